@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The configuration: one checked, immutable, counted struct. libConfuse
+ * parses (parse.c), schema.c is the only list of what may be said, conf.c
+ * checks one value against another. After conf_load() a snapshot never
+ * changes; a reload makes a new one. Any thread may read; times are in ms,
+ * sizes in bytes, strings are never NULL ("" when not set) unless said.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "relay/base/error.h"
+#include "relay/base/names.h"
+#include "relay/base/strbuf.h"
+
+/* An IPv4 or IPv6 network. v4-mapped v6 addresses are stored as v4. */
+struct conf_net {
+	int family; /* AF_INET, AF_INET6 */
+	unsigned char addr[16];
+	int bits;
+};
+
+struct conf_nets {
+	struct conf_net *net;
+	int count;
+};
+
+struct conf_strings {
+	char **s;
+	int count;
+};
+
+/* "host:port" as written; an address literal is resolved here. */
+struct conf_hostport {
+	char *host; /* name or address, without brackets */
+	int port;
+	bool is_addr;
+};
+
+struct conf_certificate {
+	char *cert, *key; /* files; key is cert when in the same file */
+};
+
+enum bare_newline { BARE_REJECT, BARE_NORMALIZE };
+
+struct conf_listen {
+	char *name;
+	struct conf_hostport *address;
+	int addresses;
+	struct conf_certificate *certificate;
+	int certificates; /* 0: STARTTLS is not offered */
+	struct conf_nets proxy_from;
+	enum bare_newline bare_newline;
+	struct conf_nets bare_newline_clients; /* for BARE_NORMALIZE */
+	int leg; /* index into conf.leg of the leg whose listener it is, -1 */
+	const char *file; /* where it stands, for messages */
+	int line;
+};
+
+enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY };
+
+/* A leg, or an egress: a named next hop. */
+struct conf_leg {
+	char *name;
+	int id; /* in conf.names */
+	bool egress;
+	bool direct; /* egress: the MX of each recipient's domain */
+	struct conf_hostport *host;
+	int hosts;
+	char *mx; /* "" or the domain whose MX is used instead of hosts */
+	struct conf_nets clients;
+	struct conf_strings domains; /* its own addresses; normal form */
+	enum tls_level tls;
+	char *tls_ca;	      /* "" : the system's */
+	char *certificate, *key; /* client certificate, "" : none */
+	char *source;	      /* source address, "" : any */
+	char *helo;	      /* "" : conf.hostname */
+	int connections;      /* most at once */
+	int max_recipients;   /* a transaction */
+	int max_messages;     /* a connection, then a new one */
+	int64_t max_age_ms;   /* of a connection */
+	int64_t idle_ms;      /* how long an idle connection is kept */
+	char *profile;
+	bool soft_bounce;
+	/* RFC 5321 4.5.3.2, per stage */
+	int64_t connect_timeout_ms, greeting_timeout_ms, command_timeout_ms,
+	    data_init_timeout_ms, data_block_timeout_ms, data_done_timeout_ms,
+	    tls_timeout_ms;
+	const char *file;
+	int line;
+};
+
+enum unknown { UNKNOWN_ROUTE, UNKNOWN_REJECT, UNKNOWN_DEFER };
+
+struct conf_domain {
+	char *name;  /* A-label, lower case */
+	char *route; /* canonical route text, "" : the table says nothing */
+	enum unknown unknown;
+	char *both; /* what `both` is written as; "" : not allowed */
+	char subaddress; /* '\0': off */
+	const char *file;
+	int line;
+};
+
+struct conf {
+	_Atomic int refs;
+	struct names *names; /* shared by all snapshots of the process */
+	char *file;	     /* the file it was read from */
+
+	char *hostname;
+	char *postmaster;
+	int workers; /* as configured; 0: one per core */
+	int node;
+	struct conf_nets public_address;
+	int64_t stop_after_ms;
+	bool soft_bounce;
+
+	struct conf_listen *listen;
+	int listens;
+	struct conf_leg *leg; /* legs, then egresses */
+	int legs;
+	struct conf_domain *domain;
+	int domains;
+
+	struct {
+		char *via; /* "mx", leg or egress name, "" : no way */
+	} dsn;
+	struct {
+		char *engine; /* "sqlite" */
+		char *path;
+	} table;
+	struct {
+		char *path;
+		int64_t retain_ms, parked_ms;
+		uint64_t max_bytes;
+		uint64_t segment_bytes; /* 64M; tests make it small */
+		int spares;		/* zeroed ahead */
+	} spool;
+	struct {
+		char *path;
+		int64_t keep_ms;
+		char *events; /* events.jsonl, "" : none */
+	} audit;
+	struct {
+		char *socket;
+	} control;
+	struct {
+		struct conf_hostport *server;
+		int servers; /* 0: /etc/resolv.conf */
+		int64_t timeout_ms;
+	} resolver;
+	struct {
+		int connections, per_client;
+		uint64_t message_bytes;
+		int recipients;
+		uint64_t body_memory_bytes;   /* all drafts together */
+		uint64_t memory_window_bytes; /* accepted, sent from memory */
+		int errors;    /* refusals in a session, then 421 */
+		int commands;  /* without a message (NOOP, RSET, …), then 421 */
+		int64_t command_timeout_ms, data_timeout_ms, tls_timeout_ms,
+		    proxy_timeout_ms;
+		uint64_t min_rate; /* bytes a second of a body, after grace */
+		int64_t min_rate_grace_ms;
+		int hops; /* Received fields, 100 */
+	} limits;
+	struct {
+		int64_t *steps_ms; /* 1m 2m 5m 10m 15m 30m 1h; last repeats */
+		int steps;
+		int jitter_percent; /* 20 */
+		int64_t lifetime_ms;
+		int64_t grace_ms;
+		int64_t handover_ms; /* 100: then the queue has it */
+	} retry;
+	struct {
+		uint64_t max; /* deliveries, 5,000,000 */
+	} queue;
+	struct {
+		char *level; /* error warn info debug */
+		char *file;  /* "" : stderr */
+	} log;
+};
+
+/* Reads and checks `file`. NULL and err->text "FILE:LINE: what, and what
+ * would be right". `names` gives legs their numbers and outlives every
+ * snapshot. */
+struct conf *conf_load(const char *file, struct names *names,
+    struct error *err) PH_CHECK;
+struct conf *conf_ref(struct conf *c);
+void conf_unref(struct conf *c); /* NULL is fine */
+
+/* NULL when there is none. Legs and egresses. */
+const struct conf_leg *conf_leg_by_name(const struct conf *c, struct slice name);
+const struct conf_leg *conf_leg_by_id(const struct conf *c, int id);
+/* `domain` in normal form (relay/mail/domain.h). */
+const struct conf_domain *conf_domain(const struct conf *c, struct slice domain);
+/* Is the address inside one of the networks? v4-mapped v6 counts as v4. */
+bool conf_nets_have(const struct conf_nets *n, const struct sockaddr *sa);
+/* "192.0.2.0/24", "2001:db8::1"; host bits must be zero. */
+int conf_net_parse(struct slice s, struct conf_net *net_out,
+    const char **why_out);
+
+/* Which keys differ and which of those a reload cannot change: one line
+ * each, e.g. "spool.path: needs a restart". False when a restart is needed
+ * for something. */
+bool conf_diff(const struct conf *old, const struct conf *fresh,
+    struct strbuf *lines_out);
+/* The schema as a sample file, and as text for posthouse.conf(5). */
+void conf_print_sample(struct strbuf *out);
+void conf_print_man(struct strbuf *out);
+
+#endif

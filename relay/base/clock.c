@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Time. The only file that may ask the system what time it is.
+ */
+#include "relay/base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define US_PER_S INT64_C(1000000)
+
+static int64_t read_us(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * US_PER_S + ts.tv_nsec / 1000;
+}
+
+static int64_t system_mono(const struct clock *c)
+{
+	(void)c;
+	return read_us(CLOCK_MONOTONIC);
+}
+
+static int64_t system_wall(const struct clock *c)
+{
+	(void)c;
+	return read_us(CLOCK_REALTIME);
+}
+
+const struct clock clock_system = {system_mono, system_wall};
+
+static int64_t fake_mono(const struct clock *c)
+{
+	return ((const struct clock_fake *)(const void *)c)->mono;
+}
+
+static int64_t fake_wall(const struct clock *c)
+{
+	return ((const struct clock_fake *)(const void *)c)->wall;
+}
+
+void clock_fake_init(struct clock_fake *c, int64_t wall_us)
+{
+	c->clock = (struct clock){fake_mono, fake_wall};
+	c->mono = US_PER_S;
+	c->wall = wall_us;
+}
+
+void clock_fake_step(struct clock_fake *c, int64_t us)
+{
+	c->mono += us;
+	c->wall += us;
+}
+
+static void split(int64_t wall_us, struct tm *tm_out, int *us_out)
+{
+	time_t s = (time_t)(wall_us / US_PER_S);
+	int us = (int)(wall_us % US_PER_S);
+
+	if (us < 0) {
+		us += US_PER_S;
+		s--;
+	}
+	gmtime_r(&s, tm_out);
+	*us_out = us;
+}
+
+void clock_rfc3339(int64_t wall_us, char out[CLOCK_RFC3339_MAX])
+{
+	struct tm tm;
+	int us;
+	size_t n;
+
+	split(wall_us, &tm, &us);
+	n = strftime(out, CLOCK_RFC3339_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, CLOCK_RFC3339_MAX - n, ".%06dZ", us);
+}
+
+void clock_rfc5322(int64_t wall_us, char out[CLOCK_RFC5322_MAX])
+{
+	static const char days[7][4] = {
+		"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May",
+		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	struct tm tm;
+	int us;
+
+	split(wall_us, &tm, &us);
+	snprintf(out, CLOCK_RFC5322_MAX,
+	    "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday,
+	    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+	    tm.tm_sec);
+}
+
+static int64_t unit_us(char c)
+{
+	switch (c) {
+	case 's':
+		return US_PER_S;
+	case 'm':
+		return 60 * US_PER_S;
+	case 'h':
+		return 3600 * US_PER_S;
+	case 'd':
+		return 86400 * US_PER_S;
+	case 'w':
+		return 7 * 86400 * US_PER_S;
+	default:
+		return 0;
+	}
+}
+
+static int parse_relative(struct slice s, int64_t now_us, int64_t *wall_us_out)
+{
+	int64_t unit;
+	uint64_t v;
+
+	if (s.n < 3)
+		return -1;
+	unit = unit_us(s.p[s.n - 1]);
+	if (unit == 0 ||
+	    !slice_uint(slice_of(s.p + 1, s.n - 2), 1000000, &v))
+		return -1;
+	*wall_us_out = now_us + (s.p[0] == '-' ? -1 : 1) * (int64_t)v * unit;
+	return 0;
+}
+
+static int parse_zone(const char *p, int64_t *offset_us_out)
+{
+	int h, m, used = 0;
+	char sign;
+
+	if ((p[0] == 'Z' || p[0] == 'z') && p[1] == '\0') {
+		*offset_us_out = 0;
+		return 0;
+	}
+	if (sscanf(p, "%c%2d:%2d%n", &sign, &h, &m, &used) != 3 ||
+	    p[used] != '\0' || (sign != '+' && sign != '-'))
+		return -1;
+	*offset_us_out = (sign == '-' ? -1 : 1) * (h * 60 + m) * 60 * US_PER_S;
+	return 0;
+}
+
+int clock_parse(struct slice s, int64_t now_us, int64_t *wall_us_out)
+{
+	char text[64];
+	struct tm tm = {0};
+	int used = 0;
+	int64_t frac = 0, scale = US_PER_S / 10, zone;
+	const char *p;
+	char t;
+
+	if (slice_eq(s, SLICE("now"))) {
+		*wall_us_out = now_us;
+		return 0;
+	}
+	if (s.n > 0 && (s.p[0] == '-' || s.p[0] == '+'))
+		return parse_relative(s, now_us, wall_us_out);
+	if (s.n >= sizeof(text))
+		return -1;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	if (sscanf(text, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &tm.tm_year,
+		&tm.tm_mon, &tm.tm_mday, &t, &tm.tm_hour, &tm.tm_min,
+		&tm.tm_sec, &used) != 7 ||
+	    (t != 'T' && t != 't' && t != ' '))
+		return -1;
+	p = text + used;
+	if (*p == '.')
+		for (p++; ascii_digit(*p); p++, scale /= 10)
+			frac += (*p - '0') * scale;
+	if (parse_zone(p, &zone) < 0)
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	*wall_us_out = (int64_t)timegm(&tm) * US_PER_S + frac - zone;
+	return 0;
+}

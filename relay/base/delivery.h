@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The states and roles of a delivery: the record of one (message, recipient,
+ * leg). Shared words of the journal, the queue and the audit trail; the
+ * numbers are on disk and never change.
+ */
+#ifndef RELAY_BASE_DELIVERY_H
+#define RELAY_BASE_DELIVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/slice.h"
+
+enum dstate {
+	D_NONE = 0,	/* not created                                       */
+	D_QUEUED = 1,	/* open: no attempt yet                              */
+	D_DEFERRED = 2, /* open: waits for its next attempt                  */
+	D_HELD = 3,	/* open: accepted and waits for a release            */
+	D_FROZEN = 4,	/* open: an administrator stopped it                 */
+	D_PARKED = 5,	/* given up for now, kept with its reason            */
+	D_DELIVERED = 6,
+	D_BOUNCED = 7,
+	D_SUPERSEDED = 8, /* another delivery took its place                 */
+	D_DELETED = 9,
+	D_STATES
+};
+
+enum role { ROLE_PRIMARY = 0, ROLE_COPY = 1 };
+
+enum uncertain {
+	UNC_NO = 0,
+	UNC_POSSIBLE = 1, /* open at an unclean end: may have been sent       */
+	UNC_YES = 2,	  /* the leg went away after the final dot            */
+};
+
+/* Created = delivered + open + parked + bounced + superseded + deleted. */
+enum total { T_CREATED, T_DELIVERED, T_OPEN, T_PARKED, T_BOUNCED,
+	T_SUPERSEDED, T_DELETED, TOTALS };
+
+bool dstate_open(enum dstate s);     /* queued, deferred, held, frozen    */
+bool dstate_live(enum dstate s);     /* open or parked: its bytes are kept */
+const char *dstate_text(enum dstate s); /* "queued", …                    */
+int dstate_parse(struct slice s);	/* -1: no such state              */
+const char *role_text(enum role r);	/* "primary", "copy"              */
+enum total dstate_total(enum dstate s); /* the column it counts in        */
+const char *total_text(enum total t);
+
+#endif

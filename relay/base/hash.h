@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * SipHash-2-4 (Aumasson, Bernstein 2012) for keys that strangers choose.
+ * hash_bytes() uses a key drawn once per process by hash_setup(); its values
+ * mean nothing outside this process. Any thread.
+ */
+#ifndef RELAY_BASE_HASH_H
+#define RELAY_BASE_HASH_H
+
+#include "relay/base/rng.h"
+#include "relay/base/slice.h"
+
+/* Call once, before any thread. Without it the key is zero (tests). */
+void hash_setup(struct rng *rng);
+uint64_t hash_bytes(const void *p, size_t n);
+uint64_t hash_slice(struct slice s);
+uint64_t hash_siphash(const uint64_t key[2], const void *p, size_t n);
+
+/* For uthash: #define HASH_FUNCTION before including <uthash.h>. */
+#define HASH_FUNCTION(keyptr, keylen, hashv) \
+	((hashv) = (unsigned)hash_bytes((keyptr), (keylen)))
+
+#endif

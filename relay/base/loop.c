@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One thread, one event_base.
+ *
+ * No evthread locks: loop_stop() from another thread goes through an eventfd
+ * like every other message.
+ */
+#include "relay/base/loop.h"
+
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "relay/base/mem.h"
+
+struct loop {
+	struct event_base *base;
+	const struct clock *clock;
+	struct list deferred;
+	struct event *ev_defer; /* pending while `deferred` is not empty */
+	struct event *ev_stop;
+	int stop_fd;
+	int64_t now_ms;
+	_Atomic bool stop;
+};
+
+struct signal_arg {
+	void (*fn)(void *arg, int signo);
+	void *arg;
+};
+
+/* Runs what was there when it began; what that defers runs in the next
+ * turn, so a pair that defers each other cannot starve the sockets. */
+static void on_deferred(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	struct list now;
+
+	(void)fd;
+	(void)what;
+	list_init(&now);
+	while (!list_empty(&l->deferred)) {
+		struct list *n = l->deferred.next;
+
+		list_remove(n);
+		list_push_back(&now, n);
+	}
+	while (!list_empty(&now)) {
+		struct defer *d = LIST_ENTRY(now.next, struct defer, node);
+
+		list_remove(&d->node);
+		d->fn(d->arg);
+	}
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof(n)) < 0)
+		return;
+	event_base_loopbreak(l->base);
+}
+
+struct loop *loop_new(const struct clock *clock)
+{
+	struct loop *l = NEW(struct loop);
+	struct event_config *cfg = event_config_new();
+
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	l->base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	l->clock = clock;
+	list_init(&l->deferred);
+	l->ev_defer = event_new(l->base, -1, 0, on_deferred, l);
+	l->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	l->ev_stop = event_new(
+	    l->base, l->stop_fd, EV_READ | EV_PERSIST, on_stop, l);
+	event_add(l->ev_stop, NULL);
+	l->now_ms = clock_mono_ms(clock);
+	return l;
+}
+
+void loop_free(struct loop *l)
+{
+	if (l == NULL)
+		return;
+	event_free(l->ev_stop);
+	event_free(l->ev_defer);
+	event_base_free(l->base);
+	close(l->stop_fd);
+	mem_free(l);
+}
+
+void loop_run(struct loop *l)
+{
+	while (!atomic_load(&l->stop)) {
+		event_base_loop(l->base, EVLOOP_ONCE);
+		l->now_ms = clock_mono_ms(l->clock);
+	}
+}
+
+void loop_stop(struct loop *l)
+{
+	uint64_t one = 1;
+
+	atomic_store(&l->stop, true);
+	if (write(l->stop_fd, &one, sizeof(one)) < 0)
+		return; /* full: it is readable already */
+}
+
+static void on_wait_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+void loop_once(struct loop *l, int wait_ms)
+{
+	struct timeval tv = {wait_ms / 1000, wait_ms % 1000 * 1000};
+	struct event *ev = event_new(l->base, -1, 0, on_wait_over, NULL);
+
+	event_add(ev, &tv);
+	event_base_loop(l->base, EVLOOP_ONCE);
+	event_free(ev);
+	l->now_ms = clock_mono_ms(l->clock);
+}
+
+struct event_base *loop_base(struct loop *l)
+{
+	return l->base;
+}
+
+const struct clock *loop_clock(const struct loop *l)
+{
+	return l->clock;
+}
+
+int64_t loop_now_ms(const struct loop *l)
+{
+	return l->now_ms;
+}
+
+static void on_io(evutil_socket_t fd, short what, void *arg)
+{
+	struct io *io = arg;
+
+	(void)fd;
+	io->fn(io->arg, ((what & EV_READ) ? IO_READ : 0) |
+			    ((what & EV_WRITE) ? IO_WRITE : 0));
+}
+
+void io_init(struct io *io, struct loop *l, int fd,
+    void (*fn)(void *arg, int what), void *arg)
+{
+	*io = (struct io){.loop = l, .fn = fn, .arg = arg, .fd = fd};
+	io->ev_read =
+	    event_new(l->base, fd, EV_READ | EV_PERSIST, on_io, io);
+}
+
+static void watch(struct event *ev, bool on)
+{
+	if (on)
+		event_add(ev, NULL);
+	else if (ev != NULL)
+		event_del(ev);
+}
+
+void io_want(struct io *io, int what)
+{
+	int changed = io->wanted ^ what;
+
+	if (changed & IO_READ)
+		watch(io->ev_read, what & IO_READ);
+	if (changed & IO_WRITE) {
+		/* Most connections never wait to write. */
+		if (io->ev_write == NULL)
+			io->ev_write = event_new(io->loop->base, io->fd,
+			    EV_WRITE | EV_PERSIST, on_io, io);
+		watch(io->ev_write, what & IO_WRITE);
+	}
+	io->wanted = what;
+}
+
+void io_fini(struct io *io)
+{
+	if (io->ev_read != NULL)
+		event_free(io->ev_read);
+	if (io->ev_write != NULL)
+		event_free(io->ev_write);
+	io->ev_read = io->ev_write = NULL;
+	io->wanted = 0;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct timer *t = arg;
+
+	(void)fd;
+	(void)what;
+	t->set = false;
+	t->fn(t->arg);
+}
+
+void timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg),
+    void *arg)
+{
+	*t = (struct timer){.loop = l, .fn = fn, .arg = arg};
+}
+
+void timer_set(struct timer *t, int64_t ms)
+{
+	struct timeval tv;
+
+	if (ms < 0)
+		ms = 0;
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = ms % 1000 * 1000;
+	if (t->ev == NULL)
+		t->ev = event_new(t->loop->base, -1, 0, on_timer, t);
+	event_add(t->ev, &tv);
+	t->set = true;
+}
+
+void timer_del(struct timer *t)
+{
+	if (t->set)
+		event_del(t->ev);
+	t->set = false;
+}
+
+void timer_fini(struct timer *t)
+{
+	if (t->ev != NULL)
+		event_free(t->ev);
+	t->ev = NULL;
+	t->set = false;
+}
+
+void defer_init(struct defer *d, void (*fn)(void *arg), void *arg)
+{
+	list_node_init(&d->node);
+	d->fn = fn;
+	d->arg = arg;
+}
+
+void loop_defer(struct loop *l, struct defer *d)
+{
+	if (defer_pending(d))
+		return;
+	if (list_empty(&l->deferred))
+		event_active(l->ev_defer, EV_TIMEOUT, 0);
+	list_push_back(&l->deferred, &d->node);
+}
+
+void defer_cancel(struct defer *d)
+{
+	list_remove(&d->node);
+}
+
+bool defer_pending(const struct defer *d)
+{
+	return !list_empty(&d->node);
+}
+
+static void on_signal(evutil_socket_t signo, short what, void *arg)
+{
+	struct signal_arg *a = arg;
+
+	(void)what;
+	a->fn(a->arg, (int)signo);
+}
+
+struct event *loop_signal(struct loop *l, int signo,
+    void (*fn)(void *arg, int signo), void *arg)
+{
+	struct signal_arg *a = NEW(struct signal_arg);
+	struct event *ev;
+
+	*a = (struct signal_arg){fn, arg};
+	ev = evsignal_new(l->base, signo, on_signal, a);
+	event_add(ev, NULL);
+	return ev;
+}
+
+void loop_signal_free(struct event *ev)
+{
+	if (ev == NULL)
+		return;
+	mem_free(event_get_callback_arg(ev));
+	event_free(ev);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One thread, one event_base: descriptors, timers, deferred calls. Nothing in
+ * a loop is shared with another thread but loop_stop() and mailboxes.
+ */
+#ifndef RELAY_BASE_LOOP_H
+#define RELAY_BASE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/list.h"
+
+struct loop;
+struct event;
+struct event_base;
+
+struct loop *loop_new(const struct clock *clock);
+void loop_free(struct loop *l);
+/* Runs until loop_stop(). */
+void loop_run(struct loop *l);
+void loop_stop(struct loop *l); /* any thread */
+/* Handles what is ready (waiting at most `wait_ms`) and returns; for tests. */
+void loop_once(struct loop *l, int wait_ms);
+struct event_base *loop_base(struct loop *l);
+const struct clock *loop_clock(const struct loop *l);
+/* Monotonic milliseconds, read once a turn of the loop. */
+int64_t loop_now_ms(const struct loop *l);
+
+enum { IO_READ = 1, IO_WRITE = 2 };
+
+/* A watched descriptor. The descriptor stays the caller's. */
+struct io {
+	struct loop *loop;
+	struct event *ev_read, *ev_write;
+	void (*fn)(void *arg, int what); /* IO_READ, IO_WRITE, or both */
+	void *arg;
+	int fd, wanted;
+};
+void io_init(struct io *io, struct loop *l, int fd,
+    void (*fn)(void *arg, int what), void *arg);
+void io_want(struct io *io, int what); /* replaces what was wanted */
+void io_fini(struct io *io);	       /* no callback follows       */
+
+/* A one-shot timer. */
+struct timer {
+	struct loop *loop;
+	struct event *ev;
+	void (*fn)(void *arg);
+	void *arg;
+	bool set;
+};
+void timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg),
+    void *arg);
+void timer_set(struct timer *t, int64_t ms); /* from now; replaces */
+void timer_del(struct timer *t);
+void timer_fini(struct timer *t);
+
+/* "Later, not from inside this call": runs in the same turn of the loop,
+ * after the handlers that are active now, in order of loop_defer(). */
+struct defer {
+	struct list node;
+	void (*fn)(void *arg);
+	void *arg;
+};
+void defer_init(struct defer *d, void (*fn)(void *arg), void *arg);
+void loop_defer(struct loop *l, struct defer *d); /* twice is once */
+void defer_cancel(struct defer *d);
+bool defer_pending(const struct defer *d);
+
+/* A signal as an event of this loop. */
+struct event *loop_signal(struct loop *l, int signo,
+    void (*fn)(void *arg, int signo), void *arg);
+void loop_signal_free(struct event *ev);
+
+#endif

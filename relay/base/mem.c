@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Allocation that cannot fail, and arenas. The only file that may call the
+ * C library's allocator.
+ */
+#include "relay/base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARENA_FIRST = 1024, ARENA_ALIGN = 16 };
+
+struct arena_block {
+	struct arena_block *next;
+	size_t used, cap;
+	_Alignas(ARENA_ALIGN) char data[];
+};
+
+struct arena {
+	struct arena_block *head;
+	size_t total;
+};
+
+static PH_NORETURN void out_of_memory(size_t n)
+{
+	fprintf(stderr, "posthouse: out of memory (%zu bytes); what was "
+			"accepted is in the journal\n", n);
+	abort();
+}
+
+void *mem_new(size_t n)
+{
+	void *p = calloc(1, n != 0 ? n : 1);
+
+	if (p == NULL)
+		out_of_memory(n);
+	return p;
+}
+
+void *mem_resize(void *p, size_t n)
+{
+	void *q = realloc(p, n != 0 ? n : 1);
+
+	if (q == NULL)
+		out_of_memory(n);
+	return q;
+}
+
+void *mem_dup(const void *p, size_t n)
+{
+	void *q = mem_new(n);
+
+	if (n != 0)
+		memcpy(q, p, n);
+	return q;
+}
+
+char *mem_strdup(const char *s)
+{
+	return s == NULL ? NULL : mem_dup(s, strlen(s) + 1);
+}
+
+char *mem_slicedup(struct slice s)
+{
+	char *p = mem_new(s.n + 1);
+
+	if (s.n != 0)
+		memcpy(p, s.p, s.n);
+	return p;
+}
+
+void mem_free(void *p)
+{
+	free(p);
+}
+
+void *mem_aligned(size_t align, size_t n)
+{
+	void *p = NULL;
+
+	if (posix_memalign(&p, align, n) != 0)
+		out_of_memory(n);
+	memset(p, 0, n);
+	return p;
+}
+
+struct arena *arena_new(void)
+{
+	return NEW(struct arena);
+}
+
+void arena_free(struct arena *a)
+{
+	struct arena_block *b, *next;
+
+	if (a == NULL)
+		return;
+	for (b = a->head; b != NULL; b = next) {
+		next = b->next;
+		mem_free(b);
+	}
+	mem_free(a);
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	struct arena_block *b = a->head;
+	void *p;
+
+	n = (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	if (b == NULL || b->cap - b->used < n) {
+		size_t cap = b == NULL ? ARENA_FIRST : b->cap * 2;
+
+		if (cap < n)
+			cap = n;
+		b = mem_new(sizeof(*b) + cap);
+		b->cap = cap;
+		b->next = a->head;
+		a->head = b;
+		a->total += cap;
+	}
+	p = b->data + b->used;
+	b->used += n;
+	return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+	return s == NULL ? NULL : arena_slicedup(a, slice_str(s));
+}
+
+char *arena_slicedup(struct arena *a, struct slice s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+
+	if (s.n != 0)
+		memcpy(p, s.p, s.n);
+	return p;
+}
+
+size_t arena_bytes(const struct arena *a)
+{
+	return a->total;
+}

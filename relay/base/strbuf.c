@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Growing bytes with a ceiling.
+ */
+#include "relay/base/strbuf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "relay/base/mem.h"
+
+void strbuf_init(struct strbuf *b, size_t max)
+{
+	*b = (struct strbuf){.max = max};
+}
+
+void strbuf_fini(struct strbuf *b)
+{
+	mem_free(b->p);
+	*b = (struct strbuf){.max = b->max};
+}
+
+void strbuf_reset(struct strbuf *b)
+{
+	b->n = 0;
+	b->overflow = false;
+}
+
+char *strbuf_reserve(struct strbuf *b, size_t n)
+{
+	size_t want, cap = b->cap;
+
+	if (b->overflow || n > b->max - b->n) {
+		b->overflow = true;
+		return NULL;
+	}
+	want = b->n + n + 1;
+	if (want > cap) {
+		cap = cap < 64 ? 64 : cap * 2;
+		if (cap > b->max + 1)
+			cap = b->max + 1;
+		if (cap < want)
+			cap = want;
+		b->p = mem_resize(b->p, cap);
+		b->cap = cap;
+	}
+	return b->p + b->n;
+}
+
+void strbuf_used(struct strbuf *b, size_t n)
+{
+	b->n += n;
+}
+
+void strbuf_add(struct strbuf *b, const void *p, size_t n)
+{
+	char *to;
+
+	if (n == 0)
+		return;
+	to = strbuf_reserve(b, n);
+	if (to == NULL)
+		return;
+	memcpy(to, p, n);
+	b->n += n;
+}
+
+void strbuf_adds(struct strbuf *b, const char *s)
+{
+	strbuf_add(b, s, strlen(s));
+}
+
+void strbuf_addsl(struct strbuf *b, struct slice s)
+{
+	strbuf_add(b, s.p, s.n);
+}
+
+void strbuf_addc(struct strbuf *b, char c)
+{
+	strbuf_add(b, &c, 1);
+}
+
+void strbuf_addf(struct strbuf *b, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+	char *to;
+
+	va_start(ap, fmt);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (len <= 0)
+		return;
+	to = strbuf_reserve(b, (size_t)len);
+	if (to == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(to, (size_t)len + 1, fmt, ap);
+	va_end(ap);
+	b->n += (size_t)len;
+}
+
+bool strbuf_ok(const struct strbuf *b)
+{
+	return !b->overflow;
+}
+
+struct slice strbuf_view(const struct strbuf *b)
+{
+	return slice_of(b->p, b->n);
+}
+
+const char *strbuf_cstr(struct strbuf *b)
+{
+	if (b->p == NULL)
+		return "";
+	b->p[b->n] = '\0';
+	return b->p;
+}
+
+void strbuf_drop_front(struct strbuf *b, size_t n)
+{
+	if (n < b->n)
+		memmove(b->p, b->p + n, b->n - n);
+	b->n = n < b->n ? b->n - n : 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * xtext (RFC 3461 4), and text made harmless. Pure.
+ */
+#ifndef RELAY_MAIL_CODEC_H
+#define RELAY_MAIL_CODEC_H
+
+#include "relay/base/strbuf.h"
+
+bool xtext_valid(struct slice s);
+/* False when it is not xtext or would decode to CR, LF or NUL. */
+bool xtext_decode(struct slice s, struct strbuf *out);
+void xtext_encode(struct slice s, struct strbuf *out);
+/* Printable ASCII (and UTF-8 when `utf8`) stays, the rest becomes '?', at
+ * most `max` bytes. */
+void text_clean(struct slice s, bool utf8, size_t max, struct strbuf *out);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Domain names and address literals: one normal form. Pure; any thread.
+ */
+#ifndef RELAY_MAIL_DOMAIN_H
+#define RELAY_MAIL_DOMAIN_H
+
+#include "relay/base/strbuf.h"
+
+/* Is it a domain by RFC 5321 4.1.2 (labels 1-63, total 253, letters, digits,
+ * hyphens inside; U-labels when `utf8`)? 0, or -1 and a constant reason. */
+int domain_check(struct slice d, bool utf8, const char **why_out) PH_CHECK;
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]": 0 or -1. */
+int domain_literal_check(struct slice d, const char **why_out) PH_CHECK;
+/* Appends A-labels in lower case (libidn2, UTS #46 non-transitional); a
+ * literal is only folded. False when there is no such form. */
+bool domain_normal(struct slice d, struct strbuf *out);
+/* Valid UTF-8 (RFC 3629), no overlong form, no surrogate. */
+bool utf8_valid(struct slice s);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What came with a message: client, sender, recipients, options; to and from
+ * the bytes that the journal keeps. Pure.
+ */
+#ifndef RELAY_MAIL_ENVELOPE_H
+#define RELAY_MAIL_ENVELOPE_H
+
+#include "relay/base/mem.h"
+#include "relay/mail/cmd.h"
+
+enum { ENVELOPE_MAX = 1 << 20 }; /* packed; further RCPTs get 452 4.5.3 */
+
+struct envelope_rcpt {
+	const char *to;	   /* as it came; bare postmaster has our domain added */
+	unsigned notify;   /* NOTIFY_… */
+	const char *orcpt; /* "rfc822;…" raw, or "" */
+};
+
+struct envelope {
+	uint64_t id;
+	int64_t accepted_us; /* wall clock */
+	/* the session; "" when not known */
+	const char *client;	 /* address, text */
+	const char *client_name; /* PTR, forward confirmed; or "" */
+	const char *listen;	 /* listener's name; "" for our own DSN */
+	const char *helo;
+	bool esmtp;
+	const char *tls; /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" */
+	/* MAIL */
+	const char *from; /* "" is the null sender */
+	enum body_type body;
+	bool utf8;
+	enum dsn_ret ret;
+	const char *envid; /* raw xtext */
+	/* seen in the message */
+	const char *message_id;
+	const char *spf; /* later; "" */
+	uint64_t size;	 /* bytes of the body as stored, trace block included */
+	bool bare_lf;	 /* came by BDAT with a bare CR or LF in it */
+	bool eight_bit;	 /* there is a byte over 127 */
+	/* RCPT */
+	struct envelope_rcpt *rcpt;
+	unsigned rcpts;
+};
+
+void envelope_pack(const struct envelope *e, struct strbuf *out);
+/* Strings are copied into `a`. 0, or -1 when the bytes are not an envelope. */
+int envelope_unpack(struct slice bytes, struct arena *a,
+    struct envelope *env_out) PH_CHECK;
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Replies: one to send, and the hostile one that is read from a leg. Pure.
+ */
+#ifndef RELAY_MAIL_REPLY_H
+#define RELAY_MAIL_REPLY_H
+
+#include "relay/base/strbuf.h"
+
+/* An answer is a value until it is written. `text` may hold several lines
+ * (LF between), printed as 250-…; bytes that are not printable ASCII (or
+ * UTF-8 when `utf8`) are replaced by '?'. */
+struct reply {
+	int code;
+	char enh[12]; /* "2.1.0", "" for none (EHLO, 354, greeting) */
+	char text[500];
+};
+
+void reply_set(struct reply *r, int code, const char *enh, const char *fmt,
+    ...) PH_PRINTF(4, 5);
+void reply_print(const struct reply *r, struct strbuf *out);
+
+/* Reads one reply line by line. Never keeps more than REPLY_KEEP bytes of
+ * text, whatever comes; a reply of more than REPLY_BYTES, a line over
+ * REPLY_LINE, codes that differ between lines, codes outside 200-599, NUL:
+ * REPLY_BAD with a constant reason. */
+enum { REPLY_KEEP = 1024, REPLY_LINE = 2048, REPLY_BYTES = 65536 };
+enum reply_state { REPLY_MORE, REPLY_DONE, REPLY_BAD };
+
+struct reply_parser {
+	int code;
+	char enh[12];	   /* of the first line; "" when there was none or its
+			    * class does not match the code               */
+	struct strbuf text; /* lines joined by LF, codes stripped         */
+	uint64_t bytes;
+	int lines;
+	const char *why; /* of REPLY_BAD */
+};
+
+void reply_parser_init(struct reply_parser *p);
+void reply_parser_reset(struct reply_parser *p);
+void reply_parser_fini(struct reply_parser *p);
+/* One line without its line end (LF alone is tolerated by the caller). */
+enum reply_state reply_parser_line(struct reply_parser *p, struct slice line);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The fate of one recipient at one attempt: a value, from a reply or from a
+ * broken socket alike; to and from the bytes that the journal keeps.
+ */
+#ifndef RELAY_MAIL_RESULT_H
+#define RELAY_MAIL_RESULT_H
+
+#include "relay/base/mem.h"
+#include "relay/base/strbuf.h"
+
+enum outcome {
+	OUT_DELIVERED,
+	OUT_DEFERRED, /* try again                            */
+	OUT_FAILED,   /* for good: bounce (primary), park (copy) */
+	OUT_UNTRIED,  /* nothing was said about it: rest of a cut dialog */
+};
+
+/* providers.md: what a reply means to the queue. */
+enum reply_class {
+	CLASS_NONE, CLASS_MESSAGE, CLASS_RECIPIENT, CLASS_THROTTLE,
+	CLASS_MAILBOX, CLASS_CONFIGURATION, CLASS_NETWORK,
+	CLASS_AUTHENTICATION, CLASS_LOOP, CLASS_SPLIT, CLASSES
+};
+
+struct result {
+	enum outcome outcome;
+	enum reply_class class;
+	int code;	    /* SMTP code; 0 if no server spoke            */
+	char enh[12];	    /* "4.4.1" (RFC 3463), ours when code is 0    */
+	const char *stage;  /* "connect", "greeting", "mail", "rcpt", …   */
+	const char *remote; /* "mx1.example.net [192.0.2.7]:25"           */
+	const char *text;   /* reply text or our reason, one line         */
+	const char *tls;    /* "TLSv1.3 …", "" in the clear               */
+	const char *address; /* final address when rewritten, else ""     */
+	bool uncertain;	    /* lost after the final dot (D8)              */
+};
+
+const char *reply_class_text(enum reply_class c);
+void result_pack(const struct result *r, struct strbuf *out);
+int result_unpack(struct slice bytes, struct arena *a,
+    struct result *result_out) PH_CHECK;
+
+#endif
