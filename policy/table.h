@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The cutover table: what is known of each recipient. This is the reader's
+ * side; changes are in change.h. One handle belongs to one thread; no read
+ * transaction may be held across a turn of an event loop.
+ */
+#ifndef POLICY_TABLE_H
+#define POLICY_TABLE_H
+
+#include "relay/base/error.h"
+#include "relay/base/mem.h"
+#include "relay/base/names.h"
+#include "relay/base/strbuf.h"
+
+enum { ROUTE_LEGS_MAX = 8 };
+enum route_kind { ROUTE_NONE, ROUTE_LEGS, ROUTE_DEFER, ROUTE_REJECT,
+	ROUTE_GONE };
+
+struct route {
+	enum route_kind kind;
+	unsigned legs;
+	uint16_t leg[ROUTE_LEGS_MAX]; /* first is primary; numbers of names */
+};
+
+struct table_row {
+	bool found;
+	bool held;
+	struct route route;	/* a leg that names does not have is added */
+	const char *route_text; /* as stored */
+	const char *mailbox;	/* "" : none */
+	const char *tags;	/* space separated, "" : none */
+	unsigned addresses;	/* rewrites */
+	struct {
+		uint16_t leg;
+		const char *address;
+	} address[ROUTE_LEGS_MAX];
+	uint64_t change;	/* that wrote the row last */
+};
+
+struct table;
+
+/* Opens for reading. The file must exist, be readable and of our format:
+ * else NULL and one clear sentence. */
+struct table *table_open(const char *path, struct names *names,
+    struct error *err) PH_CHECK;
+void table_close(struct table *t);
+
+int table_begin(struct table *t, struct error *err) PH_CHECK;
+void table_end(struct table *t);
+/* 1 found, 0 no row, -1 the table cannot be read. `key` is an address' key
+ * or "@domain". Strings live in `a`. */
+int table_get(struct table *t, struct slice key, struct arena *a,
+    struct table_row *row_out, struct error *err) PH_CHECK;
+/* The newest change number, inside a transaction; -1 on failure. */
+int64_t table_change(struct table *t, struct error *err);
+/* Differs from the last call when another connection committed. */
+int64_t table_data_version(struct table *t);
+
+/* The change log above `after`, in order: at most `limit` (change, key)
+ * pairs. Returns how many, or -1. */
+int table_log(struct table *t, uint64_t after, const char *after_key,
+    unsigned limit,
+    void (*fn)(void *arg, uint64_t change, struct slice key), void *arg,
+    struct error *err);
+
+/* A change as a whole: for the audit trail. */
+struct table_change {
+	uint64_t change;
+	int64_t time_us;
+	const char *who, *host, *command, *note;
+	uint64_t recipients;
+};
+int table_changes(struct table *t, uint64_t after, unsigned limit,
+    void (*fn)(void *arg, const struct table_change *c), void *arg,
+    struct error *err);
+
+/* Creates the file when it is missing and seeds the rows @domain of the
+ * configuration that were never seeded (R2): one change. Table thread or
+ * command line. */
+struct conf;
+int table_prepare(const char *path, const struct conf *c,
+    const char *who, struct error *err) PH_CHECK;
+/* Moves the write-ahead log into the table, a step at a time. */
+int table_checkpoint(const char *path, struct error *err);
+
+#endif
