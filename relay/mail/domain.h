@@ -17,5 +17,7 @@ int domain_literal_check(struct slice d, const char **why_out) PH_CHECK;
 bool domain_normal(struct slice d, struct strbuf *out);
 /* Valid UTF-8 (RFC 3629), no overlong form, no surrogate. */
 bool utf8_valid(struct slice s);
+/* Bytes of the character at the head of `s`; 0 when it is none. */
+size_t utf8_next(struct slice s);
 
 #endif
