@@ -98,14 +98,6 @@ static const char *split(struct slice in, struct addr *a)
 	return fault;
 }
 
-static bool any_8bit(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (is_8bit(s.p[i]))
-			return true;
-	return false;
-}
-
 static const char *addr_fault(struct slice in, bool utf8, struct addr *a)
 {
 	const char *why = split(in, a);
@@ -113,7 +105,7 @@ static const char *addr_fault(struct slice in, bool utf8, struct addr *a)
 	if (why != NULL)
 		return why;
 	a->text = in;
-	a->utf8 = any_8bit(in);
+	a->utf8 = !ascii_only(in);
 	if (a->utf8 && !utf8)
 		return "8-bit character in address";
 	if (a->utf8 && !utf8_valid(in))

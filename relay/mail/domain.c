@@ -14,12 +14,12 @@
 
 enum { NAME_MAX_BYTES = 253, LABEL_MAX = 63, LITERAL_MAX = 255 };
 
-static bool has_8bit(struct slice s)
+bool ascii_only(struct slice s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] > 127)
-			return true;
-	return false;
+			return false;
+	return true;
 }
 
 /* Bytes of the sequence at the head of `s`, 0 when it is not UTF-8. The
@@ -129,7 +129,7 @@ int domain_check(struct slice d, bool utf8, const char **why_out)
 	struct strbuf ascii;
 	bool ok;
 
-	if (!has_8bit(d)) {
+	if (ascii_only(d)) {
 		*why_out = ascii_fault(d);
 		return *why_out == NULL ? 0 : -1;
 	}
@@ -193,7 +193,7 @@ bool domain_normal(struct slice d, struct strbuf *out)
 {
 	bool literal = d.n > 0 && d.p[0] == '[';
 
-	if (has_8bit(d))
+	if (!ascii_only(d))
 		return mapped(d, out);
 	if (literal ? !literal_ok(d) : ascii_fault(d) != NULL)
 		return false;

@@ -187,14 +187,6 @@ static bool utf8_address(struct slice s)
 	return true;
 }
 
-static bool has_8bit(struct slice s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 127)
-			return true;
-	return false;
-}
-
 static const char *take_orcpt(struct slice value, void *to)
 {
 	static const char bad[] = "ORCPT is no type;xtext";
@@ -343,7 +335,7 @@ int rcpt_to_parse(struct slice arg, bool utf8, struct rcpt_to *rcpt_out,
 	if (params_take(rcpt_params, slice_from(arg, (size_t)n), rcpt_out,
 		refusal_out) < 0)
 		return -1;
-	if (has_8bit(rcpt_out->orcpt) && !utf8)
+	if (!ascii_only(rcpt_out->orcpt) && !utf8)
 		return refuse(refusal_out, 501, "5.5.4",
 		    "8-bit ORCPT without SMTPUTF8");
 	return 0;
