@@ -42,6 +42,8 @@ enum next cmd_bdat(struct session *s, const struct smtp_cmd *cmd)
 		session_refuse(s, 501, "5.5.4", "BDAT SIZE [LAST]");
 		return NEXT_CLOSE;
 	}
+	if (size == 0 && !last && session_idles(s))
+		return session_bye(s, 421, "4.7.0", "Too many empty chunks");
 	tx = s->tx != NULL ? s->tx : tx_begin(s, slice_of("", 0));
 	first = !tx->bdat;
 	tx->bdat = true;
@@ -52,7 +54,7 @@ enum next cmd_bdat(struct session *s, const struct smtp_cmd *cmd)
 		content_refused(s);
 		return NEXT_CLOSE;
 	}
-	if (first && tx->refusal == NULL)
+	if (first)
 		return content_begin(s, tx->size != 0 ? tx->size : size,
 		    begun);
 	return bdat_resume(s);

@@ -47,7 +47,7 @@ enum next data_input(struct session *s, struct slice *rest)
 	struct tx *tx = s->tx;
 	enum next next = NEXT_STAY;
 
-	while (rest->n > 0 && !tx->ended && next == NEXT_STAY) {
+	while (next == NEXT_STAY && rest->n > 0 && !tx->ended) {
 		struct slice run;
 
 		tx->ended = data_reader_next(&tx->reader, rest, &run);

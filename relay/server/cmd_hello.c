@@ -39,7 +39,7 @@ enum next cmd_ehlo(struct session *s, const struct smtp_cmd *cmd)
 
 	if (!introduce(s, cmd->arg, true))
 		return refuse(s);
-	if (s->tls != NULL)
+	if (s->tls != NULL && *session_tls(s) == '\0')
 		e.ext |= EXT_STARTTLS;
 	strbuf_init(&text, sizeof(r.text));
 	ehlo_print(&e, s->conf->hostname, &text);

@@ -13,7 +13,7 @@ enum next cmd_starttls(struct session *s, const struct smtp_cmd *cmd)
 
 	if (cmd->arg.n > 0)
 		return session_refuse(s, 501, "5.5.4", "STARTTLS stands alone");
-	if (*stream_tls(s->stream) != '\0')
+	if (*session_tls(s) != '\0')
 		return session_refuse(s, 503, "5.5.1", "TLS is in use");
 	if (s->tls == NULL)
 		return session_refuse(s, 502, "5.5.1", "TLS is not offered");
@@ -28,8 +28,6 @@ enum next cmd_starttls(struct session *s, const struct smtp_cmd *cmd)
 
 void starttls_done(struct session *s)
 {
-	tls_server_unref(s->tls);
-	s->tls = NULL; /* is not offered any more */
 	mem_free(s->helo);
 	s->helo = NULL;
 	s->esmtp = false;

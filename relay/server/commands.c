@@ -78,8 +78,7 @@ static enum next run(struct session *s, const struct smtp_cmd *cmd)
 		    "Sent ahead of the reply to this command");
 	if ((c->allowed & IN(s->state)) == 0)
 		return session_refuse(s, 503, "5.5.1", "Not in this order");
-	if ((c->flags & IDLE) &&
-	    ++s->idle_commands > s->conf->limits.commands)
+	if ((c->flags & IDLE) && session_idles(s))
 		return session_bye(s, 421, "4.7.0", "Too many commands");
 	return c->run(s, cmd);
 }

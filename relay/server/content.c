@@ -17,10 +17,12 @@ enum next content_begin(struct session *s, uint64_t expect, answer_fn then)
 {
 	const struct server_config *c = &s->server->c;
 	struct reply r = {.code = 0};
-	enum answer a = c->ops->body_begin(c->arg, s, expect, &r);
 
 	s->tx->begun_ms = loop_now_ms(c->loop);
-	return session_ask(s, a, &r, then);
+	if (s->tx->refusal != NULL)
+		return then(s, s->tx->refusal);
+	return session_ask(
+	    s, c->ops->body_begin(c->arg, s, expect, &r), &r, then);
 }
 
 enum next content_add(struct session *s, struct slice run)
@@ -90,14 +92,13 @@ enum next content_end(struct session *s)
 static int64_t time_left_ms(const struct session *s)
 {
 	uint64_t rate = s->conf->limits.min_rate;
-	int64_t may = s->conf->limits.min_rate_grace_ms;
+	int64_t grace = s->conf->limits.min_rate_grace_ms, earned;
 	int64_t spent = loop_now_ms(s->server->c.loop) - s->tx->begun_ms;
 
 	if (rate == 0)
 		return INT64_MAX;
-	if ((int64_t)(s->tx->bytes / rate) > may / 1000)
-		may = (int64_t)(s->tx->bytes / rate) * 1000;
-	return may - spent;
+	earned = (int64_t)(s->tx->bytes * 1000 / rate);
+	return (earned > grace ? earned : grace) - spent;
 }
 
 bool content_too_slow(const struct session *s)
@@ -108,11 +109,11 @@ bool content_too_slow(const struct session *s)
 int64_t content_deadline_ms(const struct session *s)
 {
 	int64_t silence = s->conf->limits.data_timeout_ms;
-	int64_t left = time_left_ms(s) + 1;
+	int64_t left = time_left_ms(s);
 
 	if (left > silence)
 		return silence;
-	return left > 0 ? left : 1;
+	return left > 0 ? left : 1; /* 0 would be for ever */
 }
 
 enum next content_slow(struct session *s)

@@ -7,12 +7,19 @@
  * server. To see it, the greeting waits until the loop has looked at the
  * socket once.
  */
+#include "relay/base/log.h"
 #include "relay/net/proxyhdr.h"
 #include "relay/server/session_int.h"
 
 static const struct conf_listen *listener(const struct session *s)
 {
 	return &s->conf->listen[s->listen];
+}
+
+enum state greet_state(const struct session *s)
+{
+	return conf_nets_have(&listener(s)->proxy_from, &s->client.sa)
+		   ? ST_PROXY : ST_CONNECT;
 }
 
 /* True: the owner lets it in. */
@@ -26,7 +33,7 @@ static bool admitted(struct session *s, struct reply *r)
 	return c->ops->connected(c->arg, s, r);
 }
 
-static enum next greet(struct session *s)
+enum next greet_now(struct session *s)
 {
 	struct reply r = {.code = 0};
 
@@ -82,5 +89,5 @@ enum next greet_proxy(struct session *s, struct slice *rest)
 	if (!h.local && !move_to(s, &h.client))
 		return session_bye(s, 421, "4.7.0",
 		    "Too many connections from your address");
-	return greet(s);
+	return greet_now(s);
 }

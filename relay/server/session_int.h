@@ -82,7 +82,7 @@ struct session {
 	struct conf *conf;
 	int listen;
 	struct netaddr client, counted; /* PROXY's; whom the acceptor counts */
-	struct tls_server *tls; /* NULL: STARTTLS is not offered */
+	struct tls_server *tls; /* NULL: not offered */
 	void *user;
 
 	enum state state;
@@ -91,6 +91,7 @@ struct session {
 	/* Not stream_deadline(): when time is up there is something to say. */
 	struct timer timer;
 	int64_t deadline_ms; /* 0: none; the timer may fire earlier */
+	int64_t fires_ms;
 	int64_t held_ms;     /* since when we make it wait */
 	size_t left;	 /* input that was shown and not taken */
 
@@ -116,8 +117,10 @@ struct server {
 
 /* ---- session.c -------------------------------------------------------- */
 
-struct session *session_new(struct server *sv, struct accepted *a);
+void session_begin(struct server *sv, const struct accepted *a);
 void session_free(struct session *s);
+/* The daemon stops: 421, now or after the transaction. */
+void session_drain(struct session *s);
 void session_proceed(struct session *s, enum next next);
 /* As session_proceed(), from outside of input: sends what was said and has
  * the input that waited shown again. */
@@ -131,13 +134,18 @@ enum next session_refuse(struct session *s, int code, const char *enh,
 /* Says it and ends the session. */
 enum next session_bye(struct session *s, int code, const char *enh,
     const char *text);
+/* Counts a command that brings no mail further; true: one too many. */
+bool session_idles(struct session *s);
 /* What an asked callback gave: goes on with `then` now or later. */
 enum next session_ask(struct session *s, enum answer a, const struct reply *r,
     answer_fn then);
 
 /* ---- greet.c: before the first command -------------------------------- */
 
-void greet_begin(struct session *s);
+/* Where a session begins: ST_PROXY or ST_CONNECT. */
+enum state greet_state(const struct session *s);
+/* Time to greet, in ST_CONNECT. */
+enum next greet_now(struct session *s);
 enum next greet_early(struct session *s, struct slice *rest);
 enum next greet_proxy(struct session *s, struct slice *rest);
 
@@ -152,8 +160,8 @@ void commands_names(struct strbuf *out);
 struct tx *tx_begin(struct session *s, struct slice from);
 /* Ends it, if there is one; tells the owner when it had accepted it. */
 void tx_end(struct session *s);
-/* Says no to the content, now or when it is all there; the owner drops what
- * it has of it at once. The first refusal counts. */
+/* The content is refused; that is said when all of it was read. The owner
+ * drops what it has of it at once. The first refusal counts. */
 void tx_refuse(struct session *s, const struct reply *r);
 void tx_refuse_text(struct session *s, int code, const char *enh,
     const char *text);
@@ -163,6 +171,7 @@ void tx_refuse_text(struct session *s, int code, const char *enh,
 /* Most bytes of a content that are read for the sake of its sender hearing
  * why it was refused. */
 uint64_t content_ceiling(const struct session *s);
+/* Asks the owner, or goes on at once with the refusal that stands. */
 enum next content_begin(struct session *s, uint64_t expect, answer_fn then);
 /* NEXT_STAY, NEXT_HOLD, or NEXT_CLOSE. */
 enum next content_add(struct session *s, struct slice run);
