@@ -47,14 +47,16 @@ int tls_load_pair(SSL_CTX *ctx, const char *cert, const char *key,
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
 		return tls_error(err, cert);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
+	    SSL_CTX_check_private_key(ctx) == 1)
+		return 0;
+	/* A key that was read and does not fit is a matter of X.509. */
+	if (ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_X509 &&
+	    ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_SSL)
 		return tls_error(err, key);
-	if (SSL_CTX_check_private_key(ctx) != 1) {
-		ERR_clear_error();
-		return error_set(err,
-		    "%s: the key is not the one of certificate %s", key, cert);
-	}
-	return 0;
+	ERR_clear_error();
+	return error_set(
+	    err, "%s: the key is not the one of certificate %s", key, cert);
 }
 
 void tls_describe(SSL *ssl, char out[TLS_TEXT])
