@@ -32,9 +32,13 @@ SSL_CTX *tls_context(const SSL_METHOD *method)
 
 int tls_error(struct error *err, const char *what)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	/* The first one: the others say where it passed. */
+	unsigned long no = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(no);
 
 	ERR_clear_error();
+	if (ERR_SYSTEM_ERROR(no))
+		return error_sys(err, ERR_GET_REASON(no), "%s", what);
 	return error_set(err, "%s: %s", what,
 	    reason == NULL ? "cannot be read" : reason);
 }
@@ -42,19 +46,24 @@ int tls_error(struct error *err, const char *what)
 int tls_load_pair(SSL_CTX *ctx, const char *cert, const char *key,
     struct error *err)
 {
+	int lib;
+
 	if (key[0] == '\0')
 		key = cert;
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
 		return tls_error(err, cert);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
+	    SSL_CTX_check_private_key(ctx) == 1)
+		return 0;
+	/* A key that could be read and does not fit: X509; one of another
+	 * type: SSL. Anything else is the file. */
+	lib = ERR_GET_LIB(ERR_peek_error());
+	if (lib != ERR_LIB_X509 && lib != ERR_LIB_SSL)
 		return tls_error(err, key);
-	if (SSL_CTX_check_private_key(ctx) != 1) {
-		ERR_clear_error();
-		return error_set(err,
-		    "%s: the key is not the one of certificate %s", key, cert);
-	}
-	return 0;
+	ERR_clear_error();
+	return error_set(
+	    err, "%s: the key is not the one of certificate %s", key, cert);
 }
 
 void tls_describe(SSL *ssl, char out[TLS_TEXT])
