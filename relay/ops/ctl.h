@@ -14,7 +14,7 @@
 #include <jansson.h>
 
 #include "relay/base/error.h"
-#include "relay/base/json.h"
+#include "relay/base/jout.h"
 #include "relay/base/loop.h"
 
 enum { CTL_REQUEST_MAX = 1 << 20, CTL_ROW_MAX = 1 << 20 };
@@ -34,9 +34,9 @@ struct ctl *ctl_open(struct loop *l, const char *path,
     const struct ctl_command *table, void *arg, struct error *err) PH_CHECK;
 void ctl_close(struct ctl *c);
 /* A row: an object is begun in the returned writer; ctl_row_end() sends. */
-struct json *ctl_row(struct ctl_request *r);
+struct jout *ctl_row(struct ctl_request *r);
 void ctl_row_end(struct ctl_request *r);
-void ctl_row_text(struct ctl_request *r, struct slice json_object);
+void ctl_row_text(struct ctl_request *r, struct slice jout_object);
 void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)
     PH_PRINTF(3, 4);
 const char *ctl_who(const struct ctl_request *r); /* user name of the peer */
