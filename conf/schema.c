@@ -29,13 +29,16 @@ const struct section_info section_table[SECTIONS] = {
 	[SEC_TOP]    = { "",         NULL,          0,                          RESTART,
 		"Keys that stand outside any section.", NULL },
 	[SEC_LISTEN] = { "listen",   "smtp",        sizeof(struct conf_listen), RESTART,
-		"Where mail is taken. Without a listen section there is one with all its defaults.", NULL },
+		"Where mail is taken. Without a listen section there is one with all its "
+		"defaults.", NULL },
 	[SEC_LEG]    = { "leg",      "legacy",      sizeof(struct conf_leg),    LIVE,
 		"A named next hop that mail is forwarded to. Routes are made of the names of legs. "
 		"A leg has hosts or mx, not both.",
-		"leg \"cloud\" {\n    hosts = { \"mx.cloud.example.net:25\" }\n    tls = \"verify\"\n}\n" },
+		"\nleg \"cloud\" {\n    hosts = { \"mx.cloud.example.net:25\" }\n    tls = "
+		"\"verify\"\n}\n" },
 	[SEC_EGRESS] = { "egress",   "direct",      sizeof(struct conf_leg),    LIVE,
-		"A named way out to the internet, for our own DSNs. An egress has hosts or is direct.", NULL },
+		"A named way out to the internet, for our own DSNs. An egress has hosts or is "
+		"direct.", NULL },
 	[SEC_DOMAIN] = { "domain",   "example.com", sizeof(struct conf_domain), LIVE,
 		"A domain that mail is taken for.", NULL },
 	[SEC_DSN]    = { "dsn",      NULL,          0,                          LIVE,
@@ -62,7 +65,8 @@ const struct section_info section_table[SECTIONS] = {
 
 const struct param param_table[] = {
 	/* in, name, type, field, default, min, max, reload, example, help */
-	{ IN(TOP), "hostname", &T_DOMAIN, C(hostname), NULL, 0, 0, NEW_SESSIONS, "relay.example.com",
+	{ IN(TOP), "hostname", &T_DOMAIN, C(hostname), NULL, 0, 0, NEW_SESSIONS,
+	  "relay.example.com",
 	  "Our own name: in the greeting, in EHLO and in Received." },
 	{ IN(TOP), "postmaster", &T_MAILBOX, C(postmaster), "", 0, 0, LIVE, "admin@example.com",
 	  "Who gets the mail for postmaster and abuse. The domain must be one of ours. "
@@ -70,7 +74,8 @@ const struct param param_table[] = {
 	{ IN(TOP), "workers", &T_INT, C(workers), "0", 0, 256, RESTART, NULL,
 	  "Threads that talk to clients and legs. 0: one for each core." },
 	{ IN(TOP), "node", &T_INT, C(node), "0", 0, 255, RESTART, NULL,
-	  "The number of this node, part of every message id. Nodes that share a table must differ." },
+	  "The number of this node, part of every message id. Nodes that share a table must "
+	  "differ." },
 	{ IN(TOP), "public_address", &T_NETS, C(public_address), "", 0, 0, LIVE, NULL,
 	  "Our addresses as others see them, when they are not those of this machine (NAT). "
 	  "Mail is never delivered there." },
@@ -79,16 +84,19 @@ const struct param param_table[] = {
 	{ IN(TOP), "soft_bounce", &T_BOOL, C(soft_bounce), "false", 0, 0, LIVE, NULL,
 	  "Nothing is bounced: what a leg refuses for good waits like what it refuses for now." },
 
-	{ IN(LISTEN), "address", &T_LISTEN, LISTEN(address), "0.0.0.0:25 [::]:25", 0, 0, RESTART, NULL,
+	{ IN(LISTEN), "address", &T_LISTEN, LISTEN(address), "0.0.0.0:25 [::]:25", 0, 0, RESTART,
+	  NULL,
 	  "Addresses and ports that accept mail. Port 0 is any free port." },
-	{ IN(LISTEN), "certificate", &T_CERTIFICATES, LISTEN(certificate), "", 0, 0, NEW_SESSIONS, NULL,
+	{ IN(LISTEN), "certificate", &T_CERTIFICATES, LISTEN(certificate), "", 0, 0, NEW_SESSIONS,
+	  NULL,
 	  "Certificate files (PEM, with their chain), chosen by SNI, the first when none fits. "
 	  "Without one STARTTLS is not offered." },
 	{ IN(LISTEN), "key", &T_PATHS, LISTEN(keys), "", 0, 0, NEW_SESSIONS, NULL,
 	  "The private key of each certificate, in the same order. Without it the key is in the "
 	  "file of the certificate. Others must not be able to read it." },
 	{ IN(LISTEN), "proxy_from", &T_NETS, LISTEN(proxy_from), "", 0, 0, NEW_SESSIONS, NULL,
-	  "Peers that begin with a PROXY header (version 1 or 2). It is read from these and no others." },
+	  "Peers that begin with a PROXY header (version 1 or 2). It is read from these and no "
+	  "others." },
 	{ IN(LISTEN), "bare_newline", &T_BARE_NEWLINE, LISTEN(bare_newline), "reject", 0, 0,
 	  NEW_SESSIONS, NULL,
 	  "What to do with a bare CR, a bare LF or a NUL in DATA: reject, or normalize for "
@@ -99,7 +107,9 @@ const struct param param_table[] = {
 	{ IN(LISTEN), "leg", &T_NAME, LISTEN(leg_name), "", 0, 0, NEW_SESSIONS, NULL,
 	  "Mail that comes in here comes from this leg." },
 
-	{ HOP, "hosts", &T_HOSTS, LEG(host), "", 0, 0, LIVE, "mail-old.example.com:25",
+	{ IN(LEG), "hosts", &T_HOSTS, LEG(host), "", 0, 0, LIVE, "mail-old.example.com:25",
+	  "Names or addresses with a port, tried in order." },
+	{ IN(EGRESS), "hosts", &T_HOSTS, LEG(host), "", 0, 0, LIVE, NULL,
 	  "Names or addresses with a port, tried in order." },
 	{ IN(LEG), "mx", &T_DOMAIN, LEG(mx), "", 0, 0, LIVE, NULL,
 	  "A domain whose MX records name the hosts, instead of hosts." },
@@ -111,13 +121,14 @@ const struct param param_table[] = {
 	{ IN(LEG), "domains", &T_DOMAINS, LEG(domains), "", 0, 0, LIVE, NULL,
 	  "The leg's own domains, mapped back to the rows they belong to." },
 	{ HOP, "tls", &T_TLS, LEG(tls), "may", 0, 0, LIVE, NULL,
-	  "STARTTLS: none, may (when it is offered), encrypt (or wait), verify (and the certificate "
+	  "STARTTLS: none, may (when it is offered), encrypt (or wait), verify (and the "
+	  "certificate "
 	  "must fit the name)." },
-	{ HOP, "tls_ca", &T_PATH, LEG(tls_ca), "", 0, 0, LIVE, NULL,
+	{ HOP, "tls_ca", &T_FILE, LEG(tls_ca), "", 0, 0, LIVE, NULL,
 	  "Authorities that verify trusts, a PEM file. Without it those of the system." },
-	{ HOP, "certificate", &T_PATH, LEG(certificate), "", 0, 0, LIVE, NULL,
+	{ HOP, "certificate", &T_FILE, LEG(certificate), "", 0, 0, LIVE, NULL,
 	  "Our client certificate with its chain, where the other side wants one." },
-	{ HOP, "key", &T_PATH, LEG(key), "", 0, 0, LIVE, NULL,
+	{ HOP, "key", &T_FILE, LEG(key), "", 0, 0, LIVE, NULL,
 	  "The private key of the client certificate. Without it the key is in the same file." },
 	{ HOP, "source", &T_ADDRESS, LEG(source), "", 0, 0, LIVE, NULL,
 	  "The address to send from. Without it the system chooses." },
@@ -143,17 +154,21 @@ const struct param param_table[] = {
 	  "Longest wait for the greeting (RFC 5321 4.5.3.2.1)." },
 	{ HOP, "command_timeout", &T_DURATION, LEG(command_timeout_ms), "5m", TIMEOUT, LIVE, NULL,
 	  "Longest wait for the answer to a command (RFC 5321 4.5.3.2.2)." },
-	{ HOP, "data_init_timeout", &T_DURATION, LEG(data_init_timeout_ms), "2m", TIMEOUT, LIVE, NULL,
+	{ HOP, "data_init_timeout", &T_DURATION, LEG(data_init_timeout_ms), "2m", TIMEOUT, LIVE,
+	  NULL,
 	  "Longest wait for the answer to DATA (RFC 5321 4.5.3.2.4)." },
-	{ HOP, "data_block_timeout", &T_DURATION, LEG(data_block_timeout_ms), "3m", TIMEOUT, LIVE, NULL,
+	{ HOP, "data_block_timeout", &T_DURATION, LEG(data_block_timeout_ms), "3m", TIMEOUT, LIVE,
+	  NULL,
 	  "Longest wait until the other side takes more of the body (RFC 5321 4.5.3.2.5)." },
-	{ HOP, "data_done_timeout", &T_DURATION, LEG(data_done_timeout_ms), "10m", TIMEOUT, LIVE, NULL,
+	{ HOP, "data_done_timeout", &T_DURATION, LEG(data_done_timeout_ms), "10m", TIMEOUT, LIVE,
+	  NULL,
 	  "Longest wait for the answer to the final dot (RFC 5321 4.5.3.2.6)." },
 	{ HOP, "tls_timeout", &T_DURATION, LEG(tls_timeout_ms), "30s", TIMEOUT, LIVE, NULL,
 	  "Longest TLS handshake." },
 
 	{ IN(DOMAIN), "route", &T_ROUTE, DOMAIN(route), "", 0, 0, LIVE, "legacy",
-	  "Where the domain's mail goes: legs joined by +, the first of them primary, or defer, reject "
+	  "Where the domain's mail goes: legs joined by +, the first of them primary, or defer, "
+	  "reject "
 	  "or gone. It seeds the table's row of the domain once; from then on the table counts." },
 	{ IN(DOMAIN), "unknown", &T_UNKNOWN, DOMAIN(unknown), "route", 0, 0, LIVE, NULL,
 	  "Recipients without a row: route (the domain's route decides), reject or defer." },
@@ -163,52 +178,61 @@ const struct param param_table[] = {
 	  "What separates a local part from its detail (RFC 5233). Empty: nothing does." },
 
 	{ IN(DSN), "via", &T_NAME, C(dsn.via), "mx", 0, 0, LIVE, NULL,
-	  "The way of notices to other domains: mx (that of the sender's domain), the name of a leg or "
+	  "The way of notices to other domains: mx (that of the sender's domain), the name of a "
+	  "leg or "
 	  "an egress, or none. Without a way the delivery is parked." },
 
 	{ IN(TABLE), "engine", &T_ENGINE, C(table.engine), "sqlite", 0, 0, RESTART, NULL,
 	  "What keeps the table: sqlite." },
-	{ IN(TABLE), "path", &T_PATH, C(table.path), "/var/lib/posthouse/cutover.db", 0, 0, RESTART, NULL,
+	{ IN(TABLE), "path", &T_PATH, C(table.path), "/var/lib/posthouse/cutover.db", 0, 0, RESTART,
+	  NULL,
 	  "The file of the table." },
 
 	{ IN(SPOOL), "path", &T_PATH, C(spool.path), "/var/spool/posthouse", 0, 0, RESTART, NULL,
 	  "The directory of the journal, on a disk that keeps what it has synced." },
 	{ IN(SPOOL), "retain", &T_DURATION, C(spool.retain_ms), "7d", 0, DAYS(366), LIVE, NULL,
 	  "How long a delivered message is kept for replay, from its last delivery on." },
-	{ IN(SPOOL), "parked", &T_DURATION, C(spool.parked_ms), "30d", MINS(1), DAYS(3660), LIVE, NULL,
+	{ IN(SPOOL), "parked", &T_DURATION, C(spool.parked_ms), "30d", MINS(1), DAYS(3660), LIVE,
+	  NULL,
 	  "How long parked mail waits for an administrator." },
 	{ IN(SPOOL), "max", &T_SIZE, C(spool.max_bytes), "50G", MIB(1), GIB(1048576), LIVE, NULL,
 	  "Most the journal may take of the disk." },
-	{ IN(SPOOL), "segment", &T_SIZE, C(spool.segment_bytes), "64M", KIB(64), GIB(1), RESTART, NULL,
+	{ IN(SPOOL), "segment", &T_SIZE, C(spool.segment_bytes), "64M", KIB(64), GIB(1), RESTART,
+	  NULL,
 	  "The size of one file of the journal." },
 	{ IN(SPOOL), "spares", &T_INT, C(spool.spares), "3", 1, 64, RESTART, NULL,
 	  "Files of the journal that are written ahead. Two of them are kept for results." },
 
-	{ IN(AUDIT), "path", &T_PATH, C(audit.path), "/var/lib/posthouse/audit", 0, 0, RESTART, NULL,
+	{ IN(AUDIT), "path", &T_PATH, C(audit.path), "/var/lib/posthouse/audit", 0, 0, RESTART,
+	  NULL,
 	  "The directory of the index." },
-	{ IN(AUDIT), "keep", &T_DURATION, C(audit.keep_ms), "90d", MINS(60), DAYS(36600), LIVE, NULL,
+	{ IN(AUDIT), "keep", &T_DURATION, C(audit.keep_ms), "90d", MINS(60), DAYS(36600), LIVE,
+	  NULL,
 	  "How long the index remembers." },
-	{ IN(AUDIT), "events", &T_PATH, C(audit.events), "", 0, 0, RESTART,
-	  "/var/log/posthouse/events.jsonl",
-	  "A file that gets every event as a line of JSON. Empty: none." },
+	{ IN(AUDIT), "events", &T_FILE, C(audit.events), "/var/log/posthouse/events.jsonl", 0, 0,
+	  RESTART, NULL, "A file that gets every event as a line of JSON. Empty: none." },
 
 	{ IN(CONTROL), "socket", &T_PATH, C(control.socket), "/run/posthouse/control.sock", 0, 0,
 	  RESTART, NULL, "The socket that posthouse(1) talks to." },
 
 	{ IN(RESOLVER), "servers", &T_RESOLVERS, C(resolver.server), "", 0, 0, LIVE, NULL,
 	  "Name servers. Without them those of /etc/resolv.conf." },
-	{ IN(RESOLVER), "timeout", &T_DURATION, C(resolver.timeout_ms), "5s", MS(10), MINS(5), LIVE, NULL,
+	{ IN(RESOLVER), "timeout", &T_DURATION, C(resolver.timeout_ms), "5s", MS(10), MINS(5), LIVE,
+	  NULL,
 	  "Longest wait for one answer." },
 
 	{ IN(LIMITS), "connections", &T_INT, C(limits.connections), "2000", 1, 100000, LIVE, NULL,
 	  "Most clients at once. One more is told 421." },
 	{ IN(LIMITS), "per_client", &T_INT, C(limits.per_client), "50", 1, 100000, LIVE, NULL,
 	  "Most connections of one address at once." },
-	{ IN(LIMITS), "message", &T_SIZE, C(limits.message_bytes), "50M", KIB(64), GIB(1), NEW_SESSIONS,
+	{ IN(LIMITS), "message", &T_SIZE, C(limits.message_bytes), "50M", KIB(64), GIB(1),
+	  NEW_SESSIONS,
 	  NULL, "Largest message, announced by SIZE (RFC 1870)." },
-	{ IN(LIMITS), "recipients", &T_INT, C(limits.recipients), "1000", 100, 50000, NEW_SESSIONS, NULL,
+	{ IN(LIMITS), "recipients", &T_INT, C(limits.recipients), "1000", 100, 50000, NEW_SESSIONS,
+	  NULL,
 	  "Most recipients of one message (RFC 5321 4.5.3.1.8)." },
-	{ IN(LIMITS), "body_memory", &T_SIZE, C(limits.body_memory_bytes), "128M", MIB(1), GIB(1024),
+	{ IN(LIMITS), "body_memory", &T_SIZE, C(limits.body_memory_bytes), "128M", MIB(1),
+	  GIB(1024),
 	  LIVE, NULL, "Memory for bodies that are being received, all together." },
 	{ IN(LIMITS), "memory_window", &T_SIZE, C(limits.memory_window_bytes), "128M", 0, GIB(1024),
 	  LIVE, NULL,
@@ -232,23 +256,26 @@ const struct param param_table[] = {
 	{ IN(LIMITS), "hops", &T_INT, C(limits.hops), "100", 10, 1000, NEW_SESSIONS, NULL,
 	  "Most Received fields of a message; with more it goes in a circle (RFC 5321 6.3)." },
 
-	{ IN(RETRY), "steps", &T_DURATIONS, C(retry.steps_ms), "1m 2m 5m 10m 15m 30m 1h", MS(10), DAYS(1),
+	{ IN(RETRY), "steps", &T_DURATIONS, C(retry.steps_ms), "1m 2m 5m 10m 15m 30m 1h", MS(10),
+	  DAYS(1),
 	  LIVE, NULL, "The wait after each attempt that failed. The last one repeats." },
 	{ IN(RETRY), "jitter", &T_INT, C(retry.jitter_percent), "20", 0, 50, LIVE, NULL,
 	  "By how many percent a wait is made longer or shorter at random." },
-	{ IN(RETRY), "lifetime", &T_DURATION, C(retry.lifetime_ms), "5d", SECS(1), DAYS(60), LIVE, NULL,
+	{ IN(RETRY), "lifetime", &T_DURATION, C(retry.lifetime_ms), "5d", SECS(1), DAYS(60), LIVE,
+	  NULL,
 	  "When a delivery is given up and its sender told (RFC 5321 4.5.4.1)." },
 	{ IN(RETRY), "grace", &T_DURATION, C(retry.grace_ms), "72h", 0, DAYS(60), LIVE, NULL,
 	  "How long after a flip an unknown recipient is taken for one that is not there yet." },
 	{ IN(RETRY), "handover", &T_DURATION, C(retry.handover_ms), "100ms", 0, MINS(1), LIVE, NULL,
-	  "How long an accepted message waits in memory for a free connection; then it is queued." },
+	  "How long an accepted message waits in memory for a free connection; then it is "
+	  "queued." },
 
 	{ IN(QUEUE), "max", &T_COUNT, C(queue.max), "5000000", 1, 100000000, LIVE, NULL,
 	  "Most deliveries that wait. With more, senders are told 452." },
 
 	{ IN(LOG), "level", &T_LEVEL, C(log.level), "info", 0, 0, LIVE, NULL,
 	  "How much is told: error, warn, info or debug." },
-	{ IN(LOG), "file", &T_PATH, C(log.file), "", 0, 0, RESTART, NULL,
+	{ IN(LOG), "file", &T_FILE, C(log.file), "", 0, 0, RESTART, NULL,
 	  "The file for it. Empty: standard error, which the journal of the system keeps." },
 };
 
@@ -262,9 +289,11 @@ static const struct {
 	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL }, { IN(TOP), "alarm", NULL },
 	{ IN(DSN), "guard", NULL }, { IN(DSN), "delay", NULL },
 	{ IN(EGRESS), "spf_address", NULL }, { IN(EGRESS), "spf_include", NULL },
-	{ IN(LEG), "trust", NULL }, { IN(LEG), "copy_return", NULL }, { IN(LEG), "suppress_auto", NULL },
+	{ IN(LEG), "trust", NULL }, { IN(LEG), "copy_return", NULL }, { IN(LEG), "suppress_auto",
+	  NULL },
 	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },
-	{ HOP, "tls", "dane" }, { IN(DOMAIN), "unknown", "probe" }, { IN(TABLE), "engine", "postgresql" },
+	{ HOP, "tls", "dane" }, { IN(DOMAIN), "unknown", "probe" }, { IN(TABLE), "engine",
+	  "postgresql" },
 };
 /* clang-format on */
 

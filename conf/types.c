@@ -381,8 +381,9 @@ static bool path_ok(const char *text)
 
 static int set_path(const struct slot *s, const char *text, struct error *err)
 {
-	if (!path_ok(text) && !(text[0] == '\0' && s->param->def != NULL &&
-				  s->param->def[0] == '\0'))
+	bool none = text[0] == '\0' && s->param->type == &T_FILE;
+
+	if (!none && !path_ok(text))
 		return malformed(s, err);
 	*(char **)s->field = arena_strdup(s->arena, text);
 	return 0;
@@ -439,31 +440,52 @@ static const char *const engines[] = { "sqlite", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 
 const struct conf_type
-T_BOOL = { "switch", "true or false", set_bool, show_bool, .words = bools, .bare = true },
-T_INT = { "number", "digits only", set_int, show_int, .number = plain_number, .bare = true },
-T_COUNT = { "number", "digits only", set_count, show_count, .number = plain_number, .bare = true },
-T_DURATION = { "duration", "\"100ms\", \"90s\", \"5m\", \"2h\", \"7d\" or \"1w\"",
-	set_duration, show_duration, .number = duration_number },
-T_DURATIONS = { "duration", "\"100ms\", \"90s\", \"5m\", \"2h\", \"7d\" or \"1w\"",
-	set_duration, show_durations, .number = duration_number, .element = sizeof(int64_t) },
-T_SIZE = { "size", "bytes, or \"64K\", \"50M\", \"2G\" or \"1T\"",
-	set_size, show_size, .number = size_number },
-T_PATH = { "file name", "the whole path, beginning with /", set_path, string_show },
-T_PATHS = { "file name", "the whole path, beginning with /", set_paths, show_paths,
+T_BOOL = { .name = "switch", .set = set_bool, .show = show_bool,
+	.form = "true or false",
+	.words = bools, .bare = true },
+T_INT = { .name = "number", .set = set_int, .show = show_int,
+	.form = "digits only",
+	.number = plain_number, .bare = true },
+T_COUNT = { .name = "number", .set = set_count, .show = show_count,
+	.form = "digits only",
+	.number = plain_number, .bare = true },
+T_DURATION = { .name = "duration", .set = set_duration, .show = show_duration,
+	.form = "\"100ms\", \"90s\", \"5m\", \"2h\", \"7d\" or \"1w\"",
+	.number = duration_number },
+T_DURATIONS = { .name = "duration", .set = set_duration, .show = show_durations,
+	.form = "\"100ms\", \"90s\", \"5m\", \"2h\", \"7d\" or \"1w\"",
+	.number = duration_number, .element = sizeof(int64_t) },
+T_SIZE = { .name = "size", .set = set_size, .show = show_size,
+	.form = "bytes, or \"64K\", \"50M\", \"2G\" or \"1T\"",
+	.number = size_number },
+T_PATH = { .name = "file name", .set = set_path, .show = string_show,
+	.form = "the whole path, beginning with /" },
+T_FILE = { .name = "file name", .set = set_path, .show = string_show,
+	.form = "the whole path, beginning with /, or \"\"" },
+T_PATHS = { .name = "file name", .set = set_paths, .show = show_paths,
+	.form = "the whole path, beginning with /",
 	.element = sizeof(char *) },
-T_CERTIFICATES = { "file name", "the whole path, beginning with /",
-	set_certificate, show_certificates, .element = sizeof(struct conf_certificate) },
-T_NAME = { "name", "lower-case letters, digits, - and _, at most 32", set_name, string_show },
-T_ROUTE = { "route", "legs joined by +, the first of them primary, or defer, reject or gone",
-	set_route, string_show },
-T_CHAR = { "separator", "one of ! # $ % & ' * + - / = ? ^ _ ` { | } ~ . or \"\"",
-	set_char, show_char },
-T_TLS = { "word", NULL, set_enum, show_enum, .words = tls_levels },
-T_UNKNOWN = { "word", NULL, set_enum, show_enum, .words = unknowns },
-T_BARE_NEWLINE = { "word", NULL, set_enum, show_enum, .words = bare_newlines },
-T_PROFILE = { "word", NULL, set_word, string_show, .words = profiles },
-T_ENGINE = { "word", NULL, set_word, string_show, .words = engines },
-T_LEVEL = { "word", NULL, set_word, string_show, .words = levels };
+T_CERTIFICATES = { .name = "file name", .set = set_certificate, .show = show_certificates,
+	.form = "the whole path, beginning with /",
+	.element = sizeof(struct conf_certificate) },
+T_NAME = { .name = "name", .set = set_name, .show = string_show,
+	.form = "lower-case letters, digits, - and _, at most 32" },
+T_ROUTE = { .name = "route", .set = set_route, .show = string_show,
+	.form = "legs joined by +, the first of them primary, or defer, reject or gone" },
+T_CHAR = { .name = "separator", .set = set_char, .show = show_char,
+	.form = "one of ! # $ % & ' * + - / = ? ^ _ ` { | } ~ . or \"\"" },
+T_TLS = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = tls_levels },
+T_UNKNOWN = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = unknowns },
+T_BARE_NEWLINE = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = bare_newlines },
+T_PROFILE = { .name = "word", .set = set_word, .show = string_show,
+	.words = profiles },
+T_ENGINE = { .name = "word", .set = set_word, .show = string_show,
+	.words = engines },
+T_LEVEL = { .name = "word", .set = set_word, .show = string_show,
+	.words = levels };
 /* clang-format on */
 
 _Static_assert(sizeof(enum tls_level) == sizeof(int) &&

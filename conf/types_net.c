@@ -77,6 +77,10 @@ static int set_mailbox(const struct slot *s, const char *text,
 	const char *why = "it has no domain";
 	struct addr a;
 
+	if (text[0] == '\0' && s->param->def != NULL) {
+		*(char **)s->field = arena_strdup(s->arena, "");
+		return 0;
+	}
 	if (addr_parse(slice_str(text), true, &a, &why) != 0 ||
 	    a.domain.n == 0)
 		return error_set(err, "is not a mail address (%s); write it "
@@ -245,15 +249,20 @@ static void show_hosts(const struct param *p, const void *field,
 
 /* clang-format off */
 const struct conf_type
-T_DOMAIN = { "domain", NULL, set_domain, string_show },
-T_DOMAINS = { "domain", NULL, set_domains, show_strings, .element = sizeof(char *) },
-T_MAILBOX = { "mail address", NULL, set_mailbox, string_show },
-T_ADDRESS = { "address", NULL, set_address, string_show },
-T_NETS = { "network", NULL, set_net, show_nets, .element = sizeof(struct conf_net) },
-T_HOSTS = { "host", "\"mail.example.com:25\" or \"[2001:db8::1]:25\"", set_host, show_hosts,
+T_DOMAIN = { .name = "domain", .set = set_domain, .show = string_show },
+T_DOMAINS = { .name = "domain", .set = set_domains, .show = show_strings,
+	.element = sizeof(char *) },
+T_MAILBOX = { .name = "mail address", .set = set_mailbox, .show = string_show },
+T_ADDRESS = { .name = "address", .set = set_address, .show = string_show },
+T_NETS = { .name = "network", .set = set_net, .show = show_nets,
+	.element = sizeof(struct conf_net) },
+T_HOSTS = { .name = "host", .set = set_host, .show = show_hosts,
+	.form = "\"mail.example.com:25\" or \"[2001:db8::1]:25\"",
 	.element = sizeof(struct conf_hostport), .port = 25 },
-T_LISTEN = { "address", "\"192.0.2.1:25\" or \"[::]:25\"", set_host, show_hosts,
+T_LISTEN = { .name = "address", .set = set_host, .show = show_hosts,
+	.form = "\"192.0.2.1:25\" or \"[::]:25\"",
 	.element = sizeof(struct conf_hostport), .port = 25, .addresses = true },
-T_RESOLVERS = { "address", "\"192.0.2.53:53\" or \"[::1]:53\"", set_host, show_hosts,
+T_RESOLVERS = { .name = "address", .set = set_host, .show = show_hosts,
+	.form = "\"192.0.2.53:53\" or \"[::1]:53\"",
 	.element = sizeof(struct conf_hostport), .port = 53, .addresses = true };
 /* clang-format on */
