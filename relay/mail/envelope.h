@@ -45,7 +45,9 @@ struct envelope {
 };
 
 void envelope_pack(const struct envelope *e, struct strbuf *out);
-/* Strings are copied into `a`. 0, or -1 when the bytes are not an envelope. */
+/* Strings are copied into `a`. 0, or -1 when the bytes are not an envelope:
+ * also for a control character in what goes into commands again (addresses,
+ * ENVID, ORCPT) and for an empty recipient. A NULL was packed as "". */
 int envelope_unpack(struct slice bytes, struct arena *a,
     struct envelope *env_out) PH_CHECK;
 

@@ -8,8 +8,8 @@
 #include "relay/base/strbuf.h"
 
 /* An answer is a value until it is written. `text` may hold several lines
- * (LF between), printed as 250-…; bytes that are not printable ASCII (or
- * UTF-8 when `utf8`) are replaced by '?'. */
+ * (LF between), printed as 250-…; bytes that are not printable ASCII are
+ * replaced by '?', a line is cut at 512 octets (RFC 5321 4.5.3.1.5). */
 struct reply {
 	int code;
 	char enh[12]; /* "2.1.0", "" for none (EHLO, 354, greeting) */
@@ -31,7 +31,8 @@ struct reply_parser {
 	int code;
 	char enh[12];	   /* of the first line; "" when there was none or its
 			    * class does not match the code               */
-	struct strbuf text; /* lines joined by LF, codes stripped         */
+	struct strbuf text; /* lines joined by LF, made harmless by
+			     * text_clean(); code and `enh` stripped      */
 	uint64_t bytes;
 	int lines;
 	const char *why; /* of REPLY_BAD */
@@ -40,7 +41,8 @@ struct reply_parser {
 void reply_parser_init(struct reply_parser *p);
 void reply_parser_reset(struct reply_parser *p);
 void reply_parser_fini(struct reply_parser *p);
-/* One line without its line end (LF alone is tolerated by the caller). */
+/* One line without its line end (LF alone is tolerated by the caller). After
+ * DONE: reset before the next reply. BAD stays BAD until then. */
 enum reply_state reply_parser_line(struct reply_parser *p, struct slice line);
 
 #endif

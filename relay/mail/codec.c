@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * xtext (RFC 3461 4), and text made harmless.
+ */
+#include "relay/mail/codec.h"
+
+#include "relay/mail/domain.h"
+
+static const char hex_digits[] = "0123456789ABCDEF";
+
+static bool is_xchar(char c)
+{
+	return c > ' ' && c < 127 && c != '+' && c != '=';
+}
+
+/* Upper case only, as RFC 3461 4 writes it; -1 when it is none. */
+static int hex_value(char c)
+{
+	const char *at = c == '\0' ? NULL : strchr(hex_digits, c);
+
+	return at == NULL ? -1 : (int)(at - hex_digits);
+}
+
+/* The byte at the head of `*s`, which is moved on; -1 at what is not xtext. */
+static int xtext_byte(struct slice *s)
+{
+	char c = s->p[0];
+	int high, low;
+
+	if (is_xchar(c)) {
+		*s = slice_from(*s, 1);
+		return c;
+	}
+	if (c != '+' || s->n < 3)
+		return -1;
+	high = hex_value(s->p[1]);
+	low = hex_value(s->p[2]);
+	*s = slice_from(*s, 3);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+bool xtext_valid(struct slice s)
+{
+	while (s.n > 0)
+		if (xtext_byte(&s) < 0)
+			return false;
+	return true;
+}
+
+bool xtext_decode(struct slice s, struct strbuf *out)
+{
+	while (s.n > 0) {
+		int c = xtext_byte(&s);
+
+		if (c <= 0 || c == '\r' || c == '\n')
+			return false;
+		strbuf_addc(out, (char)c);
+	}
+	return strbuf_ok(out);
+}
+
+void xtext_encode(struct slice s, struct strbuf *out)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (is_xchar(s.p[i])) {
+			strbuf_addc(out, s.p[i]);
+			continue;
+		}
+		strbuf_addc(out, '+');
+		strbuf_addc(out, hex_digits[c >> 4]);
+		strbuf_addc(out, hex_digits[c & 15]);
+	}
+}
+
+/* C1 controls, and the two separators that some programs break lines at. */
+static bool breaks_lines(struct slice c)
+{
+	return (c.n == 2 && c.p[0] == '\xc2' &&
+		   (unsigned char)c.p[1] < 0xa0) ||
+	       slice_eq(c, SLICE("\xe2\x80\xa8")) ||
+	       slice_eq(c, SLICE("\xe2\x80\xa9"));
+}
+
+static struct slice harmless(struct slice c, bool utf8)
+{
+	if (c.n == 1 && c.p[0] == '\t')
+		return SLICE(" ");
+	if (c.n == 1 && c.p[0] >= ' ' && c.p[0] < 127)
+		return c;
+	return c.n > 1 && utf8 && !breaks_lines(c) ? c : SLICE("?");
+}
+
+void text_clean(struct slice s, bool utf8, size_t max, struct strbuf *out)
+{
+	while (s.n > 0) {
+		size_t n = utf8 ? utf8_next(s) : 1;
+		struct slice c = harmless(slice_head(s, n == 0 ? 1 : n), utf8);
+
+		if (c.n > max)
+			return;
+		strbuf_addsl(out, c);
+		max -= c.n;
+		s = slice_from(s, n == 0 ? 1 : n);
+	}
+}

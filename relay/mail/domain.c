@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Domain names and address literals (RFC 5321 4.1.2 and 4.1.3, RFC 5890,
+ * UTS #46). A name of ASCII never meets libidn2: it is checked and folded
+ * here, so the common case costs no allocation. A name with U-labels is
+ * mapped first, and what comes out is checked like any other name: mapping
+ * can produce dots, slashes and empty labels out of look-alikes.
+ */
+#include "relay/mail/domain.h"
+
+#include <arpa/inet.h>
+
+#include <idn2.h>
+
+enum { NAME_MAX_BYTES = 253, LABEL_MAX = 63, LITERAL_MAX = 255 };
+
+bool ascii_only(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return false;
+	return true;
+}
+
+/* Bytes of the sequence at the head of `s`, 0 when it is not UTF-8. The
+ * second byte's range depends on the first: that is what keeps overlong
+ * forms, surrogates and values over U+10FFFF out (RFC 3629 4). */
+static size_t utf8_sequence(struct slice s)
+{
+	unsigned char c = (unsigned char)s.p[0], second;
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+	if (n == 1)
+		return 1;
+	if (c < 0xc2 || c > 0xf4 || s.n < n)
+		return 0;
+	if (c == 0xe0)
+		low = 0xa0;
+	else if (c == 0xed)
+		high = 0x9f;
+	else if (c == 0xf0)
+		low = 0x90;
+	else if (c == 0xf4)
+		high = 0x8f;
+	second = (unsigned char)s.p[1];
+	if (second < low || second > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+size_t utf8_next(struct slice s)
+{
+	return s.n == 0 ? 0 : utf8_sequence(s);
+}
+
+bool utf8_valid(struct slice s)
+{
+	while (s.n > 0) {
+		size_t n = utf8_sequence(s);
+
+		if (n == 0)
+			return false;
+		s = slice_from(s, n);
+	}
+	return true;
+}
+
+static const char *label_fault(struct slice label)
+{
+	if (label.n == 0)
+		return "Empty label in domain";
+	if (label.n > LABEL_MAX)
+		return "Label of domain over 63 characters";
+	if (label.p[0] == '-' || label.p[label.n - 1] == '-')
+		return "Label of domain begins or ends with a hyphen";
+	for (size_t i = 0; i < label.n; i++)
+		if (!ascii_alpha(label.p[i]) && !ascii_digit(label.p[i]) &&
+		    label.p[i] != '-')
+			return "Character not allowed in domain";
+	return NULL;
+}
+
+static const char *ascii_fault(struct slice d)
+{
+	struct slice label;
+
+	if (d.n == 0)
+		return "Empty domain";
+	if (d.n > NAME_MAX_BYTES)
+		return "Domain over 253 characters";
+	while (slice_next(&d, '.', &label)) {
+		const char *fault = label_fault(label);
+
+		if (fault != NULL)
+			return fault;
+	}
+	return NULL;
+}
+
+/* The A-labels of a name with U-labels; false when there are none. */
+static bool mapped(struct slice d, struct strbuf *out)
+{
+	char name[LITERAL_MAX + 1];
+	uint8_t *ascii = NULL;
+	struct slice result;
+	bool ok;
+
+	if (d.n > LITERAL_MAX || !utf8_valid(d) || slice_find(d, '\0') >= 0)
+		return false;
+	memcpy(name, d.p, d.n);
+	name[d.n] = '\0';
+	if (idn2_lookup_u8((const uint8_t *)name, &ascii,
+		IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
+		return false;
+	result = slice_str((const char *)ascii);
+	ok = ascii_fault(result) == NULL;
+	if (ok)
+		strbuf_addsl(out, result);
+	idn2_free(ascii);
+	return ok && strbuf_ok(out);
+}
+
+int domain_check(struct slice d, bool utf8, const char **why_out)
+{
+	struct strbuf ascii;
+	bool ok;
+
+	if (ascii_only(d)) {
+		*why_out = ascii_fault(d);
+		return *why_out == NULL ? 0 : -1;
+	}
+	if (!utf8) {
+		*why_out = "8-bit character in domain";
+		return -1;
+	}
+	strbuf_init(&ascii, NAME_MAX_BYTES);
+	ok = mapped(d, &ascii);
+	strbuf_fini(&ascii);
+	*why_out = ok ? NULL : "Domain is no internationalized name";
+	return ok ? 0 : -1;
+}
+
+/* RFC 5321 4.1.3: "::" stands for two groups or more, so six others fit. */
+static bool ipv6_syntax(const char *text)
+{
+	struct in6_addr address;
+	int groups = strchr(text, '.') != NULL ? 1 : 0;
+	const char *p = text;
+
+	if (inet_pton(AF_INET6, text, &address) != 1)
+		return false;
+	if (strstr(text, "::") == NULL)
+		return true;
+	for (; *p != '\0'; p++)
+		if (*p != ':' && (p == text || p[-1] == ':'))
+			groups++;
+	return groups <= 6;
+}
+
+static bool literal_ok(struct slice d)
+{
+	static const struct slice tag = {"IPv6:", 5};
+	struct in_addr address;
+	char text[64];
+
+	if (d.n < 2 || d.p[0] != '[' || d.p[d.n - 1] != ']')
+		return false;
+	d = slice_head(slice_from(d, 1), d.n - 2);
+	if (d.n >= sizeof(text) || slice_find(d, '\0') >= 0)
+		return false;
+	memcpy(text, d.p, d.n);
+	text[d.n] = '\0';
+	if (slice_case_starts(d, tag))
+		return ipv6_syntax(text + tag.n);
+	/* inet_pton() refuses 010.0.0.1, which means two hosts to two
+	 * readers. */
+	return inet_pton(AF_INET, text, &address) == 1;
+}
+
+int domain_literal_check(struct slice d, const char **why_out)
+{
+	bool ok = literal_ok(d);
+
+	*why_out = ok ? NULL : "Bad address literal";
+	return ok ? 0 : -1;
+}
+
+bool domain_normal(struct slice d, struct strbuf *out)
+{
+	bool literal = d.n > 0 && d.p[0] == '[';
+
+	if (!ascii_only(d))
+		return mapped(d, out);
+	if (literal ? !literal_ok(d) : ascii_fault(d) != NULL)
+		return false;
+	for (size_t i = 0; i < d.n; i++)
+		strbuf_addc(out, ascii_lower(d.p[i]));
+	return strbuf_ok(out);
+}

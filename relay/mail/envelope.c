@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The envelope to and from bytes: a version, numbers, strings, recipients.
+ * What goes into commands again (addresses, ENVID, ORCPT) is checked when it
+ * is read back: a line end in there would be a command of its own.
+ */
+#include "relay/mail/envelope.h"
+
+#include "relay/base/pack.h"
+
+enum { VERSION = 1, RCPT_LEAST = 4 + 1 + 4 };
+
+enum { FLAG_ESMTP = 1, FLAG_UTF8 = 2, FLAG_BARE = 4, FLAG_8BIT = 8 };
+
+/* In their order on disk, which never changes. */
+static const size_t texts[] = {
+	offsetof(struct envelope, client),
+	offsetof(struct envelope, client_name),
+	offsetof(struct envelope, listen),
+	offsetof(struct envelope, helo),
+	offsetof(struct envelope, tls),
+	offsetof(struct envelope, from),
+	offsetof(struct envelope, envid),
+	offsetof(struct envelope, message_id),
+	offsetof(struct envelope, spf),
+};
+
+static const char *const *text_at(const struct envelope *e, size_t i)
+{
+	return (const void *)((const char *)e + texts[i]);
+}
+
+static unsigned flags_of(const struct envelope *e)
+{
+	return (e->esmtp ? FLAG_ESMTP : 0) | (e->utf8 ? FLAG_UTF8 : 0) |
+	       (e->bare_lf ? FLAG_BARE : 0) | (e->eight_bit ? FLAG_8BIT : 0);
+}
+
+void envelope_pack(const struct envelope *e, struct strbuf *out)
+{
+	pack_u8(out, VERSION);
+	pack_u64(out, e->id);
+	pack_i64(out, e->accepted_us);
+	pack_u64(out, e->size);
+	pack_u8(out, (uint8_t)flags_of(e));
+	pack_u8(out, (uint8_t)e->body);
+	pack_u8(out, (uint8_t)e->ret);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		pack_str(out, *text_at(e, i));
+	pack_u32(out, e->rcpts);
+	for (unsigned i = 0; i < e->rcpts; i++) {
+		pack_str(out, e->rcpt[i].to);
+		pack_u8(out, (uint8_t)e->rcpt[i].notify);
+		pack_str(out, e->rcpt[i].orcpt);
+	}
+}
+
+static const char *take_text(struct unpack *u, struct arena *a)
+{
+	struct slice s = unpack_bytes(u);
+
+	if (slice_find(s, '\0') >= 0)
+		u->bad = true;
+	return u->bad ? "" : arena_slicedup(a, s);
+}
+
+static bool fits_a_command(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == 127)
+			return false;
+	return true;
+}
+
+static void take_rcpts(struct unpack *u, struct arena *a, struct envelope *e)
+{
+	e->rcpts = unpack_u32(u);
+	/* Before anything is allocated for them. */
+	if (e->rcpts > u->rest.n / RCPT_LEAST) {
+		u->bad = true;
+		e->rcpts = 0;
+	}
+	e->rcpt = arena_alloc(a, e->rcpts * sizeof(*e->rcpt));
+	for (unsigned i = 0; i < e->rcpts && !u->bad; i++) {
+		struct envelope_rcpt *r = &e->rcpt[i];
+
+		r->to = take_text(u, a);
+		r->notify = unpack_u8(u);
+		r->orcpt = take_text(u, a);
+		if (r->to[0] == '\0' || r->notify > NOTIFY_NEVER ||
+		    !fits_a_command(r->to) || !fits_a_command(r->orcpt))
+			u->bad = true;
+	}
+}
+
+static void take_numbers(struct unpack *u, struct envelope *e)
+{
+	unsigned version = unpack_u8(u), flags, body, ret;
+
+	e->id = unpack_u64(u);
+	e->accepted_us = unpack_i64(u);
+	e->size = unpack_u64(u);
+	flags = unpack_u8(u);
+	body = unpack_u8(u);
+	ret = unpack_u8(u);
+	if (version != VERSION || flags > 15 || body > BODY_BINARYMIME ||
+	    ret > RET_HDRS)
+		u->bad = true;
+	e->esmtp = (flags & FLAG_ESMTP) != 0;
+	e->utf8 = (flags & FLAG_UTF8) != 0;
+	e->bare_lf = (flags & FLAG_BARE) != 0;
+	e->eight_bit = (flags & FLAG_8BIT) != 0;
+	e->body = (enum body_type)body;
+	e->ret = (enum dsn_ret)ret;
+}
+
+int envelope_unpack(struct slice bytes, struct arena *a,
+    struct envelope *env_out)
+{
+	struct unpack u;
+
+	*env_out = (struct envelope){.id = 0};
+	if (bytes.n > ENVELOPE_MAX)
+		return -1;
+	unpack_init(&u, bytes);
+	take_numbers(&u, env_out);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		const char **to = (void *)((char *)env_out + texts[i]);
+
+		*to = take_text(&u, a);
+	}
+	if (u.bad)
+		return -1;
+	take_rcpts(&u, a, env_out);
+	if (!unpack_end(&u) || !fits_a_command(env_out->from) ||
+	    !fits_a_command(env_out->envid))
+		return -1;
+	return 0;
+}

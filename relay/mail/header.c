@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The header section of a message: scanned, never changed (RFC 5322 2.2). An
+ * LF alone ends a line here too: content that came by BDAT may have them, and
+ * a field that other programs would see must not hide from us.
+ */
+#include "relay/mail/header.h"
+
+#include "relay/mail/codec.h"
+
+/* The line at the head of `s`, its end included. */
+static struct slice line_of(struct slice s)
+{
+	long lf = slice_find(s, '\n');
+
+	return slice_head(s, lf < 0 ? s.n : (size_t)lf + 1);
+}
+
+static struct slice without_end(struct slice line)
+{
+	if (line.n > 0 && line.p[line.n - 1] == '\n') {
+		line.n--;
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+	}
+	return line;
+}
+
+static bool is_name(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] >= 127)
+			return false;
+	return s.n > 0;
+}
+
+/* "Name:" or, as RFC 5322 4.5 has it of old, "Name :". */
+static bool name_of(struct slice line, struct slice *name_out)
+{
+	long colon = slice_find(line, ':');
+
+	*name_out = slice_head(line, colon < 0 ? 0 : (size_t)colon);
+	while (name_out->n > 0 && (name_out->p[name_out->n - 1] == ' ' ||
+				      name_out->p[name_out->n - 1] == '\t'))
+		name_out->n--;
+	return is_name(*name_out);
+}
+
+bool header_next(struct slice *rest, struct header_field *field_out)
+{
+	struct slice line = line_of(*rest), after;
+	size_t n = line.n;
+
+	if (!name_of(line, &field_out->name))
+		return false;
+	after = slice_from(*rest, n);
+	while (after.n > 0 && (after.p[0] == ' ' || after.p[0] == '\t')) {
+		n += line_of(after).n;
+		after = slice_from(*rest, n);
+	}
+	field_out->whole = slice_head(*rest, n);
+	field_out->value = without_end(slice_from(field_out->whole,
+	    (size_t)slice_find(field_out->whole, ':') + 1));
+	*rest = after;
+	return true;
+}
+
+bool header_find(struct slice message, const char *name,
+    struct slice *value_out)
+{
+	struct header_field field;
+
+	while (header_next(&message, &field)) {
+		if (slice_case_eq(field.name, slice_str(name))) {
+			*value_out = field.value;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct slice header_section(struct slice message)
+{
+	struct slice rest = message;
+	struct header_field field;
+
+	while (header_next(&rest, &field))
+		;
+	return slice_head(message, message.n - rest.n);
+}
+
+/* Unfolding takes the line ends away and leaves the blanks (RFC 5322 2.2.3);
+ * blanks at the edges would count against `max` for nothing. */
+void header_unfold(struct slice value, size_t max, struct strbuf *out)
+{
+	size_t start = out->n;
+	struct slice line;
+
+	while (slice_next(&value, '\n', &line)) {
+		if (value.p != NULL && line.n > 0 &&
+		    line.p[line.n - 1] == '\r')
+			line.n--;
+		if (out->n == start)
+			line = slice_trim(line);
+		text_clean(line, true, max - (out->n - start), out);
+		if (!strbuf_ok(out))
+			return;
+	}
+	while (out->n > start && out->p[out->n - 1] == ' ')
+		out->n--;
+}
+
+int header_hops(struct slice message)
+{
+	struct header_field field;
+	int hops = 0;
+
+	while (header_next(&message, &field))
+		if (slice_case_eq(field.name, SLICE("Received")))
+			hops++;
+	return hops;
+}

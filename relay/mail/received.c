@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The trace field that we prepend (RFC 5321 4.4; "with" words of RFC 3848 and
+ * RFC 6531). There is no "for": it would show a blind copy to the others.
+ *
+ * All words but the date come from somewhere else. Each is cut to a length
+ * and loses what could end the field or its comments; a word that would pass
+ * column 78 begins a line of its own.
+ */
+#include "relay/mail/received.h"
+
+#include "relay/base/clock.h"
+#include "relay/mail/codec.h"
+
+enum { LINE_WIDTH = 78, WORD_MAX = 255, ITEM_MAX = 700 };
+
+struct trace {
+	struct strbuf *out;
+	struct strbuf item; /* words that stay on one line */
+	size_t column;
+};
+
+/* A word from outside, without blanks or what RFC 5322 gives a meaning. */
+static void add_word(struct trace *t, const char *word)
+{
+	size_t start = t->item.n;
+
+	text_clean(slice_str(word), false, WORD_MAX, &t->item);
+	for (size_t i = start; i < t->item.n; i++)
+		if (strchr(" ()<>@,;\\\"", t->item.p[i]) != NULL)
+			t->item.p[i] = '?';
+}
+
+/* The item that was gathered, after a blank or on a new line. */
+static void flush(struct trace *t)
+{
+	if (t->column + 1 + t->item.n > LINE_WIDTH) {
+		strbuf_adds(t->out, "\r\n\t");
+		t->column = 1;
+	} else {
+		strbuf_addc(t->out, ' ');
+		t->column++;
+	}
+	strbuf_addsl(t->out, strbuf_view(&t->item));
+	t->column += t->item.n;
+	strbuf_reset(&t->item);
+}
+
+static void add_client(struct trace *t, const struct envelope *e)
+{
+	bool ipv6 = strchr(e->client, ':') != NULL;
+
+	strbuf_adds(&t->item, "from ");
+	add_word(t, e->helo[0] != '\0' ? e->helo : "unknown");
+	flush(t);
+	strbuf_addc(&t->item, '(');
+	if (e->client_name[0] != '\0') {
+		add_word(t, e->client_name);
+		strbuf_addc(&t->item, ' ');
+	}
+	strbuf_adds(&t->item, ipv6 ? "[IPv6:" : "[");
+	add_word(t, e->client);
+	strbuf_adds(&t->item, "])");
+	flush(t);
+}
+
+static const char *protocol(const struct envelope *e)
+{
+	bool tls = e->tls[0] != '\0';
+
+	if (!e->esmtp)
+		return "SMTP";
+	if (e->utf8)
+		return tls ? "UTF8SMTPS" : "UTF8SMTP";
+	return tls ? "ESMTPS" : "ESMTP";
+}
+
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384": words, each harmless by itself. */
+static void add_tls(struct trace *t, const char *tls)
+{
+	struct slice words = slice_str(tls), word;
+
+	strbuf_addc(&t->item, '(');
+	while (slice_next(&words, ' ', &word)) {
+		char text[64] = "";
+
+		memcpy(text, word.p, slice_head(word, sizeof(text) - 1).n);
+		add_word(t, text);
+		if (words.p != NULL)
+			strbuf_addc(&t->item, ' ');
+	}
+	strbuf_addc(&t->item, ')');
+	flush(t);
+}
+
+void received_print(const struct envelope *e, const char *hostname,
+    const char *id, const char *token, struct strbuf *out)
+{
+	char date[CLOCK_RFC5322_MAX];
+	struct trace t = {.out = out, .column = sizeof("Received:") - 1};
+
+	strbuf_init(&t.item, ITEM_MAX);
+	strbuf_adds(out, "Received:");
+	if (e->client[0] != '\0') {
+		add_client(&t, e);
+		t.column = LINE_WIDTH; /* "by" begins a line */
+	}
+	strbuf_adds(&t.item, "by ");
+	add_word(&t, hostname);
+	flush(&t);
+	if (e->client[0] != '\0') {
+		strbuf_addf(&t.item, "with %s", protocol(e));
+		flush(&t);
+	}
+	if (e->tls[0] != '\0')
+		add_tls(&t, e->tls);
+	strbuf_adds(&t.item, "id ");
+	add_word(&t, id);
+	if (token[0] != '\0') {
+		flush(&t);
+		strbuf_addc(&t.item, '(');
+		add_word(&t, token);
+		strbuf_addc(&t.item, ')');
+	}
+	strbuf_addc(&t.item, ';');
+	flush(&t);
+	clock_rfc5322(e->accepted_us, date);
+	strbuf_addf(out, "\r\n\t%s\r\n", date);
+	strbuf_fini(&t.item);
+}
