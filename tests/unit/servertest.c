@@ -71,7 +71,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	must(o->connected && !o->closed && !o->in_tx);
 	must(slice_eq(session_from(s), from));
 	strbuf_addf(&o->log, "mail %.*s\n", (int)from.n, from.p);
-	snprintf(o->from, sizeof(o->from), "%.*s", (int)from.n, from.p);
+	snprintf(o->tls_text, sizeof(o->tls_text), "%s", session_tls(s));
 	reply_set(r, 250, "2.1.0", "Ok");
 	if (is(from, "refuse"))
 		reply_set(r, 554, "5.7.1", "Refused");

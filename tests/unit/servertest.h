@@ -38,7 +38,7 @@ struct owner {
 	struct strbuf log;  /* a line a callback */
 	struct strbuf body; /* of the transaction that runs or was last */
 	struct body_facts facts;
-	char from[400];
+	char tls_text[80]; /* of the last MAIL */
 	bool in_tx, in_body, ended, holding, connected, closed;
 	int stored, resets, left, refusals;
 	struct session *session;
