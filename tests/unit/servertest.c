@@ -266,6 +266,11 @@ static void rig_conf(struct rig *r)
 
 void rig_init(struct rig *r)
 {
+	rig_init_on(r, &sock_system);
+}
+
+void rig_init_on(struct rig *r, const struct sock_ops *sock)
+{
 	struct server_config sc;
 
 	*r = (struct rig){.fd = -1};
@@ -279,7 +284,7 @@ void rig_init(struct rig *r)
 	r->loop = loop_new(&clock_system);
 	r->scratch = stream_scratch_new();
 	sc = (struct server_config){.loop = r->loop, .scratch = r->scratch,
-	    .sock = &sock_system, .ops = &owner_ops, .arg = &r->o,
+	    .sock = sock, .ops = &owner_ops, .arg = &r->o,
 	    .left = on_left, .recount = on_recount};
 	r->server = server_new(&sc);
 }

@@ -61,6 +61,7 @@ struct rig {
 };
 
 void rig_init(struct rig *r); /* server and configuration, nobody there */
+void rig_init_on(struct rig *r, const struct sock_ops *sock);
 void rig_fini(struct rig *r);
 /* A client of that address connects. */
 void rig_connect(struct rig *r, const char *ip);
