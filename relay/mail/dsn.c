@@ -413,7 +413,7 @@ static void add_quoted(struct slice s, struct strbuf *out)
 			continue;
 		}
 		/* A blank is safe where something of the line follows it. */
-		if (c == ' ' && i + 1 < s.n && s.p[i + 1] > ' ')
+		if (c == ' ' && i + 1 < s.n && (unsigned char)s.p[i + 1] > ' ')
 			literal = true;
 		if (column + (literal ? 1 : 3) >= QP_WIDTH) {
 			strbuf_adds(out, "=\r\n");
