@@ -2,13 +2,13 @@
  *
  * JSON writer (RFC 8259).
  */
-#include "relay/base/json.h"
+#include "relay/base/jout.h"
 
 #include <inttypes.h>
 
 #include "relay/base/clock.h"
 
-void json_init(struct json *j, struct strbuf *to)
+void jout_init(struct jout *j, struct strbuf *to)
 {
 	j->to = to;
 	j->comma = false;
@@ -82,7 +82,7 @@ static void add_string(struct strbuf *to, struct slice s)
 	strbuf_addc(to, '"');
 }
 
-static void lead(struct json *j, const char *key)
+static void lead(struct jout *j, const char *key)
 {
 	if (j->comma)
 		strbuf_addc(j->to, ',');
@@ -93,64 +93,64 @@ static void lead(struct json *j, const char *key)
 	strbuf_addc(j->to, ':');
 }
 
-void json_object(struct json *j, const char *key)
+void jout_object(struct jout *j, const char *key)
 {
 	lead(j, key);
 	strbuf_addc(j->to, '{');
 	j->comma = false;
 }
 
-void json_object_end(struct json *j)
+void jout_object_end(struct jout *j)
 {
 	strbuf_addc(j->to, '}');
 	j->comma = true;
 }
 
-void json_array(struct json *j, const char *key)
+void jout_array(struct jout *j, const char *key)
 {
 	lead(j, key);
 	strbuf_addc(j->to, '[');
 	j->comma = false;
 }
 
-void json_array_end(struct json *j)
+void jout_array_end(struct jout *j)
 {
 	strbuf_addc(j->to, ']');
 	j->comma = true;
 }
 
-void json_slice(struct json *j, const char *key, struct slice value)
+void jout_slice(struct jout *j, const char *key, struct slice value)
 {
 	lead(j, key);
 	add_string(j->to, value);
 }
 
-void json_str(struct json *j, const char *key, const char *value)
+void jout_str(struct jout *j, const char *key, const char *value)
 {
 	if (value != NULL) {
-		json_slice(j, key, slice_str(value));
+		jout_slice(j, key, slice_str(value));
 		return;
 	}
 	lead(j, key);
 	strbuf_adds(j->to, "null");
 }
 
-void json_int(struct json *j, const char *key, int64_t value)
+void jout_int(struct jout *j, const char *key, int64_t value)
 {
 	lead(j, key);
 	strbuf_addf(j->to, "%" PRId64, value);
 }
 
-void json_bool(struct json *j, const char *key, bool value)
+void jout_bool(struct jout *j, const char *key, bool value)
 {
 	lead(j, key);
 	strbuf_adds(j->to, value ? "true" : "false");
 }
 
-void json_time(struct json *j, const char *key, int64_t wall_us)
+void jout_time(struct jout *j, const char *key, int64_t wall_us)
 {
 	char text[CLOCK_RFC3339_MAX];
 
 	clock_rfc3339(wall_us, text);
-	json_str(j, key, text);
+	jout_str(j, key, text);
 }

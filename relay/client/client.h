@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The SMTP client of one worker: "these recipients, this leg, call me".
+ * Connections are pooled by leg (and, for a direct egress, by domain), kept
+ * for the next message, and hold a slot of the ledger while they are open.
+ * Knows no queue and no table; what a leg says is hostile input. One
+ * worker's loop.
+ */
+#ifndef RELAY_CLIENT_CLIENT_H
+#define RELAY_CLIENT_CLIENT_H
+
+#include "conf/conf.h"
+#include "relay/base/source.h"
+#include "relay/mail/cmd.h"
+#include "relay/mail/result.h"
+#include "relay/net/dns.h"
+#include "relay/net/stream.h"
+
+struct client;
+
+struct client_rcpt {
+	const char *address; /* final, "x@y" */
+	unsigned notify;     /* NOTIFY_…, said only where DSN is offered */
+	const char *orcpt;   /* raw xtext form, "" : none */
+	struct result result; /* filled; strings live in request.arena */
+};
+
+/* One message towards one leg. The caller owns it; everything in it stays
+ * until `done`. Recipients whose addresses are equal are sent once and share
+ * the result (D7). The client splits by the leg's max_recipients and by
+ * 452 4.5.3. */
+struct client_request {
+	struct conf *conf;	    /* a reference, the caller's */
+	const struct conf_leg *leg; /* of that conf */
+	const char *domain;	    /* direct egress: whose MX; else NULL */
+	uint64_t id;
+	const char *from; /* "" is null */
+	enum body_type body;
+	bool utf8, bare_lf, eight_bit;
+	enum dsn_ret ret;
+	const char *envid;
+	struct client_rcpt *rcpt;
+	unsigned rcpts;
+	struct source *content; /* read once per transaction, rewound */
+	struct arena *arena;	/* results' strings */
+	void (*done)(void *arg, struct client_request *r);
+	void *arg;
+	struct list node; /* the client's */
+};
+
+/* Slots are counted elsewhere (the ledger), over all workers. */
+struct client_slots {
+	bool (*take)(void *arg, int leg);
+	void (*give)(void *arg, int leg);
+	bool (*wanted)(void *arg, int leg); /* somebody waits for one */
+};
+
+struct client_config {
+	struct loop *loop;
+	struct stream_scratch *scratch;
+	const struct sock_ops *sock;
+	struct dns *dns;
+	const struct client_slots *slots;
+	void *slots_arg;
+	/* A connection of that leg is free and nothing waits for it here. The
+	 * owner may call client_send() from inside. */
+	void (*idle)(void *arg, int leg);
+	/* The TLS context of a leg in that snapshot, with a reference. */
+	struct tls_client *(*tls)(void *arg, const struct conf *c,
+	    const struct conf_leg *leg);
+	void *arg;
+};
+
+struct client *client_new(const struct client_config *c);
+/* Ends what is open at once; requests under way are reported first, as
+ * OUT_UNTRIED or, past the final dot, uncertain. */
+void client_free(struct client *c);
+/* True: begun, `done` follows exactly once, later. False: there is no idle
+ * connection and no slot; nothing happened. `have_slot`: the caller took one
+ * and passes it on. */
+bool client_send(struct client *c, struct client_request *r, bool have_slot);
+/* Is there an idle connection for the leg? */
+bool client_has_idle(const struct client *c, int leg);
+/* Others want slots: close idle connections of that leg. */
+void client_yield(struct client *c, int leg);
+/* No new dialog; idle connections are closed. Dialogs go on. */
+void client_drain(struct client *c);
+unsigned client_busy(const struct client *c);
+/* Forget kept connections after a reload. */
+void client_reload(struct client *c);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Questions to the DNS on a loop, by c-ares: one channel per loop, a TTL
+ * cache with a bound before it (positive and negative, RFC 2308), and one
+ * question for many askers. Nothing blocks. Callbacks come later, from the
+ * loop, never from inside a call.
+ */
+#ifndef RELAY_NET_DNS_H
+#define RELAY_NET_DNS_H
+
+#include "conf/conf.h"
+#include "relay/base/loop.h"
+#include "relay/net/sockaddr.h"
+
+enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16,
+	DNS_AAAA = 28 };
+enum dns_status {
+	DNS_OK,
+	DNS_NODATA,   /* the name is there, this type is not */
+	DNS_NXDOMAIN,
+	DNS_FAILED,   /* timeout, SERVFAIL, nonsense: ask later */
+};
+
+struct dns_mx {
+	int preference;
+	char *host; /* lower case, no final dot; "" is the null MX (RFC 7505) */
+};
+
+struct dns_answer { /* counted by the cache; borrowed in the callback */
+	enum dns_status status;
+	enum dns_type type;
+	uint32_t ttl_s;
+	int count;
+	union {
+		struct netaddr *addr; /* A, AAAA; port 0 */
+		struct dns_mx *mx;    /* in order of preference, equals shuffled */
+		struct slice *txt;    /* strings of a record joined */
+		char **name;	      /* PTR */
+	};
+	const char *why; /* of DNS_FAILED */
+};
+
+typedef void (*dns_fn)(void *arg, const struct dns_answer *a);
+
+struct dns;
+struct dns_query;
+
+struct dns *dns_new(struct loop *l, const struct conf *c, struct error *err);
+void dns_free(struct dns *d); /* no callback of a pending query follows */
+/* `name` without a final dot. The handle dies with its callback. */
+struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
+    dns_fn fn, void *arg);
+void dns_cancel(struct dns_query *q); /* no callback; NULL is fine */
+
+/* Pure, fuzzed: the answer section of a raw reply. 0, or -1 and why. */
+int dns_reply_parse(struct slice packet, enum dns_type type,
+    struct dns_answer *answer_out, const char **why_out);
+void dns_answer_fini(struct dns_answer *a);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The acceptor: owns the listening sockets, counts connections in total and
+ * per client, and hands each descriptor to the worker with the fewest. Has a
+ * thread and a loop of its own (the shell is the daemon's). Listeners stay
+ * open across a reload when their address stays.
+ */
+#ifndef RELAY_NET_LISTEN_H
+#define RELAY_NET_LISTEN_H
+
+#include "relay/base/mailbox.h"
+#include "relay/net/stream.h"
+
+/* What a worker receives; it frees the letter with mem_free(). */
+struct accepted {
+	struct letter letter; /* kind as given to acceptor_worker() */
+	int fd;
+	struct netaddr peer;
+	int listen;	   /* index in conf.listen of `conf` */
+	struct conf *conf; /* a reference; the worker drops it */
+};
+
+struct acceptor;
+struct acceptor *acceptor_new(struct loop *l);
+void acceptor_free(struct acceptor *a);
+/* Adds a receiver; before the first listen. */
+void acceptor_worker(struct acceptor *a, struct mailbox *to, int kind);
+/* Opens what `conf` names and is not open yet, takes over what is, closes the
+ * rest; or changes nothing and says why ("address in use" names who would be
+ * asked). Descriptors of LISTEN_FDS are taken when their address fits. */
+int acceptor_listen(struct acceptor *a, struct conf *conf, struct error *err);
+void acceptor_stop(struct acceptor *a); /* closes all listeners */
+/* The address really bound (port 0 was asked), by listener and index. */
+bool acceptor_address(const struct acceptor *a, int listen, int index,
+    struct netaddr *out);
+
+/* A connection ended: any thread. `client` is the peer given in `accepted`,
+ * `worker` its index. */
+void acceptor_closed(struct acceptor *a, int worker,
+    const struct netaddr *client);
+/* The PROXY header named another client: counts move over. False when that
+ * client has too many: the worker answers 421. Any thread. */
+bool acceptor_recount(struct acceptor *a, const struct netaddr *from,
+    const struct netaddr *to);
+int acceptor_connections(const struct acceptor *a); /* any thread */
+
+/* Over a limit: the acceptor itself says 421 (best effort) and closes; this
+ * is told, on the acceptor's loop. */
+void acceptor_on_refused(struct acceptor *a,
+    void (*fn)(void *arg, const struct netaddr *peer, int listen,
+	const char *reason), void *arg);
+
+#endif

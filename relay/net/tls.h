@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * TLS contexts (OpenSSL 3): TLS 1.2 and up, no renegotiation, no
+ * compression, no early data. Contexts belong to a configuration snapshot
+ * and are counted; a connection keeps the one that it began with.
+ */
+#ifndef RELAY_NET_TLS_H
+#define RELAY_NET_TLS_H
+
+#include <openssl/ssl.h>
+
+#include "conf/conf.h"
+
+/* Server side of one listener: its certificates, chosen by SNI; the first
+ * serves when nothing fits. */
+struct tls_server;
+struct tls_server *tls_server_new(const struct conf_listen *l,
+    struct error *err) PH_CHECK;
+struct tls_server *tls_server_ref(struct tls_server *t);
+void tls_server_unref(struct tls_server *t);
+SSL *tls_server_session(struct tls_server *t);
+
+/* Client side of one leg. */
+struct tls_client;
+struct tls_client *tls_client_new(const struct conf_leg *l,
+    struct error *err) PH_CHECK;
+struct tls_client *tls_client_ref(struct tls_client *t);
+void tls_client_unref(struct tls_client *t);
+/* SNI is `host` when it is a name. With TLS_VERIFY the certificate must be
+ * valid and name `host` (RFC 6125; an address literal: an IP SAN). */
+SSL *tls_client_session(struct tls_client *t, const char *host);
+
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384" into out. */
+enum { TLS_TEXT = 80 };
+void tls_describe(SSL *ssl, char out[TLS_TEXT]);
+/* Why the last call on this thread failed: certificate error first. */
+void tls_reason(SSL *ssl, char *out, size_t size);
+
+#endif

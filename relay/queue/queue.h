@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * When: the entries of all live deliveries, their retry clocks, ready lists
+ * per leg, wake-ups by changes of the table, breaker. Knows neither routes
+ * nor what mail is. Owned by the queue thread; queue_step(now) never waits.
+ *
+ * The daemon's glue (relay/daemon/settle.c) sits on the same thread: it is
+ * told by queue_ops what to start, writes the journal, and tells the queue
+ * the new state of each delivery by queue_set().
+ */
+#ifndef RELAY_QUEUE_QUEUE_H
+#define RELAY_QUEUE_QUEUE_H
+
+#include "relay/base/delivery.h"
+#include "relay/base/rng.h"
+#include "relay/queue/ledger.h"
+
+struct queue;
+
+/* A delivery as given and shown; the queue keeps at most 64 bytes of it. */
+struct queue_item {
+	uint32_t number; /* in its message */
+	uint32_t rcpt;
+	uint16_t leg;
+	uint8_t role, state, uncertain, reason, flags;
+	uint16_t attempts;
+	uint64_t hash;	 /* of the recipient's folded base address (hash.h);
+			  * never 0                                         */
+	uint64_t change; /* the table's, when it was resolved */
+	int64_t created_us, due_us; /* wall clock */
+};
+
+/* Who has it in hand: nobody may start it meanwhile. */
+enum { CLAIM_NONE = -1 };
+
+/* Deliveries of one message to one leg in one role that are due. */
+struct queue_job {
+	uint64_t id;
+	int leg;
+	enum role role;
+	const uint32_t *number;
+	unsigned n;
+	bool expired; /* over its lifetime: no attempt, to be ended (D10) */
+	bool slot;    /* a slot was taken for it and goes along */
+};
+
+struct queue_ops {
+	/* Start this on that worker (-1: on any). The deliveries are claimed
+	 * until queue_set() or queue_unclaim(). */
+	void (*start)(void *arg, int worker, const struct queue_job *job);
+	/* A change concerns these messages: resolve their routes anew. One
+	 * call per message; claimed until queue_resolved(). At most
+	 * `resolve_max` at a time. */
+	void (*resolve)(void *arg, uint64_t id);
+	/* Ready deliveries of that leg find no slot: idle connections are to
+	 * be given up. */
+	void (*wants_slot)(void *arg, int leg);
+};
+
+struct queue_config {
+	const struct clock *clock;
+	struct rng *rng;
+	struct ledger *ledger;
+	const struct queue_ops *ops;
+	void *arg;
+	unsigned resolve_max; /* 64 */
+};
+
+struct queue *queue_new(const struct queue_config *c, struct conf *conf);
+void queue_free(struct queue *q);
+void queue_configure(struct queue *q, struct conf *conf); /* reload */
+
+/* A new or recovered message with all its deliveries. `claimed`: those in
+ * state D_QUEUED are in a worker's hand already (delivery from memory).
+ * Deliveries that are over are kept until all of the message are. A wake-up
+ * that meets a claimed delivery is remembered until its claim ends. False: queue.max reached
+ * (recovered ones are always taken: `force`). An item resolved at a change
+ * older than the queue's applied one is resolved anew. */
+bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
+    const struct queue_item *items, unsigned n, bool claimed, bool force);
+bool queue_full(const struct queue *q); /* any thread */
+/* The new state of a delivery (creates it when the number is new); ends its
+ * claim. A message whose deliveries are all over is forgotten. */
+void queue_set(struct queue *q, uint64_t id, const struct queue_item *item);
+/* The attempt did not happen: ready again at once, or (`later`) after the
+ * first retry step. */
+void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later);
+/* Its route is another by now: resolve the message. */
+void queue_stale(struct queue *q, uint64_t id);
+/* A resolve has ended; `change`: the table's number it was done at. */
+void queue_resolved(struct queue *q, uint64_t id, uint64_t change);
+bool queue_claimed(const struct queue *q, uint64_t id, uint32_t number);
+
+/* A worker has a free connection to `leg`: start up to `max` jobs there.
+ * Returns how many. */
+unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max);
+/* How the leg answered, for the breaker: reachable or not. */
+void queue_leg_result(struct queue *q, int leg, bool reached);
+void queue_leg_suspend(struct queue *q, int leg, bool suspended);
+enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
+enum breaker queue_leg_breaker(const struct queue *q, int leg);
+
+/* The change log: recipients touched by `change`, then "applied". */
+void queue_wake(struct queue *q, uint64_t hash);
+void queue_wake_all(struct queue *q); /* a domain row; walked in slices */
+void queue_applied(struct queue *q, uint64_t change);
+/* Attempts under way for that recipient, or in all, that were begun under a
+ * change below `change`: what `--wait` waits for. */
+unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
+    uint64_t change);
+
+/* An administrator: due now. */
+void queue_retry(struct queue *q, uint64_t id, uint32_t number);
+
+/* Does what is due; returns ms until it wants to be called again (at most
+ * 1000), 0 when there is more to do at once. */
+int queue_step(struct queue *q, int64_t mono_ms);
+
+/* When is the next attempt after `attempts` of them? Wall us; pure but for
+ * the jitter. */
+int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us);
+
+/* Walks all entries (a snapshot in order of id, in slices: give the last id
+ * seen, 0 first). Fills up to `max` rows; returns how many. */
+struct queue_row {
+	uint64_t id, size;
+	struct queue_item item;
+	bool claimed;
+};
+unsigned queue_walk(struct queue *q, uint64_t after_id, struct queue_row *rows,
+    unsigned max);
+/* All deliveries of one message, in order of number. */
+unsigned queue_message(const struct queue *q, uint64_t id,
+    struct queue_row *rows, unsigned max);
+
+struct queue_counts {
+	uint64_t messages, deliveries;
+	struct {
+		uint64_t state[D_STATES];
+		uint64_t claimed;
+	} leg[NAMES_MAX];
+};
+void queue_count(const struct queue *q, struct queue_counts *out);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The SMTP server of one worker (RFC 5321 and the extensions that EHLO
+ * names). Knows the protocol and its limits; knows no policy and no spool:
+ * it asks the table of callbacks below, which the daemon's intake fills.
+ *
+ * One command runs at a time. An asked callback answers at once
+ * (ANSWER_NOW, *r is the reply) or later by session_answer(); meanwhile the
+ * next line stays in the input buffer. That is PIPELINING without a reply
+ * queue. One worker's loop.
+ */
+#ifndef RELAY_SERVER_SERVER_H
+#define RELAY_SERVER_SERVER_H
+
+#include "conf/conf.h"
+#include "relay/mail/cmd.h"
+#include "relay/mail/reply.h"
+#include "relay/net/listen.h"
+#include "relay/net/stream.h"
+
+struct server;	/* one per worker */
+struct session; /* one per connection */
+
+enum answer { ANSWER_NOW, ANSWER_LATER };
+enum take {
+	TAKE_OK,
+	TAKE_WAIT,    /* taken; no more until session_resume()            */
+	TAKE_REFUSED, /* *r is the final answer; the rest is read and thrown
+		       * away, then *r is said                            */
+};
+
+/* What the server saw of a content. */
+struct body_facts {
+	uint64_t bytes;
+	bool bdat;	/* came by BDAT                               */
+	bool bare_lf;	/* only with bdat: a bare CR, LF or NUL in it */
+	bool eight_bit;
+};
+
+struct server_ops {
+	/* A client is there (after PROXY, before the greeting). False: *r is
+	 * said (421 or 554) and the session ends. */
+	bool (*connected)(void *arg, struct session *s, struct reply *r);
+	enum answer (*mail)(void *arg, struct session *s,
+	    const struct mail_from *m, struct reply *r);
+	enum answer (*rcpt)(void *arg, struct session *s,
+	    const struct rcpt_to *t, struct reply *r);
+	/* DATA, or the first BDAT. A reply of class 2 or 3 lets it begin.
+	 * `expect`: SIZE of MAIL, or the first chunk's size; 0: not known. */
+	enum answer (*body_begin)(void *arg, struct session *s,
+	    uint64_t expect, struct reply *r);
+	/* Content without dots; CRLF as it came. Borrowed bytes. */
+	enum take (*body)(void *arg, struct session *s, struct slice bytes,
+	    struct reply *r);
+	/* All is there and none of it was refused by the server itself. */
+	enum answer (*body_end)(void *arg, struct session *s,
+	    const struct body_facts *f, struct reply *r);
+	/* The transaction is over (RSET, EHLO, the final answer was given, a
+	 * refusal of the content, or the connection is gone): drop what it
+	 * held. Called once per transaction that `mail` accepted; an answer
+	 * still owed must not be given any more. */
+	void (*reset)(void *arg, struct session *s);
+	/* Over; `session_user` is to be freed. No callback follows. */
+	void (*closed)(void *arg, struct session *s);
+	/* A refusal was said, by whoever. `stage`: "connect" "helo" "tls"
+	 * "mail" "rcpt" "data" "bdat" "command"; from, to as far as known. */
+	void (*refused)(void *arg, struct session *s, const char *stage,
+	    struct slice to, const struct reply *r);
+	/* The TLS context of a listener in that snapshot, with a reference
+	 * for the caller; NULL: STARTTLS is not offered. */
+	struct tls_server *(*tls)(void *arg, const struct conf *c, int listen);
+};
+
+struct server_config {
+	struct loop *loop;
+	struct stream_scratch *scratch;
+	const struct sock_ops *sock;
+	const struct server_ops *ops;
+	void *arg;
+	/* A session ended: the acceptor's counts. */
+	void (*left)(void *arg, const struct netaddr *peer);
+	/* PROXY named `to`: false when that client has too many. */
+	bool (*recount)(void *arg, const struct netaddr *from,
+	    const struct netaddr *to);
+};
+
+struct server *server_new(const struct server_config *c);
+void server_free(struct server *s); /* ends all sessions at once */
+/* Takes the letter, its descriptor and its conf reference. */
+void server_accept(struct server *s, struct accepted *a);
+/* No new transaction: sessions between transactions get 421 4.3.2 and end,
+ * others after theirs.. */
+void server_drain(struct server *s);
+int server_sessions(const struct server *s);
+
+/* Gives the answer that was owed. */
+void session_answer(struct session *s, const struct reply *r);
+void session_resume(struct session *s); /* after TAKE_WAIT */
+
+void *session_user(const struct session *s);
+void session_set_user(struct session *s, void *user);
+const struct conf *session_conf(const struct session *s);
+const struct conf_listen *session_listen(const struct session *s);
+const struct netaddr *session_client(const struct session *s);
+const char *session_helo(const struct session *s); /* "" before */
+bool session_esmtp(const struct session *s);
+const char *session_tls(const struct session *s);  /* "" in the clear */
+struct slice session_from(const struct session *s); /* of this transaction */
+
+#endif

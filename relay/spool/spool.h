@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Durable store of accepted messages: the journal's two lanes, its steward,
+ * its readers, behind one door. Knows bytes, recipient numbers and delivery
+ * states; not what mail is. Byte format and states: doc/journal.md.
+ *
+ * A message is ours when the commit letter comes back SPOOL_STORED and not
+ * before: only then may the server say 250 (RFC 5321, 6.1). Drafts of many
+ * sessions share one fdatasync.
+ *
+ * Every request is a letter that is posted to the writer and comes back to
+ * the mailbox it names, exactly once, in the order of the journal. The
+ * spool's own threads are shells around x_step(now) functions (spool_int.h).
+ */
+#ifndef RELAY_SPOOL_SPOOL_H
+#define RELAY_SPOOL_SPOOL_H
+
+#include "relay/base/clock.h"
+#include "relay/base/delivery.h"
+#include "relay/base/error.h"
+#include "relay/base/mailbox.h"
+#include "relay/base/names.h"
+#include "relay/base/rng.h"
+#include "relay/base/source.h"
+#include "relay/base/strbuf.h"
+#include "relay/spool/diskio.h"
+
+struct spool; /* one per process */
+
+enum spool_status {
+	SPOOL_STORED, /* written and synced                                 */
+	SPOOL_FULL,   /* no space: 452 4.3.1, nothing was kept              */
+	SPOOL_FAILED, /* write or sync failed: 451 4.3.0; after a failed
+		       * sync it may reappear as uncertain-accept           */
+};
+
+/* A delivery as the journal knows it. Its number is its index in the
+ * message; numbers are only ever added. */
+struct spool_delivery {
+	uint32_t rcpt; /* index in the envelope */
+	uint16_t leg;  /* in names */
+	uint8_t role, state, uncertain;
+	uint8_t reason; /* enum why of the last update */
+	uint8_t flags;	/* enum delivery_flags */
+	uint16_t attempts;
+	int64_t created_us; /* lifetime counts from here */
+	int64_t due_us;	    /* wall clock, of D_DEFERRED */
+	uint64_t change;    /* the cutover table's, when resolved */
+};
+
+/* Why a delivery moved: which event the audit trail shows. On disk. */
+enum why {
+	WHY_NONE = 0,
+	WHY_ATTEMPT = 1,   /* a dialog ended: detail is a result */
+	WHY_ROUTE = 2,	   /* a change of the table: superseded, created, role */
+	WHY_HOLD = 3, WHY_RELEASE = 4,
+	WHY_NO_ROUTE = 5,  /* the route names no leg: parked */
+	WHY_LIFETIME = 6,
+	WHY_ADMIN = 7,	   /* retry, freeze, thaw, park, bounce, delete */
+	WHY_NO_WAY = 8,	   /* a DSN that cannot go anywhere: parked */
+	WHY_LOOP = 9,
+};
+
+/* One move of one delivery. */
+struct spool_update {
+	uint32_t delivery; /* its number; the next free one creates it */
+	struct spool_delivery to; /* the whole new state */
+	struct slice detail; /* packed result, or who and reason; may be empty */
+};
+
+/* ---- taking a message ------------------------------------------------- */
+
+struct spool_draft; /* a message being received; one worker's */
+
+enum spool_add {
+	ADD_OK,
+	ADD_WAIT, /* taken, but wait: a letter of `wait_kind` comes to the
+		   * draft's mailbox when there is room again */
+	ADD_FULL,   /* not taken: no space (452)                  */
+	ADD_FAILED, /* not taken: the disk failed (451)           */
+};
+
+/* What comes back for a draft; `draft` says which. The letter is part of the
+ * draft, nobody frees it. */
+struct spool_draft_letter {
+	struct letter letter;
+	struct spool_draft *draft;
+	enum spool_status status; /* of a commit */
+	void *arg;
+};
+
+struct spool_draft *spool_draft_new(struct spool *s, uint64_t id,
+    struct mailbox *to, void *arg) PH_CHECK;
+/* Body bytes. Small bodies stay in memory (limits.body_memory for all),
+ * larger ones stream to the bulk lane. */
+enum spool_add spool_draft_add(struct spool_draft *d, struct slice bytes,
+    int wait_kind) PH_CHECK;
+/* SIZE said so many bytes will come: ADD_OK or ADD_FULL. */
+enum spool_add spool_draft_expect(struct spool_draft *d, uint64_t bytes);
+/* Up to the first 64 KiB of what was added: for the header. */
+struct slice spool_draft_head(const struct spool_draft *d);
+uint64_t spool_draft_size(const struct spool_draft *d);
+uint64_t spool_draft_id(const struct spool_draft *d);
+
+/* Asks for the accepted record. Envelope bytes and deliveries are copied. A
+ * letter of `kind` follows. No add after it. */
+void spool_draft_commit(struct spool_draft *d, struct slice envelope,
+    const struct spool_delivery *deliveries, unsigned n, int kind);
+/* The stored body from memory, or NULL when it went to the bulk lane. The
+ * source holds a reference on the body; bytes count against the memory
+ * window until the last reference is gone. */
+struct source *spool_draft_source(struct spool_draft *d);
+/* Gives up before the commit, or drops the owner's hold after its letter. */
+void spool_draft_free(struct spool_draft *d);
+
+/* ---- moves of deliveries, and notes ------------------------------------ */
+
+enum spool_op_flags {
+	OP_SYNC = 1, /* answer only when synced, and write without delay; else
+		      * it rides in the next batch, synced within 100 ms, and
+		      * the letter comes back when written */
+};
+
+/* Posted by spool_update(); comes back to `to` with `kind`. Owner: caller;
+ * it must live until it is back. With to == NULL the spool frees it with
+ * mem_free() (allocate by spool_op_new()). Updates apply in order of
+ * posting; those for an id that is not live are ignored. */
+struct spool_op {
+	struct letter letter;
+	struct mailbox *to;
+	int kind;
+	unsigned flags;
+	enum spool_status status;
+	void *arg;
+	uint64_t id;		/* 0: a note only                              */
+	int64_t time_us;	/* wall                                        */
+	struct strbuf body;	/* packed updates or note; filled by the calls  */
+	struct spool_draft *group; /* a draft that is accepted only together
+				    * with these updates (a bounce and its
+				    * DSN); its commit was prepared by
+				    * spool_draft_prepare()                 */
+};
+
+struct spool_op *spool_op_new(void);
+void spool_op_free(struct spool_op *op);
+void spool_op_update(struct spool_op *op, uint64_t id, int64_t time_us,
+    const struct spool_update *u, unsigned n);
+/* A note: what is neither message nor delivery. On disk. */
+enum note {
+	NOTE_REFUSED = 1, NOTE_CHANGE = 2, NOTE_LEG = 3, NOTE_BODY = 4,
+	NOTE_SYSTEM = 5, /* start, stop, damage set aside, gap */
+	NOTE_WATERMARK = 6,
+};
+void spool_op_note(struct spool_op *op, enum note kind, int64_t time_us,
+    struct slice bytes);
+/* As spool_draft_commit(), but written by the op whose `group` it becomes. */
+void spool_draft_prepare(struct spool_draft *d, struct slice envelope,
+    const struct spool_delivery *deliveries, unsigned n);
+void spool_post(struct spool *s, struct spool_op *op);
+
+/* Facts: a few keyed values that outlive recycling ("change", "leg.cloud"),
+ * at most 256 of 1 KiB. Written again at the head of each segment. Setting
+ * is a decision: the op comes back synced. An empty value removes. */
+void spool_op_fact(struct spool_op *op, const char *key, struct slice value);
+/* Copies the value; false when there is none. Any thread. */
+bool spool_fact(struct spool *s, const char *key, struct strbuf *out);
+
+/* ---- reading ---------------------------------------------------------- */
+
+/* A live message from disk; comes back as a letter of `kind`. */
+struct spool_fetch {
+	struct letter letter;
+	struct mailbox *to;
+	int kind;
+	void *arg;
+	uint64_t id;
+	bool want_body; /* else `source` is NULL */
+	/* filled: */
+	int status;	    /* 0; -1 unknown id or unreadable: see err */
+	struct error err;
+	int64_t accepted_us;
+	struct strbuf envelope;
+	struct spool_delivery *delivery; /* spool_fetch_free() frees */
+	unsigned deliveries;
+	struct strbuf *reply; /* per delivery: detail of its last update */
+	struct source *source; /* chunks by the reader threads; taken by the
+				* receiver who sets this to NULL */
+};
+struct spool_fetch *spool_fetch_new(uint64_t id, struct mailbox *to, int kind);
+void spool_fetch_free(struct spool_fetch *f);
+void spool_fetch_post(struct spool *s, struct spool_fetch *f);
+
+/* ---- opening ---------------------------------------------------------- */
+
+struct spool_config {
+	const char *path;
+	uint64_t segment_bytes, max_bytes, body_memory_bytes,
+	    memory_window_bytes;
+	int spares;
+	int64_t retain_us;
+	const struct clock *clock;
+	struct rng *rng;
+	struct diskio *io;
+	struct names *names;
+	bool projector; /* segments wait for spool_tail_done() */
+};
+
+/* Told during spool_open(), on the caller's thread, oldest first. */
+struct spool_recovered {
+	void *arg;
+	void (*message)(void *arg, uint64_t id, struct slice envelope,
+	    const struct spool_delivery *d, unsigned n);
+	/* What was damaged and set aside, one clear line each. */
+	void (*damage)(void *arg, const char *line);
+};
+
+struct spool_start { /* what recovery found */
+	bool clean;	  /* the last stop was orderly */
+	uint64_t highest_id;
+	uint64_t messages, segments, damaged;
+};
+
+/* NULL and `err` filled if the directory is locked (a second daemon: its pid
+ * is named), unreadable, read-only, or of another format. A torn tail is
+ * normal after a crash and is cut; damage elsewhere is set aside, named, and
+ * the rest is served. After an unclean end every open delivery without a
+ * recorded attempt is UNC_POSSIBLE. */
+struct spool *spool_open(const struct spool_config *c,
+    const struct spool_recovered *r, struct spool_start *start_out,
+    struct error *err) PH_CHECK;
+int spool_run(struct spool *s, struct error *err); /* starts the threads */
+/* Writes what was posted, a clean mark, and stops the threads. */
+void spool_close(struct spool *s);
+
+enum spool_health { SPOOL_OK, SPOOL_LOW, SPOOL_NO_SPACE, SPOOL_SYNC_FAILED };
+struct spool_stats {
+	enum spool_health health;
+	uint64_t segments, spares, live_bytes, used_bytes, free_bytes;
+	uint64_t live_messages, batches, syncs, recycled, carried;
+	int64_t oldest_us;	/* oldest kept message */
+	struct { /* by leg number */
+		uint64_t total[TOTALS];
+	} leg[NAMES_MAX];
+};
+void spool_stats(struct spool *s, struct spool_stats *out); /* any thread */
+
+/* ---- the projector's view --------------------------------------------- */
+
+/* A place in the main lane; later is greater by (generation, offset). */
+struct spool_pos {
+	uint64_t generation;
+	uint64_t offset; /* of the record in the segment */
+};
+
+enum record_type {
+	REC_ACCEPTED = 1, REC_UPDATE = 2, REC_GROUP = 3, REC_NOTE = 4,
+	REC_CARRY = 5, REC_FACTS = 6, REC_TOTALS = 7, REC_CLEAN = 8,
+};
+
+/* One record, borrowed until the next call. A group is given as its parts,
+ * one after the other, none before the whole is synced. */
+struct spool_record {
+	struct spool_pos pos, next; /* `next`: where to go on after it */
+	enum record_type type;
+	uint64_t id;
+	int64_t time_us;
+	struct slice envelope; /* accepted, carry */
+	uint64_t body_bytes;
+	const struct spool_delivery *delivery; /* accepted, carry */
+	unsigned deliveries;
+	const struct spool_update *update; /* update: with their old states */
+	const uint8_t *old_state;
+	unsigned updates;
+	enum note note;
+	struct slice bytes; /* note */
+};
+
+struct spool_tail;
+/* Only records that are synced. `from` {0,0}: the oldest there is. */
+struct spool_tail *spool_tail_open(struct spool *s, struct spool_pos from);
+void spool_tail_close(struct spool_tail *t);
+/* 1 a record; 0 none for now; -1 a gap: `from` was recycled before it was
+ * read, the tail now stands at the oldest there is and *skipped_out tells how
+ * many generations are missing. */
+int spool_tail_next(struct spool_tail *t, struct spool_record *rec_out,
+    uint64_t *skipped_out);
+/* Everything before `pos` is in the index: may be recycled. Any thread. */
+void spool_tail_done(struct spool *s, struct spool_pos pos);
+/* Wakes this mailbox after each sync (mailbox_wake). Before spool_run(). */
+void spool_on_sync(struct spool *s, struct mailbox *m);
+
+#endif
