@@ -251,15 +251,32 @@ static enum section kind_of(const cfg_t *cfg)
 	return kind < 0 ? SEC_TOP : (enum section)kind;
 }
 
+/* The sections that do have that key, or "". */
+static void owners(const char *name, struct strbuf *out)
+{
+	for (int s = SEC_TOP + 1; s < SECTIONS; s++)
+		if (param_find((enum section)s, name) != NULL)
+			strbuf_addf(out, "%s%s", out->n == 0 ? "" : " or ",
+			    section_table[s].name);
+	if (param_find(SEC_TOP, name) != NULL || strcmp(name, "include") == 0)
+		strbuf_adds(out, out->n == 0 ? "no section" : " or none");
+}
+
 static void unknown_name(struct parser *p, const cfg_t *cfg, const char *name)
 {
 	enum section kind = kind_of(cfg);
 	const char *near = schema_nearest(kind, name);
 	const char *what = kind == SEC_TOP ? "name" : "key";
+	struct strbuf place;
 
+	strbuf_init(&place, 200);
+	owners(name, &place);
 	if (schema_reserved(kind, name, NULL))
 		fail(p, cfg->line, "\"%s\" is not supported by this version; "
 				   "remove it", name);
+	else if (place.n != 0)
+		fail(p, cfg->line, "\"%s\" does not belong here; it stands in "
+				   "%s", name, strbuf_cstr(&place));
 	else if (near != NULL)
 		fail(p, cfg->line, "unknown %s \"%.40s\"; did you mean "
 				   "\"%s\"?", what, name, near);
@@ -268,6 +285,7 @@ static void unknown_name(struct parser *p, const cfg_t *cfg, const char *name)
 				   "lists those of %s%s", what, name,
 		    kind == SEC_TOP ? "the top level" : "section ",
 		    section_table[kind].name);
+	strbuf_fini(&place);
 }
 
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
