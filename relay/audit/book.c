@@ -186,6 +186,18 @@ static struct book_leg *find_leg(struct book_entry *e, uint32_t number)
 	return NULL;
 }
 
+static void touch(struct book *b, struct book_entry *e)
+{
+	if (list_empty(&e->touched))
+		list_push_back(&b->touched, &e->touched);
+}
+
+void book_touch(struct book *b, struct book_entry *e)
+{
+	memset(e->dirty, true, e->rcpts * sizeof(*e->dirty));
+	touch(b, e);
+}
+
 void book_set(struct book *b, struct book_entry *e, const struct book_leg *l)
 {
 	struct book_leg *have = find_leg(e, l->number);
@@ -196,8 +208,7 @@ void book_set(struct book *b, struct book_entry *e, const struct book_leg *l)
 		add_leg(e, l);
 	if (l->rcpt < e->rcpts)
 		e->dirty[l->rcpt] = true;
-	if (list_empty(&e->touched))
-		list_push_back(&b->touched, &e->touched);
+	touch(b, e);
 }
 
 static int flush_rcpt(struct book *b, struct hourfile *f,

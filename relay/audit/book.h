@@ -50,6 +50,8 @@ struct book_entry *book_get(struct book *b, struct hours *h, uint64_t id);
 /* A message that the index never saw: its address is not known. */
 struct book_entry *book_stub(struct book *b, uint64_t id);
 
+/* All its recipients get a row, even one without a delivery. */
+void book_touch(struct book *b, struct book_entry *e);
 void book_set(struct book *b, struct book_entry *e, const struct book_leg *l);
 const char *book_to(const struct book_entry *e, uint32_t rcpt);
 

@@ -198,6 +198,7 @@ static int take_envelope(struct projector *p, const struct spool_record *rec,
 	if (put_message(p, env) != 0)
 		return -1;
 	e = book_add(&p->book, env);
+	book_touch(&p->book, e);
 	return take_deliveries(p, e, rec);
 }
 
