@@ -3,7 +3,8 @@
  * The control socket: one JSON request a line, answered by rows and an end
  * line. The peer's uid is the identity (SO_PEERCRED): root, our own uid, and
  * those of the socket's group. Server side on a loop, client side blocking
- * for the command line.
+ * for the command line. A connection may ask again after the end line; a
+ * client that closes its sending side has gone.
  *
  *   {"command":"queue.list","args":{"leg":"cloud"}}
  *   {"row":{…}}  …  {"end":{"exit":0,"error":""}}
@@ -17,7 +18,13 @@
 #include "relay/base/jout.h"
 #include "relay/base/loop.h"
 
-enum { CTL_REQUEST_MAX = 1 << 20, CTL_ROW_MAX = 1 << 20 };
+enum {
+	CTL_REQUEST_MAX = 1 << 20,
+	CTL_ROW_MAX = 1 << 20,
+	CTL_PEERS_MAX = 16,	 /* connections at once; more are refused     */
+	CTL_OUTPUT_HIGH = 1 << 20, /* ctl_busy() from here on                 */
+	CTL_OUTPUT_MAX = 64 << 20, /* a client that reads so slowly is cut off */
+};
 
 /* ---- server ----------------------------------------------------------- */
 
@@ -30,13 +37,21 @@ struct ctl_command {
 	void (*run)(void *arg, struct ctl_request *r, const json_t *args);
 };
 
+/* `table` ends with a row without a name. A socket that a dead daemon left is
+ * replaced; one that answers is an error. The directory must exist. */
 struct ctl *ctl_open(struct loop *l, const char *path,
     const struct ctl_command *table, void *arg, struct error *err) PH_CHECK;
+/* Open requests are gone from here on, and still want their ctl_end(). */
 void ctl_close(struct ctl *c);
 /* A row: an object is begun in the returned writer; ctl_row_end() sends. */
 struct jout *ctl_row(struct ctl_request *r);
 void ctl_row_end(struct ctl_request *r);
 void ctl_row_text(struct ctl_request *r, struct slice jout_object);
+/* Much output waits for the client: a long answer pauses here, and `fn` is
+ * called once, later, when it has drained or the client went away. */
+bool ctl_busy(const struct ctl_request *r);
+void ctl_on_drain(struct ctl_request *r, void (*fn)(void *arg), void *arg);
+/* `fmt` NULL: no error text. Ends `r`. */
 void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)
     PH_PRINTF(3, 4);
 const char *ctl_who(const struct ctl_request *r); /* user name of the peer */
@@ -45,8 +60,10 @@ bool ctl_gone(const struct ctl_request *r);
 
 /* ---- client ----------------------------------------------------------- */
 
-/* Calls `row` for each row. Returns the exit code of the end line; 3 and
- * `err` when no daemon answers at `path`. */
+/* Calls `row` for each row (borrowed). Takes `args` (NULL: none). Returns the
+ * exit code of the end line, its text in `err` ("" when there is none); 3 and
+ * `err` when no daemon answers at `path`; 1 and `err` when it may not be
+ * asked or goes away before the end. */
 int ctl_call(const char *path, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg, struct error *err);
 
