@@ -4,6 +4,7 @@
  */
 #include "tests/unit/testclient.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,10 +26,17 @@ static ssize_t counted_send(int fd, const void *p, size_t n)
 
 static int led_connect(int fd, const struct netaddr *to)
 {
+	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6,
+	    .sin6_port = htons((uint16_t)leg_port)};
 	struct netaddr leg;
 
 	if (netaddr_port(to) != 25)
 		return sock_system.connect(fd, to);
+	if (to->sa.sa_family == AF_INET6) {
+		inet_pton(AF_INET6, "::ffff:127.0.0.1", &mapped.sin6_addr);
+		return connect(
+		    fd, (struct sockaddr *)&mapped, sizeof(mapped));
+	}
 	assert_int_equal(netaddr_parse(&leg, SLICE("127.0.0.1"), leg_port), 0);
 	return sock_system.connect(fd, &leg);
 }

@@ -96,6 +96,8 @@ static void say(struct conn *c, const char *text)
 	if (last == LEG_TLS[0] &&
 	    !stream_tls_accept(c->s, tls_server_session(c->leg->tls)))
 		abort();
+	if (last == LEG_DEAF[0])
+		stream_pause(c->s);
 	c->reset = last == LEG_RESET[0];
 	c->dead = last == LEG_CLOSE[0] || last == LEG_RESET[0];
 }
@@ -136,8 +138,10 @@ static void on_command(struct conn *c, struct slice line)
 
 	strbuf_addsl(&c->leg->said, line);
 	strbuf_addc(&c->leg->said, '\n');
-	if (smtp_cmd_parse(line, &cmd, &why) != 0)
-		abort();
+	if (smtp_cmd_parse(line, &cmd, &why) != 0) {
+		say(c, "500 5.5.2 what?\r\n");
+		return;
+	}
 	if (slice_case_eq(cmd.verb, SLICE("BDAT"))) {
 		on_bdat(c, cmd.arg);
 		return;

@@ -22,7 +22,8 @@ struct leg_rule {
 
 #define LEG_CLOSE "\x01" /* … and the connection is closed */
 #define LEG_RESET "\x02" /* … and it is reset              */
-#define LEG_TLS "\x03"	 /* … and a handshake begins       */
+#define LEG_DEAF "\x03"	 /* … and nothing more is read     */
+#define LEG_TLS "\x04"	 /* … and a handshake begins       */
 
 enum { LEG_RULES = 16 };
 
