@@ -98,7 +98,7 @@ static const struct {
 	{ "none: not even when offered", TLS_NONE, GOOD, { { OFFERS, 0 } }, OK, false, MAIL, 1 },
 	{ "may: offered", TLS_MAY, GOOD, { { OFFERS, 1 } }, OK, true,
 	  "STARTTLS\nMAIL FROM:<from@src.test> SIZE=25\nRCPT TO:<a@x.test>\nDATA\n", 1 },
-	{ "may: not offered", TLS_MAY, GOOD, { { NULL } }, OK, false, NULL, 1 },
+	{ "may: not offered", TLS_MAY, GOOD, { { 0 } }, OK, false, NULL, 1 },
 	{ "may: refused", TLS_MAY, GOOD, { { OFFERS, 0 }, { "STARTTLS", "454 4.7.0 no\r\n", 0 } },
 	  OK, false, "STARTTLS\n" MAIL, 1 },
 	{ "may: any certificate", TLS_MAY, EXPIRED, { { OFFERS, 1 } }, OK, true, NULL, 1 },
@@ -114,7 +114,7 @@ static const struct {
 	  { { OFFERS, 0 }, { "STARTTLS", "421 4.3.2 bye\r\n" LEG_CLOSE, 0 } },
 	  "deferred 421 4.3.2 starttls network", false, "STARTTLS\n", 1 },
 	{ "encrypt: any certificate", TLS_ENCRYPT, WRONG_NAME, { { OFFERS, 1 } }, OK, true, NULL, 1 },
-	{ "encrypt: not offered", TLS_ENCRYPT, GOOD, { { NULL } },
+	{ "encrypt: not offered", TLS_ENCRYPT, GOOD, { { 0 } },
 	  "deferred 0 4.7.4 ehlo configuration", false, "", 1 },
 	{ "encrypt: HELO only", TLS_ENCRYPT, GOOD, { { "EHLO", "500 5.5.1 no\r\n", 0 } },
 	  "deferred 0 4.7.4 helo configuration", false, "HELO relay.test\n", 1 },
@@ -147,7 +147,7 @@ static const struct {
 	  "deferred 0 4.7.5 tls configuration", false, "STARTTLS\n", 1 },
 	{ "verify: expired", TLS_VERIFY, EXPIRED, { { OFFERS, 1 } },
 	  "deferred 0 4.7.5 tls configuration", false, "STARTTLS\n", 1 },
-	{ "verify: not offered", TLS_VERIFY, GOOD, { { NULL } },
+	{ "verify: not offered", TLS_VERIFY, GOOD, { { 0 } },
 	  "deferred 0 4.7.4 ehlo configuration", false, "", 1 },
 	{ "keywords of before are forgotten", TLS_ENCRYPT, GOOD,
 	  { { "EHLO", "250-x\r\n250-CHUNKING\r\n250-PIPELINING\r\n250 STARTTLS\r\n", 1 },
@@ -233,7 +233,8 @@ static void a_large_message_goes_through_tls(void **state)
 
 static void a_leg_without_a_context_waits(void **state)
 {
-	static const struct leg_rule rules[] = {{OFFERS, 0}, {NULL, NULL, 0}};
+	static const struct leg_rule rules[] = {
+	    {OFFERS, 0}, {"STARTTLS", "220 go\r\n", 0}, {NULL, NULL, 0}};
 	struct world *w = world_new(NULL);
 	struct sent *s = sent_new(w, "a@x.test");
 
