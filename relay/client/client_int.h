@@ -196,7 +196,8 @@ struct dialog {
 
 	/* the exchange */
 	enum stage stage;
-	unsigned due; /* replies to what was written: none more is heard */
+	unsigned due;	/* replies to what was written */
+	unsigned heard; /* … before the input that is looked at */
 	struct reply_parser reply;
 
 	/* the request; NULL when idle */

@@ -4,9 +4,9 @@
  * walks the stages, for this request and for those that reuse the connection.
  * One worker's loop.
  *
- * Replies are counted against commands: a byte that answers nothing ends the
- * connection, which also closes the hole of a reply sent ahead of a TLS
- * handshake. What happens when a connection is lost follows from how far it
+ * Replies are counted against commands written before they came: a byte that
+ * answers nothing ends the connection, which also closes the hole of a reply
+ * sent ahead of a TLS handshake. What happens when a connection is lost follows from how far it
  * came: before MAIL the next host is tried; a kept connection on which
  * nothing was answered was closed by the leg while it was idle, and a fresh
  * one is opened; when the last byte of the content had been handed to the
@@ -33,7 +33,7 @@ static void hang_up(struct dialog *d)
 	d->stream = NULL;
 	tls_client_unref(d->tls);
 	d->tls = NULL;
-	d->due = 0;
+	d->due = d->heard = 0;
 	d->secure = false;
 	d->ehlo = (struct ehlo){.ext = 0};
 	reply_parser_reset(&d->reply);
@@ -199,8 +199,10 @@ static void on_reply(struct dialog *d)
 {
 	enum stage next;
 
-	if (d->due > 0)
+	if (d->heard > 0) {
+		d->heard--;
 		d->due--;
+	}
 	if (d->reply.code == 421) {
 		next = on_goodbye(d);
 	} else {
@@ -220,11 +222,12 @@ static void nonsense(struct dialog *d, const char *what)
 
 /* ---- the stream ---- */
 
-/* A leg may refuse the content while it is still on its way. */
+/* What is in our hands already answers no command that we write now. But a
+ * leg may refuse the content while it is still on its way. */
 static bool may_speak(const struct dialog *d)
 {
-	return d->due > 0 || (d->stage == STAGE_BODY &&
-				 d->feed.state == FEED_RUN);
+	return d->heard > 0 || (d->stage == STAGE_BODY &&
+				   d->feed.state == FEED_RUN);
 }
 
 static bool next_line(struct slice *rest, struct slice *line_out)
@@ -260,6 +263,7 @@ static size_t on_input(void *arg, struct slice bytes)
 	struct stream *s = d->stream;
 	struct slice rest = bytes, line;
 
+	d->heard = d->due;
 	/* A dialog outlives this call, its stream may not. */
 	while (d->stream == s && rest.n > 0) {
 		if (!may_speak(d))
@@ -358,6 +362,7 @@ static void on_later(void *arg)
 	} else if (d->feed.state == FEED_BROKEN) {
 		result_fault(d, CLASS_NONE, "4.3.0",
 		    "the content cannot be read here");
+		d->fault.stage = stage_table[STAGE_BODY].name;
 		cut(d);
 	} else {
 		feed_pump(d);

@@ -15,6 +15,7 @@
 #include <limits.h>
 
 #include "relay/client/client_int.h"
+#include "relay/mail/codec.h"
 
 enum { FLIGHT_BYTES = 64 * 1024 };
 
