@@ -444,6 +444,27 @@ static void a_slow_content_is_cut_after_the_grace(void **state)
 	}
 }
 
+static void the_owners_time_is_not_the_clients(void **state)
+{
+	(void)state;
+	for (int bdat = 0; bdat < 2; bdat++) {
+		struct rig r;
+
+		rig_init(&r);
+		r.conf.limits.min_rate = 1000000;
+		r.conf.limits.min_rate_grace_ms = 40;
+		r.conf.limits.data_timeout_ms = 40;
+		r.conf.limits.command_timeout_ms = 40;
+		r.o.later = r.o.hold = true;
+		r.o.slow_ms = 60;
+		rig_connect(&r, "192.0.2.1");
+		rig_begin(&r, !bdat);
+		rig_say(&r, bdat ? "BDAT 3 LAST\r\nx\r\n" : "x\r\n.\r\n");
+		assert_null(rig_expect(&r, "250 2.0.0 Ok"));
+		rig_fini(&r);
+	}
+}
+
 static void silence_in_a_content_is_cut(void **state)
 {
 	struct rig r;
@@ -476,6 +497,7 @@ int main(void)
 		cmocka_unit_test(endless_content_is_cut),
 		cmocka_unit_test(an_announced_size_reaches_the_owner),
 		cmocka_unit_test(a_slow_content_is_cut_after_the_grace),
+		cmocka_unit_test(the_owners_time_is_not_the_clients),
 		cmocka_unit_test(silence_in_a_content_is_cut),
 	};
 

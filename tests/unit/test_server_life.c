@@ -190,6 +190,27 @@ static void commands_keep_a_session_alive(void **state)
 	rig_fini(&r);
 }
 
+/* The timer is moved lazily; it must not stay behind a shorter limit. */
+static void a_shorter_limit_counts_at_once(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	r.conf.limits.command_timeout_ms = 30;
+	rig_connect(&r, "192.0.2.1");
+	rig_begin(&r, false);
+	r.conf.limits.command_timeout_ms = 60000;
+	r.conf.limits.data_timeout_ms = 20;
+	rig_say(&r, "NOOP\r\n");
+	assert_null(rig_expect(&r, "250"));
+	for (int turns = 0; turns < 30; turns++)
+		rig_turn(&r);
+	rig_say(&r, "DATA\r\n");
+	assert_null(rig_expect(&r, "354\n421 4.4.2\nEND"));
+	rig_fini(&r);
+}
+
 /* ---- too much ---- */
 
 static void errors_have_an_end(void **state)
@@ -563,6 +584,7 @@ int main(void)
 		cmocka_unit_test(
 		    a_command_that_comes_by_single_bytes_must_end_in_time),
 		cmocka_unit_test(commands_keep_a_session_alive),
+		cmocka_unit_test(a_shorter_limit_counts_at_once),
 		cmocka_unit_test(errors_have_an_end),
 		cmocka_unit_test(a_mail_that_was_taken_forgives_errors),
 		cmocka_unit_test(deferrals_are_no_errors),
