@@ -23,12 +23,17 @@ static int refuse(const struct builder *b, const struct doc_section *s,
     const struct doc_value *v, const char *why)
 {
 	const char *key = v->param->name;
+	struct strbuf words;
 
-	if (schema_reserved(s->kind, key, v->text))
-		return error_at(b->err, v->file, v->line, "%s \"%s\" is not "
-		    "supported by this version; remove it", key, v->text);
-	return error_at(b->err, v->file, v->line, "%s \"%.60s\" %s", key,
-	    v->text, why);
+	if (!schema_reserved(s->kind, key, v->text))
+		return error_at(b->err, v->file, v->line, "%s \"%.60s\" %s",
+		    key, v->text, why);
+	strbuf_init(&words, 200);
+	words_list(v->param->type->words, &words);
+	error_at(b->err, v->file, v->line, "%s \"%s\" is not supported by "
+	    "this version; write %s", key, v->text, strbuf_cstr(&words));
+	strbuf_fini(&words);
+	return -1;
 }
 
 static int count_values(const struct doc *d, const struct doc_section *s,

@@ -58,7 +58,7 @@ static void select_free(struct select *s)
 	mem_free(s);
 }
 
-/* ---- the walk ------------------------------------------------------------------- */
+/* ---- the walk ---- */
 
 static void select_next(struct select *s);
 
@@ -167,7 +167,7 @@ void control_queue_fetched(struct control *c, struct spool_fetch *f)
 	select_next(s);
 }
 
-/* ---- arguments --------------------------------------------------------------------- */
+/* ---- arguments ---- */
 
 static int read_ids(struct select *s, const json_t *args)
 {
@@ -237,7 +237,7 @@ static struct select *select_new(struct control *c, struct ctl_request *r,
 	return NULL;
 }
 
-/* ---- rows -------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static void last_reply(const struct queue_row *row, const struct mail *m,
     struct arena *a, struct strbuf *out)
@@ -323,7 +323,7 @@ void control_queue_list(void *arg, struct ctl_request *r, const json_t *args)
 	control_ask_queue(s->c, read_slice, s);
 }
 
-/* ---- show and export: the content ------------------------------------------------------ */
+/* ---- show and export: the content ---- */
 
 struct content {
 	struct control *c;
@@ -483,7 +483,7 @@ void control_queue_export(void *arg, struct ctl_request *r,
 		begin_content(arg, r, id, "queue export");
 }
 
-/* ---- decisions ------------------------------------------------------------------------- */
+/* ---- decisions ---- */
 
 /* One delivery that was found; waits for the journal. */
 struct one_act {

@@ -36,7 +36,7 @@ struct follow {
 	bool said; /* the table's trouble was logged */
 };
 
-/* ---- the log ---------------------------------------------------------------- */
+/* ---- the log ---- */
 
 struct slice_read {
 	struct follow *f;
@@ -107,7 +107,7 @@ static void tell_applied(struct follow *f, uint64_t change)
 	mailbox_post(settle_box(f->app->settle), &l->letter);
 }
 
-/* ---- the audit trail ----------------------------------------------------------- */
+/* ---- the audit trail ---- */
 
 static void on_change(void *arg, const struct table_change *c)
 {
@@ -154,7 +154,7 @@ static uint64_t remembered(struct app *a)
 	return v;
 }
 
-/* ---- steps ------------------------------------------------------------------------ */
+/* ---- steps ---- */
 
 static void trouble(struct follow *f, const struct error *err)
 {
@@ -283,7 +283,7 @@ void follow_step(struct follow *f)
 		log_warn("table.checkpoint", kv_err(&err));
 }
 
-/* ---- the thread ---------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 struct follow *follow_new(struct app *a, uint64_t after, struct error *err)
 {

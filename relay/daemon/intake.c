@@ -82,7 +82,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	return ANSWER_NOW;
 }
 
-/* ---- RCPT ---------------------------------------------------------------- */
+/* ---- RCPT ---- */
 
 static struct spool_delivery *new_delivery(struct intake *in)
 {
@@ -208,7 +208,7 @@ static enum answer on_rcpt(void *arg, struct session *s,
 	return ANSWER_NOW;
 }
 
-/* ---- content --------------------------------------------------------------- */
+/* ---- content ---- */
 
 static void no_space(struct reply *r)
 {
@@ -380,7 +380,7 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 	mail_unref(m);
 }
 
-/* ---- ends ------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 static void on_reset(void *arg, struct session *s)
 {

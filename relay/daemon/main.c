@@ -60,7 +60,7 @@ static struct live *load(const char *file, struct names *names,
 	return c == NULL ? NULL : live_new(c, err);
 }
 
-/* ---- signals ------------------------------------------------------------------ */
+/* ---- signals ---- */
 
 static void reload(struct daemon *d)
 {
@@ -115,7 +115,7 @@ static void on_watchdog(void *arg)
 	timer_set(&d->watchdog, sd_watchdog_ms());
 }
 
-/* ---- run ----------------------------------------------------------------------- */
+/* ---- run ---- */
 
 static const int signals[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
 
