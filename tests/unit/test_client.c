@@ -250,9 +250,10 @@ static void each_answer_of_a_leg_gives_each_recipient_his_result(void **state)
 		check_results(s, k->results);
 		if (k->said != NULL)
 			assert_string_equal(world_said(w), k->said);
-		assert_int_equal(w->leg->connected,
-		    k->connected == 0 ? 1 : k->connected < 0 ? 0 :
-							       k->connected);
+		assert_int_equal(w->leg->connected, k->connected == 0 ? 1
+						    : k->connected < 0
+							? 0
+							: k->connected);
 		assert_int_equal(client_busy(w->client), 0);
 		client_drain(w->client);
 		world_until(w, &w->slots, 4);
@@ -285,8 +286,7 @@ static void dots_are_doubled_for_data_and_not_for_chunks(void **state)
 		leg_script(w->leg, rules);
 		assert_true(world_send(w, s));
 		world_wait(w, 1);
-		assert_string_equal(
-		    strbuf_cstr(&w->leg->body), bodies[i].out);
+		assert_string_equal(strbuf_cstr(&w->leg->body), bodies[i].out);
 		assert_int_equal(s->rcpt[0].result.outcome, OUT_DELIVERED);
 		sent_free(s);
 		world_free(w);
@@ -336,9 +336,9 @@ static void a_large_message_arrives_whole(void **state)
 
 	(void)state;
 	for (int i = 0; i < SIZE; i++)
-		bytes[i] = (char)(i % 64 == 62   ? '\r' :
-				  i % 64 == 63 ? '\n' :
-						 'a' + i % 26);
+		bytes[i] = (char)(i % 64 == 62	 ? '\r'
+				  : i % 64 == 63 ? '\n'
+						 : 'a' + i % 26);
 	for (size_t i = 0; i < ARRAY_LEN(ehlos); i++) {
 		const struct leg_rule rules[] = {
 		    {"EHLO", ehlos[i], 0}, {NULL, NULL, 0}};

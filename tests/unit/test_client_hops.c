@@ -16,32 +16,32 @@
 #define OK "delivered 250 2.0.0 body none"
 
 static const struct testdns_row zone[] = {
-	{"a.test", DNS_A, "127.0.0.1"},
-	{"v6.test", DNS_AAAA, "2001:db8::1"},
-	{"both.test", DNS_A, "192.0.2.1"},
-	{"both.test", DNS_AAAA, "2001:db8::2"},
-	{"empty.test", DNS_A, "NODATA"},
-	{"empty.test", DNS_AAAA, "NODATA"},
-	{"broken.test", DNS_A, "FAILED"},
-	{"broken.test", DNS_AAAA, "NODATA"},
-	{"self.test", DNS_A, "198.51.100.7"},
-	{"plain.test", DNS_MX, "10 mx1.test 20 mx2.test"},
-	{"mx1.test", DNS_A, "192.0.2.11"},
-	{"mx2.test", DNS_A, "192.0.2.12"},
-	{"mx3.test", DNS_A, "192.0.2.13"},
-	{"null.test", DNS_MX, "0 ."},
-	{"implicit.test", DNS_MX, "NODATA"},
-	{"implicit.test", DNS_A, "192.0.2.14"},
-	{"nowhere.test", DNS_MX, "NODATA"},
-	{"ghost.test", DNS_MX, "10 missing.test"},
-	{"mxdown.test", DNS_MX, "FAILED"},
-	{"halfdown.test", DNS_MX, "10 broken.test"},
-	{"second.test", DNS_MX, "10 missing.test 20 mx2.test"},
-	{"backup.test", DNS_MX, "10 mx1.test 20 self.test 30 mx3.test"},
-	{"equal.test", DNS_MX, "10 mx1.test 10 self.test 10 mx3.test"},
-	{"worse.test", DNS_MX, "10 self.test 20 mx3.test"},
-	{"lazy.test", DNS_MX, "10 mx1.test 20 broken.test"},
-	{NULL, DNS_A, NULL},
+    {"a.test", DNS_A, "127.0.0.1"},
+    {"v6.test", DNS_AAAA, "2001:db8::1"},
+    {"both.test", DNS_A, "192.0.2.1"},
+    {"both.test", DNS_AAAA, "2001:db8::2"},
+    {"empty.test", DNS_A, "NODATA"},
+    {"empty.test", DNS_AAAA, "NODATA"},
+    {"broken.test", DNS_A, "FAILED"},
+    {"broken.test", DNS_AAAA, "NODATA"},
+    {"self.test", DNS_A, "198.51.100.7"},
+    {"plain.test", DNS_MX, "10 mx1.test 20 mx2.test"},
+    {"mx1.test", DNS_A, "192.0.2.11"},
+    {"mx2.test", DNS_A, "192.0.2.12"},
+    {"mx3.test", DNS_A, "192.0.2.13"},
+    {"null.test", DNS_MX, "0 ."},
+    {"implicit.test", DNS_MX, "NODATA"},
+    {"implicit.test", DNS_A, "192.0.2.14"},
+    {"nowhere.test", DNS_MX, "NODATA"},
+    {"ghost.test", DNS_MX, "10 missing.test"},
+    {"mxdown.test", DNS_MX, "FAILED"},
+    {"halfdown.test", DNS_MX, "10 broken.test"},
+    {"second.test", DNS_MX, "10 missing.test 20 mx2.test"},
+    {"backup.test", DNS_MX, "10 mx1.test 20 self.test 30 mx3.test"},
+    {"equal.test", DNS_MX, "10 mx1.test 10 self.test 10 mx3.test"},
+    {"worse.test", DNS_MX, "10 self.test 20 mx3.test"},
+    {"lazy.test", DNS_MX, "10 mx1.test 20 broken.test"},
+    {NULL, DNS_A, NULL},
 };
 
 /* clang-format off */
@@ -154,8 +154,8 @@ static void set_hosts(struct world *w, char *hosts)
 	w->cl.hosts = 0;
 	while (hosts[0] != '\0' && slice_next(&words, ' ', &word)) {
 		hosts[word.p + word.n - hosts] = '\0';
-		w->host[w->cl.hosts++] = (struct conf_hostport){
-		    &hosts[word.p - hosts], 25, false};
+		w->host[w->cl.hosts++] =
+		    (struct conf_hostport){&hosts[word.p - hosts], 25, false};
 	}
 }
 
@@ -176,8 +176,8 @@ static bool is_v6(const char *remote)
 /* 198.51.100.7 is our public address, 198.51.100.9:25 a listener. */
 static void hosts_are_tried_in_their_order_and_never_ourselves(void **state)
 {
-	struct conf_net net = {.family = AF_INET, .bits = 32,
-	    .addr = {198, 51, 100, 7}};
+	struct conf_net net = {
+	    .family = AF_INET, .bits = 32, .addr = {198, 51, 100, 7}};
 	struct conf_hostport listens[] = {
 	    {"198.51.100.9", 25, true}, {"0.0.0.0", 2525, true}};
 	struct conf_listen listen = {.address = listens, .addresses = 2};
@@ -246,7 +246,8 @@ static void nobody_listens_is_a_network_fault(void **state)
 	leg_refuse(w->leg);
 	assert_true(world_send(w, s));
 	world_wait(w, 1);
-	assert_string_equal(sent_text(s, 0), "deferred 0 4.4.1 connect network");
+	assert_string_equal(
+	    sent_text(s, 0), "deferred 0 4.4.1 connect network");
 	assert_int_equal(w->slots, 4);
 	sent_free(s);
 	world_free(w);
@@ -292,7 +293,8 @@ static void names_are_no_more_asked_for_when_the_client_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(hosts_are_tried_in_their_order_and_never_ourselves),
+	    cmocka_unit_test(
+		hosts_are_tried_in_their_order_and_never_ourselves),
 	    cmocka_unit_test(a_port_that_refuses_is_passed_over),
 	    cmocka_unit_test(nobody_listens_is_a_network_fault),
 	    cmocka_unit_test(a_wildcard_listener_is_known_by_the_connection),

@@ -263,9 +263,8 @@ static void a_client_that_is_freed_reports_what_it_knows(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-		const struct leg_rule rules[] = {
-		    {ends[i].what, "", 0}, {"EHLO", "250 leg.test\r\n", 0},
-		    {NULL, NULL, 0}};
+		const struct leg_rule rules[] = {{ends[i].what, "", 0},
+		    {"EHLO", "250 leg.test\r\n", 0}, {NULL, NULL, 0}};
 		struct world *w = world_new(NULL);
 		struct sent *s = sent_new(w, "a@x.test");
 
@@ -298,7 +297,9 @@ static void connections_of_an_egress_are_kept_by_domain(void **state)
 		const char *domain;
 		int connected, slots;
 	} turns[] = {
-	    {"one.test", 1, 1}, {"two.test", 2, 0}, {"ONE.test", 2, 0},
+	    {"one.test", 1, 1},
+	    {"two.test", 2, 0},
+	    {"ONE.test", 2, 0},
 	    {"two.test", 2, 0},
 	};
 	struct world *w = world_new(rows);

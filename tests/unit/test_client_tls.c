@@ -21,10 +21,12 @@
 enum cert { GOOD, WRONG_NAME, EXPIRED, CERTS };
 
 static const struct testcert_spec specs[CERTS] = {
-	[GOOD] = {.cn = "leg", .names = "DNS:leg.test,IP:127.0.0.1"},
-	[WRONG_NAME] = {.cn = "127.0.0.1", .names = "DNS:other.test"},
-	[EXPIRED] = {.cn = "leg", .names = "IP:127.0.0.1", .from_days = -9,
-	    .to_days = -2},
+    [GOOD] = {.cn = "leg", .names = "DNS:leg.test,IP:127.0.0.1"},
+    [WRONG_NAME] = {.cn = "127.0.0.1", .names = "DNS:other.test"},
+    [EXPIRED] = {.cn = "leg",
+	.names = "IP:127.0.0.1",
+	.from_days = -9,
+	.to_days = -2},
 };
 
 struct tls_world {
@@ -61,8 +63,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void give_tls(struct tls_world *t, struct world *w, enum tls_level level,
-    enum cert cert)
+static void give_tls(
+    struct tls_world *t, struct world *w, enum tls_level level, enum cert cert)
 {
 	struct conf_certificate pair = {t->file[cert], t->file[cert]};
 	struct conf_listen l = {
@@ -95,7 +97,8 @@ static const struct {
 	const char *said; /* NULL: not looked at */
 	int connected;
 } cases[] = {
-	{ "none: not even when offered", TLS_NONE, GOOD, { { OFFERS, 0 } }, OK, false, MAIL, 1 },
+	{ "none: not even when offered", TLS_NONE, GOOD, { { OFFERS, 0 } }, OK,
+	  false, MAIL, 1 },
 	{ "may: offered", TLS_MAY, GOOD, { { OFFERS, 1 } }, OK, true,
 	  "STARTTLS\nMAIL FROM:<from@src.test> SIZE=25\nRCPT TO:<a@x.test>\nDATA\n", 1 },
 	{ "may: not offered", TLS_MAY, GOOD, { { 0 } }, OK, false, NULL, 1 },
@@ -113,7 +116,8 @@ static const struct {
 	{ "may: 421 to STARTTLS", TLS_MAY, GOOD,
 	  { { OFFERS, 0 }, { "STARTTLS", "421 4.3.2 bye\r\n" LEG_CLOSE, 0 } },
 	  "deferred 421 4.3.2 starttls network", false, "STARTTLS\n", 1 },
-	{ "encrypt: any certificate", TLS_ENCRYPT, WRONG_NAME, { { OFFERS, 1 } }, OK, true, NULL, 1 },
+	{ "encrypt: any certificate", TLS_ENCRYPT, WRONG_NAME, { { OFFERS, 1 } }, OK,
+	  true, NULL, 1 },
 	{ "encrypt: not offered", TLS_ENCRYPT, GOOD, { { 0 } },
 	  "deferred 0 4.7.4 ehlo configuration", false, "", 1 },
 	{ "encrypt: HELO only", TLS_ENCRYPT, GOOD, { { "EHLO", "500 5.5.1 no\r\n", 0 } },
@@ -137,12 +141,14 @@ static const struct {
 	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n", 0 } },
 	  "deferred 0 4.7.5 tls configuration", false, NULL, 1 },
 	{ "a reply ahead of the handshake", TLS_ENCRYPT, GOOD,
-	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n250-leg.test\r\n250 CHUNKING\r\n" LEG_TLS, 0 } },
+	  { { OFFERS, 0 },
+	    { "STARTTLS", "220 go\r\n250-leg.test\r\n250 CHUNKING\r\n" LEG_TLS, 0 } },
 	  "deferred 0 4.5.0 tls network", false, "STARTTLS\n", 1 },
 	{ "half a reply ahead of the handshake", TLS_MAY, GOOD,
 	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n2", 0 } },
 	  "deferred 0 4.5.0 tls network", false, "STARTTLS\n", 1 },
-	{ "verify: the right certificate", TLS_VERIFY, GOOD, { { OFFERS, 1 } }, OK, true, NULL, 1 },
+	{ "verify: the right certificate", TLS_VERIFY, GOOD, { { OFFERS, 1 } }, OK,
+	  true, NULL, 1 },
 	{ "verify: another's name", TLS_VERIFY, WRONG_NAME, { { OFFERS, 1 } },
 	  "deferred 0 4.7.5 tls configuration", false, "STARTTLS\n", 1 },
 	{ "verify: expired", TLS_VERIFY, EXPIRED, { { OFFERS, 1 } },
@@ -185,8 +191,7 @@ static void each_level_of_tls_keeps_its_word(void **state)
 
 static void a_kept_connection_stays_encrypted(void **state)
 {
-	static const struct leg_rule rules[] = {
-	    {OFFERS, 1}, {NULL, NULL, 0}};
+	static const struct leg_rule rules[] = {{OFFERS, 1}, {NULL, NULL, 0}};
 	struct world *w = world_new(NULL);
 
 	give_tls(*state, w, TLS_VERIFY, GOOD);
@@ -214,9 +219,9 @@ static void a_large_message_goes_through_tls(void **state)
 	struct sent *s;
 
 	for (int i = 0; i < SIZE; i++)
-		bytes[i] = (char)(i % 50 == 48 ? '\r' :
-				  i % 50 == 49 ? '\n' :
-						 'a' + i % 26);
+		bytes[i] = (char)(i % 50 == 48	 ? '\r'
+				  : i % 50 == 49 ? '\n'
+						 : 'a' + i % 26);
 	world_content(w, slice_of(bytes, SIZE));
 	give_tls(*state, w, TLS_ENCRYPT, GOOD);
 	leg_script(w->leg, rules);

@@ -26,16 +26,15 @@ static ssize_t counted_send(int fd, const void *p, size_t n)
 
 static int led_connect(int fd, const struct netaddr *to)
 {
-	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6,
-	    .sin6_port = htons((uint16_t)leg_port)};
+	struct sockaddr_in6 mapped = {
+	    .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)leg_port)};
 	struct netaddr leg;
 
 	if (netaddr_port(to) != 25)
 		return sock_system.connect(fd, to);
 	if (to->sa.sa_family == AF_INET6) {
 		inet_pton(AF_INET6, "::ffff:127.0.0.1", &mapped.sin6_addr);
-		return connect(
-		    fd, (struct sockaddr *)&mapped, sizeof(mapped));
+		return connect(fd, (struct sockaddr *)&mapped, sizeof(mapped));
 	}
 	assert_int_equal(netaddr_parse(&leg, SLICE("127.0.0.1"), leg_port), 0);
 	return sock_system.connect(fd, &leg);
@@ -86,8 +85,8 @@ static void on_idle(void *arg, int leg)
 		assert_true(client_send(w->client, &s->r, false));
 }
 
-static struct tls_client *tls_of(void *arg, const struct conf *c,
-    const struct conf_leg *leg)
+static struct tls_client *tls_of(
+    void *arg, const struct conf *c, const struct conf_leg *leg)
 {
 	struct world *w = arg;
 
@@ -100,17 +99,32 @@ static struct tls_client *tls_of(void *arg, const struct conf *c,
 static void set_leg(struct world *w)
 {
 	w->host[0] = (struct conf_hostport){"127.0.0.1", w->leg->port, true};
-	w->cl = (struct conf_leg){.name = "cloud", .id = 3, .host = w->host,
-	    .hosts = 1, .mx = "", .tls = TLS_NONE, .tls_ca = "",
-	    .certificate = "", .key = "", .source = "", .helo = "",
-	    .connections = 4, .max_recipients = 100, .max_messages = 100,
-	    .max_age_ms = 600000, .idle_ms = 600000, .profile = "",
-	    .connect_timeout_ms = 20000, .greeting_timeout_ms = 20000,
-	    .command_timeout_ms = 20000, .data_init_timeout_ms = 20000,
-	    .data_block_timeout_ms = 20000, .data_done_timeout_ms = 20000,
+	w->cl = (struct conf_leg){.name = "cloud",
+	    .id = 3,
+	    .host = w->host,
+	    .hosts = 1,
+	    .mx = "",
+	    .tls = TLS_NONE,
+	    .tls_ca = "",
+	    .certificate = "",
+	    .key = "",
+	    .source = "",
+	    .helo = "",
+	    .connections = 4,
+	    .max_recipients = 100,
+	    .max_messages = 100,
+	    .max_age_ms = 600000,
+	    .idle_ms = 600000,
+	    .profile = "",
+	    .connect_timeout_ms = 20000,
+	    .greeting_timeout_ms = 20000,
+	    .command_timeout_ms = 20000,
+	    .data_init_timeout_ms = 20000,
+	    .data_block_timeout_ms = 20000,
+	    .data_done_timeout_ms = 20000,
 	    .tls_timeout_ms = 20000};
-	w->conf = (struct conf){.refs = 1, .hostname = "relay.test",
-	    .leg = &w->cl, .legs = 1};
+	w->conf = (struct conf){
+	    .refs = 1, .hostname = "relay.test", .leg = &w->cl, .legs = 1};
 }
 
 struct world *world_new(const struct testdns_row *rows)
@@ -130,8 +144,13 @@ struct world *world_new(const struct testdns_row *rows)
 	sends = 0;
 	set_leg(w);
 	w->client = client_new(&(struct client_config){.loop = w->loop,
-	    .scratch = w->scratch, .sock = &w->sock, .dns = w->dns,
-	    .slots = &slots, .slots_arg = w, .idle = on_idle, .tls = tls_of,
+	    .scratch = w->scratch,
+	    .sock = &w->sock,
+	    .dns = w->dns,
+	    .slots = &slots,
+	    .slots_arg = w,
+	    .idle = on_idle,
+	    .tls = tls_of,
 	    .arg = w});
 	world_content(w, SLICE("Subject: x\r\n\r\n.dot\r\nend\r\n"));
 	return w;
@@ -167,9 +186,15 @@ struct sent *sent_new(struct world *w, const char *to)
 	struct sent *s = NEW(struct sent);
 	struct slice words = slice_str(to), word;
 
-	s->r = (struct client_request){.conf = &w->conf, .leg = &w->cl,
-	    .id = 7, .from = "from@src.test", .envid = "", .rcpt = s->rcpt,
-	    .content = w->content, .arena = arena_new(), .done = on_done,
+	s->r = (struct client_request){.conf = &w->conf,
+	    .leg = &w->cl,
+	    .id = 7,
+	    .from = "from@src.test",
+	    .envid = "",
+	    .rcpt = s->rcpt,
+	    .content = w->content,
+	    .arena = arena_new(),
+	    .done = on_done,
 	    .arg = w};
 	while (slice_next(&words, ' ', &word))
 		s->rcpt[s->r.rcpts++] = (struct client_rcpt){

@@ -85,7 +85,8 @@ static void fill(struct dns_answer *a, struct slice words)
 static void answer(void *arg)
 {
 	static const char *const words[] = {[DNS_NODATA] = "NODATA",
-	    [DNS_NXDOMAIN] = "NXDOMAIN", [DNS_FAILED] = "FAILED"};
+	    [DNS_NXDOMAIN] = "NXDOMAIN",
+	    [DNS_FAILED] = "FAILED"};
 	struct dns_query *q = arg;
 	const char *text = lookup(q);
 	struct netaddr addr[ANSWERS_MAX];
@@ -111,8 +112,8 @@ static void answer(void *arg)
 		mem_free(mx[i].host);
 }
 
-struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
-    dns_fn fn, void *arg)
+struct dns_query *dns_ask(
+    struct dns *d, enum dns_type type, const char *name, dns_fn fn, void *arg)
 {
 	struct dns_query *q = NEW(struct dns_query);
 

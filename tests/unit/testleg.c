@@ -20,7 +20,7 @@ struct conn {
 	bool content;	/* CONTENT was met in this body */
 	uint64_t chunk; /* bytes of BDAT still to come */
 	bool chunked;
-	unsigned tail;	/* of "\r\n.\r\n", bytes met */
+	unsigned tail; /* of "\r\n.\r\n", bytes met */
 	bool dead, reset;
 };
 
@@ -38,20 +38,22 @@ static int leg_close(int fd)
 }
 
 static const struct leg_rule good[] = {
-	{"CONNECT", "220 leg.test ESMTP\r\n", 0},
-	{"EHLO", "250-leg.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
-		 "250 SIZE 10000000\r\n", 0},
-	{"HELO", "250 leg.test\r\n", 0},
-	{"STARTTLS", "220 2.0.0 go\r\n" LEG_TLS, 0},
-	{"MAIL", "250 2.1.0 ok\r\n", 0},
-	{"RCPT", "250 2.1.5 ok\r\n", 0},
-	{"DATA", "354 go on\r\n", 0},
-	{".", "250 2.0.0 taken\r\n", 0},
-	{"BDAT", "250 2.0.0 chunk taken\r\n", 0},
-	{"RSET", "250 2.0.0 ok\r\n", 0},
-	{"QUIT", "221 2.0.0 bye\r\n" LEG_CLOSE, 0},
-	{"CONTENT", "", 0},
-	{NULL, NULL, 0},
+    {"CONNECT", "220 leg.test ESMTP\r\n", 0},
+    {"EHLO",
+	"250-leg.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
+	"250 SIZE 10000000\r\n",
+	0},
+    {"HELO", "250 leg.test\r\n", 0},
+    {"STARTTLS", "220 2.0.0 go\r\n" LEG_TLS, 0},
+    {"MAIL", "250 2.1.0 ok\r\n", 0},
+    {"RCPT", "250 2.1.5 ok\r\n", 0},
+    {"DATA", "354 go on\r\n", 0},
+    {".", "250 2.0.0 taken\r\n", 0},
+    {"BDAT", "250 2.0.0 chunk taken\r\n", 0},
+    {"RSET", "250 2.0.0 ok\r\n", 0},
+    {"QUIT", "221 2.0.0 bye\r\n" LEG_CLOSE, 0},
+    {"CONTENT", "", 0},
+    {NULL, NULL, 0},
 };
 
 static const char *answer_of(struct leg *g, struct slice what)
@@ -249,8 +251,11 @@ static void on_accept(void *arg, int what)
 	c = NEW(struct conn);
 	c->leg = g;
 	c->s = stream_accept(&(struct stream_config){.loop = g->loop,
-				 .scratch = g->scratch, .sock = sock,
-				 .ops = &ops, .arg = c}, fd);
+				 .scratch = g->scratch,
+				 .sock = sock,
+				 .ops = &ops,
+				 .arg = c},
+	    fd);
 	list_push_back(&g->conns, &c->node);
 	g->connected++;
 	g->open++;
