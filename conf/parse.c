@@ -208,9 +208,7 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 	const char *path;
 
 	(void)opt;
-	if (argc != 1)
-		return fail(p, cfg->line, "include takes one file; write "
-					  "include(\"FILE\")");
+	(void)argc; /* one: scan.c has looked */
 	path = beside(p, argv[0]);
 	for (int i = 0; i < p->files; i++)
 		if (strcmp(p->file[i], path) == 0)
@@ -232,15 +230,16 @@ static const struct { const char *theirs, *ours; } sayings[] = {
 	{ "missing title for section '%s'",
 	  "has no name; write it as  section \"name\" { ... }" },
 	{ "missing opening brace for section '%s'",
-	  "has no { behind it; write a section as  section { ... }  or  section \"name\" { ... }" },
+	  "has no { behind it; write a section as  section { ... }  "
+	  "or  section \"name\" { ... }" },
 	{ "missing parenthesis for function '%s'", "is written  include(\"FILE\")" },
-	{ "syntax error in call of function '%s'", "is written  include(\"FILE\")" },
 	{ "found duplicate title '%s'",
 	  "names two sections; give each a name of its own" },
 	{ "attempt to append to non-list option '%s'",
 	  "takes one value; write = instead of +=" },
 	{ "unexpected token '%s'",
-	  "is not expected here; write a key as  name = \"value\"  or  name = { \"a\", \"b\" }" },
+	  "is not expected here; write a key as  name = \"value\"  "
+	  "or  name = { \"a\", \"b\" }" },
 };
 /* clang-format on */
 

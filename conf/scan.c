@@ -155,6 +155,29 @@ static int close_brace(struct scanner *s)
 	return 0;
 }
 
+static void skip_blanks(struct scanner *s)
+{
+	for (; s->p < s->end && strchr(" \t\r\n", *s->p) != NULL; s->p++)
+		s->line += *s->p == '\n';
+}
+
+/* One string up to the ')'. libConfuse loses the memory of any other call. */
+static int argument(struct scanner *s)
+{
+	skip_blanks(s);
+	if (s->p < s->end && (*s->p == '"' || *s->p == '\'')) {
+		if (skip_string(s) != 0)
+			return -1;
+		skip_blanks(s);
+		if (s->p < s->end && *s->p == ')') {
+			s->p++;
+			return 0;
+		}
+	}
+	return fail(s, s->line, "include takes one file; write "
+				"include(\"FILE\")");
+}
+
 static int punctuation(struct scanner *s)
 {
 	enum token before = s->last;
@@ -171,6 +194,8 @@ static int punctuation(struct scanner *s)
 	if (c == '{' && open_brace(s) != 0)
 		return -1;
 	if (c == '}' && close_brace(s) != 0)
+		return -1;
+	if (c == '(' && argument(s) != 0)
 		return -1;
 	s->last = TOKEN_OTHER;
 	return 0;

@@ -62,7 +62,8 @@ struct cli {
 };
 
 /* The tables; each ends with a row whose name is NULL. */
-extern const struct cli_command cmd_help[];
+extern const struct cli_command cmd_changes[], cmd_explain[], cmd_flip[],
+    cmd_help[], cmd_route[], cmd_route_file[], cmd_table[];
 
 /* All tables, ends with NULL (posthouse.c). */
 extern const struct cli_command *const cli_tables[];

@@ -5,6 +5,12 @@
 #include "relay/cli/cli.h"
 
 const struct cli_command *const cli_tables[] = {
+	cmd_explain,
+	cmd_route,
+	cmd_route_file,
+	cmd_flip,
+	cmd_changes,
+	cmd_table,
 	cmd_help,
 	NULL,
 };

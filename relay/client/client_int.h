@@ -3,8 +3,9 @@
  * What the files of the client share. client.c takes requests and reports
  * them; tx.c knows what was said of each recipient; dialog.c is one
  * connection from the first name looked up to its end; stages.c and
- * transact.c are the protocol; feed.c sends the content; hops.c finds the hosts; pool.c keeps
- * idle connections; result.c puts replies and faults into words.
+ * transact.c are the protocol; feed.c sends the content; hops.c finds the
+ * hosts; pool.c keeps idle connections; result.c puts replies and faults into
+ * words.
  *
  *   client_send() -> dialog -> hops -> stages -> tx -> report -> done()
  */
@@ -196,7 +197,8 @@ struct dialog {
 
 	/* the exchange */
 	enum stage stage;
-	unsigned due; /* replies to what was written: none more is heard */
+	unsigned due;	/* replies to what was written */
+	unsigned heard; /* … before the input that is looked at */
 	struct reply_parser reply;
 
 	/* the request; NULL when idle */

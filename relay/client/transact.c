@@ -15,6 +15,7 @@
 #include <limits.h>
 
 #include "relay/client/client_int.h"
+#include "relay/mail/codec.h"
 
 enum { FLIGHT_BYTES = 64 * 1024 };
 
@@ -64,7 +65,8 @@ void transact_admit(struct dialog *d)
 		    "the message needs SMTPUTF8, which is not offered");
 	else if (r->bare_lf && !stages_offers(d, EXT_CHUNKING))
 		fail_all(d, "5.6.11",
-		    "bare CR or LF in the content, and CHUNKING is not offered");
+		    "bare CR or LF in the content, and CHUNKING is not "
+		    "offered");
 	else if (r->body == BODY_BINARYMIME &&
 		 !stages_offers(d, EXT_CHUNKING | EXT_BINARYMIME))
 		fail_all(d, "5.6.3",
@@ -82,7 +84,8 @@ static void put_dsn_ret(struct dialog *d, struct strbuf *out)
 	const struct client_request *r = d->tx->req;
 
 	if (r->ret != RET_NONE)
-		strbuf_adds(out, r->ret == RET_FULL ? " RET=FULL" : " RET=HDRS");
+		strbuf_adds(
+		    out, r->ret == RET_FULL ? " RET=FULL" : " RET=HDRS");
 	if (r->envid[0] != '\0' && xtext_valid(slice_str(r->envid))) {
 		strbuf_adds(out, " ENVID=");
 		strbuf_adds(out, r->envid);

@@ -81,7 +81,9 @@ static void find_equals(struct tx *t)
 static void check_address(struct tx *t, unsigned i)
 {
 	static const struct result bad = {.outcome = OUT_FAILED,
-	    .class = CLASS_RECIPIENT, .enh = "5.1.3", .stage = "rcpt",
+	    .class = CLASS_RECIPIENT,
+	    .enh = "5.1.3",
+	    .stage = "rcpt",
 	    .text = "the recipient's address cannot be said in SMTP"};
 	struct addr a;
 	const char *why;
@@ -179,12 +181,13 @@ void tx_settle_all(struct tx *t, unsigned states, const struct result *r)
 void tx_finish(struct tx *t)
 {
 	static const struct result untried = {.outcome = OUT_UNTRIED,
-	    .class = CLASS_NETWORK, .enh = "4.4.2", .stage = "mail",
+	    .class = CLASS_NETWORK,
+	    .enh = "4.4.2",
+	    .stage = "mail",
 	    .text = "the dialog ended before its turn"};
 
 	tx_settle_all(t, STATE_BIT(RCPT_OPEN), &untried);
 	for (unsigned i = 0; i < t->req->rcpts; i++)
 		if (t->rcpt[i].same != i)
-			set_result(t, i,
-			    &t->req->rcpt[t->rcpt[i].same].result);
+			set_result(t, i, &t->req->rcpt[t->rcpt[i].same].result);
 }
