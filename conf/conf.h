@@ -54,9 +54,11 @@ struct conf_listen {
 	int addresses;
 	struct conf_certificate *certificate;
 	int certificates; /* 0: STARTTLS is not offered */
+	struct conf_strings keys; /* as written; certificate[].key counts */
 	struct conf_nets proxy_from;
 	enum bare_newline bare_newline;
 	struct conf_nets bare_newline_clients; /* for BARE_NORMALIZE */
+	char *leg_name;
 	int leg; /* index into conf.leg of the leg whose listener it is, -1 */
 	const char *file; /* where it stands, for messages */
 	int line;
@@ -109,6 +111,7 @@ struct conf_domain {
 
 struct conf {
 	_Atomic int refs;
+	struct arena *arena; /* everything below that is a pointer */
 	struct names *names; /* shared by all snapshots of the process */
 	char *file;	     /* the file it was read from */
 
@@ -124,8 +127,10 @@ struct conf {
 	int listens;
 	struct conf_leg *leg; /* legs, then egresses */
 	int legs;
-	struct conf_domain *domain;
+	struct conf_leg *leg_of_id[NAMES_MAX];
+	struct conf_domain *domain; /* in the order of the file */
 	int domains;
+	struct conf_domain **domain_by_name;
 
 	struct {
 		char *via; /* "mx", leg or egress name, "" : no way */
@@ -194,10 +199,15 @@ struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); /* NULL is fine */
 
 /* NULL when there is none. Legs and egresses. */
-const struct conf_leg *conf_leg_by_name(const struct conf *c, struct slice name);
+const struct conf_leg *conf_leg_by_name(const struct conf *c,
+    struct slice name);
 const struct conf_leg *conf_leg_by_id(const struct conf *c, int id);
 /* `domain` in normal form (relay/mail/domain.h). */
-const struct conf_domain *conf_domain(const struct conf *c, struct slice domain);
+const struct conf_domain *conf_domain(const struct conf *c,
+    struct slice domain);
+/* The leg that has it among its own domains. */
+const struct conf_leg *conf_leg_of_domain(const struct conf *c,
+    struct slice domain);
 /* Is the address inside one of the networks? v4-mapped v6 counts as v4. */
 bool conf_nets_have(const struct conf_nets *n, const struct sockaddr *sa);
 /* "192.0.2.0/24", "2001:db8::1"; host bits must be zero. */

@@ -27,7 +27,8 @@ struct decision {
 	enum verdict verdict;
 	struct reply reply;	/* of VERDICT_REFUSE */
 	const char *rule;	/* "address" "subaddress" "domain" "unknown"
-				 * "postmaster" "leg-domain" "relay"        */
+				 * "postmaster" "leg-domain" "relay", or
+				 * "table": it can not be read              */
 	char key[ADDR_MAX];	/* the row that matched, or the address' key */
 	char base[ADDR_MAX];	/* the folded base address: the queue's hash */
 	struct table_row row;	/* valid when row.found                      */
@@ -38,19 +39,30 @@ struct decision {
 
 /* Exact address beats subaddress base beats the domain's row (T7); unknown
  * policy, postmaster and abuse (T5), never an open relay (T4), a leg's own
- * domains. `t` is inside a read transaction. VERDICT_REFUSE with 451 4.3.0
- * when the table cannot be read. Strings of the row live in `a`. */
+ * domains. `t` is inside a read transaction; NULL is a table that can not be
+ * read: VERDICT_REFUSE with 451 4.3.0. Strings of the row live in `a`.
+ *
+ * A row of its own for postmaster@ or abuse@ that names legs is taken before
+ * the configuration's postmaster: somebody wrote it on purpose. A held row
+ * is accepted when its route names a leg; else there is no leg to hold the
+ * mail for, and the route answers. */
 void route_decide(const struct conf *c, struct table *t,
     const struct addr *to, struct arena *a, struct decision *decision_out);
 
-/* The route for mail that is queued: as above, but answers that act at RCPT
- * only (reject, gone, defer, unknown) name no leg. False when the table
- * cannot be read. */
+/* The route for mail that is queued: as above, but what acts at RCPT only
+ * does not act (D1). reject, gone and defer name no leg; the unknown policy
+ * is not asked, so a recipient whose row was deleted goes by the domain's
+ * row. No row at all: ROUTE_NONE. False when the table cannot be read. */
 bool route_resolve(const struct conf *c, struct table *t,
     const struct addr *to, struct arena *a, struct decision *decision_out);
 
+/* The folded base address of a key of the change log: what queued mail is
+ * hashed by. False for a domain's row, which concerns all. */
+bool route_base(const struct conf *c, struct slice key, struct strbuf *out);
+
 /* The address to say to that leg: the row's rewrite, detail kept; else the
- * address as it came. */
+ * address as it came. For rule "postmaster" it is the configuration's. A
+ * rewrite that is a domain ("@tenant.example") keeps the local part. */
 void route_address(const struct decision *d, int leg, const struct addr *to,
     const struct conf *c, struct strbuf *out);
 
@@ -64,13 +76,14 @@ struct plan_have {
 	bool claimed;	  /* in flight: left alone until it is over */
 	bool pinned;	  /* replay: never rerouted */
 	bool dsn_sent;	  /* bounced as primary */
+	bool no_route;	  /* parked because the route named no leg */
 };
 enum plan_do {
 	PLAN_CREATE,	/* a new delivery: leg, role, state */
 	PLAN_SUPERSEDE, /* number */
 	PLAN_ROLE,	/* number: its role changes */
-	PLAN_HOLD, PLAN_RELEASE,
-	PLAN_PARK,	/* the route names no leg */
+	PLAN_HOLD, PLAN_RELEASE, /* number; released ones are queued */
+	PLAN_PARK,	/* number: the route names no leg */
 };
 struct plan_step {
 	enum plan_do what;
@@ -79,7 +92,9 @@ struct plan_step {
 	uint8_t role, state;
 };
 enum { PLAN_MAX = 64 };
-/* Returns how many steps; 0: nothing changes. */
+/* Returns how many steps; 0: nothing changes. Run it before a result is
+ * written, with the deliveries of that attempt not claimed: a copy that has
+ * become the primary is then judged as the primary. */
 unsigned route_plan(const struct route *route, bool held,
     const struct plan_have *have, unsigned n, struct plan_step out[PLAN_MAX]);
 

@@ -51,13 +51,28 @@ void table_end(struct table *t);
  * or "@domain". Strings live in `a`. */
 int table_get(struct table *t, struct slice key, struct arena *a,
     struct table_row *row_out, struct error *err) PH_CHECK;
+/* The row whose rewritten address for that leg is `key` (T4: a leg's own
+ * domains are mapped back); `key_out` is the row's own. As table_get(). */
+int table_reverse(struct table *t, struct slice key, int leg, struct arena *a,
+    struct table_row *row_out, const char **key_out, struct error *err)
+    PH_CHECK;
+/* Rows in order of their keys, above `after`: at most `limit`. Returns how
+ * many, or -1. The row lives in `a`, which the caller renews. */
+int table_rows(struct table *t, struct slice after, unsigned limit,
+    struct arena *a,
+    void (*fn)(void *arg, struct slice key, const struct table_row *row),
+    void *arg, struct error *err);
 /* The newest change number, inside a transaction; -1 on failure. */
 int64_t table_change(struct table *t, struct error *err);
 /* Differs from the last call when another connection committed. */
 int64_t table_data_version(struct table *t);
+/* Another file stands at the path (a backup was put there): open anew. */
+bool table_moved(struct table *t);
 
-/* The change log above `after`, in order: at most `limit` (change, key)
- * pairs. Returns how many, or -1. */
+/* The change log above (`after`, `after_key`), in order: at most `limit`
+ * pairs; `after_key` NULL: changes above `after`. A key that begins with '@'
+ * is a domain's row and concerns every recipient there; "@" alone, which
+ * `table accept` writes, concerns all. Returns how many, or -1. */
 int table_log(struct table *t, uint64_t after, const char *after_key,
     unsigned limit,
     void (*fn)(void *arg, uint64_t change, struct slice key), void *arg,
@@ -74,12 +89,35 @@ int table_changes(struct table *t, uint64_t after, unsigned limit,
     void (*fn)(void *arg, const struct table_change *c), void *arg,
     struct error *err);
 
+/* The value of a row in the log; `row` false: there was none. */
+struct table_value {
+	bool row, held;
+	const char *route, *mailbox, *tags;
+	const char *addresses; /* lines "leg=address" */
+};
+/* What happened to one row, oldest first. */
+int table_history(struct table *t, struct slice key,
+    void (*fn)(void *arg, const struct table_change *c,
+	const struct table_value *before, const struct table_value *after),
+    void *arg, struct error *err);
+/* What one change did, in order of keys. Returns how many, or -1. */
+int table_change_rows(struct table *t, uint64_t change,
+    void (*fn)(void *arg, struct slice key, const struct table_value *before,
+	const struct table_value *after),
+    void *arg, struct error *err);
+/* The change itself: 1, 0 there is none, -1. Strings live in `a`. */
+int table_change_get(struct table *t, uint64_t change, struct arena *a,
+    struct table_change *change_out, struct error *err) PH_CHECK;
+
 /* Creates the file when it is missing and seeds the rows @domain of the
  * configuration that were never seeded (R2): one change. Table thread or
  * command line. */
 struct conf;
 int table_prepare(const char *path, const struct conf *c,
     const char *who, struct error *err) PH_CHECK;
+/* A consistent copy, also while the daemon runs; `to` must not exist. */
+int table_backup(const char *path, const char *to, struct error *err)
+    PH_CHECK;
 /* Moves the write-ahead log into the table, a step at a time. */
 int table_checkpoint(const char *path, struct error *err);
 

@@ -34,6 +34,11 @@ enum uncertain {
 	UNC_YES = 2,	  /* the leg went away after the final dot            */
 };
 
+/* Kept beside the state, on disk too. */
+enum delivery_flags {
+	DF_DSN_SENT = 1, /* the sender was told of a final failure: never twice */
+};
+
 /* Created = delivered + open + parked + bounced + superseded + deleted. */
 enum total { T_CREATED, T_DELIVERED, T_OPEN, T_PARKED, T_BOUNCED,
 	T_SUPERSEDED, T_DELETED, TOTALS };

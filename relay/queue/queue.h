@@ -22,7 +22,7 @@ struct queue_item {
 	uint32_t number; /* in its message */
 	uint32_t rcpt;
 	uint16_t leg;
-	uint8_t role, state, uncertain, reason;
+	uint8_t role, state, uncertain, reason, flags;
 	uint16_t attempts;
 	uint64_t hash;	 /* of the recipient's folded base address (hash.h);
 			  * never 0                                         */
@@ -52,6 +52,9 @@ struct queue_ops {
 	 * call per message; claimed until queue_resolved(). At most
 	 * `resolve_max` at a time. */
 	void (*resolve)(void *arg, uint64_t id);
+	/* Ready deliveries of that leg find no slot: idle connections are to
+	 * be given up. */
+	void (*wants_slot)(void *arg, int leg);
 };
 
 struct queue_config {
@@ -67,8 +70,10 @@ struct queue *queue_new(const struct queue_config *c, struct conf *conf);
 void queue_free(struct queue *q);
 void queue_configure(struct queue *q, struct conf *conf); /* reload */
 
-/* A new or recovered message with all its deliveries. `claimed` items are in
- * a worker's hand already (delivery from memory). False: queue.max reached
+/* A new or recovered message with all its deliveries. `claimed`: those in
+ * state D_QUEUED are in a worker's hand already (delivery from memory).
+ * Deliveries that are over are kept until all of the message are. A wake-up
+ * that meets a claimed delivery is remembered until its claim ends. False: queue.max reached
  * (recovered ones are always taken: `force`). An item resolved at a change
  * older than the queue's applied one is resolved anew. */
 bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
@@ -77,9 +82,11 @@ bool queue_full(const struct queue *q); /* any thread */
 /* The new state of a delivery (creates it when the number is new); ends its
  * claim. A message whose deliveries are all over is forgotten. */
 void queue_set(struct queue *q, uint64_t id, const struct queue_item *item);
-/* The attempt did not happen: ready again at once, or (`later`) when its leg
- * next has room. */
-void queue_unclaim(struct queue *q, uint64_t id, uint32_t number);
+/* The attempt did not happen: ready again at once, or (`later`) after the
+ * first retry step. */
+void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later);
+/* Its route is another by now: resolve the message. */
+void queue_stale(struct queue *q, uint64_t id);
 /* A resolve has ended; `change`: the table's number it was done at. */
 void queue_resolved(struct queue *q, uint64_t id, uint64_t change);
 bool queue_claimed(const struct queue *q, uint64_t id, uint32_t number);

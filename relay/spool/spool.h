@@ -41,6 +41,7 @@ struct spool_delivery {
 	uint16_t leg;  /* in names */
 	uint8_t role, state, uncertain;
 	uint8_t reason; /* enum why of the last update */
+	uint8_t flags;	/* enum delivery_flags */
 	uint16_t attempts;
 	int64_t created_us; /* lifetime counts from here */
 	int64_t due_us;	    /* wall clock, of D_DEFERRED */

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One value against another. Every refusal names the line of the section
+ * that is at fault.
+ */
+#include "conf/check.h"
+
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include "relay/mail/addr.h"
+#include "relay/mail/domain.h"
+
+/* Words of routes and of dsn.via that no leg may take away. */
+static const char *const reserved[] = {"defer", "reject", "gone", "both",
+    "held", "none", "mx", NULL};
+
+/* ---- legs and egresses ------------------------------------------------- */
+
+static const char *kind(const struct conf_leg *l)
+{
+	return l->egress ? "egress" : "leg";
+}
+
+static int check_name(const struct conf_leg *l, struct error *err)
+{
+	if (!conf_name_ok(l->name))
+		return error_at(err, l->file, l->line, "\"%.40s\" is no name "
+		    "for %s %s; write lower-case letters, digits, - and _, at "
+		    "most %d", l->name, l->egress ? "an" : "a", kind(l),
+		    NAME_BYTES);
+	for (int i = 0; reserved[i] != NULL; i++)
+		if (strcmp(l->name, reserved[i]) == 0)
+			return error_at(err, l->file, l->line, "\"%s\" is a "
+			    "word of routes; give the %s another name",
+			    l->name, kind(l));
+	return 0;
+}
+
+static int check_way(const struct conf_leg *l, struct error *err)
+{
+	int ways = (l->hosts > 0) + (l->mx[0] != '\0') + l->direct;
+
+	if (ways == 1)
+		return 0;
+	return error_at(err, l->file, l->line, "%s \"%s\" has %s; write %s",
+	    kind(l), l->name, ways == 0 ? "nowhere to go" : "two ways to go",
+	    l->egress ? "either hosts = { ... } or direct = true" :
+			"either hosts = { ... } or mx = \"...\"");
+}
+
+static int check_leg_certificate(struct conf_leg *l, struct error *err)
+{
+	struct error why;
+
+	if (l->certificate[0] == '\0' && l->key[0] == '\0')
+		return 0;
+	if (l->certificate[0] == '\0')
+		return error_at(err, l->file, l->line, "%s \"%s\" has a key "
+		    "without a certificate; add certificate = \"FILE\"",
+		    kind(l), l->name);
+	if (l->key[0] == '\0')
+		l->key = l->certificate;
+	if (certificate_check(l->certificate, l->key, &why) != 0)
+		return error_at(err, l->file, l->line, "%s \"%s\": %s",
+		    kind(l), l->name, why.text);
+	return 0;
+}
+
+static int check_leg(struct conf *c, struct conf_leg *l, struct error *err)
+{
+	if (check_name(l, err) != 0 || check_way(l, err) != 0 ||
+	    check_leg_certificate(l, err) != 0)
+		return -1;
+	/* A leg and an egress share one space of names: dsn.via, the queue. */
+	for (struct conf_leg *o = c->leg; o < l; o++)
+		if (strcmp(o->name, l->name) == 0)
+			return error_at(err, l->file, l->line, "\"%s\" is "
+			    "also the name of the %s of %s:%d; give one of "
+			    "them another", l->name, kind(o), o->file,
+			    o->line);
+	return 0;
+}
+
+static int check_legs(struct conf *c, struct error *err)
+{
+	int legs = 0;
+
+	for (int i = 0; i < c->legs; i++) {
+		if (check_leg(c, &c->leg[i], err) != 0)
+			return -1;
+		legs += !c->leg[i].egress;
+	}
+	if (legs == 0)
+		return error_at(err, c->file, 1, "there is no leg; add  leg "
+		    "\"legacy\" { hosts = { \"mail.example.com:25\" } }");
+	if (c->legs > NAMES_MAX)
+		return error_at(err, c->file, 1, "there are %d legs and "
+		    "egresses; %d are possible", c->legs, NAMES_MAX);
+	return 0;
+}
+
+/* ---- listeners --------------------------------------------------------- */
+
+static int check_certificates(struct conf_listen *l, struct error *err)
+{
+	struct error why;
+
+	if (l->keys.count != 0 && l->keys.count != l->certificates)
+		return error_at(err, l->file, l->line, "listen \"%s\" has %d "
+		    "certificates and %d keys; name a key for each, or none "
+		    "when they are in the same files", l->name,
+		    l->certificates, l->keys.count);
+	for (int i = 0; i < l->certificates; i++) {
+		struct conf_certificate *cert = &l->certificate[i];
+
+		if (l->keys.count != 0)
+			cert->key = l->keys.s[i];
+		if (certificate_check(cert->cert, cert->key, &why) != 0)
+			return error_at(err, l->file, l->line,
+			    "listen \"%s\": %s", l->name, why.text);
+	}
+	return 0;
+}
+
+static int check_listen_leg(struct conf *c, struct conf_listen *l,
+    struct error *err)
+{
+	l->leg = -1;
+	if (l->leg_name[0] == '\0')
+		return 0;
+	for (int i = 0; i < c->legs; i++)
+		if (!c->leg[i].egress &&
+		    strcmp(c->leg[i].name, l->leg_name) == 0)
+			l->leg = i;
+	if (l->leg >= 0)
+		return 0;
+	return error_at(err, l->file, l->line, "listen \"%s\": there is no leg "
+	    "\"%s\"; name one that has a section", l->name, l->leg_name);
+}
+
+static int check_newlines(const struct conf_listen *l, struct error *err)
+{
+	bool clients = l->bare_newline_clients.count != 0;
+
+	if (clients == (l->bare_newline == BARE_NORMALIZE))
+		return 0;
+	return error_at(err, l->file, l->line, clients ?
+	    "listen \"%s\" has bare_newline_clients without effect; add "
+	    "bare_newline = \"normalize\"" :
+	    "listen \"%s\" normalizes bare newlines for nobody; add "
+	    "bare_newline_clients = { ... }", l->name);
+}
+
+static bool same_address(const struct conf_hostport *a,
+    const struct conf_hostport *b)
+{
+	return a != b && a->port != 0 && a->port == b->port &&
+	       strcmp(a->host, b->host) == 0;
+}
+
+static int check_addresses(const struct conf *c, const struct conf_listen *l,
+    struct error *err)
+{
+	for (int i = 0; i < l->addresses; i++)
+		for (const struct conf_listen *o = c->listen; o <= l; o++)
+			for (int j = 0; j < o->addresses; j++)
+				if (same_address(&l->address[i],
+					&o->address[j]))
+					return error_at(err, l->file, l->line,
+					    "listen \"%s\": %s port %d is "
+					    "listened on twice; name it once",
+					    l->name, l->address[i].host,
+					    l->address[i].port);
+	if (l->addresses == 0)
+		return error_at(err, l->file, l->line, "listen \"%s\" has no "
+		    "address; write address = { \"[::]:25\" } or remove it",
+		    l->name);
+	return 0;
+}
+
+static int check_listens(struct conf *c, struct error *err)
+{
+	for (struct conf_listen *l = c->listen; l < c->listen + c->listens;
+	     l++) {
+		if (!conf_name_ok(l->name))
+			return error_at(err, l->file, l->line, "\"%.40s\" is "
+			    "no name for a listener; write lower-case letters, "
+			    "digits, - and _, at most %d", l->name,
+			    NAME_BYTES);
+		if (check_addresses(c, l, err) != 0 ||
+		    check_certificates(l, err) != 0 ||
+		    check_listen_leg(c, l, err) != 0 ||
+		    check_newlines(l, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- domains ----------------------------------------------------------- */
+
+static int check_domain_name(struct conf *c, struct conf_domain *d,
+    struct error *err)
+{
+	struct slice name = slice_str(d->name);
+	const char *why = "it has no form in ASCII";
+	struct strbuf normal;
+	int rc = -1;
+
+	strbuf_init(&normal, ADDR_DOMAIN_MAX);
+	if (domain_check(name, true, &why) == 0 &&
+	    domain_normal(name, &normal) && strbuf_ok(&normal)) {
+		d->name = arena_slicedup(c->arena, strbuf_view(&normal));
+		rc = 0;
+	} else {
+		error_at(err, d->file, d->line, "\"%.80s\" is not a domain "
+		    "name (%s); write it like \"example.com\"", d->name, why);
+	}
+	strbuf_fini(&normal);
+	return rc;
+}
+
+/* `both` first: the route may be that word. */
+static int check_domain_routes(struct conf *c, struct conf_domain *d,
+    struct error *err)
+{
+	struct error why = {0};
+	char *both, *route;
+
+	both = route_canonical(c, c->arena, d->both, "", &why);
+	if (both == NULL)
+		return error_at(err, d->file, d->line, "domain \"%s\": both: "
+		    "%s", d->name, why.text);
+	if (both[0] != '\0' && strchr(both, '+') == NULL)
+		return error_at(err, d->file, d->line, "domain \"%s\": both = "
+		    "\"%s\" is not two legs; write both = \"LEG+LEG\"",
+		    d->name, both);
+	route = route_canonical(c, c->arena, d->route, both, &why);
+	if (route == NULL)
+		return error_at(err, d->file, d->line, "domain \"%s\": route: "
+		    "%s", d->name, why.text);
+	d->both = both;
+	d->route = route;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct conf_domain *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static int index_domains(struct conf *c, struct error *err)
+{
+	struct conf_domain **sorted = arena_alloc(c->arena,
+	    sizeof(*sorted) * (size_t)(c->domains + 1));
+
+	for (int i = 0; i < c->domains; i++)
+		sorted[i] = &c->domain[i];
+	qsort(sorted, (size_t)c->domains, sizeof(*sorted), by_name);
+	for (int i = 1; i < c->domains; i++)
+		if (by_name(&sorted[i - 1], &sorted[i]) == 0) {
+			struct conf_domain *a = sorted[i - 1], *b = sorted[i];
+
+			if (a > b) {
+				a = sorted[i];
+				b = sorted[i - 1];
+			}
+			return error_at(err, b->file, b->line, "domain \"%s\" "
+			    "stands twice; keep this one or that of %s:%d",
+			    b->name, a->file, a->line);
+		}
+	c->domain_by_name = sorted;
+	return 0;
+}
+
+/* A domain that is ours and a leg's own would have two meanings. */
+static int check_leg_domains(const struct conf *c, struct error *err)
+{
+	for (int i = 0; i < c->legs; i++)
+		for (int j = 0; j < c->leg[i].domains.count; j++) {
+			const struct conf_leg *l = &c->leg[i];
+			const char *name = l->domains.s[j];
+			const struct conf_leg *o =
+			    conf_leg_of_domain(c, slice_str(name));
+
+			if (conf_domain(c, slice_str(name)) != NULL)
+				return error_at(err, l->file, l->line, "leg "
+				    "\"%s\": \"%s\" has a domain section; "
+				    "keep it there or here", l->name, name);
+			if (o != l)
+				return error_at(err, l->file, l->line, "leg "
+				    "\"%s\": \"%s\" is a domain of leg \"%s\" "
+				    "already; one leg can own it", l->name,
+				    name, o->name);
+		}
+	return 0;
+}
+
+static int check_domains(struct conf *c, struct error *err)
+{
+	if (c->domains == 0)
+		return error_at(err, c->file, 1, "there is no domain; add  "
+		    "domain \"example.com\" { route = \"legacy\" }");
+	for (int i = 0; i < c->domains; i++)
+		if (check_domain_name(c, &c->domain[i], err) != 0 ||
+		    check_domain_routes(c, &c->domain[i], err) != 0)
+			return -1;
+	if (index_domains(c, err) != 0)
+		return -1;
+	return check_leg_domains(c, err);
+}
+
+/* ---- the rest ---------------------------------------------------------- */
+
+/* T5: mail for postmaster must have somewhere to go. */
+static int check_postmaster(struct conf *c, const struct doc *doc,
+    struct error *err)
+{
+	struct doc_place at = doc_place(doc, SEC_TOP, "postmaster");
+	const char *why;
+	struct addr a;
+	struct strbuf s;
+	bool ours = false;
+
+	strbuf_init(&s, ADDR_MAX);
+	if (c->postmaster[0] == '\0') {
+		strbuf_addf(&s, "postmaster@%s", c->domain[0].name);
+		c->postmaster = arena_strdup(c->arena, strbuf_cstr(&s));
+		strbuf_reset(&s);
+	}
+	if (addr_parse(slice_str(c->postmaster), true, &a, &why) == 0 &&
+	    domain_normal(a.domain, &s))
+		ours = conf_domain(c, strbuf_view(&s)) != NULL ||
+		       conf_leg_of_domain(c, strbuf_view(&s)) != NULL;
+	strbuf_fini(&s);
+	if (ours)
+		return 0;
+	return error_at(err, at.file, at.line, "postmaster \"%s\" is at no "
+	    "domain of ours; name a mailbox at one that has a section",
+	    c->postmaster);
+}
+
+static int check_dsn(struct conf *c, const struct doc *doc, struct error *err)
+{
+	struct doc_place at = doc_place(doc, SEC_DSN, "via");
+
+	if (strcmp(c->dsn.via, "none") == 0)
+		c->dsn.via = arena_strdup(c->arena, "");
+	if (c->dsn.via[0] == '\0' || strcmp(c->dsn.via, "mx") == 0 ||
+	    conf_leg_by_name(c, slice_str(c->dsn.via)) != NULL)
+		return 0;
+	return error_at(err, at.file, at.line, "dsn.via: there is no leg and "
+	    "no egress \"%s\"; write one of them, mx or none", c->dsn.via);
+}
+
+static int check_sizes(const struct conf *c, const struct doc *doc,
+    struct error *err)
+{
+	enum { SOCKET_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) };
+	struct doc_place socket = doc_place(doc, SEC_CONTROL, "socket");
+	struct doc_place max = doc_place(doc, SEC_SPOOL, "max");
+
+	if (strlen(c->control.socket) >= SOCKET_MAX)
+		return error_at(err, socket.file, socket.line, "control.socket "
+		    "is longer than the %d bytes of a socket's name; shorten it",
+		    SOCKET_MAX - 1);
+	if (c->spool.segment_bytes > c->spool.max_bytes / 8)
+		return error_at(err, max.file, max.line, "spool.max is less than "
+		    "eight times spool.segment; make it larger");
+	return 0;
+}
+
+int conf_check(struct conf *c, const struct doc *doc, struct error *err)
+{
+	if (check_legs(c, err) != 0 || check_listens(c, err) != 0 ||
+	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
+	    check_dsn(c, doc, err) != 0)
+		return -1;
+	return check_sizes(c, doc, err);
+}

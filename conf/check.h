@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One value against another: what would fail at the first message is refused
+ * before the first connection. Reads certificate files; any thread.
+ */
+#ifndef CONF_CHECK_H
+#define CONF_CHECK_H
+
+#include "conf/parse.h"
+
+/* Also brings routes into their canonical text and turns names into indexes.
+ * `doc`: what `c` was made from. -1 and err->text "FILE:LINE: …". */
+int conf_check(struct conf *c, const struct doc *doc, struct error *err)
+    PH_CHECK;
+/* conf/certs.c: both can be read, belong together, and the key is nobody
+ * else's to read. -1 and err->text without "FILE:LINE:". */
+int certificate_check(const char *cert, const char *key, struct error *err)
+    PH_CHECK;
+/* conf/routes.c: the canonical text of a route, in `arena`; `both`: what that
+ * word stands for, "" when it may not be used. NULL and err->text without
+ * "FILE:LINE:". */
+char *route_canonical(const struct conf *c, struct arena *arena,
+    const char *text, const char *both, struct error *err) PH_CHECK;
+
+#endif

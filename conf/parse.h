@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * From files to a flat list of what they say, each value with its file and
+ * line. Nothing is judged here but form, names and doubles.
+ *
+ * One call at a time in a process: libConfuse keeps its scanner's state in
+ * globals.
+ */
+#ifndef CONF_PARSE_H
+#define CONF_PARSE_H
+
+#include "conf/schema.h"
+
+enum { DOC_END = -1 };
+
+struct doc_value {
+	const struct param *param;
+	const char *text;
+	const char *file;
+	int line;
+	int next; /* of the same section, or DOC_END */
+};
+
+struct doc_section {
+	enum section kind;
+	const char *title; /* "" : it has none */
+	const char *file;
+	int line;
+	int first, last; /* its values */
+};
+
+/* Sections in the order of the files; the first is SEC_TOP. */
+struct doc {
+	struct doc_section *section;
+	int sections;
+	struct doc_value *value;
+	int values;
+};
+
+/* Reads `file` and what it includes. Texts live in `arena`. -1 and err->text
+ * "FILE:LINE: …"; the doc is to be freed either way. */
+int doc_read(const char *file, struct arena *arena, struct doc *doc_out,
+    struct error *err) PH_CHECK;
+void doc_fini(struct doc *d);
+/* The line of a key in a section of which there is one, else that of the
+ * section, else the first of the first file. */
+struct doc_place {
+	const char *file;
+	int line;
+};
+struct doc_place doc_place(const struct doc *d, enum section kind,
+    const char *key);
+
+#endif

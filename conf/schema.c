@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * THE table of what may be said in posthouse.conf, and nothing else but the
+ * questions one asks of it. Constant; any thread.
+ */
+#include "conf/schema.h"
+
+#define IN(s) (1u << SEC_##s)
+#define HOP (IN(LEG) | IN(EGRESS))
+#define C(field) offsetof(struct conf, field)
+#define LISTEN(field) offsetof(struct conf_listen, field)
+#define LEG(field) offsetof(struct conf_leg, field)
+#define DOMAIN(field) offsetof(struct conf_domain, field)
+
+#define MS(n) ((n) * 1LL)
+#define SECS(n) ((n) * 1000LL)
+#define MINS(n) ((n) * 60000LL)
+#define DAYS(n) ((n) * 86400000LL)
+#define KIB(n) ((n) * 1024LL)
+#define MIB(n) ((n) * 1048576LL)
+#define GIB(n) ((n) * 1073741824LL)
+
+/* Timeouts of the protocol may be made very short: tests live on it. */
+#define TIMEOUT MS(10), DAYS(1)
+
+/* clang-format off */
+const struct section_info section_table[SECTIONS] = {
+	/* name, title, size, adding and removing, help, more */
+	[SEC_TOP]    = { "",         NULL,          0,                          RESTART,
+		"Keys that stand outside any section.", NULL },
+	[SEC_LISTEN] = { "listen",   "smtp",        sizeof(struct conf_listen), RESTART,
+		"Where mail is taken. Without a listen section there is one with all its "
+		"defaults.", NULL },
+	[SEC_LEG]    = { "leg",      "legacy",      sizeof(struct conf_leg),    LIVE,
+		"A named next hop that mail is forwarded to. Routes are made of the names of legs. "
+		"A leg has hosts or mx, not both.",
+		"\nleg \"cloud\" {\n    hosts = { \"mx.cloud.example.net:25\" }\n    tls = "
+		"\"verify\"\n}\n" },
+	[SEC_EGRESS] = { "egress",   "direct",      sizeof(struct conf_leg),    LIVE,
+		"A named way out to the internet, for our own DSNs. An egress has hosts or is "
+		"direct.", NULL },
+	[SEC_DOMAIN] = { "domain",   "example.com", sizeof(struct conf_domain), LIVE,
+		"A domain that mail is taken for.", NULL },
+	[SEC_DSN]    = { "dsn",      NULL,          0,                          LIVE,
+		"Notices to senders whose mail failed (RFC 3464).", NULL },
+	[SEC_TABLE]  = { "table",    NULL,          0,                          RESTART,
+		"The cutover table: the route of each recipient.", NULL },
+	[SEC_SPOOL]  = { "spool",    NULL,          0,                          RESTART,
+		"The journal: what was accepted and what became of it.", NULL },
+	[SEC_AUDIT]  = { "audit",    NULL,          0,                          RESTART,
+		"The index that trace searches, and the stream of events.", NULL },
+	[SEC_CONTROL] = { "control", NULL,          0,                          RESTART,
+		"The door for posthouse(1).", NULL },
+	[SEC_RESOLVER] = { "resolver", NULL,        0,                          LIVE,
+		"Whom to ask for names.", NULL },
+	[SEC_LIMITS] = { "limits",   NULL,          0,                          LIVE,
+		"What one client, and all of them together, may cost.", NULL },
+	[SEC_RETRY]  = { "retry",    NULL,          0,                          LIVE,
+		"When a delivery is tried again, and when it is given up.", NULL },
+	[SEC_QUEUE]  = { "queue",    NULL,          0,                          LIVE,
+		"The deliveries that wait.", NULL },
+	[SEC_LOG]    = { "log",      NULL,          0,                          LIVE,
+		"Where the daemon tells what it does.", NULL },
+};
+
+const struct param param_table[] = {
+	/* in, name, type, field, default, min, max, reload, example, help */
+	{ IN(TOP), "hostname", &T_DOMAIN, C(hostname), NULL, 0, 0, NEW_SESSIONS,
+	  "relay.example.com",
+	  "Our own name: in the greeting, in EHLO and in Received." },
+	{ IN(TOP), "postmaster", &T_MAILBOX, C(postmaster), "", 0, 0, LIVE, "admin@example.com",
+	  "Who gets the mail for postmaster and abuse. The domain must be one of ours. "
+	  "Without it: postmaster at the first domain." },
+	{ IN(TOP), "workers", &T_INT, C(workers), "0", 0, 256, RESTART, NULL,
+	  "Threads that talk to clients and legs. 0: one for each core." },
+	{ IN(TOP), "node", &T_INT, C(node), "0", 0, 255, RESTART, NULL,
+	  "The number of this node, part of every message id. Nodes that share a table must "
+	  "differ." },
+	{ IN(TOP), "public_address", &T_NETS, C(public_address), "", 0, 0, LIVE, NULL,
+	  "Our addresses as others see them, when they are not those of this machine (NAT). "
+	  "Mail is never delivered there." },
+	{ IN(TOP), "stop_after", &T_DURATION, C(stop_after_ms), "20s", 0, MINS(60), LIVE, NULL,
+	  "How long SIGTERM waits for dialogs past the final dot." },
+	{ IN(TOP), "soft_bounce", &T_BOOL, C(soft_bounce), "false", 0, 0, LIVE, NULL,
+	  "Nothing is bounced: what a leg refuses for good waits like what it refuses for now." },
+
+	{ IN(LISTEN), "address", &T_LISTEN, LISTEN(address), "0.0.0.0:25 [::]:25", 0, 0, RESTART,
+	  NULL,
+	  "Addresses and ports that accept mail. Port 0 is any free port." },
+	{ IN(LISTEN), "certificate", &T_CERTIFICATES, LISTEN(certificate), "", 0, 0, NEW_SESSIONS,
+	  NULL,
+	  "Certificate files (PEM, with their chain), chosen by SNI, the first when none fits. "
+	  "Without one STARTTLS is not offered." },
+	{ IN(LISTEN), "key", &T_PATHS, LISTEN(keys), "", 0, 0, NEW_SESSIONS, NULL,
+	  "The private key of each certificate, in the same order. Without it the key is in the "
+	  "file of the certificate. Others must not be able to read it." },
+	{ IN(LISTEN), "proxy_from", &T_NETS, LISTEN(proxy_from), "", 0, 0, NEW_SESSIONS, NULL,
+	  "Peers that begin with a PROXY header (version 1 or 2). It is read from these and no "
+	  "others." },
+	{ IN(LISTEN), "bare_newline", &T_BARE_NEWLINE, LISTEN(bare_newline), "reject", 0, 0,
+	  NEW_SESSIONS, NULL,
+	  "What to do with a bare CR, a bare LF or a NUL in DATA: reject, or normalize for "
+	  "bare_newline_clients." },
+	{ IN(LISTEN), "bare_newline_clients", &T_NETS, LISTEN(bare_newline_clients), "", 0, 0,
+	  NEW_SESSIONS, NULL,
+	  "Clients whose bare newlines are made CRLF: devices that cannot be mended." },
+	{ IN(LISTEN), "leg", &T_NAME, LISTEN(leg_name), "", 0, 0, NEW_SESSIONS, NULL,
+	  "Mail that comes in here comes from this leg." },
+
+	{ IN(LEG), "hosts", &T_HOSTS, LEG(host), "", 0, 0, LIVE, "mail-old.example.com:25",
+	  "Names or addresses with a port, tried in order." },
+	{ IN(EGRESS), "hosts", &T_HOSTS, LEG(host), "", 0, 0, LIVE, NULL,
+	  "Names or addresses with a port, tried in order." },
+	{ IN(LEG), "mx", &T_DOMAIN, LEG(mx), "", 0, 0, LIVE, NULL,
+	  "A domain whose MX records name the hosts, instead of hosts." },
+	{ IN(EGRESS), "direct", &T_BOOL, LEG(direct), "false", 0, 0, LIVE, "true",
+	  "Go to the MX of each recipient's domain, instead of hosts." },
+	{ IN(LEG), "clients", &T_NETS, LEG(clients), "", 0, 0, NEW_SESSIONS, NULL,
+	  "The leg's own addresses: mail from there came from this leg and is never sent back. "
+	  "Only addresses that are its alone, never those of a shared platform." },
+	{ IN(LEG), "domains", &T_DOMAINS, LEG(domains), "", 0, 0, LIVE, NULL,
+	  "The leg's own domains, mapped back to the rows they belong to." },
+	{ HOP, "tls", &T_TLS, LEG(tls), "may", 0, 0, LIVE, NULL,
+	  "STARTTLS: none, may (when it is offered), encrypt (or wait), verify (and the "
+	  "certificate "
+	  "must fit the name)." },
+	{ HOP, "tls_ca", &T_FILE, LEG(tls_ca), "", 0, 0, LIVE, NULL,
+	  "Authorities that verify trusts, a PEM file. Without it those of the system." },
+	{ HOP, "certificate", &T_FILE, LEG(certificate), "", 0, 0, LIVE, NULL,
+	  "Our client certificate with its chain, where the other side wants one." },
+	{ HOP, "key", &T_FILE, LEG(key), "", 0, 0, LIVE, NULL,
+	  "The private key of the client certificate. Without it the key is in the same file." },
+	{ HOP, "source", &T_ADDRESS, LEG(source), "", 0, 0, LIVE, NULL,
+	  "The address to send from. Without it the system chooses." },
+	{ HOP, "helo", &T_DOMAIN, LEG(helo), "", 0, 0, LIVE, NULL,
+	  "The name to say in EHLO. Without it the hostname." },
+	{ HOP, "connections", &T_INT, LEG(connections), "20", 1, 5000, LIVE, NULL,
+	  "Most connections at once." },
+	{ HOP, "max_recipients", &T_INT, LEG(max_recipients), "100", 1, 1000, LIVE, NULL,
+	  "Most recipients of one transaction." },
+	{ HOP, "max_messages", &T_INT, LEG(max_messages), "1000", 1, 1000000, LIVE, NULL,
+	  "Most messages over one connection, then a new one is made." },
+	{ HOP, "max_age", &T_DURATION, LEG(max_age_ms), "15m", SECS(1), DAYS(1), LIVE, NULL,
+	  "Longest life of a connection." },
+	{ HOP, "idle_timeout", &T_DURATION, LEG(idle_ms), "5s", 0, MINS(60), LIVE, NULL,
+	  "How long an idle connection is kept for the next message." },
+	{ IN(LEG), "profile", &T_PROFILE, LEG(profile), "generic", 0, 0, LIVE, NULL,
+	  "What the replies of this leg mean: generic, microsoft365 or google." },
+	{ IN(LEG), "soft_bounce", &T_BOOL, LEG(soft_bounce), "false", 0, 0, LIVE, NULL,
+	  "Nothing that this leg refuses is bounced, it waits." },
+	{ HOP, "connect_timeout", &T_DURATION, LEG(connect_timeout_ms), "30s", TIMEOUT, LIVE, NULL,
+	  "Longest wait for a connection." },
+	{ HOP, "greeting_timeout", &T_DURATION, LEG(greeting_timeout_ms), "5m", TIMEOUT, LIVE, NULL,
+	  "Longest wait for the greeting (RFC 5321 4.5.3.2.1)." },
+	{ HOP, "command_timeout", &T_DURATION, LEG(command_timeout_ms), "5m", TIMEOUT, LIVE, NULL,
+	  "Longest wait for the answer to a command (RFC 5321 4.5.3.2.2)." },
+	{ HOP, "data_init_timeout", &T_DURATION, LEG(data_init_timeout_ms), "2m", TIMEOUT, LIVE,
+	  NULL,
+	  "Longest wait for the answer to DATA (RFC 5321 4.5.3.2.4)." },
+	{ HOP, "data_block_timeout", &T_DURATION, LEG(data_block_timeout_ms), "3m", TIMEOUT, LIVE,
+	  NULL,
+	  "Longest wait until the other side takes more of the body (RFC 5321 4.5.3.2.5)." },
+	{ HOP, "data_done_timeout", &T_DURATION, LEG(data_done_timeout_ms), "10m", TIMEOUT, LIVE,
+	  NULL,
+	  "Longest wait for the answer to the final dot (RFC 5321 4.5.3.2.6)." },
+	{ HOP, "tls_timeout", &T_DURATION, LEG(tls_timeout_ms), "30s", TIMEOUT, LIVE, NULL,
+	  "Longest TLS handshake." },
+
+	{ IN(DOMAIN), "route", &T_ROUTE, DOMAIN(route), "", 0, 0, LIVE, "legacy",
+	  "Where the domain's mail goes: legs joined by +, the first of them primary, or defer, "
+	  "reject "
+	  "or gone. It seeds the table's row of the domain once; from then on the table counts." },
+	{ IN(DOMAIN), "unknown", &T_UNKNOWN, DOMAIN(unknown), "route", 0, 0, LIVE, NULL,
+	  "Recipients without a row: route (the domain's route decides), reject or defer." },
+	{ IN(DOMAIN), "both", &T_ROUTE, DOMAIN(both), "", 0, 0, LIVE, NULL,
+	  "What the route \"both\" stands for when it is written, such as \"cloud+legacy\"." },
+	{ IN(DOMAIN), "subaddress", &T_CHAR, DOMAIN(subaddress), "+", 0, 0, LIVE, NULL,
+	  "What separates a local part from its detail (RFC 5233). Empty: nothing does." },
+
+	{ IN(DSN), "via", &T_NAME, C(dsn.via), "mx", 0, 0, LIVE, NULL,
+	  "The way of notices to other domains: mx (that of the sender's domain), the name of a "
+	  "leg or "
+	  "an egress, or none. Without a way the delivery is parked." },
+
+	{ IN(TABLE), "engine", &T_ENGINE, C(table.engine), "sqlite", 0, 0, RESTART, NULL,
+	  "What keeps the table: sqlite." },
+	{ IN(TABLE), "path", &T_PATH, C(table.path), "/var/lib/posthouse/cutover.db", 0, 0, RESTART,
+	  NULL,
+	  "The file of the table." },
+
+	{ IN(SPOOL), "path", &T_PATH, C(spool.path), "/var/spool/posthouse", 0, 0, RESTART, NULL,
+	  "The directory of the journal, on a disk that keeps what it has synced." },
+	{ IN(SPOOL), "retain", &T_DURATION, C(spool.retain_ms), "7d", 0, DAYS(366), LIVE, NULL,
+	  "How long a delivered message is kept for replay, from its last delivery on." },
+	{ IN(SPOOL), "parked", &T_DURATION, C(spool.parked_ms), "30d", MINS(1), DAYS(3660), LIVE,
+	  NULL,
+	  "How long parked mail waits for an administrator." },
+	{ IN(SPOOL), "max", &T_SIZE, C(spool.max_bytes), "50G", MIB(1), GIB(1048576), LIVE, NULL,
+	  "Most the journal may take of the disk." },
+	{ IN(SPOOL), "segment", &T_SIZE, C(spool.segment_bytes), "64M", KIB(64), GIB(1), RESTART,
+	  NULL,
+	  "The size of one file of the journal." },
+	{ IN(SPOOL), "spares", &T_INT, C(spool.spares), "3", 1, 64, RESTART, NULL,
+	  "Files of the journal that are written ahead. Two of them are kept for results." },
+
+	{ IN(AUDIT), "path", &T_PATH, C(audit.path), "/var/lib/posthouse/audit", 0, 0, RESTART,
+	  NULL,
+	  "The directory of the index." },
+	{ IN(AUDIT), "keep", &T_DURATION, C(audit.keep_ms), "90d", MINS(60), DAYS(36600), LIVE,
+	  NULL,
+	  "How long the index remembers." },
+	{ IN(AUDIT), "events", &T_FILE, C(audit.events), "/var/log/posthouse/events.jsonl", 0, 0,
+	  RESTART, NULL, "A file that gets every event as a line of JSON. Empty: none." },
+
+	{ IN(CONTROL), "socket", &T_PATH, C(control.socket), "/run/posthouse/control.sock", 0, 0,
+	  RESTART, NULL, "The socket that posthouse(1) talks to." },
+
+	{ IN(RESOLVER), "servers", &T_RESOLVERS, C(resolver.server), "", 0, 0, LIVE, NULL,
+	  "Name servers. Without them those of /etc/resolv.conf." },
+	{ IN(RESOLVER), "timeout", &T_DURATION, C(resolver.timeout_ms), "5s", MS(10), MINS(5), LIVE,
+	  NULL,
+	  "Longest wait for one answer." },
+
+	{ IN(LIMITS), "connections", &T_INT, C(limits.connections), "2000", 1, 100000, LIVE, NULL,
+	  "Most clients at once. One more is told 421." },
+	{ IN(LIMITS), "per_client", &T_INT, C(limits.per_client), "50", 1, 100000, LIVE, NULL,
+	  "Most connections of one address at once." },
+	{ IN(LIMITS), "message", &T_SIZE, C(limits.message_bytes), "50M", KIB(64), GIB(1),
+	  NEW_SESSIONS,
+	  NULL, "Largest message, announced by SIZE (RFC 1870)." },
+	{ IN(LIMITS), "recipients", &T_INT, C(limits.recipients), "1000", 100, 50000, NEW_SESSIONS,
+	  NULL,
+	  "Most recipients of one message (RFC 5321 4.5.3.1.8)." },
+	{ IN(LIMITS), "body_memory", &T_SIZE, C(limits.body_memory_bytes), "128M", MIB(1),
+	  GIB(1024),
+	  LIVE, NULL, "Memory for bodies that are being received, all together." },
+	{ IN(LIMITS), "memory_window", &T_SIZE, C(limits.memory_window_bytes), "128M", 0, GIB(1024),
+	  LIVE, NULL,
+	  "Memory for accepted messages that are sent on without being read back from the disk." },
+	{ IN(LIMITS), "errors", &T_INT, C(limits.errors), "20", 1, 100000, NEW_SESSIONS, NULL,
+	  "Refusals in one session, then 421." },
+	{ IN(LIMITS), "commands", &T_INT, C(limits.commands), "100", 10, 100000, NEW_SESSIONS, NULL,
+	  "Commands in a row that bring no message (NOOP, RSET, VRFY), then 421." },
+	{ IN(LIMITS), "command_timeout", &T_DURATION, C(limits.command_timeout_ms), "5m", TIMEOUT,
+	  NEW_SESSIONS, NULL, "Longest silence between commands (RFC 5321 4.5.3.2.7)." },
+	{ IN(LIMITS), "data_timeout", &T_DURATION, C(limits.data_timeout_ms), "5m", TIMEOUT,
+	  NEW_SESSIONS, NULL, "Longest silence inside a body." },
+	{ IN(LIMITS), "tls_timeout", &T_DURATION, C(limits.tls_timeout_ms), "30s", TIMEOUT,
+	  NEW_SESSIONS, NULL, "Longest TLS handshake of a client." },
+	{ IN(LIMITS), "proxy_timeout", &T_DURATION, C(limits.proxy_timeout_ms), "5s", TIMEOUT,
+	  NEW_SESSIONS, NULL, "Longest wait for a PROXY header." },
+	{ IN(LIMITS), "min_rate", &T_SIZE, C(limits.min_rate), "100", 0, MIB(1), NEW_SESSIONS, NULL,
+	  "Fewest bytes a second that a body must come in at, on average. 0: any." },
+	{ IN(LIMITS), "min_rate_grace", &T_DURATION, C(limits.min_rate_grace_ms), "60s", 0, DAYS(1),
+	  NEW_SESSIONS, NULL, "How long a body may come in slower." },
+	{ IN(LIMITS), "hops", &T_INT, C(limits.hops), "100", 10, 1000, NEW_SESSIONS, NULL,
+	  "Most Received fields of a message; with more it goes in a circle (RFC 5321 6.3)." },
+
+	{ IN(RETRY), "steps", &T_DURATIONS, C(retry.steps_ms), "1m 2m 5m 10m 15m 30m 1h", MS(10),
+	  DAYS(1),
+	  LIVE, NULL, "The wait after each attempt that failed. The last one repeats." },
+	{ IN(RETRY), "jitter", &T_INT, C(retry.jitter_percent), "20", 0, 50, LIVE, NULL,
+	  "By how many percent a wait is made longer or shorter at random." },
+	{ IN(RETRY), "lifetime", &T_DURATION, C(retry.lifetime_ms), "5d", SECS(1), DAYS(60), LIVE,
+	  NULL,
+	  "When a delivery is given up and its sender told (RFC 5321 4.5.4.1)." },
+	{ IN(RETRY), "grace", &T_DURATION, C(retry.grace_ms), "72h", 0, DAYS(60), LIVE, NULL,
+	  "How long after a flip an unknown recipient is taken for one that is not there yet." },
+	{ IN(RETRY), "handover", &T_DURATION, C(retry.handover_ms), "100ms", 0, MINS(1), LIVE, NULL,
+	  "How long an accepted message waits in memory for a free connection; then it is "
+	  "queued." },
+
+	{ IN(QUEUE), "max", &T_COUNT, C(queue.max), "5000000", 1, 100000000, LIVE, NULL,
+	  "Most deliveries that wait. With more, senders are told 452." },
+
+	{ IN(LOG), "level", &T_LEVEL, C(log.level), "info", 0, 0, LIVE, NULL,
+	  "How much is told: error, warn, info or debug." },
+	{ IN(LOG), "file", &T_FILE, C(log.file), "", 0, 0, RESTART, NULL,
+	  "The file for it. Empty: standard error, which the journal of the system keeps." },
+};
+
+/* Names of interface.md whose feature is not built yet: what has no effect
+ * is refused, not taken. */
+static const struct {
+	unsigned in;
+	const char *key, *value;
+} reserved[] = {
+	{ IN(TOP), "outbound", NULL }, { IN(TOP), "srs", NULL }, { IN(TOP), "return", NULL },
+	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL }, { IN(TOP), "alarm", NULL },
+	{ IN(DSN), "guard", NULL }, { IN(DSN), "delay", NULL },
+	{ IN(EGRESS), "spf_address", NULL }, { IN(EGRESS), "spf_include", NULL },
+	{ IN(LEG), "trust", NULL }, { IN(LEG), "copy_return", NULL }, { IN(LEG), "suppress_auto",
+	  NULL },
+	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },
+	{ HOP, "tls", "dane" }, { IN(DOMAIN), "unknown", "probe" }, { IN(TABLE), "engine",
+	  "postgresql" },
+};
+/* clang-format on */
+
+const int param_count = ARRAY_LEN(param_table);
+
+/* Where a list's count is not in a struct of its own it must follow. */
+#define LIST_AT(type, list, count) \
+	_Static_assert(offsetof(type, count) == \
+			   offsetof(type, list) + sizeof(void *), #count)
+LIST_AT(struct conf_listen, address, addresses);
+LIST_AT(struct conf_listen, certificate, certificates);
+LIST_AT(struct conf_leg, host, hosts);
+LIST_AT(struct conf, resolver.server, resolver.servers);
+LIST_AT(struct conf, retry.steps_ms, retry.steps);
+
+int section_find(const char *name)
+{
+	for (int s = SEC_TOP + 1; s < SECTIONS; s++)
+		if (strcmp(section_table[s].name, name) == 0)
+			return s;
+	return -1;
+}
+
+const struct param *param_next(enum section s, const struct param *p)
+{
+	for (p = p == NULL ? param_table : p + 1;
+	     p < param_table + param_count; p++)
+		if (p->in & (1u << s))
+			return p;
+	return NULL;
+}
+
+const struct param *param_find(enum section s, const char *name)
+{
+	const struct param *p = NULL;
+
+	while ((p = param_next(s, p)) != NULL)
+		if (strcmp(p->name, name) == 0)
+			return p;
+	return NULL;
+}
+
+const char *effect_text(enum effect e)
+{
+	static const char *const text[] = {
+		[LIVE] = "applies at once",
+		[NEW_SESSIONS] = "applies to new sessions",
+		[RESTART] = "needs a restart",
+	};
+
+	return text[e];
+}
+
+bool schema_reserved(enum section s, const char *key, const char *value)
+{
+	for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
+		if ((reserved[i].in & (1u << s)) == 0 ||
+		    strcmp(reserved[i].key, key) != 0)
+			continue;
+		if (value == NULL ? reserved[i].value == NULL :
+				    reserved[i].value != NULL &&
+			    strcmp(reserved[i].value, value) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Levenshtein's distance, one row at a time; NAME_BYTES is enough for every
+ * name of ours. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[NAME_BYTES + 1], n = strlen(b);
+
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1] != '\0'; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+static void nearer(const char *name, const char *candidate, size_t *least,
+    const char **best)
+{
+	size_t d = distance(name, candidate);
+
+	if (d >= *least)
+		return;
+	*least = d;
+	*best = candidate;
+}
+
+const char *schema_nearest(enum section s, const char *name)
+{
+	size_t least = 2 + strlen(name) / 4;
+	const char *best = NULL;
+	const struct param *p = NULL;
+
+	if (strlen(name) > NAME_BYTES)
+		return NULL;
+	while ((p = param_next(s, p)) != NULL)
+		nearer(name, p->name, &least, &best);
+	if (s == SEC_TOP)
+		for (int i = SEC_TOP + 1; i < SECTIONS; i++)
+			nearer(name, section_table[i].name, &least, &best);
+	return best;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The little of SQLite that the cutover table needs.
+ *
+ * WAL and synchronous=FULL: with NORMAL a power cut loses changes that an
+ * administrator was told were made. No mmap: a file that a restored backup
+ * replaces would be a SIGBUS. What the schema of a foreign file says is not
+ * trusted (defensive, trusted_schema off).
+ */
+#include "policy/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "relay/base/mem.h"
+
+enum { BUSY_MS = 10000 };
+
+static const char pragmas[] =
+    "PRAGMA synchronous = FULL;"
+    "PRAGMA mmap_size = 0;"
+    "PRAGMA trusted_schema = OFF;"
+    "PRAGMA cell_size_check = ON;"
+    "PRAGMA wal_autocheckpoint = 0;";
+
+int db_error(const struct db *db, struct error *err)
+{
+	int code = sqlite3_errcode(db->handle);
+
+	switch (code & 0xff) {
+	case SQLITE_NOTADB:
+		return error_set(err, "%s is not a cutover table "
+		    "(not an SQLite database)", db->path);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return error_set(err, "%s is locked: another change is being "
+		    "made; try again", db->path);
+	case SQLITE_CORRUPT:
+		return error_set(err, "%s is damaged (%s); restore a backup",
+		    db->path, sqlite3_errmsg(db->handle));
+	case SQLITE_FULL:
+		return error_set(err, "%s: no space left to write it",
+		    db->path);
+	case SQLITE_READONLY:
+		return error_set(err, "%s can not be written by this user",
+		    db->path);
+	case SQLITE_CANTOPEN:
+		return error_set(err, "%s can not be opened by this user "
+		    "(its directory must be writable too)", db->path);
+	default:
+		return error_set(err, "%s: %s", db->path,
+		    sqlite3_errmsg(db->handle));
+	}
+}
+
+int db_script(struct db *db, const char *sql, struct error *err)
+{
+	if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return db_error(db, err);
+	return 0;
+}
+
+/* SQLite's own answer to a file that is not there or not ours says little. */
+static int check_file(const char *path, enum db_mode mode, struct error *err)
+{
+	int fd = open(path, (mode == DB_READ ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, "the cutover table %s does not exist",
+		    path);
+	if (fd < 0)
+		return error_sys(err, errno, "the cutover table %s", path);
+	close(fd);
+	return 0;
+}
+
+static int pragma_int(struct db *db, const char *sql, int *value_out,
+    struct error *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &st, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*value_out = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? 0 : db_error(db, err);
+}
+
+static int check_format(struct db *db, enum db_mode mode, struct error *err)
+{
+	int application = 0, format = 0, pages = 0;
+
+	if (pragma_int(db, "PRAGMA application_id", &application, err) < 0 ||
+	    pragma_int(db, "PRAGMA user_version", &format, err) < 0 ||
+	    pragma_int(db, "PRAGMA page_count", &pages, err) < 0)
+		return -1;
+	if (mode == DB_CREATE && pages == 0)
+		return 0;
+	if (application != DB_APPLICATION)
+		return error_set(err, "%s is not a cutover table of "
+		    "Posthouse", db->path);
+	if (format != DB_FORMAT)
+		return error_set(err, "%s has format %d; this program reads "
+		    "format %d", db->path, format, DB_FORMAT);
+	return 0;
+}
+
+int db_open(struct db *db, const char *path, enum db_mode mode,
+    const char *const *sql, struct error *err)
+{
+	int flags = SQLITE_OPEN_NOMUTEX |
+		    (mode == DB_READ ? SQLITE_OPEN_READONLY
+				     : SQLITE_OPEN_READWRITE);
+
+	*db = (struct db){.sql = sql};
+	if (check_file(path, mode, err) < 0)
+		return -1;
+	db->path = mem_strdup(path);
+	if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
+		if (db->handle == NULL)
+			error_set(err, "%s: no memory to open it", path);
+		else
+			db_error(db, err);
+		db_close(db);
+		return -1;
+	}
+	sqlite3_busy_timeout(db->handle, BUSY_MS);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (db_script(db, pragmas, err) < 0 ||
+	    check_format(db, mode, err) < 0) {
+		db_close(db);
+		return -1;
+	}
+	return 0;
+}
+
+void db_close(struct db *db)
+{
+	for (int i = 0; i < DB_STATEMENTS; i++)
+		sqlite3_finalize(db->stmt[i]);
+	sqlite3_close(db->handle);
+	mem_free(db->path);
+	*db = (struct db){0};
+}
+
+sqlite3_stmt *db_stmt(struct db *db, int number, struct error *err)
+{
+	sqlite3_stmt **st = &db->stmt[number];
+
+	if (*st == NULL &&
+	    sqlite3_prepare_v3(db->handle, db->sql[number], -1,
+		SQLITE_PREPARE_PERSISTENT, st, NULL) != SQLITE_OK) {
+		db_error(db, err);
+		return NULL;
+	}
+	sqlite3_reset(*st);
+	return *st;
+}
+
+int db_run(struct db *db, sqlite3_stmt *st, struct error *err)
+{
+	int rc = st == NULL ? SQLITE_ERROR : sqlite3_step(st);
+
+	if (st == NULL)
+		return -1;
+	if (rc != SQLITE_DONE && rc != SQLITE_ROW) {
+		db_error(db, err);
+		sqlite3_reset(st);
+		return -1;
+	}
+	sqlite3_reset(st);
+	return 0;
+}
+
+int db_do(struct db *db, int number, struct error *err)
+{
+	return db_run(db, db_stmt(db, number, err), err);
+}
+
+void db_bind(sqlite3_stmt *st, int at, struct slice text)
+{
+	sqlite3_bind_text(st, at, text.p == NULL ? "" : text.p, (int)text.n,
+	    SQLITE_STATIC);
+}
+
+void db_bind_str(sqlite3_stmt *st, int at, const char *text)
+{
+	sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+const char *db_str(sqlite3_stmt *st, int column)
+{
+	const unsigned char *text = sqlite3_column_text(st, column);
+
+	return text == NULL ? "" : (const char *)text;
+}
+
+struct slice db_text(sqlite3_stmt *st, int column)
+{
+	const char *text = db_str(st, column);
+
+	return slice_of(text, (size_t)sqlite3_column_bytes(st, column));
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The little of SQLite that the cutover table needs: a connection, its
+ * statements, and errors as one clear sentence. Inside policy only; one
+ * thread a connection (NOMUTEX).
+ */
+#ifndef POLICY_DB_H
+#define POLICY_DB_H
+
+#include <sqlite3.h>
+
+#include "relay/base/error.h"
+#include "relay/base/slice.h"
+
+enum {
+	DB_APPLICATION = 0x50487470, /* "PHtp": application_id */
+	DB_FORMAT = 1,		     /* user_version */
+	DB_STATEMENTS = 48,
+};
+
+enum db_mode { DB_READ, DB_WRITE, DB_CREATE };
+
+struct db {
+	sqlite3 *handle;
+	char *path;
+	const char *const *sql; /* numbered statements */
+	sqlite3_stmt *stmt[DB_STATEMENTS];
+};
+
+/* Opens and checks that it is a cutover table (DB_CREATE: an empty file is
+ * one to be). `sql` outlives the connection. */
+int db_open(struct db *db, const char *path, enum db_mode mode,
+    const char *const *sql, struct error *err) PH_CHECK;
+void db_close(struct db *db);
+/* A statement that is ready to bind; NULL when it can not be prepared. */
+sqlite3_stmt *db_stmt(struct db *db, int number, struct error *err);
+/* Steps a statement that gives no row, and resets it. */
+int db_run(struct db *db, sqlite3_stmt *st, struct error *err) PH_CHECK;
+/* Both in one for statements without parameters. */
+int db_do(struct db *db, int number, struct error *err) PH_CHECK;
+/* Constant text of several statements: schema, pragmas. */
+int db_script(struct db *db, const char *sql, struct error *err) PH_CHECK;
+/* What went wrong last, as a sentence. Returns -1. */
+int db_error(const struct db *db, struct error *err);
+
+void db_bind(sqlite3_stmt *st, int at, struct slice text);
+/* NULL binds NULL. The text outlives the statement's run. */
+void db_bind_str(sqlite3_stmt *st, int at, const char *text);
+/* Borrowed until the next step; never NULL, "" for NULL. */
+struct slice db_text(sqlite3_stmt *st, int column);
+const char *db_str(sqlite3_stmt *st, int column);
+
+#endif

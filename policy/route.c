@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * THE decision: what becomes of a recipient, and why. The server, the queue
+ * and `posthouse explain` all ask here. Pure but for the table's lookups;
+ * any thread with a table of its own.
+ */
+#include "policy/route.h"
+
+#include <stdio.h>
+
+#include "relay/mail/domain.h"
+
+enum found { BROKEN = -1, NOTHING, FOUND };
+
+/* A leg's own domains have no setting of ours; '+' is what is customary. */
+static const char LEG_SUBADDRESS = '+';
+
+struct ask {
+	const struct conf *c;
+	struct table *t;
+	const struct addr *to;
+	struct arena *a;
+	struct decision *d;
+};
+
+static bool copy_key(struct strbuf *b, bool ok, char out[ADDR_MAX])
+{
+	if (ok && b->n < ADDR_MAX)
+		snprintf(out, ADDR_MAX, "%s", strbuf_cstr(b));
+	ok = ok && b->n < ADDR_MAX;
+	strbuf_fini(b);
+	return ok;
+}
+
+static bool make_key(const struct addr *a, char subaddress,
+    char out[ADDR_MAX])
+{
+	struct strbuf b;
+
+	strbuf_init(&b, ADDR_MAX);
+	return copy_key(&b, addr_key(a, subaddress, &b), out);
+}
+
+static bool normal_domain(struct slice domain, char out[ADDR_MAX])
+{
+	struct strbuf b;
+
+	strbuf_init(&b, ADDR_MAX);
+	return copy_key(&b, domain_normal(domain, &b), out);
+}
+
+static void take(struct ask *q, const char *rule, const char *key)
+{
+	struct decision *d = q->d;
+
+	d->rule = rule;
+	d->route = d->row.route;
+	d->held = d->row.held;
+	if (key != d->key)
+		snprintf(d->key, sizeof(d->key), "%s", key);
+}
+
+static enum found look(struct ask *q, const char *key, const char *rule)
+{
+	struct error err;
+	int n = table_get(q->t, slice_str(key), q->a, &q->d->row, &err);
+
+	if (n < 0)
+		return BROKEN;
+	if (n > 0)
+		take(q, rule, key);
+	return n > 0 ? FOUND : NOTHING;
+}
+
+static enum found look_domain(struct ask *q, const char *domain)
+{
+	char key[ADDR_MAX + 1];
+
+	snprintf(key, sizeof(key), "@%s", domain);
+	return look(q, key, "domain");
+}
+
+/* Exact address, then subaddress base (T7). Fills key and base. */
+static enum found look_address(struct ask *q, const struct addr *a,
+    char subaddress)
+{
+	struct decision *d = q->d;
+	char key[ADDR_MAX];
+	enum found f;
+
+	if (!make_key(a, '\0', key) || !make_key(a, subaddress, d->base))
+		return NOTHING;
+	snprintf(d->key, sizeof(d->key), "%s", key);
+	f = look(q, key, "address");
+	if (f == NOTHING && strcmp(key, d->base) != 0)
+		f = look(q, d->base, "subaddress");
+	return f;
+}
+
+static bool is_role(const struct addr *a)
+{
+	return slice_case_eq(a->local, SLICE("postmaster")) ||
+	       slice_case_eq(a->local, SLICE("abuse"));
+}
+
+/* The configuration's postmaster, who must have a route (T5). */
+static enum found to_postmaster(struct ask *q)
+{
+	const struct conf_domain *dom;
+	char domain[ADDR_MAX];
+	const char *why;
+	struct addr pm;
+	enum found f;
+
+	if (addr_parse(slice_str(q->c->postmaster), true, &pm, &why) < 0 ||
+	    !normal_domain(pm.domain, domain))
+		return NOTHING;
+	dom = conf_domain(q->c, slice_str(domain));
+	f = look_address(q, &pm, dom == NULL ? '\0' : dom->subaddress);
+	if (f == NOTHING)
+		f = look_domain(q, domain);
+	q->d->rule = "postmaster";
+	return f;
+}
+
+/* A recipient at a domain of ours. NOTHING: unknown. */
+static enum found own_domain(struct ask *q, const struct conf_domain *dom)
+{
+	enum found f = look_address(q, q->to, dom->subaddress);
+
+	if (f == BROKEN || !is_role(q->to))
+		return f;
+	if (f == FOUND && q->d->route.kind == ROUTE_LEGS)
+		return f;
+	return to_postmaster(q);
+}
+
+static bool key_base(const struct conf *c, const char *key,
+    char out[ADDR_MAX])
+{
+	const struct conf_domain *dom;
+	struct addr a;
+	const char *why;
+
+	if (addr_parse(slice_str(key), true, &a, &why) < 0)
+		return false;
+	dom = conf_domain(c, a.domain);
+	return make_key(&a, dom == NULL ? '\0' : dom->subaddress, out);
+}
+
+/* A leg's own address: the row it belongs to, else straight to that leg. */
+static enum found leg_domain(struct ask *q, const struct conf_leg *leg)
+{
+	struct decision *d = q->d;
+	char base[ADDR_MAX];
+	const char *key = "";
+	struct error err;
+	int n;
+
+	if (!make_key(q->to, '\0', d->key) ||
+	    !make_key(q->to, LEG_SUBADDRESS, base))
+		return NOTHING;
+	n = table_reverse(q->t, slice_str(d->key), leg->id, q->a, &d->row,
+	    &key, &err);
+	if (n == 0 && strcmp(d->key, base) != 0)
+		n = table_reverse(q->t, slice_str(base), leg->id, q->a,
+		    &d->row, &key, &err);
+	d->rule = "leg-domain";
+	if (n > 0) {
+		take(q, "leg-domain", key);
+		if (!key_base(q->c, key, d->base))
+			snprintf(d->base, sizeof(d->base), "%s", key);
+		return FOUND;
+	}
+	snprintf(d->base, sizeof(d->base), "%s", base);
+	d->route = (struct route){ROUTE_LEGS, 1, {(uint16_t)leg->id}};
+	return n < 0 ? BROKEN : FOUND;
+}
+
+struct place {
+	const struct conf_domain *own;
+	const struct conf_leg *leg;
+	char domain[ADDR_MAX];
+};
+
+/* Whose recipient it is, and what the table says of him. */
+static enum found find(struct ask *q, struct place *p)
+{
+	struct error err;
+	int64_t change;
+
+	*p = (struct place){0};
+	*q->d = (struct decision){.rule = "relay", .row.route_text = ""};
+	change = q->t == NULL ? -1 : table_change(q->t, &err);
+	if (change < 0)
+		return BROKEN;
+	q->d->change = (uint64_t)change;
+	if (q->to->domain.n == 0)
+		return to_postmaster(q);
+	if (!normal_domain(q->to->domain, p->domain))
+		return NOTHING;
+	p->own = conf_domain(q->c, slice_str(p->domain));
+	if (p->own != NULL)
+		return own_domain(q, p->own);
+	p->leg = conf_leg_of_domain(q->c, slice_str(p->domain));
+	return p->leg != NULL ? leg_domain(q, p->leg) : NOTHING;
+}
+
+/* ---- what is said at RCPT --------------------------------------------- */
+
+struct said {
+	int code;
+	const char *enh, *text; /* RFC 3463 */
+};
+
+static const struct said by_route[] = {
+	[ROUTE_NONE] = {451, "4.3.5", "No route is set for this recipient"},
+	[ROUTE_DEFER] = {450, "4.2.1", "Mailbox is being moved, try again "
+				       "later"},
+	[ROUTE_REJECT] = {550, "5.1.1", "No such recipient"},
+	[ROUTE_GONE] = {550, "5.1.6", "Recipient has moved, no forwarding "
+				      "address"},
+};
+
+static const struct said by_policy[] = {
+	[UNKNOWN_REJECT] = {550, "5.1.1", "No such recipient"},
+	[UNKNOWN_DEFER] = {450, "4.1.1", "Recipient is not known yet, try "
+					 "again later"},
+};
+
+static const struct said no_relay = {550, "5.7.1", "Relaying denied"};
+static const struct said no_table = {451, "4.3.0", "Recipients can not be "
+					 "looked up, try again later"};
+static const struct said no_local = {550, "5.1.3", "Bad recipient address"};
+
+static void refuse(struct decision *d, const struct said *s)
+{
+	d->verdict = VERDICT_REFUSE;
+	reply_set(&d->reply, s->code, s->enh, "%s", s->text);
+}
+
+static void by_the_route(struct decision *d)
+{
+	if (d->route.kind == ROUTE_LEGS)
+		d->verdict = VERDICT_ACCEPT;
+	else
+		refuse(d, &by_route[d->route.kind]);
+}
+
+/* No row of his own at a domain of ours. */
+static void by_the_policy(struct ask *q, const struct place *p)
+{
+	struct decision *d = q->d;
+	enum found f;
+
+	if (d->key[0] == '\0') {
+		refuse(d, &no_local);
+		return;
+	}
+	d->rule = "unknown";
+	if (p->own->unknown != UNKNOWN_ROUTE) {
+		refuse(d, &by_policy[p->own->unknown]);
+		return;
+	}
+	f = look_domain(q, p->domain);
+	if (f == BROKEN)
+		refuse(d, &no_table);
+	else
+		by_the_route(d);
+}
+
+void route_decide(const struct conf *c, struct table *t,
+    const struct addr *to, struct arena *a, struct decision *decision_out)
+{
+	struct ask q = {c, t, to, a, decision_out};
+	struct place p;
+	enum found f = find(&q, &p);
+
+	if (f == BROKEN) {
+		decision_out->rule = "table";
+		refuse(decision_out, &no_table);
+	} else if (f == FOUND) {
+		by_the_route(decision_out);
+	} else if (strcmp(decision_out->rule, "postmaster") == 0) {
+		refuse(decision_out, &by_route[ROUTE_NONE]);
+	} else if (p.own != NULL) {
+		by_the_policy(&q, &p);
+	} else {
+		refuse(decision_out, &no_relay);
+	}
+}
+
+bool route_resolve(const struct conf *c, struct table *t,
+    const struct addr *to, struct arena *a, struct decision *decision_out)
+{
+	struct ask q = {c, t, to, a, decision_out};
+	struct place p;
+	enum found f = find(&q, &p);
+
+	if (f == NOTHING && p.own != NULL && decision_out->key[0] != '\0' &&
+	    strcmp(decision_out->rule, "postmaster") != 0)
+		f = look_domain(&q, p.domain);
+	return f != BROKEN;
+}
+
+/* ---- addresses -------------------------------------------------------- */
+
+bool route_base(const struct conf *c, struct slice key, struct strbuf *out)
+{
+	char base[ADDR_MAX], text[ADDR_MAX];
+
+	if (key.n == 0 || key.n >= sizeof(text) || key.p[0] == '@')
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)key.n, key.p);
+	strbuf_adds(out, key_base(c, text, base) ? base : text);
+	return true;
+}
+
+static const char *rewrite_for(const struct decision *d, int leg)
+{
+	for (unsigned i = 0; i < d->row.addresses; i++)
+		if (d->row.address[i].leg == leg)
+			return d->row.address[i].address;
+	return NULL;
+}
+
+/* Was a leg's own address found as it is, not by its base? */
+static bool found_whole(const struct decision *d, const struct addr *to)
+{
+	char full[ADDR_MAX], key[ADDR_MAX];
+	const char *why;
+	struct addr a;
+
+	if (!make_key(to, '\0', full))
+		return true;
+	for (unsigned i = 0; i < d->row.addresses; i++)
+		if (addr_parse(slice_str(d->row.address[i].address), true, &a,
+			&why) == 0 &&
+		    make_key(&a, '\0', key) && strcmp(key, full) == 0)
+			return true;
+	return false;
+}
+
+/* What the row does not cover of the address: it goes along. */
+static struct slice detail_left(const struct decision *d,
+    const struct addr *to, const struct conf *c)
+{
+	const struct conf_domain *dom;
+	char domain[ADDR_MAX];
+
+	if (strcmp(d->rule, "leg-domain") == 0)
+		return found_whole(d, to) ? slice_of("", 0)
+					  : addr_detail(to, LEG_SUBADDRESS);
+	if (strcmp(d->rule, "subaddress") != 0 ||
+	    !normal_domain(to->domain, domain))
+		return slice_of("", 0);
+	dom = conf_domain(c, slice_str(domain));
+	return dom == NULL ? slice_of("", 0)
+			   : addr_detail(to, dom->subaddress);
+}
+
+/* The address in the table's terms, when the leg does not know it as it
+ * came: another leg's own address. */
+static bool foreign_to(const struct decision *d, const struct addr *to,
+    int leg, const struct conf *c)
+{
+	char domain[ADDR_MAX];
+	const struct conf_leg *owner;
+
+	if (strcmp(d->rule, "leg-domain") != 0 || !d->row.found ||
+	    !normal_domain(to->domain, domain))
+		return false;
+	owner = conf_leg_of_domain(c, slice_str(domain));
+	return owner == NULL || owner->id != leg;
+}
+
+void route_address(const struct decision *d, int leg, const struct addr *to,
+    const struct conf *c, struct strbuf *out)
+{
+	const char *rewrite = rewrite_for(d, leg);
+	bool postmaster = strcmp(d->rule, "postmaster") == 0;
+
+	if (rewrite != NULL && rewrite[0] != '@') {
+		addr_with_detail(slice_str(rewrite), detail_left(d, to, c),
+		    out);
+	} else if (postmaster) {
+		strbuf_adds(out, c->postmaster);
+	} else if (rewrite != NULL) {
+		strbuf_addsl(out, to->local);
+		strbuf_adds(out, rewrite);
+	} else if (foreign_to(d, to, leg, c)) {
+		addr_with_detail(slice_str(d->key), detail_left(d, to, c),
+		    out);
+	} else {
+		strbuf_addsl(out, to->text);
+	}
+}

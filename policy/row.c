@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The values of a row in their canonical form.
+ */
+#include "policy/row.h"
+
+#include <stdlib.h>
+
+#include "relay/mail/addr.h"
+#include "relay/mail/domain.h"
+
+enum { PARTS_MAX = 64 };
+
+static const struct {
+	const char *text;
+	enum route_kind kind;
+} answers[] = {
+	{"defer", ROUTE_DEFER},
+	{"reject", ROUTE_REJECT},
+	{"gone", ROUTE_GONE},
+};
+
+void row_route(struct slice text, struct names *names, struct route *route_out)
+{
+	struct route r = {.kind = ROUTE_LEGS};
+	struct slice part;
+
+	*route_out = (struct route){.kind = ROUTE_NONE};
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
+		if (slice_eq(text, slice_str(answers[i].text))) {
+			route_out->kind = answers[i].kind;
+			return;
+		}
+	while (slice_next(&text, '+', &part)) {
+		int id = names_id(names, part);
+
+		if (id < 0 || r.legs == ROUTE_LEGS_MAX)
+			return;
+		r.leg[r.legs++] = (uint16_t)id;
+	}
+	if (r.legs > 0)
+		*route_out = r;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	const struct slice *x = a, *y = b;
+	size_t n = x->n < y->n ? x->n : y->n;
+	int c = memcmp(x->p, y->p, n);
+
+	return c != 0 ? c : x->n < y->n ? -1 : x->n > y->n;
+}
+
+static bool tag_ok(struct slice tag)
+{
+	for (size_t i = 0; i < tag.n; i++)
+		if ((unsigned char)tag.p[i] <= ' ' || tag.p[i] == 127 ||
+		    tag.p[i] == '\'' || tag.p[i] == '"')
+			return false;
+	return tag.n <= TAG_MAX;
+}
+
+static size_t next_tag(struct slice *in, struct slice *tag_out)
+{
+	size_t n = 0;
+
+	while (in->n > 0 && strchr(" \t,", in->p[0]) != NULL)
+		*in = slice_from(*in, 1);
+	while (n < in->n && strchr(" \t,", in->p[n]) == NULL)
+		n++;
+	*tag_out = slice_head(*in, n);
+	*in = slice_from(*in, n);
+	return n;
+}
+
+int row_tags(struct slice in, struct strbuf *out, struct error *err)
+{
+	struct slice tag[PARTS_MAX];
+	size_t n = 0, start = out->n;
+
+	while (n < PARTS_MAX && next_tag(&in, &tag[n]) > 0)
+		if (!tag_ok(tag[n++]))
+			return error_set(err, "'%.*s' is no tag (at most %d "
+			    "characters, no quotes)", (int)tag[n - 1].n,
+			    tag[n - 1].p, TAG_MAX);
+	if (in.n > 0)
+		return error_set(err, "more than %d tags", PARTS_MAX - 1);
+	qsort(tag, n, sizeof(tag[0]), by_text);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && slice_eq(tag[i], tag[i - 1]))
+			continue;
+		strbuf_adds(out, out->n == start ? "" : " ");
+		strbuf_addsl(out, tag[i]);
+	}
+	return strbuf_ok(out) ? 0 : error_set(err, "the tags are too long");
+}
+
+bool row_has_tag(struct slice tags, struct slice tag)
+{
+	struct slice t;
+
+	while (slice_next(&tags, ' ', &t))
+		if (t.n > 0 && slice_eq(t, tag))
+			return true;
+	return false;
+}
+
+bool row_next_address(struct slice *rest, struct slice *leg_out,
+    struct slice *address_out)
+{
+	struct slice line;
+	long eq;
+
+	while (slice_next(rest, '\n', &line)) {
+		eq = slice_find(line, '=');
+		if (eq <= 0)
+			continue;
+		*leg_out = slice_head(line, (size_t)eq);
+		*address_out = slice_from(line, (size_t)eq + 1);
+		return true;
+	}
+	return false;
+}
+
+void row_addresses(struct slice old, struct slice patch, struct strbuf *out)
+{
+	struct {
+		struct slice leg, address;
+	} part[PARTS_MAX];
+	size_t n = 0, start = out->n;
+	struct slice from[2] = {old, patch};
+
+	for (int f = 0; f < 2; f++) {
+		while (n < PARTS_MAX && row_next_address(&from[f],
+			   &part[n].leg, &part[n].address)) {
+			size_t i = 0;
+
+			while (!slice_eq(part[i].leg, part[n].leg))
+				i++;
+			part[i].address = part[n].address;
+			n += i == n;
+		}
+	}
+	qsort(part, n, sizeof(part[0]), by_text);
+	for (size_t i = 0; i < n; i++) {
+		if (part[i].address.n == 0)
+			continue;
+		strbuf_adds(out, out->n == start ? "" : "\n");
+		strbuf_addsl(out, part[i].leg);
+		strbuf_addc(out, '=');
+		strbuf_addsl(out, part[i].address);
+	}
+}
+
+static int domain_key(struct slice text, struct strbuf *key_out,
+    struct error *err)
+{
+	strbuf_addc(key_out, '@');
+	if (!domain_normal(slice_from(text, 1), key_out))
+		return error_set(err, "'%.*s' is no domain", (int)text.n,
+		    text.p);
+	return 0;
+}
+
+int row_key(struct slice text, struct strbuf *key_out, struct error *err)
+{
+	struct addr a;
+	const char *why;
+
+	text = slice_trim(text);
+	if (text.n > 0 && text.p[0] == '@')
+		return domain_key(text, key_out, err);
+	if (addr_parse(text, true, &a, &why) < 0)
+		return error_set(err, "'%.*s' is no address: %s",
+		    (int)slice_head(text, 100).n, text.p, why);
+	/* The detail stays: a row for ann+news is one of its own (T7). */
+	if (!addr_key(&a, '\0', key_out))
+		return error_set(err, "'%.*s' is too long for an address",
+		    (int)slice_head(text, 100).n, text.p);
+	return 0;
+}
+
+struct slice row_domain(struct slice key)
+{
+	long at = slice_rfind(key, '@');
+
+	return slice_from(key, (size_t)(at + 1));
+}
+
+int row_mailbox(struct slice in, struct error *err)
+{
+	for (size_t i = 0; i < in.n; i++)
+		if ((unsigned char)in.p[i] < ' ' || in.p[i] == 127)
+			return error_set(err, "control character in mailbox");
+	if (in.n > MAILBOX_MAX || slice_trim(in).n != in.n)
+		return error_set(err, "'%.*s' is no mailbox name",
+		    (int)slice_head(in, 100).n, in.p);
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The values of a row as the table keeps them: text in one canonical form,
+ * so that two equal values are equal bytes (undo compares them). Pure.
+ *
+ *   route      "legacy+cloud"
+ *   tags       "sales wave-1"            sorted, each once, a blank between
+ *   addresses  "cloud=ann@t.example"     sorted by leg, LF between (a quoted
+ *                                        local part may hold blanks)
+ */
+#ifndef POLICY_ROW_H
+#define POLICY_ROW_H
+
+#include "policy/table.h"
+
+enum { ROW_TEXT_MAX = 4096, TAG_MAX = 64, MAILBOX_MAX = 320 };
+
+/* A stored route; legs that `names` lacks are added. ROUTE_NONE when it can
+ * not be read. */
+void row_route(struct slice text, struct names *names, struct route *route_out);
+/* Blanks and commas separate. 0, or -1 and why. */
+int row_tags(struct slice in, struct strbuf *out, struct error *err) PH_CHECK;
+bool row_has_tag(struct slice tags, struct slice tag);
+/* The rewrites of `old` with those of `patch` put over them; an empty
+ * address in the patch clears its leg. */
+void row_addresses(struct slice old, struct slice patch, struct strbuf *out);
+/* The next "leg=address"; false at the end. */
+bool row_next_address(struct slice *rest, struct slice *leg_out,
+    struct slice *address_out);
+/* Key of an address ("" : the text is no address). */
+int row_key(struct slice text, struct strbuf *key_out, struct error *err)
+    PH_CHECK;
+/* What is behind the '@'. */
+struct slice row_domain(struct slice key);
+/* A mailbox name: printable, no blank at its ends. */
+int row_mailbox(struct slice in, struct error *err) PH_CHECK;
+
+#endif

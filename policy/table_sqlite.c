@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The cutover table on SQLite, the reader's side. A lookup is two steps of
+ * prepared statements and no allocation but in the caller's arena. What is
+ * read back is input: a route that can not be read is ROUTE_NONE.
+ */
+#include "policy/table.h"
+
+#include "policy/db.h"
+#include "policy/row.h"
+
+enum statement {
+	ST_BEGIN, ST_END, ST_GET, ST_REVERSE, ST_ROWS, ST_NEWEST, ST_VERSION,
+	ST_LOG, ST_CHANGES, ST_CHANGE, ST_HISTORY, ST_CHANGE_ROWS,
+};
+
+#define COLUMNS "route, held, mailbox, tags, addresses, change, address"
+#define CHANGE "c.change, c.time, c.who, c.host, c.command, c.note, " \
+	"c.recipients"
+#define VALUES "l.old_route, l.old_held, l.old_mailbox, l.old_tags, " \
+	"l.old_addresses, l.new_route, l.new_held, l.new_mailbox, " \
+	"l.new_tags, l.new_addresses"
+
+static const char *const sql[] = {
+	[ST_BEGIN] = "BEGIN",
+	[ST_END] = "COMMIT",
+	[ST_GET] = "SELECT " COLUMNS " FROM route WHERE address = ?1",
+	[ST_REVERSE] = "SELECT " COLUMNS " FROM route WHERE address = "
+	    "(SELECT address FROM rewrite WHERE key = ?1 AND leg = ?2 "
+	    "ORDER BY address LIMIT 1)",
+	[ST_ROWS] = "SELECT " COLUMNS " FROM route WHERE address > ?1 "
+	    "ORDER BY address LIMIT ?2",
+	[ST_NEWEST] = "SELECT coalesce(max(change), 0) FROM change",
+	[ST_VERSION] = "PRAGMA data_version",
+	[ST_LOG] = "SELECT change, address FROM log "
+	    "WHERE (change, address) > (?1, ?2) "
+	    "ORDER BY change, address LIMIT ?3",
+	[ST_CHANGES] = "SELECT " CHANGE " FROM change c WHERE c.change > ?1 "
+	    "ORDER BY c.change LIMIT ?2",
+	[ST_CHANGE] = "SELECT " CHANGE " FROM change c WHERE c.change = ?1",
+	/* CROSS JOIN keeps the order of the loops: one look into the log per
+	 * change, and no index of the log by address to be kept. */
+	[ST_HISTORY] = "SELECT " CHANGE ", " VALUES " FROM change c "
+	    "CROSS JOIN log l ON l.change = c.change AND l.address = ?1 "
+	    "ORDER BY c.change",
+	[ST_CHANGE_ROWS] = "SELECT l.address, " VALUES " FROM log l "
+	    "WHERE l.change = ?1 ORDER BY l.address",
+};
+
+struct table {
+	struct db db;
+	struct names *names;
+};
+
+struct table *table_open(const char *path, struct names *names,
+    struct error *err)
+{
+	struct table *t = NEW(struct table);
+
+	t->names = names;
+	if (db_open(&t->db, path, DB_READ, sql, err) < 0) {
+		mem_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void table_close(struct table *t)
+{
+	if (t == NULL)
+		return;
+	db_close(&t->db);
+	mem_free(t);
+}
+
+int table_begin(struct table *t, struct error *err)
+{
+	return db_do(&t->db, ST_BEGIN, err);
+}
+
+void table_end(struct table *t)
+{
+	struct error ignored;
+
+	/* Ending a read changes nothing, so a failure loses nothing. */
+	if (db_do(&t->db, ST_END, &ignored) < 0)
+		return;
+}
+
+static const char *keep(struct arena *a, sqlite3_stmt *st, int column)
+{
+	return arena_slicedup(a, db_text(st, column));
+}
+
+static void take_addresses(struct table *t, struct arena *a,
+    struct slice text, struct table_row *row)
+{
+	struct slice leg, address;
+
+	while (row->addresses < ROUTE_LEGS_MAX &&
+	       row_next_address(&text, &leg, &address)) {
+		int id = names_id(t->names, leg);
+
+		if (id < 0)
+			continue;
+		row->address[row->addresses].leg = (uint16_t)id;
+		row->address[row->addresses++].address =
+		    arena_slicedup(a, address);
+	}
+}
+
+static void take_row(struct table *t, sqlite3_stmt *st, struct arena *a,
+    struct table_row *row)
+{
+	*row = (struct table_row){
+	    .found = true,
+	    .route_text = keep(a, st, 0),
+	    .held = sqlite3_column_int(st, 1) != 0,
+	    .mailbox = keep(a, st, 2),
+	    .tags = keep(a, st, 3),
+	    .change = (uint64_t)sqlite3_column_int64(st, 5),
+	};
+	row_route(slice_str(row->route_text), t->names, &row->route);
+	take_addresses(t, a, db_text(st, 4), row);
+}
+
+/* Steps to the one row that may be there. */
+static int one(struct table *t, sqlite3_stmt *st, struct error *err)
+{
+	int rc = sqlite3_step(st);
+
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc == SQLITE_DONE)
+		return 0;
+	return db_error(&t->db, err);
+}
+
+int table_get(struct table *t, struct slice key, struct arena *a,
+    struct table_row *row_out, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_GET, err);
+	int rc;
+
+	*row_out = (struct table_row){.route_text = ""};
+	if (st == NULL)
+		return -1;
+	db_bind(st, 1, key);
+	rc = one(t, st, err);
+	if (rc == 1)
+		take_row(t, st, a, row_out);
+	sqlite3_reset(st);
+	return rc;
+}
+
+int table_reverse(struct table *t, struct slice key, int leg, struct arena *a,
+    struct table_row *row_out, const char **key_out, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_REVERSE, err);
+	int rc;
+
+	*row_out = (struct table_row){.route_text = ""};
+	if (st == NULL)
+		return -1;
+	db_bind(st, 1, key);
+	db_bind_str(st, 2, names_text(t->names, leg));
+	rc = one(t, st, err);
+	if (rc == 1) {
+		take_row(t, st, a, row_out);
+		*key_out = keep(a, st, 6);
+	}
+	sqlite3_reset(st);
+	return rc;
+}
+
+int table_rows(struct table *t, struct slice after, unsigned limit,
+    struct arena *a,
+    void (*fn)(void *arg, struct slice key, const struct table_row *row),
+    void *arg, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_ROWS, err);
+	struct table_row row;
+	int n = 0, rc;
+
+	if (st == NULL)
+		return -1;
+	db_bind(st, 1, after);
+	sqlite3_bind_int(st, 2, (int)limit);
+	while ((rc = one(t, st, err)) == 1) {
+		take_row(t, st, a, &row);
+		fn(arg, db_text(st, 6), &row);
+		n++;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : n;
+}
+
+static int64_t number(struct table *t, enum statement which,
+    struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, which, err);
+	int64_t value = -1;
+
+	if (st == NULL)
+		return -1;
+	if (one(t, st, err) == 1)
+		value = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return value;
+}
+
+int64_t table_change(struct table *t, struct error *err)
+{
+	return number(t, ST_NEWEST, err);
+}
+
+int64_t table_data_version(struct table *t)
+{
+	return number(t, ST_VERSION, NULL);
+}
+
+bool table_moved(struct table *t)
+{
+	int moved = 0;
+
+	sqlite3_file_control(t->db.handle, "main", SQLITE_FCNTL_HAS_MOVED,
+	    &moved);
+	return moved != 0;
+}
+
+/* ---- the log ---------------------------------------------------------- */
+
+int table_log(struct table *t, uint64_t after, const char *after_key,
+    unsigned limit, void (*fn)(void *arg, uint64_t change, struct slice key),
+    void *arg, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_LOG, err);
+	int n = 0, rc;
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)after);
+	/* A blob sorts behind every text, so behind every key. */
+	if (after_key == NULL)
+		sqlite3_bind_zeroblob(st, 2, 0);
+	else
+		db_bind_str(st, 2, after_key);
+	sqlite3_bind_int(st, 3, (int)limit);
+	while ((rc = one(t, st, err)) == 1) {
+		fn(arg, (uint64_t)sqlite3_column_int64(st, 0), db_text(st, 1));
+		n++;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : n;
+}
+
+/* Borrowed from the statement. */
+static void borrow_change(sqlite3_stmt *st, struct table_change *c)
+{
+	*c = (struct table_change){
+	    .change = (uint64_t)sqlite3_column_int64(st, 0),
+	    .time_us = sqlite3_column_int64(st, 1),
+	    .who = db_str(st, 2),
+	    .host = db_str(st, 3),
+	    .command = db_str(st, 4),
+	    .note = db_str(st, 5),
+	    .recipients = (uint64_t)sqlite3_column_int64(st, 6),
+	};
+}
+
+static void borrow_value(sqlite3_stmt *st, int at, struct table_value *v)
+{
+	*v = (struct table_value){
+	    .row = sqlite3_column_type(st, at) != SQLITE_NULL,
+	    .route = db_str(st, at),
+	    .held = sqlite3_column_int(st, at + 1) != 0,
+	    .mailbox = db_str(st, at + 2),
+	    .tags = db_str(st, at + 3),
+	    .addresses = db_str(st, at + 4),
+	};
+}
+
+int table_changes(struct table *t, uint64_t after, unsigned limit,
+    void (*fn)(void *arg, const struct table_change *c), void *arg,
+    struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_CHANGES, err);
+	struct table_change c;
+	int n = 0, rc;
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)after);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)limit);
+	while ((rc = one(t, st, err)) == 1) {
+		borrow_change(st, &c);
+		fn(arg, &c);
+		n++;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : n;
+}
+
+int table_change_get(struct table *t, uint64_t change, struct arena *a,
+    struct table_change *change_out, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_CHANGE, err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)change);
+	rc = one(t, st, err);
+	if (rc == 1) {
+		borrow_change(st, change_out);
+		change_out->who = keep(a, st, 2);
+		change_out->host = keep(a, st, 3);
+		change_out->command = keep(a, st, 4);
+		change_out->note = keep(a, st, 5);
+	}
+	sqlite3_reset(st);
+	return rc;
+}
+
+int table_history(struct table *t, struct slice key,
+    void (*fn)(void *arg, const struct table_change *c,
+	const struct table_value *before, const struct table_value *after),
+    void *arg, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_HISTORY, err);
+	struct table_value before, after;
+	struct table_change c;
+	int n = 0, rc;
+
+	if (st == NULL)
+		return -1;
+	db_bind(st, 1, key);
+	while ((rc = one(t, st, err)) == 1) {
+		borrow_change(st, &c);
+		borrow_value(st, 7, &before);
+		borrow_value(st, 12, &after);
+		fn(arg, &c, &before, &after);
+		n++;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : n;
+}
+
+int table_change_rows(struct table *t, uint64_t change,
+    void (*fn)(void *arg, struct slice key, const struct table_value *before,
+	const struct table_value *after),
+    void *arg, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_CHANGE_ROWS, err);
+	struct table_value before, after;
+	int n = 0, rc;
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)change);
+	while ((rc = one(t, st, err)) == 1) {
+		borrow_value(st, 1, &before);
+		borrow_value(st, 6, &after);
+		fn(arg, db_text(st, 0), &before, &after);
+		n++;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : n;
+}

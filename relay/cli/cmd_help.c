@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * help: the list of commands, one command's page, and the bare names for
+ * shell completion.
+ */
+#include "relay/cli/cli.h"
+
+static void print_names(void)
+{
+	for (int t = 0; cli_tables[t] != NULL; t++) {
+		const struct cli_command *cmd = cli_tables[t];
+
+		for (; cmd->name != NULL; cmd++) {
+			const struct cli_option *o = cmd->options;
+
+			printf("%s:", cmd->name);
+			for (; o != NULL && o->name != NULL; o++)
+				printf(" --%s", o->name);
+			puts(" --json --help");
+		}
+	}
+}
+
+static int run_help(struct cli *c)
+{
+	const struct cli_command *cmd;
+	int used;
+
+	if (cli_flag(c, "names")) {
+		print_names();
+		return CLI_DONE;
+	}
+	if (c->args == 0) {
+		cli_print_commands(stdout);
+		return CLI_DONE;
+	}
+	cmd = cli_find(c->args, c->arg, &used);
+	if (cmd == NULL)
+		return cli_usage(c, "there is no command %s", c->arg[0]);
+	cli_print_help(cmd, stdout);
+	return CLI_DONE;
+}
+
+static const struct cli_option options[] = {
+	{"names", NULL, "Names and options alone, for shell completion."},
+	{NULL, NULL, NULL},
+};
+
+const struct cli_command cmd_help[] = {
+	{
+	    .name = "help",
+	    .args = "[COMMAND]",
+	    .summary = "Lists the commands, or explains one",
+	    .example = "posthouse help route set",
+	    .options = options,
+	    .max_args = 2,
+	    .run = run_help,
+	},
+	{.name = NULL},
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * All tables of commands, in the order of `posthouse --help`.
+ */
+#include "relay/cli/cli.h"
+
+const struct cli_command *const cli_tables[] = {
+	cmd_explain,
+	cmd_route,
+	cmd_route_file,
+	cmd_flip,
+	cmd_changes,
+	cmd_table,
+	cmd_help,
+	NULL,
+};

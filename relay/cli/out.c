@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Aligned columns or JSON lines. Widths are measured over a block of rows,
+ * so a listing of millions is neither held in memory nor waited for.
+ */
+#include "relay/cli/out.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "relay/base/mem.h"
+
+void out_init(struct out *o, FILE *to, bool json)
+{
+	*o = (struct out){.to = to, .json = json};
+	strbuf_init(&o->text, OUT_ROW_MAX);
+}
+
+void out_fini(struct out *o)
+{
+	out_end(o);
+	strbuf_fini(&o->text);
+}
+
+void out_table(struct out *o, const struct out_column *columns)
+{
+	out_end(o);
+	o->column = columns;
+	o->total = 0;
+	for (o->columns = 0; columns[o->columns].key != NULL; o->columns++)
+		o->width[o->columns] =
+		    (int)strlen(columns[o->columns].title);
+}
+
+/* Columns taken on a terminal: code points, which is right for what stands
+ * in addresses and host names. */
+static int text_width(const char *s)
+{
+	int n = 0;
+
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void put_cell(struct out *o, int i, const char *text)
+{
+	int pad = o->width[i] - text_width(text);
+	bool last = i == o->columns - 1;
+
+	if (pad < 0)
+		pad = 0;
+	if (o->column[i].right)
+		fprintf(o->to, "%*s%s", pad, "", text);
+	else
+		fprintf(o->to, "%s%*s", text, last ? 0 : pad, "");
+	fputs(last ? "\n" : "  ", o->to);
+}
+
+static void print_block(struct out *o)
+{
+	if (!o->titled && o->rows > 0) {
+		for (int i = 0; i < o->columns; i++)
+			put_cell(o, i, o->column[i].title);
+		o->titled = true;
+	}
+	for (int i = 0; i < o->rows * o->columns; i++) {
+		put_cell(o, i % o->columns, o->cell[i]);
+		mem_free(o->cell[i]);
+	}
+	o->rows = 0;
+}
+
+void out_end(struct out *o)
+{
+	if (o->columns > 0 && !o->json)
+		print_block(o);
+	mem_free(o->cell);
+	o->cell = NULL;
+	o->columns = 0;
+	o->titled = false;
+	fflush(o->to);
+}
+
+struct jout *out_row(struct out *o)
+{
+	strbuf_reset(&o->text);
+	jout_init(&o->jout, &o->text);
+	jout_object(&o->jout, NULL);
+	return &o->jout;
+}
+
+void out_row_end(struct out *o)
+{
+	json_t *row;
+
+	jout_object_end(&o->jout);
+	o->total++;
+	if (o->json) {
+		fprintf(o->to, "%s\n", strbuf_cstr(&o->text));
+		return;
+	}
+	o->total--;
+	row = json_loadb(o->text.p, o->text.n, 0, NULL);
+	out_row_json(o, row);
+	json_decref(row);
+}
+
+static void add_value(const json_t *v, struct strbuf *to);
+
+static bool is_empty(const json_t *v)
+{
+	return json_is_null(v) || json_is_false(v) ||
+	       (json_is_string(v) && json_string_length(v) == 0) ||
+	       (json_is_array(v) && json_array_size(v) == 0) ||
+	       (json_is_object(v) && json_object_size(v) == 0);
+}
+
+/* "route=legacy tags=a": what is empty says nothing. */
+static void add_object(const json_t *v, struct strbuf *to)
+{
+	const char *key, *space = "";
+	json_t *part;
+
+	json_object_foreach((json_t *)v, key, part) {
+		if (is_empty(part))
+			continue;
+		strbuf_addf(to, "%s%s=", space, key);
+		add_value(part, to);
+		space = " ";
+	}
+}
+
+/* A value as a person reads it; lists joined by blanks. */
+static void add_value(const json_t *v, struct strbuf *to)
+{
+	json_t *part;
+	size_t i;
+
+	switch (json_typeof(v)) {
+	case JSON_STRING:
+		out_clean(slice_of(json_string_value(v),
+			      json_string_length(v)), to);
+		break;
+	case JSON_INTEGER:
+		strbuf_addf(to, "%" JSON_INTEGER_FORMAT,
+		    json_integer_value(v));
+		break;
+	case JSON_REAL:
+		strbuf_addf(to, "%.3f", json_real_value(v));
+		break;
+	case JSON_TRUE:
+		strbuf_adds(to, "yes");
+		break;
+	case JSON_ARRAY:
+		json_array_foreach(v, i, part) {
+			strbuf_adds(to, i == 0 ? "" : " ");
+			add_value(part, to);
+		}
+		break;
+	case JSON_OBJECT:
+		add_object(v, to);
+		break;
+	default: /* false, null */
+		break;
+	}
+}
+
+static const json_t *reach(const json_t *row, const char *path)
+{
+	const json_t *v = row;
+	struct slice rest = slice_str(path), part;
+
+	while (v != NULL && slice_next(&rest, '.', &part)) {
+		char key[64];
+
+		snprintf(key, sizeof(key), "%.*s", (int)part.n, part.p);
+		v = json_object_get(v, key);
+	}
+	return v;
+}
+
+static char *cell_text(const json_t *row, const char *path)
+{
+	const json_t *v = reach(row, path);
+	struct strbuf b;
+	char *text;
+
+	strbuf_init(&b, OUT_ROW_MAX);
+	if (v != NULL)
+		add_value(v, &b);
+	text = mem_strdup(b.n == 0 ? "-" : strbuf_cstr(&b));
+	strbuf_fini(&b);
+	return text;
+}
+
+void out_row_json(struct out *o, const json_t *row)
+{
+	o->total++;
+	if (o->json) {
+		json_dumpf(row, o->to, JSON_COMPACT);
+		fputc('\n', o->to);
+		return;
+	}
+	if (o->cell == NULL)
+		o->cell = NEW_ARRAY(char *, OUT_BLOCK * OUT_COLUMNS);
+	for (int i = 0; i < o->columns; i++) {
+		char *text = cell_text(row, o->column[i].key);
+		int w = text_width(text);
+
+		o->cell[o->rows * o->columns + i] = text;
+		if (w > o->width[i])
+			o->width[i] = w;
+	}
+	if (++o->rows == OUT_BLOCK)
+		print_block(o);
+}
+
+void out_say(struct out *o, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (o->json)
+		return;
+	va_start(ap, fmt);
+	vfprintf(o->to, fmt, ap);
+	va_end(ap);
+	fputc('\n', o->to);
+}
+
+/* Length of the printable character at s, 0 when it must be escaped. */
+static size_t printable(struct slice s)
+{
+	unsigned char c = (unsigned char)s.p[0];
+	size_t len = c < 0xc2 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+	if (c < 0x80)
+		return c >= 0x20 && c != 0x7f;
+	if (c < 0xc2 || c > 0xf4 || s.n < len)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+			return 0;
+	/* U+0080 … U+009F are controls to a terminal. */
+	return c == 0xc2 && (unsigned char)s.p[1] < 0xa0 ? 0 : len;
+}
+
+void out_clean(struct slice s, struct strbuf *to)
+{
+	while (s.n > 0) {
+		size_t len = printable(s);
+
+		if (len > 0)
+			strbuf_add(to, s.p, len);
+		else
+			strbuf_addf(to, "\\x%02x", (unsigned char)s.p[0]);
+		s = slice_from(s, len > 0 ? len : 1);
+	}
+}
+
+enum { BAR = 40 };
+
+void progress_begin(struct progress *p, const char *title, uint64_t total)
+{
+	*p = (struct progress){title, total, -1, isatty(STDERR_FILENO)};
+	progress_at(p, 0);
+}
+
+void progress_at(struct progress *p, uint64_t done)
+{
+	int per = p->total == 0 ? 0 : (int)(done * 100 / p->total);
+
+	if (!p->on)
+		return;
+	if (p->total == 0 && done % 10000 == 0)
+		fprintf(stderr, "\r%s %" PRIu64, p->title, done);
+	if (p->total == 0 || per == p->shown || per > 100)
+		return;
+	p->shown = per;
+	fprintf(stderr, "\r%s [%.*s%*s] %3d %%", p->title, per * BAR / 100,
+	    "########################################",
+	    BAR - per * BAR / 100, "", per);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->on)
+		fprintf(stderr, "\r\033[K");
+	p->on = false;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The daemon as a whole: what is shared between its threads, and the letters
+ * that they send each other. Everything here is either built before the
+ * threads start, or atomic, or locked by its own layer.
+ */
+#ifndef RELAY_DAEMON_APP_H
+#define RELAY_DAEMON_APP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "conf/conf.h"
+#include "relay/base/id.h"
+#include "relay/base/mailbox.h"
+#include "relay/net/listen.h"
+#include "relay/queue/ledger.h"
+#include "relay/spool/spool.h"
+
+struct worker;
+struct settle;
+struct follow;
+struct control;
+struct projector;
+
+/* A configuration with the TLS contexts made from it; counted. Sessions and
+ * dialogs go on with the one that they began with. */
+struct live {
+	_Atomic int refs;
+	struct conf *conf;
+	struct tls_server **listen; /* by index of conf.listen; may be NULL */
+	struct tls_client **leg;    /* by index of conf.leg                 */
+};
+
+struct live *live_new(struct conf *c, struct error *err) PH_CHECK; /* takes c */
+struct live *live_ref(struct live *l);
+void live_unref(struct live *l);
+
+struct app {
+	const struct clock *clock;
+	struct rng *rng;
+	struct names *names;
+	struct live *live;  /* the main thread's */
+	const char *conf_file;
+
+	struct loop *ops; /* the main thread: signals, control, watchdog */
+	struct id_maker ids;
+	struct ledger *ledger;
+	struct spool *spool;
+	struct projector *projector;
+	struct settle *settle;
+	struct follow *follow;
+	struct control *control;
+
+	struct loop *accept_loop;
+	struct acceptor *acceptor;
+	pthread_t accept_thread;
+	struct mailbox accept_box;
+
+	struct worker **worker;
+	int workers;
+
+	/* The newest change of the cutover table that we know to exist. A
+	 * table below it was restored from a backup: 451 until accepted. */
+	_Atomic uint64_t change_floor;
+	_Atomic bool table_bad; /* unreadable or gone back: said in status */
+	_Atomic bool stopping;
+	int64_t started_us;
+};
+
+int app_start(struct app *a, struct live *live, struct error *err) PH_CHECK;
+/* Orderly: see design.md 5, "stop". */
+void app_stop(struct app *a);
+/* The new snapshot to every thread; listeners first, so that a port in use
+ * leaves everything as it was. Takes `live`, also when it fails. */
+int app_reconfigure(struct app *a, struct live *live, struct error *err)
+    PH_CHECK;
+/* Somebody waits for a slot of `leg`: idle connections are to be given up. */
+void app_yield(struct app *a, int leg, int except_worker);
+
+/* Runs fn(arg) on another thread; used where a letter of its own would only
+ * carry a function. */
+struct call {
+	struct letter letter;
+	void (*fn)(void *arg);
+	void *arg;
+};
+void call_post(struct mailbox *to, int kind, void (*fn)(void *arg), void *arg);
+
+#endif

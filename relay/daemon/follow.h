@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The table thread: reads the cutover table's change log and tells the queue
+ * whom it concerns and the audit trail that it happened; moves the table's
+ * write-ahead log along.
+ */
+#ifndef RELAY_DAEMON_FOLLOW_H
+#define RELAY_DAEMON_FOLLOW_H
+
+#include "relay/daemon/app.h"
+
+/* Prepares the table (creates, seeds); an unreadable one is an error here,
+ * later it is 451. Reads the log from `after` on (UINT64_MAX: from now). */
+struct follow *follow_new(struct app *a, uint64_t after, struct error *err);
+int follow_run(struct follow *f, struct error *err);
+void follow_poke(struct follow *f); /* look now; any thread */
+/* `table accept`: what is there is right, though it went back. Any thread. */
+void follow_accept(struct follow *f);
+void follow_stop(struct follow *f);
+
+#endif

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A mail comes in: what the server asks is answered from the cutover table
+ * and the spool. A worker's loop. RFC 5321 3.3, 4.2.5, 6.1, 6.3.
+ *
+ * 250 is said in intake_stored() and nowhere else: the journal's answer to a
+ * commit is the only way there (T1).
+ */
+#include "relay/daemon/intake.h"
+
+#include "relay/base/hash.h"
+#include "relay/daemon/dispatch.h"
+#include "relay/daemon/settle.h"
+#include "relay/mail/header.h"
+#include "relay/mail/received.h"
+
+/* What the envelope costs beside its strings, a recipient. */
+enum { RCPT_OVERHEAD = 64, RECEIVED_MAX = 2048 };
+
+/* One mail transaction; session_user() while it lasts. */
+struct intake {
+	struct worker *w;
+	struct session *session; /* NULL: it ended while the journal wrote */
+	struct mail *mail;
+	unsigned rcpt_cap, delivery_cap;
+	size_t packed;	  /* estimate of the packed envelope */
+	bool committed;
+};
+
+static void intake_free(struct intake *in)
+{
+	mail_unref(in->mail);
+	mem_free(in);
+}
+
+static bool on_connected(void *arg, struct session *s, struct reply *r)
+{
+	struct worker *w = arg;
+
+	(void)s;
+	if (!atomic_load(&w->app->stopping))
+		return true;
+	reply_set(r, 421, "4.3.2", "%s Service is stopping, try again later",
+	    w->live->conf->hostname);
+	return false;
+}
+
+static void fill_session(struct envelope *e, struct session *s,
+    struct arena *a)
+{
+	char client[NETADDR_TEXT];
+
+	netaddr_ip(session_client(s), client);
+	e->client = arena_strdup(a, client);
+	e->client_name = "";
+	e->listen = arena_strdup(a, session_listen(s)->name);
+	e->helo = arena_strdup(a, session_helo(s));
+	e->esmtp = session_esmtp(s);
+	e->tls = arena_strdup(a, session_tls(s));
+	e->message_id = e->spf = "";
+}
+
+static enum answer on_mail(void *arg, struct session *s,
+    const struct mail_from *m, struct reply *r)
+{
+	struct intake *in = NEW(struct intake);
+	struct envelope *e;
+
+	in->w = arg;
+	in->session = s;
+	in->mail = mail_new();
+	e = &in->mail->env;
+	fill_session(e, s, in->mail->arena);
+	e->from = arena_slicedup(in->mail->arena, m->from.text);
+	e->body = m->body;
+	e->utf8 = m->utf8;
+	e->ret = m->ret;
+	e->envid = arena_slicedup(in->mail->arena, m->envid);
+	in->packed = 1024 + m->from.text.n + m->envid.n;
+	session_set_user(s, in);
+	reply_set(r, 250, "2.1.0", "Ok");
+	return ANSWER_NOW;
+}
+
+/* ---- RCPT ---------------------------------------------------------------- */
+
+static struct spool_delivery *new_delivery(struct intake *in)
+{
+	struct mail *m = in->mail;
+
+	if (m->deliveries == in->delivery_cap) {
+		in->delivery_cap = in->delivery_cap * 2 + 4;
+		m->delivery = mem_resize(m->delivery,
+		    in->delivery_cap * sizeof(*m->delivery));
+	}
+	m->delivery[m->deliveries] = (struct spool_delivery){0};
+	return &m->delivery[m->deliveries++];
+}
+
+static void add_deliveries(struct intake *in, const struct decision *d)
+{
+	struct names *names = in->w->app->names;
+	struct route route = d->route;
+
+	/* Held beneath an answer: something must stand for the recipient
+	 * until a flip names a leg. */
+	if (route.kind != ROUTE_LEGS) {
+		route.legs = 1;
+		route.leg[0] = (uint16_t)names_id(names, SLICE("none"));
+	}
+	for (unsigned i = 0; i < route.legs; i++) {
+		struct spool_delivery *dl = new_delivery(in);
+
+		dl->rcpt = in->mail->env.rcpts;
+		dl->leg = route.leg[i];
+		dl->role = i == 0 ? ROLE_PRIMARY : ROLE_COPY;
+		dl->state = d->held ? D_HELD : D_QUEUED;
+		dl->change = d->change;
+	}
+}
+
+/* Recipients grow in the transaction's arena by doubling. */
+static void add_recipient(struct intake *in, const struct rcpt_to *t,
+    const struct decision *d)
+{
+	struct mail *m = in->mail;
+	struct envelope *e = &m->env;
+	struct envelope_rcpt *rcpt;
+
+	if (e->rcpts == in->rcpt_cap) {
+		in->rcpt_cap = in->rcpt_cap * 2 + 2;
+		rcpt = arena_alloc(m->arena, in->rcpt_cap * sizeof(*rcpt));
+		if (e->rcpts != 0)
+			memcpy(rcpt, e->rcpt, e->rcpts * sizeof(*rcpt));
+		e->rcpt = rcpt;
+		m->hash = mem_resize(m->hash,
+		    in->rcpt_cap * sizeof(*m->hash));
+	}
+	add_deliveries(in, d);
+	rcpt = &e->rcpt[e->rcpts];
+	rcpt->to = arena_slicedup(m->arena, t->to.text);
+	rcpt->notify = t->notify;
+	rcpt->orcpt = arena_slicedup(m->arena, t->orcpt);
+	m->hash[e->rcpts] = hash_slice(slice_str(d->base)) | 1;
+	e->rcpts++;
+	in->packed += RCPT_OVERHEAD + t->to.text.n + t->orcpt.n;
+}
+
+/* Bare <postmaster> is ours (RFC 5321 4.5.1): it gets our name. */
+static void qualify(struct arena *a, const struct conf *c, struct rcpt_to *t)
+{
+	struct strbuf b;
+	const char *why;
+
+	if (t->to.domain.n != 0)
+		return;
+	strbuf_init(&b, ADDR_MAX);
+	strbuf_addsl(&b, t->to.local);
+	strbuf_addc(&b, '@');
+	strbuf_adds(&b, c->hostname);
+	if (addr_parse(slice_str(arena_slicedup(a, strbuf_view(&b))), false,
+		&t->to, &why) < 0)
+		t->to.domain = slice_of(NULL, 0);
+	strbuf_fini(&b);
+}
+
+static bool decide(struct intake *in, const struct conf *c,
+    const struct addr *to, struct decision *d)
+{
+	struct worker *w = in->w;
+	struct table *t;
+	struct error err;
+
+	t = worker_table(w, &err);
+	if (t == NULL)
+		return false;
+	route_decide(c, t, to, w->lookup, d);
+	table_end(t);
+	return d->change >= atomic_load(&w->app->change_floor);
+}
+
+static enum answer on_rcpt(void *arg, struct session *s,
+    const struct rcpt_to *given, struct reply *r)
+{
+	struct intake *in = session_user(s);
+	const struct conf *c = session_conf(s);
+	struct rcpt_to t = *given;
+	struct decision d;
+
+	(void)arg;
+	qualify(in->mail->arena, c, &t);
+	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n > ENVELOPE_MAX) {
+		reply_set(r, 452, "4.5.3", "Too many recipients");
+		return ANSWER_NOW;
+	}
+	memset(&d, 0, sizeof(d));
+	if (!decide(in, c, &t.to, &d)) {
+		reply_set(r, 451, "4.3.0", "The cutover table cannot be read "
+					   "now, try again later");
+		return ANSWER_NOW;
+	}
+	if (d.verdict == VERDICT_REFUSE) {
+		*r = d.reply;
+		return ANSWER_NOW;
+	}
+	add_recipient(in, &t, &d);
+	reply_set(r, 250, "2.1.5", "Ok");
+	return ANSWER_NOW;
+}
+
+/* ---- content --------------------------------------------------------------- */
+
+static void no_space(struct reply *r)
+{
+	reply_set(r, 452, "4.3.1", "Not enough space now, try again later");
+}
+
+static void disk_failed(struct reply *r)
+{
+	reply_set(r, 451, "4.3.0", "The message could not be stored, try "
+				   "again later");
+}
+
+static enum take take_of(enum spool_add a, struct reply *r)
+{
+	switch (a) {
+	case ADD_OK:
+		return TAKE_OK;
+	case ADD_WAIT:
+		return TAKE_WAIT;
+	case ADD_FULL:
+		no_space(r);
+		return TAKE_REFUSED;
+	case ADD_FAILED:
+		break;
+	}
+	disk_failed(r);
+	return TAKE_REFUSED;
+}
+
+static enum answer on_body_begin(void *arg, struct session *s,
+    uint64_t expect, struct reply *r)
+{
+	struct intake *in = session_user(s);
+	struct worker *w = arg;
+	struct mail *m = in->mail;
+	struct strbuf trace;
+	char id[ID_TEXT];
+	enum spool_add add;
+
+	m->env.id = id_make(&w->app->ids);
+	m->env.accepted_us = clock_wall_us(w->app->clock);
+	m->draft = spool_draft_new(w->app->spool, m->env.id, &w->box, in);
+	id_text(m->env.id, id);
+	strbuf_init(&trace, RECEIVED_MAX);
+	received_print(&m->env, session_conf(s)->hostname, id, "", &trace);
+	add = queue_full(settle_queue(w->app->settle))
+		  ? ADD_FULL : spool_draft_expect(m->draft, expect + trace.n);
+	if (add == ADD_OK)
+		add = spool_draft_add(m->draft, strbuf_view(&trace), W_ROOM);
+	strbuf_fini(&trace);
+	if (take_of(add, r) != TAKE_REFUSED)
+		reply_set(r, 354, "", "End data with <CR><LF>.<CR><LF>");
+	return ANSWER_NOW;
+}
+
+static enum take on_body(void *arg, struct session *s, struct slice bytes,
+    struct reply *r)
+{
+	struct intake *in = session_user(s);
+
+	(void)arg;
+	return take_of(spool_draft_add(in->mail->draft, bytes, W_ROOM), r);
+}
+
+void intake_room(struct worker *w, struct spool_draft_letter *l)
+{
+	struct intake *in = l->arg;
+
+	(void)w;
+	if (in != NULL && in->session != NULL)
+		session_resume(in->session);
+}
+
+static void read_header(struct mail *m)
+{
+	struct slice value;
+	struct strbuf b;
+
+	if (!header_find(spool_draft_head(m->draft), "Message-ID", &value))
+		return;
+	strbuf_init(&b, 998);
+	header_unfold(value, 998, &b);
+	m->env.message_id = arena_slicedup(m->arena, strbuf_view(&b));
+	strbuf_fini(&b);
+}
+
+static void commit(struct intake *in)
+{
+	struct mail *m = in->mail;
+	struct strbuf packed;
+
+	for (unsigned i = 0; i < m->deliveries; i++)
+		m->delivery[i].created_us = m->env.accepted_us;
+	strbuf_init(&packed, 2 * ENVELOPE_MAX);
+	envelope_pack(&m->env, &packed);
+	in->committed = true;
+	spool_draft_commit(m->draft, strbuf_view(&packed), m->delivery,
+	    m->deliveries, W_STORED);
+	strbuf_fini(&packed);
+}
+
+static enum answer on_body_end(void *arg, struct session *s,
+    const struct body_facts *f, struct reply *r)
+{
+	struct intake *in = session_user(s);
+	struct mail *m = in->mail;
+
+	(void)arg;
+	m->env.size = spool_draft_size(m->draft);
+	m->env.bare_lf = f->bare_lf;
+	m->env.eight_bit = f->eight_bit;
+	if (header_hops(spool_draft_head(m->draft)) >
+	    session_conf(s)->limits.hops) {
+		reply_set(r, 554, "5.4.6", "Too many hops: this message "
+					   "loops");
+		return ANSWER_NOW;
+	}
+	read_header(m);
+	commit(in);
+	return ANSWER_LATER;
+}
+
+/* The queue is told before the first attempt's result can be. */
+static void tell_queue(struct worker *w, const struct mail *m)
+{
+	struct accepted_letter *l = mem_new(
+	    sizeof(*l) + m->deliveries * sizeof(l->item[0]));
+
+	l->letter.kind = S_ACCEPTED;
+	l->id = m->env.id;
+	l->size = m->env.size;
+	l->claimed = true;
+	l->n = m->deliveries;
+	for (unsigned i = 0; i < m->deliveries; i++) {
+		const struct spool_delivery *d = &m->delivery[i];
+
+		l->item[i] = (struct queue_item){.number = i,
+		    .rcpt = d->rcpt, .leg = d->leg, .role = d->role,
+		    .state = d->state, .hash = m->hash[d->rcpt],
+		    .change = d->change, .created_us = d->created_us};
+	}
+	mailbox_post(settle_box(w->app->settle), &l->letter);
+}
+
+void intake_stored(struct worker *w, struct spool_draft_letter *l)
+{
+	struct intake *in = l->arg;
+	struct mail *m = mail_ref(in->mail);
+	bool stored = l->status == SPOOL_STORED;
+	struct reply r;
+	char id[ID_TEXT];
+
+	if (stored) {
+		id_text(m->env.id, id);
+		reply_set(&r, 250, "2.0.0", "Ok: queued as %s", id);
+		tell_queue(w, m);
+	} else if (l->status == SPOOL_FULL) {
+		no_space(&r);
+	} else {
+		disk_failed(&r);
+	}
+	in->committed = false;
+	if (in->session != NULL)
+		session_answer(in->session, &r); /* on_reset follows */
+	else
+		intake_free(in);
+	if (stored)
+		dispatch_fresh(w, m);
+	mail_unref(m);
+}
+
+/* ---- ends ------------------------------------------------------------------- */
+
+static void on_reset(void *arg, struct session *s)
+{
+	struct intake *in = session_user(s);
+
+	(void)arg;
+	if (in == NULL)
+		return;
+	session_set_user(s, NULL);
+	in->session = NULL;
+	/* While the journal writes, its letter will free it. */
+	if (!in->committed)
+		intake_free(in);
+}
+
+static void on_closed(void *arg, struct session *s)
+{
+	struct worker *w = arg;
+
+	(void)s;
+	atomic_store(&w->sessions, server_sessions(w->server));
+}
+
+static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
+{
+	struct live *l = worker_live(arg, c);
+
+	return l == NULL || l->listen[listen] == NULL
+		   ? NULL : tls_server_ref(l->listen[listen]);
+}
+
+const struct server_ops intake_ops = {
+	.connected = on_connected,
+	.mail = on_mail,
+	.rcpt = on_rcpt,
+	.body_begin = on_body_begin,
+	.body = on_body,
+	.body_end = on_body_end,
+	.reset = on_reset,
+	.closed = on_closed,
+	.refused = refusals_add,
+	.tls = on_tls,
+};

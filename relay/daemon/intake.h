@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A mail comes in: the answers to what the server asks.
+ */
+#ifndef RELAY_DAEMON_INTAKE_H
+#define RELAY_DAEMON_INTAKE_H
+
+#include "relay/daemon/worker.h"
+
+extern const struct server_ops intake_ops; /* arg: struct worker */
+
+void intake_stored(struct worker *w, struct spool_draft_letter *l);
+void intake_room(struct worker *w, struct spool_draft_letter *l);
+
+/* Refusals for the audit trail, aggregated under flood (A3). refusals_add()
+ * is the server's `refused`. */
+struct refusals *refusals_new(struct worker *w);
+void refusals_free(struct refusals *r); /* flushes */
+void refusals_add(void *worker, struct session *s, const char *stage,
+    struct slice to, const struct reply *r);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A message in a worker's hand.
+ */
+#include "relay/daemon/mail.h"
+
+struct mail *mail_new(void)
+{
+	struct mail *m = NEW(struct mail);
+
+	m->refs = 1;
+	m->arena = arena_new();
+	return m;
+}
+
+struct mail *mail_ref(struct mail *m)
+{
+	m->refs++;
+	return m;
+}
+
+void mail_unref(struct mail *m)
+{
+	if (m == NULL || --m->refs > 0)
+		return;
+	if (m->draft != NULL)
+		spool_draft_free(m->draft);
+	spool_fetch_free(m->fetch);
+	mem_free(m->delivery);
+	mem_free(m->hash);
+	arena_free(m->arena);
+	mem_free(m);
+}
+
+struct mail *mail_of_fetch(struct spool_fetch *f)
+{
+	struct mail *m = mail_new();
+
+	m->fetch = f;
+	if (envelope_unpack(strbuf_view(&f->envelope), m->arena, &m->env) < 0) {
+		mail_unref(m);
+		return NULL;
+	}
+	m->delivery = mem_dup(f->delivery,
+	    f->deliveries * sizeof(struct spool_delivery));
+	m->deliveries = f->deliveries;
+	return m;
+}
+
+struct source *mail_source(struct mail *m)
+{
+	struct source *s;
+
+	if (m->draft != NULL)
+		return spool_draft_source(m->draft);
+	if (m->fetch == NULL)
+		return NULL;
+	s = m->fetch->source;
+	m->fetch->source = NULL;
+	return s;
+}
+
+bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)
+{
+	const char *why;
+
+	return rcpt < m->env.rcpts &&
+	       addr_parse(slice_str(m->env.rcpt[rcpt].to), true, out, &why) == 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A message in a worker's hand: its envelope, its deliveries, and where its
+ * bytes are. Counted by the attempts that stand on it; one worker's.
+ */
+#ifndef RELAY_DAEMON_MAIL_H
+#define RELAY_DAEMON_MAIL_H
+
+#include "policy/route.h"
+#include "relay/mail/envelope.h"
+#include "relay/spool/spool.h"
+
+struct mail {
+	int refs;
+	struct arena *arena;
+	struct envelope env;
+	struct spool_delivery *delivery;
+	unsigned deliveries;
+	uint64_t *hash;		   /* by recipient: the queue's key */
+	struct spool_draft *draft; /* accepted here: bytes in memory */
+	struct spool_fetch *fetch; /* read back: bytes on disk */
+};
+
+struct mail *mail_new(void);
+struct mail *mail_ref(struct mail *m);
+void mail_unref(struct mail *m);
+/* The envelope and deliveries of a fetched message. Takes `f`, also when it
+ * fails. NULL: not an envelope. */
+struct mail *mail_of_fetch(struct spool_fetch *f);
+/* The content, for one reader at a time; NULL when it is not at hand. */
+struct source *mail_source(struct mail *m);
+/* The recipient's address, parsed again from its text. */
+bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The queue thread: what workers, the table's follower and administrators
+ * report becomes a state in the queue and a record in the journal. The only
+ * place where the state of a delivery changes.
+ */
+#ifndef RELAY_DAEMON_SETTLE_H
+#define RELAY_DAEMON_SETTLE_H
+
+#include "relay/daemon/app.h"
+#include "relay/mail/result.h"
+#include "relay/queue/queue.h"
+#include "policy/table.h"
+
+enum settle_letter {
+	S_ACCEPTED = 1, /* struct accepted_letter */
+	S_OUTCOME,	/* struct outcome_letter  */
+	S_UNCLAIM,	/* struct unclaim_letter  */
+	S_RESOLVED,	/* struct resolved_letter */
+	S_PULL,		/* struct pull_letter     */
+	S_WAKE,		/* struct wake_letter     */
+	S_WRITTEN,	/* struct spool_op        */
+	S_CALL,		/* struct call            */
+};
+
+/* A message was stored; its queued deliveries are in the worker's hand when
+ * `claimed`. */
+struct accepted_letter {
+	struct letter letter;
+	uint64_t id, size;
+	bool claimed;
+	unsigned n;
+	struct queue_item item[];
+};
+
+/* An attempt is over (or a lifetime, or an administrator's bounce). */
+struct outcome_letter {
+	struct letter letter;
+	uint64_t id;
+	int leg;
+	enum role role;
+	uint64_t change; /* the table's, at the attempt */
+	int64_t time_us; /* wall */
+	bool reached;	 /* the leg spoke: for the breaker */
+	bool tried;	 /* a dialog was begun */
+	enum why why;
+	const char *who, *reason; /* WHY_ADMIN */
+	struct spool_draft *dsn; /* prepared; accepted with these updates */
+	struct accepted_letter *dsn_items;
+	struct arena *arena; /* of the results' strings; freed by settle */
+	unsigned n;
+	struct {
+		uint32_t number;
+		bool told;   /* the DSN speaks of it */
+		bool silent; /* failed, and the sender asked not to be told */
+		struct result result;
+	} row[];
+};
+
+struct unclaim_letter {
+	struct letter letter;
+	uint64_t id;
+	bool stale; /* its route is another now: resolve the message */
+	bool trouble; /* table or journal could not be read: not at once */
+	unsigned n;
+	uint32_t number[];
+};
+
+struct resolved_letter {
+	struct letter letter;
+	uint64_t id, change;
+	bool failed; /* the table or the message could not be read */
+	unsigned n;  /* recipients */
+	struct {
+		struct route route;
+		bool held, pinned;
+		uint64_t hash;
+	} rcpt[];
+};
+
+struct pull_letter {
+	struct letter letter;
+	int worker, leg;
+};
+
+/* Recipients that a change touched. `change` is set in the last letter of
+ * it: applied. */
+struct wake_letter {
+	struct letter letter;
+	uint64_t change;
+	bool all;
+	unsigned n;
+	uint64_t hash[];
+};
+
+struct settle *settle_new(struct app *a);
+struct mailbox *settle_box(struct settle *s);
+struct queue *settle_queue(struct settle *s); /* on its thread only */
+/* During recovery, before the thread runs. */
+void settle_recovered(void *arg, uint64_t id, struct slice envelope,
+    const struct spool_delivery *d, unsigned n);
+/* The lowest change a recovered delivery was resolved at; UINT64_MAX: none. */
+uint64_t settle_oldest_change(const struct settle *s);
+int settle_run(struct settle *s, struct error *err);
+void settle_stop(struct settle *s); /* handles what was posted, then ends */
+void settle_free(struct settle *s);
+void settle_configure(struct settle *s, struct conf *c); /* its thread */
+
+/* An administrator's decision about deliveries of one message: written and
+ * synced, then `done` on the queue's thread. */
+struct settle_act {
+	enum { ACT_RETRY, ACT_FREEZE, ACT_THAW, ACT_PARK, ACT_BOUNCE,
+		ACT_DELETE } what;
+	const char *who, *reason;
+};
+/* Queue thread. False: that delivery cannot take it in its state. */
+bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
+    uint32_t number);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of the queue thread: shared by settle.c (letters), act.c (what an
+ * administrator decides).
+ */
+#ifndef RELAY_DAEMON_SETTLE_INT_H
+#define RELAY_DAEMON_SETTLE_INT_H
+
+#include "relay/daemon/settle.h"
+#include "relay/daemon/worker.h"
+
+struct settle {
+	struct app *app;
+	struct queue *queue;
+	struct mailbox box;
+	pthread_t thread;
+	bool running;
+	_Atomic bool stop;
+	unsigned turn; /* of the workers */
+	uint64_t oldest_change;
+	struct queue_row *rows;
+	unsigned row_cap;
+};
+
+/* The new states of some deliveries of one message: written as one record,
+ * then given to the queue. */
+struct move {
+	struct queue_item item;
+	size_t detail_at, detail_n; /* in moves.details */
+};
+struct moves {
+	uint64_t id;
+	int64_t time_us;
+	uint32_t next_number;
+	struct move *move;
+	unsigned n, cap;
+	struct strbuf details;
+};
+void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us);
+void settle_moves_fini(struct moves *m);
+/* The item is copied; the pointer lives until the next move. */
+struct move *settle_move(struct moves *m, const struct queue_item *item);
+struct spool_op *settle_op(const struct moves *m);
+void settle_apply(struct settle *s, const struct moves *m);
+
+/* Waiting for the journal with a bounce and its DSN. */
+struct group {
+	struct outcome_letter *outcome;
+	struct moves moves;
+};
+
+struct spool_delivery settle_delivery(const struct queue_item *i);
+struct queue_row *settle_rows(struct settle *s, uint64_t id, unsigned *n_out);
+bool settle_item(struct settle *s, uint64_t id, uint32_t number,
+    struct queue_item *out);
+struct job_letter *settle_job(uint64_t id, const uint32_t *number, unsigned n);
+void settle_send_job(struct settle *s, int worker, struct job_letter *j);
+int settle_step(struct settle *s);
+void settle_act_written(struct settle *s, struct spool_op *op); /* act.c */
+
+#endif

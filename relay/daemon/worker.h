@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A worker: one thread with its loop, server, client, resolver and its own
+ * read-only handle of the cutover table. Nothing in it blocks.
+ */
+#ifndef RELAY_DAEMON_WORKER_H
+#define RELAY_DAEMON_WORKER_H
+
+#include "policy/table.h"
+#include "relay/client/client.h"
+#include "relay/daemon/app.h"
+#include "relay/server/server.h"
+
+enum worker_letter {
+	W_ACCEPTED = 1, /* struct accepted                              */
+	W_STORED,	/* struct spool_draft_letter: a commit's answer */
+	W_ROOM,		/* struct spool_draft_letter: go on adding      */
+	W_JOB,		/* struct job_letter                            */
+	W_RESOLVE,	/* struct job_letter, without deliveries        */
+	W_FETCHED,	/* struct spool_fetch                           */
+	W_CALL,		/* struct call                                  */
+};
+
+/* Why a job was handed out. */
+enum job_kind {
+	JOB_ATTEMPT, /* send it                                          */
+	JOB_EXPIRED, /* its lifetime is over: tell the sender, park      */
+	JOB_BOUNCE,  /* an administrator said so: tell the sender        */
+};
+
+/* Deliveries of one message to one leg in one role, from the queue. */
+struct job_letter {
+	struct letter letter;
+	enum job_kind kind;
+	uint64_t id;
+	int leg;
+	enum role role;
+	bool slot; /* a slot of the ledger comes along */
+	const char *who, *reason; /* of JOB_BOUNCE; owned by the letter */
+	unsigned n;
+	uint32_t number[];
+};
+
+enum { LIVES_MAX = 4 };
+
+struct waiting; /* attempts without a connection, by leg (dispatch.c) */
+
+struct worker {
+	struct app *app;
+	int index;
+	pthread_t thread;
+	struct loop *loop;
+	struct mailbox box;
+	struct stream_scratch *scratch;
+	struct server *server;
+	struct client *client;
+	struct dns *dns;
+	struct table *table; /* NULL while it cannot be opened */
+	struct arena *lookup; /* for one lookup */
+	struct live *live;
+	struct live *old[LIVES_MAX - 1]; /* sessions may still stand on them */
+	struct list waiting; /* struct attempt, oldest first */
+	struct timer handover;
+	struct refusals *refusals;
+	_Atomic int sessions, dialogs; /* shown in status, watched at stop */
+};
+
+struct worker *worker_new(struct app *a, int index, struct error *err);
+int worker_run(struct worker *w, struct error *err); /* starts the thread */
+void worker_join(struct worker *w);
+void worker_free(struct worker *w);
+
+/* The table, inside a read transaction; opened anew when it was lost. NULL
+ * and err when it cannot be read. End with table_end(). */
+struct table *worker_table(struct worker *w, struct error *err);
+struct live *worker_live(struct worker *w, const struct conf *c);
+
+#endif
