@@ -165,7 +165,8 @@ static void ready(struct dialog *d)
 	hops_free(d->hops);
 	d->hops = NULL;
 	if (d->tx != NULL) {
-		transact_admit(d);
+		if (d->tx->open > 0)
+			transact_admit(d);
 		if (d->tx->open > 0) {
 			enter(d, d->needs_rset ? STAGE_RSET : STAGE_MAIL);
 			return;

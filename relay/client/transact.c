@@ -11,7 +11,6 @@
  * FLIGHT_BYTES. A larger content waits for the answers to RCPT, so it is
  * never read from the journal in vain.
  */
-#include <inttypes.h>
 #include <limits.h>
 
 #include "relay/client/client_int.h"
@@ -118,8 +117,10 @@ static void put_mail(struct dialog *d, struct strbuf *out)
 	strbuf_adds(out, "MAIL FROM:<");
 	strbuf_adds(out, r->from);
 	strbuf_addc(out, '>');
-	if (stages_offers(d, EXT_SIZE))
-		strbuf_addf(out, " SIZE=%" PRIu64, r->content->size);
+	if (stages_offers(d, EXT_SIZE)) {
+		strbuf_adds(out, " SIZE=");
+		strbuf_addu(out, r->content->size);
+	}
 	put_body(d, out);
 	if (r->utf8 || batch_has_utf8(d->tx))
 		strbuf_adds(out, " SMTPUTF8");
