@@ -73,8 +73,7 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
 /* A new or recovered message with all its deliveries. `claimed`: those in
  * state D_QUEUED are in a worker's hand already (delivery from memory).
  * Deliveries that are over are kept until all of the message are. A wake-up
- * that meets a claimed delivery is remembered until its claim ends. False:
- * queue.max reached
+ * that meets a claimed delivery is remembered until its claim ends. False: queue.max reached
  * (recovered ones are always taken: `force`). An item resolved at a change
  * older than the queue's applied one is resolved anew. */
 bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
