@@ -364,11 +364,11 @@ static int check_sizes(const struct conf *c, const struct doc *doc,
 
 	if (strlen(c->control.socket) >= SOCKET_MAX)
 		return error_at(err, socket.file, socket.line, "control.socket "
-		    "is longer than the %d bytes of a socket's name; shorten it",
-		    SOCKET_MAX - 1);
+		    "is longer than the %d bytes of a socket's name; shorten "
+		    "it", SOCKET_MAX - 1);
 	if (c->spool.segment_bytes > c->spool.max_bytes / 8)
-		return error_at(err, max.file, max.line, "spool.max is less than "
-		    "eight times spool.segment; make it larger");
+		return error_at(err, max.file, max.line, "spool.max is less "
+		    "than eight times spool.segment; make it larger");
 	return 0;
 }
 

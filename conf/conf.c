@@ -253,13 +253,27 @@ static int number_legs(struct conf *c, struct error *err)
 	return 0;
 }
 
+/* dsn.via = "mx" is an egress that nobody has to write down. */
+static int fill_mx(struct builder *b)
+{
+	struct doc_section absent = {.kind = SEC_EGRESS, .title = "mx",
+	    .file = b->c->file, .line = 1, .first = DOC_END, .last = DOC_END};
+
+	if (strcmp(b->c->dsn.via, "mx") != 0)
+		return 0;
+	if (fill_leg(b, &absent) != 0)
+		return -1;
+	b->c->leg[b->c->legs - 1].direct = true;
+	return 0;
+}
+
 static int build(struct conf *c, const struct doc *doc, struct error *err)
 {
 	struct builder b = {.c = c, .doc = doc, .err = err};
 
 	if (fill_plain(&b) != 0 || fill_listens(&b) != 0 ||
 	    fill_legs(&b) != 0 || fill_domains(&b) != 0 ||
-	    conf_check(c, doc, err) != 0)
+	    conf_check(c, doc, err) != 0 || fill_mx(&b) != 0)
 		return -1;
 	return number_legs(c, err);
 }

@@ -43,7 +43,8 @@ static const struct bad form[] = {
 	{ B "postmaster = ${HOME}\n", "4: there is a ${ outside quotes; put the value into \"\"" },
 	{ B "domain \"b.example\" { route = a+b }\n",
 	  "4: there is a + outside quotes; put the value into \"\"" },
-	{ B "limits|errors = 3\n", "4: there is a | in this key; write the key inside its section" },
+	{ B "limits|errors = 3\n",
+	  "4: there is a | in this key; write the key inside its section" },
 	{ B "workers 3\n", "4: \"workers\" has no = behind it; write a key as  name = \"value\"" },
 	{ B "\n\nlimits = 3\n",
 	  "6: \"limits\" has no { behind it; write a section as  section { ... }  "
@@ -64,7 +65,12 @@ static const struct bad form[] = {
 	  "posthouse.conf(5) shows how it is written" },
 	{ B "\"\" = 3\n", "4: this cannot be read; posthouse.conf(5) shows how it is written" },
 	{ B "include \"x\"\n", "4: \"include\" is written  include(\"FILE\")" },
-	{ B "include(\"x\" \"y\")\n", "4: \"include\" is written  include(\"FILE\")" },
+	{ B "include(\"x\" \"y\")\n", "4: include takes one file; write include(\"FILE\")" },
+	{ B "include(\n)\n", "5: include takes one file; write include(\"FILE\")" },
+	{ B "include(\"x", "4: this string is not closed in its line; end it with \"" },
+	{ B "include(", "4: include takes one file; write include(\"FILE\")" },
+	{ B "hostname(\"x\")\n",
+	  "4: \"hostname\" has no = behind it; write a key as  name = \"value\"" },
 	{ B "include(\"x\", \"y\")\n", "4: include takes one file; write include(\"FILE\")" },
 };
 
