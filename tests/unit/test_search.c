@@ -158,6 +158,13 @@ static void an_upload_across_the_hour_is_found_by_its_id(void **state)
 	assert_non_null(strstr(strbuf_cstr(&f->found), ann[0]));
 }
 
+static void on_none(void *arg, struct slice object)
+{
+	(void)arg;
+	(void)object;
+	fail_msg("an event of no index");
+}
+
 static void an_index_that_is_not_there_is_said(void **state)
 {
 	struct search q = {.id = 1};
@@ -165,7 +172,7 @@ static void an_index_that_is_not_there_is_said(void **state)
 	bool more;
 
 	assert_int_equal(search_run(
-	    "/nonexistent/audit", &q, on_found, *state, &more, &err), -1);
+	    "/nonexistent/audit", &q, on_none, *state, &more, &err), -1);
 	assert_non_null(strstr(err.text, "/nonexistent/audit"));
 }
 
