@@ -29,7 +29,11 @@ struct attempt {
 	struct client_request req;
 	struct arena *arena; /* goes along with the outcome */
 	struct source *content;
+	struct outcome_letter *outcome; /* waits for the header of a DSN */
+	struct strbuf head;
 };
+
+enum { HEAD_MAX = 64 << 10 };
 
 /* ---- small things ----------------------------------------------------------- */
 
@@ -45,6 +49,7 @@ static struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
 	at->role = role;
 	at->arena = arena_new();
 	at->number = arena_alloc(at->arena, cap * sizeof(*at->number));
+	strbuf_init(&at->head, HEAD_MAX);
 	return at;
 }
 
@@ -54,6 +59,7 @@ static void attempt_free(struct attempt *at)
 	if (at->slot)
 		ledger_give(at->w->app->ledger, at->leg);
 	source_free(at->content);
+	strbuf_fini(&at->head);
 	mail_unref(at->mail);
 	live_unref(at->live);
 	arena_free(at->arena);
@@ -232,18 +238,77 @@ static void judge(const struct attempt *at, struct outcome_letter *o,
 	o->reached |= r->code != 0;
 }
 
-static void finish(struct attempt *at, struct outcome_letter *o)
+static void post_outcome(struct attempt *at)
 {
-	struct worker *w = at->w;
+	struct outcome_letter *o = at->outcome;
 
-	if (o->role == ROLE_PRIMARY && !bounce_prepare(w, at->mail, o))
-		for (unsigned i = 0; i < o->n; i++)
-			if (o->row[i].result.outcome == OUT_FAILED)
-				o->row[i].result.outcome = OUT_DEFERRED;
 	o->arena = at->arena;
 	at->arena = NULL;
-	mailbox_post(settle_box(w->app->settle), &o->letter);
+	mailbox_post(settle_box(at->w->app->settle), &o->letter);
 	attempt_free(at);
+}
+
+static void defer_failed(struct outcome_letter *o)
+{
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->row[i].result.outcome == OUT_FAILED)
+			o->row[i].result.outcome = OUT_DEFERRED;
+}
+
+/* Reads the head of the original for its DSN. False: the journal's reader
+ * will call again. */
+static bool read_head(struct attempt *at)
+{
+	struct slice chunk;
+
+	if (at->mail->draft != NULL) {
+		strbuf_addsl(&at->head,
+		    slice_head(spool_draft_head(at->mail->draft), HEAD_MAX));
+		return true;
+	}
+	while (at->content != NULL) {
+		switch (source_next(at->content, &chunk)) {
+		case SOURCE_CHUNK:
+			strbuf_addsl(&at->head,
+			    slice_head(chunk, HEAD_MAX - at->head.n));
+			if (at->head.n == HEAD_MAX)
+				return true;
+			break;
+		case SOURCE_WAIT:
+			return false;
+		case SOURCE_END:
+		case SOURCE_ERROR:
+			return true;
+		}
+	}
+	return true;
+}
+
+static void on_head(void *arg)
+{
+	struct attempt *at = arg;
+
+	if (!read_head(at))
+		return;
+	if (!bounce_prepare(at->w, at->mail, strbuf_view(&at->head),
+		at->outcome))
+		defer_failed(at->outcome);
+	post_outcome(at);
+}
+
+static void finish(struct attempt *at, struct outcome_letter *o)
+{
+	at->outcome = o;
+	if (o->role == ROLE_COPY || !bounce_due(at->mail, o)) {
+		post_outcome(at);
+		return;
+	}
+	if (at->content != NULL) {
+		source_rewind(at->content);
+		at->content->ready = on_head;
+		at->content->ready_arg = at;
+	}
+	on_head(at);
 }
 
 static void on_done(void *arg, struct client_request *req)

@@ -211,7 +211,7 @@ static void add_detail(struct moves *m, struct move *mv,
 {
 	mv->detail_at = m->details.n;
 	if (o->why == WHY_ADMIN)
-		actor_pack(o->who, o->reason, &m->details);
+		actor_pack(&(struct actor){o->who, o->reason}, &m->details);
 	else
 		result_pack(&o->row[k].result, &m->details);
 	mv->detail_n = m->details.n - mv->detail_at;

@@ -43,7 +43,7 @@ struct job_letter {
 
 enum { LIVES_MAX = 4 };
 
-struct waiting; /* attempts without a connection, by leg (dispatch.c) */
+struct refusals;
 
 struct worker {
 	struct app *app;
@@ -63,12 +63,20 @@ struct worker {
 	struct timer handover;
 	struct refusals *refusals;
 	_Atomic int sessions, dialogs; /* shown in status, watched at stop */
+	_Atomic bool drained;
 };
 
 struct worker *worker_new(struct app *a, int index, struct error *err);
 int worker_run(struct worker *w, struct error *err); /* starts the thread */
 void worker_join(struct worker *w);
 void worker_free(struct worker *w);
+
+/* Any thread: a new snapshot; no new work; is all work done; give up idle
+ * connections of a leg. */
+void worker_configure(struct worker *w, struct live *l);
+void worker_drain(struct worker *w);
+bool worker_quiet(const struct worker *w);
+void worker_yield(struct worker *w, int leg);
 
 /* The table, inside a read transaction; opened anew when it was lost. NULL
  * and err when it cannot be read. End with table_end(). */

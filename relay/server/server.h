@@ -16,6 +16,7 @@
 #include "relay/mail/cmd.h"
 #include "relay/mail/reply.h"
 #include "relay/net/listen.h"
+#include "relay/net/stream.h"
 
 struct server;	/* one per worker */
 struct session; /* one per connection */
