@@ -252,6 +252,13 @@ struct spool_pos {
 	uint64_t offset; /* of the record in the segment */
 };
 
+/* Parts of one group? Records start on even offsets; the second part of a
+ * group has its first one's offset + 1. */
+static inline bool spool_pos_together(struct spool_pos a, struct spool_pos b)
+{
+	return a.generation == b.generation && a.offset / 2 == b.offset / 2;
+}
+
 enum record_type {
 	REC_ACCEPTED = 1, REC_UPDATE = 2, REC_GROUP = 3, REC_NOTE = 4,
 	REC_CARRY = 5, REC_FACTS = 6, REC_TOTALS = 7, REC_CLEAN = 8,
