@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "conf/scan.h"
+#include "conf/outline.h"
 
 enum { FILE_MAX = 1 << 20, FILES_MAX = 64 };
 
@@ -27,7 +27,7 @@ struct parser {
 	bool failed; /* err is filled */
 	const char *file[FILES_MAX];
 	int files, current;
-	struct scan scan;
+	struct outline scan;
 	int opened;   /* sections of the current file so far */
 	int section;  /* of doc; 0: none is open */
 };
@@ -400,7 +400,7 @@ static int read_file(struct parser *p, cfg_t *cfg)
 	p->opened = 0;
 	if (read_all(p, &text) != 0)
 		goto out;
-	if (scan_text(text.p, text.n, &p->scan, &why) != 0) {
+	if (outline_text(text.p, text.n, &p->scan, &why) != 0) {
 		fail(p, p->scan.error_line, "%s", why.text);
 		goto out;
 	}
@@ -409,7 +409,7 @@ static int read_file(struct parser *p, cfg_t *cfg)
 				   "shows how it is written");
 	rc = p->failed ? -1 : 0;
 out:
-	scan_fini(&p->scan);
+	outline_fini(&p->scan);
 	strbuf_fini(&text);
 	return rc;
 }

@@ -52,7 +52,7 @@ struct spool_delivery {
 enum why {
 	WHY_NONE = 0,
 	WHY_ATTEMPT = 1,   /* a dialog ended: detail is a result */
-	WHY_ROUTE = 2,	   /* a change of the table: superseded, created, role */
+	WHY_ROUTE = 2,	   /* a change of the table: superseded, created */
 	WHY_HOLD = 3, WHY_RELEASE = 4,
 	WHY_NO_ROUTE = 5,  /* the route names no leg: parked */
 	WHY_LIFETIME = 6,
@@ -65,7 +65,7 @@ enum why {
 struct spool_update {
 	uint32_t delivery; /* its number; the next free one creates it */
 	struct spool_delivery to; /* the whole new state */
-	struct slice detail; /* packed result, or who and reason; may be empty */
+	struct slice detail; /* packed result, or who and reason; or empty */
 };
 
 /* ---- taking a message ---- */
@@ -132,9 +132,9 @@ struct spool_op {
 	unsigned flags;
 	enum spool_status status;
 	void *arg;
-	uint64_t id;		/* 0: a note only                              */
-	int64_t time_us;	/* wall                                        */
-	struct strbuf body;	/* packed updates or note; filled by the calls  */
+	uint64_t id;	    /* 0: a note only */
+	int64_t time_us;    /* wall */
+	struct strbuf body; /* packed updates or note; filled by the calls */
 	struct spool_draft *group; /* a draft that is accepted only together
 				    * with these updates (a bounce and its
 				    * DSN); its commit was prepared by

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
-#include "relay/net/stream.h"
+#include "relay/net/stream_int.h"
 
 enum { TURNS = 3000, TURN_MS = 2, QUIET = 20 };
 
@@ -40,6 +40,8 @@ static void on_answer(void *arg)
 {
 	struct owner *o = arg;
 
+	/* Other sessions were read meanwhile. */
+	memset(o->rig->scratch->bytes, '#', sizeof(o->rig->scratch->bytes));
 	if (o->mail_owed && o->owed.code >= 300)
 		o->in_tx = false; /* refused: no `reset` comes */
 	o->mail_owed = false;

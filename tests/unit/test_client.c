@@ -270,6 +270,8 @@ static void dots_are_doubled_for_data_and_not_for_chunks(void **state)
 	    {"250 HELP\r\n", "a\r\n.b\r\n..\r\n", "a\r\n..b\r\n...\r\n.\r\n"},
 	    {"250 HELP\r\n", ".", "..\r\n.\r\n"},
 	    {"250 HELP\r\n", "no end", "no end\r\n.\r\n"},
+	    {"250 HELP\r\n", "", ".\r\n"},
+	    {"250-x\r\n250 CHUNKING\r\n", "", ""},
 	    {"250-x\r\n250 CHUNKING\r\n", "a\r\n.b\n.\r\n", "a\r\n.b\n.\r\n"},
 	    {"250-x\r\n250 CHUNKING\r\n", "no end", "no end"},
 	};
@@ -352,6 +354,8 @@ static void a_large_message_arrives_whole(void **state)
 		world_wait(w, 1);
 		assert_int_equal(s->rcpt[0].result.outcome, OUT_DELIVERED);
 		assert_int_equal(w->leg->body.n, i == 0 ? SIZE + 3 : SIZE);
+		assert_int_equal(
+		    i, strstr(world_said(w), "BDAT 5242880 LAST\n") != NULL);
 		assert_memory_equal(w->leg->body.p, bytes, SIZE);
 		sent_free(s);
 		world_free(w);
@@ -381,6 +385,41 @@ static void a_large_message_is_not_sent_for_nobody(void **state)
 	sent_free(s);
 	world_free(w);
 	mem_free(bytes);
+}
+
+static void a_transaction_has_no_more_than_max_recipients(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct sent *s = sent_new(w, "a@x.test b@x.test c@x.test d@x.test");
+
+	(void)state;
+	w->cl.max_recipients = 3;
+	assert_true(world_send(w, s));
+	world_wait(w, 1);
+	assert_string_equal(world_said(w),
+	    MAIL " SIZE=25\n" TO("a@x.test") TO("b@x.test") TO(
+		"c@x.test") "DATA\n" MAIL " SIZE=25\n" TO("d@x.test") "DATA\n");
+	check_results(s, OK OK OK OK);
+	sent_free(s);
+	world_free(w);
+}
+
+static void a_leg_may_have_a_name_and_an_address_of_its_own(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct sent *s = sent_new(w, "a@x.test");
+
+	(void)state;
+	w->cl.helo = "out.test";
+	w->cl.source = "127.0.0.2";
+	assert_true(world_send(w, s));
+	world_wait(w, 1);
+	check_results(s, OK);
+	assert_string_equal(w->leg->peer, "127.0.0.2");
+	assert_true(
+	    slice_starts(strbuf_view(&w->leg->said), SLICE("EHLO out.test\n")));
+	sent_free(s);
+	world_free(w);
 }
 
 static void results_say_who_answered_and_what(void **state)
@@ -416,6 +455,8 @@ int main(void)
 	    cmocka_unit_test(a_message_is_two_writes_or_one),
 	    cmocka_unit_test(a_large_message_arrives_whole),
 	    cmocka_unit_test(a_large_message_is_not_sent_for_nobody),
+	    cmocka_unit_test(a_transaction_has_no_more_than_max_recipients),
+	    cmocka_unit_test(a_leg_may_have_a_name_and_an_address_of_its_own),
 	    cmocka_unit_test(results_say_who_answered_and_what),
 	};
 

@@ -257,6 +257,7 @@ static void on_accept(void *arg, int what)
 				 .arg = c},
 	    fd);
 	list_push_back(&g->conns, &c->node);
+	netaddr_ip(stream_peer(c->s), g->peer);
 	g->connected++;
 	g->open++;
 	say(c, answer_of(g, SLICE("CONNECT")));

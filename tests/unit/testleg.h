@@ -38,6 +38,7 @@ struct leg {
 	struct sock_ops sock;
 	struct list conns;
 	int connected, open;
+	char peer[NETADDR_TEXT]; /* of the last connection */
 	struct strbuf said; /* commands of all connections, a line each */
 	struct strbuf body; /* contents as they came, dots and all */
 	int bodies;
