@@ -15,7 +15,7 @@
 #include "relay/net/stream.h"
 #include "relay/net/stream_int.h"
 
-enum { TURNS = 2000, TURN_MS = 50 };
+enum { TURNS = 2000, TURN_MS = 5 };
 
 /* An owner that writes down what it is told. */
 struct owner {
