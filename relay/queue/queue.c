@@ -18,7 +18,7 @@ enum {
 #define DUE_MAX ((INT64_C(1) << 47) - 1)
 #define CREATED_MAX ((INT64_C(1) << 55) - 1)
 
-/* ---- time -------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------- */
 
 /* The two clocks drift against each other by less than a step between jumps
  * of the wall clock, and stamps should not tremble. */
@@ -38,7 +38,7 @@ static int64_t bounded(int64_t v, int64_t max)
 	return v > max ? max : v < -max ? -max : v;
 }
 
-/* ---- lists and places ---------------------------------------------------------- */
+/* ---- lists and places -------------------------------------------------- */
 
 static void insert_after(struct queue *q, uint32_t at, uint32_t n)
 {
@@ -120,7 +120,7 @@ void place_claim(struct queue *q, uint32_t n)
 		d->change = q->applied;
 }
 
-/* ---- entries --------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------- */
 
 /* Callers ask for the numbers of a message one after another. */
 static uint32_t find_number(struct queue *q, uint32_t msg, uint32_t number)
@@ -242,7 +242,7 @@ static void claim_ended(struct queue *q, uint32_t n)
 	d->woken = 0;
 }
 
-/* ---- what comes from outside ------------------------------------------------------- */
+/* ---- what comes from outside ------------------------------------------- */
 
 bool queue_full(const struct queue *q)
 {
@@ -334,7 +334,7 @@ void queue_retry(struct queue *q, uint64_t id, uint32_t number)
 	place_put(q, n);
 }
 
-/* ---- the step ------------------------------------------------------------------------ */
+/* ---- the step ---------------------------------------------------------- */
 
 static int ms_until(const struct queue *q, int64_t us, int most)
 {
@@ -380,7 +380,7 @@ int queue_step(struct queue *q, int64_t mono_ms)
 	return more ? 0 : until_next(q);
 }
 
-/* ---- birth and death ------------------------------------------------------------------ */
+/* ---- birth and death --------------------------------------------------- */
 
 static void make_heads(struct queue *q)
 {

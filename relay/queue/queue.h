@@ -26,8 +26,8 @@ struct queue_item {
 	uint16_t leg;
 	uint8_t role, state, uncertain, reason, flags;
 	uint16_t attempts;
-	uint64_t hash;	 /* of the recipient's folded base address (hash.h);
-			  * never 0                                         */
+	uint64_t hash;	 /* of the recipient's folded base address
+			  * (hash.h); never 0 */
 	uint64_t change; /* the table's, when it was resolved */
 	int64_t created_us, due_us; /* wall clock; kept monotonic, so that a
 				     * clock that is set moves the stamps */
@@ -77,8 +77,8 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
  * state D_QUEUED are in a worker's hand already (delivery from memory).
  * Deliveries that are over are kept until all of the message are. A wake-up
  * that meets a claimed delivery is remembered until its claim ends. False:
- * queue.max reached (recovered ones are always taken: `force`). An item resolved at a change
- * older than the queue's applied one is resolved anew. */
+ * queue.max reached (recovered ones are always taken: `force`). An item
+ * resolved at a change older than the queue's applied one is resolved anew. */
 bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
     const struct queue_item *items, unsigned n, bool claimed, bool force);
 bool queue_full(const struct queue *q); /* any thread */

@@ -12,7 +12,7 @@
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/queue_fix.h"
 
-/* ---- starting ------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------- */
 
 static void what_is_queued_starts_at_once_and_oldest_first(void **state)
 {
@@ -119,7 +119,7 @@ static void what_a_worker_has_in_hand_is_not_started(void **state)
 	queue_unclaim(f->q, 99, 0, true); /* nobody's */
 }
 
-/* ---- retries ---------------------------------------------------------------- */
+/* ---- retries ----------------------------------------------------------- */
 
 static void retries_follow_the_steps_and_the_last_repeats(void **state)
 {
@@ -174,6 +174,41 @@ static void a_lifetime_ends_without_an_attempt(void **state)
 	assert_true(f->started[1].expired);
 	assert_false(f->started[1].slot);
 	assert_int_equal(ledger_used(f->ledger, LEGACY), 0);
+}
+
+static void only_what_is_too_old_of_a_message_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	    fix_item(f, 1, LEGACY)};
+
+	i[1].created_us -= 3601 * SECOND;
+	assert_true(queue_insert(f->q, 1, 1, i, 2, false, false));
+	fix_settle(f);
+	assert_int_equal(f->starts, 2);
+	for (unsigned s = 0; s < 2; s++) {
+		assert_int_equal(f->started[s].n, 1);
+		assert_int_equal(f->started[s].number[0],
+		    f->started[s].expired);
+	}
+}
+
+static void mail_of_a_leg_that_bounces_nothing_has_no_end(void **state)
+{
+	struct fixture *f = *state;
+	struct conf *c = conf_tmp_good(f->dir,
+	    "hostname = \"r.example\"\n"
+	    "leg \"legacy\" { hosts = \"a.example\" soft_bounce = true }\n"
+	    "domain \"example.com\" { }\n", f->names);
+	struct queue_item i = fix_item(f, 0, LEGACY);
+
+	queue_configure(f->q, c);
+	conf_unref(c);
+	i.created_us -= 400 * 86400 * SECOND;
+	assert_true(queue_insert(f->q, 1, 1, &i, 1, false, false));
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	assert_false(f->started[0].expired);
 }
 
 static void a_clock_that_is_set_ends_no_lifetime_and_no_wait(void **state)
@@ -242,12 +277,13 @@ static void stamps_come_back_as_they_were_given(void **state)
 	assert_int_equal(r.size, UINT64_MAX);
 }
 
-/* ---- the end of messages ------------------------------------------------------ */
+/* ---- the end of messages ----------------------------------------------- */
 
 static void a_message_is_forgotten_when_all_of_it_is_over(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i[2] = {fix_item(f, 0, LEGACY), fix_item(f, 1, CLOUD)};
+	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	    fix_item(f, 1, CLOUD)};
 	struct queue_counts c;
 	struct queue_row r[4];
 
@@ -294,7 +330,8 @@ static void a_full_queue_says_no_but_keeps_what_is_accepted(void **state)
 static void the_walk_shows_every_message_once_in_order(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i[3] = {fix_item(f, 0, LEGACY), fix_item(f, 1, LEGACY),
+	struct queue_item i[3] = {fix_item(f, 0, LEGACY),
+	    fix_item(f, 1, LEGACY),
 	    fix_item(f, 2, CLOUD)};
 	struct queue_row r[7];
 	uint64_t after = 0, seen = 0;
@@ -327,6 +364,8 @@ int main(void)
 		T(retries_follow_the_steps_and_the_last_repeats),
 		T(jitter_spreads_and_stays_in_its_bounds),
 		T(a_lifetime_ends_without_an_attempt),
+		T(only_what_is_too_old_of_a_message_ends),
+		T(mail_of_a_leg_that_bounces_nothing_has_no_end),
 		T(a_clock_that_is_set_ends_no_lifetime_and_no_wait),
 		T(an_administrator_makes_it_due_now),
 		T(stamps_come_back_as_they_were_given),

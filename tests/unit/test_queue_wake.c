@@ -33,7 +33,7 @@ static void release(struct fixture *f, uint64_t id, uint64_t change)
 	queue_resolved(f->q, id, change);
 }
 
-/* ---- wake-ups ---------------------------------------------------------------- */
+/* ---- wake-ups ---------------------------------------------------------- */
 
 static void a_change_wakes_those_it_concerns_and_nobody_else(void **state)
 {
@@ -254,7 +254,23 @@ static void attempts_of_an_older_change_are_counted(void **state)
 	assert_int_equal(queue_older_attempts(f->q, 0, 2), 1);
 }
 
-/* ---- the breaker ----------------------------------------------------------------- */
+static void an_attempt_begun_after_a_change_is_not_older(void **state)
+{
+	struct fixture *f = *state;
+
+	ledger_gate(f->ledger, LEGACY, GATE_STOP, true);
+	fix_put(f, 1, LEGACY, 50);
+	fix_settle(f);
+	queue_wake(f->q, 51); /* somebody else's */
+	queue_applied(f->q, 2);
+	ledger_gate(f->ledger, LEGACY, GATE_STOP, false);
+	fix_settle(f);
+	assert_true(queue_claimed(f->q, 1, 0));
+	assert_int_equal(queue_older_attempts(f->q, 50, 2), 0);
+	assert_int_equal(queue_older_attempts(f->q, 50, 3), 1);
+}
+
+/* ---- the breaker ------------------------------------------------------- */
 
 /* Starts what is ready and lets it fail, `n` times. */
 static void fail_reaching(struct fixture *f, unsigned n)
@@ -384,6 +400,22 @@ static void time_without_the_leg_counts_against_no_lifetime(void **state)
 	assert_true(f->started[1].expired);
 }
 
+static void a_fault_before_the_mail_came_is_not_counted(void **state)
+{
+	struct fixture *f = *state;
+
+	queue_leg_suspend(f->q, CLOUD, true);
+	fix_later(f, 3 * 3600);
+	queue_leg_suspend(f->q, CLOUD, false);
+	fix_put(f, 1, CLOUD, 1);
+	fix_settle(f);
+	fix_outcome(f, 1, 0, D_DEFERRED);
+	ledger_give(f->ledger, CLOUD);
+	fix_later(f, 3601);
+	assert_int_equal(f->starts, 2);
+	assert_true(f->started[1].expired);
+}
+
 static void after_two_weeks_it_counts_though_the_leg_is_down(void **state)
 {
 	struct fixture *f = *state;
@@ -399,7 +431,7 @@ static void after_two_weeks_it_counts_though_the_leg_is_down(void **state)
 	assert_false(f->started[0].slot);
 }
 
-/* ---- the ledger --------------------------------------------------------------------- */
+/* ---- the ledger -------------------------------------------------------- */
 
 static void *take_and_give(void *arg)
 {
@@ -461,11 +493,13 @@ int main(void)
 		T(what_is_over_is_not_woken),
 		T(mail_for_one_recipient_is_released_oldest_first),
 		T(attempts_of_an_older_change_are_counted),
+		T(an_attempt_begun_after_a_change_is_not_older),
 		T(a_leg_that_cannot_be_reached_is_left_alone),
 		T(one_delivery_probes_and_success_lets_all_go),
 		T(a_probe_that_fails_or_is_not_made_is_followed_by_another),
 		T(a_suspended_leg_takes_nothing_not_even_a_probe),
 		T(time_without_the_leg_counts_against_no_lifetime),
+		T(a_fault_before_the_mail_came_is_not_counted),
 		T(after_two_weeks_it_counts_though_the_leg_is_down),
 		T(threads_together_never_take_more_than_the_limit),
 		T(a_leg_that_leaves_the_configuration_has_no_slots),
