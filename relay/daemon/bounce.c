@@ -46,7 +46,7 @@ bool bounce_due(const struct mail *m, const struct outcome_letter *o)
 	return false;
 }
 
-/* ---- the text ------------------------------------------------------------------ */
+/* ---- the text ---- */
 
 /* `text` with every `inner` (the address a leg knows) replaced by `outer`
  * (the one the sender knows): the inside of the house is nobody's business
@@ -128,7 +128,7 @@ static void print(struct worker *w, const struct mail *m, struct slice header,
 	dsn_print(d, out);
 }
 
-/* ---- where it goes ---------------------------------------------------------------- */
+/* ---- where it goes ---- */
 
 static void one_leg(struct route *r, int leg)
 {
@@ -185,7 +185,8 @@ static unsigned make_deliveries(const struct decision *d, bool parked,
 static struct accepted_letter *make_items(const struct envelope *e,
     const struct spool_delivery *dl, unsigned n, uint64_t hash)
 {
-	struct accepted_letter *l = mem_new(sizeof(*l) + n * sizeof(l->item[0]));
+	struct accepted_letter *l = mem_new(
+	    sizeof(*l) + n * sizeof(l->item[0]));
 
 	l->letter.kind = S_ACCEPTED;
 	l->id = e->id;
@@ -200,7 +201,7 @@ static struct accepted_letter *make_items(const struct envelope *e,
 	return l;
 }
 
-/* ---- all together -------------------------------------------------------------------- */
+/* ---- all together ---- */
 
 /* The draft is prepared; it is written by the group that it becomes. */
 static void prepare(struct worker *w, struct outcome_letter *o,

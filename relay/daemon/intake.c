@@ -82,7 +82,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	return ANSWER_NOW;
 }
 
-/* ---- RCPT ---------------------------------------------------------------- */
+/* ---- RCPT ---- */
 
 static struct spool_delivery *new_delivery(struct intake *in)
 {
@@ -189,7 +189,8 @@ static enum answer on_rcpt(void *arg, struct session *s,
 
 	(void)arg;
 	qualify(in->mail->arena, c, &t);
-	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n > ENVELOPE_MAX) {
+	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n >
+	    ENVELOPE_MAX) {
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}
@@ -208,7 +209,7 @@ static enum answer on_rcpt(void *arg, struct session *s,
 	return ANSWER_NOW;
 }
 
-/* ---- content --------------------------------------------------------------- */
+/* ---- content ---- */
 
 static void no_space(struct reply *r)
 {
@@ -380,7 +381,7 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 	mail_unref(m);
 }
 
-/* ---- ends ------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 static void on_reset(void *arg, struct session *s)
 {

@@ -7,18 +7,17 @@
  */
 #include "relay/daemon/settle.h"
 
-#include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/follow.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
 #include "relay/daemon/worker.h"
 #include "relay/mail/actor.h"
-#include "relay/mail/domain.h"
 
 enum { RESOLVE_MAX = 64, PULL_MAX = 4 };
 #define TROUBLE_US INT64_C(30000000)
 
-/* ---- items ------------------------------------------------------------------- */
+/* ---- items ---- */
 
 struct spool_delivery settle_delivery(const struct queue_item *i)
 {
@@ -70,7 +69,7 @@ bool settle_item(struct settle *s, uint64_t id, uint32_t number,
 	return false;
 }
 
-/* ---- moves --------------------------------------------------------------------- */
+/* ---- moves ---- */
 
 void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us)
 {
@@ -118,7 +117,7 @@ void settle_apply(struct settle *s, const struct moves *m)
 		queue_set(s->queue, m->id, &m->move[i].item);
 }
 
-/* ---- an attempt's outcome --------------------------------------------------------- */
+/* ---- an attempt's outcome ---- */
 
 static void move_failed(const struct outcome_letter *o, unsigned k,
     struct queue_item *i)
@@ -251,7 +250,7 @@ static void on_outcome(struct settle *s, struct outcome_letter *o)
 	outcome_free(o);
 }
 
-/* ---- routes anew (doc/routing.md) --------------------------------------------------- */
+/* ---- routes anew (doc/routing.md) ---- */
 
 static unsigned have_of(const struct queue_row *rows, unsigned n,
     uint32_t rcpt, struct plan_have *have)
@@ -363,7 +362,7 @@ static void on_resolved(struct settle *s, struct resolved_letter *l)
 	mem_free(l);
 }
 
-/* ---- the other letters ------------------------------------------------------------------ */
+/* ---- the other letters ---- */
 
 static void on_accepted(struct settle *s, struct accepted_letter *l)
 {
@@ -451,7 +450,7 @@ static void on_letter(struct settle *s, struct letter *l)
 	}
 }
 
-/* ---- what the queue wants ---------------------------------------------------------------- */
+/* ---- what the queue wants ---- */
 
 static struct worker *pick(struct settle *s, int worker)
 {
@@ -508,28 +507,22 @@ static void queue_wants_slot(void *arg, int leg)
 static const struct queue_ops queue_ops = {
 	queue_start, queue_resolve, queue_wants_slot};
 
-/* ---- recovery ------------------------------------------------------------------------------- */
+/* ---- recovery ---- */
 
-/* The queue's key of a recipient, without the table: its folded base. */
+/* The queue's key of a recipient, without the table. */
 static uint64_t base_hash(struct settle *s, const char *to)
 {
-	const struct conf *c = s->app->live->conf;
-	const struct conf_domain *d = NULL;
 	struct strbuf key;
 	struct addr a;
 	const char *why;
-	uint64_t hash = 1;
+	uint64_t hash = 0;
 
-	if (addr_parse(slice_str(to), true, &a, &why) < 0)
-		return hash;
-	strbuf_init(&key, ADDR_MAX * 2);
-	if (domain_normal(a.domain, &key))
-		d = conf_domain(c, strbuf_view(&key));
-	strbuf_reset(&key);
-	if (addr_key(&a, d == NULL ? '\0' : d->subaddress, &key))
-		hash = hash_slice(strbuf_view(&key)) | 1;
+	strbuf_init(&key, 2 * ADDR_MAX);
+	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
+	    addr_key(&a, '\0', &key))
+		hash = follow_key_hash(s->app->live->conf, strbuf_view(&key));
 	strbuf_fini(&key);
-	return hash;
+	return hash | 1;
 }
 
 void settle_recovered(void *arg, uint64_t id, struct slice envelope,
@@ -563,7 +556,7 @@ uint64_t settle_oldest_change(const struct settle *s)
 	return s->oldest_change;
 }
 
-/* ---- the thread ------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 struct settle *settle_new(struct app *a)
 {

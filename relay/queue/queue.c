@@ -169,7 +169,7 @@ static void fill(struct queue *q, struct delivery *d,
 static uint32_t entry_new(struct queue *q, uint32_t msg,
     const struct queue_item *i)
 {
-	uint32_t n = pool_new(&q->deliveries);
+	uint32_t n = slab_new(&q->deliveries);
 	struct delivery *d = delivery_at(q, n);
 	struct message *m = message_at(q, msg);
 
@@ -196,7 +196,7 @@ static void entry_free(struct queue *q, uint32_t n)
 	count(q, delivery_at(q, n), false);
 	if (q->hint == n)
 		q->hint = 0;
-	pool_free(&q->deliveries, n);
+	slab_free(&q->deliveries, n);
 	q->counts.deliveries--;
 	atomic_fetch_sub(&q->held, 1);
 }
@@ -214,13 +214,13 @@ void message_forget_if_over(struct queue *q, uint32_t msg)
 		entry_free(q, n);
 	}
 	index_remove(q, msg);
-	pool_free(&q->messages, msg);
+	slab_free(&q->messages, msg);
 	q->counts.messages--;
 }
 
 static uint32_t message_new(struct queue *q, uint64_t id, uint64_t size)
 {
-	uint32_t msg = pool_new(&q->messages);
+	uint32_t msg = slab_new(&q->messages);
 	struct message *m = message_at(q, msg);
 
 	m->id = id;
@@ -387,14 +387,14 @@ static void make_heads(struct queue *q)
 	for (uint32_t i = 1; i < HEADS; i++) {
 		struct delivery *d;
 
-		pool_new(&q->deliveries);
+		slab_new(&q->deliveries);
 		d = delivery_at(q, i);
 		d->prev = d->next = i;
 	}
 	for (uint32_t i = 1; i < MESSAGE_HEADS; i++) {
 		struct message *m;
 
-		pool_new(&q->messages);
+		slab_new(&q->messages);
 		m = message_at(q, i);
 		m->prev = m->next = i;
 	}
@@ -407,8 +407,8 @@ struct queue *queue_new(const struct queue_config *c, struct conf *conf)
 	q->config = *c;
 	q->conf = conf_ref(conf);
 	atomic_store(&q->limit, conf->queue.max);
-	pool_init(&q->deliveries, sizeof(struct delivery));
-	pool_init(&q->messages, sizeof(struct message));
+	slab_init(&q->deliveries, sizeof(struct delivery));
+	slab_init(&q->messages, sizeof(struct message));
 	make_heads(q);
 	q->failed_us = INT64_MAX;
 	queue_tick(q);
@@ -421,8 +421,8 @@ void queue_free(struct queue *q)
 	if (q == NULL)
 		return;
 	chain_fini(q);
-	pool_fini(&q->deliveries);
-	pool_fini(&q->messages);
+	slab_fini(&q->deliveries);
+	slab_fini(&q->messages);
 	conf_unref(q->conf);
 	mem_free(q->job);
 	mem_free(q);

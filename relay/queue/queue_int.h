@@ -7,14 +7,14 @@
  * those in a worker's hand. A message is in the tree of ids (index.c) and,
  * while its routes are to be resolved, in the list of those.
  *
- * Everything is named by its number in a pool. Times are monotonic, in us;
+ * Everything is named by its number in a slab. Times are monotonic, in us;
  * wall clock only goes in and out (queue.c). One thread.
  */
 #ifndef RELAY_QUEUE_QUEUE_INT_H
 #define RELAY_QUEUE_QUEUE_INT_H
 
 #include "relay/base/clock.h"
-#include "relay/queue/pool.h"
+#include "relay/queue/slab.h"
 #include "relay/queue/queue.h"
 
 enum place { PLACE_NONE, PLACE_WHEEL, PLACE_READY, PLACE_CLAIMED };
@@ -23,7 +23,7 @@ enum resolve { RESOLVE_NONE, RESOLVE_PENDING, RESOLVE_ASKED };
 enum {
 	WHEEL_LEVELS = 6, /* of 6 bits: more than the 33 of a tick */
 	WHEEL_SLOTS = 64, /* a level */
-	/* Heads of lists are the first entries of the pools. */
+	/* Heads of lists are the first entries of the slabs. */
 	HEAD_READY = 1, /* + leg */
 	HEAD_CLAIMED = HEAD_READY + NAMES_MAX,
 	HEAD_WHEEL, /* + level * WHEEL_SLOTS + slot */
@@ -90,7 +90,7 @@ struct leg {
 struct queue {
 	struct queue_config config;
 	struct conf *conf;
-	struct pool deliveries, messages;
+	struct slab deliveries, messages;
 	uint32_t root; /* of the tree of messages */
 	struct wheel wheel;
 	struct chains chains;
@@ -118,12 +118,12 @@ struct queue {
 
 static inline struct delivery *delivery_at(const struct queue *q, uint32_t n)
 {
-	return pool_at(&q->deliveries, n);
+	return slab_at(&q->deliveries, n);
 }
 
 static inline struct message *message_at(const struct queue *q, uint32_t n)
 {
-	return pool_at(&q->messages, n);
+	return slab_at(&q->messages, n);
 }
 
 static inline bool waits_for_time(const struct delivery *d)

@@ -379,6 +379,50 @@ static void a_reset_connection_says_so(void **state)
 	    stream_error(w->o.s), "receive: Connection reset by peer");
 }
 
+/* A system that takes or gives one byte, then none, by turns. */
+static int recv_turn, send_turn;
+
+static ssize_t recv_slowly(int fd, void *p, size_t n)
+{
+	if (++recv_turn % 2 == 0) {
+		errno = recv_turn % 4 == 0 ? EAGAIN : EINTR;
+		return -1;
+	}
+	return recv(fd, p, n > 0 ? 1 : 0, 0);
+}
+
+static ssize_t send_slowly(int fd, const void *p, size_t n)
+{
+	if (++send_turn % 2 == 0) {
+		errno = send_turn % 4 == 0 ? EAGAIN : EINTR;
+		return -1;
+	}
+	return send(fd, p, n > 0 ? 1 : 0, MSG_NOSIGNAL);
+}
+
+static void short_calls_lose_nothing(void **state)
+{
+	static struct sock_ops slow;
+	struct world *w = *state;
+	/* Few: each byte costs a socket pair a buffer of its own. */
+	const char *text = "250-mx.example\r\n250 PIPELINING\r\n";
+	int n = (int)strlen(text);
+	char got[100] = "";
+
+	slow = sock_system;
+	slow.recv = recv_slowly;
+	slow.send = send_slowly;
+	open_with(w, &slow);
+	say(w, text);
+	stream_write(w->o.s, slice_str(text));
+	stream_flush(w->o.s);
+	until(w, &w->o.drained, 1);
+	until(w, &w->o.inputs, n);
+	assert_got(w, text);
+	assert_int_equal(read(w->peer, got, sizeof(got)), n);
+	assert_string_equal(got, text);
+}
+
 /* Real time drives the timers; only the stamp is ours. */
 static void a_deadline_that_is_moved_does_not_end_the_stream(void **state)
 {
@@ -492,6 +536,7 @@ int main(void)
 		T(a_peer_that_never_reads_is_given_up),
 		T(last_words_are_heard_before_the_broken_pipe),
 		T(a_reset_connection_says_so),
+		T(short_calls_lose_nothing),
 		T(a_deadline_that_is_moved_does_not_end_the_stream),
 		T(a_cleared_deadline_never_comes),
 		T(a_connection_is_ready_and_sends_what_was_gathered),

@@ -5,15 +5,15 @@
  * chunks that never move and are given back only as a whole. Number 0 is
  * none. One thread.
  */
-#ifndef RELAY_QUEUE_POOL_H
-#define RELAY_QUEUE_POOL_H
+#ifndef RELAY_QUEUE_SLAB_H
+#define RELAY_QUEUE_SLAB_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POOL_CHUNK_BITS = 12, POOL_CHUNK = 1 << POOL_CHUNK_BITS };
+enum { SLAB_CHUNK_BITS = 12, SLAB_CHUNK = 1 << SLAB_CHUNK_BITS };
 
-struct pool {
+struct slab {
 	size_t size; /* of one, at least 4 */
 	char **chunk;
 	uint32_t chunks;
@@ -21,16 +21,16 @@ struct pool {
 	uint32_t free; /* first of those given back, or 0 */
 };
 
-void pool_init(struct pool *p, size_t size);
-void pool_fini(struct pool *p);
-/* Zeroed. The first calls after pool_init() give 1, 2, 3, … */
-uint32_t pool_new(struct pool *p);
-void pool_free(struct pool *p, uint32_t n);
+void slab_init(struct slab *p, size_t size);
+void slab_fini(struct slab *p);
+/* Zeroed. The first calls after slab_init() give 1, 2, 3, … */
+uint32_t slab_new(struct slab *p);
+void slab_free(struct slab *p, uint32_t n);
 
-static inline void *pool_at(const struct pool *p, uint32_t n)
+static inline void *slab_at(const struct slab *p, uint32_t n)
 {
-	return p->chunk[n >> POOL_CHUNK_BITS] +
-	       (n & (POOL_CHUNK - 1)) * p->size;
+	return p->chunk[n >> SLAB_CHUNK_BITS] +
+	       (n & (SLAB_CHUNK - 1)) * p->size;
 }
 
 #endif
