@@ -20,7 +20,7 @@ struct attempt {
 	bool slot;	   /* a slot of the ledger is ours */
 	int64_t since_ms;  /* waiting since */
 	uint64_t change;
-	uint32_t *number;  /* in arena */
+	struct job_row *row; /* in arena */
 	unsigned n;
 	struct client_request req;
 	struct arena *arena; /* goes along with the outcome */
@@ -37,8 +37,8 @@ enum giving_back {
 };
 
 /* Those deliveries go back to the queue unattempted. */
-void attempt_give_back(struct worker *w, uint64_t id, const uint32_t *number,
-    unsigned n, enum giving_back how);
+void attempt_give_back(struct worker *w, uint64_t id,
+    const struct job_row *row, unsigned n, enum giving_back how);
 
 struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
     enum role role, unsigned cap);

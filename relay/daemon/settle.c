@@ -227,7 +227,7 @@ static void on_outcome(struct settle *s, struct outcome_letter *o)
 		struct queue_item item;
 
 		/* Deleted meanwhile: nothing is owed any more. */
-		if (!settle_item(s, o->id, o->row[k].number, &item))
+		if (!settle_item(s, o->id, o->row[k].delivery.number, &item))
 			continue;
 		if (o->row[k].result.outcome == OUT_UNTRIED) {
 			queue_unclaim(s->queue, o->id, item.number, true);
@@ -459,15 +459,20 @@ static struct worker *pick(struct settle *s, int worker)
 	return s->app->worker[worker];
 }
 
-struct job_letter *settle_job(uint64_t id, const uint32_t *number, unsigned n)
+/* The journal may be behind: what a worker must know of the deliveries goes
+ * along. */
+struct job_letter *settle_job(struct settle *s, uint64_t id,
+    const uint32_t *number, unsigned n)
 {
-	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->number[0]));
+	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->row[0]));
+	struct queue_item item;
 
 	j->letter.kind = W_JOB;
 	j->id = id;
-	j->n = n;
-	if (n != 0)
-		memcpy(j->number, number, n * sizeof(j->number[0]));
+	for (unsigned i = 0; i < n; i++)
+		if (settle_item(s, id, number[i], &item))
+			j->row[j->n++] = (struct job_row){
+			    item.number, item.rcpt, item.flags};
 	return j;
 }
 
@@ -479,7 +484,7 @@ void settle_send_job(struct settle *s, int worker, struct job_letter *j)
 static void queue_start(void *arg, int worker, const struct queue_job *job)
 {
 	struct settle *s = arg;
-	struct job_letter *j = settle_job(job->id, job->number, job->n);
+	struct job_letter *j = settle_job(s, job->id, job->number, job->n);
 
 	j->kind = job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
 	j->leg = job->leg;
@@ -491,7 +496,7 @@ static void queue_start(void *arg, int worker, const struct queue_job *job)
 static void queue_resolve(void *arg, uint64_t id)
 {
 	struct settle *s = arg;
-	struct job_letter *j = settle_job(id, NULL, 0);
+	struct job_letter *j = settle_job(s, id, NULL, 0);
 
 	j->letter.kind = W_RESOLVE;
 	settle_send_job(s, -1, j);
