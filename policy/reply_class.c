@@ -76,7 +76,6 @@ static unsigned stage_bit(const char *stage)
 		unsigned bit;
 	} known[] = {
 	    {"mail", MAIL}, {"rcpt", RCPT}, {"data", DATA}, {"body", DATA},
-	    {"bdat", DATA}, {"dot", DATA}, {"done", DATA}, {"final", DATA},
 	};
 
 	for (size_t i = 0; stage != NULL && i < ARRAY_LEN(known); i++)
@@ -137,7 +136,8 @@ static bool apply(const struct row *row, size_t rows, struct result *r)
 
 void reply_classify(const char *profile, struct result *r)
 {
-	if (r->outcome == OUT_UNTRIED)
+	if (r->outcome == OUT_UNTRIED ||
+	    (r->code == 0 && r->class != CLASS_NONE))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(profiles); i++)
 		if (strcmp(profile, profiles[i].name) == 0 &&

@@ -19,7 +19,11 @@ struct suspect {
 	uint64_t id;
 	uint32_t rcpt;
 	const char *to;
-	bool stands; /* another file knows one that stands */
+	struct suspect_leg { /* by number, as the newest file has it */
+		uint32_t number;
+		bool stands;
+	} *leg;
+	unsigned legs;
 };
 
 struct count {
@@ -106,15 +110,15 @@ static void on_recipient(void *arg, const struct hour_recipient *r)
 	struct count *c = arg;
 	struct slice text = slice_str(r->legs);
 	struct leg_state l;
-	bool stands = false;
+	bool one_stands = false;
 
 	if (is_older(c, r->id))
 		return;
 	while (legs_next(&text, &l)) {
-		stands = stands || l.state != D_SUPERSEDED;
+		one_stands = one_stands || l.state != D_SUPERSEDED;
 		take_leg(c, r->id, &l);
 	}
-	if (!stands)
+	if (!one_stands)
 		suspect_add(c, r);
 	if (r->id != c->last_id)
 		c->out->messages++;
@@ -181,23 +185,56 @@ static int each_file(struct count *c, const int64_t *hour, size_t n,
 
 /* ---- recipients without a delivery that stands ------------------------- */
 
+struct checking {
+	struct arena *a;
+	struct suspect *s;
+};
+
+static void see_leg(struct arena *a, struct suspect *s,
+    const struct leg_state *l)
+{
+	struct suspect_leg now = {l->number, l->state != D_SUPERSEDED}, *grown;
+
+	for (unsigned i = 0; i < s->legs; i++)
+		if (s->leg[i].number == l->number) {
+			s->leg[i] = now;
+			return;
+		}
+	grown = arena_alloc(a, (s->legs + 1) * sizeof(*grown));
+	if (s->legs > 0)
+		memcpy(grown, s->leg, s->legs * sizeof(*grown));
+	grown[s->legs++] = now;
+	s->leg = grown;
+}
+
 static void on_suspect_row(void *arg, const struct hour_recipient *r)
 {
-	struct suspect *s = arg;
+	struct checking *c = arg;
 	struct slice text = slice_str(r->legs);
 	struct leg_state l;
 
-	while (r->rcpt == s->rcpt && legs_next(&text, &l))
-		s->stands = s->stands || l.state != D_SUPERSEDED;
+	while (r->rcpt == c->s->rcpt && legs_next(&text, &l))
+		see_leg(c->a, c->s, &l);
+}
+
+static bool stands(const struct suspect *s)
+{
+	for (unsigned i = 0; i < s->legs; i++)
+		if (s->leg[i].stands)
+			return true;
+	return false;
 }
 
 static int check_suspects(struct count *c)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < c->suspects && rc >= 0; i++)
-		rc = hourfile_recipients(c->file, c->suspect[i].id,
-		    on_suspect_row, &c->suspect[i]);
+	for (size_t i = 0; i < c->suspects && rc >= 0; i++) {
+		struct checking now = {c->a, &c->suspect[i]};
+
+		rc = hourfile_recipients(
+		    c->file, now.s->id, on_suspect_row, &now);
+	}
 	return rc < 0 ? -1 : 0;
 }
 
@@ -219,13 +256,24 @@ static void balance(struct count *c)
 	}
 }
 
+/* Several files may have made the same recipient suspect. */
+static bool told(const struct count *c, size_t n)
+{
+	const struct suspect *s = &c->suspect[n];
+
+	for (size_t i = 0; i < n; i++)
+		if (c->suspect[i].id == s->id && c->suspect[i].rcpt == s->rcpt)
+			return true;
+	return false;
+}
+
 static void tell_lost(struct count *c,
     void (*lost)(void *arg, uint64_t id, const char *to), void *arg)
 {
 	for (size_t i = 0; i < c->suspects; i++) {
 		const struct suspect *s = &c->suspect[i];
 
-		if (s->stands)
+		if (stands(s) || told(c, i))
 			continue;
 		c->out->lost++;
 		lost(arg, s->id, s->to);

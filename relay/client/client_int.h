@@ -77,7 +77,7 @@ enum rcpt_state {
 };
 #define STATE_BIT(s) (1u << (s))
 
-struct tx_rcpt {
+struct exchange_rcpt {
 	unsigned same;	/* said once: the index that stands for it */
 	unsigned notify; /* of all that it stands for */
 	enum rcpt_state state;
@@ -85,28 +85,28 @@ struct tx_rcpt {
 };
 
 /* A request under way. Lives in the request's arena. */
-struct tx {
+struct exchange {
 	struct client_request *req;
-	struct tx_rcpt *rcpt; /* as req->rcpt */
+	struct exchange_rcpt *rcpt; /* as req->rcpt */
 	unsigned *batch;      /* those of this transaction, in order */
 	unsigned batched, answered, accepted;
 	unsigned open;	      /* RCPT_OPEN in all */
 	const char *remote, *tls; /* of the connection; for results */
 };
 
-struct tx *tx_new(struct client_request *r);
+struct exchange *exchange_new(struct client_request *r);
 /* Takes up to `limit` open recipients into a new transaction. */
-void tx_begin(struct tx *t, unsigned limit);
+void exchange_begin(struct exchange *t, unsigned limit);
 /* The transaction was never met by the leg: its recipients are open again. */
-void tx_undo(struct tx *t);
+void exchange_undo(struct exchange *t);
 /* One recipient has its result (a copy is kept). */
-void tx_settle(struct tx *t, unsigned i, const struct result *r);
+void exchange_settle(struct exchange *t, unsigned i, const struct result *r);
 /* All whose state is in `states` (STATE_BIT). */
-void tx_settle_all(struct tx *t, unsigned states, const struct result *r);
+void exchange_settle_all(struct exchange *t, unsigned states, const struct result *r);
 /* Too many recipients for one transaction: this one goes into the next. */
-void tx_reopen(struct tx *t, unsigned i);
+void exchange_reopen(struct exchange *t, unsigned i);
 /* The request is over: open ones are untried; equal addresses share. */
-void tx_finish(struct tx *t);
+void exchange_finish(struct exchange *t);
 
 /* ---- hops.c: which hosts, in which order ---- */
 
@@ -202,7 +202,7 @@ struct dialog {
 	struct reply_parser reply;
 
 	/* the request; NULL when idle */
-	struct tx *tx;
+	struct exchange *tx;
 	bool flight;	/* RCPTs went out with MAIL */
 	bool data_sent; /* … and so did DATA */
 	struct feed feed;

@@ -55,7 +55,7 @@ static void finish(struct dialog *d)
 	struct client_request *r = d->tx->req;
 
 	feed_stop(d);
-	tx_finish(d->tx);
+	exchange_finish(d->tx);
 	d->tx = NULL;
 	client_finished(d->client, r);
 }
@@ -64,7 +64,7 @@ static void finish(struct dialog *d)
 static void cut(struct dialog *d)
 {
 	d->fault.uncertain = d->fault.code == 0 && d->feed.state == FEED_HANDED;
-	tx_settle_all(
+	exchange_settle_all(
 	    d->tx, STATE_BIT(RCPT_SENT) | STATE_BIT(RCPT_ACCEPTED), &d->fault);
 	finish(d);
 	close_dialog(d);
@@ -79,7 +79,7 @@ static void give_up(struct dialog *d)
 		result_fault(d, f->class, f->enh, "%s", f->text);
 		d->fault.outcome = f->outcome;
 	}
-	tx_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &d->fault);
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &d->fault);
 	finish(d);
 	close_dialog(d);
 }
@@ -93,7 +93,7 @@ static bool closed_while_idle(const struct dialog *d)
 static void start_over(struct dialog *d)
 {
 	feed_stop(d);
-	tx_undo(d->tx);
+	exchange_undo(d->tx);
 	hang_up(d);
 	begin_fresh(d);
 }
@@ -469,7 +469,7 @@ void dialog_free(struct dialog *d)
 
 void dialog_send(struct dialog *d, struct client_request *r)
 {
-	d->tx = tx_new(r);
+	d->tx = exchange_new(r);
 	d->answered = false;
 	d->fault_rank = -1;
 	d->feed.state = FEED_NONE;
@@ -505,7 +505,7 @@ void dialog_abort(struct dialog *d)
 		cut(d);
 		return;
 	}
-	tx_undo(d->tx);
+	exchange_undo(d->tx);
 	finish(d);
 	close_dialog(d);
 }

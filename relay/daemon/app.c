@@ -189,8 +189,9 @@ static void log_listeners(const struct app *a)
 		for (int k = 0; k < c->listen[i].addresses; k++)
 			if (acceptor_address(a->acceptor, i, k, &at)) {
 				netaddr_text(&at, text);
-				log_info("listen", kv_str("name",
-				    c->listen[i].name), kv_str("address", text));
+				log_info("listen",
+				    kv_str("name", c->listen[i].name),
+				    kv_str("address", text));
 			}
 }
 

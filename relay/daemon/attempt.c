@@ -157,8 +157,8 @@ static bool resolve(struct attempt *at, bool *later)
 		case WHERE_HERE:
 			break;
 		case WHERE_ELSEWHERE:
-			attempt_give_back(at->w, at->mail->env.id, &number[i], 1,
-			    BACK_STALE);
+			attempt_give_back(at->w, at->mail->env.id,
+			    &number[i], 1, BACK_STALE);
 			break;
 		case WHERE_UNKNOWN:
 			/* Put back what is not decided; ask again soon. */

@@ -185,7 +185,8 @@ static unsigned make_deliveries(const struct decision *d, bool parked,
 static struct accepted_letter *make_items(const struct envelope *e,
     const struct spool_delivery *dl, unsigned n, uint64_t hash)
 {
-	struct accepted_letter *l = mem_new(sizeof(*l) + n * sizeof(l->item[0]));
+	struct accepted_letter *l = mem_new(
+	    sizeof(*l) + n * sizeof(l->item[0]));
 
 	l->letter.kind = S_ACCEPTED;
 	l->id = e->id;

@@ -386,7 +386,7 @@ static void restore_legs(struct control *c)
 	strbuf_fini(&value);
 }
 
-/* ---- flip --wait, hold --wait ------------------------------------------------------- */
+/* ---- flip --wait, hold --wait ---- */
 
 /* Until no attempt that was begun under an older change is open for these
  * recipients, or at all. */

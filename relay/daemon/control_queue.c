@@ -176,7 +176,8 @@ static int read_ids(struct select *s, const json_t *args)
 	size_t n = json_array_size(ids);
 
 	s->f.id = NEW_ARRAY(uint64_t, n + 1);
-	if (one[0] != '\0' && id_parse(slice_str(one), &s->f.id[s->f.ids++]) < 0) {
+	if (one[0] != '\0' &&
+	    id_parse(slice_str(one), &s->f.id[s->f.ids++]) < 0) {
 		ctl_end(s->r, 1, "\"%s\" is no message id; ids have 13 "
 			"characters, see `posthouse queue list`", one);
 		return -1;

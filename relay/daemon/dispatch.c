@@ -46,8 +46,8 @@ static void keep_one_domain(struct attempt *at)
 		if (same_domain(at->mail, at->number[0], at->number[i]))
 			at->number[kept++] = at->number[i];
 		else
-			attempt_give_back(at->w, at->mail->env.id, &at->number[i], 1,
-			    BACK_READY);
+			attempt_give_back(at->w, at->mail->env.id,
+			    &at->number[i], 1, BACK_READY);
 	}
 	at->n = kept;
 }

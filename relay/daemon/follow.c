@@ -8,13 +8,11 @@
 
 #include <stdio.h>
 
-#include "policy/table.h"
+#include "policy/route.h"
 #include "relay/audit/note.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/daemon/settle.h"
-#include "relay/mail/addr.h"
-#include "relay/mail/domain.h"
 
 enum { SLICE_ROWS = 1000, POLL_MS = 50 };
 #define CHECKPOINT_US INT64_C(10000000)
@@ -47,17 +45,11 @@ struct slice_read {
 
 uint64_t follow_key_hash(const struct conf *c, struct slice key)
 {
-	const struct conf_domain *d;
 	struct strbuf b;
-	struct addr a;
-	const char *why;
 	uint64_t hash = 0;
 
-	if (addr_parse(key, true, &a, &why) < 0)
-		return 0;
-	d = conf_domain(c, a.domain);
 	strbuf_init(&b, 2 * ADDR_MAX);
-	if (addr_key(&a, d == NULL ? '\0' : d->subaddress, &b))
+	if (route_base(c, key, &b))
 		hash = hash_slice(strbuf_view(&b)) | 1;
 	strbuf_fini(&b);
 	return hash;

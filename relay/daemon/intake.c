@@ -189,7 +189,8 @@ static enum answer on_rcpt(void *arg, struct session *s,
 
 	(void)arg;
 	qualify(in->mail->arena, c, &t);
-	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n > ENVELOPE_MAX) {
+	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n >
+	    ENVELOPE_MAX) {
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}

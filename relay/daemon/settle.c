@@ -7,13 +7,12 @@
  */
 #include "relay/daemon/settle.h"
 
-#include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/follow.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
 #include "relay/daemon/worker.h"
 #include "relay/mail/actor.h"
-#include "relay/mail/domain.h"
 
 enum { RESOLVE_MAX = 64, PULL_MAX = 4 };
 #define TROUBLE_US INT64_C(30000000)
@@ -510,26 +509,20 @@ static const struct queue_ops queue_ops = {
 
 /* ---- recovery ---- */
 
-/* The queue's key of a recipient, without the table: its folded base. */
+/* The queue's key of a recipient, without the table. */
 static uint64_t base_hash(struct settle *s, const char *to)
 {
-	const struct conf *c = s->app->live->conf;
-	const struct conf_domain *d = NULL;
 	struct strbuf key;
 	struct addr a;
 	const char *why;
-	uint64_t hash = 1;
+	uint64_t hash = 0;
 
-	if (addr_parse(slice_str(to), true, &a, &why) < 0)
-		return hash;
-	strbuf_init(&key, ADDR_MAX * 2);
-	if (domain_normal(a.domain, &key))
-		d = conf_domain(c, strbuf_view(&key));
-	strbuf_reset(&key);
-	if (addr_key(&a, d == NULL ? '\0' : d->subaddress, &key))
-		hash = hash_slice(strbuf_view(&key)) | 1;
+	strbuf_init(&key, 2 * ADDR_MAX);
+	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
+	    addr_key(&a, '\0', &key))
+		hash = follow_key_hash(s->app->live->conf, strbuf_view(&key));
 	strbuf_fini(&key);
-	return hash;
+	return hash | 1;
 }
 
 void settle_recovered(void *arg, uint64_t id, struct slice envelope,

@@ -10,7 +10,8 @@ BANNED = re.compile(
     r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|strtok|system|popen|"
     r"alloca|sleep|usleep|setjmp|longjmp)\s*\(")
 ONLY_IN = {  # call: the one file that may
-    re.compile(r"\b(malloc|calloc|realloc|free)\s*\("): "relay/base/mem.c",
+    re.compile(r"(?<![>.\w])(malloc|calloc|realloc|free)\s*\("):
+        "relay/base/mem.c",
     re.compile(r"\b(clock_gettime|time|gettimeofday)\s*\("):
         "relay/base/clock.c",
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
-#include "relay/net/stream.h"
+#include "relay/net/stream_int.h"
 
 enum { TURNS = 3000, TURN_MS = 2, QUIET = 20 };
 
@@ -29,7 +29,10 @@ static enum answer give(struct owner *o, struct session *s, struct reply *r)
 	o->owed = *r;
 	o->session = s;
 	memset(r, 'x', sizeof(*r)); /* must not be looked at */
-	loop_defer(o->rig->loop, &o->answer);
+	if (o->slow_ms != 0)
+		timer_set(&o->slow_answer, o->slow_ms);
+	else
+		loop_defer(o->rig->loop, &o->answer);
 	return ANSWER_LATER;
 }
 
@@ -37,6 +40,11 @@ static void on_answer(void *arg)
 {
 	struct owner *o = arg;
 
+	/* Other sessions were read meanwhile. */
+	memset(o->rig->scratch->bytes, '#', sizeof(o->rig->scratch->bytes));
+	if (o->mail_owed && o->owed.code >= 300)
+		o->in_tx = false; /* refused: no `reset` comes */
+	o->mail_owed = false;
 	session_answer(o->session, &o->owed);
 }
 
@@ -79,7 +87,8 @@ static enum answer on_mail(void *arg, struct session *s,
 		reply_set(r, 451, "4.3.0", "Busy");
 	else if (is(from, "slam"))
 		reply_set(r, 421, "4.7.0", "Go away");
-	o->in_tx = r->code == 250;
+	o->mail_owed = o->later;
+	o->in_tx = o->later || r->code == 250;
 	o->in_body = o->ended = false;
 	strbuf_reset(&o->body);
 	return give(o, s, r);
@@ -131,7 +140,10 @@ static enum take on_body(void *arg, struct session *s, struct slice bytes,
 		return TAKE_OK;
 	o->holding = true;
 	o->session = s;
-	loop_defer(o->rig->loop, &o->resume);
+	if (o->slow_ms != 0)
+		timer_set(&o->slow_resume, o->slow_ms);
+	else
+		loop_defer(o->rig->loop, &o->resume);
 	return TAKE_WAIT;
 }
 
@@ -165,6 +177,8 @@ static void on_reset(void *arg, struct session *s)
 	o->resets++;
 	defer_cancel(&o->answer);
 	defer_cancel(&o->resume);
+	timer_del(&o->slow_answer);
+	timer_del(&o->slow_resume);
 	strbuf_adds(&o->log, "reset\n");
 }
 
@@ -173,13 +187,9 @@ static void on_closed(void *arg, struct session *s)
 	struct owner *o = arg;
 
 	(void)s;
-	/* Only an answer to MAIL can be owed without a transaction. */
 	must(o->many || !o->closed);
-	must(!o->in_tx || defer_pending(&o->answer));
+	must(!o->in_tx && !defer_pending(&o->answer));
 	o->closed = true;
-	o->in_tx = false;
-	defer_cancel(&o->answer);
-	defer_cancel(&o->resume);
 	strbuf_adds(&o->log, "closed\n");
 }
 
@@ -266,6 +276,11 @@ static void rig_conf(struct rig *r)
 
 void rig_init(struct rig *r)
 {
+	rig_init_on(r, &sock_system);
+}
+
+void rig_init_on(struct rig *r, const struct sock_ops *sock)
+{
 	struct server_config sc;
 
 	*r = (struct rig){.fd = -1};
@@ -277,9 +292,11 @@ void rig_init(struct rig *r)
 	defer_init(&r->o.answer, on_answer, &r->o);
 	defer_init(&r->o.resume, on_resume, &r->o);
 	r->loop = loop_new(&clock_system);
+	timer_init(&r->o.slow_answer, r->loop, on_answer, &r->o);
+	timer_init(&r->o.slow_resume, r->loop, on_resume, &r->o);
 	r->scratch = stream_scratch_new();
 	sc = (struct server_config){.loop = r->loop, .scratch = r->scratch,
-	    .sock = &sock_system, .ops = &owner_ops, .arg = &r->o,
+	    .sock = sock, .ops = &owner_ops, .arg = &r->o,
 	    .left = on_left, .recount = on_recount};
 	r->server = server_new(&sc);
 }
@@ -298,6 +315,8 @@ void rig_fini(struct rig *r)
 	rig_hang_up(r);
 	server_free(r->server);
 	must(r->conf.refs == 1);
+	timer_fini(&r->o.slow_answer);
+	timer_fini(&r->o.slow_resume);
 	stream_scratch_free(r->scratch);
 	loop_free(r->loop);
 	strbuf_fini(&r->in);

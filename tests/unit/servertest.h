@@ -29,6 +29,7 @@
 struct owner {
 	struct rig *rig;
 	bool later;  /* answers come in another turn                */
+	int slow_ms; /* or so much later, room for content too      */
 	bool hold;   /* body() wants a pause every time             */
 	bool bar;    /* connected() says 554                        */
 	bool crowd;  /* recount() says no                           */
@@ -39,11 +40,12 @@ struct owner {
 	struct strbuf body; /* of the transaction that runs or was last */
 	struct body_facts facts;
 	char tls_text[80]; /* of the last MAIL */
-	bool in_tx, in_body, ended, holding, connected, closed;
+	bool in_tx, in_body, ended, holding, connected, closed, mail_owed;
 	int stored, resets, left, refusals;
 	struct session *session;
 	struct reply owed;
 	struct defer answer, resume;
+	struct timer slow_answer, slow_resume;
 };
 
 struct rig {
@@ -61,6 +63,7 @@ struct rig {
 };
 
 void rig_init(struct rig *r); /* server and configuration, nobody there */
+void rig_init_on(struct rig *r, const struct sock_ops *sock);
 void rig_fini(struct rig *r);
 /* A client of that address connects. */
 void rig_connect(struct rig *r, const char *ip);

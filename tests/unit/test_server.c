@@ -13,108 +13,159 @@
 
 /* clang-format off */
 static const struct dialogue orders[] = {
-	{ "a mail by DATA", { HELLO, MAIL, RCPT,
-	  { "DATA\r\n", "354 " }, { "Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0 Ok: queued" },
+	{ "a mail by DATA", {
+	  HELLO, MAIL, RCPT, { "DATA\r\n", "354 " },
+	  { "Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0 Ok: queued" },
 	  { "QUIT\r\n", "221 2.0.0\nEND" } } },
-	{ "a mail by BDAT", { HELLO, MAIL, RCPT,
-	  { "BDAT 5 LAST\r\nx\r\n\r\n", "250 2.0.0" }, { "QUIT\r\n", "221\nEND" } } },
-	{ "two mails", { HELLO, MAIL, RCPT, { "DATA\r\n", "354 " }, { ".\r\n", "250 2.0.0" },
-	  MAIL, RCPT, { "DATA\r\n", "354 " }, { "\r\n.\r\n", "250 2.0.0" } } },
-	{ "HELO will do", { { NULL, "220" }, { "HELO a\r\n", "250 relay.example\r\n" }, MAIL, RCPT,
+	{ "a mail by BDAT", {
+	  HELLO, MAIL, RCPT, { "BDAT 5 LAST\r\nx\r\n\r\n", "250 2.0.0" },
+	  { "QUIT\r\n", "221\nEND" } } },
+	{ "two mails", {
+	  HELLO, MAIL, RCPT, { "DATA\r\n", "354 " }, { ".\r\n", "250 2.0.0" }, MAIL, RCPT,
+	  { "DATA\r\n", "354 " }, { "\r\n.\r\n", "250 2.0.0" } } },
+	{ "HELO will do", {
+	  { NULL, "220" }, { "HELO a\r\n", "250 relay.example\r\n" }, MAIL, RCPT,
 	  { "DATA\r\n", "354" }, { ".\r\n", "250" } } },
-	{ "verbs in any case", { { NULL, "220" }, { "eHLo a\r\n", "250-" }, { "noop\r\n", "250" },
+	{ "verbs in any case", {
+	  { NULL, "220" }, { "eHLo a\r\n", "250-" }, { "noop\r\n", "250" },
 	  { "mail from:<s@a.example>\r\n", "250 2.1.0" } } },
-	{ "MAIL before EHLO", { { NULL, "220" }, { "MAIL FROM:<a@b.example>\r\n", "503 5.5.1" } } },
-	{ "RCPT before MAIL", { HELLO, { "RCPT TO:<a@b.example>\r\n", "503 5.5.1" } } },
-	{ "DATA before MAIL", { HELLO, { "DATA\r\n", "503 5.5.1" } } },
-	{ "DATA before RCPT", { HELLO, MAIL, { "DATA\r\n", "554 5.5.1" }, RCPT } },
-	{ "MAIL within a mail", { HELLO, MAIL, { "MAIL FROM:<x@a.example>\r\n", "503 5.5.1" }, RCPT,
+	{ "MAIL before EHLO", {
+	  { NULL, "220" }, { "MAIL FROM:<a@b.example>\r\n", "503 5.5.1" } } },
+	{ "RCPT before MAIL", {
+	  HELLO, { "RCPT TO:<a@b.example>\r\n", "503 5.5.1" } } },
+	{ "DATA before MAIL", {
+	  HELLO, { "DATA\r\n", "503 5.5.1" } } },
+	{ "DATA before RCPT", {
+	  HELLO, MAIL, { "DATA\r\n", "554 5.5.1" }, RCPT } },
+	{ "MAIL within a mail", {
+	  HELLO, MAIL, { "MAIL FROM:<x@a.example>\r\n", "503 5.5.1" }, RCPT,
 	  { "MAIL FROM:<x@a.example>\r\n", "503 5.5.1" }, { "DATA\r\n", "354" } } },
-	{ "EHLO within a mail ends it", { HELLO, MAIL, RCPT, { "EHLO b\r\n", "250-" },
-	  { "DATA\r\n", "503 5.5.1" }, MAIL } },
-	{ "RSET ends a mail", { HELLO, MAIL, RCPT, { "RSET\r\n", "250 2.0.0" },
-	  { "RCPT TO:<t@b.example>\r\n", "503" }, MAIL } },
-	{ "RSET before EHLO", { { NULL, "220" }, { "RSET\r\n", "250 2.0.0" } } },
-	{ "small talk", { HELLO, { "NOOP\r\n", "250 2.0.0" }, { "NOOP x y\r\n", "250" },
-	  { "VRFY ann\r\n", "252 2.5.0" }, { "VRFY\r\n", "501 5.5.4" }, { "EXPN x\r\n", "502 5.5.1" },
-	  { "HELP\r\n", "214 2.0.0 Commands: EHLO" }, { "RSET x\r\n", "501 5.5.4" } } },
-	{ "unknown words", { HELLO, { "XYZZY\r\n", "500 5.5.1" }, { "AUTH PLAIN\r\n", "500 5.5.1" },
+	{ "EHLO within a mail ends it", {
+	  HELLO, MAIL, RCPT, { "EHLO b\r\n", "250-" }, { "DATA\r\n", "503 5.5.1" }, MAIL } },
+	{ "RSET ends a mail", {
+	  HELLO, MAIL, RCPT, { "RSET\r\n", "250 2.0.0" }, { "RCPT TO:<t@b.example>\r\n", "503" },
+	  MAIL } },
+	{ "RSET before EHLO", {
+	  { NULL, "220" }, { "RSET\r\n", "250 2.0.0" } } },
+	{ "small talk", {
+	  HELLO, { "NOOP\r\n", "250 2.0.0" }, { "NOOP x y\r\n", "250" },
+	  { "VRFY ann\r\n", "252 2.5.0" }, { "VRFY\r\n", "501 5.5.4" },
+	  { "EXPN x\r\n", "502 5.5.1" }, { "HELP\r\n", "214 2.0.0 Commands: EHLO" },
+	  { "RSET x\r\n", "501 5.5.4" } } },
+	{ "unknown words", {
+	  HELLO, { "XYZZY\r\n", "500 5.5.1" }, { "AUTH PLAIN\r\n", "500 5.5.1" },
 	  { "\r\n", "500 5.5.2" }, { "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", "500 5.5.1" } } },
-	{ "bad names", { { NULL, "220" }, { "EHLO\r\n", "501 5.5.4" }, { "HELO a b\r\n", "501 5.5.4" },
+	{ "bad names", {
+	  { NULL, "220" }, { "EHLO\r\n", "501 5.5.4" }, { "HELO a b\r\n", "501 5.5.4" },
 	  { "EHLO a>b\r\n", "501" }, { "MAIL FROM:<a@b.example>\r\n", "503" } } },
-	{ "no STARTTLS without a certificate", { HELLO, { "STARTTLS\r\n", "502 5.5.1" },
-	  { "STARTTLS x\r\n", "501 5.5.4" } } },
-	{ "DATA with an argument", { HELLO, MAIL, RCPT, { "DATA x\r\n", "501 5.5.4" }, { "DATA\r\n", "354" } } },
-	{ "a recipient refused, one taken", { HELLO, MAIL, { "RCPT TO:<unknown@b.example>\r\n", "550 5.1.1" },
-	  { "RCPT TO:<defer@b.example>\r\n", "450 4.2.0" }, RCPT, { "DATA\r\n", "354" }, { ".\r\n", "250" } } },
-	{ "a sender refused", { HELLO, { "MAIL FROM:<refuse@a.example>\r\n", "554 5.7.1" },
-	  { "RCPT TO:<t@b.example>\r\n", "503" }, { "MAIL FROM:<busy@a.example>\r\n", "451 4.3.0" }, MAIL } },
-	{ "421 from the owner ends the session", { HELLO,
-	  { "MAIL FROM:<slam@a.example>\r\n", "421 4.7.0\nEND" } } },
-	{ "the owner has no room", { HELLO, { "MAIL FROM:<full@a.example>\r\n", "250" }, RCPT,
-	  { "DATA\r\n", "452 4.3.1" }, { "RCPT TO:<t@b.example>\r\n", "503" }, MAIL, RCPT,
-	  { "DATA\r\n", "354" } } },
-	{ "the owner refuses the content", { HELLO, { "MAIL FROM:<virus@a.example>\r\n", "250" }, RCPT,
-	  { "DATA\r\n", "354" }, { "one\r\n", "" }, { "two\r\n", "" }, { ".\r\n", "554 5.7.1" }, MAIL } },
-	{ "the owner cannot store", { HELLO, { "MAIL FROM:<late@a.example>\r\n", "250" }, RCPT,
-	  { "DATA\r\n", "354" }, { "x\r\n.\r\n", "451 4.3.0" }, MAIL } },
-	{ "nothing after QUIT", { HELLO, { "QUIT\r\nNOOP\r\n", "221 2.0.0\nEND" } } },
+	{ "no STARTTLS without a certificate", {
+	  HELLO, { "STARTTLS\r\n", "502 5.5.1" }, { "STARTTLS x\r\n", "501 5.5.4" } } },
+	{ "DATA with an argument", {
+	  HELLO, MAIL, RCPT, { "DATA x\r\n", "501 5.5.4" }, { "DATA\r\n", "354" } } },
+	{ "a recipient refused, one taken", {
+	  HELLO, MAIL, { "RCPT TO:<unknown@b.example>\r\n", "550 5.1.1" },
+	  { "RCPT TO:<defer@b.example>\r\n", "450 4.2.0" }, RCPT, { "DATA\r\n", "354" },
+	  { ".\r\n", "250" } } },
+	{ "a sender refused", {
+	  HELLO, { "MAIL FROM:<refuse@a.example>\r\n", "554 5.7.1" },
+	  { "RCPT TO:<t@b.example>\r\n", "503" },
+	  { "MAIL FROM:<busy@a.example>\r\n", "451 4.3.0" }, MAIL } },
+	{ "421 from the owner ends the session", {
+	  HELLO, { "MAIL FROM:<slam@a.example>\r\n", "421 4.7.0\nEND" } } },
+	{ "the owner has no room", {
+	  HELLO, { "MAIL FROM:<full@a.example>\r\n", "250" }, RCPT, { "DATA\r\n", "452 4.3.1" },
+	  { "RCPT TO:<t@b.example>\r\n", "503" }, MAIL, RCPT, { "DATA\r\n", "354" } } },
+	{ "the owner refuses the content", {
+	  HELLO, { "MAIL FROM:<virus@a.example>\r\n", "250" }, RCPT, { "DATA\r\n", "354" },
+	  { "one\r\n", "" }, { "two\r\n", "" }, { ".\r\n", "554 5.7.1" }, MAIL } },
+	{ "the owner cannot store", {
+	  HELLO, { "MAIL FROM:<late@a.example>\r\n", "250" }, RCPT, { "DATA\r\n", "354" },
+	  { "x\r\n.\r\n", "451 4.3.0" }, MAIL } },
+	{ "nothing after QUIT", {
+	  HELLO, { "QUIT\r\nNOOP\r\n", "221 2.0.0\nEND" } } },
 };
 
 static const struct dialogue addresses[] = {
-	{ "the null sender", { HELLO, { "MAIL FROM:<>\r\n", "250" }, RCPT } },
-	{ "SIZE within the limit", { HELLO, { "MAIL FROM:<s@a.example> SIZE=100000\r\n", "250" } } },
-	{ "SIZE over the limit", { HELLO, { "MAIL FROM:<s@a.example> SIZE=100001\r\n", "552 5.3.4" },
+	{ "the null sender", {
+	  HELLO, { "MAIL FROM:<>\r\n", "250" }, RCPT } },
+	{ "SIZE within the limit", {
+	  HELLO, { "MAIL FROM:<s@a.example> SIZE=100000\r\n", "250" } } },
+	{ "SIZE over the limit", {
+	  HELLO, { "MAIL FROM:<s@a.example> SIZE=100001\r\n", "552 5.3.4" },
 	  { "MAIL FROM:<s@a.example> SIZE=0\r\n", "250" } } },
-	{ "SIZE that is none", { HELLO, { "MAIL FROM:<s@a.example> SIZE=-1\r\n", "501 5.5" },
+	{ "SIZE that is none", {
+	  HELLO, { "MAIL FROM:<s@a.example> SIZE=-1\r\n", "501 5.5" },
 	  { "MAIL FROM:<s@a.example> SIZE=99999999999999999999\r\n", "5" } } },
-	{ "BINARYMIME is not offered", { HELLO, { "MAIL FROM:<s@a.example> BODY=BINARYMIME\r\n", "555 5.5.4" },
+	{ "BINARYMIME is not offered", {
+	  HELLO, { "MAIL FROM:<s@a.example> BODY=BINARYMIME\r\n", "555 5.5.4" },
 	  { "MAIL FROM:<s@a.example> BODY=8BITMIME\r\n", "250" } } },
-	{ "unknown parameters", { HELLO, { "MAIL FROM:<s@a.example> X=1\r\n", "555 5.5.4" }, MAIL,
+	{ "unknown parameters", {
+	  HELLO, { "MAIL FROM:<s@a.example> X=1\r\n", "555 5.5.4" }, MAIL,
 	  { "RCPT TO:<t@b.example> X=1\r\n", "555 5.5.4" } } },
-	{ "DSN", { HELLO, { "MAIL FROM:<s@a.example> RET=HDRS ENVID=x+2By\r\n", "250" },
+	{ "DSN", {
+	  HELLO, { "MAIL FROM:<s@a.example> RET=HDRS ENVID=x+2By\r\n", "250" },
 	  { "RCPT TO:<t@b.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;t@b.example\r\n", "250" },
 	  { "RCPT TO:<t@b.example> NOTIFY=NEVER,DELAY\r\n", "501" } } },
-	{ "SMTPUTF8", { HELLO, { "MAIL FROM:<\303\251@a.example>\r\n", "553 5.6.7" },
+	{ "SMTPUTF8", {
+	  HELLO, { "MAIL FROM:<\303\251@a.example>\r\n", "553 5.6.7" },
 	  { "MAIL FROM:<\303\251@a.example> SMTPUTF8\r\n", "250" },
 	  { "RCPT TO:<\303\251@b.example>\r\n", "250" } } },
-	{ "8-bit recipient without SMTPUTF8", { HELLO, MAIL, { "RCPT TO:<\303\251@b.example>\r\n", "553 5.6.7" } } },
-	{ "not an address", { HELLO, { "MAIL FROM:s@a.example\r\n", "501 5." }, { "MAIL TO:<x@y>\r\n", "501 5.5" },
+	{ "8-bit recipient without SMTPUTF8", {
+	  HELLO, MAIL, { "RCPT TO:<\303\251@b.example>\r\n", "553 5.6.7" } } },
+	{ "not an address", {
+	  HELLO, { "MAIL FROM:s@a.example\r\n", "501 5." }, { "MAIL TO:<x@y>\r\n", "501 5.5" },
 	  { "MAIL FROM:<s@>\r\n", "501 5.1.7" }, MAIL, { "RCPT TO:<>\r\n", "501 5.1.3" },
 	  { "RCPT FROM:<t@b.example>\r\n", "501 5.5" } } },
-	{ "postmaster alone", { HELLO, MAIL, { "RCPT TO:<Postmaster>\r\n", "250" } } },
+	{ "postmaster alone", {
+	  HELLO, MAIL, { "RCPT TO:<Postmaster>\r\n", "250" } } },
 };
 
 static const struct dialogue hostile[] = {
-	{ "a browser", { { NULL, "220" }, { "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "554 5.5.1\nEND" } } },
-	{ "a browser that posts", { { NULL, "220" }, { "POST / HTTP/1.1\r\n\r\nEHLO a\r\n", "554 5.5.1\nEND" } } },
-	{ "a proxy", { { NULL, "220" }, { "CONNECT a.example:25 HTTP/1.1\r\n", "554 5.5.1\nEND" } } },
-	{ "two commands by a bare CR", { HELLO, { "MAIL FROM:<a@b.example>\rRCPT TO:<c@d.example>\r\n", "500 5.5.2" },
+	{ "a browser", {
+	  { NULL, "220" }, { "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "554 5.5.1\nEND" } } },
+	{ "a browser that posts", {
+	  { NULL, "220" }, { "POST / HTTP/1.1\r\n\r\nEHLO a\r\n", "554 5.5.1\nEND" } } },
+	{ "a proxy", {
+	  { NULL, "220" }, { "CONNECT a.example:25 HTTP/1.1\r\n", "554 5.5.1\nEND" } } },
+	{ "two commands by a bare CR", {
+	  HELLO, { "MAIL FROM:<a@b.example>\rRCPT TO:<c@d.example>\r\n", "500 5.5.2" },
 	  { "RCPT TO:<c@d.example>\r\n", "503" } } },
-	{ "two commands by a bare LF", { HELLO, { "NOOP\nMAIL FROM:<a@b.example>\r\n", "521 5.5.2\nEND" } } },
-	{ "CR CR LF", { HELLO, { "NOOP\r\r\n", "500 5.5.2" } } },
-	{ "TAB and ESC", { HELLO, { "MAIL\tFROM:<a@b.example>\r\n", "500 5.5.2" }, { "NOOP \033[0m\r\n", "500 5.5.2" } } },
-	{ "8-bit verbs", { HELLO, { "\303\211HLO x\r\n", "500 5.5.1" }, { "EHLO \303\251.example\r\n", "501" } } },
-	{ "DATA with the content behind it", { HELLO, MAIL, RCPT,
-	  { "DATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n", "554 5.5.0\nEND" } } },
+	{ "two commands by a bare LF", {
+	  HELLO, { "NOOP\nMAIL FROM:<a@b.example>\r\n", "521 5.5.2\nEND" } } },
+	{ "CR CR LF", {
+	  HELLO, { "NOOP\r\r\n", "500 5.5.2" } } },
+	{ "TAB and ESC", {
+	  HELLO, { "MAIL\tFROM:<a@b.example>\r\n", "500 5.5.2" },
+	  { "NOOP \033[0m\r\n", "500 5.5.2" } } },
+	{ "8-bit verbs", {
+	  HELLO, { "\303\211HLO x\r\n", "500 5.5.1" }, { "EHLO \303\251.example\r\n", "501" } } },
+	{ "DATA with the content behind it", {
+	  HELLO, MAIL, RCPT, { "DATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n", "554 5.5.0\nEND" } } },
 };
 
 static const struct dialogue groups[] = {
-	{ "a mail in one segment", { HELLO,
-	  { "MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nDATA\r\n", "250 2.1.0\n250 2.1.5\n354" },
+	{ "a mail in one segment", {
+	  HELLO,
+	  { "MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nDATA\r\n",
+	    "250 2.1.0\n250 2.1.5\n354" },
 	  { "x\r\n.\r\nMAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nDATA\r\n",
 	    "250 2.0.0\n250 2.1.0\n250 2.1.5\n354" },
 	  { ".\r\nQUIT\r\n", "250 2.0.0\n221\nEND" } } },
-	{ "replies keep their order", { HELLO,
-	  { "NOOP\r\nMAIL FROM:<refuse@a.example>\r\nRCPT TO:<t@b.example>\r\nRSET\r\nMAIL FROM:<>\r\n",
+	{ "replies keep their order", {
+	  HELLO,
+	  { "NOOP\r\nMAIL FROM:<refuse@a.example>\r\nRCPT TO:<t@b.example>\r\n"
+	    "RSET\r\nMAIL FROM:<>\r\n",
 	    "250 2.0.0\n554 5.7.1\n503 5.5.1\n250 2.0.0\n250 2.1.0" } } },
-	{ "all recipients refused", { HELLO,
-	  { "MAIL FROM:<s@a.example>\r\nRCPT TO:<unknown@b.example>\r\nDATA\r\n", "250\n550 5.1.1\n554 5.5.1" },
-	  { "RSET\r\n", "250" } } },
-	{ "EHLO with commands behind it is tolerated", { { NULL, "220" },
-	  { "EHLO a\r\nMAIL FROM:<s@a.example>\r\n", "250-\n250 2.1.0" } } },
-	{ "BDAT in one segment", { HELLO,
-	  { "MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nBDAT 3\r\na\r\nBDAT 3 LAST\r\nb\r\nNOOP\r\n",
+	{ "all recipients refused", {
+	  HELLO,
+	  { "MAIL FROM:<s@a.example>\r\nRCPT TO:<unknown@b.example>\r\nDATA\r\n",
+	    "250\n550 5.1.1\n554 5.5.1" }, { "RSET\r\n", "250" } } },
+	{ "EHLO with commands behind it is tolerated", {
+	  { NULL, "220" }, { "EHLO a\r\nMAIL FROM:<s@a.example>\r\n", "250-\n250 2.1.0" } } },
+	{ "BDAT in one segment", {
+	  HELLO,
+	  { "MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nBDAT 3\r\na\r\n"
+	    "BDAT 3 LAST\r\nb\r\nNOOP\r\n",
 	    "250 2.1.0\n250 2.1.5\n250 2.0.0 3 octets\n250 2.0.0 Ok: queued\n250 2.0.0" } } },
 };
 /* clang-format on */

@@ -213,37 +213,62 @@ static void eight_bit_is_seen(void **state)
 
 /* clang-format off */
 static const struct dialogue chunks[] = {
-	{ "an empty chunk is a chunk", { HELLO, MAIL, RCPT, { "BDAT 0\r\n", "250 2.0.0 0 octets" },
+	{ "an empty chunk is a chunk", {
+	  HELLO, MAIL, RCPT, { "BDAT 0\r\n", "250 2.0.0 0 octets" },
 	  { "BDAT 0 LAST\r\n", "250 2.0.0 Ok: queued" } } },
-	{ "leading zeros are digits", { HELLO, MAIL, RCPT, { "BDAT 0003 last\r\na\r\n", "250 2.0.0 Ok" } } },
-	{ "a negative size", { HELLO, MAIL, RCPT, { "BDAT -1\r\nQUIT\r\n", "501 5.5.4\nEND" } } },
-	{ "a signed size", { HELLO, MAIL, RCPT, { "BDAT +5\r\nQUIT\r\n", "501 5.5.4\nEND" } } },
-	{ "a hex size", { HELLO, MAIL, RCPT, { "BDAT 0x10\r\nQUIT\r\n", "501 5.5.4\nEND" } } },
-	{ "no size", { HELLO, MAIL, RCPT, { "BDAT\r\nQUIT\r\n", "501 5.5.4\nEND" } } },
-	{ "a size of 2^63", { HELLO, MAIL, RCPT, { "BDAT 9223372036854775808\r\n", "501 5.5.4\nEND" } } },
-	{ "a size of 2^63-1", { HELLO, MAIL, RCPT, { "BDAT 9223372036854775807\r\n", "552 5.3.4\nEND" } } },
-	{ "a size of 2^32", { HELLO, MAIL, RCPT, { "BDAT 4294967296 LAST\r\n", "552 5.3.4\nEND" } } },
-	{ "another word than LAST", { HELLO, MAIL, RCPT, { "BDAT 1 FIRST\r\na", "501 5.5.4\nEND" } } },
-	{ "no recipient: exactly the chunk is eaten", { HELLO, MAIL, { "RCPT TO:<unknown@b.example>\r\n", "550" },
+	{ "leading zeros are digits", {
+	  HELLO, MAIL, RCPT, { "BDAT 0003 last\r\na\r\n", "250 2.0.0 Ok" } } },
+	{ "a negative size", {
+	  HELLO, MAIL, RCPT, { "BDAT -1\r\nQUIT\r\n", "501 5.5.4\nEND" } } },
+	{ "a signed size", {
+	  HELLO, MAIL, RCPT, { "BDAT +5\r\nQUIT\r\n", "501 5.5.4\nEND" } } },
+	{ "a hex size", {
+	  HELLO, MAIL, RCPT, { "BDAT 0x10\r\nQUIT\r\n", "501 5.5.4\nEND" } } },
+	{ "no size", {
+	  HELLO, MAIL, RCPT, { "BDAT\r\nQUIT\r\n", "501 5.5.4\nEND" } } },
+	{ "a size of 2^63", {
+	  HELLO, MAIL, RCPT, { "BDAT 9223372036854775808\r\n", "501 5.5.4\nEND" } } },
+	{ "a size of 2^63-1", {
+	  HELLO, MAIL, RCPT, { "BDAT 9223372036854775807\r\n", "552 5.3.4\nEND" } } },
+	{ "a size of 2^32", {
+	  HELLO, MAIL, RCPT, { "BDAT 4294967296 LAST\r\n", "552 5.3.4\nEND" } } },
+	{ "another word than LAST", {
+	  HELLO, MAIL, RCPT, { "BDAT 1 FIRST\r\na", "501 5.5.4\nEND" } } },
+	{ "no recipient: exactly the chunk is eaten", {
+	  HELLO, MAIL, { "RCPT TO:<unknown@b.example>\r\n", "550" },
 	  { "BDAT 12 LAST\r\nQUIT\r\nQUIT\r\nNOOP\r\n", "554 5.5.1\n250 2.0.0" }, MAIL } },
-	{ "no EHLO: eaten", { { NULL, "220" }, { "BDAT 6\r\nQUIT\r\nNOOP\r\n", "503 5.5.1\n250" } } },
-	{ "no MAIL: eaten", { HELLO, { "BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "503 5.5.1\n250" }, MAIL } },
-	{ "a refused sender: all chunks are eaten", { HELLO,
+	{ "no EHLO: eaten", {
+	  { NULL, "220" }, { "BDAT 6\r\nQUIT\r\nNOOP\r\n", "503 5.5.1\n250" } } },
+	{ "no MAIL: eaten", {
+	  HELLO, { "BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "503 5.5.1\n250" }, MAIL } },
+	{ "a refused sender: all chunks are eaten", {
+	  HELLO,
 	  { "MAIL FROM:<refuse@a.example>\r\nRCPT TO:<t@b.example>\r\nBDAT 6\r\nQUIT\r\n"
 	    "BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "554 5.7.1\n503\n503 5.5.1\n503 5.5.1\n250" } } },
-	{ "between chunks", { HELLO, MAIL, RCPT, { "BDAT 2\r\na\n", "250" }, { "DATA\r\n", "503 5.5.1" },
+	{ "between chunks", {
+	  HELLO, MAIL, RCPT, { "BDAT 2\r\na\n", "250" }, { "DATA\r\n", "503 5.5.1" },
 	  { "MAIL FROM:<>\r\n", "503 5.5.1" }, { "RCPT TO:<t@b.example>\r\n", "503 5.5.1" },
-	  { "EHLO a\r\n", "503 5.5.1" }, { "NOOP\r\n", "250" }, { "BDAT 0 LAST\r\n", "250 2.0.0 Ok" } } },
-	{ "RSET between chunks", { HELLO, MAIL, RCPT, { "BDAT 2\r\na\n", "250" }, { "RSET\r\n", "250" },
+	  { "EHLO a\r\n", "503 5.5.1" }, { "NOOP\r\n", "250" },
+	  { "BDAT 0 LAST\r\n", "250 2.0.0 Ok" } } },
+	{ "RSET between chunks", {
+	  HELLO, MAIL, RCPT, { "BDAT 2\r\na\n", "250" }, { "RSET\r\n", "250" },
 	  { "BDAT 6 LAST\r\nQUIT\r\n", "503 5.5.1" }, MAIL } },
-	{ "QUIT between chunks", { HELLO, MAIL, RCPT, { "BDAT 2\r\na\n", "250" }, { "QUIT\r\n", "221\nEND" } } },
-	{ "a dot is content", { HELLO, MAIL, RCPT,
-	  { "BDAT 34 LAST\r\nx\r\n.\r\nMAIL FROM:<evil@a.example>\r\nNOOP\r\n", "250 2.0.0 Ok\n250 2.0.0 Ok" } } },
-	{ "the owner refuses the first chunk", { HELLO, { "MAIL FROM:<virus@a.example>\r\n", "250" }, RCPT,
-	  { "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "554 5.7.1\n503 5.5.1\n250" }, MAIL } },
-	{ "the owner has no room", { HELLO, { "MAIL FROM:<full@a.example>\r\n", "250" }, RCPT,
-	  { "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "452 4.3.1\n503 5.5.1\n250" }, MAIL } },
-	{ "the owner cannot store", { HELLO, { "MAIL FROM:<late@a.example>\r\n", "250" }, RCPT,
+	{ "QUIT between chunks", {
+	  HELLO, MAIL, RCPT, { "BDAT 2\r\na\n", "250" }, { "QUIT\r\n", "221\nEND" } } },
+	{ "a dot is content", {
+	  HELLO, MAIL, RCPT,
+	  { "BDAT 34 LAST\r\nx\r\n.\r\nMAIL FROM:<evil@a.example>\r\nNOOP\r\n",
+	    "250 2.0.0 Ok\n250 2.0.0 Ok" } } },
+	{ "the owner refuses the first chunk", {
+	  HELLO, { "MAIL FROM:<virus@a.example>\r\n", "250" }, RCPT,
+	  { "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "554 5.7.1\n503 5.5.1\n250" },
+	  MAIL } },
+	{ "the owner has no room", {
+	  HELLO, { "MAIL FROM:<full@a.example>\r\n", "250" }, RCPT,
+	  { "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "452 4.3.1\n503 5.5.1\n250" },
+	  MAIL } },
+	{ "the owner cannot store", {
+	  HELLO, { "MAIL FROM:<late@a.example>\r\n", "250" }, RCPT,
 	  { "BDAT 2 LAST\r\n\r\n", "451 4.3.0" }, MAIL } },
 };
 /* clang-format on */
@@ -335,7 +360,11 @@ static void fill(struct rig *r, size_t n)
 
 static void too_much_content_is_read_to_its_end_and_refused(void **state)
 {
-	static const struct { bool bdat; size_t n; const char *hear; } cases[] = {
+	static const struct {
+		bool bdat;
+		size_t n;
+		const char *hear;
+	} cases[] = {
 		{false, 100000, "250 2.0.0"},
 		{false, 100001, "552 5.3.4"},
 		{false, 190000, "552 5.3.4"},
@@ -431,15 +460,36 @@ static void a_slow_content_is_cut_after_the_grace(void **state)
 		struct rig r;
 
 		rig_init(&r);
-		r.conf.limits.min_rate = 1000000;
-		r.conf.limits.min_rate_grace_ms = 30;
 		rig_connect(&r, "192.0.2.1");
 		rig_begin(&r, !bdat);
+		r.conf.limits.min_rate = 1000000;
+		r.conf.limits.min_rate_grace_ms = 30;
 		if (bdat)
 			rig_say(&r, "BDAT 90000\r\n");
 		trickle(&r, "x");
 		assert_null(rig_expect(&r, "421 4.4.2\nEND"));
 		assert_int_equal(r.o.resets, 1);
+		rig_fini(&r);
+	}
+}
+
+static void the_owners_time_is_not_the_clients(void **state)
+{
+	(void)state;
+	for (int bdat = 0; bdat < 2; bdat++) {
+		struct rig r;
+
+		rig_init(&r);
+		r.conf.limits.min_rate = 1000000;
+		r.conf.limits.min_rate_grace_ms = 150;
+		r.conf.limits.data_timeout_ms = 150;
+		r.conf.limits.command_timeout_ms = 150;
+		r.o.later = r.o.hold = true;
+		rig_connect(&r, "192.0.2.1");
+		rig_begin(&r, !bdat);
+		r.o.slow_ms = 200;
+		rig_say(&r, bdat ? "BDAT 3 LAST\r\nx\r\n" : "x\r\n.\r\n");
+		assert_null(rig_expect(&r, "250 2.0.0 Ok"));
 		rig_fini(&r);
 	}
 }
@@ -450,9 +500,9 @@ static void silence_in_a_content_is_cut(void **state)
 
 	(void)state;
 	rig_init(&r);
-	r.conf.limits.data_timeout_ms = 20;
 	rig_connect(&r, "192.0.2.1");
 	rig_begin(&r, true);
+	r.conf.limits.data_timeout_ms = 20;
 	rig_say(&r, "x");
 	assert_null(rig_expect(&r, "421 4.4.2\nEND"));
 	assert_int_equal(rig_logged(&r, "refused data"), 1);
@@ -476,6 +526,7 @@ int main(void)
 		cmocka_unit_test(endless_content_is_cut),
 		cmocka_unit_test(an_announced_size_reaches_the_owner),
 		cmocka_unit_test(a_slow_content_is_cut_after_the_grace),
+		cmocka_unit_test(the_owners_time_is_not_the_clients),
 		cmocka_unit_test(silence_in_a_content_is_cut),
 	};
 

@@ -118,7 +118,8 @@ static void mail_comes_through_tls_in_every_cut_of_its_end(void **state)
 	rig_say(&t.r, "EHLO b\r\n");
 	assert_null(rig_expect(&t.r, "250-"));
 	for (unsigned cuts = 0; cuts < 16; cuts++) {
-		rig_say(&t.r, "MAIL FROM:<>\r\nRCPT TO:<t@b.example>\r\nDATA\r\n");
+		rig_say(&t.r, "MAIL FROM:<>\r\nRCPT TO:<t@b.example>\r\n"
+		    "DATA\r\n");
 		assert_null(rig_expect(&t.r, "250\n250\n354"));
 		rig_say(&t.r, "x");
 		for (size_t i = 0, from = 0; i < 5; i++) {
@@ -140,7 +141,8 @@ static void bytes_ahead_of_the_handshake_end_the_session(void **state)
 {
 	static const char *const says[] = {
 		"STARTTLS\r\nMAIL FROM:<evil@a.example>\r\n",
-		"STARTTLS\r\nE", "STARTTLS\r\n\r\n", "NOOP\r\nSTARTTLS\r\nRSET\r\n",
+		"STARTTLS\r\nE", "STARTTLS\r\n\r\n",
+		"NOOP\r\nSTARTTLS\r\nRSET\r\n",
 	};
 	static const char *const hears[] = {
 		"554 5.5.0\nEND", "554 5.5.0\nEND", "554 5.5.0\nEND",
