@@ -30,9 +30,9 @@ struct client_rcpt {
 };
 
 /* One message towards one leg. The caller owns it; everything in it stays
- * until `done`, the leg and its configuration too. Recipients whose addresses are equal are sent once and share
- * the result (D7). The client splits by the leg's max_recipients and by
- * 452 4.5.3. */
+ * until `done`, the leg and its configuration too. Recipients whose addresses
+ * are equal are sent once and share the result (D7). The client splits by the
+ * leg's max_recipients and by 452 4.5.3. */
 struct client_request {
 	struct conf *conf;	    /* a reference, the caller's */
 	const struct conf_leg *leg; /* of that conf */
