@@ -167,6 +167,15 @@ static void outcome_free(struct outcome_letter *o)
 	mem_free(o);
 }
 
+void settle_post(struct settle *s, struct spool_op *op, struct written *w)
+{
+	op->flags = OP_SYNC;
+	op->to = &s->box;
+	op->kind = S_WRITTEN;
+	op->arg = w;
+	spool_post(s->app->spool, op);
+}
+
 /* A group is written: the bounce holds and its DSN is ours, or neither. */
 static void on_group(struct settle *s, struct spool_op *op)
 {
@@ -198,11 +207,8 @@ static void post_group(struct settle *s, struct outcome_letter *o,
 	g->outcome = o;
 	g->moves = *m;
 	op->group = o->dsn;
-	op->flags = OP_SYNC;
-	op->to = &s->box;
-	op->kind = S_WRITTEN;
-	op->arg = g;
-	spool_post(s->app->spool, op);
+	g->written.fn = on_group;
+	settle_post(s, op, &g->written);
 }
 
 static void add_detail(struct moves *m, struct move *mv,
@@ -340,6 +346,32 @@ static void plan_rcpt(struct settle *s, const struct resolved_letter *l,
 		    row_item(rows, n, step[i].number));
 }
 
+/* A new delivery is started when the journal has it and not before: whoever
+ * reads the message for it must find it there. */
+struct resolving {
+	struct written written;
+	uint64_t id, change;
+};
+
+static void on_rerouted(struct settle *s, struct spool_op *op)
+{
+	struct resolving *r = op->arg;
+
+	queue_resolved(s->queue, r->id,
+	    op->status == SPOOL_STORED ? r->change : 0);
+	mem_free(r);
+	spool_op_free(op);
+}
+
+static void reroute(struct settle *s, const struct moves *m, uint64_t change)
+{
+	struct resolving *r = NEW(struct resolving);
+
+	*r = (struct resolving){{on_rerouted}, m->id, change};
+	settle_post(s, settle_op(m), &r->written);
+	settle_apply(s, m);
+}
+
 static void on_resolved(struct settle *s, struct resolved_letter *l)
 {
 	struct moves m;
@@ -353,12 +385,11 @@ static void on_resolved(struct settle *s, struct resolved_letter *l)
 	for (uint32_t i = 0; n != 0 && !l->failed && i < l->n; i++)
 		if (!l->rcpt[i].pinned)
 			plan_rcpt(s, l, i, &m);
-	if (m.n != 0) {
-		spool_post(s->app->spool, settle_op(&m));
-		settle_apply(s, &m);
-	}
+	if (m.n != 0)
+		reroute(s, &m, l->change);
+	else
+		queue_resolved(s->queue, l->id, l->failed ? 0 : l->change);
 	settle_moves_fini(&m);
-	queue_resolved(s->queue, l->id, l->failed ? 0 : l->change);
 	mem_free(l);
 }
 
@@ -408,16 +439,9 @@ static void on_wake(struct settle *s, struct wake_letter *l)
 	mem_free(l);
 }
 
-static void on_written(struct settle *s, struct spool_op *op)
-{
-	if (op->group != NULL)
-		on_group(s, op);
-	else
-		settle_act_written(s, op);
-}
-
 static void on_letter(struct settle *s, struct letter *l)
 {
+	struct spool_op *op;
 	struct call *call;
 
 	switch ((enum settle_letter)l->kind) {
@@ -440,7 +464,8 @@ static void on_letter(struct settle *s, struct letter *l)
 		on_wake(s, (struct wake_letter *)l);
 		break;
 	case S_WRITTEN:
-		on_written(s, (struct spool_op *)l);
+		op = (struct spool_op *)l;
+		((struct written *)op->arg)->fn(s, op);
 		break;
 	case S_CALL:
 		call = (struct call *)l;

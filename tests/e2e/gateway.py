@@ -209,6 +209,13 @@ class Gateway:
             f"{words}: {done.returncode}: {done.stdout}{done.stderr}"
         return done.stderr
 
+    def spawn(self, *words):
+        """Started and not waited for; the test does."""
+        return subprocess.Popen(
+            [BUILD / "posthouse", "-c", self.conf, *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+
     def change(self, *words, **kw):
         """A command that makes a change; its number."""
         m = re.search(r"change (\d+)", self.cli(*words, **kw))
