@@ -14,7 +14,7 @@
  * of a table of 2,100,000. */
 static const char caches[] =
     "PRAGMA cache_size = -262144;"
-    "PRAGMA temp.cache_size = -131072;"
+    "PRAGMA temp.cache_size = -524288;"
     "PRAGMA journal_size_limit = 67108864;";
 
 /* merge_addresses(old, patch) */
@@ -90,8 +90,7 @@ static void bind_or_null(sqlite3_stmt *st, int at, struct slice text)
 
 int change_stage(struct change *ch, const struct staged *s, struct error *err)
 {
-	sqlite3_stmt *st = db_stmt(&ch->db, CS_STAGE, err);
-	int fresh;
+	sqlite3_stmt *st = db_stmt(&ch->db, CS_HEAP, err);
 
 	if (st == NULL)
 		return -1;
@@ -106,11 +105,41 @@ int change_stage(struct change *ch, const struct staged *s, struct error *err)
 	bind_or_null(st, 6, s->mailbox);
 	bind_or_null(st, 7, s->tags);
 	bind_or_null(st, 8, s->patch);
-	if (db_run(&ch->db, st, err) < 0)
+	ch->staged++;
+	return db_run(&ch->db, st, err);
+}
+
+static int given_twice(struct change *ch, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&ch->db, CS_TWICE, err);
+
+	if (st == NULL)
 		return -1;
-	fresh = sqlite3_changes(ch->db.handle);
-	ch->staged += (uint64_t)fresh;
-	return fresh;
+	if (sqlite3_step(st) == SQLITE_ROW)
+		error_set(err, "line %lld: %s stands on line %lld too",
+		    (long long)sqlite3_column_int64(st, 2), db_str(st, 0),
+		    (long long)sqlite3_column_int64(st, 1));
+	else
+		db_error(&ch->db, err);
+	sqlite3_reset(st);
+	return -1;
+}
+
+int change_arrange(struct change *ch, struct error *err)
+{
+	uint64_t given = ch->staged;
+
+	if (!ch->staging)
+		return 0;
+	if (db_do(&ch->db, CS_SORT, err) < 0)
+		return -1;
+	ch->staged = (uint64_t)sqlite3_changes64(ch->db.handle);
+	if (ch->once && ch->staged != given)
+		return given_twice(ch, err);
+	if (db_do(&ch->db, CS_CLEAR, err) < 0)
+		return -1;
+	ch->staging = false;
+	return db_do(&ch->db, CS_COMMIT, err);
 }
 
 /* ---- canonical values ------------------------------------------------- */
@@ -217,10 +246,9 @@ int change_set(struct change *ch, struct slice address,
 {
 	char key[ADDR_MAX];
 
-	if (key_of(address, key, err) < 0 ||
-	    change_stage_row(ch, slice_str(key), row, err) < 0)
+	if (key_of(address, key, err) < 0)
 		return -1;
-	return 0;
+	return change_stage_row(ch, slice_str(key), row, err);
 }
 
 int change_delete(struct change *ch, struct slice address, struct error *err)
@@ -231,7 +259,7 @@ int change_delete(struct change *ch, struct slice address, struct error *err)
 	if (key_of(address, key, err) < 0)
 		return -1;
 	s.key = slice_str(key);
-	return change_stage(ch, &s, err) < 0 ? -1 : 0;
+	return change_stage(ch, &s, err);
 }
 
 static bool selected(const struct where *w, sqlite3_stmt *st)

@@ -121,23 +121,6 @@ static const char *given(struct import *im, enum column what)
 	return NULL;
 }
 
-static int staged_twice(struct import *im, struct slice key,
-    struct error *err)
-{
-	sqlite3_stmt *st = db_stmt(&im->ch->db, CS_STAGED_AT, err);
-
-	if (st == NULL)
-		return -1;
-	db_bind(st, 1, key);
-	if (sqlite3_step(st) == SQLITE_ROW)
-		error_set(err, "%.*s stands on line %lld too", (int)key.n,
-		    key.p, (long long)sqlite3_column_int64(st, 0));
-	else
-		db_error(&im->ch->db, err);
-	sqlite3_reset(st);
-	return -1;
-}
-
 static int take_record(struct import *im, struct error *err)
 {
 	struct change_row row = {.held = -1, .line = im->csv.line};
@@ -160,10 +143,8 @@ static int take_record(struct import *im, struct error *err)
 	rc = row_key(strbuf_view(&im->cell[COL_ADDRESS]), &key, err);
 	if (rc == 0)
 		rc = change_stage_row(im->ch, strbuf_view(&key), &row, err);
-	if (rc == 0)
-		rc = staged_twice(im, strbuf_view(&key), err);
 	strbuf_fini(&key);
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 static bool is_blank(const struct csv *c)
@@ -192,6 +173,7 @@ int change_csv(struct change *ch, int fd,
 	struct import im = {.ch = ch};
 	int rc;
 
+	ch->once = true;
 	csv_init(&im.csv, fd);
 	for (int i = 0; i <= COL_LEG; i++)
 		strbuf_init(&im.cell[i], ROW_TEXT_MAX);

@@ -11,7 +11,7 @@
 
 enum change_statement {
 	CS_BEGIN, CS_LOCK, CS_COMMIT, CS_ROLLBACK,
-	CS_STAGE, CS_STAGED_AT, CS_SCAN, CS_SCAN_TAG,
+	CS_HEAP, CS_SORT, CS_TWICE, CS_CLEAR, CS_SCAN, CS_SCAN_TAG,
 	CS_SEEDED, CS_SEED_SKIP, CS_SEED_MARK, CS_SEED_KEEP,
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
 	CS_REPLACE, CS_MAILBOXES, CS_MISSING, CS_ROUTELESS, CS_AS_OF,
@@ -32,6 +32,7 @@ struct change {
 	const struct conf *conf;
 	uint64_t staged;
 	bool staging; /* inside a transaction that only stages */
+	bool once;    /* an address given twice is an error */
 	struct strbuf key, route, tags, patch; /* of the row at hand */
 };
 
@@ -43,10 +44,11 @@ struct staged {
 	int held;
 	struct slice route, mailbox, tags, patch;
 };
-/* 1 staged, 0 the key is staged already, -1. */
 int change_stage(struct change *ch, const struct staged *s,
     struct error *err) PH_CHECK;
-/* Checks and stages values for a key that is canonical; as change_stage(). */
+/* Ends the staging: sorts, and finds what was given twice. */
+int change_arrange(struct change *ch, struct error *err) PH_CHECK;
+/* Checks and stages values for a key that is canonical. */
 int change_stage_row(struct change *ch, struct slice key,
     const struct change_row *row, struct error *err) PH_CHECK;
 

@@ -323,14 +323,6 @@ static int write_all(struct change *ch, const struct change_how *how,
 	return write_rows(ch, (int64_t)done->change, err);
 }
 
-static int end_staging(struct change *ch, struct error *err)
-{
-	if (!ch->staging)
-		return 0;
-	ch->staging = false;
-	return db_do(&ch->db, CS_COMMIT, err);
-}
-
 /* Ends the transaction by `rc`; the first error is the one that is told. */
 static int finish(struct change *ch, int rc, struct error *err)
 {
@@ -349,7 +341,7 @@ int change_commit(struct change *ch, const struct change_how *how,
     struct error *err)
 {
 	*done_out = (struct change_done){0};
-	if (end_staging(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
+	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
 		return -1;
 	return finish(ch, write_all(ch, how, by, done_out, err), err);
 }
@@ -362,7 +354,7 @@ int change_accept(struct change *ch, uint64_t above,
 	int rc;
 
 	*done_out = (struct change_done){0};
-	if (end_staging(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
+	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
 		return -1;
 	rc = ask_number(ch, CS_NEWEST, 0, &number, err) < 0 ? -1 : 0;
 	number = (number > above ? number : above) + 1;
@@ -424,7 +416,7 @@ int change_preview(struct change *ch, const struct change_how *how,
 	int rc;
 
 	*done_out = (struct change_done){0};
-	if (end_staging(ch, err) < 0 || db_do(&ch->db, CS_BEGIN, err) < 0)
+	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_BEGIN, err) < 0)
 		return -1;
 	rc = complete(ch, how, done_out, err);
 	if (rc == 0)

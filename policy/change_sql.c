@@ -2,7 +2,9 @@
  *
  * The statements by which the table is changed, all constant.
  *
- * `stage` holds what is to be, `next` sets it beside what is. The log of a
+ * `heap` takes what is given as it comes; sorted into `stage` it is what is
+ * to be (2,100,000 rows in no order: a third of the time of a tree that they
+ * would be put into one by one), and `next` sets it beside what is. The log of a
  * change is written from `next` first, and the table from the log: so the
  * history can not differ from what was done. `tag` and `rewrite` are indices
  * over values of rows, brought along from the log too.
@@ -10,6 +12,9 @@
 #include "policy/change_int.h"
 
 const char change_temp[] =
+    "CREATE TEMP TABLE heap(address TEXT NOT NULL, line INTEGER NOT NULL,"
+    " gone INTEGER NOT NULL, route TEXT, held INTEGER, mailbox TEXT,"
+    " tags TEXT, patch TEXT);"
     "CREATE TEMP TABLE stage("
     " address TEXT NOT NULL PRIMARY KEY, line INTEGER NOT NULL DEFAULT 0,"
     " gone INTEGER NOT NULL DEFAULT 0, route TEXT, held INTEGER,"
@@ -48,10 +53,14 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_COMMIT] = "COMMIT",
 	[CS_ROLLBACK] = "ROLLBACK",
 
-	[CS_STAGE] = "INSERT INTO stage(address, line, gone, route, held, "
-	    "mailbox, tags, patch) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
-	    "ON CONFLICT DO NOTHING",
-	[CS_STAGED_AT] = "SELECT line FROM stage WHERE address = ?1",
+	[CS_HEAP] = "INSERT INTO heap(address, line, gone, route, held, "
+	    "mailbox, tags, patch) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[CS_SORT] = "INSERT OR IGNORE INTO stage(address, line, gone, route, "
+	    "held, mailbox, tags, patch) SELECT address, line, gone, route, "
+	    "held, mailbox, tags, patch FROM heap ORDER BY address, rowid",
+	[CS_TWICE] = "SELECT address, min(line), max(line) FROM heap "
+	    "GROUP BY address HAVING count(*) > 1 ORDER BY min(line) LIMIT 1",
+	[CS_CLEAR] = "DELETE FROM heap",
 	[CS_SCAN] = "SELECT address, route, held, mailbox, tags "
 	    "FROM main.route",
 	[CS_SCAN_TAG] = "SELECT r.address, r.route, r.held, r.mailbox, r.tags "

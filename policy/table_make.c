@@ -15,7 +15,7 @@ enum { FILE_MODE = 0660 };
 
 /* One transaction: a crash leaves an empty file or the whole schema. */
 static const char schema[] =
-    "BEGIN IMMEDIATE;"
+    "PRAGMA page_size = 16384;BEGIN IMMEDIATE;"
     "PRAGMA application_id = 1346925680;" /* DB_APPLICATION */
     "PRAGMA user_version = 1;"		  /* DB_FORMAT */
     "CREATE TABLE IF NOT EXISTS route("
@@ -69,14 +69,14 @@ static int make_schema(const char *path, struct error *err)
 {
 	struct db db;
 	struct stat st;
-	int rc;
+	int rc = 0;
 
-	if (stat(path, &st) == 0 && st.st_size > 0)
-		return 0;
 	if (make_file(path, err) < 0 ||
 	    db_open(&db, path, DB_CREATE, change_sql, err) < 0)
 		return -1;
-	rc = db_script(&db, schema, err);
+	if (stat(path, &st) == 0 && st.st_size == 0)
+		rc = db_script(&db, schema, err);
+	/* Always: a crash may have come between the schema and this. */
 	if (rc == 0)
 		rc = db_script(&db, wal, err);
 	db_close(&db);
@@ -113,7 +113,7 @@ static int stage_domain(struct change *ch, const struct conf_domain *d,
 	strbuf_addf(&key, "@%s", d->name);
 	rc = change_stage_row(ch, strbuf_view(&key), &row, err);
 	strbuf_fini(&key);
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 static int seed(struct change *ch, const struct conf *c, const char *who,
@@ -141,13 +141,7 @@ int table_prepare(const char *path, const struct conf *c, const char *who,
 	ch = change_open(path, c, err);
 	if (ch == NULL)
 		return -1;
-	/* A crash may have come between the schema and the mode. */
-	rc = ch->staging ? db_do(&ch->db, CS_COMMIT, err) : 0;
-	ch->staging = false;
-	if (rc == 0)
-		rc = db_script(&ch->db, wal, err);
-	if (rc == 0)
-		rc = seed(ch, c, who, err);
+	rc = seed(ch, c, who, err);
 	change_close(ch);
 	return rc;
 }

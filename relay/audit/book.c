@@ -235,7 +235,8 @@ int book_flush(struct book *b, struct hourfile *f)
 
 	strbuf_init(&text, LEGS_BYTES);
 	list_each (n, &b->touched) {
-		struct book_entry *e = LIST_ENTRY(n, struct book_entry, touched);
+		struct book_entry *e =
+		    LIST_ENTRY(n, struct book_entry, touched);
 
 		for (uint32_t i = 0; i < e->rcpts && rc == 0; i++)
 			if (e->dirty[i])
@@ -256,7 +257,8 @@ static bool is_over(const struct book_entry *e)
 void book_trim(struct book *b)
 {
 	list_each_safe (n, &b->touched) {
-		struct book_entry *e = LIST_ENTRY(n, struct book_entry, touched);
+		struct book_entry *e =
+		    LIST_ENTRY(n, struct book_entry, touched);
 
 		if (is_over(e)) {
 			entry_free(b, e);

@@ -15,9 +15,9 @@ enum event_kind {
 	EV_NONE = 0, /* a move that is no news: it is not shown */
 	EV_DELIVERED = 1, EV_DEFERRED = 2, EV_BOUNCED = 3, EV_PARKED = 4,
 	EV_SUPERSEDED = 5, EV_RELEASED = 6, EV_DELETED = 7, EV_REPLAYED = 8,
-	EV_ROUTED = 9,	/* created, or its role changed, by a route          */
+	EV_ROUTED = 9, /* created, or its role changed, by a route */
 	EV_HELD = 10, EV_FROZEN = 11, EV_THAWED = 12, EV_RETRIED = 13,
-	EV_DSN = 14,	/* a notification was queued: detail is struct notice */
+	EV_DSN = 14, /* a notification was queued; detail: a notice */
 	EV_KINDS
 };
 

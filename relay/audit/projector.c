@@ -10,16 +10,16 @@
 #include "relay/base/mem.h"
 
 enum {
-	SLICE = 1000,	     /* records a step                            */
-	BATCH_MAX = 8192,    /* records a transaction                     */
-	BATCH_MS = 200,	     /* a transaction stays open so long          */
-	LINES_BYTES = 1 << 18, /* of events.jsonl kept back               */
-	BOOK_MAX = 32768,    /* messages under way, about 300 bytes each  */
-	RETRY_MS = 1000,     /* after a failure of the audit disk         */
+	SLICE = 1000,	       /* records a step                      */
+	BATCH_MAX = 8192,      /* records a transaction               */
+	BATCH_MS = 200,	       /* a transaction stays open so long    */
+	LINES_BYTES = 1 << 18, /* of events.jsonl, kept back          */
+	BOOK_MAX = 32768,      /* messages under way, of 300 bytes    */
+	RETRY_MS = 1000,       /* after a failure of the audit disk   */
 	DISCARD_MS = 20,
 	IDLE_MS = 1000,
 	SEAL_AGAIN_MS = 5000,
-	ROLL_AFTER_US = 300 * 1000000, /* an idle hour is closed then     */
+	ROLL_AFTER_US = 300 * 1000000, /* an idle hour is closed then */
 };
 
 static struct hourfile *file(struct projector *p)
@@ -30,11 +30,6 @@ static struct hourfile *file(struct projector *p)
 static int64_t keep_hours(const struct projector *p)
 {
 	return atomic_load(&p->keep_us) / (3600 * INT64_C(1000000));
-}
-
-static bool same(struct spool_pos a, struct spool_pos b)
-{
-	return a.generation == b.generation && a.offset == b.offset;
 }
 
 /* ---- failure ----------------------------------------------------------- */
@@ -164,7 +159,7 @@ static int between(struct projector *p, const struct spool_record *rec,
 static int take(struct projector *p, const struct spool_record *rec,
     int64_t mono_ms)
 {
-	if ((!p->in_group || !same(p->pos, rec->pos)) &&
+	if ((!p->in_group || !spool_pos_together(p->pos, rec->pos)) &&
 	    between(p, rec, mono_ms) != 0)
 		return -1;
 	p->pos = rec->pos;
@@ -371,7 +366,8 @@ struct projector *projector_open_on(const struct conf *c,
 	book_init(&p->book, names, BOOK_MAX);
 	mailbox_init(&p->box);
 	mailbox_init(&p->pause);
-	p->hours = hours_open(c->audit.path, c->node, clock_wall_us(clock), err);
+	p->hours =
+	    hours_open(c->audit.path, c->node, clock_wall_us(clock), err);
 	if (p->hours == NULL || eventlog_open(&p->log, err) != 0) {
 		projector_close(p);
 		return NULL;

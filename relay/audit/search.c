@@ -76,7 +76,8 @@ static bool add_candidate(struct run *r, uint64_t id)
 	}
 	if (r->count == r->cap) {
 		r->cap = r->cap == 0 ? 16 : r->cap * 2;
-		r->list = mem_resize(r->list, r->cap * sizeof(struct candidate *));
+		r->list = mem_resize(
+		    r->list, r->cap * sizeof(struct candidate *));
 	}
 	c = arena_alloc(r->a, sizeof(*c));
 	c->id = id;
@@ -99,7 +100,8 @@ static struct hour_key key_of(const struct run *r, bool of_note)
 		return (struct hour_key){.by = KEY_MESSAGE_ID,
 		    .hash = hour_hash_message_id(q->message_id)};
 	if (q->to != NULL)
-		return (struct hour_key){.by = KEY_TO, .hash = hour_hash(q->to)};
+		return (struct hour_key){
+		    .by = KEY_TO, .hash = hour_hash(q->to)};
 	if (q->from != NULL)
 		return (struct hour_key){
 		    .by = KEY_FROM, .hash = hour_hash(q->from)};
@@ -368,7 +370,8 @@ static bool candidate_fits(const struct run *r, const struct candidate *c)
 		return true;
 	for (unsigned i = 0; i < c->rcpts && !to; i++)
 		to = c->to[i] != NULL && text_fits(q->to, c->to[i]);
-	return c->found && c->in_time && to && text_fits(q->from, c->env.from) &&
+	return c->found && c->in_time && to &&
+	       text_fits(q->from, c->env.from) &&
 	       text_fits(q->client, c->env.client) &&
 	       (q->message_id == NULL ||
 		   hour_hash_message_id(q->message_id) ==

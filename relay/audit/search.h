@@ -18,7 +18,7 @@ struct search {
 	uint64_t id; /* 0: any */
 	const char *message_id, *from, *to, *client; /* NULL: any */
 	int64_t since_us, until_us; /* 0: no limit */
-	unsigned limit;		    /* messages at most, newest news first; 0: 1,000 */
+	unsigned limit; /* messages at most, newest news first; 0: 1,000 */
 };
 
 /* Gives each event as a JSON object, oldest first. *more_out: there were more

@@ -318,12 +318,13 @@ static bool wants_dual(const struct conf *c, const struct netaddr *at)
 	if (netaddr_parse(&all4, SLICE("0.0.0.0"), netaddr_port(at)) < 0)
 		return false;
 	for (int i = 0; i < c->listens; i++) {
-		for (int j = 0; j < c->listen[i].addresses; j++) {
-			const struct conf_hostport *h = &c->listen[i].address[j];
+		const struct conf_listen *l = &c->listen[i];
+
+		for (int j = 0; j < l->addresses; j++) {
 			struct netaddr other;
 
-			if (netaddr_parse(
-				&other, slice_str(h->host), h->port) == 0 &&
+			if (netaddr_parse(&other, slice_str(l->address[j].host),
+				l->address[j].port) == 0 &&
 			    same_address(&other, &all4))
 				return false;
 		}

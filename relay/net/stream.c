@@ -473,7 +473,7 @@ static void begin_connect(struct stream *s, const struct netaddr *source)
 	int on = 1, fd = s->io.fd;
 
 	if (source != NULL) {
-		/* A port is chosen at connect(): one per peer, not one in all. */
+		/* The port is chosen at connect(): one a peer, not in all. */
 		(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
 		    sizeof(on));
 		if (bind(fd, &source->sa, source->len) < 0) {

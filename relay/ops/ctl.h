@@ -21,9 +21,9 @@
 enum {
 	CTL_REQUEST_MAX = 1 << 20,
 	CTL_ROW_MAX = 1 << 20,
-	CTL_PEERS_MAX = 16,	 /* connections at once; more are refused     */
-	CTL_OUTPUT_HIGH = 1 << 20, /* ctl_busy() from here on                 */
-	CTL_OUTPUT_MAX = 64 << 20, /* a client that reads so slowly is cut off */
+	CTL_PEERS_MAX = 16,	   /* connections at once                */
+	CTL_OUTPUT_HIGH = 1 << 20, /* ctl_busy() from here on            */
+	CTL_OUTPUT_MAX = 64 << 20, /* who reads so slowly is cut off     */
 };
 
 /* ---- server ---- */

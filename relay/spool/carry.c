@@ -131,7 +131,7 @@ static int read_inline(struct spool *s, const struct version *v,
 	if (segment_read(s, v->seg, p, y->bytes, y->off) < 0) {
 		error_sys(err, errno, "read body");
 	} else if (sum_bytes(v->seg->secret, p, y->bytes) != y->sum) {
-		error_set(err, "body is damaged");
+		error_sys(err, EBADMSG, "read body");
 	} else {
 		*body_out = p;
 		return 0;
@@ -172,7 +172,10 @@ static void put_carry(struct spool *s, const struct version *v,
 	arena_free(mem);
 }
 
-static void carry_one(struct spool *s, struct live *m)
+/* False when the disk would not give it: then it is tried again later, and
+ * its segment stays, since only bytes that are there and wrong are damage.
+ * Should it last, an administrator may delete the message. */
+static bool carry_one(struct spool *s, struct live *m)
 {
 	struct journal *j = &s->journal;
 	const struct version *v = m->now;
@@ -180,18 +183,25 @@ static void carry_one(struct spool *s, struct live *m)
 	struct record r;
 	struct error err;
 	char *mem = NULL, *body = NULL;
+	bool read = true;
 
 	record_init(&r);
 	if (read_record(s, at, &r, &mem, &err) < 0 ||
 	    (r.accept.body.bytes > 0 &&
 		read_inline(s, v, &r.accept.body, &body, &err) < 0)) {
-		give_up(s, m, &err);
+		read = err.no == EBADMSG || err.no == ENODATA;
+		if (read)
+			give_up(s, m, &err);
+		else
+			log_error("spool.carry_failed", kv_id("id", m->id),
+			    kv_err(&err));
 	} else {
 		put_carry(s, v, &r, body);
 		j->carried[j->carries++] = body;
 	}
 	record_fini(&r);
 	mem_free(mem);
+	return read;
 }
 
 void carry_fill(struct spool *s)
@@ -217,6 +227,9 @@ void carry_fill(struct spool *s)
 		    !batch_takes_body(&j->batch, 1))
 			return;
 		bytes += carry_max(s, m->now);
-		carry_one(s, m);
+		if (!carry_one(s, m)) {
+			j->carry_ms = spool_now_ms(s) + WRITE_RETRY_MS;
+			return;
+		}
 	}
 }

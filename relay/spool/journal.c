@@ -230,6 +230,23 @@ static void undo(struct spool *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Whatever part of a refused batch got there must not be found whole after a
+ * crash. Best effort: the next batch overwrites it anyway. */
+static void erase_head(struct spool *s)
+{
+	static const unsigned char zeros[BLOCK];
+	struct journal *j = &s->journal;
+	int fd = segment_fd(s, j->seg);
+
+	if (fd < 0)
+		return;
+	if (s->c.io->pwrite(s->c.io, fd, zeros, BLOCK,
+		(int64_t)j->seg->end) < 0)
+		log_warn("spool.erase_failed",
+		    kv_int("slot", j->seg->slot));
+	segment_fd_put(s, j->seg);
+}
+
 static void write_failed(struct spool *s, int no, int64_t now_ms)
 {
 	struct journal *j = &s->journal;
@@ -239,6 +256,7 @@ static void write_failed(struct spool *s, int no, int64_t now_ms)
 
 	error_sys(&err, no, "write segment %u", (unsigned)j->seg->slot);
 	log_error("spool.write_failed", kv_err(&err));
+	erase_head(s);
 	undo(s);
 	refuse_drafts(&j->batch_drafts, st);
 	put_back(s, &j->batch_ops, st, now_ms);

@@ -26,6 +26,7 @@ void reader_fini(struct spool *s)
 
 /* ---- records ---------------------------------------------------------------- */
 
+/* NULL and errno: EBADMSG when the bytes are there and wrong. */
 static char *read_raw(struct spool *s, struct segment *seg, uint32_t off,
     size_t *bytes_out)
 {
@@ -39,13 +40,17 @@ static char *read_raw(struct spool *s, struct segment *seg, uint32_t off,
 	/* The span first, from a frame that claims to be complete. */
 	record_frame(slice_of(head, sizeof(head)), &h, &payload);
 	if (h.bytes > RECORD_SANE ||
-	    off + record_span(&h) > s->key.segment_bytes)
+	    off + record_span(&h) > s->key.segment_bytes) {
+		errno = EBADMSG;
 		return NULL;
+	}
 	*bytes_out = record_span(&h);
 	mem = mem_new(*bytes_out);
-	if (segment_read(s, seg, mem, *bytes_out, off) == 0 &&
-	    record_valid(slice_of(mem, *bytes_out), &h, seg->secret))
-		return mem;
+	if (segment_read(s, seg, mem, *bytes_out, off) == 0) {
+		if (record_valid(slice_of(mem, *bytes_out), &h, seg->secret))
+			return mem;
+		errno = EBADMSG;
+	}
 	mem_free(mem);
 	return NULL;
 }
@@ -59,13 +64,13 @@ int read_record(struct spool *s, struct rec_place at, struct record *r,
 	char *mem = read_raw(s, at.seg, at.off, &n);
 
 	if (mem == NULL)
-		return error_set(err,
+		return error_sys(err, errno,
 		    "seg.%04u at %u: the record cannot be read",
 		    (unsigned)at.seg->slot, (unsigned)at.off);
 	if (!record_frame(slice_of(mem, n), &h, &payload) ||
 	    record_parse(r, h.type, payload, s->c.names) < 0) {
 		mem_free(mem);
-		return error_set(err, "seg.%04u at %u: not a record",
+		return error_sys(err, EBADMSG, "seg.%04u at %u: not a record",
 		    (unsigned)at.seg->slot, (unsigned)at.off);
 	}
 	*mem_out = mem;

@@ -26,7 +26,7 @@ struct recovery {
 	struct spool_start *start;
 	struct scan sc;
 	struct record record;
-	bool clean; /* the last record was the mark of an orderly end */
+	bool clean; /* the last batch has the mark of an orderly end */
 	uint64_t *slots;
 	unsigned n_slots;
 };
@@ -126,6 +126,13 @@ static bool find_main(struct recovery *r, struct batch_head *best)
 	return found;
 }
 
+static void broken(struct recovery *r, struct segment *seg, const char *what)
+{
+	segment_move(r->s, seg, SEG_BROKEN);
+	damage(r, "seg.%04u cannot be %s and is left alone",
+	    (unsigned)seg->slot, what);
+}
+
 static void classify(struct recovery *r, struct segment *seg)
 {
 	struct spool *s = r->s;
@@ -136,15 +143,19 @@ static void classify(struct recovery *r, struct segment *seg)
 	if (fd >= 0)
 		segment_fd_put(s, seg);
 	if (size < 0) {
-		segment_move(s, seg, SEG_BROKEN);
-		damage(r, "seg.%04u cannot be opened", (unsigned)seg->slot);
+		broken(r, seg, "opened");
 		return;
 	}
 	if ((uint64_t)size > s->key.segment_bytes)
 		size = (int64_t)s->key.segment_bytes;
 	scan_open(&r->sc, seg, (uint64_t)size);
-	if (!head_at(r, 0, &h) && !find_main(r, &h))
-		return; /* dirty: nothing of ours, or a body nobody names */
+	if (!head_at(r, 0, &h) && !find_main(r, &h)) {
+		/* Dirty: nothing of ours, or a body nobody names. But what
+		 * could not be read is nobody's to overwrite. */
+		if (r->sc.bad_blocks > 0)
+			broken(r, seg, "read");
+		return;
+	}
 	segment_identity(s, seg, h.lane, h.generation);
 	seg->end = (uint64_t)size;
 	seg->prev_end = h.prev_end;
@@ -311,8 +322,7 @@ static void replay_record(struct recovery *r, struct segment *seg,
 		    "not a record");
 		return;
 	}
-	r->clean = rec->head.type == REC_CLEAN ||
-	    (r->clean && rec->head.type == REC_TOTALS);
+	r->clean = r->clean || rec->head.type == REC_CLEAN;
 	switch (r->record.type) {
 	case REC_GROUP:
 		index_stage_update(r->s, &r->record.update, at);
@@ -343,6 +353,7 @@ static void replay_range(struct recovery *r, struct segment *seg,
 	uint64_t from = range.at;
 	int rc;
 
+	r->clean = false;
 	while ((rc = scan_record(&r->sc, &range, &rec)) != 0) {
 		if (rc < 0)
 			damage_at(r, seg, from, range.at,
@@ -491,6 +502,9 @@ static void replay_all(struct recovery *r)
 			v.end = next->prev_end;
 		check_gap(r, seg, next);
 		replay_segment(r, seg, &v);
+		if (r->sc.bad_blocks > 0)
+			damage(r, "seg.%04u: %u blocks cannot be read",
+			    (unsigned)seg->slot, r->sc.bad_blocks);
 		if (seg->batches == 0)
 			r->clean = false;
 		r->start->segments++;

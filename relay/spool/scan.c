@@ -22,6 +22,22 @@ void scan_open(struct scan *sc, struct segment *seg, uint64_t limit)
 	sc->seg = seg;
 	sc->limit = limit;
 	sc->win_n = 0;
+	sc->bad_blocks = 0;
+}
+
+/* A run that cannot be read as a whole, block by block: the bad ones become
+ * zeros, so that what stands around them is still found. */
+static void read_blocks(struct scan *sc, uint64_t off, size_t n)
+{
+	for (size_t at = 0; at < n; at += BLOCK) {
+		size_t m = n - at < BLOCK ? n - at : BLOCK;
+
+		if (segment_read(sc->spool, sc->seg, sc->win + at, m,
+			off + at) == 0)
+			continue;
+		memset(sc->win + at, 0, m);
+		sc->bad_blocks++;
+	}
 }
 
 const char *scan_bytes(struct scan *sc, uint64_t off, size_t n)
@@ -39,13 +55,8 @@ const char *scan_bytes(struct scan *sc, uint64_t off, size_t n)
 		sc->win = mem_resize(sc->win, want);
 		sc->win_cap = want;
 	}
-	sc->win_n = 0;
-	if (segment_read(sc->spool, sc->seg, sc->win, want, off) < 0) {
-		/* A bad spot further on, or a file that ends here. */
-		want = n;
-		if (segment_read(sc->spool, sc->seg, sc->win, n, off) < 0)
-			return NULL;
-	}
+	if (segment_read(sc->spool, sc->seg, sc->win, want, off) < 0)
+		read_blocks(sc, off, want);
 	sc->win_off = off;
 	sc->win_n = want;
 	return sc->win;

@@ -16,12 +16,14 @@ struct scan {
 	char *win;	/* bytes of the segment at win_off */
 	uint64_t win_off;
 	size_t win_n, win_cap;
+	unsigned bad_blocks; /* that could not be read since scan_open() */
 };
 
 void scan_init(struct scan *sc, struct spool *s);
 void scan_fini(struct scan *sc);
 void scan_open(struct scan *sc, struct segment *seg, uint64_t limit);
-/* n bytes at `off`, until the next call; NULL when they cannot be read. */
+/* n bytes at `off`, until the next call; NULL past the limit. Blocks that
+ * cannot be read come as zeros. */
 const char *scan_bytes(struct scan *sc, uint64_t off, size_t n);
 /* Is there a head of this segment's generation at `off`? */
 bool scan_head(struct scan *sc, uint64_t off, struct batch_head *h_out);

@@ -76,8 +76,7 @@ static void first_spares(struct spool *s)
 {
 	int64_t now_ms = spool_now_ms(s);
 
-	while (atomic_load(&s->spares) < (unsigned)s->c.spares &&
-	    !carry_wanted(s) && steward_work(s, now_ms))
+	while (steward_work(s, now_ms) && !carry_wanted(s))
 		continue;
 }
 
@@ -209,10 +208,11 @@ static void stop_threads(struct spool *s)
 		pthread_join(s->thread[--s->threads], NULL);
 }
 
-void spool_close(struct spool *s)
+void spool_stop(struct spool *s)
 {
-	if (s == NULL)
+	if (s->stopped)
 		return;
+	s->stopped = true;
 	stop_threads(s);
 	/* One thread is left, and it is this one: the steps go on here. */
 	while (bulk_step(s) == 0)
@@ -222,6 +222,13 @@ void spool_close(struct spool *s)
 	for (unsigned i = 0; i < READERS; i++)
 		while (reader_step(s, i) == 0)
 			continue;
+}
+
+void spool_close(struct spool *s)
+{
+	if (s == NULL)
+		return;
+	spool_stop(s);
 	spool_free(s);
 }
 

@@ -75,7 +75,8 @@ struct spool_draft; /* a message being received; one worker's */
 enum spool_add {
 	ADD_OK,
 	ADD_WAIT, /* taken, but wait: a letter of `wait_kind` comes to the
-		   * draft's mailbox when there is room again */
+		   * draft's mailbox when there is room again; no other call
+		   * for this draft before it */
 	ADD_FULL,   /* not taken: no space (452)                  */
 	ADD_FAILED, /* not taken: the disk failed (451)           */
 };
@@ -110,7 +111,10 @@ void spool_draft_commit(struct spool_draft *d, struct slice envelope,
  * source holds a reference on the body; bytes count against the memory
  * window until the last reference is gone. */
 struct source *spool_draft_source(struct spool_draft *d);
-/* Gives up before the commit, or drops the owner's hold after its letter. */
+/* Gives up before the commit, or drops the owner's hold after its letter.
+ * Not while a letter is owed: after ADD_WAIT or a commit, wait for it (it
+ * always comes), then free. A prepared group's draft: after its op is
+ * back. */
 void spool_draft_free(struct spool_draft *d);
 
 /* ---- moves of deliveries, and notes ---- */
@@ -229,7 +233,11 @@ struct spool *spool_open(const struct spool_config *c,
     const struct spool_recovered *r, struct spool_start *start_out,
     struct error *err) PH_CHECK;
 int spool_run(struct spool *s, struct error *err); /* starts the threads */
-/* Writes what was posted, a clean mark, and stops the threads. */
+/* Writes what was posted, a clean mark, and stops the threads; every letter is
+ * on its way back then. Nothing may be posted after it. */
+void spool_stop(struct spool *s);
+/* Stops it, if that was not done, and frees it. No draft, source or tail may
+ * be left: stop, take the letters, free what they bring, close. */
 void spool_close(struct spool *s);
 
 enum spool_health { SPOOL_OK, SPOOL_LOW, SPOOL_NO_SPACE, SPOOL_SYNC_FAILED };
@@ -251,6 +259,13 @@ struct spool_pos {
 	uint64_t generation;
 	uint64_t offset; /* of the record in the segment */
 };
+
+/* Parts of one group? Records start on even offsets; the second part of a
+ * group has its first one's offset + 1. */
+static inline bool spool_pos_together(struct spool_pos a, struct spool_pos b)
+{
+	return a.generation == b.generation && a.offset / 2 == b.offset / 2;
+}
 
 enum record_type {
 	REC_ACCEPTED = 1, REC_UPDATE = 2, REC_GROUP = 3, REC_NOTE = 4,

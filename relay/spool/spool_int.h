@@ -462,6 +462,7 @@ struct spool {
 	struct list hubs; /* source.c, under lock */
 	pthread_t thread[3 + READERS];
 	unsigned threads;
+	bool stopped;
 
 	struct mailbox *on_sync[8];
 	unsigned on_syncs;

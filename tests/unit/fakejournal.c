@@ -33,8 +33,11 @@ static struct spool_record *add(struct fakejournal *j, enum record_type type,
 		j->rec = mem_resize(j->rec, j->cap * sizeof(*j->rec));
 	}
 	r = &j->rec[j->n++];
-	if (j->group)
+	if (j->group) {
 		pos = j->rec[j->n - 2].pos;
+		pos.offset |= 1;
+		j->rec[j->n - 2].next = pos;
+	}
 	*r = (struct spool_record){.pos = pos, .type = type, .id = id,
 	    .time_us = time_us};
 	r->next = (struct spool_pos){1, RECORD_BYTES * (j->n + 1)};

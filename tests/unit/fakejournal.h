@@ -13,9 +13,9 @@ struct fakejournal {
 	struct arena *a;
 	struct spool_record *rec;
 	size_t n, cap;
-	size_t at;	  /* the tail's next record                      */
-	size_t visible;	  /* records that are synced                     */
-	size_t first;	  /* records before it were recycled             */
+	size_t at;	/* the tail's next record          */
+	size_t visible; /* records that are synced         */
+	size_t first;	/* records before it were recycled */
 	struct spool_pos done;
 	unsigned dones;
 	bool low;
@@ -23,7 +23,7 @@ struct fakejournal {
 	void (*at_next)(void *arg, size_t at);
 	void (*at_done)(void *arg);
 	void *arg;
-	bool group; /* what is added has the place of the one before */
+	bool group; /* what is added is the second part of the last */
 };
 
 void fakejournal_init(struct fakejournal *j);

@@ -5,8 +5,12 @@
 #include "tests/unit/spool_rig.h"
 
 #include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "relay/base/log.h"
 
@@ -182,9 +186,10 @@ void rig_pump(struct rig *r)
 
 void rig_close(struct rig *r)
 {
+	spool_stop(r->spool);
+	take_letters(r);
 	spool_close(r->spool);
 	r->spool = NULL;
-	take_letters(r);
 }
 
 /* The process dies: nothing is written any more, memory is given back. */
@@ -225,6 +230,17 @@ struct spool_delivery rig_delivery(struct rig *r, enum dstate state)
 	};
 }
 
+/* The letter always comes, though it may bring bad news. */
+static void wait_for_room(struct rig *r)
+{
+	unsigned before = r->room_letters;
+
+	rig_write(r);
+	for (int i = 0; i < 10 && r->room_letters == before; i++)
+		rig_pump(r);
+	assert_int_equal(r->room_letters, before + 1);
+}
+
 static struct spool_draft *draft(struct rig *r, struct rig_message *m)
 {
 	struct spool_draft *d =
@@ -241,7 +257,7 @@ static struct spool_draft *draft(struct rig *r, struct rig_message *m)
 			break;
 		at += n;
 		if (rc == ADD_WAIT)
-			rig_write(r);
+			wait_for_room(r);
 	}
 	mem_free(p);
 	return d;
@@ -261,8 +277,10 @@ struct rig_message *rig_accept(struct rig *r, size_t body)
 	struct spool_delivery to = rig_delivery(r, D_QUEUED);
 	struct spool_draft *d = draft(r, m);
 
+	r->commits++;
 	if (spool_draft_size(d) < body) { /* it was refused on the way */
 		m->promise = P_REFUSED;
+		r->cut_short++;
 		spool_draft_free(d);
 		return m;
 	}
@@ -300,12 +318,18 @@ void rig_settle(struct rig *r, struct rig_message *m, enum dstate state,
 
 struct rig_message *rig_bounce(struct rig *r, struct rig_message *m)
 {
-	struct spool_op *op = settle_op(r, m, D_BOUNCED);
-	struct spool_delivery to = rig_delivery(r, D_QUEUED);
 	struct rig_message *dsn = message_new(r, 900);
+	struct spool_draft *d = draft(r, dsn);
+	struct spool_delivery to = rig_delivery(r, D_QUEUED);
+	struct spool_op *op;
 
-	dsn->dsn = true;
-	op->group = draft(r, dsn);
+	if (spool_draft_size(d) < dsn->body) { /* no room for it now */
+		dsn->promise = P_REFUSED;
+		spool_draft_free(d);
+		return dsn;
+	}
+	op = settle_op(r, m, D_BOUNCED);
+	op->group = d;
 	op->arg = m;
 	m->promise = P_SETTLING;
 	spool_draft_prepare(op->group, SLICE("dsn"), &to, 1);
@@ -358,6 +382,9 @@ bool rig_live(struct rig *r, const struct rig_message *m)
 	struct spool_fetch *f = rig_fetch(r, m->id, true);
 	bool live = f->status == 0 && same_body(f, m);
 
+	if (!live)
+		print_message("%" PRIu64 " (%zu bytes): %s\n", m->id, m->body,
+		    f->status == 0 ? "body differs" : f->err.text);
 	spool_fetch_free(f);
 	return live;
 }

@@ -25,7 +25,6 @@ struct rig_message {
 	uint64_t id;
 	size_t body;
 	enum promise promise;
-	bool dsn; /* came with a group */
 };
 
 struct rig {
@@ -45,6 +44,7 @@ struct rig {
 	char last_damage[300];
 	enum spool_status last_op;
 	unsigned op_letters, commit_letters, room_letters;
+	unsigned commits, cut_short; /* asked; refused while it came */
 	struct spool_fetch *fetched;
 	unsigned uncertain; /* deliveries that recovery told as such */
 };

@@ -50,7 +50,7 @@ static const struct {
 	const char *mx, *domain; /* of the leg; of a direct egress */
 	const char *hosts;	 /* of the leg, port 25 */
 	const char *source;
-	struct leg_rule rules[2];
+	struct leg_rule rules[3];
 	const char *result;
 	const char *remote;	 /* NULL: not looked at */
 	int connected;
@@ -78,7 +78,9 @@ static const struct {
 	  { { "MAIL", "450 4.3.2 no\r\n", 1 } }, "deferred 450 4.3.2 mail none",
 	  "[192.0.2.1]:25", 1 },
 	{ "what says most is kept", "", NULL, "192.0.2.1 192.0.2.2", "",
-	  { { "CONNECT", "554 5.7.1 no\r\n", 1 } }, OK, "[192.0.2.2]:25", 2 },
+	  { { "CONNECT", "554 5.7.1 no\r\n", 1 },
+	    { "CONNECT", "421 4.3.2 busy\r\n" LEG_CLOSE, 1 } },
+	  "deferred 554 5.7.1 greeting configuration", "[192.0.2.1]:25", 2 },
 	{ "our address is dropped from a list", "", NULL, "self.test 192.0.2.2", "",
 	  { { 0 } }, OK, "[192.0.2.2]:25", 1 },
 	{ "nothing but ourselves", "", NULL, "self.test", "", { { 0 } },

@@ -261,6 +261,34 @@ static void a_content_refused_half_way_is_refused(void **state)
 	mem_free(bytes);
 }
 
+/* EHLO, commands, content: what did not leave us cannot have been taken. */
+static void a_content_that_was_not_sent_is_not_uncertain(void **state)
+{
+	static const struct {
+		struct leg_rule rules[2];
+		int send;
+		const char *result;
+	} fails[] = {
+	    {{{PIPE}}, 2, "deferred 0 4.4.2 mail network"},
+	    {{{PIPE}}, 3, "deferred 0 4.4.2 body network"},
+	    {{{CHUNK}}, 2, "deferred 0 4.4.2 mail network"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fails); i++) {
+		struct world *w = world_new(NULL);
+		struct sent *s = sent_new(w, "a@x.test");
+
+		leg_script(w->leg, fails[i].rules);
+		world_fail_send(fails[i].send);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_string_equal(sent_text(s, 0), fails[i].result);
+		sent_free(s);
+		world_free(w);
+	}
+}
+
 /* A source that is slow, fails, or gives other than it promised. */
 struct odd_source {
 	struct source source;
@@ -363,6 +391,7 @@ int main(void)
 	    cmocka_unit_test(a_reply_byte_by_byte_is_one_reply),
 	    cmocka_unit_test(silence_is_cut_at_the_time_of_its_stage),
 	    cmocka_unit_test(a_content_refused_half_way_is_refused),
+	    cmocka_unit_test(a_content_that_was_not_sent_is_not_uncertain),
 	    cmocka_unit_test(what_the_source_cannot_give_is_never_made_up),
 	};
 

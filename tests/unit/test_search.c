@@ -10,146 +10,19 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "relay/audit/conserve.h"
 #include "relay/audit/hourfile.h"
 #include "relay/audit/legs.h"
-#include "relay/audit/search.h"
 #include "relay/base/id.h"
 #include "relay/base/log.h"
-#include "tests/unit/fakejournal.h"
+#include "tests/unit/auditfixture.h"
 
-/* 2026-11-22T05:12:17Z */
-#define T0 INT64_C(1795324337000000)
-#define MINUTE INT64_C(60000000)
-#define HOUR (60 * MINUTE)
-
-enum { STEPS = 40, STEP_MS = 250, TEXT_MAX = 16 << 20 };
-
-static const char *const ann[] = {"ann@example.com", NULL};
 static const char *const both[] = {
-	"ann@example.com", "Cid@Example.com", NULL};
-
-struct fixture {
-	char dir[40];
-	struct conf conf;
-	struct names *names;
-	uint16_t legacy, cloud;
-	struct clock_fake clock;
-	struct fakejournal j;
-	struct strbuf found;
-	unsigned founds;
-	bool more;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = NEW(struct fixture);
-
-	snprintf(f->dir, sizeof(f->dir), "/tmp/test_search.XXXXXX");
-	if (mkdtemp(f->dir) == NULL)
-		return -1;
-	f->conf.node = 1;
-	f->conf.audit.path = f->dir;
-	f->conf.audit.events = "";
-	f->conf.audit.keep_ms = INT64_C(90) * 24 * 3600 * 1000;
-	f->names = names_new();
-	f->legacy = (uint16_t)names_id(f->names, SLICE("legacy"));
-	f->cloud = (uint16_t)names_id(f->names, SLICE("cloud"));
-	clock_fake_init(&f->clock, T0);
-	fakejournal_init(&f->j);
-	strbuf_init(&f->found, TEXT_MAX);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	DIR *d = opendir(f->dir);
-	struct dirent *e;
-	char path[512];
-
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		snprintf(path, sizeof(path), "%s/%s", f->dir, e->d_name);
-		if (e->d_name[0] != '.')
-			unlink(path);
-	}
-	closedir(d);
-	rmdir(f->dir);
-	fakejournal_fini(&f->j);
-	names_free(f->names);
-	strbuf_fini(&f->found);
-	mem_free(f);
-	return 0;
-}
-
-/* Takes in all that was added since, in a process life of its own. */
-static void run(struct fixture *f)
-{
-	struct projector_input in = fakejournal_input(&f->j);
-	struct error err;
-	struct projector *p = projector_open_on(
-	    &f->conf, &in, f->names, &f->clock.clock, &err);
-
-	assert_non_null(p);
-	for (int i = 0; i < STEPS; i++) {
-		clock_fake_step(&f->clock, STEP_MS * 1000);
-		projector_step(p, clock_mono_ms(&f->clock.clock));
-	}
-	assert_int_equal(projector_flush(p), 0);
-	projector_close(p);
-}
-
-static void on_found(void *arg, struct slice object)
-{
-	struct fixture *f = arg;
-
-	strbuf_addsl(&f->found, object);
-	strbuf_addc(&f->found, '\n');
-	f->founds++;
-}
-
-static const char *trace(struct fixture *f, struct search q)
-{
-	struct error err = {.text = ""};
-
-	strbuf_reset(&f->found);
-	f->founds = 0;
-	if (search_run(f->dir, &q, on_found, f, &f->more, &err) != 0)
-		fail_msg("%s", err.text);
-	return strbuf_cstr(&f->found);
-}
-
-static unsigned count(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (; (text = strstr(text, what)) != NULL; text++)
-		n++;
-	return n;
-}
-
-static void on_lost(void *arg, uint64_t id, const char *to)
-{
-	(void)id;
-	snprintf(arg, 64, "%s", to);
-}
-
-static void verify(struct fixture *f, struct conserve *out, char lost[64])
-{
-	struct error err;
-
-	lost[0] = '\0';
-	assert_int_equal(
-	    conserve_run(f->dir, f->names, on_lost, lost, out, &err), 0);
-}
+	"Ann@example.com", "Cid@Example.com", NULL};
 
 static void attempt(struct fixture *f, uint64_t id, int64_t at, uint32_t rcpt,
     enum dstate old, enum dstate state)
@@ -285,6 +158,13 @@ static void an_upload_across_the_hour_is_found_by_its_id(void **state)
 	assert_non_null(strstr(strbuf_cstr(&f->found), ann[0]));
 }
 
+static void on_none(void *arg, struct slice object)
+{
+	(void)arg;
+	(void)object;
+	fail_msg("an event of no index");
+}
+
 static void an_index_that_is_not_there_is_said(void **state)
 {
 	struct search q = {.id = 1};
@@ -292,7 +172,7 @@ static void an_index_that_is_not_there_is_said(void **state)
 	bool more;
 
 	assert_int_equal(search_run(
-	    "/nonexistent/audit", &q, on_found, *state, &more, &err), -1);
+	    "/nonexistent/audit", &q, on_none, *state, &more, &err), -1);
 	assert_non_null(strstr(err.text, "/nonexistent/audit"));
 }
 
@@ -309,13 +189,13 @@ static int on_row(void *arg, int cols, char **text, char **name)
 static void an_hour_that_is_over_is_sealed_with_its_indexes(void **state)
 {
 	struct fixture *f = *state;
-	char path[64], text[64] = "";
+	char path[96], text[64] = "";
 	struct stat st;
 	uint64_t id[3];
 	sqlite3 *db;
 
 	three_hours(f, id);
-	snprintf(path, sizeof(path), "%s/2026112205.db", f->dir);
+	snprintf(path, sizeof(path), "%s/2026112205.db", f->index);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0440);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -325,9 +205,9 @@ static void an_hour_that_is_over_is_sealed_with_its_indexes(void **state)
 	    " WHERE address_hash = 1", on_row, text, NULL);
 	assert_non_null(strstr(text, "INDEX recipient_address"));
 	sqlite3_close(db);
-	snprintf(path, sizeof(path), "%s/2026112205.db-wal", f->dir);
+	snprintf(path, sizeof(path), "%s/2026112205.db-wal", f->index);
 	assert_int_not_equal(access(path, F_OK), 0);
-	snprintf(path, sizeof(path), "%s/2026112209.db", f->dir);
+	snprintf(path, sizeof(path), "%s/2026112209.db", f->index);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0640);
 }
@@ -335,13 +215,13 @@ static void an_hour_that_is_over_is_sealed_with_its_indexes(void **state)
 static void a_quiet_hour_is_sealed_without_new_mail(void **state)
 {
 	struct fixture *f = *state;
-	char path[64];
+	char path[96];
 	struct stat st;
 
 	fake_accepted(&f->j, fake_id(T0, 0), T0, "", ann, f->cloud);
 	attempt(f, fake_id(T0, 0), T0, 0, D_QUEUED, D_DELIVERED);
 	run(f);
-	snprintf(path, sizeof(path), "%s/2026112205.db", f->dir);
+	snprintf(path, sizeof(path), "%s/2026112205.db", f->index);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0640);
 	clock_fake_step(&f->clock, HOUR);
@@ -399,7 +279,8 @@ static void hashes_never_change(void **state)
 	(void)state;
 	assert_int_equal(hour_hash(""), 0);
 	/* on disk since the first version */
-	assert_true(hour_hash("Ann@Example.COM") == hour_hash("ann@example.com"));
+	assert_true(
+	    hour_hash("Ann@Example.COM") == hour_hash("ann@example.com"));
 	assert_true((uint64_t)hour_hash("ann@example.com") ==
 	    UINT64_C(0x153a2ebaf4b79d8a));
 	assert_true(hour_hash_message_id(" <a@b> ") == hour_hash("a@b"));
@@ -512,12 +393,12 @@ static void a_row_that_is_missing_is_a_gap(void **state)
 {
 	struct fixture *f = *state;
 	struct conserve c;
-	char path[64], lost[64];
+	char path[96], lost[64];
 	uint64_t id[3];
 	sqlite3 *db;
 
 	three_hours(f, id);
-	snprintf(path, sizeof(path), "%s/2026112205.db", f->dir);
+	snprintf(path, sizeof(path), "%s/2026112205.db", f->index);
 	assert_int_equal(chmod(path, 0640), 0);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "DELETE FROM recipient", NULL, NULL,

@@ -460,10 +460,10 @@ static void a_slow_content_is_cut_after_the_grace(void **state)
 		struct rig r;
 
 		rig_init(&r);
-		r.conf.limits.min_rate = 1000000;
-		r.conf.limits.min_rate_grace_ms = 30;
 		rig_connect(&r, "192.0.2.1");
 		rig_begin(&r, !bdat);
+		r.conf.limits.min_rate = 1000000;
+		r.conf.limits.min_rate_grace_ms = 30;
 		if (bdat)
 			rig_say(&r, "BDAT 90000\r\n");
 		trickle(&r, "x");
@@ -481,13 +481,13 @@ static void the_owners_time_is_not_the_clients(void **state)
 
 		rig_init(&r);
 		r.conf.limits.min_rate = 1000000;
-		r.conf.limits.min_rate_grace_ms = 40;
-		r.conf.limits.data_timeout_ms = 40;
-		r.conf.limits.command_timeout_ms = 40;
+		r.conf.limits.min_rate_grace_ms = 150;
+		r.conf.limits.data_timeout_ms = 150;
+		r.conf.limits.command_timeout_ms = 150;
 		r.o.later = r.o.hold = true;
-		r.o.slow_ms = 60;
 		rig_connect(&r, "192.0.2.1");
 		rig_begin(&r, !bdat);
+		r.o.slow_ms = 200;
 		rig_say(&r, bdat ? "BDAT 3 LAST\r\nx\r\n" : "x\r\n.\r\n");
 		assert_null(rig_expect(&r, "250 2.0.0 Ok"));
 		rig_fini(&r);
@@ -500,9 +500,9 @@ static void silence_in_a_content_is_cut(void **state)
 
 	(void)state;
 	rig_init(&r);
-	r.conf.limits.data_timeout_ms = 20;
 	rig_connect(&r, "192.0.2.1");
 	rig_begin(&r, true);
+	r.conf.limits.data_timeout_ms = 20;
 	rig_say(&r, "x");
 	assert_null(rig_expect(&r, "421 4.4.2\nEND"));
 	assert_int_equal(rig_logged(&r, "refused data"), 1);

@@ -404,11 +404,11 @@ static void short_calls_lose_nothing(void **state)
 {
 	static struct sock_ops slow;
 	struct world *w = *state;
-	char text[101], got[101] = "";
+	/* Few: each byte costs a socket pair a buffer of its own. */
+	const char *text = "250-mx.example\r\n250 PIPELINING\r\n";
+	int n = (int)strlen(text);
+	char got[100] = "";
 
-	for (int i = 0; i < 100; i++)
-		text[i] = (char)('0' + i % 70);
-	text[100] = '\0';
 	slow = sock_system;
 	slow.recv = recv_slowly;
 	slow.send = send_slowly;
@@ -417,9 +417,9 @@ static void short_calls_lose_nothing(void **state)
 	stream_write(w->o.s, slice_str(text));
 	stream_flush(w->o.s);
 	until(w, &w->o.drained, 1);
-	until(w, &w->o.inputs, 100);
+	until(w, &w->o.inputs, n);
 	assert_got(w, text);
-	assert_int_equal(read(w->peer, got, 100), 100);
+	assert_int_equal(read(w->peer, got, sizeof(got)), n);
 	assert_string_equal(got, text);
 }
 

@@ -5,6 +5,7 @@
 #include "tests/unit/testclient.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,11 +17,16 @@
 enum { TURNS = 20000, TURN_MS = 20 };
 
 /* struct sock_ops knows no argument. */
-static int sends, leg_port;
+static int sends, sends_left, leg_port;
 
 static ssize_t counted_send(int fd, const void *p, size_t n)
 {
 	sends++;
+	if (sends_left > 0 && --sends_left == 0) {
+		sends_left = 1;
+		errno = ECONNRESET;
+		return -1;
+	}
 	return sock_system.send(fd, p, n);
 }
 
@@ -46,6 +52,11 @@ int world_sends(void)
 
 	sends = 0;
 	return n;
+}
+
+void world_fail_send(int n)
+{
+	sends_left = n;
 }
 
 static bool take(void *arg, int leg)
@@ -141,7 +152,7 @@ struct world *world_new(const struct testdns_row *rows)
 	w->sock.connect = led_connect;
 	w->slots = 4;
 	leg_port = w->leg->port;
-	sends = 0;
+	sends = sends_left = 0;
 	set_leg(w);
 	w->client = client_new(&(struct client_config){.loop = w->loop,
 	    .scratch = w->scratch,

@@ -41,6 +41,8 @@ void world_free(struct world *w);
 /* For world_new(): how often the client called send(), and where it goes:
  * connections to port 25 are led to the scripted leg. */
 int world_sends(void);
+/* The n-th send() from now, and each one after it, fails. */
+void world_fail_send(int n);
 
 void world_content(struct world *w, struct slice bytes);
 /* From "from@src.test" to `to`, addresses with blanks between. */
