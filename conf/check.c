@@ -94,9 +94,9 @@ static int check_legs(struct conf *c, struct error *err)
 	if (legs == 0)
 		return error_at(err, c->file, 1, "there is no leg; add  leg "
 		    "\"legacy\" { hosts = { \"mail.example.com:25\" } }");
-	if (c->legs > NAMES_MAX)
+	if (c->legs >= NAMES_MAX)
 		return error_at(err, c->file, 1, "there are %d legs and "
-		    "egresses; %d are possible", c->legs, NAMES_MAX);
+		    "egresses; %d are possible", c->legs, NAMES_MAX - 1);
 	return 0;
 }
 

@@ -187,10 +187,10 @@ static int fill_listens(struct builder *b)
 static int fill_legs(struct builder *b)
 {
 	int n = count_sections(b->doc, SEC_LEG) +
-		count_sections(b->doc, SEC_EGRESS);
+		count_sections(b->doc, SEC_EGRESS) + 1; /* fill_mx() */
 
 	b->c->leg = arena_alloc(b->c->arena,
-	    sizeof(struct conf_leg) * (size_t)(n + 1));
+	    sizeof(struct conf_leg) * (size_t)n);
 	if (fill_all(b, SEC_LEG, fill_leg) != 0)
 		return -1;
 	return fill_all(b, SEC_EGRESS, fill_leg);

@@ -3,7 +3,7 @@
  * From files to a flat list of what they say.
  *
  * libConfuse reads one file after another from memory, each after a look by
- * scan.c that makes its line numbers right. Every option is a string to it
+ * outline.c that makes its line numbers right. Every option is a string to it
  * and has a callback, which is the only place where it tells the line of a
  * value. It includes no file itself: a failure inside one would leave its
  * scanner there for the next reload. So `include` notes the name, and the
@@ -208,7 +208,7 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 	const char *path;
 
 	(void)opt;
-	(void)argc; /* one: scan.c has looked */
+	(void)argc; /* one: outline.c has looked */
 	path = beside(p, argv[0]);
 	for (int i = 0; i < p->files; i++)
 		if (strcmp(p->file[i], path) == 0)

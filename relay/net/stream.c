@@ -249,6 +249,7 @@ static void show(struct stream *s, struct slice bytes)
 	if (!alive(s))
 		return;
 	keep_rest(s, slice_from(bytes, taken));
+	s->again = s->again && s->kept > 0;
 	if (s->tls == TLS_ASKED && s->kept > 0) {
 		stream_set_error(s, "plaintext ahead of the handshake");
 		stream_end(s, STREAM_TLS);
@@ -305,7 +306,8 @@ void stream_again(struct stream *s)
 	s->paused = false;
 	if (s->over)
 		return;
-	s->again = s->kept > 0;
+	/* Inside input() it is not known yet what will be left. */
+	s->again = s->showing || s->kept > 0;
 	if (s->again || s->failed)
 		loop_defer(s->c.loop, &s->kick);
 	watch(s);

@@ -11,7 +11,7 @@
 enum { FAILURES = 5 };
 #define UNTRIED_US INT64_C(1000000)
 
-/* ---- how long it was down --------------------------------------------------- */
+/* ---- how long it was down ---------------------------------------------- */
 
 static void mark(struct queue *q, int leg)
 {
@@ -49,7 +49,7 @@ int64_t leg_down_us(const struct queue *q, int leg, int64_t since_us)
 	return sum;
 }
 
-/* ---- closed, open, half open ------------------------------------------------- */
+/* ---- closed, open, half open ------------------------------------------- */
 
 static void shut(struct queue *q, int leg)
 {

@@ -4,7 +4,6 @@
  * an entry goes through queue_insert(), queue_set() and queue_unclaim(), and
  * place_put() alone decides where it waits.
  */
-#include "relay/base/clock.h"
 #include "relay/queue/queue_int.h"
 
 #include "relay/base/mem.h"
@@ -19,7 +18,7 @@ enum {
 #define DUE_MAX ((INT64_C(1) << 47) - 1)
 #define CREATED_MAX ((INT64_C(1) << 55) - 1)
 
-/* ---- time -------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------- */
 
 /* The two clocks drift against each other by less than a step between jumps
  * of the wall clock, and stamps should not tremble. */
@@ -39,7 +38,7 @@ static int64_t bounded(int64_t v, int64_t max)
 	return v > max ? max : v < -max ? -max : v;
 }
 
-/* ---- lists and places ---------------------------------------------------------- */
+/* ---- lists and places -------------------------------------------------- */
 
 static void insert_after(struct queue *q, uint32_t at, uint32_t n)
 {
@@ -121,7 +120,7 @@ void place_claim(struct queue *q, uint32_t n)
 		d->change = q->applied;
 }
 
-/* ---- entries --------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------- */
 
 /* Callers ask for the numbers of a message one after another. */
 static uint32_t find_number(struct queue *q, uint32_t msg, uint32_t number)
@@ -182,7 +181,7 @@ static uint32_t entry_new(struct queue *q, uint32_t msg,
 		m->first = n;
 	else
 		delivery_at(q, m->last)->sibling = n;
-	m->last = n;
+	m->last = n; /* numbers are only ever added */
 	chain_add(q, n);
 	count(q, d, true);
 	q->counts.deliveries++;
@@ -243,7 +242,7 @@ static void claim_ended(struct queue *q, uint32_t n)
 	d->woken = 0;
 }
 
-/* ---- what comes from outside ------------------------------------------------------- */
+/* ---- what comes from outside ------------------------------------------- */
 
 bool queue_full(const struct queue *q)
 {
@@ -335,7 +334,7 @@ void queue_retry(struct queue *q, uint64_t id, uint32_t number)
 	place_put(q, n);
 }
 
-/* ---- the step ------------------------------------------------------------------------ */
+/* ---- the step ---------------------------------------------------------- */
 
 static int ms_until(const struct queue *q, int64_t us, int most)
 {
@@ -345,21 +344,26 @@ static int ms_until(const struct queue *q, int64_t us, int most)
 }
 
 /* Nobody tells when a slot is given back without a result. */
+static int until_slot(const struct queue *q, int leg, int most)
+{
+	unsigned gates = ledger_gates(q->config.ledger, leg);
+	int64_t probe_us = q->leg[leg].probe_us;
+
+	if (q->leg[leg].ready == 0 || (gates & ~(unsigned)GATE_BREAKER) != 0)
+		return most;
+	if (gates == GATE_BREAKER && q->leg[leg].breaker != BREAKER_OPEN)
+		return most;
+	if (gates == GATE_BREAKER && probe_us > q->now_us)
+		return ms_until(q, probe_us, most);
+	return most < SLOT_POLL_MS ? most : SLOT_POLL_MS;
+}
+
 static int until_next(const struct queue *q)
 {
 	int ms = ms_until(q, wheel_next_us(q), IDLE_MS);
 
-	for (int leg = 0; leg < NAMES_MAX; leg++) {
-		const struct leg *l = &q->leg[leg];
-
-		if (l->ready == 0)
-			continue;
-		if (l->breaker == BREAKER_OPEN)
-			ms = ms_until(q, l->probe_us, ms);
-		else if (ledger_gates(q->config.ledger, leg) == 0 &&
-			 ms > SLOT_POLL_MS)
-			ms = SLOT_POLL_MS;
-	}
+	for (int leg = 0; leg < NAMES_MAX; leg++)
+		ms = until_slot(q, leg, ms);
 	return ms_until(q, q->failed_us, ms);
 }
 
@@ -376,7 +380,7 @@ int queue_step(struct queue *q, int64_t mono_ms)
 	return more ? 0 : until_next(q);
 }
 
-/* ---- birth and death ------------------------------------------------------------------ */
+/* ---- birth and death --------------------------------------------------- */
 
 static void make_heads(struct queue *q)
 {

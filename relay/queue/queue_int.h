@@ -7,12 +7,13 @@
  * those in a worker's hand. A message is in the tree of ids (index.c) and,
  * while its routes are to be resolved, in the list of those.
  *
- * Everything is named by its number in a pool. Times are monotonic, in us;
+ * Everything is named by its number in a slab. Times are monotonic, in us;
  * wall clock only goes in and out (queue.c). One thread.
  */
 #ifndef RELAY_QUEUE_QUEUE_INT_H
 #define RELAY_QUEUE_QUEUE_INT_H
 
+#include "relay/base/clock.h"
 #include "relay/queue/slab.h"
 #include "relay/queue/queue.h"
 
@@ -22,7 +23,7 @@ enum resolve { RESOLVE_NONE, RESOLVE_PENDING, RESOLVE_ASKED };
 enum {
 	WHEEL_LEVELS = 6, /* of 6 bits: more than the 33 of a tick */
 	WHEEL_SLOTS = 64, /* a level */
-	/* Heads of lists are the first entries of the pools. */
+	/* Heads of lists are the first entries of the slabs. */
 	HEAD_READY = 1, /* + leg */
 	HEAD_CLAIMED = HEAD_READY + NAMES_MAX,
 	HEAD_WHEEL, /* + level * WHEEL_SLOTS + slot */
@@ -100,7 +101,7 @@ struct queue {
 	unsigned asked;	  /* resolves under way */
 	unsigned to_resolve; /* messages that wait for one */
 	int64_t failed_us;   /* when failed ones are tried again */
-	bool walking;	     /* wake_all: messages above walk_id are left */
+	bool walking; /* wake_all: messages above walk_id are left */
 	uint64_t walk_id;
 	uint64_t sweep_id; /* lifetimes: those above are next */
 	int64_t sweep_us;
@@ -149,7 +150,7 @@ uint32_t index_after(const struct queue *q, uint64_t id); /* the next above */
 void index_add(struct queue *q, uint32_t msg);
 void index_remove(struct queue *q, uint32_t msg);
 
-/* ---- wheel.c: by time --------------------------------------------------- */
+/* ---- wheel.c: by time -------------------------------------------------- */
 
 void wheel_init(struct queue *q);
 void wheel_add(struct queue *q, uint32_t n); /* due_us lies ahead */
@@ -157,7 +158,7 @@ void wheel_add(struct queue *q, uint32_t n); /* due_us lies ahead */
 bool wheel_turn(struct queue *q, unsigned max);
 int64_t wheel_next_us(const struct queue *q); /* INT64_MAX: nothing waits */
 
-/* ---- wake.c: by recipient ------------------------------------------------ */
+/* ---- wake.c: by recipient ---------------------------------------------- */
 
 void chain_add(struct queue *q, uint32_t n);
 void chain_remove(struct queue *q, uint32_t n);
@@ -172,7 +173,7 @@ void wake_forget(struct queue *q, uint32_t msg); /* it is over */
 /* A slice of what wake-ups left to do; true: there is more. */
 bool wake_step(struct queue *q);
 
-/* ---- breaker.c, retry.c --------------------------------------------------- */
+/* ---- breaker.c, retry.c ------------------------------------------------ */
 
 /* Its claim has ended; was it the probe? */
 void breaker_unclaimed(struct queue *q, uint32_t n);
@@ -183,7 +184,7 @@ void breaker_probe(struct queue *q, int leg, uint32_t n);
 int64_t leg_down_us(const struct queue *q, int leg, int64_t since_us);
 bool retry_expired(const struct queue *q, const struct delivery *d);
 
-/* ---- start.c: what is ready ------------------------------------------------ */
+/* ---- start.c: what is ready -------------------------------------------- */
 
 /* Gives ready deliveries to workers while there are slots; true: there is
  * more that could go now. */

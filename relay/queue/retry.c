@@ -11,10 +11,9 @@
 int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us)
 {
 	const struct conf *c = q->conf;
-	int last = c->retry.steps - 1;
-	int step = attempts == 0 ? 0 : attempts > (unsigned)last ? last :
-								  (int)attempts - 1;
-	int64_t wait_us = c->retry.steps_ms[step] * 1000;
+	unsigned step = attempts == 0 ? 0 : attempts - 1;
+	unsigned last = (unsigned)c->retry.steps - 1;
+	int64_t wait_us = c->retry.steps_ms[step < last ? step : last] * 1000;
 	int64_t spread = wait_us / 100 * c->retry.jitter_percent;
 
 	return now_us + wait_us - spread +

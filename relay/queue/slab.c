@@ -25,7 +25,7 @@ void slab_fini(struct slab *p)
 static void add_chunk(struct slab *p)
 {
 	p->chunk = mem_resize(p->chunk, sizeof(*p->chunk) * (p->chunks + 1));
-	p->chunk[p->chunks++] = mem_new(p->size * POOL_CHUNK);
+	p->chunk[p->chunks++] = mem_new(p->size * SLAB_CHUNK);
 }
 
 uint32_t slab_new(struct slab *p)
@@ -40,7 +40,7 @@ uint32_t slab_new(struct slab *p)
 	if (p->used == UINT32_MAX)
 		abort(); /* queue.max is far below */
 	n = ++p->used;
-	if (n >> POOL_CHUNK_BITS == p->chunks)
+	if (n >> SLAB_CHUNK_BITS == p->chunks)
 		add_chunk(p);
 	return n;
 }

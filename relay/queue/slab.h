@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POOL_CHUNK_BITS = 12, POOL_CHUNK = 1 << POOL_CHUNK_BITS };
+enum { SLAB_CHUNK_BITS = 12, SLAB_CHUNK = 1 << SLAB_CHUNK_BITS };
 
 struct slab {
 	size_t size; /* of one, at least 4 */
@@ -29,8 +29,8 @@ void slab_free(struct slab *p, uint32_t n);
 
 static inline void *slab_at(const struct slab *p, uint32_t n)
 {
-	return p->chunk[n >> POOL_CHUNK_BITS] +
-	       (n & (POOL_CHUNK - 1)) * p->size;
+	return p->chunk[n >> SLAB_CHUNK_BITS] +
+	       (n & (SLAB_CHUNK - 1)) * p->size;
 }
 
 #endif

@@ -19,7 +19,7 @@ enum {
 };
 #define FAILED_US INT64_C(1000000)
 
-/* ---- chains -------------------------------------------------------------- */
+/* ---- chains ------------------------------------------------------------ */
 
 static uint32_t *bucket(const struct chains *c, uint32_t n)
 {
@@ -151,7 +151,7 @@ bool older_waits(const struct queue *q, uint32_t n)
 	return false;
 }
 
-/* ---- messages to be resolved ---------------------------------------------- */
+/* ---- messages to be resolved ------------------------------------------- */
 
 static void pending_add(struct queue *q, uint32_t head, uint32_t msg)
 {

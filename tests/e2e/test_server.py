@@ -47,7 +47,7 @@ ORDER = [
     (["EHLO c.test"], "RSET now", 501, "5.5.4"),
     (["EHLO c.test"], "STARTTLS", 502, "5.5.1"),
     ([], "EHLO", 501, "5.5.4"),
-    (["EHLO c.test"], "MAIL FROM:a@b.test", 501, "5.5.4"),
+    (["EHLO c.test"], "MAIL FROM:a@b.test", 501, "5.1.7"),
     (["EHLO c.test"], "MAIL FROM:<a@b.test> WHAT=1", 555, "5.5.4"),
     (["EHLO c.test"], "MAIL FROM:<a@b.test> BODY=BINARYMIME", 555, "5.5.4"),
     (["EHLO c.test"], f"MAIL FROM:<a@b.test> SIZE={60 << 20}", 552,

@@ -166,7 +166,9 @@ static void included_files_are_read_after_the_one_that_names_them(void **state)
 	conf_tmp_write(dir, "deep.conf", "\n\nlimits { errors = 3 }");
 	load(state, &f, "include(\"legs.conf\")\n" CONF_BASE
 			"domain \"b.example\" { route = \"cloud\" }\n");
-	assert_int_equal(f.c->legs, 2);
+	assert_int_equal(f.c->legs, 3); /* and the way of DSNs */
+	assert_string_equal(f.c->leg[2].name, "mx");
+	assert_true(f.c->leg[2].egress && f.c->leg[2].direct);
 	assert_string_equal(f.c->leg[1].name, "cloud");
 	assert_int_equal(f.c->leg[1].line, 2);
 	assert_non_null(strstr(f.c->leg[1].file, "legs.conf"));

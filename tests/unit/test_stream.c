@@ -15,7 +15,7 @@
 #include "relay/net/stream.h"
 #include "relay/net/stream_int.h"
 
-enum { TURNS = 2000, TURN_MS = 50 };
+enum { TURNS = 2000, TURN_MS = 5 };
 
 /* An owner that writes down what it is told. */
 struct owner {
@@ -24,6 +24,7 @@ struct owner {
 	size_t take;	 /* at most so many bytes a call */
 	bool lines;	 /* take whole lines only */
 	bool pause_next; /* pause in the next input() */
+	bool again_next; /* and go on, still in it */
 	bool free_in_input, free_at_end;
 	int inputs, drained, ready, ended;
 	enum stream_end why;
@@ -52,6 +53,9 @@ static size_t on_input(void *arg, struct slice bytes)
 	if (o->pause_next)
 		stream_pause(o->s);
 	o->pause_next = false;
+	if (o->again_next)
+		stream_again(o->s);
+	o->again_next = false;
 	if (o->free_in_input) {
 		stream_free(o->s);
 		o->s = NULL;
@@ -247,6 +251,27 @@ static void a_paused_owner_hears_neither_bytes_nor_the_end(void **state)
 	until(w, &w->o.ended, 1);
 	assert_got(w, "onetwo");
 	assert_int_equal(w->o.why, STREAM_EOF);
+}
+
+static void again_inside_input_shows_the_rest_and_nothing_empty(void **state)
+{
+	struct world *w = *state;
+
+	open_with(w, &sock_system);
+	w->o.take = 2;
+	w->o.pause_next = w->o.again_next = true;
+	say(w, "one");
+	until(w, &w->o.inputs, 2); /* "one", then what was left of it */
+	assert_got(w, "one");
+	w->o.take = 1;
+	w->o.again_next = true;
+	say(w, "2");
+	until(w, &w->o.inputs, 3);
+	turn(w);
+	assert_int_equal(w->o.inputs, 3);
+	assert_got(w, "one2");
+	say(w, "3"); /* and reading goes on */
+	until(w, &w->o.inputs, 4);
 }
 
 static void freeing_inside_input_is_safe(void **state)
@@ -529,6 +554,7 @@ int main(void)
 		T(reading_stops_at_keep_max_until_again),
 		T(an_owner_that_takes_a_little_gets_all_of_it),
 		T(a_paused_owner_hears_neither_bytes_nor_the_end),
+		T(again_inside_input_shows_the_rest_and_nothing_empty),
 		T(freeing_inside_input_is_safe),
 		T(freeing_inside_ended_is_safe),
 		T(output_goes_out_at_once_when_there_is_room),

@@ -14,7 +14,7 @@
 
 #include "relay/base/mem.h"
 
-enum { TURNS = 4000, TURN_MS = 50 };
+enum { TURNS = 4000, TURN_MS = 5 };
 
 static size_t on_input(void *arg, struct slice bytes)
 {
