@@ -160,6 +160,8 @@ static bool find_way(struct worker *w, const struct addr *to,
 			table_end(t);
 		*parked_out = d->route.kind != ROUTE_LEGS && !d->held;
 	} else if (c->dsn.via[0] != '\0') {
+		/* No change of the table concerns it. */
+		d->change = atomic_load(&w->app->change_floor);
 		one_leg(&d->route,
 		    names_id(w->app->names, slice_str(c->dsn.via)));
 	} else {

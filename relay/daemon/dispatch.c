@@ -208,7 +208,6 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 	l->rcpt[i].route = d.route;
 	l->rcpt[i].held = d.held;
 	l->rcpt[i].hash = hash_slice(slice_str(d.base)) | 1;
-	l->change = d.change;
 	return true;
 }
 
@@ -225,6 +224,8 @@ static void resolve_fetched(struct worker *w, struct job_letter *j,
 	l->id = j->id;
 	l->n = n;
 	l->failed = t == NULL || m == NULL;
+	if (t != NULL)
+		l->change = (uint64_t)table_change(t, &err);
 	for (unsigned i = 0; i < n && !l->failed; i++)
 		l->failed = !resolve_rcpt(w, t, m, l, i);
 	if (t != NULL)

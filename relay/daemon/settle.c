@@ -285,12 +285,31 @@ static const struct queue_item *row_item(const struct queue_row *rows,
 	return NULL;
 }
 
+/* Held time never counts against the lifetime (D10): the moment it was held
+ * stands in the due time, which a held delivery has no other use for. */
+static void hold(struct queue_item *i, int64_t now_us)
+{
+	i->state = D_HELD;
+	i->due_us = now_us;
+}
+
+static void release(struct queue_item *i, int64_t now_us)
+{
+	if (i->due_us > 0 && i->due_us < now_us)
+		i->created_us += now_us - i->due_us;
+	i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
+	i->due_us = 0;
+}
+
 /* What a step makes of the delivery it names. */
-static enum why step_item(const struct plan_step *st, struct queue_item *i)
+static enum why step_item(const struct plan_step *st, struct queue_item *i,
+    int64_t now_us)
 {
 	switch (st->what) {
 	case PLAN_CREATE:
 		i->state = st->state;
+		if (i->state == D_HELD)
+			hold(i, now_us);
 		return WHY_ROUTE;
 	case PLAN_SUPERSEDE:
 		i->state = D_SUPERSEDED;
@@ -299,11 +318,10 @@ static enum why step_item(const struct plan_step *st, struct queue_item *i)
 		i->role = st->role;
 		return WHY_ROUTE;
 	case PLAN_HOLD:
-		i->state = D_HELD;
+		hold(i, now_us);
 		return WHY_HOLD;
 	case PLAN_RELEASE:
-		i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
-		i->due_us = 0;
+		release(i, now_us);
 		return WHY_RELEASE;
 	case PLAN_PARK:
 		i->state = D_PARKED;
@@ -327,7 +345,7 @@ static void add_step(struct moves *m, const struct resolved_letter *l,
 		return;
 	}
 	item.change = l->change;
-	item.reason = (uint8_t)step_item(st, &item);
+	item.reason = (uint8_t)step_item(st, &item, m->time_us);
 	settle_move(m, &item);
 }
 
