@@ -126,7 +126,9 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	const struct result *r = &o->row[k].result;
 
 	i->reason = (uint8_t)o->why;
-	i->uncertain = r->uncertain ? UNC_YES : UNC_NO;
+	/* Sticky: what may have been sent before may be a duplicate now (D8). */
+	if (r->uncertain)
+		i->uncertain = UNC_YES;
 	if (o->change != 0)
 		i->change = o->change;
 	if (o->why == WHY_ATTEMPT)
