@@ -103,7 +103,7 @@ uint64_t table_tmp_route(struct table_tmp *t, const char *address,
 
 struct table_row table_tmp_get(struct table_tmp *t, const char *key)
 {
-	struct table_row row;
+	struct table_row row = {0};
 	struct error err;
 	struct table *r = table_open(t->path, t->names, &err);
 
