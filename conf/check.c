@@ -94,9 +94,9 @@ static int check_legs(struct conf *c, struct error *err)
 	if (legs == 0)
 		return error_at(err, c->file, 1, "there is no leg; add  leg "
 		    "\"legacy\" { hosts = { \"mail.example.com:25\" } }");
-	if (c->legs > NAMES_MAX)
+	if (c->legs >= NAMES_MAX)
 		return error_at(err, c->file, 1, "there are %d legs and "
-		    "egresses; %d are possible", c->legs, NAMES_MAX);
+		    "egresses; %d are possible", c->legs, NAMES_MAX - 1);
 	return 0;
 }
 
@@ -364,11 +364,11 @@ static int check_sizes(const struct conf *c, const struct doc *doc,
 
 	if (strlen(c->control.socket) >= SOCKET_MAX)
 		return error_at(err, socket.file, socket.line, "control.socket "
-		    "is longer than the %d bytes of a socket's name; shorten it",
-		    SOCKET_MAX - 1);
+		    "is longer than the %d bytes of a socket's name; shorten "
+		    "it", SOCKET_MAX - 1);
 	if (c->spool.segment_bytes > c->spool.max_bytes / 8)
-		return error_at(err, max.file, max.line, "spool.max is less than "
-		    "eight times spool.segment; make it larger");
+		return error_at(err, max.file, max.line, "spool.max is less "
+		    "than eight times spool.segment; make it larger");
 	return 0;
 }
 

@@ -66,7 +66,7 @@ bool route_base(const struct conf *c, struct slice key, struct strbuf *out);
 void route_address(const struct decision *d, int leg, const struct addr *to,
     const struct conf *c, struct strbuf *out);
 
-/* ---- what follows from a changed route (doc/routing.md) --------------- */
+/* ---- what follows from a changed route (doc/routing.md) ---- */
 
 /* A delivery of one recipient, as it stands. */
 struct plan_have {

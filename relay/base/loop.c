@@ -22,13 +22,26 @@ struct loop {
 	struct event *ev_stop;
 	int stop_fd;
 	int64_t now_ms;
+	bool stamped;	/* now_ms was read since this turn's wait ended */
+	bool deferring; /* on_deferred() runs */
 	_Atomic bool stop;
 };
 
 struct signal_arg {
+	struct loop *loop;
 	void (*fn)(void *arg, int signo);
 	void *arg;
 };
+
+/* Every handler begins with this: the clock is read once a turn, and after
+ * the wait, which may have been long. */
+static void stamp(struct loop *l)
+{
+	if (l->stamped)
+		return;
+	l->now_ms = clock_mono_ms(l->clock);
+	l->stamped = true;
+}
 
 /* Runs what was there when it began; what that defers runs in the next
  * turn, so a pair that defers each other cannot starve the sockets. */
@@ -39,6 +52,7 @@ static void on_deferred(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	stamp(l);
 	list_init(&now);
 	while (!list_empty(&l->deferred)) {
 		struct list *n = l->deferred.next;
@@ -46,12 +60,14 @@ static void on_deferred(evutil_socket_t fd, short what, void *arg)
 		list_remove(n);
 		list_push_back(&now, n);
 	}
+	l->deferring = true;
 	while (!list_empty(&now)) {
 		struct defer *d = LIST_ENTRY(now.next, struct defer, node);
 
 		list_remove(&d->node);
 		d->fn(d->arg);
 	}
+	l->deferring = false;
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
@@ -99,8 +115,8 @@ void loop_free(struct loop *l)
 void loop_run(struct loop *l)
 {
 	while (!atomic_load(&l->stop)) {
+		l->stamped = false;
 		event_base_loop(l->base, EVLOOP_ONCE);
-		l->now_ms = clock_mono_ms(l->clock);
 	}
 }
 
@@ -126,6 +142,7 @@ void loop_once(struct loop *l, int wait_ms)
 	struct event *ev = event_new(l->base, -1, 0, on_wait_over, NULL);
 
 	event_add(ev, &tv);
+	l->stamped = false;
 	event_base_loop(l->base, EVLOOP_ONCE);
 	event_free(ev);
 	l->now_ms = clock_mono_ms(l->clock);
@@ -151,6 +168,7 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
 	struct io *io = arg;
 
 	(void)fd;
+	stamp(io->loop);
 	io->fn(io->arg, ((what & EV_READ) ? IO_READ : 0) |
 			    ((what & EV_WRITE) ? IO_WRITE : 0));
 }
@@ -203,6 +221,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	stamp(t->loop);
 	t->set = false;
 	t->fn(t->arg);
 }
@@ -251,9 +270,13 @@ void defer_init(struct defer *d, void (*fn)(void *arg), void *arg)
 
 void loop_defer(struct loop *l, struct defer *d)
 {
+	static const struct timeval next_turn = {0, 0};
+
 	if (defer_pending(d))
 		return;
-	if (list_empty(&l->deferred))
+	if (list_empty(&l->deferred) && l->deferring)
+		event_add(l->ev_defer, &next_turn);
+	else if (list_empty(&l->deferred))
 		event_active(l->ev_defer, EV_TIMEOUT, 0);
 	list_push_back(&l->deferred, &d->node);
 }
@@ -273,6 +296,7 @@ static void on_signal(evutil_socket_t signo, short what, void *arg)
 	struct signal_arg *a = arg;
 
 	(void)what;
+	stamp(a->loop);
 	a->fn(a->arg, (int)signo);
 }
 
@@ -282,7 +306,7 @@ struct event *loop_signal(struct loop *l, int signo,
 	struct signal_arg *a = NEW(struct signal_arg);
 	struct event *ev;
 
-	*a = (struct signal_arg){fn, arg};
+	*a = (struct signal_arg){l, fn, arg};
 	ev = evsignal_new(l->base, signo, on_signal, a);
 	event_add(ev, NULL);
 	return ev;

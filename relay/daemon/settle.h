@@ -7,7 +7,7 @@
 #ifndef RELAY_DAEMON_SETTLE_H
 #define RELAY_DAEMON_SETTLE_H
 
-#include "relay/daemon/app.h"
+#include "relay/daemon/worker.h"
 #include "relay/mail/result.h"
 #include "relay/queue/queue.h"
 #include "policy/table.h"
@@ -50,7 +50,7 @@ struct outcome_letter {
 	struct arena *arena; /* of the results' strings; freed by settle */
 	unsigned n;
 	struct {
-		uint32_t number;
+		struct job_row delivery;
 		bool told;   /* the DSN speaks of it */
 		bool silent; /* failed, and the sender asked not to be told */
 		struct result result;
@@ -106,14 +106,19 @@ void settle_stop(struct settle *s); /* handles what was posted, then ends */
 void settle_free(struct settle *s);
 void settle_configure(struct settle *s, struct conf *c); /* its thread */
 
-/* An administrator's decision about deliveries of one message: written and
- * synced, then `done` on the queue's thread. */
+/* An administrator's decision about one delivery. */
+enum act { ACT_RETRY, ACT_FREEZE, ACT_THAW, ACT_PARK, ACT_BOUNCE, ACT_DELETE };
 struct settle_act {
-	enum { ACT_RETRY, ACT_FREEZE, ACT_THAW, ACT_PARK, ACT_BOUNCE,
-		ACT_DELETE } what;
+	enum act what;
 	const char *who, *reason;
+	/* Called once on the queue's thread, maybe at once, when it is on
+	 * disk (a bounce: when it is under way) and settle_act() was true. */
+	void (*done)(void *arg, bool ok);
+	void *arg;
 };
-/* Queue thread. False: that delivery cannot take it in its state. */
+int settle_act_parse(struct slice name); /* enum act, or -1 */
+/* Queue thread. False: that delivery cannot take it in its state (or it is in
+ * a dialog), and `done` is not called. */
 bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
     uint32_t number);
 

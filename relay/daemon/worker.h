@@ -28,6 +28,12 @@ enum job_kind {
 	JOB_BOUNCE,  /* an administrator said so: tell the sender        */
 };
 
+/* A delivery in a worker's hand. */
+struct job_row {
+	uint32_t number, rcpt;
+	uint8_t flags; /* enum delivery_flags */
+};
+
 /* Deliveries of one message to one leg in one role, from the queue. */
 struct job_letter {
 	struct letter letter;
@@ -38,12 +44,12 @@ struct job_letter {
 	bool slot; /* a slot of the ledger comes along */
 	const char *who, *reason; /* of JOB_BOUNCE; owned by the letter */
 	unsigned n;
-	uint32_t number[];
+	struct job_row row[];
 };
 
 enum { LIVES_MAX = 4 };
 
-struct waiting; /* attempts without a connection, by leg (dispatch.c) */
+struct refusals;
 
 struct worker {
 	struct app *app;
@@ -63,12 +69,20 @@ struct worker {
 	struct timer handover;
 	struct refusals *refusals;
 	_Atomic int sessions, dialogs; /* shown in status, watched at stop */
+	_Atomic bool drained;
 };
 
 struct worker *worker_new(struct app *a, int index, struct error *err);
 int worker_run(struct worker *w, struct error *err); /* starts the thread */
 void worker_join(struct worker *w);
 void worker_free(struct worker *w);
+
+/* Any thread: a new snapshot; no new work; is all work done; give up idle
+ * connections of a leg. */
+void worker_configure(struct worker *w, struct live *l);
+void worker_drain(struct worker *w);
+bool worker_quiet(const struct worker *w);
+void worker_yield(struct worker *w, int leg);
 
 /* The table, inside a read transaction; opened anew when it was lost. NULL
  * and err when it cannot be read. End with table_end(). */

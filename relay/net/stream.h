@@ -5,12 +5,13 @@
  * it. The socket calls are behind struct sock_ops for fault tests.
  *
  * One receive buffer of 64 KiB per loop is lent to the stream that reads
- * (struct stream_scratch); a stream keeps only what its owner left unparsed,
- * at most `keep_max` bytes, and frees that when it is empty. An idle stream
- * costs its struct and nothing else.
+ * (struct stream_scratch); a stream keeps only what its owner left unparsed
+ * and frees that when it is empty. Once that is `keep_max` bytes nothing more
+ * is read; one read may overshoot it, to 64 KiB. An idle stream costs its
+ * struct and nothing else.
  *
  * Callbacks come from the loop, never from inside a call of ours. The owner
- * may call stream_close() inside a callback.
+ * may call stream_free() inside any callback. One loop, one thread.
  */
 #ifndef RELAY_NET_STREAM_H
 #define RELAY_NET_STREAM_H
@@ -44,7 +45,9 @@ struct stream_ops {
 	/* Bytes are there. Returns how many were taken; the rest is shown
 	 * again with what comes next, or after stream_again(). A line-based
 	 * owner takes whole lines; when the rest fills `keep_max` and
-	 * nothing is taken, reading stops until stream_again(). */
+	 * nothing is taken, reading stops until stream_again(). An owner that
+	 * waits for something else pauses: then not even the end of the
+	 * stream is told before stream_again(). */
 	size_t (*input)(void *arg, struct slice bytes);
 	/* Output has all been handed to the system (not called when it went
 	 * out at once from within stream_flush()). May be NULL. */
@@ -76,7 +79,10 @@ struct stream *stream_connect(const struct stream_config *c,
  * the session can be resumed. */
 void stream_free(struct stream *s);
 
-/* Output is gathered until stream_flush(); bytes are copied. */
+/* Output is gathered until stream_flush(); bytes are copied. A producer
+ * stops when stream_pending() says STREAM_OUT_HIGH and goes on in drained();
+ * past STREAM_OUT_MAX the connection is given up. */
+enum { STREAM_OUT_HIGH = 256 * 1024, STREAM_OUT_MAX = 8 * 1024 * 1024 };
 void stream_write(struct stream *s, struct slice bytes);
 struct strbuf *stream_out(struct stream *s); /* append here, then flush */
 /* Sends what it can now; the rest goes by itself. */
@@ -92,9 +98,13 @@ void stream_again(struct stream *s);
  * it only moves a stamp, the timer is re-armed when it fires early. */
 void stream_deadline(struct stream *s, int64_t ms);
 
-/* Starts TLS. Takes `ssl`. Server side: false when there is unread
- * plaintext, in the keep buffer or in the socket: the caller ends the session
- * (RFC 3207 4.2). Output must be flushed before. `ready` follows. */
+/* Starts TLS. Takes `ssl`. `ready` or `ended` follows. False when there is
+ * unread plaintext, or output that is not yet sent: the caller ends the
+ * session (RFC 3207 4.2; the client side has the same hole, a reply sent
+ * ahead of the handshake). Called from inside input(), where it is not known
+ * yet how much will be taken, unread plaintext shows as `ended`, STREAM_TLS.
+ * Plaintext that is still in the socket cannot be told from a handshake, and
+ * fails as one. */
 bool stream_tls_accept(struct stream *s, SSL *ssl) PH_CHECK;
 bool stream_tls_connect(struct stream *s, SSL *ssl) PH_CHECK;
 

@@ -52,7 +52,7 @@ struct spool_delivery {
 enum why {
 	WHY_NONE = 0,
 	WHY_ATTEMPT = 1,   /* a dialog ended: detail is a result */
-	WHY_ROUTE = 2,	   /* a change of the table: superseded, created, role */
+	WHY_ROUTE = 2,	   /* a change of the table: superseded, created */
 	WHY_HOLD = 3, WHY_RELEASE = 4,
 	WHY_NO_ROUTE = 5,  /* the route names no leg: parked */
 	WHY_LIFETIME = 6,
@@ -65,17 +65,18 @@ enum why {
 struct spool_update {
 	uint32_t delivery; /* its number; the next free one creates it */
 	struct spool_delivery to; /* the whole new state */
-	struct slice detail; /* packed result, or who and reason; may be empty */
+	struct slice detail; /* packed result, or who and reason; or empty */
 };
 
-/* ---- taking a message ------------------------------------------------- */
+/* ---- taking a message ---- */
 
 struct spool_draft; /* a message being received; one worker's */
 
 enum spool_add {
 	ADD_OK,
 	ADD_WAIT, /* taken, but wait: a letter of `wait_kind` comes to the
-		   * draft's mailbox when there is room again */
+		   * draft's mailbox when there is room again; no other call
+		   * for this draft before it */
 	ADD_FULL,   /* not taken: no space (452)                  */
 	ADD_FAILED, /* not taken: the disk failed (451)           */
 };
@@ -110,10 +111,13 @@ void spool_draft_commit(struct spool_draft *d, struct slice envelope,
  * source holds a reference on the body; bytes count against the memory
  * window until the last reference is gone. */
 struct source *spool_draft_source(struct spool_draft *d);
-/* Gives up before the commit, or drops the owner's hold after its letter. */
+/* Gives up before the commit, or drops the owner's hold after its letter.
+ * Not while a letter is owed: after ADD_WAIT or a commit, wait for it (it
+ * always comes), then free. A prepared group's draft: after its op is
+ * back. */
 void spool_draft_free(struct spool_draft *d);
 
-/* ---- moves of deliveries, and notes ------------------------------------ */
+/* ---- moves of deliveries, and notes ---- */
 
 enum spool_op_flags {
 	OP_SYNC = 1, /* answer only when synced, and write without delay; else
@@ -132,9 +136,9 @@ struct spool_op {
 	unsigned flags;
 	enum spool_status status;
 	void *arg;
-	uint64_t id;		/* 0: a note only                              */
-	int64_t time_us;	/* wall                                        */
-	struct strbuf body;	/* packed updates or note; filled by the calls  */
+	uint64_t id;	    /* 0: a note only */
+	int64_t time_us;    /* wall */
+	struct strbuf body; /* packed updates or note; filled by the calls */
 	struct spool_draft *group; /* a draft that is accepted only together
 				    * with these updates (a bounce and its
 				    * DSN); its commit was prepared by
@@ -165,7 +169,7 @@ void spool_op_fact(struct spool_op *op, const char *key, struct slice value);
 /* Copies the value; false when there is none. Any thread. */
 bool spool_fact(struct spool *s, const char *key, struct strbuf *out);
 
-/* ---- reading ---------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* A live message from disk; comes back as a letter of `kind`. */
 struct spool_fetch {
@@ -190,7 +194,7 @@ struct spool_fetch *spool_fetch_new(uint64_t id, struct mailbox *to, int kind);
 void spool_fetch_free(struct spool_fetch *f);
 void spool_fetch_post(struct spool *s, struct spool_fetch *f);
 
-/* ---- opening ---------------------------------------------------------- */
+/* ---- opening ---- */
 
 struct spool_config {
 	const char *path;
@@ -229,7 +233,11 @@ struct spool *spool_open(const struct spool_config *c,
     const struct spool_recovered *r, struct spool_start *start_out,
     struct error *err) PH_CHECK;
 int spool_run(struct spool *s, struct error *err); /* starts the threads */
-/* Writes what was posted, a clean mark, and stops the threads. */
+/* Writes what was posted, a clean mark, and stops the threads; every letter is
+ * on its way back then. Nothing may be posted after it. */
+void spool_stop(struct spool *s);
+/* Stops it, if that was not done, and frees it. No draft, source or tail may
+ * be left: stop, take the letters, free what they bring, close. */
 void spool_close(struct spool *s);
 
 enum spool_health { SPOOL_OK, SPOOL_LOW, SPOOL_NO_SPACE, SPOOL_SYNC_FAILED };
@@ -244,13 +252,20 @@ struct spool_stats {
 };
 void spool_stats(struct spool *s, struct spool_stats *out); /* any thread */
 
-/* ---- the projector's view --------------------------------------------- */
+/* ---- the projector's view ---- */
 
 /* A place in the main lane; later is greater by (generation, offset). */
 struct spool_pos {
 	uint64_t generation;
 	uint64_t offset; /* of the record in the segment */
 };
+
+/* Parts of one group? Records start on even offsets; the second part of a
+ * group has its first one's offset + 1. */
+static inline bool spool_pos_together(struct spool_pos a, struct spool_pos b)
+{
+	return a.generation == b.generation && a.offset / 2 == b.offset / 2;
+}
 
 enum record_type {
 	REC_ACCEPTED = 1, REC_UPDATE = 2, REC_GROUP = 3, REC_NOTE = 4,

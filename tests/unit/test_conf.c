@@ -85,14 +85,17 @@ static const char whole[] =
 	"  leg = cloud\n"
 	"}\n"
 	"leg \"legacy\" {\n"
-	"  hosts = { \"mail-old.example.com\" } hosts += { \"2001:db8::1\", \"[2001:db8::2]:2525\" }\n"
+	"  hosts = { \"mail-old.example.com\" }\n"
+	"  hosts += { \"2001:db8::1\", \"[2001:db8::2]:2525\" }\n"
 	"  clients = { \"192.0.2.10/32\", \"::ffff:192.0.2.128/121\", \"2001:db8::/32\" }\n"
 	"  connect_timeout = \"250ms\"\n"
 	"}\n"
-	"leg \"cloud\" { mx = \"Example.NET\" domains = { \"Tenant.example\", \"b\xc3\xbc" "cher.example\" }\n"
+	"leg \"cloud\" { mx = \"Example.NET\"\n  domains = { \"Tenant.example\", \"b\xc3\xbc"
+	"cher.example\" }\n"
 	"  tls = verify profile = \"microsoft365\" max_recipients = 1 }\n"
 	"egress \"direct\" { direct = true source = \"198.51.100.7\" }\n"
-	"domain \"example.com\" { route = \" both \" both = \"cloud + legacy\" subaddress = \"\" }\n"
+	"domain \"example.com\" { route = \" both \" both = \"cloud + legacy\"\n"
+	"  subaddress = \"\" }\n"
 	"domain \"B\xc3\xbc" "cher.example.org\" { route = \"reject\" unknown = \"defer\" }\n"
 	"domain \"c.example\" { subaddress = \"-\" }\n"
 	"dsn { via = \"direct\" }\n"
@@ -163,7 +166,9 @@ static void included_files_are_read_after_the_one_that_names_them(void **state)
 	conf_tmp_write(dir, "deep.conf", "\n\nlimits { errors = 3 }");
 	load(state, &f, "include(\"legs.conf\")\n" CONF_BASE
 			"domain \"b.example\" { route = \"cloud\" }\n");
-	assert_int_equal(f.c->legs, 2);
+	assert_int_equal(f.c->legs, 3); /* and the way of DSNs */
+	assert_string_equal(f.c->leg[2].name, "mx");
+	assert_true(f.c->leg[2].egress && f.c->leg[2].direct);
 	assert_string_equal(f.c->leg[1].name, "cloud");
 	assert_int_equal(f.c->leg[1].line, 2);
 	assert_non_null(strstr(f.c->leg[1].file, "legs.conf"));
@@ -308,7 +313,8 @@ static const struct { const char *add, *lines; bool live; } reloads[] = {
 	{ "workers = 2\n", "workers: needs a restart\n", false },
 	{ "spool { path = \"/s\" retain = \"1d\" }\n",
 	  "spool.path: needs a restart\nspool.retain: applies at once\n", false },
-	{ "leg \"cloud\" { hosts = \"b.example\" }\n", "leg \"cloud\" added: applies at once\n", true },
+	{ "leg \"cloud\" { hosts = \"b.example\" }\n",
+	  "leg \"cloud\" added: applies at once\n", true },
 	{ "egress \"e\" { direct = true }\n", "egress \"e\" added: applies at once\n", true },
 	{ "domain \"b.example\" { }\n", "domain \"b.example\" added: applies at once\n", true },
 	{ "listen \"smtp\" { address = { \"0.0.0.0:25\", \"[::]:25\" } }\n", "", true },
@@ -316,7 +322,8 @@ static const struct { const char *add, *lines; bool live; } reloads[] = {
 	  "listen \"smtp\" address: needs a restart\n"
 	  "listen \"smtp\" proxy_from: applies to new sessions\n", false },
 	{ "listen \"b\" { }\n",
-	  "listen \"smtp\" removed: needs a restart\nlisten \"b\" added: needs a restart\n", false },
+	  "listen \"smtp\" removed: needs a restart\n"
+	  "listen \"b\" added: needs a restart\n", false },
 };
 /* clang-format on */
 

@@ -43,7 +43,8 @@ static const struct bad form[] = {
 	{ B "postmaster = ${HOME}\n", "4: there is a ${ outside quotes; put the value into \"\"" },
 	{ B "domain \"b.example\" { route = a+b }\n",
 	  "4: there is a + outside quotes; put the value into \"\"" },
-	{ B "limits|errors = 3\n", "4: there is a | in this key; write the key inside its section" },
+	{ B "limits|errors = 3\n",
+	  "4: there is a | in this key; write the key inside its section" },
 	{ B "workers 3\n", "4: \"workers\" has no = behind it; write a key as  name = \"value\"" },
 	{ B "\n\nlimits = 3\n",
 	  "6: \"limits\" has no { behind it; write a section as  section { ... }  "
@@ -64,7 +65,12 @@ static const struct bad form[] = {
 	  "posthouse.conf(5) shows how it is written" },
 	{ B "\"\" = 3\n", "4: this cannot be read; posthouse.conf(5) shows how it is written" },
 	{ B "include \"x\"\n", "4: \"include\" is written  include(\"FILE\")" },
-	{ B "include(\"x\" \"y\")\n", "4: \"include\" is written  include(\"FILE\")" },
+	{ B "include(\"x\" \"y\")\n", "4: include takes one file; write include(\"FILE\")" },
+	{ B "include(\n)\n", "5: include takes one file; write include(\"FILE\")" },
+	{ B "include(\"x", "4: this string is not closed in its line; end it with \"" },
+	{ B "include(", "4: include takes one file; write include(\"FILE\")" },
+	{ B "hostname(\"x\")\n",
+	  "4: \"hostname\" has no = behind it; write a key as  name = \"value\"" },
 	{ B "include(\"x\", \"y\")\n", "4: include takes one file; write include(\"FILE\")" },
 };
 
@@ -175,7 +181,8 @@ static const struct bad values[] = {
 	  "4: postmaster \"nobody\" is not a mail address (No domain in address); "
 	  "write it like \"admin@example.com\"" },
 	{ "hostname = \"-x-\"\n" LEG DOM,
-	  "1: hostname \"-x-\" is not a domain name (Label of domain begins or ends with a hyphen); "
+	  "1: hostname \"-x-\" is not a domain name "
+	  "(Label of domain begins or ends with a hyphen); "
 	  "write it like \"example.com\"" },
 };
 
@@ -364,7 +371,8 @@ static void errors_of_an_included_file_name_that_file(void **state)
 	const char *dir = *state;
 	char said[400];
 
-	conf_tmp_write(dir, "more.conf", "# c\n\nlimits {\n errors = none\n}\n");
+	conf_tmp_write(dir, "more.conf",
+	    "# c\n\nlimits {\n errors = none\n}\n");
 	assert_null(conf_tmp_load(dir, CONF_BASE "include(\"more.conf\")\n",
 	    names, &err));
 	assert_string_equal(without_dir(err.text, dir, said, sizeof(said)),

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The projector: reads the journal's synced records and turns them into the
+ * folded rows of the audit index and the lines of events.jsonl. The journal
+ * is the truth and both are projections; rows and cursor are committed in one
+ * transaction, so a crash loses no row and doubles none (doc/audit.md).
+ *
+ * One thread. projector_step() never waits for anything but the audit disk;
+ * projector_run() is the thread around it.
+ */
+#ifndef RELAY_AUDIT_PROJECTOR_H
+#define RELAY_AUDIT_PROJECTOR_H
+
+#include "conf/conf.h"
+#include "relay/base/clock.h"
+#include "relay/spool/spool.h"
+
+/* Where records come from: the spool, or a test. */
+struct projector_input {
+	/* As spool_tail_open(), spool_tail_next(), spool_tail_done(). */
+	void (*open)(void *arg, struct spool_pos from);
+	int (*next)(void *arg, struct spool_record *rec_out,
+	    uint64_t *skipped_out);
+	void (*done)(void *arg, struct spool_pos pos);
+	/* The journal runs out of space: nothing may wait for us. */
+	bool (*low)(void *arg);
+	void (*close)(void *arg); /* with the projector */
+	void *arg;
+};
+
+struct projector;
+
+/* Opens or creates the directory, takes up where the index says it stopped.
+ * Between spool_open() and spool_run(). Leg numbers are those of `names`. */
+struct projector *projector_open(const struct conf *c, struct spool *s,
+    struct names *names, const struct clock *clock, struct error *err) PH_CHECK;
+/* The same on any input; `in` is copied. */
+struct projector *projector_open_on(const struct conf *c,
+    const struct projector_input *in, struct names *names,
+    const struct clock *clock, struct error *err) PH_CHECK;
+/* Takes in what was read so far, then closes. NULL is fine. */
+void projector_close(struct projector *p);
+
+/* Reads at most a slice of what is there, commits when due. Returns ms until
+ * it wants to be called again (earlier when there are records), 0 when more
+ * is there. */
+int projector_step(struct projector *p, int64_t mono_ms);
+/* Reads all that is there and commits it. 0, or -1 when the audit disk
+ * refuses; what was not taken in stays in the journal. */
+int projector_flush(struct projector *p);
+
+/* Any thread: events.jsonl is opened anew with the next step (SIGUSR1). */
+void projector_reopen(struct projector *p);
+/* Any thread: audit.keep of a reloaded configuration. */
+void projector_keep(struct projector *p, int64_t keep_ms);
+
+struct projector_stats {
+	uint64_t records;  /* taken in since the start               */
+	uint64_t gap;	   /* records that mail could not wait for   */
+	bool failing;	   /* the last commit failed: see the log    */
+	int64_t behind_us; /* age of the oldest record not committed */
+};
+void projector_stats(struct projector *p, struct projector_stats *out);
+
+/* The thread: after spool_run(); stop it before spool_close(). */
+int projector_run(struct projector *p, struct error *err) PH_CHECK;
+void projector_stop(struct projector *p);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The door: requests come in and are given an idle or a new connection;
+ * finished ones are reported, all from one deferred call, so that `done` and
+ * `idle` may send the next message without meeting a dialog half way through
+ * its own. One worker's loop.
+ */
+#include "relay/base/mem.h"
+#include "relay/client/client_int.h"
+
+static void report_finished(struct client *c)
+{
+	while (!list_empty(&c->finished)) {
+		struct client_request *r =
+		    LIST_FIRST(&c->finished, struct client_request, node);
+
+		list_remove(&r->node);
+		c->busy--;
+		r->done(r->arg, r);
+	}
+}
+
+/* What nobody here wants goes to those who wait for a slot. */
+static void report_parked(struct client *c)
+{
+	while (!list_empty(&c->parked)) {
+		struct dialog *d =
+		    LIST_FIRST(&c->parked, struct dialog, parked);
+		int leg = d->leg;
+
+		list_remove(&d->parked);
+		if (c->cfg.idle != NULL)
+			c->cfg.idle(c->cfg.arg, leg);
+		if (d->stage == STAGE_IDLE &&
+		    c->cfg.slots->wanted(c->cfg.slots_arg, leg))
+			dialog_quit(d);
+	}
+}
+
+static void free_dead(struct client *c)
+{
+	while (!list_empty(&c->dead)) {
+		struct dialog *d = LIST_FIRST(&c->dead, struct dialog, node);
+
+		list_remove(&d->node);
+		dialog_free(d);
+	}
+}
+
+static void on_report(void *arg)
+{
+	struct client *c = arg;
+
+	report_finished(c);
+	report_parked(c);
+	free_dead(c);
+}
+
+static void report_later(struct client *c)
+{
+	loop_defer(c->cfg.loop, &c->report);
+}
+
+void client_finished(struct client *c, struct client_request *r)
+{
+	list_push_back(&c->finished, &r->node);
+	report_later(c);
+}
+
+void client_parked(struct client *c, struct dialog *d)
+{
+	list_push_back(&c->parked, &d->parked);
+	report_later(c);
+}
+
+/* Its memory stays until the report: the call that ended it may be its own. */
+void client_dead(struct client *c, struct dialog *d)
+{
+	list_remove(&d->node);
+	list_push_back(&c->dead, &d->node);
+	c->cfg.slots->give(c->cfg.slots_arg, d->leg);
+	report_later(c);
+}
+
+struct client *client_new(const struct client_config *cfg)
+{
+	struct client *c = NEW(struct client);
+
+	c->cfg = *cfg;
+	list_init(&c->dialogs);
+	list_init(&c->finished);
+	list_init(&c->parked);
+	list_init(&c->dead);
+	defer_init(&c->report, on_report, c);
+	pool_init(c);
+	return c;
+}
+
+void client_free(struct client *c)
+{
+	if (c == NULL)
+		return;
+	c->draining = true;
+	while (!list_empty(&c->dialogs))
+		dialog_abort(LIST_FIRST(&c->dialogs, struct dialog, node));
+	report_finished(c);
+	free_dead(c);
+	defer_cancel(&c->report);
+	pool_fini(c);
+	mem_free(c);
+}
+
+/* An egress has connections by domain; one that is idle for another domain
+ * is given up when there is no slot for this one. */
+static struct dialog *new_connection(
+    struct client *c, const struct client_request *r, bool have_slot)
+{
+	const struct client_slots *slots = c->cfg.slots;
+	int leg = r->leg->id;
+
+	if (!have_slot && !slots->take(c->cfg.slots_arg, leg)) {
+		struct dialog *old = pool_oldest(c, leg);
+
+		if (old == NULL)
+			return NULL;
+		dialog_abort(old);
+		if (!slots->take(c->cfg.slots_arg, leg))
+			return NULL;
+	}
+	return dialog_new(c, r);
+}
+
+bool client_send(struct client *c, struct client_request *r, bool have_slot)
+{
+	struct dialog *d;
+
+	if (c->draining)
+		return false;
+	d = pool_take(c, r);
+	if (d != NULL) {
+		list_remove(&d->parked);
+		if (have_slot)
+			c->cfg.slots->give(c->cfg.slots_arg, r->leg->id);
+	} else {
+		d = new_connection(c, r, have_slot);
+	}
+	if (d == NULL)
+		return false;
+	list_node_init(&r->node);
+	c->busy++;
+	dialog_send(d, r);
+	return true;
+}
+
+bool client_has_idle(const struct client *c, int leg)
+{
+	return !list_empty(&c->pool.idle[leg]);
+}
+
+void client_yield(struct client *c, int leg)
+{
+	pool_close(c, leg);
+}
+
+void client_drain(struct client *c)
+{
+	c->draining = true;
+	pool_close_all(c);
+}
+
+unsigned client_busy(const struct client *c)
+{
+	return c->busy;
+}
+
+void client_reload(struct client *c)
+{
+	c->generation++;
+	pool_close_all(c);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the files of the client share. client.c takes requests and reports
+ * them; exchange.c knows what was said of each recipient; dialog.c is one
+ * connection from the first name looked up to its end; stages.c and
+ * transact.c are the protocol; feed.c sends the content; hops.c finds the
+ * hosts; pool.c keeps idle connections; result.c puts replies and faults into
+ * words.
+ *
+ *   client_send() -> dialog -> hops -> stages -> exchange -> report -> done()
+ */
+#ifndef RELAY_CLIENT_CLIENT_INT_H
+#define RELAY_CLIENT_CLIENT_INT_H
+
+#include "relay/client/client.h"
+#include "relay/mail/body.h"
+#include "relay/mail/ehlo.h"
+#include "relay/mail/reply.h"
+#include "relay/net/tls.h"
+
+/* ---- stages.c: the protocol ---- */
+
+enum stage {
+	STAGE_CONNECT, /* names are looked up, or a connection begins */
+	STAGE_GREETING,
+	STAGE_EHLO,
+	STAGE_HELO,
+	STAGE_STARTTLS,
+	STAGE_TLS, /* the handshake */
+	STAGE_MAIL,
+	STAGE_RCPT,
+	STAGE_DATA,
+	STAGE_BODY, /* the content, and the answer to it */
+	STAGE_RSET,
+	STAGE_IDLE,
+	STAGE_QUIT,
+	STAGES,
+	/* Where a reply may lead besides a stage. */
+	NEXT_READY, /* no transaction is open: the next one, or rest */
+	NEXT_LOST,  /* the connection is of no more use; see dialog.fault */
+};
+
+struct dialog;
+
+struct stage_info {
+	const char *name;
+	/* Writes the command; NULL where we only listen. */
+	void (*send)(struct dialog *d);
+	/* The reply in d->reply is complete: what comes next. */
+	enum stage (*reply)(struct dialog *d);
+	size_t timeout; /* offset of the setting in struct conf_leg */
+};
+extern const struct stage_info stage_table[STAGES];
+
+/* Does the leg offer all of these EXT_…? */
+bool stages_offers(const struct dialog *d, unsigned ext);
+enum stage stages_senseless(struct dialog *d);
+
+/* transact.c: settles what this leg cannot take at all. */
+void transact_admit(struct dialog *d);
+void transact_send_mail(struct dialog *d);
+enum stage transact_on_mail(struct dialog *d);
+void transact_send_rcpt(struct dialog *d);
+enum stage transact_on_rcpt(struct dialog *d);
+void transact_send_data(struct dialog *d);
+enum stage transact_on_data(struct dialog *d);
+void transact_send_body(struct dialog *d);
+enum stage transact_on_body(struct dialog *d);
+
+/* ---- exchange.c: the recipients of a request ---- */
+
+enum rcpt_state {
+	RCPT_OPEN,     /* in no transaction yet                  */
+	RCPT_SENT,     /* in this one, no answer yet             */
+	RCPT_ACCEPTED, /* the answer to the content decides      */
+	RCPT_SETTLED,  /* its result stands                      */
+};
+#define STATE_BIT(s) (1u << (s))
+
+struct exchange_rcpt {
+	unsigned same;	/* said once: the index that stands for it */
+	unsigned notify; /* of all that it stands for */
+	enum rcpt_state state;
+	bool utf8;
+};
+
+/* A request under way. Lives in the request's arena. */
+struct exchange {
+	struct client_request *req;
+	struct exchange_rcpt *rcpt; /* as req->rcpt */
+	unsigned *batch;      /* those of this transaction, in order */
+	unsigned batched, answered, accepted;
+	unsigned open;	      /* RCPT_OPEN in all */
+	const char *remote, *tls; /* of the connection; for results */
+};
+
+struct exchange *exchange_new(struct client_request *r);
+/* Takes up to `limit` open recipients into a new transaction. */
+void exchange_begin(struct exchange *t, unsigned limit);
+/* The transaction was never met by the leg: its recipients are open again. */
+void exchange_undo(struct exchange *t);
+/* One recipient has its result (a copy is kept). */
+void exchange_settle(struct exchange *t, unsigned i, const struct result *r);
+/* All whose state is in `states` (STATE_BIT). */
+void exchange_settle_all(struct exchange *t, unsigned states,
+    const struct result *r);
+/* Too many recipients for one transaction: this one goes into the next. */
+void exchange_reopen(struct exchange *t, unsigned i);
+/* The request is over: open ones are untried; equal addresses share. */
+void exchange_finish(struct exchange *t);
+
+/* ---- hops.c: which hosts, in which order ---- */
+
+struct hop {
+	const char *host; /* a name or an address, as configured */
+	struct netaddr addr;
+};
+
+enum hops_state { HOPS_READY, HOPS_WAIT, HOPS_END };
+
+struct hops;
+struct hops *hops_new(struct client *c, const struct client_request *r,
+    void (*ready)(void *arg), void *arg);
+void hops_free(struct hops *h); /* NULL is fine */
+/* The next address to try; hop_out is good until hops_free(). After
+ * HOPS_WAIT `ready` is called, later. */
+enum hops_state hops_next(struct hops *h, struct hop *hop_out);
+/* The last one turned out to be ourselves: worse MX fall away with it. */
+void hops_self(struct hops *h);
+/* Is that connection one to ourselves, by way of a wildcard listener? */
+bool hops_met_self(const struct hops *h, const struct stream *s);
+/* At HOPS_END, when nothing could be tried: why. */
+struct hops_fault {
+	enum outcome outcome;
+	enum reply_class class;
+	const char *enh;
+	char text[400];
+};
+const struct hops_fault *hops_fault(const struct hops *h);
+
+/* ---- feed.c: the content ---- */
+
+enum feed_state {
+	FEED_NONE,
+	FEED_RUN,
+	FEED_DONE,   /* the last byte is written, not yet handed over    */
+	FEED_HANDED, /* … and the system has it: now only a reply tells  */
+	FEED_BROKEN, /* the source failed: the content cannot be ended    */
+};
+
+struct feed {
+	enum feed_state state;
+	bool chunked; /* BDAT */
+	bool waits;   /* for the source */
+	uint64_t left; /* BDAT: bytes still promised */
+	struct slice chunk;
+	struct data_writer dots;
+};
+
+void feed_begin(struct dialog *d, bool chunked);
+/* All recipients were refused and the leg said 354 (RFC 2920 3.1). */
+void feed_nothing(struct dialog *d);
+void feed_pump(struct dialog *d);
+void feed_drained(struct dialog *d);
+/* The source must not call a dialog that is gone. */
+void feed_stop(struct dialog *d);
+/* How long the peer may be silent now. */
+int64_t feed_timeout(const struct dialog *d);
+
+/* ---- dialog.c: one connection ---- */
+
+struct dialog {
+	struct client *client;
+	struct list node;   /* client.dialogs, at the end client.dead */
+	struct list idle;   /* pool */
+	struct list parked; /* client.parked: idle since this turn */
+	struct stream *stream;
+	struct defer later; /* what must not run inside input() */
+
+	/* the connection */
+	int leg;
+	char *domain; /* direct egress: whose MX; else NULL */
+	struct hops *hops; /* until it is open */
+	struct hop hop;
+	char *remote; /* "mx1.example.net [192.0.2.7]:25" */
+	struct tls_client *tls;
+	struct ehlo ehlo;
+	bool secure;   /* TLS is up */
+	bool in_clear; /* tls = may, and the handshake failed before */
+	bool reused;   /* had a request before this one */
+	bool answered; /* the leg has spoken about this request */
+	bool needs_rset;
+	int rcpt_limit; /* learned from 452 4.5.3; 0: none */
+	unsigned generation;
+	int messages; /* transactions so far */
+	int64_t opened_ms, idle_until_ms, old_at_ms;
+	int messages_max;
+
+	/* the exchange */
+	enum stage stage;
+	unsigned due;	/* replies to what was written */
+	unsigned heard; /* … before the input that is looked at */
+	struct reply_parser reply;
+
+	/* the request; NULL when idle */
+	struct exchange *tx;
+	bool flight;	/* RCPTs went out with MAIL */
+	bool data_sent; /* … and so did DATA */
+	struct feed feed;
+	struct result fault;
+	int fault_rank; /* of all hosts tried, the most telling is kept */
+};
+
+/* Takes the slot that the caller has. */
+struct dialog *dialog_new(struct client *c, const struct client_request *r);
+/* Begins; on an idle connection, or by opening one. */
+void dialog_send(struct dialog *d, struct client_request *r);
+/* An idle one says good-bye. */
+void dialog_quit(struct dialog *d);
+/* Closes at once; a request under way is untried or uncertain. */
+void dialog_abort(struct dialog *d);
+void dialog_free(struct dialog *d); /* closed before */
+void dialog_move(struct dialog *d, enum stage next);
+
+static inline const struct conf_leg *dialog_leg(const struct dialog *d)
+{
+	return d->tx->req->leg;
+}
+
+/* ---- result.c: words for what happened ---- */
+
+/* The reply just read, about the message or a recipient. */
+struct result result_reply(const struct dialog *d);
+/* Into d->fault, all three. The reply just read refuses the session, not the
+ * message: whatever its code, the message waits. */
+void result_refused(struct dialog *d, enum reply_class class);
+/* No reply, or one that makes no sense. */
+void result_fault(struct dialog *d, enum reply_class class, const char *enh,
+    const char *fmt, ...) PH_PRINTF(4, 5);
+void result_ended(struct dialog *d, enum stream_end why);
+/* Our own decision: the leg was not asked. */
+struct result result_local(const struct dialog *d, const char *enh,
+    const char *text);
+
+/* ---- pool.c: idle connections ---- */
+
+struct pool {
+	struct list idle[NAMES_MAX]; /* by leg, last used first */
+	unsigned count;
+	struct timer sweep;
+};
+
+void pool_init(struct client *c);
+void pool_fini(struct client *c);
+bool pool_takes(const struct dialog *d); /* or is it time to close? */
+void pool_put(struct dialog *d);
+void pool_remove(struct dialog *d); /* safe when it is not in */
+/* An idle connection for that request, or NULL. */
+struct dialog *pool_take(struct client *c, const struct client_request *r);
+/* Any idle one of the leg, the least recently used. */
+struct dialog *pool_oldest(struct client *c, int leg);
+void pool_close(struct client *c, int leg);
+void pool_close_all(struct client *c);
+
+/* ---- client.c ---- */
+
+struct client {
+	struct client_config cfg;
+	struct pool pool;
+	struct list dialogs;
+	struct list finished; /* requests to report */
+	struct list parked;   /* connections to tell the owner of */
+	struct list dead;     /* dialogs to free */
+	struct defer report;
+	unsigned busy;
+	unsigned generation; /* of the configuration */
+	bool draining;
+};
+
+/* The request has all its results. */
+void client_finished(struct client *c, struct client_request *r);
+void client_parked(struct client *c, struct dialog *d);
+void client_dead(struct client *c, struct dialog *d);
+
+#endif

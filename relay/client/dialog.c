@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One connection: hosts are tried in turn until one is open, then the pump
+ * walks the stages, for this request and for those that reuse the connection.
+ * One worker's loop.
+ *
+ * Replies are counted against commands written before they came: a byte that
+ * answers nothing ends the connection, which also closes the hole of a reply
+ * sent ahead of a TLS handshake. What happens when a connection is lost
+ * follows from how far it came: before MAIL the next host is tried; a kept
+ * connection on which nothing was answered was closed by the leg while it was
+ * idle, and a fresh one is opened; when the last byte of the content had been
+ * handed to the system nobody knows (D8); else the mail waits.
+ */
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+#include "relay/client/client_int.h"
+
+enum {
+	FAREWELL_MS = 5000, /* for the answer to a last RSET or QUIT */
+	KEEP_MAX = REPLY_LINE + 2,
+};
+
+static void next_hop(struct dialog *d);
+static void connect_hop(struct dialog *d);
+static void begin_fresh(struct dialog *d);
+
+/* ---- ends ---- */
+
+static void hang_up(struct dialog *d)
+{
+	stream_free(d->stream);
+	d->stream = NULL;
+	tls_client_unref(d->tls);
+	d->tls = NULL;
+	d->due = d->heard = 0;
+	d->secure = false;
+	d->ehlo = (struct ehlo){.ext = 0};
+	reply_parser_reset(&d->reply);
+	defer_cancel(&d->later);
+}
+
+static void close_dialog(struct dialog *d)
+{
+	hang_up(d);
+	hops_free(d->hops);
+	d->hops = NULL;
+	pool_remove(d);
+	list_remove(&d->parked);
+	client_dead(d->client, d);
+}
+
+static void finish(struct dialog *d)
+{
+	struct client_request *r = d->tx->req;
+
+	feed_stop(d);
+	exchange_finish(d->tx);
+	d->tx = NULL;
+	client_finished(d->client, r);
+}
+
+/* The transaction under way gets the fault; what was not begun is untried. */
+static void cut(struct dialog *d)
+{
+	d->fault.uncertain = d->fault.code == 0 && d->feed.state == FEED_HANDED;
+	exchange_settle_all(
+	    d->tx, STATE_BIT(RCPT_SENT) | STATE_BIT(RCPT_ACCEPTED), &d->fault);
+	finish(d);
+	close_dialog(d);
+}
+
+/* No host is left. */
+static void give_up(struct dialog *d)
+{
+	const struct hops_fault *f = hops_fault(d->hops);
+
+	if (d->fault_rank < 0) {
+		result_fault(d, f->class, f->enh, "%s", f->text);
+		d->fault.outcome = f->outcome;
+	}
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &d->fault);
+	finish(d);
+	close_dialog(d);
+}
+
+static bool closed_while_idle(const struct dialog *d)
+{
+	return d->reused && !d->answered &&
+	       (d->feed.state != FEED_HANDED || d->fault.code != 0);
+}
+
+static void start_over(struct dialog *d)
+{
+	feed_stop(d);
+	exchange_undo(d->tx);
+	hang_up(d);
+	begin_fresh(d);
+}
+
+static void lost(struct dialog *d)
+{
+	if (d->tx == NULL) {
+		close_dialog(d);
+	} else if (d->stage < STAGE_MAIL) {
+		hang_up(d);
+		next_hop(d);
+	} else if (closed_while_idle(d)) {
+		start_over(d);
+	} else {
+		cut(d);
+	}
+}
+
+/* ---- the walk ---- */
+
+static int64_t timeout_of(const struct dialog *d)
+{
+	if (d->tx == NULL)
+		return d->stage == STAGE_IDLE ? 0 : FAREWELL_MS;
+	return *(const int64_t *)(const void *)((const char *)dialog_leg(d) +
+						stage_table[d->stage].timeout);
+}
+
+static void enter(struct dialog *d, enum stage stage)
+{
+	d->stage = stage;
+	if (stage_table[stage].send != NULL)
+		stage_table[stage].send(d);
+	stream_flush(d->stream);
+	if (stage == STAGE_BODY)
+		feed_drained(d);
+	else
+		stream_deadline(d->stream, timeout_of(d));
+}
+
+static void rest(struct dialog *d)
+{
+	if (!pool_takes(d)) {
+		enter(d, STAGE_QUIT);
+	} else if (d->needs_rset) {
+		enter(d, STAGE_RSET);
+	} else {
+		enter(d, STAGE_IDLE);
+		pool_put(d);
+		client_parked(d->client, d);
+	}
+}
+
+/* How long a connection may be kept is the leg's word at its last request. */
+static void note_limits(struct dialog *d)
+{
+	const struct conf_leg *leg = dialog_leg(d);
+	int64_t now = loop_now_ms(d->client->cfg.loop);
+
+	d->idle_until_ms = now + leg->idle_ms;
+	d->old_at_ms = d->opened_ms + leg->max_age_ms;
+	d->messages_max = leg->max_messages;
+	if (d->ehlo.limit_mail > 0 && d->ehlo.limit_mail < d->messages_max)
+		d->messages_max = d->ehlo.limit_mail; /* RFC 9422 */
+}
+
+static void ready(struct dialog *d)
+{
+	hops_free(d->hops);
+	d->hops = NULL;
+	if (d->tx != NULL) {
+		if (d->tx->open > 0)
+			transact_admit(d);
+		if (d->tx->open > 0) {
+			enter(d, d->needs_rset ? STAGE_RSET : STAGE_MAIL);
+			return;
+		}
+		note_limits(d);
+		finish(d);
+	}
+	rest(d);
+}
+
+void dialog_move(struct dialog *d, enum stage next)
+{
+	if (next == NEXT_LOST)
+		lost(d);
+	else if (next == NEXT_READY)
+		ready(d);
+	else
+		enter(d, next);
+}
+
+/* 421 means good-bye wherever it is said (RFC 5321 3.8). */
+static enum stage on_goodbye(struct dialog *d)
+{
+	if (d->tx != NULL)
+		result_refused(d, CLASS_NETWORK);
+	return NEXT_LOST;
+}
+
+static void on_reply(struct dialog *d)
+{
+	enum stage next;
+
+	if (d->heard > 0) {
+		d->heard--;
+		d->due--;
+	}
+	if (d->reply.code == 421) {
+		next = on_goodbye(d);
+	} else {
+		d->answered = d->answered || d->stage >= STAGE_MAIL;
+		next = stage_table[d->stage].reply(d);
+	}
+	reply_parser_reset(&d->reply);
+	dialog_move(d, next);
+}
+
+static void nonsense(struct dialog *d, const char *what)
+{
+	if (d->tx != NULL)
+		result_fault(d, CLASS_NETWORK, "4.5.0", "%s", what);
+	lost(d);
+}
+
+/* ---- the stream ---- */
+
+/* What is in our hands already answers no command that we write now. But a
+ * leg may refuse the content while it is still on its way. */
+static bool may_speak(const struct dialog *d)
+{
+	return d->heard > 0 ||
+	       (d->stage == STAGE_BODY && d->feed.state == FEED_RUN);
+}
+
+static bool next_line(struct slice *rest, struct slice *line_out)
+{
+	long lf = slice_find(*rest, '\n');
+
+	if (lf < 0)
+		return false;
+	*line_out = slice_head(*rest, (size_t)lf);
+	if (lf > 0 && line_out->p[lf - 1] == '\r')
+		line_out->n--;
+	*rest = slice_from(*rest, (size_t)lf + 1);
+	return true;
+}
+
+static void on_line(struct dialog *d, struct slice line)
+{
+	switch (reply_parser_line(&d->reply, line)) {
+	case REPLY_MORE:
+		break;
+	case REPLY_DONE:
+		on_reply(d);
+		break;
+	case REPLY_BAD:
+		nonsense(d, d->reply.why);
+		break;
+	}
+}
+
+static size_t on_input(void *arg, struct slice bytes)
+{
+	struct dialog *d = arg;
+	struct stream *s = d->stream;
+	struct slice rest = bytes, line;
+
+	d->heard = d->due;
+	/* A dialog outlives this call, its stream may not. */
+	while (d->stream == s && rest.n > 0) {
+		if (!may_speak(d))
+			nonsense(d, "an answer to nothing");
+		else if (next_line(&rest, &line))
+			on_line(d, line);
+		else if (rest.n > REPLY_LINE)
+			nonsense(d, "reply line too long");
+		else
+			break;
+	}
+	return bytes.n - rest.n;
+}
+
+static void on_ready(void *arg)
+{
+	struct dialog *d = arg;
+
+	if (d->stage == STAGE_TLS) {
+		d->secure = true;
+		d->ehlo = (struct ehlo){.ext = 0}; /* RFC 3207 4.2 */
+		d->tx->tls =
+		    arena_strdup(d->tx->req->arena, stream_tls(d->stream));
+		enter(d, STAGE_EHLO);
+	} else if (hops_met_self(d->hops, d->stream)) {
+		hops_self(d->hops);
+		result_fault(
+		    d, CLASS_CONFIGURATION, "4.4.6", "its address is our own");
+		lost(d);
+	} else {
+		d->due++;
+		enter(d, STAGE_GREETING);
+	}
+}
+
+/* tls = may: rather in the clear than not at all, on a new connection. */
+static void fall_back(struct dialog *d)
+{
+	log_info("leg.tls_failed", kv_str("leg", dialog_leg(d)->name),
+	    kv_str("host", d->remote),
+	    kv_str("error", stream_error(d->stream)));
+	hang_up(d);
+	d->in_clear = true;
+	connect_hop(d);
+}
+
+static void on_ended(void *arg, enum stream_end why)
+{
+	struct dialog *d = arg;
+
+	if (d->tx == NULL) {
+		close_dialog(d);
+	} else if (d->stage == STAGE_TLS && dialog_leg(d)->tls == TLS_MAY) {
+		fall_back(d);
+	} else {
+		result_ended(d, why);
+		lost(d);
+	}
+}
+
+static void on_drained(void *arg)
+{
+	feed_drained(arg);
+}
+
+static const struct stream_ops stream_ops = {
+    on_input, on_drained, on_ready, on_ended};
+
+static SSL *tls_session(struct dialog *d)
+{
+	const struct client_config *c = &d->client->cfg;
+
+	d->tls = c->tls(c->arg, d->tx->req->conf, dialog_leg(d));
+	return d->tls == NULL ? NULL : tls_client_session(d->tls, d->hop.host);
+}
+
+static void start_tls(struct dialog *d)
+{
+	SSL *ssl = tls_session(d);
+
+	if (ssl == NULL) {
+		result_fault(d, CLASS_CONFIGURATION, "4.7.5",
+		    "TLS cannot be set up on our side");
+		lost(d);
+	} else if (!stream_tls_connect(d->stream, ssl)) {
+		nonsense(d, "plaintext ahead of the handshake");
+	}
+}
+
+static void on_later(void *arg)
+{
+	struct dialog *d = arg;
+
+	if (d->stage == STAGE_TLS) {
+		start_tls(d);
+	} else if (d->feed.state == FEED_BROKEN) {
+		result_fault(
+		    d, CLASS_NONE, "4.3.0", "the content cannot be read here");
+		d->fault.stage = stage_table[STAGE_BODY].name;
+		cut(d);
+	} else {
+		feed_pump(d);
+	}
+}
+
+/* ---- hosts ---- */
+
+static void name_remote(struct dialog *d)
+{
+	char addr[NETADDR_TEXT];
+	struct strbuf b;
+
+	netaddr_ip(&d->hop.addr, addr);
+	strbuf_init(&b, 512);
+	if (strcmp(addr, d->hop.host) != 0)
+		strbuf_addf(&b, "%s ", d->hop.host);
+	strbuf_addf(&b, "[%s]:%d", addr, netaddr_port(&d->hop.addr));
+	mem_free(d->remote);
+	d->remote = mem_strdup(strbuf_cstr(&b));
+	strbuf_fini(&b);
+	d->tx->remote = arena_strdup(d->tx->req->arena, d->remote);
+}
+
+static void connect_hop(struct dialog *d)
+{
+	const struct client_config *c = &d->client->cfg;
+	const struct stream_config sc = {.loop = c->loop,
+	    .scratch = c->scratch,
+	    .sock = c->sock,
+	    .ops = &stream_ops,
+	    .arg = d,
+	    .keep_max = KEEP_MAX};
+	struct netaddr source;
+	bool bound =
+	    dialog_leg(d)->source[0] != '\0' &&
+	    netaddr_parse(&source, slice_str(dialog_leg(d)->source), 0) == 0;
+
+	name_remote(d);
+	d->stage = STAGE_CONNECT;
+	d->stream = stream_connect(&sc, &d->hop.addr, bound ? &source : NULL);
+	d->opened_ms = loop_now_ms(c->loop);
+	stream_deadline(d->stream, timeout_of(d));
+}
+
+static void next_hop(struct dialog *d)
+{
+	d->stage = STAGE_CONNECT;
+	d->in_clear = false;
+	d->tx->tls = "";
+	switch (hops_next(d->hops, &d->hop)) {
+	case HOPS_READY:
+		connect_hop(d);
+		break;
+	case HOPS_WAIT:
+		break;
+	case HOPS_END:
+		give_up(d);
+		break;
+	}
+}
+
+static void on_hops(void *arg)
+{
+	next_hop(arg);
+}
+
+static void begin_fresh(struct dialog *d)
+{
+	d->reused = false;
+	d->messages = 0;
+	d->rcpt_limit = 0;
+	d->needs_rset = false;
+	d->generation = d->client->generation;
+	d->fault_rank = -1;
+	d->hops = hops_new(d->client, d->tx->req, on_hops, d);
+	next_hop(d);
+}
+
+/* ---- from the outside ---- */
+
+struct dialog *dialog_new(struct client *c, const struct client_request *r)
+{
+	struct dialog *d = NEW(struct dialog);
+
+	d->client = c;
+	d->leg = r->leg->id;
+	d->domain = mem_strdup(r->domain);
+	list_node_init(&d->idle);
+	list_node_init(&d->parked);
+	list_push_back(&c->dialogs, &d->node);
+	defer_init(&d->later, on_later, d);
+	reply_parser_init(&d->reply);
+	return d;
+}
+
+void dialog_free(struct dialog *d)
+{
+	reply_parser_fini(&d->reply);
+	mem_free(d->domain);
+	mem_free(d->remote);
+	mem_free(d);
+}
+
+void dialog_send(struct dialog *d, struct client_request *r)
+{
+	d->tx = exchange_new(r);
+	d->answered = false;
+	d->fault_rank = -1;
+	d->feed.state = FEED_NONE;
+	if (d->stream != NULL) {
+		d->reused = true;
+		d->tx->remote = arena_strdup(r->arena, d->remote);
+		d->tx->tls = arena_strdup(r->arena, stream_tls(d->stream));
+		dialog_move(d, NEXT_READY);
+	} else if (d->tx->open == 0) {
+		finish(d);
+		close_dialog(d);
+	} else {
+		begin_fresh(d);
+	}
+}
+
+void dialog_quit(struct dialog *d)
+{
+	pool_remove(d);
+	list_remove(&d->parked);
+	enter(d, STAGE_QUIT);
+}
+
+void dialog_abort(struct dialog *d)
+{
+	if (d->tx == NULL) {
+		close_dialog(d);
+		return;
+	}
+	if (d->feed.state == FEED_HANDED) {
+		result_fault(
+		    d, CLASS_NETWORK, "4.4.2", "we stopped before the answer");
+		cut(d);
+		return;
+	}
+	exchange_undo(d->tx);
+	finish(d);
+	close_dialog(d);
+}

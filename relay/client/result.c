@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A reply, a broken connection or a decision of our own as a struct result.
+ * Outcome and class are what the code alone says; the caller refines them by
+ * the leg's profile. Strings live in the request's arena. One worker's
+ * thread. RFC 5321 4.2.1, RFC 3463.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "relay/base/mem.h"
+#include "relay/client/client_int.h"
+
+/* One line: that is what logs and reports can show. */
+static const char *reply_text(const struct dialog *d)
+{
+	char *text =
+	    arena_slicedup(d->tx->req->arena, strbuf_view(&d->reply.text));
+
+	for (char *p = text; *p != '\0'; p++)
+		if (*p == '\n')
+			*p = ' ';
+	return text;
+}
+
+static struct result about(const struct dialog *d)
+{
+	return (struct result){.stage = stage_table[d->stage].name,
+	    .remote = d->tx->remote,
+	    .tls = d->tx->tls,
+	    .address = ""};
+}
+
+static enum reply_class reply_class_of(const struct dialog *d)
+{
+	int code = d->reply.code;
+
+	if (code == 421)
+		return CLASS_NETWORK;
+	if (code < 500)
+		return CLASS_NONE;
+	return d->stage == STAGE_RCPT ? CLASS_RECIPIENT : CLASS_MESSAGE;
+}
+
+struct result result_reply(const struct dialog *d)
+{
+	struct result r = about(d);
+
+	r.code = d->reply.code;
+	snprintf(r.enh, sizeof(r.enh), "%s", d->reply.enh);
+	r.text = reply_text(d);
+	r.class = reply_class_of(d);
+	if (r.code >= 500)
+		r.outcome = OUT_FAILED;
+	else
+		r.outcome = r.code < 300 ? OUT_DELIVERED : OUT_DEFERRED;
+	return r;
+}
+
+/* Several hosts may have failed, each in its way. A fault of configuration
+ * tells more than a reply, a reply more than silence. */
+static void keep_fault(struct dialog *d, const struct result *r)
+{
+	int rank = r->class == CLASS_CONFIGURATION ? 2 : r->code != 0;
+
+	if (d->stage < STAGE_MAIL && rank < d->fault_rank)
+		return;
+	d->fault = *r;
+	d->fault_rank = rank;
+}
+
+void result_refused(struct dialog *d, enum reply_class class)
+{
+	struct result r = result_reply(d);
+
+	r.outcome = OUT_DEFERRED;
+	r.class = class;
+	keep_fault(d, &r);
+}
+
+void result_fault(struct dialog *d, enum reply_class class, const char *enh,
+    const char *fmt, ...)
+{
+	struct result r = about(d);
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	r.outcome = OUT_DEFERRED;
+	r.class = class;
+	snprintf(r.enh, sizeof(r.enh), "%s", enh);
+	r.text = arena_strdup(d->tx->req->arena, text);
+	keep_fault(d, &r);
+}
+
+/* A handshake that fails for a reason of its own (a certificate that is not
+ * believed, no common cipher) will fail again: somebody must look at it. */
+void result_ended(struct dialog *d, enum stream_end why)
+{
+	static const struct {
+		enum reply_class class;
+		const char *enh, *text;
+	} ends[] = {
+	    [STREAM_EOF] = {CLASS_NETWORK, "4.4.2",
+		"the connection was closed"},
+	    [STREAM_RESET] = {CLASS_NETWORK, "4.4.2",
+		"the connection was lost: "},
+	    [STREAM_TIMEOUT] = {CLASS_NETWORK, "4.4.2", "no answer: "},
+	    [STREAM_TLS] = {CLASS_CONFIGURATION, "4.7.5", "TLS: "},
+	    [STREAM_CONNECT] = {CLASS_NETWORK, "4.4.1", ""},
+	};
+	const char *detail = why == STREAM_EOF ? "" : stream_error(d->stream);
+
+	result_fault(
+	    d, ends[why].class, ends[why].enh, "%s%s", ends[why].text, detail);
+}
+
+struct result result_local(
+    const struct dialog *d, const char *enh, const char *text)
+{
+	struct result r = about(d);
+
+	r.outcome = OUT_FAILED;
+	r.class = CLASS_MESSAGE;
+	r.stage = stage_table[STAGE_MAIL].name;
+	snprintf(r.enh, sizeof(r.enh), "%s", enh);
+	r.text = text;
+	return r;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The client's side of SMTP: one row a stage is the whole protocol. A row's
+ * `send` writes its command, its `reply` judges the answer and says what
+ * comes next; dialog.c walks. What a leg says is hostile: an answer that has
+ * no sense at its stage ends the connection, and the mail waits. One worker's
+ * loop. RFC 5321, 3207 (STARTTLS). The rows from MAIL to the answer to the
+ * content have their functions in transact.c.
+ */
+#include "relay/client/client_int.h"
+
+bool stages_offers(const struct dialog *d, unsigned ext)
+{
+	return (d->ehlo.ext & ext) == ext;
+}
+
+static enum stage refused(struct dialog *d, enum reply_class class)
+{
+	result_refused(d, class);
+	return NEXT_LOST;
+}
+
+enum stage stages_senseless(struct dialog *d)
+{
+	result_fault(
+	    d, CLASS_NETWORK, "4.5.0", "%d is no answer here", d->reply.code);
+	return NEXT_LOST;
+}
+
+/* ---- session ---- */
+
+static bool names_us(const struct dialog *d)
+{
+	struct slice text = strbuf_view(&d->reply.text), line, name;
+	const char *us = d->tx->req->conf->hostname;
+
+	return slice_next(&text, '\n', &line) &&
+	       slice_next(&line, ' ', &name) &&
+	       slice_case_eq(name, slice_str(us));
+}
+
+static enum stage on_greeting(struct dialog *d)
+{
+	if (d->reply.code >= 500)
+		return refused(d, CLASS_CONFIGURATION);
+	if (d->reply.code >= 400)
+		return refused(d, CLASS_NETWORK);
+	if (d->reply.code != 220)
+		return stages_senseless(d);
+	if (names_us(d)) {
+		hops_self(d->hops);
+		result_fault(d, CLASS_CONFIGURATION, "4.4.6",
+		    "it greets with our own name");
+		return NEXT_LOST;
+	}
+	return STAGE_EHLO;
+}
+
+static void say_hello(struct dialog *d, const char *verb)
+{
+	const struct conf_leg *leg = dialog_leg(d);
+	struct strbuf *out = stream_out(d->stream);
+
+	strbuf_adds(out, verb);
+	strbuf_adds(
+	    out, leg->helo[0] != '\0' ? leg->helo : d->tx->req->conf->hostname);
+	strbuf_adds(out, "\r\n");
+	d->due++;
+}
+
+static void send_ehlo(struct dialog *d)
+{
+	say_hello(d, "EHLO ");
+}
+
+static void send_helo(struct dialog *d)
+{
+	say_hello(d, "HELO ");
+}
+
+/* The only door from the session to a transaction: a leg that must have TLS
+ * never passes it in the clear. */
+static enum stage when_secure(struct dialog *d)
+{
+	enum tls_level level = dialog_leg(d)->tls;
+
+	if (d->secure || level == TLS_NONE)
+		return NEXT_READY;
+	if (level == TLS_MAY &&
+	    (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
+		return NEXT_READY;
+	if (stages_offers(d, EXT_STARTTLS))
+		return STAGE_STARTTLS;
+	result_fault(d, CLASS_CONFIGURATION, "4.7.4",
+	    "TLS is required, and STARTTLS is not offered");
+	return NEXT_LOST;
+}
+
+static enum stage on_ehlo(struct dialog *d)
+{
+	if (d->reply.code >= 500)
+		return STAGE_HELO;
+	if (d->reply.code >= 400)
+		return refused(d, CLASS_NETWORK);
+	if (d->reply.code != 250)
+		return stages_senseless(d);
+	ehlo_parse(strbuf_view(&d->reply.text), &d->ehlo);
+	return when_secure(d);
+}
+
+static enum stage on_helo(struct dialog *d)
+{
+	if (d->reply.code >= 500)
+		return refused(d, CLASS_CONFIGURATION);
+	if (d->reply.code >= 400)
+		return refused(d, CLASS_NETWORK);
+	return d->reply.code == 250 ? when_secure(d) : stages_senseless(d);
+}
+
+static void send_starttls(struct dialog *d)
+{
+	strbuf_adds(stream_out(d->stream), "STARTTLS\r\n");
+	d->due++;
+}
+
+static enum stage on_starttls(struct dialog *d)
+{
+	if (d->reply.code == 220)
+		return STAGE_TLS;
+	if (d->reply.code < 400)
+		return stages_senseless(d);
+	if (dialog_leg(d)->tls == TLS_MAY) {
+		d->in_clear = true;
+		return NEXT_READY;
+	}
+	return refused(
+	    d, d->reply.code >= 500 ? CLASS_CONFIGURATION : CLASS_NETWORK);
+}
+
+/* The handshake may only begin when the stream knows that nothing follows the
+ * 220: later, not from inside input(). */
+static void send_client_hello(struct dialog *d)
+{
+	loop_defer(d->client->cfg.loop, &d->later);
+}
+
+/* ---- between transactions ---- */
+
+static void send_rset(struct dialog *d)
+{
+	strbuf_adds(stream_out(d->stream), "RSET\r\n");
+	d->due++;
+	d->needs_rset = false;
+}
+
+static enum stage on_rset(struct dialog *d)
+{
+	if (d->reply.code == 250)
+		return NEXT_READY;
+	if (d->tx != NULL)
+		result_refused(d, CLASS_NETWORK);
+	return NEXT_LOST;
+}
+
+static void send_quit(struct dialog *d)
+{
+	strbuf_adds(stream_out(d->stream), "QUIT\r\n");
+	d->due++;
+}
+
+static enum stage on_quit(struct dialog *d)
+{
+	(void)d;
+	return NEXT_LOST;
+}
+
+#define T(name) offsetof(struct conf_leg, name##_timeout_ms)
+/* clang-format off */
+const struct stage_info stage_table[STAGES] = { /* timeouts: RFC 5321 4.5.3.2 */
+	[STAGE_CONNECT]  = { "connect",  NULL,               NULL,             T(connect)   },
+	[STAGE_GREETING] = { "greeting", NULL,               on_greeting,      T(greeting)  },
+	[STAGE_EHLO]     = { "ehlo",     send_ehlo,          on_ehlo,          T(command)   },
+	[STAGE_HELO]     = { "helo",     send_helo,          on_helo,          T(command)   },
+	[STAGE_STARTTLS] = { "starttls", send_starttls,      on_starttls,      T(command)   },
+	[STAGE_TLS]      = { "tls",      send_client_hello,  NULL,             T(tls)       },
+	[STAGE_MAIL]     = { "mail",     transact_send_mail, transact_on_mail, T(command)   },
+	[STAGE_RCPT]     = { "rcpt",     transact_send_rcpt, transact_on_rcpt, T(command)   },
+	[STAGE_DATA]     = { "data",     transact_send_data, transact_on_data, T(data_init) },
+	[STAGE_BODY]     = { "body",     transact_send_body, transact_on_body, T(data_done) },
+	[STAGE_RSET]     = { "rset",     send_rset,          on_rset,          T(command)   },
+	[STAGE_IDLE]     = { "idle",     NULL,               NULL,             0            },
+	[STAGE_QUIT]     = { "quit",     send_quit,          on_quit,          0            },
+};
+/* clang-format on */

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The stages of a transaction: MAIL, RCPT, DATA or BDAT, the content and its
+ * answer. Their rows are in stages.c. One worker's loop. RFC 5321, 2920
+ * (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 1870 (SIZE), 6531 (SMTPUTF8).
+ *
+ * With PIPELINING one flight takes MAIL, all RCPTs and DATA. With CHUNKING
+ * beside it a small content goes along as BDAT LAST: a message is one round
+ * trip. If all recipients are then refused the chunk is still sent in full,
+ * as promised, and the leg throws it away; that waste has the bound
+ * FLIGHT_BYTES. A larger content waits for the answers to RCPT, so it is
+ * never read from the journal in vain.
+ */
+#include <limits.h>
+
+#include "relay/client/client_int.h"
+#include "relay/mail/codec.h"
+
+enum { FLIGHT_BYTES = 64 * 1024 };
+
+/* ---- before ---- */
+
+static bool any_utf8(const struct exchange *t)
+{
+	for (unsigned i = 0; i < t->req->rcpts; i++)
+		if (t->rcpt[i].state == RCPT_OPEN && t->rcpt[i].utf8)
+			return true;
+	return false;
+}
+
+static void fail_all(struct dialog *d, const char *enh, const char *text)
+{
+	struct result r = result_local(d, enh, text);
+
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &r);
+}
+
+static void fail_utf8(struct dialog *d)
+{
+	struct result r = result_local(d, "5.6.7",
+	    "the recipient's address needs SMTPUTF8, which is not offered");
+	struct exchange *t = d->tx;
+
+	r.class = CLASS_RECIPIENT;
+	for (unsigned i = 0; i < t->req->rcpts; i++)
+		if (t->rcpt[i].state == RCPT_OPEN && t->rcpt[i].utf8)
+			exchange_settle(t, i, &r);
+}
+
+/* Content that has been 8-bit all along goes to a leg without 8BITMIME as it
+ * is: to re-encode it would break its signatures, and no server minds. */
+void transact_admit(struct dialog *d)
+{
+	const struct client_request *r = d->tx->req;
+	struct addr from;
+	const char *why;
+
+	if (r->from[0] != '\0' &&
+	    addr_parse(slice_str(r->from), true, &from, &why) != 0)
+		fail_all(d, "5.1.7", "the sender cannot be said in SMTP");
+	else if ((r->utf8 || (r->from[0] != '\0' && from.utf8)) &&
+		 !stages_offers(d, EXT_SMTPUTF8))
+		fail_all(d, "5.6.7",
+		    "the message needs SMTPUTF8, which is not offered");
+	else if (r->bare_lf && !stages_offers(d, EXT_CHUNKING))
+		fail_all(d, "5.6.11",
+		    "bare CR or LF in the content, and CHUNKING is not "
+		    "offered");
+	else if (r->body == BODY_BINARYMIME &&
+		 !stages_offers(d, EXT_CHUNKING | EXT_BINARYMIME))
+		fail_all(d, "5.6.3",
+		    "binary content, and BINARYMIME is not offered");
+	else if (d->ehlo.size > 0 && r->content->size > d->ehlo.size)
+		fail_all(d, "5.3.4", "the message is larger than SIZE allows");
+	else if (!stages_offers(d, EXT_SMTPUTF8) && any_utf8(d->tx))
+		fail_utf8(d);
+}
+
+/* ---- commands and answers ---- */
+
+static void put_dsn_ret(struct dialog *d, struct strbuf *out)
+{
+	const struct client_request *r = d->tx->req;
+
+	if (r->ret != RET_NONE)
+		strbuf_adds(
+		    out, r->ret == RET_FULL ? " RET=FULL" : " RET=HDRS");
+	if (r->envid[0] != '\0' && xtext_valid(slice_str(r->envid))) {
+		strbuf_adds(out, " ENVID=");
+		strbuf_adds(out, r->envid);
+	}
+}
+
+static void put_body(struct dialog *d, struct strbuf *out)
+{
+	const struct client_request *r = d->tx->req;
+
+	if (r->body == BODY_BINARYMIME)
+		strbuf_adds(out, " BODY=BINARYMIME");
+	else if (stages_offers(d, EXT_8BITMIME) &&
+		 (r->body == BODY_8BITMIME || r->eight_bit))
+		strbuf_adds(out, " BODY=8BITMIME");
+}
+
+static bool batch_has_utf8(const struct exchange *t)
+{
+	for (unsigned i = 0; i < t->batched; i++)
+		if (t->rcpt[t->batch[i]].utf8)
+			return true;
+	return false;
+}
+
+static void put_mail(struct dialog *d, struct strbuf *out)
+{
+	const struct client_request *r = d->tx->req;
+
+	strbuf_adds(out, "MAIL FROM:<");
+	strbuf_adds(out, r->from);
+	strbuf_addc(out, '>');
+	if (stages_offers(d, EXT_SIZE)) {
+		strbuf_adds(out, " SIZE=");
+		strbuf_addu(out, r->content->size);
+	}
+	put_body(d, out);
+	if (r->utf8 || batch_has_utf8(d->tx))
+		strbuf_adds(out, " SMTPUTF8");
+	if (stages_offers(d, EXT_DSN))
+		put_dsn_ret(d, out);
+	strbuf_adds(out, "\r\n");
+	d->due++;
+}
+
+static void put_notify(unsigned notify, struct strbuf *out)
+{
+	static const struct {
+		unsigned bit;
+		const char *word;
+	} words[] = {{NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"},
+	    {NOTIFY_DELAY, "DELAY"}};
+	const char *before = " NOTIFY=";
+
+	if (notify & NOTIFY_NEVER) {
+		strbuf_adds(out, " NOTIFY=NEVER");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if ((notify & words[i].bit) == 0)
+			continue;
+		strbuf_adds(out, before);
+		strbuf_adds(out, words[i].word);
+		before = ",";
+	}
+}
+
+/* "rfc822;xtext": nothing in it that could be taken for another parameter. */
+static bool is_orcpt(const char *s)
+{
+	if (*s == '\0')
+		return false;
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s <= ' ' || *s == 127)
+			return false;
+	return true;
+}
+
+static void put_rcpt(struct dialog *d, unsigned i, struct strbuf *out)
+{
+	const struct client_rcpt *r = &d->tx->req->rcpt[i];
+
+	strbuf_adds(out, "RCPT TO:<");
+	strbuf_adds(out, r->address);
+	strbuf_addc(out, '>');
+	if (stages_offers(d, EXT_DSN)) {
+		put_notify(d->tx->rcpt[i].notify, out);
+		if (is_orcpt(r->orcpt)) {
+			strbuf_adds(out, " ORCPT=");
+			strbuf_adds(out, r->orcpt);
+		}
+	}
+	strbuf_adds(out, "\r\n");
+	d->due++;
+}
+
+static void put_data(struct dialog *d)
+{
+	strbuf_adds(stream_out(d->stream), "DATA\r\n");
+	d->due++;
+	d->data_sent = true;
+}
+
+/* 0 is no limit. */
+static int lesser(int a, int b)
+{
+	return a > 0 && (b <= 0 || a < b) ? a : b;
+}
+
+static unsigned batch_limit(const struct dialog *d)
+{
+	int limit = lesser(dialog_leg(d)->max_recipients,
+	    lesser(d->ehlo.limit_rcpt, d->rcpt_limit));
+
+	return limit > 0 ? (unsigned)limit : UINT_MAX;
+}
+
+void transact_send_mail(struct dialog *d)
+{
+	struct exchange *t = d->tx;
+	struct strbuf *out = stream_out(d->stream);
+
+	exchange_begin(t, batch_limit(d));
+	d->messages++;
+	d->flight = stages_offers(d, EXT_PIPELINING);
+	d->data_sent = false;
+	d->feed.state = FEED_NONE;
+	put_mail(d, out);
+	if (!d->flight)
+		return;
+	for (unsigned i = 0; i < t->batched; i++)
+		put_rcpt(d, t->batch[i], out);
+	if (!stages_offers(d, EXT_CHUNKING))
+		put_data(d);
+	else if (t->req->content->size <= FLIGHT_BYTES)
+		feed_begin(d, true);
+}
+
+static enum stage over(struct dialog *d, bool reset)
+{
+	d->needs_rset = reset;
+	d->feed.state = FEED_NONE;
+	return NEXT_READY;
+}
+
+enum stage transact_on_mail(struct dialog *d)
+{
+	struct result r;
+
+	if (d->reply.code < 300)
+		return STAGE_RCPT;
+	if (d->reply.code < 400)
+		return stages_senseless(d);
+	r = result_reply(d);
+	exchange_settle_all(
+	    d->tx, STATE_BIT(RCPT_OPEN) | STATE_BIT(RCPT_SENT), &r);
+	return d->flight ? STAGE_RCPT : over(d, false);
+}
+
+void transact_send_rcpt(struct dialog *d)
+{
+	struct exchange *t = d->tx;
+
+	if (!d->flight)
+		put_rcpt(d, t->batch[t->answered], stream_out(d->stream));
+}
+
+/* "Too many recipients", once some were taken (RFC 5321 4.5.3.1.10, where 552
+ * is an older 452): the rest goes at once in the next transaction. */
+static bool is_split(const struct dialog *d)
+{
+	const struct reply_parser *p = &d->reply;
+
+	if (d->tx->accepted == 0)
+		return false;
+	if (p->enh[0] == '\0')
+		return p->code == 452;
+	return (p->code == 452 || p->code == 552) &&
+	       slice_eq(slice_from(slice_str(p->enh), 1), SLICE(".5.3"));
+}
+
+static void judge_rcpt(struct dialog *d, unsigned i)
+{
+	struct exchange *t = d->tx;
+	struct result r;
+
+	if (d->reply.code < 300) {
+		t->rcpt[i].state = RCPT_ACCEPTED;
+		t->accepted++;
+	} else if (is_split(d)) {
+		d->rcpt_limit = lesser(d->rcpt_limit, (int)t->accepted);
+		exchange_reopen(t, i);
+	} else {
+		r = result_reply(d);
+		exchange_settle(t, i, &r);
+	}
+}
+
+/* All RCPTs are answered. */
+static enum stage after_rcpts(struct dialog *d)
+{
+	if (d->data_sent)
+		return STAGE_DATA;
+	if (d->feed.state != FEED_NONE)
+		return STAGE_BODY;
+	if (d->tx->accepted == 0)
+		return over(d, true);
+	return stages_offers(d, EXT_CHUNKING) ? STAGE_BODY : STAGE_DATA;
+}
+
+enum stage transact_on_rcpt(struct dialog *d)
+{
+	struct exchange *t = d->tx;
+	unsigned i = t->batch[t->answered];
+
+	if (d->reply.code >= 300 && d->reply.code < 400)
+		return stages_senseless(d);
+	/* After a refused MAIL a recipient cannot be accepted. */
+	if (t->rcpt[i].state == RCPT_SENT)
+		judge_rcpt(d, i);
+	else if (d->reply.code < 300)
+		return stages_senseless(d);
+	t->answered++;
+	return t->answered < t->batched ? STAGE_RCPT : after_rcpts(d);
+}
+
+void transact_send_data(struct dialog *d)
+{
+	if (!d->data_sent)
+		put_data(d);
+}
+
+enum stage transact_on_data(struct dialog *d)
+{
+	struct result r;
+
+	if (d->reply.code == 354)
+		return STAGE_BODY;
+	if (d->reply.code < 400)
+		return stages_senseless(d);
+	r = result_reply(d);
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_ACCEPTED), &r);
+	return over(d, true);
+}
+
+void transact_send_body(struct dialog *d)
+{
+	if (d->feed.state != FEED_NONE)
+		return;
+	if (d->tx->accepted == 0)
+		feed_nothing(d);
+	else
+		feed_begin(d, stages_offers(d, EXT_CHUNKING));
+}
+
+/* Nobody was accepted: the answer is about nothing, unless the leg says that
+ * it took what nobody was to get. */
+static enum stage on_body_for_nobody(struct dialog *d)
+{
+	if (d->feed.chunked && d->reply.code < 300)
+		return stages_senseless(d);
+	return over(d, d->feed.chunked);
+}
+
+enum stage transact_on_body(struct dialog *d)
+{
+	bool handed = d->feed.state == FEED_HANDED;
+	struct result r;
+
+	if (d->reply.code >= 300 && d->reply.code < 400)
+		return stages_senseless(d);
+	if (d->tx->accepted == 0)
+		return on_body_for_nobody(d);
+	if (!handed && d->reply.code < 300)
+		return stages_senseless(d);
+	r = result_reply(d);
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_ACCEPTED), &r);
+	if (!handed) {
+		/* A refusal ahead of the end counts, but what we promised to
+		 * send cannot be taken back. */
+		d->fault = r;
+		return NEXT_LOST;
+	}
+	/* RFC 3030 2: after a BDAT that failed only RSET is certain. */
+	return over(d, d->feed.chunked && d->reply.code >= 400);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Build and tear down, in one visible order each.
+ */
+#include "relay/daemon/app.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "relay/audit/projector.h"
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+#include "relay/daemon/control.h"
+#include "relay/daemon/follow.h"
+#include "relay/daemon/settle.h"
+#include "relay/daemon/worker.h"
+
+enum { A_CALL = 1, DESCRIPTORS_RESERVED = 256, STOP_LOOK_MS = 20 };
+
+/* ---- calls to another thread ---- */
+
+void call_post(struct mailbox *to, int kind, void (*fn)(void *arg), void *arg)
+{
+	struct call *c = NEW(struct call);
+
+	c->letter.kind = kind;
+	c->fn = fn;
+	c->arg = arg;
+	mailbox_post(to, &c->letter);
+}
+
+static void on_accept_letter(void *arg, struct letter *l)
+{
+	struct call *c = (struct call *)l;
+
+	(void)arg;
+	c->fn(c->arg);
+	mem_free(c);
+}
+
+/* A call on the acceptor's thread that is waited for. */
+struct accept_call {
+	struct app *app;
+	struct conf *conf; /* NULL: stop listening */
+	struct error *err;
+	int status;
+	struct letter done;
+	struct mailbox back;
+};
+
+static void do_accept_call(void *arg)
+{
+	struct accept_call *c = arg;
+
+	if (c->conf == NULL)
+		acceptor_stop(c->app->acceptor);
+	else
+		c->status = acceptor_listen(c->app->acceptor, c->conf, c->err);
+	mailbox_post(&c->back, &c->done);
+}
+
+static int accept_call(struct app *a, struct conf *conf, struct error *err)
+{
+	struct accept_call c = {.app = a, .conf = conf, .err = err};
+
+	mailbox_init(&c.back);
+	call_post(&a->accept_box, A_CALL, do_accept_call, &c);
+	while (mailbox_take(&c.back) == NULL)
+		mailbox_wait(&c.back, -1);
+	mailbox_fini(&c.back);
+	return c.status;
+}
+
+static void *accept_thread(void *arg)
+{
+	struct app *a = arg;
+
+	loop_run(a->accept_loop);
+	return NULL;
+}
+
+/* ---- start ---- */
+
+static int check_descriptors(const struct app *a, struct error *err)
+{
+	const struct conf *c = a->live->conf;
+	struct rlimit lim;
+	long legs = 0, need;
+
+	for (int i = 0; i < c->legs; i++)
+		legs += c->leg[i].connections;
+	need = c->limits.connections + legs + 4L * a->workers +
+	       DESCRIPTORS_RESERVED;
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return 0;
+	lim.rlim_cur = lim.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &lim) == 0 &&
+	    (lim.rlim_max == RLIM_INFINITY || (rlim_t)need <= lim.rlim_max))
+		return 0;
+	return error_set(err, "too few file descriptors: limits.connections "
+	    "%d + connections of the legs %ld + 4 * %d workers + %d make %ld, "
+	    "but the limit is %ld; raise LimitNOFILE or lower them",
+	    c->limits.connections, legs, a->workers, DESCRIPTORS_RESERVED,
+	    need, (long)lim.rlim_max);
+}
+
+static void on_damage(void *arg, const char *line)
+{
+	(void)arg;
+	log_error("spool.damage", kv_str("what", line));
+}
+
+static int open_spool(struct app *a, struct error *err)
+{
+	const struct conf *c = a->live->conf;
+	struct spool_config sc = {.path = c->spool.path,
+	    .segment_bytes = c->spool.segment_bytes,
+	    .max_bytes = c->spool.max_bytes,
+	    .body_memory_bytes = c->limits.body_memory_bytes,
+	    .memory_window_bytes = c->limits.memory_window_bytes,
+	    .spares = c->spool.spares,
+	    .retain_us = c->spool.retain_ms * 1000, .clock = a->clock,
+	    .rng = a->rng, .io = &diskio_system, .names = a->names,
+	    .projector = true};
+	struct spool_recovered r = {.arg = a->settle,
+	    .message = settle_recovered, .damage = on_damage};
+	struct spool_start start = {0};
+
+	a->spool = spool_open(&sc, &r, &start, err);
+	if (a->spool == NULL)
+		return -1;
+	id_maker_above(&a->ids, start.highest_id);
+	log_info("spool.open", kv_str("path", c->spool.path),
+	    kv_int("messages", (int64_t)start.messages),
+	    kv_int("segments", (int64_t)start.segments),
+	    kv_int("damaged", (int64_t)start.damaged),
+	    kv_str("end", start.clean ? "clean" : "unclean"));
+	a->projector = projector_open(c, a->spool, a->names, a->clock, err);
+	return a->projector == NULL ? -1 : 0;
+}
+
+static void on_refused(void *arg, const struct netaddr *peer, int listen,
+    const char *reason)
+{
+	struct app *a = arg;
+
+	control_note_refused(a, peer, listen, reason);
+}
+
+static int make_workers(struct app *a, struct error *err)
+{
+	a->accept_loop = loop_new(a->clock);
+	mailbox_init(&a->accept_box);
+	mailbox_attach(&a->accept_box, a->accept_loop, on_accept_letter, a);
+	a->acceptor = acceptor_new(a->accept_loop);
+	acceptor_on_refused(a->acceptor, on_refused, a);
+	a->worker = NEW_ARRAY(struct worker *, a->workers);
+	for (int i = 0; i < a->workers; i++) {
+		a->worker[i] = worker_new(a, i, err);
+		if (a->worker[i] == NULL)
+			return -1;
+		acceptor_worker(a->acceptor, &a->worker[i]->box, W_ACCEPTED);
+	}
+	return acceptor_listen(a->acceptor, a->live->conf, err);
+}
+
+static int run_threads(struct app *a, struct error *err)
+{
+	int no;
+
+	if (spool_run(a->spool, err) < 0 || settle_run(a->settle, err) < 0 ||
+	    projector_run(a->projector, err) < 0 ||
+	    follow_run(a->follow, err) < 0)
+		return -1;
+	for (int i = 0; i < a->workers; i++)
+		if (worker_run(a->worker[i], err) < 0)
+			return -1;
+	no = pthread_create(&a->accept_thread, NULL, accept_thread, a);
+	return no == 0 ? 0 : error_sys(err, no, "starting the acceptor");
+}
+
+static void log_listeners(const struct app *a)
+{
+	const struct conf *c = a->live->conf;
+	struct netaddr at;
+	char text[NETADDR_TEXT];
+
+	for (int i = 0; i < c->listens; i++)
+		for (int k = 0; k < c->listen[i].addresses; k++)
+			if (acceptor_address(a->acceptor, i, k, &at)) {
+				netaddr_text(&at, text);
+				log_info("listen",
+				    kv_str("name", c->listen[i].name),
+				    kv_str("address", text));
+			}
+}
+
+int app_start(struct app *a, struct live *live, struct error *err)
+{
+	const struct conf *c = live->conf;
+
+	a->live = live;
+	a->started_us = clock_wall_us(a->clock);
+	a->workers = c->workers > 0 ? c->workers
+				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
+	if (check_descriptors(a, err) < 0)
+		return -1;
+	id_maker_init(&a->ids, a->clock, (unsigned)c->node);
+	a->ledger = ledger_new();
+	ledger_configure(a->ledger, c);
+	a->settle = settle_new(a);
+	if (open_spool(a, err) < 0)
+		return -1;
+	a->follow = follow_new(a, settle_oldest_change(a->settle), err);
+	if (a->follow == NULL || make_workers(a, err) < 0)
+		return -1;
+	a->control = control_open(a, err);
+	if (a->control == NULL)
+		return -1;
+	log_listeners(a);
+	return run_threads(a, err);
+}
+
+/* ---- reload ---- */
+
+int app_reconfigure(struct app *a, struct live *live, struct error *err)
+{
+	struct live *old = a->live;
+
+	/* Workers know it before a connection can come with it. */
+	for (int i = 0; i < a->workers; i++)
+		worker_configure(a->worker[i], live);
+	if (accept_call(a, live->conf, err) < 0) {
+		for (int i = 0; i < a->workers; i++)
+			worker_configure(a->worker[i], old);
+		live_unref(live);
+		return -1;
+	}
+	ledger_configure(a->ledger, live->conf);
+	control_configure(a->control, live);
+	follow_configure(a->follow, live);
+	projector_keep(a->projector, live->conf->audit.keep_ms);
+	a->live = live;
+	live_unref(old);
+	return 0;
+}
+
+void app_yield(struct app *a, int leg, int except_worker)
+{
+	for (int i = 0; i < a->workers; i++)
+		if (i != except_worker)
+			worker_yield(a->worker[i], leg);
+}
+
+/* ---- stop ---- */
+
+static bool all_quiet(const struct app *a)
+{
+	for (int i = 0; i < a->workers; i++)
+		if (!worker_quiet(a->worker[i]))
+			return false;
+	return true;
+}
+
+static void wait_quiet(struct app *a)
+{
+	int64_t end = clock_mono_ms(a->clock) + a->live->conf->stop_after_ms;
+
+	while (!all_quiet(a) && clock_mono_ms(a->clock) < end)
+		loop_once(a->ops, STOP_LOOK_MS);
+}
+
+void app_stop(struct app *a)
+{
+	atomic_store(&a->stopping, true);
+	accept_call(a, NULL, NULL);
+	for (int i = 0; i < names_count(a->names); i++)
+		ledger_gate(a->ledger, i, GATE_STOP, true);
+	for (int i = 0; i < a->workers; i++)
+		worker_drain(a->worker[i]);
+	wait_quiet(a);
+	control_close(a->control);
+	loop_stop(a->accept_loop);
+	pthread_join(a->accept_thread, NULL);
+	for (int i = 0; i < a->workers; i++)
+		worker_join(a->worker[i]);
+	for (int i = 0; i < a->workers; i++)
+		worker_free(a->worker[i]);
+	follow_stop(a->follow);
+	settle_stop(a->settle);
+	projector_stop(a->projector);
+	projector_close(a->projector);
+	spool_close(a->spool);
+	follow_free(a->follow);
+	settle_free(a->settle);
+	acceptor_free(a->acceptor);
+	mailbox_fini(&a->accept_box);
+	loop_free(a->accept_loop);
+	ledger_free(a->ledger);
+	mem_free(a->worker);
+	live_unref(a->live);
+}

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Control commands: status, legs, waiting for a change. The ops loop.
+ */
+#include "relay/daemon/control_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "relay/audit/note.h"
+#include "relay/base/hash.h"
+#include "relay/base/log.h"
+#include "relay/daemon/follow.h"
+#include "relay/daemon/worker.h"
+
+enum { STATUS_TRIES = 20, LOOK_AGAIN_MS = 20 };
+
+const char *control_arg(const json_t *args, const char *key)
+{
+	const char *s = json_string_value(json_object_get(args, key));
+
+	return s == NULL ? "" : s;
+}
+
+void control_ask_queue(struct control *c, void (*fn)(void *arg), void *arg)
+{
+	call_post(settle_box(c->app->settle), S_CALL, fn, arg);
+}
+
+void control_come_back(struct control *c, void (*fn)(void *arg), void *arg)
+{
+	call_post(&c->box, O_CALL, fn, arg);
+}
+
+/* ---- status ---- */
+
+/* The writer's totals beside the queue's own count, taken on the queue's
+ * thread. What is on its way between the two makes them differ for a moment:
+ * the closest of some looks is shown. */
+struct status {
+	struct control *c;
+	struct ctl_request *r;
+	struct spool_stats spool;
+	struct queue_counts queue;
+	uint64_t off; /* sum of differences */
+	enum breaker breaker[NAMES_MAX];
+	int tries;
+	bool legs_only;
+	struct timer again;
+};
+
+static uint64_t open_of(const struct queue_counts *q, int leg)
+{
+	uint64_t n = 0;
+
+	for (int s = 0; s < D_STATES; s++)
+		if (dstate_open(s))
+			n += q->leg[leg].state[s];
+	return n;
+}
+
+static int64_t gap_of(const struct status *st, int leg)
+{
+	const uint64_t *t = st->spool.leg[leg].total;
+
+	return (int64_t)(t[T_CREATED] - t[T_DELIVERED] - t[T_BOUNCED] -
+			 t[T_SUPERSEDED] - t[T_DELETED]) -
+	       (int64_t)(open_of(&st->queue, leg) +
+			 st->queue.leg[leg].state[D_PARKED]);
+}
+
+static void on_status_back(void *arg);
+
+static void status_look(void *arg)
+{
+	struct status *st = arg;
+	struct app *a = st->c->app;
+	struct queue *q = settle_queue(a->settle);
+
+	spool_stats(a->spool, &st->spool);
+	queue_count(q, &st->queue);
+	st->off = 0;
+	for (int i = 0; i < names_count(a->names); i++) {
+		st->off += (uint64_t)llabs(gap_of(st, i));
+		st->breaker[i] = queue_leg_breaker(q, i);
+	}
+	control_come_back(st->c, on_status_back, st);
+}
+
+static const char *leg_state(const struct status *st, int leg)
+{
+	unsigned gates = ledger_gates(st->c->app->ledger, leg);
+
+	if (gates & GATE_SUSPENDED)
+		return "suspended";
+	if (st->breaker[leg] == BREAKER_OPEN)
+		return "down";
+	return st->breaker[leg] == BREAKER_HALF_OPEN ? "probing" : "up";
+}
+
+static void leg_reason(struct status *st, int leg, struct strbuf *out)
+{
+	char key[NAME_BYTES + 8];
+
+	snprintf(key, sizeof(key), "leg.%s",
+	    names_text(st->c->app->names, leg));
+	if (!spool_fact(st->c->app->spool, key, out))
+		strbuf_reset(out);
+}
+
+static void row_leg(struct status *st, int leg)
+{
+	struct jout *j = ctl_row(st->r);
+	struct app *a = st->c->app;
+	struct strbuf reason;
+
+	strbuf_init(&reason, 1024);
+	leg_reason(st, leg, &reason);
+	if (!st->legs_only)
+		jout_str(j, "section", "leg");
+	jout_str(j, "leg", names_text(a->names, leg));
+	jout_str(j, "state", leg_state(st, leg));
+	jout_slice(j, "reason", strbuf_view(&reason));
+	jout_int(j, "concurrency", ledger_used(a->ledger, leg));
+	jout_int(j, "limit", ledger_limit(a->ledger, leg));
+	for (int t = 0; t < TOTALS; t++)
+		jout_int(j, total_text(t),
+		    (int64_t)st->spool.leg[leg].total[t]);
+	jout_int(j, "gap", gap_of(st, leg));
+	jout_int(j, "held", (int64_t)st->queue.leg[leg].state[D_HELD]);
+	jout_int(j, "in_flight", (int64_t)st->queue.leg[leg].claimed);
+	ctl_row_end(st->r);
+	strbuf_fini(&reason);
+}
+
+static void row_node(struct status *st)
+{
+	struct app *a = st->c->app;
+	struct jout *j = ctl_row(st->r);
+	int sessions = 0, dialogs = 0;
+
+	for (int i = 0; i < a->workers; i++) {
+		sessions += atomic_load(&a->worker[i]->sessions);
+		dialogs += atomic_load(&a->worker[i]->dialogs);
+	}
+	jout_str(j, "section", "node");
+	jout_str(j, "hostname", a->live->conf->hostname);
+	jout_int(j, "pid", getpid());
+	jout_time(j, "started", a->started_us);
+	jout_int(j, "workers", a->workers);
+	jout_int(j, "connections", acceptor_connections(a->acceptor));
+	jout_int(j, "sessions", sessions);
+	jout_int(j, "dialogs", dialogs);
+	ctl_row_end(st->r);
+}
+
+static const char *health_text(enum spool_health h)
+{
+	static const char *const text[] = {[SPOOL_OK] = "ok",
+	    [SPOOL_LOW] = "low", [SPOOL_NO_SPACE] = "no space",
+	    [SPOOL_SYNC_FAILED] = "sync failed: restart needed"};
+
+	return text[h];
+}
+
+static void row_spool(struct status *st)
+{
+	struct jout *j = ctl_row(st->r);
+	const struct spool_stats *s = &st->spool;
+
+	jout_str(j, "section", "spool");
+	jout_str(j, "health", health_text(s->health));
+	jout_int(j, "segments", (int64_t)s->segments);
+	jout_int(j, "spares", (int64_t)s->spares);
+	jout_int(j, "used_bytes", (int64_t)s->used_bytes);
+	jout_int(j, "free_bytes", (int64_t)s->free_bytes);
+	jout_int(j, "live_messages", (int64_t)s->live_messages);
+	jout_int(j, "batches", (int64_t)s->batches);
+	jout_int(j, "syncs", (int64_t)s->syncs);
+	jout_int(j, "recycled", (int64_t)s->recycled);
+	jout_int(j, "carried", (int64_t)s->carried);
+	if (s->oldest_us != 0)
+		jout_time(j, "oldest", s->oldest_us);
+	ctl_row_end(st->r);
+}
+
+static void row_table_and_queue(struct status *st)
+{
+	struct app *a = st->c->app;
+	struct jout *j = ctl_row(st->r);
+
+	jout_str(j, "section", "table");
+	jout_int(j, "change", (int64_t)atomic_load(&a->change_floor));
+	jout_str(j, "state", atomic_load(&a->table_bad) ? "unusable" : "ok");
+	ctl_row_end(st->r);
+	j = ctl_row(st->r);
+	jout_str(j, "section", "queue");
+	jout_int(j, "messages", (int64_t)st->queue.messages);
+	jout_int(j, "deliveries", (int64_t)st->queue.deliveries);
+	ctl_row_end(st->r);
+}
+
+/* Legs of the configuration, and others that ever had a delivery. */
+static bool leg_shown(const struct status *st, int leg)
+{
+	return conf_leg_by_id(st->c->live->conf, leg) != NULL ||
+	       st->spool.leg[leg].total[T_CREATED] != 0;
+}
+
+static void on_look_again(void *arg)
+{
+	struct status *st = arg;
+
+	control_ask_queue(st->c, status_look, st);
+}
+
+static void on_status_back(void *arg)
+{
+	struct status *st = arg;
+
+	if (st->off != 0 && ++st->tries < STATUS_TRIES) {
+		timer_set(&st->again, LOOK_AGAIN_MS);
+		return;
+	}
+	if (!st->legs_only) {
+		row_node(st);
+		row_table_and_queue(st);
+		row_spool(st);
+	}
+	for (int i = 0; i < names_count(st->c->app->names); i++)
+		if (leg_shown(st, i))
+			row_leg(st, i);
+	ctl_end(st->r, 0, "%s", "");
+	timer_fini(&st->again);
+	mem_free(st);
+}
+
+static void begin_status(struct control *c, struct ctl_request *r, bool legs)
+{
+	struct status *st = NEW(struct status);
+
+	st->c = c;
+	st->r = r;
+	st->legs_only = legs;
+	timer_init(&st->again, c->app->ops, on_look_again, st);
+	control_ask_queue(c, status_look, st);
+}
+
+static void run_status(void *arg, struct ctl_request *r, const json_t *args)
+{
+	(void)args;
+	begin_status(arg, r, false);
+}
+
+static void run_leg_list(void *arg, struct ctl_request *r, const json_t *args)
+{
+	(void)args;
+	begin_status(arg, r, true);
+}
+
+/* ---- legs ---- */
+
+/* A decision: in the journal before it is acted on and reported. */
+struct leg_act {
+	struct control *c;
+	struct ctl_request *r;
+	int leg;
+	bool suspend;
+	bool ok;
+};
+
+static void on_leg_done(void *arg)
+{
+	struct leg_act *la = arg;
+
+	if (la->ok)
+		ctl_end(la->r, 0, "%s", "");
+	else
+		ctl_end(la->r, 1, "the journal could not be written: the leg "
+				  "stays as it was");
+	mem_free(la);
+}
+
+static void leg_apply(void *arg)
+{
+	struct leg_act *la = arg;
+
+	queue_leg_suspend(settle_queue(la->c->app->settle), la->leg,
+	    la->suspend);
+	control_come_back(la->c, on_leg_done, la);
+}
+
+static void on_leg_written(struct control *c, struct spool_op *op)
+{
+	struct leg_act *la = op->arg;
+
+	la->ok = op->status == SPOOL_STORED;
+	if (la->ok)
+		control_ask_queue(c, leg_apply, la);
+	else
+		on_leg_done(la);
+	spool_op_free(op);
+}
+
+static void note_leg(struct control *c, const struct conf_leg *leg,
+    const char *state, const char *who, const char *reason)
+{
+	struct spool_op *op = spool_op_new();
+	struct note_writer w;
+	struct strbuf note;
+	struct jout *j;
+
+	strbuf_init(&note, 4096);
+	j = note_begin(&w, &note, "leg");
+	jout_str(j, "leg", leg->name);
+	jout_str(j, "state", state);
+	jout_str(j, "who", who);
+	jout_str(j, "reason", reason);
+	note_end(&w);
+	spool_op_note(op, NOTE_LEG, clock_wall_us(c->app->clock),
+	    strbuf_view(&note));
+	strbuf_fini(&note);
+	spool_post(c->app->spool, op);
+}
+
+static void leg_decide(struct control *c, struct ctl_request *r,
+    const json_t *args, bool suspend)
+{
+	const char *name = control_arg(args, "leg");
+	const char *reason = control_arg(args, "reason");
+	const struct conf_leg *leg =
+	    conf_leg_by_name(c->live->conf, slice_str(name));
+	struct leg_act *la;
+	struct spool_op *op;
+	char key[NAME_BYTES + 8], value[256];
+
+	if (leg == NULL) {
+		ctl_end(r, 1, "no leg is called \"%s\"; see `posthouse leg "
+			      "list`", name);
+		return;
+	}
+	la = NEW(struct leg_act);
+	*la = (struct leg_act){c, r, leg->id, suspend, false};
+	snprintf(key, sizeof(key), "leg.%s", leg->name);
+	snprintf(value, sizeof(value), "%s by %s",
+	    reason[0] != '\0' ? reason : "suspended", ctl_who(r));
+	note_leg(c, leg, suspend ? "suspended" : "resumed", ctl_who(r),
+	    reason);
+	op = spool_op_new();
+	spool_op_fact(op, key, suspend ? slice_str(value) : slice_of("", 0));
+	op->flags |= OP_SYNC;
+	op->to = &c->box;
+	op->kind = O_WRITTEN;
+	op->arg = la;
+	spool_post(c->app->spool, op);
+}
+
+static void run_leg_suspend(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	leg_decide(arg, r, args, true);
+}
+
+static void run_leg_resume(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	leg_decide(arg, r, args, false);
+}
+
+/* What was suspended before the restart still is. Before the queue runs. */
+static void restore_legs(struct control *c)
+{
+	const struct conf *conf = c->live->conf;
+	struct strbuf value;
+	char key[NAME_BYTES + 8];
+
+	strbuf_init(&value, 1024);
+	for (int i = 0; i < conf->legs; i++) {
+		snprintf(key, sizeof(key), "leg.%s", conf->leg[i].name);
+		strbuf_reset(&value);
+		if (spool_fact(c->app->spool, key, &value) && value.n != 0)
+			queue_leg_suspend(settle_queue(c->app->settle),
+			    conf->leg[i].id, true);
+	}
+	strbuf_fini(&value);
+}
+
+/* ---- flip --wait, hold --wait ---- */
+
+/* Until no attempt that was begun under an older change is open for these
+ * recipients, or at all. */
+struct route_wait {
+	struct control *c;
+	struct ctl_request *r;
+	uint64_t change;
+	uint64_t *hash;
+	size_t hashes;
+	unsigned open;
+	bool applied;
+	struct timer again;
+};
+
+static void on_wait_back(void *arg);
+
+static void wait_look(void *arg)
+{
+	struct route_wait *w = arg;
+	struct queue *q = settle_queue(w->c->app->settle);
+
+	w->applied = atomic_load(&w->c->app->change_floor) >= w->change;
+	w->open = 0;
+	for (size_t i = 0; i < w->hashes; i++)
+		w->open += queue_older_attempts(q, w->hash[i], w->change);
+	if (w->hashes == 0)
+		w->open = queue_older_attempts(q, 0, w->change);
+	control_come_back(w->c, on_wait_back, w);
+}
+
+static void on_wait_again(void *arg)
+{
+	struct route_wait *w = arg;
+
+	control_ask_queue(w->c, wait_look, w);
+}
+
+static void wait_free(struct route_wait *w)
+{
+	timer_fini(&w->again);
+	mem_free(w->hash);
+	mem_free(w);
+}
+
+static void on_wait_back(void *arg)
+{
+	struct route_wait *w = arg;
+
+	if (w->applied && w->open == 0) {
+		ctl_end(w->r, 0, "%s", "");
+		wait_free(w);
+		return;
+	}
+	if (ctl_gone(w->r)) {
+		ctl_end(w->r, 1, "gone");
+		wait_free(w);
+		return;
+	}
+	timer_set(&w->again, LOOK_AGAIN_MS);
+}
+
+static void run_route_wait(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	struct control *c = arg;
+	struct route_wait *w = NEW(struct route_wait);
+	const json_t *keys = json_object_get(args, "addresses");
+	size_t n = json_array_size(keys);
+
+	w->c = c;
+	w->r = r;
+	w->change = (uint64_t)json_integer_value(
+	    json_object_get(args, "change"));
+	w->hash = NEW_ARRAY(uint64_t, n);
+	for (size_t i = 0; i < n; i++) {
+		const char *k = json_string_value(json_array_get(keys, i));
+
+		if (k != NULL)
+			w->hash[w->hashes++] =
+			    follow_key_hash(c->live->conf, slice_str(k));
+	}
+	timer_init(&w->again, c->app->ops, on_wait_again, w);
+	follow_poke(c->app->follow);
+	control_ask_queue(c, wait_look, w);
+}
+
+static void run_table_accept(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	struct control *c = arg;
+
+	(void)args;
+	follow_accept(c->app->follow);
+	ctl_end(r, 0, "%s", "");
+}
+
+static void run_table_poke(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	struct control *c = arg;
+
+	(void)args;
+	follow_poke(c->app->follow);
+	ctl_end(r, 0, "%s", "");
+}
+
+static const struct ctl_command commands[] = {
+	/* clang-format off */
+	{ "leg.list",     run_leg_list         },
+	{ "leg.resume",   run_leg_resume       },
+	{ "leg.suspend",  run_leg_suspend      },
+	{ "queue.act",    control_queue_act    },
+	{ "queue.export", control_queue_export },
+	{ "queue.list",   control_queue_list   },
+	{ "queue.show",   control_queue_show   },
+	{ "route.wait",   run_route_wait       },
+	{ "status",       run_status           },
+	{ "table.accept", run_table_accept     },
+	{ "table.poke",   run_table_poke       },
+	{ NULL,           NULL                 },
+	/* clang-format on */
+};
+
+/* ---- the door ---- */
+
+static void on_letter(void *arg, struct letter *l)
+{
+	struct control *c = arg;
+	struct call *call;
+
+	switch ((enum ops_letter)l->kind) {
+	case O_CALL:
+		call = (struct call *)l;
+		call->fn(call->arg);
+		mem_free(call);
+		break;
+	case O_FETCHED:
+		control_queue_fetched(c, (struct spool_fetch *)l);
+		break;
+	case O_CONTENT:
+		control_queue_content(c, (struct spool_fetch *)l);
+		break;
+	case O_WRITTEN:
+		on_leg_written(c, (struct spool_op *)l);
+		break;
+	}
+}
+
+struct control *control_open(struct app *a, struct error *err)
+{
+	struct control *c = NEW(struct control);
+
+	c->app = a;
+	c->live = live_ref(a->live);
+	mailbox_init(&c->box);
+	mailbox_attach(&c->box, a->ops, on_letter, c);
+	restore_legs(c);
+	c->ctl = ctl_open(a->ops, a->live->conf->control.socket, commands, c,
+	    err);
+	if (c->ctl != NULL)
+		return c;
+	control_close(c);
+	return NULL;
+}
+
+static void on_queue_live(void *arg)
+{
+	struct control *c = arg;
+
+	settle_configure(c->app->settle, c->live->conf);
+}
+
+void control_configure(struct control *c, struct live *l)
+{
+	live_unref(c->live);
+	c->live = live_ref(l);
+	control_ask_queue(c, on_queue_live, c);
+}
+
+void control_close(struct control *c)
+{
+	if (c == NULL)
+		return;
+	ctl_close(c->ctl);
+	mailbox_fini(&c->box);
+	live_unref(c->live);
+	mem_free(c);
+}
+
+void control_note_refused(struct app *a, const struct netaddr *peer,
+    int listen, const char *reason)
+{
+	struct spool_op *op = spool_op_new();
+	struct note_writer w;
+	struct strbuf note;
+	char client[NETADDR_TEXT];
+	struct jout *j;
+
+	(void)listen;
+	netaddr_ip(peer, client);
+	strbuf_init(&note, 4096);
+	j = note_begin(&w, &note, "refused");
+	jout_str(j, "client", client);
+	jout_str(j, "stage", "connect");
+	jout_int(j, "code", 421);
+	jout_str(j, "enhanced", "4.7.0");
+	jout_str(j, "reason", reason);
+	jout_int(j, "count", 1);
+	note_end(&w);
+	spool_op_note(op, NOTE_REFUSED, clock_wall_us(a->clock),
+	    strbuf_view(&note));
+	strbuf_fini(&note);
+	spool_post(a->spool, op);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the control socket's commands do: status, legs, queue. The ops loop;
+ * what the queue thread owns is asked there by a call and comes back as one.
+ */
+#ifndef RELAY_DAEMON_CONTROL_H
+#define RELAY_DAEMON_CONTROL_H
+
+#include "relay/daemon/app.h"
+
+struct control *control_open(struct app *a, struct error *err);
+void control_configure(struct control *c, struct live *l);
+void control_close(struct control *c);
+/* The acceptor turned a connection away; any thread. */
+void control_note_refused(struct app *a, const struct netaddr *peer,
+    int listen, const char *reason);
+
+#endif

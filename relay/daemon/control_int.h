@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of the control commands: control.c (status, legs, waits),
+ * control_queue.c (the queue's).
+ */
+#ifndef RELAY_DAEMON_CONTROL_INT_H
+#define RELAY_DAEMON_CONTROL_INT_H
+
+#include "relay/daemon/control.h"
+#include "relay/daemon/settle.h"
+#include "relay/ops/ctl.h"
+
+enum ops_letter {
+	O_CALL = 1, /* struct call                                     */
+	O_FETCHED,  /* struct spool_fetch; arg is a struct select      */
+	O_CONTENT,  /* struct spool_fetch; arg is a struct content     */
+	O_WRITTEN,  /* struct spool_op                                 */
+};
+
+struct control {
+	struct app *app;
+	struct ctl *ctl;
+	struct mailbox box; /* of the ops loop */
+	struct live *live;
+};
+
+/* A string argument, "" when it is not there or no string. */
+const char *control_arg(const json_t *args, const char *key);
+/* fn(arg) on the queue thread / back on the ops loop. */
+void control_ask_queue(struct control *c, void (*fn)(void *arg), void *arg);
+void control_come_back(struct control *c, void (*fn)(void *arg), void *arg);
+
+void control_queue_fetched(struct control *c, struct spool_fetch *f);
+void control_queue_content(struct control *c, struct spool_fetch *f);
+void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
+void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
+void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
+void control_queue_export(void *arg, struct ctl_request *r,
+    const json_t *args);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * posthoused: options and signals. The main thread is the ops loop.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "relay/audit/projector.h"
+#include "relay/base/hash.h"
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+#include "relay/daemon/app.h"
+#include "relay/daemon/background.h"
+#include "relay/daemon/sd.h"
+
+struct options {
+	bool foreground, test;
+	const char *file;
+};
+
+struct daemon {
+	struct app app;
+	struct options opt;
+	struct timer watchdog;
+};
+
+static const char usage[] =
+    "usage: posthoused [-f] [-t] [-c FILE] [-V]\n"
+    "  -f       stay in the foreground and log to stderr\n"
+    "  -t       check the configuration and exit\n"
+    "  -c FILE  configuration (" PH_SYSCONFDIR "/posthouse/posthouse.conf)\n"
+    "  -V       print the version and exit\n"
+    "example: posthoused -t -c ./posthouse.conf\n";
+
+static int open_log(const struct conf *c, const struct clock *clock)
+{
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
+	int fd = 2, level = LOG_LV_INFO;
+
+	for (int i = 0; i < (int)ARRAY_LEN(levels); i++)
+		if (strcmp(c->log.level, levels[i]) == 0)
+			level = i;
+	if (c->log.file[0] != '\0')
+		fd = open(c->log.file,
+		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	log_setup(fd < 0 ? 2 : fd, (enum log_level)level, clock);
+	return fd;
+}
+
+static struct live *load(const char *file, struct names *names,
+    struct error *err)
+{
+	struct conf *c = conf_load(file, names, err);
+
+	return c == NULL ? NULL : live_new(c, err);
+}
+
+/* ---- signals ---- */
+
+static void reload(struct daemon *d)
+{
+	struct app *a = &d->app;
+	struct error err;
+	struct strbuf lines;
+	struct live *l;
+
+	sd_notify("RELOADING=1");
+	l = load(d->opt.file, a->names, &err);
+	if (l != NULL) {
+		strbuf_init(&lines, 65536);
+		if (!conf_diff(a->live->conf, l->conf, &lines))
+			log_warn("conf.restart", kv_slice("keys",
+			    strbuf_view(&lines)));
+		strbuf_fini(&lines);
+		if (app_reconfigure(a, l, &err) < 0)
+			l = NULL;
+	}
+	if (l == NULL)
+		log_error("conf.rejected", kv_err(&err),
+		    kv_str("effect", "the running configuration stays"));
+	else
+		log_info("conf.loaded", kv_str("file", d->opt.file));
+	sd_notify("READY=1");
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct daemon *d = arg;
+
+	switch (signo) {
+	case SIGHUP:
+		reload(d);
+		break;
+	case SIGUSR1:
+		open_log(d->app.live->conf, d->app.clock);
+		projector_reopen(d->app.projector);
+		break;
+	default:
+		log_info("stop.asked", kv_int("signal", signo));
+		loop_stop(d->app.ops);
+		break;
+	}
+}
+
+static void on_watchdog(void *arg)
+{
+	struct daemon *d = arg;
+
+	sd_notify("WATCHDOG=1");
+	timer_set(&d->watchdog, sd_watchdog_ms());
+}
+
+/* ---- run ---- */
+
+static const int signals[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
+
+static int run(struct daemon *d, struct live *live, struct error *err)
+{
+	struct app *a = &d->app;
+	struct event *ev[ARRAY_LEN(signals)];
+
+	a->ops = loop_new(a->clock);
+	/* Before any thread: they inherit the loop's signal mask as it is, and
+	 * only this loop is told. */
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		ev[i] = loop_signal(a->ops, signals[i], on_signal, d);
+	if (app_start(a, live, err) < 0)
+		return -1;
+	timer_init(&d->watchdog, a->ops, on_watchdog, d);
+	if (sd_watchdog_ms() > 0)
+		on_watchdog(d);
+	log_info("ready", kv_str("version", PACKAGE_VERSION),
+	    kv_int("workers", a->workers));
+	sd_notify("READY=1");
+	background_ready();
+	loop_run(a->ops);
+	sd_notify("STOPPING=1");
+	app_stop(a);
+	timer_fini(&d->watchdog);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		loop_signal_free(ev[i]);
+	loop_free(a->ops);
+	log_info("stopped");
+	return 0;
+}
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	*o = (struct options){
+	    .file = PH_SYSCONFDIR "/posthouse/posthouse.conf"};
+	while ((c = getopt(argc, argv, "ftc:Vh")) != -1) {
+		switch (c) {
+		case 'f':
+			o->foreground = true;
+			break;
+		case 't':
+			o->test = true;
+			break;
+		case 'c':
+			o->file = optarg;
+			break;
+		case 'V':
+			printf("posthoused %s\n", PACKAGE_VERSION);
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "posthoused: %s: no arguments are taken\n%s",
+		    argv[optind], usage);
+		return 2;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = {0};
+	struct error err;
+	struct live *live;
+	int status = parse_options(argc, argv, &d.opt);
+
+	if (status >= 0)
+		return status;
+	signal(SIGPIPE, SIG_IGN);
+	d.app.clock = &clock_system;
+	d.app.rng = &rng_system;
+	d.app.names = names_new();
+	hash_setup(d.app.rng);
+	live = load(d.opt.file, d.app.names, &err);
+	if (live == NULL) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	if (d.opt.test) {
+		printf("%s: good\n", d.opt.file);
+		live_unref(live);
+		names_free(d.app.names);
+		return 0;
+	}
+	if (!d.opt.foreground && background_enter() > 0)
+		return background_wait();
+	open_log(live->conf, d.app.clock);
+	if (run(&d, live, &err) < 0) {
+		fprintf(stderr, "posthoused: %s\n", err.text);
+		log_error("start.failed", kv_err(&err));
+		return 1;
+	}
+	names_free(d.app.names);
+	return 0;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A worker: builds what it owns, then turns letters into calls.
+ */
+#include "relay/daemon/worker.h"
+
+#include "relay/daemon/dispatch.h"
+#include "relay/daemon/intake.h"
+
+struct live *worker_live(struct worker *w, const struct conf *c)
+{
+	if (w->live->conf == c)
+		return w->live;
+	for (int i = 0; i < LIVES_MAX - 1; i++)
+		if (w->old[i] != NULL && w->old[i]->conf == c)
+			return w->old[i];
+	return NULL;
+}
+
+struct table *worker_table(struct worker *w, struct error *err)
+{
+	if (w->table == NULL)
+		w->table = table_open(w->live->conf->table.path,
+		    w->app->names, err);
+	if (w->table == NULL || table_begin(w->table, err) == 0)
+		return w->table;
+	/* The file may have been replaced: the next asker opens it anew. */
+	table_close(w->table);
+	w->table = NULL;
+	return NULL;
+}
+
+static void on_letter(void *arg, struct letter *l)
+{
+	struct worker *w = arg;
+	struct call *call;
+
+	switch ((enum worker_letter)l->kind) {
+	case W_ACCEPTED:
+		server_accept(w->server, (struct accepted *)l);
+		atomic_store(&w->sessions, server_sessions(w->server));
+		break;
+	case W_STORED:
+		intake_stored(w, (struct spool_draft_letter *)l);
+		break;
+	case W_ROOM:
+		intake_room(w, (struct spool_draft_letter *)l);
+		break;
+	case W_JOB:
+		dispatch_job(w, (struct job_letter *)l);
+		break;
+	case W_RESOLVE:
+		dispatch_resolve(w, (struct job_letter *)l);
+		break;
+	case W_FETCHED:
+		dispatch_fetched(w, (struct spool_fetch *)l);
+		break;
+	case W_CALL:
+		call = (struct call *)l;
+		call->fn(call->arg);
+		mem_free(call);
+		break;
+	}
+}
+
+static void on_left(void *arg, const struct netaddr *peer)
+{
+	struct worker *w = arg;
+
+	acceptor_closed(w->app->acceptor, w->index, peer);
+}
+
+static bool on_recount(void *arg, const struct netaddr *from,
+    const struct netaddr *to)
+{
+	struct worker *w = arg;
+
+	return acceptor_recount(w->app->acceptor, from, to);
+}
+
+static struct tls_client *on_tls(void *arg, const struct conf *c,
+    const struct conf_leg *leg)
+{
+	struct live *l = worker_live(arg, c);
+	struct tls_client *t = l == NULL ? NULL : l->leg[leg - c->leg];
+
+	return t == NULL ? NULL : tls_client_ref(t);
+}
+
+static void make_server(struct worker *w)
+{
+	struct server_config c = {.loop = w->loop, .scratch = w->scratch,
+	    .sock = &sock_system, .ops = &intake_ops, .arg = w,
+	    .left = on_left, .recount = on_recount};
+
+	w->server = server_new(&c);
+}
+
+static void make_client(struct worker *w)
+{
+	struct client_config c = {.loop = w->loop, .scratch = w->scratch,
+	    .sock = &sock_system, .dns = w->dns, .slots = &dispatch_slots,
+	    .slots_arg = w, .idle = dispatch_idle, .tls = on_tls, .arg = w};
+
+	w->client = client_new(&c);
+}
+
+struct worker *worker_new(struct app *a, int index, struct error *err)
+{
+	struct worker *w = NEW(struct worker);
+
+	w->app = a;
+	w->index = index;
+	w->live = live_ref(a->live);
+	w->loop = loop_new(a->clock);
+	mailbox_init(&w->box);
+	mailbox_attach(&w->box, w->loop, on_letter, w);
+	w->scratch = stream_scratch_new();
+	w->lookup = arena_new();
+	dispatch_init(w);
+	w->dns = dns_new(w->loop, w->live->conf, err);
+	if (w->dns == NULL) {
+		worker_free(w);
+		return NULL;
+	}
+	make_client(w);
+	make_server(w);
+	w->refusals = refusals_new(w);
+	return w;
+}
+
+static void *worker_thread(void *arg)
+{
+	struct worker *w = arg;
+
+	loop_run(w->loop);
+	return NULL;
+}
+
+int worker_run(struct worker *w, struct error *err)
+{
+	int no = pthread_create(&w->thread, NULL, worker_thread, w);
+
+	return no == 0 ? 0 : error_sys(err, no, "starting worker %d", w->index);
+}
+
+void worker_join(struct worker *w)
+{
+	loop_stop(w->loop);
+	pthread_join(w->thread, NULL);
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	if (w->server != NULL)
+		server_free(w->server);
+	if (w->client != NULL)
+		client_free(w->client);
+	refusals_free(w->refusals);
+	dispatch_stop(w);
+	timer_fini(&w->handover);
+	dns_free(w->dns);
+	table_close(w->table);
+	arena_free(w->lookup);
+	mailbox_fini(&w->box);
+	stream_scratch_free(w->scratch);
+	for (int i = 0; i < LIVES_MAX - 1; i++)
+		live_unref(w->old[i]);
+	live_unref(w->live);
+	loop_free(w->loop);
+	mem_free(w);
+}
+
+/* ---- a new snapshot ---- */
+
+struct take_live {
+	struct worker *w;
+	struct live *live;
+};
+
+static void on_live(void *arg)
+{
+	struct take_live *t = arg;
+	struct worker *w = t->w;
+
+	live_unref(w->old[LIVES_MAX - 2]);
+	for (int i = LIVES_MAX - 2; i > 0; i--)
+		w->old[i] = w->old[i - 1];
+	w->old[0] = w->live;
+	w->live = t->live;
+	client_reload(w->client);
+	mem_free(t);
+}
+
+void worker_configure(struct worker *w, struct live *l)
+{
+	struct take_live *t = NEW(struct take_live);
+
+	t->w = w;
+	t->live = live_ref(l);
+	call_post(&w->box, W_CALL, on_live, t);
+}
+
+/* ---- stopping ---- */
+
+static void on_drain(void *arg)
+{
+	struct worker *w = arg;
+
+	server_drain(w->server);
+	dispatch_stop(w);
+	client_drain(w->client);
+	atomic_store(&w->sessions, server_sessions(w->server));
+	atomic_store(&w->dialogs, (int)client_busy(w->client));
+	atomic_store(&w->drained, true);
+}
+
+void worker_drain(struct worker *w)
+{
+	call_post(&w->box, W_CALL, on_drain, w);
+}
+
+bool worker_quiet(const struct worker *w)
+{
+	return atomic_load(&w->drained) && atomic_load(&w->sessions) == 0 &&
+	       atomic_load(&w->dialogs) == 0;
+}
+
+struct yield {
+	struct worker *w;
+	int leg;
+};
+
+static void on_yield(void *arg)
+{
+	struct yield *y = arg;
+
+	client_yield(y->w->client, y->leg);
+	mem_free(y);
+}
+
+void worker_yield(struct worker *w, int leg)
+{
+	struct yield *y = NEW(struct yield);
+
+	*y = (struct yield){w, leg};
+	call_post(&w->box, W_CALL, on_yield, y);
+}

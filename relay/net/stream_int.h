@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What stream.c and stream_tls.c share.
+ */
+#ifndef RELAY_NET_STREAM_INT_H
+#define RELAY_NET_STREAM_INT_H
+
+#include "relay/base/strbuf.h"
+#include "relay/net/stream.h"
+
+enum { SCRATCH_BYTES = 64 * 1024 };
+
+struct stream_scratch {
+	BIO_METHOD *bio; /* the socket calls as OpenSSL wants them */
+	char bytes[SCRATCH_BYTES];
+};
+
+enum tls_phase {
+	TLS_OFF,
+	TLS_ASKED,   /* begins with the next turn */
+	TLS_SHAKING,
+	TLS_UP,
+	TLS_BROKEN,  /* no close_notify after a fatal error (SSL_shutdown(3)) */
+};
+
+struct stream {
+	struct stream_config c;
+	struct io io;
+	struct timer timer;
+	struct defer kick; /* what must not happen inside a call */
+	struct strbuf out;
+	size_t sent; /* of `out` */
+	char *keep;  /* input that the owner left */
+	size_t kept;
+	int64_t deadline_ms; /* 0: none */
+	int64_t armed_ms;    /* when the timer fires; it may be too early */
+	uint64_t bytes_in;
+	SSL *ssl;
+	char *tls_text, *error;
+	struct netaddr peer, local;
+	enum tls_phase tls;
+	int tls_wants;		 /* IO_… that the TLS engine waits for   */
+	int sys_errno;		 /* of the last socket call under TLS    */
+	enum stream_end fail_as; /* with `failed`                        */
+	bool connecting;
+	bool blocked;  /* the system took less than `out`: wait         */
+	bool paused;   /* by the owner                                  */
+	bool again;    /* `keep` is shown before more is read, or its end */
+	bool full;     /* `keep` reached keep_max                       */
+	bool more;     /* TLS may hold bytes the descriptor won't tell  */
+	bool sock_eof; /* what BIO_eof() says                           */
+	bool failed;   /* found in a call; told by the kick             */
+	bool showing;  /* inside input()                                */
+	bool busy;     /* inside a handler: stream_free() only marks    */
+	bool freed;
+	bool over;     /* `ended` was called                            */
+};
+
+/* A stream costs little when it is idle: 2,000 sessions in 20 MB, with the
+ * session's own state and two events of 128 bytes. */
+_Static_assert(sizeof(struct stream) <= 456, "an idle stream is small");
+
+/* Says why, then `ended`. Only from a handler. */
+void stream_end(struct stream *s, enum stream_end why);
+void stream_set_error(struct stream *s, const char *text);
+void stream_set_errno(struct stream *s, int no, const char *what);
+
+BIO_METHOD *stream_bio_method(void);
+/* Like recv() and send(): -1 and EAGAIN, or another errno and stream_error()
+ * set. */
+ssize_t stream_tls_read(struct stream *s, char *to, size_t room);
+ssize_t stream_tls_write(struct stream *s, struct slice bytes);
+/* One step of the handshake; ends the stream when it fails. True: done. */
+bool stream_tls_shake(struct stream *s);
+void stream_tls_fini(struct stream *s);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the two sides of TLS share.
+ */
+#ifndef RELAY_NET_TLS_INT_H
+#define RELAY_NET_TLS_INT_H
+
+#include "relay/base/clock.h"
+#include "relay/net/tls.h"
+
+/* A context with everything that both sides want. Never NULL. */
+SSL_CTX *tls_context(const SSL_METHOD *method);
+/* Loads a chain and its key (`key` "" : in the same file) and checks that
+ * they belong together. 0, or -1 and "FILE: why". */
+int tls_load_pair(SSL_CTX *ctx, const char *cert, const char *key,
+    struct error *err);
+/* "what: reason", the reason OpenSSL's. Returns -1. */
+int tls_error(struct error *err, const char *what);
+
+/* Session tickets of a listener: keys of its own that are changed, so that a
+ * key stolen today opens no connection of last week. */
+struct tls_tickets;
+struct tls_tickets *tls_tickets_new(const struct clock *clock);
+void tls_tickets_free(struct tls_tickets *t);
+void tls_tickets_use(struct tls_tickets *t, SSL_CTX *ctx);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * STARTTLS (RFC 3207). What was said before TLS is forgotten, and what was
+ * sent ahead of it ends the session: CVE-2011-0411, commands that a man in
+ * the middle put before the handshake and that were run after it.
+ */
+#include "relay/server/session_int.h"
+
+enum next cmd_starttls(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct reply r;
+	SSL *ssl;
+
+	if (cmd->arg.n > 0)
+		return session_refuse(s, 501, "5.5.4", "STARTTLS stands alone");
+	if (*session_tls(s) != '\0')
+		return session_refuse(s, 503, "5.5.1", "TLS is in use");
+	if (s->tls == NULL)
+		return session_refuse(s, 502, "5.5.1", "TLS is not offered");
+	ssl = tls_server_session(s->tls);
+	if (ssl == NULL)
+		return session_refuse(s, 454, "4.7.0", "TLS is not available");
+	reply_set(&r, 220, "2.0.0", "Ready to start TLS");
+	session_say(s, &r);
+	stream_flush(s->stream);
+	return stream_tls_accept(s->stream, ssl) ? NEXT_TLS : NEXT_CLOSE;
+}
+
+void starttls_done(struct session *s)
+{
+	mem_free(s->helo);
+	s->helo = NULL;
+	s->esmtp = false;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * From bytes to a command that runs. What is allowed when is data: the table
+ * below (RFC 5321 4.1.4).
+ */
+#include "relay/server/session_int.h"
+
+enum {
+	IDLE = 1, /* brings no mail further: counted by limits.commands */
+	LAST = 2, /* no byte may follow before our reply (RFC 2920 3.1) */
+};
+
+struct command {
+	const char *verb;
+	unsigned allowed;
+	unsigned flags;
+	const char *stage;
+	enum next (*run)(struct session *s, const struct smtp_cmd *cmd);
+};
+
+/* clang-format off */
+static const struct command commands[] = {
+	/* verb       allowed in                 flags  stage      run          */
+	{ "EHLO",     ANY & ~IN(ST_BDAT),        IDLE,  "helo",    cmd_ehlo     },
+	{ "HELO",     ANY & ~IN(ST_BDAT),        IDLE,  "helo",    cmd_helo     },
+	{ "STARTTLS", IN(ST_READY),              LAST,  "tls",     cmd_starttls },
+	{ "MAIL",     IN(ST_READY),              0,     "mail",    cmd_mail     },
+	{ "RCPT",     IN(ST_MAIL) | IN(ST_RCPT), 0,     "rcpt",    cmd_rcpt     },
+	{ "DATA",     IN(ST_MAIL) | IN(ST_RCPT), LAST,  "data",    cmd_data     },
+	{ "BDAT",     ANY, /* eats its octets */ 0,     "bdat",    cmd_bdat     },
+	{ "RSET",     ANY,                       IDLE,  "command", cmd_rset     },
+	{ "NOOP",     ANY,                       IDLE,  "command", cmd_noop     },
+	{ "VRFY",     ANY,                       IDLE,  "command", cmd_vrfy     },
+	{ "EXPN",     ANY,                       IDLE,  "command", cmd_expn     },
+	{ "HELP",     ANY,                       IDLE,  "command", cmd_help     },
+	{ "QUIT",     ANY,                       0,     "command", cmd_quit     },
+};
+/* clang-format on */
+
+/* A browser that was made to speak to us: what follows is the attacker's. */
+static const char *const http_verbs[] = {"GET", "POST", "PUT", "HEAD",
+    "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI"};
+
+static const struct command *find(struct slice verb)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (slice_case_eq(verb, slice_str(commands[i].verb)))
+			return &commands[i];
+	return NULL;
+}
+
+static bool is_http(struct slice verb)
+{
+	for (size_t i = 0; i < ARRAY_LEN(http_verbs); i++)
+		if (slice_case_eq(verb, slice_str(http_verbs[i])))
+			return true;
+	return false;
+}
+
+void commands_names(struct strbuf *out)
+{
+	strbuf_adds(out, "Commands:");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		strbuf_addf(out, " %s", commands[i].verb);
+}
+
+static enum next run(struct session *s, const struct smtp_cmd *cmd)
+{
+	const struct command *c = find(cmd->verb);
+
+	if (c == NULL && is_http(cmd->verb))
+		return session_bye(s, 554, "5.5.1", "This is SMTP");
+	if (c == NULL)
+		return session_refuse(s, 500, "5.5.1", "Unknown command");
+	s->stage = c->stage;
+	if ((c->flags & LAST) && s->pipelined)
+		return session_bye(s, 554, "5.5.0",
+		    "Sent ahead of the reply to this command");
+	if ((c->allowed & IN(s->state)) == 0)
+		return session_refuse(s, 503, "5.5.1", "Not in this order");
+	if ((c->flags & IDLE) && session_idles(s))
+		return session_bye(s, 421, "4.7.0", "Too many commands");
+	return c->run(s, cmd);
+}
+
+static enum next run_line(struct session *s, struct slice line)
+{
+	struct smtp_cmd cmd;
+	const char *why;
+
+	s->stage = "command";
+	s->to = slice_of("", 0);
+	if (smtp_cmd_parse(line, &cmd, &why) != 0)
+		return session_refuse(s, 500, "5.5.2", why);
+	return run(s, &cmd);
+}
+
+static enum next too_long(struct session *s)
+{
+	enum next next;
+
+	s->stage = "command";
+	s->to = slice_of("", 0);
+	next = session_refuse(s, 500, "5.5.6", "Line is too long");
+	return ++s->long_lines < 2 ? next : NEXT_CLOSE;
+}
+
+/* Takes what belongs to a line that was too long. */
+static enum next skip(struct session *s, struct slice *rest)
+{
+	long lf = slice_find(*rest, '\n');
+
+	s->skipping = lf < 0;
+	*rest = slice_from(*rest, lf < 0 ? rest->n : (size_t)lf + 1);
+	return NEXT_STAY;
+}
+
+/* One line. A line that ends with a bare LF is none (T6), and where its
+ * sender saw the next command begin we can only guess: the session ends. */
+enum next commands_input(struct session *s, struct slice *rest)
+{
+	long lf;
+	struct slice line;
+
+	if (s->skipping)
+		return skip(s, rest);
+	lf = slice_find(*rest, '\n');
+	if (lf < 0 && rest->n <= CMD_LINE_MAX + 1)
+		return NEXT_STAY;
+	if (lf < 0) {
+		skip(s, rest);
+		return too_long(s);
+	}
+	line = slice_head(*rest, (size_t)lf);
+	*rest = slice_from(*rest, (size_t)lf + 1);
+	s->pipelined = rest->n > 0;
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	else if (!s->normalize)
+		return session_bye(s, 521, "5.5.2", "Lines end with CR LF");
+	return line.n > CMD_LINE_MAX ? too_long(s) : run_line(s, line);
+}

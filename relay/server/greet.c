@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Before the first command: who is there (PROXY header), does it talk before
+ * we do, and the greeting.
+ *
+ * A client that talks first has not looked whether it speaks to a mail
+ * server. To see it, the greeting waits until the loop has looked at the
+ * socket once.
+ */
+#include "relay/base/log.h"
+#include "relay/net/proxyhdr.h"
+#include "relay/server/session_int.h"
+
+static const struct conf_listen *listener(const struct session *s)
+{
+	return &s->conf->listen[s->listen];
+}
+
+enum state greet_state(const struct session *s)
+{
+	return conf_nets_have(&listener(s)->proxy_from, &s->client.sa)
+		   ? ST_PROXY : ST_CONNECT;
+}
+
+/* True: the owner lets it in. */
+static bool admitted(struct session *s, struct reply *r)
+{
+	const struct server_config *c = &s->server->c;
+	const struct conf_listen *l = listener(s);
+
+	s->normalize = l->bare_newline == BARE_NORMALIZE &&
+		       conf_nets_have(&l->bare_newline_clients, &s->client.sa);
+	return c->ops->connected(c->arg, s, r);
+}
+
+enum next greet_now(struct session *s)
+{
+	struct reply r = {.code = 0};
+
+	if (!admitted(s, &r)) {
+		session_say(s, &r);
+		return NEXT_CLOSE;
+	}
+	reply_set(&r, 220, "", "%s ESMTP Posthouse", s->conf->hostname);
+	return session_say(s, &r);
+}
+
+enum next greet_early(struct session *s, struct slice *rest)
+{
+	struct reply r = {.code = 0};
+
+	if (admitted(s, &r))
+		reply_set(&r, 554, "5.5.0", "You spoke before the greeting");
+	session_say(s, &r);
+	*rest = slice_from(*rest, rest->n);
+	return NEXT_CLOSE;
+}
+
+static bool move_to(struct session *s, const struct netaddr *client)
+{
+	const struct server_config *c = &s->server->c;
+
+	s->client = *client;
+	if (!c->recount(c->arg, &s->counted, client))
+		return false;
+	s->counted = *client;
+	return true;
+}
+
+/* A header that is none ends the session without a word: whoever sent it
+ * does not speak SMTP yet. */
+enum next greet_proxy(struct session *s, struct slice *rest)
+{
+	struct proxy_header h;
+	size_t taken;
+	const char *why;
+
+	switch (proxy_parse(*rest, &h, &taken, &why)) {
+	case PROXY_MORE:
+		return NEXT_STAY;
+	case PROXY_DONE:
+		break;
+	default:
+		log_info("session.proxy", kv_str("error", why));
+		*rest = slice_from(*rest, rest->n);
+		return NEXT_CLOSE;
+	}
+	*rest = slice_from(*rest, taken);
+	if (!h.local && !move_to(s, &h.client))
+		return session_bye(s, 421, "4.7.0",
+		    "Too many connections from your address");
+	return greet_now(s);
+}

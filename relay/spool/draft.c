@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A message being received. A small body stays in memory, from where the
+ * writer writes it and a worker may deliver it; a large one, or any when the
+ * pool is used up, streams to the bulk lane piece by piece.
+ *
+ * The owner's worker adds; the bulk lane takes pieces away; the steward may
+ * push a stalled draft to the lane. They meet under the draft's lock. Once
+ * the lane has begun, the head is never moved again.
+ */
+#include <errno.h>
+
+#include "relay/base/log.h"
+#include "relay/spool/spool_int.h"
+
+enum { HEAD_FIRST = 1024 };
+
+static struct body *body_new(struct spool *s)
+{
+	struct body *b = NEW(struct body);
+
+	atomic_init(&b->refs, 1);
+	b->spool = s;
+	return b;
+}
+
+static void body_leave_pool(struct body *b)
+{
+	atomic_fetch_sub(&b->spool->pool_used, b->pool);
+	b->pool = 0;
+}
+
+static void body_unref(struct body *b)
+{
+	struct chunk *c, *next;
+
+	if (atomic_fetch_sub(&b->refs, 1) != 1)
+		return;
+	body_leave_pool(b);
+	atomic_fetch_sub(&b->spool->window_used, b->window);
+	for (c = b->first; c != NULL; c = next) {
+		next = c->next;
+		mem_free(c);
+	}
+	mem_free(b->head);
+	mem_free(b);
+}
+
+static void pool_add(struct body *b, size_t n)
+{
+	b->pool += n;
+	atomic_fetch_add(&b->spool->pool_used, n);
+}
+
+static size_t add_to_head(struct body *b, struct slice bytes)
+{
+	size_t n = bytes.n, cap = b->head_cap;
+
+	if (n > HEAD_BYTES - b->head_n)
+		n = HEAD_BYTES - b->head_n;
+	if (b->head_n + n > cap) {
+		cap = cap == 0 ? HEAD_FIRST : cap * 2;
+		if (cap < b->head_n + n)
+			cap = b->head_n + n;
+		if (cap > HEAD_BYTES)
+			cap = HEAD_BYTES;
+		b->head = mem_resize(b->head, cap);
+		pool_add(b, cap - b->head_cap);
+		b->head_cap = cap;
+	}
+	memcpy(b->head + b->head_n, bytes.p, n);
+	b->head_n += n;
+	return n;
+}
+
+static size_t add_to_chunk(struct body *b, struct slice bytes)
+{
+	struct chunk *c = b->last;
+	size_t n = bytes.n;
+
+	if (c == NULL || c->n == c->cap) {
+		c = mem_resize(NULL, sizeof(*c) + CHUNK_BYTES);
+		*c = (struct chunk){.cap = CHUNK_BYTES};
+		pool_add(b, CHUNK_BYTES);
+		if (b->last != NULL)
+			b->last->next = c;
+		else
+			b->first = c;
+		b->last = c;
+	}
+	if (n > c->cap - c->n)
+		n = c->cap - c->n;
+	memcpy(c->data + c->n, bytes.p, n);
+	c->n += n;
+	return n;
+}
+
+static void body_add(struct body *b, struct slice bytes, bool head_open)
+{
+	b->bytes += bytes.n;
+	if (head_open && b->head_n < HEAD_BYTES)
+		bytes = slice_from(bytes, add_to_head(b, bytes));
+	while (bytes.n > 0)
+		bytes = slice_from(bytes, add_to_chunk(b, bytes));
+}
+
+unsigned body_iov(const struct body *b, struct iovec *iov, unsigned max)
+{
+	unsigned n = 0;
+
+	if (b->head_n > 0)
+		iov[n++] = (struct iovec){b->head, b->head_n};
+	for (struct chunk *c = b->first; c != NULL && n < max; c = c->next)
+		iov[n++] = (struct iovec){c->data, c->n};
+	return n;
+}
+
+struct spool_draft *spool_draft_new(struct spool *s, uint64_t id,
+    struct mailbox *to, void *arg)
+{
+	struct spool_draft *d = NEW(struct spool_draft);
+
+	d->letter.draft = d;
+	d->letter.arg = arg;
+	d->post.kind = POST_DRAFT;
+	d->bulk_post.kind = POST_BULK;
+	d->spool = s;
+	d->to = to;
+	d->id = id;
+	d->body = body_new(s);
+	strbuf_init(&d->envelope, ENVELOPE_BYTES);
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_lock(&s->drafts_lock);
+	list_push_back(&s->drafts, &d->node);
+	pthread_mutex_unlock(&s->drafts_lock);
+	return d;
+}
+
+static void post_to_lane(struct spool_draft *d)
+{
+	if (d->bulk_posted || d->pending == 0)
+		return;
+	d->bulk_posted = true;
+	mailbox_post(&d->spool->bulk.in, &d->bulk_post);
+}
+
+static void spill(struct spool_draft *d)
+{
+	d->bulk = true;
+	d->pending = d->body->bytes;
+	post_to_lane(d);
+}
+
+/* Under the draft's lock. */
+static enum spool_add add(struct spool_draft *d, struct slice bytes,
+    int wait_kind)
+{
+	struct spool *s = d->spool;
+
+	body_add(d->body, bytes, !d->bulk);
+	d->last_add_ms = spool_now_ms(s);
+	if (!d->bulk) {
+		if (d->body->bytes > s->inline_max ||
+		    atomic_load(&s->pool_used) > s->c.body_memory_bytes)
+			spill(d);
+	} else {
+		d->pending += bytes.n;
+		if (d->pending >= s->piece_max)
+			post_to_lane(d);
+	}
+	if (!d->bulk || d->pending <= 2 * s->piece_max)
+		return ADD_OK;
+	d->wait_letter = true;
+	d->wait_kind = wait_kind;
+	return ADD_WAIT;
+}
+
+enum spool_add spool_draft_add(struct spool_draft *d, struct slice bytes,
+    int wait_kind)
+{
+	enum spool_add rc;
+
+	if (atomic_load(&d->spool->sync_failed))
+		return ADD_FAILED;
+	if (steward_admits(d->spool, bytes.n) == ADMIT_FULL)
+		return ADD_FULL;
+	pthread_mutex_lock(&d->lock);
+	if (d->lane_status == SPOOL_STORED)
+		rc = add(d, bytes, wait_kind);
+	else
+		rc = d->lane_status == SPOOL_FULL ? ADD_FULL : ADD_FAILED;
+	pthread_mutex_unlock(&d->lock);
+	return rc;
+}
+
+enum spool_add spool_draft_expect(struct spool_draft *d, uint64_t bytes)
+{
+	if (steward_admits(d->spool, bytes) == ADMIT_FULL)
+		return ADD_FULL;
+	atomic_fetch_add(&d->spool->reserved, bytes);
+	d->expected += bytes;
+	return ADD_OK;
+}
+
+struct slice spool_draft_head(const struct spool_draft *d)
+{
+	return slice_of(d->body->head, d->body->head_n);
+}
+
+uint64_t spool_draft_size(const struct spool_draft *d)
+{
+	return d->body->bytes;
+}
+
+uint64_t spool_draft_id(const struct spool_draft *d)
+{
+	return d->id;
+}
+
+/* Under the draft's lock: to the writer, through the lane if need be. */
+void draft_ready(struct spool_draft *d)
+{
+	struct mailbox *writer = &d->spool->journal.in;
+
+	d->ready = true;
+	if (d->bulk && d->pending > 0 && d->lane_status == SPOOL_STORED)
+		post_to_lane(d);
+	else if (d->op != NULL)
+		mailbox_post(writer, &d->op->letter);
+	else
+		mailbox_post(writer, &d->post);
+}
+
+void spool_draft_prepare(struct spool_draft *d, struct slice envelope,
+    const struct spool_delivery *deliveries, unsigned n)
+{
+	const struct clock *c = d->spool->c.clock;
+
+	strbuf_addsl(&d->envelope, envelope);
+	d->delivery = mem_dup(deliveries, n * sizeof(*deliveries));
+	d->deliveries = n;
+	d->accepted_us = c->wall_us(c);
+	pthread_mutex_lock(&d->lock);
+	d->closed = true;
+	pthread_mutex_unlock(&d->lock);
+}
+
+void spool_draft_commit(struct spool_draft *d, struct slice envelope,
+    const struct spool_delivery *deliveries, unsigned n, int kind)
+{
+	spool_draft_prepare(d, envelope, deliveries, n);
+	d->kind = kind;
+	pthread_mutex_lock(&d->lock);
+	draft_ready(d);
+	pthread_mutex_unlock(&d->lock);
+}
+
+void draft_answer(struct spool_draft *d, enum spool_status status)
+{
+	d->letter.status = status;
+	d->letter.letter.kind = d->kind;
+	mailbox_post(d->to, &d->letter.letter);
+}
+
+void draft_destroy(struct spool_draft *d)
+{
+	struct spool *s = d->spool;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < d->pins; i++)
+		d->pin[i]->pins--;
+	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_sub(&s->reserved, d->expected);
+	body_leave_pool(d->body);
+	body_unref(d->body);
+	strbuf_fini(&d->envelope);
+	mem_free(d->delivery);
+	mem_free(d->place.extent);
+	mem_free(d->pin);
+	pthread_mutex_destroy(&d->lock);
+	mem_free(d);
+}
+
+void spool_draft_free(struct spool_draft *d)
+{
+	bool in_lane;
+
+	if (d == NULL)
+		return;
+	pthread_mutex_lock(&d->spool->drafts_lock);
+	list_remove(&d->node);
+	pthread_mutex_unlock(&d->spool->drafts_lock);
+	pthread_mutex_lock(&d->lock);
+	in_lane = d->bulk_posted;
+	d->abandoned = true;
+	pthread_mutex_unlock(&d->lock);
+	if (!in_lane)
+		draft_destroy(d);
+}
+
+void draft_spill_stalled(struct spool *s, int64_t now_ms)
+{
+	if (atomic_load(&s->pool_used) < s->c.body_memory_bytes / 4 * 3)
+		return;
+	pthread_mutex_lock(&s->drafts_lock);
+	list_each(n, &s->drafts) {
+		struct spool_draft *d =
+		    LIST_ENTRY(n, struct spool_draft, node);
+
+		pthread_mutex_lock(&d->lock);
+		if (!d->bulk && !d->closed && d->body->bytes > 0 &&
+		    now_ms - d->last_add_ms >= STALL_MS)
+			spill(d);
+		pthread_mutex_unlock(&d->lock);
+	}
+	pthread_mutex_unlock(&s->drafts_lock);
+}
+
+unsigned draft_peek(struct spool_draft *d, struct iovec *iov, unsigned iovs,
+    uint64_t max)
+{
+	const struct body *b = d->body;
+	unsigned n = 0;
+
+	if (d->head_sent < b->head_n)
+		iov[n++] = (struct iovec){
+		    b->head + d->head_sent, b->head_n - d->head_sent};
+	for (struct chunk *c = b->first; c != NULL && n < iovs; c = c->next)
+		iov[n++] = (struct iovec){c->data + c->sent, c->n - c->sent};
+	for (unsigned i = 0; i < n; i++) {
+		if (iov[i].iov_len >= max) {
+			iov[i].iov_len = max;
+			return i + 1;
+		}
+		max -= iov[i].iov_len;
+	}
+	return n;
+}
+
+void draft_sent(struct spool_draft *d, uint64_t bytes)
+{
+	struct body *b = d->body;
+	struct chunk *c;
+	uint64_t n = b->head_n - d->head_sent;
+
+	n = n < bytes ? n : bytes;
+	d->head_sent += n;
+	bytes -= n;
+	while (bytes > 0 && (c = b->first) != NULL) {
+		n = c->n - c->sent < bytes ? c->n - c->sent : bytes;
+		c->sent += n;
+		bytes -= n;
+		if (c->sent < c->n)
+			return;
+		b->first = c->next;
+		if (b->first == NULL)
+			b->last = NULL;
+		b->pool -= c->cap;
+		atomic_fetch_sub(&d->spool->pool_used, c->cap);
+		mem_free(c);
+	}
+}
+
+/* ---- direct delivery ------------------------------------------------------ */
+
+struct body_source {
+	struct source source;
+	struct body *body;
+	bool head_given;
+	struct chunk *next;
+};
+
+static enum source_state body_source_next(struct source *s,
+    struct slice *chunk_out)
+{
+	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
+
+	if (!bs->head_given) {
+		bs->head_given = true;
+		if (bs->body->head_n > 0) {
+			*chunk_out =
+			    slice_of(bs->body->head, bs->body->head_n);
+			return SOURCE_CHUNK;
+		}
+	}
+	if (bs->next == NULL)
+		return SOURCE_END;
+	*chunk_out = slice_of(bs->next->data, bs->next->n);
+	bs->next = bs->next->next;
+	return SOURCE_CHUNK;
+}
+
+static void body_source_rewind(struct source *s)
+{
+	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
+
+	bs->head_given = false;
+	bs->next = bs->body->first;
+}
+
+static void body_source_free(struct source *s)
+{
+	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
+
+	body_unref(bs->body);
+	mem_free(bs);
+}
+
+static const struct source_ops body_source_ops = {
+	body_source_next, body_source_rewind, body_source_free};
+
+struct source *spool_draft_source(struct spool_draft *d)
+{
+	struct spool *s = d->spool;
+	struct body *b = d->body;
+	struct body_source *bs;
+
+	if (d->bulk)
+		return NULL;
+	if (b->window == 0) {
+		if (atomic_fetch_add(&s->window_used, b->bytes) + b->bytes >
+		    s->c.memory_window_bytes) {
+			atomic_fetch_sub(&s->window_used, b->bytes);
+			return NULL;
+		}
+		b->window = b->bytes;
+	}
+	atomic_fetch_add(&b->refs, 1);
+	bs = NEW(struct body_source);
+	bs->source.ops = &body_source_ops;
+	bs->source.size = b->bytes;
+	bs->body = b;
+	body_source_rewind(&bs->source);
+	return &bs->source;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Who this spool is: its lock, and spool.key with the format's version, the
+ * spool's id and the secret of its checksums. The key is made once, before
+ * anything else is written; without it nothing in the spool can be read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "relay/base/hash.h"
+#include "relay/base/log.h"
+#include "relay/spool/spool_int.h"
+
+enum { KEY_MAX = 256, PID_TEXT = 12 };
+
+static const struct slice magic = {"posthouse-spool ", 16};
+
+static int make_directory(struct spool *s, struct error *err)
+{
+	struct diskio *io = s->c.io;
+
+	if (io->mkdir(io, s->path, 0700) == 0 || errno == EEXIST)
+		return 0;
+	return error_sys(err, errno, "make spool %s", s->path);
+}
+
+static int lock_taken(struct spool *s, int no, struct error *err)
+{
+	char pid[PID_TEXT + 1] = {0};
+	uint64_t v = 0;
+
+	if (no != EWOULDBLOCK && no != EACCES)
+		return error_sys(err, no, "lock spool %s", s->path);
+	if (s->c.io->pread(s->c.io, s->lock_fd, pid, PID_TEXT, 0) < 0)
+		pid[0] = '\0';
+	if (!slice_uint(slice_trim(slice_str(pid)), INT32_MAX, &v))
+		return error_set(err, "spool %s is in use", s->path);
+	return error_set(err, "spool %s is in use by process %d", s->path,
+	    (int)v);
+}
+
+int key_lock(struct spool *s, struct error *err)
+{
+	struct diskio *io = s->c.io;
+	char pid[PID_TEXT + 1];
+	struct strbuf path;
+	int no;
+
+	if (make_directory(s, err) < 0)
+		return -1;
+	strbuf_init(&path, 4096);
+	spool_path(s, "lock", &path);
+	s->lock_fd = io->open(io, path.p, O_RDWR | O_CREAT, 0600);
+	no = errno;
+	strbuf_fini(&path);
+	if (s->lock_fd < 0)
+		return error_sys(err, no, "spool %s cannot be written",
+		    s->path);
+	if (io->lock(io, s->lock_fd) < 0)
+		return lock_taken(s, errno, err);
+	snprintf(pid, sizeof(pid), "%*d", PID_TEXT, (int)getpid());
+	if (io->pwrite(io, s->lock_fd, pid, PID_TEXT, 0) < 0)
+		return error_sys(err, errno, "spool %s cannot be written",
+		    s->path);
+	return 0;
+}
+
+static uint64_t key_sum(struct slice s)
+{
+	static const uint64_t key[2] = {0};
+
+	return hash_siphash(key, s.p, s.n);
+}
+
+static int parse(struct spool *s, struct slice text, struct error *err)
+{
+	struct unpack u;
+	struct slice version, body;
+	uint64_t v = 0;
+
+	if (!slice_starts(text, magic))
+		return error_set(err, "%s/spool.key is not a spool's key",
+		    s->path);
+	text = slice_from(text, magic.n);
+	if (!slice_next(&text, '\n', &version) ||
+	    !slice_uint(version, UINT32_MAX, &v) || v != FORMAT_VERSION)
+		return error_set(err,
+		    "spool %s has format %d, this program reads format %d",
+		    s->path, (int)v, FORMAT_VERSION);
+	body = slice_head(text, 16 + SUM_KEY);
+	unpack_init(&u, text);
+	s->key.id = unpack_u64(&u);
+	s->key.segment_bytes = unpack_u64(&u);
+	for (int i = 0; i < SUM_KEY; i++)
+		s->key.secret[i] = unpack_u8(&u);
+	if (unpack_u64(&u) != key_sum(body) || !unpack_end(&u) ||
+	    s->key.segment_bytes % BLOCK != 0 ||
+	    s->key.segment_bytes < SEGMENT_MIN)
+		return error_set(err, "%s/spool.key is damaged", s->path);
+	return 0;
+}
+
+static void on_name(void *arg, const char *name)
+{
+	if (slice_starts(slice_str(name), SLICE("seg.")))
+		*(bool *)arg = true;
+}
+
+static void draw(struct spool *s, struct strbuf *out)
+{
+	struct rng *rng = s->c.rng;
+	size_t from;
+
+	s->key.id = rng_u64(rng);
+	s->key.segment_bytes = s->c.segment_bytes / BLOCK * BLOCK;
+	if (s->key.segment_bytes < SEGMENT_MIN)
+		s->key.segment_bytes = SEGMENT_MIN;
+	rng->fill(rng, s->key.secret, SUM_KEY);
+	strbuf_addsl(out, magic);
+	strbuf_addf(out, "%d\n", FORMAT_VERSION);
+	from = out->n;
+	pack_u64(out, s->key.id);
+	pack_u64(out, s->key.segment_bytes);
+	strbuf_add(out, s->key.secret, SUM_KEY);
+	pack_u64(out, key_sum(slice_from(strbuf_view(out), from)));
+}
+
+static int write_key(struct spool *s, const char *tmp, struct slice text)
+{
+	struct diskio *io = s->c.io;
+	int fd = io->open(io, tmp, O_WRONLY | O_CREAT | O_TRUNC, 0600), rc;
+
+	if (fd < 0)
+		return -1;
+	rc = io->pwrite(io, fd, text.p, text.n, 0) == (ssize_t)text.n ? 0 : -1;
+	if (rc == 0)
+		rc = io->fsync(io, fd);
+	io->close(io, fd);
+	return rc;
+}
+
+static int make(struct spool *s, const char *path, struct error *err)
+{
+	struct diskio *io = s->c.io;
+	struct strbuf text, tmp;
+	bool used = false;
+	int rc;
+
+	if (io->list(io, s->path, on_name, &used) < 0)
+		return error_sys(err, errno, "read spool %s", s->path);
+	if (used)
+		return error_set(err,
+		    "%s/spool.key is missing: the spool cannot be read",
+		    s->path);
+	strbuf_init(&text, KEY_MAX);
+	strbuf_init(&tmp, 4096);
+	spool_path(s, "spool.key.new", &tmp);
+	draw(s, &text);
+	rc = write_key(s, tmp.p, strbuf_view(&text));
+	if (rc == 0)
+		rc = io->rename(io, tmp.p, path);
+	if (rc == 0)
+		rc = spool_sync_directory(s);
+	if (rc < 0)
+		error_sys(err, errno, "write %s", path);
+	strbuf_fini(&text);
+	strbuf_fini(&tmp);
+	return rc;
+}
+
+static int load(struct spool *s, int fd, struct error *err)
+{
+	char text[KEY_MAX];
+	ssize_t n = s->c.io->pread(s->c.io, fd, text, sizeof(text), 0);
+
+	s->c.io->close(s->c.io, fd);
+	if (n < 0)
+		return error_sys(err, errno, "read %s/spool.key", s->path);
+	if (parse(s, slice_of(text, (size_t)n), err) < 0)
+		return -1;
+	if (s->c.segment_bytes != s->key.segment_bytes)
+		log_warn("spool.segment_size_kept",
+		    kv_int("bytes", (int64_t)s->key.segment_bytes));
+	return 0;
+}
+
+int key_open(struct spool *s, struct error *err)
+{
+	struct strbuf path;
+	int fd, rc, no;
+
+	strbuf_init(&path, 4096);
+	spool_path(s, "spool.key", &path);
+	fd = s->c.io->open(s->c.io, path.p, O_RDONLY, 0);
+	no = errno;
+	if (fd >= 0)
+		rc = load(s, fd, err);
+	else if (no == ENOENT)
+		rc = make(s, path.p, err);
+	else
+		rc = error_sys(err, no, "open %s", path.p);
+	strbuf_fini(&path);
+	return rc;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Requests to the writer: moves of deliveries, notes, facts. An op's bytes
+ * are a run of items in memory form: kind, length, body. The writer turns
+ * them into records, where legs are names. Any thread may build and post.
+ */
+#include "relay/spool/spool_int.h"
+
+enum { OP_BYTES = 8 << 20, ITEM_HEAD = 5 };
+
+struct spool_op *spool_op_new(void)
+{
+	struct spool_op *op = NEW(struct spool_op);
+
+	strbuf_init(&op->body, OP_BYTES);
+	return op;
+}
+
+void spool_op_free(struct spool_op *op)
+{
+	if (op == NULL)
+		return;
+	strbuf_fini(&op->body);
+	mem_free(op);
+}
+
+static void put_head(struct spool_op *op, enum op_item kind, size_t n)
+{
+	if (op->body.max == 0) /* not from spool_op_new() */
+		strbuf_init(&op->body, OP_BYTES);
+	pack_u8(&op->body, (uint8_t)kind);
+	pack_u32(&op->body, (uint32_t)n);
+}
+
+bool op_next(struct slice *rest, enum op_item *kind_out,
+    struct slice *body_out)
+{
+	struct unpack u;
+
+	if (rest->n < ITEM_HEAD)
+		return false;
+	unpack_init(&u, *rest);
+	*kind_out = unpack_u8(&u);
+	*body_out = unpack_bytes(&u);
+	*rest = u.rest;
+	return unpack_ok(&u);
+}
+
+void spool_op_update(struct spool_op *op, uint64_t id, int64_t time_us,
+    const struct spool_update *u, unsigned n)
+{
+	op->id = id;
+	op->time_us = time_us;
+	for (unsigned i = 0; i < n; i++) {
+		put_head(op, ITEM_UPDATE, sizeof(u[i]) + u[i].detail.n);
+		strbuf_add(&op->body, &u[i], sizeof(u[i]));
+		strbuf_addsl(&op->body, u[i].detail);
+	}
+}
+
+struct spool_update op_get_update(struct slice body)
+{
+	struct spool_update u;
+
+	memcpy(&u, body.p, sizeof(u));
+	u.detail = slice_from(body, sizeof(u));
+	return u;
+}
+
+void spool_op_note(struct spool_op *op, enum note kind, int64_t time_us,
+    struct slice bytes)
+{
+	op->time_us = time_us;
+	put_head(op, ITEM_NOTE, 1 + bytes.n);
+	pack_u8(&op->body, (uint8_t)kind);
+	strbuf_addsl(&op->body, bytes);
+}
+
+void spool_op_fact(struct spool_op *op, const char *key, struct slice value)
+{
+	struct slice k = slice_str(key);
+
+	op->flags |= OP_SYNC;
+	put_head(op, ITEM_FACT, 8 + k.n + value.n);
+	pack_bytes(&op->body, k);
+	pack_bytes(&op->body, value);
+}
+
+struct fact op_get_fact(struct slice body)
+{
+	struct unpack u;
+	struct fact f;
+
+	unpack_init(&u, body);
+	f.key = unpack_bytes(&u);
+	f.value = unpack_bytes(&u);
+	return f;
+}
+
+void spool_post(struct spool *s, struct spool_op *op)
+{
+	struct spool_draft *d = op->group;
+
+	op->letter.kind = POST_OP;
+	if (d != NULL) {
+		pthread_mutex_lock(&d->lock);
+		d->op = op;
+		draft_ready(d);
+		pthread_mutex_unlock(&d->lock);
+		return;
+	}
+	mailbox_post(&s->journal.in, &op->letter);
+}
+
+void op_answer(struct spool_op *op, enum spool_status status)
+{
+	if (op->to == NULL) {
+		spool_op_free(op);
+		return;
+	}
+	op->status = status;
+	op->letter.kind = op->kind;
+	mailbox_post(op->to, &op->letter);
+}
+
+void op_system_note(struct spool *s, const char *text)
+{
+	struct spool_op *op = spool_op_new();
+
+	spool_op_note(op, NOTE_SYSTEM, s->c.clock->wall_us(s->c.clock),
+	    slice_str(text));
+	spool_post(s, op);
+}

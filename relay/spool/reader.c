@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Reading what is not in memory: live messages for whoever asks, and pieces
+ * of their bodies. Two threads; each takes all requests that wait and serves
+ * them in the order of the journal, which the disk likes forty times better
+ * than the order of asking. Segments are pinned while they are read from.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "relay/spool/spool_int.h"
+
+enum { RECORD_SANE = 64 << 20 };
+
+void reader_init(struct spool *s)
+{
+	for (int i = 0; i < READERS; i++)
+		mailbox_init(&s->reader[i].in);
+}
+
+void reader_fini(struct spool *s)
+{
+	for (int i = 0; i < READERS; i++)
+		mailbox_fini(&s->reader[i].in);
+}
+
+/* ---- records ---------------------------------------------------------------- */
+
+/* NULL and errno: EBADMSG when the bytes are there and wrong. */
+static char *read_raw(struct spool *s, struct segment *seg, uint32_t off,
+    size_t *bytes_out)
+{
+	unsigned char head[RECORD_HEAD];
+	struct record_head h;
+	struct slice payload;
+	char *mem;
+
+	if (segment_read(s, seg, head, sizeof(head), off) < 0)
+		return NULL;
+	/* The span first, from a frame that claims to be complete. */
+	record_frame(slice_of(head, sizeof(head)), &h, &payload);
+	if (h.bytes > RECORD_SANE ||
+	    off + record_span(&h) > s->key.segment_bytes) {
+		errno = EBADMSG;
+		return NULL;
+	}
+	*bytes_out = record_span(&h);
+	mem = mem_new(*bytes_out);
+	if (segment_read(s, seg, mem, *bytes_out, off) == 0) {
+		if (record_valid(slice_of(mem, *bytes_out), &h, seg->secret))
+			return mem;
+		errno = EBADMSG;
+	}
+	mem_free(mem);
+	return NULL;
+}
+
+int read_record(struct spool *s, struct rec_place at, struct record *r,
+    char **mem_out, struct error *err)
+{
+	struct record_head h;
+	struct slice payload;
+	size_t n;
+	char *mem = read_raw(s, at.seg, at.off, &n);
+
+	if (mem == NULL)
+		return error_sys(err, errno,
+		    "seg.%04u at %u: the record cannot be read",
+		    (unsigned)at.seg->slot, (unsigned)at.off);
+	if (!record_frame(slice_of(mem, n), &h, &payload) ||
+	    record_parse(r, h.type, payload, s->c.names) < 0) {
+		mem_free(mem);
+		return error_sys(err, EBADMSG, "seg.%04u at %u: not a record",
+		    (unsigned)at.seg->slot, (unsigned)at.off);
+	}
+	*mem_out = mem;
+	return 0;
+}
+
+void detail_reader_fini(struct detail_reader *dr)
+{
+	mem_free(dr->mem);
+	*dr = (struct detail_reader){0};
+}
+
+struct slice detail_read(struct spool *s, struct detail_reader *dr,
+    struct detail_place at, struct arena *to)
+{
+	struct slice none = slice_of("", 0);
+
+	if (at.bytes == 0)
+		return none;
+	if (dr->mem == NULL || dr->slot != at.slot || dr->rec != at.rec) {
+		detail_reader_fini(dr);
+		dr->mem = read_raw(s, s->seg[at.slot], at.rec, &dr->bytes);
+		dr->slot = at.slot;
+		dr->rec = at.rec;
+	}
+	if (dr->mem == NULL || (size_t)at.at + at.bytes > dr->bytes)
+		return none;
+	return slice_of(
+	    arena_slicedup(to, slice_of(dr->mem + at.at, at.bytes)), at.bytes);
+}
+
+/* ---- fetches ------------------------------------------------------------------- */
+
+struct spool_fetch *spool_fetch_new(uint64_t id, struct mailbox *to, int kind)
+{
+	struct spool_fetch *f = NEW(struct spool_fetch);
+
+	f->id = id;
+	f->to = to;
+	f->kind = kind;
+	strbuf_init(&f->envelope, ENVELOPE_BYTES * 2);
+	return f;
+}
+
+void spool_fetch_free(struct spool_fetch *f)
+{
+	if (f == NULL)
+		return;
+	for (unsigned i = 0; i < f->deliveries && f->reply != NULL; i++)
+		strbuf_fini(&f->reply[i]);
+	mem_free(f->reply);
+	mem_free(f->delivery);
+	strbuf_fini(&f->envelope);
+	source_free(f->source);
+	mem_free(f);
+}
+
+void spool_fetch_post(struct spool *s, struct spool_fetch *f)
+{
+	f->letter.kind = POST_FETCH;
+	mailbox_post(&s->reader[f->id % READERS].in, &f->letter);
+}
+
+static void pin_details(struct spool *s, const struct version *v, int by)
+{
+	v->seg->pins += (unsigned)by;
+	for (unsigned i = 0; i < v->n; i++)
+		if (v->d[i].detail.bytes > 0)
+			s->seg[v->d[i].detail.slot]->pins += (unsigned)by;
+}
+
+static struct version *look_up(struct spool *s, uint64_t id)
+{
+	struct version *v = NULL;
+	struct live *m;
+
+	pthread_mutex_lock(&s->lock);
+	m = map_get(&s->index.map, id);
+	if (m != NULL && m->now != NULL) {
+		v = version_dup(m->now, m->now->n);
+		pin_details(s, v, 1);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return v;
+}
+
+static void let_go(struct spool *s, struct version *v)
+{
+	pthread_mutex_lock(&s->lock);
+	pin_details(s, v, -1);
+	pthread_mutex_unlock(&s->lock);
+	version_free(v);
+}
+
+static void fill_deliveries(struct spool *s, struct spool_fetch *f,
+    const struct version *v)
+{
+	struct detail_reader dr = {0};
+	struct arena *mem = arena_new();
+
+	f->deliveries = v->n;
+	f->delivery = NEW_ARRAY(struct spool_delivery, v->n);
+	f->reply = NEW_ARRAY(struct strbuf, v->n);
+	for (unsigned i = 0; i < v->n; i++) {
+		f->delivery[i] = v->d[i].d;
+		strbuf_init(&f->reply[i], RECORD_SANE);
+		strbuf_addsl(&f->reply[i],
+		    detail_read(s, &dr, v->d[i].detail, mem));
+	}
+	detail_reader_fini(&dr);
+	arena_free(mem);
+}
+
+static int fetch(struct spool *s, struct spool_fetch *f)
+{
+	struct version *v = look_up(s, f->id);
+	struct rec_place at;
+	struct record r;
+	char *mem = NULL;
+	int rc;
+
+	if (v == NULL)
+		return error_set(&f->err, "not a live message");
+	at = (struct rec_place){v->seg, v->rec, v->rec_bytes, NULL};
+	record_init(&r);
+	rc = read_record(s, at, &r, &mem, &f->err);
+	if (rc == 0) {
+		f->accepted_us = r.accept.accepted_us;
+		strbuf_addsl(&f->envelope, r.accept.envelope);
+		fill_deliveries(s, f, v);
+		if (f->want_body)
+			f->source = disk_source_new(s, f->to, v->seg,
+			    &r.accept.body);
+	}
+	record_fini(&r);
+	mem_free(mem);
+	let_go(s, v);
+	return rc;
+}
+
+static void answer_fetch(struct spool *s, struct spool_fetch *f)
+{
+	f->status = fetch(s, f);
+	f->letter.kind = f->kind;
+	mailbox_post(f->to, &f->letter);
+}
+
+/* ---- the thread -------------------------------------------------------------------- */
+
+struct request {
+	uint64_t place; /* generation and offset, roughly */
+	struct letter *letter;
+};
+
+static uint64_t place_of(struct spool *s, struct letter *l)
+{
+	struct spool_fetch *f;
+	struct piece *p;
+	struct live *m;
+	uint64_t place = 0;
+
+	if (l->kind == POST_PIECE) {
+		p = CONTAINER_OF(l, struct piece, letter);
+		return p->seg == NULL ? 0 : p->seg->generation << 32 | p->off;
+	}
+	f = CONTAINER_OF(l, struct spool_fetch, letter);
+	pthread_mutex_lock(&s->lock);
+	m = map_get(&s->index.map, f->id);
+	if (m != NULL && m->now != NULL)
+		place = m->now->seg->generation << 32 | m->now->rec;
+	pthread_mutex_unlock(&s->lock);
+	return place;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	uint64_t x = ((const struct request *)a)->place;
+	uint64_t y = ((const struct request *)b)->place;
+
+	return (x > y) - (x < y);
+}
+
+static void serve(struct spool *s, struct letter *l)
+{
+	if (l->kind == POST_FETCH) {
+		answer_fetch(s, CONTAINER_OF(l, struct spool_fetch, letter));
+	} else {
+		struct piece *p = CONTAINER_OF(l, struct piece, letter);
+
+		piece_load(s, p);
+		piece_loaded(p);
+	}
+}
+
+int reader_step(struct spool *s, unsigned which)
+{
+	struct letter *l = mailbox_take(&s->reader[which].in);
+	struct request *r = NULL;
+	size_t n = 0, cap = 0;
+
+	for (; l != NULL; l = l->next) {
+		if (n == cap) {
+			cap = cap == 0 ? 16 : cap * 2;
+			r = mem_resize(r, cap * sizeof(*r));
+		}
+		r[n++] = (struct request){place_of(s, l), l};
+	}
+	if (n > 1)
+		qsort(r, n, sizeof(*r), by_place);
+	for (size_t i = 0; i < n; i++)
+		serve(s, r[i].letter);
+	mem_free(r);
+	return n > 0 ? 0 : -1;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Walks a main segment on disk.
+ */
+#include "relay/spool/scan.h"
+
+enum { WINDOW = 256 << 10 };
+
+void scan_init(struct scan *sc, struct spool *s)
+{
+	*sc = (struct scan){.spool = s};
+}
+
+void scan_fini(struct scan *sc)
+{
+	mem_free(sc->win);
+	*sc = (struct scan){0};
+}
+
+void scan_open(struct scan *sc, struct segment *seg, uint64_t limit)
+{
+	sc->seg = seg;
+	sc->limit = limit;
+	sc->win_n = 0;
+	sc->bad_blocks = 0;
+}
+
+/* A run that cannot be read as a whole, block by block: the bad ones become
+ * zeros, so that what stands around them is still found. */
+static void read_blocks(struct scan *sc, uint64_t off, size_t n)
+{
+	for (size_t at = 0; at < n; at += BLOCK) {
+		size_t m = n - at < BLOCK ? n - at : BLOCK;
+
+		if (segment_read(sc->spool, sc->seg, sc->win + at, m,
+			off + at) == 0)
+			continue;
+		memset(sc->win + at, 0, m);
+		sc->bad_blocks++;
+	}
+}
+
+const char *scan_bytes(struct scan *sc, uint64_t off, size_t n)
+{
+	size_t want = n < WINDOW ? WINDOW : n;
+
+	if (off + n > sc->limit)
+		return NULL;
+	if (sc->win_n > 0 && off >= sc->win_off &&
+	    off + n <= sc->win_off + sc->win_n)
+		return sc->win + (off - sc->win_off);
+	if (off + want > sc->limit)
+		want = sc->limit - off;
+	if (want > sc->win_cap) {
+		sc->win = mem_resize(sc->win, want);
+		sc->win_cap = want;
+	}
+	if (segment_read(sc->spool, sc->seg, sc->win, want, off) < 0)
+		read_blocks(sc, off, want);
+	sc->win_off = off;
+	sc->win_n = want;
+	return sc->win;
+}
+
+bool scan_head(struct scan *sc, uint64_t off, struct batch_head *h_out)
+{
+	const char *p = scan_bytes(sc, off, BATCH_HEAD);
+
+	return p != NULL && batch_head_get(p, h_out) &&
+	    h_out->lane == LANE_MAIN &&
+	    h_out->spool_id == sc->spool->key.id &&
+	    h_out->generation == sc->seg->generation &&
+	    batch_head_valid(p, sc->seg->secret) &&
+	    off + batch_span(h_out) <= sc->spool->key.segment_bytes;
+}
+
+uint64_t scan_find(struct scan *sc, uint64_t from, uint64_t number,
+    struct batch_head *h_out)
+{
+	for (; from + BATCH_HEAD <= sc->limit; from += BLOCK)
+		if (scan_head(sc, from, h_out) && h_out->number >= number)
+			return from;
+	return 0;
+}
+
+struct scan_range scan_range_of(uint64_t off, const struct batch_head *h)
+{
+	return (struct scan_range){
+	    .at = off + BATCH_HEAD,
+	    .end = off + BATCH_HEAD + h->meta_bytes,
+	    .first = h->number,
+	    .past = h->number + 1,
+	};
+}
+
+static bool is_record(const struct scan *sc, const struct scan_range *r,
+    struct slice rest, struct scan_record *rec)
+{
+	return record_frame(rest, &rec->head, &rec->payload) &&
+	    rec->head.type >= REC_ACCEPTED && rec->head.type <= REC_CLEAN &&
+	    rec->head.batch - (uint32_t)r->first <
+		(uint32_t)(r->past - r->first) &&
+	    record_valid(rest, &rec->head, sc->seg->secret);
+}
+
+int scan_record(struct scan *sc, struct scan_range *r,
+    struct scan_record *rec_out)
+{
+	bool junk = false;
+	const char *p;
+
+	if (r->at >= r->end)
+		return 0;
+	p = scan_bytes(sc, r->at, r->end - r->at);
+	if (p == NULL) {
+		r->at = r->end;
+		return -1;
+	}
+	for (uint64_t at = r->at; at < r->end; at += RECORD_ALIGN) {
+		struct slice rest = slice_of(p + (at - r->at), r->end - at);
+
+		if (!is_record(sc, r, rest, rec_out)) {
+			junk = true;
+			continue;
+		}
+		if (junk) {
+			r->at = at; /* the caller hears of the gap first */
+			return -1;
+		}
+		rec_out->off = at;
+		rec_out->frame = slice_head(rest, record_span(&rec_out->head));
+		r->at = at + record_span(&rec_out->head);
+		return 1;
+	}
+	r->at = r->end;
+	return -1;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Walks the batches and records of a main segment on disk, for recovery and
+ * for the tail. Believes nothing: every length is checked before it is used.
+ * One thread at a time.
+ */
+#ifndef RELAY_SPOOL_SCAN_H
+#define RELAY_SPOOL_SCAN_H
+
+#include "relay/spool/spool_int.h"
+
+struct scan {
+	struct spool *spool;
+	struct segment *seg;
+	uint64_t limit; /* nothing is read from here on */
+	char *win;	/* bytes of the segment at win_off */
+	uint64_t win_off;
+	size_t win_n, win_cap;
+	unsigned bad_blocks; /* that could not be read since scan_open() */
+};
+
+void scan_init(struct scan *sc, struct spool *s);
+void scan_fini(struct scan *sc);
+void scan_open(struct scan *sc, struct segment *seg, uint64_t limit);
+/* n bytes at `off`, until the next call; NULL past the limit. Blocks that
+ * cannot be read come as zeros. */
+const char *scan_bytes(struct scan *sc, uint64_t off, size_t n);
+/* Is there a head of this segment's generation at `off`? */
+bool scan_head(struct scan *sc, uint64_t off, struct batch_head *h_out);
+/* The next head from block `from` on whose number is at least `number`; 0
+ * when there is none. */
+uint64_t scan_find(struct scan *sc, uint64_t from, uint64_t number,
+    struct batch_head *h_out);
+
+/* Records in [at, end) that belong to batches [first, past). */
+struct scan_range {
+	uint64_t at, end, first, past;
+};
+
+struct scan_record {
+	uint64_t off; /* in the segment */
+	struct record_head head;
+	struct slice frame, payload;
+};
+
+struct scan_range scan_range_of(uint64_t off, const struct batch_head *h);
+/* 1: a record, borrowed until the next call; 0: no more; -1: bytes that are
+ * no record were skipped, go on. */
+int scan_record(struct scan *sc, struct scan_range *r,
+    struct scan_record *rec_out);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A stored body as a source: pieces of at most 256 KiB, each with its own
+ * checksum, loaded by a reader thread one ahead of whoever reads.
+ *
+ * The readers answer to a hub: one mailbox for each loop that reads, shared
+ * by its sources and gone with the last of them. A thread without a loop
+ * (its mailbox is not attached) may wait, so there next() reads itself.
+ */
+#include "relay/spool/spool_int.h"
+
+struct hub {
+	struct list node; /* in spool.hubs */
+	struct loop *loop;
+	struct mailbox in;
+	unsigned refs;
+};
+
+struct disk_source {
+	struct source source;
+	struct spool *spool;
+	struct loop *loop;
+	struct hub *hub; /* from the first load on */
+	struct piece *piece;
+	unsigned pieces;
+	unsigned at;	 /* the next one to give */
+	bool loading;	 /* a reader has `piece[busy]` */
+	unsigned busy;
+	bool waiting;	 /* somebody wants `ready` */
+	bool freed;
+};
+
+static void on_loaded(void *arg, struct letter *l);
+
+static struct hub *hub_get(struct spool *s, struct loop *loop)
+{
+	struct hub *h;
+
+	pthread_mutex_lock(&s->lock);
+	list_each(n, &s->hubs) {
+		h = LIST_ENTRY(n, struct hub, node);
+		if (h->loop == loop) {
+			h->refs++;
+			pthread_mutex_unlock(&s->lock);
+			return h;
+		}
+	}
+	h = NEW(struct hub);
+	h->loop = loop;
+	h->refs = 1;
+	list_push_back(&s->hubs, &h->node);
+	pthread_mutex_unlock(&s->lock);
+	mailbox_init(&h->in);
+	mailbox_attach(&h->in, loop, on_loaded, h);
+	return h;
+}
+
+static void hub_put(struct spool *s, struct hub *h)
+{
+	bool last;
+
+	if (h == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	last = --h->refs == 0;
+	if (last)
+		list_remove(&h->node);
+	pthread_mutex_unlock(&s->lock);
+	if (!last)
+		return;
+	mailbox_fini(&h->in);
+	mem_free(h);
+}
+
+void piece_load(struct spool *s, struct piece *p)
+{
+	p->done = true;
+	p->good = false;
+	if (p->seg == NULL)
+		return;
+	if (p->mem == NULL)
+		p->mem = mem_resize(NULL, p->bytes);
+	p->good = segment_read(s, p->seg, p->mem, p->bytes, p->off) == 0 &&
+	    sum_bytes(p->seg->secret, p->mem, p->bytes) == p->sum;
+}
+
+static struct disk_source *of(struct source *s)
+{
+	return CONTAINER_OF(s, struct disk_source, source);
+}
+
+void piece_loaded(struct piece *p)
+{
+	mailbox_post(&of(p->source)->hub->in, &p->letter);
+}
+
+static void drop(struct piece *p)
+{
+	mem_free(p->mem);
+	p->mem = NULL;
+	p->done = p->good = false;
+}
+
+static void unpin(struct disk_source *d)
+{
+	pthread_mutex_lock(&d->spool->lock);
+	for (unsigned i = 0; i < d->pieces; i++)
+		if (d->piece[i].seg != NULL)
+			d->piece[i].seg->pins--;
+	pthread_mutex_unlock(&d->spool->lock);
+}
+
+static void destroy(struct disk_source *d)
+{
+	struct spool *s = d->spool;
+	struct hub *h = d->hub;
+
+	unpin(d);
+	for (unsigned i = 0; i < d->pieces; i++)
+		mem_free(d->piece[i].mem);
+	mem_free(d->piece);
+	mem_free(d);
+	hub_put(s, h);
+}
+
+static void load(struct disk_source *d, unsigned i)
+{
+	struct piece *p = &d->piece[i];
+	struct mailbox *to;
+
+	if (d->loop == NULL) {
+		piece_load(d->spool, p);
+		return;
+	}
+	if (d->hub == NULL)
+		d->hub = hub_get(d->spool, d->loop);
+	d->loading = true;
+	d->busy = i;
+	to = &d->spool->reader[(uintptr_t)d / 64 % READERS].in;
+	p->letter.kind = POST_PIECE;
+	mailbox_post(to, &p->letter);
+}
+
+static void on_loaded(void *arg, struct letter *l)
+{
+	struct piece *p = CONTAINER_OF(l, struct piece, letter);
+	struct disk_source *d = of(p->source);
+
+	(void)arg;
+	d->loading = false;
+	if (d->freed) {
+		destroy(d);
+		return;
+	}
+	if (!d->waiting)
+		return;
+	if (d->busy != d->at) { /* it was rewound meanwhile */
+		drop(p);
+		load(d, d->at);
+		return;
+	}
+	d->waiting = false;
+	d->source.ready(d->source.ready_arg);
+}
+
+static enum source_state disk_next(struct source *s, struct slice *chunk_out)
+{
+	struct disk_source *d = of(s);
+	struct piece *p;
+
+	if (d->at > 0)
+		drop(&d->piece[d->at - 1]);
+	if (d->at == d->pieces)
+		return SOURCE_END;
+	p = &d->piece[d->at];
+	if (!p->done && !d->loading)
+		load(d, d->at);
+	if (d->loading && (d->busy == d->at || !p->done)) {
+		d->waiting = true;
+		return SOURCE_WAIT;
+	}
+	if (!p->good)
+		return SOURCE_ERROR;
+	*chunk_out = slice_of(p->mem, p->bytes);
+	d->at++;
+	if (d->at < d->pieces && d->loop != NULL && !d->loading)
+		load(d, d->at);
+	return SOURCE_CHUNK;
+}
+
+static void disk_rewind(struct source *s)
+{
+	struct disk_source *d = of(s);
+
+	for (unsigned i = 0; i < d->pieces; i++)
+		if (!d->loading || i != d->busy)
+			drop(&d->piece[i]);
+	d->at = 0;
+	d->waiting = false;
+}
+
+static void disk_free(struct source *s)
+{
+	struct disk_source *d = of(s);
+
+	d->freed = true;
+	if (!d->loading)
+		destroy(d);
+}
+
+static const struct source_ops disk_ops = {disk_next, disk_rewind, disk_free};
+
+static void set_pieces(struct disk_source *d, struct segment *seg,
+    const struct body_place *y)
+{
+	d->pieces = y->extents > 0 ? y->extents : y->bytes > 0;
+	d->piece = NEW_ARRAY(struct piece, d->pieces);
+	pthread_mutex_lock(&d->spool->lock);
+	if (y->extents == 0 && y->bytes > 0)
+		d->piece[0] = (struct piece){.seg = seg, .off = y->off,
+		    .bytes = y->bytes, .sum = y->sum};
+	for (unsigned i = 0; i < y->extents; i++)
+		d->piece[i] = (struct piece){
+		    .seg = segment_of(d->spool, &y->extent[i]),
+		    .off = y->extent[i].off,
+		    .bytes = y->extent[i].bytes,
+		    .sum = y->extent[i].sum};
+	for (unsigned i = 0; i < d->pieces; i++) {
+		d->piece[i].source = &d->source;
+		if (d->piece[i].seg != NULL)
+			d->piece[i].seg->pins++;
+	}
+	pthread_mutex_unlock(&d->spool->lock);
+}
+
+/* On a reader's thread, which has the first piece under its hand: it comes
+ * with the fetch, so a small body never waits. */
+struct source *disk_source_new(struct spool *s, struct mailbox *to,
+    struct segment *seg, const struct body_place *y)
+{
+	struct disk_source *d = NEW(struct disk_source);
+
+	d->source.ops = &disk_ops;
+	d->source.size = y->size;
+	d->spool = s;
+	d->loop = to->io.loop;
+	set_pieces(d, seg, y);
+	if (d->pieces > 0)
+		piece_load(s, &d->piece[0]);
+	return &d->source;
+}

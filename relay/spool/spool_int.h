@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The inside of the spool: its parts, who owns what, and the x_step(now)
+ * functions that the threads are shells around. Tests call the steps
+ * themselves, on one thread, over a fake disk.
+ *
+ * Locks. `lock` guards the table of segments, the index, facts, totals and
+ * what fetches read. Only the writer changes the index, so the writer reads
+ * it without. `fd_lock` guards the open descriptors. A draft has a lock of
+ * its own. Order: draft, lock, fd_lock. No file call is made under `lock`.
+ */
+#ifndef RELAY_SPOOL_SPOOL_INT_H
+#define RELAY_SPOOL_SPOOL_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "relay/base/list.h"
+#include "relay/base/map.h"
+#include "relay/base/mem.h"
+#include "relay/spool/batch.h"
+#include "relay/spool/record.h"
+#include "relay/spool/spool.h"
+
+enum {
+	HEAD_BYTES = 64 << 10,	  /* of a draft, kept together in memory    */
+	CHUNK_BYTES = 64 << 10,	  /* of a draft after its head              */
+	PIECE_BYTES = 256 << 10,  /* read at once: inline body or extent    */
+	BATCH_BYTES = 8 << 20,	  /* most a batch takes                     */
+	BULK_SYNC_BYTES = 1 << 20,
+	ENVELOPE_BYTES = 1 << 20,
+	RECORD_BYTES = 3 << 19,   /* 1.5 MiB                                */
+	FACTS_MAX = 256,
+	FACT_BYTES = 1024,
+	READERS = 2,
+	FDS_MAX = 64,
+	PLAIN_WAIT_MS = 80,	  /* an op without OP_SYNC waits so long    */
+	WRITE_RETRY_MS = 1000,
+	STALL_MS = 2000,
+	CARRY_BYTES = 256 << 10,  /* carried in one batch                   */
+	SEGMENT_MIN = 64 << 10,
+	SPARES_MIN = 3,
+	SLOTS_MIN = 64,
+	SLOTS_MAX = 100000,
+};
+
+enum seg_state {
+	SEG_DIRTY, /* given back, to be zeroed           */
+	SEG_SPARE, /* zeroed, with a spare's head        */
+	SEG_MAIN,
+	SEG_BULK,
+	SEG_BROKEN, /* cannot be read or zeroed: left alone */
+};
+
+struct segment {
+	uint32_t slot; /* its file: seg.NNNN */
+	enum seg_state state;
+	uint64_t generation;
+	unsigned char secret[SUM_SECRET];
+	struct list node;   /* main lane: in spool.mains, by generation */
+	struct list live;   /* main lane: struct live, by place         */
+	uint64_t live_bytes;
+	uint64_t refs;	    /* bulk lane: live messages with extents here */
+	unsigned pins;	    /* fetches, sources, drafts, the tail         */
+	int64_t retain_until_us;
+	int64_t first_us;   /* when its first batch was written           */
+	uint64_t end;	    /* bytes that are written and synced          */
+	uint64_t batches;   /* that many are good                         */
+	uint64_t prev_end;  /* batches of the generation before           */
+	bool current;	    /* a writer is at work in it                  */
+	/* under fd_lock */
+	int fd;
+	unsigned fd_users;
+	struct list fd_node; /* least recently used first */
+};
+
+/* ---- index.c: the live messages --------------------------------------- */
+
+struct detail_place {
+	uint32_t slot, rec, bytes; /* slot, offset of the record, of detail */
+	uint32_t at;		   /* of the detail from the record's start */
+};
+
+struct live_delivery {
+	struct spool_delivery d;
+	struct detail_place detail;
+};
+
+/* A message as of one batch. A change makes a new version, which becomes
+ * the message when the batch is synced, or is dropped when it is not. */
+struct version {
+	struct segment *seg; /* of its accepted or carry record */
+	uint32_t rec, rec_bytes, body_bytes;
+	bool dead; /* no delivery is live any more */
+	int64_t time_us;
+	struct segment **bulk;
+	unsigned bulks, n;
+	struct live_delivery d[];
+};
+
+struct live {
+	uint64_t id;
+	struct list node;   /* in its segment */
+	struct list staged; /* in the index   */
+	struct version *now, *next;
+};
+
+struct index {
+	struct map map;
+	struct list staged;
+	uint64_t total[NAMES_MAX][TOTALS], total_next[NAMES_MAX][TOTALS];
+	uint64_t live_bytes, messages;
+};
+
+/* Where a record stands on disk, and its bytes while they are in memory. */
+struct rec_place {
+	struct segment *seg;
+	uint32_t off, bytes;
+	const char *mem;
+};
+
+void index_init(struct spool *s);
+void index_fini(struct spool *s);
+/* The writer's view: what is staged counts. NULL: not live. */
+struct version *index_latest(struct spool *s, uint64_t id);
+void index_stage_accept(struct spool *s, const struct rec_accept *a,
+    struct rec_place at);
+/* Fills in the old states. False when the id is not live: no effect. */
+bool index_stage_update(struct spool *s, struct rec_update *u,
+    struct rec_place at);
+void index_commit(struct spool *s); /* under spool.lock */
+void index_drop(struct spool *s);
+/* A copy with room for n deliveries. */
+struct version *version_dup(const struct version *v, unsigned n);
+void version_free(struct version *v);
+/* After an unclean end: what was open may have been sent. */
+void index_mark_uncertain(struct spool *s);
+
+/* ---- segment.c: slots and their files ---------------------------------- */
+
+struct segment *segment_add(struct spool *s, uint32_t slot);
+void segments_free(struct spool *s);
+void segment_path(const struct spool *s, uint32_t slot, struct strbuf *out);
+/* A descriptor that stays open until it is put back; -1 and errno. */
+int segment_fd(struct spool *s, struct segment *seg);
+void segment_fd_put(struct spool *s, struct segment *seg);
+void segment_close(struct spool *s, struct segment *seg);
+/* Exactly n bytes, or -1. */
+int segment_read(struct spool *s, struct segment *seg, void *p, size_t n,
+    uint64_t off);
+void segment_identity(struct spool *s, struct segment *seg, enum lane lane,
+    uint64_t generation);
+/* Under the lock: the one place where a segment's state moves. */
+void segment_move(struct spool *s, struct segment *seg, enum seg_state to);
+/* Takes a spare for a lane; NULL when no more than `leave` are left. */
+struct segment *segment_take(struct spool *s, enum lane lane,
+    uint64_t generation, unsigned leave);
+/* The bulk segment that an extent lies in; NULL when it is gone. Locked. */
+struct segment *segment_of(struct spool *s, const struct extent *e);
+int spool_sync_directory(struct spool *s);
+/* A name in the spool directory, to its path. */
+void spool_path(const struct spool *s, const char *name, struct strbuf *out);
+
+/* ---- draft.c ------------------------------------------------------------ */
+
+struct chunk {
+	struct chunk *next;
+	size_t n, cap;
+	size_t sent; /* went to the bulk lane */
+	char data[];
+};
+
+/* Bytes of a message in memory: a head that grows and chunks after it. */
+struct body {
+	_Atomic unsigned refs;
+	struct spool *spool;
+	char *head;
+	size_t head_n, head_cap;
+	struct chunk *first, *last;
+	uint64_t bytes;
+	uint64_t pool;	 /* counted in pool_used   */
+	uint64_t window; /* counted in window_used */
+};
+
+struct spool_draft {
+	struct spool_draft_letter letter; /* the owner's      */
+	struct letter post;		  /* to the writer    */
+	struct letter bulk_post;	  /* to the bulk lane */
+	struct spool *spool;
+	struct mailbox *to;
+	struct list node; /* in spool.drafts */
+	uint64_t id;
+	struct body *body;
+	struct strbuf envelope;
+	struct spool_delivery *delivery;
+	unsigned deliveries;
+	int64_t accepted_us;
+	uint64_t expected; /* counted in spool.reserved  */
+	int kind;	   /* of the owner's commit letter */
+	/* Shared with the bulk lane and the steward. */
+	pthread_mutex_t lock;
+	int64_t last_add_ms;
+	bool bulk;	  /* the body goes to the bulk lane            */
+	bool bulk_posted; /* the lane has it in hand                   */
+	bool closed;	  /* nothing is added any more                 */
+	bool ready;	  /* ... and it goes to the writer when synced */
+	bool abandoned;	  /* the lane frees it                         */
+	bool wait_letter; /* owed                                      */
+	int wait_kind;
+	enum spool_status lane_status;
+	struct spool_op *op; /* whose group it is */
+	size_t head_sent;
+	uint64_t pending; /* bytes not synced in the lane */
+	struct body_place place;
+	unsigned extent_cap;
+	struct segment **pin;
+	unsigned pins;
+};
+
+void draft_spill_stalled(struct spool *s, int64_t now_ms);
+/* Pieces of the body that are not in the lane yet, at most `max` bytes; then
+ * that they are written (from the first on). Under the draft's lock. */
+unsigned draft_peek(struct spool_draft *d, struct iovec *iov, unsigned iovs,
+    uint64_t max);
+void draft_sent(struct spool_draft *d, uint64_t bytes);
+void draft_destroy(struct spool_draft *d);
+/* To the writer, once the lane has synced it. Under the draft's lock. */
+void draft_ready(struct spool_draft *d);
+unsigned body_iov(const struct body *b, struct iovec *iov, unsigned max);
+/* Sends the owner's letter. */
+void draft_answer(struct spool_draft *d, enum spool_status status);
+
+/* ---- op.c ---------------------------------------------------------------- */
+
+enum op_item { ITEM_UPDATE = 1, ITEM_NOTE = 2, ITEM_FACT = 3 };
+
+/* Cuts the next item off an op's bytes; false at the end. */
+bool op_next(struct slice *rest, enum op_item *kind_out,
+    struct slice *body_out);
+struct spool_update op_get_update(struct slice body);
+struct fact op_get_fact(struct slice body);
+void op_answer(struct spool_op *op, enum spool_status status);
+/* A NOTE_SYSTEM of the spool itself. */
+void op_system_note(struct spool *s, const char *text);
+
+/* ---- journal.c: the main lane ------------------------------------------ */
+
+enum post { POST_DRAFT, POST_OP, POST_BULK, POST_FETCH, POST_PIECE };
+
+struct queue { /* of letters */
+	struct letter *head, **tail;
+	unsigned n;
+};
+void queue_init(struct queue *q);
+void queue_push(struct queue *q, struct letter *l);
+void queue_unpop_all(struct queue *q, struct queue *from);
+struct letter *queue_pop(struct queue *q);
+
+struct journal {
+	struct mailbox in;
+	struct queue ops, drafts;	      /* wait                */
+	struct queue batch_ops, batch_drafts; /* are in the batch    */
+	struct batch batch;
+	struct record record; /* scratch of journal_apply()          */
+	struct strbuf scratch;
+	struct segment *seg;  /* NULL: none is open                  */
+	uint64_t generation;  /* highest ever                        */
+	uint64_t prev_end;    /* batches of the newest sealed one    */
+	uint64_t oldest;      /* lowest generation that counts       */
+	uint64_t declared;    /* `oldest` as the last synced head    */
+	bool unclean;	      /* the next head says so               */
+	bool dead;	      /* two segments failed to sync         */
+	bool full;	      /* something waits for a new segment   */
+	bool starting;	      /* a batch is wanted even if empty     */
+	int64_t plain_ms;     /* when the oldest plain op is due     */
+	int64_t carry_ms;     /* no carry before this                */
+	unsigned urgent;      /* ops that do not wait                */
+	unsigned write_fails; /* in a row                            */
+	struct segment *victim; /* under lock: is being recycled     */
+	char *carried[64];	/* bodies in the batch               */
+	unsigned carries;
+};
+
+void journal_init(struct spool *s);
+void journal_fini(struct spool *s);
+/* Returns the milliseconds until it wants to be called again; 0 at once,
+ * -1 when a letter comes. So do all steps. */
+int journal_step(struct spool *s, int64_t now_ms);
+/* The batch that a session begins with: from then on the last end does not
+ * count as orderly. -1 when it cannot be written. */
+int journal_start(struct spool *s);
+/* Writes all that waits, and the mark of an orderly end. */
+void journal_end(struct spool *s);
+
+/* ---- fill.c: what goes in a batch --------------------------------------- */
+
+/* The bytes that may still go in this batch. */
+uint64_t fill_room(const struct spool *s);
+void fill_ops(struct spool *s);
+void fill_drafts(struct spool *s);
+void fill_facts(struct spool *s);
+void fill_totals(struct spool *s);
+/* Ends a record that was packed and stages what it does. False, and it is
+ * taken back, when it does nothing. */
+bool fill_apply(struct spool *s, size_t record);
+
+/* ---- carry.c ------------------------------------------------------------- */
+
+void carry_fill(struct spool *s);
+/* After the batch. Under the lock. */
+void carry_written(struct spool *s, bool good);
+/* Is there something to carry or to declare? */
+bool carry_wanted(struct spool *s);
+/* From the steward: recycle this one next. Under the lock. */
+void carry_choose(struct spool *s, struct segment *seg);
+
+/* ---- bulk.c ---------------------------------------------------------------- */
+
+struct bulk {
+	struct mailbox in;
+	struct queue waiting;
+	struct segment *seg;
+	uint64_t at; /* in the segment */
+	uint64_t generation;
+};
+void bulk_init(struct spool *s);
+void bulk_fini(struct spool *s);
+int bulk_step(struct spool *s);
+/* Refuses what still waits. */
+void bulk_end(struct spool *s);
+
+/* ---- steward.c --------------------------------------------------------------- */
+
+struct steward {
+	struct mailbox in;
+	struct segment *zeroing;
+	bool fresh;	    /* ... a new file, which a failure takes away   */
+	uint64_t zeroed;    /* bytes */
+	bool cow;	    /* copy-on-write: nothing is zeroed ahead       */
+	int64_t retry_ms;   /* no new file before this                      */
+	int64_t window_ms;  /* start of the second that is measured         */
+	uint64_t taken;	    /* bytes taken since, under spool.lock          */
+	uint64_t rate;	    /* bytes a second                               */
+	int64_t spill_ms;
+};
+void steward_init(struct spool *s);
+void steward_fini(struct spool *s);
+int steward_step(struct spool *s, int64_t now_ms);
+void steward_wake(struct spool *s);
+/* One piece of work without a pause; false when there is none. */
+bool steward_work(struct spool *s, int64_t now_ms);
+/* May a new message be taken now? */
+enum admit { ADMIT, ADMIT_LATER, ADMIT_FULL };
+enum admit steward_admits(struct spool *s, uint64_t bytes);
+unsigned steward_reserve(const struct spool *s);
+
+/* ---- reader.c ------------------------------------------------------------------ */
+
+struct reader {
+	struct mailbox in;
+	struct spool *spool; /* for its thread */
+};
+void reader_init(struct spool *s);
+void reader_fini(struct spool *s);
+int reader_step(struct spool *s, unsigned which);
+
+/* Reads the record at a place and decodes it; `mem_out` holds its bytes and
+ * is the caller's to free. -1 and err. */
+int read_record(struct spool *s, struct rec_place at, struct record *r,
+    char **mem_out, struct error *err);
+
+/* Reads details, several of which may stand in one record. */
+struct detail_reader {
+	char *mem;
+	uint32_t slot, rec;
+	size_t bytes;
+};
+/* Copied to `to`; empty when there is none or it cannot be read. */
+struct slice detail_read(struct spool *s, struct detail_reader *dr,
+    struct detail_place at, struct arena *to);
+void detail_reader_fini(struct detail_reader *dr);
+
+/* ---- source.c --------------------------------------------------------------- */
+
+/* What a reader thread loads for a source: an inline body or an extent. */
+struct piece {
+	struct letter letter;
+	struct source *source;
+	struct segment *seg; /* NULL: gone */
+	uint32_t off, bytes;
+	uint64_t sum;
+	char *mem;
+	bool done, good; /* loaded; and whole */
+};
+
+void piece_load(struct spool *s, struct piece *p);
+/* After the load, on the reader's thread: to the loop that reads. */
+void piece_loaded(struct piece *p);
+/* The body of a record that stands in `seg`. `to` says which loop. */
+struct source *disk_source_new(struct spool *s, struct mailbox *to,
+    struct segment *seg, const struct body_place *y);
+
+/* ---- recover.c ------------------------------------------------------------------ */
+
+int recover(struct spool *s, const struct spool_recovered *told,
+    struct spool_start *start_out, struct error *err);
+
+/* ---- key.c ------------------------------------------------------------------------- */
+
+struct spool_key {
+	uint64_t id;
+	unsigned char secret[SUM_KEY];
+	uint64_t segment_bytes;
+};
+int key_lock(struct spool *s, struct error *err);
+/* Reads spool.key, or makes it when the spool is new. */
+int key_open(struct spool *s, struct error *err);
+
+/* ---- spool.c ------------------------------------------------------------------------- */
+
+struct spool_fact {
+	char *key;
+	struct strbuf value;
+};
+
+struct spool {
+	struct spool_config c;
+	char *path;
+	struct spool_key key;
+	int lock_fd;
+	uint64_t inline_max; /* a larger body goes to the bulk lane */
+	uint64_t piece_max;  /* bytes of an extent                  */
+	uint64_t record_max;
+	uint64_t facts_max;
+
+	pthread_mutex_t lock;
+	struct segment **seg; /* by slot */
+	unsigned segs, seg_cap;
+	struct list mains;
+	struct index index;
+	struct spool_fact fact[FACTS_MAX];
+	unsigned facts;
+	struct spool_pos done; /* the projector's */
+	uint64_t batches, syncs, recycled, carried;
+
+	pthread_mutex_t fd_lock;
+	struct list fds;
+	unsigned fds_open;
+
+	pthread_mutex_t drafts_lock;
+	struct list drafts;
+
+	_Atomic uint64_t pool_used, window_used, reserved;
+	_Atomic uint64_t live_bytes, capacity, free_bytes;
+	_Atomic unsigned spares;
+	_Atomic bool sync_failed, no_space, low, stopping;
+
+	struct journal journal;
+	struct bulk bulk;
+	struct steward steward;
+	struct reader reader[READERS];
+	struct list hubs; /* source.c, under lock */
+	pthread_t thread[3 + READERS];
+	unsigned threads;
+	bool stopped;
+
+	struct mailbox *on_sync[8];
+	unsigned on_syncs;
+};
+
+int64_t spool_now_ms(const struct spool *s);
+
+/* ---- fact.c: the keyed values. Under the lock. ---------------------------- */
+
+bool fact_fits(const struct spool *s, const struct fact *f);
+/* Sets one; an empty value removes it. */
+void fact_set(struct spool *s, struct slice key, struct slice value);
+void facts_clear(struct spool *s);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Envelopes and results read back from disk: bytes that are taken come out
+ * again the same when packed, and memory stays in proportion.
+ */
+#include "relay/mail/envelope.h"
+#include "relay/mail/received.h"
+#include "relay/mail/result.h"
+#include "tests/fuzz/fuzz.h"
+
+static void check_trace(const struct envelope *e)
+{
+	struct strbuf out;
+
+	strbuf_init(&out, 1 << 16);
+	received_print(e, "h.example", "0123456789ABC", "t", &out);
+	must(strbuf_ok(&out) && out.n < 4096);
+	for (size_t i = 0; i < out.n; i++)
+		must(out.p[i] > 0 && out.p[i] < 127);
+	must(memmem(out.p, out.n, "\r\n\r\n", 4) == NULL);
+	strbuf_fini(&out);
+}
+
+static void check_envelope(struct slice in)
+{
+	struct arena *a = arena_new();
+	struct envelope e;
+	struct strbuf out;
+
+	if (envelope_unpack(in, a, &e) == 0) {
+		strbuf_init(&out, ENVELOPE_MAX);
+		envelope_pack(&e, &out);
+		must(slice_eq(strbuf_view(&out), in));
+		strbuf_fini(&out);
+		/* A year that the calendar knows is the clock's business. */
+		e.accepted_us = 0;
+		check_trace(&e);
+	}
+	must(arena_bytes(a) <= 4096 + 32 * in.n);
+	arena_free(a);
+}
+
+static void check_result(struct slice in)
+{
+	struct arena *a = arena_new();
+	struct result r;
+	struct strbuf out;
+
+	if (result_unpack(in, a, &r) == 0) {
+		strbuf_init(&out, 1 << 20);
+		result_pack(&r, &out);
+		must(slice_eq(strbuf_view(&out), in));
+		must(reply_class_text(r.class)[0] != '?');
+		strbuf_fini(&out);
+	}
+	arena_free(a);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	check_envelope(slice_of(data, size));
+	check_result(slice_of(data, size));
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Envelopes to bytes and back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "relay/mail/envelope.h"
+
+static struct envelope_rcpt two_rcpts[] = {
+	{"ann@corp.example", NOTIFY_SUCCESS | NOTIFY_DELAY, "rfc822;a+2Bb@x"},
+	{"\"a b\"@corp.example", NOTIFY_NEVER, ""},
+};
+
+static struct envelope full(void)
+{
+	return (struct envelope){
+		.id = UINT64_C(0x123456789abcdef0),
+		.accepted_us = INT64_C(1795324337000123),
+		.client = "2001:db8::1",
+		.client_name = "mail.example.org",
+		.listen = "old-mx",
+		.helo = "mail.example.org",
+		.esmtp = true,
+		.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384",
+		.from = "bob@example.org",
+		.body = BODY_8BITMIME,
+		.utf8 = true,
+		.ret = RET_HDRS,
+		.envid = "q+2B",
+		.message_id = "<x@example.org>",
+		.spf = "pass",
+		.size = UINT64_C(5000000000),
+		.bare_lf = false,
+		.eight_bit = true,
+		.rcpt = two_rcpts,
+		.rcpts = 2,
+	};
+}
+
+static void an_envelope_survives_a_round_trip(void **state)
+{
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf first, second;
+
+	(void)state;
+	strbuf_init(&first, ENVELOPE_MAX);
+	strbuf_init(&second, ENVELOPE_MAX);
+	envelope_pack(&e, &first);
+	assert_int_equal(envelope_unpack(strbuf_view(&first), a, &back), 0);
+	assert_true(back.id == e.id && back.accepted_us == e.accepted_us);
+	assert_true(back.esmtp && back.utf8 && back.eight_bit);
+	assert_false(back.bare_lf);
+	assert_int_equal(back.body, BODY_8BITMIME);
+	assert_int_equal(back.ret, RET_HDRS);
+	assert_string_equal(back.client, e.client);
+	assert_string_equal(back.from, e.from);
+	assert_string_equal(back.spf, "pass");
+	assert_int_equal(back.rcpts, 2);
+	assert_string_equal(back.rcpt[0].orcpt, "rfc822;a+2Bb@x");
+	assert_int_equal(back.rcpt[1].notify, NOTIFY_NEVER);
+	envelope_pack(&back, &second);
+	assert_true(slice_eq(strbuf_view(&first), strbuf_view(&second)));
+	strbuf_fini(&first);
+	strbuf_fini(&second);
+	arena_free(a);
+}
+
+static void what_is_not_known_comes_back_empty(void **state)
+{
+	struct envelope e = {.id = 1}, back;
+	struct arena *a = arena_new();
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, ENVELOPE_MAX);
+	envelope_pack(&e, &out);
+	assert_int_equal(envelope_unpack(strbuf_view(&out), a, &back), 0);
+	assert_string_equal(back.from, "");
+	assert_string_equal(back.spf, "");
+	assert_int_equal(back.rcpts, 0);
+	strbuf_fini(&out);
+	arena_free(a);
+}
+
+static void cut_or_longer_bytes_are_no_envelope(void **state)
+{
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, ENVELOPE_MAX);
+	envelope_pack(&e, &out);
+	for (size_t n = 0; n < out.n; n++)
+		assert_int_equal(
+		    envelope_unpack(slice_of(out.p, n), a, &back), -1);
+	strbuf_addc(&out, 'x');
+	assert_int_equal(envelope_unpack(strbuf_view(&out), a, &back), -1);
+	strbuf_fini(&out);
+	arena_free(a);
+}
+
+/* Whatever a damaged byte makes of it, it is bounded and it ends. */
+static void damaged_bytes_are_refused_or_read_but_never_more(void **state)
+{
+	struct envelope e = full(), back;
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, ENVELOPE_MAX);
+	envelope_pack(&e, &out);
+	for (size_t i = 0; i < out.n; i++) {
+		struct arena *a = arena_new();
+		char good = out.p[i];
+
+		out.p[i] = (char)~good;
+		(void)!envelope_unpack(strbuf_view(&out), a, &back);
+		assert_true(arena_bytes(a) < 64 * 1024);
+		out.p[i] = good;
+		arena_free(a);
+	}
+	strbuf_fini(&out);
+}
+
+static void what_would_break_a_command_is_refused(void **state)
+{
+	static const char evil[] = "a@b>\r\nRCPT TO:<c@d";
+	struct envelope_rcpt rcpt = {"a@b", 0, ""};
+	struct envelope e[] = {full(), full(), full(), full(), full(), full()};
+	struct arena *a = arena_new();
+	struct strbuf out;
+
+	(void)state;
+	e[0].from = evil;
+	e[1].envid = "a\nb";
+	e[2].rcpt = &(struct envelope_rcpt){evil, 0, ""};
+	e[3].rcpt = &(struct envelope_rcpt){"a@b", 0, "rfc822;a\x7f"};
+	e[4].rcpt = &(struct envelope_rcpt){"", 0, ""};
+	e[5].rcpt = &rcpt;
+	strbuf_init(&out, ENVELOPE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(e); i++) {
+		struct envelope back;
+
+		print_message("case %zu\n", i);
+		strbuf_reset(&out);
+		e[i].rcpts = 1;
+		envelope_pack(&e[i], &out);
+		assert_int_equal(
+		    envelope_unpack(strbuf_view(&out), a, &back),
+		    i == 5 ? 0 : -1);
+	}
+	strbuf_fini(&out);
+	arena_free(a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_envelope_survives_a_round_trip),
+		cmocka_unit_test(what_is_not_known_comes_back_empty),
+		cmocka_unit_test(cut_or_longer_bytes_are_no_envelope),
+		cmocka_unit_test(
+		    damaged_bytes_are_refused_or_read_but_never_more),
+		cmocka_unit_test(what_would_break_a_command_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
