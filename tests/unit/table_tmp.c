@@ -26,7 +26,8 @@ static const char conf_text[] =
     "domain \"example.com\" { route = \"legacy\" both = \"cloud+legacy\" }\n"
     "domain \"reject.example\" { route = \"legacy\" unknown = \"reject\" }\n"
     "domain \"defer.example\" { route = \"legacy\" unknown = \"defer\" }\n"
-    "domain \"xn--bcher-kva.example\" { route = \"legacy\" subaddress = \"\" }\n"
+    "domain \"xn--bcher-kva.example\" { route = \"legacy\"\n"
+    "  subaddress = \"\" }\n"
     "domain \"bare.example\" { }\n";
 
 struct table_tmp *table_tmp_new(const char *dir)
