@@ -4,10 +4,10 @@
  *
  * `heap` takes what is given as it comes; sorted into `stage` it is what is
  * to be (2,100,000 rows in no order: a third of the time of a tree that they
- * would be put into one by one), and `next` sets it beside what is. The log of a
- * change is written from `next` first, and the table from the log: so the
- * history can not differ from what was done. `tag` and `rewrite` are indices
- * over values of rows, brought along from the log too.
+ * would be put into one by one), and `next` sets it beside what is. The log
+ * of a change is written from `next` first, and the table from the log: so
+ * the history can not differ from what was done. `tag` and `rewrite` are
+ * indices over values of rows, brought along from the log too.
  */
 #include "policy/change_int.h"
 
