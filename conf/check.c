@@ -94,9 +94,9 @@ static int check_legs(struct conf *c, struct error *err)
 	if (legs == 0)
 		return error_at(err, c->file, 1, "there is no leg; add  leg "
 		    "\"legacy\" { hosts = { \"mail.example.com:25\" } }");
-	if (c->legs > NAMES_MAX)
+	if (c->legs >= NAMES_MAX)
 		return error_at(err, c->file, 1, "there are %d legs and "
-		    "egresses; %d are possible", c->legs, NAMES_MAX);
+		    "egresses; %d are possible", c->legs, NAMES_MAX - 1);
 	return 0;
 }
 
@@ -337,8 +337,9 @@ static int check_postmaster(struct conf *c, const struct doc *doc,
 	strbuf_fini(&s);
 	if (ours)
 		return 0;
-	return error_at(err, at.file, at.line, "postmaster \"%s\" is at no domain of "
-	    "ours; name a mailbox at one that has a section", c->postmaster);
+	return error_at(err, at.file, at.line, "postmaster \"%s\" is at no "
+	    "domain of ours; name a mailbox at one that has a section",
+	    c->postmaster);
 }
 
 static int check_dsn(struct conf *c, const struct doc *doc, struct error *err)
@@ -350,8 +351,8 @@ static int check_dsn(struct conf *c, const struct doc *doc, struct error *err)
 	if (c->dsn.via[0] == '\0' || strcmp(c->dsn.via, "mx") == 0 ||
 	    conf_leg_by_name(c, slice_str(c->dsn.via)) != NULL)
 		return 0;
-	return error_at(err, at.file, at.line, "dsn.via: there is no leg and no "
-	    "egress \"%s\"; write one of them, mx or none", c->dsn.via);
+	return error_at(err, at.file, at.line, "dsn.via: there is no leg and "
+	    "no egress \"%s\"; write one of them, mx or none", c->dsn.via);
 }
 
 static int check_sizes(const struct conf *c, const struct doc *doc,
@@ -362,13 +363,12 @@ static int check_sizes(const struct conf *c, const struct doc *doc,
 	struct doc_place max = doc_place(doc, SEC_SPOOL, "max");
 
 	if (strlen(c->control.socket) >= SOCKET_MAX)
-		return error_at(err, socket.file, socket.line,
-		    "control.socket is longer "
-		    "than the %d bytes that a socket's name may have",
-		    SOCKET_MAX - 1);
+		return error_at(err, socket.file, socket.line, "control.socket "
+		    "is longer than the %d bytes of a socket's name; shorten "
+		    "it", SOCKET_MAX - 1);
 	if (c->spool.segment_bytes > c->spool.max_bytes / 8)
-		return error_at(err, max.file, max.line, "spool.max is less than eight "
-		    "times spool.segment; make it larger");
+		return error_at(err, max.file, max.line, "spool.max is less "
+		    "than eight times spool.segment; make it larger");
 	return 0;
 }
 

@@ -23,12 +23,17 @@ static int refuse(const struct builder *b, const struct doc_section *s,
     const struct doc_value *v, const char *why)
 {
 	const char *key = v->param->name;
+	struct strbuf words;
 
-	if (schema_reserved(s->kind, key, v->text))
-		return error_at(b->err, v->file, v->line, "%s \"%s\" is not "
-		    "supported by this version; remove it", key, v->text);
-	return error_at(b->err, v->file, v->line, "%s \"%.60s\" %s", key,
-	    v->text, why);
+	if (!schema_reserved(s->kind, key, v->text))
+		return error_at(b->err, v->file, v->line, "%s \"%.60s\" %s",
+		    key, v->text, why);
+	strbuf_init(&words, 200);
+	words_list(v->param->type->words, &words);
+	error_at(b->err, v->file, v->line, "%s \"%s\" is not supported by "
+	    "this version; write %s", key, v->text, strbuf_cstr(&words));
+	strbuf_fini(&words);
+	return -1;
 }
 
 static int count_values(const struct doc *d, const struct doc_section *s,
@@ -182,10 +187,10 @@ static int fill_listens(struct builder *b)
 static int fill_legs(struct builder *b)
 {
 	int n = count_sections(b->doc, SEC_LEG) +
-		count_sections(b->doc, SEC_EGRESS);
+		count_sections(b->doc, SEC_EGRESS) + 1; /* fill_mx() */
 
 	b->c->leg = arena_alloc(b->c->arena,
-	    sizeof(struct conf_leg) * (size_t)(n + 1));
+	    sizeof(struct conf_leg) * (size_t)n);
 	if (fill_all(b, SEC_LEG, fill_leg) != 0)
 		return -1;
 	return fill_all(b, SEC_EGRESS, fill_leg);
@@ -248,13 +253,27 @@ static int number_legs(struct conf *c, struct error *err)
 	return 0;
 }
 
+/* dsn.via = "mx" is an egress that nobody has to write down. */
+static int fill_mx(struct builder *b)
+{
+	struct doc_section absent = {.kind = SEC_EGRESS, .title = "mx",
+	    .file = b->c->file, .line = 1, .first = DOC_END, .last = DOC_END};
+
+	if (strcmp(b->c->dsn.via, "mx") != 0)
+		return 0;
+	if (fill_leg(b, &absent) != 0)
+		return -1;
+	b->c->leg[b->c->legs - 1].direct = true;
+	return 0;
+}
+
 static int build(struct conf *c, const struct doc *doc, struct error *err)
 {
 	struct builder b = {.c = c, .doc = doc, .err = err};
 
 	if (fill_plain(&b) != 0 || fill_listens(&b) != 0 ||
 	    fill_legs(&b) != 0 || fill_domains(&b) != 0 ||
-	    conf_check(c, doc, err) != 0)
+	    conf_check(c, doc, err) != 0 || fill_mx(&b) != 0)
 		return -1;
 	return number_legs(c, err);
 }

@@ -199,10 +199,12 @@ struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); /* NULL is fine */
 
 /* NULL when there is none. Legs and egresses. */
-const struct conf_leg *conf_leg_by_name(const struct conf *c, struct slice name);
+const struct conf_leg *conf_leg_by_name(const struct conf *c,
+    struct slice name);
 const struct conf_leg *conf_leg_by_id(const struct conf *c, int id);
 /* `domain` in normal form (relay/mail/domain.h). */
-const struct conf_domain *conf_domain(const struct conf *c, struct slice domain);
+const struct conf_domain *conf_domain(const struct conf *c,
+    struct slice domain);
 /* The leg that has it among its own domains. */
 const struct conf_leg *conf_leg_of_domain(const struct conf *c,
     struct slice domain);

@@ -3,7 +3,7 @@
  * From files to a flat list of what they say.
  *
  * libConfuse reads one file after another from memory, each after a look by
- * scan.c that makes its line numbers right. Every option is a string to it
+ * outline.c that makes its line numbers right. Every option is a string to it
  * and has a callback, which is the only place where it tells the line of a
  * value. It includes no file itself: a failure inside one would leave its
  * scanner there for the next reload. So `include` notes the name, and the
@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "conf/scan.h"
+#include "conf/outline.h"
 
 enum { FILE_MAX = 1 << 20, FILES_MAX = 64 };
 
@@ -27,7 +27,7 @@ struct parser {
 	bool failed; /* err is filled */
 	const char *file[FILES_MAX];
 	int files, current;
-	struct scan scan;
+	struct outline scan;
 	int opened;   /* sections of the current file so far */
 	int section;  /* of doc; 0: none is open */
 };
@@ -208,9 +208,7 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
 	const char *path;
 
 	(void)opt;
-	if (argc != 1)
-		return fail(p, cfg->line, "include takes one file; write "
-					  "include(\"FILE\")");
+	(void)argc; /* one: outline.c has looked */
 	path = beside(p, argv[0]);
 	for (int i = 0; i < p->files; i++)
 		if (strcmp(p->file[i], path) == 0)
@@ -232,15 +230,16 @@ static const struct { const char *theirs, *ours; } sayings[] = {
 	{ "missing title for section '%s'",
 	  "has no name; write it as  section \"name\" { ... }" },
 	{ "missing opening brace for section '%s'",
-	  "has no { behind it; write a section as  section { ... }  or  section \"name\" { ... }" },
+	  "has no { behind it; write a section as  section { ... }  "
+	  "or  section \"name\" { ... }" },
 	{ "missing parenthesis for function '%s'", "is written  include(\"FILE\")" },
-	{ "syntax error in call of function '%s'", "is written  include(\"FILE\")" },
 	{ "found duplicate title '%s'",
 	  "names two sections; give each a name of its own" },
 	{ "attempt to append to non-list option '%s'",
 	  "takes one value; write = instead of +=" },
 	{ "unexpected token '%s'",
-	  "is not expected here; write a key as  name = \"value\"  or  name = { \"a\", \"b\" }" },
+	  "is not expected here; write a key as  name = \"value\"  "
+	  "or  name = { \"a\", \"b\" }" },
 };
 /* clang-format on */
 
@@ -251,15 +250,32 @@ static enum section kind_of(const cfg_t *cfg)
 	return kind < 0 ? SEC_TOP : (enum section)kind;
 }
 
+/* The sections that do have that key, or "". */
+static void owners(const char *name, struct strbuf *out)
+{
+	for (int s = SEC_TOP + 1; s < SECTIONS; s++)
+		if (param_find((enum section)s, name) != NULL)
+			strbuf_addf(out, "%s%s", out->n == 0 ? "" : " or ",
+			    section_table[s].name);
+	if (param_find(SEC_TOP, name) != NULL || strcmp(name, "include") == 0)
+		strbuf_adds(out, out->n == 0 ? "no section" : " or none");
+}
+
 static void unknown_name(struct parser *p, const cfg_t *cfg, const char *name)
 {
 	enum section kind = kind_of(cfg);
 	const char *near = schema_nearest(kind, name);
 	const char *what = kind == SEC_TOP ? "name" : "key";
+	struct strbuf place;
 
+	strbuf_init(&place, 200);
+	owners(name, &place);
 	if (schema_reserved(kind, name, NULL))
 		fail(p, cfg->line, "\"%s\" is not supported by this version; "
 				   "remove it", name);
+	else if (place.n != 0)
+		fail(p, cfg->line, "\"%s\" does not belong here; it stands in "
+				   "%s", name, strbuf_cstr(&place));
 	else if (near != NULL)
 		fail(p, cfg->line, "unknown %s \"%.40s\"; did you mean "
 				   "\"%s\"?", what, name, near);
@@ -268,6 +284,7 @@ static void unknown_name(struct parser *p, const cfg_t *cfg, const char *name)
 				   "lists those of %s%s", what, name,
 		    kind == SEC_TOP ? "the top level" : "section ",
 		    section_table[kind].name);
+	strbuf_fini(&place);
 }
 
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
@@ -383,7 +400,7 @@ static int read_file(struct parser *p, cfg_t *cfg)
 	p->opened = 0;
 	if (read_all(p, &text) != 0)
 		goto out;
-	if (scan_text(text.p, text.n, &p->scan, &why) != 0) {
+	if (outline_text(text.p, text.n, &p->scan, &why) != 0) {
 		fail(p, p->scan.error_line, "%s", why.text);
 		goto out;
 	}
@@ -392,7 +409,7 @@ static int read_file(struct parser *p, cfg_t *cfg)
 				   "shows how it is written");
 	rc = p->failed ? -1 : 0;
 out:
-	scan_fini(&p->scan);
+	outline_fini(&p->scan);
 	strbuf_fini(&text);
 	return rc;
 }

@@ -110,10 +110,10 @@ static void sample_section(enum section s, struct strbuf *out)
 
 void conf_print_sample(struct strbuf *out)
 {
-	strbuf_adds(out,
-	    "# posthouse.conf: every key there is, with its default behind a #.\n"
-	    "# What stands without one has no default or is an example: put in\n"
-	    "# your own. posthoused -t checks the file; see posthouse.conf(5).\n");
+	add_comment("", "posthouse.conf: every key there is, with its default "
+			"behind a #. What stands without a # is an example: "
+			"put in your own. posthoused -t checks the file; see "
+			"posthouse.conf(5).", out);
 	for (int s = SEC_TOP; s < SECTIONS; s++)
 		sample_section((enum section)s, out);
 }

@@ -25,7 +25,7 @@
 
 /* clang-format off */
 const struct section_info section_table[SECTIONS] = {
-	/*               name        title          size                        add/remove  help, more */
+	/* name, title, size, adding and removing, help, more */
 	[SEC_TOP]    = { "",         NULL,          0,                          RESTART,
 		"Keys that stand outside any section.", NULL },
 	[SEC_LISTEN] = { "listen",   "smtp",        sizeof(struct conf_listen), RESTART,

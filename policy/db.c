@@ -61,18 +61,20 @@ int db_script(struct db *db, const char *sql, struct error *err)
 	return 0;
 }
 
-/* SQLite's own answer to a file that is not there or not ours says little. */
+/* SQLite's own answer to a file that is not there or not ours says little.
+ * The file is not opened for it: closing it would drop the locks of every
+ * other connection of this process (fcntl(2)), and the next program to close
+ * the table would take itself for the last and delete the WAL under us. */
 static int check_file(const char *path, enum db_mode mode, struct error *err)
 {
-	int fd = open(path, (mode == DB_READ ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	int want = mode == DB_READ ? R_OK : R_OK | W_OK;
 
-	if (fd < 0 && errno == ENOENT)
+	if (faccessat(AT_FDCWD, path, want, AT_EACCESS) == 0)
+		return 0;
+	if (errno == ENOENT)
 		return error_set(err, "the cutover table %s does not exist",
 		    path);
-	if (fd < 0)
-		return error_sys(err, errno, "the cutover table %s", path);
-	close(fd);
-	return 0;
+	return error_sys(err, errno, "the cutover table %s", path);
 }
 
 static int pragma_int(struct db *db, const char *sql, int *value_out,

@@ -135,19 +135,6 @@ static enum found own_domain(struct ask *q, const struct conf_domain *dom)
 	return to_postmaster(q);
 }
 
-static const struct conf_leg *leg_of_domain(const struct conf *c,
-    const char *domain)
-{
-	for (int i = 0; i < c->legs; i++) {
-		const struct conf_strings *s = &c->leg[i].domains;
-
-		for (int j = 0; !c->leg[i].egress && j < s->count; j++)
-			if (strcmp(s->s[j], domain) == 0)
-				return &c->leg[i];
-	}
-	return NULL;
-}
-
 static bool key_base(const struct conf *c, const char *key,
     char out[ADDR_MAX])
 {
@@ -215,7 +202,10 @@ static enum found find(struct ask *q, struct place *p)
 	p->own = conf_domain(q->c, slice_str(p->domain));
 	if (p->own != NULL)
 		return own_domain(q, p->own);
-	p->leg = leg_of_domain(q->c, p->domain);
+	/* Bare <postmaster> is given our name on its way in. */
+	if (is_role(q->to) && strcmp(p->domain, q->c->hostname) == 0)
+		return to_postmaster(q);
+	p->leg = conf_leg_of_domain(q->c, slice_str(p->domain));
 	return p->leg != NULL ? leg_domain(q, p->leg) : NOTHING;
 }
 
@@ -383,7 +373,7 @@ static bool foreign_to(const struct decision *d, const struct addr *to,
 	if (strcmp(d->rule, "leg-domain") != 0 || !d->row.found ||
 	    !normal_domain(to->domain, domain))
 		return false;
-	owner = leg_of_domain(c, domain);
+	owner = conf_leg_of_domain(c, slice_str(domain));
 	return owner == NULL || owner->id != leg;
 }
 

@@ -66,7 +66,7 @@ bool route_base(const struct conf *c, struct slice key, struct strbuf *out);
 void route_address(const struct decision *d, int leg, const struct addr *to,
     const struct conf *c, struct strbuf *out);
 
-/* ---- what follows from a changed route (doc/routing.md) --------------- */
+/* ---- what follows from a changed route (doc/routing.md) ---- */
 
 /* A delivery of one recipient, as it stands. */
 struct plan_have {
@@ -76,13 +76,14 @@ struct plan_have {
 	bool claimed;	  /* in flight: left alone until it is over */
 	bool pinned;	  /* replay: never rerouted */
 	bool dsn_sent;	  /* bounced as primary */
+	bool no_route;	  /* parked because the route named no leg */
 };
 enum plan_do {
 	PLAN_CREATE,	/* a new delivery: leg, role, state */
 	PLAN_SUPERSEDE, /* number */
 	PLAN_ROLE,	/* number: its role changes */
-	PLAN_HOLD, PLAN_RELEASE,
-	PLAN_PARK,	/* the route names no leg */
+	PLAN_HOLD, PLAN_RELEASE, /* number; released ones are queued */
+	PLAN_PARK,	/* number: the route names no leg */
 };
 struct plan_step {
 	enum plan_do what;
@@ -91,7 +92,9 @@ struct plan_step {
 	uint8_t role, state;
 };
 enum { PLAN_MAX = 64 };
-/* Returns how many steps; 0: nothing changes. */
+/* Returns how many steps; 0: nothing changes. Run it before a result is
+ * written, with the deliveries of that attempt not claimed: a copy that has
+ * become the primary is then judged as the primary. */
 unsigned route_plan(const struct route *route, bool held,
     const struct plan_have *have, unsigned n, struct plan_step out[PLAN_MAX]);
 

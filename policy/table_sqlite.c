@@ -47,6 +47,10 @@ static const char *const sql[] = {
 	    "WHERE l.change = ?1 ORDER BY l.address",
 };
 
+/* Room for the upper pages of a table of millions, so that a lookup reads
+ * one page. */
+static const char cache[] = "PRAGMA cache_size = -8192;";
+
 struct table {
 	struct db db;
 	struct names *names;
@@ -60,6 +64,10 @@ struct table *table_open(const char *path, struct names *names,
 	t->names = names;
 	if (db_open(&t->db, path, DB_READ, sql, err) < 0) {
 		mem_free(t);
+		return NULL;
+	}
+	if (db_script(&t->db, cache, err) < 0) {
+		table_close(t);
 		return NULL;
 	}
 	return t;

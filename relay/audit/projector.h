@@ -24,6 +24,7 @@ struct projector_input {
 	void (*done)(void *arg, struct spool_pos pos);
 	/* The journal runs out of space: nothing may wait for us. */
 	bool (*low)(void *arg);
+	void (*close)(void *arg); /* with the projector */
 	void *arg;
 };
 

@@ -36,7 +36,7 @@ enum uncertain {
 
 /* Kept beside the state, on disk too. */
 enum delivery_flags {
-	DF_DSN_SENT = 1, /* the sender was told of a final failure: never twice */
+	DF_DSN_SENT = 1, /* the sender was told of a failure: never twice */
 };
 
 /* Created = delivered + open + parked + bounced + superseded + deleted. */

@@ -18,10 +18,10 @@ void jout_init(struct jout *j, struct strbuf *to)
 static size_t utf8_len(struct slice s)
 {
 	unsigned char c = (unsigned char)s.p[0];
-	size_t len = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+	size_t len = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 	unsigned char second;
 
-	if (len == 0 || s.n < len)
+	if (len == 0 || c > 0xf4 || s.n < len)
 		return 0;
 	for (size_t i = 1; i < len; i++)
 		if (((unsigned char)s.p[i] & 0xc0) != 0x80)

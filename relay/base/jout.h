@@ -20,7 +20,8 @@ void jout_object_end(struct jout *j);
 void jout_array(struct jout *j, const char *key);
 void jout_array_end(struct jout *j);
 void jout_slice(struct jout *j, const char *key, struct slice value);
-void jout_str(struct jout *j, const char *key, const char *value); /* NULL: null */
+/* NULL is written as null. */
+void jout_str(struct jout *j, const char *key, const char *value);
 void jout_int(struct jout *j, const char *key, int64_t value);
 void jout_bool(struct jout *j, const char *key, bool value);
 void jout_time(struct jout *j, const char *key, int64_t wall_us);

@@ -49,7 +49,8 @@ void log_setup(int fd, enum log_level max, const struct clock *clock);
 void log_write(enum log_level level, const char *event, const struct kv *kv);
 
 #define LOG_AT_(level, event, ...) \
-	log_write((level), (event), (const struct kv[]){__VA_ARGS__ __VA_OPT__(,) {0}})
+	log_write((level), (event),    \
+	    (const struct kv[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 #define log_error(event, ...) LOG_AT_(LOG_LV_ERROR, event, __VA_ARGS__)
 #define log_warn(event, ...) LOG_AT_(LOG_LV_WARN, event, __VA_ARGS__)
 #define log_info(event, ...) LOG_AT_(LOG_LV_INFO, event, __VA_ARGS__)

@@ -23,6 +23,7 @@ void strbuf_add(struct strbuf *b, const void *p, size_t n);
 void strbuf_adds(struct strbuf *b, const char *s);
 void strbuf_addsl(struct strbuf *b, struct slice s);
 void strbuf_addc(struct strbuf *b, char c);
+void strbuf_addu(struct strbuf *b, uint64_t n); /* decimal */
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) PH_PRINTF(2, 3);
 bool strbuf_ok(const struct strbuf *b) PH_CHECK;
 struct slice strbuf_view(const struct strbuf *b); /* until the next add */

@@ -5,6 +5,17 @@
 #include "relay/cli/cli.h"
 
 const struct cli_command *const cli_tables[] = {
+	cmd_status,
+	cmd_explain,
+	cmd_route,
+	cmd_route_file,
+	cmd_flip,
+	cmd_changes,
+	cmd_queue,
+	cmd_leg,
+	cmd_trace,
+	cmd_audit,
+	cmd_table,
 	cmd_help,
 	NULL,
 };

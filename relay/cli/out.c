@@ -107,10 +107,34 @@ void out_row_end(struct out *o)
 	json_decref(row);
 }
 
+static void add_value(const json_t *v, struct strbuf *to);
+
+static bool is_empty(const json_t *v)
+{
+	return json_is_null(v) || json_is_false(v) ||
+	       (json_is_string(v) && json_string_length(v) == 0) ||
+	       (json_is_array(v) && json_array_size(v) == 0) ||
+	       (json_is_object(v) && json_object_size(v) == 0);
+}
+
+/* "route=legacy tags=a": what is empty says nothing. */
+static void add_object(const json_t *v, struct strbuf *to)
+{
+	const char *key, *space = "";
+	json_t *part;
+
+	json_object_foreach((json_t *)v, key, part) {
+		if (is_empty(part))
+			continue;
+		strbuf_addf(to, "%s%s=", space, key);
+		add_value(part, to);
+		space = " ";
+	}
+}
+
 /* A value as a person reads it; lists joined by blanks. */
 static void add_value(const json_t *v, struct strbuf *to)
 {
-	const char *key;
 	json_t *part;
 	size_t i;
 
@@ -136,10 +160,7 @@ static void add_value(const json_t *v, struct strbuf *to)
 		}
 		break;
 	case JSON_OBJECT:
-		json_object_foreach((json_t *)v, key, part) {
-			strbuf_addf(to, "%s%s=", to->n == 0 ? "" : " ", key);
-			add_value(part, to);
-		}
+		add_object(v, to);
 		break;
 	default: /* false, null */
 		break;

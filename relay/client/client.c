@@ -112,8 +112,8 @@ void client_free(struct client *c)
 
 /* An egress has connections by domain; one that is idle for another domain
  * is given up when there is no slot for this one. */
-static struct dialog *new_connection(struct client *c,
-    const struct client_request *r, bool have_slot)
+static struct dialog *new_connection(
+    struct client *c, const struct client_request *r, bool have_slot)
 {
 	const struct client_slots *slots = c->cfg.slots;
 	int leg = r->leg->id;

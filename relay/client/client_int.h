@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
  * What the files of the client share. client.c takes requests and reports
- * them; tx.c knows what was said of each recipient; dialog.c is one
+ * them; exchange.c knows what was said of each recipient; dialog.c is one
  * connection from the first name looked up to its end; stages.c and
- * transact.c are the protocol; feed.c sends the content; hops.c finds the hosts; pool.c keeps
- * idle connections; result.c puts replies and faults into words.
+ * transact.c are the protocol; feed.c sends the content; hops.c finds the
+ * hosts; pool.c keeps idle connections; result.c puts replies and faults into
+ * words.
  *
- *   client_send() -> dialog -> hops -> stages -> tx -> report -> done()
+ *   client_send() -> dialog -> hops -> stages -> exchange -> report -> done()
  */
 #ifndef RELAY_CLIENT_CLIENT_INT_H
 #define RELAY_CLIENT_CLIENT_INT_H
@@ -66,7 +67,7 @@ enum stage transact_on_data(struct dialog *d);
 void transact_send_body(struct dialog *d);
 enum stage transact_on_body(struct dialog *d);
 
-/* ---- tx.c: the recipients of a request ---- */
+/* ---- exchange.c: the recipients of a request ---- */
 
 enum rcpt_state {
 	RCPT_OPEN,     /* in no transaction yet                  */
@@ -76,7 +77,7 @@ enum rcpt_state {
 };
 #define STATE_BIT(s) (1u << (s))
 
-struct tx_rcpt {
+struct exchange_rcpt {
 	unsigned same;	/* said once: the index that stands for it */
 	unsigned notify; /* of all that it stands for */
 	enum rcpt_state state;
@@ -84,28 +85,29 @@ struct tx_rcpt {
 };
 
 /* A request under way. Lives in the request's arena. */
-struct tx {
+struct exchange {
 	struct client_request *req;
-	struct tx_rcpt *rcpt; /* as req->rcpt */
+	struct exchange_rcpt *rcpt; /* as req->rcpt */
 	unsigned *batch;      /* those of this transaction, in order */
 	unsigned batched, answered, accepted;
 	unsigned open;	      /* RCPT_OPEN in all */
 	const char *remote, *tls; /* of the connection; for results */
 };
 
-struct tx *tx_new(struct client_request *r);
+struct exchange *exchange_new(struct client_request *r);
 /* Takes up to `limit` open recipients into a new transaction. */
-void tx_begin(struct tx *t, unsigned limit);
+void exchange_begin(struct exchange *t, unsigned limit);
 /* The transaction was never met by the leg: its recipients are open again. */
-void tx_undo(struct tx *t);
+void exchange_undo(struct exchange *t);
 /* One recipient has its result (a copy is kept). */
-void tx_settle(struct tx *t, unsigned i, const struct result *r);
+void exchange_settle(struct exchange *t, unsigned i, const struct result *r);
 /* All whose state is in `states` (STATE_BIT). */
-void tx_settle_all(struct tx *t, unsigned states, const struct result *r);
+void exchange_settle_all(struct exchange *t, unsigned states,
+    const struct result *r);
 /* Too many recipients for one transaction: this one goes into the next. */
-void tx_reopen(struct tx *t, unsigned i);
+void exchange_reopen(struct exchange *t, unsigned i);
 /* The request is over: open ones are untried; equal addresses share. */
-void tx_finish(struct tx *t);
+void exchange_finish(struct exchange *t);
 
 /* ---- hops.c: which hosts, in which order ---- */
 
@@ -196,11 +198,12 @@ struct dialog {
 
 	/* the exchange */
 	enum stage stage;
-	unsigned due; /* replies to what was written: none more is heard */
+	unsigned due;	/* replies to what was written */
+	unsigned heard; /* … before the input that is looked at */
 	struct reply_parser reply;
 
 	/* the request; NULL when idle */
-	struct tx *tx;
+	struct exchange *tx;
 	bool flight;	/* RCPTs went out with MAIL */
 	bool data_sent; /* … and so did DATA */
 	struct feed feed;

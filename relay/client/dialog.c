@@ -4,13 +4,13 @@
  * walks the stages, for this request and for those that reuse the connection.
  * One worker's loop.
  *
- * Replies are counted against commands: a byte that answers nothing ends the
- * connection, which also closes the hole of a reply sent ahead of a TLS
- * handshake. What happens when a connection is lost follows from how far it
- * came: before MAIL the next host is tried; a kept connection on which
- * nothing was answered was closed by the leg while it was idle, and a fresh
- * one is opened; when the last byte of the content had been handed to the
- * system nobody knows (D8); else the mail waits.
+ * Replies are counted against commands written before they came: a byte that
+ * answers nothing ends the connection, which also closes the hole of a reply
+ * sent ahead of a TLS handshake. What happens when a connection is lost
+ * follows from how far it came: before MAIL the next host is tried; a kept
+ * connection on which nothing was answered was closed by the leg while it was
+ * idle, and a fresh one is opened; when the last byte of the content had been
+ * handed to the system nobody knows (D8); else the mail waits.
  */
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
@@ -33,7 +33,7 @@ static void hang_up(struct dialog *d)
 	d->stream = NULL;
 	tls_client_unref(d->tls);
 	d->tls = NULL;
-	d->due = 0;
+	d->due = d->heard = 0;
 	d->secure = false;
 	d->ehlo = (struct ehlo){.ext = 0};
 	reply_parser_reset(&d->reply);
@@ -55,7 +55,7 @@ static void finish(struct dialog *d)
 	struct client_request *r = d->tx->req;
 
 	feed_stop(d);
-	tx_finish(d->tx);
+	exchange_finish(d->tx);
 	d->tx = NULL;
 	client_finished(d->client, r);
 }
@@ -63,10 +63,9 @@ static void finish(struct dialog *d)
 /* The transaction under way gets the fault; what was not begun is untried. */
 static void cut(struct dialog *d)
 {
-	d->fault.uncertain =
-	    d->fault.code == 0 && d->feed.state == FEED_HANDED;
-	tx_settle_all(d->tx, STATE_BIT(RCPT_SENT) | STATE_BIT(RCPT_ACCEPTED),
-	    &d->fault);
+	d->fault.uncertain = d->fault.code == 0 && d->feed.state == FEED_HANDED;
+	exchange_settle_all(
+	    d->tx, STATE_BIT(RCPT_SENT) | STATE_BIT(RCPT_ACCEPTED), &d->fault);
 	finish(d);
 	close_dialog(d);
 }
@@ -80,7 +79,7 @@ static void give_up(struct dialog *d)
 		result_fault(d, f->class, f->enh, "%s", f->text);
 		d->fault.outcome = f->outcome;
 	}
-	tx_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &d->fault);
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &d->fault);
 	finish(d);
 	close_dialog(d);
 }
@@ -94,7 +93,7 @@ static bool closed_while_idle(const struct dialog *d)
 static void start_over(struct dialog *d)
 {
 	feed_stop(d);
-	tx_undo(d->tx);
+	exchange_undo(d->tx);
 	hang_up(d);
 	begin_fresh(d);
 }
@@ -166,7 +165,8 @@ static void ready(struct dialog *d)
 	hops_free(d->hops);
 	d->hops = NULL;
 	if (d->tx != NULL) {
-		transact_admit(d);
+		if (d->tx->open > 0)
+			transact_admit(d);
 		if (d->tx->open > 0) {
 			enter(d, d->needs_rset ? STAGE_RSET : STAGE_MAIL);
 			return;
@@ -199,8 +199,10 @@ static void on_reply(struct dialog *d)
 {
 	enum stage next;
 
-	if (d->due > 0)
+	if (d->heard > 0) {
+		d->heard--;
 		d->due--;
+	}
 	if (d->reply.code == 421) {
 		next = on_goodbye(d);
 	} else {
@@ -220,11 +222,12 @@ static void nonsense(struct dialog *d, const char *what)
 
 /* ---- the stream ---- */
 
-/* A leg may refuse the content while it is still on its way. */
+/* What is in our hands already answers no command that we write now. But a
+ * leg may refuse the content while it is still on its way. */
 static bool may_speak(const struct dialog *d)
 {
-	return d->due > 0 || (d->stage == STAGE_BODY &&
-				 d->feed.state == FEED_RUN);
+	return d->heard > 0 ||
+	       (d->stage == STAGE_BODY && d->feed.state == FEED_RUN);
 }
 
 static bool next_line(struct slice *rest, struct slice *line_out)
@@ -260,6 +263,7 @@ static size_t on_input(void *arg, struct slice bytes)
 	struct stream *s = d->stream;
 	struct slice rest = bytes, line;
 
+	d->heard = d->due;
 	/* A dialog outlives this call, its stream may not. */
 	while (d->stream == s && rest.n > 0) {
 		if (!may_speak(d))
@@ -281,13 +285,13 @@ static void on_ready(void *arg)
 	if (d->stage == STAGE_TLS) {
 		d->secure = true;
 		d->ehlo = (struct ehlo){.ext = 0}; /* RFC 3207 4.2 */
-		d->tx->tls = arena_strdup(
-		    d->tx->req->arena, stream_tls(d->stream));
+		d->tx->tls =
+		    arena_strdup(d->tx->req->arena, stream_tls(d->stream));
 		enter(d, STAGE_EHLO);
 	} else if (hops_met_self(d->hops, d->stream)) {
 		hops_self(d->hops);
-		result_fault(d, CLASS_CONFIGURATION, "4.4.6",
-		    "its address is our own");
+		result_fault(
+		    d, CLASS_CONFIGURATION, "4.4.6", "its address is our own");
 		lost(d);
 	} else {
 		d->due++;
@@ -299,7 +303,8 @@ static void on_ready(void *arg)
 static void fall_back(struct dialog *d)
 {
 	log_info("leg.tls_failed", kv_str("leg", dialog_leg(d)->name),
-	    kv_str("host", d->remote), kv_str("error", stream_error(d->stream)));
+	    kv_str("host", d->remote),
+	    kv_str("error", stream_error(d->stream)));
 	hang_up(d);
 	d->in_clear = true;
 	connect_hop(d);
@@ -325,15 +330,14 @@ static void on_drained(void *arg)
 }
 
 static const struct stream_ops stream_ops = {
-	on_input, on_drained, on_ready, on_ended};
+    on_input, on_drained, on_ready, on_ended};
 
 static SSL *tls_session(struct dialog *d)
 {
 	const struct client_config *c = &d->client->cfg;
 
 	d->tls = c->tls(c->arg, d->tx->req->conf, dialog_leg(d));
-	return d->tls == NULL ? NULL :
-				tls_client_session(d->tls, d->hop.host);
+	return d->tls == NULL ? NULL : tls_client_session(d->tls, d->hop.host);
 }
 
 static void start_tls(struct dialog *d)
@@ -356,8 +360,9 @@ static void on_later(void *arg)
 	if (d->stage == STAGE_TLS) {
 		start_tls(d);
 	} else if (d->feed.state == FEED_BROKEN) {
-		result_fault(d, CLASS_NONE, "4.3.0",
-		    "the content cannot be read here");
+		result_fault(
+		    d, CLASS_NONE, "4.3.0", "the content cannot be read here");
+		d->fault.stage = stage_table[STAGE_BODY].name;
 		cut(d);
 	} else {
 		feed_pump(d);
@@ -386,12 +391,15 @@ static void connect_hop(struct dialog *d)
 {
 	const struct client_config *c = &d->client->cfg;
 	const struct stream_config sc = {.loop = c->loop,
-	    .scratch = c->scratch, .sock = c->sock, .ops = &stream_ops,
-	    .arg = d, .keep_max = KEEP_MAX};
+	    .scratch = c->scratch,
+	    .sock = c->sock,
+	    .ops = &stream_ops,
+	    .arg = d,
+	    .keep_max = KEEP_MAX};
 	struct netaddr source;
-	bool bound = dialog_leg(d)->source[0] != '\0' &&
-		     netaddr_parse(&source, slice_str(dialog_leg(d)->source),
-			 0) == 0;
+	bool bound =
+	    dialog_leg(d)->source[0] != '\0' &&
+	    netaddr_parse(&source, slice_str(dialog_leg(d)->source), 0) == 0;
 
 	name_remote(d);
 	d->stage = STAGE_CONNECT;
@@ -461,7 +469,7 @@ void dialog_free(struct dialog *d)
 
 void dialog_send(struct dialog *d, struct client_request *r)
 {
-	d->tx = tx_new(r);
+	d->tx = exchange_new(r);
 	d->answered = false;
 	d->fault_rank = -1;
 	d->feed.state = FEED_NONE;
@@ -492,12 +500,12 @@ void dialog_abort(struct dialog *d)
 		return;
 	}
 	if (d->feed.state == FEED_HANDED) {
-		result_fault(d, CLASS_NETWORK, "4.4.2",
-		    "we stopped before the answer");
+		result_fault(
+		    d, CLASS_NETWORK, "4.4.2", "we stopped before the answer");
 		cut(d);
 		return;
 	}
-	tx_undo(d->tx);
+	exchange_undo(d->tx);
 	finish(d);
 	close_dialog(d);
 }

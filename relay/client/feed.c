@@ -11,8 +11,6 @@
  * promised, neither the final dot nor the rest of the chunk is made up, the
  * connection is dropped, and the leg discards what it has.
  */
-#include <inttypes.h>
-
 #include "relay/client/client_int.h"
 
 enum {
@@ -56,7 +54,9 @@ void feed_begin(struct dialog *d, bool chunked)
 	strbuf_reserve(out,
 	    (s->size < STREAM_OUT_HIGH ? s->size : STREAM_OUT_HIGH) + SLACK);
 	if (chunked) {
-		strbuf_addf(out, "BDAT %" PRIu64 " LAST\r\n", s->size);
+		strbuf_adds(out, "BDAT ");
+		strbuf_addu(out, s->size);
+		strbuf_adds(out, " LAST\r\n");
 		d->due++;
 	}
 	feed_pump(d);

@@ -19,7 +19,7 @@
 
 enum {
 	HOSTS_MAX = 16,
-	ADDRS_MAX = 4, /* of a family and host */
+	ADDRS_MAX = 4,	/* of a family and host */
 	TRIES_MAX = 10, /* connections for one attempt */
 	SMTP_PORT = 25,
 };
@@ -43,13 +43,13 @@ struct hops {
 	void (*ready)(void *arg);
 	void *arg;
 	struct dns_query *mx_query;
-	bool mx;       /* hosts have preferences */
-	bool waiting;  /* HOPS_WAIT was said     */
-	bool self;     /* we were among them     */
-	bool unfit;    /* addresses were not of the source's family */
-	bool unknown;  /* a question found no answer, now */
+	bool mx;	/* hosts have preferences */
+	bool waiting;	/* HOPS_WAIT was said     */
+	bool self;	/* we were among them     */
+	bool unfit;	/* addresses were not of the source's family */
+	bool unknown;	/* a question found no answer, now */
 	bool concluded; /* `fault` says why there is no host at all */
-	int self_from; /* from this preference on hosts are dropped */
+	int self_from;	/* from this preference on hosts are dropped */
 	int tries;
 	struct host host[HOSTS_MAX];
 	int hosts, at;
@@ -80,8 +80,8 @@ enum listens { LISTENS_NOT, LISTENS_WILDCARD, LISTENS_HERE };
 
 /* Two listeners of one machine are told apart by their ports: a leg beside us
  * on the same address is no loop. */
-static enum listens listens(const struct conf_hostport *hp,
-    const struct netaddr *a)
+static enum listens listens(
+    const struct conf_hostport *hp, const struct netaddr *a)
 {
 	struct netaddr own;
 
@@ -154,8 +154,7 @@ static void add_address(struct host *t, const struct netaddr *from)
 {
 	struct hops *h = t->hops;
 	struct netaddr a = *from;
-	enum family f =
-	    a.sa.sa_family == AF_INET6 ? FAMILY_V6 : FAMILY_V4;
+	enum family f = a.sa.sa_family == AF_INET6 ? FAMILY_V6 : FAMILY_V4;
 
 	set_port(&a, t->port);
 	if (is_self(h->req->conf, &a))
@@ -174,8 +173,8 @@ static void note_failure(struct hops *h, const struct dns_answer *a)
 	snprintf(h->why, sizeof(h->why), "%s", a->why == NULL ? "" : a->why);
 }
 
-static void on_addresses(struct host *t, enum family f,
-    const struct dns_answer *a)
+static void on_addresses(
+    struct host *t, enum family f, const struct dns_answer *a)
 {
 	struct hops *h = t->hops;
 
@@ -196,8 +195,7 @@ static void on_v6(void *arg, const struct dns_answer *a)
 	on_addresses(arg, FAMILY_V6, a);
 }
 
-static void add_host(struct hops *h, const char *name, int port,
-    int preference)
+static void add_host(struct hops *h, const char *name, int port, int preference)
 {
 	struct dns *dns = h->client->cfg.dns;
 	struct netaddr literal;
@@ -225,8 +223,8 @@ static const char *mx_domain(const struct hops *h)
 	return h->req->domain != NULL ? h->req->domain : h->req->leg->mx;
 }
 
-static void conclude(struct hops *h, bool for_good, const char *enh,
-    const char *text)
+static void conclude(
+    struct hops *h, bool for_good, const char *enh, const char *text)
 {
 	const char *name =
 	    h->mx || h->req->domain != NULL ? mx_domain(h) : h->req->leg->name;
@@ -249,8 +247,8 @@ static void conclude_unknown(struct hops *h)
 	if (h->why[0] != '\0') {
 		size_t n = strlen(h->fault.text);
 
-		snprintf(h->fault.text + n, sizeof(h->fault.text) - n,
-		    " (%s)", h->why);
+		snprintf(h->fault.text + n, sizeof(h->fault.text) - n, " (%s)",
+		    h->why);
 	}
 }
 
@@ -258,8 +256,8 @@ static void use_mx(struct hops *h, const struct dns_answer *a)
 {
 	for (int i = 0; i < a->count; i++)
 		if (a->mx[i].host[0] != '\0')
-			add_host(h, a->mx[i].host, SMTP_PORT,
-			    a->mx[i].preference);
+			add_host(
+			    h, a->mx[i].host, SMTP_PORT, a->mx[i].preference);
 	if (h->hosts == 0)
 		conclude(h, true, h->req->domain != NULL ? "5.1.10" : "4.3.5",
 		    "the domain takes no mail (null MX)");
@@ -310,13 +308,12 @@ static void begin(struct hops *h)
 {
 	const struct conf_leg *leg = h->req->leg;
 
-	if (h->req->domain != NULL &&
-	    add_literal(h, slice_str(h->req->domain)))
+	if (h->req->domain != NULL && add_literal(h, slice_str(h->req->domain)))
 		return;
 	if (h->req->domain != NULL || leg->mx[0] != '\0') {
 		h->mx = true;
-		h->mx_query = dns_ask(
-		    h->client->cfg.dns, DNS_MX, mx_domain(h), on_mx, h);
+		h->mx_query =
+		    dns_ask(h->client->cfg.dns, DNS_MX, mx_domain(h), on_mx, h);
 		return;
 	}
 	for (int i = 0; i < leg->hosts; i++)

@@ -14,8 +14,8 @@
 /* One line: that is what logs and reports can show. */
 static const char *reply_text(const struct dialog *d)
 {
-	char *text = arena_slicedup(
-	    d->tx->req->arena, strbuf_view(&d->reply.text));
+	char *text =
+	    arena_slicedup(d->tx->req->arena, strbuf_view(&d->reply.text));
 
 	for (char *p = text; *p != '\0'; p++)
 		if (*p == '\n')
@@ -26,7 +26,9 @@ static const char *reply_text(const struct dialog *d)
 static struct result about(const struct dialog *d)
 {
 	return (struct result){.stage = stage_table[d->stage].name,
-	    .remote = d->tx->remote, .tls = d->tx->tls, .address = ""};
+	    .remote = d->tx->remote,
+	    .tls = d->tx->tls,
+	    .address = ""};
 }
 
 static enum reply_class reply_class_of(const struct dialog *d)
@@ -101,22 +103,22 @@ void result_ended(struct dialog *d, enum stream_end why)
 		enum reply_class class;
 		const char *enh, *text;
 	} ends[] = {
-		[STREAM_EOF] = {CLASS_NETWORK, "4.4.2",
-		    "the connection was closed"},
-		[STREAM_RESET] = {CLASS_NETWORK, "4.4.2",
-		    "the connection was lost: "},
-		[STREAM_TIMEOUT] = {CLASS_NETWORK, "4.4.2", "no answer: "},
-		[STREAM_TLS] = {CLASS_CONFIGURATION, "4.7.5", "TLS: "},
-		[STREAM_CONNECT] = {CLASS_NETWORK, "4.4.1", ""},
+	    [STREAM_EOF] = {CLASS_NETWORK, "4.4.2",
+		"the connection was closed"},
+	    [STREAM_RESET] = {CLASS_NETWORK, "4.4.2",
+		"the connection was lost: "},
+	    [STREAM_TIMEOUT] = {CLASS_NETWORK, "4.4.2", "no answer: "},
+	    [STREAM_TLS] = {CLASS_CONFIGURATION, "4.7.5", "TLS: "},
+	    [STREAM_CONNECT] = {CLASS_NETWORK, "4.4.1", ""},
 	};
 	const char *detail = why == STREAM_EOF ? "" : stream_error(d->stream);
 
-	result_fault(d, ends[why].class, ends[why].enh, "%s%s",
-	    ends[why].text, detail);
+	result_fault(
+	    d, ends[why].class, ends[why].enh, "%s%s", ends[why].text, detail);
 }
 
-struct result result_local(const struct dialog *d, const char *enh,
-    const char *text)
+struct result result_local(
+    const struct dialog *d, const char *enh, const char *text)
 {
 	struct result r = about(d);
 

@@ -22,8 +22,8 @@ static enum stage refused(struct dialog *d, enum reply_class class)
 
 enum stage stages_senseless(struct dialog *d)
 {
-	result_fault(d, CLASS_NETWORK, "4.5.0", "%d is no answer here",
-	    d->reply.code);
+	result_fault(
+	    d, CLASS_NETWORK, "4.5.0", "%d is no answer here", d->reply.code);
 	return NEXT_LOST;
 }
 
@@ -86,7 +86,8 @@ static enum stage when_secure(struct dialog *d)
 
 	if (d->secure || level == TLS_NONE)
 		return NEXT_READY;
-	if (level == TLS_MAY && (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
+	if (level == TLS_MAY &&
+	    (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
 		return NEXT_READY;
 	if (stages_offers(d, EXT_STARTTLS))
 		return STAGE_STARTTLS;
@@ -132,8 +133,8 @@ static enum stage on_starttls(struct dialog *d)
 		d->in_clear = true;
 		return NEXT_READY;
 	}
-	return refused(d,
-	    d->reply.code >= 500 ? CLASS_CONFIGURATION : CLASS_NETWORK);
+	return refused(
+	    d, d->reply.code >= 500 ? CLASS_CONFIGURATION : CLASS_NETWORK);
 }
 
 /* The handshake may only begin when the stream knows that nothing follows the

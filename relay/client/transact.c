@@ -11,16 +11,16 @@
  * FLIGHT_BYTES. A larger content waits for the answers to RCPT, so it is
  * never read from the journal in vain.
  */
-#include <inttypes.h>
 #include <limits.h>
 
 #include "relay/client/client_int.h"
+#include "relay/mail/codec.h"
 
 enum { FLIGHT_BYTES = 64 * 1024 };
 
 /* ---- before ---- */
 
-static bool any_utf8(const struct tx *t)
+static bool any_utf8(const struct exchange *t)
 {
 	for (unsigned i = 0; i < t->req->rcpts; i++)
 		if (t->rcpt[i].state == RCPT_OPEN && t->rcpt[i].utf8)
@@ -32,19 +32,19 @@ static void fail_all(struct dialog *d, const char *enh, const char *text)
 {
 	struct result r = result_local(d, enh, text);
 
-	tx_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &r);
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &r);
 }
 
 static void fail_utf8(struct dialog *d)
 {
 	struct result r = result_local(d, "5.6.7",
 	    "the recipient's address needs SMTPUTF8, which is not offered");
-	struct tx *t = d->tx;
+	struct exchange *t = d->tx;
 
 	r.class = CLASS_RECIPIENT;
 	for (unsigned i = 0; i < t->req->rcpts; i++)
 		if (t->rcpt[i].state == RCPT_OPEN && t->rcpt[i].utf8)
-			tx_settle(t, i, &r);
+			exchange_settle(t, i, &r);
 }
 
 /* Content that has been 8-bit all along goes to a leg without 8BITMIME as it
@@ -64,7 +64,8 @@ void transact_admit(struct dialog *d)
 		    "the message needs SMTPUTF8, which is not offered");
 	else if (r->bare_lf && !stages_offers(d, EXT_CHUNKING))
 		fail_all(d, "5.6.11",
-		    "bare CR or LF in the content, and CHUNKING is not offered");
+		    "bare CR or LF in the content, and CHUNKING is not "
+		    "offered");
 	else if (r->body == BODY_BINARYMIME &&
 		 !stages_offers(d, EXT_CHUNKING | EXT_BINARYMIME))
 		fail_all(d, "5.6.3",
@@ -82,7 +83,8 @@ static void put_dsn_ret(struct dialog *d, struct strbuf *out)
 	const struct client_request *r = d->tx->req;
 
 	if (r->ret != RET_NONE)
-		strbuf_adds(out, r->ret == RET_FULL ? " RET=FULL" : " RET=HDRS");
+		strbuf_adds(
+		    out, r->ret == RET_FULL ? " RET=FULL" : " RET=HDRS");
 	if (r->envid[0] != '\0' && xtext_valid(slice_str(r->envid))) {
 		strbuf_adds(out, " ENVID=");
 		strbuf_adds(out, r->envid);
@@ -100,7 +102,7 @@ static void put_body(struct dialog *d, struct strbuf *out)
 		strbuf_adds(out, " BODY=8BITMIME");
 }
 
-static bool batch_has_utf8(const struct tx *t)
+static bool batch_has_utf8(const struct exchange *t)
 {
 	for (unsigned i = 0; i < t->batched; i++)
 		if (t->rcpt[t->batch[i]].utf8)
@@ -115,8 +117,10 @@ static void put_mail(struct dialog *d, struct strbuf *out)
 	strbuf_adds(out, "MAIL FROM:<");
 	strbuf_adds(out, r->from);
 	strbuf_addc(out, '>');
-	if (stages_offers(d, EXT_SIZE))
-		strbuf_addf(out, " SIZE=%" PRIu64, r->content->size);
+	if (stages_offers(d, EXT_SIZE)) {
+		strbuf_adds(out, " SIZE=");
+		strbuf_addu(out, r->content->size);
+	}
 	put_body(d, out);
 	if (r->utf8 || batch_has_utf8(d->tx))
 		strbuf_adds(out, " SMTPUTF8");
@@ -200,10 +204,10 @@ static unsigned batch_limit(const struct dialog *d)
 
 void transact_send_mail(struct dialog *d)
 {
-	struct tx *t = d->tx;
+	struct exchange *t = d->tx;
 	struct strbuf *out = stream_out(d->stream);
 
-	tx_begin(t, batch_limit(d));
+	exchange_begin(t, batch_limit(d));
 	d->messages++;
 	d->flight = stages_offers(d, EXT_PIPELINING);
 	d->data_sent = false;
@@ -235,13 +239,14 @@ enum stage transact_on_mail(struct dialog *d)
 	if (d->reply.code < 400)
 		return stages_senseless(d);
 	r = result_reply(d);
-	tx_settle_all(d->tx, STATE_BIT(RCPT_OPEN) | STATE_BIT(RCPT_SENT), &r);
+	exchange_settle_all(
+	    d->tx, STATE_BIT(RCPT_OPEN) | STATE_BIT(RCPT_SENT), &r);
 	return d->flight ? STAGE_RCPT : over(d, false);
 }
 
 void transact_send_rcpt(struct dialog *d)
 {
-	struct tx *t = d->tx;
+	struct exchange *t = d->tx;
 
 	if (!d->flight)
 		put_rcpt(d, t->batch[t->answered], stream_out(d->stream));
@@ -263,7 +268,7 @@ static bool is_split(const struct dialog *d)
 
 static void judge_rcpt(struct dialog *d, unsigned i)
 {
-	struct tx *t = d->tx;
+	struct exchange *t = d->tx;
 	struct result r;
 
 	if (d->reply.code < 300) {
@@ -271,10 +276,10 @@ static void judge_rcpt(struct dialog *d, unsigned i)
 		t->accepted++;
 	} else if (is_split(d)) {
 		d->rcpt_limit = lesser(d->rcpt_limit, (int)t->accepted);
-		tx_reopen(t, i);
+		exchange_reopen(t, i);
 	} else {
 		r = result_reply(d);
-		tx_settle(t, i, &r);
+		exchange_settle(t, i, &r);
 	}
 }
 
@@ -292,7 +297,7 @@ static enum stage after_rcpts(struct dialog *d)
 
 enum stage transact_on_rcpt(struct dialog *d)
 {
-	struct tx *t = d->tx;
+	struct exchange *t = d->tx;
 	unsigned i = t->batch[t->answered];
 
 	if (d->reply.code >= 300 && d->reply.code < 400)
@@ -321,7 +326,7 @@ enum stage transact_on_data(struct dialog *d)
 	if (d->reply.code < 400)
 		return stages_senseless(d);
 	r = result_reply(d);
-	tx_settle_all(d->tx, STATE_BIT(RCPT_ACCEPTED), &r);
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_ACCEPTED), &r);
 	return over(d, true);
 }
 
@@ -356,7 +361,7 @@ enum stage transact_on_body(struct dialog *d)
 	if (!handed && d->reply.code < 300)
 		return stages_senseless(d);
 	r = result_reply(d);
-	tx_settle_all(d->tx, STATE_BIT(RCPT_ACCEPTED), &r);
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_ACCEPTED), &r);
 	if (!handed) {
 		/* A refusal ahead of the end counts, but what we promised to
 		 * send cannot be taken back. */

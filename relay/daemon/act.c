@@ -9,6 +9,7 @@
 
 /* Waits for the journal on behalf of whoever asked. */
 struct act_wait {
+	struct written written;
 	void (*done)(void *arg, bool ok);
 	void *arg;
 };
@@ -74,7 +75,7 @@ int settle_act_parse(struct slice name)
 	return -1;
 }
 
-void settle_act_written(struct settle *s, struct spool_op *op)
+static void on_act_written(struct settle *s, struct spool_op *op)
 {
 	struct act_wait *wait = op->arg;
 
@@ -92,7 +93,7 @@ static void write_act(struct settle *s, const struct settle_act *act,
 	struct move *mv;
 	struct spool_op *op;
 
-	*wait = (struct act_wait){act->done, act->arg};
+	*wait = (struct act_wait){{on_act_written}, act->done, act->arg};
 	item->created_us = act->what == ACT_RETRY
 			       ? clock_wall_us(s->app->clock)
 			       : item->created_us;
@@ -102,11 +103,7 @@ static void write_act(struct settle *s, const struct settle_act *act,
 	actor_pack(&(struct actor){act->who, act->reason}, &m.details);
 	mv->detail_n = m.details.n;
 	op = settle_op(&m);
-	op->flags = OP_SYNC;
-	op->to = &s->box;
-	op->kind = S_WRITTEN;
-	op->arg = wait;
-	spool_post(s->app->spool, op);
+	settle_post(s, op, &wait->written);
 	/* From now on nothing is begun for it; it is reported once synced. */
 	settle_apply(s, &m);
 	settle_moves_fini(&m);
@@ -120,7 +117,7 @@ static bool bounce(struct settle *s, const struct settle_act *act,
 
 	if (item->role == ROLE_COPY || !dstate_live(item->state))
 		return false;
-	j = settle_job(id, &item->number, 1);
+	j = settle_job(s, id, &item->number, 1);
 	j->kind = JOB_BOUNCE;
 	j->leg = item->leg;
 	j->role = item->role;
@@ -136,7 +133,7 @@ bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
 {
 	struct queue_item item;
 
-	if (!settle_item(s, id, number, &item))
+	if (!queue_get(s->queue, id, number, &item))
 		return false;
 	/* In a worker's hand: the dialog cannot be called back. */
 	if (queue_claimed(s->queue, id, number))

@@ -17,7 +17,7 @@
 
 enum { A_CALL = 1, DESCRIPTORS_RESERVED = 256, STOP_LOOK_MS = 20 };
 
-/* ---- calls to another thread ------------------------------------------------- */
+/* ---- calls to another thread ---- */
 
 void call_post(struct mailbox *to, int kind, void (*fn)(void *arg), void *arg)
 {
@@ -79,7 +79,7 @@ static void *accept_thread(void *arg)
 	return NULL;
 }
 
-/* ---- start ---------------------------------------------------------------------- */
+/* ---- start ---- */
 
 static int check_descriptors(const struct app *a, struct error *err)
 {
@@ -189,8 +189,9 @@ static void log_listeners(const struct app *a)
 		for (int k = 0; k < c->listen[i].addresses; k++)
 			if (acceptor_address(a->acceptor, i, k, &at)) {
 				netaddr_text(&at, text);
-				log_info("listen", kv_str("name",
-				    c->listen[i].name), kv_str("address", text));
+				log_info("listen",
+				    kv_str("name", c->listen[i].name),
+				    kv_str("address", text));
 			}
 }
 
@@ -220,7 +221,7 @@ int app_start(struct app *a, struct live *live, struct error *err)
 	return run_threads(a, err);
 }
 
-/* ---- reload ------------------------------------------------------------------------ */
+/* ---- reload ---- */
 
 int app_reconfigure(struct app *a, struct live *live, struct error *err)
 {
@@ -251,7 +252,7 @@ void app_yield(struct app *a, int leg, int except_worker)
 			worker_yield(a->worker[i], leg);
 }
 
-/* ---- stop ----------------------------------------------------------------------------- */
+/* ---- stop ---- */
 
 static bool all_quiet(const struct app *a)
 {

@@ -33,7 +33,7 @@ static bool row_fails(const struct mail *m, const struct outcome_letter *o,
     unsigned i)
 {
 	return o->row[i].result.outcome == OUT_FAILED &&
-	       o->row[i].number < m->deliveries;
+	       o->row[i].delivery.rcpt < m->env.rcpts;
 }
 
 bool bounce_due(const struct mail *m, const struct outcome_letter *o)
@@ -46,7 +46,7 @@ bool bounce_due(const struct mail *m, const struct outcome_letter *o)
 	return false;
 }
 
-/* ---- the text ------------------------------------------------------------------ */
+/* ---- the text ---- */
 
 /* `text` with every `inner` (the address a leg knows) replaced by `outer`
  * (the one the sender knows): the inside of the house is nobody's business
@@ -128,7 +128,7 @@ static void print(struct worker *w, const struct mail *m, struct slice header,
 	dsn_print(d, out);
 }
 
-/* ---- where it goes ---------------------------------------------------------------- */
+/* ---- where it goes ---- */
 
 static void one_leg(struct route *r, int leg)
 {
@@ -160,6 +160,8 @@ static bool find_way(struct worker *w, const struct addr *to,
 			table_end(t);
 		*parked_out = d->route.kind != ROUTE_LEGS && !d->held;
 	} else if (c->dsn.via[0] != '\0') {
+		/* No change of the table concerns it. */
+		d->change = atomic_load(&w->app->change_floor);
 		one_leg(&d->route,
 		    names_id(w->app->names, slice_str(c->dsn.via)));
 	} else {
@@ -185,7 +187,8 @@ static unsigned make_deliveries(const struct decision *d, bool parked,
 static struct accepted_letter *make_items(const struct envelope *e,
     const struct spool_delivery *dl, unsigned n, uint64_t hash)
 {
-	struct accepted_letter *l = mem_new(sizeof(*l) + n * sizeof(l->item[0]));
+	struct accepted_letter *l = mem_new(
+	    sizeof(*l) + n * sizeof(l->item[0]));
 
 	l->letter.kind = S_ACCEPTED;
 	l->id = e->id;
@@ -200,7 +203,7 @@ static struct accepted_letter *make_items(const struct envelope *e,
 	return l;
 }
 
-/* ---- all together -------------------------------------------------------------------- */
+/* ---- all together ---- */
 
 /* The draft is prepared; it is written by the group that it becomes. */
 static void prepare(struct worker *w, struct outcome_letter *o,
@@ -261,11 +264,10 @@ bool bounce_prepare(struct worker *w, const struct mail *m,
 	bool ok;
 
 	for (unsigned i = 0; i < o->n; i++) {
-		const struct spool_delivery *dl;
+		const struct job_row *dl = &o->row[i].delivery;
 
 		if (!row_fails(m, o, i))
 			continue;
-		dl = &m->delivery[o->row[i].number];
 		o->row[i].silent = !bounce_wanted(&m->env, dl->rcpt) ||
 				   (dl->flags & DF_DSN_SENT) != 0;
 		o->row[i].told = !o->row[i].silent;

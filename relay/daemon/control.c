@@ -33,7 +33,7 @@ void control_come_back(struct control *c, void (*fn)(void *arg), void *arg)
 	call_post(&c->box, O_CALL, fn, arg);
 }
 
-/* ---- status -------------------------------------------------------------------- */
+/* ---- status ---- */
 
 /* The writer's totals beside the queue's own count, taken on the queue's
  * thread. What is on its way between the two makes them differ for a moment:
@@ -259,7 +259,7 @@ static void run_leg_list(void *arg, struct ctl_request *r, const json_t *args)
 	begin_status(arg, r, true);
 }
 
-/* ---- legs ----------------------------------------------------------------------- */
+/* ---- legs ---- */
 
 /* A decision: in the journal before it is acted on and reported. */
 struct leg_act {
@@ -386,7 +386,7 @@ static void restore_legs(struct control *c)
 	strbuf_fini(&value);
 }
 
-/* ---- flip --wait, hold --wait ------------------------------------------------------- */
+/* ---- flip --wait, hold --wait ---- */
 
 /* Until no attempt that was begun under an older change is open for these
  * recipients, or at all. */
@@ -510,7 +510,7 @@ static const struct ctl_command commands[] = {
 	/* clang-format on */
 };
 
-/* ---- the door -------------------------------------------------------------------------- */
+/* ---- the door ---- */
 
 static void on_letter(void *arg, struct letter *l)
 {

@@ -58,7 +58,7 @@ static void select_free(struct select *s)
 	mem_free(s);
 }
 
-/* ---- the walk ------------------------------------------------------------------- */
+/* ---- the walk ---- */
 
 static void select_next(struct select *s);
 
@@ -167,7 +167,7 @@ void control_queue_fetched(struct control *c, struct spool_fetch *f)
 	select_next(s);
 }
 
-/* ---- arguments --------------------------------------------------------------------- */
+/* ---- arguments ---- */
 
 static int read_ids(struct select *s, const json_t *args)
 {
@@ -176,7 +176,8 @@ static int read_ids(struct select *s, const json_t *args)
 	size_t n = json_array_size(ids);
 
 	s->f.id = NEW_ARRAY(uint64_t, n + 1);
-	if (one[0] != '\0' && id_parse(slice_str(one), &s->f.id[s->f.ids++]) < 0) {
+	if (one[0] != '\0' &&
+	    id_parse(slice_str(one), &s->f.id[s->f.ids++]) < 0) {
 		ctl_end(s->r, 1, "\"%s\" is no message id; ids have 13 "
 			"characters, see `posthouse queue list`", one);
 		return -1;
@@ -237,7 +238,7 @@ static struct select *select_new(struct control *c, struct ctl_request *r,
 	return NULL;
 }
 
-/* ---- rows -------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static void last_reply(const struct queue_row *row, const struct mail *m,
     struct arena *a, struct strbuf *out)
@@ -323,7 +324,7 @@ void control_queue_list(void *arg, struct ctl_request *r, const json_t *args)
 	control_ask_queue(s->c, read_slice, s);
 }
 
-/* ---- show and export: the content ------------------------------------------------------ */
+/* ---- show and export: the content ---- */
 
 struct content {
 	struct control *c;
@@ -483,7 +484,7 @@ void control_queue_export(void *arg, struct ctl_request *r,
 		begin_content(arg, r, id, "queue export");
 }
 
-/* ---- decisions ------------------------------------------------------------------------- */
+/* ---- decisions ---- */
 
 /* One delivery that was found; waits for the journal. */
 struct one_act {

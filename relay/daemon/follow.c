@@ -8,13 +8,11 @@
 
 #include <stdio.h>
 
-#include "policy/table.h"
+#include "policy/route.h"
 #include "relay/audit/note.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/daemon/settle.h"
-#include "relay/mail/addr.h"
-#include "relay/mail/domain.h"
 
 enum { SLICE_ROWS = 1000, POLL_MS = 50 };
 #define CHECKPOINT_US INT64_C(10000000)
@@ -36,7 +34,7 @@ struct follow {
 	bool said; /* the table's trouble was logged */
 };
 
-/* ---- the log ---------------------------------------------------------------- */
+/* ---- the log ---- */
 
 struct slice_read {
 	struct follow *f;
@@ -47,17 +45,11 @@ struct slice_read {
 
 uint64_t follow_key_hash(const struct conf *c, struct slice key)
 {
-	const struct conf_domain *d;
 	struct strbuf b;
-	struct addr a;
-	const char *why;
 	uint64_t hash = 0;
 
-	if (addr_parse(key, true, &a, &why) < 0)
-		return 0;
-	d = conf_domain(c, a.domain);
 	strbuf_init(&b, 2 * ADDR_MAX);
-	if (addr_key(&a, d == NULL ? '\0' : d->subaddress, &b))
+	if (route_base(c, key, &b))
 		hash = hash_slice(strbuf_view(&b)) | 1;
 	strbuf_fini(&b);
 	return hash;
@@ -107,7 +99,7 @@ static void tell_applied(struct follow *f, uint64_t change)
 	mailbox_post(settle_box(f->app->settle), &l->letter);
 }
 
-/* ---- the audit trail ----------------------------------------------------------- */
+/* ---- the audit trail ---- */
 
 static void on_change(void *arg, const struct table_change *c)
 {
@@ -154,7 +146,7 @@ static uint64_t remembered(struct app *a)
 	return v;
 }
 
-/* ---- steps ------------------------------------------------------------------------ */
+/* ---- steps ---- */
 
 static void trouble(struct follow *f, const struct error *err)
 {
@@ -283,7 +275,7 @@ void follow_step(struct follow *f)
 		log_warn("table.checkpoint", kv_err(&err));
 }
 
-/* ---- the thread ---------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 struct follow *follow_new(struct app *a, uint64_t after, struct error *err)
 {

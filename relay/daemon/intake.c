@@ -82,7 +82,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	return ANSWER_NOW;
 }
 
-/* ---- RCPT ---------------------------------------------------------------- */
+/* ---- RCPT ---- */
 
 static struct spool_delivery *new_delivery(struct intake *in)
 {
@@ -189,7 +189,8 @@ static enum answer on_rcpt(void *arg, struct session *s,
 
 	(void)arg;
 	qualify(in->mail->arena, c, &t);
-	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n > ENVELOPE_MAX) {
+	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n >
+	    ENVELOPE_MAX) {
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}
@@ -208,7 +209,7 @@ static enum answer on_rcpt(void *arg, struct session *s,
 	return ANSWER_NOW;
 }
 
-/* ---- content --------------------------------------------------------------- */
+/* ---- content ---- */
 
 static void no_space(struct reply *r)
 {
@@ -300,8 +301,13 @@ static void commit(struct intake *in)
 	struct mail *m = in->mail;
 	struct strbuf packed;
 
-	for (unsigned i = 0; i < m->deliveries; i++)
-		m->delivery[i].created_us = m->env.accepted_us;
+	for (unsigned i = 0; i < m->deliveries; i++) {
+		struct spool_delivery *d = &m->delivery[i];
+
+		d->created_us = m->env.accepted_us;
+		if (d->state == D_HELD)
+			d->due_us = m->env.accepted_us; /* since when */
+	}
 	strbuf_init(&packed, 2 * ENVELOPE_MAX);
 	envelope_pack(&m->env, &packed);
 	in->committed = true;
@@ -348,7 +354,8 @@ static void tell_queue(struct worker *w, const struct mail *m)
 		l->item[i] = (struct queue_item){.number = i,
 		    .rcpt = d->rcpt, .leg = d->leg, .role = d->role,
 		    .state = d->state, .hash = m->hash[d->rcpt],
-		    .change = d->change, .created_us = d->created_us};
+		    .change = d->change, .created_us = d->created_us,
+		    .due_us = d->due_us};
 	}
 	mailbox_post(settle_box(w->app->settle), &l->letter);
 }
@@ -380,7 +387,7 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 	mail_unref(m);
 }
 
-/* ---- ends ------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 static void on_reset(void *arg, struct session *s)
 {

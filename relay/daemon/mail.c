@@ -64,6 +64,8 @@ bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)
 {
 	const char *why;
 
-	return rcpt < m->env.rcpts &&
-	       addr_parse(slice_str(m->env.rcpt[rcpt].to), true, out, &why) == 0;
+	if (rcpt >= m->env.rcpts)
+		return false;
+	return addr_parse(slice_str(m->env.rcpt[rcpt].to), true, out, &why) ==
+	       0;
 }

@@ -46,8 +46,8 @@ static int open_log(const struct conf *c, const struct clock *clock)
 		if (strcmp(c->log.level, levels[i]) == 0)
 			level = i;
 	if (c->log.file[0] != '\0')
-		fd = open(c->log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-		    0640);
+		fd = open(c->log.file,
+		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 	log_setup(fd < 0 ? 2 : fd, (enum log_level)level, clock);
 	return fd;
 }
@@ -60,7 +60,7 @@ static struct live *load(const char *file, struct names *names,
 	return c == NULL ? NULL : live_new(c, err);
 }
 
-/* ---- signals ------------------------------------------------------------------ */
+/* ---- signals ---- */
 
 static void reload(struct daemon *d)
 {
@@ -115,7 +115,7 @@ static void on_watchdog(void *arg)
 	timer_set(&d->watchdog, sd_watchdog_ms());
 }
 
-/* ---- run ----------------------------------------------------------------------- */
+/* ---- run ---- */
 
 static const int signals[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
 
@@ -153,7 +153,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	*o = (struct options){.file = PH_SYSCONFDIR "/posthouse/posthouse.conf"};
+	*o = (struct options){
+	    .file = PH_SYSCONFDIR "/posthouse/posthouse.conf"};
 	while ((c = getopt(argc, argv, "ftc:Vh")) != -1) {
 		switch (c) {
 		case 'f':

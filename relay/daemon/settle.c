@@ -7,18 +7,17 @@
  */
 #include "relay/daemon/settle.h"
 
-#include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/follow.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
 #include "relay/daemon/worker.h"
 #include "relay/mail/actor.h"
-#include "relay/mail/domain.h"
 
 enum { RESOLVE_MAX = 64, PULL_MAX = 4 };
 #define TROUBLE_US INT64_C(30000000)
 
-/* ---- items ------------------------------------------------------------------- */
+/* ---- items ---- */
 
 struct spool_delivery settle_delivery(const struct queue_item *i)
 {
@@ -56,21 +55,7 @@ struct queue_row *settle_rows(struct settle *s, uint64_t id, unsigned *n_out)
 	}
 }
 
-bool settle_item(struct settle *s, uint64_t id, uint32_t number,
-    struct queue_item *out)
-{
-	unsigned n;
-	struct queue_row *rows = settle_rows(s, id, &n);
-
-	for (unsigned i = 0; i < n; i++)
-		if (rows[i].item.number == number) {
-			*out = rows[i].item;
-			return true;
-		}
-	return false;
-}
-
-/* ---- moves --------------------------------------------------------------------- */
+/* ---- moves ---- */
 
 void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us)
 {
@@ -118,7 +103,7 @@ void settle_apply(struct settle *s, const struct moves *m)
 		queue_set(s->queue, m->id, &m->move[i].item);
 }
 
-/* ---- an attempt's outcome --------------------------------------------------------- */
+/* ---- an attempt's outcome ---- */
 
 static void move_failed(const struct outcome_letter *o, unsigned k,
     struct queue_item *i)
@@ -141,7 +126,9 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	const struct result *r = &o->row[k].result;
 
 	i->reason = (uint8_t)o->why;
-	i->uncertain = r->uncertain ? UNC_YES : UNC_NO;
+	/* Sticky: what may have been sent before may be a duplicate now (D8). */
+	if (r->uncertain)
+		i->uncertain = UNC_YES;
 	if (o->change != 0)
 		i->change = o->change;
 	if (o->why == WHY_ATTEMPT)
@@ -166,6 +153,15 @@ static void outcome_free(struct outcome_letter *o)
 	arena_free(o->arena);
 	mem_free(o->dsn_items);
 	mem_free(o);
+}
+
+void settle_post(struct settle *s, struct spool_op *op, struct written *w)
+{
+	op->flags = OP_SYNC;
+	op->to = &s->box;
+	op->kind = S_WRITTEN;
+	op->arg = w;
+	spool_post(s->app->spool, op);
 }
 
 /* A group is written: the bounce holds and its DSN is ours, or neither. */
@@ -199,11 +195,8 @@ static void post_group(struct settle *s, struct outcome_letter *o,
 	g->outcome = o;
 	g->moves = *m;
 	op->group = o->dsn;
-	op->flags = OP_SYNC;
-	op->to = &s->box;
-	op->kind = S_WRITTEN;
-	op->arg = g;
-	spool_post(s->app->spool, op);
+	g->written.fn = on_group;
+	settle_post(s, op, &g->written);
 }
 
 static void add_detail(struct moves *m, struct move *mv,
@@ -228,7 +221,7 @@ static void on_outcome(struct settle *s, struct outcome_letter *o)
 		struct queue_item item;
 
 		/* Deleted meanwhile: nothing is owed any more. */
-		if (!settle_item(s, o->id, o->row[k].number, &item))
+		if (!queue_get(s->queue, o->id, o->row[k].delivery.number, &item))
 			continue;
 		if (o->row[k].result.outcome == OUT_UNTRIED) {
 			queue_unclaim(s->queue, o->id, item.number, true);
@@ -251,7 +244,7 @@ static void on_outcome(struct settle *s, struct outcome_letter *o)
 	outcome_free(o);
 }
 
-/* ---- routes anew (doc/routing.md) --------------------------------------------------- */
+/* ---- routes anew (doc/routing.md) ---- */
 
 static unsigned have_of(const struct queue_row *rows, unsigned n,
     uint32_t rcpt, struct plan_have *have)
@@ -280,12 +273,31 @@ static const struct queue_item *row_item(const struct queue_row *rows,
 	return NULL;
 }
 
+/* Held time never counts against the lifetime (D10): the moment it was held
+ * stands in the due time, which a held delivery has no other use for. */
+static void hold(struct queue_item *i, int64_t now_us)
+{
+	i->state = D_HELD;
+	i->due_us = now_us;
+}
+
+static void release(struct queue_item *i, int64_t now_us)
+{
+	if (i->due_us > 0 && i->due_us < now_us)
+		i->created_us += now_us - i->due_us;
+	i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
+	i->due_us = 0;
+}
+
 /* What a step makes of the delivery it names. */
-static enum why step_item(const struct plan_step *st, struct queue_item *i)
+static enum why step_item(const struct plan_step *st, struct queue_item *i,
+    int64_t now_us)
 {
 	switch (st->what) {
 	case PLAN_CREATE:
 		i->state = st->state;
+		if (i->state == D_HELD)
+			hold(i, now_us);
 		return WHY_ROUTE;
 	case PLAN_SUPERSEDE:
 		i->state = D_SUPERSEDED;
@@ -294,11 +306,10 @@ static enum why step_item(const struct plan_step *st, struct queue_item *i)
 		i->role = st->role;
 		return WHY_ROUTE;
 	case PLAN_HOLD:
-		i->state = D_HELD;
+		hold(i, now_us);
 		return WHY_HOLD;
 	case PLAN_RELEASE:
-		i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
-		i->due_us = 0;
+		release(i, now_us);
 		return WHY_RELEASE;
 	case PLAN_PARK:
 		i->state = D_PARKED;
@@ -322,7 +333,7 @@ static void add_step(struct moves *m, const struct resolved_letter *l,
 		return;
 	}
 	item.change = l->change;
-	item.reason = (uint8_t)step_item(st, &item);
+	item.reason = (uint8_t)step_item(st, &item, m->time_us);
 	settle_move(m, &item);
 }
 
@@ -341,6 +352,32 @@ static void plan_rcpt(struct settle *s, const struct resolved_letter *l,
 		    row_item(rows, n, step[i].number));
 }
 
+/* A new delivery is started when the journal has it and not before: whoever
+ * reads the message for it must find it there. */
+struct resolving {
+	struct written written;
+	uint64_t id, change;
+};
+
+static void on_rerouted(struct settle *s, struct spool_op *op)
+{
+	struct resolving *r = op->arg;
+
+	queue_resolved(s->queue, r->id,
+	    op->status == SPOOL_STORED ? r->change : 0);
+	mem_free(r);
+	spool_op_free(op);
+}
+
+static void reroute(struct settle *s, const struct moves *m, uint64_t change)
+{
+	struct resolving *r = NEW(struct resolving);
+
+	*r = (struct resolving){{on_rerouted}, m->id, change};
+	settle_post(s, settle_op(m), &r->written);
+	settle_apply(s, m);
+}
+
 static void on_resolved(struct settle *s, struct resolved_letter *l)
 {
 	struct moves m;
@@ -354,16 +391,15 @@ static void on_resolved(struct settle *s, struct resolved_letter *l)
 	for (uint32_t i = 0; n != 0 && !l->failed && i < l->n; i++)
 		if (!l->rcpt[i].pinned)
 			plan_rcpt(s, l, i, &m);
-	if (m.n != 0) {
-		spool_post(s->app->spool, settle_op(&m));
-		settle_apply(s, &m);
-	}
+	if (m.n != 0)
+		reroute(s, &m, l->change);
+	else
+		queue_resolved(s->queue, l->id, l->failed ? 0 : l->change);
 	settle_moves_fini(&m);
-	queue_resolved(s->queue, l->id, l->failed ? 0 : l->change);
 	mem_free(l);
 }
 
-/* ---- the other letters ------------------------------------------------------------------ */
+/* ---- the other letters ---- */
 
 static void on_accepted(struct settle *s, struct accepted_letter *l)
 {
@@ -381,7 +417,7 @@ static void on_unclaim(struct settle *s, struct unclaim_letter *l)
 			queue_unclaim(s->queue, l->id, l->number[i], false);
 			continue;
 		}
-		if (!settle_item(s, l->id, l->number[i], &item))
+		if (!queue_get(s->queue, l->id, l->number[i], &item))
 			continue;
 		item.state = D_DEFERRED;
 		item.due_us = clock_wall_us(s->app->clock) + TROUBLE_US;
@@ -409,16 +445,9 @@ static void on_wake(struct settle *s, struct wake_letter *l)
 	mem_free(l);
 }
 
-static void on_written(struct settle *s, struct spool_op *op)
-{
-	if (op->group != NULL)
-		on_group(s, op);
-	else
-		settle_act_written(s, op);
-}
-
 static void on_letter(struct settle *s, struct letter *l)
 {
+	struct spool_op *op;
 	struct call *call;
 
 	switch ((enum settle_letter)l->kind) {
@@ -441,7 +470,8 @@ static void on_letter(struct settle *s, struct letter *l)
 		on_wake(s, (struct wake_letter *)l);
 		break;
 	case S_WRITTEN:
-		on_written(s, (struct spool_op *)l);
+		op = (struct spool_op *)l;
+		((struct written *)op->arg)->fn(s, op);
 		break;
 	case S_CALL:
 		call = (struct call *)l;
@@ -451,7 +481,7 @@ static void on_letter(struct settle *s, struct letter *l)
 	}
 }
 
-/* ---- what the queue wants ---------------------------------------------------------------- */
+/* ---- what the queue wants ---- */
 
 static struct worker *pick(struct settle *s, int worker)
 {
@@ -460,15 +490,20 @@ static struct worker *pick(struct settle *s, int worker)
 	return s->app->worker[worker];
 }
 
-struct job_letter *settle_job(uint64_t id, const uint32_t *number, unsigned n)
+/* The journal may be behind: what a worker must know of the deliveries goes
+ * along. */
+struct job_letter *settle_job(struct settle *s, uint64_t id,
+    const uint32_t *number, unsigned n)
 {
-	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->number[0]));
+	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->row[0]));
+	struct queue_item item;
 
 	j->letter.kind = W_JOB;
 	j->id = id;
-	j->n = n;
-	if (n != 0)
-		memcpy(j->number, number, n * sizeof(j->number[0]));
+	for (unsigned i = 0; i < n; i++)
+		if (queue_get(s->queue, id, number[i], &item))
+			j->row[j->n++] = (struct job_row){
+			    item.number, item.rcpt, item.flags};
 	return j;
 }
 
@@ -480,7 +515,7 @@ void settle_send_job(struct settle *s, int worker, struct job_letter *j)
 static void queue_start(void *arg, int worker, const struct queue_job *job)
 {
 	struct settle *s = arg;
-	struct job_letter *j = settle_job(job->id, job->number, job->n);
+	struct job_letter *j = settle_job(s, job->id, job->number, job->n);
 
 	j->kind = job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
 	j->leg = job->leg;
@@ -492,7 +527,7 @@ static void queue_start(void *arg, int worker, const struct queue_job *job)
 static void queue_resolve(void *arg, uint64_t id)
 {
 	struct settle *s = arg;
-	struct job_letter *j = settle_job(id, NULL, 0);
+	struct job_letter *j = settle_job(s, id, NULL, 0);
 
 	j->letter.kind = W_RESOLVE;
 	settle_send_job(s, -1, j);
@@ -508,28 +543,22 @@ static void queue_wants_slot(void *arg, int leg)
 static const struct queue_ops queue_ops = {
 	queue_start, queue_resolve, queue_wants_slot};
 
-/* ---- recovery ------------------------------------------------------------------------------- */
+/* ---- recovery ---- */
 
-/* The queue's key of a recipient, without the table: its folded base. */
+/* The queue's key of a recipient, without the table. */
 static uint64_t base_hash(struct settle *s, const char *to)
 {
-	const struct conf *c = s->app->live->conf;
-	const struct conf_domain *d = NULL;
 	struct strbuf key;
 	struct addr a;
 	const char *why;
-	uint64_t hash = 1;
+	uint64_t hash = 0;
 
-	if (addr_parse(slice_str(to), true, &a, &why) < 0)
-		return hash;
-	strbuf_init(&key, ADDR_MAX * 2);
-	if (domain_normal(a.domain, &key))
-		d = conf_domain(c, strbuf_view(&key));
-	strbuf_reset(&key);
-	if (addr_key(&a, d == NULL ? '\0' : d->subaddress, &key))
-		hash = hash_slice(strbuf_view(&key)) | 1;
+	strbuf_init(&key, 2 * ADDR_MAX);
+	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
+	    addr_key(&a, '\0', &key))
+		hash = follow_key_hash(s->app->live->conf, strbuf_view(&key));
 	strbuf_fini(&key);
-	return hash;
+	return hash | 1;
 }
 
 void settle_recovered(void *arg, uint64_t id, struct slice envelope,
@@ -563,7 +592,7 @@ uint64_t settle_oldest_change(const struct settle *s)
 	return s->oldest_change;
 }
 
-/* ---- the thread ------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 struct settle *settle_new(struct app *a)
 {

@@ -43,19 +43,26 @@ struct move *settle_move(struct moves *m, const struct queue_item *item);
 struct spool_op *settle_op(const struct moves *m);
 void settle_apply(struct settle *s, const struct moves *m);
 
+/* What waits for the journal begins with whom to call when it has answered;
+ * `op` is the called one's. */
+struct written {
+	void (*fn)(struct settle *s, struct spool_op *op);
+};
+/* Posts `op`, synced, on behalf of `w`. */
+void settle_post(struct settle *s, struct spool_op *op, struct written *w);
+
 /* Waiting for the journal with a bounce and its DSN. */
 struct group {
+	struct written written;
 	struct outcome_letter *outcome;
 	struct moves moves;
 };
 
 struct spool_delivery settle_delivery(const struct queue_item *i);
 struct queue_row *settle_rows(struct settle *s, uint64_t id, unsigned *n_out);
-bool settle_item(struct settle *s, uint64_t id, uint32_t number,
-    struct queue_item *out);
-struct job_letter *settle_job(uint64_t id, const uint32_t *number, unsigned n);
+struct job_letter *settle_job(struct settle *s, uint64_t id,
+    const uint32_t *number, unsigned n);
 void settle_send_job(struct settle *s, int worker, struct job_letter *j);
 int settle_step(struct settle *s);
-void settle_act_written(struct settle *s, struct spool_op *op); /* act.c */
 
 #endif

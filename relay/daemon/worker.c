@@ -173,7 +173,7 @@ void worker_free(struct worker *w)
 	mem_free(w);
 }
 
-/* ---- a new snapshot ------------------------------------------------------------ */
+/* ---- a new snapshot ---- */
 
 struct take_live {
 	struct worker *w;
@@ -203,7 +203,7 @@ void worker_configure(struct worker *w, struct live *l)
 	call_post(&w->box, W_CALL, on_live, t);
 }
 
-/* ---- stopping --------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 static void on_drain(void *arg)
 {

@@ -38,10 +38,11 @@ long addr_path_parse(struct slice in, enum path_kind kind, bool utf8,
     struct addr *addr_out, const char **why_out) PH_CHECK;
 
 /* The lookup form: ASCII case folded, quoting only where it is needed ("ann"
- * is ann), domain as A-label in lower case; bare postmaster has no '@'. `subaddress` non-zero: the detail from
- * that character on is dropped ("ann+news" gives "ann"; a local part that
- * begins with it keeps it). Appends "local@domain"; false when the result
- * would be too long, the domain has no A-label, or for the null path. */
+ * is ann), domain as A-label in lower case; bare postmaster has no '@'.
+ * `subaddress` non-zero: the detail from that character on is dropped
+ * ("ann+news" gives "ann"; a local part that begins with it keeps it). Appends
+ * "local@domain"; false when the result would be too long, the domain has no
+ * A-label, or for the null path. */
 bool addr_key(const struct addr *a, char subaddress, struct strbuf *out);
 /* The detail of the local part with its separator ("+news"), or empty. Out of
  * a quoted local part it comes with its escapes and without the quotes. */

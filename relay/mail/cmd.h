@@ -47,7 +47,8 @@ struct mail_from {
 /* The argument of MAIL ("FROM:<…> SIZE=…"); blanks after the colon pass. Knows
  * SIZE (RFC 1870), BODY (6152, 3030), SMTPUTF8 (6531), RET and ENVID (3461);
  * AUTH (4954) is checked and dropped; any other is 555, a double one 501. A
- * SIZE that no counter holds is 552; 8-bit without SMTPUTF8 is 553 5.6.7. A 0 return fills mail_out, -1 fills refusal_out. */
+ * SIZE that no counter holds is 552; 8-bit without SMTPUTF8 is 553 5.6.7. A 0
+ * return fills mail_out, -1 fills refusal_out. */
 int mail_from_parse(struct slice arg, struct mail_from *mail_out,
     struct smtp_refusal *refusal_out) PH_CHECK;
 

@@ -18,6 +18,7 @@
 enum {
 	ADDRESS_MAX = ADDR_MAX,
 	REPLY_MAX = 900, /* with its name under the 998 of RFC 5322 2.1.1 */
+	TYPE_MAX = 32, /* of an address: "rfc822", "utf-8" */
 	SUBJECT_MAX = 60,
 	LINE_MAX_BYTES = 998,
 	QP_WIDTH = 76,
@@ -269,10 +270,12 @@ static void add_embedded(struct slice c, struct strbuf *out)
 
 /* utf-8-addr-xtext. The backslash, '+' and '=' are written as numbers too,
  * else a local part "\x{41}" would be read as something else; unless `s` was
- * written that way already. */
+ * written that way already. Cut where the line would be too long. */
 static void add_utf8_xtext(struct slice s, bool written, struct strbuf *out)
 {
-	while (s.n > 0) {
+	size_t end = out->n + REPLY_MAX;
+
+	while (s.n > 0 && out->n < end) {
 		size_t n = utf8_next(s);
 		struct slice c = slice_head(s, n == 0 ? 1 : n);
 
@@ -320,13 +323,13 @@ static void print_orcpt(const struct dsn *d, struct slice orcpt,
 		return;
 	strbuf_init(&decoded, orcpt.n);
 	strbuf_adds(out, "Original-Recipient: ");
-	text_clean(type, false, type.n, out);
+	text_clean(type, false, TYPE_MAX, out);
 	strbuf_adds(out, "; ");
 	if (!slice_case_eq(type, SLICE("utf-8")) &&
 	    xtext_decode(text, &decoded))
-		text_clean(strbuf_view(&decoded), false, decoded.n, out);
+		text_clean(strbuf_view(&decoded), false, REPLY_MAX, out);
 	else if (d->utf8 || ascii_only(text))
-		text_clean(text, d->utf8, text.n, out);
+		text_clean(text, d->utf8, REPLY_MAX, out);
 	else
 		add_utf8_xtext(text, true, out);
 	strbuf_adds(out, "\r\n");
@@ -366,7 +369,7 @@ static void print_status(const struct dsn *d, struct strbuf *out)
 	strbuf_init(&text, envid.n + 1);
 	if (envid.n > 0 && xtext_decode(envid, &text)) {
 		strbuf_adds(out, "Original-Envelope-Id: ");
-		text_clean(strbuf_view(&text), false, text.n, out);
+		text_clean(strbuf_view(&text), false, REPLY_MAX, out);
 		strbuf_adds(out, "\r\n");
 	}
 	strbuf_fini(&text);
@@ -413,7 +416,7 @@ static void add_quoted(struct slice s, struct strbuf *out)
 			continue;
 		}
 		/* A blank is safe where something of the line follows it. */
-		if (c == ' ' && i + 1 < s.n && s.p[i + 1] > ' ')
+		if (c == ' ' && i + 1 < s.n && (unsigned char)s.p[i + 1] > ' ')
 			literal = true;
 		if (column + (literal ? 1 : 3) >= QP_WIDTH) {
 			strbuf_adds(out, "=\r\n");

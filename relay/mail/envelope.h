@@ -12,7 +12,7 @@
 enum { ENVELOPE_MAX = 1 << 20 }; /* packed; further RCPTs get 452 4.5.3 */
 
 struct envelope_rcpt {
-	const char *to;	   /* as it came; bare postmaster has our domain added */
+	const char *to;	   /* as it came; bare postmaster is qualified */
 	unsigned notify;   /* NOTIFY_… */
 	const char *orcpt; /* "rfc822;…" raw, or "" */
 };

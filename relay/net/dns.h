@@ -33,7 +33,7 @@ struct dns_answer { /* counted by the cache; borrowed in the callback */
 	int count;
 	union {
 		struct netaddr *addr; /* A, AAAA; port 0 */
-		struct dns_mx *mx;    /* in order of preference, equals shuffled */
+		struct dns_mx *mx;    /* by preference, equals shuffled */
 		struct slice *txt;    /* strings of a record joined */
 		char **name;	      /* PTR */
 	};

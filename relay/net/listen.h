@@ -4,6 +4,10 @@
  * per client, and hands each descriptor to the worker with the fewest. Has a
  * thread and a loop of its own (the shell is the daemon's). Listeners stay
  * open across a reload when their address stays.
+ *
+ * A client is an IPv4 address or an IPv6 /64: whoever has one address of a
+ * /64 has them all. The peers of `proxy_from` stand for many clients, so
+ * limits.per_client does not hold for them.
  */
 #ifndef RELAY_NET_LISTEN_H
 #define RELAY_NET_LISTEN_H
@@ -35,11 +39,13 @@ bool acceptor_address(const struct acceptor *a, int listen, int index,
     struct netaddr *out);
 
 /* A connection ended: any thread. `client` is the peer given in `accepted`,
- * `worker` its index. */
+ * or whom acceptor_recount() moved the count to; `worker` its index, in order
+ * of acceptor_worker(). */
 void acceptor_closed(struct acceptor *a, int worker,
     const struct netaddr *client);
-/* The PROXY header named another client: counts move over. False when that
- * client has too many: the worker answers 421. Any thread. */
+/* The PROXY header named another client: the count moves over. False when
+ * that client has too many: the count stays where it was, the worker answers
+ * 421. Any thread. */
 bool acceptor_recount(struct acceptor *a, const struct netaddr *from,
     const struct netaddr *to);
 int acceptor_connections(const struct acceptor *a); /* any thread */

@@ -243,11 +243,13 @@ static void show(struct stream *s, struct slice bytes)
 	size_t taken;
 
 	s->showing = true;
+	s->again = false;
 	taken = s->c.ops->input(s->c.arg, bytes);
 	s->showing = false;
 	if (!alive(s))
 		return;
 	keep_rest(s, slice_from(bytes, taken));
+	s->again = s->again && s->kept > 0;
 	if (s->tls == TLS_ASKED && s->kept > 0) {
 		stream_set_error(s, "plaintext ahead of the handshake");
 		stream_end(s, STREAM_TLS);
@@ -304,7 +306,9 @@ void stream_again(struct stream *s)
 	s->paused = false;
 	if (s->over)
 		return;
-	if (s->kept > 0 || s->failed)
+	/* Inside input() it is not known yet what will be left. */
+	s->again = s->showing || s->kept > 0;
+	if (s->again || s->failed)
 		loop_defer(s->c.loop, &s->kick);
 	watch(s);
 }
@@ -354,6 +358,7 @@ static void on_io(void *arg, int what)
 			on_writable(s);
 		/* TLS may have waited to write before it could read. */
 		if (alive(s) && !s->failed && !s->paused && !s->full &&
+		    !s->again &&
 		    ((what & IO_READ) || (s->tls_wants & what)))
 			read_some(s);
 	}
@@ -380,6 +385,8 @@ static void on_kick(void *arg)
 		shake(s);
 	} else if (s->failed && (!s->paused || s->fail_as != STREAM_RESET)) {
 		last_words(s);
+	} else if (!s->paused && s->again) {
+		show_kept(s);
 	} else if (!s->paused && s->more && !s->full) {
 		s->more = false;
 		read_some(s);
@@ -468,7 +475,7 @@ static void begin_connect(struct stream *s, const struct netaddr *source)
 	int on = 1, fd = s->io.fd;
 
 	if (source != NULL) {
-		/* A port is chosen at connect(): one per peer, not one in all. */
+		/* The port is chosen at connect(): one a peer, not in all. */
 		(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
 		    sizeof(on));
 		if (bind(fd, &source->sa, source->len) < 0) {

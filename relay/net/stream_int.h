@@ -45,6 +45,7 @@ struct stream {
 	bool connecting;
 	bool blocked;  /* the system took less than `out`: wait         */
 	bool paused;   /* by the owner                                  */
+	bool again;    /* `keep` is shown before more is read, or its end */
 	bool full;     /* `keep` reached keep_max                       */
 	bool more;     /* TLS may hold bytes the descriptor won't tell  */
 	bool sock_eof; /* what BIO_eof() says                           */

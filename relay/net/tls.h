@@ -2,7 +2,8 @@
  *
  * TLS contexts (OpenSSL 3): TLS 1.2 and up, no renegotiation, no
  * compression, no early data. Contexts belong to a configuration snapshot
- * and are counted; a connection keeps the one that it began with.
+ * and are counted; a connection keeps a reference to the one that it began
+ * with until its stream is freed. Any thread.
  */
 #ifndef RELAY_NET_TLS_H
 #define RELAY_NET_TLS_H
@@ -12,7 +13,8 @@
 #include "conf/conf.h"
 
 /* Server side of one listener: its certificates, chosen by SNI; the first
- * serves when nothing fits. */
+ * serves when nothing fits. Certificates of one set of names and of several
+ * key types (ECDSA, RSA) serve together. Tickets resume; their keys turn. */
 struct tls_server;
 struct tls_server *tls_server_new(const struct conf_listen *l,
     struct error *err) PH_CHECK;
@@ -20,7 +22,8 @@ struct tls_server *tls_server_ref(struct tls_server *t);
 void tls_server_unref(struct tls_server *t);
 SSL *tls_server_session(struct tls_server *t);
 
-/* Client side of one leg. */
+/* Client side of one leg: TLS_VERIFY checks chain and name, the other levels
+ * nothing. The last session of each host is resumed. */
 struct tls_client;
 struct tls_client *tls_client_new(const struct conf_leg *l,
     struct error *err) PH_CHECK;

@@ -5,6 +5,7 @@
 #ifndef RELAY_NET_TLS_INT_H
 #define RELAY_NET_TLS_INT_H
 
+#include "relay/base/clock.h"
 #include "relay/net/tls.h"
 
 /* A context with everything that both sides want. Never NULL. */
@@ -19,7 +20,7 @@ int tls_error(struct error *err, const char *what);
 /* Session tickets of a listener: keys of its own that are changed, so that a
  * key stolen today opens no connection of last week. */
 struct tls_tickets;
-struct tls_tickets *tls_tickets_new(void);
+struct tls_tickets *tls_tickets_new(const struct clock *clock);
 void tls_tickets_free(struct tls_tickets *t);
 void tls_tickets_use(struct tls_tickets *t, SSL_CTX *ctx);
 

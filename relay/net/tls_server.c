@@ -147,7 +147,7 @@ struct tls_server *tls_server_new(const struct conf_listen *l,
 	struct tls_server *t = NEW(struct tls_server);
 
 	atomic_init(&t->refs, 1);
-	t->tickets = tls_tickets_new();
+	t->tickets = tls_tickets_new(&clock_system);
 	for (int i = 0; i < l->certificates; i++) {
 		if (add_certificate(t, &l->certificate[i], err) < 0) {
 			tls_server_unref(t);

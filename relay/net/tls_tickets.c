@@ -9,7 +9,6 @@
 #include <openssl/params.h>
 #include <pthread.h>
 
-#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/base/rng.h"
 #include "relay/net/tls_int.h"
@@ -23,14 +22,16 @@ struct ticket_key {
 };
 
 struct tls_tickets {
+	const struct clock *clock;
 	pthread_mutex_t lock;
 	struct ticket_key key[2]; /* [0] is used, [1] still accepted */
 };
 
-struct tls_tickets *tls_tickets_new(void)
+struct tls_tickets *tls_tickets_new(const struct clock *clock)
 {
 	struct tls_tickets *t = NEW(struct tls_tickets);
 
+	t->clock = clock;
 	pthread_mutex_init(&t->lock, NULL);
 	return t;
 }
@@ -66,7 +67,7 @@ static int find(struct tls_tickets *t, const unsigned char *name,
 	int found = name == NULL ? 0 : -1;
 
 	pthread_mutex_lock(&t->lock);
-	turn(t, clock_mono_ms(&clock_system));
+	turn(t, clock_mono_ms(t->clock));
 	for (int i = 0; i < 2 && found < 0; i++) {
 		if (t->key[i].live &&
 		    memcmp(t->key[i].name, name, NAME) == 0)
@@ -112,7 +113,10 @@ static int on_ticket(SSL *ssl, unsigned char name[NAME], unsigned char *iv,
 	}
 	ok = set_keys(&k, cipher, mac, iv, encrypt);
 	OPENSSL_cleanse(&k, sizeof(k));
-	return !ok ? 0 : at == 0 ? 1 : 2;
+	if (!ok)
+		return 0;
+	/* RFC 8446 C.4: a ticket is used once, so there must be a next. */
+	return at == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 void tls_tickets_use(struct tls_tickets *t, SSL_CTX *ctx)

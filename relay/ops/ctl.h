@@ -21,12 +21,12 @@
 enum {
 	CTL_REQUEST_MAX = 1 << 20,
 	CTL_ROW_MAX = 1 << 20,
-	CTL_PEERS_MAX = 16,	 /* connections at once; more are refused     */
-	CTL_OUTPUT_HIGH = 1 << 20, /* ctl_busy() from here on                 */
-	CTL_OUTPUT_MAX = 64 << 20, /* a client that reads so slowly is cut off */
+	CTL_PEERS_MAX = 16,	   /* connections at once                */
+	CTL_OUTPUT_HIGH = 1 << 20, /* ctl_busy() from here on            */
+	CTL_OUTPUT_MAX = 64 << 20, /* who reads so slowly is cut off     */
 };
 
-/* ---- server ----------------------------------------------------------- */
+/* ---- server ---- */
 
 struct ctl;
 struct ctl_request; /* lives until ctl_end() */
@@ -58,7 +58,7 @@ const char *ctl_who(const struct ctl_request *r); /* user name of the peer */
 /* The client went away: rows go nowhere, ctl_end() is still due. */
 bool ctl_gone(const struct ctl_request *r);
 
-/* ---- client ----------------------------------------------------------- */
+/* ---- client ---- */
 
 /* Calls `row` for each row (borrowed). Takes `args` (NULL: none). Returns the
  * exit code of the end line, its text in `err` ("" when there is none); 3 and

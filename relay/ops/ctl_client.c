@@ -13,7 +13,11 @@
 
 #include "relay/base/mem.h"
 
-enum { EXIT_REFUSED = 1, EXIT_NO_DAEMON = 3, LINE_MAX_BYTES = CTL_ROW_MAX + 64 };
+enum {
+	EXIT_REFUSED = 1,
+	EXIT_NO_DAEMON = 3,
+	LINE_MAX_BYTES = CTL_ROW_MAX + 64,
+};
 
 struct call {
 	int fd;
@@ -135,7 +139,8 @@ static int read_answer(struct call *c, struct error *err)
 		int rc = 0;
 		long end;
 
-		while (c->exit_code < 0 && (end = slice_find(rest, '\n')) >= 0) {
+		while (c->exit_code < 0 &&
+		    (end = slice_find(rest, '\n')) >= 0) {
 			line = slice_head(rest, (size_t)end);
 			rest = slice_from(rest, (size_t)end + 1);
 			if (take_line(c, line, err) != 0)

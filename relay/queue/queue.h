@@ -17,17 +17,20 @@
 
 struct queue;
 
-/* A delivery as given and shown; the queue keeps at most 64 bytes of it. */
+/* A delivery as given and shown; the queue keeps 64 bytes of it: `rcpt` below
+ * 2^20, `number` below 2^22 and ascending in a message, `reason` and `flags`
+ * below 64. due_us 0: now. */
 struct queue_item {
 	uint32_t number; /* in its message */
 	uint32_t rcpt;
 	uint16_t leg;
 	uint8_t role, state, uncertain, reason, flags;
 	uint16_t attempts;
-	uint64_t hash;	 /* of the recipient's folded base address (hash.h);
-			  * never 0                                         */
+	uint64_t hash;	 /* of the recipient's folded base address
+			  * (hash.h); never 0 */
 	uint64_t change; /* the table's, when it was resolved */
-	int64_t created_us, due_us; /* wall clock */
+	int64_t created_us, due_us; /* wall clock; kept monotonic, so that a
+				     * clock that is set moves the stamps */
 };
 
 /* Who has it in hand: nobody may start it meanwhile. */
@@ -73,9 +76,9 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
 /* A new or recovered message with all its deliveries. `claimed`: those in
  * state D_QUEUED are in a worker's hand already (delivery from memory).
  * Deliveries that are over are kept until all of the message are. A wake-up
- * that meets a claimed delivery is remembered until its claim ends. False: queue.max reached
- * (recovered ones are always taken: `force`). An item resolved at a change
- * older than the queue's applied one is resolved anew. */
+ * that meets a claimed delivery is remembered until its claim ends. False:
+ * queue.max reached (recovered ones are always taken: `force`). An item
+ * resolved at a change older than the queue's applied one is resolved anew. */
 bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
     const struct queue_item *items, unsigned n, bool claimed, bool force);
 bool queue_full(const struct queue *q); /* any thread */
@@ -121,7 +124,8 @@ int queue_step(struct queue *q, int64_t mono_ms);
 int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us);
 
 /* Walks all entries (a snapshot in order of id, in slices: give the last id
- * seen, 0 first). Fills up to `max` rows; returns how many. */
+ * seen, 0 first). Fills up to `max` rows; returns how many. A message is not
+ * divided; of one with more than `max` the first are shown. */
 struct queue_row {
 	uint64_t id, size;
 	struct queue_item item;
@@ -132,6 +136,9 @@ unsigned queue_walk(struct queue *q, uint64_t after_id, struct queue_row *rows,
 /* All deliveries of one message, in order of number. */
 unsigned queue_message(const struct queue *q, uint64_t id,
     struct queue_row *rows, unsigned max);
+/* One delivery; false when there is none of that number. */
+bool queue_get(const struct queue *q, uint64_t id, uint32_t number,
+    struct queue_item *out);
 
 struct queue_counts {
 	uint64_t messages, deliveries;

@@ -8,13 +8,15 @@ static enum next answered(struct session *s, const struct reply *r)
 {
 	enum next next = session_say(s, r);
 
-	if (r->code < 300)
-		s->tx->accepted = true;
-	else
+	if (r->code >= 300) {
+		s->tx->owned = false;
 		tx_end(s);
+	}
 	return next;
 }
 
+/* What the owner need not be asked for. The transaction is there already,
+ * so that `refused` can name the sender. */
 static enum next refuse(struct session *s, int code, const char *enh,
     const char *text)
 {
@@ -40,5 +42,6 @@ enum next cmd_mail(struct session *s, const struct smtp_cmd *cmd)
 		return refuse(s, 555, "5.5.4", "BINARYMIME is not offered");
 	if (m.size > s->conf->limits.message_bytes)
 		return refuse(s, 552, "5.3.4", "Message is too big");
+	s->tx->owned = true;
 	return session_ask(s, c->ops->mail(c->arg, s, &m, &r), &r, answered);
 }

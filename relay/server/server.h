@@ -39,7 +39,9 @@ struct body_facts {
 
 struct server_ops {
 	/* A client is there (after PROXY, before the greeting). False: *r is
-	 * said (421 or 554) and the session ends. */
+	 * said (421 or 554) and the session ends. Who is refused before that
+	 * (too many connections behind PROXY) is seen by `refused` and
+	 * `closed` alone. */
 	bool (*connected)(void *arg, struct session *s, struct reply *r);
 	enum answer (*mail)(void *arg, struct session *s,
 	    const struct mail_from *m, struct reply *r);
@@ -57,12 +59,15 @@ struct server_ops {
 	    const struct body_facts *f, struct reply *r);
 	/* The transaction is over (RSET, EHLO, the final answer was given, a
 	 * refusal of the content, or the connection is gone): drop what it
-	 * held. Called once per transaction that `mail` accepted; an answer
-	 * still owed must not be given any more. */
+	 * held. Called once per transaction, unless `mail` itself refused it;
+	 * an answer still owed, to `mail` too, must not be given any more. A
+	 * refused content is dropped when it is known to be refused; what
+	 * still comes of it is not shown. */
 	void (*reset)(void *arg, struct session *s);
 	/* Over; `session_user` is to be freed. No callback follows. */
 	void (*closed)(void *arg, struct session *s);
-	/* A refusal was said, by whoever. `stage`: "connect" "helo" "tls"
+	/* A refusal was said, by whoever; limits.errors and limits.commands
+	 * end a session with one more, a 421. `stage`: "connect" "helo" "tls"
 	 * "mail" "rcpt" "data" "bdat" "command"; from, to as far as known. */
 	void (*refused)(void *arg, struct session *s, const char *stage,
 	    struct slice to, const struct reply *r);
@@ -77,7 +82,9 @@ struct server_config {
 	const struct sock_ops *sock;
 	const struct server_ops *ops;
 	void *arg;
-	/* A session ended: the acceptor's counts. */
+	/* A session ended: the acceptor's counts. `peer` is whom it counts:
+	 * the client that `recount` moved the connection to, else the one of
+	 * the letter. Comes after `closed`. */
 	void (*left)(void *arg, const struct netaddr *peer);
 	/* PROXY named `to`: false when that client has too many. */
 	bool (*recount)(void *arg, const struct netaddr *from,
@@ -89,7 +96,7 @@ void server_free(struct server *s); /* ends all sessions at once */
 /* Takes the letter, its descriptor and its conf reference. */
 void server_accept(struct server *s, struct accepted *a);
 /* No new transaction: sessions between transactions get 421 4.3.2 and end,
- * others after theirs.. */
+ * others after theirs. */
 void server_drain(struct server *s);
 int server_sessions(const struct server *s);
 

@@ -306,7 +306,7 @@ static void on_timer(void *arg)
 	if (s->state == ST_CONNECT)
 		session_go_on(s, greet_now(s));
 	else if (s->deadline_ms != 0 && left > 0)
-		timer_set(&s->timer, left);
+		arm(s, left);
 	else if (s->deadline_ms != 0)
 		timed_out(s);
 }

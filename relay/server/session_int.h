@@ -54,7 +54,7 @@ typedef enum next (*answer_fn)(struct session *s, const struct reply *r);
 /* One mail transaction. Lives in its arena and dies with it. */
 struct tx {
 	struct arena *arena;
-	bool accepted; /* `mail` said yes: `reset` is owed */
+	bool owned; /* `mail` was asked and did not refuse: `reset` is owed */
 	bool utf8;
 	struct slice from;
 	char *to; /* ADDR_MAX bytes: the recipient that is being asked about */
@@ -158,7 +158,7 @@ void commands_names(struct strbuf *out);
 /* ---- tx.c ------------------------------------------------------------- */
 
 struct tx *tx_begin(struct session *s, struct slice from);
-/* Ends it, if there is one; tells the owner when it had accepted it. */
+/* Ends it, if there is one; tells the owner when it knows of it. */
 void tx_end(struct session *s);
 /* The content is refused; that is said when all of it was read. The owner
  * drops what it has of it at once. The first refusal counts. */

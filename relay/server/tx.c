@@ -17,14 +17,14 @@ struct tx *tx_begin(struct session *s, struct slice from)
 	return tx;
 }
 
-/* Once for each transaction that `mail` accepted. */
+/* Once for each transaction that the owner did not refuse itself. */
 static void tell_owner(struct session *s)
 {
 	const struct server_config *c = &s->server->c;
 
-	if (!s->tx->accepted)
+	if (!s->tx->owned)
 		return;
-	s->tx->accepted = false;
+	s->tx->owned = false;
 	c->ops->reset(c->arg, s);
 }
 

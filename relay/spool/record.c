@@ -57,6 +57,7 @@ static void put_delivery(struct strbuf *b, const struct spool_delivery *d,
 	pack_u8(b, d->state);
 	pack_u8(b, d->uncertain);
 	pack_u8(b, d->reason);
+	pack_u8(b, d->flags);
 	pack_u16(b, d->attempts);
 	pack_u8(b, (uint8_t)strlen(leg));
 	strbuf_adds(b, leg);
@@ -89,6 +90,7 @@ static void take_delivery(struct unpack *u, struct spool_delivery *d,
 	d->state = unpack_u8(u);
 	d->uncertain = unpack_u8(u);
 	d->reason = unpack_u8(u);
+	d->flags = unpack_u8(u);
 	d->attempts = unpack_u16(u);
 	leg = names_id(names, take_name(u));
 	d->created_us = unpack_i64(u);

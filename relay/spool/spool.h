@@ -52,7 +52,7 @@ struct spool_delivery {
 enum why {
 	WHY_NONE = 0,
 	WHY_ATTEMPT = 1,   /* a dialog ended: detail is a result */
-	WHY_ROUTE = 2,	   /* a change of the table: superseded, created, role */
+	WHY_ROUTE = 2,	   /* a change of the table: superseded, created */
 	WHY_HOLD = 3, WHY_RELEASE = 4,
 	WHY_NO_ROUTE = 5,  /* the route names no leg: parked */
 	WHY_LIFETIME = 6,
@@ -65,10 +65,10 @@ enum why {
 struct spool_update {
 	uint32_t delivery; /* its number; the next free one creates it */
 	struct spool_delivery to; /* the whole new state */
-	struct slice detail; /* packed result, or who and reason; may be empty */
+	struct slice detail; /* packed result, or who and reason; or empty */
 };
 
-/* ---- taking a message ------------------------------------------------- */
+/* ---- taking a message ---- */
 
 struct spool_draft; /* a message being received; one worker's */
 
@@ -117,7 +117,7 @@ struct source *spool_draft_source(struct spool_draft *d);
  * back. */
 void spool_draft_free(struct spool_draft *d);
 
-/* ---- moves of deliveries, and notes ------------------------------------ */
+/* ---- moves of deliveries, and notes ---- */
 
 enum spool_op_flags {
 	OP_SYNC = 1, /* answer only when synced, and write without delay; else
@@ -138,9 +138,9 @@ struct spool_op {
 	unsigned flags;
 	enum spool_status status;
 	void *arg;
-	uint64_t id;		/* 0: a note only                              */
-	int64_t time_us;	/* wall                                        */
-	struct strbuf body;	/* packed updates or note; filled by the calls  */
+	uint64_t id;	    /* 0: a note only */
+	int64_t time_us;    /* wall */
+	struct strbuf body; /* packed updates or note; filled by the calls */
 	struct spool_draft *group; /* a draft that is accepted only together
 				    * with these updates (a bounce and its
 				    * DSN); its commit was prepared by
@@ -171,7 +171,7 @@ void spool_op_fact(struct spool_op *op, const char *key, struct slice value);
 /* Copies the value; false when there is none. Any thread. */
 bool spool_fact(struct spool *s, const char *key, struct strbuf *out);
 
-/* ---- reading ---------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* A live message from disk; comes back as a letter of `kind`. */
 struct spool_fetch {
@@ -196,7 +196,7 @@ struct spool_fetch *spool_fetch_new(uint64_t id, struct mailbox *to, int kind);
 void spool_fetch_free(struct spool_fetch *f);
 void spool_fetch_post(struct spool *s, struct spool_fetch *f);
 
-/* ---- opening ---------------------------------------------------------- */
+/* ---- opening ---- */
 
 struct spool_config {
 	const char *path;
@@ -256,13 +256,20 @@ struct spool_stats {
 };
 void spool_stats(struct spool *s, struct spool_stats *out); /* any thread */
 
-/* ---- the projector's view --------------------------------------------- */
+/* ---- the projector's view ---- */
 
 /* A place in the main lane; later is greater by (generation, offset). */
 struct spool_pos {
 	uint64_t generation;
 	uint64_t offset; /* of the record in the segment */
 };
+
+/* Parts of one group? Records start on even offsets; the second part of a
+ * group has its first one's offset + 1. */
+static inline bool spool_pos_together(struct spool_pos a, struct spool_pos b)
+{
+	return a.generation == b.generation && a.offset / 2 == b.offset / 2;
+}
 
 enum record_type {
 	REC_ACCEPTED = 1, REC_UPDATE = 2, REC_GROUP = 3, REC_NOTE = 4,

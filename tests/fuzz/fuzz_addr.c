@@ -21,7 +21,9 @@ static void check_key(const struct addr *a)
 	must(slice_eq(strbuf_view(&key), strbuf_view(&again)));
 	strbuf_reset(&key);
 	must(addr_key(a, '+', &key));
-	must(addr_parse(strbuf_view(&key), true, &back, &why) == 0);
+	/* "x.+y" leaves "x.", whose quotes may pass the limit. */
+	must(addr_parse(strbuf_view(&key), true, &back, &why) == 0 ||
+	     slice_rfind(strbuf_view(&key), '@') > ADDR_LOCAL_MAX);
 	strbuf_fini(&key);
 	strbuf_fini(&again);
 }

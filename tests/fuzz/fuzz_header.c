@@ -3,6 +3,7 @@
  * Headers: fields lie one after the other, their sum is the section, what is
  * unfolded is one harmless line; and a DSN about such a header is clean.
  */
+#include "relay/base/mem.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/dsn.h"
 #include "relay/mail/header.h"
@@ -22,9 +23,14 @@ static void check_unfolded(struct slice value)
 
 static void check_report(struct slice header, bool utf8)
 {
-	const struct dsn_recipient r = {"a@b", "", "failed", "5.0.0", "", "", 0};
-	struct dsn d = {.hostname = "h", .id = "i", .about = "j", .to = "c@d",
-		.envid = "", .utf8 = utf8, .rcpt = &r, .rcpts = 1,
+	/* The header's text is everything else that came from outside. */
+	char *text = mem_slicedup(slice_head(header, 2000));
+	const struct dsn_recipient r[] = {
+		{text, text, "failed", "5.0.0", text, text, 1},
+		{"a@b", "", "delayed", "4.4.1", "", "", 0},
+	};
+	struct dsn d = {.hostname = "h", .id = "i", .about = "j", .to = text,
+		.envid = text, .utf8 = utf8, .rcpt = r, .rcpts = 2,
 		.header = header, .boundary = "bound"};
 	struct strbuf out;
 	struct slice rest, line;
@@ -42,6 +48,7 @@ static void check_report(struct slice header, bool utf8)
 					  (long)line.n - 1);
 	}
 	strbuf_fini(&out);
+	mem_free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Replies of a leg: whatever comes, a kilobyte is kept, it is harmless, and
- * it ends; the same text then serves as an EHLO reply.
+ * it ends. The same text then serves as an EHLO reply, whose extensions are
+ * printed and read again, and as a reply of ours, which must be well formed.
  */
 #include "relay/mail/domain.h"
 #include "relay/mail/ehlo.h"
@@ -19,11 +20,57 @@ static void check_kept(const struct reply_parser *p)
 	must(p->enh[0] == '\0' || p->enh[0] - '0' == p->code / 100);
 }
 
+static void check_ehlo(struct slice text)
+{
+	struct ehlo e, back;
+	struct strbuf out;
+
+	ehlo_parse(text, &e);
+	must(e.limit_rcpt >= 0 && e.limit_mail >= 0);
+	strbuf_init(&out, 4096);
+	ehlo_print(&e, "h.example", &out);
+	must(strbuf_ok(&out));
+	ehlo_parse(strbuf_view(&out), &back);
+	must(back.size == e.size && back.limit_rcpt == e.limit_rcpt);
+	must((back.ext | EXT_AUTH | EXT_LIMITS) ==
+	     (e.ext | EXT_AUTH | EXT_LIMITS));
+	strbuf_fini(&out);
+}
+
+/* What is printed is read again as one reply, of lines that are not longer
+ * than may be. */
+static void check_printed(const struct reply_parser *p)
+{
+	struct slice kept = strbuf_view(&p->text), rest, line;
+	enum reply_state s = REPLY_MORE;
+	struct reply_parser back;
+	struct strbuf out;
+	struct reply r;
+
+	reply_set(&r, p->code, p->enh, "%.*s", (int)kept.n,
+	    kept.n > 0 ? kept.p : "");
+	strbuf_init(&out, 1 << 16);
+	reply_print(&r, &out);
+	must(strbuf_ok(&out) && out.n > 2);
+	reply_parser_init(&back);
+	rest = slice_head(strbuf_view(&out), out.n - 1);
+	while (slice_next(&rest, '\n', &line)) {
+		must(s == REPLY_MORE);
+		must(line.n <= 511 && line.p[line.n - 1] == '\r');
+		line.n--;
+		must(!has_control(line));
+		s = reply_parser_line(&back, line);
+	}
+	must(s == REPLY_DONE && back.code == p->code);
+	must(p->enh[0] == '\0' || strcmp(back.enh, p->enh) == 0);
+	reply_parser_fini(&back);
+	strbuf_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = slice_of(data, size), line;
 	struct reply_parser p;
-	struct ehlo e;
 
 	reply_parser_init(&p);
 	while (slice_next(&in, '\n', &line)) {
@@ -37,8 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		if (s == REPLY_DONE) {
 			must(p.code >= 200 && p.code <= 599 && p.lines > 0);
-			ehlo_parse(strbuf_view(&p.text), &e);
-			must(e.limit_rcpt >= 0 && e.limit_mail >= 0);
+			check_ehlo(strbuf_view(&p.text));
+			check_printed(&p);
 		}
 		reply_parser_reset(&p);
 		must(p.text.n == 0 && p.code == 0 && p.why == NULL);

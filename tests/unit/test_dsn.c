@@ -236,6 +236,25 @@ static void international_mail_gets_the_forms_of_rfc6533(void **state)
 	strbuf_fini(&out);
 }
 
+static void an_address_of_numbers_fits_on_a_line(void **state)
+{
+	struct dsn_recipient r = failed;
+	struct dsn d = sample(&r, 1);
+	char to[ADDR_MAX + 1], orcpt[500] = "utf-8;";
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 100000);
+	for (size_t i = 0; i < ADDR_MAX; i += 2)
+		memcpy(to + i, "\xd0\x96", 3);
+	for (size_t i = strlen(orcpt); i + 3 < sizeof(orcpt); i += 2)
+		memcpy(orcpt + i, "\xd0\x96", 3);
+	r.original = to;
+	r.orcpt = orcpt;
+	has(print(&d, &out), "\r\nFinal-Recipient: utf-8; \\x{416}\\x{416}");
+	strbuf_fini(&out);
+}
+
 static void hostile_text_stays_in_its_field(void **state)
 {
 	struct dsn_recipient r = failed;
@@ -313,6 +332,7 @@ int main(void)
 		cmocka_unit_test(a_status_is_explained_by_its_nearest_words),
 		cmocka_unit_test(the_subject_is_that_of_the_worst_news),
 		cmocka_unit_test(international_mail_gets_the_forms_of_rfc6533),
+		cmocka_unit_test(an_address_of_numbers_fits_on_a_line),
 		cmocka_unit_test(hostile_text_stays_in_its_field),
 		cmocka_unit_test(a_broken_header_is_made_safe_by_quoting),
 		cmocka_unit_test(an_encoded_subject_is_not_shown_to_people),

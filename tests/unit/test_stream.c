@@ -15,7 +15,7 @@
 #include "relay/net/stream.h"
 #include "relay/net/stream_int.h"
 
-enum { TURNS = 2000, TURN_MS = 50 };
+enum { TURNS = 2000, TURN_MS = 5 };
 
 /* An owner that writes down what it is told. */
 struct owner {
@@ -24,6 +24,7 @@ struct owner {
 	size_t take;	 /* at most so many bytes a call */
 	bool lines;	 /* take whole lines only */
 	bool pause_next; /* pause in the next input() */
+	bool again_next; /* and go on, still in it */
 	bool free_in_input, free_at_end;
 	int inputs, drained, ready, ended;
 	enum stream_end why;
@@ -52,6 +53,9 @@ static size_t on_input(void *arg, struct slice bytes)
 	if (o->pause_next)
 		stream_pause(o->s);
 	o->pause_next = false;
+	if (o->again_next)
+		stream_again(o->s);
+	o->again_next = false;
 	if (o->free_in_input) {
 		stream_free(o->s);
 		o->s = NULL;
@@ -249,6 +253,27 @@ static void a_paused_owner_hears_neither_bytes_nor_the_end(void **state)
 	assert_int_equal(w->o.why, STREAM_EOF);
 }
 
+static void again_inside_input_shows_the_rest_and_nothing_empty(void **state)
+{
+	struct world *w = *state;
+
+	open_with(w, &sock_system);
+	w->o.take = 2;
+	w->o.pause_next = w->o.again_next = true;
+	say(w, "one");
+	until(w, &w->o.inputs, 2); /* "one", then what was left of it */
+	assert_got(w, "one");
+	w->o.take = 1;
+	w->o.again_next = true;
+	say(w, "2");
+	until(w, &w->o.inputs, 3);
+	turn(w);
+	assert_int_equal(w->o.inputs, 3);
+	assert_got(w, "one2");
+	say(w, "3"); /* and reading goes on */
+	until(w, &w->o.inputs, 4);
+}
+
 static void freeing_inside_input_is_safe(void **state)
 {
 	struct world *w = *state;
@@ -379,6 +404,50 @@ static void a_reset_connection_says_so(void **state)
 	    stream_error(w->o.s), "receive: Connection reset by peer");
 }
 
+/* A system that takes or gives one byte, then none, by turns. */
+static int recv_turn, send_turn;
+
+static ssize_t recv_slowly(int fd, void *p, size_t n)
+{
+	if (++recv_turn % 2 == 0) {
+		errno = recv_turn % 4 == 0 ? EAGAIN : EINTR;
+		return -1;
+	}
+	return recv(fd, p, n > 0 ? 1 : 0, 0);
+}
+
+static ssize_t send_slowly(int fd, const void *p, size_t n)
+{
+	if (++send_turn % 2 == 0) {
+		errno = send_turn % 4 == 0 ? EAGAIN : EINTR;
+		return -1;
+	}
+	return send(fd, p, n > 0 ? 1 : 0, MSG_NOSIGNAL);
+}
+
+static void short_calls_lose_nothing(void **state)
+{
+	static struct sock_ops slow;
+	struct world *w = *state;
+	/* Few: each byte costs a socket pair a buffer of its own. */
+	const char *text = "250-mx.example\r\n250 PIPELINING\r\n";
+	int n = (int)strlen(text);
+	char got[100] = "";
+
+	slow = sock_system;
+	slow.recv = recv_slowly;
+	slow.send = send_slowly;
+	open_with(w, &slow);
+	say(w, text);
+	stream_write(w->o.s, slice_str(text));
+	stream_flush(w->o.s);
+	until(w, &w->o.drained, 1);
+	until(w, &w->o.inputs, n);
+	assert_got(w, text);
+	assert_int_equal(read(w->peer, got, sizeof(got)), n);
+	assert_string_equal(got, text);
+}
+
 /* Real time drives the timers; only the stamp is ours. */
 static void a_deadline_that_is_moved_does_not_end_the_stream(void **state)
 {
@@ -485,6 +554,7 @@ int main(void)
 		T(reading_stops_at_keep_max_until_again),
 		T(an_owner_that_takes_a_little_gets_all_of_it),
 		T(a_paused_owner_hears_neither_bytes_nor_the_end),
+		T(again_inside_input_shows_the_rest_and_nothing_empty),
 		T(freeing_inside_input_is_safe),
 		T(freeing_inside_ended_is_safe),
 		T(output_goes_out_at_once_when_there_is_room),
@@ -492,6 +562,7 @@ int main(void)
 		T(a_peer_that_never_reads_is_given_up),
 		T(last_words_are_heard_before_the_broken_pipe),
 		T(a_reset_connection_says_so),
+		T(short_calls_lose_nothing),
 		T(a_deadline_that_is_moved_does_not_end_the_stream),
 		T(a_cleared_deadline_never_comes),
 		T(a_connection_is_ready_and_sends_what_was_gathered),

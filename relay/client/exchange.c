@@ -56,7 +56,7 @@ static unsigned notify_both(unsigned a, unsigned b)
 	return a | b;
 }
 
-static void find_equals(struct tx *t)
+static void find_equals(struct exchange *t)
 {
 	struct client_request *r = t->req;
 	struct client_rcpt **order =
@@ -78,26 +78,29 @@ static void find_equals(struct tx *t)
 	}
 }
 
-static void check_address(struct tx *t, unsigned i)
+static void check_address(struct exchange *t, unsigned i)
 {
 	static const struct result bad = {.outcome = OUT_FAILED,
-	    .class = CLASS_RECIPIENT, .enh = "5.1.3", .stage = "rcpt",
+	    .class = CLASS_RECIPIENT,
+	    .enh = "5.1.3",
+	    .stage = "rcpt",
 	    .text = "the recipient's address cannot be said in SMTP"};
 	struct addr a;
 	const char *why;
 
 	if (addr_parse(slice_str(t->req->rcpt[i].address), true, &a, &why) != 0)
-		tx_settle(t, i, &bad);
+		exchange_settle(t, i, &bad);
 	else
 		t->rcpt[i].utf8 = a.utf8;
 }
 
-struct tx *tx_new(struct client_request *r)
+struct exchange *exchange_new(struct client_request *r)
 {
-	struct tx *t = arena_alloc(r->arena, sizeof(struct tx));
+	struct exchange *t = arena_alloc(r->arena, sizeof(struct exchange));
 
 	t->req = r;
-	t->rcpt = arena_alloc(r->arena, r->rcpts * sizeof(struct tx_rcpt));
+	t->rcpt =
+	    arena_alloc(r->arena, r->rcpts * sizeof(struct exchange_rcpt));
 	t->batch = arena_alloc(r->arena, r->rcpts * sizeof(unsigned));
 	t->remote = t->tls = "";
 	for (unsigned i = 0; i < r->rcpts; i++) {
@@ -118,14 +121,14 @@ struct tx *tx_new(struct client_request *r)
 	return t;
 }
 
-static void set_state(struct tx *t, unsigned i, enum rcpt_state to)
+static void set_state(struct exchange *t, unsigned i, enum rcpt_state to)
 {
 	t->open -= t->rcpt[i].state == RCPT_OPEN;
 	t->open += to == RCPT_OPEN;
 	t->rcpt[i].state = to;
 }
 
-void tx_begin(struct tx *t, unsigned limit)
+void exchange_begin(struct exchange *t, unsigned limit)
 {
 	t->batched = t->answered = t->accepted = 0;
 	for (unsigned i = 0; i < t->req->rcpts && t->batched < limit; i++) {
@@ -136,7 +139,7 @@ void tx_begin(struct tx *t, unsigned limit)
 	}
 }
 
-void tx_undo(struct tx *t)
+void exchange_undo(struct exchange *t)
 {
 	for (unsigned i = 0; i < t->batched; i++)
 		if (t->rcpt[t->batch[i]].state != RCPT_SETTLED)
@@ -144,13 +147,13 @@ void tx_undo(struct tx *t)
 	t->batched = t->answered = t->accepted = 0;
 }
 
-void tx_reopen(struct tx *t, unsigned i)
+void exchange_reopen(struct exchange *t, unsigned i)
 {
 	set_state(t, i, RCPT_OPEN);
 }
 
 /* `address` is the caller's word: what a rewrite made of the recipient. */
-static void set_result(struct tx *t, unsigned i, const struct result *r)
+static void set_result(struct exchange *t, unsigned i, const struct result *r)
 {
 	struct result *to = &t->req->rcpt[i].result;
 	const char *address = to->address;
@@ -163,28 +166,30 @@ static void set_result(struct tx *t, unsigned i, const struct result *r)
 		to->tls = t->tls;
 }
 
-void tx_settle(struct tx *t, unsigned i, const struct result *r)
+void exchange_settle(struct exchange *t, unsigned i, const struct result *r)
 {
 	set_result(t, i, r);
 	set_state(t, i, RCPT_SETTLED);
 }
 
-void tx_settle_all(struct tx *t, unsigned states, const struct result *r)
+void exchange_settle_all(
+    struct exchange *t, unsigned states, const struct result *r)
 {
 	for (unsigned i = 0; i < t->req->rcpts; i++)
 		if (states & STATE_BIT(t->rcpt[i].state))
-			tx_settle(t, i, r);
+			exchange_settle(t, i, r);
 }
 
-void tx_finish(struct tx *t)
+void exchange_finish(struct exchange *t)
 {
 	static const struct result untried = {.outcome = OUT_UNTRIED,
-	    .class = CLASS_NETWORK, .enh = "4.4.2", .stage = "mail",
+	    .class = CLASS_NETWORK,
+	    .enh = "4.4.2",
+	    .stage = "mail",
 	    .text = "the dialog ended before its turn"};
 
-	tx_settle_all(t, STATE_BIT(RCPT_OPEN), &untried);
+	exchange_settle_all(t, STATE_BIT(RCPT_OPEN), &untried);
 	for (unsigned i = 0; i < t->req->rcpts; i++)
 		if (t->rcpt[i].same != i)
-			set_result(t, i,
-			    &t->req->rcpt[t->rcpt[i].same].result);
+			set_result(t, i, &t->req->rcpt[t->rcpt[i].same].result);
 }

@@ -4,22 +4,23 @@
  * say or gets wrong: where a section or a string was left open, and in which
  * line anything stands. Pure; any thread.
  */
-#ifndef CONF_SCAN_H
-#define CONF_SCAN_H
+#ifndef CONF_OUTLINE_H
+#define CONF_OUTLINE_H
 
 #include "relay/base/error.h"
 #include "relay/base/strbuf.h"
 
 /* The lines in which the sections of a file begin, in order. */
-struct scan {
+struct outline {
 	int *line;
 	int lines;
 	int error_line;
 };
 
-/* Overwrites the comments of `text` with blanks and fills `scan_out`. -1 and
+/* Overwrites the comments of `text` with blanks and fills `outline_out`. -1 and
  * err->text without "FILE:LINE:", which is error_line. */
-int scan_text(char *text, size_t n, struct scan *scan_out, struct error *err);
-void scan_fini(struct scan *s);
+int outline_text(char *text, size_t n, struct outline *outline_out,
+    struct error *err);
+void outline_fini(struct outline *s);
 
 #endif

@@ -7,7 +7,7 @@
  * drops what it does not know in an escape sequence. So comments are blanked
  * before it reads, and what concerns braces and strings is found here.
  */
-#include "conf/scan.h"
+#include "conf/outline.h"
 
 #include "relay/base/mem.h"
 
@@ -19,7 +19,7 @@ struct scanner {
 	enum token last;
 	bool last_is_path; /* the last word has a '|' */
 	int section_line, list_line; /* where the open one began, or 0 */
-	struct scan *scan;
+	struct outline *scan;
 	struct error *err;
 };
 
@@ -125,7 +125,7 @@ static int equals(struct scanner *s)
 
 static int open_brace(struct scanner *s)
 {
-	struct scan *out = s->scan;
+	struct outline *out = s->scan;
 
 	if (s->list_line != 0)
 		return fail(s, s->list_line, "the list that begins here is not "
@@ -155,6 +155,29 @@ static int close_brace(struct scanner *s)
 	return 0;
 }
 
+static void skip_blanks(struct scanner *s)
+{
+	for (; s->p < s->end && strchr(" \t\r\n", *s->p) != NULL; s->p++)
+		s->line += *s->p == '\n';
+}
+
+/* One string up to the ')'. libConfuse loses the memory of any other call. */
+static int argument(struct scanner *s)
+{
+	skip_blanks(s);
+	if (s->p < s->end && (*s->p == '"' || *s->p == '\'')) {
+		if (skip_string(s) != 0)
+			return -1;
+		skip_blanks(s);
+		if (s->p < s->end && *s->p == ')') {
+			s->p++;
+			return 0;
+		}
+	}
+	return fail(s, s->line, "include takes one file; write "
+				"include(\"FILE\")");
+}
+
 static int punctuation(struct scanner *s)
 {
 	enum token before = s->last;
@@ -171,6 +194,8 @@ static int punctuation(struct scanner *s)
 	if (c == '{' && open_brace(s) != 0)
 		return -1;
 	if (c == '}' && close_brace(s) != 0)
+		return -1;
+	if (c == '(' && argument(s) != 0)
 		return -1;
 	s->last = TOKEN_OTHER;
 	return 0;
@@ -202,12 +227,13 @@ static int next_token(struct scanner *s)
 	return skip_word(s);
 }
 
-int scan_text(char *text, size_t n, struct scan *scan_out, struct error *err)
+int outline_text(char *text, size_t n, struct outline *outline_out,
+    struct error *err)
 {
 	struct scanner s = {.p = text, .end = text + n, .line = 1,
-	    .scan = scan_out, .err = err};
+	    .scan = outline_out, .err = err};
 
-	*scan_out = (struct scan){.error_line = 1};
+	*outline_out = (struct outline){.error_line = 1};
 	if (memchr(text, '\0', n) != NULL)
 		return error_set(err, "there is a NUL in it; this is not a "
 				      "text file");
@@ -223,8 +249,8 @@ int scan_text(char *text, size_t n, struct scan *scan_out, struct error *err)
 	return 0;
 }
 
-void scan_fini(struct scan *s)
+void outline_fini(struct outline *s)
 {
 	mem_free(s->line);
-	*s = (struct scan){0};
+	*s = (struct outline){0};
 }

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: ISC
+#
+# What Posthouse and its tests need from Debian 12, in one place; sourced by
+# tests/run and contrib/try. Only what is missing is installed. Real mail
+# servers are unpacked, never installed: Debian's two conflict, and neither
+# is to serve the machine it is tested on.
+
+packages_build=(
+	autoconf automake libtool make gcc pkg-config
+	libevent-dev libssl-dev libc-ares-dev libsqlite3-dev libconfuse-dev
+	libjansson-dev libidn2-dev libseccomp-dev libxxhash-dev uthash-dev
+	libspf2-dev libcmocka-dev
+)
+packages_try=(python3 python3-aiosmtpd)
+packages_test=(
+	clang libclang-rt-14-dev llvm-14 mandoc openssl
+	python3 python3-pytest python3-pytest-timeout python3-dkim swaks
+)
+# Libraries of the servers in packages_unpack, and what shows Exim the
+# account that Debian's build of it insists on.
+packages_peers=(
+	libdb5.3 libicu72 libnsl2 libsasl2-2 libidn12 libgnutls-dane0
+	libpcre2-8-0 libnss-wrapper
+)
+packages_unpack=(postfix exim4-daemon-light)
+
+as_root()
+{
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# packages_need NAME...: installs what is missing of them.
+packages_need()
+{
+	local missing
+
+	missing=$(for p; do
+		dpkg-query -W -f '${Status}' "$p" 2>/dev/null |
+			grep -q ' installed$' || echo "$p"
+	done)
+	[ -z "$missing" ] && return 0
+	echo "installing:" $missing
+	as_root apt-get -q update >/dev/null || return 1
+	# shellcheck disable=SC2086 # a list of words
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+		--no-install-recommends install $missing >/dev/null
+}
+
+# packages_get FOLDER NAME...: unpacks each into FOLDER/NAME.
+packages_get()
+{
+	local folder=$1 p
+
+	shift
+	mkdir -p "$folder" || return 1
+	for p; do
+		[ -d "$folder/$p" ] && continue
+		echo "unpacking: $p"
+		(cd "$folder" && rm -f "${p}"_*.deb &&
+			apt-get -q download "$p" >/dev/null 2>&1 &&
+			dpkg -x "${p}"_*.deb "$p.part" &&
+			mv "$p.part" "$p") || return 1
+	done
+}

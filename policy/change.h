@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Changing the cutover table. A change is staged first, in a TEMP table that
+ * no one waits for, then made in one transaction over any number of rows,
+ * with one number and the old and new value of each row in the log (R1, R2).
+ *
+ *   change_open -> change_set … / change_flip … -> change_commit -> close
+ *
+ * One handle belongs to one thread and makes one change; it blocks (up to
+ * ten seconds for another writer). Table thread or command line.
+ */
+#ifndef POLICY_CHANGE_H
+#define POLICY_CHANGE_H
+
+#include "conf/conf.h"
+#include "policy/table.h"
+#include "policy/where.h"
+
+struct change;
+
+struct change *change_open(const char *path, const struct conf *c,
+    struct error *err) PH_CHECK;
+void change_close(struct change *ch); /* what is staged is forgotten */
+
+/* ---- what is to be ---------------------------------------------------- */
+
+/* Values for a row; NULL (held: -1) keeps what is there. */
+struct change_row {
+	const char *route;   /* as people write it; see route_parse() */
+	int held;
+	const char *mailbox; /* "" clears */
+	const char *tags;
+	const char *addresses; /* lines "leg=address" over what is there; an
+				* empty address clears its leg */
+	uint64_t line;	       /* of a file, for messages */
+};
+
+/* Stages one row; `address` as people write it, or "@domain". */
+int change_set(struct change *ch, struct slice address,
+    const struct change_row *row, struct error *err) PH_CHECK;
+int change_delete(struct change *ch, struct slice address, struct error *err)
+    PH_CHECK;
+/* The same values for every row that `w` selects. */
+int change_where(struct change *ch, const struct where *w,
+    const struct change_row *row, struct error *err) PH_CHECK;
+/* CSV with a header; each line a row (doc/posthouse.1). `fn` is told how
+ * many bytes were read, now and then. A bad line is named in `err`. */
+int change_csv(struct change *ch, int fd, void (*fn)(void *arg, uint64_t bytes),
+    void *arg, struct error *err) PH_CHECK;
+/* One address a line; blank lines and those beginning with '#' are passed
+ * over. The same values for each. */
+int change_list(struct change *ch, int fd, const struct change_row *row,
+    struct error *err) PH_CHECK;
+uint64_t change_staged(const struct change *ch);
+
+/* ---- how -------------------------------------------------------------- */
+
+struct change_how {
+	bool create;	/* rows that do not exist are made; else refused */
+	bool mailboxes; /* with all addresses of their mailboxes */
+	bool replace;	/* address rows that are not staged are deleted */
+	bool seed;	/* the domains staged are seeded now */
+	int64_t as_of;	/* -1; else refuse what was rerouted after it */
+	uint64_t undo;	/* 0; else stage the inverse of that change */
+};
+
+struct change_by {
+	const char *who, *host, *command, *note;
+};
+
+struct change_done {
+	uint64_t change;     /* 0: nothing differed, no change was made */
+	uint64_t recipients; /* rows changed */
+	uint64_t same;	     /* rows that have it already */
+	uint64_t left;	     /* undo: rows whose value is another by now */
+};
+
+/* In one transaction, synced when it returns 0. -1: nothing was changed. */
+int change_commit(struct change *ch, const struct change_how *how,
+    const struct change_by *by, struct change_done *done_out,
+    struct error *err) PH_CHECK;
+/* What change_commit() would do, row by row in order of keys; nothing is
+ * written. */
+int change_preview(struct change *ch, const struct change_how *how,
+    void (*fn)(void *arg, struct slice key, const struct table_value *before,
+	const struct table_value *after),
+    void *arg, struct change_done *done_out, struct error *err) PH_CHECK;
+/* The rows that an undo leaves alone, with what they have now. After commit
+ * or preview with `undo`. */
+int change_left(struct change *ch, uint64_t undo,
+    void (*fn)(void *arg, struct slice key, const struct table_value *now),
+    void *arg, struct error *err) PH_CHECK;
+
+/* A restored table is taken as it is: an empty change whose number is above
+ * `above`, the last one that was known before. It wakes all queued mail. */
+int change_accept(struct change *ch, uint64_t above,
+    const struct change_by *by, struct change_done *done_out,
+    struct error *err) PH_CHECK;
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the files of change.h share.
+ */
+#ifndef POLICY_CHANGE_INT_H
+#define POLICY_CHANGE_INT_H
+
+#include "policy/change.h"
+#include "policy/db.h"
+#include "policy/row.h"
+
+enum change_statement {
+	CS_BEGIN, CS_LOCK, CS_COMMIT, CS_ROLLBACK,
+	CS_HEAP, CS_SORT, CS_TWICE, CS_CLEAR, CS_SCAN, CS_SCAN_TAG,
+	CS_SEEDED, CS_SEED_SKIP, CS_SEED_MARK, CS_SEED_KEEP,
+	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
+	CS_REPLACE, CS_MAILBOXES, CS_MISSING, CS_ROUTELESS, CS_AS_OF,
+	CS_NEWEST, CS_LOG, CS_LOG_ALL, CS_CHANGE, CS_PREVIEW,
+	CS_UPDATE, CS_UPSERT, CS_DELETE,
+	CS_TAGS, CS_TAG_ADD, CS_TAG_DROP,
+	CS_REWRITES, CS_REWRITE_ADD, CS_REWRITE_DROP,
+	CHANGE_STATEMENTS
+};
+_Static_assert((int)CHANGE_STATEMENTS <= (int)DB_STATEMENTS,
+    "room for statements");
+
+extern const char *const change_sql[CHANGE_STATEMENTS];
+extern const char change_temp[]; /* the staging area */
+
+struct change {
+	struct db db;
+	const struct conf *conf;
+	uint64_t staged;
+	bool staging; /* inside a transaction that only stages */
+	bool once;    /* an address given twice is an error */
+	struct strbuf key, route, tags, patch; /* of the row at hand */
+};
+
+/* A row in canonical form, as change_stage() takes it; p NULL keeps. */
+struct staged {
+	struct slice key;
+	uint64_t line;
+	bool gone;
+	int held;
+	struct slice route, mailbox, tags, patch;
+};
+int change_stage(struct change *ch, const struct staged *s,
+    struct error *err) PH_CHECK;
+/* Ends the staging: sorts, and finds what was given twice. */
+int change_arrange(struct change *ch, struct error *err) PH_CHECK;
+/* Checks and stages values for a key that is canonical. */
+int change_stage_row(struct change *ch, struct slice key,
+    const struct change_row *row, struct error *err) PH_CHECK;
+
+#endif

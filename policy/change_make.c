@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Making a change: one transaction from the staged rows to the log, from the
+ * log to the table. Everything that depends on what the table holds is done
+ * here, under the write lock (or, for a preview, in one read snapshot).
+ */
+#include <inttypes.h>
+
+#include "policy/change_int.h"
+#include "policy/route.h"
+#include "relay/base/clock.h"
+#include "relay/base/mem.h"
+
+/* A statement with at most one parameter, a number. */
+static int run(struct change *ch, enum change_statement which,
+    int64_t parameter, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
+
+	if (st == NULL)
+		return -1;
+	if (sqlite3_bind_parameter_count(st) > 0)
+		sqlite3_bind_int64(st, 1, parameter);
+	return db_run(&ch->db, st, err);
+}
+
+/* The one row of such a statement; columns are read by the caller, who
+ * resets. 1, 0 none, -1. */
+static int ask(struct change *ch, enum change_statement which,
+    int64_t parameter, sqlite3_stmt **st_out, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
+	int rc;
+
+	*st_out = st;
+	if (st == NULL)
+		return -1;
+	if (sqlite3_bind_parameter_count(st) > 0)
+		sqlite3_bind_int64(st, 1, parameter);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		return 1;
+	return rc == SQLITE_DONE ? 0 : db_error(&ch->db, err);
+}
+
+static int ask_number(struct change *ch, enum change_statement which,
+    int64_t parameter, uint64_t *value_out, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = ask(ch, which, parameter, &st, err);
+
+	if (rc > 0)
+		*value_out = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return rc;
+}
+
+/* ---- what the table says of what is staged ---------------------------- */
+
+static int check_missing(struct change *ch, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = ask(ch, CS_MISSING, 0, &st, err);
+
+	if (rc > 0 && sqlite3_column_int64(st, 0) > 0)
+		rc = error_set(err, "%lld of the addresses have no row, among "
+		    "them %s; nothing was changed",
+		    (long long)sqlite3_column_int64(st, 0), db_str(st, 1));
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : 0;
+}
+
+static int check_routes_given(struct change *ch, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = ask(ch, CS_ROUTELESS, 0, &st, err);
+
+	if (rc > 0 && sqlite3_column_int64(st, 0) > 0)
+		rc = error_set(err, "line %lld: %s is new and needs a route",
+		    (long long)sqlite3_column_int64(st, 0), db_str(st, 1));
+	else if (rc > 0)
+		rc = error_set(err, "%s is new and needs a route",
+		    db_str(st, 1));
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : 0;
+}
+
+static int check_as_of(struct change *ch, int64_t as_of, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = ask(ch, CS_AS_OF, as_of, &st, err);
+
+	if (rc > 0 && sqlite3_column_int64(st, 0) > 0)
+		rc = error_set(err, "the routes of %lld rows were changed "
+		    "after change %" PRId64 " (up to change %lld), among them "
+		    "%s; --force changes them anyway",
+		    (long long)sqlite3_column_int64(st, 0), as_of,
+		    (long long)sqlite3_column_int64(st, 2), db_str(st, 1));
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : 0;
+}
+
+/* An old value may name a leg that the configuration has lost. */
+static int check_legs(struct change *ch, struct error *err)
+{
+	sqlite3_stmt *st;
+	struct error why;
+	struct route r;
+	int rc = ask(ch, CS_ROUTES, 0, &st, err);
+
+	while (rc > 0) {
+		if (route_parse(db_text(st, 0), ch->conf, NULL, &r, &why) < 0)
+			rc = error_set(err, "it can not be undone: %s",
+			    why.text);
+		else
+			rc = sqlite3_step(st) == SQLITE_ROW;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : 0;
+}
+
+static int stage_undo(struct change *ch, uint64_t undo,
+    struct change_done *done, struct error *err)
+{
+	uint64_t known;
+	int rc = ask_number(ch, CS_UNDO_KNOWN, (int64_t)undo, &known, err);
+
+	if (rc == 0)
+		return error_set(err, "there is no change %" PRIu64, undo);
+	if (rc < 0 || run(ch, CS_UNDO, (int64_t)undo, err) < 0)
+		return -1;
+	ch->staged = (uint64_t)sqlite3_changes64(ch->db.handle);
+	if (ask_number(ch, CS_UNDO_COUNT, (int64_t)undo, &done->left, err) < 0)
+		return -1;
+	return check_legs(ch, err);
+}
+
+static int widen(struct change *ch, enum change_statement which,
+    struct error *err)
+{
+	if (run(ch, which, 0, err) < 0)
+		return -1;
+	ch->staged += (uint64_t)sqlite3_changes64(ch->db.handle);
+	return 0;
+}
+
+static int stage_seed(struct change *ch, struct error *err)
+{
+	if (run(ch, CS_SEED_SKIP, 0, err) < 0 ||
+	    run(ch, CS_SEED_MARK, 0, err) < 0)
+		return -1;
+	return run(ch, CS_SEED_KEEP, 0, err);
+}
+
+static int complete(struct change *ch, const struct change_how *how,
+    struct change_done *done, struct error *err)
+{
+	if (how->undo != 0)
+		return stage_undo(ch, how->undo, done, err);
+	if (how->seed && stage_seed(ch, err) < 0)
+		return -1;
+	if (how->replace && widen(ch, CS_REPLACE, err) < 0)
+		return -1;
+	if (how->mailboxes && widen(ch, CS_MAILBOXES, err) < 0)
+		return -1;
+	if ((how->create ? check_routes_given(ch, err)
+			 : check_missing(ch, err)) < 0)
+		return -1;
+	return how->as_of < 0 ? 0 : check_as_of(ch, how->as_of, err);
+}
+
+/* ---- the indices over values ------------------------------------------ */
+
+static bool has_line(struct slice lines, struct slice leg,
+    struct slice address)
+{
+	struct slice l, a;
+
+	while (row_next_address(&lines, &l, &a))
+		if (slice_eq(l, leg) && slice_eq(a, address))
+			return true;
+	return false;
+}
+
+static int move_tag(struct change *ch, enum change_statement which,
+    struct slice tag, struct slice address, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
+
+	if (st == NULL)
+		return -1;
+	db_bind(st, 1, tag);
+	db_bind(st, 2, address);
+	return db_run(&ch->db, st, err);
+}
+
+/* Those of `a` that `b` has not. */
+static int move_tags(struct change *ch, enum change_statement which,
+    struct slice address, const struct slice of[2], struct error *err)
+{
+	struct slice rest = of[0], tag;
+
+	while (slice_next(&rest, ' ', &tag))
+		if (tag.n > 0 && !row_has_tag(of[1], tag) &&
+		    move_tag(ch, which, tag, address, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int move_rewrite(struct change *ch, enum change_statement which,
+    const struct slice part[3], struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
+	struct strbuf key;
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	strbuf_init(&key, ROW_TEXT_MAX);
+	rc = row_key(part[1], &key, err);
+	if (rc == 0) {
+		db_bind(st, 1, strbuf_view(&key));
+		db_bind(st, 2, part[0]);
+		db_bind(st, 3, part[2]);
+		rc = db_run(&ch->db, st, err);
+	}
+	strbuf_fini(&key);
+	return rc;
+}
+
+static int move_rewrites(struct change *ch, enum change_statement which,
+    struct slice address, const struct slice of[2], struct error *err)
+{
+	struct slice rest = of[0], part[3] = {[2] = address};
+
+	while (row_next_address(&rest, &part[0], &part[1]))
+		if (!has_line(of[1], part[0], part[1]) &&
+		    move_rewrite(ch, which, part, err) < 0)
+			return -1;
+	return 0;
+}
+
+typedef int move_fn(struct change *ch, enum change_statement which,
+    struct slice address, const struct slice of[2], struct error *err);
+
+static int move_index(struct change *ch, const enum change_statement which[3],
+    move_fn *move, int64_t change, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = ask(ch, which[0], change, &st, err);
+
+	while (rc > 0) {
+		struct slice address = db_text(st, 0);
+		struct slice was = db_text(st, 1), is = db_text(st, 2);
+
+		if (move(ch, which[1], address, (struct slice[]){was, is},
+			err) < 0 ||
+		    move(ch, which[2], address, (struct slice[]){is, was},
+			err) < 0) {
+			rc = -1;
+			break;
+		}
+		rc = sqlite3_step(st);
+		rc = rc == SQLITE_ROW    ? 1
+		     : rc == SQLITE_DONE ? 0
+					 : db_error(&ch->db, err);
+	}
+	sqlite3_reset(st);
+	return rc;
+}
+
+/* ---- the transaction -------------------------------------------------- */
+
+static int write_change(struct change *ch, uint64_t number,
+    const struct change_by *by, uint64_t recipients, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&ch->db, CS_CHANGE, err);
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)number);
+	sqlite3_bind_int64(st, 2, clock_wall_us(&clock_system));
+	db_bind_str(st, 3, by->who);
+	db_bind_str(st, 4, by->host);
+	db_bind_str(st, 5, by->command);
+	db_bind_str(st, 6, by->note == NULL ? "" : by->note);
+	sqlite3_bind_int64(st, 7, (sqlite3_int64)recipients);
+	return db_run(&ch->db, st, err);
+}
+
+static int write_rows(struct change *ch, int64_t number, struct error *err)
+{
+	static const enum change_statement tags[] = {
+	    CS_TAGS, CS_TAG_DROP, CS_TAG_ADD};
+	static const enum change_statement rewrites[] = {
+	    CS_REWRITES, CS_REWRITE_DROP, CS_REWRITE_ADD};
+
+	if (run(ch, CS_UPDATE, number, err) < 0 ||
+	    run(ch, CS_UPSERT, number, err) < 0 ||
+	    run(ch, CS_DELETE, number, err) < 0 ||
+	    move_index(ch, tags, move_tags, number, err) < 0)
+		return -1;
+	return move_index(ch, rewrites, move_rewrites, number, err);
+}
+
+static int write_all(struct change *ch, const struct change_how *how,
+    const struct change_by *by, struct change_done *done, struct error *err)
+{
+	uint64_t newest = 0;
+
+	if (complete(ch, how, done, err) < 0 ||
+	    ask_number(ch, CS_NEWEST, 0, &newest, err) < 0 ||
+	    run(ch, CS_LOG, (int64_t)newest + 1, err) < 0)
+		return -1;
+	done->recipients = (uint64_t)sqlite3_changes64(ch->db.handle);
+	done->same = ch->staged > done->recipients
+			 ? ch->staged - done->recipients : 0;
+	if (done->recipients == 0)
+		return 0;
+	done->change = newest + 1;
+	if (write_change(ch, done->change, by, done->recipients, err) < 0)
+		return -1;
+	return write_rows(ch, (int64_t)done->change, err);
+}
+
+/* Ends the transaction by `rc`; the first error is the one that is told. */
+static int finish(struct change *ch, int rc, struct error *err)
+{
+	struct error ignored;
+
+	if (rc == 0)
+		rc = db_do(&ch->db, CS_COMMIT, err);
+	if (rc < 0 && !sqlite3_get_autocommit(ch->db.handle) &&
+	    db_do(&ch->db, CS_ROLLBACK, &ignored) < 0)
+		return -1; /* closing rolls back */
+	return rc;
+}
+
+int change_commit(struct change *ch, const struct change_how *how,
+    const struct change_by *by, struct change_done *done_out,
+    struct error *err)
+{
+	*done_out = (struct change_done){0};
+	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
+		return -1;
+	return finish(ch, write_all(ch, how, by, done_out, err), err);
+}
+
+int change_accept(struct change *ch, uint64_t above,
+    const struct change_by *by, struct change_done *done_out,
+    struct error *err)
+{
+	uint64_t number = 0;
+	int rc;
+
+	*done_out = (struct change_done){0};
+	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
+		return -1;
+	rc = ask_number(ch, CS_NEWEST, 0, &number, err) < 0 ? -1 : 0;
+	number = (number > above ? number : above) + 1;
+	if (rc == 0)
+		rc = write_change(ch, number, by, 0, err);
+	if (rc == 0)
+		rc = run(ch, CS_LOG_ALL, (int64_t)number, err);
+	rc = finish(ch, rc, err);
+	if (rc == 0)
+		done_out->change = number;
+	return rc;
+}
+
+/* ---- looking ---------------------------------------------------------- */
+
+static struct table_value value_at(sqlite3_stmt *st, int at)
+{
+	return (struct table_value){
+	    .row = sqlite3_column_type(st, at) != SQLITE_NULL,
+	    .route = db_str(st, at),
+	    .held = sqlite3_column_int(st, at + 1) != 0,
+	    .mailbox = db_str(st, at + 2),
+	    .tags = db_str(st, at + 3),
+	    .addresses = db_str(st, at + 4),
+	};
+}
+
+static int preview(struct change *ch,
+    void (*fn)(void *arg, struct slice key, const struct table_value *before,
+	const struct table_value *after),
+    void *arg, struct change_done *done, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&ch->db, CS_PREVIEW, err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct table_value before = value_at(st, 1);
+		struct table_value after = value_at(st, 6);
+
+		done->recipients++;
+		if (fn != NULL)
+			fn(arg, db_text(st, 0), &before, &after);
+	}
+	if (rc != SQLITE_DONE)
+		db_error(&ch->db, err);
+	sqlite3_reset(st);
+	done->same = ch->staged > done->recipients
+			 ? ch->staged - done->recipients : 0;
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int change_preview(struct change *ch, const struct change_how *how,
+    void (*fn)(void *arg, struct slice key, const struct table_value *before,
+	const struct table_value *after),
+    void *arg, struct change_done *done_out, struct error *err)
+{
+	int rc;
+
+	*done_out = (struct change_done){0};
+	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_BEGIN, err) < 0)
+		return -1;
+	rc = complete(ch, how, done_out, err);
+	if (rc == 0)
+		rc = preview(ch, fn, arg, done_out, err);
+	return finish(ch, rc, err);
+}
+
+int change_left(struct change *ch, uint64_t undo,
+    void (*fn)(void *arg, struct slice key, const struct table_value *now),
+    void *arg, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = ask(ch, CS_UNDO_LEFT, (int64_t)undo, &st, err);
+
+	while (rc > 0) {
+		struct table_value now = value_at(st, 1);
+
+		fn(arg, db_text(st, 0), &now);
+		rc = sqlite3_step(st);
+		rc = rc == SQLITE_ROW    ? 1
+		     : rc == SQLITE_DONE ? 0
+					 : db_error(&ch->db, err);
+	}
+	sqlite3_reset(st);
+	return rc;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Making the cutover table and keeping it: creation, seeds, checkpoint,
+ * backup. Table thread or command line.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/change_int.h"
+#include "relay/base/mem.h"
+
+enum { FILE_MODE = 0660 };
+
+/* One transaction: a crash leaves an empty file or the whole schema. Pages
+ * of 8 KiB: measured at 2,100,000 rows, a lookup as quick as with 4 KiB, and
+ * a flip of 83,000 scattered rows a third quicker. */
+static const char schema[] =
+    "PRAGMA page_size = 8192;"
+    "BEGIN IMMEDIATE;"
+    "PRAGMA application_id = 1346925680;" /* DB_APPLICATION */
+    "PRAGMA user_version = 1;"		  /* DB_FORMAT */
+    "CREATE TABLE IF NOT EXISTS route("
+    " address TEXT NOT NULL PRIMARY KEY, route TEXT NOT NULL,"
+    " held INTEGER NOT NULL, mailbox TEXT NOT NULL, tags TEXT NOT NULL,"
+    " addresses TEXT NOT NULL, change INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS route_mailbox ON route(mailbox)"
+    " WHERE mailbox <> '';"
+    "CREATE TABLE IF NOT EXISTS tag(tag TEXT NOT NULL,"
+    " address TEXT NOT NULL, PRIMARY KEY(tag, address)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS rewrite(key TEXT NOT NULL,"
+    " leg TEXT NOT NULL, address TEXT NOT NULL,"
+    " PRIMARY KEY(key, leg, address)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS change(change INTEGER PRIMARY KEY,"
+    " time INTEGER NOT NULL, who TEXT NOT NULL, host TEXT NOT NULL,"
+    " command TEXT NOT NULL, note TEXT NOT NULL,"
+    " recipients INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS log(change INTEGER NOT NULL,"
+    " address TEXT NOT NULL, old_route TEXT, old_held INTEGER,"
+    " old_mailbox TEXT, old_tags TEXT, old_addresses TEXT,"
+    " new_route TEXT, new_held INTEGER, new_mailbox TEXT, new_tags TEXT,"
+    " new_addresses TEXT, PRIMARY KEY(change, address)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS seeded("
+    " domain TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;"
+    "COMMIT;";
+_Static_assert(DB_APPLICATION == 1346925680 && DB_FORMAT == 1,
+    "the schema's mark");
+
+static const char wal[] = "PRAGMA journal_mode = WAL;";
+
+static int make_file(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0)
+		return error_sys(err, errno, "the cutover table %s can not be "
+		    "created", path);
+	/* Whatever the umask: the group is the administrators'. */
+	if (fchmod(fd, FILE_MODE) < 0) {
+		error_sys(err, errno, "the cutover table %s", path);
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+static int make_schema(const char *path, struct error *err)
+{
+	struct db db;
+	struct stat st;
+	int rc = 0;
+
+	if (make_file(path, err) < 0 ||
+	    db_open(&db, path, DB_CREATE, change_sql, err) < 0)
+		return -1;
+	if (stat(path, &st) == 0 && st.st_size == 0)
+		rc = db_script(&db, schema, err);
+	/* Always: a crash may have come between the schema and this. */
+	if (rc == 0)
+		rc = db_script(&db, wal, err);
+	db_close(&db);
+	return rc;
+}
+
+/* 1 seeded, 0 not yet, -1. */
+static int is_seeded(struct change *ch, const char *domain, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&ch->db, CS_SEEDED, err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	db_bind_str(st, 1, domain);
+	rc = sqlite3_step(st);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		db_error(&ch->db, err);
+	sqlite3_reset(st);
+	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int stage_domain(struct change *ch, const struct conf_domain *d,
+    struct error *err)
+{
+	struct change_row row = {.route = d->route, .held = -1};
+	struct strbuf key;
+	int rc;
+
+	rc = d->route[0] == '\0' ? 1 : is_seeded(ch, d->name, err);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	strbuf_init(&key, ROW_TEXT_MAX);
+	strbuf_addf(&key, "@%s", d->name);
+	rc = change_stage_row(ch, strbuf_view(&key), &row, err);
+	strbuf_fini(&key);
+	return rc;
+}
+
+static int seed(struct change *ch, const struct conf *c, const char *who,
+    struct error *err)
+{
+	static const struct change_how how = {
+	    .create = true, .seed = true, .as_of = -1};
+	struct change_by by = {who, "", "seed", "domains of the configuration"};
+	struct change_done done;
+
+	for (int i = 0; i < c->domains; i++)
+		if (stage_domain(ch, &c->domain[i], err) < 0)
+			return -1;
+	return ch->staged == 0 ? 0 : change_commit(ch, &how, &by, &done, err);
+}
+
+int table_prepare(const char *path, const struct conf *c, const char *who,
+    struct error *err)
+{
+	struct change *ch;
+	int rc;
+
+	if (make_schema(path, err) < 0)
+		return -1;
+	ch = change_open(path, c, err);
+	if (ch == NULL)
+		return -1;
+	rc = seed(ch, c, who, err);
+	change_close(ch);
+	return rc;
+}
+
+int table_checkpoint(const char *path, struct error *err)
+{
+	struct db db;
+	int rc, code;
+
+	if (db_open(&db, path, DB_WRITE, change_sql, err) < 0)
+		return -1;
+	/* PASSIVE waits for nobody: what readers still need stays for the
+	 * next time. */
+	code = sqlite3_wal_checkpoint_v2(db.handle, "main",
+	    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	rc = code == SQLITE_OK || code == SQLITE_BUSY ? 0
+						      : db_error(&db, err);
+	db_close(&db);
+	return rc;
+}
+
+static int copy_all(struct db *from, sqlite3 *to, struct error *err)
+{
+	sqlite3_backup *b = sqlite3_backup_init(to, "main", from->handle,
+	    "main");
+	int rc = b == NULL ? SQLITE_ERROR : sqlite3_backup_step(b, -1);
+
+	if (b != NULL)
+		sqlite3_backup_finish(b);
+	return rc == SQLITE_DONE ? 0 : error_set(err, "the copy failed: %s",
+	    sqlite3_errmsg(to));
+}
+
+int table_backup(const char *path, const char *to, struct error *err)
+{
+	sqlite3 *copy = NULL;
+	struct db db;
+	int rc, fd;
+
+	if (db_open(&db, path, DB_READ, change_sql, err) < 0)
+		return -1;
+	fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE & 0600);
+	if (fd < 0) {
+		error_sys(err, errno, "%s", to);
+		db_close(&db);
+		return -1;
+	}
+	rc = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE |
+	    SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK
+		 ? copy_all(&db, copy, err)
+		 : error_set(err, "%s can not be written", to);
+	sqlite3_close(copy);
+	if (rc == 0 && fsync(fd) < 0)
+		rc = error_sys(err, errno, "%s", to);
+	close(fd);
+	if (rc < 0)
+		unlink(to);
+	db_close(&db);
+	return rc;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The projector on a real spool, and the thread around it.
+ */
+#include "relay/audit/projector_int.h"
+#include "relay/base/mem.h"
+
+/* Under load the journal syncs thousands of times a second; reading after
+ * each would cost more than the records. */
+enum { GATHER_MS = 10 };
+
+struct feed {
+	struct spool *spool;
+	struct spool_tail *tail;
+};
+
+static void feed_open(void *arg, struct spool_pos from)
+{
+	struct feed *f = arg;
+
+	if (f->tail != NULL)
+		spool_tail_close(f->tail);
+	f->tail = spool_tail_open(f->spool, from);
+}
+
+static int feed_next(void *arg, struct spool_record *rec_out,
+    uint64_t *skipped_out)
+{
+	struct feed *f = arg;
+
+	return spool_tail_next(f->tail, rec_out, skipped_out);
+}
+
+static void feed_done(void *arg, struct spool_pos pos)
+{
+	struct feed *f = arg;
+
+	spool_tail_done(f->spool, pos);
+}
+
+static bool feed_low(void *arg)
+{
+	struct feed *f = arg;
+	struct spool_stats *st = NEW(struct spool_stats);
+	bool low;
+
+	spool_stats(f->spool, st);
+	low = st->health == SPOOL_LOW || st->health == SPOOL_NO_SPACE;
+	mem_free(st);
+	return low;
+}
+
+static void feed_close(void *arg)
+{
+	struct feed *f = arg;
+
+	if (f->tail != NULL)
+		spool_tail_close(f->tail);
+	mem_free(f);
+}
+
+struct projector *projector_open(const struct conf *c, struct spool *s,
+    struct names *names, const struct clock *clock, struct error *err)
+{
+	struct feed *f = NEW(struct feed);
+	const struct projector_input in = {
+		.open = feed_open,
+		.next = feed_next,
+		.done = feed_done,
+		.low = feed_low,
+		.close = feed_close,
+		.arg = f,
+	};
+	struct projector *p;
+
+	f->spool = s;
+	p = projector_open_on(c, &in, names, clock, err);
+	if (p != NULL)
+		spool_on_sync(s, &p->box);
+	return p;
+}
+
+static void *run(void *arg)
+{
+	struct projector *p = arg;
+
+	while (!atomic_load(&p->stop)) {
+		uint64_t before = atomic_load(&p->records) + p->batch;
+		int wait;
+
+		mailbox_take(&p->box); /* only its bell is used */
+		wait = projector_step(p, clock_mono_ms(p->clock));
+		if (wait == 0)
+			continue;
+		if (atomic_load(&p->records) + p->batch != before)
+			mailbox_wait(&p->pause, GATHER_MS);
+		mailbox_wait(&p->box, wait);
+	}
+	return NULL;
+}
+
+int projector_run(struct projector *p, struct error *err)
+{
+	int rc = pthread_create(&p->thread, NULL, run, p);
+
+	if (rc != 0)
+		return error_sys(err, rc, "the projector's thread");
+	p->running = true;
+	return 0;
+}
+
+void projector_stop(struct projector *p)
+{
+	if (!p->running)
+		return;
+	atomic_store(&p->stop, true);
+	mailbox_wake(&p->pause);
+	mailbox_wake(&p->box);
+	pthread_join(p->thread, NULL);
+	p->running = false;
+}

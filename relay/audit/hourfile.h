@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One file of the audit index: an hour of folded rows in SQLite. The newest
+ * file is written by the projector alone, in WAL mode with synchronous=FULL,
+ * and holds the cursor beside the rows; all others are sealed: indexed, out
+ * of WAL mode, read-only. The command line reads both kinds without the
+ * daemon. A handle belongs to one thread.
+ */
+#ifndef RELAY_AUDIT_HOURFILE_H
+#define RELAY_AUDIT_HOURFILE_H
+
+#include <sqlite3.h>
+
+#include "relay/audit/event.h"
+
+struct hourfile;
+
+/* Hours since 1970, and their file names "2026112205.db". */
+enum { HOUR_NAME = 16 };
+int64_t hour_of(int64_t wall_us);
+void hour_name(int64_t hour, char out[HOUR_NAME]);
+int hour_parse(struct slice name, int64_t *hour_out);
+/* Hours of the files of `dir`, ascending; the caller frees by mem_free(). */
+int hour_list(const char *dir, int64_t **hours_out, size_t *n_out,
+    struct error *err) PH_CHECK;
+
+/* Stable 64-bit hash (XXH3) of a key of a search, ASCII case folded; 0 for
+ * the empty string. On disk. */
+int64_t hour_hash(const char *s);
+/* The same of a Message-ID without its angle brackets. */
+int64_t hour_hash_message_id(const char *s);
+
+struct hour_state {
+	int node;
+	struct spool_pos cursor; /* everything before it is in the index */
+	int64_t seq;		 /* last used in this file                */
+	bool sealed;
+};
+
+/* ---- writing ----------------------------------------------------------- */
+
+enum hour_open { HOUR_READ, HOUR_WRITE };
+
+/* A new file whose cursor is `s->cursor`, committed when this returns. What a
+ * crash left of an earlier try is replaced. */
+struct hourfile *hourfile_create(const char *dir, int64_t hour,
+    const struct hour_state *s, struct error *err) PH_CHECK;
+/* NULL and err->no ENOENT when there is no such file or it was never
+ * committed. */
+struct hourfile *hourfile_open(const char *dir, int64_t hour,
+    enum hour_open how, struct error *err) PH_CHECK;
+void hourfile_close(struct hourfile *f); /* rolls back; NULL is fine */
+int64_t hourfile_hour(const struct hourfile *f);
+const struct hour_state *hourfile_state(const struct hourfile *f);
+
+/* Rows. The first begins the transaction. 0, or -1 and hourfile_error(). */
+int hourfile_put_message(struct hourfile *f, const struct envelope *e);
+int hourfile_put_recipient(struct hourfile *f, uint64_t id, uint32_t rcpt,
+    const char *address, struct slice legs);
+int hourfile_put_move(struct hourfile *f, const struct move *m);
+struct note_row {
+	int64_t time_us;
+	struct slice event, fields;
+	uint64_t id;
+	const char *client, *from, *to; /* keys of searches, "" : none */
+};
+int hourfile_put_note(struct hourfile *f, const struct note_row *n);
+/* Adds to the flow of a leg. */
+int hourfile_put_total(struct hourfile *f, const char *leg,
+    const int64_t add[TOTALS]);
+int hourfile_commit(struct hourfile *f, struct spool_pos cursor);
+void hourfile_rollback(struct hourfile *f);
+const char *hourfile_error(const struct hourfile *f);
+
+/* Builds the indexes, ends WAL mode and takes away the right to write.
+ * Closes `f`. */
+int hourfile_seal(struct hourfile *f, const char *dir, struct error *err);
+
+/* ---- reading ----------------------------------------------------------- */
+
+/* All that is read from here on is of one moment; ends with the handle. */
+int hourfile_snapshot(struct hourfile *f);
+/* All: 1 found, 0 none, -1 the file cannot be read. Strings live in `a`. */
+int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
+    struct envelope *env_out);
+struct hour_recipient {
+	uint64_t id;
+	uint32_t rcpt;
+	const char *address, *legs; /* until the next row */
+};
+/* id 0: of all messages, in order of id. */
+int hourfile_recipients(struct hourfile *f, uint64_t id,
+    void (*fn)(void *arg, const struct hour_recipient *r), void *arg);
+/* accepted_us and `to` are the caller's to fill; the rest of the strings
+ * lives until the next row. In order of time. */
+int hourfile_moves(struct hourfile *f, uint64_t id,
+    void (*fn)(void *arg, const struct move *m), void *arg);
+struct hour_key {
+	enum { KEY_ID, KEY_MESSAGE_ID, KEY_TO, KEY_FROM, KEY_CLIENT,
+		KEY_TIME } by;
+	int64_t hash;		    /* or the id */
+	int64_t since_us, until_us; /* KEY_TIME: accepted in that time */
+};
+/* Ids of the messages with that key, newest first, until fn says false. */
+int hourfile_find(struct hourfile *f, const struct hour_key *k,
+    bool (*fn)(void *arg, uint64_t id), void *arg);
+int hourfile_notes(struct hourfile *f, const struct hour_key *k,
+    void (*fn)(void *arg, int64_t time_us, struct slice event,
+	struct slice fields), void *arg);
+int hourfile_totals(struct hourfile *f,
+    void (*fn)(void *arg, const char *leg, const int64_t total[TOTALS]),
+    void *arg);
+
+#endif

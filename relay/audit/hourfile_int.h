@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What hourfile.c (writing) and hourread.c (reading) share.
+ */
+#ifndef RELAY_AUDIT_HOURFILE_INT_H
+#define RELAY_AUDIT_HOURFILE_INT_H
+
+#include "relay/audit/hourfile.h"
+
+/* One prepared statement each, made when first used. */
+enum hour_sql {
+	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_CURSOR,
+	SQL_PUT_MESSAGE, SQL_PUT_RECIPIENT, SQL_PUT_MOVE, SQL_PUT_NOTE,
+	SQL_PUT_TOTAL,
+	SQL_MESSAGE, SQL_RECIPIENTS, SQL_ALL_RECIPIENTS, SQL_MOVES,
+	SQL_BY_MESSAGE_ID, SQL_BY_TO, SQL_BY_FROM, SQL_BY_CLIENT, SQL_BY_TIME,
+	SQL_NOTES_ID, SQL_NOTES_TO, SQL_NOTES_FROM, SQL_NOTES_CLIENT,
+	SQL_NOTES_TIME, SQL_TOTALS,
+	SQLS
+};
+
+struct hourfile {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[SQLS];
+	int64_t hour;
+	struct hour_state state;
+	bool in_tx;
+};
+
+/* Reset and ready to bind; NULL when it cannot be prepared. */
+sqlite3_stmt *hourfile_stmt(struct hourfile *f, enum hour_sql which);
+
+#endif

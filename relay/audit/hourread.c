@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One hour of the audit index: reading. Rows are input: lengths are SQLite's,
+ * numbers are checked where they choose a text.
+ */
+#include "relay/audit/hourfile_int.h"
+#include "relay/base/mem.h"
+
+static const char *text_at(sqlite3_stmt *s, int col)
+{
+	const unsigned char *t = sqlite3_column_text(s, col);
+
+	return t == NULL ? "" : (const char *)t;
+}
+
+static sqlite3_stmt *stmt_for(struct hourfile *f, enum hour_sql which,
+    int64_t key)
+{
+	sqlite3_stmt *s = hourfile_stmt(f, which);
+
+	if (s != NULL && sqlite3_bind_parameter_count(s) > 0)
+		sqlite3_bind_int64(s, 1, key);
+	return s;
+}
+
+/* The end of a walk: nothing is held open. */
+static int ended(sqlite3_stmt *s, int rc, int rows)
+{
+	sqlite3_reset(s);
+	return rc == SQLITE_DONE || rc == SQLITE_OK ? rows : -1;
+}
+
+int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
+    struct envelope *env_out)
+{
+	sqlite3_stmt *s = stmt_for(f, SQL_MESSAGE, (int64_t)id);
+	const char *text[12];
+	int rc;
+
+	if (s == NULL)
+		return -1;
+	rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW)
+		return ended(s, rc, 0);
+	for (int i = 0; i < 12; i++)
+		text[i] = arena_strdup(a, text_at(s, i));
+	*env_out = (struct envelope){
+		.id = id,
+		.accepted_us = sqlite3_column_int64(s, 1),
+		.client = text[2],
+		.client_name = text[3],
+		.listen = text[4],
+		.helo = text[5],
+		.tls = text[6],
+		.from = text[7],
+		.message_id = text[8],
+		.size = (uint64_t)sqlite3_column_int64(s, 9),
+		.rcpts = (unsigned)sqlite3_column_int(s, 10),
+		.spf = text[11],
+		.envid = "",
+	};
+	return ended(s, SQLITE_DONE, 1);
+}
+
+int hourfile_recipients(struct hourfile *f, uint64_t id,
+    void (*fn)(void *arg, const struct hour_recipient *r), void *arg)
+{
+	sqlite3_stmt *s = stmt_for(f,
+	    id == 0 ? SQL_ALL_RECIPIENTS : SQL_RECIPIENTS, (int64_t)id);
+	int rc, rows = 0;
+
+	if (s == NULL)
+		return -1;
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		struct hour_recipient r = {
+			.id = (uint64_t)sqlite3_column_int64(s, 0),
+			.rcpt = (uint32_t)sqlite3_column_int64(s, 1),
+			.address = text_at(s, 2),
+			.legs = text_at(s, 3),
+		};
+
+		fn(arg, &r);
+		rows = 1;
+	}
+	return ended(s, rc, rows);
+}
+
+static void move_of(sqlite3_stmt *s, struct move *m)
+{
+	int kind = sqlite3_column_int(s, 1);
+
+	m->time_us = sqlite3_column_int64(s, 0);
+	m->kind = kind > EV_NONE && kind < EV_KINDS ? (enum event_kind)kind
+						    : EV_NONE;
+	m->rcpt = (uint32_t)sqlite3_column_int64(s, 2);
+	m->leg = text_at(s, 3);
+	m->role = (uint8_t)sqlite3_column_int(s, 4);
+	m->why = (uint8_t)sqlite3_column_int(s, 5);
+	m->uncertain = (uint8_t)sqlite3_column_int(s, 6);
+	m->attempt = (uint16_t)sqlite3_column_int(s, 7);
+	m->change = (uint64_t)sqlite3_column_int64(s, 8);
+	m->detail = slice_of(sqlite3_column_blob(s, 9),
+	    (size_t)sqlite3_column_bytes(s, 9));
+}
+
+int hourfile_moves(struct hourfile *f, uint64_t id,
+    void (*fn)(void *arg, const struct move *m), void *arg)
+{
+	sqlite3_stmt *s = stmt_for(f, SQL_MOVES, (int64_t)id);
+	int rc, rows = 0;
+
+	if (s == NULL)
+		return -1;
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		struct move m = {.id = id, .to = ""};
+
+		move_of(s, &m);
+		fn(arg, &m);
+		rows = 1;
+	}
+	return ended(s, rc, rows);
+}
+
+int hourfile_find(struct hourfile *f, const struct hour_key *k,
+    bool (*fn)(void *arg, uint64_t id), void *arg)
+{
+	static const enum hour_sql by[] = {
+		[KEY_MESSAGE_ID] = SQL_BY_MESSAGE_ID,
+		[KEY_TO] = SQL_BY_TO,
+		[KEY_FROM] = SQL_BY_FROM,
+		[KEY_CLIENT] = SQL_BY_CLIENT,
+		[KEY_TIME] = SQL_BY_TIME,
+	};
+	sqlite3_stmt *s = stmt_for(f, by[k->by],
+	    k->by == KEY_TIME ? k->since_us : k->hash);
+	bool on = true;
+	int rc = SQLITE_OK, rows = 0;
+
+	if (s == NULL)
+		return -1;
+	if (k->by == KEY_TIME)
+		sqlite3_bind_int64(s, 2, k->until_us);
+	while (on && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		on = fn(arg, (uint64_t)sqlite3_column_int64(s, 0));
+		rows = 1;
+	}
+	return ended(s, on ? rc : SQLITE_OK, rows);
+}
+
+int hourfile_notes(struct hourfile *f, const struct hour_key *k,
+    void (*fn)(void *arg, int64_t time_us, struct slice event,
+	struct slice fields), void *arg)
+{
+	static const enum hour_sql by[] = {
+		[KEY_ID] = SQL_NOTES_ID,
+		[KEY_TO] = SQL_NOTES_TO,
+		[KEY_FROM] = SQL_NOTES_FROM,
+		[KEY_CLIENT] = SQL_NOTES_CLIENT,
+		[KEY_TIME] = SQL_NOTES_TIME,
+	};
+	sqlite3_stmt *s = stmt_for(f, by[k->by],
+	    k->by == KEY_TIME ? k->since_us : k->hash);
+	int rc, rows = 0;
+
+	if (s == NULL)
+		return -1;
+	if (k->by == KEY_TIME)
+		sqlite3_bind_int64(s, 2, k->until_us);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		fn(arg, sqlite3_column_int64(s, 0), slice_str(text_at(s, 1)),
+		    slice_str(text_at(s, 2)));
+		rows = 1;
+	}
+	return ended(s, rc, rows);
+}
+
+int hourfile_totals(struct hourfile *f,
+    void (*fn)(void *arg, const char *leg, const int64_t total[TOTALS]),
+    void *arg)
+{
+	sqlite3_stmt *s = stmt_for(f, SQL_TOTALS, 0);
+	int rc, rows = 0;
+
+	if (s == NULL)
+		return -1;
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		int64_t total[TOTALS];
+
+		for (int i = 0; i < TOTALS; i++)
+			total[i] = sqlite3_column_int64(s, i + 1);
+		fn(arg, text_at(s, 0), total);
+		rows = 1;
+	}
+	return ended(s, rc, rows);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The set of hour files.
+ */
+#include "relay/audit/hours.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relay/base/id.h"
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+
+enum { READERS = 8, PATH_BYTES = 4096, HOURS_OF_AN_UPLOAD = 24 };
+
+struct hours {
+	char *dir;
+	int node;
+	struct hourfile *current;
+	struct { /* older files that updates still ask for */
+		struct hourfile *f;
+		uint64_t used;
+	} reader[READERS];
+	uint64_t clock; /* of reader.used */
+	int64_t *unsealed;
+	size_t unsealed_n;
+};
+
+static void path_of(const struct hours *h, int64_t hour, const char *suffix,
+    char out[PATH_BYTES])
+{
+	char name[HOUR_NAME];
+
+	hour_name(hour, name);
+	snprintf(out, PATH_BYTES, "%s/%s%s", h->dir, name, suffix);
+}
+
+static void wait_for_seal(struct hours *h, int64_t hour)
+{
+	h->unsealed = mem_resize(h->unsealed,
+	    (h->unsealed_n + 1) * sizeof(*h->unsealed));
+	h->unsealed[h->unsealed_n++] = hour;
+}
+
+/* ---- opening ----------------------------------------------------------- */
+
+static void set_aside(const struct hours *h, int64_t hour,
+    const struct error *err)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	char from[PATH_BYTES], to[PATH_BYTES + 16];
+
+	log_error("audit.damaged", kv_err(err));
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		path_of(h, hour, suffixes[i], from);
+		snprintf(to, sizeof(to), "%s.damaged", from);
+		if (rename(from, to) != 0 && errno != ENOENT)
+			log_error("audit.rename", kv_str("file", from));
+	}
+}
+
+/* The newest file that has a cursor; -1 when one cannot be read now. */
+static int find_current(struct hours *h, const int64_t *all, size_t *n,
+    struct error *err)
+{
+	while (*n > 0) {
+		int64_t hour = all[*n - 1];
+
+		h->current = hourfile_open(h->dir, hour, HOUR_WRITE, err);
+		if (h->current != NULL)
+			return 0;
+		if (err->no == EBADMSG)
+			set_aside(h, hour, err);
+		else if (err->no != ENOENT)
+			return -1;
+		(*n)--;
+	}
+	return 0;
+}
+
+static void find_unsealed(struct hours *h, const int64_t *all, size_t n)
+{
+	char path[PATH_BYTES];
+	struct stat st;
+
+	for (size_t i = 0; i < n; i++) {
+		path_of(h, all[i], "", path);
+		if (stat(path, &st) == 0 && (st.st_mode & S_IWUSR) != 0)
+			wait_for_seal(h, all[i]);
+	}
+}
+
+static int take_up(struct hours *h, int64_t now_us, struct error *err)
+{
+	struct hour_state fresh = {.node = h->node};
+	int64_t *all;
+	size_t n;
+	int rc;
+
+	if (hour_list(h->dir, &all, &n, err) != 0)
+		return -1;
+	rc = find_current(h, all, &n, err);
+	if (rc == 0 && h->current == NULL) {
+		h->current =
+		    hourfile_create(h->dir, hour_of(now_us), &fresh, err);
+		rc = h->current == NULL ? -1 : 0;
+	} else if (rc == 0) {
+		find_unsealed(h, all, n - 1);
+		if (hourfile_state(h->current)->sealed)
+			rc = hours_roll(h, hour_of(now_us), err);
+	}
+	mem_free(all);
+	return rc;
+}
+
+struct hours *hours_open(const char *dir, int node, int64_t now_us,
+    struct error *err)
+{
+	struct hours *h;
+
+	if (mkdir(dir, 0750) != 0 && errno != EEXIST) {
+		error_sys(err, errno, "%s", dir);
+		return NULL;
+	}
+	h = NEW(struct hours);
+	h->dir = mem_strdup(dir);
+	h->node = node;
+	if (take_up(h, now_us, err) == 0)
+		return h;
+	hours_close(h);
+	return NULL;
+}
+
+void hours_close(struct hours *h)
+{
+	if (h == NULL)
+		return;
+	for (int i = 0; i < READERS; i++)
+		hourfile_close(h->reader[i].f);
+	hourfile_close(h->current);
+	mem_free(h->unsealed);
+	mem_free(h->dir);
+	mem_free(h);
+}
+
+struct hourfile *hours_current(struct hours *h)
+{
+	return h->current;
+}
+
+/* ---- from hour to hour ------------------------------------------------- */
+
+int hours_roll(struct hours *h, int64_t hour, struct error *err)
+{
+	struct hour_state st = *hourfile_state(h->current);
+	int64_t last = hourfile_hour(h->current);
+	struct hourfile *f;
+
+	if (hour <= last)
+		hour = last + 1;
+	st.node = h->node;
+	f = hourfile_create(h->dir, hour, &st, err);
+	if (f == NULL)
+		return -1;
+	hourfile_close(h->current);
+	h->current = f;
+	wait_for_seal(h, last);
+	return 0;
+}
+
+static void forget_reader(struct hours *h, int64_t hour)
+{
+	for (int i = 0; i < READERS; i++) {
+		struct hourfile *f = h->reader[i].f;
+
+		if (f == NULL || hourfile_hour(f) != hour)
+			continue;
+		hourfile_close(f);
+		h->reader[i].f = NULL;
+	}
+}
+
+int hours_seal(struct hours *h, struct error *err)
+{
+	struct hourfile *f;
+	int64_t hour;
+	int rc = 0;
+
+	if (h->unsealed_n == 0)
+		return 0;
+	hour = h->unsealed[h->unsealed_n - 1];
+	forget_reader(h, hour);
+	f = hourfile_open(h->dir, hour, HOUR_WRITE, err);
+	if (f != NULL)
+		rc = hourfile_seal(f, h->dir, err);
+	else if (err->no != ENOENT) /* pruned meanwhile */
+		rc = -1;
+	if (rc != 0)
+		return -1;
+	h->unsealed_n--;
+	return 1;
+}
+
+void hours_prune(struct hours *h, int64_t hour)
+{
+	char path[PATH_BYTES];
+	struct error err;
+	int64_t *all;
+	size_t n;
+
+	if (hour_list(h->dir, &all, &n, &err) != 0)
+		return;
+	for (size_t i = 0; i < n && all[i] < hour; i++) {
+		if (all[i] == hourfile_hour(h->current))
+			continue;
+		forget_reader(h, all[i]);
+		path_of(h, all[i], "", path);
+		if (unlink(path) == 0)
+			log_info("audit.pruned", kv_str("file", path));
+	}
+	mem_free(all);
+}
+
+/* ---- older files ------------------------------------------------------- */
+
+static struct hourfile *reader_for(struct hours *h, int64_t hour)
+{
+	struct error err;
+	int oldest = 0;
+
+	for (int i = 0; i < READERS; i++) {
+		struct hourfile *f = h->reader[i].f;
+
+		if (f != NULL && hourfile_hour(f) == hour) {
+			h->reader[i].used = ++h->clock;
+			return f;
+		}
+		if (h->reader[i].used < h->reader[oldest].used)
+			oldest = i;
+	}
+	hourfile_close(h->reader[oldest].f);
+	h->reader[oldest].f = hourfile_open(h->dir, hour, HOUR_READ, &err);
+	h->reader[oldest].used = ++h->clock;
+	return h->reader[oldest].f;
+}
+
+static bool exists(const struct hours *h, int64_t hour)
+{
+	char path[PATH_BYTES];
+
+	path_of(h, hour, "", path);
+	return access(path, R_OK) == 0;
+}
+
+struct hourfile *hours_home(struct hours *h, uint64_t id, struct arena *a,
+    struct envelope *env_out)
+{
+	int64_t now = hourfile_hour(h->current);
+	int64_t hour = hour_of(id_wall_ms(id) * 1000);
+	int64_t last = hour + HOURS_OF_AN_UPLOAD;
+
+	/* Most are young, and a clock that stepped back is no riddle. */
+	if (hourfile_message(h->current, id, a, env_out) > 0)
+		return h->current;
+	for (; hour < now && hour <= last; hour++) {
+		struct hourfile *f =
+		    exists(h, hour) ? reader_for(h, hour) : NULL;
+
+		if (f != NULL && hourfile_message(f, id, a, env_out) > 0)
+			return f;
+	}
+	return NULL;
+}

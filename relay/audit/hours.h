@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The audit index as the projector sees it: the current hour's file, which
+ * alone is written, and the older ones, which are sealed, read and in the end
+ * removed. The cursor is in the current file; a new file begins with the
+ * cursor of the one before, and nothing is written to that one afterwards
+ * but its indexes. One thread.
+ */
+#ifndef RELAY_AUDIT_HOURS_H
+#define RELAY_AUDIT_HOURS_H
+
+#include "relay/audit/hourfile.h"
+
+struct hours;
+
+/* Creates the directory when it is missing. A newest file that is damaged is
+ * set aside as NAME.damaged and said in the log. */
+struct hours *hours_open(const char *dir, int node, int64_t now_us,
+    struct error *err) PH_CHECK;
+void hours_close(struct hours *h);
+struct hourfile *hours_current(struct hours *h);
+
+/* With nothing uncommitted: goes on in the file of `hour`, or of the next
+ * hour that has none yet. */
+int hours_roll(struct hours *h, int64_t hour, struct error *err) PH_CHECK;
+/* Seals one of the files that wait for it. 1 done, 0 none waits, -1 failed
+ * (a reader is in the way): try later. */
+int hours_seal(struct hours *h, struct error *err);
+/* Removes the files of hours before `hour`; never the current one. */
+void hours_prune(struct hours *h, int64_t hour);
+
+/* The file with the row of that message: the one of the hour in its id, or a
+ * later one when its upload took longer than the hour. Borrowed until the
+ * next call. NULL when there is none. */
+struct hourfile *hours_home(struct hours *h, uint64_t id, struct arena *a,
+    struct envelope *env_out);
+
+#endif

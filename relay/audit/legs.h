@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * recipient.legs: the state of each delivery of a recipient that was touched
+ * in an hour, one line each, for people too: "0 cloud primary delivered".
+ * For each delivery the newest file that names it is right. Pure.
+ */
+#ifndef RELAY_AUDIT_LEGS_H
+#define RELAY_AUDIT_LEGS_H
+
+#include "relay/base/delivery.h"
+#include "relay/base/strbuf.h"
+
+struct leg_state {
+	uint32_t number; /* of the delivery in its message */
+	enum role role;
+	enum dstate state;
+	struct slice leg;
+};
+
+void legs_print(struct strbuf *out, const struct leg_state *l);
+/* Cuts the next line off `text`; false at the end. What is no such line is
+ * passed over. */
+bool legs_next(struct slice *text, struct leg_state *leg_out);
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * When: reads in slices, commits in batches, rolls from hour to hour, waits
+ * for a full disk to have room again. The order at a commit is what makes the
+ * promise true: lines of events.jsonl synced, then rows and cursor in one
+ * transaction, then the journal is told what it may recycle.
+ */
+#include "relay/audit/projector_int.h"
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+
+enum {
+	SLICE = 1000,	       /* records a step                      */
+	BATCH_MAX = 8192,      /* records a transaction               */
+	BATCH_MS = 200,	       /* a transaction stays open so long    */
+	LINES_BYTES = 1 << 18, /* of events.jsonl, kept back          */
+	BOOK_MAX = 32768,      /* messages under way, of 300 bytes    */
+	RETRY_MS = 1000,       /* after a failure of the audit disk   */
+	DISCARD_MS = 20,
+	IDLE_MS = 1000,
+	SEAL_AGAIN_MS = 5000,
+	ROLL_AFTER_US = 300 * 1000000, /* an idle hour is closed then */
+};
+
+static struct hourfile *file(struct projector *p)
+{
+	return hours_current(p->hours);
+}
+
+static int64_t keep_hours(const struct projector *p)
+{
+	return atomic_load(&p->keep_us) / (3600 * INT64_C(1000000));
+}
+
+/* ---- failure ----------------------------------------------------------- */
+
+/* Forgets all since the last commit: it is in the journal, and read again. */
+static int fail(struct projector *p, int64_t mono_ms, const struct error *err)
+{
+	if (!atomic_exchange(&p->failing, true))
+		log_error("audit.write", kv_err(err));
+	hourfile_rollback(file(p));
+	book_clear(&p->book);
+	take_reset(p);
+	strbuf_reset(&p->log.out);
+	p->batch = 0;
+	p->in_group = false;
+	p->failed = true;
+	p->retry_ms = mono_ms + RETRY_MS;
+	p->next = hourfile_state(file(p))->cursor;
+	p->in.open(p->in.arg, p->next);
+	return -1;
+}
+
+static int fail_rows(struct projector *p, int64_t mono_ms)
+{
+	struct error err;
+
+	error_set(&err, "audit index: %s", hourfile_error(file(p)));
+	return fail(p, mono_ms, &err);
+}
+
+/* ---- commit ------------------------------------------------------------ */
+
+static int write_lines(struct projector *p, int64_t mono_ms)
+{
+	struct error err;
+
+	if (eventlog_write(&p->log, p->next, &err) != 0)
+		return fail(p, mono_ms, &err);
+	return 0;
+}
+
+/* A sync that failed may have lost lines: they are written once more. */
+static int sync_lines(struct projector *p, int64_t mono_ms)
+{
+	struct error err;
+
+	if (eventlog_sync(&p->log, &err) == 0)
+		return 0;
+	p->log.from = hourfile_state(file(p))->cursor;
+	return fail(p, mono_ms, &err);
+}
+
+static int commit(struct projector *p, int64_t mono_ms)
+{
+	if (p->batch == 0)
+		return 0;
+	if (write_lines(p, mono_ms) != 0 || sync_lines(p, mono_ms) != 0)
+		return -1;
+	if (book_flush(&p->book, file(p)) != 0 || take_flow(p) != 0 ||
+	    hourfile_commit(file(p), p->next) != 0)
+		return fail_rows(p, mono_ms);
+	p->in.done(p->in.arg, p->next);
+	book_trim(&p->book);
+	atomic_fetch_add(&p->records, p->batch);
+	atomic_store(&p->oldest_us, 0);
+	p->batch = 0;
+	p->committed_ms = mono_ms;
+	if (atomic_exchange(&p->failing, false))
+		log_info("audit.recovered");
+	return 0;
+}
+
+static bool commit_due(const struct projector *p, int64_t mono_ms)
+{
+	return p->batch >= BATCH_MAX ||
+	       (p->batch > 0 && mono_ms - p->batch_ms >= BATCH_MS);
+}
+
+static int roll(struct projector *p, int64_t hour, int64_t mono_ms)
+{
+	struct error err;
+
+	if (commit(p, mono_ms) != 0)
+		return -1;
+	if (hours_roll(p->hours, hour, &err) != 0)
+		return fail(p, mono_ms, &err);
+	book_new_hour(&p->book);
+	p->sealed_ms = mono_ms;
+	return 0;
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
+static void count_one(struct projector *p, int64_t time_us, int64_t mono_ms)
+{
+	if (p->batch++ == 0) {
+		p->batch_ms = mono_ms;
+		atomic_store(&p->oldest_us, time_us);
+	}
+}
+
+static int end_group(struct projector *p, int64_t mono_ms)
+{
+	if (!p->in_group)
+		return 0;
+	p->in_group = false;
+	return take_group_end(p) == 0 ? 0 : fail_rows(p, mono_ms);
+}
+
+/* Only between the records of different places may a transaction end. */
+static int between(struct projector *p, const struct spool_record *rec,
+    int64_t mono_ms)
+{
+	int64_t hour = hour_of(rec->time_us);
+
+	if (end_group(p, mono_ms) != 0)
+		return -1;
+	if (commit_due(p, mono_ms) && commit(p, mono_ms) != 0)
+		return -1;
+	if (p->log.out.n >= LINES_BYTES && write_lines(p, mono_ms) != 0)
+		return -1;
+	if (hour > hourfile_hour(file(p)))
+		return roll(p, hour, mono_ms);
+	return 0;
+}
+
+static int take(struct projector *p, const struct spool_record *rec,
+    int64_t mono_ms)
+{
+	if ((!p->in_group || !spool_pos_together(p->pos, rec->pos)) &&
+	    between(p, rec, mono_ms) != 0)
+		return -1;
+	p->pos = rec->pos;
+	p->in_group = true;
+	count_one(p, rec->time_us, mono_ms);
+	if (take_record(p, rec) != 0)
+		return fail_rows(p, mono_ms);
+	p->next = rec->next;
+	return 0;
+}
+
+/* The journal was recycled before it was read. */
+static int take_skipped(struct projector *p, uint64_t generations,
+    int64_t mono_ms)
+{
+	if (end_group(p, mono_ms) != 0)
+		return -1;
+	p->pos = p->next;
+	count_one(p, p->clock->wall_us(p->clock), mono_ms);
+	atomic_fetch_add(&p->gap, 1);
+	log_error("audit.gap", kv_int("generations", (int64_t)generations));
+	return take_gap(p, "generations", generations) == 0
+		   ? 0
+		   : fail_rows(p, mono_ms);
+}
+
+/* 1: there may be more, 0: all was read, -1: failed. */
+static int read_slice(struct projector *p, int64_t mono_ms)
+{
+	struct spool_record rec;
+	uint64_t skipped = 0;
+
+	for (int i = 0; i < SLICE; i++) {
+		int got = p->in.next(p->in.arg, &rec, &skipped);
+
+		if (got == 0)
+			return end_group(p, mono_ms);
+		if (got > 0 ? take(p, &rec, mono_ms) != 0
+			    : take_skipped(p, skipped, mono_ms) != 0)
+			return -1;
+	}
+	return 1;
+}
+
+/* ---- while the audit disk refuses -------------------------------------- */
+
+/* Mail wins: what the journal cannot keep any longer is counted. */
+static void discard(struct projector *p)
+{
+	struct spool_record rec;
+	uint64_t skipped = 0;
+
+	for (int i = 0; i < SLICE; i++) {
+		int got = p->in.next(p->in.arg, &rec, &skipped);
+
+		if (got == 0)
+			break;
+		if (got > 0)
+			p->next = rec.next;
+		p->discarded++;
+	}
+	p->in.done(p->in.arg, p->next);
+}
+
+static int tell_discarded(struct projector *p, int64_t mono_ms)
+{
+	uint64_t n = p->discarded;
+
+	p->pos = p->next;
+	count_one(p, p->clock->wall_us(p->clock), mono_ms);
+	if (take_gap(p, "records", n) != 0) {
+		fail_rows(p, mono_ms);
+		return -1;
+	}
+	if (commit(p, mono_ms) != 0)
+		return -1;
+	atomic_fetch_add(&p->gap, n);
+	log_error("audit.gap", kv_int("records", (int64_t)n));
+	p->discarded = 0;
+	return 0;
+}
+
+/* Ms until the next try, 0 when the disk may be well again. */
+static int wait_for_disk(struct projector *p, int64_t mono_ms)
+{
+	if (p->in.low(p->in.arg))
+		discard(p);
+	if (mono_ms < p->retry_ms)
+		return p->discarded > 0 ? DISCARD_MS
+					: (int)(p->retry_ms - mono_ms);
+	if (p->discarded > 0) {
+		struct spool_pos at = p->next;
+
+		/* fail() goes back to the cursor; what was given up is gone. */
+		if (tell_discarded(p, mono_ms) != 0) {
+			p->next = at;
+			p->in.open(p->in.arg, at);
+			return RETRY_MS;
+		}
+	}
+	p->failed = false;
+	return 0;
+}
+
+/* ---- the step ---------------------------------------------------------- */
+
+static void reopen(struct projector *p)
+{
+	struct error err;
+
+	if (!atomic_exchange(&p->reopen, false))
+		return;
+	if (eventlog_reopen(&p->log, &err) != 0)
+		log_error("audit.reopen", kv_err(&err));
+}
+
+static void prune(struct projector *p)
+{
+	int64_t hour = hour_of(p->clock->wall_us(p->clock));
+
+	if (hour == p->pruned_hour)
+		return;
+	p->pruned_hour = hour;
+	hours_prune(p->hours, hour - keep_hours(p));
+}
+
+/* Nothing to read: the housekeeping. */
+static int idle(struct projector *p, int64_t mono_ms)
+{
+	int64_t now = p->clock->wall_us(p->clock);
+	struct error err;
+
+	if (p->log.out.n > 0 && write_lines(p, mono_ms) != 0)
+		return RETRY_MS;
+	/* At once when it is quiet; under load a few times a second. */
+	if ((commit_due(p, mono_ms) ||
+		mono_ms - p->committed_ms >= BATCH_MS) &&
+	    commit(p, mono_ms) != 0)
+		return RETRY_MS;
+	if (p->batch > 0)
+		return (int)(p->batch_ms + BATCH_MS - mono_ms);
+	if (hourfile_state(file(p))->seq > 0 &&
+	    hour_of(now - ROLL_AFTER_US) > hourfile_hour(file(p)) &&
+	    roll(p, hour_of(now), mono_ms) != 0)
+		return RETRY_MS;
+	prune(p);
+	if (mono_ms >= p->sealed_ms) {
+		int rc = hours_seal(p->hours, &err);
+
+		if (rc > 0)
+			return 0;
+		if (rc < 0)
+			log_warn("audit.seal", kv_err(&err));
+		p->sealed_ms = mono_ms + SEAL_AGAIN_MS;
+	}
+	return IDLE_MS;
+}
+
+int projector_step(struct projector *p, int64_t mono_ms)
+{
+	int rc;
+
+	reopen(p);
+	if (p->failed) {
+		int wait = wait_for_disk(p, mono_ms);
+
+		if (p->failed)
+			return wait;
+	}
+	rc = read_slice(p, mono_ms);
+	if (rc < 0)
+		return RETRY_MS;
+	return rc > 0 ? 0 : idle(p, mono_ms);
+}
+
+int projector_flush(struct projector *p)
+{
+	int64_t now = clock_mono_ms(p->clock);
+	int rc = 1;
+
+	if (p->failed)
+		return -1;
+	while (rc > 0)
+		rc = read_slice(p, now);
+	return rc == 0 ? commit(p, now) : -1;
+}
+
+/* ---- opening ----------------------------------------------------------- */
+
+struct projector *projector_open_on(const struct conf *c,
+    const struct projector_input *in, struct names *names,
+    const struct clock *clock, struct error *err)
+{
+	struct projector *p = NEW(struct projector);
+
+	p->in = *in;
+	p->names = names;
+	p->clock = clock;
+	p->node = c->node;
+	p->committed_ms = clock_mono_ms(clock) - BATCH_MS;
+	projector_keep(p, c->audit.keep_ms);
+	p->events_path = mem_strdup(c->audit.events);
+	eventlog_init(&p->log, p->events_path);
+	book_init(&p->book, names, BOOK_MAX);
+	mailbox_init(&p->box);
+	mailbox_init(&p->pause);
+	p->hours =
+	    hours_open(c->audit.path, c->node, clock_wall_us(clock), err);
+	if (p->hours == NULL || eventlog_open(&p->log, err) != 0) {
+		projector_close(p);
+		return NULL;
+	}
+	p->next = hourfile_state(file(p))->cursor;
+	p->in.open(p->in.arg, p->next);
+	p->opened = true;
+	return p;
+}
+
+void projector_close(struct projector *p)
+{
+	if (p == NULL)
+		return;
+	if (p->opened && projector_flush(p) != 0)
+		log_warn("audit.unfinished");
+	take_reset(p);
+	mem_free(p->group.about);
+	p->in.close(p->in.arg);
+	book_fini(&p->book);
+	eventlog_fini(&p->log);
+	hours_close(p->hours);
+	mailbox_fini(&p->box);
+	mailbox_fini(&p->pause);
+	mem_free(p->events_path);
+	mem_free(p);
+}
+
+void projector_reopen(struct projector *p)
+{
+	atomic_store(&p->reopen, true);
+	mailbox_wake(&p->box);
+}
+
+void projector_keep(struct projector *p, int64_t keep_ms)
+{
+	atomic_store(&p->keep_us, keep_ms * 1000);
+}
+
+void projector_stats(struct projector *p, struct projector_stats *out)
+{
+	int64_t oldest = atomic_load(&p->oldest_us);
+
+	*out = (struct projector_stats){
+		.records = atomic_load(&p->records),
+		.gap = atomic_load(&p->gap),
+		.failing = atomic_load(&p->failing),
+		.behind_us =
+		    oldest == 0 ? 0 : p->clock->wall_us(p->clock) - oldest,
+	};
+}

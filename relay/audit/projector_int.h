@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What projector.c (when), take.c (what) and feed.c (from where, on which
+ * thread) share.
+ */
+#ifndef RELAY_AUDIT_PROJECTOR_INT_H
+#define RELAY_AUDIT_PROJECTOR_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "relay/audit/book.h"
+#include "relay/audit/eventlog.h"
+#include "relay/audit/projector.h"
+
+/* A move inside a group that may be what a notification is about. */
+struct about {
+	uint64_t id;
+	int64_t time_us, accepted_us;
+	const char *to, *action; /* of the book: until the commit */
+	uint32_t rcpt;
+};
+
+/* The parts of one journal record: a bounce and its notification, in either
+ * order. */
+struct group {
+	uint64_t dsn; /* id of the notification; 0: none */
+	char *sender; /* whom it goes to                 */
+	struct about *about;
+	size_t n, cap;
+};
+
+struct projector {
+	struct projector_input in;
+	struct names *names;
+	const struct clock *clock;
+	int node;
+	char *events_path;
+	struct hours *hours;
+	struct eventlog log;
+	struct book book;
+	struct group group;
+	int64_t flow[NAMES_MAX][TOTALS]; /* of this transaction */
+	bool flowed[NAMES_MAX];
+
+	/* The record that is being taken in, and the place after it. */
+	struct spool_pos pos, next;
+	bool in_group;	      /* a record of `pos` was taken in */
+	unsigned batch;	      /* records not yet committed      */
+	int64_t batch_ms;     /* since when                     */
+	int64_t committed_ms; /* when last                      */
+
+	bool failed;	    /* the audit disk refuses               */
+	uint64_t discarded; /* records, while mail could not wait   */
+	int64_t retry_ms;
+
+	int64_t sealed_ms; /* not before this again */
+	int64_t pruned_hour;
+	_Atomic int64_t keep_us;
+	_Atomic bool reopen;
+	_Atomic uint64_t records, gap;
+	_Atomic bool failing;
+	_Atomic int64_t oldest_us; /* 0: all is committed */
+
+	/* feed.c */
+	struct mailbox box;   /* rung after each sync              */
+	struct mailbox pause; /* rung by projector_stop() alone    */
+	pthread_t thread;
+	_Atomic bool stop;
+	bool running, opened;
+};
+
+/* take.c: one record into rows and lines. 0, or -1: hourfile_error(). */
+int take_record(struct projector *p, const struct spool_record *rec);
+/* All parts of the record at p->pos were taken in. */
+int take_group_end(struct projector *p);
+/* A gap: `fields` as of a note. */
+int take_gap(struct projector *p, const char *what, uint64_t n);
+/* Forgets what belongs to this transaction alone. */
+void take_reset(struct projector *p);
+/* The flow of the transaction into its rows. */
+int take_flow(struct projector *p);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * `trace`: the events of messages, from the hour files alone, with or without
+ * a running daemon. For the command line; any thread, nothing is shared.
+ */
+#ifndef RELAY_AUDIT_SEARCH_H
+#define RELAY_AUDIT_SEARCH_H
+
+#include "relay/base/error.h"
+#include "relay/base/slice.h"
+
+enum { SEARCH_LIMIT = 1000 }; /* messages, when nothing else is said */
+
+/* All that is given must fit. A message fits the time when something
+ * happened to it then, or, when nothing else is asked, when it was accepted
+ * then. */
+struct search {
+	uint64_t id; /* 0: any */
+	const char *message_id, *from, *to, *client; /* NULL: any */
+	int64_t since_us, until_us; /* 0: no limit */
+	unsigned limit; /* messages at most, newest news first; 0: 1,000 */
+};
+
+/* Gives each event as a JSON object, oldest first. *more_out: there were more
+ * messages than the limit. 0, or -1 when the index cannot be read. */
+int search_run(const char *dir, const struct search *q,
+    void (*fn)(void *arg, struct slice object), void *arg, bool *more_out,
+    struct error *err) PH_CHECK;
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One journal record into rows of the index and lines of events.jsonl. Knows
+ * what a record means and nothing of when it is committed.
+ */
+#include <jansson.h>
+
+#include "relay/audit/note.h"
+#include "relay/audit/projector_int.h"
+#include "relay/base/id.h"
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+
+static struct hourfile *file(struct projector *p)
+{
+	return hours_current(p->hours);
+}
+
+static bool wants_line(const struct projector *p)
+{
+	return eventlog_wants(&p->log, p->pos);
+}
+
+static struct event_place place(const struct projector *p)
+{
+	return (struct event_place){p->node, p->pos};
+}
+
+static void end_line(struct projector *p)
+{
+	strbuf_addc(&p->log.out, '\n');
+}
+
+/* ---- moves ------------------------------------------------------------- */
+
+static int put_move(struct projector *p, const struct move *m)
+{
+	struct event_place at = place(p);
+
+	if (wants_line(p)) {
+		event_print_move(&p->log.out, &at, m);
+		end_line(p);
+	}
+	return hourfile_put_move(file(p), m);
+}
+
+static void count_flow(struct projector *p, const struct spool_delivery *d,
+    enum dstate old_state)
+{
+	enum total from = dstate_total(old_state);
+	enum total to = dstate_total((enum dstate)d->state);
+	int64_t *flow;
+
+	if (d->leg >= NAMES_MAX || to >= TOTALS)
+		return;
+	flow = p->flow[d->leg];
+	p->flowed[d->leg] = true;
+	if (old_state == D_NONE)
+		flow[T_CREATED]++;
+	else if (from < TOTALS)
+		flow[from]--;
+	flow[to]++;
+}
+
+int take_flow(struct projector *p)
+{
+	for (int leg = 0; leg < NAMES_MAX; leg++) {
+		if (!p->flowed[leg])
+			continue;
+		if (hourfile_put_total(file(p), names_text(p->names, leg),
+			p->flow[leg]) != 0)
+			return -1;
+		p->flowed[leg] = false;
+		memset(p->flow[leg], 0, sizeof(p->flow[leg]));
+	}
+	return 0;
+}
+
+static void note_state(struct projector *p, struct book_entry *e,
+    uint32_t number, const struct spool_delivery *d)
+{
+	struct book_leg l = {.number = number, .rcpt = d->rcpt, .leg = d->leg,
+	    .role = d->role, .state = d->state};
+
+	book_set(&p->book, e, &l);
+}
+
+/* A bounce, or a delay, that a notification of the same group tells. */
+static void note_about(struct projector *p, const struct book_entry *e,
+    const struct move *m)
+{
+	struct group *g = &p->group;
+
+	if (m->kind != EV_BOUNCED && m->kind != EV_DEFERRED)
+		return;
+	if (g->n == g->cap) {
+		g->cap = g->cap == 0 ? 4 : g->cap * 2;
+		g->about = mem_resize(g->about, g->cap * sizeof(*g->about));
+	}
+	g->about[g->n++] = (struct about){.id = m->id, .time_us = m->time_us,
+	    .accepted_us = m->accepted_us, .to = book_to(e, m->rcpt),
+	    .action = m->kind == EV_BOUNCED ? "failed" : "delayed",
+	    .rcpt = m->rcpt};
+}
+
+static int take_move(struct projector *p, struct book_entry *e,
+    const struct spool_update *u, enum dstate old_state, int64_t time_us)
+{
+	struct move m = {
+		.kind = event_kind_of(old_state, &u->to),
+		.id = e->id,
+		.time_us = time_us,
+		.accepted_us = e->accepted_us,
+		.to = book_to(e, u->to.rcpt),
+		.leg = names_text(p->names, u->to.leg),
+		.rcpt = u->to.rcpt,
+		.role = u->to.role,
+		.why = u->to.reason,
+		.uncertain = u->to.uncertain,
+		.attempt = u->to.attempts,
+		.change = u->to.change,
+		.detail = u->detail,
+	};
+
+	count_flow(p, &u->to, old_state);
+	note_state(p, e, u->delivery, &u->to);
+	note_about(p, e, &m);
+	return m.kind == EV_NONE ? 0 : put_move(p, &m);
+}
+
+static int take_update(struct projector *p, const struct spool_record *rec)
+{
+	struct book_entry *e = book_get(&p->book, p->hours, rec->id);
+	int rc = 0;
+
+	if (e == NULL) { /* its acceptance is in a gap */
+		log_warn("audit.unknown", kv_id("id", rec->id));
+		e = book_stub(&p->book, rec->id);
+	}
+	for (unsigned i = 0; i < rec->updates && rc == 0; i++)
+		rc = take_move(p, e, &rec->update[i],
+		    (enum dstate)rec->old_state[i], rec->time_us);
+	return rc;
+}
+
+/* ---- acceptance -------------------------------------------------------- */
+
+/* Our own notification: no listener took it, and nobody sent it. */
+static bool is_dsn(const struct envelope *env)
+{
+	return env->listen[0] == '\0' && env->from[0] == '\0';
+}
+
+static int put_message(struct projector *p, const struct envelope *env)
+{
+	struct event_place at = place(p);
+
+	if (wants_line(p)) {
+		event_print_accepted(&p->log.out, &at, env);
+		end_line(p);
+	}
+	return hourfile_put_message(file(p), env);
+}
+
+/* What was held or parked from the first is told; queued is what everybody
+ * expects. */
+static int take_deliveries(struct projector *p, struct book_entry *e,
+    const struct spool_record *rec)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < rec->deliveries && rc == 0; i++) {
+		const struct spool_delivery *d = &rec->delivery[i];
+		struct spool_update u = {.delivery = i, .to = *d};
+
+		if (d->state != D_QUEUED) {
+			rc = take_move(p, e, &u, D_NONE, rec->time_us);
+			continue;
+		}
+		count_flow(p, d, D_NONE);
+		note_state(p, e, i, d);
+	}
+	return rc;
+}
+
+static int take_envelope(struct projector *p, const struct spool_record *rec,
+    struct envelope *env)
+{
+	struct book_entry *e;
+
+	env->id = rec->id;
+	if (rec->type == REC_ACCEPTED && is_dsn(env)) {
+		p->group.dsn = env->id;
+		mem_free(p->group.sender);
+		p->group.sender =
+		    mem_strdup(env->rcpts > 0 ? env->rcpt[0].to : "");
+	}
+	if (put_message(p, env) != 0)
+		return -1;
+	e = book_add(&p->book, env);
+	book_touch(&p->book, e);
+	return take_deliveries(p, e, rec);
+}
+
+/* A carry says again what is known, unless its acceptance is in a gap. */
+static int take_message(struct projector *p, const struct spool_record *rec)
+{
+	struct arena *a;
+	struct envelope env;
+	int rc = 0;
+
+	if (rec->type == REC_CARRY &&
+	    book_get(&p->book, p->hours, rec->id) != NULL)
+		return 0;
+	a = arena_new();
+	if (envelope_unpack(rec->envelope, a, &env) == 0)
+		rc = take_envelope(p, rec, &env);
+	else
+		log_error("audit.envelope", kv_id("id", rec->id));
+	arena_free(a);
+	return rc;
+}
+
+/* ---- notes ------------------------------------------------------------- */
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s == NULL ? "" : s;
+}
+
+static int put_note(struct projector *p, int64_t time_us, struct slice event,
+    struct slice fields, const json_t *o)
+{
+	struct event_place at = place(p);
+	struct note_row row = {
+		.time_us = time_us,
+		.event = event,
+		.fields = fields,
+		.client = text_of(o, "client"),
+		.from = text_of(o, "from"),
+		.to = text_of(o, "to"),
+	};
+
+	if (id_parse(slice_str(text_of(o, "id")), &row.id) != 0)
+		row.id = 0;
+	if (wants_line(p)) {
+		event_print_note(&p->log.out, &at, time_us, event, fields);
+		end_line(p);
+	}
+	return hourfile_put_note(file(p), &row);
+}
+
+/* Parsed for its keys, and because what is no JSON must not garble a line. */
+static int take_note(struct projector *p, int64_t time_us, struct slice bytes)
+{
+	struct slice event, fields;
+	json_t *o = NULL;
+	int rc = 0;
+
+	if (note_parse(bytes, &event, &fields) == 0)
+		o = json_loadb(fields.p - 1, fields.n + 2, 0, NULL);
+	if (o != NULL)
+		rc = put_note(p, time_us, event, fields, o);
+	else
+		log_error("audit.note", kv_int("bytes", (int64_t)bytes.n));
+	json_decref(o);
+	return rc;
+}
+
+int take_gap(struct projector *p, const char *what, uint64_t n)
+{
+	struct note_writer w;
+	struct strbuf bytes;
+	struct jout *j;
+	int rc;
+
+	strbuf_init(&bytes, 1024);
+	j = note_begin(&w, &bytes, "audit.gap");
+	jout_int(j, what, (int64_t)n);
+	note_end(&w);
+	rc = take_note(p, p->clock->wall_us(p->clock), strbuf_view(&bytes));
+	strbuf_fini(&bytes);
+	return rc;
+}
+
+/* ---- groups ------------------------------------------------------------ */
+
+static void group_reset(struct group *g)
+{
+	mem_free(g->sender);
+	g->sender = NULL;
+	g->dsn = 0;
+	g->n = 0;
+}
+
+void take_reset(struct projector *p)
+{
+	group_reset(&p->group);
+	memset(p->flow, 0, sizeof(p->flow));
+	memset(p->flowed, 0, sizeof(p->flowed));
+}
+
+static int put_dsn(struct projector *p, const struct about *about)
+{
+	struct notice n = {p->group.dsn, p->group.sender, about->action};
+	struct move m = {.kind = EV_DSN, .id = about->id, .to = about->to,
+	    .time_us = about->time_us, .accepted_us = about->accepted_us,
+	    .rcpt = about->rcpt, .leg = ""};
+	struct strbuf detail;
+	int rc;
+
+	strbuf_init(&detail, 4096);
+	notice_pack(&n, &detail);
+	m.detail = strbuf_view(&detail);
+	rc = put_move(p, &m);
+	strbuf_fini(&detail);
+	return rc;
+}
+
+int take_group_end(struct projector *p)
+{
+	int rc = 0;
+
+	if (p->group.dsn != 0)
+		for (size_t i = 0; i < p->group.n && rc == 0; i++)
+			rc = put_dsn(p, &p->group.about[i]);
+	group_reset(&p->group);
+	return rc;
+}
+
+int take_record(struct projector *p, const struct spool_record *rec)
+{
+	switch (rec->type) {
+	case REC_ACCEPTED:
+	case REC_CARRY:
+		return take_message(p, rec);
+	case REC_UPDATE:
+		return take_update(p, rec);
+	case REC_NOTE:
+		return take_note(p, rec->time_us, rec->bytes);
+	default:
+		return 0; /* the journal's own affairs */
+	}
+}

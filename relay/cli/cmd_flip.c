@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * flip, hold, release, undo: changes over many rows. Which rows is said in
+ * one way: addresses, --file, --tag, --where or --all.
+ */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "relay/base/mem.h"
+#include "relay/cli/table.h"
+
+/* ---- which rows ------------------------------------------------------- */
+
+struct choice {
+	int first; /* operand where addresses begin */
+	int fd;	   /* of --file, -1 */
+	struct where *where;
+};
+
+static int count_ways(const struct cli *c, int first)
+{
+	return (c->args > first) + cli_flag(c, "tag") + cli_flag(c, "where") +
+	       cli_flag(c, "file") + cli_flag(c, "all");
+}
+
+static int read_where(struct cli *c, struct choice *choice)
+{
+	const char *tag = cli_value(c, "tag");
+	const char *all = cli_value(c, "all");
+	const char *where = cli_value(c, "where");
+	struct error err = {0};
+
+	if (tag != NULL)
+		choice->where = where_equal(WHERE_TAG, slice_str(tag), &err);
+	else if (all != NULL)
+		choice->where = where_equal(WHERE_DOMAIN, slice_str(all),
+		    &err);
+	else if (where != NULL)
+		choice->where = where_parse(slice_str(where), &err);
+	else
+		return CLI_DONE;
+	return choice->where != NULL ? CLI_DONE
+				     : cli_usage(c, "%s", err.text);
+}
+
+/* Files are opened before root becomes the table's owner. */
+static int choose(struct cli *c, int first, struct choice *choice)
+{
+	const char *file = cli_value(c, "file");
+
+	*choice = (struct choice){.first = first, .fd = -1};
+	if (count_ways(c, first) != 1)
+		return cli_usage(c, "say which recipients in one way: "
+		    "addresses, --file, --tag, --where or --all");
+	if (file != NULL) {
+		choice->fd = cli_open_input(c, file);
+		return choice->fd < 0 ? CLI_NO : CLI_DONE;
+	}
+	return read_where(c, choice);
+}
+
+static void choice_end(struct choice *choice)
+{
+	where_free(choice->where);
+	if (choice->fd >= 0)
+		close(choice->fd);
+}
+
+static int stage(struct cli *c, struct change *ch,
+    const struct choice *choice, const struct change_row *row)
+{
+	struct error err = {0};
+	int rc = 0;
+
+	if (choice->where != NULL)
+		rc = change_where(ch, choice->where, row, &err);
+	else if (choice->fd >= 0)
+		rc = change_list(ch, choice->fd, row, &err);
+	else
+		for (int i = choice->first; i < c->args && rc == 0; i++)
+			rc = change_set(ch, slice_str(c->arg[i]), row, &err);
+	if (rc < 0 && choice->fd >= 0)
+		return cli_fail(c, "%s: %s", cli_value(c, "file"), err.text);
+	if (rc < 0)
+		return cli_fail(c, "%s", err.text);
+	if (change_staged(ch) == 0)
+		return cli_fail(c, "no recipient is selected");
+	return CLI_DONE;
+}
+
+/* ---- waiting ---------------------------------------------------------- */
+
+/* Until no attempt that was begun before is under way for those recipients:
+ * those of the change, or all when it changed nothing. */
+static int wait_for(struct cli *c, uint64_t change)
+{
+	json_t *args = json_object();
+	struct table *t;
+
+	if (change == 0) {
+		t = cli_table(c);
+		if (t == NULL) {
+			json_decref(args);
+			return CLI_NO;
+		}
+		change = (uint64_t)table_change(t, NULL);
+		table_close(t);
+		json_object_set_new(args, "all", json_true());
+	}
+	json_object_set_new(args, "change",
+	    json_integer((json_int_t)change));
+	return cli_call(c, "route.wait", args, NULL, NULL);
+}
+
+/* ---- making it -------------------------------------------------------- */
+
+static int make(struct cli *c, const struct choice *choice,
+    const struct change_row *row, struct change_done *done)
+{
+	struct change_how how = {
+	    .create = cli_flag(c, "create"),
+	    .mailboxes = !cli_flag(c, "only-address"),
+	    .as_of = -1,
+	};
+	struct change *ch = cli_change(c);
+	int code;
+
+	if (ch == NULL)
+		return CLI_NO;
+	code = stage(c, ch, choice, row);
+	if (code == CLI_DONE)
+		code = cli_flag(c, "dry-run") ? cli_dry_run(c, ch, &how)
+					      : cli_commit(c, ch, &how, done);
+	change_close(ch);
+	return code;
+}
+
+static int make_and_wait(struct cli *c, int first,
+    const struct change_row *row)
+{
+	struct change_done done = {0};
+	struct choice choice;
+	int code = choose(c, first, &choice);
+
+	if (code == CLI_DONE)
+		code = make(c, &choice, row, &done);
+	choice_end(&choice);
+	if (code == CLI_DONE && cli_flag(c, "wait") && !cli_flag(c, "dry-run"))
+		code = wait_for(c, done.change);
+	return code;
+}
+
+static int run_flip(struct cli *c)
+{
+	struct change_row row = {.route = c->arg[0], .held = -1};
+
+	return make_and_wait(c, 1, &row);
+}
+
+static int run_hold(struct cli *c)
+{
+	struct change_row row = {.held = 1};
+
+	return make_and_wait(c, 0, &row);
+}
+
+static int run_release(struct cli *c)
+{
+	struct change_row row = {.held = 0};
+
+	return make_and_wait(c, 0, &row);
+}
+
+/* ---- undo ------------------------------------------------------------- */
+
+static const struct out_column left_columns[] = {
+	{"address", "LEFT ALONE", false},
+	{"now", "HAS NOW", false},
+	{NULL, NULL, false},
+};
+
+static void put_left(void *arg, struct slice key,
+    const struct table_value *now)
+{
+	struct cli *c = arg;
+	struct jout *j = out_row(&c->out);
+
+	jout_slice(j, "address", key);
+	cli_put_value(j, "now", now);
+	out_row_end(&c->out);
+}
+
+/* Names those that have another value by now. */
+static int show_left(struct cli *c, struct change *ch, uint64_t undone,
+    const struct change_done *done)
+{
+	struct error err = {0};
+	int rc;
+
+	if (done->left == 0)
+		return CLI_DONE;
+	out_say(&c->out, "%" PRIu64 " recipient%s changed since then:",
+	    done->left, done->left == 1 ? " was" : "s were");
+	out_table(&c->out, left_columns);
+	rc = change_left(ch, undone, put_left, c, &err);
+	out_end(&c->out);
+	if (rc < 0)
+		return cli_fail(c, "%s", err.text);
+	return done->recipients > 0 ? CLI_DONE : CLI_NO;
+}
+
+static int run_undo(struct cli *c)
+{
+	struct change_how how = {.as_of = -1};
+	struct change_done done = {0};
+	struct change *ch;
+	int code;
+
+	if (!cli_number(c, c->arg[0], &how.undo))
+		return CLI_USAGE;
+	if (how.undo == 0)
+		return cli_usage(c, "changes are counted from 1");
+	ch = cli_change(c);
+	if (ch == NULL)
+		return CLI_NO;
+	code = cli_flag(c, "dry-run") ? cli_dry_run(c, ch, &how)
+				      : cli_commit(c, ch, &how, &done);
+	if (code == CLI_DONE)
+		code = show_left(c, ch, how.undo, &done);
+	change_close(ch);
+	return code;
+}
+
+/* ---- the rows --------------------------------------------------------- */
+
+#define CHOICE                                                              \
+	{"file", "FILE", "Addresses, one a line; - for standard input."},   \
+	{"tag", "TAG", "All rows that bear the tag."},                      \
+	{"where", "EXPR", "Rows that fit: address, domain, route, tag, "    \
+	    "mailbox, held; = != like and or not ( )."},                    \
+	{"all", "DOMAIN", "All rows of a domain, its default too."},        \
+	{"only-address", NULL, "Not the other addresses of their "          \
+	    "mailboxes."},                                                  \
+	{"dry-run", NULL, "Shows what would change, and changes nothing."}, \
+	{"note", "TEXT", "Why, for the history."}
+
+static const struct cli_option flip_options[] = {
+	CHOICE,
+	{"create", NULL, "Makes rows for addresses that have none."},
+	{"wait", NULL, "Returns when nothing to the old leg is under way."},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_option hold_options[] = {
+	CHOICE,
+	{"wait", NULL, "Returns when nothing for them is under way."},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_option undo_options[] = {
+	{"dry-run", NULL, "Shows what would change, and changes nothing."},
+	{"note", "TEXT", "Why, for the history."},
+	{NULL, NULL, NULL},
+};
+
+const struct cli_command cmd_flip[] = {
+	{
+	    .name = "flip",
+	    .args = "ROUTE (ADDR... | --file F | --tag T | --where E | "
+		    "--all D)",
+	    .summary = "Moves recipients to a route, with all addresses of "
+		       "their mailboxes",
+	    .details = "An expression: tag = 'wave-1' and route = 'legacy' "
+		       "and not held.\n`like` knows % and _. Rows of domains "
+		       "are moved by name or by --all only.",
+	    .example = "posthouse flip cloud ann@example.com --wait\n"
+		       "posthouse flip cloud --where \"tag = 'wave-1' and "
+		       "route = 'legacy'\"",
+	    .options = flip_options,
+	    .min_args = 1,
+	    .max_args = -1,
+	    .run = run_flip,
+	},
+	{
+	    .name = "undo",
+	    .args = "CHANGE",
+	    .summary = "Takes a change back where nothing was changed since",
+	    .details = "Recipients that have another value by now are named "
+		       "and left alone.",
+	    .example = "posthouse undo 42 --note 'cloud mailboxes were not "
+		       "ready'",
+	    .options = undo_options,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .run = run_undo,
+	},
+	{
+	    .name = "hold",
+	    .args = "ADDR... | --file F | --tag T | --where E | --all D",
+	    .summary = "Accepts their mail and delivers none of it",
+	    .example = "posthouse hold ann@example.com --wait",
+	    .options = hold_options,
+	    .max_args = -1,
+	    .run = run_hold,
+	},
+	{
+	    .name = "release",
+	    .args = "ADDR... | --file F | --tag T | --where E | --all D",
+	    .summary = "Lets held mail go, oldest first, by the route as it "
+		       "is now",
+	    .example = "posthouse release ann@example.com",
+	    .options = hold_options,
+	    .max_args = -1,
+	    .run = run_release,
+	},
+	{.name = NULL},
+};

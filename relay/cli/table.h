@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The cutover table for the commands: opened as the user that owns it, rows
+ * and values shown in one form.
+ */
+#ifndef RELAY_CLI_TABLE_H
+#define RELAY_CLI_TABLE_H
+
+#include "policy/change.h"
+#include "policy/table.h"
+#include "relay/cli/cli.h"
+
+/* NULL: the reason was said. A table that does not exist yet is made and
+ * seeded first. Root becomes the user that owns the file, for good: files of
+ * the command's own are opened before. */
+struct table *cli_table(struct cli *c);
+struct change *cli_change(struct cli *c);
+/* Opens a file to read, "-" for stdin; -1: the reason was said. */
+int cli_open_input(struct cli *c, const char *name);
+
+/* Makes the staged change and says "change N: M recipients". */
+int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
+    struct change_done *done_out);
+/* Shows it row by row instead. */
+int cli_dry_run(struct cli *c, struct change *ch,
+    const struct change_how *how);
+/* A change number; false: the reason was said. */
+bool cli_number(struct cli *c, const char *text, uint64_t *number_out);
+int cli_key(struct cli *c, const char *text, struct strbuf *key_out);
+
+/* A row of the table with its address, as one row of output. */
+void cli_put_row(struct cli *c, struct slice key, const struct table_row *row);
+/* "route", "held", "mailbox", "tags", "addresses" as an object; null when
+ * there is no row. */
+void cli_put_value(struct jout *j, const char *key,
+    const struct table_value *v);
+/* A preview's or change's row: "address", "old", "new". */
+void cli_put_pair(struct cli *c, struct slice key,
+    const struct table_value *before, const struct table_value *after);
+extern const struct out_column cli_pair_columns[];
+
+#endif

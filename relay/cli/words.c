@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Events in words: who sent, where each copy went, what the other side said.
+ */
+#include "relay/cli/words.h"
+
+#include <inttypes.h>
+
+#include "relay/cli/out.h"
+
+static const char *text(const json_t *e, const char *key)
+{
+	const char *s = json_string_value(json_object_get(e, key));
+
+	return s == NULL ? "" : s;
+}
+
+static int64_t number(const json_t *e, const char *key)
+{
+	return json_integer_value(json_object_get(e, key));
+}
+
+static void add(struct strbuf *out, const char *s)
+{
+	out_clean(slice_str(s), out);
+}
+
+/* "bob@example.org", and "<>" for nobody. */
+static void add_sender(struct strbuf *out, const char *from)
+{
+	add(out, from[0] == '\0' ? "<>" : from);
+}
+
+static void add_plural(struct strbuf *out, int64_t n, const char *what)
+{
+	strbuf_addf(out, "%" PRId64 " %s%s", n, what, n == 1 ? "" : "s");
+}
+
+static void add_client(struct strbuf *out, const json_t *e)
+{
+	const char *name = text(e, "name");
+
+	add(out, name[0] != '\0' ? name : text(e, "helo"));
+	strbuf_adds(out, " [");
+	add(out, text(e, "client"));
+	strbuf_addc(out, ']');
+}
+
+static void say_accepted(const json_t *e, struct strbuf *out)
+{
+	if (text(e, "listen")[0] == '\0') {
+		strbuf_adds(out, "made here: a notification");
+	} else {
+		strbuf_adds(out, "accepted from ");
+		add_client(out, e);
+		strbuf_adds(out, " at ");
+		add(out, text(e, "listen"));
+		if (text(e, "tls")[0] != '\0')
+			strbuf_adds(out, " over TLS");
+	}
+	strbuf_adds(out, ": from ");
+	add_sender(out, text(e, "from"));
+	strbuf_adds(out, ", ");
+	add_plural(out, number(e, "recipients"), "recipient");
+	strbuf_adds(out, ", ");
+	add_plural(out, number(e, "size"), "byte");
+}
+
+static void say_refused(const json_t *e, struct strbuf *out)
+{
+	strbuf_adds(out, "refused ");
+	add(out, text(e, "client"));
+	strbuf_adds(out, " at ");
+	add(out, text(e, "stage"));
+	if (text(e, "to")[0] != '\0') {
+		strbuf_adds(out, " for ");
+		add(out, text(e, "to"));
+	}
+	strbuf_addf(out, ": %" PRId64 " ", number(e, "code"));
+	add(out, text(e, "enhanced"));
+	strbuf_addc(out, ' ');
+	add(out, text(e, "reason"));
+	if (number(e, "count") > 1)
+		strbuf_addf(out, " (%" PRId64 " times)", number(e, "count"));
+}
+
+/* "Ann@example.com -> cloud (primary): " */
+static void add_delivery(struct strbuf *out, const json_t *e)
+{
+	add(out, text(e, "to"));
+	strbuf_adds(out, " -> ");
+	add(out, text(e, "leg"));
+	strbuf_addf(out, " (%s): ", text(e, "role"));
+}
+
+static void add_reply(struct strbuf *out, const json_t *e)
+{
+	int64_t code = number(e, "code");
+	const char *enh = text(e, "enhanced"), *reply = text(e, "reply");
+
+	if (text(e, "relay")[0] != '\0') {
+		strbuf_adds(out, ", ");
+		add(out, text(e, "relay"));
+	}
+	strbuf_adds(out, code != 0 ? " said \"" : ": ");
+	if (code != 0)
+		strbuf_addf(out, "%" PRId64 " ", code);
+	if (enh[0] != '\0' && !slice_starts(slice_str(reply), slice_str(enh))) {
+		add(out, enh);
+		strbuf_addc(out, ' ');
+	}
+	add(out, reply);
+	strbuf_adds(out, code != 0 ? "\"" : "");
+}
+
+static void add_attempt(struct strbuf *out, const json_t *e)
+{
+	int64_t ms = number(e, "delay_ms");
+	const char *uncertain = text(e, "uncertain");
+
+	if (json_object_get(e, "attempt") == NULL)
+		return;
+	strbuf_addf(out, " (attempt %" PRId64 ", after %" PRId64
+	    ".%" PRId64 " s", number(e, "attempt"), ms / 1000,
+	    ms % 1000 / 100);
+	if (text(e, "address")[0] != '\0') {
+		strbuf_adds(out, ", as ");
+		add(out, text(e, "address"));
+	}
+	if (uncertain[0] != '\0')
+		strbuf_adds(out, ", may arrive twice");
+	strbuf_addc(out, ')');
+}
+
+static void add_by(struct strbuf *out, const json_t *e)
+{
+	strbuf_adds(out, " by ");
+	add(out, text(e, "by"));
+	if (text(e, "reason")[0] != '\0') {
+		strbuf_adds(out, " (");
+		add(out, text(e, "reason"));
+		strbuf_addc(out, ')');
+	}
+}
+
+static void say_dsn(const json_t *e, struct strbuf *out)
+{
+	strbuf_adds(out, "told ");
+	add_sender(out, text(e, "sender"));
+	strbuf_adds(out, " that mail for ");
+	add(out, text(e, "to"));
+	strbuf_adds(out, strcmp(text(e, "action"), "failed") == 0
+		? " failed" : " is delayed");
+	strbuf_adds(out, ", by message ");
+	add(out, text(e, "id"));
+}
+
+static void say_body(const json_t *e, struct strbuf *out)
+{
+	add(out, text(e, "who"));
+	strbuf_adds(out, " read the message with ");
+	add(out, text(e, "command"));
+}
+
+static void say_change(const json_t *e, struct strbuf *out)
+{
+	strbuf_addf(out, "change %" PRId64 " of ", number(e, "change"));
+	add_plural(out, number(e, "recipients"), "recipient");
+	strbuf_adds(out, " by ");
+	add(out, text(e, "who"));
+	if (text(e, "note")[0] != '\0') {
+		strbuf_adds(out, ": ");
+		add(out, text(e, "note"));
+	}
+}
+
+static void say_leg(const json_t *e, struct strbuf *out)
+{
+	strbuf_adds(out, "leg ");
+	add(out, text(e, "leg"));
+	strbuf_addc(out, ' ');
+	add(out, text(e, "state"));
+	if (text(e, "reason")[0] != '\0') {
+		strbuf_adds(out, ": ");
+		add(out, text(e, "reason"));
+	}
+}
+
+static void say_gap(const json_t *e, struct strbuf *out)
+{
+	int64_t records = number(e, "records");
+
+	strbuf_adds(out, "the audit trail has a gap: ");
+	if (records > 0)
+		add_plural(out, records, "record");
+	else
+		add_plural(out, number(e, "generations"), "journal segment");
+	strbuf_adds(out, " could not be kept for it");
+}
+
+/* What has no sentence of its own is shown as it is. */
+static void say_fields(const json_t *e, struct strbuf *out)
+{
+	const char *key;
+	json_t *v;
+
+	add(out, text(e, "event"));
+	json_object_foreach((json_t *)e, key, v) {
+		if (strcmp(key, "time") == 0 || strcmp(key, "node") == 0 ||
+		    strcmp(key, "event") == 0 || strcmp(key, "id") == 0)
+			continue;
+		strbuf_addc(out, ' ');
+		add(out, key);
+		strbuf_addc(out, '=');
+		if (json_is_integer(v))
+			strbuf_addf(out, "%" JSON_INTEGER_FORMAT,
+			    json_integer_value(v));
+		else if (json_is_string(v))
+			add(out, json_string_value(v));
+	}
+}
+
+static const struct {
+	const char *event;
+	const char *said; /* of a delivery; NULL: `say` has it all */
+	void (*say)(const json_t *e, struct strbuf *out);
+} events[] = {
+	/* clang-format off */
+	{ "accepted",   NULL,              say_accepted },
+	{ "refused",    NULL,              say_refused  },
+	{ "delivered",  "delivered",       NULL         },
+	{ "deferred",   "not yet",         NULL         },
+	{ "bounced",    "failed for good", NULL         },
+	{ "parked",     "parked",          NULL         },
+	{ "superseded", "superseded",      NULL         },
+	{ "released",   "released",        NULL         },
+	{ "deleted",    "deleted",         NULL         },
+	{ "replayed",   "queued again",    NULL         },
+	{ "routed",     "routed here",     NULL         },
+	{ "held",       "held",            NULL         },
+	{ "frozen",     "frozen",          NULL         },
+	{ "thawed",     "thawed",          NULL         },
+	{ "retried",    "due now",         NULL         },
+	{ "dsn",        NULL,              say_dsn      },
+	{ "body",       NULL,              say_body     },
+	{ "change",     NULL,              say_change   },
+	{ "leg",        NULL,              say_leg      },
+	{ "audit.gap",  NULL,              say_gap      },
+	/* clang-format on */
+};
+
+static void say_delivery(const json_t *e, const char *said, struct strbuf *out)
+{
+	add_delivery(out, e);
+	strbuf_adds(out, said);
+	if (json_object_get(e, "code") != NULL)
+		add_reply(out, e);
+	else
+		add_by(out, e);
+	add_attempt(out, e);
+}
+
+void words_event(const json_t *event, struct strbuf *out)
+{
+	const char *name = text(event, "event");
+
+	for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+		if (strcmp(events[i].event, name) != 0)
+			continue;
+		if (events[i].say != NULL)
+			events[i].say(event, out);
+		else
+			say_delivery(event, events[i].said, out);
+		return;
+	}
+	say_fields(event, out);
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One attempt, from the table's word to the leg's. Its route is looked up
+ * when a connection is there for it and not before (design.md D1); what the
+ * table no longer says goes back to the queue. A worker's loop.
+ */
+#include "relay/daemon/attempt.h"
+
+#include "policy/reply_class.h"
+#include "relay/daemon/bounce.h"
+#include "relay/mail/domain.h"
+
+enum { HEAD_MAX = 64 << 10 };
+
+/* ---- small things ---- */
+
+struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
+    enum role role, unsigned cap)
+{
+	struct attempt *at = NEW(struct attempt);
+
+	list_node_init(&at->node);
+	at->w = w;
+	at->mail = mail_ref(m);
+	at->leg = leg;
+	at->role = role;
+	at->arena = arena_new();
+	at->row = arena_alloc(at->arena, cap * sizeof(*at->row));
+	strbuf_init(&at->head, HEAD_MAX);
+	return at;
+}
+
+static void attempt_free(struct attempt *at)
+{
+	list_remove(&at->node);
+	if (at->slot)
+		ledger_give(at->w->app->ledger, at->leg);
+	source_free(at->content);
+	strbuf_fini(&at->head);
+	mail_unref(at->mail);
+	live_unref(at->live);
+	arena_free(at->arena);
+	mem_free(at);
+}
+
+void attempt_give_back(struct worker *w, uint64_t id,
+    const struct job_row *row, unsigned n, enum giving_back how)
+{
+	struct unclaim_letter *l = mem_new(
+	    sizeof(*l) + n * sizeof(l->number[0]));
+
+	for (unsigned i = 0; i < n; i++)
+		l->number[i] = row[i].number;
+	l->letter.kind = S_UNCLAIM;
+	l->id = id;
+	l->stale = how == BACK_STALE;
+	l->trouble = how == BACK_TROUBLE;
+	l->n = n;
+	mailbox_post(settle_box(w->app->settle), &l->letter);
+}
+
+void attempt_return(struct attempt *at, enum giving_back how)
+{
+	attempt_give_back(at->w, at->mail->env.id, at->row, at->n, how);
+	attempt_free(at);
+}
+
+/* ---- the route, late ---- */
+
+/* A DSN of ours to somebody else's domain: no row of the table speaks of it,
+ * dsn.via chose its leg once. */
+bool attempt_pinned(const struct conf *c, const struct envelope *e,
+    const struct addr *to)
+{
+	struct strbuf name;
+	bool ours;
+
+	if (e->listen[0] != '\0' || e->from[0] != '\0')
+		return false;
+	strbuf_init(&name, ADDR_DOMAIN_MAX);
+	ours = domain_normal(to->domain, &name) &&
+	       conf_domain(c, strbuf_view(&name)) != NULL;
+	strbuf_fini(&name);
+	return !ours;
+}
+
+static bool names_leg(const struct decision *d, int leg, enum role role)
+{
+	for (unsigned i = 0; i < d->route.legs; i++)
+		if (d->route.leg[i] == leg)
+			return (i == 0 ? ROLE_PRIMARY : ROLE_COPY) == role;
+	return false;
+}
+
+static void add_rcpt(struct attempt *at, const struct job_row *row,
+    struct slice address)
+{
+	const struct envelope_rcpt *rcpt = &at->mail->env.rcpt[row->rcpt];
+	struct client_rcpt *cr = &at->req.rcpt[at->req.rcpts++];
+
+	at->row[at->n++] = *row;
+	cr->address = arena_slicedup(at->arena, address);
+	/* Only the primary may cause a DSN (D3). */
+	cr->notify = at->role == ROLE_COPY ? NOTIFY_NEVER : rcpt->notify;
+	cr->orcpt = rcpt->orcpt;
+}
+
+enum where { WHERE_HERE, WHERE_ELSEWHERE, WHERE_UNKNOWN };
+
+/* Does the table still say so? Fills the final address. */
+static enum where resolve_one(struct attempt *at, struct table *t,
+    const struct job_row *row)
+{
+	const struct conf *c = at->live->conf;
+	const struct mail *m = at->mail;
+	struct decision d;
+	struct addr to;
+	struct strbuf address;
+
+	if (!mail_rcpt_addr(m, row->rcpt, &to))
+		return WHERE_UNKNOWN;
+	if (attempt_pinned(c, &m->env, &to)) {
+		add_rcpt(at, row, to.text);
+		return WHERE_HERE;
+	}
+	memset(&d, 0, sizeof(d));
+	if (!route_resolve(c, t, &to, at->w->lookup, &d) ||
+	    d.change < atomic_load(&at->w->app->change_floor))
+		return WHERE_UNKNOWN;
+	at->change = d.change;
+	if (d.held || !names_leg(&d, at->leg, at->role))
+		return WHERE_ELSEWHERE;
+	strbuf_init(&address, 2 * ADDR_MAX);
+	route_address(&d, at->leg, &to, c, &address);
+	add_rcpt(at, row, strbuf_view(&address));
+	strbuf_fini(&address);
+	return WHERE_HERE;
+}
+
+/* All recipients in one read transaction. Returns false when nothing is left
+ * to send; `later` says the table could not be asked. */
+static bool resolve(struct attempt *at, bool *later)
+{
+	struct error err;
+	struct table *t = worker_table(at->w, &err);
+	struct job_row *row = at->row;
+	unsigned n = at->n;
+
+	*later = t == NULL;
+	if (t == NULL)
+		return false;
+	at->req.rcpt = arena_alloc(at->arena, n * sizeof(*at->req.rcpt));
+	at->row = arena_alloc(at->arena, n * sizeof(*row));
+	at->n = at->req.rcpts = 0;
+	for (unsigned i = 0; i < n; i++) {
+		switch (resolve_one(at, t, &row[i])) {
+		case WHERE_HERE:
+			break;
+		case WHERE_ELSEWHERE:
+			attempt_give_back(at->w, at->mail->env.id,
+			    &row[i], 1, BACK_STALE);
+			break;
+		case WHERE_UNKNOWN:
+			/* Put back what is not decided; ask again soon. */
+			at->row[at->n++] = row[i];
+			*later = true;
+			break;
+		}
+	}
+	table_end(t);
+	return at->req.rcpts != 0 && !*later;
+}
+
+/* ---- a dialog ---- */
+
+struct outcome_letter *attempt_outcome(const struct attempt *at,
+    enum why why)
+{
+	struct outcome_letter *o = mem_new(
+	    sizeof(*o) + at->n * sizeof(o->row[0]));
+
+	o->letter.kind = S_OUTCOME;
+	o->id = at->mail->env.id;
+	o->leg = at->leg;
+	o->role = at->role;
+	o->change = at->change;
+	o->time_us = clock_wall_us(at->w->app->clock);
+	o->why = why;
+	o->n = at->n;
+	for (unsigned i = 0; i < at->n; i++)
+		o->row[i].delivery = at->row[i];
+	return o;
+}
+
+/* A failure for good that may be told, or not, becomes what the queue is to
+ * do with it. */
+static void judge(const struct attempt *at, struct outcome_letter *o,
+    unsigned i)
+{
+	const struct conf *c = at->live->conf;
+	const struct conf_leg *leg = conf_leg_by_id(c, at->leg);
+	struct result *r = &o->row[i].result;
+
+	reply_classify(leg != NULL ? leg->profile : "generic", r);
+	if (r->outcome == OUT_FAILED &&
+	    (c->soft_bounce || (leg != NULL && leg->soft_bounce)))
+		r->outcome = OUT_DEFERRED;
+	o->tried |= r->outcome != OUT_UNTRIED;
+	o->reached |= r->code != 0;
+}
+
+static void post_outcome(struct attempt *at)
+{
+	struct outcome_letter *o = at->outcome;
+
+	o->arena = at->arena;
+	at->arena = NULL;
+	mailbox_post(settle_box(at->w->app->settle), &o->letter);
+	attempt_free(at);
+}
+
+static void defer_failed(struct outcome_letter *o)
+{
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->row[i].result.outcome == OUT_FAILED)
+			o->row[i].result.outcome = OUT_DEFERRED;
+}
+
+/* Reads the head of the original for its DSN. False: the journal's reader
+ * will call again. */
+static bool read_head(struct attempt *at)
+{
+	struct slice chunk;
+
+	if (at->mail->draft != NULL) {
+		strbuf_addsl(&at->head,
+		    slice_head(spool_draft_head(at->mail->draft), HEAD_MAX));
+		return true;
+	}
+	while (at->content != NULL) {
+		switch (source_next(at->content, &chunk)) {
+		case SOURCE_CHUNK:
+			strbuf_addsl(&at->head,
+			    slice_head(chunk, HEAD_MAX - at->head.n));
+			if (at->head.n == HEAD_MAX)
+				return true;
+			break;
+		case SOURCE_WAIT:
+			return false;
+		case SOURCE_END:
+		case SOURCE_ERROR:
+			return true;
+		}
+	}
+	return true;
+}
+
+static void on_head(void *arg)
+{
+	struct attempt *at = arg;
+
+	if (!read_head(at))
+		return;
+	if (!bounce_prepare(at->w, at->mail, strbuf_view(&at->head),
+		at->outcome))
+		defer_failed(at->outcome);
+	post_outcome(at);
+}
+
+void attempt_finish(struct attempt *at, struct outcome_letter *o)
+{
+	at->outcome = o;
+	if (o->role == ROLE_COPY || !bounce_due(at->mail, o)) {
+		post_outcome(at);
+		return;
+	}
+	if (at->content != NULL) {
+		source_rewind(at->content);
+		at->content->ready = on_head;
+		at->content->ready_arg = at;
+	}
+	on_head(at);
+}
+
+static void on_done(void *arg, struct client_request *req)
+{
+	struct attempt *at = arg;
+	struct worker *w = at->w;
+	struct outcome_letter *o = attempt_outcome(at, WHY_ATTEMPT);
+
+	for (unsigned i = 0; i < at->n; i++) {
+		struct result *r = &o->row[i].result;
+		struct slice to;
+		struct addr said;
+		const char *why;
+
+		*r = req->rcpt[i].result;
+		to = slice_str(at->mail->env.rcpt[
+		    at->row[i].rcpt].to);
+		r->address = slice_eq(slice_str(req->rcpt[i].address), to) ||
+				     addr_parse(to, true, &said, &why) < 0
+				 ? "" : req->rcpt[i].address;
+		judge(at, o, i);
+	}
+	atomic_store(&w->dialogs, (int)client_busy(w->client));
+	attempt_finish(at, o);
+}
+
+static void fill_request(struct attempt *at)
+{
+	const struct envelope *e = &at->mail->env;
+	struct client_request *q = &at->req;
+
+	q->conf = at->live->conf;
+	q->leg = conf_leg_by_id(at->live->conf, at->leg);
+	q->id = e->id;
+	q->from = e->from;
+	q->body = e->body;
+	q->utf8 = e->utf8;
+	q->bare_lf = e->bare_lf;
+	q->eight_bit = e->eight_bit;
+	q->ret = e->ret;
+	q->envid = e->envid;
+	q->content = at->content;
+	q->arena = at->arena;
+	q->done = on_done;
+	q->arg = at;
+}
+
+static void set_domain(struct attempt *at)
+{
+	struct addr to;
+	struct strbuf name;
+
+	if (at->req.leg == NULL || !at->req.leg->direct ||
+	    !mail_rcpt_addr(at->mail, at->row[0].rcpt, &to))
+		return;
+	strbuf_init(&name, ADDR_DOMAIN_MAX);
+	if (domain_normal(to.domain, &name))
+		at->req.domain = arena_slicedup(at->arena, strbuf_view(&name));
+	strbuf_fini(&name);
+}
+
+/* With a connection in sight: route, then talk. True: the attempt is on its
+ * way or over; false: no connection. */
+bool attempt_start(struct attempt *at)
+{
+	struct worker *w = at->w;
+	bool later = false;
+
+	if (!at->slot && !client_has_idle(w->client, at->leg)) {
+		at->slot = ledger_take(w->app->ledger, at->leg);
+		if (!at->slot)
+			return false;
+	}
+	if (at->live == NULL)
+		at->live = live_ref(w->live);
+	if (at->content == NULL)
+		at->content = mail_source(at->mail);
+	arena_free(w->lookup);
+	w->lookup = arena_new();
+	if (at->content == NULL || !resolve(at, &later)) {
+		attempt_return(at, later ? BACK_TROUBLE : BACK_READY);
+		return true;
+	}
+	fill_request(at);
+	set_domain(at);
+	if (at->req.leg == NULL) { /* it left the configuration */
+		attempt_return(at, BACK_STALE);
+		return true;
+	}
+	if (!client_send(w->client, &at->req, at->slot))
+		return false;
+	at->slot = false; /* the connection's now */
+	atomic_store(&w->dialogs, (int)client_busy(w->client));
+	return true;
+}

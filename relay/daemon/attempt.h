@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * An attempt: the deliveries of one message to one leg in one role, in a
+ * worker's hand. dispatch.c makes them, attempt.c sees them through.
+ */
+#ifndef RELAY_DAEMON_ATTEMPT_H
+#define RELAY_DAEMON_ATTEMPT_H
+
+#include "relay/daemon/mail.h"
+#include "relay/daemon/settle.h"
+#include "relay/daemon/worker.h"
+
+struct attempt {
+	struct list node; /* in worker.waiting, or nowhere */
+	struct worker *w;
+	struct mail *mail;
+	struct live *live; /* the snapshot that it runs under */
+	int leg;
+	enum role role;
+	bool slot;	   /* a slot of the ledger is ours */
+	int64_t since_ms;  /* waiting since */
+	uint64_t change;
+	struct job_row *row; /* in arena */
+	unsigned n;
+	struct client_request req;
+	struct arena *arena; /* goes along with the outcome */
+	struct source *content;
+	struct outcome_letter *outcome; /* waits for the header of a DSN */
+	struct strbuf head;
+};
+
+
+enum giving_back {
+	BACK_READY,   /* whenever there is a connection                     */
+	BACK_STALE,   /* its route is another by now                        */
+	BACK_TROUBLE, /* the table or the journal could not be read: later  */
+};
+
+/* Those deliveries go back to the queue unattempted. */
+void attempt_give_back(struct worker *w, uint64_t id,
+    const struct job_row *row, unsigned n, enum giving_back how);
+
+struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
+    enum role role, unsigned cap);
+/* Gives all of it back. Takes `at`. */
+void attempt_return(struct attempt *at, enum giving_back how);
+/* With a connection in sight: route, then talk. True: the attempt is on its
+ * way or over; false: there is no connection. */
+bool attempt_start(struct attempt *at);
+/* A letter with a row for each delivery; results are the caller's to fill. */
+struct outcome_letter *attempt_outcome(const struct attempt *at,
+    enum why why);
+/* Makes the DSN when one is due, then reports. Takes both. */
+void attempt_finish(struct attempt *at, struct outcome_letter *o);
+
+/* A DSN of ours to somebody else's domain: no row of the table speaks of it,
+ * dsn.via chose its leg once. */
+bool attempt_pinned(const struct conf *c, const struct envelope *e,
+    const struct addr *to);
+
+#endif

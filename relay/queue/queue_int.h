@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of the queue: entries and the structures that they are in at the
+ * same time. A delivery is in the chain of its recipient's hash (wake.c), in
+ * the list of its message, and in at most one place: the wheel while it
+ * waits for its time (wheel.c), the ready list of its leg, or the list of
+ * those in a worker's hand. A message is in the tree of ids (index.c) and,
+ * while its routes are to be resolved, in the list of those.
+ *
+ * Everything is named by its number in a slab. Times are monotonic, in us;
+ * wall clock only goes in and out (queue.c). One thread.
+ */
+#ifndef RELAY_QUEUE_QUEUE_INT_H
+#define RELAY_QUEUE_QUEUE_INT_H
+
+#include "relay/base/clock.h"
+#include "relay/queue/slab.h"
+#include "relay/queue/queue.h"
+
+enum place { PLACE_NONE, PLACE_WHEEL, PLACE_READY, PLACE_CLAIMED };
+enum resolve { RESOLVE_NONE, RESOLVE_PENDING, RESOLVE_ASKED };
+
+enum {
+	WHEEL_LEVELS = 6, /* of 6 bits: more than the 33 of a tick */
+	WHEEL_SLOTS = 64, /* a level */
+	/* Heads of lists are the first entries of the slabs. */
+	HEAD_READY = 1, /* + leg */
+	HEAD_CLAIMED = HEAD_READY + NAMES_MAX,
+	HEAD_WHEEL, /* + level * WHEEL_SLOTS + slot */
+	HEADS = HEAD_WHEEL + WHEEL_LEVELS * WHEEL_SLOTS,
+	HEAD_PENDING = 1, /* of messages */
+	HEAD_FAILED,
+	MESSAGE_HEADS,
+	DOWN_SPANS = 16, /* how many times of being down a leg remembers */
+};
+
+struct delivery {
+	uint32_t prev, next;	   /* of its place */
+	uint32_t chain_prev, chain_next; /* next: older */
+	uint32_t msg, sibling;	   /* sibling: the next number of msg */
+	uint64_t hash;
+	uint64_t change;
+	uint64_t number : 22, rcpt : 20, role : 1, state : 4, uncertain : 2,
+	    place : 2, woken : 1, reason : 6, flags : 6;
+	int64_t created_us : 56;
+	uint64_t leg : 8;
+	int64_t due_us : 48;
+	uint64_t attempts : 16;
+};
+
+struct message {
+	uint64_t id, size;
+	uint32_t left, right; /* index.c */
+	uint32_t prev, next;  /* of the list of those to be resolved */
+	uint32_t first, last; /* its deliveries */
+	uint32_t live;	      /* how many are not over */
+	uint32_t resolve : 2, again : 1;
+};
+
+_Static_assert(sizeof(struct delivery) == 64, "storage.md: at most 64 bytes");
+_Static_assert(sizeof(struct message) == 48, "storage.md: at most 48 bytes");
+_Static_assert(NAMES_MAX <= 256 && D_STATES <= 16, "they fit their bits");
+
+struct wheel {
+	uint64_t now; /* ticks; all slots up to it are empty */
+	uint64_t occupied[WHEEL_LEVELS]; /* a bit a slot; may be stale */
+};
+
+/* Linear hashing: grows by one bucket at a time, so no insert is slow. */
+struct chains {
+	uint32_t **block;
+	uint32_t blocks, buckets, entries;
+};
+
+struct span {
+	int64_t from, to; /* us; to: INT64_MAX while it lasts */
+};
+
+struct leg {
+	unsigned ready;
+	enum breaker breaker;
+	unsigned failures; /* in a row */
+	int64_t probe_us;
+	uint32_t probe; /* the delivery that probes, or 0 */
+	struct span down[DOWN_SPANS]; /* oldest first */
+	unsigned downs;
+	int64_t wanted_us; /* when wants_slot may be said again */
+};
+
+struct queue {
+	struct queue_config config;
+	struct conf *conf;
+	struct slab deliveries, messages;
+	uint32_t root; /* of the tree of messages */
+	struct wheel wheel;
+	struct chains chains;
+	struct leg leg[NAMES_MAX];
+	unsigned turn; /* the leg that is served first */
+
+	uint64_t applied; /* the newest change whose recipients were woken */
+	unsigned asked;	  /* resolves under way */
+	unsigned to_resolve; /* messages that wait for one */
+	int64_t failed_us;   /* when failed ones are tried again */
+	bool walking; /* wake_all: messages above walk_id are left */
+	uint64_t walk_id;
+	uint64_t sweep_id; /* lifetimes: those above are next */
+	int64_t sweep_us;
+
+	int64_t now_us;	 /* monotonic, of this call */
+	int64_t wall_us; /* wall minus monotonic */
+	uint32_t hint;	 /* the delivery found last */
+	struct queue_counts counts;
+	_Atomic uint64_t held;	/* deliveries in memory */
+	_Atomic uint64_t limit; /* queue.max */
+	uint32_t *job;		/* numbers of the job being started */
+	unsigned job_cap;
+};
+
+static inline struct delivery *delivery_at(const struct queue *q, uint32_t n)
+{
+	return slab_at(&q->deliveries, n);
+}
+
+static inline struct message *message_at(const struct queue *q, uint32_t n)
+{
+	return slab_at(&q->messages, n);
+}
+
+static inline bool waits_for_time(const struct delivery *d)
+{
+	return d->state == D_QUEUED || d->state == D_DEFERRED;
+}
+
+/* ---- queue.c: places --------------------------------------------------- */
+
+/* Reads the clocks; the first thing every entry to the queue does. */
+void queue_tick(struct queue *q);
+void list_append(struct queue *q, uint32_t head, uint32_t n);
+void place_take(struct queue *q, uint32_t n); /* out of where it is */
+/* To where its state, its time and its message say. */
+void place_put(struct queue *q, uint32_t n);
+void place_claim(struct queue *q, uint32_t n);
+void place_ready(struct queue *q, uint32_t n);
+void message_forget_if_over(struct queue *q, uint32_t msg);
+
+/* ---- index.c: messages by id ------------------------------------------- */
+
+uint32_t index_find(const struct queue *q, uint64_t id); /* 0: none */
+uint32_t index_after(const struct queue *q, uint64_t id); /* the next above */
+void index_add(struct queue *q, uint32_t msg);
+void index_remove(struct queue *q, uint32_t msg);
+
+/* ---- wheel.c: by time -------------------------------------------------- */
+
+void wheel_init(struct queue *q);
+void wheel_add(struct queue *q, uint32_t n); /* due_us lies ahead */
+/* Makes ready what is due, at most `max`; true: there is more. */
+bool wheel_turn(struct queue *q, unsigned max);
+int64_t wheel_next_us(const struct queue *q); /* INT64_MAX: nothing waits */
+
+/* ---- wake.c: by recipient ---------------------------------------------- */
+
+void chain_add(struct queue *q, uint32_t n);
+void chain_remove(struct queue *q, uint32_t n);
+void chain_fini(struct queue *q);
+uint32_t chain_newest(const struct queue *q, uint64_t hash);
+/* Is mail for the same recipient and leg, older than this, to be resolved? */
+bool older_waits(const struct queue *q, uint32_t n);
+/* Its route may be another: now, or when its claim ends. */
+void wake_delivery(struct queue *q, uint32_t n);
+void wake_message(struct queue *q, uint32_t msg);
+void wake_forget(struct queue *q, uint32_t msg); /* it is over */
+/* A slice of what wake-ups left to do; true: there is more. */
+bool wake_step(struct queue *q);
+
+/* ---- breaker.c, retry.c ------------------------------------------------ */
+
+/* Its claim has ended; was it the probe? */
+void breaker_unclaimed(struct queue *q, uint32_t n);
+/* May the closed leg be tried with one delivery? */
+bool breaker_may_probe(const struct queue *q, int leg);
+void breaker_probe(struct queue *q, int leg, uint32_t n);
+/* How long the leg was down since then. */
+int64_t leg_down_us(const struct queue *q, int leg, int64_t since_us);
+bool retry_expired(const struct queue *q, const struct delivery *d);
+
+/* ---- start.c: what is ready -------------------------------------------- */
+
+/* Gives ready deliveries to workers while there are slots; true: there is
+ * more that could go now. */
+bool start_ready(struct queue *q);
+/* Ends lifetimes of what waits behind a shut gate, a slice a second. */
+void start_sweep(struct queue *q);
+
+#endif

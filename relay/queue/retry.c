@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * When to try again, and when to give up (D10). Ages are monotonic: a clock
+ * that is set ends no lifetime.
+ */
+#include "relay/queue/queue_int.h"
+
+/* Longer than this a leg that is down does not keep mail alive. */
+#define DOWN_MAX_US (INT64_C(14) * 86400 * 1000000)
+
+int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us)
+{
+	const struct conf *c = q->conf;
+	unsigned step = attempts == 0 ? 0 : attempts - 1;
+	unsigned last = (unsigned)c->retry.steps - 1;
+	int64_t wait_us = c->retry.steps_ms[step < last ? step : last] * 1000;
+	int64_t spread = wait_us / 100 * c->retry.jitter_percent;
+
+	return now_us + wait_us - spread +
+	       (int64_t)rng_below(q->config.rng, 2 * (uint64_t)spread + 1);
+}
+
+bool retry_expired(const struct queue *q, const struct delivery *d)
+{
+	const struct conf_leg *leg = conf_leg_by_id(q->conf, (int)d->leg);
+	int64_t age = q->now_us - d->created_us;
+	int64_t lifetime = q->conf->retry.lifetime_ms * 1000;
+	int64_t down;
+
+	if (age <= lifetime || q->conf->soft_bounce ||
+	    (leg != NULL && leg->soft_bounce))
+		return false;
+	down = leg_down_us(q, (int)d->leg, d->created_us);
+	return age - (down < DOWN_MAX_US ? down : DOWN_MAX_US) > lifetime;
+}

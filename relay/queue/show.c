@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The queue as others see it: rows, counts, what is under way.
+ */
+#include "relay/queue/queue_int.h"
+
+static void row_of(const struct queue *q, const struct message *m,
+    const struct delivery *d, struct queue_row *out)
+{
+	*out = (struct queue_row){.id = m->id, .size = m->size,
+	    .claimed = d->place == PLACE_CLAIMED,
+	    .item = {.number = d->number, .rcpt = d->rcpt,
+		.leg = (uint16_t)d->leg, .role = d->role, .state = d->state,
+		.uncertain = d->uncertain, .reason = d->reason,
+		.flags = d->flags, .attempts = (uint16_t)d->attempts,
+		.hash = d->hash, .change = d->change,
+		.created_us = d->created_us + q->wall_us,
+		.due_us = d->due_us + q->wall_us}};
+}
+
+static unsigned rows_of(const struct queue *q, uint32_t msg,
+    struct queue_row *rows, unsigned max)
+{
+	const struct message *m = message_at(q, msg);
+	unsigned k = 0;
+
+	for (uint32_t n = m->first; n != 0 && k < max;
+	     n = delivery_at(q, n)->sibling)
+		row_of(q, m, delivery_at(q, n), &rows[k++]);
+	return k;
+}
+
+static unsigned count_of(const struct queue *q, uint32_t msg)
+{
+	unsigned k = 0;
+
+	for (uint32_t n = message_at(q, msg)->first; n != 0;
+	     n = delivery_at(q, n)->sibling)
+		k++;
+	return k;
+}
+
+unsigned queue_message(const struct queue *q, uint64_t id,
+    struct queue_row *rows, unsigned max)
+{
+	uint32_t msg = index_find(q, id);
+
+	return msg == 0 ? 0 : rows_of(q, msg, rows, max);
+}
+
+static uint32_t find_delivery(const struct queue *q, uint64_t id,
+    uint32_t number)
+{
+	uint32_t msg = index_find(q, id);
+	uint32_t n = msg == 0 ? 0 : message_at(q, msg)->first;
+
+	while (n != 0 && delivery_at(q, n)->number != number)
+		n = delivery_at(q, n)->sibling;
+	return n;
+}
+
+bool queue_get(const struct queue *q, uint64_t id, uint32_t number,
+    struct queue_item *out)
+{
+	uint32_t n = find_delivery(q, id, number);
+	struct queue_row row;
+
+	if (n == 0)
+		return false;
+	row_of(q, message_at(q, index_find(q, id)), delivery_at(q, n), &row);
+	*out = row.item;
+	return true;
+}
+
+unsigned queue_walk(struct queue *q, uint64_t after_id, struct queue_row *rows,
+    unsigned max)
+{
+	unsigned k = 0;
+	uint32_t msg;
+
+	queue_tick(q);
+	while (k < max && (msg = index_after(q, after_id)) != 0) {
+		if (k > 0 && count_of(q, msg) > max - k)
+			break;
+		k += rows_of(q, msg, rows + k, max - k);
+		after_id = message_at(q, msg)->id;
+	}
+	return k;
+}
+
+void queue_count(const struct queue *q, struct queue_counts *out)
+{
+	*out = q->counts;
+}
+
+bool queue_claimed(const struct queue *q, uint64_t id, uint32_t number)
+{
+	uint32_t n = find_delivery(q, id, number);
+
+	return n != 0 && delivery_at(q, n)->place == PLACE_CLAIMED;
+}
+
+static unsigned older(const struct delivery *d, uint64_t change)
+{
+	return d->place == PLACE_CLAIMED && d->change < change;
+}
+
+unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
+    uint64_t change)
+{
+	uint32_t n;
+	unsigned k = 0;
+
+	if (hash == 0) {
+		for (n = delivery_at(q, HEAD_CLAIMED)->next; n != HEAD_CLAIMED;
+		     n = delivery_at(q, n)->next)
+			k += older(delivery_at(q, n), change);
+		return k;
+	}
+	for (n = chain_newest(q, hash); n != 0;
+	     n = delivery_at(q, n)->chain_next)
+		if (delivery_at(q, n)->hash == hash)
+			k += older(delivery_at(q, n), change);
+	return k;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What is ready goes to the workers, oldest first, as far as there are slots.
+ * Legs take turns, so one with a long list does not keep the others waiting.
+ */
+#include "relay/queue/queue_int.h"
+
+#include "relay/base/mem.h"
+
+enum {
+	STARTS_A_STEP = 256, /* a leg gets at most an eighth before the next */
+	STARTS_A_TURN = STARTS_A_STEP / 8,
+	LOOK_AHEAD = 64, /* past those that wait for an older one */
+	SWEEP_SLICE = 1000,
+};
+#define SWEEP_US INT64_C(1000000)
+#define WANTED_US INT64_C(100000)
+
+/* The oldest of a leg that may go; 0: none. What waits for a route goes back
+ * to its message. */
+static uint32_t next_ready(struct queue *q, int leg)
+{
+	uint32_t head = HEAD_READY + (uint32_t)leg;
+	uint32_t n = delivery_at(q, head)->next, next;
+
+	for (int i = 0; n != head && i < LOOK_AHEAD; n = next) {
+		struct delivery *d = delivery_at(q, n);
+
+		next = d->next;
+		if (message_at(q, d->msg)->resolve != RESOLVE_NONE) {
+			place_take(q, n);
+			continue;
+		}
+		if (!older_waits(q, n))
+			return n;
+		i++;
+	}
+	return 0;
+}
+
+static void job_add(struct queue *q, unsigned i, uint32_t number)
+{
+	if (i == q->job_cap) {
+		q->job_cap = q->job_cap * 2 + 16;
+		q->job = mem_resize(q->job, sizeof(*q->job) * q->job_cap);
+	}
+	q->job[i] = number;
+}
+
+/* Delivery `n` and what else of its message goes the same way. */
+static void start_job(struct queue *q, int worker, uint32_t n, bool slot)
+{
+	const struct delivery *first = delivery_at(q, n);
+	const struct message *m = message_at(q, first->msg);
+	bool expired = retry_expired(q, first);
+	struct queue_job job = {.id = m->id, .leg = (int)first->leg,
+	    .role = (enum role)first->role, .expired = expired, .slot = slot};
+
+	for (uint32_t i = m->first; i != 0; i = delivery_at(q, i)->sibling) {
+		const struct delivery *d = delivery_at(q, i);
+
+		if (d->place != PLACE_READY || d->leg != first->leg ||
+		    d->role != first->role || retry_expired(q, d) != expired)
+			continue;
+		job_add(q, job.n++, d->number);
+		place_claim(q, i);
+	}
+	job.number = q->job;
+	q->config.ops->start(q->config.arg, worker, &job);
+}
+
+static void want_slot(struct queue *q, int leg)
+{
+	struct leg *l = &q->leg[leg];
+
+	if (q->now_us < l->wanted_us)
+		return;
+	l->wanted_us = q->now_us + WANTED_US;
+	q->config.ops->wants_slot(q->config.arg, leg);
+}
+
+static void probe(struct queue *q, int leg)
+{
+	uint32_t n;
+
+	if (!breaker_may_probe(q, leg))
+		return;
+	n = next_ready(q, leg);
+	if (n == 0 || !ledger_take_probe(q->config.ledger, leg))
+		return;
+	breaker_probe(q, leg, n);
+	start_job(q, -1, n, true);
+}
+
+/* Returns how many jobs; less than `max`: nothing more can go now. */
+static unsigned start_leg(struct queue *q, int leg, unsigned max)
+{
+	unsigned gates = ledger_gates(q->config.ledger, leg), done;
+	uint32_t n;
+
+	if (gates == GATE_BREAKER)
+		probe(q, leg);
+	if (gates != 0)
+		return 0;
+	for (done = 0; done < max; done++) {
+		bool expired;
+
+		n = next_ready(q, leg);
+		if (n == 0)
+			break;
+		expired = retry_expired(q, delivery_at(q, n));
+		if (!expired && !ledger_take(q->config.ledger, leg)) {
+			want_slot(q, leg);
+			break;
+		}
+		start_job(q, -1, n, !expired);
+	}
+	return done;
+}
+
+bool start_ready(struct queue *q)
+{
+	unsigned left = STARTS_A_STEP, max;
+	int leg = 0;
+
+	for (int i = 0; i < NAMES_MAX && left > 0; i++) {
+		leg = (int)((q->turn + (unsigned)i) % NAMES_MAX);
+		if (q->leg[leg].ready == 0)
+			continue;
+		max = left < STARTS_A_TURN ? left : STARTS_A_TURN;
+		left -= start_leg(q, leg, max);
+	}
+	q->turn = (unsigned)leg + 1;
+	return left < STARTS_A_STEP;
+}
+
+unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max)
+{
+	unsigned done = 0;
+	uint32_t n;
+
+	queue_tick(q);
+	while (done < max && ledger_gates(q->config.ledger, leg) == 0 &&
+	       (n = next_ready(q, leg)) != 0) {
+		done += !retry_expired(q, delivery_at(q, n));
+		start_job(q, worker, n, false);
+	}
+	return done;
+}
+
+/* The gate may be shut for weeks: then nobody else looks. */
+void start_sweep(struct queue *q)
+{
+	uint32_t msg = 0, n;
+
+	if (q->now_us < q->sweep_us)
+		return;
+	q->sweep_us = q->now_us + SWEEP_US;
+	for (int i = 0; i < SWEEP_SLICE; i++) {
+		msg = index_after(q, q->sweep_id);
+		if (msg == 0)
+			break;
+		q->sweep_id = message_at(q, msg)->id;
+		for (n = message_at(q, msg)->first; n != 0;
+		     n = delivery_at(q, n)->sibling) {
+			const struct delivery *d = delivery_at(q, n);
+
+			if (d->place == PLACE_READY && retry_expired(q, d) &&
+			    message_at(q, msg)->resolve == RESOLVE_NONE &&
+			    !(ledger_gates(q->config.ledger, (int)d->leg) &
+				GATE_STOP))
+				start_job(q, -1, n, false);
+		}
+	}
+	if (msg == 0)
+		q->sweep_id = 0;
+}

@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: ISC
+"""A leg for tests: an SMTP server that keeps the bytes it got and says what
+the test wrote for it.
+
+A thread for each connection, blocking reads: what it does stands in the
+order in which it happens. A rule changes one answer: reply(), drop() and
+hold() name a stage (CONNECT EHLO STARTTLS MAIL RCPT DATA DOT QUIT), and
+optionally the recipient and how many times it applies.
+"""
+import re
+import socket
+import threading
+
+from until import until
+
+
+class Mail:
+    """One accepted transaction."""
+
+    def __init__(self, talk, raw, wire, how):
+        self.raw = raw              # the content, dots undone
+        self.wire = wire            # as it came
+        self.how = how              # DATA or BDAT
+        self.sender, self.params = talk.sender
+        self.rcpt = [a for a, _ in talk.rcpts]
+        self.rcpt_params = [p for _, p in talk.rcpts]
+        self.tls = talk.tls
+        self.helo = talk.helo
+        self.connection = talk.number
+
+    @property
+    def ours(self):
+        """Where our trace field stands: behind those of servers after us."""
+        for m in re.finditer(rb"Received:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*",
+                             self.raw):
+            if re.search(rb"\bby relay\.example\.com\b", m.group(0)):
+                return m
+        raise AssertionError(f"no trace field of ours: {self.raw[:500]}")
+
+    @property
+    def trace(self):
+        return self.ours.group(0)
+
+    @property
+    def below(self):
+        return self.raw[self.ours.end():]
+
+    @property
+    def id(self):
+        m = re.search(rb"\bid\s+([^\s;]+)", self.trace)
+        assert m, self.trace
+        return m.group(1).decode()
+
+
+class Rule:
+    def __init__(self, stage, text, to, times):
+        self.stage, self.text, self.to, self.times = stage, text, to, times
+        self.gate = threading.Event()
+        self.waiting = 0
+
+    def release(self):
+        self.gate.set()
+
+    def reached(self):
+        until(lambda: self.waiting, f"somebody to reach {self.stage}")
+
+
+class Closed(Exception):
+    pass
+
+
+class Talk(threading.Thread):
+    """One connection."""
+
+    def __init__(self, leg, sock, number):
+        super().__init__(daemon=True)
+        self.leg, self.sock, self.number = leg, sock, number
+        self.file = sock.makefile("rb")
+        self.tls = False
+        self.helo = ""
+        self.reset()
+
+    def reset(self):
+        self.sender = None
+        self.rcpts = []
+        self.chunks = []
+
+    def run(self):
+        try:
+            if self.answer("CONNECT", "220 leg.test ESMTP") < 400:
+                while self.command():
+                    pass
+        except (Closed, OSError, ValueError):
+            pass
+        finally:
+            self.close()
+
+    def close(self):
+        # shutdown() wakes a thread that reads; close() alone does not.
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.sock.close()
+
+    def say(self, text):
+        self.sock.sendall(text.encode() + b"\r\n")
+
+    def answer(self, stage, text, to=None):
+        """Says the scripted answer or `text`; returns its code."""
+        rule = self.leg.rule_for(stage, to)
+        if rule is not None and rule.text == "hold":
+            rule.waiting += 1
+            rule.gate.wait()
+        elif rule is not None and rule.text == "drop":
+            raise Closed
+        elif rule is not None:
+            text = rule.text
+        self.say(text)
+        return int(text[:3])
+
+    def command(self):
+        line = self.file.readline()
+        if not line:
+            return False
+        self.leg.said.append((self.number, line))
+        verb, _, arg = line.decode("utf-8").rstrip("\r\n").partition(" ")
+        handler = getattr(self, "on_" + verb.lower(), None)
+        if handler is None:
+            self.say("500 5.5.1 What?")
+            return True
+        return handler(arg) is not False
+
+    def on_ehlo(self, arg):
+        self.reset()
+        self.helo = arg
+        words = ["leg.test", "PIPELINING", "8BITMIME", "SMTPUTF8",
+                 "ENHANCEDSTATUSCODES", "SIZE 104857600"]
+        words += [w for w in ("CHUNKING", "DSN") if w in self.leg.offers]
+        if self.leg.tls_context is not None and not self.tls:
+            words.append("STARTTLS")
+        text = "\r\n".join(f"250-{w}" for w in words[:-1])
+        self.answer("EHLO", f"{text}\r\n250 {words[-1]}")
+
+    def on_helo(self, arg):
+        self.reset()
+        self.helo = arg
+        self.say("250 leg.test")
+
+    def on_starttls(self, _):
+        if self.answer("STARTTLS", "220 2.0.0 Go ahead") != 220:
+            return
+        self.file.close()
+        self.sock = self.leg.tls_context.wrap_socket(
+            self.sock, server_side=True)
+        self.file = self.sock.makefile("rb")
+        self.tls = True
+
+    def path(self, arg):
+        m = re.match(r"(?:FROM|TO):<(.*?)>(?: (.*))?$", arg, re.I)
+        return m.group(1), (m.group(2) or "").split()
+
+    def on_mail(self, arg):
+        sender = self.path(arg)
+        if self.answer("MAIL", "250 2.1.0 Ok", sender[0]) < 400:
+            self.sender = sender
+
+    def on_rcpt(self, arg):
+        rcpt = self.path(arg)
+        if self.sender is None:
+            self.say("503 5.5.1 MAIL first")
+        elif self.answer("RCPT", "250 2.1.5 Ok", rcpt[0]) < 400:
+            self.rcpts.append(rcpt)
+
+    def on_data(self, _):
+        if not self.rcpts:
+            self.say("503 5.5.1 RCPT first")
+        elif self.answer("DATA", "354 Go on") == 354:
+            self.read_data()
+
+    def read_data(self):
+        raw, wire, last = [], [], b"\r\n"
+        while True:
+            line = self.file.readline()
+            if not line:
+                raise Closed
+            wire.append(line)
+            if line == b".\r\n" and last.endswith(b"\r\n"):
+                break
+            dotted = line.startswith(b".") and last.endswith(b"\r\n")
+            raw.append(line[1:] if dotted else line)
+            last = line
+        self.finish(b"".join(raw), b"".join(wire), "DATA")
+
+    def on_bdat(self, arg):
+        size, _, last = arg.partition(" ")
+        data = self.file.read(int(size))
+        if len(data) != int(size):
+            raise Closed
+        if not self.rcpts:
+            self.say("503 5.5.1 RCPT first")
+            return
+        self.chunks.append(data)
+        if last.upper() == "LAST":
+            raw = b"".join(self.chunks)
+            self.finish(raw, raw, "BDAT")
+        else:
+            self.say("250 2.0.0 Ok")
+
+    def finish(self, raw, wire, how):
+        mail = Mail(self, raw, wire, how)
+        self.reset()
+        self.leg.seen.append(mail)
+        rule = self.leg.rule_for("DOT", None, take=False)
+        if rule is None or not rule.text.startswith(("4", "5")):
+            # Taken before it is said, as by a server that keeps its word.
+            self.leg.mails.append(mail)
+        self.answer("DOT", "250 2.0.0 Ok: queued as leg-%d"
+                    % len(self.leg.mails))
+
+    def on_rset(self, _):
+        self.reset()
+        self.say("250 2.0.0 Ok")
+
+    def on_noop(self, _):
+        self.say("250 2.0.0 Ok")
+
+    def on_quit(self, _):
+        self.answer("QUIT", "221 2.0.0 Bye")
+        return False
+
+
+class Leg:
+    def __init__(self, name, offers=("CHUNKING", "DSN"), tls_context=None,
+                 host="127.0.0.1"):
+        self.name, self.offers, self.host = name, set(offers), host
+        self.tls_context = tls_context
+        self.lock = threading.Lock()
+        self.rules, self.talks = [], []
+        self.mails = []     # taken
+        self.seen = []      # content came, whatever was said then
+        self.said = []      # (connection, line)
+        self.port = 0
+        self.listener = None
+        self.accept_connections()
+
+    # -- the door
+
+    def accept_connections(self):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((self.host, self.port))
+        sock.listen(128)
+        self.port = sock.getsockname()[1]
+        self.listener = sock
+        threading.Thread(target=self.accept, args=(sock,),
+                         daemon=True).start()
+
+    def accept(self, listener):
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                talk = Talk(self, sock, len(self.talks) + 1)
+                self.talks.append(talk)
+            talk.start()
+
+    def refuse_connections(self):
+        """Nobody listens any more, and who is there is thrown out."""
+        if self.listener is None:
+            return
+        # shutdown() wakes accept(); close() alone leaves it, and the port.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.listener = None
+        with self.lock:
+            talks = list(self.talks)
+        for rule in self.rules:
+            rule.release()
+        for talk in talks:
+            talk.close()
+        for talk in talks:
+            talk.join()
+
+    stop = refuse_connections
+
+    # -- what it says
+
+    def rule_for(self, stage, to, take=True):
+        with self.lock:
+            for rule in self.rules:
+                if rule.stage != stage or rule.times == 0 or \
+                        rule.to not in (None, to):
+                    continue
+                if take and rule.times is not None:
+                    rule.times -= 1
+                return rule
+        return None
+
+    def add(self, stage, text, to, times):
+        rule = Rule(stage, text, to, times)
+        with self.lock:
+            self.rules.insert(0, rule)
+        return rule
+
+    def reply(self, stage, text, to=None, times=None):
+        return self.add(stage, text, to, times)
+
+    def drop(self, stage, to=None, times=1):
+        """Closes instead of answering."""
+        return self.add(stage, "drop", to, times)
+
+    def hold(self, stage, to=None, times=1):
+        """Answers as usual, but only after .release()."""
+        return self.add(stage, "hold", to, times)
+
+    def normal(self):
+        with self.lock:
+            old, self.rules = self.rules, []
+        for rule in old:
+            rule.release()
+
+    # -- what it got
+
+    def messages(self, id):
+        return [m for m in list(self.mails) if m.id == id]
+
+    def wait_message(self, id):
+        return until(lambda: self.messages(id),
+                     f"message {id} at leg {self.name}")[0]
+
+    def wait_count(self, n):
+        return until(lambda: len(self.mails) >= n and list(self.mails),
+                     lambda: f"{n} messages at leg {self.name}, "
+                     f"{len(self.mails)} came")

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A small DNS server on a free loopback port, UDP and TCP, on the test's own
+ * loop: it tells what its table says, or lies.
+ */
+#ifndef TESTS_UNIT_DNSSERVER_H
+#define TESTS_UNIT_DNSSERVER_H
+
+#include "relay/base/loop.h"
+#include "relay/base/strbuf.h"
+
+struct dnsserver_row {
+	const char *name;
+	const char *type;
+	int rcode;
+	/* "OWNER TTL TYPE DATA", one a line; "@" is the name that was asked.
+	 * A, AAAA, PTR, CNAME, MX ("10 host"), TXT (strings parted by "|"),
+	 * SOA (its minimum; goes to the authority section). */
+	const char *records;
+};
+
+enum dnsserver_mood {
+	DNSSERVER_HONEST,
+	DNSSERVER_SILENT,
+	DNSSERVER_WRONG_ID,
+	DNSSERVER_WRONG_QUESTION,
+	DNSSERVER_GARBAGE,
+	DNSSERVER_SERVFAIL,
+	DNSSERVER_TRUNCATED, /* over UDP; whole over TCP */
+};
+
+struct dnsserver {
+	struct loop *loop;
+	const struct dnsserver_row *rows; /* ends with a NULL name */
+	enum dnsserver_mood mood;
+	struct io udp, tcp, client;
+	int port, asked, asked_tcp;
+};
+
+void dnsserver_open(struct dnsserver *s, struct loop *l,
+    const struct dnsserver_row *rows);
+void dnsserver_close(struct dnsserver *s);
+/* The reply to a question, for tests of the parser alone. */
+void dnsserver_reply(const struct dnsserver_row *row, uint16_t id,
+    struct strbuf *out);
+int dnsserver_type(const char *type);
+
+#endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Legs that break off, keep silent or talk nonsense, and a content that
+ * cannot be read: the mail waits, the connection is dropped, and what may
+ * have been taken is said to be uncertain (D8).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "relay/base/mem.h"
+#include "relay/mail/reply.h"
+#include "tests/unit/testclient.h"
+
+#define PIPE "EHLO", "250-leg.test\r\n250 PIPELINING\r\n", 0
+#define BARE "EHLO", "250 leg.test\r\n", 0
+#define CHUNK "EHLO", "250-leg.test\r\n250-CHUNKING\r\n250 PIPELINING\r\n", 0
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	struct leg_rule rules[4];
+	const char *result;
+} cases[] = {
+	{ "closes at once", { { "CONNECT", LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 greeting network" },
+	{ "a greeting of 250", { { "CONNECT", "250 hi\r\n", 0 } },
+	  "deferred 0 4.5.0 greeting network" },
+	{ "a greeting of 354", { { "CONNECT", "354 hi\r\n", 0 } },
+	  "deferred 0 4.5.0 greeting network" },
+	{ "a greeting without a code", { { "CONNECT", "SSH-2.0-x\r\n", 0 } },
+	  "deferred 0 4.5.0 greeting network" },
+	{ "two greetings", { { "CONNECT", "220 a\r\n220 b\r\n", 0 } },
+	  "deferred 0 4.5.0 ehlo network" },
+	{ "code 000", { { "EHLO", "000 x\r\n", 0 } }, "deferred 0 4.5.0 ehlo network" },
+	{ "code 999", { { "EHLO", "999 x\r\n", 0 } }, "deferred 0 4.5.0 ehlo network" },
+	{ "code 1xx", { { "MAIL", "150 wait\r\n", 0 } }, "deferred 0 4.5.0 mail network" },
+	{ "an answer before EHLO", { { "CONNECT", "220 hi\r\n250 hi\r\n", 0 } },
+	  "deferred 0 4.5.0 ehlo network" },
+	{ "an answer before MAIL",
+	  { { "EHLO", "250 leg.test\r\n250 2.1.0 ok\r\n250 2.1.5 ok\r\n", 0 } },
+	  "deferred 0 4.5.0 mail network" },
+	{ "half an answer before the command", { { "EHLO", "250 leg.test\r\n25", 0 } },
+	  "deferred 0 4.5.0 mail network" },
+	{ "codes that differ", { { "EHLO", "250-a\r\n251 b\r\n", 0 } },
+	  "deferred 0 4.5.0 ehlo network" },
+	{ "354 to MAIL", { { "MAIL", "354 go on\r\n", 0 } },
+	  "deferred 0 4.5.0 mail network" },
+	{ "354 to MAIL, a chunk is under way", { { CHUNK }, { "MAIL", "354 go on\r\n", 0 } },
+	  "deferred 0 4.5.0 mail network uncertain" },
+	{ "354 to RCPT", { { "RCPT", "354 go on\r\n", 0 } },
+	  "deferred 0 4.5.0 rcpt network" },
+	{ "2xx to DATA", { { "DATA", "250 2.0.0 taken\r\n", 0 } },
+	  "deferred 0 4.5.0 data network" },
+	{ "2xx to DATA and again", { { "DATA", "250 2.0.0 ok\r\n250 2.0.0 ok\r\n", 0 } },
+	  "deferred 0 4.5.0 data network" },
+	{ "an answer to the content before it", { { "DATA", "354 x\r\n250 2.0.0 taken\r\n", 0 } },
+	  "deferred 0 4.5.0 body network uncertain" },
+	{ "RCPT accepted after MAIL was not", { { PIPE }, { "MAIL", "550 5.7.1 no\r\n", 0 } },
+	  "failed 550 5.7.1 mail message" },
+	{ "closes after MAIL", { { BARE }, { "MAIL", LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 mail network" },
+	{ "closes after RCPT", { { BARE }, { "RCPT", LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 rcpt network" },
+	{ "closes instead of 354", { { "DATA", LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 data network" },
+	{ "closes after the dot", { { ".", LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 body network uncertain" },
+	{ "resets after the dot", { { ".", LEG_RESET, 0 } },
+	  "deferred 0 4.4.2 body network uncertain" },
+	{ "354 to the dot", { { ".", "354 more\r\n", 0 } },
+	  "deferred 0 4.5.0 body network uncertain" },
+	{ "no reply to the dot", { { ".", "NUL and\r\n", 0 } },
+	  "deferred 0 4.5.0 body network uncertain" },
+	{ "closes after the chunk", { { CHUNK }, { "BDAT", LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 body network uncertain" },
+	{ "closes after MAIL, the chunk is out", { { CHUNK }, { "MAIL", LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 mail network uncertain" },
+	{ "takes a chunk that is for nobody",
+	  { { CHUNK }, { "RCPT", "550 5.1.1 no\r\n", 0 } },
+	  "failed 550 5.1.1 rcpt recipient" },
+	{ "closes after 250", { { ".", "250 2.0.0 taken\r\n" LEG_CLOSE, 0 } },
+	  "delivered 250 2.0.0 body none" },
+	{ "250 and more", { { ".", "250 2.0.0 taken\r\n250 2.0.0 taken\r\n", 0 } },
+	  "delivered 250 2.0.0 body none" },
+	{ "line ends of LF", { { "CONNECT", "220 hi\n", 0 }, { "EHLO", "250-a\n250 b\n", 0 } },
+	  "delivered 250 2.0.0 body none" },
+};
+/* clang-format on */
+
+static void every_nonsense_is_a_clean_deferral(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct world *w = world_new(NULL);
+		struct sent *s = sent_new(w, "a@x.test");
+
+		print_message("%s\n", cases[i].name);
+		leg_script(w->leg, cases[i].rules);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_string_equal(sent_text(s, 0), cases[i].result);
+		assert_int_equal(w->leg->connected, 1);
+		client_drain(w->client);
+		world_until(w, &w->slots, 4);
+		sent_free(s);
+		world_free(w);
+	}
+}
+
+/* It would be an empty message for him whom the leg took. */
+static void no_lone_dot_follows_a_refused_mail(void **state)
+{
+	static const struct leg_rule rules[] = {
+	    {PIPE}, {"MAIL", "550 5.7.1 no\r\n", 0}, {NULL, NULL, 0}};
+	struct world *w = world_new(NULL);
+	struct sent *s = sent_new(w, "a@x.test");
+
+	(void)state;
+	leg_script(w->leg, rules);
+	assert_true(world_send(w, s));
+	world_wait(w, 1);
+	world_turns(w, 3);
+	assert_int_equal(w->leg->bodies, 0);
+	sent_free(s);
+	world_free(w);
+}
+
+enum { FLOOD = 8 * 1024 * 1024 };
+
+/* What a leg floods us with: `unit` again and again. */
+static char *flood(const char *unit, size_t size)
+{
+	char *text = mem_new(size + 1);
+	size_t n = strlen(unit);
+
+	for (size_t i = 0; i < size; i++)
+		text[i] = unit[i % n];
+	return text;
+}
+
+static void a_flood_of_reply_is_cut(void **state)
+{
+	static const struct {
+		const char *what, *unit, *result;
+	} floods[] = {
+	    {"CONNECT", "2", "deferred 0 4.5.0 greeting network"},
+	    {"EHLO", "250-more\r\n", "deferred 0 4.5.0 ehlo network"},
+	    {"EHLO", "250-", "deferred 0 4.5.0 ehlo network"},
+	    {"MAIL", "\xff", "deferred 0 4.5.0 mail network"},
+	    {".", "250-more\r\n", "deferred 0 4.5.0 body network uncertain"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(floods); i++) {
+		char *text = flood(floods[i].unit, FLOOD - 1);
+		const struct leg_rule rules[] = {
+		    {floods[i].what, text, 0}, {NULL, NULL, 0}};
+		struct world *w = world_new(NULL);
+		struct sent *s = sent_new(w, "a@x.test");
+
+		print_message("%s %s\n", floods[i].what, floods[i].result);
+		leg_script(w->leg, rules);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_string_equal(sent_text(s, 0), floods[i].result);
+		assert_true(strlen(s->rcpt[0].result.text) <= REPLY_KEEP);
+		sent_free(s);
+		world_free(w);
+		mem_free(text);
+	}
+}
+
+/* Byte by byte within the time of the whole reply, and beyond it. */
+static void a_reply_byte_by_byte_is_one_reply(void **state)
+{
+	static const char hello[] = "220 leg.test slowly\r\n";
+	static const struct leg_rule rules[] = {
+	    {"CONNECT", "", 0}, {NULL, NULL, 0}};
+	struct world *w = world_new(NULL);
+	struct sent *s = sent_new(w, "a@x.test");
+	char byte[2] = "";
+
+	(void)state;
+	leg_script(w->leg, rules);
+	assert_true(world_send(w, s));
+	world_until(w, &w->leg->connected, 1);
+	for (size_t i = 0; i < sizeof(hello) - 1; i++) {
+		byte[0] = hello[i];
+		leg_say(w->leg, byte);
+		world_turns(w, 1);
+	}
+	world_wait(w, 1);
+	assert_string_equal(sent_text(s, 0), "delivered 250 2.0.0 body none");
+	sent_free(s);
+	world_free(w);
+}
+
+static void silence_is_cut_at_the_time_of_its_stage(void **state)
+{
+	static const struct {
+		struct leg_rule rules[3];
+		size_t setting;
+		const char *result;
+	} silences[] = {
+	    {{{"CONNECT", "", 0}},
+		offsetof(struct conf_leg, greeting_timeout_ms),
+		"deferred 0 4.4.2 greeting network"},
+	    {{{"CONNECT", "220-drip", 0}},
+		offsetof(struct conf_leg, greeting_timeout_ms),
+		"deferred 0 4.4.2 greeting network"},
+	    {{{"EHLO", "", 0}}, offsetof(struct conf_leg, command_timeout_ms),
+		"deferred 0 4.4.2 ehlo network"},
+	    {{{BARE}, {"MAIL", "250-x\r\n", 0}},
+		offsetof(struct conf_leg, command_timeout_ms),
+		"deferred 0 4.4.2 mail network"},
+	    {{{"DATA", "", 0}}, offsetof(struct conf_leg, data_init_timeout_ms),
+		"deferred 0 4.4.2 data network"},
+	    {{{".", "", 0}}, offsetof(struct conf_leg, data_done_timeout_ms),
+		"deferred 0 4.4.2 body network uncertain"},
+	    {{{CHUNK}, {"BDAT", "", 0}},
+		offsetof(struct conf_leg, data_done_timeout_ms),
+		"deferred 0 4.4.2 body network uncertain"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(silences); i++) {
+		struct world *w = world_new(NULL);
+		struct sent *s = sent_new(w, "a@x.test");
+
+		print_message("%s\n", silences[i].result);
+		*(int64_t *)(void *)((char *)&w->cl + silences[i].setting) = 60;
+		leg_script(w->leg, silences[i].rules);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_string_equal(sent_text(s, 0), silences[i].result);
+		sent_free(s);
+		world_free(w);
+	}
+}
+
+static void a_content_refused_half_way_is_refused(void **state)
+{
+	static const struct {
+		struct leg_rule rules[3];
+		const char *result;
+	} early[] = {
+	    {{{PIPE}, {"CONTENT", "552 5.3.4 too much\r\n", 0}},
+		"failed 552 5.3.4 body message"},
+	    {{{CHUNK}, {"CONTENT", "452 4.3.1 disk\r\n", 0}},
+		"deferred 452 4.3.1 body none"},
+	    {{{PIPE}, {"CONTENT", "250 2.0.0 taken\r\n", 0}},
+		"deferred 0 4.5.0 body network"},
+	    {{{PIPE}, {"CONTENT", LEG_RESET, 0}},
+		"deferred 0 4.4.2 body network"},
+	};
+	enum { SIZE = 32 * 1024 * 1024 };
+	char *bytes = flood("0123456789012345678901234567890\r\n", SIZE);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(early); i++) {
+		struct world *w = world_new(NULL);
+		struct sent *s;
+
+		print_message("%s\n", early[i].result);
+		world_content(w, slice_of(bytes, SIZE));
+		s = sent_new(w, "a@x.test");
+		leg_script(w->leg, early[i].rules);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_string_equal(sent_text(s, 0), early[i].result);
+		client_drain(w->client);
+		world_until(w, &w->slots, 4);
+		sent_free(s);
+		world_free(w);
+	}
+	mem_free(bytes);
+}
+
+/* EHLO, commands, content: what did not leave us cannot have been taken. */
+static void a_content_that_was_not_sent_is_not_uncertain(void **state)
+{
+	static const struct {
+		struct leg_rule rules[2];
+		int send;
+		const char *result;
+	} fails[] = {
+	    {{{PIPE}}, 2, "deferred 0 4.4.2 mail network"},
+	    {{{PIPE}}, 3, "deferred 0 4.4.2 body network"},
+	    {{{CHUNK}}, 2, "deferred 0 4.4.2 mail network"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fails); i++) {
+		struct world *w = world_new(NULL);
+		struct sent *s = sent_new(w, "a@x.test");
+
+		leg_script(w->leg, fails[i].rules);
+		world_fail_send(fails[i].send);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_string_equal(sent_text(s, 0), fails[i].result);
+		sent_free(s);
+		world_free(w);
+	}
+}
+
+/* A source that is slow, fails, or gives other than it promised. */
+struct odd_source {
+	struct source source;
+	struct timer timer;
+	const char *script; /* 'c' chunk, 'w' wait, 'e' end, '!' error */
+	int at;
+};
+
+static void odd_ready(void *arg)
+{
+	struct odd_source *o = arg;
+
+	o->source.ready(o->source.ready_arg);
+}
+
+static enum source_state odd_next(struct source *s, struct slice *chunk_out)
+{
+	struct odd_source *o = CONTAINER_OF(s, struct odd_source, source);
+
+	switch (o->script[o->at++]) {
+	case 'c':
+		*chunk_out = SLICE("12345678\r\n");
+		return SOURCE_CHUNK;
+	case 'w':
+		timer_set(&o->timer, 5);
+		return SOURCE_WAIT;
+	case 'e':
+		return SOURCE_END;
+	default:
+		return SOURCE_ERROR;
+	}
+}
+
+static void odd_rewind(struct source *s)
+{
+	CONTAINER_OF(s, struct odd_source, source)->at = 0;
+}
+
+static void odd_free(struct source *s)
+{
+	struct odd_source *o = CONTAINER_OF(s, struct odd_source, source);
+
+	timer_fini(&o->timer);
+	mem_free(o);
+}
+
+static const struct source_ops odd_ops = {odd_next, odd_rewind, odd_free};
+
+static void what_the_source_cannot_give_is_never_made_up(void **state)
+{
+	static const struct {
+		const char *script;
+		uint64_t size;
+		bool chunked;
+		const char *result;
+		int bodies;
+	} odds[] = {
+	    {"cwcwwce", 30, false, "delivered 250 2.0.0 body none", 1},
+	    {"cwcwwce", 30, true, "delivered 250 2.0.0 body none", 1},
+	    {"wce", 100 * 1024, false, "delivered 250 2.0.0 body none", 1},
+	    {"c!", 30, false, "deferred 0 4.3.0 body none", 0},
+	    {"cw!", 30, true, "deferred 0 4.3.0 body none", 0},
+	    {"!", 100 * 1024, true, "deferred 0 4.3.0 body none", 0},
+	    {"cce", 30, true, "deferred 0 4.3.0 body none", 0},
+	    {"cc", 15, true, "deferred 0 4.3.0 body none", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(odds); i++) {
+		const struct leg_rule chunk[] = {{CHUNK}, {NULL, NULL, 0}};
+		const struct leg_rule pipe[] = {{PIPE}, {NULL, NULL, 0}};
+		struct world *w = world_new(NULL);
+		struct odd_source *o = NEW(struct odd_source);
+		struct sent *s;
+
+		print_message("%s %s\n", odds[i].script, odds[i].result);
+		o->source.ops = &odd_ops;
+		o->source.size = odds[i].size;
+		o->script = odds[i].script;
+		timer_init(&o->timer, w->loop, odd_ready, o);
+		source_free(w->content);
+		w->content = &o->source;
+		s = sent_new(w, "a@x.test");
+		leg_script(w->leg, odds[i].chunked ? chunk : pipe);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		world_turns(w, 3);
+		assert_string_equal(sent_text(s, 0), odds[i].result);
+		assert_int_equal(w->leg->bodies, odds[i].bodies);
+		sent_free(s);
+		world_free(w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_nonsense_is_a_clean_deferral),
+	    cmocka_unit_test(no_lone_dot_follows_a_refused_mail),
+	    cmocka_unit_test(a_flood_of_reply_is_cut),
+	    cmocka_unit_test(a_reply_byte_by_byte_is_one_reply),
+	    cmocka_unit_test(silence_is_cut_at_the_time_of_its_stage),
+	    cmocka_unit_test(a_content_refused_half_way_is_refused),
+	    cmocka_unit_test(a_content_that_was_not_sent_is_not_uncertain),
+	    cmocka_unit_test(what_the_source_cannot_give_is_never_made_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The four levels of TLS towards a leg, what happens when it goes wrong, and
+ * that nothing said in the clear is believed afterwards (RFC 3207 4.2).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "relay/base/mem.h"
+#include "tests/unit/testcert.h"
+#include "tests/unit/testclient.h"
+
+#define OK "delivered 250 2.0.0 body none"
+#define OFFERS "EHLO", "250-leg.test\r\n250-PIPELINING\r\n250 STARTTLS\r\n"
+#define MAIL "MAIL FROM:<from@src.test>\nRCPT TO:<a@x.test>\nDATA\n"
+
+enum cert { GOOD, WRONG_NAME, EXPIRED, CERTS };
+
+static const struct testcert_spec specs[CERTS] = {
+    [GOOD] = {.cn = "leg", .names = "DNS:leg.test,IP:127.0.0.1"},
+    [WRONG_NAME] = {.cn = "127.0.0.1", .names = "DNS:other.test"},
+    [EXPIRED] = {.cn = "leg",
+	.names = "IP:127.0.0.1",
+	.from_days = -9,
+	.to_days = -2},
+};
+
+struct tls_world {
+	struct testcert *ca;
+	char ca_file[TESTCERT_PATH], file[CERTS][TESTCERT_PATH];
+};
+
+static int setup(void **state)
+{
+	static const struct testcert_spec ca = {.cn = "Test CA", .ca = true};
+	struct tls_world *t = NEW(struct tls_world);
+
+	t->ca = testcert_new(&ca, NULL);
+	testcert_file(t->ca, t->ca_file);
+	for (int i = 0; i < CERTS; i++) {
+		struct testcert *c = testcert_new(&specs[i], t->ca);
+
+		testcert_file(c, t->file[i]);
+		testcert_free(c);
+	}
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct tls_world *t = *state;
+
+	for (int i = 0; i < CERTS; i++)
+		unlink(t->file[i]);
+	unlink(t->ca_file);
+	testcert_free(t->ca);
+	mem_free(t);
+	return 0;
+}
+
+static void give_tls(
+    struct tls_world *t, struct world *w, enum tls_level level, enum cert cert)
+{
+	struct conf_certificate pair = {t->file[cert], t->file[cert]};
+	struct conf_listen l = {
+	    .name = "leg", .certificate = &pair, .certificates = 1};
+	struct error err;
+
+	w->cl.tls = level;
+	w->cl.tls_ca = t->ca_file;
+	w->leg->tls = tls_server_new(&l, &err);
+	assert_non_null(w->leg->tls);
+	w->tls = tls_client_new(&w->cl, &err);
+	assert_non_null(w->tls);
+}
+
+static void take_tls(struct world *w)
+{
+	tls_server_unref(w->leg->tls);
+	tls_client_unref(w->tls);
+	world_free(w);
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum tls_level level;
+	enum cert cert;
+	struct leg_rule rules[4];
+	const char *result;
+	bool secure;
+	const char *said; /* NULL: not looked at */
+	int connected;
+} cases[] = {
+	{ "none: not even when offered", TLS_NONE, GOOD, { { OFFERS, 0 } }, OK,
+	  false, MAIL, 1 },
+	{ "may: offered", TLS_MAY, GOOD, { { OFFERS, 1 } }, OK, true,
+	  "STARTTLS\nMAIL FROM:<from@src.test> SIZE=25\nRCPT TO:<a@x.test>\nDATA\n", 1 },
+	{ "may: not offered", TLS_MAY, GOOD, { { 0 } }, OK, false, NULL, 1 },
+	{ "may: refused", TLS_MAY, GOOD, { { OFFERS, 0 }, { "STARTTLS", "454 4.7.0 no\r\n", 0 } },
+	  OK, false, "STARTTLS\n" MAIL, 1 },
+	{ "may: any certificate", TLS_MAY, EXPIRED, { { OFFERS, 1 } }, OK, true, NULL, 1 },
+	{ "may: the handshake is cut", TLS_MAY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n" LEG_CLOSE, 0 } },
+	  OK, false, "STARTTLS\n" MAIL, 2 },
+	{ "may: silence in the handshake", TLS_MAY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n" LEG_DEAF, 0 } },
+	  OK, false, NULL, 2 },
+	{ "may: plaintext in the handshake", TLS_MAY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n", 0 } }, OK, false, NULL, 2 },
+	{ "may: 421 to STARTTLS", TLS_MAY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "421 4.3.2 bye\r\n" LEG_CLOSE, 0 } },
+	  "deferred 421 4.3.2 starttls network", false, "STARTTLS\n", 1 },
+	{ "encrypt: any certificate", TLS_ENCRYPT, WRONG_NAME, { { OFFERS, 1 } }, OK,
+	  true, NULL, 1 },
+	{ "encrypt: not offered", TLS_ENCRYPT, GOOD, { { 0 } },
+	  "deferred 0 4.7.4 ehlo configuration", false, "", 1 },
+	{ "encrypt: HELO only", TLS_ENCRYPT, GOOD, { { "EHLO", "500 5.5.1 no\r\n", 0 } },
+	  "deferred 0 4.7.4 helo configuration", false, "HELO relay.test\n", 1 },
+	{ "encrypt: refused for now", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "454 4.7.0 no\r\n", 0 } },
+	  "deferred 454 4.7.0 starttls network", false, "STARTTLS\n", 1 },
+	{ "encrypt: refused", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "501 5.5.4 no\r\n", 0 } },
+	  "deferred 501 5.5.4 starttls configuration", false, "STARTTLS\n", 1 },
+	{ "encrypt: 250 is no go-ahead", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "250 ok\r\n", 0 } },
+	  "deferred 0 4.5.0 starttls network", false, "STARTTLS\n", 1 },
+	{ "encrypt: the handshake is cut", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n" LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 tls network", false, "STARTTLS\n", 1 },
+	{ "encrypt: silence in the handshake", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n" LEG_DEAF, 0 } },
+	  "deferred 0 4.4.2 tls network", false, NULL, 1 },
+	{ "encrypt: plaintext in the handshake", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n", 0 } },
+	  "deferred 0 4.7.5 tls configuration", false, NULL, 1 },
+	{ "a reply ahead of the handshake", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 },
+	    { "STARTTLS", "220 go\r\n250-leg.test\r\n250 CHUNKING\r\n" LEG_TLS, 0 } },
+	  "deferred 0 4.5.0 tls network", false, "STARTTLS\n", 1 },
+	{ "half a reply ahead of the handshake", TLS_MAY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n2", 0 } },
+	  "deferred 0 4.5.0 tls network", false, "STARTTLS\n", 1 },
+	{ "verify: the right certificate", TLS_VERIFY, GOOD, { { OFFERS, 1 } }, OK,
+	  true, NULL, 1 },
+	{ "verify: another's name", TLS_VERIFY, WRONG_NAME, { { OFFERS, 1 } },
+	  "deferred 0 4.7.5 tls configuration", false, "STARTTLS\n", 1 },
+	{ "verify: expired", TLS_VERIFY, EXPIRED, { { OFFERS, 1 } },
+	  "deferred 0 4.7.5 tls configuration", false, "STARTTLS\n", 1 },
+	{ "verify: not offered", TLS_VERIFY, GOOD, { { 0 } },
+	  "deferred 0 4.7.4 ehlo configuration", false, "", 1 },
+	{ "keywords of before are forgotten", TLS_ENCRYPT, GOOD,
+	  { { "EHLO", "250-x\r\n250-CHUNKING\r\n250-PIPELINING\r\n250 STARTTLS\r\n", 1 },
+	    { "EHLO", "250 leg.test\r\n", 0 } }, OK, true, "STARTTLS\n" MAIL, 1 },
+	{ "… even when EHLO is refused then", TLS_ENCRYPT, GOOD,
+	  { { "EHLO", "250-x\r\n250-CHUNKING\r\n250-PIPELINING\r\n250 STARTTLS\r\n", 1 },
+	    { "EHLO", "500 5.5.1 no\r\n", 0 } }, OK, true,
+	  "STARTTLS\nHELO relay.test\n" MAIL, 1 },
+	{ "EHLO under TLS is refused later", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 1 }, { "EHLO", "450 4.3.2 no\r\n", 0 } },
+	  "deferred 450 4.3.2 ehlo network", true, "STARTTLS\n", 1 },
+};
+/* clang-format on */
+
+static void each_level_of_tls_keeps_its_word(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct world *w = world_new(NULL);
+		struct sent *s = sent_new(w, "a@x.test");
+
+		print_message("%s\n", cases[i].name);
+		give_tls(*state, w, cases[i].level, cases[i].cert);
+		w->cl.tls_timeout_ms = 200;
+		leg_script(w->leg, cases[i].rules);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_string_equal(sent_text(s, 0), cases[i].result);
+		assert_int_equal(
+		    s->rcpt[0].result.tls[0] != '\0', cases[i].secure);
+		if (cases[i].said != NULL)
+			assert_string_equal(world_said(w), cases[i].said);
+		assert_int_equal(w->leg->connected, cases[i].connected);
+		client_drain(w->client);
+		world_until(w, &w->slots, 4);
+		sent_free(s);
+		take_tls(w);
+	}
+}
+
+static void a_kept_connection_stays_encrypted(void **state)
+{
+	static const struct leg_rule rules[] = {{OFFERS, 1}, {NULL, NULL, 0}};
+	struct world *w = world_new(NULL);
+
+	give_tls(*state, w, TLS_VERIFY, GOOD);
+	leg_script(w->leg, rules);
+	for (int i = 1; i <= 3; i++) {
+		struct sent *s = sent_new(w, "a@x.test");
+
+		assert_true(world_send(w, s));
+		world_wait(w, i);
+		assert_string_equal(sent_text(s, 0), OK);
+		assert_true(strncmp(s->rcpt[0].result.tls, "TLSv1", 5) == 0);
+		sent_free(s);
+	}
+	assert_int_equal(w->leg->connected, 1);
+	assert_int_equal(w->tls_asked, 1);
+	take_tls(w);
+}
+
+static void a_large_message_goes_through_tls(void **state)
+{
+	static const struct leg_rule rules[] = {{OFFERS, 1}, {NULL, NULL, 0}};
+	enum { SIZE = 3 * 1024 * 1024 };
+	char *bytes = mem_new(SIZE);
+	struct world *w = world_new(NULL);
+	struct sent *s;
+
+	for (int i = 0; i < SIZE; i++)
+		bytes[i] = (char)(i % 50 == 48	 ? '\r'
+				  : i % 50 == 49 ? '\n'
+						 : 'a' + i % 26);
+	world_content(w, slice_of(bytes, SIZE));
+	give_tls(*state, w, TLS_ENCRYPT, GOOD);
+	leg_script(w->leg, rules);
+	s = sent_new(w, "a@x.test");
+	assert_true(world_send(w, s));
+	world_wait(w, 1);
+	assert_string_equal(sent_text(s, 0), OK);
+	assert_true(w->leg->body.n >= SIZE);
+	assert_memory_equal(w->leg->body.p, bytes, SIZE);
+	sent_free(s);
+	take_tls(w);
+	mem_free(bytes);
+}
+
+static void a_leg_without_a_context_waits(void **state)
+{
+	static const struct leg_rule rules[] = {
+	    {OFFERS, 0}, {"STARTTLS", "220 go\r\n", 0}, {NULL, NULL, 0}};
+	struct world *w = world_new(NULL);
+	struct sent *s = sent_new(w, "a@x.test");
+
+	(void)state;
+	w->cl.tls = TLS_ENCRYPT;
+	leg_script(w->leg, rules);
+	assert_true(world_send(w, s));
+	world_wait(w, 1);
+	assert_string_equal(
+	    sent_text(s, 0), "deferred 0 4.7.5 tls configuration");
+	sent_free(s);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_level_of_tls_keeps_its_word),
+	    cmocka_unit_test(a_kept_connection_stays_encrypted),
+	    cmocka_unit_test(a_large_message_goes_through_tls),
+	    cmocka_unit_test(a_leg_without_a_context_waits),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

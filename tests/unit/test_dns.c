@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Questions to a DNS server of our own on loopback.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "relay/base/mem.h"
+#include "relay/net/dns.h"
+#include "tests/unit/dnsserver.h"
+
+enum { TURNS = 1000, TURN_MS = 20 };
+
+/* clang-format off */
+static const struct dnsserver_row zone[] = {
+	{ "mail.example", "A",    0, "@ 60 A 192.0.2.1\n@ 60 A 192.0.2.2" },
+	{ "mail.example", "AAAA", 0, "@ 60 AAAA 2001:db8::1" },
+	{ "mail.example", "MX",   0, "example 60 SOA 60" },
+	{ "example.com",  "MX",   0, "@ 60 MX 20 b.example\n@ 60 MX 5 A.Example\n"
+	                             "@ 60 MX 10 c.example\n@ 60 MX 10 d.example" },
+	{ "null.example", "MX",   0, "@ 60 MX 0 ." },
+	{ "alias.example", "A",   0, "@ 60 CNAME two.example\ntwo.example 5 CNAME mail.example\n"
+	                             "mail.example 60 A 192.0.2.1" },
+	{ "spf.example",  "TXT",  0, "@ 60 TXT v=spf1 |-all\n@ 60 TXT other" },
+	{ "1.2.0.192.in-addr.arpa", "PTR", 0, "@ 60 PTR Mail.Example" },
+	{ "short.example", "A",   0, "@ 0 A 192.0.2.9" },
+	{ "refused.example", "A", 5, "" },
+	{ 0 },
+};
+/* clang-format on */
+
+struct world {
+	struct clock_fake clock;
+	struct loop *loop;
+	struct dnsserver server;
+	struct conf conf;
+	struct conf_hostport at;
+	struct dns *dns;
+	/* of the last callback */
+	int answers;
+	enum dns_status status;
+	char text[2000]; /* the records, one blank between */
+	uint32_t ttl_s;
+	bool free_dns;
+};
+
+static void write_down(struct strbuf *b, const struct dns_answer *a, int i)
+{
+	char ip[NETADDR_TEXT];
+
+	if (i > 0)
+		strbuf_addc(b, ' ');
+	if (a->type == DNS_MX) {
+		strbuf_addf(b, "%d:%s", a->mx[i].preference, a->mx[i].host);
+	} else if (a->type == DNS_TXT) {
+		strbuf_addc(b, '"');
+		strbuf_addsl(b, slice_head(a->txt[i], 100));
+		strbuf_addc(b, '"');
+	} else if (a->type == DNS_PTR) {
+		strbuf_adds(b, a->name[i]);
+	} else {
+		netaddr_ip(&a->addr[i], ip);
+		strbuf_adds(b, ip);
+	}
+}
+
+static void on_answer(void *arg, const struct dns_answer *a)
+{
+	struct world *w = arg;
+	struct strbuf b;
+
+	strbuf_init(&b, sizeof(w->text) - 1);
+	for (int i = 0; i < a->count; i++)
+		write_down(&b, a, i);
+	if (a->status == DNS_FAILED)
+		strbuf_adds(&b, a->why);
+	snprintf(w->text, sizeof(w->text), "%s", strbuf_cstr(&b));
+	strbuf_fini(&b);
+	w->status = a->status;
+	w->ttl_s = a->ttl_s;
+	w->answers++;
+	if (w->free_dns) {
+		dns_free(w->dns);
+		w->dns = NULL;
+	}
+}
+
+static int setup(void **state)
+{
+	struct world *w = NEW(struct world);
+	static char host[] = "127.0.0.1";
+	struct error err;
+
+	clock_fake_init(&w->clock, 0);
+	w->loop = loop_new(&w->clock.clock);
+	dnsserver_open(&w->server, w->loop, zone);
+	w->at = (struct conf_hostport){host, w->server.port, true};
+	w->conf.resolver.server = &w->at;
+	w->conf.resolver.servers = 1;
+	w->conf.resolver.timeout_ms = 150;
+	w->dns = dns_new(w->loop, &w->conf, &err);
+	assert_non_null(w->dns);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	dns_free(w->dns);
+	dnsserver_close(&w->server);
+	loop_free(w->loop);
+	mem_free(w);
+	return 0;
+}
+
+static void until(struct world *w, int answers)
+{
+	for (int i = 0; i < TURNS && w->answers < answers; i++)
+		loop_once(w->loop, TURN_MS);
+	assert_int_equal(w->answers, answers);
+}
+
+static void ask(struct world *w, const char *type, const char *name)
+{
+	int before = w->answers;
+
+	dns_ask(w->dns, (enum dns_type)dnsserver_type(type), name, on_answer,
+	    w);
+	assert_int_equal(w->answers, before); /* later, never at once */
+	until(w, before + 1);
+}
+
+static void step_s(struct world *w, int64_t s)
+{
+	clock_fake_step(&w->clock, s * 1000000);
+	loop_once(w->loop, 0);
+}
+
+/* clang-format off */
+static const struct {
+	const char *type, *name;
+	enum dns_status status;
+	const char *text;
+	uint32_t ttl_s;
+} questions[] = {
+	{ "A",    "mail.example",    DNS_OK,       "192.0.2.1 192.0.2.2",  60 },
+	{ "A",    "MAIL.Example",    DNS_OK,       "192.0.2.1 192.0.2.2",  60 },
+	{ "AAAA", "mail.example",    DNS_OK,       "2001:db8::1",          60 },
+	{ "MX",   "mail.example",    DNS_NODATA,   "",                     60 },
+	{ "MX",   "null.example",    DNS_OK,       "0:",                   60 },
+	{ "A",    "alias.example",   DNS_OK,       "192.0.2.1",            5  },
+	{ "TXT",  "spf.example",     DNS_OK,       "\"v=spf1 -all\" \"other\"", 60 },
+	{ "PTR",  "1.2.0.192.in-addr.arpa", DNS_OK, "mail.example",        60 },
+	{ "A",    "nobody.example",  DNS_NXDOMAIN, "",                     0  },
+	{ "A",    "two..dots",       DNS_NXDOMAIN, "",                     0  },
+	{ "A",    ".example",        DNS_NXDOMAIN, "",                     0  },
+	{ "A",    "example.",        DNS_NXDOMAIN, "",                     0  },
+	{ "A",    "a b.example",     DNS_NXDOMAIN, "",                     0  },
+	{ "A",    "a\\.b.example",   DNS_NXDOMAIN, "",                     0  },
+	{ "A",    "",                DNS_NXDOMAIN, "",                     0  },
+	{ "A",    "refused.example", DNS_FAILED,   "no DNS server could answer", 0  },
+};
+/* clang-format on */
+
+static void questions_are_answered(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
+		print_message("%s %s\n", questions[i].type, questions[i].name);
+		ask(w, questions[i].type, questions[i].name);
+		assert_int_equal(w->status, questions[i].status);
+		assert_string_equal(w->text, questions[i].text);
+		assert_int_equal(w->ttl_s, questions[i].ttl_s);
+	}
+}
+
+static void exchangers_come_by_preference_and_equals_in_any_order(void **state)
+{
+	static const char *const orders[] = {
+		"5:a.example 10:c.example 10:d.example 20:b.example",
+		"5:a.example 10:d.example 10:c.example 20:b.example",
+	};
+	struct world *w = *state;
+	int seen[2] = {0, 0};
+
+	for (int i = 0; i < 64; i++) {
+		bool first;
+
+		ask(w, "MX", "example.com");
+		first = strcmp(w->text, orders[0]) == 0;
+		assert_string_equal(w->text, orders[first ? 0 : 1]);
+		seen[first ? 0 : 1]++;
+	}
+	assert_int_equal(w->server.asked, 1);
+	/* One chance in 2^63 to fail by itself. */
+	assert_true(seen[0] > 0 && seen[1] > 0);
+}
+
+static void an_answer_is_kept_for_its_ttl(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "A", "mail.example");
+	step_s(w, 59);
+	ask(w, "A", "mail.example");
+	assert_int_equal(w->server.asked, 1);
+	step_s(w, 2);
+	ask(w, "A", "mail.example");
+	assert_int_equal(w->server.asked, 2);
+}
+
+static void no_is_kept_as_its_authority_says_and_zero_for_a_second(
+    void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "MX", "mail.example");
+	step_s(w, 59);
+	ask(w, "MX", "mail.example");
+	assert_int_equal(w->server.asked, 1);
+	ask(w, "A", "short.example");
+	ask(w, "A", "short.example");
+	assert_int_equal(w->server.asked, 2);
+	step_s(w, 2);
+	ask(w, "A", "short.example");
+	assert_int_equal(w->server.asked, 3);
+}
+
+static void many_askers_share_one_question(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 100; i++)
+		dns_ask(w->dns, DNS_A, i % 2 ? "mail.example" : "MAIL.example",
+		    on_answer, w);
+	until(w, 100);
+	assert_int_equal(w->server.asked, 1);
+}
+
+static void a_cancelled_question_calls_nobody_but_fills_the_cache(
+    void **state)
+{
+	struct world *w = *state;
+
+	dns_cancel(dns_ask(w->dns, DNS_A, "mail.example", on_answer, w));
+	ask(w, "A", "mail.example");
+	dns_cancel(dns_ask(w->dns, DNS_A, "mail.example", on_answer, w));
+	ask(w, "AAAA", "mail.example");
+	assert_int_equal(w->answers, 2);
+	assert_int_equal(w->server.asked, 2);
+}
+
+static void a_callback_may_free_it_all(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 3; i++)
+		dns_ask(w->dns, DNS_A, "mail.example", on_answer, w);
+	dns_ask(w->dns, DNS_MX, "example.com", on_answer, w);
+	w->free_dns = true;
+	until(w, 1);
+	for (int i = 0; i < 10; i++)
+		loop_once(w->loop, 1);
+	assert_int_equal(w->answers, 1);
+}
+
+/* clang-format off */
+static const struct {
+	enum dnsserver_mood mood;
+	const char *why;
+} lies[] = {
+	{ DNSSERVER_SILENT,         "Timeout while contacting DNS servers" },
+	{ DNSSERVER_SERVFAIL,       "no DNS server could answer" },
+	{ DNSSERVER_WRONG_ID,       "Timeout while contacting DNS servers" },
+	{ DNSSERVER_WRONG_QUESTION, "Timeout while contacting DNS servers" },
+	{ DNSSERVER_GARBAGE,        "Timeout while contacting DNS servers" },
+};
+/* clang-format on */
+
+static void silence_and_lies_are_temporary_failures(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		w->server.mood = lies[i].mood;
+		print_message("%s\n", lies[i].why);
+		ask(w, "A", "mail.example");
+		assert_int_equal(w->status, DNS_FAILED);
+		assert_string_equal(w->text, lies[i].why);
+		step_s(w, 3);
+	}
+	w->server.mood = DNSSERVER_HONEST;
+	ask(w, "A", "mail.example");
+	assert_int_equal(w->status, DNS_OK);
+}
+
+static void a_stale_answer_serves_while_the_resolver_fails(void **state)
+{
+	struct world *w = *state;
+	int asked;
+
+	ask(w, "A", "mail.example");
+	w->server.mood = DNSSERVER_SERVFAIL;
+	step_s(w, 3600);
+	ask(w, "A", "mail.example");
+	assert_int_equal(w->status, DNS_OK);
+	assert_string_equal(w->text, "192.0.2.1 192.0.2.2");
+	asked = w->server.asked;
+	ask(w, "A", "mail.example"); /* believed for half a minute */
+	assert_int_equal(w->status, DNS_OK);
+	assert_int_equal(w->server.asked, asked);
+	step_s(w, 31);
+	ask(w, "A", "mail.example");
+	assert_int_equal(w->status, DNS_OK);
+	assert_true(w->server.asked > asked);
+	step_s(w, 4 * 3600); /* too old */
+	ask(w, "A", "mail.example");
+	assert_int_equal(w->status, DNS_FAILED);
+}
+
+static void a_truncated_reply_is_asked_again_over_tcp(void **state)
+{
+	struct world *w = *state;
+
+	w->server.mood = DNSSERVER_TRUNCATED;
+	ask(w, "TXT", "spf.example");
+	assert_int_equal(w->status, DNS_OK);
+	assert_string_equal(w->text, "\"v=spf1 -all\" \"other\"");
+	assert_int_equal(w->server.asked_tcp, 1);
+}
+
+static void a_resolver_that_is_no_address_is_refused(void **state)
+{
+	struct world *w = *state;
+	char host[] = "no address";
+	struct error err;
+
+	w->at.host = host;
+	assert_null(dns_new(w->loop, &w->conf, &err));
+	assert_non_null(strstr(err.text, "resolver.servers: no address"));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(questions_are_answered),
+		T(exchangers_come_by_preference_and_equals_in_any_order),
+		T(an_answer_is_kept_for_its_ttl),
+		T(no_is_kept_as_its_authority_says_and_zero_for_a_second),
+		T(many_askers_share_one_question),
+		T(a_cancelled_question_calls_nobody_but_fills_the_cache),
+		T(a_callback_may_free_it_all),
+		T(silence_and_lies_are_temporary_failures),
+		T(a_stale_answer_serves_while_the_resolver_fails),
+		T(a_truncated_reply_is_asked_again_over_tcp),
+		T(a_resolver_that_is_no_address_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The queue under a clock that the test owns: when what is started, what a
+ * change wakes, what a leg that is down does to it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/queue_fix.h"
+
+/* ---- starting ---------------------------------------------------------- */
+
+static void what_is_queued_starts_at_once_and_oldest_first(void **state)
+{
+	struct fixture *f = *state;
+
+	fix_put(f, 7, LEGACY, 1);
+	fix_put(f, 5, LEGACY, 2);
+	fix_put(f, 6, LEGACY, 3);
+	fix_settle(f);
+	assert_int_equal(f->starts, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(f->started[i].id, 5 + i);
+		assert_true(f->started[i].slot);
+		assert_int_equal(f->started[i].worker, -1);
+		assert_false(f->started[i].expired);
+	}
+	assert_true(queue_claimed(f->q, 5, 0));
+	assert_int_equal(ledger_used(f->ledger, LEGACY), 3);
+}
+
+static void no_more_starts_than_there_are_slots(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint64_t id = 1; id <= 5; id++)
+		fix_put(f, id, CLOUD, id);
+	fix_put(f, 9, LEGACY, 9);
+	assert_int_equal(fix_settle(f), 100);
+	assert_int_equal(f->starts, 3); /* two and the other leg's one */
+	assert_int_equal(f->wants[CLOUD], 1);
+	assert_int_equal(f->wants[LEGACY], 0);
+	assert_int_equal(ledger_ready(f->ledger, CLOUD), 3);
+	assert_true(ledger_wanted(f->ledger, CLOUD));
+	fix_settle(f);
+	assert_int_equal(f->wants[CLOUD], 1); /* not said over and over */
+	fix_outcome(f, 1, 0, D_DELIVERED);
+	ledger_give(f->ledger, CLOUD);
+	assert_false(ledger_wanted(f->ledger, CLOUD));
+	fix_settle(f);
+	assert_int_equal(f->starts, 4);
+	assert_int_equal(f->started[3].id, 3);
+}
+
+static void deliveries_of_one_message_go_together(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i[5];
+
+	for (uint32_t n = 0; n < 5; n++)
+		i[n] = fix_item(f, n, n == 1 ? CLOUD : LEGACY);
+	i[3].role = ROLE_COPY;
+	i[4].state = D_HELD;
+	assert_true(queue_insert(f->q, 8, 1, i, 5, false, false));
+	fix_settle(f);
+	assert_int_equal(f->starts, 3);
+	for (unsigned s = 0; s < 3; s++) {
+		const struct started *x = &f->started[s];
+
+		assert_int_equal(x->n, x->role == ROLE_PRIMARY &&
+			x->leg == LEGACY ? 2 : 1);
+		if (x->n == 2)
+			assert_int_equal(x->number[0] + x->number[1], 2);
+	}
+	assert_false(queue_claimed(f->q, 8, 4));
+}
+
+static void a_worker_with_a_free_connection_pulls(void **state)
+{
+	struct fixture *f = *state;
+
+	ledger_gate(f->ledger, LEGACY, GATE_STOP, true);
+	for (uint64_t id = 1; id <= 3; id++)
+		fix_put(f, id, LEGACY, id);
+	fix_settle(f);
+	assert_int_equal(queue_pull(f->q, 2, LEGACY, 4), 0);
+	ledger_gate(f->ledger, LEGACY, GATE_STOP, false);
+	assert_int_equal(queue_pull(f->q, 2, LEGACY, 2), 2);
+	assert_int_equal(f->starts, 2);
+	assert_int_equal(f->started[1].worker, 2);
+	assert_int_equal(f->started[1].id, 2);
+	assert_false(f->started[1].slot);
+	assert_int_equal(ledger_used(f->ledger, LEGACY), 0);
+	assert_int_equal(queue_pull(f->q, 2, CLOUD, 2), 0);
+}
+
+static void what_a_worker_has_in_hand_is_not_started(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i = fix_item(f, 0, LEGACY);
+
+	assert_true(queue_insert(f->q, 3, 1, &i, 1, true, false));
+	fix_settle(f);
+	assert_int_equal(f->starts, 0);
+	assert_true(fix_row(f, 3, 0).claimed);
+	queue_unclaim(f->q, 3, 0, false);
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	queue_unclaim(f->q, 3, 0, true);
+	ledger_give(f->ledger, LEGACY);
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	fix_later(f, 11);
+	assert_int_equal(f->starts, 2);
+	queue_unclaim(f->q, 99, 0, true); /* nobody's */
+}
+
+/* ---- retries ----------------------------------------------------------- */
+
+static void retries_follow_the_steps_and_the_last_repeats(void **state)
+{
+	static const int waits[] = {10, 20, 40, 40, 40};
+	struct fixture *f = *state;
+
+	fix_put(f, 1, LEGACY, 1);
+	fix_settle(f);
+	for (unsigned i = 0; i < ARRAY_LEN(waits); i++) {
+		assert_int_equal(f->starts, i + 1);
+		fix_outcome(f, 1, 0, D_DEFERRED);
+		ledger_give(f->ledger, LEGACY);
+		fix_later(f, waits[i] - 1);
+		assert_int_equal(f->starts, i + 1);
+		fix_later(f, 2);
+	}
+	assert_int_equal(fix_row(f, 1, 0).item.attempts, 5);
+}
+
+static void jitter_spreads_and_stays_in_its_bounds(void **state)
+{
+	struct fixture *f = *state;
+	struct conf *c = conf_tmp_good(f->dir, CONF_BASE
+	    "retry { steps = { \"100s\", \"200s\" } jitter = 20 }\n", f->names);
+	int64_t least = INT64_MAX, most = 0;
+
+	queue_configure(f->q, c);
+	conf_unref(c);
+	for (int i = 0; i < 1000; i++) {
+		int64_t w = queue_next_due(f->q, 7, 0);
+
+		least = w < least ? w : least;
+		most = w > most ? w : most;
+	}
+	assert_in_range(least, 160 * SECOND, 164 * SECOND);
+	assert_in_range(most, 236 * SECOND, 240 * SECOND);
+}
+
+static void a_lifetime_ends_without_an_attempt(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i = fix_item(f, 0, LEGACY);
+
+	i.created_us -= 3599 * SECOND;
+	assert_true(queue_insert(f->q, 1, 1, &i, 1, false, false));
+	fix_settle(f);
+	assert_false(f->started[0].expired);
+	fix_outcome(f, 1, 0, D_DEFERRED);
+	ledger_give(f->ledger, LEGACY);
+	fix_later(f, 11);
+	assert_int_equal(f->starts, 2);
+	assert_true(f->started[1].expired);
+	assert_false(f->started[1].slot);
+	assert_int_equal(ledger_used(f->ledger, LEGACY), 0);
+}
+
+static void only_what_is_too_old_of_a_message_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	    fix_item(f, 1, LEGACY)};
+
+	i[1].created_us -= 3601 * SECOND;
+	assert_true(queue_insert(f->q, 1, 1, i, 2, false, false));
+	fix_settle(f);
+	assert_int_equal(f->starts, 2);
+	for (unsigned s = 0; s < 2; s++) {
+		assert_int_equal(f->started[s].n, 1);
+		assert_int_equal(f->started[s].number[0],
+		    f->started[s].expired);
+	}
+}
+
+static void mail_of_a_leg_that_bounces_nothing_has_no_end(void **state)
+{
+	struct fixture *f = *state;
+	struct conf *c = conf_tmp_good(f->dir,
+	    "hostname = \"r.example\"\n"
+	    "leg \"legacy\" { hosts = \"a.example\" soft_bounce = true }\n"
+	    "domain \"example.com\" { }\n", f->names);
+	struct queue_item i = fix_item(f, 0, LEGACY);
+
+	queue_configure(f->q, c);
+	conf_unref(c);
+	i.created_us -= 400 * 86400 * SECOND;
+	assert_true(queue_insert(f->q, 1, 1, &i, 1, false, false));
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	assert_false(f->started[0].expired);
+}
+
+static void a_clock_that_is_set_ends_no_lifetime_and_no_wait(void **state)
+{
+	struct fixture *f = *state;
+	int64_t due;
+
+	fix_put(f, 1, LEGACY, 1);
+	fix_settle(f);
+	fix_outcome(f, 1, 0, D_DEFERRED);
+	ledger_give(f->ledger, LEGACY);
+	due = fix_row(f, 1, 0).item.due_us;
+	f->clock.wall += 10 * 365 * 86400 * SECOND;
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	assert_true(fix_row(f, 1, 0).item.due_us >
+		    due + 9 * 365 * 86400 * SECOND);
+	f->clock.wall -= 20 * 365 * 86400 * SECOND;
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	fix_later(f, 11);
+	assert_int_equal(f->starts, 2);
+	assert_false(f->started[1].expired);
+}
+
+static void an_administrator_makes_it_due_now(void **state)
+{
+	struct fixture *f = *state;
+
+	fix_put(f, 1, LEGACY, 1);
+	fix_settle(f);
+	queue_retry(f->q, 1, 0); /* in a worker's hand: nothing */
+	fix_outcome(f, 1, 0, D_DEFERRED);
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	queue_retry(f->q, 1, 0);
+	fix_settle(f);
+	assert_int_equal(f->starts, 2);
+}
+
+static void stamps_come_back_as_they_were_given(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i = {.number = 4194303, .rcpt = 1048575, .leg = 255,
+	    .role = ROLE_COPY, .state = D_PARKED, .uncertain = UNC_YES,
+	    .reason = 63, .flags = 63, .attempts = 65535, .hash = UINT64_MAX,
+	    .change = UINT64_MAX, .created_us = WALL - 86400 * SECOND + 7,
+	    .due_us = WALL + 86400 * SECOND + 3};
+	struct queue_row r;
+
+	assert_true(queue_insert(f->q, UINT64_MAX, UINT64_MAX, &i, 1, false,
+	    false));
+	r = fix_row(f, UINT64_MAX, i.number);
+	assert_int_equal(r.item.number, i.number);
+	assert_int_equal(r.item.rcpt, i.rcpt);
+	assert_int_equal(r.item.leg, i.leg);
+	assert_int_equal(r.item.role, i.role);
+	assert_int_equal(r.item.state, i.state);
+	assert_int_equal(r.item.uncertain, i.uncertain);
+	assert_int_equal(r.item.reason, i.reason);
+	assert_int_equal(r.item.flags, i.flags);
+	assert_int_equal(r.item.attempts, i.attempts);
+	assert_true(r.item.hash == i.hash && r.item.change == i.change);
+	assert_int_equal(r.item.created_us, i.created_us);
+	assert_int_equal(r.item.due_us, i.due_us);
+	assert_int_equal(r.size, UINT64_MAX);
+}
+
+/* ---- the end of messages ----------------------------------------------- */
+
+static void a_message_is_forgotten_when_all_of_it_is_over(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	    fix_item(f, 1, CLOUD)};
+	struct queue_counts c;
+	struct queue_row r[4];
+
+	assert_true(queue_insert(f->q, 1, 1, i, 2, false, false));
+	fix_settle(f);
+	fix_outcome(f, 1, 0, D_DELIVERED);
+	assert_int_equal(queue_message(f->q, 1, r, 4), 2);
+	assert_int_equal(r[0].item.state, D_DELIVERED);
+	fix_outcome(f, 1, 1, D_PARKED);
+	assert_int_equal(queue_message(f->q, 1, r, 4), 2);
+	queue_count(f->q, &c);
+	assert_int_equal(c.messages, 1);
+	assert_int_equal(c.leg[CLOUD].state[D_PARKED], 1);
+	assert_int_equal(c.leg[CLOUD].claimed, 0);
+	fix_outcome(f, 1, 1, D_DELETED);
+	assert_int_equal(queue_message(f->q, 1, r, 4), 0);
+	queue_count(f->q, &c);
+	assert_int_equal(c.messages + c.deliveries, 0);
+	for (int s = 0; s < D_STATES; s++)
+		assert_int_equal(c.leg[LEGACY].state[s] +
+				     c.leg[CLOUD].state[s], 0);
+	queue_set(f->q, 1, &i[0]); /* nobody's any more */
+	assert_int_equal(queue_message(f->q, 1, r, 4), 0);
+}
+
+static void a_full_queue_says_no_but_keeps_what_is_accepted(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i = fix_item(f, 0, LEGACY);
+
+	for (uint64_t id = 1; id <= 1000; id++) {
+		assert_false(queue_full(f->q));
+		fix_put(f, id, LEGACY, id);
+	}
+	assert_true(queue_full(f->q));
+	assert_false(queue_insert(f->q, 2000, 1, &i, 1, false, false));
+	assert_true(queue_insert(f->q, 2000, 1, &i, 1, false, true));
+	fix_settle(f);
+	fix_outcome(f, 1, 0, D_DELIVERED);
+	fix_outcome(f, 2, 0, D_BOUNCED);
+	assert_false(queue_full(f->q));
+}
+
+static void the_walk_shows_every_message_once_in_order(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i[3] = {fix_item(f, 0, LEGACY),
+	    fix_item(f, 1, LEGACY),
+	    fix_item(f, 2, CLOUD)};
+	struct queue_row r[7];
+	uint64_t after = 0, seen = 0;
+	unsigned n;
+
+	for (uint64_t id = 1; id <= 100; id++)
+		assert_true(queue_insert(f->q, id * 37 % 101, 1, i, 3, false,
+		    false));
+	while ((n = queue_walk(f->q, after, r, 7)) != 0) {
+		assert_int_equal(n % 3, 0);
+		for (unsigned k = 0; k < n; k++) {
+			assert_int_equal(r[k].id, seen / 3 + 1);
+			assert_int_equal(r[k].item.number, seen++ % 3);
+		}
+		after = r[n - 1].id;
+	}
+	assert_int_equal(seen, 300);
+	assert_int_equal(queue_walk(f->q, 0, r, 2), 2);
+}
+
+int main(void)
+{
+#define T(t) cmocka_unit_test_setup_teardown(t, fix_setup, fix_teardown)
+	const struct CMUnitTest tests[] = {
+		T(what_is_queued_starts_at_once_and_oldest_first),
+		T(no_more_starts_than_there_are_slots),
+		T(deliveries_of_one_message_go_together),
+		T(a_worker_with_a_free_connection_pulls),
+		T(what_a_worker_has_in_hand_is_not_started),
+		T(retries_follow_the_steps_and_the_last_repeats),
+		T(jitter_spreads_and_stays_in_its_bounds),
+		T(a_lifetime_ends_without_an_attempt),
+		T(only_what_is_too_old_of_a_message_ends),
+		T(mail_of_a_leg_that_bounces_nothing_has_no_end),
+		T(a_clock_that_is_set_ends_no_lifetime_and_no_wait),
+		T(an_administrator_makes_it_due_now),
+		T(stamps_come_back_as_they_were_given),
+		T(a_message_is_forgotten_when_all_of_it_is_over),
+		T(a_full_queue_says_no_but_keeps_what_is_accepted),
+		T(the_walk_shows_every_message_once_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
