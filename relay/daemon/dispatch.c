@@ -72,11 +72,17 @@ static void fresh_group(struct worker *w, struct mail *m, unsigned first)
 	struct attempt *at =
 	    attempt_new(w, m, f->leg, f->role, m->deliveries);
 
-	for (unsigned i = first; i < m->deliveries; i++)
-		if (m->delivery[i].leg == f->leg &&
-		    m->delivery[i].role == f->role &&
-		    m->delivery[i].state == D_QUEUED)
-			at->number[at->n++] = i;
+	at->planned = f->change;
+	for (unsigned i = first; i < m->deliveries; i++) {
+		const struct spool_delivery *d = &m->delivery[i];
+
+		if (d->leg != f->leg || d->role != f->role ||
+		    d->state != D_QUEUED)
+			continue;
+		at->number[at->n++] = i;
+		if (d->change < at->planned)
+			at->planned = d->change;
+	}
 	if (can_send(w, f->leg))
 		at->content = mail_source(m);
 	/* No bytes in memory, or a leg that takes nothing: the queue's. */
@@ -175,6 +181,7 @@ static void job_fetched(struct worker *w, struct job_letter *j,
 	for (unsigned i = 0; i < j->n; i++)
 		if (j->number[i] < m->deliveries)
 			at->number[at->n++] = j->number[i];
+	at->planned = j->change;
 	at->slot = j->slot;
 	at->live = live_ref(w->live);
 	if (j->kind != JOB_ATTEMPT)
