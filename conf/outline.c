@@ -227,7 +227,8 @@ static int next_token(struct scanner *s)
 	return skip_word(s);
 }
 
-int outline_text(char *text, size_t n, struct outline *outline_out, struct error *err)
+int outline_text(char *text, size_t n, struct outline *outline_out,
+    struct error *err)
 {
 	struct scanner s = {.p = text, .end = text + n, .line = 1,
 	    .scan = outline_out, .err = err};

@@ -19,7 +19,8 @@ struct outline {
 
 /* Overwrites the comments of `text` with blanks and fills `outline_out`. -1 and
  * err->text without "FILE:LINE:", which is error_line. */
-int outline_text(char *text, size_t n, struct outline *outline_out, struct error *err);
+int outline_text(char *text, size_t n, struct outline *outline_out,
+    struct error *err);
 void outline_fini(struct outline *s);
 
 #endif

@@ -355,8 +355,10 @@ static int set_route(const struct slot *s, const char *text,
 
 static int set_char(const struct slot *s, const char *text, struct error *err)
 {
-	if (strlen(text) > 1 ||
-	    (text[0] != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.", text[0]) == NULL))
+	static const char separators[] = "!#$%&'*+-/=?^_`{|}~.";
+
+	/* The NUL at the end of the separators stands for none. */
+	if (strlen(text) > 1 || strchr(separators, text[0]) == NULL)
 		return malformed(s, err);
 	*(char *)s->field = text[0];
 	return 0;

@@ -22,13 +22,17 @@ struct client_rcpt {
 	const char *address; /* final, "x@y" */
 	unsigned notify;     /* NOTIFY_…, said only where DSN is offered */
 	const char *orcpt;   /* raw xtext form, "" : none */
-	struct result result; /* filled; strings live in request.arena */
+	/* Filled, but for result.address, which is the caller's. Strings live
+	 * in request.arena. Outcome and class are what the code alone says;
+	 * a refusal of the session (greeting, EHLO, STARTTLS) is always
+	 * OUT_DEFERRED, whatever its code: result.stage tells. */
+	struct result result;
 };
 
 /* One message towards one leg. The caller owns it; everything in it stays
- * until `done`. Recipients whose addresses are equal are sent once and share
- * the result (D7). The client splits by the leg's max_recipients and by
- * 452 4.5.3. */
+ * until `done`, the leg and its configuration too. Recipients whose addresses
+ * are equal are sent once and share the result (D7). The client splits by the
+ * leg's max_recipients and by 452 4.5.3. */
 struct client_request {
 	struct conf *conf;	    /* a reference, the caller's */
 	const struct conf_leg *leg; /* of that conf */
@@ -81,7 +85,8 @@ void client_free(struct client *c);
 bool client_send(struct client *c, struct client_request *r, bool have_slot);
 /* Is there an idle connection for the leg? */
 bool client_has_idle(const struct client *c, int leg);
-/* Others want slots: close idle connections of that leg. */
+/* Others want slots: close idle connections of that leg. A slot is given back
+ * when its connection is closed, after QUIT was answered or 5 s. */
 void client_yield(struct client *c, int leg);
 /* No new dialog; idle connections are closed. Dialogs go on. */
 void client_drain(struct client *c);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
  * What the files of the client share. client.c takes requests and reports
- * them; tx.c knows what was said of each recipient; dialog.c is one
+ * them; exchange.c knows what was said of each recipient; dialog.c is one
  * connection from the first name looked up to its end; stages.c and
  * transact.c are the protocol; feed.c sends the content; hops.c finds the
  * hosts; pool.c keeps idle connections; result.c puts replies and faults into
  * words.
  *
- *   client_send() -> dialog -> hops -> stages -> tx -> report -> done()
+ *   client_send() -> dialog -> hops -> stages -> exchange -> report -> done()
  */
 #ifndef RELAY_CLIENT_CLIENT_INT_H
 #define RELAY_CLIENT_CLIENT_INT_H
@@ -67,7 +67,7 @@ enum stage transact_on_data(struct dialog *d);
 void transact_send_body(struct dialog *d);
 enum stage transact_on_body(struct dialog *d);
 
-/* ---- tx.c: the recipients of a request ---- */
+/* ---- exchange.c: the recipients of a request ---- */
 
 enum rcpt_state {
 	RCPT_OPEN,     /* in no transaction yet                  */
@@ -102,7 +102,8 @@ void exchange_undo(struct exchange *t);
 /* One recipient has its result (a copy is kept). */
 void exchange_settle(struct exchange *t, unsigned i, const struct result *r);
 /* All whose state is in `states` (STATE_BIT). */
-void exchange_settle_all(struct exchange *t, unsigned states, const struct result *r);
+void exchange_settle_all(struct exchange *t, unsigned states,
+    const struct result *r);
 /* Too many recipients for one transaction: this one goes into the next. */
 void exchange_reopen(struct exchange *t, unsigned i);
 /* The request is over: open ones are untried; equal addresses share. */

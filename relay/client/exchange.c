@@ -99,7 +99,8 @@ struct exchange *exchange_new(struct client_request *r)
 	struct exchange *t = arena_alloc(r->arena, sizeof(struct exchange));
 
 	t->req = r;
-	t->rcpt = arena_alloc(r->arena, r->rcpts * sizeof(struct exchange_rcpt));
+	t->rcpt =
+	    arena_alloc(r->arena, r->rcpts * sizeof(struct exchange_rcpt));
 	t->batch = arena_alloc(r->arena, r->rcpts * sizeof(unsigned));
 	t->remote = t->tls = "";
 	for (unsigned i = 0; i < r->rcpts; i++) {
@@ -171,7 +172,8 @@ void exchange_settle(struct exchange *t, unsigned i, const struct result *r)
 	set_state(t, i, RCPT_SETTLED);
 }
 
-void exchange_settle_all(struct exchange *t, unsigned states, const struct result *r)
+void exchange_settle_all(
+    struct exchange *t, unsigned states, const struct result *r)
 {
 	for (unsigned i = 0; i < t->req->rcpts; i++)
 		if (states & STATE_BIT(t->rcpt[i].state))

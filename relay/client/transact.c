@@ -239,7 +239,8 @@ enum stage transact_on_mail(struct dialog *d)
 	if (d->reply.code < 400)
 		return stages_senseless(d);
 	r = result_reply(d);
-	exchange_settle_all(d->tx, STATE_BIT(RCPT_OPEN) | STATE_BIT(RCPT_SENT), &r);
+	exchange_settle_all(
+	    d->tx, STATE_BIT(RCPT_OPEN) | STATE_BIT(RCPT_SENT), &r);
 	return d->flight ? STAGE_RCPT : over(d, false);
 }
 

@@ -117,7 +117,7 @@ static bool bounce(struct settle *s, const struct settle_act *act,
 
 	if (item->role == ROLE_COPY || !dstate_live(item->state))
 		return false;
-	j = settle_job(id, &item->number, 1);
+	j = settle_job(s, id, &item->number, 1);
 	j->kind = JOB_BOUNCE;
 	j->leg = item->leg;
 	j->role = item->role;

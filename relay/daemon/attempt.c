@@ -25,7 +25,7 @@ struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
 	at->leg = leg;
 	at->role = role;
 	at->arena = arena_new();
-	at->number = arena_alloc(at->arena, cap * sizeof(*at->number));
+	at->row = arena_alloc(at->arena, cap * sizeof(*at->row));
 	strbuf_init(&at->head, HEAD_MAX);
 	return at;
 }
@@ -43,14 +43,14 @@ static void attempt_free(struct attempt *at)
 	mem_free(at);
 }
 
-void attempt_give_back(struct worker *w, uint64_t id, const uint32_t *number,
-    unsigned n, enum giving_back how)
+void attempt_give_back(struct worker *w, uint64_t id,
+    const struct job_row *row, unsigned n, enum giving_back how)
 {
 	struct unclaim_letter *l = mem_new(
 	    sizeof(*l) + n * sizeof(l->number[0]));
 
-	if (n != 0)
-		memcpy(l->number, number, n * sizeof(l->number[0]));
+	for (unsigned i = 0; i < n; i++)
+		l->number[i] = row[i].number;
 	l->letter.kind = S_UNCLAIM;
 	l->id = id;
 	l->stale = how == BACK_STALE;
@@ -61,7 +61,7 @@ void attempt_give_back(struct worker *w, uint64_t id, const uint32_t *number,
 
 void attempt_return(struct attempt *at, enum giving_back how)
 {
-	attempt_give_back(at->w, at->mail->env.id, at->number, at->n, how);
+	attempt_give_back(at->w, at->mail->env.id, at->row, at->n, how);
 	attempt_free(at);
 }
 
@@ -95,12 +95,13 @@ static bool names_leg(const struct decision *d, const struct attempt *at)
 	return false;
 }
 
-static void add_rcpt(struct attempt *at, uint32_t number,
-    const struct envelope_rcpt *rcpt, struct slice address)
+static void add_rcpt(struct attempt *at, const struct job_row *row,
+    struct slice address)
 {
+	const struct envelope_rcpt *rcpt = &at->mail->env.rcpt[row->rcpt];
 	struct client_rcpt *cr = &at->req.rcpt[at->req.rcpts++];
 
-	at->number[at->n++] = number;
+	at->row[at->n++] = *row;
 	cr->address = arena_slicedup(at->arena, address);
 	/* Only the primary may cause a DSN (D3). */
 	cr->notify = at->role == ROLE_COPY ? NOTIFY_NEVER : rcpt->notify;
@@ -111,19 +112,18 @@ enum where { WHERE_HERE, WHERE_ELSEWHERE, WHERE_UNKNOWN };
 
 /* Does the table still say so? Fills the final address. */
 static enum where resolve_one(struct attempt *at, struct table *t,
-    uint32_t number)
+    const struct job_row *row)
 {
 	const struct conf *c = at->live->conf;
 	const struct mail *m = at->mail;
-	uint32_t rcpt = m->delivery[number].rcpt;
 	struct decision d;
 	struct addr to;
 	struct strbuf address;
 
-	if (!mail_rcpt_addr(m, rcpt, &to))
+	if (!mail_rcpt_addr(m, row->rcpt, &to))
 		return WHERE_UNKNOWN;
 	if (attempt_pinned(c, &m->env, &to)) {
-		add_rcpt(at, number, &m->env.rcpt[rcpt], to.text);
+		add_rcpt(at, row, to.text);
 		return WHERE_HERE;
 	}
 	memset(&d, 0, sizeof(d));
@@ -135,7 +135,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
 	route_address(&d, at->leg, &to, c, &address);
-	add_rcpt(at, number, &m->env.rcpt[rcpt], strbuf_view(&address));
+	add_rcpt(at, row, strbuf_view(&address));
 	strbuf_fini(&address);
 	return WHERE_HERE;
 }
@@ -146,26 +146,26 @@ static bool resolve(struct attempt *at, bool *later)
 {
 	struct error err;
 	struct table *t = worker_table(at->w, &err);
-	uint32_t *number = at->number;
+	struct job_row *row = at->row;
 	unsigned n = at->n;
 
 	*later = t == NULL;
 	if (t == NULL)
 		return false;
 	at->req.rcpt = arena_alloc(at->arena, n * sizeof(*at->req.rcpt));
-	at->number = arena_alloc(at->arena, n * sizeof(*number));
+	at->row = arena_alloc(at->arena, n * sizeof(*row));
 	at->n = at->req.rcpts = 0;
 	for (unsigned i = 0; i < n; i++) {
-		switch (resolve_one(at, t, number[i])) {
+		switch (resolve_one(at, t, &row[i])) {
 		case WHERE_HERE:
 			break;
 		case WHERE_ELSEWHERE:
 			attempt_give_back(at->w, at->mail->env.id,
-			    &number[i], 1, BACK_STALE);
+			    &row[i], 1, BACK_STALE);
 			break;
 		case WHERE_UNKNOWN:
 			/* Put back what is not decided; ask again soon. */
-			at->number[at->n++] = number[i];
+			at->row[at->n++] = row[i];
 			*later = true;
 			break;
 		}
@@ -191,7 +191,7 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
 	o->why = why;
 	o->n = at->n;
 	for (unsigned i = 0; i < at->n; i++)
-		o->row[i].number = at->number[i];
+		o->row[i].delivery = at->row[i];
 	return o;
 }
 
@@ -299,7 +299,7 @@ static void on_done(void *arg, struct client_request *req)
 
 		*r = req->rcpt[i].result;
 		to = slice_str(at->mail->env.rcpt[
-		    at->mail->delivery[at->number[i]].rcpt].to);
+		    at->row[i].rcpt].to);
 		r->address = slice_eq(slice_str(req->rcpt[i].address), to) ||
 				     addr_parse(to, true, &said, &why) < 0
 				 ? "" : req->rcpt[i].address;
@@ -336,8 +336,7 @@ static void set_domain(struct attempt *at)
 	struct strbuf name;
 
 	if (at->req.leg == NULL || !at->req.leg->direct ||
-	    !mail_rcpt_addr(at->mail, at->mail->delivery[at->number[0]].rcpt,
-		&to))
+	    !mail_rcpt_addr(at->mail, at->row[0].rcpt, &to))
 		return;
 	strbuf_init(&name, ADDR_DOMAIN_MAX);
 	if (domain_normal(to.domain, &name))

@@ -22,7 +22,7 @@ struct attempt {
 	uint64_t planned;  /* its deliveries are what the routes made of
 			    * them at this change, or at a later one */
 	uint64_t change;   /* … and this is the table's, when looked up */
-	uint32_t *number;  /* in arena */
+	struct job_row *row; /* in arena */
 	unsigned n;
 	struct client_request req;
 	struct arena *arena; /* goes along with the outcome */
@@ -39,8 +39,8 @@ enum giving_back {
 };
 
 /* Those deliveries go back to the queue unattempted. */
-void attempt_give_back(struct worker *w, uint64_t id, const uint32_t *number,
-    unsigned n, enum giving_back how);
+void attempt_give_back(struct worker *w, uint64_t id,
+    const struct job_row *row, unsigned n, enum giving_back how);
 
 struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
     enum role role, unsigned cap);

@@ -33,7 +33,7 @@ static bool row_fails(const struct mail *m, const struct outcome_letter *o,
     unsigned i)
 {
 	return o->row[i].result.outcome == OUT_FAILED &&
-	       o->row[i].number < m->deliveries;
+	       o->row[i].delivery.rcpt < m->env.rcpts;
 }
 
 bool bounce_due(const struct mail *m, const struct outcome_letter *o)
@@ -160,6 +160,8 @@ static bool find_way(struct worker *w, const struct addr *to,
 			table_end(t);
 		*parked_out = d->route.kind != ROUTE_LEGS && !d->held;
 	} else if (c->dsn.via[0] != '\0') {
+		/* No change of the table concerns it. */
+		d->change = atomic_load(&w->app->change_floor);
 		one_leg(&d->route,
 		    names_id(w->app->names, slice_str(c->dsn.via)));
 	} else {
@@ -262,11 +264,10 @@ bool bounce_prepare(struct worker *w, const struct mail *m,
 	bool ok;
 
 	for (unsigned i = 0; i < o->n; i++) {
-		const struct spool_delivery *dl;
+		const struct job_row *dl = &o->row[i].delivery;
 
 		if (!row_fails(m, o, i))
 			continue;
-		dl = &m->delivery[o->row[i].number];
 		o->row[i].silent = !bounce_wanted(&m->env, dl->rcpt) ||
 				   (dl->flags & DF_DSN_SENT) != 0;
 		o->row[i].told = !o->row[i].silent;

@@ -23,12 +23,13 @@ static void wait_for_connection(struct attempt *at)
 	app_yield(w->app, at->leg, w->index);
 }
 
-static bool same_domain(const struct mail *m, uint32_t a, uint32_t b)
+static bool same_domain(const struct mail *m, const struct job_row *a,
+    const struct job_row *b)
 {
 	struct addr x, y;
 
-	return mail_rcpt_addr(m, m->delivery[a].rcpt, &x) &&
-	       mail_rcpt_addr(m, m->delivery[b].rcpt, &y) &&
+	return mail_rcpt_addr(m, a->rcpt, &x) &&
+	       mail_rcpt_addr(m, b->rcpt, &y) &&
 	       slice_case_eq(x.domain, y.domain);
 }
 
@@ -43,11 +44,11 @@ static void keep_one_domain(struct attempt *at)
 	if (leg == NULL || !leg->direct)
 		return;
 	for (unsigned i = 1; i < at->n; i++) {
-		if (same_domain(at->mail, at->number[0], at->number[i]))
-			at->number[kept++] = at->number[i];
+		if (same_domain(at->mail, &at->row[0], &at->row[i]))
+			at->row[kept++] = at->row[i];
 		else
 			attempt_give_back(at->w, at->mail->env.id,
-			    &at->number[i], 1, BACK_READY);
+			    &at->row[i], 1, BACK_READY);
 	}
 	at->n = kept;
 }
@@ -79,7 +80,7 @@ static void fresh_group(struct worker *w, struct mail *m, unsigned first)
 		if (d->leg != f->leg || d->role != f->role ||
 		    d->state != D_QUEUED)
 			continue;
-		at->number[at->n++] = i;
+		at->row[at->n++] = (struct job_row){i, d->rcpt, d->flags};
 		if (d->change < at->planned)
 			at->planned = d->change;
 	}
@@ -128,7 +129,7 @@ static void job_return(struct worker *w, struct job_letter *j,
 {
 	if (j->slot)
 		ledger_give(w->app->ledger, j->leg);
-	attempt_give_back(w, j->id, j->number, j->n, how);
+	attempt_give_back(w, j->id, j->row, j->n, how);
 	job_free(j);
 }
 
@@ -179,8 +180,8 @@ static void job_fetched(struct worker *w, struct job_letter *j,
 	struct attempt *at = attempt_new(w, m, j->leg, j->role, j->n);
 
 	for (unsigned i = 0; i < j->n; i++)
-		if (j->number[i] < m->deliveries)
-			at->number[at->n++] = j->number[i];
+		if (j->row[i].rcpt < m->env.rcpts)
+			at->row[at->n++] = j->row[i];
 	at->planned = j->change;
 	at->slot = j->slot;
 	at->live = live_ref(w->live);
@@ -213,7 +214,6 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 	l->rcpt[i].route = d.route;
 	l->rcpt[i].held = d.held;
 	l->rcpt[i].hash = hash_slice(slice_str(d.base)) | 1;
-	l->change = d.change;
 	return true;
 }
 
@@ -230,6 +230,8 @@ static void resolve_fetched(struct worker *w, struct job_letter *j,
 	l->id = j->id;
 	l->n = n;
 	l->failed = t == NULL || m == NULL;
+	if (t != NULL)
+		l->change = (uint64_t)table_change(t, &err);
 	for (unsigned i = 0; i < n && !l->failed; i++)
 		l->failed = !resolve_rcpt(w, t, m, l, i);
 	if (t != NULL)

@@ -301,8 +301,13 @@ static void commit(struct intake *in)
 	struct mail *m = in->mail;
 	struct strbuf packed;
 
-	for (unsigned i = 0; i < m->deliveries; i++)
-		m->delivery[i].created_us = m->env.accepted_us;
+	for (unsigned i = 0; i < m->deliveries; i++) {
+		struct spool_delivery *d = &m->delivery[i];
+
+		d->created_us = m->env.accepted_us;
+		if (d->state == D_HELD)
+			d->due_us = m->env.accepted_us; /* since when */
+	}
 	strbuf_init(&packed, 2 * ENVELOPE_MAX);
 	envelope_pack(&m->env, &packed);
 	in->committed = true;
@@ -349,7 +354,8 @@ static void tell_queue(struct worker *w, const struct mail *m)
 		l->item[i] = (struct queue_item){.number = i,
 		    .rcpt = d->rcpt, .leg = d->leg, .role = d->role,
 		    .state = d->state, .hash = m->hash[d->rcpt],
-		    .change = d->change, .created_us = d->created_us};
+		    .change = d->change, .created_us = d->created_us,
+		    .due_us = d->due_us};
 	}
 	mailbox_post(settle_box(w->app->settle), &l->letter);
 }

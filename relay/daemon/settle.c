@@ -233,7 +233,7 @@ static void on_outcome(struct settle *s, struct outcome_letter *o)
 		struct queue_item item;
 
 		/* Deleted meanwhile: nothing is owed any more. */
-		if (!settle_item(s, o->id, o->row[k].number, &item))
+		if (!settle_item(s, o->id, o->row[k].delivery.number, &item))
 			continue;
 		if (o->row[k].result.outcome == OUT_UNTRIED) {
 			queue_unclaim(s->queue, o->id, item.number, true);
@@ -285,12 +285,31 @@ static const struct queue_item *row_item(const struct queue_row *rows,
 	return NULL;
 }
 
+/* Held time never counts against the lifetime (D10): the moment it was held
+ * stands in the due time, which a held delivery has no other use for. */
+static void hold(struct queue_item *i, int64_t now_us)
+{
+	i->state = D_HELD;
+	i->due_us = now_us;
+}
+
+static void release(struct queue_item *i, int64_t now_us)
+{
+	if (i->due_us > 0 && i->due_us < now_us)
+		i->created_us += now_us - i->due_us;
+	i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
+	i->due_us = 0;
+}
+
 /* What a step makes of the delivery it names. */
-static enum why step_item(const struct plan_step *st, struct queue_item *i)
+static enum why step_item(const struct plan_step *st, struct queue_item *i,
+    int64_t now_us)
 {
 	switch (st->what) {
 	case PLAN_CREATE:
 		i->state = st->state;
+		if (i->state == D_HELD)
+			hold(i, now_us);
 		return WHY_ROUTE;
 	case PLAN_SUPERSEDE:
 		i->state = D_SUPERSEDED;
@@ -299,11 +318,10 @@ static enum why step_item(const struct plan_step *st, struct queue_item *i)
 		i->role = st->role;
 		return WHY_ROUTE;
 	case PLAN_HOLD:
-		i->state = D_HELD;
+		hold(i, now_us);
 		return WHY_HOLD;
 	case PLAN_RELEASE:
-		i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
-		i->due_us = 0;
+		release(i, now_us);
 		return WHY_RELEASE;
 	case PLAN_PARK:
 		i->state = D_PARKED;
@@ -327,7 +345,7 @@ static void add_step(struct moves *m, const struct resolved_letter *l,
 		return;
 	}
 	item.change = l->change;
-	item.reason = (uint8_t)step_item(st, &item);
+	item.reason = (uint8_t)step_item(st, &item, m->time_us);
 	settle_move(m, &item);
 }
 
@@ -484,15 +502,20 @@ static struct worker *pick(struct settle *s, int worker)
 	return s->app->worker[worker];
 }
 
-struct job_letter *settle_job(uint64_t id, const uint32_t *number, unsigned n)
+/* The journal may be behind: what a worker must know of the deliveries goes
+ * along. */
+struct job_letter *settle_job(struct settle *s, uint64_t id,
+    const uint32_t *number, unsigned n)
 {
-	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->number[0]));
+	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->row[0]));
+	struct queue_item item;
 
 	j->letter.kind = W_JOB;
 	j->id = id;
-	j->n = n;
-	if (n != 0)
-		memcpy(j->number, number, n * sizeof(j->number[0]));
+	for (unsigned i = 0; i < n; i++)
+		if (settle_item(s, id, number[i], &item))
+			j->row[j->n++] = (struct job_row){
+			    item.number, item.rcpt, item.flags};
 	return j;
 }
 
@@ -504,7 +527,7 @@ void settle_send_job(struct settle *s, int worker, struct job_letter *j)
 static void queue_start(void *arg, int worker, const struct queue_job *job)
 {
 	struct settle *s = arg;
-	struct job_letter *j = settle_job(job->id, job->number, job->n);
+	struct job_letter *j = settle_job(s, job->id, job->number, job->n);
 
 	j->kind = job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
 	j->leg = job->leg;
@@ -517,7 +540,7 @@ static void queue_start(void *arg, int worker, const struct queue_job *job)
 static void queue_resolve(void *arg, uint64_t id)
 {
 	struct settle *s = arg;
-	struct job_letter *j = settle_job(id, NULL, 0);
+	struct job_letter *j = settle_job(s, id, NULL, 0);
 
 	j->letter.kind = W_RESOLVE;
 	settle_send_job(s, -1, j);

@@ -7,7 +7,7 @@
 #ifndef RELAY_DAEMON_SETTLE_H
 #define RELAY_DAEMON_SETTLE_H
 
-#include "relay/daemon/app.h"
+#include "relay/daemon/worker.h"
 #include "relay/mail/result.h"
 #include "relay/queue/queue.h"
 #include "policy/table.h"
@@ -50,7 +50,7 @@ struct outcome_letter {
 	struct arena *arena; /* of the results' strings; freed by settle */
 	unsigned n;
 	struct {
-		uint32_t number;
+		struct job_row delivery;
 		bool told;   /* the DSN speaks of it */
 		bool silent; /* failed, and the sender asked not to be told */
 		struct result result;

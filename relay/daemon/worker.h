@@ -28,6 +28,12 @@ enum job_kind {
 	JOB_BOUNCE,  /* an administrator said so: tell the sender        */
 };
 
+/* A delivery in a worker's hand. */
+struct job_row {
+	uint32_t number, rcpt;
+	uint8_t flags; /* enum delivery_flags */
+};
+
 /* Deliveries of one message to one leg in one role, from the queue. */
 struct job_letter {
 	struct letter letter;
@@ -39,7 +45,7 @@ struct job_letter {
 	bool slot; /* a slot of the ledger comes along */
 	const char *who, *reason; /* of JOB_BOUNCE; owned by the letter */
 	unsigned n;
-	uint32_t number[];
+	struct job_row row[];
 };
 
 enum { LIVES_MAX = 4 };

@@ -110,6 +110,24 @@ static void every_nonsense_is_a_clean_deferral(void **state)
 	}
 }
 
+/* It would be an empty message for him whom the leg took. */
+static void no_lone_dot_follows_a_refused_mail(void **state)
+{
+	static const struct leg_rule rules[] = {
+	    {PIPE}, {"MAIL", "550 5.7.1 no\r\n", 0}, {NULL, NULL, 0}};
+	struct world *w = world_new(NULL);
+	struct sent *s = sent_new(w, "a@x.test");
+
+	(void)state;
+	leg_script(w->leg, rules);
+	assert_true(world_send(w, s));
+	world_wait(w, 1);
+	world_turns(w, 3);
+	assert_int_equal(w->leg->bodies, 0);
+	sent_free(s);
+	world_free(w);
+}
+
 enum { FLOOD = 8 * 1024 * 1024 };
 
 /* What a leg floods us with: `unit` again and again. */
@@ -387,6 +405,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_nonsense_is_a_clean_deferral),
+	    cmocka_unit_test(no_lone_dot_follows_a_refused_mail),
 	    cmocka_unit_test(a_flood_of_reply_is_cut),
 	    cmocka_unit_test(a_reply_byte_by_byte_is_one_reply),
 	    cmocka_unit_test(silence_is_cut_at_the_time_of_its_stage),

@@ -181,7 +181,8 @@ static const struct bad values[] = {
 	  "4: postmaster \"nobody\" is not a mail address (No domain in address); "
 	  "write it like \"admin@example.com\"" },
 	{ "hostname = \"-x-\"\n" LEG DOM,
-	  "1: hostname \"-x-\" is not a domain name (Label of domain begins or ends with a hyphen); "
+	  "1: hostname \"-x-\" is not a domain name "
+	  "(Label of domain begins or ends with a hyphen); "
 	  "write it like \"example.com\"" },
 };
 
@@ -370,7 +371,8 @@ static void errors_of_an_included_file_name_that_file(void **state)
 	const char *dir = *state;
 	char said[400];
 
-	conf_tmp_write(dir, "more.conf", "# c\n\nlimits {\n errors = none\n}\n");
+	conf_tmp_write(dir, "more.conf",
+	    "# c\n\nlimits {\n errors = none\n}\n");
 	assert_null(conf_tmp_load(dir, CONF_BASE "include(\"more.conf\")\n",
 	    names, &err));
 	assert_string_equal(without_dir(err.text, dir, said, sizeof(said)),

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the sender and the receiver of the benchmark share: a connection on
+ * epoll with a read buffer. They are their own programs because smtp-source
+ * and smtp-sink are the bottleneck at the rates that are measured.
+ */
+#ifndef TESTS_BENCH_BENCH_H
+#define TESTS_BENCH_BENCH_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BENCH_BUFFER = 256 << 10 };
+
+struct bench_conn {
+	int fd;
+	size_t n; /* bytes in buffer */
+	char *buffer;
+};
+
+/* The value of "--name VALUE" in argv, or `def`. */
+const char *bench_option(int argc, char **argv, const char *name,
+    const char *def);
+long bench_number(int argc, char **argv, const char *name, long def);
+double bench_now(void); /* monotonic seconds */
+void bench_die(const char *what);
+int bench_socket(bool listening, int port); /* 127.0.0.1; 0: any free port */
+int bench_port(int fd);
+/* Reads what is there. False: the peer is gone. */
+bool bench_read(struct bench_conn *c);
+void bench_consume(struct bench_conn *c, size_t n);
+/* All of it, waiting when the socket is full (bounded by the kernel). */
+bool bench_write(struct bench_conn *c, const char *p, size_t n);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Receives messages and keeps count of their ids: none lost, none double.
+ *
+ *   receiver --messages N [--first ID] [--port P] [--limit SECONDS]
+ *
+ * Says its port first. Ends when each id came at least once (then waits
+ * --linger milliseconds for doubles), on SIGTERM, or at the limit.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "tests/bench/bench.h"
+
+struct session {
+	struct bench_conn c;
+	bool data;
+};
+
+static struct {
+	int epoll;
+	long first, messages, received, distinct, doubled, foreign;
+	unsigned char *seen;
+	double start, last;
+} g;
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signo)
+{
+	(void)signo;
+	stop = 1;
+}
+
+static void count(const char *message, size_t n)
+{
+	const char *p = memmem(message, n, "X-Bench-Id: ", 12);
+	long id = p == NULL ? -1 : strtol(p + 12, NULL, 10) - g.first;
+
+	g.received++;
+	g.last = bench_now();
+	if (g.start == 0)
+		g.start = g.last;
+	if (id < 0 || id >= g.messages) {
+		g.foreign++;
+		return;
+	}
+	if (g.seen[id] == 0)
+		g.distinct++;
+	else
+		g.doubled++;
+	if (g.seen[id] < 255)
+		g.seen[id]++;
+}
+
+/* A whole message in the buffer? Then answer it. */
+static bool take_data(struct session *s)
+{
+	char *end = memmem(s->c.buffer, s->c.n, "\r\n.\r\n", 5);
+
+	if (end == NULL)
+		return false;
+	count(s->c.buffer, (size_t)(end - s->c.buffer));
+	bench_consume(&s->c, (size_t)(end - s->c.buffer) + 5);
+	s->data = false;
+	bench_write(&s->c, "250 2.0.0 Ok\r\n", 14);
+	return true;
+}
+
+static const char *answer(const char *line)
+{
+	static const struct {
+		const char *verb, *reply;
+	} rows[] = {
+		{"EHLO", "250-receiver.example\r\n250-PIPELINING\r\n"
+			 "250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"},
+		{"HELO", "250 receiver.example\r\n"},
+		{"MAIL", "250 2.1.0 Ok\r\n"}, {"RCPT", "250 2.1.5 Ok\r\n"},
+		{"DATA", "354 Go on\r\n"}, {"RSET", "250 2.0.0 Ok\r\n"},
+		{"NOOP", "250 2.0.0 Ok\r\n"}, {"QUIT", "221 2.0.0 Bye\r\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strncasecmp(line, rows[i].verb, 4) == 0)
+			return rows[i].reply;
+	return "500 5.5.1 What?\r\n";
+}
+
+/* One command; false when there is no whole line. Replies of one read leave
+ * in one write. */
+static bool take_command(struct session *s, char *out, size_t *out_n)
+{
+	char *eol = memchr(s->c.buffer, '\n', s->c.n);
+	const char *reply;
+
+	if (eol == NULL || *out_n > 3000)
+		return false;
+	reply = answer(s->c.buffer);
+	s->data = strncasecmp(s->c.buffer, "DATA", 4) == 0;
+	memcpy(out + *out_n, reply, strlen(reply));
+	*out_n += strlen(reply);
+	bench_consume(&s->c, (size_t)(eol - s->c.buffer) + 1);
+	return true;
+}
+
+static void on_input(struct session *s)
+{
+	bool alive = bench_read(&s->c), more = true;
+	char out[4096];
+	size_t out_n = 0;
+
+	while (more) {
+		if (!s->data) {
+			more = take_command(s, out, &out_n);
+			continue;
+		}
+		bench_write(&s->c, out, out_n);
+		out_n = 0;
+		more = take_data(s);
+	}
+	bench_write(&s->c, out, out_n);
+	if (alive)
+		return;
+	close(s->c.fd);
+	free(s->c.buffer);
+	free(s);
+}
+
+static void on_client(int listener)
+{
+	struct session *s;
+	struct epoll_event ev = {.events = EPOLLIN};
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	s = calloc(1, sizeof(*s));
+	s->c.fd = fd;
+	s->c.buffer = malloc(BENCH_BUFFER);
+	ev.data.ptr = s;
+	epoll_ctl(g.epoll, EPOLL_CTL_ADD, fd, &ev);
+	bench_write(&s->c, "220 receiver.example ESMTP\r\n", 28);
+}
+
+static void serve(int listener, double limit, double linger)
+{
+	double end = bench_now() + limit;
+	struct epoll_event ev[64];
+
+	while (!stop && bench_now() < end) {
+		int n = epoll_wait(g.epoll, ev, 64, 50);
+
+		for (int i = 0; i < n; i++) {
+			if (ev[i].data.ptr == NULL)
+				on_client(listener);
+			else
+				on_input(ev[i].data.ptr);
+		}
+		if (g.distinct == g.messages && end > g.last + linger)
+			end = g.last + linger;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int port = (int)bench_number(argc, argv, "--port", 0);
+	int listener = bench_socket(true, port);
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	g.messages = bench_number(argc, argv, "--messages", 1000);
+	g.first = bench_number(argc, argv, "--first", 1);
+	g.seen = calloc((size_t)g.messages, 1);
+	g.epoll = epoll_create1(EPOLL_CLOEXEC);
+	signal(SIGTERM, on_signal);
+	epoll_ctl(g.epoll, EPOLL_CTL_ADD, listener, &ev);
+	printf("%d\n", bench_port(listener));
+	fflush(stdout);
+	serve(listener, (double)bench_number(argc, argv, "--limit", 600),
+	    (double)bench_number(argc, argv, "--linger", 300) / 1e3);
+	printf("{\"received\":%ld,\"distinct\":%ld,\"lost\":%ld,"
+	       "\"double\":%ld,\"foreign\":%ld,\"seconds\":%.3f,"
+	       "\"last\":%.6f}\n",
+	    g.received, g.distinct, g.messages - g.distinct, g.doubled,
+	    g.foreign, g.last - g.start, g.last);
+	return g.distinct == g.messages ? 0 : 1;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Sends messages over many sessions at once, each with an id of its own in a
+ * header field, and reports how long it took and what was answered.
+ *
+ *   sender --port P --messages N [--sessions 100] [--size 4096] [--keep 1]
+ *          [--to ADDRESS] [--first ID] [--ids FILE] [--rate N]
+ *
+ * --keep 0: one message a connection. --ids: the ids that got 250, one a
+ * line. --rate: messages a second at most (0: as fast as it goes).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "tests/bench/bench.h"
+
+enum stage { GREETING, EHLO, ENVELOPE, CONTENT, QUIT };
+
+struct session {
+	struct bench_conn c;
+	enum stage stage;
+	int replies; /* still due in this stage */
+	long id;
+	double began;
+	bool open;
+};
+
+static struct {
+	int epoll, port, keep;
+	long messages, next, last, done, failed, size, rate;
+	const char *to;
+	char *body, *wire;
+	FILE *ids;
+	double start, *wait;
+	long waits;
+} g;
+
+static void session_close(struct session *s)
+{
+	if (!s->open)
+		return;
+	close(s->c.fd);
+	s->c.n = 0;
+	s->open = false;
+}
+
+static void session_open(struct session *s)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = s};
+
+	s->c.fd = bench_socket(false, g.port);
+	s->c.n = 0;
+	s->stage = GREETING;
+	s->replies = 1;
+	s->open = true;
+	if (epoll_ctl(g.epoll, EPOLL_CTL_ADD, s->c.fd, &ev) < 0)
+		bench_die("epoll_ctl");
+}
+
+static bool may_begin(void)
+{
+	return g.next < g.last &&
+	       (g.rate == 0 ||
+		   (double)(g.next - (g.last - g.messages)) <
+		       (bench_now() - g.start) * (double)g.rate);
+}
+
+static void begin_message(struct session *s)
+{
+	char text[600];
+	int n;
+
+	if (g.next >= g.last) {
+		bench_write(&s->c, "QUIT\r\n", 6);
+		s->stage = QUIT;
+		s->replies = 1;
+		return;
+	}
+	s->id = g.next++;
+	n = snprintf(text, sizeof(text), "MAIL FROM:<sender@sender.example>\r\n"
+	    "RCPT TO:<%s>\r\nDATA\r\n", g.to);
+	s->stage = ENVELOPE;
+	s->replies = 3;
+	s->began = bench_now();
+	bench_write(&s->c, text, (size_t)n);
+}
+
+static void send_content(struct session *s)
+{
+	int head = snprintf(g.wire, 512, "From: sender@sender.example\r\n"
+	    "To: %s\r\nSubject: benchmark\r\nMessage-ID: <%ld@bench.example>\r\n"
+	    "X-Bench-Id: %ld\r\n\r\n", g.to, s->id, s->id);
+	size_t body = g.size > head ? (size_t)(g.size - head) : 0;
+
+	memcpy(g.wire + head, g.body, body);
+	memcpy(g.wire + (size_t)head + body, "\r\n.\r\n", 5);
+	s->stage = CONTENT;
+	s->replies = 1;
+	s->began = bench_now(); /* the wait is from the dot */
+	bench_write(&s->c, g.wire, (size_t)head + body + 5);
+}
+
+static void message_over(struct session *s, int code)
+{
+	g.done++;
+	if (code != 250)
+		g.failed++;
+	else if (g.ids != NULL)
+		fprintf(g.ids, "%ld\n", s->id);
+	g.wait[g.waits++] = bench_now() - s->began;
+	if (g.keep)
+		begin_message(s);
+	else {
+		bench_write(&s->c, "QUIT\r\n", 6);
+		s->stage = QUIT;
+		s->replies = 1;
+	}
+}
+
+static void on_reply(struct session *s, int code)
+{
+	if (--s->replies > 0 && code < 400)
+		return;
+	switch (s->stage) {
+	case GREETING:
+		bench_write(&s->c, "EHLO bench.example\r\n", 20);
+		s->stage = EHLO;
+		s->replies = 1;
+		break;
+	case EHLO:
+		begin_message(s);
+		break;
+	case ENVELOPE:
+		if (code == 354)
+			send_content(s);
+		else {
+			g.done++;
+			g.failed++;
+			session_close(s);
+		}
+		break;
+	case CONTENT:
+		message_over(s, code);
+		break;
+	case QUIT:
+		session_close(s);
+		break;
+	}
+}
+
+static void on_input(struct session *s)
+{
+	bool alive = bench_read(&s->c);
+	char *eol;
+
+	while (s->open &&
+	       (eol = memchr(s->c.buffer, '\n', s->c.n)) != NULL) {
+		size_t n = (size_t)(eol - s->c.buffer) + 1;
+		int code = (int)strtol(s->c.buffer, NULL, 10);
+		bool last = n > 4 && s->c.buffer[3] != '-';
+
+		bench_consume(&s->c, n);
+		if (last)
+			on_reply(s, code);
+	}
+	if (alive || !s->open)
+		return;
+	if (s->stage == ENVELOPE || s->stage == CONTENT) {
+		g.done++;
+		g.failed++;
+	}
+	session_close(s);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double part(double p)
+{
+	long i = (long)(p * (double)(g.waits - 1));
+
+	return g.waits == 0 ? 0 : g.wait[i] * 1e3;
+}
+
+static void report(double seconds)
+{
+	qsort(g.wait, (size_t)g.waits, sizeof(double), by_value);
+	printf("{\"sent\":%ld,\"failed\":%ld,\"seconds\":%.3f,\"per_s\":%.0f,"
+	       "\"wait_ms_p50\":%.3f,\"wait_ms_p99\":%.3f,"
+	       "\"wait_ms_p999\":%.3f,\"wait_ms_max\":%.3f}\n",
+	    g.done, g.failed, seconds, (double)g.done / seconds, part(0.5),
+	    part(0.99), part(0.999), part(1));
+}
+
+static void turn(struct session *sessions, long n)
+{
+	struct epoll_event ev[64];
+	int got = epoll_wait(g.epoll, ev, 64, g.rate != 0 ? 1 : 200);
+
+	for (int i = 0; i < got; i++)
+		on_input(ev[i].data.ptr);
+	for (long i = 0; i < n && may_begin(); i++)
+		if (!sessions[i].open)
+			session_open(&sessions[i]);
+}
+
+int main(int argc, char **argv)
+{
+	long n = bench_number(argc, argv, "--sessions", 100);
+	const char *ids = bench_option(argc, argv, "--ids", NULL);
+	struct session *sessions = calloc((size_t)n, sizeof(*sessions));
+	double limit = (double)bench_number(argc, argv, "--limit", 600);
+
+	g.port = (int)bench_number(argc, argv, "--port", 0);
+	g.messages = bench_number(argc, argv, "--messages", 1000);
+	g.next = bench_number(argc, argv, "--first", 1);
+	g.last = g.next + g.messages;
+	g.size = bench_number(argc, argv, "--size", 4096);
+	g.keep = (int)bench_number(argc, argv, "--keep", 1);
+	g.rate = bench_number(argc, argv, "--rate", 0);
+	g.to = bench_option(argc, argv, "--to", "ann@example.com");
+	g.ids = ids == NULL ? NULL : fopen(ids, "we");
+	g.epoll = epoll_create1(EPOLL_CLOEXEC);
+	g.body = malloc((size_t)g.size + 1024);
+	g.wire = malloc((size_t)g.size + 2048);
+	g.wait = calloc((size_t)g.messages + 1, sizeof(double));
+	if (g.port == 0 || g.body == NULL || g.wire == NULL || g.wait == NULL)
+		bench_die("sender: --port is wanted");
+	for (long i = 0; i < g.size + 1024; i++)
+		g.body[i] = i % 72 == 70 ? '\r' : i % 72 == 71 ? '\n'
+						     : (char)('a' + i % 26);
+	for (long i = 0; i < n; i++)
+		sessions[i].c.buffer = malloc(BENCH_BUFFER);
+	g.start = bench_now();
+	for (long i = 0; i < n && (g.keep || g.rate == 0); i++)
+		session_open(&sessions[i]);
+	while (g.done < g.messages && bench_now() - g.start < limit)
+		turn(sessions, n);
+	report(bench_now() - g.start);
+	return g.done == g.messages ? 0 : 1;
+}
