@@ -113,6 +113,7 @@ static void fetch(struct worker *w, struct job_letter *j, bool want_body)
 	struct spool_fetch *f = spool_fetch_new(j->id, &w->box, W_FETCHED);
 
 	f->want_body = want_body;
+	f->lane = (unsigned)w->index;
 	f->arg = j;
 	spool_fetch_post(w->app->spool, f);
 }
