@@ -133,7 +133,7 @@ bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
 {
 	struct queue_item item;
 
-	if (!settle_item(s, id, number, &item))
+	if (!queue_get(s->queue, id, number, &item))
 		return false;
 	/* In a worker's hand: the dialog cannot be called back. */
 	if (queue_claimed(s->queue, id, number))

@@ -55,20 +55,6 @@ struct queue_row *settle_rows(struct settle *s, uint64_t id, unsigned *n_out)
 	}
 }
 
-bool settle_item(struct settle *s, uint64_t id, uint32_t number,
-    struct queue_item *out)
-{
-	unsigned n;
-	struct queue_row *rows = settle_rows(s, id, &n);
-
-	for (unsigned i = 0; i < n; i++)
-		if (rows[i].item.number == number) {
-			*out = rows[i].item;
-			return true;
-		}
-	return false;
-}
-
 /* ---- moves ---- */
 
 void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us)
@@ -140,7 +126,9 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	const struct result *r = &o->row[k].result;
 
 	i->reason = (uint8_t)o->why;
-	i->uncertain = r->uncertain ? UNC_YES : UNC_NO;
+	/* Sticky: what may have been sent before may be a duplicate now (D8). */
+	if (r->uncertain)
+		i->uncertain = UNC_YES;
 	if (o->change != 0)
 		i->change = o->change;
 	if (o->why == WHY_ATTEMPT)
@@ -233,7 +221,7 @@ static void on_outcome(struct settle *s, struct outcome_letter *o)
 		struct queue_item item;
 
 		/* Deleted meanwhile: nothing is owed any more. */
-		if (!settle_item(s, o->id, o->row[k].delivery.number, &item))
+		if (!queue_get(s->queue, o->id, o->row[k].delivery.number, &item))
 			continue;
 		if (o->row[k].result.outcome == OUT_UNTRIED) {
 			queue_unclaim(s->queue, o->id, item.number, true);
@@ -429,7 +417,7 @@ static void on_unclaim(struct settle *s, struct unclaim_letter *l)
 			queue_unclaim(s->queue, l->id, l->number[i], false);
 			continue;
 		}
-		if (!settle_item(s, l->id, l->number[i], &item))
+		if (!queue_get(s->queue, l->id, l->number[i], &item))
 			continue;
 		item.state = D_DEFERRED;
 		item.due_us = clock_wall_us(s->app->clock) + TROUBLE_US;
@@ -513,7 +501,7 @@ struct job_letter *settle_job(struct settle *s, uint64_t id,
 	j->letter.kind = W_JOB;
 	j->id = id;
 	for (unsigned i = 0; i < n; i++)
-		if (settle_item(s, id, number[i], &item))
+		if (queue_get(s->queue, id, number[i], &item))
 			j->row[j->n++] = (struct job_row){
 			    item.number, item.rcpt, item.flags};
 	return j;

@@ -60,8 +60,6 @@ struct group {
 
 struct spool_delivery settle_delivery(const struct queue_item *i);
 struct queue_row *settle_rows(struct settle *s, uint64_t id, unsigned *n_out);
-bool settle_item(struct settle *s, uint64_t id, uint32_t number,
-    struct queue_item *out);
 struct job_letter *settle_job(struct settle *s, uint64_t id,
     const uint32_t *number, unsigned n);
 void settle_send_job(struct settle *s, int worker, struct job_letter *j);

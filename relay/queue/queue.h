@@ -137,6 +137,9 @@ unsigned queue_walk(struct queue *q, uint64_t after_id, struct queue_row *rows,
 /* All deliveries of one message, in order of number. */
 unsigned queue_message(const struct queue *q, uint64_t id,
     struct queue_row *rows, unsigned max);
+/* One delivery; false when there is none of that number. */
+bool queue_get(const struct queue *q, uint64_t id, uint32_t number,
+    struct queue_item *out);
 
 struct queue_counts {
 	uint64_t messages, deliveries;

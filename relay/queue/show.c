@@ -48,6 +48,30 @@ unsigned queue_message(const struct queue *q, uint64_t id,
 	return msg == 0 ? 0 : rows_of(q, msg, rows, max);
 }
 
+static uint32_t find_delivery(const struct queue *q, uint64_t id,
+    uint32_t number)
+{
+	uint32_t msg = index_find(q, id);
+	uint32_t n = msg == 0 ? 0 : message_at(q, msg)->first;
+
+	while (n != 0 && delivery_at(q, n)->number != number)
+		n = delivery_at(q, n)->sibling;
+	return n;
+}
+
+bool queue_get(const struct queue *q, uint64_t id, uint32_t number,
+    struct queue_item *out)
+{
+	uint32_t n = find_delivery(q, id, number);
+	struct queue_row row;
+
+	if (n == 0)
+		return false;
+	row_of(q, message_at(q, index_find(q, id)), delivery_at(q, n), &row);
+	*out = row.item;
+	return true;
+}
+
 unsigned queue_walk(struct queue *q, uint64_t after_id, struct queue_row *rows,
     unsigned max)
 {
@@ -71,13 +95,9 @@ void queue_count(const struct queue *q, struct queue_counts *out)
 
 bool queue_claimed(const struct queue *q, uint64_t id, uint32_t number)
 {
-	uint32_t msg = index_find(q, id);
+	uint32_t n = find_delivery(q, id, number);
 
-	for (uint32_t n = msg == 0 ? 0 : message_at(q, msg)->first; n != 0;
-	     n = delivery_at(q, n)->sibling)
-		if (delivery_at(q, n)->number == number)
-			return delivery_at(q, n)->place == PLACE_CLAIMED;
-	return false;
+	return n != 0 && delivery_at(q, n)->place == PLACE_CLAIMED;
 }
 
 static unsigned older(const struct delivery *d, uint64_t change)
