@@ -181,6 +181,7 @@ struct spool_fetch {
 	void *arg;
 	uint64_t id;
 	bool want_body; /* else `source` is NULL */
+	unsigned lane;	/* those of one lane come back in order */
 	/* filled: */
 	int status;	    /* 0; -1 unknown id or unreadable: see err */
 	struct error err;
