@@ -107,6 +107,7 @@ struct spool *spool_open(const struct spool_config *c,
 		spool_free(s);
 		return NULL;
 	}
+	first_spares(s);
 	return s;
 }
 
