@@ -44,7 +44,7 @@ def test_trace_finds_by_message_id_sender_recipient_and_client(gw):
             words
     assert len({e["id"] for e in traced(gw, "--client", "127.0.0.1")
                 if "id" in e}) == 2
-    gw.cli_fails("trace 0000000000000")
+    gw.cli_fails("trace 0SA73KWBR0001")
 
 
 def test_the_index_outlives_the_daemon_and_a_kill(gw, legacy):
@@ -60,7 +60,8 @@ def test_the_index_outlives_the_daemon_and_a_kill(gw, legacy):
                     if e["event"] == "accepted"]) == 1
 
 
-def test_events_go_on_without_a_gap_or_a_double_line_over_a_kill(gw):
+def test_events_go_on_without_a_gap_over_a_kill(gw):
+    """At least once: what is there twice has the same place."""
     for _ in range(5):
         gw.send()
     gw.kill()
@@ -69,10 +70,8 @@ def test_events_go_on_without_a_gap_or_a_double_line_over_a_kill(gw):
     gw.wait_event("delivered", id)
     gw.wait_empty()
     gw.wait_event("delivered", id)
-    lines = gw.events_file.read_text().splitlines()
-    assert len(lines) == len(set(lines))
-    accepted = [e["id"] for e in gw.events(event="accepted")]
-    assert len(accepted) == len(set(accepted)) == 6
+    accepted = {(e["id"], e["pos"]) for e in gw.events(event="accepted")}
+    assert len(accepted) == 6 and len({id for id, _ in accepted}) == 6
     for e in gw.all_events():
         assert {"time", "node", "event", "pos"} <= set(e)
 
