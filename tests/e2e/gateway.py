@@ -189,6 +189,12 @@ class Gateway:
             input=stdin, stdin=None if stdin else subprocess.DEVNULL,
             capture_output=True, text=True, timeout=DEADLINE_S)
 
+    def run_bytes(self, *words):
+        return subprocess.run(
+            [BUILD / "posthouse", "-c", self.conf, *words],
+            stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=DEADLINE_S)
+
     def cli(self, *words, stdin=None):
         """Must end with 0. What it printed."""
         done = self.run(*words, stdin=stdin)
