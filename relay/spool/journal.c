@@ -80,11 +80,6 @@ void journal_fini(struct spool *s)
 	strbuf_fini(&j->scratch);
 }
 
-static bool op_urgent(const struct spool_op *op)
-{
-	return (op->flags & OP_SYNC) != 0 || op->group != NULL;
-}
-
 static void gather(struct spool *s, int64_t now_ms)
 {
 	struct journal *j = &s->journal;

@@ -240,6 +240,7 @@ bool op_next(struct slice *rest, enum op_item *kind_out,
     struct slice *body_out);
 struct spool_update op_get_update(struct slice body);
 struct fact op_get_fact(struct slice body);
+bool op_urgent(const struct spool_op *op); /* somebody waits for it */
 void op_answer(struct spool_op *op, enum spool_status status);
 /* A NOTE_SYSTEM of the spool itself. */
 void op_system_note(struct spool *s, const char *text);
