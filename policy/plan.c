@@ -135,12 +135,13 @@ static void park_all(struct plan *p)
 
 /* ---- the primary is over: nothing is created -------------------------- */
 
+/* A parked primary whose sender was told is itself what stands. */
 static void tidy_copies(struct plan *p)
 {
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct plan_have *h = &p->have[i];
 
-		if (!is_ours(h))
+		if (!is_ours(h) || h->dsn_sent)
 			continue;
 		if (is_target(p, h->leg))
 			stay(p, h, ROLE_COPY);

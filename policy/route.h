@@ -75,7 +75,7 @@ struct plan_have {
 	uint8_t role, state, uncertain;
 	bool claimed;	  /* in flight: left alone until it is over */
 	bool pinned;	  /* replay: never rerouted */
-	bool dsn_sent;	  /* bounced as primary */
+	bool dsn_sent;	  /* bounced as primary, or parked after its DSN */
 	bool no_route;	  /* parked because the route named no leg */
 };
 enum plan_do {

@@ -292,6 +292,11 @@ void where_free(struct where *w)
 
 /* ---- matching --------------------------------------------------------- */
 
+static bool one_like(char pattern, char c)
+{
+	return pattern == '_' || ascii_lower(pattern) == ascii_lower(c);
+}
+
 /* Greedy with one point to go back to, so the time is bounded. */
 static bool like(struct slice text, struct slice pattern)
 {
@@ -301,9 +306,7 @@ static bool like(struct slice text, struct slice pattern)
 		if (p < pattern.n && pattern.p[p] == '%') {
 			star = p++;
 			back = t;
-		} else if (p < pattern.n &&
-			   (pattern.p[p] == '_' || ascii_lower(pattern.p[p]) ==
-						       ascii_lower(text.p[t]))) {
+		} else if (p < pattern.n && one_like(pattern.p[p], text.p[t])) {
 			p++;
 			t++;
 		} else if (star != SIZE_MAX) {

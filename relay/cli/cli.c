@@ -45,13 +45,18 @@ const char *cli_value_at(const struct cli *c, const char *name, int n)
 	return NULL;
 }
 
-static int say(const struct cli *c, int code, const char *fmt, va_list ap)
+/* Names from files and answers from outside are part of it. */
+static void say(const struct cli *c, const char *fmt, va_list ap)
 {
+	char text[2000];
+	struct strbuf clean;
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	strbuf_init(&clean, 4 * sizeof(text));
+	out_clean(slice_str(text), &clean);
 	fflush(c->out.to);
-	fputs("posthouse: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	return code;
+	fprintf(stderr, "posthouse: %s\n", strbuf_cstr(&clean));
+	strbuf_fini(&clean);
 }
 
 int cli_fail(const struct cli *c, const char *fmt, ...)
@@ -59,7 +64,7 @@ int cli_fail(const struct cli *c, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(c, CLI_NO, fmt, ap);
+	say(c, fmt, ap);
 	va_end(ap);
 	return CLI_NO;
 }
@@ -69,7 +74,7 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(c, CLI_USAGE, fmt, ap);
+	say(c, fmt, ap);
 	va_end(ap);
 	if (c->command != NULL)
 		fprintf(stderr, "usage: posthouse %s %s\n"

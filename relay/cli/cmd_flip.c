@@ -8,6 +8,7 @@
 
 #include "relay/base/mem.h"
 #include "relay/cli/table.h"
+#include "relay/ops/ctl.h"
 
 /* ---- which rows ------------------------------------------------------- */
 
@@ -90,26 +91,65 @@ static int stage(struct cli *c, struct change *ch,
 
 /* ---- waiting ---------------------------------------------------------- */
 
-/* Until no attempt that was begun before is under way for those recipients:
- * those of the change, or all when it changed nothing. */
+enum { WAIT_BYTES = CTL_REQUEST_MAX / 2 };
+
+/* Whom to wait for: those of a change. None: everybody. */
+struct waited {
+	json_t *addresses;
+	size_t bytes;
+	bool everybody; /* too many to name, or a whole domain */
+};
+
+static void add_waited(void *arg, struct slice key,
+    const struct table_value *before, const struct table_value *after)
+{
+	struct waited *w = arg;
+
+	(void)before;
+	(void)after;
+	w->bytes += key.n + 4;
+	if (key.p[0] == '@' || w->bytes > WAIT_BYTES)
+		w->everybody = true;
+	if (!w->everybody)
+		json_array_append_new(w->addresses,
+		    json_stringn_nocheck(key.p, key.n));
+}
+
+static int list_waited(struct cli *c, uint64_t *change, struct waited *w)
+{
+	struct table *t = cli_table(c);
+	struct error err = {0};
+	int rc = 0;
+
+	if (t == NULL)
+		return CLI_NO;
+	w->everybody = *change == 0;
+	if (*change != 0)
+		rc = table_change_rows(t, *change, add_waited, w, &err);
+	else
+		*change = (uint64_t)table_change(t, &err);
+	table_close(t);
+	return rc < 0 ? cli_fail(c, "%s", err.text) : CLI_DONE;
+}
+
+/* Until no attempt that was begun before the change is under way for its
+ * recipients; when nothing was changed, for anybody. */
 static int wait_for(struct cli *c, uint64_t change)
 {
+	struct waited w = {.addresses = json_array()};
 	json_t *args = json_object();
-	struct table *t;
+	int code = list_waited(c, &change, &w);
 
-	if (change == 0) {
-		t = cli_table(c);
-		if (t == NULL) {
-			json_decref(args);
-			return CLI_NO;
-		}
-		change = (uint64_t)table_change(t, NULL);
-		table_close(t);
-		json_object_set_new(args, "all", json_true());
-	}
 	json_object_set_new(args, "change",
 	    json_integer((json_int_t)change));
-	return cli_call(c, "route.wait", args, NULL, NULL);
+	if (w.everybody)
+		json_decref(w.addresses);
+	else
+		json_object_set_new(args, "addresses", w.addresses);
+	if (code == CLI_DONE)
+		return cli_call(c, "route.wait", args, NULL, NULL);
+	json_decref(args);
+	return code;
 }
 
 /* ---- making it -------------------------------------------------------- */
@@ -119,6 +159,7 @@ static int make(struct cli *c, const struct choice *choice,
 {
 	struct change_how how = {
 	    .create = cli_flag(c, "create"),
+	    .inherit = cli_flag(c, "create") && row->route == NULL,
 	    .mailboxes = !cli_flag(c, "only-address"),
 	    .as_of = -1,
 	};
@@ -253,6 +294,14 @@ static const struct cli_option flip_options[] = {
 
 static const struct cli_option hold_options[] = {
 	CHOICE,
+	{"create", NULL, "Makes rows, with the route of their domain, for "
+	    "addresses that have none."},
+	{"wait", NULL, "Returns when nothing for them is under way."},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_option release_options[] = {
+	CHOICE,
 	{"wait", NULL, "Returns when nothing for them is under way."},
 	{NULL, NULL, NULL},
 };
@@ -309,7 +358,7 @@ const struct cli_command cmd_flip[] = {
 	    .summary = "Lets held mail go, oldest first, by the route as it "
 		       "is now",
 	    .example = "posthouse release ann@example.com",
-	    .options = hold_options,
+	    .options = release_options,
 	    .max_args = -1,
 	    .run = run_release,
 	},

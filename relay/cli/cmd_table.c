@@ -25,8 +25,12 @@ static int run_backup(struct cli *c)
 
 static void take_known(void *arg, json_t *row)
 {
-	*(uint64_t *)arg = (uint64_t)json_integer_value(
-	    json_object_get(row, "change"));
+	const char *section = json_string_value(
+	    json_object_get(row, "section"));
+
+	if (section != NULL && strcmp(section, "table") == 0)
+		*(uint64_t *)arg = (uint64_t)json_integer_value(
+		    json_object_get(row, "change"));
 }
 
 /* The number that the table must come to lie above. */
@@ -37,7 +41,7 @@ static int known_number(struct cli *c, uint64_t *above_out)
 	*above_out = 0;
 	if (above != NULL)
 		return cli_number(c, above, above_out) ? CLI_DONE : CLI_USAGE;
-	return cli_call(c, "table.known", NULL, take_known, above_out);
+	return cli_call(c, "status", NULL, take_known, above_out);
 }
 
 static int run_accept(struct cli *c)

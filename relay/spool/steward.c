@@ -60,7 +60,7 @@ unsigned steward_reserve(const struct spool *s)
 enum admit steward_admits(struct spool *s, uint64_t bytes)
 {
 	uint64_t held = atomic_load(&s->live_bytes) +
-	    atomic_load(&s->reserved) + bytes;
+	    atomic_load(&s->bulk_bytes) + atomic_load(&s->reserved) + bytes;
 
 	if (atomic_load(&s->no_space) ||
 	    held > atomic_load(&s->capacity) / 100 * 85)
@@ -98,7 +98,8 @@ static void measure(struct spool *s)
 
 	pthread_mutex_lock(&s->lock);
 	have = slots_in_use(s) * s->key.segment_bytes;
-	atomic_store(&s->live_bytes, s->index.live_bytes + bulk_bytes(s));
+	atomic_store(&s->live_bytes, s->index.live_bytes);
+	atomic_store(&s->bulk_bytes, bulk_bytes(s));
 	pthread_mutex_unlock(&s->lock);
 	if (free_bytes < 0)
 		free_bytes = 0;

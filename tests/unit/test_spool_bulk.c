@@ -74,6 +74,11 @@ static void b2_bulk_segments_are_given_back_when_nothing_refers_to_them(
 	}
 	assert_true(r->spool->recycled > 10);
 	assert_null(rig_check(r));
+	/* Their records are still there, and name what is gone. */
+	rig_close(r);
+	assert_true(rig_open(r));
+	assert_int_equal(r->damaged, 0);
+	assert_null(rig_check(r));
 	rig_free(r);
 }
 

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The decision, the addresses that the legs are told, and what a leg's
+ * answer means.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "policy/reply_class.h"
+#include "policy/route.h"
+#include "relay/base/mem.h"
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/table_tmp.h"
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+	const char *why;
+
+	if (strcmp(text, "Postmaster") == 0)
+		return (struct addr){.text = slice_str(text),
+		    .local = slice_str(text), .domain = slice_of("", 0)};
+	if (addr_parse(slice_str(text), true, &a, &why) < 0)
+		fail_msg("%s: %s", text, why);
+	return a;
+}
+
+static struct table *fill(struct table_tmp *t)
+{
+	static const struct {
+		const char *address;
+		struct change_row row;
+	} rows[] = {
+	    {"ann@example.com", {"cloud+legacy", 0, "", "",
+		"cloud=Ann.X@tenant.example", 0}},
+	    {"ann+vip@example.com", {"third", 0, "", "", NULL, 0}},
+	    {"held@example.com", {"cloud", 1, "", "", NULL, 0}},
+	    {"heldno@example.com", {"defer", 1, "", "", NULL, 0}},
+	    {"slow@example.com", {"defer", 0, "", "", NULL, 0}},
+	    {"no@example.com", {"reject", 0, "", "", NULL, 0}},
+	    {"left@example.com", {"gone", 0, "", "", NULL, 0}},
+	    {"admin@example.com", {"third", 0, "", "", NULL, 0}},
+	    {"abuse@reject.example", {"cloud", 0, "", "", NULL, 0}},
+	    {"abuse@defer.example", {"reject", 0, "", "", NULL, 0}},
+	    {"known@reject.example", {"cloud", 0, "", "", NULL, 0}},
+	    {"b\xc3\xbc@xn--bcher-kva.example", {"cloud", 0, "", "", NULL, 0}},
+	    {"@defer.example", {"legacy", 0, NULL, NULL,
+		"legacy=@old.example", 0}},
+	};
+	struct change_how how = {.create = true, .as_of = -1};
+	struct change *ch = table_tmp_change(t);
+	struct table *r;
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (change_set(ch, slice_str(rows[i].address), &rows[i].row,
+			&err) < 0)
+			fail_msg("%s", err.text);
+	table_tmp_commit(ch, &how);
+	r = table_open(t->path, t->names, &err);
+	assert_non_null(r);
+	return r;
+}
+
+/* clang-format off */
+static const struct {
+	const char *to, *rule, *key;
+	const char *base;	/* NULL: the key */
+	int code;		/* 250: accepted */
+	const char *enh, *route;
+	const char *late;	/* what route_resolve() gives; NULL: route */
+} decisions[] = {
+	{ "ann@example.com", "address", "ann@example.com",
+		NULL, 250, "", "cloud+legacy", NULL },
+	{ "\"A\\nn\"@EXAMPLE.Com", "address", "ann@example.com",
+		NULL, 250, "", "cloud+legacy", NULL },
+	{ "ann+news@example.com", "subaddress", "ann@example.com",
+		NULL, 250, "", "cloud+legacy", NULL },
+	{ "ann+VIP@example.com", "address", "ann+vip@example.com",
+		"ann@example.com", 250, "", "third", NULL },
+	{ "who@example.com", "domain", "@example.com",
+		"who@example.com", 250, "", "legacy", NULL },
+	{ "held@example.com", "address", "held@example.com",
+		NULL, 250, "", "cloud", NULL },
+	{ "heldno@example.com", "address", "heldno@example.com",
+		NULL, 450, "4.2.1", "defer", NULL },
+	{ "slow@example.com", "address", "slow@example.com",
+		NULL, 450, "4.2.1", "defer", NULL },
+	{ "no@example.com", "address", "no@example.com",
+		NULL, 550, "5.1.1", "reject", NULL },
+	{ "left@example.com", "address", "left@example.com",
+		NULL, 550, "5.1.6", "gone", NULL },
+	{ "known@reject.example", "address", "known@reject.example",
+		NULL, 250, "", "cloud", NULL },
+	{ "who@reject.example", "unknown", "who@reject.example",
+		NULL, 550, "5.1.1", "", "legacy" },
+	{ "who@defer.example", "unknown", "who@defer.example",
+		NULL, 450, "4.1.1", "", "legacy" },
+	{ "who@bare.example", "unknown", "who@bare.example",
+		NULL, 451, "4.3.5", "", NULL },
+	{ "who@b\xc3\xbc" "cher.example", "domain", "@xn--bcher-kva.example",
+		"who@xn--bcher-kva.example", 250, "", "legacy", NULL },
+	{ "a+b@xn--bcher-kva.example", "domain", "@xn--bcher-kva.example",
+		"a+b@xn--bcher-kva.example", 250, "", "legacy", NULL },
+	{ "Postmaster", "postmaster", "admin@example.com",
+		NULL, 250, "", "third", NULL },
+	{ "POSTMASTER@example.com", "postmaster", "admin@example.com",
+		NULL, 250, "", "third", NULL },
+	{ "abuse@bare.example", "postmaster", "admin@example.com",
+		NULL, 250, "", "third", NULL },
+	{ "abuse@reject.example", "address", "abuse@reject.example",
+		NULL, 250, "", "cloud", NULL },
+	{ "abuse@defer.example", "postmaster", "admin@example.com",
+		NULL, 250, "", "third", NULL },
+	{ "ann.x@Tenant.example", "leg-domain", "ann@example.com",
+		NULL, 250, "", "cloud+legacy", NULL },
+	{ "ann.x+d@tenant.example", "leg-domain", "ann@example.com",
+		NULL, 250, "", "cloud+legacy", NULL },
+	{ "other@tenant.example", "leg-domain", "other@tenant.example",
+		NULL, 250, "", "cloud", NULL },
+	{ "ann@example.org", "relay", "",
+		NULL, 550, "5.7.1", "", NULL },
+	{ "ann@sub.example.com", "relay", "",
+		NULL, 550, "5.7.1", "", NULL },
+	{ "ann@[192.0.2.1]", "relay", "",
+		NULL, 550, "5.7.1", "", NULL },
+	{ "\"ann@example.com\"@example.org", "relay", "",
+		NULL, 550, "5.7.1", "", NULL },
+	{ "x%example.org@example.com", "domain", "@example.com",
+		"x%example.org@example.com", 250, "", "legacy", NULL },
+};
+/* clang-format on */
+
+static void expect_route(const struct table_tmp *t, const struct decision *d,
+    const char *route)
+{
+	struct strbuf text;
+
+	strbuf_init(&text, 200);
+	route_print(&d->route, t->names, &text);
+	assert_string_equal(strbuf_cstr(&text), route);
+	strbuf_fini(&text);
+}
+
+static void each_recipient_is_decided_by_the_row_that_is_his(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct table *r = fill(t);
+
+	for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
+		struct addr to = address(decisions[i].to);
+		const char *base = decisions[i].base;
+		const char *late = decisions[i].late;
+		struct decision d;
+
+		print_message("%s\n", decisions[i].to);
+		route_decide(t->c, r, &to, t->a, &d);
+		assert_string_equal(d.rule, decisions[i].rule);
+		assert_string_equal(d.key, decisions[i].key);
+		assert_string_equal(d.base,
+		    base != NULL ? base : decisions[i].key);
+		assert_int_equal(d.change, 2);
+		if (decisions[i].code == 250) {
+			assert_int_equal(d.verdict, VERDICT_ACCEPT);
+		} else {
+			assert_int_equal(d.verdict, VERDICT_REFUSE);
+			assert_int_equal(d.reply.code, decisions[i].code);
+			assert_string_equal(d.reply.enh, decisions[i].enh);
+		}
+		expect_route(t, &d, decisions[i].route);
+		assert_int_equal(d.held,
+		    strncmp(decisions[i].to, "held", 4) == 0);
+		assert_true(route_resolve(t->c, r, &to, t->a, &d));
+		expect_route(t, &d,
+		    late != NULL ? late : decisions[i].route);
+	}
+	table_close(r);
+	table_tmp_free(t);
+}
+
+static void without_a_table_nobody_is_decided_by_accident(void **state)
+{
+	static const char *const all[] = {"ann@example.com",
+		"ann@example.org", "Postmaster", "x@tenant.example"};
+	struct table_tmp *t = table_tmp_new(*state);
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct addr to = address(all[i]);
+		struct decision d;
+
+		route_decide(t->c, NULL, &to, t->a, &d);
+		assert_int_equal(d.verdict, VERDICT_REFUSE);
+		assert_int_equal(d.reply.code, 451);
+		assert_string_equal(d.reply.enh, "4.3.0");
+		assert_string_equal(d.rule, "table");
+		assert_false(route_resolve(t->c, NULL, &to, t->a, &d));
+	}
+	table_tmp_free(t);
+}
+
+static void each_leg_is_told_the_address_that_it_knows(void **state)
+{
+	static const struct {
+		const char *to, *leg, *address;
+	} cases[] = {
+	    {"Ann@example.com", "cloud", "Ann.X@tenant.example"},
+	    {"Ann@example.com", "legacy", "Ann@example.com"},
+	    {"ann+News@example.com", "cloud", "Ann.X+News@tenant.example"},
+	    {"ann+News@example.com", "legacy", "ann+News@example.com"},
+	    {"Ann+VIP@example.com", "third", "Ann+VIP@example.com"},
+	    {"ANN.x@tenant.example", "cloud", "Ann.X@tenant.example"},
+	    {"ANN.x@tenant.example", "legacy", "ann@example.com"},
+	    {"ann.x+D@tenant.example", "cloud", "Ann.X+D@tenant.example"},
+	    {"ann.x+D@tenant.example", "legacy", "ann+D@example.com"},
+	    {"Other@tenant.example", "cloud", "Other@tenant.example"},
+	    {"Who@example.com", "legacy", "Who@example.com"},
+	    {"Who+x@defer.example", "legacy", "Who+x@old.example"},
+	    {"Postmaster", "third", "Admin@example.com"},
+	    {"abuse@example.com", "third", "Admin@example.com"},
+	};
+	struct table_tmp *t = table_tmp_new(*state);
+	struct table *r = fill(t);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct addr to = address(cases[i].to);
+		struct decision d;
+		struct strbuf out;
+
+		print_message("%s\n", cases[i].to);
+		strbuf_init(&out, 2 * ADDR_MAX);
+		assert_true(route_resolve(t->c, r, &to, t->a, &d));
+		route_address(&d, names_find(t->names,
+		    slice_str(cases[i].leg)), &to, t->c, &out);
+		assert_string_equal(strbuf_cstr(&out), cases[i].address);
+		strbuf_fini(&out);
+	}
+	table_close(r);
+	table_tmp_free(t);
+}
+
+static void a_key_of_the_log_leads_to_the_hash_of_the_queue(void **state)
+{
+	static const struct {
+		const char *key, *base;
+	} cases[] = {
+	    {"ann@example.com", "ann@example.com"},
+	    {"ann+vip@example.com", "ann@example.com"},
+	    {"a+b@xn--bcher-kva.example", "a+b@xn--bcher-kva.example"},
+	    {"x+y@nowhere.example", "x+y@nowhere.example"},
+	    {"@example.com", NULL},
+	    {"@", NULL},
+	};
+	struct table_tmp *t = table_tmp_new(*state);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf out;
+
+		strbuf_init(&out, ADDR_MAX);
+		assert_int_equal(route_base(t->c, slice_str(cases[i].key),
+				     &out), cases[i].base != NULL);
+		if (cases[i].base != NULL)
+			assert_string_equal(strbuf_cstr(&out), cases[i].base);
+		strbuf_fini(&out);
+	}
+	table_tmp_free(t);
+}
+
+/* ---- answers of legs -------------------------------------------------- */
+
+/* clang-format off */
+static const struct {
+	int code;
+	const char *enh, *stage, *text;
+	enum reply_class class;
+	enum outcome outcome;
+} answers[] = {
+	{ 250, "2.1.5",  "body",     "Ok",                 CLASS_NONE,          OUT_DELIVERED },
+	{   0, "",       "connect",  "refused",            CLASS_NETWORK,       OUT_DEFERRED  },
+	{ 421, "4.3.2",  "greeting", "busy",               CLASS_NETWORK,       OUT_DEFERRED  },
+	{ 421, "4.7.0",  "greeting", "rate",               CLASS_THROTTLE,      OUT_DEFERRED  },
+	{ 421, "4.3.2",  "rcpt",     "busy",               CLASS_THROTTLE,      OUT_DEFERRED  },
+	{ 554, "",       "greeting", "No SMTP here",       CLASS_CONFIGURATION, OUT_DEFERRED  },
+	{ 530, "5.7.0",  "mail",     "STARTTLS first",     CLASS_CONFIGURATION, OUT_DEFERRED  },
+	{ 535, "5.7.3",  "mail",     "not authenticated",  CLASS_CONFIGURATION, OUT_DEFERRED  },
+	{ 554, "5.7.1",  "rcpt",     "Relay access denied", CLASS_CONFIGURATION, OUT_DEFERRED },
+	{ 550, "5.7.1",  "rcpt",     "unable to RELAY",    CLASS_CONFIGURATION, OUT_DEFERRED  },
+	{ 550, "5.7.1",  "body",     "Spam, by a relay",   CLASS_MESSAGE,       OUT_FAILED    },
+	{ 452, "4.5.3",  "rcpt",     "Too many",           CLASS_SPLIT,         OUT_DEFERRED  },
+	{ 452, "",       "rcpt",     "Too many recipients", CLASS_SPLIT,        OUT_DEFERRED  },
+	{ 452, "4.2.2",  "rcpt",     "full",               CLASS_MAILBOX,       OUT_DEFERRED  },
+	{ 552, "5.2.2",  "rcpt",     "full",               CLASS_MAILBOX,       OUT_DEFERRED  },
+	{ 452, "4.3.1",  "body",     "no space",           CLASS_THROTTLE,      OUT_DEFERRED  },
+	{ 550, "5.1.1",  "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
+	{ 550, "5.1.10", "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
+	{ 550, "5.4.1",  "rcpt",     "denied",             CLASS_RECIPIENT,     OUT_FAILED    },
+	{ 550, "",       "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
+	{ 550, "",       "body",     "no",                 CLASS_MESSAGE,       OUT_FAILED    },
+	{ 554, "5.6.0",  "body",     "no",                 CLASS_MESSAGE,       OUT_FAILED    },
+	{ 554, "5.4.6",  "body",     "loop",               CLASS_LOOP,          OUT_FAILED    },
+	{ 503, "5.5.1",  "mail",     "order",              CLASS_CONFIGURATION, OUT_DEFERRED  },
+	{ 451, "4.3.0",  "rcpt",     "later",              CLASS_NONE,          OUT_DEFERRED  },
+	{ 399, "",       "rcpt",     "?",                  CLASS_NETWORK,       OUT_DEFERRED  },
+};
+/* clang-format on */
+
+static void an_answer_is_classed_by_code_enhanced_code_and_stage(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		struct result r = {.code = answers[i].code,
+			.stage = answers[i].stage, .text = answers[i].text};
+
+		snprintf(r.enh, sizeof(r.enh), "%s", answers[i].enh);
+		print_message("%d %s %s\n", r.code, r.enh, r.text);
+		reply_classify(i % 2 == 0 ? "generic" : "no-such-profile", &r);
+		assert_int_equal(r.class, answers[i].class);
+		assert_int_equal(r.outcome, answers[i].outcome);
+	}
+}
+
+static void what_our_side_concluded_stays(void **state)
+{
+	struct result r = {.outcome = OUT_UNTRIED};
+
+	(void)state;
+	reply_classify("generic", &r);
+	assert_int_equal(r.outcome, OUT_UNTRIED);
+	r = (struct result){.outcome = OUT_DEFERRED,
+	    .class = CLASS_CONFIGURATION};
+	reply_classify("generic", &r);
+	assert_int_equal(r.class, CLASS_CONFIGURATION);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_recipient_is_decided_by_the_row_that_is_his),
+	    cmocka_unit_test(without_a_table_nobody_is_decided_by_accident),
+	    cmocka_unit_test(each_leg_is_told_the_address_that_it_knows),
+	    cmocka_unit_test(a_key_of_the_log_leads_to_the_hash_of_the_queue),
+	    cmocka_unit_test(
+		an_answer_is_classed_by_code_enhanced_code_and_stage),
+	    cmocka_unit_test(what_our_side_concluded_stays),
+	};
+
+	return cmocka_run_group_tests(tests, conf_tmp_setup,
+	    conf_tmp_teardown);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The cutover table: making it, opening it, reading it, and what is said
+ * when that can not be.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "relay/base/mem.h"
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/table_tmp.h"
+
+static void a_new_table_has_the_domains_of_the_configuration(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct table_row row = table_tmp_get(t, "@example.com");
+	struct stat st;
+
+	assert_true(row.found);
+	assert_string_equal(row.route_text, "legacy");
+	assert_int_equal(row.route.kind, ROUTE_LEGS);
+	assert_int_equal(row.route.leg[0],
+	    names_find(t->names, SLICE("legacy")));
+	assert_int_equal(row.change, 1);
+	assert_false(table_tmp_get(t, "@bare.example").found);
+	assert_int_equal(stat(t->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
+	table_tmp_free(t);
+}
+
+static void a_domain_is_seeded_once(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct change_how how = {.as_of = -1};
+	struct change *ch = table_tmp_change(t);
+	struct error err;
+
+	table_tmp_route(t, "@reject.example", "cloud");
+	assert_int_equal(change_delete(ch, SLICE("@example.com"), &err), 0);
+	table_tmp_commit(ch, &how);
+	assert_int_equal(table_prepare(t->path, t->c, "test", &err), 0);
+	assert_false(table_tmp_get(t, "@example.com").found);
+	assert_string_equal(table_tmp_get(t, "@reject.example").route_text,
+	    "cloud");
+	table_tmp_free(t);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void expect_refused(struct table_tmp *t, const char *path,
+    const char *why)
+{
+	struct error err = {0};
+	struct table *r = table_open(path, t->names, &err);
+	struct change *ch;
+
+	print_message("%s\n", err.text);
+	assert_null(r);
+	assert_non_null(strstr(err.text, why));
+	memset(&err, 0, sizeof(err));
+	ch = change_open(path, t->c, &err);
+	assert_null(ch);
+	assert_non_null(strstr(err.text, why));
+	assert_null(strchr(err.text, '\n'));
+}
+
+static void a_file_that_is_no_table_is_refused_in_one_sentence(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	char path[320];
+
+	snprintf(path, sizeof(path), "%s/none", (char *)*state);
+	expect_refused(t, path, "does not exist");
+	write_file(path, "This is a text, and a rather long one at that, so "
+	    "that nobody takes it for the head of a database of any kind.");
+	expect_refused(t, path, "not an SQLite database");
+	unlink(path);
+	run_sql(path, "CREATE TABLE x(y)");
+	expect_refused(t, path, "not a cutover table of Posthouse");
+	unlink(path);
+	run_sql(path, "PRAGMA application_id = 1346925680;"
+	    "PRAGMA user_version = 7; CREATE TABLE x(y)");
+	expect_refused(t, path, "format 7");
+	unlink(path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	expect_refused(t, path, path);
+	rmdir(path);
+	table_tmp_free(t);
+}
+
+static void a_table_whose_rows_make_no_sense_gives_no_route(void **state)
+{
+	static const char *const routes[] = {"", "+", "legacy+",
+		"a+b+c+d+e+f+g+h+i",
+		"a-leg-whose-name-is-far-too-long-to-be-one"};
+	struct table_tmp *t = table_tmp_new(*state);
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		char sql[200];
+
+		snprintf(sql, sizeof(sql), "UPDATE route SET route = '%s' "
+		    "WHERE address = '@example.com'", routes[i]);
+		run_sql(t->path, sql);
+		assert_int_equal(table_tmp_get(t, "@example.com").route.kind,
+		    ROUTE_NONE);
+	}
+	run_sql(t->path, "UPDATE route SET route = 'gone', tags = x'00ff', "
+	    "addresses = 'nonsense'");
+	assert_int_equal(table_tmp_get(t, "@example.com").route.kind,
+	    ROUTE_GONE);
+	assert_int_equal(table_tmp_get(t, "@example.com").addresses, 0);
+	table_tmp_free(t);
+}
+
+struct seen {
+	char text[400];
+};
+
+static void see(void *arg, uint64_t change, struct slice key)
+{
+	struct seen *s = arg;
+	size_t n = strlen(s->text);
+
+	snprintf(s->text + n, sizeof(s->text) - n, "%d:%.*s ", (int)change,
+	    (int)key.n, key.p);
+}
+
+static void the_log_is_read_by_cursor_in_slices(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct change_row row = {.route = "cloud", .held = -1};
+	struct change_how how = {.create = true, .as_of = -1};
+	struct change *ch = table_tmp_change(t);
+	struct seen s = {""};
+	struct error err;
+	struct table *r;
+
+	assert_int_equal(change_set(ch, SLICE("b@example.com"), &row, &err), 0);
+	assert_int_equal(change_set(ch, SLICE("a@example.com"), &row, &err), 0);
+	assert_int_equal(table_tmp_commit(ch, &how).change, 2);
+	assert_int_equal(table_tmp_route(t, "a@example.com", "legacy"), 3);
+	r = table_open(t->path, t->names, &err);
+	assert_non_null(r);
+	assert_int_equal(table_log(r, 1, NULL, 2, see, &s, &err), 2);
+	assert_string_equal(s.text, "2:a@example.com 2:b@example.com ");
+	s.text[0] = '\0';
+	assert_int_equal(table_log(r, 2, "a@example.com", 9, see, &s, &err),
+	    2);
+	assert_string_equal(s.text, "2:b@example.com 3:a@example.com ");
+	assert_int_equal(table_log(r, 3, NULL, 9, see, &s, &err), 0);
+	table_close(r);
+	table_tmp_free(t);
+}
+
+static void a_transaction_sees_one_state_and_the_next_the_change(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct error err;
+	struct table_row row;
+	struct table *r = table_open(t->path, t->names, &err);
+	int64_t version;
+
+	assert_non_null(r);
+	version = table_data_version(r);
+	assert_int_equal(table_begin(r, &err), 0);
+	assert_int_equal(table_change(r, &err), 1);
+	table_tmp_route(t, "ann@example.com", "cloud");
+	assert_int_equal(table_change(r, &err), 1);
+	assert_int_equal(table_get(r, SLICE("ann@example.com"), t->a, &row,
+			     &err), 0);
+	table_end(r);
+	assert_int_not_equal(table_data_version(r), version);
+	assert_int_equal(table_begin(r, &err), 0);
+	assert_int_equal(table_change(r, &err), 2);
+	assert_int_equal(table_get(r, SLICE("ann@example.com"), t->a, &row,
+			     &err), 1);
+	table_end(r);
+	table_close(r);
+	table_tmp_free(t);
+}
+
+static void a_row_is_found_by_what_a_leg_calls_it(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct change_row row = {.route = "legacy", .held = -1,
+		.addresses = "cloud=Ann.X@Tenant.example"};
+	struct table_row got;
+	const char *key = "";
+	struct error err;
+	struct table *r;
+	int cloud = names_find(t->names, SLICE("cloud"));
+
+	table_tmp_set(t, "ann@example.com", &row);
+	r = table_open(t->path, t->names, &err);
+	assert_non_null(r);
+	assert_int_equal(table_reverse(r, SLICE("ann.x@tenant.example"), cloud,
+			     t->a, &got, &key, &err), 1);
+	assert_string_equal(key, "ann@example.com");
+	assert_string_equal(got.address[0].address, "Ann.X@Tenant.example");
+	assert_int_equal(table_reverse(r, SLICE("ann.x@tenant.example"), 0,
+			     t->a, &got, &key, &err), 0);
+	row.addresses = "cloud=";
+	table_tmp_set(t, "ann@example.com", &row);
+	assert_int_equal(table_reverse(r, SLICE("ann.x@tenant.example"), cloud,
+			     t->a, &got, &key, &err), 0);
+	table_close(r);
+	table_tmp_free(t);
+}
+
+static void a_backup_is_a_table_and_a_moved_file_is_noticed(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	char copy[320];
+	struct error err;
+	struct table *r, *b;
+
+	snprintf(copy, sizeof(copy), "%s/copy", (char *)*state);
+	r = table_open(t->path, t->names, &err);
+	assert_non_null(r);
+	assert_int_equal(table_change(r, &err), 1);
+	assert_int_equal(table_backup(t->path, copy, &err), 0);
+	assert_int_equal(table_backup(t->path, copy, &err), -1);
+	assert_non_null(strstr(err.text, "File exists"));
+	b = table_open(copy, t->names, &err);
+	assert_non_null(b);
+	assert_int_equal(table_change(b, &err), 1);
+	table_close(b);
+	assert_false(table_moved(r));
+	assert_int_equal(rename(copy, t->path), 0);
+	assert_true(table_moved(r));
+	table_close(r);
+	table_tmp_free(t);
+}
+
+static void a_checkpoint_empties_the_log_beside_readers(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct error err;
+	struct table *r = table_open(t->path, t->names, &err);
+	struct table_row row;
+
+	assert_non_null(r);
+	assert_int_equal(table_change(r, &err), 1);
+	table_tmp_route(t, "ann@example.com", "cloud");
+	assert_int_equal(table_checkpoint(t->path, &err), 0);
+	assert_int_equal(table_get(r, SLICE("ann@example.com"), t->a, &row,
+			     &err), 1);
+	table_close(r);
+	table_tmp_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_new_table_has_the_domains_of_the_configuration),
+	    cmocka_unit_test(a_domain_is_seeded_once),
+	    cmocka_unit_test(
+		a_file_that_is_no_table_is_refused_in_one_sentence),
+	    cmocka_unit_test(a_table_whose_rows_make_no_sense_gives_no_route),
+	    cmocka_unit_test(the_log_is_read_by_cursor_in_slices),
+	    cmocka_unit_test(
+		a_transaction_sees_one_state_and_the_next_the_change),
+	    cmocka_unit_test(a_row_is_found_by_what_a_leg_calls_it),
+	    cmocka_unit_test(a_backup_is_a_table_and_a_moved_file_is_noticed),
+	    cmocka_unit_test(a_checkpoint_empties_the_log_beside_readers),
+	};
+
+	return cmocka_run_group_tests(tests, conf_tmp_setup,
+	    conf_tmp_teardown);
+}
