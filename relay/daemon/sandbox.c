@@ -164,8 +164,9 @@ static int deny_calls(scmp_filter_ctx ctx)
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(denied); i++) {
 		const struct denied *d = &denied[i];
-		struct scmp_arg_cmp only = SCMP_CMP(d->arg,
-		    SCMP_CMP_MASKED_EQ, d->mask, d->is);
+		struct scmp_arg_cmp only = {.arg = d->arg,
+		    .op = SCMP_CMP_MASKED_EQ, .datum_a = d->mask,
+		    .datum_b = d->is};
 
 		if (sandbox_sanitized && d->unless == UNLESS_SANITIZED)
 			continue;
@@ -183,16 +184,22 @@ static bool family_wanted(int family)
 	return false;
 }
 
+static int deny_socket(scmp_filter_ctx ctx, enum scmp_compare op, int family)
+{
+	struct scmp_arg_cmp of = {.arg = 0, .op = op,
+	    .datum_a = (scmp_datum_t)family};
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT),
+	    SCMP_SYS(socket), 1, &of);
+}
+
 static int deny_families(scmp_filter_ctx ctx)
 {
-	const uint32_t no = SCMP_ACT_ERRNO(EAFNOSUPPORT);
-	int rc = seccomp_rule_add(ctx, no, SCMP_SYS(socket), 1,
-	    SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+	int rc = deny_socket(ctx, SCMP_CMP_GT, AF_NETLINK);
 
 	for (int i = 0; rc == 0 && i <= AF_NETLINK; i++)
 		if (!family_wanted(i))
-			rc = seccomp_rule_add(ctx, no, SCMP_SYS(socket), 1,
-			    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)i));
+			rc = deny_socket(ctx, SCMP_CMP_EQ, i);
 	return rc;
 }
 
