@@ -446,13 +446,14 @@ static void only_what_mail_needs_is_left(void **state)
 
 static void without_a_sandbox_nothing_is_refused(void **state)
 {
-	struct conf *c = conf();
 	pid_t pid = fork();
 	int status;
 
 	(void)state;
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		struct conf *c = conf();
+
 		c->sandbox = false;
 		sandbox_enter(c);
 		_exit(create_outside() != 0 || become_two() != 0);
