@@ -57,6 +57,7 @@ uint64_t change_staged(const struct change *ch);
 
 struct change_how {
 	bool create;	/* rows that do not exist are made; else refused */
+	bool inherit;	/* … with the route of their domain's row */
 	bool mailboxes; /* with all addresses of their mailboxes */
 	bool replace;	/* address rows that are not staged are deleted */
 	bool seed;	/* the domains staged are seeded now */

@@ -163,6 +163,8 @@ static int complete(struct change *ch, const struct change_how *how,
 		return -1;
 	if (how->mailboxes && widen(ch, CS_MAILBOXES, err) < 0)
 		return -1;
+	if (how->inherit && run(ch, CS_INHERIT, 0, err) < 0)
+		return -1;
 	if ((how->create ? check_routes_given(ch, err)
 			 : check_missing(ch, err)) < 0)
 		return -1;

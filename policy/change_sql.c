@@ -101,6 +101,12 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "CROSS JOIN main.route a ON a.address = s.address "
 	    "CROSS JOIN main.route b ON b.mailbox = a.mailbox "
 	    "WHERE a.mailbox <> '' AND b.mailbox <> ''",
+	[CS_INHERIT] = "UPDATE stage SET route = (SELECT d.route "
+	    "FROM main.route d WHERE d.address = "
+	    "substr(stage.address, instr(stage.address, '@'))) "
+	    "WHERE route IS NULL AND NOT gone "
+	    "AND substr(address, 1, 1) <> '@' AND NOT EXISTS "
+	    "(SELECT 1 FROM main.route r WHERE r.address = stage.address)",
 	[CS_MISSING] = "SELECT count(*), min(s.address) FROM stage s "
 	    "LEFT JOIN main.route r ON r.address = s.address "
 	    "WHERE r.address IS NULL",

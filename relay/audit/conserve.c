@@ -267,8 +267,7 @@ static bool told(const struct count *c, size_t n)
 	return false;
 }
 
-static void tell_lost(struct count *c,
-    void (*lost)(void *arg, uint64_t id, const char *to), void *arg)
+static void tell_lost(struct count *c)
 {
 	for (size_t i = 0; i < c->suspects; i++) {
 		const struct suspect *s = &c->suspect[i];
@@ -276,13 +275,12 @@ static void tell_lost(struct count *c,
 		if (stands(s) || told(c, i))
 			continue;
 		c->out->lost++;
-		lost(arg, s->id, s->to);
+		c->out->on_lost(c->out->arg, s->id, s->to);
 	}
 }
 
-int conserve_run(const char *dir, struct names *names,
-    void (*lost)(void *arg, uint64_t id, const char *to), void *arg,
-    struct conserve *out, struct error *err)
+int conserve_run(const char *dir, struct names *names, struct conserve *out,
+    struct error *err)
 {
 	struct count c = {.dir = dir, .names = names, .out = out,
 	    .a = arena_new()};
@@ -290,7 +288,7 @@ int conserve_run(const char *dir, struct names *names,
 	size_t n = 0;
 	int rc;
 
-	*out = (struct conserve){.lost = 0};
+	*out = (struct conserve){.on_lost = out->on_lost, .arg = out->arg};
 	map_init(&c.live);
 	rc = hour_list(dir, &hour, &n, err);
 	c.first_hour = n > 0 ? hour[0] : 0;
@@ -300,7 +298,7 @@ int conserve_run(const char *dir, struct names *names,
 		rc = each_file(&c, hour, n, check_suspects, err);
 	if (rc == 0) {
 		balance(&c);
-		tell_lost(&c, lost, arg);
+		tell_lost(&c);
 	}
 	map_fini(&c.live);
 	mem_free(hour);

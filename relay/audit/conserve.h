@@ -19,16 +19,19 @@ struct conserve_leg {
 };
 
 struct conserve {
+	/* Asked: is told of each (message, recipient) without a delivery
+	 * that stands. */
+	void (*on_lost)(void *arg, uint64_t id, const char *to);
+	void *arg;
+	/* Filled: */
 	struct conserve_leg leg[NAMES_MAX]; /* by number in names */
 	uint64_t messages, recipients;
 	uint64_t skipped; /* audit.gap rows: records never came in */
 	uint64_t lost;	  /* recipients without a delivery that stands */
 };
 
-/* `lost` is told of each (message, recipient) whose deliveries were all
- * superseded. 0, or -1 when the index cannot be read. */
-int conserve_run(const char *dir, struct names *names,
-    void (*lost)(void *arg, uint64_t id, const char *to), void *arg,
-    struct conserve *out, struct error *err) PH_CHECK;
+/* 0, or -1 when the index cannot be read. */
+int conserve_run(const char *dir, struct names *names, struct conserve *out,
+    struct error *err) PH_CHECK;
 
 #endif

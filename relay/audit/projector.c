@@ -369,6 +369,7 @@ struct projector *projector_open_on(const struct conf *c,
 	p->hours =
 	    hours_open(c->audit.path, c->node, clock_wall_us(clock), err);
 	if (p->hours == NULL || eventlog_open(&p->log, err) != 0) {
+		in->close(in->arg);
 		projector_close(p);
 		return NULL;
 	}
@@ -382,11 +383,9 @@ void projector_close(struct projector *p)
 {
 	if (p == NULL)
 		return;
-	if (p->opened && projector_flush(p) != 0)
-		log_warn("audit.unfinished");
+	projector_stop(p);
 	take_reset(p);
 	mem_free(p->group.about);
-	p->in.close(p->in.arg);
 	book_fini(&p->book);
 	eventlog_fini(&p->log);
 	hours_close(p->hours);

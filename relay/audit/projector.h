@@ -34,11 +34,11 @@ struct projector;
  * Between spool_open() and spool_run(). Leg numbers are those of `names`. */
 struct projector *projector_open(const struct conf *c, struct spool *s,
     struct names *names, const struct clock *clock, struct error *err) PH_CHECK;
-/* The same on any input; `in` is copied. */
+/* The same on any input; `in` is copied and closed in any case. */
 struct projector *projector_open_on(const struct conf *c,
     const struct projector_input *in, struct names *names,
     const struct clock *clock, struct error *err) PH_CHECK;
-/* Takes in what was read so far, then closes. NULL is fine. */
+/* After spool_close(), which still rings our mailbox; NULL is fine. */
 void projector_close(struct projector *p);
 
 /* Reads at most a slice of what is there, commits when due. Returns ms until
@@ -62,8 +62,10 @@ struct projector_stats {
 };
 void projector_stats(struct projector *p, struct projector_stats *out);
 
-/* The thread: after spool_run(); stop it before spool_close(). */
+/* The thread: after spool_run(). */
 int projector_run(struct projector *p, struct error *err) PH_CHECK;
+/* Before spool_close(), with or without a thread: ends it, takes in what is
+ * there and lets go of the spool. */
 void projector_stop(struct projector *p);
 
 #endif

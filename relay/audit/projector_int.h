@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What projector.c (when), take.c (what) and feed.c (from where, on which
- * thread) share.
+ * What projector.c (when), take.c (what), feed.c (from where) and thread.c
+ * share.
  */
 #ifndef RELAY_AUDIT_PROJECTOR_INT_H
 #define RELAY_AUDIT_PROJECTOR_INT_H
@@ -62,7 +62,7 @@ struct projector {
 	_Atomic bool failing;
 	_Atomic int64_t oldest_us; /* 0: all is committed */
 
-	/* feed.c */
+	/* thread.c */
 	struct mailbox box;   /* rung after each sync              */
 	struct mailbox pause; /* rung by projector_stop() alone    */
 	pthread_t thread;

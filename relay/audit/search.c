@@ -426,8 +426,8 @@ static void give(struct run *r, void (*fn)(void *arg, struct slice object),
 	}
 }
 
-int search_run(const char *dir, const struct search *q,
-    void (*fn)(void *arg, struct slice object), void *arg, bool *more_out,
+int search_run(const char *dir, struct search *q,
+    void (*fn)(void *arg, struct slice object), void *arg,
     struct error *err)
 {
 	struct run r = {.q = q, .dir = dir, .a = arena_new(),
@@ -449,7 +449,7 @@ int search_run(const char *dir, const struct search *q,
 		rc = error_set(err, "too much was found: ask for less");
 	if (rc == 0)
 		give(&r, fn, arg);
-	*more_out = r.more;
+	q->more = r.more;
 	map_fini(&r.map);
 	strbuf_fini(&r.text);
 	mem_free(r.hour);

@@ -19,12 +19,13 @@ struct search {
 	const char *message_id, *from, *to, *client; /* NULL: any */
 	int64_t since_us, until_us; /* 0: no limit */
 	unsigned limit; /* messages at most, newest news first; 0: 1,000 */
+	bool more;	/* filled: there were more than the limit */
 };
 
-/* Gives each event as a JSON object, oldest first. *more_out: there were more
- * messages than the limit. 0, or -1 when the index cannot be read. */
-int search_run(const char *dir, const struct search *q,
-    void (*fn)(void *arg, struct slice object), void *arg, bool *more_out,
+/* Gives each event as a JSON object, oldest first. 0, or -1 when the index
+ * cannot be read. */
+int search_run(const char *dir, struct search *q,
+    void (*fn)(void *arg, struct slice object), void *arg,
     struct error *err) PH_CHECK;
 
 #endif

@@ -86,8 +86,9 @@ static int count_once(struct verifying *v, const struct conf *conf)
 {
 	struct error err;
 
-	if (conserve_run(conf->audit.path, v->c->names, on_lost, v, &v->count,
-		&err) != 0)
+	v->count.on_lost = on_lost;
+	v->count.arg = v;
+	if (conserve_run(conf->audit.path, v->c->names, &v->count, &err) != 0)
 		return cli_fail(v->c, "%s", err.text);
 	return CLI_DONE;
 }

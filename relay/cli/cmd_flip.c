@@ -159,6 +159,7 @@ static int make(struct cli *c, const struct choice *choice,
 {
 	struct change_how how = {
 	    .create = cli_flag(c, "create"),
+	    .inherit = cli_flag(c, "create") && row->route == NULL,
 	    .mailboxes = !cli_flag(c, "only-address"),
 	    .as_of = -1,
 	};
@@ -293,6 +294,14 @@ static const struct cli_option flip_options[] = {
 
 static const struct cli_option hold_options[] = {
 	CHOICE,
+	{"create", NULL, "Makes rows, with the route of their domain, for "
+	    "addresses that have none."},
+	{"wait", NULL, "Returns when nothing for them is under way."},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_option release_options[] = {
+	CHOICE,
 	{"wait", NULL, "Returns when nothing for them is under way."},
 	{NULL, NULL, NULL},
 };
@@ -349,7 +358,7 @@ const struct cli_command cmd_flip[] = {
 	    .summary = "Lets held mail go, oldest first, by the route as it "
 		       "is now",
 	    .example = "posthouse release ann@example.com",
-	    .options = hold_options,
+	    .options = release_options,
 	    .max_args = -1,
 	    .run = run_release,
 	},

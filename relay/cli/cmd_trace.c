@@ -100,7 +100,6 @@ static int run_trace(struct cli *c)
 	struct search q = {.id = 0};
 	struct conf *conf;
 	struct error err = {0};
-	bool more = false;
 	int code = read_query(c, &q);
 
 	if (code != CLI_DONE)
@@ -108,9 +107,9 @@ static int run_trace(struct cli *c)
 	conf = cli_conf(c);
 	if (conf == NULL)
 		return CLI_NO;
-	if (search_run(conf->audit.path, &q, on_event, &t, &more, &err) != 0)
+	if (search_run(conf->audit.path, &q, on_event, &t, &err) != 0)
 		return cli_fail(c, "%s", err.text);
-	if (more)
+	if (q.more)
 		fprintf(stderr, "posthouse: there are more messages; narrow "
 				"the search or raise --limit\n");
 	if (t.shown == 0 && !c->json)

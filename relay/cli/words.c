@@ -49,7 +49,7 @@ static void add_client(struct strbuf *out, const json_t *e)
 static void say_accepted(const json_t *e, struct strbuf *out)
 {
 	if (text(e, "listen")[0] == '\0') {
-		strbuf_adds(out, "made here: a notification");
+		strbuf_adds(out, "a notification of our own");
 	} else {
 		strbuf_adds(out, "accepted from ");
 		add_client(out, e);

@@ -289,8 +289,8 @@ void app_stop(struct app *a)
 	follow_stop(a->follow);
 	settle_stop(a->settle);
 	projector_stop(a->projector);
+	spool_close(a->spool); /* rings the projector's bell a last time */
 	projector_close(a->projector);
-	spool_close(a->spool);
 	follow_free(a->follow);
 	settle_free(a->settle);
 	acceptor_free(a->acceptor);

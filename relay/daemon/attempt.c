@@ -84,11 +84,14 @@ bool attempt_pinned(const struct conf *c, const struct envelope *e,
 	return !ours;
 }
 
-static bool names_leg(const struct decision *d, int leg, enum role role)
+/* The other role is right when the routes were asked at this change already:
+ * where a primary is over, the leg that is first by now gets a copy. */
+static bool names_leg(const struct decision *d, const struct attempt *at)
 {
 	for (unsigned i = 0; i < d->route.legs; i++)
-		if (d->route.leg[i] == leg)
-			return (i == 0 ? ROLE_PRIMARY : ROLE_COPY) == role;
+		if (d->route.leg[i] == at->leg)
+			return (i == 0 ? ROLE_PRIMARY : ROLE_COPY) ==
+				   at->role || at->planned >= d->change;
 	return false;
 }
 
@@ -128,7 +131,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	    d.change < atomic_load(&at->w->app->change_floor))
 		return WHERE_UNKNOWN;
 	at->change = d.change;
-	if (d.held || !names_leg(&d, at->leg, at->role))
+	if (d.held || !names_leg(&d, at))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
 	route_address(&d, at->leg, &to, c, &address);

@@ -19,7 +19,9 @@ struct attempt {
 	enum role role;
 	bool slot;	   /* a slot of the ledger is ours */
 	int64_t since_ms;  /* waiting since */
-	uint64_t change;
+	uint64_t planned;  /* its deliveries are what the routes made of
+			    * them at this change, or at a later one */
+	uint64_t change;   /* … and this is the table's, when looked up */
 	struct job_row *row; /* in arena */
 	unsigned n;
 	struct client_request req;

@@ -73,12 +73,17 @@ static void fresh_group(struct worker *w, struct mail *m, unsigned first)
 	struct attempt *at =
 	    attempt_new(w, m, f->leg, f->role, m->deliveries);
 
-	for (unsigned i = first; i < m->deliveries; i++)
-		if (m->delivery[i].leg == f->leg &&
-		    m->delivery[i].role == f->role &&
-		    m->delivery[i].state == D_QUEUED)
-			at->row[at->n++] = (struct job_row){
-			    i, m->delivery[i].rcpt, m->delivery[i].flags};
+	at->planned = f->change;
+	for (unsigned i = first; i < m->deliveries; i++) {
+		const struct spool_delivery *d = &m->delivery[i];
+
+		if (d->leg != f->leg || d->role != f->role ||
+		    d->state != D_QUEUED)
+			continue;
+		at->row[at->n++] = (struct job_row){i, d->rcpt, d->flags};
+		if (d->change < at->planned)
+			at->planned = d->change;
+	}
 	if (can_send(w, f->leg))
 		at->content = mail_source(m);
 	/* No bytes in memory, or a leg that takes nothing: the queue's. */
@@ -108,6 +113,7 @@ static void fetch(struct worker *w, struct job_letter *j, bool want_body)
 	struct spool_fetch *f = spool_fetch_new(j->id, &w->box, W_FETCHED);
 
 	f->want_body = want_body;
+	f->lane = (unsigned)w->index;
 	f->arg = j;
 	spool_fetch_post(w->app->spool, f);
 }
@@ -177,6 +183,7 @@ static void job_fetched(struct worker *w, struct job_letter *j,
 	for (unsigned i = 0; i < j->n; i++)
 		if (j->row[i].rcpt < m->env.rcpts)
 			at->row[at->n++] = j->row[i];
+	at->planned = j->change;
 	at->slot = j->slot;
 	at->live = live_ref(w->live);
 	if (j->kind != JOB_ATTEMPT)

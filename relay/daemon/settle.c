@@ -520,6 +520,7 @@ static void queue_start(void *arg, int worker, const struct queue_job *job)
 	j->kind = job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
 	j->leg = job->leg;
 	j->role = job->role;
+	j->change = job->change;
 	j->slot = job->slot;
 	settle_send_job(s, worker, j);
 }

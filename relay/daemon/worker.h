@@ -41,6 +41,7 @@ struct job_letter {
 	uint64_t id;
 	int leg;
 	enum role role;
+	uint64_t change; /* as in struct queue_job */
 	bool slot; /* a slot of the ledger comes along */
 	const char *who, *reason; /* of JOB_BOUNCE; owned by the letter */
 	unsigned n;

@@ -43,6 +43,7 @@ struct queue_job {
 	enum role role;
 	const uint32_t *number;
 	unsigned n;
+	uint64_t change; /* all their routes are those of it, or later ones */
 	bool expired; /* over its lifetime: no attempt, to be ended (D10) */
 	bool slot;    /* a slot was taken for it and goes along */
 };

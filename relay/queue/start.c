@@ -54,7 +54,8 @@ static void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 	const struct message *m = message_at(q, first->msg);
 	bool expired = retry_expired(q, first);
 	struct queue_job job = {.id = m->id, .leg = (int)first->leg,
-	    .role = (enum role)first->role, .expired = expired, .slot = slot};
+	    .role = (enum role)first->role, .change = UINT64_MAX,
+	    .expired = expired, .slot = slot};
 
 	for (uint32_t i = m->first; i != 0; i = delivery_at(q, i)->sibling) {
 		const struct delivery *d = delivery_at(q, i);
@@ -64,6 +65,8 @@ static void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 			continue;
 		job_add(q, job.n++, d->number);
 		place_claim(q, i);
+		if (d->change < job.change)
+			job.change = d->change;
 	}
 	job.number = q->job;
 	q->config.ops->start(q->config.arg, worker, &job);

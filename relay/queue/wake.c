@@ -143,8 +143,10 @@ bool older_waits(const struct queue *q, uint32_t n)
 
 		o = delivery_at(q, at);
 		m = message_at(q, o->msg);
+		/* Not by the state of this one: what took its place may stand
+		 * before us in the chain. */
 		if (o->hash == d->hash && m->resolve != RESOLVE_NONE &&
-		    m->id < id && dstate_open(o->state))
+		    m->id < id && m->live != 0)
 			return true;
 		at = o->chain_next;
 	}

@@ -167,8 +167,8 @@ struct version *version_dup(const struct version *v, unsigned n)
 
 	memcpy(w, v, sizeof(*v) + v->n * sizeof(v->d[0]));
 	w->n = v->n;
-	if (v->bulks > 0)
-		w->bulk = mem_dup(v->bulk, v->bulks * sizeof(v->bulk[0]));
+	w->bulk = v->bulks == 0 ? NULL :
+	    mem_dup(v->bulk, v->bulks * sizeof(v->bulk[0]));
 	return w;
 }
 

@@ -275,7 +275,9 @@ static void sync_failed(struct spool *s, int no, int64_t now_ms)
 			  "mail goes out"));
 	undo(s);
 	refuse_drafts(&j->batch_drafts, SPOOL_FAILED);
-	j->dead = atomic_exchange(&s->sync_failed, true);
+	atomic_store(&s->sync_failed, true);
+	j->dead = j->lost_one;
+	j->lost_one = true;
 	put_back(s, &j->batch_ops, SPOOL_STORED, now_ms);
 	seal(s);
 }

@@ -97,7 +97,8 @@ static int parse(struct spool *s, struct slice text, struct error *err)
 		s->key.secret[i] = unpack_u8(&u);
 	if (unpack_u64(&u) != key_sum(body) || !unpack_end(&u) ||
 	    s->key.segment_bytes % BLOCK != 0 ||
-	    s->key.segment_bytes < SEGMENT_MIN)
+	    s->key.segment_bytes < SEGMENT_MIN ||
+	    s->key.segment_bytes > SEGMENT_MAX)
 		return error_set(err, "%s/spool.key is damaged", s->path);
 	return 0;
 }
@@ -117,6 +118,8 @@ static void draw(struct spool *s, struct strbuf *out)
 	s->key.segment_bytes = s->c.segment_bytes / BLOCK * BLOCK;
 	if (s->key.segment_bytes < SEGMENT_MIN)
 		s->key.segment_bytes = SEGMENT_MIN;
+	if (s->key.segment_bytes > SEGMENT_MAX)
+		s->key.segment_bytes = SEGMENT_MAX;
 	rng->fill(rng, s->key.secret, SUM_KEY);
 	strbuf_addsl(out, magic);
 	strbuf_addf(out, "%d\n", FORMAT_VERSION);

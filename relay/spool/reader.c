@@ -131,7 +131,7 @@ void spool_fetch_free(struct spool_fetch *f)
 void spool_fetch_post(struct spool *s, struct spool_fetch *f)
 {
 	f->letter.kind = POST_FETCH;
-	mailbox_post(&s->reader[f->id % READERS].in, &f->letter);
+	mailbox_post(&s->reader[f->lane % READERS].in, &f->letter);
 }
 
 static void pin_details(struct spool *s, const struct version *v, int by)

@@ -346,8 +346,9 @@ static void replay_record(struct recovery *r, struct segment *seg,
 	}
 }
 
+/* `named`: what is no record here was named already. */
 static void replay_range(struct recovery *r, struct segment *seg,
-    struct scan_range range)
+    struct scan_range range, bool named)
 {
 	struct scan_record rec;
 	uint64_t from = range.at;
@@ -355,10 +356,10 @@ static void replay_range(struct recovery *r, struct segment *seg,
 
 	r->clean = false;
 	while ((rc = scan_record(&r->sc, &range, &rec)) != 0) {
-		if (rc < 0)
+		if (rc < 0 && !named)
 			damage_at(r, seg, from, range.at,
 			    "bytes that are no record");
-		else
+		else if (rc > 0)
 			replay_record(r, seg, &rec);
 		from = range.at;
 	}
@@ -426,7 +427,7 @@ static void replay_batch(struct recovery *r, struct segment *seg,
 		index_mark_uncertain(r->s);
 	if (h->number == 0)
 		seg->first_us = h->time_us;
-	replay_range(r, seg, scan_range_of(off, h));
+	replay_range(r, seg, scan_range_of(off, h), false);
 	seg->end = off + batch_span(h);
 	seg->batches = h->number + 1;
 }
@@ -446,7 +447,7 @@ static uint64_t cross_gap(struct recovery *r, struct segment *seg,
 	if (past <= number || past == UINT64_MAX)
 		return 0; /* the tail */
 	damage_at(r, seg, at, to, "a batch whose head cannot be read");
-	replay_range(r, seg, (struct scan_range){at, to, number, past});
+	replay_range(r, seg, (struct scan_range){at, to, number, past}, true);
 	seg->end = to;
 	seg->batches = past;
 	return next;

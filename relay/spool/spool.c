@@ -107,6 +107,7 @@ struct spool *spool_open(const struct spool_config *c,
 		spool_free(s);
 		return NULL;
 	}
+	first_spares(s);
 	return s;
 }
 
@@ -250,7 +251,8 @@ void spool_stats(struct spool *s, struct spool_stats *out)
 	memset(out, 0, sizeof(*out));
 	out->health = health(s);
 	out->spares = atomic_load(&s->spares);
-	out->live_bytes = atomic_load(&s->live_bytes);
+	out->live_bytes =
+	    atomic_load(&s->live_bytes) + atomic_load(&s->bulk_bytes);
 	out->free_bytes = atomic_load(&s->free_bytes);
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < s->segs; i++)

@@ -127,8 +127,10 @@ enum spool_op_flags {
 
 /* Posted by spool_update(); comes back to `to` with `kind`. Owner: caller;
  * it must live until it is back. With to == NULL the spool frees it with
- * mem_free() (allocate by spool_op_new()). Updates apply in order of
- * posting; those for an id that is not live are ignored. */
+ * spool_op_free() (allocate by spool_op_new()). Updates apply in order of
+ * posting; those for an id that is not live are ignored (SPOOL_STORED), but a
+ * group for such an id is refused (SPOOL_FAILED): no second DSN. Details that
+ * no record can hold together are left out, the states never. */
 struct spool_op {
 	struct letter letter;
 	struct mailbox *to;
@@ -179,6 +181,7 @@ struct spool_fetch {
 	void *arg;
 	uint64_t id;
 	bool want_body; /* else `source` is NULL */
+	unsigned lane;	/* those of one lane come back in order */
 	/* filled: */
 	int status;	    /* 0; -1 unknown id or unreadable: see err */
 	struct error err;
@@ -228,7 +231,9 @@ struct spool_start { /* what recovery found */
  * is named), unreadable, read-only, or of another format. A torn tail is
  * normal after a crash and is cut; damage elsewhere is set aside, named, and
  * the rest is served. After an unclean end every open delivery without a
- * recorded attempt is UNC_POSSIBLE. */
+ * recorded attempt is UNC_POSSIBLE. The directory is made if need be; the
+ * size of segments is fixed when the spool is made. Ready for steps and
+ * posts; nothing moves before spool_run(). */
 struct spool *spool_open(const struct spool_config *c,
     const struct spool_recovered *r, struct spool_start *start_out,
     struct error *err) PH_CHECK;
@@ -294,7 +299,9 @@ struct spool_tail;
 /* Only records that are synced. `from` {0,0}: the oldest there is. */
 struct spool_tail *spool_tail_open(struct spool *s, struct spool_pos from);
 void spool_tail_close(struct spool_tail *t);
-/* 1 a record; 0 none for now; -1 a gap: `from` was recycled before it was
+/* Gives accepted, carry, update and note records; the journal's bookkeeping
+ * (facts, totals, marks) is passed over, a group comes as an update and an
+ * accepted. 1 a record; 0 none for now; -1 a gap: `from` was recycled before it was
  * read, the tail now stands at the oldest there is and *skipped_out tells how
  * many generations are missing. */
 int spool_tail_next(struct spool_tail *t, struct spool_record *rec_out,

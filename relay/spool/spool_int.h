@@ -39,6 +39,7 @@ enum {
 	STALL_MS = 2000,
 	CARRY_BYTES = 256 << 10,  /* carried in one batch                   */
 	SEGMENT_MIN = 64 << 10,
+	SEGMENT_MAX = 1 << 30,
 	SPARES_MIN = 3,
 	SLOTS_MIN = 64,
 	SLOTS_MAX = 100000,
@@ -269,7 +270,8 @@ struct journal {
 	uint64_t oldest;      /* lowest generation that counts       */
 	uint64_t declared;    /* `oldest` as the last synced head    */
 	bool unclean;	      /* the next head says so               */
-	bool dead;	      /* two segments failed to sync         */
+	bool lost_one;	      /* a segment failed to sync            */
+	bool dead;	      /* two did: nothing is written any more */
 	bool full;	      /* something waits for a new segment   */
 	bool starting;	      /* a batch is wanted even if empty     */
 	int64_t plain_ms;     /* when the oldest plain op is due     */
@@ -451,7 +453,8 @@ struct spool {
 	struct list drafts;
 
 	_Atomic uint64_t pool_used, window_used, reserved;
-	_Atomic uint64_t live_bytes, capacity, free_bytes;
+	_Atomic uint64_t live_bytes, bulk_bytes; /* by lane */
+	_Atomic uint64_t capacity, free_bytes;
 	_Atomic unsigned spares;
 	_Atomic bool sync_failed, no_space, low, stopping;
 

@@ -20,6 +20,7 @@ enum {
 	SLICE = 1 << 20,
 	SYNC_EVERY = 4 << 20,
 	RESERVE = 2,
+	DENSITY = 93,
 	MIN_RATE = 16 << 20,
 	MAX_RATE = 150 << 20,
 	RETRY_MS = 1000,
@@ -59,7 +60,7 @@ unsigned steward_reserve(const struct spool *s)
 enum admit steward_admits(struct spool *s, uint64_t bytes)
 {
 	uint64_t held = atomic_load(&s->live_bytes) +
-	    atomic_load(&s->reserved) + bytes;
+	    atomic_load(&s->bulk_bytes) + atomic_load(&s->reserved) + bytes;
 
 	if (atomic_load(&s->no_space) ||
 	    held > atomic_load(&s->capacity) / 100 * 85)
@@ -97,7 +98,8 @@ static void measure(struct spool *s)
 
 	pthread_mutex_lock(&s->lock);
 	have = slots_in_use(s) * s->key.segment_bytes;
-	atomic_store(&s->live_bytes, s->index.live_bytes + bulk_bytes(s));
+	atomic_store(&s->live_bytes, s->index.live_bytes);
+	atomic_store(&s->bulk_bytes, bulk_bytes(s));
 	pthread_mutex_unlock(&s->lock);
 	if (free_bytes < 0)
 		free_bytes = 0;
@@ -264,6 +266,23 @@ static struct segment *oldest(struct spool *s, int64_t until_us,
 	return seg;
 }
 
+/* Going round gains something only while the live mail, packed again, would
+ * take clearly fewer segments than it does; without this rule a full spool
+ * would copy itself for ever. */
+static bool gains(struct spool *s)
+{
+	uint64_t one = s->key.segment_bytes, mains = 0, packed;
+	/* What a segment holds for sure: at its end one record may not fit,
+	 * and batches are padded. */
+	uint64_t dense =
+	    (one - s->record_max - s->inline_max) / 100 * DENSITY;
+
+	list_each(n, &s->mains)
+		mains++;
+	packed = (s->index.live_bytes + dense - 1) / dense;
+	return mains > packed + 2;
+}
+
 enum force { WILLINGLY, RETAINED_GOES, MAIL_WINS };
 
 static void say_forced(struct spool *s, uint64_t generation,
@@ -284,17 +303,13 @@ static bool recycle(struct spool *s, enum force force)
 	int64_t until = force == WILLINGLY ?
 	    s->c.clock->wall_us(s->c.clock) :
 	    INT64_MAX;
-	uint64_t main_bytes, generation = 0;
+	uint64_t generation = 0;
 	struct segment *seg;
 	bool early = false;
 
 	pthread_mutex_lock(&s->lock);
 	seg = oldest(s, until, force == MAIL_WINS);
-	main_bytes = (slots_in_use(s) - atomic_load(&s->spares)) *
-	    s->key.segment_bytes;
-	/* Where nearly all is live, going round gains nothing. */
-	if (seg != NULL && force != WILLINGLY &&
-	    s->index.live_bytes > main_bytes / 100 * 85)
+	if (seg != NULL && !gains(s))
 		seg = NULL;
 	if (seg != NULL) {
 		generation = seg->generation;
@@ -355,7 +370,7 @@ static bool find_space(struct spool *s, int64_t now_ms)
 	atomic_store(&s->low, true);
 	if (free_bulk(s, INT64_MAX) || recycle(s, RETAINED_GOES))
 		return true;
-	return atomic_load(&s->spares) < steward_reserve(s) &&
+	return atomic_load(&s->spares) <= steward_reserve(s) &&
 	    recycle(s, MAIL_WINS);
 }
 

@@ -54,9 +54,10 @@ int bench_socket(bool listening, int port)
 		bench_die("socket");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (!listening) {
-		if (connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
-			bench_die("connect");
-		return fd;
+		if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+			return fd;
+		close(fd);
+		return -1;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)

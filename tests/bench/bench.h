@@ -26,7 +26,8 @@ const char *bench_option(int argc, char **argv, const char *name,
 long bench_number(int argc, char **argv, const char *name, long def);
 double bench_now(void); /* monotonic seconds */
 void bench_die(const char *what);
-int bench_socket(bool listening, int port); /* 127.0.0.1; 0: any free port */
+/* At 127.0.0.1; port 0 is any free one. -1: nobody takes the connection. */
+int bench_socket(bool listening, int port);
 int bench_port(int fd);
 /* Reads what is there. False: the peer is gone. */
 bool bench_read(struct bench_conn *c);

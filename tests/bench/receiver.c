@@ -3,9 +3,11 @@
  * Receives messages and keeps count of their ids: none lost, none double.
  *
  *   receiver --messages N [--first ID] [--port P] [--limit SECONDS]
+ *            [--ids FILE]
  *
  * Says its port first. Ends when each id came at least once (then waits
- * --linger milliseconds for doubles), on SIGTERM, or at the limit.
+ * --linger milliseconds for doubles), on SIGTERM, or at the limit. --ids:
+ * each id that came and how often, one a line.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -165,10 +167,24 @@ static void serve(int listener, double limit, double linger)
 	}
 }
 
+static void list_ids(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f == NULL)
+		bench_die(path);
+	for (long i = 0; i < g.messages; i++)
+		if (g.seen[i] > 0)
+			fprintf(f, "%ld %d\n", g.first + i, g.seen[i]);
+	if (fclose(f) != 0)
+		bench_die(path);
+}
+
 int main(int argc, char **argv)
 {
 	int port = (int)bench_number(argc, argv, "--port", 0);
 	int listener = bench_socket(true, port);
+	const char *ids = bench_option(argc, argv, "--ids", NULL);
 	struct epoll_event ev = {.events = EPOLLIN};
 
 	g.messages = bench_number(argc, argv, "--messages", 1000);
@@ -186,5 +202,7 @@ int main(int argc, char **argv)
 	       "\"last\":%.6f}\n",
 	    g.received, g.distinct, g.messages - g.distinct, g.doubled,
 	    g.foreign, g.last - g.start, g.last);
+	if (ids != NULL)
+		list_ids(ids);
 	return g.distinct == g.messages ? 0 : 1;
 }

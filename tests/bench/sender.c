@@ -4,10 +4,13 @@
  * header field, and reports how long it took and what was answered.
  *
  *   sender --port P --messages N [--sessions 100] [--size 4096] [--keep 1]
- *          [--to ADDRESS] [--first ID] [--ids FILE] [--rate N]
+ *          [--domain D] [--users 1000] [--first ID] [--ids FILE]
+ *          [--rate N] [--limit SECONDS]
  *
- * --keep 0: one message a connection. --ids: the ids that got 250, one a
- * line. --rate: messages a second at most (0: as fast as it goes).
+ * Recipients are user0@D, user1@D ... in turn. --keep 0: one message a
+ * connection. --ids: the ids that got 250, one a line. --rate: messages a
+ * second at most (0: as fast as it goes). A server that refuses connections
+ * is gone: what was under way is counted as failed and the run ends.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,8 +34,9 @@ struct session {
 
 static struct {
 	int epoll, port, keep;
-	long messages, next, last, done, failed, size, rate;
-	const char *to;
+	long messages, next, last, done, failed, size, rate, users;
+	const char *domain;
+	bool gone;
 	char *body, *wire;
 	FILE *ids;
 	double start, *wait;
@@ -53,6 +57,10 @@ static void session_open(struct session *s)
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = s};
 
 	s->c.fd = bench_socket(false, g.port);
+	if (s->c.fd < 0) {
+		g.gone = true;
+		return;
+	}
 	s->c.n = 0;
 	s->stage = GREETING;
 	s->replies = 1;
@@ -63,7 +71,7 @@ static void session_open(struct session *s)
 
 static bool may_begin(void)
 {
-	return g.next < g.last &&
+	return g.next < g.last && !g.gone &&
 	       (g.rate == 0 ||
 		   (double)(g.next - (g.last - g.messages)) <
 		       (bench_now() - g.start) * (double)g.rate);
@@ -82,7 +90,7 @@ static void begin_message(struct session *s)
 	}
 	s->id = g.next++;
 	n = snprintf(text, sizeof(text), "MAIL FROM:<sender@sender.example>\r\n"
-	    "RCPT TO:<%s>\r\nDATA\r\n", g.to);
+	    "RCPT TO:<user%ld@%s>\r\nDATA\r\n", s->id % g.users, g.domain);
 	s->stage = ENVELOPE;
 	s->replies = 3;
 	s->began = bench_now();
@@ -92,8 +100,9 @@ static void begin_message(struct session *s)
 static void send_content(struct session *s)
 {
 	int head = snprintf(g.wire, 512, "From: sender@sender.example\r\n"
-	    "To: %s\r\nSubject: benchmark\r\nMessage-ID: <%ld@bench.example>\r\n"
-	    "X-Bench-Id: %ld\r\n\r\n", g.to, s->id, s->id);
+	    "To: user%ld@%s\r\nSubject: benchmark\r\n"
+	    "Message-ID: <%ld@bench.example>\r\nX-Bench-Id: %ld\r\n\r\n",
+	    s->id % g.users, g.domain, s->id, s->id);
 	size_t body = g.size > head ? (size_t)(g.size - head) : 0;
 
 	memcpy(g.wire + head, g.body, body);
@@ -194,9 +203,10 @@ static void report(double seconds)
 {
 	qsort(g.wait, (size_t)g.waits, sizeof(double), by_value);
 	printf("{\"sent\":%ld,\"failed\":%ld,\"seconds\":%.3f,\"per_s\":%.0f,"
-	       "\"wait_ms_p50\":%.3f,\"wait_ms_p99\":%.3f,"
+	       "\"began\":%.6f,\"wait_ms_p50\":%.3f,\"wait_ms_p99\":%.3f,"
 	       "\"wait_ms_p999\":%.3f,\"wait_ms_max\":%.3f}\n",
-	    g.done, g.failed, seconds, (double)g.done / seconds, part(0.5),
+	    g.done, g.failed, seconds, (double)g.done / seconds, g.start,
+	    part(0.5),
 	    part(0.99), part(0.999), part(1));
 }
 
@@ -210,6 +220,15 @@ static void turn(struct session *sessions, long n)
 	for (long i = 0; i < n && may_begin(); i++)
 		if (!sessions[i].open)
 			session_open(&sessions[i]);
+}
+
+static long under_way(const struct session *sessions, long n)
+{
+	long open = 0;
+
+	for (long i = 0; i < n; i++)
+		open += sessions[i].open;
+	return open;
 }
 
 int main(int argc, char **argv)
@@ -226,7 +245,8 @@ int main(int argc, char **argv)
 	g.size = bench_number(argc, argv, "--size", 4096);
 	g.keep = (int)bench_number(argc, argv, "--keep", 1);
 	g.rate = bench_number(argc, argv, "--rate", 0);
-	g.to = bench_option(argc, argv, "--to", "ann@example.com");
+	g.users = bench_number(argc, argv, "--users", 1000);
+	g.domain = bench_option(argc, argv, "--domain", "example.com");
 	g.ids = ids == NULL ? NULL : fopen(ids, "we");
 	g.epoll = epoll_create1(EPOLL_CLOEXEC);
 	g.body = malloc((size_t)g.size + 1024);
@@ -242,8 +262,11 @@ int main(int argc, char **argv)
 	g.start = bench_now();
 	for (long i = 0; i < n && (g.keep || g.rate == 0); i++)
 		session_open(&sessions[i]);
-	while (g.done < g.messages && bench_now() - g.start < limit)
+	while (g.done < g.messages && bench_now() - g.start < limit &&
+	       !(g.gone && under_way(sessions, n) == 0))
 		turn(sessions, n);
 	report(bench_now() - g.start);
+	if (g.ids != NULL && fclose(g.ids) != 0)
+		bench_die(ids);
 	return g.done == g.messages ? 0 : 1;
 }

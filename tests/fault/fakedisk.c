@@ -57,7 +57,7 @@ static void reserve(struct fake_inode *i, size_t n)
 
 	if (n <= i->cap)
 		return;
-	cap = n < 4096 ? 4096 : n + n / 2;
+	cap = n < 4096 ? 4096 : n;
 	i->now = mem_resize(i->now, cap);
 	i->safe = mem_resize(i->safe, cap);
 	i->dirty = mem_resize(i->dirty, cap / FAKE_SECTOR + 1);

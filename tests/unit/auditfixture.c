@@ -128,8 +128,9 @@ const char *trace(struct fixture *f, struct search q)
 
 	strbuf_reset(&f->found);
 	f->founds = 0;
-	if (search_run(f->index, &q, on_found, f, &f->more, &err) != 0)
+	if (search_run(f->index, &q, on_found, f, &err) != 0)
 		fail_msg("%s", err.text);
+	f->more = q.more;
 	return strbuf_cstr(&f->found);
 }
 
@@ -178,8 +179,9 @@ void verify(struct fixture *f, struct conserve *out, char lost[64])
 	struct error err;
 
 	lost[0] = '\0';
-	assert_int_equal(
-	    conserve_run(f->index, f->names, on_lost, lost, out, &err), 0);
+	out->on_lost = on_lost;
+	out->arg = lost;
+	assert_int_equal(conserve_run(f->index, f->names, out, &err), 0);
 }
 
 struct spool_delivery now(struct fixture *f, enum dstate state,

@@ -217,8 +217,10 @@ void rig_free(struct rig *r)
 
 void rig_body(uint64_t id, char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		p[i] = (char)(id * 31 + i * 7 + (i >> 8));
+	struct rng_seeded rng;
+
+	rng_seeded_init(&rng, id);
+	rng.rng.fill(&rng.rng, p, n);
 }
 
 struct spool_delivery rig_delivery(struct rig *r, enum dstate state)

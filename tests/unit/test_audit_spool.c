@@ -77,9 +77,24 @@ static void start(struct rig *r)
 static void stop(struct rig *r)
 {
 	projector_stop(r->f->p);
-	assert_int_equal(projector_flush(r->f->p), 0);
-	close_projector(r->f);
 	spool_close(r->spool);
+	close_projector(r->f);
+}
+
+static void take_letter(struct letter *l)
+{
+	struct spool_op *op;
+
+	if (l->kind == COMMIT) {
+		spool_draft_free(CONTAINER_OF(
+		    l, struct spool_draft_letter, letter)->draft);
+		return;
+	}
+	op = CONTAINER_OF(l, struct spool_op, letter);
+	assert_int_equal(op->status, SPOOL_STORED);
+	if (op->group != NULL)
+		spool_draft_free(op->group);
+	spool_op_free(op);
 }
 
 static void settle(struct rig *r)
@@ -91,12 +106,7 @@ static void settle(struct rig *r)
 		for (l = mailbox_take(&r->in); l != NULL; l = next) {
 			next = l->next;
 			r->owed--;
-			if (l->kind == COMMIT)
-				spool_draft_free(CONTAINER_OF(l,
-				    struct spool_draft_letter, letter)->draft);
-			else
-				spool_op_free(CONTAINER_OF(
-				    l, struct spool_op, letter));
+			take_letter(l);
 		}
 	}
 	assert_int_equal(r->owed, 0);

@@ -169,10 +169,9 @@ static void an_index_that_is_not_there_is_said(void **state)
 {
 	struct search q = {.id = 1};
 	struct error err;
-	bool more;
 
 	assert_int_equal(search_run(
-	    "/nonexistent/audit", &q, on_none, *state, &more, &err), -1);
+	    "/nonexistent/audit", &q, on_none, *state, &err), -1);
 	assert_non_null(strstr(err.text, "/nonexistent/audit"));
 }
 

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: ISC
+"""The cutover table at its size: 2,100,000 rows imported, 83,000 flipped in
+one change, while mail flows."""
+import statistics
+import subprocess
+import time
+
+from rig import (BUILD, Figure, Receiver, idle_cpu_s, posthouse, say, send,
+                 sender, sent)
+
+ROWS, WAVE = 2_100_000, 83_000
+
+
+def write_csv(path, rows):
+    with open(path, "w") as f:
+        f.write("address,route\n")
+        for i in range(rows):
+            # A permutation: nobody exports in the order of our index.
+            f.write(f"user{i * 7368787 % rows}@example.com,legacy\n")
+
+
+def write_wave(path, rows, wave):
+    with open(path, "w") as f:
+        for i in range(wave):
+            f.write(f"user{i * (rows // wave)}@example.com\n")
+
+
+def timed(gw, *words):
+    """A command's own time, as its user meets it."""
+    began = time.monotonic()
+    done = subprocess.run([BUILD / "posthouse", "-c", gw.conf, *words],
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{words}: {done.stdout}{done.stderr}")
+    return time.monotonic() - began
+
+
+def size(args):
+    return (210_000, 8_300) if args.quick else (ROWS, WAVE)
+
+
+def table(folder, args):
+    """By tests/bench/table, which counts lookups too."""
+    folder.mkdir(parents=True)
+    rows, _ = size(args)
+    out = subprocess.run([BUILD / "tests/bench/table", str(rows), folder],
+                         capture_output=True, text=True, check=True).stdout
+    for line in out.splitlines():
+        say(line)
+    return table_figures(out, rows)
+
+
+def table_figures(out, rows):
+    found = {}
+    for line in out.splitlines():
+        words = line.split()
+        for key in ("import", "flip", "lookup"):
+            if key in line and key not in found:
+                found[key] = line
+    return [Figure(f"table: {key}", 0, note=" ".join(line.split()))
+            for key, line in found.items()]
+
+
+def flip_under_load(folder, args):
+    rows, wave = size(args)
+    seconds = 5 if args.quick else 10
+    rate = 1000
+    rounds = 1 if args.quick else 3
+    total = rounds * 2 * rate * seconds
+    receiver = Receiver(total, linger=2000)
+    gw = posthouse(folder, receiver.port)
+    try:
+        write_csv(folder / "all.csv", rows)
+        write_wave(folder / "wave", rows, wave)
+        took = timed(gw, "route", "import", str(folder / "all.csv"))
+        say(f"import of {rows:,} rows: {took:.1f} s")
+        idle_cpu_s(gw.process.pid)
+        runs = [one_round(gw, folder, i, rate, seconds)
+                for i in range(rounds)]
+        receipt = receiver.result()
+    finally:
+        gw.stop()
+        receiver.stop()
+    if receipt["lost"] or receipt["double"]:
+        raise RuntimeError(f"not every message came once: {receipt}")
+    flips = [f for f, _, _ in runs]
+    return [
+        Figure(f"import of {rows:,} rows, daemon running", took, "<= 20",
+               " s"),
+        Figure(f"flip of {wave:,} while mail flows",
+               statistics.median(flips), "<= 1.5", " s",
+               note="runs " + " ".join(f"{f:.2f}" for f in flips)),
+        Figure("p99.9 of a sender's wait, with the flip",
+               statistics.median(a for _, a, _ in runs), None, " ms",
+               note="runs " + " ".join(f"{a:.1f}" for _, a, _ in runs)),
+        Figure("p99.9 of a sender's wait, without",
+               statistics.median(b for _, _, b in runs), None, " ms",
+               note="runs " + " ".join(f"{b:.1f}" for _, _, b in runs))]
+
+
+def one_round(gw, folder, i, rate, seconds):
+    """A run with the flip and one without, the same otherwise."""
+    n = rate * seconds
+    route = ("cloud", "legacy")[i % 2]
+    flow = sender(gw.port, n, sessions=20, rate=rate, first=2 * i * n + 1)
+    took = timed(gw, "flip", route, "--file", str(folder / "wave"))
+    a = sent(flow)
+    b = send(gw.port, n, sessions=20, rate=rate, first=(2 * i + 1) * n + 1)
+    if a["failed"] or b["failed"]:
+        raise RuntimeError(f"refused while flipping: {a} {b}")
+    say(f"flip {took:.2f} s; wait p99.9 {a['wait_ms_p999']:.1f} ms with, "
+        f"{b['wait_ms_p999']:.1f} without; max {a['wait_ms_max']:.0f}, "
+        f"{b['wait_ms_max']:.0f}")
+    return took, a["wait_ms_p999"], b["wait_ms_p999"]

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: ISC
+"""What sessions and bodies cost in memory: anonymous pages (RssAnon), since
+pages of files are the kernel's to take."""
+import selectors
+import socket
+
+from rig import Figure, Receiver, posthouse, say, status_kb
+from until import until
+
+IDLE = 2_000
+CLIENTS, UPLOAD = 100, 50_000_000
+BLOCK = (b"x" * 70 + b"\r\n") * 900
+
+
+def rss_mb(gw):
+    return status_kb(gw.process.pid, "RssAnon") / 1024
+
+
+def idle(folder, args):
+    """Each has said EHLO, so that it holds what a session holds."""
+    gw = posthouse(folder, 9)
+    before = rss_mb(gw)
+    sessions = []
+    try:
+        for _ in range(IDLE):
+            s = socket.create_connection(("127.0.0.1", gw.port))
+            s.recv(512)
+            s.sendall(b"EHLO idle.example\r\n")
+            s.recv(1024)
+            sessions.append(s)
+        after = rss_mb(gw)
+    finally:
+        for s in sessions:
+            s.close()
+        gw.stop()
+    return [Figure(f"RssAnon with {IDLE:,} idle sessions", after, "<= 20",
+                   " MB", note=f"{before:.1f} MB before them, "
+                   f"{(after - before) * 1024 / IDLE:.2f} KiB each")]
+
+
+class Upload:
+    """One client with a body of 50 MB, written as the socket takes it."""
+
+    def __init__(self, port, number, size):
+        self.left, self.at = size // len(BLOCK), 0
+        self.number = number
+        self.s = socket.create_connection(("127.0.0.1", port))
+        self.reply()
+        self.ask(f"EHLO upload{number}.example")
+        self.ask("MAIL FROM:<sender@sender.example>")
+        self.ask(f"RCPT TO:<user{number}@example.com>")
+        self.ask("DATA")
+        self.s.sendall(f"X-Bench-Id: {number + 1}\r\n\r\n".encode())
+        self.s.setblocking(False)
+
+    def reply(self):
+        text = self.s.recv(4096)
+        if text[:1] not in b"23":
+            raise RuntimeError(text)
+
+    def ask(self, line):
+        self.s.sendall(line.encode() + b"\r\n")
+        self.reply()
+
+    def push(self):
+        """False: all of it is written, the reply is due."""
+        while self.left > 0:
+            try:
+                self.at += self.s.send(memoryview(BLOCK)[self.at:])
+            except BlockingIOError:
+                return True
+            if self.at == len(BLOCK):
+                self.left, self.at = self.left - 1, 0
+        self.s.setblocking(True)
+        self.s.sendall(b".\r\n")
+        return False
+
+
+def upload(folder, args):
+    size = UPLOAD // 10 if args.quick else UPLOAD
+    gw = posthouse(folder, 9)   # nobody takes them: they stay on disk
+    peak = rss_mb(gw)
+    before = peak
+    try:
+        every = selectors.DefaultSelector()
+        clients = [Upload(gw.port, i, size) for i in range(CLIENTS)]
+        for c in clients:
+            every.register(c.s, selectors.EVENT_WRITE, c)
+        turns = 0
+        while every.get_map():
+            for key, _ in every.select(1):
+                if not key.data.push():
+                    every.unregister(key.data.s)
+            turns += 1
+            if turns % 20 == 0:
+                peak = max(peak, rss_mb(gw))
+        for c in clients:
+            c.s.settimeout(60)
+            c.reply()
+        peak = max(peak, rss_mb(gw))
+        open_rows = until(lambda: gw.cli_json("leg list"), "the legs")
+        say(f"legs afterwards: {open_rows[0]}")
+    finally:
+        gw.stop()
+    limit = 128 + 32
+    return [Figure(f"RssAnon, {CLIENTS} uploads of {size // 1000000} MB at "
+                   "once", peak, f"<= {limit}", " MB",
+                   note=f"body_memory 128 MB + 32; {before:.1f} MB before")]

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: ISC
+"""Posthouse and a tuned Postfix in turn on the same machine: processor time
+a message of the whole process tree, and messages delivered a second, from
+the first connection to the last receipt. The receiver proves of every run
+that no message was lost and none came twice."""
+import shutil
+import statistics
+
+import postfix
+from rig import (Figure, Receiver, idle_cpu_s, import_users, posthouse, say,
+                 send, tree_cpu_s)
+
+SMALL_SPOOL = {"spool": {"path": "spool", "max": "512M"}}
+FILL = 150_000    # of 4 KiB: more than the small spool holds
+
+
+class Run:
+    """What one run of one server gave."""
+
+    def __init__(self, out, receipts, cpu_s):
+        self.messages = out["sent"]
+        self.cpu_us = cpu_s / out["sent"] * 1e6
+        last = max(r["last"] for r in receipts)
+        self.per_s = out["sent"] / (last - out["began"])
+        self.accepted_per_s = out["per_s"]
+        self.wait = out
+        bad = [r for r in receipts
+               if r["lost"] or r["double"] or r["foreign"]]
+        if out["failed"] or bad:
+            raise RuntimeError(f"not every message came once: {out} {bad}")
+
+
+def measure(pid, port, receivers, messages, **options):
+    before = tree_cpu_s(pid)
+    out = send(port, messages, **options)
+    receipts = [r.result() for r in receivers]
+    return Run(out, receipts, idle_cpu_s(pid) - before)
+
+
+def tell(who, run):
+    say(f"{who}: {run.messages} messages, {run.cpu_us:.0f} us CPU each, "
+        f"{run.per_s:.0f} delivered/s, {run.accepted_per_s:.0f} accepted/s, "
+        f"wait p50 {run.wait['wait_ms_p50']:.1f} "
+        f"max {run.wait['wait_ms_max']:.0f} ms")
+    return run
+
+
+def run_posthouse(folder, messages, route="legacy", recycled=False,
+                  **options):
+    legs = ["legacy", "cloud"][:1 + ("+" in route)]
+    keep = FILL if recycled else 0
+    receivers = [Receiver(messages, first=keep + 1) for _ in legs]
+    gw = posthouse(folder, *[r.port for r in receivers],
+                   settings=SMALL_SPOOL if recycled else None)
+    try:
+        if route != "legacy":
+            import_users(gw, route)
+        if recycled:
+            fill_spool(gw, receivers)
+        run = measure(gw.process.pid, gw.port, receivers, messages,
+                      first=keep + 1, **options)
+        gw.verify()
+    finally:
+        gw.stop()
+        for r in receivers:
+            r.stop()
+    shutil.rmtree(folder)
+    return run
+
+
+def fill_spool(gw, receivers):
+    """Writes the spool full, so that what is measured goes into segments
+    that were written, delivered and given back."""
+    out = send(gw.port, FILL)
+    if out["failed"]:
+        raise RuntimeError(f"filling the spool: {out}")
+    gw.wait_empty()
+    idle_cpu_s(gw.process.pid)
+
+
+def run_postfix(folder, messages, **options):
+    receiver = Receiver(messages)
+    folder.mkdir(parents=True)
+    server = postfix.Postfix(folder, receiver.port).start()
+    try:
+        run = measure(server.process.pid, server.port, [receiver], messages,
+                      **options)
+    finally:
+        server.stop()
+        receiver.stop()
+    shutil.rmtree(folder)
+    return run
+
+
+def pairs(folder, ours, theirs, n):
+    """In turn, so that what else the machine does meets both."""
+    out = []
+    for i in range(n):
+        a = tell("posthouse", ours(folder / f"posthouse{i}"))
+        b = tell("postfix", theirs(folder / f"postfix{i}"))
+        out.append((a, b))
+    return out
+
+
+def ratio(runs, value):
+    ratios = [value(a, b) for a, b in runs]
+    return statistics.median(ratios), \
+        "pairs " + " ".join(f"{r:.1f}" for r in ratios)
+
+
+def against_postfix(folder, quick, keep, recycled=False):
+    why = postfix.reachable()
+    if why:
+        say(f"left out: {why}")
+        return None
+    postfix.fetch()
+    ours, theirs = (8_000, 1_000) if quick else (40_000, 3_000)
+    if not keep:   # ports of ended connections rest for a minute
+        ours = min(ours, 10_000)
+    return pairs(
+        folder,
+        lambda at: run_posthouse(at, ours, recycled=recycled, keep=keep),
+        lambda at: run_postfix(at, theirs, keep=keep), 1 if quick else 3)
+
+
+def compared(runs, what, cpu_limit, rate_limit):
+    if runs is None:
+        return []
+    cpu, cpu_note = ratio(runs, lambda a, b: b.cpu_us / a.cpu_us)
+    rate, rate_note = ratio(runs, lambda a, b: a.per_s / b.per_s)
+    a = statistics.median(a.cpu_us for a, _ in runs)
+    b = statistics.median(b.cpu_us for _, b in runs)
+    x = statistics.median(a.per_s for a, _ in runs)
+    y = statistics.median(b.per_s for _, b in runs)
+    return [
+        Figure(f"{what}: CPU a message, Postfix / Posthouse", cpu, cpu_limit,
+               note=f"{b:.0f} / {a:.0f} us; {cpu_note}"),
+        Figure(f"{what}: delivered a second, Posthouse / Postfix", rate,
+               rate_limit, note=f"{x:.0f} / {y:.0f}; {rate_note}")]
+
+
+def first_use(folder, args):
+    quick = args.quick
+    runs = against_postfix(folder, quick, keep=1)
+    return compared(runs, "100 sessions kept, new journal", ">= 20", ">= 15")
+
+
+def recycled(folder, args):
+    quick = args.quick
+    runs = against_postfix(folder, quick, keep=1, recycled=True)
+    return compared(runs, "100 sessions kept, recycled journal", ">= 20",
+                    ">= 15")
+
+
+def one_each(folder, args):
+    quick = args.quick
+    runs = against_postfix(folder, quick, keep=0)
+    return compared(runs, "one message a connection", None, ">= 8")
+
+
+def dual(folder, args):
+    quick = args.quick
+    messages = 8_000 if quick else 40_000
+    runs = []
+    for i in range(1 if quick else 3):
+        one = tell("single", run_posthouse(folder / f"one{i}", messages))
+        two = tell("dual", run_posthouse(folder / f"two{i}", messages,
+                                         route="cloud+legacy"))
+        runs.append((two, one))
+    cpu, note = ratio(runs, lambda a, b: a.cpu_us / b.cpu_us)
+    two = statistics.median(a.cpu_us for a, _ in runs)
+    one = statistics.median(b.cpu_us for _, b in runs)
+    return [Figure("CPU a message, dual / single delivery", cpu, "<= 1.5",
+                   note=f"{two:.0f} / {one:.0f} us; {note}")]

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The commands that ask a daemon, against a made-up one: the true command
+ * line in a process of its own, its output in a file. And events in words.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "relay/base/mem.h"
+#include "relay/cli/cli.h"
+#include "relay/cli/words.h"
+#include "relay/ops/ctl.h"
+#include "tests/unit/conf_tmp.h"
+
+enum { TURNS_MAX = 1000, TURN_MS = 10, WORDS_MAX = 4096, OUT_MAX = 1 << 16 };
+
+/* ---- a daemon of two deliveries ---------------------------------------- */
+
+struct daemon {
+	struct loop *loop;
+	struct ctl *ctl;
+	unsigned acted; /* queue.act that was no dry run */
+	char asked[512];
+};
+
+static void on_status(void *arg, struct ctl_request *r, const json_t *args)
+{
+	(void)arg;
+	(void)args;
+	ctl_row_text(r, SLICE("{\"section\":\"node\",\"change\":7}"));
+	ctl_row_text(r, SLICE("{\"section\":\"leg\",\"leg\":\"legacy\","
+	    "\"state\":\"up\",\"created\":3,\"delivered\":2,\"open\":1,"
+	    "\"parked\":0,\"bounced\":0,\"superseded\":0,\"deleted\":0,"
+	    "\"gap\":0}"));
+	ctl_end(r, 0, NULL);
+}
+
+static void on_list(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct daemon *d = arg;
+	char *text = json_dumps(args, JSON_COMPACT | JSON_SORT_KEYS);
+
+	snprintf(d->asked, sizeof(d->asked), "%s", text);
+	mem_free(text);
+	ctl_row_text(r, SLICE("{\"id\":\"A\",\"to\":\"ann@example.com\","
+	    "\"leg\":\"legacy\",\"state\":\"deferred\"}"));
+	ctl_end(r, 0, NULL);
+}
+
+static void on_act(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct daemon *d = arg;
+
+	on_list(arg, r, args);
+	if (!json_is_true(json_object_get(args, "dry_run")))
+		d->acted++;
+}
+
+static void on_export(void *arg, struct ctl_request *r, const json_t *args)
+{
+	(void)arg;
+	(void)args;
+	ctl_row_text(r, SLICE("{\"chunk\":\"U3ViamVjdDogeA0K\"}"));
+	ctl_row_text(r, SLICE("{\"chunk\":\"DQp4DQo=\"}"));
+	ctl_end(r, 0, NULL);
+}
+
+static void on_suspend(void *arg, struct ctl_request *r, const json_t *args)
+{
+	(void)arg;
+	ctl_end(r, 1, "there is no leg %s",
+	    json_string_value(json_object_get(args, "leg")));
+}
+
+static const struct ctl_command table[] = {
+	{"status", on_status},	      {"queue.list", on_list},
+	{"queue.act", on_act},	      {"queue.export", on_export},
+	{"leg.suspend", on_suspend},  {NULL, NULL},
+};
+
+/* ---- the command line -------------------------------------------------- */
+
+static void child(const char *dir, char *const *word, int words)
+{
+	char conf[128], out[128];
+	char *argv[24] = {"posthouse", "-c", conf};
+	int fd, null = open("/dev/null", O_RDONLY);
+
+	snprintf(conf, sizeof(conf), "%s/posthouse.conf", dir);
+	snprintf(out, sizeof(out), "%s/out", dir);
+	fd = open(out, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+	dup2(null, 0);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	for (int i = 0; i < words; i++)
+		argv[3 + i] = word[i];
+	_exit(cli_main(3 + words, argv));
+}
+
+/* Runs `line` while the daemon (NULL: none) serves; the exit code. */
+static int cli(const char *dir, const char *line, struct daemon *d, char *out)
+{
+	char *copy = mem_strdup(line), *word[16], path[128];
+	struct slice rest = slice_str(copy), part;
+	int words = 0, status = -1;
+	FILE *in;
+	pid_t pid;
+
+	while (words < 16 && slice_next(&rest, ' ', &part)) {
+		word[words] = copy + (part.p - copy);
+		word[words++][part.n] = '\0';
+	}
+	pid = fork();
+	if (pid == 0)
+		child(dir, word, words);
+	for (int i = 0; i < TURNS_MAX; i++) {
+		if (waitpid(pid, &status, d != NULL ? WNOHANG : 0) == pid)
+			break;
+		loop_once(d->loop, TURN_MS);
+	}
+	mem_free(copy);
+	snprintf(path, sizeof(path), "%s/out", dir);
+	in = fopen(path, "r");
+	assert_non_null(in);
+	out[fread(out, 1, OUT_MAX - 1, in)] = '\0';
+	fclose(in);
+	print_message("%s\n%s", line, out);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void write_conf(const char *dir)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%scontrol { socket = \"%s/sock\" }\n"
+	    "audit { path = \"%s/audit\" }\n", CONF_BASE, dir, dir);
+	conf_tmp_write(dir, "posthouse.conf", text);
+}
+
+static void commands_ask_the_daemon_and_show_its_answer(void **state)
+{
+	static const struct {
+		const char *line;
+		int code;
+		const char *out, *asked; /* part of it */
+		unsigned acted;
+	} cases[] = {
+		{"queue list --leg legacy --state deferred --limit 5", 0,
+		    "ann@example.com",
+		    "{\"leg\":\"legacy\",\"limit\":5,\"state\":\"deferred\"}",
+		    0},
+		{"queue list --json", 0,
+		    "{\"id\":\"A\",\"to\":\"ann@example.com\",", "{}", 0},
+		{"queue list --state sad", 2, "there is no state sad", "", 0},
+		{"queue retry A B", 0, "deferred",
+		    "{\"action\":\"retry\",\"ids\":[\"A\",\"B\"],"
+		    "\"reason\":\"\"}", 1},
+		{"queue retry", 2, "say which", "", 0},
+		{"queue delete --to ann@example.com", 1,
+		    "delete 1 delivery of the queue? Say --yes",
+		    "\"dry_run\":true", 0},
+		{"queue delete --to ann@example.com --yes --reason spam", 0,
+		    "A", "{\"action\":\"delete\",\"ids\":[],"
+		    "\"reason\":\"spam\",\"to\":\"ann@example.com\"}", 1},
+		{"queue export A", 0, "Subject: x\r\n\r\nx\r\n", "", 0},
+		{"leg suspend moon", 1, "there is no leg moon", "", 0},
+		{"leg list", 2, "unknown command", "", 0},
+		{"status", 0, "node    change 7\n\nLEG", "", 0},
+		{"status --json", 0, "{\"section\":\"node\",\"change\":7}\n",
+		    "", 0},
+	};
+	const char *dir = *state;
+	char *out = mem_new(OUT_MAX), path[128];
+	struct error err;
+
+	write_conf(dir);
+	snprintf(path, sizeof(path), "%s/sock", dir);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct daemon d = {.loop = loop_new(&clock_system)};
+
+		d.ctl = ctl_open(d.loop, path, table, &d, &err);
+		assert_non_null(d.ctl);
+		assert_int_equal(
+		    cli(dir, cases[i].line, &d, out), cases[i].code);
+		assert_non_null(strstr(out, cases[i].out));
+		assert_non_null(strstr(d.asked, cases[i].asked));
+		assert_int_equal(d.acted, cases[i].acted);
+		ctl_close(d.ctl);
+		loop_free(d.loop);
+	}
+	mem_free(out);
+}
+
+static void without_a_daemon_the_code_is_3_and_the_index_is_read(void **state)
+{
+	static const struct {
+		const char *line;
+		int code;
+		const char *out;
+	} cases[] = {
+		{"status", 3, "the daemon does not answer"},
+		{"queue list", 3, "the daemon does not answer"},
+		{"leg list", 3, "the daemon does not answer"},
+		{"trace --since yesterday", 2, "a time is"},
+		{"trace nonsense", 2, "not a message's id"},
+		{"trace --limit 0 --to a@b", 2, "--limit wants"},
+		{"trace --to nobody@example.com", 1, "nothing is known"},
+		{"trace --to nobody@example.com --json", 1, ""},
+		{"audit verify", 0, "the daemon does not run"},
+	};
+	const char *dir = *state;
+	char *out = mem_new(OUT_MAX), path[128];
+
+	write_conf(dir);
+	snprintf(path, sizeof(path), "%s/audit", dir);
+	assert_int_equal(cli(dir, "trace --to a@b.example", NULL, out), 1);
+	assert_non_null(strstr(out, path)); /* there is no index yet */
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(
+		    cli(dir, cases[i].line, NULL, out), cases[i].code);
+		assert_non_null(strstr(out, cases[i].out));
+	}
+	rmdir(path);
+	mem_free(out);
+}
+
+/* ---- words ------------------------------------------------------------- */
+
+static void events_are_told_in_words(void **state)
+{
+	static const struct {
+		const char *event, *words;
+	} cases[] = {
+		{"{\"event\":\"accepted\",\"client\":\"192.0.2.1\",\"name\":"
+		 "\"mx.example.org\",\"listen\":\"old-mx\",\"from\":\"b@c\","
+		 "\"size\":1,\"recipients\":2,\"tls\":\"TLSv1.3\"}",
+		    "accepted from mx.example.org [192.0.2.1] at old-mx over "
+		    "TLS: from b@c, 2 recipients, 1 byte"},
+		{"{\"event\":\"accepted\",\"listen\":\"\",\"from\":\"\","
+		 "\"recipients\":1,\"size\":900}",
+		    "a notification of our own: from <>, 1 recipient, "
+		    "900 bytes"},
+		{"{\"event\":\"delivered\",\"to\":\"a@b\",\"leg\":\"cloud\","
+		 "\"role\":\"primary\",\"relay\":\"mx [192.0.2.7]:25\","
+		 "\"code\":250,\"enhanced\":\"2.0.0\",\"reply\":\"Ok\","
+		 "\"attempt\":2,\"delay_ms\":1560,\"address\":\"a@c\"}",
+		    "a@b -> cloud (primary): delivered, mx [192.0.2.7]:25 "
+		    "said \"250 2.0.0 Ok\" (attempt 2, after 1.5 s, as a@c)"},
+		{"{\"event\":\"deferred\",\"to\":\"a@b\",\"leg\":\"cloud\","
+		 "\"role\":\"copy\",\"code\":0,\"enhanced\":\"4.4.1\","
+		 "\"reply\":\"4.4.1 refused\",\"attempt\":1,\"delay_ms\":0,"
+		 "\"uncertain\":\"yes\"}",
+		    "a@b -> cloud (copy): not yet: 4.4.1 refused (attempt 1, "
+		    "after 0.0 s, may arrive twice)"},
+		{"{\"event\":\"parked\",\"to\":\"a@b\",\"leg\":\"x\",\"role\":"
+		 "\"copy\",\"by\":\"joe\",\"reason\":\"why\\u001b[2J\"}",
+		    "a@b -> x (copy): parked by joe (why\\x1b[2J)"},
+		{"{\"event\":\"dsn\",\"id\":\"D\",\"about\":\"A\",\"to\":"
+		 "\"a@b\",\"action\":\"failed\",\"sender\":\"s@t\"}",
+		    "told s@t that mail for a@b failed, by message D"},
+		{"{\"event\":\"refused\",\"client\":\"192.0.2.6\",\"stage\":"
+		 "\"rcpt\",\"to\":\"x@y\",\"code\":550,\"enhanced\":\"5.7.1\","
+		 "\"reason\":\"relay\",\"count\":3}",
+		    "refused 192.0.2.6 at rcpt for x@y: 550 5.7.1 relay "
+		    "(3 times)"},
+		{"{\"event\":\"audit.gap\",\"records\":9}",
+		    "the audit trail has a gap: 9 records could not be kept "
+		    "for it"},
+		{"{\"event\":\"novel\",\"time\":\"t\",\"a\":1,\"b\":\"c\"}",
+		    "novel a=1 b=c"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		json_t *e = json_loads(cases[i].event, 0, NULL);
+		struct strbuf out;
+
+		print_message("%s\n", cases[i].event);
+		strbuf_init(&out, WORDS_MAX);
+		words_event(e, &out);
+		assert_string_equal(strbuf_cstr(&out), cases[i].words);
+		strbuf_fini(&out);
+		json_decref(e);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commands_ask_the_daemon_and_show_its_answer),
+		cmocka_unit_test(
+		    without_a_daemon_the_code_is_3_and_the_index_is_read),
+		cmocka_unit_test(events_are_told_in_words),
+	};
+
+	return cmocka_run_group_tests(
+	    tests, conf_tmp_setup, conf_tmp_teardown);
+}

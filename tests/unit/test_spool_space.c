@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * When space runs out: who is refused, what goes on, what is given up first,
+ * and that it recovers by itself. Rows: doc/journal.md.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/unit/spool_rig.h"
+
+static enum spool_health health(struct rig *r)
+{
+	struct spool_stats st;
+
+	spool_stats(r->spool, &st);
+	return st.health;
+}
+
+/* Accepts until it is refused; returns how many were taken. */
+static unsigned fill_up(struct rig *r)
+{
+	for (unsigned n = 0; n < 500; n++) {
+		struct rig_message *m = rig_accept(r, 4000);
+
+		rig_pump(r);
+		if (m->promise != P_STORED)
+			return n;
+	}
+	fail_msg("it never filled up");
+	return 0;
+}
+
+static void s1_a_full_spool_refuses_mail_and_takes_results(void **state)
+{
+	struct rig *r = rig_new(8);
+	unsigned n;
+
+	(void)state;
+	assert_true(rig_open(r));
+	n = fill_up(r);
+	assert_true(n > 15);
+	assert_int_equal(r->m[n].promise, P_REFUSED);
+	assert_null(rig_check(r));
+	/* Results go on, many more than one segment holds. */
+	for (int turn = 0; turn < 12; turn++)
+		for (unsigned i = 0; i < n; i++) {
+			rig_settle(r, &r->m[i], D_DEFERRED, OP_SYNC);
+			rig_pump(r);
+			assert_int_equal(r->last_op, SPOOL_STORED);
+		}
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
+static void s2_it_recovers_by_itself_when_mail_is_settled(void **state)
+{
+	struct rig *r = rig_new(8);
+	struct rig_message *m;
+	unsigned n;
+
+	(void)state;
+	assert_true(rig_open(r));
+	n = fill_up(r);
+	for (unsigned i = 0; i < n; i++)
+		rig_settle(r, &r->m[i], D_DELIVERED, 0);
+	rig_pump(r);
+	clock_fake_step(&r->clock, 3000000);
+	rig_pump(r);
+	m = rig_accept(r, 4000);
+	rig_pump(r);
+	assert_int_equal(m->promise, P_STORED);
+	assert_true(fill_up(r) > 10);
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
+static void s3_a_full_disk_is_met_by_the_steward_alone(void **state)
+{
+	struct rig *r = rig_new(50);
+	struct rig_message *m;
+
+	(void)state;
+	r->disk->space = 5 * 65536 + 30000;
+	assert_true(rig_open(r));
+	fill_up(r);
+	assert_int_equal(health(r), SPOOL_NO_SPACE);
+	assert_null(rig_check(r));
+	r->disk->space += 20 * 65536;
+	clock_fake_step(&r->clock, 2000000);
+	rig_pump(r);
+	assert_int_equal(health(r), SPOOL_OK);
+	m = rig_accept(r, 4000);
+	rig_pump(r);
+	assert_int_equal(m->promise, P_STORED);
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
+static void s4_retained_mail_goes_before_new_mail_is_refused(void **state)
+{
+	struct rig *r = rig_new(8);
+	struct spool_record rec;
+	struct spool_tail *t;
+	uint64_t skipped;
+	bool said = false;
+
+	(void)state;
+	r->c.retain_us = INT64_C(1) << 50;
+	assert_true(rig_open(r));
+	for (int i = 0; i < 150; i++) {
+		struct rig_message *m = rig_accept(r, 4000);
+
+		rig_pump(r);
+		assert_int_equal(m->promise, P_STORED);
+		rig_settle(r, m, D_DELIVERED, 0);
+		rig_pump(r);
+	}
+	t = spool_tail_open(r->spool, (struct spool_pos){0});
+	while (spool_tail_next(t, &rec, &skipped) == 1)
+		if (rec.type == REC_NOTE && rec.note == NOTE_SYSTEM)
+			said = true;
+	spool_tail_close(t);
+	assert_true(said);
+	rig_free(r);
+}
+
+static void s5_retained_mail_stays_while_there_is_room(void **state)
+{
+	struct rig *r = rig_new(40);
+
+	(void)state;
+	r->c.retain_us = INT64_C(1) << 50;
+	assert_true(rig_open(r));
+	for (int i = 0; i < 100; i++) {
+		struct rig_message *m = rig_accept(r, 4000);
+
+		rig_pump(r);
+		rig_settle(r, m, D_DELIVERED, 0);
+	}
+	rig_pump(r);
+	assert_int_equal(r->spool->recycled, 0);
+	rig_close(r);
+	assert_true(rig_open(r)); /* nor is it forgotten over a restart */
+	for (int i = 0; i < 20; i++)
+		rig_accept(r, 4000);
+	rig_pump(r);
+	assert_int_equal(r->spool->recycled, 0);
+	rig_free(r);
+}
+
+static void s6_size_is_reserved_before_it_comes(void **state)
+{
+	struct rig *r = rig_new(10);
+	struct spool_draft *a, *b;
+
+	(void)state;
+	assert_true(rig_open(r));
+	a = spool_draft_new(r->spool, 7, &r->in, NULL);
+	b = spool_draft_new(r->spool, 8, &r->in, NULL);
+	assert_int_equal(spool_draft_expect(a, 400000), ADD_OK);
+	assert_int_equal(spool_draft_expect(b, 400000), ADD_FULL);
+	spool_draft_free(a);
+	assert_int_equal(spool_draft_expect(b, 400000), ADD_OK);
+	assert_int_equal(spool_draft_expect(b, 5 << 20), ADD_FULL);
+	spool_draft_free(b);
+	assert_int_equal(atomic_load(&r->spool->reserved), 0);
+	rig_free(r);
+}
+
+static void s7_copy_on_write_disks_are_not_zeroed_ahead(void **state)
+{
+	struct rig *r = rig_new(8);
+	size_t size;
+
+	(void)state;
+	r->disk->cow = true;
+	assert_true(rig_open(r));
+	assert_non_null(fakedisk_bytes(r->disk, "/spool/seg.0002", &size));
+	assert_int_equal(size, BLOCK);
+	for (int turn = 0; turn < 4; turn++) {
+		for (int i = 0; i < 30; i++) {
+			struct rig_message *m = rig_accept(r, 4000);
+
+			rig_pump(r);
+			rig_settle(r, m, D_DELIVERED, 0);
+		}
+		rig_accept(r, 9000);
+		rig_pump(r);
+		assert_null(rig_check(r));
+		rig_close(r);
+		assert_true(rig_open(r));
+		assert_int_equal(r->damaged, 0);
+		assert_null(rig_check(r));
+	}
+	rig_free(r);
+}
+
+static void s8_a_spool_full_of_live_mail_goes_round_without_an_end(
+    void **state)
+{
+	struct rig *r = rig_new(12);
+	unsigned n;
+
+	(void)state;
+	assert_true(rig_open(r));
+	n = fill_up(r);
+	/* One in two is settled; the others are carried, time and again. */
+	for (unsigned i = 0; i < n; i += 2)
+		rig_settle(r, &r->m[i], D_DELIVERED, 0);
+	rig_pump(r);
+	for (int turn = 0; turn < 100; turn++) {
+		struct rig_message *m = rig_accept(r, 4000);
+
+		rig_pump(r);
+		if (m->promise == P_STORED)
+			rig_settle(r, m, D_DELIVERED, 0);
+		rig_pump(r);
+	}
+	assert_null(rig_check(r));
+	assert_true(r->spool->carried > n / 2);
+	assert_true(r->spool->carried < 20 * n);
+	rig_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(s1_a_full_spool_refuses_mail_and_takes_results),
+	    cmocka_unit_test(s2_it_recovers_by_itself_when_mail_is_settled),
+	    cmocka_unit_test(s3_a_full_disk_is_met_by_the_steward_alone),
+	    cmocka_unit_test(s4_retained_mail_goes_before_new_mail_is_refused),
+	    cmocka_unit_test(s5_retained_mail_stays_while_there_is_room),
+	    cmocka_unit_test(s6_size_is_reserved_before_it_comes),
+	    cmocka_unit_test(s7_copy_on_write_disks_are_not_zeroed_ahead),
+	    cmocka_unit_test(
+		s8_a_spool_full_of_live_mail_goes_round_without_an_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
