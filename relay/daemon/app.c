@@ -12,6 +12,7 @@
 #include "relay/base/mem.h"
 #include "relay/daemon/control.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
 #include "relay/daemon/worker.h"
 
@@ -205,6 +206,7 @@ int app_start(struct app *a, struct live *live, struct error *err)
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
 	if (check_descriptors(a, err) < 0)
 		return -1;
+	sandbox_prepare(c);
 	id_maker_init(&a->ids, a->clock, (unsigned)c->node);
 	a->ledger = ledger_new();
 	ledger_configure(a->ledger, c);
@@ -218,6 +220,7 @@ int app_start(struct app *a, struct live *live, struct error *err)
 	if (a->control == NULL)
 		return -1;
 	log_listeners(a);
+	sandbox_enter(c);
 	return run_threads(a, err);
 }
 
