@@ -50,6 +50,7 @@ struct select {
 
 static void select_free(struct select *s)
 {
+	s->c->busy--;
 	mem_free(s->f.from);
 	mem_free(s->f.to);
 	mem_free(s->f.id);
@@ -231,6 +232,7 @@ static struct select *select_new(struct control *c, struct ctl_request *r,
 
 	s->c = c;
 	s->r = r;
+	c->busy++;
 	s->limit = limit > 0 ? (uint64_t)limit : UINT64_MAX;
 	if (read_filter(s, args) == 0)
 		return s;
@@ -337,6 +339,7 @@ static void content_end(struct content *ct, int code, const char *why)
 {
 	ctl_end(ct->r, code, "%s", why);
 	source_free(ct->source);
+	ct->c->busy--;
 	mem_free(ct);
 }
 
@@ -430,6 +433,7 @@ static void begin_content(struct control *c, struct ctl_request *r,
 	ct->c = c;
 	ct->r = r;
 	ct->command = command;
+	c->busy++;
 	f->arg = ct;
 	f->want_body = true;
 	spool_fetch_post(c->app->spool, f);
