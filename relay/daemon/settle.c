@@ -259,7 +259,9 @@ static unsigned have_of(const struct queue_row *rows, unsigned n,
 		have[k++] = (struct plan_have){.number = it->number,
 		    .leg = it->leg, .role = it->role, .state = it->state,
 		    .uncertain = it->uncertain, .claimed = rows[i].claimed,
-		    .dsn_sent = (it->flags & DF_DSN_SENT) != 0};
+		    .dsn_sent = (it->flags & DF_DSN_SENT) != 0,
+		    .no_route = it->state == D_PARKED &&
+			it->reason == WHY_NO_ROUTE};
 	}
 	return k;
 }

@@ -92,8 +92,8 @@ class Gateway:
         for section, keys in self.settings.items():
             lines = []
             for key, value in keys.items():
-                if (section, key) in PATHS and value != "":
-                    value = self.folder / value
+                if (section, key) in PATHS:
+                    value = self.folder / value  # if not absolute
                 lines.append(f"{key} = {conf_value(value)}")
             if section == "":
                 out += lines
