@@ -222,6 +222,10 @@ static void look(struct follow *f)
 	struct error err;
 	int64_t now;
 
+	if (f->table != NULL && table_moved(f->table)) {
+		table_close(f->table);
+		f->table = NULL;
+	}
 	if (f->table == NULL) {
 		f->table = table_open(f->live->conf->table.path,
 		    f->app->names, &err);

@@ -259,7 +259,9 @@ static unsigned have_of(const struct queue_row *rows, unsigned n,
 		have[k++] = (struct plan_have){.number = it->number,
 		    .leg = it->leg, .role = it->role, .state = it->state,
 		    .uncertain = it->uncertain, .claimed = rows[i].claimed,
-		    .dsn_sent = (it->flags & DF_DSN_SENT) != 0};
+		    .dsn_sent = (it->flags & DF_DSN_SENT) != 0,
+		    .no_route = it->state == D_PARKED &&
+			it->reason == WHY_NO_ROUTE};
 	}
 	return k;
 }
@@ -626,8 +628,7 @@ void settle_configure(struct settle *s, struct conf *c)
 	queue_configure(s->queue, c);
 }
 
-/* One turn: what was posted, then what is due. Ms until the next. */
-int settle_step(struct settle *s)
+static void take_letters(struct settle *s)
 {
 	struct letter *l, *next;
 
@@ -635,7 +636,19 @@ int settle_step(struct settle *s)
 		next = l->next;
 		on_letter(s, l);
 	}
+}
+
+/* One turn: what was posted, then what is due. Ms until the next. */
+int settle_step(struct settle *s)
+{
+	take_letters(s);
 	return queue_step(s->queue, clock_mono_ms(s->app->clock));
+}
+
+void settle_drain(struct settle *s)
+{
+	if (s != NULL)
+		take_letters(s);
 }
 
 static void *settle_thread(void *arg)
@@ -644,7 +657,6 @@ static void *settle_thread(void *arg)
 
 	while (!atomic_load(&s->stop))
 		mailbox_wait(&s->box, settle_step(s));
-	settle_step(s);
 	return NULL;
 }
 
@@ -660,7 +672,7 @@ int settle_run(struct settle *s, struct error *err)
 
 void settle_stop(struct settle *s)
 {
-	if (!s->running)
+	if (s == NULL || !s->running)
 		return;
 	atomic_store(&s->stop, true);
 	mailbox_wake(&s->box);

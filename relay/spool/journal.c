@@ -99,7 +99,7 @@ static void gather(struct spool *s, int64_t now_ms)
 	}
 }
 
-/* ---- segments ------------------------------------------------------------ */
+/* ---- segments ---- */
 
 static void seal(struct spool *s)
 {
@@ -129,7 +129,7 @@ static bool open_segment(struct spool *s)
 	return true;
 }
 
-/* ---- after the write ------------------------------------------------------- */
+/* ---- after the write ---- */
 
 static void answer_all(struct queue *drafts, struct queue *ops,
     enum spool_status st)
@@ -277,7 +277,7 @@ static void sync_failed(struct spool *s, int no, int64_t now_ms)
 	seal(s);
 }
 
-/* ---- a batch ---------------------------------------------------------------- */
+/* ---- a batch ---- */
 
 static struct batch_head head_of(const struct spool *s)
 {
