@@ -10,7 +10,7 @@
 #include "relay/daemon/worker.h"
 #include "relay/mail/result.h"
 #include "relay/queue/queue.h"
-#include "policy/table.h"
+#include "policy/route.h"
 
 enum settle_letter {
 	S_ACCEPTED = 1, /* struct accepted_letter */
@@ -53,6 +53,9 @@ struct outcome_letter {
 		struct job_row delivery;
 		bool told;   /* the DSN speaks of it */
 		bool silent; /* failed, and the sender asked not to be told */
+		/* Of a failed one: the table's word after the failure. */
+		bool routed, held;
+		struct route route;
 		struct result result;
 	} row[];
 };

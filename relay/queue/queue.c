@@ -320,6 +320,17 @@ void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later)
 	place_put(q, n);
 }
 
+bool queue_claim(struct queue *q, uint64_t id, uint32_t number)
+{
+	uint32_t msg = index_find(q, id), n;
+
+	n = msg == 0 ? 0 : find_number(q, msg, number);
+	if (n == 0 || delivery_at(q, n)->place == PLACE_CLAIMED)
+		return false;
+	place_claim(q, n);
+	return true;
+}
+
 void queue_retry(struct queue *q, uint64_t id, uint32_t number)
 {
 	uint32_t msg = index_find(q, id), n;

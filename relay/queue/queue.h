@@ -94,6 +94,10 @@ void queue_stale(struct queue *q, uint64_t id);
 /* A resolve has ended; `change`: the table's number it was done at. */
 void queue_resolved(struct queue *q, uint64_t id, uint64_t change);
 bool queue_claimed(const struct queue *q, uint64_t id, uint32_t number);
+/* Something else than an attempt takes it in hand (a decision that waits for
+ * the journal), whatever its state; ends as a worker's claim does. False:
+ * there is none, or it is in a hand already. */
+bool queue_claim(struct queue *q, uint64_t id, uint32_t number);
 
 /* A worker has a free connection to `leg`: start up to `max` jobs there.
  * Returns how many. */
