@@ -30,7 +30,7 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	const struct result *r = &o->row[k].result;
 
 	i->reason = (uint8_t)o->why;
-	/* Sticky: what may have been sent before may be a duplicate now (D8). */
+	/* Sticky: what may have been sent may be a duplicate now (D8). */
 	if (r->uncertain)
 		i->uncertain = UNC_YES;
 	if (o->change != 0)

@@ -147,11 +147,12 @@ static void on_pull(struct settle *s, struct pull_letter *l)
 
 static void on_wake(struct settle *s, struct wake_letter *l)
 {
+	queue_reading(s->queue, l->change);
 	if (l->all)
 		queue_wake_all(s->queue);
 	for (unsigned i = 0; i < l->n; i++)
 		queue_wake(s->queue, l->hash[i]);
-	if (l->change != 0)
+	if (l->applied)
 		queue_applied(s->queue, l->change);
 	mem_free(l);
 }

@@ -86,12 +86,11 @@ struct pull_letter {
 	int worker, leg;
 };
 
-/* Recipients that a change touched. `change` is set in the last letter of
- * it: applied. */
+/* Recipients that changes up to `change` touched; `applied`: that was all. */
 struct wake_letter {
 	struct letter letter;
 	uint64_t change;
-	bool all;
+	bool all, applied;
 	unsigned n;
 	uint64_t hash[];
 };

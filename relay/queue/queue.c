@@ -268,7 +268,7 @@ bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
 			place_claim(q, at);
 			delivery_at(q, at)->change = change;
 		}
-		if (change < q->applied)
+		if (change < q->reading)
 			wake_delivery(q, at);
 	}
 	for (uint32_t at = message_at(q, msg)->first; at != 0;

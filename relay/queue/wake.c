@@ -224,8 +224,15 @@ void queue_wake_all(struct queue *q)
 	q->walk_id = 0;
 }
 
+void queue_reading(struct queue *q, uint64_t change)
+{
+	if (change > q->reading)
+		q->reading = change;
+}
+
 void queue_applied(struct queue *q, uint64_t change)
 {
+	queue_reading(q, change);
 	if (change > q->applied)
 		q->applied = change;
 }
