@@ -122,6 +122,7 @@ struct conf {
 	struct conf_nets public_address;
 	int64_t stop_after_ms;
 	bool soft_bounce;
+	bool sandbox;
 
 	struct conf_listen *listen;
 	int listens;

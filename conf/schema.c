@@ -83,6 +83,9 @@ const struct param param_table[] = {
 	  "How long SIGTERM waits for dialogs past the final dot." },
 	{ IN(TOP), "soft_bounce", &T_BOOL, C(soft_bounce), "false", 0, 0, LIVE, NULL,
 	  "Nothing is bounced: what a leg refuses for good waits like what it refuses for now." },
+	{ IN(TOP), "sandbox", &T_BOOL, C(sandbox), "true", 0, 0, RESTART, NULL,
+	  "The daemon gives up what it does not need: other programs, its core dump, writing "
+	  "outside the folders named here. false is for a debugger or a profiler." },
 
 	{ IN(LISTEN), "address", &T_LISTEN, LISTEN(address), "0.0.0.0:25 [::]:25", 0, 0, RESTART,
 	  NULL,

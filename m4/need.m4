@@ -15,3 +15,23 @@ AC_CHECK_HEADER([$1], [],
      #include <sys/types.h>
      #include <netinet/in.h>])
 ])
+
+# PH_NEED_FUZZER: the compiler has libFuzzer.
+AC_DEFUN([PH_NEED_FUZZER], [
+AC_MSG_CHECKING([whether $CC has libFuzzer])
+ph_cflags=$CFLAGS
+CFLAGS="$CFLAGS -fsanitize=fuzzer"
+AC_LINK_IFELSE([AC_LANG_SOURCE([[
+#include <stddef.h>
+int LLVMFuzzerTestOneInput(const unsigned char *p, size_t n);
+int LLVMFuzzerTestOneInput(const unsigned char *p, size_t n)
+{
+	return p == NULL && n > 0;
+}]])],
+    [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR(m4_normalize([--enable-fuzz needs clang and its runtime:
+        configure CC=clang; on Debian, install the packages clang and
+        libclang-rt-14-dev]))])
+CFLAGS=$ph_cflags
+])

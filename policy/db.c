@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/base/mem.h"
@@ -68,13 +69,17 @@ int db_script(struct db *db, const char *sql, struct error *err)
 static int check_file(const char *path, enum db_mode mode, struct error *err)
 {
 	int want = mode == DB_READ ? R_OK : R_OK | W_OK;
+	struct stat st;
 
-	if (faccessat(AT_FDCWD, path, want, AT_EACCESS) == 0)
-		return 0;
-	if (errno == ENOENT)
+	if (stat(path, &st) < 0 && errno == ENOENT)
 		return error_set(err, "the cutover table %s does not exist",
 		    path);
-	return error_sys(err, errno, "the cutover table %s", path);
+	if (faccessat(AT_FDCWD, path, want, AT_EACCESS) < 0)
+		return error_sys(err, errno, "the cutover table %s", path);
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return error_set(err, "%s is no file, and can be no cutover "
+		    "table", path);
+	return 0;
 }
 
 static int pragma_int(struct db *db, const char *sql, int *value_out,

@@ -12,6 +12,8 @@
 void mailbox_init(struct mailbox *m)
 {
 	atomic_init(&m->head, NULL);
+	atomic_init(&m->rung, false);
+	atomic_init(&m->warm, false);
 	m->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	m->io = (struct io){0};
 	if (m->fd < 0)
@@ -34,28 +36,38 @@ void mailbox_wake(struct mailbox *m)
 		return; /* full: it is readable already */
 }
 
-void mailbox_post(struct mailbox *m, struct letter *l)
+static void push(struct mailbox *m, struct letter *l)
 {
 	struct letter *head =
 	    atomic_load_explicit(&m->head, memory_order_relaxed);
 
 	do {
 		l->next = head;
-	} while (!atomic_compare_exchange_weak_explicit(&m->head, &head, l,
-	    memory_order_release, memory_order_relaxed));
-	if (head == NULL)
+	} while (!atomic_compare_exchange_weak(&m->head, &head, l));
+}
+
+/* The flag goes up after the letter is there, and comes down before letters
+ * are taken: who finds it up knows that his letter will be seen. */
+void mailbox_post(struct mailbox *m, struct letter *l)
+{
+	push(m, l);
+	if (!atomic_exchange(&m->rung, true))
+		mailbox_wake(m);
+}
+
+void mailbox_post_lazy(struct mailbox *m, struct letter *l)
+{
+	push(m, l);
+	if (!atomic_exchange(&m->warm, true))
 		mailbox_wake(m);
 }
 
 struct letter *mailbox_take(struct mailbox *m)
 {
 	struct letter *l, *next, *ordered = NULL;
-	uint64_t n;
 
-	/* The eventfd first: a letter posted after it rings again. */
-	if (read(m->fd, &n, sizeof(n)) < 0)
-		n = 0;
-	l = atomic_exchange_explicit(&m->head, NULL, memory_order_acquire);
+	atomic_store(&m->rung, false);
+	l = atomic_exchange(&m->head, NULL);
 	for (; l != NULL; l = next) {
 		next = l->next;
 		l->next = ordered;
@@ -64,11 +76,41 @@ struct letter *mailbox_take(struct mailbox *m)
 	return ordered;
 }
 
-void mailbox_wait(struct mailbox *m, int timeout_ms)
+/* Only after the bell was heard, and before the take: a letter that comes
+ * between rings again. */
+static void silence(struct mailbox *m)
+{
+	uint64_t n;
+
+	if (read(m->fd, &n, sizeof(n)) < 0)
+		return; /* silent already */
+}
+
+static bool bell(struct mailbox *m, int timeout_ms)
 {
 	struct pollfd p = {.fd = m->fd, .events = POLLIN};
 
-	poll(&p, 1, timeout_ms);
+	if (poll(&p, 1, timeout_ms) <= 0)
+		return false;
+	silence(m);
+	return true;
+}
+
+void mailbox_wait(struct mailbox *m, int timeout_ms)
+{
+	bool longer = timeout_ms < 0 || timeout_ms > MAILBOX_LAZY_MS;
+
+	if (longer && atomic_load(&m->warm)) {
+		if (bell(m, MAILBOX_LAZY_MS) || atomic_load(&m->head) != NULL)
+			return;
+		/* Nothing for a while: who posts from now on has to ring. */
+		atomic_store(&m->warm, false);
+		if (atomic_load(&m->head) != NULL)
+			return;
+		if (timeout_ms > 0)
+			timeout_ms -= MAILBOX_LAZY_MS;
+	}
+	bell(m, timeout_ms);
 }
 
 static void on_letters(void *arg, int what)
@@ -77,6 +119,7 @@ static void on_letters(void *arg, int what)
 	struct letter *l, *next;
 
 	(void)what;
+	silence(m);
 	for (l = mailbox_take(m); l != NULL; l = next) {
 		next = l->next;
 		m->fn(m->arg, l);

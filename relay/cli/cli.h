@@ -98,5 +98,6 @@ int cli_main(int argc, char **argv);
 const struct cli_command *cli_find(int words, char **word, int *used_out);
 void cli_print_help(const struct cli_command *cmd, FILE *to);
 void cli_print_commands(FILE *to);
+void cli_print_man(FILE *to);
 
 #endif

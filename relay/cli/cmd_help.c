@@ -30,6 +30,10 @@ static int run_help(struct cli *c)
 		print_names();
 		return CLI_DONE;
 	}
+	if (cli_flag(c, "man")) {
+		cli_print_man(stdout);
+		return CLI_DONE;
+	}
 	if (c->args == 0) {
 		cli_print_commands(stdout);
 		return CLI_DONE;
@@ -43,6 +47,7 @@ static int run_help(struct cli *c)
 
 static const struct cli_option options[] = {
 	{"names", NULL, "Names and options alone, for shell completion."},
+	{"man", NULL, "The list of commands in the language of manual pages."},
 	{NULL, NULL, NULL},
 };
 

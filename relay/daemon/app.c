@@ -12,6 +12,7 @@
 #include "relay/base/mem.h"
 #include "relay/daemon/control.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
 #include "relay/daemon/worker.h"
 
@@ -207,6 +208,7 @@ static int build(struct app *a, struct error *err)
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
 	if (check_descriptors(a, err) < 0)
 		return -1;
+	sandbox_prepare(c);
 	id_maker_init(&a->ids, a->clock, (unsigned)c->node);
 	a->ledger = ledger_new();
 	ledger_configure(a->ledger, c);
@@ -225,6 +227,7 @@ int app_start(struct app *a, struct live *live, struct error *err)
 	a->live = live;
 	if (build(a, err) == 0) {
 		log_listeners(a);
+		sandbox_enter(live->conf);
 		if (run_threads(a, err) == 0)
 			return 0;
 	}

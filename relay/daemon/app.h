@@ -64,7 +64,6 @@ struct app {
 	/* The newest change of the cutover table that we know to exist. A
 	 * table below it was restored from a backup: 451 until accepted. */
 	_Atomic uint64_t change_floor;
-	_Atomic unsigned table_file; /* goes up when another is in its place */
 	_Atomic bool table_bad; /* unreadable or gone back: said in status */
 	_Atomic bool stopping;
 	int64_t started_us;

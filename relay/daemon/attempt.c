@@ -232,7 +232,7 @@ static void post_outcome(struct attempt *at)
 
 	o->arena = at->arena;
 	at->arena = NULL;
-	mailbox_post(settle_box(at->w->app->settle), &o->letter);
+	mailbox_post_lazy(settle_box(at->w->app->settle), &o->letter);
 	attempt_free(at);
 }
 

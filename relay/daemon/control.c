@@ -533,7 +533,7 @@ static void on_letter(void *arg, struct letter *l)
 		control_queue_fetched(c, (struct spool_fetch *)l);
 		break;
 	case O_CONTENT:
-		control_queue_content(c, (struct spool_fetch *)l);
+		control_content_fetched(c, (struct spool_fetch *)l);
 		break;
 	case O_WRITTEN:
 		on_leg_written(c, (struct spool_op *)l);

@@ -32,10 +32,14 @@ void control_ask_queue(struct control *c, void (*fn)(void *arg), void *arg);
 void control_come_back(struct control *c, void (*fn)(void *arg), void *arg);
 
 void control_queue_fetched(struct control *c, struct spool_fetch *f);
-void control_queue_content(struct control *c, struct spool_fetch *f);
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
+/* The content as rows, then the end of `r`. */
+enum content_for { CONTENT_SHOW, CONTENT_EXPORT };
+void control_content(struct control *c, struct ctl_request *r, uint64_t id,
+    enum content_for what);
+void control_content_fetched(struct control *c, struct spool_fetch *f);
 void control_queue_export(void *arg, struct ctl_request *r,
     const json_t *args);
 

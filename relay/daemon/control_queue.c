@@ -7,14 +7,12 @@
 #include "relay/daemon/control_int.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
 
-#include "relay/audit/note.h"
 #include "relay/base/log.h"
 #include "relay/daemon/mail.h"
 #include "relay/mail/actor.h"
 
-enum { SLICE = 256, CHUNK = 48 << 10 };
+enum { SLICE = 256 };
 
 /* What is asked for. "" and -1 match everything. */
 struct filter {
@@ -326,117 +324,36 @@ void control_queue_list(void *arg, struct ctl_request *r, const json_t *args)
 	control_ask_queue(s->c, read_slice, s);
 }
 
-/* ---- show and export: the content ---- */
+/* ---- show ---- */
 
-struct content {
-	struct control *c;
-	struct ctl_request *r;
-	const char *command;
-	struct source *source;
-};
-
-static void content_end(struct content *ct, int code, const char *why)
+static void print_message(struct select *s, const struct queue_row *row,
+    const struct mail *m)
 {
-	ctl_end(ct->r, code, "%s", why);
-	source_free(ct->source);
-	ct->c->busy--;
-	mem_free(ct);
+	struct jout *j = ctl_row(s->r);
+	char id[ID_TEXT];
+
+	id_text(row->id, id);
+	jout_str(j, "section", "message");
+	jout_str(j, "id", id);
+	jout_time(j, "accepted", m->env.accepted_us);
+	jout_str(j, "from", m->env.from);
+	jout_str(j, "client", m->env.client);
+	jout_int(j, "size", (int64_t)m->env.size);
+	jout_str(j, "message_id", m->env.message_id);
+	ctl_row_end(s->r);
 }
 
-static void send_chunk(struct ctl_request *r, struct slice bytes)
+static void show_match(struct select *s, const struct queue_row *row,
+    const struct mail *m)
 {
-	while (bytes.n > 0) {
-		struct slice part = slice_head(bytes, CHUNK);
-		char *text = mem_new(part.n / 3 * 4 + 8);
-		struct jout *j;
-
-		EVP_EncodeBlock((unsigned char *)text,
-		    (const unsigned char *)part.p, (int)part.n);
-		j = ctl_row(r);
-		jout_str(j, "chunk", text);
-		ctl_row_end(r);
-		mem_free(text);
-		bytes = slice_from(bytes, part.n);
-	}
-}
-
-static void on_content(void *arg)
-{
-	struct content *ct = arg;
-	struct slice chunk;
-
-	for (;;) {
-		switch (source_next(ct->source, &chunk)) {
-		case SOURCE_CHUNK:
-			send_chunk(ct->r, chunk);
-			break;
-		case SOURCE_WAIT:
-			return;
-		case SOURCE_END:
-			content_end(ct, 0, "");
-			return;
-		case SOURCE_ERROR:
-			content_end(ct, 1, "the message cannot be read from "
-					   "the journal");
-			return;
-		}
-	}
-}
-
-/* Reading a body is an event with who (A3). */
-static void note_body(const struct content *ct, uint64_t id)
-{
-	struct spool_op *op = spool_op_new();
-	struct note_writer w;
-	struct strbuf note;
 	struct jout *j;
-	char text[ID_TEXT];
 
-	id_text(id, text);
-	strbuf_init(&note, 1024);
-	j = note_begin(&w, &note, "body");
-	jout_str(j, "id", text);
-	jout_str(j, "who", ctl_who(ct->r));
-	jout_str(j, "command", ct->command);
-	note_end(&w);
-	spool_op_note(op, NOTE_BODY, clock_wall_us(ct->c->app->clock),
-	    strbuf_view(&note));
-	strbuf_fini(&note);
-	spool_post(ct->c->app->spool, op);
-}
-
-void control_queue_content(struct control *c, struct spool_fetch *f)
-{
-	struct content *ct = f->arg;
-
-	(void)c;
-	if (f->status != 0) {
-		content_end(ct, 1, f->err.text);
-		spool_fetch_free(f);
-		return;
-	}
-	note_body(ct, f->id);
-	ct->source = f->source;
-	f->source = NULL;
-	spool_fetch_free(f);
-	ct->source->ready = on_content;
-	ct->source->ready_arg = ct;
-	on_content(ct);
-}
-
-static void begin_content(struct control *c, struct ctl_request *r,
-    uint64_t id, const char *command)
-{
-	struct content *ct = NEW(struct content);
-	struct spool_fetch *f = spool_fetch_new(id, &c->box, O_CONTENT);
-
-	ct->c = c;
-	ct->r = r;
-	ct->command = command;
-	c->busy++;
-	f->arg = ct;
-	f->want_body = true;
-	spool_fetch_post(c->app->spool, f);
+	if (s->shown == 1)
+		print_message(s, row, m);
+	j = ctl_row(s->r);
+	jout_str(j, "section", "delivery");
+	print_row(s, row, m, j);
+	ctl_row_end(s->r);
 }
 
 static void show_finish(struct select *s)
@@ -445,7 +362,7 @@ static void show_finish(struct select *s)
 		ctl_end(s->r, 1, "no such message is in the queue; see "
 			"`posthouse trace`");
 	else if (s->body)
-		begin_content(s->c, s->r, s->f.id[0], "queue show --body");
+		control_content(s->c, s->r, s->f.id[0], CONTENT_SHOW);
 	else
 		ctl_end(s->r, 0, "%s", "");
 	select_free(s);
@@ -466,7 +383,7 @@ static void control_show(struct control *c, struct ctl_request *r,
 	}
 	s->all_states = true;
 	s->body = json_is_true(json_object_get(args, "body"));
-	s->match = list_match;
+	s->match = show_match;
 	s->finish = show_finish;
 	control_ask_queue(c, read_slice, s);
 }
@@ -474,18 +391,6 @@ static void control_show(struct control *c, struct ctl_request *r,
 void control_queue_show(void *arg, struct ctl_request *r, const json_t *args)
 {
 	control_show(arg, r, args);
-}
-
-void control_queue_export(void *arg, struct ctl_request *r,
-    const json_t *args)
-{
-	uint64_t id;
-
-	if (id_parse(slice_str(control_arg(args, "id")), &id) < 0)
-		ctl_end(r, 1, "\"%s\" is no message id",
-		    control_arg(args, "id"));
-	else
-		begin_content(arg, r, id, "queue export");
 }
 
 /* ---- decisions ---- */

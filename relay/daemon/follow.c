@@ -228,14 +228,12 @@ static int catch_up(struct follow *f, uint64_t now, struct error *err)
 	return 0;
 }
 
-/* The file that stands there; a backup may have been put in its place, which
- * every holder of the old one has to learn. */
+/* The file that stands there; a backup may have been put in its place. */
 static bool have_table(struct follow *f, struct error *err)
 {
 	if (f->table != NULL && table_moved(f->table)) {
 		table_close(f->table);
 		f->table = NULL;
-		atomic_fetch_add(&f->app->table_file, 1);
 	}
 	if (f->table != NULL)
 		return true;

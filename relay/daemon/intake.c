@@ -364,7 +364,7 @@ static void tell_queue(struct worker *w, const struct mail *m)
 		    .change = d->change, .created_us = d->created_us,
 		    .due_us = d->due_us};
 	}
-	mailbox_post(settle_box(w->app->settle), &l->letter);
+	mailbox_post_lazy(settle_box(w->app->settle), &l->letter);
 }
 
 void intake_stored(struct worker *w, struct spool_draft_letter *l)

@@ -20,8 +20,9 @@ static unsigned have_of(const struct queue_row *rows, unsigned n,
 		    .leg = it->leg, .role = it->role, .state = it->state,
 		    .uncertain = it->uncertain, .claimed = rows[i].claimed,
 		    .dsn_sent = (it->flags & DF_DSN_SENT) != 0,
-		    .no_route = it->reason == WHY_NO_ROUTE ||
-				it->reason == WHY_NO_WAY};
+		    .no_route = it->state == D_PARKED &&
+				(it->reason == WHY_NO_ROUTE ||
+				    it->reason == WHY_NO_WAY)};
 	}
 	return k;
 }

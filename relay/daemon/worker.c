@@ -19,19 +19,17 @@ struct live *worker_live(struct worker *w, const struct conf *c)
 
 struct table *worker_table(struct worker *w, struct error *err)
 {
-	unsigned file = atomic_load(&w->app->table_file);
-
-	if (w->table != NULL && w->table_file != file) {
+	/* Another file at its place: what we hold is no longer the table. */
+	if (w->table != NULL && table_moved(w->table)) {
 		table_close(w->table);
 		w->table = NULL;
 	}
 	if (w->table == NULL)
 		w->table = table_open(w->live->conf->table.path,
 		    w->app->names, err);
-	w->table_file = file;
 	if (w->table == NULL || table_begin(w->table, err) == 0)
 		return w->table;
-	/* The file may have been replaced: the next asker opens it anew. */
+	/* Damaged, perhaps mended by then: the next asker opens it anew. */
 	table_close(w->table);
 	w->table = NULL;
 	return NULL;

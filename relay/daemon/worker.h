@@ -64,7 +64,6 @@ struct worker {
 	struct client *client;
 	struct dns *dns;
 	struct table *table; /* NULL while it cannot be opened */
-	unsigned table_file; /* app.table_file when it was */
 	struct arena *lookup; /* for one lookup */
 	struct live *live;
 	struct live *old[LIVES_MAX - 1]; /* sessions may still stand on them */

@@ -261,5 +261,6 @@ void batch_finish(struct batch *b, struct batch_head *h, uint64_t offset,
 	b->iov[0] = (struct iovec){b->meta.p, b->meta.n};
 	pad = round_up(end, BLOCK) - end;
 	if (pad != 0)
-		b->iov[b->iovs++] = (struct iovec){(void *)(uintptr_t)zeros, pad};
+		b->iov[b->iovs++] =
+		    (struct iovec){(void *)(uintptr_t)zeros, pad};
 }

@@ -40,7 +40,7 @@ struct batch_head {
 	uint8_t lane, flags;
 	uint64_t spool_id, generation;
 	uint64_t number;   /* in the segment, from 0                          */
-	uint64_t synced;   /* so many batches of this segment are known synced */
+	uint64_t synced;   /* so many of this segment are known synced        */
 	uint64_t prev_end; /* so many batches of the generation before count  */
 	uint64_t oldest;   /* generations below this one are given back       */
 	int64_t time_us;
@@ -71,7 +71,7 @@ bool record_valid(struct slice rest, const struct record_head *h,
     const unsigned char secret[SUM_SECRET]);
 uint64_t record_span(const struct record_head *h);
 
-/* ---- building --------------------------------------------------------- */
+/* ---- building ---- */
 
 struct batch_body {
 	size_t at;	    /* where in meta its place is to be written */

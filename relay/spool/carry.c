@@ -223,7 +223,8 @@ void carry_fill(struct spool *s)
 			j->full = true;
 			return;
 		}
-		if (bytes >= CARRY_BYTES || j->carries == ARRAY_LEN(j->carried) ||
+		if (bytes >= CARRY_BYTES ||
+		    j->carries == ARRAY_LEN(j->carried) ||
 		    !batch_takes_body(&j->batch, 1))
 			return;
 		bytes += carry_max(s, m->now);

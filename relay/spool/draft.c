@@ -361,7 +361,7 @@ void draft_sent(struct spool_draft *d, uint64_t bytes)
 	}
 }
 
-/* ---- direct delivery ------------------------------------------------------ */
+/* ---- direct delivery ---- */
 
 struct body_source {
 	struct source source;

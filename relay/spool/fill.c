@@ -150,7 +150,7 @@ void fill_drafts(struct spool *s)
 	}
 }
 
-/* ---- ops ---------------------------------------------------------------- */
+/* ---- ops ---- */
 
 static struct rec_update *collect(struct spool *s, const struct spool_op *op,
     struct slice *rest, bool with_details)
@@ -305,7 +305,7 @@ void fill_ops(struct spool *s)
 	}
 }
 
-/* ---- the head of a segment, and the end of a batch ---------------------- */
+/* ---- the head of a segment, and the end of a batch ---- */
 
 void fill_facts(struct spool *s)
 {

@@ -80,11 +80,6 @@ void journal_fini(struct spool *s)
 	strbuf_fini(&j->scratch);
 }
 
-static bool op_urgent(const struct spool_op *op)
-{
-	return (op->flags & OP_SYNC) != 0 || op->group != NULL;
-}
-
 static void gather(struct spool *s, int64_t now_ms)
 {
 	struct journal *j = &s->journal;
@@ -104,7 +99,7 @@ static void gather(struct spool *s, int64_t now_ms)
 	}
 }
 
-/* ---- segments ------------------------------------------------------------ */
+/* ---- segments ---- */
 
 static void seal(struct spool *s)
 {
@@ -134,7 +129,7 @@ static bool open_segment(struct spool *s)
 	return true;
 }
 
-/* ---- after the write ------------------------------------------------------- */
+/* ---- after the write ---- */
 
 static void answer_all(struct queue *drafts, struct queue *ops,
     enum spool_status st)
@@ -282,7 +277,7 @@ static void sync_failed(struct spool *s, int no, int64_t now_ms)
 	seal(s);
 }
 
-/* ---- a batch ---------------------------------------------------------------- */
+/* ---- a batch ---- */
 
 static struct batch_head head_of(const struct spool *s)
 {

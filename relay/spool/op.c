@@ -97,6 +97,11 @@ struct fact op_get_fact(struct slice body)
 	return f;
 }
 
+bool op_urgent(const struct spool_op *op)
+{
+	return (op->flags & OP_SYNC) != 0 || op->group != NULL;
+}
+
 void spool_post(struct spool *s, struct spool_op *op)
 {
 	struct spool_draft *d = op->group;
@@ -109,7 +114,11 @@ void spool_post(struct spool *s, struct spool_op *op)
 		pthread_mutex_unlock(&d->lock);
 		return;
 	}
-	mailbox_post(&s->journal.in, &op->letter);
+	/* A plain result rides in the next batch. */
+	if (op_urgent(op))
+		mailbox_post(&s->journal.in, &op->letter);
+	else
+		mailbox_post_lazy(&s->journal.in, &op->letter);
 }
 
 void op_answer(struct spool_op *op, enum spool_status status)

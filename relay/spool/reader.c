@@ -24,7 +24,7 @@ void reader_fini(struct spool *s)
 		mailbox_fini(&s->reader[i].in);
 }
 
-/* ---- records ---------------------------------------------------------------- */
+/* ---- records ---- */
 
 /* NULL and errno: EBADMSG when the bytes are there and wrong. */
 static char *read_raw(struct spool *s, struct segment *seg, uint32_t off,
@@ -102,7 +102,7 @@ struct slice detail_read(struct spool *s, struct detail_reader *dr,
 	    arena_slicedup(to, slice_of(dr->mem + at.at, at.bytes)), at.bytes);
 }
 
-/* ---- fetches ------------------------------------------------------------------- */
+/* ---- fetches ---- */
 
 struct spool_fetch *spool_fetch_new(uint64_t id, struct mailbox *to, int kind)
 {
@@ -218,7 +218,7 @@ static void answer_fetch(struct spool *s, struct spool_fetch *f)
 	mailbox_post(f->to, &f->letter);
 }
 
-/* ---- the thread -------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 struct request {
 	uint64_t place; /* generation and offset, roughly */

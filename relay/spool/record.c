@@ -7,7 +7,7 @@
 #include "relay/base/mem.h"
 
 enum { /* smallest and largest encoded forms */
-	DELIVERY_MIN = 4 + 4 + 2 + 1 + 24,
+	DELIVERY_MIN = 4 + 5 + 2 + 1 + 24,
 	DELIVERY_MAX = DELIVERY_MIN + NAME_BYTES,
 	DETAIL_MIN = 4,
 	EXTENT_BYTES = 28,

@@ -97,7 +97,7 @@ static bool is_record(const struct scan *sc, const struct scan_range *r,
     struct slice rest, struct scan_record *rec)
 {
 	return record_frame(rest, &rec->head, &rec->payload) &&
-	    rec->head.type >= REC_ACCEPTED && rec->head.type <= REC_CLEAN &&
+	    rec->head.type >= REC_ACCEPTED &&
 	    rec->head.batch - (uint32_t)r->first <
 		(uint32_t)(r->past - r->first) &&
 	    record_valid(rest, &rec->head, sc->seg->secret);

@@ -111,7 +111,7 @@ struct spool *spool_open(const struct spool_config *c,
 	return s;
 }
 
-/* ---- threads: shells around the steps ------------------------------------------- */
+/* ---- threads: shells around the steps ---- */
 
 static void *journal_thread(void *arg)
 {
@@ -233,7 +233,7 @@ void spool_close(struct spool *s)
 	spool_free(s);
 }
 
-/* ---- figures -------------------------------------------------------------------------- */
+/* ---- figures ---- */
 
 static enum spool_health health(const struct spool *s)
 {

@@ -301,9 +301,9 @@ struct spool_tail *spool_tail_open(struct spool *s, struct spool_pos from);
 void spool_tail_close(struct spool_tail *t);
 /* Gives accepted, carry, update and note records; the journal's bookkeeping
  * (facts, totals, marks) is passed over, a group comes as an update and an
- * accepted. 1 a record; 0 none for now; -1 a gap: `from` was recycled before it was
- * read, the tail now stands at the oldest there is and *skipped_out tells how
- * many generations are missing. */
+ * accepted. 1 a record; 0 none for now; -1 a gap: `from` was recycled before
+ * it was read, the tail now stands at the oldest there is and *skipped_out
+ * tells how many generations are missing. */
 int spool_tail_next(struct spool_tail *t, struct spool_record *rec_out,
     uint64_t *skipped_out);
 /* Everything before `pos` is in the index: may be recycled. Any thread. */

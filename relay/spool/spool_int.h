@@ -75,7 +75,7 @@ struct segment {
 	struct list fd_node; /* least recently used first */
 };
 
-/* ---- index.c: the live messages --------------------------------------- */
+/* ---- index.c: the live messages ---- */
 
 struct detail_place {
 	uint32_t slot, rec, bytes; /* slot, offset of the record, of detail */
@@ -137,7 +137,7 @@ void version_free(struct version *v);
 /* After an unclean end: what was open may have been sent. */
 void index_mark_uncertain(struct spool *s);
 
-/* ---- segment.c: slots and their files ---------------------------------- */
+/* ---- segment.c: slots and their files ---- */
 
 struct segment *segment_add(struct spool *s, uint32_t slot);
 void segments_free(struct spool *s);
@@ -162,7 +162,7 @@ int spool_sync_directory(struct spool *s);
 /* A name in the spool directory, to its path. */
 void spool_path(const struct spool *s, const char *name, struct strbuf *out);
 
-/* ---- draft.c ------------------------------------------------------------ */
+/* ---- draft.c ---- */
 
 struct chunk {
 	struct chunk *next;
@@ -231,7 +231,7 @@ unsigned body_iov(const struct body *b, struct iovec *iov, unsigned max);
 /* Sends the owner's letter. */
 void draft_answer(struct spool_draft *d, enum spool_status status);
 
-/* ---- op.c ---------------------------------------------------------------- */
+/* ---- op.c ---- */
 
 enum op_item { ITEM_UPDATE = 1, ITEM_NOTE = 2, ITEM_FACT = 3 };
 
@@ -240,11 +240,12 @@ bool op_next(struct slice *rest, enum op_item *kind_out,
     struct slice *body_out);
 struct spool_update op_get_update(struct slice body);
 struct fact op_get_fact(struct slice body);
+bool op_urgent(const struct spool_op *op); /* somebody waits for it */
 void op_answer(struct spool_op *op, enum spool_status status);
 /* A NOTE_SYSTEM of the spool itself. */
 void op_system_note(struct spool *s, const char *text);
 
-/* ---- journal.c: the main lane ------------------------------------------ */
+/* ---- journal.c: the main lane ---- */
 
 enum post { POST_DRAFT, POST_OP, POST_BULK, POST_FETCH, POST_PIECE };
 
@@ -294,7 +295,7 @@ int journal_start(struct spool *s);
 /* Writes all that waits, and the mark of an orderly end. */
 void journal_end(struct spool *s);
 
-/* ---- fill.c: what goes in a batch --------------------------------------- */
+/* ---- fill.c: what goes in a batch ---- */
 
 /* The bytes that may still go in this batch. */
 uint64_t fill_room(const struct spool *s);
@@ -306,7 +307,7 @@ void fill_totals(struct spool *s);
  * taken back, when it does nothing. */
 bool fill_apply(struct spool *s, size_t record);
 
-/* ---- carry.c ------------------------------------------------------------- */
+/* ---- carry.c ---- */
 
 void carry_fill(struct spool *s);
 /* After the batch. Under the lock. */
@@ -316,7 +317,7 @@ bool carry_wanted(struct spool *s);
 /* From the steward: recycle this one next. Under the lock. */
 void carry_choose(struct spool *s, struct segment *seg);
 
-/* ---- bulk.c ---------------------------------------------------------------- */
+/* ---- bulk.c ---- */
 
 struct bulk {
 	struct mailbox in;
@@ -331,7 +332,7 @@ int bulk_step(struct spool *s);
 /* Refuses what still waits. */
 void bulk_end(struct spool *s);
 
-/* ---- steward.c --------------------------------------------------------------- */
+/* ---- steward.c ---- */
 
 struct steward {
 	struct mailbox in;
@@ -356,7 +357,7 @@ enum admit { ADMIT, ADMIT_LATER, ADMIT_FULL };
 enum admit steward_admits(struct spool *s, uint64_t bytes);
 unsigned steward_reserve(const struct spool *s);
 
-/* ---- reader.c ------------------------------------------------------------------ */
+/* ---- reader.c ---- */
 
 struct reader {
 	struct mailbox in;
@@ -382,7 +383,7 @@ struct slice detail_read(struct spool *s, struct detail_reader *dr,
     struct detail_place at, struct arena *to);
 void detail_reader_fini(struct detail_reader *dr);
 
-/* ---- source.c --------------------------------------------------------------- */
+/* ---- source.c ---- */
 
 /* What a reader thread loads for a source: an inline body or an extent. */
 struct piece {
@@ -402,12 +403,12 @@ void piece_loaded(struct piece *p);
 struct source *disk_source_new(struct spool *s, struct mailbox *to,
     struct segment *seg, const struct body_place *y);
 
-/* ---- recover.c ------------------------------------------------------------------ */
+/* ---- recover.c ---- */
 
 int recover(struct spool *s, const struct spool_recovered *told,
     struct spool_start *start_out, struct error *err);
 
-/* ---- key.c ------------------------------------------------------------------------- */
+/* ---- key.c ---- */
 
 struct spool_key {
 	uint64_t id;
@@ -418,7 +419,7 @@ int key_lock(struct spool *s, struct error *err);
 /* Reads spool.key, or makes it when the spool is new. */
 int key_open(struct spool *s, struct error *err);
 
-/* ---- spool.c ------------------------------------------------------------------------- */
+/* ---- spool.c ---- */
 
 struct spool_fact {
 	char *key;
@@ -473,7 +474,7 @@ struct spool {
 
 int64_t spool_now_ms(const struct spool *s);
 
-/* ---- fact.c: the keyed values. Under the lock. ---------------------------- */
+/* ---- fact.c: the keyed values. Under the lock. ---- */
 
 bool fact_fits(const struct spool *s, const struct fact *f);
 /* Sets one; an empty value removes it. */

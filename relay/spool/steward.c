@@ -69,7 +69,7 @@ enum admit steward_admits(struct spool *s, uint64_t bytes)
 							       ADMIT_LATER;
 }
 
-/* ---- space ------------------------------------------------------------------ */
+/* ---- space ---- */
 
 static uint64_t slots_in_use(struct spool *s)
 {
@@ -109,7 +109,7 @@ static void measure(struct spool *s)
 	atomic_store(&s->capacity, max);
 }
 
-/* ---- zeroing ------------------------------------------------------------------ */
+/* ---- zeroing ---- */
 
 static int write_all(struct spool *s, int fd, const void *p, uint64_t n,
     uint64_t off)
@@ -212,7 +212,7 @@ static void start_zeroing(struct spool *s, struct segment *seg, bool fresh)
 	s->steward.fresh = fresh;
 }
 
-/* ---- where spares come from ----------------------------------------------------- */
+/* ---- where spares come from ---- */
 
 static bool take_dirty(struct spool *s)
 {
@@ -280,7 +280,7 @@ static bool gains(struct spool *s)
 	list_each(n, &s->mains)
 		mains++;
 	packed = (s->index.live_bytes + dense - 1) / dense;
-	return mains > packed + 2;
+	return mains > packed + packed / 8 + 1;
 }
 
 enum force { WILLINGLY, RETAINED_GOES, MAIL_WINS };
@@ -404,7 +404,7 @@ bool steward_work(struct spool *s, int64_t now_ms)
 	return false;
 }
 
-/* ---- pace ----------------------------------------------------------------------- */
+/* ---- pace ---- */
 
 static int pace(struct spool *s, int64_t now_ms)
 {

@@ -71,6 +71,19 @@ def make_leg():
 
 
 @pytest.fixture
+def own_address():
+    """Loopback addresses that nobody else uses: port 25 is free there."""
+    if os.geteuid() != 0:
+        pytest.skip("port 25 is root's")
+
+    def take():
+        a = (os.getpid() * 7 + next(numbers) * 251) % (253 * 254 * 254)
+        return f"127.{1 + a // 64516}.{a // 254 % 254}.{1 + a % 254}"
+
+    return take
+
+
+@pytest.fixture
 def legacy(make_leg):
     return make_leg("legacy")
 

@@ -92,8 +92,8 @@ class Gateway:
         for section, keys in self.settings.items():
             lines = []
             for key, value in keys.items():
-                if (section, key) in PATHS and value != "":
-                    value = self.folder / value
+                if (section, key) in PATHS:
+                    value = self.folder / value  # if not absolute
                 lines.append(f"{key} = {conf_value(value)}")
             if section == "":
                 out += lines
@@ -188,6 +188,12 @@ class Gateway:
             [BUILD / "posthouse", "-c", self.conf, *words],
             input=stdin, stdin=None if stdin else subprocess.DEVNULL,
             capture_output=True, text=True, timeout=DEADLINE_S)
+
+    def run_bytes(self, *words):
+        return subprocess.run(
+            [BUILD / "posthouse", "-c", self.conf, *words],
+            stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=DEADLINE_S)
 
     def cli(self, *words, stdin=None):
         """Must end with 0. What it printed."""

@@ -232,7 +232,7 @@ class Talk(threading.Thread):
 
 class Leg:
     def __init__(self, name, offers=("CHUNKING", "DSN"), tls_context=None,
-                 host="127.0.0.1"):
+                 host="127.0.0.1", port=0):
         self.name, self.offers, self.host = name, set(offers), host
         self.tls_context = tls_context
         self.lock = threading.Lock()
@@ -240,7 +240,7 @@ class Leg:
         self.mails = []     # taken
         self.seen = []      # content came, whatever was said then
         self.said = []      # (connection, line)
-        self.port = 0
+        self.port = port
         self.listener = None
         self.accept_connections()
 
@@ -262,6 +262,7 @@ class Leg:
                 sock, _ = listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 talk = Talk(self, sock, len(self.talks) + 1)
                 self.talks.append(talk)

@@ -15,7 +15,7 @@
 
 #include "tests/unit/spool_rig.h"
 
-enum { SLOTS = 6, CALLS_MAX = 3000 };
+enum { SLOTS = 7, CALLS_MAX = 3000 };
 
 #define WRITES \
 	(1u << CALL_OPEN | 1u << CALL_WRITE | 1u << CALL_SYNC | \
@@ -47,14 +47,15 @@ static void act(struct rig *r)
 	rig_accept(r, 3000);
 	rig_accept(r, 20000);
 	rig_pump(r);
-	for (int i = 0; i < 14; i++) {
+	for (int i = 0; i < 18; i++) {
 		m = rig_accept(r, 4000);
 		rig_accept(r, 3900);
 		rig_pump(r);
 		if (m->promise == P_STORED)
 			rig_settle(r, m, D_DELIVERED, i % 2 ? OP_SYNC : 0);
 		if (m[1].promise == P_STORED)
-			rig_settle(r, m + 1, D_DEFERRED, 0);
+			rig_settle(r, m + 1,
+			    i % 6 == 0 ? D_DEFERRED : D_BOUNCED, 0);
 	}
 	rig_pump(r);
 	if (r->m[0].promise == P_STORED)
@@ -65,7 +66,7 @@ static void act(struct rig *r)
 
 static bool may_come_back(const struct rig_message *m, bool sync_failed)
 {
-	/* Refused with a batch whose sync failed: doc/journal.md, F4. */
+	/* Refused with a batch whose sync failed: doc/journal.md, E2. */
 	return sync_failed && m->promise == P_REFUSED;
 }
 
@@ -114,7 +115,7 @@ static bool run(const struct fault_case *fc, unsigned n)
 	return hit;
 }
 
-static void the_nth_failing_call_breaks_no_promise(void **state)
+static void e1_the_nth_failing_call_breaks_no_promise(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
@@ -128,7 +129,7 @@ static void the_nth_failing_call_breaks_no_promise(void **state)
 }
 
 /* T2 */
-static void a_failed_sync_ends_its_segment_and_intake_not_delivery(
+static void e2_a_failed_sync_ends_its_segment_and_intake_alone(
     void **state)
 {
 	struct rig *r = rig_new(SLOTS);
@@ -226,7 +227,7 @@ static const struct {
 	/* clang-format on */
 };
 
-static void a_spool_that_cannot_be_opened_says_why_in_a_sentence(void **state)
+static void e3_a_spool_that_cannot_be_opened_says_why(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(refusals); i++) {
@@ -245,11 +246,11 @@ static void a_spool_that_cannot_be_opened_says_why_in_a_sentence(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(the_nth_failing_call_breaks_no_promise),
+	    cmocka_unit_test(e1_the_nth_failing_call_breaks_no_promise),
 	    cmocka_unit_test(
-		a_failed_sync_ends_its_segment_and_intake_not_delivery),
+		e2_a_failed_sync_ends_its_segment_and_intake_alone),
 	    cmocka_unit_test(
-		a_spool_that_cannot_be_opened_says_why_in_a_sentence),
+		e3_a_spool_that_cannot_be_opened_says_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,7 +159,7 @@ static void d2_an_update_of_an_unknown_id_is_ignored(void **state)
 	rig_free(r);
 }
 
-static void d3_superseding_creates_the_successor_in_one_record(void **state)
+static void d3_superseding_creates_the_successor_at_once(void **state)
 {
 	struct rig *r = open_rig();
 	struct rig_message *m = rig_accept(r, 60);
@@ -383,7 +383,7 @@ static void w2_beyond_the_memory_window_there_is_no_source(void **state)
 	rig_free(r);
 }
 
-static void an_envelope_that_no_record_holds_is_refused(void **state)
+static void m4_an_envelope_that_no_record_holds_is_refused(void **state)
 {
 	struct rig *r = open_rig();
 	struct spool_delivery to = rig_delivery(r, D_QUEUED);
@@ -412,7 +412,7 @@ int main(void)
 	    cmocka_unit_test(m3_a_message_without_live_deliveries_is_not_live),
 	    cmocka_unit_test(d1_every_live_state_survives_with_its_reply),
 	    cmocka_unit_test(d2_an_update_of_an_unknown_id_is_ignored),
-	    cmocka_unit_test(d3_superseding_creates_the_successor_in_one_record),
+	    cmocka_unit_test(d3_superseding_creates_the_successor_at_once),
 	    cmocka_unit_test(d4_plain_results_are_synced_within_100_ms),
 	    cmocka_unit_test(g1_a_bounce_and_its_dsn_are_valid_only_together),
 	    cmocka_unit_test(
@@ -422,7 +422,7 @@ int main(void)
 	    cmocka_unit_test(f2_facts_have_a_ceiling),
 	    cmocka_unit_test(w1_a_stored_body_is_delivered_from_memory),
 	    cmocka_unit_test(w2_beyond_the_memory_window_there_is_no_source),
-	    cmocka_unit_test(an_envelope_that_no_record_holds_is_refused),
+	    cmocka_unit_test(m4_an_envelope_that_no_record_holds_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

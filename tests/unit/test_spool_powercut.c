@@ -158,31 +158,31 @@ static void act_recycle(struct rig *r)
 	assert_true(r->spool->carried > 2);
 }
 
-static void power_cuts_lose_no_accepted_message(void **state)
+static void k1_power_cuts_lose_no_accepted_message(void **state)
 {
 	(void)state;
 	cut_through("accept", accept_some);
 }
 
-static void power_cuts_bring_no_settled_message_back(void **state)
+static void k2_power_cuts_bring_no_settled_message_back(void **state)
 {
 	(void)state;
 	cut_through("results", act_results);
 }
 
-static void power_cuts_never_split_a_bounce_from_its_dsn(void **state)
+static void k3_power_cuts_never_split_a_bounce_from_its_dsn(void **state)
 {
 	(void)state;
 	cut_through("group", act_group);
 }
 
-static void power_cuts_in_carry_and_recycling_lose_nothing(void **state)
+static void k4_power_cuts_in_carry_and_recycling_lose_nothing(void **state)
 {
 	(void)state;
 	cut_through("recycle", act_recycle);
 }
 
-static void power_cuts_between_facts_and_restarts_lose_nothing(void **state)
+static void k5_power_cuts_over_facts_and_restarts_lose_nothing(void **state)
 {
 	(void)state;
 	cut_through("facts", act_facts);
@@ -191,12 +191,12 @@ static void power_cuts_between_facts_and_restarts_lose_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(power_cuts_lose_no_accepted_message),
-	    cmocka_unit_test(power_cuts_bring_no_settled_message_back),
-	    cmocka_unit_test(power_cuts_never_split_a_bounce_from_its_dsn),
-	    cmocka_unit_test(power_cuts_in_carry_and_recycling_lose_nothing),
+	    cmocka_unit_test(k1_power_cuts_lose_no_accepted_message),
+	    cmocka_unit_test(k2_power_cuts_bring_no_settled_message_back),
+	    cmocka_unit_test(k3_power_cuts_never_split_a_bounce_from_its_dsn),
+	    cmocka_unit_test(k4_power_cuts_in_carry_and_recycling_lose_nothing),
 	    cmocka_unit_test(
-		power_cuts_between_facts_and_restarts_lose_nothing),
+		k5_power_cuts_over_facts_and_restarts_lose_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,7 +106,7 @@ static void a_file_that_is_no_table_is_refused_in_one_sentence(void **state)
 	expect_refused(t, path, "format 7");
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	expect_refused(t, path, path);
+	expect_refused(t, path, "is no file");
 	rmdir(path);
 	table_tmp_free(t);
 }

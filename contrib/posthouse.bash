@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: ISC
+# Completion of posthouse(1) for bash. Commands and options are asked from the
+# program itself, so there is no list here to be kept.
+
+_posthouse_words()
+{
+	# The words after the command's own options, without options.
+	local i word
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		case $word in
+		-c) ((i++)) ;;
+		-*) ;;
+		*) printf '%s ' "$word" ;;
+		esac
+	done
+}
+
+_posthouse()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local table words line name options=
+
+	COMPREPLY=()
+	case $prev in
+	-c | --file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	esac
+	table=$(posthouse help --names 2>/dev/null) || return
+	words=$(_posthouse_words)
+	while IFS= read -r line; do
+		name=${line%%:*}
+		# The command is complete: its options.
+		if [[ $words == "$name "* ]]; then
+			options=${line#*:}
+		# It is begun: the next word of it.
+		elif [[ "$name " == "$words"* ]]; then
+			name=${name#"$words"}
+			options+=" ${name%% *}"
+		fi
+	done <<<"$table"
+	if [[ $words == "route import "* || $words == "route diff "* ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -W "$options" -- "$cur" |
+			sort -u)
+	else
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur" | sort -u)
+	fi
+}
+
+complete -F _posthouse posthouse

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Replays the main lane in order of generation, with the same functions that
+ * applied it when it was written.
+ *
+ * A batch that is not whole is either the tail, which nobody was told is
+ * safe, or damage. It is damage when a later batch of the generation, or the
+ * next generation, says that it was synced: then what can be read of it is
+ * used, the rest is named and set aside. Else it is the tail, and is cut.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "relay/spool/recover.h"
+
+enum { SET_ASIDE_MAX = 4 << 20 };
+
+static void set_aside(struct recovery *r, struct segment *seg, uint64_t from,
+    uint64_t to)
+{
+	struct spool *s = r->s;
+	struct diskio *io = s->c.io;
+	size_t n = to - from < SET_ASIDE_MAX ? to - from : SET_ASIDE_MAX;
+	char name[64], *raw;
+	struct strbuf path;
+	int fd;
+
+	snprintf(name, sizeof(name), "damaged.%" PRIu64 ".%" PRIu64,
+	    seg->generation, from);
+	strbuf_init(&path, 4096);
+	spool_path(s, name, &path);
+	fd = io->open(io, path.p, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	strbuf_fini(&path);
+	if (fd < 0)
+		return; /* best effort; most often it is there already */
+	raw = mem_new(n);
+	if (segment_read(s, seg, raw, n, from) == 0 &&
+	    io->pwrite(io, fd, raw, n, 0) == (ssize_t)n)
+		io->fsync(io, fd);
+	io->close(io, fd);
+	mem_free(raw);
+}
+
+void replay_damage(struct recovery *r, const char *fmt, ...)
+{
+	char line[300];
+	va_list ap;
+
+	r->start->damaged++;
+	if (r->told->damage == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	r->told->damage(r->told->arg, line);
+}
+
+static void damage_at(struct recovery *r, struct segment *seg, uint64_t from,
+    uint64_t to, const char *what)
+{
+	replay_damage(r, "seg.%04u (generation %" PRIu64 "), bytes %" PRIu64
+	    " to %" PRIu64 ": %s; set aside",
+	    (unsigned)seg->slot, seg->generation, from, to, what);
+	set_aside(r, seg, from, to);
+}
+
+/* A bulk segment whose head is damaged is known by who names it. */
+static void adopt_bulk(struct recovery *r, const struct body_place *y)
+{
+	struct spool *s = r->s;
+
+	for (unsigned i = 0; i < y->extents; i++) {
+		const struct extent *e = &y->extent[i];
+		struct segment *seg =
+		    e->slot < s->segs ? s->seg[e->slot] : NULL;
+
+		if (e->generation > s->bulk.generation)
+			s->bulk.generation = e->generation;
+		if (seg == NULL || seg->state != SEG_DIRTY ||
+		    seg->generation != 0)
+			continue;
+		segment_move(s, seg, SEG_BULK);
+		segment_identity(s, seg, LANE_BULK, e->generation);
+	}
+}
+
+static void replay_accept(struct recovery *r, struct rec_place at)
+{
+	struct rec_accept *a = &r->record.accept;
+
+	if (a->id > r->start->highest_id)
+		r->start->highest_id = a->id;
+	adopt_bulk(r, &a->body);
+	index_stage_accept(r->s, a, at);
+}
+
+static void replay_facts(struct recovery *r)
+{
+	if (r->record.all_facts)
+		facts_clear(r->s);
+	for (unsigned i = 0; i < r->record.facts; i++)
+		fact_set(r->s, r->record.fact[i].key,
+		    r->record.fact[i].value);
+}
+
+static void replay_totals(struct recovery *r)
+{
+	uint64_t(*t)[TOTALS] = r->s->index.total_next;
+
+	memset(t, 0, sizeof(r->s->index.total_next));
+	if (record_totals(r->record.totals, t, r->s->c.names) < 0)
+		replay_damage(r, "a totals record is not one");
+}
+
+static void replay_record(struct recovery *r, struct segment *seg,
+    const struct scan_record *rec)
+{
+	struct rec_place at = {seg, (uint32_t)rec->off,
+	    (uint32_t)rec->frame.n, rec->frame.p};
+
+	if (rec->head.type > REC_CLEAN)
+		return; /* a later version's, which this one can do without */
+	if (record_parse(&r->record, rec->head.type, rec->payload,
+		r->s->c.names) < 0) {
+		damage_at(r, seg, rec->off, rec->off + rec->frame.n,
+		    "not a record");
+		return;
+	}
+	r->clean = r->clean || rec->head.type == REC_CLEAN;
+	switch (r->record.type) {
+	case REC_GROUP:
+		index_stage_update(r->s, &r->record.update, at);
+		replay_accept(r, at);
+		break;
+	case REC_ACCEPTED:
+	case REC_CARRY:
+		replay_accept(r, at);
+		break;
+	case REC_UPDATE:
+		index_stage_update(r->s, &r->record.update, at);
+		break;
+	case REC_FACTS:
+		replay_facts(r);
+		break;
+	case REC_TOTALS:
+		replay_totals(r);
+		break;
+	default:
+		break;
+	}
+}
+
+/* `named`: what is no record here was named already. */
+static void replay_range(struct recovery *r, struct segment *seg,
+    struct scan_range range, bool named)
+{
+	struct scan_record rec;
+	uint64_t from = range.at;
+	int rc;
+
+	r->clean = false;
+	while ((rc = scan_record(&r->sc, &range, &rec)) != 0) {
+		if (rc < 0 && !named)
+			damage_at(r, seg, from, range.at,
+			    "bytes that are no record");
+		else if (rc > 0)
+			replay_record(r, seg, &rec);
+		from = range.at;
+	}
+	index_commit(r->s);
+}
+
+static bool body_whole(struct recovery *r, const struct scan_record *rec)
+{
+	const struct body_place *y = &r->record.accept.body;
+	const char *p;
+
+	if (rec->head.type != REC_ACCEPTED && rec->head.type != REC_CARRY &&
+	    rec->head.type != REC_GROUP)
+		return true;
+	if (record_parse(&r->record, rec->head.type, rec->payload,
+		r->s->c.names) < 0)
+		return false;
+	if (y->bytes == 0)
+		return true;
+	p = scan_bytes(&r->sc, y->off, y->bytes);
+	return p != NULL &&
+	    sum_bytes(r->sc.seg->secret, p, y->bytes) == y->sum;
+}
+
+/* Is every byte of the batch there that matters? */
+static bool batch_whole(struct recovery *r, uint64_t off,
+    const struct batch_head *h)
+{
+	struct scan_range range = scan_range_of(off, h);
+	struct scan_record rec;
+	uint32_t n = 0;
+	int rc;
+
+	while ((rc = scan_record(&r->sc, &range, &rec)) > 0) {
+		if (!body_whole(r, &rec))
+			return false;
+		n++;
+	}
+	return rc == 0 && n == h->records;
+}
+
+/* How far a segment's batches are known to count. */
+struct vouch {
+	uint64_t end;	 /* so many were synced; UINT64_MAX: unknown */
+	bool sealed;	 /* a later generation exists                */
+};
+
+static bool vouched(struct recovery *r, uint64_t off,
+    const struct batch_head *h, const struct vouch *v)
+{
+	struct batch_head next;
+
+	if (v->end != UINT64_MAX)
+		return h->number < v->end;
+	if (v->sealed)
+		return true;
+	return scan_find(&r->sc, off + batch_span(h), h->number + 1, &next) !=
+	    0;
+}
+
+static void replay_batch(struct recovery *r, struct segment *seg,
+    uint64_t off, const struct batch_head *h)
+{
+	if ((h->flags & BATCH_UNCLEAN) != 0)
+		index_mark_uncertain(r->s);
+	if (h->number == 0)
+		seg->first_us = h->time_us;
+	replay_range(r, seg, scan_range_of(off, h), false);
+	seg->end = off + batch_span(h);
+	seg->batches = h->number + 1;
+}
+
+/* No head where batch `number` should be. Returns where to go on, 0 at the
+ * end of what counts. */
+static uint64_t cross_gap(struct recovery *r, struct segment *seg,
+    uint64_t at, uint64_t number, const struct vouch *v)
+{
+	struct batch_head h = {0};
+	uint64_t next = scan_find(&r->sc, at + BLOCK, number + 1, &h);
+	uint64_t past = next != 0 ? h.number : v->end;
+	uint64_t to = next != 0 ? next : r->sc.limit;
+
+	if (next != 0 && v->end != UINT64_MAX && h.number > v->end)
+		past = v->end;
+	if (past <= number || past == UINT64_MAX)
+		return 0; /* the tail */
+	damage_at(r, seg, at, to, "a batch whose head cannot be read");
+	replay_range(r, seg, (struct scan_range){at, to, number, past}, true);
+	seg->end = to;
+	seg->batches = past;
+	return next;
+}
+
+static void replay_segment(struct recovery *r, struct segment *seg,
+    const struct vouch *v)
+{
+	uint64_t limit = seg->end, at = 0, number = 0;
+	struct batch_head h;
+
+	scan_open(&r->sc, seg, limit);
+	seg->end = seg->batches = 0;
+	while (at < limit && number < v->end) {
+		if (!scan_head(&r->sc, at, &h) || h.number < number) {
+			at = cross_gap(r, seg, at, number, v);
+			if (at == 0)
+				return;
+			number = seg->batches;
+			continue;
+		}
+		if (!vouched(r, at, &h, v) && !batch_whole(r, at, &h))
+			return; /* the tail */
+		replay_batch(r, seg, at, &h);
+		number = h.number + 1;
+		at += batch_span(&h);
+	}
+}
+
+static void check_gap(struct recovery *r, const struct segment *seg,
+    const struct segment *next)
+{
+	if (next == NULL || next->generation == seg->generation + 1)
+		return;
+	/* One that was opened and never got a batch leaves no trace. */
+	if (next->generation == seg->generation + 2 && next->prev_end == 0)
+		return;
+	replay_damage(r, "generations %" PRIu64 " to %" PRIu64 " are missing",
+	    seg->generation + 1, next->generation - 1);
+}
+
+void replay_all(struct recovery *r)
+{
+	struct spool *s = r->s;
+
+	list_each(n, &s->mains) {
+		struct segment *seg = LIST_ENTRY(n, struct segment, node);
+		struct segment *next = n->next == &s->mains ? NULL :
+		    LIST_ENTRY(n->next, struct segment, node);
+		struct vouch v = {UINT64_MAX, next != NULL};
+
+		if (next != NULL && next->generation == seg->generation + 1)
+			v.end = next->prev_end;
+		check_gap(r, seg, next);
+		replay_segment(r, seg, &v);
+		if (r->sc.bad_blocks > 0)
+			replay_damage(r, "seg.%04u: %u blocks cannot be read",
+			    (unsigned)seg->slot, r->sc.bad_blocks);
+		if (seg->batches == 0)
+			r->clean = false;
+		r->start->segments++;
+	}
+}

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: ISC
+"""The queue in an administrator's hand."""
+import pytest
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+BODY = b"Subject: kept\r\nMessage-ID: <kept@elsewhere.test>\r\n\r\nHi\r\n"
+
+
+@pytest.fixture
+def waiting(gw, legacy):
+    """One message that waits for a leg that is down."""
+    gw.set("retry", steps=["1h"])
+    assert gw.reload()
+    legacy.refuse_connections()
+    id = gw.send(to=ANN, message=BODY)
+    gw.wait_event("deferred", id)
+    return id
+
+
+def state(gw, id):
+    return [q["state"] for q in gw.queue() if q["id"] == id]
+
+
+def test_the_list_shows_what_waits_and_why(gw, waiting):
+    q, = gw.queue()
+    for key in ("id", "from", "to", "leg", "role", "state", "attempts",
+                "accepted", "next", "reason", "age_s", "size"):
+        assert key in q
+    assert (q["id"], q["to"], q["leg"], q["state"], q["attempts"]) == \
+        (waiting, ANN, "legacy", "deferred", 1)
+    assert "refused" in q["reason"].lower()
+    assert gw.queue("--leg", "cloud") == []
+    assert len(gw.queue("--to", ANN, "--state", "deferred")) == 1
+    assert "legacy" in gw.cli("queue list")
+
+
+def test_retry_makes_it_due_now(gw, legacy, waiting):
+    legacy.accept_connections()
+    gw.cli(f"queue retry {waiting}")
+    legacy.wait_message(waiting)
+
+
+def test_a_frozen_one_waits_until_it_is_thawed(gw, legacy, waiting):
+    gw.cli("queue freeze --leg legacy")
+    assert state(gw, waiting) == ["frozen"]
+    legacy.accept_connections()
+    gw.run("queue", "retry", "--leg", "legacy")
+    other = gw.send(to=BOB)
+    legacy.wait_message(other)
+    assert state(gw, waiting) == ["frozen"] and \
+        not legacy.messages(waiting)
+    gw.cli(f"queue thaw {waiting}")
+    gw.cli(f"queue retry {waiting}")
+    legacy.wait_message(waiting)
+    assert gw.events(waiting, "frozen") and gw.events(waiting, "thawed")
+
+
+def test_a_parked_one_is_kept_over_a_restart_and_goes_out_on_retry(
+        gw, legacy, waiting):
+    gw.cli("queue", "park", waiting, "--yes", "--reason", "wait for Bob")
+    e = gw.wait_event("parked", waiting)
+    assert e["reason"] == "wait for Bob" and e["by"]
+    gw.restart()
+    assert state(gw, waiting) == ["parked"]
+    legacy.accept_connections()
+    gw.cli(f"queue retry {waiting}")
+    legacy.wait_message(waiting)
+    gw.wait_empty()
+
+
+def test_a_deleted_one_is_gone_and_nobody_is_told(gw, legacy, outside,
+                                                  waiting):
+    gw.cli("queue", "delete", waiting, "--yes", "--reason", "spam")
+    e = gw.wait_event("deleted", waiting)
+    assert e["reason"] == "spam"
+    assert gw.queue() == []
+    gw.restart()
+    assert gw.queue() == [] and not outside.mails and not legacy.mails
+
+
+def test_a_bounced_one_is_told_to_its_sender(gw, outside, waiting):
+    gw.cli("queue", "bounce", waiting, "--yes", "--reason", "mailbox closed")
+    mail = outside.wait_count(1)[0]
+    assert b"mailbox closed" in mail.raw
+    gw.wait_event("bounced", waiting)
+    gw.wait_event("dsn", about=waiting)
+
+
+def test_what_destroys_asks_first(gw, waiting):
+    for action in ("delete", "bounce", "park"):
+        assert "1" in gw.cli_fails("queue", action, waiting)
+    assert state(gw, waiting) == ["deferred"]
+
+
+def test_an_unknown_id_is_said(gw, waiting):
+    gw.cli_fails("queue retry 0000000000000")
+    gw.cli_fails("queue show nonsense")
+
+
+def test_a_body_is_exported_as_it_came_and_that_is_on_record(gw, waiting):
+    """A3."""
+    done = gw.run_bytes("queue", "export", waiting)
+    assert done.stdout.endswith(BODY)
+    assert done.stdout.startswith(b"Received: from client.test")
+    e = gw.wait_event("body", id=waiting)
+    assert e["who"] and e["command"] == "queue export"
+    shown = gw.cli(f"queue show {waiting} --body")
+    assert "Subject: kept" in shown
+    assert ANN in gw.cli(f"queue show {waiting}")
+
+
+def test_a_suspended_leg_waits_and_goes_on(gw, legacy, waiting):
+    gw.cli("leg", "suspend", "legacy", "--reason", "maintenance")
+    legacy.accept_connections()
+    gw.cli(f"queue retry {waiting}")
+    gw.cli(f"route set cloud {BOB}")
+    leg, = [l for l in gw.cli_json("leg list") if l["leg"] == "legacy"]
+    assert leg["state"] == "suspended" and "maintenance" in leg["reason"]
+    gw.restart()
+    leg, = [l for l in gw.cli_json("leg list") if l["leg"] == "legacy"]
+    assert leg["state"] == "suspended"
+    assert not legacy.mails
+    gw.cli("leg resume legacy")
+    gw.cli(f"queue retry {waiting}")
+    legacy.wait_message(waiting)
+    states = [e["state"] for e in gw.events(event="leg", leg="legacy")]
+    assert states[:1] == ["suspended"] and states[-1] == "resumed"
+
+
+def test_status_is_one_screen_of_the_truth(gw, legacy, waiting):
+    rows = gw.cli_json("status")
+    leg, = [r for r in rows if r.get("leg") == "legacy"]
+    assert (leg["created"], leg["open"], leg["gap"]) == (1, 1, 0)
+    assert "legacy" in gw.cli("status")
+
+
+def test_commands_that_need_the_daemon_say_so(gw):
+    gw.stop()
+    for words in ("status", "queue list", "leg list"):
+        assert gw.cli_fails(words, code=3)
+    gw.cli("route get @example.com")
+
+
+def test_bad_usage_ends_with_two(gw):
+    gw.cli_fails("no such command", code=2)
+    gw.cli_fails("queue list --what", code=2)
+    for words in ("queue", "route set", "flip", "trace"):
+        assert "example" in gw.cli(f"{words} --help") or words == "queue"
