@@ -176,14 +176,23 @@ static void end_without_dialog(struct attempt *at, struct job_letter *j)
 	attempt_finish(at, o);
 }
 
+/* A delivery to a recipient that the envelope does not have: one of them is
+ * damaged. */
+static bool fits(const struct job_letter *j, const struct mail *m)
+{
+	for (unsigned i = 0; i < j->n; i++)
+		if (j->row[i].rcpt >= m->env.rcpts)
+			return false;
+	return j->n > 0;
+}
+
 static void job_fetched(struct worker *w, struct job_letter *j,
     struct mail *m)
 {
 	struct attempt *at = attempt_new(w, m, j->leg, j->role, j->n);
 
 	for (unsigned i = 0; i < j->n; i++)
-		if (j->row[i].rcpt < m->env.rcpts)
-			at->row[at->n++] = j->row[i];
+		at->row[at->n++] = j->row[i];
 	at->planned = j->change;
 	at->slot = j->slot;
 	at->live = live_ref(w->live);
@@ -256,7 +265,7 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 	}
 	if (j->letter.kind == W_RESOLVE)
 		resolve_fetched(w, j, m);
-	else if (m == NULL)
+	else if (m == NULL || !fits(j, m))
 		job_return(w, j, BACK_TROUBLE);
 	else if (atomic_load(&w->app->stopping))
 		job_return(w, j, BACK_READY);
@@ -283,6 +292,8 @@ static bool pull(struct worker *w, int leg)
 	return true;
 }
 
+/* What is sent back instead of being sent leaves the connection to the
+ * next. */
 bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
@@ -290,12 +301,9 @@ bool dispatch_idle(void *arg, int leg)
 	list_each_safe(n, &w->waiting) {
 		struct attempt *at = LIST_ENTRY(n, struct attempt, node);
 
-		if (at->leg != leg)
-			continue;
-		list_remove(&at->node);
-		if (!attempt_start(at))
-			list_push_front(&w->waiting, &at->node);
-		return true;
+		if (at->leg == leg &&
+		    (!attempt_start(at) || !client_has_idle(w->client, leg)))
+			return true;
 	}
 	return pull(w, leg);
 }
