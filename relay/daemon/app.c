@@ -46,7 +46,6 @@ struct accept_call {
 	struct error *err;
 	int status;
 	struct letter done;
-	struct mailbox back;
 };
 
 static void do_accept_call(void *arg)
@@ -57,18 +56,18 @@ static void do_accept_call(void *arg)
 		acceptor_stop(c->app->acceptor);
 	else
 		c->status = acceptor_listen(c->app->acceptor, c->conf, c->err);
-	mailbox_post(&c->back, &c->done);
+	mailbox_post(&c->app->accept_back, &c->done);
 }
 
+/* The box of the answer outlives the call: it may still be rung when the
+ * letter was taken already. */
 static int accept_call(struct app *a, struct conf *conf, struct error *err)
 {
 	struct accept_call c = {.app = a, .conf = conf, .err = err};
 
-	mailbox_init(&c.back);
 	call_post(&a->accept_box, A_CALL, do_accept_call, &c);
-	while (mailbox_take(&c.back) == NULL)
-		mailbox_wait(&c.back, -1);
-	mailbox_fini(&c.back);
+	while (mailbox_take(&a->accept_back) == NULL)
+		mailbox_wait(&a->accept_back, -1);
 	return c.status;
 }
 
@@ -152,6 +151,7 @@ static int make_workers(struct app *a, struct error *err)
 {
 	a->accept_loop = loop_new(a->clock);
 	mailbox_init(&a->accept_box);
+	mailbox_init(&a->accept_back);
 	mailbox_attach(&a->accept_box, a->accept_loop, on_accept_letter, a);
 	a->acceptor = acceptor_new(a->accept_loop);
 	acceptor_on_refused(a->acceptor, on_refused, a);
@@ -177,7 +177,10 @@ static int run_threads(struct app *a, struct error *err)
 		if (worker_run(a->worker[i], err) < 0)
 			return -1;
 	no = pthread_create(&a->accept_thread, NULL, accept_thread, a);
-	return no == 0 ? 0 : error_sys(err, no, "starting the acceptor");
+	if (no != 0)
+		return error_sys(err, no, "starting the acceptor");
+	a->accepting = true;
+	return 0;
 }
 
 static void log_listeners(const struct app *a)
@@ -196,11 +199,10 @@ static void log_listeners(const struct app *a)
 			}
 }
 
-int app_start(struct app *a, struct live *live, struct error *err)
+static int build(struct app *a, struct error *err)
 {
-	const struct conf *c = live->conf;
+	const struct conf *c = a->live->conf;
 
-	a->live = live;
 	a->started_us = clock_wall_us(a->clock);
 	a->workers = c->workers > 0 ? c->workers
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -217,11 +219,20 @@ int app_start(struct app *a, struct live *live, struct error *err)
 	if (a->follow == NULL || make_workers(a, err) < 0)
 		return -1;
 	a->control = control_open(a, err);
-	if (a->control == NULL)
-		return -1;
-	log_listeners(a);
-	sandbox_enter(c);
-	return run_threads(a, err);
+	return a->control == NULL ? -1 : 0;
+}
+
+int app_start(struct app *a, struct live *live, struct error *err)
+{
+	a->live = live;
+	if (build(a, err) == 0) {
+		log_listeners(a);
+		sandbox_enter(live->conf);
+		if (run_threads(a, err) == 0)
+			return 0;
+	}
+	app_stop(a);
+	return -1;
 }
 
 /* ---- reload ---- */
@@ -265,41 +276,83 @@ static bool all_quiet(const struct app *a)
 	return true;
 }
 
-static void wait_quiet(struct app *a)
+/* Nothing new is begun; what is under way may end by itself. */
+static void wind_down(struct app *a)
 {
 	int64_t end = clock_mono_ms(a->clock) + a->live->conf->stop_after_ms;
 
-	while (!all_quiet(a) && clock_mono_ms(a->clock) < end)
-		loop_once(a->ops, STOP_LOOK_MS);
-}
-
-void app_stop(struct app *a)
-{
-	atomic_store(&a->stopping, true);
 	accept_call(a, NULL, NULL);
 	for (int i = 0; i < names_count(a->names); i++)
 		ledger_gate(a->ledger, i, GATE_STOP, true);
 	for (int i = 0; i < a->workers; i++)
 		worker_drain(a->worker[i]);
-	wait_quiet(a);
-	control_close(a->control);
-	loop_stop(a->accept_loop);
-	pthread_join(a->accept_thread, NULL);
-	for (int i = 0; i < a->workers; i++)
+	while (!all_quiet(a) && clock_mono_ms(a->clock) < end)
+		loop_once(a->ops, STOP_LOOK_MS);
+}
+
+/* All but the spool's and the projector's: only they are waited for below. */
+static void join_threads(struct app *a)
+{
+	if (a->accepting) {
+		loop_stop(a->accept_loop);
+		pthread_join(a->accept_thread, NULL);
+	}
+	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_join(a->worker[i]);
-	for (int i = 0; i < a->workers; i++)
-		worker_free(a->worker[i]);
 	follow_stop(a->follow);
 	settle_stop(a->settle);
-	projector_stop(a->projector);
+}
+
+/* From here on this thread does what the others did. Who still has something
+ * under way gives it up, and tells the queue, which tells the journal; then
+ * the journal's answers are taken, because each is somebody's memory. */
+static void end_work(struct app *a)
+{
+	for (int i = 0; i < a->workers && a->worker != NULL; i++)
+		worker_end(a->worker[i]);
+	settle_drain(a->settle);
+	control_end(a->control);
+	if (a->spool != NULL)
+		spool_stop(a->spool);
+	for (int i = 0; i < a->workers && a->worker != NULL; i++)
+		worker_turn(a->worker[i]);
+	settle_drain(a->settle);
+}
+
+static void free_acceptor(struct app *a)
+{
+	acceptor_free(a->acceptor);
+	if (a->accept_loop == NULL)
+		return;
+	mailbox_fini(&a->accept_box);
+	mailbox_fini(&a->accept_back);
+	loop_free(a->accept_loop);
+}
+
+static void free_all(struct app *a)
+{
+	control_free(a->control);
+	for (int i = 0; i < a->workers && a->worker != NULL; i++)
+		worker_free(a->worker[i]);
+	mem_free(a->worker);
+	if (a->projector != NULL)
+		projector_stop(a->projector);
 	spool_close(a->spool); /* rings the projector's bell a last time */
 	projector_close(a->projector);
 	follow_free(a->follow);
 	settle_free(a->settle);
-	acceptor_free(a->acceptor);
-	mailbox_fini(&a->accept_box);
-	loop_free(a->accept_loop);
+	free_acceptor(a);
 	ledger_free(a->ledger);
-	mem_free(a->worker);
 	live_unref(a->live);
+}
+
+/* Also of a start that failed half way: what is not there is passed over. */
+void app_stop(struct app *a)
+{
+	atomic_store(&a->stopping, true);
+	if (a->accepting)
+		wind_down(a);
+	join_threads(a);
+	end_work(a);
+	free_all(a);
 }

@@ -55,7 +55,8 @@ struct app {
 	struct loop *accept_loop;
 	struct acceptor *acceptor;
 	pthread_t accept_thread;
-	struct mailbox accept_box;
+	bool accepting; /* the thread runs, and so do all others */
+	struct mailbox accept_box, accept_back;
 
 	struct worker **worker;
 	int workers;
@@ -68,6 +69,7 @@ struct app {
 	int64_t started_us;
 };
 
+/* Takes `live`; leaves nothing behind when it fails. */
 int app_start(struct app *a, struct live *live, struct error *err) PH_CHECK;
 /* Orderly: see design.md 5, "stop". */
 void app_stop(struct app *a);

@@ -270,6 +270,12 @@ static void on_head(void *arg)
 	post_outcome(at);
 }
 
+void attempt_untold(struct attempt *at)
+{
+	defer_failed(at->outcome);
+	post_outcome(at);
+}
+
 void attempt_finish(struct attempt *at, struct outcome_letter *o)
 {
 	at->outcome = o;
@@ -282,6 +288,7 @@ void attempt_finish(struct attempt *at, struct outcome_letter *o)
 		at->content->ready = on_head;
 		at->content->ready_arg = at;
 	}
+	list_push_back(&at->w->reading, &at->node);
 	on_head(at);
 }
 

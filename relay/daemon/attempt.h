@@ -11,7 +11,7 @@
 #include "relay/daemon/worker.h"
 
 struct attempt {
-	struct list node; /* in worker.waiting, or nowhere */
+	struct list node; /* in worker.waiting or .reading, or nowhere */
 	struct worker *w;
 	struct mail *mail;
 	struct live *live; /* the snapshot that it runs under */
@@ -54,6 +54,8 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
     enum why why);
 /* Makes the DSN when one is due, then reports. Takes both. */
 void attempt_finish(struct attempt *at, struct outcome_letter *o);
+/* The same at a stop: the DSN that its head was being read for can wait. */
+void attempt_untold(struct attempt *at);
 
 /* A DSN of ours to somebody else's domain: no row of the table speaks of it,
  * dsn.via chose its leg once. */

@@ -14,7 +14,7 @@
 #include "relay/daemon/follow.h"
 #include "relay/daemon/worker.h"
 
-enum { STATUS_TRIES = 20, LOOK_AGAIN_MS = 20 };
+enum { STATUS_TRIES = 20, LOOK_AGAIN_MS = 20, END_TURNS = 500 };
 
 const char *control_arg(const json_t *args, const char *key)
 {
@@ -219,7 +219,7 @@ static void on_status_back(void *arg)
 {
 	struct status *st = arg;
 
-	if (st->off != 0 && ++st->tries < STATUS_TRIES) {
+	if (st->off != 0 && ++st->tries < STATUS_TRIES && !ctl_gone(st->r)) {
 		timer_set(&st->again, LOOK_AGAIN_MS);
 		return;
 	}
@@ -233,6 +233,7 @@ static void on_status_back(void *arg)
 			row_leg(st, i);
 	ctl_end(st->r, 0, "%s", "");
 	timer_fini(&st->again);
+	st->c->busy--;
 	mem_free(st);
 }
 
@@ -243,6 +244,7 @@ static void begin_status(struct control *c, struct ctl_request *r, bool legs)
 	st->c = c;
 	st->r = r;
 	st->legs_only = legs;
+	c->busy++;
 	timer_init(&st->again, c->app->ops, on_look_again, st);
 	control_ask_queue(c, status_look, st);
 }
@@ -279,6 +281,7 @@ static void on_leg_done(void *arg)
 	else
 		ctl_end(la->r, 1, "the journal could not be written: the leg "
 				  "stays as it was");
+	la->c->busy--;
 	mem_free(la);
 }
 
@@ -342,6 +345,7 @@ static void leg_decide(struct control *c, struct ctl_request *r,
 	}
 	la = NEW(struct leg_act);
 	*la = (struct leg_act){c, r, leg->id, suspend, false};
+	c->busy++;
 	snprintf(key, sizeof(key), "leg.%s", leg->name);
 	snprintf(value, sizeof(value), "%s by %s",
 	    reason[0] != '\0' ? reason : "suspended", ctl_who(r));
@@ -427,6 +431,7 @@ static void on_wait_again(void *arg)
 static void wait_free(struct route_wait *w)
 {
 	timer_fini(&w->again);
+	w->c->busy--;
 	mem_free(w->hash);
 	mem_free(w);
 }
@@ -458,6 +463,7 @@ static void run_route_wait(void *arg, struct ctl_request *r,
 
 	w->c = c;
 	w->r = r;
+	c->busy++;
 	w->change = (uint64_t)json_integer_value(
 	    json_object_get(args, "change"));
 	w->hash = NEW_ARRAY(uint64_t, n);
@@ -548,7 +554,7 @@ struct control *control_open(struct app *a, struct error *err)
 	    err);
 	if (c->ctl != NULL)
 		return c;
-	control_close(c);
+	control_free(c);
 	return NULL;
 }
 
@@ -566,7 +572,21 @@ void control_configure(struct control *c, struct live *l)
 	control_ask_queue(c, on_queue_live, c);
 }
 
-void control_close(struct control *c)
+/* Their clients are gone, which each of them sees at its next step; the queue
+ * is asked here, and the journal still answers. */
+void control_end(struct control *c)
+{
+	if (c == NULL)
+		return;
+	ctl_close(c->ctl);
+	c->ctl = NULL;
+	for (int i = 0; c->busy != 0 && i < END_TURNS; i++) {
+		loop_once(c->app->ops, LOOK_AGAIN_MS);
+		settle_drain(c->app->settle);
+	}
+}
+
+void control_free(struct control *c)
 {
 	if (c == NULL)
 		return;

@@ -10,7 +10,10 @@
 
 struct control *control_open(struct app *a, struct error *err);
 void control_configure(struct control *c, struct live *l);
-void control_close(struct control *c);
+/* When no thread but the spool's runs any more: the socket is closed, and
+ * what was asked comes to its end. NULL is fine, here and below. */
+void control_end(struct control *c);
+void control_free(struct control *c);
 /* The acceptor turned a connection away; any thread. */
 void control_note_refused(struct app *a, const struct netaddr *peer,
     int listen, const char *reason);

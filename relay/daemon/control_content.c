@@ -22,6 +22,7 @@ static void content_end(struct content *ct, int code, const char *why)
 {
 	ctl_end(ct->r, code, "%s", why);
 	source_free(ct->source);
+	ct->c->busy--;
 	mem_free(ct);
 }
 
@@ -126,6 +127,7 @@ void control_content(struct control *c, struct ctl_request *r, uint64_t id,
 	ct->c = c;
 	ct->r = r;
 	ct->what = what;
+	c->busy++;
 	f->arg = ct;
 	f->want_body = true;
 	spool_fetch_post(c->app->spool, f);

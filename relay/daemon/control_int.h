@@ -22,6 +22,7 @@ struct control {
 	struct ctl *ctl;
 	struct mailbox box; /* of the ops loop */
 	struct live *live;
+	unsigned busy; /* requests that are answered later */
 };
 
 /* A string argument, "" when it is not there or no string. */

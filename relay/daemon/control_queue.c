@@ -48,6 +48,7 @@ struct select {
 
 static void select_free(struct select *s)
 {
+	s->c->busy--;
 	mem_free(s->f.from);
 	mem_free(s->f.to);
 	mem_free(s->f.id);
@@ -229,6 +230,7 @@ static struct select *select_new(struct control *c, struct ctl_request *r,
 
 	s->c = c;
 	s->r = r;
+	c->busy++;
 	s->limit = limit > 0 ? (uint64_t)limit : UINT64_MAX;
 	if (read_filter(s, args) == 0)
 		return s;

@@ -136,7 +136,7 @@ static void job_return(struct worker *w, struct job_letter *j,
 
 void dispatch_job(struct worker *w, struct job_letter *j)
 {
-	if (j->kind == JOB_ATTEMPT && atomic_load(&w->app->stopping))
+	if (atomic_load(&w->app->stopping))
 		job_return(w, j, BACK_READY);
 	else
 		fetch(w, j, true);
@@ -230,7 +230,7 @@ static void resolve_fetched(struct worker *w, struct job_letter *j,
 	l->letter.kind = S_RESOLVED;
 	l->id = j->id;
 	l->n = n;
-	l->failed = t == NULL || m == NULL;
+	l->failed = t == NULL || m == NULL || atomic_load(&w->app->stopping);
 	if (t != NULL)
 		l->change = (uint64_t)table_change(t, &err);
 	for (unsigned i = 0; i < n && !l->failed; i++)
@@ -257,6 +257,8 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 		resolve_fetched(w, j, m);
 	else if (m == NULL)
 		job_return(w, j, BACK_TROUBLE);
+	else if (atomic_load(&w->app->stopping))
+		job_return(w, j, BACK_READY);
 	else
 		job_fetched(w, j, m);
 	mail_unref(m);
@@ -318,6 +320,7 @@ static void on_handover(void *arg)
 void dispatch_init(struct worker *w)
 {
 	list_init(&w->waiting);
+	list_init(&w->reading);
 	timer_init(&w->handover, w->loop, on_handover, w);
 }
 
@@ -327,6 +330,8 @@ void dispatch_stop(struct worker *w)
 
 	while ((at = LIST_FIRST(&w->waiting, struct attempt, node)) != NULL)
 		attempt_return(at, BACK_READY);
+	while ((at = LIST_FIRST(&w->reading, struct attempt, node)) != NULL)
+		attempt_untold(at);
 }
 
 static bool slots_take(void *arg, int leg)

@@ -19,7 +19,8 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f);
 /* A connection of that leg is free (client's callback). */
 void dispatch_idle(void *arg, int leg);
 void dispatch_init(struct worker *w);
-/* Attempts that have not begun go back to the queue. */
+/* Attempts that have not begun go back to the queue; those that only read for
+ * a DSN are reported without it. */
 void dispatch_stop(struct worker *w);
 
 #endif

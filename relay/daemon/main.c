@@ -94,7 +94,8 @@ static void on_signal(void *arg, int signo)
 
 	switch (signo) {
 	case SIGHUP:
-		reload(d);
+		if (!atomic_load(&d->app.stopping))
+			reload(d);
 		break;
 	case SIGUSR1:
 		open_log(d->app.live->conf, d->app.clock);
@@ -119,18 +120,10 @@ static void on_watchdog(void *arg)
 
 static const int signals[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
 
-static int run(struct daemon *d, struct live *live, struct error *err)
+static void serve(struct daemon *d)
 {
 	struct app *a = &d->app;
-	struct event *ev[ARRAY_LEN(signals)];
 
-	a->ops = loop_new(a->clock);
-	/* Before any thread: they inherit the loop's signal mask as it is, and
-	 * only this loop is told. */
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-		ev[i] = loop_signal(a->ops, signals[i], on_signal, d);
-	if (app_start(a, live, err) < 0)
-		return -1;
 	timer_init(&d->watchdog, a->ops, on_watchdog, d);
 	if (sd_watchdog_ms() > 0)
 		on_watchdog(d);
@@ -142,11 +135,26 @@ static int run(struct daemon *d, struct live *live, struct error *err)
 	sd_notify("STOPPING=1");
 	app_stop(a);
 	timer_fini(&d->watchdog);
+}
+
+static int run(struct daemon *d, struct live *live, struct error *err)
+{
+	struct app *a = &d->app;
+	struct event *ev[ARRAY_LEN(signals)];
+	int status;
+
+	a->ops = loop_new(a->clock);
+	/* Before any thread: they inherit the loop's signal mask as it is, and
+	 * only this loop is told. */
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		ev[i] = loop_signal(a->ops, signals[i], on_signal, d);
+	status = app_start(a, live, err);
+	if (status == 0)
+		serve(d);
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		loop_signal_free(ev[i]);
 	loop_free(a->ops);
-	log_info("stopped");
-	return 0;
+	return status;
 }
 
 static int parse_options(int argc, char **argv, struct options *o)
@@ -185,11 +193,43 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
+static int run_logged(struct daemon *d, struct live *live)
+{
+	struct error err;
+
+	if (!d->opt.foreground && background_enter() > 0) {
+		live_unref(live);
+		return background_wait();
+	}
+	open_log(live->conf, d->app.clock);
+	if (run(d, live, &err) == 0) {
+		log_info("stopped");
+		return 0;
+	}
+	fprintf(stderr, "posthoused: %s\n", err.text);
+	log_error("start.failed", kv_err(&err));
+	return 1;
+}
+
+static int load_and_run(struct daemon *d)
+{
+	struct error err;
+	struct live *live = load(d->opt.file, d->app.names, &err);
+
+	if (live == NULL) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	if (!d->opt.test)
+		return run_logged(d, live);
+	printf("%s: good\n", d->opt.file);
+	live_unref(live);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = {0};
-	struct error err;
-	struct live *live;
 	int status = parse_options(argc, argv, &d.opt);
 
 	if (status >= 0)
@@ -199,25 +239,7 @@ int main(int argc, char **argv)
 	d.app.rng = &rng_system;
 	d.app.names = names_new();
 	hash_setup(d.app.rng);
-	live = load(d.opt.file, d.app.names, &err);
-	if (live == NULL) {
-		fprintf(stderr, "%s\n", err.text);
-		return 1;
-	}
-	if (d.opt.test) {
-		printf("%s: good\n", d.opt.file);
-		live_unref(live);
-		names_free(d.app.names);
-		return 0;
-	}
-	if (!d.opt.foreground && background_enter() > 0)
-		return background_wait();
-	open_log(live->conf, d.app.clock);
-	if (run(&d, live, &err) < 0) {
-		fprintf(stderr, "posthoused: %s\n", err.text);
-		log_error("start.failed", kv_err(&err));
-		return 1;
-	}
+	status = load_and_run(&d);
 	names_free(d.app.names);
-	return 0;
+	return status;
 }

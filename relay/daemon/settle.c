@@ -628,8 +628,7 @@ void settle_configure(struct settle *s, struct conf *c)
 	queue_configure(s->queue, c);
 }
 
-/* One turn: what was posted, then what is due. Ms until the next. */
-int settle_step(struct settle *s)
+static void take_letters(struct settle *s)
 {
 	struct letter *l, *next;
 
@@ -637,7 +636,19 @@ int settle_step(struct settle *s)
 		next = l->next;
 		on_letter(s, l);
 	}
+}
+
+/* One turn: what was posted, then what is due. Ms until the next. */
+int settle_step(struct settle *s)
+{
+	take_letters(s);
 	return queue_step(s->queue, clock_mono_ms(s->app->clock));
+}
+
+void settle_drain(struct settle *s)
+{
+	if (s != NULL)
+		take_letters(s);
 }
 
 static void *settle_thread(void *arg)
@@ -646,7 +657,6 @@ static void *settle_thread(void *arg)
 
 	while (!atomic_load(&s->stop))
 		mailbox_wait(&s->box, settle_step(s));
-	settle_step(s);
 	return NULL;
 }
 
@@ -662,7 +672,7 @@ int settle_run(struct settle *s, struct error *err)
 
 void settle_stop(struct settle *s)
 {
-	if (!s->running)
+	if (s == NULL || !s->running)
 		return;
 	atomic_store(&s->stop, true);
 	mailbox_wake(&s->box);

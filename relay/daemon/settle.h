@@ -102,7 +102,9 @@ void settle_recovered(void *arg, uint64_t id, struct slice envelope,
 /* The lowest change a recovered delivery was resolved at; UINT64_MAX: none. */
 uint64_t settle_oldest_change(const struct settle *s);
 int settle_run(struct settle *s, struct error *err);
-void settle_stop(struct settle *s); /* handles what was posted, then ends */
+void settle_stop(struct settle *s); /* joins the thread; NULL is fine */
+/* When no thread runs any more: takes what was posted and starts nothing. */
+void settle_drain(struct settle *s);
 void settle_free(struct settle *s);
 void settle_configure(struct settle *s, struct conf *c); /* its thread */
 

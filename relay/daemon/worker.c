@@ -146,25 +146,48 @@ int worker_run(struct worker *w, struct error *err)
 {
 	int no = pthread_create(&w->thread, NULL, worker_thread, w);
 
-	return no == 0 ? 0 : error_sys(err, no, "starting worker %d", w->index);
+	if (no != 0)
+		return error_sys(err, no, "starting worker %d", w->index);
+	w->running = true;
+	return 0;
 }
 
 void worker_join(struct worker *w)
 {
+	if (w == NULL || !w->running)
+		return;
 	loop_stop(w->loop);
 	pthread_join(w->thread, NULL);
+	w->running = false;
+}
+
+/* What letters defer is due in the second turn. */
+void worker_turn(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	loop_once(w->loop, 0);
+	loop_once(w->loop, 0);
+}
+
+void worker_end(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	worker_turn(w);
+	server_free(w->server);
+	client_free(w->client);
+	w->server = NULL;
+	w->client = NULL;
+	dispatch_stop(w);
+	refusals_free(w->refusals);
+	w->refusals = NULL;
 }
 
 void worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	if (w->server != NULL)
-		server_free(w->server);
-	if (w->client != NULL)
-		client_free(w->client);
-	refusals_free(w->refusals);
-	dispatch_stop(w);
 	timer_fini(&w->handover);
 	dns_free(w->dns);
 	table_close(w->table);
@@ -215,8 +238,8 @@ static void on_drain(void *arg)
 	struct worker *w = arg;
 
 	server_drain(w->server);
-	dispatch_stop(w);
 	client_drain(w->client);
+	dispatch_stop(w);
 	atomic_store(&w->sessions, server_sessions(w->server));
 	atomic_store(&w->dialogs, (int)client_busy(w->client));
 	atomic_store(&w->drained, true);

@@ -56,6 +56,7 @@ struct worker {
 	struct app *app;
 	int index;
 	pthread_t thread;
+	bool running;
 	struct loop *loop;
 	struct mailbox box;
 	struct stream_scratch *scratch;
@@ -67,6 +68,7 @@ struct worker {
 	struct live *live;
 	struct live *old[LIVES_MAX - 1]; /* sessions may still stand on them */
 	struct list waiting; /* struct attempt, oldest first */
+	struct list reading; /* … those that read a head for a DSN */
 	struct timer handover;
 	struct refusals *refusals;
 	_Atomic int sessions, dialogs; /* shown in status, watched at stop */
@@ -75,7 +77,13 @@ struct worker {
 
 struct worker *worker_new(struct app *a, int index, struct error *err);
 int worker_run(struct worker *w, struct error *err); /* starts the thread */
+/* The end, in this order; all but the first when no thread runs any more.
+ * worker_end() cuts sessions and dialogs short and reports what they leave;
+ * worker_turn() takes the letters that the spool's stop sent back. NULL, and
+ * a worker that never ran, are fine. */
 void worker_join(struct worker *w);
+void worker_end(struct worker *w);
+void worker_turn(struct worker *w);
 void worker_free(struct worker *w);
 
 /* Any thread: a new snapshot; no new work; is all work done; give up idle
