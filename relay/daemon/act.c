@@ -10,6 +10,7 @@
 /* Waits for the journal on behalf of whoever asked. */
 struct act_wait {
 	struct written written;
+	struct moves moves;
 	void (*done)(void *arg, bool ok);
 	void *arg;
 };
@@ -75,38 +76,52 @@ int settle_act_parse(struct slice name)
 	return -1;
 }
 
+/* What goes out again goes by the route as it is now. */
+static void act_hold_good(struct settle *s, const struct act_wait *wait)
+{
+	const struct queue_item *item = &wait->moves.move[0].item;
+
+	settle_apply(s, &wait->moves);
+	if (item->state == D_QUEUED || item->state == D_DEFERRED)
+		queue_stale(s->queue, wait->moves.id);
+}
+
 static void on_act_written(struct settle *s, struct spool_op *op)
 {
 	struct act_wait *wait = op->arg;
+	bool ok = op->status == SPOOL_STORED;
 
-	(void)s;
-	wait->done(wait->arg, op->status == SPOOL_STORED);
+	if (ok)
+		act_hold_good(s, wait);
+	else
+		queue_unclaim(s->queue, wait->moves.id,
+		    wait->moves.move[0].item.number, false);
+	wait->done(wait->arg, ok);
+	settle_moves_fini(&wait->moves);
 	mem_free(wait);
 	spool_op_free(op);
 }
 
+/* Until the journal has it the delivery is in nobody else's hand. */
 static void write_act(struct settle *s, const struct settle_act *act,
     uint64_t id, struct queue_item *item)
 {
 	struct act_wait *wait = NEW(struct act_wait);
-	struct moves m;
+	struct moves *m = &wait->moves;
 	struct move *mv;
-	struct spool_op *op;
+	int64_t now_us = clock_wall_us(s->app->clock);
 
-	*wait = (struct act_wait){{on_act_written}, act->done, act->arg};
-	item->created_us = act->what == ACT_RETRY
-			       ? clock_wall_us(s->app->clock)
-			       : item->created_us;
+	wait->written.fn = on_act_written;
+	wait->done = act->done;
+	wait->arg = act->arg;
+	if (act->what == ACT_RETRY)
+		item->created_us = now_us;
 	item->reason = WHY_ADMIN;
-	settle_moves_init(&m, id, clock_wall_us(s->app->clock));
-	mv = settle_move(&m, item);
-	actor_pack(&(struct actor){act->who, act->reason}, &m.details);
-	mv->detail_n = m.details.n;
-	op = settle_op(&m);
-	settle_post(s, op, &wait->written);
-	/* From now on nothing is begun for it; it is reported once synced. */
-	settle_apply(s, &m);
-	settle_moves_fini(&m);
+	settle_moves_init(m, id, now_us);
+	mv = settle_move(m, item);
+	actor_pack(&(struct actor){act->who, act->reason}, &m->details);
+	mv->detail_n = m->details.n;
+	settle_post(s, settle_op(m), &wait->written);
 }
 
 /* The DSN needs the message: a worker reads it and reports an outcome. */
@@ -115,7 +130,8 @@ static bool bounce(struct settle *s, const struct settle_act *act,
 {
 	struct job_letter *j;
 
-	if (item->role == ROLE_COPY || !dstate_live(item->state))
+	if (item->role == ROLE_COPY || !dstate_live(item->state) ||
+	    !queue_claim(s->queue, id, item->number))
 		return false;
 	j = settle_job(s, id, &item->number, 1);
 	j->kind = JOB_BOUNCE;
@@ -146,7 +162,8 @@ bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
 		act->done(act->arg, true);
 		return true;
 	}
-	if (!acts[act->what].apply(&item))
+	if (!acts[act->what].apply(&item) ||
+	    !queue_claim(s->queue, id, number))
 		return false;
 	write_act(s, act, id, &item);
 	return true;

@@ -195,8 +195,23 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
 	return o;
 }
 
-/* A failure for good that may be told, or not, becomes what the queue is to
- * do with it. */
+/* Did the leg as such answer? What our own side found wrong with a message
+ * says nothing of it; who is turned away before MAIL has not been served. */
+static void judge_leg(struct outcome_letter *o, const struct result *r)
+{
+	bool fault = r->class == CLASS_NETWORK ||
+		     r->class == CLASS_CONFIGURATION;
+	bool served = strcmp(r->stage, "mail") == 0 ||
+		      strcmp(r->stage, "rcpt") == 0 ||
+		      strcmp(r->stage, "data") == 0 ||
+		      strcmp(r->stage, "body") == 0;
+
+	if (r->outcome == OUT_UNTRIED || (r->code == 0 && !fault))
+		return;
+	o->tried = true;
+	o->reached |= r->code != 0 && served;
+}
+
 static void judge(const struct attempt *at, struct outcome_letter *o,
     unsigned i)
 {
@@ -208,8 +223,7 @@ static void judge(const struct attempt *at, struct outcome_letter *o,
 	if (r->outcome == OUT_FAILED &&
 	    (c->soft_bounce || (leg != NULL && leg->soft_bounce)))
 		r->outcome = OUT_DEFERRED;
-	o->tried |= r->outcome != OUT_UNTRIED;
-	o->reached |= r->code != 0;
+	judge_leg(o, r);
 }
 
 static void post_outcome(struct attempt *at)
@@ -292,6 +306,61 @@ void attempt_finish(struct attempt *at, struct outcome_letter *o)
 	on_head(at);
 }
 
+/* The final address, when it is not the one that the message came with. */
+static const char *rewritten(const struct attempt *at, unsigned i)
+{
+	const char *said = at->req.rcpt[i].address;
+	const char *to = at->mail->env.rcpt[at->row[i].rcpt].to;
+	struct addr a;
+	const char *why;
+
+	return strcmp(said, to) == 0 ||
+			       addr_parse(slice_str(to), true, &a, &why) < 0
+		   ? "" : said;
+}
+
+/* The table's word after a failure. False: it cannot be read. */
+static bool look_again(const struct attempt *at, struct table *t,
+    struct outcome_letter *o, unsigned i)
+{
+	const struct mail *m = at->mail;
+	struct decision d;
+	struct addr to;
+
+	if (!mail_rcpt_addr(m, at->row[i].rcpt, &to) ||
+	    attempt_pinned(at->live->conf, &m->env, &to))
+		return true;
+	memset(&d, 0, sizeof(d));
+	if (!route_resolve(at->live->conf, t, &to, at->w->lookup, &d) ||
+	    d.change < atomic_load(&at->w->app->change_floor))
+		return false;
+	o->row[i].routed = true;
+	o->row[i].route = d.route;
+	o->row[i].held = d.held;
+	return true;
+}
+
+/* Nothing is given up under a route that nobody can vouch for. */
+static void look_at_failures(const struct attempt *at,
+    struct outcome_letter *o)
+{
+	struct table *t = NULL;
+	struct error err;
+	bool known = true;
+
+	for (unsigned i = 0; i < o->n && known; i++) {
+		if (o->row[i].result.outcome != OUT_FAILED)
+			continue;
+		if (t == NULL)
+			t = worker_table(at->w, &err);
+		known = t != NULL && look_again(at, t, o, i);
+	}
+	if (t != NULL)
+		table_end(t);
+	if (!known)
+		defer_failed(o);
+}
+
 static void on_done(void *arg, struct client_request *req)
 {
 	struct attempt *at = arg;
@@ -299,19 +368,11 @@ static void on_done(void *arg, struct client_request *req)
 	struct outcome_letter *o = attempt_outcome(at, WHY_ATTEMPT);
 
 	for (unsigned i = 0; i < at->n; i++) {
-		struct result *r = &o->row[i].result;
-		struct slice to;
-		struct addr said;
-		const char *why;
-
-		*r = req->rcpt[i].result;
-		to = slice_str(at->mail->env.rcpt[
-		    at->row[i].rcpt].to);
-		r->address = slice_eq(slice_str(req->rcpt[i].address), to) ||
-				     addr_parse(to, true, &said, &why) < 0
-				 ? "" : req->rcpt[i].address;
+		o->row[i].result = req->rcpt[i].result;
+		o->row[i].result.address = rewritten(at, i);
 		judge(at, o, i);
 	}
+	look_at_failures(at, o);
 	atomic_store(&w->dialogs, (int)client_busy(w->client));
 	attempt_finish(at, o);
 }
@@ -351,18 +412,36 @@ static void set_domain(struct attempt *at)
 	strbuf_fini(&name);
 }
 
-/* With a connection in sight: route, then talk. True: the attempt is on its
- * way or over; false: no connection. */
+/* A worker with its part of the slots waits for its own connections: taking
+ * an idle one from another costs a new dialog, and he would take it back. */
+bool attempt_below_share(const struct attempt *at)
+{
+	const struct app *a = at->w->app;
+	int share = ledger_limit(a->ledger, at->leg) / a->workers;
+
+	return client_connections(at->w->client, at->leg) <
+	       (unsigned)(share > 0 ? share : 1);
+}
+
+/* Does it have a connection, or the right to open one? */
+static bool has_way(struct attempt *at)
+{
+	struct worker *w = at->w;
+
+	if (!at->slot && !client_has_idle(w->client, at->leg))
+		at->slot = attempt_below_share(at)
+			? ledger_take(w->app->ledger, at->leg)
+			: ledger_take_spare(w->app->ledger, at->leg);
+	return at->slot || client_has_idle(w->client, at->leg);
+}
+
 bool attempt_start(struct attempt *at)
 {
 	struct worker *w = at->w;
 	bool later = false;
 
-	if (!at->slot && !client_has_idle(w->client, at->leg)) {
-		at->slot = ledger_take(w->app->ledger, at->leg);
-		if (!at->slot)
-			return false;
-	}
+	if (!has_way(at))
+		return false;
 	if (at->live == NULL)
 		at->live = live_ref(w->live);
 	if (at->content == NULL)
@@ -382,6 +461,7 @@ bool attempt_start(struct attempt *at)
 	if (!client_send(w->client, &at->req, at->slot))
 		return false;
 	at->slot = false; /* the connection's now */
+	list_remove(&at->node);
 	atomic_store(&w->dialogs, (int)client_busy(w->client));
 	return true;
 }

@@ -31,7 +31,6 @@ struct attempt {
 	struct strbuf head;
 };
 
-
 enum giving_back {
 	BACK_READY,   /* whenever there is a connection                     */
 	BACK_STALE,   /* its route is another by now                        */
@@ -47,8 +46,10 @@ struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
 /* Gives all of it back. Takes `at`. */
 void attempt_return(struct attempt *at, enum giving_back how);
 /* With a connection in sight: route, then talk. True: the attempt is on its
- * way or over; false: there is no connection. */
+ * way or over, and in no list; false: there is no connection. */
 bool attempt_start(struct attempt *at);
+/* Has this worker less than its part of the leg's connections? */
+bool attempt_below_share(const struct attempt *at);
 /* A letter with a row for each delivery; results are the caller's to fill. */
 struct outcome_letter *attempt_outcome(const struct attempt *at,
     enum why why);

@@ -15,7 +15,9 @@
 #include "relay/mail/dsn.h"
 #include "relay/mail/header.h"
 
-enum { DSN_BYTES = 256 << 10 };
+/* A DSN stays so small that the spool takes it at once. Recipients beyond
+ * these wait, and fail again, for the next one. */
+enum { DSN_BYTES = 512 << 10, TOLD_MAX = 100, TEXT_MAX = 1000 };
 
 static bool is_dsn_of_ours(const struct envelope *e)
 {
@@ -84,8 +86,8 @@ static const char *diagnostic(struct arena *a, const struct result *r,
 	if (r->code == 0)
 		return scrub(a, r->text, r->address, original);
 	strbuf_init(&b, 2048);
-	strbuf_addf(&b, "%d %s%s%s", r->code, r->enh,
-	    r->enh[0] != '\0' ? " " : "", r->text);
+	strbuf_addf(&b, "%d %s%s%.*s", r->code, r->enh,
+	    r->enh[0] != '\0' ? " " : "", TEXT_MAX, r->text);
 	text = arena_slicedup(a, strbuf_view(&b));
 	strbuf_fini(&b);
 	return scrub(a, text, r->address, original);
@@ -146,6 +148,7 @@ static bool find_way(struct worker *w, const struct addr *to,
 	struct error err;
 	struct table *t;
 	struct strbuf name;
+	uint64_t floor = atomic_load(&w->app->change_floor);
 	bool ours, ok = true;
 
 	strbuf_init(&name, ADDR_DOMAIN_MAX);
@@ -155,16 +158,17 @@ static bool find_way(struct worker *w, const struct addr *to,
 	*parked_out = false;
 	if (ours) {
 		t = worker_table(w, &err);
-		ok = t != NULL && route_resolve(c, t, to, w->lookup, d);
+		ok = t != NULL && route_resolve(c, t, to, w->lookup, d) &&
+		     d->change >= floor;
 		if (t != NULL)
 			table_end(t);
 		*parked_out = d->route.kind != ROUTE_LEGS && !d->held;
 	} else if (c->dsn.via[0] != '\0') {
-		/* No change of the table concerns it. */
-		d->change = atomic_load(&w->app->change_floor);
+		d->change = floor; /* none concerns it */
 		one_leg(&d->route,
 		    names_id(w->app->names, slice_str(c->dsn.via)));
 	} else {
+		d->change = floor;
 		*parked_out = true;
 	}
 	if (d->route.kind != ROUTE_LEGS)
@@ -206,20 +210,20 @@ static struct accepted_letter *make_items(const struct envelope *e,
 /* ---- all together ---- */
 
 /* The draft is prepared; it is written by the group that it becomes. */
-static void prepare(struct worker *w, struct outcome_letter *o,
-    struct envelope *e, const struct decision *d, bool parked)
+static void prepare(struct outcome_letter *o, struct envelope *e,
+    const struct decision *d, bool parked)
 {
 	struct spool_delivery dl[ROUTE_LEGS_MAX];
 	unsigned n = make_deliveries(d, parked, e->accepted_us, dl);
+	const char *key = d->base[0] != '\0' ? d->base : e->rcpt->to;
 	struct strbuf packed;
 
-	(void)w;
 	e->size = spool_draft_size(o->dsn);
 	strbuf_init(&packed, ENVELOPE_MAX);
 	envelope_pack(e, &packed);
 	spool_draft_prepare(o->dsn, strbuf_view(&packed), dl, n);
 	strbuf_fini(&packed);
-	o->dsn_items = make_items(e, dl, n, hash_slice(slice_str(d->base)) | 1);
+	o->dsn_items = make_items(e, dl, n, hash_slice(slice_str(key)) | 1);
 }
 
 static bool make(struct worker *w, const struct mail *m, struct slice header,
@@ -250,8 +254,26 @@ static bool make(struct worker *w, const struct mail *m, struct slice header,
 	     spool_draft_add(o->dsn, strbuf_view(&text), W_ROOM) <= ADD_WAIT;
 	strbuf_fini(&text);
 	if (ok)
-		prepare(w, o, &e, &d, parked);
+		prepare(o, &e, &d, parked);
 	return ok;
+}
+
+/* Who is told, who is not, and who is to come again. */
+static void choose(const struct mail *m, struct outcome_letter *o)
+{
+	unsigned told = 0;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		const struct job_row *dl = &o->row[i].delivery;
+
+		if (!row_fails(m, o, i))
+			continue;
+		o->row[i].silent = !bounce_wanted(&m->env, dl->rcpt) ||
+				   (dl->flags & DF_DSN_SENT) != 0;
+		o->row[i].told = !o->row[i].silent && told++ < TOLD_MAX;
+		if (!o->row[i].silent && !o->row[i].told)
+			o->row[i].result.outcome = OUT_DEFERRED;
+	}
 }
 
 bool bounce_prepare(struct worker *w, const struct mail *m,
@@ -263,18 +285,11 @@ bool bounce_prepare(struct worker *w, const struct mail *m,
 	    arena_alloc(a, o->n * sizeof(struct dsn_recipient));
 	bool ok;
 
-	for (unsigned i = 0; i < o->n; i++) {
-		const struct job_row *dl = &o->row[i].delivery;
-
-		if (!row_fails(m, o, i))
-			continue;
-		o->row[i].silent = !bounce_wanted(&m->env, dl->rcpt) ||
-				   (dl->flags & DF_DSN_SENT) != 0;
-		o->row[i].told = !o->row[i].silent;
+	choose(m, o);
+	for (unsigned i = 0; i < o->n; i++)
 		if (o->row[i].told)
-			fill_row(&row[dsn.rcpts++], a, &m->env.rcpt[dl->rcpt],
-			    o, i);
-	}
+			fill_row(&row[dsn.rcpts++], a,
+			    &m->env.rcpt[o->row[i].delivery.rcpt], o, i);
 	dsn.rcpt = row;
 	ok = dsn.rcpts == 0 || make(w, m, header, o, &dsn);
 	if (!ok && o->dsn != NULL) {

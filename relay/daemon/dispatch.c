@@ -20,7 +20,8 @@ static void wait_for_connection(struct attempt *at)
 	if (list_empty(&w->waiting))
 		timer_set(&w->handover, w->live->conf->retry.handover_ms);
 	list_push_back(&w->waiting, &at->node);
-	app_yield(w->app, at->leg, w->index);
+	if (attempt_below_share(at))
+		app_yield(w->app, at->leg, w->index);
 }
 
 static bool same_domain(const struct mail *m, const struct job_row *a,
@@ -175,14 +176,23 @@ static void end_without_dialog(struct attempt *at, struct job_letter *j)
 	attempt_finish(at, o);
 }
 
+/* A delivery to a recipient that the envelope does not have: one of them is
+ * damaged. */
+static bool fits(const struct job_letter *j, const struct mail *m)
+{
+	for (unsigned i = 0; i < j->n; i++)
+		if (j->row[i].rcpt >= m->env.rcpts)
+			return false;
+	return j->n > 0;
+}
+
 static void job_fetched(struct worker *w, struct job_letter *j,
     struct mail *m)
 {
 	struct attempt *at = attempt_new(w, m, j->leg, j->role, j->n);
 
 	for (unsigned i = 0; i < j->n; i++)
-		if (j->row[i].rcpt < m->env.rcpts)
-			at->row[at->n++] = j->row[i];
+		at->row[at->n++] = j->row[i];
 	at->planned = j->change;
 	at->slot = j->slot;
 	at->live = live_ref(w->live);
@@ -255,7 +265,7 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 	}
 	if (j->letter.kind == W_RESOLVE)
 		resolve_fetched(w, j, m);
-	else if (m == NULL)
+	else if (m == NULL || !fits(j, m))
 		job_return(w, j, BACK_TROUBLE);
 	else if (atomic_load(&w->app->stopping))
 		job_return(w, j, BACK_READY);
@@ -266,35 +276,36 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 
 /* ---- connections ---- */
 
-static void pull(struct worker *w, int leg)
+/* False: the queue has nothing either. */
+static bool pull(struct worker *w, int leg)
 {
 	struct pull_letter *l;
 
 	if (ledger_ready(w->app->ledger, leg) == 0 ||
 	    atomic_load(&w->app->stopping))
-		return;
+		return false;
 	l = NEW(struct pull_letter);
 	l->letter.kind = S_PULL;
 	l->worker = w->index;
 	l->leg = leg;
 	mailbox_post(settle_box(w->app->settle), &l->letter);
+	return true;
 }
 
-void dispatch_idle(void *arg, int leg)
+/* What is sent back instead of being sent leaves the connection to the
+ * next. */
+bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
 
 	list_each_safe(n, &w->waiting) {
 		struct attempt *at = LIST_ENTRY(n, struct attempt, node);
 
-		if (at->leg != leg)
-			continue;
-		list_remove(&at->node);
-		if (!attempt_start(at))
-			list_push_front(&w->waiting, &at->node);
-		return;
+		if (at->leg == leg &&
+		    (!attempt_start(at) || !client_has_idle(w->client, leg)))
+			return true;
 	}
-	pull(w, leg);
+	return pull(w, leg);
 }
 
 /* Nothing may wait in a worker for longer than the handover: the queue may

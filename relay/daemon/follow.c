@@ -30,6 +30,7 @@ struct follow {
 	int64_t version;
 	uint64_t seen;	/* changes below it are told, and of it … */
 	char after[ADDR_MAX * 2]; /* … the keys up to here; "": all */
+	uint64_t noted; /* changes up to it are in the audit trail */
 	int64_t checkpoint_us;
 	bool said; /* the table's trouble was logged */
 };
@@ -85,6 +86,7 @@ static int tell_slice(struct follow *f, struct error *err)
 		mem_free(r.wake);
 		return n;
 	}
+	r.wake->change = r.change;
 	f->seen = r.change; /* in the middle of it, behind `after` */
 	mailbox_post(settle_box(f->app->settle), &r.wake->letter);
 	return n;
@@ -96,6 +98,7 @@ static void tell_applied(struct follow *f, uint64_t change)
 
 	l->letter.kind = S_WAKE;
 	l->change = change;
+	l->applied = true;
 	mailbox_post(settle_box(f->app->settle), &l->letter);
 }
 
@@ -109,6 +112,7 @@ static void on_change(void *arg, const struct table_change *c)
 	struct strbuf note;
 	struct jout *j;
 
+	f->noted = c->change;
 	strbuf_init(&note, 8192);
 	j = note_begin(&w, &note, "change");
 	jout_int(j, "change", (int64_t)c->change);
@@ -121,6 +125,17 @@ static void on_change(void *arg, const struct table_change *c)
 	spool_op_note(op, NOTE_CHANGE, c->time_us, strbuf_view(&note));
 	strbuf_fini(&note);
 	spool_post(f->app->spool, op);
+}
+
+static int note_changes(struct follow *f, struct error *err)
+{
+	int n;
+
+	do
+		n = table_changes(f->table, f->noted, SLICE_ROWS, on_change, f,
+		    err);
+	while (n == SLICE_ROWS);
+	return n < 0 ? -1 : 0;
 }
 
 static void remember(struct follow *f, uint64_t change)
@@ -172,24 +187,22 @@ static int64_t current(struct follow *f, struct error *err)
 
 /* The number went back: a backup was put in its place. Until somebody says
  * that this is right, nobody is routed by it. */
-static bool went_back(struct follow *f, uint64_t now)
+static bool went_back(struct follow *f, uint64_t now, struct error *err)
 {
 	uint64_t floor = atomic_load(&f->app->change_floor);
-	struct error err;
 
 	if (now >= floor)
 		return false;
 	if (!atomic_exchange(&f->accept, false)) {
-		error_set(&err, "%s is at change %llu but change %llu was "
+		error_set(err, "%s is at change %llu but change %llu was "
 		    "seen: a backup was restored; say `posthouse table "
 		    "accept` if it is to be used",
 		    f->live->conf->table.path, (unsigned long long)now,
 		    (unsigned long long)floor);
-		trouble(f, &err);
 		return true;
 	}
 	atomic_store(&f->app->change_floor, now);
-	f->seen = now;
+	f->seen = f->noted = now;
 	f->after[0] = '\0';
 	remember(f, now);
 	return false;
@@ -197,7 +210,6 @@ static bool went_back(struct follow *f, uint64_t now)
 
 static int catch_up(struct follow *f, uint64_t now, struct error *err)
 {
-	uint64_t before = atomic_load(&f->app->change_floor);
 	int n;
 
 	while ((n = tell_slice(f, err)) > 0)
@@ -206,9 +218,8 @@ static int catch_up(struct follow *f, uint64_t now, struct error *err)
 		return -1;
 	f->seen = now;
 	f->after[0] = '\0';
-	if (now > before) {
-		if (table_changes(f->table, before, SLICE_ROWS, on_change, f,
-			err) < 0)
+	if (now > atomic_load(&f->app->change_floor)) {
+		if (note_changes(f, err) < 0)
 			return -1;
 		atomic_store(&f->app->change_floor, now);
 		remember(f, now);
@@ -217,41 +228,54 @@ static int catch_up(struct follow *f, uint64_t now, struct error *err)
 	return 0;
 }
 
-static void look(struct follow *f)
+/* The file that stands there; a backup may have been put in its place. */
+static bool have_table(struct follow *f, struct error *err)
 {
-	struct error err;
-	int64_t now;
-
 	if (f->table != NULL && table_moved(f->table)) {
 		table_close(f->table);
 		f->table = NULL;
 	}
-	if (f->table == NULL) {
-		f->table = table_open(f->live->conf->table.path,
-		    f->app->names, &err);
-		f->version = 0;
-		if (f->table == NULL) {
-			trouble(f, &err);
-			return;
-		}
-	}
-	if (table_data_version(f->table) == f->version && !f->said)
-		return;
-	now = current(f, &err);
-	if (now < 0) {
+	if (f->table != NULL)
+		return true;
+	f->version = 0;
+	f->table = table_open(f->live->conf->table.path, f->app->names, err);
+	return f->table != NULL;
+}
+
+static int read_changes(struct follow *f, struct error *err)
+{
+	int64_t now = current(f, err);
+
+	if (now < 0)
+		return -1;
+	if (went_back(f, (uint64_t)now, err))
+		return -1;
+	return catch_up(f, (uint64_t)now, err);
+}
+
+static void look(struct follow *f)
+{
+	struct error err;
+	int64_t version;
+
+	if (!have_table(f, &err)) {
 		trouble(f, &err);
 		return;
 	}
-	if (went_back(f, (uint64_t)now))
+	/* Before it is read: what is committed meanwhile differs again. */
+	version = table_data_version(f->table);
+	if (version == f->version && !f->said)
 		return;
-	if (catch_up(f, (uint64_t)now, &err) < 0) {
+	if (read_changes(f, &err) < 0) {
 		trouble(f, &err);
 		return;
 	}
-	f->version = table_data_version(f->table);
+	f->version = version;
 	if (f->said)
-		log_info("table.back", kv_int("change", now));
+		log_info("table.back", kv_int("change",
+		    (int64_t)atomic_load(&f->app->change_floor)));
 	f->said = false;
+	atomic_store(&f->accept, false); /* it was not needed */
 	atomic_store(&f->app->table_bad, false);
 }
 
@@ -298,7 +322,8 @@ struct follow *follow_new(struct app *a, uint64_t after, struct error *err)
 	now = current(f, err);
 	if (now < 0)
 		goto out;
-	atomic_store(&a->change_floor, remembered(a));
+	f->noted = remembered(a);
+	atomic_store(&a->change_floor, f->noted);
 	f->seen = after < (uint64_t)now ? after : (uint64_t)now;
 	follow_step(f);
 	return f;

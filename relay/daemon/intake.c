@@ -20,11 +20,11 @@ enum { RCPT_OVERHEAD = 64, RECEIVED_MAX = 2048 };
 /* One mail transaction; session_user() while it lasts. */
 struct intake {
 	struct worker *w;
-	struct session *session; /* NULL: it ended while the journal wrote */
+	struct session *session; /* NULL: it ended while the spool worked */
 	struct mail *mail;
 	unsigned rcpt_cap, delivery_cap;
-	size_t packed;	  /* estimate of the packed envelope */
-	bool committed;
+	size_t packed; /* estimate of the packed envelope */
+	bool owed;     /* a letter of the spool about the draft is on its way */
 };
 
 static void intake_free(struct intake *in)
@@ -222,12 +222,13 @@ static void disk_failed(struct reply *r)
 				   "again later");
 }
 
-static enum take take_of(enum spool_add a, struct reply *r)
+static enum take take_of(struct intake *in, enum spool_add a, struct reply *r)
 {
 	switch (a) {
 	case ADD_OK:
 		return TAKE_OK;
 	case ADD_WAIT:
+		in->owed = true;
 		return TAKE_WAIT;
 	case ADD_FULL:
 		no_space(r);
@@ -260,7 +261,7 @@ static enum answer on_body_begin(void *arg, struct session *s,
 	if (add == ADD_OK)
 		add = spool_draft_add(m->draft, strbuf_view(&trace), W_ROOM);
 	strbuf_fini(&trace);
-	if (take_of(add, r) != TAKE_REFUSED)
+	if (take_of(in, add, r) != TAKE_REFUSED)
 		reply_set(r, 354, "", "End data with <CR><LF>.<CR><LF>");
 	return ANSWER_NOW;
 }
@@ -271,7 +272,8 @@ static enum take on_body(void *arg, struct session *s, struct slice bytes,
 	struct intake *in = session_user(s);
 
 	(void)arg;
-	return take_of(spool_draft_add(in->mail->draft, bytes, W_ROOM), r);
+	return take_of(in,
+	    spool_draft_add(in->mail->draft, bytes, W_ROOM), r);
 }
 
 void intake_room(struct worker *w, struct spool_draft_letter *l)
@@ -279,8 +281,13 @@ void intake_room(struct worker *w, struct spool_draft_letter *l)
 	struct intake *in = l->arg;
 
 	(void)w;
-	if (in != NULL && in->session != NULL)
+	if (in == NULL) /* a DSN's */
+		return;
+	in->owed = false;
+	if (in->session != NULL)
 		session_resume(in->session);
+	else
+		intake_free(in);
 }
 
 static void read_header(struct mail *m)
@@ -310,7 +317,7 @@ static void commit(struct intake *in)
 	}
 	strbuf_init(&packed, 2 * ENVELOPE_MAX);
 	envelope_pack(&m->env, &packed);
-	in->committed = true;
+	in->owed = true;
 	spool_draft_commit(m->draft, strbuf_view(&packed), m->delivery,
 	    m->deliveries, W_STORED);
 	strbuf_fini(&packed);
@@ -377,7 +384,7 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 	} else {
 		disk_failed(&r);
 	}
-	in->committed = false;
+	in->owed = false;
 	if (in->session != NULL)
 		session_answer(in->session, &r); /* on_reset follows */
 	else
@@ -398,8 +405,8 @@ static void on_reset(void *arg, struct session *s)
 		return;
 	session_set_user(s, NULL);
 	in->session = NULL;
-	/* While the journal writes, its letter will free it. */
-	if (!in->committed)
+	/* The letter is part of the draft: it comes first, and frees it. */
+	if (!in->owed)
 		intake_free(in);
 }
 

@@ -12,10 +12,8 @@
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
 #include "relay/daemon/worker.h"
-#include "relay/mail/actor.h"
 
 enum { RESOLVE_MAX = 64, PULL_MAX = 4 };
-#define TROUBLE_US INT64_C(30000000)
 
 /* ---- items ---- */
 
@@ -103,58 +101,6 @@ void settle_apply(struct settle *s, const struct moves *m)
 		queue_set(s->queue, m->id, &m->move[i].item);
 }
 
-/* ---- an attempt's outcome ---- */
-
-static void move_failed(const struct outcome_letter *o, unsigned k,
-    struct queue_item *i)
-{
-	bool over = o->row[k].told || o->row[k].silent || o->why == WHY_ADMIN;
-
-	if (o->row[k].told)
-		i->flags |= DF_DSN_SENT;
-	/* A lifetime's end keeps the message (D10); so does a failure that
-	 * nobody can be told of, and that of a copy (D3). */
-	if (o->why == WHY_LIFETIME || i->role == ROLE_COPY || !over)
-		i->state = D_PARKED;
-	else
-		i->state = D_BOUNCED;
-}
-
-static void move_outcome(struct settle *s, const struct outcome_letter *o,
-    unsigned k, struct queue_item *i)
-{
-	const struct result *r = &o->row[k].result;
-
-	i->reason = (uint8_t)o->why;
-	/* Sticky: what may have been sent before may be a duplicate now (D8). */
-	if (r->uncertain)
-		i->uncertain = UNC_YES;
-	if (o->change != 0)
-		i->change = o->change;
-	if (o->why == WHY_ATTEMPT)
-		i->attempts++;
-	switch (r->outcome) {
-	case OUT_DELIVERED:
-		i->state = D_DELIVERED;
-		break;
-	case OUT_FAILED:
-		move_failed(o, k, i);
-		break;
-	case OUT_DEFERRED:
-	case OUT_UNTRIED:
-		i->state = D_DEFERRED;
-		i->due_us = queue_next_due(s->queue, i->attempts, o->time_us);
-		break;
-	}
-}
-
-static void outcome_free(struct outcome_letter *o)
-{
-	arena_free(o->arena);
-	mem_free(o->dsn_items);
-	mem_free(o);
-}
-
 void settle_post(struct settle *s, struct spool_op *op, struct written *w)
 {
 	op->flags = OP_SYNC;
@@ -164,244 +110,15 @@ void settle_post(struct settle *s, struct spool_op *op, struct written *w)
 	spool_post(s->app->spool, op);
 }
 
-/* A group is written: the bounce holds and its DSN is ours, or neither. */
-static void on_group(struct settle *s, struct spool_op *op)
+void settle_write(struct settle *s, const struct moves *m)
 {
-	struct group *g = op->arg;
-	struct outcome_letter *o = g->outcome;
-
-	if (op->status == SPOOL_STORED) {
-		settle_apply(s, &g->moves);
-		queue_insert(s->queue, o->dsn_items->id, o->dsn_items->size,
-		    o->dsn_items->item, o->dsn_items->n, false, true);
-	} else {
-		for (unsigned i = 0; i < g->moves.n; i++)
-			queue_unclaim(s->queue, o->id,
-			    g->moves.move[i].item.number, true);
-	}
-	spool_draft_free(o->dsn);
-	settle_moves_fini(&g->moves);
-	outcome_free(o);
-	mem_free(g);
-	spool_op_free(op);
-}
-
-static void post_group(struct settle *s, struct outcome_letter *o,
-    struct moves *m)
-{
-	struct group *g = NEW(struct group);
-	struct spool_op *op = settle_op(m);
-
-	g->outcome = o;
-	g->moves = *m;
-	op->group = o->dsn;
-	g->written.fn = on_group;
-	settle_post(s, op, &g->written);
-}
-
-static void add_detail(struct moves *m, struct move *mv,
-    const struct outcome_letter *o, unsigned k)
-{
-	mv->detail_at = m->details.n;
-	if (o->why == WHY_ADMIN)
-		actor_pack(&(struct actor){o->who, o->reason}, &m->details);
-	else
-		result_pack(&o->row[k].result, &m->details);
-	mv->detail_n = m->details.n - mv->detail_at;
-}
-
-static void on_outcome(struct settle *s, struct outcome_letter *o)
-{
-	struct moves m;
-
-	if (o->tried)
-		queue_leg_result(s->queue, o->leg, o->reached);
-	settle_moves_init(&m, o->id, o->time_us);
-	for (unsigned k = 0; k < o->n; k++) {
-		struct queue_item item;
-
-		/* Deleted meanwhile: nothing is owed any more. */
-		if (!queue_get(s->queue, o->id, o->row[k].delivery.number, &item))
-			continue;
-		if (o->row[k].result.outcome == OUT_UNTRIED) {
-			queue_unclaim(s->queue, o->id, item.number, true);
-			continue;
-		}
-		move_outcome(s, o, k, &item);
-		add_detail(&m, settle_move(&m, &item), o, k);
-	}
-	if (o->dsn != NULL && m.n != 0) {
-		post_group(s, o, &m);
+	if (m->n == 0)
 		return;
-	}
-	if (m.n != 0) {
-		spool_post(s->app->spool, settle_op(&m));
-		settle_apply(s, &m);
-	}
-	if (o->dsn != NULL)
-		spool_draft_free(o->dsn);
-	settle_moves_fini(&m);
-	outcome_free(o);
-}
-
-/* ---- routes anew (doc/routing.md) ---- */
-
-static unsigned have_of(const struct queue_row *rows, unsigned n,
-    uint32_t rcpt, struct plan_have *have)
-{
-	unsigned k = 0;
-
-	for (unsigned i = 0; i < n && k < PLAN_MAX; i++) {
-		const struct queue_item *it = &rows[i].item;
-
-		if (it->rcpt != rcpt)
-			continue;
-		have[k++] = (struct plan_have){.number = it->number,
-		    .leg = it->leg, .role = it->role, .state = it->state,
-		    .uncertain = it->uncertain, .claimed = rows[i].claimed,
-		    .dsn_sent = (it->flags & DF_DSN_SENT) != 0,
-		    .no_route = it->state == D_PARKED &&
-			it->reason == WHY_NO_ROUTE};
-	}
-	return k;
-}
-
-static const struct queue_item *row_item(const struct queue_row *rows,
-    unsigned n, uint32_t number)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (rows[i].item.number == number)
-			return &rows[i].item;
-	return NULL;
-}
-
-/* Held time never counts against the lifetime (D10): the moment it was held
- * stands in the due time, which a held delivery has no other use for. */
-static void hold(struct queue_item *i, int64_t now_us)
-{
-	i->state = D_HELD;
-	i->due_us = now_us;
-}
-
-static void release(struct queue_item *i, int64_t now_us)
-{
-	if (i->due_us > 0 && i->due_us < now_us)
-		i->created_us += now_us - i->due_us;
-	i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
-	i->due_us = 0;
-}
-
-/* What a step makes of the delivery it names. */
-static enum why step_item(const struct plan_step *st, struct queue_item *i,
-    int64_t now_us)
-{
-	switch (st->what) {
-	case PLAN_CREATE:
-		i->state = st->state;
-		if (i->state == D_HELD)
-			hold(i, now_us);
-		return WHY_ROUTE;
-	case PLAN_SUPERSEDE:
-		i->state = D_SUPERSEDED;
-		return WHY_ROUTE;
-	case PLAN_ROLE:
-		i->role = st->role;
-		return WHY_ROUTE;
-	case PLAN_HOLD:
-		hold(i, now_us);
-		return WHY_HOLD;
-	case PLAN_RELEASE:
-		release(i, now_us);
-		return WHY_RELEASE;
-	case PLAN_PARK:
-		i->state = D_PARKED;
-		return WHY_NO_ROUTE;
-	}
-	return WHY_NONE;
-}
-
-static void add_step(struct moves *m, const struct resolved_letter *l,
-    uint32_t rcpt, const struct plan_step *st, const struct queue_item *old)
-{
-	struct queue_item item = {0};
-
-	if (st->what == PLAN_CREATE) {
-		item = (struct queue_item){.number = m->next_number++,
-		    .rcpt = rcpt, .leg = st->leg, .role = st->role,
-		    .hash = l->rcpt[rcpt].hash, .created_us = m->time_us};
-	} else if (old != NULL) {
-		item = *old;
-	} else {
-		return;
-	}
-	item.change = l->change;
-	item.reason = (uint8_t)step_item(st, &item, m->time_us);
-	settle_move(m, &item);
-}
-
-static void plan_rcpt(struct settle *s, const struct resolved_letter *l,
-    uint32_t rcpt, struct moves *m)
-{
-	struct plan_have have[PLAN_MAX];
-	struct plan_step step[PLAN_MAX];
-	unsigned n, k;
-	struct queue_row *rows = settle_rows(s, l->id, &n);
-
-	k = have_of(rows, n, rcpt, have);
-	k = route_plan(&l->rcpt[rcpt].route, l->rcpt[rcpt].held, have, k, step);
-	for (unsigned i = 0; i < k; i++)
-		add_step(m, l, rcpt, &step[i],
-		    row_item(rows, n, step[i].number));
-}
-
-/* A new delivery is started when the journal has it and not before: whoever
- * reads the message for it must find it there. */
-struct resolving {
-	struct written written;
-	uint64_t id, change;
-};
-
-static void on_rerouted(struct settle *s, struct spool_op *op)
-{
-	struct resolving *r = op->arg;
-
-	queue_resolved(s->queue, r->id,
-	    op->status == SPOOL_STORED ? r->change : 0);
-	mem_free(r);
-	spool_op_free(op);
-}
-
-static void reroute(struct settle *s, const struct moves *m, uint64_t change)
-{
-	struct resolving *r = NEW(struct resolving);
-
-	*r = (struct resolving){{on_rerouted}, m->id, change};
-	settle_post(s, settle_op(m), &r->written);
+	spool_post(s->app->spool, settle_op(m));
 	settle_apply(s, m);
 }
 
-static void on_resolved(struct settle *s, struct resolved_letter *l)
-{
-	struct moves m;
-	unsigned n;
-	struct queue_row *rows = settle_rows(s, l->id, &n);
-
-	settle_moves_init(&m, l->id, clock_wall_us(s->app->clock));
-	for (unsigned i = 0; i < n; i++)
-		if (rows[i].item.number >= m.next_number)
-			m.next_number = rows[i].item.number + 1;
-	for (uint32_t i = 0; n != 0 && !l->failed && i < l->n; i++)
-		if (!l->rcpt[i].pinned)
-			plan_rcpt(s, l, i, &m);
-	if (m.n != 0)
-		reroute(s, &m, l->change);
-	else
-		queue_resolved(s->queue, l->id, l->failed ? 0 : l->change);
-	settle_moves_fini(&m);
-	mem_free(l);
-}
-
-/* ---- the other letters ---- */
+/* ---- letters ---- */
 
 static void on_accepted(struct settle *s, struct accepted_letter *l)
 {
@@ -410,21 +127,13 @@ static void on_accepted(struct settle *s, struct accepted_letter *l)
 	mem_free(l);
 }
 
+/* After trouble not at once; and what the route does not name waits in case
+ * nothing becomes of it there, or it would go round and round. */
 static void on_unclaim(struct settle *s, struct unclaim_letter *l)
 {
-	for (unsigned i = 0; i < l->n; i++) {
-		struct queue_item item;
-
-		if (!l->trouble) {
-			queue_unclaim(s->queue, l->id, l->number[i], false);
-			continue;
-		}
-		if (!queue_get(s->queue, l->id, l->number[i], &item))
-			continue;
-		item.state = D_DEFERRED;
-		item.due_us = clock_wall_us(s->app->clock) + TROUBLE_US;
-		queue_set(s->queue, l->id, &item);
-	}
+	for (unsigned i = 0; i < l->n; i++)
+		queue_unclaim(s->queue, l->id, l->number[i],
+		    l->trouble || l->stale);
 	if (l->stale)
 		queue_stale(s->queue, l->id);
 	mem_free(l);
@@ -438,11 +147,12 @@ static void on_pull(struct settle *s, struct pull_letter *l)
 
 static void on_wake(struct settle *s, struct wake_letter *l)
 {
+	queue_reading(s->queue, l->change);
 	if (l->all)
 		queue_wake_all(s->queue);
 	for (unsigned i = 0; i < l->n; i++)
 		queue_wake(s->queue, l->hash[i]);
-	if (l->change != 0)
+	if (l->applied)
 		queue_applied(s->queue, l->change);
 	mem_free(l);
 }
@@ -457,13 +167,13 @@ static void on_letter(struct settle *s, struct letter *l)
 		on_accepted(s, (struct accepted_letter *)l);
 		break;
 	case S_OUTCOME:
-		on_outcome(s, (struct outcome_letter *)l);
+		settle_outcome(s, (struct outcome_letter *)l);
 		break;
 	case S_UNCLAIM:
 		on_unclaim(s, (struct unclaim_letter *)l);
 		break;
 	case S_RESOLVED:
-		on_resolved(s, (struct resolved_letter *)l);
+		settle_resolved(s, (struct resolved_letter *)l);
 		break;
 	case S_PULL:
 		on_pull(s, (struct pull_letter *)l);
@@ -540,7 +250,7 @@ static void queue_wants_slot(void *arg, int leg)
 {
 	struct settle *s = arg;
 
-	app_yield(s->app, leg, -1);
+	app_offer(s->app, leg);
 }
 
 static const struct queue_ops queue_ops = {

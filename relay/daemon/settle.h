@@ -10,7 +10,7 @@
 #include "relay/daemon/worker.h"
 #include "relay/mail/result.h"
 #include "relay/queue/queue.h"
-#include "policy/table.h"
+#include "policy/route.h"
 
 enum settle_letter {
 	S_ACCEPTED = 1, /* struct accepted_letter */
@@ -53,6 +53,9 @@ struct outcome_letter {
 		struct job_row delivery;
 		bool told;   /* the DSN speaks of it */
 		bool silent; /* failed, and the sender asked not to be told */
+		/* Of a failed one: the table's word after the failure. */
+		bool routed, held;
+		struct route route;
 		struct result result;
 	} row[];
 };
@@ -83,12 +86,11 @@ struct pull_letter {
 	int worker, leg;
 };
 
-/* Recipients that a change touched. `change` is set in the last letter of
- * it: applied. */
+/* Recipients that changes up to `change` touched; `applied`: that was all. */
 struct wake_letter {
 	struct letter letter;
 	uint64_t change;
-	bool all;
+	bool all, applied;
 	unsigned n;
 	uint64_t hash[];
 };

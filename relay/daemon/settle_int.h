@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of the queue thread: shared by settle.c (letters), act.c (what an
+ * Inside of the queue thread: shared by settle.c (letters), outcome.c (what
+ * attempts brought), reroute.c (changed routes) and act.c (what an
  * administrator decides).
  */
 #ifndef RELAY_DAEMON_SETTLE_INT_H
@@ -48,6 +49,8 @@ void settle_apply(struct settle *s, const struct moves *m);
 struct written {
 	void (*fn)(struct settle *s, struct spool_op *op);
 };
+/* What nobody waits for: it rides in the next batch and is never refused. */
+void settle_write(struct settle *s, const struct moves *m);
 /* Posts `op`, synced, on behalf of `w`. */
 void settle_post(struct settle *s, struct spool_op *op, struct written *w);
 
@@ -55,13 +58,17 @@ void settle_post(struct settle *s, struct spool_op *op, struct written *w);
 struct group {
 	struct written written;
 	struct outcome_letter *outcome;
-	struct moves moves;
+	struct moves moves; /* of the deliveries that it speaks of */
 };
 
 struct spool_delivery settle_delivery(const struct queue_item *i);
 struct queue_row *settle_rows(struct settle *s, uint64_t id, unsigned *n_out);
 struct job_letter *settle_job(struct settle *s, uint64_t id,
     const uint32_t *number, unsigned n);
+void settle_outcome(struct settle *s, struct outcome_letter *o);  /* takes */
+void settle_resolved(struct settle *s, struct resolved_letter *l); /* takes */
+/* A failure under a route that has changed since is none. */
+void settle_unsettle(struct settle *s, struct outcome_letter *o);
 void settle_send_job(struct settle *s, int worker, struct job_letter *j);
 int settle_step(struct settle *s);
 

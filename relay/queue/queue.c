@@ -268,7 +268,7 @@ bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
 			place_claim(q, at);
 			delivery_at(q, at)->change = change;
 		}
-		if (change < q->applied)
+		if (change < q->reading)
 			wake_delivery(q, at);
 	}
 	for (uint32_t at = message_at(q, msg)->first; at != 0;
@@ -318,6 +318,17 @@ void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later)
 		d->due_us = bounded(q->now_us +
 		    q->conf->retry.steps_ms[0] * 1000, DUE_MAX);
 	place_put(q, n);
+}
+
+bool queue_claim(struct queue *q, uint64_t id, uint32_t number)
+{
+	uint32_t msg = index_find(q, id), n;
+
+	n = msg == 0 ? 0 : find_number(q, msg, number);
+	if (n == 0 || delivery_at(q, n)->place == PLACE_CLAIMED)
+		return false;
+	place_claim(q, n);
+	return true;
 }
 
 void queue_retry(struct queue *q, uint64_t id, uint32_t number)

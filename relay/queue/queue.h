@@ -56,8 +56,8 @@ struct queue_ops {
 	 * call per message; claimed until queue_resolved(). At most
 	 * `resolve_max` at a time. */
 	void (*resolve)(void *arg, uint64_t id);
-	/* Ready deliveries of that leg find no slot: idle connections are to
-	 * be given up. */
+	/* Ready deliveries of that leg find no slot: who has an idle
+	 * connection is to pull. */
 	void (*wants_slot)(void *arg, int leg);
 };
 
@@ -79,7 +79,7 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
  * Deliveries that are over are kept until all of the message are. A wake-up
  * that meets a claimed delivery is remembered until its claim ends. False:
  * queue.max reached (recovered ones are always taken: `force`). An item
- * resolved at a change older than the queue's applied one is resolved anew. */
+ * resolved at a change older than the one being read is resolved anew. */
 bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
     const struct queue_item *items, unsigned n, bool claimed, bool force);
 bool queue_full(const struct queue *q); /* any thread */
@@ -94,6 +94,10 @@ void queue_stale(struct queue *q, uint64_t id);
 /* A resolve has ended; `change`: the table's number it was done at. */
 void queue_resolved(struct queue *q, uint64_t id, uint64_t change);
 bool queue_claimed(const struct queue *q, uint64_t id, uint32_t number);
+/* Something else than an attempt takes it in hand (a decision that waits for
+ * the journal), whatever its state; ends as a worker's claim does. False:
+ * there is none, or it is in a hand already. */
+bool queue_claim(struct queue *q, uint64_t id, uint32_t number);
 
 /* A worker has a free connection to `leg`: start up to `max` jobs there.
  * Returns how many. */
@@ -104,7 +108,11 @@ void queue_leg_suspend(struct queue *q, int leg, bool suspended);
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker queue_leg_breaker(const struct queue *q, int leg);
 
-/* The change log: recipients touched by `change`, then "applied". */
+/* The change log: "reading" `change`, the recipients touched by it, then
+ * "applied". What is inserted between the first and the last and was resolved
+ * at an older change is resolved anew: its recipient may have been told
+ * already. */
+void queue_reading(struct queue *q, uint64_t change);
 void queue_wake(struct queue *q, uint64_t hash);
 void queue_wake_all(struct queue *q); /* a domain row; walked in slices */
 void queue_applied(struct queue *q, uint64_t change);

@@ -98,6 +98,7 @@ struct queue {
 	unsigned turn; /* the leg that is served first */
 
 	uint64_t applied; /* the newest change whose recipients were woken */
+	uint64_t reading; /* … are being woken */
 	unsigned asked;	  /* resolves under way */
 	unsigned to_resolve; /* messages that wait for one */
 	int64_t failed_us;   /* when failed ones are tried again */

@@ -224,8 +224,15 @@ void queue_wake_all(struct queue *q)
 	q->walk_id = 0;
 }
 
+void queue_reading(struct queue *q, uint64_t change)
+{
+	if (change > q->reading)
+		q->reading = change;
+}
+
 void queue_applied(struct queue *q, uint64_t change)
 {
+	queue_reading(q, change);
 	if (change > q->applied)
 		q->applied = change;
 }
@@ -290,14 +297,17 @@ bool wake_step(struct queue *q)
 	return q->walking;
 }
 
-/* What was unclaimed when the routes were looked up is up to date. */
+/* What was unclaimed when the routes were looked up is up to date. What flies
+ * under an older change was left alone, and is looked at when it is back. */
 static void note_change(struct queue *q, uint32_t msg, uint64_t change)
 {
 	for (uint32_t n = message_at(q, msg)->first; n != 0;
 	     n = delivery_at(q, n)->sibling) {
 		struct delivery *d = delivery_at(q, n);
 
-		if (d->place != PLACE_CLAIMED && d->change < change)
+		if (d->place == PLACE_CLAIMED && d->change < change)
+			d->woken = 1;
+		else if (d->change < change)
 			d->change = change;
 		if (d->place == PLACE_NONE)
 			place_put(q, n);
