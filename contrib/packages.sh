@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: ISC
 #
 # What Posthouse and its tests need from Debian 12, in one place; sourced by
@@ -39,9 +40,10 @@ packages_need()
 			grep -q ' installed$' || echo "$p"
 	done)
 	[ -z "$missing" ] && return 0
-	echo "installing:" $missing
-	as_root apt-get -q update >/dev/null || return 1
 	# shellcheck disable=SC2086 # a list of words
+	echo installing: $missing
+	as_root apt-get -q update >/dev/null || return 1
+	# shellcheck disable=SC2086
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
 		--no-install-recommends install $missing >/dev/null
 }

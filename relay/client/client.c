@@ -20,18 +20,19 @@ static void report_finished(struct client *c)
 	}
 }
 
-/* What nobody here wants goes to those who wait for a slot. */
+/* What nobody here wants goes to those who wait for a slot. A connection is
+ * dear: one whose next message is on its way stays. */
 static void report_parked(struct client *c)
 {
 	while (!list_empty(&c->parked)) {
 		struct dialog *d =
 		    LIST_FIRST(&c->parked, struct dialog, parked);
 		int leg = d->leg;
+		bool more;
 
 		list_remove(&d->parked);
-		if (c->cfg.idle != NULL)
-			c->cfg.idle(c->cfg.arg, leg);
-		if (d->stage == STAGE_IDLE &&
+		more = c->cfg.idle != NULL && c->cfg.idle(c->cfg.arg, leg);
+		if (!more && d->stage == STAGE_IDLE &&
 		    c->cfg.slots->wanted(c->cfg.slots_arg, leg))
 			dialog_quit(d);
 	}
@@ -78,6 +79,7 @@ void client_dead(struct client *c, struct dialog *d)
 {
 	list_remove(&d->node);
 	list_push_back(&c->dead, &d->node);
+	c->connections[d->leg]--;
 	c->cfg.slots->give(c->cfg.slots_arg, d->leg);
 	report_later(c);
 }
@@ -157,9 +159,17 @@ bool client_has_idle(const struct client *c, int leg)
 	return !list_empty(&c->pool.idle[leg]);
 }
 
-void client_yield(struct client *c, int leg)
+unsigned client_connections(const struct client *c, int leg)
 {
-	pool_close(c, leg);
+	return c->connections[leg];
+}
+
+void client_yield(struct client *c, int leg, unsigned n)
+{
+	struct dialog *d;
+
+	while (n-- > 0 && (d = pool_oldest(c, leg)) != NULL)
+		dialog_quit(d);
 }
 
 void client_drain(struct client *c)

@@ -67,8 +67,9 @@ struct client_config {
 	const struct client_slots *slots;
 	void *slots_arg;
 	/* A connection of that leg is free and nothing waits for it here. The
-	 * owner may call client_send() from inside. */
-	void (*idle)(void *arg, int leg);
+	 * owner may call client_send() from inside. True: more for it is on its
+	 * way, it is kept even when others want its slot. */
+	bool (*idle)(void *arg, int leg);
 	/* The TLS context of a leg in that snapshot, with a reference. */
 	struct tls_client *(*tls)(void *arg, const struct conf *c,
 	    const struct conf_leg *leg);
@@ -85,9 +86,11 @@ void client_free(struct client *c);
 bool client_send(struct client *c, struct client_request *r, bool have_slot);
 /* Is there an idle connection for the leg? */
 bool client_has_idle(const struct client *c, int leg);
-/* Others want slots: close idle connections of that leg. A slot is given back
- * when its connection is closed, after QUIT was answered or 5 s. */
-void client_yield(struct client *c, int leg);
+/* How many connections of that leg are open, idle ones too? */
+unsigned client_connections(const struct client *c, int leg);
+/* Others want slots: close up to `n` idle connections of that leg. A slot is
+ * given back when its connection is closed, after QUIT was answered or 5 s. */
+void client_yield(struct client *c, int leg, unsigned n);
 /* No new dialog; idle connections are closed. Dialogs go on. */
 void client_drain(struct client *c);
 unsigned client_busy(const struct client *c);

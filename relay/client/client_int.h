@@ -273,6 +273,7 @@ struct client {
 	struct list dead;     /* dialogs to free */
 	struct defer report;
 	unsigned busy;
+	unsigned connections[NAMES_MAX]; /* by leg */
 	unsigned generation; /* of the configuration */
 	bool draining;
 };

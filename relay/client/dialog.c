@@ -454,6 +454,7 @@ struct dialog *dialog_new(struct client *c, const struct client_request *r)
 	list_node_init(&d->idle);
 	list_node_init(&d->parked);
 	list_push_back(&c->dialogs, &d->node);
+	c->connections[d->leg]++;
 	defer_init(&d->later, on_later, d);
 	reply_parser_init(&d->reply);
 	return d;

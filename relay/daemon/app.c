@@ -259,11 +259,17 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 	return 0;
 }
 
-void app_yield(struct app *a, int leg, int except_worker)
+void app_yield(struct app *a, int leg, int worker)
 {
 	for (int i = 0; i < a->workers; i++)
-		if (i != except_worker)
+		if (i != worker)
 			worker_yield(a->worker[i], leg);
+}
+
+void app_offer(struct app *a, int leg)
+{
+	for (int i = 0; i < a->workers; i++)
+		worker_offer(a->worker[i], leg);
 }
 
 /* ---- stop ---- */

@@ -77,8 +77,10 @@ void app_stop(struct app *a);
  * leaves everything as it was. Takes `live`, also when it fails. */
 int app_reconfigure(struct app *a, struct live *live, struct error *err)
     PH_CHECK;
-/* Somebody waits for a slot of `leg`: idle connections are to be given up. */
-void app_yield(struct app *a, int leg, int except_worker);
+/* A worker waits for a slot of `leg`: the others give up an idle connection. */
+void app_yield(struct app *a, int leg, int worker);
+/* The queue finds no slot: who has an idle connection is to pull. */
+void app_offer(struct app *a, int leg);
 
 /* Runs fn(arg) on another thread; used where a letter of its own would only
  * carry a function. */

@@ -412,13 +412,26 @@ static void set_domain(struct attempt *at)
 	strbuf_fini(&name);
 }
 
+/* A worker with its part of the slots waits for its own connections: taking
+ * an idle one from another costs a new dialog, and he would take it back. */
+bool attempt_below_share(const struct attempt *at)
+{
+	const struct app *a = at->w->app;
+	int share = ledger_limit(a->ledger, at->leg) / a->workers;
+
+	return client_connections(at->w->client, at->leg) <
+	       (unsigned)(share > 0 ? share : 1);
+}
+
 /* Does it have a connection, or the right to open one? */
 static bool has_way(struct attempt *at)
 {
 	struct worker *w = at->w;
 
 	if (!at->slot && !client_has_idle(w->client, at->leg))
-		at->slot = ledger_take(w->app->ledger, at->leg);
+		at->slot = attempt_below_share(at)
+			? ledger_take(w->app->ledger, at->leg)
+			: ledger_take_spare(w->app->ledger, at->leg);
 	return at->slot || client_has_idle(w->client, at->leg);
 }
 

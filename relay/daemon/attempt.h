@@ -48,6 +48,8 @@ void attempt_return(struct attempt *at, enum giving_back how);
 /* With a connection in sight: route, then talk. True: the attempt is on its
  * way or over, and in no list; false: there is no connection. */
 bool attempt_start(struct attempt *at);
+/* Has this worker less than its part of the leg's connections? */
+bool attempt_below_share(const struct attempt *at);
 /* A letter with a row for each delivery; results are the caller's to fill. */
 struct outcome_letter *attempt_outcome(const struct attempt *at,
     enum why why);

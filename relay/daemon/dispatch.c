@@ -20,7 +20,8 @@ static void wait_for_connection(struct attempt *at)
 	if (list_empty(&w->waiting))
 		timer_set(&w->handover, w->live->conf->retry.handover_ms);
 	list_push_back(&w->waiting, &at->node);
-	app_yield(w->app, at->leg, w->index);
+	if (attempt_below_share(at))
+		app_yield(w->app, at->leg, w->index);
 }
 
 static bool same_domain(const struct mail *m, const struct job_row *a,
@@ -275,23 +276,25 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 
 /* ---- connections ---- */
 
-static void pull(struct worker *w, int leg)
+/* False: the queue has nothing either. */
+static bool pull(struct worker *w, int leg)
 {
 	struct pull_letter *l;
 
 	if (ledger_ready(w->app->ledger, leg) == 0 ||
 	    atomic_load(&w->app->stopping))
-		return;
+		return false;
 	l = NEW(struct pull_letter);
 	l->letter.kind = S_PULL;
 	l->worker = w->index;
 	l->leg = leg;
 	mailbox_post(settle_box(w->app->settle), &l->letter);
+	return true;
 }
 
 /* What is sent back instead of being sent leaves the connection to the
  * next. */
-void dispatch_idle(void *arg, int leg)
+bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
 
@@ -300,9 +303,9 @@ void dispatch_idle(void *arg, int leg)
 
 		if (at->leg == leg &&
 		    (!attempt_start(at) || !client_has_idle(w->client, leg)))
-			return;
+			return true;
 	}
-	pull(w, leg);
+	return pull(w, leg);
 }
 
 /* Nothing may wait in a worker for longer than the handover: the queue may

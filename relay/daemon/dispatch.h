@@ -17,7 +17,7 @@ void dispatch_job(struct worker *w, struct job_letter *j);
 void dispatch_resolve(struct worker *w, struct job_letter *j);
 void dispatch_fetched(struct worker *w, struct spool_fetch *f);
 /* A connection of that leg is free (client's callback). */
-void dispatch_idle(void *arg, int leg);
+bool dispatch_idle(void *arg, int leg);
 void dispatch_init(struct worker *w);
 /* Attempts that have not begun go back to the queue; those that only read for
  * a DSN are reported without it. */

@@ -250,7 +250,7 @@ static void queue_wants_slot(void *arg, int leg)
 {
 	struct settle *s = arg;
 
-	app_yield(s->app, leg, -1);
+	app_offer(s->app, leg);
 }
 
 static const struct queue_ops queue_ops = {

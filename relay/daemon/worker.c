@@ -256,23 +256,45 @@ bool worker_quiet(const struct worker *w)
 	       atomic_load(&w->dialogs) == 0;
 }
 
-struct yield {
+/* Asked for by another thread. */
+struct asked {
 	struct worker *w;
 	int leg;
 };
 
+static void ask(struct worker *w, int leg, void (*fn)(void *arg))
+{
+	struct asked *a = NEW(struct asked);
+
+	*a = (struct asked){w, leg};
+	call_post(&w->box, W_CALL, fn, a);
+}
+
 static void on_yield(void *arg)
 {
-	struct yield *y = arg;
+	struct asked *a = arg;
+	unsigned n = atomic_exchange(&a->w->yield[a->leg], 0);
 
-	client_yield(y->w->client, y->leg);
-	mem_free(y);
+	client_yield(a->w->client, a->leg, n);
+	mem_free(a);
 }
 
 void worker_yield(struct worker *w, int leg)
 {
-	struct yield *y = NEW(struct yield);
+	if (atomic_fetch_add(&w->yield[leg], 1) == 0)
+		ask(w, leg, on_yield);
+}
 
-	*y = (struct yield){w, leg};
-	call_post(&w->box, W_CALL, on_yield, y);
+static void on_offer(void *arg)
+{
+	struct asked *a = arg;
+
+	if (client_has_idle(a->w->client, a->leg))
+		dispatch_idle(a->w, a->leg);
+	mem_free(a);
+}
+
+void worker_offer(struct worker *w, int leg)
+{
+	ask(w, leg, on_offer);
 }

@@ -70,6 +70,7 @@ struct worker {
 	struct list waiting; /* struct attempt, oldest first */
 	struct list reading; /* … those that read a head for a DSN */
 	struct timer handover;
+	_Atomic unsigned yield[NAMES_MAX]; /* idle connections asked for */
 	struct refusals *refusals;
 	_Atomic int sessions, dialogs; /* shown in status, watched at stop */
 	_Atomic bool drained;
@@ -91,7 +92,10 @@ void worker_free(struct worker *w);
 void worker_configure(struct worker *w, struct live *l);
 void worker_drain(struct worker *w);
 bool worker_quiet(const struct worker *w);
+/* One idle connection of `leg` is to be given up for another worker; and:
+ * the queue has mail for idle connections. Any thread. */
 void worker_yield(struct worker *w, int leg);
+void worker_offer(struct worker *w, int leg);
 
 /* The table, inside a read transaction; opened anew when it was lost. NULL
  * and err when it cannot be read. End with table_end(). */

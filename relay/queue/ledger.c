@@ -50,6 +50,11 @@ static bool take(struct ledger *l, int leg)
 	return true;
 }
 
+bool ledger_take_spare(struct ledger *l, int leg)
+{
+	return ledger_gates(l, leg) == 0 && take(l, leg);
+}
+
 bool ledger_take(struct ledger *l, int leg)
 {
 	if (ledger_gates(l, leg) != 0)

@@ -20,6 +20,8 @@ void ledger_configure(struct ledger *l, const struct conf *c);
 /* False: all taken, or the leg is closed (suspended, breaker open, limit 0);
  * then, when it is only full, `wanted` is set until the next give. */
 bool ledger_take(struct ledger *l, int leg) PH_CHECK;
+/* The same without asking others for theirs. */
+bool ledger_take_spare(struct ledger *l, int leg) PH_CHECK;
 void ledger_give(struct ledger *l, int leg);
 bool ledger_wanted(const struct ledger *l, int leg);
 /* How many deliveries are ready in the queue: a worker with a free

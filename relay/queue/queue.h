@@ -56,8 +56,8 @@ struct queue_ops {
 	 * call per message; claimed until queue_resolved(). At most
 	 * `resolve_max` at a time. */
 	void (*resolve)(void *arg, uint64_t id);
-	/* Ready deliveries of that leg find no slot: idle connections are to
-	 * be given up. */
+	/* Ready deliveries of that leg find no slot: who has an idle
+	 * connection is to pull. */
 	void (*wants_slot)(void *arg, int leg);
 };
 

@@ -54,7 +54,9 @@ int bench_socket(bool listening, int port)
 		bench_die("socket");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (!listening) {
-		if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+		/* Nobody at a free port: TCP may connect us to ourselves. */
+		if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+		    bench_port(fd) != port)
 			return fd;
 		close(fd);
 		return -1;

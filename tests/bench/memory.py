@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """What sessions and bodies cost in memory: anonymous pages (RssAnon), since
 pages of files are the kernel's to take."""
+import os
 import selectors
 import socket
 
-from rig import Figure, Receiver, posthouse, say, status_kb
+from rig import (Figure, Receiver, idle_cpu_s, posthouse, say, send,
+                 status_kb)
 from until import until
 
 IDLE = 2_000
@@ -106,3 +108,38 @@ def upload(folder, args):
     return [Figure(f"RssAnon, {CLIENTS} uploads of {size // 1000000} MB at "
                    "once", peak, f"<= {limit}", " MB",
                    note=f"body_memory 128 MB + 32; {before:.1f} MB before")]
+
+
+def descriptors(gw):
+    return len(os.listdir(f"/proc/{gw.process.pid}/fd"))
+
+
+def growth(folder, args):
+    """What stays after mail has gone through: a leak shows as a slope."""
+    step, rounds = (2_000, 3) if args.quick else (20_000, 10)
+    receiver = Receiver(step * rounds)
+    gw = posthouse(folder, receiver.port)
+    seen = []
+    try:
+        for i in range(rounds):
+            send(gw.port, step, first=i * step + 1)
+            gw.wait_empty()
+            idle_cpu_s(gw.process.pid)
+            seen.append((rss_mb(gw), descriptors(gw)))
+            say(f"{(i + 1) * step:,} messages: RssAnon {seen[-1][0]:.1f} MB, "
+                f"{seen[-1][1]} descriptors")
+        receipt = receiver.result()
+    finally:
+        gw.stop()
+        receiver.stop()
+    if receipt["lost"] or receipt["double"]:
+        raise RuntimeError(f"not every message came once: {receipt}")
+    half = rounds // 2
+    late = (rounds - 1 - half) * step
+    return [
+        Figure(f"RssAnon grown over the last {late:,} messages",
+               seen[-1][0] - seen[half][0], "<= 8", " MB",
+               note=f"{seen[-1][0]:.1f} MB at the end"),
+        Figure(f"descriptors grown over the last {late:,} messages",
+               seen[-1][1] - seen[half][1], "<= 32",
+               note=f"{seen[-1][1]} at the end")]

@@ -91,6 +91,17 @@ class Dialog:
         self.file = self.sock.makefile("rb")
 
 
+def crlf(data):
+    """As a message travels: each line ends in CR LF."""
+    data = re.sub(rb"\r\n|\r|\n", b"\r\n", data)
+    return data if data.endswith(b"\r\n") else data + b"\r\n"
+
+
+def dotted(body):
+    """As it stands in DATA."""
+    return re.sub(rb"(?m)^\.", b"..", body)
+
+
 def queued_id(reply):
     """The id in "250 2.0.0 Ok: queued as ID"."""
     text = reply if isinstance(reply, str) else reply.text

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dialog import queued_id
+from dialog import crlf, dotted, queued_id
 
 ANN = "ann@example.com"
 
@@ -60,13 +60,23 @@ def test_bytes_are_sacred_on_both_legs(gw, legacy, cloud, name):
     """T3."""
     gw.cli(f"route set legacy+cloud {ANN}")
     body = BODIES[name]
-    dotted = re.sub(rb"(?m)^\.", b"..", body)
     with gw.dialog() as d:
         d.envelope("a@elsewhere.test", ANN)
-        id = queued_id(d.data(dotted + b".\r\n"))
+        id = queued_id(d.data(dotted(body) + b".\r\n"))
     one, two = legacy.wait_message(id), cloud.wait_message(id)
     assert one.below == body
     assert one.raw == two.raw
+
+
+def test_real_mail_is_sacred_on_both_legs(gw, legacy, cloud, real_mail):
+    gw.cli(f"route set legacy+cloud {ANN}")
+    for file in real_mail:
+        body = crlf(file.read_bytes())
+        with gw.dialog() as d:
+            d.envelope("a@elsewhere.test", ANN)
+            id = queued_id(d.data(dotted(body) + b".\r\n"))
+        for leg in (legacy, cloud):
+            assert leg.wait_message(id).below == body, file
 
 
 RELAY = ["u@not-ours.test", "u%not-ours.test@example.org", "u@[192.0.2.1]",

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "relay/base/log.h"
 #include "relay/net/stream.h"
 #include "tests/unit/servertest.h"
 
@@ -114,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
+	log_setup(-1, LOG_LV_ERROR, &clock_system);
 	input = slice_of(data + 1, size - 1);
 	strbuf_init(&said, 16 << 20);
 	rig_init_on(&r, &fake);

@@ -78,7 +78,7 @@ static void act(struct world *w, enum limit what)
 	if (what == RELOAD)
 		client_reload(w->client);
 	else if (what == YIELD)
-		client_yield(w->client, w->cl.id);
+		client_yield(w->client, w->cl.id, 1);
 }
 
 static void a_connection_is_given_up_in_time(void **state)
@@ -102,6 +102,24 @@ static void a_connection_is_given_up_in_time(void **state)
 		assert_int_equal(w->leg->connected, 2);
 		world_free(w);
 	}
+}
+
+static void a_connection_with_more_on_its_way_is_kept(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	w->wanted = 1;
+	w->more = true;
+	deliver(w);
+	assert_true(client_has_idle(w->client, w->cl.id));
+	assert_int_equal(client_connections(w->client, w->cl.id), 1);
+	deliver(w);
+	assert_int_equal(w->leg->connected, 1);
+	client_yield(w->client, w->cl.id, 1);
+	world_until(w, &w->slots, 4);
+	assert_int_equal(client_connections(w->client, w->cl.id), 0);
+	world_free(w);
 }
 
 static void a_busy_connection_of_an_old_configuration_is_not_kept(void **state)
@@ -318,7 +336,7 @@ static void connections_of_an_egress_are_kept_by_domain(void **state)
 		assert_int_equal(w->slots, turns[i].slots);
 		sent_free(s);
 	}
-	client_yield(w->client, w->cl.id);
+	client_yield(w->client, w->cl.id, 2);
 	world_until(w, &w->slots, 2);
 	w->slots = 1;
 	for (int i = 0; i < 4; i++) {
@@ -338,6 +356,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_connection_serves_one_message_after_another),
 	    cmocka_unit_test(the_owner_sends_from_inside_idle),
+	    cmocka_unit_test(a_connection_with_more_on_its_way_is_kept),
 	    cmocka_unit_test(a_connection_is_given_up_in_time),
 	    cmocka_unit_test(
 		a_busy_connection_of_an_old_configuration_is_not_kept),

@@ -84,7 +84,7 @@ static bool wanted(void *arg, int leg)
 
 static const struct client_slots slots = {take, give, wanted};
 
-static void on_idle(void *arg, int leg)
+static bool on_idle(void *arg, int leg)
 {
 	struct world *w = arg;
 	struct sent *s = w->next;
@@ -94,6 +94,7 @@ static void on_idle(void *arg, int leg)
 	w->next = NULL;
 	if (s != NULL)
 		assert_true(client_send(w->client, &s->r, false));
+	return w->more;
 }
 
 static struct tls_client *tls_of(

@@ -33,6 +33,7 @@ struct world {
 	struct source *content;
 	int slots, idle_calls, wanted, done, tls_asked;
 	struct sent *next; /* sent when the connection is idle */
+	bool more;	   /* what the owner says then */
 };
 
 /* `rows` may be NULL. The leg is 127.0.0.1, the timeouts are long. */
