@@ -109,6 +109,7 @@ static void take_letters(struct drig *r);
 static void close_spool(struct drig *r)
 {
 	drop_jobs(r);
+	settle_drain(r->app.settle);
 	spool_stop(r->app.spool);
 	settle_drain(r->app.settle);
 	take_letters(r);
