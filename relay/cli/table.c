@@ -221,6 +221,8 @@ static void say_done(struct cli *c, const struct change_done *done)
 		    done->recipients == 1 ? "" : "s");
 	else if (done->left > 0)
 		out_say(&c->out, "nothing to take back");
+	else if (done->same == 0)
+		out_say(&c->out, "nothing to change");
 	else
 		out_say(&c->out, "nothing to change: %" PRIu64 " recipient%s "
 		    "%s it already", done->same, done->same == 1 ? "" : "s",
