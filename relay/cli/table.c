@@ -236,6 +236,21 @@ static void say_done(struct cli *c, const struct change_done *done)
 	out_row_end(&c->out);
 }
 
+/* A row at a domain that is not ours is never asked for. */
+static void warn_of_strangers(const struct cli *c, const struct change *ch)
+{
+	const char *first;
+	uint64_t n = change_strangers(ch, &first);
+
+	if (n == 1)
+		cli_fail(c, "warning: the configuration has no domain for %s, "
+		    "so mail for it is refused", first);
+	else if (n > 1)
+		cli_fail(c, "warning: the configuration has no domain for %"
+		    PRIu64 " addresses, such as %s, so mail for them is "
+		    "refused", n, first);
+}
+
 int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
     struct change_done *done_out)
 {
@@ -250,6 +265,7 @@ int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
 	if (change_commit(ch, how, &by, done_out, &err) < 0)
 		return cli_fail(c, "%s", err.text);
 	say_done(c, done_out);
+	warn_of_strangers(c, ch);
 	return CLI_DONE;
 }
 
@@ -273,5 +289,6 @@ int cli_dry_run(struct cli *c, struct change *ch,
 	    " %s it already; nothing was changed", done.recipients,
 	    done.recipients == 1 ? "" : "s", done.same,
 	    done.same == 1 ? "has" : "have");
+	warn_of_strangers(c, ch);
 	return CLI_DONE;
 }

@@ -146,6 +146,19 @@ def test_create_makes_the_rows_that_are_missing(filled):
     assert routes(filled)["new@example.com"] == "cloud"
 
 
+def test_rows_at_domains_that_are_not_ours_are_named(filled):
+    """A mistyped domain is told, and imported all the same."""
+    done = filled.run("route", "import", "-", stdin="address,route\n"
+                      "a@exmaple.com,cloud\nb@exmaple.com,cloud\n"
+                      "new@example.com,cloud\n")
+    assert done.stdout == "change 3: 3 recipients\n"
+    assert "2 addresses, such as a@exmaple.com" in done.stderr
+    done = filled.run("route", "set", "cloud", "@exmaple.com")
+    assert "no domain for @exmaple.com" in done.stderr
+    done = filled.run("flip", "legacy", "new@example.com")
+    assert done.stderr == ""
+
+
 def test_a_dry_run_shows_and_changes_nothing(filled):
     before = routes(filled)
     rows = filled.cli_json("flip", "cloud", "--tag", "wave-1", "--dry-run")
