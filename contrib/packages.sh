@@ -25,9 +25,16 @@ packages_peers=(
 )
 packages_unpack=(postfix exim4-daemon-light)
 
+# sudo may ask where somebody can answer.
 as_root()
 {
-	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif [ -t 0 ]; then
+		sudo "$@"
+	else
+		sudo -n "$@"
+	fi
 }
 
 # packages_need NAME...: installs what is missing of them.

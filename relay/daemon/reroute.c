@@ -82,23 +82,35 @@ static enum why step_item(const struct plan_step *st, struct queue_item *i,
 	return WHY_NONE;
 }
 
+/* The delivery that a step names: as the steps before left it (one that is
+ * released may have changed its role), else as it stands. */
+static struct move *step_move(struct moves *m, const struct plan_step *st,
+    const struct queue_item *old)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->move[i].item.number == st->number)
+			return &m->move[i];
+	return old == NULL ? NULL : settle_move(m, old);
+}
+
 static void add_step(struct moves *m, const struct resolved_letter *l,
     uint32_t rcpt, const struct plan_step *st, const struct queue_item *old)
 {
-	struct queue_item item = {0};
+	struct queue_item fresh = {.rcpt = rcpt, .leg = st->leg,
+	    .role = st->role, .hash = l->rcpt[rcpt].hash,
+	    .created_us = m->time_us};
+	struct move *mv;
 
 	if (st->what == PLAN_CREATE) {
-		item = (struct queue_item){.number = m->next_number++,
-		    .rcpt = rcpt, .leg = st->leg, .role = st->role,
-		    .hash = l->rcpt[rcpt].hash, .created_us = m->time_us};
-	} else if (old != NULL) {
-		item = *old;
+		fresh.number = m->next_number++;
+		mv = settle_move(m, &fresh);
 	} else {
-		return;
+		mv = step_move(m, st, old);
 	}
-	item.change = l->change;
-	item.reason = (uint8_t)step_item(st, &item, m->time_us);
-	settle_move(m, &item);
+	if (mv == NULL)
+		return;
+	mv->item.change = l->change;
+	mv->item.reason = (uint8_t)step_item(st, &mv->item, m->time_us);
 }
 
 static void plan_rcpt(const struct queue_row *rows, unsigned n,

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The queue thread with all that it writes to, on one thread.
+ */
+#include "tests/unit/daemon_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "relay/base/hash.h"
+#include "relay/base/log.h"
+#include "relay/daemon/attempt.h"
+#include "relay/daemon/bounce.h"
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/spool_peek.h"
+
+enum { PUMPS = 400, QUIET = 3, PUMP_US = 200000 };
+#define WALL INT64_C(1790000000000000)
+
+static const char conf_text[] =
+    "hostname = \"relay.example\"\n"
+    "leg \"legacy\" { hosts = \"192.0.2.1\" tls = \"none\" }\n"
+    "leg \"cloud\" { hosts = \"192.0.2.2\" tls = \"none\" }\n"
+    "egress \"outside\" { hosts = \"192.0.2.3\" tls = \"none\" }\n"
+    "dsn { via = \"outside\" }\n"
+    "domain \"example.com\" { route = \"legacy\" }\n"
+    "retry { steps = { \"60s\" } jitter = 0 lifetime = \"1h\" }\n";
+
+/* ---- birth and death ---- */
+
+static void on_damage(void *arg, const char *line)
+{
+	(void)arg;
+	fail_msg("damage: %s", line);
+}
+
+static void open_spool(struct drig *r)
+{
+	struct spool_config c = {.path = "/spool", .segment_bytes = 1 << 20,
+	    .max_bytes = 256 << 20, .body_memory_bytes = 8 << 20,
+	    .memory_window_bytes = 8 << 20, .spares = 3,
+	    .retain_us = 1000000, .clock = r->app.clock, .rng = r->app.rng,
+	    .io = &r->disk->io, .names = r->app.names};
+	struct spool_recovered told = {.message = settle_recovered,
+	    .damage = on_damage};
+	struct error err;
+
+	r->app.settle = settle_new(&r->app);
+	told.arg = r->app.settle;
+	r->app.spool = spool_open(&c, &told, &r->start, &err);
+	if (r->app.spool == NULL)
+		fail_msg("%s", err.text);
+}
+
+static int leg_id(const struct drig *r, const char *name)
+{
+	return names_find(r->app.names, slice_str(name));
+}
+
+struct drig *drig_new(void)
+{
+	struct drig *r = NEW(struct drig);
+	struct app *a = &r->app;
+	struct error err;
+
+	log_setup(-1, LOG_LV_ERROR, &clock_system); /* faults are the point */
+	assert_int_equal(conf_tmp_setup(&r->dir), 0);
+	r->disk = fakedisk_new();
+	clock_fake_init(&r->clock, WALL);
+	rng_seeded_init(&r->rng, 1);
+	a->clock = &r->clock.clock;
+	a->rng = &r->rng.rng;
+	a->names = names_new();
+	a->live = live_new(conf_tmp_good(r->dir, conf_text, a->names), &err);
+	assert_non_null(a->live);
+	id_maker_init(&a->ids, a->clock, 0);
+	a->ledger = ledger_new();
+	ledger_configure(a->ledger, a->live->conf);
+	r->workers[0] = &r->worker;
+	a->worker = r->workers;
+	a->workers = 1;
+	r->worker.app = a;
+	r->worker.live = a->live;
+	r->worker.lookup = arena_new();
+	mailbox_init(&r->worker.box);
+	r->legacy = leg_id(r, "legacy");
+	r->cloud = leg_id(r, "cloud");
+	r->outside = leg_id(r, "outside");
+	r->route = drig_route(r, "legacy");
+	r->answers = true;
+	r->change = 1;
+	open_spool(r);
+	return r;
+}
+
+static void drop_jobs(struct drig *r)
+{
+	struct job_letter *j;
+
+	while ((j = drig_job(r)) != NULL)
+		mem_free(j);
+}
+
+static void take_letters(struct drig *r);
+
+static void close_spool(struct drig *r)
+{
+	drop_jobs(r);
+	settle_drain(r->app.settle);
+	spool_stop(r->app.spool);
+	settle_drain(r->app.settle);
+	take_letters(r);
+	drop_jobs(r);
+	spool_close(r->app.spool);
+	settle_free(r->app.settle);
+}
+
+void drig_restart(struct drig *r, bool kill)
+{
+	if (kill) {
+		r->disk->fault = FAULT_EIO;
+		r->disk->fail_mask = ~0U;
+		r->disk->fail_at = 1;
+		r->disk->fail_on = true;
+	}
+	close_spool(r);
+	r->disk->fault = FAULT_NONE;
+	r->disk->fail_mask = 0;
+	r->disk->fail_at = 0;
+	r->disk->fail_on = r->disk->hit = false;
+	open_spool(r);
+	drig_pump(r);
+}
+
+void drig_free(struct drig *r)
+{
+	close_spool(r);
+	mailbox_fini(&r->worker.box);
+	arena_free(r->worker.lookup);
+	ledger_free(r->app.ledger);
+	live_unref(r->app.live);
+	names_free(r->app.names);
+	fakedisk_free(r->disk);
+	conf_tmp_teardown(&r->dir);
+	mem_free(r);
+}
+
+/* ---- the worker ---- */
+
+struct drig_message *drig_message(struct drig *r, uint64_t id)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->m[i].id == id)
+			return &r->m[i];
+	return NULL;
+}
+
+static void answer_resolve(struct drig *r, uint64_t id)
+{
+	const struct drig_message *m = drig_message(r, id);
+	unsigned n = m == NULL ? 1 : m->rcpts;
+	struct resolved_letter *l =
+	    mem_new(sizeof(*l) + n * sizeof(l->rcpt[0]));
+
+	l->letter.kind = S_RESOLVED;
+	l->id = id;
+	l->change = r->change;
+	l->failed = r->fails;
+	l->n = n;
+	for (unsigned i = 0; i < n; i++) {
+		l->rcpt[i].route = r->route;
+		l->rcpt[i].held = r->held;
+		l->rcpt[i].hash = 1;
+		l->rcpt[i].pinned = m == NULL; /* a DSN of ours */
+	}
+	mailbox_post(settle_box(r->app.settle), &l->letter);
+}
+
+static void on_worker_letter(struct drig *r, struct letter *l)
+{
+	struct spool_draft_letter *d;
+	struct job_letter *j = (struct job_letter *)l;
+	struct call *call;
+
+	switch ((enum worker_letter)l->kind) {
+	case W_STORED:
+		d = (struct spool_draft_letter *)l;
+		assert_int_equal(d->status, SPOOL_STORED);
+		((struct drig_message *)d->arg)->stored = true;
+		spool_draft_free(d->draft);
+		break;
+	case W_JOB:
+		assert_true(r->jobs < DRIG_JOBS);
+		r->job[r->jobs++] = j;
+		break;
+	case W_RESOLVE:
+		if (r->answers)
+			answer_resolve(r, j->id);
+		else
+			r->asked++;
+		mem_free(j);
+		break;
+	case W_CALL: /* connections that are to be given up: there are none */
+		call = (struct call *)l;
+		mem_free(call->arg);
+		mem_free(call);
+		break;
+	default:
+		fail_msg("a letter of kind %d", l->kind);
+	}
+}
+
+static void take_letters(struct drig *r)
+{
+	struct letter *l, *next;
+
+	for (l = mailbox_take(&r->worker.box); l != NULL; l = next) {
+		next = l->next;
+		on_worker_letter(r, l);
+	}
+}
+
+void drig_pump(struct drig *r)
+{
+	struct spool *s = r->app.spool;
+	int quiet = 0;
+
+	for (int i = 0; i < PUMPS && quiet < QUIET; i++) {
+		int64_t now = clock_mono_ms(r->app.clock);
+		bool busy = settle_step(r->app.settle) == 0;
+
+		busy = spool_turn(s, now) || busy;
+		take_letters(r);
+		clock_fake_step(&r->clock, PUMP_US);
+		quiet = busy ? 0 : quiet + 1;
+	}
+}
+
+void drig_later(struct drig *r, int64_t s)
+{
+	clock_fake_step(&r->clock, s * 1000000);
+	drig_pump(r);
+}
+
+/* ---- messages ---- */
+
+struct spool_delivery drig_delivery(const struct drig *r, uint32_t rcpt,
+    int leg, enum role role, enum dstate state)
+{
+	return (struct spool_delivery){.rcpt = rcpt, .leg = (uint16_t)leg,
+	    .role = (uint8_t)role, .state = (uint8_t)state,
+	    .created_us = clock_wall_us(r->app.clock), .change = r->change};
+}
+
+static void fill_envelope(const struct drig_message *m, struct arena *a,
+    struct envelope *e)
+{
+	struct envelope_rcpt *rcpt = arena_alloc(a, m->rcpts * sizeof(*rcpt));
+
+	for (unsigned i = 0; i < m->rcpts; i++) {
+		char to[64];
+
+		snprintf(to, sizeof(to), "user%u@example.com", i);
+		rcpt[i] = (struct envelope_rcpt){arena_strdup(a, to),
+		    m->notify, ""};
+	}
+	*e = (struct envelope){.id = m->id, .client = "192.0.2.9",
+	    .client_name = "", .listen = "mx", .helo = "c", .tls = "",
+	    .from = m->from, .envid = "", .message_id = "", .spf = "",
+	    .rcpt = rcpt, .rcpts = m->rcpts};
+}
+
+static void commit(struct drig *r, struct drig_message *m,
+    const struct spool_delivery *d, unsigned n)
+{
+	struct spool_draft *draft =
+	    spool_draft_new(r->app.spool, m->id, &r->worker.box, m);
+	struct arena *a = arena_new();
+	struct envelope e;
+	struct strbuf packed;
+
+	assert_int_equal(spool_draft_add(draft,
+	    SLICE("Subject: x\r\n\r\ntext\r\n"), W_ROOM), ADD_OK);
+	fill_envelope(m, a, &e);
+	strbuf_init(&packed, 1 << 20);
+	envelope_pack(&e, &packed);
+	spool_draft_commit(draft, strbuf_view(&packed), d, n, W_STORED);
+	strbuf_fini(&packed);
+	arena_free(a);
+}
+
+static void tell_queue(struct drig *r, uint64_t id,
+    const struct spool_delivery *d, unsigned n)
+{
+	struct accepted_letter *l = mem_new(sizeof(*l) + n * sizeof(l->item[0]));
+
+	l->letter.kind = S_ACCEPTED;
+	l->id = id;
+	l->n = n;
+	for (unsigned i = 0; i < n; i++)
+		l->item[i] = (struct queue_item){.number = i,
+		    .rcpt = d[i].rcpt, .leg = d[i].leg, .role = d[i].role,
+		    .state = d[i].state, .uncertain = d[i].uncertain,
+		    .reason = d[i].reason, .flags = d[i].flags,
+		    .attempts = d[i].attempts, .hash = 1 + d[i].rcpt,
+		    .change = d[i].change, .created_us = d[i].created_us,
+		    .due_us = d[i].due_us};
+	mailbox_post(settle_box(r->app.settle), &l->letter);
+}
+
+uint64_t drig_accept(struct drig *r, const char *from, unsigned rcpts,
+    const struct spool_delivery *d, unsigned n)
+{
+	struct drig_message *m = &r->m[r->n++];
+
+	assert_true(r->n < DRIG_MESSAGES);
+	*m = (struct drig_message){.id = id_make(&r->app.ids), .rcpts = rcpts,
+	    .from = from};
+	commit(r, m, d, n);
+	for (int i = 0; i < PUMPS && !m->stored; i++) {
+		spool_turn(r->app.spool, clock_mono_ms(r->app.clock));
+		take_letters(r);
+	}
+	assert_true(m->stored);
+	tell_queue(r, m->id, d, n);
+	settle_step(r->app.settle);
+	take_letters(r);
+	return m->id;
+}
+
+/* ---- the table ---- */
+
+struct route drig_route(const struct drig *r, const char *text)
+{
+	struct route route = {.kind = ROUTE_LEGS};
+	struct slice rest = slice_str(text), part;
+
+	while (slice_next(&rest, '+', &part)) {
+		int leg = names_find(r->app.names, part);
+
+		if (leg < 0)
+			return (struct route){.kind = ROUTE_DEFER};
+		route.leg[route.legs++] = (uint16_t)leg;
+	}
+	return route;
+}
+
+void drig_change(struct drig *r, const char *route, bool held)
+{
+	struct wake_letter *l = NEW(struct wake_letter);
+
+	r->route = drig_route(r, route);
+	r->held = held;
+	l->letter.kind = S_WAKE;
+	l->change = ++r->change;
+	l->all = l->applied = true;
+	mailbox_post(settle_box(r->app.settle), &l->letter);
+}
+
+/* ---- what a worker says ---- */
+
+struct job_letter *drig_job(struct drig *r)
+{
+	struct job_letter *j;
+
+	if (r->jobs == 0)
+		return NULL;
+	j = r->job[0];
+	memmove(r->job, r->job + 1, --r->jobs * sizeof(r->job[0]));
+	if (j->slot)
+		ledger_give(r->app.ledger, j->leg);
+	mem_free((char *)j->who);
+	mem_free((char *)j->reason);
+	j->who = j->reason = NULL;
+	return j;
+}
+
+struct result drig_result(enum outcome outcome, int code, const char *text)
+{
+	return (struct result){.outcome = outcome, .code = code,
+	    .stage = "rcpt", .remote = "192.0.2.1", .text = text, .tls = "",
+	    .address = ""};
+}
+
+static void look_again(const struct drig *r, struct outcome_letter *o)
+{
+	for (unsigned i = 0; i < o->n; i++) {
+		o->row[i].routed = o->why == WHY_ATTEMPT &&
+				   o->leg != r->outside;
+		o->row[i].route = r->route;
+		o->row[i].held = r->held;
+	}
+}
+
+static void defer_failed(struct outcome_letter *o)
+{
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->row[i].result.outcome == OUT_FAILED)
+			o->row[i].result.outcome = OUT_DEFERRED;
+}
+
+void drig_report(struct drig *r, struct job_letter *j, enum why why,
+    const struct result *result, unsigned n)
+{
+	static const struct drig_message dsn = {.rcpts = 1, .from = ""};
+	const struct drig_message *dm = drig_message(r, j->id);
+	struct arena *a = arena_new();
+	struct mail *m = mail_new();
+	struct attempt at = {.w = &r->worker, .mail = m, .leg = j->leg,
+	    .role = j->role, .change = r->change, .row = j->row, .n = j->n};
+	struct outcome_letter *o;
+
+	fill_envelope(dm != NULL ? dm : &dsn, m->arena, &m->env);
+	m->env.id = j->id;
+	o = attempt_outcome(&at, why);
+	o->arena = a;
+	o->tried = o->reached = true;
+	o->who = o->reason = "admin";
+	for (unsigned i = 0; i < j->n; i++)
+		o->row[i].result = result[i < n ? i : n - 1];
+	look_again(r, o);
+	if (o->role == ROLE_PRIMARY && bounce_due(m, o) &&
+	    !bounce_prepare(&r->worker, m, SLICE("Subject: x\r\n"), o))
+		defer_failed(o);
+	mailbox_post(settle_box(r->app.settle), &o->letter);
+	mail_unref(m);
+	mem_free(j);
+}
+
+void drig_unclaim(struct drig *r, struct job_letter *j, bool stale,
+    bool trouble)
+{
+	attempt_give_back(&r->worker, j->id, j->row, j->n,
+	    stale ? BACK_STALE : trouble ? BACK_TROUBLE : BACK_READY);
+	mem_free(j);
+}
+
+/* ---- an administrator ---- */
+
+struct act_seen {
+	bool called, ok;
+};
+
+static void on_act(void *arg, bool ok)
+{
+	struct act_seen *seen = arg;
+
+	assert_false(seen->called);
+	*seen = (struct act_seen){true, ok};
+}
+
+bool drig_act(struct drig *r, enum act what, uint64_t id, uint32_t number,
+    bool *ok_out)
+{
+	struct act_seen seen = {false, false};
+	struct settle_act act = {.what = what, .who = "ann", .reason = "why",
+	    .done = on_act, .arg = &seen};
+	bool taken = settle_act(r->app.settle, &act, id, number);
+
+	drig_pump(r);
+	assert_int_equal(taken, seen.called);
+	*ok_out = seen.ok;
+	return taken;
+}
+
+/* ---- looking ---- */
+
+struct queue_item drig_item(struct drig *r, uint64_t id, uint32_t number)
+{
+	struct spool_delivery d = {0};
+	bool there = spool_peek(r->app.spool, id, number, &d);
+	struct queue_item item = {0};
+
+	assert_int_equal(there,
+	    queue_get(settle_queue(r->app.settle), id, number, &item));
+	assert_int_equal(item.state, d.state);
+	assert_int_equal(item.role, d.role);
+	assert_int_equal(item.leg, d.leg);
+	assert_int_equal(item.flags, d.flags);
+	assert_int_equal(item.uncertain, d.uncertain);
+	return item;
+}
+
+enum dstate drig_state(struct drig *r, uint64_t id, uint32_t number)
+{
+	return (enum dstate)drig_item(r, id, number).state;
+}
+
+static void check_leg(const struct queue_counts *q,
+    const struct spool_stats *s, int leg)
+{
+	uint64_t open = 0;
+
+	for (int i = 0; i < D_STATES; i++)
+		if (dstate_open((enum dstate)i))
+			open += q->leg[leg].state[i];
+	assert_int_equal(q->leg[leg].claimed, 0);
+	assert_int_equal(s->leg[leg].total[T_OPEN], open);
+	assert_int_equal(s->leg[leg].total[T_PARKED],
+	    q->leg[leg].state[D_PARKED]);
+}
+
+void drig_check(struct drig *r)
+{
+	struct queue *q = settle_queue(r->app.settle);
+	struct queue_counts counts;
+	struct spool_stats stats;
+	struct queue_row rows[64];
+	uint64_t after = 0;
+	unsigned n;
+
+	queue_count(q, &counts);
+	spool_stats(r->app.spool, &stats);
+	for (int leg = 0; leg < names_count(r->app.names); leg++)
+		check_leg(&counts, &stats, leg);
+	assert_int_equal(counts.messages, stats.live_messages);
+	while ((n = queue_walk(q, after, rows, ARRAY_LEN(rows))) != 0)
+		for (unsigned i = 0; i < n; i++) {
+			drig_item(r, rows[i].id, rows[i].item.number);
+			after = rows[i].id;
+		}
+}

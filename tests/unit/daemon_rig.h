@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The queue thread with all that it writes to, on one thread: the real
+ * settle, queue and spool over a disk in memory, and a worker that is only a
+ * mailbox. The test is the worker, the table and the clock.
+ */
+#ifndef TESTS_UNIT_DAEMON_RIG_H
+#define TESTS_UNIT_DAEMON_RIG_H
+
+#include "relay/daemon/settle_int.h"
+#include "tests/fault/fakedisk.h"
+
+enum { DRIG_JOBS = 4096, DRIG_MESSAGES = 4096, DRIG_RCPTS = 4 };
+
+struct drig_message {
+	uint64_t id;
+	unsigned rcpts;
+	const char *from;
+	unsigned notify;
+	bool stored;
+};
+
+struct drig {
+	void *dir;
+	struct fakedisk *disk;
+	struct clock_fake clock;
+	struct rng_seeded rng;
+	struct app app;
+	struct worker worker, *workers[1];
+	struct spool_start start;
+	int legacy, cloud, outside;
+	struct drig_message m[DRIG_MESSAGES];
+	unsigned n;
+	struct job_letter *job[DRIG_JOBS]; /* not answered yet */
+	unsigned jobs;
+	/* The table's word for everybody; asked when `answers`. */
+	struct route route;
+	bool held, answers, fails;
+	uint64_t change;
+	unsigned asked; /* resolves that were not answered */
+};
+
+struct drig *drig_new(void);
+void drig_free(struct drig *r);
+/* The daemon ends, in order or by a kill, and starts again. */
+void drig_restart(struct drig *r, bool kill);
+/* Until nothing moves. */
+void drig_pump(struct drig *r);
+void drig_later(struct drig *r, int64_t s); /* and pumps */
+
+struct route drig_route(const struct drig *r, const char *text);
+/* The table changes for everybody, and the queue is told. */
+void drig_change(struct drig *r, const char *route, bool held);
+
+/* A message with these deliveries is stored and the queue has it. Recipient k
+ * is user<k>@example.com. Returns its id. */
+uint64_t drig_accept(struct drig *r, const char *from, unsigned rcpts,
+    const struct spool_delivery *d, unsigned n);
+struct spool_delivery drig_delivery(const struct drig *r, uint32_t rcpt,
+    int leg, enum role role, enum dstate state);
+struct drig_message *drig_message(struct drig *r, uint64_t id);
+
+/* Takes the next job away; NULL: none. */
+struct job_letter *drig_job(struct drig *r);
+struct result drig_result(enum outcome outcome, int code, const char *text);
+/* What a worker says of a job: one result for each row (`n` of them, the last
+ * counts on), with the DSN that is due. Takes `j`. */
+void drig_report(struct drig *r, struct job_letter *j, enum why why,
+    const struct result *result, unsigned n);
+/* Gives it back. Takes `j`. */
+void drig_unclaim(struct drig *r, struct job_letter *j, bool stale,
+    bool trouble);
+
+/* As the queue and as the journal have it; they must be equal. D_NONE: over
+ * with all of its message. */
+struct queue_item drig_item(struct drig *r, uint64_t id, uint32_t number);
+enum dstate drig_state(struct drig *r, uint64_t id, uint32_t number);
+/* An administrator; whether it was taken, and what came of it. */
+bool drig_act(struct drig *r, enum act what, uint64_t id, uint32_t number,
+    bool *ok_out);
+/* Queue and journal agree on everything, and nothing is claimed. */
+void drig_check(struct drig *r);
+
+#endif
