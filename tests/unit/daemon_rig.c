@@ -341,6 +341,10 @@ struct route drig_route(const struct drig *r, const char *text)
 	while (slice_next(&rest, '+', &part)) {
 		int leg = names_find(r->app.names, part);
 
+		if (slice_eq(part, SLICE("reject")))
+			return (struct route){.kind = ROUTE_REJECT};
+		if (slice_eq(part, SLICE("gone")))
+			return (struct route){.kind = ROUTE_GONE};
 		if (leg < 0)
 			return (struct route){.kind = ROUTE_DEFER};
 		route.leg[route.legs++] = (uint16_t)leg;
