@@ -15,7 +15,7 @@ packages_build=(
 packages_try=(python3 python3-aiosmtpd)
 packages_test=(
 	clang libclang-rt-14-dev llvm-14 mandoc openssl
-	python3 python3-pytest python3-pytest-timeout python3-dkim swaks
+	python3 python3-pytest python3-pytest-timeout python3-dkim strace swaks
 )
 # Libraries of the servers in packages_unpack, and what shows Exim the
 # account that Debian's build of it insists on.
@@ -25,9 +25,16 @@ packages_peers=(
 )
 packages_unpack=(postfix exim4-daemon-light)
 
+# sudo may ask where somebody can answer.
 as_root()
 {
-	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif [ -t 0 ]; then
+		sudo "$@"
+	else
+		sudo -n "$@"
+	fi
 }
 
 # packages_need NAME...: installs what is missing of them.

@@ -27,9 +27,10 @@ static void print_words(struct tracing *t, const json_t *e)
 		id = about;
 	if (id == NULL)
 		id = "";
+	/* What is of no message, a change or a refusal, is the relay's. */
 	if (strcmp(t->id, id) != 0 || t->shown == 0)
 		fprintf(t->c->out.to, "%s%s\n", t->shown == 0 ? "" : "\n",
-		    id[0] == '\0' ? "no message" : id);
+		    id[0] == '\0' ? "relay" : id);
 	snprintf(t->id, sizeof(t->id), "%s", id);
 	strbuf_init(&words, WORDS_MAX);
 	words_event(e, &words);

@@ -164,10 +164,15 @@ static void say_body(const json_t *e, struct strbuf *out)
 
 static void say_change(const json_t *e, struct strbuf *out)
 {
-	strbuf_addf(out, "change %" PRId64 " of ", number(e, "change"));
-	add_plural(out, number(e, "recipients"), "recipient");
-	strbuf_adds(out, " by ");
+	strbuf_addf(out, "change %" PRId64 " by ", number(e, "change"));
 	add(out, text(e, "who"));
+	if (text(e, "command")[0] != '\0') {
+		strbuf_adds(out, " (");
+		add(out, text(e, "command"));
+		strbuf_addc(out, ')');
+	}
+	strbuf_adds(out, ", ");
+	add_plural(out, number(e, "recipients"), "recipient");
 	if (text(e, "note")[0] != '\0') {
 		strbuf_adds(out, ": ");
 		add(out, text(e, "note"));

@@ -53,7 +53,8 @@ def folder(request):
     yield path
     reports = [getattr(request.node, "result_" + when, None)
                for when in ("setup", "call")]
-    if all(r is not None and not r.failed for r in reports):
+    if all(r is not None and not r.failed for r in reports) and \
+            not getattr(request.node, "unclean", False):
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -101,10 +102,23 @@ def outside(make_leg):
 
 def quiet(gateway):
     """What a sanitizer says is a failure of the test it is said in."""
-    text = gateway.all_log()
+    text = gateway.all_log() if gateway.log.exists() else ""
     found = re.search(r"^.*(ERROR: \w+Sanitizer|runtime error:).*$", text,
                       re.M)
     assert not found, text[found.start():found.start() + 4000]
+
+
+def finish(gw, verify):
+    if gw.process is None:
+        quiet(gw)
+        return
+    try:
+        if gw.running and verify:
+            gw.verify()
+    finally:
+        status = gw.stop()
+    quiet(gw)
+    assert status == 0, f"ended with {status}: {gw.log_text()[-3000:]}"
 
 
 @pytest.fixture
@@ -123,16 +137,10 @@ def make_gw(folder, legacy, cloud, outside, request):
 
     yield make
     noverify = request.node.get_closest_marker("noverify")
+    request.node.unclean = True
     for gw in gateways:
-        if gw.process is None:
-            continue
-        try:
-            if gw.running and not noverify:
-                gw.verify()
-        finally:
-            status = gw.stop()
-        quiet(gw)
-        assert status == 0, f"ended with {status}: {gw.log_text()[-3000:]}"
+        finish(gw, verify=not noverify)
+    request.node.unclean = False
 
 
 @pytest.fixture

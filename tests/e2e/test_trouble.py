@@ -273,13 +273,19 @@ def try_send(gw, body):
         return r.code == 250
 
 
-def test_a_full_events_disk_stops_no_mail(make_gw, legacy, mount):
+def test_a_full_events_disk_stops_no_mail_and_the_trail_catches_up(
+        make_gw, legacy, mount):
     path = mount("events", "size=64k")
     gw = make_gw({"audit": {"events": path / "events.jsonl"}})
     for _ in range(200):
         gw.send()
     legacy.wait_count(200)
     gw.wait_empty()
+    assert len((path / "events.jsonl").read_text().splitlines()) < 400
+    subprocess.run(["mount", "-o", "remount,size=4m", path], check=True)
+    gw.verify()
+    gw.events_file = path / "events.jsonl"
+    assert len({e["id"] for e in gw.events(event="delivered")}) == 200
 
 
 @pytest.fixture

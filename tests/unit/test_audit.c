@@ -29,7 +29,8 @@ static void a_delivery_is_told_with_all_its_fields(void **state)
 		"{\"time\":\"2026-11-22T05:12:17.000000Z\",\"node\":1,"
 		"\"event\":\"accepted\",\"id\":\"",
 		"\"client\":\"192.0.2.1\",\"name\":\"mx.example.org\","
-		"\"listen\":\"old-mx\",\"helo\":\"mx.example.org\",\"tls\":\"\","
+		"\"listen\":\"old-mx\",\"helo\":\"mx.example.org\","
+		"\"tls\":\"\","
 		"\"from\":\"bob@example.org\",\"message_id\":\"<",
 		"\"size\":4096,\"recipients\":1,\"spf\":\"\"}",
 		"{\"time\":\"2026-11-22T05:12:17.500000Z\",\"node\":1,"
