@@ -295,7 +295,8 @@ static void commit(struct drig *r, struct drig_message *m,
 static void tell_queue(struct drig *r, uint64_t id,
     const struct spool_delivery *d, unsigned n)
 {
-	struct accepted_letter *l = mem_new(sizeof(*l) + n * sizeof(l->item[0]));
+	struct accepted_letter *l =
+	    mem_new(sizeof(*l) + n * sizeof(l->item[0]));
 
 	l->letter.kind = S_ACCEPTED;
 	l->id = id;
