@@ -227,13 +227,15 @@ static void say_done(struct cli *c, const struct change_done *done)
 		out_say(&c->out, "nothing to change: %" PRIu64 " recipient%s "
 		    "%s it already", done->same, done->same == 1 ? "" : "s",
 		    done->same == 1 ? "has" : "have");
-	if (!c->json)
-		return;
-	j = out_row(&c->out);
-	jout_int(j, "change", (int64_t)done->change);
-	jout_int(j, "recipients", (int64_t)done->recipients);
-	jout_int(j, "same", (int64_t)done->same);
-	out_row_end(&c->out);
+	if (c->json) {
+		j = out_row(&c->out);
+		jout_int(j, "change", (int64_t)done->change);
+		jout_int(j, "recipients", (int64_t)done->recipients);
+		jout_int(j, "same", (int64_t)done->same);
+		out_row_end(&c->out);
+	}
+	/* It is made: whoever ends us from here on has its number. */
+	fflush(c->out.to);
 }
 
 /* A row at a domain that is not ours is never asked for. */
