@@ -19,11 +19,16 @@ struct live *worker_live(struct worker *w, const struct conf *c)
 
 struct table *worker_table(struct worker *w, struct error *err)
 {
-	/* Another file at its place: what we hold is no longer the table. */
-	if (w->table != NULL && table_moved(w->table)) {
+	int64_t now_ms = loop_now_ms(w->loop);
+
+	/* Another file at its place: what we hold is no longer the table. Two
+	 * system calls, so one look a millisecond. */
+	if (w->table != NULL && w->looked_ms != now_ms &&
+	    table_moved(w->table)) {
 		table_close(w->table);
 		w->table = NULL;
 	}
+	w->looked_ms = now_ms;
 	if (w->table == NULL)
 		w->table = table_open(w->live->conf->table.path,
 		    w->app->names, err);

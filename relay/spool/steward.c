@@ -374,6 +374,9 @@ static bool find_space(struct spool *s, int64_t now_ms)
 	    recycle(s, MAIL_WINS);
 }
 
+/* A carry that the writer has no segment for, because a failing disk sealed
+ * the last one, would wait for ever for the space that it is to make: then
+ * there must be a new file. */
 bool steward_work(struct spool *s, int64_t now_ms)
 {
 	struct steward *st = &s->steward;
@@ -390,7 +393,8 @@ bool steward_work(struct spool *s, int64_t now_ms)
 		atomic_store(&s->no_space, false);
 		return false;
 	}
-	if (!carry_wanted(s) && find_space(s, now_ms)) {
+	if (carry_wanted(s) ? spares <= steward_reserve(s) && grow(s, now_ms)
+			    : find_space(s, now_ms)) {
 		atomic_store(&s->no_space, false);
 		return true;
 	}

@@ -3,6 +3,7 @@
 a message of the whole process tree, and messages delivered a second, from
 the first connection to the last receipt. The receiver proves of every run
 that no message was lost and none came twice."""
+import re
 import shutil
 import statistics
 
@@ -49,7 +50,7 @@ def run_posthouse(folder, messages, route="legacy", recycled=False,
                   **options):
     legs = ["legacy", "cloud"][:1 + ("+" in route)]
     keep = FILL if recycled else 0
-    receivers = [Receiver(messages, first=keep + 1) for _ in legs]
+    receivers = [Receiver(keep + messages) for _ in legs]
     gw = posthouse(folder, *[r.port for r in receivers],
                    settings=SMALL_SPOOL if recycled else None)
     try:
@@ -76,6 +77,10 @@ def fill_spool(gw, receivers):
         raise RuntimeError(f"filling the spool: {out}")
     gw.wait_empty()
     idle_cpu_s(gw.process.pid)
+    recycled = int(re.search(r"recycled (\d+)", gw.cli("status")).group(1))
+    if recycled == 0:
+        raise RuntimeError("nothing was recycled: the spool is too large")
+    say(f"{recycled} segments recycled while filling")
 
 
 def run_postfix(folder, messages, **options):

@@ -66,6 +66,9 @@ class Gateway:
         self.events_file = self.folder / "events.jsonl"
         self.events_at, self.events_read = 0, []
         self.process = None
+        self.under = []     # a program that it is started under
+        self.options = ["-f"]
+        self.environment = {}
         self.ports = {}
         self.write_conf()
 
@@ -111,8 +114,9 @@ class Gateway:
         self.log_at = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BUILD / "posthoused", "-f", "-c", self.conf], stderr=log,
-                stdin=subprocess.DEVNULL, cwd=self.folder)
+                [*self.under, BUILD / "posthoused", *self.options, "-c",
+                 self.conf], stderr=log, stdin=subprocess.DEVNULL,
+                cwd=self.folder, env={**os.environ, **self.environment})
 
     def start(self):
         self.launch()

@@ -295,7 +295,8 @@ static void commit(struct drig *r, struct drig_message *m,
 static void tell_queue(struct drig *r, uint64_t id,
     const struct spool_delivery *d, unsigned n)
 {
-	struct accepted_letter *l = mem_new(sizeof(*l) + n * sizeof(l->item[0]));
+	struct accepted_letter *l =
+	    mem_new(sizeof(*l) + n * sizeof(l->item[0]));
 
 	l->letter.kind = S_ACCEPTED;
 	l->id = id;
@@ -341,6 +342,10 @@ struct route drig_route(const struct drig *r, const char *text)
 	while (slice_next(&rest, '+', &part)) {
 		int leg = names_find(r->app.names, part);
 
+		if (slice_eq(part, SLICE("reject")))
+			return (struct route){.kind = ROUTE_REJECT};
+		if (slice_eq(part, SLICE("gone")))
+			return (struct route){.kind = ROUTE_GONE};
 		if (leg < 0)
 			return (struct route){.kind = ROUTE_DEFER};
 		route.leg[route.legs++] = (uint16_t)leg;

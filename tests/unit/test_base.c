@@ -306,13 +306,14 @@ static void on_numbered(void *arg, struct letter *l)
 
 	assert_int_equal(n->number, r->next[n->poster]++);
 	mem_free(n);
-	if (++r->got == POSTERS * LETTERS)
+	if (++r->got == POSTERS * LETTERS && r->loop != NULL)
 		loop_stop(r->loop);
 }
 
 struct poster {
 	struct receiver *to;
 	int id;
+	bool lazy;
 };
 
 static void *post_all(void *arg)
@@ -324,7 +325,10 @@ static void *post_all(void *arg)
 
 		n->poster = p->id;
 		n->number = i;
-		mailbox_post(&p->to->box, &n->letter);
+		if (p->lazy && i % 3 != 0)
+			mailbox_post_lazy(&p->to->box, &n->letter);
+		else
+			mailbox_post(&p->to->box, &n->letter);
 	}
 	return NULL;
 }
@@ -339,7 +343,7 @@ static void letters_arrive_once_and_in_order(void **state)
 	mailbox_init(&r.box);
 	mailbox_attach(&r.box, r.loop, on_numbered, &r);
 	for (int i = 0; i < POSTERS; i++) {
-		p[i] = (struct poster){&r, i};
+		p[i] = (struct poster){&r, i, false};
 		pthread_create(&t[i], NULL, post_all, &p[i]);
 	}
 	loop_run(r.loop);
@@ -348,6 +352,68 @@ static void letters_arrive_once_and_in_order(void **state)
 	assert_int_equal(r.got, POSTERS * LETTERS);
 	mailbox_fini(&r.box);
 	loop_free(r.loop);
+}
+
+/* A letter that nobody rang for would keep one of these waits for all its
+ * time. */
+static void take_until(struct receiver *r, int got)
+{
+	int64_t begun = clock_mono_ms(&clock_system);
+
+	while (r->got < got) {
+		struct letter *l, *next;
+
+		mailbox_wait(&r->box, 20000);
+		for (l = mailbox_take(&r->box); l != NULL; l = next) {
+			next = l->next;
+			on_numbered(r, l);
+		}
+	}
+	assert_true(clock_mono_ms(&clock_system) - begun < 15000);
+}
+
+static void lazy_letters_are_taken_without_a_ring(void **state)
+{
+	struct receiver r = {.loop = NULL};
+	struct poster p[POSTERS];
+	pthread_t t[POSTERS];
+
+	(void)state;
+	mailbox_init(&r.box);
+	for (int i = 0; i < POSTERS; i++) {
+		p[i] = (struct poster){&r, i, true};
+		pthread_create(&t[i], NULL, post_all, &p[i]);
+	}
+	take_until(&r, POSTERS * LETTERS);
+	for (int i = 0; i < POSTERS; i++)
+		pthread_join(t[i], NULL);
+	mailbox_fini(&r.box);
+}
+
+static void a_ring_is_heard_over_a_lazy_letter(void **state)
+{
+	struct receiver r = {.loop = NULL};
+	struct numbered n[4] = {{.number = 0}};
+	struct letter *l;
+
+	(void)state;
+	mailbox_init(&r.box);
+	for (int i = 0; i < 4; i++) /* the first rings, none is taken yet */
+		mailbox_post_lazy(&r.box, &n[i].letter);
+	mailbox_wait(&r.box, -1);
+	l = mailbox_take(&r.box);
+	for (int i = 0; i < 4; i++, l = l->next)
+		assert_ptr_equal(l, &n[i].letter);
+	assert_null(l);
+	mailbox_post_lazy(&r.box, &n[0].letter);
+	mailbox_post(&r.box, &n[1].letter); /* must ring, though not alone */
+	mailbox_wait(&r.box, MAILBOX_LAZY_MS);
+	assert_ptr_equal(mailbox_take(&r.box), &n[0].letter);
+	mailbox_wait(&r.box, MAILBOX_LAZY_MS + 1); /* it goes cold */
+	mailbox_post_lazy(&r.box, &n[2].letter); /* and this one rings */
+	mailbox_wait(&r.box, -1);
+	assert_ptr_equal(mailbox_take(&r.box), &n[2].letter);
+	mailbox_fini(&r.box);
 }
 
 struct deferring {
@@ -432,6 +498,8 @@ int main(void)
 		cmocka_unit_test(json_is_valid_whatever_the_bytes),
 		cmocka_unit_test(a_name_keeps_its_number),
 		cmocka_unit_test(letters_arrive_once_and_in_order),
+		cmocka_unit_test(lazy_letters_are_taken_without_a_ring),
+		cmocka_unit_test(a_ring_is_heard_over_a_lazy_letter),
 		cmocka_unit_test(a_deferred_call_runs_later_and_once),
 		cmocka_unit_test(every_state_counts_in_one_column),
 		cmocka_unit_test(a_source_of_bytes_can_be_read_again),

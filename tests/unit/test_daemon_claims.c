@@ -14,7 +14,7 @@
 
 #include "tests/unit/daemon_rig.h"
 
-enum { SEEDS = 6, STEPS = 700, ENDING = 400 };
+enum { SEEDS = 8, STEPS = 700, ENDING = 400 };
 
 /* What was said to senders and by legs, of one recipient. */
 struct fate {
@@ -154,7 +154,7 @@ static void a_bad_disk(struct storm *s)
 	d->fault = FAULT_NONE;
 	d->fail_mask = 0;
 	d->fail_on = false;
-	drig_pump(s->r);
+	drig_later(s->r, 10); /* the steward looks for room again */
 }
 
 /* ---- what must hold ---- */

@@ -13,66 +13,11 @@
 
 #include "policy/route.h"
 #include "relay/base/mem.h"
+#include "tests/unit/routing_page.h"
 
-enum { LEGACY, CLOUD, CELLS = 16, STATES = 4 };
+enum { LEGACY = PAGE_LEGACY, CLOUD = PAGE_CLOUD };
 
 static const char *const leg_name[] = {"legacy", "cloud"};
-
-/* A state as the page names it; several for "queued, uncertain". */
-static unsigned states_of(struct slice name, struct plan_have out[STATES])
-{
-	static const struct {
-		const char *name;
-		struct plan_have have[STATES - 1];
-		unsigned n;
-	} known[] = {
-	    {"queued, uncertain",
-		{{.state = D_QUEUED}, {.state = D_DEFERRED},
-		    {.state = D_DEFERRED, .uncertain = UNC_YES}}, 3},
-	    {"in flight", {{.state = D_QUEUED, .claimed = true},
-		{.state = D_DEFERRED, .claimed = true}}, 2},
-	    {"delivered", {{.state = D_DELIVERED}}, 1},
-	    {"parked", {{.state = D_PARKED}}, 1},
-	    {"released", {{.state = D_HELD}}, 1},
-	    {"parked for no route",
-		{{.state = D_PARKED, .no_route = true}}, 1},
-	    {"bounced", {{.state = D_BOUNCED, .dsn_sent = true},
-		{.state = D_BOUNCED}}, 2},
-	    {"frozen", {{.state = D_FROZEN}}, 1},
-	    {"deleted", {{.state = D_DELETED}}, 1},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (!slice_eq(name, slice_str(known[i].name)))
-			continue;
-		memcpy(out, known[i].have, sizeof(known[i].have));
-		return known[i].n;
-	}
-	return 0;
-}
-
-static unsigned routes_of(struct slice name, struct route out[3])
-{
-	struct route r = {.kind = ROUTE_LEGS};
-	struct slice part;
-
-	if (slice_eq(name, SLICE("defer, reject, gone"))) {
-		out[0] = (struct route){.kind = ROUTE_DEFER};
-		out[1] = (struct route){.kind = ROUTE_REJECT};
-		out[2] = (struct route){.kind = ROUTE_GONE};
-		return 3;
-	}
-	while (slice_next(&name, '+', &part)) {
-		if (slice_eq(part, SLICE("legacy")))
-			r.leg[r.legs++] = LEGACY;
-		else if (slice_eq(part, SLICE("cloud")))
-			r.leg[r.legs++] = CLOUD;
-		else
-			return 0;
-	}
-	out[0] = r;
-	return r.legs > 0;
-}
 
 /* ---- comparing -------------------------------------------------------- */
 
@@ -137,156 +82,36 @@ static void expect(const char *what, struct slice cell,
 }
 
 /* One cell: all states that it stands for, against all routes. */
-static void run_cell(struct slice to, struct slice cell,
-    const struct plan_have *primary, unsigned primaries,
-    const struct plan_have *copy, unsigned copies)
+static void run_cell(void *arg, const struct page_cell *c)
 {
 	struct route route[3];
-	unsigned routes = routes_of(to, route);
+	unsigned routes = page_routes(c->to, route);
+	unsigned copies = c->copy.n == 0 ? 1 : c->copy.n;
 
+	(void)arg;
 	assert_int_not_equal(routes, 0);
-	for (unsigned i = 0; i < routes * primaries * copies; i++) {
+	for (unsigned i = 0; i < routes * c->primary.n * copies; i++) {
 		struct plan_step step[PLAN_MAX];
-		struct plan_have have[2] = {primary[i / routes % primaries]};
+		struct plan_have have[2] = {
+		    c->primary.have[i / routes % c->primary.n]};
 		unsigned n = 1, steps;
 		char what[200];
 
-		if (copy != NULL)
-			have[n++] = copy[i / routes / primaries];
+		if (c->copy.n != 0)
+			have[n++] = c->copy.have[i / routes / c->primary.n];
 		steps = route_plan(&route[i % routes], false, have, n, step);
 		snprintf(what, sizeof(what), "to %.*s, primary %s%s%s",
-		    (int)to.n, to.p, dstate_text(have[0].state),
+		    (int)c->to.n, c->to.p, dstate_text(have[0].state),
 		    n > 1 ? ", copy " : "",
 		    n > 1 ? dstate_text(have[1].state) : "");
-		expect(what, cell, step, steps);
+		expect(what, c->text, step, steps);
 	}
-}
-
-/* ---- reading the page ------------------------------------------------- */
-
-static unsigned cut_row(struct slice line, struct slice cell[CELLS])
-{
-	unsigned n = 0;
-
-	if (line.n < 2 || line.p[0] != '|')
-		return 0;
-	line = slice_from(line, 1);
-	while (n < CELLS && slice_next(&line, '|', &cell[n]))
-		cell[n] = slice_trim(cell[n]), n++;
-	return n - 1; /* behind the last bar */
-}
-
-static void set_place(struct plan_have *have, unsigned n, uint16_t leg,
-    enum role role)
-{
-	for (unsigned i = 0; i < n; i++) {
-		have[i].number = role;
-		have[i].leg = leg;
-		have[i].role = (uint8_t)role;
-	}
-}
-
-/* "| legacy | cloud | …": states are columns. */
-static unsigned run_single_row(const struct slice *head,
-    const struct slice *cell, unsigned n)
-{
-	struct plan_have have[STATES];
-	struct route from[3];
-
-	assert_int_equal(routes_of(cell[0], from), 1);
-	for (unsigned i = 2; i < n; i++) {
-		unsigned states = states_of(head[i], have);
-
-		assert_int_not_equal(states, 0);
-		set_place(have, states, from[0].leg[0], ROLE_PRIMARY);
-		run_cell(cell[1], cell[i], have, states, NULL, 1);
-	}
-	return n - 2;
-}
-
-/* "### legacy+cloud to cloud": rows are the primary, columns the copy. */
-static unsigned run_dual_row(const struct slice route[2],
-    const struct slice *head, const struct slice *cell, unsigned n)
-{
-	struct plan_have primary[STATES], copy[STATES];
-	unsigned primaries = states_of(cell[0], primary);
-	struct route from[3];
-
-	assert_int_equal(routes_of(route[0], from), 1);
-	assert_int_not_equal(primaries, 0);
-	set_place(primary, primaries, from[0].leg[0], ROLE_PRIMARY);
-	for (unsigned i = 1; i < n; i++) {
-		unsigned copies;
-
-		assert_true(slice_starts(head[i], SLICE("copy ")));
-		copies = states_of(slice_from(head[i], 5), copy);
-		assert_int_not_equal(copies, 0);
-		set_place(copy, copies, from[0].leg[1], ROLE_COPY);
-		run_cell(route[1], cell[i], primary, primaries, copy, copies);
-	}
-	return n - 1;
-}
-
-static char *read_page(void)
-{
-	const char *top = getenv("srcdir");
-	char path[500];
-	char *text = mem_new(1 << 20);
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/doc/routing.md",
-	    top != NULL ? top : ".");
-	f = fopen(path, "r");
-	if (f == NULL)
-		fail_msg("%s can not be read", path);
-	assert_int_not_equal(fread(text, 1, (1 << 20) - 1, f), 0);
-	fclose(f);
-	return text;
-}
-
-static bool dual_heading(struct slice line, struct slice route[2])
-{
-	long at = -1;
-
-	if (!slice_starts(line, SLICE("### ")))
-		return false;
-	line = slice_from(line, 4);
-	for (size_t i = 0; i + 4 <= line.n; i++)
-		if (slice_starts(slice_from(line, i), SLICE(" to ")))
-			at = (long)i;
-	assert_true(at > 0);
-	route[0] = slice_head(line, (size_t)at);
-	route[1] = slice_from(line, (size_t)at + 4);
-	return true;
 }
 
 static void every_cell_of_the_page_is_what_the_plan_does(void **state)
 {
-	char *text = read_page();
-	struct slice rest = slice_str(text), line, route[2] = {{0}};
-	struct slice head[CELLS], cell[CELLS];
-	unsigned cells = 0, heads = 0, n;
-
 	(void)state;
-	while (slice_next(&rest, '\n', &line)) {
-		if (dual_heading(line, route))
-			continue;
-		n = cut_row(line, cell);
-		if (n == 0 || slice_starts(cell[0], SLICE("---")))
-			continue;
-		if (slice_eq(cell[0], SLICE("old")) ||
-		    slice_eq(cell[0], SLICE("primary"))) {
-			memcpy(head, cell, sizeof(head));
-			heads = n;
-		} else if (heads == n && slice_eq(head[0], SLICE("old"))) {
-			cells += run_single_row(head, cell, n);
-		} else if (heads == n) {
-			cells += run_dual_row(route, head, cell, n);
-		}
-	}
-	/* 2 by 5 routes with 9 states, 2 by 5 with 5 by 5. */
-	assert_int_equal(cells, 90 + 250);
-	mem_free(text);
+	assert_int_equal(page_walk(run_cell, NULL), PAGE_CELLS);
 }
 
 /* ---- what the tables do not show -------------------------------------- */
