@@ -18,6 +18,16 @@
  * which is how a relay becomes an open one. */
 enum { WIDEST_IP4 = 8, WIDEST_IP6 = 16 };
 
+/* "192.0.2.256" is an address, mistyped, and no name (RFC 1123 2.1). */
+static bool ends_in_number(struct slice name)
+{
+	struct slice last = slice_from(name,
+	    (size_t)(slice_rfind(name, '.') + 1));
+	uint64_t n;
+
+	return slice_uint(last, UINT64_MAX, &n);
+}
+
 /* NULL, and err says why, when it is no domain. */
 static char *domain_text(struct arena *arena, const char *text,
     struct error *err)
@@ -28,10 +38,12 @@ static char *domain_text(struct arena *arena, const char *text,
 	char *s = NULL;
 
 	strbuf_init(&normal, ADDR_DOMAIN_MAX);
-	if (domain_check(d, true, &why) == 0 && domain_normal(d, &normal) &&
-	    strbuf_ok(&normal))
+	if (ends_in_number(d))
+		why = "it ends in a number";
+	else if (domain_check(d, true, &why) == 0 &&
+	    domain_normal(d, &normal) && strbuf_ok(&normal))
 		s = arena_slicedup(arena, strbuf_view(&normal));
-	else
+	if (s == NULL)
 		error_set(err, "is not a domain name (%s); write it like "
 			       "\"example.com\"", why);
 	strbuf_fini(&normal);
@@ -185,17 +197,11 @@ static bool cut_host(struct slice s, struct slice *host, struct slice *port)
 	return true;
 }
 
-/* The last label of a host name is no number: "192.0.2.256" is a mistyped
- * address (RFC 1123 2.1). */
 static bool host_name_ok(struct slice host)
 {
-	struct slice last = slice_from(host,
-	    (size_t)(slice_rfind(host, '.') + 1));
 	const char *why;
-	uint64_t n;
 
-	return domain_check(host, false, &why) == 0 &&
-	       !slice_uint(last, UINT64_MAX, &n) &&
+	return domain_check(host, false, &why) == 0 && !ends_in_number(host) &&
 	       slice_find(host, '[') < 0;
 }
 

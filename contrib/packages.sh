@@ -6,12 +6,8 @@
 # servers are unpacked, never installed: Debian's two conflict, and neither
 # is to serve the machine it is tested on.
 
-packages_build=(
-	autoconf automake libtool make gcc pkg-config
-	libevent-dev libssl-dev libc-ares-dev libsqlite3-dev libconfuse-dev
-	libjansson-dev libidn2-dev libseccomp-dev libxxhash-dev uthash-dev
-	libspf2-dev libcmocka-dev
-)
+# Names alone, for `apt-get install $(cat contrib/packages-build)`.
+mapfile -t packages_build <"${BASH_SOURCE[0]%/*}/packages-build"
 packages_try=(python3 python3-aiosmtpd)
 packages_test=(
 	clang libclang-rt-14-dev llvm-14 mandoc openssl

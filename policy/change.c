@@ -6,6 +6,8 @@
  */
 #include "policy/change_int.h"
 
+#include <stdio.h>
+
 #include "policy/route.h"
 #include "relay/base/mem.h"
 #include "relay/mail/addr.h"
@@ -80,6 +82,12 @@ uint64_t change_staged(const struct change *ch)
 	return ch->staged;
 }
 
+uint64_t change_strangers(const struct change *ch, const char **first_out)
+{
+	*first_out = ch->stranger;
+	return ch->strangers;
+}
+
 static void bind_or_null(sqlite3_stmt *st, int at, struct slice text)
 {
 	if (text.p == NULL)
@@ -147,13 +155,17 @@ int change_arrange(struct change *ch, struct error *err)
 static int take_route(struct change *ch, struct slice key, const char *text,
     struct slice *out, struct error *err)
 {
+	const struct conf_domain *d;
 	struct route r;
 
 	if (text == NULL)
 		return 0;
+	d = conf_domain(ch->conf, row_domain(key));
+	if (d == NULL && ch->strangers++ == 0)
+		snprintf(ch->stranger, sizeof(ch->stranger), "%.*s",
+		    (int)key.n, key.p);
 	strbuf_reset(&ch->route);
-	if (route_parse(slice_str(text), ch->conf,
-		conf_domain(ch->conf, row_domain(key)), &r, err) < 0)
+	if (route_parse(slice_str(text), ch->conf, d, &r, err) < 0)
 		return -1;
 	route_print(&r, ch->conf->names, &ch->route);
 	*out = strbuf_view(&ch->route);

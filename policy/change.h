@@ -52,6 +52,9 @@ int change_csv(struct change *ch, int fd, void (*fn)(void *arg, uint64_t bytes),
 int change_list(struct change *ch, int fd, const struct change_row *row,
     struct error *err) PH_CHECK;
 uint64_t change_staged(const struct change *ch);
+/* Rows that were given a route at a domain that the configuration does not
+ * have, which may be a mistyped one; the first of them. */
+uint64_t change_strangers(const struct change *ch, const char **first_out);
 
 /* ---- how -------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include "policy/change.h"
 #include "policy/db.h"
 #include "policy/row.h"
+#include "relay/mail/addr.h"
 
 enum change_statement {
 	CS_BEGIN, CS_LOCK, CS_COMMIT, CS_ROLLBACK,
@@ -31,7 +32,8 @@ extern const char change_temp[]; /* the staging area */
 struct change {
 	struct db db;
 	const struct conf *conf;
-	uint64_t staged;
+	uint64_t staged, strangers;
+	char stranger[ADDR_MAX]; /* the first of them */
 	bool staging; /* inside a transaction that only stages */
 	bool once;    /* an address given twice is an error */
 	struct strbuf key, route, tags, patch; /* of the row at hand */

@@ -61,11 +61,14 @@ static int check_missing(struct change *ch, struct error *err)
 {
 	sqlite3_stmt *st;
 	int rc = ask(ch, CS_MISSING, 0, &st, err);
+	long long missing = rc > 0 ? sqlite3_column_int64(st, 0) : 0;
 
-	if (rc > 0 && sqlite3_column_int64(st, 0) > 0)
-		rc = error_set(err, "%lld of the addresses have no row, among "
-		    "them %s; nothing was changed",
-		    (long long)sqlite3_column_int64(st, 0), db_str(st, 1));
+	if (missing == 1)
+		rc = error_set(err, "%s has no row; nothing was changed",
+		    db_str(st, 1));
+	else if (missing > 1)
+		rc = error_set(err, "%lld addresses have no row, among them "
+		    "%s; nothing was changed", missing, db_str(st, 1));
 	sqlite3_reset(st);
 	return rc < 0 ? -1 : 0;
 }

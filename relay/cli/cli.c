@@ -77,9 +77,10 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 	say(c, fmt, ap);
 	va_end(ap);
 	if (c->command != NULL)
-		fprintf(stderr, "usage: posthouse %s %s\n"
+		fprintf(stderr, "usage: posthouse %s%s%s\n"
 				"More: posthouse %s --help\n",
-		    c->command->name, c->command->args, c->command->name);
+		    c->command->name, c->command->args[0] == '\0' ? "" : " ",
+		    c->command->args, c->command->name);
 	return CLI_USAGE;
 }
 

@@ -150,11 +150,12 @@ static int run_export(struct cli *c)
 
 /* ---- acting ------------------------------------------------------------ */
 
+/* The rows are what was found; what was done to them is in the trace. */
 static const struct out_column act_columns[] = {
 	{"id", "ID", false},
 	{"to", "TO", false},
 	{"leg", "LEG", false},
-	{"state", "STATE", false},
+	{"state", "WAS", false},
 	{NULL, NULL, false},
 };
 

@@ -101,21 +101,6 @@ static int stage_operands(struct cli *c, struct change *ch,
 	return CLI_DONE;
 }
 
-/* A row at a domain that is not ours is never asked for. */
-static void warn_foreign(struct cli *c)
-{
-	for (int i = 1; i < c->args; i++) {
-		struct strbuf key;
-
-		strbuf_init(&key, ROW_TEXT_MAX);
-		if (row_key(slice_str(c->arg[i]), &key, NULL) == 0 &&
-		    conf_domain(c->conf, row_domain(strbuf_view(&key))) == NULL)
-			cli_fail(c, "warning: the configuration has no domain "
-			    "for %s, so mail for it is refused", c->arg[i]);
-		strbuf_fini(&key);
-	}
-}
-
 static int run_set(struct cli *c)
 {
 	static const struct change_how how = {.create = true, .as_of = -1};
@@ -140,8 +125,6 @@ static int run_set(struct cli *c)
 	code = stage_operands(c, ch, &row);
 	if (code == CLI_DONE)
 		code = cli_commit(c, ch, &how, &done);
-	if (code == CLI_DONE)
-		warn_foreign(c);
 	strbuf_fini(&tags);
 	strbuf_fini(&addresses);
 	change_close(ch);

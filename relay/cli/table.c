@@ -221,6 +221,8 @@ static void say_done(struct cli *c, const struct change_done *done)
 		    done->recipients == 1 ? "" : "s");
 	else if (done->left > 0)
 		out_say(&c->out, "nothing to take back");
+	else if (done->same == 0)
+		out_say(&c->out, "nothing to change");
 	else
 		out_say(&c->out, "nothing to change: %" PRIu64 " recipient%s "
 		    "%s it already", done->same, done->same == 1 ? "" : "s",
@@ -232,6 +234,21 @@ static void say_done(struct cli *c, const struct change_done *done)
 	jout_int(j, "recipients", (int64_t)done->recipients);
 	jout_int(j, "same", (int64_t)done->same);
 	out_row_end(&c->out);
+}
+
+/* A row at a domain that is not ours is never asked for. */
+static void warn_of_strangers(const struct cli *c, const struct change *ch)
+{
+	const char *first;
+	uint64_t n = change_strangers(ch, &first);
+
+	if (n == 1)
+		cli_fail(c, "warning: the configuration has no domain for %s, "
+		    "so mail for it is refused", first);
+	else if (n > 1)
+		cli_fail(c, "warning: the configuration has no domain for %"
+		    PRIu64 " addresses, such as %s, so mail for them is "
+		    "refused", n, first);
 }
 
 int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
@@ -248,6 +265,7 @@ int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
 	if (change_commit(ch, how, &by, done_out, &err) < 0)
 		return cli_fail(c, "%s", err.text);
 	say_done(c, done_out);
+	warn_of_strangers(c, ch);
 	return CLI_DONE;
 }
 
@@ -271,5 +289,6 @@ int cli_dry_run(struct cli *c, struct change *ch,
 	    " %s it already; nothing was changed", done.recipients,
 	    done.recipients == 1 ? "" : "s", done.same,
 	    done.same == 1 ? "has" : "have");
+	warn_of_strangers(c, ch);
 	return CLI_DONE;
 }

@@ -287,7 +287,9 @@ static void print_row(struct select *s, const struct queue_row *row,
 	jout_str(j, "state", dstate_text(row->item.state));
 	jout_int(j, "attempts", row->item.attempts);
 	jout_time(j, "accepted", m->env.accepted_us);
-	if (row->item.due_us != 0)
+	/* What is held, frozen, parked or over has no next attempt. */
+	if (row->item.due_us != 0 && (row->item.state == D_QUEUED ||
+	    row->item.state == D_DEFERRED))
 		jout_time(j, "next", row->item.due_us);
 	else
 		jout_str(j, "next", NULL);

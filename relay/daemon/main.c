@@ -2,6 +2,7 @@
  *
  * posthoused: options and signals. The main thread is the ops loop.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -27,6 +28,7 @@ struct daemon {
 	struct app app;
 	struct options opt;
 	struct timer watchdog;
+	int log_fd;
 };
 
 static const char usage[] =
@@ -37,19 +39,38 @@ static const char usage[] =
     "  -V       print the version and exit\n"
     "example: posthoused -t -c ./posthouse.conf\n";
 
-static int open_log(const struct conf *c, const struct clock *clock)
+static void set_log(const struct daemon *d, const struct conf *c)
 {
 	static const char *const levels[] = {"error", "warn", "info", "debug"};
-	int fd = 2, level = LOG_LV_INFO;
+	int level = LOG_LV_INFO;
 
 	for (int i = 0; i < (int)ARRAY_LEN(levels); i++)
 		if (strcmp(c->log.level, levels[i]) == 0)
 			level = i;
+	log_setup(d->log_fd, (enum log_level)level, d->app.clock);
+}
+
+/* Other threads write meanwhile: another file takes the place of the old one
+ * under the same descriptor. What cannot be opened is told where it was. */
+static void open_log(struct daemon *d, const struct conf *c)
+{
+	struct error err;
+	int fd = -1;
+
 	if (c->log.file[0] != '\0')
 		fd = open(c->log.file,
 		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	log_setup(fd < 0 ? 2 : fd, (enum log_level)level, clock);
-	return fd;
+	if (fd < 0)
+		error_sys(&err, errno, "%s", c->log.file);
+	if (fd >= 0 && d->log_fd != STDERR_FILENO) {
+		dup3(fd, d->log_fd, O_CLOEXEC);
+		close(fd);
+	} else if (fd >= 0) {
+		d->log_fd = fd;
+	}
+	set_log(d, c);
+	if (fd < 0 && c->log.file[0] != '\0')
+		log_error("log.unopened", kv_err(&err));
 }
 
 static struct live *load(const char *file, struct names *names,
@@ -80,11 +101,13 @@ static void reload(struct daemon *d)
 		if (app_reconfigure(a, l, &err) < 0)
 			l = NULL;
 	}
-	if (l == NULL)
+	if (l == NULL) {
 		log_error("conf.rejected", kv_err(&err),
 		    kv_str("effect", "the running configuration stays"));
-	else
+	} else {
 		log_info("conf.loaded", kv_str("file", d->opt.file));
+		set_log(d, l->conf);
+	}
 	sd_notify("READY=1");
 }
 
@@ -98,7 +121,7 @@ static void on_signal(void *arg, int signo)
 			reload(d);
 		break;
 	case SIGUSR1:
-		open_log(d->app.live->conf, d->app.clock);
+		open_log(d, d->app.live->conf);
 		projector_reopen(d->app.projector);
 		break;
 	default:
@@ -201,7 +224,7 @@ static int run_logged(struct daemon *d, struct live *live)
 		live_unref(live);
 		return background_wait();
 	}
-	open_log(live->conf, d->app.clock);
+	open_log(d, live->conf);
 	if (run(d, live, &err) == 0) {
 		log_info("stopped");
 		return 0;
@@ -229,7 +252,7 @@ static int load_and_run(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	struct daemon d = {0};
+	struct daemon d = {.log_fd = STDERR_FILENO};
 	int status = parse_options(argc, argv, &d.opt);
 
 	if (status >= 0)

@@ -82,9 +82,9 @@ def test_deleted_rows_are_gone_and_come_back_by_undo(filled):
     (["route", "set", "cloud", "a"], "is no address"),
     (["route", "set", "cloud", "a@example.com", "--address",
       "moon=a@b.example"], "'moon' is no leg"),
-    (["flip", "cloud", "who@example.com"], "have no row"),
-    (["hold", "who@example.com"], "have no row"),
-    (["route", "delete", "who@example.com"], "have no row"),
+    (["flip", "cloud", "who@example.com"], "has no row"),
+    (["hold", "who@example.com"], "has no row"),
+    (["route", "delete", "who@example.com"], "has no row"),
     (["undo", "99"], "there is no change 99"),
     (["flip", "cloud", "--tag", "none"], "no recipient is selected"),
     (["route", "history", "who@example.com"], "never had a row"),
@@ -144,6 +144,19 @@ def test_create_makes_the_rows_that_are_missing(filled):
     assert filled.cli("flip", "cloud", "new@example.com", "--create") == \
         "change 3: 1 recipient\n"
     assert routes(filled)["new@example.com"] == "cloud"
+
+
+def test_rows_at_domains_that_are_not_ours_are_named(filled):
+    """A mistyped domain is told, and imported all the same."""
+    done = filled.run("route", "import", "-", stdin="address,route\n"
+                      "a@exmaple.com,cloud\nb@exmaple.com,cloud\n"
+                      "new@example.com,cloud\n")
+    assert done.stdout == "change 3: 3 recipients\n"
+    assert "2 addresses, such as a@exmaple.com" in done.stderr
+    done = filled.run("route", "set", "cloud", "@exmaple.com")
+    assert "no domain for @exmaple.com" in done.stderr
+    done = filled.run("flip", "legacy", "new@example.com")
+    assert done.stderr == ""
 
 
 def test_a_dry_run_shows_and_changes_nothing(filled):

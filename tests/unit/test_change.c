@@ -154,7 +154,7 @@ static void an_address_without_a_row_is_refused_unless_asked_for(void **state)
 	refuse(t, "ann@example.com", &row, "ann@example.com");
 	row.route = NULL;
 	row.held = 1;
-	refuse(t, "ann@example.com", &row, "have no row");
+	refuse(t, "ann@example.com", &row, "has no row");
 	ch = table_tmp_change(t);
 	assert_int_equal(change_set(ch, SLICE("ann@example.com"), &row, &err),
 	    0);

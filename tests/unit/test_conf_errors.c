@@ -180,6 +180,9 @@ static const struct bad values[] = {
 	{ B "postmaster = \"nobody\"\n",
 	  "4: postmaster \"nobody\" is not a mail address (No domain in address); "
 	  "write it like \"admin@example.com\"" },
+	{ "hostname = \"192.0.2.1\"\n" LEG DOM,
+	  "1: hostname \"192.0.2.1\" is not a domain name "
+	  "(it ends in a number); write it like \"example.com\"" },
 	{ "hostname = \"-x-\"\n" LEG DOM,
 	  "1: hostname \"-x-\" is not a domain name "
 	  "(Label of domain begins or ends with a hyphen); "
