@@ -183,7 +183,7 @@ const struct param param_table[] = {
 	{ IN(DSN), "via", &T_NAME, C(dsn.via), "mx", 0, 0, LIVE, NULL,
 	  "The way of notices to other domains: mx (that of the sender's domain), the name of a "
 	  "leg or "
-	  "an egress, or none. Without a way the delivery is parked." },
+	  "an egress, or none. Without a way the notice is parked." },
 
 	{ IN(TABLE), "engine", &T_ENGINE, C(table.engine), "sqlite", 0, 0, RESTART, NULL,
 	  "What keeps the table: sqlite." },

@@ -144,23 +144,29 @@ static bool bounce(struct settle *s, const struct settle_act *act,
 	return true;
 }
 
+/* Nothing has to be written for it: tried already, being tried, or due. */
+static bool reported(const struct settle_act *act)
+{
+	act->done(act->arg, true);
+	return true;
+}
+
 bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
     uint32_t number)
 {
 	struct queue_item item;
 
 	if (!queue_get(s->queue, id, number, &item))
-		return false;
+		return act->what == ACT_RETRY && reported(act);
 	/* In a worker's hand: the dialog cannot be called back. */
 	if (queue_claimed(s->queue, id, number))
-		return false;
+		return act->what == ACT_RETRY && reported(act);
 	if (act->what == ACT_BOUNCE)
 		return bounce(s, act, id, &item);
 	if (act->what == ACT_RETRY &&
 	    (item.state == D_QUEUED || item.state == D_DEFERRED)) {
 		queue_retry(s->queue, id, number);
-		act->done(act->arg, true);
-		return true;
+		return reported(act);
 	}
 	if (!acts[act->what].apply(&item) ||
 	    !queue_claim(s->queue, id, number))

@@ -479,26 +479,6 @@ static void run_route_wait(void *arg, struct ctl_request *r,
 	control_ask_queue(c, wait_look, w);
 }
 
-static void run_table_accept(void *arg, struct ctl_request *r,
-    const json_t *args)
-{
-	struct control *c = arg;
-
-	(void)args;
-	follow_accept(c->app->follow);
-	ctl_end(r, 0, "%s", "");
-}
-
-static void run_table_poke(void *arg, struct ctl_request *r,
-    const json_t *args)
-{
-	struct control *c = arg;
-
-	(void)args;
-	follow_poke(c->app->follow);
-	ctl_end(r, 0, "%s", "");
-}
-
 static const struct ctl_command commands[] = {
 	/* clang-format off */
 	{ "leg.list",     run_leg_list         },
@@ -510,8 +490,6 @@ static const struct ctl_command commands[] = {
 	{ "queue.show",   control_queue_show   },
 	{ "route.wait",   run_route_wait       },
 	{ "status",       run_status           },
-	{ "table.accept", run_table_accept     },
-	{ "table.poke",   run_table_poke       },
 	{ NULL,           NULL                 },
 	/* clang-format on */
 };

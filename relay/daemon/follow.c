@@ -22,7 +22,7 @@ struct follow {
 	struct app *app;
 	pthread_t thread;
 	bool running;
-	_Atomic bool stop, accept;
+	_Atomic bool stop;
 	struct mailbox box; /* only to be woken */
 	struct live *live;
 	_Atomic(struct live *) next_live;
@@ -186,26 +186,19 @@ static int64_t current(struct follow *f, struct error *err)
 }
 
 /* The number went back: a backup was put in its place. Until somebody says
- * that this is right, nobody is routed by it. */
+ * that this is right, by a change above what was seen, nobody is routed by
+ * it. */
 static bool went_back(struct follow *f, uint64_t now, struct error *err)
 {
 	uint64_t floor = atomic_load(&f->app->change_floor);
 
 	if (now >= floor)
 		return false;
-	if (!atomic_exchange(&f->accept, false)) {
-		error_set(err, "%s is at change %llu but change %llu was "
-		    "seen: a backup was restored; say `posthouse table "
-		    "accept` if it is to be used",
-		    f->live->conf->table.path, (unsigned long long)now,
-		    (unsigned long long)floor);
-		return true;
-	}
-	atomic_store(&f->app->change_floor, now);
-	f->seen = f->noted = now;
-	f->after[0] = '\0';
-	remember(f, now);
-	return false;
+	error_set(err, "%s is at change %llu but change %llu was seen: a "
+	    "backup was restored; say `posthouse table accept` if it is to be "
+	    "used", f->live->conf->table.path, (unsigned long long)now,
+	    (unsigned long long)floor);
+	return true;
 }
 
 static int catch_up(struct follow *f, uint64_t now, struct error *err)
@@ -275,7 +268,6 @@ static void look(struct follow *f)
 		log_info("table.back", kv_int("change",
 		    (int64_t)atomic_load(&f->app->change_floor)));
 	f->said = false;
-	atomic_store(&f->accept, false); /* it was not needed */
 	atomic_store(&f->app->table_bad, false);
 }
 
@@ -358,12 +350,6 @@ int follow_run(struct follow *f, struct error *err)
 
 void follow_poke(struct follow *f)
 {
-	mailbox_wake(&f->box);
-}
-
-void follow_accept(struct follow *f)
-{
-	atomic_store(&f->accept, true);
 	mailbox_wake(&f->box);
 }
 

@@ -16,8 +16,6 @@ int follow_run(struct follow *f, struct error *err);
 /* The queue's key of a row: its folded base address; 0 for a domain's row. */
 uint64_t follow_key_hash(const struct conf *c, struct slice key);
 void follow_poke(struct follow *f); /* look now; any thread */
-/* `table accept`: what is there is right, though it went back. Any thread. */
-void follow_accept(struct follow *f);
 void follow_configure(struct follow *f, struct live *l); /* any thread */
 void follow_step(struct follow *f); /* its thread, or a test */
 void follow_stop(struct follow *f);

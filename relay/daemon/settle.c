@@ -139,9 +139,12 @@ static void on_unclaim(struct settle *s, struct unclaim_letter *l)
 	mem_free(l);
 }
 
+/* Over one connection mail goes in the queue's order; over several it cannot,
+ * and fetching ahead keeps them busy. */
 static void on_pull(struct settle *s, struct pull_letter *l)
 {
-	queue_pull(s->queue, l->worker, l->leg, PULL_MAX);
+	queue_pull(s->queue, l->worker, l->leg,
+	    ledger_limit(s->app->ledger, l->leg) == 1 ? 1 : PULL_MAX);
 	mem_free(l);
 }
 

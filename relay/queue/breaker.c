@@ -92,6 +92,13 @@ bool breaker_may_probe(const struct queue *q, int leg)
 	       q->now_us >= q->leg[leg].probe_us;
 }
 
+/* Somebody asks for it: he may know that the leg is back. */
+void breaker_hurry(struct queue *q, int leg)
+{
+	if (q->leg[leg].breaker == BREAKER_OPEN)
+		q->leg[leg].probe_us = q->now_us;
+}
+
 void breaker_probe(struct queue *q, int leg, uint32_t n)
 {
 	q->leg[leg].breaker = BREAKER_HALF_OPEN;

@@ -337,12 +337,14 @@ void queue_retry(struct queue *q, uint64_t id, uint32_t number)
 
 	queue_tick(q);
 	n = msg == 0 ? 0 : find_number(q, msg, number);
-	if (n == 0 || delivery_at(q, n)->place == PLACE_CLAIMED ||
-	    !waits_for_time(delivery_at(q, n)))
+	if (n == 0 || delivery_at(q, n)->place == PLACE_CLAIMED)
 		return;
-	place_take(q, n);
-	delivery_at(q, n)->due_us = q->now_us;
-	place_put(q, n);
+	if (waits_for_time(delivery_at(q, n))) {
+		place_take(q, n);
+		delivery_at(q, n)->due_us = q->now_us;
+		place_put(q, n);
+	}
+	breaker_hurry(q, delivery_at(q, n)->leg);
 }
 
 /* ---- the step ---------------------------------------------------------- */

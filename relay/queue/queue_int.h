@@ -180,6 +180,7 @@ bool wake_step(struct queue *q);
 void breaker_unclaimed(struct queue *q, uint32_t n);
 /* May the closed leg be tried with one delivery? */
 bool breaker_may_probe(const struct queue *q, int leg);
+void breaker_hurry(struct queue *q, int leg);
 void breaker_probe(struct queue *q, int leg, uint32_t n);
 /* How long the leg was down since then. */
 int64_t leg_down_us(const struct queue *q, int leg, int64_t since_us);

@@ -285,7 +285,8 @@ def test_a_full_events_disk_stops_no_mail_and_the_trail_catches_up(
     subprocess.run(["mount", "-o", "remount,size=4m", path], check=True)
     gw.verify()
     gw.events_file = path / "events.jsonl"
-    assert len({e["id"] for e in gw.events(event="delivered")}) == 200
+    until(lambda: len({e["id"] for e in gw.events(event="delivered")}) == 200,
+          "a line for each delivery")
 
 
 @pytest.fixture
