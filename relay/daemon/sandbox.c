@@ -31,19 +31,6 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
-
-const bool sandbox_sanitized = SANITIZED;
-
 /* ---- system calls ---- */
 
 enum answer {
@@ -168,7 +155,7 @@ static int deny_calls(scmp_filter_ctx ctx)
 		    .op = SCMP_CMP_MASKED_EQ, .datum_a = d->mask,
 		    .datum_b = d->is};
 
-		if (sandbox_sanitized && d->unless == UNLESS_SANITIZED)
+		if (PH_SANITIZED && d->unless == UNLESS_SANITIZED)
 			continue;
 		rc = seccomp_rule_add_array(ctx, action(d->answer), d->call,
 		    d->mask != 0, &only);
@@ -276,7 +263,7 @@ static uint64_t guarded(int abi)
 		       FS(MAKE_SOCK) | FS(MAKE_FIFO) | FS(MAKE_BLOCK) |
 		       FS(MAKE_SYM);
 
-	if (!sandbox_sanitized)
+	if (!PH_SANITIZED)
 		all |= FS(EXECUTE);
 	if (abi >= ABI_REFER)
 		all |= FS(REFER);
@@ -322,7 +309,7 @@ static int make_rules(int abi)
 {
 	struct ruleset r = {.files = guarded(abi)};
 
-	if (abi >= ABI_SCOPE && !sandbox_sanitized)
+	if (abi >= ABI_SCOPE && !PH_SANITIZED)
 		r.scope = LANDLOCK_SCOPE_SIGNAL;
 	return (int)syscall(SYS_landlock_create_ruleset, &r, sizeof(r), 0);
 }
@@ -359,7 +346,7 @@ void sandbox_prepare(const struct conf *c)
 
 static void tell(const struct sandbox *s, int filter, int files)
 {
-	const char *sanitized = sandbox_sanitized ? "yes" : "no";
+	const char *sanitized = PH_SANITIZED ? "yes" : "no";
 
 	if (s->filter && s->landlock > 0)
 		log_info("sandbox", kv_str("state", "on"),
@@ -384,7 +371,7 @@ struct sandbox sandbox_enter(const struct conf *c)
 	}
 	/* Without it neither of the two is given to an ordinary user. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (!sandbox_sanitized)
+	if (!PH_SANITIZED)
 		s.secret = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 	files = guard_files(c);
 	filter = filter_calls();

@@ -10,9 +10,6 @@
 
 #include "conf/conf.h"
 
-/* Built with a sanitizer that needs what is otherwise refused. */
-extern const bool sandbox_sanitized;
-
 /* What holds. */
 struct sandbox {
 	bool secret;  /* nobody of our uid can read our memory */

@@ -391,7 +391,7 @@ static const struct attempt {
 static bool possible(enum need need)
 {
 	if (need == NOT_SANITIZED)
-		return !sandbox_sanitized;
+		return !PH_SANITIZED;
 	return need != LANDLOCK ||
 	       syscall(SYS_landlock_create_ruleset, NULL, 0, 1) > 0;
 }
