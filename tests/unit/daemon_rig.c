@@ -108,11 +108,15 @@ static void take_letters(struct drig *r);
 
 static void close_spool(struct drig *r)
 {
+	bool answers = r->answers;
+
 	drop_jobs(r);
 	settle_drain(r->app.settle);
+	r->answers = false;
 	spool_stop(r->app.spool);
 	settle_drain(r->app.settle);
 	take_letters(r);
+	r->answers = answers;
 	drop_jobs(r);
 	spool_close(r->app.spool);
 	settle_free(r->app.settle);
