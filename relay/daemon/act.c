@@ -158,9 +158,12 @@ bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
 
 	if (!queue_get(s->queue, id, number, &item))
 		return act->what == ACT_RETRY && reported(act);
-	/* In a worker's hand: the dialog cannot be called back. */
+	/* In a worker's hand: the dialog cannot be called back. One that does
+	 * not go out by itself is there to be returned, or for another act. */
 	if (queue_claimed(s->queue, id, number))
-		return act->what == ACT_RETRY && reported(act);
+		return act->what == ACT_RETRY &&
+		       (item.state == D_QUEUED || item.state == D_DEFERRED) &&
+		       reported(act);
 	if (act->what == ACT_BOUNCE)
 		return bounce(s, act, id, &item);
 	if (act->what == ACT_RETRY &&

@@ -218,6 +218,7 @@ static int build(struct app *a, struct error *err)
 {
 	const struct conf *c = a->live->conf;
 
+	a->table_path = mem_strdup(c->table.path);
 	a->started_us = clock_wall_us(a->clock);
 	a->workers = c->workers > 0 ? c->workers
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -364,6 +365,7 @@ static void free_all(struct app *a)
 	settle_free(a->settle);
 	free_acceptor(a);
 	ledger_free(a->ledger);
+	mem_free(a->table_path);
 	live_unref(a->live);
 }
 

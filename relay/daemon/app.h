@@ -41,7 +41,7 @@ struct app {
 	struct rng *rng;
 	struct names *names;
 	struct live *live;  /* the main thread's */
-	const char *conf_file;
+	char *table_path; /* a reload does not move it */
 
 	struct loop *ops; /* the main thread: signals, control, watchdog */
 	struct id_maker ids;

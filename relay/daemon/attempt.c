@@ -128,7 +128,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	}
 	memset(&d, 0, sizeof(d));
 	if (!route_resolve(c, t, &to, at->w->lookup, &d) ||
-	    d.change < atomic_load(&at->w->app->change_floor))
+	    d.change < at->w->table_floor)
 		return WHERE_UNKNOWN;
 	at->change = d.change;
 	if (d.held || !names_leg(&d, at))
@@ -332,7 +332,7 @@ static bool look_again(const struct attempt *at, struct table *t,
 		return true;
 	memset(&d, 0, sizeof(d));
 	if (!route_resolve(at->live->conf, t, &to, at->w->lookup, &d) ||
-	    d.change < atomic_load(&at->w->app->change_floor))
+	    d.change < at->w->table_floor)
 		return false;
 	o->row[i].routed = true;
 	o->row[i].route = d.route;

@@ -220,7 +220,7 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 	}
 	memset(&d, 0, sizeof(d));
 	if (!route_resolve(c, t, &to, w->lookup, &d) ||
-	    d.change < atomic_load(&w->app->change_floor))
+	    d.change < w->table_floor)
 		return false;
 	l->rcpt[i].route = d.route;
 	l->rcpt[i].held = d.held;

@@ -196,7 +196,7 @@ static bool went_back(struct follow *f, uint64_t now, struct error *err)
 		return false;
 	error_set(err, "%s is at change %llu but change %llu was seen: a "
 	    "backup was restored; say `posthouse table accept` if it is to be "
-	    "used", f->live->conf->table.path, (unsigned long long)now,
+	    "used", f->app->table_path, (unsigned long long)now,
 	    (unsigned long long)floor);
 	return true;
 }
@@ -231,7 +231,7 @@ static bool have_table(struct follow *f, struct error *err)
 	if (f->table != NULL)
 		return true;
 	f->version = 0;
-	f->table = table_open(f->live->conf->table.path, f->app->names, err);
+	f->table = table_open(f->app->table_path, f->app->names, err);
 	return f->table != NULL;
 }
 
@@ -291,7 +291,7 @@ void follow_step(struct follow *f)
 	if (f->table == NULL || now < f->checkpoint_us)
 		return;
 	f->checkpoint_us = now + CHECKPOINT_US;
-	if (table_checkpoint(f->live->conf->table.path, &err) < 0)
+	if (table_checkpoint(f->app->table_path, &err) < 0)
 		log_warn("table.checkpoint", kv_err(&err));
 }
 
@@ -305,10 +305,10 @@ struct follow *follow_new(struct app *a, uint64_t after, struct error *err)
 	f->app = a;
 	f->live = live_ref(a->live);
 	mailbox_init(&f->box);
-	if (table_prepare(a->live->conf->table.path, a->live->conf,
+	if (table_prepare(a->table_path, a->live->conf,
 		"posthoused", err) < 0)
 		goto out;
-	f->table = table_open(a->live->conf->table.path, a->names, err);
+	f->table = table_open(a->table_path, a->names, err);
 	if (f->table == NULL)
 		goto out;
 	now = current(f, err);

@@ -176,7 +176,7 @@ static bool decide(struct intake *in, const struct conf *c,
 		return false;
 	route_decide(c, t, to, w->lookup, d);
 	table_end(t);
-	return d->change >= atomic_load(&w->app->change_floor);
+	return d->change >= w->table_floor;
 }
 
 static enum answer on_rcpt(void *arg, struct session *s,

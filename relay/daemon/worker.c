@@ -29,8 +29,11 @@ struct table *worker_table(struct worker *w, struct error *err)
 		w->table = NULL;
 	}
 	w->looked_ms = now_ms;
+	/* Before the transaction: a change that is committed and noticed while
+	 * it runs makes nobody's answer too old. */
+	w->table_floor = atomic_load(&w->app->change_floor);
 	if (w->table == NULL)
-		w->table = table_open(w->live->conf->table.path,
+		w->table = table_open(w->app->table_path,
 		    w->app->names, err);
 	if (w->table == NULL || table_begin(w->table, err) == 0)
 		return w->table;

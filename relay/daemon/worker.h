@@ -65,6 +65,7 @@ struct worker {
 	struct dns *dns;
 	struct table *table; /* NULL while it cannot be opened */
 	int64_t looked_ms; /* whether it is still the file of that name */
+	uint64_t table_floor; /* what it says may not be older than this */
 	struct arena *lookup; /* for one lookup */
 	struct live *live;
 	struct live *old[LIVES_MAX - 1]; /* sessions may still stand on them */

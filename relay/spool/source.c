@@ -89,9 +89,16 @@ static struct disk_source *of(struct source *s)
 	return CONTAINER_OF(s, struct disk_source, source);
 }
 
+/* Under the lock that the hub's end takes: the box is still rung when the
+ * letter was taken already, and with it the last source may have gone. */
 void piece_loaded(struct piece *p)
 {
-	mailbox_post(&of(p->source)->hub->in, &p->letter);
+	struct disk_source *d = of(p->source);
+	struct spool *s = d->spool;
+
+	pthread_mutex_lock(&s->lock);
+	mailbox_post(&d->hub->in, &p->letter);
+	pthread_mutex_unlock(&s->lock);
 }
 
 static void drop(struct piece *p)

@@ -76,6 +76,7 @@ struct drig *drig_new(void)
 	a->names = names_new();
 	a->live = live_new(conf_tmp_good(r->dir, conf_text, a->names), &err);
 	assert_non_null(a->live);
+	a->table_path = a->live->conf->table.path;
 	id_maker_init(&a->ids, a->clock, 0);
 	a->ledger = ledger_new();
 	ledger_configure(a->ledger, a->live->conf);
@@ -108,11 +109,15 @@ static void take_letters(struct drig *r);
 
 static void close_spool(struct drig *r)
 {
+	bool answers = r->answers;
+
 	drop_jobs(r);
 	settle_drain(r->app.settle);
+	r->answers = false;
 	spool_stop(r->app.spool);
 	settle_drain(r->app.settle);
 	take_letters(r);
+	r->answers = answers;
 	drop_jobs(r);
 	spool_close(r->app.spool);
 	settle_free(r->app.settle);
