@@ -178,8 +178,10 @@ static int verdict(struct verifying *v, const struct conf *conf, bool ran)
 		    "trace --since -90d shows audit.gap", v->count.skipped,
 		    v->count.skipped == 1 ? "" : "s");
 	}
-	out_say(&v->c->out, "%" PRIu64 " messages, %" PRIu64
-	    " recipients: %s%s", v->count.messages, v->count.recipients,
+	out_say(&v->c->out, "%" PRIu64 " message%s, %" PRIu64
+	    " recipient%s: %s%s", v->count.messages,
+	    v->count.messages == 1 ? "" : "s", v->count.recipients,
+	    v->count.recipients == 1 ? "" : "s",
 	    good ? "every one is accounted for" : "NOT accounted for",
 	    !ran ? " (the daemon does not run)"
 	    : good ? ", and the daemon agrees" : "");

@@ -15,6 +15,8 @@
 #include "policy/row.h"
 #include "relay/base/mem.h"
 
+enum { NOTE_MAX = 1000 };
+
 /* ---- as whom ---------------------------------------------------------- */
 
 /* The file's owner, or its directory's when it is still to be made. */
@@ -77,12 +79,16 @@ struct table *cli_table(struct cli *c)
 
 struct change *cli_change(struct cli *c)
 {
-	const char *path = table_path(c);
+	const char *path = table_path(c), *note = cli_value(c, "note");
 	struct error err = {0};
 	struct change *ch = NULL;
 
 	if (path == NULL)
 		return NULL;
+	if (note != NULL && strlen(note) > NOTE_MAX) {
+		cli_fail(c, "the note is longer than %d bytes", NOTE_MAX);
+		return NULL;
+	}
 	if (table_prepare(path, c->conf, c->who, &err) == 0)
 		ch = change_open(path, c->conf, &err);
 	if (ch == NULL)
@@ -227,13 +233,15 @@ static void say_done(struct cli *c, const struct change_done *done)
 		out_say(&c->out, "nothing to change: %" PRIu64 " recipient%s "
 		    "%s it already", done->same, done->same == 1 ? "" : "s",
 		    done->same == 1 ? "has" : "have");
-	if (!c->json)
-		return;
-	j = out_row(&c->out);
-	jout_int(j, "change", (int64_t)done->change);
-	jout_int(j, "recipients", (int64_t)done->recipients);
-	jout_int(j, "same", (int64_t)done->same);
-	out_row_end(&c->out);
+	if (c->json) {
+		j = out_row(&c->out);
+		jout_int(j, "change", (int64_t)done->change);
+		jout_int(j, "recipients", (int64_t)done->recipients);
+		jout_int(j, "same", (int64_t)done->same);
+		out_row_end(&c->out);
+	}
+	/* It is made: whoever ends us from here on has its number. */
+	fflush(c->out.to);
 }
 
 /* A row at a domain that is not ours is never asked for. */

@@ -5,6 +5,7 @@
 #include "relay/daemon/app.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/audit/projector.h"
@@ -199,6 +200,20 @@ static void log_listeners(const struct app *a)
 			}
 }
 
+/* Who may write there decides what becomes of mail. */
+static int check_private(const struct conf *c, struct error *err)
+{
+	const char *const paths[] = {c->spool.path, c->table.path,
+	    c->audit.path};
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		if (stat(paths[i], &st) == 0 && (st.st_mode & S_IWOTH) != 0)
+			return error_set(err, "%s can be written by everybody "
+			    "on this machine; chmod o-w it", paths[i]);
+	return 0;
+}
+
 static int build(struct app *a, struct error *err)
 {
 	const struct conf *c = a->live->conf;
@@ -207,7 +222,7 @@ static int build(struct app *a, struct error *err)
 	a->started_us = clock_wall_us(a->clock);
 	a->workers = c->workers > 0 ? c->workers
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
-	if (check_descriptors(a, err) < 0)
+	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0)
 		return -1;
 	sandbox_prepare(c);
 	id_maker_init(&a->ids, a->clock, (unsigned)c->node);

@@ -331,7 +331,7 @@ static void leg_decide(struct control *c, struct ctl_request *r,
     const json_t *args, bool suspend)
 {
 	const char *name = control_arg(args, "leg");
-	const char *reason = control_arg(args, "reason");
+	const char *reason;
 	const struct conf_leg *leg =
 	    conf_leg_by_name(c->live->conf, slice_str(name));
 	struct leg_act *la;
@@ -343,6 +343,9 @@ static void leg_decide(struct control *c, struct ctl_request *r,
 			      "list`", name);
 		return;
 	}
+	reason = control_reason(r, args);
+	if (reason == NULL)
+		return;
 	la = NEW(struct leg_act);
 	*la = (struct leg_act){c, r, leg->id, suspend, false};
 	c->busy++;

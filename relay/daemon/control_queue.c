@@ -12,7 +12,7 @@
 #include "relay/daemon/mail.h"
 #include "relay/mail/actor.h"
 
-enum { SLICE = 256 };
+enum { SLICE = 256, REASON_MAX = 200 };
 
 /* What is asked for. "" and -1 match everything. */
 struct filter {
@@ -473,10 +473,20 @@ static void act_finish(struct select *s)
 	act_maybe_end(s);
 }
 
+const char *control_reason(struct ctl_request *r, const json_t *args)
+{
+	const char *reason = control_arg(args, "reason");
+
+	if (strlen(reason) <= REASON_MAX)
+		return reason;
+	ctl_end(r, 2, "the reason is longer than %d bytes", REASON_MAX);
+	return NULL;
+}
+
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args)
 {
 	struct select *s = select_new(arg, r, args);
-	const char *action = control_arg(args, "action");
+	const char *action = control_arg(args, "action"), *reason;
 	int what = settle_act_parse(slice_str(action));
 
 	if (s == NULL)
@@ -487,9 +497,14 @@ void control_queue_act(void *arg, struct ctl_request *r, const json_t *args)
 		select_free(s);
 		return;
 	}
+	reason = control_reason(r, args);
+	if (reason == NULL) {
+		select_free(s);
+		return;
+	}
 	s->what = (enum act)what;
 	s->who = mem_strdup(ctl_who(r));
-	s->reason = mem_strdup(control_arg(args, "reason"));
+	s->reason = mem_strdup(reason);
 	s->dry_run = json_is_true(json_object_get(args, "dry_run"));
 	s->match = act_match;
 	s->finish = act_finish;

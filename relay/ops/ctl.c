@@ -464,15 +464,18 @@ static int path_of(struct sockaddr_un *sa, const char *path, struct error *err)
 	return 0;
 }
 
-/* A dead daemon's socket refuses connections; a file that is no socket is
- * left alone, and bind() says so. */
+/* A dead daemon's socket refuses connections; what is no socket is somebody
+ * else's and left alone, a symbolic link too. */
 static int clear_stale(const struct sockaddr_un *sa, struct error *err)
 {
 	struct stat st;
 	int fd, rc, no;
 
-	if (lstat(sa->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+	if (lstat(sa->sun_path, &st) != 0)
 		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return error_set(err, "%s is no socket; remove it, or name "
+		    "another control.socket", sa->sun_path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_sys(err, errno, "socket");

@@ -34,6 +34,17 @@ def test_the_list_shows_what_waits_and_why(gw, waiting):
     assert "legacy" in gw.cli("queue list")
 
 
+def test_a_reason_has_an_end(gw, waiting):
+    assert "longer than" in gw.cli_fails(
+        "queue", "park", waiting, "--yes", "--reason", "r" * 201, code=2)
+    assert "longer than" in gw.cli_fails(
+        "leg", "suspend", "legacy", "--reason", "r" * 201, code=2)
+    gw.cli("queue", "park", waiting, "--yes", "--reason", "r" * 200)
+    q, = gw.queue()
+    assert (q["state"], q["next"]) == ("parked", None)
+    assert q["reason"].endswith("r" * 200)
+
+
 def test_retry_makes_it_due_now(gw, legacy, waiting):
     legacy.accept_connections()
     gw.cli(f"queue retry {waiting}")

@@ -146,6 +146,12 @@ def test_create_makes_the_rows_that_are_missing(filled):
     assert routes(filled)["new@example.com"] == "cloud"
 
 
+def test_a_note_has_an_end(filled):
+    filled.cli("flip", "cloud", "ann@example.com", "--note", "n" * 1000)
+    assert "longer than" in filled.cli_fails(
+        "flip", "legacy", "ann@example.com", "--note", "n" * 1001)
+
+
 def test_rows_at_domains_that_are_not_ours_are_named(filled):
     """A mistyped domain is told, and imported all the same."""
     done = filled.run("route", "import", "-", stdin="address,route\n"

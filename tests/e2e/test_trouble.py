@@ -157,6 +157,26 @@ def test_a_dead_daemon_s_socket_is_replaced(gw):
     gw.cli("status")
 
 
+@pytest.mark.parametrize("make", (
+    lambda p: p.write_text("mine"), lambda p: p.mkdir(),
+    lambda p: p.symlink_to("elsewhere.sock")), ids=("file", "folder", "link"))
+def test_what_is_no_socket_is_left_alone(make_gw, folder, make):
+    gw = make_gw(start=False)
+    path = folder / "control.sock"
+    make(path)
+    said = refused(gw)
+    assert f"{path} is no socket; remove it" in said
+    assert path.is_symlink() or path.exists()
+    assert not (folder / "elsewhere.sock").exists()
+
+
+@pytest.mark.parametrize("name", ("spool", "cutover.db", "audit"))
+def test_what_everybody_can_write_is_not_trusted(gw, name):
+    gw.stop()
+    (gw.folder / name).chmod(0o777)
+    assert f"{name} can be written by everybody" in refused(gw)
+
+
 def test_a_table_that_is_none_is_refused(make_gw):
     gw = make_gw(start=False)
     (gw.folder / "cutover.db").write_bytes(b"no table " * 1000)
