@@ -112,6 +112,8 @@ def words(**options):
 
 
 class Receiver:
+    started = []
+
     def __init__(self, messages, **options):
         self.process = subprocess.Popen(
             [BUILD / "tests/bench/receiver",
@@ -119,6 +121,14 @@ class Receiver:
             stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         self.told = None
+        Receiver.started.append(self)
+
+    @staticmethod
+    def end_all():
+        """Those that a failure left behind."""
+        for r in Receiver.started:
+            r.stop()
+        Receiver.started.clear()
 
     def result(self):
         """Waits for its end."""
