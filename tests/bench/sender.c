@@ -21,7 +21,7 @@
 
 #include "tests/bench/bench.h"
 
-enum stage { GREETING, EHLO, ENVELOPE, CONTENT, QUIT };
+enum stage { GREETING, EHLO, PAUSE, ENVELOPE, CONTENT, QUIT };
 
 struct session {
 	struct bench_conn c;
@@ -97,6 +97,13 @@ static void begin_message(struct session *s)
 	bench_write(&s->c, text, (size_t)n);
 }
 
+static void next_message(struct session *s)
+{
+	s->stage = PAUSE; /* until the rate has room for it */
+	if (g.next >= g.last || may_begin())
+		begin_message(s);
+}
+
 static void send_content(struct session *s)
 {
 	int head = snprintf(g.wire, 512, "From: sender@sender.example\r\n"
@@ -122,7 +129,7 @@ static void message_over(struct session *s, int code)
 		fprintf(g.ids, "%ld\n", s->id);
 	g.wait[g.waits++] = bench_now() - s->began;
 	if (g.keep)
-		begin_message(s);
+		next_message(s);
 	else {
 		bench_write(&s->c, "QUIT\r\n", 6);
 		s->stage = QUIT;
@@ -141,7 +148,10 @@ static void on_reply(struct session *s, int code)
 		s->replies = 1;
 		break;
 	case EHLO:
-		begin_message(s);
+		next_message(s);
+		break;
+	case PAUSE:
+		session_close(s); /* a reply to nothing */
 		break;
 	case ENVELOPE:
 		if (code == 354)
@@ -220,6 +230,8 @@ static void turn(struct session *sessions, long n)
 	for (long i = 0; i < n && may_begin(); i++)
 		if (!sessions[i].open)
 			session_open(&sessions[i]);
+		else if (sessions[i].stage == PAUSE)
+			begin_message(&sessions[i]);
 }
 
 static long under_way(const struct session *sessions, long n)
