@@ -182,11 +182,16 @@ static int run(struct daemon *d, struct live *live, struct error *err)
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
+	static const struct option words[] = {
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
 	int c;
 
 	*o = (struct options){
 	    .file = PH_SYSCONFDIR "/posthouse/posthouse.conf"};
-	while ((c = getopt(argc, argv, "ftc:Vh")) != -1) {
+	while ((c = getopt_long(argc, argv, "ftc:Vh", words, NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			o->foreground = true;
