@@ -17,9 +17,9 @@ static void wait_for_connection(struct attempt *at)
 	struct worker *w = at->w;
 
 	at->since_ms = loop_now_ms(w->loop);
-	if (list_empty(&w->waiting))
+	if (!w->handover.set)
 		timer_set(&w->handover, w->live->conf->retry.handover_ms);
-	list_push_back(&w->waiting, &at->node);
+	list_push_back(&w->waiting[at->leg], &at->node);
 	if (attempt_below_share(at))
 		app_yield(w->app, at->leg, w->index);
 }
@@ -298,14 +298,27 @@ bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
 
-	list_each_safe(n, &w->waiting) {
+	list_each_safe(n, &w->waiting[leg]) {
 		struct attempt *at = LIST_ENTRY(n, struct attempt, node);
 
-		if (at->leg == leg &&
-		    (!attempt_start(at) || !client_has_idle(w->client, leg)))
+		if (!attempt_start(at) || !client_has_idle(w->client, leg))
 			return true;
 	}
 	return pull(w, leg);
+}
+
+/* Those that wait since `before_ms` or longer. Ms until the next is so late;
+ * INT64_MAX when none waits. */
+static int64_t return_late(struct list *waiting, int64_t before_ms)
+{
+	struct attempt *at;
+
+	while ((at = LIST_FIRST(waiting, struct attempt, node)) != NULL) {
+		if (at->since_ms > before_ms)
+			return at->since_ms - before_ms;
+		attempt_return(at, BACK_READY);
+	}
+	return INT64_MAX;
 }
 
 /* Nothing may wait in a worker for longer than the handover: the queue may
@@ -314,23 +327,22 @@ static void on_handover(void *arg)
 {
 	struct worker *w = arg;
 	int64_t limit = w->live->conf->retry.handover_ms;
-	int64_t now = loop_now_ms(w->loop);
-	struct attempt *at;
+	int64_t now = loop_now_ms(w->loop), next = INT64_MAX;
+	int legs = names_count(w->app->names);
 
-	while ((at = LIST_FIRST(&w->waiting, struct attempt, node)) != NULL) {
-		int64_t left = at->since_ms + limit - now;
+	for (int leg = 0; leg < legs; leg++) {
+		int64_t left = return_late(&w->waiting[leg], now - limit);
 
-		if (left > 0) {
-			timer_set(&w->handover, left);
-			return;
-		}
-		attempt_return(at, BACK_READY);
+		next = left < next ? left : next;
 	}
+	if (next != INT64_MAX)
+		timer_set(&w->handover, next);
 }
 
 void dispatch_init(struct worker *w)
 {
-	list_init(&w->waiting);
+	for (int leg = 0; leg < NAMES_MAX; leg++)
+		list_init(&w->waiting[leg]);
 	list_init(&w->reading);
 	timer_init(&w->handover, w->loop, on_handover, w);
 }
@@ -339,8 +351,8 @@ void dispatch_stop(struct worker *w)
 {
 	struct attempt *at;
 
-	while ((at = LIST_FIRST(&w->waiting, struct attempt, node)) != NULL)
-		attempt_return(at, BACK_READY);
+	for (int leg = 0; leg < NAMES_MAX; leg++)
+		return_late(&w->waiting[leg], INT64_MAX);
 	while ((at = LIST_FIRST(&w->reading, struct attempt, node)) != NULL)
 		attempt_untold(at);
 }

@@ -69,7 +69,9 @@ struct worker {
 	struct arena *lookup; /* for one lookup */
 	struct live *live;
 	struct live *old[LIVES_MAX - 1]; /* sessions may still stand on them */
-	struct list waiting; /* struct attempt, oldest first */
+	/* struct attempt by leg, oldest first: many that wait for one leg are
+	 * none of the other's business (D2) */
+	struct list waiting[NAMES_MAX];
 	struct list reading; /* … those that read a head for a DSN */
 	struct timer handover;
 	_Atomic unsigned yield[NAMES_MAX]; /* idle connections asked for */
