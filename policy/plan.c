@@ -112,11 +112,16 @@ static void release_pinned(struct plan *p)
 	}
 }
 
+/* A copy that was given up is tried again once all depends on it: its mailbox
+ * may not have been there yet. */
 static void stay(struct plan *p, const struct plan_have *h, enum role role)
 {
+	bool rises = h->role != role && role == ROLE_PRIMARY;
+
 	if (h->role != role)
 		act(p, PLAN_ROLE, h, role);
-	if (h->state == D_HELD || (h->state == D_PARKED && h->no_route))
+	if (h->state == D_HELD ||
+	    (h->state == D_PARKED && (h->no_route || rises)))
 		act(p, PLAN_RELEASE, h, role);
 }
 
