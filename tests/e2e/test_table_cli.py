@@ -367,7 +367,10 @@ def test_progress_is_drawn_on_a_terminal_and_not_on_a_pipe(ph):
         f.write("address,route\n")
         f.writelines(f"u{n}@example.com,cloud\n" for n in range(50000))
     words = [BUILD / "posthouse", "-c", ph.conf, "route", "import", file]
-    main, side = pty.openpty()
+    try:
+        main, side = pty.openpty()
+    except OSError:
+        pytest.skip("there is no pseudo-terminal here")
     fcntl.fcntl(main, fcntl.F_SETFL, os.O_NONBLOCK)
     done = subprocess.run([*words, "--dry-run"], stderr=side,
                           stdout=subprocess.DEVNULL, check=True)
