@@ -148,16 +148,6 @@ void loop_once(struct loop *l, int wait_ms)
 	l->now_ms = clock_mono_ms(l->clock);
 }
 
-struct event_base *loop_base(struct loop *l)
-{
-	return l->base;
-}
-
-const struct clock *loop_clock(const struct loop *l)
-{
-	return l->clock;
-}
-
 int64_t loop_now_ms(const struct loop *l)
 {
 	return l->now_ms;

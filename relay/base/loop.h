@@ -23,8 +23,6 @@ void loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread */
 /* Handles what is ready (waiting at most `wait_ms`) and returns; for tests. */
 void loop_once(struct loop *l, int wait_ms);
-struct event_base *loop_base(struct loop *l);
-const struct clock *loop_clock(const struct loop *l);
 /* Monotonic milliseconds, read once a turn of the loop. */
 int64_t loop_now_ms(const struct loop *l);
 

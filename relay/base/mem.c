@@ -75,16 +75,6 @@ void mem_free(void *p)
 	free(p);
 }
 
-void *mem_aligned(size_t align, size_t n)
-{
-	void *p = NULL;
-
-	if (posix_memalign(&p, align, n) != 0)
-		out_of_memory(n);
-	memset(p, 0, n);
-	return p;
-}
-
 struct arena *arena_new(void)
 {
 	return NEW(struct arena);

@@ -17,7 +17,6 @@ void *mem_dup(const void *p, size_t n);
 char *mem_strdup(const char *s);     /* NULL gives NULL               */
 char *mem_slicedup(struct slice s);  /* adds a final NUL              */
 void mem_free(void *p);		     /* NULL is fine                  */
-void *mem_aligned(size_t align, size_t n); /* zeroed; free: mem_free  */
 
 #define NEW(type) ((type *)mem_new(sizeof(type)))
 #define NEW_ARRAY(type, n) ((type *)mem_new(sizeof(type) * (size_t)(n)))

@@ -72,16 +72,8 @@ void attempt_return(struct attempt *at, enum giving_back how)
 bool attempt_pinned(const struct conf *c, const struct envelope *e,
     const struct addr *to)
 {
-	struct strbuf name;
-	bool ours;
-
-	if (e->listen[0] != '\0' || e->from[0] != '\0')
-		return false;
-	strbuf_init(&name, ADDR_DOMAIN_MAX);
-	ours = domain_normal(to->domain, &name) &&
-	       conf_domain(c, strbuf_view(&name)) != NULL;
-	strbuf_fini(&name);
-	return !ours;
+	return e->listen[0] == '\0' && e->from[0] == '\0' &&
+	       !mail_is_ours(c, to);
 }
 
 /* The other role is right when the routes were asked at this change already:

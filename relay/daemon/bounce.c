@@ -147,16 +147,11 @@ static bool find_way(struct worker *w, const struct addr *to,
 	const struct conf *c = w->live->conf;
 	struct error err;
 	struct table *t;
-	struct strbuf name;
 	uint64_t floor = atomic_load(&w->app->change_floor);
-	bool ours, ok = true;
+	bool ok = true;
 
-	strbuf_init(&name, ADDR_DOMAIN_MAX);
-	ours = domain_normal(to->domain, &name) &&
-	       conf_domain(c, strbuf_view(&name)) != NULL;
-	strbuf_fini(&name);
 	*parked_out = false;
-	if (ours) {
+	if (mail_is_ours(c, to)) {
 		t = worker_table(w, &err);
 		ok = t != NULL && route_resolve(c, t, to, w->lookup, d) &&
 		     d->change >= floor;

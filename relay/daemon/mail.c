@@ -4,6 +4,8 @@
  */
 #include "relay/daemon/mail.h"
 
+#include "relay/mail/domain.h"
+
 struct mail *mail_new(void)
 {
 	struct mail *m = NEW(struct mail);
@@ -68,4 +70,16 @@ bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)
 		return false;
 	return addr_parse(slice_str(m->env.rcpt[rcpt].to), true, out, &why) ==
 	       0;
+}
+
+bool mail_is_ours(const struct conf *c, const struct addr *a)
+{
+	struct strbuf name;
+	bool ours;
+
+	strbuf_init(&name, ADDR_DOMAIN_MAX);
+	ours = domain_normal(a->domain, &name) &&
+	       conf_domain(c, strbuf_view(&name)) != NULL;
+	strbuf_fini(&name);
+	return ours;
 }

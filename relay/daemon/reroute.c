@@ -37,7 +37,9 @@ static const struct queue_item *row_item(const struct queue_row *rows,
 }
 
 /* Held time never counts against the lifetime (D10): the moment it was held
- * stands in the due time, which a held delivery has no other use for. */
+ * stands in the due time, which a held delivery has no other use for. What
+ * was parked begins a lifetime of its own, as after an administrator's retry:
+ * else it would be over before it was tried. */
 static void hold(struct queue_item *i, int64_t now_us)
 {
 	i->state = D_HELD;
@@ -46,7 +48,9 @@ static void hold(struct queue_item *i, int64_t now_us)
 
 static void release(struct queue_item *i, int64_t now_us)
 {
-	if (i->due_us > 0 && i->due_us < now_us)
+	if (i->state == D_PARKED)
+		i->created_us = now_us;
+	else if (i->due_us > 0 && i->due_us < now_us)
 		i->created_us += now_us - i->due_us;
 	i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
 	i->due_us = 0;
@@ -67,7 +71,8 @@ static enum why step_item(const struct plan_step *st, struct queue_item *i,
 		return WHY_ROUTE;
 	case PLAN_ROLE:
 		i->role = st->role;
-		i->due_us = 0;
+		if (i->state != D_HELD)
+			i->due_us = 0;
 		return WHY_ROUTE;
 	case PLAN_HOLD:
 		hold(i, now_us);

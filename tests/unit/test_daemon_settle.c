@@ -468,6 +468,54 @@ static void held_time_is_no_lifetime(void **state)
 	assert_int_equal(r->job[0]->kind, JOB_EXPIRED);
 }
 
+static void held_time_is_no_lifetime_though_roles_change(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d[2] = {
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_DEFERRED),
+	    drig_delivery(r, 0, r->cloud, ROLE_COPY, D_DEFERRED)};
+	struct job_letter *j;
+	uint64_t id;
+
+	d[0].due_us = d[1].due_us = d[0].created_us + INT64_C(1800000000);
+	r->route = drig_route(r, "legacy+cloud");
+	id = drig_accept(r, sender, 1, d, 2);
+	drig_change(r, "legacy+cloud", true);
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 1), D_HELD);
+	drig_later(r, 7200);
+	drig_change(r, "cloud+legacy", false);
+	drig_pump(r);
+	assert_int_equal(r->jobs, 2);
+	while ((j = drig_job(r)) != NULL) {
+		assert_int_equal(j->kind, JOB_ATTEMPT);
+		drig_unclaim(r, j, false, true);
+	}
+}
+
+static void a_parked_copy_that_rises_is_tried_however_old(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d[2] = {
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_DEFERRED),
+	    drig_delivery(r, 0, r->cloud, ROLE_COPY, D_PARKED)};
+	struct job_letter *j;
+	uint64_t id;
+
+	d[0].due_us = d[0].created_us + INT64_C(1800000000);
+	d[1].created_us -= INT64_C(7200000000);
+	r->route = drig_route(r, "legacy+cloud");
+	id = drig_accept(r, sender, 1, d, 2);
+	drig_change(r, "cloud", false);
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 0), D_SUPERSEDED);
+	assert_int_equal(drig_item(r, id, 1).role, ROLE_PRIMARY);
+	j = drig_job(r);
+	assert_non_null(j);
+	assert_int_equal(j->kind, JOB_ATTEMPT);
+	drig_unclaim(r, j, false, true);
+}
+
 /* ---- restart ---- */
 
 static void a_restart_finds_what_was_there(void **state)
@@ -523,6 +571,8 @@ int main(void)
 	    T(a_message_that_comes_in_the_middle_of_a_change_is_rerouted),
 	    T(what_has_no_place_in_the_route_is_not_asked_again_at_once),
 	    T(held_time_is_no_lifetime),
+	    T(held_time_is_no_lifetime_though_roles_change),
+	    T(a_parked_copy_that_rises_is_tried_however_old),
 	    T(a_restart_finds_what_was_there),
 	};
 
