@@ -438,8 +438,6 @@ bool attempt_start(struct attempt *at)
 		at->live = live_ref(w->live);
 	if (at->content == NULL)
 		at->content = mail_source(at->mail);
-	arena_free(w->lookup);
-	w->lookup = arena_new();
 	if (at->content == NULL || !resolve(at, &later)) {
 		attempt_return(at, later ? BACK_TROUBLE : BACK_READY);
 		return true;

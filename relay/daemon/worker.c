@@ -35,6 +35,9 @@ struct table *worker_table(struct worker *w, struct error *err)
 	if (w->table == NULL)
 		w->table = table_open(w->app->table_path,
 		    w->app->names, err);
+	/* What the last transaction looked up is over. */
+	arena_free(w->lookup);
+	w->lookup = arena_new();
 	if (w->table == NULL || table_begin(w->table, err) == 0)
 		return w->table;
 	/* Damaged, perhaps mended by then: the next asker opens it anew. */

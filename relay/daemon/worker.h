@@ -66,7 +66,7 @@ struct worker {
 	struct table *table; /* NULL while it cannot be opened */
 	int64_t looked_ms; /* whether it is still the file of that name */
 	uint64_t table_floor; /* what it says may not be older than this */
-	struct arena *lookup; /* for one lookup */
+	struct arena *lookup; /* of one read transaction of the table */
 	struct live *live;
 	struct live *old[LIVES_MAX - 1]; /* sessions may still stand on them */
 	/* struct attempt by leg, oldest first: many that wait for one leg are

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What a client sees of the server: RFC 5321 and its extensions, limits."""
+import pathlib
+import re
+
 import pytest
 
 from dialog import queued_id
@@ -285,3 +288,23 @@ def test_a_nul_in_a_command_is_not_a_shorter_command(gw):
         d.ok("EHLO client.test")
         d.send(b"NOOP\0x\r\n")
         assert d.reply().code == 500
+
+
+def test_recipients_that_were_asked_for_leave_nothing_behind(gw):
+    """No message follows, so nothing else makes the worker tidy up."""
+    if gw.said("sanitized=yes"):
+        pytest.skip("under a sanitizer memory is no measure")
+
+    def anonymous_kib():
+        text = pathlib.Path(f"/proc/{gw.process.pid}/status").read_text()
+        return int(re.search(r"RssAnon:\s+(\d+)", text)[1])
+
+    with gw.dialog() as d:
+        d.ok("EHLO client.test")
+        for n in range(61):
+            if n == 1:
+                before = anonymous_kib()
+            d.send(b"MAIL FROM:<a@client.test>\r\n" +
+                   b"RCPT TO:<ann@example.com>\r\n" * 1000 + b"RSET\r\n")
+            assert {d.reply().code for _ in range(1002)} == {250}
+    assert anonymous_kib() - before < 1500
