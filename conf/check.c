@@ -67,10 +67,43 @@ static int check_leg_certificate(struct conf_leg *l, struct error *err)
 	return 0;
 }
 
+/* A password goes over TLS or not at all. */
+static int check_auth(const struct conf *c, struct conf_leg *l,
+    struct error *err)
+{
+	struct error why;
+
+	if ((l->auth_user[0] == '\0') != (l->auth_secret[0] == '\0'))
+		return error_at(err, l->file, l->line, "%s \"%s\" has half of "
+		    "a login; write both auth_user and auth_secret", kind(l),
+		    l->name);
+	if (l->auth_user[0] == '\0')
+		return 0;
+	if (l->tls == TLS_NONE || l->tls == TLS_MAY)
+		return error_at(err, l->file, l->line, "%s \"%s\" would show "
+		    "its password to everybody on the way; write tls = "
+		    "\"verify\"", kind(l), l->name);
+	if (secrets_password(l->auth_secret, c->arena, &l->password, &why) != 0)
+		return error_at(err, l->file, l->line, "%s \"%s\": "
+		    "auth_secret: %s", kind(l), l->name, why.text);
+	return 0;
+}
+
+static void default_limits(struct conf_leg *l)
+{
+	if (l->max_recipients == 0)
+		l->max_recipients = 100;
+	if (l->max_messages == 0)
+		l->max_messages = 1000;
+	if (l->max_age_ms == 0)
+		l->max_age_ms = 15 * 60000;
+}
+
 static int check_leg(struct conf *c, struct conf_leg *l, struct error *err)
 {
+	default_limits(l);
 	if (check_name(l, err) != 0 || check_way(l, err) != 0 ||
-	    check_leg_certificate(l, err) != 0)
+	    check_leg_certificate(l, err) != 0 || check_auth(c, l, err) != 0)
 		return -1;
 	/* A leg and an egress share one space of names: dsn.via, the queue. */
 	for (struct conf_leg *o = c->leg; o < l; o++)
@@ -355,6 +388,43 @@ static int check_dsn(struct conf *c, const struct doc *doc, struct error *err)
 	    "no egress \"%s\"; write one of them, mx or none", c->dsn.via);
 }
 
+static int read_keys(const struct conf *c, const struct doc *doc,
+    enum section in, const char *path, struct conf_strings *keys_out,
+    struct error *err)
+{
+	struct doc_place at = doc_place(doc, in, "secrets");
+	struct error why;
+
+	if (path[0] == '\0' ||
+	    secrets_keys(path, c->arena, keys_out, &why) == 0)
+		return 0;
+	return error_at(err, at.file, at.line, "%s.secrets: %s",
+	    section_table[in].name, why.text);
+}
+
+static int check_return(struct conf *c, const struct doc *doc,
+    struct error *err)
+{
+	struct doc_place at = doc_place(doc, SEC_RETURN, "domain");
+	struct slice domain = slice_str(c->ret.domain);
+
+	if (read_keys(c, doc, SEC_RETURN, c->ret.secrets, &c->ret.key, err) !=
+		0 ||
+	    read_keys(c, doc, SEC_TOKEN, c->token.secrets, &c->token.key,
+		err) != 0)
+		return -1;
+	if ((domain.n == 0) != (c->ret.key.count == 0))
+		return error_at(err, at.file, at.line, "return needs both; "
+		    "write domain = \"return.example.com\" and secrets = "
+		    "\"/etc/posthouse/return.secrets\"");
+	if (domain.n != 0 && (conf_domain(c, domain) != NULL ||
+				 conf_leg_of_domain(c, domain) != NULL))
+		return error_at(err, at.file, at.line, "return.domain \"%s\" "
+		    "has mailboxes; write a domain that is for nothing else",
+		    c->ret.domain);
+	return 0;
+}
+
 static int check_sizes(const struct conf *c, const struct doc *doc,
     struct error *err)
 {
@@ -376,7 +446,7 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 {
 	if (check_legs(c, err) != 0 || check_listens(c, err) != 0 ||
 	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
-	    check_dsn(c, doc, err) != 0)
+	    check_dsn(c, doc, err) != 0 || check_return(c, doc, err) != 0)
 		return -1;
 	return check_sizes(c, doc, err);
 }

@@ -22,4 +22,12 @@ int certificate_check(const char *cert, const char *key, struct error *err)
 char *route_canonical(const struct conf *c, struct arena *arena,
     const char *text, const char *both, struct error *err) PH_CHECK;
 
+/* The keys of a file, one a line; empty lines and those with # are passed
+ * over. */
+int secrets_keys(const char *path, struct arena *a,
+    struct conf_strings *keys_out, struct error *err);
+/* The first line of a file. */
+int secrets_password(const char *path, struct arena *a, char **out,
+    struct error *err);
+
 #endif

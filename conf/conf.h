@@ -64,7 +64,15 @@ struct conf_listen {
 	int line;
 };
 
-enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY };
+enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT, TLS_VERIFY, TLS_DANE };
+enum leg_protocol { PROTOCOL_SMTP, PROTOCOL_LMTP };
+/* Which addresses of a host are tried, and in which order. */
+enum leg_family { FAMILY_V6_FIRST, FAMILY_V4_FIRST, FAMILY_V6_ONLY,
+	FAMILY_V4_ONLY };
+/* By what a leg believes senders that are not ours when they come over us. */
+enum leg_trust { TRUST_NONE, TRUST_ADDRESS, TRUST_CERTIFICATE };
+enum copy_return { RETURN_NOTIFY, RETURN_TOKEN };
+enum eightbit { EIGHTBIT_SEND, EIGHTBIT_REFUSE };
 
 /* A leg, or an egress: a named next hop. */
 struct conf_leg {
@@ -88,7 +96,22 @@ struct conf_leg {
 	int64_t max_age_ms;   /* of a connection */
 	int64_t idle_ms;      /* how long an idle connection is kept */
 	char *profile;
+	const struct conf_profile *replies; /* of that name; conf/profile.h */
 	bool soft_bounce;
+	enum leg_protocol protocol;
+	enum leg_family family;
+	struct conf_strings fingerprint; /* SHA-256, hex, any of them; none */
+	char *auth_user;   /* "" : no AUTH */
+	char *auth_secret; /* the file of the password */
+	char *password;	   /* what is in it; never shown */
+	enum leg_trust trust;
+	enum copy_return copy_return;
+	enum eightbit eightbit;
+	bool suppress_auto;    /* X-Auto-Response-Suppress for copies */
+	int suspend_messages;  /* configuration faults in a row; 0: never */
+	int suspend_senders;   /* … of so many sender domains */
+	int64_t probe_ms;      /* of a suspended leg; 0: by hand only */
+	int64_t dead_host_ms;  /* a host that failed is not tried so long */
 	/* RFC 5321 4.5.3.2, per stage */
 	int64_t connect_timeout_ms, greeting_timeout_ms, command_timeout_ms,
 	    data_init_timeout_ms, data_block_timeout_ms, data_done_timeout_ms,
@@ -97,7 +120,9 @@ struct conf_leg {
 	int line;
 };
 
-enum unknown { UNKNOWN_ROUTE, UNKNOWN_REJECT, UNKNOWN_DEFER };
+enum unknown { UNKNOWN_ROUTE, UNKNOWN_REJECT, UNKNOWN_DEFER, UNKNOWN_PROBE };
+enum dsn_guard { GUARD_OFF, GUARD_FAIL, GUARD_PASS_ONLY };
+enum no_answer { NO_ANSWER_ACCEPT, NO_ANSWER_DEFER };
 
 struct conf_domain {
 	char *name;  /* A-label, lower case */
@@ -135,7 +160,31 @@ struct conf {
 
 	struct {
 		char *via; /* "mx", leg or egress name, "" : no way */
+		enum dsn_guard guard;
+		int64_t delay_ms; /* a notice of delay after; 0: none */
 	} dsn;
+	struct { /* return addresses of copies; domain "" : none */
+		char *domain, *secrets;
+		int64_t lifetime_ms;
+		struct conf_strings key; /* read from the file, first signs */
+	} ret;
+	struct {
+		char *secrets; /* "" : made at the first start */
+		struct conf_strings key; /* of the file; count 0 without */
+	} token;
+	struct { /* asking a leg whether it knows a recipient */
+		int64_t timeout_ms, positive_ms, negative_ms;
+		enum no_answer no_answer;
+	} probe;
+	struct {
+		char *mail, *exec; /* "" : none */
+		int64_t interval_ms;
+		int64_t certificate_ms; /* before a certificate ends */
+	} alarm;
+	struct { /* the legacy side's users; a later step sends for them */
+		struct conf_nets clients;
+	} outbound;
+	char *profiles; /* folder of profiles that replace ours; "" */
 	struct {
 		char *engine; /* "sqlite" */
 		char *path;
@@ -159,6 +208,7 @@ struct conf {
 		struct conf_hostport *server;
 		int servers; /* 0: /etc/resolv.conf */
 		int64_t timeout_ms;
+		bool validating; /* its AD bit may be believed (RFC 7672) */
 	} resolver;
 	struct {
 		int connections, per_client;
@@ -180,6 +230,9 @@ struct conf {
 		int jitter_percent; /* 20 */
 		int64_t lifetime_ms;
 		int64_t grace_ms;
+		int64_t suspended_ms;  /* most that a leg's absence adds */
+		int64_t known_ms;      /* a delivery that proves a mailbox */
+		int64_t known_wait_ms; /* … and how long "unknown" waits */
 		int64_t handover_ms; /* 100: then the queue has it */
 	} retry;
 	struct {

@@ -43,6 +43,15 @@ const struct section_info section_table[SECTIONS] = {
 		"A domain that mail is taken for.", NULL },
 	[SEC_DSN]    = { "dsn",      NULL,          0,                          LIVE,
 		"Notices to senders whose mail failed (RFC 3464).", NULL },
+	[SEC_RETURN] = { "return",   NULL,          0,                          LIVE,
+		"A domain of return addresses of ours, for copies that go to a leg whose bounces "
+		"would otherwise reach the sender. Its MX must lead here.", NULL },
+	[SEC_TOKEN]  = { "token",    NULL,          0,                          LIVE,
+		"The mark in our Received field by which mail that comes back is known.", NULL },
+	[SEC_PROBE]  = { "probe",    NULL,          0,                          LIVE,
+		"How a leg is asked whether it knows a recipient (unknown = \"probe\").", NULL },
+	[SEC_ALARM]  = { "alarm",    NULL,          0,                          LIVE,
+		"Whom to call when a leg is suspended or something else needs a person.", NULL },
 	[SEC_TABLE]  = { "table",    NULL,          0,                          RESTART,
 		"The cutover table: the route of each recipient.", NULL },
 	[SEC_SPOOL]  = { "spool",    NULL,          0,                          RESTART,
@@ -87,6 +96,10 @@ const struct param param_table[] = {
 	  "The daemon gives up what it does not need: other programs, its core dump, writing "
 	  "outside the folders named here. false is for a debugger or a profiler." },
 
+	{ IN(TOP), "profiles", &T_FILE, C(profiles), "", 0, 0, LIVE, NULL,
+	  "A folder of reply profiles, NAME.profile, that replace those of the same name which are "
+	  "built in." },
+
 	{ IN(LISTEN), "address", &T_LISTEN, LISTEN(address), "0.0.0.0:25 [::]:25", 0, 0, RESTART,
 	  NULL,
 	  "Addresses and ports that accept mail. Port 0 is any free port." },
@@ -125,8 +138,18 @@ const struct param param_table[] = {
 	  "The leg's own domains, mapped back to the rows they belong to." },
 	{ HOP, "tls", &T_TLS, LEG(tls), "may", 0, 0, LIVE, NULL,
 	  "STARTTLS: none, may (when it is offered), encrypt (or wait), verify (and the "
-	  "certificate "
-	  "must fit the name)." },
+	  "certificate must fit the name), dane (by the TLSA records of a signed zone, RFC 7672; "
+	  "encrypt where there are none)." },
+	{ HOP, "tls_fingerprint", &T_FINGERPRINTS, LEG(fingerprint), "", 0, 0, LIVE, NULL,
+	  "SHA-256 fingerprints, one of which the certificate must have." },
+	{ HOP, "family", &T_FAMILY, LEG(family), "ipv6-first", 0, 0, LIVE, NULL,
+	  "Which addresses of a host are tried: ipv6-first, ipv4-first, ipv6 or ipv4 alone." },
+	{ IN(LEG), "protocol", &T_PROTOCOL, LEG(protocol), "smtp", 0, 0, LIVE, NULL,
+	  "smtp, or lmtp (RFC 2033), where each recipient has a reply of its own." },
+	{ HOP, "auth_user", &T_STRING, LEG(auth_user), "", 0, 0, LIVE, NULL,
+	  "The name to log in with (AUTH PLAIN or LOGIN, over TLS only)." },
+	{ HOP, "auth_secret", &T_FILE, LEG(auth_secret), "", 0, 0, LIVE, NULL,
+	  "The file whose first line is the password. Others must not be able to read it." },
 	{ HOP, "tls_ca", &T_FILE, LEG(tls_ca), "", 0, 0, LIVE, NULL,
 	  "Authorities that verify trusts, a PEM file. Without it those of the system." },
 	{ HOP, "certificate", &T_FILE, LEG(certificate), "", 0, 0, LIVE, NULL,
@@ -139,16 +162,36 @@ const struct param param_table[] = {
 	  "The name to say in EHLO. Without it the hostname." },
 	{ HOP, "connections", &T_INT, LEG(connections), "20", 1, 5000, LIVE, NULL,
 	  "Most connections at once." },
-	{ HOP, "max_recipients", &T_INT, LEG(max_recipients), "100", 1, 1000, LIVE, NULL,
-	  "Most recipients of one transaction." },
-	{ HOP, "max_messages", &T_INT, LEG(max_messages), "1000", 1, 1000000, LIVE, NULL,
-	  "Most messages over one connection, then a new one is made." },
-	{ HOP, "max_age", &T_DURATION, LEG(max_age_ms), "15m", SECS(1), DAYS(1), LIVE, NULL,
-	  "Longest life of a connection." },
+	{ HOP, "max_recipients", &T_INT, LEG(max_recipients), "0", 0, 1000, LIVE, NULL,
+	  "Most recipients of one transaction. 0: what the profile says." },
+	{ HOP, "max_messages", &T_INT, LEG(max_messages), "0", 0, 1000000, LIVE, NULL,
+	  "Most messages over one connection, then a new one is made. 0: what the profile says." },
+	{ HOP, "max_age", &T_DURATION, LEG(max_age_ms), "0s", 0, DAYS(1), LIVE, NULL,
+	  "Longest life of a connection. 0s: what the profile says." },
 	{ HOP, "idle_timeout", &T_DURATION, LEG(idle_ms), "5s", 0, MINS(60), LIVE, NULL,
 	  "How long an idle connection is kept for the next message." },
 	{ IN(LEG), "profile", &T_PROFILE, LEG(profile), "generic", 0, 0, LIVE, NULL,
-	  "What the replies of this leg mean: generic, microsoft365 or google." },
+	  "What the replies of this leg mean, and its limits: generic, microsoft365, google, or a "
+	  "file of the folder profiles." },
+	{ IN(LEG), "trust", &T_TRUST, LEG(trust), "address", 0, 0, LIVE, NULL,
+	  "By what the leg lets us bring mail of others: address, certificate or none. What it "
+	  "refuses because it disbelieves a sender is parked; with none the sender is told." },
+	{ IN(LEG), "copy_return", &T_RETURN, LEG(copy_return), "notify", 0, 0, LIVE, NULL,
+	  "How a copy's bounces are kept from its sender: notify (NOTIFY=NEVER where the leg offers "
+	  "DSN, else a return address of ours), or token (always a return address of ours)." },
+	{ IN(LEG), "eightbit", &T_EIGHTBIT, LEG(eightbit), "send", 0, 0, LIVE, NULL,
+	  "8-bit content where the leg does not offer 8BITMIME: send, or refuse (5.6.3)." },
+	{ IN(LEG), "suppress_auto", &T_BOOL, LEG(suppress_auto), "false", 0, 0, LIVE, NULL,
+	  "Copies get X-Auto-Response-Suppress: All, so that their mailbox answers nobody." },
+	{ IN(LEG), "suspend_messages", &T_INT, LEG(suspend_messages), "10", 0, 100000, LIVE, NULL,
+	  "So many messages refused for a fault of the set-up, with no success between, suspend "
+	  "the leg. 0: only a probe of ours does." },
+	{ IN(LEG), "suspend_senders", &T_INT, LEG(suspend_senders), "5", 1, 1000, LIVE, NULL,
+	  "… when they are of so many sender domains." },
+	{ IN(LEG), "probe_interval", &T_DURATION, LEG(probe_ms), "5m", 0, DAYS(1), LIVE, NULL,
+	  "How often a leg that suspended itself is tried. 0s: until leg resume." },
+	{ HOP, "dead_host", &T_DURATION, LEG(dead_host_ms), "1m", 0, DAYS(1), LIVE, NULL,
+	  "How long a host that could not be reached is tried last. A profile may forbid it." },
 	{ IN(LEG), "soft_bounce", &T_BOOL, LEG(soft_bounce), "false", 0, 0, LIVE, NULL,
 	  "Nothing that this leg refuses is bounced, it waits." },
 	{ HOP, "connect_timeout", &T_DURATION, LEG(connect_timeout_ms), "30s", TIMEOUT, LIVE, NULL,
@@ -173,8 +216,9 @@ const struct param param_table[] = {
 	  "Where the domain's mail goes: legs joined by +, the first of them primary, or defer, "
 	  "reject "
 	  "or gone. It seeds the table's row of the domain once; from then on the table counts." },
-	{ IN(DOMAIN), "unknown", &T_UNKNOWN, DOMAIN(unknown), "route", 0, 0, LIVE, NULL,
-	  "Recipients without a row: route (the domain's route decides), reject or defer." },
+	{ IN(DOMAIN), "unknown", &T_UNKNOWN, DOMAIN(unknown), "probe", 0, 0, LIVE, NULL,
+	  "Recipients without a row: probe (the first leg of the domain's route is asked), reject, "
+	  "defer, or route (accepted; the leg decides later, and mail to nobody is bounced)." },
 	{ IN(DOMAIN), "both", &T_ROUTE, DOMAIN(both), "", 0, 0, LIVE, NULL,
 	  "What the route \"both\" stands for when it is written, such as \"cloud+legacy\"." },
 	{ IN(DOMAIN), "subaddress", &T_CHAR, DOMAIN(subaddress), "+", 0, 0, LIVE, NULL,
@@ -184,6 +228,43 @@ const struct param param_table[] = {
 	  "The way of notices to other domains: mx (that of the sender's domain), the name of a "
 	  "leg or "
 	  "an egress, or none. Without a way the notice is parked." },
+
+	{ IN(DSN), "guard", &T_GUARD, C(dsn.guard), "fail", 0, 0, LIVE, NULL,
+	  "Whose notices are parked instead of sent: fail (the sender's domain disowns the client "
+	  "by SPF), pass-only (all that it does not vouch for), or off." },
+	{ IN(DSN), "delay", &T_DURATION, C(dsn.delay_ms), "4h", 0, DAYS(30), LIVE, NULL,
+	  "When a sender is told that his message is late. 0s: never." },
+
+	{ IN(RETURN), "domain", &T_DOMAIN, C(ret.domain), "", 0, 0, LIVE, "return.example.com",
+	  "The domain of the addresses. Empty: there are none." },
+	{ IN(RETURN), "secrets", &T_FILE, C(ret.secrets), "", 0, 0, LIVE,
+	  "/etc/posthouse/return.secrets",
+	  "The file of the keys, one a line, at least 16 characters: the first signs, all are "
+	  "believed." },
+	{ IN(RETURN), "lifetime", &T_DURATION, C(ret.lifetime_ms), "14d", MINS(1), DAYS(366), LIVE,
+	  NULL, "How long such an address takes mail." },
+
+	{ IN(TOKEN), "secrets", &T_FILE, C(token.secrets), "", 0, 0, LIVE, NULL,
+	  "The file of the keys, as in return. Nodes share it. Empty: one is made beside the table "
+	  "at the first start." },
+
+	{ IN(PROBE), "timeout", &T_DURATION, C(probe.timeout_ms), "10s", MS(10), MINS(4), LIVE, NULL,
+	  "Longest wait for the leg's answer." },
+	{ IN(PROBE), "positive", &T_DURATION, C(probe.positive_ms), "24h", 0, DAYS(30), LIVE, NULL,
+	  "How long a known recipient is remembered." },
+	{ IN(PROBE), "negative", &T_DURATION, C(probe.negative_ms), "10m", 0, DAYS(30), LIVE, NULL,
+	  "How long an unknown one is remembered." },
+	{ IN(PROBE), "no_answer", &T_NO_ANSWER, C(probe.no_answer), "accept", 0, 0, LIVE, NULL,
+	  "When the leg does not answer in time: accept, or defer." },
+
+	{ IN(ALARM), "mail", &T_MAILBOX, C(alarm.mail), "", 0, 0, LIVE, "oncall@example.org",
+	  "An address that gets each alarm as a message." },
+	{ IN(ALARM), "exec", &T_FILE, C(alarm.exec), "", 0, 0, RESTART, "/usr/local/bin/page",
+	  "A program that gets each alarm: its first argument is the kind, its input the JSON." },
+	{ IN(ALARM), "interval", &T_DURATION, C(alarm.interval_ms), "15m", SECS(1), DAYS(7), LIVE,
+	  NULL, "An alarm of the same kind about the same thing is not repeated before." },
+	{ IN(ALARM), "certificate", &T_DURATION, C(alarm.certificate_ms), "14d", 0, DAYS(366), LIVE,
+	  NULL, "How long before its end a certificate is an alarm." },
 
 	{ IN(TABLE), "engine", &T_ENGINE, C(table.engine), "sqlite", 0, 0, RESTART, NULL,
 	  "What keeps the table: sqlite." },
@@ -223,6 +304,8 @@ const struct param param_table[] = {
 	{ IN(RESOLVER), "timeout", &T_DURATION, C(resolver.timeout_ms), "5s", MS(10), MINS(5), LIVE,
 	  NULL,
 	  "Longest wait for one answer." },
+	{ IN(RESOLVER), "validating", &T_BOOL, C(resolver.validating), "false", 0, 0, LIVE, NULL,
+	  "The name servers validate DNSSEC and the way to them is safe: their AD bit is believed." },
 
 	{ IN(LIMITS), "connections", &T_INT, C(limits.connections), "2000", 1, 100000, LIVE, NULL,
 	  "Most clients at once. One more is told 421." },
@@ -269,6 +352,12 @@ const struct param param_table[] = {
 	  "When a delivery is given up and its sender told (RFC 5321 4.5.4.1)." },
 	{ IN(RETRY), "grace", &T_DURATION, C(retry.grace_ms), "72h", 0, DAYS(60), LIVE, NULL,
 	  "How long after a flip an unknown recipient is taken for one that is not there yet." },
+	{ IN(RETRY), "suspended", &T_DURATION, C(retry.suspended_ms), "14d", 0, DAYS(366), LIVE, NULL,
+	  "Most that the time in which a leg was suspended or down adds to a lifetime." },
+	{ IN(RETRY), "known", &T_DURATION, C(retry.known_ms), "30d", 0, DAYS(366), LIVE, NULL,
+	  "A recipient delivered on a leg in this time is known to be there." },
+	{ IN(RETRY), "known_wait", &T_DURATION, C(retry.known_wait_ms), "24h", 0, DAYS(60), LIVE, NULL,
+	  "How long such a recipient waits when the leg calls him unknown." },
 	{ IN(RETRY), "handover", &T_DURATION, C(retry.handover_ms), "100ms", 0, MINS(1), LIVE, NULL,
 	  "How long an accepted message waits in memory for a free connection; then it is "
 	  "queued." },
@@ -288,15 +377,11 @@ static const struct {
 	unsigned in;
 	const char *key, *value;
 } reserved[] = {
-	{ IN(TOP), "outbound", NULL }, { IN(TOP), "srs", NULL }, { IN(TOP), "return", NULL },
-	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL }, { IN(TOP), "alarm", NULL },
-	{ IN(DSN), "guard", NULL }, { IN(DSN), "delay", NULL },
+	{ IN(TOP), "outbound", NULL }, { IN(TOP), "srs", NULL },
+	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL },
 	{ IN(EGRESS), "spf_address", NULL }, { IN(EGRESS), "spf_include", NULL },
-	{ IN(LEG), "trust", NULL }, { IN(LEG), "copy_return", NULL }, { IN(LEG), "suppress_auto",
-	  NULL },
 	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },
-	{ HOP, "tls", "dane" }, { IN(DOMAIN), "unknown", "probe" }, { IN(TABLE), "engine",
-	  "postgresql" },
+	{ IN(TABLE), "engine", "postgresql" },
 };
 /* clang-format on */
 

@@ -11,6 +11,8 @@
 
 #include "conf/schema.h"
 
+enum { STRING_MAX = 200, FINGERPRINT_HEX = 64 };
+
 /* The layout of every list in conf.h: a pointer and the count behind it. */
 struct list_field {
 	void *items;
@@ -432,12 +434,56 @@ static void show_certificates(const struct param *p, const void *field,
 	list_show(p, field, out, show_certificate);
 }
 
+static int set_string(const struct slot *s, const char *text,
+    struct error *err)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return malformed(s, err);
+	if (n > STRING_MAX)
+		return malformed(s, err);
+	*(char **)s->field = arena_strdup(s->arena, text);
+	return 0;
+}
+
+/* Kept as lower-case hex without colons. */
+static int set_fingerprint(const struct slot *s, const char *text,
+    struct error *err)
+{
+	char hex[FINGERPRINT_HEX + 1];
+	size_t n = 0;
+
+	for (; *text != '\0'; text++) {
+		char c = *text >= 'A' && *text <= 'F' ? *text + 32 : *text;
+
+		if (c == ':')
+			continue;
+		if (n == FINGERPRINT_HEX ||
+		    (!ascii_digit(c) && (c < 'a' || c > 'f')))
+			return malformed(s, err);
+		hex[n++] = c;
+	}
+	if (n != FINGERPRINT_HEX)
+		return malformed(s, err);
+	hex[n] = '\0';
+	*(char **)slot_element(s) = arena_strdup(s->arena, hex);
+	return 0;
+}
+
 /* clang-format off */
 static const char *const bools[] = { "true", "false", NULL };
-static const char *const tls_levels[] = { "none", "may", "encrypt", "verify", NULL };
-static const char *const unknowns[] = { "route", "reject", "defer", NULL };
+static const char *const tls_levels[] = { "none", "may", "encrypt", "verify", "dane", NULL };
+static const char *const unknowns[] = { "route", "reject", "defer", "probe", NULL };
+static const char *const protocols[] = { "smtp", "lmtp", NULL };
+static const char *const families[] = { "ipv6-first", "ipv4-first", "ipv6", "ipv4", NULL };
+static const char *const trusts[] = { "none", "address", "certificate", NULL };
+static const char *const copy_returns[] = { "notify", "token", NULL };
+static const char *const eightbits[] = { "send", "refuse", NULL };
+static const char *const guards[] = { "off", "fail", "pass-only", NULL };
+static const char *const no_answers[] = { "accept", "defer", NULL };
 static const char *const bare_newlines[] = { "reject", "normalize", NULL };
-static const char *const profiles[] = { "generic", "microsoft365", "google", NULL };
 static const char *const engines[] = { "sqlite", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 
@@ -482,8 +528,27 @@ T_UNKNOWN = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = unknowns },
 T_BARE_NEWLINE = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = bare_newlines },
-T_PROFILE = { .name = "word", .set = set_word, .show = string_show,
-	.words = profiles },
+T_PROFILE = { .name = "name", .set = set_name, .show = string_show,
+	.form = "lower-case letters, digits, - and _, at most 32" },
+T_PROTOCOL = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = protocols },
+T_FAMILY = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = families },
+T_TRUST = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = trusts },
+T_RETURN = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = copy_returns },
+T_EIGHTBIT = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = eightbits },
+T_GUARD = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = guards },
+T_NO_ANSWER = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = no_answers },
+T_STRING = { .name = "text", .set = set_string, .show = string_show,
+	.form = "printable characters, at most 200" },
+T_FINGERPRINTS = { .name = "fingerprint", .set = set_fingerprint, .show = show_paths,
+	.form = "the 64 hex digits of a SHA-256, with or without colons",
+	.element = sizeof(char *) },
 T_ENGINE = { .name = "word", .set = set_word, .show = string_show,
 	.words = engines },
 T_LEVEL = { .name = "word", .set = set_word, .show = string_show,

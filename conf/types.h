@@ -41,7 +41,8 @@ extern const struct conf_type T_BOOL, T_INT, T_COUNT, T_DURATION, T_DURATIONS,
     T_SIZE, T_PATH, T_FILE, T_PATHS, T_CERTIFICATES, T_DOMAIN, T_DOMAINS,
     T_MAILBOX, T_ADDRESS, T_NETS, T_HOSTS, T_LISTEN, T_RESOLVERS, T_NAME,
     T_ROUTE, T_CHAR, T_TLS, T_UNKNOWN, T_BARE_NEWLINE, T_PROFILE, T_ENGINE,
-    T_LEVEL;
+    T_LEVEL, T_PROTOCOL, T_FAMILY, T_TRUST, T_RETURN, T_EIGHTBIT, T_GUARD,
+    T_NO_ANSWER, T_STRING, T_FINGERPRINTS;
 
 /* "FILE:LINE: …"; returns -1. */
 int error_at(struct error *err, const char *file, int line, const char *fmt,

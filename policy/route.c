@@ -261,15 +261,19 @@ static void by_the_policy(struct ask *q, const struct place *p)
 		return;
 	}
 	d->rule = "unknown";
-	if (p->own->unknown != UNKNOWN_ROUTE) {
+	if (p->own->unknown != UNKNOWN_ROUTE &&
+	    p->own->unknown != UNKNOWN_PROBE) {
 		refuse(d, &by_policy[p->own->unknown]);
 		return;
 	}
 	f = look_domain(q, p->domain);
-	if (f == BROKEN)
+	if (f == BROKEN) {
 		refuse(d, &no_table);
-	else
-		by_the_route(d);
+		return;
+	}
+	by_the_route(d);
+	d->ask = d->verdict == VERDICT_ACCEPT &&
+		 p->own->unknown == UNKNOWN_PROBE;
 }
 
 void route_decide(const struct conf *c, struct table *t,

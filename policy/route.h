@@ -34,6 +34,8 @@ struct decision {
 	struct table_row row;	/* valid when row.found                      */
 	struct route route;
 	bool held;
+	bool ask;		/* accepted when the route's first leg knows
+				 * the recipient (unknown = "probe")         */
 	uint64_t change;	/* table's number at the lookup */
 };
 

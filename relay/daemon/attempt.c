@@ -6,8 +6,8 @@
  */
 #include "relay/daemon/attempt.h"
 
-#include "policy/reply_class.h"
 #include "relay/daemon/bounce.h"
+#include "relay/daemon/judge.h"
 #include "relay/mail/domain.h"
 
 enum { HEAD_MAX = 64 << 10 };
@@ -187,37 +187,6 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
 	return o;
 }
 
-/* Did the leg as such answer? What our own side found wrong with a message
- * says nothing of it; who is turned away before MAIL has not been served. */
-static void judge_leg(struct outcome_letter *o, const struct result *r)
-{
-	bool fault = r->class == CLASS_NETWORK ||
-		     r->class == CLASS_CONFIGURATION;
-	bool served = strcmp(r->stage, "mail") == 0 ||
-		      strcmp(r->stage, "rcpt") == 0 ||
-		      strcmp(r->stage, "data") == 0 ||
-		      strcmp(r->stage, "body") == 0;
-
-	if (r->outcome == OUT_UNTRIED || (r->code == 0 && !fault))
-		return;
-	o->tried = true;
-	o->reached |= r->code != 0 && served;
-}
-
-static void judge(const struct attempt *at, struct outcome_letter *o,
-    unsigned i)
-{
-	const struct conf *c = at->live->conf;
-	const struct conf_leg *leg = conf_leg_by_id(c, at->leg);
-	struct result *r = &o->row[i].result;
-
-	reply_classify(leg != NULL ? leg->profile : "generic", r);
-	if (r->outcome == OUT_FAILED &&
-	    (c->soft_bounce || (leg != NULL && leg->soft_bounce)))
-		r->outcome = OUT_DEFERRED;
-	judge_leg(o, r);
-}
-
 static void post_outcome(struct attempt *at)
 {
 	struct outcome_letter *o = at->outcome;
@@ -362,7 +331,7 @@ static void on_done(void *arg, struct client_request *req)
 	for (unsigned i = 0; i < at->n; i++) {
 		o->row[i].result = req->rcpt[i].result;
 		o->row[i].result.address = rewritten(at, i);
-		judge(at, o, i);
+		judge_result(at, o, i);
 	}
 	look_at_failures(at, o);
 	atomic_store(&w->dialogs, (int)client_busy(w->client));

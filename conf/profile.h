@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Reply profiles: what the answers of a kind of leg mean, as data (D4). The
+ * files conf/profiles/NAME.profile are compiled in and installed; a file of
+ * the same name in the folder `profiles` of the configuration replaces one.
+ * Part of a snapshot: constant, any thread.
+ *
+ *   date = "2026-11-01"            # of its facts
+ *   max_recipients = 200           # the leg's own settings win
+ *   networks = { "192.0.2.0/24" }  # shared by all tenants: never one's own
+ *   reply {
+ *       code = "550"  enhanced = "5.7.64"  class = "configuration"
+ *       text = "TenantAttribution"  stage = { "rcpt" }
+ *       help = "The certificate or address no longer matches the connector."
+ *   }
+ */
+#ifndef CONF_PROFILE_H
+#define CONF_PROFILE_H
+
+#include "conf/conf.h"
+#include "relay/mail/result.h"
+
+/* Stages of a dialog as bits; a refusal before MAIL is HELLO's. */
+enum { ON_HELLO = 1, ON_MAIL = 2, ON_RCPT = 4, ON_DATA = 8, ON_ANY = 15 };
+
+/* One row: all that is given must fit, the first that fits wins. */
+struct conf_reply {
+	int low, high;	  /* of the code */
+	const char *enh;  /* "5.1.1", "5.7.*", "4.7.500-699", "none"; NULL: any */
+	const char *text; /* somewhere in it, case folded; NULL: any */
+	unsigned stages;  /* ON_… */
+	enum reply_class class;
+	enum outcome outcome;
+	const char *help; /* for the administrator: what to do; "" */
+	int line;	  /* in its file */
+};
+
+struct conf_profile {
+	const char *name, *date;
+	const char *file; /* where it was read; "" : built in */
+	struct conf_reply *reply; /* its own rows, then those of generic */
+	int replies;
+	/* What the platform allows: defaults of the leg's settings. */
+	int max_recipients, max_messages;
+	int64_t max_age_ms;
+	bool one_domain;  /* recipients of one domain a transaction */
+	bool no_dead_hosts; /* a reset of one host says nothing of it */
+	bool ignores_notify; /* NOTIFY=NEVER is not known to be honoured */
+	struct conf_nets networks; /* of the platform, shared by its tenants */
+};
+
+/* Reads the profile of each leg into the snapshot. -1 and "FILE:LINE: …". */
+int conf_profiles_load(struct conf *c, struct error *err) PH_CHECK;
+/* Pure, fuzzed: one profile's text. */
+int conf_profile_parse(struct slice text, const char *file,
+    struct arena *a, struct conf_profile *profile_out, struct error *err)
+    PH_CHECK;
+
+#endif

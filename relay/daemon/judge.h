@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a leg's answer means for a delivery.
+ */
+#ifndef RELAY_DAEMON_JUDGE_H
+#define RELAY_DAEMON_JUDGE_H
+
+#include "relay/daemon/attempt.h"
+
+/* Of row `i`: sets class and outcome of its result, and what the letter says
+ * of the leg. */
+void judge_result(const struct attempt *at, struct outcome_letter *o,
+    unsigned i);
+
+#endif
