@@ -371,7 +371,7 @@ int main(void)
 		T(what_is_queued_starts_at_once_and_oldest_first),
 		T(no_more_starts_than_there_are_slots),
 		T(a_leg_gets_its_part_of_the_memory_and_leaves_the_rest),
-	    T(deliveries_of_one_message_go_together),
+		T(deliveries_of_one_message_go_together),
 		T(a_worker_with_a_free_connection_pulls),
 		T(what_a_worker_has_in_hand_is_not_started),
 		T(retries_follow_the_steps_and_the_last_repeats),
