@@ -6,6 +6,7 @@
  */
 #include "relay/daemon/dispatch.h"
 
+#include "conf/profile.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/daemon/attempt.h"
@@ -34,15 +35,16 @@ static bool same_domain(const struct mail *m, const struct job_row *a,
 	       slice_case_eq(x.domain, y.domain);
 }
 
-/* A direct egress has a next hop per domain: the first domain goes, the rest
- * returns to the queue and comes again. */
+/* A direct egress has a next hop per domain, and some platforms take no more
+ * than one domain at once: the first domain goes, the rest returns to the
+ * queue and comes again. */
 static void keep_one_domain(struct attempt *at)
 {
 	const struct conf_leg *leg =
 	    conf_leg_by_id(at->w->live->conf, at->leg);
 	unsigned kept = 1;
 
-	if (leg == NULL || !leg->direct)
+	if (leg == NULL || (!leg->direct && !leg->replies->one_domain))
 		return;
 	for (unsigned i = 1; i < at->n; i++) {
 		if (same_domain(at->mail, &at->row[0], &at->row[i]))
