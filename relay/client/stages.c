@@ -4,7 +4,7 @@
  * `send` writes its command, its `reply` judges the answer and says what
  * comes next; dialog.c walks. What a leg says is hostile: an answer that has
  * no sense at its stage ends the connection, and the mail waits. One worker's
- * loop. RFC 5321, 3207 (STARTTLS). The rows from MAIL to the answer to the
+ * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the answer to the
  * content have their functions in transact.c.
  */
 #include "relay/client/client_int.h"
@@ -70,7 +70,7 @@ static void say_hello(struct dialog *d, const char *verb)
 
 static void send_ehlo(struct dialog *d)
 {
-	say_hello(d, "EHLO ");
+	say_hello(d, dialog_lmtp(d) ? "LHLO " : "EHLO ");
 }
 
 static void send_helo(struct dialog *d)
@@ -109,8 +109,10 @@ static enum stage when_secure(struct dialog *d)
 
 static enum stage on_ehlo(struct dialog *d)
 {
-	if (d->reply.code >= 500)
+	if (d->reply.code >= 500 && !dialog_lmtp(d))
 		return STAGE_HELO;
+	if (d->reply.code >= 500)
+		return refused(d, CLASS_CONFIGURATION);
 	if (d->reply.code >= 400)
 		return refused(d, CLASS_NETWORK);
 	if (d->reply.code != 250)
