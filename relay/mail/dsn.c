@@ -258,40 +258,6 @@ static void print_text(const struct dsn *d, struct strbuf *out)
 	    d->hostname, d->about);
 }
 
-/* An 8-bit character in a report of 7 bits (RFC 6533 3). */
-static void add_embedded(struct slice c, struct strbuf *out)
-{
-	unsigned code = (unsigned char)c.p[0] & (0xffu >> (c.n + 1));
-
-	for (size_t i = 1; i < c.n; i++)
-		code = code << 6 | ((unsigned char)c.p[i] & 0x3f);
-	strbuf_addf(out, "\\x{%X}", code);
-}
-
-/* utf-8-addr-xtext. The backslash, '+' and '=' are written as numbers too,
- * else a local part "\x{41}" would be read as something else; unless `s` was
- * written that way already. Cut where the line would be too long. */
-static void add_utf8_xtext(struct slice s, bool written, struct strbuf *out)
-{
-	size_t end = out->n + REPLY_MAX;
-
-	while (s.n > 0 && out->n < end) {
-		size_t n = utf8_next(s);
-		struct slice c = slice_head(s, n == 0 ? 1 : n);
-
-		if (n > 1)
-			add_embedded(c, out);
-		else if (n == 1 && c.p[0] > ' ' && c.p[0] < 127 &&
-			 (written || strchr("\\+=", c.p[0]) == NULL))
-			strbuf_addsl(out, c);
-		else if (n == 1)
-			strbuf_addf(out, "\\x{%02X}", (unsigned char)c.p[0]);
-		else
-			strbuf_addc(out, '?');
-		s = slice_from(s, c.n);
-	}
-}
-
 static void print_final(const struct dsn *d, const struct dsn_recipient *r,
     struct strbuf *out)
 {
@@ -305,7 +271,8 @@ static void print_final(const struct dsn *d, const struct dsn_recipient *r,
 		if (d->utf8)
 			text_clean(to, true, ADDRESS_MAX, out);
 		else
-			add_utf8_xtext(slice_head(to, ADDRESS_MAX), false, out);
+			utf8_xtext(slice_head(to, ADDRESS_MAX), false,
+			    REPLY_MAX, out);
 	}
 	strbuf_adds(out, "\r\n");
 }
@@ -331,7 +298,7 @@ static void print_orcpt(const struct dsn *d, struct slice orcpt,
 	else if (d->utf8 || ascii_only(text))
 		text_clean(text, d->utf8, REPLY_MAX, out);
 	else
-		add_utf8_xtext(text, true, out);
+		utf8_xtext(text, true, REPLY_MAX, out);
 	strbuf_adds(out, "\r\n");
 	strbuf_fini(&decoded);
 }
