@@ -189,7 +189,13 @@ void exchange_finish(struct exchange *t)
 	    .text = "the dialog ended before its turn"};
 
 	exchange_settle_all(t, STATE_BIT(RCPT_OPEN), &untried);
-	for (unsigned i = 0; i < t->req->rcpts; i++)
-		if (t->rcpt[i].same != i)
-			set_result(t, i, &t->req->rcpt[t->rcpt[i].same].result);
+	for (unsigned i = 0; i < t->req->rcpts; i++) {
+		const struct client_rcpt *same =
+		    &t->req->rcpt[t->rcpt[i].same];
+
+		if (t->rcpt[i].same == i)
+			continue;
+		set_result(t, i, &same->result);
+		t->req->rcpt[i].dsn = same->dsn;
+	}
 }

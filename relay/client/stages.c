@@ -78,6 +78,17 @@ static void send_helo(struct dialog *d)
 	say_hello(d, "HELO ");
 }
 
+/* What the leg offers is known, and stands for every host of it. The MX of a
+ * direct egress speak each for another domain. */
+static enum stage ready(struct dialog *d)
+{
+	const struct client_config *c = &d->client->cfg;
+
+	if (c->learned != NULL && !dialog_leg(d)->direct)
+		c->learned(c->arg, d->leg, &d->ehlo);
+	return NEXT_READY;
+}
+
 /* The only door from the session to a transaction: a leg that must have TLS
  * never passes it in the clear. */
 static enum stage when_secure(struct dialog *d)
@@ -85,10 +96,10 @@ static enum stage when_secure(struct dialog *d)
 	enum tls_level level = dialog_leg(d)->tls;
 
 	if (d->secure || level == TLS_NONE)
-		return NEXT_READY;
+		return ready(d);
 	if (level == TLS_MAY &&
 	    (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
-		return NEXT_READY;
+		return ready(d);
 	if (stages_offers(d, EXT_STARTTLS))
 		return STAGE_STARTTLS;
 	result_fault(d, CLASS_CONFIGURATION, "4.7.4",
@@ -131,7 +142,7 @@ static enum stage on_starttls(struct dialog *d)
 		return stages_senseless(d);
 	if (dialog_leg(d)->tls == TLS_MAY) {
 		d->in_clear = true;
-		return NEXT_READY;
+		return ready(d);
 	}
 	return refused(
 	    d, d->reply.code >= 500 ? CLASS_CONFIGURATION : CLASS_NETWORK);

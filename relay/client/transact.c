@@ -47,18 +47,35 @@ static void fail_utf8(struct dialog *d)
 			exchange_settle(t, i, &r);
 }
 
+/* What MAIL says: where NOTIFY=NEVER cannot be said a bounce must not reach the
+ * sender by another way (D3). */
+static const char *sender(const struct dialog *d)
+{
+	const struct client_request *r = d->tx->req;
+
+	return r->from_without_dsn == NULL || stages_offers(d, EXT_DSN)
+		   ? r->from
+		   : r->from_without_dsn;
+}
+
+/* What a question needs no leg to offer: it has no content. */
+static uint64_t content_size(const struct client_request *r)
+{
+	return r->ask ? 0 : r->content->size;
+}
+
 /* Content that has been 8-bit all along goes to a leg without 8BITMIME as it
  * is: to re-encode it would break its signatures, and no server minds. */
 void transact_admit(struct dialog *d)
 {
 	const struct client_request *r = d->tx->req;
-	struct addr from;
-	const char *why;
+	struct addr from = {.utf8 = false};
+	const char *why, *said = sender(d);
 
-	if (r->from[0] != '\0' &&
-	    addr_parse(slice_str(r->from), true, &from, &why) != 0)
+	if (said[0] != '\0' &&
+	    addr_parse(slice_str(said), true, &from, &why) != 0)
 		fail_all(d, "5.1.7", "the sender cannot be said in SMTP");
-	else if ((r->utf8 || (r->from[0] != '\0' && from.utf8)) &&
+	else if ((r->utf8 || from.utf8) &&
 		 !stages_offers(d, EXT_SMTPUTF8))
 		fail_all(d, "5.6.7",
 		    "the message needs SMTPUTF8, which is not offered");
@@ -70,7 +87,7 @@ void transact_admit(struct dialog *d)
 		 !stages_offers(d, EXT_CHUNKING | EXT_BINARYMIME))
 		fail_all(d, "5.6.3",
 		    "binary content, and BINARYMIME is not offered");
-	else if (d->ehlo.size > 0 && r->content->size > d->ehlo.size)
+	else if (d->ehlo.size > 0 && content_size(r) > d->ehlo.size)
 		fail_all(d, "5.3.4", "the message is larger than SIZE allows");
 	else if (!stages_offers(d, EXT_SMTPUTF8) && any_utf8(d->tx))
 		fail_utf8(d);
@@ -115,9 +132,9 @@ static void put_mail(struct dialog *d, struct strbuf *out)
 	const struct client_request *r = d->tx->req;
 
 	strbuf_adds(out, "MAIL FROM:<");
-	strbuf_adds(out, r->from);
+	strbuf_adds(out, sender(d));
 	strbuf_addc(out, '>');
-	if (stages_offers(d, EXT_SIZE)) {
+	if (!r->ask && stages_offers(d, EXT_SIZE)) {
 		strbuf_adds(out, " SIZE=");
 		strbuf_addu(out, r->content->size);
 	}
@@ -165,12 +182,13 @@ static bool is_orcpt(const char *s)
 
 static void put_rcpt(struct dialog *d, unsigned i, struct strbuf *out)
 {
-	const struct client_rcpt *r = &d->tx->req->rcpt[i];
+	struct client_rcpt *r = &d->tx->req->rcpt[i];
 
 	strbuf_adds(out, "RCPT TO:<");
 	strbuf_adds(out, r->address);
 	strbuf_addc(out, '>');
-	if (stages_offers(d, EXT_DSN)) {
+	r->dsn = stages_offers(d, EXT_DSN);
+	if (r->dsn) {
 		put_notify(d->tx->rcpt[i].notify, out);
 		if (is_orcpt(r->orcpt)) {
 			strbuf_adds(out, " ORCPT=");
@@ -217,6 +235,8 @@ void transact_send_mail(struct dialog *d)
 		return;
 	for (unsigned i = 0; i < t->batched; i++)
 		put_rcpt(d, t->batch[i], out);
+	if (t->req->ask)
+		return;
 	if (!stages_offers(d, EXT_CHUNKING))
 		put_data(d);
 	else if (t->req->content->size <= FLIGHT_BYTES)
@@ -269,14 +289,17 @@ static bool is_split(const struct dialog *d)
 static void judge_rcpt(struct dialog *d, unsigned i)
 {
 	struct exchange *t = d->tx;
+	bool accepted = d->reply.code < 300;
 	struct result r;
 
-	if (d->reply.code < 300) {
-		t->rcpt[i].state = RCPT_ACCEPTED;
-		t->accepted++;
-	} else if (is_split(d)) {
+	if (!accepted && is_split(d)) {
 		d->rcpt_limit = lesser(d->rcpt_limit, (int)t->accepted);
 		exchange_reopen(t, i);
+		return;
+	}
+	t->accepted += accepted;
+	if (accepted && !t->req->ask) {
+		t->rcpt[i].state = RCPT_ACCEPTED;
 	} else {
 		r = result_reply(d);
 		exchange_settle(t, i, &r);
@@ -290,7 +313,7 @@ static enum stage after_rcpts(struct dialog *d)
 		return STAGE_DATA;
 	if (d->feed.state != FEED_NONE)
 		return STAGE_BODY;
-	if (d->tx->accepted == 0)
+	if (d->tx->accepted == 0 || d->tx->req->ask)
 		return over(d, true);
 	return stages_offers(d, EXT_CHUNKING) ? STAGE_BODY : STAGE_DATA;
 }
