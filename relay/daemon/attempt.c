@@ -353,6 +353,7 @@ static void on_done(void *arg, struct client_request *req)
 		o->row[i].result.address = rewritten(at, i);
 		judge_result(at, o, i);
 	}
+	judge_attempt(at, o);
 	look_at_failures(at, o);
 	atomic_store(&w->dialogs, (int)client_busy(w->client));
 	attempt_finish(at, o);
@@ -409,6 +410,9 @@ static bool has_way(struct attempt *at)
 {
 	struct worker *w = at->w;
 
+	/* A gate that was shut since: a slot that came along may pass. */
+	if (!at->slot && ledger_gates(w->app->ledger, at->leg) != 0)
+		return false;
 	if (!at->slot && !client_has_idle(w->client, at->leg))
 		at->slot = attempt_below_share(at)
 			? ledger_take(w->app->ledger, at->leg)

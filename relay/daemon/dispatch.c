@@ -314,6 +314,8 @@ bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
 
+	if (ledger_over(w->app->ledger, leg))
+		return false;
 	list_each_safe(n, &w->waiting[leg]) {
 		struct attempt *at = LIST_ENTRY(n, struct attempt, node);
 
@@ -391,7 +393,8 @@ static bool slots_wanted(void *arg, int leg)
 {
 	struct worker *w = arg;
 
-	return ledger_wanted(w->app->ledger, leg);
+	return ledger_wanted(w->app->ledger, leg) ||
+	       ledger_over(w->app->ledger, leg);
 }
 
 const struct client_slots dispatch_slots = {

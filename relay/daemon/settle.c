@@ -10,6 +10,7 @@
 #include "relay/base/log.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/legs.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
 #include "relay/daemon/worker.h"
@@ -331,6 +332,7 @@ struct settle *settle_new(struct app *a)
 	s->rows = NEW_ARRAY(struct queue_row, s->row_cap);
 	mailbox_init(&s->box);
 	s->queue = queue_new(&c, a->live->conf);
+	s->legs = legs_new(a);
 	return s;
 }
 
@@ -347,6 +349,7 @@ struct queue *settle_queue(struct settle *s)
 void settle_configure(struct settle *s, struct conf *c)
 {
 	queue_configure(s->queue, c);
+	legs_configure(s->legs, c);
 }
 
 static void take_letters(struct settle *s)
@@ -362,8 +365,12 @@ static void take_letters(struct settle *s)
 /* One turn: what was posted, then what is due. Ms until the next. */
 int settle_step(struct settle *s)
 {
+	int trials, queue;
+
 	take_letters(s);
-	return queue_step(s->queue, clock_mono_ms(s->app->clock));
+	trials = legs_step(s);
+	queue = queue_step(s->queue, clock_mono_ms(s->app->clock));
+	return trials < queue ? trials : queue;
 }
 
 void settle_drain(struct settle *s)
@@ -405,6 +412,7 @@ void settle_free(struct settle *s)
 {
 	if (s == NULL)
 		return;
+	legs_free(s->legs);
 	queue_free(s->queue);
 	mailbox_fini(&s->box);
 	mem_free(s->rows);

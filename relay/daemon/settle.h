@@ -44,6 +44,10 @@ struct outcome_letter {
 	bool reached;	 /* the leg spoke: for the breaker */
 	bool tried;	 /* a dialog was begun */
 	enum why why;
+	uint64_t sender; /* hash of the sender's domain */
+	/* The final address of one that was delivered, and what to do about a
+	 * fault of the leg, by its profile; in the arena, or NULL. */
+	const char *good, *help;
 	const char *who, *reason; /* WHY_ADMIN */
 	struct spool_draft *dsn; /* prepared; accepted with these updates */
 	struct accepted_letter *dsn_items;

@@ -108,6 +108,11 @@ unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max);
 /* How the leg answered, for the breaker: reachable or not. */
 void queue_leg_result(struct queue *q, int leg, bool reached);
 void queue_leg_suspend(struct queue *q, int leg, bool suspended);
+/* One delivery of a leg that is suspended or in doubt goes out, now or as
+ * soon as one is ready; `queue_leg_tried`: was it one of these? The answer is
+ * yes once. */
+void queue_leg_trial(struct queue *q, int leg);
+bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number);
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker queue_leg_breaker(const struct queue *q, int leg);
 
