@@ -29,14 +29,26 @@ enum stage stages_senseless(struct dialog *d)
 
 /* ---- session ---- */
 
+/* We speak no LMTP: whoever does may well have the name of this machine. */
 static bool names_us(const struct dialog *d)
 {
 	struct slice text = strbuf_view(&d->reply.text), line, name;
 	const char *us = d->tx->req->conf->hostname;
 
-	return slice_next(&text, '\n', &line) &&
+	return !dialog_lmtp(d) && slice_next(&text, '\n', &line) &&
 	       slice_next(&line, ' ', &name) &&
 	       slice_case_eq(name, slice_str(us));
+}
+
+/* RFC 5321 5.1: mail to ourselves would go round for ever. Only the exact
+ * name is ours; another machine that bears it is a mistake, too. */
+static enum stage ourselves(struct dialog *d)
+{
+	hops_self(d->hops);
+	result_fault(d, CLASS_CONFIGURATION, "4.4.6",
+	    "it says our own name, %s: it leads to ourselves, or two machines "
+	    "have one hostname", d->tx->req->conf->hostname);
+	return NEXT_LOST;
 }
 
 static enum stage on_greeting(struct dialog *d)
@@ -47,13 +59,7 @@ static enum stage on_greeting(struct dialog *d)
 		return refused(d, CLASS_NETWORK);
 	if (d->reply.code != 220)
 		return stages_senseless(d);
-	if (names_us(d)) {
-		hops_self(d->hops);
-		result_fault(d, CLASS_CONFIGURATION, "4.4.6",
-		    "it greets with our own name");
-		return NEXT_LOST;
-	}
-	return STAGE_EHLO;
+	return names_us(d) ? ourselves(d) : STAGE_EHLO;
 }
 
 static void say_hello(struct dialog *d, const char *verb)
@@ -132,6 +138,8 @@ static enum stage on_ehlo(struct dialog *d)
 		return refused(d, CLASS_NETWORK);
 	if (d->reply.code != 250)
 		return stages_senseless(d);
+	if (names_us(d))
+		return ourselves(d);
 	ehlo_parse(whole_lines(&d->reply), &d->ehlo);
 	return when_secure(d);
 }
@@ -158,7 +166,7 @@ static enum stage on_starttls(struct dialog *d)
 	if (d->reply.code < 400)
 		return stages_senseless(d);
 	if (dialog_leg(d)->tls == TLS_MAY) {
-		d->in_clear = true;
+		dialog_in_clear(d, strbuf_cstr(&d->reply.text));
 		return when_known(d);
 	}
 	return refused(

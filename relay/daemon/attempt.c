@@ -36,6 +36,7 @@ static void attempt_free(struct attempt *at)
 	list_remove(&at->node);
 	if (at->slot)
 		ledger_give(at->w->app->ledger, at->leg);
+	ledger_memory_give(at->w->app->ledger, at->leg, at->memory);
 	source_free(at->content);
 	strbuf_fini(&at->head);
 	mail_unref(at->mail);

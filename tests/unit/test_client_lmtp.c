@@ -77,6 +77,9 @@ static const struct {
 	  ABC, OK OK OK, MAIL TO("a@x.test") TO("b@x.test") "DATA\n"
 	  "MAIL FROM:<from@src.test>\n" TO("c@x.test") "DATA\n" },
 
+	{ "it has the name of this machine",
+	  { { "CONNECT", "220 relay.test LMTP\r\n", 0 },
+	    { "LHLO", "250 relay.test\r\n", 0 } }, "a@x.test", OK, NULL },
 	{ "it speaks no LMTP", { { "LHLO", "502 5.5.1 EHLO, please\r\n", 0 } },
 	  "a@x.test", "deferred 502 5.5.1 ehlo configuration\n", "LHLO relay.test\n" },
 	{ "LHLO later", { { "LHLO", "451 4.3.0 later\r\n", 0 } },
