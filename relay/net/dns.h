@@ -26,7 +26,8 @@ struct dns_mx {
 	char *host; /* lower case, no final dot; "" is the null MX (RFC 7505) */
 };
 
-/* RFC 6698 2.1: which certificate a server has. */
+/* RFC 6698 2.1: which certificate a server has, or who signed it. */
+enum { TLSA_DANE_TA = 2, TLSA_DANE_EE = 3 };
 struct dns_tlsa {
 	uint8_t usage, selector, matching;
 	struct slice data;
