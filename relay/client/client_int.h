@@ -66,6 +66,8 @@ void transact_send_data(struct dialog *d);
 enum stage transact_on_data(struct dialog *d);
 void transact_send_body(struct dialog *d);
 enum stage transact_on_body(struct dialog *d);
+/* 421 instead of the answer that was due. */
+void transact_goodbye(struct dialog *d);
 
 /* ---- exchange.c: the recipients of a request ---- */
 
@@ -90,6 +92,7 @@ struct exchange {
 	struct exchange_rcpt *rcpt; /* as req->rcpt */
 	unsigned *batch;      /* those of this transaction, in order */
 	unsigned batched, answered, accepted;
+	unsigned judged; /* LMTP: the content was answered for these of them */
 	unsigned open;	      /* RCPT_OPEN in all */
 	const char *remote, *tls; /* of the connection; for results */
 };
@@ -104,6 +107,8 @@ void exchange_settle(struct exchange *t, unsigned i, const struct result *r);
 /* All whose state is in `states` (STATE_BIT). */
 void exchange_settle_all(struct exchange *t, unsigned states,
     const struct result *r);
+/* The first in order whom the answer to the content still decides; -1: none. */
+long exchange_undecided(struct exchange *t);
 /* Too many recipients for one transaction: this one goes into the next. */
 void exchange_reopen(struct exchange *t, unsigned i);
 /* The request is over: open ones are untried; equal addresses share. */
@@ -256,6 +261,12 @@ void dialog_in_clear(struct dialog *d, const char *why);
 static inline const struct conf_leg *dialog_leg(const struct dialog *d)
 {
 	return d->tx->req->leg;
+}
+
+/* RFC 2033: the content is answered for each recipient that was accepted. */
+static inline bool dialog_lmtp(const struct dialog *d)
+{
+	return dialog_leg(d)->protocol == PROTOCOL_LMTP;
 }
 
 /* ---- result.c: words for what happened ---- */

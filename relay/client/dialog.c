@@ -191,7 +191,7 @@ void dialog_move(struct dialog *d, enum stage next)
 static enum stage on_goodbye(struct dialog *d)
 {
 	if (d->tx != NULL)
-		result_refused(d, CLASS_NETWORK);
+		transact_goodbye(d);
 	return NEXT_LOST;
 }
 

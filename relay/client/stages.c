@@ -4,7 +4,7 @@
  * `send` writes its command, its `reply` judges the answer and says what
  * comes next; dialog.c walks. What a leg says is hostile: an answer that has
  * no sense at its stage ends the connection, and the mail waits. One worker's
- * loop. RFC 5321, 3207 (STARTTLS). The rows from MAIL to the answer to the
+ * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the answer to the
  * content have their functions in transact.c.
  */
 #include "relay/client/client_int.h"
@@ -75,12 +75,23 @@ static void say_hello(struct dialog *d, const char *verb)
 
 static void send_ehlo(struct dialog *d)
 {
-	say_hello(d, "EHLO ");
+	say_hello(d, dialog_lmtp(d) ? "LHLO " : "EHLO ");
 }
 
 static void send_helo(struct dialog *d)
 {
 	say_hello(d, "HELO ");
+}
+
+/* What the leg offers is known, and stands for every host of it. The MX of a
+ * direct egress speak each for another domain. */
+static enum stage ready(struct dialog *d)
+{
+	const struct client_config *c = &d->client->cfg;
+
+	if (c->learned != NULL && !dialog_leg(d)->direct)
+		c->learned(c->arg, d->leg, &d->ehlo);
+	return NEXT_READY;
 }
 
 /* The only door from the session to a transaction: a leg that must have TLS
@@ -90,10 +101,10 @@ static enum stage when_secure(struct dialog *d)
 	enum tls_level level = dialog_leg(d)->tls;
 
 	if (d->secure || level == TLS_NONE)
-		return NEXT_READY;
+		return ready(d);
 	if (level == TLS_MAY &&
 	    (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
-		return NEXT_READY;
+		return ready(d);
 	if (stages_offers(d, EXT_STARTTLS))
 		return STAGE_STARTTLS;
 	result_fault(d, CLASS_CONFIGURATION, "4.7.4",
@@ -103,8 +114,10 @@ static enum stage when_secure(struct dialog *d)
 
 static enum stage on_ehlo(struct dialog *d)
 {
-	if (d->reply.code >= 500)
+	if (d->reply.code >= 500 && !dialog_lmtp(d))
 		return STAGE_HELO;
+	if (d->reply.code >= 500)
+		return refused(d, CLASS_CONFIGURATION);
 	if (d->reply.code >= 400)
 		return refused(d, CLASS_NETWORK);
 	if (d->reply.code != 250)
@@ -138,7 +151,7 @@ static enum stage on_starttls(struct dialog *d)
 		return stages_senseless(d);
 	if (dialog_leg(d)->tls == TLS_MAY) {
 		dialog_in_clear(d, strbuf_cstr(&d->reply.text));
-		return NEXT_READY;
+		return ready(d);
 	}
 	return refused(
 	    d, d->reply.code >= 500 ? CLASS_CONFIGURATION : CLASS_NETWORK);
