@@ -12,6 +12,7 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/daemon/control.h"
+#include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
@@ -131,6 +132,7 @@ static int open_spool(struct app *a, struct error *err)
 	if (a->spool == NULL)
 		return -1;
 	id_maker_above(&a->ids, start.highest_id);
+	downtime_restore(a);
 	log_info("spool.open", kv_str("path", c->spool.path),
 	    kv_int("messages", (int64_t)start.messages),
 	    kv_int("segments", (int64_t)start.segments),
@@ -267,6 +269,7 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 		return -1;
 	}
 	ledger_configure(a->ledger, live->conf);
+	learned_forget(&a->learned);
 	control_configure(a->control, live);
 	follow_configure(a->follow, live);
 	projector_keep(a->projector, live->conf->audit.keep_ms);
