@@ -26,7 +26,7 @@ enum { ON_HELLO = 1, ON_MAIL = 2, ON_RCPT = 4, ON_DATA = 8, ON_ANY = 15 };
 /* One row: all that is given must fit, the first that fits wins. */
 struct conf_reply {
 	int low, high;	  /* of the code */
-	const char *enh;  /* "5.1.1", "5.7.*", "4.7.500-699", "none"; NULL: any */
+	const char *enh;  /* "5.1.1", "5.7.*", "4.7.500-699", "none"; or NULL */
 	const char *text; /* somewhere in it, case folded; NULL: any */
 	unsigned stages;  /* ON_… */
 	enum reply_class class;

@@ -177,8 +177,9 @@ const struct param param_table[] = {
 	  "By what the leg lets us bring mail of others: address, certificate or none. What it "
 	  "refuses because it disbelieves a sender is parked; with none the sender is told." },
 	{ IN(LEG), "copy_return", &T_RETURN, LEG(copy_return), "notify", 0, 0, LIVE, NULL,
-	  "How a copy's bounces are kept from its sender: notify (NOTIFY=NEVER where the leg offers "
-	  "DSN, else a return address of ours), or token (always a return address of ours)." },
+	  "How a copy's bounces are kept from its sender: notify (NOTIFY=NEVER where the leg "
+	  "offers DSN, else a return address of ours), or token (always a return address of "
+	  "ours)." },
 	{ IN(LEG), "eightbit", &T_EIGHTBIT, LEG(eightbit), "send", 0, 0, LIVE, NULL,
 	  "8-bit content where the leg does not offer 8BITMIME: send, or refuse (5.6.3)." },
 	{ IN(LEG), "suppress_auto", &T_BOOL, LEG(suppress_auto), "false", 0, 0, LIVE, NULL,
@@ -248,7 +249,8 @@ const struct param param_table[] = {
 	  "The file of the keys, as in return. Nodes share it. Empty: one is made beside the table "
 	  "at the first start." },
 
-	{ IN(PROBE), "timeout", &T_DURATION, C(probe.timeout_ms), "10s", MS(10), MINS(4), LIVE, NULL,
+	{ IN(PROBE), "timeout", &T_DURATION, C(probe.timeout_ms), "10s", MS(10), MINS(4), LIVE,
+	  NULL,
 	  "Longest wait for the leg's answer." },
 	{ IN(PROBE), "positive", &T_DURATION, C(probe.positive_ms), "24h", 0, DAYS(30), LIVE, NULL,
 	  "How long a known recipient is remembered." },
@@ -305,7 +307,8 @@ const struct param param_table[] = {
 	  NULL,
 	  "Longest wait for one answer." },
 	{ IN(RESOLVER), "validating", &T_BOOL, C(resolver.validating), "false", 0, 0, LIVE, NULL,
-	  "The name servers validate DNSSEC and the way to them is safe: their AD bit is believed." },
+	  "The name servers validate DNSSEC and the way to them is safe: their AD bit is "
+	  "believed." },
 
 	{ IN(LIMITS), "connections", &T_INT, C(limits.connections), "2000", 1, 100000, LIVE, NULL,
 	  "Most clients at once. One more is told 421." },
@@ -352,12 +355,12 @@ const struct param param_table[] = {
 	  "When a delivery is given up and its sender told (RFC 5321 4.5.4.1)." },
 	{ IN(RETRY), "grace", &T_DURATION, C(retry.grace_ms), "72h", 0, DAYS(60), LIVE, NULL,
 	  "How long after a flip an unknown recipient is taken for one that is not there yet." },
-	{ IN(RETRY), "suspended", &T_DURATION, C(retry.suspended_ms), "14d", 0, DAYS(366), LIVE, NULL,
-	  "Most that the time in which a leg was suspended or down adds to a lifetime." },
+	{ IN(RETRY), "suspended", &T_DURATION, C(retry.suspended_ms), "14d", 0, DAYS(366), LIVE,
+	  NULL, "Most that the time in which a leg was suspended or down adds to a lifetime." },
 	{ IN(RETRY), "known", &T_DURATION, C(retry.known_ms), "30d", 0, DAYS(366), LIVE, NULL,
 	  "A recipient delivered on a leg in this time is known to be there." },
-	{ IN(RETRY), "known_wait", &T_DURATION, C(retry.known_wait_ms), "24h", 0, DAYS(60), LIVE, NULL,
-	  "How long such a recipient waits when the leg calls him unknown." },
+	{ IN(RETRY), "known_wait", &T_DURATION, C(retry.known_wait_ms), "24h", 0, DAYS(60), LIVE,
+	  NULL, "How long such a recipient waits when the leg calls him unknown." },
 	{ IN(RETRY), "handover", &T_DURATION, C(retry.handover_ms), "100ms", 0, MINS(1), LIVE, NULL,
 	  "How long an accepted message waits in memory for a free connection; then it is "
 	  "queued." },

@@ -130,7 +130,7 @@ static void set_state(struct exchange *t, unsigned i, enum rcpt_state to)
 
 void exchange_begin(struct exchange *t, unsigned limit)
 {
-	t->batched = t->answered = t->accepted = 0;
+	t->batched = t->answered = t->accepted = t->judged = 0;
 	for (unsigned i = 0; i < t->req->rcpts && t->batched < limit; i++) {
 		if (t->rcpt[i].state != RCPT_OPEN)
 			continue;
@@ -144,7 +144,15 @@ void exchange_undo(struct exchange *t)
 	for (unsigned i = 0; i < t->batched; i++)
 		if (t->rcpt[t->batch[i]].state != RCPT_SETTLED)
 			set_state(t, t->batch[i], RCPT_OPEN);
-	t->batched = t->answered = t->accepted = 0;
+	t->batched = t->answered = t->accepted = t->judged = 0;
+}
+
+long exchange_undecided(struct exchange *t)
+{
+	while (t->judged < t->batched &&
+	       t->rcpt[t->batch[t->judged]].state != RCPT_ACCEPTED)
+		t->judged++;
+	return t->judged < t->batched ? (long)t->batch[t->judged] : -1;
 }
 
 void exchange_reopen(struct exchange *t, unsigned i)

@@ -2,14 +2,16 @@
  *
  * The stages of a transaction: MAIL, RCPT, DATA or BDAT, the content and its
  * answer. Their rows are in stages.c. One worker's loop. RFC 5321, 2920
- * (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 1870 (SIZE), 6531 (SMTPUTF8).
+ * (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 1870 (SIZE), 6531 (SMTPUTF8),
+ * 2033 (LMTP).
  *
  * With PIPELINING one flight takes MAIL, all RCPTs and DATA. With CHUNKING
  * beside it a small content goes along as BDAT LAST: a message is one round
  * trip. If all recipients are then refused the chunk is still sent in full,
  * as promised, and the leg throws it away; that waste has the bound
  * FLIGHT_BYTES. A larger content waits for the answers to RCPT, so it is
- * never read from the journal in vain.
+ * never read from the journal in vain. With LMTP the content waits always:
+ * only the answers to RCPT tell how many there will be to the content.
  */
 #include <limits.h>
 
@@ -235,7 +237,7 @@ void transact_send_mail(struct dialog *d)
 		return;
 	for (unsigned i = 0; i < t->batched; i++)
 		put_rcpt(d, t->batch[i], out);
-	if (t->req->ask)
+	if (t->req->ask || dialog_lmtp(d))
 		return;
 	if (!stages_offers(d, EXT_CHUNKING))
 		put_data(d);
@@ -372,18 +374,29 @@ static enum stage on_body_for_nobody(struct dialog *d)
 	return over(d, d->feed.chunked);
 }
 
-enum stage transact_on_body(struct dialog *d)
+/* One recipient's answer, in the order of RCPT. What was refused ahead of the
+ * end is refused, but nobody knows what becomes of the others. */
+static enum stage on_body_for_one(struct dialog *d, bool handed)
 {
-	bool handed = d->feed.state == FEED_HANDED;
-	struct result r;
+	struct result r = result_reply(d);
 
-	if (d->reply.code >= 300 && d->reply.code < 400)
-		return stages_senseless(d);
-	if (d->tx->accepted == 0)
-		return on_body_for_nobody(d);
-	if (!handed && d->reply.code < 300)
-		return stages_senseless(d);
-	r = result_reply(d);
+	exchange_settle(d->tx, (unsigned)exchange_undecided(d->tx), &r);
+	if (!handed) {
+		result_fault(d, CLASS_NETWORK, "4.5.0",
+		    "the content was refused before its end");
+		return NEXT_LOST;
+	}
+	if (d->feed.chunked && d->reply.code >= 400)
+		d->needs_rset = true;
+	if (exchange_undecided(d->tx) >= 0)
+		return STAGE_BODY;
+	return over(d, d->needs_rset);
+}
+
+static enum stage on_body_for_all(struct dialog *d, bool handed)
+{
+	struct result r = result_reply(d);
+
 	exchange_settle_all(d->tx, STATE_BIT(RCPT_ACCEPTED), &r);
 	if (!handed) {
 		/* A refusal ahead of the end counts, but what we promised to
@@ -393,4 +406,34 @@ enum stage transact_on_body(struct dialog *d)
 	}
 	/* RFC 3030 2: after a BDAT that failed only RSET is certain. */
 	return over(d, d->feed.chunked && d->reply.code >= 400);
+}
+
+enum stage transact_on_body(struct dialog *d)
+{
+	bool handed = d->feed.state == FEED_HANDED;
+
+	if (d->reply.code >= 300 && d->reply.code < 400)
+		return stages_senseless(d);
+	if (d->tx->accepted == 0)
+		return on_body_for_nobody(d);
+	if (!handed && d->reply.code < 300)
+		return stages_senseless(d);
+	return dialog_lmtp(d) ? on_body_for_one(d, handed)
+			      : on_body_for_all(d, handed);
+}
+
+/* It is an answer; but of those whose own it is not, once all of the content
+ * was handed over, nobody knows (D8). */
+void transact_goodbye(struct dialog *d)
+{
+	struct result r;
+
+	result_refused(d, CLASS_NETWORK);
+	if (!dialog_lmtp(d) || d->stage != STAGE_BODY ||
+	    d->feed.state != FEED_HANDED)
+		return;
+	r = d->fault;
+	exchange_settle(d->tx, (unsigned)exchange_undecided(d->tx), &r);
+	result_fault(d, CLASS_NETWORK, "4.4.2",
+	    "the connection ended before the answer for this recipient");
 }

@@ -13,6 +13,7 @@
 #include "relay/base/mem.h"
 #include "relay/daemon/askcache.h"
 #include "relay/daemon/control.h"
+#include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
@@ -137,6 +138,7 @@ static int open_spool(struct app *a, struct error *err)
 	if (a->spool == NULL)
 		return -1;
 	id_maker_above(&a->ids, start.highest_id);
+	downtime_restore(a);
 	log_info("spool.open", kv_str("path", c->spool.path),
 	    kv_int("messages", (int64_t)start.messages),
 	    kv_int("segments", (int64_t)start.segments),

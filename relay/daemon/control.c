@@ -375,7 +375,8 @@ static void run_leg_resume(void *arg, struct ctl_request *r,
 	leg_decide(arg, r, args, false);
 }
 
-/* What was suspended before the restart still is. Before the queue runs. */
+/* What was suspended before the restart still is; what was only down begins
+ * as if it were not. Before the queue runs. */
 static void restore_legs(struct control *c)
 {
 	const struct conf *conf = c->live->conf;
@@ -386,9 +387,9 @@ static void restore_legs(struct control *c)
 	for (int i = 0; i < conf->legs; i++) {
 		snprintf(key, sizeof(key), "leg.%s", conf->leg[i].name);
 		strbuf_reset(&value);
-		if (spool_fact(c->app->spool, key, &value) && value.n != 0)
-			queue_leg_suspend(settle_queue(c->app->settle),
-			    conf->leg[i].id, true);
+		queue_leg_suspend(settle_queue(c->app->settle),
+		    conf->leg[i].id,
+		    spool_fact(c->app->spool, key, &value) && value.n != 0);
 	}
 	strbuf_fini(&value);
 }

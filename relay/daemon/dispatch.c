@@ -69,6 +69,20 @@ static bool can_send(const struct worker *w, int leg)
 	       conf_leg_by_id(w->live->conf, leg) != NULL;
 }
 
+/* One leg gets at most half of the window: a slow one leaves the other its
+ * part (D2). */
+static bool has_memory(struct attempt *at)
+{
+	const struct conf *c = at->w->live->conf;
+	uint64_t bytes = at->mail->env.size;
+
+	if (!ledger_memory_take(at->w->app->ledger, at->leg, bytes,
+		c->limits.memory_window_bytes / 2))
+		return false;
+	at->memory = bytes;
+	return true;
+}
+
 static void fresh_group(struct worker *w, struct mail *m, unsigned first)
 {
 	const struct spool_delivery *f = &m->delivery[first];
@@ -86,7 +100,7 @@ static void fresh_group(struct worker *w, struct mail *m, unsigned first)
 		if (d->change < at->planned)
 			at->planned = d->change;
 	}
-	if (can_send(w, f->leg))
+	if (can_send(w, f->leg) && has_memory(at))
 		at->content = mail_source(m);
 	/* No bytes in memory, or a leg that takes nothing: the queue's. */
 	if (at->content == NULL)

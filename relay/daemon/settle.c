@@ -8,6 +8,7 @@
 #include "relay/daemon/settle.h"
 
 #include "relay/base/log.h"
+#include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
@@ -256,8 +257,15 @@ static void queue_wants_slot(void *arg, int leg)
 	app_offer(s->app, leg);
 }
 
+static void queue_down(void *arg, int leg)
+{
+	struct settle *s = arg;
+
+	downtime_write(s->app, leg);
+}
+
 static const struct queue_ops queue_ops = {
-	queue_start, queue_resolve, queue_wants_slot};
+	queue_start, queue_resolve, queue_wants_slot, queue_down};
 
 /* ---- recovery ---- */
 

@@ -3,51 +3,12 @@
  * A leg that cannot be reached is not asked again and again by everything
  * that waits for it: after a few failures in a row its gate shuts, and from
  * then on one delivery at a time tries it. The first answer, good or bad,
- * opens it again. The time a leg was shut is remembered, because it does not
- * count against lifetimes.
+ * opens it again. How long it was shut: down.c.
  */
 #include "relay/queue/queue_int.h"
 
 enum { FAILURES = 5 };
 #define UNTRIED_US INT64_C(1000000)
-
-/* ---- how long it was down ---------------------------------------------- */
-
-static void mark(struct queue *q, int leg)
-{
-	struct leg *l = &q->leg[leg];
-	bool shut = (ledger_gates(q->config.ledger, leg) &
-			(GATE_SUSPENDED | GATE_BREAKER)) != 0;
-	bool marked = l->downs > 0 && l->down[l->downs - 1].to == INT64_MAX;
-
-	if (marked && !shut)
-		l->down[l->downs - 1].to = q->now_us;
-	if (marked || !shut)
-		return;
-	if (l->downs == DOWN_SPANS) {
-		l->downs--;
-		memmove(l->down, l->down + 1, sizeof(l->down[0]) * l->downs);
-	}
-	l->down[l->downs++] = (struct span){q->now_us, INT64_MAX};
-}
-
-int64_t leg_down_us(const struct queue *q, int leg, int64_t since_us)
-{
-	const struct leg *l = &q->leg[leg];
-	int64_t sum = 0;
-
-	for (unsigned i = 0; i < l->downs; i++) {
-		int64_t from = l->down[i].from, to = l->down[i].to;
-
-		if (from < since_us)
-			from = since_us;
-		if (to > q->now_us)
-			to = q->now_us;
-		if (to > from)
-			sum += to - from;
-	}
-	return sum;
-}
 
 /* ---- closed, open, half open ------------------------------------------- */
 
@@ -59,7 +20,7 @@ static void shut(struct queue *q, int leg)
 	l->probe = 0;
 	l->probe_us = q->now_us + q->conf->retry.steps_ms[0] * 1000;
 	ledger_gate(q->config.ledger, leg, GATE_BREAKER, true);
-	mark(q, leg);
+	down_mark(q, leg);
 }
 
 static void reopen(struct queue *q, int leg)
@@ -69,7 +30,7 @@ static void reopen(struct queue *q, int leg)
 	l->breaker = BREAKER_CLOSED;
 	l->probe = 0;
 	ledger_gate(q->config.ledger, leg, GATE_BREAKER, false);
-	mark(q, leg);
+	down_mark(q, leg);
 }
 
 void queue_leg_result(struct queue *q, int leg, bool reached)
@@ -120,7 +81,7 @@ void queue_leg_suspend(struct queue *q, int leg, bool suspended)
 {
 	queue_tick(q);
 	ledger_gate(q->config.ledger, leg, GATE_SUSPENDED, suspended);
-	mark(q, leg);
+	down_mark(q, leg);
 }
 
 enum breaker queue_leg_breaker(const struct queue *q, int leg)

@@ -15,6 +15,7 @@ struct ledger {
 		_Atomic int limit, used;
 		_Atomic unsigned gates, ready;
 		_Atomic bool wanted;
+		_Atomic uint64_t memory;
 	} leg[NAMES_MAX];
 };
 
@@ -106,6 +107,20 @@ void ledger_gate(struct ledger *l, int leg, enum ledger_gate gate, bool shut)
 unsigned ledger_gates(const struct ledger *l, int leg)
 {
 	return atomic_load(&l->leg[leg].gates);
+}
+
+bool ledger_memory_take(struct ledger *l, int leg, uint64_t bytes,
+    uint64_t limit)
+{
+	if (atomic_fetch_add(&l->leg[leg].memory, bytes) + bytes <= limit)
+		return true;
+	ledger_memory_give(l, leg, bytes);
+	return false;
+}
+
+void ledger_memory_give(struct ledger *l, int leg, uint64_t bytes)
+{
+	atomic_fetch_sub(&l->leg[leg].memory, bytes);
 }
 
 int ledger_limit(const struct ledger *l, int leg)

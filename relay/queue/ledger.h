@@ -39,6 +39,11 @@ void ledger_gate(struct ledger *l, int leg, enum ledger_gate gate, bool shut);
 unsigned ledger_gates(const struct ledger *l, int leg); /* bits */
 /* A slot in spite of the breaker, for its one probe. */
 bool ledger_take_probe(struct ledger *l, int leg) PH_CHECK;
+/* Bytes of accepted messages that wait in memory for that leg; false: with
+ * these it would have more than `limit`, and it has none of them. */
+bool ledger_memory_take(struct ledger *l, int leg, uint64_t bytes,
+    uint64_t limit) PH_CHECK;
+void ledger_memory_give(struct ledger *l, int leg, uint64_t bytes);
 int ledger_limit(const struct ledger *l, int leg);
 int ledger_used(const struct ledger *l, int leg);
 

@@ -59,6 +59,9 @@ struct queue_ops {
 	/* Ready deliveries of that leg find no slot: who has an idle
 	 * connection is to pull. */
 	void (*wants_slot)(void *arg, int leg);
+	/* A time of being down began or ended: queue_leg_downs() is to be
+	 * written down. NULL: nobody does. */
+	void (*down)(void *arg, int leg);
 };
 
 struct queue_config {
@@ -107,6 +110,20 @@ void queue_leg_result(struct queue *q, int leg, bool reached);
 void queue_leg_suspend(struct queue *q, int leg, bool suspended);
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker queue_leg_breaker(const struct queue *q, int leg);
+
+/* When a leg was suspended or unreachable (D10), wall clock, oldest first.
+ * `to_us` INT64_MAX: it is. One that was several counts for less than it is
+ * long. Given back at a start, before the leg is suspended or not: that ends
+ * what lasts, or does not. */
+enum { QUEUE_SPANS = 16 };
+struct queue_span {
+	int64_t from_us, to_us, counts_us;
+};
+unsigned queue_leg_downs(const struct queue *q, int leg,
+    struct queue_span out[QUEUE_SPANS]);
+void queue_leg_downs_restore(struct queue *q, int leg,
+    const struct queue_span *spans, unsigned n);
+int64_t queue_leg_down_since(const struct queue *q, int leg); /* 0: it is up */
 
 /* The change log: "reading" `change`, the recipients touched by it, then
  * "applied". What is inserted between the first and the last and was resolved

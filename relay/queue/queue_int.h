@@ -31,7 +31,6 @@ enum {
 	HEAD_PENDING = 1, /* of messages */
 	HEAD_FAILED,
 	MESSAGE_HEADS,
-	DOWN_SPANS = 16, /* how many times of being down a leg remembers */
 };
 
 struct delivery {
@@ -74,6 +73,7 @@ struct chains {
 
 struct span {
 	int64_t from, to; /* us; to: INT64_MAX while it lasts */
+	int64_t counts;	  /* of the time between, when it is over */
 };
 
 struct leg {
@@ -82,7 +82,7 @@ struct leg {
 	unsigned failures; /* in a row */
 	int64_t probe_us;
 	uint32_t probe; /* the delivery that probes, or 0 */
-	struct span down[DOWN_SPANS]; /* oldest first */
+	struct span down[QUEUE_SPANS]; /* oldest first */
 	unsigned downs;
 	int64_t wanted_us; /* when wants_slot may be said again */
 };
@@ -174,7 +174,7 @@ void wake_forget(struct queue *q, uint32_t msg); /* it is over */
 /* A slice of what wake-ups left to do; true: there is more. */
 bool wake_step(struct queue *q);
 
-/* ---- breaker.c, retry.c ------------------------------------------------ */
+/* ---- breaker.c, down.c, retry.c ---------------------------------------- */
 
 /* Its claim has ended; was it the probe? */
 void breaker_unclaimed(struct queue *q, uint32_t n);
@@ -182,8 +182,10 @@ void breaker_unclaimed(struct queue *q, uint32_t n);
 bool breaker_may_probe(const struct queue *q, int leg);
 void breaker_hurry(struct queue *q, int leg);
 void breaker_probe(struct queue *q, int leg, uint32_t n);
+/* A gate of the leg was opened or shut: does its time count? */
+void down_mark(struct queue *q, int leg);
 /* How long the leg was down since then. */
-int64_t leg_down_us(const struct queue *q, int leg, int64_t since_us);
+int64_t down_us(const struct queue *q, int leg, int64_t since_us);
 bool retry_expired(const struct queue *q, const struct delivery *d);
 
 /* ---- start.c: what is ready -------------------------------------------- */

@@ -5,9 +5,6 @@
  */
 #include "relay/queue/queue_int.h"
 
-/* Longer than this a leg that is down does not keep mail alive. */
-#define DOWN_MAX_US (INT64_C(14) * 86400 * 1000000)
-
 int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us)
 {
 	const struct conf *c = q->conf;
@@ -25,11 +22,11 @@ bool retry_expired(const struct queue *q, const struct delivery *d)
 	const struct conf_leg *leg = conf_leg_by_id(q->conf, (int)d->leg);
 	int64_t age = q->now_us - d->created_us;
 	int64_t lifetime = q->conf->retry.lifetime_ms * 1000;
-	int64_t down;
+	int64_t down, most = q->conf->retry.suspended_ms * 1000;
 
 	if (age <= lifetime || q->conf->soft_bounce ||
 	    (leg != NULL && leg->soft_bounce))
 		return false;
-	down = leg_down_us(q, (int)d->leg, d->created_us);
-	return age - (down < DOWN_MAX_US ? down : DOWN_MAX_US) > lifetime;
+	down = down_us(q, (int)d->leg, d->created_us);
+	return age - (down < most ? down : most) > lifetime;
 }

@@ -14,6 +14,7 @@
 #include "relay/base/log.h"
 #include "relay/daemon/attempt.h"
 #include "relay/daemon/bounce.h"
+#include "relay/daemon/downtime.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/spool_peek.h"
 
@@ -53,6 +54,7 @@ static void open_spool(struct drig *r)
 	r->app.spool = spool_open(&c, &told, &r->start, &err);
 	if (r->app.spool == NULL)
 		fail_msg("%s", err.text);
+	downtime_restore(&r->app);
 }
 
 static int leg_id(const struct drig *r, const char *name)

@@ -47,7 +47,15 @@ static void on_wants(void *arg, int leg)
 	f->wants[leg]++;
 }
 
-static const struct queue_ops ops = {on_start, on_resolve, on_wants};
+static void on_down(void *arg, int leg)
+{
+	struct fixture *f = arg;
+
+	f->downs[leg]++;
+}
+
+static const struct queue_ops ops = {.start = on_start,
+    .resolve = on_resolve, .wants_slot = on_wants, .down = on_down};
 
 int fix_setup(void **state)
 {

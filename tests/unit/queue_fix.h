@@ -33,7 +33,7 @@ struct fixture {
 	unsigned starts;
 	uint64_t resolve[LOG_MAX];
 	unsigned resolves;
-	unsigned wants[2];
+	unsigned wants[2], downs[2];
 };
 
 int fix_setup(void **state);

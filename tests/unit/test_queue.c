@@ -56,6 +56,18 @@ static void no_more_starts_than_there_are_slots(void **state)
 	assert_int_equal(f->started[3].id, 3);
 }
 
+static void a_leg_gets_its_part_of_the_memory_and_leaves_the_rest(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_true(ledger_memory_take(f->ledger, CLOUD, 60, 100));
+	assert_false(ledger_memory_take(f->ledger, CLOUD, 41, 100));
+	assert_true(ledger_memory_take(f->ledger, LEGACY, 100, 100));
+	assert_true(ledger_memory_take(f->ledger, CLOUD, 40, 100));
+	ledger_memory_give(f->ledger, CLOUD, 60);
+	assert_true(ledger_memory_take(f->ledger, CLOUD, 60, 100));
+}
+
 static void deliveries_of_one_message_go_together(void **state)
 {
 	struct fixture *f = *state;
@@ -358,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_is_queued_starts_at_once_and_oldest_first),
 		T(no_more_starts_than_there_are_slots),
+		T(a_leg_gets_its_part_of_the_memory_and_leaves_the_rest),
 		T(deliveries_of_one_message_go_together),
 		T(a_worker_with_a_free_connection_pulls),
 		T(what_a_worker_has_in_hand_is_not_started),

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Clocks that a restart does not set back: how long a leg was down, and how
+ * long a delivery was parked.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "relay/daemon/downtime.h"
+#include "tests/unit/daemon_rig.h"
+
+static const char sender[] = "sender@elsewhere.test";
+
+static int setup(void **state)
+{
+	*state = drig_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	drig_free(*state);
+	return 0;
+}
+
+/* ---- the fact ---- */
+
+static void spans_are_written_and_read_again(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned n;
+		struct queue_span first;
+	} cases[] = {
+		{"", 0, {0, 0, 0}},
+		{"5+", 1, {5000, INT64_MAX, 0}},
+		{"5+7:3 ", 1, {5000, 12000, 3000}},
+		{"5+7:3 20+ ", 2, {5000, 12000, 3000}},
+		{"5+7:8", 0, {0, 0, 0}}, /* more than it is long */
+		{"5+7", 0, {0, 0, 0}},
+		{"x+7:3 5+0:0", 1, {5000, 5000, 0}},
+		{"99999999999999999999+", 0, {0, 0, 0}},
+		{"1+ 2+ 3+ 4+ 5+ 6+ 7+ 8+ 9+ 10+ 11+ 12+ 13+ 14+ 15+ 16+ 17+",
+		    QUEUE_SPANS, {1000, INT64_MAX, 0}},
+	};
+	struct queue_span s[QUEUE_SPANS];
+	struct strbuf out;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(downtime_parse(slice_str(cases[i].text), s),
+		    cases[i].n);
+		if (cases[i].n == 0)
+			continue;
+		assert_true(s[0].from_us == cases[i].first.from_us);
+		assert_true(s[0].to_us == cases[i].first.to_us);
+		assert_true(s[0].counts_us == cases[i].first.counts_us);
+	}
+	strbuf_init(&out, 1000);
+	assert_int_equal(downtime_parse(SLICE("5+7:3 20+ "), s), 2);
+	downtime_print(s, 2, &out);
+	assert_true(slice_eq(strbuf_view(&out), SLICE("5+7:3 20+ ")));
+	strbuf_fini(&out);
+}
+
+/* The longest that there can be fits a fact. */
+static void all_spans_fit(void **state)
+{
+	struct queue_span s[QUEUE_SPANS];
+	const int64_t far = INT64_C(4000000000000000), long_us = far / 2;
+	struct strbuf out;
+
+	(void)state;
+	for (int i = 0; i < QUEUE_SPANS; i++)
+		s[i] = (struct queue_span){far, far + long_us, long_us};
+	strbuf_init(&out, 1000);
+	downtime_print(s, QUEUE_SPANS, &out);
+	assert_true(strbuf_ok(&out));
+	assert_int_equal(downtime_parse(strbuf_view(&out), s), QUEUE_SPANS);
+	assert_true(s[QUEUE_SPANS - 1].counts_us == long_us);
+	strbuf_fini(&out);
+}
+
+/* ---- a leg that was down ---- */
+
+static void suspend(struct drig *r, bool suspended)
+{
+	queue_leg_suspend(settle_queue(r->app.settle), r->legacy, suspended);
+	drig_pump(r);
+}
+
+static void give_back(struct drig *r)
+{
+	struct job_letter *j;
+
+	while ((j = drig_job(r)) != NULL)
+		drig_unclaim(r, j, false, true);
+	drig_pump(r);
+}
+
+/* After a while without a leg; and what comes of it then. */
+static enum job_kind job_after(struct drig *r, int64_t s)
+{
+	give_back(r);
+	drig_later(r, s);
+	assert_int_equal(r->jobs, 1);
+	return r->job[0]->kind;
+}
+
+/* The rig's lifetime is an hour. */
+static void down_time_survives_a_restart(void **state)
+{
+	static const struct result nothing = {.outcome = OUT_FAILED,
+	    .stage = "", .remote = "", .text = "", .tls = "", .address = ""};
+	struct drig *r = *state;
+	struct spool_delivery d;
+
+	for (int kill = 0; kill < 2; kill++) {
+		suspend(r, true);
+		d = drig_delivery(r, 0, r->legacy, ROLE_COPY, D_DEFERRED);
+		drig_accept(r, sender, 1, &d, 1);
+		drig_later(r, 5 * 86400);
+		suspend(r, false);
+		give_back(r);
+		drig_restart(r, kill == 1);
+		assert_int_equal(job_after(r, 3500), JOB_ATTEMPT);
+		assert_int_equal(job_after(r, 200), JOB_EXPIRED);
+		drig_report(r, drig_job(r), WHY_LIFETIME, &nothing, 1);
+		drig_pump(r);
+	}
+}
+
+/* Down when it stopped and suspended when it starts: it was all the time. */
+static void a_span_that_lasts_goes_on(void **state)
+{
+	struct drig *r = *state;
+	struct queue_span s[QUEUE_SPANS];
+	int64_t since;
+
+	suspend(r, true);
+	since = queue_leg_down_since(settle_queue(r->app.settle), r->legacy);
+	assert_true(since > 0);
+	drig_restart(r, true);
+	assert_int_equal(queue_leg_downs(settle_queue(r->app.settle),
+	    r->legacy, s), 1);
+	assert_true(s[0].from_us / 1000 == since / 1000);
+	assert_true(s[0].to_us == INT64_MAX);
+	suspend(r, true);
+	assert_int_equal(queue_leg_downs(settle_queue(r->app.settle),
+	    r->legacy, s), 1);
+	suspend(r, false);
+	queue_leg_downs(settle_queue(r->app.settle), r->legacy, s);
+	assert_true(s[0].to_us != INT64_MAX);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spans_are_written_and_read_again),
+		cmocka_unit_test(all_spans_fit),
+		T(down_time_survives_a_restart),
+		T(a_span_that_lasts_goes_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
