@@ -259,8 +259,9 @@ static void on_stranger(void *arg, struct client_request *r)
 
 	(void)r;
 	over(q);
-	if (asked && askcache_put(cache(q->asker), q->key.leg, q->who, fact,
-			 HOUR_MS, q->era) && fact == FACT_EVERYBODY)
+	if (asked &&
+	    askcache_put(cache(q->asker), &q->key, fact, HOUR_MS, q->era) &&
+	    fact == FACT_EVERYBODY)
 		log_warn("ask.everybody", kv_str("leg", q->req.leg->name),
 		    kv_str("took", q->rcpt.address),
 		    kv_str("effect", "it is not asked for an hour"));
