@@ -22,6 +22,7 @@ struct worker;
 struct settle;
 struct follow;
 struct control;
+struct askcache;
 struct projector;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
@@ -50,6 +51,7 @@ struct app {
 	struct id_maker ids;
 	struct ledger *ledger;
 	struct learned learned; /* what the legs offer */
+	struct askcache *asked; /* what they said of recipients */
 	struct spool *spool;
 	struct projector *projector;
 	struct settle *settle;
