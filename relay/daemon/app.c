@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "relay/audit/known.h"
 #include "relay/audit/projector.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
@@ -309,6 +310,7 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 	control_configure(a->control, live);
 	follow_configure(a->follow, live);
 	projector_keep(a->projector, live->conf->audit.keep_ms);
+	known_keep(projector_known(a->projector), live->conf->retry.known_ms);
 	a->live = live;
 	live_unref(old);
 	return 0;
