@@ -23,7 +23,7 @@ struct client_rcpt {
 	const char *address; /* final, "x@y" */
 	unsigned notify;     /* NOTIFY_…, said only where DSN is offered */
 	const char *orcpt;   /* raw xtext form, "" : none */
-	bool dsn; /* out: the leg offers DSN and was given these */
+	bool dsn; /* out: the leg offers DSN and was told these */
 	/* Filled, but for result.address, which is the caller's. Strings live
 	 * in request.arena. Outcome and class are what the code alone says;
 	 * a refusal of the session (greeting, EHLO, STARTTLS) is always
@@ -44,8 +44,8 @@ struct client_request {
 	/* Said instead of `from` where the leg does not offer DSN, so that
 	 * NOTIFY=NEVER cannot be said (D3); NULL: `from` all the same. */
 	const char *from_without_dsn;
-	/* Only a question: MAIL, RCPT, RSET. There is no content; a recipient
-	 * that the leg takes is OUT_DELIVERED, stage "rcpt". */
+	/* Only a question: MAIL, RCPT, RSET. content is NULL; a recipient that
+	 * the leg takes is OUT_DELIVERED, stage "rcpt". */
 	bool ask;
 	enum body_type body;
 	bool utf8, bare_lf, eight_bit;
@@ -81,7 +81,8 @@ struct client_config {
 	/* The TLS context of a leg in that snapshot, with a reference. */
 	struct tls_client *(*tls)(void *arg, const struct conf *c,
 	    const struct conf_leg *leg);
-	/* What the leg offers, each time it answered EHLO (after TLS). */
+	/* What the leg offers, each time it answered EHLO or HELO (after TLS);
+	 * never of a direct egress. NULL: nobody wants to know. */
 	void (*learned)(void *arg, int leg, const struct ehlo *e);
 	void *arg;
 };

@@ -4,8 +4,8 @@
  * them; exchange.c knows what was said of each recipient; dialog.c is one
  * connection from the first name looked up to its end; stages.c and
  * transact.c are the protocol; feed.c sends the content; hops.c finds the
- * hosts; pool.c keeps idle connections; result.c puts replies and faults into
- * words.
+ * hosts, marks.c remembers some; pool.c keeps idle connections; result.c puts
+ * replies and faults into words.
  *
  *   client_send() -> dialog -> hops -> stages -> exchange -> report -> done()
  */
@@ -66,6 +66,8 @@ void transact_send_data(struct dialog *d);
 enum stage transact_on_data(struct dialog *d);
 void transact_send_body(struct dialog *d);
 enum stage transact_on_body(struct dialog *d);
+/* 421 instead of the answer that was due. */
+void transact_goodbye(struct dialog *d);
 
 /* ---- exchange.c: the recipients of a request ---- */
 
@@ -90,6 +92,7 @@ struct exchange {
 	struct exchange_rcpt *rcpt; /* as req->rcpt */
 	unsigned *batch;      /* those of this transaction, in order */
 	unsigned batched, answered, accepted;
+	unsigned judged; /* LMTP: the content was answered for these of them */
 	unsigned open;	      /* RCPT_OPEN in all */
 	const char *remote, *tls; /* of the connection; for results */
 };
@@ -104,10 +107,31 @@ void exchange_settle(struct exchange *t, unsigned i, const struct result *r);
 /* All whose state is in `states` (STATE_BIT). */
 void exchange_settle_all(struct exchange *t, unsigned states,
     const struct result *r);
+/* The first in order whom the answer to the content still decides; -1: none. */
+long exchange_undecided(struct exchange *t);
 /* Too many recipients for one transaction: this one goes into the next. */
 void exchange_reopen(struct exchange *t, unsigned i);
 /* The request is over: open ones are untried; equal addresses share. */
 void exchange_finish(struct exchange *t);
+
+/* ---- marks.c: addresses that something is remembered of ---- */
+
+enum { MARKS_MAX = 64 };
+struct mark {
+	struct netaddr addr; /* and port */
+	int leg;
+	int64_t until_ms; /* of the loop; 0: the row is free */
+};
+struct marks {
+	struct mark row[MARKS_MAX];
+};
+
+/* Another row falls out when all are taken: the one that ends first. */
+void marks_set(
+    struct marks *m, int leg, const struct netaddr *a, int64_t until_ms);
+bool marks_has(
+    const struct marks *m, int leg, const struct netaddr *a, int64_t now_ms);
+void marks_clear(struct marks *m, int leg, const struct netaddr *a);
 
 /* ---- hops.c: which hosts, in which order ---- */
 
@@ -129,6 +153,10 @@ enum hops_state hops_next(struct hops *h, struct hop *hop_out);
 void hops_self(struct hops *h);
 /* Is that connection one to ourselves, by way of a wildcard listener? */
 bool hops_met_self(const struct hops *h, const struct stream *s);
+/* The last one could not be reached, or did not greet: others go before it
+ * for a while. And: it spoke. */
+void hops_dead(struct hops *h);
+void hops_alive(struct hops *h);
 /* At HOPS_END, when nothing could be tried: why. */
 struct hops_fault {
 	enum outcome outcome;
@@ -221,10 +249,19 @@ void dialog_quit(struct dialog *d);
 void dialog_abort(struct dialog *d);
 void dialog_free(struct dialog *d); /* closed before */
 void dialog_move(struct dialog *d, enum stage next);
+/* tls = may: the leg offered TLS and it did not come about, so mail goes in
+ * the clear. Never silently: once a host and alarm.interval it is said. */
+void dialog_in_clear(struct dialog *d, const char *why);
 
 static inline const struct conf_leg *dialog_leg(const struct dialog *d)
 {
 	return d->tx->req->leg;
+}
+
+/* RFC 2033: the content is answered for each recipient that was accepted. */
+static inline bool dialog_lmtp(const struct dialog *d)
+{
+	return dialog_leg(d)->protocol == PROTOCOL_LMTP;
 }
 
 /* ---- result.c: words for what happened ---- */
@@ -275,6 +312,8 @@ struct client {
 	unsigned busy;
 	unsigned connections[NAMES_MAX]; /* by leg */
 	unsigned generation; /* of the configuration */
+	struct marks unreached; /* hosts that could not be reached */
+	struct marks in_clear;  /* … whose fall back to the clear was said */
 	bool draining;
 };
 

@@ -191,7 +191,7 @@ void dialog_move(struct dialog *d, enum stage next)
 static enum stage on_goodbye(struct dialog *d)
 {
 	if (d->tx != NULL)
-		result_refused(d, CLASS_NETWORK);
+		transact_goodbye(d);
 	return NEXT_LOST;
 }
 
@@ -203,6 +203,8 @@ static void on_reply(struct dialog *d)
 		d->heard--;
 		d->due--;
 	}
+	if (d->stage == STAGE_GREETING)
+		hops_alive(d->hops);
 	if (d->reply.code == 421) {
 		next = on_goodbye(d);
 	} else {
@@ -299,14 +301,28 @@ static void on_ready(void *arg)
 	}
 }
 
+void dialog_in_clear(struct dialog *d, const char *why)
+{
+	struct client *c = d->client;
+	int64_t now = loop_now_ms(c->cfg.loop);
+	const struct conf *conf = d->tx->req->conf;
+
+	d->in_clear = true;
+	if (marks_has(&c->in_clear, d->leg, &d->hop.addr, now))
+		return;
+	marks_set(&c->in_clear, d->leg, &d->hop.addr,
+	    now + conf->alarm.interval_ms);
+	log_warn("leg.in_clear", kv_str("leg", dialog_leg(d)->name),
+	    kv_str("host", d->remote), kv_str("error", why),
+	    kv_str("effect", "it offered TLS, and mail goes to it in the "
+			     "clear; tls = \"encrypt\" would let it wait"));
+}
+
 /* tls = may: rather in the clear than not at all, on a new connection. */
 static void fall_back(struct dialog *d)
 {
-	log_info("leg.tls_failed", kv_str("leg", dialog_leg(d)->name),
-	    kv_str("host", d->remote),
-	    kv_str("error", stream_error(d->stream)));
+	dialog_in_clear(d, stream_error(d->stream));
 	hang_up(d);
-	d->in_clear = true;
 	connect_hop(d);
 }
 
@@ -314,6 +330,9 @@ static void on_ended(void *arg, enum stream_end why)
 {
 	struct dialog *d = arg;
 
+	if (d->stage == STAGE_CONNECT ||
+	    (d->stage == STAGE_GREETING && why == STREAM_TIMEOUT))
+		hops_dead(d->hops);
 	if (d->tx == NULL) {
 		close_dialog(d);
 	} else if (d->stage == STAGE_TLS && dialog_leg(d)->tls == TLS_MAY) {

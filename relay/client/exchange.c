@@ -130,7 +130,7 @@ static void set_state(struct exchange *t, unsigned i, enum rcpt_state to)
 
 void exchange_begin(struct exchange *t, unsigned limit)
 {
-	t->batched = t->answered = t->accepted = 0;
+	t->batched = t->answered = t->accepted = t->judged = 0;
 	for (unsigned i = 0; i < t->req->rcpts && t->batched < limit; i++) {
 		if (t->rcpt[i].state != RCPT_OPEN)
 			continue;
@@ -144,7 +144,15 @@ void exchange_undo(struct exchange *t)
 	for (unsigned i = 0; i < t->batched; i++)
 		if (t->rcpt[t->batch[i]].state != RCPT_SETTLED)
 			set_state(t, t->batch[i], RCPT_OPEN);
-	t->batched = t->answered = t->accepted = 0;
+	t->batched = t->answered = t->accepted = t->judged = 0;
+}
+
+long exchange_undecided(struct exchange *t)
+{
+	while (t->judged < t->batched &&
+	       t->rcpt[t->batch[t->judged]].state != RCPT_ACCEPTED)
+		t->judged++;
+	return t->judged < t->batched ? (long)t->batch[t->judged] : -1;
 }
 
 void exchange_reopen(struct exchange *t, unsigned i)
@@ -189,7 +197,13 @@ void exchange_finish(struct exchange *t)
 	    .text = "the dialog ended before its turn"};
 
 	exchange_settle_all(t, STATE_BIT(RCPT_OPEN), &untried);
-	for (unsigned i = 0; i < t->req->rcpts; i++)
-		if (t->rcpt[i].same != i)
-			set_result(t, i, &t->req->rcpt[t->rcpt[i].same].result);
+	for (unsigned i = 0; i < t->req->rcpts; i++) {
+		const struct client_rcpt *same =
+		    &t->req->rcpt[t->rcpt[i].same];
+
+		if (t->rcpt[i].same == i)
+			continue;
+		set_result(t, i, &same->result);
+		t->req->rcpt[i].dsn = same->dsn;
+	}
 }

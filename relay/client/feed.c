@@ -39,6 +39,11 @@ void feed_stop(struct dialog *d)
 	d->feed.state = FEED_NONE;
 }
 
+static unsigned answers(const struct dialog *d)
+{
+	return dialog_lmtp(d) ? d->tx->accepted : 1;
+}
+
 void feed_begin(struct dialog *d, bool chunked)
 {
 	struct source *s = d->tx->req->content;
@@ -57,7 +62,7 @@ void feed_begin(struct dialog *d, bool chunked)
 		strbuf_adds(out, "BDAT ");
 		strbuf_addu(out, s->size);
 		strbuf_adds(out, " LAST\r\n");
-		d->due++;
+		d->due += answers(d);
 	}
 	feed_pump(d);
 }
@@ -88,7 +93,7 @@ static void end_of_content(struct dialog *d)
 	if (f->chunked)
 		return;
 	data_writer_end(&f->dots, stream_out(d->stream));
-	d->due++;
+	d->due += answers(d);
 }
 
 static void next_chunk(struct dialog *d)

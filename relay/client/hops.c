@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: ISC
  *
  * Which hosts, in which order: the leg's list, or the MX of a domain, their
- * addresses, without our own (RFC 5321 5.1, RFC 7505). Asks the DNS; opens
- * nothing. One worker's loop.
+ * addresses, without our own (RFC 5321 5.1, RFC 7505). Of a host the family
+ * that the leg prefers goes first; what lately could not be reached goes last
+ * of all. Asks the DNS; opens nothing. One worker's loop.
  *
  * All names are asked for at once, and a host is used as soon as it is known
  * that nobody of its preference or a better one is ourselves; a list has no
  * preferences, so there each host waits for its own addresses alone.
  *
  * A leg's name that does not exist is a fault of the configuration and waits;
- * only the domain of a direct recipient can fail for good.
+ * only the domain of a direct recipient can fail for good, and only because
+ * its name or that of every host of it does not exist, or by a null MX.
  */
 #include <limits.h>
 #include <stdio.h>
 
+#include "conf/profile.h"
 #include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 
 enum {
 	HOSTS_MAX = 16,
-	ADDRS_MAX = 4,	/* of a family and host */
+	ADDRS_MAX = 8,	/* of a family and host */
 	TRIES_MAX = 10, /* connections for one attempt */
 	SMTP_PORT = 25,
 };
 
 enum family { FAMILY_V6, FAMILY_V4, FAMILIES };
+
+struct address {
+	struct netaddr addr;
+	bool tried;
+};
 
 struct host {
 	struct hops *hops;
@@ -32,9 +40,8 @@ struct host {
 	int port;
 	int preference; /* of an MX; else 0 */
 	struct dns_query *query[FAMILIES];
-	struct netaddr addr[FAMILIES][ADDRS_MAX];
+	struct address addr[FAMILIES][ADDRS_MAX];
 	int addrs[FAMILIES];
-	int at; /* next address: families take turns */
 };
 
 struct hops {
@@ -46,13 +53,16 @@ struct hops {
 	bool mx;	/* hosts have preferences */
 	bool waiting;	/* HOPS_WAIT was said     */
 	bool self;	/* we were among them     */
-	bool unfit;	/* addresses were not of the source's family */
+	bool unfit;	/* there may be addresses of the other family */
+	bool exists;	/* … or none at all, of a name that is there  */
 	bool unknown;	/* a question found no answer, now */
 	bool concluded; /* `fault` says why there is no host at all */
 	int self_from;	/* from this preference on hosts are dropped */
 	int tries;
 	struct host host[HOSTS_MAX];
-	int hosts, at;
+	int hosts;
+	const struct host *last; /* whose address was given out … */
+	const struct netaddr *last_addr; /* … and which */
 	struct netaddr source;
 	bool bound; /* to a source address */
 	char why[128];
@@ -136,8 +146,43 @@ static void drop_self(struct hops *h, const struct host *t)
 
 void hops_self(struct hops *h)
 {
-	if (h->at < h->hosts)
-		drop_self(h, &h->host[h->at]);
+	if (h->last != NULL)
+		drop_self(h, h->last);
+}
+
+/* ---- who did not answer ---- */
+
+/* A platform behind a handful of addresses drops connections as it likes:
+ * its profile says that this is no reason to avoid one. */
+static bool remembers(const struct hops *h)
+{
+	const struct conf_leg *leg = h->req->leg;
+
+	return leg->dead_host_ms > 0 &&
+	       (leg->replies == NULL || !leg->replies->no_dead_hosts);
+}
+
+void hops_dead(struct hops *h)
+{
+	struct client *c = h->client;
+
+	if (h->last_addr != NULL && remembers(h))
+		marks_set(&c->unreached, h->req->leg->id, h->last_addr,
+		    loop_now_ms(c->cfg.loop) + h->req->leg->dead_host_ms);
+}
+
+void hops_alive(struct hops *h)
+{
+	if (h->last_addr != NULL)
+		marks_clear(&h->client->unreached, h->req->leg->id, h->last_addr);
+}
+
+static bool is_dead(const struct hops *h, const struct netaddr *a)
+{
+	const struct client *c = h->client;
+
+	return remembers(h) && marks_has(&c->unreached, h->req->leg->id, a,
+				   loop_now_ms(c->cfg.loop));
 }
 
 /* ---- addresses ---- */
@@ -150,6 +195,30 @@ static void wake(struct hops *h)
 	h->ready(h->arg);
 }
 
+static enum family second_family(const struct hops *h)
+{
+	enum leg_family f = h->req->leg->family;
+
+	return f == FAMILY_V4_FIRST || f == FAMILY_V4_ONLY ? FAMILY_V6 :
+							     FAMILY_V4;
+}
+
+static bool one_family(const struct hops *h)
+{
+	return h->req->leg->family == FAMILY_V6_ONLY ||
+	       h->req->leg->family == FAMILY_V4_ONLY;
+}
+
+/* A family that the leg is not to use, or that cannot reach from the source
+ * address that it is to use. */
+static bool is_unfit(const struct hops *h, enum family f)
+{
+	if (one_family(h))
+		return f == second_family(h);
+	return h->bound &&
+	       (f == FAMILY_V6) != (h->source.sa.sa_family == AF_INET6);
+}
+
 static void add_address(struct host *t, const struct netaddr *from)
 {
 	struct hops *h = t->hops;
@@ -159,10 +228,10 @@ static void add_address(struct host *t, const struct netaddr *from)
 	set_port(&a, t->port);
 	if (is_self(h->req->conf, &a))
 		drop_self(h, t);
-	else if (h->bound && h->source.sa.sa_family != a.sa.sa_family)
+	else if (is_unfit(h, f))
 		h->unfit = true;
 	else if (t->addrs[f] < ADDRS_MAX)
-		t->addr[f][t->addrs[f]++] = a;
+		t->addr[f][t->addrs[f]++].addr = a;
 }
 
 static void note_failure(struct hops *h, const struct dns_answer *a)
@@ -180,6 +249,7 @@ static void on_addresses(
 
 	t->query[f] = NULL;
 	note_failure(h, a);
+	h->exists = h->exists || a->status != DNS_NXDOMAIN;
 	for (int i = 0; a->status == DNS_OK && i < a->count; i++)
 		add_address(t, &a->addr[i]);
 	wake(h);
@@ -212,8 +282,10 @@ static void add_host(struct hops *h, const char *name, int port, int preference)
 		add_address(t, &literal);
 		return;
 	}
-	t->query[FAMILY_V6] = dns_ask(dns, DNS_AAAA, name, on_v6, t);
-	t->query[FAMILY_V4] = dns_ask(dns, DNS_A, name, on_v4, t);
+	if (h->req->leg->family != FAMILY_V4_ONLY)
+		t->query[FAMILY_V6] = dns_ask(dns, DNS_AAAA, name, on_v6, t);
+	if (h->req->leg->family != FAMILY_V6_ONLY)
+		t->query[FAMILY_V4] = dns_ask(dns, DNS_A, name, on_v4, t);
 }
 
 /* ---- MX ---- */
@@ -233,8 +305,8 @@ static void conclude(
 	h->fault.enh = enh;
 	h->fault.outcome = OUT_DEFERRED;
 	h->fault.class = CLASS_CONFIGURATION;
-	if (for_good && h->req->domain != NULL) {
-		h->fault.outcome = OUT_FAILED;
+	if (h->req->domain != NULL) { /* nothing is wrong with the egress */
+		h->fault.outcome = for_good ? OUT_FAILED : OUT_DEFERRED;
 		h->fault.class = CLASS_RECIPIENT;
 	}
 	snprintf(h->fault.text, sizeof(h->fault.text), "%s: %s", name, text);
@@ -369,18 +441,50 @@ static bool is_known(const struct hops *h, const struct host *t)
 	return true;
 }
 
-static bool next_address(struct host *t, struct hop *hop_out)
+static struct address *next_of_family(struct host *t, enum family f, bool dead)
 {
-	while (t->at < FAMILIES * ADDRS_MAX) {
-		enum family f = t->at % FAMILIES;
-		int i = t->at++ / FAMILIES;
+	for (int i = 0; i < t->addrs[f]; i++) {
+		struct address *a = &t->addr[f][i];
 
-		if (i >= t->addrs[f])
-			continue;
-		*hop_out = (struct hop){t->name, t->addr[f][i]};
-		return true;
+		if (!a->tried && (dead || !is_dead(t->hops, &a->addr)))
+			return a;
 	}
-	return false;
+	return NULL;
+}
+
+/* With `dead`, those too that lately could not be reached. */
+static bool next_address(struct host *t, bool dead, struct hop *hop_out)
+{
+	enum family second = second_family(t->hops);
+	enum family first = second == FAMILY_V4 ? FAMILY_V6 : FAMILY_V4;
+	struct address *a = next_of_family(t, first, dead);
+
+	if (a == NULL)
+		a = next_of_family(t, second, dead);
+	if (a == NULL)
+		return false;
+	a->tried = true;
+	t->hops->tries++;
+	t->hops->last = t;
+	t->hops->last_addr = &a->addr;
+	*hop_out = (struct hop){t->name, a->addr};
+	return true;
+}
+
+static void conclude_unfit(struct hops *h)
+{
+	static const char *const only[] = {
+	    [FAMILY_V6_ONLY] = "no host has an IPv6 address, and family = "
+			       "\"ipv6\" allows no other",
+	    [FAMILY_V4_ONLY] = "no host has an IPv4 address, and family = "
+			       "\"ipv4\" allows no other",
+	};
+
+	conclude(h, false, "4.3.5",
+	    one_family(h)
+		? only[h->req->leg->family]
+		: "no host has an address of the source address's family");
+	h->fault.class = CLASS_CONFIGURATION;
 }
 
 static enum hops_state end(struct hops *h)
@@ -393,38 +497,46 @@ static enum hops_state end(struct hops *h)
 		conclude(h, false, "4.4.6", "its host is ourselves");
 	else if (h->unknown)
 		conclude_unknown(h);
-	else if (h->unfit)
-		conclude(h, false, "4.3.5",
-		    "no host has an address of the source address's family");
+	else if (h->unfit || (h->exists && one_family(h)))
+		conclude_unfit(h);
+	else if (h->exists)
+		conclude(h, false, direct ? "4.4.4" : "4.3.5",
+		    "no host of it has an address");
 	else
 		conclude(h, true, direct ? "5.4.4" : "4.3.5",
-		    "no host of it has an address");
+		    "no host of it exists");
+	return HOPS_END;
+}
+
+static enum hops_state next_host(
+    struct hops *h, bool dead, struct hop *hop_out)
+{
+	for (int i = 0; i < h->hosts; i++) {
+		struct host *t = &h->host[i];
+
+		if (t->preference >= h->self_from)
+			continue;
+		if (!is_known(h, t))
+			return HOPS_WAIT;
+		if (next_address(t, dead, hop_out))
+			return HOPS_READY;
+	}
 	return HOPS_END;
 }
 
 enum hops_state hops_next(struct hops *h, struct hop *hop_out)
 {
-	if (h->mx_query != NULL) {
-		h->waiting = true;
-		return HOPS_WAIT;
-	}
-	if (h->tries == TRIES_MAX)
-		return end(h);
-	for (; h->at < h->hosts; h->at++) {
-		struct host *t = &h->host[h->at];
+	enum hops_state s = HOPS_WAIT;
 
-		if (t->preference >= h->self_from)
-			continue;
-		if (!is_known(h, t)) {
-			h->waiting = true;
-			return HOPS_WAIT;
-		}
-		if (next_address(t, hop_out)) {
-			h->tries++;
-			return HOPS_READY;
-		}
+	if (h->mx_query == NULL && h->tries < TRIES_MAX) {
+		s = next_host(h, false, hop_out);
+		if (s == HOPS_END)
+			s = next_host(h, true, hop_out);
+	} else if (h->mx_query == NULL) {
+		s = HOPS_END;
 	}
-	return end(h);
+	h->waiting = s == HOPS_WAIT;
+	return s == HOPS_END ? end(h) : s;
 }
 
 const struct hops_fault *hops_fault(const struct hops *h)

@@ -4,7 +4,7 @@
  * `send` writes its command, its `reply` judges the answer and says what
  * comes next; dialog.c walks. What a leg says is hostile: an answer that has
  * no sense at its stage ends the connection, and the mail waits. One worker's
- * loop. RFC 5321, 3207 (STARTTLS). The rows from MAIL to the answer to the
+ * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the answer to the
  * content have their functions in transact.c.
  */
 #include "relay/client/client_int.h"
@@ -39,6 +39,17 @@ static bool names_us(const struct dialog *d)
 	       slice_case_eq(name, slice_str(us));
 }
 
+/* RFC 5321 5.1: mail to ourselves would go round for ever. Only the exact
+ * name is ours; another machine that bears it is a mistake, too. */
+static enum stage ourselves(struct dialog *d)
+{
+	hops_self(d->hops);
+	result_fault(d, CLASS_CONFIGURATION, "4.4.6",
+	    "it says our own name, %s: it leads to ourselves, or two machines "
+	    "have one hostname", d->tx->req->conf->hostname);
+	return NEXT_LOST;
+}
+
 static enum stage on_greeting(struct dialog *d)
 {
 	if (d->reply.code >= 500)
@@ -47,13 +58,7 @@ static enum stage on_greeting(struct dialog *d)
 		return refused(d, CLASS_NETWORK);
 	if (d->reply.code != 220)
 		return stages_senseless(d);
-	if (names_us(d)) {
-		hops_self(d->hops);
-		result_fault(d, CLASS_CONFIGURATION, "4.4.6",
-		    "it greets with our own name");
-		return NEXT_LOST;
-	}
-	return STAGE_EHLO;
+	return names_us(d) ? ourselves(d) : STAGE_EHLO;
 }
 
 static void say_hello(struct dialog *d, const char *verb)
@@ -70,12 +75,23 @@ static void say_hello(struct dialog *d, const char *verb)
 
 static void send_ehlo(struct dialog *d)
 {
-	say_hello(d, "EHLO ");
+	say_hello(d, dialog_lmtp(d) ? "LHLO " : "EHLO ");
 }
 
 static void send_helo(struct dialog *d)
 {
 	say_hello(d, "HELO ");
+}
+
+/* What the leg offers is known, and stands for every host of it. The MX of a
+ * direct egress speak each for another domain. */
+static enum stage ready(struct dialog *d)
+{
+	const struct client_config *c = &d->client->cfg;
+
+	if (c->learned != NULL && !dialog_leg(d)->direct)
+		c->learned(c->arg, d->leg, &d->ehlo);
+	return NEXT_READY;
 }
 
 /* The only door from the session to a transaction: a leg that must have TLS
@@ -85,10 +101,10 @@ static enum stage when_secure(struct dialog *d)
 	enum tls_level level = dialog_leg(d)->tls;
 
 	if (d->secure || level == TLS_NONE)
-		return NEXT_READY;
+		return ready(d);
 	if (level == TLS_MAY &&
 	    (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
-		return NEXT_READY;
+		return ready(d);
 	if (stages_offers(d, EXT_STARTTLS))
 		return STAGE_STARTTLS;
 	result_fault(d, CLASS_CONFIGURATION, "4.7.4",
@@ -98,12 +114,16 @@ static enum stage when_secure(struct dialog *d)
 
 static enum stage on_ehlo(struct dialog *d)
 {
-	if (d->reply.code >= 500)
+	if (d->reply.code >= 500 && !dialog_lmtp(d))
 		return STAGE_HELO;
+	if (d->reply.code >= 500)
+		return refused(d, CLASS_CONFIGURATION);
 	if (d->reply.code >= 400)
 		return refused(d, CLASS_NETWORK);
 	if (d->reply.code != 250)
 		return stages_senseless(d);
+	if (names_us(d))
+		return ourselves(d);
 	ehlo_parse(strbuf_view(&d->reply.text), &d->ehlo);
 	return when_secure(d);
 }
@@ -130,8 +150,8 @@ static enum stage on_starttls(struct dialog *d)
 	if (d->reply.code < 400)
 		return stages_senseless(d);
 	if (dialog_leg(d)->tls == TLS_MAY) {
-		d->in_clear = true;
-		return NEXT_READY;
+		dialog_in_clear(d, strbuf_cstr(&d->reply.text));
+		return ready(d);
 	}
 	return refused(
 	    d, d->reply.code >= 500 ? CLASS_CONFIGURATION : CLASS_NETWORK);

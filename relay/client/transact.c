@@ -2,14 +2,16 @@
  *
  * The stages of a transaction: MAIL, RCPT, DATA or BDAT, the content and its
  * answer. Their rows are in stages.c. One worker's loop. RFC 5321, 2920
- * (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 1870 (SIZE), 6531 (SMTPUTF8).
+ * (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 1870 (SIZE), 6531 (SMTPUTF8),
+ * 2033 (LMTP).
  *
  * With PIPELINING one flight takes MAIL, all RCPTs and DATA. With CHUNKING
  * beside it a small content goes along as BDAT LAST: a message is one round
  * trip. If all recipients are then refused the chunk is still sent in full,
  * as promised, and the leg throws it away; that waste has the bound
  * FLIGHT_BYTES. A larger content waits for the answers to RCPT, so it is
- * never read from the journal in vain.
+ * never read from the journal in vain. With LMTP the content waits always:
+ * only the answers to RCPT tell how many there will be to the content.
  */
 #include <limits.h>
 
@@ -47,18 +49,35 @@ static void fail_utf8(struct dialog *d)
 			exchange_settle(t, i, &r);
 }
 
+/* What MAIL says: where NOTIFY=NEVER cannot be said a bounce must not reach the
+ * sender by another way (D3). */
+static const char *sender(const struct dialog *d)
+{
+	const struct client_request *r = d->tx->req;
+
+	return r->from_without_dsn == NULL || stages_offers(d, EXT_DSN)
+		   ? r->from
+		   : r->from_without_dsn;
+}
+
+/* What a question needs no leg to offer: it has no content. */
+static uint64_t content_size(const struct client_request *r)
+{
+	return r->ask ? 0 : r->content->size;
+}
+
 /* Content that has been 8-bit all along goes to a leg without 8BITMIME as it
  * is: to re-encode it would break its signatures, and no server minds. */
 void transact_admit(struct dialog *d)
 {
 	const struct client_request *r = d->tx->req;
-	struct addr from;
-	const char *why;
+	struct addr from = {.utf8 = false};
+	const char *why, *said = sender(d);
 
-	if (r->from[0] != '\0' &&
-	    addr_parse(slice_str(r->from), true, &from, &why) != 0)
+	if (said[0] != '\0' &&
+	    addr_parse(slice_str(said), true, &from, &why) != 0)
 		fail_all(d, "5.1.7", "the sender cannot be said in SMTP");
-	else if ((r->utf8 || (r->from[0] != '\0' && from.utf8)) &&
+	else if ((r->utf8 || from.utf8) &&
 		 !stages_offers(d, EXT_SMTPUTF8))
 		fail_all(d, "5.6.7",
 		    "the message needs SMTPUTF8, which is not offered");
@@ -70,7 +89,7 @@ void transact_admit(struct dialog *d)
 		 !stages_offers(d, EXT_CHUNKING | EXT_BINARYMIME))
 		fail_all(d, "5.6.3",
 		    "binary content, and BINARYMIME is not offered");
-	else if (d->ehlo.size > 0 && r->content->size > d->ehlo.size)
+	else if (d->ehlo.size > 0 && content_size(r) > d->ehlo.size)
 		fail_all(d, "5.3.4", "the message is larger than SIZE allows");
 	else if (!stages_offers(d, EXT_SMTPUTF8) && any_utf8(d->tx))
 		fail_utf8(d);
@@ -115,9 +134,9 @@ static void put_mail(struct dialog *d, struct strbuf *out)
 	const struct client_request *r = d->tx->req;
 
 	strbuf_adds(out, "MAIL FROM:<");
-	strbuf_adds(out, r->from);
+	strbuf_adds(out, sender(d));
 	strbuf_addc(out, '>');
-	if (stages_offers(d, EXT_SIZE)) {
+	if (!r->ask && stages_offers(d, EXT_SIZE)) {
 		strbuf_adds(out, " SIZE=");
 		strbuf_addu(out, r->content->size);
 	}
@@ -165,12 +184,13 @@ static bool is_orcpt(const char *s)
 
 static void put_rcpt(struct dialog *d, unsigned i, struct strbuf *out)
 {
-	const struct client_rcpt *r = &d->tx->req->rcpt[i];
+	struct client_rcpt *r = &d->tx->req->rcpt[i];
 
 	strbuf_adds(out, "RCPT TO:<");
 	strbuf_adds(out, r->address);
 	strbuf_addc(out, '>');
-	if (stages_offers(d, EXT_DSN)) {
+	r->dsn = stages_offers(d, EXT_DSN);
+	if (r->dsn) {
 		put_notify(d->tx->rcpt[i].notify, out);
 		if (is_orcpt(r->orcpt)) {
 			strbuf_adds(out, " ORCPT=");
@@ -217,6 +237,8 @@ void transact_send_mail(struct dialog *d)
 		return;
 	for (unsigned i = 0; i < t->batched; i++)
 		put_rcpt(d, t->batch[i], out);
+	if (t->req->ask || dialog_lmtp(d))
+		return;
 	if (!stages_offers(d, EXT_CHUNKING))
 		put_data(d);
 	else if (t->req->content->size <= FLIGHT_BYTES)
@@ -269,14 +291,17 @@ static bool is_split(const struct dialog *d)
 static void judge_rcpt(struct dialog *d, unsigned i)
 {
 	struct exchange *t = d->tx;
+	bool accepted = d->reply.code < 300;
 	struct result r;
 
-	if (d->reply.code < 300) {
-		t->rcpt[i].state = RCPT_ACCEPTED;
-		t->accepted++;
-	} else if (is_split(d)) {
+	if (!accepted && is_split(d)) {
 		d->rcpt_limit = lesser(d->rcpt_limit, (int)t->accepted);
 		exchange_reopen(t, i);
+		return;
+	}
+	t->accepted += accepted;
+	if (accepted && !t->req->ask) {
+		t->rcpt[i].state = RCPT_ACCEPTED;
 	} else {
 		r = result_reply(d);
 		exchange_settle(t, i, &r);
@@ -290,7 +315,7 @@ static enum stage after_rcpts(struct dialog *d)
 		return STAGE_DATA;
 	if (d->feed.state != FEED_NONE)
 		return STAGE_BODY;
-	if (d->tx->accepted == 0)
+	if (d->tx->accepted == 0 || d->tx->req->ask)
 		return over(d, true);
 	return stages_offers(d, EXT_CHUNKING) ? STAGE_BODY : STAGE_DATA;
 }
@@ -349,18 +374,29 @@ static enum stage on_body_for_nobody(struct dialog *d)
 	return over(d, d->feed.chunked);
 }
 
-enum stage transact_on_body(struct dialog *d)
+/* One recipient's answer, in the order of RCPT. What was refused ahead of the
+ * end is refused, but nobody knows what becomes of the others. */
+static enum stage on_body_for_one(struct dialog *d, bool handed)
 {
-	bool handed = d->feed.state == FEED_HANDED;
-	struct result r;
+	struct result r = result_reply(d);
 
-	if (d->reply.code >= 300 && d->reply.code < 400)
-		return stages_senseless(d);
-	if (d->tx->accepted == 0)
-		return on_body_for_nobody(d);
-	if (!handed && d->reply.code < 300)
-		return stages_senseless(d);
-	r = result_reply(d);
+	exchange_settle(d->tx, (unsigned)exchange_undecided(d->tx), &r);
+	if (!handed) {
+		result_fault(d, CLASS_NETWORK, "4.5.0",
+		    "the content was refused before its end");
+		return NEXT_LOST;
+	}
+	if (d->feed.chunked && d->reply.code >= 400)
+		d->needs_rset = true;
+	if (exchange_undecided(d->tx) >= 0)
+		return STAGE_BODY;
+	return over(d, d->needs_rset);
+}
+
+static enum stage on_body_for_all(struct dialog *d, bool handed)
+{
+	struct result r = result_reply(d);
+
 	exchange_settle_all(d->tx, STATE_BIT(RCPT_ACCEPTED), &r);
 	if (!handed) {
 		/* A refusal ahead of the end counts, but what we promised to
@@ -370,4 +406,34 @@ enum stage transact_on_body(struct dialog *d)
 	}
 	/* RFC 3030 2: after a BDAT that failed only RSET is certain. */
 	return over(d, d->feed.chunked && d->reply.code >= 400);
+}
+
+enum stage transact_on_body(struct dialog *d)
+{
+	bool handed = d->feed.state == FEED_HANDED;
+
+	if (d->reply.code >= 300 && d->reply.code < 400)
+		return stages_senseless(d);
+	if (d->tx->accepted == 0)
+		return on_body_for_nobody(d);
+	if (!handed && d->reply.code < 300)
+		return stages_senseless(d);
+	return dialog_lmtp(d) ? on_body_for_one(d, handed)
+			      : on_body_for_all(d, handed);
+}
+
+/* It is an answer; but of those whose own it is not, once all of the content
+ * was handed over, nobody knows (D8). */
+void transact_goodbye(struct dialog *d)
+{
+	struct result r;
+
+	result_refused(d, CLASS_NETWORK);
+	if (!dialog_lmtp(d) || d->stage != STAGE_BODY ||
+	    d->feed.state != FEED_HANDED)
+		return;
+	r = d->fault;
+	exchange_settle(d->tx, (unsigned)exchange_undecided(d->tx), &r);
+	result_fault(d, CLASS_NETWORK, "4.4.2",
+	    "the connection ended before the answer for this recipient");
 }

@@ -269,6 +269,7 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 		return -1;
 	}
 	ledger_configure(a->ledger, live->conf);
+	learned_forget(&a->learned);
 	control_configure(a->control, live);
 	follow_configure(a->follow, live);
 	projector_keep(a->projector, live->conf->audit.keep_ms);

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "relay/base/id.h"
 #include "relay/base/mailbox.h"
+#include "relay/daemon/learned.h"
 #include "relay/net/listen.h"
 #include "relay/queue/ledger.h"
 #include "relay/spool/spool.h"
@@ -46,6 +47,7 @@ struct app {
 	struct loop *ops; /* the main thread: signals, control, watchdog */
 	struct id_maker ids;
 	struct ledger *ledger;
+	struct learned learned; /* what the legs offer */
 	struct spool *spool;
 	struct projector *projector;
 	struct settle *settle;

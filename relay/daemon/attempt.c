@@ -8,6 +8,7 @@
 
 #include "relay/daemon/bounce.h"
 #include "relay/daemon/judge.h"
+#include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 
 enum { HEAD_MAX = 64 << 10 };
@@ -88,6 +89,24 @@ static bool names_leg(const struct decision *d, const struct attempt *at)
 	return false;
 }
 
+/* What the leg's own DSNs are to name: the address that the sender knows (RFC
+ * 3461 5.2.1), also when the route makes it another. */
+static const char *original(struct attempt *at,
+    const struct envelope_rcpt *rcpt, struct slice address)
+{
+	struct slice to = slice_str(rcpt->to);
+	const char *orcpt = rcpt->orcpt;
+	struct strbuf made;
+
+	if (orcpt[0] != '\0' || slice_eq(to, address))
+		return orcpt;
+	strbuf_init(&made, 2 * ORCPT_MAX);
+	if (orcpt_encode(to, &made))
+		orcpt = arena_slicedup(at->arena, strbuf_view(&made));
+	strbuf_fini(&made);
+	return orcpt;
+}
+
 static void add_rcpt(struct attempt *at, const struct job_row *row,
     struct slice address)
 {
@@ -98,7 +117,7 @@ static void add_rcpt(struct attempt *at, const struct job_row *row,
 	cr->address = arena_slicedup(at->arena, address);
 	/* Only the primary may cause a DSN (D3). */
 	cr->notify = at->role == ROLE_COPY ? NOTIFY_NEVER : rcpt->notify;
-	cr->orcpt = rcpt->orcpt;
+	cr->orcpt = original(at, rcpt, address);
 }
 
 enum where { WHERE_HERE, WHERE_ELSEWHERE, WHERE_UNKNOWN };

@@ -53,6 +53,9 @@ struct outcome_letter {
 		struct job_row delivery;
 		bool told;   /* the DSN speaks of it */
 		bool silent; /* failed, and the sender asked not to be told */
+		/* "Unknown" of a recipient that this leg took lately (D5). */
+		bool known;
+		bool park; /* failed: kept for an administrator, no DSN */
 		/* Of a failed one: the table's word after the failure. */
 		bool routed, held;
 		struct route route;

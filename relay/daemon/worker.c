@@ -103,6 +103,13 @@ static struct tls_client *on_tls(void *arg, const struct conf *c,
 	return t == NULL ? NULL : tls_client_ref(t);
 }
 
+static void on_learned(void *arg, int leg, const struct ehlo *e)
+{
+	struct worker *w = arg;
+
+	learned_set(&w->app->learned, leg, e);
+}
+
 static void make_server(struct worker *w)
 {
 	struct server_config c = {.loop = w->loop, .scratch = w->scratch,
@@ -116,7 +123,8 @@ static void make_client(struct worker *w)
 {
 	struct client_config c = {.loop = w->loop, .scratch = w->scratch,
 	    .sock = &sock_system, .dns = w->dns, .slots = &dispatch_slots,
-	    .slots_arg = w, .idle = dispatch_idle, .tls = on_tls, .arg = w};
+	    .slots_arg = w, .idle = dispatch_idle, .tls = on_tls,
+	    .learned = on_learned, .arg = w};
 
 	w->client = client_new(&c);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * xtext (RFC 3461 4), and text made harmless.
+ * xtext (RFC 3461 4) and its like for UTF-8 (RFC 6533 3), and text made
+ * harmless.
  */
 #include "relay/mail/codec.h"
 
@@ -72,6 +73,50 @@ void xtext_encode(struct slice s, struct strbuf *out)
 		strbuf_addc(out, hex_digits[c >> 4]);
 		strbuf_addc(out, hex_digits[c & 15]);
 	}
+}
+
+static void add_embedded(struct slice c, struct strbuf *out)
+{
+	unsigned code = (unsigned char)c.p[0] & (0xffu >> (c.n + 1));
+
+	for (size_t i = 1; i < c.n; i++)
+		code = code << 6 | ((unsigned char)c.p[i] & 0x3f);
+	strbuf_addf(out, "\\x{%X}", code);
+}
+
+void utf8_xtext(struct slice s, bool written, size_t max, struct strbuf *out)
+{
+	size_t end = out->n + max;
+
+	while (s.n > 0 && out->n < end) {
+		size_t n = utf8_next(s);
+		struct slice c = slice_head(s, n == 0 ? 1 : n);
+
+		if (n > 1)
+			add_embedded(c, out);
+		else if (n == 1 && c.p[0] > ' ' && c.p[0] < 127 &&
+			 (written || strchr("\\+=", c.p[0]) == NULL))
+			strbuf_addsl(out, c);
+		else if (n == 1)
+			strbuf_addf(out, "\\x{%02X}", (unsigned char)c.p[0]);
+		else
+			strbuf_addc(out, '?');
+		s = slice_from(s, c.n);
+	}
+}
+
+bool orcpt_encode(struct slice address, struct strbuf *out)
+{
+	size_t before = out->n;
+
+	if (ascii_only(address)) {
+		strbuf_adds(out, "rfc822;");
+		xtext_encode(address, out);
+	} else {
+		strbuf_adds(out, "utf-8;");
+		utf8_xtext(address, false, ORCPT_MAX, out);
+	}
+	return strbuf_ok(out) && out->n - before <= ORCPT_MAX;
 }
 
 /* C1 controls, and the two separators that some programs break lines at. */

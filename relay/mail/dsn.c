@@ -4,6 +4,9 @@
  * one for people, one for programs (RFC 3464), and the header of the message
  * it is about. With `utf8` the forms of RFC 6533.
  *
+ * Auto-Submitted is auto-replied (RFC 3834 5): it answers one message, and no
+ * robot should answer it.
+ *
  * Who reads it did not ask for it and knows no codes, so the first part says
  * what happened, to which address, and what can be done, and gives the code
  * last, for the one who is asked for help.
@@ -93,13 +96,47 @@ static bool any(const struct dsn *d, const char *action)
 	return false;
 }
 
+/* The worst news first. `words` stand above the recipients. */
+static const struct {
+	const char *action, *subject, *words;
+} news[] = {
+	{ "failed", "Your message could not be delivered",
+	  "\r\nIt was NOT delivered to the following addresses, and will not"
+	  " be\r\ntried again:\r\n" },
+	{ "delayed", "Your message is delayed",
+	  "\r\nIt has not yet been delivered to the following addresses. You"
+	  " need\r\nnot do anything: we keep trying, and write again if it"
+	  " fails for good:\r\n" },
+	{ "relayed", "Your message was passed on",
+	  "\r\nIt was passed on for the following addresses, to a server"
+	  " that does\r\nnot confirm delivery. You need not do anything:\r\n" },
+	{ "delivered", "Your message was delivered",
+	  "\r\nIt was put into the mailboxes of the following addresses, as"
+	  " you\r\nasked to be told. You need not do anything:\r\n" },
+};
+
 static const char *subject(const struct dsn *d)
 {
-	if (any(d, "failed"))
-		return "Your message could not be delivered";
-	if (any(d, "delayed"))
-		return "Your message is delayed";
-	return "Your message was passed on";
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(news) && !any(d, news[i].action))
+		i++;
+	return news[i].subject;
+}
+
+static bool plain_lines(struct slice s);
+
+bool dsn_brings_all(const struct dsn *d)
+{
+	return d->whole.n > 0 && any(d, "failed") && plain_lines(d->whole) &&
+	       (!d->utf8 || utf8_valid(d->header));
+}
+
+/* Of the parts that are not only ours. */
+static const char *encoding(const struct dsn *d)
+{
+	return d->utf8 || (dsn_brings_all(d) && !ascii_only(d->whole))
+		   ? "8bit" : "7bit";
 }
 
 static void print_header(const struct dsn *d, struct strbuf *out)
@@ -116,7 +153,7 @@ static void print_header(const struct dsn *d, struct strbuf *out)
 	    "Content-Type: multipart/report; report-type=delivery-status;\r\n"
 	    "\tboundary=\"%s\"\r\n",
 	    d->id, d->hostname, d->boundary);
-	if (d->utf8)
+	if (strcmp(encoding(d), "8bit") == 0)
 		strbuf_adds(out, "Content-Transfer-Encoding: 8bit\r\n");
 	strbuf_adds(out, "\r\nThis is a report about the delivery of a message,"
 			 " in MIME format.\r\n");
@@ -197,8 +234,10 @@ static void print_person(const struct dsn *d, const struct dsn_recipient *r,
 	if (is_action(r, "failed"))
 		strbuf_addf(out, "    %s\r\n    %s\r\n",
 		    explanations[i].meaning, explanations[i].advice);
-	if (!is_action(r, "relayed"))
+	if (is_action(r, "failed") || is_action(r, "delayed"))
 		print_reply(d, r, out);
+	if (is_action(r, "delayed") && r->retry_until_us != 0)
+		add_date("    We keep trying until", r->retry_until_us, out);
 }
 
 static void print_group(const struct dsn *d, const char *action,
@@ -241,55 +280,12 @@ static void print_text(const struct dsn *d, struct strbuf *out)
 	    "this is the mail server %s. It writes about your message:\r\n\r\n",
 	    d->hostname);
 	print_about(d, out);
-	print_group(d, "failed",
-	    "\r\nIt was NOT delivered to the following addresses, and will not"
-	    " be\r\ntried again:\r\n", out);
-	print_group(d, "delayed",
-	    "\r\nIt has not yet been delivered to the following addresses. You"
-	    " need\r\nnot do anything: we keep trying, and write again if it"
-	    " fails for good:\r\n", out);
-	print_group(d, "relayed",
-	    "\r\nIt was passed on for the following addresses, to a server"
-	    " that does\r\nnot confirm delivery. You need not do anything:\r\n",
-	    out);
+	for (size_t i = 0; i < ARRAY_LEN(news); i++)
+		print_group(d, news[i].action, news[i].words, out);
 	strbuf_addf(out,
 	    "\r\nIf you need help, pass this report on to"
 	    " postmaster@%s\r\nand mention the number %s.\r\n",
 	    d->hostname, d->about);
-}
-
-/* An 8-bit character in a report of 7 bits (RFC 6533 3). */
-static void add_embedded(struct slice c, struct strbuf *out)
-{
-	unsigned code = (unsigned char)c.p[0] & (0xffu >> (c.n + 1));
-
-	for (size_t i = 1; i < c.n; i++)
-		code = code << 6 | ((unsigned char)c.p[i] & 0x3f);
-	strbuf_addf(out, "\\x{%X}", code);
-}
-
-/* utf-8-addr-xtext. The backslash, '+' and '=' are written as numbers too,
- * else a local part "\x{41}" would be read as something else; unless `s` was
- * written that way already. Cut where the line would be too long. */
-static void add_utf8_xtext(struct slice s, bool written, struct strbuf *out)
-{
-	size_t end = out->n + REPLY_MAX;
-
-	while (s.n > 0 && out->n < end) {
-		size_t n = utf8_next(s);
-		struct slice c = slice_head(s, n == 0 ? 1 : n);
-
-		if (n > 1)
-			add_embedded(c, out);
-		else if (n == 1 && c.p[0] > ' ' && c.p[0] < 127 &&
-			 (written || strchr("\\+=", c.p[0]) == NULL))
-			strbuf_addsl(out, c);
-		else if (n == 1)
-			strbuf_addf(out, "\\x{%02X}", (unsigned char)c.p[0]);
-		else
-			strbuf_addc(out, '?');
-		s = slice_from(s, c.n);
-	}
 }
 
 static void print_final(const struct dsn *d, const struct dsn_recipient *r,
@@ -305,7 +301,8 @@ static void print_final(const struct dsn *d, const struct dsn_recipient *r,
 		if (d->utf8)
 			text_clean(to, true, ADDRESS_MAX, out);
 		else
-			add_utf8_xtext(slice_head(to, ADDRESS_MAX), false, out);
+			utf8_xtext(slice_head(to, ADDRESS_MAX), false,
+			    REPLY_MAX, out);
 	}
 	strbuf_adds(out, "\r\n");
 }
@@ -331,7 +328,7 @@ static void print_orcpt(const struct dsn *d, struct slice orcpt,
 	else if (d->utf8 || ascii_only(text))
 		text_clean(text, d->utf8, REPLY_MAX, out);
 	else
-		add_utf8_xtext(text, true, out);
+		utf8_xtext(text, true, REPLY_MAX, out);
 	strbuf_adds(out, "\r\n");
 	strbuf_fini(&decoded);
 }
@@ -355,6 +352,8 @@ static void print_machine(const struct dsn *d, const struct dsn_recipient *r,
 	}
 	if (r->last_attempt_us != 0)
 		add_date("Last-Attempt-Date", r->last_attempt_us, out);
+	if (r->retry_until_us != 0 && is_action(r, "delayed"))
+		add_date("Will-Retry-Until", r->retry_until_us, out);
 }
 
 static void print_status(const struct dsn *d, struct strbuf *out)
@@ -378,16 +377,13 @@ static void print_status(const struct dsn *d, struct strbuf *out)
 		print_machine(d, &d->rcpt[i], out);
 }
 
-/* Can it stand as it is: CRLF lines of a length that all take, 7 bits or
- * UTF-8? */
-static bool is_plain(struct slice header, bool utf8)
+/* CRLF lines of a length that all take, and no NUL? */
+static bool plain_lines(struct slice s)
 {
-	struct slice line, all = header;
+	struct slice line, all = s;
 
-	if (!ascii_only(header) && (!utf8 || !utf8_valid(header)))
-		return false;
-	while (slice_next(&header, '\n', &line)) {
-		bool last = header.p == NULL;
+	while (slice_next(&s, '\n', &line)) {
+		bool last = s.p == NULL;
 
 		if (line.n > LINE_MAX_BYTES || slice_find(line, '\0') >= 0)
 			return false;
@@ -397,6 +393,13 @@ static bool is_plain(struct slice header, bool utf8)
 			return false;
 	}
 	return all.n == 0;
+}
+
+/* Can the header stand as it is? */
+static bool is_plain(struct slice header, bool utf8)
+{
+	return (ascii_only(header) || (utf8 && utf8_valid(header))) &&
+	       plain_lines(header);
 }
 
 /* Quoted-printable (RFC 2045 6.7) of lines that end with CRLF or LF. */
@@ -432,18 +435,29 @@ static void add_quoted(struct slice s, struct strbuf *out)
 		strbuf_adds(out, "\r\n");
 }
 
-static void print_original(const struct dsn *d, struct strbuf *out)
+static void print_header_of_it(const struct dsn *d, struct strbuf *out)
 {
 	bool plain = is_plain(d->header, d->utf8);
-	const char *encoding = d->utf8 ? "8bit" : "7bit";
+	const char *bits = d->utf8 ? "8bit" : "7bit";
 
 	begin_part(d, d->utf8 ? "message/global-headers"
 			      : "text/rfc822-headers",
-	    plain ? encoding : "quoted-printable", out);
+	    plain ? bits : "quoted-printable", out);
 	if (plain)
 		strbuf_addsl(out, d->header);
 	else
 		add_quoted(d->header, out);
+}
+
+static void print_original(const struct dsn *d, struct strbuf *out)
+{
+	if (dsn_brings_all(d)) {
+		begin_part(d, d->utf8 ? "message/global" : "message/rfc822",
+		    encoding(d), out);
+		strbuf_addsl(out, d->whole);
+	} else {
+		print_header_of_it(d, out);
+	}
 	strbuf_addf(out, "\r\n--%s--\r\n", d->boundary);
 }
 

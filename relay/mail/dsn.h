@@ -11,11 +11,12 @@
 struct dsn_recipient {
 	const char *original; /* as the sender wrote it (ORCPT or RCPT) */
 	const char *orcpt;    /* raw, "" : none */
-	const char *action;   /* "failed" "delayed" "relayed" */
+	const char *action;   /* "failed" "delayed" "relayed" "delivered" */
 	const char *status;   /* "5.1.1" */
 	const char *diagnostic; /* "550 5.1.1 …", leg addresses scrubbed; "" */
 	const char *remote;	/* MTA that spoke, "" : none */
 	int64_t last_attempt_us;
+	int64_t retry_until_us; /* of "delayed"; 0: not said */
 };
 
 struct dsn {
@@ -29,10 +30,16 @@ struct dsn {
 	const struct dsn_recipient *rcpt;
 	unsigned rcpts;
 	struct slice header;	 /* header section of the original */
+	struct slice whole;	 /* all of it, where RET=FULL wants it and it
+				  * is at hand; else empty */
 	const char *boundary;	 /* random, from the caller */
 };
 
-/* The whole message with its header, CRLF lines, 7-bit unless utf8. */
+/* Only a notice of failure brings the whole message back, and only one that
+ * can stand in it as it is; else its header (RFC 3461 6.2). */
+bool dsn_brings_all(const struct dsn *d);
+/* The report with its header, in CRLF lines; 7-bit unless it is utf8 or brings
+ * back a message that is not. */
 void dsn_print(const struct dsn *d, struct strbuf *out);
 
 #endif

@@ -13,7 +13,7 @@
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 
-enum { ENVID_MAX = 100, ORCPT_MAX = 500, SIZE_DIGITS = 20 };
+enum { ENVID_MAX = 100, SIZE_DIGITS = 20 };
 
 struct param {
 	const char *name;

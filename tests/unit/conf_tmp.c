@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/base/mem.h"
@@ -45,6 +46,16 @@ const char *conf_tmp_write(const char *dir, const char *name, const char *text)
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	f = fopen(path, "w");
 	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+	return path;
+}
+
+const char *conf_tmp_secret(const char *dir, const char *name,
+    const char *text)
+{
+	const char *path = conf_tmp_write(dir, name, text);
+
+	if (chmod(path, 0600) != 0)
 		abort();
 	return path;
 }

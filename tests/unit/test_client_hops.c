@@ -3,6 +3,7 @@
  * Which hosts are tried: lists, MX, fallback, ourselves, and names that do
  * not exist. Port 25 of any address leads to the scripted leg.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "conf/profile.h"
 #include "relay/base/mem.h"
 #include "tests/unit/testclient.h"
 
@@ -25,6 +27,14 @@ static const struct testdns_row zone[] = {
     {"broken.test", DNS_A, "FAILED"},
     {"broken.test", DNS_AAAA, "NODATA"},
     {"self.test", DNS_A, "198.51.100.7"},
+    {"many.test", DNS_A, "192.0.2.21 192.0.2.22"},
+    {"many.test", DNS_AAAA, "2001:db8::21 2001:db8::22"},
+    {"hollow.test", DNS_MX, "10 empty.test"},
+    {"bare.test", DNS_MX, "NODATA"},
+    {"bare.test", DNS_A, "NODATA"},
+    {"bare.test", DNS_AAAA, "NODATA"},
+    {"mx1.test", DNS_AAAA, "NODATA"},
+    {"mx2.test", DNS_AAAA, "NODATA"},
     {"plain.test", DNS_MX, "10 mx1.test 20 mx2.test"},
     {"mx1.test", DNS_A, "192.0.2.11"},
     {"mx2.test", DNS_A, "192.0.2.12"},
@@ -54,93 +64,119 @@ static const struct {
 	const char *result;
 	const char *remote;	 /* NULL: not looked at */
 	int connected;
+	enum leg_family family; /* 0: v6 first */
 } cases[] = {
-	{ "a name", "", NULL, "a.test", "", { { 0 } }, OK, "a.test [127.0.0.1]:25", 1 },
+	{ "a name", "", NULL, "a.test", "", { { 0 } }, OK, "a.test [127.0.0.1]:25", 1, 0 },
 	{ "v6 before v4", "", NULL, "both.test", "", { { 0 } }, OK,
-	  "both.test [2001:db8::2]:25", 1 },
+	  "both.test [2001:db8::2]:25", 1, 0 },
 	{ "the second of a list", "", NULL, "missing.test empty.test a.test", "", { { 0 } },
-	  OK, "a.test [127.0.0.1]:25", 1 },
+	  OK, "a.test [127.0.0.1]:25", 1, 0 },
+	{ "v4 before v6", "", NULL, "both.test", "", { { 0 } }, OK,
+	  "both.test [192.0.2.1]:25", 1, FAMILY_V4_FIRST },
+	{ "v6 alone", "", NULL, "both.test", "", { { "CONNECT", "421 no\r\n" LEG_CLOSE, 0 } },
+	  "deferred 421 - greeting network", "both.test [2001:db8::2]:25", 1,
+	  FAMILY_V6_ONLY },
+	{ "v4 alone", "", NULL, "both.test", "", { { "CONNECT", "421 no\r\n" LEG_CLOSE, 0 } },
+	  "deferred 421 - greeting network", "both.test [192.0.2.1]:25", 1, FAMILY_V4_ONLY },
+	{ "v6 alone, and there is none", "", NULL, "a.test", "", { { 0 } },
+	  "deferred 0 4.3.5 connect configuration", "", 0, FAMILY_V6_ONLY },
+	{ "v4 alone, and a literal of the other", "", NULL, "2001:db8::9", "", { { 0 } },
+	  "deferred 0 4.3.5 connect configuration", "", 0, FAMILY_V4_ONLY },
+	{ "all of one family, then the other", "", NULL, "many.test", "",
+	  { { "CONNECT", "421 no\r\n" LEG_CLOSE, 3 } }, OK, "many.test [2001:db8::22]:25", 4,
+	  FAMILY_V4_FIRST },
 	{ "a name that does not exist", "", NULL, "missing.test", "", { { 0 } },
-	  "deferred 0 4.3.5 connect configuration", "", 0 },
+	  "deferred 0 4.3.5 connect configuration", "", 0, 0 },
 	{ "a name without an address", "", NULL, "empty.test", "", { { 0 } },
-	  "deferred 0 4.3.5 connect configuration", "", 0 },
+	  "deferred 0 4.3.5 connect configuration", "", 0, 0 },
 	{ "a name that cannot be looked up", "", NULL, "broken.test missing.test", "",
-	  { { 0 } }, "deferred 0 4.4.3 connect network", "", 0 },
+	  { { 0 } }, "deferred 0 4.4.3 connect network", "", 0, 0 },
 	{ "a greeting of 4xx: the next host", "", NULL, "192.0.2.1 192.0.2.2", "",
-	  { { "CONNECT", "421 4.3.2 busy\r\n" LEG_CLOSE, 1 } }, OK, "[192.0.2.2]:25", 2 },
+	  { { "CONNECT", "421 4.3.2 busy\r\n" LEG_CLOSE, 1 } }, OK, "[192.0.2.2]:25", 2, 0 },
 	{ "a greeting of 5xx: the next host", "", NULL, "192.0.2.1 192.0.2.2", "",
-	  { { "CONNECT", "554 5.3.2 no\r\n", 1 } }, OK, "[192.0.2.2]:25", 2 },
+	  { { "CONNECT", "554 5.3.2 no\r\n", 1 } }, OK, "[192.0.2.2]:25", 2, 0 },
 	{ "EHLO of 4xx: the next host", "", NULL, "192.0.2.1 192.0.2.2", "",
-	  { { "EHLO", "450 4.3.2 no\r\n", 1 } }, OK, "[192.0.2.2]:25", 2 },
+	  { { "EHLO", "450 4.3.2 no\r\n", 1 } }, OK, "[192.0.2.2]:25", 2, 0 },
 	{ "nonsense: the next host", "", NULL, "192.0.2.1 192.0.2.2", "",
-	  { { "EHLO", "hello\r\n", 1 } }, OK, "[192.0.2.2]:25", 2 },
+	  { { "EHLO", "hello\r\n", 1 } }, OK, "[192.0.2.2]:25", 2, 0 },
 	{ "once it had MAIL it is the host", "", NULL, "192.0.2.1 192.0.2.2", "",
 	  { { "MAIL", "450 4.3.2 no\r\n", 1 } }, "deferred 450 4.3.2 mail none",
-	  "[192.0.2.1]:25", 1 },
+	  "[192.0.2.1]:25", 1, 0 },
 	{ "what says most is kept", "", NULL, "192.0.2.1 192.0.2.2", "",
 	  { { "CONNECT", "554 5.7.1 no\r\n", 1 },
 	    { "CONNECT", "421 4.3.2 busy\r\n" LEG_CLOSE, 1 } },
-	  "deferred 554 5.7.1 greeting configuration", "[192.0.2.1]:25", 2 },
+	  "deferred 554 5.7.1 greeting configuration", "[192.0.2.1]:25", 2, 0 },
 	{ "our address is dropped from a list", "", NULL, "self.test 192.0.2.2", "",
-	  { { 0 } }, OK, "[192.0.2.2]:25", 1 },
+	  { { 0 } }, OK, "[192.0.2.2]:25", 1, 0 },
 	{ "nothing but ourselves", "", NULL, "self.test", "", { { 0 } },
-	  "deferred 0 4.4.6 connect configuration", "", 0 },
+	  "deferred 0 4.4.6 connect configuration", "", 0, 0 },
 	{ "a listener of ours", "", NULL, "198.51.100.9", "", { { 0 } },
-	  "deferred 0 4.4.6 connect configuration", "", 0 },
+	  "deferred 0 4.4.6 connect configuration", "", 0, 0 },
 	{ "no address of the source's family", "", NULL, "v6.test", "127.0.0.1", { { 0 } },
-	  "deferred 0 4.3.5 connect configuration", "", 0 },
+	  "deferred 0 4.3.5 connect configuration", "", 0, 0 },
 	{ "the source chooses the family", "", NULL, "both.test", "127.0.0.1", { { 0 } },
-	  OK, "both.test [192.0.2.1]:25", 1 },
+	  OK, "both.test [192.0.2.1]:25", 1, 0 },
 
 	{ "MX of a leg", "plain.test", NULL, "", "", { { 0 } }, OK,
-	  "mx1.test [192.0.2.11]:25", 1 },
+	  "mx1.test [192.0.2.11]:25", 1, 0 },
 	{ "MX: the next host", "plain.test", NULL, "", "",
 	  { { "CONNECT", "421 4.3.2 busy\r\n" LEG_CLOSE, 1 } }, OK,
-	  "mx2.test [192.0.2.12]:25", 2 },
+	  "mx2.test [192.0.2.12]:25", 2, 0 },
 	{ "MX: the first does not exist", "second.test", NULL, "", "", { { 0 } }, OK,
-	  "mx2.test [192.0.2.12]:25", 1 },
+	  "mx2.test [192.0.2.12]:25", 1, 0 },
 	{ "MX: a worse one that is broken does not hinder", "lazy.test", NULL, "", "",
-	  { { 0 } }, OK, "mx1.test [192.0.2.11]:25", 1 },
+	  { { 0 } }, OK, "mx1.test [192.0.2.11]:25", 1, 0 },
 	{ "MX: no record, the domain itself", "implicit.test", NULL, "", "", { { 0 } }, OK,
-	  "implicit.test [192.0.2.14]:25", 1 },
+	  "implicit.test [192.0.2.14]:25", 1, 0 },
 	{ "MX of a leg: null", "null.test", NULL, "", "", { { 0 } },
-	  "deferred 0 4.3.5 connect configuration", "", 0 },
+	  "deferred 0 4.3.5 connect configuration", "", 0, 0 },
 	{ "MX of a leg: no such domain", "missing.test", NULL, "", "", { { 0 } },
-	  "deferred 0 4.3.5 connect configuration", "", 0 },
+	  "deferred 0 4.3.5 connect configuration", "", 0, 0 },
 	{ "MX of a leg: no host exists", "ghost.test", NULL, "", "", { { 0 } },
-	  "deferred 0 4.3.5 connect configuration", "", 0 },
+	  "deferred 0 4.3.5 connect configuration", "", 0, 0 },
 	{ "MX of a leg: cannot be looked up", "mxdown.test", NULL, "", "", { { 0 } },
-	  "deferred 0 4.4.3 connect network", "", 0 },
+	  "deferred 0 4.4.3 connect network", "", 0, 0 },
 	{ "MX: we are the second, the third is dropped", "backup.test", NULL, "", "",
 	  { { "CONNECT", "421 4.3.2 busy\r\n" LEG_CLOSE, 0 } },
-	  "deferred 421 4.3.2 greeting network", NULL, 1 },
+	  "deferred 421 4.3.2 greeting network", NULL, 1, 0 },
 	{ "MX: we are one of the best, no one is left", "equal.test", NULL, "", "",
-	  { { 0 } }, "deferred 0 4.4.6 connect configuration", "", 0 },
+	  { { 0 } }, "deferred 0 4.4.6 connect configuration", "", 0, 0 },
 	{ "MX: we are the best", "worse.test", NULL, "", "", { { 0 } },
-	  "deferred 0 4.4.6 connect configuration", "", 0 },
+	  "deferred 0 4.4.6 connect configuration", "", 0, 0 },
 	{ "MX: it greets with our name, worse ones are dropped", "plain.test", NULL, "", "",
 	  { { "CONNECT", "220 relay.test\r\n", 1 } },
-	  "deferred 0 4.4.6 greeting configuration", NULL, 1 },
+	  "deferred 0 4.4.6 greeting configuration", NULL, 1, 0 },
+	{ "MX: EHLO says our name, worse ones are dropped", "plain.test", NULL, "", "",
+	  { { "EHLO", "250-Relay.Test\r\n250 SIZE\r\n", 1 } },
+	  "deferred 0 4.4.6 ehlo configuration", NULL, 1, 0 },
+	{ "a name that ours begins is another's", "", NULL, "a.test", "",
+	  { { "EHLO", "250 relay.test.example\r\n", 1 } }, OK, NULL, 1, 0 },
 
-	{ "direct", "", "plain.test", "", "", { { 0 } }, OK, "mx1.test [192.0.2.11]:25", 1 },
+	{ "direct", "", "plain.test", "", "", { { 0 } }, OK, "mx1.test [192.0.2.11]:25", 1, 0 },
 	{ "direct to a literal", "", "[192.0.2.9]", "", "", { { 0 } }, OK,
-	  "[192.0.2.9]:25", 1 },
+	  "[192.0.2.9]:25", 1, 0 },
 	{ "direct to a v6 literal", "", "[IPv6:2001:db8::9]", "", "", { { 0 } }, OK,
-	  "[2001:db8::9]:25", 1 },
+	  "[2001:db8::9]:25", 1, 0 },
 	{ "direct: null MX", "", "null.test", "", "", { { 0 } },
-	  "failed 0 5.1.10 connect recipient", "", 0 },
+	  "failed 0 5.1.10 connect recipient", "", 0, 0 },
 	{ "direct: no such domain", "", "missing.test", "", "", { { 0 } },
-	  "failed 0 5.4.4 connect recipient", "", 0 },
+	  "failed 0 5.4.4 connect recipient", "", 0, 0 },
 	{ "direct: no address", "", "nowhere.test", "", "", { { 0 } },
-	  "failed 0 5.4.4 connect recipient", "", 0 },
+	  "failed 0 5.4.4 connect recipient", "", 0, 0 },
 	{ "direct: no host exists", "", "ghost.test", "", "", { { 0 } },
-	  "failed 0 5.4.4 connect recipient", "", 0 },
+	  "failed 0 5.4.4 connect recipient", "", 0, 0 },
 	{ "direct: cannot be looked up", "", "mxdown.test", "", "", { { 0 } },
-	  "deferred 0 4.4.3 connect network", "", 0 },
+	  "deferred 0 4.4.3 connect network", "", 0, 0 },
 	{ "direct: its host cannot be looked up", "", "halfdown.test", "", "", { { 0 } },
-	  "deferred 0 4.4.3 connect network", "", 0 },
+	  "deferred 0 4.4.3 connect network", "", 0, 0 },
 	{ "direct: the domain is ours", "", "worse.test", "", "", { { 0 } },
-	  "deferred 0 4.4.6 connect configuration", "", 0 },
+	  "deferred 0 4.4.6 connect recipient", "", 0, 0 },
+	{ "direct: it is there, without an address", "", "bare.test", "", "", { { 0 } },
+	  "deferred 0 4.4.4 connect recipient", "", 0, 0 },
+	{ "direct: its host is there, without an address", "", "hollow.test", "", "",
+	  { { 0 } }, "deferred 0 4.4.4 connect recipient", "", 0, 0 },
+	{ "direct: none of the family that we use", "", "plain.test", "", "", { { 0 } },
+	  "deferred 0 4.3.5 connect configuration", "", 0, FAMILY_V6_ONLY },
 };
 /* clang-format on */
 
@@ -201,6 +237,7 @@ static void hosts_are_tried_in_their_order_and_never_ourselves(void **state)
 		w->conf.listens = 1;
 		w->cl.mx = (char *)cases[i].mx;
 		w->cl.source = (char *)cases[i].source;
+		w->cl.family = cases[i].family;
 		s->r.domain = cases[i].domain;
 		set_hosts(w, hosts_text(s, cases[i].hosts));
 		leg_script(w->leg, cases[i].rules);
@@ -275,6 +312,129 @@ static void a_wildcard_listener_is_known_by_the_connection(void **state)
 	world_free(w);
 }
 
+/* ---- hosts that do not answer ---- */
+
+static int (*lead)(int fd, const struct netaddr *to);
+static char tried[400];
+static const char *refusing;
+
+static int noted_connect(int fd, const struct netaddr *to)
+{
+	char ip[NETADDR_TEXT];
+
+	netaddr_ip(to, ip);
+	strncat(tried, ip, sizeof(tried) - strlen(tried) - 1);
+	strncat(tried, " ", sizeof(tried) - strlen(tried) - 1);
+	if (strstr(refusing, ip) != NULL) {
+		errno = ECONNREFUSED;
+		return -1;
+	}
+	return lead(fd, to);
+}
+
+/* A message on a connection of its own; which addresses were tried. */
+static const char *tries(struct world *w, const char *refuses)
+{
+	struct sent *s = sent_new(w, "u@x.test");
+
+	tried[0] = '\0';
+	refusing = refuses;
+	assert_true(world_send(w, s));
+	world_wait(w, w->done + 1);
+	world_until(w, &w->slots, 4);
+	sent_free(s);
+	return tried;
+}
+
+static struct world *world_of_hosts(char *hosts, int64_t dead_host_ms)
+{
+	struct world *w = world_new(zone);
+
+	lead = w->sock.connect;
+	w->sock.connect = noted_connect;
+	w->cl.max_messages = 1;
+	w->cl.dead_host_ms = dead_host_ms;
+	set_hosts(w, hosts);
+	return w;
+}
+
+static void a_host_that_refused_is_tried_last_for_a_while(void **state)
+{
+	char hosts[] = "192.0.2.1 192.0.2.2 192.0.2.3";
+	struct world *w = world_of_hosts(hosts, 600000);
+
+	(void)state;
+	assert_string_equal(tries(w, "192.0.2.1"), "192.0.2.1 192.0.2.2 ");
+	assert_string_equal(tries(w, "192.0.2.1"), "192.0.2.2 ");
+	/* Nobody else: it is tried, and once, in its order. */
+	assert_string_equal(tries(w, "192.0.2.1 192.0.2.2 192.0.2.3"),
+	    "192.0.2.2 192.0.2.3 192.0.2.1 ");
+	assert_string_equal(tries(w, "192.0.2.2 192.0.2.3"), "192.0.2.1 ");
+	/* It spoke: it is the first again, and the others are still last. */
+	assert_string_equal(tries(w, "192.0.2.1"), "192.0.2.1 192.0.2.2 ");
+	world_free(w);
+}
+
+static void a_dead_host_is_forgotten_in_time(void **state)
+{
+	char hosts[] = "192.0.2.1 192.0.2.2";
+	struct world *w = world_of_hosts(hosts, 1);
+
+	(void)state;
+	tries(w, "192.0.2.1");
+	for (int64_t until = loop_now_ms(w->loop) + 2;
+	     loop_now_ms(w->loop) < until;)
+		loop_once(w->loop, 1);
+	assert_string_equal(tries(w, ""), "192.0.2.1 ");
+	world_free(w);
+}
+
+static void a_host_that_does_not_greet_is_dead(void **state)
+{
+	static const struct leg_rule silent[] = {
+	    {"CONNECT", "", 1}, {NULL, NULL, 0}};
+	char hosts[] = "192.0.2.1 192.0.2.2";
+	struct world *w = world_of_hosts(hosts, 600000);
+
+	(void)state;
+	leg_script(w->leg, silent);
+	w->cl.greeting_timeout_ms = 50;
+	assert_string_equal(tries(w, ""), "192.0.2.1 192.0.2.2 ");
+	assert_string_equal(tries(w, ""), "192.0.2.2 ");
+	world_free(w);
+}
+
+static void a_worse_preference_goes_before_a_dead_host(void **state)
+{
+	char none[] = "";
+	struct world *w = world_of_hosts(none, 600000);
+
+	(void)state;
+	w->cl.mx = "plain.test";
+	assert_string_equal(tries(w, "192.0.2.11"), "192.0.2.11 192.0.2.12 ");
+	assert_string_equal(tries(w, ""), "192.0.2.12 ");
+	world_free(w);
+}
+
+static void nothing_is_remembered_where_the_profile_forbids_it(void **state)
+{
+	static const struct conf_profile profile = {.no_dead_hosts = true};
+	char hosts[] = "192.0.2.1 192.0.2.2";
+	struct world *w = world_of_hosts(hosts, 600000);
+
+	(void)state;
+	w->cl.replies = &profile;
+	for (int i = 0; i < 2; i++)
+		assert_string_equal(
+		    tries(w, "192.0.2.1"), "192.0.2.1 192.0.2.2 ");
+	w->cl.replies = NULL;
+	w->cl.dead_host_ms = 0;
+	for (int i = 0; i < 2; i++)
+		assert_string_equal(
+		    tries(w, "192.0.2.1"), "192.0.2.1 192.0.2.2 ");
+	world_free(w);
+}
+
 static void names_are_no_more_asked_for_when_the_client_ends(void **state)
 {
 	struct world *w = world_new(zone);
@@ -300,6 +460,12 @@ int main(void)
 	    cmocka_unit_test(a_port_that_refuses_is_passed_over),
 	    cmocka_unit_test(nobody_listens_is_a_network_fault),
 	    cmocka_unit_test(a_wildcard_listener_is_known_by_the_connection),
+	    cmocka_unit_test(a_host_that_refused_is_tried_last_for_a_while),
+	    cmocka_unit_test(a_dead_host_is_forgotten_in_time),
+	    cmocka_unit_test(a_host_that_does_not_greet_is_dead),
+	    cmocka_unit_test(a_worse_preference_goes_before_a_dead_host),
+	    cmocka_unit_test(
+		nothing_is_remembered_where_the_profile_forbids_it),
 	    cmocka_unit_test(names_are_no_more_asked_for_when_the_client_ends),
 	};
 

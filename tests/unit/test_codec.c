@@ -5,9 +5,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
+#include "relay/mail/cmd.h"
 #include "relay/mail/codec.h"
 
 /* clang-format off */
@@ -43,6 +45,16 @@ cleans[] = {
 	{ "abc",                   true,  2,  "ab"              },
 	{ "a\xc3\xa9",             true,  2,  "a"               },
 	{ "a\xc3\xa9",             true,  3,  "a\xc3\xa9"       },
+};
+
+static const struct { const char *in, *out; } orcpts[] = {
+	{ "ann@x.test",            "rfc822;ann@x.test"          },
+	{ "ann+a=b@x.test",        "rfc822;ann+2Ba+3Db@x.test"  },
+	{ "\"a b\"@x.test",        "rfc822;\"a+20b\"@x.test"    },
+	{ "postmaster",            "rfc822;postmaster"          },
+	{ "c\xc3\xa9@x.test",      "utf-8;c\\x{E9}@x.test"      },
+	{ "+=\xd0\x96@x.test",     "utf-8;\\x{2B}\\x{3D}\\x{416}@x.test" },
+	{ "\\\xf0\x9f\x93\xa7@x",  "utf-8;\\x{5C}\\x{1F4E7}@x"  },
 };
 /* clang-format on */
 
@@ -103,11 +115,40 @@ static void clean_text_is_printable_and_bounded(void **state)
 	strbuf_fini(&out);
 }
 
+/* What we say is what we would take (params.c reads it back). */
+static void an_original_recipient_is_said_by_rfc_3461_and_6533(void **state)
+{
+	char longest[ORCPT_MAX];
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 2 * ORCPT_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(orcpts); i++) {
+		char line[2 * ORCPT_MAX];
+		struct smtp_refusal no;
+		struct rcpt_to to;
+
+		strbuf_reset(&out);
+		assert_true(orcpt_encode(slice_str(orcpts[i].in), &out));
+		assert_string_equal(strbuf_cstr(&out), orcpts[i].out);
+		snprintf(line, sizeof(line), "TO:<a@b> ORCPT=%s",
+		    strbuf_cstr(&out));
+		assert_int_equal(
+		    rcpt_to_parse(slice_str(line), false, &to, &no), 0);
+	}
+	memset(longest, '+', sizeof(longest));
+	strbuf_reset(&out);
+	assert_false(orcpt_encode(slice_of(longest, sizeof(longest)), &out));
+	strbuf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(xtext_decodes_to_harmless_bytes_only),
 		cmocka_unit_test(xtext_survives_a_round_trip),
+		cmocka_unit_test(
+		    an_original_recipient_is_said_by_rfc_3461_and_6533),
 		cmocka_unit_test(clean_text_is_printable_and_bounded),
 	};
 

@@ -69,7 +69,10 @@ static void all_but_three_things_have_a_default(void **state)
 	assert_string_equal(l->profile, "generic");
 	assert_int_equal(l->data_done_timeout_ms, 600000);
 	assert_int_equal(c->domain[0].subaddress, '+');
-	assert_int_equal(c->domain[0].unknown, UNKNOWN_ROUTE);
+	assert_int_equal(c->domain[0].unknown, UNKNOWN_PROBE);
+	assert_int_equal(l->suspend_messages, 10);
+	assert_int_equal(l->suspend_senders, 5);
+	assert_int_equal(l->trust, TRUST_ADDRESS);
 	unload(&f);
 }
 

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -70,7 +71,8 @@ static const char *print(const struct dsn *d, struct strbuf *out)
 			assert_int_equal(line.n, 0);
 	}
 	for (size_t i = 0; i < out->n; i++)
-		assert_true(d->utf8 || (unsigned char)out->p[i] < 127);
+		assert_true(d->utf8 || dsn_brings_all(d) ||
+			    (unsigned char)out->p[i] < 127);
 	assert_true(slice_find(strbuf_view(out), '\0') < 0);
 	return strbuf_cstr(out);
 }
@@ -187,7 +189,7 @@ static void a_status_is_explained_by_its_nearest_words(void **state)
 	strbuf_fini(&out);
 }
 
-static void the_subject_is_that_of_the_worst_news(void **state)
+static void only_what_is_known_is_said(void **state)
 {
 	struct dsn_recipient r = delayed;
 	struct dsn d = sample(&r, 1);
@@ -324,18 +326,136 @@ static void an_encoded_subject_is_not_shown_to_people(void **state)
 	strbuf_fini(&out);
 }
 
+/* What a program reads (RFC 3464 2.3) and what a person reads, of each kind of
+ * news; and what only one of them has. */
+static void each_action_has_its_words_and_fields(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *action, *status, *subject, *words;
+		bool until, reply;
+	} cases[] = {
+		{ "failed", "5.1.1", "could not be delivered",
+		  "was NOT delivered", false, true },
+		{ "delayed", "4.4.1", "is delayed",
+		  "has not yet been delivered", true, true },
+		{ "relayed", "2.0.0", "was passed on",
+		  "does\r\nnot confirm delivery", false, false },
+		{ "delivered", "2.0.0", "was delivered",
+		  "put into the mailboxes", false, false },
+	};
+	/* clang-format on */
+	struct strbuf out;
+	char field[64];
+
+	(void)state;
+	strbuf_init(&out, 100000);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dsn_recipient r = failed;
+		struct dsn d = sample(&r, 1);
+		const char *text;
+
+		print_message("case %zu: %s\n", i, cases[i].action);
+		r.action = cases[i].action;
+		r.status = cases[i].status;
+		r.retry_until_us = INT64_C(1795756337000000);
+		text = print(&d, &out);
+		has(text, cases[i].subject);
+		has(text, cases[i].words);
+		snprintf(field, sizeof(field), "\r\nAction: %s\r\nStatus: %s",
+		    cases[i].action, cases[i].status);
+		has(text, field);
+		assert_int_equal(strstr(text, "\r\nWill-Retry-Until: Fri, "
+		    "27 Nov 2026 05:12:17 +0000\r\n") != NULL,
+		    cases[i].until);
+		assert_int_equal(strstr(text, "keep trying until: Fri") != NULL,
+		    cases[i].until);
+		assert_int_equal(strstr(text, "The answer was") != NULL,
+		    cases[i].reply);
+		for (size_t k = 0; k < ARRAY_LEN(cases); k++)
+			if (k != i)
+				has_not(text, cases[k].words);
+	}
+	strbuf_fini(&out);
+}
+
+static void d_whole_is_exact(struct strbuf *out)
+{
+	struct dsn d = sample(&failed, 1);
+
+	d.whole = SLICE(HEADER "\r\nfirst\r\n.\r\n\r\nlast\r\n");
+	has(print(&d, out), "\r\n\r\n" HEADER "\r\nfirst\r\n.\r\n\r\nlast"
+			    "\r\n\r\n--=_b0undary--\r\n");
+}
+
+/* RFC 3461 6.2, RFC 6533 4: which third part, and in which encoding. */
+static void the_whole_message_comes_back_where_it_can(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *action, *whole;
+		bool utf8;
+		const char *type, *encoding;
+	} cases[] = {
+		{ "failed",  HEADER "\r\ntext\r\n", false,
+		  "message/rfc822", "7bit" },
+		{ "failed",  HEADER "\r\nt\xe9xt\r\n", false,
+		  "message/rfc822", "8bit" },
+		{ "failed",  HEADER "\r\nt\xe9xt\r\n", true,
+		  "message/global", "8bit" },
+		{ "failed",  "", false, "text/rfc822-headers", "7bit" },
+		{ "failed",  "", true, "message/global-headers", "8bit" },
+		{ "failed",  HEADER "\r\nbare\nline\r\n", false,
+		  "text/rfc822-headers", "7bit" },
+		{ "failed",  HEADER "\r\nno end of line", false,
+		  "text/rfc822-headers", "7bit" },
+		{ "delayed", HEADER "\r\ntext\r\n", false,
+		  "text/rfc822-headers", "7bit" },
+		{ "relayed", HEADER "\r\ntext\r\n", false,
+		  "text/rfc822-headers", "7bit" },
+	};
+	/* clang-format on */
+	struct strbuf out;
+	char part[200];
+
+	(void)state;
+	strbuf_init(&out, 100000);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dsn_recipient r = failed;
+		struct dsn d = sample(&r, 1);
+		const char *text;
+
+		print_message("case %zu\n", i);
+		r.action = cases[i].action;
+		d.utf8 = cases[i].utf8;
+		d.whole = slice_str(cases[i].whole);
+		text = print(&d, &out);
+		snprintf(part, sizeof(part), "\r\n--=_b0undary\r\n"
+		    "Content-Type: %s\r\nContent-Transfer-Encoding: %s"
+		    "\r\n\r\nReceived: from x", cases[i].type,
+		    cases[i].encoding);
+		has(text, part);
+		assert_int_equal(strstr(text, "Encoding: 8bit") != NULL,
+		    strcmp(cases[i].encoding, "8bit") == 0);
+	}
+	d_whole_is_exact(&out);
+	strbuf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_failure_has_three_parts),
 		cmocka_unit_test(people_read_what_happened_and_what_to_do),
 		cmocka_unit_test(a_status_is_explained_by_its_nearest_words),
-		cmocka_unit_test(the_subject_is_that_of_the_worst_news),
+		cmocka_unit_test(only_what_is_known_is_said),
 		cmocka_unit_test(international_mail_gets_the_forms_of_rfc6533),
 		cmocka_unit_test(an_address_of_numbers_fits_on_a_line),
 		cmocka_unit_test(hostile_text_stays_in_its_field),
 		cmocka_unit_test(a_broken_header_is_made_safe_by_quoting),
 		cmocka_unit_test(an_encoded_subject_is_not_shown_to_people),
+		cmocka_unit_test(each_action_has_its_words_and_fields),
+		cmocka_unit_test(the_whole_message_comes_back_where_it_can),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,15 @@ static struct tls_client *tls_of(
 	return w->tls == NULL ? NULL : tls_client_ref(w->tls);
 }
 
+static void on_learned(void *arg, int leg, const struct ehlo *e)
+{
+	struct world *w = arg;
+
+	assert_int_equal(leg, w->cl.id);
+	w->learned_calls++;
+	w->learned = *e;
+}
+
 static void set_leg(struct world *w)
 {
 	w->host[0] = (struct conf_hostport){"127.0.0.1", w->leg->port, true};
@@ -163,6 +172,7 @@ struct world *world_new(const struct testdns_row *rows)
 	    .slots_arg = w,
 	    .idle = on_idle,
 	    .tls = tls_of,
+	    .learned = on_learned,
 	    .arg = w});
 	world_content(w, SLICE("Subject: x\r\n\r\n.dot\r\nend\r\n"));
 	return w;
@@ -211,6 +221,15 @@ struct sent *sent_new(struct world *w, const char *to)
 	while (slice_next(&words, ' ', &word))
 		s->rcpt[s->r.rcpts++] = (struct client_rcpt){
 		    .address = arena_slicedup(s->r.arena, word), .orcpt = ""};
+	return s;
+}
+
+struct sent *asked_new(struct world *w, const char *to)
+{
+	struct sent *s = sent_new(w, to);
+
+	s->r.ask = true;
+	s->r.content = NULL;
 	return s;
 }
 

@@ -31,7 +31,8 @@ struct world {
 	struct conf_hostport host[4];
 	struct tls_client *tls;
 	struct source *content;
-	int slots, idle_calls, wanted, done, tls_asked;
+	int slots, idle_calls, wanted, done, tls_asked, learned_calls;
+	struct ehlo learned; /* what the client said last */
 	struct sent *next; /* sent when the connection is idle */
 	bool more;	   /* what the owner says then */
 };
@@ -48,6 +49,8 @@ void world_fail_send(int n);
 void world_content(struct world *w, struct slice bytes);
 /* From "from@src.test" to `to`, addresses with blanks between. */
 struct sent *sent_new(struct world *w, const char *to);
+/* The same without content: only whether `to` would be taken. */
+struct sent *asked_new(struct world *w, const char *to);
 void sent_free(struct sent *s);
 bool world_send(struct world *w, struct sent *s);
 /* Until `done` requests in all have come back; fails the test if they do

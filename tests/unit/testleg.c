@@ -43,6 +43,7 @@ static const struct leg_rule good[] = {
 	"250-leg.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
 	"250 SIZE 10000000\r\n",
 	0},
+    {"LHLO", "250-leg.test\r\n250 PIPELINING\r\n", 0},
     {"HELO", "250 leg.test\r\n", 0},
     {"STARTTLS", "220 2.0.0 go\r\n" LEG_TLS, 0},
     {"MAIL", "250 2.1.0 ok\r\n", 0},
