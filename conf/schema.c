@@ -285,7 +285,7 @@ const struct param param_table[] = {
 	  "The directory of the journal, on a disk that keeps what it has synced." },
 	{ IN(SPOOL), "retain", &T_DURATION, C(spool.retain_ms), "7d", 0, DAYS(366), LIVE, NULL,
 	  "How long a delivered message is kept for replay, from its last delivery on." },
-	{ IN(SPOOL), "parked", &T_DURATION, C(spool.parked_ms), "30d", MINS(1), DAYS(3660), LIVE,
+	{ IN(SPOOL), "parked", &T_DURATION, C(spool.parked_ms), "30d", SECS(1), DAYS(3660), LIVE,
 	  NULL,
 	  "How long parked mail waits for an administrator." },
 	{ IN(SPOOL), "max", &T_SIZE, C(spool.max_bytes), "50G", MIB(1), GIB(1048576), LIVE, NULL,

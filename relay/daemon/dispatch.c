@@ -9,6 +9,7 @@
 #include "conf/profile.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/ask.h"
 #include "relay/daemon/attempt.h"
 
 /* ---- where attempts come from ---- */
@@ -316,13 +317,15 @@ bool dispatch_idle(void *arg, int leg)
 
 	if (ledger_over(w->app->ledger, leg))
 		return false;
+	if (ask_turn(w->ask, leg))
+		return true;
 	list_each_safe(n, &w->waiting[leg]) {
 		struct attempt *at = LIST_ENTRY(n, struct attempt, node);
 
 		if (!attempt_start(at) || !client_has_idle(w->client, leg))
 			return true;
 	}
-	return pull(w, leg);
+	return pull(w, leg) || ask_rest(w->ask, leg);
 }
 
 /* Those that wait since `before_ms` or longer. Ms until the next is so late;
