@@ -39,6 +39,10 @@ struct drig {
 	bool held, answers, fails;
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
+	/* What reports say besides their results. */
+	uint64_t sender;
+	const char *good;
+	bool known, unreached;
 	struct drig_act_seen {
 		bool called, ok;
 	} act[DRIG_ACTS]; /* in the order of asking */
