@@ -42,6 +42,8 @@ static const char *const why_texts[] = {
 	[WHY_ADMIN] = "",
 	[WHY_NO_WAY] = "no-way",
 	[WHY_LOOP] = "loop",
+	[WHY_EXPIRED] = "parked-expired",
+	[WHY_SPACE] = "space",
 };
 
 const char *event_kind_text(enum event_kind k)

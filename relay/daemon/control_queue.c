@@ -448,7 +448,8 @@ static void do_act(void *arg)
 	struct settle_act act = {.what = one->s->what, .who = one->s->who,
 	    .reason = one->s->reason, .done = on_act_done, .arg = one};
 
-	if (!settle_act(one->s->c->app->settle, &act, one->id, one->number))
+	if (settle_act(one->s->c->app->settle, &act, one->id, one->number) !=
+	    NULL)
 		on_act_done(one, false);
 }
 
