@@ -294,6 +294,8 @@ def test_8_bit_content_for_a_leg_without_8bitmime(make_gw, make_leg, outside,
     id = gw.send(message=body, mail_options=["BODY=8BITMIME"])
     if how == "send":
         assert leg.wait_message(id).below == body
+        rows = {r["leg"]: r for r in gw.cli_json("leg list")}
+        assert rows["legacy"]["eightbit_sent"] == 1
         return
     assert gw.wait_event("bounced", id)["enhanced"] == "5.6.3"
     outside.wait_count(1)
