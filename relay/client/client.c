@@ -164,6 +164,11 @@ unsigned client_connections(const struct client *c, int leg)
 	return c->connections[leg];
 }
 
+uint64_t client_eightbit(const struct client *c, int leg)
+{
+	return atomic_load(&c->eightbit[leg]);
+}
+
 void client_yield(struct client *c, int leg, unsigned n)
 {
 	struct dialog *d;

@@ -34,7 +34,8 @@ struct client_rcpt {
 /* One message towards one leg. The caller owns it; everything in it stays
  * until `done`, the leg and its configuration too. Recipients whose addresses
  * are equal are sent once and share the result (D7). The client splits by the
- * leg's max_recipients and by 452 4.5.3. */
+ * leg's max_recipients, by its word (LIMITS, RFC 9422), by its profile's
+ * one_domain, by 452 4.5.3 and by what `splits` says. */
 struct client_request {
 	struct conf *conf;	    /* a reference, the caller's */
 	const struct conf_leg *leg; /* of that conf */
@@ -84,6 +85,11 @@ struct client_config {
 	/* What the leg offers, each time it answered EHLO or HELO (after TLS);
 	 * never of a direct egress. NULL: nobody wants to know. */
 	void (*learned)(void *arg, int leg, const struct ehlo *e);
+	/* Does this answer to RCPT say that the recipient must not be in one
+	 * transaction with the others? Beyond 452 4.5.3, which the client
+	 * knows. NULL: nothing does. */
+	bool (*splits)(void *arg, const struct conf_leg *leg,
+	    const struct result *r);
 	void *arg;
 };
 
@@ -99,6 +105,9 @@ bool client_send(struct client *c, struct client_request *r, bool have_slot);
 bool client_has_idle(const struct client *c, int leg);
 /* How many connections of that leg are open, idle ones too? */
 unsigned client_connections(const struct client *c, int leg);
+/* How many transactions had 8-bit content for that leg although it did not
+ * offer 8BITMIME (eightbit = "send")? Any thread. */
+uint64_t client_eightbit(const struct client *c, int leg);
 /* Others want slots: close up to `n` idle connections of that leg. A slot is
  * given back when its connection is closed, after QUIT was answered or 5 s. */
 void client_yield(struct client *c, int leg, unsigned n);

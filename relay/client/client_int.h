@@ -12,6 +12,8 @@
 #ifndef RELAY_CLIENT_CLIENT_INT_H
 #define RELAY_CLIENT_CLIENT_INT_H
 
+#include <stdatomic.h>
+
 #include "relay/client/client.h"
 #include "relay/mail/body.h"
 #include "relay/mail/ehlo.h"
@@ -71,7 +73,9 @@ enum stage auth_on_reply(struct dialog *d);
 /* An answer's text, or something else when it would give the password away. */
 const char *auth_hide(const struct dialog *d, const char *text);
 
-/* transact.c: settles what this leg cannot take at all. */
+/* transact.c: may this session take the next open recipient? */
+bool transact_fits(const struct dialog *d);
+/* Settles what this leg cannot take at all. */
 void transact_admit(struct dialog *d);
 void transact_send_mail(struct dialog *d);
 enum stage transact_on_mail(struct dialog *d);
@@ -108,13 +112,17 @@ struct exchange {
 	unsigned *batch;      /* those of this transaction, in order */
 	unsigned batched, answered, accepted;
 	unsigned judged; /* LMTP: the content was answered for these of them */
+	unsigned enough; /* so many were taken when the next was too many; 0 */
 	unsigned open;	      /* RCPT_OPEN in all */
 	const char *remote, *tls; /* of the connection; for results */
 };
 
 struct exchange *exchange_new(struct client_request *r);
-/* Takes up to `limit` open recipients into a new transaction. */
-void exchange_begin(struct exchange *t, unsigned limit);
+/* Takes up to `limit` open recipients into a new transaction; those of one
+ * domain, when it is not NULL. */
+void exchange_begin(struct exchange *t, unsigned limit, const char *domain);
+/* The domain of the first open recipient; "" when there is none. */
+const char *exchange_domain(const struct exchange *t);
 /* The transaction was never met by the leg: its recipients are open again. */
 void exchange_undo(struct exchange *t);
 /* One recipient has its result (a copy is kept). */
@@ -240,6 +248,7 @@ struct dialog {
 	bool answered; /* the leg has spoken about this request */
 	bool needs_rset;
 	int rcpt_limit; /* learned from 452 4.5.3; 0: none */
+	char *bound; /* RCPTDOMAINMAX: the domain that it is for; else NULL */
 	unsigned generation;
 	int messages; /* transactions so far */
 	int64_t opened_ms, idle_until_ms, old_at_ms;
@@ -311,6 +320,7 @@ struct pool {
 void pool_init(struct client *c);
 void pool_fini(struct client *c);
 bool pool_takes(const struct dialog *d); /* or is it time to close? */
+bool pool_spent(const struct dialog *d); /* as many messages as it may have */
 void pool_put(struct dialog *d);
 void pool_remove(struct dialog *d); /* safe when it is not in */
 /* An idle connection for that request, or NULL. */
@@ -332,6 +342,7 @@ struct client {
 	struct defer report;
 	unsigned busy;
 	unsigned connections[NAMES_MAX]; /* by leg */
+	_Atomic uint64_t eightbit[NAMES_MAX]; /* transactions */
 	unsigned generation; /* of the configuration */
 	struct marks unreached; /* hosts that could not be reached */
 	struct marks in_clear;  /* … whose fall back to the clear was said */

@@ -4,8 +4,9 @@
  * `send` writes its command, its `reply` judges the answer and says what
  * comes next; dialog.c walks. What a leg says is hostile: an answer that has
  * no sense at its stage ends the connection, and the mail waits. One worker's
- * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the answer to the
- * content have their functions in transact.c.
+ * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the
+ * answer to the content have their functions in transact.c, those of AUTH in
+ * auth.c.
  */
 #include "relay/client/client_int.h"
 

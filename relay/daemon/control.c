@@ -116,6 +116,16 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 				 "not found out by asking it");
 }
 
+/* Since the start: what a leg that offers no 8BITMIME got all the same. */
+static int64_t eightbit_of(const struct app *a, int leg)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < a->workers; i++)
+		n += client_eightbit(a->worker[i]->client, leg);
+	return (int64_t)n;
+}
+
 static void row_leg(struct status *st, int leg)
 {
 	struct jout *j = ctl_row(st->r);
@@ -135,6 +145,7 @@ static void row_leg(struct status *st, int leg)
 	jout_int(j, "configured", ledger_configured(a->ledger, leg));
 	jout_int(j, "authentication", (int64_t)st->view[leg].disbelieved);
 	jout_bool(j, "by_fault", st->view[leg].by_fault);
+	jout_int(j, "eightbit_sent", eightbit_of(a, leg));
 	for (int t = 0; t < TOTALS; t++)
 		jout_int(j, total_text(t),
 		    (int64_t)st->spool.leg[leg].total[t]);
