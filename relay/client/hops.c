@@ -78,7 +78,7 @@ static struct address *next_of_family(struct host *t, enum family f, bool dead)
 static bool next_address(struct host *t, bool dead, struct hop *hop_out)
 {
 	enum family second = hops_second_family(t->hops);
-	enum family first = second == FAMILY_V4 ? FAMILY_V6 : FAMILY_V4;
+	enum family first = FAMILIES - 1 - second;
 	struct address *a = next_of_family(t, first, dead);
 
 	if (a == NULL)
@@ -163,6 +163,89 @@ enum hops_state hops_next(struct hops *h, struct hop *hop_out)
 	}
 	h->waiting = s == HOPS_WAIT;
 	return s == HOPS_END ? end(h) : s;
+}
+
+/* ---- all of them, for people ---- */
+
+bool hops_known(struct hops *h)
+{
+	bool known = h->mx_query == NULL;
+
+	for (int i = 0; i < h->hosts; i++)
+		known = known && !hops_asked_for(&h->host[i]);
+	h->waiting = !known;
+	return known;
+}
+
+/* What is wrong with a host, and what would be right. */
+static const char *why_skipped(const struct hops *h, const struct host *t)
+{
+	if (t->preference >= h->self_from && !t->self)
+		return "we are an exchanger of a better or the same "
+		       "preference: only better ones are used";
+	if (t->unsafe)
+		return "its TLSA records cannot be looked up now: mail waits";
+	if (t->addrs[FAMILY_V4] + t->addrs[FAMILY_V6] > 0)
+		return t->preference >= h->self_from ? "it is ourselves" :
+						       NULL;
+	if (t->self)
+		return "its address is our own: name the leg's";
+	if (t->failed != NULL)
+		return "its name cannot be looked up now";
+	if (t->unfit || (t->exists && hops_one_family(h)))
+		return "it has no address of the family that is used: see "
+		       "family and source";
+	return t->exists ? "it has no address" : "its name does not exist";
+}
+
+static struct hops_row row_of(const struct hops *h, const struct host *t)
+{
+	return (struct hops_row){
+	    .hop = {.host = t->name,
+		.domain = h->mx ? hops_domain(h) : NULL,
+		.tlsa = t->tlsa,
+		.tlsas = t->tlsas},
+	    .port = t->port,
+	    .preference = h->mx ? t->preference : -1,
+	    .secure = h->req->leg->tls == TLS_DANE && !t->insecure &&
+		      !h->mx_insecure && !t->literal,
+	    .skipped = why_skipped(h, t)};
+}
+
+static unsigned list_host(
+    struct hops *h, struct host *t, struct hops_row *out, unsigned max)
+{
+	enum family second = hops_second_family(h);
+	unsigned n = 0;
+
+	if (why_skipped(h, t) != NULL && max > 0) {
+		out[0] = row_of(h, t);
+		return 1;
+	}
+	for (int turn = 0; turn < FAMILIES; turn++) {
+		enum family f = turn == 0 ? FAMILIES - 1 - second : second;
+
+		for (int i = 0; i < t->addrs[f] && n < max; i++) {
+			struct hops_row *r = &out[n++];
+
+			*r = row_of(h, t);
+			r->has_addr = true;
+			r->hop.addr = t->addr[f][i].addr;
+			r->dead = is_dead(h, &r->hop.addr);
+		}
+	}
+	return n;
+}
+
+unsigned hops_list(struct hops *h, struct hops_row *out, unsigned max)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < h->hosts; i++)
+		n += list_host(h, &h->host[i], out + n, max - n);
+	if (n == 0)
+		(void)end(h); /* hops_fault() says why there is none */
+	return n;
 }
 
 const struct hops_fault *hops_fault(const struct hops *h)

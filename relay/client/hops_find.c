@@ -85,9 +85,9 @@ bool hops_met_self(const struct hops *h, const struct stream *s)
 	       we_listen(h->req->conf, to) != LISTENS_NOT;
 }
 
-static void drop_self(struct hops *h, const struct host *t)
+static void drop_self(struct hops *h, struct host *t)
 {
-	h->self = true;
+	h->self = t->self = true;
 	if (h->mx && t->preference < h->self_from)
 		h->self_from = t->preference;
 }
@@ -142,7 +142,7 @@ static void add_address(struct host *t, const struct netaddr *from)
 	if (is_self(h->req->conf, &a))
 		drop_self(h, t);
 	else if (is_unfit(h, f))
-		h->unfit = true;
+		h->unfit = t->unfit = true;
 	else if (t->addrs[f] < ADDRS_MAX)
 		t->addr[f][t->addrs[f]++].addr = a;
 }
@@ -207,7 +207,10 @@ static void on_addresses(
 
 	t->query[f] = NULL;
 	note_failure(h, "", a);
-	h->exists = h->exists || a->status != DNS_NXDOMAIN;
+	if (a->status == DNS_FAILED)
+		t->failed = a->why == NULL ? "" : a->why;
+	t->exists = t->exists || a->status != DNS_NXDOMAIN;
+	h->exists = h->exists || t->exists;
 	t->insecure = t->insecure || (a->status == DNS_OK && !a->secure);
 	for (int i = 0; a->status == DNS_OK && i < a->count; i++)
 		add_address(t, &a->addr[i]);
@@ -240,6 +243,7 @@ static void add_host(struct hops *h, const char *name, int port, int preference)
 	t->port = port;
 	t->preference = preference;
 	if (netaddr_parse(&literal, slice_str(name), port) == 0) {
+		t->literal = true;
 		add_address(t, &literal);
 		return;
 	}

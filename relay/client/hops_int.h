@@ -30,6 +30,9 @@ struct host {
 	struct dns_query *query[FAMILIES];
 	struct address addr[FAMILIES][ADDRS_MAX];
 	int addrs[FAMILIES];
+	/* Why it may have no address to try; for people. */
+	bool self, unfit, exists, literal;
+	const char *failed; /* of a constant text, or NULL */
 	/* tls = dane */
 	bool insecure; /* an answer that led here was not signed */
 	bool unsafe;   /* what its certificate must be cannot be known now */
@@ -56,7 +59,7 @@ struct hops {
 	int tries;
 	struct host host[HOSTS_MAX];
 	int hosts;
-	const struct host *last; /* whose address was given out … */
+	struct host *last; /* whose address was given out … */
 	const struct netaddr *last_addr; /* … and which */
 	struct netaddr source;
 	bool bound; /* to a source address */

@@ -162,6 +162,35 @@ static void want_name(X509_VERIFY_PARAM *p, const char *host)
 		X509_VERIFY_PARAM_set1_host(p, host, 0);
 }
 
+static void set_why(struct tls_look *out, int error, struct arena *a)
+{
+	static const struct { int error; const char *remedy; } remedies[] = {
+		{ X509_V_ERR_HOSTNAME_MISMATCH,
+		  "Write a name of it in hosts, or have it reissued." },
+		{ X509_V_ERR_IP_ADDRESS_MISMATCH,
+		  "Write a name of it in hosts instead of the address." },
+		{ X509_V_ERR_CERT_HAS_EXPIRED, "It must be renewed there." },
+		{ X509_V_ERR_CERT_NOT_YET_VALID,
+		  "Look at the clocks of both machines." },
+		{ X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+		  "Write it in tls_ca, or its fingerprint in "
+		  "tls_fingerprint with tls = \"encrypt\"." },
+		{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+		  "Write its authority in tls_ca." },
+		{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+		  "Write its authority in tls_ca, or have the intermediate "
+		  "certificates sent along there." },
+		{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+		  "Have the intermediate certificates sent along there." },
+	};
+
+	out->why = arena_strdup(a, X509_verify_cert_error_string(error));
+	out->remedy = "";
+	for (size_t i = 0; i < ARRAY_LEN(remedies); i++)
+		if (remedies[i].error == error)
+			out->remedy = remedies[i].remedy;
+}
+
 /* By the authorities alone, whatever TLSA records or fingerprints say. */
 static void verify(SSL *ssl, const char *host, struct arena *a,
     struct tls_look *out)
@@ -170,6 +199,7 @@ static void verify(SSL *ssl, const char *host, struct arena *a,
 	X509_VERIFY_PARAM *p;
 	const char *by;
 
+	out->why = "";
 	if (x == NULL ||
 	    X509_STORE_CTX_init(x,
 		SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)),
@@ -180,8 +210,8 @@ static void verify(SSL *ssl, const char *host, struct arena *a,
 	p = X509_STORE_CTX_get0_param(x);
 	want_name(p, host);
 	out->verified = X509_verify_cert(x) == 1;
-	out->why = out->verified ? "" : arena_strdup(a,
-	    X509_verify_cert_error_string(X509_STORE_CTX_get_error(x)));
+	if (!out->verified)
+		set_why(out, X509_STORE_CTX_get_error(x), a);
 	by = out->verified ? X509_VERIFY_PARAM_get0_peername(p) : NULL;
 	out->by = by != NULL ? printable(a, by, strlen(by)) :
 	    out->verified ? arena_strdup(a, host) : "";
@@ -197,6 +227,8 @@ void tls_look(struct tls_client *t, SSL *ssl, const char *host,
 	long verdict = SSL_get_verify_result(ssl);
 
 	*out = (struct tls_look){.why = "it shows no certificate",
+	    .remedy = "",
+	    .cert = {.subject = "", .issuer = "", .key = ""},
 	    .by = "",
 	    .dane = check->dane,
 	    .dane_why = ""};

@@ -34,7 +34,7 @@ struct tls_look {
 	int chain;	/* certificates that were sent */
 	/* By the authorities and the name, whatever the leg's level is. */
 	bool verified;
-	const char *why; /* not; "" */
+	const char *why, *remedy; /* not, and what would be right; "" */
 	const char *by;	 /* the name in it that fits; "" */
 	bool pinned;	 /* has a fingerprint of the leg, when there are any */
 	bool dane;	 /* TLSA records judged it */
