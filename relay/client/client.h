@@ -141,7 +141,8 @@ struct client_probe {
 	const char *domain;	/* of a direct egress; else NULL */
 	struct tls_client *tls; /* of tls_client_for_probe() */
 	int64_t timeout_ms;	/* of each step; the leg's own may be less */
-	int64_t soon_s;	/* a certificate that ends within this is noted */
+	int64_t now_s;		/* since 1970 */
+	int64_t soon_s; /* a certificate that ends within this is noted */
 	struct arena *arena;
 	void (*done)(void *arg, struct client_probe *p);
 	void *arg;

@@ -3,8 +3,8 @@
  * Would mail go to this address, by the leg's level of TLS; and if not, what
  * would be right? Pure.
  */
+#include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "relay/client/probe_int.h"
 
@@ -86,7 +86,7 @@ static const char *what_stops(const struct client_probe *job,
 static const char *when_ends(const struct client_probe *job,
     const struct tls_certificate *c)
 {
-	int64_t left = c->until_s - (int64_t)time(NULL);
+	int64_t left = c->until_s - job->now_s;
 
 	if (left <= 0)
 		return "its certificate has expired";

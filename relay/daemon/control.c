@@ -506,6 +506,7 @@ static void run_route_wait(void *arg, struct ctl_request *r,
 static const struct ctl_command commands[] = {
 	/* clang-format off */
 	{ "leg.list",     run_leg_list         },
+	{ "leg.probe",    control_leg_probe    },
 	{ "leg.resume",   run_leg_resume       },
 	{ "leg.suspend",  run_leg_suspend      },
 	{ "queue.act",    control_queue_act    },
