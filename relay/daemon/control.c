@@ -11,6 +11,7 @@
 #include "relay/audit/note.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/certificates.h"
 #include "relay/daemon/askcache.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/legs.h"
@@ -223,6 +224,19 @@ static void row_table_and_queue(struct status *st)
 	ctl_row_end(st->r);
 }
 
+static void rows_certificates(struct status *st)
+{
+	const struct certificates *c = st->c->app->certificates;
+
+	for (unsigned i = 0; i < certificates_count(c); i++) {
+		struct jout *j = ctl_row(st->r);
+
+		jout_str(j, "section", "certificate");
+		certificates_print(c, i, j);
+		ctl_row_end(st->r);
+	}
+}
+
 /* Legs of the configuration, and others that ever had a delivery. */
 static bool leg_shown(const struct status *st, int leg)
 {
@@ -249,6 +263,7 @@ static void on_status_back(void *arg)
 		row_node(st);
 		row_table_and_queue(st);
 		row_spool(st);
+		rows_certificates(st);
 	}
 	for (int i = 0; i < names_count(st->c->app->names); i++)
 		if (leg_shown(st, i))
@@ -487,6 +502,7 @@ static void run_route_wait(void *arg, struct ctl_request *r,
 static const struct ctl_command commands[] = {
 	/* clang-format off */
 	{ "leg.list",     run_leg_list         },
+	{ "leg.probe",    control_leg_probe    },
 	{ "leg.resume",   run_leg_resume       },
 	{ "leg.suspend",  run_leg_suspend      },
 	{ "queue.act",    control_queue_act    },
