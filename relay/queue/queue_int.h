@@ -106,6 +106,8 @@ struct queue {
 	uint64_t walk_id;
 	uint64_t sweep_id; /* lifetimes: those above are next */
 	int64_t sweep_us;
+	uint64_t late_id; /* notices of delay: those above are next */
+	int64_t late_us;
 
 	int64_t now_us;	 /* monotonic, of this call */
 	int64_t wall_us; /* wall minus monotonic */
@@ -187,6 +189,8 @@ void down_mark(struct queue *q, int leg);
 /* How long the leg was down since then. */
 int64_t down_us(const struct queue *q, int leg, int64_t since_us);
 bool retry_expired(const struct queue *q, const struct delivery *d);
+/* When it will be, as things are; INT64_MAX: never. */
+int64_t retry_end_us(const struct queue *q, const struct delivery *d);
 
 /* ---- start.c: what is ready -------------------------------------------- */
 
@@ -195,5 +199,12 @@ bool retry_expired(const struct queue *q, const struct delivery *d);
 bool start_ready(struct queue *q);
 /* Ends lifetimes of what waits behind a shut gate, a slice a second. */
 void start_sweep(struct queue *q);
+/* Adds to the numbers of the job that is being made. */
+void job_add(struct queue *q, unsigned i, uint32_t number);
+
+/* ---- notice.c: what waits for long ------------------------------------- */
+
+/* Hands out what its sender is to be told of, a slice a second. */
+void notice_sweep(struct queue *q);
 
 #endif

@@ -38,7 +38,7 @@ static uint32_t next_ready(struct queue *q, int leg)
 	return 0;
 }
 
-static void job_add(struct queue *q, unsigned i, uint32_t number)
+void job_add(struct queue *q, unsigned i, uint32_t number)
 {
 	if (i == q->job_cap) {
 		q->job_cap = q->job_cap * 2 + 16;

@@ -59,6 +59,9 @@ enum why {
 	WHY_ADMIN = 7,	   /* retry, freeze, thaw, park, bounce, delete */
 	WHY_NO_WAY = 8,	   /* a DSN that cannot go anywhere: parked */
 	WHY_LOOP = 9,
+	WHY_LATE = 20,	   /* its sender was told that it waits */
+	WHY_GUARD = 21,	   /* a DSN that a forged sender would get: parked */
+	WHY_RETURNED = 22, /* a bounce that a return address of ours took */
 };
 
 /* One move of one delivery. */
