@@ -179,7 +179,8 @@ static void a_null_sender_is_never_told(void **state)
 		enum outcome outcome;
 		bool silent;
 	} cases[] = {{WHY_ATTEMPT, OUT_FAILED, false},
-	    {WHY_LATE, OUT_DEFERRED, true}, {WHY_ATTEMPT, OUT_DELIVERED, false}};
+	    {WHY_LATE, OUT_DEFERRED, true},
+	    {WHY_ATTEMPT, OUT_DELIVERED, false}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -252,7 +253,7 @@ static void each_kind_of_news_has_its_notice(void **state)
 }
 
 /* D9: who may be forged is not told of mail to nobody. */
-static void the_guard_parks_a_failure_and_keeps_quiet_of_the_rest(void **state)
+static void the_guard_parks_a_failure_and_is_quiet_of_the_rest(void **state)
 {
 	/* clang-format off */
 	static const struct {
@@ -403,7 +404,7 @@ int main(void)
 	    cmocka_unit_test(a_notice_has_a_bound_and_nobody_is_forgotten),
 	    cmocka_unit_test(each_kind_of_news_has_its_notice),
 	    cmocka_unit_test(
-		the_guard_parks_a_failure_and_keeps_quiet_of_the_rest),
+		the_guard_parks_a_failure_and_is_quiet_of_the_rest),
 	    cmocka_unit_test(ret_says_how_much_comes_back),
 	    cmocka_unit_test(a_host_inside_is_not_named),
 	    cmocka_unit_test(the_address_shown_is_the_sender_s),
