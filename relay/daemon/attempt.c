@@ -143,7 +143,8 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	    d.change < at->w->table_floor)
 		return WHERE_UNKNOWN;
 	at->change = d.change;
-	if (d.held || !names_leg(&d, at))
+	if (d.held || !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
+	    !names_leg(&d, at))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
 	route_address(&d, at->leg, &to, c, &address);
@@ -315,6 +316,7 @@ static bool look_again(const struct attempt *at, struct table *t,
 	    d.change < at->w->table_floor)
 		return false;
 	o->row[i].routed = true;
+	(void)mail_without_loops(m, at->row[i].rcpt, at->w->app->names, &d);
 	o->row[i].route = d.route;
 	o->row[i].held = d.held;
 	o->row[i].stranger = strcmp(d.rule, "domain") == 0 ||
@@ -357,7 +359,7 @@ static void on_done(void *arg, struct client_request *req)
 		judge_result(at, o, i);
 	}
 	look_at_failures(at, o);
-	atomic_store(&w->dialogs, (int)client_busy(w->client));
+	worker_count_dialogs(w);
 	attempt_finish(at, o);
 }
 
@@ -444,6 +446,6 @@ bool attempt_start(struct attempt *at)
 		return false;
 	at->slot = false; /* the connection's now */
 	list_remove(&at->node);
-	atomic_store(&w->dialogs, (int)client_busy(w->client));
+	worker_count_dialogs(w);
 	return true;
 }

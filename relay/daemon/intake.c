@@ -8,26 +8,16 @@
  */
 #include "relay/daemon/intake.h"
 
-#include "relay/base/hash.h"
 #include "relay/daemon/dispatch.h"
+#include "relay/daemon/intake_int.h"
 #include "relay/daemon/settle.h"
+#include "relay/daemon/token.h"
 #include "relay/mail/header.h"
 #include "relay/mail/received.h"
 
-/* What the envelope costs beside its strings, a recipient. */
-enum { RCPT_OVERHEAD = 64, RECEIVED_MAX = 2048 };
+enum { RECEIVED_MAX = 2048 };
 
-/* One mail transaction; session_user() while it lasts. */
-struct intake {
-	struct worker *w;
-	struct session *session; /* NULL: it ended while the spool worked */
-	struct mail *mail;
-	unsigned rcpt_cap, delivery_cap;
-	size_t packed; /* estimate of the packed envelope */
-	bool owed;     /* a letter of the spool about the draft is on its way */
-};
-
-static void intake_free(struct intake *in)
+void intake_free(struct intake *in)
 {
 	mail_unref(in->mail);
 	mem_free(in);
@@ -69,6 +59,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	in->w = arg;
 	in->session = s;
 	in->mail = mail_new();
+	list_node_init(&in->wait.node);
 	e = &in->mail->env;
 	fill_session(e, s, in->mail->arena);
 	e->from = arena_slicedup(in->mail->arena, m->from.text);
@@ -77,135 +68,10 @@ static enum answer on_mail(void *arg, struct session *s,
 	e->ret = m->ret;
 	e->envid = arena_slicedup(in->mail->arena, m->envid);
 	in->packed = 1024 + m->from.text.n + m->envid.n;
+	in->size = m->size_given ? m->size : 0;
+	handback_origin(in);
 	session_set_user(s, in);
 	reply_set(r, 250, "2.1.0", "Ok");
-	return ANSWER_NOW;
-}
-
-/* ---- RCPT ---- */
-
-static struct spool_delivery *new_delivery(struct intake *in)
-{
-	struct mail *m = in->mail;
-
-	if (m->deliveries == in->delivery_cap) {
-		in->delivery_cap = in->delivery_cap * 2 + 4;
-		m->delivery = mem_resize(m->delivery,
-		    in->delivery_cap * sizeof(*m->delivery));
-	}
-	m->delivery[m->deliveries] = (struct spool_delivery){0};
-	return &m->delivery[m->deliveries++];
-}
-
-static void add_deliveries(struct intake *in, const struct decision *d)
-{
-	struct names *names = in->w->app->names;
-	struct route route = d->route;
-
-	/* Held beneath an answer: something must stand for the recipient
-	 * until a flip names a leg. */
-	if (route.kind != ROUTE_LEGS) {
-		route.legs = 1;
-		route.leg[0] = (uint16_t)names_id(names, SLICE("none"));
-	}
-	for (unsigned i = 0; i < route.legs; i++) {
-		struct spool_delivery *dl = new_delivery(in);
-
-		dl->rcpt = in->mail->env.rcpts;
-		dl->leg = route.leg[i];
-		dl->role = i == 0 ? ROLE_PRIMARY : ROLE_COPY;
-		dl->state = d->held ? D_HELD : D_QUEUED;
-		dl->change = d->change;
-	}
-}
-
-/* Recipients grow in the transaction's arena by doubling. */
-static void add_recipient(struct intake *in, const struct rcpt_to *t,
-    const struct decision *d)
-{
-	struct mail *m = in->mail;
-	struct envelope *e = &m->env;
-	struct envelope_rcpt *rcpt;
-
-	if (e->rcpts == in->rcpt_cap) {
-		in->rcpt_cap = in->rcpt_cap * 2 + 2;
-		rcpt = arena_alloc(m->arena, in->rcpt_cap * sizeof(*rcpt));
-		if (e->rcpts != 0)
-			memcpy(rcpt, e->rcpt, e->rcpts * sizeof(*rcpt));
-		e->rcpt = rcpt;
-		m->hash = mem_resize(m->hash,
-		    in->rcpt_cap * sizeof(*m->hash));
-	}
-	add_deliveries(in, d);
-	rcpt = &e->rcpt[e->rcpts];
-	rcpt->to = arena_slicedup(m->arena, t->to.text);
-	rcpt->notify = t->notify;
-	rcpt->orcpt = arena_slicedup(m->arena, t->orcpt);
-	m->hash[e->rcpts] = hash_slice(slice_str(d->base)) | 1;
-	e->rcpts++;
-	in->packed += RCPT_OVERHEAD + t->to.text.n + t->orcpt.n;
-}
-
-/* Bare <postmaster> is ours (RFC 5321 4.5.1): it gets our name. */
-static void qualify(struct arena *a, const struct conf *c, struct rcpt_to *t)
-{
-	struct strbuf b;
-	const char *why;
-
-	if (t->to.domain.n != 0)
-		return;
-	strbuf_init(&b, ADDR_MAX);
-	strbuf_addsl(&b, t->to.local);
-	strbuf_addc(&b, '@');
-	strbuf_adds(&b, c->hostname);
-	if (addr_parse(slice_str(arena_slicedup(a, strbuf_view(&b))), false,
-		&t->to, &why) < 0)
-		t->to.domain = slice_of(NULL, 0);
-	strbuf_fini(&b);
-}
-
-static bool decide(struct intake *in, const struct conf *c,
-    const struct addr *to, struct decision *d)
-{
-	struct worker *w = in->w;
-	struct table *t;
-	struct error err;
-
-	t = worker_table(w, &err);
-	if (t == NULL)
-		return false;
-	route_decide(c, t, to, w->lookup, d);
-	table_end(t);
-	return d->change >= w->table_floor;
-}
-
-static enum answer on_rcpt(void *arg, struct session *s,
-    const struct rcpt_to *given, struct reply *r)
-{
-	struct intake *in = session_user(s);
-	const struct conf *c = session_conf(s);
-	struct rcpt_to t = *given;
-	struct decision d;
-
-	(void)arg;
-	qualify(in->mail->arena, c, &t);
-	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n >
-	    ENVELOPE_MAX) {
-		reply_set(r, 452, "4.5.3", "Too many recipients");
-		return ANSWER_NOW;
-	}
-	memset(&d, 0, sizeof(d));
-	if (!decide(in, c, &t.to, &d)) {
-		reply_set(r, 451, "4.3.0", "The cutover table cannot be read "
-					   "now, try again later");
-		return ANSWER_NOW;
-	}
-	if (d.verdict == VERDICT_REFUSE) {
-		*r = d.reply;
-		return ANSWER_NOW;
-	}
-	add_recipient(in, &t, &d);
-	reply_set(r, 250, "2.1.5", "Ok");
 	return ANSWER_NOW;
 }
 
@@ -247,7 +113,7 @@ static enum answer on_body_begin(void *arg, struct session *s,
 	struct worker *w = arg;
 	struct mail *m = in->mail;
 	struct strbuf trace;
-	char id[ID_TEXT];
+	char id[ID_TEXT], mark[KEYED_TEXT];
 	enum spool_add add;
 
 	m->env.id = id_make(&w->app->ids);
@@ -255,7 +121,9 @@ static enum answer on_body_begin(void *arg, struct session *s,
 	m->draft = spool_draft_new(w->app->spool, m->env.id, &w->box, in);
 	id_text(m->env.id, id);
 	strbuf_init(&trace, RECEIVED_MAX);
-	received_print(&m->env, session_conf(s)->hostname, id, "", &trace);
+	token_mark(w->app, session_conf(s), m->env.id, mark);
+	received_print(&m->env, session_conf(s)->hostname, id, mark, &trace);
+	in->trace_n = trace.n;
 	add = queue_full(settle_queue(w->app->settle))
 		  ? ADD_FULL : spool_draft_expect(m->draft, expect + trace.n);
 	if (add == ADD_OK)
@@ -303,7 +171,7 @@ static void read_header(struct mail *m)
 	strbuf_fini(&b);
 }
 
-static void commit(struct intake *in)
+void intake_commit(struct intake *in)
 {
 	struct mail *m = in->mail;
 	struct strbuf packed;
@@ -340,7 +208,8 @@ static enum answer on_body_end(void *arg, struct session *s,
 		return ANSWER_NOW;
 	}
 	read_header(m);
-	commit(in);
+	if (!handback_begin(in))
+		intake_commit(in);
 	return ANSWER_LATER;
 }
 
@@ -405,6 +274,7 @@ static void on_reset(void *arg, struct session *s)
 		return;
 	session_set_user(s, NULL);
 	in->session = NULL;
+	ask_cancel(&in->wait);
 	/* The letter is part of the draft: it comes first, and frees it. */
 	if (!in->owed)
 		intake_free(in);
@@ -429,7 +299,7 @@ static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
 const struct server_ops intake_ops = {
 	.connected = on_connected,
 	.mail = on_mail,
-	.rcpt = on_rcpt,
+	.rcpt = intake_rcpt,
 	.body_begin = on_body_begin,
 	.body = on_body,
 	.body_end = on_body_end,

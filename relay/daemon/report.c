@@ -247,7 +247,7 @@ static unsigned make_deliveries(const struct decision *d, enum why why,
 		    .role = i == 0 ? ROLE_PRIMARY : ROLE_COPY,
 		    .state = why != WHY_NONE ? D_PARKED : open,
 		    .reason = (uint8_t)why, .created_us = now_us,
-		    .due_us = why == WHY_NONE && d->held ? now_us : 0,
+		    .due_us = why != WHY_NONE || d->held ? now_us : 0,
 		    .change = d->change};
 	return d->route.legs;
 }
@@ -293,7 +293,8 @@ static void prepare(struct outcome_notice *n, struct envelope *e,
 static bool make(struct worker *w, const struct mail *m, struct slice head,
     struct outcome_notice *n, struct dsn *dsn)
 {
-	struct envelope_rcpt rcpt = {m->env.from, NOTIFY_NEVER, ""};
+	struct envelope_rcpt rcpt = {.to = m->env.from,
+	    .notify = NOTIFY_NEVER, .orcpt = ""};
 	struct envelope e = {.id = id_make(&w->app->ids),
 	    .accepted_us = clock_wall_us(w->app->clock), .client = "",
 	    .client_name = "", .listen = "", .helo = "", .tls = "", .from = "",

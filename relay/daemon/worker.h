@@ -19,6 +19,7 @@ enum worker_letter {
 	W_RESOLVE,	/* struct job_letter, without deliveries        */
 	W_FETCHED,	/* struct spool_fetch                           */
 	W_CALL,		/* struct call                                  */
+	W_PARENT,	/* struct spool_fetch: for handback.c           */
 };
 
 /* Why a job was handed out. */
@@ -55,6 +56,7 @@ struct job_letter {
 enum { LIVES_MAX = 4 };
 
 struct refusals;
+struct asker;
 
 struct worker {
 	struct app *app;
@@ -80,6 +82,7 @@ struct worker {
 	struct timer handover;
 	_Atomic unsigned yield[NAMES_MAX]; /* idle connections asked for */
 	struct refusals *refusals;
+	struct asker *ask;
 	_Atomic int sessions, dialogs; /* shown in status, watched at stop */
 	_Atomic bool drained;
 };
@@ -109,5 +112,7 @@ void worker_offer(struct worker *w, int leg);
  * and err when it cannot be read. End with table_end(). */
 struct table *worker_table(struct worker *w, struct error *err);
 struct live *worker_live(struct worker *w, const struct conf *c);
+/* Those of deliveries: a stop does not wait for a question. */
+void worker_count_dialogs(struct worker *w);
 
 #endif
