@@ -11,6 +11,7 @@
 #include "relay/audit/note.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/certificates.h"
 #include "relay/daemon/askcache.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/legs.h"
@@ -116,6 +117,16 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 				 "not found out by asking it");
 }
 
+/* Since the start: what a leg that offers no 8BITMIME got all the same. */
+static int64_t eightbit_of(const struct app *a, int leg)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < a->workers; i++)
+		n += client_eightbit(a->worker[i]->client, leg);
+	return (int64_t)n;
+}
+
 static void row_leg(struct status *st, int leg)
 {
 	struct jout *j = ctl_row(st->r);
@@ -135,6 +146,7 @@ static void row_leg(struct status *st, int leg)
 	jout_int(j, "configured", ledger_configured(a->ledger, leg));
 	jout_int(j, "authentication", (int64_t)st->view[leg].disbelieved);
 	jout_bool(j, "by_fault", st->view[leg].by_fault);
+	jout_int(j, "eightbit_sent", eightbit_of(a, leg));
 	for (int t = 0; t < TOTALS; t++)
 		jout_int(j, total_text(t),
 		    (int64_t)st->spool.leg[leg].total[t]);
@@ -212,6 +224,19 @@ static void row_table_and_queue(struct status *st)
 	ctl_row_end(st->r);
 }
 
+static void rows_certificates(struct status *st)
+{
+	const struct certificates *c = st->c->app->certificates;
+
+	for (unsigned i = 0; i < certificates_count(c); i++) {
+		struct jout *j = ctl_row(st->r);
+
+		jout_str(j, "section", "certificate");
+		certificates_print(c, i, j);
+		ctl_row_end(st->r);
+	}
+}
+
 /* Legs of the configuration, and others that ever had a delivery. */
 static bool leg_shown(const struct status *st, int leg)
 {
@@ -238,6 +263,7 @@ static void on_status_back(void *arg)
 		row_node(st);
 		row_table_and_queue(st);
 		row_spool(st);
+		rows_certificates(st);
 	}
 	for (int i = 0; i < names_count(st->c->app->names); i++)
 		if (leg_shown(st, i))
@@ -476,6 +502,7 @@ static void run_route_wait(void *arg, struct ctl_request *r,
 static const struct ctl_command commands[] = {
 	/* clang-format off */
 	{ "leg.list",     run_leg_list         },
+	{ "leg.probe",    control_leg_probe    },
 	{ "leg.resume",   run_leg_resume       },
 	{ "leg.suspend",  run_leg_suspend      },
 	{ "queue.act",    control_queue_act    },

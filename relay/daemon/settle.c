@@ -228,8 +228,8 @@ struct job_letter *settle_job(struct settle *s, uint64_t id,
 	j->id = id;
 	for (unsigned i = 0; i < n; i++)
 		if (queue_get(s->queue, id, number[i], &item))
-			j->row[j->n++] = (struct job_row){
-			    item.number, item.rcpt, item.flags};
+			j->row[j->n++] = (struct job_row){item.number,
+			    item.rcpt, item.flags, item.leg, 0};
 	return j;
 }
 
@@ -243,7 +243,11 @@ static void queue_start(void *arg, int worker, const struct queue_job *job)
 	struct settle *s = arg;
 	struct job_letter *j = settle_job(s, job->id, job->number, job->n);
 
-	j->kind = job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
+	j->kind = job->late ? JOB_LATE
+			    : job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
+	for (unsigned i = 0; job->late && i < j->n; i++)
+		j->row[i].until_us = queue_gives_up_us(
+		    s->queue, j->id, j->row[i].number);
 	j->leg = job->leg;
 	j->role = job->role;
 	j->change = job->change;

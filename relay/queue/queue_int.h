@@ -113,6 +113,8 @@ struct queue {
 	bool pressed; /* space is short */
 	unsigned char *served; /* a bit a recipient, of one message */
 	uint32_t served_bytes;
+	uint64_t late_id; /* notices of delay: those above are next */
+	int64_t late_us;
 
 	int64_t now_us;	 /* monotonic, of this call */
 	int64_t wall_us; /* wall minus monotonic */
@@ -197,6 +199,8 @@ void down_mark(struct queue *q, int leg);
 /* How long the leg was down since then. */
 int64_t down_us(const struct queue *q, int leg, int64_t since_us);
 bool retry_expired(const struct queue *q, const struct delivery *d);
+/* When it will be, as things are; INT64_MAX: never. */
+int64_t retry_end_us(const struct queue *q, const struct delivery *d);
 
 /* ---- start.c: what is ready -------------------------------------------- */
 
@@ -211,5 +215,10 @@ void start_job(struct queue *q, int worker, uint32_t n, bool slot);
 /* ---- sweep.c: what is too old ------------------------------------------ */
 
 void sweep(struct queue *q); /* a slice a second */
+
+/* ---- notice.c: what waits for long ------------------------------------- */
+
+/* Hands out what its sender is to be told of, a slice a second. */
+void notice_sweep(struct queue *q);
 
 #endif

@@ -32,7 +32,8 @@ DEFAULTS = {
     "audit": {"path": "audit", "events": "events.jsonl"},
     "control": {"socket": "control.sock"},
     "retry": {"steps": ["200ms", "500ms", "1s"], "jitter": 0},
-    "dsn": {"via": "outside"},
+    # Recipients without a row are told of, too.
+    "dsn": {"via": "outside", "guard": "off"},
 }
 PATHS = {("spool", "path"), ("table", "path"), ("audit", "path"),
          ("audit", "events"), ("control", "socket")}
