@@ -223,6 +223,31 @@ static void a_trial_that_was_not_made_is_made_later(void **state)
 	assert_false(suspended(r));
 }
 
+/* All connections are open and idle: one that asks for work gets the trial. */
+static void an_idle_connection_serves_for_a_trial(void **state)
+{
+	struct drig *r = *state;
+	struct pull_letter *l = NEW(struct pull_letter);
+
+	for (unsigned k = 1; k <= 10; k++)
+		fault(r, k);
+	while (ledger_take_trial(r->app.ledger, r->legacy))
+		;
+	drig_later(r, INTERVAL_S + 20);
+	assert_int_equal(r->jobs, 0);
+	l->letter.kind = S_PULL;
+	l->leg = r->legacy;
+	mailbox_post(settle_box(r->app.settle), &l->letter);
+	drig_pump(r);
+	assert_int_equal(r->jobs, 1);
+	assert_true(r->job[0]->trial && !r->job[0]->slot);
+	answer(r, CLASS_NONE, OUT_DELIVERED);
+	assert_false(suspended(r));
+	while (ledger_used(r->app.ledger, r->legacy) > 0)
+		ledger_give(r->app.ledger, r->legacy);
+	drig_pump(r);
+}
+
 static void an_administrator_is_not_overruled(void **state)
 {
 	struct drig *r = *state;
@@ -495,6 +520,7 @@ int main(void)
 	    TEST(a_suspended_leg_is_tried_with_one_message),
 	    TEST(what_was_under_way_does_not_resume),
 	    TEST(a_trial_that_was_not_made_is_made_later),
+	    TEST(an_idle_connection_serves_for_a_trial),
 	    TEST(an_administrator_is_not_overruled),
 	    TEST(in_doubt_one_goes_after_the_other),
 	    TEST(another_answer_than_a_fault_ends_the_doubt),
