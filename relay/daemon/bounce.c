@@ -34,7 +34,7 @@ bool bounce_wanted(const struct envelope *e, unsigned rcpt)
 static bool row_fails(const struct mail *m, const struct outcome_letter *o,
     unsigned i)
 {
-	return o->row[i].result.outcome == OUT_FAILED &&
+	return o->row[i].result.outcome == OUT_FAILED && !o->row[i].park &&
 	       o->row[i].delivery.rcpt < m->env.rcpts;
 }
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A leg says that it does not know a recipient. A worker's loop.
+ */
+#include "relay/daemon/unknown.h"
+
+#include "relay/audit/known.h"
+#include "relay/audit/projector.h"
+
+enum unknown_means unknown_means(const struct conf *c,
+    const struct unknown_facts *f)
+{
+	int64_t grace_end = f->flipped_us + c->retry.grace_ms * 1000;
+	bool began_in_grace = f->flipped_us != 0 && c->retry.grace_ms != 0 &&
+			      f->created_us < grace_end;
+
+	if (began_in_grace && f->now_us < grace_end)
+		return UNKNOWN_WAITS;
+	if (f->known &&
+	    f->now_us < f->created_us + c->retry.known_wait_ms * 1000)
+		return UNKNOWN_WAITS;
+	return began_in_grace ? UNKNOWN_IS_PARKED : UNKNOWN_IS_FINAL;
+}
+
+/* As he was written, or without the detail. */
+static bool is_known(const struct attempt *at, const struct decision *d,
+    const struct addr *to, int64_t now_us)
+{
+	const struct app *a = at->w->app;
+	const char *leg = names_text(a->names, at->leg);
+	struct known *k = projector_known(a->projector);
+	struct strbuf key;
+	bool known;
+
+	strbuf_init(&key, ADDR_MAX);
+	known = (addr_key(to, '\0', &key) &&
+		    known_has(k, leg, strbuf_view(&key), now_us)) ||
+		known_has(k, leg, slice_str(d->base), now_us);
+	strbuf_fini(&key);
+	return known;
+}
+
+static int64_t created_us(const struct attempt *at, uint32_t number)
+{
+	const struct mail *m = at->mail;
+
+	return number < m->deliveries ? m->delivery[number].created_us
+				      : m->env.accepted_us;
+}
+
+/* A row of his own, not his domain's. */
+static bool has_row(const struct decision *d)
+{
+	return d->row.found && d->key[0] != '@';
+}
+
+bool unknown_judge(const struct attempt *at, struct table *t,
+    const struct decision *d, const struct addr *to,
+    struct outcome_letter *o, unsigned i)
+{
+	struct result *r = &o->row[i].result;
+	struct unknown_facts f = {.now_us = o->time_us,
+	    .created_us = created_us(at, o->row[i].delivery.number)};
+	struct error err;
+
+	if (r->class != CLASS_RECIPIENT)
+		return true;
+	if (has_row(d) && table_flipped(t, slice_str(d->key), d->row.change,
+			      &f.flipped_us, &err) < 0)
+		return false;
+	f.known = is_known(at, d, to, o->time_us);
+	o->row[i].known = f.known;
+	switch (unknown_means(at->live->conf, &f)) {
+	case UNKNOWN_WAITS:
+		r->outcome = OUT_DEFERRED;
+		break;
+	case UNKNOWN_IS_PARKED:
+		o->row[i].park = true;
+		break;
+	case UNKNOWN_IS_FINAL:
+		break;
+	}
+	return true;
+}
