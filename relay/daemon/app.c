@@ -18,6 +18,7 @@
 #include "relay/daemon/follow.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
+#include "relay/daemon/token.h"
 #include "relay/daemon/worker.h"
 
 enum {
@@ -231,7 +232,8 @@ static int build(struct app *a, struct error *err)
 	a->started_us = clock_wall_us(a->clock);
 	a->workers = c->workers > 0 ? c->workers
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
-	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0)
+	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0 ||
+	    token_open(a, c, err) < 0)
 		return -1;
 	sandbox_prepare(c);
 	id_maker_init(&a->ids, a->clock, (unsigned)c->node);
@@ -288,6 +290,10 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 {
 	struct live *old = a->live;
 
+	if (token_open(a, live->conf, err) < 0) {
+		live_unref(live);
+		return -1;
+	}
 	/* Workers know it before a connection can come with it. */
 	for (int i = 0; i < a->workers; i++)
 		worker_configure(a->worker[i], live);
@@ -402,6 +408,7 @@ static void free_all(struct app *a)
 	ledger_free(a->ledger);
 	askcache_free(a->asked);
 	mem_free(a->table_path);
+	token_close(a);
 	live_unref(a->live);
 }
 

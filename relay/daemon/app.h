@@ -44,6 +44,8 @@ struct app {
 	struct names *names;
 	struct live *live;  /* the main thread's */
 	char *table_path; /* a reload does not move it */
+	struct arena *token_arena;
+	struct conf_strings token_key; /* of our own making: token.h */
 
 	struct loop *ops; /* the main thread: signals, control, watchdog */
 	struct id_maker ids;

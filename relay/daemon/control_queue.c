@@ -264,6 +264,8 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 		strbuf_adds(out, "lifetime over");
 	else if (row->item.reason == WHY_NO_WAY)
 		strbuf_adds(out, "no way out for a DSN");
+	else if (row->item.reason == WHY_LOOP)
+		strbuf_adds(out, "loop");
 }
 
 static void print_row(struct select *s, const struct queue_row *row,
@@ -448,7 +450,8 @@ static void do_act(void *arg)
 	struct settle_act act = {.what = one->s->what, .who = one->s->who,
 	    .reason = one->s->reason, .done = on_act_done, .arg = one};
 
-	if (!settle_act(one->s->c->app->settle, &act, one->id, one->number))
+	if (settle_act(one->s->c->app->settle, &act, one->id, one->number) !=
+	    NULL)
 		on_act_done(one, false);
 }
 

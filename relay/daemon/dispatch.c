@@ -6,6 +6,7 @@
  */
 #include "relay/daemon/dispatch.h"
 
+#include "conf/profile.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/daemon/ask.h"
@@ -35,15 +36,16 @@ static bool same_domain(const struct mail *m, const struct job_row *a,
 	       slice_case_eq(x.domain, y.domain);
 }
 
-/* A direct egress has a next hop per domain: the first domain goes, the rest
- * returns to the queue and comes again. */
+/* A direct egress has a next hop per domain, and some platforms take no more
+ * than one domain at once: the first domain goes, the rest returns to the
+ * queue and comes again. */
 static void keep_one_domain(struct attempt *at)
 {
 	const struct conf_leg *leg =
 	    conf_leg_by_id(at->w->live->conf, at->leg);
 	unsigned kept = 1;
 
-	if (leg == NULL || !leg->direct)
+	if (leg == NULL || (!leg->direct && !leg->replies->one_domain))
 		return;
 	for (unsigned i = 1; i < at->n; i++) {
 		if (same_domain(at->mail, &at->row[0], &at->row[i]))
@@ -237,6 +239,7 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 	if (!route_resolve(c, t, &to, w->lookup, &d) ||
 	    d.change < w->table_floor)
 		return false;
+	l->rcpt[i].loops = !mail_without_loops(m, i, w->app->names, &d);
 	l->rcpt[i].route = d.route;
 	l->rcpt[i].held = d.held;
 	l->rcpt[i].hash = hash_slice(slice_str(d.base)) | 1;

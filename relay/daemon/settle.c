@@ -78,14 +78,23 @@ struct move *settle_move(struct moves *m, const struct queue_item *item)
 	return &m->move[m->n++];
 }
 
+/* How long it was parked, or its message retained, counts from here; what is
+ * over or parked has no other use for a due time. */
+static void stamp(struct queue_item *i, int64_t now_us)
+{
+	if (i->state == D_PARKED || i->state == D_DELIVERED)
+		i->due_us = now_us;
+}
+
 /* Writes all of them as one record. */
-struct spool_op *settle_op(const struct moves *m)
+struct spool_op *settle_op(struct moves *m)
 {
 	struct spool_op *op = spool_op_new();
 	struct spool_update *u = NEW_ARRAY(struct spool_update, m->n);
 	struct slice all = strbuf_view(&m->details);
 
 	for (unsigned i = 0; i < m->n; i++) {
+		stamp(&m->move[i].item, m->time_us);
 		u[i].delivery = m->move[i].item.number;
 		u[i].to = settle_delivery(&m->move[i].item);
 		u[i].detail = slice_head(
@@ -111,7 +120,7 @@ void settle_post(struct settle *s, struct spool_op *op, struct written *w)
 	spool_post(s->app->spool, op);
 }
 
-void settle_write(struct settle *s, const struct moves *m)
+void settle_write(struct settle *s, struct moves *m)
 {
 	if (m->n == 0)
 		return;
@@ -265,7 +274,7 @@ static void queue_down(void *arg, int leg)
 }
 
 static const struct queue_ops queue_ops = {
-	queue_start, queue_resolve, queue_wants_slot, queue_down};
+	queue_start, queue_resolve, queue_wants_slot, queue_down, settle_over};
 
 /* ---- recovery ---- */
 
@@ -330,6 +339,7 @@ struct settle *settle_new(struct app *a)
 	s->row_cap = 64;
 	s->rows = NEW_ARRAY(struct queue_row, s->row_cap);
 	mailbox_init(&s->box);
+	list_init(&s->bounces);
 	s->queue = queue_new(&c, a->live->conf);
 	return s;
 }
@@ -357,12 +367,14 @@ static void take_letters(struct settle *s)
 		next = l->next;
 		on_letter(s, l);
 	}
+	settle_bounces_look(s);
 }
 
 /* One turn: what was posted, then what is due. Ms until the next. */
 int settle_step(struct settle *s)
 {
 	take_letters(s);
+	queue_pressed(s->queue, spool_pressed(s->app->spool));
 	return queue_step(s->queue, clock_mono_ms(s->app->clock));
 }
 
@@ -405,6 +417,7 @@ void settle_free(struct settle *s)
 {
 	if (s == NULL)
 		return;
+	settle_bounces_free(s);
 	queue_free(s->queue);
 	mailbox_fini(&s->box);
 	mem_free(s->rows);

@@ -80,6 +80,7 @@ struct resolved_letter {
 	struct {
 		struct route route;
 		bool held, pinned;
+		bool loops; /* the route names legs, but all had it (D6) */
 		uint64_t hash;
 	} rcpt[];
 };
@@ -119,14 +120,14 @@ struct settle_act {
 	enum act what;
 	const char *who, *reason;
 	/* Called once on the queue's thread, maybe at once, when it is on
-	 * disk (a bounce: when it is under way) and settle_act() was true. */
+	 * disk or could not be written, and settle_act() took it. */
 	void (*done)(void *arg, bool ok);
 	void *arg;
 };
 int settle_act_parse(struct slice name); /* enum act, or -1 */
-/* Queue thread. False: that delivery cannot take it in its state (or it is in
- * a dialog), and `done` is not called. */
-bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
-    uint32_t number);
+/* Queue thread. NULL: taken; else why that delivery cannot take it in its
+ * state, in words for people, and `done` is not called. */
+const char *settle_act(struct settle *s, const struct settle_act *act,
+    uint64_t id, uint32_t number);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef RELAY_DAEMON_SETTLE_INT_H
 #define RELAY_DAEMON_SETTLE_INT_H
 
+#include "relay/base/list.h"
 #include "relay/daemon/settle.h"
 #include "relay/daemon/worker.h"
 
@@ -21,6 +22,7 @@ struct settle {
 	uint64_t oldest_change;
 	struct queue_row *rows;
 	unsigned row_cap;
+	struct list bounces; /* act.c: those that somebody waits for */
 };
 
 /* The new states of some deliveries of one message: written as one record,
@@ -41,7 +43,8 @@ void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us);
 void settle_moves_fini(struct moves *m);
 /* The item is copied; the pointer lives until the next move. */
 struct move *settle_move(struct moves *m, const struct queue_item *item);
-struct spool_op *settle_op(const struct moves *m);
+/* Stamps what ends here: the moves are what is written, and what is applied. */
+struct spool_op *settle_op(struct moves *m);
 void settle_apply(struct settle *s, const struct moves *m);
 
 /* What waits for the journal begins with whom to call when it has answered;
@@ -50,7 +53,7 @@ struct written {
 	void (*fn)(struct settle *s, struct spool_op *op);
 };
 /* What nobody waits for: it rides in the next batch and is never refused. */
-void settle_write(struct settle *s, const struct moves *m);
+void settle_write(struct settle *s, struct moves *m);
 /* Posts `op`, synced, on behalf of `w`. */
 void settle_post(struct settle *s, struct spool_op *op, struct written *w);
 
@@ -67,6 +70,12 @@ struct job_letter *settle_job(struct settle *s, uint64_t id,
     const uint32_t *number, unsigned n);
 void settle_outcome(struct settle *s, struct outcome_letter *o);  /* takes */
 void settle_resolved(struct settle *s, struct resolved_letter *l); /* takes */
+/* What was parked for too long ends (queue_ops.over). */
+void settle_over(void *arg, uint64_t id, const uint32_t *number, unsigned n,
+    bool space);
+/* act.c: tells of bounces that came to an end. */
+void settle_bounces_look(struct settle *s);
+void settle_bounces_free(struct settle *s);
 /* A failure under a route that has changed since is none. */
 void settle_unsettle(struct settle *s, struct outcome_letter *o);
 void settle_send_job(struct settle *s, int worker, struct job_letter *j);

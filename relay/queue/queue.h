@@ -19,7 +19,8 @@ struct queue;
 
 /* A delivery as given and shown; the queue keeps 64 bytes of it: `rcpt` below
  * 2^20, `number` below 2^22 and ascending in a message, `reason` and `flags`
- * below 64. due_us 0: now. */
+ * below 64. due_us 0: now; of one that is parked or delivered it is the moment
+ * when that came about, 0: when it was created. */
 struct queue_item {
 	uint32_t number; /* in its message */
 	uint32_t rcpt;
@@ -62,6 +63,11 @@ struct queue_ops {
 	/* A time of being down began or ended: queue_leg_downs() is to be
 	 * written down. NULL: nobody does. */
 	void (*down)(void *arg, int leg);
+	/* These were parked for as long as they are kept (`space`: they are
+	 * copies that have to go because it is short): they end by queue_set().
+	 * Not claimed. NULL: they stay. */
+	void (*over)(void *arg, uint64_t id, const uint32_t *number,
+	    unsigned n, bool space);
 };
 
 struct queue_config {
@@ -137,6 +143,10 @@ void queue_applied(struct queue *q, uint64_t change);
  * change below `change`: what `--wait` waits for. */
 unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
     uint64_t change);
+
+/* Space is short: copies that are parked although their primary was delivered
+ * end, oldest first, until it is not. */
+void queue_pressed(struct queue *q, bool pressed);
 
 /* An administrator: due now. */
 void queue_retry(struct queue *q, uint64_t id, uint32_t number);

@@ -104,8 +104,12 @@ struct queue {
 	int64_t failed_us;   /* when failed ones are tried again */
 	bool walking; /* wake_all: messages above walk_id are left */
 	uint64_t walk_id;
-	uint64_t sweep_id; /* lifetimes: those above are next */
+	uint64_t sweep_id; /* of the walk for what is too old: those above
+			    * are next */
 	int64_t sweep_us;
+	bool pressed; /* space is short */
+	unsigned char *served; /* a bit a recipient, of one message */
+	uint32_t served_bytes;
 
 	int64_t now_us;	 /* monotonic, of this call */
 	int64_t wall_us; /* wall minus monotonic */
@@ -193,7 +197,13 @@ bool retry_expired(const struct queue *q, const struct delivery *d);
 /* Gives ready deliveries to workers while there are slots; true: there is
  * more that could go now. */
 bool start_ready(struct queue *q);
-/* Ends lifetimes of what waits behind a shut gate, a slice a second. */
-void start_sweep(struct queue *q);
+/* Entry `i` of the numbers of a job. */
+void job_add(struct queue *q, unsigned i, uint32_t number);
+/* Delivery `n` and what else of its message goes the same way. */
+void start_job(struct queue *q, int worker, uint32_t n, bool slot);
+
+/* ---- sweep.c: what is too old ------------------------------------------ */
+
+void sweep(struct queue *q); /* a slice a second */
 
 #endif

@@ -54,8 +54,25 @@ static void on_down(void *arg, int leg)
 	f->downs[leg]++;
 }
 
+static void on_over(void *arg, uint64_t id, const uint32_t *number,
+    unsigned n, bool space)
+{
+	struct fixture *f = arg;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct queue_item item = fix_row(f, id, number[i]).item;
+
+		f->over[f->overs].id = id;
+		f->over[f->overs].number = number[i];
+		f->over[f->overs++ % LOG_MAX].space = space;
+		item.state = D_DELETED;
+		queue_set(f->q, id, &item);
+	}
+}
+
 static const struct queue_ops ops = {.start = on_start,
-    .resolve = on_resolve, .wants_slot = on_wants, .down = on_down};
+    .resolve = on_resolve, .wants_slot = on_wants, .down = on_down,
+    .over = on_over};
 
 int fix_setup(void **state)
 {
