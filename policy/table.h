@@ -100,10 +100,6 @@ int table_history(struct table *t, struct slice key,
     void (*fn)(void *arg, const struct table_change *c,
 	const struct table_value *before, const struct table_value *after),
     void *arg, struct error *err);
-/* When the route of that row changed last, read back from `change`, the
- * row's. 1, 0 the log does not say (*time_us_out is 0 then), -1. */
-int table_flipped(struct table *t, struct slice key, uint64_t change,
-    int64_t *time_us_out, struct error *err) PH_CHECK;
 /* What one change did, in order of keys. Returns how many, or -1. */
 int table_change_rows(struct table *t, uint64_t change,
     void (*fn)(void *arg, struct slice key, const struct table_value *before,

@@ -44,11 +44,6 @@ static const char *const sql[] = {
 	[ST_HISTORY] = "SELECT " CHANGE ", " VALUES " FROM change c "
 	    "CROSS JOIN log l ON l.change = c.change AND l.address = ?1 "
 	    "ORDER BY c.change",
-	/* Backwards; as a rule the first look finds it. */
-	[ST_FLIPPED] = "SELECT c.time FROM change c "
-	    "CROSS JOIN log l ON l.change = c.change AND l.address = ?1 "
-	    "WHERE c.change <= ?2 AND l.old_route IS NOT l.new_route "
-	    "ORDER BY c.change DESC LIMIT 1",
 	[ST_CHANGE_ROWS] = "SELECT l.address, " VALUES " FROM log l "
 	    "WHERE l.change = ?1 ORDER BY l.address",
 	/* ?3 is the change that wrote the row last: if that one is too old,
@@ -366,24 +361,6 @@ int table_history(struct table *t, struct slice key,
 	}
 	sqlite3_reset(st);
 	return rc < 0 ? -1 : n;
-}
-
-int table_flipped(struct table *t, struct slice key, uint64_t change,
-    int64_t *time_us_out, struct error *err)
-{
-	sqlite3_stmt *st = db_stmt(&t->db, ST_FLIPPED, err);
-	int rc;
-
-	*time_us_out = 0;
-	if (st == NULL)
-		return -1;
-	db_bind(st, 1, key);
-	sqlite3_bind_int64(st, 2, (sqlite3_int64)change);
-	rc = one(t, st, err);
-	if (rc == 1)
-		*time_us_out = sqlite3_column_int64(st, 0);
-	sqlite3_reset(st);
-	return rc;
 }
 
 int table_change_rows(struct table *t, uint64_t change,

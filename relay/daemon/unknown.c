@@ -10,16 +10,11 @@
 enum unknown_means unknown_means(const struct conf *c,
     const struct unknown_facts *f)
 {
-	int64_t grace_end = f->flipped_us + c->retry.grace_ms * 1000;
-	bool began_in_grace = f->flipped_us != 0 && c->retry.grace_ms != 0 &&
-			      f->created_us < grace_end;
+	int64_t known_end = f->created_us + c->retry.known_wait_ms * 1000;
 
-	if (began_in_grace && f->now_us < grace_end)
+	if (f->in_grace || (f->known && f->now_us < known_end))
 		return UNKNOWN_WAITS;
-	if (f->known &&
-	    f->now_us < f->created_us + c->retry.known_wait_ms * 1000)
-		return UNKNOWN_WAITS;
-	return began_in_grace ? UNKNOWN_IS_PARKED : UNKNOWN_IS_FINAL;
+	return f->began_in_grace ? UNKNOWN_IS_PARKED : UNKNOWN_IS_FINAL;
 }
 
 /* As he was written, or without the detail. */
@@ -48,10 +43,25 @@ static int64_t created_us(const struct attempt *at, uint32_t number)
 				      : m->env.accepted_us;
 }
 
-/* A row of his own, not his domain's. */
-static bool has_row(const struct decision *d)
+/* False: the table cannot be read. */
+static bool look_for_flip(const struct attempt *at, struct table *t,
+    const struct decision *d, struct unknown_facts *f)
 {
-	return d->row.found && d->key[0] != '@';
+	int64_t grace_us = at->live->conf->retry.grace_ms * 1000;
+	struct slice key = slice_str(d->key);
+	struct error err;
+	int now, then = 0;
+
+	/* His domain's row is nobody's flip. */
+	if (grace_us == 0 || !d->row.found || d->key[0] == '@')
+		return true;
+	now = table_flipped(t, &d->row, key, f->now_us - grace_us, &err);
+	if (now == 0)
+		then = table_flipped(t, &d->row, key,
+		    f->created_us - grace_us, &err);
+	f->in_grace = now > 0;
+	f->began_in_grace = then > 0;
+	return now >= 0 && then >= 0;
 }
 
 bool unknown_judge(const struct attempt *at, struct table *t,
@@ -61,12 +71,10 @@ bool unknown_judge(const struct attempt *at, struct table *t,
 	struct result *r = &o->row[i].result;
 	struct unknown_facts f = {.now_us = o->time_us,
 	    .created_us = created_us(at, o->row[i].delivery.number)};
-	struct error err;
 
 	if (r->class != CLASS_RECIPIENT)
 		return true;
-	if (has_row(d) && table_flipped(t, slice_str(d->key), d->row.change,
-			      &f.flipped_us, &err) < 0)
+	if (!look_for_flip(at, t, d, &f))
 		return false;
 	f.known = is_known(at, d, to, o->time_us);
 	o->row[i].known = f.known;

@@ -12,7 +12,8 @@
 struct unknown_facts {
 	int64_t now_us;
 	int64_t created_us; /* the delivery: its lifetime counts from there */
-	int64_t flipped_us; /* his own row's route changed last; 0: no row */
+	bool in_grace;	    /* his row was flipped less than retry.grace ago */
+	bool began_in_grace; /* … or it was when the delivery was created */
 	bool known;	    /* delivered on that leg within retry.known */
 };
 
@@ -22,7 +23,7 @@ enum unknown_means {
 	UNKNOWN_IS_PARKED, /* kept for an administrator, nobody is told    */
 };
 
-/* retry.grace, retry.known_wait. Pure.
+/* Pure.
  *
  * In the grace period after the flip the delivery waits. One that began in it
  * is parked when it is over: his mailbox was promised, so somebody has to

@@ -47,7 +47,7 @@ def test_soon_after_a_flip_it_is_a_delay(make_gw, cloud, outside):
 def test_when_the_grace_is_over_it_is_parked(make_gw, cloud, outside):
     gw = make_gw(with_retry(grace="2s"))
     cloud.reply("RCPT", NOBODY)
-    gw.cli(f"route set cloud {ANN}")
+    gw.cli(f"flip cloud {ANN} --create")
     id = gw.send(to=ANN)
     e = gw.wait_event("parked", id)
     assert (e["class"], e["code"], e["role"]) == ("recipient", 550, "primary")
@@ -62,7 +62,7 @@ def test_when_the_grace_is_over_it_is_parked(make_gw, cloud, outside):
 def test_long_after_a_flip_it_is_believed(make_gw, cloud, outside):
     gw = make_gw(with_retry(grace="1s"))
     cloud.reply("RCPT", NOBODY)
-    gw.cli(f"route set cloud {ANN}")
+    gw.cli(f"flip cloud {ANN} --create")
 
     def bounced():
         id = gw.send(to=ANN)
@@ -78,7 +78,7 @@ def test_only_a_change_of_the_route_is_a_flip(make_gw, cloud, outside):
     """Tags and notes of a row are no reason to wait."""
     gw = make_gw(with_retry(grace="1500ms"))
     cloud.reply("RCPT", NOBODY)
-    gw.cli(f"route set cloud {ANN}")
+    gw.cli(f"flip cloud {ANN} --create")
     first = gw.send(to=ANN)
     gw.wait_event("parked", first)      # the grace is over
     gw.cli(f"route set cloud {ANN} --tag new")
@@ -100,7 +100,7 @@ def test_each_recipient_has_his_own(make_gw, cloud, outside):
     """One is told of, one is delivered, one waits; one notice."""
     gw = make_gw(with_retry(grace="72h"))
     gw.cli("route set cloud @example.com")
-    gw.cli(f"route set cloud {ANN}")
+    gw.cli(f"flip cloud {ANN} --create")
     cloud.reply("RCPT", NOBODY)
     cloud.reply("RCPT", "250 2.1.5 Ok", to=BOB)
     id = gw.send(to=[ANN, BOB, EVE])
@@ -117,7 +117,7 @@ def test_each_recipient_has_his_own(make_gw, cloud, outside):
 
 def test_a_copy_waits_too_and_is_parked(make_gw, legacy, cloud, outside):
     gw = make_gw(with_retry(grace="2s"))
-    gw.cli(f"route set legacy+cloud {ANN}")
+    gw.cli(f"flip legacy+cloud {ANN} --create")
     cloud.reply("RCPT", NOBODY)
     id = gw.send(to=ANN)
     gw.wait_event("delivered", id, leg="legacy")
@@ -130,7 +130,7 @@ def test_a_copy_waits_too_and_is_parked(make_gw, legacy, cloud, outside):
     ("554 5.7.1 Policy", "bounced"), ("552 5.6.0 Bad", "bounced")])
 def test_other_refusals_are_final(make_gw, cloud, said, what):
     gw = make_gw(with_retry(grace="72h", known="30d"))
-    gw.cli(f"route set cloud {ANN}")
+    gw.cli(f"flip cloud {ANN} --create")
     cloud.reply("RCPT", said)
     gw.wait_event(what, gw.send(to=ANN))
 
@@ -228,7 +228,7 @@ def test_a_damaged_memory_is_made_anew(make_gw, legacy):
 
 def test_soft_bounce_stands_above(make_gw, cloud):
     gw = make_gw({"": {"soft_bounce": True}, **with_retry(grace="1s")})
-    gw.cli(f"route set cloud {ANN}")
+    gw.cli(f"flip cloud {ANN} --create")
     cloud.reply("RCPT", NOBODY)
     id = gw.send(to=ANN)
     wait_deferrals(gw, id, 8)       # the grace is over by then
