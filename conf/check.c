@@ -89,19 +89,8 @@ static int check_auth(const struct conf *c, struct conf_leg *l,
 	return 0;
 }
 
-static void default_limits(struct conf_leg *l)
-{
-	if (l->max_recipients == 0)
-		l->max_recipients = 100;
-	if (l->max_messages == 0)
-		l->max_messages = 1000;
-	if (l->max_age_ms == 0)
-		l->max_age_ms = 15 * 60000;
-}
-
 static int check_leg(struct conf *c, struct conf_leg *l, struct error *err)
 {
-	default_limits(l);
 	if (check_name(l, err) != 0 || check_way(l, err) != 0 ||
 	    check_leg_certificate(l, err) != 0 || check_auth(c, l, err) != 0)
 		return -1;
@@ -444,6 +433,10 @@ static int check_sizes(const struct conf *c, const struct doc *doc,
 
 int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 {
+	struct doc_place outbound = doc_place(doc, SEC_OUTBOUND, "clients");
+
+	c->outbound.file = outbound.file; /* conf/profiles.c judges it */
+	c->outbound.line = outbound.line;
 	if (check_legs(c, err) != 0 || check_listens(c, err) != 0 ||
 	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
 	    check_dsn(c, doc, err) != 0 || check_return(c, doc, err) != 0)

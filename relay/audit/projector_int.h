@@ -11,6 +11,7 @@
 
 #include "relay/audit/book.h"
 #include "relay/audit/eventlog.h"
+#include "relay/audit/known.h"
 #include "relay/audit/projector.h"
 
 /* A move inside a group that may be what a notification is about. */
@@ -37,6 +38,7 @@ struct projector {
 	int node;
 	char *events_path;
 	struct hours *hours;
+	struct known *known;
 	struct eventlog log;
 	struct book book;
 	struct group group;

@@ -123,6 +123,8 @@ static int take_move(struct projector *p, struct book_entry *e,
 	};
 
 	count_flow(p, &u->to, old_state);
+	if (m.kind == EV_DELIVERED)
+		known_add(p->known, m.leg, m.to, time_us);
 	note_state(p, e, u->delivery, &u->to);
 	note_about(p, e, &m);
 	return m.kind == EV_NONE ? 0 : put_move(p, &m);

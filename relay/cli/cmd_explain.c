@@ -97,6 +97,12 @@ static void put_legs(struct cli *c, struct jout *j, const struct question *q,
 	jout_array_end(j);
 }
 
+/* Whom the server would ask first (unknown = "probe"); NULL: nobody. */
+static const char *asked(struct cli *c, const struct decision *d)
+{
+	return d->ask ? names_text(c->names, d->route.leg[0]) : NULL;
+}
+
 static void put_decision(struct cli *c, const struct question *q,
     const struct decision *d)
 {
@@ -116,6 +122,7 @@ static void put_decision(struct cli *c, const struct question *q,
 	jout_str(j, "enhanced",
 	    d->verdict == VERDICT_REFUSE ? d->reply.enh : "2.1.5");
 	jout_str(j, "reply", d->reply.text);
+	jout_str(j, "ask", asked(c, d));
 	put_legs(c, j, q, d);
 	jout_str(j, "from_leg", q->from_leg == NULL ? NULL : q->from_leg->name);
 	jout_int(j, "change", (int64_t)d->change);
@@ -170,8 +177,11 @@ static void say_decision(struct cli *c, const struct question *q,
 {
 	out_say(&c->out, "address   %s", c->arg[0]);
 	if (d->verdict == VERDICT_ACCEPT)
-		out_say(&c->out, "verdict   accept%s",
-		    d->held ? ", held: it waits for a release" : "");
+		out_say(&c->out, "verdict   accept%s%s%s",
+		    d->held ? ", held: it waits for a release" : "",
+		    d->ask ? ", if he is known: the leg would be asked, "
+			   : "",
+		    d->ask ? asked(c, d) : "");
 	else
 		out_say(&c->out, "verdict   refuse: %d %s %s", d->reply.code,
 		    d->reply.enh, d->reply.text);

@@ -2,7 +2,7 @@
  *
  * What the files of the client share. client.c takes requests and reports
  * them; exchange.c knows what was said of each recipient; dialog.c is one
- * connection from the first name looked up to its end; stages.c and
+ * connection from the first name looked up to its end; stages.c, auth.c and
  * transact.c are the protocol; feed.c sends the content; hops.c finds the
  * hosts, marks.c remembers some; pool.c keeps idle connections; result.c puts
  * replies and faults into words.
@@ -27,6 +27,8 @@ enum stage {
 	STAGE_HELO,
 	STAGE_STARTTLS,
 	STAGE_TLS, /* the handshake */
+	STAGE_AUTH,
+	STAGE_RESPONSE, /* to a 334 of AUTH */
 	STAGE_MAIL,
 	STAGE_RCPT,
 	STAGE_DATA,
@@ -55,6 +57,19 @@ extern const struct stage_info stage_table[STAGES];
 /* Does the leg offer all of these EXT_…? */
 bool stages_offers(const struct dialog *d, unsigned ext);
 enum stage stages_senseless(struct dialog *d);
+/* Nothing is left to be said ahead of a transaction. */
+enum stage stages_open(struct dialog *d);
+
+/* ---- auth.c: the login ---- */
+
+/* When the leg has one and nothing but it is left. Checked: stages of it are
+ * entered only over TLS and with a mechanism that is offered. */
+enum stage auth_begin(struct dialog *d);
+void auth_send_command(struct dialog *d);
+void auth_send_response(struct dialog *d);
+enum stage auth_on_reply(struct dialog *d);
+/* An answer's text, or something else when it would give the password away. */
+const char *auth_hide(const struct dialog *d, const char *text);
 
 /* transact.c: settles what this leg cannot take at all. */
 void transact_admit(struct dialog *d);
@@ -138,6 +153,11 @@ void marks_clear(struct marks *m, int leg, const struct netaddr *a);
 struct hop {
 	const char *host; /* a name or an address, as configured */
 	struct netaddr addr;
+	const char *domain; /* whose MX it is; NULL: of a list */
+	/* Signed TLSA records of the host, for a leg of TLS_DANE; all names on
+	 * the way to them are signed, too. */
+	const struct dns_tlsa *tlsa;
+	int tlsas;
 };
 
 enum hops_state { HOPS_READY, HOPS_WAIT, HOPS_END };
@@ -214,6 +234,7 @@ struct dialog {
 	struct tls_client *tls;
 	struct ehlo ehlo;
 	bool secure;   /* TLS is up */
+	unsigned responses; /* of AUTH, given so far */
 	bool in_clear; /* tls = may, and the handshake failed before */
 	bool reused;   /* had a request before this one */
 	bool answered; /* the leg has spoken about this request */

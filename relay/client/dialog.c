@@ -356,7 +356,10 @@ static SSL *tls_session(struct dialog *d)
 	const struct client_config *c = &d->client->cfg;
 
 	d->tls = c->tls(c->arg, d->tx->req->conf, dialog_leg(d));
-	return d->tls == NULL ? NULL : tls_client_session(d->tls, d->hop.host);
+	if (d->tls == NULL)
+		return NULL;
+	return tls_client_dane(d->tls, d->hop.host, d->hop.domain, d->hop.tlsa,
+	    d->hop.tlsas, NULL);
 }
 
 static void start_tls(struct dialog *d)

@@ -3,7 +3,8 @@
  * Which hosts, in which order: the leg's list, or the MX of a domain, their
  * addresses, without our own (RFC 5321 5.1, RFC 7505). Of a host the family
  * that the leg prefers goes first; what lately could not be reached goes last
- * of all. Asks the DNS; opens nothing. One worker's loop.
+ * of all. For tls = dane the TLSA records come along. Asks the DNS; opens
+ * nothing. One worker's loop.
  *
  * All names are asked for at once, and a host is used as soon as it is known
  * that nobody of its preference or a better one is ourselves; a list has no
@@ -23,6 +24,7 @@
 enum {
 	HOSTS_MAX = 16,
 	ADDRS_MAX = 8,	/* of a family and host */
+	TLSA_MAX = 16,	/* of a host */
 	TRIES_MAX = 10, /* connections for one attempt */
 	SMTP_PORT = 25,
 };
@@ -42,6 +44,12 @@ struct host {
 	struct dns_query *query[FAMILIES];
 	struct address addr[FAMILIES][ADDRS_MAX];
 	int addrs[FAMILIES];
+	/* tls = dane */
+	bool insecure; /* an answer that led here was not signed */
+	bool unsafe;   /* what its certificate must be cannot be known now */
+	struct dns_query *tlsa_query;
+	struct dns_tlsa tlsa[TLSA_MAX];
+	int tlsas;
 };
 
 struct hops {
@@ -51,6 +59,7 @@ struct hops {
 	void *arg;
 	struct dns_query *mx_query;
 	bool mx;	/* hosts have preferences */
+	bool mx_insecure; /* … which were not signed */
 	bool waiting;	/* HOPS_WAIT was said     */
 	bool self;	/* we were among them     */
 	bool unfit;	/* there may be addresses of the other family */
@@ -234,12 +243,57 @@ static void add_address(struct host *t, const struct netaddr *from)
 		t->addr[f][t->addrs[f]++].addr = a;
 }
 
-static void note_failure(struct hops *h, const struct dns_answer *a)
+static void note_failure(
+    struct hops *h, const char *what, const struct dns_answer *a)
 {
 	if (a->status != DNS_FAILED)
 		return;
 	h->unknown = true;
-	snprintf(h->why, sizeof(h->why), "%s", a->why == NULL ? "" : a->why);
+	snprintf(h->why, sizeof(h->why), "%s%s", what,
+	    a->why == NULL ? "" : a->why);
+}
+
+/* ---- which certificate (RFC 7672) ---- */
+
+static void on_tlsa(void *arg, const struct dns_answer *a)
+{
+	struct host *t = arg;
+
+	t->tlsa_query = NULL;
+	note_failure(t->hops, "TLSA records: ", a);
+	/* Who can make a lookup fail must not get the mail without the check
+	 * (RFC 7672 2.1.1). */
+	t->unsafe = a->status == DNS_FAILED;
+	if (a->status == DNS_OK && a->secure)
+		for (int i = 0; i < a->count && i < TLSA_MAX; i++) {
+			t->tlsa[t->tlsas] = a->tlsa[i];
+			t->tlsa[t->tlsas++].data.p =
+			    mem_dup(a->tlsa[i].data.p, a->tlsa[i].data.n);
+		}
+	wake(t->hops);
+}
+
+/* Only when all that led here is signed: a zone that is not has none, and
+ * its servers may not even know the question (RFC 7672 2.2.2). */
+static void ask_tlsa(struct host *t)
+{
+	struct hops *h = t->hops;
+	char name[320];
+
+	if (h->req->leg->tls != TLS_DANE || t->insecure || h->mx_insecure ||
+	    t->addrs[FAMILY_V6] + t->addrs[FAMILY_V4] == 0)
+		return;
+	snprintf(name, sizeof(name), "_%d._tcp.%s", t->port, t->name);
+	t->tlsa_query =
+	    dns_ask(h->client->cfg.dns, DNS_TLSA, name, on_tlsa, t);
+}
+
+/* ---- names ---- */
+
+static bool asked_for(const struct host *t)
+{
+	return t->query[FAMILY_V6] != NULL || t->query[FAMILY_V4] != NULL ||
+	       t->tlsa_query != NULL;
 }
 
 static void on_addresses(
@@ -248,10 +302,13 @@ static void on_addresses(
 	struct hops *h = t->hops;
 
 	t->query[f] = NULL;
-	note_failure(h, a);
+	note_failure(h, "", a);
 	h->exists = h->exists || a->status != DNS_NXDOMAIN;
+	t->insecure = t->insecure || (a->status == DNS_OK && !a->secure);
 	for (int i = 0; a->status == DNS_OK && i < a->count; i++)
 		add_address(t, &a->addr[i]);
+	if (!asked_for(t))
+		ask_tlsa(t);
 	wake(h);
 }
 
@@ -340,7 +397,8 @@ static void on_mx(void *arg, const struct dns_answer *a)
 	struct hops *h = arg;
 
 	h->mx_query = NULL;
-	note_failure(h, a);
+	h->mx_insecure = !a->secure;
+	note_failure(h, "", a);
 	switch (a->status) {
 	case DNS_OK:
 		use_mx(h, a);
@@ -416,17 +474,15 @@ void hops_free(struct hops *h)
 	for (int i = 0; i < h->hosts; i++) {
 		for (int f = 0; f < FAMILIES; f++)
 			dns_cancel(h->host[i].query[f]);
+		dns_cancel(h->host[i].tlsa_query);
+		for (int k = 0; k < h->host[i].tlsas; k++)
+			mem_free((char *)(uintptr_t)h->host[i].tlsa[k].data.p);
 		mem_free(h->host[i].name);
 	}
 	mem_free(h);
 }
 
 /* ---- in order ---- */
-
-static bool asked_for(const struct host *t)
-{
-	return t->query[FAMILY_V6] != NULL || t->query[FAMILY_V4] != NULL;
-}
 
 /* May `t` be used: is it certain that we are not among its equals or
  * betters? */
@@ -467,7 +523,11 @@ static bool next_address(struct host *t, bool dead, struct hop *hop_out)
 	t->hops->tries++;
 	t->hops->last = t;
 	t->hops->last_addr = &a->addr;
-	*hop_out = (struct hop){t->name, a->addr};
+	*hop_out = (struct hop){.host = t->name,
+	    .addr = a->addr,
+	    .domain = t->hops->mx ? mx_domain(t->hops) : NULL,
+	    .tlsa = t->tlsa,
+	    .tlsas = t->tlsas};
 	return true;
 }
 
@@ -518,7 +578,7 @@ static enum hops_state next_host(
 			continue;
 		if (!is_known(h, t))
 			return HOPS_WAIT;
-		if (next_address(t, dead, hop_out))
+		if (!t->unsafe && next_address(t, dead, hop_out))
 			return HOPS_READY;
 	}
 	return HOPS_END;

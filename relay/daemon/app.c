@@ -8,17 +8,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "relay/audit/known.h"
 #include "relay/audit/projector.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/daemon/askcache.h"
 #include "relay/daemon/control.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
+#include "relay/daemon/token.h"
 #include "relay/daemon/worker.h"
 
-enum { A_CALL = 1, DESCRIPTORS_RESERVED = 256, STOP_LOOK_MS = 20 };
+enum {
+	A_CALL = 1,
+	DESCRIPTORS_RESERVED = 256,
+	STOP_LOOK_MS = 20,
+	ASKED_MAX = 128 << 10, /* recipients; 5 MiB */
+};
 
 /* ---- calls to another thread ---- */
 
@@ -224,12 +232,14 @@ static int build(struct app *a, struct error *err)
 	a->started_us = clock_wall_us(a->clock);
 	a->workers = c->workers > 0 ? c->workers
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
-	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0)
+	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0 ||
+	    token_open(a, c, err) < 0)
 		return -1;
 	sandbox_prepare(c);
 	id_maker_init(&a->ids, a->clock, (unsigned)c->node);
 	a->ledger = ledger_new();
 	ledger_configure(a->ledger, c);
+	a->asked = askcache_new(ASKED_MAX, a->clock);
 	a->settle = settle_new(a);
 	if (open_spool(a, err) < 0)
 		return -1;
@@ -255,10 +265,35 @@ int app_start(struct app *a, struct live *live, struct error *err)
 
 /* ---- reload ---- */
 
+static bool hop_differs(const struct conf_leg *a, const struct conf_leg *b)
+{
+	if (b == NULL || a->hosts != b->hosts || strcmp(a->mx, b->mx) != 0)
+		return true;
+	for (int i = 0; i < a->hosts; i++)
+		if (a->host[i].port != b->host[i].port ||
+		    strcmp(a->host[i].host, b->host[i].host) != 0)
+			return true;
+	return false;
+}
+
+/* Is a leg another server by now? Then what it said is of no use. */
+static bool hops_differ(const struct conf *old, const struct conf *fresh)
+{
+	for (int i = 0; i < old->legs; i++)
+		if (hop_differs(&old->leg[i],
+			conf_leg_by_id(fresh, old->leg[i].id)))
+			return true;
+	return false;
+}
+
 int app_reconfigure(struct app *a, struct live *live, struct error *err)
 {
 	struct live *old = a->live;
 
+	if (token_open(a, live->conf, err) < 0) {
+		live_unref(live);
+		return -1;
+	}
 	/* Workers know it before a connection can come with it. */
 	for (int i = 0; i < a->workers; i++)
 		worker_configure(a->worker[i], live);
@@ -270,9 +305,12 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 	}
 	ledger_configure(a->ledger, live->conf);
 	learned_forget(&a->learned);
+	if (hops_differ(old->conf, live->conf))
+		askcache_clear(a->asked);
 	control_configure(a->control, live);
 	follow_configure(a->follow, live);
 	projector_keep(a->projector, live->conf->audit.keep_ms);
+	known_keep(projector_known(a->projector), live->conf->retry.known_ms);
 	a->live = live;
 	live_unref(old);
 	return 0;
@@ -368,7 +406,9 @@ static void free_all(struct app *a)
 	settle_free(a->settle);
 	free_acceptor(a);
 	ledger_free(a->ledger);
+	askcache_free(a->asked);
 	mem_free(a->table_path);
+	token_close(a);
 	live_unref(a->live);
 }
 

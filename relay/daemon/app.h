@@ -22,6 +22,7 @@ struct worker;
 struct settle;
 struct follow;
 struct control;
+struct askcache;
 struct projector;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
@@ -43,11 +44,14 @@ struct app {
 	struct names *names;
 	struct live *live;  /* the main thread's */
 	char *table_path; /* a reload does not move it */
+	struct arena *token_arena;
+	struct conf_strings token_key; /* of our own making: token.h */
 
 	struct loop *ops; /* the main thread: signals, control, watchdog */
 	struct id_maker ids;
 	struct ledger *ledger;
 	struct learned learned; /* what the legs offer */
+	struct askcache *asked; /* what they said of recipients */
 	struct spool *spool;
 	struct projector *projector;
 	struct settle *settle;

@@ -354,7 +354,7 @@ static void on_done(void *arg, struct client_request *req)
 		judge_result(at, o, i);
 	}
 	look_at_failures(at, o);
-	atomic_store(&w->dialogs, (int)client_busy(w->client));
+	worker_count_dialogs(w);
 	attempt_finish(at, o);
 }
 
@@ -441,6 +441,6 @@ bool attempt_start(struct attempt *at)
 		return false;
 	at->slot = false; /* the connection's now */
 	list_remove(&at->node);
-	atomic_store(&w->dialogs, (int)client_busy(w->client));
+	worker_count_dialogs(w);
 	return true;
 }

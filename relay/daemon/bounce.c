@@ -224,7 +224,8 @@ static void prepare(struct outcome_letter *o, struct envelope *e,
 static bool make(struct worker *w, const struct mail *m, struct slice header,
     struct outcome_letter *o, struct dsn *dsn)
 {
-	struct envelope_rcpt rcpt = {m->env.from, NOTIFY_NEVER, ""};
+	struct envelope_rcpt rcpt = {.to = m->env.from,
+	    .notify = NOTIFY_NEVER, .orcpt = ""};
 	struct envelope e = {.id = id_make(&w->app->ids),
 	    .accepted_us = clock_wall_us(w->app->clock), .client = "",
 	    .client_name = "", .listen = "", .helo = "", .tls = "", .from = "",

@@ -11,6 +11,7 @@
 #include "relay/audit/note.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/askcache.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/worker.h"
 
@@ -107,6 +108,9 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 	    names_text(st->c->app->names, leg));
 	if (!spool_fact(st->c->app->spool, key, out))
 		strbuf_reset(out);
+	if (out->n == 0 && askcache_everybody(st->c->app->asked, leg))
+		strbuf_adds(out, "takes everybody: unknown recipients are "
+				 "not found out by asking it");
 }
 
 static void row_leg(struct status *st, int leg)
@@ -122,6 +126,7 @@ static void row_leg(struct status *st, int leg)
 	jout_str(j, "leg", names_text(a->names, leg));
 	jout_str(j, "state", leg_state(st, leg));
 	jout_slice(j, "reason", strbuf_view(&reason));
+	jout_bool(j, "everybody", askcache_everybody(a->asked, leg));
 	jout_int(j, "concurrency", ledger_used(a->ledger, leg));
 	jout_int(j, "limit", ledger_limit(a->ledger, leg));
 	for (int t = 0; t < TOTALS; t++)

@@ -6,8 +6,10 @@
  */
 #include "relay/daemon/dispatch.h"
 
+#include "conf/profile.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/ask.h"
 #include "relay/daemon/attempt.h"
 
 /* ---- where attempts come from ---- */
@@ -34,15 +36,16 @@ static bool same_domain(const struct mail *m, const struct job_row *a,
 	       slice_case_eq(x.domain, y.domain);
 }
 
-/* A direct egress has a next hop per domain: the first domain goes, the rest
- * returns to the queue and comes again. */
+/* A direct egress has a next hop per domain, and some platforms take no more
+ * than one domain at once: the first domain goes, the rest returns to the
+ * queue and comes again. */
 static void keep_one_domain(struct attempt *at)
 {
 	const struct conf_leg *leg =
 	    conf_leg_by_id(at->w->live->conf, at->leg);
 	unsigned kept = 1;
 
-	if (leg == NULL || !leg->direct)
+	if (leg == NULL || (!leg->direct && !leg->replies->one_domain))
 		return;
 	for (unsigned i = 1; i < at->n; i++) {
 		if (same_domain(at->mail, &at->row[0], &at->row[i]))
@@ -312,13 +315,15 @@ bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
 
+	if (ask_turn(w->ask, leg))
+		return true;
 	list_each_safe(n, &w->waiting[leg]) {
 		struct attempt *at = LIST_ENTRY(n, struct attempt, node);
 
 		if (!attempt_start(at) || !client_has_idle(w->client, leg))
 			return true;
 	}
-	return pull(w, leg);
+	return pull(w, leg) || ask_rest(w->ask, leg);
 }
 
 /* Those that wait since `before_ms` or longer. Ms until the next is so late;

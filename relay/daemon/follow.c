@@ -12,6 +12,7 @@
 #include "relay/audit/note.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/askcache.h"
 #include "relay/daemon/settle.h"
 
 enum { SLICE_ROWS = 1000, POLL_MS = 50 };
@@ -72,6 +73,16 @@ static void on_log_row(void *arg, uint64_t change, struct slice key)
 		    follow_key_hash(f->live->conf, key);
 }
 
+/* What a leg said of a recipient may not be so any more: as a rule he was
+ * made there, or moved, before his row was written. */
+static void forget_asked(struct follow *f, const struct wake_letter *wake)
+{
+	if (wake->all)
+		askcache_clear(f->app->asked);
+	for (unsigned i = 0; i < wake->n; i++)
+		askcache_drop(f->app->asked, wake->hash[i]);
+}
+
 /* One slice of the log to the queue. Returns rows read, -1 on trouble. */
 static int tell_slice(struct follow *f, struct error *err)
 {
@@ -88,6 +99,7 @@ static int tell_slice(struct follow *f, struct error *err)
 	}
 	r.wake->change = r.change;
 	f->seen = r.change; /* in the middle of it, behind `after` */
+	forget_asked(f, r.wake);
 	mailbox_post(settle_box(f->app->settle), &r.wake->letter);
 	return n;
 }

@@ -9,6 +9,7 @@
 #include "relay/daemon/intake.h"
 
 #include "relay/base/hash.h"
+#include "relay/daemon/ask.h"
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/settle.h"
 #include "relay/mail/header.h"
@@ -25,6 +26,8 @@ struct intake {
 	unsigned rcpt_cap, delivery_cap;
 	size_t packed; /* estimate of the packed envelope */
 	bool owed;     /* a letter of the spool about the draft is on its way */
+	struct rcpt_to asked; /* about whom the leg is being asked */
+	struct ask_wait wait;
 };
 
 static void intake_free(struct intake *in)
@@ -69,6 +72,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	in->w = arg;
 	in->session = s;
 	in->mail = mail_new();
+	list_node_init(&in->wait.node);
 	e = &in->mail->env;
 	fill_session(e, s, in->mail->arena);
 	e->from = arena_slicedup(in->mail->arena, m->from.text);
@@ -179,33 +183,109 @@ static bool decide(struct intake *in, const struct conf *c,
 	return d->change >= w->table_floor;
 }
 
+/* The table's word. False: *r refuses. */
+static bool look_up(struct intake *in, const struct rcpt_to *t,
+    struct decision *d, struct reply *r)
+{
+	memset(d, 0, sizeof(*d));
+	if (!decide(in, session_conf(in->session), &t->to, d))
+		reply_set(r, 451, "4.3.0", "The cutover table cannot be read "
+					   "now, try again later");
+	else if (d->verdict == VERDICT_REFUSE)
+		*r = d->reply;
+	else
+		return true;
+	return false;
+}
+
+/* The leg's word, or what its silence means. False: *r refuses. */
+static bool is_known(const struct conf *c, enum ask_answer answer,
+    struct reply *r)
+{
+	if (answer == ASK_NO)
+		reply_set(r, 550, "5.1.1", "No such recipient");
+	else if (answer == ASK_NO_ANSWER &&
+		 c->probe.no_answer == NO_ANSWER_DEFER)
+		reply_set(r, 450, "4.4.3", "The recipient cannot be verified "
+					   "now, try again later");
+	else
+		return true;
+	return false;
+}
+
+static void take_rcpt(struct intake *in, const struct rcpt_to *t,
+    const struct decision *d, struct reply *r)
+{
+	add_recipient(in, t, d);
+	reply_set(r, 250, "2.1.5", "Ok");
+}
+
+/* The table is asked once more: what changed meanwhile counts, and where it
+ * still has no row for him the answer does. */
+static void on_answer(void *arg, enum ask_answer answer)
+{
+	struct intake *in = arg;
+	const struct rcpt_to *t = &in->asked;
+	struct decision d;
+	struct reply r;
+
+	if (look_up(in, t, &d, &r) &&
+	    (!d.ask || is_known(session_conf(in->session), answer, &r)))
+		take_rcpt(in, t, &d, &r);
+	session_answer(in->session, &r);
+}
+
+/* `to`, whose slices are all of one text, on a copy of that text. */
+static struct addr keep_addr(struct arena *a, const struct addr *to)
+{
+	struct addr kept = *to;
+
+	kept.text.p = arena_slicedup(a, to->text);
+	kept.local.p = kept.text.p + (to->local.p - to->text.p);
+	kept.domain.p = kept.text.p + (to->domain.p - to->text.p);
+	return kept;
+}
+
+/* What is asked about outlives the command line. */
+static enum answer ask(struct intake *in, const struct rcpt_to *t,
+    const struct decision *d, struct reply *r)
+{
+	struct arena *a = in->mail->arena;
+	enum ask_answer answer;
+
+	in->wait.done = on_answer;
+	in->wait.arg = in;
+	answer = ask_leg(in->w->ask, d, &t->to, &in->wait);
+	if (answer != ASK_LATER) {
+		if (is_known(session_conf(in->session), answer, r))
+			take_rcpt(in, t, d, r);
+		return ANSWER_NOW;
+	}
+	in->asked = *t;
+	in->asked.orcpt = slice_str(arena_slicedup(a, t->orcpt));
+	in->asked.to = keep_addr(a, &t->to);
+	return ANSWER_LATER;
+}
+
 static enum answer on_rcpt(void *arg, struct session *s,
     const struct rcpt_to *given, struct reply *r)
 {
 	struct intake *in = session_user(s);
-	const struct conf *c = session_conf(s);
 	struct rcpt_to t = *given;
 	struct decision d;
 
 	(void)arg;
-	qualify(in->mail->arena, c, &t);
+	qualify(in->mail->arena, session_conf(s), &t);
 	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n >
 	    ENVELOPE_MAX) {
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}
-	memset(&d, 0, sizeof(d));
-	if (!decide(in, c, &t.to, &d)) {
-		reply_set(r, 451, "4.3.0", "The cutover table cannot be read "
-					   "now, try again later");
+	if (!look_up(in, &t, &d, r))
 		return ANSWER_NOW;
-	}
-	if (d.verdict == VERDICT_REFUSE) {
-		*r = d.reply;
-		return ANSWER_NOW;
-	}
-	add_recipient(in, &t, &d);
-	reply_set(r, 250, "2.1.5", "Ok");
+	if (d.ask)
+		return ask(in, &t, &d, r);
+	take_rcpt(in, &t, &d, r);
 	return ANSWER_NOW;
 }
 
@@ -405,6 +485,7 @@ static void on_reset(void *arg, struct session *s)
 		return;
 	session_set_user(s, NULL);
 	in->session = NULL;
+	ask_cancel(&in->wait);
 	/* The letter is part of the draft: it comes first, and frees it. */
 	if (!in->owed)
 		intake_free(in);

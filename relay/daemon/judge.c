@@ -31,7 +31,7 @@ void judge_result(const struct attempt *at, struct outcome_letter *o,
 	const struct conf_leg *leg = conf_leg_by_id(c, at->leg);
 	struct result *r = &o->row[i].result;
 
-	reply_classify(leg != NULL ? leg->profile : "generic", r);
+	reply_classify(leg != NULL ? leg->replies : NULL, r);
 	if (r->outcome == OUT_FAILED &&
 	    (c->soft_bounce || (leg != NULL && leg->soft_bounce)))
 		r->outcome = OUT_DEFERRED;

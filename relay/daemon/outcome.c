@@ -44,6 +44,9 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	case OUT_FAILED:
 		move_failed(o, k, i);
 		break;
+	case OUT_PARKED:
+		i->state = D_PARKED;
+		break;
 	case OUT_DEFERRED:
 	case OUT_UNTRIED:
 		i->state = D_DEFERRED;

@@ -4,6 +4,7 @@
  */
 #include "relay/daemon/worker.h"
 
+#include "relay/daemon/ask.h"
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake.h"
 
@@ -15,6 +16,12 @@ struct live *worker_live(struct worker *w, const struct conf *c)
 		if (w->old[i] != NULL && w->old[i]->conf == c)
 			return w->old[i];
 	return NULL;
+}
+
+void worker_count_dialogs(struct worker *w)
+{
+	atomic_store(&w->dialogs,
+	    (int)(client_busy(w->client) - ask_busy(w->ask)));
 }
 
 struct table *worker_table(struct worker *w, struct error *err)
@@ -150,6 +157,7 @@ struct worker *worker_new(struct app *a, int index, struct error *err)
 	make_client(w);
 	make_server(w);
 	w->refusals = refusals_new(w);
+	w->ask = asker_new(w);
 	return w;
 }
 
@@ -201,6 +209,8 @@ void worker_end(struct worker *w)
 	dispatch_stop(w);
 	refusals_free(w->refusals);
 	w->refusals = NULL;
+	asker_free(w->ask);
+	w->ask = NULL;
 }
 
 void worker_free(struct worker *w)
@@ -258,9 +268,10 @@ static void on_drain(void *arg)
 
 	server_drain(w->server);
 	client_drain(w->client);
+	ask_drain(w->ask);
 	dispatch_stop(w);
 	atomic_store(&w->sessions, server_sessions(w->server));
-	atomic_store(&w->dialogs, (int)client_busy(w->client));
+	worker_count_dialogs(w);
 	atomic_store(&w->drained, true);
 }
 

@@ -51,6 +51,7 @@ struct job_letter {
 enum { LIVES_MAX = 4 };
 
 struct refusals;
+struct asker;
 
 struct worker {
 	struct app *app;
@@ -76,6 +77,7 @@ struct worker {
 	struct timer handover;
 	_Atomic unsigned yield[NAMES_MAX]; /* idle connections asked for */
 	struct refusals *refusals;
+	struct asker *ask;
 	_Atomic int sessions, dialogs; /* shown in status, watched at stop */
 	_Atomic bool drained;
 };
@@ -105,5 +107,7 @@ void worker_offer(struct worker *w, int leg);
  * and err when it cannot be read. End with table_end(). */
 struct table *worker_table(struct worker *w, struct error *err);
 struct live *worker_live(struct worker *w, const struct conf *c);
+/* Those of deliveries: a stop does not wait for a question. */
+void worker_count_dialogs(struct worker *w);
 
 #endif

@@ -14,8 +14,11 @@ enum {
 	EXT_AUTH = 1 << 9, EXT_LIMITS = 1 << 10,
 };
 
+enum { AUTH_PLAIN = 1 << 0, AUTH_LOGIN = 1 << 1 };
+
 struct ehlo {
 	unsigned ext;
+	unsigned auth;	       /* those mechanisms of AUTH that we know */
 	uint64_t size;	       /* SIZE's argument, 0: none         */
 	int limit_rcpt, limit_mail; /* RFC 9422 RCPTMAX, MAILMAX; 0: none */
 };

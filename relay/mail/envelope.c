@@ -8,7 +8,9 @@
 
 #include "relay/base/pack.h"
 
-enum { VERSION = 1, RCPT_LEAST = 4 + 1 + 4 };
+/* Version 2 is 1 with the part about where it came from behind it; what came
+ * from nowhere in particular is still written as 1. */
+enum { VERSION = 1, VERSION_CAME = 2, RCPT_LEAST = 4 + 1 + 4 };
 
 enum { FLAG_ESMTP = 1, FLAG_UTF8 = 2, FLAG_BARE = 4, FLAG_8BIT = 8 };
 
@@ -36,9 +38,50 @@ static unsigned flags_of(const struct envelope *e)
 	       (e->bare_lf ? FLAG_BARE : 0) | (e->eight_bit ? FLAG_8BIT : 0);
 }
 
+uint16_t envelope_had(struct envelope *e, struct arena *a, const char *leg)
+{
+	unsigned i = 0;
+
+	while (i < e->had_legs && strcmp(e->had_leg[i], leg) != 0)
+		i++;
+	if (i == HAD_MAX)
+		return 0;
+	if (i == e->had_legs)
+		e->had_leg[e->had_legs++] = arena_strdup(a, leg);
+	return (uint16_t)(1u << i);
+}
+
+bool envelope_loops(const struct envelope *e, unsigned rcpt, const char *leg)
+{
+	if (rcpt >= e->rcpts || e->rcpt[rcpt].had == 0)
+		return false;
+	for (unsigned i = 0; i < e->had_legs; i++)
+		if ((e->rcpt[rcpt].had & 1u << i) != 0 &&
+		    strcmp(e->had_leg[i], leg) == 0)
+			return true;
+	return false;
+}
+
+static bool came_back(const struct envelope *e)
+{
+	return e->parent != 0 || e->had_legs != 0 ||
+	       (e->came_from != NULL && e->came_from[0] != '\0');
+}
+
+static void pack_came(const struct envelope *e, struct strbuf *out)
+{
+	pack_str(out, e->came_from);
+	pack_u64(out, e->parent);
+	pack_u8(out, (uint8_t)e->had_legs);
+	for (unsigned i = 0; i < e->had_legs; i++)
+		pack_str(out, e->had_leg[i]);
+	for (unsigned i = 0; i < e->rcpts; i++)
+		pack_u16(out, e->rcpt[i].had);
+}
+
 void envelope_pack(const struct envelope *e, struct strbuf *out)
 {
-	pack_u8(out, VERSION);
+	pack_u8(out, came_back(e) ? VERSION_CAME : VERSION);
 	pack_u64(out, e->id);
 	pack_i64(out, e->accepted_us);
 	pack_u64(out, e->size);
@@ -53,6 +96,8 @@ void envelope_pack(const struct envelope *e, struct strbuf *out)
 		pack_u8(out, (uint8_t)e->rcpt[i].notify);
 		pack_str(out, e->rcpt[i].orcpt);
 	}
+	if (came_back(e))
+		pack_came(e, out);
 }
 
 static const char *take_text(struct unpack *u, struct arena *a)
@@ -93,7 +138,28 @@ static void take_rcpts(struct unpack *u, struct arena *a, struct envelope *e)
 	}
 }
 
-static void take_numbers(struct unpack *u, struct envelope *e)
+static void take_came(struct unpack *u, struct arena *a, struct envelope *e)
+{
+	e->came_from = take_text(u, a);
+	e->parent = unpack_u64(u);
+	e->had_legs = unpack_u8(u);
+	if (e->had_legs > HAD_MAX) {
+		u->bad = true;
+		e->had_legs = 0;
+	}
+	for (unsigned i = 0; i < e->had_legs; i++)
+		e->had_leg[i] = take_text(u, a);
+	for (unsigned i = 0; i < e->rcpts && !u->bad; i++) {
+		e->rcpt[i].had = unpack_u16(u);
+		if (e->rcpt[i].had >> e->had_legs != 0)
+			u->bad = true;
+	}
+	if (!came_back(e))
+		u->bad = true;
+}
+
+/* Returns the version. */
+static unsigned take_numbers(struct unpack *u, struct envelope *e)
 {
 	unsigned version = unpack_u8(u), flags, body, ret;
 
@@ -103,8 +169,8 @@ static void take_numbers(struct unpack *u, struct envelope *e)
 	flags = unpack_u8(u);
 	body = unpack_u8(u);
 	ret = unpack_u8(u);
-	if (version != VERSION || flags > 15 || body > BODY_BINARYMIME ||
-	    ret > RET_HDRS)
+	if ((version != VERSION && version != VERSION_CAME) || flags > 15 ||
+	    body > BODY_BINARYMIME || ret > RET_HDRS)
 		u->bad = true;
 	e->esmtp = (flags & FLAG_ESMTP) != 0;
 	e->utf8 = (flags & FLAG_UTF8) != 0;
@@ -112,18 +178,20 @@ static void take_numbers(struct unpack *u, struct envelope *e)
 	e->eight_bit = (flags & FLAG_8BIT) != 0;
 	e->body = (enum body_type)body;
 	e->ret = (enum dsn_ret)ret;
+	return version;
 }
 
 int envelope_unpack(struct slice bytes, struct arena *a,
     struct envelope *env_out)
 {
 	struct unpack u;
+	unsigned version;
 
-	*env_out = (struct envelope){.id = 0};
+	*env_out = (struct envelope){.came_from = ""};
 	if (bytes.n > ENVELOPE_MAX)
 		return -1;
 	unpack_init(&u, bytes);
-	take_numbers(&u, env_out);
+	version = take_numbers(&u, env_out);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		const char **to = (void *)((char *)env_out + texts[i]);
 
@@ -132,6 +200,8 @@ int envelope_unpack(struct slice bytes, struct arena *a,
 	if (u.bad)
 		return -1;
 	take_rcpts(&u, a, env_out);
+	if (version == VERSION_CAME)
+		take_came(&u, a, env_out);
 	if (!unpack_end(&u) || !fits_a_command(env_out->from) ||
 	    !fits_a_command(env_out->envid))
 		return -1;

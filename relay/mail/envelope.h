@@ -10,11 +10,13 @@
 #include "relay/mail/cmd.h"
 
 enum { ENVELOPE_MAX = 1 << 20 }; /* packed; further RCPTs get 452 4.5.3 */
+enum { HAD_MAX = 16 }; /* legs that one message may have come back from */
 
 struct envelope_rcpt {
 	const char *to;	   /* as it came; bare postmaster is qualified */
 	unsigned notify;   /* NOTIFY_… */
 	const char *orcpt; /* "rfc822;…" raw, or "" */
+	uint16_t had;	   /* bit i: had_leg[i] is not to get it (D6) */
 };
 
 struct envelope {
@@ -42,7 +44,19 @@ struct envelope {
 	/* RCPT */
 	struct envelope_rcpt *rcpt;
 	unsigned rcpts;
+	/* Mail that a leg hands back (D6). Legs by name: their numbers are one
+	 * process's. */
+	const char *came_from; /* "cloud", or those that had it: "a+b"; "" */
+	uint64_t parent;       /* the message of ours that it was; 0 */
+	const char *had_leg[HAD_MAX];
+	unsigned had_legs;
 };
+
+/* The bit of envelope_rcpt.had for that leg, which is added when it is new; 0
+ * when there is no room for it. */
+uint16_t envelope_had(struct envelope *e, struct arena *a, const char *leg);
+/* Must that recipient's mail never go to that leg? */
+bool envelope_loops(const struct envelope *e, unsigned rcpt, const char *leg);
 
 void envelope_pack(const struct envelope *e, struct strbuf *out);
 /* Strings are copied into `a`. 0, or -1 when the bytes are not an envelope:

@@ -11,8 +11,11 @@
 
 #include "relay/base/clock.h"
 #include "relay/mail/codec.h"
+#include "relay/mail/header.h"
 
 enum { LINE_WIDTH = 78, WORD_MAX = 255, ITEM_MAX = 700 };
+
+static const char token_start[] = "(t=";
 
 struct trace {
 	struct strbuf *out;
@@ -118,7 +121,7 @@ void received_print(const struct envelope *e, const char *hostname,
 	add_word(&t, id);
 	if (token[0] != '\0') {
 		flush(&t);
-		strbuf_addc(&t.item, '(');
+		strbuf_adds(&t.item, token_start);
 		add_word(&t, token);
 		strbuf_addc(&t.item, ')');
 	}
@@ -127,4 +130,65 @@ void received_print(const struct envelope *e, const char *hostname,
 	clock_rfc5322(e->accepted_us, date);
 	strbuf_addf(out, "\r\n\t%s\r\n", date);
 	strbuf_fini(&t.item);
+}
+
+/* ---- read again ---- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The last word of `s`, which is cut before it. */
+static struct slice last_word(struct slice *s)
+{
+	size_t end = s->n, at;
+
+	while (end > 0 && is_blank(s->p[end - 1]))
+		end--;
+	for (at = end; at > 0 && !is_blank(s->p[at - 1]); at--)
+		;
+	s->n = at;
+	return slice_of(s->p + at, end - at);
+}
+
+/* "(t=MARK)" at the head of `after`, "… id ID" before it. Only so much of it
+ * is looked at that a field full of marks costs no more than its length. */
+static bool token_at(struct slice before, struct slice after,
+    struct received_token *out)
+{
+	enum { LOOK_BACK = 128 };
+	struct slice mark = slice_from(after, sizeof(token_start) - 1);
+	long end = slice_find(slice_head(mark, RECEIVED_TOKEN + 1), ')');
+
+	if (end <= 0)
+		return false;
+	if (before.n > LOOK_BACK)
+		before = slice_from(before, before.n - LOOK_BACK);
+	out->mark = slice_head(mark, (size_t)end);
+	out->id = last_word(&before);
+	return out->id.n > 0 && slice_case_eq(last_word(&before), SLICE("id"));
+}
+
+static bool token_of(struct slice value, struct received_token *out)
+{
+	struct slice start = SLICE(token_start);
+
+	for (size_t i = 0; i + start.n <= value.n; i++)
+		if (slice_starts(slice_from(value, i), start) &&
+		    token_at(slice_head(value, i), slice_from(value, i), out))
+			return true;
+	return false;
+}
+
+bool received_token_next(struct slice *rest,
+    struct received_token *token_out)
+{
+	struct header_field field;
+
+	while (header_next(rest, &field))
+		if (slice_case_eq(field.name, SLICE("Received")) &&
+		    token_of(field.value, token_out))
+			return true;
+	return false;
 }

@@ -7,10 +7,23 @@
 
 #include "relay/mail/envelope.h"
 
+enum { RECEIVED_TOKEN = 64 }; /* longest mark that is looked at */
+
 /* Appends "Received: from HELO (NAME [IP])\r\n\tby HOST …;\r\n\tDATE\r\n".
  * Everything from the client is filtered: no CR, LF, NUL, bounded. `token`
- * ("" for none) goes into the comment after the id. */
+ * ("" for none), a mark over the id, goes into the comment after it. */
 void received_print(const struct envelope *e, const char *hostname,
     const char *id, const char *token, struct strbuf *out);
+
+/* What received_print() says of itself, "id ID (t=MARK)": cut out of a header
+ * by whoever sees the mail again. Whether the mark is good is the caller's to
+ * check. */
+struct received_token {
+	struct slice id, mark;
+};
+/* The next one of the header fields in `*rest`, newest first; a Received field
+ * gives at most one. False: there is no other. Pure. */
+bool received_token_next(struct slice *rest,
+    struct received_token *token_out);
 
 #endif

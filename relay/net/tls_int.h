@@ -17,6 +17,14 @@ int tls_load_pair(SSL_CTX *ctx, const char *cert, const char *key,
 /* "what: reason", the reason OpenSSL's. Returns -1. */
 int tls_error(struct error *err, const char *what);
 
+/* What is noted of a client's handshake; the session's. */
+struct tls_check {
+	bool dane;     /* TLSA records judge the certificate */
+	char why[160]; /* our own reason to refuse it, or "" */
+};
+void tls_check_add(SSL *ssl);
+struct tls_check *tls_check_of(const SSL *ssl); /* NULL: the server's side */
+
 /* Session tickets of a listener: keys of its own that are changed, so that a
  * key stolen today opens no connection of last week. */
 struct tls_tickets;

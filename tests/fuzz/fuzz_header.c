@@ -7,6 +7,7 @@
 #include "relay/mail/domain.h"
 #include "relay/mail/dsn.h"
 #include "relay/mail/header.h"
+#include "relay/mail/received.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_unfolded(struct slice value)
@@ -52,6 +53,20 @@ static void check_report(struct slice message, struct slice header, bool utf8)
 	mem_free(text);
 }
 
+static void check_tokens(struct slice message, int hops)
+{
+	struct slice rest = message;
+	struct received_token t;
+
+	while (received_token_next(&rest, &t)) {
+		must(hops-- > 0);
+		must(t.id.n > 0 && within(t.id, message));
+		must(t.mark.n > 0 && t.mark.n <= RECEIVED_TOKEN);
+		must(within(t.mark, message));
+		must(t.id.p + t.id.n < t.mark.p);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice message = slice_of(data, size), rest = message;
@@ -73,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(section.n == sum && sum + rest.n == size);
 	must(header_hops(message) == hops);
 	must(header_find(message, "Received", &value) == (hops > 0));
+	check_tokens(message, hops);
 	check_report(message, section, false);
 	check_report(message, section, true);
 	return 0;

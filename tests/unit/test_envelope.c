@@ -11,8 +11,9 @@
 #include "relay/mail/envelope.h"
 
 static struct envelope_rcpt two_rcpts[] = {
-	{"ann@corp.example", NOTIFY_SUCCESS | NOTIFY_DELAY, "rfc822;a+2Bb@x"},
-	{"\"a b\"@corp.example", NOTIFY_NEVER, ""},
+	{"ann@corp.example", NOTIFY_SUCCESS | NOTIFY_DELAY, "rfc822;a+2Bb@x",
+	    0},
+	{"\"a b\"@corp.example", NOTIFY_NEVER, "", 0},
 };
 
 static struct envelope full(void)
@@ -67,6 +68,76 @@ static void an_envelope_survives_a_round_trip(void **state)
 	assert_true(slice_eq(strbuf_view(&first), strbuf_view(&second)));
 	strbuf_fini(&first);
 	strbuf_fini(&second);
+	arena_free(a);
+}
+
+static void what_came_back_says_so(void **state)
+{
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf first, second;
+
+	(void)state;
+	strbuf_init(&first, ENVELOPE_MAX);
+	strbuf_init(&second, ENVELOPE_MAX);
+	e.came_from = "cloud";
+	e.parent = 77;
+	e.rcpt[0].had = envelope_had(&e, a, "cloud");
+	e.rcpt[1].had = envelope_had(&e, a, "cloud") |
+			envelope_had(&e, a, "legacy");
+	envelope_pack(&e, &first);
+	assert_int_equal(envelope_unpack(strbuf_view(&first), a, &back), 0);
+	assert_string_equal(back.came_from, "cloud");
+	assert_int_equal(back.parent, 77);
+	assert_true(envelope_loops(&back, 0, "cloud"));
+	assert_false(envelope_loops(&back, 0, "legacy"));
+	assert_true(envelope_loops(&back, 1, "legacy"));
+	assert_false(envelope_loops(&back, 1, "third"));
+	assert_false(envelope_loops(&back, 2, "cloud"));
+	envelope_pack(&back, &second);
+	assert_true(slice_eq(strbuf_view(&first), strbuf_view(&second)));
+	for (size_t n = 0; n < first.n; n++)
+		assert_int_equal(
+		    envelope_unpack(slice_of(first.p, n), a, &back), -1);
+	/* A bit of a leg that is not there. */
+	first.p[first.n - 1] = 1;
+	assert_int_equal(envelope_unpack(strbuf_view(&first), a, &back), -1);
+	two_rcpts[0].had = two_rcpts[1].had = 0;
+	strbuf_fini(&first);
+	strbuf_fini(&second);
+	arena_free(a);
+}
+
+/* As it was written before anybody asked where mail came from. */
+static void an_older_envelope_is_read(void **state)
+{
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, ENVELOPE_MAX);
+	envelope_pack(&e, &out);
+	assert_int_equal(out.p[0], 1);
+	assert_int_equal(envelope_unpack(strbuf_view(&out), a, &back), 0);
+	assert_string_equal(back.came_from, "");
+	assert_int_equal(back.parent, 0);
+	assert_int_equal(back.had_legs, 0);
+	strbuf_fini(&out);
+	arena_free(a);
+}
+
+static void more_legs_than_there_is_room_for_are_left_out(void **state)
+{
+	struct envelope e = full();
+	struct arena *a = arena_new();
+	char name[8] = "leg0";
+
+	(void)state;
+	for (int i = 0; i < HAD_MAX; i++, name[3]++)
+		assert_int_equal(envelope_had(&e, a, name), 1u << i);
+	assert_int_equal(envelope_had(&e, a, name), 0);
+	assert_int_equal(envelope_had(&e, a, "leg0"), 1);
 	arena_free(a);
 }
 
@@ -130,7 +201,7 @@ static void damaged_bytes_are_refused_or_read_but_never_more(void **state)
 static void what_would_break_a_command_is_refused(void **state)
 {
 	static const char evil[] = "a@b>\r\nRCPT TO:<c@d";
-	struct envelope_rcpt rcpt = {"a@b", 0, ""};
+	struct envelope_rcpt rcpt = {"a@b", 0, "", 0};
 	struct envelope e[] = {full(), full(), full(), full(), full(), full()};
 	struct arena *a = arena_new();
 	struct strbuf out;
@@ -138,9 +209,9 @@ static void what_would_break_a_command_is_refused(void **state)
 	(void)state;
 	e[0].from = evil;
 	e[1].envid = "a\nb";
-	e[2].rcpt = &(struct envelope_rcpt){evil, 0, ""};
-	e[3].rcpt = &(struct envelope_rcpt){"a@b", 0, "rfc822;a\x7f"};
-	e[4].rcpt = &(struct envelope_rcpt){"", 0, ""};
+	e[2].rcpt = &(struct envelope_rcpt){evil, 0, "", 0};
+	e[3].rcpt = &(struct envelope_rcpt){"a@b", 0, "rfc822;a\x7f", 0};
+	e[4].rcpt = &(struct envelope_rcpt){"", 0, "", 0};
 	e[5].rcpt = &rcpt;
 	strbuf_init(&out, ENVELOPE_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(e); i++) {
@@ -162,6 +233,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_envelope_survives_a_round_trip),
+		cmocka_unit_test(what_came_back_says_so),
+		cmocka_unit_test(an_older_envelope_is_read),
+		cmocka_unit_test(
+		    more_legs_than_there_is_room_for_are_left_out),
 		cmocka_unit_test(what_is_not_known_comes_back_empty),
 		cmocka_unit_test(cut_or_longer_bytes_are_no_envelope),
 		cmocka_unit_test(

@@ -49,7 +49,7 @@ static void the_field_says_who_how_and_when(void **state)
 	e.client = "2001:db8::1";
 	e.client_name = "mx.example.org";
 	e.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384";
-	print(&e, "t=0123456789abcdef", &out);
+	print(&e, "0123456789abcdef", &out);
 	assert_string_equal(strbuf_cstr(&out),
 	    "Received: from mail.example.org"
 	    " (mx.example.org [IPv6:2001:db8::1])"
@@ -145,10 +145,85 @@ static void long_words_are_cut_and_lines_are_folded(void **state)
 	e.helo = "a-host-with-a-name-of-some-length.department.example.org";
 	e.client_name = e.helo;
 	e.tls = "TLSv1.2 ECDHE-RSA-CHACHA20-POLY1305";
-	print(&e, "t=0123456789abcdef0123456789abcdef", &out);
+	print(&e, "0123456789abcdef0123456789abcdef", &out);
 	rest = strbuf_view(&out);
 	while (slice_next(&rest, '\n', &line))
 		assert_true(line.n <= 79);
+	strbuf_fini(&out);
+}
+
+/* clang-format off */
+static const struct {
+	const char *what, *header;
+	const char *found; /* "ID MARK …", newest first */
+} headers[] = {
+	{ "none", "Received: from a by b id 1;\r\nSubject: x\r\n\r\n", "" },
+	{ "one", "Received: by r with ESMTP id 0ABC (t=mark);\r\n\tdate\r\n\r\n",
+		"0ABC mark " },
+	{ "folded anew, other case",
+		"received: by r\r\n with ESMTP ID\r\n\t0ABC\r\n\t(t=mark); date\r\n\r\n",
+		"0ABC mark " },
+	{ "newest first, others between",
+		"Received: id B (t=two);\r\nTo: x\r\nReceived: id X;\r\n"
+		"Received: id A (t=one);\r\n\r\n", "B two A one " },
+	{ "in another field", "X-Received: id A (t=one);\r\n\r\n", "" },
+	{ "in the body", "To: x\r\n\r\nReceived: id A (t=one);\r\n", "" },
+	{ "without an id", "Received: by r (t=one);\r\n\r\n", "" },
+	{ "id of nothing", "Received: id (t=one);\r\n\r\n", "" },
+	{ "no mark", "Received: id A (t=);\r\n\r\n", "" },
+	{ "no end", "Received: id A (t=one\r\n\r\n", "" },
+	{ "a second one that fits", "Received: (t=x) id A (t=one);\r\n\r\n", "A one " },
+	{ "too long a mark", "Received: id A (t=0123456789012345678901234567890123456789"
+		"01234567890123456789012345);\r\n\r\n", "" },
+};
+/* clang-format on */
+
+static void tokens_are_found_newest_first(void **state)
+{
+	struct strbuf got;
+
+	(void)state;
+	strbuf_init(&got, 10000);
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
+		struct slice rest = slice_str(headers[i].header);
+		struct received_token t;
+
+		print_message("%s\n", headers[i].what);
+		strbuf_reset(&got);
+		while (received_token_next(&rest, &t)) {
+			strbuf_addsl(&got, t.id);
+			strbuf_addc(&got, ' ');
+			strbuf_addsl(&got, t.mark);
+			strbuf_addc(&got, ' ');
+		}
+		assert_string_equal(strbuf_cstr(&got), headers[i].found);
+	}
+	strbuf_fini(&got);
+}
+
+/* What we write we find, wherever the line breaks fall. */
+static void our_own_token_is_found_again(void **state)
+{
+	char helo[100] = "";
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 10000);
+	for (size_t n = 0; n < sizeof(helo) - 1; n++) {
+		struct envelope e = plain();
+		struct received_token t;
+		struct slice rest;
+
+		helo[n] = 'h';
+		e.helo = helo;
+		e.tls = n % 2 == 0 ? "" : "TLSv1.3 TLS_AES_256_GCM_SHA384";
+		print(&e, "abcdefghij234567", &out);
+		rest = strbuf_view(&out);
+		assert_true(received_token_next(&rest, &t));
+		assert_true(slice_eq(t.id, SLICE("0ABCDEFGHJKMN")));
+		assert_true(slice_eq(t.mark, SLICE("abcdefghij234567")));
+		assert_false(received_token_next(&rest, &t));
+	}
 	strbuf_fini(&out);
 }
 
@@ -160,6 +235,8 @@ int main(void)
 		cmocka_unit_test(our_own_mail_has_no_client),
 		cmocka_unit_test(nothing_from_outside_ends_the_field),
 		cmocka_unit_test(long_words_are_cut_and_lines_are_folded),
+		cmocka_unit_test(tokens_are_found_newest_first),
+		cmocka_unit_test(our_own_token_is_found_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

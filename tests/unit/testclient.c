@@ -131,6 +131,7 @@ static void set_leg(struct world *w)
 	    .key = "",
 	    .source = "",
 	    .helo = "",
+	    .auth_user = "",
 	    .connections = 4,
 	    .max_recipients = 100,
 	    .max_messages = 100,
