@@ -68,6 +68,10 @@ bool route_base(const struct conf *c, struct slice key, struct strbuf *out);
 void route_address(const struct decision *d, int leg, const struct addr *to,
     const struct conf *c, struct strbuf *out);
 
+/* Takes a leg out; the next is primary then. False: none is left, and it is
+ * ROUTE_NONE. */
+bool route_without(struct route *r, int leg);
+
 /* ---- what follows from a changed route (doc/routing.md) ---- */
 
 /* A delivery of one recipient, as it stands. */

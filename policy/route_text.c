@@ -94,3 +94,18 @@ void route_print(const struct route *r, const struct names *n,
 		strbuf_addf(out, "%s%s", i == 0 ? "" : "+",
 		    names_text(n, r->leg[i]));
 }
+
+bool route_without(struct route *r, int leg)
+{
+	unsigned kept = 0;
+
+	if (r->kind != ROUTE_LEGS)
+		return true;
+	for (unsigned i = 0; i < r->legs; i++)
+		if (r->leg[i] != leg)
+			r->leg[kept++] = r->leg[i];
+	r->legs = kept;
+	if (kept == 0)
+		r->kind = ROUTE_NONE;
+	return kept != 0;
+}

@@ -109,6 +109,12 @@ int table_change_rows(struct table *t, uint64_t change,
 int table_change_get(struct table *t, uint64_t change, struct arena *a,
     struct table_change *change_out, struct error *err) PH_CHECK;
 
+/* Was the recipient flipped since `since_us` (wall clock)? That is: his row got
+ * another route than it had, or `posthouse flip --create` made it. A row that
+ * was set, imported or seeded for the first time moved nobody. 1, 0, -1. */
+int table_flipped(struct table *t, const struct table_row *row,
+    struct slice key, int64_t since_us, struct error *err) PH_CHECK;
+
 /* Creates the file when it is missing and seeds the rows @domain of the
  * configuration that were never seeded (R2): one change. Table thread or
  * command line. */

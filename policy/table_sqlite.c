@@ -12,6 +12,7 @@
 enum statement {
 	ST_BEGIN, ST_END, ST_GET, ST_REVERSE, ST_ROWS, ST_NEWEST, ST_VERSION,
 	ST_LOG, ST_CHANGES, ST_CHANGE, ST_HISTORY, ST_CHANGE_ROWS,
+	ST_FLIPPED,
 };
 
 #define COLUMNS "route, held, mailbox, tags, addresses, change, address"
@@ -45,6 +46,14 @@ static const char *const sql[] = {
 	    "ORDER BY c.change",
 	[ST_CHANGE_ROWS] = "SELECT l.address, " VALUES " FROM log l "
 	    "WHERE l.change = ?1 ORDER BY l.address",
+	/* ?3 is the change that wrote the row last: if that one is too old,
+	 * no other is looked at. */
+	[ST_FLIPPED] = "SELECT 1 FROM change c CROSS JOIN log l "
+	    "ON l.change = c.change AND l.address = ?1 "
+	    "WHERE (SELECT time FROM change WHERE change = ?3) >= ?2 "
+	    "AND c.time >= ?2 AND l.new_route IS NOT NULL "
+	    "AND l.old_route IS NOT l.new_route "
+	    "AND (l.old_route IS NOT NULL OR c.command = 'flip') LIMIT 1",
 };
 
 /* Room for the upper pages of a table of millions, so that a lookup reads
@@ -374,4 +383,20 @@ int table_change_rows(struct table *t, uint64_t change,
 	}
 	sqlite3_reset(st);
 	return rc < 0 ? -1 : n;
+}
+
+int table_flipped(struct table *t, const struct table_row *row,
+    struct slice key, int64_t since_us, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_FLIPPED, err);
+	int rc;
+
+	if (st == NULL || !row->found)
+		return st == NULL ? -1 : 0;
+	db_bind(st, 1, key);
+	sqlite3_bind_int64(st, 2, since_us);
+	sqlite3_bind_int64(st, 3, (sqlite3_int64)row->change);
+	rc = one(t, st, err);
+	sqlite3_reset(st);
+	return rc;
 }

@@ -161,6 +161,11 @@ void event_print_accepted(struct strbuf *out, const struct event_place *at,
 	jout_int(&j, "size", (int64_t)e->size);
 	jout_int(&j, "recipients", e->rcpts);
 	jout_str(&j, "spf", e->spf);
+	if (envelope_came_back(e))
+		jout_str(&j, "came_from",
+		    e->came_from == NULL ? "" : e->came_from);
+	if (e->parent != 0)
+		print_id(&j, "parent", e->parent);
 	jout_object_end(&j);
 }
 

@@ -34,6 +34,11 @@ static const char schema[] =
     " open INT, parked INT, bounced INT, superseded INT, deleted INT)"
     " WITHOUT ROWID;";
 
+/* Few messages come from a leg. Files that are older do not have it. */
+static const char origin_table[] =
+    "CREATE TABLE IF NOT EXISTS origin(id INTEGER PRIMARY KEY,"
+    " came_from TEXT, parent INT);";
+
 static const char indexes[] =
     "BEGIN IMMEDIATE;"
     "CREATE INDEX message_client ON message(client_hash);"
@@ -65,6 +70,7 @@ static const char *const sql[SQLS] = {
 	[SQL_CURSOR] = "UPDATE state SET generation = ?, offset = ?, seq = ?",
 	[SQL_PUT_MESSAGE] = "INSERT OR IGNORE INTO message VALUES"
 			    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[SQL_PUT_ORIGIN] = "INSERT OR IGNORE INTO origin VALUES(?,?,?)",
 	[SQL_PUT_RECIPIENT] =
 	    "INSERT OR REPLACE INTO recipient VALUES(?,?,?,?,?)",
 	[SQL_PUT_MOVE] =
@@ -82,6 +88,7 @@ static const char *const sql[SQLS] = {
 	    " deleted = deleted + excluded.deleted",
 	[SQL_MESSAGE] =
 	    "SELECT " MESSAGE_COLUMNS " FROM message WHERE id = ?",
+	[SQL_ORIGIN] = "SELECT came_from, parent FROM origin WHERE id = ?",
 	[SQL_RECIPIENTS] = "SELECT id, rcpt, address, legs FROM recipient"
 			   " WHERE id = ? ORDER BY rcpt",
 	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs FROM recipient"
@@ -216,7 +223,9 @@ struct hourfile *hourfile_open(const char *dir, int64_t hour,
 	sqlite3_busy_timeout(f->db, how == HOUR_WRITE ? 0 : READ_WAIT_MS);
 	rc = read_state(f);
 	if (rc == 1 && (how == HOUR_READ || f->state.sealed ||
-	    sqlite3_exec(f->db, setup, NULL, NULL, NULL) == SQLITE_OK))
+	    (sqlite3_exec(f->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
+		sqlite3_exec(f->db, origin_table, NULL, NULL, NULL) ==
+		    SQLITE_OK)))
 		return f;
 	if (rc == 0) {
 		hourfile_close(f);
@@ -250,6 +259,8 @@ static int write_first(struct hourfile *f, const struct hour_state *st)
 	    sqlite3_exec(f->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
 		SQLITE_OK ||
 	    sqlite3_exec(f->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(f->db, origin_table, NULL, NULL, NULL) !=
+		SQLITE_OK ||
 	    sqlite3_prepare_v2(f->db, "INSERT INTO state VALUES(1,?,?,?,?,0,0)",
 		-1, &s, NULL) != SQLITE_OK)
 		return -1;
@@ -370,10 +381,26 @@ static int row_done(struct row *r)
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
+static int put_origin(struct hourfile *f, const struct envelope *e)
+{
+	struct row r;
+
+	if (!envelope_came_back(e))
+		return 0;
+	if (row_begin(f, SQL_PUT_ORIGIN, &r) != 0)
+		return -1;
+	row_int(&r, (int64_t)e->id);
+	row_str(&r, e->came_from);
+	row_int(&r, (int64_t)e->parent);
+	return row_done(&r);
+}
+
 int hourfile_put_message(struct hourfile *f, const struct envelope *e)
 {
 	struct row r;
 
+	if (put_origin(f, e) != 0)
+		return -1;
 	if (row_begin(f, SQL_PUT_MESSAGE, &r) != 0)
 		return -1;
 	row_int(&r, (int64_t)e->id);

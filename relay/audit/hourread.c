@@ -30,6 +30,23 @@ static int ended(sqlite3_stmt *s, int rc, int rows)
 	return rc == SQLITE_DONE || rc == SQLITE_OK ? rows : -1;
 }
 
+/* Of most messages there is none, and of a file of before its table none at
+ * all. */
+static void read_origin(struct hourfile *f, struct arena *a,
+    struct envelope *env)
+{
+	sqlite3_stmt *s = stmt_for(f, SQL_ORIGIN, (int64_t)env->id);
+
+	env->came_from = "";
+	if (s == NULL)
+		return;
+	if (sqlite3_step(s) == SQLITE_ROW) {
+		env->came_from = arena_strdup(a, text_at(s, 0));
+		env->parent = (uint64_t)sqlite3_column_int64(s, 1);
+	}
+	sqlite3_reset(s);
+}
+
 int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
     struct envelope *env_out)
 {
@@ -59,6 +76,7 @@ int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
 		.spf = text[11],
 		.envid = "",
 	};
+	read_origin(f, a, env_out);
 	return ended(s, SQLITE_DONE, 1);
 }
 

@@ -143,7 +143,8 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	    d.change < at->w->table_floor)
 		return WHERE_UNKNOWN;
 	at->change = d.change;
-	if (d.held || !names_leg(&d, at))
+	if (d.held || !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
+	    !names_leg(&d, at))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
 	route_address(&d, at->leg, &to, c, &address);
@@ -316,6 +317,7 @@ static bool look_again(const struct attempt *at, struct table *t,
 	    d.change < at->w->table_floor)
 		return false;
 	o->row[i].routed = true;
+	(void)mail_without_loops(m, at->row[i].rcpt, at->w->app->names, &d);
 	o->row[i].route = d.route;
 	o->row[i].held = d.held;
 	return true;

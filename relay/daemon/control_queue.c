@@ -32,6 +32,8 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 		strbuf_adds(out, "lifetime over");
 	else if (row->item.reason == WHY_NO_WAY)
 		strbuf_adds(out, "no way out for a DSN");
+	else if (row->item.reason == WHY_LOOP)
+		strbuf_adds(out, "loop");
 }
 
 void control_print_row(struct select *s, const struct queue_row *row,

@@ -239,6 +239,7 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 	if (!route_resolve(c, t, &to, w->lookup, &d) ||
 	    d.change < w->table_floor)
 		return false;
+	l->rcpt[i].loops = !mail_without_loops(m, i, w->app->names, &d);
 	l->rcpt[i].route = d.route;
 	l->rcpt[i].held = d.held;
 	l->rcpt[i].hash = hash_slice(slice_str(d.base)) | 1;

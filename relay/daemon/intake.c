@@ -8,29 +8,16 @@
  */
 #include "relay/daemon/intake.h"
 
-#include "relay/base/hash.h"
-#include "relay/daemon/ask.h"
 #include "relay/daemon/dispatch.h"
+#include "relay/daemon/intake_int.h"
 #include "relay/daemon/settle.h"
+#include "relay/daemon/token.h"
 #include "relay/mail/header.h"
 #include "relay/mail/received.h"
 
-/* What the envelope costs beside its strings, a recipient. */
-enum { RCPT_OVERHEAD = 64, RECEIVED_MAX = 2048 };
+enum { RECEIVED_MAX = 2048 };
 
-/* One mail transaction; session_user() while it lasts. */
-struct intake {
-	struct worker *w;
-	struct session *session; /* NULL: it ended while the spool worked */
-	struct mail *mail;
-	unsigned rcpt_cap, delivery_cap;
-	size_t packed; /* estimate of the packed envelope */
-	bool owed;     /* a letter of the spool about the draft is on its way */
-	struct rcpt_to asked; /* about whom the leg is being asked */
-	struct ask_wait wait;
-};
-
-static void intake_free(struct intake *in)
+void intake_free(struct intake *in)
 {
 	mail_unref(in->mail);
 	mem_free(in);
@@ -81,211 +68,10 @@ static enum answer on_mail(void *arg, struct session *s,
 	e->ret = m->ret;
 	e->envid = arena_slicedup(in->mail->arena, m->envid);
 	in->packed = 1024 + m->from.text.n + m->envid.n;
+	in->size = m->size_given ? m->size : 0;
+	handback_origin(in);
 	session_set_user(s, in);
 	reply_set(r, 250, "2.1.0", "Ok");
-	return ANSWER_NOW;
-}
-
-/* ---- RCPT ---- */
-
-static struct spool_delivery *new_delivery(struct intake *in)
-{
-	struct mail *m = in->mail;
-
-	if (m->deliveries == in->delivery_cap) {
-		in->delivery_cap = in->delivery_cap * 2 + 4;
-		m->delivery = mem_resize(m->delivery,
-		    in->delivery_cap * sizeof(*m->delivery));
-	}
-	m->delivery[m->deliveries] = (struct spool_delivery){0};
-	return &m->delivery[m->deliveries++];
-}
-
-static void add_deliveries(struct intake *in, const struct decision *d)
-{
-	struct names *names = in->w->app->names;
-	struct route route = d->route;
-
-	/* Held beneath an answer: something must stand for the recipient
-	 * until a flip names a leg. */
-	if (route.kind != ROUTE_LEGS) {
-		route.legs = 1;
-		route.leg[0] = (uint16_t)names_id(names, SLICE("none"));
-	}
-	for (unsigned i = 0; i < route.legs; i++) {
-		struct spool_delivery *dl = new_delivery(in);
-
-		dl->rcpt = in->mail->env.rcpts;
-		dl->leg = route.leg[i];
-		dl->role = i == 0 ? ROLE_PRIMARY : ROLE_COPY;
-		dl->state = d->held ? D_HELD : D_QUEUED;
-		dl->change = d->change;
-	}
-}
-
-/* Recipients grow in the transaction's arena by doubling. */
-static void add_recipient(struct intake *in, const struct rcpt_to *t,
-    const struct decision *d)
-{
-	struct mail *m = in->mail;
-	struct envelope *e = &m->env;
-	struct envelope_rcpt *rcpt;
-
-	if (e->rcpts == in->rcpt_cap) {
-		in->rcpt_cap = in->rcpt_cap * 2 + 2;
-		rcpt = arena_alloc(m->arena, in->rcpt_cap * sizeof(*rcpt));
-		if (e->rcpts != 0)
-			memcpy(rcpt, e->rcpt, e->rcpts * sizeof(*rcpt));
-		e->rcpt = rcpt;
-		m->hash = mem_resize(m->hash,
-		    in->rcpt_cap * sizeof(*m->hash));
-	}
-	add_deliveries(in, d);
-	rcpt = &e->rcpt[e->rcpts];
-	rcpt->to = arena_slicedup(m->arena, t->to.text);
-	rcpt->notify = t->notify;
-	rcpt->orcpt = arena_slicedup(m->arena, t->orcpt);
-	m->hash[e->rcpts] = hash_slice(slice_str(d->base)) | 1;
-	e->rcpts++;
-	in->packed += RCPT_OVERHEAD + t->to.text.n + t->orcpt.n;
-}
-
-/* Bare <postmaster> is ours (RFC 5321 4.5.1): it gets our name. */
-static void qualify(struct arena *a, const struct conf *c, struct rcpt_to *t)
-{
-	struct strbuf b;
-	const char *why;
-
-	if (t->to.domain.n != 0)
-		return;
-	strbuf_init(&b, ADDR_MAX);
-	strbuf_addsl(&b, t->to.local);
-	strbuf_addc(&b, '@');
-	strbuf_adds(&b, c->hostname);
-	if (addr_parse(slice_str(arena_slicedup(a, strbuf_view(&b))), false,
-		&t->to, &why) < 0)
-		t->to.domain = slice_of(NULL, 0);
-	strbuf_fini(&b);
-}
-
-static bool decide(struct intake *in, const struct conf *c,
-    const struct addr *to, struct decision *d)
-{
-	struct worker *w = in->w;
-	struct table *t;
-	struct error err;
-
-	t = worker_table(w, &err);
-	if (t == NULL)
-		return false;
-	route_decide(c, t, to, w->lookup, d);
-	table_end(t);
-	return d->change >= w->table_floor;
-}
-
-/* The table's word. False: *r refuses. */
-static bool look_up(struct intake *in, const struct rcpt_to *t,
-    struct decision *d, struct reply *r)
-{
-	memset(d, 0, sizeof(*d));
-	if (!decide(in, session_conf(in->session), &t->to, d))
-		reply_set(r, 451, "4.3.0", "The cutover table cannot be read "
-					   "now, try again later");
-	else if (d->verdict == VERDICT_REFUSE)
-		*r = d->reply;
-	else
-		return true;
-	return false;
-}
-
-/* The leg's word, or what its silence means. False: *r refuses. */
-static bool is_known(const struct conf *c, enum ask_answer answer,
-    struct reply *r)
-{
-	if (answer == ASK_NO)
-		reply_set(r, 550, "5.1.1", "No such recipient");
-	else if (answer == ASK_NO_ANSWER &&
-		 c->probe.no_answer == NO_ANSWER_DEFER)
-		reply_set(r, 450, "4.4.3", "The recipient cannot be verified "
-					   "now, try again later");
-	else
-		return true;
-	return false;
-}
-
-static void take_rcpt(struct intake *in, const struct rcpt_to *t,
-    const struct decision *d, struct reply *r)
-{
-	add_recipient(in, t, d);
-	reply_set(r, 250, "2.1.5", "Ok");
-}
-
-/* The table is asked once more: what changed meanwhile counts, and where it
- * still has no row for him the answer does. */
-static void on_answer(void *arg, enum ask_answer answer)
-{
-	struct intake *in = arg;
-	const struct rcpt_to *t = &in->asked;
-	struct decision d;
-	struct reply r;
-
-	if (look_up(in, t, &d, &r) &&
-	    (!d.ask || is_known(session_conf(in->session), answer, &r)))
-		take_rcpt(in, t, &d, &r);
-	session_answer(in->session, &r);
-}
-
-/* `to`, whose slices are all of one text, on a copy of that text. */
-static struct addr keep_addr(struct arena *a, const struct addr *to)
-{
-	struct addr kept = *to;
-
-	kept.text.p = arena_slicedup(a, to->text);
-	kept.local.p = kept.text.p + (to->local.p - to->text.p);
-	kept.domain.p = kept.text.p + (to->domain.p - to->text.p);
-	return kept;
-}
-
-/* What is asked about outlives the command line. */
-static enum answer ask(struct intake *in, const struct rcpt_to *t,
-    const struct decision *d, struct reply *r)
-{
-	struct arena *a = in->mail->arena;
-	enum ask_answer answer;
-
-	in->wait.done = on_answer;
-	in->wait.arg = in;
-	answer = ask_leg(in->w->ask, d, &t->to, &in->wait);
-	if (answer != ASK_LATER) {
-		if (is_known(session_conf(in->session), answer, r))
-			take_rcpt(in, t, d, r);
-		return ANSWER_NOW;
-	}
-	in->asked = *t;
-	in->asked.orcpt = slice_str(arena_slicedup(a, t->orcpt));
-	in->asked.to = keep_addr(a, &t->to);
-	return ANSWER_LATER;
-}
-
-static enum answer on_rcpt(void *arg, struct session *s,
-    const struct rcpt_to *given, struct reply *r)
-{
-	struct intake *in = session_user(s);
-	struct rcpt_to t = *given;
-	struct decision d;
-
-	(void)arg;
-	qualify(in->mail->arena, session_conf(s), &t);
-	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n >
-	    ENVELOPE_MAX) {
-		reply_set(r, 452, "4.5.3", "Too many recipients");
-		return ANSWER_NOW;
-	}
-	if (!look_up(in, &t, &d, r))
-		return ANSWER_NOW;
-	if (d.ask)
-		return ask(in, &t, &d, r);
-	take_rcpt(in, &t, &d, r);
 	return ANSWER_NOW;
 }
 
@@ -327,7 +113,7 @@ static enum answer on_body_begin(void *arg, struct session *s,
 	struct worker *w = arg;
 	struct mail *m = in->mail;
 	struct strbuf trace;
-	char id[ID_TEXT];
+	char id[ID_TEXT], mark[KEYED_TEXT];
 	enum spool_add add;
 
 	m->env.id = id_make(&w->app->ids);
@@ -335,7 +121,9 @@ static enum answer on_body_begin(void *arg, struct session *s,
 	m->draft = spool_draft_new(w->app->spool, m->env.id, &w->box, in);
 	id_text(m->env.id, id);
 	strbuf_init(&trace, RECEIVED_MAX);
-	received_print(&m->env, session_conf(s)->hostname, id, "", &trace);
+	token_mark(w->app, session_conf(s), m->env.id, mark);
+	received_print(&m->env, session_conf(s)->hostname, id, mark, &trace);
+	in->trace_n = trace.n;
 	add = queue_full(settle_queue(w->app->settle))
 		  ? ADD_FULL : spool_draft_expect(m->draft, expect + trace.n);
 	if (add == ADD_OK)
@@ -383,7 +171,7 @@ static void read_header(struct mail *m)
 	strbuf_fini(&b);
 }
 
-static void commit(struct intake *in)
+void intake_commit(struct intake *in)
 {
 	struct mail *m = in->mail;
 	struct strbuf packed;
@@ -420,7 +208,8 @@ static enum answer on_body_end(void *arg, struct session *s,
 		return ANSWER_NOW;
 	}
 	read_header(m);
-	commit(in);
+	if (!handback_begin(in))
+		intake_commit(in);
 	return ANSWER_LATER;
 }
 
@@ -510,7 +299,7 @@ static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
 const struct server_ops intake_ops = {
 	.connected = on_connected,
 	.mail = on_mail,
-	.rcpt = on_rcpt,
+	.rcpt = intake_rcpt,
 	.body_begin = on_body_begin,
 	.body = on_body,
 	.body_end = on_body_end,

@@ -72,6 +72,19 @@ bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)
 	       0;
 }
 
+bool mail_without_loops(const struct mail *m, unsigned rcpt,
+    const struct names *names, struct decision *d)
+{
+	const struct envelope *e = &m->env;
+	bool left = true;
+
+	for (unsigned i = 0; i < e->had_legs && left && !d->held; i++)
+		if (envelope_loops(e, rcpt, e->had_leg[i]))
+			left = route_without(&d->route,
+			    names_find(names, slice_str(e->had_leg[i])));
+	return left;
+}
+
 bool mail_is_ours(const struct conf *c, const struct addr *a)
 {
 	struct strbuf name;

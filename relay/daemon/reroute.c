@@ -22,7 +22,8 @@ static unsigned have_of(const struct queue_row *rows, unsigned n,
 		    .dsn_sent = (it->flags & DF_DSN_SENT) != 0,
 		    .no_route = it->state == D_PARKED &&
 				(it->reason == WHY_NO_ROUTE ||
-				    it->reason == WHY_NO_WAY)};
+				    it->reason == WHY_NO_WAY ||
+				    it->reason == WHY_LOOP)};
 	}
 	return k;
 }
@@ -116,6 +117,8 @@ static void add_step(struct moves *m, const struct resolved_letter *l,
 		return;
 	mv->item.change = l->change;
 	mv->item.reason = (uint8_t)step_item(st, &mv->item, m->time_us);
+	if (st->what == PLAN_PARK && l->rcpt[rcpt].loops)
+		mv->item.reason = WHY_LOOP;
 }
 
 static void plan_rcpt(const struct queue_row *rows, unsigned n,

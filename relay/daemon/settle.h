@@ -80,6 +80,7 @@ struct resolved_letter {
 	struct {
 		struct route route;
 		bool held, pinned;
+		bool loops; /* the route names legs, but all had it (D6) */
 		uint64_t hash;
 	} rcpt[];
 };

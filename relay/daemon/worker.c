@@ -78,6 +78,9 @@ static void on_letter(void *arg, struct letter *l)
 	case W_FETCHED:
 		dispatch_fetched(w, (struct spool_fetch *)l);
 		break;
+	case W_PARENT:
+		intake_parent(w, (struct spool_fetch *)l);
+		break;
 	case W_CALL:
 		call = (struct call *)l;
 		call->fn(call->arg);

@@ -62,7 +62,7 @@ bool envelope_loops(const struct envelope *e, unsigned rcpt, const char *leg)
 	return false;
 }
 
-static bool came_back(const struct envelope *e)
+bool envelope_came_back(const struct envelope *e)
 {
 	return e->parent != 0 || e->had_legs != 0 ||
 	       (e->came_from != NULL && e->came_from[0] != '\0');
@@ -81,7 +81,7 @@ static void pack_came(const struct envelope *e, struct strbuf *out)
 
 void envelope_pack(const struct envelope *e, struct strbuf *out)
 {
-	pack_u8(out, came_back(e) ? VERSION_CAME : VERSION);
+	pack_u8(out, envelope_came_back(e) ? VERSION_CAME : VERSION);
 	pack_u64(out, e->id);
 	pack_i64(out, e->accepted_us);
 	pack_u64(out, e->size);
@@ -96,7 +96,7 @@ void envelope_pack(const struct envelope *e, struct strbuf *out)
 		pack_u8(out, (uint8_t)e->rcpt[i].notify);
 		pack_str(out, e->rcpt[i].orcpt);
 	}
-	if (came_back(e))
+	if (envelope_came_back(e))
 		pack_came(e, out);
 }
 
@@ -154,7 +154,7 @@ static void take_came(struct unpack *u, struct arena *a, struct envelope *e)
 		if (e->rcpt[i].had >> e->had_legs != 0)
 			u->bad = true;
 	}
-	if (!came_back(e))
+	if (!envelope_came_back(e))
 		u->bad = true;
 }
 

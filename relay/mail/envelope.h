@@ -46,12 +46,14 @@ struct envelope {
 	unsigned rcpts;
 	/* Mail that a leg hands back (D6). Legs by name: their numbers are one
 	 * process's. */
-	const char *came_from; /* "cloud", or those that had it: "a+b"; "" */
+	const char *came_from; /* "cloud", those that had it: "a+b"; or none */
 	uint64_t parent;       /* the message of ours that it was; 0 */
 	const char *had_leg[HAD_MAX];
 	unsigned had_legs;
 };
 
+/* Is there anything to say of where it came from? */
+bool envelope_came_back(const struct envelope *e);
 /* The bit of envelope_rcpt.had for that leg, which is added when it is new; 0
  * when there is no room for it. */
 uint16_t envelope_had(struct envelope *e, struct arena *a, const char *leg);

@@ -271,8 +271,9 @@ static void fill_envelope(const struct drig_message *m, struct arena *a,
 		char to[64];
 
 		snprintf(to, sizeof(to), "user%u@example.com", i);
-		rcpt[i] = (struct envelope_rcpt){arena_strdup(a, to),
-		    m->notify, ""};
+		rcpt[i] = (struct envelope_rcpt){
+		    .to = arena_strdup(a, to), .notify = m->notify,
+		    .orcpt = ""};
 	}
 	*e = (struct envelope){.id = m->id, .client = "192.0.2.9",
 	    .client_name = "", .listen = "mx", .helo = "c", .tls = "",

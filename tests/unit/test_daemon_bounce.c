@@ -34,7 +34,8 @@ static struct notice *notice_new(const char *from, unsigned n)
 	t->o->n = n;
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(t->to[i], sizeof(t->to[i]), "user%u@example.com", i);
-		t->rcpt[i] = (struct envelope_rcpt){t->to[i], 0, ""};
+		t->rcpt[i] = (struct envelope_rcpt){
+		    .to = t->to[i], .orcpt = ""};
 		t->o->row[i].delivery = (struct job_row){i, i, 0};
 		t->o->row[i].result = drig_result(OUT_FAILED, 550, "no");
 	}

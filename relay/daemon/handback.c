@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Mail that a leg hands back (D6, RFC 5321 6.3): it goes to a leg of the route
+ * that has not had it, never to one that had. A leg is known by its listener
+ * or its addresses, and whatever way the mail took by the tokens in its
+ * header: they name messages of ours, whose deliveries are looked up. A
+ * worker's loop.
+ *
+ * Who had it is asked for each recipient by himself: a message that one of
+ * them was sent may well be new to another on the same leg, as when a list
+ * that is somewhere else sends it on.
+ */
+#include "relay/base/hash.h"
+#include "relay/daemon/alarm.h"
+#include "relay/daemon/intake_int.h"
+#include "relay/daemon/token.h"
+
+enum { ALARM_MAX = 1024 };
+
+/* ---- whose connection it is ---- */
+
+static const struct conf_leg *leg_of(struct session *s)
+{
+	const struct conf *c = session_conf(s);
+	int own = session_listen(s)->leg;
+
+	if (own >= 0)
+		return &c->leg[own];
+	for (int i = 0; i < c->legs; i++)
+		if (conf_nets_have(&c->leg[i].clients, &session_client(s)->sa))
+			return &c->leg[i];
+	return NULL;
+}
+
+void handback_origin(struct intake *in)
+{
+	const struct conf_leg *leg = leg_of(in->session);
+	struct envelope *e = &in->mail->env;
+
+	in->origin = leg == NULL ? -1 : leg->id;
+	e->came_from = leg == NULL
+			   ? "" : arena_strdup(in->mail->arena, leg->name);
+}
+
+void handback_mark(struct intake *in)
+{
+	struct envelope *e = &in->mail->env;
+
+	if (in->origin >= 0)
+		e->rcpt[e->rcpts - 1].had =
+		    envelope_had(e, in->mail->arena, e->came_from);
+}
+
+/* ---- what is said ---- */
+
+/* In the grace period after his flip his mailbox may not be where the leg
+ * looks for it yet. */
+static bool in_grace(struct intake *in, struct table *t,
+    const struct decision *d)
+{
+	int64_t since_us = clock_wall_us(in->w->app->clock) -
+			   session_conf(in->session)->retry.grace_ms * 1000;
+	struct error err;
+
+	return table_flipped(t, &d->row, slice_str(d->key), since_us, &err) !=
+	       0;
+}
+
+static void refuse(struct reply *r, bool grace)
+{
+	if (grace)
+		reply_set(r, 451, "4.4.6", "This mail loops: who is to have it "
+		    "handed it back. The mailbox is being moved, try again "
+		    "later");
+	else
+		reply_set(r, 554, "5.4.6", "This mail loops: who is to have it "
+		    "handed it back");
+}
+
+static void say_loop(struct intake *in, const char *to, const char *what)
+{
+	const struct envelope *e = &in->mail->env;
+	char parent[ID_TEXT] = "";
+	struct strbuf text;
+
+	if (e->parent != 0)
+		id_text(e->parent, parent);
+	strbuf_init(&text, ALARM_MAX);
+	strbuf_addf(&text, "mail for %s came back from %s%s%s and no other leg "
+	    "of its route is left: %s. Forward it nowhere there, or change the "
+	    "route", to, e->came_from[0] != '\0' ? e->came_from : "a leg",
+	    parent[0] != '\0' ? ", it was " : "", parent, what);
+	alarm_raise(in->w->app, "loop", to, strbuf_cstr(&text));
+	strbuf_fini(&text);
+}
+
+bool handback_rcpt(struct intake *in, struct table *t, struct decision *d,
+    struct reply *r)
+{
+	/* What is held waits for its route as it will be then. */
+	if (in->origin < 0 || d->held || route_without(&d->route, in->origin))
+		return true;
+	refuse(r, in_grace(in, t, d));
+	say_loop(in, d->base, "it was refused");
+	return false;
+}
+
+/* ---- what became of it before ---- */
+
+/* Whoever will have it counts with those who had it: another delivery there
+ * would be a second one. */
+static bool had_it(const struct spool_delivery *d)
+{
+	return d->state == D_DELIVERED || dstate_open((enum dstate)d->state) ||
+	       d->uncertain == UNC_YES;
+}
+
+static void mark_legs(struct intake *in, unsigned rcpt,
+    const struct spool_fetch *f, unsigned of)
+{
+	struct mail *m = in->mail;
+
+	for (unsigned i = 0; i < f->deliveries; i++)
+		if (f->delivery[i].rcpt == of && had_it(&f->delivery[i]))
+			m->env.rcpt[rcpt].had |= envelope_had(&m->env,
+			    m->arena, names_text(in->w->app->names,
+					  f->delivery[i].leg));
+}
+
+/* Whom a recipient of the earlier message is to us, by the table as it is: a
+ * leg's own address is that of its row. 0: nobody any more. */
+static uint64_t whose(struct intake *in, struct table *t, const char *to)
+{
+	struct decision d;
+	struct addr a;
+	const char *why;
+
+	memset(&d, 0, sizeof(d));
+	if (addr_parse(slice_str(to), true, &a, &why) < 0 ||
+	    !route_resolve(session_conf(in->session), t, &a, in->w->lookup,
+		&d) || d.base[0] == '\0')
+		return 0;
+	return hash_slice(slice_str(d.base)) | 1;
+}
+
+static void compare(struct intake *in, struct table *t,
+    const struct spool_fetch *f, const struct envelope *was)
+{
+	const struct mail *m = in->mail;
+
+	for (unsigned i = 0; i < was->rcpts; i++) {
+		uint64_t hash = whose(in, t, was->rcpt[i].to);
+
+		for (unsigned k = 0; k < m->env.rcpts; k++)
+			if (hash != 0 && m->hash[k] == hash)
+				mark_legs(in, k, f, i);
+	}
+}
+
+static void take_parent(struct intake *in, const struct spool_fetch *f)
+{
+	struct arena *a = arena_new();
+	struct envelope was;
+	struct error err;
+	struct table *t = worker_table(in->w, &err);
+
+	if (t == NULL)
+		in->blind = true;
+	else if (envelope_unpack(strbuf_view(&f->envelope), a, &was) == 0)
+		compare(in, t, f, &was);
+	if (t != NULL)
+		table_end(t);
+	arena_free(a);
+}
+
+static void fetch_next(struct intake *in)
+{
+	struct spool_fetch *f = spool_fetch_new(
+	    in->parent[in->parents_seen++], &in->w->box, W_PARENT);
+
+	f->lane = (unsigned)in->w->index;
+	f->arg = in;
+	in->owed = true;
+	spool_fetch_post(in->w->app->spool, f);
+}
+
+bool handback_begin(struct intake *in)
+{
+	struct envelope *e = &in->mail->env;
+	struct slice head = spool_draft_head(in->mail->draft);
+
+	in->parents = token_find(in->w->app, session_conf(in->session),
+	    slice_from(head, in->trace_n), in->parent, PARENTS_MAX);
+	if (in->parents == 0)
+		return false;
+	e->parent = in->parent[0];
+	fetch_next(in);
+	return true;
+}
+
+/* ---- and what follows ---- */
+
+static bool is_looping(const struct intake *in, const struct spool_delivery *d)
+{
+	return envelope_loops(&in->mail->env, d->rcpt,
+	    names_text(in->w->app->names, d->leg));
+}
+
+/* Of one recipient's deliveries, those that may be made, put at *kept; if
+ * there is none, the first, parked. False for that. */
+static bool sift(struct intake *in, unsigned from, unsigned to,
+    unsigned *kept)
+{
+	struct spool_delivery *all = in->mail->delivery;
+	struct spool_delivery first = all[from];
+	unsigned start = *kept;
+
+	for (unsigned i = from; i < to; i++)
+		if (all[i].state == D_HELD || !is_looping(in, &all[i]))
+			all[(*kept)++] = all[i];
+	if (*kept == start) {
+		first.state = D_PARKED;
+		first.reason = WHY_LOOP;
+		all[(*kept)++] = first;
+		return false;
+	}
+	/* A copy that was parked before it was tried is the one that counts
+	 * now. */
+	if (all[start].role == ROLE_COPY && all[start].state == D_PARKED)
+		all[start].state = D_QUEUED;
+	all[start].role = ROLE_PRIMARY;
+	return true;
+}
+
+/* Returns how many recipients loop, and notes them in `looping`. */
+static unsigned sift_all(struct intake *in, bool *looping)
+{
+	struct mail *m = in->mail;
+	unsigned kept = 0, loops = 0;
+
+	for (unsigned i = 0, next; i < m->deliveries; i = next) {
+		uint32_t rcpt = m->delivery[i].rcpt;
+
+		for (next = i + 1; next < m->deliveries &&
+				   m->delivery[next].rcpt == rcpt; next++)
+			;
+		looping[rcpt] = !sift(in, i, next, &kept);
+		loops += looping[rcpt];
+	}
+	m->deliveries = kept;
+	return loops;
+}
+
+static bool rcpt_in_grace(struct intake *in, struct table *t, unsigned rcpt)
+{
+	struct decision d;
+	struct addr to;
+
+	memset(&d, 0, sizeof(d));
+	return mail_rcpt_addr(in->mail, rcpt, &to) &&
+	       route_resolve(session_conf(in->session), t, &to, in->w->lookup,
+		   &d) && in_grace(in, t, &d);
+}
+
+static bool any_in_grace(struct intake *in)
+{
+	struct error err;
+	struct table *t = worker_table(in->w, &err);
+	bool found = t == NULL;
+
+	for (unsigned i = 0; i < in->mail->env.rcpts && !found; i++)
+		found = rcpt_in_grace(in, t, i);
+	if (t != NULL)
+		table_end(t);
+	return found;
+}
+
+/* "cloud", "legacy+cloud": for the audit trail, when no connection said it. */
+static void name_legs(struct mail *m)
+{
+	struct strbuf b;
+
+	if (m->env.came_from[0] != '\0')
+		return;
+	strbuf_init(&b, (size_t)HAD_MAX * (NAME_BYTES + 1));
+	for (unsigned i = 0; i < m->env.had_legs; i++)
+		strbuf_addf(&b, "%s%s", i == 0 ? "" : "+", m->env.had_leg[i]);
+	m->env.came_from = arena_slicedup(m->arena, strbuf_view(&b));
+	strbuf_fini(&b);
+}
+
+static void conclude(struct intake *in)
+{
+	struct mail *m = in->mail;
+	bool *looping = arena_alloc(m->arena, m->env.rcpts);
+	unsigned loops = sift_all(in, looping);
+	bool all = loops == m->env.rcpts;
+	struct reply r;
+
+	name_legs(m);
+	for (unsigned i = 0; i < m->env.rcpts; i++)
+		if (looping[i])
+			say_loop(in, m->env.rcpt[i].to,
+			    all ? "it was refused" : "it is parked");
+	if (all) {
+		refuse(&r, any_in_grace(in));
+		session_answer(in->session, &r);
+	} else {
+		intake_commit(in);
+	}
+}
+
+void intake_parent(struct worker *w, struct spool_fetch *f)
+{
+	struct intake *in = f->arg;
+	struct reply r;
+
+	(void)w;
+	in->owed = false;
+	/* One that is gone: what came back with it is not known any more. */
+	if (in->session != NULL && f->status == 0)
+		take_parent(in, f);
+	spool_fetch_free(f);
+	if (in->session == NULL) {
+		intake_free(in);
+	} else if (in->blind) {
+		reply_set(&r, 451, "4.3.0", "The cutover table cannot be read "
+					    "now, try again later");
+		session_answer(in->session, &r);
+	} else if (in->parents_seen < in->parents) {
+		fetch_next(in);
+	} else {
+		conclude(in);
+	}
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of intake: shared by intake.c (a mail transaction from its beginning
+ * to its end), intake_rcpt.c (whether a recipient is taken) and handback.c
+ * (mail that a leg hands back).
+ */
+#ifndef RELAY_DAEMON_INTAKE_INT_H
+#define RELAY_DAEMON_INTAKE_INT_H
+
+#include "relay/daemon/ask.h"
+#include "relay/daemon/intake.h"
+#include "relay/daemon/mail.h"
+
+/* What the envelope costs beside its strings, a recipient. */
+enum { RCPT_OVERHEAD = 64 };
+
+/* Messages of ours that one message may have been before. */
+enum { PARENTS_MAX = 8 };
+
+/* One mail transaction; session_user() while it lasts. */
+struct intake {
+	struct worker *w;
+	struct session *session; /* NULL: it ended while the spool worked */
+	struct mail *mail;
+	unsigned rcpt_cap, delivery_cap;
+	size_t packed; /* estimate of the packed envelope */
+	bool owed;     /* a letter of the spool about the draft is on its way */
+	struct rcpt_to asked; /* about whom the leg is being asked */
+	struct ask_wait wait;
+	uint64_t size;	/* that MAIL declared; 0: none */
+	int origin; /* the leg whose connection it is, -1 */
+	size_t trace_n; /* bytes of our trace block */
+	uint64_t parent[PARENTS_MAX]; /* by its tokens, newest first */
+	unsigned parents, parents_seen;
+	bool blind; /* the table could not say whose recipients they had */
+};
+
+void intake_free(struct intake *in);
+/* Asks the journal for the message; intake_stored() follows. */
+void intake_commit(struct intake *in);
+
+/* The server's `rcpt`. */
+enum answer intake_rcpt(void *worker, struct session *s,
+    const struct rcpt_to *t, struct reply *r);
+
+/* Never to the leg it came from (D6, doc/routing.md). */
+void handback_origin(struct intake *in); /* at MAIL */
+/* At RCPT, inside the transaction of `t`: takes the leg that the mail comes
+ * from out of the route. False: no other is left, *r refuses. */
+bool handback_rcpt(struct intake *in, struct table *t, struct decision *d,
+    struct reply *r);
+/* The recipient that was added last must not go back to where it came from. */
+void handback_mark(struct intake *in);
+/* When the content is there. False: it was never here. True: what became of it
+ * then is looked up, and intake_commit() or a refusal follows. */
+bool handback_begin(struct intake *in);
+
+#endif
