@@ -416,8 +416,9 @@ static bool has_way(struct attempt *at)
 {
 	struct worker *w = at->w;
 
-	/* A gate that was shut since: a slot that came along may pass. */
-	if (!at->slot && ledger_gates(w->app->ledger, at->leg) != 0)
+	/* A gate that was shut since; what came with a slot is a probe. */
+	if (!at->slot && !at->trial &&
+	    ledger_gates(w->app->ledger, at->leg) != 0)
 		return false;
 	if (!at->slot && !client_has_idle(w->client, at->leg))
 		at->slot = attempt_below_share(at)

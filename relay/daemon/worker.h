@@ -48,6 +48,7 @@ struct job_letter {
 	enum role role;
 	uint64_t change; /* as in struct queue_job */
 	bool slot; /* a slot of the ledger comes along */
+	bool trial; /* it goes in spite of shut gates */
 	const char *who, *reason; /* of JOB_BOUNCE; owned by the letter */
 	unsigned n;
 	struct job_row row[];

@@ -40,6 +40,10 @@ struct drig {
 	bool on, mailbox, stranger; /* what a report says; see settle.h */
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
+	/* What reports say besides their results. */
+	uint64_t sender;
+	const char *good;
+	bool known, unreached;
 	struct drig_act_seen {
 		bool called, ok;
 	} act[DRIG_ACTS]; /* in the order of asking */
