@@ -93,6 +93,7 @@ struct client *client_new(const struct client_config *cfg)
 	list_init(&c->finished);
 	list_init(&c->parked);
 	list_init(&c->dead);
+	list_init(&c->probes);
 	defer_init(&c->report, on_report, c);
 	pool_init(c);
 	return c;
@@ -103,6 +104,7 @@ void client_free(struct client *c)
 	if (c == NULL)
 		return;
 	c->draining = true;
+	probe_stop_all(c);
 	while (!list_empty(&c->dialogs))
 		dialog_abort(LIST_FIRST(&c->dialogs, struct dialog, node));
 	report_finished(c);

@@ -16,6 +16,7 @@
 #include "relay/mail/result.h"
 #include "relay/net/dns.h"
 #include "relay/net/stream.h"
+#include "relay/net/tls_look.h"
 
 struct client;
 
@@ -116,5 +117,53 @@ void client_drain(struct client *c);
 unsigned client_busy(const struct client *c);
 /* Forget kept connections after a reload. */
 void client_reload(struct client *c);
+
+/* ---- a look at a leg, which brings no mail (probe.c) ---- */
+
+enum { PROBE_ROWS = 32, PROBE_LINES = 40 };
+
+/* An address of a host, or a host without one that is used. */
+struct probe_row {
+	const char *host;
+	int port, preference; /* preference -1: of a list */
+	const char *address;  /* "" */
+	bool secure, dead;    /* as in the client's own order of hosts */
+	int tlsas, usable;    /* signed TLSA records; those that count */
+	/* The last thing done, "done" when it went through to QUIT, "dns"
+	 * when nothing was tried; what is wrong, with the remedy, or "". With
+	 * that, no mail goes there. */
+	const char *stage, *problem;
+	const char *note; /* mail goes there, but this should be known; "" */
+	int64_t connect_ms, greeting_ms, tls_ms; /* -1: it did not come to it */
+	const char *greeting;
+	const char *offer[PROBE_LINES]; /* of the last EHLO */
+	int offers;
+	struct ehlo ehlo;
+	bool starttls; /* was offered */
+	bool in_tls;   /* `tls` is filled */
+	struct tls_look tls;
+};
+
+struct client_probe {
+	struct conf *conf; /* a reference, the caller's */
+	const struct conf_leg *leg;
+	const char *domain;	/* of a direct egress; else NULL */
+	struct tls_client *tls; /* of tls_client_for_probe() */
+	int64_t timeout_ms;	/* of each step; the leg's own may be less */
+	int64_t now_s;		/* since 1970 */
+	int64_t soon_s; /* a certificate that ends within this is noted */
+	struct arena *arena;
+	void (*done)(void *arg, struct client_probe *p);
+	void *arg;
+	/* Filled. */
+	const char *fault; /* there is no host at all: why; "" */
+	struct probe_row row[PROBE_ROWS];
+	unsigned rows;
+};
+
+/* All addresses at the same time. Takes no slot, waits for no breaker, and
+ * remembers nothing. `done` follows exactly once, later; from client_free()
+ * at the latest. The caller owns `p` until then. */
+void client_probe(struct client *c, struct client_probe *p);
 
 #endif

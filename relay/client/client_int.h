@@ -56,6 +56,8 @@ struct stage_info {
 };
 extern const struct stage_info stage_table[STAGES];
 
+/* Does a reply to us begin with that name? */
+bool stages_says_name(struct slice reply_text, const char *name);
 /* Does the leg offer all of these EXT_…? */
 bool stages_offers(const struct dialog *d, unsigned ext);
 enum stage stages_senseless(struct dialog *d);
@@ -185,6 +187,19 @@ bool hops_met_self(const struct hops *h, const struct stream *s);
  * for a while. And: it spoke. */
 void hops_dead(struct hops *h);
 void hops_alive(struct hops *h);
+/* For a look at all of them, when nothing more is asked for: hops_known(),
+ * which may be asked again in `ready`. */
+struct hops_row {
+	struct hop hop;
+	bool has_addr;
+	int port, preference; /* preference -1: of a list */
+	bool secure;	      /* all that led here is signed */
+	bool dead;	      /* it lately could not be reached */
+	const char *skipped;  /* why no mail goes there; NULL: it may */
+};
+bool hops_known(struct hops *h); /* false: `ready` is called, later */
+/* How many were written. The rows are good until hops_free(). */
+unsigned hops_list(struct hops *h, struct hops_row *out, unsigned max);
 /* At HOPS_END, when nothing could be tried: why. */
 struct hops_fault {
 	enum outcome outcome;
@@ -330,6 +345,11 @@ struct dialog *pool_oldest(struct client *c, int leg);
 void pool_close(struct client *c, int leg);
 void pool_close_all(struct client *c);
 
+/* ---- probe.c ---- */
+
+/* Ends and reports them all. */
+void probe_stop_all(struct client *c);
+
 /* ---- client.c ---- */
 
 struct client {
@@ -339,6 +359,7 @@ struct client {
 	struct list finished; /* requests to report */
 	struct list parked;   /* connections to tell the owner of */
 	struct list dead;     /* dialogs to free */
+	struct list probes;
 	struct defer report;
 	unsigned busy;
 	unsigned connections[NAMES_MAX]; /* by leg */

@@ -31,14 +31,19 @@ enum stage stages_senseless(struct dialog *d)
 /* ---- session ---- */
 
 /* We speak no LMTP: whoever does may well have the name of this machine. */
+bool stages_says_name(struct slice reply_text, const char *name)
+{
+	struct slice line, first;
+
+	return slice_next(&reply_text, '\n', &line) &&
+	       slice_next(&line, ' ', &first) &&
+	       slice_case_eq(first, slice_str(name));
+}
+
 static bool names_us(const struct dialog *d)
 {
-	struct slice text = strbuf_view(&d->reply.text), line, name;
-	const char *us = d->tx->req->conf->hostname;
-
-	return !dialog_lmtp(d) && slice_next(&text, '\n', &line) &&
-	       slice_next(&line, ' ', &name) &&
-	       slice_case_eq(name, slice_str(us));
+	return stages_says_name(
+	    strbuf_view(&d->reply.text), d->tx->req->conf->hostname);
 }
 
 /* RFC 5321 5.1: mail to ourselves would go round for ever. Only the exact
