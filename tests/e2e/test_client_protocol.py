@@ -268,6 +268,27 @@ def test_recipients_of_one_domain_a_transaction_by_the_profile(make_gw,
     assert not gw.events(id, "deferred")
 
 
+@pytest.mark.parametrize("keys, most_rcpts, most_mails", [
+    ({}, 2, 3), ({"max_recipients": 1, "max_messages": 2}, 1, 2)],
+    ids=["profile", "leg"])
+def test_the_profile_limits_what_the_leg_s_section_does_not(
+        make_gw, cloud, folder, keys, most_rcpts, most_mails):
+    (folder / "profiles").mkdir()
+    (folder / "profiles" / "small.profile").write_text(
+        'date = "2026-11-01"\nmax_recipients = 2\nmax_messages = 3\n')
+    gw = make_gw({"": {"profiles": folder / "profiles"},
+                  'domain "example.com"': {"route": "cloud"}},
+                 legs={"cloud": at(cloud, profile="small", **keys)})
+    to = [f"u{i}@example.com" for i in range(9)]
+    id = gw.send(to=to)
+    for rcpt in to:
+        gw.wait_event("delivered", id, to=rcpt)
+    mails = cloud.messages(id)
+    by = [m.connection for m in mails]
+    assert max(len(m.rcpt) for m in mails) == most_rcpts
+    assert max(by.count(c) for c in by) == most_mails
+
+
 def test_a_split_by_its_text_costs_no_attempt(gw, cloud):
     gw.set("retry", steps=["1h"])
     assert gw.reload()
