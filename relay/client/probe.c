@@ -147,7 +147,9 @@ static void refused(struct look *k)
 
 static bool is_ourselves(struct look *k)
 {
-	if (!stages_says_name(strbuf_view(&k->reply.text),
+	/* Nor is it whoever speaks LMTP: we do not. */
+	if (k->probe->job->leg->protocol == PROTOCOL_LMTP ||
+	    !stages_says_name(strbuf_view(&k->reply.text),
 		k->probe->job->conf->hostname))
 		return false;
 	look_end(k, "it says our own name: it leads to ourselves, or two "
