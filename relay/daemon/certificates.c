@@ -74,7 +74,8 @@ bool certificate_alarm(int64_t until_s, int64_t now_us, int64_t before_ms,
 	if (left_s > before_ms / 1000)
 		return false;
 	if (left_s <= 0)
-		strbuf_addf(out, "the certificate of %s has expired, ", used_by);
+		strbuf_addf(out, "the certificate of %s has expired, ",
+		    used_by);
 	else
 		strbuf_addf(out, "the certificate of %s ends in %lld %s, ",
 		    used_by, (long long)(left_s < DAY_S ? left_s / 3600
