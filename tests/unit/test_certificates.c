@@ -23,7 +23,7 @@ static const struct {
 	{ 14 * DAY, false,
 	  "the certificate of leg cloud ends in 14 days, renew it and reload posthoused" },
 	{ 2 * DAY - 1, false,
-	  "the certificate of leg cloud ends in 1 days, renew it and reload posthoused" },
+	  "the certificate of leg cloud ends in 1 day, renew it and reload posthoused" },
 	{ DAY - 1, false,
 	  "the certificate of leg cloud ends in 23 hours, renew it and reload posthoused" },
 	{ 1, true,
