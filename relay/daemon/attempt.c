@@ -8,6 +8,7 @@
 
 #include "relay/daemon/bounce.h"
 #include "relay/daemon/judge.h"
+#include "relay/daemon/unknown.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 
@@ -321,7 +322,7 @@ static bool look_again(const struct attempt *at, struct table *t,
 	o->row[i].held = d.held;
 	o->row[i].stranger = strcmp(d.rule, "domain") == 0 ||
 	    (strcmp(d.rule, "leg-domain") == 0 && !d.row.found);
-	return true;
+	return unknown_judge(at, t, &d, &to, o, i);
 }
 
 /* Nothing is given up under a route that nobody can vouch for. */

@@ -18,10 +18,6 @@ static void move_failed(const struct outcome_letter *o, unsigned k,
 
 	if (told)
 		i->flags |= DF_DSN_SENT;
-	if (o->row[k].park) {
-		i->state = D_PARKED;
-		return;
-	}
 	/* A lifetime's end keeps the message (D10); so does a failure that
 	 * nobody can be told of, and that of a copy (D3). */
 	if (o->why == WHY_LIFETIME || i->role == ROLE_COPY || !over)

@@ -73,7 +73,6 @@ struct outcome_letter {
 		bool on;     /* delivered: the leg will tell the sender */
 		/* "Unknown" of a recipient that this leg took lately (D5). */
 		bool known;
-		bool park; /* failed: kept for an administrator, no DSN */
 		/* Of a failed one: the table's word after the failure. */
 		bool routed, held;
 		bool stranger; /* … which has no row of the recipient's own */
