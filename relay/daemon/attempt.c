@@ -8,6 +8,7 @@
 
 #include "relay/daemon/bounce.h"
 #include "relay/daemon/judge.h"
+#include "relay/daemon/unknown.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 
@@ -321,7 +322,7 @@ static bool look_again(const struct attempt *at, struct table *t,
 	o->row[i].held = d.held;
 	o->row[i].stranger = strcmp(d.rule, "domain") == 0 ||
 	    (strcmp(d.rule, "leg-domain") == 0 && !d.row.found);
-	return true;
+	return unknown_judge(at, t, &d, &to, o, i);
 }
 
 /* Nothing is given up under a route that nobody can vouch for. */
@@ -358,6 +359,7 @@ static void on_done(void *arg, struct client_request *req)
 		o->row[i].on = req->rcpt[i].dsn;
 		judge_result(at, o, i);
 	}
+	judge_attempt(at, o);
 	look_at_failures(at, o);
 	worker_count_dialogs(w);
 	attempt_finish(at, o);
@@ -414,6 +416,9 @@ static bool has_way(struct attempt *at)
 {
 	struct worker *w = at->w;
 
+	/* A gate that was shut since: a slot that came along may pass. */
+	if (!at->slot && ledger_gates(w->app->ledger, at->leg) != 0)
+		return false;
 	if (!at->slot && !client_has_idle(w->client, at->leg))
 		at->slot = attempt_below_share(at)
 			? ledger_take(w->app->ledger, at->leg)

@@ -44,7 +44,7 @@ static enum told news(const struct mail *m, const struct outcome_letter *o,
 		return TOLD_NOTHING;
 	if (o->why == WHY_LATE)
 		return TOLD_DELAYED;
-	if (o->row[i].result.outcome == OUT_FAILED && !o->row[i].park)
+	if (o->row[i].result.outcome == OUT_FAILED)
 		return TOLD_FAILED;
 	if (o->row[i].result.outcome == OUT_DELIVERED && !o->row[i].on)
 		return TOLD_PASSED;

@@ -332,6 +332,8 @@ bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
 
+	if (ledger_over(w->app->ledger, leg))
+		return false;
 	if (ask_turn(w->ask, leg))
 		return true;
 	list_each_safe(n, &w->waiting[leg]) {
@@ -411,7 +413,8 @@ static bool slots_wanted(void *arg, int leg)
 {
 	struct worker *w = arg;
 
-	return ledger_wanted(w->app->ledger, leg);
+	return ledger_wanted(w->app->ledger, leg) ||
+	       ledger_over(w->app->ledger, leg);
 }
 
 const struct client_slots dispatch_slots = {

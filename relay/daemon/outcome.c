@@ -7,6 +7,7 @@
  */
 #include "relay/daemon/settle_int.h"
 
+#include "relay/daemon/legs.h"
 #include "relay/mail/actor.h"
 
 static void move_failed(const struct outcome_letter *o, unsigned k,
@@ -23,6 +24,18 @@ static void move_failed(const struct outcome_letter *o, unsigned k,
 		i->state = D_PARKED;
 	else
 		i->state = D_BOUNCED;
+}
+
+/* A leg that took some and wants the rest in a transaction of their own gets
+ * it at once (D7); one that took nobody is given time. */
+static bool split_on(const struct outcome_letter *o, unsigned k)
+{
+	if (o->row[k].result.class != CLASS_SPLIT)
+		return false;
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->row[i].result.outcome == OUT_DELIVERED)
+			return true;
+	return false;
 }
 
 static void move_outcome(struct settle *s, const struct outcome_letter *o,
@@ -58,7 +71,8 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	case OUT_DEFERRED:
 	case OUT_UNTRIED:
 		i->state = D_DEFERRED;
-		i->due_us = queue_next_due(s->queue, i->attempts, o->time_us);
+		i->due_us = split_on(o, k) ? 0 : queue_next_due(s->queue,
+						     i->attempts, o->time_us);
 		break;
 	}
 }
@@ -194,8 +208,7 @@ void settle_outcome(struct settle *s, struct outcome_letter *o)
 {
 	struct moves m;
 
-	if (o->tried)
-		queue_leg_result(s->queue, o->leg, o->reached);
+	legs_outcome(s, o);
 	settle_unsettle(s, o);
 	gather(s, o, 0, &m);
 	settle_write(s, &m);

@@ -10,6 +10,7 @@
 #include "relay/base/log.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/legs.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
 #include "relay/daemon/worker.h"
@@ -345,6 +346,7 @@ struct settle *settle_new(struct app *a)
 	mailbox_init(&s->box);
 	list_init(&s->bounces);
 	s->queue = queue_new(&c, a->live->conf);
+	s->legs = legs_new(a);
 	return s;
 }
 
@@ -361,6 +363,7 @@ struct queue *settle_queue(struct settle *s)
 void settle_configure(struct settle *s, struct conf *c)
 {
 	queue_configure(s->queue, c);
+	legs_configure(s->legs, c);
 }
 
 static void take_letters(struct settle *s)
@@ -377,9 +380,13 @@ static void take_letters(struct settle *s)
 /* One turn: what was posted, then what is due. Ms until the next. */
 int settle_step(struct settle *s)
 {
+	int trials, queue;
+
 	take_letters(s);
+	trials = legs_step(s);
 	queue_pressed(s->queue, spool_pressed(s->app->spool));
-	return queue_step(s->queue, clock_mono_ms(s->app->clock));
+	queue = queue_step(s->queue, clock_mono_ms(s->app->clock));
+	return trials < queue ? trials : queue;
 }
 
 void settle_drain(struct settle *s)
@@ -421,6 +428,7 @@ void settle_free(struct settle *s)
 {
 	if (s == NULL)
 		return;
+	legs_free(s->legs);
 	settle_bounces_free(s);
 	queue_free(s->queue);
 	mailbox_fini(&s->box);

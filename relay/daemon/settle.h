@@ -57,6 +57,10 @@ struct outcome_letter {
 	bool tried;	 /* a dialog was begun */
 	bool mailbox;	 /* delivered is into the mailbox itself (LMTP) */
 	enum why why;
+	uint64_t sender; /* hash of the sender's domain */
+	/* The final address of one that was delivered, and what to do about a
+	 * fault of the leg, by its profile; in the arena, or NULL. */
+	const char *good, *help;
 	const char *who, *reason; /* WHY_ADMIN */
 	struct outcome_notice *notice;
 	unsigned notices;
@@ -69,7 +73,6 @@ struct outcome_letter {
 		bool on;     /* delivered: the leg will tell the sender */
 		/* "Unknown" of a recipient that this leg took lately (D5). */
 		bool known;
-		bool park; /* failed: kept for an administrator, no DSN */
 		/* Of a failed one: the table's word after the failure. */
 		bool routed, held;
 		bool stranger; /* … which has no row of the recipient's own */

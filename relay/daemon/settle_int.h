@@ -14,6 +14,7 @@
 struct settle {
 	struct app *app;
 	struct queue *queue;
+	struct legs *legs;
 	struct mailbox box;
 	pthread_t thread;
 	bool running;

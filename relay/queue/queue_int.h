@@ -82,6 +82,9 @@ struct leg {
 	unsigned failures; /* in a row */
 	int64_t probe_us;
 	uint32_t probe; /* the delivery that probes, or 0 */
+	bool trial_wanted;
+	int64_t trial_us; /* … not before */
+	uint32_t trial;	  /* the delivery on trial, or 0 */
 	struct span down[QUEUE_SPANS]; /* oldest first */
 	unsigned downs;
 	int64_t wanted_us; /* when wants_slot may be said again */
@@ -188,6 +191,9 @@ void breaker_unclaimed(struct queue *q, uint32_t n);
 bool breaker_may_probe(const struct queue *q, int leg);
 void breaker_hurry(struct queue *q, int leg);
 void breaker_probe(struct queue *q, int leg, uint32_t n);
+/* The same for a leg that is suspended or in doubt. */
+bool breaker_may_try(const struct queue *q, int leg);
+void breaker_try(struct queue *q, int leg, uint32_t n);
 /* A gate of the leg was opened or shut: does its time count? */
 void down_mark(struct queue *q, int leg);
 /* How long the leg was down since then. */

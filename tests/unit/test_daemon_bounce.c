@@ -237,7 +237,7 @@ static void each_kind_of_news_has_its_notice(void **state)
 	t->o->row[1].result.outcome = OUT_DELIVERED;
 	t->o->row[2].result.outcome = OUT_DELIVERED;
 	t->o->row[2].on = true;
-	t->o->row[3].park = true;
+	t->o->row[3].result.outcome = OUT_PARKED;
 	t->o->row[4].result.outcome = OUT_DEFERRED;
 	t->o->mailbox = true;
 	text = prepare(t);
