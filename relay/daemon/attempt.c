@@ -8,6 +8,7 @@
 
 #include "relay/daemon/bounce.h"
 #include "relay/daemon/judge.h"
+#include "relay/daemon/returns.h"
 #include "relay/daemon/unknown.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
@@ -384,6 +385,7 @@ static void fill_request(struct attempt *at)
 	q->arena = at->arena;
 	q->done = on_done;
 	q->arg = at;
+	returns_sender(at);
 }
 
 static void set_domain(struct attempt *at)

@@ -10,6 +10,7 @@
 
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake_int.h"
+#include "relay/daemon/returns.h"
 #include "relay/daemon/settle.h"
 #include "relay/daemon/token.h"
 #include "relay/mail/header.h"
@@ -208,7 +209,9 @@ static enum answer on_body_end(void *arg, struct session *s,
 		return ANSWER_NOW;
 	}
 	read_header(m);
-	if (!handback_begin(in))
+	if (in->bounce)
+		returns_read(in);
+	if (in->bounce || !handback_begin(in))
 		intake_commit(in);
 	return ANSWER_LATER;
 }

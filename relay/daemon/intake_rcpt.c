@@ -6,6 +6,7 @@
  */
 #include "relay/base/hash.h"
 #include "relay/daemon/intake_int.h"
+#include "relay/daemon/returns.h"
 
 static struct spool_delivery *new_delivery(struct intake *in)
 {
@@ -43,7 +44,7 @@ static void add_deliveries(struct intake *in, const struct decision *d)
 }
 
 /* Recipients grow in the transaction's arena by doubling. */
-static void add_recipient(struct intake *in, const struct rcpt_to *t,
+void intake_add(struct intake *in, const struct rcpt_to *t,
     const struct decision *d)
 {
 	struct mail *m = in->mail;
@@ -148,7 +149,7 @@ static bool is_known(const struct conf *c, enum ask_answer answer,
 static void take_rcpt(struct intake *in, const struct rcpt_to *t,
     const struct decision *d, struct reply *r)
 {
-	add_recipient(in, t, d);
+	intake_add(in, t, d);
 	reply_set(r, 250, "2.1.5", "Ok");
 }
 
@@ -213,7 +214,7 @@ enum answer intake_rcpt(void *arg, struct session *s,
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}
-	if (!look_up(in, &t, &d, r))
+	if (returns_rcpt(in, &t, r) || !look_up(in, &t, &d, r))
 		return ANSWER_NOW;
 	if (d.ask)
 		return ask(in, &t, &d, r);
