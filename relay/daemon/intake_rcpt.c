@@ -109,7 +109,7 @@ static bool decide(struct intake *in, struct table *t, const struct addr *to,
 		*r = d->reply;
 		return false;
 	}
-	return handback_rcpt(in, t, d, r);
+	return handback_rcpt(in, t, to, d, r);
 }
 
 /* The table's word. False: *r refuses. */
