@@ -26,6 +26,13 @@ char *route_canonical(const struct conf *c, struct arena *arena,
  * over. */
 int secrets_keys(const char *path, struct arena *a,
     struct conf_strings *keys_out, struct error *err);
+/* The profiles that are compiled in; generic is one of them. */
+struct profile_text {
+	const char *name, *text;
+};
+extern const struct profile_text profile_text[];
+extern const int profile_texts;
+
 /* The first line of a file. */
 int secrets_password(const char *path, struct arena *a, char **out,
     struct error *err);

@@ -10,6 +10,7 @@
 
 #include "conf/check.h"
 #include "conf/parse.h"
+#include "conf/profile.h"
 
 struct builder {
 	struct conf *c;
@@ -273,7 +274,8 @@ static int build(struct conf *c, const struct doc *doc, struct error *err)
 
 	if (fill_plain(&b) != 0 || fill_listens(&b) != 0 ||
 	    fill_legs(&b) != 0 || fill_domains(&b) != 0 ||
-	    conf_check(c, doc, err) != 0 || fill_mx(&b) != 0)
+	    conf_check(c, doc, err) != 0 || fill_mx(&b) != 0 ||
+	    conf_profiles_load(c, err) != 0)
 		return -1;
 	return number_legs(c, err);
 }

@@ -183,6 +183,8 @@ struct conf {
 	} alarm;
 	struct { /* the legacy side's users; a later step sends for them */
 		struct conf_nets clients;
+		const char *file;
+		int line;
 	} outbound;
 	char *profiles; /* folder of profiles that replace ours; "" */
 	struct {
@@ -264,6 +266,8 @@ const struct conf_leg *conf_leg_of_domain(const struct conf *c,
     struct slice domain);
 /* Is the address inside one of the networks? v4-mapped v6 counts as v4. */
 bool conf_nets_have(const struct conf_nets *n, const struct sockaddr *sa);
+/* Is there an address inside both? */
+bool conf_nets_overlap(const struct conf_nets *a, const struct conf_nets *b);
 /* "192.0.2.0/24", "2001:db8::1"; host bits must be zero. */
 int conf_net_parse(struct slice s, struct conf_net *net_out,
     const char **why_out);

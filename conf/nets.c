@@ -118,3 +118,17 @@ bool conf_nets_have(const struct conf_nets *n, const struct sockaddr *sa)
 			return true;
 	return false;
 }
+
+bool conf_nets_overlap(const struct conf_nets *a, const struct conf_nets *b)
+{
+	for (int i = 0; i < a->count; i++)
+		for (int j = 0; j < b->count; j++) {
+			const struct conf_net *x = &a->net[i], *y = &b->net[j];
+			int bits = x->bits < y->bits ? x->bits : y->bits;
+
+			if (x->family == y->family &&
+			    same_bits(x->addr, y->addr, bits))
+				return true;
+		}
+	return false;
+}

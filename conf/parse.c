@@ -287,21 +287,27 @@ static void unknown_name(struct parser *p, const cfg_t *cfg, const char *name)
 	strbuf_fini(&place);
 }
 
+const char *parse_saying(const char *fmt)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sayings); i++)
+		if (strcmp(fmt, sayings[i].theirs) == 0)
+			return sayings[i].ours;
+	return NULL;
+}
+
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	struct parser *p = parser_of(cfg);
-	const char *name;
+	const char *name, *ours = parse_saying(fmt);
 
 	if (strcmp(fmt, "no such option '%s'") == 0) {
 		unknown_name(p, cfg, va_arg(ap, const char *));
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(sayings); i++) {
-		if (strcmp(fmt, sayings[i].theirs) != 0)
-			continue;
+	if (ours != NULL) {
 		name = va_arg(ap, const char *);
 		fail(p, cfg->line, "\"%.40s\" %s", name == NULL ? "" : name,
-		    sayings[i].ours);
+		    ours);
 		return;
 	}
 	fail(p, cfg->line, "this is not complete or not in order; "
@@ -365,29 +371,29 @@ static cfg_t *make_cfg(struct parser *p)
 
 /* ---- files ------------------------------------------------------------- */
 
-static int read_all(struct parser *p, struct strbuf *text)
+int parse_file(const char *path, struct strbuf *text_out, struct error *err)
 {
-	FILE *f = fopen(current_file(p), "re");
+	FILE *f = fopen(path, "re");
 	int no = f == NULL ? errno : 0;
 	char *to;
 	size_t n;
 
-	while (f != NULL && (to = strbuf_reserve(text, 4096)) != NULL &&
+	while (f != NULL && (to = strbuf_reserve(text_out, 4096)) != NULL &&
 	       (n = fread(to, 1, 4096, f)) > 0)
-		strbuf_used(text, n);
+		strbuf_used(text_out, n);
 	if (f != NULL) {
 		no = ferror(f) ? errno : 0;
 		fclose(f);
 	}
-	if (no == 0 && strbuf_ok(text))
+	if (no != 0) {
+		error_sys(err, no, "%s:1: cannot read the file", path);
+		return no;
+	}
+	if (strbuf_ok(text_out))
 		return 0;
-	p->failed = true;
-	if (no == 0)
-		return error_set(p->err, "%s:1: the file is larger than 1M; "
-					 "put parts of it into include files",
-		    current_file(p));
-	return error_sys(p->err, no, "%s:1: cannot read the file",
-	    current_file(p));
+	error_set(err, "%s:1: the file is larger than %zuK; put parts of it "
+		       "into other files", path, text_out->max >> 10);
+	return EFBIG;
 }
 
 static int read_file(struct parser *p, cfg_t *cfg)
@@ -398,8 +404,10 @@ static int read_file(struct parser *p, cfg_t *cfg)
 
 	strbuf_init(&text, FILE_MAX);
 	p->opened = 0;
-	if (read_all(p, &text) != 0)
+	if (parse_file(current_file(p), &text, p->err) != 0) {
+		p->failed = true;
 		goto out;
+	}
 	if (outline_text(text.p, text.n, &p->scan, &why) != 0) {
 		fail(p, p->scan.error_line, "%s", why.text);
 		goto out;

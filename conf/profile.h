@@ -13,6 +13,10 @@
  *       text = "TenantAttribution"  stage = { "rcpt" }
  *       help = "The certificate or address no longer matches the connector."
  *   }
+ *
+ * code: 400 to 599, or a range. enhanced: three numbers, each may be a range
+ * or *; or "none", when the answer has none. outcome: deferred, failed (the
+ * sender is told) or parked; without it, what suits the class.
  */
 #ifndef CONF_PROFILE_H
 #define CONF_PROFILE_H
@@ -37,7 +41,7 @@ struct conf_reply {
 
 struct conf_profile {
 	const char *name, *date;
-	const char *file; /* where it was read; "" : built in */
+	const char *file; /* where it was read, or "NAME.profile" */
 	struct conf_reply *reply; /* its own rows, then those of generic */
 	int replies;
 	/* What the platform allows: defaults of the leg's settings. */
@@ -49,11 +53,17 @@ struct conf_profile {
 	struct conf_nets networks; /* of the platform, shared by its tenants */
 };
 
-/* Reads the profile of each leg into the snapshot. -1 and "FILE:LINE: …". */
+/* Reads the profile of each leg into the snapshot, and sets what the leg
+ * leaves to it. A leg's `clients` must not be in a network of a platform. -1
+ * and "FILE:LINE: …". One call at a time in a process, as conf/parse.h. */
 int conf_profiles_load(struct conf *c, struct error *err) PH_CHECK;
-/* Pure, fuzzed: one profile's text. */
+/* One profile's text, without the rows of generic; fuzzed. */
 int conf_profile_parse(struct slice text, const char *file,
     struct arena *a, struct conf_profile *profile_out, struct error *err)
     PH_CHECK;
+/* The text of one that is compiled in; n == 0: there is none of that name. */
+struct slice conf_profile_text(const char *name);
+/* Does the enhanced code fit the pattern of a row? */
+bool conf_enhanced_fits(const char *pattern, const char *enh) PH_CHECK;
 
 #endif

@@ -52,6 +52,9 @@ const struct section_info section_table[SECTIONS] = {
 		"How a leg is asked whether it knows a recipient (unknown = \"probe\").", NULL },
 	[SEC_ALARM]  = { "alarm",    NULL,          0,                          LIVE,
 		"Whom to call when a leg is suspended or something else needs a person.", NULL },
+	[SEC_OUTBOUND] = { "outbound", NULL,        0,                          LIVE,
+		"The legacy side's users, whose mail goes out through us. A later version sends "
+		"for them; until then this section stays empty.", NULL },
 	[SEC_TABLE]  = { "table",    NULL,          0,                          RESTART,
 		"The cutover table: the route of each recipient.", NULL },
 	[SEC_SPOOL]  = { "spool",    NULL,          0,                          RESTART,
@@ -268,6 +271,10 @@ const struct param param_table[] = {
 	{ IN(ALARM), "certificate", &T_DURATION, C(alarm.certificate_ms), "14d", 0, DAYS(366), LIVE,
 	  NULL, "How long before its end a certificate is an alarm." },
 
+	{ IN(OUTBOUND), "clients", &T_NETS, C(outbound.clients), "", 0, 0, NEW_SESSIONS, NULL,
+	  "Addresses that mail to the outside is taken from. Only addresses that are theirs alone, "
+	  "never those of a shared platform." },
+
 	{ IN(TABLE), "engine", &T_ENGINE, C(table.engine), "sqlite", 0, 0, RESTART, NULL,
 	  "What keeps the table: sqlite." },
 	{ IN(TABLE), "path", &T_PATH, C(table.path), "/var/lib/posthouse/cutover.db", 0, 0, RESTART,
@@ -278,7 +285,7 @@ const struct param param_table[] = {
 	  "The directory of the journal, on a disk that keeps what it has synced." },
 	{ IN(SPOOL), "retain", &T_DURATION, C(spool.retain_ms), "7d", 0, DAYS(366), LIVE, NULL,
 	  "How long a delivered message is kept for replay, from its last delivery on." },
-	{ IN(SPOOL), "parked", &T_DURATION, C(spool.parked_ms), "30d", MINS(1), DAYS(3660), LIVE,
+	{ IN(SPOOL), "parked", &T_DURATION, C(spool.parked_ms), "30d", SECS(1), DAYS(3660), LIVE,
 	  NULL,
 	  "How long parked mail waits for an administrator." },
 	{ IN(SPOOL), "max", &T_SIZE, C(spool.max_bytes), "50G", MIB(1), GIB(1048576), LIVE, NULL,
@@ -380,7 +387,7 @@ static const struct {
 	unsigned in;
 	const char *key, *value;
 } reserved[] = {
-	{ IN(TOP), "outbound", NULL }, { IN(TOP), "srs", NULL },
+	{ IN(OUTBOUND), "use", NULL }, { IN(TOP), "srs", NULL },
 	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL },
 	{ IN(EGRESS), "spf_address", NULL }, { IN(EGRESS), "spf_include", NULL },
 	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },

@@ -1,73 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg's answer means: a table, read from the top, the first row that
- * fits wins. Enhanced codes are RFC 3463; a leg's text is looked at only
- * where its codes say too little.
+ * Classes of replies: the rows of a profile, the first that fits wins.
  */
 #include "policy/reply_class.h"
-
-enum { HELLO = 1, MAIL = 2, RCPT = 4, DATA = 8, ANY = 15 };
-
-struct row {
-	int low, high;	  /* of the code */
-	const char *enh;  /* "5.1.1", "5.7.*", "" : none was given, NULL: any */
-	unsigned stages;
-	const char *text; /* somewhere in it, case folded; NULL: any */
-	enum reply_class class;
-	enum outcome outcome;
-};
-
-/* clang-format off */
-static const struct row generic[] = {
-	{ 200, 299, NULL,     ANY,   NULL,    CLASS_NONE,           OUT_DELIVERED },
-	{   0,   0, NULL,     ANY,   NULL,    CLASS_NETWORK,        OUT_DEFERRED  },
-	/* Nothing was said of a message before MAIL: whatever it is, it is
-	 * about us or the leg, and no reason to bounce anything. */
-	{ 421, 421, "4.7.*",  ANY,   NULL,    CLASS_THROTTLE,       OUT_DEFERRED  },
-	{ 400, 499, NULL,     HELLO, NULL,    CLASS_NETWORK,        OUT_DEFERRED  },
-	{ 500, 599, NULL,     HELLO, NULL,    CLASS_CONFIGURATION,  OUT_DEFERRED  },
-
-	{ 452, 452, "4.5.3",  ANY,   NULL,    CLASS_SPLIT,          OUT_DEFERRED  },
-	{ 452, 452, "",       RCPT,  "too many", CLASS_SPLIT,       OUT_DEFERRED  },
-	{ 400, 599, NULL,     RCPT,  "multiple destination domains",
-					      CLASS_SPLIT,          OUT_DEFERRED  },
-
-	{ 400, 599, "*.2.2",  ANY,   NULL,    CLASS_MAILBOX,        OUT_DEFERRED  },
-	{ 400, 499, "4.2.1",  ANY,   NULL,    CLASS_MAILBOX,        OUT_DEFERRED  },
-	{ 432, 432, NULL,     ANY,   NULL,    CLASS_MAILBOX,        OUT_DEFERRED  },
-
-	{ 421, 421, NULL,     ANY,   NULL,    CLASS_THROTTLE,       OUT_DEFERRED  },
-	{ 400, 499, "4.3.1",  ANY,   NULL,    CLASS_THROTTLE,       OUT_DEFERRED  },
-	{ 400, 499, "4.3.2",  ANY,   NULL,    CLASS_THROTTLE,       OUT_DEFERRED  },
-
-	{ 530, 530, NULL,     ANY,   NULL,    CLASS_CONFIGURATION,  OUT_DEFERRED  },
-	{ 534, 535, NULL,     ANY,   NULL,    CLASS_CONFIGURATION,  OUT_DEFERRED  },
-	{ 538, 538, NULL,     ANY,   NULL,    CLASS_CONFIGURATION,  OUT_DEFERRED  },
-	{ 400, 599, "*.3.5",  ANY,   NULL,    CLASS_CONFIGURATION,  OUT_DEFERRED  },
-	{ 500, 599, NULL,     MAIL | RCPT, "relay",
-					      CLASS_CONFIGURATION,  OUT_DEFERRED  },
-	{ 500, 504, NULL,     ANY,   NULL,    CLASS_CONFIGURATION,  OUT_DEFERRED  },
-
-	{ 500, 599, "5.4.6",  ANY,   NULL,    CLASS_LOOP,           OUT_FAILED    },
-	{ 500, 599, "5.4.14", ANY,   NULL,    CLASS_LOOP,           OUT_FAILED    },
-
-	{ 500, 599, "5.1.1",  ANY,   NULL,    CLASS_RECIPIENT,      OUT_FAILED    },
-	{ 500, 599, "5.1.10", ANY,   NULL,    CLASS_RECIPIENT,      OUT_FAILED    },
-	{ 500, 599, "5.4.1",  ANY,   NULL,    CLASS_RECIPIENT,      OUT_FAILED    },
-	{ 550, 551, "",       RCPT,  NULL,    CLASS_RECIPIENT,      OUT_FAILED    },
-
-	{ 400, 499, NULL,     ANY,   NULL,    CLASS_NONE,           OUT_DEFERRED  },
-	{ 500, 599, NULL,     ANY,   NULL,    CLASS_MESSAGE,        OUT_FAILED    },
-};
-/* clang-format on */
-
-static const struct {
-	const char *name;
-	const struct row *row;
-	size_t rows;
-} profiles[] = {
-	{"generic", generic, ARRAY_LEN(generic)},
-};
 
 static unsigned stage_bit(const char *stage)
 {
@@ -75,29 +10,14 @@ static unsigned stage_bit(const char *stage)
 		const char *name;
 		unsigned bit;
 	} known[] = {
-	    {"mail", MAIL}, {"rcpt", RCPT}, {"data", DATA}, {"body", DATA},
+	    {"mail", ON_MAIL}, {"rcpt", ON_RCPT}, {"data", ON_DATA},
+	    {"body", ON_DATA},
 	};
 
 	for (size_t i = 0; stage != NULL && i < ARRAY_LEN(known); i++)
 		if (strcmp(stage, known[i].name) == 0)
 			return known[i].bit;
-	return HELLO;
-}
-
-/* A '*' stands for one number. */
-static bool enh_fits(const char *pattern, const char *enh)
-{
-	struct slice p = slice_str(pattern), e = slice_str(enh), a, b;
-
-	if (p.n == 0 || e.n == 0)
-		return p.n == e.n;
-	while (slice_next(&p, '.', &a)) {
-		if (!slice_next(&e, '.', &b))
-			return false;
-		if (!slice_eq(a, SLICE("*")) && !slice_eq(a, b))
-			return false;
-	}
-	return e.p == NULL;
+	return ON_HELLO;
 }
 
 static bool text_has(const char *text, const char *part)
@@ -110,42 +30,55 @@ static bool text_has(const char *text, const char *part)
 	return false;
 }
 
-static bool fits(const struct row *row, const struct result *r)
+static bool fits(const struct conf_reply *row, const struct result *r)
 {
 	if (r->code < row->low || r->code > row->high)
 		return false;
 	if ((row->stages & stage_bit(r->stage)) == 0)
 		return false;
-	if (row->enh != NULL && !enh_fits(row->enh, r->enh))
+	if (row->enh != NULL && !conf_enhanced_fits(row->enh, r->enh))
 		return false;
 	return row->text == NULL || (r->text != NULL &&
 	    text_has(r->text, row->text));
 }
 
-static bool apply(const struct row *row, size_t rows, struct result *r)
+static const struct conf_reply *find(const struct conf_profile *p,
+    const struct result *r)
 {
-	for (; rows > 0; row++, rows--) {
-		if (!fits(row, r))
-			continue;
-		r->class = row->class;
-		r->outcome = row->outcome;
-		return true;
-	}
-	return false;
+	for (int i = 0; p != NULL && i < p->replies; i++)
+		if (fits(&p->reply[i], r))
+			return &p->reply[i];
+	return NULL;
 }
 
-void reply_classify(const char *profile, struct result *r)
+/* What is neither 2yz nor a refusal is no SMTP. */
+static void by_digits(struct result *r)
 {
-	if (r->outcome == OUT_UNTRIED ||
-	    (r->code == 0 && r->class != CLASS_NONE))
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(profiles); i++)
-		if (strcmp(profile, profiles[i].name) == 0 &&
-		    apply(profiles[i].row, profiles[i].rows, r))
-			return;
-	if (apply(generic, ARRAY_LEN(generic), r))
-		return;
-	/* Neither 2yz, 4yz nor 5yz: the leg does not speak SMTP. */
 	r->class = CLASS_NETWORK;
 	r->outcome = OUT_DEFERRED;
+	if (r->code >= 200 && r->code <= 299) {
+		r->class = CLASS_NONE;
+		r->outcome = OUT_DELIVERED;
+	} else if (r->code >= 400 && r->code <= 599) {
+		r->class = r->code < 500 ? CLASS_NONE : CLASS_MESSAGE;
+		r->outcome = r->code < 500 ? OUT_DEFERRED : OUT_FAILED;
+	}
+}
+
+const struct conf_reply *reply_classify(const struct conf_profile *p,
+    struct result *r)
+{
+	const struct conf_reply *row;
+
+	if (r->outcome == OUT_UNTRIED ||
+	    (r->code == 0 && r->class != CLASS_NONE))
+		return NULL;
+	row = find(p, r);
+	if (row == NULL) {
+		by_digits(r);
+		return NULL;
+	}
+	r->class = row->class;
+	r->outcome = row->outcome;
+	return row;
 }

@@ -6,12 +6,14 @@
 #ifndef POLICY_REPLY_CLASS_H
 #define POLICY_REPLY_CLASS_H
 
-#include "relay/mail/result.h"
+#include "conf/profile.h"
 
 /* Sets class and outcome from code, enhanced code, stage and text by the
- * rows of that profile, then by the generic ones. A recipient of whom nothing
- * was said (OUT_UNTRIED) stays so, and so does what our own side of the
- * dialog concluded (code 0 with a class). */
-void reply_classify(const char *profile, struct result *r);
+ * first row of the profile that fits, and returns it; NULL: there is none,
+ * the digits alone count. A recipient of whom nothing was said (OUT_UNTRIED)
+ * stays so, and so does what our own side of the dialog concluded (code 0
+ * with a class). Without a profile (NULL) no row fits. */
+const struct conf_reply *reply_classify(const struct conf_profile *p,
+    struct result *r);
 
 #endif

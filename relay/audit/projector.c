@@ -86,6 +86,7 @@ static int commit(struct projector *p, int64_t mono_ms)
 {
 	if (p->batch == 0)
 		return 0;
+	known_flush(p->known);
 	if (write_lines(p, mono_ms) != 0 || sync_lines(p, mono_ms) != 0)
 		return -1;
 	if (book_flush(&p->book, file(p)) != 0 || take_flow(p) != 0 ||
@@ -283,6 +284,7 @@ static void prune(struct projector *p)
 	if (hour == p->pruned_hour)
 		return;
 	p->pruned_hour = hour;
+	known_prune(p->known, p->clock->wall_us(p->clock));
 	hours_prune(p->hours, hour - keep_hours(p));
 }
 
@@ -374,6 +376,7 @@ struct projector *projector_open_on(const struct conf *c,
 		projector_close(p);
 		return NULL;
 	}
+	p->known = known_open(c->audit.path, c->retry.known_ms);
 	p->next = hourfile_state(file(p))->cursor;
 	p->in.open(p->in.arg, p->next);
 	p->opened = true;
@@ -390,6 +393,7 @@ void projector_close(struct projector *p)
 	book_fini(&p->book);
 	eventlog_fini(&p->log);
 	hours_close(p->hours);
+	known_close(p->known);
 	mailbox_fini(&p->box);
 	mailbox_fini(&p->pause);
 	mem_free(p->events_path);
@@ -405,6 +409,11 @@ void projector_reopen(struct projector *p)
 void projector_keep(struct projector *p, int64_t keep_ms)
 {
 	atomic_store(&p->keep_us, keep_ms * 1000);
+}
+
+struct known *projector_known(struct projector *p)
+{
+	return p->known;
 }
 
 void projector_stats(struct projector *p, struct projector_stats *out)

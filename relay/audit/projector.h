@@ -54,6 +54,11 @@ void projector_reopen(struct projector *p);
 /* Any thread: audit.keep of a reloaded configuration. */
 void projector_keep(struct projector *p, int64_t keep_ms);
 
+/* Who was delivered where: known_has() and known_keep() from any thread, as
+ * long as the projector is there. */
+struct known;
+struct known *projector_known(struct projector *p);
+
 struct projector_stats {
 	uint64_t records;  /* taken in since the start               */
 	uint64_t gap;	   /* records that mail could not wait for   */

@@ -11,6 +11,7 @@
 
 #include "relay/audit/book.h"
 #include "relay/audit/eventlog.h"
+#include "relay/audit/known.h"
 #include "relay/audit/projector.h"
 
 /* A move inside a group that may be what a notification is about. */
@@ -21,8 +22,8 @@ struct about {
 	uint32_t rcpt;
 };
 
-/* The parts of one journal record: a bounce and its notification, in either
- * order. */
+/* The parts of one journal record: moves and the notification that tells of
+ * them, in either order. */
 struct group {
 	uint64_t dsn; /* id of the notification; 0: none */
 	char *sender; /* whom it goes to                 */
@@ -37,6 +38,7 @@ struct projector {
 	int node;
 	char *events_path;
 	struct hours *hours;
+	struct known *known;
 	struct eventlog log;
 	struct book book;
 	struct group group;

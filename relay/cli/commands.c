@@ -13,6 +13,7 @@ const struct cli_command *const cli_tables[] = {
 	cmd_changes,
 	cmd_queue,
 	cmd_leg,
+	cmd_probe,
 	cmd_trace,
 	cmd_audit,
 	cmd_table,

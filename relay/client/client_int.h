@@ -2,7 +2,7 @@
  *
  * What the files of the client share. client.c takes requests and reports
  * them; exchange.c knows what was said of each recipient; dialog.c is one
- * connection from the first name looked up to its end; stages.c and
+ * connection from the first name looked up to its end; stages.c, auth.c and
  * transact.c are the protocol; feed.c sends the content; hops.c finds the
  * hosts, marks.c remembers some; pool.c keeps idle connections; result.c puts
  * replies and faults into words.
@@ -11,6 +11,8 @@
  */
 #ifndef RELAY_CLIENT_CLIENT_INT_H
 #define RELAY_CLIENT_CLIENT_INT_H
+
+#include <stdatomic.h>
 
 #include "relay/client/client.h"
 #include "relay/mail/body.h"
@@ -27,6 +29,8 @@ enum stage {
 	STAGE_HELO,
 	STAGE_STARTTLS,
 	STAGE_TLS, /* the handshake */
+	STAGE_AUTH,
+	STAGE_RESPONSE, /* to a 334 of AUTH */
 	STAGE_MAIL,
 	STAGE_RCPT,
 	STAGE_DATA,
@@ -52,11 +56,28 @@ struct stage_info {
 };
 extern const struct stage_info stage_table[STAGES];
 
+/* Does a reply to us begin with that name? */
+bool stages_says_name(struct slice reply_text, const char *name);
 /* Does the leg offer all of these EXT_…? */
 bool stages_offers(const struct dialog *d, unsigned ext);
 enum stage stages_senseless(struct dialog *d);
+/* Nothing is left to be said ahead of a transaction. */
+enum stage stages_open(struct dialog *d);
 
-/* transact.c: settles what this leg cannot take at all. */
+/* ---- auth.c: the login ---- */
+
+/* When the leg has one and nothing but it is left. Checked: stages of it are
+ * entered only over TLS and with a mechanism that is offered. */
+enum stage auth_begin(struct dialog *d);
+void auth_send_command(struct dialog *d);
+void auth_send_response(struct dialog *d);
+enum stage auth_on_reply(struct dialog *d);
+/* An answer's text, or something else when it would give the password away. */
+const char *auth_hide(const struct dialog *d, const char *text);
+
+/* transact.c: may this session take the next open recipient? */
+bool transact_fits(const struct dialog *d);
+/* Settles what this leg cannot take at all. */
 void transact_admit(struct dialog *d);
 void transact_send_mail(struct dialog *d);
 enum stage transact_on_mail(struct dialog *d);
@@ -93,13 +114,17 @@ struct exchange {
 	unsigned *batch;      /* those of this transaction, in order */
 	unsigned batched, answered, accepted;
 	unsigned judged; /* LMTP: the content was answered for these of them */
+	unsigned enough; /* so many were taken when the next was too many; 0 */
 	unsigned open;	      /* RCPT_OPEN in all */
 	const char *remote, *tls; /* of the connection; for results */
 };
 
 struct exchange *exchange_new(struct client_request *r);
-/* Takes up to `limit` open recipients into a new transaction. */
-void exchange_begin(struct exchange *t, unsigned limit);
+/* Takes up to `limit` open recipients into a new transaction; those of one
+ * domain, when it is not NULL. */
+void exchange_begin(struct exchange *t, unsigned limit, const char *domain);
+/* The domain of the first open recipient; "" when there is none. */
+const char *exchange_domain(const struct exchange *t);
 /* The transaction was never met by the leg: its recipients are open again. */
 void exchange_undo(struct exchange *t);
 /* One recipient has its result (a copy is kept). */
@@ -138,6 +163,11 @@ void marks_clear(struct marks *m, int leg, const struct netaddr *a);
 struct hop {
 	const char *host; /* a name or an address, as configured */
 	struct netaddr addr;
+	const char *domain; /* whose MX it is; NULL: of a list */
+	/* Signed TLSA records of the host, for a leg of TLS_DANE; all names on
+	 * the way to them are signed, too. */
+	const struct dns_tlsa *tlsa;
+	int tlsas;
 };
 
 enum hops_state { HOPS_READY, HOPS_WAIT, HOPS_END };
@@ -157,6 +187,19 @@ bool hops_met_self(const struct hops *h, const struct stream *s);
  * for a while. And: it spoke. */
 void hops_dead(struct hops *h);
 void hops_alive(struct hops *h);
+/* For a look at all of them, when nothing more is asked for: hops_known(),
+ * which may be asked again in `ready`. */
+struct hops_row {
+	struct hop hop;
+	bool has_addr;
+	int port, preference; /* preference -1: of a list */
+	bool secure;	      /* all that led here is signed */
+	bool dead;	      /* it lately could not be reached */
+	const char *skipped;  /* why no mail goes there; NULL: it may */
+};
+bool hops_known(struct hops *h); /* false: `ready` is called, later */
+/* How many were written. The rows are good until hops_free(). */
+unsigned hops_list(struct hops *h, struct hops_row *out, unsigned max);
 /* At HOPS_END, when nothing could be tried: why. */
 struct hops_fault {
 	enum outcome outcome;
@@ -214,11 +257,13 @@ struct dialog {
 	struct tls_client *tls;
 	struct ehlo ehlo;
 	bool secure;   /* TLS is up */
+	unsigned responses; /* of AUTH, given so far */
 	bool in_clear; /* tls = may, and the handshake failed before */
 	bool reused;   /* had a request before this one */
 	bool answered; /* the leg has spoken about this request */
 	bool needs_rset;
 	int rcpt_limit; /* learned from 452 4.5.3; 0: none */
+	char *bound; /* RCPTDOMAINMAX: the domain that it is for; else NULL */
 	unsigned generation;
 	int messages; /* transactions so far */
 	int64_t opened_ms, idle_until_ms, old_at_ms;
@@ -290,6 +335,7 @@ struct pool {
 void pool_init(struct client *c);
 void pool_fini(struct client *c);
 bool pool_takes(const struct dialog *d); /* or is it time to close? */
+bool pool_spent(const struct dialog *d); /* as many messages as it may have */
 void pool_put(struct dialog *d);
 void pool_remove(struct dialog *d); /* safe when it is not in */
 /* An idle connection for that request, or NULL. */
@@ -298,6 +344,11 @@ struct dialog *pool_take(struct client *c, const struct client_request *r);
 struct dialog *pool_oldest(struct client *c, int leg);
 void pool_close(struct client *c, int leg);
 void pool_close_all(struct client *c);
+
+/* ---- probe.c ---- */
+
+/* Ends and reports them all. */
+void probe_stop_all(struct client *c);
 
 /* ---- client.c ---- */
 
@@ -308,9 +359,11 @@ struct client {
 	struct list finished; /* requests to report */
 	struct list parked;   /* connections to tell the owner of */
 	struct list dead;     /* dialogs to free */
+	struct list probes;
 	struct defer report;
 	unsigned busy;
 	unsigned connections[NAMES_MAX]; /* by leg */
+	_Atomic uint64_t eightbit[NAMES_MAX]; /* transactions */
 	unsigned generation; /* of the configuration */
 	struct marks unreached; /* hosts that could not be reached */
 	struct marks in_clear;  /* … whose fall back to the clear was said */

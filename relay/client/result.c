@@ -11,16 +11,23 @@
 #include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 
-/* One line: that is what logs and reports can show. */
+enum { TEXT_MAX = 1024 };
+
+/* One line, and no half character at its end: that is what logs and reports
+ * can show. */
 static const char *reply_text(const struct dialog *d)
 {
-	char *text =
-	    arena_slicedup(d->tx->req->arena, strbuf_view(&d->reply.text));
+	struct slice all = strbuf_view(&d->reply.text);
+	size_t n = all.n < TEXT_MAX ? all.n : TEXT_MAX;
+	char *text;
 
+	while (n < all.n && n > 0 && ((unsigned char)all.p[n] & 0xc0) == 0x80)
+		n--;
+	text = arena_slicedup(d->tx->req->arena, slice_head(all, n));
 	for (char *p = text; *p != '\0'; p++)
 		if (*p == '\n')
 			*p = ' ';
-	return text;
+	return auth_hide(d, text);
 }
 
 static struct result about(const struct dialog *d)

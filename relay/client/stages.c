@@ -4,8 +4,9 @@
  * `send` writes its command, its `reply` judges the answer and says what
  * comes next; dialog.c walks. What a leg says is hostile: an answer that has
  * no sense at its stage ends the connection, and the mail waits. One worker's
- * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the answer to the
- * content have their functions in transact.c.
+ * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the
+ * answer to the content have their functions in transact.c, those of AUTH in
+ * auth.c.
  */
 #include "relay/client/client_int.h"
 
@@ -29,14 +30,20 @@ enum stage stages_senseless(struct dialog *d)
 
 /* ---- session ---- */
 
+/* We speak no LMTP: whoever does may well have the name of this machine. */
+bool stages_says_name(struct slice reply_text, const char *name)
+{
+	struct slice line, first;
+
+	return slice_next(&reply_text, '\n', &line) &&
+	       slice_next(&line, ' ', &first) &&
+	       slice_case_eq(first, slice_str(name));
+}
+
 static bool names_us(const struct dialog *d)
 {
-	struct slice text = strbuf_view(&d->reply.text), line, name;
-	const char *us = d->tx->req->conf->hostname;
-
-	return slice_next(&text, '\n', &line) &&
-	       slice_next(&line, ' ', &name) &&
-	       slice_case_eq(name, slice_str(us));
+	return stages_says_name(
+	    strbuf_view(&d->reply.text), d->tx->req->conf->hostname);
 }
 
 /* RFC 5321 5.1: mail to ourselves would go round for ever. Only the exact
@@ -85,13 +92,19 @@ static void send_helo(struct dialog *d)
 
 /* What the leg offers is known, and stands for every host of it. The MX of a
  * direct egress speak each for another domain. */
-static enum stage ready(struct dialog *d)
+enum stage stages_open(struct dialog *d)
 {
 	const struct client_config *c = &d->client->cfg;
 
 	if (c->learned != NULL && !dialog_leg(d)->direct)
 		c->learned(c->arg, d->leg, &d->ehlo);
 	return NEXT_READY;
+}
+
+static enum stage when_known(struct dialog *d)
+{
+	return dialog_leg(d)->auth_user[0] != '\0' ? auth_begin(d)
+						   : stages_open(d);
 }
 
 /* The only door from the session to a transaction: a leg that must have TLS
@@ -101,15 +114,24 @@ static enum stage when_secure(struct dialog *d)
 	enum tls_level level = dialog_leg(d)->tls;
 
 	if (d->secure || level == TLS_NONE)
-		return ready(d);
+		return when_known(d);
 	if (level == TLS_MAY &&
 	    (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
-		return ready(d);
+		return when_known(d);
 	if (stages_offers(d, EXT_STARTTLS))
 		return STAGE_STARTTLS;
 	result_fault(d, CLASS_CONFIGURATION, "4.7.4",
 	    "TLS is required, and STARTTLS is not offered");
 	return NEXT_LOST;
+}
+
+/* Half a keyword, or half of SIZE's number, would be another one. */
+static struct slice whole_lines(const struct reply_parser *p)
+{
+	struct slice text = strbuf_view(&p->text);
+	long lf = slice_rfind(text, '\n');
+
+	return p->cut && lf >= 0 ? slice_head(text, (size_t)lf) : text;
 }
 
 static enum stage on_ehlo(struct dialog *d)
@@ -124,7 +146,7 @@ static enum stage on_ehlo(struct dialog *d)
 		return stages_senseless(d);
 	if (names_us(d))
 		return ourselves(d);
-	ehlo_parse(strbuf_view(&d->reply.text), &d->ehlo);
+	ehlo_parse(whole_lines(&d->reply), &d->ehlo);
 	return when_secure(d);
 }
 
@@ -151,7 +173,7 @@ static enum stage on_starttls(struct dialog *d)
 		return stages_senseless(d);
 	if (dialog_leg(d)->tls == TLS_MAY) {
 		dialog_in_clear(d, strbuf_cstr(&d->reply.text));
-		return ready(d);
+		return when_known(d);
 	}
 	return refused(
 	    d, d->reply.code >= 500 ? CLASS_CONFIGURATION : CLASS_NETWORK);
@@ -203,6 +225,8 @@ const struct stage_info stage_table[STAGES] = { /* timeouts: RFC 5321 4.5.3.2 */
 	[STAGE_HELO]     = { "helo",     send_helo,          on_helo,          T(command)   },
 	[STAGE_STARTTLS] = { "starttls", send_starttls,      on_starttls,      T(command)   },
 	[STAGE_TLS]      = { "tls",      send_client_hello,  NULL,             T(tls)       },
+	[STAGE_AUTH]     = { "auth",     auth_send_command,  auth_on_reply,    T(command)   },
+	[STAGE_RESPONSE] = { "auth",     auth_send_response, auth_on_reply,    T(command)   },
 	[STAGE_MAIL]     = { "mail",     transact_send_mail, transact_on_mail, T(command)   },
 	[STAGE_RCPT]     = { "rcpt",     transact_send_rcpt, transact_on_rcpt, T(command)   },
 	[STAGE_DATA]     = { "data",     transact_send_data, transact_on_data, T(data_init) },

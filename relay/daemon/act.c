@@ -15,50 +15,69 @@ struct act_wait {
 	void *arg;
 };
 
-static bool act_retry(struct queue_item *i)
+/* What each of them makes of a delivery; NULL, or why it cannot. */
+
+static const char *act_retry(struct queue_item *i, int64_t now_us)
 {
+	if (i->state == D_HELD)
+		return "held: release its recipient instead";
+	if (i->state == D_FROZEN)
+		return "frozen: thaw it first";
 	if (i->state != D_PARKED)
-		return false;
+		return "over";
 	i->state = D_QUEUED;
 	i->due_us = 0;
-	return true;
+	i->created_us = now_us;
+	return NULL;
 }
 
-static bool act_freeze(struct queue_item *i)
+/* The moment it was stopped stands in the due time, as that of a held one
+ * does (reroute.c): neither time is of its lifetime. */
+static const char *act_freeze(struct queue_item *i, int64_t now_us)
 {
-	if (!dstate_open(i->state) || i->state == D_FROZEN)
-		return false;
+	if (i->state == D_FROZEN)
+		return "frozen already";
+	if (!dstate_open(i->state))
+		return i->state == D_PARKED ? "parked: it waits already"
+					    : "over";
+	if (i->state != D_HELD)
+		i->due_us = now_us;
 	i->state = D_FROZEN;
-	return true;
+	return NULL;
 }
 
-static bool act_thaw(struct queue_item *i)
+static const char *act_thaw(struct queue_item *i, int64_t now_us)
 {
 	if (i->state != D_FROZEN)
-		return false;
+		return "not frozen";
+	if (i->due_us > 0 && i->due_us < now_us)
+		i->created_us += now_us - i->due_us;
 	i->state = i->attempts == 0 ? D_QUEUED : D_DEFERRED;
-	return true;
+	i->due_us = 0;
+	return NULL;
 }
 
-static bool act_park(struct queue_item *i)
+static const char *act_park(struct queue_item *i, int64_t now_us)
 {
+	(void)now_us;
 	if (!dstate_open(i->state))
-		return false;
+		return i->state == D_PARKED ? "parked already" : "over";
 	i->state = D_PARKED;
-	return true;
+	return NULL;
 }
 
-static bool act_delete(struct queue_item *i)
+static const char *act_delete(struct queue_item *i, int64_t now_us)
 {
+	(void)now_us;
 	if (!dstate_live(i->state))
-		return false;
+		return "over";
 	i->state = D_DELETED;
-	return true;
+	return NULL;
 }
 
 static const struct {
 	const char *name;
-	bool (*apply)(struct queue_item *i);
+	const char *(*apply)(struct queue_item *i, int64_t now_us);
 } acts[] = {
 	[ACT_RETRY] = {"retry", act_retry},
 	[ACT_FREEZE] = {"freeze", act_freeze},
@@ -114,8 +133,6 @@ static void write_act(struct settle *s, const struct settle_act *act,
 	wait->written.fn = on_act_written;
 	wait->done = act->done;
 	wait->arg = act->arg;
-	if (act->what == ACT_RETRY)
-		item->created_us = now_us;
 	item->reason = WHY_ADMIN;
 	settle_moves_init(m, id, now_us);
 	mv = settle_move(m, item);
@@ -124,15 +141,61 @@ static void write_act(struct settle *s, const struct settle_act *act,
 	settle_post(s, settle_op(m), &wait->written);
 }
 
+/* ---- bounces ---- */
+
+/* A bounce is in a worker's hand, and then in the journal's: who asked hears
+ * of it when it is back. There are as many as askers leave open at a time. */
+struct act_bounce {
+	struct list node; /* of settle.bounces */
+	uint64_t id;
+	uint32_t number;
+	void (*done)(void *arg, bool ok);
+	void *arg;
+};
+
+void settle_bounces_look(struct settle *s)
+{
+	list_each_safe (n, &s->bounces) {
+		struct act_bounce *b = LIST_ENTRY(n, struct act_bounce, node);
+		struct queue_item item;
+		bool there;
+
+		if (queue_claimed(s->queue, b->id, b->number))
+			continue;
+		there = queue_get(s->queue, b->id, b->number, &item);
+		list_remove(&b->node);
+		b->done(b->arg, !there || item.state == D_BOUNCED);
+		mem_free(b);
+	}
+}
+
+void settle_bounces_free(struct settle *s)
+{
+	list_each_safe (n, &s->bounces)
+		mem_free(LIST_ENTRY(n, struct act_bounce, node));
+}
+
+static void expect_bounce(struct settle *s, const struct settle_act *act,
+    uint64_t id, uint32_t number)
+{
+	struct act_bounce *b = NEW(struct act_bounce);
+
+	*b = (struct act_bounce){.id = id, .number = number,
+	    .done = act->done, .arg = act->arg};
+	list_push_back(&s->bounces, &b->node);
+}
+
 /* The DSN needs the message: a worker reads it and reports an outcome. */
-static bool bounce(struct settle *s, const struct settle_act *act,
+static const char *bounce(struct settle *s, const struct settle_act *act,
     uint64_t id, const struct queue_item *item)
 {
 	struct job_letter *j;
 
-	if (item->role == ROLE_COPY || !dstate_live(item->state) ||
+	if (item->role == ROLE_COPY)
+		return "a copy: its sender is never told; park or delete it";
+	if (!dstate_live(item->state) ||
 	    !queue_claim(s->queue, id, item->number))
-		return false;
+		return "over";
 	j = settle_job(s, id, &item->number, 1);
 	j->kind = JOB_BOUNCE;
 	j->leg = item->leg;
@@ -140,40 +203,48 @@ static bool bounce(struct settle *s, const struct settle_act *act,
 	j->who = mem_strdup(act->who);
 	j->reason = mem_strdup(act->reason);
 	settle_send_job(s, -1, j);
-	act->done(act->arg, true);
-	return true;
+	expect_bounce(s, act, id, item->number);
+	return NULL;
 }
+
+/* ---- the door ---- */
 
 /* Nothing has to be written for it: tried already, being tried, or due. */
-static bool reported(const struct settle_act *act)
+static const char *reported(const struct settle_act *act)
 {
 	act->done(act->arg, true);
-	return true;
+	return NULL;
 }
 
-bool settle_act(struct settle *s, const struct settle_act *act, uint64_t id,
-    uint32_t number)
+static bool goes_by_itself(const struct queue_item *i)
 {
+	return i->state == D_QUEUED || i->state == D_DEFERRED;
+}
+
+const char *settle_act(struct settle *s, const struct settle_act *act,
+    uint64_t id, uint32_t number)
+{
+	bool retry = act->what == ACT_RETRY;
 	struct queue_item item;
+	const char *why;
 
 	if (!queue_get(s->queue, id, number, &item))
-		return act->what == ACT_RETRY && reported(act);
+		return retry ? reported(act) : "over";
 	/* In a worker's hand: the dialog cannot be called back. One that does
 	 * not go out by itself is there to be returned, or for another act. */
 	if (queue_claimed(s->queue, id, number))
-		return act->what == ACT_RETRY &&
-		       (item.state == D_QUEUED || item.state == D_DEFERRED) &&
-		       reported(act);
+		return retry && goes_by_itself(&item) ? reported(act)
+		    : "under way just now";
 	if (act->what == ACT_BOUNCE)
 		return bounce(s, act, id, &item);
-	if (act->what == ACT_RETRY &&
-	    (item.state == D_QUEUED || item.state == D_DEFERRED)) {
+	if (retry && goes_by_itself(&item)) {
 		queue_retry(s->queue, id, number);
 		return reported(act);
 	}
-	if (!acts[act->what].apply(&item) ||
-	    !queue_claim(s->queue, id, number))
-		return false;
-	write_act(s, act, id, &item);
-	return true;
+	why = acts[act->what].apply(&item, clock_wall_us(s->app->clock));
+	if (why == NULL && !queue_claim(s->queue, id, number))
+		why = "over";
+	if (why == NULL)
+		write_act(s, act, id, &item);
+	return why;
 }

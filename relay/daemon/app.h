@@ -24,6 +24,7 @@ struct follow;
 struct control;
 struct askcache;
 struct projector;
+struct certificates;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
  * dialogs go on with the one that they began with. */
@@ -57,6 +58,7 @@ struct app {
 	struct settle *settle;
 	struct follow *follow;
 	struct control *control;
+	struct certificates *certificates;
 
 	struct loop *accept_loop;
 	struct acceptor *acceptor;

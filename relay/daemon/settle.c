@@ -10,6 +10,7 @@
 #include "relay/base/log.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/legs.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
 #include "relay/daemon/worker.h"
@@ -78,14 +79,23 @@ struct move *settle_move(struct moves *m, const struct queue_item *item)
 	return &m->move[m->n++];
 }
 
+/* How long it was parked, or its message retained, counts from here; what is
+ * over or parked has no other use for a due time. */
+static void stamp(struct queue_item *i, int64_t now_us)
+{
+	if (i->state == D_PARKED || i->state == D_DELIVERED)
+		i->due_us = now_us;
+}
+
 /* Writes all of them as one record. */
-struct spool_op *settle_op(const struct moves *m)
+struct spool_op *settle_op(struct moves *m)
 {
 	struct spool_op *op = spool_op_new();
 	struct spool_update *u = NEW_ARRAY(struct spool_update, m->n);
 	struct slice all = strbuf_view(&m->details);
 
 	for (unsigned i = 0; i < m->n; i++) {
+		stamp(&m->move[i].item, m->time_us);
 		u[i].delivery = m->move[i].item.number;
 		u[i].to = settle_delivery(&m->move[i].item);
 		u[i].detail = slice_head(
@@ -111,7 +121,7 @@ void settle_post(struct settle *s, struct spool_op *op, struct written *w)
 	spool_post(s->app->spool, op);
 }
 
-void settle_write(struct settle *s, const struct moves *m)
+void settle_write(struct settle *s, struct moves *m)
 {
 	if (m->n == 0)
 		return;
@@ -218,8 +228,8 @@ struct job_letter *settle_job(struct settle *s, uint64_t id,
 	j->id = id;
 	for (unsigned i = 0; i < n; i++)
 		if (queue_get(s->queue, id, number[i], &item))
-			j->row[j->n++] = (struct job_row){
-			    item.number, item.rcpt, item.flags};
+			j->row[j->n++] = (struct job_row){item.number,
+			    item.rcpt, item.flags, item.leg, 0};
 	return j;
 }
 
@@ -233,7 +243,11 @@ static void queue_start(void *arg, int worker, const struct queue_job *job)
 	struct settle *s = arg;
 	struct job_letter *j = settle_job(s, job->id, job->number, job->n);
 
-	j->kind = job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
+	j->kind = job->late ? JOB_LATE
+			    : job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
+	for (unsigned i = 0; job->late && i < j->n; i++)
+		j->row[i].until_us = queue_gives_up_us(
+		    s->queue, j->id, j->row[i].number);
 	j->leg = job->leg;
 	j->role = job->role;
 	j->change = job->change;
@@ -265,7 +279,7 @@ static void queue_down(void *arg, int leg)
 }
 
 static const struct queue_ops queue_ops = {
-	queue_start, queue_resolve, queue_wants_slot, queue_down};
+	queue_start, queue_resolve, queue_wants_slot, queue_down, settle_over};
 
 /* ---- recovery ---- */
 
@@ -330,7 +344,9 @@ struct settle *settle_new(struct app *a)
 	s->row_cap = 64;
 	s->rows = NEW_ARRAY(struct queue_row, s->row_cap);
 	mailbox_init(&s->box);
+	list_init(&s->bounces);
 	s->queue = queue_new(&c, a->live->conf);
+	s->legs = legs_new(a);
 	return s;
 }
 
@@ -347,6 +363,7 @@ struct queue *settle_queue(struct settle *s)
 void settle_configure(struct settle *s, struct conf *c)
 {
 	queue_configure(s->queue, c);
+	legs_configure(s->legs, c);
 }
 
 static void take_letters(struct settle *s)
@@ -357,13 +374,19 @@ static void take_letters(struct settle *s)
 		next = l->next;
 		on_letter(s, l);
 	}
+	settle_bounces_look(s);
 }
 
 /* One turn: what was posted, then what is due. Ms until the next. */
 int settle_step(struct settle *s)
 {
+	int trials, queue;
+
 	take_letters(s);
-	return queue_step(s->queue, clock_mono_ms(s->app->clock));
+	trials = legs_step(s);
+	queue_pressed(s->queue, spool_pressed(s->app->spool));
+	queue = queue_step(s->queue, clock_mono_ms(s->app->clock));
+	return trials < queue ? trials : queue;
 }
 
 void settle_drain(struct settle *s)
@@ -405,6 +428,8 @@ void settle_free(struct settle *s)
 {
 	if (s == NULL)
 		return;
+	legs_free(s->legs);
+	settle_bounces_free(s);
 	queue_free(s->queue);
 	mailbox_fini(&s->box);
 	mem_free(s->rows);

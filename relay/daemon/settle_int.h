@@ -7,12 +7,14 @@
 #ifndef RELAY_DAEMON_SETTLE_INT_H
 #define RELAY_DAEMON_SETTLE_INT_H
 
+#include "relay/base/list.h"
 #include "relay/daemon/settle.h"
 #include "relay/daemon/worker.h"
 
 struct settle {
 	struct app *app;
 	struct queue *queue;
+	struct legs *legs;
 	struct mailbox box;
 	pthread_t thread;
 	bool running;
@@ -21,6 +23,7 @@ struct settle {
 	uint64_t oldest_change;
 	struct queue_row *rows;
 	unsigned row_cap;
+	struct list bounces; /* act.c: those that somebody waits for */
 };
 
 /* The new states of some deliveries of one message: written as one record,
@@ -41,7 +44,8 @@ void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us);
 void settle_moves_fini(struct moves *m);
 /* The item is copied; the pointer lives until the next move. */
 struct move *settle_move(struct moves *m, const struct queue_item *item);
-struct spool_op *settle_op(const struct moves *m);
+/* Stamps what ends here: the moves are what is written, and what is applied. */
+struct spool_op *settle_op(struct moves *m);
 void settle_apply(struct settle *s, const struct moves *m);
 
 /* What waits for the journal begins with whom to call when it has answered;
@@ -50,15 +54,16 @@ struct written {
 	void (*fn)(struct settle *s, struct spool_op *op);
 };
 /* What nobody waits for: it rides in the next batch and is never refused. */
-void settle_write(struct settle *s, const struct moves *m);
+void settle_write(struct settle *s, struct moves *m);
 /* Posts `op`, synced, on behalf of `w`. */
 void settle_post(struct settle *s, struct spool_op *op, struct written *w);
 
-/* Waiting for the journal with a bounce and its DSN. */
+/* Waiting for the journal with a notice and the moves that it speaks of. */
 struct group {
 	struct written written;
-	struct outcome_letter *outcome;
-	struct moves moves; /* of the deliveries that it speaks of */
+	struct outcome_notice notice;
+	enum why why;
+	struct moves moves;
 };
 
 struct spool_delivery settle_delivery(const struct queue_item *i);
@@ -67,6 +72,12 @@ struct job_letter *settle_job(struct settle *s, uint64_t id,
     const uint32_t *number, unsigned n);
 void settle_outcome(struct settle *s, struct outcome_letter *o);  /* takes */
 void settle_resolved(struct settle *s, struct resolved_letter *l); /* takes */
+/* What was parked for too long ends (queue_ops.over). */
+void settle_over(void *arg, uint64_t id, const uint32_t *number, unsigned n,
+    bool space);
+/* act.c: tells of bounces that came to an end. */
+void settle_bounces_look(struct settle *s);
+void settle_bounces_free(struct settle *s);
 /* A failure under a route that has changed since is none. */
 void settle_unsettle(struct settle *s, struct outcome_letter *o);
 void settle_send_job(struct settle *s, int worker, struct job_letter *j);

@@ -49,7 +49,23 @@ static void parse_limits(struct slice args, struct ehlo *e)
 			e->limit_rcpt = (int)n;
 		else if (slice_case_eq(name, SLICE("MAILMAX")))
 			e->limit_mail = (int)n;
+		else if (slice_case_eq(name, SLICE("RCPTDOMAINMAX")))
+			e->limit_domain = (int)n;
 	}
+}
+
+static void parse_auth(struct slice args, struct ehlo *e)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} known[] = {{"PLAIN", AUTH_PLAIN}, {"LOGIN", AUTH_LOGIN}};
+	struct slice arg;
+
+	while (slice_next(&args, ' ', &arg))
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			if (slice_case_eq(arg, slice_str(known[i].name)))
+				e->auth |= known[i].bit;
 }
 
 static void parse_line(struct slice line, struct ehlo *e)
@@ -66,6 +82,8 @@ static void parse_line(struct slice line, struct ehlo *e)
 	e->ext |= ext;
 	if (ext == EXT_SIZE && !slice_uint(args, UINT64_MAX, &e->size))
 		e->size = 0;
+	if (ext == EXT_AUTH)
+		parse_auth(args, e);
 	if (ext == EXT_LIMITS)
 		parse_limits(args, e);
 }

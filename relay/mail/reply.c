@@ -102,6 +102,7 @@ static void keep_text(struct reply_parser *p, struct slice text)
 		text = slice_trim(slice_from(text, n));
 	if (p->lines > 0 && p->text.n < REPLY_KEEP)
 		strbuf_addc(&p->text, '\n');
+	p->cut = p->cut || text.n > REPLY_KEEP - p->text.n;
 	text_clean(text, true, REPLY_KEEP - p->text.n, &p->text);
 }
 

@@ -24,7 +24,7 @@ void reply_print(const struct reply *r, struct strbuf *out);
  * text, whatever comes; a reply of more than REPLY_BYTES, a line over
  * REPLY_LINE, codes that differ between lines, codes outside 200-599, NUL:
  * REPLY_BAD with a constant reason. */
-enum { REPLY_KEEP = 1024, REPLY_LINE = 2048, REPLY_BYTES = 65536 };
+enum { REPLY_KEEP = 4096, REPLY_LINE = 2048, REPLY_BYTES = 65536 };
 enum reply_state { REPLY_MORE, REPLY_DONE, REPLY_BAD };
 
 struct reply_parser {
@@ -33,6 +33,7 @@ struct reply_parser {
 			    * class does not match the code               */
 	struct strbuf text; /* lines joined by LF, made harmless by
 			     * text_clean(); code and `enh` stripped      */
+	bool cut; /* of the text, its last line may not be all of it */
 	uint64_t bytes;
 	int lines;
 	const char *why; /* of REPLY_BAD */

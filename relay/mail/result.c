@@ -80,7 +80,7 @@ int result_unpack(struct slice bytes, struct arena *a,
 	r->text = take_text(&u, a);
 	r->tls = take_text(&u, a);
 	r->address = take_text(&u, a);
-	if (version != VERSION || outcome > OUT_UNTRIED || class >= CLASSES ||
+	if (version != VERSION || outcome > OUT_PARKED || class >= CLASSES ||
 	    uncertain > 1 || r->code > 599)
 		return -1;
 	r->outcome = (enum outcome)outcome;

@@ -62,6 +62,7 @@ struct dns {
 	struct list answered; /* queries whose call is on its way */
 	struct question *questions;
 	struct dnscache *cache;
+	bool validating; /* AD is asked for, and believed */
 };
 
 /* ---- c-ares on the loop ---- */
@@ -203,6 +204,7 @@ struct dns *dns_new(struct loop *l, const struct conf *c, struct error *err)
 	int timeout_ms;
 
 	d->loop = l;
+	d->validating = c->resolver.validating;
 	timer_init(&d->timer, l, on_timer, d);
 	list_init(&d->socks);
 	list_init(&d->answered);
@@ -225,16 +227,15 @@ struct dns *dns_new(struct loop *l, const struct conf *c, struct error *err)
 
 /* ---- questions and answers ---- */
 
+/* RFC 5321 5.1: spread the load over equal preferences. */
 static void shuffle_equals(struct dns_answer *a)
 {
-	/* RFC 5321 5.1: spread the load over equal preferences. */
-	for (int i = a->count - 1; i > 0; i--) {
-		int first = i, j;
+	for (int i = 1, first = 0; i < a->count; i++) {
 		struct dns_mx swap = a->mx[i];
+		int j;
 
-		while (first > 0 &&
-		    a->mx[first - 1].preference == a->mx[i].preference)
-			first--;
+		if (swap.preference != a->mx[first].preference)
+			first = i;
 		j = first +
 		    (int)rng_below(&rng_system, (uint64_t)(i - first + 1));
 		a->mx[i] = a->mx[j];
@@ -297,6 +298,7 @@ static struct dns_held *judge(const struct question *k, int status,
 		dns_answer_fini(&a);
 		return failure(type, DNS_FAILED, "another question");
 	}
+	a.secure = a.secure && k->dns->validating;
 	return dns_hold(&a);
 }
 
@@ -346,6 +348,25 @@ static bool is_name(const char *name)
 	return n > 0 && n < 254 && label > 0;
 }
 
+/* With the AD bit, which asks for it in the reply (RFC 6840 5.7): c-ares
+ * sets none, so the packet is made here. A validating server knows EDNS. */
+static void send_secure(struct dns *d, struct question *k)
+{
+	uint16_t id = (uint16_t)rng_below(&rng_system, 65536);
+	unsigned char *packet = NULL;
+	int size = 0, rc;
+
+	rc = ares_create_query(k->key + 1, DNS_CLASS_IN,
+	    (unsigned char)k->key[0], id, 1, &packet, &size, EDNS_BYTES);
+	if (rc != ARES_SUCCESS) {
+		on_reply(k, rc, 0, NULL, 0);
+		return;
+	}
+	packet[3] |= 0x20;
+	ares_send(d->channel, packet, size, on_reply, k);
+	ares_free_string(packet);
+}
+
 static void ask(struct dns *d, struct dns_query *q, const char *key)
 {
 	size_t n = strlen(key + 1) + 1;
@@ -364,8 +385,11 @@ static void ask(struct dns *d, struct dns_query *q, const char *key)
 	list_push_back(&k->askers, &q->node);
 	HASH_ADD(hh, d->questions, key, n, k);
 	/* May answer at once: k is not looked at again. */
-	ares_query(d->channel, key + 1, DNS_CLASS_IN, (unsigned char)key[0],
-	    on_reply, k);
+	if (d->validating)
+		send_secure(d, k);
+	else
+		ares_query(d->channel, key + 1, DNS_CLASS_IN,
+		    (unsigned char)key[0], on_reply, k);
 	arm(d);
 }
 

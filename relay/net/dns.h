@@ -13,7 +13,7 @@
 #include "relay/net/sockaddr.h"
 
 enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16,
-	DNS_AAAA = 28 };
+	DNS_AAAA = 28, DNS_TLSA = 52 };
 enum dns_status {
 	DNS_OK,
 	DNS_NODATA,   /* the name is there, this type is not */
@@ -26,9 +26,18 @@ struct dns_mx {
 	char *host; /* lower case, no final dot; "" is the null MX (RFC 7505) */
 };
 
+/* RFC 6698 2.1: which certificate a server has, or who signed it. */
+enum { TLSA_DANE_TA = 2, TLSA_DANE_EE = 3 };
+struct dns_tlsa {
+	uint8_t usage, selector, matching;
+	struct slice data;
+};
+
 struct dns_answer { /* counted by the cache; borrowed in the callback */
 	enum dns_status status;
 	enum dns_type type;
+	/* The AD bit of a resolver that the configuration calls validating. */
+	bool secure;
 	uint32_t ttl_s;
 	int count;
 	union {
@@ -36,6 +45,7 @@ struct dns_answer { /* counted by the cache; borrowed in the callback */
 		struct dns_mx *mx;    /* by preference, equals shuffled */
 		struct slice *txt;    /* strings of a record joined */
 		char **name;	      /* PTR */
+		struct dns_tlsa *tlsa;
 	};
 	const char *why; /* of DNS_FAILED */
 };
@@ -52,7 +62,8 @@ struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
     dns_fn fn, void *arg);
 void dns_cancel(struct dns_query *q); /* no callback; NULL is fine */
 
-/* Pure, fuzzed: the answer section of a raw reply. 0, or -1 and why. */
+/* Pure, fuzzed: the answer section of a raw reply; `secure` is its AD bit as
+ * it came. 0, or -1 and why. */
 int dns_reply_parse(struct slice packet, enum dns_type type,
     struct dns_answer *answer_out, const char **why_out);
 void dns_answer_fini(struct dns_answer *a);

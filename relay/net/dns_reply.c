@@ -16,9 +16,11 @@
 
 enum {
 	HEADER = 12,
+	AD = 0x20, /* of the fourth byte (RFC 4035 3.2.3) */
 	CNAME = 5,
 	SOA = 6,
 	HOPS_MAX = 8, /* of a CNAME chain */
+	TLSA_HEAD = 3,
 };
 
 struct name {
@@ -243,6 +245,19 @@ static bool add_txt(struct dns_answer *a, const struct reader *r,
 	return true;
 }
 
+static bool add_tlsa(struct dns_answer *a, const struct reader *r,
+    const struct record *rec)
+{
+	const unsigned char *p = r->p + rec->data;
+
+	if (rec->length < TLSA_HEAD)
+		return false;
+	a->tlsa[a->count++] = (struct dns_tlsa){p[0], p[1], p[2],
+	    slice_of(mem_dup(p + TLSA_HEAD, rec->length - TLSA_HEAD),
+		rec->length - TLSA_HEAD)};
+	return true;
+}
+
 static size_t element_size(enum dns_type type)
 {
 	switch (type) {
@@ -255,6 +270,8 @@ static size_t element_size(enum dns_type type)
 		return sizeof(struct slice);
 	case DNS_PTR:
 		return sizeof(char *);
+	case DNS_TLSA:
+		return sizeof(struct dns_tlsa);
 	}
 	return 0;
 }
@@ -272,6 +289,8 @@ static bool add_record(struct dns_answer *a, const struct reader *r,
 		return add_txt(a, r, rec);
 	case DNS_PTR:
 		return add_ptr(a, r, rec);
+	case DNS_TLSA:
+		return add_tlsa(a, r, rec);
 	}
 	return false;
 }
@@ -394,6 +413,7 @@ int dns_reply_read(struct slice packet, enum dns_type type,
 	if (r.n < HEADER || (r.p[2] & 0x80) == 0 || u16(&r, 4) != 1)
 		return refuse(answer_out, why_out, "not a reply");
 	rcode = r.p[3] & 15;
+	answer_out->secure = (r.p[3] & AD) != 0;
 	at = read_name(&r, HEADER, &name);
 	if (at == 0 || at + 4 > r.n || u16(&r, at) != (unsigned)type ||
 	    u16(&r, at + 2) != DNS_CLASS_IN)
@@ -426,6 +446,8 @@ void dns_answer_fini(struct dns_answer *a)
 			mem_free(a->name[i]);
 		else if (a->type == DNS_TXT)
 			mem_free((char *)(uintptr_t)a->txt[i].p);
+		else if (a->type == DNS_TLSA)
+			mem_free((char *)(uintptr_t)a->tlsa[i].data.p);
 	}
 	mem_free(a->addr);
 	a->addr = NULL;

@@ -156,6 +156,8 @@ static size_t cost(const struct dns_answer *a, size_t key_size)
 			n += sizeof(a->mx[i]) + strlen(a->mx[i].host);
 		else if (a->type == DNS_PTR)
 			n += sizeof(a->name[i]) + strlen(a->name[i]);
+		else if (a->type == DNS_TLSA)
+			n += sizeof(a->tlsa[i]) + a->tlsa[i].data.n;
 		else
 			n += sizeof(a->addr[i]);
 	}
@@ -177,6 +179,13 @@ static struct entry *add(struct dnscache *c, enum dns_type type,
 	return e;
 }
 
+/* Which certificate is the right one is not known from an old answer: who
+ * can silence the resolver could bring back the day before it was said. */
+static int64_t stale_ms(const struct dns_answer *a)
+{
+	return a->status == DNS_FAILED || a->type == DNS_TLSA ? 0 : STALE;
+}
+
 static void set(struct dnscache *c, struct entry *e, struct dns_held *h,
     int64_t now_ms)
 {
@@ -186,8 +195,7 @@ static void set(struct dnscache *c, struct entry *e, struct dns_held *h,
 	e->bytes = cost(&h->answer, e->key_size);
 	c->bytes += e->bytes;
 	e->fresh_until = now_ms + lifetime(&h->answer);
-	e->stale_until =
-	    e->fresh_until + (h->answer.status == DNS_FAILED ? 0 : STALE);
+	e->stale_until = e->fresh_until + stale_ms(&h->answer);
 }
 
 void dnscache_put(struct dnscache *c, const char *name, struct dns_held *h,

@@ -6,9 +6,11 @@
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "relay/base/mem.h"
 #include "relay/net/tls_int.h"
 
 SSL_CTX *tls_context(const SSL_METHOD *method)
@@ -72,12 +74,61 @@ void tls_describe(SSL *ssl, char out[TLS_TEXT])
 	    SSL_get_cipher_name(ssl));
 }
 
+void tls_fingerprint(X509 *cert, char out[TLS_FINGERPRINT])
+{
+	unsigned char hash[32];
+	unsigned n = 0;
+
+	if (X509_digest(cert, EVP_sha256(), hash, &n) != 1)
+		abort(); /* out of memory */
+	for (unsigned i = 0; i < n; i++)
+		snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+/* ---- what is noted of a handshake ---- */
+
+static int check_index = -1;
+static pthread_once_t check_once = PTHREAD_ONCE_INIT;
+
+static void check_drop(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index,
+    long argl, void *argp)
+{
+	(void)parent;
+	(void)ad;
+	(void)index;
+	(void)argl;
+	(void)argp;
+	mem_free(ptr);
+}
+
+static void make_check_index(void)
+{
+	check_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, check_drop);
+	if (check_index < 0)
+		abort(); /* out of memory */
+}
+
+void tls_check_add(SSL *ssl)
+{
+	pthread_once(&check_once, make_check_index);
+	if (SSL_set_ex_data(ssl, check_index, NEW(struct tls_check)) != 1)
+		abort(); /* out of memory */
+}
+
+struct tls_check *tls_check_of(const SSL *ssl)
+{
+	return check_index < 0 ? NULL : SSL_get_ex_data(ssl, check_index);
+}
+
 void tls_reason(SSL *ssl, char *out, size_t size)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 	long verdict = SSL_get_verify_result(ssl);
+	const struct tls_check *check = tls_check_of(ssl);
 
-	if ((SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0 &&
+	if (check != NULL && check->why[0] != '\0')
+		snprintf(out, size, "certificate: %s", check->why);
+	else if ((SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0 &&
 	    verdict != X509_V_OK)
 		snprintf(out, size, "certificate: %s",
 		    X509_verify_cert_error_string(verdict));

@@ -162,8 +162,12 @@ static void fill(struct queue *q, struct delivery *d,
 	d->attempts = i->attempts;
 	d->change = i->change;
 	d->created_us = bounded(i->created_us - q->wall_us, CREATED_MAX);
-	d->due_us = i->due_us == 0 ? q->now_us :
-				     bounded(i->due_us - q->wall_us, DUE_MAX);
+	if (i->due_us != 0)
+		d->due_us = bounded(i->due_us - q->wall_us, DUE_MAX);
+	else if (i->state == D_PARKED)
+		d->due_us = bounded(d->created_us, DUE_MAX);
+	else
+		d->due_us = q->now_us;
 }
 
 static uint32_t entry_new(struct queue *q, uint32_t msg,
@@ -389,7 +393,8 @@ int queue_step(struct queue *q, int64_t mono_ms)
 	more = wheel_turn(q, DUE_A_STEP);
 	more |= wake_step(q);
 	more |= start_ready(q);
-	start_sweep(q);
+	sweep(q);
+	notice_sweep(q);
 	return more ? 0 : until_next(q);
 }
 
@@ -438,6 +443,7 @@ void queue_free(struct queue *q)
 	slab_fini(&q->messages);
 	conf_unref(q->conf);
 	mem_free(q->job);
+	mem_free(q->served);
 	mem_free(q);
 }
 

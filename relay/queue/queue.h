@@ -19,7 +19,8 @@ struct queue;
 
 /* A delivery as given and shown; the queue keeps 64 bytes of it: `rcpt` below
  * 2^20, `number` below 2^22 and ascending in a message, `reason` and `flags`
- * below 64. due_us 0: now. */
+ * below 64. due_us 0: now; of one that is parked or delivered it is the moment
+ * when that came about, 0: when it was created. */
 struct queue_item {
 	uint32_t number; /* in its message */
 	uint32_t rcpt;
@@ -45,6 +46,8 @@ struct queue_job {
 	unsigned n;
 	uint64_t change; /* all their routes are those of it, or later ones */
 	bool expired; /* over its lifetime: no attempt, to be ended (D10) */
+	bool late; /* no attempt: its sender is to be told that it waits. All
+		    * primaries of the message, whatever their legs */
 	bool slot;    /* a slot was taken for it and goes along */
 };
 
@@ -62,6 +65,11 @@ struct queue_ops {
 	/* A time of being down began or ended: queue_leg_downs() is to be
 	 * written down. NULL: nobody does. */
 	void (*down)(void *arg, int leg);
+	/* These were parked for as long as they are kept (`space`: they are
+	 * copies that have to go because it is short): they end by queue_set().
+	 * Not claimed. NULL: they stay. */
+	void (*over)(void *arg, uint64_t id, const uint32_t *number,
+	    unsigned n, bool space);
 };
 
 struct queue_config {
@@ -108,6 +116,11 @@ unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max);
 /* How the leg answered, for the breaker: reachable or not. */
 void queue_leg_result(struct queue *q, int leg, bool reached);
 void queue_leg_suspend(struct queue *q, int leg, bool suspended);
+/* One delivery of a leg that is suspended or in doubt goes out, now or as
+ * soon as one is ready; `queue_leg_tried`: was it one of these? The answer is
+ * yes once. */
+void queue_leg_trial(struct queue *q, int leg);
+bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number);
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker queue_leg_breaker(const struct queue *q, int leg);
 
@@ -137,6 +150,13 @@ void queue_applied(struct queue *q, uint64_t change);
  * change below `change`: what `--wait` waits for. */
 unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
     uint64_t change);
+
+/* When it will have been given up if nothing changes, wall us; 0: unknown. */
+int64_t queue_gives_up_us(struct queue *q, uint64_t id, uint32_t number);
+
+/* Space is short: copies that are parked although their primary was delivered
+ * end, oldest first, until it is not. */
+void queue_pressed(struct queue *q, bool pressed);
 
 /* An administrator: due now. */
 void queue_retry(struct queue *q, uint64_t id, uint32_t number);

@@ -11,9 +11,7 @@ enum {
 	STARTS_A_STEP = 256, /* a leg gets at most an eighth before the next */
 	STARTS_A_TURN = STARTS_A_STEP / 8,
 	LOOK_AHEAD = 64, /* past those that wait for an older one */
-	SWEEP_SLICE = 1000,
 };
-#define SWEEP_US INT64_C(1000000)
 #define WANTED_US INT64_C(100000)
 
 /* The oldest of a leg that may go; 0: none. What waits for a route goes back
@@ -38,7 +36,7 @@ static uint32_t next_ready(struct queue *q, int leg)
 	return 0;
 }
 
-static void job_add(struct queue *q, unsigned i, uint32_t number)
+void job_add(struct queue *q, unsigned i, uint32_t number)
 {
 	if (i == q->job_cap) {
 		q->job_cap = q->job_cap * 2 + 16;
@@ -48,7 +46,7 @@ static void job_add(struct queue *q, unsigned i, uint32_t number)
 }
 
 /* Delivery `n` and what else of its message goes the same way. */
-static void start_job(struct queue *q, int worker, uint32_t n, bool slot)
+void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 {
 	const struct delivery *first = delivery_at(q, n);
 	const struct message *m = message_at(q, first->msg);
@@ -95,14 +93,31 @@ static void probe(struct queue *q, int leg)
 	start_job(q, -1, n, true);
 }
 
+/* What is over its lifetime proves nothing: start_sweep() has it. */
+static void try_one(struct queue *q, int leg)
+{
+	uint32_t n;
+
+	if (!breaker_may_try(q, leg))
+		return;
+	n = next_ready(q, leg);
+	if (n == 0 || retry_expired(q, delivery_at(q, n)) ||
+	    !ledger_take_trial(q->config.ledger, leg))
+		return;
+	breaker_try(q, leg, n);
+	start_job(q, -1, n, true);
+}
+
 /* Returns how many jobs; less than `max`: nothing more can go now. */
 static unsigned start_leg(struct queue *q, int leg, unsigned max)
 {
 	unsigned gates = ledger_gates(q->config.ledger, leg), done;
 	uint32_t n;
 
-	if (gates == GATE_BREAKER)
+	if (gates == GATE_BREAKER || gates == (GATE_BREAKER | GATE_DOUBT))
 		probe(q, leg);
+	else if (gates != 0)
+		try_one(q, leg);
 	if (gates != 0)
 		return 0;
 	for (done = 0; done < max; done++) {
@@ -149,32 +164,4 @@ unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max)
 		start_job(q, worker, n, false);
 	}
 	return done;
-}
-
-/* The gate may be shut for weeks: then nobody else looks. */
-void start_sweep(struct queue *q)
-{
-	uint32_t msg = 0, n;
-
-	if (q->now_us < q->sweep_us)
-		return;
-	q->sweep_us = q->now_us + SWEEP_US;
-	for (int i = 0; i < SWEEP_SLICE; i++) {
-		msg = index_after(q, q->sweep_id);
-		if (msg == 0)
-			break;
-		q->sweep_id = message_at(q, msg)->id;
-		for (n = message_at(q, msg)->first; n != 0;
-		     n = delivery_at(q, n)->sibling) {
-			const struct delivery *d = delivery_at(q, n);
-
-			if (d->place == PLACE_READY && retry_expired(q, d) &&
-			    message_at(q, msg)->resolve == RESOLVE_NONE &&
-			    !(ledger_gates(q->config.ledger, (int)d->leg) &
-				GATE_STOP))
-				start_job(q, -1, n, false);
-		}
-	}
-	if (msg == 0)
-		q->sweep_id = 0;
 }

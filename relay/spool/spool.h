@@ -59,6 +59,11 @@ enum why {
 	WHY_ADMIN = 7,	   /* retry, freeze, thaw, park, bounce, delete */
 	WHY_NO_WAY = 8,	   /* a DSN that cannot go anywhere: parked */
 	WHY_LOOP = 9,
+	WHY_EXPIRED = 10, /* it was parked for as long as parked mail is kept */
+	WHY_SPACE = 11,	  /* a parked copy, given up because space ran short */
+	WHY_LATE = 20,	   /* its sender was told that it waits */
+	WHY_GUARD = 21,	   /* a DSN that a forged sender would get: parked */
+	WHY_RETURNED = 22, /* a bounce that a return address of ours took */
 };
 
 /* One move of one delivery. */
@@ -256,6 +261,10 @@ struct spool_stats {
 	} leg[NAMES_MAX];
 };
 void spool_stats(struct spool *s, struct spool_stats *out); /* any thread */
+/* Retained mail is given up and space is short still, or soon no mail would
+ * be taken: copies that are parked although the primary was delivered should
+ * end (storage.md). Any thread; cheap. */
+bool spool_pressed(struct spool *s);
 
 /* ---- the projector's view ---- */
 

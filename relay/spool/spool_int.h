@@ -457,7 +457,7 @@ struct spool {
 	_Atomic uint64_t live_bytes, bulk_bytes; /* by lane */
 	_Atomic uint64_t capacity, free_bytes;
 	_Atomic unsigned spares;
-	_Atomic bool sync_failed, no_space, low, stopping;
+	_Atomic bool sync_failed, no_space, low, pressed, stopping;
 
 	struct journal journal;
 	struct bulk bulk;

@@ -20,6 +20,8 @@ enum {
 	SLICE = 1 << 20,
 	SYNC_EVERY = 4 << 20,
 	RESERVE = 2,
+	FULL_PERCENT = 85,
+	PRESSED_PERCENT = 80,
 	DENSITY = 93,
 	MIN_RATE = 16 << 20,
 	MAX_RATE = 150 << 20,
@@ -57,13 +59,26 @@ unsigned steward_reserve(const struct spool *s)
 	return wanted > RESERVE ? RESERVE : wanted - 1;
 }
 
+static uint64_t held_bytes(struct spool *s)
+{
+	return atomic_load(&s->live_bytes) + atomic_load(&s->bulk_bytes);
+}
+
+bool spool_pressed(struct spool *s)
+{
+	uint64_t capacity = atomic_load(&s->capacity);
+
+	return atomic_load(&s->pressed) ||
+	    (capacity != 0 &&
+		held_bytes(s) > capacity / 100 * PRESSED_PERCENT);
+}
+
 enum admit steward_admits(struct spool *s, uint64_t bytes)
 {
-	uint64_t held = atomic_load(&s->live_bytes) +
-	    atomic_load(&s->bulk_bytes) + atomic_load(&s->reserved) + bytes;
+	uint64_t held = held_bytes(s) + atomic_load(&s->reserved) + bytes;
 
 	if (atomic_load(&s->no_space) ||
-	    held > atomic_load(&s->capacity) / 100 * 85)
+	    held > atomic_load(&s->capacity) / 100 * FULL_PERCENT)
 		return ADMIT_FULL;
 	return atomic_load(&s->spares) >= steward_reserve(s) ? ADMIT :
 							       ADMIT_LATER;
@@ -370,6 +385,7 @@ static bool find_space(struct spool *s, int64_t now_ms)
 	atomic_store(&s->low, true);
 	if (free_bulk(s, INT64_MAX) || recycle(s, RETAINED_GOES))
 		return true;
+	atomic_store(&s->pressed, true);
 	return atomic_load(&s->spares) <= steward_reserve(s) &&
 	    recycle(s, MAIL_WINS);
 }
@@ -390,6 +406,7 @@ bool steward_work(struct spool *s, int64_t now_ms)
 	}
 	if (spares >= (unsigned)s->c.spares) {
 		atomic_store(&s->low, false);
+		atomic_store(&s->pressed, false);
 		atomic_store(&s->no_space, false);
 		return false;
 	}

@@ -176,6 +176,7 @@ static struct conf_leg leg_of(uint8_t kind)
 	    .tls = kind & 128 ? TLS_MAY : TLS_NONE,
 	    .source = "",
 	    .helo = "",
+	    .auth_user = "",
 	    .max_recipients = 2,
 	    .max_messages = 10,
 	    .max_age_ms = 60000,

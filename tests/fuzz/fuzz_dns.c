@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum dns_type types[] = {
-		DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_PTR,
+		DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_PTR, DNS_TLSA,
 	};
 	struct dns_answer a;
 	const char *why = NULL;

@@ -10,7 +10,8 @@
 #include "relay/daemon/settle_int.h"
 #include "tests/fault/fakedisk.h"
 
-enum { DRIG_JOBS = 4096, DRIG_MESSAGES = 4096, DRIG_RCPTS = 4 };
+enum { DRIG_JOBS = 4096, DRIG_MESSAGES = 4096, DRIG_RCPTS = 4,
+	DRIG_ACTS = 4096 };
 
 struct drig_message {
 	uint64_t id;
@@ -36,8 +37,13 @@ struct drig {
 	/* The table's word for everybody; asked when `answers`. */
 	struct route route;
 	bool held, answers, fails;
+	bool on, mailbox, stranger; /* what a report says; see settle.h */
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
+	struct drig_act_seen {
+		bool called, ok;
+	} act[DRIG_ACTS]; /* in the order of asking */
+	unsigned acts;
 };
 
 struct drig *drig_new(void);
@@ -75,7 +81,8 @@ void drig_unclaim(struct drig *r, struct job_letter *j, bool stale,
  * with all of its message. */
 struct queue_item drig_item(struct drig *r, uint64_t id, uint32_t number);
 enum dstate drig_state(struct drig *r, uint64_t id, uint32_t number);
-/* An administrator; whether it was taken, and what came of it. */
+/* An administrator; whether it was taken, and what came of it. Of a bounce
+ * that is told in r->act when its job was reported. */
 bool drig_act(struct drig *r, enum act what, uint64_t id, uint32_t number,
     bool *ok_out);
 /* Queue and journal agree on everything, and nothing is claimed. */

@@ -22,7 +22,7 @@ int dnsserver_type(const char *type)
 {
 	static const struct { const char *text; int type; } types[] = {
 		{"A", 1}, {"CNAME", 5}, {"SOA", 6}, {"PTR", 12}, {"MX", 15},
-		{"TXT", 16}, {"AAAA", 28},
+		{"TXT", 16}, {"AAAA", 28}, {"TLSA", 52},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
@@ -72,6 +72,19 @@ static void put_txt(struct strbuf *b, const char *text)
 	}
 }
 
+/* "3 1 1 00ff…" */
+static void put_tlsa(struct strbuf *b, const char *text)
+{
+	unsigned n[3];
+	int at;
+
+	must(sscanf(text, "%u %u %u %n", &n[0], &n[1], &n[2], &at) == 3);
+	for (int i = 0; i < 3; i++)
+		strbuf_addc(b, (char)n[i]);
+	for (unsigned v; sscanf(text + at, "%2x", &v) == 1; at += 2)
+		strbuf_addc(b, (char)v);
+}
+
 static void put_data(struct strbuf *b, int type, const char *data)
 {
 	unsigned char ip[16];
@@ -84,6 +97,8 @@ static void put_data(struct strbuf *b, int type, const char *data)
 		put_name(b, strchr(data, ' ') + 1);
 	} else if (type == 16) {
 		put_txt(b, data);
+	} else if (type == 52) {
+		put_tlsa(b, data);
 	} else if (type == 6) {
 		put_name(b, "ns.example");
 		put_name(b, "root.example");
@@ -187,6 +202,10 @@ static void make_reply(struct dnsserver *s, const unsigned char *p, size_t n,
 	dnsserver_reply(row == NULL ? &none : row, id, out);
 	if (row == NULL) /* the type that was asked */
 		memcpy(out->p + out->n - 4, p + HEADER + strlen(name) + 2, 2);
+	if (s->mood == DNSSERVER_BOASTS)
+		out->p[3] |= DNSSERVER_AD;
+	else if ((p[3] & DNSSERVER_AD) == 0)
+		out->p[3] &= ~DNSSERVER_AD;
 	if (s->mood == DNSSERVER_WRONG_ID)
 		out->p[0] ^= 0x55;
 	else if (s->mood == DNSSERVER_WRONG_QUESTION)

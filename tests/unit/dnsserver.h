@@ -9,12 +9,16 @@
 #include "relay/base/loop.h"
 #include "relay/base/strbuf.h"
 
+/* Said only to who asks for it. */
+enum { DNSSERVER_AD = 0x20 };
+
 struct dnsserver_row {
 	const char *name;
 	const char *type;
-	int rcode;
+	int rcode; /* with DNSSERVER_AD when the zone is signed */
 	/* "OWNER TTL TYPE DATA", one a line; "@" is the name that was asked.
 	 * A, AAAA, PTR, CNAME, MX ("10 host"), TXT (strings parted by "|"),
+	 * TLSA ("3 1 1 00ff"),
 	 * SOA (its minimum; goes to the authority section). */
 	const char *records;
 };
@@ -27,6 +31,7 @@ enum dnsserver_mood {
 	DNSSERVER_GARBAGE,
 	DNSSERVER_SERVFAIL,
 	DNSSERVER_TRUNCATED, /* over UDP; whole over TCP */
+	DNSSERVER_BOASTS, /* AD, asked for or not */
 };
 
 struct dnsserver {

@@ -28,7 +28,7 @@ static void on_start(void *arg, int worker, const struct queue_job *job)
 
 	*s = (struct started){.id = job->id, .leg = job->leg,
 	    .worker = worker, .role = job->role, .expired = job->expired,
-	    .slot = job->slot, .n = job->n};
+	    .slot = job->slot, .late = job->late, .n = job->n};
 	for (unsigned i = 0; i < job->n && i < NUMBERS_MAX; i++)
 		s->number[i] = job->number[i];
 }
@@ -54,8 +54,25 @@ static void on_down(void *arg, int leg)
 	f->downs[leg]++;
 }
 
+static void on_over(void *arg, uint64_t id, const uint32_t *number,
+    unsigned n, bool space)
+{
+	struct fixture *f = arg;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct queue_item item = fix_row(f, id, number[i]).item;
+
+		f->over[f->overs].id = id;
+		f->over[f->overs].number = number[i];
+		f->over[f->overs++ % LOG_MAX].space = space;
+		item.state = D_DELETED;
+		queue_set(f->q, id, &item);
+	}
+}
+
 static const struct queue_ops ops = {.start = on_start,
-    .resolve = on_resolve, .wants_slot = on_wants, .down = on_down};
+    .resolve = on_resolve, .wants_slot = on_wants, .down = on_down,
+    .over = on_over};
 
 int fix_setup(void **state)
 {
@@ -68,6 +85,7 @@ int fix_setup(void **state)
 	f->dir = dir;
 	f->names = names_new();
 	f->conf = conf_tmp_good(dir, text, f->names);
+	f->conf->dsn.delay_ms = 0; /* its test says when */
 	clock_fake_init(&f->clock, WALL);
 	rng_seeded_init(&f->rng, 1);
 	f->ledger = ledger_new();

@@ -16,7 +16,7 @@ struct started {
 	uint64_t id;
 	int leg, worker;
 	enum role role;
-	bool expired, slot;
+	bool expired, slot, late;
 	unsigned n;
 	uint32_t number[NUMBERS_MAX];
 };
@@ -34,6 +34,13 @@ struct fixture {
 	uint64_t resolve[LOG_MAX];
 	unsigned resolves;
 	unsigned wants[2], downs[2];
+	/* What was parked for too long; the fixture ends it. */
+	struct {
+		uint64_t id;
+		uint32_t number;
+		bool space;
+	} over[LOG_MAX];
+	unsigned overs;
 };
 
 int fix_setup(void **state);

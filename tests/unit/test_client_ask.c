@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "relay/base/mem.h"
+#include "relay/mail/reply.h"
 #include "tests/unit/testclient.h"
 
 #define EHLO(keywords) "EHLO", "250-leg.test\r\n" keywords "250 HELP\r\n", 0
@@ -73,17 +73,6 @@ static const struct {
 };
 /* clang-format on */
 
-static void check_results(const struct sent *s, const char *want)
-{
-	struct slice lines = slice_str(want), line;
-
-	for (unsigned i = 0; i < s->r.rcpts; i++) {
-		assert_true(slice_next(&lines, '\n', &line));
-		line = slice_str(arena_slicedup(s->r.arena, line));
-		assert_string_equal(sent_text(s, i), line.p);
-	}
-}
-
 static void a_question_has_the_answer_to_rcpt(void **state)
 {
 	(void)state;
@@ -97,7 +86,7 @@ static void a_question_has_the_answer_to_rcpt(void **state)
 		assert_int_equal(s->done, 0);
 		world_wait(w, 1);
 		world_turns(w, 3); /* RSET after the report */
-		check_results(s, cases[i].results);
+		sent_check(s, cases[i].results);
 		if (cases[i].said != NULL)
 			assert_string_equal(world_said(w), cases[i].said);
 		assert_int_equal(w->leg->bodies, 0);
@@ -258,6 +247,49 @@ static void what_a_leg_offers_is_told(void **state)
 	}
 }
 
+/* An answer to EHLO of so many bytes before its last line, SIZE. */
+static void long_ehlo(size_t before, struct strbuf *out)
+{
+	enum { LINE = 1000 };
+
+	strbuf_adds(out, "250-leg.test\r\n250-DSN\r\n");
+	for (before -= strlen("leg.test\nDSN\n"); before > 0;) {
+		size_t n = before < LINE ? before : LINE;
+
+		strbuf_addf(out, "250-%0*d\r\n", (int)n - 1, 0);
+		before -= n;
+	}
+	strbuf_adds(out, "250 SIZE 35882577\r\n");
+}
+
+/* Half of a number is a limit that nobody set. */
+static void an_extension_that_was_cut_is_none(void **state)
+{
+	const size_t most = REPLY_KEEP - strlen("SIZE 35882577");
+	struct strbuf text;
+
+	(void)state;
+	strbuf_init(&text, 2 * REPLY_KEEP);
+	for (size_t before = most - 3; before < REPLY_KEEP + 3; before++) {
+		struct world *w = world_new(NULL);
+		struct sent *s = asked_new(w, "a@x.test");
+		struct leg_rule rules[] = {{"EHLO", "", 0}, {NULL, NULL, 0}};
+
+		strbuf_reset(&text);
+		long_ehlo(before, &text);
+		rules[0].answer = strbuf_cstr(&text);
+		leg_script(w->leg, rules);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_true(w->learned.ext & EXT_DSN);
+		assert_int_equal(
+		    w->learned.size, before <= most ? 35882577 : 0);
+		sent_free(s);
+		world_free(w);
+	}
+	strbuf_fini(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +300,7 @@ int main(void)
 	    cmocka_unit_test(a_leg_without_dsn_hears_of_the_return_address),
 	    cmocka_unit_test(a_return_address_that_is_none_is_never_said),
 	    cmocka_unit_test(what_a_leg_offers_is_told),
+	    cmocka_unit_test(an_extension_that_was_cut_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ static const struct testcert_spec specs[CERTS] = {
 struct tls_world {
 	struct testcert *ca;
 	char ca_file[TESTCERT_PATH], file[CERTS][TESTCERT_PATH];
+	char fingerprint[TLS_FINGERPRINT]; /* of GOOD */
 };
 
 static int setup(void **state)
@@ -45,6 +46,8 @@ static int setup(void **state)
 		struct testcert *c = testcert_new(&specs[i], t->ca);
 
 		testcert_file(c, t->file[i]);
+		if (i == GOOD)
+			tls_fingerprint(c->cert, t->fingerprint);
 		testcert_free(c);
 	}
 	*state = t;
@@ -193,6 +196,117 @@ static void each_level_of_tls_keeps_its_word(void **state)
 	}
 }
 
+/* ---- fingerprints and TLSA records ---- */
+
+#define NO_PIN \
+	"0000000000000000000000000000000000000000000000000000000000000000"
+
+static void another_s_fingerprint_waits(void **state)
+{
+	static const struct leg_rule rules[] = {{OFFERS, 0}, {NULL, NULL, 0}};
+	char none[] = NO_PIN, *pin = none;
+	struct world *w = world_new(NULL);
+	struct sent *s = sent_new(w, "a@x.test");
+
+	w->cl.fingerprint = (struct conf_strings){&pin, 1};
+	give_tls(*state, w, TLS_ENCRYPT, GOOD);
+	leg_script(w->leg, rules);
+	assert_true(world_send(w, s));
+	world_wait(w, 1);
+	assert_string_equal(
+	    sent_text(s, 0), "deferred 0 4.7.5 tls configuration");
+	assert_non_null(strstr(
+	    s->rcpt[0].result.text, ((struct tls_world *)*state)->fingerprint));
+	assert_string_equal(world_said(w), "STARTTLS\n");
+	sent_free(s);
+	take_tls(w);
+}
+
+/* clang-format off */
+enum record { RIGHT, WRONG, UNUSABLE, NONE, FAILS };
+static const struct {
+	const char *name;
+	const char *mx;	 /* of the leg's domain; NULL: the leg lists leg.test */
+	const char *address; /* of leg.test */
+	enum record record;
+	bool signed_record;
+	const char *rule; /* of EHLO; NULL: STARTTLS is offered */
+	const char *result;
+	int connected;
+} dane[] = {
+	{ "the right one", NULL, "AD 192.0.2.1", RIGHT, true, NULL, OK, 1 },
+	{ "the wrong one", NULL, "AD 192.0.2.1", WRONG, true, NULL,
+	  "deferred 0 4.7.5 tls configuration", 1 },
+	{ "wrong, and not signed", NULL, "AD 192.0.2.1", WRONG, false, NULL, OK, 1 },
+	{ "wrong, of an unsigned address", NULL, "192.0.2.1", WRONG, true, NULL, OK, 1 },
+	{ "of a kind that is not used", NULL, "AD 192.0.2.1", UNUSABLE, true, NULL, OK, 1 },
+	{ "none", NULL, "AD 192.0.2.1", NONE, true, NULL, OK, 1 },
+	{ "none, and no STARTTLS", NULL, "AD 192.0.2.1", NONE, true, "250 leg.test\r\n",
+	  "deferred 0 4.7.4 ehlo configuration", 1 },
+	{ "right, and no STARTTLS", NULL, "AD 192.0.2.1", RIGHT, true, "250 leg.test\r\n",
+	  "deferred 0 4.7.4 ehlo configuration", 1 },
+	{ "cannot be looked up", NULL, "AD 192.0.2.1", FAILS, true, NULL,
+	  "deferred 0 4.4.3 connect network", 0 },
+	{ "cannot be looked up, of an unsigned address", NULL, "192.0.2.1", FAILS, true, NULL,
+	  OK, 1 },
+	{ "MX: the right one", "AD 10 leg.test", "AD 192.0.2.1", RIGHT, true, NULL, OK, 1 },
+	{ "MX: the wrong one", "AD 10 leg.test", "AD 192.0.2.1", WRONG, true, NULL,
+	  "deferred 0 4.7.5 tls configuration", 1 },
+	{ "MX: not signed", "10 leg.test", "AD 192.0.2.1", WRONG, true, NULL, OK, 1 },
+	{ "MX: the next host when one cannot be looked up", "AD 10 leg.test 20 b.test",
+	  "AD 192.0.2.1", FAILS, true, NULL, OK, 1 },
+};
+/* clang-format on */
+
+static void set_record(const struct tls_world *t, char *text, size_t size,
+    enum record r, bool is_signed)
+{
+	static const char *const words[] = {
+	    [UNUSABLE] = "1 0 1 " NO_PIN, [NONE] = "NODATA", [FAILS] = "FAILED"};
+
+	snprintf(text, size, "%s%s%s", is_signed ? "AD " : "",
+	    r <= WRONG ? "3 0 1 " : words[r],
+	    r == RIGHT	 ? t->fingerprint
+	    : r == WRONG ? NO_PIN
+			 : "");
+}
+
+static void dane_does_what_the_zone_says(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(dane); i++) {
+		const struct leg_rule rules[] = {
+		    {"EHLO", dane[i].rule, dane[i].rule == NULL ? 1 : 0},
+		    {OFFERS, 1},
+		    {NULL, NULL, 0}};
+		char record[200], host[] = "leg.test";
+		struct testdns_row zone[] = {
+		    {"leg.test", DNS_A, dane[i].address},
+		    {"b.test", DNS_A, "192.0.2.2"},
+		    {"_25._tcp.leg.test", DNS_TLSA, record},
+		    {"dom.test", DNS_MX, dane[i].mx},
+		    {NULL, DNS_A, NULL}};
+		struct world *w = world_new(zone);
+		struct sent *s = sent_new(w, "a@x.test");
+
+		print_message("%s\n", dane[i].name);
+		set_record(*state, record, sizeof(record), dane[i].record,
+		    dane[i].signed_record);
+		w->host[0] = (struct conf_hostport){host, 25, false};
+		if (dane[i].mx != NULL)
+			w->cl.mx = "dom.test";
+		give_tls(*state, w, TLS_DANE, GOOD);
+		leg_script(w->leg, dane[i].rule == NULL ? rules + 1 : rules);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_string_equal(sent_text(s, 0), dane[i].result);
+		assert_int_equal(w->leg->connected, dane[i].connected);
+		client_drain(w->client);
+		world_until(w, &w->slots, 4);
+		sent_free(s);
+		take_tls(w);
+	}
+}
+
 static void a_kept_connection_stays_encrypted(void **state)
 {
 	static const struct leg_rule rules[] = {{OFFERS, 1}, {NULL, NULL, 0}};
@@ -262,6 +376,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_level_of_tls_keeps_its_word),
+	    cmocka_unit_test(another_s_fingerprint_waits),
+	    cmocka_unit_test(dane_does_what_the_zone_says),
 	    cmocka_unit_test(a_kept_connection_stays_encrypted),
 	    cmocka_unit_test(a_large_message_goes_through_tls),
 	    cmocka_unit_test(a_leg_without_a_context_waits),

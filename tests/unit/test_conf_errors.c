@@ -93,7 +93,8 @@ static const struct bad names_of_things[] = {
 	  "4: \"include\" does not belong here; it stands in no section" },
 	{ B "srs { domain = \"srs.example.com\" }\n",
 	  "4: \"srs\" is not supported by this version; remove it" },
-	{ B "outbound { }\n", "4: \"outbound\" is not supported by this version; remove it" },
+	{ B "outbound { use = { \"x\" } }\n",
+	  "4: \"use\" is not supported by this version; remove it" },
 	{ B "dsn {\n via = \"mx\"\n gard = \"fail\"\n}\n",
 	  "6: unknown key \"gard\"; did you mean \"guard\"?" },
 	{ B "egress \"e\" { direct = true spf_include = \"x\" }\n",
@@ -172,6 +173,11 @@ static const struct bad values[] = {
 	{ B "leg \"x\" { hosts = { \"a\" } clients = { \"192.0.2.0/33\" } }\n",
 	  "4: clients \"192.0.2.0/33\" has a prefix length that is not 0 to 32; "
 	  "write it like \"192.0.2.0/24\" or \"2001:db8::1\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } tls_fingerprint = { \"00:11\" } }\n",
+	  "4: tls_fingerprint \"00:11\" is not a fingerprint; "
+	  "write the 64 hex digits of a SHA-256, with or without colons" },
+	{ B "leg \"x\" { hosts = { \"a\" } auth_user = \"a\tb\" }\n",
+	  "4: auth_user \"a\tb\" is not a text; write printable characters, at most 200" },
 	{ B "postmaster = \"nobody\"\n",
 	  "4: postmaster \"nobody\" is not a mail address (No domain in address); "
 	  "write it like \"admin@example.com\"" },
@@ -230,6 +236,13 @@ static const struct bad sense[] = {
 	  "write either hosts = { ... } or direct = true" },
 	{ B "leg \"x\" { hosts = { \"a\" } key = \"/k\" }\n",
 	  "4: leg \"x\" has a key without a certificate; add certificate = \"FILE\"" },
+	{ B "leg \"x\" { hosts = { \"a\" }\n tls_fingerprint = "
+	    "\"00000000000000000000000000000000:00000000000000000000000000000000\" }\n",
+	  "4: leg \"x\" would send in the clear when the fingerprint is another's; write tls = "
+	  "\"encrypt\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } tls = \"dane\" }\n",
+	  "4: leg \"x\" has tls = \"dane\", and no name server is trusted to check signatures; "
+	  "write resolver { validating = true } if they do" },
 	{ B "domain \"b.example\" {\n route = \"cloud\"\n}\n",
 	  "4: domain \"b.example\": route: there is no leg \"cloud\"; there is legacy" },
 	{ B "domain \"b.example\" { route = \"legacy+legacy\" }\n",
@@ -265,6 +278,30 @@ static const struct bad sense[] = {
 	  "name a mailbox at one that has a section" },
 	{ B "dsn {\n via = \"out\" }\n",
 	  "5: dsn.via: there is no leg and no egress \"out\"; write one of them, mx or none" },
+	{ B "leg \"x\" {\n hosts = { \"a\" }\n profile = \"m365\"\n}\n",
+	  "4: leg \"x\": there is no profile \"m365\"; write one of generic, google, microsoft365, "
+	  "or put m365.profile into the folder that profiles names" },
+	{ B "leg \"x\" { hosts = { \"a\" } clients = { \"192.0.2.1\", \"40.107.200.0/24\" } }\n",
+	  "4: leg \"x\": clients has addresses of microsoft365, which all its tenants send from; "
+	  "name only addresses that are its alone" },
+	{ B "leg \"x\" { hosts = { \"a\" } clients = { \"2607:f8b0::/32\" } }\n",
+	  "4: leg \"x\": clients has addresses of google, which all its tenants send from; "
+	  "name only addresses that are its alone" },
+	{ B "outbound {\n clients = { \"52.100.0.0/14\" }\n}\n",
+	  "5: outbound: clients has addresses of microsoft365, which all its tenants send from; "
+	  "name only addresses that are its alone" },
+	{ B "outbound {\n clients = { \"192.0.2.10\" }\n}\n",
+	  "5: outbound: clients is not supported by this version; remove it" },
+	{ B "leg \"x\" { hosts = { \"a\" } auth_user = \"u\" }\n",
+	  "4: leg \"x\" has half of a login; write both auth_user and auth_secret" },
+	{ B "leg \"x\" { hosts = { \"a\" } auth_user = \"u\" auth_secret = \"/s\" }\n",
+	  "4: leg \"x\" would show its password to everybody on the way; write tls = \"verify\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } tls = verify auth_user = \"u\" "
+	  "auth_secret = \"/no/such\" }\n",
+	  "4: leg \"x\": auth_secret: \"/no/such\" cannot be read: No such file or directory" },
+	{ B "return { domain = \"return.example.com\" }\n",
+	  "4: return needs both; write domain = \"return.example.com\" and secrets = "
+	  "\"/etc/posthouse/return.secrets\"" },
 	{ B "listen \"a\" { leg = \"cloud\" }\n",
 	  "4: listen \"a\": there is no leg \"cloud\"; name one that has a section" },
 	{ B "listen \"a\" { }\nlisten \"b\" { address = { \"[::]:25\" } }\n",

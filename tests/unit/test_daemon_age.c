@@ -156,6 +156,58 @@ static void a_span_that_lasts_goes_on(void **state)
 	assert_true(s[0].to_us != INT64_MAX);
 }
 
+/* ---- parked mail ---- */
+
+/* The clock starts when it is parked, by whomever, and a restart does not
+ * set it back. */
+static void parked_mail_ends_over_restarts(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d =
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_HELD);
+	struct spool_stats st;
+	uint64_t id;
+	bool ok;
+
+	id = drig_accept(r, sender, 1, &d, 1);
+	drig_later(r, 20 * 86400);
+	assert_true(drig_act(r, ACT_PARK, id, 0, &ok) && ok);
+	drig_later(r, 20 * 86400);
+	drig_restart(r, true);
+	assert_int_equal(drig_state(r, id, 0), D_PARKED);
+	drig_later(r, 9 * 86400);
+	assert_int_equal(drig_state(r, id, 0), D_PARKED);
+	drig_restart(r, false);
+	drig_later(r, 2 * 86400);
+	drig_later(r, 2);
+	assert_int_equal(drig_state(r, id, 0), D_NONE);
+	drig_check(r);
+	spool_stats(r->app.spool, &st);
+	assert_int_equal(st.leg[r->legacy].total[T_CREATED], 1);
+	assert_int_equal(st.leg[r->legacy].total[T_DELETED], 1);
+	assert_int_equal(st.live_messages, 0);
+}
+
+static void frozen_time_is_no_lifetime(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d =
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_DEFERRED);
+	uint64_t id;
+	bool ok;
+
+	d.due_us = d.created_us + INT64_C(1000000000);
+	id = drig_accept(r, sender, 1, &d, 1);
+	assert_true(drig_act(r, ACT_FREEZE, id, 0, &ok) && ok);
+	drig_later(r, 40 * 86400);
+	drig_restart(r, false);
+	assert_int_equal(drig_state(r, id, 0), D_FROZEN);
+	assert_true(drig_act(r, ACT_THAW, id, 0, &ok) && ok);
+	assert_int_equal(r->jobs, 1);
+	assert_int_equal(r->job[0]->kind, JOB_ATTEMPT);
+	assert_int_equal(job_after(r, 3700), JOB_EXPIRED);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -165,6 +217,8 @@ int main(void)
 		cmocka_unit_test(all_spans_fit),
 		T(down_time_survives_a_restart),
 		T(a_span_that_lasts_goes_on),
+		T(parked_mail_ends_over_restarts),
+		T(frozen_time_is_no_lifetime),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -338,7 +338,8 @@ static void what_is_in_a_hand_is_not_acted_on(void **state)
 	bool ok;
 
 	/* Returned twice: the second finds it in the first's hand. */
-	assert_true(drig_act(r, ACT_BOUNCE, id, 0, &ok) && ok);
+	assert_true(drig_act(r, ACT_BOUNCE, id, 0, &ok));
+	assert_false(r->act[0].called);
 	assert_false(drig_act(r, ACT_BOUNCE, id, 0, &ok));
 	assert_false(drig_act(r, ACT_RETRY, id, 0, &ok));
 	assert_false(drig_act(r, ACT_DELETE, id, 0, &ok));
@@ -347,6 +348,7 @@ static void what_is_in_a_hand_is_not_acted_on(void **state)
 	/* Its message cannot be read: it is parked as before, and not sent. */
 	drig_unclaim(r, j, false, true);
 	drig_later(r, 120);
+	assert_true(r->act[0].called && !r->act[0].ok);
 	assert_int_equal(r->jobs, 0);
 	assert_int_equal(drig_state(r, id, 0), D_PARKED);
 	/* In a dialog. */

@@ -28,6 +28,12 @@ static const struct dnsserver_row zone[] = {
 	{ "1.2.0.192.in-addr.arpa", "PTR", 0, "@ 60 PTR Mail.Example" },
 	{ "short.example", "A",   0, "@ 0 A 192.0.2.9" },
 	{ "refused.example", "A", 5, "" },
+	{ "signed.example", "A",  DNSSERVER_AD, "@ 60 A 192.0.2.7" },
+	{ "_25._tcp.signed.example", "TLSA", DNSSERVER_AD, "@ 60 TLSA 3 1 1 00fFa0" },
+	{ "unsigned.example", "A", 0, "@ 60 A 192.0.2.8" },
+	{ "long.example", "A",    0, "@ 2147483648 A 192.0.2.9" },
+	{ "liar.example", "A",    0, "other.example 60 A 192.0.2.66" },
+	{ "round.example", "A",   0, "@ 60 CNAME two.example\ntwo.example 60 CNAME round.example" },
 	{ 0 },
 };
 /* clang-format on */
@@ -44,6 +50,7 @@ struct world {
 	enum dns_status status;
 	char text[2000]; /* the records, one blank between */
 	uint32_t ttl_s;
+	bool secure;
 	bool free_dns;
 };
 
@@ -61,6 +68,12 @@ static void write_down(struct strbuf *b, const struct dns_answer *a, int i)
 		strbuf_addc(b, '"');
 	} else if (a->type == DNS_PTR) {
 		strbuf_adds(b, a->name[i]);
+	} else if (a->type == DNS_TLSA) {
+		strbuf_addf(b, "%d %d %d ", a->tlsa[i].usage,
+		    a->tlsa[i].selector, a->tlsa[i].matching);
+		for (size_t n = 0; n < a->tlsa[i].data.n; n++)
+			strbuf_addf(b, "%02x",
+			    (unsigned char)a->tlsa[i].data.p[n]);
 	} else {
 		netaddr_ip(&a->addr[i], ip);
 		strbuf_adds(b, ip);
@@ -81,11 +94,24 @@ static void on_answer(void *arg, const struct dns_answer *a)
 	strbuf_fini(&b);
 	w->status = a->status;
 	w->ttl_s = a->ttl_s;
+	w->secure = a->secure;
 	w->answers++;
 	if (w->free_dns) {
 		dns_free(w->dns);
 		w->dns = NULL;
 	}
+}
+
+/* Of many; in their order. */
+static void on_count(void *arg, const struct dns_answer *a)
+{
+	struct world *w = arg;
+
+	for (int i = 1; i < a->count; i++)
+		assert_true(a->mx[i - 1].preference <= a->mx[i].preference);
+	snprintf(w->text, sizeof(w->text), "%d", a->count);
+	w->status = a->status;
+	w->answers++;
 }
 
 static int setup(void **state)
@@ -164,6 +190,10 @@ static const struct {
 	{ "A",    "a\\.b.example",   DNS_NXDOMAIN, "",                     0  },
 	{ "A",    "",                DNS_NXDOMAIN, "",                     0  },
 	{ "A",    "refused.example", DNS_FAILED,   "no DNS server could answer", 0  },
+	{ "A",    "long.example",    DNS_OK,       "192.0.2.9",            0  },
+	{ "A",    "liar.example",    DNS_NODATA,   "",                     0  },
+	{ "A",    "round.example",   DNS_FAILED,   "an alias loop",        0  },
+	{ "TLSA", "_25._tcp.signed.example", DNS_OK, "3 1 1 00ffa0",       60 },
 };
 /* clang-format on */
 
@@ -274,7 +304,7 @@ static void a_callback_may_free_it_all(void **state)
 static const struct {
 	enum dnsserver_mood mood;
 	const char *why;
-} lies[] = {
+} lie[] = {
 	{ DNSSERVER_SILENT,         "Timeout while contacting DNS servers" },
 	{ DNSSERVER_SERVFAIL,       "no DNS server could answer" },
 	{ DNSSERVER_WRONG_ID,       "Timeout while contacting DNS servers" },
@@ -283,21 +313,108 @@ static const struct {
 };
 /* clang-format on */
 
-static void silence_and_lies_are_temporary_failures(void **state)
+/* From now on AD is asked for, and packets are made by ourselves. */
+static void believe(struct world *w)
+{
+	struct error err;
+
+	dns_free(w->dns);
+	w->conf.resolver.validating = true;
+	w->dns = dns_new(w->loop, &w->conf, &err);
+	assert_non_null(w->dns);
+}
+
+static void the_same_is_said_when_signatures_are_asked_for(void **state)
+{
+	believe(*state);
+	questions_are_answered(state);
+}
+
+static void a_signature_is_believed_from_a_validating_server_alone(
+    void **state)
 {
 	struct world *w = *state;
 
-	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
-		w->server.mood = lies[i].mood;
-		print_message("%s\n", lies[i].why);
+	for (int mood = 0; mood < 2; mood++) {
+		ask(w, "A", "signed.example");
+		assert_string_equal(w->text, "192.0.2.7");
+		assert_false(w->secure);
+		step_s(w, 3600);
+		w->server.mood = DNSSERVER_BOASTS;
+	}
+	w->server.mood = DNSSERVER_HONEST;
+	believe(w);
+	ask(w, "A", "signed.example");
+	assert_true(w->secure);
+	ask(w, "TLSA", "_25._tcp.signed.example");
+	assert_true(w->secure);
+	ask(w, "A", "signed.example"); /* out of the cache, too */
+	assert_true(w->secure);
+	ask(w, "A", "unsigned.example");
+	assert_string_equal(w->text, "192.0.2.8");
+	assert_false(w->secure);
+}
+
+/* Who silences the resolver must not bring back what was said before. */
+static void which_certificate_is_right_is_never_stale(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "TLSA", "_25._tcp.signed.example");
+	assert_int_equal(w->status, DNS_OK);
+	step_s(w, 59);
+	w->server.mood = DNSSERVER_SERVFAIL;
+	ask(w, "TLSA", "_25._tcp.signed.example");
+	assert_int_equal(w->status, DNS_OK);
+	step_s(w, 2);
+	ask(w, "TLSA", "_25._tcp.signed.example");
+	assert_int_equal(w->status, DNS_FAILED);
+	step_s(w, 3);
+	ask(w, "TLSA", "_25._tcp.signed.example");
+	assert_int_equal(w->status, DNS_FAILED);
+}
+
+static void lies(struct world *w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lie); i++) {
+		w->server.mood = lie[i].mood;
+		print_message("%s\n", lie[i].why);
 		ask(w, "A", "mail.example");
 		assert_int_equal(w->status, DNS_FAILED);
-		assert_string_equal(w->text, lies[i].why);
+		assert_string_equal(w->text, lie[i].why);
 		step_s(w, 3);
 	}
 	w->server.mood = DNSSERVER_HONEST;
 	ask(w, "A", "mail.example");
 	assert_int_equal(w->status, DNS_OK);
+}
+
+static void silence_and_lies_are_temporary_failures(void **state)
+{
+	lies(*state);
+	believe(*state);
+	lies(*state);
+}
+
+static void a_thousand_exchangers_are_a_lot_and_no_more(void **state)
+{
+	struct world *w = *state;
+	struct dnsserver_row rows[] = {{"huge.example", "MX", 0, NULL}, {0}};
+	struct strbuf b;
+
+	strbuf_init(&b, 1 << 20);
+	for (int i = 0; i < 1000; i++)
+		strbuf_addf(&b, "%s@ 60 MX %d mx%d.huge.example",
+		    i > 0 ? "\n" : "", i % 3, i);
+	rows[0].records = strbuf_cstr(&b);
+	w->server.rows = rows;
+	w->server.mood = DNSSERVER_TRUNCATED;
+	dns_ask(w->dns, DNS_MX, "huge.example", on_count, w);
+	until(w, 1);
+	assert_int_equal(w->status, DNS_OK);
+	assert_string_equal(w->text, "1000");
+	assert_int_equal(w->server.asked_tcp, 1);
+	strbuf_fini(&b);
 }
 
 static void a_stale_answer_serves_while_the_resolver_fails(void **state)
@@ -361,6 +478,10 @@ int main(void)
 		T(a_stale_answer_serves_while_the_resolver_fails),
 		T(a_truncated_reply_is_asked_again_over_tcp),
 		T(a_resolver_that_is_no_address_is_refused),
+		T(the_same_is_said_when_signatures_are_asked_for),
+		T(a_signature_is_believed_from_a_validating_server_alone),
+		T(which_certificate_is_right_is_never_stale),
+		T(a_thousand_exchangers_are_a_lot_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,10 @@ static const struct {
 	{ "unknown code",     { "a.b", "A", 15, "" }, DNS_FAILED, 0, 0 },
 	{ "odd host",         { "a.b", "MX", 0, "@ 60 MX 1 x y.b\n@ 60 MX 2 z.b" }, DNS_OK, 1, 60 },
 	{ "null MX",          { "a.b", "MX", 0, "@ 60 MX 0 ." }, DNS_OK, 1, 60 },
+	{ "TLSA",             { "a.b", "TLSA", 0, "@ 60 TLSA 3 1 1 00ff" }, DNS_OK, 1, 60 },
+	{ "TLSA of nothing",  { "a.b", "TLSA", 0, "@ 60 TLSA 3 1 1 " }, DNS_OK, 1, 60 },
+	{ "TLSA by an alias", { "a.b", "TLSA", 0, "@ 9 CNAME c.b\nc.b 60 TLSA 2 0 1 00" },
+	  DNS_OK, 1, 9 },
 	{ "empty TXT",        { "a.b", "TXT", 0, "@ 60 TXT |" }, DNS_OK, 1, 60 },
 };
 /* clang-format on */

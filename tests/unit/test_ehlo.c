@@ -31,6 +31,14 @@ static const struct {
 	  EXT_LIMITS, 0, 0, 0 },
 	{ "h\n\n\n DSN",                  EXT_DSN, 0, 0, 0 },
 };
+
+static const struct { const char *text; unsigned ext, auth; } logins[] = {
+	{ "h\nAUTH=LOGIN\nAUTH PLAIN",    EXT_AUTH, AUTH_PLAIN | AUTH_LOGIN },
+	{ "h\nAUTH NTLM login XOAUTH2",   EXT_AUTH, AUTH_LOGIN },
+	{ "h\nAUTH PLAINER CRAM-MD5",     EXT_AUTH, 0 },
+	{ "h\nAUTH",                      EXT_AUTH, 0 },
+	{ "h\nXAUTH PLAIN",               0,        0 },
+};
 /* clang-format on */
 
 static void extensions_of_a_peer_are_read(void **state)
@@ -46,6 +54,31 @@ static void extensions_of_a_peer_are_read(void **state)
 		assert_int_equal(e.limit_rcpt, peers[i].rcpt);
 		assert_int_equal(e.limit_mail, peers[i].mail);
 	}
+}
+
+static void mechanisms_of_a_login_are_read(void **state)
+{
+	struct ehlo e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(logins); i++) {
+		print_message("case %zu: %s\n", i, logins[i].text);
+		ehlo_parse(slice_str(logins[i].text), &e);
+		assert_int_equal(e.ext, logins[i].ext);
+		assert_int_equal(e.auth, logins[i].auth);
+	}
+}
+
+static void domains_of_a_session_may_be_limited(void **state)
+{
+	struct ehlo e;
+
+	(void)state;
+	ehlo_parse(SLICE("h\nLIMITS RCPTMAX=20 rcptdomainmax=1"), &e);
+	assert_int_equal(e.limit_domain, 1);
+	assert_int_equal(e.limit_rcpt, 20);
+	ehlo_parse(SLICE("h\nLIMITS RCPTDOMAINMAX=1,"), &e);
+	assert_int_equal(e.limit_domain, 0);
 }
 
 static void what_is_printed_is_read_the_same(void **state)
@@ -75,6 +108,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(extensions_of_a_peer_are_read),
+		cmocka_unit_test(mechanisms_of_a_login_are_read),
+		cmocka_unit_test(domains_of_a_session_may_be_limited),
 		cmocka_unit_test(what_is_printed_is_read_the_same),
 	};
 

@@ -56,7 +56,7 @@ static void impossible_values_are_refused(void **state)
 {
 	/* clang-format off */
 	static const struct { size_t at; char value; } damage[] = {
-		{ 0, 9 }, { 1, OUT_UNTRIED + 1 }, { 2, CLASSES }, { 4, 3 },
+		{ 0, 9 }, { 1, OUT_PARKED + 1 }, { 2, CLASSES }, { 4, 3 },
 		{ 5, 2 }, { 6, 12 }, { 10, '\0' }, { 9, 1 },
 	};
 	/* clang-format on */

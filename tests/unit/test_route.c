@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "policy/reply_class.h"
 #include "policy/route.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
@@ -268,72 +267,6 @@ static void a_key_of_the_log_leads_to_the_hash_of_the_queue(void **state)
 	table_tmp_free(t);
 }
 
-/* ---- answers of legs -------------------------------------------------- */
-
-/* clang-format off */
-static const struct {
-	int code;
-	const char *enh, *stage, *text;
-	enum reply_class class;
-	enum outcome outcome;
-} answers[] = {
-	{ 250, "2.1.5",  "body",     "Ok",                 CLASS_NONE,          OUT_DELIVERED },
-	{   0, "",       "connect",  "refused",            CLASS_NETWORK,       OUT_DEFERRED  },
-	{ 421, "4.3.2",  "greeting", "busy",               CLASS_NETWORK,       OUT_DEFERRED  },
-	{ 421, "4.7.0",  "greeting", "rate",               CLASS_THROTTLE,      OUT_DEFERRED  },
-	{ 421, "4.3.2",  "rcpt",     "busy",               CLASS_THROTTLE,      OUT_DEFERRED  },
-	{ 554, "",       "greeting", "No SMTP here",       CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ 530, "5.7.0",  "mail",     "STARTTLS first",     CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ 535, "5.7.3",  "mail",     "not authenticated",  CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ 554, "5.7.1",  "rcpt",     "Relay access denied", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ 550, "5.7.1",  "rcpt",     "unable to RELAY",    CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ 550, "5.7.1",  "body",     "Spam, by a relay",   CLASS_MESSAGE,       OUT_FAILED    },
-	{ 452, "4.5.3",  "rcpt",     "Too many",           CLASS_SPLIT,         OUT_DEFERRED  },
-	{ 452, "",       "rcpt",     "Too many recipients", CLASS_SPLIT,        OUT_DEFERRED  },
-	{ 452, "4.2.2",  "rcpt",     "full",               CLASS_MAILBOX,       OUT_DEFERRED  },
-	{ 552, "5.2.2",  "rcpt",     "full",               CLASS_MAILBOX,       OUT_DEFERRED  },
-	{ 452, "4.3.1",  "body",     "no space",           CLASS_THROTTLE,      OUT_DEFERRED  },
-	{ 550, "5.1.1",  "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
-	{ 550, "5.1.10", "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
-	{ 550, "5.4.1",  "rcpt",     "denied",             CLASS_RECIPIENT,     OUT_FAILED    },
-	{ 550, "",       "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
-	{ 550, "",       "body",     "no",                 CLASS_MESSAGE,       OUT_FAILED    },
-	{ 554, "5.6.0",  "body",     "no",                 CLASS_MESSAGE,       OUT_FAILED    },
-	{ 554, "5.4.6",  "body",     "loop",               CLASS_LOOP,          OUT_FAILED    },
-	{ 503, "5.5.1",  "mail",     "order",              CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ 451, "4.3.0",  "rcpt",     "later",              CLASS_NONE,          OUT_DEFERRED  },
-	{ 399, "",       "rcpt",     "?",                  CLASS_NETWORK,       OUT_DEFERRED  },
-};
-/* clang-format on */
-
-static void an_answer_is_classed_by_code_enhanced_code_and_stage(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
-		struct result r = {.code = answers[i].code,
-			.stage = answers[i].stage, .text = answers[i].text};
-
-		snprintf(r.enh, sizeof(r.enh), "%s", answers[i].enh);
-		print_message("%d %s %s\n", r.code, r.enh, r.text);
-		reply_classify(i % 2 == 0 ? "generic" : "no-such-profile", &r);
-		assert_int_equal(r.class, answers[i].class);
-		assert_int_equal(r.outcome, answers[i].outcome);
-	}
-}
-
-static void what_our_side_concluded_stays(void **state)
-{
-	struct result r = {.outcome = OUT_UNTRIED};
-
-	(void)state;
-	reply_classify("generic", &r);
-	assert_int_equal(r.outcome, OUT_UNTRIED);
-	r = (struct result){.outcome = OUT_DEFERRED,
-	    .class = CLASS_CONFIGURATION};
-	reply_classify("generic", &r);
-	assert_int_equal(r.class, CLASS_CONFIGURATION);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,9 +274,6 @@ int main(void)
 	    cmocka_unit_test(without_a_table_nobody_is_decided_by_accident),
 	    cmocka_unit_test(each_leg_is_told_the_address_that_it_knows),
 	    cmocka_unit_test(a_key_of_the_log_leads_to_the_hash_of_the_queue),
-	    cmocka_unit_test(
-		an_answer_is_classed_by_code_enhanced_code_and_stage),
-	    cmocka_unit_test(what_our_side_concluded_stays),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

@@ -42,7 +42,9 @@ static void s1_a_full_spool_refuses_mail_and_takes_results(void **state)
 
 	(void)state;
 	assert_true(rig_open(r));
+	assert_false(spool_pressed(r->spool));
 	n = fill_up(r);
+	assert_true(spool_pressed(r->spool)); /* spare copies should go */
 	assert_true(n > 15);
 	assert_int_equal(r->m[n].promise, P_REFUSED);
 	assert_null(rig_check(r));
@@ -71,6 +73,7 @@ static void s2_it_recovers_by_itself_when_mail_is_settled(void **state)
 	rig_pump(r);
 	clock_fake_step(&r->clock, 3000000);
 	rig_pump(r);
+	assert_false(spool_pressed(r->spool));
 	m = rig_accept(r, 4000);
 	rig_pump(r);
 	assert_int_equal(m->promise, P_STORED);

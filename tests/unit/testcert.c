@@ -103,6 +103,17 @@ void testcert_file(const struct testcert *c, char path_out[TESTCERT_PATH])
 	must(fclose(f) == 0);
 }
 
+void testcert_file_chain(const struct testcert *c,
+    const struct testcert *issuer, char path_out[TESTCERT_PATH])
+{
+	FILE *f = open_new(path_out);
+
+	must(PEM_write_X509(f, c->cert) == 1);
+	must(PEM_write_X509(f, issuer->cert) == 1);
+	put_key(f, c);
+	must(fclose(f) == 0);
+}
+
 void testcert_file_part(const struct testcert *c, bool key,
     char path_out[TESTCERT_PATH])
 {

@@ -29,6 +29,9 @@ enum { TESTCERT_PATH = 64 };
 /* Writes certificate and key as PEM to a new file and gives its path; the
  * caller unlinks it. */
 void testcert_file(const struct testcert *c, char path_out[TESTCERT_PATH]);
+/* … with the certificate of its issuer behind its own. */
+void testcert_file_chain(const struct testcert *c,
+    const struct testcert *issuer, char path_out[TESTCERT_PATH]);
 /* Certificate or key alone. */
 void testcert_file_part(const struct testcert *c, bool key,
     char path_out[TESTCERT_PATH]);

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/testdns.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "relay/base/mem.h"
@@ -61,17 +62,33 @@ static const char *lookup(const struct dns_query *q)
 	return "NXDOMAIN";
 }
 
-static void fill(struct dns_answer *a, struct slice words)
+static void fill_tlsa(struct dns_answer *a, struct slice records)
+{
+	struct slice record;
+
+	while (slice_next(&records, ',', &record)) {
+		struct dns_tlsa *t = &a->tlsa[a->count++];
+		unsigned char *data = mem_new(record.n);
+		unsigned head[3], v;
+		const char *p = record.p;
+		int at;
+
+		if (sscanf(p, "%u %u %u %n", &head[0], &head[1], &head[2],
+			&at) != 3)
+			abort();
+		*t = (struct dns_tlsa){(uint8_t)head[0], (uint8_t)head[1],
+		    (uint8_t)head[2], slice_of(data, 0)};
+		for (p += at; sscanf(p, "%2x", &v) == 1; p += 2)
+			data[t->data.n++] = (unsigned char)v;
+	}
+}
+
+static void fill_mx(struct dns_answer *a, struct slice words)
 {
 	struct slice word;
 	uint64_t preference;
 
 	while (slice_next(&words, ' ', &word)) {
-		if (a->type != DNS_MX) {
-			if (netaddr_parse(&a->addr[a->count++], word, 0) != 0)
-				abort();
-			continue;
-		}
 		if (!slice_uint(word, 65535, &preference) ||
 		    !slice_next(&words, ' ', &word))
 			abort();
@@ -82,34 +99,50 @@ static void fill(struct dns_answer *a, struct slice words)
 	}
 }
 
+static void fill_addresses(struct dns_answer *a, struct slice words)
+{
+	struct slice word;
+
+	while (slice_next(&words, ' ', &word))
+		if (netaddr_parse(&a->addr[a->count++], word, 0) != 0)
+			abort();
+}
+
+static void fill(struct dns_answer *a, struct slice text)
+{
+	a->addr = mem_new(ANSWERS_MAX * sizeof(struct netaddr));
+	if (a->type == DNS_MX)
+		fill_mx(a, text);
+	else if (a->type == DNS_TLSA)
+		fill_tlsa(a, text);
+	else
+		fill_addresses(a, text);
+}
+
 static void answer(void *arg)
 {
 	static const char *const words[] = {[DNS_NODATA] = "NODATA",
 	    [DNS_NXDOMAIN] = "NXDOMAIN",
 	    [DNS_FAILED] = "FAILED"};
 	struct dns_query *q = arg;
-	const char *text = lookup(q);
-	struct netaddr addr[ANSWERS_MAX];
-	struct dns_mx mx[ANSWERS_MAX];
+	struct slice text = slice_str(lookup(q));
 	struct dns_answer a = {.status = DNS_OK, .type = q->type, .why = ""};
 	dns_fn fn = q->fn;
 	void *fn_arg = q->arg;
 
-	if (q->type == DNS_MX)
-		a.mx = mx;
-	else
-		a.addr = addr;
+	a.secure = slice_starts(text, SLICE("AD "));
+	if (a.secure)
+		text = slice_from(text, 3);
 	for (int s = DNS_NODATA; s <= DNS_FAILED; s++)
-		if (strcmp(text, words[s]) == 0)
+		if (slice_eq(text, slice_str(words[s])))
 			a.status = (enum dns_status)s;
 	if (a.status == DNS_OK)
-		fill(&a, slice_str(text));
+		fill(&a, text);
 	else if (a.status == DNS_FAILED)
 		a.why = "SERVFAIL";
 	dns_cancel(q);
 	fn(fn_arg, &a);
-	for (int i = 0; a.type == DNS_MX && i < a.count; i++)
-		mem_free(mx[i].host);
+	dns_answer_fini(&a);
 }
 
 struct dns_query *dns_ask(

@@ -12,7 +12,8 @@ struct testdns_row {
 	const char *name;
 	enum dns_type type;
 	/* "192.0.2.1 192.0.2.2", "10 mx.example 20 .", or one of
-	 * "NXDOMAIN" "NODATA" "FAILED"; what is not in the table is NXDOMAIN */
+	 * "NXDOMAIN" "NODATA" "FAILED"; what is not in the table is NXDOMAIN.
+	 * TLSA: "3 1 1 00ff,2 1 1 …". "AD " before it: it is signed. */
 	const char *answer;
 };
 

@@ -147,7 +147,7 @@ void dial(struct world *w, enum tls_level level)
 	char empty[] = "";
 	struct conf_leg l = {.name = empty, .tls = level,
 		.tls_ca = w->ca_file, .certificate = w->client_file,
-		.key = empty};
+		.key = empty, .fingerprint = w->pins};
 	struct error err;
 
 	w->tc = tls_client_new(&l, &err);
@@ -169,10 +169,8 @@ void until_got(struct world *w, struct side *d, size_t n)
 }
 
 /* Both begin; ends when the client is ready or over. */
-SSL *handshake(struct world *w, const char *host)
+void handshake_as(struct world *w, SSL *ssl)
 {
-	SSL *ssl = tls_client_session(w->tc, host);
-
 	open_pair(w);
 	assert_true(stream_tls_accept(
 	    w->server.s, tls_server_session(w->ts)));
@@ -182,5 +180,12 @@ SSL *handshake(struct world *w, const char *host)
 		loop_once(w->loop, TURN_MS);
 	for (int i = 0; i < TURNS && !w->server.ready && !w->server.ended; i++)
 		loop_once(w->loop, TURN_MS);
+}
+
+SSL *handshake(struct world *w, const char *host)
+{
+	SSL *ssl = tls_client_session(w->tc, host);
+
+	handshake_as(w, ssl);
 	return ssl;
 }

@@ -30,6 +30,7 @@ struct world {
 	char ca_file[TESTCERT_PATH];
 	char file[4][TESTCERT_PATH]; /* the server's certificates */
 	char client_file[TESTCERT_PATH];
+	struct conf_strings pins; /* fingerprints for dial() */
 	int files, client_fd;
 };
 
@@ -44,6 +45,8 @@ void close_pair(struct world *w);
 /* Both begin; returns when both are ready or over. The client's SSL; the
  * caller frees it. */
 SSL *handshake(struct world *w, const char *host);
+/* The same with a session made before; the caller frees it. */
+void handshake_as(struct world *w, SSL *ssl);
 /* Turn the loop until *what is at least `least`, or so much was read. */
 void until(struct world *w, const int *what, int least);
 void until_got(struct world *w, struct side *d, size_t n);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Which recipient was delivered on which leg of late (retry.known, D5): a
+ * leg that took somebody's mail last week and does not know him today is
+ * wrong more often than he is gone.
+ *
+ * One small file beside the index: eight bytes for (leg, recipient) and the
+ * day. The projector writes it in the rhythm of its own commits and before
+ * them, so what the index has counted is remembered across a kill; a day's
+ * second delivery costs a look into an array. Losing the file loses no mail:
+ * a failure switches the memory off and is logged.
+ */
+#ifndef RELAY_AUDIT_KNOWN_H
+#define RELAY_AUDIT_KNOWN_H
+
+#include "relay/base/attr.h"
+#include "relay/base/slice.h"
+
+struct known;
+
+/* The file of that folder, made when it is missing and made anew when it is
+ * damaged. Never NULL: without a file nobody is known. `keep_ms` is
+ * retry.known. */
+struct known *known_open(const char *dir, int64_t keep_ms);
+void known_close(struct known *k); /* NULL is fine */
+/* Any thread: of a reloaded configuration. */
+void known_keep(struct known *k, int64_t keep_ms);
+
+/* The projector's thread. `to`: the address as it came. */
+void known_add(struct known *k, const char *leg, const char *to,
+    int64_t time_us);
+void known_flush(struct known *k);
+/* Once an hour; a day of hours goes once through all of it. */
+void known_prune(struct known *k, int64_t now_us);
+
+/* Any thread; one read of one page or two. Was mail for `key`, an address in
+ * its lookup form (addr_key()), delivered on `leg` in the last keep_ms? It is
+ * remembered up to a tenth longer. */
+bool known_has(struct known *k, const char *leg, struct slice key,
+    int64_t now_us);
+
+#endif
