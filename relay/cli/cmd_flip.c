@@ -177,17 +177,28 @@ static int make(struct cli *c, const struct choice *choice,
 	return code;
 }
 
+/* Who wants to wait needs the daemon: he is told before anything is changed,
+ * not after. Waiting for change 0 is over at once. */
+static int can_wait(struct cli *c)
+{
+	return cli_call(c, "route.wait",
+	    json_pack("{s:i, s:[]}", "change", 0, "addresses"), NULL, NULL);
+}
+
 static int make_and_wait(struct cli *c, int first,
     const struct change_row *row)
 {
+	bool waits = cli_flag(c, "wait") && !cli_flag(c, "dry-run");
 	struct change_done done = {0};
 	struct choice choice;
 	int code = choose(c, first, &choice);
 
+	if (code == CLI_DONE && waits)
+		code = can_wait(c);
 	if (code == CLI_DONE)
 		code = make(c, &choice, row, &done);
 	choice_end(&choice);
-	if (code == CLI_DONE && cli_flag(c, "wait") && !cli_flag(c, "dry-run"))
+	if (code == CLI_DONE && waits)
 		code = wait_for(c, done.change);
 	return code;
 }

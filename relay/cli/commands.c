@@ -12,6 +12,8 @@ const struct cli_command *const cli_tables[] = {
 	cmd_flip,
 	cmd_changes,
 	cmd_queue,
+	cmd_queue_act,
+	cmd_queue_export,
 	cmd_leg,
 	cmd_probe,
 	cmd_trace,

@@ -3,6 +3,8 @@
  * Inside of the control commands: control.c (status, legs, waits),
  * control_probe.c (a look at a leg),
  * control_queue.c (the queue's).
+ * control_select.c (which deliveries), control_queue.c (looking at them),
+ * control_act.c (deciding about them), control_content.c (bodies).
  */
 #ifndef RELAY_DAEMON_CONTROL_INT_H
 #define RELAY_DAEMON_CONTROL_INT_H

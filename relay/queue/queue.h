@@ -169,16 +169,21 @@ int queue_step(struct queue *q, int64_t mono_ms);
  * the jitter. */
 int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us);
 
-/* Walks all entries (a snapshot in order of id, in slices: give the last id
- * seen, 0 first). Fills up to `max` rows; returns how many. A message is not
- * divided; of one with more than `max` the first are shown. */
+/* Walks all entries in order of id and number, in slices: fills up to `max`
+ * rows from `at` on, which moves behind the last; returns how many, 0 at the
+ * end. {0, 0} is the beginning, {ID, 0} the first of a message or what comes
+ * after it. */
 struct queue_row {
 	uint64_t id, size;
 	struct queue_item item;
 	bool claimed;
 };
-unsigned queue_walk(struct queue *q, uint64_t after_id, struct queue_row *rows,
-    unsigned max);
+struct queue_at {
+	uint64_t id;
+	uint32_t number;
+};
+unsigned queue_walk(struct queue *q, struct queue_at *at,
+    struct queue_row *rows, unsigned max);
 /* All deliveries of one message, in order of number. */
 unsigned queue_message(const struct queue *q, uint64_t id,
     struct queue_row *rows, unsigned max);

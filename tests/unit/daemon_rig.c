@@ -517,7 +517,7 @@ void drig_check(struct drig *r)
 	struct queue_counts counts;
 	struct spool_stats stats;
 	struct queue_row rows[64];
-	uint64_t after = 0;
+	struct queue_at at = {0, 0};
 	unsigned n;
 
 	queue_count(q, &counts);
@@ -525,9 +525,8 @@ void drig_check(struct drig *r)
 	for (int leg = 0; leg < names_count(r->app.names); leg++)
 		check_leg(&counts, &stats, leg);
 	assert_int_equal(counts.messages, stats.live_messages);
-	while ((n = queue_walk(q, after, rows, ARRAY_LEN(rows))) != 0)
+	while ((n = queue_walk(q, &at, rows, ARRAY_LEN(rows))) != 0)
 		for (unsigned i = 0; i < n; i++) {
 			drig_item(r, rows[i].id, rows[i].item.number);
-			after = rows[i].id;
 		}
 }
