@@ -225,8 +225,10 @@ static bool sift(struct intake *in, unsigned from, unsigned to,
 	}
 	/* A copy that was parked before it was tried is the one that counts
 	 * now. */
-	if (all[start].role == ROLE_COPY && all[start].state == D_PARKED)
+	if (all[start].role == ROLE_COPY && all[start].state == D_PARKED) {
 		all[start].state = D_QUEUED;
+		all[start].reason = WHY_NONE;
+	}
 	all[start].role = ROLE_PRIMARY;
 	return true;
 }
