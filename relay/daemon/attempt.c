@@ -144,7 +144,8 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	    d.change < at->w->table_floor)
 		return WHERE_UNKNOWN;
 	at->change = d.change;
-	if (d.held || !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
+	if (d.held ||
+	    !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
 	    !names_leg(&d, at))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
