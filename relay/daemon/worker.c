@@ -81,7 +81,7 @@ static void on_letter(void *arg, struct letter *l)
 		dispatch_fetched(w, (struct spool_fetch *)l);
 		break;
 	case W_PARENT:
-		intake_parent(w, (struct spool_fetch *)l);
+		intake_parent(w, (struct lookup *)l);
 		break;
 	case W_CALL:
 		call = (struct call *)l;
