@@ -24,6 +24,9 @@ struct follow;
 struct control;
 struct askcache;
 struct projector;
+struct alarms;
+struct spawner;
+struct watch;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
  * dialogs go on with the one that they began with. */
@@ -57,6 +60,9 @@ struct app {
 	struct settle *settle;
 	struct follow *follow;
 	struct control *control;
+	struct spawner *spawner; /* main.c's; NULL: there is no program */
+	struct alarms *alarms;
+	struct watch *watch;
 
 	struct loop *accept_loop;
 	struct acceptor *acceptor;
