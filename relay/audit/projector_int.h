@@ -22,8 +22,8 @@ struct about {
 	uint32_t rcpt;
 };
 
-/* The parts of one journal record: a bounce and its notification, in either
- * order. */
+/* The parts of one journal record: moves and the notification that tells of
+ * them, in either order. */
 struct group {
 	uint64_t dsn; /* id of the notification; 0: none */
 	char *sender; /* whom it goes to                 */

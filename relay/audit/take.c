@@ -85,13 +85,29 @@ static void note_state(struct projector *p, struct book_entry *e,
 	book_set(&p->book, e, &l);
 }
 
-/* A bounce, or a delay, that a notification of the same group tells. */
+/* What a notification of the same record tells of a move; NULL: nothing. Of
+ * two parts only one is the notification, its own moves count for nothing. */
+static const char *action_of(const struct move *m,
+    const struct spool_delivery *to)
+{
+	switch (m->kind) {
+	case EV_BOUNCED:
+	case EV_PARKED:
+		return "failed";
+	case EV_DELIVERED:
+		return (to->flags & DF_MAILBOX) != 0 ? "delivered" : "relayed";
+	default:
+		return to->reason == WHY_LATE ? "delayed" : NULL;
+	}
+}
+
 static void note_about(struct projector *p, const struct book_entry *e,
-    const struct move *m)
+    const struct move *m, const struct spool_delivery *to)
 {
 	struct group *g = &p->group;
+	const char *action = action_of(m, to);
 
-	if (m->kind != EV_BOUNCED && m->kind != EV_DEFERRED)
+	if (action == NULL)
 		return;
 	if (g->n == g->cap) {
 		g->cap = g->cap == 0 ? 4 : g->cap * 2;
@@ -99,8 +115,7 @@ static void note_about(struct projector *p, const struct book_entry *e,
 	}
 	g->about[g->n++] = (struct about){.id = m->id, .time_us = m->time_us,
 	    .accepted_us = m->accepted_us, .to = book_to(e, m->rcpt),
-	    .action = m->kind == EV_BOUNCED ? "failed" : "delayed",
-	    .rcpt = m->rcpt};
+	    .action = action, .rcpt = m->rcpt};
 }
 
 static int take_move(struct projector *p, struct book_entry *e,
@@ -126,7 +141,7 @@ static int take_move(struct projector *p, struct book_entry *e,
 	if (m.kind == EV_DELIVERED)
 		known_add(p->known, m.leg, m.to, time_us);
 	note_state(p, e, u->delivery, &u->to);
-	note_about(p, e, &m);
+	note_about(p, e, &m, &u->to);
 	return m.kind == EV_NONE ? 0 : put_move(p, &m);
 }
 
@@ -327,7 +342,8 @@ int take_group_end(struct projector *p)
 
 	if (p->group.dsn != 0)
 		for (size_t i = 0; i < p->group.n && rc == 0; i++)
-			rc = put_dsn(p, &p->group.about[i]);
+			rc = p->group.about[i].id == p->group.dsn ? 0
+				 : put_dsn(p, &p->group.about[i]);
 	group_reset(&p->group);
 	return rc;
 }

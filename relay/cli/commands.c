@@ -15,6 +15,7 @@ const struct cli_command *const cli_tables[] = {
 	cmd_queue_act,
 	cmd_queue_export,
 	cmd_leg,
+	cmd_probe,
 	cmd_trace,
 	cmd_audit,
 	cmd_table,

@@ -12,6 +12,7 @@
 #include "relay/audit/projector.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/daemon/certificates.h"
 #include "relay/daemon/askcache.h"
 #include "relay/daemon/alarm.h"
 #include "relay/daemon/control.h"
@@ -260,8 +261,10 @@ int app_start(struct app *a, struct live *live, struct error *err)
 	if (build(a, err) == 0) {
 		log_listeners(a);
 		sandbox_enter(live->conf);
-		if (run_threads(a, err) == 0)
+		if (run_threads(a, err) == 0) {
+			a->certificates = certificates_new(a);
 			return 0;
+		}
 	}
 	app_stop(a);
 	return -1;
@@ -316,6 +319,7 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 	projector_keep(a->projector, live->conf->audit.keep_ms);
 	known_keep(projector_known(a->projector), live->conf->retry.known_ms);
 	a->live = live;
+	certificates_configure(a->certificates, live->conf);
 	live_unref(old);
 	return 0;
 }
@@ -398,6 +402,7 @@ static void free_acceptor(struct app *a)
 
 static void free_all(struct app *a)
 {
+	certificates_free(a->certificates);
 	control_free(a->control);
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_free(a->worker[i]);

@@ -27,6 +27,7 @@ struct projector;
 struct alarms;
 struct spawner;
 struct watch;
+struct certificates;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
  * dialogs go on with the one that they began with. */
@@ -63,6 +64,7 @@ struct app {
 	struct spawner *spawner; /* main.c's; NULL: there is no program */
 	struct alarms *alarms;
 	struct watch *watch;
+	struct certificates *certificates;
 
 	struct loop *accept_loop;
 	struct acceptor *acceptor;

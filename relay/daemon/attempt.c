@@ -8,6 +8,7 @@
 
 #include "relay/daemon/bounce.h"
 #include "relay/daemon/judge.h"
+#include "relay/daemon/unknown.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 
@@ -260,22 +261,21 @@ static void on_head(void *arg)
 
 	if (!read_head(at))
 		return;
-	if (!bounce_prepare(at->w, at->mail, strbuf_view(&at->head),
-		at->outcome))
-		defer_failed(at->outcome);
+	bounce_prepare(at->w, at->mail, strbuf_view(&at->head), at->outcome);
 	post_outcome(at);
 }
 
 void attempt_untold(struct attempt *at)
 {
-	defer_failed(at->outcome);
+	bounce_forget(at->outcome);
 	post_outcome(at);
 }
 
 void attempt_finish(struct attempt *at, struct outcome_letter *o)
 {
 	at->outcome = o;
-	if (o->role == ROLE_COPY || !bounce_due(at->mail, o)) {
+	if (o->role == ROLE_COPY ||
+	    !bounce_due(at->live->conf, at->mail, o)) {
 		post_outcome(at);
 		return;
 	}
@@ -320,7 +320,9 @@ static bool look_again(const struct attempt *at, struct table *t,
 	(void)mail_without_loops(m, at->row[i].rcpt, at->w->app->names, &d);
 	o->row[i].route = d.route;
 	o->row[i].held = d.held;
-	return true;
+	o->row[i].stranger = strcmp(d.rule, "domain") == 0 ||
+	    (strcmp(d.rule, "leg-domain") == 0 && !d.row.found);
+	return unknown_judge(at, t, &d, &to, o, i);
 }
 
 /* Nothing is given up under a route that nobody can vouch for. */
@@ -350,11 +352,14 @@ static void on_done(void *arg, struct client_request *req)
 	struct worker *w = at->w;
 	struct outcome_letter *o = attempt_outcome(at, WHY_ATTEMPT);
 
+	o->mailbox = req->leg->protocol == PROTOCOL_LMTP;
 	for (unsigned i = 0; i < at->n; i++) {
 		o->row[i].result = req->rcpt[i].result;
 		o->row[i].result.address = rewritten(at, i);
+		o->row[i].on = req->rcpt[i].dsn;
 		judge_result(at, o, i);
 	}
+	judge_attempt(at, o);
 	look_at_failures(at, o);
 	worker_count_dialogs(w);
 	attempt_finish(at, o);
@@ -411,6 +416,9 @@ static bool has_way(struct attempt *at)
 {
 	struct worker *w = at->w;
 
+	/* A gate that was shut since: a slot that came along may pass. */
+	if (!at->slot && ledger_gates(w->app->ledger, at->leg) != 0)
+		return false;
 	if (!at->slot && !client_has_idle(w->client, at->leg))
 		at->slot = attempt_below_share(at)
 			? ledger_take(w->app->ledger, at->leg)

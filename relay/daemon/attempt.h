@@ -56,7 +56,8 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
     enum why why);
 /* Makes the DSN when one is due, then reports. Takes both. */
 void attempt_finish(struct attempt *at, struct outcome_letter *o);
-/* The same at a stop: the DSN that its head was being read for can wait. */
+/* The same at a stop: the notice that its head was being read for can wait,
+ * one of success is not made. */
 void attempt_untold(struct attempt *at);
 
 /* A DSN of ours to somebody else's domain: no row of the table speaks of it,

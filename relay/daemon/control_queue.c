@@ -15,7 +15,8 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 	struct result r;
 	struct actor who;
 
-	if (row->item.reason == WHY_ATTEMPT && detail.n != 0 &&
+	if ((row->item.reason == WHY_ATTEMPT ||
+		row->item.reason == WHY_LATE) && detail.n != 0 &&
 	    result_unpack(detail, a, &r) == 0) {
 		if (r.code != 0)
 			strbuf_addf(out, "%d %s%s", r.code, r.enh,
@@ -30,6 +31,8 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 		strbuf_adds(out, "no-route");
 	else if (row->item.reason == WHY_LIFETIME)
 		strbuf_adds(out, "lifetime over");
+	else if (row->item.reason == WHY_GUARD)
+		strbuf_adds(out, "the sender may be forged (dsn.guard)");
 	else if (row->item.reason == WHY_NO_WAY)
 		strbuf_adds(out, "no way out for a DSN");
 	else if (row->item.reason == WHY_LOOP)

@@ -4,6 +4,7 @@
  */
 #include "relay/daemon/worker.h"
 
+#include "policy/reply_class.h"
 #include "relay/daemon/ask.h"
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake.h"
@@ -124,6 +125,16 @@ static void on_learned(void *arg, int leg, const struct ehlo *e)
 	learned_set(&w->app->learned, leg, e);
 }
 
+static bool on_splits(
+    void *arg, const struct conf_leg *leg, const struct result *r)
+{
+	struct result meant = *r;
+
+	(void)arg;
+	(void)reply_classify(leg->replies, &meant);
+	return meant.class == CLASS_SPLIT;
+}
+
 static void make_server(struct worker *w)
 {
 	struct server_config c = {.loop = w->loop, .scratch = w->scratch,
@@ -138,7 +149,7 @@ static void make_client(struct worker *w)
 	struct client_config c = {.loop = w->loop, .scratch = w->scratch,
 	    .sock = &sock_system, .dns = w->dns, .slots = &dispatch_slots,
 	    .slots_arg = w, .idle = dispatch_idle, .tls = on_tls,
-	    .learned = on_learned, .arg = w};
+	    .learned = on_learned, .splits = on_splits, .arg = w};
 
 	w->client = client_new(&c);
 }

@@ -28,15 +28,19 @@ enum job_kind {
 	JOB_ATTEMPT, /* send it                                          */
 	JOB_EXPIRED, /* its lifetime is over: tell the sender, park      */
 	JOB_BOUNCE,  /* an administrator said so: tell the sender        */
+	JOB_LATE,    /* it waits for long: tell the sender, and go on    */
 };
 
 /* A delivery in a worker's hand. */
 struct job_row {
 	uint32_t number, rcpt;
 	uint8_t flags; /* enum delivery_flags */
+	uint16_t leg;
+	int64_t until_us; /* of JOB_LATE: when it will be given up; wall */
 };
 
-/* Deliveries of one message to one leg in one role, from the queue. */
+/* Deliveries of one message to one leg in one role, from the queue; of
+ * JOB_LATE all its primaries, whatever their legs. */
 struct job_letter {
 	struct letter letter;
 	enum job_kind kind;

@@ -394,6 +394,7 @@ int queue_step(struct queue *q, int64_t mono_ms)
 	more |= wake_step(q);
 	more |= start_ready(q);
 	sweep(q);
+	notice_sweep(q);
 	return more ? 0 : until_next(q);
 }
 

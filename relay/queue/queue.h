@@ -46,6 +46,8 @@ struct queue_job {
 	unsigned n;
 	uint64_t change; /* all their routes are those of it, or later ones */
 	bool expired; /* over its lifetime: no attempt, to be ended (D10) */
+	bool late; /* no attempt: its sender is to be told that it waits. All
+		    * primaries of the message, whatever their legs */
 	bool slot;    /* a slot was taken for it and goes along */
 };
 
@@ -114,6 +116,11 @@ unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max);
 /* How the leg answered, for the breaker: reachable or not. */
 void queue_leg_result(struct queue *q, int leg, bool reached);
 void queue_leg_suspend(struct queue *q, int leg, bool suspended);
+/* One delivery of a leg that is suspended or in doubt goes out, now or as
+ * soon as one is ready; `queue_leg_tried`: was it one of these? The answer is
+ * yes once. */
+void queue_leg_trial(struct queue *q, int leg);
+bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number);
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker queue_leg_breaker(const struct queue *q, int leg);
 
@@ -143,6 +150,9 @@ void queue_applied(struct queue *q, uint64_t change);
  * change below `change`: what `--wait` waits for. */
 unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
     uint64_t change);
+
+/* When it will have been given up if nothing changes, wall us; 0: unknown. */
+int64_t queue_gives_up_us(struct queue *q, uint64_t id, uint32_t number);
 
 /* Space is short: copies that are parked although their primary was delivered
  * end, oldest first, until it is not. */

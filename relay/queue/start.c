@@ -93,14 +93,31 @@ static void probe(struct queue *q, int leg)
 	start_job(q, -1, n, true);
 }
 
+/* What is over its lifetime proves nothing: start_sweep() has it. */
+static void try_one(struct queue *q, int leg)
+{
+	uint32_t n;
+
+	if (!breaker_may_try(q, leg))
+		return;
+	n = next_ready(q, leg);
+	if (n == 0 || retry_expired(q, delivery_at(q, n)) ||
+	    !ledger_take_trial(q->config.ledger, leg))
+		return;
+	breaker_try(q, leg, n);
+	start_job(q, -1, n, true);
+}
+
 /* Returns how many jobs; less than `max`: nothing more can go now. */
 static unsigned start_leg(struct queue *q, int leg, unsigned max)
 {
 	unsigned gates = ledger_gates(q->config.ledger, leg), done;
 	uint32_t n;
 
-	if (gates == GATE_BREAKER)
+	if (gates == GATE_BREAKER || gates == (GATE_BREAKER | GATE_DOUBT))
 		probe(q, leg);
+	else if (gates != 0)
+		try_one(q, leg);
 	if (gates != 0)
 		return 0;
 	for (done = 0; done < max; done++) {

@@ -405,14 +405,10 @@ static void look_again(const struct drig *r, struct outcome_letter *o)
 				   o->leg != r->outside;
 		o->row[i].route = r->route;
 		o->row[i].held = r->held;
+		o->row[i].stranger = r->stranger;
+		o->row[i].on = r->on;
 	}
-}
-
-static void defer_failed(struct outcome_letter *o)
-{
-	for (unsigned i = 0; i < o->n; i++)
-		if (o->row[i].result.outcome == OUT_FAILED)
-			o->row[i].result.outcome = OUT_DEFERRED;
+	o->mailbox = r->mailbox;
 }
 
 void drig_report(struct drig *r, struct job_letter *j, enum why why,
@@ -435,9 +431,9 @@ void drig_report(struct drig *r, struct job_letter *j, enum why why,
 	for (unsigned i = 0; i < j->n; i++)
 		o->row[i].result = result[i < n ? i : n - 1];
 	look_again(r, o);
-	if (o->role == ROLE_PRIMARY && bounce_due(m, o) &&
-	    !bounce_prepare(&r->worker, m, SLICE("Subject: x\r\n"), o))
-		defer_failed(o);
+	if (o->role == ROLE_PRIMARY &&
+	    bounce_due(r->app.live->conf, m, o))
+		bounce_prepare(&r->worker, m, SLICE("Subject: x\r\n"), o);
 	mailbox_post(settle_box(r->app.settle), &o->letter);
 	mail_unref(m);
 	mem_free(j);

@@ -37,6 +37,7 @@ struct drig {
 	/* The table's word for everybody; asked when `answers`. */
 	struct route route;
 	bool held, answers, fails;
+	bool on, mailbox, stranger; /* what a report says; see settle.h */
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
 	struct drig_act_seen {

@@ -188,7 +188,8 @@ static void a_pattern_fits_number_by_number(void **state)
 
 static const char with_folder[] = CONF_BASE "profiles = \"%s\"\n"
 	"leg \"x\" { hosts = { \"a\" } profile = \"mine\" }\n"
-	"leg \"y\" { hosts = { \"a\" } profile = \"google\" max_age = \"1m\" }\n";
+	"leg \"y\" { hosts = { \"a\" } profile = \"google\"\n"
+	"  max_age = \"1m\" }\n";
 
 static struct conf *load_with_folder(const char *dir, struct names *names,
     struct error *err)
