@@ -15,11 +15,13 @@
 #include "relay/base/mem.h"
 #include "relay/daemon/certificates.h"
 #include "relay/daemon/askcache.h"
+#include "relay/daemon/alarm.h"
 #include "relay/daemon/control.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
+#include "relay/daemon/watch.h"
 #include "relay/daemon/token.h"
 #include "relay/daemon/worker.h"
 
@@ -237,6 +239,7 @@ static int build(struct app *a, struct error *err)
 	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0 ||
 	    token_open(a, c, err) < 0)
 		return -1;
+	a->alarms = alarms_new(c, a->spawner);
 	sandbox_prepare(c);
 	id_maker_init(&a->ids, a->clock, (unsigned)c->node);
 	a->ledger = ledger_new();
@@ -248,6 +251,7 @@ static int build(struct app *a, struct error *err)
 	a->follow = follow_new(a, settle_oldest_change(a->settle), err);
 	if (a->follow == NULL || make_workers(a, err) < 0)
 		return -1;
+	a->watch = watch_new(a);
 	a->control = control_open(a, err);
 	return a->control == NULL ? -1 : 0;
 }
@@ -415,6 +419,8 @@ static void free_all(struct app *a)
 	settle_free(a->settle);
 	free_acceptor(a);
 	ledger_free(a->ledger);
+	watch_free(a->watch);
+	alarms_free(a->alarms);
 	askcache_free(a->asked);
 	mem_free(a->table_path);
 	token_close(a);
@@ -425,6 +431,7 @@ static void free_all(struct app *a)
 void app_stop(struct app *a)
 {
 	atomic_store(&a->stopping, true);
+	watch_stop(a->watch);
 	if (a->accepting)
 		wind_down(a);
 	join_threads(a);

@@ -9,6 +9,7 @@
 #include "relay/daemon/ask.h"
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake.h"
+#include "relay/daemon/ours.h"
 
 struct live *worker_live(struct worker *w, const struct conf *c)
 {
@@ -79,6 +80,9 @@ static void on_letter(void *arg, struct letter *l)
 		break;
 	case W_FETCHED:
 		dispatch_fetched(w, (struct spool_fetch *)l);
+		break;
+	case W_OURS:
+		ours_letter(w, (struct spool_draft_letter *)l);
 		break;
 	case W_PARENT:
 		intake_parent(w, (struct lookup *)l);

@@ -19,6 +19,7 @@ enum worker_letter {
 	W_RESOLVE,	/* struct job_letter, without deliveries        */
 	W_FETCHED,	/* struct spool_fetch                           */
 	W_CALL,		/* struct call                                  */
+	W_OURS,		/* struct spool_draft_letter: for ours.c        */
 	W_PARENT,	/* struct lookup                                */
 };
 
