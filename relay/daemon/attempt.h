@@ -29,6 +29,7 @@ struct attempt {
 	struct client_request req;
 	struct arena *arena; /* goes along with the outcome */
 	struct source *content;
+	bool suppressed; /* content stands behind X-Auto-Response-Suppress */
 	struct outcome_letter *outcome; /* waits for the header of a DSN */
 	struct strbuf head;
 };

@@ -19,6 +19,7 @@
 #include "relay/daemon/app.h"
 #include "relay/daemon/background.h"
 #include "relay/daemon/sd.h"
+#include "relay/daemon/spawner.h"
 
 struct options {
 	bool foreground, test;
@@ -222,6 +223,19 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
+/* While there is but this thread, and nothing that it does not need. */
+static int start_spawner(struct daemon *d, const struct conf *c,
+    struct error *err)
+{
+	if (c->alarm.exec[0] == '\0')
+		return 0;
+	if (access(c->alarm.exec, X_OK) < 0)
+		return error_sys(err, errno, "alarm.exec: %s", c->alarm.exec);
+	d->app.spawner = spawner_new(c->alarm.exec, SPAWNER_LIMIT_MS,
+	    SPAWNER_GRACE_MS, err);
+	return d->app.spawner == NULL ? -1 : 0;
+}
+
 static int run_logged(struct daemon *d, struct live *live)
 {
 	struct error err;
@@ -231,10 +245,14 @@ static int run_logged(struct daemon *d, struct live *live)
 		return background_wait();
 	}
 	open_log(d, live->conf);
-	if (run(d, live, &err) == 0) {
+	if (start_spawner(d, live->conf, &err) < 0) {
+		live_unref(live);
+	} else if (run(d, live, &err) == 0) {
+		spawner_free(d->app.spawner);
 		log_info("stopped");
 		return 0;
 	}
+	spawner_free(d->app.spawner);
 	fprintf(stderr, "posthoused: %s\n", err.text);
 	log_error("start.failed", kv_err(&err));
 	return 1;

@@ -19,7 +19,8 @@ enum worker_letter {
 	W_RESOLVE,	/* struct job_letter, without deliveries        */
 	W_FETCHED,	/* struct spool_fetch                           */
 	W_CALL,		/* struct call                                  */
-	W_PARENT,	/* struct spool_fetch: for handback.c           */
+	W_OURS,		/* struct spool_draft_letter: for ours.c        */
+	W_PARENT,	/* struct lookup                                */
 };
 
 /* Why a job was handed out. */

@@ -392,11 +392,12 @@ int queue_step(struct queue *q, int64_t mono_ms)
 
 	(void)mono_ms;
 	queue_tick(q);
+	/* Before what is due is claimed: nothing is always in a hand then. */
+	notice_sweep(q);
 	more = wheel_turn(q, DUE_A_STEP);
 	more |= wake_step(q);
 	more |= start_ready(q);
 	sweep(q);
-	notice_sweep(q);
 	return more ? 0 : until_next(q);
 }
 

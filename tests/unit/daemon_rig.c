@@ -180,6 +180,7 @@ static void answer_resolve(struct drig *r, uint64_t id)
 	for (unsigned i = 0; i < n; i++) {
 		l->rcpt[i].route = r->route;
 		l->rcpt[i].held = r->held;
+		l->rcpt[i].loops = r->loops;
 		l->rcpt[i].hash = 1;
 		l->rcpt[i].pinned = m == NULL; /* a DSN of ours */
 	}

@@ -37,6 +37,7 @@ struct drig {
 	/* The table's word for everybody; asked when `answers`. */
 	struct route route;
 	bool held, answers, fails;
+	bool loops; /* the route has no leg because all had it */
 	bool on, mailbox, stranger; /* what a report says; see settle.h */
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
