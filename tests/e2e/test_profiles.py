@@ -166,6 +166,25 @@ def test_ten_messages_of_few_senders_do_not_suspend(start, legacy):
         legacy.wait_message(id)
 
 
+def test_a_directory_that_is_gone_is_the_fault_of_the_leg(
+        start, legacy, outside):
+    gw = start(probe_interval="300ms")
+    users = [f"user{n}@example.com" for n in range(8)]
+    for to in users:
+        gw.wait_event("delivered", gw.send(to=to))
+    legacy.reply("RCPT", "550 5.1.10 RecipientNotFound")
+    ids = [gw.send(to=to) for to in users]
+    event = gw.wait_event("leg", leg="legacy", state="suspended")
+    assert event["class"] == "recipient"
+    alarm = gw.wait_event("alarm", kind="unknown-recipients", about="legacy")
+    assert "directory" in alarm["text"]
+    legacy.normal()
+    gw.wait_event("leg", leg="legacy", state="resumed")
+    for id in ids:
+        legacy.wait_message(id)
+    assert not gw.events(event="bounced") and not outside.mails
+
+
 # -- classes
 
 def test_throttle_takes_connections_and_gives_them_back(start, legacy):
