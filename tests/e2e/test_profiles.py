@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from gateway import BUILD
+from test_unknown import remembered
 from until import until
 
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -172,6 +173,7 @@ def test_a_directory_that_is_gone_is_the_fault_of_the_leg(
     users = [f"user{n}@example.com" for n in range(8)]
     for to in users:
         gw.wait_event("delivered", gw.send(to=to))
+    until(lambda: remembered(gw) == 8, "all of them to be remembered")
     legacy.reply("RCPT", "550 5.1.10 RecipientNotFound")
     ids = [gw.send(to=to) for to in users]
     event = gw.wait_event("leg", leg="legacy", state="suspended")
