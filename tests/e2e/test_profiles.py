@@ -169,7 +169,7 @@ def test_ten_messages_of_few_senders_do_not_suspend(start, legacy):
 
 def test_a_directory_that_is_gone_is_the_fault_of_the_leg(
         start, legacy, outside):
-    gw = start(probe_interval="300ms")
+    gw = start({"retry": {"known": "30d"}}, probe_interval="300ms")
     users = [f"user{n}@example.com" for n in range(8)]
     for to in users:
         gw.wait_event("delivered", gw.send(to=to))
