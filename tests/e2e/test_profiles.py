@@ -87,9 +87,9 @@ def test_one_forged_message_does_not_stop_a_leg(start, legacy):
     gw = start()
     legacy.reply("MAIL", "550 5.7.68 Direct Send not allowed",
                  to="boss@example.com")
-    ids = flood(gw, 100, 20)
+    ids = flood(gw, 500, 20)
     forged = gw.send(sender="boss@example.com")
-    ids += flood(gw, 100, 20)
+    ids += flood(gw, 500, 20)
     for id in ids:
         legacy.wait_message(id)
     assert gw.wait_event("deferred", forged)["class"] == "configuration"
