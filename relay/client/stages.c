@@ -30,7 +30,6 @@ enum stage stages_senseless(struct dialog *d)
 
 /* ---- session ---- */
 
-/* We speak no LMTP: whoever does may well have the name of this machine. */
 bool stages_says_name(struct slice reply_text, const char *name)
 {
 	struct slice line, first;
