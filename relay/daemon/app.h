@@ -24,6 +24,9 @@ struct follow;
 struct control;
 struct askcache;
 struct projector;
+struct alarms;
+struct spawner;
+struct watch;
 struct certificates;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
@@ -58,6 +61,9 @@ struct app {
 	struct settle *settle;
 	struct follow *follow;
 	struct control *control;
+	struct spawner *spawner; /* main.c's; NULL: there is no program */
+	struct alarms *alarms;
+	struct watch *watch;
 	struct certificates *certificates;
 
 	struct loop *accept_loop;

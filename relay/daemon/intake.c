@@ -232,9 +232,9 @@ static void tell_queue(struct worker *w, const struct mail *m)
 
 		l->item[i] = (struct queue_item){.number = i,
 		    .rcpt = d->rcpt, .leg = d->leg, .role = d->role,
-		    .state = d->state, .hash = m->hash[d->rcpt],
-		    .change = d->change, .created_us = d->created_us,
-		    .due_us = d->due_us};
+		    .state = d->state, .reason = d->reason,
+		    .hash = m->hash[d->rcpt], .change = d->change,
+		    .created_us = d->created_us, .due_us = d->due_us};
 	}
 	mailbox_post_lazy(settle_box(w->app->settle), &l->letter);
 }

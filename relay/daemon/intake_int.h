@@ -51,8 +51,8 @@ enum answer intake_rcpt(void *worker, struct session *s,
 void handback_origin(struct intake *in); /* at MAIL */
 /* At RCPT, inside the transaction of `t`: takes the leg that the mail comes
  * from out of the route. False: no other is left, *r refuses. */
-bool handback_rcpt(struct intake *in, struct table *t, struct decision *d,
-    struct reply *r);
+bool handback_rcpt(struct intake *in, struct table *t, const struct addr *to,
+    struct decision *d, struct reply *r);
 /* The recipient that was added last must not go back to where it came from. */
 void handback_mark(struct intake *in);
 /* When the content is there. False: it was never here. True: what became of it

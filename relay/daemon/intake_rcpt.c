@@ -21,6 +21,40 @@ static struct spool_delivery *new_delivery(struct intake *in)
 	return &m->delivery[m->deliveries++];
 }
 
+/* What the leg is known not to take of this message. WHY_NONE also for a leg
+ * that nobody has met yet. */
+static enum why misfit(const struct intake *in, int leg)
+{
+	struct learned_leg l = learned_get(&in->w->app->learned, leg);
+
+	if (l.known && l.size != 0 && in->size > l.size)
+		return WHY_TOO_LARGE;
+	if (l.known && !l.utf8 && in->mail->env.utf8)
+		return WHY_NO_UTF8;
+	return WHY_NONE;
+}
+
+/* A primary that cannot take it is the sender's to know now (RFC 1870 6.1,
+ * RFC 6531 3.5); a copy is parked. What is held may go to another leg. */
+static bool primary_fits(const struct intake *in, const struct decision *d,
+    struct reply *r)
+{
+	if (d->held || d->route.kind != ROUTE_LEGS)
+		return true;
+	switch (misfit(in, d->route.leg[0])) {
+	case WHY_TOO_LARGE:
+		reply_set(r, 552, "5.3.4", "The message is larger than this "
+		    "recipient's server takes");
+		return false;
+	case WHY_NO_UTF8:
+		reply_set(r, 553, "5.6.7", "This recipient's server does not "
+		    "take internationalized mail (SMTPUTF8)");
+		return false;
+	default:
+		return true;
+	}
+}
+
 static void add_deliveries(struct intake *in, const struct decision *d)
 {
 	struct names *names = in->w->app->names;
@@ -40,6 +74,10 @@ static void add_deliveries(struct intake *in, const struct decision *d)
 		dl->role = i == 0 ? ROLE_PRIMARY : ROLE_COPY;
 		dl->state = d->held ? D_HELD : D_QUEUED;
 		dl->change = d->change;
+		if (!d->held && i > 0)
+			dl->reason = (uint8_t)misfit(in, dl->leg);
+		if (dl->reason != WHY_NONE)
+			dl->state = D_PARKED;
 	}
 }
 
@@ -110,7 +148,7 @@ static bool decide(struct intake *in, struct table *t, const struct addr *to,
 		*r = d->reply;
 		return false;
 	}
-	return handback_rcpt(in, t, d, r);
+	return handback_rcpt(in, t, to, d, r) && primary_fits(in, d, r);
 }
 
 /* The table's word. False: *r refuses. */

@@ -366,7 +366,9 @@ static int until_slot(const struct queue *q, int leg, int most)
 	unsigned gates = ledger_gates(q->config.ledger, leg);
 	int64_t probe_us = q->leg[leg].probe_us;
 
-	if (q->leg[leg].ready == 0 || (gates & ~(unsigned)GATE_BREAKER) != 0)
+	if (q->leg[leg].ready == 0 ||
+	    ((gates & ~(unsigned)GATE_BREAKER) != 0 &&
+		!breaker_may_try(q, leg)))
 		return most;
 	if (gates == GATE_BREAKER && q->leg[leg].breaker != BREAKER_OPEN)
 		return most;

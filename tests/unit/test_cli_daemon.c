@@ -316,6 +316,9 @@ static void events_are_told_in_words(void **state)
 		 "\"reason\":\"relay\",\"count\":3}",
 		    "refused 192.0.2.6 at rcpt for x@y: 550 5.7.1 relay "
 		    "(3 times)"},
+		{"{\"event\":\"alarm\",\"kind\":\"leg-down\",\"about\":"
+		 "\"cloud\",\"text\":\"It is down.\"}",
+		    "alarm leg-down about cloud: It is down."},
 		{"{\"event\":\"audit.gap\",\"records\":9}",
 		    "the audit trail has a gap: 9 records could not be kept "
 		    "for it"},
