@@ -47,6 +47,8 @@ static const char *const why_texts[] = {
 	[WHY_RETURNED] = "returned",
 	[WHY_EXPIRED] = "parked-expired",
 	[WHY_SPACE] = "space",
+	[WHY_TOO_LARGE] = "too-large",
+	[WHY_NO_UTF8] = "no-utf8",
 };
 
 const char *event_kind_text(enum event_kind k)

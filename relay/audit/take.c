@@ -160,6 +160,63 @@ static int take_update(struct projector *p, const struct spool_record *rec)
 	return rc;
 }
 
+/* ---- what came to a return address of ours -------------------------------- */
+
+static bool is_returned(const struct spool_record *rec,
+    const struct envelope *env)
+{
+	return rec->type == REC_ACCEPTED && rec->deliveries == 1 &&
+	       env->rcpts == 1 && env->parent != 0 &&
+	       rec->delivery[0].reason == WHY_RETURNED;
+}
+
+static void print_returned(struct strbuf *to, const struct envelope *env,
+    const char *address_out[1])
+{
+	struct slice said = slice_str(env->rcpt[0].orcpt), action, status;
+	struct note_writer w;
+	struct jout *j = note_begin(&w, to, "returned");
+	char id[ID_TEXT];
+
+	if (!slice_next(&said, ' ', &action))
+		action = slice_of("", 0);
+	if (!slice_next(&said, ' ', &status))
+		status = slice_of("", 0);
+	*address_out = said.p == NULL ? "" : said.p;
+	id_text(env->id, id);
+	jout_str(j, "id", id);
+	id_text(env->parent, id);
+	jout_str(j, "about", id);
+	jout_str(j, "leg", env->came_from);
+	jout_str(j, "to", *address_out);
+	jout_slice(j, "action", action);
+	jout_slice(j, "status", status);
+	note_end(&w);
+}
+
+/* An event of the message whose copy it is about. */
+static int put_returned(struct projector *p, const struct envelope *env)
+{
+	struct event_place at = place(p);
+	struct note_row row = {.time_us = env->accepted_us, .id = env->parent,
+	    .client = env->client, .from = env->from};
+	struct strbuf bytes;
+	int rc = -1;
+
+	strbuf_init(&bytes, 8192);
+	print_returned(&bytes, env, &row.to);
+	if (note_parse(strbuf_view(&bytes), &row.event, &row.fields) == 0) {
+		if (wants_line(p)) {
+			event_print_note(&p->log.out, &at, row.time_us,
+			    row.event, row.fields);
+			end_line(p);
+		}
+		rc = hourfile_put_note(file(p), &row);
+	}
+	strbuf_fini(&bytes);
+	return rc;
+}
+
 /* ---- acceptance -------------------------------------------------------- */
 
 /* Our own notification: no listener took it, and nobody sent it. */
@@ -212,7 +269,8 @@ static int take_envelope(struct projector *p, const struct spool_record *rec,
 		p->group.sender =
 		    mem_strdup(env->rcpts > 0 ? env->rcpt[0].to : "");
 	}
-	if (put_message(p, env) != 0)
+	if (put_message(p, env) != 0 ||
+	    (is_returned(rec, env) && put_returned(p, env) != 0))
 		return -1;
 	e = book_add(&p->book, env);
 	book_touch(&p->book, e);

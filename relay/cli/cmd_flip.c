@@ -162,6 +162,7 @@ static int make(struct cli *c, const struct choice *choice,
 	    .inherit = cli_flag(c, "create") && row->route == NULL,
 	    .mailboxes = !cli_flag(c, "only-address"),
 	    .as_of = -1,
+	    .twice = row->route == NULL || cli_flag(c, "force"),
 	};
 	struct change *ch = cli_change(c);
 	int code;
@@ -299,6 +300,8 @@ static int run_undo(struct cli *c)
 static const struct cli_option flip_options[] = {
 	CHOICE,
 	{"create", NULL, "Makes rows for addresses that have none."},
+	{"force", NULL, "Gives groups and rooms (tag kind=group, kind=room) a "
+	    "copy too."},
 	{"wait", NULL, "Returns when nothing to the old leg is under way."},
 	{NULL, NULL, NULL},
 };

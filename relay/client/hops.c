@@ -37,7 +37,8 @@ void hops_dead(struct hops *h)
 void hops_alive(struct hops *h)
 {
 	if (h->last_addr != NULL)
-		marks_clear(&h->client->unreached, h->req->leg->id, h->last_addr);
+		marks_clear(&h->client->unreached, h->req->leg->id,
+		    h->last_addr);
 }
 
 static bool is_dead(const struct hops *h, const struct netaddr *a)

@@ -264,7 +264,8 @@ void hops_conclude(
     struct hops *h, bool for_good, const char *enh, const char *text)
 {
 	const char *name =
-	    h->mx || h->req->domain != NULL ? hops_domain(h) : h->req->leg->name;
+	    h->mx || h->req->domain != NULL ? hops_domain(h) :
+					      h->req->leg->name;
 
 	h->concluded = true;
 	h->fault.enh = enh;
@@ -296,7 +297,8 @@ static void use_mx(struct hops *h, const struct dns_answer *a)
 			add_host(
 			    h, a->mx[i].host, SMTP_PORT, a->mx[i].preference);
 	if (h->hosts == 0)
-		hops_conclude(h, true, h->req->domain != NULL ? "5.1.10" : "4.3.5",
+		hops_conclude(h, true,
+		    h->req->domain != NULL ? "5.1.10" : "4.3.5",
 		    "the domain takes no mail (null MX)");
 }
 
@@ -315,7 +317,8 @@ static void on_mx(void *arg, const struct dns_answer *a)
 		add_host(h, hops_domain(h), SMTP_PORT, 0);
 		break;
 	case DNS_NXDOMAIN:
-		hops_conclude(h, true, h->req->domain != NULL ? "5.4.4" : "4.3.5",
+		hops_conclude(h, true,
+		    h->req->domain != NULL ? "5.4.4" : "4.3.5",
 		    "the domain does not exist");
 		break;
 	case DNS_FAILED:
@@ -350,8 +353,8 @@ static void begin(struct hops *h)
 		return;
 	if (h->req->domain != NULL || leg->mx[0] != '\0') {
 		h->mx = true;
-		h->mx_query =
-		    dns_ask(h->client->cfg.dns, DNS_MX, hops_domain(h), on_mx, h);
+		h->mx_query = dns_ask(h->client->cfg.dns, DNS_MX,
+		    hops_domain(h), on_mx, h);
 		return;
 	}
 	for (int i = 0; i < leg->hosts; i++)

@@ -115,12 +115,17 @@ static void enter(struct look *k, enum stage stage, const char *verb,
 	stream_deadline(k->stream, timeout_of(k));
 }
 
+static bool is_lmtp(const struct look *k)
+{
+	return k->probe->job->leg->protocol == PROTOCOL_LMTP;
+}
+
 static void say_hello(struct look *k)
 {
 	const struct client_probe *job = k->probe->job;
 
 	enter(k, STAGE_EHLO,
-	    job->leg->protocol == PROTOCOL_LMTP ? "LHLO " : "EHLO ",
+	    is_lmtp(k) ? "LHLO " : "EHLO ",
 	    job->leg->helo[0] != '\0' ? job->leg->helo : job->conf->hostname);
 }
 
@@ -147,7 +152,8 @@ static void refused(struct look *k)
 
 static bool is_ourselves(struct look *k)
 {
-	if (!stages_says_name(strbuf_view(&k->reply.text),
+	/* Nor is it whoever speaks LMTP: we do not. */
+	if (is_lmtp(k) || !stages_says_name(strbuf_view(&k->reply.text),
 		k->probe->job->conf->hostname))
 		return false;
 	look_end(k, "it says our own name: it leads to ourselves, or two "

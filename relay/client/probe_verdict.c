@@ -76,6 +76,12 @@ static const char *what_stops(const struct client_probe *job,
 		    "machine, add it", t->cert.fingerprint);
 	if (level == TLS_VERIFY && !t->verified)
 		return unverified(job, r);
+	if (job->leg->auth_user[0] != '\0' && r->ehlo.auth == 0)
+		return say(job, "auth_user is set, and %s: have one of them "
+		    "switched on there, or remove auth_user",
+		    r->ehlo.ext & EXT_AUTH
+			? "AUTH is offered without PLAIN and LOGIN"
+			: "AUTH is not offered over TLS");
 	if (t->dane && t->dane_why[0] != '\0')
 		return say(job, "the certificate is not what the TLSA records "
 		    "of _%d._tcp.%s say: %s; one of the two must be "

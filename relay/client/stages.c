@@ -30,7 +30,6 @@ enum stage stages_senseless(struct dialog *d)
 
 /* ---- session ---- */
 
-/* We speak no LMTP: whoever does may well have the name of this machine. */
 bool stages_says_name(struct slice reply_text, const char *name)
 {
 	struct slice line, first;
@@ -40,10 +39,12 @@ bool stages_says_name(struct slice reply_text, const char *name)
 	       slice_case_eq(first, slice_str(name));
 }
 
+/* We speak no LMTP: whoever does may well have the name of this machine. */
 static bool names_us(const struct dialog *d)
 {
-	return stages_says_name(
-	    strbuf_view(&d->reply.text), d->tx->req->conf->hostname);
+	return !dialog_lmtp(d) &&
+	       stages_says_name(strbuf_view(&d->reply.text),
+		   d->tx->req->conf->hostname);
 }
 
 /* RFC 5321 5.1: mail to ourselves would go round for ever. Only the exact

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "relay/audit/known.h"
+#include "relay/audit/lookup.h"
 #include "relay/audit/projector.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
@@ -381,6 +382,9 @@ static void end_work(struct app *a)
 {
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_end(a->worker[i]);
+	/* Its thread is there as long as the workers were. */
+	while (a->projector != NULL && !projector_quiet(a->projector))
+		loop_once(a->ops, STOP_LOOK_MS);
 	settle_drain(a->settle);
 	control_end(a->control);
 	if (a->spool != NULL)

@@ -8,6 +8,7 @@
 
 #include "relay/daemon/bounce.h"
 #include "relay/daemon/judge.h"
+#include "relay/daemon/returns.h"
 #include "relay/daemon/unknown.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
@@ -144,7 +145,8 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	    d.change < at->w->table_floor)
 		return WHERE_UNKNOWN;
 	at->change = d.change;
-	if (d.held || !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
+	if (d.held ||
+	    !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
 	    !names_leg(&d, at))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
@@ -365,6 +367,20 @@ static void on_done(void *arg, struct client_request *req)
 	attempt_finish(at, o);
 }
 
+/* The one change that is made for a leg, and asked for by name (T3): a copy is
+ * not to be answered a second time. */
+static void suppress_auto(struct attempt *at)
+{
+	const struct conf_leg *leg = conf_leg_by_id(at->live->conf, at->leg);
+
+	if (at->role != ROLE_COPY || leg == NULL || !leg->suppress_auto ||
+	    at->suppressed)
+		return;
+	at->content = source_behind(
+	    SLICE("X-Auto-Response-Suppress: All\r\n"), at->content);
+	at->suppressed = true;
+}
+
 static void fill_request(struct attempt *at)
 {
 	const struct envelope *e = &at->mail->env;
@@ -384,6 +400,7 @@ static void fill_request(struct attempt *at)
 	q->arena = at->arena;
 	q->done = on_done;
 	q->arg = at;
+	returns_sender(at);
 }
 
 static void set_domain(struct attempt *at)
@@ -416,8 +433,9 @@ static bool has_way(struct attempt *at)
 {
 	struct worker *w = at->w;
 
-	/* A gate that was shut since: a slot that came along may pass. */
-	if (!at->slot && ledger_gates(w->app->ledger, at->leg) != 0)
+	/* A gate that was shut since; what came with a slot is a probe. */
+	if (!at->slot && !at->trial &&
+	    ledger_gates(w->app->ledger, at->leg) != 0)
 		return false;
 	if (!at->slot && !client_has_idle(w->client, at->leg))
 		at->slot = attempt_below_share(at)
@@ -441,6 +459,7 @@ bool attempt_start(struct attempt *at)
 		attempt_return(at, later ? BACK_TROUBLE : BACK_READY);
 		return true;
 	}
+	suppress_auto(at);
 	fill_request(at);
 	set_domain(at);
 	if (at->req.leg == NULL) { /* it left the configuration */

@@ -18,6 +18,7 @@ struct attempt {
 	int leg;
 	enum role role;
 	bool slot;	   /* a slot of the ledger is ours */
+	bool trial;	   /* shut gates do not stop it */
 	uint64_t memory;   /* bytes counted there, of a message in memory */
 	int64_t since_ms;  /* waiting since */
 	uint64_t planned;  /* its deliveries are what the routes made of
@@ -28,6 +29,7 @@ struct attempt {
 	struct client_request req;
 	struct arena *arena; /* goes along with the outcome */
 	struct source *content;
+	bool suppressed; /* content stands behind X-Auto-Response-Suppress */
 	struct outcome_letter *outcome; /* waits for the header of a DSN */
 	struct strbuf head;
 };

@@ -12,7 +12,7 @@
 #include "relay/daemon/alarm.h"
 #include "relay/net/tls_look.h"
 
-enum { DAY_S = 86400, DAY_MS = DAY_S * 1000 };
+enum { HOUR_S = 3600, DAY_S = 86400, DAY_MS = DAY_S * 1000 };
 
 struct certificate {
 	const char *file, *used_by;
@@ -70,16 +70,17 @@ bool certificate_alarm(int64_t until_s, int64_t now_us, int64_t before_ms,
     const char *used_by, bool renewed, struct strbuf *out)
 {
 	int64_t left_s = until_s - now_us / 1000000;
+	bool days = left_s >= DAY_S;
+	long long n = left_s / (days ? DAY_S : HOUR_S);
 
 	if (left_s > before_ms / 1000)
 		return false;
 	if (left_s <= 0)
-		strbuf_addf(out, "the certificate of %s has expired, ", used_by);
+		strbuf_addf(out, "the certificate of %s has expired, ",
+		    used_by);
 	else
-		strbuf_addf(out, "the certificate of %s ends in %lld %s, ",
-		    used_by, (long long)(left_s < DAY_S ? left_s / 3600
-							: left_s / DAY_S),
-		    left_s < DAY_S ? "hours" : "days");
+		strbuf_addf(out, "the certificate of %s ends in %lld %s%s, ",
+		    used_by, n, days ? "day" : "hour", n == 1 ? "" : "s");
 	strbuf_adds(out, renewed
 		? "and its file holds a newer one: reload posthoused"
 		: "renew it and reload posthoused");

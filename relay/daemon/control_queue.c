@@ -37,6 +37,10 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 		strbuf_adds(out, "no way out for a DSN");
 	else if (row->item.reason == WHY_LOOP)
 		strbuf_adds(out, "loop");
+	else if (row->item.reason == WHY_TOO_LARGE)
+		strbuf_adds(out, "larger than the leg takes");
+	else if (row->item.reason == WHY_NO_UTF8)
+		strbuf_adds(out, "the leg does not offer SMTPUTF8");
 }
 
 void control_print_row(struct select *s, const struct queue_row *row,

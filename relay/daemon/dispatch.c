@@ -226,6 +226,7 @@ static void job_fetched(struct worker *w, struct job_letter *j,
 		at->row[at->n++] = j->row[i];
 	at->planned = j->change;
 	at->slot = j->slot;
+	at->trial = j->trial;
 	at->live = live_ref(w->live);
 	if (j->kind == JOB_LATE)
 		tell_delay(at);

@@ -227,6 +227,11 @@ struct leg_view legs_view(const struct settle *s, int leg)
 	return (struct leg_view){w->disbelieved, w->suspended == BY_FAULT};
 }
 
+unsigned legs_run(const struct settle *s, int leg)
+{
+	return s->legs->watch[leg].run.number;
+}
+
 /* ---- questions and trials ---------------------------------------------- */
 
 static bool may_ask(const struct legs *l, const struct watch *w)
@@ -413,7 +418,7 @@ static void remember(struct map *m, uint64_t key, size_t most)
 	static char there;
 
 	if (m->used < most)
-		map_put(m, key | 1, &there);
+		map_put(m, key, &there);
 }
 
 static bool enough(const struct conf_leg *c, const struct run *r)
@@ -423,20 +428,19 @@ static bool enough(const struct conf_leg *c, const struct run *r)
 	       r->senders.used >= (size_t)c->suspend_senders;
 }
 
-/* Ids are counted up in their lower bits: doubled, none is another's with
- * its last bit set. */
 static void count_fault(struct settle *s, const struct conf_leg *c,
     const struct outcome_letter *o, const struct result *r)
 {
 	struct legs *l = s->legs;
 	struct watch *w = &l->watch[c->id];
+	size_t most = (size_t)(c->suspend_messages > c->suspend_senders
+				   ? c->suspend_messages : c->suspend_senders);
 	char reason[FACT_REASON];
 
 	if (w->suspended != NOT)
 		return;
-	remember(&w->run.messages, o->id << 1,
-	    c->suspend_messages > 0 ? (size_t)c->suspend_messages : 1);
-	remember(&w->run.senders, o->sender, (size_t)c->suspend_senders);
+	remember(&w->run.messages, o->id, most);
+	remember(&w->run.senders, o->sender, most);
 	w->in_content = strcmp(r->stage, "body") == 0 ||
 			strcmp(r->stage, "data") == 0;
 	if (enough(c, &w->run)) {

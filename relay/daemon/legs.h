@@ -37,6 +37,8 @@ struct leg_view {
 	bool by_fault;	      /* suspended, and tried again by itself */
 };
 struct leg_view legs_view(const struct settle *s, int leg);
+/* Counts the deliveries that ended a run of faults. */
+unsigned legs_run(const struct settle *s, int leg);
 
 /* A `leg` event. `who`: of an administrator's word, else "". Any thread. */
 void leg_note(struct app *a, const char *leg, const char *state,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "conf/profile.h"
 #include "relay/audit/projector.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
@@ -257,6 +258,16 @@ static int run_logged(struct daemon *d, struct live *live)
 	return 1;
 }
 
+static void say_good(const char *file, const struct conf *c)
+{
+	for (int i = 0; i < c->legs; i++)
+		if (c->leg[i].replies->note[0] != '\0')
+			printf("%s:%d: note: leg \"%s\": %s\n", c->leg[i].file,
+			    c->leg[i].line, c->leg[i].name,
+			    c->leg[i].replies->note);
+	printf("%s: good\n", file);
+}
+
 static int load_and_run(struct daemon *d)
 {
 	struct error err;
@@ -268,7 +279,7 @@ static int load_and_run(struct daemon *d)
 	}
 	if (!d->opt.test)
 		return run_logged(d, live);
-	printf("%s: good\n", d->opt.file);
+	say_good(d->opt.file, live->conf);
 	live_unref(live);
 	return 0;
 }

@@ -252,6 +252,7 @@ static void queue_start(void *arg, int worker, const struct queue_job *job)
 	j->role = job->role;
 	j->change = job->change;
 	j->slot = job->slot;
+	j->trial = job->trial;
 	settle_send_job(s, worker, j);
 }
 

@@ -5,6 +5,7 @@
 #include "relay/daemon/worker.h"
 
 #include "policy/reply_class.h"
+#include "relay/base/log.h"
 #include "relay/daemon/ask.h"
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake.h"
@@ -84,7 +85,7 @@ static void on_letter(void *arg, struct letter *l)
 		ours_letter(w, (struct spool_draft_letter *)l);
 		break;
 	case W_PARENT:
-		intake_parent(w, (struct spool_fetch *)l);
+		intake_parent(w, (struct lookup *)l);
 		break;
 	case W_CALL:
 		call = (struct call *)l;
@@ -255,16 +256,37 @@ struct take_live {
 	struct live *live;
 };
 
+/* What is known of names stays known over a reload that changes nothing here.
+ * /etc/resolv.conf may always have changed. */
+static bool same_resolver(const struct conf *a, const struct conf *b)
+{
+	if (a->resolver.servers == 0 ||
+	    a->resolver.servers != b->resolver.servers ||
+	    a->resolver.timeout_ms != b->resolver.timeout_ms ||
+	    a->resolver.validating != b->resolver.validating)
+		return false;
+	for (int i = 0; i < a->resolver.servers; i++)
+		if (a->resolver.server[i].port != b->resolver.server[i].port ||
+		    strcmp(a->resolver.server[i].host,
+			b->resolver.server[i].host) != 0)
+			return false;
+	return true;
+}
+
 static void on_live(void *arg)
 {
 	struct take_live *t = arg;
 	struct worker *w = t->w;
+	struct error err;
 
 	live_unref(w->old[LIVES_MAX - 2]);
 	for (int i = LIVES_MAX - 2; i > 0; i--)
 		w->old[i] = w->old[i - 1];
 	w->old[0] = w->live;
 	w->live = t->live;
+	if (!same_resolver(w->old[0]->conf, w->live->conf) &&
+	    dns_configure(w->dns, w->live->conf, &err) < 0)
+		log_error("resolver.rejected", kv_err(&err));
 	client_reload(w->client);
 	mem_free(t);
 }

@@ -20,7 +20,7 @@ enum worker_letter {
 	W_FETCHED,	/* struct spool_fetch                           */
 	W_CALL,		/* struct call                                  */
 	W_OURS,		/* struct spool_draft_letter: for ours.c        */
-	W_PARENT,	/* struct spool_fetch: for handback.c           */
+	W_PARENT,	/* struct lookup                                */
 };
 
 /* Why a job was handed out. */
@@ -49,6 +49,7 @@ struct job_letter {
 	enum role role;
 	uint64_t change; /* as in struct queue_job */
 	bool slot; /* a slot of the ledger comes along */
+	bool trial; /* it goes in spite of shut gates */
 	const char *who, *reason; /* of JOB_BOUNCE; owned by the letter */
 	unsigned n;
 	struct job_row row[];

@@ -139,7 +139,8 @@ static int on_certificate(X509_STORE_CTX *x, void *arg)
 		snprintf(check->why, sizeof(check->why),
 		    "its SHA-256 fingerprint is %s, which tls_fingerprint "
 		    "does not have", mine);
-		X509_STORE_CTX_set_error(x, X509_V_ERR_APPLICATION_VERIFICATION);
+		X509_STORE_CTX_set_error(
+		    x, X509_V_ERR_APPLICATION_VERIFICATION);
 		return 0;
 	}
 	if (chain)

@@ -49,6 +49,7 @@ struct queue_job {
 	bool late; /* no attempt: its sender is to be told that it waits. All
 		    * primaries of the message, whatever their legs */
 	bool slot;    /* a slot was taken for it and goes along */
+	bool trial;   /* it goes in spite of shut gates */
 };
 
 struct queue_ops {

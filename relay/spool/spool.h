@@ -64,6 +64,8 @@ enum why {
 	WHY_LATE = 20,	   /* its sender was told that it waits */
 	WHY_GUARD = 21,	   /* a DSN that a forged sender would get: parked */
 	WHY_RETURNED = 22, /* a bounce that a return address of ours took */
+	WHY_TOO_LARGE = 30, /* a copy, over what its leg takes: parked */
+	WHY_NO_UTF8 = 31, /* a copy to a leg without SMTPUTF8: parked */
 };
 
 /* One move of one delivery. */

@@ -7,7 +7,8 @@
  *
  * Says its port first. Ends when each id came at least once (then waits
  * --linger milliseconds for doubles), on SIGTERM, or at the limit. --ids:
- * each id that came and how often, one a line.
+ * each id that came and how often, one a line. Delays are from the sender's
+ * writing the content (X-Bench-Sent) to its whole receipt.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ static struct {
 	long first, messages, received, distinct, doubled, foreign;
 	unsigned char *seen;
 	double start, last;
+	double *delay; /* seconds, of each first receipt */
 } g;
 
 static volatile sig_atomic_t stop;
@@ -36,6 +38,13 @@ static void on_signal(int signo)
 {
 	(void)signo;
 	stop = 1;
+}
+
+static double delay_of(const char *message, size_t n)
+{
+	const char *p = memmem(message, n, "X-Bench-Sent: ", 14);
+
+	return p == NULL ? 0 : g.last - strtod(p + 14, NULL);
 }
 
 static void count(const char *message, size_t n)
@@ -52,7 +61,7 @@ static void count(const char *message, size_t n)
 		return;
 	}
 	if (g.seen[id] == 0)
-		g.distinct++;
+		g.delay[g.distinct++] = delay_of(message, n);
 	else
 		g.doubled++;
 	if (g.seen[id] < 255)
@@ -167,6 +176,32 @@ static void serve(int listener, double limit, double linger)
 	}
 }
 
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double delay_ms(double part)
+{
+	if (g.distinct == 0)
+		return 0;
+	return g.delay[(long)(part * (double)(g.distinct - 1))] * 1e3;
+}
+
+static void report(void)
+{
+	qsort(g.delay, (size_t)g.distinct, sizeof(double), by_value);
+	printf("{\"received\":%ld,\"distinct\":%ld,\"lost\":%ld,"
+	       "\"double\":%ld,\"foreign\":%ld,\"seconds\":%.3f,"
+	       "\"last\":%.6f,\"delay_ms_p50\":%.3f,"
+	       "\"delay_ms_p99\":%.3f,\"delay_ms_max\":%.3f}\n",
+	    g.received, g.distinct, g.messages - g.distinct, g.doubled,
+	    g.foreign, g.last - g.start, g.last, delay_ms(0.5), delay_ms(0.99),
+	    delay_ms(1));
+}
+
 static void list_ids(const char *path)
 {
 	FILE *f = fopen(path, "we");
@@ -190,6 +225,7 @@ int main(int argc, char **argv)
 	g.messages = bench_number(argc, argv, "--messages", 1000);
 	g.first = bench_number(argc, argv, "--first", 1);
 	g.seen = calloc((size_t)g.messages, 1);
+	g.delay = calloc((size_t)g.messages, sizeof(double));
 	g.epoll = epoll_create1(EPOLL_CLOEXEC);
 	signal(SIGTERM, on_signal);
 	epoll_ctl(g.epoll, EPOLL_CTL_ADD, listener, &ev);
@@ -197,11 +233,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	serve(listener, (double)bench_number(argc, argv, "--limit", 600),
 	    (double)bench_number(argc, argv, "--linger", 300) / 1e3);
-	printf("{\"received\":%ld,\"distinct\":%ld,\"lost\":%ld,"
-	       "\"double\":%ld,\"foreign\":%ld,\"seconds\":%.3f,"
-	       "\"last\":%.6f}\n",
-	    g.received, g.distinct, g.messages - g.distinct, g.doubled,
-	    g.foreign, g.last - g.start, g.last);
+	report();
 	if (ids != NULL)
 		list_ids(ids);
 	return g.distinct == g.messages ? 0 : 1;

@@ -108,8 +108,9 @@ static void send_content(struct session *s)
 {
 	int head = snprintf(g.wire, 512, "From: sender@sender.example\r\n"
 	    "To: user%ld@%s\r\nSubject: benchmark\r\n"
-	    "Message-ID: <%ld@bench.example>\r\nX-Bench-Id: %ld\r\n\r\n",
-	    s->id % g.users, g.domain, s->id, s->id);
+	    "Message-ID: <%ld@bench.example>\r\nX-Bench-Id: %ld\r\n"
+	    "X-Bench-Sent: %.6f\r\n\r\n",
+	    s->id % g.users, g.domain, s->id, s->id, bench_now());
 	size_t body = g.size > head ? (size_t)(g.size - head) : 0;
 
 	memcpy(g.wire + head, g.body, body);

@@ -152,8 +152,8 @@ class Talk(threading.Thread):
     def hello(self, arg):
         self.reset()
         self.helo = arg
-        words = ["leg.test", "PIPELINING", "8BITMIME", "SMTPUTF8",
-                 "ENHANCEDSTATUSCODES", "SIZE 104857600"]
+        words = ["leg.test", "PIPELINING", "8BITMIME", *self.leg.utf8,
+                 "ENHANCEDSTATUSCODES", f"SIZE {self.leg.size}"]
         words += [w for w in ("CHUNKING", "DSN") if w in self.leg.offers]
         words = [w for w in words if w not in self.leg.lacks]
         words += self.leg.extra
@@ -287,6 +287,8 @@ class Leg:
                  login=None, mechanisms="PLAIN LOGIN"):
         """`extra` and `lacks`: more and fewer keywords of EHLO; `login`: the
         (user, password) without which no mail is taken."""
+        self.size = 104857600       # what SIZE says
+        self.utf8 = ["SMTPUTF8"]    # or nothing
         self.name, self.offers, self.host = name, set(offers), host
         self.lmtp, self.extra, self.lacks = lmtp, list(extra), set(lacks)
         self.login, self.mechanisms = login, mechanisms

@@ -2,9 +2,11 @@
 """What legs say and what becomes of it: classes of replies through the whole
 daemon, legs that are suspended, tried and resumed by themselves."""
 import concurrent.futures
+import subprocess
 
 import pytest
 
+from gateway import BUILD
 from until import until
 
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -47,7 +49,7 @@ def transactions(leg):
 # -- suspended
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DOT"])
+@pytest.mark.parametrize("stage", ["CONNECT", "MAIL", "RCPT", "DOT"])
 def test_a_broken_connector_stops_the_leg_and_bounces_nothing(
         start, legacy, stage, known):
     gw = start(probe_interval="300ms")
@@ -289,6 +291,16 @@ def test_a_profile_in_the_folder_counts_after_a_reload(make_gw, folder,
     assert gw.wait_event("deferred", id)["class"] == "mailbox"
     rule.times = 0
     legacy.wait_message(id)
+
+
+def test_what_a_platform_forbids_is_said_by_the_check(make_gw, legacy):
+    gw = make_gw(legs={"legacy": leg_keys(legacy)}, start=False)
+    done = subprocess.run([BUILD / "posthoused", "-t", "-c", gw.conf],
+                          capture_output=True, text=True)
+    assert done.returncode == 0
+    note, good = done.stdout.splitlines()
+    assert "hybrid" in note and 'leg "legacy"' in note
+    assert good == f"{gw.conf}: good"
 
 
 # -- the breaker

@@ -180,6 +180,7 @@ static void answer_resolve(struct drig *r, uint64_t id)
 	for (unsigned i = 0; i < n; i++) {
 		l->rcpt[i].route = r->route;
 		l->rcpt[i].held = r->held;
+		l->rcpt[i].loops = r->loops;
 		l->rcpt[i].hash = 1;
 		l->rcpt[i].pinned = m == NULL; /* a DSN of ours */
 	}
@@ -426,10 +427,15 @@ void drig_report(struct drig *r, struct job_letter *j, enum why why,
 	m->env.id = j->id;
 	o = attempt_outcome(&at, why);
 	o->arena = a;
-	o->tried = o->reached = true;
+	o->tried = true;
+	o->reached = !r->unreached;
+	o->sender = r->sender;
+	o->good = r->good;
 	o->who = o->reason = "admin";
-	for (unsigned i = 0; i < j->n; i++)
+	for (unsigned i = 0; i < j->n; i++) {
 		o->row[i].result = result[i < n ? i : n - 1];
+		o->row[i].known = r->known;
+	}
 	look_again(r, o);
 	if (o->role == ROLE_PRIMARY &&
 	    bounce_due(r->app.live->conf, m, o))
