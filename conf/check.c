@@ -67,6 +67,23 @@ static int check_leg_certificate(struct conf_leg *l, struct error *err)
 	return 0;
 }
 
+/* What would be a promise that nothing keeps. */
+static int check_tls(const struct conf *c, const struct conf_leg *l,
+    struct error *err)
+{
+	if (l->fingerprint.count > 0 &&
+	    (l->tls == TLS_NONE || l->tls == TLS_MAY))
+		return error_at(err, l->file, l->line, "%s \"%s\" would send "
+		    "in the clear when the fingerprint is another's; write "
+		    "tls = \"encrypt\"", kind(l), l->name);
+	if (l->tls == TLS_DANE && !c->resolver.validating)
+		return error_at(err, l->file, l->line, "%s \"%s\" has tls = "
+		    "\"dane\", and no name server is trusted to check "
+		    "signatures; write resolver { validating = true } if "
+		    "they do", kind(l), l->name);
+	return 0;
+}
+
 /* A password goes over TLS or not at all. */
 static int check_auth(const struct conf *c, struct conf_leg *l,
     struct error *err)
@@ -92,7 +109,8 @@ static int check_auth(const struct conf *c, struct conf_leg *l,
 static int check_leg(struct conf *c, struct conf_leg *l, struct error *err)
 {
 	if (check_name(l, err) != 0 || check_way(l, err) != 0 ||
-	    check_leg_certificate(l, err) != 0 || check_auth(c, l, err) != 0)
+	    check_leg_certificate(l, err) != 0 || check_tls(c, l, err) != 0 ||
+	    check_auth(c, l, err) != 0)
 		return -1;
 	/* A leg and an egress share one space of names: dsn.via, the queue. */
 	for (struct conf_leg *o = c->leg; o < l; o++)

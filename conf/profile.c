@@ -161,14 +161,15 @@ T_CLASS = { .name = "a class", .set = set_class, .words = classes },
 T_OUTCOME = { .name = "an outcome", .set = set_outcome, .words = outcomes };
 
 static const struct param top_keys[] = {
-	{ .name = "date",           .type = &T_LINE,     .offset = TOP(date) },
-	{ .name = "max_recipients", .type = &T_INT,      .offset = TOP(max_recipients), .max = 1000 },
-	{ .name = "max_messages",   .type = &T_INT,      .offset = TOP(max_messages), .max = 1000000 },
-	{ .name = "max_age",        .type = &T_DURATION, .offset = TOP(max_age_ms), .max = 86400000 },
-	{ .name = "one_domain",     .type = &T_BOOL,     .offset = TOP(one_domain) },
-	{ .name = "no_dead_hosts",  .type = &T_BOOL,     .offset = TOP(no_dead_hosts) },
-	{ .name = "ignores_notify", .type = &T_BOOL,     .offset = TOP(ignores_notify) },
-	{ .name = "networks",       .type = &T_NETS,     .offset = TOP(networks) },
+	{ .name = "date", .type = &T_LINE, .offset = TOP(date) },
+	{ .name = "note", .type = &T_LINE, .offset = TOP(note) },
+	{ .name = "max_recipients", .type = &T_INT, .offset = TOP(max_recipients), .max = 1000 },
+	{ .name = "max_messages", .type = &T_INT, .offset = TOP(max_messages), .max = 1000000 },
+	{ .name = "max_age", .type = &T_DURATION, .offset = TOP(max_age_ms), .max = 86400000 },
+	{ .name = "one_domain", .type = &T_BOOL, .offset = TOP(one_domain) },
+	{ .name = "no_dead_hosts", .type = &T_BOOL, .offset = TOP(no_dead_hosts) },
+	{ .name = "ignores_notify", .type = &T_BOOL, .offset = TOP(ignores_notify) },
+	{ .name = "networks", .type = &T_NETS, .offset = TOP(networks) },
 };
 static const struct param row_keys[] = {
 	{ .name = "code",     .type = &T_CODE,     .offset = ROW(low) },
@@ -418,7 +419,7 @@ int conf_profile_parse(struct slice text, const char *file,
 
 	*r = (struct reader){.arena = a, .profile = profile_out, .file = file,
 	    .err = err};
-	*profile_out = (struct conf_profile){.name = "", .date = "",
+	*profile_out = (struct conf_profile){.name = "", .date = "", .note = "",
 	    .file = file};
 	strbuf_init(&copy, TEXT_MAX);
 	strbuf_addsl(&copy, text);

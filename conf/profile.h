@@ -41,6 +41,7 @@ struct conf_reply {
 
 struct conf_profile {
 	const char *name, *date;
+	const char *note; /* said by posthoused -t of each leg; "" */
 	const char *file; /* where it was read, or "NAME.profile" */
 	struct conf_reply *reply; /* its own rows, then those of generic */
 	int replies;

@@ -53,8 +53,8 @@ const struct section_info section_table[SECTIONS] = {
 	[SEC_ALARM]  = { "alarm",    NULL,          0,                          LIVE,
 		"Whom to call when a leg is suspended or something else needs a person.", NULL },
 	[SEC_OUTBOUND] = { "outbound", NULL,        0,                          LIVE,
-		"The legacy side's users, whose mail goes out through us. A later version sends for "
-		"them; until then this section stays empty.", NULL },
+		"The legacy side's users, whose mail goes out through us. A later version sends "
+		"for them; until then this section stays empty.", NULL },
 	[SEC_TABLE]  = { "table",    NULL,          0,                          RESTART,
 		"The cutover table: the route of each recipient.", NULL },
 	[SEC_SPOOL]  = { "spool",    NULL,          0,                          RESTART,

@@ -10,7 +10,8 @@
 mapfile -t packages_build <"${BASH_SOURCE[0]%/*}/packages-build"
 packages_try=(python3 python3-aiosmtpd)
 packages_test=(
-	clang libclang-rt-14-dev llvm-14 mandoc openssl
+	clang libclang-rt-14-dev libmail-deliverystatus-bounceparser-perl
+	llvm-14 mandoc openssl
 	python3 python3-pytest python3-pytest-timeout python3-dkim strace swaks
 )
 # Libraries of the servers in packages_unpack, and what shows Exim the

@@ -64,6 +64,7 @@ struct change_how {
 	bool mailboxes; /* with all addresses of their mailboxes */
 	bool replace;	/* address rows that are not staged are deleted */
 	bool seed;	/* the domains staged are seeded now */
+	bool twice;	/* a group or a room may get a copy; else refused */
 	int64_t as_of;	/* -1; else refuse what was rerouted after it */
 	uint64_t undo;	/* 0; else stage the inverse of that change */
 };

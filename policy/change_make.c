@@ -5,6 +5,7 @@
  * here, under the write lock (or, for a preview, in one read snapshot).
  */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "policy/change_int.h"
 #include "policy/route.h"
@@ -103,6 +104,28 @@ static int check_as_of(struct change *ch, int64_t as_of, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
+/* Each leg would hand the mail of a group out to its members, and a room would
+ * answer twice. */
+static int check_twofold(struct change *ch, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = ask(ch, CS_TWOFOLD, 0, &st, err);
+	long long n = rc > 0 ? sqlite3_column_int64(st, 0) : 0;
+	long long line = rc > 0 ? sqlite3_column_int64(st, 2) : 0;
+	char where[40] = "", others[60] = "";
+
+	if (n > 0 && line > 0)
+		snprintf(where, sizeof(where), "line %lld: ", line);
+	if (n > 1)
+		snprintf(others, sizeof(others), " (and %lld more)", n - 1);
+	if (n > 0)
+		rc = error_set(err, "%s%s%s is a group or a room (tag kind=): "
+		    "with a copy its mail would be distributed twice; give it "
+		    "one leg, or say --force", where, db_str(st, 1), others);
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : 0;
+}
+
 /* An old value may name a leg that the configuration has lost. */
 static int check_legs(struct change *ch, struct error *err)
 {
@@ -170,6 +193,8 @@ static int complete(struct change *ch, const struct change_how *how,
 		return -1;
 	if ((how->create ? check_routes_given(ch, err)
 			 : check_missing(ch, err)) < 0)
+		return -1;
+	if (!how->twice && check_twofold(ch, err) < 0)
 		return -1;
 	return how->as_of < 0 ? 0 : check_as_of(ch, how->as_of, err);
 }

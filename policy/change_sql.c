@@ -120,6 +120,13 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "AND l.old_route IS NOT l.new_route "
 	    "AND n.old_route IS NOT n.new_route",
 
+	/* What was so before was allowed then. */
+	[CS_TWOFOLD] = "SELECT count(*), min(address), min(line) FROM next "
+	    "WHERE instr(new_route, '+') > 0 "
+	    "AND (' ' || new_tags || ' ' LIKE '% kind=group %' "
+	    "OR ' ' || new_tags || ' ' LIKE '% kind=room %') "
+	    "AND (old_route IS NOT new_route OR old_tags IS NOT new_tags)",
+
 	[CS_NEWEST] = "SELECT coalesce(max(change), 0) FROM main.change",
 	[CS_LOG] = "INSERT INTO main.log(change, address, " VALUES ") "
 	    "SELECT ?1, address, " VALUES " FROM next WHERE " DIFFERS

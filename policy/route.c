@@ -203,7 +203,8 @@ static enum found find(struct ask *q, struct place *p)
 	if (p->own != NULL)
 		return own_domain(q, p->own);
 	/* Bare <postmaster> is given our name on its way in. */
-	if (is_role(q->to) && strcmp(p->domain, q->c->hostname) == 0)
+	if (is_role(q->to) && (strcmp(p->domain, q->c->hostname) == 0 ||
+		strcmp(p->domain, q->c->ret.domain) == 0))
 		return to_postmaster(q);
 	p->leg = conf_leg_of_domain(q->c, slice_str(p->domain));
 	return p->leg != NULL ? leg_domain(q, p->leg) : NOTHING;

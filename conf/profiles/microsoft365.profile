@@ -2,6 +2,7 @@
 # for its tenants, and what it allows.
 
 date = "2026-11-01"
+note = "Posthouse must not stand between an Exchange server and its tenant in a hybrid: what they tell each other in headers would be lost. Its place is on the internet side of both."
 max_recipients = 200
 max_messages = 200          # a connection is cut at 20 minutes
 max_age = "15m"

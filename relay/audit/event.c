@@ -42,8 +42,13 @@ static const char *const why_texts[] = {
 	[WHY_ADMIN] = "",
 	[WHY_NO_WAY] = "no-way",
 	[WHY_LOOP] = "loop",
+	[WHY_LATE] = "late",
+	[WHY_GUARD] = "guard",
+	[WHY_RETURNED] = "returned",
 	[WHY_EXPIRED] = "parked-expired",
 	[WHY_SPACE] = "space",
+	[WHY_TOO_LARGE] = "too-large",
+	[WHY_NO_UTF8] = "no-utf8",
 };
 
 const char *event_kind_text(enum event_kind k)
@@ -195,7 +200,8 @@ static void print_by(struct jout *j, const struct move *m,
     const struct actor *actor)
 {
 	const char *why =
-	    m->why < ARRAY_LEN(why_texts) ? why_texts[m->why] : "";
+	    m->why < ARRAY_LEN(why_texts) && why_texts[m->why] != NULL
+		? why_texts[m->why] : "";
 	char text[40];
 	int n = 0;
 

@@ -39,7 +39,7 @@ struct move {
 struct notice {
 	uint64_t id;	    /* of the notification itself */
 	const char *sender; /* whom it goes to            */
-	const char *action; /* "failed", "delayed"        */
+	const char *action; /* "failed", "delayed", "relayed", "delivered" */
 };
 
 const char *event_kind_text(enum event_kind k);

@@ -273,3 +273,27 @@ struct hourfile *hours_home(struct hours *h, uint64_t id, struct arena *a,
 	}
 	return NULL;
 }
+
+void hours_since(struct hours *h, uint64_t id,
+    bool (*fn)(void *arg, struct hourfile *f), void *arg)
+{
+	int64_t from = hour_of(id_wall_ms(id) * 1000);
+	int64_t now = hourfile_hour(h->current);
+	struct error err;
+	int64_t *all;
+	size_t n;
+
+	if (hour_list(h->dir, &all, &n, &err) != 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct hourfile *f;
+
+		/* A clock that stepped back leaves old ids in a later file. */
+		if (all[i] < from && all[i] != now)
+			continue;
+		f = all[i] == now ? h->current : reader_for(h, all[i]);
+		if (f != NULL && fn(arg, f))
+			break;
+	}
+	mem_free(all);
+}

@@ -35,4 +35,9 @@ void hours_prune(struct hours *h, int64_t hour);
 struct hourfile *hours_home(struct hours *h, uint64_t id, struct arena *a,
     struct envelope *env_out);
 
+/* Gives the files that may have rows of that message, oldest first, until `fn`
+ * says that it has seen enough. A file that cannot be read is passed over. */
+void hours_since(struct hours *h, uint64_t id,
+    bool (*fn)(void *arg, struct hourfile *f), void *arg);
+
 #endif

@@ -368,6 +368,7 @@ struct projector *projector_open_on(const struct conf *c,
 	book_init(&p->book, names, BOOK_MAX);
 	mailbox_init(&p->box);
 	mailbox_init(&p->pause);
+	p->asked_end = &p->asked_first;
 	p->hours =
 	    hours_open(c->audit.path, c->node, clock_wall_us(clock), err);
 	if (p->hours == NULL || eventlog_open(&p->log, err) != 0) {

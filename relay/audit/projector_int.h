@@ -22,8 +22,8 @@ struct about {
 	uint32_t rcpt;
 };
 
-/* The parts of one journal record: a bounce and its notification, in either
- * order. */
+/* The parts of one journal record: moves and the notification that tells of
+ * them, in either order. */
 struct group {
 	uint64_t dsn; /* id of the notification; 0: none */
 	char *sender; /* whom it goes to                 */
@@ -70,6 +70,10 @@ struct projector {
 	pthread_t thread;
 	_Atomic bool stop;
 	bool running, opened;
+
+	/* lookup.c */
+	_Atomic int asked; /* lookups that were not answered yet */
+	struct letter *asked_first, **asked_end;
 };
 
 /* take.c: one record into rows and lines. 0, or -1: hourfile_error(). */
@@ -78,6 +82,10 @@ int take_record(struct projector *p, const struct spool_record *rec);
 int take_group_end(struct projector *p);
 /* A gap: `fields` as of a note. */
 int take_gap(struct projector *p, const char *what, uint64_t n);
+/* lookup.c: takes the questions that were posted; answers those that were taken
+ * at `before_ms` or earlier. */
+void lookup_take(struct projector *p, int64_t mono_ms);
+void lookup_answer(struct projector *p, int64_t before_ms);
 /* Forgets what belongs to this transaction alone. */
 void take_reset(struct projector *p);
 /* The flow of the transaction into its rows. */

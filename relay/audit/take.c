@@ -85,13 +85,29 @@ static void note_state(struct projector *p, struct book_entry *e,
 	book_set(&p->book, e, &l);
 }
 
-/* A bounce, or a delay, that a notification of the same group tells. */
+/* What a notification of the same record tells of a move; NULL: nothing. Of
+ * two parts only one is the notification, its own moves count for nothing. */
+static const char *action_of(const struct move *m,
+    const struct spool_delivery *to)
+{
+	switch (m->kind) {
+	case EV_BOUNCED:
+	case EV_PARKED:
+		return "failed";
+	case EV_DELIVERED:
+		return (to->flags & DF_MAILBOX) != 0 ? "delivered" : "relayed";
+	default:
+		return to->reason == WHY_LATE ? "delayed" : NULL;
+	}
+}
+
 static void note_about(struct projector *p, const struct book_entry *e,
-    const struct move *m)
+    const struct move *m, const struct spool_delivery *to)
 {
 	struct group *g = &p->group;
+	const char *action = action_of(m, to);
 
-	if (m->kind != EV_BOUNCED && m->kind != EV_DEFERRED)
+	if (action == NULL)
 		return;
 	if (g->n == g->cap) {
 		g->cap = g->cap == 0 ? 4 : g->cap * 2;
@@ -99,8 +115,7 @@ static void note_about(struct projector *p, const struct book_entry *e,
 	}
 	g->about[g->n++] = (struct about){.id = m->id, .time_us = m->time_us,
 	    .accepted_us = m->accepted_us, .to = book_to(e, m->rcpt),
-	    .action = m->kind == EV_BOUNCED ? "failed" : "delayed",
-	    .rcpt = m->rcpt};
+	    .action = action, .rcpt = m->rcpt};
 }
 
 static int take_move(struct projector *p, struct book_entry *e,
@@ -126,7 +141,7 @@ static int take_move(struct projector *p, struct book_entry *e,
 	if (m.kind == EV_DELIVERED)
 		known_add(p->known, m.leg, m.to, time_us);
 	note_state(p, e, u->delivery, &u->to);
-	note_about(p, e, &m);
+	note_about(p, e, &m, &u->to);
 	return m.kind == EV_NONE ? 0 : put_move(p, &m);
 }
 
@@ -142,6 +157,63 @@ static int take_update(struct projector *p, const struct spool_record *rec)
 	for (unsigned i = 0; i < rec->updates && rc == 0; i++)
 		rc = take_move(p, e, &rec->update[i],
 		    (enum dstate)rec->old_state[i], rec->time_us);
+	return rc;
+}
+
+/* ---- what came to a return address of ours -------------------------------- */
+
+static bool is_returned(const struct spool_record *rec,
+    const struct envelope *env)
+{
+	return rec->type == REC_ACCEPTED && rec->deliveries == 1 &&
+	       env->rcpts == 1 && env->parent != 0 &&
+	       rec->delivery[0].reason == WHY_RETURNED;
+}
+
+static void print_returned(struct strbuf *to, const struct envelope *env,
+    const char *address_out[1])
+{
+	struct slice said = slice_str(env->rcpt[0].orcpt), action, status;
+	struct note_writer w;
+	struct jout *j = note_begin(&w, to, "returned");
+	char id[ID_TEXT];
+
+	if (!slice_next(&said, ' ', &action))
+		action = slice_of("", 0);
+	if (!slice_next(&said, ' ', &status))
+		status = slice_of("", 0);
+	*address_out = said.p == NULL ? "" : said.p;
+	id_text(env->id, id);
+	jout_str(j, "id", id);
+	id_text(env->parent, id);
+	jout_str(j, "about", id);
+	jout_str(j, "leg", env->came_from);
+	jout_str(j, "to", *address_out);
+	jout_slice(j, "action", action);
+	jout_slice(j, "status", status);
+	note_end(&w);
+}
+
+/* An event of the message whose copy it is about. */
+static int put_returned(struct projector *p, const struct envelope *env)
+{
+	struct event_place at = place(p);
+	struct note_row row = {.time_us = env->accepted_us, .id = env->parent,
+	    .client = env->client, .from = env->from};
+	struct strbuf bytes;
+	int rc = -1;
+
+	strbuf_init(&bytes, 8192);
+	print_returned(&bytes, env, &row.to);
+	if (note_parse(strbuf_view(&bytes), &row.event, &row.fields) == 0) {
+		if (wants_line(p)) {
+			event_print_note(&p->log.out, &at, row.time_us,
+			    row.event, row.fields);
+			end_line(p);
+		}
+		rc = hourfile_put_note(file(p), &row);
+	}
+	strbuf_fini(&bytes);
 	return rc;
 }
 
@@ -197,7 +269,8 @@ static int take_envelope(struct projector *p, const struct spool_record *rec,
 		p->group.sender =
 		    mem_strdup(env->rcpts > 0 ? env->rcpt[0].to : "");
 	}
-	if (put_message(p, env) != 0)
+	if (put_message(p, env) != 0 ||
+	    (is_returned(rec, env) && put_returned(p, env) != 0))
 		return -1;
 	e = book_add(&p->book, env);
 	book_touch(&p->book, e);
@@ -327,7 +400,8 @@ int take_group_end(struct projector *p)
 
 	if (p->group.dsn != 0)
 		for (size_t i = 0; i < p->group.n && rc == 0; i++)
-			rc = put_dsn(p, &p->group.about[i]);
+			rc = p->group.about[i].id == p->group.dsn ? 0
+				 : put_dsn(p, &p->group.about[i]);
 	group_reset(&p->group);
 	return rc;
 }

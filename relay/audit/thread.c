@@ -9,16 +9,22 @@
  * each would cost more than the records. */
 enum { GATHER_MS = 10 };
 
+/* A question waits so long for the records of before it, when there is no end
+ * of them. */
+enum { LOOKUP_WAIT_MS = 500 };
+
 static void *run(void *arg)
 {
 	struct projector *p = arg;
 
 	while (!atomic_load(&p->stop)) {
 		uint64_t before = atomic_load(&p->records) + p->batch;
+		int64_t now = clock_mono_ms(p->clock);
 		int wait;
 
-		mailbox_take(&p->box); /* only its bell is used */
-		wait = projector_step(p, clock_mono_ms(p->clock));
+		lookup_take(p, now); /* else only the bell is used */
+		wait = projector_step(p, now);
+		lookup_answer(p, wait == 0 ? now - LOOKUP_WAIT_MS : now);
 		if (wait == 0)
 			continue;
 		if (atomic_load(&p->records) + p->batch != before)

@@ -37,6 +37,9 @@ enum uncertain {
 /* Kept beside the state, on disk too. */
 enum delivery_flags {
 	DF_DSN_SENT = 1, /* the sender was told of a failure: never twice */
+	DF_DELAY_SENT = 2, /* he was told of the delay, or did not ask to be */
+	DF_MAILBOX = 4, /* delivered into the mailbox itself (LMTP): a notice
+			 * says "delivered", else "relayed" */
 };
 
 /* Created = delivered + open + parked + bounced + superseded + deleted. */

@@ -61,3 +61,63 @@ struct source *source_of_slice(struct slice bytes)
 	ss->bytes = bytes;
 	return &ss->source;
 }
+
+/* ---- one behind a prefix ---- */
+
+struct behind_source {
+	struct source source;
+	struct source *rest;
+	struct slice prefix;
+	bool begun;
+};
+
+static void behind_ready(void *arg)
+{
+	struct behind_source *b = arg;
+
+	b->source.ready(b->source.ready_arg);
+}
+
+static enum source_state behind_next(struct source *s,
+    struct slice *chunk_out)
+{
+	struct behind_source *b = CONTAINER_OF(s, struct behind_source, source);
+
+	if (!b->begun && b->prefix.n != 0) {
+		b->begun = true;
+		*chunk_out = b->prefix;
+		return SOURCE_CHUNK;
+	}
+	return source_next(b->rest, chunk_out);
+}
+
+static void behind_rewind(struct source *s)
+{
+	struct behind_source *b = CONTAINER_OF(s, struct behind_source, source);
+
+	b->begun = false;
+	source_rewind(b->rest);
+}
+
+static void behind_free(struct source *s)
+{
+	struct behind_source *b = CONTAINER_OF(s, struct behind_source, source);
+
+	source_free(b->rest);
+	mem_free(b);
+}
+
+struct source *source_behind(struct slice prefix, struct source *s)
+{
+	static const struct source_ops ops = {
+	    behind_next, behind_rewind, behind_free};
+	struct behind_source *b = NEW(struct behind_source);
+
+	b->source.ops = &ops;
+	b->source.size = prefix.n + s->size;
+	b->rest = s;
+	b->prefix = prefix;
+	s->ready = behind_ready;
+	s->ready_arg = b;
+	return &b->source;
+}

@@ -40,5 +40,7 @@ void source_free(struct source *s); /* NULL is fine */
 
 /* Bytes that are the caller's and outlive the source. */
 struct source *source_of_slice(struct slice s);
+/* `prefix`, which outlives the source, and then all of `s`, which it takes. */
+struct source *source_behind(struct slice prefix, struct source *s);
 
 #endif

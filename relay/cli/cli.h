@@ -63,8 +63,9 @@ struct cli {
 
 /* The tables; each ends with a row whose name is NULL. */
 extern const struct cli_command cmd_audit[], cmd_changes[], cmd_explain[],
-    cmd_flip[], cmd_help[], cmd_leg[], cmd_queue[], cmd_route[],
-    cmd_route_file[], cmd_status[], cmd_table[], cmd_trace[];
+    cmd_flip[], cmd_help[], cmd_leg[], cmd_probe[], cmd_queue[],
+    cmd_queue_act[], cmd_queue_export[], cmd_route[], cmd_route_file[],
+    cmd_status[], cmd_table[], cmd_trace[];
 
 /* All tables, ends with NULL (posthouse.c). */
 extern const struct cli_command *const cli_tables[];

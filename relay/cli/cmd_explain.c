@@ -239,6 +239,9 @@ const struct cli_command cmd_explain[] = {
 	    .args = "ADDR",
 	    .summary = "Says what would become of a recipient, and why, "
 		       "without sending",
+	    .details = "Where a leg would be asked whether it knows the "
+		       "recipient (unknown = \"probe\"), it says so, and "
+		       "asks nobody.",
 	    .example = "posthouse explain ann+news@example.com "
 		       "--client 192.0.2.10",
 	    .options = options,

@@ -162,6 +162,7 @@ static int make(struct cli *c, const struct choice *choice,
 	    .inherit = cli_flag(c, "create") && row->route == NULL,
 	    .mailboxes = !cli_flag(c, "only-address"),
 	    .as_of = -1,
+	    .twice = row->route == NULL || cli_flag(c, "force"),
 	};
 	struct change *ch = cli_change(c);
 	int code;
@@ -176,17 +177,28 @@ static int make(struct cli *c, const struct choice *choice,
 	return code;
 }
 
+/* Who wants to wait needs the daemon: he is told before anything is changed,
+ * not after. Waiting for change 0 is over at once. */
+static int can_wait(struct cli *c)
+{
+	return cli_call(c, "route.wait",
+	    json_pack("{s:i, s:[]}", "change", 0, "addresses"), NULL, NULL);
+}
+
 static int make_and_wait(struct cli *c, int first,
     const struct change_row *row)
 {
+	bool waits = cli_flag(c, "wait") && !cli_flag(c, "dry-run");
 	struct change_done done = {0};
 	struct choice choice;
 	int code = choose(c, first, &choice);
 
+	if (code == CLI_DONE && waits)
+		code = can_wait(c);
 	if (code == CLI_DONE)
 		code = make(c, &choice, row, &done);
 	choice_end(&choice);
-	if (code == CLI_DONE && cli_flag(c, "wait") && !cli_flag(c, "dry-run"))
+	if (code == CLI_DONE && waits)
 		code = wait_for(c, done.change);
 	return code;
 }
@@ -288,6 +300,8 @@ static int run_undo(struct cli *c)
 static const struct cli_option flip_options[] = {
 	CHOICE,
 	{"create", NULL, "Makes rows for addresses that have none."},
+	{"force", NULL, "Gives groups and rooms (tag kind=group, kind=room) a "
+	    "copy too."},
 	{"wait", NULL, "Returns when nothing to the old leg is under way."},
 	{NULL, NULL, NULL},
 };

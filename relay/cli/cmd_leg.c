@@ -7,7 +7,9 @@
 static const struct out_column columns[] = {
 	{"leg", "LEG", false},		     {"state", "STATE", false},
 	{"open", "OPEN", true},		     {"parked", "PARKED", true},
-	{"concurrency", "CONNECTIONS", true}, {"reason", "REASON", false},
+	{"concurrency", "CONNECTIONS", true}, {"limit", "LIMIT", true},
+	{"configured", "OF", true},
+	{"authentication", "DISBELIEVED", true}, {"reason", "REASON", false},
 	{NULL, NULL, false},
 };
 
@@ -38,6 +40,12 @@ const struct cli_command cmd_leg[] = {
 	{.name = "leg list",
 	    .args = "",
 	    .summary = "The legs, what waits for each and how it does",
+	    .details = "LIMIT is how many connections a leg gets for now: a "
+		       "leg that asks for less gets half, and one more each "
+		       "time that so many deliveries were made; OF is what "
+		       "the configuration allows. DISBELIEVED counts the "
+		       "messages whose sender the leg did not believe. A leg "
+		       "that suspended itself is tried again by itself.",
 	    .example = "posthouse leg list",
 	    .run = run_list},
 	{.name = "leg suspend",

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: ISC
  *
- * queue: what waits, and what an administrator does with it. The daemon has
- * the queue; this asks. What destroys is counted and asked for first.
+ * queue list, show: what waits. The daemon has the queue; this asks.
  *
  * queue.show answers rows with a "section": message, delivery, and with
- * --body body, whose "chunk" is base64; queue.export body rows alone.
+ * --body body, whose "chunk" is base64.
  */
-#include <inttypes.h>
-#include <openssl/evp.h>
-
+#include "relay/base/clock.h"
 #include "relay/base/delivery.h"
 #include "relay/base/mem.h"
-#include "relay/cli/cli.h"
+#include "relay/cli/queue.h"
 
 static const struct out_column list_columns[] = {
 	{"id", "ID", false},	     {"from", "FROM", false},
@@ -24,24 +21,62 @@ static const struct out_column list_columns[] = {
 
 /* ---- which deliveries -------------------------------------------------- */
 
-/* The filters that were given; false: the reason was said. */
-static bool add_filters(struct cli *c, json_t *args)
+/* "2h": as long ago as -2h. */
+static bool add_age(struct cli *c, json_t *args)
+{
+	const char *age = cli_value(c, "age");
+	char relative[40];
+	int64_t then_us;
+
+	if (age == NULL)
+		return true;
+	snprintf(relative, sizeof(relative), "-%s", age);
+	if (age[0] < '0' || age[0] > '9' || strlen(age) > 20 ||
+	    clock_parse(slice_str(relative), 0, &then_us) < 0) {
+		cli_usage(c, "--age wants a time like 90s, 30m, 2h, 3d");
+		return false;
+	}
+	json_object_set_new(args, "age_s",
+	    json_integer((json_int_t)(-then_us / 1000000)));
+	return true;
+}
+
+int queue_filters(struct cli *c, json_t *args)
 {
 	static const char *const names[] = {"leg", "to", "from", "state"};
 	const char *state = cli_value(c, "state");
+	int n = cli_value(c, "age") != NULL;
 
 	if (state != NULL && dstate_parse(slice_str(state)) < 0) {
 		cli_usage(c, "there is no state %s: queued deferred held "
 		    "frozen parked", state);
-		return false;
+		return -1;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		const char *value = cli_value(c, names[i]);
 
-		if (value != NULL)
-			json_object_set_new(args, names[i], json_string(value));
+		if (value == NULL)
+			continue;
+		json_object_set_new(args, names[i], json_string(value));
+		n++;
 	}
-	return true;
+	return add_age(c, args) ? n : -1;
+}
+
+int queue_choose(struct cli *c, json_t *args)
+{
+	json_t *ids = json_array();
+	int n = queue_filters(c, args);
+
+	for (int i = 0; i < c->args; i++)
+		json_array_append_new(ids, json_string(c->arg[i]));
+	json_object_set_new(args, "ids", ids);
+	if (n < 0)
+		return CLI_USAGE;
+	if (n + c->args == 0)
+		return cli_usage(c, "say which: ids, --leg, --to, --from, "
+		    "--age or --state");
+	return CLI_DONE;
 }
 
 /* ---- list, show -------------------------------------------------------- */
@@ -52,7 +87,7 @@ static int run_list(struct cli *c)
 	json_t *args = json_object();
 	uint64_t n;
 
-	if (!add_filters(c, args)) {
+	if (queue_filters(c, args) < 0) {
 		json_decref(args);
 		return CLI_USAGE;
 	}
@@ -65,25 +100,6 @@ static int run_list(struct cli *c)
 	}
 	out_table(&c->out, list_columns);
 	return cli_call(c, "queue.list", args, NULL, NULL);
-}
-
-static void write_chunk(struct cli *c, const json_t *row)
-{
-	const char *text = json_string_value(json_object_get(row, "chunk"));
-	size_t n = text == NULL ? 0 : strlen(text);
-	unsigned char *bytes;
-	int got;
-
-	if (n == 0)
-		return;
-	bytes = mem_new(n / 4 * 3 + 4);
-	got = EVP_DecodeBlock(
-	    bytes, (const unsigned char *)text, (int)n);
-	for (size_t i = n; got > 0 && i > 0 && text[i - 1] == '='; i--)
-		got--;
-	if (got > 0)
-		fwrite(bytes, 1, (size_t)got, c->out.to);
-	mem_free(bytes);
 }
 
 static const struct out_column message_columns[] = {
@@ -117,7 +133,7 @@ static void on_show(void *arg, json_t *row)
 	}
 	snprintf(s->section, sizeof(s->section), "%s", section);
 	if (strcmp(section, "body") == 0) {
-		write_chunk(s->c, row);
+		queue_write_chunk(row, s->c->out.to);
 		return;
 	}
 	if (fresh)
@@ -137,113 +153,8 @@ static int run_show(struct cli *c)
 	    on_show, &s);
 }
 
-static void on_export(void *arg, json_t *row)
-{
-	write_chunk(arg, row);
-}
-
-static int run_export(struct cli *c)
-{
-	return cli_call(c, "queue.export", json_pack("{s:s}", "id", c->arg[0]),
-	    on_export, c);
-}
-
-/* ---- acting ------------------------------------------------------------ */
-
-/* The rows are what was found; what was done to them is in the trace. */
-static const struct out_column act_columns[] = {
-	{"id", "ID", false},
-	{"to", "TO", false},
-	{"leg", "LEG", false},
-	{"state", "WAS", false},
-	{NULL, NULL, false},
-};
-
-static json_t *act_args(struct cli *c, const char *action)
-{
-	const char *reason = cli_value(c, "reason");
-	json_t *args = json_object(), *ids = json_array();
-
-	json_object_set_new(args, "action", json_string(action));
-	json_object_set_new(
-	    args, "reason", json_string(reason == NULL ? "" : reason));
-	for (int i = 0; i < c->args; i++)
-		json_array_append_new(ids, json_string(c->arg[i]));
-	json_object_set_new(args, "ids", ids);
-	if (add_filters(c, args))
-		return args;
-	json_decref(args);
-	return NULL;
-}
-
-static void on_count(void *arg, json_t *row)
-{
-	uint64_t *n = arg;
-
-	(void)row;
-	(*n)++;
-}
-
-/* How many it would be; CLI_NO: the answer was no, or there are none. */
-static int ask_first(struct cli *c, const char *action, json_t *args)
-{
-	json_t *dry = json_deep_copy(args);
-	char question[120];
-	uint64_t n = 0;
-	int code;
-
-	json_object_set_new(dry, "dry_run", json_true());
-	code = cli_call(c, "queue.act", dry, on_count, &n);
-	if (code != CLI_DONE)
-		return code;
-	if (n == 0)
-		return cli_fail(c, "nothing in the queue fits");
-	snprintf(question, sizeof(question),
-	    "%s %" PRIu64 " %s of the queue?", action, n,
-	    n == 1 ? "delivery" : "deliveries");
-	return cli_confirm(c, question) ? CLI_DONE : CLI_NO;
-}
-
-static bool destroys(const char *action)
-{
-	return strcmp(action, "park") == 0 || strcmp(action, "bounce") == 0 ||
-	       strcmp(action, "delete") == 0;
-}
-
-static int run_act(struct cli *c)
-{
-	const char *action = strchr(c->command->name, ' ') + 1;
-	json_t *args = act_args(c, action);
-	int code = CLI_DONE;
-
-	if (args == NULL)
-		return CLI_USAGE;
-	if (c->args == 0 && json_object_size(args) == 3) {
-		json_decref(args);
-		return cli_usage(c, "say which: ids, --leg, --to, --from or "
-		    "--state");
-	}
-	if (destroys(action) && !cli_flag(c, "yes"))
-		code = ask_first(c, action, args);
-	if (code != CLI_DONE) {
-		json_decref(args);
-		return code;
-	}
-	out_table(&c->out, act_columns);
-	code = cli_call(c, "queue.act", args, NULL, NULL);
-	if (code == CLI_DONE && c->out.total == 0)
-		return cli_fail(c, "nothing in the queue fits");
-	return code;
-}
-
-#define FILTERS \
-	{"leg", "L", "Deliveries of this leg."}, \
-	{"to", "A", "To this recipient."}, \
-	{"from", "A", "From this sender."}, \
-	{"state", "S", "queued, deferred, held, frozen or parked."}
-
 static const struct cli_option list_options[] = {
-	FILTERS,
+	QUEUE_FILTERS,
 	{"limit", "N", "At most so many."},
 	{NULL, NULL, NULL},
 };
@@ -252,20 +163,6 @@ static const struct cli_option show_options[] = {
 	{"body", NULL, "The message too; that is on record."},
 	{NULL, NULL, NULL},
 };
-
-static const struct cli_option act_options[] = {
-	FILTERS,
-	{"reason", "R", "Why, for the audit trail."},
-	{"yes", NULL, "Do not ask."},
-	{NULL, NULL, NULL},
-};
-
-#define ACT(verb, does, more) \
-	{.name = "queue " verb, .args = "[ID...]", .summary = does, \
-	    .details = more, \
-	    .example = "posthouse queue " verb " 01JD5K3W7Q2MA\n" \
-		       "posthouse queue " verb " --leg cloud", \
-	    .options = act_options, .max_args = -1, .run = run_act}
 
 const struct cli_command cmd_queue[] = {
 	{.name = "queue list",
@@ -282,24 +179,5 @@ const struct cli_command cmd_queue[] = {
 	    .min_args = 1,
 	    .max_args = 1,
 	    .run = run_show},
-	ACT("retry", "Makes deliveries due now", NULL),
-	ACT("freeze", "Stops deliveries until they are thawed", NULL),
-	ACT("thaw", "Lets frozen deliveries go on", NULL),
-	ACT("park", "Gives deliveries up for now and keeps them",
-	    "Asks before it is done; --yes does not."),
-	ACT("bounce", "Gives deliveries up and tells their senders",
-	    "Asks before it is done; --yes does not. Only a primary's sender "
-	    "is told."),
-	ACT("delete", "Ends deliveries without telling anybody",
-	    "Asks before it is done; --yes does not. It is on record who did "
-	    "it."),
-	{.name = "queue export",
-	    .args = "ID",
-	    .summary = "The message as it was received, on standard output",
-	    .details = "That it was read is on record.",
-	    .example = "posthouse queue export 01JD5K3W7Q2MA > mail.eml",
-	    .min_args = 1,
-	    .max_args = 1,
-	    .run = run_export},
 	{.name = NULL},
 };

@@ -103,7 +103,8 @@ static int stage_operands(struct cli *c, struct change *ch,
 
 static int run_set(struct cli *c)
 {
-	static const struct change_how how = {.create = true, .as_of = -1};
+	struct change_how how = {.create = true, .as_of = -1,
+	    .twice = cli_flag(c, "force")};
 	struct change_row row = {.route = c->arg[0], .held = -1};
 	struct strbuf tags, addresses;
 	struct change_done done;
@@ -215,6 +216,8 @@ static const struct cli_option set_options[] = {
 	    "empty clears it."},
 	{"mailbox", "NAME", "Addresses with one mailbox flip together."},
 	{"tag", "TAG", "Replaces the tags; may stand several times."},
+	{"force", NULL, "Gives a group or a room (tag kind=group, kind=room) a "
+	    "copy."},
 	{"note", "TEXT", "Why, for the history."},
 	{NULL, NULL, NULL},
 };

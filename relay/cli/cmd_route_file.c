@@ -45,6 +45,7 @@ static bool import_how(struct cli *c, struct change_how *how)
 	    .create = true,
 	    .as_of = -1,
 	    .replace = cli_flag(c, "replace"),
+	    .twice = cli_flag(c, "force"),
 	};
 	if (as_of == NULL)
 		return true;
@@ -99,7 +100,7 @@ static void show_pair(void *arg, struct slice key,
 
 static int run_diff(struct cli *c)
 {
-	struct change_how how = {.create = true, .as_of = -1};
+	struct change_how how = {.create = true, .as_of = -1, .twice = true};
 	struct change_done done;
 	struct error err = {0};
 	struct change *ch;
@@ -254,7 +255,8 @@ static const struct cli_option import_options[] = {
 	    "file."},
 	{"as-of", "CHANGE", "Refuses rows whose route was changed after "
 	    "that change."},
-	{"force", NULL, "Changes those too."},
+	{"force", NULL, "Changes those too, and gives groups and rooms a "
+	    "copy."},
 	{"note", "TEXT", "Why, for the history."},
 	{NULL, NULL, NULL},
 };

@@ -191,6 +191,16 @@ static void say_leg(const json_t *e, struct strbuf *out)
 	}
 }
 
+static void say_alarm(const json_t *e, struct strbuf *out)
+{
+	strbuf_adds(out, "alarm ");
+	add(out, text(e, "kind"));
+	strbuf_adds(out, " about ");
+	add(out, text(e, "about"));
+	strbuf_adds(out, ": ");
+	add(out, text(e, "text"));
+}
+
 static void say_gap(const json_t *e, struct strbuf *out)
 {
 	int64_t records = number(e, "records");
@@ -250,6 +260,7 @@ static const struct {
 	{ "body",       NULL,              say_body     },
 	{ "change",     NULL,              say_change   },
 	{ "leg",        NULL,              say_leg      },
+	{ "alarm",      NULL,              say_alarm    },
 	{ "audit.gap",  NULL,              say_gap      },
 	/* clang-format on */
 };

@@ -102,7 +102,8 @@ void auth_send_command(struct dialog *d)
 	strbuf_adds(out, "AUTH ");
 	strbuf_adds(out, m->name);
 	encode(dialog_leg(d), m, 0, coded);
-	if (m->at_once && strlen("AUTH PLAIN ") + strlen(coded) <= LINE_OCTETS) {
+	if (m->at_once &&
+	    sizeof("AUTH PLAIN ") + strlen(coded) <= LINE_OCTETS) {
 		strbuf_addc(out, ' ');
 		strbuf_adds(out, coded);
 		d->responses = 1;

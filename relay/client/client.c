@@ -93,6 +93,7 @@ struct client *client_new(const struct client_config *cfg)
 	list_init(&c->finished);
 	list_init(&c->parked);
 	list_init(&c->dead);
+	list_init(&c->probes);
 	defer_init(&c->report, on_report, c);
 	pool_init(c);
 	return c;
@@ -103,6 +104,7 @@ void client_free(struct client *c)
 	if (c == NULL)
 		return;
 	c->draining = true;
+	probe_stop_all(c);
 	while (!list_empty(&c->dialogs))
 		dialog_abort(LIST_FIRST(&c->dialogs, struct dialog, node));
 	report_finished(c);
@@ -162,6 +164,11 @@ bool client_has_idle(const struct client *c, int leg)
 unsigned client_connections(const struct client *c, int leg)
 {
 	return c->connections[leg];
+}
+
+uint64_t client_eightbit(const struct client *c, int leg)
+{
+	return atomic_load(&c->eightbit[leg]);
 }
 
 void client_yield(struct client *c, int leg, unsigned n)

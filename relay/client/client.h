@@ -16,6 +16,7 @@
 #include "relay/mail/result.h"
 #include "relay/net/dns.h"
 #include "relay/net/stream.h"
+#include "relay/net/tls_look.h"
 
 struct client;
 
@@ -34,7 +35,8 @@ struct client_rcpt {
 /* One message towards one leg. The caller owns it; everything in it stays
  * until `done`, the leg and its configuration too. Recipients whose addresses
  * are equal are sent once and share the result (D7). The client splits by the
- * leg's max_recipients and by 452 4.5.3. */
+ * leg's max_recipients, by its word (LIMITS, RFC 9422), by its profile's
+ * one_domain, by 452 4.5.3 and by what `splits` says. */
 struct client_request {
 	struct conf *conf;	    /* a reference, the caller's */
 	const struct conf_leg *leg; /* of that conf */
@@ -84,6 +86,11 @@ struct client_config {
 	/* What the leg offers, each time it answered EHLO or HELO (after TLS);
 	 * never of a direct egress. NULL: nobody wants to know. */
 	void (*learned)(void *arg, int leg, const struct ehlo *e);
+	/* Does this answer to RCPT say that the recipient must not be in one
+	 * transaction with the others? Beyond 452 4.5.3, which the client
+	 * knows. NULL: nothing does. */
+	bool (*splits)(void *arg, const struct conf_leg *leg,
+	    const struct result *r);
 	void *arg;
 };
 
@@ -99,6 +106,9 @@ bool client_send(struct client *c, struct client_request *r, bool have_slot);
 bool client_has_idle(const struct client *c, int leg);
 /* How many connections of that leg are open, idle ones too? */
 unsigned client_connections(const struct client *c, int leg);
+/* How many transactions had 8-bit content for that leg although it did not
+ * offer 8BITMIME (eightbit = "send")? Any thread. */
+uint64_t client_eightbit(const struct client *c, int leg);
 /* Others want slots: close up to `n` idle connections of that leg. A slot is
  * given back when its connection is closed, after QUIT was answered or 5 s. */
 void client_yield(struct client *c, int leg, unsigned n);
@@ -107,5 +117,53 @@ void client_drain(struct client *c);
 unsigned client_busy(const struct client *c);
 /* Forget kept connections after a reload. */
 void client_reload(struct client *c);
+
+/* ---- a look at a leg, which brings no mail (probe.c) ---- */
+
+enum { PROBE_ROWS = 32, PROBE_LINES = 40 };
+
+/* An address of a host, or a host without one that is used. */
+struct probe_row {
+	const char *host;
+	int port, preference; /* preference -1: of a list */
+	const char *address;  /* "" */
+	bool secure, dead;    /* as in the client's own order of hosts */
+	int tlsas, usable;    /* signed TLSA records; those that count */
+	/* The last thing done, "done" when it went through to QUIT, "dns"
+	 * when nothing was tried; what is wrong, with the remedy, or "". With
+	 * that, no mail goes there. */
+	const char *stage, *problem;
+	const char *note; /* mail goes there, but this should be known; "" */
+	int64_t connect_ms, greeting_ms, tls_ms; /* -1: it did not come to it */
+	const char *greeting;
+	const char *offer[PROBE_LINES]; /* of the last EHLO */
+	int offers;
+	struct ehlo ehlo;
+	bool starttls; /* was offered */
+	bool in_tls;   /* `tls` is filled */
+	struct tls_look tls;
+};
+
+struct client_probe {
+	struct conf *conf; /* a reference, the caller's */
+	const struct conf_leg *leg;
+	const char *domain;	/* of a direct egress; else NULL */
+	struct tls_client *tls; /* of tls_client_for_probe() */
+	int64_t timeout_ms;	/* of each step; the leg's own may be less */
+	int64_t now_s;		/* since 1970 */
+	int64_t soon_s; /* a certificate that ends within this is noted */
+	struct arena *arena;
+	void (*done)(void *arg, struct client_probe *p);
+	void *arg;
+	/* Filled. */
+	const char *fault; /* there is no host at all: why; "" */
+	struct probe_row row[PROBE_ROWS];
+	unsigned rows;
+};
+
+/* All addresses at the same time. Takes no slot, waits for no breaker, and
+ * remembers nothing. `done` follows exactly once, later; from client_free()
+ * at the latest. The caller owns `p` until then. */
+void client_probe(struct client *c, struct client_probe *p);
 
 #endif

@@ -12,6 +12,8 @@
 #ifndef RELAY_CLIENT_CLIENT_INT_H
 #define RELAY_CLIENT_CLIENT_INT_H
 
+#include <stdatomic.h>
+
 #include "relay/client/client.h"
 #include "relay/mail/body.h"
 #include "relay/mail/ehlo.h"
@@ -54,6 +56,8 @@ struct stage_info {
 };
 extern const struct stage_info stage_table[STAGES];
 
+/* Does a reply to us begin with that name? */
+bool stages_says_name(struct slice reply_text, const char *name);
 /* Does the leg offer all of these EXT_…? */
 bool stages_offers(const struct dialog *d, unsigned ext);
 enum stage stages_senseless(struct dialog *d);
@@ -71,7 +75,9 @@ enum stage auth_on_reply(struct dialog *d);
 /* An answer's text, or something else when it would give the password away. */
 const char *auth_hide(const struct dialog *d, const char *text);
 
-/* transact.c: settles what this leg cannot take at all. */
+/* transact.c: may this session take the next open recipient? */
+bool transact_fits(const struct dialog *d);
+/* Settles what this leg cannot take at all. */
 void transact_admit(struct dialog *d);
 void transact_send_mail(struct dialog *d);
 enum stage transact_on_mail(struct dialog *d);
@@ -108,13 +114,17 @@ struct exchange {
 	unsigned *batch;      /* those of this transaction, in order */
 	unsigned batched, answered, accepted;
 	unsigned judged; /* LMTP: the content was answered for these of them */
+	unsigned enough; /* so many were taken when the next was too many; 0 */
 	unsigned open;	      /* RCPT_OPEN in all */
 	const char *remote, *tls; /* of the connection; for results */
 };
 
 struct exchange *exchange_new(struct client_request *r);
-/* Takes up to `limit` open recipients into a new transaction. */
-void exchange_begin(struct exchange *t, unsigned limit);
+/* Takes up to `limit` open recipients into a new transaction; those of one
+ * domain, when it is not NULL. */
+void exchange_begin(struct exchange *t, unsigned limit, const char *domain);
+/* The domain of the first open recipient; "" when there is none. */
+const char *exchange_domain(const struct exchange *t);
 /* The transaction was never met by the leg: its recipients are open again. */
 void exchange_undo(struct exchange *t);
 /* One recipient has its result (a copy is kept). */
@@ -177,6 +187,19 @@ bool hops_met_self(const struct hops *h, const struct stream *s);
  * for a while. And: it spoke. */
 void hops_dead(struct hops *h);
 void hops_alive(struct hops *h);
+/* For a look at all of them, when nothing more is asked for: hops_known(),
+ * which may be asked again in `ready`. */
+struct hops_row {
+	struct hop hop;
+	bool has_addr;
+	int port, preference; /* preference -1: of a list */
+	bool secure;	      /* all that led here is signed */
+	bool dead;	      /* it lately could not be reached */
+	const char *skipped;  /* why no mail goes there; NULL: it may */
+};
+bool hops_known(struct hops *h); /* false: `ready` is called, later */
+/* How many were written. The rows are good until hops_free(). */
+unsigned hops_list(struct hops *h, struct hops_row *out, unsigned max);
 /* At HOPS_END, when nothing could be tried: why. */
 struct hops_fault {
 	enum outcome outcome;
@@ -240,6 +263,7 @@ struct dialog {
 	bool answered; /* the leg has spoken about this request */
 	bool needs_rset;
 	int rcpt_limit; /* learned from 452 4.5.3; 0: none */
+	char *bound; /* RCPTDOMAINMAX: the domain that it is for; else NULL */
 	unsigned generation;
 	int messages; /* transactions so far */
 	int64_t opened_ms, idle_until_ms, old_at_ms;
@@ -311,6 +335,7 @@ struct pool {
 void pool_init(struct client *c);
 void pool_fini(struct client *c);
 bool pool_takes(const struct dialog *d); /* or is it time to close? */
+bool pool_spent(const struct dialog *d); /* as many messages as it may have */
 void pool_put(struct dialog *d);
 void pool_remove(struct dialog *d); /* safe when it is not in */
 /* An idle connection for that request, or NULL. */
@@ -319,6 +344,11 @@ struct dialog *pool_take(struct client *c, const struct client_request *r);
 struct dialog *pool_oldest(struct client *c, int leg);
 void pool_close(struct client *c, int leg);
 void pool_close_all(struct client *c);
+
+/* ---- probe.c ---- */
+
+/* Ends and reports them all. */
+void probe_stop_all(struct client *c);
 
 /* ---- client.c ---- */
 
@@ -329,9 +359,11 @@ struct client {
 	struct list finished; /* requests to report */
 	struct list parked;   /* connections to tell the owner of */
 	struct list dead;     /* dialogs to free */
+	struct list probes;
 	struct defer report;
 	unsigned busy;
 	unsigned connections[NAMES_MAX]; /* by leg */
+	_Atomic uint64_t eightbit[NAMES_MAX]; /* transactions */
 	unsigned generation; /* of the configuration */
 	struct marks unreached; /* hosts that could not be reached */
 	struct marks in_clear;  /* … whose fall back to the clear was said */

@@ -160,18 +160,37 @@ static void note_limits(struct dialog *d)
 		d->messages_max = d->ehlo.limit_mail; /* RFC 9422 */
 }
 
+/* What this session must not be asked for goes to a new one. Nothing is open
+ * in it: it is left without waiting for the last word. */
+static void leave_for_another(struct dialog *d)
+{
+	strbuf_adds(stream_out(d->stream), "QUIT\r\n");
+	stream_flush(d->stream);
+	hang_up(d);
+	begin_fresh(d);
+}
+
+static bool may_go_on(const struct dialog *d)
+{
+	return d->messages == 0 || (!pool_spent(d) && transact_fits(d));
+}
+
 static void ready(struct dialog *d)
 {
 	hops_free(d->hops);
 	d->hops = NULL;
 	if (d->tx != NULL) {
+		note_limits(d);
 		if (d->tx->open > 0)
 			transact_admit(d);
+		if (d->tx->open > 0 && !may_go_on(d)) {
+			leave_for_another(d);
+			return;
+		}
 		if (d->tx->open > 0) {
 			enter(d, d->needs_rset ? STAGE_RSET : STAGE_MAIL);
 			return;
 		}
-		note_limits(d);
 		finish(d);
 	}
 	rest(d);
@@ -457,6 +476,8 @@ static void begin_fresh(struct dialog *d)
 	d->reused = false;
 	d->messages = 0;
 	d->rcpt_limit = 0;
+	mem_free(d->bound);
+	d->bound = NULL;
 	d->needs_rset = false;
 	d->generation = d->client->generation;
 	d->fault_rank = -1;
@@ -486,6 +507,7 @@ void dialog_free(struct dialog *d)
 {
 	reply_parser_fini(&d->reply);
 	mem_free(d->domain);
+	mem_free(d->bound);
 	mem_free(d->remote);
 	mem_free(d);
 }

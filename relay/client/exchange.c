@@ -128,11 +128,27 @@ static void set_state(struct exchange *t, unsigned i, enum rcpt_state to)
 	t->rcpt[i].state = to;
 }
 
-void exchange_begin(struct exchange *t, unsigned limit)
+static const char *domain_of(const char *address)
 {
-	t->batched = t->answered = t->accepted = t->judged = 0;
+	return address + slice_rfind(slice_str(address), '@') + 1;
+}
+
+const char *exchange_domain(const struct exchange *t)
+{
+	for (unsigned i = 0; i < t->req->rcpts; i++)
+		if (t->rcpt[i].state == RCPT_OPEN)
+			return domain_of(t->req->rcpt[i].address);
+	return "";
+}
+
+void exchange_begin(struct exchange *t, unsigned limit, const char *domain)
+{
+	t->batched = t->answered = t->accepted = t->judged = t->enough = 0;
 	for (unsigned i = 0; i < t->req->rcpts && t->batched < limit; i++) {
-		if (t->rcpt[i].state != RCPT_OPEN)
+		if (t->rcpt[i].state != RCPT_OPEN ||
+		    (domain != NULL &&
+			domain_order(domain_of(t->req->rcpt[i].address),
+			    domain) != 0))
 			continue;
 		set_state(t, i, RCPT_SENT);
 		t->batch[t->batched++] = i;
@@ -144,7 +160,7 @@ void exchange_undo(struct exchange *t)
 	for (unsigned i = 0; i < t->batched; i++)
 		if (t->rcpt[t->batch[i]].state != RCPT_SETTLED)
 			set_state(t, t->batch[i], RCPT_OPEN);
-	t->batched = t->answered = t->accepted = t->judged = 0;
+	t->batched = t->answered = t->accepted = t->judged = t->enough = 0;
 }
 
 long exchange_undecided(struct exchange *t)

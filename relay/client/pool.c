@@ -46,8 +46,12 @@ bool pool_takes(const struct dialog *d)
 	const struct client *c = d->client;
 
 	return !c->draining && d->generation == c->generation &&
-	       d->messages < d->messages_max &&
-	       loop_now_ms(c->cfg.loop) < d->old_at_ms;
+	       !pool_spent(d) && loop_now_ms(c->cfg.loop) < d->old_at_ms;
+}
+
+bool pool_spent(const struct dialog *d)
+{
+	return d->messages >= d->messages_max;
 }
 
 void pool_put(struct dialog *d)
@@ -75,12 +79,22 @@ static bool same_domain(const char *a, const char *b)
 	return slice_case_eq(slice_str(a), slice_str(b));
 }
 
+/* RFC 9422 RCPTDOMAINMAX: a session has its domains from its first message. */
+static bool other_bound(const struct dialog *d, const struct client_request *r)
+{
+	const char *to = r->rcpt[0].address;
+	long at = slice_rfind(slice_str(to), '@');
+
+	return d->bound != NULL && !same_domain(d->bound, to + at + 1);
+}
+
 struct dialog *pool_take(struct client *c, const struct client_request *r)
 {
 	list_each_safe(n, &c->pool.idle[r->leg->id]) {
 		struct dialog *d = LIST_ENTRY(n, struct dialog, idle);
 
-		if (!same_domain(d->domain, r->domain) || too_old(d))
+		if (!same_domain(d->domain, r->domain) || other_bound(d, r) ||
+		    too_old(d))
 			continue;
 		pool_remove(d);
 		return d;

@@ -4,8 +4,9 @@
  * `send` writes its command, its `reply` judges the answer and says what
  * comes next; dialog.c walks. What a leg says is hostile: an answer that has
  * no sense at its stage ends the connection, and the mail waits. One worker's
- * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the answer to the
- * content have their functions in transact.c.
+ * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the
+ * answer to the content have their functions in transact.c, those of AUTH in
+ * auth.c.
  */
 #include "relay/client/client_int.h"
 
@@ -29,15 +30,21 @@ enum stage stages_senseless(struct dialog *d)
 
 /* ---- session ---- */
 
+bool stages_says_name(struct slice reply_text, const char *name)
+{
+	struct slice line, first;
+
+	return slice_next(&reply_text, '\n', &line) &&
+	       slice_next(&line, ' ', &first) &&
+	       slice_case_eq(first, slice_str(name));
+}
+
 /* We speak no LMTP: whoever does may well have the name of this machine. */
 static bool names_us(const struct dialog *d)
 {
-	struct slice text = strbuf_view(&d->reply.text), line, name;
-	const char *us = d->tx->req->conf->hostname;
-
-	return !dialog_lmtp(d) && slice_next(&text, '\n', &line) &&
-	       slice_next(&line, ' ', &name) &&
-	       slice_case_eq(name, slice_str(us));
+	return !dialog_lmtp(d) &&
+	       stages_says_name(strbuf_view(&d->reply.text),
+		   d->tx->req->conf->hostname);
 }
 
 /* RFC 5321 5.1: mail to ourselves would go round for ever. Only the exact

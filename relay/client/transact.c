@@ -15,6 +15,8 @@
  */
 #include <limits.h>
 
+#include "conf/profile.h"
+#include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 #include "relay/mail/codec.h"
 
@@ -67,7 +69,8 @@ static uint64_t content_size(const struct client_request *r)
 }
 
 /* Content that has been 8-bit all along goes to a leg without 8BITMIME as it
- * is: to re-encode it would break its signatures, and no server minds. */
+ * is: to re-encode it would break its signatures, and no server minds. Who
+ * does mind says so in the leg's section. */
 void transact_admit(struct dialog *d)
 {
 	const struct client_request *r = d->tx->req;
@@ -89,6 +92,10 @@ void transact_admit(struct dialog *d)
 		 !stages_offers(d, EXT_CHUNKING | EXT_BINARYMIME))
 		fail_all(d, "5.6.3",
 		    "binary content, and BINARYMIME is not offered");
+	else if (r->eight_bit && !stages_offers(d, EXT_8BITMIME) &&
+		 dialog_leg(d)->eightbit == EIGHTBIT_REFUSE)
+		fail_all(d, "5.6.3",
+		    "8-bit content, and 8BITMIME is not offered");
 	else if (d->ehlo.size > 0 && content_size(r) > d->ehlo.size)
 		fail_all(d, "5.3.4", "the message is larger than SIZE allows");
 	else if (!stages_offers(d, EXT_SMTPUTF8) && any_utf8(d->tx))
@@ -222,13 +229,39 @@ static unsigned batch_limit(const struct dialog *d)
 	return limit > 0 ? (unsigned)limit : UINT_MAX;
 }
 
+static bool same_name(const char *a, const char *b)
+{
+	return slice_case_eq(slice_str(a), slice_str(b));
+}
+
+bool transact_fits(const struct dialog *d)
+{
+	return d->bound == NULL || same_name(d->bound, exchange_domain(d->tx));
+}
+
+/* Some legs take recipients of one domain only: in a transaction (the
+ * profile), or in a session (RFC 9422 RCPTDOMAINMAX; where it allows several
+ * we still ask for one, which is simple and always right). NULL: any. */
+static const char *one_domain(struct dialog *d)
+{
+	const struct conf_profile *p = dialog_leg(d)->replies;
+	const char *domain = exchange_domain(d->tx);
+
+	if (d->ehlo.limit_domain > 0 && d->bound == NULL)
+		d->bound = mem_strdup(domain);
+	return d->bound != NULL || (p != NULL && p->one_domain) ? domain
+								: NULL;
+}
+
 void transact_send_mail(struct dialog *d)
 {
 	struct exchange *t = d->tx;
 	struct strbuf *out = stream_out(d->stream);
 
-	exchange_begin(t, batch_limit(d));
+	exchange_begin(t, batch_limit(d), one_domain(d));
 	d->messages++;
+	if (t->req->eight_bit && !stages_offers(d, EXT_8BITMIME))
+		atomic_fetch_add(&d->client->eightbit[d->leg], 1);
 	d->flight = stages_offers(d, EXT_PIPELINING);
 	d->data_sent = false;
 	d->feed.state = FEED_NONE;
@@ -274,43 +307,60 @@ void transact_send_rcpt(struct dialog *d)
 		put_rcpt(d, t->batch[t->answered], stream_out(d->stream));
 }
 
-/* "Too many recipients", once some were taken (RFC 5321 4.5.3.1.10, where 552
- * is an older 452): the rest goes at once in the next transaction. */
-static bool is_split(const struct dialog *d)
+/* RFC 5321 4.5.3.1.10, where 552 is an older 452. */
+static bool too_many(const struct reply_parser *p)
 {
-	const struct reply_parser *p = &d->reply;
-
-	if (d->tx->accepted == 0)
-		return false;
 	if (p->enh[0] == '\0')
 		return p->code == 452;
 	return (p->code == 452 || p->code == 552) &&
 	       slice_eq(slice_from(slice_str(p->enh), 1), SLICE(".5.3"));
 }
 
-static void judge_rcpt(struct dialog *d, unsigned i)
+/* "Not with the others", once some were taken: it goes at once in the next
+ * transaction. Where it stands alone it is no reason. */
+static bool is_split(const struct dialog *d, const struct result *r)
+{
+	const struct client_config *c = &d->client->cfg;
+
+	if (d->tx->accepted == 0)
+		return false;
+	return too_many(&d->reply) ||
+	       (c->splits != NULL && c->splits(c->arg, dialog_leg(d), r));
+}
+
+static void accept_rcpt(struct dialog *d, unsigned i)
 {
 	struct exchange *t = d->tx;
-	bool accepted = d->reply.code < 300;
 	struct result r;
 
-	if (!accepted && is_split(d)) {
-		d->rcpt_limit = lesser(d->rcpt_limit, (int)t->accepted);
-		exchange_reopen(t, i);
+	t->accepted++;
+	t->enough = 0; /* they were not too many */
+	if (!t->req->ask) {
+		t->rcpt[i].state = RCPT_ACCEPTED;
 		return;
 	}
-	t->accepted += accepted;
-	if (accepted && !t->req->ask) {
-		t->rcpt[i].state = RCPT_ACCEPTED;
-	} else {
-		r = result_reply(d);
+	r = result_reply(d);
+	exchange_settle(t, i, &r);
+}
+
+static void refuse_rcpt(struct dialog *d, unsigned i)
+{
+	struct exchange *t = d->tx;
+	struct result r = result_reply(d);
+
+	if (!is_split(d, &r)) {
 		exchange_settle(t, i, &r);
+		return;
 	}
+	if (t->enough == 0)
+		t->enough = t->accepted;
+	exchange_reopen(t, i);
 }
 
 /* All RCPTs are answered. */
 static enum stage after_rcpts(struct dialog *d)
 {
+	d->rcpt_limit = lesser(d->rcpt_limit, (int)d->tx->enough);
 	if (d->data_sent)
 		return STAGE_DATA;
 	if (d->feed.state != FEED_NONE)
@@ -324,14 +374,16 @@ enum stage transact_on_rcpt(struct dialog *d)
 {
 	struct exchange *t = d->tx;
 	unsigned i = t->batch[t->answered];
+	bool accepted = d->reply.code < 300;
+	bool sent = t->rcpt[i].state == RCPT_SENT;
 
-	if (d->reply.code >= 300 && d->reply.code < 400)
-		return stages_senseless(d);
 	/* After a refused MAIL a recipient cannot be accepted. */
-	if (t->rcpt[i].state == RCPT_SENT)
-		judge_rcpt(d, i);
-	else if (d->reply.code < 300)
+	if ((!accepted && d->reply.code < 400) || (accepted && !sent))
 		return stages_senseless(d);
+	if (accepted)
+		accept_rcpt(d, i);
+	else if (sent)
+		refuse_rcpt(d, i);
 	t->answered++;
 	return t->answered < t->batched ? STAGE_RCPT : after_rcpts(d);
 }

@@ -9,15 +9,19 @@
 #include <unistd.h>
 
 #include "relay/audit/known.h"
+#include "relay/audit/lookup.h"
 #include "relay/audit/projector.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/daemon/certificates.h"
 #include "relay/daemon/askcache.h"
+#include "relay/daemon/alarm.h"
 #include "relay/daemon/control.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
+#include "relay/daemon/watch.h"
 #include "relay/daemon/token.h"
 #include "relay/daemon/worker.h"
 
@@ -235,6 +239,7 @@ static int build(struct app *a, struct error *err)
 	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0 ||
 	    token_open(a, c, err) < 0)
 		return -1;
+	a->alarms = alarms_new(c, a->spawner);
 	sandbox_prepare(c);
 	id_maker_init(&a->ids, a->clock, (unsigned)c->node);
 	a->ledger = ledger_new();
@@ -246,6 +251,7 @@ static int build(struct app *a, struct error *err)
 	a->follow = follow_new(a, settle_oldest_change(a->settle), err);
 	if (a->follow == NULL || make_workers(a, err) < 0)
 		return -1;
+	a->watch = watch_new(a);
 	a->control = control_open(a, err);
 	return a->control == NULL ? -1 : 0;
 }
@@ -256,8 +262,10 @@ int app_start(struct app *a, struct live *live, struct error *err)
 	if (build(a, err) == 0) {
 		log_listeners(a);
 		sandbox_enter(live->conf);
-		if (run_threads(a, err) == 0)
+		if (run_threads(a, err) == 0) {
+			a->certificates = certificates_new(a);
 			return 0;
+		}
 	}
 	app_stop(a);
 	return -1;
@@ -312,6 +320,7 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 	projector_keep(a->projector, live->conf->audit.keep_ms);
 	known_keep(projector_known(a->projector), live->conf->retry.known_ms);
 	a->live = live;
+	certificates_configure(a->certificates, live->conf);
 	live_unref(old);
 	return 0;
 }
@@ -373,6 +382,9 @@ static void end_work(struct app *a)
 {
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_end(a->worker[i]);
+	/* Its thread is there as long as the workers were. */
+	while (a->projector != NULL && !projector_quiet(a->projector))
+		loop_once(a->ops, STOP_LOOK_MS);
 	settle_drain(a->settle);
 	control_end(a->control);
 	if (a->spool != NULL)
@@ -394,6 +406,7 @@ static void free_acceptor(struct app *a)
 
 static void free_all(struct app *a)
 {
+	certificates_free(a->certificates);
 	control_free(a->control);
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_free(a->worker[i]);
@@ -406,6 +419,8 @@ static void free_all(struct app *a)
 	settle_free(a->settle);
 	free_acceptor(a);
 	ledger_free(a->ledger);
+	watch_free(a->watch);
+	alarms_free(a->alarms);
 	askcache_free(a->asked);
 	mem_free(a->table_path);
 	token_close(a);
@@ -416,6 +431,7 @@ static void free_all(struct app *a)
 void app_stop(struct app *a)
 {
 	atomic_store(&a->stopping, true);
+	watch_stop(a->watch);
 	if (a->accepting)
 		wind_down(a);
 	join_threads(a);

@@ -24,6 +24,10 @@ struct follow;
 struct control;
 struct askcache;
 struct projector;
+struct alarms;
+struct spawner;
+struct watch;
+struct certificates;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
  * dialogs go on with the one that they began with. */
@@ -57,6 +61,10 @@ struct app {
 	struct settle *settle;
 	struct follow *follow;
 	struct control *control;
+	struct spawner *spawner; /* main.c's; NULL: there is no program */
+	struct alarms *alarms;
+	struct watch *watch;
+	struct certificates *certificates;
 
 	struct loop *accept_loop;
 	struct acceptor *acceptor;

@@ -135,7 +135,7 @@ static enum ask_answer answer_of(struct question *q)
 {
 	struct result *r = &q->rcpt.result;
 
-	reply_classify(q->req.leg->replies, r);
+	(void)reply_classify(q->req.leg->replies, r);
 	if (strcmp(r->stage, "rcpt") != 0 || r->code == 0)
 		return ASK_NO_ANSWER;
 	if (r->outcome == OUT_DELIVERED)

@@ -8,6 +8,8 @@
 
 #include "relay/daemon/bounce.h"
 #include "relay/daemon/judge.h"
+#include "relay/daemon/returns.h"
+#include "relay/daemon/unknown.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 
@@ -143,7 +145,8 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	    d.change < at->w->table_floor)
 		return WHERE_UNKNOWN;
 	at->change = d.change;
-	if (d.held || !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
+	if (d.held ||
+	    !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
 	    !names_leg(&d, at))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
@@ -260,22 +263,21 @@ static void on_head(void *arg)
 
 	if (!read_head(at))
 		return;
-	if (!bounce_prepare(at->w, at->mail, strbuf_view(&at->head),
-		at->outcome))
-		defer_failed(at->outcome);
+	bounce_prepare(at->w, at->mail, strbuf_view(&at->head), at->outcome);
 	post_outcome(at);
 }
 
 void attempt_untold(struct attempt *at)
 {
-	defer_failed(at->outcome);
+	bounce_forget(at->outcome);
 	post_outcome(at);
 }
 
 void attempt_finish(struct attempt *at, struct outcome_letter *o)
 {
 	at->outcome = o;
-	if (o->role == ROLE_COPY || !bounce_due(at->mail, o)) {
+	if (o->role == ROLE_COPY ||
+	    !bounce_due(at->live->conf, at->mail, o)) {
 		post_outcome(at);
 		return;
 	}
@@ -320,7 +322,9 @@ static bool look_again(const struct attempt *at, struct table *t,
 	(void)mail_without_loops(m, at->row[i].rcpt, at->w->app->names, &d);
 	o->row[i].route = d.route;
 	o->row[i].held = d.held;
-	return true;
+	o->row[i].stranger = strcmp(d.rule, "domain") == 0 ||
+	    (strcmp(d.rule, "leg-domain") == 0 && !d.row.found);
+	return unknown_judge(at, t, &d, &to, o, i);
 }
 
 /* Nothing is given up under a route that nobody can vouch for. */
@@ -350,14 +354,31 @@ static void on_done(void *arg, struct client_request *req)
 	struct worker *w = at->w;
 	struct outcome_letter *o = attempt_outcome(at, WHY_ATTEMPT);
 
+	o->mailbox = req->leg->protocol == PROTOCOL_LMTP;
 	for (unsigned i = 0; i < at->n; i++) {
 		o->row[i].result = req->rcpt[i].result;
 		o->row[i].result.address = rewritten(at, i);
+		o->row[i].on = req->rcpt[i].dsn;
 		judge_result(at, o, i);
 	}
+	judge_attempt(at, o);
 	look_at_failures(at, o);
 	worker_count_dialogs(w);
 	attempt_finish(at, o);
+}
+
+/* The one change that is made for a leg, and asked for by name (T3): a copy is
+ * not to be answered a second time. */
+static void suppress_auto(struct attempt *at)
+{
+	const struct conf_leg *leg = conf_leg_by_id(at->live->conf, at->leg);
+
+	if (at->role != ROLE_COPY || leg == NULL || !leg->suppress_auto ||
+	    at->suppressed)
+		return;
+	at->content = source_behind(
+	    SLICE("X-Auto-Response-Suppress: All\r\n"), at->content);
+	at->suppressed = true;
 }
 
 static void fill_request(struct attempt *at)
@@ -379,6 +400,7 @@ static void fill_request(struct attempt *at)
 	q->arena = at->arena;
 	q->done = on_done;
 	q->arg = at;
+	returns_sender(at);
 }
 
 static void set_domain(struct attempt *at)
@@ -411,6 +433,10 @@ static bool has_way(struct attempt *at)
 {
 	struct worker *w = at->w;
 
+	/* A gate that was shut since; what came with a slot is a probe. */
+	if (!at->slot && !at->trial &&
+	    ledger_gates(w->app->ledger, at->leg) != 0)
+		return false;
 	if (!at->slot && !client_has_idle(w->client, at->leg))
 		at->slot = attempt_below_share(at)
 			? ledger_take(w->app->ledger, at->leg)
@@ -433,6 +459,7 @@ bool attempt_start(struct attempt *at)
 		attempt_return(at, later ? BACK_TROUBLE : BACK_READY);
 		return true;
 	}
+	suppress_auto(at);
 	fill_request(at);
 	set_domain(at);
 	if (at->req.leg == NULL) { /* it left the configuration */

@@ -18,6 +18,7 @@ struct attempt {
 	int leg;
 	enum role role;
 	bool slot;	   /* a slot of the ledger is ours */
+	bool trial;	   /* shut gates do not stop it */
 	uint64_t memory;   /* bytes counted there, of a message in memory */
 	int64_t since_ms;  /* waiting since */
 	uint64_t planned;  /* its deliveries are what the routes made of
@@ -28,6 +29,7 @@ struct attempt {
 	struct client_request req;
 	struct arena *arena; /* goes along with the outcome */
 	struct source *content;
+	bool suppressed; /* content stands behind X-Auto-Response-Suppress */
 	struct outcome_letter *outcome; /* waits for the header of a DSN */
 	struct strbuf head;
 };
@@ -56,7 +58,8 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
     enum why why);
 /* Makes the DSN when one is due, then reports. Takes both. */
 void attempt_finish(struct attempt *at, struct outcome_letter *o);
-/* The same at a stop: the DSN that its head was being read for can wait. */
+/* The same at a stop: the notice that its head was being read for can wait,
+ * one of success is not made. */
 void attempt_untold(struct attempt *at);
 
 /* A DSN of ours to somebody else's domain: no row of the table speaks of it,

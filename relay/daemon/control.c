@@ -11,8 +11,10 @@
 #include "relay/audit/note.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/certificates.h"
 #include "relay/daemon/askcache.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/legs.h"
 #include "relay/daemon/worker.h"
 
 enum { STATUS_TRIES = 20, LOOK_AGAIN_MS = 20, END_TURNS = 500 };
@@ -46,6 +48,7 @@ struct status {
 	struct queue_counts queue;
 	uint64_t off; /* sum of differences */
 	enum breaker breaker[NAMES_MAX];
+	struct leg_view view[NAMES_MAX];
 	int tries;
 	bool legs_only;
 	struct timer again;
@@ -85,6 +88,7 @@ static void status_look(void *arg)
 	for (int i = 0; i < names_count(a->names); i++) {
 		st->off += (uint64_t)llabs(gap_of(st, i));
 		st->breaker[i] = queue_leg_breaker(q, i);
+		st->view[i] = legs_view(a->settle, i);
 	}
 	control_come_back(st->c, on_status_back, st);
 }
@@ -113,6 +117,16 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 				 "not found out by asking it");
 }
 
+/* Since the start: what a leg that offers no 8BITMIME got all the same. */
+static int64_t eightbit_of(const struct app *a, int leg)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < a->workers; i++)
+		n += client_eightbit(a->worker[i]->client, leg);
+	return (int64_t)n;
+}
+
 static void row_leg(struct status *st, int leg)
 {
 	struct jout *j = ctl_row(st->r);
@@ -125,10 +139,14 @@ static void row_leg(struct status *st, int leg)
 		jout_str(j, "section", "leg");
 	jout_str(j, "leg", names_text(a->names, leg));
 	jout_str(j, "state", leg_state(st, leg));
-	jout_slice(j, "reason", strbuf_view(&reason));
+	jout_slice(j, "reason", legs_reason(strbuf_view(&reason)));
 	jout_bool(j, "everybody", askcache_everybody(a->asked, leg));
 	jout_int(j, "concurrency", ledger_used(a->ledger, leg));
 	jout_int(j, "limit", ledger_limit(a->ledger, leg));
+	jout_int(j, "configured", ledger_configured(a->ledger, leg));
+	jout_int(j, "authentication", (int64_t)st->view[leg].disbelieved);
+	jout_bool(j, "by_fault", st->view[leg].by_fault);
+	jout_int(j, "eightbit_sent", eightbit_of(a, leg));
 	for (int t = 0; t < TOTALS; t++)
 		jout_int(j, total_text(t),
 		    (int64_t)st->spool.leg[leg].total[t]);
@@ -206,6 +224,19 @@ static void row_table_and_queue(struct status *st)
 	ctl_row_end(st->r);
 }
 
+static void rows_certificates(struct status *st)
+{
+	const struct certificates *c = st->c->app->certificates;
+
+	for (unsigned i = 0; i < certificates_count(c); i++) {
+		struct jout *j = ctl_row(st->r);
+
+		jout_str(j, "section", "certificate");
+		certificates_print(c, i, j);
+		ctl_row_end(st->r);
+	}
+}
+
 /* Legs of the configuration, and others that ever had a delivery. */
 static bool leg_shown(const struct status *st, int leg)
 {
@@ -232,6 +263,7 @@ static void on_status_back(void *arg)
 		row_node(st);
 		row_table_and_queue(st);
 		row_spool(st);
+		rows_certificates(st);
 	}
 	for (int i = 0; i < names_count(st->c->app->names); i++)
 		if (leg_shown(st, i))
@@ -294,8 +326,7 @@ static void leg_apply(void *arg)
 {
 	struct leg_act *la = arg;
 
-	queue_leg_suspend(settle_queue(la->c->app->settle), la->leg,
-	    la->suspend);
+	legs_decided(la->c->app->settle, la->leg, la->suspend);
 	control_come_back(la->c, on_leg_done, la);
 }
 
@@ -309,27 +340,6 @@ static void on_leg_written(struct control *c, struct spool_op *op)
 	else
 		on_leg_done(la);
 	spool_op_free(op);
-}
-
-static void note_leg(struct control *c, const struct conf_leg *leg,
-    const char *state, const char *who, const char *reason)
-{
-	struct spool_op *op = spool_op_new();
-	struct note_writer w;
-	struct strbuf note;
-	struct jout *j;
-
-	strbuf_init(&note, 4096);
-	j = note_begin(&w, &note, "leg");
-	jout_str(j, "leg", leg->name);
-	jout_str(j, "state", state);
-	jout_str(j, "who", who);
-	jout_str(j, "reason", reason);
-	note_end(&w);
-	spool_op_note(op, NOTE_LEG, clock_wall_us(c->app->clock),
-	    strbuf_view(&note));
-	strbuf_fini(&note);
-	spool_post(c->app->spool, op);
 }
 
 static void leg_decide(struct control *c, struct ctl_request *r,
@@ -357,8 +367,8 @@ static void leg_decide(struct control *c, struct ctl_request *r,
 	snprintf(key, sizeof(key), "leg.%s", leg->name);
 	snprintf(value, sizeof(value), "%s by %s",
 	    reason[0] != '\0' ? reason : "suspended", ctl_who(r));
-	note_leg(c, leg, suspend ? "suspended" : "resumed", ctl_who(r),
-	    reason);
+	leg_note(c->app, leg->name, suspend ? "suspended" : "resumed", "none",
+	    reason, ctl_who(r));
 	op = spool_op_new();
 	spool_op_fact(op, key, suspend ? slice_str(value) : slice_of("", 0));
 	op->flags |= OP_SYNC;
@@ -392,9 +402,10 @@ static void restore_legs(struct control *c)
 	for (int i = 0; i < conf->legs; i++) {
 		snprintf(key, sizeof(key), "leg.%s", conf->leg[i].name);
 		strbuf_reset(&value);
-		queue_leg_suspend(settle_queue(c->app->settle),
-		    conf->leg[i].id,
-		    spool_fact(c->app->spool, key, &value) && value.n != 0);
+		if (!spool_fact(c->app->spool, key, &value))
+			strbuf_reset(&value);
+		legs_restore(c->app->settle, conf->leg[i].id,
+		    strbuf_view(&value));
 	}
 	strbuf_fini(&value);
 }
@@ -491,6 +502,7 @@ static void run_route_wait(void *arg, struct ctl_request *r,
 static const struct ctl_command commands[] = {
 	/* clang-format off */
 	{ "leg.list",     run_leg_list         },
+	{ "leg.probe",    control_leg_probe    },
 	{ "leg.resume",   run_leg_resume       },
 	{ "leg.suspend",  run_leg_suspend      },
 	{ "queue.act",    control_queue_act    },

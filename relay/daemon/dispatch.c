@@ -11,6 +11,7 @@
 #include "relay/base/log.h"
 #include "relay/daemon/ask.h"
 #include "relay/daemon/attempt.h"
+#include "relay/daemon/report.h"
 
 /* ---- where attempts come from ---- */
 
@@ -98,7 +99,8 @@ static void fresh_group(struct worker *w, struct mail *m, unsigned first)
 		if (d->leg != f->leg || d->role != f->role ||
 		    d->state != D_QUEUED)
 			continue;
-		at->row[at->n++] = (struct job_row){i, d->rcpt, d->flags};
+		at->row[at->n++] = (struct job_row){
+		    i, d->rcpt, d->flags, d->leg, 0};
 		if (d->change < at->planned)
 			at->planned = d->change;
 	}
@@ -193,6 +195,18 @@ static void end_without_dialog(struct attempt *at, struct job_letter *j)
 	attempt_finish(at, o);
 }
 
+/* Its sender hears that it waits, with the leg's last word. */
+static void tell_delay(struct attempt *at)
+{
+	struct outcome_letter *o = attempt_outcome(at, WHY_LATE);
+
+	for (unsigned i = 0; i < o->n; i++)
+		o->row[i].result =
+		    report_last_word(at->mail, &at->row[i], at->arena);
+	at->content = mail_source(at->mail);
+	attempt_finish(at, o);
+}
+
 /* A delivery to a recipient that the envelope does not have: one of them is
  * damaged. */
 static bool fits(const struct job_letter *j, const struct mail *m)
@@ -212,8 +226,11 @@ static void job_fetched(struct worker *w, struct job_letter *j,
 		at->row[at->n++] = j->row[i];
 	at->planned = j->change;
 	at->slot = j->slot;
+	at->trial = j->trial;
 	at->live = live_ref(w->live);
-	if (j->kind != JOB_ATTEMPT)
+	if (j->kind == JOB_LATE)
+		tell_delay(at);
+	else if (j->kind != JOB_ATTEMPT)
 		end_without_dialog(at, j);
 	else
 		launch(at);
@@ -316,6 +333,8 @@ bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
 
+	if (ledger_over(w->app->ledger, leg))
+		return false;
 	if (ask_turn(w->ask, leg))
 		return true;
 	list_each_safe(n, &w->waiting[leg]) {
@@ -395,7 +414,8 @@ static bool slots_wanted(void *arg, int leg)
 {
 	struct worker *w = arg;
 
-	return ledger_wanted(w->app->ledger, leg);
+	return ledger_wanted(w->app->ledger, leg) ||
+	       ledger_over(w->app->ledger, leg);
 }
 
 const struct client_slots dispatch_slots = {

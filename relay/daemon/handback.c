@@ -10,6 +10,7 @@
  * them was sent may well be new to another on the same leg, as when a list
  * that is somewhere else sends it on.
  */
+#include "relay/audit/lookup.h"
 #include "relay/base/hash.h"
 #include "relay/daemon/alarm.h"
 #include "relay/daemon/intake_int.h"
@@ -66,15 +67,15 @@ static bool in_grace(struct intake *in, struct table *t,
 	       0;
 }
 
-static void refuse(struct reply *r, bool grace)
+static void refuse(struct reply *r, bool grace, const char *to)
 {
 	if (grace)
-		reply_set(r, 451, "4.4.6", "This mail loops: who is to have it "
-		    "handed it back. The mailbox is being moved, try again "
-		    "later");
+		reply_set(r, 451, "4.4.6", "Mail for %s loops: who is to have "
+		    "it handed it back. The mailbox is being moved, try again "
+		    "later", to);
 	else
-		reply_set(r, 554, "5.4.6", "This mail loops: who is to have it "
-		    "handed it back");
+		reply_set(r, 554, "5.4.6", "Mail for %s loops: who is to have "
+		    "it handed it back", to);
 }
 
 static void say_loop(struct intake *in, const char *to, const char *what)
@@ -94,37 +95,40 @@ static void say_loop(struct intake *in, const char *to, const char *what)
 	strbuf_fini(&text);
 }
 
-bool handback_rcpt(struct intake *in, struct table *t, struct decision *d,
-    struct reply *r)
+bool handback_rcpt(struct intake *in, struct table *t, const struct addr *to,
+    struct decision *d, struct reply *r)
 {
+	const char *text;
+
 	/* What is held waits for its route as it will be then. */
 	if (in->origin < 0 || d->held || route_without(&d->route, in->origin))
 		return true;
-	refuse(r, in_grace(in, t, d));
-	say_loop(in, d->base, "it was refused");
+	text = arena_slicedup(in->mail->arena, to->text);
+	refuse(r, in_grace(in, t, d), text);
+	say_loop(in, text, "it was refused");
 	return false;
 }
 
 /* ---- what became of it before ---- */
 
 /* Whoever will have it counts with those who had it: another delivery there
- * would be a second one. */
-static bool had_it(const struct spool_delivery *d)
+ * would be a second one. It may also be the one that hands it back, whose
+ * reply is not on record yet. */
+static bool had_it(const struct lookup_row *d)
 {
-	return d->state == D_DELIVERED || dstate_open((enum dstate)d->state) ||
-	       d->uncertain == UNC_YES;
+	return d->state == D_DELIVERED || dstate_open((enum dstate)d->state);
 }
 
 static void mark_legs(struct intake *in, unsigned rcpt,
-    const struct spool_fetch *f, unsigned of)
+    const struct lookup *l, unsigned of)
 {
 	struct mail *m = in->mail;
 
-	for (unsigned i = 0; i < f->deliveries; i++)
-		if (f->delivery[i].rcpt == of && had_it(&f->delivery[i]))
+	for (unsigned i = 0; i < l->rows; i++)
+		if (l->row[i].rcpt == of && had_it(&l->row[i]))
 			m->env.rcpt[rcpt].had |= envelope_had(&m->env,
 			    m->arena, names_text(in->w->app->names,
-					  f->delivery[i].leg));
+					  l->row[i].leg));
 }
 
 /* Whom a recipient of the earlier message is to us, by the table as it is: a
@@ -144,44 +148,39 @@ static uint64_t whose(struct intake *in, struct table *t, const char *to)
 }
 
 static void compare(struct intake *in, struct table *t,
-    const struct spool_fetch *f, const struct envelope *was)
+    const struct lookup *l)
 {
 	const struct mail *m = in->mail;
 
-	for (unsigned i = 0; i < was->rcpts; i++) {
-		uint64_t hash = whose(in, t, was->rcpt[i].to);
+	for (unsigned i = 0; i < l->rcpts; i++) {
+		uint64_t hash = whose(in, t, l->rcpt[i]);
 
 		for (unsigned k = 0; k < m->env.rcpts; k++)
 			if (hash != 0 && m->hash[k] == hash)
-				mark_legs(in, k, f, i);
+				mark_legs(in, k, l, i);
 	}
 }
 
-static void take_parent(struct intake *in, const struct spool_fetch *f)
+static void take_parent(struct intake *in, const struct lookup *l)
 {
-	struct arena *a = arena_new();
-	struct envelope was;
 	struct error err;
 	struct table *t = worker_table(in->w, &err);
 
+	in->blind = t == NULL;
 	if (t == NULL)
-		in->blind = true;
-	else if (envelope_unpack(strbuf_view(&f->envelope), a, &was) == 0)
-		compare(in, t, f, &was);
-	if (t != NULL)
-		table_end(t);
-	arena_free(a);
+		return;
+	compare(in, t, l);
+	table_end(t);
 }
 
-static void fetch_next(struct intake *in)
+static void ask_next(struct intake *in)
 {
-	struct spool_fetch *f = spool_fetch_new(
-	    in->parent[in->parents_seen++], &in->w->box, W_PARENT);
+	struct lookup *l = lookup_new(in->parent[in->parents_seen++],
+	    &in->w->box, W_PARENT);
 
-	f->lane = (unsigned)in->w->index;
-	f->arg = in;
+	l->arg = in;
 	in->owed = true;
-	spool_fetch_post(in->w->app->spool, f);
+	projector_lookup(in->w->app->projector, l);
 }
 
 bool handback_begin(struct intake *in)
@@ -194,7 +193,7 @@ bool handback_begin(struct intake *in)
 	if (in->parents == 0)
 		return false;
 	e->parent = in->parent[0];
-	fetch_next(in);
+	ask_next(in);
 	return true;
 }
 
@@ -226,8 +225,10 @@ static bool sift(struct intake *in, unsigned from, unsigned to,
 	}
 	/* A copy that was parked before it was tried is the one that counts
 	 * now. */
-	if (all[start].role == ROLE_COPY && all[start].state == D_PARKED)
+	if (all[start].role == ROLE_COPY && all[start].state == D_PARKED) {
 		all[start].state = D_QUEUED;
+		all[start].reason = WHY_NONE;
+	}
 	all[start].role = ROLE_PRIMARY;
 	return true;
 }
@@ -303,24 +304,23 @@ static void conclude(struct intake *in)
 			say_loop(in, m->env.rcpt[i].to,
 			    all ? "it was refused" : "it is parked");
 	if (all) {
-		refuse(&r, any_in_grace(in));
+		refuse(&r, any_in_grace(in), m->env.rcpt[0].to);
 		session_answer(in->session, &r);
 	} else {
 		intake_commit(in);
 	}
 }
 
-void intake_parent(struct worker *w, struct spool_fetch *f)
+void intake_parent(struct worker *w, struct lookup *l)
 {
-	struct intake *in = f->arg;
+	struct intake *in = l->arg;
 	struct reply r;
 
 	(void)w;
 	in->owed = false;
-	/* One that is gone: what came back with it is not known any more. */
-	if (in->session != NULL && f->status == 0)
-		take_parent(in, f);
-	spool_fetch_free(f);
+	if (in->session != NULL && l->found)
+		take_parent(in, l);
+	lookup_free(l);
 	if (in->session == NULL) {
 		intake_free(in);
 	} else if (in->blind) {
@@ -328,7 +328,7 @@ void intake_parent(struct worker *w, struct spool_fetch *f)
 					    "now, try again later");
 		session_answer(in->session, &r);
 	} else if (in->parents_seen < in->parents) {
-		fetch_next(in);
+		ask_next(in);
 	} else {
 		conclude(in);
 	}

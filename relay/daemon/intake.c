@@ -10,6 +10,7 @@
 
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake_int.h"
+#include "relay/daemon/returns.h"
 #include "relay/daemon/settle.h"
 #include "relay/daemon/token.h"
 #include "relay/mail/header.h"
@@ -208,7 +209,9 @@ static enum answer on_body_end(void *arg, struct session *s,
 		return ANSWER_NOW;
 	}
 	read_header(m);
-	if (!handback_begin(in))
+	if (in->bounce)
+		returns_read(in);
+	if (in->bounce || !handback_begin(in))
 		intake_commit(in);
 	return ANSWER_LATER;
 }
@@ -229,9 +232,9 @@ static void tell_queue(struct worker *w, const struct mail *m)
 
 		l->item[i] = (struct queue_item){.number = i,
 		    .rcpt = d->rcpt, .leg = d->leg, .role = d->role,
-		    .state = d->state, .hash = m->hash[d->rcpt],
-		    .change = d->change, .created_us = d->created_us,
-		    .due_us = d->due_us};
+		    .state = d->state, .reason = d->reason,
+		    .hash = m->hash[d->rcpt], .change = d->change,
+		    .created_us = d->created_us, .due_us = d->due_us};
 	}
 	mailbox_post_lazy(settle_box(w->app->settle), &l->letter);
 }

@@ -11,8 +11,9 @@ extern const struct server_ops intake_ops; /* arg: struct worker */
 
 void intake_stored(struct worker *w, struct spool_draft_letter *l);
 void intake_room(struct worker *w, struct spool_draft_letter *l);
-/* A message that came back is read. Takes `f`. */
-void intake_parent(struct worker *w, struct spool_fetch *f);
+/* What is on record of a message that came back. Takes `l`. */
+struct lookup;
+void intake_parent(struct worker *w, struct lookup *l);
 
 /* Refusals for the audit trail, aggregated under flood (A3). refusals_add()
  * is the server's `refused`. */

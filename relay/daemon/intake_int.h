@@ -32,6 +32,7 @@ struct intake {
 	size_t trace_n; /* bytes of our trace block */
 	uint64_t parent[PARENTS_MAX]; /* by its tokens, newest first */
 	unsigned parents, parents_seen;
+	bool bounce; /* it goes to a return address of ours */
 	bool blind; /* the table could not say whose recipients they had */
 };
 
@@ -39,6 +40,9 @@ void intake_free(struct intake *in);
 /* Asks the journal for the message; intake_stored() follows. */
 void intake_commit(struct intake *in);
 
+/* Adds a recipient with the deliveries of his route. */
+void intake_add(struct intake *in, const struct rcpt_to *t,
+    const struct decision *d);
 /* The server's `rcpt`. */
 enum answer intake_rcpt(void *worker, struct session *s,
     const struct rcpt_to *t, struct reply *r);
@@ -47,8 +51,8 @@ enum answer intake_rcpt(void *worker, struct session *s,
 void handback_origin(struct intake *in); /* at MAIL */
 /* At RCPT, inside the transaction of `t`: takes the leg that the mail comes
  * from out of the route. False: no other is left, *r refuses. */
-bool handback_rcpt(struct intake *in, struct table *t, struct decision *d,
-    struct reply *r);
+bool handback_rcpt(struct intake *in, struct table *t, const struct addr *to,
+    struct decision *d, struct reply *r);
 /* The recipient that was added last must not go back to where it came from. */
 void handback_mark(struct intake *in);
 /* When the content is there. False: it was never here. True: what became of it

@@ -6,6 +6,7 @@
  */
 #include "relay/base/hash.h"
 #include "relay/daemon/intake_int.h"
+#include "relay/daemon/returns.h"
 
 static struct spool_delivery *new_delivery(struct intake *in)
 {
@@ -18,6 +19,40 @@ static struct spool_delivery *new_delivery(struct intake *in)
 	}
 	m->delivery[m->deliveries] = (struct spool_delivery){0};
 	return &m->delivery[m->deliveries++];
+}
+
+/* What the leg is known not to take of this message. WHY_NONE also for a leg
+ * that nobody has met yet. */
+static enum why misfit(const struct intake *in, int leg)
+{
+	struct learned_leg l = learned_get(&in->w->app->learned, leg);
+
+	if (l.known && l.size != 0 && in->size > l.size)
+		return WHY_TOO_LARGE;
+	if (l.known && !l.utf8 && in->mail->env.utf8)
+		return WHY_NO_UTF8;
+	return WHY_NONE;
+}
+
+/* A primary that cannot take it is the sender's to know now (RFC 1870 6.1,
+ * RFC 6531 3.5); a copy is parked. What is held may go to another leg. */
+static bool primary_fits(const struct intake *in, const struct decision *d,
+    struct reply *r)
+{
+	if (d->held || d->route.kind != ROUTE_LEGS)
+		return true;
+	switch (misfit(in, d->route.leg[0])) {
+	case WHY_TOO_LARGE:
+		reply_set(r, 552, "5.3.4", "The message is larger than this "
+		    "recipient's server takes");
+		return false;
+	case WHY_NO_UTF8:
+		reply_set(r, 553, "5.6.7", "This recipient's server does not "
+		    "take internationalized mail (SMTPUTF8)");
+		return false;
+	default:
+		return true;
+	}
 }
 
 static void add_deliveries(struct intake *in, const struct decision *d)
@@ -39,11 +74,15 @@ static void add_deliveries(struct intake *in, const struct decision *d)
 		dl->role = i == 0 ? ROLE_PRIMARY : ROLE_COPY;
 		dl->state = d->held ? D_HELD : D_QUEUED;
 		dl->change = d->change;
+		if (!d->held && i > 0)
+			dl->reason = (uint8_t)misfit(in, dl->leg);
+		if (dl->reason != WHY_NONE)
+			dl->state = D_PARKED;
 	}
 }
 
 /* Recipients grow in the transaction's arena by doubling. */
-static void add_recipient(struct intake *in, const struct rcpt_to *t,
+void intake_add(struct intake *in, const struct rcpt_to *t,
     const struct decision *d)
 {
 	struct mail *m = in->mail;
@@ -109,7 +148,7 @@ static bool decide(struct intake *in, struct table *t, const struct addr *to,
 		*r = d->reply;
 		return false;
 	}
-	return handback_rcpt(in, t, d, r);
+	return handback_rcpt(in, t, to, d, r) && primary_fits(in, d, r);
 }
 
 /* The table's word. False: *r refuses. */
@@ -148,7 +187,7 @@ static bool is_known(const struct conf *c, enum ask_answer answer,
 static void take_rcpt(struct intake *in, const struct rcpt_to *t,
     const struct decision *d, struct reply *r)
 {
-	add_recipient(in, t, d);
+	intake_add(in, t, d);
 	reply_set(r, 250, "2.1.5", "Ok");
 }
 
@@ -213,7 +252,7 @@ enum answer intake_rcpt(void *arg, struct session *s,
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}
-	if (!look_up(in, &t, &d, r))
+	if (returns_rcpt(in, &t, r) || !look_up(in, &t, &d, r))
 		return ANSWER_NOW;
 	if (d.ask)
 		return ask(in, &t, &d, r);

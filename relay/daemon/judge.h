@@ -12,4 +12,7 @@
 void judge_result(const struct attempt *at, struct outcome_letter *o,
     unsigned i);
 
+/* When all rows are judged: what the attempt says of the leg. */
+void judge_attempt(const struct attempt *at, struct outcome_letter *o);
+
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "conf/profile.h"
 #include "relay/audit/projector.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
@@ -18,6 +19,7 @@
 #include "relay/daemon/app.h"
 #include "relay/daemon/background.h"
 #include "relay/daemon/sd.h"
+#include "relay/daemon/spawner.h"
 
 struct options {
 	bool foreground, test;
@@ -221,6 +223,19 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
+/* While there is but this thread, and nothing that it does not need. */
+static int start_spawner(struct daemon *d, const struct conf *c,
+    struct error *err)
+{
+	if (c->alarm.exec[0] == '\0')
+		return 0;
+	if (access(c->alarm.exec, X_OK) < 0)
+		return error_sys(err, errno, "alarm.exec: %s", c->alarm.exec);
+	d->app.spawner = spawner_new(c->alarm.exec, SPAWNER_LIMIT_MS,
+	    SPAWNER_GRACE_MS, err);
+	return d->app.spawner == NULL ? -1 : 0;
+}
+
 static int run_logged(struct daemon *d, struct live *live)
 {
 	struct error err;
@@ -230,13 +245,27 @@ static int run_logged(struct daemon *d, struct live *live)
 		return background_wait();
 	}
 	open_log(d, live->conf);
-	if (run(d, live, &err) == 0) {
+	if (start_spawner(d, live->conf, &err) < 0) {
+		live_unref(live);
+	} else if (run(d, live, &err) == 0) {
+		spawner_free(d->app.spawner);
 		log_info("stopped");
 		return 0;
 	}
+	spawner_free(d->app.spawner);
 	fprintf(stderr, "posthoused: %s\n", err.text);
 	log_error("start.failed", kv_err(&err));
 	return 1;
+}
+
+static void say_good(const char *file, const struct conf *c)
+{
+	for (int i = 0; i < c->legs; i++)
+		if (c->leg[i].replies->note[0] != '\0')
+			printf("%s:%d: note: leg \"%s\": %s\n", c->leg[i].file,
+			    c->leg[i].line, c->leg[i].name,
+			    c->leg[i].replies->note);
+	printf("%s: good\n", file);
 }
 
 static int load_and_run(struct daemon *d)
@@ -250,7 +279,7 @@ static int load_and_run(struct daemon *d)
 	}
 	if (!d->opt.test)
 		return run_logged(d, live);
-	printf("%s: good\n", d->opt.file);
+	say_good(d->opt.file, live->conf);
 	live_unref(live);
 	return 0;
 }

@@ -2,19 +2,21 @@
  *
  * What a worker reports of an attempt (or of a lifetime's end, or of an
  * administrator's bounce) becomes new states: by role, by what the sender
- * wants to hear, and by the route as it is by then. A bounce and its DSN are
- * one record of the journal (D3). Queue thread.
+ * wants to hear, and by the route as it is by then. A notice and what it
+ * tells are one record of the journal (D3). Queue thread.
  */
 #include "relay/daemon/settle_int.h"
 
+#include "relay/daemon/legs.h"
 #include "relay/mail/actor.h"
 
 static void move_failed(const struct outcome_letter *o, unsigned k,
     struct queue_item *i)
 {
-	bool over = o->row[k].told || o->row[k].silent || o->why == WHY_ADMIN;
+	bool told = o->row[k].told != 0;
+	bool over = told || o->row[k].silent || o->why == WHY_ADMIN;
 
-	if (o->row[k].told)
+	if (told)
 		i->flags |= DF_DSN_SENT;
 	/* A lifetime's end keeps the message (D10); so does a failure that
 	 * nobody can be told of, and that of a copy (D3). */
@@ -24,12 +26,29 @@ static void move_failed(const struct outcome_letter *o, unsigned k,
 		i->state = D_BOUNCED;
 }
 
+/* A leg that took some and wants the rest in a transaction of their own gets
+ * it at once (D7); one that took nobody is given time. */
+static bool split_on(const struct outcome_letter *o, unsigned k)
+{
+	if (o->row[k].result.class != CLASS_SPLIT)
+		return false;
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->row[i].result.outcome == OUT_DELIVERED)
+			return true;
+	return false;
+}
+
 static void move_outcome(struct settle *s, const struct outcome_letter *o,
     unsigned k, struct queue_item *i)
 {
 	const struct result *r = &o->row[k].result;
 
 	i->reason = (uint8_t)o->why;
+	/* It stays where it is and goes on as it was. */
+	if (o->why == WHY_LATE) {
+		i->flags |= DF_DELAY_SENT;
+		return;
+	}
 	/* Sticky: what may have been sent may be a duplicate now (D8). */
 	if (r->uncertain)
 		i->uncertain = UNC_YES;
@@ -40,6 +59,8 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	switch (r->outcome) {
 	case OUT_DELIVERED:
 		i->state = D_DELIVERED;
+		if (o->mailbox)
+			i->flags |= DF_MAILBOX;
 		break;
 	case OUT_FAILED:
 		move_failed(o, k, i);
@@ -50,44 +71,61 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	case OUT_DEFERRED:
 	case OUT_UNTRIED:
 		i->state = D_DEFERRED;
-		i->due_us = queue_next_due(s->queue, i->attempts, o->time_us);
+		i->due_us = split_on(o, k) ? 0 : queue_next_due(s->queue,
+						     i->attempts, o->time_us);
 		break;
 	}
 }
 
+static void notice_fini(struct outcome_notice *n)
+{
+	spool_draft_free(n->draft);
+	mem_free(n->items);
+}
+
 static void outcome_free(struct outcome_letter *o)
 {
-	spool_draft_free(o->dsn);
+	for (unsigned i = 0; i < o->notices; i++)
+		notice_fini(&o->notice[i]);
+	mem_free(o->notice);
 	arena_free(o->arena);
-	mem_free(o->dsn_items);
 	mem_free(o);
 }
 
-/* Neither bounced nor told: it is as if the leg had asked for time. */
-static void group_failed(struct settle *s, struct group *g)
+/* Neither failed nor told: it is as if the leg had asked for time. */
+static void defer_again(struct settle *s, struct moves *m)
 {
-	const struct outcome_letter *o = g->outcome;
+	for (unsigned i = 0; i < m->n; i++) {
+		struct queue_item *it = &m->move[i].item;
 
-	for (unsigned i = 0; i < g->moves.n; i++) {
-		struct queue_item *it = &g->moves.move[i].item;
-
-		if (o->why != WHY_ATTEMPT) {
-			queue_unclaim(s->queue, o->id, it->number, true);
-			continue;
-		}
 		it->state = D_DEFERRED;
 		it->flags &= (uint8_t)~DF_DSN_SENT;
-		it->due_us = queue_next_due(s->queue, it->attempts, o->time_us);
+		it->due_us = queue_next_due(s->queue, it->attempts, m->time_us);
 	}
-	if (o->why == WHY_ATTEMPT && !atomic_load(&s->stop))
-		settle_write(s, &g->moves);
 }
 
-/* A group is written: the bounce holds and its DSN is ours, or neither. */
+/* What was delivered was, though its sender cannot be told; what was not is
+ * tried, or its end is told, another time. */
+static void group_failed(struct settle *s, struct group *g)
+{
+	if (g->notice.what == TOLD_FAILED && g->why == WHY_ATTEMPT)
+		defer_again(s, &g->moves);
+	if (g->why == WHY_ATTEMPT) {
+		if (!atomic_load(&s->stop))
+			settle_write(s, &g->moves);
+		return;
+	}
+	for (unsigned i = 0; i < g->moves.n; i++)
+		queue_unclaim(s->queue, g->moves.id,
+		    g->moves.move[i].item.number, g->why != WHY_LATE);
+}
+
+/* A group is written: what it tells holds and its notice is ours, or
+ * neither. */
 static void on_group(struct settle *s, struct spool_op *op)
 {
 	struct group *g = op->arg;
-	const struct accepted_letter *dsn = g->outcome->dsn_items;
+	const struct accepted_letter *dsn = g->notice.items;
 
 	if (op->status == SPOOL_STORED) {
 		settle_apply(s, &g->moves);
@@ -97,21 +135,23 @@ static void on_group(struct settle *s, struct spool_op *op)
 		group_failed(s, g);
 	}
 	settle_moves_fini(&g->moves);
-	outcome_free(g->outcome);
+	notice_fini(&g->notice);
 	mem_free(g);
 	spool_op_free(op);
 }
 
-/* Takes both. */
-static void post_group(struct settle *s, struct outcome_letter *o,
-    struct moves *told)
+/* Takes the notice and the moves. */
+static void post_group(struct settle *s, enum why why,
+    struct outcome_notice *n, struct moves *told)
 {
 	struct group *g = NEW(struct group);
 	struct spool_op *op = settle_op(told);
 
-	g->outcome = o;
+	g->notice = *n;
+	g->why = why;
 	g->moves = *told;
-	op->group = o->dsn;
+	*n = (struct outcome_notice){.draft = NULL};
+	op->group = g->notice.draft;
 	g->written.fn = on_group;
 	settle_post(s, op, &g->written);
 }
@@ -122,53 +162,63 @@ static void add_detail(struct moves *m, struct move *mv,
 	mv->detail_at = m->details.n;
 	if (o->why == WHY_ADMIN)
 		actor_pack(&(struct actor){o->who, o->reason}, &m->details);
-	else
+	else if (o->row[k].result.stage[0] != '\0')
 		result_pack(&o->row[k].result, &m->details);
 	mv->detail_n = m->details.n - mv->detail_at;
 }
 
+/* Of a delay only whether somebody is to be told, or nobody ever. */
 static bool nothing_said(const struct outcome_letter *o, unsigned k)
 {
 	enum outcome said = o->row[k].result.outcome;
 
+	if (o->why == WHY_LATE)
+		return o->row[k].told == 0 && !o->row[k].silent;
 	return said == OUT_UNTRIED ||
 	       (o->why != WHY_ATTEMPT && said != OUT_FAILED);
 }
 
-/* What the sender is told of goes in the record that holds the DSN; what else
- * the dialog brought is on record whatever becomes of that one: nobody gets a
- * message twice because a notice of another's failure found no room. */
-void settle_outcome(struct settle *s, struct outcome_letter *o)
+/* The rows that this notice speaks of; 0: those of none. */
+static void gather(struct settle *s, const struct outcome_letter *o,
+    unsigned notice, struct moves *m)
 {
-	struct moves plain, told;
-
-	if (o->tried)
-		queue_leg_result(s->queue, o->leg, o->reached);
-	settle_unsettle(s, o);
-	settle_moves_init(&plain, o->id, o->time_us);
-	settle_moves_init(&told, o->id, o->time_us);
+	settle_moves_init(m, o->id, o->time_us);
 	for (unsigned k = 0; k < o->n; k++) {
-		struct moves *m =
-		    o->row[k].told && o->dsn != NULL ? &told : &plain;
 		struct queue_item item;
 
 		/* Gone meanwhile: nothing is owed any more. */
-		if (!queue_get(s->queue, o->id, o->row[k].delivery.number,
+		if (o->row[k].told != notice ||
+		    !queue_get(s->queue, o->id, o->row[k].delivery.number,
 			&item))
 			continue;
 		if (nothing_said(o, k)) {
-			queue_unclaim(s->queue, o->id, item.number, true);
+			queue_unclaim(s->queue, o->id, item.number,
+			    o->why != WHY_LATE);
 			continue;
 		}
 		move_outcome(s, o, k, &item);
 		add_detail(m, settle_move(m, &item), o, k);
 	}
-	settle_write(s, &plain);
-	settle_moves_fini(&plain);
-	if (told.n != 0) {
-		post_group(s, o, &told);
-		return;
+}
+
+/* What the sender is told of goes in the record that holds the notice; what
+ * else the dialog brought is on record whatever becomes of that one: nobody
+ * gets a message twice because a notice of another's failure found no room. */
+void settle_outcome(struct settle *s, struct outcome_letter *o)
+{
+	struct moves m;
+
+	legs_outcome(s, o);
+	settle_unsettle(s, o);
+	gather(s, o, 0, &m);
+	settle_write(s, &m);
+	settle_moves_fini(&m);
+	for (unsigned i = 0; i < o->notices; i++) {
+		gather(s, o, i + 1, &m);
+		if (m.n != 0)
+			post_group(s, o->why, &o->notice[i], &m);
+		else
+			settle_moves_fini(&m);
 	}
-	settle_moves_fini(&told);
 	outcome_free(o);
 }

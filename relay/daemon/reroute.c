@@ -226,9 +226,10 @@ void settle_unsettle(struct settle *s, struct outcome_letter *o)
 		open = o->row[k].result.outcome == OUT_FAILED &&
 		       o->row[k].routed && rerouted(s, o, k);
 	for (unsigned k = 0; k < o->n && open; k++) {
-		if (o->row[k].result.outcome == OUT_FAILED)
-			o->row[k].result.outcome = OUT_DEFERRED;
-		o->row[k].told = false;
+		if (o->row[k].result.outcome != OUT_FAILED)
+			continue;
+		o->row[k].result.outcome = OUT_DEFERRED;
+		o->row[k].told = 0;
 	}
 	if (open)
 		queue_stale(s->queue, o->id);

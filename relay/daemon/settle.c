@@ -10,6 +10,7 @@
 #include "relay/base/log.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/legs.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/settle_int.h"
 #include "relay/daemon/worker.h"
@@ -227,8 +228,8 @@ struct job_letter *settle_job(struct settle *s, uint64_t id,
 	j->id = id;
 	for (unsigned i = 0; i < n; i++)
 		if (queue_get(s->queue, id, number[i], &item))
-			j->row[j->n++] = (struct job_row){
-			    item.number, item.rcpt, item.flags};
+			j->row[j->n++] = (struct job_row){item.number,
+			    item.rcpt, item.flags, item.leg, 0};
 	return j;
 }
 
@@ -242,11 +243,16 @@ static void queue_start(void *arg, int worker, const struct queue_job *job)
 	struct settle *s = arg;
 	struct job_letter *j = settle_job(s, job->id, job->number, job->n);
 
-	j->kind = job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
+	j->kind = job->late ? JOB_LATE
+			    : job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
+	for (unsigned i = 0; job->late && i < j->n; i++)
+		j->row[i].until_us = queue_gives_up_us(
+		    s->queue, j->id, j->row[i].number);
 	j->leg = job->leg;
 	j->role = job->role;
 	j->change = job->change;
 	j->slot = job->slot;
+	j->trial = job->trial;
 	settle_send_job(s, worker, j);
 }
 
@@ -341,6 +347,7 @@ struct settle *settle_new(struct app *a)
 	mailbox_init(&s->box);
 	list_init(&s->bounces);
 	s->queue = queue_new(&c, a->live->conf);
+	s->legs = legs_new(a);
 	return s;
 }
 
@@ -357,6 +364,7 @@ struct queue *settle_queue(struct settle *s)
 void settle_configure(struct settle *s, struct conf *c)
 {
 	queue_configure(s->queue, c);
+	legs_configure(s->legs, c);
 }
 
 static void take_letters(struct settle *s)
@@ -373,9 +381,13 @@ static void take_letters(struct settle *s)
 /* One turn: what was posted, then what is due. Ms until the next. */
 int settle_step(struct settle *s)
 {
+	int trials, queue;
+
 	take_letters(s);
+	trials = legs_step(s);
 	queue_pressed(s->queue, spool_pressed(s->app->spool));
-	return queue_step(s->queue, clock_mono_ms(s->app->clock));
+	queue = queue_step(s->queue, clock_mono_ms(s->app->clock));
+	return trials < queue ? trials : queue;
 }
 
 void settle_drain(struct settle *s)
@@ -417,6 +429,7 @@ void settle_free(struct settle *s)
 {
 	if (s == NULL)
 		return;
+	legs_free(s->legs);
 	settle_bounces_free(s);
 	queue_free(s->queue);
 	mailbox_fini(&s->box);

@@ -33,6 +33,18 @@ struct accepted_letter {
 	struct queue_item item[];
 };
 
+/* What a notice tells of its recipients. */
+enum told { TOLD_NOTHING, TOLD_FAILED, TOLD_DELAYED, TOLD_PASSED };
+
+/* A notice to the sender, prepared; accepted in one record with the moves of
+ * the rows that it speaks of. */
+struct outcome_notice {
+	enum told what;
+	bool guarded; /* it is parked: the sender may be forged */
+	struct spool_draft *draft;
+	struct accepted_letter *items;
+};
+
 /* An attempt is over (or a lifetime, or an administrator's bounce). */
 struct outcome_letter {
 	struct letter letter;
@@ -43,21 +55,27 @@ struct outcome_letter {
 	int64_t time_us; /* wall */
 	bool reached;	 /* the leg spoke: for the breaker */
 	bool tried;	 /* a dialog was begun */
+	bool mailbox;	 /* delivered is into the mailbox itself (LMTP) */
 	enum why why;
+	uint64_t sender; /* hash of the sender's domain */
+	/* The final address of one that was delivered, and what to do about a
+	 * fault of the leg, by its profile; in the arena, or NULL. */
+	const char *good, *help;
 	const char *who, *reason; /* WHY_ADMIN */
-	struct spool_draft *dsn; /* prepared; accepted with these updates */
-	struct accepted_letter *dsn_items;
+	struct outcome_notice *notice;
+	unsigned notices;
 	struct arena *arena; /* of the results' strings; freed by settle */
 	unsigned n;
 	struct {
 		struct job_row delivery;
-		bool told;   /* the DSN speaks of it */
-		bool silent; /* failed, and the sender asked not to be told */
+		unsigned told; /* notice[told - 1] speaks of it; 0: none */
+		bool silent; /* the sender asked not to be told of this */
+		bool on;     /* delivered: the leg will tell the sender */
 		/* "Unknown" of a recipient that this leg took lately (D5). */
 		bool known;
-		bool park; /* failed: kept for an administrator, no DSN */
 		/* Of a failed one: the table's word after the failure. */
 		bool routed, held;
+		bool stranger; /* … which has no row of the recipient's own */
 		struct route route;
 		struct result result;
 	} row[];

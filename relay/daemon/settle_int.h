@@ -14,6 +14,7 @@
 struct settle {
 	struct app *app;
 	struct queue *queue;
+	struct legs *legs;
 	struct mailbox box;
 	pthread_t thread;
 	bool running;
@@ -57,11 +58,12 @@ void settle_write(struct settle *s, struct moves *m);
 /* Posts `op`, synced, on behalf of `w`. */
 void settle_post(struct settle *s, struct spool_op *op, struct written *w);
 
-/* Waiting for the journal with a bounce and its DSN. */
+/* Waiting for the journal with a notice and the moves that it speaks of. */
 struct group {
 	struct written written;
-	struct outcome_letter *outcome;
-	struct moves moves; /* of the deliveries that it speaks of */
+	struct outcome_notice notice;
+	enum why why;
+	struct moves moves;
 };
 
 struct spool_delivery settle_delivery(const struct queue_item *i);

@@ -4,9 +4,12 @@
  */
 #include "relay/daemon/worker.h"
 
+#include "policy/reply_class.h"
+#include "relay/base/log.h"
 #include "relay/daemon/ask.h"
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake.h"
+#include "relay/daemon/ours.h"
 
 struct live *worker_live(struct worker *w, const struct conf *c)
 {
@@ -78,8 +81,11 @@ static void on_letter(void *arg, struct letter *l)
 	case W_FETCHED:
 		dispatch_fetched(w, (struct spool_fetch *)l);
 		break;
+	case W_OURS:
+		ours_letter(w, (struct spool_draft_letter *)l);
+		break;
 	case W_PARENT:
-		intake_parent(w, (struct spool_fetch *)l);
+		intake_parent(w, (struct lookup *)l);
 		break;
 	case W_CALL:
 		call = (struct call *)l;
@@ -120,6 +126,16 @@ static void on_learned(void *arg, int leg, const struct ehlo *e)
 	learned_set(&w->app->learned, leg, e);
 }
 
+static bool on_splits(
+    void *arg, const struct conf_leg *leg, const struct result *r)
+{
+	struct result meant = *r;
+
+	(void)arg;
+	(void)reply_classify(leg->replies, &meant);
+	return meant.class == CLASS_SPLIT;
+}
+
 static void make_server(struct worker *w)
 {
 	struct server_config c = {.loop = w->loop, .scratch = w->scratch,
@@ -134,7 +150,7 @@ static void make_client(struct worker *w)
 	struct client_config c = {.loop = w->loop, .scratch = w->scratch,
 	    .sock = &sock_system, .dns = w->dns, .slots = &dispatch_slots,
 	    .slots_arg = w, .idle = dispatch_idle, .tls = on_tls,
-	    .learned = on_learned, .arg = w};
+	    .learned = on_learned, .splits = on_splits, .arg = w};
 
 	w->client = client_new(&c);
 }
@@ -240,16 +256,37 @@ struct take_live {
 	struct live *live;
 };
 
+/* What is known of names stays known over a reload that changes nothing here.
+ * /etc/resolv.conf may always have changed. */
+static bool same_resolver(const struct conf *a, const struct conf *b)
+{
+	if (a->resolver.servers == 0 ||
+	    a->resolver.servers != b->resolver.servers ||
+	    a->resolver.timeout_ms != b->resolver.timeout_ms ||
+	    a->resolver.validating != b->resolver.validating)
+		return false;
+	for (int i = 0; i < a->resolver.servers; i++)
+		if (a->resolver.server[i].port != b->resolver.server[i].port ||
+		    strcmp(a->resolver.server[i].host,
+			b->resolver.server[i].host) != 0)
+			return false;
+	return true;
+}
+
 static void on_live(void *arg)
 {
 	struct take_live *t = arg;
 	struct worker *w = t->w;
+	struct error err;
 
 	live_unref(w->old[LIVES_MAX - 2]);
 	for (int i = LIVES_MAX - 2; i > 0; i--)
 		w->old[i] = w->old[i - 1];
 	w->old[0] = w->live;
 	w->live = t->live;
+	if (!same_resolver(w->old[0]->conf, w->live->conf) &&
+	    dns_configure(w->dns, w->live->conf, &err) < 0)
+		log_error("resolver.rejected", kv_err(&err));
 	client_reload(w->client);
 	mem_free(t);
 }

@@ -19,7 +19,8 @@ enum worker_letter {
 	W_RESOLVE,	/* struct job_letter, without deliveries        */
 	W_FETCHED,	/* struct spool_fetch                           */
 	W_CALL,		/* struct call                                  */
-	W_PARENT,	/* struct spool_fetch: for handback.c           */
+	W_OURS,		/* struct spool_draft_letter: for ours.c        */
+	W_PARENT,	/* struct lookup                                */
 };
 
 /* Why a job was handed out. */
@@ -27,15 +28,19 @@ enum job_kind {
 	JOB_ATTEMPT, /* send it                                          */
 	JOB_EXPIRED, /* its lifetime is over: tell the sender, park      */
 	JOB_BOUNCE,  /* an administrator said so: tell the sender        */
+	JOB_LATE,    /* it waits for long: tell the sender, and go on    */
 };
 
 /* A delivery in a worker's hand. */
 struct job_row {
 	uint32_t number, rcpt;
 	uint8_t flags; /* enum delivery_flags */
+	uint16_t leg;
+	int64_t until_us; /* of JOB_LATE: when it will be given up; wall */
 };
 
-/* Deliveries of one message to one leg in one role, from the queue. */
+/* Deliveries of one message to one leg in one role, from the queue; of
+ * JOB_LATE all its primaries, whatever their legs. */
 struct job_letter {
 	struct letter letter;
 	enum job_kind kind;
@@ -44,6 +49,7 @@ struct job_letter {
 	enum role role;
 	uint64_t change; /* as in struct queue_job */
 	bool slot; /* a slot of the ledger comes along */
+	bool trial; /* it goes in spite of shut gates */
 	const char *who, *reason; /* of JOB_BOUNCE; owned by the letter */
 	unsigned n;
 	struct job_row row[];

@@ -49,6 +49,8 @@ static void parse_limits(struct slice args, struct ehlo *e)
 			e->limit_rcpt = (int)n;
 		else if (slice_case_eq(name, SLICE("MAILMAX")))
 			e->limit_mail = (int)n;
+		else if (slice_case_eq(name, SLICE("RCPTDOMAINMAX")))
+			e->limit_domain = (int)n;
 	}
 }
 

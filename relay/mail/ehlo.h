@@ -20,7 +20,8 @@ struct ehlo {
 	unsigned ext;
 	unsigned auth;	       /* those mechanisms of AUTH that we know */
 	uint64_t size;	       /* SIZE's argument, 0: none         */
-	int limit_rcpt, limit_mail; /* RFC 9422 RCPTMAX, MAILMAX; 0: none */
+	/* RFC 9422 RCPTMAX, MAILMAX, RCPTDOMAINMAX; 0: none */
+	int limit_rcpt, limit_mail, limit_domain;
 };
 
 /* `text`: the EHLO reply's lines joined by LF, the first being the greeting

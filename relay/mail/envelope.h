@@ -15,7 +15,8 @@ enum { HAD_MAX = 16 }; /* legs that one message may have come back from */
 struct envelope_rcpt {
 	const char *to;	   /* as it came; bare postmaster is qualified */
 	unsigned notify;   /* NOTIFY_… */
-	const char *orcpt; /* "rfc822;…" raw, or "" */
+	const char *orcpt; /* "rfc822;…" raw, or ""; of a return address of
+			    * ours what the report says: "failed 5.1.1 a@b" */
 	uint16_t had;	   /* bit i: had_leg[i] is not to get it (D6) */
 };
 
@@ -47,7 +48,8 @@ struct envelope {
 	/* Mail that a leg hands back (D6). Legs by name: their numbers are one
 	 * process's. */
 	const char *came_from; /* "cloud", those that had it: "a+b"; or none */
-	uint64_t parent;       /* the message of ours that it was; 0 */
+	uint64_t parent;       /* the message of ours that it was, or whose
+				* copy it bounces; 0 */
 	const char *had_leg[HAD_MAX];
 	unsigned had_legs;
 };

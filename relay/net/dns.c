@@ -63,6 +63,7 @@ struct dns {
 	struct question *questions;
 	struct dnscache *cache;
 	bool validating; /* AD is asked for, and believed */
+	bool moving;	 /* to other servers: what is asked is asked again */
 };
 
 /* ---- c-ares on the loop ---- */
@@ -198,10 +199,25 @@ static int open_channel(struct dns *d, int timeout_ms, struct error *err)
 	return error_set(err, "resolver: %s", ares_strerror(rc));
 }
 
+/* How many servers there are decides how long one may take, and only a channel
+ * can say; so it is opened twice. */
+static int open_servers(struct dns *d, const struct conf *c,
+    struct error *err)
+{
+	int timeout_ms;
+
+	if (open_channel(d, 1000, err) < 0 || set_servers(d, c, err) < 0)
+		return -1;
+	timeout_ms = try_ms(d, c);
+	ares_destroy(d->channel);
+	if (open_channel(d, timeout_ms, err) < 0)
+		return -1;
+	return set_servers(d, c, err);
+}
+
 struct dns *dns_new(struct loop *l, const struct conf *c, struct error *err)
 {
 	struct dns *d = NEW(struct dns);
-	int timeout_ms;
 
 	d->loop = l;
 	d->validating = c->resolver.validating;
@@ -209,20 +225,10 @@ struct dns *dns_new(struct loop *l, const struct conf *c, struct error *err)
 	list_init(&d->socks);
 	list_init(&d->answered);
 	d->cache = dnscache_new(ENTRIES_MAX, BYTES_MAX);
-	/* How many servers there are decides how long one may take, and only
-	 * a channel can say; so it is opened twice. */
-	if (open_channel(d, 1000, err) < 0 || set_servers(d, c, err) < 0) {
-		dns_free(d);
-		return NULL;
-	}
-	timeout_ms = try_ms(d, c);
-	ares_destroy(d->channel);
-	if (open_channel(d, timeout_ms, err) < 0 ||
-	    set_servers(d, c, err) < 0) {
-		dns_free(d);
-		return NULL;
-	}
-	return d;
+	if (open_servers(d, c, err) == 0)
+		return d;
+	dns_free(d);
+	return NULL;
 }
 
 /* ---- questions and answers ---- */
@@ -311,6 +317,8 @@ static void on_reply(void *arg, int status, int timeouts, unsigned char *p,
 	struct dns_held *held, *stale = NULL;
 
 	(void)timeouts;
+	if (d->moving)
+		return;
 	held = judge(k, status, slice_of(p, p == NULL ? 0 : (size_t)n));
 	if (held->answer.status == DNS_FAILED)
 		stale = dnscache_stale(d->cache,
@@ -367,6 +375,42 @@ static void send_secure(struct dns *d, struct question *k)
 	ares_free_string(packet);
 }
 
+/* May answer at once: k is not looked at again. */
+static void send_question(struct dns *d, struct question *k)
+{
+	if (d->validating)
+		send_secure(d, k);
+	else
+		ares_query(d->channel, k->key + 1, DNS_CLASS_IN,
+		    (unsigned char)k->key[0], on_reply, k);
+	arm(d);
+}
+
+int dns_configure(struct dns *d, const struct conf *c, struct error *err)
+{
+	ares_channel old = d->channel;
+	struct question *k, *next;
+
+	d->channel = NULL;
+	if (open_servers(d, c, err) < 0) {
+		if (d->channel != NULL)
+			ares_destroy(d->channel);
+		d->channel = old;
+		return -1;
+	}
+	d->moving = true;
+	ares_destroy(old); /* calls on_reply() */
+	d->moving = false;
+	d->validating = c->resolver.validating;
+	/* Other servers may know better, and others are believed. */
+	dnscache_free(d->cache);
+	d->cache = dnscache_new(ENTRIES_MAX, BYTES_MAX);
+	HASH_ITER(hh, d->questions, k, next)
+		send_question(d, k);
+	arm(d);
+	return 0;
+}
+
 static void ask(struct dns *d, struct dns_query *q, const char *key)
 {
 	size_t n = strlen(key + 1) + 1;
@@ -384,13 +428,7 @@ static void ask(struct dns *d, struct dns_query *q, const char *key)
 	list_init(&k->askers);
 	list_push_back(&k->askers, &q->node);
 	HASH_ADD(hh, d->questions, key, n, k);
-	/* May answer at once: k is not looked at again. */
-	if (d->validating)
-		send_secure(d, k);
-	else
-		ares_query(d->channel, key + 1, DNS_CLASS_IN,
-		    (unsigned char)key[0], on_reply, k);
-	arm(d);
+	send_question(d, k);
 }
 
 struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,

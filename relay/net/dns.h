@@ -56,6 +56,10 @@ struct dns;
 struct dns_query;
 
 struct dns *dns_new(struct loop *l, const struct conf *c, struct error *err);
+/* Other servers, or the same as they are now; what is asked is asked again
+ * there. What was known is forgotten. -1: everything stays as it was. */
+int dns_configure(struct dns *d, const struct conf *c, struct error *err)
+    PH_CHECK;
 void dns_free(struct dns *d); /* no callback of a pending query follows */
 /* `name` without a final dot. The handle dies with its callback. */
 struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,

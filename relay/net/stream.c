@@ -527,6 +527,11 @@ void stream_free(struct stream *s)
 		mem_free(s);
 }
 
+SSL *stream_ssl(const struct stream *s)
+{
+	return s->tls == TLS_UP ? s->ssl : NULL;
+}
+
 const char *stream_tls(const struct stream *s)
 {
 	return s->tls_text == NULL ? "" : s->tls_text;

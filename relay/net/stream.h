@@ -109,6 +109,7 @@ bool stream_tls_accept(struct stream *s, SSL *ssl) PH_CHECK;
 bool stream_tls_connect(struct stream *s, SSL *ssl) PH_CHECK;
 
 const char *stream_tls(const struct stream *s);	   /* "" in the clear  */
+SSL *stream_ssl(const struct stream *s); /* NULL in the clear; the stream's */
 const char *stream_error(const struct stream *s);  /* of the end; ""   */
 const struct netaddr *stream_peer(const struct stream *s);
 const struct netaddr *stream_local(const struct stream *s);

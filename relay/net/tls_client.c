@@ -108,8 +108,10 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
 /* ---- whom to believe ---- */
 
-static bool is_pinned(const struct tls_client *t, X509 *cert, char *mine)
+bool tls_client_pinned(const struct tls_client *t, X509 *cert)
 {
+	char mine[TLS_FINGERPRINT];
+
 	tls_fingerprint(cert, mine);
 	for (int i = 0; i < t->pins; i++)
 		if (strcmp(t->pin[i], mine) == 0)
@@ -132,11 +134,13 @@ static int on_certificate(X509_STORE_CTX *x, void *arg)
 		(void)X509_verify_cert(x);
 		return 1;
 	}
-	if (!is_pinned(t, X509_STORE_CTX_get0_cert(x), mine)) {
+	if (!tls_client_pinned(t, X509_STORE_CTX_get0_cert(x))) {
+		tls_fingerprint(X509_STORE_CTX_get0_cert(x), mine);
 		snprintf(check->why, sizeof(check->why),
 		    "its SHA-256 fingerprint is %s, which tls_fingerprint "
 		    "does not have", mine);
-		X509_STORE_CTX_set_error(x, X509_V_ERR_APPLICATION_VERIFICATION);
+		X509_STORE_CTX_set_error(
+		    x, X509_V_ERR_APPLICATION_VERIFICATION);
 		return 0;
 	}
 	if (chain)
@@ -261,9 +265,7 @@ static void resume(struct tls_client *t, SSL *ssl)
 /* Without a name the check would be left out: then one that nobody has. */
 static void set_name(SSL *ssl, X509_VERIFY_PARAM *p, const char *host)
 {
-	/* RFC 6125 6.4.4: a common name is no name. */
-	X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	X509_VERIFY_PARAM_set_hostflags(p, TLS_NAME_FLAGS);
 	if (host[0] == '\0' || X509_VERIFY_PARAM_set1_host(p, host, 0) != 1)
 		X509_VERIFY_PARAM_set1_host(p, "none.invalid", 0);
 	else

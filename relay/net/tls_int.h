@@ -5,6 +5,8 @@
 #ifndef RELAY_NET_TLS_INT_H
 #define RELAY_NET_TLS_INT_H
 
+#include <openssl/x509v3.h>
+
 #include "relay/base/clock.h"
 #include "relay/net/tls.h"
 
@@ -16,6 +18,12 @@ int tls_load_pair(SSL_CTX *ctx, const char *cert, const char *key,
     struct error *err);
 /* "what: reason", the reason OpenSSL's. Returns -1. */
 int tls_error(struct error *err, const char *what);
+
+/* RFC 6125 6.4.4: a common name is no name; 6.4.3: a wildcard is a label. */
+enum { TLS_NAME_FLAGS = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+	X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS };
+/* Has it a fingerprint of the leg? Yes when the leg names none. */
+bool tls_client_pinned(const struct tls_client *t, X509 *cert);
 
 /* What is noted of a client's handshake; the session's. */
 struct tls_check {

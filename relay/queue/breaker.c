@@ -66,10 +66,19 @@ void breaker_probe(struct queue *q, int leg, uint32_t n)
 	q->leg[leg].probe = n;
 }
 
+static void trial_unclaimed(struct queue *q, struct leg *l)
+{
+	l->trial = 0;
+	l->trial_wanted = true;
+	l->trial_us = q->now_us + UNTRIED_US;
+}
+
 void breaker_unclaimed(struct queue *q, uint32_t n)
 {
 	struct leg *l = &q->leg[delivery_at(q, n)->leg];
 
+	if (l->trial == n)
+		trial_unclaimed(q, l);
 	if (l->probe != n)
 		return;
 	l->probe = 0;
@@ -77,10 +86,47 @@ void breaker_unclaimed(struct queue *q, uint32_t n)
 	l->probe_us = q->now_us + UNTRIED_US;
 }
 
+/* ---- trials ------------------------------------------------------------ */
+
+void queue_leg_trial(struct queue *q, int leg)
+{
+	struct leg *l = &q->leg[leg];
+
+	queue_tick(q);
+	l->trial_wanted = true;
+	l->trial_us = q->now_us;
+}
+
+bool breaker_may_try(const struct queue *q, int leg)
+{
+	const struct leg *l = &q->leg[leg];
+
+	return l->trial_wanted && l->trial == 0 && q->now_us >= l->trial_us;
+}
+
+void breaker_try(struct queue *q, int leg, uint32_t n)
+{
+	q->leg[leg].trial_wanted = false;
+	q->leg[leg].trial = n;
+}
+
+bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number)
+{
+	struct leg *l = &q->leg[leg];
+	const struct delivery *d = delivery_at(q, l->trial);
+
+	if (l->trial == 0 || d->number != number ||
+	    message_at(q, d->msg)->id != id)
+		return false;
+	l->trial = 0;
+	return true;
+}
+
 void queue_leg_suspend(struct queue *q, int leg, bool suspended)
 {
 	queue_tick(q);
 	ledger_gate(q->config.ledger, leg, GATE_SUSPENDED, suspended);
+	q->leg[leg].trial_wanted = false;
 	down_mark(q, leg);
 }
 

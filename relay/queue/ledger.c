@@ -10,10 +10,14 @@
 
 #include "relay/base/mem.h"
 
+enum { DOUBTS = 3 };
+
 struct ledger {
 	struct {
-		_Atomic int limit, used;
+		_Atomic int limit, most, used;
+		unsigned delivered; /* since the limit was last moved */
 		_Atomic unsigned gates, ready;
+		_Atomic unsigned faults; /* in a row */
 		_Atomic bool wanted;
 		_Atomic uint64_t memory;
 	} leg[NAMES_MAX];
@@ -33,9 +37,12 @@ void ledger_configure(struct ledger *l, const struct conf *c)
 {
 	for (int i = 0; i < NAMES_MAX; i++) {
 		const struct conf_leg *leg = conf_leg_by_id(c, i);
+		int most = leg == NULL ? 0 : leg->connections;
+		int before = atomic_exchange(&l->leg[i].most, most);
+		int limit = atomic_load(&l->leg[i].limit);
 
-		atomic_store(&l->leg[i].limit, leg == NULL ? 0 :
-							    leg->connections);
+		if (limit == before || limit > most)
+			atomic_store(&l->leg[i].limit, most);
 	}
 }
 
@@ -71,8 +78,53 @@ bool ledger_take(struct ledger *l, int leg)
 
 bool ledger_take_probe(struct ledger *l, int leg)
 {
-	return (ledger_gates(l, leg) & ~(unsigned)GATE_BREAKER) == 0 &&
-	       take(l, leg);
+	unsigned passed = GATE_BREAKER | GATE_DOUBT;
+
+	return (ledger_gates(l, leg) & ~passed) == 0 && take(l, leg);
+}
+
+bool ledger_take_trial(struct ledger *l, int leg)
+{
+	return (ledger_gates(l, leg) & GATE_STOP) == 0 && take(l, leg);
+}
+
+bool ledger_over(const struct ledger *l, int leg)
+{
+	return ledger_used(l, leg) > ledger_limit(l, leg);
+}
+
+void ledger_fault(struct ledger *l, int leg)
+{
+	if (atomic_fetch_add(&l->leg[leg].faults, 1) + 1 >= DOUBTS)
+		ledger_gate(l, leg, GATE_DOUBT, true);
+}
+
+void ledger_sound(struct ledger *l, int leg)
+{
+	if (atomic_exchange(&l->leg[leg].faults, 0) >= DOUBTS)
+		ledger_gate(l, leg, GATE_DOUBT, false);
+}
+
+void ledger_throttle(struct ledger *l, int leg)
+{
+	int limit = ledger_limit(l, leg);
+
+	l->leg[leg].delivered = 0;
+	if (limit > 1)
+		atomic_store(&l->leg[leg].limit, limit / 2);
+}
+
+void ledger_delivered(struct ledger *l, int leg, unsigned n)
+{
+	int limit = ledger_limit(l, leg);
+
+	if (limit == ledger_configured(l, leg))
+		return;
+	l->leg[leg].delivered += n;
+	if (l->leg[leg].delivered < (unsigned)limit)
+		return;
+	l->leg[leg].delivered = 0;
+	atomic_store(&l->leg[leg].limit, limit + 1);
 }
 
 void ledger_give(struct ledger *l, int leg)
@@ -126,6 +178,11 @@ void ledger_memory_give(struct ledger *l, int leg, uint64_t bytes)
 int ledger_limit(const struct ledger *l, int leg)
 {
 	return atomic_load(&l->leg[leg].limit);
+}
+
+int ledger_configured(const struct ledger *l, int leg)
+{
+	return atomic_load(&l->leg[leg].most);
 }
 
 int ledger_used(const struct ledger *l, int leg)

@@ -14,7 +14,8 @@ struct ledger;
 
 struct ledger *ledger_new(void);
 void ledger_free(struct ledger *l);
-/* Limits of all legs from a snapshot; a leg that left has 0. */
+/* Limits of all legs from a snapshot; a leg that left has 0. One that was
+ * throttled keeps its lower limit. */
 void ledger_configure(struct ledger *l, const struct conf *c);
 
 /* False: all taken, or the leg is closed (suspended, breaker open, limit 0);
@@ -34,6 +35,7 @@ enum ledger_gate {
 	GATE_SUSPENDED = 1, /* by an administrator or a configuration fault */
 	GATE_BREAKER = 2,   /* unreachable: only probes of the queue */
 	GATE_STOP = 4,	    /* the daemon stops: no attempt begins */
+	GATE_DOUBT = 8,	    /* faults of its set-up in a row: one at a time */
 };
 void ledger_gate(struct ledger *l, int leg, enum ledger_gate gate, bool shut);
 unsigned ledger_gates(const struct ledger *l, int leg); /* bits */
@@ -44,7 +46,23 @@ bool ledger_take_probe(struct ledger *l, int leg) PH_CHECK;
 bool ledger_memory_take(struct ledger *l, int leg, uint64_t bytes,
     uint64_t limit) PH_CHECK;
 void ledger_memory_give(struct ledger *l, int leg, uint64_t bytes);
+/* More connections than the limit allows: one that is free is closed. */
+bool ledger_over(const struct ledger *l, int leg);
+/* A slot whatever the gates say, but for the end of the daemon: for the one
+ * question or trial that may open them. */
+bool ledger_take_trial(struct ledger *l, int leg) PH_CHECK;
+/* A message met a fault of the leg's set-up; so many in a row, and the leg is
+ * in doubt: what is behind them waits until one has shown whether it is the
+ * leg. A delivery clears it. */
+void ledger_fault(struct ledger *l, int leg);
+void ledger_sound(struct ledger *l, int leg);
+/* The leg asks for less: its limit is halved, and grows by one each time that
+ * so many deliveries as it allows were made with no throttle between. One
+ * thread at a time: the queue's. */
+void ledger_throttle(struct ledger *l, int leg);
+void ledger_delivered(struct ledger *l, int leg, unsigned n);
 int ledger_limit(const struct ledger *l, int leg);
+int ledger_configured(const struct ledger *l, int leg);
 int ledger_used(const struct ledger *l, int leg);
 
 #endif

@@ -366,7 +366,9 @@ static int until_slot(const struct queue *q, int leg, int most)
 	unsigned gates = ledger_gates(q->config.ledger, leg);
 	int64_t probe_us = q->leg[leg].probe_us;
 
-	if (q->leg[leg].ready == 0 || (gates & ~(unsigned)GATE_BREAKER) != 0)
+	if (q->leg[leg].ready == 0 ||
+	    ((gates & ~(unsigned)GATE_BREAKER) != 0 &&
+		!breaker_may_try(q, leg)))
 		return most;
 	if (gates == GATE_BREAKER && q->leg[leg].breaker != BREAKER_OPEN)
 		return most;
@@ -390,6 +392,8 @@ int queue_step(struct queue *q, int64_t mono_ms)
 
 	(void)mono_ms;
 	queue_tick(q);
+	/* Before what is due is claimed: nothing is always in a hand then. */
+	notice_sweep(q);
 	more = wheel_turn(q, DUE_A_STEP);
 	more |= wake_step(q);
 	more |= start_ready(q);

@@ -46,7 +46,10 @@ struct queue_job {
 	unsigned n;
 	uint64_t change; /* all their routes are those of it, or later ones */
 	bool expired; /* over its lifetime: no attempt, to be ended (D10) */
+	bool late; /* no attempt: its sender is to be told that it waits. All
+		    * primaries of the message, whatever their legs */
 	bool slot;    /* a slot was taken for it and goes along */
+	bool trial;   /* it goes in spite of shut gates */
 };
 
 struct queue_ops {
@@ -114,6 +117,11 @@ unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max);
 /* How the leg answered, for the breaker: reachable or not. */
 void queue_leg_result(struct queue *q, int leg, bool reached);
 void queue_leg_suspend(struct queue *q, int leg, bool suspended);
+/* One delivery of a leg that is suspended or in doubt goes out, now or as
+ * soon as one is ready; `queue_leg_tried`: was it one of these? The answer is
+ * yes once. */
+void queue_leg_trial(struct queue *q, int leg);
+bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number);
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker queue_leg_breaker(const struct queue *q, int leg);
 
@@ -144,6 +152,9 @@ void queue_applied(struct queue *q, uint64_t change);
 unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
     uint64_t change);
 
+/* When it will have been given up if nothing changes, wall us; 0: unknown. */
+int64_t queue_gives_up_us(struct queue *q, uint64_t id, uint32_t number);
+
 /* Space is short: copies that are parked although their primary was delivered
  * end, oldest first, until it is not. */
 void queue_pressed(struct queue *q, bool pressed);
@@ -159,16 +170,21 @@ int queue_step(struct queue *q, int64_t mono_ms);
  * the jitter. */
 int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us);
 
-/* Walks all entries (a snapshot in order of id, in slices: give the last id
- * seen, 0 first). Fills up to `max` rows; returns how many. A message is not
- * divided; of one with more than `max` the first are shown. */
+/* Walks all entries in order of id and number, in slices: fills up to `max`
+ * rows from `at` on, which moves behind the last; returns how many, 0 at the
+ * end. {0, 0} is the beginning, {ID, 0} the first of a message or what comes
+ * after it. */
 struct queue_row {
 	uint64_t id, size;
 	struct queue_item item;
 	bool claimed;
 };
-unsigned queue_walk(struct queue *q, uint64_t after_id, struct queue_row *rows,
-    unsigned max);
+struct queue_at {
+	uint64_t id;
+	uint32_t number;
+};
+unsigned queue_walk(struct queue *q, struct queue_at *at,
+    struct queue_row *rows, unsigned max);
 /* All deliveries of one message, in order of number. */
 unsigned queue_message(const struct queue *q, uint64_t id,
     struct queue_row *rows, unsigned max);

@@ -82,6 +82,9 @@ struct leg {
 	unsigned failures; /* in a row */
 	int64_t probe_us;
 	uint32_t probe; /* the delivery that probes, or 0 */
+	bool trial_wanted;
+	int64_t trial_us; /* … not before */
+	uint32_t trial;	  /* the delivery on trial, or 0 */
 	struct span down[QUEUE_SPANS]; /* oldest first */
 	unsigned downs;
 	int64_t wanted_us; /* when wants_slot may be said again */
@@ -110,6 +113,8 @@ struct queue {
 	bool pressed; /* space is short */
 	unsigned char *served; /* a bit a recipient, of one message */
 	uint32_t served_bytes;
+	uint64_t late_id; /* notices of delay: those above are next */
+	int64_t late_us;
 
 	int64_t now_us;	 /* monotonic, of this call */
 	int64_t wall_us; /* wall minus monotonic */
@@ -186,11 +191,16 @@ void breaker_unclaimed(struct queue *q, uint32_t n);
 bool breaker_may_probe(const struct queue *q, int leg);
 void breaker_hurry(struct queue *q, int leg);
 void breaker_probe(struct queue *q, int leg, uint32_t n);
+/* The same for a leg that is suspended or in doubt. */
+bool breaker_may_try(const struct queue *q, int leg);
+void breaker_try(struct queue *q, int leg, uint32_t n);
 /* A gate of the leg was opened or shut: does its time count? */
 void down_mark(struct queue *q, int leg);
 /* How long the leg was down since then. */
 int64_t down_us(const struct queue *q, int leg, int64_t since_us);
 bool retry_expired(const struct queue *q, const struct delivery *d);
+/* When it will be, as things are; INT64_MAX: never. */
+int64_t retry_end_us(const struct queue *q, const struct delivery *d);
 
 /* ---- start.c: what is ready -------------------------------------------- */
 
@@ -205,5 +215,10 @@ void start_job(struct queue *q, int worker, uint32_t n, bool slot);
 /* ---- sweep.c: what is too old ------------------------------------------ */
 
 void sweep(struct queue *q); /* a slice a second */
+
+/* ---- notice.c: what waits for long ------------------------------------- */
+
+/* Hands out what its sender is to be told of, a slice a second. */
+void notice_sweep(struct queue *q);
 
 #endif

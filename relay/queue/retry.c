@@ -17,16 +17,22 @@ int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us)
 	       (int64_t)rng_below(q->config.rng, 2 * (uint64_t)spread + 1);
 }
 
-bool retry_expired(const struct queue *q, const struct delivery *d)
+int64_t retry_end_us(const struct queue *q, const struct delivery *d)
 {
 	const struct conf_leg *leg = conf_leg_by_id(q->conf, (int)d->leg);
-	int64_t age = q->now_us - d->created_us;
-	int64_t lifetime = q->conf->retry.lifetime_ms * 1000;
+	int64_t end = d->created_us + q->conf->retry.lifetime_ms * 1000;
 	int64_t down, most = q->conf->retry.suspended_ms * 1000;
 
-	if (age <= lifetime || q->conf->soft_bounce ||
-	    (leg != NULL && leg->soft_bounce))
-		return false;
+	if (q->conf->soft_bounce || (leg != NULL && leg->soft_bounce))
+		return INT64_MAX;
+	/* What is young needs no look at the leg's past. */
+	if (q->now_us <= end)
+		return end;
 	down = down_us(q, (int)d->leg, d->created_us);
-	return age - (down < most ? down : most) > lifetime;
+	return end + (down < most ? down : most);
+}
+
+bool retry_expired(const struct queue *q, const struct delivery *d)
+{
+	return q->now_us > retry_end_us(q, d);
 }

@@ -30,16 +30,6 @@ static unsigned rows_of(const struct queue *q, uint32_t msg,
 	return k;
 }
 
-static unsigned count_of(const struct queue *q, uint32_t msg)
-{
-	unsigned k = 0;
-
-	for (uint32_t n = message_at(q, msg)->first; n != 0;
-	     n = delivery_at(q, n)->sibling)
-		k++;
-	return k;
-}
-
 unsigned queue_message(const struct queue *q, uint64_t id,
     struct queue_row *rows, unsigned max)
 {
@@ -72,20 +62,42 @@ bool queue_get(const struct queue *q, uint64_t id, uint32_t number,
 	return true;
 }
 
-unsigned queue_walk(struct queue *q, uint64_t after_id, struct queue_row *rows,
-    unsigned max)
+/* Those of one message from a number on. */
+static unsigned walk_message(const struct queue *q, uint32_t msg,
+    struct queue_at *at, struct queue_row *rows, unsigned max)
 {
+	const struct message *m = message_at(q, msg);
 	unsigned k = 0;
-	uint32_t msg;
 
-	queue_tick(q);
-	while (k < max && (msg = index_after(q, after_id)) != 0) {
-		if (k > 0 && count_of(q, msg) > max - k)
-			break;
-		k += rows_of(q, msg, rows + k, max - k);
-		after_id = message_at(q, msg)->id;
+	for (uint32_t n = m->first; n != 0 && k < max;
+	     n = delivery_at(q, n)->sibling) {
+		const struct delivery *d = delivery_at(q, n);
+
+		if (d->number < at->number)
+			continue;
+		row_of(q, m, d, &rows[k++]);
+		at->number = (uint32_t)d->number + 1;
 	}
 	return k;
+}
+
+unsigned queue_walk(struct queue *q, struct queue_at *at,
+    struct queue_row *rows, unsigned max)
+{
+	uint32_t msg = index_find(q, at->id);
+	unsigned k = 0;
+
+	queue_tick(q);
+	for (;;) {
+		if (msg != 0)
+			k += walk_message(q, msg, at, rows + k, max - k);
+		if (k == max)
+			return k;
+		msg = index_after(q, at->id);
+		if (msg == 0)
+			return k;
+		*at = (struct queue_at){message_at(q, msg)->id, 0};
+	}
 }
 
 void queue_count(const struct queue *q, struct queue_counts *out)

@@ -53,7 +53,8 @@ void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 	bool expired = retry_expired(q, first);
 	struct queue_job job = {.id = m->id, .leg = (int)first->leg,
 	    .role = (enum role)first->role, .change = UINT64_MAX,
-	    .expired = expired, .slot = slot};
+	    .expired = expired, .slot = slot,
+	    .trial = n == q->leg[first->leg].trial};
 
 	for (uint32_t i = m->first; i != 0; i = delivery_at(q, i)->sibling) {
 		const struct delivery *d = delivery_at(q, i);
@@ -93,14 +94,38 @@ static void probe(struct queue *q, int leg)
 	start_job(q, -1, n, true);
 }
 
+/* What is over its lifetime proves nothing: start_sweep() has it. */
+static uint32_t next_trial(struct queue *q, int leg)
+{
+	uint32_t n = breaker_may_try(q, leg) ? next_ready(q, leg) : 0;
+
+	return n == 0 || retry_expired(q, delivery_at(q, n)) ? 0 : n;
+}
+
+static void try_one(struct queue *q, int leg)
+{
+	uint32_t n = next_trial(q, leg);
+
+	if (n == 0)
+		return;
+	if (!ledger_take_trial(q->config.ledger, leg)) {
+		want_slot(q, leg);
+		return;
+	}
+	breaker_try(q, leg, n);
+	start_job(q, -1, n, true);
+}
+
 /* Returns how many jobs; less than `max`: nothing more can go now. */
 static unsigned start_leg(struct queue *q, int leg, unsigned max)
 {
 	unsigned gates = ledger_gates(q->config.ledger, leg), done;
 	uint32_t n;
 
-	if (gates == GATE_BREAKER)
+	if (gates == GATE_BREAKER || gates == (GATE_BREAKER | GATE_DOUBT))
 		probe(q, leg);
+	else if (gates != 0)
+		try_one(q, leg);
 	if (gates != 0)
 		return 0;
 	for (done = 0; done < max; done++) {
@@ -135,12 +160,28 @@ bool start_ready(struct queue *q)
 	return left < STARTS_A_STEP;
 }
 
+/* All slots are idle connections, and one of them asks. */
+static unsigned pull_trial(struct queue *q, int worker, int leg)
+{
+	unsigned gates = ledger_gates(q->config.ledger, leg);
+	uint32_t n = gates & (GATE_STOP | GATE_BREAKER) ? 0 :
+							  next_trial(q, leg);
+
+	if (n == 0)
+		return 0;
+	breaker_try(q, leg, n);
+	start_job(q, worker, n, false);
+	return 1;
+}
+
 unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max)
 {
 	unsigned done = 0;
 	uint32_t n;
 
 	queue_tick(q);
+	if (ledger_gates(q->config.ledger, leg) != 0)
+		return pull_trial(q, worker, leg);
 	while (done < max && ledger_gates(q->config.ledger, leg) == 0 &&
 	       (n = next_ready(q, leg)) != 0) {
 		done += !retry_expired(q, delivery_at(q, n));

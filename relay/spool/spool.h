@@ -61,6 +61,11 @@ enum why {
 	WHY_LOOP = 9,
 	WHY_EXPIRED = 10, /* it was parked for as long as parked mail is kept */
 	WHY_SPACE = 11,	  /* a parked copy, given up because space ran short */
+	WHY_LATE = 20,	   /* its sender was told that it waits */
+	WHY_GUARD = 21,	   /* a DSN that a forged sender would get: parked */
+	WHY_RETURNED = 22, /* a bounce that a return address of ours took */
+	WHY_TOO_LARGE = 30, /* a copy, over what its leg takes: parked */
+	WHY_NO_UTF8 = 31, /* a copy to a leg without SMTPUTF8: parked */
 };
 
 /* One move of one delivery. */

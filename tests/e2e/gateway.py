@@ -31,8 +31,11 @@ DEFAULTS = {
     "table": {"path": "cutover.db"},
     "audit": {"path": "audit", "events": "events.jsonl"},
     "control": {"socket": "control.sock"},
-    "retry": {"steps": ["200ms", "500ms", "1s"], "jitter": 0},
-    "dsn": {"via": "outside"},
+    # "Unknown" is final at once; test_unknown.py is about when it is not.
+    "retry": {"steps": ["200ms", "500ms", "1s"], "jitter": 0,
+              "grace": "0s", "known": "0s"},
+    # Recipients without a row are told of, too.
+    "dsn": {"via": "outside", "guard": "off"},
 }
 PATHS = {("spool", "path"), ("table", "path"), ("audit", "path"),
          ("audit", "events"), ("control", "socket")}

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """A leg for tests: an SMTP server that keeps the bytes it got and says what
-the test wrote for it.
+the test wrote for it. With lmtp=True it speaks LMTP (RFC 2033) instead: the
+stage DOT is then answered for each recipient.
 
 A thread for each connection, blocking reads: what it does stands in the
 order in which it happens. A rule changes one answer: reply(), drop() and
-hold() name a stage (CONNECT EHLO STARTTLS MAIL RCPT DATA DOT QUIT), and
+hold() name a stage (CONNECT EHLO STARTTLS AUTH MAIL RCPT DATA DOT QUIT), and
 optionally the recipient and how many times it applies.
 """
+import base64
 import re
 import socket
 import threading
@@ -26,7 +28,10 @@ class Mail:
         self.rcpt_params = [p for _, p in talk.rcpts]
         self.tls = talk.tls
         self.helo = talk.helo
+        self.user = talk.user
+        self.peer = talk.sock.getpeername()[0]
         self.connection = talk.number
+        self.taken = []             # of rcpt: those whose DOT was not refused
 
     @property
     def ours(self):
@@ -78,6 +83,7 @@ class Talk(threading.Thread):
         self.file = sock.makefile("rb")
         self.tls = False
         self.helo = ""
+        self.user = None
         self.reset()
 
     def reset(self):
@@ -132,11 +138,27 @@ class Talk(threading.Thread):
         return handler(arg) is not False
 
     def on_ehlo(self, arg):
+        if self.leg.lmtp:
+            self.say("500 5.5.1 This is LMTP")
+        else:
+            self.hello(arg)
+
+    def on_lhlo(self, arg):
+        if self.leg.lmtp:
+            self.hello(arg)
+        else:
+            self.say("500 5.5.1 This is SMTP")
+
+    def hello(self, arg):
         self.reset()
         self.helo = arg
-        words = ["leg.test", "PIPELINING", "8BITMIME", "SMTPUTF8",
-                 "ENHANCEDSTATUSCODES", "SIZE 104857600"]
+        words = ["leg.test", "PIPELINING", "8BITMIME", *self.leg.utf8,
+                 "ENHANCEDSTATUSCODES", f"SIZE {self.leg.size}"]
         words += [w for w in ("CHUNKING", "DSN") if w in self.leg.offers]
+        words = [w for w in words if w not in self.leg.lacks]
+        words += self.leg.extra
+        if self.leg.login is not None and self.tls:
+            words.append("AUTH " + self.leg.mechanisms)
         if self.leg.tls_context is not None and not self.tls:
             words.append("STARTTLS")
         text = "\r\n".join(f"250-{w}" for w in words[:-1])
@@ -156,13 +178,36 @@ class Talk(threading.Thread):
         self.file = self.sock.makefile("rb")
         self.tls = True
 
+    def ask(self, prompt):
+        self.say("334 " + base64.b64encode(prompt).decode())
+        line = self.file.readline()
+        self.leg.said.append((self.number, line))
+        return base64.b64decode(line)
+
+    def on_auth(self, arg):
+        mechanism, _, initial = arg.partition(" ")
+        if mechanism not in self.leg.mechanisms.split() or not self.tls:
+            self.say("504 5.5.4 No")
+            return
+        if mechanism == "PLAIN":
+            plain = base64.b64decode(initial) if initial else self.ask(b"")
+            _, user, password = plain.split(b"\0")
+        else:
+            user, password = self.ask(b"Username:"), self.ask(b"Password:")
+        if (user.decode(), password.decode()) != self.leg.login:
+            self.say("535 5.7.8 Bad credentials")
+        elif self.answer("AUTH", "235 2.7.0 Welcome") == 235:
+            self.user = user.decode()
+
     def path(self, arg):
         m = re.match(r"(?:FROM|TO):<(.*?)>(?: (.*))?$", arg, re.I)
         return m.group(1), (m.group(2) or "").split()
 
     def on_mail(self, arg):
         sender = self.path(arg)
-        if self.answer("MAIL", "250 2.1.0 Ok", sender[0]) < 400:
+        if self.leg.login is not None and self.user is None:
+            self.say("530 5.7.0 Authentication required")
+        elif self.answer("MAIL", "250 2.1.0 Ok", sender[0]) < 400:
             self.sender = sender
 
     def on_rcpt(self, arg):
@@ -211,12 +256,18 @@ class Talk(threading.Thread):
         mail = Mail(self, raw, wire, how)
         self.reset()
         self.leg.seen.append(mail)
-        rule = self.leg.rule_for("DOT", None, take=False)
+        for rcpt in mail.rcpt if self.leg.lmtp else [None]:
+            self.decide(mail, rcpt)
+
+    def decide(self, mail, rcpt):
+        rule = self.leg.rule_for("DOT", rcpt, take=False)
         if rule is None or not rule.text.startswith(("4", "5")):
             # Taken before it is said, as by a server that keeps its word.
-            self.leg.mails.append(mail)
+            if not mail.taken:
+                self.leg.mails.append(mail)
+            mail.taken += mail.rcpt if rcpt is None else [rcpt]
         self.answer("DOT", "250 2.0.0 Ok: queued as leg-%d"
-                    % len(self.leg.mails))
+                    % len(self.leg.mails), rcpt)
 
     def on_rset(self, _):
         self.reset()
@@ -232,8 +283,15 @@ class Talk(threading.Thread):
 
 class Leg:
     def __init__(self, name, offers=("CHUNKING", "DSN"), tls_context=None,
-                 host="127.0.0.1", port=0):
+                 host="127.0.0.1", port=0, lmtp=False, extra=(), lacks=(),
+                 login=None, mechanisms="PLAIN LOGIN"):
+        """`extra` and `lacks`: more and fewer keywords of EHLO; `login`: the
+        (user, password) without which no mail is taken."""
+        self.size = 104857600       # what SIZE says
+        self.utf8 = ["SMTPUTF8"]    # or nothing
         self.name, self.offers, self.host = name, set(offers), host
+        self.lmtp, self.extra, self.lacks = lmtp, list(extra), set(lacks)
+        self.login, self.mechanisms = login, mechanisms
         self.tls_context = tls_context
         self.lock = threading.Lock()
         self.rules, self.talks = [], []

@@ -1,28 +1,36 @@
 /* SPDX-License-Identifier: ISC
  *
  * A leg says anything: the real client on a pair of sockets, the input in
- * portions, each said after the client had its turn. The first byte chooses
- * the requests. Whatever is said, each request is answered once, nothing is
- * delivered that was not sent in full, and every slot comes back.
+ * portions, each said after the client had its turn. The first two bytes
+ * choose the requests and the leg. Whatever is said, each request is answered
+ * once, nothing is delivered that was not sent in full, every slot comes back,
+ * and no answer to a login has the password in its result.
  */
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "conf/profile.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
-#include "relay/client/client.h"
+#include "relay/client/client_int.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/testdns.h"
 
 enum { REQUESTS = 2, RCPTS = 3, PORTION = '~', TAKEN_MAX = 1 << 16 };
 #define CONTENT "X: the content\r\n.\r\nof it\r\n"
 #define LAST_LINE "of it\r\n"
+#define PASSWORD "s3cret"
+
+/* The second byte. */
+enum { ASK_FIRST = 1, ASK_SECOND = 2, LMTP = 4, LOGIN = 8, ONE_DOMAIN = 16,
+	REFUSE_8BIT = 32, SPLITS = 64 };
 
 struct peer {
 	struct loop *loop;
 	struct client *client;
 	struct strbuf taken; /* all that the client sent */
 	int slots, done;
+	uint8_t more;
 };
 
 struct message {
@@ -67,15 +75,35 @@ static bool wanted(void *arg, int leg)
 	return false;
 }
 
-static void check_result(const struct peer *p, const struct result *r)
+static bool splits(
+    void *arg, const struct conf_leg *leg, const struct result *r)
+{
+	(void)leg;
+	return (((struct peer *)arg)->more & SPLITS) != 0 && r->code % 2 != 0;
+}
+
+static void learned(void *arg, int leg, const struct ehlo *e)
+{
+	(void)arg;
+	must(leg == 0 && (e->auth == 0 || (e->ext & EXT_AUTH)));
+}
+
+static void check_result(
+    const struct peer *p, const struct result *r, bool ask)
 {
 	must(r->outcome <= OUT_UNTRIED && r->class < CLASSES);
 	must(r->stage != NULL && r->text != NULL && r->remote != NULL);
 	must(!has_control(slice_str(r->text)));
 	must(!r->uncertain || (r->outcome == OUT_DEFERRED && r->code == 0));
+	must(strcmp(r->stage, "auth") != 0 ||
+	     strstr(r->text, PASSWORD) == NULL);
+	must(!ask || !r->uncertain);
 	if (r->outcome != OUT_DELIVERED)
 		return;
 	must(r->code >= 200 && r->code < 300);
+	must(strcmp(r->stage, ask ? "rcpt" : "body") == 0);
+	if (ask)
+		return;
 	must(memmem(p->taken.p, p->taken.n, LAST_LINE, sizeof(LAST_LINE) - 1) !=
 	     NULL);
 }
@@ -86,7 +114,17 @@ static void on_done(void *arg, struct client_request *r)
 
 	p->done++;
 	for (unsigned i = 0; i < r->rcpts; i++)
-		check_result(p, &r->rcpt[i].result);
+		check_result(p, &r->rcpt[i].result, r->ask);
+}
+
+/* A login wants TLS. What TLS does is another target's. */
+static void believe_in_tls(struct peer *p)
+{
+	list_each_safe(n, &p->client->dialogs) {
+		struct dialog *d = LIST_ENTRY(n, struct dialog, node);
+
+		d->secure = d->secure || d->stage < STAGE_STARTTLS;
+	}
 }
 
 static void turn(struct peer *p)
@@ -94,6 +132,8 @@ static void turn(struct peer *p)
 	char bytes[4096];
 	ssize_t n;
 
+	if (p->more & LOGIN)
+		believe_in_tls(p);
 	for (int i = 0; i < 3; i++)
 		loop_once(p->loop, 0);
 	while (leg_fd >= 0 && (n = read(leg_fd, bytes, sizeof(bytes))) > 0)
@@ -138,16 +178,18 @@ static void converse(struct peer *p, struct message *m, struct slice script)
 	must(p->done == sent && p->slots == 0);
 }
 
-static void prepare(
-    struct message *m, struct conf *conf, uint8_t kind, struct peer *p)
+static void prepare(struct message *m, struct conf *conf, uint8_t kind,
+    bool ask, struct peer *p)
 {
 	static const char *const to[RCPTS] = {
-	    "a@x.test", "b@x.test", "A@x.test"};
+	    "a@x.test", "b@y.test", "A@x.test"};
 
 	m->r = (struct client_request){.conf = conf,
 	    .leg = conf->leg,
 	    .id = 1,
 	    .from = kind & 1 ? "f@s.test" : "",
+	    .from_without_dsn = kind & 2 ? "r@return.test" : NULL,
+	    .ask = ask,
 	    .utf8 = kind & 2,
 	    .bare_lf = kind & 4,
 	    .eight_bit = kind & 8,
@@ -155,7 +197,7 @@ static void prepare(
 	    .envid = "e",
 	    .rcpt = m->rcpt,
 	    .rcpts = 1 + kind / 32 % RCPTS,
-	    .content = source_of_slice(SLICE(CONTENT)),
+	    .content = ask ? NULL : source_of_slice(SLICE(CONTENT)),
 	    .arena = arena_new(),
 	    .done = on_done,
 	    .arg = p};
@@ -167,8 +209,10 @@ static void prepare(
 static struct conf_hostport hosts[] = {
     {"192.0.2.1", 25, true}, {"192.0.2.2", 25, true}};
 
-static struct conf_leg leg_of(uint8_t kind)
+static struct conf_leg leg_of(uint8_t kind, uint8_t more)
 {
+	static const struct conf_profile one = {.one_domain = true};
+
 	return (struct conf_leg){.name = "leg",
 	    .host = hosts,
 	    .hosts = 2,
@@ -176,7 +220,11 @@ static struct conf_leg leg_of(uint8_t kind)
 	    .tls = kind & 128 ? TLS_MAY : TLS_NONE,
 	    .source = "",
 	    .helo = "",
-	    .auth_user = "",
+	    .auth_user = more & LOGIN ? "user" : "",
+	    .password = PASSWORD,
+	    .protocol = more & LMTP ? PROTOCOL_LMTP : PROTOCOL_SMTP,
+	    .replies = more & ONE_DOMAIN ? &one : NULL,
+	    .eightbit = more & REFUSE_8BIT ? EIGHTBIT_REFUSE : EIGHTBIT_SEND,
 	    .max_recipients = 2,
 	    .max_messages = 10,
 	    .max_age_ms = 60000,
@@ -205,9 +253,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct testdns_row none[] = {{NULL, DNS_A, NULL}};
 	struct sock_ops sock = sock_system;
 	uint8_t kind = size > 0 ? data[0] : 0;
-	struct conf_leg leg = leg_of(kind);
+	uint8_t more = size > 1 ? data[1] : 0;
+	struct conf_leg leg = leg_of(kind, more);
 	struct conf conf = {.hostname = "relay.test", .leg = &leg, .legs = 1};
-	struct peer p = {.loop = loop_new(&clock_system)};
+	struct peer p = {.loop = loop_new(&clock_system), .more = more};
 	struct stream_scratch *scratch = stream_scratch_new();
 	struct dns *dns = testdns_new(p.loop, none);
 	struct message m[REQUESTS];
@@ -222,11 +271,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .slots = &slots,
 	    .slots_arg = &p,
 	    .tls = no_tls,
+	    .learned = learned,
+	    .splits = splits,
 	    .arg = &p});
 	for (int i = 0; i < REQUESTS; i++)
-		prepare(&m[i], &conf, kind, &p);
+		prepare(&m[i], &conf, kind, more & (ASK_FIRST << i), &p);
 	must(client_send(p.client, &m[0].r, false));
-	converse(&p, m, slice_from(slice_of(data, size), 1));
+	converse(&p, m, slice_from(slice_of(data, size), 2));
 	for (int i = 0; i < REQUESTS; i++) {
 		source_free(m[i].r.content);
 		arena_free(m[i].r.arena);

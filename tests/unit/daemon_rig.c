@@ -180,6 +180,7 @@ static void answer_resolve(struct drig *r, uint64_t id)
 	for (unsigned i = 0; i < n; i++) {
 		l->rcpt[i].route = r->route;
 		l->rcpt[i].held = r->held;
+		l->rcpt[i].loops = r->loops;
 		l->rcpt[i].hash = 1;
 		l->rcpt[i].pinned = m == NULL; /* a DSN of ours */
 	}
@@ -405,14 +406,10 @@ static void look_again(const struct drig *r, struct outcome_letter *o)
 				   o->leg != r->outside;
 		o->row[i].route = r->route;
 		o->row[i].held = r->held;
+		o->row[i].stranger = r->stranger;
+		o->row[i].on = r->on;
 	}
-}
-
-static void defer_failed(struct outcome_letter *o)
-{
-	for (unsigned i = 0; i < o->n; i++)
-		if (o->row[i].result.outcome == OUT_FAILED)
-			o->row[i].result.outcome = OUT_DEFERRED;
+	o->mailbox = r->mailbox;
 }
 
 void drig_report(struct drig *r, struct job_letter *j, enum why why,
@@ -430,14 +427,19 @@ void drig_report(struct drig *r, struct job_letter *j, enum why why,
 	m->env.id = j->id;
 	o = attempt_outcome(&at, why);
 	o->arena = a;
-	o->tried = o->reached = true;
+	o->tried = true;
+	o->reached = !r->unreached;
+	o->sender = r->sender;
+	o->good = r->good;
 	o->who = o->reason = "admin";
-	for (unsigned i = 0; i < j->n; i++)
+	for (unsigned i = 0; i < j->n; i++) {
 		o->row[i].result = result[i < n ? i : n - 1];
+		o->row[i].known = r->known;
+	}
 	look_again(r, o);
-	if (o->role == ROLE_PRIMARY && bounce_due(m, o) &&
-	    !bounce_prepare(&r->worker, m, SLICE("Subject: x\r\n"), o))
-		defer_failed(o);
+	if (o->role == ROLE_PRIMARY &&
+	    bounce_due(r->app.live->conf, m, o))
+		bounce_prepare(&r->worker, m, SLICE("Subject: x\r\n"), o);
 	mailbox_post(settle_box(r->app.settle), &o->letter);
 	mail_unref(m);
 	mem_free(j);
@@ -521,7 +523,7 @@ void drig_check(struct drig *r)
 	struct queue_counts counts;
 	struct spool_stats stats;
 	struct queue_row rows[64];
-	uint64_t after = 0;
+	struct queue_at at = {0, 0};
 	unsigned n;
 
 	queue_count(q, &counts);
@@ -529,9 +531,8 @@ void drig_check(struct drig *r)
 	for (int leg = 0; leg < names_count(r->app.names); leg++)
 		check_leg(&counts, &stats, leg);
 	assert_int_equal(counts.messages, stats.live_messages);
-	while ((n = queue_walk(q, after, rows, ARRAY_LEN(rows))) != 0)
+	while ((n = queue_walk(q, &at, rows, ARRAY_LEN(rows))) != 0)
 		for (unsigned i = 0; i < n; i++) {
 			drig_item(r, rows[i].id, rows[i].item.number);
-			after = rows[i].id;
 		}
 }

@@ -37,8 +37,14 @@ struct drig {
 	/* The table's word for everybody; asked when `answers`. */
 	struct route route;
 	bool held, answers, fails;
+	bool loops; /* the route has no leg because all had it */
+	bool on, mailbox, stranger; /* what a report says; see settle.h */
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
+	/* What reports say besides their results. */
+	uint64_t sender;
+	const char *good;
+	bool known, unreached;
 	struct drig_act_seen {
 		bool called, ok;
 	} act[DRIG_ACTS]; /* in the order of asking */

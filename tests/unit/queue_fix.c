@@ -28,7 +28,7 @@ static void on_start(void *arg, int worker, const struct queue_job *job)
 
 	*s = (struct started){.id = job->id, .leg = job->leg,
 	    .worker = worker, .role = job->role, .expired = job->expired,
-	    .slot = job->slot, .n = job->n};
+	    .slot = job->slot, .late = job->late, .n = job->n};
 	for (unsigned i = 0; i < job->n && i < NUMBERS_MAX; i++)
 		s->number[i] = job->number[i];
 }
@@ -85,6 +85,7 @@ int fix_setup(void **state)
 	f->dir = dir;
 	f->names = names_new();
 	f->conf = conf_tmp_good(dir, text, f->names);
+	f->conf->dsn.delay_ms = 0; /* its test says when */
 	clock_fake_init(&f->clock, WALL);
 	rng_seeded_init(&f->rng, 1);
 	f->ledger = ledger_new();

@@ -16,7 +16,7 @@ struct started {
 	uint64_t id;
 	int leg, worker;
 	enum role role;
-	bool expired, slot;
+	bool expired, slot, late;
 	unsigned n;
 	uint32_t number[NUMBERS_MAX];
 };

@@ -15,7 +15,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "relay/audit/lookup.h"
 #include "relay/audit/note.h"
+#include "relay/audit/projector_int.h"
 #include "relay/base/id.h"
 #include "relay/base/log.h"
 #include "relay/mail/actor.h"
@@ -295,11 +297,131 @@ static void a_renamed_file_of_events_is_opened_anew(void **state)
 	assert_int_equal(count_events(f, "\n"), 1);
 }
 
+/* ---- asked by the daemon ------------------------------------------------ */
+
+static struct lookup *look(struct fixture *f, uint64_t id)
+{
+	struct lookup *l = lookup_new(id, NULL, 0);
+
+	lookup_fill(f->p, l);
+	return l;
+}
+
+static void expect_row(const struct lookup *l, unsigned i, uint16_t leg,
+    enum dstate state)
+{
+	assert_true(l->found);
+	assert_true(i < l->rows);
+	assert_int_equal(l->row[i].leg, leg);
+	assert_int_equal(l->row[i].state, state);
+	assert_string_equal(l->rcpt[l->row[i].rcpt], ann[0]);
+}
+
+/* Before the commit, after it, in a later hour, after a restart. */
+static void what_is_on_record_of_a_message_can_be_asked(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = fake_id(T0, 1);
+	struct spool_update copy = {.delivery = 1, .to = now(f, D_PARKED, 1)};
+	struct lookup *l;
+
+	copy.to.leg = f->legacy;
+	copy.to.role = ROLE_COPY;
+	copy.to.reason = WHY_LOOP;
+	open_projector(f);
+	fake_accepted(&f->j, id, T0, "", ann, f->cloud);
+	projector_step(f->p, 1);
+	l = look(f, id);
+	expect_row(l, 0, f->cloud, D_QUEUED);
+	assert_int_equal(l->rows, 1);
+	lookup_free(l);
+
+	fake_update(&f->j, id, T0 + MINUTE, D_NONE, &copy);
+	steps(f, 3);
+	l = look(f, id);
+	expect_row(l, 0, f->cloud, D_QUEUED);
+	expect_row(l, 1, f->legacy, D_PARKED);
+	lookup_free(l);
+
+	sent(f, id, T0 + 2 * HOUR, D_QUEUED, D_DELIVERED, 1);
+	steps(f, 3);
+	close_projector(f);
+	open_projector(f);
+	l = look(f, id);
+	expect_row(l, 0, f->cloud, D_DELIVERED);
+	expect_row(l, 1, f->legacy, D_PARKED);
+	assert_int_equal(l->rows, 2);
+	lookup_free(l);
+
+	l = look(f, fake_id(T0, 2));
+	assert_false(l->found);
+	lookup_free(l);
+	close_projector(f);
+}
+
+struct asking {
+	struct mailbox box;
+	struct lookup *l;
+};
+
+static void questions_come_back_when_records_were_read(void **state)
+{
+	struct fixture *f = *state;
+	struct asking a;
+	struct letter *got;
+
+	mailbox_init(&a.box);
+	open_projector(f);
+	fake_accepted(&f->j, fake_id(T0, 1), T0, "", ann, f->cloud);
+	a.l = lookup_new(fake_id(T0, 1), &a.box, 7);
+	projector_lookup(f->p, a.l);
+	assert_false(projector_quiet(f->p));
+	lookup_take(f->p, 1000);
+	lookup_answer(f->p, 999);
+	assert_null(mailbox_take(&a.box));
+	projector_step(f->p, 1000);
+	lookup_answer(f->p, 1000);
+	assert_true(projector_quiet(f->p));
+	got = mailbox_take(&a.box);
+	assert_ptr_equal(got, &a.l->letter);
+	assert_int_equal(got->kind, 7);
+	expect_row(a.l, 0, f->cloud, D_QUEUED);
+	lookup_free(a.l);
+	close_projector(f);
+	mailbox_fini(&a.box);
+}
+
+static void an_event_says_where_mail_came_from(void **state)
+{
+	struct envelope_rcpt rcpt = {.to = ann[0], .orcpt = ""};
+	struct envelope e = {.id = fake_id(T0, 1), .accepted_us = T0,
+	    .client = "192.0.2.1", .client_name = "", .listen = "old-mx",
+	    .helo = "", .tls = "", .from = "bob@example.org", .envid = "",
+	    .message_id = "", .spf = "", .rcpt = &rcpt, .rcpts = 1,
+	    .came_from = "cloud", .parent = fake_id(T0, 0)};
+	struct fixture *f = *state;
+	struct spool_delivery d = now(f, D_QUEUED, 0);
+	char parent[ID_TEXT], want[100];
+
+	id_text(e.parent, parent);
+	snprintf(want, sizeof(want), "\"came_from\":\"cloud\",\"parent\":"
+	    "\"%s\"", parent);
+	fake_message(&f->j, REC_ACCEPTED, &e, &d, 1);
+	run(f);
+	assert_int_equal(count_events(f, want), 1);
+	assert_non_null(strstr(trace(f, (struct search){.id = e.id}), want));
+	e = (struct envelope){.id = fake_id(T0, 2)};
+	assert_null(strstr(trace(f, (struct search){.id = e.id}), "came"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(what_is_on_record_of_a_message_can_be_asked),
+		T(questions_come_back_when_records_were_read),
+		T(an_event_says_where_mail_came_from),
 		T(a_delivery_is_told_with_all_its_fields),
 		T(each_move_has_its_event),
 		T(a_notification_is_told_with_what_it_is_about),

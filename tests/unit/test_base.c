@@ -484,6 +484,75 @@ static void a_source_of_bytes_can_be_read_again(void **state)
 	source_free(s);
 }
 
+/* Waits before each of its two chunks. */
+struct slow_source {
+	struct source source;
+	int step;
+	bool freed;
+};
+
+static enum source_state slow_next(struct source *s, struct slice *chunk_out)
+{
+	struct slow_source *w = CONTAINER_OF(s, struct slow_source, source);
+
+	*chunk_out = w->step == 1 ? SLICE("one") : SLICE("two");
+	w->step++;
+	if (w->step > 4)
+		return w->step == 5 ? SOURCE_END : SOURCE_ERROR;
+	return w->step % 2 == 1 ? SOURCE_WAIT : SOURCE_CHUNK;
+}
+
+static void slow_rewind(struct source *s)
+{
+	CONTAINER_OF(s, struct slow_source, source)->step = 0;
+}
+
+static void slow_free(struct source *s)
+{
+	CONTAINER_OF(s, struct slow_source, source)->freed = true;
+}
+
+static void count_ready(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void a_source_behind_a_prefix_is_longer_by_it(void **state)
+{
+	static const struct source_ops ops = {
+	    slow_next, slow_rewind, slow_free};
+	struct slow_source slow = {.source = {.ops = &ops, .size = 6}};
+	struct source *s = source_behind(SLICE("pre"), &slow.source);
+	const enum source_state expect[] = {SOURCE_CHUNK, SOURCE_WAIT,
+	    SOURCE_CHUNK, SOURCE_WAIT, SOURCE_CHUNK, SOURCE_END, SOURCE_ERROR};
+	struct strbuf all;
+	int ready = 0;
+
+	(void)state;
+	assert_int_equal(s->size, 9);
+	s->ready = count_ready;
+	s->ready_arg = &ready;
+	strbuf_init(&all, 100);
+	for (int round = 0; round < 2; round++) {
+		strbuf_reset(&all);
+		for (size_t i = 0; i < ARRAY_LEN(expect); i++) {
+			struct slice chunk;
+
+			assert_int_equal(source_next(s, &chunk), expect[i]);
+			if (expect[i] == SOURCE_CHUNK)
+				strbuf_addsl(&all, chunk);
+		}
+		assert_string_equal(strbuf_cstr(&all), "preonetwo");
+		source_rewind(s);
+	}
+	/* Who waits for it is told by the one behind. */
+	slow.source.ready(slow.source.ready_arg);
+	assert_int_equal(ready, 1);
+	source_free(s);
+	assert_true(slow.freed);
+	strbuf_fini(&all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +572,7 @@ int main(void)
 		cmocka_unit_test(a_deferred_call_runs_later_and_once),
 		cmocka_unit_test(every_state_counts_in_one_column),
 		cmocka_unit_test(a_source_of_bytes_can_be_read_again),
+		cmocka_unit_test(a_source_behind_a_prefix_is_longer_by_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

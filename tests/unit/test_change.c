@@ -483,6 +483,100 @@ static void accepting_a_table_puts_its_number_above(void **state)
 	table_tmp_free(t);
 }
 
+/* ---- groups and rooms ---- */
+
+/* A row as it is (NULL: none), and what is to be made of it. */
+struct twofold {
+	const char *route, *tags, *to_route, *to_tags;
+	bool refused;
+};
+
+static void twofold_case(struct table_tmp *t, const struct twofold *w,
+    const char *address, bool force)
+{
+	const struct change_how how = {.create = true, .as_of = -1,
+	    .twice = force}, forced = {.create = true, .as_of = -1,
+	    .twice = true};
+	struct change_row was = {.route = w->route, .held = -1,
+	    .tags = w->tags};
+	struct change_row is = {.route = w->to_route, .held = -1,
+	    .tags = w->to_tags};
+	struct change *ch = table_tmp_change(t);
+	struct change_done done;
+	struct error err;
+
+	if (w->route != NULL) {
+		assert_int_equal(change_set(ch, slice_str(address), &was,
+				     &err), 0);
+		table_tmp_commit(ch, &forced);
+		ch = table_tmp_change(t);
+	}
+	assert_int_equal(change_set(ch, slice_str(address), &is, &err), 0);
+	if (!w->refused || force) {
+		table_tmp_commit(ch, &how);
+		return;
+	}
+	assert_int_equal(change_commit(ch, &how, &by, &done, &err), -1);
+	assert_non_null(strstr(err.text, address));
+	assert_non_null(strstr(err.text, "group or a room"));
+	assert_non_null(strstr(err.text, "--force"));
+	change_close(ch);
+	expect_route(t, address, w->route);
+}
+
+static void a_group_gets_no_copy_unless_forced(void **state)
+{
+	static const struct twofold cases[] = {
+		{NULL, NULL, "legacy+cloud", "kind=group", true},
+		{NULL, NULL, "both", "a kind=room z", true},
+		{NULL, NULL, "both", "KIND=Group", true},
+		{NULL, NULL, "cloud", "kind=group", false},
+		{NULL, NULL, "defer", "kind=group", false},
+		{NULL, NULL, "both", "kind=groups", false},
+		{NULL, NULL, "both", "kind=user", false},
+		{NULL, NULL, "both", "akind=group", false},
+		{"legacy", "kind=group", "cloud+legacy", NULL, true},
+		{"legacy", "kind=group", "cloud", NULL, false},
+		{"legacy+cloud", "", NULL, "kind=room", true},
+		{"legacy+cloud", "kind=room", "cloud+legacy", NULL, true},
+		/* It was so, and is to be so. */
+		{"legacy+cloud", "kind=room", "legacy+cloud", NULL, false},
+		{"legacy+cloud", "kind=room", "cloud", NULL, false},
+		{"legacy+cloud", "kind=room", NULL, "", false},
+	};
+	struct table_tmp *t = table_tmp_new(*state);
+	char address[40];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("case %zu\n", i);
+		snprintf(address, sizeof(address), "g%zu@example.com", i);
+		twofold_case(t, &cases[i], address, false);
+		snprintf(address, sizeof(address), "f%zu@example.com", i);
+		twofold_case(t, &cases[i], address, true);
+	}
+	table_tmp_free(t);
+}
+
+static void a_group_may_go_back_to_what_it_had(void **state)
+{
+	const struct change_how forced = {.create = true, .as_of = -1,
+	    .twice = true}, undo = {.as_of = -1};
+	struct change_row row = {.route = "legacy+cloud", .held = -1,
+	    .tags = "kind=group"};
+	struct table_tmp *t = table_tmp_new(*state);
+	struct change *ch = table_tmp_change(t);
+	struct change_how back = undo;
+	struct error err;
+
+	assert_int_equal(change_set(ch, SLICE("g@example.com"), &row, &err),
+	    0);
+	table_tmp_commit(ch, &forced);
+	back.undo = table_tmp_route(t, "g@example.com", "cloud");
+	table_tmp_commit(table_tmp_change(t), &back);
+	expect_route(t, "g@example.com", "legacy+cloud");
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +596,8 @@ int main(void)
 	    cmocka_unit_test(history_tells_who_why_and_both_values),
 	    cmocka_unit_test(a_preview_writes_nothing),
 	    cmocka_unit_test(accepting_a_table_puts_its_number_above),
+	    cmocka_unit_test(a_group_gets_no_copy_unless_forced),
+	    cmocka_unit_test(a_group_may_go_back_to_what_it_had),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

@@ -45,25 +45,48 @@ static void on_status(void *arg, struct ctl_request *r, const json_t *args)
 	ctl_end(r, 0, NULL);
 }
 
-static void on_list(void *arg, struct ctl_request *r, const json_t *args)
+static void note_asked(struct daemon *d, const json_t *args)
 {
-	struct daemon *d = arg;
 	char *text = json_dumps(args, JSON_COMPACT | JSON_SORT_KEYS);
 
 	snprintf(d->asked, sizeof(d->asked), "%s", text);
 	mem_free(text);
+}
+
+static void on_list(void *arg, struct ctl_request *r, const json_t *args)
+{
+	note_asked(arg, args);
 	ctl_row_text(r, SLICE("{\"id\":\"A\",\"to\":\"ann@example.com\","
 	    "\"leg\":\"legacy\",\"state\":\"deferred\"}"));
 	ctl_end(r, 0, NULL);
 }
 
+/* Two match; the second is refused. */
 static void on_act(void *arg, struct ctl_request *r, const json_t *args)
 {
 	struct daemon *d = arg;
+	const char *to = json_string_value(json_object_get(args, "to"));
+	bool none = to != NULL && strcmp(to, "nobody@example.com") == 0;
 
-	on_list(arg, r, args);
-	if (!json_is_true(json_object_get(args, "dry_run")))
-		d->acted++;
+	if (json_is_true(json_object_get(args, "count"))) {
+		ctl_row_text(r, none ? SLICE("{\"count\":0,\"last\":null}")
+		    : SLICE("{\"count\":2,\"last\":\"L\"}"));
+		ctl_end(r, 0, NULL);
+		return;
+	}
+	if (none || json_is_true(json_object_get(args, "dry_run"))) {
+		on_list(arg, r, args);
+		return;
+	}
+	d->acted++;
+	note_asked(d, args);
+	ctl_row_text(r, SLICE("{\"id\":\"A\",\"to\":\"ann@example.com\","
+	    "\"leg\":\"legacy\",\"state\":\"deferred\",\"done\":true,"
+	    "\"why\":null}"));
+	ctl_row_text(r, SLICE("{\"id\":\"B\",\"to\":\"bob@example.com\","
+	    "\"leg\":\"legacy\",\"state\":\"queued\",\"done\":false,"
+	    "\"why\":\"under way\"}"));
+	ctl_end(r, 1, "1 of 2 could not be changed");
 }
 
 static void on_export(void *arg, struct ctl_request *r, const json_t *args)
@@ -163,17 +186,35 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		{"queue list --json", 0,
 		    "{\"id\":\"A\",\"to\":\"ann@example.com\",", "{}", 0},
 		{"queue list --state sad", 2, "there is no state sad", "", 0},
-		{"queue retry A B", 0, "deferred",
+		{"queue list --age 2h", 0, "ann@example.com",
+		    "{\"age_s\":7200}", 0},
+		{"queue list --age soon", 2, "--age wants", "", 0},
+		{"queue retry A B --yes", 1,
+		    "retry: 1 done, 1 refused\nposthouse: 1 of 2",
 		    "{\"action\":\"retry\",\"ids\":[\"A\",\"B\"],"
 		    "\"reason\":\"\"}", 1},
+		{"queue retry A", 1, "under way",
+		    "\"until\":\"L\"}", 1}, /* no question is asked */
 		{"queue retry", 2, "say which", "", 0},
+		{"queue freeze --age 3d --dry-run", 0, "ann@example.com",
+		    "{\"action\":\"freeze\",\"age_s\":259200,"
+		    "\"dry_run\":true,\"ids\":[],", 0},
 		{"queue delete --to ann@example.com", 1,
-		    "delete 1 delivery of the queue? Say --yes",
-		    "\"dry_run\":true", 0},
-		{"queue delete --to ann@example.com --yes --reason spam", 0,
+		    "delete 2 deliveries of the queue? (nobody is told, and "
+		    "nothing is kept) Say --yes to do it", "", 0},
+		{"queue delete --to nobody@example.com", 1,
+		    "nothing in the queue fits", "", 0},
+		{"queue delete --to ann@example.com --yes --reason spam", 1,
 		    "A", "{\"action\":\"delete\",\"ids\":[],"
 		    "\"reason\":\"spam\",\"to\":\"ann@example.com\"}", 1},
+		{"queue bounce A --yes --json", 1,
+		    "\"done\":true,\"why\":null}\n", "", 1},
 		{"queue export A", 0, "Subject: x\r\n\r\nx\r\n", "", 0},
+		{"queue export", 2, "say --to-dir", "", 0},
+		{"queue export A B", 2, "say --to-dir", "", 0},
+		{"queue export --leg legacy", 2, "say --to-dir", "", 0},
+		{"queue export --to-dir /nonexistent/dir A", 1,
+		    "/nonexistent/dir", "\"ids\":[\"A\"]", 0},
 		{"leg suspend moon", 1, "there is no leg moon", "", 0},
 		{"leg list", 2, "unknown command", "", 0},
 		{"status", 0, "node    change 7\n\nLEG", "", 0},
@@ -275,6 +316,9 @@ static void events_are_told_in_words(void **state)
 		 "\"reason\":\"relay\",\"count\":3}",
 		    "refused 192.0.2.6 at rcpt for x@y: 550 5.7.1 relay "
 		    "(3 times)"},
+		{"{\"event\":\"alarm\",\"kind\":\"leg-down\",\"about\":"
+		 "\"cloud\",\"text\":\"It is down.\"}",
+		    "alarm leg-down about cloud: It is down."},
 		{"{\"event\":\"audit.gap\",\"records\":9}",
 		    "the audit trail has a gap: 9 records could not be kept "
 		    "for it"},

@@ -221,17 +221,6 @@ static void set_flags(struct sent *s, unsigned flags)
 	}
 }
 
-static void check_results(const struct sent *s, const char *want)
-{
-	struct slice lines = slice_str(want), line;
-
-	for (unsigned i = 0; i < s->r.rcpts; i++) {
-		assert_true(slice_next(&lines, '\n', &line));
-		line = slice_str(arena_slicedup(s->r.arena, line));
-		assert_string_equal(sent_text(s, i), line.p);
-	}
-}
-
 static void each_answer_of_a_leg_gives_each_recipient_his_result(void **state)
 {
 	(void)state;
@@ -247,7 +236,7 @@ static void each_answer_of_a_leg_gives_each_recipient_his_result(void **state)
 		assert_int_equal(s->done, 0); /* never from inside */
 		world_wait(w, 1);
 		world_turns(w, 3); /* RSET after the report */
-		check_results(s, k->results);
+		sent_check(s, k->results);
 		if (k->said != NULL)
 			assert_string_equal(world_said(w), k->said);
 		assert_int_equal(w->leg->connected, k->connected == 0 ? 1
@@ -399,7 +388,7 @@ static void a_transaction_has_no_more_than_max_recipients(void **state)
 	assert_string_equal(world_said(w),
 	    MAIL " SIZE=25\n" TO("a@x.test") TO("b@x.test") TO(
 		"c@x.test") "DATA\n" MAIL " SIZE=25\n" TO("d@x.test") "DATA\n");
-	check_results(s, OK OK OK OK);
+	sent_check(s, OK OK OK OK);
 	sent_free(s);
 	world_free(w);
 }
@@ -414,7 +403,7 @@ static void a_leg_may_have_a_name_and_an_address_of_its_own(void **state)
 	w->cl.source = "127.0.0.2";
 	assert_true(world_send(w, s));
 	world_wait(w, 1);
-	check_results(s, OK);
+	sent_check(s, OK);
 	assert_string_equal(w->leg->peer, "127.0.0.2");
 	assert_true(
 	    slice_starts(strbuf_view(&w->leg->said), SLICE("EHLO out.test\n")));

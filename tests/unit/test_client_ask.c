@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "relay/base/mem.h"
 #include "relay/mail/reply.h"
 #include "tests/unit/testclient.h"
 
@@ -74,17 +73,6 @@ static const struct {
 };
 /* clang-format on */
 
-static void check_results(const struct sent *s, const char *want)
-{
-	struct slice lines = slice_str(want), line;
-
-	for (unsigned i = 0; i < s->r.rcpts; i++) {
-		assert_true(slice_next(&lines, '\n', &line));
-		line = slice_str(arena_slicedup(s->r.arena, line));
-		assert_string_equal(sent_text(s, i), line.p);
-	}
-}
-
 static void a_question_has_the_answer_to_rcpt(void **state)
 {
 	(void)state;
@@ -98,7 +86,7 @@ static void a_question_has_the_answer_to_rcpt(void **state)
 		assert_int_equal(s->done, 0);
 		world_wait(w, 1);
 		world_turns(w, 3); /* RSET after the report */
-		check_results(s, cases[i].results);
+		sent_check(s, cases[i].results);
 		if (cases[i].said != NULL)
 			assert_string_equal(world_said(w), cases[i].said);
 		assert_int_equal(w->leg->bodies, 0);

@@ -262,7 +262,9 @@ static void set_record(const struct tls_world *t, char *text, size_t size,
     enum record r, bool is_signed)
 {
 	static const char *const words[] = {
-	    [UNUSABLE] = "1 0 1 " NO_PIN, [NONE] = "NODATA", [FAILS] = "FAILED"};
+	    [UNUSABLE] = "1 0 1 " NO_PIN,
+	    [NONE] = "NODATA",
+	    [FAILS] = "FAILED"};
 
 	snprintf(text, size, "%s%s%s", is_signed ? "AD " : "",
 	    r <= WRONG ? "3 0 1 " : words[r],

@@ -236,6 +236,13 @@ static const struct bad sense[] = {
 	  "write either hosts = { ... } or direct = true" },
 	{ B "leg \"x\" { hosts = { \"a\" } key = \"/k\" }\n",
 	  "4: leg \"x\" has a key without a certificate; add certificate = \"FILE\"" },
+	{ B "leg \"x\" { hosts = { \"a\" }\n tls_fingerprint = "
+	    "\"00000000000000000000000000000000:00000000000000000000000000000000\" }\n",
+	  "4: leg \"x\" would send in the clear when the fingerprint is another's; write tls = "
+	  "\"encrypt\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } tls = \"dane\" }\n",
+	  "4: leg \"x\" has tls = \"dane\", and no name server is trusted to check signatures; "
+	  "write resolver { validating = true } if they do" },
 	{ B "domain \"b.example\" {\n route = \"cloud\"\n}\n",
 	  "4: domain \"b.example\": route: there is no leg \"cloud\"; there is legacy" },
 	{ B "domain \"b.example\" { route = \"legacy+legacy\" }\n",

@@ -20,7 +20,7 @@ static void every_key_is_read(void **state)
 {
 	static const char text[] =
 	    "# a comment\n"
-	    "date = \"2026-11-01\" max_recipients = 7 max_messages = 8\n"
+	    "date = \"2026-11-01\" note = \"n\" max_recipients = 7 max_messages = 8\n"
 	    "max_age = \"9m\" one_domain = true no_dead_hosts = true\n"
 	    "ignores_notify = true\n"
 	    "networks = { \"192.0.2.0/24\",\n \"2001:db8::/32\" }\n"
@@ -37,6 +37,7 @@ static void every_key_is_read(void **state)
 	if (conf_profile_parse(SLICE(text), "x.profile", a, &p, &err) != 0)
 		fail_msg("%s", err.text);
 	assert_string_equal(p.date, "2026-11-01");
+	assert_string_equal(p.note, "n");
 	assert_int_equal(p.max_recipients, 7);
 	assert_int_equal(p.max_messages, 8);
 	assert_int_equal(p.max_age_ms, 540000);
@@ -188,7 +189,8 @@ static void a_pattern_fits_number_by_number(void **state)
 
 static const char with_folder[] = CONF_BASE "profiles = \"%s\"\n"
 	"leg \"x\" { hosts = { \"a\" } profile = \"mine\" }\n"
-	"leg \"y\" { hosts = { \"a\" } profile = \"google\" max_age = \"1m\" }\n";
+	"leg \"y\" { hosts = { \"a\" } profile = \"google\"\n"
+	"  max_age = \"1m\" }\n";
 
 static struct conf *load_with_folder(const char *dir, struct names *names,
     struct error *err)

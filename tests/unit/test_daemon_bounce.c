@@ -14,6 +14,7 @@
 #include "tests/unit/daemon_rig.h"
 
 enum { ROWS = 150 };
+#define ORIGINAL "Subject: the original\r\n\r\nits text\r\n"
 
 /* An outcome of `n` failed recipients of one message, and its notice. */
 struct notice {
@@ -36,32 +37,42 @@ static struct notice *notice_new(const char *from, unsigned n)
 		snprintf(t->to[i], sizeof(t->to[i]), "user%u@example.com", i);
 		t->rcpt[i] = (struct envelope_rcpt){
 		    .to = t->to[i], .orcpt = ""};
-		t->o->row[i].delivery = (struct job_row){i, i, 0};
+		t->o->row[i].delivery =
+		    (struct job_row){.number = i, .rcpt = i};
 		t->o->row[i].result = drig_result(OUT_FAILED, 550, "no");
 	}
 	t->m->env = (struct envelope){.id = id_make(&t->r->app.ids),
 	    .client = "", .client_name = "", .listen = "mx", .helo = "",
 	    .tls = "", .from = from, .envid = "", .message_id = "",
-	    .spf = "", .rcpt = t->rcpt, .rcpts = n};
+	    .spf = "", .rcpt = t->rcpt, .rcpts = n,
+	    .size = sizeof(ORIGINAL) - 1};
 	return t;
 }
 
 static void notice_free(struct notice *t)
 {
-	spool_draft_free(t->o->dsn);
-	mem_free(t->o->dsn_items);
+	for (unsigned i = 0; i < t->o->notices; i++) {
+		spool_draft_free(t->o->notice[i].draft);
+		mem_free(t->o->notice[i].items);
+	}
+	mem_free(t->o->notice);
 	mem_free(t->o);
 	mail_unref(t->m);
 	drig_free(t->r);
 	mem_free(t);
 }
 
+/* The text of the first notice; empty: there is none. */
 static struct slice prepare(struct notice *t)
 {
-	assert_true(bounce_prepare(&t->r->worker, t->m,
-	    SLICE("Subject: the original\r\n"), t->o));
-	return t->o->dsn == NULL ? slice_of("", 0)
-				 : spool_draft_head(t->o->dsn);
+	bool due = bounce_due(t->r->app.live->conf, t->m, t->o);
+
+	assert_int_equal(due, t->o->notices != 0);
+	bounce_prepare(&t->r->worker, t->m, SLICE(ORIGINAL), t->o);
+	if (!due)
+		return slice_of("", 0);
+	assert_non_null(t->o->notice[0].draft);
+	return spool_draft_head(t->o->notice[0].draft);
 }
 
 static bool has(struct slice text, const char *part)
@@ -106,43 +117,85 @@ static void inner_addresses_are_not_told(void **state)
 	}
 }
 
+/* RFC 3461 4.1: who hears of what. */
 static void a_notice_speaks_of_those_who_are_to_be_told(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		unsigned notify;
 		uint8_t flags;
-		bool told;
+		bool failed, delayed, passed;
 	} cases[] = {
-	    {0, 0, true}, {NOTIFY_FAILURE, 0, true},
-	    {NOTIFY_FAILURE | NOTIFY_DELAY, 0, true}, {NOTIFY_NEVER, 0, false},
-	    {NOTIFY_SUCCESS, 0, false}, {NOTIFY_DELAY, 0, false},
-	    {0, DF_DSN_SENT, false},
+		{ 0,                             0,             1, 1, 0 },
+		{ NOTIFY_FAILURE,                0,             1, 0, 0 },
+		{ NOTIFY_FAILURE | NOTIFY_DELAY, 0,             1, 1, 0 },
+		{ NOTIFY_NEVER,                  0,             0, 0, 0 },
+		{ NOTIFY_SUCCESS,                0,             0, 0, 1 },
+		{ NOTIFY_DELAY,                  0,             0, 1, 0 },
+		{ NOTIFY_SUCCESS,                DF_DSN_SENT,   0, 0, 0 },
+		{ 0,                             DF_DSN_SENT,   0, 0, 0 },
+		{ 0,                             DF_DELAY_SENT, 1, 1, 0 },
 	};
-	struct notice *t =
-	    notice_new("sue@elsewhere.example", ARRAY_LEN(cases));
-	struct slice text;
+	/* clang-format on */
+	static const struct {
+		enum told what;
+		enum why why;
+		enum outcome outcome;
+	} kinds[] = {{TOLD_FAILED, WHY_ATTEMPT, OUT_FAILED},
+	    {TOLD_DELAYED, WHY_LATE, OUT_DEFERRED},
+	    {TOLD_PASSED, WHY_ATTEMPT, OUT_DELIVERED}};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		t->rcpt[i].notify = cases[i].notify;
-		t->o->row[i].delivery.flags = cases[i].flags;
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		struct notice *t =
+		    notice_new("sue@elsewhere.example", ARRAY_LEN(cases));
+		struct slice text;
+
+		t->o->why = kinds[k].why;
+		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+			t->rcpt[i].notify = cases[i].notify;
+			t->o->row[i].delivery.flags = cases[i].flags;
+			t->o->row[i].result.outcome = kinds[k].outcome;
+		}
+		text = prepare(t);
+		assert_int_equal(t->o->notices, 1);
+		assert_int_equal(t->o->notice[0].what, kinds[k].what);
+		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+			bool told = k == 0 ? cases[i].failed
+				  : k == 1 ? cases[i].delayed
+					   : cases[i].passed;
+
+			print_message("kind %zu case %zu\n", k, i);
+			assert_int_equal(t->o->row[i].told, told);
+			assert_int_equal(t->o->row[i].silent, !told && k != 2);
+			assert_int_equal(has(text, t->to[i]), told);
+		}
+		notice_free(t);
 	}
-	text = prepare(t);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		assert_int_equal(t->o->row[i].told, cases[i].told);
-		assert_int_equal(t->o->row[i].silent, !cases[i].told);
-		assert_int_equal(has(text, t->to[i]), cases[i].told);
-	}
-	notice_free(t);
 }
 
 static void a_null_sender_is_never_told(void **state)
 {
-	struct notice *t = notice_new("", 1);
+	static const struct {
+		enum why why;
+		enum outcome outcome;
+		bool silent;
+	} cases[] = {{WHY_ATTEMPT, OUT_FAILED, false},
+	    {WHY_LATE, OUT_DEFERRED, true},
+	    {WHY_ATTEMPT, OUT_DELIVERED, false}};
 
 	(void)state;
-	assert_false(bounce_due(t->m, t->o));
-	notice_free(t);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct notice *t = notice_new("", 1);
+
+		t->o->why = cases[i].why;
+		t->o->row[0].result.outcome = cases[i].outcome;
+		t->rcpt[0].notify = NOTIFY_SUCCESS | NOTIFY_DELAY |
+				    NOTIFY_FAILURE;
+		assert_false(bounce_due(t->r->app.live->conf, t->m, t->o));
+		assert_int_equal(t->o->row[0].silent, cases[i].silent);
+		notice_free(t);
+	}
 }
 
 /* A thousand refusals of a kilobyte each would be no notice any more. */
@@ -150,7 +203,7 @@ static void a_notice_has_a_bound_and_nobody_is_forgotten(void **state)
 {
 	struct notice *t = notice_new("sue@elsewhere.example", ROWS);
 	char long_text[2000];
-	unsigned told = 0, later = 0;
+	unsigned told[3] = {0, 0, 0};
 
 	(void)state;
 	memset(long_text, 'x', sizeof(long_text) - 1);
@@ -158,15 +211,168 @@ static void a_notice_has_a_bound_and_nobody_is_forgotten(void **state)
 	for (unsigned i = 0; i < ROWS; i++)
 		t->o->row[i].result.text = long_text;
 	prepare(t);
-	assert_non_null(t->o->dsn);
-	assert_in_range(spool_draft_size(t->o->dsn), 1, 512 << 10);
-	for (unsigned i = 0; i < ROWS; i++) {
-		told += t->o->row[i].told;
-		later += t->o->row[i].result.outcome == OUT_DEFERRED;
-	}
-	assert_int_equal(told, 100);
-	assert_int_equal(later, ROWS - 100);
+	assert_int_equal(t->o->notices, 2);
+	for (unsigned i = 0; i < t->o->notices; i++)
+		assert_in_range(spool_draft_size(t->o->notice[i].draft), 1,
+		    512 << 10);
+	for (unsigned i = 0; i < ROWS; i++)
+		told[t->o->row[i].told]++;
+	assert_int_equal(told[0], 0);
+	assert_int_equal(told[1], 100);
+	assert_int_equal(told[2], ROWS - 100);
 	notice_free(t);
+}
+
+/* One attempt brings news of both kinds: a notice each. Who is not to be told
+ * by us at all, because the leg does or because it is parked for a person,
+ * is in neither. */
+static void each_kind_of_news_has_its_notice(void **state)
+{
+	struct notice *t = notice_new("sue@elsewhere.example", 5);
+	struct slice text;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		t->rcpt[i].notify = NOTIFY_SUCCESS | NOTIFY_FAILURE;
+	t->o->row[1].result.outcome = OUT_DELIVERED;
+	t->o->row[2].result.outcome = OUT_DELIVERED;
+	t->o->row[2].on = true;
+	t->o->row[3].result.outcome = OUT_PARKED;
+	t->o->row[4].result.outcome = OUT_DEFERRED;
+	t->o->mailbox = true;
+	text = prepare(t);
+	assert_int_equal(t->o->notices, 2);
+	assert_int_equal(t->o->row[0].told, 1);
+	assert_int_equal(t->o->row[1].told, 2);
+	for (unsigned i = 2; i < 5; i++)
+		assert_int_equal(t->o->row[i].told, 0);
+	assert_true(has(text, "Action: failed"));
+	text = spool_draft_head(t->o->notice[1].draft);
+	assert_true(has(text, "user1@example.com\r\nAction: delivered\r\n"
+			      "Status: 2.0.0"));
+	assert_false(has(text, "user0") || has(text, "Diagnostic-Code"));
+	notice_free(t);
+}
+
+/* D9: who may be forged is not told of mail to nobody. */
+static void the_guard_parks_a_failure_and_is_quiet_of_the_rest(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		enum dsn_guard guard;
+		const char *spf;
+		enum reply_class class;
+		bool stranger;
+		enum why failed; /* of the notice's delivery */
+		bool others;     /* are told of */
+	} cases[] = {
+		{ GUARD_FAIL, "",     CLASS_RECIPIENT, true,  WHY_GUARD, true  },
+		{ GUARD_FAIL, "",     CLASS_RECIPIENT, false, WHY_NONE,  true  },
+		{ GUARD_FAIL, "",     CLASS_MESSAGE,   true,  WHY_NONE,  true  },
+		{ GUARD_OFF,  "",     CLASS_RECIPIENT, true,  WHY_NONE,  true  },
+		{ GUARD_FAIL, "pass", CLASS_RECIPIENT, true,  WHY_NONE,  true  },
+		{ GUARD_FAIL, "fail", CLASS_MESSAGE,   false, WHY_GUARD, false },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct notice *t = notice_new("sue@elsewhere.example", 2);
+		const struct queue_item *item;
+
+		print_message("case %zu\n", i);
+		t->r->app.live->conf->dsn.guard = cases[i].guard;
+		t->m->env.spf = cases[i].spf;
+		t->o->row[0].result.class = cases[i].class;
+		t->o->row[0].stranger = cases[i].stranger;
+		t->o->row[1].result.outcome = OUT_DELIVERED;
+		t->rcpt[1].notify = NOTIFY_SUCCESS;
+		prepare(t);
+		item = &t->o->notice[t->o->row[0].told - 1].items->item[0];
+		assert_int_equal(item->reason, cases[i].failed);
+		assert_int_equal(item->state,
+		    cases[i].failed == WHY_GUARD ? D_PARKED : D_QUEUED);
+		assert_int_equal(t->o->row[1].told != 0, cases[i].others);
+		notice_free(t);
+	}
+}
+
+/* RFC 3461 4.3. */
+static void ret_says_how_much_comes_back(void **state)
+{
+	static const struct {
+		enum dsn_ret ret;
+		uint64_t size;
+		bool whole;
+	} cases[] = {{RET_FULL, sizeof(ORIGINAL) - 1, true},
+	    {RET_HDRS, sizeof(ORIGINAL) - 1, false},
+	    {RET_NONE, sizeof(ORIGINAL) - 1, false},
+	    {RET_FULL, 65 << 10, false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct notice *t = notice_new("sue@elsewhere.example", 1);
+		struct slice text;
+
+		t->m->env.ret = cases[i].ret;
+		t->m->env.size = cases[i].size;
+		text = prepare(t);
+		assert_true(has(text, "Subject: the original"));
+		assert_int_equal(has(text, "its text"), cases[i].whole);
+		assert_int_equal(has(text, "message/rfc822"), cases[i].whole);
+		notice_free(t);
+	}
+}
+
+/* A host of a leg is inside the house, that of an egress is not. */
+static void a_host_inside_is_not_named(void **state)
+{
+	(void)state;
+	for (int outside = 0; outside < 2; outside++) {
+		struct notice *t = notice_new("sue@elsewhere.example", 1);
+		struct slice text;
+
+		t->o->leg = outside ? t->r->outside : t->r->legacy;
+		t->o->row[0].result.remote = "mx1.house.lan [192.0.2.7]:25";
+		t->o->row[0].result.text = "mx1.house.lan (192.0.2.7) says no";
+		text = prepare(t);
+		assert_int_equal(has(text, "mx1.house.lan"), outside);
+		assert_int_equal(has(text, "192.0.2.7"), outside);
+		assert_int_equal(has(text,
+		    "Remote-MTA: dns; mx1.house.lan\r\n"), outside);
+		assert_true(outside || has(text, "internal (internal) says"));
+		notice_free(t);
+	}
+}
+
+/* What came to a leg's own address is told of by the one it was sent to. */
+static void the_address_shown_is_the_sender_s(void **state)
+{
+	static const struct { const char *to, *orcpt, *final; } cases[] = {
+	    {"ann@example.com", "rfc822;Ann@Example.com", "ann@example.com"},
+	    {"ann@tenant.example", "rfc822;Ann+2BX@Example.com",
+		"Ann+X@Example.com"},
+	    {"ann@tenant.example", "rfc822;nonsense", "ann@tenant.example"},
+	    {"ann@tenant.example", "", "ann@tenant.example"}};
+	char *domain[] = {(char *)"tenant.example"};
+	char line[100];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct notice *t = notice_new("sue@elsewhere.example", 1);
+		struct conf_leg *leg = (struct conf_leg *)conf_leg_by_id(
+		    t->r->app.live->conf, t->r->cloud);
+		struct conf_strings old = leg->domains;
+
+		leg->domains = (struct conf_strings){domain, 1};
+		t->rcpt[0].to = cases[i].to;
+		t->rcpt[0].orcpt = cases[i].orcpt;
+		snprintf(line, sizeof(line), "\r\nFinal-Recipient: rfc822; %s"
+		    "\r\n", cases[i].final);
+		assert_true(has(prepare(t), line));
+		leg->domains = old;
+		notice_free(t);
+	}
 }
 
 static void a_notice_goes_by_dsn_via_or_is_parked(void **state)
@@ -176,8 +382,8 @@ static void a_notice_goes_by_dsn_via_or_is_parked(void **state)
 
 	(void)state;
 	prepare(t);
-	item = &t->o->dsn_items->item[0];
-	assert_int_equal(t->o->dsn_items->n, 1);
+	item = &t->o->notice[0].items->item[0];
+	assert_int_equal(t->o->notice[0].items->n, 1);
 	assert_int_equal(item->leg, t->r->outside);
 	assert_int_equal(item->state, D_QUEUED);
 	notice_free(t);
@@ -185,7 +391,7 @@ static void a_notice_goes_by_dsn_via_or_is_parked(void **state)
 	t = notice_new("sue@elsewhere.example", 1);
 	t->r->app.live->conf->dsn.via = "";
 	prepare(t);
-	item = &t->o->dsn_items->item[0];
+	item = &t->o->notice[0].items->item[0];
 	assert_int_equal(item->state, D_PARKED);
 	assert_int_equal(item->reason, WHY_NO_WAY);
 	notice_free(t);
@@ -198,6 +404,12 @@ int main(void)
 	    cmocka_unit_test(a_notice_speaks_of_those_who_are_to_be_told),
 	    cmocka_unit_test(a_null_sender_is_never_told),
 	    cmocka_unit_test(a_notice_has_a_bound_and_nobody_is_forgotten),
+	    cmocka_unit_test(each_kind_of_news_has_its_notice),
+	    cmocka_unit_test(
+		the_guard_parks_a_failure_and_is_quiet_of_the_rest),
+	    cmocka_unit_test(ret_says_how_much_comes_back),
+	    cmocka_unit_test(a_host_inside_is_not_named),
+	    cmocka_unit_test(the_address_shown_is_the_sender_s),
 	    cmocka_unit_test(a_notice_goes_by_dsn_via_or_is_parked),
 	};
 

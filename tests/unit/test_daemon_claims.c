@@ -162,16 +162,15 @@ static void a_bad_disk(struct storm *s)
 static void look(struct storm *s)
 {
 	struct queue_row rows[64];
-	uint64_t after = 0;
+	struct queue_at at = {0, 0};
 	unsigned n;
 
-	while ((n = queue_walk(settle_queue(s->r->app.settle), after, rows,
+	while ((n = queue_walk(settle_queue(s->r->app.settle), &at, rows,
 		    ARRAY_LEN(rows))) != 0)
 		for (unsigned i = 0; i < n; i++) {
 			const struct queue_item *it = &rows[i].item;
 			struct fate *f = fate_of(s, rows[i].id, it->rcpt);
 
-			after = rows[i].id;
 			if (f == NULL || (it->flags & DF_DSN_SENT) == 0)
 				continue;
 			f->told = 1;

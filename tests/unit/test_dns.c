@@ -452,6 +452,35 @@ static void a_truncated_reply_is_asked_again_over_tcp(void **state)
 	assert_int_equal(w->server.asked_tcp, 1);
 }
 
+static void another_server_is_asked_what_is_asked(void **state)
+{
+	static const struct dnsserver_row other[] = {
+	    {"mail.example", "A", 0, "@ 60 A 192.0.2.77"}, {0}};
+	struct world *w = *state;
+	struct dnsserver second;
+	struct error err;
+
+	ask(w, "AAAA", "mail.example");
+	dnsserver_open(&second, w->loop, other);
+	w->server.mood = DNSSERVER_SILENT;
+	dns_ask(w->dns, DNS_A, "mail.example", on_answer, w);
+	for (int i = 0; i < 100 && w->server.asked < 2; i++)
+		loop_once(w->loop, 1);
+	w->at.port = second.port;
+	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
+	until(w, 2);
+	assert_string_equal(w->text, "192.0.2.77");
+	/* What the first one said is forgotten. */
+	ask(w, "AAAA", "mail.example");
+	assert_int_equal(w->status, DNS_NXDOMAIN);
+	/* A list that cannot be leaves all as it was. */
+	w->at.host = (char[]){"no address"};
+	assert_int_equal(dns_configure(w->dns, &w->conf, &err), -1);
+	ask(w, "A", "mail.example");
+	assert_string_equal(w->text, "192.0.2.77");
+	dnsserver_close(&second);
+}
+
 static void a_resolver_that_is_no_address_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -477,6 +506,7 @@ int main(void)
 		T(silence_and_lies_are_temporary_failures),
 		T(a_stale_answer_serves_while_the_resolver_fails),
 		T(a_truncated_reply_is_asked_again_over_tcp),
+		T(another_server_is_asked_what_is_asked),
 		T(a_resolver_that_is_no_address_is_refused),
 		T(the_same_is_said_when_signatures_are_asked_for),
 		T(a_signature_is_believed_from_a_validating_server_alone),

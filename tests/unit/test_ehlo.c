@@ -69,6 +69,18 @@ static void mechanisms_of_a_login_are_read(void **state)
 	}
 }
 
+static void domains_of_a_session_may_be_limited(void **state)
+{
+	struct ehlo e;
+
+	(void)state;
+	ehlo_parse(SLICE("h\nLIMITS RCPTMAX=20 rcptdomainmax=1"), &e);
+	assert_int_equal(e.limit_domain, 1);
+	assert_int_equal(e.limit_rcpt, 20);
+	ehlo_parse(SLICE("h\nLIMITS RCPTDOMAINMAX=1,"), &e);
+	assert_int_equal(e.limit_domain, 0);
+}
+
 static void what_is_printed_is_read_the_same(void **state)
 {
 	struct ehlo e = {.ext = (1 << 11) - 1, .size = 52428800,
@@ -97,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(extensions_of_a_peer_are_read),
 		cmocka_unit_test(mechanisms_of_a_login_are_read),
+		cmocka_unit_test(domains_of_a_session_may_be_limited),
 		cmocka_unit_test(what_is_printed_is_read_the_same),
 	};
 

@@ -346,27 +346,31 @@ static void the_walk_shows_every_message_once_in_order(void **state)
 	    fix_item(f, 1, LEGACY),
 	    fix_item(f, 2, CLOUD)};
 	struct queue_row r[7];
-	uint64_t after = 0, seen = 0;
+	struct queue_at at = {0, 0};
+	uint64_t seen = 0;
 	unsigned n;
 
 	for (uint64_t id = 1; id <= 100; id++)
 		assert_true(queue_insert(f->q, id * 37 % 101, 1, i, 3, false,
 		    false));
-	while ((n = queue_walk(f->q, after, r, 7)) != 0) {
-		assert_int_equal(n % 3, 0);
-		for (unsigned k = 0; k < n; k++) {
+	while ((n = queue_walk(f->q, &at, r, 7)) != 0)
+		for (unsigned k = 0; k < n; k++, seen++) {
 			assert_int_equal(r[k].id, seen / 3 + 1);
-			assert_int_equal(r[k].item.number, seen++ % 3);
+			assert_int_equal(r[k].item.number, seen % 3);
 		}
-		after = r[n - 1].id;
-	}
 	assert_int_equal(seen, 300);
-	assert_int_equal(queue_walk(f->q, 0, r, 2), 2);
+	at = (struct queue_at){50, 2};
+	assert_int_equal(queue_walk(f->q, &at, r, 2), 2);
+	assert_true(r[0].id == 50 && r[0].item.number == 2);
+	assert_true(r[1].id == 51 && r[1].item.number == 0);
+	at = (struct queue_at){1000, 0};
+	assert_int_equal(queue_walk(f->q, &at, r, 2), 0);
 }
+
+#define T(t) cmocka_unit_test_setup_teardown(t, fix_setup, fix_teardown)
 
 int main(void)
 {
-#define T(t) cmocka_unit_test_setup_teardown(t, fix_setup, fix_teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_queued_starts_at_once_and_oldest_first),
 		T(no_more_starts_than_there_are_slots),

@@ -17,6 +17,9 @@ static const char three[] = CONF_BASE
 	"leg \"m365\" { hosts = { \"a\" } profile = \"microsoft365\" }\n"
 	"leg \"google\" { hosts = { \"a\" } profile = \"google\" }\n";
 
+#define A(leg, code, enh, stage, text, class, outcome) \
+	{ leg, code, enh, stage, text, CLASS_##class, OUT_##outcome },
+
 /* clang-format off */
 static const struct {
 	const char *leg;
@@ -25,75 +28,80 @@ static const struct {
 	enum reply_class class;
 	enum outcome outcome;
 } answers[] = {
-	{ "legacy", 250, "2.1.5",  "body",     "Ok",                 CLASS_NONE,          OUT_DELIVERED },
-	{ "legacy",   0, "",       "connect",  "refused",            CLASS_NETWORK,       OUT_DEFERRED  },
-	{ "legacy", 421, "4.3.2",  "greeting", "busy",               CLASS_NETWORK,       OUT_DEFERRED  },
-	{ "legacy", 421, "4.7.0",  "greeting", "rate",               CLASS_THROTTLE,      OUT_DEFERRED  },
-	{ "legacy", 421, "4.3.2",  "rcpt",     "busy",               CLASS_THROTTLE,      OUT_DEFERRED  },
-	{ "legacy", 554, "",       "greeting", "No SMTP here",       CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ "legacy", 530, "5.7.0",  "mail",     "STARTTLS first",     CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ "legacy", 535, "5.7.3",  "mail",     "not authenticated",  CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ "legacy", 554, "5.7.1",  "rcpt",     "Relay access denied", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "legacy", 550, "5.7.1",  "rcpt",     "unable to RELAY",    CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ "legacy", 550, "5.7.1",  "body",     "Spam, by a relay",   CLASS_MESSAGE,       OUT_FAILED    },
-	{ "legacy", 452, "4.5.3",  "rcpt",     "Too many",           CLASS_SPLIT,         OUT_DEFERRED  },
-	{ "legacy", 452, "",       "rcpt",     "Too many recipients", CLASS_SPLIT,        OUT_DEFERRED  },
-	{ "legacy", 452, "4.2.2",  "rcpt",     "full",               CLASS_MAILBOX,       OUT_DEFERRED  },
-	{ "legacy", 552, "5.2.2",  "rcpt",     "full",               CLASS_MAILBOX,       OUT_DEFERRED  },
-	{ "legacy", 452, "4.3.1",  "body",     "no space",           CLASS_THROTTLE,      OUT_DEFERRED  },
-	{ "legacy", 550, "5.1.1",  "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
-	{ "legacy", 550, "5.1.10", "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
-	{ "legacy", 550, "5.4.1",  "rcpt",     "denied",             CLASS_RECIPIENT,     OUT_FAILED    },
-	{ "legacy", 550, "",       "rcpt",     "no such user",       CLASS_RECIPIENT,     OUT_FAILED    },
-	{ "legacy", 550, "",       "body",     "no",                 CLASS_MESSAGE,       OUT_FAILED    },
-	{ "legacy", 554, "5.6.0",  "body",     "no",                 CLASS_MESSAGE,       OUT_FAILED    },
-	{ "legacy", 554, "5.4.6",  "body",     "loop",               CLASS_LOOP,          OUT_PARKED    },
-	{ "legacy", 503, "5.5.1",  "mail",     "order",              CLASS_CONFIGURATION, OUT_DEFERRED  },
-	{ "legacy", 451, "4.3.0",  "rcpt",     "later",              CLASS_NONE,          OUT_DEFERRED  },
-	{ "legacy", 399, "",       "rcpt",     "?",                  CLASS_NETWORK,       OUT_DEFERRED  },
-	{ "m365", 550, "5.7.64", "mail", "TenantAttribution; Relay Access Denied", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 550, "5.7.68", "body", "TenantInboundAttribution; Direct Send not allowed", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 550, "5.7.230", "mail", "outdated", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 450, "4.7.230", "mail", "outdated", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 450, "4.4.317", "mail", "chain", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 530, "5.7.57", "mail", "not authenticated", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 535, "5.7.139", "greeting", "no login", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 451, "4.7.500", "rcpt", "Server busy", CLASS_THROTTLE, OUT_DEFERRED },
-	{ "m365", 451, "4.7.699", "rcpt", "Access denied", CLASS_THROTTLE, OUT_DEFERRED },
-	{ "m365", 451, "4.7.700", "rcpt", "other", CLASS_NONE, OUT_DEFERRED },
-	{ "m365", 450, "4.7.650", "mail", "reputation", CLASS_THROTTLE, OUT_DEFERRED },
-	{ "m365", 450, "4.7.651", "mail", "reputation", CLASS_THROTTLE, OUT_DEFERRED },
-	{ "m365", 421, "4.3.2", "greeting", "not active", CLASS_THROTTLE, OUT_DEFERRED },
-	{ "m365", 451, "4.3.2", "rcpt", "busy", CLASS_THROTTLE, OUT_DEFERRED },
-	{ "m365", 432, "4.3.2", "body", "STOREDRV; thread limit", CLASS_MAILBOX, OUT_DEFERRED },
-	{ "m365", 550, "5.7.606", "mail", "banned", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 550, "5.7.649", "mail", "banned", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "m365", 550, "5.7.650", "body", "other", CLASS_MESSAGE, OUT_FAILED },
-	{ "m365", 550, "5.7.509", "body", "does not pass DMARC", CLASS_AUTHENTICATION, OUT_PARKED },
-	{ "m365", 550, "5.2.121", "rcpt", "rate", CLASS_MAILBOX, OUT_DEFERRED },
-	{ "m365", 550, "5.2.122", "rcpt", "rate", CLASS_MAILBOX, OUT_DEFERRED },
-	{ "m365", 552, "5.2.2", "body", "full", CLASS_MAILBOX, OUT_DEFERRED },
-	{ "m365", 452, "4.2.2", "rcpt", "full", CLASS_MAILBOX, OUT_DEFERRED },
-	{ "m365", 550, "5.1.1", "rcpt", "unknown", CLASS_RECIPIENT, OUT_FAILED },
-	{ "m365", 550, "5.1.10", "rcpt", "RecipientNotFound", CLASS_RECIPIENT, OUT_FAILED },
-	{ "m365", 550, "5.4.1", "rcpt", "Access denied", CLASS_RECIPIENT, OUT_FAILED },
-	{ "m365", 452, "4.5.3", "rcpt", "Too many recipients", CLASS_SPLIT, OUT_DEFERRED },
-	{ "m365", 550, "5.6.11", "body", "bare LF", CLASS_MESSAGE, OUT_FAILED },
-	{ "m365", 554, "5.4.6", "body", "hops", CLASS_LOOP, OUT_PARKED },
-	{ "m365", 554, "5.4.14", "body", "hop count exceeded", CLASS_LOOP, OUT_PARKED },
-	{ "google", 421, "4.7.28", "body", "unusual rate", CLASS_THROTTLE, OUT_DEFERRED },
-	{ "google", 450, "4.2.1", "rcpt", "too fast", CLASS_MAILBOX, OUT_DEFERRED },
-	{ "google", 452, "4.2.2", "rcpt", "over quota", CLASS_MAILBOX, OUT_DEFERRED },
-	{ "google", 552, "5.2.2", "rcpt", "over quota", CLASS_MAILBOX, OUT_DEFERRED },
-	{ "google", 550, "5.7.26", "body", "unauthenticated", CLASS_AUTHENTICATION, OUT_PARKED },
-	{ "google", 421, "4.7.26", "body", "unauthenticated", CLASS_AUTHENTICATION, OUT_PARKED },
-	{ "google", 550, "5.7.25", "body", "no PTR", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "google", 550, "5.7.1", "rcpt", "IP not in whitelist for RCPT domain", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "google", 550, "5.7.1", "body", "likely unsolicited", CLASS_MESSAGE, OUT_FAILED },
-	{ "google", 535, "5.7.8", "greeting", "no login", CLASS_CONFIGURATION, OUT_DEFERRED },
-	{ "google", 550, "5.1.1", "rcpt", "does not exist", CLASS_RECIPIENT, OUT_FAILED },
-	{ "google", 452, "4.5.3", "rcpt", "too many", CLASS_SPLIT, OUT_DEFERRED },
-	{ "google", 451, "4.3.0", "rcpt", "Multiple destination domains per transaction is unsupported", CLASS_SPLIT, OUT_DEFERRED },
+	A("legacy", 250, "2.1.5", "body", "Ok", NONE, DELIVERED)
+	A("legacy", 0, "", "connect", "refused", NETWORK, DEFERRED)
+	A("legacy", 421, "4.3.2", "greeting", "busy", NETWORK, DEFERRED)
+	A("legacy", 421, "4.7.0", "greeting", "rate", THROTTLE, DEFERRED)
+	A("legacy", 421, "4.3.2", "rcpt", "busy", THROTTLE, DEFERRED)
+	A("legacy", 554, "", "greeting", "No SMTP here", CONFIGURATION, DEFERRED)
+	A("legacy", 530, "5.7.0", "mail", "STARTTLS first", CONFIGURATION, DEFERRED)
+	A("legacy", 535, "5.7.3", "mail", "not authenticated", CONFIGURATION, DEFERRED)
+	A("legacy", 554, "5.7.1", "rcpt", "Relay access denied", CONFIGURATION, DEFERRED)
+	A("legacy", 550, "5.7.1", "rcpt", "unable to RELAY", CONFIGURATION, DEFERRED)
+	A("legacy", 550, "5.7.1", "body", "Spam, by a relay", MESSAGE, FAILED)
+	A("legacy", 452, "4.5.3", "rcpt", "Too many", SPLIT, DEFERRED)
+	A("legacy", 452, "", "rcpt", "Too many recipients", SPLIT, DEFERRED)
+	A("legacy", 452, "4.2.2", "rcpt", "full", MAILBOX, DEFERRED)
+	A("legacy", 552, "5.2.2", "rcpt", "full", MAILBOX, DEFERRED)
+	A("legacy", 452, "4.3.1", "body", "no space", THROTTLE, DEFERRED)
+	A("legacy", 550, "5.1.1", "rcpt", "no such user", RECIPIENT, FAILED)
+	A("legacy", 550, "5.1.10", "rcpt", "no such user", RECIPIENT, FAILED)
+	A("legacy", 550, "5.4.1", "rcpt", "denied", RECIPIENT, FAILED)
+	A("legacy", 550, "", "rcpt", "no such user", RECIPIENT, FAILED)
+	A("legacy", 550, "", "body", "no", MESSAGE, FAILED)
+	A("legacy", 554, "5.6.0", "body", "no", MESSAGE, FAILED)
+	A("legacy", 554, "5.4.6", "body", "loop", LOOP, PARKED)
+	A("legacy", 503, "5.5.1", "mail", "order", CONFIGURATION, DEFERRED)
+	A("legacy", 451, "4.3.0", "rcpt", "later", NONE, DEFERRED)
+	A("legacy", 399, "", "rcpt", "?", NETWORK, DEFERRED)
+	A("m365", 550, "5.7.64", "mail", "TenantAttribution; Relay Access Denied",
+	  CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.68", "body", "TenantInboundAttribution; Direct Send not allowed",
+	  CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.230", "mail", "outdated", CONFIGURATION, DEFERRED)
+	A("m365", 450, "4.7.230", "mail", "outdated", CONFIGURATION, DEFERRED)
+	A("m365", 450, "4.4.317", "mail", "chain", CONFIGURATION, DEFERRED)
+	A("m365", 530, "5.7.57", "mail", "not authenticated", CONFIGURATION, DEFERRED)
+	A("m365", 535, "5.7.139", "greeting", "no login", CONFIGURATION, DEFERRED)
+	A("m365", 451, "4.7.500", "rcpt", "Server busy", THROTTLE, DEFERRED)
+	A("m365", 451, "4.7.699", "rcpt", "Access denied", THROTTLE, DEFERRED)
+	A("m365", 451, "4.7.700", "rcpt", "other", NONE, DEFERRED)
+	A("m365", 450, "4.7.650", "mail", "reputation", THROTTLE, DEFERRED)
+	A("m365", 450, "4.7.651", "mail", "reputation", THROTTLE, DEFERRED)
+	A("m365", 421, "4.3.2", "greeting", "not active", THROTTLE, DEFERRED)
+	A("m365", 451, "4.3.2", "rcpt", "busy", THROTTLE, DEFERRED)
+	A("m365", 432, "4.3.2", "body", "STOREDRV; thread limit", MAILBOX, DEFERRED)
+	A("m365", 550, "5.7.606", "mail", "banned", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.649", "mail", "banned", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.650", "body", "other", MESSAGE, FAILED)
+	A("m365", 550, "5.7.509", "body", "does not pass DMARC", AUTHENTICATION, PARKED)
+	A("m365", 550, "5.2.121", "rcpt", "rate", MAILBOX, DEFERRED)
+	A("m365", 550, "5.2.122", "rcpt", "rate", MAILBOX, DEFERRED)
+	A("m365", 552, "5.2.2", "body", "full", MAILBOX, DEFERRED)
+	A("m365", 452, "4.2.2", "rcpt", "full", MAILBOX, DEFERRED)
+	A("m365", 550, "5.1.1", "rcpt", "unknown", RECIPIENT, FAILED)
+	A("m365", 550, "5.1.10", "rcpt", "RecipientNotFound", RECIPIENT, FAILED)
+	A("m365", 550, "5.4.1", "rcpt", "Access denied", RECIPIENT, FAILED)
+	A("m365", 452, "4.5.3", "rcpt", "Too many recipients", SPLIT, DEFERRED)
+	A("m365", 550, "5.6.11", "body", "bare LF", MESSAGE, FAILED)
+	A("m365", 554, "5.4.6", "body", "hops", LOOP, PARKED)
+	A("m365", 554, "5.4.14", "body", "hop count exceeded", LOOP, PARKED)
+	A("google", 421, "4.7.28", "body", "unusual rate", THROTTLE, DEFERRED)
+	A("google", 450, "4.2.1", "rcpt", "too fast", MAILBOX, DEFERRED)
+	A("google", 452, "4.2.2", "rcpt", "over quota", MAILBOX, DEFERRED)
+	A("google", 552, "5.2.2", "rcpt", "over quota", MAILBOX, DEFERRED)
+	A("google", 550, "5.7.26", "body", "unauthenticated", AUTHENTICATION, PARKED)
+	A("google", 421, "4.7.26", "body", "unauthenticated", AUTHENTICATION, PARKED)
+	A("google", 550, "5.7.25", "body", "no PTR", CONFIGURATION, DEFERRED)
+	A("google", 550, "5.7.1", "rcpt", "IP not in whitelist for RCPT domain",
+	  CONFIGURATION, DEFERRED)
+	A("google", 550, "5.7.1", "body", "likely unsolicited", MESSAGE, FAILED)
+	A("google", 535, "5.7.8", "greeting", "no login", CONFIGURATION, DEFERRED)
+	A("google", 550, "5.1.1", "rcpt", "does not exist", RECIPIENT, FAILED)
+	A("google", 452, "4.5.3", "rcpt", "too many", SPLIT, DEFERRED)
+	A("google", 451, "4.3.0", "rcpt", "Multiple destination domains per transaction "
+	  "is unsupported",
+	  SPLIT, DEFERRED)
 };
 /* clang-format on */
 

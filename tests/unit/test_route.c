@@ -267,9 +267,41 @@ static void a_key_of_the_log_leads_to_the_hash_of_the_queue(void **state)
 	table_tmp_free(t);
 }
 
+static void a_leg_is_taken_out_of_a_route(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		struct route was;
+		int leg;
+		bool left;
+		struct route is;
+	} rows[] = {
+		{ {ROUTE_LEGS, 2, {1, 2}}, 1, true,  {ROUTE_LEGS, 1, {2}}    },
+		{ {ROUTE_LEGS, 2, {1, 2}}, 2, true,  {ROUTE_LEGS, 1, {1}}    },
+		{ {ROUTE_LEGS, 2, {1, 2}}, 3, true,  {ROUTE_LEGS, 2, {1, 2}} },
+		{ {ROUTE_LEGS, 1, {1}},    1, false, {ROUTE_NONE, 0, {0}}    },
+		{ {ROUTE_LEGS, 1, {1}},   -1, true,  {ROUTE_LEGS, 1, {1}}    },
+		{ {ROUTE_DEFER, 0, {0}},   1, true,  {ROUTE_DEFER, 0, {0}}   },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct route r = rows[i].was;
+
+		print_message("case %zu\n", i);
+		assert_int_equal(route_without(&r, rows[i].leg), rows[i].left);
+		assert_int_equal(r.kind, rows[i].is.kind);
+		assert_int_equal(r.legs, rows[i].is.legs);
+		for (unsigned k = 0; k < r.legs; k++)
+			assert_int_equal(r.leg[k], rows[i].is.leg[k]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_leg_is_taken_out_of_a_route),
 	    cmocka_unit_test(each_recipient_is_decided_by_the_row_that_is_his),
 	    cmocka_unit_test(without_a_table_nobody_is_decided_by_accident),
 	    cmocka_unit_test(each_leg_is_told_the_address_that_it_knows),

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/table_tmp.h"
@@ -272,6 +273,80 @@ static void a_checkpoint_empties_the_log_beside_readers(void **state)
 	table_tmp_free(t);
 }
 
+/* Each row is a life: what was written to the address, one after the other,
+ * by which command; and whether that flipped him. */
+static const struct {
+	const char *what, *address;
+	struct {
+		const char *command, *route, *tags;
+	} step[3];
+	int flipped;
+} lives[] = {
+	{"nothing", "a@example.com", {{NULL, NULL, NULL}}, 0},
+	{"set", "b@example.com", {{"route set", "cloud", NULL}}, 0},
+	{"imported", "c@example.com", {{"route import", "cloud", NULL}}, 0},
+	{"made by a flip", "d@example.com", {{"flip", "cloud", NULL}}, 1},
+	{"flipped", "e@example.com",
+	    {{"route set", "legacy", NULL}, {"flip", "cloud", NULL}}, 1},
+	{"set anew", "f@example.com",
+	    {{"route set", "legacy", NULL}, {"route set", "cloud", NULL}}, 1},
+	{"tags alone", "g@example.com",
+	    {{"route set", "legacy", NULL}, {"route set", NULL, "x"}}, 0},
+	{"tags after the flip", "h@example.com",
+	    {{"route set", "legacy", NULL}, {"flip", "cloud", NULL},
+		{"route set", NULL, "x"}}, 1},
+	{"seeded", "@example.com", {{NULL, NULL, NULL}}, 0},
+	{"a domain flipped", "@reject.example",
+	    {{"flip", "cloud", NULL}}, 1},
+};
+
+static void live(struct table_tmp *t, const char *address,
+    const char *command, const struct change_row *row)
+{
+	const struct change_how how = {.create = true, .as_of = -1};
+	const struct change_by who = {"ann", "host", command, ""};
+	struct change *ch = table_tmp_change(t);
+	struct change_done done;
+	struct error err;
+
+	assert_int_equal(change_set(ch, slice_str(address), row, &err), 0);
+	assert_int_equal(change_commit(ch, &how, &who, &done, &err), 0);
+	change_close(ch);
+}
+
+static void who_was_flipped_is_known(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	int64_t now = clock_wall_us(&clock_system);
+	struct table *r;
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
+		struct table_row row;
+
+		print_message("%s\n", lives[i].what);
+		for (int k = 0; k < 3 && lives[i].step[k].command != NULL; k++)
+			live(t, lives[i].address, lives[i].step[k].command,
+			    &(struct change_row){.held = -1,
+				.route = lives[i].step[k].route,
+				.tags = lives[i].step[k].tags});
+		row = table_tmp_get(t, lives[i].address);
+		r = table_open(t->path, t->names, &err);
+		assert_int_equal(table_begin(r, &err), 0);
+		assert_int_equal(table_flipped(r, &row,
+				     slice_str(lives[i].address),
+				     now - 60000000, &err),
+		    lives[i].flipped);
+		/* Not since a moment that is still to come. */
+		assert_int_equal(table_flipped(r, &row,
+				     slice_str(lives[i].address),
+				     now + 60000000, &err), 0);
+		table_end(r);
+		table_close(r);
+	}
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +360,7 @@ int main(void)
 		a_transaction_sees_one_state_and_the_next_the_change),
 	    cmocka_unit_test(a_row_is_found_by_what_a_leg_calls_it),
 	    cmocka_unit_test(a_backup_is_a_table_and_a_moved_file_is_noticed),
+	    cmocka_unit_test(who_was_flipped_is_known),
 	    cmocka_unit_test(a_checkpoint_empties_the_log_beside_readers),
 	};
 

@@ -117,6 +117,16 @@ static void on_learned(void *arg, int leg, const struct ehlo *e)
 	w->learned = *e;
 }
 
+static bool splits(
+    void *arg, const struct conf_leg *leg, const struct result *r)
+{
+	struct world *w = arg;
+
+	assert_ptr_equal(leg, &w->cl);
+	assert_string_equal(r->stage, "rcpt");
+	return w->splits != NULL && strstr(r->text, w->splits) != NULL;
+}
+
 static void set_leg(struct world *w)
 {
 	w->host[0] = (struct conf_hostport){"127.0.0.1", w->leg->port, true};
@@ -174,6 +184,7 @@ struct world *world_new(const struct testdns_row *rows)
 	    .idle = on_idle,
 	    .tls = tls_of,
 	    .learned = on_learned,
+	    .splits = splits,
 	    .arg = w});
 	world_content(w, SLICE("Subject: x\r\n\r\n.dot\r\nend\r\n"));
 	return w;
@@ -279,6 +290,17 @@ const char *sent_text(const struct sent *s, unsigned i)
 	assert_non_null(r->text);
 	assert_non_null(r->address);
 	return arena_strdup(s->r.arena, text);
+}
+
+void sent_check(const struct sent *s, const char *want)
+{
+	struct slice lines = slice_str(want), line;
+
+	for (unsigned i = 0; i < s->r.rcpts; i++) {
+		assert_true(slice_next(&lines, '\n', &line));
+		line = slice_str(arena_slicedup(s->r.arena, line));
+		assert_string_equal(sent_text(s, i), line.p);
+	}
 }
 
 const char *world_said(struct world *w)

@@ -35,6 +35,7 @@ struct world {
 	struct ehlo learned; /* what the client said last */
 	struct sent *next; /* sent when the connection is idle */
 	bool more;	   /* what the owner says then */
+	const char *splits; /* a text by which the owner knows a split */
 };
 
 /* `rows` may be NULL. The leg is 127.0.0.1, the timeouts are long. */
@@ -62,6 +63,8 @@ void world_turns(struct world *w, int turns);
 
 /* "delivered 250 2.0.0 body none" of recipient i */
 const char *sent_text(const struct sent *s, unsigned i);
+/* The same of all, a line each. */
+void sent_check(const struct sent *s, const char *want);
 /* What the leg was told, without the lines of EHLO and QUIT. */
 const char *world_said(struct world *w);
 

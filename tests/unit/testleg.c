@@ -86,6 +86,19 @@ static void conn_free(struct conn *c)
 	mem_free(c);
 }
 
+static void write_text(struct stream *s, struct slice text)
+{
+	struct slice part;
+
+	if (text.n == 0)
+		return;
+	while (slice_next(&text, LEG_NUL[0], &part)) {
+		stream_write(s, part);
+		if (text.p != NULL)
+			stream_write(s, slice_of("", 1));
+	}
+}
+
 /* `c` is dead after a closing answer; it is freed by its caller. */
 static void say(struct conn *c, const char *text)
 {
@@ -94,7 +107,7 @@ static void say(struct conn *c, const char *text)
 
 	if (last >= LEG_CLOSE[0] && last <= LEG_TLS[0])
 		n--;
-	stream_write(c->s, slice_of(text, n));
+	write_text(c->s, slice_of(text, n));
 	stream_flush(c->s);
 	if (last == LEG_TLS[0] &&
 	    !stream_tls_accept(c->s, tls_server_session(c->leg->tls)))

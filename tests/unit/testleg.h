@@ -14,7 +14,8 @@
  * "CONNECT", "." (the end of DATA), "CONTENT" (its first bytes, either way).
  * Without a row the leg says what a good server says.
  *
- * The last byte of an answer may be one of the LEG_… below. "" is silence. */
+ * The last byte of an answer may be one of the LEG_… below; LEG_NUL may stand
+ * anywhere. "" is silence. */
 struct leg_rule {
 	const char *what, *answer;
 	int times;
@@ -24,6 +25,7 @@ struct leg_rule {
 #define LEG_RESET "\x02" /* … and it is reset              */
 #define LEG_DEAF "\x03"	 /* … and nothing more is read     */
 #define LEG_TLS "\x04"	 /* … and a handshake begins       */
+#define LEG_NUL "\x05"	 /* a NUL is said in its place     */
 
 enum { LEG_RULES = 16 };
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Whose notices are parked. Where nobody looked at the sender's domain, mail
+ * to somebody who never existed is what guessed and forged mail looks like:
+ * all notices about it would be backscatter.
+ */
+#include "policy/dsn_guard.h"
+
+#include "relay/base/slice.h"
+
+static struct slice first_word(const char *text)
+{
+	size_t n = 0;
+
+	while (ascii_alpha(text[n]))
+		n++;
+	return slice_of(text, n);
+}
+
+bool dsn_guard_parks(enum dsn_guard guard, const char *spf, bool stranger)
+{
+	struct slice result = first_word(spf);
+
+	if (guard == GUARD_OFF || slice_case_eq(result, SLICE("pass")))
+		return false;
+	if (guard == GUARD_PASS_ONLY || slice_case_eq(result, SLICE("fail")))
+		return true;
+	return result.n == 0 && stranger;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Whose notices are sent and whose are parked (design.md D9): a sender who
+ * is forged would be told of mail that he never wrote. Pure; any thread.
+ */
+#ifndef POLICY_DSN_GUARD_H
+#define POLICY_DSN_GUARD_H
+
+#include "conf/conf.h"
+
+/* `spf`: the result of the envelope's sender and client, its first word
+ * counts ("pass", "fail", "none", …); "" : it was not looked at. `stranger`:
+ * the notice is about a recipient who was never known, accepted without a row
+ * of his own. True: park it. */
+bool dsn_guard_parks(enum dsn_guard guard, const char *spf, bool stranger);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Return addresses: made, and known again. What stands at their domain and
+ * was not made by us is forged, but for those whom everybody may write to
+ * (RFC 5321 4.5.1, RFC 2142).
+ */
+#include "policy/return_addr.h"
+
+#include "policy/keyed.h"
+#include "relay/base/id.h"
+#include "relay/mail/domain.h"
+
+enum { DAY_DIGITS_MAX = 6 };
+#define DAY_US (INT64_C(86400) * 1000000)
+
+static const char purpose[] = "return";
+static const char prefix[] = "ret.";
+
+/* What is signed, and stands between prefix and mark. */
+static void print_facts(const struct return_addr *a, struct strbuf *out)
+{
+	char id[ID_TEXT];
+
+	id_text(a->id, id);
+	for (char *p = id; *p != '\0'; p++)
+		*p = ascii_lower(*p);
+	strbuf_addf(out, "%s.%lld.%s", id, (long long)a->day, a->leg);
+}
+
+bool return_addr_make(const struct conf *c, uint64_t id, const char *leg,
+    int64_t now_us, struct strbuf *out)
+{
+	struct return_addr a = {.id = id,
+	    .day = (now_us + c->ret.lifetime_ms * 1000) / DAY_US};
+	struct slice name = slice_head(slice_str(leg), RETURN_LEG_MAX);
+	struct strbuf facts;
+	char mark[KEYED_TEXT];
+
+	if (c->ret.domain[0] == '\0')
+		return false;
+	memcpy(a.leg, name.p, name.n);
+	strbuf_init(&facts, ADDR_LOCAL_MAX);
+	print_facts(&a, &facts);
+	keyed_mark(&c->ret.key, purpose, strbuf_view(&facts), mark);
+	strbuf_addf(out, "%s%s.%s@%s", prefix, strbuf_cstr(&facts), mark,
+	    c->ret.domain);
+	strbuf_fini(&facts);
+	return true;
+}
+
+/* The parts, in their order. False: it has not this form. */
+static bool split(struct slice local, struct return_addr *a,
+    struct slice *mark_out)
+{
+	struct slice id, day, leg;
+	uint64_t n;
+
+	if (!slice_case_starts(local, slice_str(prefix)))
+		return false;
+	local = slice_from(local, sizeof(prefix) - 1);
+	if (!slice_next(&local, '.', &id) || !slice_next(&local, '.', &day) ||
+	    !slice_next(&local, '.', &leg) ||
+	    id_parse(id, &a->id) < 0 || day.n > DAY_DIGITS_MAX ||
+	    !slice_uint(day, 999999, &n) || leg.n == 0 ||
+	    leg.n > RETURN_LEG_MAX)
+		return false;
+	a->day = (int64_t)n;
+	for (size_t i = 0; i < leg.n; i++)
+		a->leg[i] = ascii_lower(leg.p[i]);
+	*mark_out = local;
+	return true;
+}
+
+static bool is_ours(const struct conf *c, const struct return_addr *a,
+    struct slice mark)
+{
+	struct strbuf facts;
+	bool good;
+
+	strbuf_init(&facts, ADDR_LOCAL_MAX);
+	print_facts(a, &facts);
+	good = keyed_check(&c->ret.key, purpose, strbuf_view(&facts), mark);
+	strbuf_fini(&facts);
+	return good;
+}
+
+static bool is_at(const struct conf *c, const struct addr *to)
+{
+	struct strbuf name;
+	bool at;
+
+	if (c->ret.domain[0] == '\0')
+		return false;
+	strbuf_init(&name, ADDR_DOMAIN_MAX);
+	at = domain_normal(to->domain, &name) &&
+	     slice_case_eq(strbuf_view(&name), slice_str(c->ret.domain));
+	strbuf_fini(&name);
+	return at;
+}
+
+enum return_verdict return_addr_check(const struct conf *c,
+    const struct addr *to, int64_t now_us, struct return_addr *out)
+{
+	struct slice mark;
+
+	*out = (struct return_addr){.id = 0};
+	if (!is_at(c, to) || slice_case_eq(to->local, SLICE("postmaster")) ||
+	    slice_case_eq(to->local, SLICE("abuse")))
+		return RETURN_NONE;
+	if (!split(to->local, out, &mark) || !is_ours(c, out, mark))
+		return RETURN_FORGED;
+	return now_us / DAY_US > out->day ? RETURN_EXPIRED : RETURN_GOOD;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the commands of the queue share: which deliveries are meant.
+ */
+#ifndef RELAY_CLI_QUEUE_H
+#define RELAY_CLI_QUEUE_H
+
+#include "relay/cli/cli.h"
+
+#define QUEUE_FILTERS                                                  \
+	{"leg", "L", "Deliveries of this leg."},                       \
+	{"to", "A", "To this recipient."},                             \
+	{"from", "A", "From this sender."},                            \
+	{"age", "D", "Accepted so long ago, or longer: 90s, 2h, 3d."}, \
+	{"state", "S", "queued, deferred, held, frozen or parked."}
+
+/* The filters that were given, into `args`. How many; -1: one was wrong,
+ * which was said. */
+int queue_filters(struct cli *c, json_t *args);
+/* Those and the ids. CLI_USAGE: none was given, or one was wrong; said. */
+int queue_choose(struct cli *c, json_t *args);
+/* The bytes of a body row's "chunk", which is base64. */
+void queue_write_chunk(const json_t *row, FILE *to);
+
+#endif

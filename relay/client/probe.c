@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A look at a leg that brings no mail: every address of it at the same time,
+ * connect, greeting, EHLO, STARTTLS, EHLO, QUIT. What a dialog would find in
+ * its way is found here, by the same hosts, reply parser and TLS, but nothing
+ * ends early: a certificate that would be refused is looked at. One worker's
+ * loop.
+ */
+#include <stdio.h>
+
+#include "relay/base/mem.h"
+#include "relay/client/probe_int.h"
+
+enum { FAREWELL_MS = 2000, KEEP_MAX = REPLY_LINE + 2 };
+
+/* One connection. */
+struct look {
+	struct probe *probe;
+	struct probe_row *row;
+	struct hop hop;
+	struct stream *stream;
+	struct defer later; /* what must not run inside input() */
+	struct reply_parser reply;
+	enum stage stage;
+	bool in_tls;
+	int64_t since_ms; /* of this stage */
+};
+
+struct probe {
+	struct list node;
+	struct client *client;
+	struct client_probe *job;
+	struct client_request req; /* for the hosts */
+	struct hops *hops;
+	struct look look[PROBE_ROWS];
+	unsigned open;
+	struct defer over; /* starts, and reports */
+};
+
+static void probe_end(struct probe *p)
+{
+	struct client_probe *job = p->job;
+
+	list_remove(&p->node);
+	defer_cancel(&p->over);
+	hops_free(p->hops);
+	mem_free(p);
+	job->done(job->arg, job);
+}
+
+/* ---- one connection ---- */
+
+static int64_t now_ms(const struct look *k)
+{
+	return loop_now_ms(k->probe->client->cfg.loop);
+}
+
+static void look_close(struct look *k)
+{
+	if (k->probe == NULL)
+		return;
+	stream_free(k->stream);
+	k->stream = NULL;
+	defer_cancel(&k->later);
+	reply_parser_fini(&k->reply);
+	k->probe->open--;
+}
+
+static void look_end(struct look *k, const char *problem)
+{
+	struct probe *p = k->probe;
+
+	if (problem != NULL && k->row->problem[0] == '\0')
+		k->row->problem = problem;
+	k->row->stage = k->stage == STAGE_QUIT ? "done" :
+						  stage_table[k->stage].name;
+	probe_judge(p->job, k->row);
+	look_close(k);
+	k->probe = NULL;
+	if (p->open == 0)
+		loop_defer(p->client->cfg.loop, &p->over);
+}
+
+static void look_fail(struct look *k, const char *fmt, const char *what)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text), fmt, what);
+	look_end(k, arena_strdup(k->probe->job->arena, text));
+}
+
+static int64_t timeout_of(const struct look *k)
+{
+	const struct client_probe *job = k->probe->job;
+	int64_t ms;
+
+	if (k->stage == STAGE_QUIT)
+		return FAREWELL_MS;
+	ms = *(const int64_t *)(const void *)((const char *)job->leg +
+					      stage_table[k->stage].timeout);
+	return ms < job->timeout_ms ? ms : job->timeout_ms;
+}
+
+static void enter(struct look *k, enum stage stage, const char *verb,
+    const char *arg)
+{
+	struct strbuf *out = stream_out(k->stream);
+
+	k->stage = stage;
+	k->since_ms = now_ms(k);
+	if (verb != NULL) {
+		strbuf_addf(out, "%s%s\r\n", verb, arg);
+		stream_flush(k->stream);
+	}
+	stream_deadline(k->stream, timeout_of(k));
+}
+
+static bool is_lmtp(const struct look *k)
+{
+	return k->probe->job->leg->protocol == PROTOCOL_LMTP;
+}
+
+static void say_hello(struct look *k)
+{
+	const struct client_probe *job = k->probe->job;
+
+	enter(k, STAGE_EHLO,
+	    is_lmtp(k) ? "LHLO " : "EHLO ",
+	    job->leg->helo[0] != '\0' ? job->leg->helo : job->conf->hostname);
+}
+
+/* The text of the reply, its lines put into one. */
+static const char *reply_line(const struct look *k)
+{
+	char *text = arena_slicedup(
+	    k->probe->job->arena, strbuf_view(&k->reply.text));
+
+	for (char *p = text; *p != '\0'; p++)
+		if (*p == '\n')
+			*p = ' ';
+	return text;
+}
+
+static void refused(struct look *k)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "it answered %d %s: %%s", k->reply.code,
+	    k->reply.enh);
+	look_fail(k, text, reply_line(k));
+}
+
+static bool is_ourselves(struct look *k)
+{
+	/* Nor is it whoever speaks LMTP: we do not. */
+	if (is_lmtp(k) || !stages_says_name(strbuf_view(&k->reply.text),
+		k->probe->job->conf->hostname))
+		return false;
+	look_end(k, "it says our own name: it leads to ourselves, or two "
+		    "machines have one hostname; give each its own");
+	return true;
+}
+
+static void on_greeting(struct look *k)
+{
+	k->row->greeting_ms = now_ms(k) - k->since_ms;
+	k->row->greeting = reply_line(k);
+	if (k->reply.code != 220)
+		refused(k);
+	else if (!is_ourselves(k))
+		say_hello(k);
+}
+
+static void keep_offers(struct look *k)
+{
+	struct slice text = strbuf_view(&k->reply.text), line;
+	struct probe_row *r = k->row;
+
+	ehlo_parse(text, &r->ehlo);
+	r->offers = 0;
+	slice_next(&text, '\n', &line);
+	while (r->offers < PROBE_LINES && slice_next(&text, '\n', &line))
+		r->offer[r->offers++] =
+		    arena_slicedup(k->probe->job->arena, line);
+}
+
+static void on_ehlo(struct look *k)
+{
+	if (k->reply.code != 250) {
+		refused(k);
+		return;
+	}
+	if (is_ourselves(k))
+		return;
+	keep_offers(k);
+	if (!k->in_tls && (k->row->ehlo.ext & EXT_STARTTLS) != 0) {
+		k->row->starttls = true;
+		enter(k, STAGE_STARTTLS, "STARTTLS", "");
+		return;
+	}
+	enter(k, STAGE_QUIT, "QUIT", "");
+}
+
+static void on_starttls(struct look *k)
+{
+	if (k->reply.code != 220) {
+		refused(k);
+		return;
+	}
+	enter(k, STAGE_TLS, NULL, "");
+	loop_defer(k->probe->client->cfg.loop, &k->later);
+}
+
+static void on_reply(struct look *k)
+{
+	switch (k->stage) {
+	case STAGE_GREETING:
+		on_greeting(k);
+		break;
+	case STAGE_EHLO:
+		on_ehlo(k);
+		break;
+	case STAGE_STARTTLS:
+		on_starttls(k);
+		break;
+	default:
+		look_end(k, NULL);
+		break;
+	}
+}
+
+static void on_later(void *arg)
+{
+	struct look *k = arg;
+	const struct client_probe *job = k->probe->job;
+	SSL *ssl = tls_client_dane(job->tls, k->hop.host, k->hop.domain,
+	    k->hop.tlsa, k->hop.tlsas, &k->row->usable);
+
+	if (!stream_tls_connect(k->stream, ssl))
+		look_end(k, "it spoke between its answer to STARTTLS and the "
+			    "handshake: somebody may have put that in");
+}
+
+static bool take_line(struct look *k, struct slice *rest)
+{
+	long lf = slice_find(*rest, '\n');
+	struct slice line;
+
+	if (lf < 0)
+		return false;
+	line = slice_head(*rest, (size_t)lf);
+	if (lf > 0 && line.p[lf - 1] == '\r')
+		line.n--;
+	*rest = slice_from(*rest, (size_t)lf + 1);
+	switch (reply_parser_line(&k->reply, line)) {
+	case REPLY_MORE:
+		break;
+	case REPLY_DONE:
+		on_reply(k);
+		if (k->probe != NULL)
+			reply_parser_reset(&k->reply);
+		break;
+	case REPLY_BAD:
+		look_fail(k, "it does not speak SMTP: %s", k->reply.why);
+		break;
+	}
+	return true;
+}
+
+static size_t on_input(void *arg, struct slice bytes)
+{
+	struct look *k = arg;
+	struct slice rest = bytes;
+
+	/* What follows the answer to STARTTLS is not taken: see on_later(). */
+	while (k->probe != NULL && k->stage != STAGE_TLS && rest.n > 0) {
+		if (take_line(k, &rest))
+			continue;
+		if (rest.n > REPLY_LINE)
+			look_end(k, "it does not speak SMTP: a line has no "
+				    "end");
+		break;
+	}
+	return bytes.n - rest.n;
+}
+
+static void on_ready(void *arg)
+{
+	struct look *k = arg;
+	struct client_probe *job = k->probe->job;
+
+	if (k->stage == STAGE_CONNECT) {
+		k->row->connect_ms = now_ms(k) - k->since_ms;
+		if (hops_met_self(k->probe->hops, k->stream))
+			look_end(k, "its address is our own: name the leg's");
+		else
+			enter(k, STAGE_GREETING, NULL, "");
+		return;
+	}
+	k->row->tls_ms = now_ms(k) - k->since_ms;
+	k->row->in_tls = k->in_tls = true;
+	tls_look(job->tls, stream_ssl(k->stream), k->hop.host, job->arena,
+	    &k->row->tls);
+	say_hello(k);
+}
+
+static void on_ended(void *arg, enum stream_end why)
+{
+	static const char *const text[] = {
+	    [STREAM_EOF] = "the connection was closed%s",
+	    [STREAM_RESET] = "the connection was lost: %s",
+	    [STREAM_TIMEOUT] = "no answer: %s",
+	    [STREAM_TLS] = "TLS: %s",
+	    [STREAM_CONNECT] = "it cannot be reached: %s",
+	};
+	struct look *k = arg;
+
+	if (k->stage == STAGE_QUIT)
+		look_end(k, NULL);
+	else
+		look_fail(k, text[why],
+		    why == STREAM_EOF ? "" : stream_error(k->stream));
+}
+
+static const struct stream_ops stream_ops = {
+    on_input, NULL, on_ready, on_ended};
+
+static void look_begin(struct look *k)
+{
+	const struct client_config *c = &k->probe->client->cfg;
+	const struct conf_leg *leg = k->probe->job->leg;
+	const struct stream_config sc = {.loop = c->loop,
+	    .scratch = c->scratch,
+	    .sock = c->sock,
+	    .ops = &stream_ops,
+	    .arg = k,
+	    .keep_max = KEEP_MAX};
+	struct netaddr source;
+	bool bound = leg->source[0] != '\0' &&
+		     netaddr_parse(&source, slice_str(leg->source), 0) == 0;
+
+	defer_init(&k->later, on_later, k);
+	reply_parser_init(&k->reply);
+	k->stage = STAGE_CONNECT;
+	k->since_ms = now_ms(k);
+	k->stream = stream_connect(&sc, &k->hop.addr, bound ? &source : NULL);
+	stream_deadline(k->stream, timeout_of(k));
+}
+
+/* ---- all of them ---- */
+
+static void fill_row(const struct probe *p, const struct hops_row *h,
+    struct probe_row *r)
+{
+	char ip[NETADDR_TEXT] = "";
+
+	if (h->has_addr)
+		netaddr_ip(&h->hop.addr, ip);
+	*r = (struct probe_row){.host = arena_strdup(p->job->arena,
+				    h->hop.host),
+	    .port = h->port,
+	    .preference = h->preference,
+	    .address = arena_strdup(p->job->arena, ip),
+	    .secure = h->secure,
+	    .dead = h->dead,
+	    .tlsas = h->hop.tlsas,
+	    .stage = "dns",
+	    .problem = h->skipped == NULL ? "" : h->skipped,
+	    .note = "",
+	    .connect_ms = -1,
+	    .greeting_ms = -1,
+	    .tls_ms = -1,
+	    .greeting = ""};
+}
+
+static void on_hosts(void *arg)
+{
+	struct probe *p = arg;
+	struct hops_row list[PROBE_ROWS];
+
+	if (!hops_known(p->hops))
+		return;
+	p->job->rows = hops_list(p->hops, list, PROBE_ROWS);
+	if (p->job->rows == 0)
+		p->job->fault = arena_strdup(
+		    p->job->arena, hops_fault(p->hops)->text);
+	for (unsigned i = 0; i < p->job->rows; i++) {
+		fill_row(p, &list[i], &p->job->row[i]);
+		if (!list[i].has_addr)
+			continue;
+		p->look[i] = (struct look){
+		    .probe = p, .row = &p->job->row[i], .hop = list[i].hop};
+		p->open++;
+		look_begin(&p->look[i]);
+	}
+	if (p->open == 0)
+		loop_defer(p->client->cfg.loop, &p->over);
+}
+
+static void on_over(void *arg)
+{
+	struct probe *p = arg;
+
+	if (p->hops != NULL) {
+		probe_end(p);
+		return;
+	}
+	p->hops = hops_new(p->client, &p->req, on_hosts, p);
+	on_hosts(p);
+}
+
+void client_probe(struct client *c, struct client_probe *job)
+{
+	struct probe *p = NEW(struct probe);
+
+	job->fault = "";
+	job->rows = 0;
+	p->client = c;
+	p->job = job;
+	p->req = (struct client_request){
+	    .conf = job->conf, .leg = job->leg, .domain = job->domain};
+	list_push_back(&c->probes, &p->node);
+	defer_init(&p->over, on_over, p);
+	loop_defer(c->cfg.loop, &p->over);
+}
+
+void probe_stop_all(struct client *c)
+{
+	while (!list_empty(&c->probes)) {
+		struct probe *p =
+		    LIST_FIRST(&c->probes, struct probe, node);
+
+		for (unsigned i = 0; i < PROBE_ROWS; i++) {
+			if (p->look[i].probe == NULL)
+				continue;
+			p->look[i].row->problem = "posthoused stopped";
+			look_close(&p->look[i]);
+		}
+		probe_end(p);
+	}
+}

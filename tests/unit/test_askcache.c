@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the legs said: how long it holds, what drops it, who makes room when
+ * it is full, and when a silent leg is left alone.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "relay/daemon/askcache.h"
+
+enum { CLOUD = 3, LEGACY = 4, HOUR_MS = 3600 * 1000 };
+
+struct fix {
+	struct clock_fake clock;
+	struct askcache *c;
+};
+
+static int setup(void **state)
+{
+	static struct fix f;
+
+	clock_fake_init(&f.clock, 0);
+	f.c = askcache_new(64, &f.clock.clock);
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fix *f = *state;
+
+	askcache_free(f->c);
+	return 0;
+}
+
+static struct ask_key key(int leg, uint64_t base, uint64_t whole)
+{
+	return (struct ask_key){leg, base, whole};
+}
+
+static void put(struct fix *f, struct ask_key k, enum ask_fact fact,
+    int64_t ms)
+{
+	askcache_put(f->c, &k, fact, ms, askcache_era(f->c));
+}
+
+static enum ask_fact get(struct fix *f, struct ask_key k)
+{
+	return askcache_get(f->c, &k);
+}
+
+static void a_fact_is_of_a_leg_and_a_whole_address(void **state)
+{
+	struct fix *f = *state;
+
+	put(f, key(CLOUD, 7, 71), FACT_YES, 1000);
+	put(f, key(CLOUD, 7, 73), FACT_NO, 1000);
+	assert_int_equal(get(f, key(CLOUD, 7, 71)), FACT_YES);
+	assert_int_equal(get(f, key(CLOUD, 7, 73)), FACT_NO);
+	assert_int_equal(get(f, key(CLOUD, 7, 7)), FACT_NONE);
+	assert_int_equal(get(f, key(LEGACY, 7, 71)), FACT_NONE);
+	put(f, key(CLOUD, 7, 71), FACT_NO, 1000);
+	assert_int_equal(get(f, key(CLOUD, 7, 71)), FACT_NO);
+}
+
+static void it_ends_with_its_time(void **state)
+{
+	struct fix *f = *state;
+
+	put(f, key(CLOUD, 7, 7), FACT_NO, 1000);
+	clock_fake_step(&f->clock, 999 * 1000);
+	assert_int_equal(get(f, key(CLOUD, 7, 7)), FACT_NO);
+	clock_fake_step(&f->clock, 1000);
+	assert_int_equal(get(f, key(CLOUD, 7, 7)), FACT_NONE);
+	/* 0: not to be remembered at all. */
+	put(f, key(CLOUD, 7, 7), FACT_YES, 0);
+	assert_int_equal(get(f, key(CLOUD, 7, 7)), FACT_NONE);
+}
+
+static void only_news_is_news(void **state)
+{
+	struct fix *f = *state;
+	struct ask_key k = key(CLOUD, 7, 7);
+	uint64_t era = askcache_era(f->c);
+
+	assert_true(askcache_put(f->c, &k, FACT_EVERYBODY, 1000, era));
+	assert_false(askcache_put(f->c, &k, FACT_EVERYBODY, 1000, era));
+	assert_true(askcache_put(f->c, &k, FACT_PICKY, 1000, era));
+	clock_fake_step(&f->clock, 2000 * 1000);
+	assert_true(askcache_put(f->c, &k, FACT_PICKY, 1000, era));
+}
+
+static void a_change_drops_all_of_a_base(void **state)
+{
+	struct fix *f = *state;
+
+	put(f, key(CLOUD, 7, 71), FACT_NO, 1000);
+	put(f, key(LEGACY, 7, 72), FACT_YES, 1000);
+	put(f, key(CLOUD, 9, 91), FACT_NO, 1000);
+	askcache_drop(f->c, 7);
+	assert_int_equal(get(f, key(CLOUD, 7, 71)), FACT_NONE);
+	assert_int_equal(get(f, key(LEGACY, 7, 72)), FACT_NONE);
+	assert_int_equal(get(f, key(CLOUD, 9, 91)), FACT_NO);
+	askcache_clear(f->c);
+	assert_int_equal(get(f, key(CLOUD, 9, 91)), FACT_NONE);
+}
+
+/* The leg said it before the change: it may not be so any more. */
+static void what_was_under_way_is_not_kept(void **state)
+{
+	struct fix *f = *state;
+	struct ask_key k = key(CLOUD, 7, 7);
+	uint64_t era = askcache_era(f->c);
+
+	askcache_drop(f->c, 7);
+	assert_false(askcache_put(f->c, &k, FACT_NO, 1000, era));
+	assert_int_equal(get(f, k), FACT_NONE);
+	era = askcache_era(f->c);
+	askcache_clear(f->c);
+	assert_false(askcache_put(f->c, &k, FACT_NO, 1000, era));
+	assert_int_equal(get(f, k), FACT_NONE);
+}
+
+/* A harvest of names that nobody has does not wash out those that are
+ * known. */
+static void what_ends_soonest_makes_room(void **state)
+{
+	struct fix *f = *state;
+
+	for (uint64_t i = 1; i <= 4; i++)
+		put(f, key(CLOUD, i << 8 | 1, i), FACT_YES, 24 * HOUR_MS);
+	for (uint64_t i = 5; i < 100000; i++)
+		put(f, key(CLOUD, i << 8 | 1, i), FACT_NO, 600 * 1000);
+	for (uint64_t i = 1; i <= 4; i++)
+		assert_int_equal(get(f, key(CLOUD, i << 8 | 1, i)), FACT_YES);
+	assert_int_equal(get(f, key(CLOUD, 99999ULL << 8 | 1, 99999)),
+	    FACT_NO);
+}
+
+static void everybody_is_shown_for_as_long_as_it_holds(void **state)
+{
+	struct fix *f = *state;
+
+	assert_false(askcache_everybody(f->c, CLOUD));
+	put(f, key(CLOUD, 7, 7), FACT_EVERYBODY, 1000);
+	assert_true(askcache_everybody(f->c, CLOUD));
+	assert_false(askcache_everybody(f->c, LEGACY));
+	clock_fake_step(&f->clock, 1000 * 1000);
+	assert_false(askcache_everybody(f->c, CLOUD));
+}
+
+static void a_silent_leg_is_left_alone(void **state)
+{
+	struct fix *f = *state;
+
+	askcache_silent(f->c, CLOUD, 1000);
+	askcache_silent(f->c, CLOUD, 1000);
+	askcache_answered(f->c, CLOUD);
+	for (int i = 0; i < 2; i++) {
+		askcache_silent(f->c, CLOUD, 1000);
+		assert_true(askcache_may_ask(f->c, CLOUD));
+	}
+	askcache_silent(f->c, CLOUD, 1000);
+	assert_false(askcache_may_ask(f->c, CLOUD));
+	assert_true(askcache_may_ask(f->c, LEGACY));
+	clock_fake_step(&f->clock, 1000 * 1000);
+	assert_true(askcache_may_ask(f->c, CLOUD));
+	/* It is still the same silence: once more is enough. */
+	askcache_silent(f->c, CLOUD, 1000);
+	assert_false(askcache_may_ask(f->c, CLOUD));
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_fact_is_of_a_leg_and_a_whole_address),
+		T(it_ends_with_its_time),
+		T(only_news_is_news),
+		T(a_change_drops_all_of_a_base),
+		T(what_was_under_way_is_not_kept),
+		T(what_ends_soonest_makes_room),
+		T(everybody_is_shown_for_as_long_as_it_holds),
+		T(a_silent_leg_is_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

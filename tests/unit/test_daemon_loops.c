@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Mail that came back: the keys of its token, the legs that it must not go to,
+ * and what a change of its route makes of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "relay/daemon/mail.h"
+#include "relay/daemon/token.h"
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/daemon_rig.h"
+
+static int setup(void **state)
+{
+	*state = drig_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	drig_free(*state);
+	return 0;
+}
+
+/* ---- keys ---- */
+
+struct keys {
+	char table[200], file[200];
+	struct app app;
+	struct rng_seeded rng;
+	struct names *names;
+	struct conf *conf;
+};
+
+static struct keys keys_of(struct drig *r)
+{
+	struct keys k = {.conf = r->app.live->conf};
+
+	snprintf(k.table, sizeof(k.table), "%s/cutover.db", (char *)r->dir);
+	snprintf(k.file, sizeof(k.file), "%s/token.secrets", (char *)r->dir);
+	rng_seeded_init(&k.rng, 7);
+	return k;
+}
+
+static int open_keys(struct keys *k, struct error *err)
+{
+	k->app = (struct app){.table_path = k->table, .rng = &k->rng.rng};
+	return token_open(&k->app, k->conf, err);
+}
+
+static void a_key_is_made_once(void **state)
+{
+	struct keys k = keys_of(*state);
+	char first[KEYED_TEXT], again[KEYED_TEXT];
+	struct error err;
+	struct stat st;
+
+	for (int i = 0; i < 2; i++) {
+		if (open_keys(&k, &err) < 0)
+			fail_msg("%s", err.text);
+		assert_int_equal(k.app.token_key.count, 1);
+		token_mark(&k.app, k.conf, 77, i == 0 ? first : again);
+		/* A reload finds it done. */
+		assert_int_equal(token_open(&k.app, k.conf, &err), 0);
+		assert_int_equal(k.app.token_key.count, 1);
+		token_close(&k.app);
+	}
+	assert_string_equal(first, again);
+	assert_int_equal(stat(k.file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_size, 65);
+}
+
+static void a_key_that_others_could_use_is_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		mode_t mode;
+		const char *why;
+	} cases[] = {
+		{"0123456789abcdef\n", 0644, "chmod o-rwx"},
+		{"short\n", 0600, "a key of 5 characters"},
+		{"# nothing\n", 0600, "holds no key"},
+	};
+	struct keys k = keys_of(*state);
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		FILE *f = fopen(k.file, "w");
+
+		print_message("case %zu\n", i);
+		assert_non_null(f);
+		fputs(cases[i].text, f);
+		fclose(f);
+		assert_int_equal(chmod(k.file, cases[i].mode), 0);
+		assert_int_equal(open_keys(&k, &err), -1);
+		assert_non_null(strstr(err.text, cases[i].why));
+		token_close(&k.app);
+	}
+	unlink(k.file);
+	snprintf(k.table, sizeof(k.table), "%s/none/cutover.db",
+	    (char *)((struct drig *)*state)->dir);
+	assert_int_equal(open_keys(&k, &err), -1);
+	assert_non_null(strstr(err.text, "none/token.secrets"));
+	token_close(&k.app);
+}
+
+static void add_token(struct keys *k, uint64_t id, bool good,
+    struct strbuf *out)
+{
+	char text[ID_TEXT], mark[KEYED_TEXT];
+
+	id_text(id, text);
+	token_mark(&k->app, k->conf, good ? id : id + 1, mark);
+	strbuf_addf(out, "Received: by r id %s (t=%s);\r\n\tnow\r\n", text,
+	    mark);
+}
+
+static void good_tokens_are_found_each_once(void **state)
+{
+	struct keys k = keys_of(*state);
+	struct error err;
+	struct strbuf head;
+	uint64_t ids[3];
+
+	assert_int_equal(open_keys(&k, &err), 0);
+	strbuf_init(&head, 1 << 20);
+	assert_int_equal(token_find(&k.app, k.conf, strbuf_view(&head), ids,
+			     3), 0);
+	add_token(&k, 103, true, &head);
+	add_token(&k, 102, false, &head);
+	add_token(&k, 103, true, &head);
+	add_token(&k, 101, true, &head);
+	strbuf_adds(&head, "Received: id nonsense (t=abcdefghij234567);\r\n");
+	add_token(&k, 100, true, &head);
+	add_token(&k, 99, true, &head);
+	assert_int_equal(token_find(&k.app, k.conf, strbuf_view(&head), ids,
+			     3), 3);
+	assert_int_equal(ids[0], 103);
+	assert_int_equal(ids[1], 101);
+	assert_int_equal(ids[2], 100);
+	/* A header of nothing but marks is not worth a digest each. */
+	strbuf_reset(&head);
+	for (int i = 0; i < 100; i++)
+		add_token(&k, 200, false, &head);
+	add_token(&k, 200, true, &head);
+	assert_int_equal(token_find(&k.app, k.conf, strbuf_view(&head), ids,
+			     3), 0);
+	strbuf_fini(&head);
+	token_close(&k.app);
+	unlink(k.file);
+}
+
+/* ---- legs ---- */
+
+static void legs_that_had_it_leave_the_route(void **state)
+{
+	static const struct {
+		const char *route, *had; /* words */
+		bool held, left;
+		const char *is;
+	} cases[] = {
+		{"legacy", "", false, true, "legacy"},
+		{"legacy", "cloud", false, true, "legacy"},
+		{"legacy", "legacy", false, false, ""},
+		{"legacy+cloud", "legacy", false, true, "cloud"},
+		{"legacy+cloud", "cloud legacy", false, false, ""},
+		{"legacy", "legacy", true, true, "legacy"},
+		{"legacy", "gone-from-conf", false, true, "legacy"},
+		{"defer", "legacy", false, true, "defer"},
+	};
+	struct drig *r = *state;
+	struct strbuf got;
+
+	strbuf_init(&got, 100);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct envelope_rcpt rcpt[2] = {{.to = "a@b"}, {.to = "c@d"}};
+		struct mail *m = mail_new();
+		struct decision d = {.held = cases[i].held,
+		    .route = drig_route(r, cases[i].route)};
+		struct decision other = d;
+		struct slice had = slice_str(cases[i].had), leg;
+
+		print_message("case %zu\n", i);
+		m->env.rcpt = rcpt;
+		m->env.rcpts = 2;
+		while (slice_next(&had, ' ', &leg))
+			rcpt[0].had |= envelope_had(&m->env, m->arena,
+			    arena_slicedup(m->arena, leg));
+		assert_int_equal(mail_without_loops(m, 0, r->app.names, &d),
+		    cases[i].left);
+		strbuf_reset(&got);
+		if (cases[i].left)
+			route_print(&d.route, r->app.names, &got);
+		assert_string_equal(strbuf_cstr(&got), cases[i].is);
+		/* The other recipient's is as it was. */
+		assert_true(mail_without_loops(m, 1, r->app.names, &other));
+		assert_int_equal(other.route.legs,
+		    drig_route(r, cases[i].route).legs);
+		mail_unref(m);
+	}
+	strbuf_fini(&got);
+}
+
+/* ---- a change of the route ---- */
+
+static void what_would_loop_is_parked_and_goes_elsewhere(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d = drig_delivery(r, 0, r->legacy, ROLE_PRIMARY,
+	    D_DEFERRED);
+	uint64_t id;
+
+	d.due_us = d.created_us + INT64_C(3600000000);
+	id = drig_accept(r, "s@elsewhere.test", 1, &d, 1);
+	r->loops = true;
+	drig_change(r, "defer", false); /* no leg is left of the route */
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 0), D_PARKED);
+	assert_int_equal(drig_item(r, id, 0).reason, WHY_LOOP);
+	/* And stays there while nothing else is left. */
+	drig_change(r, "defer", false);
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 0), D_PARKED);
+	r->loops = false;
+	drig_change(r, "cloud", false);
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 0), D_SUPERSEDED);
+	assert_int_equal(drig_state(r, id, 1), D_QUEUED);
+	assert_int_equal(drig_item(r, id, 1).leg, r->cloud);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(a_key_is_made_once),
+	    T(a_key_that_others_could_use_is_refused),
+	    T(good_tokens_are_found_each_once),
+	    T(legs_that_had_it_leave_the_route),
+	    T(what_would_loop_is_parked_and_goes_elsewhere),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

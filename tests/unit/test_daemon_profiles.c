@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Every row of every profile from the wire to the queue: a scripted leg
+ * answers so, the real client hears it, the judge classes it, and the
+ * delivery has its fate.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "relay/daemon/judge.h"
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/daemon_rig.h"
+#include "tests/unit/reply_rows.h"
+#include "tests/unit/testleg.h"
+
+static const char conf_text[] = CONF_BASE
+	"leg \"m365\" { hosts = { \"a\" } profile = \"microsoft365\" }\n"
+	"leg \"google\" { hosts = { \"a\" } profile = \"google\" }\n"
+	"leg \"undeclared\" { hosts = { \"a\" } profile = \"google\"\n"
+	"  trust = \"none\" }\n"
+	"leg \"soft\" { hosts = { \"a\" } profile = \"google\"\n"
+	"  soft_bounce = true }\n";
+
+struct bench {
+	struct drig *r;
+	struct names *names;
+	struct live live;
+};
+
+static int setup(void **state)
+{
+	struct bench *b = NEW(struct bench);
+
+	b->r = drig_new();
+	b->names = names_new();
+	b->live.conf = conf_tmp_good(b->r->dir, conf_text, b->names);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+
+	conf_unref(b->live.conf);
+	names_free(b->names);
+	drig_free(b->r);
+	mem_free(b);
+	return 0;
+}
+
+static const char *occasion(const char *stage)
+{
+	return strcmp(stage, "body") == 0 ? "." :
+	       strcmp(stage, "rcpt") == 0 ? "RCPT" :
+	       strcmp(stage, "mail") == 0 ? "MAIL" : "CONNECT";
+}
+
+static bool take(void *arg, int leg)
+{
+	(void)arg;
+	(void)leg;
+	return true;
+}
+
+static void give(void *arg, int leg)
+{
+	(void)arg;
+	(void)leg;
+}
+
+static bool wanted(void *arg, int leg)
+{
+	(void)arg;
+	(void)leg;
+	return false;
+}
+
+static void on_done(void *arg, struct client_request *req)
+{
+	(void)req;
+	*(bool *)arg = true;
+}
+
+/* One message by the real client to that leg, which says what `rules` say. */
+static void send_one(struct bench *b, struct conf_leg *leg,
+    const struct leg_rule *rules, struct client_request *q)
+{
+	static const struct client_slots slots = {take, give, wanted};
+	struct loop *loop = loop_new(&clock_system);
+	struct stream_scratch *scratch = stream_scratch_new();
+	struct leg *server = leg_new(loop, scratch);
+	struct error err;
+	struct dns *dns = dns_new(loop, b->live.conf, &err);
+	struct client *client = client_new(&(struct client_config){
+	    .loop = loop, .scratch = scratch, .sock = &sock_system,
+	    .dns = dns, .slots = &slots});
+	bool done = false;
+
+	leg_script(server, rules);
+	leg->host[0] = (struct conf_hostport){"127.0.0.1", server->port, true};
+	q->conf = b->live.conf;
+	q->leg = leg;
+	q->done = on_done;
+	q->arg = &done;
+	assert_true(client_send(client, q, false));
+	for (int i = 0; i < 2000 && !done; i++)
+		loop_once(loop, 20);
+	assert_true(done);
+	client_free(client);
+	dns_free(dns);
+	leg_free(server);
+	stream_scratch_free(scratch);
+	loop_free(loop);
+}
+
+/* What the client makes of a leg that says so. The texts live in `a`. */
+static struct result heard(struct bench *b, struct conf_leg *leg,
+    const struct row_answer *said, struct arena *a)
+{
+	struct source *content = source_of_slice(SLICE("Subject: x\r\n\r\n"));
+	struct client_rcpt rcpt = {.address = "user0@example.com",
+	    .orcpt = ""};
+	struct client_request q = {.id = 7, .from = "sender@elsewhere.test",
+	    .envid = "", .rcpt = &rcpt, .rcpts = 1, .content = content,
+	    .arena = a};
+	struct leg_rule rules[2] = {{occasion(said->stage), NULL, 0}};
+	char line[300];
+
+	snprintf(line, sizeof(line), "%d %s%s%s\r\n", said->code, said->enh,
+	    said->enh[0] == '\0' ? "" : " ", said->text);
+	rules[0].answer = line;
+	send_one(b, leg, rules, &q);
+	source_free(content);
+	return rcpt.result;
+}
+
+static struct result judged(struct bench *b, struct conf_leg *leg,
+    struct result res, struct arena *a)
+{
+	struct job_row row = {0};
+	struct client_rcpt rcpt = {.address = "user0@example.com"};
+	struct envelope_rcpt to = {.to = "user0@example.com", .orcpt = ""};
+	struct mail *m = mail_new();
+	struct attempt at = {.w = &b->r->worker, .live = &b->live,
+	    .leg = leg->id, .row = &row, .n = 1, .arena = a, .mail = m,
+	    .req = {.rcpt = &rcpt, .rcpts = 1}};
+	struct outcome_letter *o = attempt_outcome(&at, WHY_ATTEMPT);
+
+	m->env.from = "sender@elsewhere.test";
+	m->env.rcpt = &to;
+	m->env.rcpts = 1;
+	o->row[0].result = res;
+	judge_result(&at, o, 0);
+	res = o->row[0].result;
+	mem_free(o);
+	m->env.rcpts = 0;
+	m->env.rcpt = NULL;
+	mail_unref(m);
+	return res;
+}
+
+static enum dstate fate(struct drig *r, const struct result *res)
+{
+	struct spool_delivery d =
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_QUEUED);
+	uint64_t id = drig_accept(r, "sender@elsewhere.test", 1, &d, 1);
+	enum dstate state;
+	bool ok;
+
+	drig_report(r, drig_job(r), WHY_ATTEMPT, res, 1);
+	drig_pump(r);
+	state = drig_state(r, id, 0);
+	while (r->jobs != 0) /* DSNs on their way */
+		mem_free(drig_job(r));
+	if (state != D_NONE) /* it would come again */
+		drig_act(r, ACT_DELETE, id, 0, &ok);
+	return state;
+}
+
+static enum dstate state_of(enum outcome o)
+{
+	return o == OUT_DEFERRED ? D_DEFERRED :
+	       o == OUT_PARKED	 ? D_PARKED : D_NONE;
+}
+
+static void run_row(struct bench *b, struct conf_leg *leg, int i)
+{
+	const struct conf_reply *row = &leg->replies->reply[i];
+
+	for (int k = 0; k < ROW_ANSWERS; k++) {
+		struct arena *a = arena_new();
+		struct row_answer said;
+		struct result res;
+
+		row_answer_make(row, k, &said);
+		print_message("%s: line %d: %d %s at %s\n", leg->name,
+		    row->line, said.code, said.enh, said.stage);
+		res = judged(b, leg, heard(b, leg, &said, a), a);
+		assert_int_equal(res.code, said.code);
+		assert_string_equal(res.enh, said.enh);
+		assert_string_equal(reply_class_text(res.class),
+		    reply_class_text(row->class));
+		assert_int_equal(res.outcome, row->outcome);
+		assert_int_equal(fate(b->r, &res), state_of(row->outcome));
+		arena_free(a);
+	}
+}
+
+static struct conf_leg *leg_of(struct bench *b, const char *name)
+{
+	struct conf_leg *leg = b->live.conf->leg;
+
+	while (strcmp(leg->name, name) != 0)
+		leg++;
+	return leg;
+}
+
+static void run_profile(struct bench *b, const char *name)
+{
+	struct conf_leg *leg = leg_of(b, name);
+
+	for (int i = 0; i < leg->replies->replies; i++)
+		if (reply_row_own(leg->replies, i))
+			run_row(b, leg, i);
+}
+
+static void each_row_of_generic(void **state)
+{
+	run_profile(*state, "legacy");
+}
+
+static void each_row_of_microsoft365(void **state)
+{
+	run_profile(*state, "m365");
+}
+
+static void each_row_of_google(void **state)
+{
+	run_profile(*state, "google");
+}
+
+/* ---- what a leg's own settings change ---------------------------------- */
+
+static void settings_change_what_is_final(void **state)
+{
+	static const struct {
+		const char *leg;
+		int code;
+		const char *enh;
+		enum outcome outcome;
+	} cases[] = {
+	    {"google", 550, "5.7.26", OUT_PARKED},
+	    {"undeclared", 550, "5.7.26", OUT_FAILED},
+	    {"undeclared", 421, "4.7.26", OUT_DEFERRED},
+	    {"soft", 550, "5.7.26", OUT_DEFERRED},
+	    {"soft", 550, "5.1.1", OUT_DEFERRED},
+	    {"soft", 554, "5.6.0", OUT_DEFERRED},
+	    {"undeclared", 550, "5.1.1", OUT_FAILED},
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct conf_leg *leg = leg_of(b, cases[i].leg);
+		struct arena *a = arena_new();
+		struct row_answer said = {.code = cases[i].code,
+		    .stage = "body", .text = "no"};
+		struct result res;
+
+		snprintf(said.enh, sizeof(said.enh), "%s", cases[i].enh);
+		print_message("%s: %d %s\n", cases[i].leg, said.code,
+		    said.enh);
+		res = judged(b, leg, heard(b, leg, &said, a), a);
+		assert_int_equal(res.outcome, cases[i].outcome);
+		arena_free(a);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(each_row_of_generic, setup,
+		teardown),
+	    cmocka_unit_test_setup_teardown(each_row_of_microsoft365, setup,
+		teardown),
+	    cmocka_unit_test_setup_teardown(each_row_of_google, setup,
+		teardown),
+	    cmocka_unit_test_setup_teardown(settings_change_what_is_final,
+		setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Who was delivered where: what is remembered, how long, across restarts,
+ * and what a broken file costs (nothing but the memory).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "relay/audit/known.h"
+#include "relay/base/clock.h"
+#include "relay/base/mem.h"
+#include "tests/unit/conf_tmp.h"
+
+#define DAY_US INT64_C(86400000000)
+#define DAYS_MS(n) ((n) * INT64_C(86400000))
+#define NOW (20000 * DAY_US + 7)
+
+enum { HOURS = 24, CROWD = 200000 };
+
+static struct known *open_in(const char *dir)
+{
+	return known_open(dir, DAYS_MS(30));
+}
+
+static const char *file(const char *dir)
+{
+	static char path[400];
+
+	snprintf(path, sizeof(path), "%s/known.db", dir);
+	return path;
+}
+
+static void forget(const char *dir)
+{
+	char name[420];
+
+	unlink(file(dir));
+	snprintf(name, sizeof(name), "%s-wal", file(dir));
+	unlink(name);
+	snprintf(name, sizeof(name), "%s-shm", file(dir));
+	unlink(name);
+}
+
+static bool has(struct known *k, const char *key, int64_t now_us)
+{
+	return known_has(k, "cloud", slice_str(key), now_us);
+}
+
+static void it_is_of_a_leg_and_a_recipient(void **state)
+{
+	struct known *k = open_in(*state);
+
+	assert_false(has(k, "ann@example.com", NOW));
+	known_add(k, "cloud", "Ann@Example.COM", NOW);
+	known_flush(k);
+	assert_true(has(k, "ann@example.com", NOW));
+	assert_false(has(k, "bob@example.com", NOW));
+	assert_false(known_has(k, "legacy", SLICE("ann@example.com"), NOW));
+	/* A leg's name does not run into an address. */
+	assert_false(known_has(k, "clouda", SLICE("nn@example.com"), NOW));
+	known_add(k, "cloud", "not an address", NOW);
+	known_flush(k);
+	known_close(k);
+	k = open_in(*state);
+	assert_true(has(k, "ann@example.com", NOW));
+	known_close(k);
+	forget(*state);
+}
+
+static void what_was_not_flushed_is_at_the_close(void **state)
+{
+	struct known *k = open_in(*state);
+
+	known_add(k, "cloud", "ann@example.com", NOW);
+	known_close(k);
+	k = open_in(*state);
+	assert_true(has(k, "ann@example.com", NOW));
+	known_close(k);
+	forget(*state);
+}
+
+/* Thirty days and up to a tenth more; never less. */
+static void it_ends(void **state)
+{
+	static const struct {
+		int keep, again, asked; /* days; again 0: one delivery */
+		bool has;
+	} cases[] = {
+	    {30, 0, 0, true}, {30, 0, 29, true}, {30, 0, 30, true},
+	    {30, 0, 34, false}, {30, 0, 400, false},
+	    /* A later delivery counts from its own day, even where it did
+	     * not change the file. */
+	    {30, 1, 31, true}, {30, 3, 33, true}, {30, 4, 34, true},
+	    {30, 20, 50, true}, {30, 20, 54, false},
+	    {1, 0, 1, true}, {1, 0, 2, false}, {1, 1, 2, true},
+	    {366, 0, 366, true}, {366, 0, 403, false},
+	    {0, 0, 0, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct known *k =
+		    known_open(*state, DAYS_MS(cases[i].keep));
+
+		known_add(k, "cloud", "ann@example.com", NOW);
+		if (cases[i].again > 0)
+			known_add(k, "cloud", "ann@example.com",
+			    NOW + cases[i].again * DAY_US);
+		known_flush(k);
+		if (has(k, "ann@example.com",
+			NOW + cases[i].asked * DAY_US) != cases[i].has)
+			fail_msg("case %zu", i);
+		known_close(k);
+		forget(*state);
+	}
+}
+
+static void a_reload_changes_how_long(void **state)
+{
+	struct known *k = open_in(*state);
+
+	known_add(k, "cloud", "ann@example.com", NOW);
+	known_flush(k);
+	known_keep(k, DAYS_MS(2));
+	assert_false(has(k, "ann@example.com", NOW + 5 * DAY_US));
+	known_keep(k, DAYS_MS(10));
+	assert_true(has(k, "ann@example.com", NOW + 5 * DAY_US));
+	known_close(k);
+	forget(*state);
+}
+
+static void add_crowd(struct known *k, int n, int64_t now_us)
+{
+	char to[64];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(to, sizeof(to), "user%d@example.com", i);
+		known_add(k, i % 2 == 0 ? "cloud" : "legacy", to, now_us);
+	}
+	known_flush(k);
+}
+
+static int count(struct known *k, int n, int64_t now_us)
+{
+	char to[64];
+	int known = 0;
+
+	for (int i = 0; i < n; i += 2) {
+		snprintf(to, sizeof(to), "user%d@example.com", i);
+		known += has(k, to, now_us);
+	}
+	return known;
+}
+
+/* More than one transaction, more than the array of today has room for; and
+ * a day of prunings leaves nothing of them. */
+static void many_are_remembered_and_pruned(void **state)
+{
+	struct known *k = open_in(*state);
+	int64_t later = NOW + 40 * DAY_US;
+	struct clock_fake clock;
+
+	clock_fake_init(&clock, NOW);
+	add_crowd(k, CROWD, NOW);
+	assert_int_equal(count(k, CROWD, NOW), CROWD / 2);
+	for (int i = 0; i < HOURS; i++)
+		known_prune(k, NOW + i * DAY_US / HOURS);
+	assert_int_equal(count(k, CROWD, NOW), CROWD / 2);
+	for (int i = 0; i < HOURS; i++)
+		known_prune(k, later + i * DAY_US / HOURS);
+	assert_int_equal(count(k, CROWD, NOW), 0);
+	known_close(k);
+	forget(*state);
+}
+
+static int64_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+/* The second delivery of a day writes nothing. */
+static void a_second_time_costs_no_write(void **state)
+{
+	struct known *k = open_in(*state);
+	char wal[420];
+	int64_t before;
+
+	snprintf(wal, sizeof(wal), "%s-wal", file(*state));
+	add_crowd(k, 1000, NOW);
+	before = size_of(wal);
+	assert_true(before > 0);
+	for (int day = 0; day < 3; day++)
+		for (int i = 0; i < 5; i++)
+			add_crowd(k, 1000, NOW + day * DAY_US);
+	assert_int_equal(size_of(wal), before);
+	add_crowd(k, 1000, NOW + 4 * DAY_US);
+	assert_true(size_of(wal) > before);
+	known_close(k);
+	forget(*state);
+}
+
+static void a_damaged_file_is_made_anew(void **state)
+{
+	struct known *k;
+
+	conf_tmp_write(*state, "known.db",
+	    "this is no database, and long enough to be sure of it: "
+	    "this is no database, and long enough to be sure of it");
+	k = open_in(*state);
+	known_add(k, "cloud", "ann@example.com", NOW);
+	known_flush(k);
+	assert_true(has(k, "ann@example.com", NOW));
+	known_close(k);
+	forget(*state);
+}
+
+static void without_a_file_nobody_is_known(void **state)
+{
+	struct known *k = known_open("/nowhere/at/all", DAYS_MS(30));
+
+	(void)state;
+	known_add(k, "cloud", "ann@example.com", NOW);
+	known_flush(k);
+	known_prune(k, NOW);
+	assert_false(has(k, "ann@example.com", NOW));
+	known_close(k);
+	known_close(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_is_of_a_leg_and_a_recipient),
+		cmocka_unit_test(what_was_not_flushed_is_at_the_close),
+		cmocka_unit_test(it_ends),
+		cmocka_unit_test(a_reload_changes_how_long),
+		cmocka_unit_test(many_are_remembered_and_pruned),
+		cmocka_unit_test(a_second_time_costs_no_write),
+		cmocka_unit_test(a_damaged_file_is_made_anew),
+		cmocka_unit_test(without_a_file_nobody_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, conf_tmp_setup,
+	    conf_tmp_teardown);
+}
