@@ -270,20 +270,24 @@ static void answered_in_doubt(struct settle *s, const struct leg_answer *a)
 	suspend(s, a->leg, "leg-suspended", a->class, reason);
 }
 
+/* Whom we asked about may be gone, or full: that says nothing of the leg, and
+ * a message has to. */
 void legs_answered(struct settle *s, const struct leg_answer *a)
 {
 	struct legs *l = s->legs;
 	struct watch *w = &l->watch[a->leg];
 
 	w->asking = false;
-	if (w->suspended == NOT) {
+	if (w->suspended == NOT)
 		answered_in_doubt(s, a);
-	} else if (w->suspended == BY_FAULT && a->taken) {
-		if (!w->in_content && ledger_ready(l->app->ledger, a->leg) == 0)
-			resume(s, a->leg, "a question of our own was taken");
-		else
-			queue_leg_trial(s->queue, a->leg);
-	}
+	if (w->suspended != BY_FAULT || a->class == CLASS_CONFIGURATION ||
+	    a->class == CLASS_NETWORK)
+		return;
+	if (a->taken && !w->in_content &&
+	    ledger_ready(l->app->ledger, a->leg) == 0)
+		resume(s, a->leg, "a question of our own was taken");
+	else
+		queue_leg_trial(s->queue, a->leg);
 }
 
 /* Asking costs nobody's mail a try, so it comes first. */

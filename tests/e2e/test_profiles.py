@@ -197,6 +197,9 @@ def test_throttle_takes_connections_and_gives_them_back(start, legacy):
     assert gw.wait_event("deferred", id)["class"] == "throttle"
     row = legacy_row(gw)
     assert (row["limit"], row["configured"]) == (4, 8)
+    assert row["reason"] == "asked for less: gets 4 of 8 connections"
+    assert (row["profile"], row["profile_date"]) == \
+        ("microsoft365", "2026-11-01")
     legacy.wait_message(id)
     gw.set('leg "legacy"', connections=3)
     assert gw.reload()

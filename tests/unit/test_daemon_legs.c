@@ -378,6 +378,30 @@ static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
 	assert_false(suspended(r));
 }
 
+static void a_question_about_one_who_is_gone_leads_to_a_trial(void **state)
+{
+	static const struct {
+		enum reply_class class;
+		unsigned jobs;
+	} cases[] = {{CLASS_CONFIGURATION, 0}, {CLASS_NETWORK, 0},
+	    {CLASS_RECIPIENT, 1}};
+	struct drig *r = *state;
+
+	for (unsigned k = 1; k <= 10; k++)
+		fault(r, k);
+	mail(r);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct leg_answer a = answer_to(r, 0, cases[i].class);
+
+		legs_answered(r->app.settle, &a);
+		drig_pump(r);
+		assert_true(suspended(r));
+		assert_int_equal(r->jobs, cases[i].jobs);
+	}
+	answer(r, CLASS_NONE, OUT_DELIVERED);
+	assert_false(suspended(r));
+}
+
 /* ---- recipients that it knew ------------------------------------------- */
 
 static void unknown(struct drig *r, unsigned n)
@@ -551,6 +575,7 @@ int main(void)
 	    TEST(another_answer_than_a_fault_ends_the_doubt),
 	    TEST(a_question_that_meets_the_fault_suspends),
 	    TEST(a_question_that_is_taken_leads_to_a_trial_or_back),
+	    TEST(a_question_about_one_who_is_gone_leads_to_a_trial),
 	    TEST(a_fifth_of_those_it_knew_is_its_fault),
 	    TEST(one_that_is_asked_for_again_and_again_is_one),
 	    TEST(unknown_ones_that_it_never_knew_are_no_fault),
