@@ -377,8 +377,7 @@ static SSL *tls_session(struct dialog *d)
 	d->tls = c->tls(c->arg, d->tx->req->conf, dialog_leg(d));
 	if (d->tls == NULL)
 		return NULL;
-	return tls_client_dane(d->tls, d->hop.host, d->hop.domain, d->hop.tlsa,
-	    d->hop.tlsas, NULL);
+	return tls_client_dane(d->tls, d->hop.host, &d->hop.dane, NULL);
 }
 
 static void start_tls(struct dialog *d)
