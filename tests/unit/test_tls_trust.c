@@ -298,7 +298,7 @@ static void what_tlsa_judges_is_never_resumed(void **state)
 	dial(w, TLS_DANE);
 	for (int i = 0; i < 3; i++) {
 		SSL *ssl = tls_client_dane(w->tc, "mx.test",
-		    &(struct tls_dane){"mx.test", NULL, &rec, i == 0 ? 0 : 1},
+		    &(struct tls_dane){"mx.test", NULL, &rec, i == 1 ? 0 : 1},
 		    NULL);
 
 		handshake_as(w, ssl);
