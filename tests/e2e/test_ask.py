@@ -208,6 +208,22 @@ def test_a_change_drops_what_was_known(gw, legacy):
     until(lambda: answer(gw, BOB).code == 250, "the change to be noticed")
 
 
+@pytest.mark.parametrize("route, code", [("legacy", 250), ("reject", 550),
+                                         ("defer", 450)])
+def test_a_change_while_it_is_asked_counts(gw, legacy, route, code):
+    legacy.reply("RCPT", "450 4.2.1 Later")
+    rule = legacy.hold("MAIL")
+    with gw.dialog() as d:
+        d.envelope("sender@elsewhere.test")
+        d.send(f"RCPT TO:<{EVE}>\r\n")
+        rule.reached()
+        if code == 250:
+            knows(legacy)
+        gw.cli(f"route set {route} {EVE}")
+        rule.release()
+        assert d.reply().code == code
+
+
 def test_another_route_asks_another_leg(gw, legacy, cloud):
     knows(legacy)
     knows(cloud, EVE)
