@@ -160,9 +160,10 @@ def send(port, messages, **options):
 
 # -- the daemon
 
-def posthouse(folder, legacy, cloud=None, settings=None):
+def posthouse(folder, legacy, cloud=None, settings=None, shift=None):
     """With the defaults, but for limits that a single client of 100
-    sessions would meet; the route of every user is legacy."""
+    sessions would meet; the route of every user is legacy. `shift`: the
+    clock that it goes by."""
     folder.mkdir(parents=True)
     gw = Gateway(folder, {"legacy": {"hosts": [f"127.0.0.1:{legacy}"],
                                      "tls": "none"},
@@ -176,6 +177,8 @@ def posthouse(folder, legacy, cloud=None, settings=None):
     for section, keys in (settings or {}).items():
         gw.settings.setdefault(section, {}).update(keys)
     gw.write_conf()
+    if shift is not None:
+        gw.environment = shift.environment
     import_users(gw, "legacy")
     return gw.start()
 
