@@ -49,6 +49,25 @@ static int check_way(const struct conf_leg *l, struct error *err)
 			"either hosts = { ... } or mx = \"...\"");
 }
 
+/* RFC 2033 5: never on port 25, which is also what a host without a port
+ * gets. */
+static int check_lmtp(const struct conf_leg *l, struct error *err)
+{
+	bool mx = l->mx[0] != '\0';
+	const char *host = NULL;
+
+	if (l->protocol != PROTOCOL_LMTP)
+		return 0;
+	for (int i = 0; i < l->hosts && host == NULL; i++)
+		if (l->host[i].port == 25)
+			host = l->host[i].host;
+	if (host == NULL && !mx)
+		return 0;
+	return error_at(err, l->file, l->line, "leg \"%s\" would speak LMTP "
+	    "on port 25, which is SMTP's; write hosts = { \"%s:24\" }, or "
+	    "the port that it has", l->name, mx ? "HOST" : host);
+}
+
 static int check_leg_certificate(struct conf_leg *l, struct error *err)
 {
 	struct error why;
@@ -109,6 +128,7 @@ static int check_auth(const struct conf *c, struct conf_leg *l,
 static int check_leg(struct conf *c, struct conf_leg *l, struct error *err)
 {
 	if (check_name(l, err) != 0 || check_way(l, err) != 0 ||
+	    check_lmtp(l, err) != 0 ||
 	    check_leg_certificate(l, err) != 0 || check_tls(c, l, err) != 0 ||
 	    check_auth(c, l, err) != 0)
 		return -1;

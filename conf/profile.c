@@ -422,6 +422,7 @@ int conf_profile_parse(struct slice text, const char *file,
 	*profile_out = (struct conf_profile){.name = "", .date = "", .note = "",
 	    .file = file};
 	strbuf_init(&copy, TEXT_MAX);
+	strbuf_reserve(&copy, 1); /* an empty text stands somewhere, too */
 	strbuf_addsl(&copy, text);
 	rc = read_text(r, &copy);
 	outline_fini(&r->scan);

@@ -148,7 +148,8 @@ const struct param param_table[] = {
 	{ HOP, "family", &T_FAMILY, LEG(family), "ipv6-first", 0, 0, LIVE, NULL,
 	  "Which addresses of a host are tried: ipv6-first, ipv4-first, ipv6 or ipv4 alone." },
 	{ IN(LEG), "protocol", &T_PROTOCOL, LEG(protocol), "smtp", 0, 0, LIVE, NULL,
-	  "smtp, or lmtp (RFC 2033), where each recipient has a reply of its own." },
+	  "smtp, or lmtp (RFC 2033), where each recipient has a reply of its own; its hosts are "
+	  "written with their port, which is never 25." },
 	{ HOP, "auth_user", &T_STRING, LEG(auth_user), "", 0, 0, LIVE, NULL,
 	  "The name to log in with (AUTH PLAIN or LOGIN, over TLS only)." },
 	{ HOP, "auth_secret", &T_FILE, LEG(auth_secret), "", 0, 0, LIVE, NULL,

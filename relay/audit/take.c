@@ -160,7 +160,7 @@ static int take_update(struct projector *p, const struct spool_record *rec)
 	return rc;
 }
 
-/* ---- what came to a return address of ours -------------------------------- */
+/* ---- what came to a return address of ours --------------------------- */
 
 static bool is_returned(const struct spool_record *rec,
     const struct envelope *env)

@@ -143,14 +143,46 @@ static void add_by(struct strbuf *out, const json_t *e)
 	}
 }
 
+/* What a notice tells of the mail; the last for words of later versions. */
+static const char *news(const char *action)
+{
+	static const char *const words[][2] = {{"failed", " failed"},
+	    {"delayed", " is delayed"}, {"relayed", " was passed on"},
+	    {"delivered", " was delivered"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(action, words[i][0]) == 0)
+			return words[i][1];
+	return " has news";
+}
+
+/* Of a bounce that a return address of ours took. */
+static void say_returned(const json_t *e, struct strbuf *out)
+{
+	strbuf_adds(out, "its copy to ");
+	add(out, text(e, "leg"));
+	strbuf_adds(out, " was answered: ");
+	add(out, text(e, "action")[0] != '\0' ? text(e, "action")
+						: "a message");
+	if (text(e, "status")[0] != '\0') {
+		strbuf_addc(out, ' ');
+		add(out, text(e, "status"));
+	}
+	if (text(e, "to")[0] != '\0') {
+		strbuf_adds(out, " for ");
+		add(out, text(e, "to"));
+	}
+	strbuf_adds(out, ", by message ");
+	add(out, text(e, "id"));
+}
+
 static void say_dsn(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "told ");
 	add_sender(out, text(e, "sender"));
 	strbuf_adds(out, " that mail for ");
 	add(out, text(e, "to"));
-	strbuf_adds(out, strcmp(text(e, "action"), "failed") == 0
-		? " failed" : " is delayed");
+	strbuf_adds(out, news(text(e, "action")));
 	strbuf_adds(out, ", by message ");
 	add(out, text(e, "id"));
 }
@@ -257,6 +289,7 @@ static const struct {
 	{ "thawed",     "thawed",          NULL         },
 	{ "retried",    "due now",         NULL         },
 	{ "dsn",        NULL,              say_dsn      },
+	{ "returned",   NULL,              say_returned },
 	{ "body",       NULL,              say_body     },
 	{ "change",     NULL,              say_change   },
 	{ "leg",        NULL,              say_leg      },

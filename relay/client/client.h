@@ -36,7 +36,8 @@ struct client_rcpt {
  * until `done`, the leg and its configuration too. Recipients whose addresses
  * are equal are sent once and share the result (D7). The client splits by the
  * leg's max_recipients, by its word (LIMITS, RFC 9422), by its profile's
- * one_domain, by 452 4.5.3 and by what `splits` says. */
+ * one_domain, by 452 4.5.3 and by what `splits` says. Of an LMTP leg each
+ * recipient has the answer to the content that is his (RFC 2033). */
 struct client_request {
 	struct conf *conf;	    /* a reference, the caller's */
 	const struct conf_leg *leg; /* of that conf */

@@ -229,14 +229,11 @@ static unsigned batch_limit(const struct dialog *d)
 	return limit > 0 ? (unsigned)limit : UINT_MAX;
 }
 
-static bool same_name(const char *a, const char *b)
-{
-	return slice_case_eq(slice_str(a), slice_str(b));
-}
-
 bool transact_fits(const struct dialog *d)
 {
-	return d->bound == NULL || same_name(d->bound, exchange_domain(d->tx));
+	return d->bound == NULL ||
+	       slice_case_eq(slice_str(d->bound),
+		   slice_str(exchange_domain(d->tx)));
 }
 
 /* Some legs take recipients of one domain only: in a transaction (the

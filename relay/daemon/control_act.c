@@ -82,10 +82,14 @@ static void do_act(void *arg)
 	struct settle_act act = {.what = one->s->what, .who = one->s->who,
 	    .reason = one->s->reason, .done = on_act_done, .arg = one};
 
-	one->why = settle_act(one->s->c->app->settle, &act, one->row.id,
-	    one->row.item.number);
-	if (one->why != NULL)
-		control_come_back(one->s->c, on_act_back, one);
+	const char *why = settle_act(one->s->c->app->settle, &act,
+	    one->row.id, one->row.item.number);
+
+	/* Taken: it may be over, and `one` gone. */
+	if (why == NULL)
+		return;
+	one->why = why;
+	control_come_back(one->s->c, on_act_back, one);
 }
 
 /* ---- all ---- */

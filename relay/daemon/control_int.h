@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of the control commands: control.c (status, legs, waits),
+ * Inside of the control commands: control.c (legs, waits), control_status.c,
  * control_probe.c (a look at a leg),
  * control_queue.c (the queue's).
  * control_select.c (which deliveries), control_queue.c (looking at them),
@@ -36,6 +36,8 @@ const char *control_reason(struct ctl_request *r, const json_t *args);
 void control_ask_queue(struct control *c, void (*fn)(void *arg), void *arg);
 void control_come_back(struct control *c, void (*fn)(void *arg), void *arg);
 
+void control_status(void *arg, struct ctl_request *r, const json_t *args);
+void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_fetched(struct control *c, struct spool_fetch *f);
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);

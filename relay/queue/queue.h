@@ -185,6 +185,11 @@ struct queue_at {
 };
 unsigned queue_walk(struct queue *q, struct queue_at *at,
     struct queue_row *rows, unsigned max);
+/* The oldest message of which something waits for its time, by leg, into what
+ * is 0 so far: looks at about `max` deliveries from `at` on, which moves.
+ * False: that was all, or there is one for each leg that has any. */
+bool queue_oldest(struct queue *q, struct queue_at *at,
+    uint64_t oldest[NAMES_MAX], unsigned max);
 /* All deliveries of one message, in order of number. */
 unsigned queue_message(const struct queue *q, uint64_t id,
     struct queue_row *rows, unsigned max);

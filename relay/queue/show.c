@@ -100,6 +100,52 @@ unsigned queue_walk(struct queue *q, struct queue_at *at,
 	}
 }
 
+static unsigned oldest_of(const struct queue *q, const struct message *m,
+    uint64_t oldest[NAMES_MAX], unsigned *missing)
+{
+	unsigned k = 0;
+
+	for (uint32_t n = m->first; n != 0; n = delivery_at(q, n)->sibling) {
+		const struct delivery *d = delivery_at(q, n);
+
+		k++;
+		if (!waits_for_time(d) || oldest[d->leg] != 0)
+			continue;
+		oldest[d->leg] = m->id;
+		--*missing;
+	}
+	return k;
+}
+
+static unsigned oldest_missing(const struct queue *q,
+    const uint64_t oldest[NAMES_MAX])
+{
+	unsigned k = 0;
+
+	for (int leg = 0; leg < NAMES_MAX; leg++) {
+		const uint64_t *n = q->counts.leg[leg].state;
+
+		k += oldest[leg] == 0 && n[D_QUEUED] + n[D_DEFERRED] != 0;
+	}
+	return k;
+}
+
+bool queue_oldest(struct queue *q, struct queue_at *at,
+    uint64_t oldest[NAMES_MAX], unsigned max)
+{
+	unsigned seen = 0, missing = oldest_missing(q, oldest);
+
+	while (seen < max && missing > 0) {
+		uint32_t msg = index_after(q, at->id);
+
+		if (msg == 0)
+			return false;
+		at->id = message_at(q, msg)->id;
+		seen += oldest_of(q, message_at(q, msg), oldest, &missing);
+	}
+	return missing > 0;
+}
+
 void queue_count(const struct queue *q, struct queue_counts *out)
 {
 	*out = q->counts;

@@ -28,7 +28,8 @@ for my $g (split /\n\n+/, $status->{text} =~ s/\r//gr) {
                   $v =~ s/\s+$//; (lc $_ => $v) } $h->tags;
     push @groups, \%f;
 }
-my $b = eval { Mail::DeliveryStatus::BounceParser->new($raw,
+(my $stored = $raw) =~ s/\r\n/\n/g;  # as a mailbox has it
+my $b = eval { Mail::DeliveryStatus::BounceParser->new($stored,
                {report_non_bounces => 1}) };
 my @reports = map { { email => $_->get("email"),
                       reason => $_->get("std_reason") } }

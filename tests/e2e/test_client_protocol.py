@@ -156,6 +156,17 @@ def test_a_leg_without_auth_is_a_fault_that_says_so(make_gw, make_leg,
     assert "AUTH is not offered" in gw.run("leg probe legacy").stdout
 
 
+def test_lmtp_by_tls_with_a_login(make_gw, login_leg, authority, secret):
+    leg = login_leg(lmtp=True)
+    gw = make_gw(legs={"legacy": logged_in(leg, authority, secret(),
+                                           protocol="lmtp")})
+    id = gw.send(to=[ANN, BOB])
+    e = gw.wait_event("delivered", id, to=BOB)
+    assert e["tls"].startswith("TLSv1")
+    mail = leg.wait_message(id)
+    assert (mail.user, mail.taken) == (USER, [ANN, BOB])
+
+
 def test_a_server_that_is_not_ours_takes_the_login(make_gw, authority, secret,
                                                    folder):
     """aiosmtpd, which asks for TLS and AUTH before MAIL."""

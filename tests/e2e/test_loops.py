@@ -290,6 +290,8 @@ def test_a_known_leg_is_told_at_rcpt(known, cloud, legacy):
 
 def test_a_known_leg_in_the_grace_period(known):
     gw, way = known
+    gw.set("retry", grace="72h")
+    assert gw.reload()
     gw.cli(f"route set legacy {ANN}")
     gw.cli(f"flip cloud {ANN}")
     rcpts, r = hand_back(gw, MAIL, ANN, **way)

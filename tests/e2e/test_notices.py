@@ -122,15 +122,15 @@ def test_a_bounce_processor_understands_our_failures(make_gw, legacy,
     gw = make_gw({'leg "legacy"': {"domains": ["inside.test"]}})
     legacy.reply("RCPT", "550 5.1.1 <x@inside.test> nobody at "
                  "mbx1.inside.test", to=ANN)
-    legacy.reply("RCPT", "550 5.1.10 No such mailbox", to=BOB)
+    legacy.reply("RCPT", "550 5.2.1 Closed for good", to=BOB)
     id = gw.send(to=[ANN, BOB], mail_options=["RET=FULL"])
     report = told(outside)[0]
     rows = {r["Final-Recipient"]: r for r in report.rcpts}
     assert rows[f"rfc822; {ANN}"]["Status"] == "5.1.1"
-    assert rows[f"rfc822; {BOB}"]["Status"] == "5.1.10"
+    assert rows[f"rfc822; {BOB}"]["Status"] == "5.2.1"
     assert report.perl["bounce"]
     assert {r["email"]: r["reason"] for r in report.perl["reports"]} == \
-        {ANN: "user_unknown", BOB: "user_unknown"}
+        {ANN: "user_unknown", BOB: "user_disabled"}
     assert report.original.get_content_type() == "message/rfc822"
     assert report.returned.replace("\r", "").endswith("\n\nHello.\n")
     for inside in ("inside.test", "127.0.0.1", "remote-mta"):

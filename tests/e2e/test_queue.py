@@ -156,3 +156,21 @@ def test_bad_usage_ends_with_two(gw):
     gw.cli_fails("queue list --what", code=2)
     for words in ("queue", "route set", "flip", "trace"):
         assert "example" in gw.cli(f"{words} --help") or words == "queue"
+
+
+def test_status_says_since_when_and_what_to_do(gw, legacy, waiting):
+    """For people; the rows of --json have it as figures."""
+    gw.cli("leg", "suspend", "legacy", "--reason", "maintenance")
+    gw.cli("queue", "park", waiting, "--yes")
+    gw.send(to=ANN)
+    leg, = [r for r in gw.cli_json("status") if r.get("leg") == "legacy"]
+    assert leg["since"].startswith("20") and leg["oldest_s"] >= 0
+    assert (leg["state"], leg["open"], leg["parked"]) == ("suspended", 1, 1)
+    screen = gw.cli("status")
+    for words in ("maintenance", "posthouse leg resume legacy",
+                  "1 delivery of legacy is parked", "GiB"):
+        assert words in screen, screen
+    assert "posthouse leg resume legacy" in gw.cli("leg list")
+    gw.cli("leg resume legacy")
+    leg, = [r for r in gw.cli_json("leg list") if r["leg"] == "cloud"]
+    assert leg["since"] is None and leg["oldest_s"] is None

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Command lines: what is taken has no control character in it, parameters
- * keep within their limits, and a refusal is complete.
+ * keep within their limits, and a refusal is complete. The original recipient
+ * that we make of an address is one that we would take.
  */
 #include "relay/mail/cmd.h"
 #include "relay/mail/codec.h"
@@ -28,6 +29,20 @@ static void check_mail(struct slice arg)
 	must(m.size <= INT64_MAX && xtext_valid(m.envid) && m.envid.n <= 100);
 }
 
+static void check_original(struct slice to)
+{
+	struct smtp_refusal no;
+	struct strbuf line;
+	struct rcpt_to r;
+
+	strbuf_init(&line, 4 * ORCPT_MAX);
+	strbuf_adds(&line, "TO:<a@b.test> ORCPT=");
+	if (orcpt_encode(to, &line))
+		must(rcpt_to_parse(strbuf_view(&line), false, &r, &no) == 0 &&
+		     r.orcpt.n <= ORCPT_MAX);
+	strbuf_fini(&line);
+}
+
 static void check_rcpt(struct slice arg, bool utf8)
 {
 	struct smtp_refusal no = {.code = 0};
@@ -40,6 +55,7 @@ static void check_rcpt(struct slice arg, bool utf8)
 	must(within(r.to.text, arg) && within(r.orcpt, arg));
 	must(r.to.text.n > 0 && r.orcpt.n <= 500 && (utf8 || !r.to.utf8));
 	must(r.notify == NOTIFY_NEVER || r.notify < NOTIFY_NEVER);
+	check_original(r.to.text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

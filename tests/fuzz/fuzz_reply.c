@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Replies of a leg: whatever comes, a kilobyte is kept, it is harmless, and
+ * Replies of a leg: whatever comes, its head is kept, it is harmless, and
  * it ends. The same text then serves as an EHLO reply, whose extensions are
  * printed and read again, and as a reply of ours, which must be well formed.
  */
@@ -26,7 +26,9 @@ static void check_ehlo(struct slice text)
 	struct strbuf out;
 
 	ehlo_parse(text, &e);
-	must(e.limit_rcpt >= 0 && e.limit_mail >= 0);
+	must(e.limit_rcpt >= 0 && e.limit_mail >= 0 && e.limit_domain >= 0);
+	must(e.auth <= (AUTH_PLAIN | AUTH_LOGIN));
+	must(e.auth == 0 || (e.ext & EXT_AUTH) != 0);
 	strbuf_init(&out, 4096);
 	ehlo_print(&e, "h.example", &out);
 	must(strbuf_ok(&out));

@@ -186,6 +186,50 @@ static const char *const stages[] = {"CONNECT", "EHLO", "LHLO", "MAIL", "RCPT",
 static const char *const keywords[] = {"250 HELP\r\n", "250 PIPELINING\r\n",
     "250-CHUNKING\r\n250 HELP\r\n", "250-CHUNKING\r\n250 PIPELINING\r\n"};
 
+/* A message or a question to two, and a leg that answers well but for its
+ * `answer` at the first `stage`. */
+struct scene {
+	struct world *w;
+	struct sent *s;
+	char hello[128];
+	struct leg_rule rules[5];
+};
+
+static void scene_begin(struct scene *c, enum kind kind, const char *offers,
+    const char *stage, const char *answer)
+{
+	static const char *both = "250 2.0.0 a\r\n250 2.0.0 b\r\n";
+	bool lmtp = kind == LMTP;
+
+	snprintf(c->hello, sizeof(c->hello), "250-leg.test\r\n%s", offers);
+	c->rules[0] = (struct leg_rule){stage, answer, 1};
+	c->rules[1] = (struct leg_rule){lmtp ? "LHLO" : "EHLO", c->hello, 0};
+	c->rules[2] = (struct leg_rule){lmtp ? "." : "-", both, 0};
+	c->rules[3] = (struct leg_rule){lmtp ? "BDAT" : "-", both, 0};
+	c->rules[4] = (struct leg_rule){NULL, NULL, 0};
+	c->w = world_new(NULL);
+	c->s = kind == ASK ? asked_new(c->w, "a@x.test b@x.test")
+			   : sent_new(c->w, "a@x.test b@x.test");
+	if (lmtp)
+		c->w->cl.protocol = PROTOCOL_LMTP;
+	leg_script(c->w->leg, c->rules);
+}
+
+static void scene_play(struct scene *c)
+{
+	assert_true(world_send(c->w, c->s));
+	world_wait(c->w, 1);
+}
+
+static void scene_end(struct scene *c)
+{
+	client_drain(c->w->client);
+	world_until(c->w, &c->w->slots, 4);
+	assert_int_equal(c->s->done, 1);
+	sent_free(c->s);
+	world_free(c->w);
+}
+
 static void be_impatient(struct world *w)
 {
 	int64_t *times[] = {&w->cl.greeting_timeout_ms,
@@ -194,13 +238,6 @@ static void be_impatient(struct world *w)
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++)
 		*times[i] = 200;
-}
-
-static void set_kind(struct world *w, struct sent *s, enum kind kind)
-{
-	w->cl.protocol = kind == LMTP ? PROTOCOL_LMTP : PROTOCOL_SMTP;
-	s->r.ask = kind == ASK;
-	s->r.content = kind == ASK ? NULL : w->content;
 }
 
 /* Nothing bounces, nothing is believed, and what the leg had in full is
@@ -228,28 +265,14 @@ static void check_fate(const struct world *w, const struct sent *s,
 static void suffer(const char *stage, const char *answer, enum kind kind,
     const char *offers)
 {
-	char hello[128];
-	const struct leg_rule rules[] = {{stage, answer, 1},
-	    {kind == LMTP ? "LHLO" : "EHLO", hello, 0},
-	    {kind == LMTP ? "." : "-", "250 2.0.0 a\r\n250 2.0.0 b\r\n", 0},
-	    {kind == LMTP ? "BDAT" : "-", "250 2.0.0 a\r\n250 2.0.0 b\r\n", 0},
-	    {NULL, NULL, 0}};
-	struct world *w = world_new(NULL);
-	struct sent *s = sent_new(w, "a@x.test b@x.test");
+	struct scene c;
 
-	snprintf(hello, sizeof(hello), "250-leg.test\r\n%s", offers);
-	set_kind(w, s, kind);
+	scene_begin(&c, kind, offers, stage, answer);
 	if (answer[0] == '\0')
-		be_impatient(w);
-	leg_script(w->leg, rules);
-	assert_true(world_send(w, s));
-	world_wait(w, 1);
-	check_fate(w, s, kind, stage);
-	client_drain(w->client);
-	world_until(w, &w->slots, 4);
-	assert_int_equal(s->done, 1);
-	sent_free(s);
-	world_free(w);
+		be_impatient(c.w);
+	scene_play(&c);
+	check_fate(c.w, c.s, kind, stage);
+	scene_end(&c);
 }
 
 /* Of answers to a flight of questions nobody can tell that one is missing; and
@@ -323,6 +346,45 @@ static void a_reply_byte_by_byte_is_one_reply(void **state)
 	assert_string_equal(sent_text(s, 0), "delivered 250 2.0.0 body none");
 	sent_free(s);
 	world_free(w);
+}
+
+static ssize_t recv_one(int fd, void *p, size_t n)
+{
+	return sock_system.recv(fd, p, n > 0 ? 1 : 0);
+}
+
+static ssize_t send_one(int fd, const void *p, size_t n)
+{
+	return sock_system.send(fd, p, n > 0 ? 1 : 0);
+}
+
+/* Through the eye of a needle, both ways. */
+static void go_byte_by_byte(enum kind kind, const char *offers)
+{
+	static const char *const wants[KINDS] = {
+	    [SMTP] = "delivered 250 2.0.0 body none\n"
+		     "delivered 250 2.0.0 body none\n",
+	    [LMTP] = "delivered 250 2.0.0 body none\n"
+		     "delivered 250 2.0.0 body none\n",
+	    [ASK] = "delivered 250 2.1.5 rcpt none\n"
+		    "delivered 250 2.1.5 rcpt none\n",
+	};
+	struct scene c;
+
+	scene_begin(&c, kind, offers, "-", "");
+	c.w->sock.recv = recv_one;
+	c.w->sock.send = send_one;
+	scene_play(&c);
+	sent_check(c.s, wants[kind]);
+	scene_end(&c);
+}
+
+static void each_dialog_goes_byte_by_byte(void **state)
+{
+	(void)state;
+	for (enum kind kind = 0; kind < KINDS; kind++)
+		for (size_t k = 0; k < ARRAY_LEN(keywords); k++)
+			go_byte_by_byte(kind, keywords[k]);
 }
 
 static void silence_is_cut_at_the_time_of_its_stage(void **state)
@@ -537,6 +599,7 @@ int main(void)
 	    cmocka_unit_test(no_evil_at_any_stage_bounces_or_loses_anything),
 	    cmocka_unit_test(no_flood_at_any_stage_is_drowned_in),
 	    cmocka_unit_test(a_reply_byte_by_byte_is_one_reply),
+	    cmocka_unit_test(each_dialog_goes_byte_by_byte),
 	    cmocka_unit_test(silence_is_cut_at_the_time_of_its_stage),
 	    cmocka_unit_test(a_content_refused_half_way_is_refused),
 	    cmocka_unit_test(a_content_that_was_not_sent_is_not_uncertain),

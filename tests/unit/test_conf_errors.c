@@ -292,6 +292,12 @@ static const struct bad sense[] = {
 	  "name only addresses that are its alone" },
 	{ B "outbound {\n clients = { \"192.0.2.10\" }\n}\n",
 	  "5: outbound: clients is not supported by this version; remove it" },
+	{ B "leg \"x\" {\n hosts = { \"a:24\", \"b\" }\n protocol = \"lmtp\"\n}\n",
+	  "4: leg \"x\" would speak LMTP on port 25, which is SMTP's; "
+	  "write hosts = { \"b:24\" }, or the port that it has" },
+	{ B "leg \"x\" { mx = \"a.example\" protocol = \"lmtp\" }\n",
+	  "4: leg \"x\" would speak LMTP on port 25, which is SMTP's; "
+	  "write hosts = { \"HOST:24\" }, or the port that it has" },
 	{ B "leg \"x\" { hosts = { \"a\" } auth_user = \"u\" }\n",
 	  "4: leg \"x\" has half of a login; write both auth_user and auth_secret" },
 	{ B "leg \"x\" { hosts = { \"a\" } auth_user = \"u\" auth_secret = \"/s\" }\n",

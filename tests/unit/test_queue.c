@@ -367,6 +367,29 @@ static void the_walk_shows_every_message_once_in_order(void **state)
 	assert_int_equal(queue_walk(f->q, &at, r, 2), 0);
 }
 
+static void the_oldest_that_waits_is_found_in_slices(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t oldest[NAMES_MAX] = {0};
+	struct queue_at at = {0, 0};
+	struct queue_item held = fix_item(f, 0, CLOUD);
+	int turns = 1;
+
+	ledger_gate(f->ledger, LEGACY, GATE_SUSPENDED, true);
+	ledger_gate(f->ledger, CLOUD, GATE_SUSPENDED, true);
+	held.state = D_HELD;
+	assert_true(queue_insert(f->q, 5, 1, &held, 1, false, false));
+	for (uint64_t id = 10; id < 100; id++)
+		fix_put(f, id, LEGACY, id);
+	fix_put(f, 100, CLOUD, 100);
+	fix_put(f, 101, CLOUD, 101);
+	while (queue_oldest(f->q, &at, oldest, 20))
+		turns++;
+	assert_int_equal(oldest[LEGACY], 10);
+	assert_int_equal(oldest[CLOUD], 100);
+	assert_int_equal(turns, 5);
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, fix_setup, fix_teardown)
 
 int main(void)
@@ -389,6 +412,7 @@ int main(void)
 		T(a_message_is_forgotten_when_all_of_it_is_over),
 		T(a_full_queue_says_no_but_keeps_what_is_accepted),
 		T(the_walk_shows_every_message_once_in_order),
+		T(the_oldest_that_waits_is_found_in_slices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

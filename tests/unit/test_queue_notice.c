@@ -78,6 +78,7 @@ static void who_is_told_and_when(void **state)
 		struct queue_item item;
 
 		print_message("%s\n", cases[i].what);
+		assert_int_equal(fix_teardown(state), 0);
 		assert_int_equal(setup(state), 0);
 		f = *state;
 		item = fix_item(f, 0, LEGACY);
@@ -89,9 +90,7 @@ static void who_is_told_and_when(void **state)
 		assert_int_equal(f->starts, 0);
 		fix_later(f, 4);
 		assert_int_equal(lates(f), cases[i].late);
-		fix_teardown(state);
 	}
-	assert_int_equal(setup(state), 0);
 }
 
 static void it_is_told_once_and_keeps_its_time(void **state)

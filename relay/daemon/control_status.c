@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Control commands: status and leg list. The ops loop; what the queue knows
+ * is asked on its thread.
+ */
+#include "relay/daemon/control_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "relay/base/mem.h"
+#include "relay/daemon/askcache.h"
+#include "relay/daemon/certificates.h"
+#include "relay/daemon/legs.h"
+#include "relay/daemon/worker.h"
+
+enum {
+	STATUS_TRIES = 20,
+	LOOK_AGAIN_MS = 20,
+	WALK_SLICE = 20000, /* deliveries looked at in one go, some ms */
+	WALK_SLICES = 250,
+};
+
+/* The writer's totals beside the queue's own count, taken on the queue's
+ * thread. What is on its way between the two makes them differ for a moment:
+ * the closest of some looks is shown. */
+struct status {
+	struct control *c;
+	struct ctl_request *r;
+	struct spool_stats spool;
+	struct queue_counts queue;
+	uint64_t off; /* sum of differences */
+	enum breaker breaker[NAMES_MAX];
+	int64_t since_us[NAMES_MAX]; /* suspended or down; 0: neither */
+	uint64_t oldest[NAMES_MAX];  /* the message that waits longest */
+	struct queue_at at;	     /* of the walk for it */
+	int slices;
+	struct leg_view view[NAMES_MAX];
+	int tries;
+	bool legs_only;
+	struct timer again;
+};
+
+static uint64_t open_of(const struct queue_counts *q, int leg)
+{
+	uint64_t n = 0;
+
+	for (int s = 0; s < D_STATES; s++)
+		if (dstate_open(s))
+			n += q->leg[leg].state[s];
+	return n;
+}
+
+static int64_t gap_of(const struct status *st, int leg)
+{
+	const uint64_t *t = st->spool.leg[leg].total;
+
+	return (int64_t)(t[T_CREATED] - t[T_DELIVERED] - t[T_BOUNCED] -
+			 t[T_SUPERSEDED] - t[T_DELETED]) -
+	       (int64_t)(open_of(&st->queue, leg) +
+			 st->queue.leg[leg].state[D_PARKED]);
+}
+
+static void on_status_back(void *arg);
+
+static void status_look(void *arg)
+{
+	struct status *st = arg;
+	struct app *a = st->c->app;
+	struct queue *q = settle_queue(a->settle);
+
+	spool_stats(a->spool, &st->spool);
+	queue_count(q, &st->queue);
+	st->off = 0;
+	for (int i = 0; i < names_count(a->names); i++) {
+		st->off += (uint64_t)llabs(gap_of(st, i));
+		st->breaker[i] = queue_leg_breaker(q, i);
+		st->since_us[i] = queue_leg_down_since(q, i);
+		st->view[i] = legs_view(a->settle, i);
+	}
+	control_come_back(st->c, on_status_back, st);
+}
+
+static const char *leg_state(const struct status *st, int leg)
+{
+	unsigned gates = ledger_gates(st->c->app->ledger, leg);
+
+	if (gates & GATE_SUSPENDED)
+		return "suspended";
+	if (st->breaker[leg] == BREAKER_OPEN)
+		return "down";
+	return st->breaker[leg] == BREAKER_HALF_OPEN ? "probing" : "up";
+}
+
+static void leg_reason(struct status *st, int leg, struct strbuf *out)
+{
+	char key[NAME_BYTES + 8];
+
+	snprintf(key, sizeof(key), "leg.%s",
+	    names_text(st->c->app->names, leg));
+	if (!spool_fact(st->c->app->spool, key, out))
+		strbuf_reset(out);
+	if (out->n == 0 && askcache_everybody(st->c->app->asked, leg))
+		strbuf_adds(out, "takes everybody: unknown recipients are "
+				 "not found out by asking it");
+}
+
+/* Since the start: what a leg that offers no 8BITMIME got all the same. */
+static int64_t eightbit_of(const struct app *a, int leg)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < a->workers; i++)
+		n += client_eightbit(a->worker[i]->client, leg);
+	return (int64_t)n;
+}
+
+/* How long it has been as it is; how long the oldest waits. */
+static void row_since(const struct status *st, int leg, struct jout *j)
+{
+	int64_t now_ms = clock_wall_us(st->c->app->clock) / 1000;
+
+	if (st->since_us[leg] != 0)
+		jout_time(j, "since", st->since_us[leg]);
+	else
+		jout_str(j, "since", NULL);
+	if (st->oldest[leg] != 0)
+		jout_int(j, "oldest_s",
+		    (now_ms - id_wall_ms(st->oldest[leg])) / 1000);
+	else
+		jout_str(j, "oldest_s", NULL);
+}
+
+static void row_leg(struct status *st, int leg)
+{
+	struct jout *j = ctl_row(st->r);
+	struct app *a = st->c->app;
+	struct strbuf reason;
+
+	strbuf_init(&reason, 1024);
+	leg_reason(st, leg, &reason);
+	if (!st->legs_only)
+		jout_str(j, "section", "leg");
+	jout_str(j, "leg", names_text(a->names, leg));
+	jout_str(j, "state", leg_state(st, leg));
+	jout_slice(j, "reason", legs_reason(strbuf_view(&reason)));
+	jout_bool(j, "everybody", askcache_everybody(a->asked, leg));
+	row_since(st, leg, j);
+	jout_int(j, "concurrency", ledger_used(a->ledger, leg));
+	jout_int(j, "limit", ledger_limit(a->ledger, leg));
+	jout_int(j, "configured", ledger_configured(a->ledger, leg));
+	jout_int(j, "authentication", (int64_t)st->view[leg].disbelieved);
+	jout_bool(j, "by_fault", st->view[leg].by_fault);
+	jout_int(j, "eightbit_sent", eightbit_of(a, leg));
+	for (int t = 0; t < TOTALS; t++)
+		jout_int(j, total_text(t),
+		    (int64_t)st->spool.leg[leg].total[t]);
+	jout_int(j, "gap", gap_of(st, leg));
+	jout_int(j, "held", (int64_t)st->queue.leg[leg].state[D_HELD]);
+	jout_int(j, "in_flight", (int64_t)st->queue.leg[leg].claimed);
+	ctl_row_end(st->r);
+	strbuf_fini(&reason);
+}
+
+static void row_node(struct status *st)
+{
+	struct app *a = st->c->app;
+	struct jout *j = ctl_row(st->r);
+	int sessions = 0, dialogs = 0;
+
+	for (int i = 0; i < a->workers; i++) {
+		sessions += atomic_load(&a->worker[i]->sessions);
+		dialogs += atomic_load(&a->worker[i]->dialogs);
+	}
+	jout_str(j, "section", "node");
+	jout_str(j, "hostname", a->live->conf->hostname);
+	jout_int(j, "pid", getpid());
+	jout_time(j, "started", a->started_us);
+	jout_int(j, "workers", a->workers);
+	jout_int(j, "connections", acceptor_connections(a->acceptor));
+	jout_int(j, "sessions", sessions);
+	jout_int(j, "dialogs", dialogs);
+	ctl_row_end(st->r);
+}
+
+static const char *health_text(enum spool_health h)
+{
+	static const char *const text[] = {[SPOOL_OK] = "ok",
+	    [SPOOL_LOW] = "low", [SPOOL_NO_SPACE] = "no space",
+	    [SPOOL_SYNC_FAILED] = "sync failed: restart needed"};
+
+	return text[h];
+}
+
+static void row_spool(struct status *st)
+{
+	struct jout *j = ctl_row(st->r);
+	const struct spool_stats *s = &st->spool;
+
+	jout_str(j, "section", "spool");
+	jout_str(j, "health", health_text(s->health));
+	jout_int(j, "segments", (int64_t)s->segments);
+	jout_int(j, "spares", (int64_t)s->spares);
+	jout_int(j, "used_bytes", (int64_t)s->used_bytes);
+	jout_int(j, "free_bytes", (int64_t)s->free_bytes);
+	jout_int(j, "live_messages", (int64_t)s->live_messages);
+	jout_int(j, "batches", (int64_t)s->batches);
+	jout_int(j, "syncs", (int64_t)s->syncs);
+	jout_int(j, "recycled", (int64_t)s->recycled);
+	jout_int(j, "carried", (int64_t)s->carried);
+	if (s->oldest_us != 0)
+		jout_time(j, "oldest", s->oldest_us);
+	ctl_row_end(st->r);
+}
+
+static void row_table_and_queue(struct status *st)
+{
+	struct app *a = st->c->app;
+	struct jout *j = ctl_row(st->r);
+
+	jout_str(j, "section", "table");
+	jout_int(j, "change", (int64_t)atomic_load(&a->change_floor));
+	jout_str(j, "state", atomic_load(&a->table_bad) ? "unusable" : "ok");
+	ctl_row_end(st->r);
+	j = ctl_row(st->r);
+	jout_str(j, "section", "queue");
+	jout_int(j, "messages", (int64_t)st->queue.messages);
+	jout_int(j, "deliveries", (int64_t)st->queue.deliveries);
+	ctl_row_end(st->r);
+}
+
+static void rows_certificates(struct status *st)
+{
+	const struct certificates *c = st->c->app->certificates;
+
+	for (unsigned i = 0; i < certificates_count(c); i++) {
+		struct jout *j = ctl_row(st->r);
+
+		jout_str(j, "section", "certificate");
+		certificates_print(c, i, j);
+		ctl_row_end(st->r);
+	}
+}
+
+/* Legs of the configuration, and others that ever had a delivery. */
+static bool leg_shown(const struct status *st, int leg)
+{
+	return conf_leg_by_id(st->c->live->conf, leg) != NULL ||
+	       st->spool.leg[leg].total[T_CREATED] != 0;
+}
+
+static void on_look_again(void *arg)
+{
+	struct status *st = arg;
+
+	control_ask_queue(st->c, status_look, st);
+}
+
+static void print_status(struct status *st)
+{
+	if (!st->legs_only) {
+		row_node(st);
+		row_table_and_queue(st);
+		row_spool(st);
+		rows_certificates(st);
+	}
+	for (int i = 0; i < names_count(st->c->app->names); i++)
+		if (leg_shown(st, i))
+			row_leg(st, i);
+	ctl_end(st->r, 0, "%s", "");
+	timer_fini(&st->again);
+	st->c->busy--;
+	mem_free(st);
+}
+
+/* Messages in their order: the first that waits for a leg is the oldest. */
+static void walk_back(void *arg);
+
+static void walk(void *arg)
+{
+	struct status *st = arg;
+
+	if (!queue_oldest(settle_queue(st->c->app->settle), &st->at,
+		st->oldest, WALK_SLICE))
+		st->slices = WALK_SLICES;
+	control_come_back(st->c, walk_back, st);
+}
+
+static void walk_back(void *arg)
+{
+	struct status *st = arg;
+
+	if (++st->slices < WALK_SLICES && !ctl_gone(st->r))
+		control_ask_queue(st->c, walk, st);
+	else
+		print_status(st);
+}
+
+static void on_status_back(void *arg)
+{
+	struct status *st = arg;
+
+	if (st->off != 0 && ++st->tries < STATUS_TRIES && !ctl_gone(st->r))
+		timer_set(&st->again, LOOK_AGAIN_MS);
+	else
+		control_ask_queue(st->c, walk, st);
+}
+
+static void begin_status(struct control *c, struct ctl_request *r, bool legs)
+{
+	struct status *st = NEW(struct status);
+
+	st->c = c;
+	st->r = r;
+	st->legs_only = legs;
+	c->busy++;
+	timer_init(&st->again, c->app->ops, on_look_again, st);
+	control_ask_queue(c, status_look, st);
+}
+
+void control_status(void *arg, struct ctl_request *r, const json_t *args)
+{
+	(void)args;
+	begin_status(arg, r, false);
+}
+
+void control_leg_list(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	(void)args;
+	begin_status(arg, r, true);
+}
