@@ -16,7 +16,7 @@
 #include "relay/daemon/intake_int.h"
 #include "relay/daemon/token.h"
 
-enum { ALARM_MAX = 1024 };
+enum { ALARM_MAX = 1024, ALARM_AGAIN_MS = 60 * 1000 };
 
 /* ---- whose connection it is ---- */
 
@@ -78,12 +78,30 @@ static void refuse(struct reply *r, bool grace, const char *to)
 		    "it handed it back", to);
 }
 
+/* Mail loops as fast as servers talk; each refusal is on record, an alarm about
+ * one address once a minute will do. */
+static bool is_told(struct worker *w, const char *to)
+{
+	uint64_t hash = hash_slice(slice_str(to)) | 1;
+	int64_t now_ms = loop_now_ms(w->loop);
+	unsigned i = hash / 2 % LOOPS_TOLD;
+
+	if (w->loop_told[i].hash == hash &&
+	    now_ms - w->loop_told[i].at_ms < ALARM_AGAIN_MS)
+		return true;
+	w->loop_told[i].hash = hash;
+	w->loop_told[i].at_ms = now_ms;
+	return false;
+}
+
 static void say_loop(struct intake *in, const char *to, const char *what)
 {
 	const struct envelope *e = &in->mail->env;
 	char parent[ID_TEXT] = "";
 	struct strbuf text;
 
+	if (is_told(in->w, to))
+		return;
 	if (e->parent != 0)
 		id_text(e->parent, parent);
 	strbuf_init(&text, ALARM_MAX);

@@ -191,6 +191,20 @@ def test_what_was_held_and_still_loops_is_parked(gw, legacy):
     assert len(legacy.mails) == 1
 
 
+def test_a_storm_is_one_alarm_and_many_refusals(make_gw, cloud):
+    gw = make_gw({"": {"workers": 1}})
+    gw.cli(f"route set cloud {ANN} {BOB}")
+    _, raw = first(gw, cloud, to=[ANN, BOB])
+    for to in ANN, BOB:
+        for _ in range(5):
+            _, r = hand_back(gw, raw, to)
+            assert r.enh == "5.4.6", r
+    until(lambda: sum(e["count"] for e in gw.events(
+        event="refused", enhanced="5.4.6")) == 10, "the refusals")
+    assert [e["about"] for e in gw.events(event="alarm", kind="loop")] == \
+        [ANN, BOB]
+
+
 # ---- keys
 
 
