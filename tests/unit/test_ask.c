@@ -508,7 +508,7 @@ static void there_is_an_end_of_questions(void **state)
 
 static void a_leg_that_is_shut_is_not_asked(void **state)
 {
-	struct world *w = world_new(state, "10s", picky);
+	struct world *w = world_new(state, "60s", picky);
 	static struct asked crowd[CROWD];
 
 	ledger_gate(w->app.ledger, w->id, GATE_SUSPENDED, true);
