@@ -456,7 +456,9 @@ static enum ask_answer ask_anew(struct asker *a, const struct ask_key *k,
 		return ASK_NO_ANSWER;
 	q = question_new(a, k);
 	fill(q, arena_slicedup(q->arena, address), utf8, on_done);
-	start(q);
+	/* What other workers keep idle is in nobody's use. */
+	if (!start(q) && client_connections(a->w->client, k->leg) == 0)
+		app_yield(a->w->app, k->leg, a->w->index);
 	return wait_for(q, wait);
 }
 
