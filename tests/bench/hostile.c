@@ -115,7 +115,7 @@ struct session {
 	struct leg *leg;
 	struct session *next, **prev;
 	const struct mode *mode; /* what this connection will meet */
-	bool in_body, mute, gone, matched;
+	bool in_body, mute, gone, matched, has_rcpt;
 	const char *slow; /* rest of what is said slowly */
 	double slow_at;
 	long flood; /* bytes left; -1: without end */
@@ -310,6 +310,20 @@ static const struct command *command_of(const char *line)
 	return NULL;
 }
 
+static void obey(struct session *s, const struct command *c)
+{
+	if (c->stage == DATA && !s->has_rcpt) {
+		say(s, "503 5.5.1 RCPT first\r\n");
+		return;
+	}
+	if (c->reply == NULL)
+		answer_ehlo(s);
+	else
+		say(s, c->reply);
+	s->in_body = c->stage == DATA;
+	s->has_rcpt = c->stage == RCPT || (s->has_rcpt && c->stage == DATA);
+}
+
 /* One command; false when there is no whole line. */
 static bool take_command(struct session *s)
 {
@@ -328,12 +342,8 @@ static bool take_command(struct session *s)
 		say(s, "500 5.5.1 What?\r\n");
 	else if (plays(s, c->stage, 0))
 		return !deaf(s);
-	else if (c->reply == NULL)
-		answer_ehlo(s);
 	else
-		say(s, c->reply);
-	if (c != NULL)
-		s->in_body = c->stage == DATA;
+		obey(s, c);
 	return true;
 }
 
@@ -471,6 +481,9 @@ static void order(char *line)
 	l->mode = mode_of(name);
 	l->acts_left = acts;
 	l->every = every;
+	for (struct session *s = g.sessions; every == 0 && s; s = s->next)
+		if (s->leg == l)
+			s->mode = l->mode;
 	if (strcmp(name, "refuse") == 0)
 		shut_door(l);
 	else

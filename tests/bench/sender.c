@@ -5,12 +5,14 @@
  *
  *   sender --port P --messages N [--sessions 100] [--size 4096] [--keep 1]
  *          [--domain D] [--users 1000] [--first ID] [--ids FILE]
- *          [--rate N] [--limit SECONDS]
+ *          [--rate N] [--limit SECONDS] [--senders 1] [--forged ID]
  *
  * Recipients are user0@D, user1@D ... in turn. --keep 0: one message a
  * connection. --ids: the ids that got 250, one a line. --rate: messages a
  * second at most (0: as fast as it goes). A server that refuses connections
  * is gone: what was under way is counted as failed and the run ends.
+ * --senders: of so many domains in turn. --forged: the message with this id
+ * is from forged@D.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +37,7 @@ struct session {
 static struct {
 	int epoll, port, keep;
 	long messages, next, last, done, failed, size, rate, users;
+	long senders, forged;
 	const char *domain;
 	bool gone;
 	char *body, *wire;
@@ -77,9 +80,19 @@ static bool may_begin(void)
 		       (bench_now() - g.start) * (double)g.rate);
 }
 
+static void from_address(long id, char *out, size_t n)
+{
+	if (id == g.forged)
+		snprintf(out, n, "forged@%s", g.domain);
+	else if (id % g.senders == 0)
+		snprintf(out, n, "sender@sender.example");
+	else
+		snprintf(out, n, "sender@sender%ld.example", id % g.senders);
+}
+
 static void begin_message(struct session *s)
 {
-	char text[600];
+	char text[900], from[300];
 	int n;
 
 	if (g.next >= g.last) {
@@ -89,8 +102,10 @@ static void begin_message(struct session *s)
 		return;
 	}
 	s->id = g.next++;
-	n = snprintf(text, sizeof(text), "MAIL FROM:<sender@sender.example>\r\n"
-	    "RCPT TO:<user%ld@%s>\r\nDATA\r\n", s->id % g.users, g.domain);
+	from_address(s->id, from, sizeof(from));
+	n = snprintf(text, sizeof(text), "MAIL FROM:<%s>\r\n"
+	    "RCPT TO:<user%ld@%s>\r\nDATA\r\n", from, s->id % g.users,
+	    g.domain);
 	s->stage = ENVELOPE;
 	s->replies = 3;
 	s->began = bench_now();
@@ -259,6 +274,8 @@ int main(int argc, char **argv)
 	g.keep = (int)bench_number(argc, argv, "--keep", 1);
 	g.rate = bench_number(argc, argv, "--rate", 0);
 	g.users = bench_number(argc, argv, "--users", 1000);
+	g.senders = bench_number(argc, argv, "--senders", 1);
+	g.forged = bench_number(argc, argv, "--forged", 0);
 	g.domain = bench_option(argc, argv, "--domain", "example.com");
 	g.ids = ids == NULL ? NULL : fopen(ids, "we");
 	g.epoll = epoll_create1(EPOLL_CLOEXEC);
