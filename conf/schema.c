@@ -266,7 +266,8 @@ const struct param param_table[] = {
 	{ IN(ALARM), "mail", &T_MAILBOX, C(alarm.mail), "", 0, 0, LIVE, "oncall@example.org",
 	  "An address that gets each alarm as a message." },
 	{ IN(ALARM), "exec", &T_FILE, C(alarm.exec), "", 0, 0, RESTART, "/usr/local/bin/page",
-	  "A program that gets each alarm: its first argument is the kind, its input the JSON." },
+	  "A program that gets each alarm: its argument is the kind, its input a line of JSON; see "
+	  "posthoused(8)." },
 	{ IN(ALARM), "interval", &T_DURATION, C(alarm.interval_ms), "15m", SECS(1), DAYS(7), LIVE,
 	  NULL, "An alarm of the same kind about the same thing is not repeated before." },
 	{ IN(ALARM), "certificate", &T_DURATION, C(alarm.certificate_ms), "14d", 0, DAYS(366), LIVE,
@@ -288,7 +289,8 @@ const struct param param_table[] = {
 	  "How long a delivered message is kept for replay, from its last delivery on." },
 	{ IN(SPOOL), "parked", &T_DURATION, C(spool.parked_ms), "30d", SECS(1), DAYS(3660), LIVE,
 	  NULL,
-	  "How long parked mail waits for an administrator." },
+	  "How long parked mail waits for an administrator; a copy whose primary was delivered "
+	  "waits only for retain." },
 	{ IN(SPOOL), "max", &T_SIZE, C(spool.max_bytes), "50G", MIB(1), GIB(1048576), LIVE, NULL,
 	  "Most the journal may take of the disk." },
 	{ IN(SPOOL), "segment", &T_SIZE, C(spool.segment_bytes), "64M", KIB(64), GIB(1), RESTART,

@@ -27,6 +27,15 @@ _posthouse()
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
+	--to-dir)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--state)
+		mapfile -t COMPREPLY < <(compgen -W \
+			'queued deferred held frozen parked' -- "$cur")
+		return
+		;;
 	esac
 	table=$(posthouse help --names 2>/dev/null) || return
 	words=$(_posthouse_words)

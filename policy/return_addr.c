@@ -111,3 +111,23 @@ enum return_verdict return_addr_check(const struct conf *c,
 		return RETURN_FORGED;
 	return now_us / DAY_US > out->day ? RETURN_EXPIRED : RETURN_GOOD;
 }
+
+bool return_addr_decide(const struct conf *c, const struct addr *to,
+    int64_t now_us, struct return_addr *out, struct decision *decision_out)
+{
+	enum return_verdict verdict = return_addr_check(c, to, now_us, out);
+
+	if (verdict == RETURN_NONE)
+		return false;
+	*decision_out = (struct decision){.verdict = VERDICT_REFUSE,
+	    .rule = "return", .row.route_text = ""};
+	if (verdict == RETURN_GOOD)
+		decision_out->verdict = VERDICT_ACCEPT;
+	else
+		reply_set(&decision_out->reply, 550, "5.7.1", "%s",
+		    verdict == RETURN_EXPIRED
+			? "This return address has expired, no mail is taken "
+			  "for it"
+			: "This is no return address of ours");
+	return true;
+}

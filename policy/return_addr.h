@@ -13,8 +13,7 @@
 #ifndef POLICY_RETURN_ADDR_H
 #define POLICY_RETURN_ADDR_H
 
-#include "conf/conf.h"
-#include "relay/mail/addr.h"
+#include "policy/route.h"
 
 /* Names of legs are cut to it, so that a local part has 64 octets at most. */
 enum { RETURN_LEG_MAX = 23 };
@@ -38,5 +37,9 @@ enum return_verdict {
 /* Fills *out when it is good or expired. */
 enum return_verdict return_addr_check(const struct conf *c,
     const struct addr *to, int64_t now_us, struct return_addr *out);
+/* THE decision for what stands at that domain, by rule "return"; it needs no
+ * table. False: route_decide() is to be asked. */
+bool return_addr_decide(const struct conf *c, const struct addr *to,
+    int64_t now_us, struct return_addr *out, struct decision *decision_out);
 
 #endif

@@ -128,14 +128,6 @@ reply {
     help = "The leg says that it is set up wrongly. Look at its log."
 }
 
-reply {
-    code = "500-599"
-    stage = { "mail", "rcpt" }
-    text = "relay"
-    class = "configuration"
-    help = "The leg does not take mail for this domain from us. Let it relay for our address, or let it have the domain."
-}
-
 # It came round too often.
 
 reply {
@@ -174,6 +166,18 @@ reply {
     class = "recipient"
     help = "The leg does not know the recipient, or not the domain. Create the mailbox there, or correct the route or the leg's address of its row."
 }
+
+# Behind 5.1.1: Postfix says "User unknown in relay recipient table".
+
+reply {
+    code = "500-599"
+    stage = { "mail", "rcpt" }
+    text = "relay"
+    class = "configuration"
+    help = "The leg does not take mail for this domain from us. Let it relay for our address, or let it have the domain."
+}
+
+# Nobody, it seems.
 
 reply {
     code = "550-551"

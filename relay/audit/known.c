@@ -125,7 +125,8 @@ static void unlink_all(const struct known *k)
 
 static bool is_damage(int code)
 {
-	return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+	code &= 0xff; /* the rest is detail */
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
 /* What cannot be written is not worth a fault of the projector. */

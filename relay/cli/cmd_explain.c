@@ -7,8 +7,10 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 
+#include "policy/return_addr.h"
 #include "policy/route.h"
 #include "policy/row.h"
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/cli/table.h"
 
@@ -139,6 +141,7 @@ static const struct { const char *rule, *text; } rules[] = {
 	{ "postmaster", "always taken, for the configuration's postmaster" },
 	{ "leg-domain", "an address of a leg itself" },
 	{ "relay",      "not a domain of ours" },
+	{ "return",     "the domain of our return addresses, `return`" },
 	{ "table",      "the cutover table can not be read" },
 };
 /* clang-format on */
@@ -199,12 +202,15 @@ static int decide(struct cli *c, const struct question *q)
 {
 	struct table *t = cli_table(c);
 	struct arena *a = arena_new();
+	struct return_addr ret;
 	struct decision d;
 	struct error err = {0};
 	bool reads = t != NULL && table_begin(t, &err) == 0;
 
 	/* Without a table the server's answer is a decision too. */
-	route_decide(c->conf, reads ? t : NULL, &q->to, a, &d);
+	if (!return_addr_decide(c->conf, &q->to,
+		clock_wall_us(&clock_system), &ret, &d))
+		route_decide(c->conf, reads ? t : NULL, &q->to, a, &d);
 	if (c->json)
 		put_decision(c, q, &d);
 	else

@@ -8,14 +8,15 @@
 #include "relay/base/clock.h"
 #include "relay/base/delivery.h"
 #include "relay/base/mem.h"
+#include "relay/cli/human.h"
 #include "relay/cli/queue.h"
 
 static const struct out_column list_columns[] = {
 	{"id", "ID", false},	     {"from", "FROM", false},
 	{"to", "TO", false},	     {"leg", "LEG", false},
 	{"role", "ROLE", false},     {"state", "STATE", false},
-	{"attempts", "TRIES", true}, {"age_s", "AGE/S", true},
-	{"size", "SIZE", true},	     {"next", "NEXT", false},
+	{"attempts", "TRIES", true}, {"age", "AGE", true},
+	{"size_h", "SIZE", true},     {"next", "NEXT", false},
 	{"reason", "REASON", false}, {NULL, NULL, false},
 };
 
@@ -79,6 +80,38 @@ int queue_choose(struct cli *c, json_t *args)
 	return CLI_DONE;
 }
 
+/* ---- rows -------------------------------------------------------------- */
+
+static void add_text(json_t *row, const char *key, struct strbuf *text)
+{
+	json_object_set_new(row, key, json_string(strbuf_cstr(text)));
+	strbuf_reset(text);
+}
+
+void queue_show_row(struct cli *c, json_t *row)
+{
+	const json_t *age = json_object_get(row, "age_s");
+	const json_t *size = json_object_get(row, "size");
+	struct strbuf b;
+
+	strbuf_init(&b, 100);
+	if (!c->json && json_is_integer(age)) {
+		human_age(json_integer_value(age), &b);
+		add_text(row, "age", &b);
+	}
+	if (!c->json && json_is_integer(size)) {
+		human_bytes(json_integer_value(size), &b);
+		add_text(row, "size_h", &b);
+	}
+	strbuf_fini(&b);
+	out_row_json(&c->out, row);
+}
+
+static void on_row(void *arg, json_t *row)
+{
+	queue_show_row(arg, row);
+}
+
 /* ---- list, show -------------------------------------------------------- */
 
 static int run_list(struct cli *c)
@@ -99,13 +132,13 @@ static int run_list(struct cli *c)
 		json_object_set_new(args, "limit", json_integer((json_int_t)n));
 	}
 	out_table(&c->out, list_columns);
-	return cli_call(c, "queue.list", args, NULL, NULL);
+	return cli_call(c, "queue.list", args, on_row, c);
 }
 
 static const struct out_column message_columns[] = {
 	{"id", "ID", false},	 {"accepted", "ACCEPTED", false},
 	{"from", "FROM", false}, {"client", "CLIENT", false},
-	{"size", "SIZE", true},	 {"message_id", "MESSAGE-ID", false},
+	{"size_h", "SIZE", true}, {"message_id", "MESSAGE-ID", false},
 	{NULL, NULL, false},
 };
 
@@ -140,7 +173,7 @@ static void on_show(void *arg, json_t *row)
 		out_table(&s->c->out, strcmp(section, "message") == 0
 			? message_columns
 			: list_columns);
-	out_row_json(&s->c->out, row);
+	queue_show_row(s->c, row);
 }
 
 static int run_show(struct cli *c)

@@ -22,7 +22,7 @@ static const struct out_column dry_columns[] = {
 	{"id", "ID", false},	 {"from", "FROM", false},
 	{"to", "TO", false},	 {"leg", "LEG", false},
 	{"role", "ROLE", false}, {"state", "STATE", false},
-	{"age_s", "AGE/S", true}, {NULL, NULL, false},
+	{"age", "AGE", true}, {NULL, NULL, false},
 };
 
 /* What is asked before it is done. */
@@ -107,6 +107,11 @@ static int act(struct acting *a)
 	return code;
 }
 
+static void on_dry_row(void *arg, json_t *row)
+{
+	queue_show_row(arg, row);
+}
+
 static int dry_run(struct acting *a)
 {
 	struct cli *c = a->c;
@@ -114,7 +119,7 @@ static int dry_run(struct acting *a)
 
 	json_object_set_new(a->args, "dry_run", json_true());
 	out_table(&c->out, dry_columns);
-	code = cli_call(c, "queue.act", json_incref(a->args), NULL, NULL);
+	code = cli_call(c, "queue.act", json_incref(a->args), on_dry_row, c);
 	if (code == CLI_DONE && c->out.total == 0)
 		return cli_fail(c, "nothing in the queue fits");
 	return code;

@@ -19,6 +19,9 @@
 int queue_filters(struct cli *c, json_t *args);
 /* Those and the ids. CLI_USAGE: none was given, or one was wrong; said. */
 int queue_choose(struct cli *c, json_t *args);
+/* A delivery as a row of the table, for people with ages and sizes as they
+ * read them. */
+void queue_show_row(struct cli *c, json_t *row);
 /* The bytes of a body row's "chunk", which is base64. */
 void queue_write_chunk(const json_t *row, FILE *to);
 

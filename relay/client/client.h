@@ -87,6 +87,11 @@ struct client_config {
 	/* What the leg offers, each time it answered EHLO or HELO (after TLS);
 	 * never of a direct egress. NULL: nobody wants to know. */
 	void (*learned)(void *arg, int leg, const struct ehlo *e);
+	/* tls = may: that host offered TLS, it did not come about, and mail
+	 * goes there in the clear. Once a host and alarm.interval. NULL: it is
+	 * only logged. */
+	void (*in_clear)(void *arg, const struct conf_leg *leg,
+	    const char *host, const char *why);
 	/* Does this answer to RCPT say that the recipient must not be in one
 	 * transaction with the others? Beyond 452 4.5.3, which the client
 	 * knows. NULL: nothing does. */

@@ -163,11 +163,9 @@ void marks_clear(struct marks *m, int leg, const struct netaddr *a);
 struct hop {
 	const char *host; /* a name or an address, as configured */
 	struct netaddr addr;
-	const char *domain; /* whose MX it is; NULL: of a list */
-	/* Signed TLSA records of the host, for a leg of TLS_DANE; all names on
-	 * the way to them are signed, too. */
-	const struct dns_tlsa *tlsa;
-	int tlsas;
+	/* For a leg of TLS_DANE: signed records, and all names on the way to
+	 * them are signed, too. */
+	struct tls_dane dane;
 };
 
 enum hops_state { HOPS_READY, HOPS_WAIT, HOPS_END };

@@ -332,9 +332,9 @@ void dialog_in_clear(struct dialog *d, const char *why)
 	marks_set(&c->in_clear, d->leg, &d->hop.addr,
 	    now + conf->alarm.interval_ms);
 	log_warn("leg.in_clear", kv_str("leg", dialog_leg(d)->name),
-	    kv_str("host", d->remote), kv_str("error", why),
-	    kv_str("effect", "it offered TLS, and mail goes to it in the "
-			     "clear; tls = \"encrypt\" would let it wait"));
+	    kv_str("host", d->remote), kv_str("error", why));
+	if (c->cfg.in_clear != NULL)
+		c->cfg.in_clear(c->cfg.arg, dialog_leg(d), d->remote, why);
 }
 
 /* tls = may: rather in the clear than not at all, on a new connection. */
@@ -377,8 +377,7 @@ static SSL *tls_session(struct dialog *d)
 	d->tls = c->tls(c->arg, d->tx->req->conf, dialog_leg(d));
 	if (d->tls == NULL)
 		return NULL;
-	return tls_client_dane(d->tls, d->hop.host, d->hop.domain, d->hop.tlsa,
-	    d->hop.tlsas, NULL);
+	return tls_client_dane(d->tls, d->hop.host, &d->hop.dane, NULL);
 }
 
 static void start_tls(struct dialog *d)

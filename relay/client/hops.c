@@ -75,6 +75,17 @@ static struct address *next_of_family(struct host *t, enum family f, bool dead)
 	return NULL;
 }
 
+static struct hop hop_of(const struct host *t)
+{
+	const struct hops *h = t->hops;
+
+	return (struct hop){.host = t->name,
+	    .dane = {.base = t->by_alias ? t->alias_of : t->name,
+		.domain = h->mx ? hops_domain(h) : NULL,
+		.rec = t->tlsa,
+		.count = t->tlsas}};
+}
+
 /* With `dead`, those too that lately could not be reached. */
 static bool next_address(struct host *t, bool dead, struct hop *hop_out)
 {
@@ -90,11 +101,8 @@ static bool next_address(struct host *t, bool dead, struct hop *hop_out)
 	t->hops->tries++;
 	t->hops->last = t;
 	t->hops->last_addr = &a->addr;
-	*hop_out = (struct hop){.host = t->name,
-	    .addr = a->addr,
-	    .domain = t->hops->mx ? hops_domain(t->hops) : NULL,
-	    .tlsa = t->tlsa,
-	    .tlsas = t->tlsas};
+	*hop_out = hop_of(t);
+	hop_out->addr = a->addr;
 	return true;
 }
 
@@ -202,10 +210,7 @@ static const char *why_skipped(const struct hops *h, const struct host *t)
 static struct hops_row row_of(const struct hops *h, const struct host *t)
 {
 	return (struct hops_row){
-	    .hop = {.host = t->name,
-		.domain = h->mx ? hops_domain(h) : NULL,
-		.tlsa = t->tlsa,
-		.tlsas = t->tlsas},
+	    .hop = hop_of(t),
 	    .port = t->port,
 	    .preference = h->mx ? t->preference : -1,
 	    .secure = h->req->leg->tls == TLS_DANE && !t->insecure &&

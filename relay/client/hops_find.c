@@ -15,7 +15,7 @@
 #include "relay/base/mem.h"
 #include "relay/client/hops_int.h"
 
-enum { SMTP_PORT = 25 };
+enum { SMTP_PORT = 25, DNS_OWNER_MAX = 320 };
 
 static void set_port(struct netaddr *a, int port)
 {
@@ -159,6 +159,17 @@ static void note_failure(
 
 /* ---- which certificate (RFC 7672) ---- */
 
+static void ask_tlsa_of(struct host *t, const char *name);
+
+static void take_tlsa(struct host *t, const struct dns_answer *a)
+{
+	for (int i = 0; i < a->count && i < TLSA_MAX; i++) {
+		t->tlsa[t->tlsas] = a->tlsa[i];
+		t->tlsa[t->tlsas++].data.p =
+		    mem_dup(a->tlsa[i].data.p, a->tlsa[i].data.n);
+	}
+}
+
 static void on_tlsa(void *arg, const struct dns_answer *a)
 {
 	struct host *t = arg;
@@ -168,28 +179,36 @@ static void on_tlsa(void *arg, const struct dns_answer *a)
 	/* Who can make a lookup fail must not get the mail without the check
 	 * (RFC 7672 2.1.1). */
 	t->unsafe = a->status == DNS_FAILED;
-	if (a->status == DNS_OK && a->secure)
-		for (int i = 0; i < a->count && i < TLSA_MAX; i++) {
-			t->tlsa[t->tlsas] = a->tlsa[i];
-			t->tlsa[t->tlsas++].data.p =
-			    mem_dup(a->tlsa[i].data.p, a->tlsa[i].data.n);
-		}
+	if (a->status == DNS_OK && a->secure) {
+		take_tlsa(t, a);
+	} else if (t->by_alias && !t->unsafe) {
+		t->by_alias = false;
+		ask_tlsa_of(t, t->name);
+	}
 	wake(t->hops);
 }
 
+static void ask_tlsa_of(struct host *t, const char *name)
+{
+	char owner[DNS_OWNER_MAX];
+
+	snprintf(owner, sizeof(owner), "_%d._tcp.%s", t->port, name);
+	t->tlsa_query =
+	    dns_ask(t->hops->client->cfg.dns, DNS_TLSA, owner, on_tlsa, t);
+}
+
 /* Only when all that led here is signed: a zone that is not has none, and
- * its servers may not even know the question (RFC 7672 2.2.2). */
+ * its servers may not even know the question (RFC 7672 2.2.2). Of an alias
+ * the name behind it is asked first (2.2.3). */
 static void ask_tlsa(struct host *t)
 {
 	struct hops *h = t->hops;
-	char name[320];
 
 	if (h->req->leg->tls != TLS_DANE || t->insecure || h->mx_insecure ||
 	    t->addrs[FAMILY_V6] + t->addrs[FAMILY_V4] == 0)
 		return;
-	snprintf(name, sizeof(name), "_%d._tcp.%s", t->port, t->name);
-	t->tlsa_query =
-	    dns_ask(h->client->cfg.dns, DNS_TLSA, name, on_tlsa, t);
+	t->by_alias = t->alias_of != NULL;
+	ask_tlsa_of(t, t->by_alias ? t->alias_of : t->name);
 }
 
 /* ---- names ---- */
@@ -214,6 +233,8 @@ static void on_addresses(
 	t->insecure = t->insecure || (a->status == DNS_OK && !a->secure);
 	for (int i = 0; a->status == DNS_OK && i < a->count; i++)
 		add_address(t, &a->addr[i]);
+	if (t->alias_of == NULL)
+		t->alias_of = mem_strdup(a->alias_of);
 	if (!hops_asked_for(t))
 		ask_tlsa(t);
 	wake(h);
@@ -388,6 +409,7 @@ void hops_free(struct hops *h)
 		dns_cancel(h->host[i].tlsa_query);
 		for (int k = 0; k < h->host[i].tlsas; k++)
 			mem_free((char *)(uintptr_t)h->host[i].tlsa[k].data.p);
+		mem_free(h->host[i].alias_of);
 		mem_free(h->host[i].name);
 	}
 	mem_free(h);

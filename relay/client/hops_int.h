@@ -36,6 +36,8 @@ struct host {
 	/* tls = dane */
 	bool insecure; /* an answer that led here was not signed */
 	bool unsafe;   /* what its certificate must be cannot be known now */
+	char *alias_of; /* the name that owns its addresses; or NULL */
+	bool by_alias;	/* the records are that name's */
 	struct dns_query *tlsa_query;
 	struct dns_tlsa tlsa[TLSA_MAX];
 	int tlsas;

@@ -233,8 +233,8 @@ static void on_later(void *arg)
 {
 	struct look *k = arg;
 	const struct client_probe *job = k->probe->job;
-	SSL *ssl = tls_client_dane(job->tls, k->hop.host, k->hop.domain,
-	    k->hop.tlsa, k->hop.tlsas, &k->row->usable);
+	SSL *ssl = tls_client_dane(
+	    job->tls, k->hop.host, &k->hop.dane, &k->row->usable);
 
 	if (!stream_tls_connect(k->stream, ssl))
 		look_end(k, "it spoke between its answer to STARTTLS and the "
@@ -363,7 +363,7 @@ static void fill_row(const struct probe *p, const struct hops_row *h,
 	    .address = arena_strdup(p->job->arena, ip),
 	    .secure = h->secure,
 	    .dead = h->dead,
-	    .tlsas = h->hop.tlsas,
+	    .tlsas = h->hop.dane.count,
 	    .stage = "dns",
 	    .problem = h->skipped == NULL ? "" : h->skipped,
 	    .note = "",

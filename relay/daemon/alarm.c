@@ -23,7 +23,7 @@ enum {
 	TEXT_BYTES = 1000,
 };
 
-struct told {
+struct memory {
 	uint64_t hash; /* of kind and subject; 0: free */
 	int64_t at_ms;
 	unsigned unsaid;
@@ -34,7 +34,7 @@ struct alarms {
 	struct spawner *exec;
 	bool mail;
 	int64_t interval_ms;
-	struct told told[REMEMBERED];
+	struct memory told[REMEMBERED];
 	int64_t window_ms; /* since when `sent` counts */
 	unsigned sent, unsaid;
 };
@@ -78,12 +78,12 @@ void alarms_free(struct alarms *s)
 /* ---- whether it is told ---- */
 
 /* The place of that alarm, or of the one told longest ago. */
-static struct told *place_of(struct alarms *s, uint64_t hash)
+static struct memory *place_of(struct alarms *s, uint64_t hash)
 {
-	struct told *oldest = &s->told[0];
+	struct memory *oldest = &s->told[0];
 
 	for (unsigned i = 0; i < REMEMBERED; i++) {
-		struct told *t = &s->told[i];
+		struct memory *t = &s->told[i];
 
 		if (t->hash == hash)
 			return t;
@@ -91,7 +91,7 @@ static struct told *place_of(struct alarms *s, uint64_t hash)
 			oldest = t;
 	}
 	s->unsaid += oldest->unsaid;
-	*oldest = (struct told){.hash = hash, .at_ms = INT64_MIN};
+	*oldest = (struct memory){.hash = hash, .at_ms = INT64_MIN};
 	return oldest;
 }
 
@@ -109,7 +109,7 @@ static bool window_has_room(struct alarms *s, int64_t now_ms)
 static bool is_due(struct alarms *s, uint64_t hash, int64_t now_ms,
     struct alarm_mail *m)
 {
-	struct told *t = place_of(s, hash);
+	struct memory *t = place_of(s, hash);
 	bool fresh = t->at_ms == INT64_MIN;
 
 	if (!fresh && now_ms - t->at_ms < s->interval_ms) {
@@ -124,7 +124,7 @@ static bool is_due(struct alarms *s, uint64_t hash, int64_t now_ms,
 	}
 	m->unsaid = t->unsaid;
 	m->others = s->unsaid;
-	*t = (struct told){hash, now_ms, 0};
+	*t = (struct memory){hash, now_ms, 0};
 	s->unsaid = 0;
 	s->sent++;
 	return true;

@@ -29,6 +29,7 @@ struct question {
 	uint64_t era;
 	bool of_domain; /* about a name that nobody has: who is taken? */
 	bool late;	/* who waited has given up */
+	bool again;	/* it is put for the second time */
 	int64_t until_ms;
 	struct live *live;
 	struct arena *arena;
@@ -128,6 +129,8 @@ static void fill(struct question *q, const char *address, bool utf8,
 	r->done = done;
 	r->arg = q;
 }
+
+static bool start(struct question *q);
 
 /* ---- what the leg says ---- */
 
@@ -231,10 +234,31 @@ static void over(struct question *q)
 {
 	struct asker *a = q->asker;
 
-	note_silence(q);
 	a->busy--;
 	list_remove(&q->node);
 	worker_count_dialogs(a->w);
+}
+
+/* A server that counts errors hangs up after some strangers in a row: that was
+ * about the connection. */
+static bool was_cut(const struct question *q)
+{
+	const struct result *r = &q->rcpt.result;
+
+	return r->code == 421 ||
+	       (r->code == 0 && r->class == CLASS_NETWORK &&
+		   strcmp(r->stage, "rcpt") == 0);
+}
+
+static bool ask_again(struct question *q)
+{
+	if (!was_cut(q) || q->again || q->late || list_empty(&q->waits))
+		return false;
+	q->again = true;
+	q->rcpt.result = (struct result){.address = NULL};
+	list_push_back(&q->asker->queued, &q->node);
+	start(q);
+	return true;
 }
 
 static void on_done(void *arg, struct client_request *r)
@@ -244,6 +268,9 @@ static void on_done(void *arg, struct client_request *r)
 
 	(void)r;
 	over(q);
+	if (ask_again(q))
+		return;
+	note_silence(q);
 	learn(q, answer);
 	tell(q, answer);
 	question_free(q);
@@ -259,6 +286,7 @@ static void on_stranger(void *arg, struct client_request *r)
 
 	(void)r;
 	over(q);
+	note_silence(q);
 	if (asked &&
 	    askcache_put(cache(q->asker), &q->key, fact, HOUR_MS, q->era) &&
 	    fact == FACT_EVERYBODY)

@@ -3,6 +3,7 @@
  * Control commands: status and leg list. The ops loop; what the queue knows
  * is asked on its thread.
  */
+#include "conf/profile.h"
 #include "relay/daemon/control_int.h"
 
 #include <stdio.h>
@@ -93,6 +94,23 @@ static const char *leg_state(const struct status *st, int leg)
 	return st->breaker[leg] == BREAKER_HALF_OPEN ? "probing" : "up";
 }
 
+/* What is not as usual of a leg that is not suspended. */
+static void leg_remark(const struct app *a, int leg, struct strbuf *out)
+{
+	int limit = ledger_limit(a->ledger, leg);
+	int configured = ledger_configured(a->ledger, leg);
+
+	if (ledger_gates(a->ledger, leg) & GATE_DOUBT)
+		strbuf_adds(out, "refuses for its set-up, message after "
+				 "message: one goes at a time");
+	else if (limit < configured)
+		strbuf_addf(out, "asked for less: gets %d of %d connections",
+		    limit, configured);
+	else if (askcache_everybody(a->asked, leg))
+		strbuf_adds(out, "takes everybody: unknown recipients are "
+				 "not found out by asking it");
+}
+
 static void leg_reason(struct status *st, int leg, struct strbuf *out)
 {
 	char key[NAME_BYTES + 8];
@@ -101,9 +119,19 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 	    names_text(st->c->app->names, leg));
 	if (!spool_fact(st->c->app->spool, key, out))
 		strbuf_reset(out);
-	if (out->n == 0 && askcache_everybody(st->c->app->asked, leg))
-		strbuf_adds(out, "takes everybody: unknown recipients are "
-				 "not found out by asking it");
+	if (out->n == 0)
+		leg_remark(st->c->app, leg, out);
+}
+
+/* Whose words its answers are measured by, and of when they are. */
+static void row_profile(const struct status *st, int leg, struct jout *j)
+{
+	const struct conf_leg *c = conf_leg_by_id(st->c->live->conf, leg);
+
+	if (c == NULL)
+		return;
+	jout_str(j, "profile", c->replies->name);
+	jout_str(j, "profile_date", c->replies->date);
 }
 
 /* Since the start: what a leg that offers no 8BITMIME got all the same. */
@@ -147,6 +175,7 @@ static void row_leg(struct status *st, int leg)
 	jout_slice(j, "reason", legs_reason(strbuf_view(&reason)));
 	jout_bool(j, "everybody", askcache_everybody(a->asked, leg));
 	row_since(st, leg, j);
+	row_profile(st, leg, j);
 	jout_int(j, "concurrency", ledger_used(a->ledger, leg));
 	jout_int(j, "limit", ledger_limit(a->ledger, leg));
 	jout_int(j, "configured", ledger_configured(a->ledger, leg));

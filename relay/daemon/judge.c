@@ -58,8 +58,9 @@ static void say_loop(const struct attempt *at, unsigned i,
 	char text[600];
 
 	snprintf(text, sizeof(text), "mail to %.200s goes in circles behind "
-	    "leg \"%s\", which said %d %s; it is parked. %s", to,
-	    names_text(at->w->app->names, at->leg), r->code, r->enh, help);
+	    "leg \"%s\", which said %d %s; it %s. %s", to,
+	    names_text(at->w->app->names, at->leg), r->code, r->enh,
+	    r->outcome == OUT_PARKED ? "is parked" : "waits", help);
 	alarm_raise(at->w->app, "loop", to, text);
 }
 

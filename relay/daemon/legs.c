@@ -19,6 +19,7 @@ enum {
 	GOOD_MS = 24 * 3600 * 1000, /* "succeeded today" */
 	MINUTES = 10, MINUTE_MS = 60000, /* of the window of unknown ones */
 	UNKNOWN_MIN = 5, UNKNOWN_PART = 5, /* a fifth, and five at least */
+	UNKNOWN_MAX = 4096, /* recipients that are told apart */
 	TEXT_BYTES = 900, FACT_REASON = 700,
 };
 
@@ -50,6 +51,7 @@ struct watch {
 	char good[ADDR_MAX + 1]; /* got mail there, and when */
 	int64_t good_ms;
 	struct minute minute[MINUTES];
+	struct map unknown; /* recipients in them, by hash */
 	uint64_t disbelieved;
 	unsigned disbelieved_run; /* with no delivery between */
 	int stale; /* attempts that began before the last throttle */
@@ -72,6 +74,7 @@ struct legs *legs_new(struct app *a)
 	for (int i = 0; i < NAMES_MAX; i++) {
 		map_init(&l->watch[i].run.messages);
 		map_init(&l->watch[i].run.senders);
+		map_init(&l->watch[i].unknown);
 	}
 	return l;
 }
@@ -92,6 +95,7 @@ void legs_free(struct legs *l)
 	for (int i = 0; i < NAMES_MAX; i++) {
 		map_fini(&l->watch[i].run.messages);
 		map_fini(&l->watch[i].run.senders);
+		map_fini(&l->watch[i].unknown);
 	}
 	conf_unref(l->conf);
 	mem_free(l);
@@ -160,6 +164,8 @@ static void enter(struct settle *s, int leg, enum suspended to)
 	w->next_ms = now_ms(l) + (c != NULL ? c->probe_ms : 0);
 	run_reset(&w->run);
 	memset(w->minute, 0, sizeof(w->minute));
+	map_fini(&w->unknown);
+	map_init(&w->unknown);
 	ledger_sound(l->app->ledger, leg);
 	queue_leg_suspend(s->queue, leg, to != NOT);
 }
@@ -264,20 +270,24 @@ static void answered_in_doubt(struct settle *s, const struct leg_answer *a)
 	suspend(s, a->leg, "leg-suspended", a->class, reason);
 }
 
+/* Whom we asked about may be gone, or full: that says nothing of the leg, and
+ * a message has to. */
 void legs_answered(struct settle *s, const struct leg_answer *a)
 {
 	struct legs *l = s->legs;
 	struct watch *w = &l->watch[a->leg];
 
 	w->asking = false;
-	if (w->suspended == NOT) {
+	if (w->suspended == NOT)
 		answered_in_doubt(s, a);
-	} else if (w->suspended == BY_FAULT && a->taken) {
-		if (!w->in_content && ledger_ready(l->app->ledger, a->leg) == 0)
-			resume(s, a->leg, "a question of our own was taken");
-		else
-			queue_leg_trial(s->queue, a->leg);
-	}
+	if (w->suspended != BY_FAULT || a->class == CLASS_CONFIGURATION ||
+	    a->class == CLASS_NETWORK)
+		return;
+	if (a->taken && !w->in_content &&
+	    ledger_ready(l->app->ledger, a->leg) == 0)
+		resume(s, a->leg, "a question of our own was taken");
+	else
+		queue_leg_trial(s->queue, a->leg);
 }
 
 /* Asking costs nobody's mail a try, so it comes first. */
@@ -315,7 +325,7 @@ int legs_step(struct settle *s)
 
 /* Of its rows. */
 struct said {
-	unsigned delivered, known_unknown, disbelieved;
+	unsigned delivered, disbelieved;
 	bool throttled;
 	const struct result *fault, *any; /* NULL: none */
 };
@@ -331,8 +341,6 @@ static struct said read_rows(const struct outcome_letter *o)
 			continue;
 		said.any = r;
 		said.delivered += r->outcome == OUT_DELIVERED;
-		said.known_unknown += o->row[i].known &&
-				      r->class == CLASS_RECIPIENT;
 		said.disbelieved += r->class == CLASS_AUTHENTICATION;
 		said.throttled |= r->class == CLASS_THROTTLE;
 		if (r->class == CLASS_CONFIGURATION)
@@ -380,22 +388,48 @@ static void count_disbelief(struct legs *l, const struct conf_leg *c,
 	alarm_raise(l->app, "authentication", c->name, text);
 }
 
+/* Recipients that the leg had lately and does not know now; one that is tried
+ * again and again is one. */
+static unsigned new_unknown(struct settle *s, const struct outcome_letter *o,
+    int64_t minute)
+{
+	struct map *m = &s->legs->watch[o->leg].unknown;
+	struct queue_item item;
+	unsigned n = 0;
+
+	if (m->used >= UNKNOWN_MAX) {
+		map_fini(m);
+		map_init(m);
+	}
+	for (unsigned i = 0; i < o->n; i++) {
+		if (!o->row[i].known ||
+		    o->row[i].result.class != CLASS_RECIPIENT ||
+		    !queue_get(s->queue, o->id, o->row[i].delivery.number,
+			&item) ||
+		    (intptr_t)map_get(m, item.hash) > minute - MINUTES)
+			continue;
+		map_put(m, item.hash, (void *)(intptr_t)minute);
+		n++;
+	}
+	return n;
+}
+
 /* A fifth of the recipients that the leg had lately, and it says that it has
  * never heard of them: its directory is gone, not they. */
 static void count_unknown(struct settle *s, const struct conf_leg *c,
-    const struct said *said)
+    const struct outcome_letter *o, const struct said *said)
 {
 	struct watch *w = &s->legs->watch[c->id];
-	int64_t at = now_ms(s->legs) / MINUTE_MS;
+	int64_t at = now_ms(s->legs) / MINUTE_MS + MINUTES; /* never 0 */
+	unsigned fresh = new_unknown(s, o, at), unknown = 0, delivered = 0;
 	struct minute *m = &w->minute[at % MINUTES];
-	unsigned unknown = 0, delivered = 0;
 	char reason[FACT_REASON];
 
 	if (m->at != at)
 		*m = (struct minute){.at = at};
-	m->unknown += said->known_unknown;
+	m->unknown += fresh;
 	m->delivered += said->delivered;
-	if (said->known_unknown == 0)
+	if (fresh == 0)
 		return;
 	for (int i = 0; i < MINUTES; i++) {
 		if (w->minute[i].at <= at - MINUTES)
@@ -514,7 +548,7 @@ void legs_outcome(struct settle *s, const struct outcome_letter *o)
 		return;
 	count_throttle(s->legs, o->leg, &said);
 	count_disbelief(s->legs, c, &said);
-	count_unknown(s, c, &said);
+	count_unknown(s, c, o, &said);
 	if (said.delivered > 0) {
 		count_delivery(s->legs, o->leg, o);
 		if (trial && s->legs->watch[o->leg].suspended == BY_FAULT)

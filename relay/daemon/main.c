@@ -223,14 +223,23 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
+/* The daemon's own question: who runs the command line may not run this. */
+static int check_program(const struct conf *c, struct error *err)
+{
+	if (c->alarm.exec[0] == '\0' || access(c->alarm.exec, X_OK) == 0)
+		return 0;
+	return error_sys(err, errno, "%s: alarm.exec: %s cannot be run",
+	    c->file, c->alarm.exec);
+}
+
 /* While there is but this thread, and nothing that it does not need. */
 static int start_spawner(struct daemon *d, const struct conf *c,
     struct error *err)
 {
 	if (c->alarm.exec[0] == '\0')
 		return 0;
-	if (access(c->alarm.exec, X_OK) < 0)
-		return error_sys(err, errno, "alarm.exec: %s", c->alarm.exec);
+	if (check_program(c, err) < 0)
+		return -1;
 	d->app.spawner = spawner_new(c->alarm.exec, SPAWNER_LIMIT_MS,
 	    SPAWNER_GRACE_MS, err);
 	return d->app.spawner == NULL ? -1 : 0;
@@ -279,6 +288,11 @@ static int load_and_run(struct daemon *d)
 	}
 	if (!d->opt.test)
 		return run_logged(d, live);
+	if (check_program(live->conf, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		live_unref(live);
+		return 1;
+	}
 	say_good(d->opt.file, live->conf);
 	live_unref(live);
 	return 0;

@@ -8,88 +8,101 @@
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/daemon/mail.h"
-#include "relay/daemon/settle.h"
+#include "relay/mail/domain.h"
 
 enum { MESSAGE_BYTES = 64 << 10 };
 
 /* On its way to the journal. */
 struct ours {
 	char *what, *to;
-	uint64_t id;
-	int64_t now_us;
-	bool committed;
-	bool lost; /* the table could not be read: its route is not known */
+	struct envelope env;
+	struct envelope_rcpt rcpt;
 	struct decision d;
-	enum why why;
-	struct arena *arena;
+	bool lost; /* the table could not be read: its route is not known */
+	bool committed;
 	struct spool_delivery delivery[ROUTE_LEGS_MAX];
 	unsigned deliveries;
-	bool eight_bit;
 };
 
 /* ---- where it goes ---- */
 
 static void one_leg(struct route *r, int leg)
 {
-	*r = (struct route){.kind = ROUTE_LEGS, .legs = 1};
+	r->kind = ROUTE_LEGS;
+	r->legs = 1;
 	r->leg[0] = (uint16_t)leg;
 }
 
-/* While the table cannot be read it stands on no leg, and its route is looked
- * up as soon as it can (reroute.c). */
-static void by_table(struct ours *o, struct worker *w, const struct addr *to)
-{
-	struct error err;
-	struct table *t = worker_table(w, &err);
-
-	o->lost = t == NULL ||
-		  !route_resolve(w->live->conf, t, to, o->arena, &o->d) ||
-		  o->d.change < atomic_load(&w->app->change_floor);
-	if (t != NULL)
-		table_end(t);
-	if (o->lost)
-		memset(&o->d, 0, sizeof(o->d));
-	else if (o->d.route.kind != ROUTE_LEGS && !o->d.held)
-		o->why = WHY_NO_WAY;
-}
-
-static void find_way(struct ours *o, struct worker *w, const struct addr *to)
+bool ours_way(struct worker *w, const struct addr *to, struct decision *d,
+    enum why *why_out)
 {
 	const struct conf *c = w->live->conf;
-	int none = names_id(w->app->names, SLICE("none"));
+	struct error err;
+	struct table *t;
+	uint64_t floor = atomic_load(&w->app->change_floor);
+	bool ok = true, parked = false;
 
 	if (mail_is_ours(c, to)) {
-		by_table(o, w, to);
-		if (o->lost || o->d.route.kind != ROUTE_LEGS)
-			one_leg(&o->d.route, none);
-		return;
+		t = worker_table(w, &err);
+		ok = t != NULL && route_resolve(c, t, to, w->lookup, d) &&
+		     d->change >= floor;
+		if (t != NULL)
+			table_end(t);
+		parked = d->route.kind != ROUTE_LEGS && !d->held;
+	} else if (c->dsn.via[0] != '\0') {
+		d->change = floor; /* none concerns it */
+		one_leg(&d->route,
+		    names_id(w->app->names, slice_str(c->dsn.via)));
+	} else {
+		d->change = floor;
+		parked = true;
 	}
-	o->d.change = atomic_load(&w->app->change_floor);
-	if (c->dsn.via[0] == '\0')
-		o->why = WHY_NO_WAY;
-	one_leg(&o->d.route, c->dsn.via[0] == '\0' ? none
-	    : names_id(w->app->names, slice_str(c->dsn.via)));
+	if (d->route.kind != ROUTE_LEGS)
+		one_leg(&d->route, names_id(w->app->names, SLICE("none")));
+	*why_out = parked ? WHY_NO_WAY : WHY_NONE;
+	return ok;
 }
 
-static void make_deliveries(struct ours *o)
+unsigned ours_deliveries(const struct decision *d, enum why why,
+    int64_t now_us, struct spool_delivery out[ROUTE_LEGS_MAX])
 {
-	enum dstate open = o->d.held ? D_HELD : D_QUEUED;
+	enum dstate open = d->held ? D_HELD : D_QUEUED;
 
-	o->deliveries = o->d.route.legs;
-	for (unsigned i = 0; i < o->deliveries; i++)
-		o->delivery[i] = (struct spool_delivery){
-		    .leg = o->d.route.leg[i],
+	for (unsigned i = 0; i < d->route.legs; i++)
+		out[i] = (struct spool_delivery){.leg = d->route.leg[i],
 		    .role = i == 0 ? ROLE_PRIMARY : ROLE_COPY,
-		    .state = o->why == WHY_NONE ? open : D_PARKED,
-		    .reason = (uint8_t)o->why, .created_us = o->now_us,
-		    .change = o->d.change};
+		    .state = why != WHY_NONE ? D_PARKED : open,
+		    .reason = (uint8_t)why, .created_us = now_us,
+		    .due_us = why != WHY_NONE || d->held ? now_us : 0,
+		    .change = d->change};
+	return d->route.legs;
+}
+
+struct accepted_letter *ours_items(const struct envelope *e,
+    const struct decision *d, const struct spool_delivery *dl, unsigned n)
+{
+	const char *key = d->base[0] != '\0' ? d->base : e->rcpt->to;
+	struct accepted_letter *l = mem_new(
+	    sizeof(*l) + n * sizeof(l->item[0]));
+
+	l->letter.kind = S_ACCEPTED;
+	l->id = e->id;
+	l->size = e->size;
+	l->n = n;
+	for (unsigned i = 0; i < n; i++)
+		l->item[i] = (struct queue_item){.number = i,
+		    .leg = dl[i].leg, .role = dl[i].role,
+		    .state = dl[i].state, .reason = dl[i].reason,
+		    .hash = hash_slice(slice_str(key)) | 1,
+		    .change = dl[i].change, .created_us = dl[i].created_us,
+		    .due_us = dl[i].due_us};
+	return l;
 }
 
 /* ---- to the journal ---- */
 
 static void ours_free(struct ours *o)
 {
-	arena_free(o->arena);
 	mem_free(o->what);
 	mem_free(o->to);
 	mem_free(o);
@@ -105,48 +118,31 @@ static void failed(struct ours *o, struct spool_draft *d, const char *why)
 
 static void commit(struct ours *o, struct spool_draft *d)
 {
-	struct envelope_rcpt rcpt = {.to = o->to, .notify = NOTIFY_NEVER,
-	    .orcpt = ""};
-	struct envelope e = {.id = o->id, .accepted_us = o->now_us,
-	    .client = "", .client_name = "", .listen = "", .helo = "",
-	    .tls = "", .from = "", .body = BODY_8BITMIME, .envid = "",
-	    .message_id = "", .spf = "", .rcpt = &rcpt, .rcpts = 1,
-	    .eight_bit = o->eight_bit, .size = spool_draft_size(d)};
 	struct strbuf packed;
 
 	o->committed = true;
+	o->env.size = spool_draft_size(d);
 	strbuf_init(&packed, ENVELOPE_MAX);
-	envelope_pack(&e, &packed);
+	envelope_pack(&o->env, &packed);
 	spool_draft_commit(d, strbuf_view(&packed), o->delivery,
 	    o->deliveries, W_OURS);
 	strbuf_fini(&packed);
 }
 
-static void tell_queue(struct worker *w, const struct ours *o, uint64_t size)
+/* What stands on no leg is looked up as soon as it can be (reroute.c). */
+static void tell_queue(struct worker *w, const struct ours *o)
 {
 	struct mailbox *box = settle_box(w->app->settle);
-	struct accepted_letter *l = mem_new(
-	    sizeof(*l) + o->deliveries * sizeof(l->item[0]));
-	const char *key = o->d.base[0] != '\0' ? o->d.base : o->to;
+	struct accepted_letter *l =
+	    ours_items(&o->env, &o->d, o->delivery, o->deliveries);
 	struct unclaim_letter *stale;
 
-	l->letter.kind = S_ACCEPTED;
-	l->id = o->id;
-	l->size = size;
-	l->n = o->deliveries;
-	for (unsigned i = 0; i < l->n; i++)
-		l->item[i] = (struct queue_item){.number = i,
-		    .leg = o->delivery[i].leg, .role = o->delivery[i].role,
-		    .state = o->delivery[i].state,
-		    .reason = o->delivery[i].reason,
-		    .hash = hash_slice(slice_str(key)) | 1,
-		    .change = o->d.change, .created_us = o->now_us};
 	mailbox_post(box, &l->letter);
 	if (!o->lost)
 		return;
 	stale = NEW(struct unclaim_letter);
 	stale->letter.kind = S_UNCLAIM;
-	stale->id = o->id;
+	stale->id = o->env.id;
 	stale->stale = true;
 	mailbox_post(box, &stale->letter);
 }
@@ -166,9 +162,23 @@ void ours_letter(struct worker *w, struct spool_draft_letter *l)
 		failed(o, l->draft, "it could not be stored");
 		return;
 	}
-	tell_queue(w, o, spool_draft_size(l->draft));
+	tell_queue(w, o);
 	spool_draft_free(l->draft);
 	ours_free(o);
+}
+
+static void find_way(struct ours *o, struct worker *w, const struct addr *to)
+{
+	enum why why;
+
+	o->lost = !ours_way(w, to, &o->d, &why);
+	if (o->lost) {
+		memset(&o->d, 0, sizeof(o->d));
+		one_leg(&o->d.route, names_id(w->app->names, SLICE("none")));
+		why = WHY_NONE;
+	}
+	o->deliveries = ours_deliveries(&o->d, why, o->env.accepted_us,
+	    o->delivery);
 }
 
 static struct ours *ours_new(struct worker *w, const char *what,
@@ -180,43 +190,24 @@ static struct ours *ours_new(struct worker *w, const char *what,
 
 	o->what = mem_strdup(what);
 	o->to = mem_strdup(to);
-	o->id = id_make(&w->app->ids);
-	o->now_us = clock_wall_us(w->app->clock);
-	o->arena = arena_new();
+	o->rcpt = (struct envelope_rcpt){.to = o->to,
+	    .notify = NOTIFY_NEVER, .orcpt = ""};
+	o->env = (struct envelope){.id = id_make(&w->app->ids),
+	    .accepted_us = clock_wall_us(w->app->clock), .client = "",
+	    .client_name = "", .listen = "", .helo = "", .tls = "",
+	    .from = "", .body = BODY_8BITMIME, .envid = "",
+	    .message_id = "", .spf = "", .rcpt = &o->rcpt, .rcpts = 1};
 	if (addr_parse(slice_str(o->to), true, &a, &why) < 0) {
 		failed(o, NULL, why);
 		return NULL;
 	}
 	find_way(o, w, &a);
-	make_deliveries(o);
 	return o;
 }
 
-static bool has_eight_bit(struct slice s)
+static void add(struct ours *o, struct spool_draft *d, struct slice text)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 127)
-			return true;
-	return false;
-}
-
-void ours_send(struct worker *w, const char *what, const char *to,
-    ours_print_fn print, const void *arg)
-{
-	struct ours *o = ours_new(w, what, to);
-	struct spool_draft *d;
-	struct strbuf text;
-	char id[ID_TEXT];
-
-	if (o == NULL)
-		return;
-	id_text(o->id, id);
-	strbuf_init(&text, MESSAGE_BYTES);
-	print(arg, id, &text);
-	o->eight_bit = has_eight_bit(strbuf_view(&text));
-	d = spool_draft_new(w->app->spool, o->id, &w->box, o);
-	switch (strbuf_ok(&text) ? spool_draft_add(d, strbuf_view(&text),
-				       W_OURS) : ADD_FAILED) {
+	switch (spool_draft_add(d, text, W_OURS)) {
 	case ADD_OK:
 		commit(o, d);
 		break;
@@ -226,8 +217,28 @@ void ours_send(struct worker *w, const char *what, const char *to,
 		failed(o, d, "no space");
 		break;
 	case ADD_FAILED:
-		failed(o, d, "it is too long, or the disk failed");
+		failed(o, d, "the disk failed");
 		break;
 	}
+}
+
+void ours_send(struct worker *w, const char *what, const char *to,
+    ours_print_fn print, const void *arg)
+{
+	struct ours *o = ours_new(w, what, to);
+	struct strbuf text;
+	char id[ID_TEXT];
+
+	if (o == NULL)
+		return;
+	id_text(o->env.id, id);
+	strbuf_init(&text, MESSAGE_BYTES);
+	print(arg, id, &text);
+	o->env.eight_bit = !ascii_only(strbuf_view(&text));
+	if (strbuf_ok(&text))
+		add(o, spool_draft_new(w->app->spool, o->env.id, &w->box, o),
+		    strbuf_view(&text));
+	else
+		failed(o, NULL, "it is too long");
 	strbuf_fini(&text);
 }

@@ -7,7 +7,24 @@
 #ifndef RELAY_DAEMON_OURS_H
 #define RELAY_DAEMON_OURS_H
 
+#include "relay/daemon/mail.h"
+#include "relay/daemon/settle.h"
 #include "relay/daemon/worker.h"
+
+/* ---- where it goes ---- */
+
+/* By the table for our own domains, by dsn.via for others. *why_out: why it
+ * cannot go now, or WHY_NONE. False: the table cannot be read now. */
+bool ours_way(struct worker *w, const struct addr *to, struct decision *d,
+    enum why *why_out) PH_CHECK;
+/* Its deliveries, parked unless `why` is WHY_NONE; how many. */
+unsigned ours_deliveries(const struct decision *d, enum why why,
+    int64_t now_us, struct spool_delivery out[ROUTE_LEGS_MAX]);
+/* The same for the queue; the envelope has one recipient. */
+struct accepted_letter *ours_items(const struct envelope *e,
+    const struct decision *d, const struct spool_delivery *dl, unsigned n);
+
+/* ---- one that nothing else depends on ---- */
 
 /* Prints the whole message; `id` is its own. */
 typedef void (*ours_print_fn)(const void *arg, const char *id,

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#include "relay/base/hash.h"
+#include "relay/daemon/ours.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/dsn.h"
@@ -196,81 +196,6 @@ static void print(struct worker *w, const struct mail *m, struct slice head,
 	dsn_print(d, out);
 }
 
-/* ---- where it goes ---- */
-
-static void one_leg(struct route *r, int leg)
-{
-	r->kind = ROUTE_LEGS;
-	r->legs = 1;
-	r->leg[0] = (uint16_t)leg;
-}
-
-/* By the table for our own domains, by dsn.via for others. *why_out: why it
- * cannot go now, or WHY_NONE. False: the table cannot be read now. */
-static bool find_way(struct worker *w, const struct addr *to,
-    struct decision *d, enum why *why_out)
-{
-	const struct conf *c = w->live->conf;
-	struct error err;
-	struct table *t;
-	uint64_t floor = atomic_load(&w->app->change_floor);
-	bool ok = true, parked = false;
-
-	if (mail_is_ours(c, to)) {
-		t = worker_table(w, &err);
-		ok = t != NULL && route_resolve(c, t, to, w->lookup, d) &&
-		     d->change >= floor;
-		if (t != NULL)
-			table_end(t);
-		parked = d->route.kind != ROUTE_LEGS && !d->held;
-	} else if (c->dsn.via[0] != '\0') {
-		d->change = floor; /* none concerns it */
-		one_leg(&d->route,
-		    names_id(w->app->names, slice_str(c->dsn.via)));
-	} else {
-		d->change = floor;
-		parked = true;
-	}
-	if (d->route.kind != ROUTE_LEGS)
-		one_leg(&d->route, names_id(w->app->names, SLICE("none")));
-	*why_out = parked ? WHY_NO_WAY : WHY_NONE;
-	return ok;
-}
-
-static unsigned make_deliveries(const struct decision *d, enum why why,
-    int64_t now_us, struct spool_delivery out[ROUTE_LEGS_MAX])
-{
-	enum dstate open = d->held ? D_HELD : D_QUEUED;
-
-	for (unsigned i = 0; i < d->route.legs; i++)
-		out[i] = (struct spool_delivery){.leg = d->route.leg[i],
-		    .role = i == 0 ? ROLE_PRIMARY : ROLE_COPY,
-		    .state = why != WHY_NONE ? D_PARKED : open,
-		    .reason = (uint8_t)why, .created_us = now_us,
-		    .due_us = why != WHY_NONE || d->held ? now_us : 0,
-		    .change = d->change};
-	return d->route.legs;
-}
-
-static struct accepted_letter *make_items(const struct envelope *e,
-    const struct spool_delivery *dl, unsigned n, uint64_t hash)
-{
-	struct accepted_letter *l = mem_new(
-	    sizeof(*l) + n * sizeof(l->item[0]));
-
-	l->letter.kind = S_ACCEPTED;
-	l->id = e->id;
-	l->size = e->size;
-	l->n = n;
-	for (unsigned i = 0; i < n; i++)
-		l->item[i] = (struct queue_item){.number = i,
-		    .leg = dl[i].leg, .role = dl[i].role,
-		    .state = dl[i].state, .reason = dl[i].reason,
-		    .hash = hash, .change = dl[i].change,
-		    .created_us = dl[i].created_us, .due_us = dl[i].due_us};
-	return l;
-}
-
 /* ---- all together ---- */
 
 /* The draft is prepared; it is written by the group that it becomes. */
@@ -278,8 +203,7 @@ static void prepare(struct outcome_notice *n, struct envelope *e,
     const struct decision *d, enum why why)
 {
 	struct spool_delivery dl[ROUTE_LEGS_MAX];
-	unsigned count = make_deliveries(d, why, e->accepted_us, dl);
-	const char *key = d->base[0] != '\0' ? d->base : e->rcpt->to;
+	unsigned count = ours_deliveries(d, why, e->accepted_us, dl);
 	struct strbuf packed;
 
 	e->size = spool_draft_size(n->draft);
@@ -287,7 +211,7 @@ static void prepare(struct outcome_notice *n, struct envelope *e,
 	envelope_pack(e, &packed);
 	spool_draft_prepare(n->draft, strbuf_view(&packed), dl, count);
 	strbuf_fini(&packed);
-	n->items = make_items(e, dl, count, hash_slice(slice_str(key)) | 1);
+	n->items = ours_items(e, d, dl, count);
 }
 
 static bool make(struct worker *w, const struct mail *m, struct slice head,
@@ -309,7 +233,7 @@ static bool make(struct worker *w, const struct mail *m, struct slice head,
 	bool ok;
 
 	if (addr_parse(slice_str(m->env.from), true, &to, &bad) < 0 ||
-	    !find_way(w, &to, &d, &why))
+	    !ours_way(w, &to, &d, &why))
 		return false;
 	id_text(e.id, id);
 	dsn->id = id;

@@ -56,13 +56,6 @@ void returns_sender(struct attempt *at)
 
 /* ---- in ---- */
 
-static void refuse(struct reply *r, enum return_verdict verdict)
-{
-	reply_set(r, 550, "5.7.1", "%s", verdict == RETURN_EXPIRED
-	    ? "This return address has expired, no mail is taken for it"
-	    : "This is no return address of ours");
-}
-
 /* A bounce has one recipient; the next transaction may have another. */
 static void alone(struct reply *r)
 {
@@ -81,14 +74,13 @@ static const char *leg_name(const struct conf *c, struct arena *a,
 }
 
 static void take(struct intake *in, const struct rcpt_to *t,
-    const struct return_addr *ret)
+    const struct return_addr *ret, struct decision *d)
 {
 	struct mail *m = in->mail;
-	struct decision d = {.route.kind = ROUTE_NONE,
-	    .change = in->w->table_floor};
 	struct spool_delivery *dl;
 
-	intake_add(in, t, &d);
+	d->change = in->w->table_floor;
+	intake_add(in, t, d);
 	dl = &m->delivery[m->deliveries - 1];
 	dl->state = D_DELETED;
 	dl->reason = WHY_RETURNED;
@@ -102,18 +94,18 @@ bool returns_rcpt(struct intake *in, const struct rcpt_to *t,
     struct reply *r)
 {
 	struct return_addr ret;
-	enum return_verdict verdict =
-	    return_addr_check(session_conf(in->session), &t->to,
-		clock_wall_us(in->w->app->clock), &ret);
+	struct decision d;
+	bool is_one = return_addr_decide(session_conf(in->session), &t->to,
+	    clock_wall_us(in->w->app->clock), &ret, &d);
 
-	if (verdict == RETURN_NONE && !in->bounce)
+	if (!is_one && !in->bounce)
 		return false;
-	if (verdict == RETURN_FORGED || verdict == RETURN_EXPIRED) {
-		refuse(r, verdict);
+	if (is_one && d.verdict == VERDICT_REFUSE) {
+		*r = d.reply;
 	} else if (in->mail->env.rcpts != 0) {
 		alone(r);
 	} else {
-		take(in, t, &ret);
+		take(in, t, &ret, &d);
 		reply_set(r, 250, "2.1.5", "Ok");
 	}
 	return true;

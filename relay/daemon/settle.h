@@ -71,7 +71,8 @@ struct outcome_letter {
 		unsigned told; /* notice[told - 1] speaks of it; 0: none */
 		bool silent; /* the sender asked not to be told of this */
 		bool on;     /* delivered: the leg will tell the sender */
-		/* "Unknown" of a recipient that this leg took lately (D5). */
+		/* "Unknown" of a recipient that this leg took lately (D5); in
+		 * ten minutes once of each. */
 		bool known;
 		/* Of a failed one: the table's word after the failure. */
 		bool routed, held;

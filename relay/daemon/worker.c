@@ -4,8 +4,11 @@
  */
 #include "relay/daemon/worker.h"
 
+#include <stdio.h>
+
 #include "policy/reply_class.h"
 #include "relay/base/log.h"
+#include "relay/daemon/alarm.h"
 #include "relay/daemon/ask.h"
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake.h"
@@ -119,6 +122,21 @@ static struct tls_client *on_tls(void *arg, const struct conf *c,
 	return t == NULL ? NULL : tls_client_ref(t);
 }
 
+/* Of the world's exchangers that would be news of others. */
+static void on_in_clear(void *arg, const struct conf_leg *leg,
+    const char *host, const char *why)
+{
+	struct worker *w = arg;
+	char text[700];
+
+	if (leg->direct)
+		return;
+	snprintf(text, sizeof(text), "%s offered TLS, it did not come about "
+	    "(%s), and mail goes there in the clear; mend it there, or let "
+	    "the mail wait with tls = \"encrypt\"", host, why);
+	alarm_raise(w->app, "in-clear", leg->name, text);
+}
+
 static void on_learned(void *arg, int leg, const struct ehlo *e)
 {
 	struct worker *w = arg;
@@ -150,7 +168,8 @@ static void make_client(struct worker *w)
 	struct client_config c = {.loop = w->loop, .scratch = w->scratch,
 	    .sock = &sock_system, .dns = w->dns, .slots = &dispatch_slots,
 	    .slots_arg = w, .idle = dispatch_idle, .tls = on_tls,
-	    .learned = on_learned, .splits = on_splits, .arg = w};
+	    .learned = on_learned, .in_clear = on_in_clear,
+	    .splits = on_splits, .arg = w};
 
 	w->client = client_new(&c);
 }

@@ -38,6 +38,7 @@ struct dns_answer { /* counted by the cache; borrowed in the callback */
 	enum dns_type type;
 	/* The AD bit of a resolver that the configuration calls validating. */
 	bool secure;
+	char *alias_of; /* who owns the records; NULL: who was asked */
 	uint32_t ttl_s;
 	int count;
 	union {

@@ -377,7 +377,7 @@ static const char *rcode_text(unsigned rcode)
 }
 
 /* Status, TTL and records, once the packet is known to be sound. */
-static int judge(unsigned rcode, struct name *name,
+static int judge(unsigned rcode, const char *asked, struct name *name,
     const struct section section[2], struct dns_answer *a,
     const char **why_out)
 {
@@ -387,6 +387,8 @@ static int judge(unsigned rcode, struct name *name,
 	if (!collect(&section[0], name, a))
 		return refuse(a, why_out, "a malformed record");
 	if (rcode == 0 && a->count > 0) {
+		if (strcmp(name->text, asked) != 0)
+			a->alias_of = mem_strdup(name->text);
 		if (a->type == DNS_MX)
 			qsort(a->mx, (size_t)a->count, sizeof(a->mx[0]),
 			    by_preference);
@@ -426,7 +428,7 @@ int dns_reply_read(struct slice packet, enum dns_type type,
 	if (!skip_section(&r, at + 4, u16(&r, 6), &section[0]) ||
 	    !skip_section(&r, section[0].end, u16(&r, 8), &section[1]))
 		return refuse(answer_out, why_out, "a malformed record");
-	return judge(rcode, &name, section, answer_out, why_out);
+	return judge(rcode, asked_out, &name, section, answer_out, why_out);
 }
 
 int dns_reply_parse(struct slice packet, enum dns_type type,
@@ -450,6 +452,8 @@ void dns_answer_fini(struct dns_answer *a)
 			mem_free((char *)(uintptr_t)a->tlsa[i].data.p);
 	}
 	mem_free(a->addr);
+	mem_free(a->alias_of);
+	a->alias_of = NULL;
 	a->addr = NULL;
 	a->count = 0;
 }

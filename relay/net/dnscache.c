@@ -149,6 +149,7 @@ static size_t cost(const struct dns_answer *a, size_t key_size)
 {
 	size_t n = sizeof(struct entry) + sizeof(struct dns_held) + key_size;
 
+	n += a->alias_of == NULL ? 0 : strlen(a->alias_of);
 	for (int i = 0; i < a->count; i++) {
 		if (a->type == DNS_TXT)
 			n += sizeof(a->txt[i]) + a->txt[i].n;

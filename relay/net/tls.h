@@ -39,13 +39,20 @@ void tls_client_unref(struct tls_client *t);
 /* SNI is `host` when it is a name. With TLS_VERIFY the certificate must be
  * valid and name `host` (RFC 6125; an address literal: an IP SAN). */
 SSL *tls_client_session(struct tls_client *t, const char *host);
-/* For a leg of TLS_DANE: with usable records (RFC 7672 3.1: DANE-TA, DANE-EE)
- * the certificate must be as one of them says; of an authority by such a
- * record it must name `host` or `domain` (NULL: none). Without a usable one
- * nothing is checked. `usable_out` may be NULL. */
+/* What a signed zone says of the certificate (RFC 7672). */
+struct tls_dane {
+	const char *base;   /* whose records they are: the host, or the name
+			     * that it is an alias of (2.2.3) */
+	const char *domain; /* whose MX the host is; NULL */
+	const struct dns_tlsa *rec;
+	int count; /* 0: nothing */
+};
+/* For a leg of TLS_DANE: with usable records (3.1: DANE-TA, DANE-EE) the
+ * certificate must be as one of them says; of an authority by such a record
+ * it must name `base`, `host` or `domain`. Without a usable one nothing is
+ * checked. `usable_out` may be NULL. */
 SSL *tls_client_dane(struct tls_client *t, const char *host,
-    const char *domain, const struct dns_tlsa *rec, int count,
-    int *usable_out);
+    const struct tls_dane *d, int *usable_out);
 
 /* SHA-256 of the certificate (DER), lower case hex. */
 enum { TLS_FINGERPRINT = 65 };

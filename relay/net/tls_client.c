@@ -318,23 +318,28 @@ static int add_records(SSL *ssl, const struct dns_tlsa *rec, int count)
 	return usable;
 }
 
-SSL *tls_client_dane(struct tls_client *t, const char *host,
-    const char *domain, const struct dns_tlsa *rec, int count,
-    int *usable_out)
+static void also_named(SSL *ssl, const char *name)
 {
-	SSL *ssl = count == 0 ? NULL : session(t, host);
+	if (name != NULL && SSL_add1_host(ssl, name) != 1)
+		abort(); /* out of memory */
+}
+
+SSL *tls_client_dane(struct tls_client *t, const char *host,
+    const struct tls_dane *d, int *usable_out)
+{
+	SSL *ssl = d->count == 0 ? NULL : session(t, d->base);
 	int usable = 0;
 
-	if (ssl != NULL && SSL_dane_enable(ssl, host) == 1)
-		usable = add_records(ssl, rec, count);
+	if (ssl != NULL && SSL_dane_enable(ssl, d->base) == 1)
+		usable = add_records(ssl, d->rec, d->count);
 	if (usable_out != NULL)
 		*usable_out = usable;
 	if (usable == 0) {
 		SSL_free(ssl);
 		return tls_client_session(t, host);
 	}
-	if (domain != NULL && SSL_add1_host(ssl, domain) != 1)
-		abort(); /* out of memory */
+	also_named(ssl, host);
+	also_named(ssl, d->domain);
 	tls_check_of(ssl)->dane = true;
 	SSL_set_security_level(ssl, STRONG);
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);

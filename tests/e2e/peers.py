@@ -131,10 +131,14 @@ postlog unix-dgram n - n - 1 postlogd
 
 class Postfix(Peer):
     def start(self):
+        return self.start_with("")
+
+    def start_with(self, lines):
+        """With more lines of main.cf."""
         root = self.unpacked / "postfix"
         words = {"home": self.folder, "root": root, "port": self.port,
                  "sink": self.sink.port}
-        (self.folder / "main.cf").write_text(POSTFIX_MAIN.format(**words))
+        (self.folder / "main.cf").write_text(POSTFIX_MAIN.format(**words) + lines)
         (self.folder / "master.cf").write_text(
             POSTFIX_MASTER.format(**words))
         self.make_queue()

@@ -183,3 +183,6 @@ def test_a_program_that_cannot_be_run_is_refused_at_start(make_gw, folder):
     gw.launch()
     assert gw.ended() == 1
     assert "alarm.exec" in gw.all_log()
+    gw.options = ["-t"]
+    gw.launch()
+    assert gw.ended() == 1  # -t says so too

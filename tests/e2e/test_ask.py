@@ -7,6 +7,7 @@ import time
 import pytest
 
 from gateway import Gateway
+from peers import Postfix
 from until import until
 
 ANN, BOB, EVE = "ann@example.com", "bob@example.com", "eve@example.com"
@@ -208,6 +209,22 @@ def test_a_change_drops_what_was_known(gw, legacy):
     until(lambda: answer(gw, BOB).code == 250, "the change to be noticed")
 
 
+@pytest.mark.parametrize("route, code", [("legacy", 250), ("reject", 550),
+                                         ("defer", 450)])
+def test_a_change_while_it_is_asked_counts(gw, legacy, route, code):
+    legacy.reply("RCPT", "450 4.2.1 Later")
+    rule = legacy.hold("MAIL")
+    with gw.dialog() as d:
+        d.envelope("sender@elsewhere.test")
+        d.send(f"RCPT TO:<{EVE}>\r\n")
+        rule.reached()
+        if code == 250:
+            knows(legacy)
+        gw.cli(f"route set {route} {EVE}")
+        rule.release()
+        assert d.reply().code == code
+
+
 def test_another_route_asks_another_leg(gw, legacy, cloud):
     knows(legacy)
     knows(cloud, EVE)
@@ -328,6 +345,39 @@ def test_a_harvester_is_cut_short(make_gw, legacy):
         assert codes[:4] == [550] * 4
         assert d.reply().code == 421 and d.closed()
     assert len(questions(legacy)) <= 5
+
+
+class PickyPostfix(Postfix):
+    """Knows who is in its table of recipients."""
+
+    def start(self):
+        super().start_with(
+            "relay_domains = example.com\n"
+            f"relay_recipient_maps = inline:{{ {ANN}=x }}\n"
+            "smtpd_error_sleep_time = 0\n")
+        return self
+
+
+def test_a_real_postfix_is_asked(make_gw, peers, folder, make_leg):
+    """More strangers than it takes over one connection
+    (smtpd_hard_error_limit, 20), and a delivery over the rest."""
+    behind = make_leg("behind")
+    postfix = PickyPostfix(peers, folder / "postfix", behind)
+    postfix.start()
+    try:
+        gw = make_gw(asking({"": {"workers": 1}, "limits": {"errors": 100}}),
+                     legs={"legacy": postfix.port})
+        with gw.dialog() as d:
+            d.envelope("sender@elsewhere.test")
+            for i in range(50):
+                r = d.cmd(f"RCPT TO:<user{i}@example.com>")
+                assert (r.code, r.enh) == (550, "5.1.1"), (i, r)
+            d.ok(f"RCPT TO:<{ANN}>")
+            assert d.data("Subject: x\r\n\r\nx\r\n.\r\n").code == 250
+        assert behind.wait_count(1)[0].rcpt == [ANN]
+        gw.wait_empty()
+    finally:
+        postfix.stop()
 
 
 def test_explain_says_who_would_be_asked(gw):

@@ -381,6 +381,9 @@ def test_forged_and_expired_return_addresses_are_refused(make_gw, legacy,
             r = d.cmd(f"RCPT TO:<{rcpt}>")
             assert (r.code, r.enh) == (550, "5.7.1"), rcpt
             assert words in r.text
+            said = json.loads(gw.run("explain", rcpt, "--json").stdout)
+            assert (said["rule"], said["code"]) == ("return", 550)
+        assert gw.cli_json("explain", good)[0]["verdict"] == "accept"
         d.ok(f"RCPT TO:<{good}>")
         # Alone: others come in another transaction.
         for other in (good, ANN):

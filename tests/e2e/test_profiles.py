@@ -87,9 +87,9 @@ def test_one_forged_message_does_not_stop_a_leg(start, legacy):
     gw = start()
     legacy.reply("MAIL", "550 5.7.68 Direct Send not allowed",
                  to="boss@example.com")
-    ids = flood(gw, 100, 20)
+    ids = flood(gw, 500, 20)
     forged = gw.send(sender="boss@example.com")
-    ids += flood(gw, 100, 20)
+    ids += flood(gw, 500, 20)
     for id in ids:
         legacy.wait_message(id)
     assert gw.wait_event("deferred", forged)["class"] == "configuration"
@@ -197,6 +197,9 @@ def test_throttle_takes_connections_and_gives_them_back(start, legacy):
     assert gw.wait_event("deferred", id)["class"] == "throttle"
     row = legacy_row(gw)
     assert (row["limit"], row["configured"]) == (4, 8)
+    assert row["reason"] == "asked for less: gets 4 of 8 connections"
+    assert (row["profile"], row["profile_date"]) == \
+        ("microsoft365", "2026-11-01")
     legacy.wait_message(id)
     gw.set('leg "legacy"', connections=3)
     assert gw.reload()

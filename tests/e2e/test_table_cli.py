@@ -381,3 +381,33 @@ def test_progress_is_drawn_on_a_terminal_and_not_on_a_pipe(ph):
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == "change 2: 50000 recipients\n"
     assert done.stderr == ""
+
+
+# ---- groups and rooms
+
+
+def test_a_group_gets_no_copy_unless_forced(gw):
+    """Each leg would hand its mail out to all members."""
+    group, room = "all@example.com", "room1@example.com"
+    said = gw.cli_fails("route", "set", "legacy+cloud", group, "--tag",
+                        "kind=group")
+    assert group in said and "twice" in said and "--force" in said
+    assert gw.run("route", "get", group).returncode == 1
+    gw.cli("route", "set", "legacy", group, "--tag", "kind=group")
+    gw.cli("route", "set", "legacy", room, "--tag", "kind=room")
+    assert room in gw.cli_fails("flip", "both", room)
+    assert group in gw.cli_fails("flip", "cloud+legacy", "--tag",
+                                 "kind=group", "--dry-run")
+    rows = f"address,route\n{group},cloud+legacy\n{room},cloud\n"
+    said = gw.cli_fails("route", "import", "-", stdin=rows)
+    assert "line 2" in said and group in said
+    gw.cli("flip", "cloud", group, room)
+    gw.cli("hold", group)
+    gw.cli("release", group)
+    # By name it is done, and undone and done again without it.
+    number = gw.change("flip", "cloud+legacy", group, "--force")
+    gw.cli("undo", str(number))
+    gw.cli("undo", str(number + 1))
+    assert gw.cli_json("route", "get", group)[0]["route"] == "cloud+legacy"
+    gw.cli("route", "import", "-", "--force", stdin=rows)
+    gw.cli("route", "set", "legacy+cloud", room, "--force")

@@ -196,6 +196,18 @@ def test_after_a_day_he_is_gone(make_gw, legacy, outside):
         len(outside.mails)
 
 
+def test_one_who_is_gone_is_not_the_leg_s_fault(make_gw, legacy):
+    """However often it is said of him."""
+    gw = make_gw(with_retry(known="30d"))
+    known(gw)
+    legacy.reply("RCPT", NOBODY, to=ANN)
+    ids = [gw.send(to=ANN) for _ in range(10)]
+    for id in ids:
+        wait_deferrals(gw, id, 2)
+    assert [l["state"] for l in gw.cli_json("leg list")
+            if l["leg"] == "legacy"] == ["up"]
+
+
 @pytest.mark.parametrize("how", ["restart", "kill"])
 def test_it_survives(make_gw, legacy, how):
     gw = make_gw(with_retry(known="30d"))

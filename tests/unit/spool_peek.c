@@ -24,3 +24,8 @@ bool spool_peek(struct spool *s, uint64_t id, uint32_t number,
 	*out = v->d[number].d;
 	return true;
 }
+
+void spool_press(struct spool *s)
+{
+	atomic_store(&s->pressed, true);
+}

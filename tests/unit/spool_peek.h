@@ -13,5 +13,8 @@ bool spool_turn(struct spool *s, int64_t now_ms);
 /* As the journal has it; false: not a live message, or no such delivery. */
 bool spool_peek(struct spool *s, uint64_t id, uint32_t number,
     struct spool_delivery *out);
+/* As when all retained mail is given up and space is short still; until the
+ * steward's next turn. */
+void spool_press(struct spool *s);
 
 #endif

@@ -253,6 +253,25 @@ static void what_an_answer_means(void **state)
 	}
 }
 
+/* As Postfix does after smtpd_hard_error_limit. */
+static void a_connection_that_is_cut_is_no_answer_yet(void **state)
+{
+	static const struct leg_rule cuts[][3] = {
+	    {{"RCPT", "421 4.7.0 Too many errors\r\n" LEG_CLOSE, 1},
+		{"RCPT", NOBODY, 0}},
+	    {{"RCPT", LEG_CLOSE, 1}, {"RCPT", NOBODY, 0}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cuts); i++) {
+		struct world *w = world_new(state, "10s", cuts[i]);
+
+		assert_int_equal(answer(w, "eve"), ASK_NO);
+		assert_int_equal(w->leg->connected, 2);
+		assert_true(askcache_may_ask(w->app.asked, w->id));
+		world_free(w);
+	}
+}
+
 static const struct leg_rule picky[] = {
     {"RCPT TO:<ann", "250 2.1.5 Ok\r\n", 0}, {"RCPT", NOBODY, 0},
     {NULL, NULL, 0}};
@@ -551,6 +570,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_an_answer_means),
+		cmocka_unit_test(a_connection_that_is_cut_is_no_answer_yet),
 		cmocka_unit_test(it_is_asked_in_nobodys_name_and_once),
 		cmocka_unit_test(who_takes_everybody_is_left_alone),
 		cmocka_unit_test(what_was_refused_stays_refused_there),

@@ -249,6 +249,10 @@ static const struct {
 	  "deferred 0 4.4.3 connect network", 0 },
 	{ "cannot be looked up, of an unsigned address", NULL, "192.0.2.1", FAILS, true, NULL,
 	  OK, 1 },
+	{ "of the name behind an alias", NULL, "AD ALIAS real.test 192.0.2.1", WRONG, true, NULL,
+	  OK, 1 },
+	{ "of the alias, when there is none behind it", NULL, "AD ALIAS bare.test 192.0.2.1",
+	  WRONG, true, NULL, "deferred 0 4.7.5 tls configuration", 1 },
 	{ "MX: the right one", "AD 10 leg.test", "AD 192.0.2.1", RIGHT, true, NULL, OK, 1 },
 	{ "MX: the wrong one", "AD 10 leg.test", "AD 192.0.2.1", WRONG, true, NULL,
 	  "deferred 0 4.7.5 tls configuration", 1 },
@@ -280,11 +284,12 @@ static void dane_does_what_the_zone_says(void **state)
 		    {"EHLO", dane[i].rule, dane[i].rule == NULL ? 1 : 0},
 		    {OFFERS, 1},
 		    {NULL, NULL, 0}};
-		char record[200], host[] = "leg.test";
+		char record[200], right[200], host[] = "leg.test";
 		struct testdns_row zone[] = {
 		    {"leg.test", DNS_A, dane[i].address},
 		    {"b.test", DNS_A, "192.0.2.2"},
 		    {"_25._tcp.leg.test", DNS_TLSA, record},
+		    {"_25._tcp.real.test", DNS_TLSA, right},
 		    {"dom.test", DNS_MX, dane[i].mx},
 		    {NULL, DNS_A, NULL}};
 		struct world *w = world_new(zone);
@@ -293,6 +298,7 @@ static void dane_does_what_the_zone_says(void **state)
 		print_message("%s\n", dane[i].name);
 		set_record(*state, record, sizeof(record), dane[i].record,
 		    dane[i].signed_record);
+		set_record(*state, right, sizeof(right), RIGHT, true);
 		w->host[0] = (struct conf_hostport){host, 25, false};
 		if (dane[i].mx != NULL)
 			w->cl.mx = "dom.test";

@@ -20,8 +20,8 @@ static void every_key_is_read(void **state)
 {
 	static const char text[] =
 	    "# a comment\n"
-	    "date = \"2026-11-01\" note = \"n\" max_recipients = 7 max_messages = 8\n"
-	    "max_age = \"9m\" one_domain = true no_dead_hosts = true\n"
+	    "date = \"2026-11-01\" note = \"n\"\n"
+	    "max_recipients = 7 max_messages = 8 max_age = \"9m\" one_domain = true no_dead_hosts = true\n"
 	    "ignores_notify = true\n"
 	    "networks = { \"192.0.2.0/24\",\n \"2001:db8::/32\" }\n"
 	    "\n"

@@ -11,6 +11,7 @@
 
 #include "relay/daemon/downtime.h"
 #include "tests/unit/daemon_rig.h"
+#include "tests/unit/spool_peek.h"
 
 static const char sender[] = "sender@elsewhere.test";
 
@@ -188,6 +189,27 @@ static void parked_mail_ends_over_restarts(void **state)
 	assert_int_equal(st.live_messages, 0);
 }
 
+/* A copy that nobody needs any more goes when the steward is pressed. */
+static void a_spare_copy_goes_for_space(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d[2] = {
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_DELIVERED),
+	    drig_delivery(r, 0, r->cloud, ROLE_COPY, D_PARKED)};
+	struct spool_delivery wanted =
+	    drig_delivery(r, 0, r->cloud, ROLE_COPY, D_PARKED);
+	uint64_t spare = drig_accept(r, sender, 1, d, 2), kept;
+
+	kept = drig_accept(r, sender, 1, &wanted, 1);
+	drig_later(r, 86400);
+	assert_int_equal(drig_state(r, spare, 1), D_PARKED);
+	spool_press(r->app.spool);
+	drig_later(r, 2);
+	assert_int_equal(drig_state(r, spare, 1), D_NONE);
+	assert_int_equal(drig_state(r, kept, 0), D_PARKED);
+	drig_check(r);
+}
+
 static void frozen_time_is_no_lifetime(void **state)
 {
 	struct drig *r = *state;
@@ -218,6 +240,7 @@ int main(void)
 		T(down_time_survives_a_restart),
 		T(a_span_that_lasts_goes_on),
 		T(parked_mail_ends_over_restarts),
+		T(a_spare_copy_goes_for_space),
 		T(frozen_time_is_no_lifetime),
 	};
 

@@ -28,12 +28,17 @@ static int teardown(void **state)
 
 /* ---- small things ------------------------------------------------------ */
 
-static uint64_t mail(struct drig *r)
+static uint64_t mail_to(struct drig *r, unsigned user)
 {
 	struct spool_delivery d =
-	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_QUEUED);
+	    drig_delivery(r, user, r->legacy, ROLE_PRIMARY, D_QUEUED);
 
-	return drig_accept(r, "a@b.test", 1, &d, 1);
+	return drig_accept(r, "a@b.test", user + 1, &d, 1);
+}
+
+static uint64_t mail(struct drig *r)
+{
+	return mail_to(r, 0);
 }
 
 static struct result said(enum reply_class class, enum outcome outcome)
@@ -373,13 +378,37 @@ static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
 	assert_false(suspended(r));
 }
 
+static void a_question_about_one_who_is_gone_leads_to_a_trial(void **state)
+{
+	static const struct {
+		enum reply_class class;
+		unsigned jobs;
+	} cases[] = {{CLASS_CONFIGURATION, 0}, {CLASS_NETWORK, 0},
+	    {CLASS_RECIPIENT, 1}};
+	struct drig *r = *state;
+
+	for (unsigned k = 1; k <= 10; k++)
+		fault(r, k);
+	mail(r);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct leg_answer a = answer_to(r, 0, cases[i].class);
+
+		legs_answered(r->app.settle, &a);
+		drig_pump(r);
+		assert_true(suspended(r));
+		assert_int_equal(r->jobs, cases[i].jobs);
+	}
+	answer(r, CLASS_NONE, OUT_DELIVERED);
+	assert_false(suspended(r));
+}
+
 /* ---- recipients that it knew ------------------------------------------- */
 
 static void unknown(struct drig *r, unsigned n)
 {
 	r->known = true;
 	for (unsigned i = 0; i < n && !suspended(r); i++) {
-		mail(r);
+		mail_to(r, i);
 		answer(r, CLASS_RECIPIENT, OUT_DEFERRED);
 	}
 	r->known = false;
@@ -401,20 +430,35 @@ static void a_fifth_of_those_it_knew_is_its_fault(void **state)
 	    {"the others ten minutes ago", 100, 5, 11, true},
 	    {"the others five minutes ago", 100, 5, 5, false},
 	};
-	struct drig *r = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct drig *r;
+
 		print_message("%s\n", cases[i].name);
-		drig_restart(r, false);
-		legs_decided(r->app.settle, r->legacy, false);
+		teardown(state);
+		setup(state);
+		r = *state;
 		for (unsigned k = 0; k < cases[i].delivered; k++)
 			deliver(r);
 		drig_later(r, cases[i].wait_min * MINUTE_S);
-		while (r->jobs != 0)
-			mem_free(drig_job(r));
 		unknown(r, cases[i].unknown);
 		assert_int_equal(suspended(r), cases[i].suspended);
 	}
+}
+
+static void one_that_is_asked_for_again_and_again_is_one(void **state)
+{
+	struct drig *r = *state;
+
+	r->known = true;
+	for (unsigned i = 0; i < 20; i++) {
+		mail_to(r, i % 4);
+		answer(r, CLASS_RECIPIENT, OUT_DEFERRED);
+	}
+	assert_false(suspended(r));
+	mail_to(r, 4);
+	answer(r, CLASS_RECIPIENT, OUT_DEFERRED);
+	assert_true(suspended(r));
 }
 
 static void unknown_ones_that_it_never_knew_are_no_fault(void **state)
@@ -531,7 +575,9 @@ int main(void)
 	    TEST(another_answer_than_a_fault_ends_the_doubt),
 	    TEST(a_question_that_meets_the_fault_suspends),
 	    TEST(a_question_that_is_taken_leads_to_a_trial_or_back),
+	    TEST(a_question_about_one_who_is_gone_leads_to_a_trial),
 	    TEST(a_fifth_of_those_it_knew_is_its_fault),
+	    TEST(one_that_is_asked_for_again_and_again_is_one),
 	    TEST(unknown_ones_that_it_never_knew_are_no_fault),
 	    TEST(throttle_halves_and_deliveries_give_back),
 	    TEST(a_burst_of_throttles_is_one),

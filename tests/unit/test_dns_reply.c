@@ -20,39 +20,42 @@ static const struct {
 	enum dns_status status;
 	int count;
 	uint32_t ttl_s;
+	const char *alias_of;
 } replies[] = {
 	{ "plain",            { "a.b", "A", 0, "@ 60 A 192.0.2.1\n@ 30 A 192.0.2.2" },
-	  DNS_OK, 2, 30 },
-	{ "case",             { "a.b", "A", 0, "A.B 60 A 192.0.2.1" }, DNS_OK, 1, 60 },
-	{ "sign bit of the TTL", { "a.b", "A", 0, "@ 2147483648 A 192.0.2.1" }, DNS_OK, 1, 0 },
-	{ "another name",     { "a.b", "A", 0, "x.b 60 A 192.0.2.1" }, DNS_NODATA, 0, 0 },
-	{ "another type",     { "a.b", "A", 0, "@ 60 AAAA ::1" }, DNS_NODATA, 0, 0 },
+	  DNS_OK, 2, 30, NULL },
+	{ "case",             { "a.b", "A", 0, "A.B 60 A 192.0.2.1" }, DNS_OK, 1, 60, NULL },
+	{ "sign bit of the TTL", { "a.b", "A", 0, "@ 2147483648 A 192.0.2.1" },
+	  DNS_OK, 1, 0, NULL },
+	{ "another name",     { "a.b", "A", 0, "x.b 60 A 192.0.2.1" }, DNS_NODATA, 0, 0, NULL },
+	{ "another type",     { "a.b", "A", 0, "@ 60 AAAA ::1" }, DNS_NODATA, 0, 0, NULL },
 	{ "beside the chain",
 	  { "a.b", "A", 0, "@ 9 CNAME c.b\nc.b 60 A 192.0.2.1\nx.b 1 A 192.0.2.2" },
-	  DNS_OK, 1, 9 },
+	  DNS_OK, 1, 9, "c.b" },
 	{ "chain backwards",
 	  { "a.b", "A", 0, "d.b 60 A 192.0.2.1\nc.b 60 CNAME d.b\n@ 60 CNAME c.b" },
-	  DNS_OK, 1, 60 },
-	{ "chain to nowhere", { "a.b", "A", 0, "@ 60 CNAME c.b" }, DNS_NODATA, 0, 0 },
+	  DNS_OK, 1, 60, "d.b" },
+	{ "chain to nowhere", { "a.b", "A", 0, "@ 60 CNAME c.b" }, DNS_NODATA, 0, 0, NULL },
 	{ "alias of nobody",  { "a.b", "A", 3, "@ 60 CNAME c.b\nb 60 SOA 77" },
-	  DNS_NXDOMAIN, 0, 60 },
-	{ "alias of itself",  { "a.b", "A", 0, "@ 60 CNAME a.b" }, DNS_FAILED, 0, 0 },
+	  DNS_NXDOMAIN, 0, 60, NULL },
+	{ "alias of itself",  { "a.b", "A", 0, "@ 60 CNAME a.b" }, DNS_FAILED, 0, 0, NULL },
 	{ "alias loop",       { "a.b", "A", 0, "@ 60 CNAME c.b\nc.b 60 CNAME a.b" },
-	  DNS_FAILED, 0, 0 },
-	{ "nobody",           { "a.b", "MX", 3, "b 60 SOA 17" }, DNS_NXDOMAIN, 0, 17 },
-	{ "no such type",     { "a.b", "MX", 0, "b 7 SOA 17" }, DNS_NODATA, 0, 7 },
-	{ "no and no SOA",    { "a.b", "MX", 3, "" }, DNS_NXDOMAIN, 0, 0 },
-	{ "answer in NXDOMAIN", { "a.b", "A", 3, "@ 60 A 192.0.2.1" }, DNS_NXDOMAIN, 0, 0 },
-	{ "SERVFAIL",         { "a.b", "A", 2, "@ 60 A 192.0.2.1" }, DNS_FAILED, 0, 0 },
-	{ "REFUSED",          { "a.b", "A", 5, "" }, DNS_FAILED, 0, 0 },
-	{ "unknown code",     { "a.b", "A", 15, "" }, DNS_FAILED, 0, 0 },
-	{ "odd host",         { "a.b", "MX", 0, "@ 60 MX 1 x y.b\n@ 60 MX 2 z.b" }, DNS_OK, 1, 60 },
-	{ "null MX",          { "a.b", "MX", 0, "@ 60 MX 0 ." }, DNS_OK, 1, 60 },
-	{ "TLSA",             { "a.b", "TLSA", 0, "@ 60 TLSA 3 1 1 00ff" }, DNS_OK, 1, 60 },
-	{ "TLSA of nothing",  { "a.b", "TLSA", 0, "@ 60 TLSA 3 1 1 " }, DNS_OK, 1, 60 },
+	  DNS_FAILED, 0, 0, NULL },
+	{ "nobody",           { "a.b", "MX", 3, "b 60 SOA 17" }, DNS_NXDOMAIN, 0, 17, NULL },
+	{ "no such type",     { "a.b", "MX", 0, "b 7 SOA 17" }, DNS_NODATA, 0, 7, NULL },
+	{ "no and no SOA",    { "a.b", "MX", 3, "" }, DNS_NXDOMAIN, 0, 0, NULL },
+	{ "answer in NXDOMAIN", { "a.b", "A", 3, "@ 60 A 192.0.2.1" }, DNS_NXDOMAIN, 0, 0, NULL },
+	{ "SERVFAIL",         { "a.b", "A", 2, "@ 60 A 192.0.2.1" }, DNS_FAILED, 0, 0, NULL },
+	{ "REFUSED",          { "a.b", "A", 5, "" }, DNS_FAILED, 0, 0, NULL },
+	{ "unknown code",     { "a.b", "A", 15, "" }, DNS_FAILED, 0, 0, NULL },
+	{ "odd host",         { "a.b", "MX", 0, "@ 60 MX 1 x y.b\n@ 60 MX 2 z.b" },
+	  DNS_OK, 1, 60, NULL },
+	{ "null MX",          { "a.b", "MX", 0, "@ 60 MX 0 ." }, DNS_OK, 1, 60, NULL },
+	{ "TLSA",             { "a.b", "TLSA", 0, "@ 60 TLSA 3 1 1 00ff" }, DNS_OK, 1, 60, NULL },
+	{ "TLSA of nothing",  { "a.b", "TLSA", 0, "@ 60 TLSA 3 1 1 " }, DNS_OK, 1, 60, NULL },
 	{ "TLSA by an alias", { "a.b", "TLSA", 0, "@ 9 CNAME c.b\nc.b 60 TLSA 2 0 1 00" },
-	  DNS_OK, 1, 9 },
-	{ "empty TXT",        { "a.b", "TXT", 0, "@ 60 TXT |" }, DNS_OK, 1, 60 },
+	  DNS_OK, 1, 9, "c.b" },
+	{ "empty TXT",        { "a.b", "TXT", 0, "@ 60 TXT |" }, DNS_OK, 1, 60, NULL },
 };
 /* clang-format on */
 
@@ -75,6 +78,8 @@ static void a_reply_says_what_the_question_leads_to(void **state)
 		assert_int_equal(rc, a.status == DNS_FAILED ? -1 : 0);
 		assert_int_equal(a.count, replies[i].count);
 		assert_int_equal(a.ttl_s, replies[i].ttl_s);
+		assert_string_equal(a.alias_of == NULL ? "" : a.alias_of,
+		    replies[i].alias_of == NULL ? "" : replies[i].alias_of);
 		dns_answer_fini(&a);
 		strbuf_fini(&b);
 	}

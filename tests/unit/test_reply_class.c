@@ -45,7 +45,10 @@ static const struct {
 	A("legacy", 552, "5.2.2", "rcpt", "full", MAILBOX, DEFERRED)
 	A("legacy", 452, "4.3.1", "body", "no space", THROTTLE, DEFERRED)
 	A("legacy", 550, "5.1.1", "rcpt", "no such user", RECIPIENT, FAILED)
+	A("legacy", 550, "5.1.1", "rcpt", "User unknown in relay recipient table",
+	  RECIPIENT, FAILED)
 	A("legacy", 550, "5.1.10", "rcpt", "no such user", RECIPIENT, FAILED)
+	A("legacy", 550, "", "rcpt", "relay not permitted", CONFIGURATION, DEFERRED)
 	A("legacy", 550, "5.4.1", "rcpt", "denied", RECIPIENT, FAILED)
 	A("legacy", 550, "", "rcpt", "no such user", RECIPIENT, FAILED)
 	A("legacy", 550, "", "body", "no", MESSAGE, FAILED)

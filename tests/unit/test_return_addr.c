@@ -185,6 +185,31 @@ static void without_a_domain_there_are_none(void **state)
 	strbuf_fini(&b);
 }
 
+/* What is said at RCPT, and what the sender did not do by guessing. */
+static void the_decision_needs_no_table(void **state)
+{
+	struct conf c = sample();
+	struct return_addr a;
+	struct decision d;
+	struct addr to;
+	char text[99];
+	const char *why;
+
+	(void)state;
+	make(&c, "cloud", text);
+	assert_int_equal(addr_parse(slice_str(text), false, &to, &why), 0);
+	assert_true(return_addr_decide(&c, &to, NOW, &a, &d));
+	assert_int_equal(d.verdict, VERDICT_ACCEPT);
+	assert_string_equal(d.rule, "return");
+	assert_int_equal(d.route.kind, ROUTE_NONE);
+	assert_true(return_addr_decide(&c, &to, NOW + 20 * DAY, &a, &d));
+	assert_int_equal(d.verdict, VERDICT_REFUSE);
+	assert_int_equal(d.reply.code, 550);
+	assert_string_equal(d.reply.enh, "5.7.1");
+	assert_int_equal(addr_parse(SLICE("a@b.example"), false, &to, &why), 0);
+	assert_false(return_addr_decide(&c, &to, NOW, &a, &d));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +219,7 @@ int main(void)
 		cmocka_unit_test(what_else_stands_there),
 		cmocka_unit_test(an_old_key_is_believed_and_signs_nothing),
 		cmocka_unit_test(without_a_domain_there_are_none),
+		cmocka_unit_test(the_decision_needs_no_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

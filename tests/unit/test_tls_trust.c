@@ -210,6 +210,7 @@ static const struct {
 	{ "2 0 1", "DNS:mx.test", 0, { { 2, 0, 1, ITS_CA } }, 1, 1, NULL, NULL },
 	{ "2 1 1: another's name", "DNS:x.test", 0, { { 2, 1, 1, ITS_CA } }, 1, 1, NULL,
 	  "certificate: hostname mismatch" },
+	{ "2 1 1: the alias", "DNS:alias.test", 0, { { 2, 1, 1, ITS_CA } }, 1, 1, NULL, NULL },
 	{ "2 1 1: the domain's name", "DNS:test", 0, { { 2, 1, 1, ITS_CA } }, 1, 1, "test",
 	  NULL },
 	{ "2 1 1: expired", "DNS:mx.test", 1, { { 2, 1, 1, ITS_CA } }, 1, 1, NULL,
@@ -255,8 +256,12 @@ static void a_tlsa_record_says_which_certificate_is_right(void **state)
 			    association(&d, dane_cases[i].rec[k].whose,
 				dane_cases[i].rec[k].selector,
 				dane_cases[i].rec[k].matching)};
-		ssl = tls_client_dane(w->tc, "mx.test", dane_cases[i].domain,
-		    rec, dane_cases[i].count, &usable);
+		ssl = tls_client_dane(w->tc, "alias.test",
+		    &(struct tls_dane){"mx.test", dane_cases[i].domain, rec,
+			dane_cases[i].count}, &usable);
+		assert_string_equal(SSL_get_servername(ssl,
+		    TLSEXT_NAMETYPE_host_name),
+		    usable > 0 ? "mx.test" : "alias.test");
 		assert_int_equal(usable, dane_cases[i].usable);
 		handshake_as(w, ssl);
 		assert_int_equal(w->client.ready, dane_cases[i].why == NULL);
@@ -292,8 +297,9 @@ static void what_tlsa_judges_is_never_resumed(void **state)
 	serve(w);
 	dial(w, TLS_DANE);
 	for (int i = 0; i < 3; i++) {
-		SSL *ssl = tls_client_dane(
-		    w->tc, "mx.test", NULL, &rec, i == 0 ? 0 : 1, NULL);
+		SSL *ssl = tls_client_dane(w->tc, "mx.test",
+		    &(struct tls_dane){"mx.test", NULL, &rec, i == 1 ? 0 : 1},
+		    NULL);
 
 		handshake_as(w, ssl);
 		assert_int_equal(w->client.ready, 1);

@@ -133,6 +133,13 @@ static void answer(void *arg)
 	a.secure = slice_starts(text, SLICE("AD "));
 	if (a.secure)
 		text = slice_from(text, 3);
+	if (slice_starts(text, SLICE("ALIAS "))) {
+		struct slice word;
+
+		slice_next(&text, ' ', &word);
+		slice_next(&text, ' ', &word);
+		a.alias_of = mem_slicedup(word);
+	}
 	for (int s = DNS_NODATA; s <= DNS_FAILED; s++)
 		if (slice_eq(text, slice_str(words[s])))
 			a.status = (enum dns_status)s;

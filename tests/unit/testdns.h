@@ -13,7 +13,8 @@ struct testdns_row {
 	enum dns_type type;
 	/* "192.0.2.1 192.0.2.2", "10 mx.example 20 .", or one of
 	 * "NXDOMAIN" "NODATA" "FAILED"; what is not in the table is NXDOMAIN.
-	 * TLSA: "3 1 1 00ff,2 1 1 …". "AD " before it: it is signed. */
+	 * TLSA: "3 1 1 00ff,2 1 1 …". "AD " before it: it is signed;
+	 * behind that "ALIAS name ": the name's own records. */
 	const char *answer;
 };
 
