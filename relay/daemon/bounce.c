@@ -71,8 +71,8 @@ static bool is_silent(const struct conf *c, const struct mail *m,
 {
 	const struct job_row *dl = &o->row[i].delivery;
 
-	return !has_sender(c, m) || (dl->flags & DF_DSN_SENT) != 0 ||
-	       !bounce_wanted(&m->env, dl->rcpt, what) ||
+	return !bounce_wanted(&m->env, dl->rcpt, what) ||
+	       (dl->flags & DF_DSN_SENT) != 0 || !has_sender(c, m) ||
 	       (what != TOLD_FAILED &&
 		   dsn_guard_parks(c->dsn.guard, m->env.spf, false));
 }
