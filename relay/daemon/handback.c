@@ -78,9 +78,9 @@ static void say_loop(struct intake *in, const char *to, const char *what)
 	if (e->parent != 0)
 		id_text(e->parent, parent);
 	strbuf_init(&text, ALARM_MAX);
-	strbuf_addf(&text, "mail for %s came back from %s%s%s; its route has no "
-	    "leg that has not had it: %s. End the forwarding there, or change "
-	    "the route", to, e->came_from,
+	strbuf_addf(&text, "mail for %s came back from %s%s%s; its route has "
+	    "no leg that has not had it: %s. End the forwarding there, or "
+	    "change the route", to, e->came_from,
 	    parent[0] != '\0' ? ", where it was " : "", parent, what);
 	alarm_raise(in->w->app, "loop", to, strbuf_cstr(&text));
 	strbuf_fini(&text);
