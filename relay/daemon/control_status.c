@@ -3,13 +3,13 @@
  * Control commands: status and leg list. The ops loop; what the queue knows
  * is asked on its thread.
  */
-#include "conf/profile.h"
 #include "relay/daemon/control_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "conf/profile.h"
 #include "relay/base/mem.h"
 #include "relay/daemon/askcache.h"
 #include "relay/daemon/certificates.h"
