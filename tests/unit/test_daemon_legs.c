@@ -269,6 +269,25 @@ static void an_administrator_is_not_overruled(void **state)
 	answer(r, CLASS_NONE, OUT_DELIVERED);
 }
 
+/* A trial that was not made is owed to us, not to him. */
+static void an_administrator_ends_the_trials(void **state)
+{
+	struct drig *r = *state;
+
+	for (unsigned k = 1; k <= 10; k++)
+		fault(r, k);
+	drig_later(r, INTERVAL_S + 20);
+	assert_int_equal(r->jobs, 1);
+	legs_decided(r->app.settle, r->legacy, true);
+	drig_unclaim(r, drig_job(r), false, false);
+	drig_pump(r);
+	drig_later(r, 2);
+	assert_int_equal(r->jobs, 0);
+	legs_decided(r->app.settle, r->legacy, false);
+	drig_later(r, INTERVAL_S);
+	assert_true(r->jobs > 1);
+}
+
 /* ---- in doubt ---------------------------------------------------------- */
 
 /* As workers do: the third fault in a row shuts the gate at once. */
@@ -571,6 +590,7 @@ int main(void)
 	    TEST(a_trial_that_was_not_made_is_made_later),
 	    TEST(an_idle_connection_serves_for_a_trial),
 	    TEST(an_administrator_is_not_overruled),
+	    TEST(an_administrator_ends_the_trials),
 	    TEST(in_doubt_one_goes_after_the_other),
 	    TEST(another_answer_than_a_fault_ends_the_doubt),
 	    TEST(a_question_that_meets_the_fault_suspends),
