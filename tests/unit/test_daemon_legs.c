@@ -376,6 +376,28 @@ static void a_question_that_meets_the_fault_suspends(void **state)
 	}
 }
 
+/* Outcomes are still taken when the workers have no connections any more. */
+static void nothing_is_asked_at_the_end(void **state)
+{
+	struct drig *r = *state;
+	unsigned before;
+
+	r->good = "user0@example.com";
+	deliver(r);
+	r->good = NULL;
+	clock_fake_step(&r->clock, INT64_C(2000000));
+	before = r->calls;
+	fault(r, 1);
+	assert_true(r->calls > before);
+	before = r->calls;
+	legs_answered(r->app.settle, &(struct leg_answer){.leg = r->legacy});
+	clock_fake_step(&r->clock, INT64_C(2000000));
+	atomic_store(&r->app.stopping, true);
+	fault(r, 2);
+	assert_int_equal(r->calls, before);
+	atomic_store(&r->app.stopping, false);
+}
+
 static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
 {
 	struct drig *r = *state;
@@ -594,6 +616,7 @@ int main(void)
 	    TEST(in_doubt_one_goes_after_the_other),
 	    TEST(another_answer_than_a_fault_ends_the_doubt),
 	    TEST(a_question_that_meets_the_fault_suspends),
+	    TEST(nothing_is_asked_at_the_end),
 	    TEST(a_question_that_is_taken_leads_to_a_trial_or_back),
 	    TEST(a_question_about_one_who_is_gone_leads_to_a_trial),
 	    TEST(a_fifth_of_those_it_knew_is_its_fault),
