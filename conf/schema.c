@@ -144,7 +144,7 @@ const struct param param_table[] = {
 	  "certificate must fit the name), dane (by the TLSA records of a signed zone, RFC 7672; "
 	  "encrypt where there are none)." },
 	{ HOP, "tls_fingerprint", &T_FINGERPRINTS, LEG(fingerprint), "", 0, 0, LIVE, NULL,
-	  "SHA-256 fingerprints, one of which the certificate must have." },
+	  "SHA-256 fingerprints, one of which the certificate must have; from tls = encrypt on." },
 	{ HOP, "family", &T_FAMILY, LEG(family), "ipv6-first", 0, 0, LIVE, NULL,
 	  "Which addresses of a host are tried: ipv6-first, ipv4-first, ipv6 or ipv4 alone." },
 	{ IN(LEG), "protocol", &T_PROTOCOL, LEG(protocol), "smtp", 0, 0, LIVE, NULL,

@@ -18,9 +18,9 @@ packages_test=(
 # account that Debian's build of it insists on.
 packages_peers=(
 	libdb5.3 libicu72 libnsl2 libsasl2-2 libidn12 libgnutls-dane0
-	libpcre2-8-0 libnss-wrapper
+	libpcre2-8-0 libnss-wrapper libsodium23 libunwind8
 )
-packages_unpack=(postfix exim4-daemon-light)
+packages_unpack=(postfix exim4-daemon-light dovecot-core dovecot-lmtpd)
 
 # sudo may ask where somebody can answer.
 as_root()

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 
+#include "policy/origin.h"
 #include "policy/return_addr.h"
 #include "policy/route.h"
 #include "policy/row.h"
@@ -34,10 +35,7 @@ static int parse_client(struct cli *c, const char *text,
 		u.sa.sa_family = AF_INET6;
 	else
 		return cli_usage(c, "'%s' is no IP address", text);
-	for (int i = 0; i < c->conf->legs; i++)
-		if (!c->conf->leg[i].egress &&
-		    conf_nets_have(&c->conf->leg[i].clients, &u.sa))
-			*leg_out = &c->conf->leg[i];
+	*leg_out = origin_leg(c->conf, &u.sa);
 	return CLI_DONE;
 }
 
@@ -205,12 +203,14 @@ static int decide(struct cli *c, const struct question *q)
 	struct return_addr ret;
 	struct decision d;
 	struct error err = {0};
+	int64_t now_us = clock_wall_us(&clock_system);
 	bool reads = t != NULL && table_begin(t, &err) == 0;
 
 	/* Without a table the server's answer is a decision too. */
-	if (!return_addr_decide(c->conf, &q->to,
-		clock_wall_us(&clock_system), &ret, &d))
+	if (!return_addr_decide(c->conf, &q->to, now_us, &ret, &d))
 		route_decide(c->conf, reads ? t : NULL, &q->to, a, &d);
+	if (reads && q->from_leg != NULL)
+		origin_decide(c->conf, t, q->from_leg->id, &q->to, now_us, &d);
 	if (c->json)
 		put_decision(c, q, &d);
 	else

@@ -29,6 +29,7 @@ static const struct {
 	{"greeting", "greeting"},
 	{"greeting_ms", "greeted after ms"},
 	{"offers", "offers"},
+	{"auth", "AUTH"},
 	{"size", "largest message"},
 	{"max_recipients", "recipients a transaction"},
 	{"max_messages", "messages a connection"},

@@ -292,9 +292,11 @@ void dialog_quit(struct dialog *d);
 void dialog_abort(struct dialog *d);
 void dialog_free(struct dialog *d); /* closed before */
 void dialog_move(struct dialog *d, enum stage next);
-/* tls = may: the leg offered TLS and it did not come about, so mail goes in
- * the clear. Never silently: once a host and alarm.interval it is said. */
+/* tls = may: the leg offered TLS, now or lately, and it did not come about,
+ * so mail goes in the clear. Never silently: once a host and alarm.interval
+ * it is said. */
 void dialog_in_clear(struct dialog *d, const char *why);
+bool dialog_had_tls(const struct dialog *d); /* lately, this host */
 
 static inline const struct conf_leg *dialog_leg(const struct dialog *d)
 {
@@ -364,6 +366,7 @@ struct client {
 	_Atomic uint64_t eightbit[NAMES_MAX]; /* transactions */
 	unsigned generation; /* of the configuration */
 	struct marks unreached; /* hosts that could not be reached */
+	struct marks had_tls;   /* … that spoke TLS lately */
 	struct marks in_clear;  /* … whose fall back to the clear was said */
 	bool draining;
 };

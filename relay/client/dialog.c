@@ -19,6 +19,7 @@
 enum {
 	FAREWELL_MS = 5000, /* for the answer to a last RSET or QUIT */
 	KEEP_MAX = REPLY_LINE + 2,
+	HAD_TLS_MS = 7 * 86400 * 1000,
 };
 
 static void next_hop(struct dialog *d);
@@ -299,12 +300,31 @@ static size_t on_input(void *arg, struct slice bytes)
 	return bytes.n - rest.n;
 }
 
+/* Who had TLS yesterday and offers none today was changed, or somebody on the
+ * way leaves it out. */
+static void note_tls(struct dialog *d)
+{
+	struct client *c = d->client;
+
+	marks_set(&c->had_tls, d->leg, &d->hop.addr,
+	    loop_now_ms(c->cfg.loop) + HAD_TLS_MS);
+}
+
+bool dialog_had_tls(const struct dialog *d)
+{
+	const struct client *c = d->client;
+
+	return marks_has(&c->had_tls, d->leg, &d->hop.addr,
+	    loop_now_ms(c->cfg.loop));
+}
+
 static void on_ready(void *arg)
 {
 	struct dialog *d = arg;
 
 	if (d->stage == STAGE_TLS) {
 		d->secure = true;
+		note_tls(d);
 		d->ehlo = (struct ehlo){.ext = 0}; /* RFC 3207 4.2 */
 		d->tx->tls =
 		    arena_strdup(d->tx->req->arena, stream_tls(d->stream));

@@ -116,6 +116,9 @@ static enum stage when_secure(struct dialog *d)
 
 	if (d->secure || level == TLS_NONE)
 		return when_known(d);
+	if (level == TLS_MAY && !d->in_clear &&
+	    !stages_offers(d, EXT_STARTTLS) && dialog_had_tls(d))
+		dialog_in_clear(d, "STARTTLS is not offered any more");
 	if (level == TLS_MAY &&
 	    (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
 		return when_known(d);

@@ -337,8 +337,7 @@ static bool closed(const struct asker *a, int leg)
 
 	return a->draining || l == NULL || l->direct ||
 	       atomic_load(&a->w->app->stopping) ||
-	       ledger_gates(a->w->app->ledger, leg) != 0 ||
-	       !askcache_may_ask(cache(a), leg);
+	       ledger_gates(a->w->app->ledger, leg) != 0;
 }
 
 /* Nobody waits for it, nothing was said: gone without a trace. */
@@ -452,11 +451,14 @@ static enum ask_answer ask_anew(struct asker *a, const struct ask_key *k,
 {
 	struct question *q;
 
-	if (closed(a, k->leg) || a->count >= QUESTIONS_MAX)
+	if (closed(a, k->leg) || a->count >= QUESTIONS_MAX ||
+	    !askcache_may_ask(cache(a), k->leg, QUIET_MS))
 		return ASK_NO_ANSWER;
 	q = question_new(a, k);
 	fill(q, arena_slicedup(q->arena, address), utf8, on_done);
-	start(q);
+	/* What other workers keep idle is in nobody's use. */
+	if (!start(q) && client_connections(a->w->client, k->leg) == 0)
+		app_yield(a->w->app, k->leg, a->w->index);
 	return wait_for(q, wait);
 }
 

@@ -189,12 +189,17 @@ void askcache_silent(struct askcache *c, int leg, int64_t quiet_ms)
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool askcache_may_ask(struct askcache *c, int leg)
+bool askcache_may_ask(struct askcache *c, int leg, int64_t quiet_ms)
 {
-	bool may;
+	int64_t now_ms = clock_mono_ms(c->clock);
+	bool may = true;
 
 	pthread_mutex_lock(&c->lock);
-	may = c->leg[leg].quiet_until_ms <= clock_mono_ms(c->clock);
+	if (c->leg[leg].silences >= SILENCES) {
+		may = c->leg[leg].quiet_until_ms <= now_ms;
+		if (may)
+			c->leg[leg].quiet_until_ms = now_ms + quiet_ms;
+	}
 	pthread_mutex_unlock(&c->lock);
 	return may;
 }

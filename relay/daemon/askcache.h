@@ -50,9 +50,10 @@ void askcache_clear(struct askcache *c);
 bool askcache_everybody(struct askcache *c, int leg);
 
 /* A leg that did not answer some questions in a row is not asked for
- * `quiet_ms`; then one more silence is enough. */
+ * `quiet_ms`. Then one question tries it: until that is answered, or for
+ * another quiet_ms, the others may not. */
 void askcache_answered(struct askcache *c, int leg);
 void askcache_silent(struct askcache *c, int leg, int64_t quiet_ms);
-bool askcache_may_ask(struct askcache *c, int leg);
+bool askcache_may_ask(struct askcache *c, int leg, int64_t quiet_ms);
 
 #endif

@@ -67,6 +67,17 @@ static void print_tls(struct jout *j, const struct leg_probe *lp,
 	print_certificate(j, lp, t);
 }
 
+/* "AUTH PLAIN LOGIN" (RFC 4954) */
+static void print_auth(struct jout *j, const struct probe_row *row)
+{
+	for (int i = 0; i < row->offers; i++) {
+		struct slice offer = slice_str(row->offer[i]);
+
+		if (slice_case_starts(offer, SLICE("AUTH ")))
+			jout_slice(j, "auth", slice_from(offer, 5));
+	}
+}
+
 static void print_offers(struct jout *j, const struct probe_row *row)
 {
 	jout_str(j, "greeting", row->greeting);
@@ -74,6 +85,7 @@ static void print_offers(struct jout *j, const struct probe_row *row)
 	for (int i = 0; i < row->offers; i++)
 		jout_str(j, NULL, row->offer[i]);
 	jout_array_end(j);
+	print_auth(j, row);
 	if (row->ehlo.size > 0)
 		jout_int(j, "size", (int64_t)row->ehlo.size);
 	if (row->ehlo.limit_rcpt > 0)

@@ -3,13 +3,13 @@
  * Control commands: status and leg list. The ops loop; what the queue knows
  * is asked on its thread.
  */
-#include "conf/profile.h"
 #include "relay/daemon/control_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "conf/profile.h"
 #include "relay/base/mem.h"
 #include "relay/daemon/askcache.h"
 #include "relay/daemon/certificates.h"
@@ -213,13 +213,15 @@ static void row_node(struct status *st)
 	ctl_row_end(st->r);
 }
 
-static const char *health_text(enum spool_health h)
+static const char *health_text(const struct spool_stats *s)
 {
 	static const char *const text[] = {[SPOOL_OK] = "ok",
 	    [SPOOL_LOW] = "low", [SPOOL_NO_SPACE] = "no space",
 	    [SPOOL_SYNC_FAILED] = "sync failed: restart needed"};
 
-	return text[h];
+	if (s->full && s->health < SPOOL_NO_SPACE)
+		return "full: new mail is refused";
+	return text[s->health];
 }
 
 static void row_spool(struct status *st)
@@ -228,7 +230,7 @@ static void row_spool(struct status *st)
 	const struct spool_stats *s = &st->spool;
 
 	jout_str(j, "section", "spool");
-	jout_str(j, "health", health_text(s->health));
+	jout_str(j, "health", health_text(s));
 	jout_int(j, "segments", (int64_t)s->segments);
 	jout_int(j, "spares", (int64_t)s->spares);
 	jout_int(j, "used_bytes", (int64_t)s->used_bytes);

@@ -10,13 +10,14 @@
  * them was sent may well be new to another on the same leg, as when a list
  * that is somewhere else sends it on.
  */
+#include "policy/origin.h"
 #include "relay/audit/lookup.h"
 #include "relay/base/hash.h"
 #include "relay/daemon/alarm.h"
 #include "relay/daemon/intake_int.h"
 #include "relay/daemon/token.h"
 
-enum { ALARM_MAX = 1024 };
+enum { ALARM_MAX = 1024, ALARM_AGAIN_MS = 60 * 1000 };
 
 /* ---- whose connection it is ---- */
 
@@ -25,12 +26,8 @@ static const struct conf_leg *leg_of(struct session *s)
 	const struct conf *c = session_conf(s);
 	int own = session_listen(s)->leg;
 
-	if (own >= 0)
-		return &c->leg[own];
-	for (int i = 0; i < c->legs; i++)
-		if (conf_nets_have(&c->leg[i].clients, &session_client(s)->sa))
-			return &c->leg[i];
-	return NULL;
+	return own >= 0 ? &c->leg[own]
+			: origin_leg(c, &session_client(s)->sa);
 }
 
 void handback_origin(struct intake *in)
@@ -54,28 +51,20 @@ void handback_mark(struct intake *in)
 
 /* ---- what is said ---- */
 
-/* In the grace period after his flip his mailbox may not be where the leg
- * looks for it yet. */
-static bool in_grace(struct intake *in, struct table *t,
-    const struct decision *d)
+/* Mail loops as fast as servers talk; each refusal is on record, an alarm about
+ * one address once a minute will do. */
+static bool is_told(struct worker *w, const char *to)
 {
-	int64_t since_us = clock_wall_us(in->w->app->clock) -
-			   session_conf(in->session)->retry.grace_ms * 1000;
-	struct error err;
+	uint64_t hash = hash_slice(slice_str(to)) | 1;
+	int64_t now_ms = loop_now_ms(w->loop);
+	unsigned i = hash / 2 % LOOPS_TOLD;
 
-	return table_flipped(t, &d->row, slice_str(d->key), since_us, &err) !=
-	       0;
-}
-
-static void refuse(struct reply *r, bool grace, const char *to)
-{
-	if (grace)
-		reply_set(r, 451, "4.4.6", "Mail for %s loops: who is to have "
-		    "it handed it back. The mailbox is being moved, try again "
-		    "later", to);
-	else
-		reply_set(r, 554, "5.4.6", "Mail for %s loops: who is to have "
-		    "it handed it back", to);
+	if (w->loop_told[i].hash == hash &&
+	    now_ms - w->loop_told[i].at_ms < ALARM_AGAIN_MS)
+		return true;
+	w->loop_told[i].hash = hash;
+	w->loop_told[i].at_ms = now_ms;
+	return false;
 }
 
 static void say_loop(struct intake *in, const char *to, const char *what)
@@ -84,6 +73,8 @@ static void say_loop(struct intake *in, const char *to, const char *what)
 	char parent[ID_TEXT] = "";
 	struct strbuf text;
 
+	if (is_told(in->w, to))
+		return;
 	if (e->parent != 0)
 		id_text(e->parent, parent);
 	strbuf_init(&text, ALARM_MAX);
@@ -98,14 +89,15 @@ static void say_loop(struct intake *in, const char *to, const char *what)
 bool handback_rcpt(struct intake *in, struct table *t, const struct addr *to,
     struct decision *d, struct reply *r)
 {
-	const char *text;
-
-	/* What is held waits for its route as it will be then. */
-	if (in->origin < 0 || d->held || route_without(&d->route, in->origin))
+	if (in->origin < 0)
 		return true;
-	text = arena_slicedup(in->mail->arena, to->text);
-	refuse(r, in_grace(in, t, d), text);
-	say_loop(in, text, "it was refused");
+	origin_decide(session_conf(in->session), t, in->origin, to,
+	    clock_wall_us(in->w->app->clock), d);
+	if (d->verdict == VERDICT_ACCEPT)
+		return true;
+	*r = d->reply;
+	say_loop(in, arena_slicedup(in->mail->arena, to->text),
+	    "it was refused");
 	return false;
 }
 
@@ -188,6 +180,9 @@ bool handback_begin(struct intake *in)
 	struct envelope *e = &in->mail->env;
 	struct slice head = spool_draft_head(in->mail->draft);
 
+	/* What a bounce of ours is about is its return address' to say. */
+	if (in->bounce)
+		return false;
 	in->parents = token_find(in->w->app, session_conf(in->session),
 	    slice_from(head, in->trace_n), in->parent, PARENTS_MAX);
 	if (in->parents == 0)
@@ -254,13 +249,14 @@ static unsigned sift_all(struct intake *in, bool *looping)
 
 static bool rcpt_in_grace(struct intake *in, struct table *t, unsigned rcpt)
 {
+	const struct conf *c = session_conf(in->session);
 	struct decision d;
 	struct addr to;
 
 	memset(&d, 0, sizeof(d));
 	return mail_rcpt_addr(in->mail, rcpt, &to) &&
-	       route_resolve(session_conf(in->session), t, &to, in->w->lookup,
-		   &d) && in_grace(in, t, &d);
+	       route_resolve(c, t, &to, in->w->lookup, &d) &&
+	       origin_in_grace(c, t, &d, clock_wall_us(in->w->app->clock));
 }
 
 static bool any_in_grace(struct intake *in)
@@ -304,7 +300,8 @@ static void conclude(struct intake *in)
 			say_loop(in, m->env.rcpt[i].to,
 			    all ? "it was refused" : "it is parked");
 	if (all) {
-		refuse(&r, any_in_grace(in), m->env.rcpt[0].to);
+		origin_refuse(&r, any_in_grace(in),
+		    slice_str(m->env.rcpt[0].to));
 		session_answer(in->session, &r);
 	} else {
 		intake_commit(in);

@@ -45,12 +45,16 @@ static void look_at_spool(struct watch *w)
 		    "posthoused is started again. Look at the disk first."},
 	};
 	struct spool_stats *st = NEW(struct spool_stats);
+	enum spool_health now;
 
 	spool_stats(w->app->spool, st);
-	if (st->health > w->health)
-		alarm_raise(w->app, alarms[st->health].kind,
-		    w->app->live->conf->spool.path, alarms[st->health].text);
-	w->health = st->health;
+	now = st->health;
+	if (st->full && now < SPOOL_NO_SPACE)
+		now = SPOOL_NO_SPACE;
+	if (now > w->health)
+		alarm_raise(w->app, alarms[now].kind,
+		    w->app->live->conf->spool.path, alarms[now].text);
+	w->health = now;
 	mem_free(st);
 }
 

@@ -55,7 +55,7 @@ struct job_letter {
 	struct job_row row[];
 };
 
-enum { LIVES_MAX = 4 };
+enum { LIVES_MAX = 4, LOOPS_TOLD = 64 };
 
 struct refusals;
 struct asker;
@@ -84,6 +84,10 @@ struct worker {
 	struct timer handover;
 	_Atomic unsigned yield[NAMES_MAX]; /* idle connections asked for */
 	struct refusals *refusals;
+	struct { /* addresses whose loop was told of, by their hash */
+		uint64_t hash;
+		int64_t at_ms;
+	} loop_told[LOOPS_TOLD];
 	struct asker *ask;
 	_Atomic int sessions, dialogs; /* shown in status, watched at stop */
 	_Atomic bool drained;

@@ -250,6 +250,7 @@ void spool_stats(struct spool *s, struct spool_stats *out)
 
 	memset(out, 0, sizeof(*out));
 	out->health = health(s);
+	out->full = steward_admits(s, 0) == ADMIT_FULL;
 	out->spares = atomic_load(&s->spares);
 	out->live_bytes =
 	    atomic_load(&s->live_bytes) + atomic_load(&s->bulk_bytes);

@@ -255,6 +255,7 @@ void spool_close(struct spool *s);
 enum spool_health { SPOOL_OK, SPOOL_LOW, SPOOL_NO_SPACE, SPOOL_SYNC_FAILED };
 struct spool_stats {
 	enum spool_health health;
+	bool full; /* new mail is refused: no room, or live mail has it all */
 	uint64_t segments, spares, live_bytes, used_bytes, free_bytes;
 	uint64_t live_messages, batches, syncs, recycled, carried;
 	int64_t oldest_us;	/* oldest kept message */

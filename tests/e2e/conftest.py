@@ -164,10 +164,15 @@ def real_mail():
 
 @pytest.fixture(scope="session")
 def peers():
-    """Postfix and Exim, unpacked by tests/run."""
+    """Postfix and Exim."""
+    return unpacked("postfix", "exim4-daemon-light")
+
+
+def unpacked(*names):
+    """Where tests/run put these packages."""
     if os.geteuid() != 0:
         pytest.skip("real mail servers are started as root only")
-    for name in ("postfix", "exim4-daemon-light"):
+    for name in names:
         if not (PEERS / name).is_dir():
             pytest.skip(f"{PEERS}/{name} is not there; tests/run fetches it")
     return PEERS

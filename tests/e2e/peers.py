@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""Real mail servers as legs: a Postfix and an Exim, each unpacked, with its
-own folder and port, run by root as the test's own child.
+"""Real mail servers as legs: a Postfix, an Exim and a Dovecot, each unpacked,
+with its own folder and port, run by root as the test's own child.
 
-Each hands what it took to a sink of the test by SMTP, so a test sees the
-bytes after a whole foreign server has received, queued and sent them.
+The first two hand what they took to a sink of the test by SMTP, so a test sees
+the bytes after a whole foreign server has received, queued and sent them;
+Dovecot speaks LMTP and puts it into mailboxes.
 """
 import os
 import pwd
@@ -265,3 +266,92 @@ class Exim(Peer):
         return {"LD_PRELOAD": "libnss_wrapper.so",
                 "NSS_WRAPPER_PASSWD": str(users),
                 "NSS_WRAPPER_GROUP": str(groups)}
+
+
+DOVECOT_CONF = """\
+protocols = lmtp
+base_dir = {home}/run
+state_dir = {home}/run
+log_path = {home}/log
+default_internal_user = uucp
+default_internal_group = uucp
+default_login_user = news
+first_valid_uid = 1
+ssl = no
+mail_location = maildir:~
+mail_save_crlf = yes
+mail_plugins = quota
+postmaster_address = postmaster@example.com
+userdb {{
+  driver = passwd-file
+  args = {home}/users
+}}
+passdb {{
+  driver = passwd-file
+  args = {home}/users
+}}
+plugin {{
+  quota = maildir:all
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+"""
+# It knows where it is installed, and is shown itself there: in a mount
+# namespace of its own, nothing is added to the machine.
+DOVECOT_START = """\
+mount -t overlay overlay -o "lowerdir=$1/lib:$2/lib:/usr/lib" /usr/lib &&
+mount -t overlay overlay -o "lowerdir=$1/bin:/usr/bin" /usr/bin &&
+exec "$1/sbin/dovecot" "$@"
+"""
+
+
+class Dovecot(Peer):
+    """`users`: whom it knows -> the bytes that his mailbox may have, or
+    None."""
+
+    def __init__(self, unpacked, folder, users):
+        super().__init__(unpacked, folder, None)
+        self.users = users
+
+    def program(self, *words):
+        core, lmtpd = (self.unpacked / p / "usr"
+                       for p in ("dovecot-core", "dovecot-lmtpd"))
+        return ("unshare", "--mount", "sh", "-c", DOVECOT_START.replace(
+            '"$@"', " ".join(words)), "sh", core, lmtpd)
+
+    def runs_here(self):
+        return subprocess.run(self.program("--version"),
+                              capture_output=True).returncode == 0
+
+    def start(self):
+        conf = self.folder / "dovecot.conf"
+        conf.write_text(DOVECOT_CONF.format(home=self.folder,
+                                            port=self.port))
+        self.write_users()
+        self.spawn(*self.program("-F", "-c", str(conf)))
+        return self
+
+    def write_users(self):
+        owner = pwd.getpwnam("uucp")
+        with open(self.folder / "users", "w") as f:
+            for user, quota in self.users.items():
+                rule = f"userdb_quota_rule=*:bytes={quota}" if quota else ""
+                f.write(f"{user}:{{PLAIN}}x:{owner.pw_uid}:{owner.pw_gid}::"
+                        f"{self.box(user)}::{rule}\n")
+                self.box(user).mkdir(parents=True, exist_ok=True)
+                os.chown(self.box(user), owner.pw_uid, owner.pw_gid)
+
+    def box(self, user):
+        return self.folder / "mail" / user
+
+    def mails(self, user):
+        """What is in a mailbox, the bytes of each file."""
+        return [p.read_bytes() for box in ("new", "cur")
+                for p in sorted((self.box(user) / box).glob("*"))]

@@ -197,3 +197,24 @@ def test_a_program_that_cannot_be_run_is_refused_at_start(make_gw, folder):
     gw.options = ["-t"]
     gw.launch()
     assert gw.ended() == 1  # -t says so too
+
+
+def test_a_spool_that_fills_up_is_an_alarm(make_gw, legacy, page):
+    gw = make_gw({"spool": {"max": "8M"}, "alarm": {"exec": page.program}})
+    gw.cli("leg suspend legacy")
+    body = b"Subject: big\r\n\r\n" + b"x" * 70 + b"\r\n"
+    body += (b"y" * 70 + b"\r\n") * 3000
+    with gw.dialog() as d:
+        d.ok("EHLO client.test")
+        for _ in range(200):
+            d.ok("MAIL FROM:<a@elsewhere.test>")
+            if d.cmd(f"RCPT TO:<{ANN}>").code == 452:
+                break
+            if d.data(body + b".\r\n").code == 452:
+                break
+        else:
+            raise AssertionError("it never filled up")
+    run = page.wait("spool-full")
+    assert run["about"].endswith("/spool")
+    gw.wait_event("alarm", kind="spool-full")
+    assert "spool is not well" in gw.cli("status")

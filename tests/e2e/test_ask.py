@@ -243,6 +243,25 @@ def test_other_hosts_are_asked_anew(gw, legacy, cloud):
     assert answer(gw, EVE).code == 250
 
 
+def test_what_another_worker_keeps_idle_is_given_up(make_gw, legacy):
+    gw = make_gw(asking({"probe": {"timeout": "30s",
+                                   "no_answer": "defer"}}))
+    gw.set('leg "legacy"', connections=1, idle_timeout="60s")
+    assert gw.reload()
+    knows(legacy, ANN)
+    gw.cli(f"route set legacy {ANN}")
+    with gw.dialog() as one, gw.dialog() as two:    # a worker each
+        for d in (one, two):
+            d.envelope("sender@elsewhere.test", ANN)
+            assert d.data("Subject: x\r\n\r\nx\r\n.\r\n").code == 250
+            gw.wait_empty()
+            d.ok("MAIL FROM:<sender@elsewhere.test>")
+        begun = time.monotonic()
+        for d in (one, two, one):
+            assert d.cmd("RCPT TO:<eve%d@example.com>" % id(d)).code == 550
+        assert time.monotonic() - begun < 15
+
+
 def test_the_same_question_is_put_once(make_gw, legacy):
     gw = make_gw(asking({"": {"workers": 1}}))
     knows(legacy)

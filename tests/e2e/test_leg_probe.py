@@ -54,6 +54,7 @@ def test_its_limits_are_shown(make_gw, cloud):
     (row,), _ = probe(make_gw(), "cloud")
     assert (row["max_recipients"], row["max_messages"]) == (7, 9)
     assert "AUTH PLAIN LOGIN" in row["offers"] and "size" not in row
+    assert row["auth"] == "PLAIN LOGIN"
 
 
 def test_people_get_a_table_and_what_is_behind_it(make_gw, secure_leg,

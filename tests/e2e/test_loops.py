@@ -191,6 +191,20 @@ def test_what_was_held_and_still_loops_is_parked(gw, legacy):
     assert len(legacy.mails) == 1
 
 
+def test_a_storm_is_one_alarm_and_many_refusals(make_gw, cloud):
+    gw = make_gw({"": {"workers": 1}})
+    gw.cli(f"route set cloud {ANN} {BOB}")
+    _, raw = first(gw, cloud, to=[ANN, BOB])
+    for to in ANN, BOB:
+        for _ in range(5):
+            _, r = hand_back(gw, raw, to)
+            assert r.enh == "5.4.6", r
+    until(lambda: sum(e["count"] for e in gw.events(
+        event="refused", enhanced="5.4.6")) == 10, "the refusals")
+    assert [e["about"] for e in gw.events(event="alarm", kind="loop")] == \
+        [ANN, BOB]
+
+
 # ---- keys
 
 
@@ -359,3 +373,18 @@ def test_ping_pong_ends_at_the_second_pass(how, postfix, make_gw, legacy):
     gw.wait_empty()
     assert len(gw.events(event="delivered", leg="cloud")) == 2
     assert [m.rcpt for m in legacy.mails] == [[BOB]]
+
+
+def test_explain_says_what_the_server_would(make_gw, cloud):
+    leg, _ = KNOWN["clients"](cloud)
+    gw = make_gw(legs={"cloud": leg})
+    gw.cli(f"route set cloud {ANN}")
+    gw.cli(f"route set cloud+legacy {BOB}")
+    row, = gw.cli_json(f"explain {ANN} --client {CLOUD_IP}")
+    assert (row["verdict"], row["code"], row["from_leg"], row["legs"]) == \
+        ("refuse", 554, "cloud", [])
+    row, = gw.cli_json(f"explain {BOB} --client {CLOUD_IP}")
+    assert [(l["leg"], l["role"]) for l in row["legs"]] == \
+        [("legacy", "primary")]
+    row, = gw.cli_json(f"explain {ANN} --client 192.0.2.1")
+    assert (row["verdict"], row["from_leg"]) == ("accept", None)

@@ -267,7 +267,7 @@ static void a_connection_that_is_cut_is_no_answer_yet(void **state)
 
 		assert_int_equal(answer(w, "eve"), ASK_NO);
 		assert_int_equal(w->leg->connected, 2);
-		assert_true(askcache_may_ask(w->app.asked, w->id));
+		assert_true(askcache_may_ask(w->app.asked, w->id, 1000));
 		world_free(w);
 	}
 }
@@ -410,10 +410,10 @@ static void a_leg_that_refuses_connections_is_left_alone(void **state)
 
 	leg_refuse(w->leg);
 	for (int i = 0; i < 3; i++) {
-		assert_true(askcache_may_ask(w->app.asked, w->id));
+		assert_true(askcache_may_ask(w->app.asked, w->id, 1000));
 		assert_int_equal(answer(w, "eve"), ASK_NO_ANSWER);
 	}
-	assert_false(askcache_may_ask(w->app.asked, w->id));
+	assert_false(askcache_may_ask(w->app.asked, w->id, 1000));
 	world_free(w);
 }
 
@@ -508,7 +508,7 @@ static void there_is_an_end_of_questions(void **state)
 
 static void a_leg_that_is_shut_is_not_asked(void **state)
 {
-	struct world *w = world_new(state, "10s", picky);
+	struct world *w = world_new(state, "60s", picky);
 	static struct asked crowd[CROWD];
 
 	ledger_gate(w->app.ledger, w->id, GATE_SUSPENDED, true);

@@ -98,7 +98,8 @@ static void what_a_return_address_took_stands_with_its_copy(void **state)
 	    {"failed 5.1.1 ann@x.example",
 		"\"to\":\"ann@x.example\",\"action\":\"failed\","
 		"\"status\":\"5.1.1\"}"},
-	    {"delayed  ", "\"to\":\"\",\"action\":\"delayed\",\"status\":\"\"}"},
+	    {"delayed  ",
+		"\"to\":\"\",\"action\":\"delayed\",\"status\":\"\"}"},
 	    {"", "\"to\":\"\",\"action\":\"\",\"status\":\"\"}"}};
 	struct fixture *f = *state;
 	char id[ID_TEXT], about[ID_TEXT], want[300];

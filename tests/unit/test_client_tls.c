@@ -196,6 +196,61 @@ static void each_level_of_tls_keeps_its_word(void **state)
 	}
 }
 
+/* ---- never silently in the clear ---- */
+
+/* Messages on connections of their own. */
+static void send_alone(struct world *w, int n)
+{
+	w->cl.max_messages = 1;
+	for (int i = 0; i < n; i++) {
+		struct sent *s = sent_new(w, "a@x.test");
+
+		assert_true(world_send(w, s));
+		world_wait(w, w->done + 1);
+		world_until(w, &w->slots, 4);
+		assert_string_equal(sent_text(s, 0), OK);
+		sent_free(s);
+	}
+}
+
+static void a_failed_handshake_is_said_once(void **state)
+{
+	static const struct leg_rule cut[] = {{OFFERS, 0},
+	    {"STARTTLS", "220 go\r\n" LEG_CLOSE, 0}, {NULL, NULL, 0}};
+	struct world *w = world_new(NULL);
+
+	w->conf.alarm.interval_ms = 600000;
+	give_tls(*state, w, TLS_MAY, GOOD);
+	leg_script(w->leg, cut);
+	send_alone(w, 3);
+	assert_int_equal(w->in_clear, 1);
+	take_tls(w);
+}
+
+static void a_starttls_that_is_gone_is_said(void **state)
+{
+	static const struct leg_rule offered[] = {
+	    {OFFERS, 1}, {NULL, NULL, 0}};
+	static const struct leg_rule gone[] = {{NULL, NULL, 0}};
+	struct world *w = world_new(NULL);
+
+	w->conf.alarm.interval_ms = 600000;
+	give_tls(*state, w, TLS_MAY, GOOD);
+	/* Who never had it is nobody's news. */
+	leg_script(w->leg, gone);
+	send_alone(w, 1);
+	assert_int_equal(w->in_clear, 0);
+	leg_script(w->leg, offered);
+	send_alone(w, 1);
+	assert_int_equal(w->in_clear, 0);
+	leg_script(w->leg, gone);
+	send_alone(w, 2);
+	assert_int_equal(w->in_clear, 1);
+	assert_string_equal(
+	    w->in_clear_why, "STARTTLS is not offered any more");
+	take_tls(w);
+}
+
 /* ---- fingerprints and TLSA records ---- */
 
 #define NO_PIN \
@@ -384,6 +439,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_level_of_tls_keeps_its_word),
+	    cmocka_unit_test(a_failed_handshake_is_said_once),
+	    cmocka_unit_test(a_starttls_that_is_gone_is_said),
 	    cmocka_unit_test(another_s_fingerprint_waits),
 	    cmocka_unit_test(dane_does_what_the_zone_says),
 	    cmocka_unit_test(a_kept_connection_stays_encrypted),

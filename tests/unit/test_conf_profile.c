@@ -21,7 +21,8 @@ static void every_key_is_read(void **state)
 	static const char text[] =
 	    "# a comment\n"
 	    "date = \"2026-11-01\" note = \"n\"\n"
-	    "max_recipients = 7 max_messages = 8 max_age = \"9m\" one_domain = true no_dead_hosts = true\n"
+	    "max_recipients = 7 max_messages = 8\n"
+	    "max_age = \"9m\" one_domain = true no_dead_hosts = true\n"
 	    "ignores_notify = true\n"
 	    "networks = { \"192.0.2.0/24\",\n \"2001:db8::/32\" }\n"
 	    "\n"
@@ -53,13 +54,13 @@ static void every_key_is_read(void **state)
 	assert_int_equal(p.reply[0].class, CLASS_THROTTLE);
 	assert_int_equal(p.reply[0].outcome, OUT_DEFERRED);
 	assert_string_equal(p.reply[0].help, "Wait.");
-	assert_int_equal(p.reply[0].line, 8);
+	assert_int_equal(p.reply[0].line, 9);
 	assert_int_equal(p.reply[1].stages, ON_ANY);
 	assert_null(p.reply[1].enh);
 	assert_null(p.reply[1].text);
 	assert_int_equal(p.reply[1].outcome, OUT_PARKED);
 	assert_string_equal(p.reply[1].help, "");
-	assert_int_equal(p.reply[1].line, 11);
+	assert_int_equal(p.reply[1].line, 12);
 	arena_free(a);
 }
 

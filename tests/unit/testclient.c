@@ -127,6 +127,17 @@ static bool splits(
 	return w->splits != NULL && strstr(r->text, w->splits) != NULL;
 }
 
+static void on_in_clear(void *arg, const struct conf_leg *leg,
+    const char *host, const char *why)
+{
+	struct world *w = arg;
+
+	(void)leg;
+	(void)host;
+	w->in_clear++;
+	snprintf(w->in_clear_why, sizeof(w->in_clear_why), "%s", why);
+}
+
 static void set_leg(struct world *w)
 {
 	w->host[0] = (struct conf_hostport){"127.0.0.1", w->leg->port, true};
@@ -183,6 +194,7 @@ struct world *world_new(const struct testdns_row *rows)
 	    .slots_arg = w,
 	    .idle = on_idle,
 	    .tls = tls_of,
+	    .in_clear = on_in_clear,
 	    .learned = on_learned,
 	    .splits = splits,
 	    .arg = w});

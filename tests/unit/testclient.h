@@ -32,6 +32,8 @@ struct world {
 	struct tls_client *tls;
 	struct source *content;
 	int slots, idle_calls, wanted, done, tls_asked, learned_calls;
+	int in_clear;		/* how often that was said … */
+	char in_clear_why[200]; /* … and the last reason */
 	struct ehlo learned; /* what the client said last */
 	struct sent *next; /* sent when the connection is idle */
 	bool more;	   /* what the owner says then */
