@@ -47,13 +47,15 @@ static const char *const sql[] = {
 	[ST_CHANGE_ROWS] = "SELECT l.address, " VALUES " FROM log l "
 	    "WHERE l.change = ?1 ORDER BY l.address",
 	/* ?3 is the change that wrote the row last: if that one is too old,
-	 * no other is looked at. */
+	 * no other is looked at, and as a rule it is the flip itself. */
 	[ST_FLIPPED] = "SELECT 1 FROM change c CROSS JOIN log l "
 	    "ON l.change = c.change AND l.address = ?1 "
 	    "WHERE (SELECT time FROM change WHERE change = ?3) >= ?2 "
-	    "AND c.time >= ?2 AND l.new_route IS NOT NULL "
+	    "AND c.change <= ?3 AND c.time >= ?2 "
+	    "AND l.new_route IS NOT NULL "
 	    "AND l.old_route IS NOT l.new_route "
-	    "AND (l.old_route IS NOT NULL OR c.command = 'flip') LIMIT 1",
+	    "AND (l.old_route IS NOT NULL OR c.command = 'flip') "
+	    "ORDER BY c.change DESC LIMIT 1",
 };
 
 /* Room for the upper pages of a table of millions, so that a lookup reads

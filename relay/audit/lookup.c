@@ -118,11 +118,21 @@ static void on_book(struct gather *g, const struct book_entry *e)
 	}
 }
 
+/* Whose token is old costs a few files, not all the hours since. */
+static bool is_on_record(struct projector *p, struct lookup *l)
+{
+	struct envelope env;
+
+	return hours_home(p->hours, l->id, l->arena, &env) != NULL;
+}
+
 void lookup_fill(struct projector *p, struct lookup *l)
 {
 	struct gather g = {.l = l, .names = p->names};
 	const struct book_entry *e = map_get(&p->book.map, l->id);
 
+	if (e == NULL && !is_on_record(p, l))
+		return;
 	hours_since(p->hours, l->id, on_hour, &g);
 	if (e != NULL)
 		on_book(&g, e);

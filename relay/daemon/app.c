@@ -312,6 +312,7 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 		return -1;
 	}
 	ledger_configure(a->ledger, live->conf);
+	alarms_configure(a->alarms, live->conf);
 	learned_forget(&a->learned);
 	if (hops_differ(old->conf, live->conf))
 		askcache_clear(a->asked);

@@ -19,7 +19,6 @@ enum ask_fact {
 	FACT_NO,   /* … and this one it does not have */
 	FACT_EVERYBODY, /* of a domain: it takes whatever one asks for */
 	FACT_PICKY, /* … it does not */
-	FACT_FORGOTTEN, /* it called one unknown whose mail it took (D5) */
 };
 
 struct askcache;

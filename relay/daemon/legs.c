@@ -240,10 +240,11 @@ unsigned legs_run(const struct settle *s, int leg)
 
 /* ---- questions and trials ---------------------------------------------- */
 
+/* At the end outcomes still come in, but no worker has a connection. */
 static bool may_ask(const struct legs *l, const struct watch *w)
 {
-	return !w->asking && w->good[0] != '\0' &&
-	       now_ms(l) - w->good_ms < GOOD_MS;
+	return !atomic_load(&l->app->stopping) && !w->asking &&
+	       w->good[0] != '\0' && now_ms(l) - w->good_ms < GOOD_MS;
 }
 
 static void ask(struct legs *l, int leg)

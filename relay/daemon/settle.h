@@ -71,8 +71,7 @@ struct outcome_letter {
 		unsigned told; /* notice[told - 1] speaks of it; 0: none */
 		bool silent; /* the sender asked not to be told of this */
 		bool on;     /* delivered: the leg will tell the sender */
-		/* "Unknown" of a recipient that this leg took lately (D5); in
-		 * ten minutes once of each. */
+		/* "Unknown" of a recipient that this leg took lately (D5). */
 		bool known;
 		/* Of a failed one: the table's word after the failure. */
 		bool routed, held;

@@ -6,10 +6,6 @@
 
 #include "relay/audit/known.h"
 #include "relay/audit/projector.h"
-#include "relay/base/hash.h"
-#include "relay/daemon/askcache.h"
-
-enum { COUNTED_MS = 600 * 1000 };
 
 enum unknown_means unknown_means(const struct conf *c,
     const struct unknown_facts *f)
@@ -37,19 +33,6 @@ static bool is_known(const struct attempt *at, const struct decision *d,
 		known_has(k, leg, slice_str(d->base), now_us);
 	strbuf_fini(&key);
 	return known;
-}
-
-/* When a fifth of those it knew are unknown the leg is at fault: that counts
- * recipients, so one of whom is said so again and again counts once in ten
- * minutes. */
-static bool counts(const struct attempt *at, const struct decision *d)
-{
-	struct askcache *c = at->w->app->asked;
-	uint64_t base = hash_slice(slice_str(d->base)) | 1;
-	struct ask_key k = {at->leg, base, ~base}; /* of no address */
-
-	return askcache_put(c, &k, FACT_FORGOTTEN, COUNTED_MS,
-	    askcache_era(c));
 }
 
 static int64_t created_us(const struct attempt *at, uint32_t number)
@@ -94,7 +77,7 @@ bool unknown_judge(const struct attempt *at, struct table *t,
 	if (!look_for_flip(at, t, d, &f))
 		return false;
 	f.known = is_known(at, d, to, o->time_us);
-	o->row[i].known = f.known && counts(at, d);
+	o->row[i].known = f.known;
 	switch (unknown_means(at->live->conf, &f)) {
 	case UNKNOWN_WAITS:
 		r->outcome = OUT_DEFERRED;

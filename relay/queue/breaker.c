@@ -122,11 +122,13 @@ bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number)
 	return true;
 }
 
+/* A trial that is under way was of the state before. */
 void queue_leg_suspend(struct queue *q, int leg, bool suspended)
 {
 	queue_tick(q);
 	ledger_gate(q->config.ledger, leg, GATE_SUSPENDED, suspended);
 	q->leg[leg].trial_wanted = false;
+	q->leg[leg].trial = 0;
 	down_mark(q, leg);
 }
 

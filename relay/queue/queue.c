@@ -318,7 +318,7 @@ void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later)
 		return;
 	d = delivery_at(q, n);
 	claim_ended(q, n);
-	if (later)
+	if (later && waits_for_time(d))
 		d->due_us = bounded(q->now_us +
 		    q->conf->retry.steps_ms[0] * 1000, DUE_MAX);
 	place_put(q, n);

@@ -87,6 +87,17 @@ def test_an_alarm_to_our_own_domain_goes_by_the_table(
     gw.verify()
 
 
+def test_who_gets_alarms_counts_from_the_reload_on(
+        make_gw, legacy, cloud, outside):
+    gw = make_gw({"alarm": {"interval": "1s"}})
+    gw.set("alarm", mail="oncall@elsewhere.test")
+    assert gw.reload()
+    leg_down(gw, legacy)
+    assert outside.wait_count(1)[0].rcpt == ["oncall@elsewhere.test"]
+    legacy.accept_connections()
+    gw.wait_empty()
+
+
 def test_an_alarm_survives_a_kill(make_gw, legacy, cloud, outside):
     """Accepted like any mail: the way out is down, and so is the daemon."""
     outside.refuse_connections()

@@ -213,6 +213,7 @@ static void on_worker_letter(struct drig *r, struct letter *l)
 		break;
 	case W_CALL: /* connections that are to be given up: there are none */
 		call = (struct call *)l;
+		r->calls++;
 		mem_free(call->arg);
 		mem_free(call);
 		break;

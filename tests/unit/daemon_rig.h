@@ -41,6 +41,7 @@ struct drig {
 	bool on, mailbox, stranger; /* what a report says; see settle.h */
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
+	unsigned calls; /* of the worker, about connections */
 	/* What reports say besides their results. */
 	uint64_t sender;
 	const char *good;

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -359,6 +360,44 @@ static void what_is_on_record_of_a_message_can_be_asked(void **state)
 	close_projector(f);
 }
 
+static unsigned open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* Who has an old message can have it looked up as often as he likes: all the
+ * hours since are not read for that. */
+static void what_is_not_on_record_costs_little(void **state)
+{
+	struct fixture *f = *state;
+	struct lookup *l;
+	unsigned before;
+
+	open_projector(f);
+	for (unsigned k = 30; k < 40; k++) {
+		int64_t at = T0 + (int64_t)k * HOUR;
+
+		fake_accepted(&f->j, fake_id(at, 1), at, "", ann, f->cloud);
+		steps(f, 3);
+	}
+	close_projector(f);
+	open_projector(f);
+	before = open_files();
+	l = look(f, fake_id(T0, 2));
+	assert_false(l->found);
+	lookup_free(l);
+	/* The newest, at most. */
+	assert_true(open_files() <= before + 1);
+	close_projector(f);
+}
+
 struct asking {
 	struct mailbox box;
 	struct lookup *l;
@@ -420,6 +459,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_is_on_record_of_a_message_can_be_asked),
+		T(what_is_not_on_record_costs_little),
 		T(questions_come_back_when_records_were_read),
 		T(an_event_says_where_mail_came_from),
 		T(a_delivery_is_told_with_all_its_fields),

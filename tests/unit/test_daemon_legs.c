@@ -269,6 +269,25 @@ static void an_administrator_is_not_overruled(void **state)
 	answer(r, CLASS_NONE, OUT_DELIVERED);
 }
 
+/* A trial that was not made is owed to us, not to him. */
+static void an_administrator_ends_the_trials(void **state)
+{
+	struct drig *r = *state;
+
+	for (unsigned k = 1; k <= 10; k++)
+		fault(r, k);
+	drig_later(r, INTERVAL_S + 20);
+	assert_int_equal(r->jobs, 1);
+	legs_decided(r->app.settle, r->legacy, true);
+	drig_unclaim(r, drig_job(r), false, false);
+	drig_pump(r);
+	drig_later(r, 2);
+	assert_int_equal(r->jobs, 0);
+	legs_decided(r->app.settle, r->legacy, false);
+	drig_later(r, INTERVAL_S);
+	assert_true(r->jobs > 1);
+}
+
 /* ---- in doubt ---------------------------------------------------------- */
 
 /* As workers do: the third fault in a row shuts the gate at once. */
@@ -355,6 +374,28 @@ static void a_question_that_meets_the_fault_suspends(void **state)
 		legs_answered(r->app.settle, &a);
 		assert_int_equal(suspended(r), cases[i].suspended);
 	}
+}
+
+/* Outcomes are still taken when the workers have no connections any more. */
+static void nothing_is_asked_at_the_end(void **state)
+{
+	struct drig *r = *state;
+	unsigned before;
+
+	r->good = "user0@example.com";
+	deliver(r);
+	r->good = NULL;
+	clock_fake_step(&r->clock, INT64_C(2000000));
+	before = r->calls;
+	fault(r, 1);
+	assert_true(r->calls > before);
+	before = r->calls;
+	legs_answered(r->app.settle, &(struct leg_answer){.leg = r->legacy});
+	clock_fake_step(&r->clock, INT64_C(2000000));
+	atomic_store(&r->app.stopping, true);
+	fault(r, 2);
+	assert_int_equal(r->calls, before);
+	atomic_store(&r->app.stopping, false);
 }
 
 static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
@@ -571,9 +612,11 @@ int main(void)
 	    TEST(a_trial_that_was_not_made_is_made_later),
 	    TEST(an_idle_connection_serves_for_a_trial),
 	    TEST(an_administrator_is_not_overruled),
+	    TEST(an_administrator_ends_the_trials),
 	    TEST(in_doubt_one_goes_after_the_other),
 	    TEST(another_answer_than_a_fault_ends_the_doubt),
 	    TEST(a_question_that_meets_the_fault_suspends),
+	    TEST(nothing_is_asked_at_the_end),
 	    TEST(a_question_that_is_taken_leads_to_a_trial_or_back),
 	    TEST(a_question_about_one_who_is_gone_leads_to_a_trial),
 	    TEST(a_fifth_of_those_it_knew_is_its_fault),

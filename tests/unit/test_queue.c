@@ -261,6 +261,26 @@ static void an_administrator_makes_it_due_now(void **state)
 	assert_int_equal(f->starts, 2);
 }
 
+/* A decision about what waits for no time did not come about: since when it
+ * is held, frozen or parked stands in its due time. */
+static void a_claim_that_ends_leaves_such_times_alone(void **state)
+{
+	static const enum dstate states[] = {D_HELD, D_FROZEN, D_PARKED};
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < ARRAY_LEN(states); i++) {
+		struct queue_item item = fix_item(f, 0, LEGACY);
+		uint64_t id = 1 + i;
+
+		item.state = (uint8_t)states[i];
+		item.due_us = WALL - 7 * SECOND;
+		queue_insert(f->q, id, 1, &item, 1, false, false);
+		assert_true(queue_claim(f->q, id, 0));
+		queue_unclaim(f->q, id, 0, true);
+		assert_int_equal(fix_row(f, id, 0).item.due_us, item.due_us);
+	}
+}
+
 static void stamps_come_back_as_they_were_given(void **state)
 {
 	struct fixture *f = *state;
@@ -408,6 +428,7 @@ int main(void)
 		T(mail_of_a_leg_that_bounces_nothing_has_no_end),
 		T(a_clock_that_is_set_ends_no_lifetime_and_no_wait),
 		T(an_administrator_makes_it_due_now),
+		T(a_claim_that_ends_leaves_such_times_alone),
 		T(stamps_come_back_as_they_were_given),
 		T(a_message_is_forgotten_when_all_of_it_is_over),
 		T(a_full_queue_says_no_but_keeps_what_is_accepted),
