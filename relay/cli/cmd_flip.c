@@ -302,7 +302,8 @@ static const struct cli_option flip_options[] = {
 	{"create", NULL, "Makes rows for addresses that have none."},
 	{"force", NULL, "Gives groups and rooms (tag kind=group, kind=room) a "
 	    "copy too."},
-	{"wait", NULL, "Returns when nothing to the old leg is under way."},
+	{"wait", NULL, "Returns when nothing to the old leg is under way; "
+	    "without the daemon nothing is changed."},
 	{NULL, NULL, NULL},
 };
 
@@ -310,13 +311,15 @@ static const struct cli_option hold_options[] = {
 	CHOICE,
 	{"create", NULL, "Makes rows, with the route of their domain, for "
 	    "addresses that have none."},
-	{"wait", NULL, "Returns when nothing for them is under way."},
+	{"wait", NULL, "Returns when nothing for them is under way; "
+	    "without the daemon nothing is changed."},
 	{NULL, NULL, NULL},
 };
 
 static const struct cli_option release_options[] = {
 	CHOICE,
-	{"wait", NULL, "Returns when nothing for them is under way."},
+	{"wait", NULL, "Returns when nothing for them is under way; "
+	    "without the daemon nothing is changed."},
 	{NULL, NULL, NULL},
 };
 

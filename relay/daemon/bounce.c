@@ -11,6 +11,7 @@
 #include "relay/daemon/bounce.h"
 
 #include "policy/dsn_guard.h"
+#include "policy/return_addr.h"
 #include "relay/base/log.h"
 #include "relay/daemon/report.h"
 
@@ -51,24 +52,38 @@ static enum told news(const struct mail *m, const struct outcome_letter *o,
 	return TOLD_NOTHING;
 }
 
+/* Who sends from a return address of ours sends on a copy: its bounces end
+ * here, so there is nobody to tell. */
+static bool has_sender(const struct conf *c, const struct mail *m)
+{
+	struct return_addr ret;
+	struct addr from;
+	const char *why;
+
+	return m->env.from[0] != '\0' &&
+	       (addr_parse(slice_str(m->env.from), true, &from, &why) < 0 ||
+		   return_addr_check(c, &from, 0, &ret) != RETURN_GOOD);
+}
+
 /* Does nobody want to hear it, or did he hear the last word already? */
 static bool is_silent(const struct conf *c, const struct mail *m,
     const struct outcome_letter *o, unsigned i, enum told what)
 {
 	const struct job_row *dl = &o->row[i].delivery;
 
-	return m->env.from[0] == '\0' || (dl->flags & DF_DSN_SENT) != 0 ||
-	       !bounce_wanted(&m->env, dl->rcpt, what) ||
+	return !bounce_wanted(&m->env, dl->rcpt, what) ||
+	       (dl->flags & DF_DSN_SENT) != 0 || !has_sender(c, m) ||
 	       (what != TOLD_FAILED &&
 		   dsn_guard_parks(c->dsn.guard, m->env.spf, false));
 }
 
-/* Nobody could ever be told of what a null sender's mail met: a failure is
+/* Nobody could ever be told of what mail without a sender met: a failure is
  * kept for an administrator, not settled. */
-static bool settles(const struct mail *m, enum told what)
+static bool settles(const struct conf *c, const struct mail *m,
+    enum told what)
 {
 	return what == TOLD_DELAYED ||
-	       (what == TOLD_FAILED && m->env.from[0] != '\0');
+	       (what == TOLD_FAILED && has_sender(c, m));
 }
 
 static bool is_guarded(const struct conf *c, const struct mail *m,
@@ -120,7 +135,7 @@ bool bounce_due(const struct conf *c, const struct mail *m,
 		if (what == TOLD_NOTHING)
 			continue;
 		if (is_silent(c, m, o, i, what))
-			o->row[i].silent = settles(m, what);
+			o->row[i].silent = settles(c, m, what);
 		else if (what == TOLD_FAILED && is_guarded(c, m, o, i))
 			file_row(&parked, i);
 		else

@@ -78,10 +78,10 @@ static void say_loop(struct intake *in, const char *to, const char *what)
 	if (e->parent != 0)
 		id_text(e->parent, parent);
 	strbuf_init(&text, ALARM_MAX);
-	strbuf_addf(&text, "mail for %s came back from %s%s%s and no other leg "
-	    "of its route is left: %s. Forward it nowhere there, or change the "
-	    "route", to, e->came_from[0] != '\0' ? e->came_from : "a leg",
-	    parent[0] != '\0' ? ", it was " : "", parent, what);
+	strbuf_addf(&text, "mail for %s came back from %s%s%s; its route has "
+	    "no leg that has not had it: %s. End the forwarding there, or "
+	    "change the route", to, e->came_from,
+	    parent[0] != '\0' ? ", where it was " : "", parent, what);
 	alarm_raise(in->w->app, "loop", to, strbuf_cstr(&text));
 	strbuf_fini(&text);
 }
@@ -299,6 +299,7 @@ static void conclude(struct intake *in)
 		if (looping[i])
 			say_loop(in, m->env.rcpt[i].to,
 			    all ? "it was refused" : "it is parked");
+	in->looping = all ? looping : NULL;
 	if (all) {
 		origin_refuse(&r, any_in_grace(in),
 		    slice_str(m->env.rcpt[0].to));
@@ -306,6 +307,20 @@ static void conclude(struct intake *in)
 	} else {
 		intake_commit(in);
 	}
+}
+
+bool handback_refused(const struct intake *in, const struct reply *r,
+    const char *stage)
+{
+	const struct envelope *e;
+
+	if (in == NULL || in->looping == NULL)
+		return false;
+	e = &in->mail->env;
+	for (unsigned i = 0; i < e->rcpts; i++)
+		refusals_add(in->w, in->session, stage,
+		    slice_str(e->rcpt[i].to), r);
+	return true;
 }
 
 void intake_parent(struct worker *w, struct lookup *l)

@@ -299,6 +299,13 @@ static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
 		   ? NULL : tls_server_ref(l->listen[listen]);
 }
 
+static void on_refused(void *arg, struct session *s, const char *stage,
+    struct slice to, const struct reply *r)
+{
+	if (!handback_refused(session_user(s), r, stage))
+		refusals_add(arg, s, stage, to, r);
+}
+
 const struct server_ops intake_ops = {
 	.connected = on_connected,
 	.mail = on_mail,
@@ -308,6 +315,6 @@ const struct server_ops intake_ops = {
 	.body_end = on_body_end,
 	.reset = on_reset,
 	.closed = on_closed,
-	.refused = refusals_add,
+	.refused = on_refused,
 	.tls = on_tls,
 };

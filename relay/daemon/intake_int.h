@@ -33,6 +33,7 @@ struct intake {
 	uint64_t parent[PARENTS_MAX]; /* by its tokens, newest first */
 	unsigned parents, parents_seen;
 	bool bounce; /* it goes to a return address of ours */
+	const bool *looping; /* by recipient, of mail refused for it; or NULL */
 	bool blind; /* the table could not say whose recipients they had */
 };
 
@@ -58,5 +59,9 @@ void handback_mark(struct intake *in);
 /* When the content is there. False: it was never here. True: what became of it
  * then is looked up, and intake_commit() or a refusal follows. */
 bool handback_begin(struct intake *in);
+/* A refusal of a content that loops is told for each recipient. False: it is
+ * another refusal. */
+bool handback_refused(const struct intake *in, const struct reply *r,
+    const char *stage);
 
 #endif

@@ -17,8 +17,8 @@
 #include "relay/mail/header.h"
 #include "relay/mail/scrub.h"
 
-/* A notice stays so small that the spool takes it at once. */
-enum { NOTICE_BYTES = 512 << 10, TEXT_MAX = 1000 };
+/* Room for a hundred long replies and 64 KiB of header in quoted-printable. */
+enum { NOTICE_BYTES = 1 << 20, TEXT_MAX = 1000 };
 
 /* ---- one recipient ---- */
 

@@ -110,6 +110,8 @@ struct queue {
 	uint64_t sweep_id; /* of the walk for what is too old: those above
 			    * are next */
 	int64_t sweep_us;
+	unsigned ends; /* lifetimes that ended since ends_us */
+	int64_t ends_us;
 	bool pressed; /* space is short */
 	unsigned char *served; /* a bit a recipient, of one message */
 	uint32_t served_bytes;
@@ -209,6 +211,9 @@ int64_t retry_end_us(const struct queue *q, const struct delivery *d);
 bool start_ready(struct queue *q);
 /* Entry `i` of the numbers of a job. */
 void job_add(struct queue *q, unsigned i, uint32_t number);
+/* Lifetimes end in parts: may another one now? And: is this one over, too? */
+bool start_may_end(struct queue *q);
+bool start_ends(struct queue *q, const struct delivery *d);
 /* Delivery `n` and what else of its message goes the same way. */
 void start_job(struct queue *q, int worker, uint32_t n, bool slot);
 

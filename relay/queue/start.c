@@ -10,8 +10,10 @@
 enum {
 	STARTS_A_STEP = 256, /* a leg gets at most an eighth before the next */
 	STARTS_A_TURN = STARTS_A_STEP / 8,
+	ENDS = 500, /* lifetimes that end in a second */
 	LOOK_AHEAD = 64, /* past those that wait for an older one */
 };
+#define ENDS_US INT64_C(1000000)
 #define WANTED_US INT64_C(100000)
 
 /* The oldest of a leg that may go; 0: none. What waits for a route goes back
@@ -45,12 +47,29 @@ void job_add(struct queue *q, unsigned i, uint32_t number)
 	q->job[i] = number;
 }
 
+/* Each end of a lifetime is a message to be read and mostly one to be written;
+ * of many that end together, some do in a second. The others are tried once
+ * more when they can be, which is what their senders want. */
+bool start_may_end(struct queue *q)
+{
+	if (q->now_us - q->ends_us >= ENDS_US) {
+		q->ends_us = q->now_us;
+		q->ends = 0;
+	}
+	return q->ends < ENDS;
+}
+
+bool start_ends(struct queue *q, const struct delivery *d)
+{
+	return start_may_end(q) && retry_expired(q, d);
+}
+
 /* Delivery `n` and what else of its message goes the same way. */
 void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 {
 	const struct delivery *first = delivery_at(q, n);
 	const struct message *m = message_at(q, first->msg);
-	bool expired = retry_expired(q, first);
+	bool expired = start_ends(q, first);
 	struct queue_job job = {.id = m->id, .leg = (int)first->leg,
 	    .role = (enum role)first->role, .change = UINT64_MAX,
 	    .expired = expired, .slot = slot,
@@ -60,7 +79,7 @@ void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 		const struct delivery *d = delivery_at(q, i);
 
 		if (d->place != PLACE_READY || d->leg != first->leg ||
-		    d->role != first->role || retry_expired(q, d) != expired)
+		    d->role != first->role || start_ends(q, d) != expired)
 			continue;
 		job_add(q, job.n++, d->number);
 		place_claim(q, i);
@@ -68,6 +87,7 @@ void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 			job.change = d->change;
 	}
 	job.number = q->job;
+	q->ends += expired;
 	q->config.ops->start(q->config.arg, worker, &job);
 }
 
@@ -134,7 +154,7 @@ static unsigned start_leg(struct queue *q, int leg, unsigned max)
 		n = next_ready(q, leg);
 		if (n == 0)
 			break;
-		expired = retry_expired(q, delivery_at(q, n));
+		expired = start_ends(q, delivery_at(q, n));
 		if (!expired && !ledger_take(q->config.ledger, leg)) {
 			want_slot(q, leg);
 			break;
@@ -184,7 +204,7 @@ unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max)
 		return pull_trial(q, worker, leg);
 	while (done < max && ledger_gates(q->config.ledger, leg) == 0 &&
 	       (n = next_ready(q, leg)) != 0) {
-		done += !retry_expired(q, delivery_at(q, n));
+		done += !start_ends(q, delivery_at(q, n));
 		start_job(q, worker, n, false);
 	}
 	return done;

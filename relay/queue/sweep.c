@@ -20,7 +20,7 @@ static void sweep_ready(struct queue *q, uint32_t n)
 {
 	const struct delivery *d = delivery_at(q, n);
 
-	if (d->place == PLACE_READY && retry_expired(q, d) &&
+	if (d->place == PLACE_READY && start_ends(q, d) &&
 	    !(ledger_gates(q->config.ledger, (int)d->leg) & GATE_STOP))
 		start_job(q, -1, n, false);
 }
@@ -120,20 +120,21 @@ static unsigned sweep_message(struct queue *q, uint32_t msg)
 void sweep(struct queue *q)
 {
 	unsigned seen = 0;
-	uint32_t msg = 0;
 
 	if (q->now_us < q->sweep_us)
 		return;
 	q->sweep_us = q->now_us + SWEEP_US;
-	for (int i = 0; i < SLICE_MESSAGES && seen < SLICE_DELIVERIES; i++) {
-		msg = index_after(q, q->sweep_id);
-		if (msg == 0)
-			break;
+	for (int i = 0; i < SLICE_MESSAGES && seen < SLICE_DELIVERIES &&
+	     start_may_end(q); i++) {
+		uint32_t msg = index_after(q, q->sweep_id);
+
+		if (msg == 0) {
+			q->sweep_id = 0;
+			return;
+		}
 		q->sweep_id = message_at(q, msg)->id;
 		seen += sweep_message(q, msg);
 	}
-	if (msg == 0)
-		q->sweep_id = 0;
 }
 
 void queue_pressed(struct queue *q, bool pressed)

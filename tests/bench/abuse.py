@@ -93,6 +93,7 @@ def hostile(folder, args):
     legs = Hostile(folder.parent, n * len(names))
     gw = posthouse(folder, legs.ports[0], settings={
         'leg "legacy"': {**SHORT, "connections": 1000, "max_messages": 1,
+                         "probe_interval": "100ms",
                          "tls": "may"},
         "retry": {"steps": ["100ms"], "jitter": 0}})
     acts, peaks, totals = {}, {}, None
@@ -118,8 +119,8 @@ def judge(gw, names, n, acts, took, totals, ended):
     double = [i for i, times in took.items() if times > 1]
     marked, _ = uncertain_ids(gw.events_file)
     unmarked = [i for i in double if i not in marked]
-    dead = names.index("dot-taken-dies")
-    causeless = [i for i in double if (i - 1) // n != dead]
+    causeless = [i for i in double
+                 if names[(i - 1) // n] != "dot-taken-dies"]
     least = min(names[1:], key=acts.get)
     return [
         Figure("hostile acts of the mode that had fewest", acts[least],

@@ -23,6 +23,8 @@ from sink import Leg                                     # noqa: E402
 SHARED = pathlib.Path(os.environ.get("PH_SHARED", ROOT.parent / "shared"))
 PEERS = pathlib.Path(os.environ.get("PH_PEERS", ROOT / "build/peers"))
 numbers = itertools.count(1)
+# Which of the parallel runs this is: "gw3", or "" when there is one.
+RUN = os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 def pytest_addoption(parser):
@@ -46,7 +48,7 @@ def pytest_runtest_makereport(item, call):
 def folder(request):
     """Of this test; short, a socket must fit. Stays when the test fails."""
     name = re.sub(r"\W+", "-", request.node.name.replace("test_", "", 1))
-    path = BUILD / "e2e" / f"{next(numbers):03d}-{name[:24]}"
+    path = BUILD / "e2e" / f"{RUN}{next(numbers):03d}-{name[:24]}"
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     path.chmod(0o755)

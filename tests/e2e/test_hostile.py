@@ -47,6 +47,7 @@ def test_all_arrives_in_the_end_at_a_leg_with(make_gw, hostile, outside,
                  legs={"legacy": {
                      "hosts": [f"127.0.0.1:{hostile.ports[0]}"],
                      "tls": "may", "connections": EACH, "max_messages": 1,
+                     "probe_interval": "100ms",
                      **SHORT}})
     hostile.order(0, mode, EACH, 0 if mode in ONCE else 3)
     ids = send_all(gw)

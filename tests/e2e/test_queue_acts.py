@@ -89,7 +89,7 @@ def test_what_destroys_is_refused_without_a_terminal(down):
     assert states(gw) == ["queued"]
 
 
-def at_terminal(gw, words, answer):
+def at_terminal(gw, words, answer, meanwhile=lambda: None):
     """The true program at a terminal; exit code and what it showed."""
     ours, its = pty.openpty()
     p = subprocess.Popen([BUILD / "posthouse", "-c", gw.conf, *words],
@@ -106,6 +106,7 @@ def at_terminal(gw, words, answer):
         shown += more
         if b"[y/N]" in shown and not answered:
             answered = True
+            meanwhile()
             os.write(ours, answer.encode() + b"\n")
     code = p.wait(DEADLINE_S)
     os.close(ours)
@@ -123,6 +124,16 @@ def test_at_a_terminal_it_counts_and_asks(down):
     assert code == 0 and "delete [" in shown and "60 done" in shown
     assert gw.queue() == []
     gw.verify()
+
+
+def test_what_comes_in_while_it_asks_is_not_meant(down):
+    gw = down
+    old, new = gw.send(to=ANN), []
+    code, shown = at_terminal(
+        gw, ["queue", "delete", "--leg", "legacy"], "y",
+        lambda: new.append(gw.send(to=ANN)))
+    assert code == 0 and "1 done" in shown and old in shown
+    assert [q["id"] for q in gw.queue()] == new
 
 
 def test_more_deliveries_than_a_slice_are_all_seen(down):

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "policy/return_addr.h"
 #include "relay/daemon/bounce.h"
 #include "tests/unit/daemon_rig.h"
 
@@ -198,6 +199,34 @@ static void a_null_sender_is_never_told(void **state)
 	}
 }
 
+/* A copy that was sent on and fails: its bounce would come back to us. */
+static void nor_is_a_return_address_of_ours(void **state)
+{
+	static char *key[] = {(char *)"0123456789abcdef"};
+	struct strbuf from;
+
+	(void)state;
+	strbuf_init(&from, ADDR_MAX);
+	for (int ours = 0; ours < 2; ours++) {
+		struct notice *t = notice_new("", 1);
+		struct conf *c = t->r->app.live->conf, good = *c;
+
+		good.ret.domain = (char *)"return.example.com";
+		good.ret.key = (struct conf_strings){key, 1};
+		strbuf_reset(&from);
+		if (ours)
+			assert_true(return_addr_make(&good, t->m->env.id,
+			    "cloud", clock_wall_us(t->r->app.clock), &from));
+		else
+			strbuf_adds(&from, "ret.x@return.example.com");
+		t->m->env.from = strbuf_cstr(&from);
+		assert_int_equal(bounce_due(&good, t->m, t->o), !ours);
+		assert_false(t->o->row[0].silent);
+		notice_free(t);
+	}
+	strbuf_fini(&from);
+}
+
 /* A thousand refusals of a kilobyte each would be no notice any more. */
 static void a_notice_has_a_bound_and_nobody_is_forgotten(void **state)
 {
@@ -220,6 +249,34 @@ static void a_notice_has_a_bound_and_nobody_is_forgotten(void **state)
 	assert_int_equal(told[0], 0);
 	assert_int_equal(told[1], 100);
 	assert_int_equal(told[2], ROWS - 100);
+	notice_free(t);
+}
+
+/* A notice without room would never be told: the largest there can be. */
+static void the_largest_notice_has_room(void **state)
+{
+	enum { HEAD = 64 << 10 };
+	struct notice *t = notice_new("sue@elsewhere.example", 100);
+	char *head = mem_new(HEAD), text[2000], orcpt[500] = "utf-8;";
+
+	(void)state;
+	memset(head, 0xff, HEAD);
+	memcpy(head, "A: ", 3);
+	memcpy(head + HEAD - 2, "\r\n", 2);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	memset(orcpt + 6, '+', sizeof(orcpt) - 7);
+	for (unsigned i = 0; i < 100; i++) {
+		t->o->row[i].result.text = text;
+		t->rcpt[i].orcpt = orcpt;
+	}
+	assert_true(bounce_due(t->r->app.live->conf, t->m, t->o));
+	bounce_prepare(&t->r->worker, t->m, slice_of(head, HEAD), t->o);
+	assert_int_equal(t->o->notices, 1);
+	assert_non_null(t->o->notice[0].draft);
+	assert_in_range(spool_draft_size(t->o->notice[0].draft), 3 * HEAD,
+	    1 << 20);
+	mem_free(head);
 	notice_free(t);
 }
 
@@ -403,7 +460,9 @@ int main(void)
 	    cmocka_unit_test(inner_addresses_are_not_told),
 	    cmocka_unit_test(a_notice_speaks_of_those_who_are_to_be_told),
 	    cmocka_unit_test(a_null_sender_is_never_told),
+	    cmocka_unit_test(nor_is_a_return_address_of_ours),
 	    cmocka_unit_test(a_notice_has_a_bound_and_nobody_is_forgotten),
+	    cmocka_unit_test(the_largest_notice_has_room),
 	    cmocka_unit_test(each_kind_of_news_has_its_notice),
 	    cmocka_unit_test(
 		the_guard_parks_a_failure_and_is_quiet_of_the_rest),

@@ -171,6 +171,42 @@ static void a_step_ends_a_slice_of_many(void **state)
 	assert_int_equal(f->overs, 3500);
 }
 
+static unsigned ended(const struct fixture *f)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < f->starts; i++)
+		n += f->started[i].expired;
+	return n;
+}
+
+/* A leg was down for too long, and all its mail is too old at once. */
+static void lifetimes_that_end_together_end_in_parts(void **state)
+{
+	struct fixture *f = *state;
+	struct queue_item i = fix_item(f, 0, LEGACY);
+
+	i.created_us -= 40 * DAY;
+	ledger_gate(f->ledger, LEGACY, GATE_SUSPENDED, true);
+	for (uint64_t id = 1; id <= 1200; id++)
+		assert_true(queue_insert(f->q, id, 1, &i, 1, false, true));
+	for (unsigned k = 1; k <= 2; k++) {
+		fix_settle(f);
+		assert_int_equal(ended(f), k * 500);
+		clock_fake_step(&f->clock, SECOND);
+	}
+	/* The gate opens: the leg's three slots are used for the rest, too. */
+	ledger_gate(f->ledger, LEGACY, GATE_SUSPENDED, false);
+	fix_settle(f);
+	assert_int_equal(ended(f), 1200);
+	for (uint64_t id = 2001; id <= 3000; id++)
+		assert_true(queue_insert(f->q, id, 1, &i, 1, false, true));
+	fix_settle(f);
+	assert_int_equal(ended(f), 1500);
+	assert_int_equal(f->starts, 1503);
+	assert_int_equal(ledger_used(f->ledger, LEGACY), 3);
+}
+
 #define T(t) cmocka_unit_test_setup_teardown(t, fix_setup, fix_teardown)
 
 int main(void)
@@ -181,6 +217,7 @@ int main(void)
 		T(what_somebody_has_in_hand_stays),
 		T(spare_copies_go_when_space_is_short),
 		T(a_step_ends_a_slice_of_many),
+		T(lifetimes_that_end_together_end_in_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
