@@ -393,7 +393,12 @@ int cli_main(int argc, char **argv)
 	names_free(c.names);
 	mem_free(c.who);
 	mem_free(c.host);
-	if (fflush(stdout) != 0 && code == CLI_DONE)
-		code = CLI_NO;
+	/* An earlier write may have failed: ferror() remembers it. */
+	fflush(stdout);
+	if (ferror(stdout)) {
+		fputs("posthouse: the output could not be written; is the "
+		      "disk full?\n", stderr);
+		code = code == CLI_DONE ? CLI_NO : code;
+	}
 	return code;
 }

@@ -107,9 +107,36 @@ void queue_show_row(struct cli *c, json_t *row)
 	out_row_json(&c->out, row);
 }
 
+/* A list, and the legs that its deliveries wait for. */
+struct listing {
+	struct cli *c;
+	json_t *legs;
+	char section[16]; /* of queue.show: message, deliveries, body */
+};
+
+static void list_row(struct listing *l, json_t *row)
+{
+	const char *leg = json_string_value(json_object_get(row, "leg"));
+	const char *text = json_string_value(json_object_get(row, "state"));
+	int state = text == NULL ? -1 : dstate_parse(slice_str(text));
+
+	if (leg != NULL && (state == D_QUEUED || state == D_DEFERRED))
+		json_object_set_new(l->legs, leg, json_true());
+	queue_show_row(l->c, row);
+}
+
 static void on_row(void *arg, json_t *row)
 {
-	queue_show_row(arg, row);
+	list_row(arg, row);
+}
+
+static int end_list(struct listing *l, int code)
+{
+	out_end(&l->c->out);
+	if (code == CLI_DONE)
+		queue_say_legs(l->c, l->legs);
+	json_decref(l->legs);
+	return code;
 }
 
 /* ---- list, show -------------------------------------------------------- */
@@ -117,6 +144,7 @@ static void on_row(void *arg, json_t *row)
 static int run_list(struct cli *c)
 {
 	const char *limit = cli_value(c, "limit");
+	struct listing l = {.c = c};
 	json_t *args = json_object();
 	uint64_t n;
 
@@ -132,7 +160,8 @@ static int run_list(struct cli *c)
 		json_object_set_new(args, "limit", json_integer((json_int_t)n));
 	}
 	out_table(&c->out, list_columns);
-	return cli_call(c, "queue.list", args, on_row, c);
+	l.legs = json_object();
+	return end_list(&l, cli_call(c, "queue.list", args, on_row, &l));
 }
 
 static const struct out_column message_columns[] = {
@@ -142,15 +171,9 @@ static const struct out_column message_columns[] = {
 	{NULL, NULL, false},
 };
 
-/* Sections come in their order: message, deliveries, body. */
-struct showing {
-	struct cli *c;
-	char section[16];
-};
-
 static void on_show(void *arg, json_t *row)
 {
-	struct showing *s = arg;
+	struct listing *s = arg;
 	const char *section =
 	    json_string_value(json_object_get(row, "section"));
 	bool fresh;
@@ -173,17 +196,16 @@ static void on_show(void *arg, json_t *row)
 		out_table(&s->c->out, strcmp(section, "message") == 0
 			? message_columns
 			: list_columns);
-	queue_show_row(s->c, row);
+	list_row(s, row);
 }
 
 static int run_show(struct cli *c)
 {
-	struct showing s = {.c = c};
+	struct listing s = {.c = c, .legs = json_object()};
+	json_t *args = json_pack("{s:s, s:b}", "id", c->arg[0], "body",
+	    cli_flag(c, "body"));
 
-	return cli_call(c, "queue.show",
-	    json_pack("{s:s, s:b}", "id", c->arg[0], "body",
-		cli_flag(c, "body")),
-	    on_show, &s);
+	return end_list(&s, cli_call(c, "queue.show", args, on_show, &s));
 }
 
 static const struct cli_option list_options[] = {

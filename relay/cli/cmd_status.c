@@ -10,6 +10,7 @@
 #include "relay/base/mem.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/human.h"
+#include "relay/cli/queue.h"
 
 enum { LINE_MAX_BYTES = 1 << 16 };
 
@@ -148,10 +149,9 @@ static void print_legs(struct cli *c, const json_t *rows,
 
 /* ---- what to do -------------------------------------------------------- */
 
-static void advise_leg(struct cli *c, const json_t *row)
+static void advise_gate(struct cli *c, const json_t *row)
 {
 	const char *leg = text_of(row, "leg"), *state = text_of(row, "state");
-	int64_t parked = number_of(row, "parked");
 
 	if (strcmp(state, "suspended") == 0)
 		out_say(&c->out, "%s is suspended, its mail waits and does not "
@@ -159,6 +159,14 @@ static void advise_leg(struct cli *c, const json_t *row)
 	else if (strcmp(state, "down") == 0 || strcmp(state, "probing") == 0)
 		out_say(&c->out, "%s cannot be reached, its mail waits; what "
 		    "it says: posthouse leg probe %s", leg, leg);
+}
+
+static void advise_leg(struct cli *c, const json_t *row)
+{
+	const char *leg = text_of(row, "leg");
+	int64_t parked = number_of(row, "parked");
+
+	advise_gate(c, row);
 	if (parked > 0)
 		out_say(&c->out, "%" PRId64 " %s of %s %s parked: posthouse "
 		    "queue list --state parked --leg %s", parked,
@@ -202,6 +210,36 @@ static void advise_all(struct cli *c, const json_t *rows)
 static void on_row(void *arg, json_t *row)
 {
 	json_array_append(arg, row);
+}
+
+static void say_leg(struct cli *c, const json_t *row)
+{
+	const char *state = text_of(row, "state");
+	struct strbuf reason;
+
+	if (strcmp(state, "up") == 0)
+		return;
+	strbuf_init(&reason, LINE_MAX_BYTES);
+	out_clean(slice_str(text_of(row, "reason")), &reason);
+	out_say(&c->out, "%s", "");
+	if (reason.n > 0)
+		out_say(&c->out, "%s: %s", text_of(row, "leg"),
+		    strbuf_cstr(&reason));
+	advise_gate(c, row);
+	strbuf_fini(&reason);
+}
+
+void queue_say_legs(struct cli *c, const json_t *legs)
+{
+	json_t *rows = json_array(), *row;
+	size_t i;
+
+	if (!c->json && json_object_size(legs) > 0 &&
+	    cli_call(c, "leg.list", NULL, on_row, rows) == CLI_DONE)
+		json_array_foreach(rows, i, row)
+			if (json_object_get(legs, text_of(row, "leg")) != NULL)
+				say_leg(c, row);
+	json_decref(rows);
 }
 
 static void print_screen(struct cli *c, const json_t *rows, bool whole)

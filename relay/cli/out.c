@@ -229,6 +229,19 @@ void out_say(struct out *o, const char *fmt, ...)
 	fputc('\n', o->to);
 }
 
+/* U+200E, 200F, 2028 to 202E, 2066 to 2069 turn the direction of a line or
+ * end it: what stands there would not be what is read. */
+static bool turns_text(const char *p)
+{
+	unsigned char b = (unsigned char)p[1], c = (unsigned char)p[2];
+
+	if ((unsigned char)p[0] != 0xe2)
+		return false;
+	return (b == 0x80 && (c == 0x8e || c == 0x8f ||
+				 (c >= 0xa8 && c <= 0xae))) ||
+	       (b == 0x81 && c >= 0xa6 && c <= 0xa9);
+}
+
 /* Length of the printable character at s, 0 when it must be escaped. */
 static size_t printable(struct slice s)
 {
@@ -242,6 +255,8 @@ static size_t printable(struct slice s)
 	for (size_t i = 1; i < len; i++)
 		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
 			return 0;
+	if (len == 3 && turns_text(s.p))
+		return 0;
 	/* U+0080 … U+009F are controls to a terminal. */
 	return c == 0xc2 && (unsigned char)s.p[1] < 0xa0 ? 0 : len;
 }

@@ -25,4 +25,8 @@ void queue_show_row(struct cli *c, json_t *row);
 /* The bytes of a body row's "chunk", which is base64. */
 void queue_write_chunk(const json_t *row, FILE *to);
 
+/* What keeps the mail of legs that are not up, and what to do: below a list of
+ * it, for people. `legs`: their names as keys. */
+void queue_say_legs(struct cli *c, const json_t *legs);
+
 #endif

@@ -242,6 +242,35 @@ static void nonsense(struct dialog *d, const char *what)
 	lost(d);
 }
 
+/* tls = may: rather in the clear than not at all, on a new connection. */
+static void fall_back(struct dialog *d, const char *why)
+{
+	dialog_in_clear(d, why);
+	hang_up(d);
+	connect_hop(d);
+}
+
+/* What stands between the answer to STARTTLS and the handshake may be another
+ * one's (RFC 3207 4.2): nothing of it is read. */
+static void early(struct dialog *d)
+{
+	static const char text[] = "it spoke between its answer to STARTTLS "
+	    "and the handshake: somebody may have put that in";
+
+	if (dialog_leg(d)->tls == TLS_MAY)
+		fall_back(d, text);
+	else
+		nonsense(d, text);
+}
+
+static void unasked(struct dialog *d)
+{
+	if (d->tx != NULL && d->stage == STAGE_TLS)
+		early(d);
+	else
+		nonsense(d, "it answered what it was not asked");
+}
+
 /* ---- the stream ---- */
 
 /* What is in our hands already answers no command that we write now. But a
@@ -289,7 +318,7 @@ static size_t on_input(void *arg, struct slice bytes)
 	/* A dialog outlives this call, its stream may not. */
 	while (d->stream == s && rest.n > 0) {
 		if (!may_speak(d))
-			nonsense(d, "an answer to nothing");
+			unasked(d);
 		else if (next_line(&rest, &line))
 			on_line(d, line);
 		else if (rest.n > REPLY_LINE)
@@ -357,17 +386,10 @@ void dialog_in_clear(struct dialog *d, const char *why)
 		c->cfg.in_clear(c->cfg.arg, dialog_leg(d), d->remote, why);
 }
 
-/* tls = may: rather in the clear than not at all, on a new connection. */
-static void fall_back(struct dialog *d)
-{
-	dialog_in_clear(d, stream_error(d->stream));
-	hang_up(d);
-	connect_hop(d);
-}
-
 static void on_ended(void *arg, enum stream_end why)
 {
 	struct dialog *d = arg;
+	const char *error = stream_error(d->stream);
 
 	if (d->stage == STAGE_CONNECT ||
 	    (d->stage == STAGE_GREETING && why == STREAM_TIMEOUT))
@@ -375,7 +397,8 @@ static void on_ended(void *arg, enum stream_end why)
 	if (d->tx == NULL) {
 		close_dialog(d);
 	} else if (d->stage == STAGE_TLS && dialog_leg(d)->tls == TLS_MAY) {
-		fall_back(d);
+		fall_back(d, *error != '\0' ? error : "the connection was "
+		    "closed in the handshake");
 	} else {
 		result_ended(d, why);
 		lost(d);
@@ -409,7 +432,7 @@ static void start_tls(struct dialog *d)
 		    "TLS cannot be set up on our side");
 		lost(d);
 	} else if (!stream_tls_connect(d->stream, ssl)) {
-		nonsense(d, "plaintext ahead of the handshake");
+		early(d);
 	}
 }
 

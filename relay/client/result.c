@@ -113,15 +113,16 @@ void result_ended(struct dialog *d, enum stream_end why)
 	    [STREAM_EOF] = {CLASS_NETWORK, "4.4.2",
 		"the connection was closed"},
 	    [STREAM_RESET] = {CLASS_NETWORK, "4.4.2",
-		"the connection was lost: "},
-	    [STREAM_TIMEOUT] = {CLASS_NETWORK, "4.4.2", "no answer: "},
-	    [STREAM_TLS] = {CLASS_CONFIGURATION, "4.7.5", "TLS: "},
+		"the connection was lost"},
+	    [STREAM_TIMEOUT] = {CLASS_NETWORK, "4.4.2", "no answer"},
+	    [STREAM_TLS] = {CLASS_CONFIGURATION, "4.7.5", "TLS"},
 	    [STREAM_CONNECT] = {CLASS_NETWORK, "4.4.1", ""},
 	};
 	const char *detail = why == STREAM_EOF ? "" : stream_error(d->stream);
 
 	result_fault(
-	    d, ends[why].class, ends[why].enh, "%s%s", ends[why].text, detail);
+	    d, ends[why].class, ends[why].enh, "%s%s%s", ends[why].text,
+	    *ends[why].text != '\0' && *detail != '\0' ? ": " : "", detail);
 }
 
 struct result result_local(

@@ -95,12 +95,15 @@ static const char *leg_state(const struct status *st, int leg)
 }
 
 /* What is not as usual of a leg that is not suspended. */
-static void leg_remark(const struct app *a, int leg, struct strbuf *out)
+static void leg_remark(const struct status *st, int leg, struct strbuf *out)
 {
+	const struct app *a = st->c->app;
 	int limit = ledger_limit(a->ledger, leg);
 	int configured = ledger_configured(a->ledger, leg);
 
-	if (ledger_gates(a->ledger, leg) & GATE_DOUBT)
+	if (st->breaker[leg] != BREAKER_CLOSED)
+		strbuf_adds(out, st->view[leg].down);
+	else if (ledger_gates(a->ledger, leg) & GATE_DOUBT)
 		strbuf_adds(out, "refuses for its set-up, message after "
 				 "message: one goes at a time");
 	else if (limit < configured)
@@ -120,7 +123,7 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 	if (!spool_fact(st->c->app->spool, key, out))
 		strbuf_reset(out);
 	if (out->n == 0)
-		leg_remark(st->c->app, leg, out);
+		leg_remark(st, leg, out);
 }
 
 /* Whose words its answers are measured by, and of when they are. */

@@ -54,6 +54,7 @@ struct watch {
 	struct map unknown; /* recipients in them, by hash */
 	uint64_t disbelieved;
 	unsigned disbelieved_run; /* with no delivery between */
+	char down[200]; /* the last fault on the way to it; "" when none */
 	int stale; /* attempts that began before the last throttle */
 };
 
@@ -230,7 +231,10 @@ struct leg_view legs_view(const struct settle *s, int leg)
 {
 	const struct watch *w = &s->legs->watch[leg];
 
-	return (struct leg_view){w->disbelieved, w->suspended == BY_FAULT};
+	struct leg_view v = {w->disbelieved, w->suspended == BY_FAULT, ""};
+
+	memcpy(v.down, w->down, sizeof(v.down));
+	return v;
 }
 
 unsigned legs_run(const struct settle *s, int leg)
@@ -521,10 +525,15 @@ static void note_breaker(struct settle *s, const struct outcome_letter *o,
 	enum breaker before = queue_leg_breaker(s->queue, o->leg), after;
 	const struct result *r = said->any;
 	const char *name = name_of(s->legs, o->leg);
-	char reason[FACT_REASON];
+	char reason[FACT_REASON], *down = s->legs->watch[o->leg].down;
 
 	queue_leg_result(s->queue, o->leg, o->reached);
 	after = queue_leg_breaker(s->queue, o->leg);
+	if (after == BREAKER_CLOSED)
+		down[0] = '\0';
+	else if (r != NULL)
+		snprintf(down, sizeof(s->legs->watch->down), "%.60s: %.130s",
+		    r->remote, r->text);
 	if (before == BREAKER_CLOSED && after == BREAKER_OPEN && r != NULL) {
 		snprintf(reason, sizeof(reason), "%.100s: %.500s", r->remote,
 		    r->text);

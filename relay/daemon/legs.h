@@ -35,6 +35,7 @@ struct slice legs_reason(struct slice fact);
 struct leg_view {
 	uint64_t disbelieved; /* messages, since the start */
 	bool by_fault;	      /* suspended, and tried again by itself */
+	char down[200];	      /* why it cannot be reached; "": it can be */
 };
 struct leg_view legs_view(const struct settle *s, int leg);
 /* Counts the deliveries that ended a run of faults. */

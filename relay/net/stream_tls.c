@@ -198,7 +198,7 @@ bool stream_tls_shake(struct stream *s)
 	if (rc < 0 && errno == EAGAIN)
 		return false;
 	if (rc == 0)
-		stream_set_error(s, "TLS: connection closed in the handshake");
+		stream_set_error(s, "connection closed in the handshake");
 	s->tls = TLS_BROKEN;
 	stream_end(s, STREAM_TLS);
 	return false;

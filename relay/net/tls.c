@@ -133,6 +133,6 @@ void tls_reason(SSL *ssl, char *out, size_t size)
 		snprintf(out, size, "certificate: %s",
 		    X509_verify_cert_error_string(verdict));
 	else
-		snprintf(out, size, "TLS: %s",
+		snprintf(out, size, "%s",
 		    reason == NULL ? "protocol error" : reason);
 }

@@ -335,6 +335,13 @@ def test_down_and_up_are_told(make_gw, legacy):
     ids = [gw.send() for _ in range(6)]
     down = gw.wait_event("leg", leg="legacy", state="down")
     assert down["class"] == "network" and str(legacy.port) in down["reason"]
+    leg = gw.cli_json("leg list")[0]
+    assert leg["state"] in ("down", "probing")
+    assert "Connection refused" in leg["reason"]
+    # Beside the mail that waits for it, too: why, and what to do.
+    shown = gw.cli("queue", "show", ids[0])
+    assert "Connection refused" in shown.split("\n\n")[-1]
+    assert "posthouse leg probe legacy" in shown
     legacy.accept_connections()
     gw.wait_event("leg", leg="legacy", state="up")
     for id in ids:

@@ -329,3 +329,14 @@ def mount(folder):
     yield make
     for path in paths:
         subprocess.run(["umount", "-l", path], check=True)
+
+
+def test_output_that_is_lost_is_no_success(gw):
+    gw.cli(f"route set legacy {ANN}")
+    for words in ("route export", "changes list --json", "leg list"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [BUILD / "posthouse", "-c", gw.conf, *words.split()],
+                stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1, words
+        assert "could not be written" in done.stderr

@@ -189,6 +189,8 @@ static void what_is_not_text_is_shown_as_bytes(void **state)
 	    {"\xc2\x9b" "31m", "\\xc2\\x9b31m"}, /* CSI of 8-bit terminals */
 	    {"\xff\xc3", "\\xff\\xc3"},
 	    {"\xe2\x82", "\\xe2\\x82"},
+	    {"\xe2\x80\xae" "moc", "\\xe2\\x80\\xaemoc"}, /* leftwards */
+	    {"\xe2\x81\xa9\xe2\x80\x94", "\\xe2\\x81\\xa9\xe2\x80\x94"},
 	    {"\xf0\x9f\x90\x8e", "\xf0\x9f\x90\x8e"},
 	};
 

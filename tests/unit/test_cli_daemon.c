@@ -113,7 +113,8 @@ static void on_suspend(void *arg, struct ctl_request *r, const json_t *args)
 static const struct ctl_command table[] = {
 	{"status", on_status},	      {"queue.list", on_list},
 	{"queue.act", on_act},	      {"queue.export", on_export},
-	{"leg.suspend", on_suspend},  {NULL, NULL},
+	{"leg.suspend", on_suspend},  {"leg.list", on_status},
+	{NULL, NULL},
 };
 
 /* ---- the command line -------------------------------------------------- */
@@ -222,7 +223,11 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		{"queue export --to-dir /nonexistent/dir A", 1,
 		    "/nonexistent/dir", "\"ids\":[\"A\"]", 0},
 		{"leg suspend moon", 1, "there is no leg moon", "", 0},
-		{"leg list", 2, "unknown command", "", 0},
+		{"leg resume moon", 2, "unknown command", "", 0},
+		{"queue list", 0, "\nlegacy: lunch\nlegacy is suspended, ",
+		    "", 0},
+		{"queue list --leg legacy", 0, "posthouse leg resume legacy\n",
+		    "{\"leg\":\"legacy\"}", 0},
 		{"status", 0, "node        change 7, used 1.5 KiB, up "
 		    "1 h 1 min, n 1,234,567\n\nLEG", "", 0},
 		{"status", 0, "legacy  suspended", "", 0},

@@ -127,7 +127,7 @@ static void plaintext_in_the_next_segment_is_no_handshake(void **state)
 	until(w, &w->server.ended, 1);
 	assert_int_equal(w->server.why, STREAM_TLS);
 	assert_int_equal(w->server.got.n, 0);
-	assert_true(strncmp(stream_error(w->server.s), "TLS: ", 5) == 0);
+	assert_true(stream_error(w->server.s)[0] != '\0');
 }
 
 static void tls_does_not_begin_over_output_that_waits(void **state)
@@ -175,7 +175,7 @@ static void a_peer_that_hangs_up_in_the_handshake_ends_it(void **state)
 	until(w, &w->server.ended, 1);
 	assert_int_equal(w->server.why, STREAM_TLS);
 	assert_string_equal(stream_error(w->server.s),
-	    "TLS: connection closed in the handshake");
+	    "connection closed in the handshake");
 }
 
 int main(void)

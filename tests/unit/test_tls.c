@@ -306,7 +306,7 @@ static void tls_1_1_is_refused(void **state)
 	until(w, &w->server.ended, 1);
 	assert_int_equal(w->server.why, STREAM_TLS);
 	assert_string_equal(
-	    stream_error(w->server.s), "TLS: unsupported protocol");
+	    stream_error(w->server.s), "unsupported protocol");
 }
 
 static void bad_files_of(const struct testcert_spec *type)
