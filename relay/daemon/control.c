@@ -171,6 +171,7 @@ static void wait_look(void *arg)
 	w->open = 0;
 	for (size_t i = 0; i < w->hashes; i++)
 		w->open += queue_older_attempts(q, w->hash[i], w->change);
+	w->open += queue_older_attempts(q, QUEUE_ANYBODY, w->change);
 	if (w->hashes == 0)
 		w->open = queue_older_attempts(q, 0, w->change);
 	control_come_back(w->c, on_wait_back, w);
