@@ -34,7 +34,7 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 	else if (row->item.reason == WHY_GUARD)
 		strbuf_adds(out, "the sender may be forged (dsn.guard)");
 	else if (row->item.reason == WHY_NO_WAY)
-		strbuf_adds(out, "no way out for a DSN");
+		strbuf_adds(out, "no way out for it (dsn.via)");
 	else if (row->item.reason == WHY_LOOP)
 		strbuf_adds(out, "loop");
 	else if (row->item.reason == WHY_TOO_LARGE)
