@@ -58,6 +58,11 @@ int queue_filters(struct cli *c, json_t *args)
 
 		if (value == NULL)
 			continue;
+		if (value[0] == '\0') { /* an unset variable of a script */
+			cli_usage(c, "--%s is empty, which would mean all of "
+			    "them; leave it out, or say which", names[i]);
+			return -1;
+		}
 		json_object_set_new(args, names[i], json_string(value));
 		n++;
 	}

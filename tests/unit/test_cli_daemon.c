@@ -203,6 +203,7 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		{"queue retry A", 1, "under way",
 		    "\"until\":\"L\"}", 1}, /* no question is asked */
 		{"queue retry", 2, "say which", "", 0},
+		{"queue retry --leg= --yes", 2, "--leg is empty", "", 0},
 		{"queue freeze --age 3d --dry-run", 0, "ann@example.com",
 		    "{\"action\":\"freeze\",\"age_s\":259200,"
 		    "\"dry_run\":true,\"ids\":[],", 0},
