@@ -51,11 +51,14 @@ static const struct conf_reply *find(const struct conf_profile *p,
 	return NULL;
 }
 
-/* What is neither 2yz nor a refusal is no SMTP. */
+/* What is neither 2yz nor a refusal is no SMTP; and who does not talk to us
+ * has not refused the message. */
 static void by_digits(struct result *r)
 {
 	r->class = CLASS_NETWORK;
 	r->outcome = OUT_DEFERRED;
+	if (stage_bit(r->stage) == ON_HELLO)
+		return;
 	if (r->code >= 200 && r->code <= 299) {
 		r->class = CLASS_NONE;
 		r->outcome = OUT_DELIVERED;

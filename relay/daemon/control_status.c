@@ -291,7 +291,7 @@ static void on_look_again(void *arg)
 	control_ask_queue(st->c, status_look, st);
 }
 
-static void print_status(struct status *st)
+static void print_rows(struct status *st)
 {
 	if (!st->legs_only) {
 		row_node(st);
@@ -302,6 +302,14 @@ static void print_status(struct status *st)
 	for (int i = 0; i < names_count(st->c->app->names); i++)
 		if (leg_shown(st, i))
 			row_leg(st, i);
+}
+
+/* For a client that is gone nothing is looked up: at the end of the daemon
+ * the workers have given up what the rows are about. */
+static void print_status(struct status *st)
+{
+	if (!ctl_gone(st->r))
+		print_rows(st);
 	ctl_end(st->r, 0, "%s", "");
 	timer_fini(&st->again);
 	st->c->busy--;

@@ -150,8 +150,6 @@ void intake_room(struct worker *w, struct spool_draft_letter *l)
 	struct intake *in = l->arg;
 
 	(void)w;
-	if (in == NULL) /* a DSN's */
-		return;
 	in->owed = false;
 	if (in->session != NULL)
 		session_resume(in->session);

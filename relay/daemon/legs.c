@@ -44,7 +44,7 @@ struct minute {
 struct watch {
 	enum suspended suspended;
 	struct run run;
-	int64_t next_ms; /* of a trial, while suspended by fault */
+	int64_t tried_ms; /* or suspended; by fault: a trial follows */
 	bool in_content; /* the fault was met behind RCPT: asking is no proof */
 	bool asking;
 	int64_t asked_ms;
@@ -159,10 +159,9 @@ static void enter(struct settle *s, int leg, enum suspended to)
 {
 	struct legs *l = s->legs;
 	struct watch *w = &l->watch[leg];
-	const struct conf_leg *c = conf_leg_by_id(l->conf, leg);
 
 	w->suspended = to;
-	w->next_ms = now_ms(l) + (c != NULL ? c->probe_ms : 0);
+	w->tried_ms = now_ms(l);
 	run_reset(&w->run);
 	memset(w->minute, 0, sizeof(w->minute));
 	map_fini(&w->unknown);
@@ -296,11 +295,11 @@ void legs_answered(struct settle *s, const struct leg_answer *a)
 }
 
 /* Asking costs nobody's mail a try, so it comes first. */
-static void try_leg(struct settle *s, int leg, int64_t probe_ms)
+static void try_leg(struct settle *s, int leg)
 {
 	struct legs *l = s->legs;
 
-	l->watch[leg].next_ms = now_ms(l) + probe_ms;
+	l->watch[leg].tried_ms = now_ms(l);
 	if (may_ask(l, &l->watch[leg]))
 		ask(l, leg);
 	else
@@ -318,10 +317,10 @@ int legs_step(struct settle *s)
 
 		if (w->suspended != BY_FAULT || c->probe_ms == 0)
 			continue;
-		if (now >= w->next_ms)
-			try_leg(s, c->id, c->probe_ms);
-		if (w->next_ms - now < wait)
-			wait = w->next_ms - now;
+		if (now >= w->tried_ms + c->probe_ms)
+			try_leg(s, c->id);
+		if (w->tried_ms + c->probe_ms - now < wait)
+			wait = w->tried_ms + c->probe_ms - now;
 	}
 	return (int)wait;
 }

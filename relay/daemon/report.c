@@ -242,7 +242,7 @@ static bool make(struct worker *w, const struct mail *m, struct slice head,
 	e.eight_bit = !ascii_only(strbuf_view(&text));
 	n->draft = spool_draft_new(w->app->spool, e.id, &w->box, NULL);
 	ok = strbuf_ok(&text) &&
-	     spool_draft_add(n->draft, strbuf_view(&text), W_ROOM) <= ADD_WAIT;
+	     spool_draft_add(n->draft, strbuf_view(&text), 0) == ADD_OK;
 	strbuf_fini(&text);
 	if (ok)
 		prepare(n, &e, &d, n->guarded ? WHY_GUARD : why);

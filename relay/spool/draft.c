@@ -168,7 +168,7 @@ static enum spool_add add(struct spool_draft *d, struct slice bytes,
 		if (d->pending >= s->piece_max)
 			post_to_lane(d);
 	}
-	if (!d->bulk || d->pending <= 2 * s->piece_max)
+	if (!d->bulk || d->pending <= 2 * s->piece_max || wait_kind == 0)
 		return ADD_OK;
 	d->wait_letter = true;
 	d->wait_kind = wait_kind;

@@ -100,7 +100,8 @@ struct spool_draft_letter {
 struct spool_draft *spool_draft_new(struct spool *s, uint64_t id,
     struct mailbox *to, void *arg) PH_CHECK;
 /* Body bytes. Small bodies stay in memory (limits.body_memory for all),
- * larger ones stream to the bulk lane. */
+ * larger ones stream to the bulk lane. `wait_kind` 0: they are all that there
+ * is and in memory anyway, so there is nothing to wait for. */
 enum spool_add spool_draft_add(struct spool_draft *d, struct slice bytes,
     int wait_kind) PH_CHECK;
 /* SIZE said so many bytes will come: ADD_OK or ADD_FULL. */

@@ -104,7 +104,8 @@ static const struct mode modes[] = {
 enum { MODES = sizeof(modes) / sizeof(modes[0]) };
 
 struct leg {
-	int number, port, listener; /* -1: it refuses connections */
+	int number, port, listener;
+	bool listens;
 	const struct mode *mode;    /* NULL: it is honest */
 	long acts_left, every;
 	long connections, acts, taken, distinct, doubled, foreign;
@@ -412,14 +413,28 @@ static void on_client(struct leg *l)
 		session_free(s);
 }
 
+/* At a port that is ours while nobody listens, too: only one that was asked
+ * for by its number stays so over shutdown(). */
+static int bind_door(struct leg *l)
+{
+	int any = bench_socket(true, 0);
+
+	l->port = bench_port(any);
+	close(any);
+	return bench_socket(true, l->port);
+}
+
 static void open_door(struct leg *l)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = l};
 
-	if (l->listener >= 0)
+	if (l->listens)
 		return;
-	l->listener = bench_socket(true, l->port);
-	l->port = bench_port(l->listener);
+	if (l->port == 0)
+		l->listener = bind_door(l);
+	else if (listen(l->listener, 1024) < 0)
+		bench_die("listen");
+	l->listens = true;
 	epoll_ctl(g.epoll, EPOLL_CTL_ADD, l->listener, &ev);
 }
 
@@ -428,9 +443,11 @@ static void shut_door(struct leg *l)
 {
 	struct session *s, *next;
 
-	if (l->listener >= 0)
-		close(l->listener);
-	l->listener = -1;
+	if (!l->listens)
+		return;
+	epoll_ctl(g.epoll, EPOLL_CTL_DEL, l->listener, NULL);
+	shutdown(l->listener, SHUT_RDWR);
+	l->listens = false;
 	for (s = g.sessions; s != NULL; s = next) {
 		next = s->next;
 		if (s->leg != l)
@@ -592,7 +609,6 @@ static void begin(long legs)
 	epoll_ctl(g.epoll, EPOLL_CTL_ADD, 0, &ev);
 	for (int i = 0; i < legs; i++) {
 		g.leg[i].number = i;
-		g.leg[i].listener = -1;
 		g.leg[i].seen = calloc((size_t)g.messages + 1, 1);
 		open_door(&g.leg[i]);
 		printf("%d\n", g.leg[i].port);

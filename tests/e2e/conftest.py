@@ -105,8 +105,8 @@ def outside(make_leg):
 def quiet(gateway):
     """What a sanitizer says is a failure of the test it is said in."""
     text = gateway.all_log() if gateway.log.exists() else ""
-    found = re.search(r"^.*(ERROR: \w+Sanitizer|runtime error:).*$", text,
-                      re.M)
+    found = re.search(r"^.*((ERROR|WARNING): \w+Sanitizer|runtime error:).*$",
+                      text, re.M)
     assert not found, text[found.start():found.start() + 4000]
 
 

@@ -299,20 +299,30 @@ class Leg:
         self.seen = []      # content came, whatever was said then
         self.said = []      # (connection, line)
         self.port = port
-        self.listener = None
+        self.sock, self.listens = None, False
         self.accept_connections()
 
     # -- the door
 
     def accept_connections(self):
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((self.host, self.port))
-        sock.listen(128)
-        self.port = sock.getsockname()[1]
-        self.listener = sock
-        threading.Thread(target=self.accept, args=(sock,),
+        if self.sock is None:
+            self.sock = self.bound()
+        self.sock.listen(128)
+        self.listens = True
+        threading.Thread(target=self.accept, args=(self.sock,),
                          daemon=True).start()
+
+    def bound(self):
+        """To a port that is ours while nobody listens, too: only one that
+        was asked for by its number stays so over shutdown()."""
+        for _ in range(2):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((self.host, self.port))
+            if self.port != 0:
+                return sock
+            self.port = sock.getsockname()[1]
+            sock.close()
 
     def accept(self, listener):
         while True:
@@ -328,12 +338,11 @@ class Leg:
 
     def refuse_connections(self):
         """Nobody listens any more, and who is there is thrown out."""
-        if self.listener is None:
+        if not self.listens:
             return
         # shutdown() wakes accept(); close() alone leaves it, and the port.
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.listener = None
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.listens = False
         with self.lock:
             talks = list(self.talks)
         for rule in self.rules:
@@ -343,7 +352,9 @@ class Leg:
         for talk in talks:
             talk.join()
 
-    stop = refuse_connections
+    def stop(self):
+        self.refuse_connections()
+        self.sock.close()
 
     # -- what it says
 

@@ -125,6 +125,19 @@ def test_a_question_that_is_taken_resumes_a_leg_without_mail(start, legacy):
     assert len(legacy.mails) == 1
 
 
+def test_a_reload_may_hurry_the_trial_of_a_suspended_leg(start, legacy):
+    gw = start(probe_interval="24h")
+    legacy.wait_message(gw.send())
+    legacy.reply("MAIL", CONNECTOR)
+    id = gw.send()
+    gw.wait_event("leg", leg="legacy", state="suspended")
+    legacy.normal()
+    gw.set('leg "legacy"', probe_interval="100ms")
+    assert gw.reload()
+    gw.wait_event("leg", leg="legacy", state="resumed")
+    legacy.wait_message(id)
+
+
 def test_a_restart_keeps_who_suspended_a_leg(start, legacy):
     gw = start()
     legacy.reply("MAIL", CONNECTOR)

@@ -184,13 +184,18 @@ static void without_a_profile_the_digits_count(void **state)
 {
 	static const struct {
 		int code;
+		const char *stage;
 		enum outcome outcome;
-	} digits[] = {{250, OUT_DELIVERED}, {450, OUT_DEFERRED},
-	    {550, OUT_FAILED}, {0, OUT_DEFERRED}, {199, OUT_DEFERRED}};
+	} digits[] = {{250, "rcpt", OUT_DELIVERED},
+	    {450, "rcpt", OUT_DEFERRED}, {550, "rcpt", OUT_FAILED},
+	    {0, "rcpt", OUT_DEFERRED}, {199, "rcpt", OUT_DEFERRED},
+	    /* No message was offered yet. */
+	    {554, "greeting", OUT_DEFERRED}, {502, "ehlo", OUT_DEFERRED}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(digits); i++) {
-		struct result r = {.code = digits[i].code, .stage = "rcpt"};
+		struct result r = {.code = digits[i].code,
+		    .stage = digits[i].stage};
 
 		assert_null(reply_classify(NULL, &r));
 		assert_int_equal(r.outcome, digits[i].outcome);

@@ -107,6 +107,22 @@ static void b3_an_aborted_draft_leaves_nothing(void **state)
 	rig_free(r);
 }
 
+/* Whoever makes it whole in one go does not wait, and gets no letter. */
+static void b3_what_is_given_at_once_waits_for_nothing(void **state)
+{
+	struct rig *r = open_rig();
+	struct spool_draft *d = spool_draft_new(r->spool, 9, &r->in, NULL);
+	char *p = mem_new(30000);
+
+	(void)state;
+	assert_int_equal(spool_draft_add(d, slice_of(p, 30000), 0), ADD_OK);
+	rig_write(r);
+	assert_int_equal(r->room_letters, 0);
+	spool_draft_free(d);
+	mem_free(p);
+	rig_free(r);
+}
+
 static void b4_a_fast_sender_waits_for_the_lane(void **state)
 {
 	struct rig *r = open_rig();
@@ -303,6 +319,7 @@ int main(void)
 	    cmocka_unit_test(
 		b2_bulk_segments_are_given_back_when_nothing_refers_to_them),
 	    cmocka_unit_test(b3_an_aborted_draft_leaves_nothing),
+	    cmocka_unit_test(b3_what_is_given_at_once_waits_for_nothing),
 	    cmocka_unit_test(b4_a_fast_sender_waits_for_the_lane),
 	    cmocka_unit_test(
 		b5_a_stalled_draft_makes_room_when_memory_is_short),
