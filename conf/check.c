@@ -372,6 +372,22 @@ static int check_domains(struct conf *c, struct error *err)
 	return check_leg_domains(c, err);
 }
 
+static bool is_ours(const struct conf *c, const char *address)
+{
+	const char *why;
+	struct addr a;
+	struct strbuf s;
+	bool ours = false;
+
+	strbuf_init(&s, ADDR_MAX);
+	if (addr_parse(slice_str(address), true, &a, &why) == 0 &&
+	    domain_normal(a.domain, &s))
+		ours = conf_domain(c, strbuf_view(&s)) != NULL ||
+		       conf_leg_of_domain(c, strbuf_view(&s)) != NULL;
+	strbuf_fini(&s);
+	return ours;
+}
+
 /* ---- the rest ---------------------------------------------------------- */
 
 /* T5: mail for postmaster must have somewhere to go. */
@@ -379,23 +395,15 @@ static int check_postmaster(struct conf *c, const struct doc *doc,
     struct error *err)
 {
 	struct doc_place at = doc_place(doc, SEC_TOP, "postmaster");
-	const char *why;
-	struct addr a;
 	struct strbuf s;
-	bool ours = false;
 
-	strbuf_init(&s, ADDR_MAX);
 	if (c->postmaster[0] == '\0') {
+		strbuf_init(&s, ADDR_MAX);
 		strbuf_addf(&s, "postmaster@%s", c->domain[0].name);
 		c->postmaster = arena_strdup(c->arena, strbuf_cstr(&s));
-		strbuf_reset(&s);
+		strbuf_fini(&s);
 	}
-	if (addr_parse(slice_str(c->postmaster), true, &a, &why) == 0 &&
-	    domain_normal(a.domain, &s))
-		ours = conf_domain(c, strbuf_view(&s)) != NULL ||
-		       conf_leg_of_domain(c, strbuf_view(&s)) != NULL;
-	strbuf_fini(&s);
-	if (ours)
+	if (is_ours(c, c->postmaster))
 		return 0;
 	return error_at(err, at.file, at.line, "postmaster \"%s\" is at no "
 	    "domain of ours; name a mailbox at one that has a section",
@@ -413,6 +421,20 @@ static int check_dsn(struct conf *c, const struct doc *doc, struct error *err)
 		return 0;
 	return error_at(err, at.file, at.line, "dsn.via: there is no leg and "
 	    "no egress \"%s\"; write one of them, mx or none", c->dsn.via);
+}
+
+/* An alarm that goes nowhere is noticed when it is missed. */
+static int check_alarm(const struct conf *c, const struct doc *doc,
+    struct error *err)
+{
+	struct doc_place at = doc_place(doc, SEC_ALARM, "mail");
+
+	if (c->alarm.mail[0] == '\0' || c->dsn.via[0] != '\0' ||
+	    is_ours(c, c->alarm.mail))
+		return 0;
+	return error_at(err, at.file, at.line, "alarm.mail \"%s\" is at no "
+	    "domain of ours, and dsn.via = \"none\" is no way there; write "
+	    "dsn { via = \"mx\" }", c->alarm.mail);
 }
 
 static int read_keys(const struct conf *c, const struct doc *doc,
@@ -477,7 +499,8 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 	c->outbound.line = outbound.line;
 	if (check_legs(c, err) != 0 || check_listens(c, err) != 0 ||
 	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
-	    check_dsn(c, doc, err) != 0 || check_return(c, doc, err) != 0)
+	    check_dsn(c, doc, err) != 0 || check_alarm(c, doc, err) != 0 ||
+	    check_return(c, doc, err) != 0)
 		return -1;
 	return check_sizes(c, doc, err);
 }

@@ -264,7 +264,8 @@ const struct param param_table[] = {
 	  "When the leg does not answer in time: accept, or defer." },
 
 	{ IN(ALARM), "mail", &T_MAILBOX, C(alarm.mail), "", 0, 0, LIVE, "oncall@example.org",
-	  "An address that gets each alarm as a message." },
+	  "An address that gets each alarm as a message; best one that no leg is needed for: a "
+	  "leg that is down keeps the alarm that says so." },
 	{ IN(ALARM), "exec", &T_FILE, C(alarm.exec), "", 0, 0, RESTART, "/usr/local/bin/page",
 	  "A program that gets each alarm: its argument is the kind, its input a line of JSON; see "
 	  "posthoused(8)." },

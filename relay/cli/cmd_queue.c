@@ -10,6 +10,7 @@
 #include "relay/base/mem.h"
 #include "relay/cli/human.h"
 #include "relay/cli/queue.h"
+#include "relay/cli/words.h"
 
 static const struct out_column list_columns[] = {
 	{"id", "ID", false},	     {"from", "FROM", false},
@@ -58,6 +59,11 @@ int queue_filters(struct cli *c, json_t *args)
 
 		if (value == NULL)
 			continue;
+		if (value[0] == '\0') { /* an unset variable of a script */
+			cli_usage(c, "--%s is empty, which would mean all of "
+			    "them; leave it out, or say which", names[i]);
+			return -1;
+		}
 		json_object_set_new(args, names[i], json_string(value));
 		n++;
 	}
@@ -88,10 +94,18 @@ static void add_text(json_t *row, const char *key, struct strbuf *text)
 	strbuf_reset(text);
 }
 
+static const char *text_of(const json_t *row, const char *key)
+{
+	const char *s = json_string_value(json_object_get(row, key));
+
+	return s == NULL ? "" : s;
+}
+
 void queue_show_row(struct cli *c, json_t *row)
 {
 	const json_t *age = json_object_get(row, "age_s");
 	const json_t *size = json_object_get(row, "size");
+	const char *why;
 	struct strbuf b;
 
 	strbuf_init(&b, 100);
@@ -102,6 +116,13 @@ void queue_show_row(struct cli *c, json_t *row)
 	if (!c->json && json_is_integer(size)) {
 		human_bytes(json_integer_value(size), &b);
 		add_text(row, "size_h", &b);
+	}
+	why = words_waits(text_of(row, "class"),
+	    json_integer_value(json_object_get(row, "code")));
+	if (!c->json && why != NULL && strcmp(text_of(row, "state"),
+		dstate_text(D_DEFERRED)) == 0) {
+		strbuf_addf(&b, "%s; waits: %s", text_of(row, "reason"), why);
+		add_text(row, "reason", &b);
 	}
 	strbuf_fini(&b);
 	out_row_json(&c->out, row);
@@ -116,11 +137,10 @@ struct listing {
 
 static void list_row(struct listing *l, json_t *row)
 {
-	const char *leg = json_string_value(json_object_get(row, "leg"));
-	const char *text = json_string_value(json_object_get(row, "state"));
-	int state = text == NULL ? -1 : dstate_parse(slice_str(text));
+	const char *leg = text_of(row, "leg");
+	int state = dstate_parse(slice_str(text_of(row, "state")));
 
-	if (leg != NULL && (state == D_QUEUED || state == D_DEFERRED))
+	if (*leg != '\0' && (state == D_QUEUED || state == D_DEFERRED))
 		json_object_set_new(l->legs, leg, json_true());
 	queue_show_row(l->c, row);
 }

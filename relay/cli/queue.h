@@ -10,7 +10,7 @@
 #define QUEUE_FILTERS                                                  \
 	{"leg", "L", "Deliveries of this leg."},                       \
 	{"to", "A", "To this recipient."},                             \
-	{"from", "A", "From this sender."},                            \
+	{"from", "A", "From this sender; <> is the null sender."},     \
 	{"age", "D", "Accepted so long ago, or longer: 90s, 2h, 3d."}, \
 	{"state", "S", "queued, deferred, held, frozen or parked."}
 

@@ -132,6 +132,36 @@ static void add_attempt(struct strbuf *out, const json_t *e)
 	strbuf_addc(out, ')');
 }
 
+const char *words_waits(const char *class, int64_t code)
+{
+	static const struct {
+		const char *class;
+		int64_t from;
+		const char *why;
+	} words[] = {
+		{"recipient", 500, "may be new there, or is known from "
+		    "lately: retry.grace, retry.known_wait, soft_bounce"},
+		{"configuration", 400, "about the leg's set-up, not the mail"},
+		{"mailbox", 400, "about this mailbox alone"},
+		{"throttle", 400, "the leg asks for less at once"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (code >= words[i].from &&
+		    strcmp(class, words[i].class) == 0)
+			return words[i].why;
+	return NULL;
+}
+
+static void add_why(struct strbuf *out, const json_t *e)
+{
+	const char *why =
+	    words_waits(text(e, "class"), number(e, "code"));
+
+	if (strcmp(text(e, "event"), "deferred") == 0 && why != NULL)
+		strbuf_addf(out, "; waits: %s", why);
+}
+
 static void add_by(struct strbuf *out, const json_t *e)
 {
 	strbuf_adds(out, " by ");
@@ -307,6 +337,7 @@ static void say_delivery(const json_t *e, const char *said, struct strbuf *out)
 	else
 		add_by(out, e);
 	add_attempt(out, e);
+	add_why(out, e);
 }
 
 void words_event(const json_t *event, struct strbuf *out)

@@ -9,21 +9,21 @@
 /* ---- a row ---- */
 
 static void last_reply(const struct queue_row *row, const struct mail *m,
-    struct arena *a, struct strbuf *out)
+    struct arena *a, struct strbuf *out, struct result *r)
 {
 	struct slice detail = strbuf_view(&m->fetch->reply[row->item.number]);
-	struct result r;
 	struct actor who;
 
 	if ((row->item.reason == WHY_ATTEMPT ||
 		row->item.reason == WHY_LATE) && detail.n != 0 &&
-	    result_unpack(detail, a, &r) == 0) {
-		if (r.code != 0)
-			strbuf_addf(out, "%d %s%s", r.code, r.enh,
-			    r.enh[0] != '\0' ? " " : "");
-		strbuf_adds(out, r.text);
+	    result_unpack(detail, a, r) == 0) {
+		if (r->code != 0)
+			strbuf_addf(out, "%d %s%s", r->code, r->enh,
+			    r->enh[0] != '\0' ? " " : "");
+		strbuf_adds(out, r->text);
 		return;
 	}
+	*r = (struct result){.class = CLASS_NONE};
 	if (row->item.reason == WHY_ADMIN && actor_unpack(detail, a, &who) == 0)
 		strbuf_addf(out, "%s%s%s", who.who,
 		    who.reason[0] != '\0' ? ": " : "", who.reason);
@@ -34,7 +34,7 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 	else if (row->item.reason == WHY_GUARD)
 		strbuf_adds(out, "the sender may be forged (dsn.guard)");
 	else if (row->item.reason == WHY_NO_WAY)
-		strbuf_adds(out, "no way out for a DSN");
+		strbuf_adds(out, "no way out for it (dsn.via)");
 	else if (row->item.reason == WHY_LOOP)
 		strbuf_adds(out, "loop");
 	else if (row->item.reason == WHY_TOO_LARGE)
@@ -49,13 +49,14 @@ void control_print_row(struct select *s, const struct queue_row *row,
 	struct app *app = s->c->app;
 	struct arena *a = arena_new();
 	struct strbuf reason;
+	struct result r = {.class = CLASS_NONE};
 	char id[ID_TEXT];
 	int64_t now = clock_wall_us(app->clock);
 
 	id_text(row->id, id);
 	strbuf_init(&reason, 4096);
 	if (row->item.number < m->fetch->deliveries)
-		last_reply(row, m, a, &reason);
+		last_reply(row, m, a, &reason, &r);
 	jout_str(j, "id", id);
 	jout_str(j, "from", m->env.from);
 	jout_str(j, "to", m->env.rcpt[row->item.rcpt].to);
@@ -71,6 +72,8 @@ void control_print_row(struct select *s, const struct queue_row *row,
 	else
 		jout_str(j, "next", NULL);
 	jout_slice(j, "reason", strbuf_view(&reason));
+	jout_str(j, "class", reply_class_text(r.class));
+	jout_int(j, "code", r.code);
 	jout_int(j, "age_s", (now - m->env.accepted_us) / 1000000);
 	jout_int(j, "size", (int64_t)m->env.size);
 	jout_bool(j, "in_flight", row->claimed);

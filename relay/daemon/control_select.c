@@ -62,6 +62,11 @@ static bool row_matches(const struct select *s, const struct queue_row *row)
 	return s->all_states || dstate_live(row->item.state);
 }
 
+static struct slice sender_of(const struct filter *f)
+{
+	return slice_str(strcmp(f->from, "<>") == 0 ? "" : f->from);
+}
+
 static bool text_matches(const struct select *s, const struct queue_row *row,
     const struct mail *m)
 {
@@ -71,7 +76,7 @@ static bool text_matches(const struct select *s, const struct queue_row *row,
 	return (f->to[0] == '\0' ||
 		   slice_case_eq(slice_str(f->to), slice_str(to))) &&
 	       (f->from[0] == '\0' ||
-		   slice_case_eq(slice_str(f->from), slice_str(m->env.from)));
+		   slice_case_eq(sender_of(f), slice_str(m->env.from)));
 }
 
 static void fetch(struct select *s, uint64_t id)
@@ -234,6 +239,22 @@ static int read_state(struct select *s, const char *state)
 	return -1;
 }
 
+/* What is given and empty selects nothing, not everything. */
+static int check_given(struct select *s, const json_t *args)
+{
+	static const char *const keys[] = {"from", "to", "leg", "state"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (json_object_get(args, keys[i]) == NULL ||
+		    control_arg(args, keys[i])[0] != '\0')
+			continue;
+		ctl_end(s->r, 1, "\"%s\" is empty; leave it out, or say "
+			"which", keys[i]);
+		return -1;
+	}
+	return 0;
+}
+
 void select_free(struct select *s)
 {
 	s->c->busy--;
@@ -261,7 +282,8 @@ struct select *select_new(struct control *c, struct ctl_request *r,
 	s->f.from = mem_strdup(control_arg(args, "from"));
 	s->f.to = mem_strdup(control_arg(args, "to"));
 	s->f.age_ms = age_s > 0 && age_s < AGE_MAX_S ? age_s * 1000 : 0;
-	if (read_leg(s, control_arg(args, "leg")) == 0 &&
+	if (check_given(s, args) == 0 &&
+	    read_leg(s, control_arg(args, "leg")) == 0 &&
 	    read_state(s, control_arg(args, "state")) == 0 &&
 	    read_ids(s, args) == 0)
 		return s;

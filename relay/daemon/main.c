@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -226,7 +227,14 @@ static int parse_options(int argc, char **argv, struct options *o)
 /* The daemon's own question: who runs the command line may not run this. */
 static int check_program(const struct conf *c, struct error *err)
 {
-	if (c->alarm.exec[0] == '\0' || access(c->alarm.exec, X_OK) == 0)
+	struct stat st;
+
+	if (c->alarm.exec[0] == '\0')
+		return 0;
+	if (stat(c->alarm.exec, &st) == 0 && !S_ISREG(st.st_mode))
+		return error_set(err, "%s: alarm.exec: %s is no file; name "
+		    "the program itself", c->file, c->alarm.exec);
+	if (access(c->alarm.exec, X_OK) == 0)
 		return 0;
 	return error_sys(err, errno, "%s: alarm.exec: %s cannot be run",
 	    c->file, c->alarm.exec);

@@ -69,6 +69,23 @@ def test_a_selection_means_what_it_says(down, selection, named):
         assert e["by"] and e["reason"] == "look"
 
 
+@pytest.mark.parametrize("option", ["--leg", "--to", "--from", "--state",
+                                    "--age"])
+def test_an_empty_selection_is_not_all(down, option):
+    """As from a script whose variable is not set."""
+    down.send(to=ANN)
+    down.cli_fails("queue", "delete", option, "", "--yes", code=2)
+    assert states(down) == ["queued"]
+
+
+def test_the_null_sender_can_be_selected(down):
+    down.send(to=ANN)
+    id = down.send(to=ANN, sender="")
+    assert [q["id"] for q in down.queue("--from", "<>")] == [id]
+    down.cli("queue", "delete", "--from", "<>", "--yes")
+    assert len(down.queue()) == 1
+
+
 def test_age_leaves_out_what_is_younger(down):
     gw = down
     old = gw.send(to=ANN)

@@ -40,6 +40,8 @@ BAD = [
     ("open to all", GOOD.replace('"192.0.2.1:25" }',
                                  '"192.0.2.1:25" } clients = { "0.0.0.0/0" }'),
      2, "0.0.0.0/0"),
+    ("alarms without a way", GOOD + 'dsn { via = "none" }\n'
+     'alarm { mail = "oncall@example.org" }\n', 6, 'via = "mx"'),
 ]
 
 

@@ -203,6 +203,7 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		{"queue retry A", 1, "under way",
 		    "\"until\":\"L\"}", 1}, /* no question is asked */
 		{"queue retry", 2, "say which", "", 0},
+		{"queue retry --leg= --yes", 2, "--leg is empty", "", 0},
 		{"queue freeze --age 3d --dry-run", 0, "ann@example.com",
 		    "{\"action\":\"freeze\",\"age_s\":259200,"
 		    "\"dry_run\":true,\"ids\":[],", 0},
@@ -323,6 +324,14 @@ static void events_are_told_in_words(void **state)
 		 "\"uncertain\":\"yes\"}",
 		    "a@b -> cloud (copy): not yet: 4.4.1 refused (attempt 1, "
 		    "after 0.0 s, may arrive twice)"},
+		{"{\"event\":\"deferred\",\"to\":\"a@b\",\"leg\":\"x\","
+		 "\"role\":\"primary\",\"code\":550,\"enhanced\":\"5.1.1\","
+		 "\"reply\":\"who?\",\"class\":\"recipient\",\"attempt\":1,"
+		 "\"delay_ms\":0}",
+		    "a@b -> x (primary): not yet said \"550 5.1.1 who?\" "
+		    "(attempt 1, after 0.0 s); waits: may be new there, or is "
+		    "known from lately: retry.grace, retry.known_wait, "
+		    "soft_bounce"},
 		{"{\"event\":\"parked\",\"to\":\"a@b\",\"leg\":\"x\",\"role\":"
 		 "\"copy\",\"by\":\"joe\",\"reason\":\"why\\u001b[2J\"}",
 		    "a@b -> x (copy): parked by joe (why\\x1b[2J)"},
