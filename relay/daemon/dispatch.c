@@ -7,7 +7,6 @@
 #include "relay/daemon/dispatch.h"
 
 #include "conf/profile.h"
-#include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/daemon/ask.h"
 #include "relay/daemon/attempt.h"
@@ -241,14 +240,14 @@ static void job_fetched(struct worker *w, struct job_letter *j,
 /* ---- resolving anew ---- */
 
 /* Its leg was chosen once; if there was none, there may be one by now. */
-static void resolve_pinned(struct worker *w, const struct addr *to,
-    struct resolved_letter *l, unsigned i)
+static void resolve_pinned(struct worker *w, const struct mail *m,
+    const struct addr *to, struct resolved_letter *l, unsigned i)
 {
 	struct decision d = {0};
 	enum why why;
 
 	l->rcpt[i].pinned = true;
-	l->rcpt[i].hash = hash_slice(to->text) | 1;
+	l->rcpt[i].hash = mail_hash(m->env.rcpt[i].to);
 	if (ours_way(w, to, &d, &why) && why == WHY_NONE)
 		l->rcpt[i].route = d.route;
 }
@@ -264,7 +263,7 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 		return false;
 	memset(&d, 0, sizeof(d));
 	if (attempt_pinned(c, &m->env, &to)) {
-		resolve_pinned(w, &to, l, i);
+		resolve_pinned(w, m, &to, l, i);
 		return true;
 	}
 	if (!route_resolve(c, t, &to, w->lookup, &d) ||
@@ -273,7 +272,7 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 	l->rcpt[i].loops = !mail_without_loops(m, i, w->app->names, &d);
 	l->rcpt[i].route = d.route;
 	l->rcpt[i].held = d.held;
-	l->rcpt[i].hash = hash_slice(slice_str(d.base)) | 1;
+	l->rcpt[i].hash = mail_hash(d.base);
 	return true;
 }
 

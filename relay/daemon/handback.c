@@ -12,7 +12,6 @@
  */
 #include "policy/origin.h"
 #include "relay/audit/lookup.h"
-#include "relay/base/hash.h"
 #include "relay/daemon/alarm.h"
 #include "relay/daemon/intake_int.h"
 #include "relay/daemon/token.h"
@@ -55,7 +54,7 @@ void handback_mark(struct intake *in)
  * one address once a minute will do. */
 static bool is_told(struct worker *w, const char *to)
 {
-	uint64_t hash = hash_slice(slice_str(to)) | 1;
+	uint64_t hash = mail_hash(to);
 	int64_t now_ms = loop_now_ms(w->loop);
 	unsigned i = hash / 2 % LOOPS_TOLD;
 
@@ -136,7 +135,7 @@ static uint64_t whose(struct intake *in, struct table *t, const char *to)
 	    !route_resolve(session_conf(in->session), t, &a, in->w->lookup,
 		&d) || d.base[0] == '\0')
 		return 0;
-	return hash_slice(slice_str(d.base)) | 1;
+	return mail_hash(d.base);
 }
 
 static void compare(struct intake *in, struct table *t,

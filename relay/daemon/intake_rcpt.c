@@ -4,7 +4,6 @@
  * T5). Asked are the cutover table, where the mail came from (D6), what the
  * legs are known to take, and for unknown = "probe" the leg. A worker's loop.
  */
-#include "relay/base/hash.h"
 #include "relay/daemon/intake_int.h"
 #include "relay/daemon/returns.h"
 
@@ -103,7 +102,7 @@ void intake_add(struct intake *in, const struct rcpt_to *t,
 	rcpt->to = arena_slicedup(m->arena, t->to.text);
 	rcpt->notify = t->notify;
 	rcpt->orcpt = arena_slicedup(m->arena, t->orcpt);
-	m->hash[e->rcpts] = hash_slice(slice_str(d->base)) | 1;
+	m->hash[e->rcpts] = mail_hash(d->base);
 	e->rcpts++;
 	handback_mark(in);
 	in->packed += RCPT_OVERHEAD + t->to.text.n + t->orcpt.n;

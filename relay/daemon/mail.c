@@ -4,6 +4,7 @@
  */
 #include "relay/daemon/mail.h"
 
+#include "relay/base/hash.h"
 #include "relay/mail/domain.h"
 
 struct mail *mail_new(void)
@@ -70,6 +71,11 @@ bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)
 		return false;
 	return addr_parse(slice_str(m->env.rcpt[rcpt].to), true, out, &why) ==
 	       0;
+}
+
+uint64_t mail_hash(const char *base)
+{
+	return hash_slice(slice_str(base)) | 1;
 }
 
 bool mail_without_loops(const struct mail *m, unsigned rcpt,

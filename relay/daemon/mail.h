@@ -33,6 +33,8 @@ struct source *mail_source(struct mail *m);
 bool mail_is_ours(const struct conf *c, const struct addr *a);
 /* The recipient's address, parsed again from its text. */
 bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out);
+/* The queue's key of a recipient: of his base address (route.h). */
+uint64_t mail_hash(const char *base);
 /* Takes out of the recipient's route the legs that handed the message back
  * (D6); what is held waits for another. False: none is left, it would loop. */
 bool mail_without_loops(const struct mail *m, unsigned rcpt,

@@ -5,7 +5,6 @@
  */
 #include "relay/daemon/ours.h"
 
-#include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/daemon/mail.h"
 #include "relay/mail/domain.h"
@@ -93,7 +92,7 @@ struct accepted_letter *ours_items(const struct envelope *e,
 		l->item[i] = (struct queue_item){.number = i,
 		    .leg = dl[i].leg, .role = dl[i].role,
 		    .state = dl[i].state, .reason = dl[i].reason,
-		    .hash = hash_slice(slice_str(key)) | 1,
+		    .hash = mail_hash(key),
 		    .change = dl[i].change, .created_us = dl[i].created_us,
 		    .due_us = dl[i].due_us};
 	return l;
