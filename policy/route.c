@@ -283,7 +283,8 @@ static void by_the_policy(struct ask *q, const struct place *p)
 		return;
 	}
 	by_the_route(d);
-	d->ask = d->verdict == VERDICT_ACCEPT &&
+	/* While it is held the mailboxes are being moved: no leg's word counts. */
+	d->ask = d->verdict == VERDICT_ACCEPT && !d->held &&
 		 p->own->unknown == UNKNOWN_PROBE;
 }
 

@@ -234,6 +234,16 @@ def test_another_route_asks_another_leg(gw, legacy, cloud):
     assert questions(cloud, EVE) and len(questions(legacy)) == 1
 
 
+def test_a_held_domain_asks_nobody(gw, legacy):
+    """Its mailboxes are being moved: no leg's word counts now (R3)."""
+    knows(legacy)
+    gw.cli("hold @example.com")
+    assert answer(gw, EVE).code == 250
+    assert not questions(legacy)
+    gw.cli("release @example.com")
+    assert answer(gw, EVE).code == 550
+
+
 def test_other_hosts_are_asked_anew(gw, legacy, cloud):
     knows(legacy)
     knows(cloud, EVE)
