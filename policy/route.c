@@ -283,7 +283,7 @@ static void by_the_policy(struct ask *q, const struct place *p)
 		return;
 	}
 	by_the_route(d);
-	/* While it is held the mailboxes are being moved: no leg's word counts. */
+	/* Held mail is taken: no leg's word counts while mailboxes move. */
 	d->ask = d->verdict == VERDICT_ACCEPT && !d->held &&
 		 p->own->unknown == UNKNOWN_PROBE;
 }
