@@ -183,6 +183,16 @@ struct place {
 	char domain[ADDR_MAX];
 };
 
+bool route_is_itself(const struct conf *c, const struct addr *to)
+{
+	char domain[ADDR_MAX];
+
+	if (is_role(to) || !normal_domain(to->domain, domain))
+		return false;
+	return conf_domain(c, slice_str(domain)) != NULL ||
+	       conf_leg_of_domain(c, slice_str(domain)) == NULL;
+}
+
 /* Whose recipient it is, and what the table says of him. */
 static enum found find(struct ask *q, struct place *p)
 {

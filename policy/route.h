@@ -63,6 +63,10 @@ bool route_resolve(const struct conf *c, struct table *t,
  * hashed by. False for a domain's row, which concerns all. */
 bool route_base(const struct conf *c, struct slice key, struct strbuf *out);
 
+/* Is it his own address that a recipient's row is found by? False: only the
+ * table says whose it is (a leg's own address, a role). */
+bool route_is_itself(const struct conf *c, const struct addr *to);
+
 /* The address to say to that leg: the row's rewrite, detail kept; else the
  * address as it came. For rule "postmaster" it is the configuration's. A
  * rewrite that is a domain ("@tenant.example") keeps the local part. */

@@ -40,7 +40,7 @@ struct leg_act {
 	struct control *c;
 	struct ctl_request *r;
 	int leg;
-	bool suspend;
+	char fact[256]; /* why it is suspended; "": it is not */
 	bool ok;
 };
 
@@ -61,7 +61,7 @@ static void leg_apply(void *arg)
 {
 	struct leg_act *la = arg;
 
-	legs_decided(la->c->app->settle, la->leg, la->suspend);
+	legs_decided(la->c->app->settle, la->leg, slice_str(la->fact));
 	control_come_back(la->c, on_leg_done, la);
 }
 
@@ -86,7 +86,7 @@ static void leg_decide(struct control *c, struct ctl_request *r,
 	    conf_leg_by_name(c->live->conf, slice_str(name));
 	struct leg_act *la;
 	struct spool_op *op;
-	char key[NAME_BYTES + 8], value[256];
+	char key[NAME_BYTES + 8];
 
 	if (leg == NULL) {
 		ctl_end(r, 1, "no leg is called \"%s\"; see `posthouse leg "
@@ -97,15 +97,16 @@ static void leg_decide(struct control *c, struct ctl_request *r,
 	if (reason == NULL)
 		return;
 	la = NEW(struct leg_act);
-	*la = (struct leg_act){c, r, leg->id, suspend, false};
+	*la = (struct leg_act){.c = c, .r = r, .leg = leg->id};
 	c->busy++;
 	snprintf(key, sizeof(key), "leg.%s", leg->name);
-	snprintf(value, sizeof(value), "%s by %s",
-	    reason[0] != '\0' ? reason : "suspended", ctl_who(r));
+	if (suspend)
+		snprintf(la->fact, sizeof(la->fact), "%s by %s",
+		    reason[0] != '\0' ? reason : "suspended", ctl_who(r));
 	leg_note(c->app, leg->name, suspend ? "suspended" : "resumed", "none",
 	    reason, ctl_who(r));
 	op = spool_op_new();
-	spool_op_fact(op, key, suspend ? slice_str(value) : slice_of("", 0));
+	spool_op_fact(op, key, slice_str(la->fact));
 	op->flags |= OP_SYNC;
 	op->to = &c->box;
 	op->kind = O_WRITTEN;
@@ -171,6 +172,7 @@ static void wait_look(void *arg)
 	w->open = 0;
 	for (size_t i = 0; i < w->hashes; i++)
 		w->open += queue_older_attempts(q, w->hash[i], w->change);
+	w->open += queue_older_attempts(q, QUEUE_ANYBODY, w->change);
 	if (w->hashes == 0)
 		w->open = queue_older_attempts(q, 0, w->change);
 	control_come_back(w->c, on_wait_back, w);

@@ -11,6 +11,7 @@
 #include "relay/base/log.h"
 #include "relay/daemon/ask.h"
 #include "relay/daemon/attempt.h"
+#include "relay/daemon/ours.h"
 #include "relay/daemon/report.h"
 
 /* ---- where attempts come from ---- */
@@ -239,6 +240,19 @@ static void job_fetched(struct worker *w, struct job_letter *j,
 
 /* ---- resolving anew ---- */
 
+/* Its leg was chosen once; if there was none, there may be one by now. */
+static void resolve_pinned(struct worker *w, const struct addr *to,
+    struct resolved_letter *l, unsigned i)
+{
+	struct decision d = {0};
+	enum why why;
+
+	l->rcpt[i].pinned = true;
+	l->rcpt[i].hash = hash_slice(to->text) | 1;
+	if (ours_way(w, to, &d, &why) && why == WHY_NONE)
+		l->rcpt[i].route = d.route;
+}
+
 static bool resolve_rcpt(struct worker *w, struct table *t,
     const struct mail *m, struct resolved_letter *l, unsigned i)
 {
@@ -248,11 +262,11 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 
 	if (!mail_rcpt_addr(m, i, &to))
 		return false;
+	memset(&d, 0, sizeof(d));
 	if (attempt_pinned(c, &m->env, &to)) {
-		l->rcpt[i].pinned = true;
+		resolve_pinned(w, &to, l, i);
 		return true;
 	}
-	memset(&d, 0, sizeof(d));
 	if (!route_resolve(c, t, &to, w->lookup, &d) ||
 	    d.change < w->table_floor)
 		return false;

@@ -200,14 +200,12 @@ static void resume(struct settle *s, int leg, const char *reason)
 	leg_note(l->app, name_of(l, leg), "resumed", "none", reason, "");
 }
 
-/* A fault that came between his word and now is over with it. */
-void legs_decided(struct settle *s, int leg, bool suspended)
+/* It is written again: a fault, or the end of one, that came between his word
+ * and now stands behind it. */
+void legs_decided(struct settle *s, int leg, struct slice fact)
 {
-	bool fault = s->legs->watch[leg].suspended == BY_FAULT;
-
-	enter(s, leg, suspended ? BY_ADMIN : NOT);
-	if (fault && !suspended)
-		write_fact(s->legs, leg, slice_of("", 0));
+	enter(s, leg, fact.n != 0 ? BY_ADMIN : NOT);
+	write_fact(s->legs, leg, fact);
 }
 
 static bool is_fault(struct slice fact)

@@ -25,8 +25,9 @@ void legs_outcome(struct settle *s, const struct outcome_letter *o);
 /* Trials that are due. Ms until the next. */
 int legs_step(struct settle *s);
 
-/* An administrator's word, when it is in the journal. */
-void legs_decided(struct settle *s, int leg, bool suspended);
+/* An administrator's word, when it is in the journal: the fact "leg.NAME", as
+ * it says why it is suspended; empty: it is not. */
+void legs_decided(struct settle *s, int leg, struct slice fact);
 /* As the fact "leg.NAME" says; before the queue runs. */
 void legs_restore(struct settle *s, int leg, struct slice fact);
 /* The reason in such a fact, for people. */

@@ -119,6 +119,8 @@ static void add_step(struct moves *m, const struct resolved_letter *l,
 	mv->item.reason = (uint8_t)step_item(st, &mv->item, m->time_us);
 	if (st->what == PLAN_PARK && l->rcpt[rcpt].loops)
 		mv->item.reason = WHY_LOOP;
+	if (st->what == PLAN_PARK && l->rcpt[rcpt].pinned)
+		mv->item.reason = WHY_NO_WAY;
 }
 
 static void plan_rcpt(const struct queue_row *rows, unsigned n,
@@ -171,6 +173,26 @@ static void reroute(struct settle *s, struct moves *m, uint64_t change)
 	settle_post(s, settle_op(m), &r->written);
 }
 
+static bool waits_for_a_way(const struct queue_item *i)
+{
+	return i->state == D_QUEUED || i->state == D_DEFERRED ||
+	       (i->state == D_PARKED && i->reason == WHY_NO_WAY);
+}
+
+/* A notice for which there was no way when it was made. What is parked for
+ * another reason is an administrator's to send on. */
+static bool is_stray(struct settle *s, const struct queue_row *rows,
+    unsigned n, uint32_t rcpt)
+{
+	int none = names_find(s->app->names, SLICE("none"));
+
+	for (unsigned i = 0; i < n; i++)
+		if (rows[i].item.rcpt == rcpt && rows[i].item.leg == none &&
+		    waits_for_a_way(&rows[i].item))
+			return true;
+	return false;
+}
+
 void settle_resolved(struct settle *s, struct resolved_letter *l)
 {
 	struct moves m;
@@ -181,7 +203,7 @@ void settle_resolved(struct settle *s, struct resolved_letter *l)
 	if (n != 0)
 		m.next_number = rows[n - 1].item.number + 1;
 	for (uint32_t i = 0; n != 0 && !l->failed && i < l->n; i++)
-		if (!l->rcpt[i].pinned)
+		if (!l->rcpt[i].pinned || is_stray(s, rows, n, i))
 			plan_rcpt(rows, n, l, i, &m);
 	if (m.n != 0) {
 		reroute(s, &m, l->change);

@@ -166,6 +166,8 @@ static void on_wake(struct settle *s, struct wake_letter *l)
 		queue_wake_all(s->queue);
 	for (unsigned i = 0; i < l->n; i++)
 		queue_wake(s->queue, l->hash[i]);
+	if (l->n != 0)
+		queue_wake(s->queue, QUEUE_ANYBODY);
 	if (l->applied)
 		queue_applied(s->queue, l->change);
 	mem_free(l);
@@ -290,10 +292,11 @@ static uint64_t base_hash(struct settle *s, const char *to)
 	struct strbuf key;
 	struct addr a;
 	const char *why;
-	uint64_t hash = 0;
+	uint64_t hash = QUEUE_ANYBODY;
 
 	strbuf_init(&key, 2 * ADDR_MAX);
 	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
+	    route_is_itself(s->app->live->conf, &a) &&
 	    addr_key(&a, '\0', &key))
 		hash = follow_key_hash(s->app->live->conf, strbuf_view(&key));
 	strbuf_fini(&key);
@@ -315,7 +318,8 @@ void settle_recovered(void *arg, uint64_t id, struct slice envelope,
 	}
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t hash = d[i].rcpt < e.rcpts
-				    ? base_hash(s, e.rcpt[d[i].rcpt].to) : 1;
+				    ? base_hash(s, e.rcpt[d[i].rcpt].to)
+				    : QUEUE_ANYBODY;
 
 		items[i] = item_of(&d[i], i, hash);
 		if (dstate_live(d[i].state) && d[i].change < s->oldest_change)

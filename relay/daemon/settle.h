@@ -97,7 +97,8 @@ struct resolved_letter {
 	unsigned n;  /* recipients */
 	struct {
 		struct route route;
-		bool held, pinned;
+		bool held;
+		bool pinned; /* the route is for what stands on no leg */
 		bool loops; /* the route names legs, but all had it (D6) */
 		uint64_t hash;
 	} rcpt[];

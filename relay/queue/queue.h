@@ -34,6 +34,10 @@ struct queue_item {
 				     * clock that is set moves the stamps */
 };
 
+/* The hash of one about whom that is not known (read again from the journal
+ * with no table at hand): every change may concern him. */
+enum { QUEUE_ANYBODY = 1 };
+
 /* Who has it in hand: nobody may start it meanwhile. */
 enum { CLAIM_NONE = -1 };
 

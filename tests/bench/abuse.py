@@ -24,7 +24,7 @@ REAL_LIMIT_S = 1800
 def options(parser):
     parser.add_argument("--long", action="store_true",
                         help="hostile: once each with the default timeouts, "
-                        "too (20 minutes)")
+                        "too (11 minutes)")
     parser.add_argument("--mode", action="append",
                         help="hostile: only this, may be repeated; "
                         "hostile --modes lists them")
@@ -146,7 +146,7 @@ def growth(names, peaks, n):
     worst = max(grown, key=grown.get)
     return Figure(f"RssAnon that {n} hostile connections add at most",
                   grown[worst],   # a TLS handshake takes some 40 KiB
-                  None if sanitized() else f"<= {n * 64 / 1000:.0f}", " MB",
+                  None if sanitized() else f"<= {max(8, n * 64 // 1000)}", " MB",
                   f"{worst}; {peaks[names[0]]:.1f} MB honest, "
                   f"{most:.1f} at the end")
 

@@ -95,6 +95,20 @@ def test_without_a_way_the_notice_is_parked(make_gw, legacy):
     assert [q["id"] for q in gw.queue("--state", "parked")] == [notice]
 
 
+def test_a_notice_without_a_way_goes_when_there_is_one(make_gw, legacy,
+                                                       outside):
+    gw = make_gw({"dsn": {"via": "none"}})
+    refuse(legacy)
+    id = gw.send(to=ANN, sender=SENDER)
+    notice = gw.wait_event("dsn", about=id)["id"]
+    gw.wait_event("parked", notice)
+    gw.set("dsn", via="outside")
+    assert gw.reload()
+    gw.cli(f"queue retry {notice}")
+    assert outside.wait_count(1)[0].rcpt == [SENDER]
+    gw.wait_empty()
+
+
 def test_a_sender_of_our_own_is_told_by_the_table(gw, legacy, cloud,
                                                   outside):
     gw.cli(f"route set legacy {ANN}")

@@ -168,6 +168,20 @@ def test_held_mail_survives_a_restart(gw, legacy):
     legacy.wait_message(id)
 
 
+@pytest.mark.parametrize("to", ["ann@tenant.cloud.test", "postmaster"])
+def test_by_whatever_name_held_mail_is_released_after_a_restart(
+        make_gw, legacy, cloud, to):
+    gw = make_gw({"": {"postmaster": ANN},
+                  'leg "cloud"': {"domains": ["tenant.cloud.test"]}})
+    gw.cli(f"route set cloud {ANN} --address cloud=ann@tenant.cloud.test")
+    gw.cli(f"hold {ANN}")
+    id = gw.send(to=to)
+    gw.restart()
+    assert [q["state"] for q in gw.queue()] == ["held"]
+    gw.cli(f"release {ANN}")
+    cloud.wait_message(id)
+
+
 def test_hold_takes_mail_that_waits_already(gw, legacy):
     gw.cli(f"route set legacy {ANN}")
     legacy.refuse_connections()

@@ -105,7 +105,7 @@ static void ten_messages_of_five_senders_suspend(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		print_message("%s\n", cases[i].name);
-		legs_decided(r->app.settle, r->legacy, false);
+		legs_decided(r->app.settle, r->legacy, slice_of("", 0));
 		deliver(r);
 		for (unsigned k = 1; k <= cases[i].faults; k++) {
 			assert_false(suspended(r));
@@ -257,16 +257,32 @@ static void an_administrator_is_not_overruled(void **state)
 {
 	struct drig *r = *state;
 
-	legs_decided(r->app.settle, r->legacy, true);
+	legs_decided(r->app.settle, r->legacy, SLICE("by root"));
 	mail(r);
 	for (int i = 0; i < 4; i++)
 		drig_later(r, INTERVAL_S);
 	assert_int_equal(r->jobs, 0);
 	assert_true(suspended(r));
-	legs_decided(r->app.settle, r->legacy, false);
+	legs_decided(r->app.settle, r->legacy, slice_of("", 0));
 	drig_pump(r);
 	assert_int_equal(r->jobs, 1);
 	answer(r, CLASS_NONE, OUT_DELIVERED);
+}
+
+/* He said it, and before the journal had it a fault was met. */
+static void his_word_is_the_last_on_disk(void **state)
+{
+	struct drig *r = *state;
+	struct strbuf value;
+
+	strbuf_init(&value, 1024);
+	for (unsigned k = 1; k <= 10; k++)
+		fault(r, k);
+	legs_decided(r->app.settle, r->legacy, SLICE("by root"));
+	drig_pump(r);
+	fact(r, &value);
+	assert_true(slice_eq(strbuf_view(&value), SLICE("by root")));
+	strbuf_fini(&value);
 }
 
 /* A trial that was not made is owed to us, not to him. */
@@ -278,12 +294,12 @@ static void an_administrator_ends_the_trials(void **state)
 		fault(r, k);
 	drig_later(r, INTERVAL_S + 20);
 	assert_int_equal(r->jobs, 1);
-	legs_decided(r->app.settle, r->legacy, true);
+	legs_decided(r->app.settle, r->legacy, SLICE("by root"));
 	drig_unclaim(r, drig_job(r), false, false);
 	drig_pump(r);
 	drig_later(r, 2);
 	assert_int_equal(r->jobs, 0);
-	legs_decided(r->app.settle, r->legacy, false);
+	legs_decided(r->app.settle, r->legacy, slice_of("", 0));
 	drig_later(r, INTERVAL_S);
 	assert_true(r->jobs > 1);
 }
@@ -359,7 +375,7 @@ static void a_question_that_meets_the_fault_suspends(void **state)
 		struct leg_answer a;
 
 		print_message("%s\n", cases[i].name);
-		legs_decided(r->app.settle, r->legacy, false);
+		legs_decided(r->app.settle, r->legacy, slice_of("", 0));
 		r->good = "user0@example.com";
 		deliver(r);
 		r->good = NULL;
@@ -612,6 +628,7 @@ int main(void)
 	    TEST(a_trial_that_was_not_made_is_made_later),
 	    TEST(an_idle_connection_serves_for_a_trial),
 	    TEST(an_administrator_is_not_overruled),
+	    TEST(his_word_is_the_last_on_disk),
 	    TEST(an_administrator_ends_the_trials),
 	    TEST(in_doubt_one_goes_after_the_other),
 	    TEST(another_answer_than_a_fault_ends_the_doubt),
