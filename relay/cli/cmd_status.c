@@ -157,8 +157,8 @@ static void advise_gate(struct cli *c, const json_t *row)
 		out_say(&c->out, "%s is suspended, its mail waits and does not "
 		    "age; when it is well: posthouse leg resume %s", leg, leg);
 	else if (strcmp(state, "down") == 0 || strcmp(state, "probing") == 0)
-		out_say(&c->out, "%s cannot be reached, its mail waits; what "
-		    "it says: posthouse leg probe %s", leg, leg);
+		out_say(&c->out, "%s takes nothing for now, its mail waits; "
+		    "what it says: posthouse leg probe %s", leg, leg);
 	else if (strcmp(state, "absent") == 0 && number_of(row, "open") > 0)
 		out_say(&c->out, "the configuration has no leg %s, its mail "
 		    "waits: write it there again, or move its recipients: "
