@@ -157,8 +157,12 @@ static void advise_gate(struct cli *c, const json_t *row)
 		out_say(&c->out, "%s is suspended, its mail waits and does not "
 		    "age; when it is well: posthouse leg resume %s", leg, leg);
 	else if (strcmp(state, "down") == 0 || strcmp(state, "probing") == 0)
-		out_say(&c->out, "%s cannot be reached, its mail waits; what "
-		    "it says: posthouse leg probe %s", leg, leg);
+		out_say(&c->out, "%s takes nothing for now, its mail waits; "
+		    "what it says: posthouse leg probe %s", leg, leg);
+	else if (strcmp(state, "absent") == 0 && number_of(row, "open") > 0)
+		out_say(&c->out, "the configuration has no leg %s, its mail "
+		    "waits: write it there again, or move its recipients: "
+		    "posthouse flip", leg);
 }
 
 static void advise_leg(struct cli *c, const json_t *row)
@@ -217,8 +221,10 @@ static void say_leg(struct cli *c, const json_t *row)
 	const char *state = text_of(row, "state");
 	struct strbuf reason;
 
-	if (strcmp(state, "up") == 0)
+	if (strcmp(state, "up") == 0 || strcmp(state, "absent") == 0) {
+		advise_gate(c, row);
 		return;
+	}
 	strbuf_init(&reason, LINE_MAX_BYTES);
 	out_clean(slice_str(text_of(row, "reason")), &reason);
 	out_say(&c->out, "%s", "");

@@ -106,6 +106,7 @@ static const char *what_to_know(const struct client_probe *job,
     const struct probe_row *r)
 {
 	enum tls_level level = job->leg->tls;
+	const char *ends;
 
 	if (level == TLS_DANE && r->in_tls && !r->tls.dane)
 		return r->tlsas > 0
@@ -120,7 +121,11 @@ static const char *what_to_know(const struct client_probe *job,
 		return r->starttls ? "tls = \"none\": mail goes in the clear, "
 				     "though STARTTLS is offered"
 				   : "tls = \"none\": mail goes in the clear";
-	return when_ends(job, &r->tls.cert);
+	ends = when_ends(job, &r->tls.cert);
+	if (ends[0] == '\0' && job->leg->auth_user[0] != '\0')
+		return "it is not known whether the login is right: it was "
+		       "not tried";
+	return ends;
 }
 
 /* With tls = may what fails from STARTTLS on is no obstacle. */

@@ -83,10 +83,18 @@ static void status_look(void *arg)
 	control_come_back(st->c, on_status_back, st);
 }
 
+/* Of the configuration; others are shown for the mail that they had. */
+static bool leg_configured(const struct status *st, int leg)
+{
+	return conf_leg_by_id(st->c->live->conf, leg) != NULL;
+}
+
 static const char *leg_state(const struct status *st, int leg)
 {
 	unsigned gates = ledger_gates(st->c->app->ledger, leg);
 
+	if (!leg_configured(st, leg))
+		return "absent";
 	if (gates & GATE_SUSPENDED)
 		return "suspended";
 	if (st->breaker[leg] == BREAKER_OPEN)
@@ -117,9 +125,15 @@ static void leg_remark(const struct status *st, int leg, struct strbuf *out)
 static void leg_reason(struct status *st, int leg, struct strbuf *out)
 {
 	char key[NAME_BYTES + 8];
+	const char *name = names_text(st->c->app->names, leg);
 
-	snprintf(key, sizeof(key), "leg.%s",
-	    names_text(st->c->app->names, leg));
+	if (!leg_configured(st, leg)) {
+		strbuf_adds(out, strcmp(name, "none") == 0 ?
+		    "what goes to no leg: notices without a way, returned "
+		    "mail" : "the configuration has no such leg");
+		return;
+	}
+	snprintf(key, sizeof(key), "leg.%s", name);
 	if (!spool_fact(st->c->app->spool, key, out))
 		strbuf_reset(out);
 	if (out->n == 0)
@@ -280,7 +294,7 @@ static void rows_certificates(struct status *st)
 /* Legs of the configuration, and others that ever had a delivery. */
 static bool leg_shown(const struct status *st, int leg)
 {
-	return conf_leg_by_id(st->c->live->conf, leg) != NULL ||
+	return leg_configured(st, leg) ||
 	       st->spool.leg[leg].total[T_CREATED] != 0;
 }
 

@@ -516,6 +516,16 @@ static bool was_trial(struct settle *s, const struct outcome_letter *o)
 
 /* ---- the breaker ------------------------------------------------------- */
 
+/* "mx [192.0.2.7]:25: connect: refused", "… said 535 5.7.8 no". */
+static void why_down(const struct result *r, char *out, size_t size)
+{
+	if (r->code != 0)
+		snprintf(out, size, "%.100s said %d %s %.500s", r->remote,
+		    r->code, r->enh, r->text);
+	else
+		snprintf(out, size, "%.100s: %.500s", r->remote, r->text);
+}
+
 static void note_breaker(struct settle *s, const struct outcome_letter *o,
     const struct said *said)
 {
@@ -529,11 +539,9 @@ static void note_breaker(struct settle *s, const struct outcome_letter *o,
 	if (after == BREAKER_CLOSED)
 		down[0] = '\0';
 	else if (r != NULL)
-		snprintf(down, sizeof(s->legs->watch->down), "%.60s: %.130s",
-		    r->remote, r->text);
+		why_down(r, down, sizeof(s->legs->watch->down));
 	if (before == BREAKER_CLOSED && after == BREAKER_OPEN && r != NULL) {
-		snprintf(reason, sizeof(reason), "%.100s: %.500s", r->remote,
-		    r->text);
+		why_down(r, reason, sizeof(reason));
 		leg_note(s->app, name, "down", reply_class_text(r->class),
 		    reason, "");
 	} else if (before != BREAKER_CLOSED && after == BREAKER_CLOSED) {

@@ -189,8 +189,10 @@ def test_without_a_program_there_is_no_spawner(gw):
     assert group_of(gw) == []
 
 
-def test_a_program_that_cannot_be_run_is_refused_at_start(make_gw, folder):
-    gw = make_gw({"alarm": {"exec": folder / "nothing"}}, start=False)
+@pytest.mark.parametrize("name", ["nothing", "."])
+def test_a_program_that_cannot_be_run_is_refused_at_start(make_gw, folder,
+                                                          name):
+    gw = make_gw({"alarm": {"exec": folder / name}}, start=False)
     gw.launch()
     assert gw.ended() == 1
     assert "alarm.exec" in gw.all_log()

@@ -145,6 +145,24 @@ def test_a_refused_login_keeps_the_mail_until_it_is_mended(
     tells_nobody(gw)
 
 
+def test_a_refused_login_is_told_of_the_leg(make_gw, login_leg, authority,
+                                            secret):
+    leg = login_leg()
+    gw = make_gw(legs={"legacy": logged_in(leg, authority,
+                                           secret("wrong " + PASSWORD))})
+    for _ in range(6):
+        gw.send()
+    down = gw.wait_event("leg", leg="legacy", state="down")
+    assert "said 535 5.7.8" in down["reason"]
+    assert "said 535 5.7.8" in gw.cli("leg list")
+    # What is not tried is not called good without a word.
+    assert "login" in gw.run("leg probe legacy").stdout
+    secret(PASSWORD)
+    assert gw.reload()
+    gw.wait_empty()
+    tells_nobody(gw)
+
+
 def test_a_leg_without_auth_is_a_fault_that_says_so(make_gw, make_leg,
                                                     authority, secret):
     leg = make_leg("open", tls_context=authority.server("open", "127.0.0.1"))

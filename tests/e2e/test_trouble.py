@@ -342,3 +342,20 @@ def test_output_that_is_lost_is_no_success(gw):
                 stdout=full, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 1, words
         assert "could not be written" in done.stderr
+
+
+def test_a_leg_that_left_the_configuration_says_so(make_gw):
+    gw = make_gw()
+    gw.cli(f"route set cloud {ANN}")
+    gw.cli("leg suspend cloud")
+    id = gw.send(to=ANN)
+    del gw.settings['leg "cloud"']
+    del gw.settings['domain "example.com"']["both"]
+    gw.write_conf()
+    assert gw.reload(), gw.log_text()
+    (leg,) = [row for row in gw.cli_json("leg list")
+              if row["leg"] == "cloud"]
+    assert leg["state"] == "absent" and "no such leg" in leg["reason"]
+    for words in ("leg list", f"queue show {id}"):
+        assert "the configuration has no leg cloud" in gw.cli(words)
+    gw.cli(f"queue delete {id} --yes")
