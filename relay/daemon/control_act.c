@@ -23,11 +23,20 @@ struct one_act {
 const char *control_reason(struct ctl_request *r, const json_t *args)
 {
 	const char *reason = control_arg(args, "reason");
+	size_t n = strlen(reason);
 
-	if (strlen(reason) <= REASON_MAX)
-		return reason;
-	ctl_end(r, 2, "the reason is longer than %d bytes", REASON_MAX);
-	return NULL;
+	if (n > REASON_MAX) {
+		ctl_end(r, 2, "the reason is longer than %d bytes",
+		    REASON_MAX);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)reason[i] < ' ' || reason[i] == 0x7f) {
+			ctl_end(r, 2, "the reason has a control character; "
+				      "write it in one line");
+			return NULL;
+		}
+	return reason;
 }
 
 /* ---- one ---- */

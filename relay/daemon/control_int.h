@@ -30,7 +30,8 @@ struct control {
 
 /* A string argument, "" when it is not there or no string. */
 const char *control_arg(const json_t *args, const char *key);
-/* Why, for the audit trail; NULL: it was too long, and that is answered. */
+/* Why, for the audit trail; NULL: too long or not one line, and that is
+ * answered. */
 const char *control_reason(struct ctl_request *r, const json_t *args);
 /* fn(arg) on the queue thread / back on the ops loop. */
 void control_ask_queue(struct control *c, void (*fn)(void *arg), void *arg);

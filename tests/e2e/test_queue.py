@@ -43,6 +43,9 @@ def test_a_reason_has_an_end(gw, waiting):
     q, = gw.queue()
     assert (q["state"], q["next"]) == ("parked", None)
     assert q["reason"].endswith("r" * 200)
+    assert "one line" in gw.cli_fails(
+        "leg", "suspend", "legacy", "--reason", "fault\tconfiguration",
+        code=2)
 
 
 def test_retry_makes_it_due_now(gw, legacy, waiting):
