@@ -25,12 +25,12 @@ bool origin_in_grace(const struct conf *c, struct table *t,
 void origin_refuse(struct reply *r, bool grace, struct slice to)
 {
 	if (grace)
-		reply_set(r, 451, "4.4.6", "Mail for %.*s loops: who is to "
-		    "have it handed it back. The mailbox is being moved, try "
-		    "again later", (int)to.n, to.p);
+		reply_set(r, 451, "4.4.6", "Mail for %.*s loops: the server "
+		    "of that mailbox sent it back. The mailbox is being moved, "
+		    "try again later", (int)to.n, to.p);
 	else
-		reply_set(r, 554, "5.4.6", "Mail for %.*s loops: who is to "
-		    "have it handed it back", (int)to.n, to.p);
+		reply_set(r, 554, "5.4.6", "Mail for %.*s loops: the server "
+		    "of that mailbox sent it back", (int)to.n, to.p);
 }
 
 void origin_decide(const struct conf *c, struct table *t, int leg,

@@ -86,6 +86,16 @@ static struct live *load(const char *file, struct names *names,
 
 /* ---- signals ---- */
 
+/* What counts only after a restart, a line each. */
+static void warn_of_restart(struct slice lines)
+{
+	struct slice line;
+
+	while (slice_next(&lines, '\n', &line))
+		if (line.n > 0)
+			log_warn("conf.restart", kv_slice("key", line));
+}
+
 static void reload(struct daemon *d)
 {
 	struct app *a = &d->app;
@@ -98,8 +108,7 @@ static void reload(struct daemon *d)
 	if (l != NULL) {
 		strbuf_init(&lines, 65536);
 		if (!conf_diff(a->live->conf, l->conf, &lines))
-			log_warn("conf.restart", kv_slice("keys",
-			    strbuf_view(&lines)));
+			warn_of_restart(strbuf_view(&lines));
 		strbuf_fini(&lines);
 		if (app_reconfigure(a, l, &err) < 0)
 			l = NULL;
