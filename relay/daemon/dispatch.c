@@ -44,18 +44,22 @@ static void keep_one_domain(struct attempt *at)
 {
 	const struct conf_leg *leg =
 	    conf_leg_by_id(at->w->live->conf, at->leg);
-	unsigned kept = 1;
+	struct job_row *rest;
+	unsigned kept = 1, others = 0;
 
 	if (leg == NULL || (!leg->direct && !leg->replies->one_domain))
 		return;
+	rest = arena_alloc(at->arena, at->n * sizeof(*rest));
 	for (unsigned i = 1; i < at->n; i++) {
 		if (same_domain(at->mail, &at->row[0], &at->row[i]))
 			at->row[kept++] = at->row[i];
 		else
-			attempt_give_back(at->w, at->mail->env.id,
-			    &at->row[i], 1, BACK_READY);
+			rest[others++] = at->row[i];
 	}
 	at->n = kept;
+	if (others > 0)
+		attempt_give_back(at->w, at->mail->env.id, rest, others,
+		    BACK_READY);
 }
 
 static void launch(struct attempt *at)
