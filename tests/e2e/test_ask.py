@@ -140,7 +140,8 @@ def test_silence_refuses_nobody(make_gw, legacy, policy, code):
 
 
 def test_an_answer_that_comes_late_is_for_the_next(make_gw, legacy):
-    gw = make_gw(asking({"probe": {"timeout": "200ms"}}))
+    # Each worker would ask for itself.
+    gw = make_gw(asking({"": {"workers": 1}, "probe": {"timeout": "200ms"}}))
     knows(legacy)
     rule = legacy.hold("MAIL")
     assert answer(gw, EVE).code == 250
