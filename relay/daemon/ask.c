@@ -330,6 +330,13 @@ static bool start(struct question *q)
 	return true;
 }
 
+/* What other workers keep idle is in nobody's use. */
+static void want_connection(struct asker *a, int leg)
+{
+	if (client_connections(a->w->client, leg) == 0)
+		app_yield(a->w->app, leg, a->w->index);
+}
+
 /* The leg may have been shut meanwhile: what is queued for it hears so. */
 static bool closed(const struct asker *a, int leg)
 {
@@ -398,6 +405,10 @@ static void on_look(void *arg)
 	}
 	list_each_safe(n, &a->queued)
 		start(LIST_ENTRY(n, struct question, node));
+	/* Again: it was in use when it was wanted first. */
+	q = LIST_FIRST(&a->queued, struct question, node);
+	if (q != NULL)
+		want_connection(a, q->key.leg);
 	if (a->count != 0)
 		timer_set(&a->look, LOOK_MS);
 }
@@ -456,9 +467,8 @@ static enum ask_answer ask_anew(struct asker *a, const struct ask_key *k,
 		return ASK_NO_ANSWER;
 	q = question_new(a, k);
 	fill(q, arena_slicedup(q->arena, address), utf8, on_done);
-	/* What other workers keep idle is in nobody's use. */
-	if (!start(q) && client_connections(a->w->client, k->leg) == 0)
-		app_yield(a->w->app, k->leg, a->w->index);
+	if (!start(q))
+		want_connection(a, k->leg);
 	return wait_for(q, wait);
 }
 
