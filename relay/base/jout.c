@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "relay/base/clock.h"
+#include "relay/base/utf8.h"
 
 void jout_init(struct jout *j, struct strbuf *to)
 {
@@ -14,34 +15,9 @@ void jout_init(struct jout *j, struct strbuf *to)
 	j->comma = false;
 }
 
-/* Length of the UTF-8 sequence at s (RFC 3629), 0 when it is not one. */
-static size_t utf8_len(struct slice s)
+static void add_escaped(struct strbuf *to, uint32_t point)
 {
-	unsigned char c = (unsigned char)s.p[0];
-	size_t len = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	unsigned char second;
-
-	if (len == 0 || c > 0xf4 || s.n < len)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-			return 0;
-	second = (unsigned char)s.p[1];
-	if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
-	    (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f))
-		return 0;
-	return len;
-}
-
-static void add_escaped(struct strbuf *to, unsigned char c)
-{
-	switch (c) {
-	case '"':
-		strbuf_adds(to, "\\\"");
-		return;
-	case '\\':
-		strbuf_adds(to, "\\\\");
-		return;
+	switch (point) {
 	case '\n':
 		strbuf_adds(to, "\\n");
 		return;
@@ -52,33 +28,33 @@ static void add_escaped(struct strbuf *to, unsigned char c)
 		strbuf_adds(to, "\\t");
 		return;
 	default:
-		strbuf_addf(to, "\\u%04x", c);
+		break;
 	}
+	if (point > 0xffff) { /* a surrogate pair */
+		strbuf_addf(to, "\\u%04x",
+		    (unsigned)(0xd800 + ((point - 0x10000) >> 10)));
+		point = 0xdc00 + (point & 0x3ff);
+	}
+	strbuf_addf(to, "\\u%04x", (unsigned)point);
 }
 
 static void add_string(struct strbuf *to, struct slice s)
 {
-	size_t plain = 0;
-
 	strbuf_addc(to, '"');
-	while (plain < s.n) {
-		unsigned char c = (unsigned char)s.p[plain];
-		size_t len = 1;
+	while (s.n > 0) {
+		size_t n = utf8_shown(s);
 
-		if (c >= 0x80)
-			len = utf8_len(slice_from(s, plain));
-		else if (c < 0x20 || c == 0x7f || c == '"' || c == '\\')
-			len = 0;
-		if (len != 0) {
-			plain += len;
-			continue;
+		if (n > 0) {
+			if (s.p[0] == '"' || s.p[0] == '\\')
+				strbuf_addc(to, '\\');
+			strbuf_add(to, s.p, n);
+		} else {
+			n = utf8_next(s);
+			n = n == 0 ? 1 : n;
+			add_escaped(to, utf8_point(slice_head(s, n)));
 		}
-		strbuf_addsl(to, slice_head(s, plain));
-		add_escaped(to, c);
-		s = slice_from(s, plain + 1);
-		plain = 0;
+		s = slice_from(s, n);
 	}
-	strbuf_addsl(to, s);
 	strbuf_addc(to, '"');
 }
 
@@ -139,6 +115,12 @@ void jout_int(struct jout *j, const char *key, int64_t value)
 {
 	lead(j, key);
 	strbuf_addf(j->to, "%" PRId64, value);
+}
+
+void jout_real(struct jout *j, const char *key, double value)
+{
+	lead(j, key);
+	strbuf_addf(j->to, "%.17g", value);
 }
 
 void jout_bool(struct jout *j, const char *key, bool value)

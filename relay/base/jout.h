@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * JSON writer: appends to a strbuf, one object a line. Input that is not
- * valid UTF-8 is written byte by byte as \u00XX, so the output always is.
+ * valid UTF-8 is written byte by byte as \u00XX, so the output always is; so
+ * are characters that must not reach a terminal (base/utf8.h), as \uXXXX.
  */
 #ifndef RELAY_BASE_JOUT_H
 #define RELAY_BASE_JOUT_H
@@ -23,6 +24,7 @@ void jout_slice(struct jout *j, const char *key, struct slice value);
 /* NULL is written as null. */
 void jout_str(struct jout *j, const char *key, const char *value);
 void jout_int(struct jout *j, const char *key, int64_t value);
+void jout_real(struct jout *j, const char *key, double value);
 void jout_bool(struct jout *j, const char *key, bool value);
 void jout_time(struct jout *j, const char *key, int64_t wall_us);
 

@@ -93,24 +93,31 @@ void strbuf_addu(struct strbuf *b, uint64_t n)
 	strbuf_add(b, digits + at, sizeof(digits) - at);
 }
 
-void strbuf_addf(struct strbuf *b, const char *fmt, ...)
+void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap)
 {
-	va_list ap;
+	va_list again;
 	int len;
 	char *to;
 
-	va_start(ap, fmt);
-	len = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
+	va_copy(again, ap);
+	len = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
 	if (len <= 0)
 		return;
 	to = strbuf_reserve(b, (size_t)len);
 	if (to == NULL)
 		return;
-	va_start(ap, fmt);
 	vsnprintf(to, (size_t)len + 1, fmt, ap);
-	va_end(ap);
 	b->n += (size_t)len;
+}
+
+void strbuf_addf(struct strbuf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_addv(b, fmt, ap);
+	va_end(ap);
 }
 
 bool strbuf_ok(const struct strbuf *b)

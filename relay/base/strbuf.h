@@ -5,6 +5,8 @@
 #ifndef RELAY_BASE_STRBUF_H
 #define RELAY_BASE_STRBUF_H
 
+#include <stdarg.h>
+
 #include "relay/base/attr.h"
 #include "relay/base/slice.h"
 
@@ -24,6 +26,8 @@ void strbuf_adds(struct strbuf *b, const char *s);
 void strbuf_addsl(struct strbuf *b, struct slice s);
 void strbuf_addc(struct strbuf *b, char c);
 void strbuf_addu(struct strbuf *b, uint64_t n); /* decimal */
+void strbuf_addv(struct strbuf *b, const char *fmt, va_list ap)
+    PH_PRINTF(2, 0);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) PH_PRINTF(2, 3);
 bool strbuf_ok(const struct strbuf *b) PH_CHECK;
 struct slice strbuf_view(const struct strbuf *b); /* until the next add */

@@ -53,7 +53,7 @@ static void say(const struct cli *c, const char *fmt, va_list ap)
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	strbuf_init(&clean, 4 * sizeof(text));
-	out_clean(slice_str(text), &clean);
+	utf8_show(slice_str(text), &clean);
 	fflush(c->out.to);
 	fprintf(stderr, "posthouse: %s\n", strbuf_cstr(&clean));
 	strbuf_fini(&clean);
@@ -86,6 +86,7 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 
 bool cli_confirm(const struct cli *c, const char *question)
 {
+	struct strbuf clean;
 	char answer[8];
 
 	if (cli_flag(c, "yes"))
@@ -94,7 +95,10 @@ bool cli_confirm(const struct cli *c, const char *question)
 		cli_fail(c, "%s Say --yes to do it.", question);
 		return false;
 	}
-	fprintf(stderr, "%s [y/N] ", question);
+	strbuf_init(&clean, 8000);
+	utf8_show(slice_str(question), &clean);
+	fprintf(stderr, "%s [y/N] ", strbuf_cstr(&clean));
+	strbuf_fini(&clean);
 	return fgets(answer, sizeof(answer), stdin) != NULL &&
 	       (answer[0] == 'y' || answer[0] == 'Y');
 }

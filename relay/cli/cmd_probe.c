@@ -58,7 +58,7 @@ static void add_value(struct strbuf *line, const json_t *v)
 	size_t i;
 
 	if (json_is_string(v))
-		out_clean(slice_str(json_string_value(v)), line);
+		utf8_show(slice_str(json_string_value(v)), line);
 	else if (json_is_integer(v))
 		strbuf_addf(
 		    line, "%" JSON_INTEGER_FORMAT, json_integer_value(v));

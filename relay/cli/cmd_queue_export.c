@@ -16,6 +16,25 @@
 
 enum { PATH_BYTES = 4096 };
 
+/* A file or a pipe gets the very bytes; a terminal would obey some. */
+static void show_body(struct slice bytes, FILE *to)
+{
+	struct slice line;
+	bool first = true;
+	struct strbuf b;
+
+	strbuf_init(&b, 4 * bytes.n + 1);
+	while (slice_next(&bytes, '\n', &line)) {
+		strbuf_adds(&b, first ? "" : "\n");
+		first = false;
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		utf8_show(line, &b);
+	}
+	fputs(strbuf_cstr(&b), to);
+	strbuf_fini(&b);
+}
+
 void queue_write_chunk(const json_t *row, FILE *to)
 {
 	const char *text = json_string_value(json_object_get(row, "chunk"));
@@ -29,7 +48,9 @@ void queue_write_chunk(const json_t *row, FILE *to)
 	got = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)n);
 	for (size_t i = n; got > 0 && i > 0 && text[i - 1] == '='; i--)
 		got--;
-	if (got > 0)
+	if (got > 0 && isatty(fileno(to)))
+		show_body(slice_of(bytes, (size_t)got), to);
+	else if (got > 0)
 		fwrite(bytes, 1, (size_t)got, to);
 	mem_free(bytes);
 }

@@ -65,7 +65,7 @@ static void print_pair(const char *key, const json_t *v, struct strbuf *out)
 		strbuf_addc(out, name.p[i] == '_' ? ' ' : name.p[i]);
 	strbuf_addc(out, ' ');
 	if (json_is_string(v))
-		out_clean(slice_str(json_string_value(v)), out);
+		utf8_show(slice_str(json_string_value(v)), out);
 	else if (!json_is_integer(v))
 		strbuf_adds(out, json_is_true(v) ? "yes" : "no");
 	else if (ends_with(key, "_bytes"))
@@ -226,7 +226,7 @@ static void say_leg(struct cli *c, const json_t *row)
 		return;
 	}
 	strbuf_init(&reason, LINE_MAX_BYTES);
-	out_clean(slice_str(text_of(row, "reason")), &reason);
+	utf8_show(slice_str(text_of(row, "reason")), &reason);
 	out_say(&c->out, "%s", "");
 	if (reason.n > 0)
 		out_say(&c->out, "%s: %s", text_of(row, "leg"),

@@ -16,6 +16,14 @@ struct tracing {
 	uint64_t shown;
 };
 
+/* What is of no message, a change or a refusal, is the relay's. */
+static void say_whose(struct tracing *t, const char *id)
+{
+	if (t->shown > 0)
+		out_say(&t->c->out, "%s", "");
+	out_say(&t->c->out, "%s", id[0] == '\0' ? "relay" : id);
+}
+
 static void print_words(struct tracing *t, const json_t *e)
 {
 	const char *time = json_string_value(json_object_get(e, "time"));
@@ -27,14 +35,12 @@ static void print_words(struct tracing *t, const json_t *e)
 		id = about;
 	if (id == NULL)
 		id = "";
-	/* What is of no message, a change or a refusal, is the relay's. */
 	if (strcmp(t->id, id) != 0 || t->shown == 0)
-		fprintf(t->c->out.to, "%s%s\n", t->shown == 0 ? "" : "\n",
-		    id[0] == '\0' ? "relay" : id);
+		say_whose(t, id);
 	snprintf(t->id, sizeof(t->id), "%s", id);
 	strbuf_init(&words, WORDS_MAX);
 	words_event(e, &words);
-	fprintf(t->c->out.to, "  %.10s %.12s  %s\n", time, time + 11,
+	out_say(&t->c->out, "  %.10s %.12s  %s", time, time + 11,
 	    strbuf_cstr(&words));
 	strbuf_fini(&words);
 }

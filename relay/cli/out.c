@@ -34,7 +34,7 @@ void out_table(struct out *o, const struct out_column *columns)
 }
 
 /* Columns taken on a terminal: code points, which is right for what stands
- * in addresses and host names. */
+ * in addresses and host names. What takes no room was escaped before. */
 static int text_width(const char *s)
 {
 	int n = 0;
@@ -126,7 +126,9 @@ static void add_object(const json_t *v, struct strbuf *to)
 	json_object_foreach((json_t *)v, key, part) {
 		if (is_empty(part))
 			continue;
-		strbuf_addf(to, "%s%s=", space, key);
+		strbuf_adds(to, space);
+		utf8_show(slice_str(key), to);
+		strbuf_addc(to, '=');
 		add_value(part, to);
 		space = " ";
 	}
@@ -140,7 +142,7 @@ static void add_value(const json_t *v, struct strbuf *to)
 
 	switch (json_typeof(v)) {
 	case JSON_STRING:
-		out_clean(slice_of(json_string_value(v),
+		utf8_show(slice_of(json_string_value(v),
 			      json_string_length(v)), to);
 		break;
 	case JSON_INTEGER:
@@ -195,12 +197,67 @@ static char *cell_text(const json_t *row, const char *path)
 	return text;
 }
 
+static void write_value(struct jout *j, const char *key, const json_t *v);
+
+static void write_parts(struct jout *j, const json_t *v)
+{
+	const char *key;
+	json_t *part;
+	size_t i;
+
+	json_object_foreach((json_t *)v, key, part)
+		write_value(j, key, part);
+	json_array_foreach(v, i, part)
+		write_value(j, NULL, part);
+}
+
+/* Jansson would write U+2028 and its like as they are. */
+static void write_value(struct jout *j, const char *key, const json_t *v)
+{
+	switch (json_typeof(v)) {
+	case JSON_STRING:
+		jout_slice(j, key, slice_of(json_string_value(v),
+				       json_string_length(v)));
+		break;
+	case JSON_INTEGER:
+		jout_int(j, key, json_integer_value(v));
+		break;
+	case JSON_REAL:
+		jout_real(j, key, json_real_value(v));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		jout_bool(j, key, json_is_true(v));
+		break;
+	case JSON_ARRAY:
+		jout_array(j, key);
+		write_parts(j, v);
+		jout_array_end(j);
+		break;
+	case JSON_OBJECT:
+		jout_object(j, key);
+		write_parts(j, v);
+		jout_object_end(j);
+		break;
+	case JSON_NULL:
+		jout_str(j, key, NULL);
+		break;
+	}
+}
+
+static void print_object(struct out *o, const json_t *row)
+{
+	strbuf_reset(&o->text);
+	jout_init(&o->jout, &o->text);
+	write_value(&o->jout, NULL, row);
+	fprintf(o->to, "%s\n", strbuf_cstr(&o->text));
+}
+
 void out_row_json(struct out *o, const json_t *row)
 {
 	o->total++;
 	if (o->json) {
-		json_dumpf(row, o->to, JSON_COMPACT);
-		fputc('\n', o->to);
+		print_object(o, row);
 		return;
 	}
 	if (o->cell == NULL)
@@ -219,59 +276,19 @@ void out_row_json(struct out *o, const json_t *row)
 
 void out_say(struct out *o, const char *fmt, ...)
 {
+	struct strbuf line;
 	va_list ap;
 
 	if (o->json)
 		return;
+	strbuf_reset(&o->text);
 	va_start(ap, fmt);
-	vfprintf(o->to, fmt, ap);
+	strbuf_addv(&o->text, fmt, ap);
 	va_end(ap);
-	fputc('\n', o->to);
-}
-
-/* U+200E, 200F, 2028 to 202E, 2066 to 2069 turn the direction of a line or
- * end it: what stands there would not be what is read. */
-static bool turns_text(const char *p)
-{
-	unsigned char b = (unsigned char)p[1], c = (unsigned char)p[2];
-
-	if ((unsigned char)p[0] != 0xe2)
-		return false;
-	return (b == 0x80 && (c == 0x8e || c == 0x8f ||
-				 (c >= 0xa8 && c <= 0xae))) ||
-	       (b == 0x81 && c >= 0xa6 && c <= 0xa9);
-}
-
-/* Length of the printable character at s, 0 when it must be escaped. */
-static size_t printable(struct slice s)
-{
-	unsigned char c = (unsigned char)s.p[0];
-	size_t len = c < 0xc2 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-	if (c < 0x80)
-		return c >= 0x20 && c != 0x7f;
-	if (c < 0xc2 || c > 0xf4 || s.n < len)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-			return 0;
-	if (len == 3 && turns_text(s.p))
-		return 0;
-	/* U+0080 … U+009F are controls to a terminal. */
-	return c == 0xc2 && (unsigned char)s.p[1] < 0xa0 ? 0 : len;
-}
-
-void out_clean(struct slice s, struct strbuf *to)
-{
-	while (s.n > 0) {
-		size_t len = printable(s);
-
-		if (len > 0)
-			strbuf_add(to, s.p, len);
-		else
-			strbuf_addf(to, "\\x%02x", (unsigned char)s.p[0]);
-		s = slice_from(s, len > 0 ? len : 1);
-	}
+	strbuf_init(&line, OUT_ROW_MAX);
+	utf8_show(strbuf_view(&o->text), &line);
+	fprintf(o->to, "%s\n", strbuf_cstr(&line));
+	strbuf_fini(&line);
 }
 
 enum { BAR = 40 };

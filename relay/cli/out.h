@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "relay/base/jout.h"
+#include "relay/base/utf8.h"
 
 enum {
 	OUT_COLUMNS = 16,
@@ -50,12 +51,9 @@ void out_row_json(struct out *o, const json_t *row);
 /* Ends the table: prints the rows that wait to be aligned. */
 void out_end(struct out *o);
 
-/* One line for people, nothing with --json. */
+/* One line for people, nothing with --json. What a terminal would obey or
+ * hide is escaped, whatever was put in. */
 void out_say(struct out *o, const char *fmt, ...) PH_PRINTF(2, 3);
-
-/* Bytes that came from outside, made harmless for a terminal: control bytes
- * and what is not UTF-8 as \xNN. */
-void out_clean(struct slice s, struct strbuf *to);
 
 /* ---- progress: on a terminal only ------------------------------------- */
 

@@ -22,7 +22,7 @@ static int64_t number(const json_t *e, const char *key)
 
 static void add(struct strbuf *out, const char *s)
 {
-	out_clean(slice_str(s), out);
+	utf8_show(slice_str(s), out);
 }
 
 /* "bob@example.org", and "<>" for nobody. */

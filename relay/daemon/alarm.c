@@ -12,6 +12,7 @@
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/base/utf8.h"
 #include "relay/daemon/ours.h"
 #include "relay/daemon/spawner.h"
 #include "relay/daemon/worker.h"
@@ -177,8 +178,7 @@ static void add_plain(struct strbuf *out, const char *text)
 
 static void add_line(struct strbuf *out, const char *text)
 {
-	for (; *text != '\0'; text++)
-		strbuf_addc(out, *text == '\r' || *text == '\n' ? ' ' : *text);
+	utf8_show(slice_str(text), out);
 	strbuf_adds(out, "\r\n");
 }
 

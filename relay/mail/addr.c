@@ -14,6 +14,7 @@
  */
 #include "relay/mail/addr.h"
 
+#include "relay/base/utf8.h"
 #include "relay/mail/domain.h"
 
 static bool is_8bit(char c)
@@ -98,6 +99,19 @@ static const char *split(struct slice in, struct addr *a)
 	return fault;
 }
 
+/* Every log, table and terminal that shows the address would obey it. */
+static bool has_control(struct slice s)
+{
+	while (s.n > 0) {
+		size_t n = utf8_next(s);
+
+		if (utf8_kind(utf8_point(slice_head(s, n))) == UTF8_CONTROL)
+			return true;
+		s = slice_from(s, n);
+	}
+	return false;
+}
+
 static const char *addr_fault(struct slice in, bool utf8, struct addr *a)
 {
 	const char *why = split(in, a);
@@ -110,6 +124,8 @@ static const char *addr_fault(struct slice in, bool utf8, struct addr *a)
 		return "8-bit character in address";
 	if (a->utf8 && !utf8_valid(in))
 		return "Address is not UTF-8";
+	if (has_control(in))
+		return "Control character in address";
 	a->literal = a->domain.n > 0 && a->domain.p[0] == '[';
 	if (a->literal ? domain_literal_check(a->domain, &why) < 0
 		       : domain_check(a->domain, utf8, &why) < 0)

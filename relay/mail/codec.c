@@ -5,6 +5,7 @@
  */
 #include "relay/mail/codec.h"
 
+#include "relay/base/utf8.h"
 #include "relay/mail/domain.h"
 
 static const char hex_digits[] = "0123456789ABCDEF";
@@ -77,11 +78,7 @@ void xtext_encode(struct slice s, struct strbuf *out)
 
 static void add_embedded(struct slice c, struct strbuf *out)
 {
-	unsigned code = (unsigned char)c.p[0] & (0xffu >> (c.n + 1));
-
-	for (size_t i = 1; i < c.n; i++)
-		code = code << 6 | ((unsigned char)c.p[i] & 0x3f);
-	strbuf_addf(out, "\\x{%X}", code);
+	strbuf_addf(out, "\\x{%X}", (unsigned)utf8_point(c));
 }
 
 void utf8_xtext(struct slice s, bool written, size_t max, struct strbuf *out)
@@ -119,22 +116,14 @@ bool orcpt_encode(struct slice address, struct strbuf *out)
 	return strbuf_ok(out) && out->n - before <= ORCPT_MAX;
 }
 
-/* C1 controls, and the two separators that some programs break lines at. */
-static bool breaks_lines(struct slice c)
-{
-	return (c.n == 2 && c.p[0] == '\xc2' &&
-		   (unsigned char)c.p[1] < 0xa0) ||
-	       slice_eq(c, SLICE("\xe2\x80\xa8")) ||
-	       slice_eq(c, SLICE("\xe2\x80\xa9"));
-}
-
 static struct slice harmless(struct slice c, bool utf8)
 {
 	if (c.n == 1 && c.p[0] == '\t')
 		return SLICE(" ");
 	if (c.n == 1 && c.p[0] >= ' ' && c.p[0] < 127)
 		return c;
-	return c.n > 1 && utf8 && !breaks_lines(c) ? c : SLICE("?");
+	return c.n > 1 && utf8 && utf8_kind(utf8_point(c)) != UTF8_CONTROL
+		   ? c : SLICE("?");
 }
 
 void text_clean(struct slice s, bool utf8, size_t max, struct strbuf *out)

@@ -12,6 +12,8 @@
 
 #include <idn2.h>
 
+#include "relay/base/utf8.h"
+
 enum { NAME_MAX_BYTES = 253, LABEL_MAX = 63, LITERAL_MAX = 255 };
 
 bool ascii_only(struct slice s)
@@ -19,53 +21,6 @@ bool ascii_only(struct slice s)
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] > 127)
 			return false;
-	return true;
-}
-
-/* Bytes of the sequence at the head of `s`, 0 when it is not UTF-8. The
- * second byte's range depends on the first: that is what keeps overlong
- * forms, surrogates and values over U+10FFFF out (RFC 3629 4). */
-static size_t utf8_sequence(struct slice s)
-{
-	unsigned char c = (unsigned char)s.p[0], second;
-	unsigned char low = 0x80, high = 0xbf;
-	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-	if (n == 1)
-		return 1;
-	if (c < 0xc2 || c > 0xf4 || s.n < n)
-		return 0;
-	if (c == 0xe0)
-		low = 0xa0;
-	else if (c == 0xed)
-		high = 0x9f;
-	else if (c == 0xf0)
-		low = 0x90;
-	else if (c == 0xf4)
-		high = 0x8f;
-	second = (unsigned char)s.p[1];
-	if (second < low || second > high)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
-size_t utf8_next(struct slice s)
-{
-	return s.n == 0 ? 0 : utf8_sequence(s);
-}
-
-bool utf8_valid(struct slice s)
-{
-	while (s.n > 0) {
-		size_t n = utf8_sequence(s);
-
-		if (n == 0)
-			return false;
-		s = slice_from(s, n);
-	}
 	return true;
 }
 

@@ -16,9 +16,5 @@ int domain_literal_check(struct slice d, const char **why_out) PH_CHECK;
  * literal is only folded. False when there is no such form. */
 bool domain_normal(struct slice d, struct strbuf *out);
 bool ascii_only(struct slice s); /* no byte over 127 */
-/* Valid UTF-8 (RFC 3629), no overlong form, no surrogate. */
-bool utf8_valid(struct slice s);
-/* Bytes of the character at the head of `s`; 0 when it is none. */
-size_t utf8_next(struct slice s);
 
 #endif

@@ -14,6 +14,7 @@
 #include "relay/mail/dsn.h"
 
 #include "relay/base/clock.h"
+#include "relay/base/utf8.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/header.h"

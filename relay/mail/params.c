@@ -10,6 +10,7 @@
  */
 #include "relay/mail/cmd.h"
 
+#include "relay/base/utf8.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
 

@@ -3,6 +3,7 @@
  * Reports that come to our return addresses: whatever they are, what is made
  * of them is short, printable and of the words that there are.
  */
+#include "relay/base/utf8.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/dsn_read.h"
 #include "tests/fuzz/fuzz.h"

@@ -4,6 +4,7 @@
  * unfolded is one harmless line; and a DSN about such a header is clean.
  */
 #include "relay/base/mem.h"
+#include "relay/base/utf8.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/dsn.h"
 #include "relay/mail/header.h"

@@ -4,6 +4,7 @@
  * it ends. The same text then serves as an EHLO reply, whose extensions are
  * printed and read again, and as a reply of ours, which must be well formed.
  */
+#include "relay/base/utf8.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/ehlo.h"
 #include "relay/mail/reply.h"

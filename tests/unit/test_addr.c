@@ -95,6 +95,21 @@ static const struct {
 	{ "<",                       PATH_FORWARD, NULL,         -1 },
 };
 
+/* Of SMTPUTF8: what a log or a terminal would obey is no address. */
+static const struct { const char *in; bool taken; } controls[] = {
+	{ "b\xc3\xb6rje@d",                    true  },
+	{ "\xd7\xa9\xd7\x9c@d",               true  },
+	{ "a\xe2\x80\x8d" "b@d",              true  }, /* joiners spell words */
+	{ "a\xc2\x9b" "31m@d",                false },
+	{ "a\xc2\x85" "b@d",                  false },
+	{ "\"a\xc2\x80\"@d",                  false },
+	{ "a\xe2\x80\xa8" "b@d",              false },
+	{ "a\xe2\x80\xae" "b@d",              false },
+	{ "a\xe2\x81\xa6" "b@d",              false },
+	{ "\xd8\x9c" "a@d",                   false },
+	{ "a@d\xe2\x80\x8e" "e",              false },
+};
+
 static const struct { const char *in; char sub; const char *key, *detail; }
 keys[] = {
 	{ "Ann@Corp.Example",      '+', "ann@corp.example", ""          },
@@ -136,6 +151,21 @@ static const struct { const char *to, *detail, *result; } details[] = {
 	{ L60 "@y",      "+ 1",      L60 "@y"           },
 };
 /* clang-format on */
+
+static void control_characters_are_refused(void **state)
+{
+	const char *why;
+	struct addr a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(controls); i++) {
+		int rc = addr_parse(
+		    slice_str(controls[i].in), true, &a, &why);
+
+		if ((rc == 0) != controls[i].taken)
+			fail_msg("row %zu: %s", i, why == NULL ? "" : why);
+	}
+}
 
 static void mailboxes_follow_rfc5321(void **state)
 {
@@ -431,6 +461,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mailboxes_follow_rfc5321),
+		cmocka_unit_test(control_characters_are_refused),
 		cmocka_unit_test(nul_is_never_part_of_an_address),
 		cmocka_unit_test(eight_bit_needs_smtputf8),
 		cmocka_unit_test(domain_may_have_253_octets),

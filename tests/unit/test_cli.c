@@ -179,6 +179,39 @@ static void programs_get_one_object_a_line(void **state)
 	mem_free(text);
 }
 
+/* Rows of the daemon, and sentences, with text from outside. */
+static void what_turns_or_hides_text_reaches_no_terminal(void **state)
+{
+	static const char bad[] = "a\xc2\x85" "b\xe2\x80\xae" "c\xe2\x80\x8b";
+	static const struct out_column one_column[] = {
+	    {"k", "K", false}, {NULL, NULL, false}};
+
+	(void)state;
+	for (int json = 0; json < 2; json++) {
+		json_t *row = json_pack("{s:s, s:[f, n, b]}", "k", bad, "l",
+		    0.5, 1);
+		char *text = NULL;
+		size_t n;
+		FILE *to = open_memstream(&text, &n);
+		struct out o;
+
+		out_init(&o, to, json != 0);
+		out_table(&o, one_column);
+		out_row_json(&o, row);
+		out_end(&o);
+		out_say(&o, "%s\n", bad);
+		out_fini(&o);
+		fclose(to);
+		assert_string_equal(text, json
+		    ? "{\"k\":\"a\\u0085b\\u202ec\\u200b\","
+		      "\"l\":[0.5,null,true]}\n"
+		    : "K\na\\xc2\\x85b\\xe2\\x80\\xaec\\xe2\\x80\\x8b\n"
+		      "a\\xc2\\x85b\\xe2\\x80\\xaec\\xe2\\x80\\x8b\\x0a\n");
+		free(text);
+		json_decref(row);
+	}
+}
+
 static void what_is_not_text_is_shown_as_bytes(void **state)
 {
 	static const struct {
@@ -199,7 +232,7 @@ static void what_is_not_text_is_shown_as_bytes(void **state)
 		struct strbuf b;
 
 		strbuf_init(&b, 100);
-		out_clean(slice_str(cases[i].in), &b);
+		utf8_show(slice_str(cases[i].in), &b);
 		assert_string_equal(strbuf_cstr(&b), cases[i].out);
 		strbuf_fini(&b);
 	}
@@ -214,6 +247,7 @@ int main(void)
 	    cmocka_unit_test(people_get_columns_and_nothing_a_terminal_obeys),
 	    cmocka_unit_test(programs_get_one_object_a_line),
 	    cmocka_unit_test(what_is_not_text_is_shown_as_bytes),
+	    cmocka_unit_test(what_turns_or_hides_text_reaches_no_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

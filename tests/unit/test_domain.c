@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "relay/base/utf8.h"
 #include "relay/mail/domain.h"
 
 #define L63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
