@@ -84,6 +84,22 @@ static void say_refused(const json_t *e, struct strbuf *out)
 		strbuf_addf(out, " (%" PRId64 " times)", number(e, "count"));
 }
 
+/* A connection that ended without an answer of ours. */
+static void say_aborted(const json_t *e, struct strbuf *out)
+{
+	add(out, text(e, "client"));
+	strbuf_adds(out, " went away at ");
+	add(out, text(e, "stage"));
+	if (text(e, "to")[0] != '\0') {
+		strbuf_adds(out, " for ");
+		add(out, text(e, "to"));
+	}
+	strbuf_adds(out, ": ");
+	add(out, text(e, "reason"));
+	if (number(e, "count") > 1)
+		strbuf_addf(out, " (%" PRId64 " times)", number(e, "count"));
+}
+
 /* "Ann@example.com -> cloud (primary): " */
 static void add_delivery(struct strbuf *out, const json_t *e)
 {
@@ -305,6 +321,7 @@ static const struct {
 	/* clang-format off */
 	{ "accepted",   NULL,              say_accepted },
 	{ "refused",    NULL,              say_refused  },
+	{ "aborted",    NULL,              say_aborted  },
 	{ "delivered",  "delivered",       NULL         },
 	{ "deferred",   "not yet",         NULL         },
 	{ "bounced",    "failed for good", NULL         },

@@ -19,6 +19,7 @@
 #include "relay/daemon/control.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/refusals.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
 #include "relay/daemon/watch.h"
@@ -154,12 +155,15 @@ static int open_spool(struct app *a, struct error *err)
 	return a->projector == NULL ? -1 : 0;
 }
 
-static void on_refused(void *arg, const struct netaddr *peer, int listen,
-    const char *reason)
+static void on_turned_away(void *arg, const struct netaddr *peer,
+    const struct conf_listen *listen, const char *reason)
 {
 	struct app *a = arg;
+	struct reply r;
 
-	control_note_refused(a, peer, listen, reason);
+	reply_set(&r, 421, "4.3.2", "%s", reason);
+	refusals_add(a->turned_away, &(struct refusal){.client = peer,
+	    .listen = listen->name, .stage = "connect", .reply = &r});
 }
 
 static int make_workers(struct app *a, struct error *err)
@@ -169,7 +173,8 @@ static int make_workers(struct app *a, struct error *err)
 	mailbox_init(&a->accept_back);
 	mailbox_attach(&a->accept_box, a->accept_loop, on_accept_letter, a);
 	a->acceptor = acceptor_new(a->accept_loop);
-	acceptor_on_refused(a->acceptor, on_refused, a);
+	a->turned_away = refusals_new(a->accept_loop, a->clock, a->spool);
+	acceptor_on_refused(a->acceptor, on_turned_away, a);
 	a->worker = NEW_ARRAY(struct worker *, a->workers);
 	for (int i = 0; i < a->workers; i++) {
 		a->worker[i] = worker_new(a, i, err);
@@ -383,6 +388,8 @@ static void end_work(struct app *a)
 {
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_end(a->worker[i]);
+	refusals_free(a->turned_away);
+	a->turned_away = NULL;
 	/* Its thread is there as long as the workers were. */
 	while (a->projector != NULL && !projector_quiet(a->projector))
 		loop_once(a->ops, STOP_LOOK_MS);

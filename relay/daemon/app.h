@@ -68,6 +68,7 @@ struct app {
 
 	struct loop *accept_loop;
 	struct acceptor *acceptor;
+	struct refusals *turned_away; /* by the acceptor, on its loop */
 	pthread_t accept_thread;
 	bool accepting; /* the thread runs, and so do all others */
 	struct mailbox accept_box, accept_back;

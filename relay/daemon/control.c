@@ -331,29 +331,3 @@ void control_free(struct control *c)
 	live_unref(c->live);
 	mem_free(c);
 }
-
-void control_note_refused(struct app *a, const struct netaddr *peer,
-    int listen, const char *reason)
-{
-	struct spool_op *op = spool_op_new();
-	struct note_writer w;
-	struct strbuf note;
-	char client[NETADDR_TEXT];
-	struct jout *j;
-
-	(void)listen;
-	netaddr_ip(peer, client);
-	strbuf_init(&note, 4096);
-	j = note_begin(&w, &note, "refused");
-	jout_str(j, "client", client);
-	jout_str(j, "stage", "connect");
-	jout_int(j, "code", 421);
-	jout_str(j, "enhanced", "4.7.0");
-	jout_str(j, "reason", reason);
-	jout_int(j, "count", 1);
-	note_end(&w);
-	spool_op_note(op, NOTE_REFUSED, clock_wall_us(a->clock),
-	    strbuf_view(&note));
-	strbuf_fini(&note);
-	spool_post(a->spool, op);
-}

@@ -14,8 +14,5 @@ void control_configure(struct control *c, struct live *l);
  * what was asked comes to its end. NULL is fine, here and below. */
 void control_end(struct control *c);
 void control_free(struct control *c);
-/* The acceptor turned a connection away; any thread. */
-void control_note_refused(struct app *a, const struct netaddr *peer,
-    int listen, const char *reason);
 
 #endif

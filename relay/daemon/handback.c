@@ -317,7 +317,7 @@ bool handback_refused(const struct intake *in, const struct reply *r,
 		return false;
 	e = &in->mail->env;
 	for (unsigned i = 0; i < e->rcpts; i++)
-		refusals_add(in->w, in->session, stage,
+		intake_refused(in->w, in->session, stage,
 		    slice_str(e->rcpt[i].to), r);
 	return true;
 }

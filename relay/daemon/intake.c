@@ -10,6 +10,7 @@
 
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake_int.h"
+#include "relay/daemon/refusals.h"
 #include "relay/daemon/returns.h"
 #include "relay/daemon/settle.h"
 #include "relay/daemon/token.h"
@@ -297,11 +298,29 @@ static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
 		   ? NULL : tls_server_ref(l->listen[listen]);
 }
 
+void intake_refused(struct worker *w, const struct session *s,
+    const char *stage, struct slice to, const struct reply *r)
+{
+	refusals_add(w->refusals, &(struct refusal){
+	    .client = session_client(s), .listen = session_listen(s)->name,
+	    .stage = stage, .from = session_from(s), .to = to, .reply = r});
+}
+
 static void on_refused(void *arg, struct session *s, const char *stage,
     struct slice to, const struct reply *r)
 {
 	if (!handback_refused(session_user(s), r, stage))
-		refusals_add(arg, s, stage, to, r);
+		intake_refused(arg, s, stage, to, r);
+}
+
+static void on_aborted(void *arg, struct session *s, const char *stage,
+    const char *why)
+{
+	struct worker *w = arg;
+
+	refusals_add(w->refusals, &(struct refusal){
+	    .client = session_client(s), .listen = session_listen(s)->name,
+	    .stage = stage, .from = session_from(s), .why = why});
 }
 
 const struct server_ops intake_ops = {
@@ -314,5 +333,6 @@ const struct server_ops intake_ops = {
 	.reset = on_reset,
 	.closed = on_closed,
 	.refused = on_refused,
+	.aborted = on_aborted,
 	.tls = on_tls,
 };

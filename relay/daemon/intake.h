@@ -15,11 +15,8 @@ void intake_room(struct worker *w, struct spool_draft_letter *l);
 struct lookup;
 void intake_parent(struct worker *w, struct lookup *l);
 
-/* Refusals for the audit trail, aggregated under flood (A3). refusals_add()
- * is the server's `refused`. */
-struct refusals *refusals_new(struct worker *w);
-void refusals_free(struct refusals *r); /* flushes */
-void refusals_add(void *worker, struct session *s, const char *stage,
-    struct slice to, const struct reply *r);
+/* A refusal that a client was told, for the audit trail. */
+void intake_refused(struct worker *w, const struct session *s,
+    const char *stage, struct slice to, const struct reply *r);
 
 #endif

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: ISC
  *
- * Every refusal that a sender saw goes to the audit trail (A3). Under flood
- * the same refusal (client, stage, code) is written once a second with a
- * count, and the table of them is bounded: past it only stage and code are
- * told apart. A worker's loop.
+ * Refusals and aborted connections, aggregated for the audit trail and the
+ * log. See refusals.h.
  */
-#include "relay/daemon/intake.h"
+#include "relay/daemon/refusals.h"
 
 #include <stdio.h>
 
 #include "relay/audit/note.h"
 #include "relay/base/hash.h"
+#include "relay/base/log.h"
 #include "relay/base/map.h"
+#include "relay/base/mem.h"
+#include "relay/mail/addr.h"
 
-enum { FLUSH_MS = 1000, ROWS_MAX = 1024 };
+enum { FLUSH_MS = 1000, ROWS_MAX = 1024, WHY_BYTES = 200 };
 
-struct refusal {
+struct row {
 	struct list node;
 	uint64_t key;
 	int64_t time_us;
@@ -23,78 +24,97 @@ struct refusal {
 	char client[NETADDR_TEXT];
 	char listen[64], stage[16];
 	char from[ADDR_MAX], to[ADDR_MAX];
-	struct reply reply;
+	bool answered;
+	struct reply reply; /* if answered */
+	char why[WHY_BYTES]; /* if not     */
 };
 
 struct refusals {
-	struct worker *w;
-	struct map rows; /* key → struct refusal */
+	const struct clock *clock;
+	struct spool *spool;
+	struct map rows; /* key → struct row */
 	struct list order;
 	struct timer flush;
 };
 
-static void write_note(struct refusals *rs, const struct refusal *r)
+static void print_note(const struct row *r, struct strbuf *note)
 {
-	struct spool_op *op = spool_op_new();
 	struct note_writer w;
-	struct strbuf note;
 	struct jout *j;
 
-	strbuf_init(&note, 8192);
-	j = note_begin(&w, &note, "refused");
+	j = note_begin(&w, note, r->answered ? "refused" : "aborted");
 	jout_str(j, "client", r->client);
 	jout_str(j, "listen", r->listen);
 	jout_str(j, "stage", r->stage);
 	jout_str(j, "from", r->from);
 	jout_str(j, "to", r->to);
-	jout_int(j, "code", r->reply.code);
-	jout_str(j, "enhanced", r->reply.enh);
-	jout_str(j, "reason", r->reply.text);
+	if (r->answered) {
+		jout_int(j, "code", r->reply.code);
+		jout_str(j, "enhanced", r->reply.enh);
+	}
+	jout_str(j, "reason", r->answered ? r->reply.text : r->why);
 	jout_int(j, "count", r->count);
 	note_end(&w);
+}
+
+static void write_row(struct refusals *rs, const struct row *r)
+{
+	struct spool_op *op = spool_op_new();
+	struct strbuf note;
+
+	strbuf_init(&note, 8192);
+	print_note(r, &note);
 	spool_op_note(op, NOTE_REFUSED, r->time_us, strbuf_view(&note));
 	strbuf_fini(&note);
-	spool_post(rs->w->app->spool, op);
+	spool_post(rs->spool, op);
+	if (!r->answered)
+		log_info("session.aborted", kv_str("client", r->client),
+		    kv_str("stage", r->stage), kv_str("error", r->why),
+		    kv_int("count", r->count));
 }
 
 static void on_flush(void *arg)
 {
 	struct refusals *rs = arg;
-	struct refusal *r;
+	struct row *r;
 
-	while ((r = LIST_FIRST(&rs->order, struct refusal, node)) != NULL) {
-		write_note(rs, r);
+	while ((r = LIST_FIRST(&rs->order, struct row, node)) != NULL) {
+		write_row(rs, r);
 		list_remove(&r->node);
 		map_remove(&rs->rows, r->key);
 		mem_free(r);
 	}
 }
 
-static uint64_t key_of(const char *client, const char *stage, int code,
-    struct slice to)
+/* `client` NULL: of anybody, to anybody. */
+static uint64_t key_of(const struct refusal *r, const char *client)
 {
 	char text[NETADDR_TEXT + ADDR_MAX + 48];
-	int n = snprintf(text, sizeof(text), "%s|%s|%d|%.*s", client, stage,
-	    code, (int)(to.n < ADDR_MAX ? to.n : ADDR_MAX), to.p);
+	int to = client == NULL ? 0 : (int)slice_head(r->to, ADDR_MAX).n;
+	int n = snprintf(text, sizeof(text), "%s|%s|%d|%.*s",
+	    client == NULL ? "*" : client, r->stage,
+	    r->reply == NULL ? 0 : r->reply->code, to, r->to.p);
 
 	return hash_bytes(text, (size_t)n) | 1;
 }
 
-static struct refusal *find(struct refusals *rs, struct session *s,
-    const char *stage, struct slice to, int code)
+static struct row *find(struct refusals *rs, const struct refusal *a)
 {
 	bool flood = rs->rows.used >= ROWS_MAX;
 	char client[NETADDR_TEXT];
-	struct refusal *r;
+	struct row *r;
 	uint64_t key;
 
-	netaddr_ip(session_client(s), client);
-	key = flood ? key_of("*", stage, code, slice_of("", 0))
-		    : key_of(client, stage, code, to);
+	netaddr_ip(a->client, client);
+	key = key_of(a, client);
 	r = map_get(&rs->rows, key);
+	if (r == NULL && flood) {
+		key = key_of(a, NULL);
+		r = map_get(&rs->rows, key);
+	}
 	if (r != NULL)
 		return r;
-	r = NEW(struct refusal);
+	r = NEW(struct row);
 	r->key = key;
 	snprintf(r->client, sizeof(r->client), "%s", flood ? "*" : client);
 	map_put(&rs->rows, key, r);
@@ -106,33 +126,37 @@ static struct refusal *find(struct refusals *rs, struct session *s,
 
 static void copy(char *to, size_t size, struct slice s)
 {
-	snprintf(to, size, "%.*s", (int)(s.n < size ? s.n : size - 1), s.p);
+	snprintf(to, size, "%.*s", (int)slice_head(s, size - 1).n, s.p);
 }
 
-void refusals_add(void *worker, struct session *s, const char *stage,
-    struct slice to, const struct reply *reply)
+void refusals_add(struct refusals *rs, const struct refusal *a)
 {
-	struct worker *w = worker;
-	struct refusal *r = find(w->refusals, s, stage, to, reply->code);
+	struct row *r = find(rs, a);
 
 	if (r->count++ != 0)
 		return;
-	r->time_us = clock_wall_us(w->app->clock);
-	copy(r->listen, sizeof(r->listen), slice_str(session_listen(s)->name));
-	copy(r->stage, sizeof(r->stage), slice_str(stage));
-	copy(r->from, sizeof(r->from), session_from(s));
-	copy(r->to, sizeof(r->to), to);
-	r->reply = *reply;
+	r->time_us = clock_wall_us(rs->clock);
+	copy(r->listen, sizeof(r->listen), slice_str(a->listen));
+	copy(r->stage, sizeof(r->stage), slice_str(a->stage));
+	copy(r->from, sizeof(r->from), a->from);
+	copy(r->to, sizeof(r->to), a->to);
+	r->answered = a->reply != NULL;
+	if (r->answered)
+		r->reply = *a->reply;
+	else
+		copy(r->why, sizeof(r->why), slice_str(a->why));
 }
 
-struct refusals *refusals_new(struct worker *w)
+struct refusals *refusals_new(struct loop *l, const struct clock *clock,
+    struct spool *spool)
 {
 	struct refusals *rs = NEW(struct refusals);
 
-	rs->w = w;
+	rs->clock = clock;
+	rs->spool = spool;
 	map_init(&rs->rows);
 	list_init(&rs->order);
-	timer_init(&rs->flush, w->loop, on_flush, rs);
+	timer_init(&rs->flush, l, on_flush, rs);
 	return rs;
 }
 

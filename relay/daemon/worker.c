@@ -13,6 +13,7 @@
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake.h"
 #include "relay/daemon/ours.h"
+#include "relay/daemon/refusals.h"
 
 struct live *worker_live(struct worker *w, const struct conf *c)
 {
@@ -194,7 +195,7 @@ struct worker *worker_new(struct app *a, int index, struct error *err)
 	}
 	make_client(w);
 	make_server(w);
-	w->refusals = refusals_new(w);
+	w->refusals = refusals_new(w->loop, a->clock, a->spool);
 	w->ask = asker_new(w);
 	return w;
 }

@@ -21,6 +21,7 @@
 enum {
 	BURST = 64,    /* accepted a turn of the loop, of one listener */
 	REST_MS = 200, /* after running out of descriptors */
+	TELL_MS = 60000, /* … is logged once in this time */
 };
 
 struct listener {
@@ -49,8 +50,9 @@ struct acceptor {
 	int inherits;
 	struct timer rest;
 	int reserve; /* a descriptor to give up */
-	void (*refused)(void *arg, const struct netaddr *peer, int listen,
-	    const char *reason);
+	int64_t told_ms; /* when it was logged that there are none */
+	void (*refused)(void *arg, const struct netaddr *peer,
+	    const struct conf_listen *listen, const char *reason);
 	void *refused_arg;
 };
 
@@ -112,8 +114,8 @@ void acceptor_worker(struct acceptor *a, struct mailbox *to, int kind)
 }
 
 void acceptor_on_refused(struct acceptor *a,
-    void (*fn)(void *arg, const struct netaddr *peer, int listen,
-	const char *reason), void *arg)
+    void (*fn)(void *arg, const struct netaddr *peer,
+	const struct conf_listen *listen, const char *reason), void *arg)
 {
 	a->refused = fn;
 	a->refused_arg = arg;
@@ -159,7 +161,8 @@ static void refuse(const struct listener *l, int fd,
 	(void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 	if (l->a->refused != NULL)
-		l->a->refused(l->a->refused_arg, peer, l->listen, why);
+		l->a->refused(l->a->refused_arg, peer,
+		    &l->a->conf->listen[l->listen], why);
 }
 
 static int accept_one(const struct listener *l, struct netaddr *peer)
@@ -188,15 +191,25 @@ static void admit(const struct listener *l, int fd, const struct netaddr *peer)
 		refuse(l, fd, peer, why);
 }
 
+static void tell_exhausted(struct acceptor *a, int no)
+{
+	int64_t now_ms = loop_now_ms(a->loop);
+	struct error err;
+
+	if (a->told_ms != 0 && now_ms - a->told_ms < TELL_MS)
+		return;
+	a->told_ms = now_ms;
+	error_sys(&err, no, "accept");
+	log_warn("listen.exhausted", kv_err(&err));
+}
+
 static void out_of_descriptors(const struct listener *l, int no)
 {
 	struct acceptor *a = l->a;
 	struct netaddr peer;
-	struct error err;
 	int fd;
 
-	error_sys(&err, no, "accept");
-	log_warn("listen.exhausted", kv_err(&err));
+	tell_exhausted(a, no);
 	if (a->reserve >= 0) {
 		close(a->reserve);
 		fd = accept_one(l, &peer);

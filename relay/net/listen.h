@@ -50,10 +50,10 @@ bool acceptor_recount(struct acceptor *a, const struct netaddr *from,
     const struct netaddr *to);
 int acceptor_connections(const struct acceptor *a); /* any thread */
 
-/* Over a limit: the acceptor itself says 421 (best effort) and closes; this
- * is told, on the acceptor's loop. */
+/* Over a limit: the acceptor itself says 421 4.3.2 (best effort) and closes;
+ * this is told, on the acceptor's loop. */
 void acceptor_on_refused(struct acceptor *a,
-    void (*fn)(void *arg, const struct netaddr *peer, int listen,
-	const char *reason), void *arg);
+    void (*fn)(void *arg, const struct netaddr *peer,
+	const struct conf_listen *listen, const char *reason), void *arg);
 
 #endif

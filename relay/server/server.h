@@ -71,6 +71,10 @@ struct server_ops {
 	 * "mail" "rcpt" "data" "bdat" "command"; from, to as far as known. */
 	void (*refused)(void *arg, struct session *s, const char *stage,
 	    struct slice to, const struct reply *r);
+	/* The connection ended below SMTP, without an answer: in the header of
+	 * PROXY ("proxy") or in TLS ("tls"). `closed` follows. */
+	void (*aborted)(void *arg, struct session *s, const char *stage,
+	    const char *why);
 	/* The TLS context of a listener in that snapshot, with a reference
 	 * for the caller; NULL: STARTTLS is not offered. */
 	struct tls_server *(*tls)(void *arg, const struct conf *c, int listen);

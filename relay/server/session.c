@@ -283,9 +283,10 @@ static void on_ended(void *arg, enum stream_end why)
 {
 	struct session *s = arg;
 
+	const struct server_config *c = &s->server->c;
+
 	if (why == STREAM_TLS)
-		log_info("session.tls",
-		    kv_str("error", stream_error(s->stream)));
+		c->ops->aborted(c->arg, s, "tls", stream_error(s->stream));
 	session_free(s);
 }
 

@@ -206,6 +206,16 @@ static void on_refused(void *arg, struct session *s, const char *stage,
 	    r->code, r->enh);
 }
 
+static void on_aborted(void *arg, struct session *s, const char *stage,
+    const char *why)
+{
+	struct owner *o = arg;
+
+	(void)s;
+	must(!o->closed && why[0] != '\0');
+	strbuf_addf(&o->log, "aborted %s\n", stage);
+}
+
 static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
 {
 	struct owner *o = arg;
@@ -246,6 +256,7 @@ const struct server_ops owner_ops = {
 	.reset = on_reset,
 	.closed = on_closed,
 	.refused = on_refused,
+	.aborted = on_aborted,
 	.tls = on_tls,
 };
 

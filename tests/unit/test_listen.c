@@ -61,13 +61,13 @@ static void on_second(void *arg, struct letter *l)
 	on_letter(arg, 1, l);
 }
 
-static void on_refused(void *arg, const struct netaddr *peer, int listen,
-    const char *reason)
+static void on_refused(void *arg, const struct netaddr *peer,
+    const struct conf_listen *listen, const char *reason)
 {
 	struct world *w = arg;
 
 	(void)peer;
-	assert_int_equal(listen, 0);
+	assert_ptr_equal(listen, &w->listen[0]);
 	w->refused++;
 	snprintf(w->reason, sizeof(w->reason), "%s", reason);
 }
