@@ -35,6 +35,7 @@ static void hang_up(struct dialog *d)
 	tls_client_unref(d->tls);
 	d->tls = NULL;
 	d->due = d->heard = 0;
+	d->closed = false;
 	d->secure = false;
 	d->ehlo = (struct ehlo){.ext = 0};
 	reply_parser_reset(&d->reply);
@@ -197,10 +198,29 @@ static void ready(struct dialog *d)
 	rest(d);
 }
 
+/* What was said last is settled, and nothing more can be said here. A leg
+ * that closes ahead of MAIL would do so again. */
+static void move_closed(struct dialog *d, enum stage next)
+{
+	if (next != NEXT_READY || d->stage < STAGE_MAIL) {
+		d->stage = next == NEXT_READY ? d->stage : next;
+		result_ended(d, d->end);
+		lost(d);
+	} else if (d->tx->open > 0) {
+		hang_up(d);
+		begin_fresh(d);
+	} else {
+		finish(d);
+		close_dialog(d);
+	}
+}
+
 void dialog_move(struct dialog *d, enum stage next)
 {
 	if (next == NEXT_LOST)
 		lost(d);
+	else if (d->closed)
+		move_closed(d, next);
 	else if (next == NEXT_READY)
 		ready(d);
 	else
@@ -386,6 +406,16 @@ void dialog_in_clear(struct dialog *d, const char *why)
 		c->cfg.in_clear(c->cfg.arg, dialog_leg(d), d->remote, why);
 }
 
+/* A leg that hangs up may have left out the end of its last reply. */
+static bool ends_in_reply(struct dialog *d, enum stream_end why)
+{
+	if ((why != STREAM_EOF && why != STREAM_RESET) || !may_speak(d) ||
+	    d->stage == STAGE_TLS)
+		return false;
+	return reply_parser_close(&d->reply, stream_kept(d->stream)) ==
+	       REPLY_DONE;
+}
+
 static void on_ended(void *arg, enum stream_end why)
 {
 	struct dialog *d = arg;
@@ -396,6 +426,10 @@ static void on_ended(void *arg, enum stream_end why)
 		hops_dead(d->hops);
 	if (d->tx == NULL) {
 		close_dialog(d);
+	} else if (ends_in_reply(d, why)) {
+		d->closed = true;
+		d->end = why;
+		on_reply(d);
 	} else if (d->stage == STAGE_TLS && dialog_leg(d)->tls == TLS_MAY) {
 		fall_back(d, *error != '\0' ? error : "the connection was "
 		    "closed in the handshake");

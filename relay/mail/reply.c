@@ -74,8 +74,18 @@ static size_t digits(struct slice s)
 	return n;
 }
 
-/* Bytes of "C.SSS.DDD" at the head of `s`, followed by a blank or the end;
- * 0 when there is none or its class is not that of the code. */
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool ends_enhanced(char c)
+{
+	return is_blank(c) || c == ',' || c == ':' || c == ';';
+}
+
+/* Bytes of "C.SSS.DDD" at the head of `s`, a word of its own; 0 when there is
+ * none or its class is not that of the code. */
 static size_t enhanced_length(struct slice s, int code)
 {
 	size_t n = 2, part;
@@ -89,17 +99,31 @@ static size_t enhanced_length(struct slice s, int code)
 	n++;
 	part = digits(slice_from(s, n));
 	n += part;
-	return part == 0 || (n < s.n && s.p[n] != ' ') ? 0 : n;
+	return part == 0 || (n < s.n && !ends_enhanced(s.p[n])) ? 0 : n;
 }
 
+/* Some say "#5.1.1", and some have a comma behind it. */
+static struct slice without_enhanced(struct slice text, size_t n)
+{
+	text = slice_from(text, n);
+	if (text.n > 0 && !is_blank(text.p[0]))
+		text = slice_from(text, 1);
+	return slice_trim(text);
+}
+
+/* The first that a line begins with counts: Cyrus has it in its second. */
 static void keep_text(struct reply_parser *p, struct slice text)
 {
-	size_t n = enhanced_length(text, p->code);
+	struct slice from = text;
+	size_t n;
 
-	if (p->lines == 0 && n > 0)
-		memcpy(p->enh, text.p, n);
-	if (n > 0 && slice_eq(slice_head(text, n), slice_str(p->enh)))
-		text = slice_trim(slice_from(text, n));
+	if (from.n > 0 && from.p[0] == '#')
+		from = slice_from(from, 1);
+	n = enhanced_length(from, p->code);
+	if (p->enh[0] == '\0' && n > 0)
+		memcpy(p->enh, from.p, n);
+	if (n > 0 && slice_eq(slice_head(from, n), slice_str(p->enh)))
+		text = without_enhanced(from, n);
 	if (p->lines > 0 && p->text.n < REPLY_KEEP)
 		strbuf_addc(&p->text, '\n');
 	p->cut = p->cut || text.n > REPLY_KEEP - p->text.n;
@@ -127,14 +151,26 @@ enum reply_state reply_parser_line(struct reply_parser *p, struct slice line)
 		return bad(p, "reply too long");
 	if (slice_find(line, '\0') >= 0)
 		return bad(p, "NUL in reply");
-	if (code < 0 || (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-'))
+	if (code < 0 ||
+	    (line.n > 3 && line.p[3] != '-' && !is_blank(line.p[3])))
 		return bad(p, "not an SMTP reply");
 	if (code < 200 || code > 599)
 		return bad(p, "reply code out of range");
 	if (p->lines > 0 && code != p->code)
 		return bad(p, "reply code changes between lines");
 	p->code = code;
-	keep_text(p, slice_from(line, 4));
+	keep_text(p, slice_trim(slice_from(line, 4)));
 	p->lines++;
 	return line.n > 3 && line.p[3] == '-' ? REPLY_MORE : REPLY_DONE;
+}
+
+enum reply_state reply_parser_close(struct reply_parser *p, struct slice rest)
+{
+	if (rest.n > 0 && rest.p[rest.n - 1] == '\r')
+		rest.n--;
+	if (rest.n > 0)
+		(void)reply_parser_line(p, rest);
+	if (p->lines == 0)
+		(void)bad(p, "the connection was closed");
+	return p->why == NULL ? REPLY_DONE : REPLY_BAD;
 }

@@ -29,8 +29,8 @@ enum reply_state { REPLY_MORE, REPLY_DONE, REPLY_BAD };
 
 struct reply_parser {
 	int code;
-	char enh[12];	   /* of the first line; "" when there was none or its
-			    * class does not match the code               */
+	char enh[12];	   /* of the first line that has one; one whose class
+			    * does not match the code is none            */
 	struct strbuf text; /* lines joined by LF, made harmless by
 			     * text_clean(); code and `enh` stripped      */
 	bool cut; /* of the text, its last line may not be all of it */
@@ -42,8 +42,13 @@ struct reply_parser {
 void reply_parser_init(struct reply_parser *p);
 void reply_parser_reset(struct reply_parser *p);
 void reply_parser_fini(struct reply_parser *p);
-/* One line without its line end (LF alone is tolerated by the caller). After
- * DONE: reset before the next reply. BAD stays BAD until then. */
+/* One line without its line end (LF alone is tolerated by the caller); the
+ * code may stand alone, or have a TAB behind it. After DONE: reset before the
+ * next reply. BAD stays BAD until then. */
 enum reply_state reply_parser_line(struct reply_parser *p, struct slice line);
+/* The connection ended, and `rest` is what came behind the last line end: DONE
+ * when all that was said is one reply, though its last line be missing or not
+ * ended; its code is what counts (RFC 5321 4.2). Else BAD. */
+enum reply_state reply_parser_close(struct reply_parser *p, struct slice rest);
 
 #endif

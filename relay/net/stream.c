@@ -556,3 +556,8 @@ uint64_t stream_bytes_in(const struct stream *s)
 {
 	return s->bytes_in;
 }
+
+struct slice stream_kept(const struct stream *s)
+{
+	return slice_of(s->keep, s->kept);
+}

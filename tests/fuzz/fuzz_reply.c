@@ -70,6 +70,23 @@ static void check_printed(const struct reply_parser *p)
 	strbuf_fini(&out);
 }
 
+/* The connection ends behind the last byte. */
+static void check_closed(struct reply_parser *p, struct slice in)
+{
+	long lf = slice_rfind(in, '\n');
+	enum reply_state s;
+
+	if (lf > 0 && (lf = slice_rfind(slice_head(in, (size_t)lf), '\n')) >= 0)
+		in = slice_from(in, (size_t)lf + 1);
+	lf = slice_find(in, '\n');
+	if (lf >= 0)
+		(void)reply_parser_line(p, slice_head(in, (size_t)lf));
+	s = reply_parser_close(p, slice_from(in, (size_t)(lf + 1)));
+	check_kept(p);
+	must(s != REPLY_MORE && (s == REPLY_BAD) == (p->why != NULL));
+	must(s == REPLY_BAD || (p->code >= 200 && p->lines > 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice in = slice_of(data, size), line;
@@ -93,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		reply_parser_reset(&p);
 		must(p.text.n == 0 && p.code == 0 && p.why == NULL);
 	}
+	check_closed(&p, slice_of(data, size));
 	reply_parser_fini(&p);
 	return 0;
 }

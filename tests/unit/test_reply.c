@@ -28,6 +28,13 @@ static const struct {
 	{ "550 5.7.6060 x",            REPLY_DONE, 550, "", "5.7.6060 x"   },
 	{ "550 5.1 x",                 REPLY_DONE, 550, "", "5.1 x"        },
 	{ "550 5..1 x",                REPLY_DONE, 550, "", "5..1 x"       },
+	{ "250\tok",                   REPLY_DONE, 250, "",      "ok"      },
+	{ "250\t2.0.0\tok",            REPLY_DONE, 250, "2.0.0", "ok"      },
+	{ "550-No\n550-such\n550 5.1.1 user", REPLY_DONE, 550, "5.1.1", "No\nsuch\nuser" },
+	{ "550 5.7.0, No",             REPLY_DONE, 550, "5.7.0", "No"      },
+	{ "550 5.7.0: No",             REPLY_DONE, 550, "5.7.0", "No"      },
+	{ "550 #5.1.0 No",             REPLY_DONE, 550, "5.1.0", "No"      },
+	{ "550 # No",                  REPLY_DONE, 550, "",      "# No"    },
 	{ "550 5.1.1x",                REPLY_DONE, 550, "", "5.1.1x"       },
 	{ "550 a\tb\rc\x1b",           REPLY_DONE, 550, "", "a b?c?"       },
 	{ "550 \xff",                  REPLY_DONE, 550, "", "?"            },
@@ -69,6 +76,38 @@ static void replies_are_read_line_by_line(void **state)
 		assert_string_equal(p.enh, replies[i].enh);
 		assert_true(slice_eq(strbuf_view(&p.text),
 		    slice_str(replies[i].text)));
+	}
+	reply_parser_fini(&p);
+}
+
+static void a_reply_may_end_with_the_connection(void **state)
+{
+	static const struct {
+		const char *line, *rest;
+		enum reply_state got;
+		int code;
+	} ends[] = {
+	    {"250-a", "", REPLY_DONE, 250}, {"250-a", "250 b", REPLY_DONE, 250},
+	    {NULL, "250 ok", REPLY_DONE, 250}, {NULL, "250\r", REPLY_DONE, 250},
+	    {NULL, "250", REPLY_DONE, 250}, {NULL, "250-a", REPLY_DONE, 250},
+	    {NULL, "", REPLY_BAD, 0}, {NULL, "\r", REPLY_BAD, 0},
+	    {NULL, "25", REPLY_BAD, 0}, {"250-a", "2", REPLY_BAD, 250},
+	    {"250-a", "550 b", REPLY_BAD, 250}, {"x", "250 b", REPLY_BAD, 0},
+	};
+	struct reply_parser p;
+
+	(void)state;
+	reply_parser_init(&p);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		print_message("case %zu: %s\n", i, ends[i].rest);
+		reply_parser_reset(&p);
+		if (ends[i].line != NULL)
+			(void)reply_parser_line(&p, slice_str(ends[i].line));
+		assert_int_equal(
+		    reply_parser_close(&p, slice_str(ends[i].rest)),
+		    ends[i].got);
+		assert_int_equal(p.why != NULL, ends[i].got == REPLY_BAD);
+		assert_int_equal(p.code, ends[i].code);
 	}
 	reply_parser_fini(&p);
 }
@@ -184,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replies_are_read_line_by_line),
+		cmocka_unit_test(a_reply_may_end_with_the_connection),
 		cmocka_unit_test(nul_in_a_reply_is_refused_and_stays_refused),
 		cmocka_unit_test(an_endless_reply_keeps_its_head_and_ends),
 		cmocka_unit_test(empty_lines_do_not_go_on_for_ever),
