@@ -220,6 +220,23 @@ static enum found find(struct ask *q, struct place *p)
 	return p->leg != NULL ? leg_domain(q, p->leg) : NOTHING;
 }
 
+/* Was a leg's own address found as it is, not by its base? */
+static bool found_whole(const struct decision *d, const struct addr *to)
+{
+	char full[ADDR_MAX], key[ADDR_MAX];
+	const char *why;
+	struct addr a;
+
+	if (!make_key(to, '\0', full))
+		return true;
+	for (unsigned i = 0; i < d->row.addresses; i++)
+		if (addr_parse(slice_str(d->row.address[i].address), true, &a,
+			&why) == 0 &&
+		    make_key(&a, '\0', key) && strcmp(key, full) == 0)
+			return true;
+	return false;
+}
+
 /* ---- what is said at RCPT --------------------------------------------- */
 
 struct said {
@@ -243,6 +260,8 @@ static const struct said by_policy[] = {
 };
 
 static const struct said no_relay = {550, "5.7.1", "Relaying denied"};
+static const struct said no_onward = {550, "5.7.1", "Relaying denied: the "
+	"local part names another host"};
 static const struct said no_table = {451, "4.3.0", "Recipients can not be "
 					 "looked up, try again later"};
 static const struct said no_local = {550, "5.1.3", "Bad recipient address"};
@@ -288,6 +307,17 @@ static void by_the_policy(struct ask *q, const struct place *p)
 		 p->own->unknown == UNKNOWN_PROBE;
 }
 
+/* Would a leg that trusts our address relay it (T4)? A row of that very
+ * address, not its base and not a default, says that it is a mailbox. */
+static bool leads_on(const struct place *p, const struct decision *d,
+    const struct addr *to)
+{
+	if ((p->own == NULL && p->leg == NULL) || !addr_leads_on(to))
+		return false;
+	return !d->row.found || (strcmp(d->rule, "address") != 0 &&
+		(strcmp(d->rule, "leg-domain") != 0 || !found_whole(d, to)));
+}
+
 void route_decide(const struct conf *c, struct table *t,
     const struct addr *to, struct arena *a, struct decision *decision_out)
 {
@@ -298,6 +328,9 @@ void route_decide(const struct conf *c, struct table *t,
 	if (f == BROKEN) {
 		decision_out->rule = "table";
 		refuse(decision_out, &no_table);
+	} else if (leads_on(&p, decision_out, to)) {
+		decision_out->rule = "onward";
+		refuse(decision_out, &no_onward);
 	} else if (f == FOUND) {
 		by_the_route(decision_out);
 	} else if (strcmp(decision_out->rule, "postmaster") == 0) {
@@ -341,23 +374,6 @@ static const char *rewrite_for(const struct decision *d, int leg)
 		if (d->row.address[i].leg == leg)
 			return d->row.address[i].address;
 	return NULL;
-}
-
-/* Was a leg's own address found as it is, not by its base? */
-static bool found_whole(const struct decision *d, const struct addr *to)
-{
-	char full[ADDR_MAX], key[ADDR_MAX];
-	const char *why;
-	struct addr a;
-
-	if (!make_key(to, '\0', full))
-		return true;
-	for (unsigned i = 0; i < d->row.addresses; i++)
-		if (addr_parse(slice_str(d->row.address[i].address), true, &a,
-			&why) == 0 &&
-		    make_key(&a, '\0', key) && strcmp(key, full) == 0)
-			return true;
-	return false;
 }
 
 /* What the row does not cover of the address: it goes along. */

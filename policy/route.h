@@ -28,7 +28,9 @@ struct decision {
 	struct reply reply;	/* of VERDICT_REFUSE */
 	const char *rule;	/* "address" "subaddress" "domain" "unknown"
 				 * "postmaster" "leg-domain" "relay",
-				 * "return" (return_addr.h), or
+				 * "onward": a server behind us would
+				 * relay it, and no row is of that very
+				 * address, "return" (return_addr.h), or
 				 * "table": it can not be read              */
 	char key[ADDR_MAX];	/* the row that matched, or the address' key */
 	char base[ADDR_MAX];	/* the folded base address: the queue's hash */

@@ -139,6 +139,7 @@ static const struct { const char *rule, *text; } rules[] = {
 	{ "postmaster", "always taken, for the configuration's postmaster" },
 	{ "leg-domain", "an address of a leg itself" },
 	{ "relay",      "not a domain of ours" },
+	{ "onward",     "the local part names another host" },
 	{ "return",     "the domain of our return addresses, `return`" },
 	{ "table",      "the cutover table can not be read" },
 };

@@ -259,6 +259,13 @@ struct slice addr_detail(const struct addr *a, char subaddress)
 	return detail;
 }
 
+/* Escapes hide nothing: a backslash is none of these. */
+bool addr_leads_on(const struct addr *a)
+{
+	return slice_find(a->local, '%') >= 0 ||
+	       slice_find(a->local, '!') >= 0 || slice_find(a->local, '@') >= 0;
+}
+
 /* Into `plain`, which has room for ADDR_LOCAL_MAX. */
 static struct slice unescape(struct slice content, bool quoted, char *plain)
 {

@@ -47,6 +47,9 @@ bool addr_key(const struct addr *a, char subaddress, struct strbuf *out);
 /* The detail of the local part with its separator ("+news"), or empty. Out of
  * a quoted local part it comes with its escapes and without the quotes. */
 struct slice addr_detail(const struct addr *a, char subaddress);
+/* Would some server read the local part as the way to another host ("u%host",
+ * "host!u", "u@host" in quotes)? */
+bool addr_leads_on(const struct addr *a);
 /* `to` ("x@y") with the detail of `a` put before the '@'; the rewrite of a
  * subaddress (RFC 5233). Quotes are put where the result needs them. Where it
  * would pass ADDR_LOCAL_MAX the detail is left out: the mail arrives. */

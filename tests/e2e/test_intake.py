@@ -83,7 +83,10 @@ RELAY = ["u@not-ours.test", "u%not-ours.test@example.org", "u@[192.0.2.1]",
          "u@[127.0.0.1]", "u@localhost", "u@example.com.not-ours.test",
          "u@notexample.com", '"u@not-ours.test"@elsewhere.test',
          "@example.com:u@not-ours.test", "@example.com,@x.test:u@not-ours.t",
-         "not-ours.test!u@elsewhere.test", "u@example.co"]
+         "not-ours.test!u@elsewhere.test", "u@example.co",
+         # Ours by its domain; a leg that trusts us would send it on.
+         "u%not-ours.test@example.com", "not-ours.test!u@example.com",
+         '"u@not-ours.test"@example.com', "ann+u%not-ours.test@example.com"]
 
 
 @pytest.mark.parametrize("rcpt", RELAY)
