@@ -6,6 +6,7 @@
  */
 #include "policy/change_int.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "policy/route.h"
@@ -117,20 +118,57 @@ int change_stage(struct change *ch, const struct staged *s, struct error *err)
 	return db_run(&ch->db, st, err);
 }
 
-static int given_twice(struct change *ch, struct error *err)
+/* ---- faults ----------------------------------------------------------- */
+
+void change_watch(struct change *ch, const struct change_watch *watch)
+{
+	ch->watch = *watch;
+}
+
+uint64_t change_faults(const struct change *ch)
+{
+	return ch->faults;
+}
+
+void change_fault(struct change *ch, uint64_t line, const char *why)
+{
+	if (ch->faults++ == 0 && line > 0)
+		error_set(&ch->first, "line %" PRIu64 ": %s", line, why);
+	else if (ch->faults == 1)
+		error_set(&ch->first, "%s", why);
+	if (ch->watch.fault != NULL)
+		ch->watch.fault(ch->watch.arg, line, why);
+}
+
+int change_faulty(const struct change *ch, struct error *err)
+{
+	if (ch->faults == 0)
+		return 0;
+	if (ch->faults == 1)
+		return error_set(err, "%s", ch->first.text);
+	return error_set(err, "%s (and %" PRIu64 " more)", ch->first.text,
+	    ch->faults - 1);
+}
+
+/* Every line of a file that gives an address a second time. */
+static int find_twice(struct change *ch, struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&ch->db, CS_TWICE, err);
+	struct error why;
+	int rc;
 
 	if (st == NULL)
 		return -1;
-	if (sqlite3_step(st) == SQLITE_ROW)
-		error_set(err, "line %lld: %s stands on line %lld too",
-		    (long long)sqlite3_column_int64(st, 2), db_str(st, 0),
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		error_set(&why, "%s stands on line %lld too", db_str(st, 0),
 		    (long long)sqlite3_column_int64(st, 1));
-	else
+		change_fault(ch, (uint64_t)sqlite3_column_int64(st, 2),
+		    why.text);
+	}
+	if (rc != SQLITE_DONE)
 		db_error(&ch->db, err);
 	sqlite3_reset(st);
-	return -1;
+	return rc == SQLITE_DONE ? 0 : -1;
 }
 
 int change_arrange(struct change *ch, struct error *err)
@@ -138,13 +176,13 @@ int change_arrange(struct change *ch, struct error *err)
 	uint64_t given = ch->staged;
 
 	if (!ch->staging)
-		return 0;
+		return change_faulty(ch, err);
 	if (db_do(&ch->db, CS_SORT, err) < 0)
 		return -1;
 	ch->staged = (uint64_t)sqlite3_changes64(ch->db.handle);
-	if (ch->once && ch->staged != given)
-		return given_twice(ch, err);
-	if (db_do(&ch->db, CS_CLEAR, err) < 0)
+	if (ch->once && ch->staged != given && find_twice(ch, err) < 0)
+		return -1;
+	if (change_faulty(ch, err) < 0 || db_do(&ch->db, CS_CLEAR, err) < 0)
 		return -1;
 	ch->staging = false;
 	return db_do(&ch->db, CS_COMMIT, err);
@@ -184,18 +222,26 @@ static int take_tags(struct change *ch, const char *text, struct slice *out,
 	return 0;
 }
 
-/* A domain's row may rewrite the domain alone, others whole addresses. */
-static int check_rewrite(struct change *ch, struct slice key,
+/* Adds "leg=address" to the patch, the address without what it was copied
+ * with. A domain's row may rewrite the domain alone, others whole
+ * addresses. */
+static int take_rewrite(struct change *ch, struct slice key,
     struct slice leg, struct slice address, struct error *err)
 {
 	const struct conf_leg *l = conf_leg_by_name(ch->conf, leg);
-	bool domain = address.n > 0 && address.p[0] == '@';
+	bool domain;
 
 	if (l == NULL || l->egress)
 		return error_set(err, "'%.*s' is no leg of the configuration",
 		    (int)slice_head(leg, 40).n, leg.p);
+	if (row_address(address, &address, err) < 0)
+		return -1;
+	strbuf_addf(&ch->patch, "%s%.*s=", ch->patch.n == 0 ? "" : "\n",
+	    (int)leg.n, leg.p);
+	strbuf_addsl(&ch->patch, address);
 	if (address.n == 0)
 		return 0;
+	domain = address.p[0] == '@';
 	if (domain != (key.p[0] == '@'))
 		return error_set(err, domain
 		    ? "'%.*s' is no address"
@@ -212,11 +258,10 @@ static int take_addresses(struct change *ch, struct slice key,
 
 	if (text == NULL)
 		return 0;
-	while (row_next_address(&rest, &leg, &address))
-		if (check_rewrite(ch, key, leg, address, err) < 0)
-			return -1;
 	strbuf_reset(&ch->patch);
-	strbuf_adds(&ch->patch, text);
+	while (row_next_address(&rest, &leg, &address))
+		if (take_rewrite(ch, key, leg, address, err) < 0)
+			return -1;
 	*out = slice_str(strbuf_cstr(&ch->patch));
 	return strbuf_ok(&ch->patch)
 		   ? 0 : error_set(err, "the addresses are too long");

@@ -43,15 +43,27 @@ int change_delete(struct change *ch, struct slice address, struct error *err)
 /* The same values for every row that `w` selects. */
 int change_where(struct change *ch, const struct where *w,
     const struct change_row *row, struct error *err) PH_CHECK;
-/* CSV with a header; each line a row (doc/posthouse.1). `fn` is told how
- * many bytes were read, now and then. A bad line is named in `err`. */
-int change_csv(struct change *ch, int fd, void (*fn)(void *arg, uint64_t bytes),
-    void *arg, struct error *err) PH_CHECK;
+/* CSV with a header; each line a row (doc/posthouse.1). Every bad line is a
+ * fault (change_watch()); the first is named in `err` too. */
+int change_csv(struct change *ch, int fd, struct error *err) PH_CHECK;
 /* One address a line; blank lines and those beginning with '#' are passed
- * over. The same values for each. */
+ * over. The same values for each. Faults as with change_csv(). */
 int change_list(struct change *ch, int fd, const struct change_row *row,
     struct error *err) PH_CHECK;
 uint64_t change_staged(const struct change *ch);
+
+/* What a caller hears while a change is staged and made; NULL: nothing. */
+struct change_watch {
+	void *arg;
+	/* A line of the file that cannot be taken. Reading goes on, so that
+	 * one run tells all of them; nothing is changed then. */
+	void (*fault)(void *arg, uint64_t line, const char *why);
+	/* Now and then, while a file is read: bytes of it. */
+	void (*read)(void *arg, uint64_t bytes);
+};
+void change_watch(struct change *ch, const struct change_watch *watch);
+/* Lines that could not be taken, until now. */
+uint64_t change_faults(const struct change *ch);
 /* Rows that were given a route at a domain that the configuration does not
  * have, which may be a mistyped one; the first of them. */
 uint64_t change_strangers(const struct change *ch, const char **first_out);

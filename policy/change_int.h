@@ -36,6 +36,9 @@ struct change {
 	char stranger[ADDR_MAX]; /* the first of them */
 	bool staging; /* inside a transaction that only stages */
 	bool once;    /* an address given twice is an error */
+	struct change_watch watch;
+	uint64_t faults;
+	struct error first; /* of the faults, as the caller is told it */
 	struct strbuf key, route, tags, patch; /* of the row at hand */
 };
 
@@ -49,6 +52,10 @@ struct staged {
 };
 int change_stage(struct change *ch, const struct staged *s,
     struct error *err) PH_CHECK;
+/* A line that cannot be taken; `line` 0: none. */
+void change_fault(struct change *ch, uint64_t line, const char *why);
+/* -1 and the first fault when there were any, else 0. */
+int change_faulty(const struct change *ch, struct error *err) PH_CHECK;
 /* Ends the staging: sorts, and finds what was given twice. */
 int change_arrange(struct change *ch, struct error *err) PH_CHECK;
 /* Checks and stages values for a key that is canonical. */

@@ -44,6 +44,16 @@ static int ask(struct change *ch, enum change_statement which,
 	return rc == SQLITE_DONE ? 0 : db_error(&ch->db, err);
 }
 
+/* After ask(). */
+static int next_row(struct change *ch, sqlite3_stmt *st, struct error *err)
+{
+	int rc = sqlite3_step(st);
+
+	return rc == SQLITE_ROW    ? 1
+	       : rc == SQLITE_DONE ? 0
+				   : db_error(&ch->db, err);
+}
+
 static int ask_number(struct change *ch, enum change_statement which,
     int64_t parameter, uint64_t *value_out, struct error *err)
 {
@@ -77,16 +87,17 @@ static int check_missing(struct change *ch, struct error *err)
 static int check_routes_given(struct change *ch, struct error *err)
 {
 	sqlite3_stmt *st;
+	struct error why;
 	int rc = ask(ch, CS_ROUTELESS, 0, &st, err);
 
-	if (rc > 0 && sqlite3_column_int64(st, 0) > 0)
-		rc = error_set(err, "line %lld: %s is new and needs a route",
-		    (long long)sqlite3_column_int64(st, 0), db_str(st, 1));
-	else if (rc > 0)
-		rc = error_set(err, "%s is new and needs a route",
-		    db_str(st, 1));
+	while (rc > 0) {
+		error_set(&why, "%s is new and needs a route", db_str(st, 1));
+		change_fault(ch, (uint64_t)sqlite3_column_int64(st, 0),
+		    why.text);
+		rc = next_row(ch, st, err);
+	}
 	sqlite3_reset(st);
-	return rc < 0 ? -1 : 0;
+	return rc < 0 ? -1 : change_faulty(ch, err);
 }
 
 static int check_as_of(struct change *ch, int64_t as_of, struct error *err)
@@ -290,10 +301,7 @@ static int move_index(struct change *ch, const enum change_statement which[3],
 			rc = -1;
 			break;
 		}
-		rc = sqlite3_step(st);
-		rc = rc == SQLITE_ROW    ? 1
-		     : rc == SQLITE_DONE ? 0
-					 : db_error(&ch->db, err);
+		rc = next_row(ch, st, err);
 	}
 	sqlite3_reset(st);
 	return rc;
@@ -465,10 +473,7 @@ int change_left(struct change *ch, uint64_t undo,
 		struct table_value now = value_at(st, 1);
 
 		fn(arg, db_text(st, 0), &now);
-		rc = sqlite3_step(st);
-		rc = rc == SQLITE_ROW    ? 1
-		     : rc == SQLITE_DONE ? 0
-					 : db_error(&ch->db, err);
+		rc = next_row(ch, st, err);
 	}
 	sqlite3_reset(st);
 	return rc;

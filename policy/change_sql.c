@@ -58,8 +58,10 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_SORT] = "INSERT OR IGNORE INTO stage(address, line, gone, route, "
 	    "held, mailbox, tags, patch) SELECT address, line, gone, route, "
 	    "held, mailbox, tags, patch FROM heap ORDER BY address, rowid",
-	[CS_TWICE] = "SELECT address, min(line), max(line) FROM heap "
-	    "GROUP BY address HAVING count(*) > 1 ORDER BY min(line) LIMIT 1",
+	[CS_TWICE] = "SELECT h.address, m.line, h.line FROM heap h JOIN "
+	    "(SELECT address, min(line) AS line FROM heap GROUP BY address "
+	    "HAVING count(*) > 1) m ON m.address = h.address "
+	    "WHERE h.line > m.line ORDER BY h.line",
 	[CS_CLEAR] = "DELETE FROM heap",
 	[CS_SCAN] = "SELECT address, route, held, mailbox, tags "
 	    "FROM main.route",
@@ -113,7 +115,7 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_ROUTELESS] = "SELECT s.line, s.address FROM stage s "
 	    "LEFT JOIN main.route r ON r.address = s.address "
 	    "WHERE r.address IS NULL AND s.route IS NULL AND NOT s.gone "
-	    "ORDER BY s.line LIMIT 1",
+	    "ORDER BY s.line",
 	[CS_AS_OF] = "SELECT count(DISTINCT l.address), min(l.address), "
 	    "max(l.change) FROM main.log l CROSS JOIN next n "
 	    "ON n.address = l.address WHERE l.change > ?1 "

@@ -38,11 +38,26 @@ static int no_such_leg(const struct conf *c, struct slice name,
 	return -1;
 }
 
-static int add_leg(const struct conf *c, struct slice name,
-    struct route *r, struct error *err)
+/* A spreadsheet begins cells with a capital by itself: where no leg has the
+ * name exactly, case does not count. */
+static const struct conf_leg *leg_as_written(const struct conf *c,
+    struct slice name)
 {
 	const struct conf_leg *leg = conf_leg_by_name(c, name);
 
+	for (int i = 0; leg == NULL && i < c->legs; i++)
+		if (slice_case_eq(name, slice_str(c->leg[i].name)))
+			leg = &c->leg[i];
+	return leg;
+}
+
+static int add_leg(const struct conf *c, struct slice name,
+    struct route *r, struct error *err)
+{
+	const struct conf_leg *leg;
+
+	name = slice_trim(name);
+	leg = leg_as_written(c, name);
 	if (leg == NULL || leg->egress)
 		return no_such_leg(c, name, err);
 	for (unsigned i = 0; i < r->legs; i++)
@@ -66,11 +81,11 @@ int route_parse(struct slice text, const struct conf *c,
 	if (text.n == 0)
 		return error_set(err, "the route is empty");
 	for (enum route_kind k = ROUTE_DEFER; k <= ROUTE_GONE; k++)
-		if (slice_eq(text, slice_str(answers[k]))) {
+		if (slice_case_eq(text, slice_str(answers[k]))) {
 			*route_out = (struct route){.kind = k};
 			return 0;
 		}
-	if (slice_eq(text, SLICE("both"))) {
+	if (slice_case_eq(text, SLICE("both"))) {
 		if (d == NULL || d->both[0] == '\0')
 			return error_set(err, "'both' means nothing for this "
 			    "domain: the configuration has no `both` for it");

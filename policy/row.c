@@ -55,9 +55,29 @@ static bool tag_ok(struct slice tag)
 {
 	for (size_t i = 0; i < tag.n; i++)
 		if ((unsigned char)tag.p[i] <= ' ' || tag.p[i] == 127 ||
-		    tag.p[i] == '\'' || tag.p[i] == '"')
+		    tag.p[i] == '\'' || tag.p[i] == '"' || tag.p[i] == ';')
 			return false;
 	return tag.n <= TAG_MAX;
+}
+
+static int not_a_tag(struct slice tag, struct error *err)
+{
+	char right[TAG_MAX + 1] = "";
+	size_t n = 0;
+
+	if (slice_find(tag, ';') < 0 || tag.n > TAG_MAX)
+		return error_set(err, "'%.*s' is no tag (at most %d "
+		    "characters, no quotes, no semicolons)", (int)tag.n,
+		    tag.p, TAG_MAX);
+	for (size_t i = 0; i < tag.n; i++) {
+		char c = tag.p[i] == ';' ? ' ' : tag.p[i];
+
+		if (c != ' ' || (n > 0 && right[n - 1] != ' '))
+			right[n++] = c;
+	}
+	return error_set(err, "'%.*s' is no tag: tags are separated by a blank "
+	    "or a comma, '%.*s'", (int)tag.n, tag.p,
+	    (int)slice_trim(slice_of(right, n)).n, right);
 }
 
 static size_t next_tag(struct slice *in, struct slice *tag_out)
@@ -80,9 +100,7 @@ int row_tags(struct slice in, struct strbuf *out, struct error *err)
 
 	while (n < PARTS_MAX && next_tag(&in, &tag[n]) > 0)
 		if (!tag_ok(tag[n++]))
-			return error_set(err, "'%.*s' is no tag (at most %d "
-			    "characters, no quotes)", (int)tag[n - 1].n,
-			    tag[n - 1].p, TAG_MAX);
+			return not_a_tag(tag[n - 1], err);
 	if (in.n > 0)
 		return error_set(err, "more than %d tags", PARTS_MAX - 1);
 	qsort(tag, n, sizeof(tag[0]), by_text);
@@ -152,6 +170,88 @@ void row_addresses(struct slice old, struct slice patch, struct strbuf *out)
 	}
 }
 
+/* ---- addresses as they are copied ------------------------------------- */
+
+/* Blanks that a web page or a word processor leaves at the ends of what is
+ * copied; as a part of an address no mail would ever meet them. */
+static size_t odd_blank(struct slice s)
+{
+	static const char *const blanks[] = {
+	    "\xc2\xa0",	  /* no-break space */
+	    "\xe2\x80\x8b", /* zero width space */
+	    "\xe2\x80\x8e", /* left-to-right mark */
+	    "\xe2\x80\xaa", /* left-to-right embedding */
+	    "\xe2\x80\xac", /* its end */
+	    "\xe2\x80\xaf", /* narrow no-break space */
+	    "\xef\xbb\xbf", /* zero width no-break space */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(blanks); i++)
+		if (slice_starts(s, slice_str(blanks[i])))
+			return strlen(blanks[i]);
+	return 0;
+}
+
+struct slice row_trim(struct slice s)
+{
+	size_t n;
+
+	for (s = slice_trim(s); (n = odd_blank(s)) > 0; s = slice_trim(s))
+		s = slice_from(s, n);
+	for (n = 3; n >= 2; n--)
+		if (s.n >= n && odd_blank(slice_from(s, s.n - n)) == n) {
+			s = slice_trim(slice_head(s, s.n - n));
+			n = 4;
+		}
+	return s;
+}
+
+/* "Ann Lee <ann@example.com>": what stands in the brackets. */
+static struct slice inside_brackets(struct slice s)
+{
+	long open = slice_rfind(s, '<');
+
+	if (open < 0 || s.p[s.n - 1] != '>')
+		return s;
+	s = slice_from(s, (size_t)open + 1);
+	return row_trim(slice_head(s, s.n - 1));
+}
+
+/* "SMTP:" as directories write it, "mailto:" as links do. A local part with
+ * a colon must be quoted, so nothing that is an address is lost. */
+static int without_prefix(struct slice *s, struct error *err)
+{
+	static const char *const ours[] = {"smtp:", "mailto:"};
+	static const char *const foreign[] = {"x500:", "x400:", "sip:", "spo:",
+	    "eum:", "notes:", "ex:"};
+
+	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
+		if (slice_case_starts(*s, slice_str(foreign[i])))
+			return error_set(err, "'%.*s' is no mail address; "
+			    "leave it out", (int)slice_head(*s, 100).n, s->p);
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		if (slice_case_starts(*s, slice_str(ours[i])))
+			*s = row_trim(slice_from(*s, strlen(ours[i])));
+	return 0;
+}
+
+int row_address(struct slice text, struct slice *address_out,
+    struct error *err)
+{
+	struct slice s = row_trim(text);
+
+	*address_out = s;
+	if (s.n == 0)
+		return 0;
+	s = inside_brackets(s);
+	if (without_prefix(&s, err) < 0)
+		return -1;
+	*address_out = s;
+	return 0;
+}
+
+/* ---- keys ------------------------------------------------------------- */
+
 static int domain_key(struct slice text, struct strbuf *key_out,
     struct error *err)
 {
@@ -162,17 +262,32 @@ static int domain_key(struct slice text, struct strbuf *key_out,
 	return 0;
 }
 
+static int no_address(struct slice text, const char *why, struct error *err)
+{
+	bool domain = slice_find(text, '@') < 0 && slice_find(text, '.') > 0;
+
+	return error_set(err, "'%.*s' is no address: %s%s",
+	    (int)slice_head(text, 100).n, text.p, why,
+	    domain ? " (the row of a domain is @DOMAIN)" : "");
+}
+
 int row_key(struct slice text, struct strbuf *key_out, struct error *err)
 {
 	struct addr a;
 	const char *why;
 
-	text = slice_trim(text);
+	if (row_address(text, &text, err) < 0)
+		return -1;
 	if (text.n > 0 && text.p[0] == '@')
 		return domain_key(text, key_out, err);
+	/* It would be a mailbox of that name, which no mail ever meets. */
+	if (slice_starts(text, SLICE("*@")))
+		return error_set(err, "'%.*s' is no address: the row of a "
+		    "domain is written %.*s", (int)slice_head(text, 100).n,
+		    text.p, (int)slice_head(slice_from(text, 1), 99).n,
+		    text.p + 1);
 	if (addr_parse(text, true, &a, &why) < 0)
-		return error_set(err, "'%.*s' is no address: %s",
-		    (int)slice_head(text, 100).n, text.p, why);
+		return no_address(text, why, err);
 	/* The detail stays: a row for ann+news is one of its own (T7). */
 	if (!addr_key(&a, '\0', key_out))
 		return error_set(err, "'%.*s' is too long for an address",

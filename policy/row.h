@@ -18,7 +18,7 @@ enum { ROW_TEXT_MAX = 4096, TAG_MAX = 64, MAILBOX_MAX = 320 };
 /* A stored route; legs that `names` lacks are added. ROUTE_NONE when it can
  * not be read. */
 void row_route(struct slice text, struct names *names, struct route *route_out);
-/* Blanks and commas separate. 0, or -1 and why. */
+/* Blanks and commas separate, semicolons do not. 0, or -1 and why. */
 int row_tags(struct slice in, struct strbuf *out, struct error *err) PH_CHECK;
 bool row_has_tag(struct slice tags, struct slice tag);
 /* The rewrites of `old` with those of `patch` put over them; an empty
@@ -27,7 +27,14 @@ void row_addresses(struct slice old, struct slice patch, struct strbuf *out);
 /* The next "leg=address"; false at the end. */
 bool row_next_address(struct slice *rest, struct slice *leg_out,
     struct slice *address_out);
-/* Key of an address ("" : the text is no address). */
+/* Without blanks at the ends, also those that only typesetters know. */
+struct slice row_trim(struct slice s);
+/* An address without what it is copied with: blanks, a name and brackets,
+ * "mailto:", "SMTP:". -1: it belongs to another system ("X500:…"). Nothing
+ * else is checked. */
+int row_address(struct slice text, struct slice *address_out,
+    struct error *err) PH_CHECK;
+/* Key of an address, or of "@domain", as people write and copy them. */
 int row_key(struct slice text, struct strbuf *key_out, struct error *err)
     PH_CHECK;
 /* What is behind the '@'. */

@@ -58,6 +58,9 @@ struct cli {
 	char *who, *host; /* who runs it, and where: for the history */
 	struct names *names;
 	struct conf *conf; /* NULL until cli_conf() */
+	const char *input; /* file that a change is read from, NULL: none */
+	int input_faults;  /* lines of it that were named as wrong */
+	struct progress bar;
 	struct out out;
 };
 

@@ -67,6 +67,17 @@ static void choice_end(struct choice *choice)
 		close(choice->fd);
 }
 
+static int stage_list(struct cli *c, struct change *ch, int fd,
+    const struct change_row *row, struct error *err)
+{
+	int rc;
+
+	cli_watch_file(c, ch, cli_value(c, "file"), fd);
+	rc = change_list(ch, fd, row, err);
+	progress_end(&c->bar);
+	return rc;
+}
+
 static int stage(struct cli *c, struct change *ch,
     const struct choice *choice, const struct change_row *row)
 {
@@ -76,14 +87,12 @@ static int stage(struct cli *c, struct change *ch,
 	if (choice->where != NULL)
 		rc = change_where(ch, choice->where, row, &err);
 	else if (choice->fd >= 0)
-		rc = change_list(ch, choice->fd, row, &err);
+		rc = stage_list(c, ch, choice->fd, row, &err);
 	else
 		for (int i = choice->first; i < c->args && rc == 0; i++)
 			rc = change_set(ch, slice_str(c->arg[i]), row, &err);
-	if (rc < 0 && choice->fd >= 0)
-		return cli_fail(c, "%s: %s", cli_value(c, "file"), err.text);
 	if (rc < 0)
-		return cli_fail(c, "%s", err.text);
+		return cli_change_fail(c, ch, &err);
 	if (change_staged(ch) == 0)
 		return cli_fail(c, "no recipient is selected");
 	return CLI_DONE;

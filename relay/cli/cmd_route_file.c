@@ -3,7 +3,6 @@
  * route import, export, diff: the cutover table as CSV.
  */
 #include <inttypes.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "policy/row.h"
@@ -12,28 +11,16 @@
 
 /* ---- import and diff -------------------------------------------------- */
 
-static void tell(void *arg, uint64_t bytes)
-{
-	progress_at(arg, bytes);
-}
-
 /* Stages the file named first; CLI_DONE or what was said. */
 static int stage_file(struct cli *c, struct change *ch, int fd)
 {
-	struct progress bar;
-	struct stat st = {0};
 	struct error err = {0};
 	int rc;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		st.st_size = 0;
-	progress_begin(&bar, "reading", (uint64_t)st.st_size);
-	rc = change_csv(ch, fd, tell, &bar, &err);
-	progress_end(&bar);
-	if (rc < 0)
-		return cli_fail(c, "%s: %s; nothing was imported", c->arg[0],
-		    err.text);
-	return CLI_DONE;
+	cli_watch_file(c, ch, c->arg[0], fd);
+	rc = change_csv(ch, fd, &err);
+	progress_end(&c->bar);
+	return rc < 0 ? cli_change_fail(c, ch, &err) : CLI_DONE;
 }
 
 static bool import_how(struct cli *c, struct change_how *how)
@@ -115,7 +102,7 @@ static int run_diff(struct cli *c)
 	out_table(&c->out, cli_pair_columns);
 	if (code == CLI_DONE &&
 	    change_preview(ch, &how, show_pair, c, &done, &err) < 0)
-		code = cli_fail(c, "%s", err.text);
+		code = cli_change_fail(c, ch, &err);
 	else if (code == CLI_DONE && done.recipients > 0)
 		code = CLI_NO;
 	out_end(&c->out);
@@ -274,8 +261,9 @@ const struct cli_command cmd_route_file[] = {
 	    .summary = "Writes the rows of a CSV file in one change",
 	    .details = "The header names the columns: address, route, "
 		       "mailbox, tags, LEG_address.\nAbsent columns keep "
-		       "their values, empty cells clear them. A bad line is "
-		       "named\nwith its number, and nothing is imported.",
+		       "their values, empty cells clear them. If a line is "
+		       "wrong,\nnothing is imported: all such lines are "
+		       "counted, and the first twenty named.",
 	    .example = "posthouse route import users.csv --as-of 41 "
 		       "--note 'from the directory'",
 	    .options = import_options,

@@ -315,9 +315,15 @@ void progress_at(struct progress *p, uint64_t done)
 	    BAR - per * BAR / 100, "", per);
 }
 
-void progress_end(struct progress *p)
+void progress_clear(struct progress *p)
 {
 	if (p->on)
 		fprintf(stderr, "\r\033[K");
+	p->shown = -1;
+}
+
+void progress_end(struct progress *p)
+{
+	progress_clear(p);
 	p->on = false;
 }

@@ -65,6 +65,8 @@ struct progress {
 };
 void progress_begin(struct progress *p, const char *title, uint64_t total);
 void progress_at(struct progress *p, uint64_t done);
+/* Takes the bar away for a line on stderr; it comes again. */
+void progress_clear(struct progress *p);
 void progress_end(struct progress *p);
 
 #endif

@@ -112,6 +112,58 @@ int cli_open_input(struct cli *c, const char *name)
 	return fd;
 }
 
+/* ---- what a file is read into ----------------------------------------- */
+
+enum { FAULTS_NAMED = 20 };
+
+static void on_fault(void *arg, uint64_t line, const char *why)
+{
+	struct cli *c = arg;
+
+	if (c->input_faults++ >= FAULTS_NAMED)
+		return;
+	progress_clear(&c->bar);
+	if (line > 0)
+		cli_fail(c, "%s: line %" PRIu64 ": %s", c->input, line, why);
+	else
+		cli_fail(c, "%s: %s", c->input, why);
+}
+
+static void on_read(void *arg, uint64_t bytes)
+{
+	struct cli *c = arg;
+
+	progress_at(&c->bar, bytes);
+}
+
+void cli_watch_file(struct cli *c, struct change *ch, const char *name,
+    int fd)
+{
+	struct change_watch watch = {c, on_fault, on_read};
+	struct stat st = {0};
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		st.st_size = 0;
+	c->input = strcmp(name, "-") == 0 ? "standard input" : name;
+	c->input_faults = 0;
+	progress_begin(&c->bar, "reading", (uint64_t)st.st_size);
+	change_watch(ch, &watch);
+}
+
+int cli_change_fail(struct cli *c, const struct change *ch,
+    const struct error *err)
+{
+	uint64_t n = change_faults(ch);
+
+	progress_end(&c->bar);
+	if (n == 0 || c->input == NULL)
+		return cli_fail(c, "%s%s%s", c->input == NULL ? "" : c->input,
+		    c->input == NULL ? "" : ": ", err->text);
+	return cli_fail(c, "%s: %" PRIu64 " line%s wrong%s; nothing was "
+	    "changed", c->input, n, n == 1 ? " is" : "s are",
+	    n > FAULTS_NAMED ? ", the first 20 are named" : "");
+}
+
 /* ---- values ----------------------------------------------------------- */
 
 static void put_tags(struct jout *j, const char *tags)
@@ -271,7 +323,7 @@ int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
 	struct error err = {0};
 
 	if (change_commit(ch, how, &by, done_out, &err) < 0)
-		return cli_fail(c, "%s", err.text);
+		return cli_change_fail(c, ch, &err);
 	say_done(c, done_out);
 	warn_of_strangers(c, ch);
 	return CLI_DONE;
@@ -291,7 +343,7 @@ int cli_dry_run(struct cli *c, struct change *ch,
 
 	out_table(&c->out, cli_pair_columns);
 	if (change_preview(ch, how, show_pair, c, &done, &err) < 0)
-		return cli_fail(c, "%s", err.text);
+		return cli_change_fail(c, ch, &err);
 	out_end(&c->out);
 	out_say(&c->out, "would change %" PRIu64 " recipient%s, %" PRIu64
 	    " %s it already; nothing was changed", done.recipients,

@@ -15,6 +15,14 @@
  * the command's own are opened before. */
 struct table *cli_table(struct cli *c);
 struct change *cli_change(struct cli *c);
+/* What `ch` is staged from: bad lines are named as they are met, with the
+ * file, twenty of them; a bar shows how far it is. */
+void cli_watch_file(struct cli *c, struct change *ch, const char *name,
+    int fd);
+/* Says why a change was not made: `err`, or how many lines of its file are
+ * wrong. CLI_NO. */
+int cli_change_fail(struct cli *c, const struct change *ch,
+    const struct error *err);
 /* Opens a file to read, "-" for stdin; -1: the reason was said. */
 int cli_open_input(struct cli *c, const char *name);
 

@@ -137,7 +137,7 @@ static void import(struct bench *b, const char *what)
 	struct error err;
 
 	begin(b);
-	if (change_csv(ch, fd, NULL, NULL, &err) < 0)
+	if (change_csv(ch, fd, &err) < 0)
 		die(&err);
 	close(fd);
 	figure(b, "  staged");
