@@ -10,6 +10,7 @@
 
 #include "conf/check.h"
 #include "conf/parse.h"
+#include "conf/place.h"
 #include "conf/profile.h"
 
 struct builder {
@@ -272,6 +273,7 @@ static int build(struct conf *c, const struct doc *doc, struct error *err)
 {
 	struct builder b = {.c = c, .doc = doc, .err = err};
 
+	conf_places_note(c, doc);
 	if (fill_plain(&b) != 0 || fill_listens(&b) != 0 ||
 	    fill_legs(&b) != 0 || fill_domains(&b) != 0 ||
 	    conf_check(c, doc, err) != 0 || fill_mx(&b) != 0 ||

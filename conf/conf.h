@@ -134,11 +134,21 @@ struct conf_domain {
 	int line;
 };
 
+/* Where a key of a section that exists once stands, or where its section
+ * does, or line 1 of the first file. */
+struct conf_place {
+	const char *section, *key;
+	const char *file;
+	int line;
+};
+
 struct conf {
 	_Atomic int refs;
 	struct arena *arena; /* everything below that is a pointer */
 	struct names *names; /* shared by all snapshots of the process */
 	char *file;	     /* the file it was read from */
+	struct conf_place *place; /* conf_place() */
+	int places;
 
 	char *hostname;
 	char *postmaster;
@@ -264,6 +274,9 @@ const struct conf_domain *conf_domain(const struct conf *c,
 /* The leg that has it among its own domains. */
 const struct conf_leg *conf_leg_of_domain(const struct conf *c,
     struct slice domain);
+/* `section` "" holds the keys outside any section. */
+struct conf_place conf_place(const struct conf *c, const char *section,
+    const char *key);
 /* Is the address inside one of the networks? v4-mapped v6 counts as v4. */
 bool conf_nets_have(const struct conf_nets *n, const struct sockaddr *sa);
 /* Is there an address inside both? */

@@ -15,6 +15,7 @@
 #include "relay/mail/ehlo.h"
 #include "relay/mail/result.h"
 #include "relay/net/dns.h"
+#include "relay/net/sockaddr.h"
 #include "relay/net/stream.h"
 #include "relay/net/tls_look.h"
 
@@ -101,6 +102,9 @@ struct client_config {
 };
 
 struct client *client_new(const struct client_config *c);
+/* Does that address and port lead to a listener of the configuration, or to
+ * one of its public addresses (RFC 5321 5.1)? Any thread. */
+bool client_is_self(const struct conf *c, const struct netaddr *a);
 /* Ends what is open at once; requests under way are reported first, as
  * OUT_UNTRIED or, past the final dot, uncertain. */
 void client_free(struct client *c);

@@ -66,7 +66,7 @@ static enum listens we_listen(const struct conf *c, const struct netaddr *a)
 
 /* A public address leads to us on the ports that we serve; the gateway that
  * owns it may lead other ports elsewhere. */
-static bool is_self(const struct conf *c, const struct netaddr *a)
+bool client_is_self(const struct conf *c, const struct netaddr *a)
 {
 	enum listens is = we_listen(c, a);
 
@@ -139,7 +139,7 @@ static void add_address(struct host *t, const struct netaddr *from)
 	enum family f = a.sa.sa_family == AF_INET6 ? FAMILY_V6 : FAMILY_V4;
 
 	set_port(&a, t->port);
-	if (is_self(h->req->conf, &a))
+	if (client_is_self(h->req->conf, &a))
 		drop_self(h, t);
 	else if (is_unfit(h, f))
 		h->unfit = t->unfit = true;

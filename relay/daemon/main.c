@@ -21,6 +21,7 @@
 #include "relay/daemon/background.h"
 #include "relay/daemon/sd.h"
 #include "relay/daemon/spawner.h"
+#include "relay/daemon/start_check.h"
 
 struct options {
 	bool foreground, test;
@@ -294,6 +295,43 @@ static void say_good(const char *file, const struct conf *c)
 	printf("%s: good\n", file);
 }
 
+/* ---- posthoused -t ---- */
+
+static void say_fault(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", line);
+}
+
+/* Judged as the user that the daemon runs as: what only root can read, the
+ * second reading does not find. */
+static struct live *load_as_owner(struct daemon *d, struct live *live,
+    struct error *err)
+{
+	int became = start_check_become(live->conf, err);
+
+	if (became == 0)
+		return live;
+	live_unref(live);
+	return became < 0 ? NULL : load(d->opt.file, d->app.names, err);
+}
+
+static int test_configuration(struct daemon *d, struct live *live)
+{
+	struct error err;
+	int faults = 1;
+
+	live = load_as_owner(d, live, &err);
+	if (live == NULL || check_program(live->conf, &err) < 0)
+		fprintf(stderr, "%s\n", err.text);
+	else
+		faults = start_check(live->conf, say_fault, NULL);
+	if (faults == 0)
+		say_good(d->opt.file, live->conf);
+	live_unref(live);
+	return faults == 0 ? 0 : 1;
+}
+
 static int load_and_run(struct daemon *d)
 {
 	struct error err;
@@ -303,16 +341,7 @@ static int load_and_run(struct daemon *d)
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}
-	if (!d->opt.test)
-		return run_logged(d, live);
-	if (check_program(live->conf, &err) < 0) {
-		fprintf(stderr, "%s\n", err.text);
-		live_unref(live);
-		return 1;
-	}
-	say_good(d->opt.file, live->conf);
-	live_unref(live);
-	return 0;
+	return d->opt.test ? test_configuration(d, live) : run_logged(d, live);
 }
 
 int main(int argc, char **argv)

@@ -64,11 +64,89 @@ def test_a_bad_configuration_is_named_by_file_and_line(folder, what, text,
     assert word in said and len(said.splitlines()) == 1
 
 
+def paths(folder):
+    """GOOD with everything that is written below `folder`."""
+    return GOOD + f'''\
+listen "mx" {{ address = {{ "127.0.0.1:2525" }} }}
+table {{ path = "{folder}/cutover.db" }}
+spool {{ path = "{folder}/spool" }}
+audit {{ path = "{folder}/audit" events = "{folder}/events.jsonl" }}
+control {{ socket = "{folder}/control.sock" }}
+log {{ file = "{folder}/log" }}
+'''
+
+
 def test_a_good_one_is_called_good(folder):
     conf = folder / "good.conf"
-    conf.write_text(GOOD)
-    assert check(conf).returncode == 0
+    conf.write_text(paths(folder))
+    done = check(conf)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (folder / "spool").exists(), "-t makes nothing"
     assert check(folder / "missing.conf").returncode == 1
+
+
+AWAY = [
+    # what, old, new, line, words that must be said
+    ("spool without a place", "/spool", "/nowhere/spool", 7, "nowhere"),
+    ("audit that is a file", "/audit", "/bad.conf", 8, "not a folder"),
+    ("events without a folder", "/events", "/nowhere/events", 8, "nowhere"),
+    ("table without a folder", "/cutover", "/nowhere/cutover", 6, "nowhere"),
+    ("socket without a folder", "/control", "/nowhere/control", 9,
+     "nowhere"),
+    ("log that is a folder", "/log", "", 10, "it is a folder"),
+    ("foreign listener", "127.0.0.1:2525", "192.0.2.9:2525", 5, "192.0.2.9"),
+    ("foreign source", "192.0.2.2:25\" }",
+     "192.0.2.2:25\" } source = \"192.0.2.9\"", 3, "192.0.2.9"),
+    ("leg to ourselves", "192.0.2.1:25", "127.0.0.1:2525", 2, "ourselves"),
+    ("leg to a wildcard of ours", "192.0.2.1:25\" } }\n",
+     "127.0.0.1:2526\" } }\nlisten \"all\" "
+     "{ address = { \"0.0.0.0:2526\" } }\n", 2, "ourselves"),
+    ("domain without a route", 'route = "legacy"', "", 4, "route"),
+    ("no folder of profiles", "hostname", 'profiles = "/nowhere"\nhostname',
+     1, "/nowhere"),
+]
+
+
+@pytest.mark.parametrize("what, old, new, line, word", AWAY,
+                         ids=[a[0].replace(" ", "-") for a in AWAY])
+def test_what_the_start_would_miss_is_named(folder, what, old, new, line,
+                                            word):
+    conf = folder / "bad.conf"
+    conf.write_text(paths(folder).replace(old, new, 1))
+    done = check(conf)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{conf}:{line}: "), done.stderr
+    assert word in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_every_fault_is_named_in_one_run(folder):
+    conf = folder / "bad.conf"
+    conf.write_text(paths(folder).replace("/spool", "/nowhere/spool")
+                    .replace("/audit", "/nowhere/audit"))
+    assert len(check(conf).stderr.splitlines()) == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_check_by_root_judges_as_the_owner_of_the_spool(folder):
+    conf = folder / "bad.conf"
+    secrets = folder / "token.secrets"
+    secrets.write_text("a secret of more than sixteen octets\n")
+    secrets.chmod(0o600)
+    (folder / "spool").mkdir()
+    conf.write_text(paths(folder) + f'token {{ secrets = "{secrets}" }}\n')
+    folder.chmod(0o755)
+    assert check(conf).returncode == 0
+    os.chown(folder, 65534, 65534)
+    os.chown(folder / "spool", 65534, 65534)
+    done = check(conf)
+    assert done.returncode == 1 and str(secrets) in done.stderr
+
+
+def test_a_domain_without_a_route_may_have_a_row(gw, folder):
+    gw.cli("route set legacy @example.com")
+    conf = folder / "bare.conf"
+    conf.write_text(gw.conf.read_text().replace('route = "legacy"', ""))
+    assert check(conf).returncode == 0
 
 
 # -- reload
