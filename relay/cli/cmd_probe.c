@@ -121,12 +121,13 @@ static void on_row(void *arg, json_t *row)
 static int run_probe(struct cli *c)
 {
 	json_t *rows = json_array(), *row;
+	const char *to = cli_value(c, "to");
 	size_t i;
 	int code;
 
 	code = cli_call(c, "leg.probe",
-	    json_pack("{s:s, s:s}", "leg", c->arg[0], "domain",
-		c->args > 1 ? c->arg[1] : ""),
+	    json_pack("{s:s, s:s, s:s}", "leg", c->arg[0], "domain",
+		c->args > 1 ? c->arg[1] : "", "to", to == NULL ? "" : to),
 	    on_row, rows);
 	out_table(&c->out, columns);
 	json_array_foreach(rows, i, row)
@@ -139,17 +140,27 @@ static int run_probe(struct cli *c)
 	return code;
 }
 
+static const struct cli_option probe_options[] = {
+	{"to", "ADDR", "The recipient to try instead."},
+	{NULL, NULL, NULL},
+};
+
 const struct cli_command cmd_probe[] = {
 	{.name = "leg probe",
 	    .args = "NAME [DOMAIN]",
 	    .summary = "Connects to each address of a leg and tells what it "
 		       "finds",
 	    .details = "Name, connection, greeting, STARTTLS, certificate, "
-		       "what is offered; no mail. Works for a\nleg that is "
-		       "suspended or down. Exit 0: at least one address would "
-		       "take mail. An egress\nthat goes to the MX of each "
-		       "domain wants to know of which.",
+		       "what is offered, login, then MAIL,\nRCPT, RSET from "
+		       "our postmaster to the last recipient whose mail the "
+		       "leg took (or\nthe postmaster); no mail is sent. Works "
+		       "for a leg that is suspended or down. Exit 0:\nat "
+		       "least one address took the transaction. An egress "
+		       "that goes to the MX of each\ndomain wants to know of "
+		       "which.",
+	    .options = probe_options,
 	    .example = "posthouse leg probe cloud\n"
+		       "posthouse leg probe cloud --to ann@example.com\n"
 		       "posthouse leg probe direct example.org",
 	    .min_args = 1,
 	    .max_args = 2,

@@ -44,10 +44,10 @@ static const struct mechanism {
 	{ AUTH_LOGIN, "LOGIN", false, 2, { respond_user, respond_password } },
 };
 
-static const struct mechanism *offered(const struct dialog *d)
+static const struct mechanism *offered(const struct login *l)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		if (d->ehlo.auth & mechanisms[i].bit)
+		if (l->offered & mechanisms[i].bit)
 			return &mechanisms[i];
 	return NULL;
 }
@@ -57,20 +57,27 @@ static bool too_long(const struct conf_leg *leg)
 	return strlen(leg->auth_user) + strlen(leg->password) + 2 > SECRET_MAX;
 }
 
+const char *login_begin(struct login *l, const struct conf_leg *leg,
+    const struct ehlo *offers, bool secure)
+{
+	*l = (struct login){.leg = leg, .offered = offers->auth};
+	if (!secure)
+		return "auth_user is set, and a login goes over TLS only";
+	if ((offers->ext & EXT_AUTH) == 0)
+		return "auth_user is set, and AUTH is not offered over TLS";
+	if (offered(l) == NULL)
+		return "auth_user is set, and AUTH is offered without PLAIN "
+		       "and LOGIN";
+	if (too_long(leg))
+		return "auth_user and its password are too long";
+	return NULL;
+}
+
 enum stage auth_begin(struct dialog *d)
 {
-	const char *why = NULL;
+	const char *why =
+	    login_begin(&d->login, dialog_leg(d), &d->ehlo, d->secure);
 
-	if (!d->secure)
-		why = "auth_user is set, and a login goes over TLS only";
-	else if (!stages_offers(d, EXT_AUTH))
-		why = "auth_user is set, and AUTH is not offered over TLS";
-	else if (offered(d) == NULL)
-		why = "auth_user is set, and AUTH is offered without PLAIN and "
-		      "LOGIN";
-	else if (too_long(dialog_leg(d)))
-		why = "auth_user and its password are too long";
-	d->responses = 0;
 	if (why == NULL)
 		return STAGE_AUTH;
 	result_fault(d, CLASS_CONFIGURATION, "4.7.0", "%s", why);
@@ -93,33 +100,59 @@ static void encode(const struct conf_leg *leg, const struct mechanism *m,
 }
 
 /* What would make the line too long is said to the 334 (RFC 4954 4). */
-void auth_send_command(struct dialog *d)
+void login_command(struct login *l, struct strbuf *out)
 {
-	const struct mechanism *m = offered(d);
-	struct strbuf *out = stream_out(d->stream);
+	const struct mechanism *m = offered(l);
 	char coded[CODED_MAX];
 
 	strbuf_adds(out, "AUTH ");
 	strbuf_adds(out, m->name);
-	encode(dialog_leg(d), m, 0, coded);
+	encode(l->leg, m, 0, coded);
 	if (m->at_once &&
 	    sizeof("AUTH PLAIN ") + strlen(coded) <= LINE_OCTETS) {
 		strbuf_addc(out, ' ');
 		strbuf_adds(out, coded);
-		d->responses = 1;
+		l->responses = 1;
 	}
 	strbuf_adds(out, "\r\n");
+}
+
+void login_respond(struct login *l, struct strbuf *out)
+{
+	char coded[CODED_MAX];
+
+	encode(l->leg, offered(l), l->responses++, coded);
+	strbuf_adds(out, coded);
+	strbuf_adds(out, "\r\n");
+}
+
+bool login_has_more(const struct login *l, int code)
+{
+	return code == 334 && l->responses < offered(l)->responses;
+}
+
+/* Whoever knows it may say it, but not into our log. */
+const char *login_hide(const struct login *l, const char *text)
+{
+	const struct mechanism *m = offered(l);
+	char coded[CODED_MAX];
+
+	encode(l->leg, m, m->responses - 1, coded);
+	if (strstr(text, coded) == NULL &&
+	    strstr(text, l->leg->password) == NULL)
+		return text;
+	return "(not shown: the answer has the password in it)";
+}
+
+void auth_send_command(struct dialog *d)
+{
+	login_command(&d->login, stream_out(d->stream));
 	d->due++;
 }
 
 void auth_send_response(struct dialog *d)
 {
-	struct strbuf *out = stream_out(d->stream);
-	char coded[CODED_MAX];
-
-	encode(dialog_leg(d), offered(d), d->responses++, coded);
-	strbuf_adds(out, coded);
-	strbuf_adds(out, "\r\n");
+	login_respond(&d->login, stream_out(d->stream));
 	d->due++;
 }
 
@@ -127,7 +160,7 @@ enum stage auth_on_reply(struct dialog *d)
 {
 	if (d->reply.code == 235)
 		return stages_open(d);
-	if (d->reply.code == 334 && d->responses < offered(d)->responses)
+	if (login_has_more(&d->login, d->reply.code))
 		return STAGE_RESPONSE;
 	if (d->reply.code < 400)
 		return stages_senseless(d);
@@ -136,17 +169,9 @@ enum stage auth_on_reply(struct dialog *d)
 	return NEXT_LOST;
 }
 
-/* Whoever knows it may say it, but not into our log. */
 const char *auth_hide(const struct dialog *d, const char *text)
 {
-	const struct mechanism *m = offered(d);
-	const struct conf_leg *leg = dialog_leg(d);
-	char coded[CODED_MAX];
+	bool in_login = d->stage == STAGE_AUTH || d->stage == STAGE_RESPONSE;
 
-	if (d->stage != STAGE_AUTH && d->stage != STAGE_RESPONSE)
-		return text;
-	encode(leg, m, m->responses - 1, coded);
-	if (strstr(text, coded) == NULL && strstr(text, leg->password) == NULL)
-		return text;
-	return "(not shown: the answer has the password in it)";
+	return in_login ? login_hide(&d->login, text) : text;
 }

@@ -158,6 +158,7 @@ struct client_probe {
 	struct conf *conf; /* a reference, the caller's */
 	const struct conf_leg *leg;
 	const char *domain;	/* of a direct egress; else NULL */
+	const char *from, *to;	/* of the transaction that is tried */
 	struct tls_client *tls; /* of tls_client_for_probe() */
 	int64_t timeout_ms;	/* of each step; the leg's own may be less */
 	int64_t now_s;		/* since 1970 */

@@ -66,6 +66,24 @@ enum stage stages_open(struct dialog *d);
 
 /* ---- auth.c: the login ---- */
 
+/* A login under way, of a dialog or of a probe (RFC 4954). */
+struct login {
+	const struct conf_leg *leg;
+	unsigned offered;   /* AUTH_… of the leg's EHLO */
+	unsigned responses; /* given so far */
+};
+
+/* NULL, or why there can be no login; then nothing else may be called. */
+const char *login_begin(struct login *l, const struct conf_leg *leg,
+    const struct ehlo *offers, bool secure);
+/* Add a line to `out`. */
+void login_command(struct login *l, struct strbuf *out);
+void login_respond(struct login *l, struct strbuf *out);
+/* Does this reply ask for one more response that there is? */
+bool login_has_more(const struct login *l, int code);
+/* The text of a reply, or something else when it has the password in it. */
+const char *login_hide(const struct login *l, const char *text);
+
 /* When the leg has one and nothing but it is left. Checked: stages of it are
  * entered only over TLS and with a mechanism that is offered. */
 enum stage auth_begin(struct dialog *d);
@@ -255,7 +273,7 @@ struct dialog {
 	struct tls_client *tls;
 	struct ehlo ehlo;
 	bool secure;   /* TLS is up */
-	unsigned responses; /* of AUTH, given so far */
+	struct login login;
 	bool in_clear; /* tls = may, and the handshake failed before */
 	bool reused;   /* had a request before this one */
 	bool answered; /* the leg has spoken about this request */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
  * A look at a leg that brings no mail: every address of it at the same time,
- * connect, greeting, EHLO, STARTTLS, EHLO, QUIT. What a dialog would find in
- * its way is found here, by the same hosts, reply parser and TLS, but nothing
- * ends early: a certificate that would be refused is looked at. One worker's
- * loop.
+ * connect, greeting, EHLO, STARTTLS, EHLO, then a transaction without content
+ * (probe_try.c), QUIT. What a dialog would find in its way is found here, by
+ * the same hosts, reply parser and TLS, but nothing ends early: a certificate
+ * that would be refused is looked at. One worker's loop.
  */
 #include <stdio.h>
 
@@ -12,19 +12,6 @@
 #include "relay/client/probe_int.h"
 
 enum { FAREWELL_MS = 2000, KEEP_MAX = REPLY_LINE + 2 };
-
-/* One connection. */
-struct look {
-	struct probe *probe;
-	struct probe_row *row;
-	struct hop hop;
-	struct stream *stream;
-	struct defer later; /* what must not run inside input() */
-	struct reply_parser reply;
-	enum stage stage;
-	bool in_tls;
-	int64_t since_ms; /* of this stage */
-};
 
 struct probe {
 	struct list node;
@@ -55,21 +42,50 @@ static int64_t now_ms(const struct look *k)
 	return loop_now_ms(k->probe->client->cfg.loop);
 }
 
+const struct client_probe *probe_job(const struct look *k)
+{
+	return k->probe->job;
+}
+
+static void hang_up(struct look *k)
+{
+	stream_free(k->stream);
+	k->stream = NULL;
+	defer_cancel(&k->later);
+	defer_cancel(&k->again);
+	reply_parser_fini(&k->reply);
+}
+
 static void look_close(struct look *k)
 {
 	if (k->probe == NULL)
 		return;
-	stream_free(k->stream);
-	k->stream = NULL;
-	defer_cancel(&k->later);
-	reply_parser_fini(&k->reply);
+	hang_up(k);
 	k->probe->open--;
 }
 
-static void look_end(struct look *k, const char *problem)
+/* With tls = may what fails from STARTTLS on is no obstacle: mail goes on
+ * without it, and so does the probe. */
+static bool goes_in_clear(struct look *k, const char *problem)
+{
+	if (k->probe->job->leg->tls > TLS_MAY || k->in_clear ||
+	    (k->stage != STAGE_STARTTLS && k->stage != STAGE_TLS))
+		return false;
+	k->in_clear = true;
+	k->row->note = probe_say(k->probe->job, "mail goes in the clear: %s",
+	    problem);
+	return true;
+}
+
+void probe_end_look(struct look *k, const char *problem)
 {
 	struct probe *p = k->probe;
 
+	if (problem != NULL && goes_in_clear(k, problem)) {
+		hang_up(k);
+		loop_defer(p->client->cfg.loop, &k->again);
+		return;
+	}
 	if (problem != NULL && k->row->problem[0] == '\0')
 		k->row->problem = problem;
 	k->row->stage = k->stage == STAGE_QUIT ? "done" :
@@ -86,7 +102,7 @@ static void look_fail(struct look *k, const char *fmt, const char *what)
 	char text[600];
 
 	snprintf(text, sizeof(text), fmt, what);
-	look_end(k, arena_strdup(k->probe->job->arena, text));
+	probe_end_look(k, arena_strdup(k->probe->job->arena, text));
 }
 
 static int64_t timeout_of(const struct look *k)
@@ -101,17 +117,17 @@ static int64_t timeout_of(const struct look *k)
 	return ms < job->timeout_ms ? ms : job->timeout_ms;
 }
 
-static void enter(struct look *k, enum stage stage, const char *verb,
+void probe_enter(struct look *k, enum stage stage, const char *verb,
     const char *arg)
 {
 	struct strbuf *out = stream_out(k->stream);
 
 	k->stage = stage;
 	k->since_ms = now_ms(k);
-	if (verb != NULL) {
+	if (verb != NULL)
 		strbuf_addf(out, "%s%s\r\n", verb, arg);
+	if (out->n > 0)
 		stream_flush(k->stream);
-	}
 	stream_deadline(k->stream, timeout_of(k));
 }
 
@@ -120,17 +136,21 @@ static bool is_lmtp(const struct look *k)
 	return k->probe->job->leg->protocol == PROTOCOL_LMTP;
 }
 
-static void say_hello(struct look *k)
+static const char *hello_name(const struct look *k)
 {
 	const struct client_probe *job = k->probe->job;
 
-	enter(k, STAGE_EHLO,
-	    is_lmtp(k) ? "LHLO " : "EHLO ",
-	    job->leg->helo[0] != '\0' ? job->leg->helo : job->conf->hostname);
+	return job->leg->helo[0] != '\0' ? job->leg->helo
+					 : job->conf->hostname;
 }
 
-/* The text of the reply, its lines put into one. */
-static const char *reply_line(const struct look *k)
+static void say_hello(struct look *k)
+{
+	probe_enter(k, STAGE_EHLO, is_lmtp(k) ? "LHLO " : "EHLO ",
+	    hello_name(k));
+}
+
+const char *probe_reply(const struct look *k)
 {
 	char *text = arena_slicedup(
 	    k->probe->job->arena, strbuf_view(&k->reply.text));
@@ -141,13 +161,15 @@ static const char *reply_line(const struct look *k)
 	return text;
 }
 
+static const char *refusal(const struct look *k)
+{
+	return probe_say(k->probe->job, "it answered %d %s: %s",
+	    k->reply.code, k->reply.enh, probe_reply(k));
+}
+
 static void refused(struct look *k)
 {
-	char text[80];
-
-	snprintf(text, sizeof(text), "it answered %d %s: %%s", k->reply.code,
-	    k->reply.enh);
-	look_fail(k, text, reply_line(k));
+	probe_end_look(k, refusal(k));
 }
 
 static bool is_ourselves(struct look *k)
@@ -156,7 +178,7 @@ static bool is_ourselves(struct look *k)
 	if (is_lmtp(k) || !stages_says_name(strbuf_view(&k->reply.text),
 		k->probe->job->conf->hostname))
 		return false;
-	look_end(k, "it says our own name: it leads to ourselves, or two "
+	probe_end_look(k, "it says our own name: it leads to ourselves, or two "
 		    "machines have one hostname; give each its own");
 	return true;
 }
@@ -164,7 +186,7 @@ static bool is_ourselves(struct look *k)
 static void on_greeting(struct look *k)
 {
 	k->row->greeting_ms = now_ms(k) - k->since_ms;
-	k->row->greeting = reply_line(k);
+	k->row->greeting = probe_reply(k);
 	if (k->reply.code != 220)
 		refused(k);
 	else if (!is_ourselves(k))
@@ -186,6 +208,10 @@ static void keep_offers(struct look *k)
 
 static void on_ehlo(struct look *k)
 {
+	if (k->reply.code >= 500 && !is_lmtp(k)) {
+		probe_enter(k, STAGE_HELO, "HELO ", hello_name(k));
+		return;
+	}
 	if (k->reply.code != 250) {
 		refused(k);
 		return;
@@ -193,21 +219,35 @@ static void on_ehlo(struct look *k)
 	if (is_ourselves(k))
 		return;
 	keep_offers(k);
-	if (!k->in_tls && (k->row->ehlo.ext & EXT_STARTTLS) != 0) {
+	if (!k->in_tls && !k->in_clear &&
+	    (k->row->ehlo.ext & EXT_STARTTLS) != 0) {
 		k->row->starttls = true;
-		enter(k, STAGE_STARTTLS, "STARTTLS", "");
+		probe_enter(k, STAGE_STARTTLS, "STARTTLS", "");
 		return;
 	}
-	enter(k, STAGE_QUIT, "QUIT", "");
+	probe_try(k);
+}
+
+static void on_helo(struct look *k)
+{
+	if (k->reply.code == 250)
+		probe_try(k);
+	else
+		refused(k);
 }
 
 static void on_starttls(struct look *k)
 {
+	if (k->reply.code != 220 && k->reply.code != 421 &&
+	    goes_in_clear(k, refusal(k))) {
+		probe_try(k);
+		return;
+	}
 	if (k->reply.code != 220) {
 		refused(k);
 		return;
 	}
-	enter(k, STAGE_TLS, NULL, "");
+	probe_enter(k, STAGE_TLS, NULL, "");
 	loop_defer(k->probe->client->cfg.loop, &k->later);
 }
 
@@ -220,11 +260,14 @@ static void on_reply(struct look *k)
 	case STAGE_EHLO:
 		on_ehlo(k);
 		break;
+	case STAGE_HELO:
+		on_helo(k);
+		break;
 	case STAGE_STARTTLS:
 		on_starttls(k);
 		break;
 	default:
-		look_end(k, NULL);
+		probe_try_reply(k);
 		break;
 	}
 }
@@ -237,8 +280,9 @@ static void on_later(void *arg)
 	    job->tls, k->hop.host, &k->hop.dane, &k->row->usable);
 
 	if (!stream_tls_connect(k->stream, ssl))
-		look_end(k, "it spoke between its answer to STARTTLS and the "
-			    "handshake: somebody may have put that in");
+		probe_end_look(k,
+		    "it spoke between its answer to STARTTLS and the "
+		    "handshake: somebody may have put that in");
 }
 
 static bool take_line(struct look *k, struct slice *rest)
@@ -257,7 +301,7 @@ static bool take_line(struct look *k, struct slice *rest)
 		break;
 	case REPLY_DONE:
 		on_reply(k);
-		if (k->probe != NULL)
+		if (k->probe != NULL && k->stream != NULL)
 			reply_parser_reset(&k->reply);
 		break;
 	case REPLY_BAD:
@@ -273,12 +317,13 @@ static size_t on_input(void *arg, struct slice bytes)
 	struct slice rest = bytes;
 
 	/* What follows the answer to STARTTLS is not taken: see on_later(). */
-	while (k->probe != NULL && k->stage != STAGE_TLS && rest.n > 0) {
+	while (k->probe != NULL && k->stream != NULL && k->stage != STAGE_TLS &&
+	       rest.n > 0) {
 		if (take_line(k, &rest))
 			continue;
 		if (rest.n > REPLY_LINE)
-			look_end(k, "it does not speak SMTP: a line has no "
-				    "end");
+			probe_end_look(k, "it does not speak SMTP: a line has "
+					  "no end");
 		break;
 	}
 	return bytes.n - rest.n;
@@ -292,9 +337,10 @@ static void on_ready(void *arg)
 	if (k->stage == STAGE_CONNECT) {
 		k->row->connect_ms = now_ms(k) - k->since_ms;
 		if (hops_met_self(k->probe->hops, k->stream))
-			look_end(k, "its address is our own: name the leg's");
+			probe_end_look(
+			    k, "its address is our own: name the leg's");
 		else
-			enter(k, STAGE_GREETING, NULL, "");
+			probe_enter(k, STAGE_GREETING, NULL, "");
 		return;
 	}
 	k->row->tls_ms = now_ms(k) - k->since_ms;
@@ -316,7 +362,7 @@ static void on_ended(void *arg, enum stream_end why)
 	struct look *k = arg;
 
 	if (k->stage == STAGE_QUIT)
-		look_end(k, NULL);
+		probe_end_look(k, NULL);
 	else
 		look_fail(k, text[why],
 		    why == STREAM_EOF ? "" : stream_error(k->stream));
@@ -324,6 +370,13 @@ static void on_ended(void *arg, enum stream_end why)
 
 static const struct stream_ops stream_ops = {
     on_input, NULL, on_ready, on_ended};
+
+static void look_begin(struct look *k);
+
+static void on_again(void *arg)
+{
+	look_begin(arg);
+}
 
 static void look_begin(struct look *k)
 {
@@ -340,6 +393,7 @@ static void look_begin(struct look *k)
 		     netaddr_parse(&source, slice_str(leg->source), 0) == 0;
 
 	defer_init(&k->later, on_later, k);
+	defer_init(&k->again, on_again, k);
 	reply_parser_init(&k->reply);
 	k->stage = STAGE_CONNECT;
 	k->since_ms = now_ms(k);

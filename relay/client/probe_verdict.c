@@ -16,10 +16,7 @@ static const char *const level_text[] = {[TLS_NONE] = "none",
     [TLS_VERIFY] = "verify",
     [TLS_DANE] = "dane"};
 
-static const char *say(const struct client_probe *job, const char *fmt, ...)
-    PH_PRINTF(2, 3);
-
-static const char *say(const struct client_probe *job, const char *fmt, ...)
+const char *probe_say(const struct client_probe *job, const char *fmt, ...)
 {
 	char text[1000];
 	va_list ap;
@@ -30,8 +27,8 @@ static const char *say(const struct client_probe *job, const char *fmt, ...)
 	return arena_strdup(job->arena, text);
 }
 
-static const char *names_of(const struct client_probe *job,
-    const struct tls_certificate *c)
+static const char *names_of(
+    const struct client_probe *job, const struct tls_certificate *c)
 {
 	struct strbuf b;
 	const char *text;
@@ -41,25 +38,26 @@ static const char *names_of(const struct client_probe *job,
 		strbuf_addf(&b, "%s%s", i > 0 ? ", " : "", c->name[i]);
 	if (c->names > SHOWN_NAMES)
 		strbuf_adds(&b, " and others");
-	text = c->names == 0 ? "nobody" :
-			       arena_strdup(job->arena, strbuf_cstr(&b));
+	text = c->names == 0 ? "nobody"
+			     : arena_strdup(job->arena, strbuf_cstr(&b));
 	strbuf_fini(&b);
 	return text;
 }
 
-static const char *unverified(const struct client_probe *job,
-    const struct probe_row *r)
+static const char *unverified(
+    const struct client_probe *job, const struct probe_row *r)
 {
 	const struct tls_look *t = &r->tls;
 
-	return say(job, "the certificate is not believed: %s; it is for %s, "
-	    "issued by %s. %s", t->why, names_of(job, &t->cert),
+	return probe_say(job,
+	    "the certificate is not believed: %s; it is for %s, "
+	    "issued by %s. %s",
+	    t->why, names_of(job, &t->cert),
 	    t->cert.issuer == NULL ? "nobody" : t->cert.issuer, t->remedy);
 }
 
-/* What stops mail, or NULL. */
-static const char *what_stops(const struct client_probe *job,
-    const struct probe_row *r)
+const char *probe_stops(
+    const struct client_probe *job, const struct probe_row *r)
 {
 	enum tls_level level = job->leg->tls;
 	const struct tls_look *t = &r->tls;
@@ -67,47 +65,45 @@ static const char *what_stops(const struct client_probe *job,
 	if (level == TLS_NONE || level == TLS_MAY)
 		return NULL;
 	if (!r->in_tls)
-		return say(job, "STARTTLS is not offered, and tls = \"%s\" "
+		return probe_say(job,
+		    "STARTTLS is not offered, and tls = \"%s\" "
 		    "wants it: have it switched on there; mail waits until "
-		    "then", level_text[level]);
+		    "then",
+		    level_text[level]);
 	if (!t->pinned)
-		return say(job, "its SHA-256 fingerprint is %s, which "
+		return probe_say(job,
+		    "its SHA-256 fingerprint is %s, which "
 		    "tls_fingerprint does not have; if this is the right "
-		    "machine, add it", t->cert.fingerprint);
+		    "machine, add it",
+		    t->cert.fingerprint);
 	if (level == TLS_VERIFY && !t->verified)
 		return unverified(job, r);
-	if (job->leg->auth_user[0] != '\0' && r->ehlo.auth == 0)
-		return say(job, "auth_user is set, and %s: have one of them "
-		    "switched on there, or remove auth_user",
-		    r->ehlo.ext & EXT_AUTH
-			? "AUTH is offered without PLAIN and LOGIN"
-			: "AUTH is not offered over TLS");
 	if (t->dane && t->dane_why[0] != '\0')
-		return say(job, "the certificate is not what the TLSA records "
+		return probe_say(job,
+		    "the certificate is not what the TLSA records "
 		    "of _%d._tcp.%s say: %s; one of the two must be "
-		    "changed there", r->port, r->host, t->dane_why);
+		    "changed there",
+		    r->port, r->host, t->dane_why);
 	return NULL;
 }
 
-static const char *when_ends(const struct client_probe *job,
-    const struct tls_certificate *c)
+static const char *when_ends(
+    const struct client_probe *job, const struct tls_certificate *c)
 {
 	int64_t left = c->until_s - job->now_s;
 
 	if (left <= 0)
 		return "its certificate has expired";
 	if (left < job->soon_s)
-		return say(job, "its certificate ends in %lld days",
+		return probe_say(job, "its certificate ends in %lld days",
 		    (long long)(left / DAY_S));
 	return "";
 }
 
-static const char *what_to_know(const struct client_probe *job,
-    const struct probe_row *r)
+static const char *what_to_know(
+    const struct client_probe *job, const struct probe_row *r)
 {
 	enum tls_level level = job->leg->tls;
-	const char *ends;
-
 	if (level == TLS_DANE && r->in_tls && !r->tls.dane)
 		return r->tlsas > 0
 			   ? "none of its TLSA records is of a kind that "
@@ -121,36 +117,18 @@ static const char *what_to_know(const struct client_probe *job,
 		return r->starttls ? "tls = \"none\": mail goes in the clear, "
 				     "though STARTTLS is offered"
 				   : "tls = \"none\": mail goes in the clear";
-	ends = when_ends(job, &r->tls.cert);
-	if (ends[0] == '\0' && job->leg->auth_user[0] != '\0')
-		return "it is not known whether the login is right: it was "
-		       "not tried";
-	return ends;
-}
-
-/* With tls = may what fails from STARTTLS on is no obstacle. */
-static bool goes_in_the_clear(const struct client_probe *job,
-    const struct probe_row *r)
-{
-	return job->leg->tls <= TLS_MAY &&
-	       (strcmp(r->stage, "starttls") == 0 ||
-		   strcmp(r->stage, "tls") == 0);
+	return when_ends(job, &r->tls.cert);
 }
 
 void probe_judge(const struct client_probe *job, struct probe_row *r)
 {
 	const char *stops;
 
-	if (r->problem[0] != '\0' && goes_in_the_clear(job, r)) {
-		r->note = say(job, "mail goes in the clear: %s", r->problem);
-		r->problem = "";
-		return;
-	}
 	if (r->problem[0] != '\0')
 		return;
-	stops = what_stops(job, r);
+	stops = probe_stops(job, r);
 	if (stops != NULL)
 		r->problem = stops;
-	else
+	else if (r->note[0] == '\0')
 		r->note = what_to_know(job, r);
 }

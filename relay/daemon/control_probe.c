@@ -5,12 +5,17 @@
  */
 #include "relay/daemon/control_int.h"
 
+#include <stdio.h>
+
+#include "relay/daemon/legs.h"
 #include "relay/daemon/worker.h"
+#include "relay/mail/addr.h"
 
 enum { DAY_S = 86400, TIMEOUT_MS = 20000 };
 
 struct leg_probe {
 	struct control *c;
+	char to[ADDR_MAX + 1];
 	struct ctl_request *r;
 	struct live *live;
 	struct worker *worker;
@@ -172,6 +177,15 @@ static void on_worker(void *arg)
 		client_probe(lp->worker->client, &lp->job);
 }
 
+/* A recipient that the leg took today it takes again, if it takes any. */
+static void on_queue(void *arg)
+{
+	struct leg_probe *lp = arg;
+
+	legs_good_recipient(lp->c->app->settle, lp->job.leg->id, lp->to);
+	call_post(&lp->worker->box, W_CALL, on_worker, lp);
+}
+
 /* ---- the question ---- */
 
 static const struct conf_leg *find_leg(struct control *c,
@@ -197,6 +211,37 @@ static const struct conf_leg *find_leg(struct control *c,
 	return NULL;
 }
 
+/* Without a word from the administrator: the last recipient that the leg
+ * took, else our postmaster, whom every domain of mail must have (RFC 5321
+ * 4.5.1). */
+static void choose_recipient(struct leg_probe *lp, const json_t *args)
+{
+	const char *to = control_arg(args, "to");
+
+	if (to[0] != '\0')
+		snprintf(lp->to, sizeof(lp->to), "%s", to);
+	else if (lp->job.leg->direct)
+		snprintf(lp->to, sizeof(lp->to), "postmaster@%s",
+		    lp->job.domain);
+	else
+		snprintf(lp->to, sizeof(lp->to), "%s",
+		    lp->live->conf->postmaster);
+	lp->job.from = lp->live->conf->postmaster;
+	lp->job.to = lp->to;
+	if (to[0] != '\0' || lp->job.leg->direct)
+		call_post(&lp->worker->box, W_CALL, on_worker, lp);
+	else
+		control_ask_queue(lp->c, on_queue, lp);
+}
+
+static bool is_address(const char *to)
+{
+	const char *why;
+	struct addr a;
+
+	return to[0] == '\0' || addr_parse(slice_str(to), true, &a, &why) == 0;
+}
+
 void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args)
 {
 	struct control *c = arg;
@@ -206,6 +251,11 @@ void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args)
 
 	if (leg == NULL)
 		return;
+	if (!is_address(control_arg(args, "to"))) {
+		ctl_end(r, 1, "--to %s is not an address",
+		    control_arg(args, "to"));
+		return;
+	}
 	lp = NEW(struct leg_probe);
 	lp->c = c;
 	lp->r = r;
@@ -229,5 +279,5 @@ void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args)
 		probe_free(lp);
 		return;
 	}
-	call_post(&lp->worker->box, W_CALL, on_worker, lp);
+	choose_recipient(lp, args);
 }

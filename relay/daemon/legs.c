@@ -241,11 +241,26 @@ unsigned legs_run(const struct settle *s, int leg)
 
 /* ---- questions and trials ---------------------------------------------- */
 
+static bool is_good(const struct legs *l, const struct watch *w)
+{
+	return w->good[0] != '\0' && now_ms(l) - w->good_ms < GOOD_MS;
+}
+
 /* At the end outcomes still come in, but no worker has a connection. */
 static bool may_ask(const struct legs *l, const struct watch *w)
 {
-	return !atomic_load(&l->app->stopping) && !w->asking &&
-	       w->good[0] != '\0' && now_ms(l) - w->good_ms < GOOD_MS;
+	return !atomic_load(&l->app->stopping) && !w->asking && is_good(l, w);
+}
+
+bool legs_good_recipient(const struct settle *s, int leg,
+    char to_out[ADDR_MAX + 1])
+{
+	const struct watch *w = &s->legs->watch[leg];
+
+	if (!is_good(s->legs, w))
+		return false;
+	snprintf(to_out, ADDR_MAX + 1, "%s", w->good);
+	return true;
 }
 
 static void ask(struct legs *l, int leg)

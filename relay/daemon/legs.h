@@ -12,6 +12,7 @@
 #ifndef RELAY_DAEMON_LEGS_H
 #define RELAY_DAEMON_LEGS_H
 
+#include "relay/mail/addr.h"
 #include "relay/daemon/settle.h"
 
 struct legs;
@@ -39,6 +40,10 @@ struct leg_view {
 	char down[200];	      /* why it cannot be reached; "": it can be */
 };
 struct leg_view legs_view(const struct settle *s, int leg);
+/* The recipient whose mail the leg took last, if that was today. Queue
+ * thread. */
+bool legs_good_recipient(const struct settle *s, int leg,
+    char to_out[ADDR_MAX + 1]);
 /* Counts the deliveries that ended a run of faults. */
 unsigned legs_run(const struct settle *s, int leg);
 

@@ -45,7 +45,8 @@ def test_a_good_leg_is_described(make_gw, secure_leg, authority):
     # It brought no mail, and said good-bye.
     assert not secure_leg.seen
     said = [line.split()[0] for _, line in secure_leg.said]
-    assert said == [b"EHLO", b"STARTTLS", b"EHLO", b"QUIT"]
+    assert said == [b"EHLO", b"STARTTLS", b"EHLO", b"MAIL", b"RCPT", b"RSET",
+                    b"QUIT"]
 
 
 def test_its_limits_are_shown(make_gw, cloud):
@@ -190,3 +191,21 @@ def test_a_direct_egress_wants_a_domain(make_gw, own_address, make_leg):
         assert row["host"] == "mx.far.test" and row["preference"] == 10
         rows, error = probe(gw, "outside", "no.test", code=1)
         assert not rows and "does not exist" in error
+
+
+def test_the_recipient_is_one_that_the_leg_took_or_the_one_named(gw, legacy):
+    gw.cli(f"route set legacy {ANN}")
+    def tried(*words):
+        probe(gw, "legacy", *words)
+        rcpt = [l for _, l in legacy.said if l.startswith(b"RCPT")]
+        return rcpt[-1].decode().strip()
+
+    assert tried() == "RCPT TO:<admin@example.com>"
+    gw.wait_event("delivered", gw.send(to=ANN))
+    assert tried() == f"RCPT TO:<{ANN}>"
+    assert tried("--to", "bob@example.com") == "RCPT TO:<bob@example.com>"
+
+
+def test_what_is_no_address_is_not_tried(gw, legacy):
+    rows, said = probe(gw, "legacy", "--to", "bob", code=1)
+    assert not rows and "bob is not an address" in said and not legacy.said

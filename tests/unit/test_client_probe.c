@@ -48,6 +48,8 @@ static void look_init(struct looked *l, struct world *w)
 	    .leg = &w->cl,
 	    .tls = tls_client_for_probe(&w->cl, &err),
 	    .timeout_ms = 20000,
+	    .from = "postmaster@ours.test",
+	    .to = "ann@ours.test",
 	    .arena = arena_new(),
 	    .done = on_done,
 	    .arg = l};
@@ -73,13 +75,13 @@ static const struct {
 	const char *said; /* the verbs that the leg heard */
 } cases[] = {
 	{ "none", TLS_NONE, { { 0 } }, "done", "", "tls = \"none\": mail goes in the clear",
-	  "EHLO QUIT " },
+	  "EHLO MAIL RCPT RSET QUIT " },
 	{ "may, without STARTTLS", TLS_MAY, { { 0 } }, "done", "",
-	  "STARTTLS is not offered: mail goes in the clear", "EHLO QUIT " },
+	  "STARTTLS is not offered: mail goes in the clear", "EHLO MAIL RCPT RSET QUIT " },
 	{ "may, any certificate", TLS_MAY, { { TLS } }, "done", "", "",
-	  "EHLO STARTTLS EHLO QUIT " },
+	  "EHLO STARTTLS EHLO MAIL RCPT RSET QUIT " },
 	{ "encrypt, any certificate", TLS_ENCRYPT, { { TLS } }, "done", "", "",
-	  "EHLO STARTTLS EHLO QUIT " },
+	  "EHLO STARTTLS EHLO MAIL RCPT RSET QUIT " },
 	{ "encrypt, without STARTTLS", TLS_ENCRYPT, { { 0 } }, "done",
 	  "STARTTLS is not offered, and tls = \"encrypt\" wants it", "", "EHLO QUIT " },
 	{ "verify: it is looked at all the same", TLS_VERIFY, { { TLS } }, "done",
@@ -103,10 +105,37 @@ static const struct {
 	{ "it is silent after EHLO", TLS_MAY, { { "EHLO", "", 0 } }, "ehlo", "no answer", "",
 	  "EHLO " },
 	{ "it is silent at the end", TLS_NONE, { { "QUIT", LEG_CLOSE, 0 } }, "done", "",
-	  "tls = ", "EHLO QUIT " },
+	  "tls = ", "EHLO MAIL RCPT RSET QUIT " },
 	{ "may: STARTTLS is refused", TLS_MAY, { { TLS }, { "STARTTLS", "454 4.7.0 no\r\n", 0 } },
-	  "starttls", "", "mail goes in the clear: it answered 454 4.7.0: no",
-	  "EHLO STARTTLS " },
+	  "done", "", "mail goes in the clear: it answered 454 4.7.0: no",
+	  "EHLO STARTTLS MAIL RCPT RSET QUIT " },
+	{ "may: it hangs up at STARTTLS", TLS_MAY, { { TLS }, { "STARTTLS", LEG_CLOSE, 0 } },
+	  "done", "", "mail goes in the clear: the connection was closed",
+	  "EHLO STARTTLS EHLO MAIL RCPT RSET QUIT " },
+	{ "may: 421 at STARTTLS", TLS_MAY,
+	  { { TLS }, { "STARTTLS", "421 4.7.0 no\r\n" LEG_CLOSE, 0 } },
+	  "done", "", "mail goes in the clear: it answered 421 4.7.0: no",
+	  "EHLO STARTTLS EHLO MAIL RCPT RSET QUIT " },
+	{ "may: the handshake is cut", TLS_MAY,
+	  { { TLS }, { "STARTTLS", "220 go\r\n" LEG_CLOSE, 0 } },
+	  "done", "", "mail goes in the clear: ",
+	  "EHLO STARTTLS EHLO MAIL RCPT RSET QUIT " },
+	{ "our address is blocked", TLS_NONE,
+	  { { "MAIL", "550 5.7.606 Access denied\r\n", 0 } }, "mail",
+	  "MAIL FROM:<postmaster@ours.test> was answered 550 5.7.606: Access denied", "",
+	  "EHLO MAIL " },
+	{ "everybody is refused", TLS_NONE, { { "RCPT", "550 5.1.1 who?\r\n", 0 } }, "rcpt",
+	  "RCPT TO:<ann@ours.test> (--to names another) was answered 550 5.1.1: who?", "",
+	  "EHLO MAIL RCPT " },
+	{ "later, says the leg", TLS_NONE, { { "RCPT", "451 4.7.1 later\r\n", 0 } }, "rcpt",
+	  "RCPT TO:<ann@ours.test> (--to names another) was answered 451 4.7.1: later", "",
+	  "EHLO MAIL RCPT " },
+	{ "silence at MAIL", TLS_NONE, { { "MAIL", "", 0 } }, "mail", "no answer", "",
+	  "EHLO MAIL " },
+	{ "RSET is refused", TLS_NONE, { { "RSET", "502 5.5.1 what?\r\n", 0 } }, "done", "",
+	  "tls = ", "EHLO MAIL RCPT RSET QUIT " },
+	{ "HELO is all that it knows", TLS_NONE, { { "EHLO", "500 5.5.1 what?\r\n", 0 } },
+	  "done", "", "tls = ", "EHLO HELO MAIL RCPT RSET QUIT " },
 	{ "verify: STARTTLS is refused", TLS_VERIFY,
 	  { { TLS }, { "STARTTLS", "454 4.7.0 no\r\n", 0 } },
 	  "starttls", "it answered 454 4.7.0: no", "", "EHLO STARTTLS " },
@@ -173,6 +202,44 @@ static void what_is_found_is_told(void **state)
 		begins_with(r->note, cases[i].note);
 		assert_string_equal(verbs(w), cases[i].said);
 		assert_int_equal(w->slots, 4);
+		look_fini(&l, w);
+	}
+}
+
+/* clang-format off */
+#define LOGIN "EHLO", "250-leg.test\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n", 0
+static const struct {
+	struct leg_rule rules[3];
+	const char *stage, *problem, *said;
+} logins[] = {
+	{ { { LOGIN }, { "AUTH", "235 2.7.0 welcome\r\n", 0 } }, "done", "",
+	  "EHLO STARTTLS EHLO AUTH MAIL RCPT RSET QUIT " },
+	{ { { LOGIN }, { "AUTH", "535 5.7.8 no\r\n", 0 } }, "auth",
+	  "the login was answered 535 5.7.8: no", "EHLO STARTTLS EHLO AUTH " },
+	{ { { LOGIN }, { "AUTH", "535 5.7.8 not with secret\r\n", 0 } }, "auth",
+	  "the login was answered 535 5.7.8: (not shown", "EHLO STARTTLS EHLO AUTH " },
+	{ { { TLS } }, "ehlo", "auth_user is set, and AUTH is not offered over TLS: have",
+	  "EHLO STARTTLS EHLO " },
+};
+/* clang-format on */
+
+static void a_login_is_tried_where_the_leg_has_one(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(logins); i++) {
+		struct world *w = world_new(NULL);
+		struct looked l;
+
+		w->cl.tls = TLS_ENCRYPT;
+		w->cl.auth_user = (char *)"ann";
+		w->cl.password = (char *)"secret";
+		look_init(&l, w);
+		leg_script(w->leg, logins[i].rules);
+		client_probe(w->client, &l.job);
+		world_until(w, &l.done, 1);
+		assert_string_equal(l.job.row[0].stage, logins[i].stage);
+		begins_with(l.job.row[0].problem, logins[i].problem);
+		assert_string_equal(verbs(w), logins[i].said);
 		look_fini(&l, w);
 	}
 }
@@ -265,6 +332,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_found_is_told),
+	    cmocka_unit_test(a_login_is_tried_where_the_leg_has_one),
 	    cmocka_unit_test(every_address_is_looked_at_at_once),
 	    cmocka_unit_test(a_domain_without_hosts_says_why),
 	    cmocka_unit_test(the_end_of_the_client_ends_it),
