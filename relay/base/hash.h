@@ -16,8 +16,4 @@ uint64_t hash_bytes(const void *p, size_t n);
 uint64_t hash_slice(struct slice s);
 uint64_t hash_siphash(const uint64_t key[2], const void *p, size_t n);
 
-/* For uthash: #define HASH_FUNCTION before including <uthash.h>. */
-#define HASH_FUNCTION(keyptr, keylen, hashv) \
-	((hashv) = (unsigned)hash_bytes((keyptr), (keylen)))
-
 #endif

@@ -13,15 +13,11 @@
 #include <ares.h>
 #include <stdio.h>
 
-#include "relay/base/hash.h"
+#include "relay/base/hashtable.h"
 #include "relay/base/mem.h"
 #include "relay/base/rng.h"
 #include "relay/net/dns_int.h"
 #include "relay/net/dnscache.h"
-
-#define uthash_malloc(n) mem_new(n)
-#define uthash_free(p, n) mem_free(p)
-#include <uthash.h>
 
 enum {
 	ENTRIES_MAX = 10000,

@@ -4,13 +4,9 @@
  */
 #include "relay/net/dnscache.h"
 
-#include "relay/base/hash.h"
+#include "relay/base/hashtable.h"
 #include "relay/base/list.h"
 #include "relay/base/mem.h"
-
-#define uthash_malloc(n) mem_new(n)
-#define uthash_free(p, n) mem_free(p)
-#include <uthash.h>
 
 /* RFC 8767 5 says one to three days; a switch of MX is our business, so an
  * old answer does not live that long. 30 s: its "failure recheck" time. */

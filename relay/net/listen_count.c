@@ -5,13 +5,8 @@
  */
 #include <pthread.h>
 
-#include "relay/base/hash.h"
-#include "relay/base/mem.h"
+#include "relay/base/hashtable.h"
 #include "relay/net/listen_int.h"
-
-#define uthash_malloc(n) mem_new(n)
-#define uthash_free(p, n) mem_free(p)
-#include <uthash.h>
 
 struct client_key {
 	unsigned char family, bytes[8];

@@ -12,7 +12,7 @@
 #include <pthread.h>
 
 #include "relay/base/delivery.h"
-#include "relay/base/hash.h"
+#include "relay/base/hashtable.h"
 #include "relay/base/id.h"
 #include "relay/base/jout.h"
 #include "relay/base/mailbox.h"
@@ -144,6 +144,26 @@ static void ids_rise_though_the_clock_goes_back(void **state)
 	assert_int_equal(id_parse(SLICE("short"), &back), -1);
 	assert_int_equal(id_parse(SLICE("ZZZZZZZZZZZZZ"), &back), -1);
 	assert_int_equal(id_parse(SLICE("0000000000000"), &back), -1);
+}
+
+/* A stranger who knows our code must not know where a key goes. */
+static void tables_are_hashed_with_the_key_of_the_process(void **state)
+{
+	struct rng_seeded one, other;
+	unsigned a, b, c;
+
+	(void)state;
+	rng_seeded_init(&one, 1);
+	rng_seeded_init(&other, 2);
+	hash_setup(&one.rng);
+	HASH_VALUE("example.com", 11, a);
+	hash_setup(&other.rng);
+	HASH_VALUE("example.com", 11, b);
+	rng_seeded_init(&one, 1);
+	hash_setup(&one.rng);
+	HASH_VALUE("example.com", 11, c);
+	assert_int_not_equal(a, b);
+	assert_int_equal(a, c);
 }
 
 static void siphash_agrees_with_its_authors_vectors(void **state)
@@ -562,6 +582,7 @@ int main(void)
 		cmocka_unit_test(times_are_written_and_read_back),
 		cmocka_unit_test(ids_rise_though_the_clock_goes_back),
 		cmocka_unit_test(siphash_agrees_with_its_authors_vectors),
+		cmocka_unit_test(tables_are_hashed_with_the_key_of_the_process),
 		cmocka_unit_test(a_map_keeps_what_was_put_through_any_removal),
 		cmocka_unit_test(bytes_read_back_are_checked),
 		cmocka_unit_test(json_is_valid_whatever_the_bytes),
