@@ -109,6 +109,13 @@ static const char *original(struct attempt *at,
 	return orcpt;
 }
 
+/* Taken by the domain's default alone. */
+static bool is_stranger(const struct decision *d)
+{
+	return strcmp(d->rule, "domain") == 0 ||
+	       (strcmp(d->rule, "leg-domain") == 0 && !d->row.found);
+}
+
 static void add_rcpt(struct attempt *at, const struct job_row *row,
     struct slice address)
 {
@@ -152,6 +159,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	strbuf_init(&address, 2 * ADDR_MAX);
 	route_address(&d, at->leg, &to, c, &address);
 	add_rcpt(at, row, strbuf_view(&address));
+	at->row[at->n - 1].stranger = is_stranger(&d);
 	strbuf_fini(&address);
 	return WHERE_HERE;
 }
@@ -322,9 +330,26 @@ static bool look_again(const struct attempt *at, struct table *t,
 	(void)mail_without_loops(m, at->row[i].rcpt, at->w->app->names, &d);
 	o->row[i].route = d.route;
 	o->row[i].held = d.held;
-	o->row[i].stranger = strcmp(d.rule, "domain") == 0 ||
-	    (strcmp(d.rule, "leg-domain") == 0 && !d.row.found);
+	o->row[i].delivery.stranger = is_stranger(&d);
 	return unknown_judge(at, t, &d, &to, o, i);
+}
+
+void attempt_know_strangers(struct attempt *at)
+{
+	struct error err;
+	struct table *t = worker_table(at->w, &err);
+	struct addr to;
+
+	for (unsigned i = 0; t != NULL && i < at->n; i++) {
+		struct decision d = {0};
+
+		if (mail_rcpt_addr(at->mail, at->row[i].rcpt, &to) &&
+		    !attempt_pinned(at->live->conf, &at->mail->env, &to) &&
+		    route_resolve(at->live->conf, t, &to, at->w->lookup, &d))
+			at->row[i].stranger = is_stranger(&d);
+	}
+	if (t != NULL)
+		table_end(t);
 }
 
 /* Nothing is given up under a route that nobody can vouch for. */

@@ -56,6 +56,9 @@ bool attempt_below_share(const struct attempt *at);
 /* A letter with a row for each delivery; results are the caller's to fill. */
 struct outcome_letter *attempt_outcome(const struct attempt *at,
     enum why why);
+/* Asks the table which recipients have no row of their own, for the guard of
+ * notices that no dialog comes before. */
+void attempt_know_strangers(struct attempt *at);
 /* Makes the DSN when one is due, then reports. Takes both. */
 void attempt_finish(struct attempt *at, struct outcome_letter *o);
 /* The same at a stop: the notice that its head was being read for can wait,

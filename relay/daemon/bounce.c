@@ -15,9 +15,6 @@
 #include "relay/base/log.h"
 #include "relay/daemon/report.h"
 
-/* Recipients of one notice; for more there are more notices. */
-enum { TOLD_MAX = 100 };
-
 bool bounce_wanted(const struct envelope *e, unsigned rcpt, enum told what)
 {
 	unsigned notify = e->rcpt[rcpt].notify;
@@ -74,7 +71,7 @@ static bool is_silent(const struct conf *c, const struct mail *m,
 	return !bounce_wanted(&m->env, dl->rcpt, what) ||
 	       (dl->flags & DF_DSN_SENT) != 0 || !has_sender(c, m) ||
 	       (what != TOLD_FAILED &&
-		   dsn_guard_parks(c->dsn.guard, m->env.spf, false));
+		   dsn_guard_parks(c->dsn.guard, m->env.spf, dl->stranger));
 }
 
 /* Nobody could ever be told of what mail without a sender met: a failure is
@@ -89,44 +86,44 @@ static bool settles(const struct conf *c, const struct mail *m,
 static bool is_guarded(const struct conf *c, const struct mail *m,
     const struct outcome_letter *o, unsigned i)
 {
-	bool stranger = o->row[i].stranger &&
+	bool stranger = o->row[i].delivery.stranger &&
 			o->row[i].result.class == CLASS_RECIPIENT;
 
 	return dsn_guard_parks(c->dsn.guard, m->env.spf, stranger);
 }
 
-/* The rows that go into notices of this kind get one with room. */
+/* Recipients of one message whose fate is known together share a notice for
+ * each kind of news, however many they are: a message to a thousand addresses
+ * must not become ten notices, each with its header. */
 struct filing {
 	struct outcome_letter *o;
 	enum told what;
 	bool guarded;
-	unsigned notice, room;
+	unsigned notice; /* 0: none yet */
 };
 
 static void file_row(struct filing *f, unsigned i)
 {
 	struct outcome_letter *o = f->o;
 
-	if (f->room == 0) {
+	if (f->notice == 0) {
 		o->notice = mem_resize(o->notice,
 		    (o->notices + 1) * sizeof(*o->notice));
 		o->notice[o->notices++] = (struct outcome_notice){
 		    .what = f->what, .guarded = f->guarded};
 		f->notice = o->notices;
-		f->room = TOLD_MAX;
 	}
 	o->row[i].told = f->notice;
-	f->room--;
 }
 
 bool bounce_due(const struct conf *c, const struct mail *m,
     struct outcome_letter *o)
 {
-	struct filing parked = {o, TOLD_FAILED, true, 0, 0};
+	struct filing parked = {o, TOLD_FAILED, true, 0};
 	struct filing f[] = {
-		[TOLD_FAILED] = {o, TOLD_FAILED, false, 0, 0},
-		[TOLD_DELAYED] = {o, TOLD_DELAYED, false, 0, 0},
-		[TOLD_PASSED] = {o, TOLD_PASSED, false, 0, 0},
+		[TOLD_FAILED] = {o, TOLD_FAILED, false, 0},
+		[TOLD_DELAYED] = {o, TOLD_DELAYED, false, 0},
+		[TOLD_PASSED] = {o, TOLD_PASSED, false, 0},
 	};
 
 	for (unsigned i = 0; i < o->n; i++) {

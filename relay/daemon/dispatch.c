@@ -103,8 +103,8 @@ static void fresh_group(struct worker *w, struct mail *m, unsigned first)
 		if (d->leg != f->leg || d->role != f->role ||
 		    d->state != D_QUEUED)
 			continue;
-		at->row[at->n++] = (struct job_row){
-		    i, d->rcpt, d->flags, d->leg, 0};
+		at->row[at->n++] = (struct job_row){.number = i,
+		    .rcpt = d->rcpt, .flags = d->flags, .leg = d->leg};
 		if (d->change < at->planned)
 			at->planned = d->change;
 	}
@@ -202,8 +202,10 @@ static void end_without_dialog(struct attempt *at, struct job_letter *j)
 /* Its sender hears that it waits, with the leg's last word. */
 static void tell_delay(struct attempt *at)
 {
-	struct outcome_letter *o = attempt_outcome(at, WHY_LATE);
+	struct outcome_letter *o;
 
+	attempt_know_strangers(at);
+	o = attempt_outcome(at, WHY_LATE);
 	for (unsigned i = 0; i < o->n; i++)
 		o->row[i].result =
 		    report_last_word(at->mail, &at->row[i], at->arena);

@@ -17,8 +17,16 @@
 #include "relay/mail/header.h"
 #include "relay/mail/scrub.h"
 
-/* Room for a hundred long replies and 64 KiB of header in quoted-printable. */
-enum { NOTICE_BYTES = 1 << 20, TEXT_MAX = 1000 };
+/* Room for 64 KiB of header in quoted-printable and for all recipients that an
+ * envelope can have. Their replies share a budget, so that a notice of many is
+ * not much larger than the mail that it is about; a share too small to say
+ * anything is none. */
+enum {
+	NOTICE_BYTES = 16 << 20,
+	REPLIES_BYTES = 100000,
+	REPLY_LEAST = 40,
+	TEXT_MAX = 1000,
+};
 
 /* ---- one recipient ---- */
 
@@ -153,6 +161,19 @@ static void fill_row(struct dsn_recipient *d, const struct conf *c,
 	d->retry_until_us = o->row[i].delivery.until_us;
 }
 
+static void share_replies(struct arena *a, struct dsn_recipient *row,
+    unsigned n)
+{
+	size_t share = n == 0 ? 0 : REPLIES_BYTES / n;
+
+	if (share < REPLY_LEAST)
+		share = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (strlen(row[i].diagnostic) > share)
+			row[i].diagnostic = arena_slicedup(a,
+			    slice_head(slice_str(row[i].diagnostic), share));
+}
+
 struct result report_last_word(const struct mail *m,
     const struct job_row *row, struct arena *a)
 {
@@ -264,6 +285,7 @@ bool report_make(struct worker *w, const struct mail *m, struct slice head,
 			fill_row(&row[dsn.rcpts++], w->live->conf, a,
 			    &m->env.rcpt[o->row[i].delivery.rcpt], o, i,
 			    n->what);
+	share_replies(a, row, dsn.rcpts);
 	dsn.rcpt = row;
 	ok = make(w, m, head, n, &dsn);
 	if (!ok) {

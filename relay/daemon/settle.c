@@ -230,8 +230,9 @@ struct job_letter *settle_job(struct settle *s, uint64_t id,
 	j->id = id;
 	for (unsigned i = 0; i < n; i++)
 		if (queue_get(s->queue, id, number[i], &item))
-			j->row[j->n++] = (struct job_row){item.number,
-			    item.rcpt, item.flags, item.leg, 0};
+			j->row[j->n++] = (struct job_row){
+			    .number = item.number, .rcpt = item.rcpt,
+			    .flags = item.flags, .leg = item.leg};
 	return j;
 }
 

@@ -75,7 +75,6 @@ struct outcome_letter {
 		bool known;
 		/* Of a failed one: the table's word after the failure. */
 		bool routed, held;
-		bool stranger; /* … which has no row of the recipient's own */
 		struct route route;
 		struct result result;
 	} row[];

@@ -36,6 +36,8 @@ struct job_row {
 	uint32_t number, rcpt;
 	uint8_t flags; /* enum delivery_flags */
 	uint16_t leg;
+	bool stranger; /* the table has no row of the recipient's own; known
+			* after an attempt has asked it */
 	int64_t until_us; /* of JOB_LATE: when it will be given up; wall */
 };
 

@@ -24,6 +24,7 @@ enum {
 	REPLY_MAX = 900, /* with its name under the 998 of RFC 5322 2.1.1 */
 	TYPE_MAX = 32, /* of an address: "rfc822", "utf-8" */
 	SUBJECT_MAX = 60,
+	PERSONS_MAX = 20, /* that a person is told of; programs of all */
 	LINE_MAX_BYTES = 998,
 	QP_WIDTH = 76,
 };
@@ -244,12 +245,17 @@ static void print_person(const struct dsn *d, const struct dsn_recipient *r,
 static void print_group(const struct dsn *d, const char *action,
     const char *words, struct strbuf *out)
 {
+	unsigned n = 0;
+
 	if (!any(d, action))
 		return;
 	strbuf_adds(out, words);
 	for (unsigned i = 0; i < d->rcpts; i++)
-		if (is_action(&d->rcpt[i], action))
+		if (is_action(&d->rcpt[i], action) && n++ < PERSONS_MAX)
 			print_person(d, &d->rcpt[i], out);
+	if (n > PERSONS_MAX)
+		strbuf_addf(out, "\r\n  and %u more; the next part of this "
+		    "report names all of them.\r\n", n - PERSONS_MAX);
 }
 
 /* Which message it is. An encoded subject says nothing to the eye. */
@@ -351,7 +357,8 @@ static void print_machine(const struct dsn *d, const struct dsn_recipient *r,
 		add_clean(d, r->diagnostic, REPLY_MAX, out);
 		strbuf_adds(out, "\r\n");
 	}
-	if (r->last_attempt_us != 0)
+	/* Of many it is the same date. */
+	if (r->last_attempt_us != 0 && d->rcpts <= PERSONS_MAX)
 		add_date("Last-Attempt-Date", r->last_attempt_us, out);
 	if (r->retry_until_us != 0 && is_action(r, "delayed"))
 		add_date("Will-Retry-Until", r->retry_until_us, out);

@@ -407,7 +407,7 @@ static void look_again(const struct drig *r, struct outcome_letter *o)
 				   o->leg != r->outside;
 		o->row[i].route = r->route;
 		o->row[i].held = r->held;
-		o->row[i].stranger = r->stranger;
+		o->row[i].delivery.stranger = r->stranger;
 		o->row[i].on = r->on;
 	}
 	o->mailbox = r->mailbox;

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "relay/base/mem.h"
 #include "relay/mail/dsn.h"
 #include "relay/mail/header.h"
 
@@ -379,6 +380,38 @@ static void each_action_has_its_words_and_fields(void **state)
 	strbuf_fini(&out);
 }
 
+static unsigned count(const char *text, const char *piece)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, piece)) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* A thousand recipients are one report, that a person can still read. */
+static void of_many_people_read_some_and_programs_all(void **state)
+{
+	enum { MANY = 1000, SHOWN = 20 };
+	struct dsn_recipient *row = NEW_ARRAY(struct dsn_recipient, MANY);
+	struct dsn d = sample(row, MANY);
+	struct strbuf out;
+	const char *text;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		row[i] = failed;
+	strbuf_init(&out, 1 << 20);
+	text = print(&d, &out);
+	assert_int_equal(count(text, "Final-Recipient: "), MANY);
+	assert_int_equal(count(text, "Diagnostic-Code: "), MANY);
+	assert_int_equal(count(text, "    The answer was:"), SHOWN);
+	has(text, "  and 980 more; the next part of this report names all");
+	has_not(text, "Last-Attempt-Date");
+	strbuf_fini(&out);
+	mem_free(row);
+}
+
 static void d_whole_is_exact(struct strbuf *out)
 {
 	struct dsn d = sample(&failed, 1);
@@ -455,6 +488,7 @@ int main(void)
 		cmocka_unit_test(a_broken_header_is_made_safe_by_quoting),
 		cmocka_unit_test(an_encoded_subject_is_not_shown_to_people),
 		cmocka_unit_test(each_action_has_its_words_and_fields),
+		cmocka_unit_test(of_many_people_read_some_and_programs_all),
 		cmocka_unit_test(the_whole_message_comes_back_where_it_can),
 	};
 
