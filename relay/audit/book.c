@@ -86,6 +86,16 @@ struct book_entry *book_stub(struct book *b, uint64_t id)
 	return entry_new(b, id, NULL, 0);
 }
 
+bool book_is_stub(const struct book_entry *e)
+{
+	return e->rcpts == 0;
+}
+
+void book_forget(struct book *b, struct book_entry *e)
+{
+	entry_free(b, e);
+}
+
 const char *book_to(const struct book_entry *e, uint32_t rcpt)
 {
 	return rcpt < e->rcpts ? e->to[rcpt] : "";
@@ -136,41 +146,48 @@ static void on_legs(void *arg, const struct hour_recipient *r)
 	}
 }
 
-static struct book_entry *load(struct book *b, struct hours *h, uint64_t id,
-    struct arena *a)
+static int load(struct book *b, struct hours *h, uint64_t id, struct arena *a,
+    struct book_entry **e_out)
 {
 	struct loading l = {.b = b, .a = a};
 	struct envelope env;
-	struct hourfile *home = hours_home(h, id, a, &env);
+	struct hourfile *home;
+	int rc = hours_home(h, id, a, &env, &home);
 
-	if (home == NULL)
-		return NULL;
+	if (rc <= 0)
+		return rc;
 	l.rcpts = env.rcpts;
 	l.to = arena_alloc(a, (env.rcpts + 1) * sizeof(*l.to));
 	for (unsigned i = 0; i < env.rcpts; i++)
 		l.to[i] = "";
 	if (hourfile_recipients(home, id, on_address, &l) < 0)
-		return NULL;
+		return hours_unreadable(h, home);
 	l.e = entry_new(b, id, l.to, l.rcpts);
 	l.e->accepted_us = env.accepted_us;
-	hourfile_recipients(hours_current(h), id, on_legs, &l);
-	return l.e;
+	if (hourfile_recipients(hours_current(h), id, on_legs, &l) < 0) {
+		entry_free(b, l.e);
+		return -1;
+	}
+	*e_out = l.e;
+	return 1;
 }
 
-struct book_entry *book_get(struct book *b, struct hours *h, uint64_t id)
+int book_get(struct book *b, struct hours *h, uint64_t id,
+    struct book_entry **e_out)
 {
-	struct book_entry *e = map_get(&b->map, id);
 	struct arena *a;
+	int rc;
 
-	if (e != NULL) {
-		list_remove(&e->used);
-		list_push_back(&b->used, &e->used);
-		return e;
+	*e_out = map_get(&b->map, id);
+	if (*e_out != NULL) {
+		list_remove(&(*e_out)->used);
+		list_push_back(&b->used, &(*e_out)->used);
+		return 1;
 	}
 	a = arena_new();
-	e = load(b, h, id, a);
+	rc = load(b, h, id, a, e_out);
 	arena_free(a);
-	return e;
+	return rc;
 }
 
 /* ---- moves ------------------------------------------------------------- */

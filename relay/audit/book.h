@@ -45,10 +45,14 @@ void book_fini(struct book *b);
 void book_clear(struct book *b);
 
 struct book_entry *book_add(struct book *b, const struct envelope *e);
-/* From memory or from the index; NULL when neither knows it. */
-struct book_entry *book_get(struct book *b, struct hours *h, uint64_t id);
+/* From memory or from the index: 1; 0 when neither knows it; -1: hours_error(),
+ * the index cannot be read now. */
+int book_get(struct book *b, struct hours *h, uint64_t id,
+    struct book_entry **e_out) PH_CHECK;
 /* A message that the index never saw: its address is not known. */
 struct book_entry *book_stub(struct book *b, uint64_t id);
+bool book_is_stub(const struct book_entry *e);
+void book_forget(struct book *b, struct book_entry *e);
 
 /* All its recipients get a row, even one without a delivery. */
 void book_touch(struct book *b, struct book_entry *e);

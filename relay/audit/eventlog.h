@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * events.jsonl: whole lines, appended; at least once. A line that a crash cut
- * is removed at the next opening, and writing goes on from the record that
- * the last whole line names. The projector's thread.
+ * events.jsonl: whole lines, appended; at least once. Lines of records before
+ * the index's cursor were synced before it moved; of what stands behind them a
+ * power cut may have left any part, with NULs for the rest. So at an opening
+ * whole lines count from there on, the first that is none ends the file, and
+ * writing goes on from the last record that has a line. The projector's
+ * thread.
  */
 #ifndef RELAY_AUDIT_EVENTLOG_H
 #define RELAY_AUDIT_EVENTLOG_H
@@ -15,15 +18,18 @@ struct eventlog {
 	const char *path; /* "" : no file is wanted */
 	struct strbuf out; /* whole lines that are not in the file yet */
 	int64_t size;	   /* of the file, up to the last whole line   */
-	/* Records before this one have their lines in the file. */
-	struct spool_pos from;
+	/* Records before this one have their lines in the file, and those
+	 * before the other one have them on the disk. */
+	struct spool_pos from, synced;
 	int fd;
 };
 
 void eventlog_init(struct eventlog *l, const char *path);
 void eventlog_fini(struct eventlog *l); /* forgets what was not flushed */
-/* Opens the file (0640, created if need be) and reads its last line. */
-int eventlog_open(struct eventlog *l, struct error *err) PH_CHECK;
+/* Opens the file (0640, created if need be) and cuts what is no whole line
+ * behind those of records before `cursor`. */
+int eventlog_open(struct eventlog *l, struct spool_pos cursor,
+    struct error *err) PH_CHECK;
 
 /* Are the lines of this record still wanted? */
 bool eventlog_wants(const struct eventlog *l, struct spool_pos pos);

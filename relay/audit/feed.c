@@ -19,12 +19,19 @@ static void feed_open(void *arg, struct spool_pos from)
 	f->tail = spool_tail_open(f->spool, from);
 }
 
-static int feed_next(void *arg, struct spool_record *rec_out,
-    uint64_t *skipped_out)
+static enum tail_got feed_next(void *arg, struct spool_record *rec_out,
+    struct spool_gap *gap_out)
 {
 	struct feed *f = arg;
 
-	return spool_tail_next(f->tail, rec_out, skipped_out);
+	return spool_tail_next(f->tail, rec_out, gap_out);
+}
+
+static void feed_pass(void *arg)
+{
+	struct feed *f = arg;
+
+	spool_tail_pass(f->tail);
 }
 
 static void feed_done(void *arg, struct spool_pos pos)
@@ -62,6 +69,7 @@ struct projector *projector_open(const struct conf *c, struct spool *s,
 	const struct projector_input in = {
 		.open = feed_open,
 		.next = feed_next,
+		.pass = feed_pass,
 		.done = feed_done,
 		.low = feed_low,
 		.close = feed_close,

@@ -7,6 +7,7 @@
  * append and one message is still found at once.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -125,6 +126,8 @@ sqlite3_stmt *hourfile_stmt(struct hourfile *f, enum hour_sql which)
 {
 	sqlite3_stmt **s = &f->stmt[which];
 
+	if (f->db == NULL)
+		return NULL;
 	if (*s == NULL)
 		sqlite3_prepare_v3(f->db, sql[which], -1,
 		    SQLITE_PREPARE_PERSISTENT, s, NULL);
@@ -146,13 +149,17 @@ static int path_of(const char *dir, int64_t hour, char out[PATH_BYTES],
 
 /* ---- opening ----------------------------------------------------------- */
 
+bool hourfile_damaged(const struct hourfile *f)
+{
+	int code = f->db == NULL ? SQLITE_OK : sqlite3_errcode(f->db) & 0xff;
+
+	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
 static int fail(struct hourfile *f, const char *path, struct error *err)
 {
-	int code = f->db == NULL ? SQLITE_NOMEM : sqlite3_errcode(f->db);
-
-	error_set(err, "%s: %s", path,
-	    f->db == NULL ? "out of memory" : sqlite3_errmsg(f->db));
-	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+	error_set(err, "%s: %s", path, hourfile_error(f));
+	if (hourfile_damaged(f))
 		err->no = EBADMSG;
 	hourfile_close(f);
 	return -1;
@@ -196,6 +203,27 @@ static int read_state(struct hourfile *f)
 	return rc == SQLITE_OK ? 1 : rc == SQLITE_DONE ? 0 : -1;
 }
 
+/* A descriptor that could not be had when the file, its log or its index was
+ * opened leaves a connection that may only read. */
+static bool writes(struct hourfile *f)
+{
+	return sqlite3_exec(f->db, "BEGIN IMMEDIATE; ROLLBACK;", NULL, NULL,
+		   NULL) == SQLITE_OK;
+}
+
+/* The current one gets rows; what is sealed gets a name for it. */
+static bool prepare(struct hourfile *f, enum hour_open how)
+{
+	if (how == HOUR_READ || (how == HOUR_WRITE && f->state.sealed))
+		return true;
+	if (f->state.sealed)
+		return writes(f);
+	return sqlite3_exec(f->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
+	       writes(f) &&
+	       sqlite3_exec(f->db, origin_table, NULL, NULL, NULL) ==
+		   SQLITE_OK;
+}
+
 int hourfile_snapshot(struct hourfile *f)
 {
 	return sqlite3_exec(f->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK
@@ -216,16 +244,17 @@ struct hourfile *hourfile_open(const char *dir, int64_t hour,
 		error_sys(err, errno, "%s", path);
 		return NULL;
 	}
-	f = open_db(path, hour, how == HOUR_WRITE ? SQLITE_OPEN_READWRITE
-						  : SQLITE_OPEN_READONLY, err);
+	if (how == HOUR_SEAL && chmod(path, 0640) != 0) {
+		error_sys(err, errno, "%s: chmod", path);
+		return NULL;
+	}
+	f = open_db(path, hour, how == HOUR_READ ? SQLITE_OPEN_READONLY
+						 : SQLITE_OPEN_READWRITE, err);
 	if (f == NULL)
 		return NULL;
-	sqlite3_busy_timeout(f->db, how == HOUR_WRITE ? 0 : READ_WAIT_MS);
+	sqlite3_busy_timeout(f->db, how == HOUR_READ ? READ_WAIT_MS : 0);
 	rc = read_state(f);
-	if (rc == 1 && (how == HOUR_READ || f->state.sealed ||
-	    (sqlite3_exec(f->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
-		sqlite3_exec(f->db, origin_table, NULL, NULL, NULL) ==
-		    SQLITE_OK)))
+	if (rc == 1 && prepare(f, how))
 		return f;
 	if (rc == 0) {
 		hourfile_close(f);
@@ -297,14 +326,36 @@ struct hourfile *hourfile_create(const char *dir, int64_t hour,
 	return NULL;
 }
 
+static void let_go(struct hourfile *f)
+{
+	for (int i = 0; i < SQLS; i++) {
+		sqlite3_finalize(f->stmt[i]);
+		f->stmt[i] = NULL;
+	}
+	sqlite3_close(f->db);
+	f->db = NULL;
+	f->in_tx = false;
+}
+
 void hourfile_close(struct hourfile *f)
 {
 	if (f == NULL)
 		return;
-	for (int i = 0; i < SQLS; i++)
-		sqlite3_finalize(f->stmt[i]);
-	sqlite3_close(f->db);
+	let_go(f);
 	mem_free(f);
+}
+
+int hourfile_reopen(struct hourfile *f, const char *dir, struct error *err)
+{
+	struct hourfile *fresh;
+
+	let_go(f); /* first: connections of one process share what is open */
+	fresh = hourfile_open(dir, f->hour, HOUR_WRITE, err);
+	if (fresh == NULL)
+		return -1;
+	*f = *fresh;
+	mem_free(fresh);
+	return 0;
 }
 
 int64_t hourfile_hour(const struct hourfile *f)
@@ -319,7 +370,7 @@ const struct hour_state *hourfile_state(const struct hourfile *f)
 
 const char *hourfile_error(const struct hourfile *f)
 {
-	return sqlite3_errmsg(f->db);
+	return f->db == NULL ? "not open" : sqlite3_errmsg(f->db);
 }
 
 /* ---- rows -------------------------------------------------------------- */
@@ -506,14 +557,33 @@ int hourfile_commit(struct hourfile *f, struct spool_pos cursor)
 
 void hourfile_rollback(struct hourfile *f)
 {
-	if (f->in_tx && !sqlite3_get_autocommit(f->db))
+	if (f->in_tx && f->db != NULL && !sqlite3_get_autocommit(f->db))
 		run(f, SQL_ROLLBACK);
 	f->in_tx = false;
 }
 
 /* ---- sealing ----------------------------------------------------------- */
 
-/* A reader may hold the file in WAL mode: then another time. */
+/* What was removed must stay away before the mode says that all is done: a
+ * reader could do nothing about a log that a power cut brings back. */
+static int finish(const char *dir, const char *path, struct error *err)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -1 : fsync(fd);
+
+	if (rc == 0)
+		rc = chmod(path, 0440);
+	if (rc != 0)
+		error_sys(err, errno, "%s: seal", path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* A reader may hold the file in WAL mode: then another time. The mode is left
+ * without a journal on the disk: the one write that it takes changes a single
+ * sector, and a journal that a crash left could be rolled back by nobody who
+ * may only read. */
 int hourfile_seal(struct hourfile *f, const char *dir, struct error *err)
 {
 	char path[PATH_BYTES];
@@ -526,11 +596,9 @@ int hourfile_seal(struct hourfile *f, const char *dir, struct error *err)
 	    sqlite3_exec(f->db, indexes, NULL, NULL, NULL) != SQLITE_OK)
 		return fail(f, path, err);
 	f->state.sealed = true;
-	if (sqlite3_exec(f->db, "PRAGMA journal_mode = DELETE", NULL, NULL,
+	if (sqlite3_exec(f->db, "PRAGMA journal_mode = MEMORY", NULL, NULL,
 		NULL) != SQLITE_OK)
 		return fail(f, path, err);
 	hourfile_close(f);
-	if (chmod(path, 0440) != 0)
-		return error_sys(err, errno, "%s: chmod", path);
-	return 0;
+	return finish(dir, path, err);
 }

@@ -39,7 +39,11 @@ struct hour_state {
 
 /* ---- writing ----------------------------------------------------------- */
 
-enum hour_open { HOUR_READ, HOUR_WRITE };
+enum hour_open {
+	HOUR_READ,
+	HOUR_WRITE, /* rows: fails unless it can be written            */
+	HOUR_SEAL,  /* what is over: also one that a seal left half way */
+};
 
 /* A new file whose cursor is `s->cursor`, committed when this returns. What a
  * crash left of an earlier try is replaced. */
@@ -50,6 +54,12 @@ struct hourfile *hourfile_create(const char *dir, int64_t hour,
 struct hourfile *hourfile_open(const char *dir, int64_t hour,
     enum hour_open how, struct error *err) PH_CHECK;
 void hourfile_close(struct hourfile *f); /* rolls back; NULL is fine */
+/* Over a new connection, for HOUR_WRITE. After -1 every call on it fails, but
+ * for another hourfile_reopen() and the close. */
+int hourfile_reopen(struct hourfile *f, const char *dir,
+    struct error *err) PH_CHECK;
+/* Did the last call that failed find that this is no database (any more)? */
+bool hourfile_damaged(const struct hourfile *f);
 int64_t hourfile_hour(const struct hourfile *f);
 const struct hour_state *hourfile_state(const struct hourfile *f);
 

@@ -26,6 +26,9 @@ struct hours {
 	uint64_t clock; /* of reader.used */
 	int64_t *unsealed;
 	size_t unsealed_n;
+	struct error err; /* of an older file; text "": none */
+	bool pass_over, passed;
+	int64_t told; /* the hour of the last that was passed over */
 };
 
 static void path_of(const struct hours *h, int64_t hour, const char *suffix,
@@ -35,6 +38,12 @@ static void path_of(const struct hours *h, int64_t hour, const char *suffix,
 
 	hour_name(hour, name);
 	snprintf(out, PATH_BYTES, "%s/%s%s", h->dir, name, suffix);
+}
+
+static void close_reader(struct hours *h, int i)
+{
+	hourfile_close(h->reader[i].f);
+	h->reader[i].f = NULL;
 }
 
 static void wait_for_seal(struct hours *h, int64_t hour)
@@ -49,7 +58,8 @@ static void wait_for_seal(struct hours *h, int64_t hour)
 static void set_aside(const struct hours *h, int64_t hour,
     const struct error *err)
 {
-	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	static const char *const suffixes[] = {
+	    "", "-wal", "-shm", "-journal"};
 	char from[PATH_BYTES], to[PATH_BYTES + 16];
 
 	log_error("audit.damaged", kv_err(err));
@@ -80,6 +90,19 @@ static int find_current(struct hours *h, const int64_t *all, size_t *n,
 	return 0;
 }
 
+/* A journal beside it: a power cut may bring back what a seal had removed,
+ * and who may only read cannot roll it back. */
+static bool has_rest(const struct hours *h, int64_t hour)
+{
+	char path[PATH_BYTES];
+
+	path_of(h, hour, "-journal", path);
+	if (access(path, F_OK) == 0)
+		return true;
+	path_of(h, hour, "-wal", path);
+	return access(path, F_OK) == 0;
+}
+
 static void find_unsealed(struct hours *h, const int64_t *all, size_t n)
 {
 	char path[PATH_BYTES];
@@ -87,7 +110,8 @@ static void find_unsealed(struct hours *h, const int64_t *all, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		path_of(h, all[i], "", path);
-		if (stat(path, &st) == 0 && (st.st_mode & S_IWUSR) != 0)
+		if (stat(path, &st) == 0 && ((st.st_mode & S_IWUSR) != 0 ||
+						has_rest(h, all[i])))
 			wait_for_seal(h, all[i]);
 	}
 }
@@ -138,7 +162,7 @@ void hours_close(struct hours *h)
 	if (h == NULL)
 		return;
 	for (int i = 0; i < READERS; i++)
-		hourfile_close(h->reader[i].f);
+		close_reader(h, i);
 	hourfile_close(h->current);
 	mem_free(h->unsealed);
 	mem_free(h->dir);
@@ -148,6 +172,40 @@ void hours_close(struct hours *h)
 struct hourfile *hours_current(struct hours *h)
 {
 	return h->current;
+}
+
+/* Whatever the file before the current one says counts again. */
+static int go_back(struct hours *h, int64_t now_us, struct error *err)
+{
+	struct hourfile *old = h->current;
+	int rc;
+
+	h->current = NULL;
+	h->unsealed_n = 0;
+	rc = take_up(h, now_us, err);
+	if (h->current == NULL)
+		h->current = old;
+	else
+		hourfile_close(old);
+	return rc;
+}
+
+int hours_renew(struct hours *h, bool damaged, int64_t now_us,
+    struct error *err)
+{
+	int64_t hour = hourfile_hour(h->current);
+
+	for (int i = 0; i < READERS; i++)
+		close_reader(h, i);
+	if (damaged)
+		error_sys(err, EBADMSG, "%s", hours_error(h));
+	else if (hourfile_reopen(h->current, h->dir, err) == 0)
+		return 0;
+	if (err->no != EBADMSG && err->no != ENOENT)
+		return -1;
+	if (err->no == EBADMSG)
+		set_aside(h, hour, err);
+	return go_back(h, now_us, err);
 }
 
 /* ---- from hour to hour ------------------------------------------------- */
@@ -177,8 +235,7 @@ static void forget_reader(struct hours *h, int64_t hour)
 
 		if (f == NULL || hourfile_hour(f) != hour)
 			continue;
-		hourfile_close(f);
-		h->reader[i].f = NULL;
+		close_reader(h, i);
 	}
 }
 
@@ -192,7 +249,7 @@ int hours_seal(struct hours *h, struct error *err)
 		return 0;
 	hour = h->unsealed[h->unsealed_n - 1];
 	forget_reader(h, hour);
-	f = hourfile_open(h->dir, hour, HOUR_WRITE, err);
+	f = hourfile_open(h->dir, hour, HOUR_SEAL, err);
 	if (f != NULL)
 		rc = hourfile_seal(f, h->dir, err);
 	else if (err->no != ENOENT) /* pruned meanwhile */
@@ -225,9 +282,52 @@ void hours_prune(struct hours *h, int64_t hour)
 
 /* ---- older files ------------------------------------------------------- */
 
+/* Why a file cannot be read is in h->err. It is there all the same. */
+static int unreadable(struct hours *h, int64_t hour)
+{
+	bool pruned = h->err.no == ENOENT; /* meanwhile */
+
+	if (!pruned && h->err.no != EBADMSG && !h->pass_over)
+		return -1;
+	if (!pruned && h->told != hour)
+		log_error("audit.unreadable", kv_err(&h->err));
+	h->told = hour;
+	h->passed = h->passed || !pruned;
+	h->err.text[0] = '\0';
+	return 0;
+}
+
+int hours_unreadable(struct hours *h, struct hourfile *f)
+{
+	int64_t hour = hourfile_hour(f);
+
+	if (f == h->current)
+		return -1;
+	error_sys(&h->err, hourfile_damaged(f) ? EBADMSG : EIO, "%s: %s",
+	    h->dir, hourfile_error(f));
+	forget_reader(h, hour);
+	return unreadable(h, hour);
+}
+
+void hours_pass_over(struct hours *h, bool yes)
+{
+	h->pass_over = yes;
+}
+
+bool hours_passed_over(const struct hours *h)
+{
+	return h->passed;
+}
+
+const char *hours_error(struct hours *h)
+{
+	return h->err.text[0] != '\0' ? h->err.text
+				      : hourfile_error(h->current);
+}
+
+/* NULL: h->err says why. */
 static struct hourfile *reader_for(struct hours *h, int64_t hour)
 {
-	struct error err;
 	int oldest = 0;
 
 	for (int i = 0; i < READERS; i++) {
@@ -240,8 +340,8 @@ static struct hourfile *reader_for(struct hours *h, int64_t hour)
 		if (h->reader[i].used < h->reader[oldest].used)
 			oldest = i;
 	}
-	hourfile_close(h->reader[oldest].f);
-	h->reader[oldest].f = hourfile_open(h->dir, hour, HOUR_READ, &err);
+	close_reader(h, oldest);
+	h->reader[oldest].f = hourfile_open(h->dir, hour, HOUR_READ, &h->err);
 	h->reader[oldest].used = ++h->clock;
 	return h->reader[oldest].f;
 }
@@ -251,27 +351,39 @@ static bool exists(const struct hours *h, int64_t hour)
 	char path[PATH_BYTES];
 
 	path_of(h, hour, "", path);
-	return access(path, R_OK) == 0;
+	return access(path, F_OK) == 0;
 }
 
-struct hourfile *hours_home(struct hours *h, uint64_t id, struct arena *a,
-    struct envelope *env_out)
+static int in_older(struct hours *h, int64_t hour, uint64_t id,
+    struct arena *a, struct envelope *env_out, struct hourfile **home_out)
+{
+	int rc;
+
+	if (!exists(h, hour))
+		return 0;
+	*home_out = reader_for(h, hour);
+	if (*home_out == NULL)
+		return unreadable(h, hour);
+	rc = hourfile_message(*home_out, id, a, env_out);
+	return rc < 0 ? hours_unreadable(h, *home_out) : rc;
+}
+
+int hours_home(struct hours *h, uint64_t id, struct arena *a,
+    struct envelope *env_out, struct hourfile **home_out)
 {
 	int64_t now = hourfile_hour(h->current);
 	int64_t hour = hour_of(id_wall_ms(id) * 1000);
 	int64_t last = hour + HOURS_OF_AN_UPLOAD;
+	int rc;
 
+	h->err.text[0] = '\0';
+	h->passed = false;
 	/* Most are young, and a clock that stepped back is no riddle. */
-	if (hourfile_message(h->current, id, a, env_out) > 0)
-		return h->current;
-	for (; hour < now && hour <= last; hour++) {
-		struct hourfile *f =
-		    exists(h, hour) ? reader_for(h, hour) : NULL;
-
-		if (f != NULL && hourfile_message(f, id, a, env_out) > 0)
-			return f;
-	}
-	return NULL;
+	*home_out = h->current;
+	rc = hourfile_message(h->current, id, a, env_out);
+	for (; rc == 0 && hour < now && hour <= last; hour++)
+		rc = in_older(h, hour, id, a, env_out, home_out);
+	return rc;
 }
 
 void hours_since(struct hours *h, uint64_t id,
@@ -295,5 +407,6 @@ void hours_since(struct hours *h, uint64_t id,
 		if (f != NULL && fn(arg, f))
 			break;
 	}
+	h->err.text[0] = '\0';
 	mem_free(all);
 }

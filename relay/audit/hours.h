@@ -14,7 +14,8 @@
 struct hours;
 
 /* Creates the directory when it is missing. A newest file that is damaged is
- * set aside as NAME.damaged and said in the log. */
+ * set aside as NAME.damaged and said in the log. What a crash left half
+ * sealed is mended, so that it can be read. */
 struct hours *hours_open(const char *dir, int node, int64_t now_us,
     struct error *err) PH_CHECK;
 void hours_close(struct hours *h);
@@ -29,11 +30,26 @@ int hours_seal(struct hours *h, struct error *err);
 /* Removes the files of hours before `hour`; never the current one. */
 void hours_prune(struct hours *h, int64_t hour);
 
+/* The current file over a new connection, after a failure; `damaged`: it is
+ * no database any more. Then, or when it is found to be so, it is set aside
+ * and the one before it tells the cursor. -1: later. */
+int hours_renew(struct hours *h, bool damaged, int64_t now_us,
+    struct error *err) PH_CHECK;
+
 /* The file with the row of that message: the one of the hour in its id, or a
  * later one when its upload took longer than the hour. Borrowed until the
- * next call. NULL when there is none. */
-struct hourfile *hours_home(struct hours *h, uint64_t id, struct arena *a,
-    struct envelope *env_out);
+ * next call. 1; 0 when there is none; -1: hours_error(). */
+int hours_home(struct hours *h, uint64_t id, struct arena *a,
+    struct envelope *env_out, struct hourfile **home_out);
+/* What hours_home() gave cannot be read: -1, or 0 when that is passed over. */
+int hours_unreadable(struct hours *h, struct hourfile *f);
+/* An older file that cannot be read now counts as one that is not there. A
+ * damaged one always does. */
+void hours_pass_over(struct hours *h, bool yes);
+/* Did the last hours_home() pass one over? */
+bool hours_passed_over(const struct hours *h);
+/* Why the last call failed, or the last one on the current file. */
+const char *hours_error(struct hours *h);
 
 /* Gives the files that may have rows of that message, oldest first, until `fn`
  * says that it has seen enough. A file that cannot be read is passed over. */

@@ -121,9 +121,10 @@ static void on_book(struct gather *g, const struct book_entry *e)
 /* Whose token is old costs a few files, not all the hours since. */
 static bool is_on_record(struct projector *p, struct lookup *l)
 {
+	struct hourfile *home;
 	struct envelope env;
 
-	return hours_home(p->hours, l->id, l->arena, &env) != NULL;
+	return hours_home(p->hours, l->id, l->arena, &env, &home) > 0;
 }
 
 void lookup_fill(struct projector *p, struct lookup *l)

@@ -4,7 +4,13 @@
  * for a full disk to have room again. The order at a commit is what makes the
  * promise true: lines of events.jsonl synced, then rows and cursor in one
  * transaction, then the journal is told what it may recycle.
+ *
+ * What fails once is tried again: nothing is passed over before a minute is
+ * over, and then it is told as a gap. The shortage of something (descriptors,
+ * memory) is never a reason to pass anything over.
  */
+#include <errno.h>
+
 #include "relay/audit/projector_int.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
@@ -16,6 +22,7 @@ enum {
 	LINES_BYTES = 1 << 18, /* of events.jsonl, kept back          */
 	BOOK_MAX = 32768,      /* messages under way, of 300 bytes    */
 	RETRY_MS = 1000,       /* after a failure of the audit disk   */
+	GIVE_UP_MS = 60000,    /* what cannot be read is passed over  */
 	DISCARD_MS = 20,
 	IDLE_MS = 1000,
 	SEAL_AGAIN_MS = 5000,
@@ -37,8 +44,10 @@ static int64_t keep_hours(const struct projector *p)
 /* Forgets all since the last commit: it is in the journal, and read again. */
 static int fail(struct projector *p, int64_t mono_ms, const struct error *err)
 {
-	if (!atomic_exchange(&p->failing, true))
+	if (!atomic_exchange(&p->failing, true)) {
 		log_error("audit.write", kv_err(err));
+		p->failed_ms = mono_ms;
+	}
 	hourfile_rollback(file(p));
 	book_clear(&p->book);
 	take_reset(p);
@@ -56,7 +65,8 @@ static int fail_rows(struct projector *p, int64_t mono_ms)
 {
 	struct error err;
 
-	error_set(&err, "audit index: %s", hourfile_error(file(p)));
+	error_set(&err, "audit index: %s", hours_error(p->hours));
+	p->damaged = hourfile_damaged(file(p));
 	return fail(p, mono_ms, &err);
 }
 
@@ -98,8 +108,10 @@ static int commit(struct projector *p, int64_t mono_ms)
 	atomic_store(&p->oldest_us, 0);
 	p->batch = 0;
 	p->committed_ms = mono_ms;
-	if (atomic_exchange(&p->failing, false))
+	if (atomic_exchange(&p->failing, false)) {
 		log_info("audit.recovered");
+		hours_pass_over(p->hours, false);
+	}
 	return 0;
 }
 
@@ -172,34 +184,74 @@ static int take(struct projector *p, const struct spool_record *rec,
 	return 0;
 }
 
-/* The journal was recycled before it was read. */
-static int take_skipped(struct projector *p, uint64_t generations,
+/* The journal was recycled before it was read, or there is no record. */
+static int take_missing(struct projector *p, const struct spool_gap *gap,
     int64_t mono_ms)
 {
 	if (end_group(p, mono_ms) != 0)
 		return -1;
-	p->pos = p->next;
+	p->pos = gap->generations > 0 ? p->next : gap->pos;
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
-	atomic_fetch_add(&p->gap, 1);
-	log_error("audit.gap", kv_int("generations", (int64_t)generations));
-	return take_gap(p, "generations", generations) == 0
-		   ? 0
-		   : fail_rows(p, mono_ms);
+	if (take_gap(p, gap) != 0)
+		return fail_rows(p, mono_ms);
+	p->next = gap->next;
+	return 0;
+}
+
+static bool is_shortage(int no)
+{
+	return no == EMFILE || no == ENFILE || no == ENOMEM;
+}
+
+/* A read that failed: true while it is worth waiting for. */
+static bool wait_for_journal(struct projector *p,
+    const struct spool_gap *gap, int64_t mono_ms)
+{
+	struct error err;
+
+	if (!p->unread) {
+		error_sys(&err, gap->no, "the journal at %llu:%llu",
+		    (unsigned long long)gap->pos.generation,
+		    (unsigned long long)gap->pos.offset);
+		log_error("audit.read", kv_err(&err));
+		p->unread_ms = mono_ms;
+		p->unread = true;
+		atomic_store(&p->blind, true);
+	}
+	if (is_shortage(gap->no) || mono_ms - p->unread_ms < GIVE_UP_MS)
+		return true;
+	p->in.pass(p->in.arg);
+	return false;
+}
+
+static void was_read(struct projector *p)
+{
+	if (!p->unread)
+		return;
+	p->unread = false;
+	atomic_store(&p->blind, false);
+	log_info("audit.read_again");
 }
 
 /* 1: there may be more, 0: all was read, -1: failed. */
 static int read_slice(struct projector *p, int64_t mono_ms)
 {
 	struct spool_record rec;
-	uint64_t skipped = 0;
+	struct spool_gap gap;
 
 	for (int i = 0; i < SLICE; i++) {
-		int got = p->in.next(p->in.arg, &rec, &skipped);
+		enum tail_got got = p->in.next(p->in.arg, &rec, &gap);
+		int rc = 0;
 
-		if (got == 0)
+		if (got == TAIL_NONE ||
+		    (got == TAIL_FAILED && wait_for_journal(p, &gap, mono_ms)))
 			return end_group(p, mono_ms);
-		if (got > 0 ? take(p, &rec, mono_ms) != 0
-			    : take_skipped(p, skipped, mono_ms) != 0)
+		if (got == TAIL_FAILED)
+			continue;
+		was_read(p);
+		rc = got == TAIL_RECORD ? take(p, &rec, mono_ms)
+					: take_missing(p, &gap, mono_ms);
+		if (rc != 0)
 			return -1;
 	}
 	return 1;
@@ -211,15 +263,18 @@ static int read_slice(struct projector *p, int64_t mono_ms)
 static void discard(struct projector *p)
 {
 	struct spool_record rec;
-	uint64_t skipped = 0;
+	struct spool_gap gap;
 
 	for (int i = 0; i < SLICE; i++) {
-		int got = p->in.next(p->in.arg, &rec, &skipped);
+		enum tail_got got = p->in.next(p->in.arg, &rec, &gap);
 
-		if (got == 0)
+		if (got == TAIL_NONE)
 			break;
-		if (got > 0)
-			p->next = rec.next;
+		if (got == TAIL_FAILED) {
+			p->in.pass(p->in.arg);
+			continue;
+		}
+		p->next = got == TAIL_RECORD ? rec.next : gap.next;
 		p->discarded++;
 	}
 	p->in.done(p->in.arg, p->next);
@@ -231,15 +286,35 @@ static int tell_discarded(struct projector *p, int64_t mono_ms)
 
 	p->pos = p->next;
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
-	if (take_gap(p, "records", n) != 0) {
+	if (take_discarded(p, n) != 0) {
 		fail_rows(p, mono_ms);
 		return -1;
 	}
 	if (commit(p, mono_ms) != 0)
 		return -1;
-	atomic_fetch_add(&p->gap, n);
-	log_error("audit.gap", kv_int("records", (int64_t)n));
 	p->discarded = 0;
+	return 0;
+}
+
+/* The file over a new connection: one that was opened while descriptors were
+ * short may only read, and would for ever. 0, or -1: not yet. */
+static int renew(struct projector *p, int64_t mono_ms)
+{
+	struct error err;
+
+	if (mono_ms - p->failed_ms >= GIVE_UP_MS)
+		hours_pass_over(p->hours, true);
+	if (hours_renew(p->hours, p->damaged, p->clock->wall_us(p->clock),
+		&err) != 0) {
+		p->retry_ms = mono_ms + RETRY_MS;
+		return -1;
+	}
+	p->damaged = false;
+	book_clear(&p->book);
+	if (p->discarded > 0)
+		return 0;
+	p->next = hourfile_state(file(p))->cursor;
+	p->in.open(p->in.arg, p->next);
 	return 0;
 }
 
@@ -251,6 +326,8 @@ static int wait_for_disk(struct projector *p, int64_t mono_ms)
 	if (mono_ms < p->retry_ms)
 		return p->discarded > 0 ? DISCARD_MS
 					: (int)(p->retry_ms - mono_ms);
+	if (renew(p, mono_ms) != 0)
+		return p->discarded > 0 ? DISCARD_MS : RETRY_MS;
 	if (p->discarded > 0) {
 		struct spool_pos at = p->next;
 
@@ -371,7 +448,9 @@ struct projector *projector_open_on(const struct conf *c,
 	p->asked_end = &p->asked_first;
 	p->hours =
 	    hours_open(c->audit.path, c->node, clock_wall_us(clock), err);
-	if (p->hours == NULL || eventlog_open(&p->log, err) != 0) {
+	if (p->hours == NULL ||
+	    eventlog_open(&p->log, hourfile_state(file(p))->cursor, err) !=
+		0) {
 		in->close(in->arg);
 		projector_close(p);
 		return NULL;
@@ -423,7 +502,7 @@ void projector_stats(struct projector *p, struct projector_stats *out)
 	*out = (struct projector_stats){
 		.records = atomic_load(&p->records),
 		.gap = atomic_load(&p->gap),
-		.failing = atomic_load(&p->failing),
+		.failing = atomic_load(&p->failing) || atomic_load(&p->blind),
 		.behind_us =
 		    oldest == 0 ? 0 : p->clock->wall_us(p->clock) - oldest,
 	};

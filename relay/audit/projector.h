@@ -17,10 +17,11 @@
 
 /* Where records come from: the spool, or a test. */
 struct projector_input {
-	/* As spool_tail_open(), spool_tail_next(), spool_tail_done(). */
+	/* As spool_tail_open(), _next(), _pass() and _done(). */
 	void (*open)(void *arg, struct spool_pos from);
-	int (*next)(void *arg, struct spool_record *rec_out,
-	    uint64_t *skipped_out);
+	enum tail_got (*next)(void *arg, struct spool_record *rec_out,
+	    struct spool_gap *gap_out);
+	void (*pass)(void *arg);
 	void (*done)(void *arg, struct spool_pos pos);
 	/* The journal runs out of space: nothing may wait for us. */
 	bool (*low)(void *arg);
@@ -62,7 +63,8 @@ struct known *projector_known(struct projector *p);
 struct projector_stats {
 	uint64_t records;  /* taken in since the start               */
 	uint64_t gap;	   /* records that mail could not wait for   */
-	bool failing;	   /* the last commit failed: see the log    */
+	bool failing;	   /* the journal cannot be read, or the index
+			    * not be written: see the log            */
 	int64_t behind_us; /* age of the oldest record not committed */
 };
 void projector_stats(struct projector *p, struct projector_stats *out);

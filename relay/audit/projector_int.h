@@ -52,7 +52,12 @@ struct projector {
 	int64_t batch_ms;     /* since when                     */
 	int64_t committed_ms; /* when last                      */
 
+	bool unread;	    /* the journal cannot be read at next   */
+	int64_t unread_ms;  /* since when                           */
+
 	bool failed;	    /* the audit disk refuses               */
+	bool damaged;	    /* ... as the current file is none      */
+	int64_t failed_ms;  /* since when nothing was committed     */
 	uint64_t discarded; /* records, while mail could not wait   */
 	int64_t retry_ms;
 
@@ -61,7 +66,7 @@ struct projector {
 	_Atomic int64_t keep_us;
 	_Atomic bool reopen;
 	_Atomic uint64_t records, gap;
-	_Atomic bool failing;
+	_Atomic bool failing, blind; /* writing, reading */
 	_Atomic int64_t oldest_us; /* 0: all is committed */
 
 	/* thread.c */
@@ -76,12 +81,14 @@ struct projector {
 	struct letter *asked_first, **asked_end;
 };
 
-/* take.c: one record into rows and lines. 0, or -1: hourfile_error(). */
+/* take.c: one record into rows and lines. 0, or -1: hours_error(). */
 int take_record(struct projector *p, const struct spool_record *rec);
 /* All parts of the record at p->pos were taken in. */
 int take_group_end(struct projector *p);
-/* A gap: `fields` as of a note. */
-int take_gap(struct projector *p, const char *what, uint64_t n);
+/* The row of what never comes in: a place of the journal, or so many records
+ * while mail could not wait. */
+int take_gap(struct projector *p, const struct spool_gap *gap);
+int take_discarded(struct projector *p, uint64_t records);
 /* lookup.c: takes the questions that were posted; answers those that were taken
  * at `before_ms` or earlier. */
 void lookup_take(struct projector *p, int64_t mono_ms);

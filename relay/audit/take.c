@@ -31,6 +31,87 @@ static void end_line(struct projector *p)
 	strbuf_addc(&p->log.out, '\n');
 }
 
+/* ---- gaps -------------------------------------------------------------- */
+
+struct gap {
+	uint64_t generations, records, bytes;
+	bool placed; /* it is at p->pos */
+	const char *reason;
+};
+
+static void print_gap(struct strbuf *to, const struct gap *g,
+    struct spool_pos pos)
+{
+	struct note_writer w;
+	struct jout *j = note_begin(&w, to, "audit.gap");
+
+	if (g->generations > 0)
+		jout_int(j, "generations", (int64_t)g->generations);
+	if (g->records > 0)
+		jout_int(j, "records", (int64_t)g->records);
+	if (g->bytes > 0)
+		jout_int(j, "bytes", (int64_t)g->bytes);
+	if (g->placed) {
+		jout_int(j, "generation", (int64_t)pos.generation);
+		jout_int(j, "offset", (int64_t)pos.offset);
+	}
+	jout_str(j, "reason", g->reason);
+	note_end(&w);
+}
+
+/* Each thing that does not come in is a row, a line and a count. */
+static int put_gap(struct projector *p, const struct gap *g)
+{
+	int64_t now = p->clock->wall_us(p->clock);
+	struct event_place at = place(p);
+	struct note_row row = {.time_us = now, .client = "", .from = "",
+	    .to = ""};
+	struct strbuf bytes;
+	int rc = -1;
+
+	strbuf_init(&bytes, 1024);
+	print_gap(&bytes, g, p->pos);
+	if (note_parse(strbuf_view(&bytes), &row.event, &row.fields) == 0) {
+		log_error("audit.gap", kv_slice("what", row.fields));
+		if (wants_line(p)) {
+			event_print_note(&p->log.out, &at, now, row.event,
+			    row.fields);
+			end_line(p);
+		}
+		rc = hourfile_put_note(file(p), &row);
+	}
+	strbuf_fini(&bytes);
+	if (rc == 0)
+		atomic_fetch_add(&p->gap, g->records > 0 ? g->records : 1);
+	return rc;
+}
+
+int take_gap(struct projector *p, const struct spool_gap *gap)
+{
+	bool recycled = gap->generations > 0;
+
+	return put_gap(p, &(struct gap){
+	    .generations = gap->generations,
+	    .bytes = recycled ? 0 : gap->bytes,
+	    .placed = !recycled,
+	    .reason = recycled ? "recycled"
+		    : gap->damaged ? "damaged" : "unreadable",
+	});
+}
+
+int take_discarded(struct projector *p, uint64_t records)
+{
+	return put_gap(
+	    p, &(struct gap){.records = records, .reason = "space"});
+}
+
+/* The record that is being taken in says nothing that is understood. */
+static int put_gap_here(struct projector *p, const char *reason)
+{
+	return put_gap(p, &(struct gap){.records = 1, .placed = true,
+			      .reason = reason});
+}
+
 /* ---- moves ------------------------------------------------------------- */
 
 static int put_move(struct projector *p, const struct move *m)
@@ -147,13 +228,17 @@ static int take_move(struct projector *p, struct book_entry *e,
 
 static int take_update(struct projector *p, const struct spool_record *rec)
 {
-	struct book_entry *e = book_get(&p->book, p->hours, rec->id);
-	int rc = 0;
+	struct book_entry *e;
+	int rc = book_get(&p->book, p->hours, rec->id, &e);
 
-	if (e == NULL) { /* its acceptance is in a gap */
+	if (rc == 0) { /* its acceptance is in a gap, or in a lost file */
 		log_warn("audit.unknown", kv_id("id", rec->id));
 		e = book_stub(&p->book, rec->id);
+		rc = hours_passed_over(p->hours) ? put_gap_here(p, "index")
+						 : 0;
 	}
+	if (rc > 0)
+		rc = 0;
 	for (unsigned i = 0; i < rec->updates && rc == 0; i++)
 		rc = take_move(p, e, &rec->update[i],
 		    (enum dstate)rec->old_state[i], rec->time_us);
@@ -277,23 +362,31 @@ static int take_envelope(struct projector *p, const struct spool_record *rec,
 	return take_deliveries(p, e, rec);
 }
 
-/* A carry says again what is known, unless its acceptance is in a gap. */
-static int take_message(struct projector *p, const struct spool_record *rec)
+static int take_accepted(struct projector *p, const struct spool_record *rec)
 {
-	struct arena *a;
+	struct arena *a = arena_new();
 	struct envelope env;
-	int rc = 0;
+	int rc;
 
-	if (rec->type == REC_CARRY &&
-	    book_get(&p->book, p->hours, rec->id) != NULL)
-		return 0;
-	a = arena_new();
 	if (envelope_unpack(rec->envelope, a, &env) == 0)
 		rc = take_envelope(p, rec, &env);
 	else
-		log_error("audit.envelope", kv_id("id", rec->id));
+		rc = put_gap_here(p, "envelope");
 	arena_free(a);
 	return rc;
+}
+
+/* A carry says again what is known, unless its acceptance is in a gap. */
+static int take_carry(struct projector *p, const struct spool_record *rec)
+{
+	struct book_entry *e;
+	int rc = book_get(&p->book, p->hours, rec->id, &e);
+
+	if (rc > 0 && !book_is_stub(e))
+		return 0;
+	if (rc > 0)
+		book_forget(&p->book, e);
+	return rc < 0 ? -1 : take_accepted(p, rec);
 }
 
 /* ---- notes ------------------------------------------------------------- */
@@ -339,24 +432,8 @@ static int take_note(struct projector *p, int64_t time_us, struct slice bytes)
 	if (o != NULL)
 		rc = put_note(p, time_us, event, fields, o);
 	else
-		log_error("audit.note", kv_int("bytes", (int64_t)bytes.n));
+		rc = put_gap_here(p, "note");
 	json_decref(o);
-	return rc;
-}
-
-int take_gap(struct projector *p, const char *what, uint64_t n)
-{
-	struct note_writer w;
-	struct strbuf bytes;
-	struct jout *j;
-	int rc;
-
-	strbuf_init(&bytes, 1024);
-	j = note_begin(&w, &bytes, "audit.gap");
-	jout_int(j, what, (int64_t)n);
-	note_end(&w);
-	rc = take_note(p, p->clock->wall_us(p->clock), strbuf_view(&bytes));
-	strbuf_fini(&bytes);
 	return rc;
 }
 
@@ -410,8 +487,9 @@ int take_record(struct projector *p, const struct spool_record *rec)
 {
 	switch (rec->type) {
 	case REC_ACCEPTED:
+		return take_accepted(p, rec);
 	case REC_CARRY:
-		return take_message(p, rec);
+		return take_carry(p, rec);
 	case REC_UPDATE:
 		return take_update(p, rec);
 	case REC_NOTE:

@@ -282,13 +282,23 @@ static void say_alarm(const json_t *e, struct strbuf *out)
 static void say_gap(const json_t *e, struct strbuf *out)
 {
 	int64_t records = number(e, "records");
+	int64_t generations = number(e, "generations");
+	const char *reason = text(e, "reason");
 
 	strbuf_adds(out, "the audit trail has a gap: ");
 	if (records > 0)
 		add_plural(out, records, "record");
+	else if (generations > 0)
+		add_plural(out, generations, "journal segment");
 	else
-		add_plural(out, number(e, "generations"), "journal segment");
-	strbuf_adds(out, " could not be kept for it");
+		add_plural(out, number(e, "bytes"), "byte of the journal");
+	if (json_object_get(e, "offset") == NULL) {
+		strbuf_adds(out, " could not be kept for it");
+		return;
+	}
+	strbuf_addf(out, " at %lld:%lld, %s",
+	    (long long)number(e, "generation"),
+	    (long long)number(e, "offset"), reason);
 }
 
 /* What has no sentence of its own is shown as it is. */

@@ -89,8 +89,9 @@ static void look_at_audit(struct watch *w)
 	w->audit = bad;
 	if (st.gap > w->gap) {
 		snprintf(text, sizeof(text), "The audit trail has a gap of "
-		    "%" PRIu64 " records: the journal had no room to wait "
-		    "for the index.", st.gap - w->gap);
+		    "%" PRIu64 " records that did not come in. posthouse "
+		    "trace and the log say where (audit.gap), and why.",
+		    st.gap - w->gap);
 		alarm_raise(w->app, "audit-gap", c->audit.path, text);
 	}
 	w->gap = st.gap;

@@ -4,6 +4,8 @@
  */
 #include "relay/spool/scan.h"
 
+#include <errno.h>
+
 enum { WINDOW = 256 << 10 };
 
 void scan_init(struct scan *sc, struct spool *s)
@@ -23,6 +25,7 @@ void scan_open(struct scan *sc, struct segment *seg, uint64_t limit)
 	sc->limit = limit;
 	sc->win_n = 0;
 	sc->bad_blocks = 0;
+	sc->bad_end = 0;
 }
 
 /* A run that cannot be read as a whole, block by block: the bad ones become
@@ -35,6 +38,8 @@ static void read_blocks(struct scan *sc, uint64_t off, size_t n)
 		if (segment_read(sc->spool, sc->seg, sc->win + at, m,
 			off + at) == 0)
 			continue;
+		sc->bad_no = errno;
+		sc->bad_end = off + at + m;
 		memset(sc->win + at, 0, m);
 		sc->bad_blocks++;
 	}

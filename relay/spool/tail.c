@@ -7,6 +7,9 @@
  *
  * A group is one record but two parts; records start on 8 bytes, so an odd
  * offset is a group's second part.
+ *
+ * What cannot be read is not damage: the tail stays where it is, and whoever
+ * reads decides how long to wait. What is damaged is told as a gap, once.
  */
 #include "relay/spool/scan.h"
 
@@ -16,7 +19,12 @@ struct spool_tail {
 	struct segment *seg; /* pinned, or NULL */
 	uint64_t generation; /* of seg, or wanted next */
 	uint64_t at;	     /* the next batch */
+	uint64_t number;     /* of the next batch */
+	uint64_t batches;    /* of seg, up to the limit */
 	struct scan_range range; /* of the present one */
+	bool told;	     /* ... that it is damaged */
+	uint64_t failed_to;  /* the end of what could not be read */
+	uint64_t pass_to;    /* what cannot be read before it is a gap */
 	uint64_t skip_to;    /* records before this offset were read */
 	bool second;	     /* a group's second part is next */
 	bool second_only;    /* ... and its first is not wanted */
@@ -83,6 +91,7 @@ static struct segment *pin_from(struct spool_tail *t, uint64_t *end_out)
 			seg->pins++;
 			found = seg;
 			*end_out = seg->end;
+			t->batches = seg->batches;
 			break;
 		}
 	}
@@ -90,24 +99,34 @@ static struct segment *pin_from(struct spool_tail *t, uint64_t *end_out)
 	return found;
 }
 
-/* 1 entered; 0 there is none yet; -1 entered, but the wanted one is gone. */
-static int enter(struct spool_tail *t, uint64_t *skipped_out)
+/* Before each that the next generation begins with. */
+static void rewind_to(struct spool_tail *t, uint64_t generation)
+{
+	t->generation = generation;
+	t->skip_to = 0;
+	t->second_only = false;
+}
+
+/* TAIL_RECORD: entered; TAIL_GAP: entered, but the wanted one is gone. */
+static enum tail_got enter(struct spool_tail *t, struct spool_gap *gap_out)
 {
 	uint64_t end = 0, wanted = t->generation;
 
 	t->seg = pin_from(t, &end);
 	if (t->seg == NULL)
-		return 0;
-	t->generation = t->seg->generation;
-	t->at = 0;
+		return TAIL_NONE;
+	t->at = t->number = t->pass_to = 0;
 	t->range = (struct scan_range){0};
 	scan_open(&t->sc, t->seg, end);
-	if (t->generation == wanted)
-		return 1;
-	t->skip_to = 0;
-	t->second_only = false;
-	*skipped_out = t->generation - wanted;
-	return wanted == 0 ? 1 : -1;
+	if (t->seg->generation == wanted)
+		return TAIL_RECORD;
+	rewind_to(t, t->seg->generation);
+	*gap_out = (struct spool_gap){
+	    .pos = {wanted, 0},
+	    .next = {t->generation, 0},
+	    .generations = t->generation - wanted,
+	};
+	return wanted == 0 ? TAIL_RECORD : TAIL_GAP;
 }
 
 /* Is there more of this segment now? Else, is it over? */
@@ -117,6 +136,7 @@ static bool more(struct spool_tail *t, bool *over_out)
 
 	pthread_mutex_lock(&t->s->lock);
 	end = t->seg->end;
+	t->batches = t->seg->batches;
 	*over_out = !t->seg->current;
 	pthread_mutex_unlock(&t->s->lock);
 	if (end <= t->sc.limit)
@@ -125,25 +145,46 @@ static bool more(struct spool_tail *t, bool *over_out)
 	return true;
 }
 
-static bool next_batch(struct spool_tail *t)
+/* Zeros stand for what could not be read: nothing is concluded from them. */
+static bool unread(const struct spool_tail *t)
+{
+	return t->sc.bad_end > t->pass_to;
+}
+
+/* No head where one should be: what recovery found there is found again. */
+static bool cross_damage(struct spool_tail *t)
+{
+	struct batch_head h = {.number = t->batches};
+	uint64_t to = scan_find(&t->sc, t->at + BLOCK, t->number, &h);
+
+	if (unread(t))
+		return false;
+	t->range = (struct scan_range){t->at, to == 0 ? t->sc.limit : to,
+	    t->number, h.number};
+	t->number = t->range.past;
+	t->at = t->range.end;
+	return true;
+}
+
+/* TAIL_RECORD: t->range is the next. */
+static enum tail_got next_batch(struct spool_tail *t)
 {
 	struct batch_head h;
 
 	while (t->at < t->sc.limit) {
-		if (!scan_head(&t->sc, t->at, &h)) {
-			/* Damage that recovery has named. */
-			t->at = scan_find(&t->sc, t->at + BLOCK, 0, &h);
-			if (t->at == 0)
-				t->at = t->sc.limit;
-			continue;
+		if (scan_head(&t->sc, t->at, &h)) {
+			t->range = scan_range_of(t->at, &h);
+			t->number = h.number + 1;
+			t->at += batch_span(&h);
+		} else if (!cross_damage(t)) {
+			return TAIL_FAILED;
 		}
-		t->range = scan_range_of(t->at, &h);
-		t->at += batch_span(&h);
+		t->told = false;
 		if (t->at > t->skip_to)
-			return true;
+			return TAIL_RECORD;
 		t->range.at = t->range.end;
 	}
-	return false;
+	return TAIL_NONE;
 }
 
 static uint64_t after(const struct spool_tail *t)
@@ -197,9 +238,6 @@ static void give_second(struct spool_tail *t, struct spool_record *out)
 static bool give(struct spool_tail *t, const struct scan_record *rec,
     struct spool_record *out)
 {
-	if (record_parse(&t->record, rec->head.type, rec->payload,
-		t->s->c.names) < 0)
-		return false;
 	t->record_off = rec->off;
 	*out = (struct spool_record){
 	    .pos = {t->generation, rec->off},
@@ -233,43 +271,105 @@ static bool give(struct spool_tail *t, const struct scan_record *rec,
 	}
 }
 
-/* The next record of the present batch. */
-static bool from_batch(struct spool_tail *t, struct spool_record *out)
+/* Damage from `from` to where the range stands now. A head lies where no
+ * record starts, so 8 bytes on nothing is passed over. */
+static enum tail_got tell_damage(struct spool_tail *t, uint64_t from,
+    struct spool_gap *out)
 {
-	struct scan_record rec;
-	int rc;
+	bool told = t->told || from < t->skip_to;
 
-	while ((rc = scan_record(&t->sc, &t->range, &rec)) != 0)
-		if (rc > 0 && rec.off >= t->skip_to && give(t, &rec, out))
-			return true;
-	return false;
+	t->told = true;
+	if (told)
+		return TAIL_NONE;
+	*out = (struct spool_gap){
+	    .pos = {t->generation, from},
+	    .next = {t->generation, from + RECORD_ALIGN},
+	    .bytes = t->range.at - from,
+	    .damaged = t->sc.bad_end <= from,
+	};
+	return TAIL_GAP;
 }
 
-int spool_tail_next(struct spool_tail *t, struct spool_record *rec_out,
-    uint64_t *skipped_out)
+/* The next record of the present batch. */
+static enum tail_got from_batch(struct spool_tail *t,
+    struct spool_record *out, struct spool_gap *gap_out)
 {
-	bool over;
+	enum tail_got got = TAIL_NONE;
+	struct scan_record rec;
+	uint64_t from = t->range.at;
 	int rc;
+
+	while (got == TAIL_NONE &&
+	    (rc = scan_record(&t->sc, &t->range, &rec)) != 0) {
+		if (rc < 0 && unread(t)) {
+			t->range.at = from;
+			return TAIL_FAILED;
+		}
+		if (rc < 0)
+			got = tell_damage(t, from, gap_out);
+		else if (rec.off < t->skip_to || rec.head.type > REC_CLEAN)
+			got = TAIL_NONE;
+		else if (record_parse(&t->record, rec.head.type, rec.payload,
+			     t->s->c.names) < 0)
+			got = tell_damage(t, rec.off, gap_out);
+		else
+			got = give(t, &rec, out) ? TAIL_RECORD : TAIL_NONE;
+		from = t->range.at;
+	}
+	return got;
+}
+
+/* One record or gap further, over as many batches as that takes. */
+static enum tail_got advance(struct spool_tail *t,
+    struct spool_record *rec_out, struct spool_gap *gap_out)
+{
+	enum tail_got got;
+	bool over;
+
+	for (;;) {
+		if (t->seg == NULL) {
+			got = enter(t, gap_out);
+			if (got != TAIL_RECORD)
+				return got;
+		}
+		got = from_batch(t, rec_out, gap_out);
+		if (got != TAIL_NONE)
+			return got;
+		got = next_batch(t);
+		if (got == TAIL_FAILED)
+			return got;
+		if (got == TAIL_RECORD || more(t, &over))
+			continue;
+		if (!over)
+			return TAIL_NONE;
+		leave(t);
+		rewind_to(t, t->generation + 1);
+	}
+}
+
+enum tail_got spool_tail_next(struct spool_tail *t,
+    struct spool_record *rec_out, struct spool_gap *gap_out)
+{
+	enum tail_got got;
 
 	if (t->second) {
 		give_second(t, rec_out);
-		return 1;
+		return TAIL_RECORD;
 	}
-	for (;;) {
-		if (t->seg == NULL) {
-			rc = enter(t, skipped_out);
-			if (rc <= 0)
-				return rc;
-		}
-		if (from_batch(t, rec_out))
-			return 1;
-		if (next_batch(t) || more(t, &over))
-			continue;
-		if (!over)
-			return 0;
-		leave(t);
-		t->generation++;
-		t->skip_to = 0;
-		t->second_only = false;
+	if (unread(t)) { /* it may be well again */
+		t->sc.win_n = 0;
+		t->sc.bad_end = 0;
 	}
+	got = advance(t, rec_out, gap_out);
+	if (got == TAIL_FAILED) {
+		t->failed_to = t->sc.bad_end;
+		*gap_out = (struct spool_gap){
+		    .pos = {t->generation, after(t)}, .no = t->sc.bad_no};
+	}
+	return got;
+}
+
+void spool_tail_pass(struct spool_tail *t)
+{
+	t->pass_to = t->failed_to;
 }

@@ -136,7 +136,8 @@ static void read_one(struct spool *s, uint64_t id)
 
 static void use(struct rig *r)
 {
-	uint64_t id = 0, skipped;
+	uint64_t id = 0;
+	struct spool_gap gap;
 	struct spool_recovered told = {.arg = &id, .message = on_message};
 	struct spool_record rec;
 	struct spool_tail *t;
@@ -150,7 +151,7 @@ static void use(struct rig *r)
 		read_one(s, id);
 	t = spool_tail_open(s, (struct spool_pos){0});
 	for (int i = 0; i < 10000; i++)
-		if (spool_tail_next(t, &rec, &skipped) == 0)
+		if (spool_tail_next(t, &rec, &gap) == 0)
 			break;
 	spool_tail_close(t);
 	for (int i = 0; i < 20; i++) {

@@ -13,7 +13,8 @@ enum { RECORD_BYTES = 4096, DETAIL_MAX = 1 << 16 };
 
 void fakejournal_init(struct fakejournal *j)
 {
-	*j = (struct fakejournal){.a = arena_new()};
+	*j = (struct fakejournal){.a = arena_new(), .bad = SIZE_MAX,
+	    .passed = SIZE_MAX};
 }
 
 void fakejournal_fini(struct fakejournal *j)
@@ -150,22 +151,50 @@ static void on_open(void *arg, struct spool_pos from)
 		j->at++;
 }
 
-static int on_next(void *arg, struct spool_record *rec_out,
-    uint64_t *skipped_out)
+static void gap_at(struct fakejournal *j, struct spool_gap *gap_out)
+{
+	struct spool_pos pos = j->rec[j->at].pos;
+
+	*gap_out = (struct spool_gap){.pos = pos,
+	    .next = {pos.generation, pos.offset + 8}, .bytes = RECORD_BYTES};
+}
+
+static enum tail_got on_next(void *arg, struct spool_record *rec_out,
+    struct spool_gap *gap_out)
 {
 	struct fakejournal *j = arg;
 
 	if (j->at_next != NULL)
 		j->at_next(j->arg, j->at);
 	if (j->at < j->first) {
-		*skipped_out = 1;
 		j->at = j->first;
-		return -1;
+		*gap_out = (struct spool_gap){.pos = {1, 0}, .generations = 1};
+		gap_out->next = j->rec[j->at].pos;
+		return TAIL_GAP;
 	}
 	if (j->at >= j->visible)
-		return 0;
+		return TAIL_NONE;
+	if (j->at == j->bad && j->fails < j->bad_for) {
+		gap_at(j, gap_out);
+		gap_out->no = j->bad_no;
+		j->fails++;
+		return TAIL_FAILED;
+	}
+	if (j->at == j->passed) {
+		gap_at(j, gap_out);
+		j->at++;
+		return TAIL_GAP;
+	}
 	*rec_out = j->rec[j->at++];
-	return 1;
+	return TAIL_RECORD;
+}
+
+static void on_pass(void *arg)
+{
+	struct fakejournal *j = arg;
+
+	j->passed = j->bad;
+	j->bad = SIZE_MAX;
 }
 
 static void on_done(void *arg, struct spool_pos pos)
@@ -193,5 +222,6 @@ static void on_close(void *arg)
 struct projector_input fakejournal_input(struct fakejournal *j)
 {
 	return (struct projector_input){.open = on_open, .next = on_next,
+	    .pass = on_pass,
 	    .done = on_done, .low = on_low, .close = on_close, .arg = j};
 }

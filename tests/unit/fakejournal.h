@@ -16,6 +16,10 @@ struct fakejournal {
 	size_t at;	/* the tail's next record          */
 	size_t visible; /* records that are synced         */
 	size_t first;	/* records before it were recycled */
+	size_t bad;	/* this one cannot be read; SIZE_MAX: all can */
+	int bad_no;	/* errno of it                     */
+	unsigned bad_for, fails; /* so often; was asked so often */
+	size_t passed;	/* SIZE_MAX: none */
 	struct spool_pos done;
 	unsigned dones;
 	bool low;

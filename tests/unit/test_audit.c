@@ -176,7 +176,22 @@ static void notes_are_events_and_garbage_is_none(void **state)
 	assert_int_equal(f->founds, 1);
 	trace(f, (struct search){.from = "bob@example.org"});
 	assert_int_equal(f->founds, 0);
-	assert_int_equal(count_events(f, "\n"), 1);
+	/* Each that is none is told as missing. */
+	assert_int_equal(count_events(f, "\n"), 5);
+	assert_int_equal(count_events(f, "\"event\":\"audit.gap\""), 4);
+	assert_int_equal(count_events(f, "\"reason\":\"note\""), 4);
+}
+
+static void an_envelope_that_is_none_is_a_gap(void **state)
+{
+	struct fixture *f = *state;
+
+	usual_mail(f, 2, MINUTE);
+	f->j.rec[0].envelope = SLICE("garbage");
+	run(f);
+	assert_int_equal(count_events(f, "\"reason\":\"envelope\""), 1);
+	trace(f, (struct search){.id = fake_id(T0 + MINUTE, 1)});
+	assert_int_equal(f->founds, 3);
 }
 
 /* ---- a full disk, and gaps --------------------------------------------- */
@@ -242,7 +257,7 @@ static void mail_does_not_wait_for_a_full_audit_disk(void **state)
 	close_projector(f);
 	text = trace(f, (struct search){.since_us = 0});
 	assert_int_equal(count(text, "\"event\":\"audit.gap\""), 1);
-	assert_non_null(strstr(text, "\"records\":180}"));
+	assert_non_null(strstr(text, "\"records\":180,"));
 	verify(f, &c, lost);
 	assert_int_equal(c.skipped, 1);
 }
@@ -466,6 +481,7 @@ int main(void)
 		T(each_move_has_its_event),
 		T(a_notification_is_told_with_what_it_is_about),
 		T(notes_are_events_and_garbage_is_none),
+		T(an_envelope_that_is_none_is_a_gap),
 		T(a_full_disk_holds_the_journal_and_then_takes_all_in),
 		T(mail_does_not_wait_for_a_full_audit_disk),
 		T(what_was_recycled_unread_is_a_gap_that_carries_heal),

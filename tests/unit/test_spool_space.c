@@ -118,7 +118,7 @@ static void s4_retained_mail_goes_before_new_mail_is_refused(void **state)
 	struct rig *r = rig_new(8);
 	struct spool_record rec;
 	struct spool_tail *t;
-	uint64_t skipped;
+	struct spool_gap gap;
 	bool said = false;
 
 	(void)state;
@@ -133,7 +133,7 @@ static void s4_retained_mail_goes_before_new_mail_is_refused(void **state)
 		rig_pump(r);
 	}
 	t = spool_tail_open(r->spool, (struct spool_pos){0});
-	while (spool_tail_next(t, &rec, &skipped) == 1)
+	while (spool_tail_next(t, &rec, &gap) == 1)
 		if (rec.type == REC_NOTE && rec.note == NOTE_SYSTEM)
 			said = true;
 	spool_tail_close(t);

@@ -25,20 +25,26 @@ struct watch {
 	struct seen s[SEEN_MAX];
 	unsigned n;
 	uint64_t skipped;
-	unsigned gaps;
+	unsigned gaps, fails;
+	struct spool_gap gap; /* the last */
 };
 
 static void read_all(struct rig *r, struct spool_tail *t, struct watch *w)
 {
 	struct spool_record rec;
-	uint64_t skipped = 0;
+	struct spool_gap gap;
 	int rc;
 
 	(void)r;
-	while ((rc = spool_tail_next(t, &rec, &skipped)) != 0) {
-		if (rc < 0) {
+	while ((rc = spool_tail_next(t, &rec, &gap)) != TAIL_NONE) {
+		if (rc == TAIL_FAILED) {
+			w->fails++;
+			return;
+		}
+		if (rc == TAIL_GAP) {
 			w->gaps++;
-			w->skipped += skipped;
+			w->skipped += gap.generations;
+			w->gap = gap;
 			continue;
 		}
 		assert_true(w->n < SEEN_MAX);
@@ -134,28 +140,28 @@ static void p3_a_group_is_given_as_its_parts(void **state)
 	struct rig_message *m, *dsn;
 	struct spool_record rec;
 	struct spool_tail *t;
-	uint64_t skipped;
+	struct spool_gap gap;
 
 	(void)state;
 	assert_true(rig_open(r));
 	m = rig_accept(r, 100);
 	rig_pump(r);
 	t = spool_tail_open(r->spool, (struct spool_pos){0});
-	assert_int_equal(spool_tail_next(t, &rec, &skipped), 1);
+	assert_int_equal(spool_tail_next(t, &rec, &gap), 1);
 	assert_int_equal(rec.type, REC_ACCEPTED);
 	assert_int_equal(rec.body_bytes, 100);
 	assert_true(slice_eq(rec.envelope, SLICE("envelope")));
 	assert_int_equal(rec.delivery[0].state, D_QUEUED);
-	assert_int_equal(spool_tail_next(t, &rec, &skipped), 0);
+	assert_int_equal(spool_tail_next(t, &rec, &gap), 0);
 	dsn = rig_bounce(r, m);
 	rig_pump(r);
-	assert_int_equal(spool_tail_next(t, &rec, &skipped), 1);
+	assert_int_equal(spool_tail_next(t, &rec, &gap), 1);
 	assert_int_equal(rec.type, REC_UPDATE);
 	assert_int_equal(rec.id, m->id);
 	assert_int_equal(rec.old_state[0], D_QUEUED);
 	assert_int_equal(rec.update[0].to.state, D_BOUNCED);
 	assert_true(slice_eq(rec.update[0].detail, SLICE("250 2.0.0 taken")));
-	assert_int_equal(spool_tail_next(t, &rec, &skipped), 1);
+	assert_int_equal(spool_tail_next(t, &rec, &gap), 1);
 	assert_int_equal(rec.type, REC_ACCEPTED);
 	assert_int_equal(rec.id, dsn->id);
 	assert_true(slice_eq(rec.envelope, SLICE("dsn")));
@@ -168,7 +174,7 @@ static void p4_what_is_not_synced_is_not_seen(void **state)
 	struct rig *r = rig_new(SLOTS);
 	struct spool_record rec;
 	struct spool_tail *t;
-	uint64_t skipped;
+	struct spool_gap gap;
 
 	(void)state;
 	assert_true(rig_open(r));
@@ -178,9 +184,9 @@ static void p4_what_is_not_synced_is_not_seen(void **state)
 	r->disk->fail_at = 1;
 	rig_accept(r, 100);
 	rig_write(r);
-	assert_int_equal(spool_tail_next(t, &rec, &skipped), 0);
+	assert_int_equal(spool_tail_next(t, &rec, &gap), 0);
 	rig_pump(r);
-	assert_int_equal(spool_tail_next(t, &rec, &skipped), 0);
+	assert_int_equal(spool_tail_next(t, &rec, &gap), 0);
 	spool_tail_close(t);
 	rig_free(r);
 }
@@ -265,6 +271,128 @@ static void p7_carries_show_what_the_message_had_become(void **state)
 	rig_free(r);
 }
 
+/* ---- what cannot be read, and what is damaged ---- */
+
+enum { MESSAGES = 6 };
+
+/* Two records of each message stand on the disk, in batches of their own. */
+static struct rig *six(void)
+{
+	struct rig *r = rig_new(64);
+
+	r->c.retain_us = INT64_C(1) << 50;
+	assert_true(rig_open(r));
+	traffic(r, MESSAGES);
+	return r;
+}
+
+static void fail_reads(struct rig *r, unsigned at, bool on)
+{
+	r->disk->fault = FAULT_EIO;
+	r->disk->fail_mask = 1u << CALL_READ;
+	r->disk->calls = 0;
+	r->disk->fail_at = at;
+	r->disk->fail_on = on;
+}
+
+static void p8_a_read_that_fails_once_skips_nothing(void **state)
+{
+	struct watch *w = NEW(struct watch);
+
+	(void)state;
+	for (unsigned at = 1; at < 200; at++) {
+		struct rig *r = six();
+		struct spool_tail *t =
+		    spool_tail_open(r->spool, (struct spool_pos){0});
+
+		/* The whole run fails, and the block too; then all is well. */
+		fail_reads(r, at, true);
+		*w = (struct watch){0};
+		read_all(r, t, w);
+		r->disk->fault = FAULT_NONE;
+		if (w->fails == 0)
+			at = 200;
+		read_all(r, t, w);
+		assert_int_equal(w->gaps, 0);
+		assert_int_equal(w->n, 2 * MESSAGES);
+		spool_tail_close(t);
+		rig_free(r);
+	}
+	mem_free(w);
+}
+
+static void p9_what_stays_unreadable_is_a_gap_when_it_is_passed(void **state)
+{
+	struct watch *w = NEW(struct watch);
+	struct rig *r = six();
+	struct spool_tail *t =
+	    spool_tail_open(r->spool, (struct spool_pos){0});
+
+	(void)state;
+	fail_reads(r, 1, true);
+	for (int i = 0; i < 3; i++)
+		read_all(r, t, w);
+	assert_int_equal(w->fails, 3);
+	assert_int_equal(w->n, 0);
+	assert_int_equal(w->gaps, 0);
+	spool_tail_pass(t);
+	read_all(r, t, w);
+	assert_int_equal(w->gaps, 1);
+	assert_false(w->gap.damaged);
+	r->disk->fault = FAULT_NONE;
+	traffic(r, 1);
+	read_all(r, t, w);
+	assert_int_equal(w->gaps, 1);
+	assert_int_equal(w->n, 2);
+	assert_int_equal(w->s[0].id, r->m[MESSAGES].id);
+	spool_tail_close(t);
+	mem_free(w);
+	rig_free(r);
+}
+
+/* Each byte of a head, of a record, of a body. */
+static void p10_what_is_damaged_is_a_gap_once_and_the_rest_comes(
+    void **state)
+{
+	struct watch *w = NEW(struct watch);
+	struct rig *r = six();
+	struct spool_tail *t =
+	    spool_tail_open(r->spool, (struct spool_pos){0});
+	struct spool_pos at;
+	size_t bytes;
+	char *disk;
+
+	(void)state;
+	read_all(r, t, w);
+	spool_tail_close(t);
+	at = w->s[4].pos; /* the third message's acceptance */
+	disk = fakedisk_bytes(r->disk, "/spool/seg.0000", &bytes);
+	assert_non_null(disk);
+	for (uint64_t off = at.offset - BATCH_HEAD; off < at.offset + 100;
+	     off++) {
+		bool head = off < at.offset;
+
+		disk[off] ^= 0x40;
+		*w = (struct watch){0};
+		t = spool_tail_open(r->spool, (struct spool_pos){0});
+		read_all(r, t, w);
+		assert_int_equal(w->gaps, 1);
+		assert_true(w->gap.damaged && w->gap.bytes > 0);
+		assert_int_equal(w->n, 2 * MESSAGES - (head ? 0 : 1));
+		spool_tail_close(t);
+		/* ... and not again from behind it. */
+		w->n = w->gaps = 0;
+		t = spool_tail_open(r->spool, w->gap.next);
+		read_all(r, t, w);
+		assert_int_equal(w->gaps, 0);
+		assert_int_equal(w->n, 2 * MESSAGES - (head ? 4 : 5));
+		spool_tail_close(t);
+		disk[off] ^= 0x40;
+	}
+	mem_free(w);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +404,11 @@ int main(void)
 	    cmocka_unit_test(
 		p6_a_projector_that_is_too_slow_is_told_what_it_missed),
 	    cmocka_unit_test(p7_carries_show_what_the_message_had_become),
+	    cmocka_unit_test(p8_a_read_that_fails_once_skips_nothing),
+	    cmocka_unit_test(
+		p9_what_stays_unreadable_is_a_gap_when_it_is_passed),
+	    cmocka_unit_test(
+		p10_what_is_damaged_is_a_gap_once_and_the_rest_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
