@@ -193,6 +193,11 @@ static void advise(struct cli *c, const json_t *row)
 		    "answered 451: if a backup was put back, posthouse table "
 		    "accept");
 	else if (strcmp(section, "spool") == 0 &&
+		 strncmp(text_of(row, "health"), "degraded", 8) == 0)
+		out_say(&c->out, "the spool was damaged when posthoused "
+		    "started: spool.damage and spool.unread in the log name "
+		    "each place");
+	else if (strcmp(section, "spool") == 0 &&
 		 json_object_get(row, "health") != NULL &&
 		 strcmp(text_of(row, "health"), "ok") != 0)
 		out_say(&c->out, "the spool is not well (%s): give the disk "

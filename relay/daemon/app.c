@@ -19,6 +19,7 @@
 #include "relay/daemon/control.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/recovery.h"
 #include "relay/daemon/refusals.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
@@ -119,38 +120,14 @@ static int check_descriptors(const struct app *a, struct error *err)
 	    need, (long)lim.rlim_max);
 }
 
-static void on_damage(void *arg, const char *line)
-{
-	(void)arg;
-	log_error("spool.damage", kv_str("what", line));
-}
-
 static int open_spool(struct app *a, struct error *err)
 {
 	const struct conf *c = a->live->conf;
-	struct spool_config sc = {.path = c->spool.path,
-	    .segment_bytes = c->spool.segment_bytes,
-	    .max_bytes = c->spool.max_bytes,
-	    .body_memory_bytes = c->limits.body_memory_bytes,
-	    .memory_window_bytes = c->limits.memory_window_bytes,
-	    .spares = c->spool.spares,
-	    .retain_us = c->spool.retain_ms * 1000, .clock = a->clock,
-	    .rng = a->rng, .io = &diskio_system, .names = a->names,
-	    .projector = true};
-	struct spool_recovered r = {.arg = a->settle,
-	    .message = settle_recovered, .damage = on_damage};
-	struct spool_start start = {0};
 
-	a->spool = spool_open(&sc, &r, &start, err);
-	if (a->spool == NULL)
+	a->recovery = recovery_new(a);
+	if (recovery_open(a->recovery, err) < 0)
 		return -1;
-	id_maker_above(&a->ids, start.highest_id);
 	downtime_restore(a);
-	log_info("spool.open", kv_str("path", c->spool.path),
-	    kv_int("messages", (int64_t)start.messages),
-	    kv_int("segments", (int64_t)start.segments),
-	    kv_int("damaged", (int64_t)start.damaged),
-	    kv_str("end", start.clean ? "clean" : "unclean"));
 	a->projector = projector_open(c, a->spool, a->names, a->clock, err);
 	return a->projector == NULL ? -1 : 0;
 }
@@ -267,6 +244,7 @@ int app_start(struct app *a, struct live *live, struct error *err)
 	if (build(a, err) == 0) {
 		log_listeners(a);
 		sandbox_enter(live->conf);
+		recovery_tell(a->recovery);
 		if (run_threads(a, err) == 0) {
 			a->certificates = certificates_new(a);
 			return 0;
@@ -428,6 +406,7 @@ static void free_all(struct app *a)
 	free_acceptor(a);
 	ledger_free(a->ledger);
 	watch_free(a->watch);
+	recovery_free(a->recovery);
 	alarms_free(a->alarms);
 	askcache_free(a->asked);
 	mem_free(a->table_path);

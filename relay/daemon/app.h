@@ -27,6 +27,7 @@ struct projector;
 struct alarms;
 struct spawner;
 struct watch;
+struct recovery;
 struct certificates;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
@@ -64,6 +65,7 @@ struct app {
 	struct spawner *spawner; /* main.c's; NULL: there is no program */
 	struct alarms *alarms;
 	struct watch *watch;
+	struct recovery *recovery; /* what the start found wrong */
 	struct certificates *certificates;
 
 	struct loop *accept_loop;

@@ -14,6 +14,7 @@
 #include "relay/daemon/askcache.h"
 #include "relay/daemon/certificates.h"
 #include "relay/daemon/legs.h"
+#include "relay/daemon/recovery.h"
 #include "relay/daemon/worker.h"
 
 enum {
@@ -230,7 +231,8 @@ static void row_node(struct status *st)
 	ctl_row_end(st->r);
 }
 
-static const char *health_text(const struct spool_stats *s)
+static const char *health_text(const struct app *a,
+    const struct spool_stats *s)
 {
 	static const char *const text[] = {[SPOOL_OK] = "ok",
 	    [SPOOL_LOW] = "low", [SPOOL_NO_SPACE] = "no space",
@@ -238,6 +240,8 @@ static const char *health_text(const struct spool_stats *s)
 
 	if (s->full && s->health < SPOOL_NO_SPACE)
 		return "full: new mail is refused";
+	if (s->health == SPOOL_OK && recovery_degraded(a->recovery))
+		return "degraded: damage was found at the start, see the log";
 	return text[s->health];
 }
 
@@ -247,7 +251,7 @@ static void row_spool(struct status *st)
 	const struct spool_stats *s = &st->spool;
 
 	jout_str(j, "section", "spool");
-	jout_str(j, "health", health_text(s));
+	jout_str(j, "health", health_text(st->c->app, s));
 	jout_int(j, "segments", (int64_t)s->segments);
 	jout_int(j, "spares", (int64_t)s->spares);
 	jout_int(j, "used_bytes", (int64_t)s->used_bytes);

@@ -11,6 +11,7 @@
 #include "relay/daemon/ask.h"
 #include "relay/daemon/attempt.h"
 #include "relay/daemon/ours.h"
+#include "relay/daemon/recovery.h"
 #include "relay/daemon/report.h"
 
 /* ---- where attempts come from ---- */
@@ -313,8 +314,11 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 	if (f->status == 0)
 		m = mail_of_fetch(f);
 	else {
-		log_error("dispatch.read", kv_id("id", f->id),
-		    kv_err(&f->err));
+		if (f->err.no != 0)
+			recovery_unread(w->app, f->id, f->err.text);
+		else /* it ended meanwhile */
+			log_info("dispatch.read", kv_id("id", f->id),
+			    kv_err(&f->err));
 		spool_fetch_free(f);
 	}
 	if (j->letter.kind == W_RESOLVE)

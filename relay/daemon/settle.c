@@ -312,8 +312,10 @@ void settle_recovered(void *arg, uint64_t id, struct slice envelope,
 	struct queue_item *items = NEW_ARRAY(struct queue_item, n);
 	struct envelope e;
 
+	/* Empty: it could not be read yet, and recovery.c names it. */
 	if (envelope_unpack(envelope, a, &e) < 0) {
-		log_error("recover.envelope", kv_id("id", id));
+		if (envelope.n > 0)
+			log_error("recover.envelope", kv_id("id", id));
 		e.rcpts = 0;
 		e.size = 0;
 	}

@@ -81,6 +81,7 @@ static bool open_segment(struct spool *s)
 	if (b->seg == NULL)
 		return false;
 	b->generation++;
+	slotmap_note(s, b->seg, true);
 	b->at = 0;
 	return true;
 }

@@ -119,14 +119,18 @@ static int sys_list(struct diskio *d, const char *path,
 {
 	DIR *dir = opendir(path);
 	struct dirent *e;
+	int no;
 
 	(void)d;
 	if (dir == NULL)
 		return -1;
-	while ((e = readdir(dir)) != NULL)
+	/* NULL is the end, or an error, after which files are missing. */
+	while (errno = 0, (e = readdir(dir)) != NULL)
 		name(arg, e->d_name);
+	no = errno;
 	closedir(dir);
-	return 0;
+	errno = no;
+	return no == 0 ? 0 : -1;
 }
 
 /* flock, not fcntl: it stays when another descriptor of the file closes. */

@@ -126,6 +126,7 @@ static bool open_segment(struct spool *s)
 		return false;
 	j->generation++;
 	j->seg->prev_end = j->prev_end;
+	slotmap_note(s, j->seg, false);
 	return true;
 }
 
@@ -166,6 +167,8 @@ static void written(struct spool *s, const struct batch_head *h)
 {
 	struct journal *j = &s->journal;
 
+	if (h->number == 0)
+		slotmap_note(s, j->seg, true);
 	pthread_mutex_lock(&s->lock);
 	index_commit(s);
 	set_facts(s);

@@ -9,7 +9,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "relay/base/id.h"
 #include "relay/spool/recover.h"
+
+enum { READ_TRIES = 3 };
 
 /* ---- what the slots hold ---- */
 
@@ -54,39 +57,68 @@ static bool find_main(struct recovery *r, struct batch_head *best)
 	return found;
 }
 
-static void broken(struct recovery *r, struct segment *seg, const char *what)
+int recovery_read_all(struct recovery *r, struct error *err)
 {
-	segment_move(r->s, seg, SEG_BROKEN);
-	replay_damage(r, "seg.%04u cannot be %s and is left alone",
-	    (unsigned)seg->slot, what);
+	if (r->sc.bad_blocks == 0)
+		return 0;
+	return error_sys(err, r->sc.bad_no, "spool segment %s/seg.%04u cannot "
+	    "be read at byte %" PRIu64 " (no segment was changed; mend the "
+	    "disk, or move the file away: what it held is then named)",
+	    r->s->path, (unsigned)r->sc.seg->slot, r->sc.bad_off);
 }
 
-static void classify(struct recovery *r, struct segment *seg)
+/* -1 and err: it is there and cannot be opened. */
+static int size_of(struct spool *s, struct segment *seg, int64_t *size_out,
+    struct error *err)
+{
+	int fd = segment_fd(s, seg), no;
+
+	*size_out = fd < 0 ? -1 : s->c.io->size(s->c.io, fd);
+	no = errno;
+	if (fd >= 0)
+		segment_fd_put(s, seg);
+	if (*size_out < 0)
+		return error_sys(err, no, "spool segment %s/seg.%04u cannot "
+		    "be opened (no segment was changed)", s->path,
+		    (unsigned)seg->slot);
+	if ((uint64_t)*size_out > s->key.segment_bytes)
+		*size_out = (int64_t)s->key.segment_bytes;
+	return 0;
+}
+
+/* On a file system that copies on write a segment grows as it is written. */
+static void check_size(struct recovery *r, const struct segment *seg)
+{
+	if (seg->end < r->s->key.segment_bytes && !r->s->steward.cow)
+		replay_damage(r, "seg.%04u (generation %" PRIu64 ") was cut "
+		    "to %" PRIu64 " of %" PRIu64 " bytes",
+		    (unsigned)seg->slot, seg->generation, seg->end,
+		    r->s->key.segment_bytes);
+}
+
+/* -1 and err when it cannot be opened or read: then it may hold mail, and
+ * bodies in other segments that it alone names. */
+static int classify(struct recovery *r, struct segment *seg,
+    struct error *err)
 {
 	struct spool *s = r->s;
 	struct batch_head h;
-	int fd = segment_fd(s, seg);
-	int64_t size = fd < 0 ? -1 : s->c.io->size(s->c.io, fd);
+	bool found;
+	int64_t size;
 
-	if (fd >= 0)
-		segment_fd_put(s, seg);
-	if (size < 0) {
-		broken(r, seg, "opened");
-		return;
-	}
-	if ((uint64_t)size > s->key.segment_bytes)
-		size = (int64_t)s->key.segment_bytes;
+	if (size_of(s, seg, &size, err) < 0)
+		return -1;
 	scan_open(&r->sc, seg, (uint64_t)size);
-	if (!head_at(r, 0, &h) && !find_main(r, &h)) {
-		/* Dirty: nothing of ours, or a body nobody names. But what
-		 * could not be read is nobody's to overwrite. */
-		if (r->sc.bad_blocks > 0)
-			broken(r, seg, "read");
-		return;
-	}
+	found = head_at(r, 0, &h) || find_main(r, &h);
+	if (recovery_read_all(r, err) < 0)
+		return -1;
+	if (!found)
+		return 0; /* dirty: not ours, or a body that no record names */
 	segment_identity(s, seg, h.lane, h.generation);
 	seg->end = (uint64_t)size;
 	seg->prev_end = h.prev_end;
+	if (h.lane != LANE_SPARE)
+		check_size(r, seg);
 	if (h.lane == LANE_SPARE)
 		segment_move(s, seg, SEG_SPARE);
 	if (h.lane == LANE_BULK) {
@@ -99,6 +131,7 @@ static void classify(struct recovery *r, struct segment *seg)
 		if (h.oldest > s->journal.oldest)
 			s->journal.oldest = h.oldest;
 	}
+	return 0;
 }
 
 static int by_slot(const void *a, const void *b)
@@ -124,7 +157,9 @@ static int find_slots(struct recovery *r, struct error *err)
 		s->seg_cap = (unsigned)r->slots[r->n_slots - 1] + 1;
 	s->seg = NEW_ARRAY(struct segment *, s->seg_cap);
 	for (unsigned i = 0; i < r->n_slots; i++)
-		classify(r, segment_add(s, (uint32_t)r->slots[i]));
+		if (classify(r, segment_add(s, (uint32_t)r->slots[i]), err) <
+		    0)
+			return -1;
 	return 0;
 }
 
@@ -143,7 +178,8 @@ static void insert_main(struct spool *s, struct segment *seg)
 
 /* The newest heads say which generations were given back; so a segment whose
  * zeroing was cut short is never replayed. */
-static void find_oldest(struct recovery *r, struct segment *seg)
+static int find_oldest(struct recovery *r, struct segment *seg,
+    struct error *err)
 {
 	struct batch_head h;
 	uint64_t off = 0;
@@ -153,12 +189,13 @@ static void find_oldest(struct recovery *r, struct segment *seg)
 		if (!scan_head(&r->sc, off, &h)) {
 			off = scan_find(&r->sc, off + BLOCK, 0, &h);
 			if (off == 0)
-				return;
+				break;
 		}
 		if (h.oldest > r->s->journal.oldest)
 			r->s->journal.oldest = h.oldest;
 		off += batch_span(&h);
 	}
+	return recovery_read_all(r, err);
 }
 
 static void drop_main(struct spool *s, struct segment *seg)
@@ -167,7 +204,7 @@ static void drop_main(struct spool *s, struct segment *seg)
 	segment_move(s, seg, SEG_DIRTY);
 }
 
-static void order_mains(struct recovery *r)
+static int order_mains(struct recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
 	int newest = 2;
@@ -177,7 +214,9 @@ static void order_mains(struct recovery *r)
 			insert_main(s, s->seg[i]);
 	for (struct list *n = s->mains.prev; n != &s->mains && newest > 0;
 	     n = n->prev, newest--)
-		find_oldest(r, LIST_ENTRY(n, struct segment, node));
+		if (find_oldest(r, LIST_ENTRY(n, struct segment, node), err) <
+		    0)
+			return -1;
 	list_each_safe(n, &s->mains) {
 		struct segment *seg = LIST_ENTRY(n, struct segment, node);
 
@@ -186,27 +225,138 @@ static void order_mains(struct recovery *r)
 		if (seg->generation < s->journal.oldest)
 			drop_main(s, seg);
 	}
+	return 0;
+}
+
+/* ---- what is not there ---- */
+
+static bool have_main(struct spool *s, uint64_t generation)
+{
+	list_each(n, &s->mains)
+		if (LIST_ENTRY(n, struct segment, node)->generation ==
+		    generation)
+			return true;
+	return false;
+}
+
+static void name_lost(struct recovery *r, uint32_t slot)
+{
+	struct spool *s = r->s;
+	bool file = slot < s->segs && s->seg[slot] != NULL;
+
+	s->slotmap.note[slot].lost = true;
+	r->lost++;
+	replay_damage(r, "seg.%04u %s: it held generation %" PRIu64 " of the "
+	    "journal, and mail in it that was not delivered yet is lost "
+	    "unless the file is put back while posthoused is stopped",
+	    (unsigned)slot, file ? "was emptied or replaced" : "is absent",
+	    s->slotmap.note[slot].generation);
+}
+
+/* By the map of slots, which also says how far the generations went. */
+static void find_lost(struct recovery *r)
+{
+	struct spool *s = r->s;
+
+	for (uint32_t i = 0; i < s->slotmap.notes; i++) {
+		const struct slot_note *n = &s->slotmap.note[i];
+
+		if (n->lane == LANE_BULK &&
+		    n->generation > s->bulk.generation)
+			s->bulk.generation = n->generation;
+		if (n->lane != LANE_MAIN || !n->used)
+			continue;
+		if (n->generation > s->journal.generation)
+			s->journal.generation = n->generation;
+		if (n->generation >= s->journal.oldest &&
+		    !have_main(s, n->generation))
+			name_lost(r, i);
+	}
+}
+
+/* Bodies that only a lost segment names: they stay for as long as delivered
+ * mail does, in case it is put back. */
+static void keep_unnamed(struct recovery *r)
+{
+	struct spool *s = r->s;
+	int64_t until = s->c.clock->wall_us(s->c.clock) + s->c.retain_us;
+
+	for (unsigned i = 0; i < s->segs && r->lost > 0; i++) {
+		struct segment *seg = s->seg[i];
+
+		if (seg != NULL && seg->state == SEG_BULK && seg->refs == 0 &&
+		    seg->retain_until_us < until)
+			seg->retain_until_us = until;
+	}
 }
 
 /* ---- what is told ---- */
 
+static int read_again(struct recovery *r, const struct version *v, char **mem,
+    struct error *err)
+{
+	struct rec_place at = {v->seg, v->rec, v->rec_bytes, NULL};
+
+	for (int i = 0; i < READ_TRIES; i++)
+		if (read_record(r->s, at, &r->record, mem, err) == 0)
+			return 0;
+	return -1;
+}
+
+static void tell_unread(struct recovery *r, uint64_t id,
+    const struct error *err)
+{
+	r->start->unread++;
+	if (r->told->unread != NULL)
+		r->told->unread(r->told->arg, id, err->text);
+}
+
+/* Is the body's part of the bulk lane there? */
+static bool has_extent(struct spool *s, const struct extent *e)
+{
+	const struct segment *seg = segment_of(s, e);
+
+	return seg != NULL && (uint64_t)e->off + e->bytes <= seg->end;
+}
+
+static void check_body(struct recovery *r, uint64_t id)
+{
+	const struct body_place *y = &r->record.accept.body;
+	char text[ID_TEXT];
+
+	for (unsigned i = 0; i < y->extents; i++)
+		if (!has_extent(r->s, &y->extent[i])) {
+			id_text(id, text);
+			replay_damage(r, "message %s: its body, or a part, was "
+			    "in seg.%04u (bulk generation %" PRIu64 "), "
+			    "which is absent, cut or replaced", text,
+			    (unsigned)y->extent[i].slot,
+			    y->extent[i].generation);
+			return;
+		}
+}
+
+/* One that cannot be read now is told all the same, without its envelope:
+ * its deliveries wait, and are tried again until it can be read. */
 static void tell_one(struct recovery *r, uint64_t id)
 {
 	struct live *m = map_get(&r->s->index.map, id);
 	const struct version *v = m->now;
-	struct rec_place at = {v->seg, v->rec, v->rec_bytes, NULL};
 	struct spool_delivery *d =
 	    NEW_ARRAY(struct spool_delivery, v->n);
+	struct slice envelope = slice_of("", 0);
 	char *mem = NULL;
 	struct error err;
 
 	for (unsigned i = 0; i < v->n; i++)
 		d[i] = v->d[i].d;
-	if (read_record(r->s, at, &r->record, &mem, &err) < 0)
-		replay_damage(r, "%s", err.text);
-	else
-		r->told->message(r->told->arg, id, r->record.accept.envelope,
-		    d, v->n);
+	if (read_again(r, v, &mem, &err) < 0) {
+		tell_unread(r, id, &err);
+	} else {
+		envelope = r->record.accept.envelope;
+		check_body(r, id);
+	}
+	r->told->message(r->told->arg, id, envelope, d, v->n);
 	mem_free(mem);
 	mem_free(d);
 }
@@ -236,9 +386,19 @@ static int settle(struct recovery *r, struct error *err)
 	int fd, rc;
 
 	s->journal.declared = s->journal.oldest;
-	if (last == NULL)
+	/* When the newest is lost, nothing is known of its batches: should it
+	 * be put back, all that it has count. */
+	if (last == NULL || last->generation != s->journal.generation) {
+		s->journal.prev_end =
+		    s->journal.generation > 0 ? UINT64_MAX : 0;
+		r->clean = r->clean && s->journal.generation == 0;
+	} else {
+		s->journal.prev_end = last->batches;
+	}
+	if (last == NULL) {
+		s->journal.unclean = r->lost > 0;
 		return 0;
-	s->journal.prev_end = last->batches;
+	}
 	if (r->clean) {
 		last->current = true;
 		s->journal.seg = last;
@@ -270,14 +430,23 @@ int recover(struct spool *s, const struct spool_recovered *told,
 	*start_out = (struct spool_start){0};
 	scan_init(&r.sc, s);
 	record_init(&r.record);
-	rc = find_slots(&r, err);
+	rc = slotmap_load(s, err);
+	if (rc == 0)
+		rc = find_slots(&r, err);
+	if (rc == 0)
+		rc = order_mains(&r, err);
 	if (rc == 0) {
-		order_mains(&r);
-		replay_all(&r);
-		rc = settle(&r, err);
+		find_lost(&r);
+		rc = replay_all(&r, err);
 	}
 	if (rc == 0)
+		rc = settle(&r, err);
+	if (rc == 0) {
+		keep_unnamed(&r);
 		tell(&r);
+		slotmap_start(s);
+	}
+	start_out->lost = r.lost;
 	start_out->clean = r.clean;
 	scan_fini(&r.sc);
 	record_fini(&r.record);

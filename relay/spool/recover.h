@@ -15,13 +15,17 @@ struct recovery {
 	struct scan sc;
 	struct record record;
 	bool clean; /* the last batch has the mark of an orderly end */
+	unsigned lost; /* segments that are not there */
 	uint64_t *slots;
 	unsigned n_slots;
 };
 
 /* Names damage: counts it and tells one line. */
 void replay_damage(struct recovery *r, const char *fmt, ...) PH_PRINTF(2, 3);
-/* Replays the segments of spool.mains. */
-void replay_all(struct recovery *r);
+/* Replays the segments of spool.mains. -1 and err when one cannot be read. */
+int replay_all(struct recovery *r, struct error *err);
+/* 0, or -1 and err when blocks could not be read since scan_open(). What
+ * they hold is not known: it may be mail, so nothing may be built on it. */
+int recovery_read_all(struct recovery *r, struct error *err);
 
 #endif

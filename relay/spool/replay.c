@@ -60,6 +60,8 @@ void replay_damage(struct recovery *r, const char *fmt, ...)
 static void damage_at(struct recovery *r, struct segment *seg, uint64_t from,
     uint64_t to, const char *what)
 {
+	if (r->sc.bad_blocks > 0)
+		return; /* not damage: the start is refused */
 	replay_damage(r, "seg.%04u (generation %" PRIu64 "), bytes %" PRIu64
 	    " to %" PRIu64 ": %s; set aside",
 	    (unsigned)seg->slot, seg->generation, from, to, what);
@@ -281,6 +283,11 @@ static void replay_segment(struct recovery *r, struct segment *seg,
 		number = h.number + 1;
 		at += batch_span(&h);
 	}
+	if (v->end != UINT64_MAX && number < v->end)
+		replay_damage(r, "seg.%04u (generation %" PRIu64 "): batches "
+		    "%" PRIu64 " to %" PRIu64 " are missing at its end",
+		    (unsigned)seg->slot, seg->generation, number,
+		    v->end - 1);
 }
 
 static void check_gap(struct recovery *r, const struct segment *seg,
@@ -288,14 +295,16 @@ static void check_gap(struct recovery *r, const struct segment *seg,
 {
 	if (next == NULL || next->generation == seg->generation + 1)
 		return;
-	/* One that was opened and never got a batch leaves no trace. */
-	if (next->generation == seg->generation + 2 && next->prev_end == 0)
+	/* One that was opened and never got a batch leaves no trace; the map
+	 * of slots has named those that did. */
+	if (r->s->slotmap.known ||
+	    (next->generation == seg->generation + 2 && next->prev_end == 0))
 		return;
 	replay_damage(r, "generations %" PRIu64 " to %" PRIu64 " are missing",
 	    seg->generation + 1, next->generation - 1);
 }
 
-void replay_all(struct recovery *r)
+int replay_all(struct recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
 
@@ -303,17 +312,18 @@ void replay_all(struct recovery *r)
 		struct segment *seg = LIST_ENTRY(n, struct segment, node);
 		struct segment *next = n->next == &s->mains ? NULL :
 		    LIST_ENTRY(n->next, struct segment, node);
-		struct vouch v = {UINT64_MAX, next != NULL};
+		struct vouch v = {UINT64_MAX,
+		    seg->generation < s->journal.generation};
 
 		if (next != NULL && next->generation == seg->generation + 1)
 			v.end = next->prev_end;
 		check_gap(r, seg, next);
 		replay_segment(r, seg, &v);
-		if (r->sc.bad_blocks > 0)
-			replay_damage(r, "seg.%04u: %u blocks cannot be read",
-			    (unsigned)seg->slot, r->sc.bad_blocks);
+		if (recovery_read_all(r, err) < 0)
+			return -1;
 		if (seg->batches == 0)
 			r->clean = false;
 		r->start->segments++;
 	}
+	return 0;
 }

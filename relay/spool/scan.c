@@ -2,11 +2,11 @@
  *
  * Walks a main segment on disk.
  */
-#include "relay/spool/scan.h"
-
 #include <errno.h>
 
-enum { WINDOW = 256 << 10 };
+#include "relay/spool/scan.h"
+
+enum { WINDOW = 256 << 10, TRIES = 3 };
 
 void scan_init(struct scan *sc, struct spool *s)
 {
@@ -28,6 +28,16 @@ void scan_open(struct scan *sc, struct segment *seg, uint64_t limit)
 	sc->bad_end = 0;
 }
 
+/* One failed read says little of the disk: only what fails again is bad. */
+static int read_run(struct scan *sc, uint64_t off, size_t at, size_t n)
+{
+	for (int i = 0; i < TRIES; i++)
+		if (segment_read(sc->spool, sc->seg, sc->win + at, n,
+			off + at) == 0)
+			return 0;
+	return -1;
+}
+
 /* A run that cannot be read as a whole, block by block: the bad ones become
  * zeros, so that what stands around them is still found. */
 static void read_blocks(struct scan *sc, uint64_t off, size_t n)
@@ -35,13 +45,13 @@ static void read_blocks(struct scan *sc, uint64_t off, size_t n)
 	for (size_t at = 0; at < n; at += BLOCK) {
 		size_t m = n - at < BLOCK ? n - at : BLOCK;
 
-		if (segment_read(sc->spool, sc->seg, sc->win + at, m,
-			off + at) == 0)
+		if (read_run(sc, off, at, m) == 0)
 			continue;
+		if (sc->bad_blocks++ == 0)
+			sc->bad_off = off + at;
 		sc->bad_no = errno;
 		sc->bad_end = off + at + m;
 		memset(sc->win + at, 0, m);
-		sc->bad_blocks++;
 	}
 }
 
@@ -60,7 +70,7 @@ const char *scan_bytes(struct scan *sc, uint64_t off, size_t n)
 		sc->win = mem_resize(sc->win, want);
 		sc->win_cap = want;
 	}
-	if (segment_read(sc->spool, sc->seg, sc->win, want, off) < 0)
+	if (read_run(sc, off, 0, want) < 0)
 		read_blocks(sc, off, want);
 	sc->win_off = off;
 	sc->win_n = want;

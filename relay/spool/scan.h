@@ -17,6 +17,7 @@ struct scan {
 	uint64_t win_off;
 	size_t win_n, win_cap;
 	unsigned bad_blocks; /* that could not be read since scan_open() */
+	uint64_t bad_off;    /* of the first of them                     */
 	uint64_t bad_end;    /* of the last of them, and its errno       */
 	int bad_no;
 };

@@ -35,7 +35,7 @@ static struct spool *spool_new(const struct spool_config *c)
 
 	s->c = *c;
 	s->path = mem_strdup(c->path);
-	s->lock_fd = -1;
+	s->lock_fd = s->slotmap.fd = -1;
 	if (s->c.spares < SPARES_MIN)
 		s->c.spares = SPARES_MIN;
 	pthread_mutex_init(&s->lock, NULL);
@@ -62,6 +62,7 @@ static void spool_free(struct spool *s)
 	index_fini(s);
 	facts_clear(s);
 	segments_free(s);
+	slotmap_fini(s);
 	if (s->lock_fd >= 0)
 		s->c.io->close(s->c.io, s->lock_fd);
 	pthread_mutex_destroy(&s->lock);

@@ -227,18 +227,26 @@ struct spool_recovered {
 	    const struct spool_delivery *d, unsigned n);
 	/* What was damaged and set aside, one clear line each. */
 	void (*damage)(void *arg, const char *line);
+	/* A live message whose record the disk does not give now. It is told
+	 * next, with an empty envelope; fetches work once it can be read. */
+	void (*unread)(void *arg, uint64_t id, const char *line);
 };
 
 struct spool_start { /* what recovery found */
 	bool clean;	  /* the last stop was orderly */
 	uint64_t highest_id;
 	uint64_t messages, segments, damaged;
+	unsigned lost;	 /* segments that are not there; counted in damaged */
+	unsigned unread; /* messages that could not be read yet */
 };
 
 /* NULL and `err` filled if the directory is locked (a second daemon: its pid
- * is named), unreadable, read-only, or of another format. A torn tail is
- * normal after a crash and is cut; damage elsewhere is set aside, named, and
- * the rest is served. After an unclean end every open delivery without a
+ * is named), unreadable, read-only, or of another format, or if a segment
+ * cannot be opened or read: it may hold mail, and name bodies elsewhere, so
+ * nothing is reused. A segment that is absent, emptied or cut is named as
+ * damage, and the rest is served. A torn tail is normal after a crash and is
+ * cut; damage elsewhere is set aside, named, and the rest is served. After an
+ * unclean end every open delivery without a
  * recorded attempt is UNC_POSSIBLE. The directory is made if need be; the
  * size of segments is fixed when the spool is made. Ready for steps and
  * posts; nothing moves before spool_run(). */

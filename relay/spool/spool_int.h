@@ -75,6 +75,32 @@ struct segment {
 	struct list fd_node; /* least recently used first */
 };
 
+/* ---- slotmap.c: which slot holds which generation ---- */
+
+struct slot_note {
+	uint8_t lane; /* enum lane; 0: nothing is known */
+	bool used;    /* its first batch was synced, and may have been told */
+	bool lost;    /* it counts still, and is not there */
+	uint64_t generation;
+};
+
+struct slotmap {
+	int fd; /* -1: entries cannot be written */
+	struct slot_note *note; /* as the last session left them */
+	unsigned notes;
+	bool known; /* there was a map */
+};
+
+/* Reads spool.slots, if there is one. -1 and err: it is there and cannot be
+ * read. */
+int slotmap_load(struct spool *s, struct error *err);
+/* After recovery: writes it anew and keeps it open. */
+void slotmap_start(struct spool *s);
+/* Writes what the segment is by now, and syncs. Any thread. */
+void slotmap_note(struct spool *s, const struct segment *seg, bool used);
+bool slotmap_lost(const struct spool *s, uint32_t slot);
+void slotmap_fini(struct spool *s);
+
 /* ---- index.c: the live messages ---- */
 
 struct detail_place {
@@ -440,6 +466,7 @@ struct spool {
 	struct segment **seg; /* by slot */
 	unsigned segs, seg_cap;
 	struct list mains;
+	struct slotmap slotmap;
 	struct index index;
 	struct spool_fact fact[FACTS_MAX];
 	unsigned facts;

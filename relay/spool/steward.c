@@ -148,6 +148,7 @@ static int finish_spare(struct spool *s, struct segment *seg, int fd)
 	    s->c.io->fsync(s->c.io, fd) < 0 ||
 	    (s->steward.fresh && spool_sync_directory(s) < 0))
 		return -1;
+	slotmap_note(s, seg, false);
 	pthread_mutex_lock(&s->lock);
 	segment_move(s, seg, SEG_SPARE);
 	pthread_mutex_unlock(&s->lock);
@@ -358,7 +359,9 @@ static bool grow(struct spool *s, int64_t now_ms)
 
 	if (!may_grow(s, now_ms))
 		return false;
-	while (slot < s->segs && s->seg[slot] != NULL)
+	/* The name of a lost one stays free, in case it is put back. */
+	while ((slot < s->segs && s->seg[slot] != NULL) ||
+	    slotmap_lost(s, slot))
 		slot++;
 	if (slot >= s->seg_cap)
 		return false;

@@ -19,20 +19,34 @@ static struct fakedisk *of(struct diskio *io)
 /* True when this call is to fail; errno is set. */
 static bool fails(struct fakedisk *d, enum fake_call call, bool *short_out)
 {
-	if (call != CALL_READ && d->before != NULL)
+	if (call != CALL_READ && call != CALL_REOPEN && d->before != NULL)
 		d->before(d->before_arg, call);
 	if (d->fault == FAULT_NONE || (d->fail_mask & (1u << call)) == 0)
 		return false;
 	d->calls++;
-	if (d->calls != d->fail_at && !(d->fail_on && d->calls > d->fail_at))
+	if (d->calls < d->fail_at ||
+	    (d->calls > d->fail_at + d->fail_more && !d->fail_on))
 		return false;
 	d->hit = true;
 	if (d->fault == FAULT_SHORT && short_out != NULL) {
 		*short_out = true;
 		return false;
 	}
-	errno = d->fault == FAULT_ENOSPC ? ENOSPC : EIO;
+	errno = d->fault == FAULT_ENOSPC ? ENOSPC :
+	    d->fault == FAULT_EMFILE	 ? EMFILE : EIO;
 	return true;
+}
+
+static bool is_spared(const struct fakedisk *d, const char *path)
+{
+	return d->fail_path != NULL && strcmp(path, d->fail_path) != 0;
+}
+
+static struct fake_entry *find(struct fakedisk *d, const char *path);
+
+static bool file_spared(struct fakedisk *d, const struct fake_inode *i)
+{
+	return d->fail_path != NULL && find(d, d->fail_path)->now != i;
 }
 
 static struct fake_entry *find(struct fakedisk *d, const char *path)
@@ -105,7 +119,8 @@ static int fake_open(struct diskio *io, const char *path, int flags, int mode)
 	(void)mode;
 	if ((flags & O_DIRECTORY) != 0)
 		return fd_new(d, &d->dir);
-	if ((flags & O_CREAT) != 0 && fails(d, CALL_OPEN, NULL))
+	if (!is_spared(d, path) &&
+	    fails(d, (flags & O_CREAT) != 0 ? CALL_OPEN : CALL_REOPEN, NULL))
 		return -1;
 	if (d->read_only && (flags & O_ACCMODE) != O_RDONLY) {
 		errno = EROFS;
@@ -137,7 +152,7 @@ static ssize_t fake_pread(struct diskio *io, int fd, void *p, size_t n,
 	struct fakedisk *d = of(io);
 	struct fake_inode *i = at(d, fd);
 
-	if (fails(d, CALL_READ, NULL))
+	if (!file_spared(d, i) && fails(d, CALL_READ, NULL))
 		return -1;
 	if ((size_t)off >= i->now_n)
 		return 0;

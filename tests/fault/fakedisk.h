@@ -20,13 +20,16 @@ enum fake_cut {
 	CUTS
 };
 
-enum fake_fault { FAULT_NONE, FAULT_EIO, FAULT_ENOSPC, FAULT_SHORT };
+enum fake_fault {
+	FAULT_NONE, FAULT_EIO, FAULT_ENOSPC, FAULT_EMFILE, FAULT_SHORT
+};
 
 /* Calls that change the disk, and may be made to fail. */
 enum fake_call {
 	CALL_OPEN, /* with O_CREAT */
 	CALL_WRITE, CALL_SYNC, CALL_RENAME, CALL_UNLINK, CALL_MKDIR,
 	CALL_READ,
+	CALL_REOPEN, /* of what is there */
 	CALLS
 };
 
@@ -57,6 +60,8 @@ struct fakedisk {
 	unsigned calls, fail_at;
 	unsigned fail_mask;
 	bool fail_on; /* from then on all do */
+	unsigned fail_more; /* so many after it fail too */
+	const char *fail_path; /* only of this file, if not NULL */
 	enum fake_fault fault;
 	bool hit;
 	/* Called before each call that changes the disk. */

@@ -81,15 +81,26 @@ static void on_damage(void *arg, const char *line)
 {
 	struct rig *r = arg;
 
-	r->damaged++;
+	if (r->damaged++ == 0)
+		snprintf(r->first_damage, sizeof(r->first_damage), "%s",
+		    line);
+	snprintf(r->last_damage, sizeof(r->last_damage), "%s", line);
+}
+
+static void on_unread(void *arg, uint64_t id, const char *line)
+{
+	struct rig *r = arg;
+
+	r->unread++;
+	r->unread_id = id;
 	snprintf(r->last_damage, sizeof(r->last_damage), "%s", line);
 }
 
 bool rig_open(struct rig *r)
 {
-	struct spool_recovered told = {r, on_message, on_damage};
+	struct spool_recovered told = {r, on_message, on_damage, on_unread};
 
-	r->told = r->damaged = r->uncertain = 0;
+	r->told = r->damaged = r->uncertain = r->unread = 0;
 	r->err.text[0] = '\0';
 	r->spool = spool_open(&r->c, &told, &r->start, &r->err);
 	return r->spool != NULL;

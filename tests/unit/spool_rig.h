@@ -40,8 +40,9 @@ struct rig {
 	struct rig_message m[RIG_MESSAGES];
 	unsigned n;
 	uint64_t next_id;
-	unsigned told, damaged; /* by recovery */
-	char last_damage[300];
+	unsigned told, damaged, unread; /* by recovery */
+	uint64_t unread_id;
+	char first_damage[300], last_damage[300];
 	enum spool_status last_op;
 	unsigned op_letters, commit_letters, room_letters;
 	unsigned commits, cut_short; /* asked; refused while it came */

@@ -49,7 +49,8 @@ static void on_damage(void *arg, const char *line)
 
 static void start(struct rig *r)
 {
-	const struct spool_recovered told = {NULL, on_message, on_damage};
+	const struct spool_recovered told = {.message = on_message,
+	    .damage = on_damage};
 	const struct spool_config c = {.path = r->path,
 	    .segment_bytes = 1 << 20,
 	    .max_bytes = 64 << 20,

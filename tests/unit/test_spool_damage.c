@@ -181,6 +181,7 @@ static void x4_a_read_error_at_start_overwrites_nothing(void **state)
 		again = rig_over(
 		    fakedisk_cut(q->disk, CUT_KEEPS_ALL, 1), r);
 		assert_true(rig_open(again));
+		assert_int_equal(again->damaged, 0);
 		what = rig_check(again);
 		if (what != NULL)
 			fail_msg("read %u: %s", n, what);

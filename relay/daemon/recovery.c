@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Opens the spool, and tells what was found wrong with it.
+ */
+#include "relay/daemon/recovery.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "relay/audit/note.h"
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+#include "relay/daemon/alarm.h"
+#include "relay/daemon/settle.h"
+
+enum { UNREAD_MAX = 64, LINE_BYTES = 300, TEXT_BYTES = 700 };
+
+struct recovery {
+	struct app *app;
+	struct spool_start start;
+	char first[LINE_BYTES]; /* of the damage */
+	pthread_mutex_t lock;
+	/* Messages that an alarm named already; the oldest is replaced. */
+	uint64_t unread[UNREAD_MAX];
+	unsigned unreads;
+	char why[UNREAD_MAX][LINE_BYTES]; /* those of the start */
+};
+
+struct recovery *recovery_new(struct app *a)
+{
+	struct recovery *r = NEW(struct recovery);
+
+	r->app = a;
+	pthread_mutex_init(&r->lock, NULL);
+	return r;
+}
+
+void recovery_free(struct recovery *r)
+{
+	if (r == NULL)
+		return;
+	pthread_mutex_destroy(&r->lock);
+	mem_free(r);
+}
+
+/* ---- the start ---- */
+
+static void on_message(void *arg, uint64_t id, struct slice envelope,
+    const struct spool_delivery *d, unsigned n)
+{
+	struct recovery *r = arg;
+
+	settle_recovered(r->app->settle, id, envelope, d, n);
+}
+
+static void on_damage(void *arg, const char *line)
+{
+	struct recovery *r = arg;
+
+	log_error("spool.damage", kv_str("what", line));
+	if (r->first[0] == '\0')
+		snprintf(r->first, sizeof(r->first), "%s", line);
+}
+
+static void on_unread(void *arg, uint64_t id, const char *line)
+{
+	struct recovery *r = arg;
+
+	log_error("spool.unread", kv_id("id", id), kv_str("why", line));
+	if (r->unreads == UNREAD_MAX)
+		return;
+	r->unread[r->unreads] = id;
+	snprintf(r->why[r->unreads++], LINE_BYTES, "%s", line);
+}
+
+static void log_open(const struct recovery *r, const char *path)
+{
+	const struct spool_start *s = &r->start;
+
+	log_info("spool.open", kv_str("path", path),
+	    kv_int("messages", (int64_t)s->messages),
+	    kv_int("segments", (int64_t)s->segments),
+	    kv_int("damaged", (int64_t)s->damaged),
+	    kv_int("lost", (int64_t)s->lost),
+	    kv_int("unread", (int64_t)s->unread),
+	    kv_str("end", s->clean ? "clean" : "unclean"));
+}
+
+int recovery_open(struct recovery *r, struct error *err)
+{
+	struct app *a = r->app;
+	const struct conf *c = a->live->conf;
+	struct spool_config sc = {.path = c->spool.path,
+	    .segment_bytes = c->spool.segment_bytes,
+	    .max_bytes = c->spool.max_bytes,
+	    .body_memory_bytes = c->limits.body_memory_bytes,
+	    .memory_window_bytes = c->limits.memory_window_bytes,
+	    .spares = c->spool.spares,
+	    .retain_us = c->spool.retain_ms * 1000, .clock = a->clock,
+	    .rng = a->rng, .io = &diskio_system, .names = a->names,
+	    .projector = true};
+	struct spool_recovered told = {.arg = r, .message = on_message,
+	    .damage = on_damage, .unread = on_unread};
+
+	a->spool = spool_open(&sc, &told, &r->start, err);
+	if (a->spool == NULL)
+		return -1;
+	id_maker_above(&a->ids, r->start.highest_id);
+	log_open(r, c->spool.path);
+	return 0;
+}
+
+/* ---- what is told of it ---- */
+
+static void write_event(struct recovery *r, const char *reason)
+{
+	struct spool_op *op = spool_op_new();
+	struct note_writer w;
+	struct strbuf note;
+	struct jout *j;
+
+	strbuf_init(&note, 16384);
+	j = note_begin(&w, &note, "spool");
+	jout_str(j, "state", "degraded");
+	jout_int(j, "generations", (int64_t)r->start.lost);
+	jout_str(j, "reason", reason);
+	note_end(&w);
+	spool_op_note(op, NOTE_SYSTEM, clock_wall_us(r->app->clock),
+	    strbuf_view(&note));
+	strbuf_fini(&note);
+	spool_post(r->app->spool, op);
+}
+
+static void tell_damage(struct recovery *r)
+{
+	char text[TEXT_BYTES];
+
+	snprintf(text, sizeof(text), "The spool is damaged in %u place%s; the "
+	    "first: %s. The log names all. What could be read is served.",
+	    (unsigned)r->start.damaged, r->start.damaged == 1 ? "" : "s",
+	    r->first);
+	alarm_raise(r->app, "spool-damaged", r->app->live->conf->spool.path,
+	    text);
+	write_event(r, r->first);
+}
+
+static void raise_unread(struct app *a, uint64_t id, const char *why)
+{
+	char text[TEXT_BYTES], name[ID_TEXT];
+
+	id_text(id, name);
+	snprintf(text, sizeof(text), "Message %s cannot be read from the "
+	    "spool (%s). It is kept, and goes out as soon as it can be read. "
+	    "Look at the disk.", name, why);
+	alarm_raise(a, "message-unreadable", name, text);
+}
+
+void recovery_tell(struct recovery *r)
+{
+	if (r->start.damaged > 0)
+		tell_damage(r);
+	/* Those beyond are in the log; each is named when it is tried. */
+	for (unsigned i = 0; i < r->unreads; i++)
+		raise_unread(r->app, r->unread[i], r->why[i]);
+}
+
+static bool is_news(struct recovery *r, uint64_t id)
+{
+	bool known = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (unsigned i = 0; i < UNREAD_MAX && !known; i++)
+		known = r->unread[i] == id;
+	if (!known)
+		r->unread[r->unreads++ % UNREAD_MAX] = id;
+	pthread_mutex_unlock(&r->lock);
+	return !known;
+}
+
+void recovery_unread(struct app *a, uint64_t id, const char *why)
+{
+	log_error("spool.unread", kv_id("id", id), kv_str("why", why));
+	if (a->recovery != NULL && is_news(a->recovery, id))
+		raise_unread(a, id, why);
+}
+
+bool recovery_degraded(const struct recovery *r)
+{
+	return r != NULL && (r->start.damaged > 0 || r->start.unread > 0);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Opens the spool and keeps what was found wrong with it: segments that are
+ * not there, damage, messages that could not be read yet. The log names each
+ * at once; alarms and the event `spool` follow when all is built.
+ */
+#ifndef RELAY_DAEMON_RECOVERY_H
+#define RELAY_DAEMON_RECOVERY_H
+
+#include "relay/daemon/app.h"
+
+struct recovery;
+
+struct recovery *recovery_new(struct app *a);
+void recovery_free(struct recovery *r); /* NULL is fine */
+/* Opens app.spool and gives app.settle what is live. -1 and err: it cannot
+ * be opened, and nothing in it was changed. Before any thread. */
+int recovery_open(struct recovery *r, struct error *err) PH_CHECK;
+/* Raises the alarms and writes the event. Before any thread. */
+void recovery_tell(struct recovery *r);
+/* A message that the disk does not give: names it in the log, and raises an
+ * alarm the first time. Any thread. */
+void recovery_unread(struct app *a, uint64_t id, const char *why);
+/* Was anything wrong at the start? NULL: no. */
+bool recovery_degraded(const struct recovery *r);
+
+#endif
