@@ -187,6 +187,22 @@ static const struct plan_have *on_leg(const struct plan *p, uint16_t leg)
 	return best;
 }
 
+bool route_served(const struct route *r, const struct plan_have *have,
+    unsigned n)
+{
+	for (unsigned i = 0; r->kind == ROUTE_LEGS && i < r->legs; i++) {
+		bool there = false;
+
+		for (unsigned k = 0; k < n && !there; k++)
+			there = have[k].leg == r->leg[i] &&
+				have[k].state != D_SUPERSEDED &&
+				!have[k].no_route;
+		if (!there)
+			return false;
+	}
+	return true;
+}
+
 static void create(struct plan *p, uint16_t leg, enum role role,
     enum dstate state)
 {

@@ -110,5 +110,9 @@ enum { PLAN_MAX = 64 };
  * become the primary is then judged as the primary. */
 unsigned route_plan(const struct route *route, bool held,
     const struct plan_have *have, unsigned n, struct plan_step out[PLAN_MAX]);
+/* Is there a delivery for each leg that the route names, whatever became of
+ * it? */
+bool route_served(const struct route *route, const struct plan_have *have,
+    unsigned n);
 
 #endif

@@ -129,6 +129,12 @@ static void add_rcpt(struct attempt *at, const struct job_row *row,
 	cr->orcpt = original(at, rcpt, address);
 }
 
+static struct table_word word_of(const struct decision *d)
+{
+	return (struct table_word){.known = true, .held = d->held,
+	    .route = d->route, .change = d->change};
+}
+
 enum where { WHERE_HERE, WHERE_ELSEWHERE, WHERE_UNKNOWN };
 
 /* Does the table still say so? Fills the final address. */
@@ -158,6 +164,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
 	route_address(&d, at->leg, &to, c, &address);
+	at->word[at->n] = word_of(&d);
 	add_rcpt(at, row, strbuf_view(&address));
 	at->row[at->n - 1].stranger = is_stranger(&d);
 	strbuf_fini(&address);
@@ -178,6 +185,7 @@ static bool resolve(struct attempt *at, bool *later)
 		return false;
 	at->req.rcpt = arena_alloc(at->arena, n * sizeof(*at->req.rcpt));
 	at->row = arena_alloc(at->arena, n * sizeof(*row));
+	at->word = arena_alloc(at->arena, n * sizeof(*at->word));
 	at->n = at->req.rcpts = 0;
 	for (unsigned i = 0; i < n; i++) {
 		switch (resolve_one(at, t, &row[i])) {
@@ -214,8 +222,11 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
 	o->time_us = clock_wall_us(at->w->app->clock);
 	o->why = why;
 	o->n = at->n;
-	for (unsigned i = 0; i < at->n; i++)
+	for (unsigned i = 0; i < at->n; i++) {
 		o->row[i].delivery = at->row[i];
+		if (at->word != NULL)
+			o->row[i].began = at->word[i];
+	}
 	return o;
 }
 
@@ -311,7 +322,7 @@ static const char *rewritten(const struct attempt *at, unsigned i)
 		   ? "" : said;
 }
 
-/* The table's word after a failure. False: it cannot be read. */
+/* The table's word by now. False: it cannot be read. */
 static bool look_again(const struct attempt *at, struct table *t,
     struct outcome_letter *o, unsigned i)
 {
@@ -326,10 +337,10 @@ static bool look_again(const struct attempt *at, struct table *t,
 	if (!route_resolve(at->live->conf, t, &to, at->w->lookup, &d) ||
 	    d.change < at->w->table_floor)
 		return false;
-	o->row[i].routed = true;
 	(void)mail_without_loops(m, at->row[i].rcpt, at->w->app->names, &d);
-	o->row[i].route = d.route;
-	o->row[i].held = d.held;
+	o->row[i].ended = word_of(&d);
+	if (o->row[i].result.outcome != OUT_FAILED)
+		return true;
 	o->row[i].delivery.stranger = is_stranger(&d);
 	return unknown_judge(at, t, &d, &to, o, i);
 }
@@ -352,23 +363,25 @@ void attempt_know_strangers(struct attempt *at)
 		table_end(t);
 }
 
-/* Nothing is given up under a route that nobody can vouch for. */
-static void look_at_failures(const struct attempt *at,
-    struct outcome_letter *o)
+/* A change that came while the dialog lasted is known here before the queue
+ * hears of it: what it makes of a recipient must be planned while the attempt
+ * still counts as under way (doc/routing.md, rule 5). */
+static void look_at_end(const struct attempt *at, struct outcome_letter *o)
 {
-	struct table *t = NULL;
 	struct error err;
-	bool known = true;
+	struct table *t = worker_table(at->w, &err);
+	bool known = true, changed;
 
-	for (unsigned i = 0; i < o->n && known; i++) {
-		if (o->row[i].result.outcome != OUT_FAILED)
-			continue;
-		if (t == NULL)
-			t = worker_table(at->w, &err);
-		known = t != NULL && look_again(at, t, o, i);
+	changed = t != NULL && table_change(t, &err) != (int64_t)at->change;
+	for (unsigned i = 0; i < o->n; i++) {
+		bool failed = o->row[i].result.outcome == OUT_FAILED;
+
+		if (failed || changed)
+			known = t != NULL && look_again(at, t, o, i) && known;
 	}
 	if (t != NULL)
 		table_end(t);
+	/* Nothing is given up under a route that cannot be read. */
 	if (!known)
 		defer_failed(o);
 }
@@ -387,7 +400,7 @@ static void on_done(void *arg, struct client_request *req)
 		judge_result(at, o, i);
 	}
 	judge_attempt(at, o);
-	look_at_failures(at, o);
+	look_at_end(at, o);
 	worker_count_dialogs(w);
 	attempt_finish(at, o);
 }

@@ -25,6 +25,7 @@ struct attempt {
 			    * them at this change, or at a later one */
 	uint64_t change;   /* … and this is the table's, when looked up */
 	struct job_row *row; /* in arena */
+	struct table_word *word; /* by row, once the routes were looked up */
 	unsigned n;
 	struct client_request req;
 	struct arena *arena; /* goes along with the outcome */

@@ -52,7 +52,7 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 	/* Sticky: what may have been sent may be a duplicate now (D8). */
 	if (r->uncertain)
 		i->uncertain = UNC_YES;
-	if (o->change != 0)
+	if (o->row[k].bears && o->change > i->change)
 		i->change = o->change;
 	if (o->why == WHY_ATTEMPT)
 		i->attempts++;
@@ -168,21 +168,20 @@ static void add_detail(struct moves *m, struct move *mv,
 }
 
 /* Of a delay only whether somebody is to be told, or nobody ever. */
-static bool nothing_said(const struct outcome_letter *o, unsigned k)
+bool settle_said(const struct outcome_letter *o, unsigned k)
 {
 	enum outcome said = o->row[k].result.outcome;
 
 	if (o->why == WHY_LATE)
-		return o->row[k].told == 0 && !o->row[k].silent;
-	return said == OUT_UNTRIED ||
-	       (o->why != WHY_ATTEMPT && said != OUT_FAILED);
+		return o->row[k].told != 0 || o->row[k].silent;
+	return said != OUT_UNTRIED &&
+	       (o->why == WHY_ATTEMPT || said == OUT_FAILED);
 }
 
 /* The rows that this notice speaks of; 0: those of none. */
 static void gather(struct settle *s, const struct outcome_letter *o,
     unsigned notice, struct moves *m)
 {
-	settle_moves_init(m, o->id, o->time_us);
 	for (unsigned k = 0; k < o->n; k++) {
 		struct queue_item item;
 
@@ -191,7 +190,7 @@ static void gather(struct settle *s, const struct outcome_letter *o,
 		    !queue_get(s->queue, o->id, o->row[k].delivery.number,
 			&item))
 			continue;
-		if (nothing_said(o, k)) {
+		if (!settle_said(o, k)) {
 			queue_unclaim(s->queue, o->id, item.number,
 			    o->why != WHY_LATE);
 			continue;
@@ -203,17 +202,25 @@ static void gather(struct settle *s, const struct outcome_letter *o,
 
 /* What the sender is told of goes in the record that holds the notice; what
  * else the dialog brought is on record whatever becomes of that one: nobody
- * gets a message twice because a notice of another's failure found no room. */
+ * gets a message twice because a notice of another's failure found no room.
+ * What the routes of the attempt add stands in the first record, before the
+ * results: a message that is over is not planned for any more. */
 void settle_outcome(struct settle *s, struct outcome_letter *o)
 {
 	struct moves m;
 
+	if (settle_outcome_waits(s, o))
+		return;
 	legs_outcome(s, o);
 	settle_unsettle(s, o);
+	settle_moves_init(&m, o->id, o->time_us);
+	settle_plan(s, o, &m);
+	m.planned = m.n;
 	gather(s, o, 0, &m);
 	settle_write(s, &m);
 	settle_moves_fini(&m);
 	for (unsigned i = 0; i < o->notices; i++) {
+		settle_moves_init(&m, o->id, o->time_us);
 		gather(s, o, i + 1, &m);
 		if (m.n != 0)
 			post_group(s, o->why, &o->notice[i], &m);

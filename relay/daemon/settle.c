@@ -112,21 +112,74 @@ void settle_apply(struct settle *s, const struct moves *m)
 		queue_set(s->queue, m->id, &m->move[i].item);
 }
 
-void settle_post(struct settle *s, struct spool_op *op, struct written *w)
+static void settle_answer(struct settle *s, struct spool_op *op,
+    struct written *w)
 {
-	op->flags = OP_SYNC;
 	op->to = &s->box;
 	op->kind = S_WRITTEN;
 	op->arg = w;
+}
+
+void settle_post(struct settle *s, struct spool_op *op, struct written *w)
+{
+	op->flags = OP_SYNC;
+	settle_answer(s, op, w);
 	spool_post(s->app->spool, op);
+}
+
+/* Deliveries that wait until the record of a plan is written. */
+struct planned {
+	struct written written;
+	uint64_t id;
+	unsigned n;
+	uint32_t number[];
+};
+
+/* Should the journal write nothing any more they stay in hand: what it does
+ * not know must not go out. */
+static void on_planned(struct settle *s, struct spool_op *op)
+{
+	struct planned *p = op->arg;
+
+	for (unsigned i = 0; i < p->n && op->status == SPOOL_STORED; i++)
+		queue_unclaim(s->queue, p->id, p->number[i], false);
+	mem_free(p);
+	spool_op_free(op);
+}
+
+static bool goes_out(const struct queue_item *i)
+{
+	return i->state == D_QUEUED || i->state == D_DEFERRED;
+}
+
+/* Until then they are in nobody else's hand. */
+static struct planned *hold_planned(struct settle *s, const struct moves *m)
+{
+	struct planned *p = mem_new(
+	    sizeof(*p) + m->planned * sizeof(p->number[0]));
+
+	p->written.fn = on_planned;
+	p->id = m->id;
+	for (unsigned i = 0; i < m->planned; i++) {
+		const struct queue_item *it = &m->move[i].item;
+
+		if (goes_out(it) && queue_claim(s->queue, m->id, it->number))
+			p->number[p->n++] = it->number;
+	}
+	return p;
 }
 
 void settle_write(struct settle *s, struct moves *m)
 {
+	struct spool_op *op;
+
 	if (m->n == 0)
 		return;
-	spool_post(s->app->spool, settle_op(m));
+	op = settle_op(m);
 	settle_apply(s, m);
+	if (m->planned != 0)
+		settle_answer(s, op, &hold_planned(s, m)->written);
+	spool_post(s->app->spool, op);
 }
 
 /* ---- letters ---- */
@@ -353,6 +406,7 @@ struct settle *settle_new(struct app *a)
 	s->rows = NEW_ARRAY(struct queue_row, s->row_cap);
 	mailbox_init(&s->box);
 	list_init(&s->bounces);
+	list_init(&s->resolving);
 	s->queue = queue_new(&c, a->live->conf);
 	s->legs = legs_new(a);
 	return s;
@@ -399,8 +453,11 @@ int settle_step(struct settle *s)
 
 void settle_drain(struct settle *s)
 {
-	if (s != NULL)
-		take_letters(s);
+	if (s == NULL)
+		return;
+	if (atomic_load(&s->stop))
+		settle_resolving_end(s);
+	take_letters(s);
 }
 
 static void *settle_thread(void *arg)

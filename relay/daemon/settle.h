@@ -45,6 +45,14 @@ struct outcome_notice {
 	struct accepted_letter *items;
 };
 
+/* What the table says of a recipient of a message. */
+struct table_word {
+	bool known;	    /* false: it was not asked, or cannot be read */
+	bool held;
+	struct route route; /* without the legs that handed the message back */
+	uint64_t change;    /* the table's number at the look-up */
+};
+
 /* An attempt is over (or a lifetime, or an administrator's bounce). */
 struct outcome_letter {
 	struct letter letter;
@@ -73,9 +81,11 @@ struct outcome_letter {
 		bool on;     /* delivered: the leg will tell the sender */
 		/* "Unknown" of a recipient that this leg took lately (D5). */
 		bool known;
-		/* Of a failed one: the table's word after the failure. */
-		bool routed, held;
-		struct route route;
+		/* The table's word when the attempt began, and when its
+		 * result was there: of a failed one always, of others when
+		 * the table has changed in between. */
+		struct table_word began, ended;
+		bool bears; /* set by settle: the record says `change` */
 		struct result result;
 	} row[];
 };

@@ -24,6 +24,7 @@ struct settle {
 	struct queue_row *rows;
 	unsigned row_cap;
 	struct list bounces; /* act.c: those that somebody waits for */
+	struct list resolving; /* reroute.c: wait for the journal */
 };
 
 /* The new states of some deliveries of one message: written as one record,
@@ -38,6 +39,7 @@ struct moves {
 	uint32_t next_number;
 	struct move *move;
 	unsigned n, cap;
+	unsigned planned; /* the first ones follow from a route */
 	struct strbuf details;
 };
 void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us);
@@ -53,7 +55,8 @@ void settle_apply(struct settle *s, const struct moves *m);
 struct written {
 	void (*fn)(struct settle *s, struct spool_op *op);
 };
-/* What nobody waits for: it rides in the next batch and is never refused. */
+/* What nobody waits for: it rides in the next batch and is never refused. What
+ * a plan moved is not started before it is written. */
 void settle_write(struct settle *s, struct moves *m);
 /* Posts `op`, synced, on behalf of `w`. */
 void settle_post(struct settle *s, struct spool_op *op, struct written *w);
@@ -80,6 +83,15 @@ void settle_bounces_look(struct settle *s);
 void settle_bounces_free(struct settle *s);
 /* A failure under a route that has changed since is none. */
 void settle_unsettle(struct settle *s, struct outcome_letter *o);
+/* What the routes that an attempt was made under, and has ended under, add to
+ * its message, as moves; and whether its results may bear their change. */
+void settle_plan(struct settle *s, struct outcome_letter *o, struct moves *m);
+/* Will this row be on record? */
+bool settle_said(const struct outcome_letter *o, unsigned k);
+/* True: taken, it comes back when the message's plan is written. */
+bool settle_outcome_waits(struct settle *s, struct outcome_letter *o);
+/* Nothing waits any more: the thread is over. */
+void settle_resolving_end(struct settle *s);
 void settle_send_job(struct settle *s, int worker, struct job_letter *j);
 int settle_step(struct settle *s);
 

@@ -106,8 +106,17 @@ void place_put(struct queue *q, uint32_t n)
 		place_ready(q, n);
 }
 
+/* Changes that were applied may not have reached it yet: its message waits to
+ * be resolved, or for the walk that a domain's row began. */
+static bool is_planned(const struct queue *q, const struct message *m)
+{
+	return m->resolve == RESOLVE_NONE &&
+	       (!q->walking || m->id <= q->walk_id);
+}
+
 /* The worker looks the route up after this, so the attempt is made under the
- * newest change that is known here, or a later one. */
+ * newest change that is known here, or a later one. The deliveries that this
+ * change names must be there already: what an attempt brings says so. */
 void place_claim(struct queue *q, uint32_t n)
 {
 	struct delivery *d = delivery_at(q, n);
@@ -116,7 +125,7 @@ void place_claim(struct queue *q, uint32_t n)
 	list_append(q, HEAD_CLAIMED, n);
 	d->place = PLACE_CLAIMED;
 	q->counts.leg[d->leg].claimed++;
-	if (d->change < q->applied)
+	if (d->change < q->applied && is_planned(q, message_at(q, d->msg)))
 		d->change = q->applied;
 }
 

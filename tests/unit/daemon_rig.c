@@ -44,7 +44,8 @@ static void open_spool(struct drig *r)
 	    .max_bytes = 256 << 20, .body_memory_bytes = 8 << 20,
 	    .memory_window_bytes = 8 << 20, .spares = 3,
 	    .retain_us = 1000000, .clock = r->app.clock, .rng = r->app.rng,
-	    .io = &r->disk->io, .names = r->app.names};
+	    .io = &r->disk->io, .names = r->app.names,
+	    .projector = r->read};
 	struct spool_recovered told = {.message = settle_recovered,
 	    .damage = on_damage};
 	struct error err;
@@ -95,6 +96,7 @@ struct drig *drig_new(void)
 	r->route = drig_route(r, "legacy");
 	r->answers = true;
 	r->change = 1;
+	r->said[1] = drig_word(r);
 	open_spool(r);
 	return r;
 }
@@ -107,18 +109,17 @@ static void drop_jobs(struct drig *r)
 		mem_free(j);
 }
 
-static void take_letters(struct drig *r);
-
 static void close_spool(struct drig *r)
 {
 	bool answers = r->answers;
 
 	drop_jobs(r);
+	atomic_store(&r->app.settle->stop, true);
 	settle_drain(r->app.settle);
 	r->answers = false;
 	spool_stop(r->app.spool);
 	settle_drain(r->app.settle);
-	take_letters(r);
+	drig_letters(r);
 	r->answers = answers;
 	drop_jobs(r);
 	spool_close(r->app.spool);
@@ -202,6 +203,7 @@ static void on_worker_letter(struct drig *r, struct letter *l)
 		break;
 	case W_JOB:
 		assert_true(r->jobs < DRIG_JOBS);
+		r->word[r->jobs] = drig_word(r);
 		r->job[r->jobs++] = j;
 		break;
 	case W_RESOLVE:
@@ -222,7 +224,7 @@ static void on_worker_letter(struct drig *r, struct letter *l)
 	}
 }
 
-static void take_letters(struct drig *r)
+void drig_letters(struct drig *r)
 {
 	struct letter *l, *next;
 
@@ -242,7 +244,7 @@ void drig_pump(struct drig *r)
 		bool busy = settle_step(r->app.settle) == 0;
 
 		busy = spool_turn(s, now) || busy;
-		take_letters(r);
+		drig_letters(r);
 		clock_fake_step(&r->clock, PUMP_US);
 		quiet = busy ? 0 : quiet + 1;
 	}
@@ -333,16 +335,22 @@ uint64_t drig_accept(struct drig *r, const char *from, unsigned rcpts,
 	commit(r, m, d, n);
 	for (int i = 0; i < PUMPS && !m->stored; i++) {
 		spool_turn(r->app.spool, clock_mono_ms(r->app.clock));
-		take_letters(r);
+		drig_letters(r);
 	}
 	assert_true(m->stored);
 	tell_queue(r, m->id, d, n);
 	settle_step(r->app.settle);
-	take_letters(r);
+	drig_letters(r);
 	return m->id;
 }
 
 /* ---- the table ---- */
+
+struct table_word drig_word(const struct drig *r)
+{
+	return (struct table_word){.known = true, .held = r->held,
+	    .route = r->route, .change = r->change};
+}
 
 struct route drig_route(const struct drig *r, const char *text)
 {
@@ -363,16 +371,28 @@ struct route drig_route(const struct drig *r, const char *text)
 	return route;
 }
 
-void drig_change(struct drig *r, const char *route, bool held)
+void drig_flip(struct drig *r, const char *route, bool held)
+{
+	r->route = drig_route(r, route);
+	r->held = held;
+	assert_true(++r->change < DRIG_CHANGES);
+	r->said[r->change] = drig_word(r);
+}
+
+void drig_tell(struct drig *r)
 {
 	struct wake_letter *l = NEW(struct wake_letter);
 
-	r->route = drig_route(r, route);
-	r->held = held;
 	l->letter.kind = S_WAKE;
-	l->change = ++r->change;
+	l->change = r->change;
 	l->all = l->applied = true;
 	mailbox_post(settle_box(r->app.settle), &l->letter);
+}
+
+void drig_change(struct drig *r, const char *route, bool held)
+{
+	drig_flip(r, route, held);
+	drig_tell(r);
 }
 
 /* ---- what a worker says ---- */
@@ -384,7 +404,9 @@ struct job_letter *drig_job(struct drig *r)
 	if (r->jobs == 0)
 		return NULL;
 	j = r->job[0];
+	r->taken = r->word[0];
 	memmove(r->job, r->job + 1, --r->jobs * sizeof(r->job[0]));
+	memmove(r->word, r->word + 1, r->jobs * sizeof(r->word[0]));
 	if (j->slot)
 		ledger_give(r->app.ledger, j->leg);
 	mem_free((char *)j->who);
@@ -402,11 +424,14 @@ struct result drig_result(enum outcome outcome, int code, const char *text)
 
 static void look_again(const struct drig *r, struct outcome_letter *o)
 {
+	bool asked = o->why == WHY_ATTEMPT && o->leg != r->outside;
+
 	for (unsigned i = 0; i < o->n; i++) {
-		o->row[i].routed = o->why == WHY_ATTEMPT &&
-				   o->leg != r->outside;
-		o->row[i].route = r->route;
-		o->row[i].held = r->held;
+		if (asked) {
+			o->row[i].began = r->began.known ? r->began
+							 : drig_word(r);
+			o->row[i].ended = drig_word(r);
+		}
 		o->row[i].delivery.stranger = r->stranger;
 		o->row[i].on = r->on;
 	}
@@ -421,7 +446,9 @@ void drig_report(struct drig *r, struct job_letter *j, enum why why,
 	struct arena *a = arena_new();
 	struct mail *m = mail_new();
 	struct attempt at = {.w = &r->worker, .mail = m, .leg = j->leg,
-	    .role = j->role, .change = r->change, .row = j->row, .n = j->n};
+	    .role = j->role, .change = r->began.known ? r->began.change
+						       : r->change,
+	    .row = j->row, .n = j->n};
 	struct outcome_letter *o;
 
 	fill_envelope(dm != NULL ? dm : &dsn, m->arena, &m->env);

@@ -11,7 +11,7 @@
 #include "tests/fault/fakedisk.h"
 
 enum { DRIG_JOBS = 4096, DRIG_MESSAGES = 4096, DRIG_RCPTS = 4,
-	DRIG_ACTS = 4096 };
+	DRIG_ACTS = 4096, DRIG_CHANGES = 4096 };
 
 struct drig_message {
 	uint64_t id;
@@ -33,15 +33,22 @@ struct drig {
 	struct drig_message m[DRIG_MESSAGES];
 	unsigned n;
 	struct job_letter *job[DRIG_JOBS]; /* not answered yet */
+	struct table_word word[DRIG_JOBS]; /* the table's, when it came */
 	unsigned jobs;
 	/* The table's word for everybody; asked when `answers`. */
 	struct route route;
 	bool held, answers, fails;
+	/* What it said when the next report's attempt began; not known: what
+	 * it says now. */
+	struct table_word began;
+	struct table_word taken; /* drig_job(): what it said when that came */
+	struct table_word said[DRIG_CHANGES]; /* by number of the change */
 	bool loops; /* the route has no leg because all had it */
 	bool on, mailbox, stranger; /* what a report says; see settle.h */
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
 	unsigned calls; /* of the worker, about connections */
+	bool read; /* the test reads the journal: it waits for that */
 	/* What reports say besides their results. */
 	uint64_t sender;
 	const char *good;
@@ -56,12 +63,17 @@ struct drig *drig_new(void);
 void drig_free(struct drig *r);
 /* The daemon ends, in order or by a kill, and starts again. */
 void drig_restart(struct drig *r, bool kill);
+void drig_letters(struct drig *r); /* of the worker, alone */
 /* Until nothing moves. */
 void drig_pump(struct drig *r);
 void drig_later(struct drig *r, int64_t s); /* and pumps */
 
 struct route drig_route(const struct drig *r, const char *text);
-/* The table changes for everybody, and the queue is told. */
+struct table_word drig_word(const struct drig *r); /* of now */
+/* The table changes for everybody; the queue is told of all changes so far;
+ * both. */
+void drig_flip(struct drig *r, const char *route, bool held);
+void drig_tell(struct drig *r);
 void drig_change(struct drig *r, const char *route, bool held);
 
 /* A message with these deliveries is stored and the queue has it. Recipient k

@@ -2,7 +2,9 @@
  *
  * Every cell of doc/routing.md through the real queue thread and journal: the
  * deliveries stand as the cell says, the table changes, the queue is told,
- * and what follows is held against the page, in memory and on disk.
+ * and what follows is held against the page, in memory and on disk. What is
+ * in flight may also end before the queue hears of the change: then the
+ * record of its result holds what the page says.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +25,8 @@ struct scene {
 	unsigned n;
 	struct slice cell;
 	char what[200];
+	const struct plan_have *back; /* was in flight, and … */
+	enum dstate ended;	      /* … is so by now */
 };
 
 static int setup(void **state)
@@ -111,6 +115,8 @@ static const char *leg_of(const struct plan_have *h)
 static enum dstate state_after(const struct scene *s,
     const struct plan_have *h)
 {
+	if (h == s->back)
+		return s->ended;
 	if (says(s, leg_of(h), "superseded"))
 		return D_SUPERSEDED;
 	if (says(s, leg_of(h), "parked"))
@@ -176,21 +182,32 @@ static void check(const struct scene *s)
 
 /* ---- a cell ---- */
 
-static void run(struct scene *s, const struct route *route)
+static const char *route_name(const struct route *route)
 {
 	static const char *const kinds[] = {[ROUTE_DEFER] = "defer",
 	    [ROUTE_REJECT] = "reject", [ROUTE_GONE] = "gone"};
-	struct drig *r = s->r;
+	bool legacy = route->leg[0] == PAGE_LEGACY;
 
+	if (route->kind != ROUTE_LEGS)
+		return kinds[route->kind];
+	if (route->legs == 1)
+		return legacy ? "legacy" : "cloud";
+	return legacy ? "legacy+cloud" : "cloud+legacy";
+}
+
+static void name_it(struct scene *s)
+{
 	snprintf(s->what, sizeof(s->what), "%s%s%s",
 	    dstate_text((enum dstate)s->have[0]->state), s->n > 1 ? ", " : "",
 	    s->n > 1 ? dstate_text((enum dstate)s->have[1]->state) : "");
+}
+
+static void run(struct scene *s, const struct route *route)
+{
+	struct drig *r = s->r;
+
 	put(s);
-	drig_change(r, route->kind != ROUTE_LEGS ? kinds[route->kind]
-	    : route->legs == 1
-		? (route->leg[0] == PAGE_LEGACY ? "legacy" : "cloud")
-		: (route->leg[0] == PAGE_LEGACY ? "legacy+cloud"
-						 : "cloud+legacy"), false);
+	drig_change(r, route_name(route), false);
 	/* One in flight alone would only be looked at when it is back. */
 	settle_drain(r->app.settle);
 	queue_stale(settle_queue(r->app.settle), s->id);
@@ -221,6 +238,42 @@ static void put_away(struct drig *r, uint64_t id)
 	drig_pump(r);
 }
 
+/* The attempt of one in flight ends. */
+static void report(const struct scene *s, uint32_t number)
+{
+	const struct plan_have *h = s->have[number];
+	struct result res = s->ended == D_DELIVERED
+	    ? drig_result(OUT_DELIVERED, 250, "ok")
+	    : drig_result(OUT_DEFERRED, 450, "later");
+	struct job_letter *j =
+	    settle_job(s->r->app.settle, s->id, &number, 1);
+
+	j->leg = h->leg == PAGE_LEGACY ? s->r->legacy : s->r->cloud;
+	j->role = (enum role)h->role;
+	drig_report(s->r, j, WHY_ATTEMPT, &res, 1);
+	settle_step(s->r->app.settle);
+}
+
+/* The queue hears of the change when the result is there. */
+static void run_late(struct scene *s, const struct route *route,
+    uint32_t number)
+{
+	static const enum dstate ends[] = {D_DEFERRED, D_DELIVERED};
+	struct drig *r = s->r;
+
+	s->back = s->have[number];
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		s->ended = ends[i];
+		put(s);
+		r->began = drig_word(r);
+		drig_flip(r, route_name(route), false);
+		report(s, number);
+		drig_pump(r);
+		check(s);
+		put_away(r, s->id);
+	}
+}
+
 static void run_cell(void *arg, const struct page_cell *c)
 {
 	struct route route[3];
@@ -234,8 +287,12 @@ static void run_cell(void *arg, const struct page_cell *c)
 		if (c->copy.n != 0)
 			s.have[s.n++] =
 			    &c->copy.have[i / routes / c->primary.n];
+		name_it(&s);
 		run(&s, &route[i % routes]);
 		put_away(arg, s.id);
+		for (uint32_t k = 0; k < s.n; k++)
+			if (s.have[k]->claimed)
+				run_late(&s, &route[i % routes], k);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/daemon_rig.h"
+#include "tests/unit/spool_peek.h"
 
 static const char sender[] = "sue@elsewhere.example";
 
@@ -426,6 +427,44 @@ static void a_message_that_comes_in_the_middle_of_a_change_is_rerouted(
 	assert_int_equal(drig_state(r, id, 1), D_QUEUED);
 }
 
+/* What a resolved message gets is being written when an attempt's result
+ * comes that adds a delivery, too: each has a number of its own. */
+static void a_result_waits_for_the_plan_that_is_being_written(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d[2] = {
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_QUEUED),
+	    drig_delivery(r, 1, r->legacy, ROLE_PRIMARY, D_DEFERRED)};
+	struct result ok = drig_result(OUT_DELIVERED, 250, "ok");
+	uint64_t id;
+
+	d[1].due_us = d[1].created_us + INT64_C(3600000000);
+	id = drig_accept(r, sender, 2, d, 2);
+	r->began = drig_word(r);
+	drig_change(r, "cloud+legacy", false);
+	settle_step(r->app.settle); /* asks for the routes */
+	for (int i = 0; i < 3; i++) {
+		spool_turn(r->app.spool, clock_mono_ms(r->app.clock));
+		drig_letters(r);
+	}
+	settle_step(r->app.settle); /* posts the plan */
+	drig_flip(r, "legacy+cloud", false);
+	drig_report(r, drig_job(r), WHY_ATTEMPT, &ok, 1);
+	settle_step(r->app.settle); /* the journal has not answered */
+	drig_pump(r);
+	drig_tell(r);
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 0), D_DELIVERED);
+	for (uint32_t rcpt = 0; rcpt < 2; rcpt++) {
+		unsigned copies = 0;
+
+		for (uint32_t k = 2; k < 4; k++)
+			copies += drig_item(r, id, k).rcpt == rcpt &&
+				  drig_item(r, id, k).leg == r->cloud;
+		assert_int_equal(copies, 1);
+	}
+}
+
 /* The plan leaves it alone and the route does not name it: it must not go
  * round between queue and worker. */
 static void what_has_no_place_in_the_route_is_not_asked_again_at_once(
@@ -571,6 +610,7 @@ int main(void)
 	    T(a_reroute_that_the_disk_refuses_is_made_later),
 	    T(mail_parked_for_want_of_a_route_goes_when_there_is_one),
 	    T(a_message_that_comes_in_the_middle_of_a_change_is_rerouted),
+	    T(a_result_waits_for_the_plan_that_is_being_written),
 	    T(what_has_no_place_in_the_route_is_not_asked_again_at_once),
 	    T(held_time_is_no_lifetime),
 	    T(held_time_is_no_lifetime_though_roles_change),

@@ -270,6 +270,28 @@ static void an_attempt_begun_after_a_change_is_not_older(void **state)
 	assert_int_equal(queue_older_attempts(f->q, 50, 3), 1);
 }
 
+/* A domain's row is walked in slices, and what is ready starts in between:
+ * its routes are still those of the change before. */
+static void what_the_walk_has_not_reached_is_not_of_the_new_change(
+    void **state)
+{
+	struct fixture *f = *state;
+
+	ledger_gate(f->ledger, LEGACY, GATE_STOP, true);
+	fix_put(f, 1, LEGACY, 50);
+	fix_put(f, 2, LEGACY, 51);
+	fix_settle(f);
+	queue_reading(f->q, 2);
+	queue_wake_all(f->q);
+	queue_applied(f->q, 2);
+	assert_true(queue_claim(f->q, 1, 0));
+	assert_int_equal(fix_row(f, 1, 0).item.change, 1);
+	fix_settle(f);
+	/* Woken, and not yet resolved. */
+	assert_true(queue_claim(f->q, 2, 0));
+	assert_int_equal(fix_row(f, 2, 0).item.change, 1);
+}
+
 /* ---- the breaker ------------------------------------------------------- */
 
 /* Starts what is ready and lets it fail, `n` times. */
@@ -493,7 +515,8 @@ int main(void)
 		T(what_is_over_is_not_woken),
 		T(mail_for_one_recipient_is_released_oldest_first),
 		T(attempts_of_an_older_change_are_counted),
-		T(an_attempt_begun_after_a_change_is_not_older),
+	    T(an_attempt_begun_after_a_change_is_not_older),
+		T(what_the_walk_has_not_reached_is_not_of_the_new_change),
 		T(a_leg_that_cannot_be_reached_is_left_alone),
 		T(one_delivery_probes_and_success_lets_all_go),
 		T(a_probe_that_fails_or_is_not_made_is_followed_by_another),
