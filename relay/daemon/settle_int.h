@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of the queue thread: shared by settle.c (letters), outcome.c (what
- * attempts brought), reroute.c (changed routes) and act.c (what an
- * administrator decides).
+ * Inside of the queue thread: shared by settle.c (letters), moves.c (the
+ * record of new states), outcome.c (what attempts brought), reroute.c (changed
+ * routes) and act.c (what an administrator decides).
  */
 #ifndef RELAY_DAEMON_SETTLE_INT_H
 #define RELAY_DAEMON_SETTLE_INT_H

@@ -168,19 +168,19 @@ static void take_update(struct drig_model *m, const struct spool_record *rec)
 void drig_model_read(struct drig_model *m)
 {
 	struct spool_record rec;
-	uint64_t skipped;
-	int rc;
+	struct spool_gap gap;
+	enum tail_got got;
 
 	if (m->tail == NULL)
 		m->tail = spool_tail_open(m->r->app.spool, m->pos);
-	while ((rc = spool_tail_next(m->tail, &rec, &skipped)) > 0) {
+	while ((got = spool_tail_next(m->tail, &rec, &gap)) == TAIL_RECORD) {
 		m->pos = rec.next;
 		if (rec.type == REC_ACCEPTED || rec.type == REC_CARRY)
 			take_accepted(m, &rec);
 		else if (rec.type == REC_UPDATE)
 			take_update(m, &rec);
 	}
-	assert_int_equal(rc, 0); /* nothing was recycled unread */
+	assert_int_equal(got, TAIL_NONE); /* nothing was recycled unread */
 	spool_tail_done(m->r->app.spool, m->pos);
 }
 
