@@ -56,6 +56,12 @@ static inline bool ascii_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+/* What stands between the words of a folded header field. */
+static inline bool ascii_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static inline bool ascii_alpha(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

@@ -12,9 +12,9 @@
  */
 #include "policy/origin.h"
 #include "relay/audit/lookup.h"
+#include "relay/audit/note.h"
 #include "relay/daemon/alarm.h"
 #include "relay/daemon/intake_int.h"
-#include "relay/daemon/token.h"
 
 enum { ALARM_MAX = 1024, ALARM_AGAIN_MS = 60 * 1000 };
 
@@ -166,12 +166,39 @@ static void take_parent(struct intake *in, const struct lookup *l)
 
 static void ask_next(struct intake *in)
 {
-	struct lookup *l = lookup_new(in->parent[in->parents_seen++],
+	struct lookup *l = lookup_new(in->was.id[in->parents_seen++],
 	    &in->w->box, W_PARENT);
 
 	l->arg = in;
 	in->owed = true;
 	projector_lookup(in->w->app->projector, l);
+}
+
+/* A mark of ours in a message that it was not made for: copied by whoever got
+ * the message, or from before marks were bound. It says nothing. */
+static void note_foreign(struct intake *in)
+{
+	const struct envelope *e = &in->mail->env;
+	struct spool_op *op = spool_op_new();
+	struct note_writer w;
+	struct strbuf note;
+	char id[ID_TEXT];
+	struct jout *j;
+
+	id_text(e->id, id);
+	strbuf_init(&note, ENVELOPE_MAX);
+	j = note_begin(&w, &note, "token");
+	jout_str(j, "id", id);
+	jout_slice(j, "about", in->was.foreign);
+	jout_str(j, "client", e->client);
+	jout_str(j, "from", e->from);
+	jout_str(j, "reason", "its mark was not made for this message, so it "
+	    "is ignored");
+	note_end(&w);
+	spool_op_note(op, NOTE_SYSTEM, clock_wall_us(in->w->app->clock),
+	    strbuf_view(&note));
+	strbuf_fini(&note);
+	spool_post(in->w->app->spool, op);
 }
 
 bool handback_begin(struct intake *in)
@@ -182,11 +209,13 @@ bool handback_begin(struct intake *in)
 	/* What a bounce of ours is about is its return address' to say. */
 	if (in->bounce)
 		return false;
-	in->parents = token_find(in->w->app, session_conf(in->session),
-	    slice_from(head, in->trace_n), in->parent, PARENTS_MAX);
-	if (in->parents == 0)
+	token_find(in->w->app, session_conf(in->session),
+	    slice_from(head, in->trace_n), &in->was);
+	if (in->was.foreign.n != 0)
+		note_foreign(in);
+	if (in->was.ids == 0)
 		return false;
-	e->parent = in->parent[0];
+	e->parent = in->was.id[0];
 	ask_next(in);
 	return true;
 }
@@ -338,7 +367,7 @@ void intake_parent(struct worker *w, struct lookup *l)
 		reply_set(&r, 451, "4.3.0", "The cutover table cannot be read "
 					    "now, try again later");
 		session_answer(in->session, &r);
-	} else if (in->parents_seen < in->parents) {
+	} else if (in->parents_seen < in->was.ids) {
 		ask_next(in);
 	} else {
 		conclude(in);

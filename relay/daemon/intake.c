@@ -13,15 +13,12 @@
 #include "relay/daemon/refusals.h"
 #include "relay/daemon/returns.h"
 #include "relay/daemon/settle.h"
-#include "relay/daemon/token.h"
 #include "relay/mail/header.h"
-#include "relay/mail/received.h"
-
-enum { RECEIVED_MAX = 2048 };
 
 void intake_free(struct intake *in)
 {
 	mail_unref(in->mail);
+	strbuf_fini(&in->front);
 	mem_free(in);
 }
 
@@ -114,23 +111,14 @@ static enum answer on_body_begin(void *arg, struct session *s,
 	struct intake *in = session_user(s);
 	struct worker *w = arg;
 	struct mail *m = in->mail;
-	struct strbuf trace;
-	char id[ID_TEXT], mark[KEYED_TEXT];
 	enum spool_add add;
 
 	m->env.id = id_make(&w->app->ids);
 	m->env.accepted_us = clock_wall_us(w->app->clock);
 	m->draft = spool_draft_new(w->app->spool, m->env.id, &w->box, in);
-	id_text(m->env.id, id);
-	strbuf_init(&trace, RECEIVED_MAX);
-	token_mark(w->app, session_conf(s), m->env.id, mark);
-	received_print(&m->env, session_conf(s)->hostname, id, mark, &trace);
-	in->trace_n = trace.n;
+	intake_trace_begin(in);
 	add = queue_full(settle_queue(w->app->settle))
-		  ? ADD_FULL : spool_draft_expect(m->draft, expect + trace.n);
-	if (add == ADD_OK)
-		add = spool_draft_add(m->draft, strbuf_view(&trace), W_ROOM);
-	strbuf_fini(&trace);
+		  ? ADD_FULL : spool_draft_expect(m->draft, expect + TRACE_MAX);
 	if (take_of(in, add, r) != TAKE_REFUSED)
 		reply_set(r, 354, "", "End data with <CR><LF>.<CR><LF>");
 	return ANSWER_NOW;
@@ -142,8 +130,7 @@ static enum take on_body(void *arg, struct session *s, struct slice bytes,
 	struct intake *in = session_user(s);
 
 	(void)arg;
-	return take_of(in,
-	    spool_draft_add(in->mail->draft, bytes, W_ROOM), r);
+	return take_of(in, intake_trace_add(in, bytes), r);
 }
 
 void intake_room(struct worker *w, struct spool_draft_letter *l)
@@ -198,6 +185,8 @@ static enum answer on_body_end(void *arg, struct session *s,
 	struct mail *m = in->mail;
 
 	(void)arg;
+	if (take_of(in, intake_trace_end(in), r) == TAKE_REFUSED)
+		return ANSWER_NOW;
 	m->env.size = spool_draft_size(m->draft);
 	m->env.bare_lf = f->bare_lf;
 	m->env.eight_bit = f->eight_bit;

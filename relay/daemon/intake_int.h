@@ -10,12 +10,10 @@
 #include "relay/daemon/ask.h"
 #include "relay/daemon/intake.h"
 #include "relay/daemon/mail.h"
+#include "relay/daemon/token.h"
 
 /* What the envelope costs beside its strings, a recipient. */
 enum { RCPT_OVERHEAD = 64 };
-
-/* Messages of ours that one message may have been before. */
-enum { PARENTS_MAX = 8 };
 
 /* One mail transaction; session_user() while it lasts. */
 struct intake {
@@ -29,9 +27,11 @@ struct intake {
 	struct ask_wait wait;
 	uint64_t size;	/* that MAIL declared; 0: none */
 	int origin; /* the leg whose connection it is, -1 */
-	size_t trace_n; /* bytes of our trace block */
-	uint64_t parent[PARENTS_MAX]; /* by its tokens, newest first */
-	unsigned parents, parents_seen;
+	struct strbuf front; /* content that waits for our trace block */
+	bool traced;	     /* our trace block is in the draft */
+	size_t trace_n;	     /* its bytes */
+	struct token_found was; /* messages of ours that it was before */
+	unsigned parents_seen;
 	bool bounce; /* it goes to a return address of ours */
 	const bool *looping; /* by recipient, of mail refused for it; or NULL */
 	bool blind; /* the table could not say whose recipients they had */
@@ -40,6 +40,15 @@ struct intake {
 void intake_free(struct intake *in);
 /* Asks the journal for the message; intake_stored() follows. */
 void intake_commit(struct intake *in);
+
+/* Our trace block stands before the content, and its mark is bound to the
+ * header: the content waits until its header is there, or is longer than any
+ * that is worth it. intake_trace_end(): there is no more content. As
+ * spool_draft_add(). */
+enum { TRACE_MAX = 2048 };
+void intake_trace_begin(struct intake *in);
+enum spool_add intake_trace_add(struct intake *in, struct slice bytes);
+enum spool_add intake_trace_end(struct intake *in);
 
 /* Adds a recipient with the deliveries of his route. */
 void intake_add(struct intake *in, const struct rcpt_to *t,

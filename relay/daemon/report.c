@@ -15,6 +15,7 @@
 #include "relay/mail/domain.h"
 #include "relay/mail/dsn.h"
 #include "relay/mail/header.h"
+#include "relay/mail/received.h"
 #include "relay/mail/scrub.h"
 
 /* Room for 64 KiB of header in quoted-printable and for all recipients that an
@@ -193,9 +194,13 @@ struct result report_last_word(const struct mail *m,
 
 /* ---- the text ---- */
 
+/* The mark of our trace field is for those who hand the mail back, not for
+ * its sender (token.h). */
 static void print(struct worker *w, const struct mail *m, struct slice head,
     struct dsn *d, struct strbuf *out)
 {
+	bool all = m->env.ret == RET_FULL && head.n == m->env.size;
+	struct strbuf shown;
 	char boundary[40], about[ID_TEXT];
 	uint64_t r[2] = {rng_u64(w->app->rng), rng_u64(w->app->rng)};
 
@@ -209,12 +214,15 @@ static void print(struct worker *w, const struct mail *m, struct slice head,
 	d->to = m->env.from;
 	d->envid = m->env.envid;
 	d->utf8 = m->env.utf8;
-	d->header = header_section(head);
+	strbuf_init(&shown, head.n);
+	received_unmark(head, &shown);
+	d->header = header_section(strbuf_view(&shown));
 	/* A longer one is not all there (RFC 3461 6.2 lets us set a bound). */
-	if (m->env.ret == RET_FULL && head.n == m->env.size)
-		d->whole = head;
+	if (all)
+		d->whole = strbuf_view(&shown);
 	d->boundary = boundary;
 	dsn_print(d, out);
+	strbuf_fini(&shown);
 }
 
 /* ---- all together ---- */

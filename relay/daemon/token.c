@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Tokens: their keys, and who is known by them. RFC 2104 for the mark, RFC
- * 5321 4.4 for the field that it stands in.
+ * Tokens: their keys, how a mark is made, and which marks of a header are
+ * good. RFC 2104 for the mark, RFC 5321 4.4 for the field that it stands in.
  */
 #include "relay/daemon/token.h"
 
@@ -13,13 +13,15 @@
 #include "conf/check.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/mail/header.h"
 #include "relay/mail/received.h"
 
 /* A header may hold as many marks as it has fields; so many are worth a
  * digest. */
 enum { PATH_BYTES = 4096, KEY_BYTES = 32, MARKS_MAX = 64 };
 
-static const char purpose[] = "token";
+/* Marks of "token" were over the id alone, and good in any message. */
+static const char purpose[] = "token-2";
 
 /* ---- keys ---- */
 
@@ -133,44 +135,114 @@ static const struct conf_strings *keys(const struct app *a,
 	return c->token.key.count != 0 ? &c->token.key : &a->token_key;
 }
 
-void token_mark(const struct app *a, const struct conf *c, uint64_t id,
-    char mark_out[KEYED_TEXT])
-{
-	char text[ID_TEXT];
+/* What binds a mark, after the id and the date of its field. */
+enum { BOUND_BYTES = 8192, WORD_BYTES = 998 };
 
-	id_text(id, text);
-	keyed_mark(keys(a, c), purpose, slice_str(text), mark_out);
+static void add_field(struct slice header, const char *name,
+    struct strbuf *out)
+{
+	struct slice value = slice_of("", 0);
+
+	strbuf_addc(out, '\0');
+	if (header_find(header, name, &value))
+		header_words(value, WORD_BYTES, out);
 }
 
+static void bind_field(struct slice id, struct slice date,
+    struct strbuf *out)
+{
+	strbuf_reset(out);
+	strbuf_addsl(out, id);
+	strbuf_addc(out, '\0');
+	header_words(date, WORD_BYTES, out);
+}
+
+/* False: it has none. */
+static bool add_message_id(struct slice header, struct strbuf *out)
+{
+	size_t before = out->n;
+
+	add_field(header, "Message-ID", out);
+	return out->n > before + 1;
+}
+
+static void add_rest(struct slice header, struct strbuf *out)
+{
+	strbuf_addc(out, '\0'); /* where a Message-ID would stand */
+	add_field(header, "Date", out);
+	add_field(header, "From", out);
+	add_field(header, "Subject", out);
+}
+
+void token_mark(const struct app *a, const struct conf *c,
+    const struct envelope *e, struct slice header, char mark_out[KEYED_TEXT])
+{
+	char id[ID_TEXT], date[CLOCK_RFC5322_MAX];
+	struct strbuf bound;
+	size_t n;
+
+	id_text(e->id, id);
+	clock_rfc5322(e->accepted_us, date);
+	strbuf_init(&bound, BOUND_BYTES);
+	bind_field(slice_str(id), slice_str(date), &bound);
+	n = bound.n;
+	if (!add_message_id(header, &bound)) {
+		bound.n = n;
+		add_rest(header, &bound);
+	}
+	keyed_mark(keys(a, c), purpose, strbuf_view(&bound), mark_out);
+	strbuf_fini(&bound);
+}
+
+/* `below`: what stands below the field that has the mark. Other servers add
+ * fields above it, and may add a Message-ID to a message that had none. */
 static bool is_good(const struct app *a, const struct conf *c,
-    const struct received_token *t, uint64_t *id_out)
+    const struct received_token *t, struct slice below, struct slice id)
 {
-	char text[ID_TEXT];
+	struct strbuf bound;
+	bool good;
+	size_t n;
 
-	if (id_parse(t->id, id_out) < 0)
-		return false;
-	id_text(*id_out, text);
-	return keyed_check(keys(a, c), purpose, slice_str(text), t->mark);
+	strbuf_init(&bound, BOUND_BYTES);
+	bind_field(id, t->date, &bound);
+	n = bound.n;
+	good = add_message_id(below, &bound) &&
+	       keyed_check(keys(a, c), purpose, strbuf_view(&bound), t->mark);
+	if (!good) {
+		bound.n = n;
+		add_rest(below, &bound);
+		good = keyed_check(keys(a, c), purpose, strbuf_view(&bound),
+		    t->mark);
+	}
+	strbuf_fini(&bound);
+	return good;
 }
 
-static bool is_there(const uint64_t *ids, unsigned n, uint64_t id)
+static void add_id(struct token_found *f, uint64_t id)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (ids[i] == id)
-			return true;
-	return false;
+	for (unsigned i = 0; i < f->ids; i++)
+		if (f->id[i] == id)
+			return;
+	f->id[f->ids++] = id;
 }
 
-unsigned token_find(const struct app *a, const struct conf *c,
-    struct slice header, uint64_t *ids_out, unsigned max)
+void token_find(const struct app *a, const struct conf *c,
+    struct slice header, struct token_found *found_out)
 {
 	struct received_token t;
-	unsigned n = 0;
+	char text[ID_TEXT];
 	uint64_t id;
 
-	for (int i = 0; i < MARKS_MAX && n < max &&
-			received_token_next(&header, &t); i++)
-		if (is_good(a, c, &t, &id) && !is_there(ids_out, n, id))
-			ids_out[n++] = id;
-	return n;
+	*found_out = (struct token_found){.ids = 0};
+	for (int i = 0; i < MARKS_MAX && found_out->ids < TOKEN_IDS &&
+			received_token_next(&header, &t); i++) {
+		if (id_parse(t.id, &id) < 0)
+			continue;
+		id_text(id, text);
+		if (is_good(a, c, &t, header, slice_str(text)))
+			add_id(found_out, id);
+		else if (found_out->foreign.n == 0 &&
+		    slice_case_eq(t.by, slice_str(c->hostname)))
+			found_out->foreign = t.id;
+	}
 }

@@ -110,6 +110,23 @@ void header_unfold(struct slice value, size_t max, struct strbuf *out)
 		out->n--;
 }
 
+void header_words(struct slice value, size_t max, struct strbuf *out)
+{
+	size_t start = out->n;
+	bool between = false;
+
+	for (size_t i = 0; i < value.n && out->n - start < max; i++) {
+		if (ascii_blank(value.p[i])) {
+			between = out->n != start;
+			continue;
+		}
+		if (between && out->n - start + 1 < max)
+			strbuf_addc(out, ' ');
+		between = false;
+		strbuf_addc(out, value.p[i]);
+	}
+}
+
 int header_hops(struct slice message)
 {
 	struct header_field field;

@@ -134,19 +134,14 @@ void received_print(const struct envelope *e, const char *hostname,
 
 /* ---- read again ---- */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* The last word of `s`, which is cut before it. */
 static struct slice last_word(struct slice *s)
 {
 	size_t end = s->n, at;
 
-	while (end > 0 && is_blank(s->p[end - 1]))
+	while (end > 0 && ascii_blank(s->p[end - 1]))
 		end--;
-	for (at = end; at > 0 && !is_blank(s->p[at - 1]); at--)
+	for (at = end; at > 0 && !ascii_blank(s->p[at - 1]); at--)
 		;
 	s->n = at;
 	return slice_of(s->p + at, end - at);
@@ -170,14 +165,48 @@ static bool token_at(struct slice before, struct slice after,
 	return out->id.n > 0 && slice_case_eq(last_word(&before), SLICE("id"));
 }
 
+/* Cuts the next word off `*s`; empty at the end. */
+static struct slice first_word(struct slice *s)
+{
+	struct slice word;
+	size_t n = 0;
+
+	while (s->n > 0 && ascii_blank(s->p[0]))
+		*s = slice_from(*s, 1);
+	while (n < s->n && !ascii_blank(s->p[n]))
+		n++;
+	word = slice_head(*s, n);
+	*s = slice_from(*s, n);
+	return word;
+}
+
+/* The word behind the last "by": a client may have said "by" itself. */
+static struct slice host_of(struct slice before)
+{
+	struct slice by = slice_of("", 0), word;
+
+	while ((word = first_word(&before)).n != 0)
+		if (slice_case_eq(word, SLICE("by")))
+			by = first_word(&before);
+	return by;
+}
+
 static bool token_of(struct slice value, struct received_token *out)
 {
-	struct slice start = SLICE(token_start);
+	struct slice start = SLICE(token_start), before, after;
+	long date = slice_rfind(value, ';');
 
-	for (size_t i = 0; i + start.n <= value.n; i++)
-		if (slice_starts(slice_from(value, i), start) &&
-		    token_at(slice_head(value, i), slice_from(value, i), out))
-			return true;
+	for (size_t i = 0; i + start.n <= value.n; i++) {
+		before = slice_head(value, i);
+		after = slice_from(value, i);
+		if (!slice_starts(after, start) ||
+		    !token_at(before, after, out))
+			continue;
+		out->by = host_of(before);
+		out->date = date < (long)i ? slice_of("", 0)
+				    : slice_from(value, (size_t)date + 1);
+		return true;
+	}
 	return false;
 }
 
@@ -191,4 +220,47 @@ bool received_token_next(struct slice *rest,
 		    token_of(field.value, token_out))
 			return true;
 	return false;
+}
+
+/* ---- shown to strangers ---- */
+
+/* How long "(t=MARK)" at the head of `s` is; 0: it is none. */
+static size_t mark_length(struct slice s)
+{
+	struct slice start = SLICE(token_start);
+	long end;
+
+	if (!slice_starts(s, start))
+		return 0;
+	end = slice_find(slice_head(slice_from(s, start.n),
+	    RECEIVED_TOKEN + 1), ')');
+	return end < 0 ? 0 : start.n + (size_t)end + 1;
+}
+
+/* The blanks before a mark go with it. */
+static void unmark_field(struct slice field, struct strbuf *out)
+{
+	size_t start = out->n, n;
+
+	while (field.n > 0) {
+		n = mark_length(field);
+		while (n != 0 && out->n > start &&
+		    ascii_blank(out->p[out->n - 1]))
+			out->n--;
+		if (n == 0)
+			strbuf_addc(out, field.p[0]);
+		field = slice_from(field, n == 0 ? 1 : n);
+	}
+}
+
+void received_unmark(struct slice message, struct strbuf *out)
+{
+	struct header_field field;
+
+	while (header_next(&message, &field))
+		if (slice_case_eq(field.name, SLICE("Received")))
+			unmark_field(field.whole, out);
+		else
+			strbuf_addsl(out, field.whole);
+	strbuf_addsl(out, message);
 }

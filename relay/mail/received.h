@@ -15,15 +15,20 @@ enum { RECEIVED_TOKEN = 64 }; /* longest mark that is looked at */
 void received_print(const struct envelope *e, const char *hostname,
     const char *id, const char *token, struct strbuf *out);
 
-/* What received_print() says of itself, "id ID (t=MARK)": cut out of a header
- * by whoever sees the mail again. Whether the mark is good is the caller's to
- * check. */
+/* What received_print() says of itself, "by HOST … id ID (t=MARK); DATE": cut
+ * out of a header when the mail is seen again. The caller checks the mark. */
 struct received_token {
 	struct slice id, mark;
+	struct slice by;   /* empty: it names no host */
+	struct slice date; /* as it is folded; empty: there is none */
 };
-/* The next one of the header fields in `*rest`, newest first; a Received field
- * gives at most one. False: there is no other. Pure. */
+/* The next one of the header fields in `*rest`, newest first, which is left at
+ * what stands below it; a Received field gives at most one. False: there is no
+ * other. Pure. */
 bool received_token_next(struct slice *rest,
     struct received_token *token_out);
+/* Appends the message without the marks in its Received fields: it is to be
+ * shown to a stranger. All other bytes stay. Pure. */
+void received_unmark(struct slice message, struct strbuf *out);
 
 #endif

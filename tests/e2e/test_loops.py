@@ -210,9 +210,20 @@ def test_a_storm_is_one_alarm_and_many_refusals(make_gw, cloud):
 # ---- keys
 
 
-def mark(key, id):
-    made = hmac.new(key, b"token\0" + id, hashlib.sha256).digest()[:10]
-    return base64.b32encode(made).decode().lower()
+NAMED = b"From: <s@elsewhere.test>\r\nMessage-ID: <a@b>\r\n\r\nHello.\r\n"
+
+
+def mark(key, id, date, message_id):
+    made = hmac.new(key, b"token-2\0" + b"\0".join([id, date, message_id]),
+                    hashlib.sha256).digest()[:10]
+    return base64.b32encode(made).lower()
+
+
+def field(raw):
+    """Id, mark and date of our field, and the Message-ID."""
+    flat = re.sub(rb"\r\n[\t ]", b" ", raw)
+    ours = re.search(rb" id (\w+) \(t=(\w+)\); ([^\r]+)", flat)
+    return *ours.groups(), re.search(rb"Message-ID: (\S+)", flat)[1]
 
 
 def test_the_key_is_made_once_and_is_ours_alone(gw, cloud):
@@ -221,9 +232,10 @@ def test_the_key_is_made_once_and_is_ours_alone(gw, cloud):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert re.fullmatch(rb"[0-9a-f]{64}\n", key)
     gw.cli(f"route set cloud {ANN}")
-    id, raw = first(gw, cloud)
-    assert f"id {id} (t={mark(key.strip(), id.encode())})" in \
-        re.sub(r"\s+", " ", raw.decode())
+    id, raw = first(gw, cloud, message=NAMED)
+    there, made, date, message_id = field(raw)
+    assert there == id.encode()
+    assert made == mark(key.strip(), there, date, message_id)
     gw.restart()
     assert file.read_bytes() == key
     _, r = hand_back(gw, raw, ANN)
@@ -237,12 +249,13 @@ def test_nodes_share_a_key(make_gw, folder, cloud):
     gw = make_gw({"token": {"secrets": keys}})
     assert not (gw.folder / "token.secrets").exists()
     gw.cli(f"route set cloud {ANN}")
-    id, raw = first(gw, cloud)
-    good = mark(b"this is the first key", id.encode()).encode()
-    assert good in raw
-    old = mark(b"this is the old key", id.encode()).encode()
+    id, raw = first(gw, cloud, message=NAMED)
+    there, good, date, message_id = field(raw)
+    said = there, date, message_id
+    assert good == mark(b"this is the first key", *said)
+    old = mark(b"this is the old key", *said)
     for there, code in (old, 554), (good.upper(), 554), \
-            (mark(b"another key, not ours", id.encode()).encode(), 250):
+            (mark(b"another key, not ours", *said), 250):
         _, r = hand_back(gw, raw.replace(good, there), ANN)
         assert r.code == code, (there, r)
 
@@ -251,11 +264,84 @@ def test_a_parent_that_is_gone_stops_nobody(gw, cloud):
     key = (gw.folder / "token.secrets").read_bytes().strip()
     gw.cli(f"route set cloud {ANN}")
     id = "0000000000123"
-    token = f"id {id} (t={mark(key, id.encode())})".encode()
-    _, r = hand_back(gw, b"Received: by relay.example.com " + token +
-                     b";\r\n\tlong ago\r\n\r\nHi\r\n", ANN)
+    made = mark(key, id.encode(), b"long ago", b"<a@b>")
+    _, r = hand_back(gw, b"Received: by relay.example.com id " + id.encode() +
+                     b" (t=" + made + b");\r\n\tlong ago\r\n"
+                     b"Message-ID: <a@b>\r\n\r\nHi\r\n", ANN)
     assert r.code == 250, r
     assert gw.wait_event("accepted", queued_id(r))["parent"] == id
+
+
+# ---- the mark is bound to its message
+
+
+HEAD = (b"From: <s@elsewhere.test>\r\nDate: Mon, 30 Nov 2026 08:00:00 +0000\r\n"
+        b"Subject: another\r\n")
+
+
+def trace_field(raw):
+    return re.match(rb"Received:.*?\r\n(?=\S)", raw, re.S)[0]
+
+
+@pytest.mark.parametrize("old", [NAMED, None], ids=["named", "nameless"])
+@pytest.mark.parametrize("new", [b"Message-ID: <new@elsewhere.test>\r\n", b""],
+                         ids=["named", "nameless"])
+def test_a_mark_in_another_message_says_nothing(gw, cloud, old, new):
+    gw.cli(f"route set cloud {ANN}")
+    id, raw = first(gw, cloud, message=old)
+    _, r = hand_back(gw, trace_field(raw) + new + HEAD + b"\r\nHi\r\n", ANN)
+    assert r.code == 250, r
+    again = queued_id(r)
+    assert cloud.wait_message(again)
+    said = gw.wait_event("token", again)
+    assert (said["about"], said["from"]) == (id, "s@elsewhere.test")
+    accepted = gw.wait_event("accepted", again)
+    assert "parent" not in accepted and "came_from" not in accepted
+    assert gw.events(event="alarm", kind="loop") == []
+
+
+def test_a_message_without_a_message_id_is_known_again(gw, cloud):
+    gw.cli(f"route set cloud {ANN}")
+    _, r = hand_back(gw, HEAD + b"\r\nHi\r\n", ANN)
+    raw = cloud.wait_message(queued_id(r)).raw
+    trace = trace_field(raw)
+    rest = raw[len(trace):]
+    for back, code in (rest, 554), \
+            (b"Message-ID: <added@leg.test>\r\n" + rest, 554), \
+            (rest.replace(b"Subject: ", b"Subject: not "), 250):
+        _, r = hand_back(gw, trace + back, ANN)
+        assert r.code == code, (back, r)
+
+
+def test_a_long_header_is_bound_too(gw, cloud):
+    """And comes through as it was, however it is cut on the way in."""
+    gw.cli(f"route set cloud {ANN}")
+    for size in 20000, 40000, 80000:
+        pad = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 400)
+                       for n in range(size // 400))
+        mail = HEAD + b"Message-ID: <long@%d>\r\n" % size + pad + \
+            b"\r\nHi\r\n"
+        _, r = hand_back(gw, mail, ANN)
+        raw = cloud.wait_message(queued_id(r)).raw
+        assert raw.endswith(mail), size
+        _, r = hand_back(gw, raw, ANN)
+        assert r.code == 554, (size, r)
+
+
+@pytest.mark.parametrize("what", ["failure", "whole", "success"])
+def test_no_notice_shows_a_mark(make_gw, make_leg, outside, what):
+    legacy = make_leg("legacy", offers=("CHUNKING",))
+    gw = make_gw(legs={"legacy": legacy.port})
+    if what != "success":
+        legacy.reply("RCPT", "550 5.1.1 nobody")
+    id = gw.send(to=ANN, sender="s@elsewhere.test",
+                 mail_options=["RET=" + ("HDRS" if what == "failure"
+                                         else "FULL")],
+                 rcpt_options=["NOTIFY=SUCCESS,FAILURE"])
+    notice, = outside.wait_count(1)
+    told = re.search(r"boundary=\"?([^\"\r]+)", notice.raw.decode())[1]
+    shown = notice.raw.split(told.encode())[-2]
+    assert id.encode() in shown and b"(t=" not in shown, shown
 
 
 # ---- a leg that is known by its connection

@@ -58,8 +58,15 @@ static void check_tokens(struct slice message, int hops)
 {
 	struct slice rest = message;
 	struct received_token t;
+	struct strbuf shown;
 
+	strbuf_init(&shown, message.n);
+	received_unmark(message, &shown);
+	must(strbuf_ok(&shown));
+	strbuf_fini(&shown);
 	while (received_token_next(&rest, &t)) {
+		must(t.by.n == 0 || within(t.by, message));
+		must(t.date.n == 0 || within(t.date, message));
 		must(hops-- > 0);
 		must(t.id.n > 0 && within(t.id, message));
 		must(t.mark.n > 0 && t.mark.n <= RECEIVED_TOKEN);

@@ -13,6 +13,7 @@
 
 #include "relay/daemon/mail.h"
 #include "relay/daemon/token.h"
+#include "relay/mail/received.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/daemon_rig.h"
 
@@ -57,6 +58,7 @@ static int open_keys(struct keys *k, struct error *err)
 static void a_key_is_made_once(void **state)
 {
 	struct keys k = keys_of(*state);
+	struct envelope e = {.id = 77};
 	char first[KEYED_TEXT], again[KEYED_TEXT];
 	struct error err;
 	struct stat st;
@@ -65,7 +67,8 @@ static void a_key_is_made_once(void **state)
 		if (open_keys(&k, &err) < 0)
 			fail_msg("%s", err.text);
 		assert_int_equal(k.app.token_key.count, 1);
-		token_mark(&k.app, k.conf, 77, i == 0 ? first : again);
+		token_mark(&k.app, k.conf, &e, SLICE("To: x\r\n\r\n"),
+		    i == 0 ? first : again);
 		/* A reload finds it done. */
 		assert_int_equal(token_open(&k.app, k.conf, &err), 0);
 		assert_int_equal(k.app.token_key.count, 1);
@@ -111,47 +114,122 @@ static void a_key_that_others_could_use_is_refused(void **state)
 	token_close(&k.app);
 }
 
-static void add_token(struct keys *k, uint64_t id, bool good,
+/* A field of ours, of a message with that header. */
+static void add_token(struct keys *k, uint64_t id, const char *header,
     struct strbuf *out)
 {
+	struct envelope e = {.id = id, .client = "192.0.2.1",
+	    .client_name = "", .helo = "by", .tls = "",
+	    .accepted_us = INT64_C(1795324337000000)};
 	char text[ID_TEXT], mark[KEYED_TEXT];
 
 	id_text(id, text);
-	token_mark(&k->app, k->conf, good ? id : id + 1, mark);
-	strbuf_addf(out, "Received: by r id %s (t=%s);\r\n\tnow\r\n", text,
-	    mark);
+	token_mark(&k->app, k->conf, &e, slice_str(header), mark);
+	received_print(&e, k->conf->hostname, text, mark, out);
 }
+
+static const char ours[] = "Message-ID: <a@b>\r\nSubject: one\r\n\r\n";
 
 static void good_tokens_are_found_each_once(void **state)
 {
 	struct keys k = keys_of(*state);
+	struct token_found f;
 	struct error err;
 	struct strbuf head;
-	uint64_t ids[3];
 
 	assert_int_equal(open_keys(&k, &err), 0);
 	strbuf_init(&head, 1 << 20);
-	assert_int_equal(token_find(&k.app, k.conf, strbuf_view(&head), ids,
-			     3), 0);
-	add_token(&k, 103, true, &head);
-	add_token(&k, 102, false, &head);
-	add_token(&k, 103, true, &head);
-	add_token(&k, 101, true, &head);
+	token_find(&k.app, k.conf, strbuf_view(&head), &f);
+	assert_int_equal(f.ids, 0);
+	add_token(&k, 103, ours, &head);
+	add_token(&k, 102, "Message-ID: <other@b>\r\n\r\n", &head);
+	add_token(&k, 103, ours, &head);
+	add_token(&k, 101, ours, &head);
 	strbuf_adds(&head, "Received: id nonsense (t=abcdefghij234567);\r\n");
-	add_token(&k, 100, true, &head);
-	add_token(&k, 99, true, &head);
-	assert_int_equal(token_find(&k.app, k.conf, strbuf_view(&head), ids,
-			     3), 3);
-	assert_int_equal(ids[0], 103);
-	assert_int_equal(ids[1], 101);
-	assert_int_equal(ids[2], 100);
+	for (uint64_t id = 100; id > 90; id--)
+		add_token(&k, id, ours, &head);
+	strbuf_adds(&head, ours);
+	token_find(&k.app, k.conf, strbuf_view(&head), &f);
+	assert_int_equal(f.ids, TOKEN_IDS);
+	assert_int_equal(f.id[0], 103);
+	assert_int_equal(f.id[1], 101);
+	assert_int_equal(f.id[2], 100);
+	assert_true(slice_eq(f.foreign, SLICE("0000000000036")));
 	/* A header of nothing but marks is not worth a digest each. */
 	strbuf_reset(&head);
 	for (int i = 0; i < 100; i++)
-		add_token(&k, 200, false, &head);
-	add_token(&k, 200, true, &head);
-	assert_int_equal(token_find(&k.app, k.conf, strbuf_view(&head), ids,
-			     3), 0);
+		add_token(&k, 200, "Message-ID: <other@b>\r\n\r\n", &head);
+	add_token(&k, 200, ours, &head);
+	strbuf_adds(&head, ours);
+	token_find(&k.app, k.conf, strbuf_view(&head), &f);
+	assert_int_equal(f.ids, 0);
+	strbuf_fini(&head);
+	token_close(&k.app);
+	unlink(k.file);
+}
+
+/* clang-format off */
+static const struct {
+	const char *what, *first, *now; /* headers below our field */
+	bool same;
+} bound[] = {
+	{ "as it was", ours, ours, true },
+	{ "another message", ours, "Message-ID: <c@d>\r\nSubject: one\r\n\r\n", false },
+	{ "without a Message-ID", ours, "Subject: one\r\n\r\n", false },
+	{ "as a list changes it", ours,
+		"Subject: [list] one\r\nX-List: 1\r\nmessage-id:\r\n <a@b>\r\n\r\n", true },
+	{ "the mark of one without, in another", "Date: now\r\nFrom: a@b\r\n\r\n",
+		"Date: now\r\nFrom: a@c\r\n\r\n", false },
+	{ "one without, as it was", "Date: now\r\nFrom: a@b\r\n\r\n",
+		"From: a@b\r\nDate:  now\r\n\r\n", true },
+	{ "a Message-ID was added", "Date: now\r\nFrom: a@b\r\n\r\n",
+		"Date: now\r\nFrom: a@b\r\nMessage-ID: <new@b>\r\n\r\n", true },
+	{ "no header at all", "\r\nBody\r\n", "\r\nBody\r\n", true },
+	{ "no header, now one", "\r\nBody\r\n", "Subject: x\r\n\r\nBody\r\n", false },
+};
+/* clang-format on */
+
+/* By a server that adds and folds what it likes above our field. */
+static void a_mark_is_good_in_its_message_alone(void **state)
+{
+	struct keys k = keys_of(*state);
+	struct token_found f;
+	struct error err;
+	struct strbuf head;
+
+	assert_int_equal(open_keys(&k, &err), 0);
+	strbuf_init(&head, 1 << 20);
+	for (size_t i = 0; i < ARRAY_LEN(bound); i++) {
+		print_message("%s\n", bound[i].what);
+		strbuf_reset(&head);
+		strbuf_adds(&head, "Received: from us by leg;\r\n\tnow\r\n"
+				   "Message-ID: <above@leg>\r\n");
+		add_token(&k, 7, bound[i].first, &head);
+		strbuf_adds(&head, bound[i].now);
+		token_find(&k.app, k.conf, strbuf_view(&head), &f);
+		assert_int_equal(f.ids, bound[i].same);
+		assert_int_equal(f.foreign.n == 0, bound[i].same);
+	}
+	strbuf_fini(&head);
+	token_close(&k.app);
+	unlink(k.file);
+}
+
+/* Another house may run the same program: its marks are none of ours. */
+static void only_our_own_name_makes_a_mark_foreign(void **state)
+{
+	struct keys k = keys_of(*state);
+	struct token_found f;
+	struct error err;
+	struct strbuf head;
+
+	assert_int_equal(open_keys(&k, &err), 0);
+	strbuf_init(&head, 1 << 20);
+	strbuf_adds(&head, "Received: from x by relay.elsewhere.test with ESMTP"
+	    " id 0000000000036\r\n\t(t=abcdefghij234567); now\r\n\r\n");
+	token_find(&k.app, k.conf, strbuf_view(&head), &f);
+	assert_int_equal(f.ids, 0);
+	assert_int_equal(f.foreign.n, 0);
 	strbuf_fini(&head);
 	token_close(&k.app);
 	unlink(k.file);
@@ -243,6 +321,8 @@ int main(void)
 	    T(a_key_is_made_once),
 	    T(a_key_that_others_could_use_is_refused),
 	    T(good_tokens_are_found_each_once),
+	    T(a_mark_is_good_in_its_message_alone),
+	    T(only_our_own_name_makes_a_mark_foreign),
 	    T(legs_that_had_it_leave_the_route),
 	    T(what_would_loop_is_parked_and_goes_elsewhere),
 	};

@@ -155,14 +155,17 @@ static void long_words_are_cut_and_lines_are_folded(void **state)
 /* clang-format off */
 static const struct {
 	const char *what, *header;
-	const char *found; /* "ID MARK …", newest first */
+	const char *found; /* "ID MARK [by HOST] [at DATE] …", newest first */
 } headers[] = {
 	{ "none", "Received: from a by b id 1;\r\nSubject: x\r\n\r\n", "" },
 	{ "one", "Received: by r with ESMTP id 0ABC (t=mark);\r\n\tdate\r\n\r\n",
-		"0ABC mark " },
+		"0ABC mark by r at date " },
 	{ "folded anew, other case",
-		"received: by r\r\n with ESMTP ID\r\n\t0ABC\r\n\t(t=mark); date\r\n\r\n",
-		"0ABC mark " },
+		"received: by r\r\n with ESMTP ID\r\n\t0ABC\r\n\t(t=mark);\r\n\tMon,\r\n 1\r\n\r\n",
+		"0ABC mark by r at Mon, 1 " },
+	{ "a client that says by", "Received: from by (x [::1]) by r id A (t=one); d\r\n\r\n",
+		"A one by r at d " },
+	{ "by at the end", "Received: by id A (t=one)\r\n\r\n", "A one by id " },
 	{ "newest first, others between",
 		"Received: id B (t=two);\r\nTo: x\r\nReceived: id X;\r\n"
 		"Received: id A (t=one);\r\n\r\n", "B two A one " },
@@ -194,6 +197,14 @@ static void tokens_are_found_newest_first(void **state)
 			strbuf_addsl(&got, t.id);
 			strbuf_addc(&got, ' ');
 			strbuf_addsl(&got, t.mark);
+			strbuf_addc(&got, ' ');
+			if (t.by.n != 0)
+				strbuf_addf(&got, "by %.*s ", (int)t.by.n,
+				    t.by.p);
+			if (t.date.n == 0)
+				continue;
+			strbuf_adds(&got, "at ");
+			header_words(t.date, 100, &got);
 			strbuf_addc(&got, ' ');
 		}
 		assert_string_equal(strbuf_cstr(&got), headers[i].found);
@@ -227,6 +238,31 @@ static void our_own_token_is_found_again(void **state)
 	strbuf_fini(&out);
 }
 
+/* clang-format off */
+static const struct { const char *message, *shown; } marked[] = {
+	{ "Received: by r id A\r\n\t(t=one);\r\n\tdate\r\nTo: (t=two)\r\n\r\n(t=three)\r\n",
+	  "Received: by r id A;\r\n\tdate\r\nTo: (t=two)\r\n\r\n(t=three)\r\n" },
+	{ "Received: id A (t=one);\r\nReceived: id B (t=two) (t=x);\r\n",
+	  "Received: id A;\r\nReceived: id B;\r\n" },
+	{ "Received: id A (t=one\r\n\r\n", "Received: id A (t=one\r\n\r\n" },
+	{ "(t=one)", "(t=one)" }, { "", "" },
+};
+/* clang-format on */
+
+static void strangers_see_no_mark(void **state)
+{
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 1000);
+	for (size_t i = 0; i < ARRAY_LEN(marked); i++) {
+		strbuf_reset(&out);
+		received_unmark(slice_str(marked[i].message), &out);
+		assert_string_equal(strbuf_cstr(&out), marked[i].shown);
+	}
+	strbuf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +273,7 @@ int main(void)
 		cmocka_unit_test(long_words_are_cut_and_lines_are_folded),
 		cmocka_unit_test(tokens_are_found_newest_first),
 		cmocka_unit_test(our_own_token_is_found_again),
+		cmocka_unit_test(strangers_see_no_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Puts our trace block before the content (RFC 5321 4.4). It is the first of
+ * the message, and its mark depends on the header (token.h): what comes is
+ * kept back until the header has ended. A worker's loop.
+ */
+#include "relay/daemon/intake_int.h"
+#include "relay/mail/received.h"
+
+/* A header that is longer is bound by what of it is there. */
+enum { FRONT_MAX = 32 << 10 };
+
+void intake_trace_begin(struct intake *in)
+{
+	strbuf_init(&in->front, FRONT_MAX);
+}
+
+/* Bytes of ours, and those that were kept back. */
+static void print_trace(struct intake *in, struct strbuf *out)
+{
+	const struct envelope *e = &in->mail->env;
+	const struct conf *c = session_conf(in->session);
+	char id[ID_TEXT], mark[KEYED_TEXT];
+
+	id_text(e->id, id);
+	token_mark(in->w->app, c, e, strbuf_view(&in->front), mark);
+	received_print(e, c->hostname, id, mark, out);
+	in->trace_n = out->n;
+	strbuf_addsl(out, strbuf_view(&in->front));
+}
+
+static enum spool_add flush(struct intake *in, int wait_kind)
+{
+	struct strbuf out;
+	enum spool_add add;
+
+	strbuf_init(&out, TRACE_MAX + FRONT_MAX);
+	print_trace(in, &out);
+	in->traced = true;
+	strbuf_fini(&in->front);
+	add = spool_draft_add(in->mail->draft, strbuf_view(&out), wait_kind);
+	strbuf_fini(&out);
+	return add;
+}
+
+/* Looks at bytes from `from` on, and at the end of those before. */
+static bool header_ended(struct slice s, size_t from)
+{
+	enum { BEFORE = 3 };
+
+	for (size_t i = from < BEFORE ? 0 : from - BEFORE; i < s.n; i++) {
+		struct slice rest = slice_from(s, i);
+
+		if (slice_starts(rest, SLICE("\n\r\n")) ||
+		    slice_starts(rest, SLICE("\n\n")) ||
+		    (i == 0 && slice_starts(rest, SLICE("\r\n"))))
+			return true;
+	}
+	return false;
+}
+
+enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
+{
+	size_t before = in->front.n;
+	struct slice rest;
+	enum spool_add add;
+
+	if (in->traced)
+		return spool_draft_add(in->mail->draft, bytes, W_ROOM);
+	rest = slice_from(bytes, FRONT_MAX - before);
+	strbuf_addsl(&in->front, slice_head(bytes, FRONT_MAX - before));
+	if (in->front.n < FRONT_MAX &&
+	    !header_ended(strbuf_view(&in->front), before))
+		return ADD_OK;
+	add = flush(in, rest.n == 0 ? W_ROOM : 0);
+	return add != ADD_OK || rest.n == 0
+		   ? add : spool_draft_add(in->mail->draft, rest, W_ROOM);
+}
+
+enum spool_add intake_trace_end(struct intake *in)
+{
+	return in->traced ? ADD_OK : flush(in, 0);
+}
