@@ -301,6 +301,9 @@ static int check_domain_routes(struct conf *c, struct conf_domain *d,
 		    "%s", d->name, why.text);
 	d->both = both;
 	d->route = route;
+	if (domain_legs_check(c, d, &why) != 0)
+		return error_at(err, d->file, d->line, "domain \"%s\": %s",
+		    d->name, why.text);
 	return 0;
 }
 

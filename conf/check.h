@@ -21,6 +21,10 @@ int certificate_check(const char *cert, const char *key, struct error *err)
  * "FILE:LINE:". */
 char *route_canonical(const struct conf *c, struct arena *arena,
     const char *text, const char *both, struct error *err) PH_CHECK;
+/* conf/routes.c: `legs` of a domain are legs, and its own routes, which are
+ * canonical by now, keep to them. -1 and err->text without "FILE:LINE:". */
+int domain_legs_check(const struct conf *c, const struct conf_domain *d,
+    struct error *err) PH_CHECK;
 
 /* The keys of a file, one a line; empty lines and those with # are passed
  * over. */

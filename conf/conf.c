@@ -364,3 +364,11 @@ const struct conf_domain *conf_domain(const struct conf *c,
 	}
 	return NULL;
 }
+
+bool conf_domain_may(const struct conf_domain *d, struct slice leg)
+{
+	for (int i = 0; i < d->legs.count; i++)
+		if (slice_eq(leg, slice_str(d->legs.s[i])))
+			return true;
+	return d->legs.count == 0;
+}

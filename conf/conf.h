@@ -130,6 +130,8 @@ struct conf_domain {
 	enum unknown unknown;
 	char *both; /* what `both` is written as; "" : not allowed */
 	char subaddress; /* '\0': off */
+	struct conf_strings legs; /* its rows may use; count 0: all */
+	char *customer; /* the organisation that it belongs to, "" : none */
 	const char *file;
 	int line;
 };
@@ -271,6 +273,8 @@ const struct conf_leg *conf_leg_by_id(const struct conf *c, int id);
 /* `domain` in normal form (relay/mail/domain.h). */
 const struct conf_domain *conf_domain(const struct conf *c,
     struct slice domain);
+/* May its rows be routed to that leg? Always without `legs`. */
+bool conf_domain_may(const struct conf_domain *d, struct slice leg);
 /* The leg that has it among its own domains. */
 const struct conf_leg *conf_leg_of_domain(const struct conf *c,
     struct slice domain);

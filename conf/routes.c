@@ -96,3 +96,38 @@ char *route_canonical(const struct conf *c, struct arena *arena,
 	strbuf_fini(&out);
 	return route;
 }
+
+static int route_keeps_to(const struct conf_domain *d, const char *key,
+    const char *route, struct error *err)
+{
+	struct slice rest = slice_str(route), leg;
+
+	if (is_answer(rest))
+		return 0;
+	while (slice_next(&rest, '+', &leg))
+		if (leg.n > 0 && !conf_domain_may(d, leg))
+			return error_set(err, "%s = \"%s\" uses the leg "
+			    "\"%.*s\", which is not in its legs; add it "
+			    "there or take it out of the route", key, route,
+			    (int)leg.n, leg.p);
+	return 0;
+}
+
+int domain_legs_check(const struct conf *c, const struct conf_domain *d,
+    struct error *err)
+{
+	struct error why;
+
+	for (int i = 0; i < d->legs.count; i++) {
+		if (check_leg(c, slice_str(d->legs.s[i]), &why) != 0)
+			return error_set(err, "legs: %s", why.text);
+		for (int k = 0; k < i; k++)
+			if (strcmp(d->legs.s[k], d->legs.s[i]) == 0)
+				return error_set(err, "legs: \"%s\" stands "
+				    "twice; name each leg once",
+				    d->legs.s[i]);
+	}
+	if (route_keeps_to(d, "route", d->route, err) != 0)
+		return -1;
+	return route_keeps_to(d, "both", d->both, err);
+}

@@ -228,6 +228,11 @@ const struct param param_table[] = {
 	  "What the route \"both\" stands for when it is written, such as \"cloud+legacy\"." },
 	{ IN(DOMAIN), "subaddress", &T_CHAR, DOMAIN(subaddress), "+", 0, 0, LIVE, NULL,
 	  "What separates a local part from its detail (RFC 5233). Empty: nothing does." },
+	{ IN(DOMAIN), "legs", &T_NAMES, DOMAIN(legs), "", 0, 0, LIVE, NULL,
+	  "The legs that the domain's rows may use. Empty: all." },
+	{ IN(DOMAIN), "customer", &T_NAME, DOMAIN(customer), "", 0, 0, LIVE, NULL,
+	  "The organisation that the domain belongs to: lists, counts and flips can be confined to "
+	  "it, and a mailbox is never one of two." },
 
 	{ IN(DSN), "via", &T_NAME, C(dsn.via), "mx", 0, 0, LIVE, NULL,
 	  "The way of notices to other domains: mx (that of the sender's domain), the name of a "

@@ -346,6 +346,15 @@ static int set_name(const struct slot *s, const char *text, struct error *err)
 	return 0;
 }
 
+static int set_names(const struct slot *s, const char *text,
+    struct error *err)
+{
+	if (!conf_name_ok(text))
+		return malformed(s, err);
+	*(char **)slot_element(s) = arena_strdup(s->arena, text);
+	return 0;
+}
+
 /* Whether its legs exist is asked when all of them are known (check.c). */
 static int set_route(const struct slot *s, const char *text,
     struct error *err)
@@ -402,7 +411,7 @@ static int set_paths(const struct slot *s, const char *text,
 	return 0;
 }
 
-static void show_paths(const struct param *p, const void *field,
+static void show_texts(const struct param *p, const void *field,
     struct strbuf *out)
 {
 	list_show(p, field, out, string_show);
@@ -510,7 +519,7 @@ T_PATH = { .name = "file name", .set = set_path, .show = string_show,
 	.form = "the whole path, beginning with /" },
 T_FILE = { .name = "file name", .set = set_path, .show = string_show,
 	.form = "the whole path, beginning with /, or \"\"" },
-T_PATHS = { .name = "file name", .set = set_paths, .show = show_paths,
+T_PATHS = { .name = "file name", .set = set_paths, .show = show_texts,
 	.form = "the whole path, beginning with /",
 	.element = sizeof(char *) },
 T_CERTIFICATES = { .name = "file name", .set = set_certificate, .show = show_certificates,
@@ -518,6 +527,9 @@ T_CERTIFICATES = { .name = "file name", .set = set_certificate, .show = show_cer
 	.element = sizeof(struct conf_certificate) },
 T_NAME = { .name = "name", .set = set_name, .show = string_show,
 	.form = "lower-case letters, digits, - and _, at most 32" },
+T_NAMES = { .name = "name", .set = set_names, .show = show_texts,
+	.form = "lower-case letters, digits, - and _, at most 32",
+	.element = sizeof(char *) },
 T_ROUTE = { .name = "route", .set = set_route, .show = string_show,
 	.form = "legs joined by +, the first of them primary, or defer, reject or gone" },
 T_CHAR = { .name = "separator", .set = set_char, .show = show_char,
@@ -546,7 +558,7 @@ T_NO_ANSWER = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = no_answers },
 T_STRING = { .name = "text", .set = set_string, .show = string_show,
 	.form = "printable characters, at most 200" },
-T_FINGERPRINTS = { .name = "fingerprint", .set = set_fingerprint, .show = show_paths,
+T_FINGERPRINTS = { .name = "fingerprint", .set = set_fingerprint, .show = show_texts,
 	.form = "the 64 hex digits of a SHA-256, with or without colons",
 	.element = sizeof(char *) },
 T_ENGINE = { .name = "word", .set = set_word, .show = string_show,

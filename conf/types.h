@@ -42,7 +42,7 @@ extern const struct conf_type T_BOOL, T_INT, T_COUNT, T_DURATION, T_DURATIONS,
     T_MAILBOX, T_ADDRESS, T_NETS, T_HOSTS, T_LISTEN, T_RESOLVERS, T_NAME,
     T_ROUTE, T_CHAR, T_TLS, T_UNKNOWN, T_BARE_NEWLINE, T_PROFILE, T_ENGINE,
     T_LEVEL, T_PROTOCOL, T_FAMILY, T_TRUST, T_RETURN, T_EIGHTBIT, T_GUARD,
-    T_NO_ANSWER, T_STRING, T_FINGERPRINTS;
+    T_NO_ANSWER, T_STRING, T_FINGERPRINTS, T_NAMES;
 
 /* "FILE:LINE: …"; returns -1. */
 int error_at(struct error *err, const char *file, int line, const char *fmt,

@@ -190,6 +190,34 @@ int change_arrange(struct change *ch, struct error *err)
 
 /* ---- canonical values ------------------------------------------------- */
 
+int change_may_use(const struct change *ch, struct slice key,
+    struct slice route, struct error *err)
+{
+	const struct conf_domain *d = conf_domain(ch->conf, row_domain(key));
+	struct strbuf may;
+	struct slice leg;
+
+	if (d == NULL || d->legs.count == 0 ||
+	    slice_eq(route, SLICE("defer")) ||
+	    slice_eq(route, SLICE("reject")) || slice_eq(route, SLICE("gone")))
+		return 0;
+	while (slice_next(&route, '+', &leg)) {
+		if (conf_domain_may(d, leg))
+			continue;
+		strbuf_init(&may, sizeof(err->text));
+		for (int i = 0; i < d->legs.count; i++)
+			strbuf_addf(&may, "%s%s", i == 0 ? "" : ", ",
+			    d->legs.s[i]);
+		error_set(err, "%.*s can not be routed to %.*s: the legs of "
+		    "domain %s are %s", (int)slice_head(key, 100).n, key.p,
+		    (int)slice_head(leg, 40).n, leg.p, d->name,
+		    strbuf_cstr(&may));
+		strbuf_fini(&may);
+		return -1;
+	}
+	return 0;
+}
+
 static int take_route(struct change *ch, struct slice key, const char *text,
     struct slice *out, struct error *err)
 {
@@ -207,7 +235,7 @@ static int take_route(struct change *ch, struct slice key, const char *text,
 		return -1;
 	route_print(&r, ch->conf->names, &ch->route);
 	*out = strbuf_view(&ch->route);
-	return 0;
+	return change_may_use(ch, key, *out, err);
 }
 
 static int take_tags(struct change *ch, const char *text, struct slice *out,
@@ -319,7 +347,15 @@ int change_delete(struct change *ch, struct slice address, struct error *err)
 	return change_stage(ch, &s, err);
 }
 
-static bool selected(const struct where *w, sqlite3_stmt *st)
+static struct slice customer_of(const struct conf *c, struct slice key)
+{
+	const struct conf_domain *d = conf_domain(c, row_domain(key));
+
+	return slice_str(d == NULL ? "" : d->customer);
+}
+
+static bool selected(const struct change *ch, const struct where *w,
+    sqlite3_stmt *st)
 {
 	struct where_row row = {
 	    .address = db_text(st, 0),
@@ -327,32 +363,68 @@ static bool selected(const struct where *w, sqlite3_stmt *st)
 	    .held = sqlite3_column_int(st, 2) != 0,
 	    .mailbox = db_text(st, 3),
 	    .tags = db_text(st, 4),
+	    .change = (uint64_t)sqlite3_column_int64(st, 5),
 	};
 
 	if (row.address.n > 0 && row.address.p[0] == '@' &&
 	    !where_takes_domains(w))
 		return false;
+	if (where_asks(w, WHERE_CUSTOMER))
+		row.customer = customer_of(ch->conf, row.address);
 	return where_match(w, &row);
 }
 
-int change_where(struct change *ch, const struct where *w,
-    const struct change_row *row, struct error *err)
+/* The rows that `st` gives, bound by the caller. */
+static int stage_selected(struct change *ch, const struct where *w,
+    const struct change_row *row, sqlite3_stmt *st, struct error *err)
 {
-	struct slice tag = where_tag(w);
-	sqlite3_stmt *st = db_stmt(&ch->db, tag.n > 0 ? CS_SCAN_TAG : CS_SCAN,
-	    err);
 	int rc;
 
-	if (st == NULL)
-		return -1;
-	if (tag.n > 0)
-		db_bind(st, 1, tag);
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
-		if (selected(w, st) &&
+		if (selected(ch, w, st) &&
 		    change_stage_row(ch, db_text(st, 0), row, err) < 0)
 			break;
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
 		db_error(&ch->db, err);
 	sqlite3_reset(st);
 	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+/* A row with two of the tags is staged twice, which sorting makes one. */
+int change_where(struct change *ch, const struct where *w,
+    const struct change_row *row, struct error *err)
+{
+	struct slice tag[WHERE_NODES];
+	unsigned tags = where_tags(w, tag);
+	sqlite3_stmt *st = db_stmt(&ch->db, tags > 0 ? CS_SCAN_TAG : CS_SCAN,
+	    err);
+
+	if (st == NULL)
+		return -1;
+	if (tags == 0)
+		return stage_selected(ch, w, row, st, err);
+	for (unsigned i = 0; i < tags; i++) {
+		db_bind(st, 1, tag[i]);
+		if (stage_selected(ch, w, row, st, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+const char *change_no_such_tag(struct change *ch, const struct where *w,
+    struct arena *a)
+{
+	struct slice tag[WHERE_NODES];
+	unsigned tags = where_named(w, tag);
+	struct error ignored;
+	sqlite3_stmt *st = db_stmt(&ch->db, CS_HAS_TAG, &ignored);
+	const char *none = NULL;
+
+	for (unsigned i = 0; st != NULL && none == NULL && i < tags; i++) {
+		db_bind(st, 1, tag[i]);
+		if (sqlite3_step(st) == SQLITE_DONE)
+			none = arena_slicedup(a, tag[i]);
+		sqlite3_reset(st);
+	}
+	return none;
 }

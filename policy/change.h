@@ -43,6 +43,10 @@ int change_delete(struct change *ch, struct slice address, struct error *err)
 /* The same values for every row that `w` selects. */
 int change_where(struct change *ch, const struct where *w,
     const struct change_row *row, struct error *err) PH_CHECK;
+/* A tag that the expression names and no row has, which may be mistyped: a
+ * word that is no column is a tag. In `a`; NULL: none. */
+const char *change_no_such_tag(struct change *ch, const struct where *w,
+    struct arena *a);
 /* CSV with a header; each line a row (doc/posthouse.1). Every bad line is a
  * fault (change_watch()); the first is named in `err` too. */
 int change_csv(struct change *ch, int fd, struct error *err) PH_CHECK;

@@ -12,7 +12,7 @@
 
 enum change_statement {
 	CS_BEGIN, CS_LOCK, CS_COMMIT, CS_ROLLBACK,
-	CS_HEAP, CS_SORT, CS_TWICE, CS_CLEAR, CS_SCAN, CS_SCAN_TAG,
+	CS_HEAP, CS_SORT, CS_TWICE, CS_CLEAR, CS_SCAN, CS_SCAN_TAG, CS_HAS_TAG,
 	CS_SEEDED, CS_SEED_SKIP, CS_SEED_MARK, CS_SEED_KEEP,
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
 	CS_REPLACE, CS_MAILBOXES, CS_INHERIT,
@@ -58,6 +58,10 @@ void change_fault(struct change *ch, uint64_t line, const char *why);
 int change_faulty(const struct change *ch, struct error *err) PH_CHECK;
 /* Ends the staging: sorts, and finds what was given twice. */
 int change_arrange(struct change *ch, struct error *err) PH_CHECK;
+/* Does a row's route, in canonical form, keep to the legs of its domain? -1
+ * and a sentence that names the row. */
+int change_may_use(const struct change *ch, struct slice key,
+    struct slice route, struct error *err) PH_CHECK;
 /* Checks and stages values for a key that is canonical. */
 int change_stage_row(struct change *ch, struct slice key,
     const struct change_row *row, struct error *err) PH_CHECK;

@@ -63,11 +63,12 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "HAVING count(*) > 1) m ON m.address = h.address "
 	    "WHERE h.line > m.line ORDER BY h.line",
 	[CS_CLEAR] = "DELETE FROM heap",
-	[CS_SCAN] = "SELECT address, route, held, mailbox, tags "
+	[CS_SCAN] = "SELECT address, route, held, mailbox, tags, change "
 	    "FROM main.route",
-	[CS_SCAN_TAG] = "SELECT r.address, r.route, r.held, r.mailbox, r.tags "
-	    "FROM main.tag t CROSS JOIN main.route r ON r.address = t.address "
-	    "WHERE t.tag = ?1",
+	[CS_HAS_TAG] = "SELECT 1 FROM main.tag WHERE tag = ?1 LIMIT 1",
+	[CS_SCAN_TAG] = "SELECT r.address, r.route, r.held, r.mailbox, r.tags, "
+	    "r.change FROM main.tag t CROSS JOIN main.route r "
+	    "ON r.address = t.address WHERE t.tag = ?1",
 
 	[CS_SEEDED] = "SELECT 1 FROM main.seeded WHERE domain = ?1",
 	[CS_SEED_SKIP] = "DELETE FROM stage WHERE substr(address, 2) IN "

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC
  *
- * Which rows: a small expression over the columns of the cutover table.
+ * Which rows: a small expression over the columns of the cutover table and
+ * its tags.
  *
- *   tag = 'wave-1' and route = 'legacy' and not held
- *   domain = 'example.com' and (address like 'a%' or mailbox != '')
+ *   client=apple-mail and not vip
+ *   leg = legacy and (domain in (example.com, example.org) or held)
+ *   address like 'a%' and change > 41
  *
- * It is evaluated here, row by row, and never becomes SQL. Pure; one thread
- * an expression.
+ * A word, or key=value, that is no column is a tag. It is evaluated here,
+ * row by row, and never becomes SQL. Pure; one thread an expression.
  */
 #ifndef POLICY_WHERE_H
 #define POLICY_WHERE_H
@@ -15,12 +17,14 @@
 #include "relay/base/slice.h"
 
 enum where_field {
-	WHERE_ADDRESS, WHERE_DOMAIN, WHERE_ROUTE, WHERE_TAG, WHERE_MAILBOX,
-	WHERE_HELD,
+	WHERE_ADDRESS, WHERE_DOMAIN, WHERE_CUSTOMER, WHERE_ROUTE, WHERE_LEG,
+	WHERE_TAG, WHERE_MAILBOX, WHERE_HELD, WHERE_CHANGE,
 };
 
 struct where_row {
 	struct slice address, route, mailbox, tags;
+	struct slice customer; /* of its domain, by the configuration */
+	uint64_t change;
 	bool held;
 };
 
@@ -35,9 +39,13 @@ struct where *where_equal(enum where_field field, struct slice value,
 void where_free(struct where *w);
 
 bool where_match(const struct where *w, const struct where_row *row);
-/* A tag that every match bears, so that only those need be looked at; empty
- * when there is none. */
-struct slice where_tag(const struct where *w);
+/* Tags of which every match bears at least one, so that only their rows need
+ * be looked at: how many, 0 when there are none such. Some may be equal. */
+unsigned where_tags(const struct where *w, struct slice tag_out[WHERE_NODES]);
+/* Every tag that the expression names as a whole: how many. */
+unsigned where_named(const struct where *w, struct slice tag_out[WHERE_NODES]);
+/* Does it ask for this column? */
+bool where_asks(const struct where *w, enum where_field field);
 /* May a domain's row ("@example.com") match? Only for `domain = …` made by
  * where_equal(): --all. */
 bool where_takes_domains(const struct where *w);

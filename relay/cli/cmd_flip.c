@@ -78,19 +78,33 @@ static int stage_list(struct cli *c, struct change *ch, int fd,
 	return rc;
 }
 
+/* Behind `not`, a mistyped word would select all. */
+static void warn_of_tags(const struct cli *c, struct change *ch,
+    const struct where *w)
+{
+	struct arena *a = arena_new();
+	const char *tag = change_no_such_tag(ch, w, a);
+
+	if (tag != NULL)
+		cli_fail(c, "warning: no row has the tag %s", tag);
+	arena_free(a);
+}
+
 static int stage(struct cli *c, struct change *ch,
     const struct choice *choice, const struct change_row *row)
 {
+	bool addresses = choice->where == NULL && choice->fd < 0;
 	struct error err = {0};
 	int rc = 0;
 
-	if (choice->where != NULL)
+	if (choice->where != NULL) {
+		warn_of_tags(c, ch, choice->where);
 		rc = change_where(ch, choice->where, row, &err);
-	else if (choice->fd >= 0)
+	} else if (choice->fd >= 0) {
 		rc = stage_list(c, ch, choice->fd, row, &err);
-	else
-		for (int i = choice->first; i < c->args && rc == 0; i++)
-			rc = change_set(ch, slice_str(c->arg[i]), row, &err);
+	}
+	for (int i = choice->first; addresses && i < c->args && rc == 0; i++)
+		rc = change_set(ch, slice_str(c->arg[i]), row, &err);
 	if (rc < 0)
 		return cli_change_fail(c, ch, &err);
 	if (change_staged(ch) == 0)
@@ -298,8 +312,8 @@ static int run_undo(struct cli *c)
 #define CHOICE                                                              \
 	{"file", "FILE", "Addresses, one a line; - for standard input."},   \
 	{"tag", "TAG", "All rows that bear the tag."},                      \
-	{"where", "EXPR", "Rows that fit: address, domain, route, tag, "    \
-	    "mailbox, held; = != like and or not ( )."},                    \
+	{"where", "EXPR", "Rows that fit; see EXPRESSIONS in "              \
+	    "posthouse(1)."},                                               \
 	{"all", "DOMAIN", "All rows of a domain, its default too."},        \
 	{"only-address", NULL, "Not the other addresses of their "          \
 	    "mailboxes."},                                                  \
@@ -345,12 +359,12 @@ const struct cli_command cmd_flip[] = {
 		    "--all D)",
 	    .summary = "Moves recipients to a route, with all addresses of "
 		       "their mailboxes",
-	    .details = "An expression: tag = 'wave-1' and route = 'legacy' "
-		       "and not held.\n`like` knows % and _. Rows of domains "
-		       "are moved by name or by --all only.",
+	    .details = "An expression: client=apple-mail and leg = legacy "
+		       "and not (vip or held).\nA word that is no column is a "
+		       "tag. Rows of domains are moved by name or by --all "
+		       "only.",
 	    .example = "posthouse flip cloud ann@example.com --wait\n"
-		       "posthouse flip cloud --where \"tag = 'wave-1' and "
-		       "route = 'legacy'\"",
+		       "posthouse flip cloud --where 'wave-1 and not vip'",
 	    .options = flip_options,
 	    .min_args = 1,
 	    .max_args = -1,

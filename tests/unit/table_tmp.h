@@ -11,7 +11,8 @@
 
 /* legacy, cloud (own domain tenant.example), third; example.com with
  * both = cloud+legacy, reject.example and defer.example by policy,
- * bare.example without a route. */
+ * bare.example without a route; acme.example of customer acme, with the legs
+ * legacy and cloud alone, beta.example of customer beta. */
 struct table_tmp {
 	char path[300];
 	struct names *names;

@@ -102,6 +102,11 @@ static void a_bad_value_is_refused_before_anything_is_locked(void **state)
 		"'defer' is no leg"},
 	    {"a@bare.example", {.route = "both", .held = -1}, "'both' means"},
 	    {"a@other.example", {.route = "both", .held = -1}, "'both' means"},
+	    {"a@acme.example", {.route = "third", .held = -1},
+		"a@acme.example can not be routed to third: the legs of domain "
+		"acme.example are legacy, cloud"},
+	    {"@acme.example", {.route = "cloud+third", .held = -1},
+		"@acme.example can not be routed to third"},
 	    {"a@example.com", {.held = -1, .tags = "it's"}, "is no tag"},
 	    {"a@example.com", {.held = -1, .mailbox = "a\nb"}, "control"},
 	    {"a@example.com", {.held = -1, .mailbox = " a"}, "no mailbox"},
@@ -248,6 +253,15 @@ static void rows_are_selected_by_tag_and_by_expression(void **state)
 	    {"domain = 'reject.example'", 1},
 	    {"mailbox != ''", 3},
 	    {"not held", 5},
+	    {"w1 or held", 2},
+	    {"w1 or w2", 4},
+	    {"tag in (w2, w1, none)", 4},
+	    {"w1 and (w1 or w2)", 2},
+	    {"customer = ''", 5},
+	    {"customer = acme", 0},
+	    {"leg = legacy", 4},
+	    {"change = 2", 5},
+	    {"change < 2", 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -80,7 +80,7 @@ static const struct bad names_of_things[] = {
 	{ B "limits {\n # c\n comand_timeout = \"5m\"\n}\n",
 	  "6: unknown key \"comand_timeout\"; did you mean \"command_timeout\"?" },
 	{ B "limit { }\n", "4: unknown name \"limit\"; did you mean \"limits\"?" },
-	{ B "legs \"x\" { }\n", "4: unknown name \"legs\"; did you mean \"leg\"?" },
+	{ B "legx \"x\" { }\n", "4: unknown name \"legx\"; did you mean \"leg\"?" },
 	{ B "leg \"x\" { nonsense = 3 }\n",
 	  "4: unknown key \"nonsense\"; posthouse.conf(5) lists those of section leg" },
 	{ B "recipients = 3\n", "4: \"recipients\" does not belong here; it stands in limits" },
@@ -259,6 +259,21 @@ static const struct bad sense[] = {
 	  "add both = \"LEG+LEG\"" },
 	{ B "domain \"b.example\" { both = \"cloud+legacy\" }\n",
 	  "4: domain \"b.example\": both: there is no leg \"cloud\"; there is legacy" },
+	{ B "domain \"b.example\" { legs = { \"cloud\" } }\n",
+	  "4: domain \"b.example\": legs: there is no leg \"cloud\"; there is legacy" },
+	{ B "domain \"b.example\" { legs = { \"legacy\", \"legacy\" } }\n",
+	  "4: domain \"b.example\": legs: \"legacy\" stands twice; name each leg once" },
+	{ B "leg \"x\" { hosts = { \"a\" } }\n"
+	    "domain \"b.example\" { route = \"legacy\" legs = { \"x\" } }\n",
+	  "5: domain \"b.example\": route = \"legacy\" uses the leg \"legacy\", which is not "
+	  "in its legs; add it there or take it out of the route" },
+	{ B "leg \"x\" { hosts = { \"a\" } }\n"
+	    "domain \"b.example\" { both = \"x+legacy\" legs = { \"x\" } }\n",
+	  "5: domain \"b.example\": both = \"x+legacy\" uses the leg \"legacy\", which is not "
+	  "in its legs; add it there or take it out of the route" },
+	{ B "domain \"b.example\" { customer = \"Big Co\" }\n",
+	  "4: customer \"Big Co\" is not a name; write lower-case letters, digits, - and _, "
+	  "at most 32" },
 	{ B "domain \"b.example\" { both = \"legacy\" }\n",
 	  "4: domain \"b.example\": both = \"legacy\" is not two legs; "
 	  "write both = \"LEG+LEG\"" },
