@@ -268,7 +268,7 @@ static int check_domain_name(struct conf *c, struct conf_domain *d,
 	int rc = -1;
 
 	strbuf_init(&normal, ADDR_DOMAIN_MAX);
-	if (domain_check(name, true, &why) == 0 &&
+	if (domain_of_host(name, true, &why) &&
 	    domain_normal(name, &normal) && strbuf_ok(&normal)) {
 		d->name = arena_slicedup(c->arena, strbuf_view(&normal));
 		rc = 0;

@@ -40,7 +40,7 @@ static char *domain_text(struct arena *arena, const char *text,
 	strbuf_init(&normal, ADDR_DOMAIN_MAX);
 	if (ends_in_number(d))
 		why = "it ends in a number";
-	else if (domain_check(d, true, &why) == 0 &&
+	else if (domain_of_host(d, true, &why) &&
 	    domain_normal(d, &normal) && strbuf_ok(&normal))
 		s = arena_slicedup(arena, strbuf_view(&normal));
 	if (s == NULL)
@@ -201,7 +201,7 @@ static bool host_name_ok(struct slice host)
 {
 	const char *why;
 
-	return domain_check(host, false, &why) == 0 && !ends_in_number(host) &&
+	return domain_of_host(host, false, &why) && !ends_in_number(host) &&
 	       slice_find(host, '[') < 0;
 }
 

@@ -104,8 +104,7 @@ enum return_verdict return_addr_check(const struct conf *c,
 	struct slice mark;
 
 	*out = (struct return_addr){.id = 0};
-	if (!is_at(c, to) || slice_case_eq(to->local, SLICE("postmaster")) ||
-	    slice_case_eq(to->local, SLICE("abuse")))
+	if (!is_at(c, to) || addr_is_role(to))
 		return RETURN_NONE;
 	if (!split(to->local, out, &mark) || !is_ours(c, out, mark))
 		return RETURN_FORGED;

@@ -97,12 +97,6 @@ static enum found look_address(struct ask *q, const struct addr *a,
 	return f;
 }
 
-static bool is_role(const struct addr *a)
-{
-	return slice_case_eq(a->local, SLICE("postmaster")) ||
-	       slice_case_eq(a->local, SLICE("abuse"));
-}
-
 /* The configuration's postmaster, who must have a route (T5). */
 static enum found to_postmaster(struct ask *q)
 {
@@ -128,7 +122,7 @@ static enum found own_domain(struct ask *q, const struct conf_domain *dom)
 {
 	enum found f = look_address(q, q->to, dom->subaddress);
 
-	if (f == BROKEN || !is_role(q->to))
+	if (f == BROKEN || !addr_is_role(q->to))
 		return f;
 	if (f == FOUND && q->d->route.kind == ROUTE_LEGS)
 		return f;
@@ -187,7 +181,7 @@ bool route_is_itself(const struct conf *c, const struct addr *to)
 {
 	char domain[ADDR_MAX];
 
-	if (is_role(to) || !normal_domain(to->domain, domain))
+	if (addr_is_role(to) || !normal_domain(to->domain, domain))
 		return false;
 	return conf_domain(c, slice_str(domain)) != NULL ||
 	       conf_leg_of_domain(c, slice_str(domain)) == NULL;
@@ -213,7 +207,7 @@ static enum found find(struct ask *q, struct place *p)
 	if (p->own != NULL)
 		return own_domain(q, p->own);
 	/* Bare <postmaster> is given our name on its way in. */
-	if (is_role(q->to) && (strcmp(p->domain, q->c->hostname) == 0 ||
+	if (addr_is_role(q->to) && (strcmp(p->domain, q->c->hostname) == 0 ||
 		strcmp(p->domain, q->c->ret.domain) == 0))
 		return to_postmaster(q);
 	p->leg = conf_leg_of_domain(q->c, slice_str(p->domain));

@@ -52,7 +52,9 @@ struct client_request {
 	 * the leg takes is OUT_DELIVERED, stage "rcpt". */
 	bool ask;
 	enum body_type body;
-	bool utf8, bare_lf, eight_bit;
+	bool utf8; /* it came with SMTPUTF8, and needs it ... */
+	bool utf8_header; /* ... for its header: not all of that is ASCII */
+	bool bare_lf, eight_bit;
 	enum dsn_ret ret;
 	const char *envid;
 	struct client_rcpt *rcpt;

@@ -122,7 +122,7 @@ struct exchange_rcpt {
 	unsigned same;	/* said once: the index that stands for it */
 	unsigned notify; /* of all that it stands for */
 	enum rcpt_state state;
-	bool utf8;
+	bool utf8, utf8_local; /* as of struct addr */
 };
 
 /* A request under way. Lives in the request's arena. */

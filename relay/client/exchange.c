@@ -90,8 +90,8 @@ static void check_address(struct exchange *t, unsigned i)
 
 	if (addr_parse(slice_str(t->req->rcpt[i].address), true, &a, &why) != 0)
 		exchange_settle(t, i, &bad);
-	else
-		t->rcpt[i].utf8 = a.utf8;
+	t->rcpt[i].utf8 = a.utf8;
+	t->rcpt[i].utf8_local = a.utf8_local;
 }
 
 struct exchange *exchange_new(struct client_request *r)

@@ -19,18 +19,11 @@
 #include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 #include "relay/mail/codec.h"
+#include "relay/mail/domain.h"
 
 enum { FLIGHT_BYTES = 64 * 1024 };
 
 /* ---- before ---- */
-
-static bool any_utf8(const struct exchange *t)
-{
-	for (unsigned i = 0; i < t->req->rcpts; i++)
-		if (t->rcpt[i].state == RCPT_OPEN && t->rcpt[i].utf8)
-			return true;
-	return false;
-}
 
 static void fail_all(struct dialog *d, const char *enh, const char *text)
 {
@@ -42,12 +35,12 @@ static void fail_all(struct dialog *d, const char *enh, const char *text)
 static void fail_utf8(struct dialog *d)
 {
 	struct result r = result_local(d, "5.6.7",
-	    "the recipient's address needs SMTPUTF8, which is not offered");
+	    "the recipient's local part needs SMTPUTF8, which is not offered");
 	struct exchange *t = d->tx;
 
 	r.class = CLASS_RECIPIENT;
 	for (unsigned i = 0; i < t->req->rcpts; i++)
-		if (t->rcpt[i].state == RCPT_OPEN && t->rcpt[i].utf8)
+		if (t->rcpt[i].state == RCPT_OPEN && t->rcpt[i].utf8_local)
 			exchange_settle(t, i, &r);
 }
 
@@ -68,6 +61,19 @@ static uint64_t content_size(const struct client_request *r)
 	return r->ask ? 0 : r->content->size;
 }
 
+/* Why the message cannot go where SMTPUTF8 is not offered, or NULL: a domain
+ * has another form, and what is ASCII but for its body needs no SMTPUTF8,
+ * whatever MAIL said when it came (RFC 6531 3.6). */
+static const char *needs_utf8(const struct client_request *r,
+    const struct addr *from)
+{
+	if (from->utf8_local)
+		return "the sender's local part needs SMTPUTF8, which is not "
+		       "offered";
+	return r->utf8 && r->utf8_header
+		   ? "the header needs SMTPUTF8, which is not offered" : NULL;
+}
+
 /* Content that has been 8-bit all along goes to a leg without 8BITMIME as it
  * is: to re-encode it would break its signatures, and no server minds. Who
  * does mind says so in the leg's section. */
@@ -76,14 +82,13 @@ void transact_admit(struct dialog *d)
 	const struct client_request *r = d->tx->req;
 	struct addr from = {.utf8 = false};
 	const char *why, *said = sender(d);
+	bool utf8 = stages_offers(d, EXT_SMTPUTF8);
 
 	if (said[0] != '\0' &&
 	    addr_parse(slice_str(said), true, &from, &why) != 0)
 		fail_all(d, "5.1.7", "the sender cannot be said in SMTP");
-	else if ((r->utf8 || from.utf8) &&
-		 !stages_offers(d, EXT_SMTPUTF8))
-		fail_all(d, "5.6.7",
-		    "the message needs SMTPUTF8, which is not offered");
+	else if (!utf8 && (why = needs_utf8(r, &from)) != NULL)
+		fail_all(d, "5.6.7", why);
 	else if (r->bare_lf && !stages_offers(d, EXT_CHUNKING))
 		fail_all(d, "5.6.11",
 		    "bare CR or LF in the content, and CHUNKING is not "
@@ -98,7 +103,7 @@ void transact_admit(struct dialog *d)
 		    "8-bit content, and 8BITMIME is not offered");
 	else if (d->ehlo.size > 0 && content_size(r) > d->ehlo.size)
 		fail_all(d, "5.3.4", "the message is larger than SIZE allows");
-	else if (!stages_offers(d, EXT_SMTPUTF8) && any_utf8(d->tx))
+	else if (!utf8)
 		fail_utf8(d);
 }
 
@@ -136,19 +141,35 @@ static bool batch_has_utf8(const struct exchange *t)
 	return false;
 }
 
+/* Written anew: quotes where they are needed, the domain in the form that the
+ * leg understands. */
+static void put_path(const struct dialog *d, const char *address,
+    struct strbuf *out)
+{
+	struct addr a;
+	const char *why;
+
+	strbuf_addc(out, '<');
+	if (addr_parse(slice_str(address), true, &a, &why) != 0 ||
+	    !addr_print(&a, !stages_offers(d, EXT_SMTPUTF8), out))
+		strbuf_adds(out, address);
+	strbuf_addc(out, '>');
+}
+
 static void put_mail(struct dialog *d, struct strbuf *out)
 {
 	const struct client_request *r = d->tx->req;
 
-	strbuf_adds(out, "MAIL FROM:<");
-	strbuf_adds(out, sender(d));
-	strbuf_addc(out, '>');
+	strbuf_adds(out, "MAIL FROM:");
+	put_path(d, sender(d), out);
 	if (!r->ask && stages_offers(d, EXT_SIZE)) {
 		strbuf_adds(out, " SIZE=");
 		strbuf_addu(out, r->content->size);
 	}
 	put_body(d, out);
-	if (r->utf8 || batch_has_utf8(d->tx))
+	if (stages_offers(d, EXT_SMTPUTF8) &&
+	    (r->utf8 || batch_has_utf8(d->tx) ||
+		!ascii_only(slice_str(sender(d)))))
 		strbuf_adds(out, " SMTPUTF8");
 	if (stages_offers(d, EXT_DSN))
 		put_dsn_ret(d, out);
@@ -189,19 +210,29 @@ static bool is_orcpt(const char *s)
 	return true;
 }
 
+/* RFC 6533 3: without SMTPUTF8 each character that is not ASCII is written
+ * as a number. */
+static void put_orcpt(const struct dialog *d, struct slice orcpt,
+    struct strbuf *out)
+{
+	if (ascii_only(orcpt) || stages_offers(d, EXT_SMTPUTF8))
+		strbuf_addsl(out, orcpt);
+	else
+		utf8_xtext(orcpt, true, ORCPT_MAX, out);
+}
+
 static void put_rcpt(struct dialog *d, unsigned i, struct strbuf *out)
 {
 	struct client_rcpt *r = &d->tx->req->rcpt[i];
 
-	strbuf_adds(out, "RCPT TO:<");
-	strbuf_adds(out, r->address);
-	strbuf_addc(out, '>');
+	strbuf_adds(out, "RCPT TO:");
+	put_path(d, r->address, out);
 	r->dsn = stages_offers(d, EXT_DSN);
 	if (r->dsn) {
 		put_notify(d->tx->rcpt[i].notify, out);
 		if (is_orcpt(r->orcpt)) {
 			strbuf_adds(out, " ORCPT=");
-			strbuf_adds(out, r->orcpt);
+			put_orcpt(d, slice_str(r->orcpt), out);
 		}
 	}
 	strbuf_adds(out, "\r\n");

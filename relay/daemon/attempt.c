@@ -430,6 +430,7 @@ static void fill_request(struct attempt *at)
 	q->from = e->from;
 	q->body = e->body;
 	q->utf8 = e->utf8;
+	q->utf8_header = e->utf8_header;
 	q->bare_lf = e->bare_lf;
 	q->eight_bit = e->eight_bit;
 	q->ret = e->ret;

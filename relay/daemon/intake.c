@@ -13,6 +13,7 @@
 #include "relay/daemon/refusals.h"
 #include "relay/daemon/returns.h"
 #include "relay/daemon/settle.h"
+#include "relay/mail/domain.h"
 #include "relay/mail/header.h"
 
 void intake_free(struct intake *in)
@@ -49,6 +50,24 @@ static void fill_session(struct envelope *e, struct session *s,
 	e->message_id = e->spf = "";
 }
 
+/* A host's own user ("root") gets our name: a sender is an address. */
+static const char *sender_text(struct arena *a, const struct conf *c,
+    const struct addr *from)
+{
+	struct strbuf text;
+	const char *kept;
+
+	strbuf_init(&text, 2 * ADDR_MAX);
+	strbuf_addsl(&text, from->text);
+	if (from->text.n > 0 && from->domain.n == 0) {
+		strbuf_addc(&text, '@');
+		strbuf_adds(&text, c->hostname);
+	}
+	kept = arena_slicedup(a, strbuf_view(&text));
+	strbuf_fini(&text);
+	return kept;
+}
+
 static enum answer on_mail(void *arg, struct session *s,
     const struct mail_from *m, struct reply *r)
 {
@@ -61,12 +80,13 @@ static enum answer on_mail(void *arg, struct session *s,
 	list_node_init(&in->wait.node);
 	e = &in->mail->env;
 	fill_session(e, s, in->mail->arena);
-	e->from = arena_slicedup(in->mail->arena, m->from.text);
+	e->from = sender_text(in->mail->arena, session_conf(s), &m->from);
 	e->body = m->body;
 	e->utf8 = m->utf8;
 	e->ret = m->ret;
 	e->envid = arena_slicedup(in->mail->arena, m->envid);
-	in->packed = 1024 + m->from.text.n + m->envid.n;
+	in->packed = 1024 + m->from.text.n + m->envid.n + strlen(e->helo);
+	in->utf8_sender = m->from.utf8_local;
 	in->size = m->size_given ? m->size : 0;
 	handback_origin(in);
 	session_set_user(s, in);
@@ -190,6 +210,8 @@ static enum answer on_body_end(void *arg, struct session *s,
 	m->env.size = spool_draft_size(m->draft);
 	m->env.bare_lf = f->bare_lf;
 	m->env.eight_bit = f->eight_bit;
+	m->env.utf8_header = f->eight_bit &&
+	    !ascii_only(header_section(spool_draft_head(m->draft)));
 	if (header_hops(spool_draft_head(m->draft)) >
 	    session_conf(s)->limits.hops) {
 		reply_set(r, 554, "5.4.6", "Too many hops: this message "

@@ -26,6 +26,7 @@ struct intake {
 	struct rcpt_to asked; /* about whom the leg is being asked */
 	struct ask_wait wait;
 	uint64_t size;	/* that MAIL declared; 0: none */
+	bool utf8_sender; /* its local part needs SMTPUTF8 */
 	int origin; /* the leg whose connection it is, -1 */
 	struct strbuf front; /* content that waits for our trace block */
 	bool traced;	     /* our trace block is in the draft */

@@ -20,15 +20,36 @@ static struct spool_delivery *new_delivery(struct intake *in)
 	return &m->delivery[m->deliveries++];
 }
 
+/* Has the sender or the recipient, as that leg is told it, a local part that
+ * is not ASCII? What else needs SMTPUTF8 is not known before the content. */
+static bool needs_utf8(const struct intake *in, const struct decision *d,
+    const struct addr *to, int leg)
+{
+	struct strbuf text;
+	struct addr a;
+	const char *why;
+	bool needs;
+
+	if (in->utf8_sender || !to->utf8_local)
+		return in->utf8_sender;
+	strbuf_init(&text, 2 * ADDR_MAX);
+	route_address(d, leg, to, session_conf(in->session), &text);
+	needs = addr_parse(strbuf_view(&text), true, &a, &why) < 0 ||
+		a.utf8_local;
+	strbuf_fini(&text);
+	return needs;
+}
+
 /* What the leg is known not to take of this message. WHY_NONE also for a leg
  * that nobody has met yet. */
-static enum why misfit(const struct intake *in, int leg)
+static enum why misfit(const struct intake *in, const struct decision *d,
+    const struct addr *to, int leg)
 {
 	struct learned_leg l = learned_get(&in->w->app->learned, leg);
 
 	if (l.known && l.size != 0 && in->size > l.size)
 		return WHY_TOO_LARGE;
-	if (l.known && !l.utf8 && in->mail->env.utf8)
+	if (l.known && !l.utf8 && needs_utf8(in, d, to, leg))
 		return WHY_NO_UTF8;
 	return WHY_NONE;
 }
@@ -36,25 +57,26 @@ static enum why misfit(const struct intake *in, int leg)
 /* A primary that cannot take it is the sender's to know now (RFC 1870 6.1,
  * RFC 6531 3.5); a copy is parked. What is held may go to another leg. */
 static bool primary_fits(const struct intake *in, const struct decision *d,
-    struct reply *r)
+    const struct addr *to, struct reply *r)
 {
 	if (d->held || d->route.kind != ROUTE_LEGS)
 		return true;
-	switch (misfit(in, d->route.leg[0])) {
+	switch (misfit(in, d, to, d->route.leg[0])) {
 	case WHY_TOO_LARGE:
 		reply_set(r, 552, "5.3.4", "The message is larger than this "
 		    "recipient's server takes");
 		return false;
 	case WHY_NO_UTF8:
 		reply_set(r, 553, "5.6.7", "This recipient's server does not "
-		    "take internationalized mail (SMTPUTF8)");
+		    "take local parts that are not ASCII (SMTPUTF8)");
 		return false;
 	default:
 		return true;
 	}
 }
 
-static void add_deliveries(struct intake *in, const struct decision *d)
+static void add_deliveries(struct intake *in, const struct decision *d,
+    const struct addr *to)
 {
 	struct names *names = in->w->app->names;
 	struct route route = d->route;
@@ -74,7 +96,7 @@ static void add_deliveries(struct intake *in, const struct decision *d)
 		dl->state = d->held ? D_HELD : D_QUEUED;
 		dl->change = d->change;
 		if (!d->held && i > 0)
-			dl->reason = (uint8_t)misfit(in, dl->leg);
+			dl->reason = (uint8_t)misfit(in, d, to, dl->leg);
 		if (dl->reason != WHY_NONE)
 			dl->state = D_PARKED;
 	}
@@ -97,7 +119,7 @@ void intake_add(struct intake *in, const struct rcpt_to *t,
 		m->hash = mem_resize(m->hash,
 		    in->rcpt_cap * sizeof(*m->hash));
 	}
-	add_deliveries(in, d);
+	add_deliveries(in, d, &t->to);
 	rcpt = &e->rcpt[e->rcpts];
 	rcpt->to = arena_slicedup(m->arena, t->to.text);
 	rcpt->notify = t->notify;
@@ -147,7 +169,7 @@ static bool decide(struct intake *in, struct table *t, const struct addr *to,
 		*r = d->reply;
 		return false;
 	}
-	return handback_rcpt(in, t, to, d, r) && primary_fits(in, d, r);
+	return handback_rcpt(in, t, to, d, r) && primary_fits(in, d, to, r);
 }
 
 /* The table's word. False: *r refuses. */

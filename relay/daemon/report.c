@@ -252,6 +252,9 @@ static bool make(struct worker *w, const struct mail *m, struct slice head,
 	    .accepted_us = clock_wall_us(w->app->clock), .client = "",
 	    .client_name = "", .listen = "", .helo = "", .tls = "", .from = "",
 	    .body = BODY_8BITMIME, .utf8 = m->env.utf8, .envid = "",
+	    /* Its To, and the header that it shows. */
+	    .utf8_header = m->env.utf8_header ||
+		!ascii_only(slice_str(m->env.from)),
 	    .message_id = "", .spf = "", .rcpt = &rcpt, .rcpts = 1};
 	struct decision d = {0};
 	struct addr to;

@@ -11,6 +11,7 @@
  *
  * A path over the 256 octets of RFC 5321 4.5.3.1.3 is taken when its parts
  * are within their own limits: that figure is the least that must be taken.
+ * What is no address by RFC 5321 and is taken all the same is path.c's.
  */
 #include "relay/mail/addr.h"
 
@@ -59,6 +60,18 @@ static struct slice inside(struct slice local)
 				: local;
 }
 
+/* Characters of what a local part contains, escapes not counted. */
+static size_t content_length(struct slice local)
+{
+	struct slice s = inside(local);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++, n++)
+		if (s.p[i] == '\\' && is_quoted(local))
+			i++;
+	return n;
+}
+
 /* Bytes of the quoted string at the head of `s`, or 0. */
 static size_t quoted_length(struct slice s)
 {
@@ -91,12 +104,18 @@ static const char *split(struct slice in, struct addr *a)
 	n += (size_t)at;
 	if (n == 0)
 		return "Empty local part";
-	if (n > ADDR_LOCAL_MAX)
-		return "Local part over 64 characters";
 	a->local = slice_head(in, n);
 	a->domain = slice_from(in, n + 1);
+	if (content_length(a->local) > ADDR_LOCAL_MAX)
+		return "Local part over 256 characters";
 	fault = quoted ? NULL : dot_string_fault(a->local);
 	return fault;
+}
+
+bool addr_local_valid(struct slice local)
+{
+	return is_quoted(local) ? quoted_length(local) == local.n
+				: local.n > 0 && is_dot_string(local);
 }
 
 /* Every log, table and terminal that shows the address would obey it. */
@@ -112,6 +131,15 @@ static bool has_control(struct slice s)
 	return false;
 }
 
+const char *addr_utf8_check(struct addr *a)
+{
+	a->utf8 = !ascii_only(a->text);
+	a->utf8_local = !ascii_only(a->local);
+	if (a->utf8 && !utf8_valid(a->text))
+		return "Address is not UTF-8";
+	return has_control(a->text) ? "Control character in address" : NULL;
+}
+
 static const char *addr_fault(struct slice in, bool utf8, struct addr *a)
 {
 	const char *why = split(in, a);
@@ -119,13 +147,13 @@ static const char *addr_fault(struct slice in, bool utf8, struct addr *a)
 	if (why != NULL)
 		return why;
 	a->text = in;
-	a->utf8 = !ascii_only(in);
-	if (a->utf8 && !utf8)
+	if (!utf8 && !ascii_only(in)) {
+		a->utf8 = true;
 		return "8-bit character in address";
-	if (a->utf8 && !utf8_valid(in))
-		return "Address is not UTF-8";
-	if (has_control(in))
-		return "Control character in address";
+	}
+	why = addr_utf8_check(a);
+	if (why != NULL)
+		return why;
 	a->literal = a->domain.n > 0 && a->domain.p[0] == '[';
 	if (a->literal ? domain_literal_check(a->domain, &why) < 0
 		       : domain_check(a->domain, utf8, &why) < 0)
@@ -139,88 +167,6 @@ int addr_parse(struct slice in, bool utf8, struct addr *addr_out,
 	*addr_out = (struct addr){.text = slice_of("", 0)};
 	*why_out = addr_fault(in, utf8, addr_out);
 	return *why_out == NULL ? 0 : -1;
-}
-
-/* Where the '>' is that ends the path; quoted ones are text. */
-static long path_end(struct slice in)
-{
-	bool quoted = false;
-
-	for (size_t i = 1; i < in.n; i++) {
-		if (quoted && in.p[i] == '\\')
-			i++;
-		else if (in.p[i] == '"')
-			quoted = !quoted;
-		else if (in.p[i] == '>' && !quoted)
-			return (long)i;
-	}
-	return -1;
-}
-
-/* "@a,@b:" is dropped unread but for its form (RFC 5321 C). A literal may
- * hold colons, so each hop's end is looked for behind its bracket. */
-static const char *strip_route(struct slice *path, bool utf8)
-{
-	const char *why;
-
-	while (path->n > 0 && path->p[0] == '@') {
-		struct slice hop = slice_from(*path, 1);
-		bool literal = hop.n > 0 && hop.p[0] == '[';
-		long bracket = literal ? slice_find(hop, ']') + 1 : 0;
-		size_t n = (size_t)bracket;
-
-		while (n < hop.n && hop.p[n] != ',' && hop.p[n] != ':')
-			n++;
-		if (n == hop.n)
-			return "Bad source route";
-		*path = slice_from(hop, n + 1);
-		hop = slice_head(hop, n + 1);
-		if (hop.p[n] == ',' && (path->n == 0 || path->p[0] != '@'))
-			return "Bad source route";
-		hop.n = n;
-		if (literal ? domain_literal_check(hop, &why) < 0
-			    : domain_check(hop, utf8, &why) < 0)
-			return "Bad source route";
-		if (hop.p[n] == ':')
-			return NULL;
-	}
-	return NULL;
-}
-
-static const char *path_fault(struct slice path, enum path_kind kind, bool utf8,
-    struct addr *a)
-{
-	const char *why;
-
-	if (path.n == 0)
-		return kind == PATH_REVERSE ? NULL : "Empty address";
-	if (kind == PATH_FORWARD && slice_case_eq(path, SLICE("postmaster"))) {
-		a->text = a->local = path;
-		a->domain = slice_of("", 0);
-		return NULL;
-	}
-	why = strip_route(&path, utf8);
-	return why != NULL ? why : addr_fault(path, utf8, a);
-}
-
-long addr_path_parse(struct slice in, enum path_kind kind, bool utf8,
-    struct addr *addr_out, const char **why_out)
-{
-	long end;
-
-	*addr_out = (struct addr){.text = slice_of("", 0)};
-	if (in.n == 0 || in.p[0] != '<') {
-		*why_out = "Address must stand in < and >";
-		return -1;
-	}
-	end = path_end(in);
-	if (end < 0) {
-		*why_out = "No > after the address";
-		return -1;
-	}
-	*why_out = path_fault(slice_head(slice_from(in, 1), (size_t)end - 1),
-	    kind, utf8, addr_out);
-	return *why_out == NULL ? end + 1 : -1;
 }
 
 /* Where the detail begins inside the quotes, its escape included; the first
@@ -259,6 +205,14 @@ struct slice addr_detail(const struct addr *a, char subaddress)
 	return detail;
 }
 
+bool addr_is_role(const struct addr *a)
+{
+	struct slice local = inside(a->local);
+
+	return slice_case_eq(local, SLICE("postmaster")) ||
+	       slice_case_eq(local, SLICE("abuse"));
+}
+
 /* Escapes hide nothing: a backslash is none of these. */
 bool addr_leads_on(const struct addr *a)
 {
@@ -279,9 +233,9 @@ static struct slice unescape(struct slice content, bool quoted, char *plain)
 	return slice_of(plain, n);
 }
 
-static void add_local(struct slice plain, struct strbuf *out)
+void addr_add_local(struct slice plain, struct strbuf *out)
 {
-	if (is_dot_string(plain)) {
+	if (plain.n > 0 && is_dot_string(plain)) {
 		strbuf_addsl(out, plain);
 		return;
 	}
@@ -294,15 +248,31 @@ static void add_local(struct slice plain, struct strbuf *out)
 	strbuf_addc(out, '"');
 }
 
+bool addr_print(const struct addr *a, bool ascii, struct strbuf *out)
+{
+	if (addr_local_valid(a->local))
+		strbuf_addsl(out, a->local);
+	else
+		addr_add_local(a->local, out);
+	if (a->domain.n == 0)
+		return strbuf_ok(out);
+	strbuf_addc(out, '@');
+	if (!ascii || ascii_only(a->domain)) {
+		strbuf_addsl(out, a->domain);
+		return strbuf_ok(out);
+	}
+	return domain_normal(a->domain, out) && strbuf_ok(out);
+}
+
 bool addr_key(const struct addr *a, char subaddress, struct strbuf *out)
 {
 	char plain[ADDR_LOCAL_MAX];
 	struct slice detail, content = local_content(a, subaddress, &detail);
 	size_t start = out->n;
 
-	if (a->local.n == 0 || a->local.n > ADDR_LOCAL_MAX)
+	if (a->local.n == 0 || content_length(a->local) > ADDR_LOCAL_MAX)
 		return false;
-	add_local(unescape(content, is_quoted(a->local), plain), out);
+	addr_add_local(unescape(content, is_quoted(a->local), plain), out);
 	if (a->domain.n > 0) {
 		strbuf_addc(out, '@');
 		if (!domain_normal(a->domain, out))
@@ -313,7 +283,7 @@ bool addr_key(const struct addr *a, char subaddress, struct strbuf *out)
 
 void addr_with_detail(struct slice to, struct slice detail, struct strbuf *out)
 {
-	char joined[ADDR_LOCAL_MAX];
+	char joined[ADDR_LOCAL_SAFE];
 	long at = slice_rfind(to, '@');
 	struct slice local = slice_head(to, at < 0 ? to.n : (size_t)at);
 	struct slice content = inside(local);
@@ -327,7 +297,7 @@ void addr_with_detail(struct slice to, struct slice detail, struct strbuf *out)
 	memcpy(joined, content.p, content.n);
 	memcpy(joined + content.n, detail.p, detail.n);
 	bare = is_dot_string(slice_of(joined, n));
-	if (!bare && n + 2 > ADDR_LOCAL_MAX) {
+	if (!bare && n + 2 > ADDR_LOCAL_SAFE) {
 		strbuf_addsl(out, to);
 		return;
 	}

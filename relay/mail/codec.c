@@ -15,10 +15,11 @@ static bool is_xchar(char c)
 	return c > ' ' && c < 127 && c != '+' && c != '=';
 }
 
-/* Upper case only, as RFC 3461 4 writes it; -1 when it is none. */
+/* RFC 3461 4 writes upper case; -1 when it is none. */
 static int hex_value(char c)
 {
-	const char *at = c == '\0' ? NULL : strchr(hex_digits, c);
+	char upper = c >= 'a' && c <= 'f' ? (char)(c - 'a' + 'A') : c;
+	const char *at = c == '\0' ? NULL : strchr(hex_digits, upper);
 
 	return at == NULL ? -1 : (int)(at - hex_digits);
 }

@@ -34,7 +34,7 @@ static const char *label_fault(struct slice label)
 		return "Label of domain begins or ends with a hyphen";
 	for (size_t i = 0; i < label.n; i++)
 		if (!ascii_alpha(label.p[i]) && !ascii_digit(label.p[i]) &&
-		    label.p[i] != '-')
+		    label.p[i] != '-' && label.p[i] != '_')
 			return "Character not allowed in domain";
 	return NULL;
 }
@@ -97,6 +97,16 @@ int domain_check(struct slice d, bool utf8, const char **why_out)
 	strbuf_fini(&ascii);
 	*why_out = ok ? NULL : "Domain is no internationalized name";
 	return ok ? 0 : -1;
+}
+
+bool domain_of_host(struct slice d, bool utf8, const char **why_out)
+{
+	if (domain_check(d, utf8, why_out) < 0)
+		return false;
+	if (slice_find(d, '_') < 0)
+		return true;
+	*why_out = "Underscore in domain";
+	return false;
 }
 
 /* RFC 5321 4.1.3: "::" stands for two groups or more, so six others fit. */

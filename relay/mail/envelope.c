@@ -12,7 +12,10 @@
  * from nowhere in particular is still written as 1. */
 enum { VERSION = 1, VERSION_CAME = 2, RCPT_LEAST = 4 + 1 + 4 };
 
-enum { FLAG_ESMTP = 1, FLAG_UTF8 = 2, FLAG_BARE = 4, FLAG_8BIT = 8 };
+enum {
+	FLAG_ESMTP = 1, FLAG_UTF8 = 2, FLAG_BARE = 4, FLAG_8BIT = 8,
+	FLAG_UTF8_HEADER = 16, FLAGS = 31,
+};
 
 /* In their order on disk, which never changes. */
 static const size_t texts[] = {
@@ -35,7 +38,8 @@ static const char *const *text_at(const struct envelope *e, size_t i)
 static unsigned flags_of(const struct envelope *e)
 {
 	return (e->esmtp ? FLAG_ESMTP : 0) | (e->utf8 ? FLAG_UTF8 : 0) |
-	       (e->bare_lf ? FLAG_BARE : 0) | (e->eight_bit ? FLAG_8BIT : 0);
+	       (e->bare_lf ? FLAG_BARE : 0) | (e->eight_bit ? FLAG_8BIT : 0) |
+	       (e->utf8_header ? FLAG_UTF8_HEADER : 0);
 }
 
 uint16_t envelope_had(struct envelope *e, struct arena *a, const char *leg)
@@ -169,13 +173,14 @@ static unsigned take_numbers(struct unpack *u, struct envelope *e)
 	flags = unpack_u8(u);
 	body = unpack_u8(u);
 	ret = unpack_u8(u);
-	if ((version != VERSION && version != VERSION_CAME) || flags > 15 ||
+	if ((version != VERSION && version != VERSION_CAME) || flags > FLAGS ||
 	    body > BODY_BINARYMIME || ret > RET_HDRS)
 		u->bad = true;
 	e->esmtp = (flags & FLAG_ESMTP) != 0;
 	e->utf8 = (flags & FLAG_UTF8) != 0;
 	e->bare_lf = (flags & FLAG_BARE) != 0;
 	e->eight_bit = (flags & FLAG_8BIT) != 0;
+	e->utf8_header = (flags & FLAG_UTF8_HEADER) != 0;
 	e->body = (enum body_type)body;
 	e->ret = (enum dsn_ret)ret;
 	return version;

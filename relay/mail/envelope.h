@@ -42,6 +42,7 @@ struct envelope {
 	uint64_t size;	 /* bytes of the body as stored, trace block included */
 	bool bare_lf;	 /* came by BDAT with a bare CR or LF in it */
 	bool eight_bit;	 /* there is a byte over 127 */
+	bool utf8_header; /* there is one in the header */
 	/* RCPT */
 	struct envelope_rcpt *rcpt;
 	unsigned rcpts;

@@ -22,9 +22,7 @@ static void judge(struct session *s, uint64_t size)
 {
 	uint64_t limit = s->conf->limits.message_bytes;
 
-	if (s->helo == NULL)
-		tx_refuse_text(s, 503, "5.5.1", "EHLO first");
-	else if (!s->tx->owned)
+	if (!s->tx->owned)
 		tx_refuse_text(s, 503, "5.5.1", "MAIL first");
 	else if (s->tx->rcpts == 0)
 		tx_refuse_text(s, 554, "5.5.1", "No valid recipients");

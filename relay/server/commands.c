@@ -23,8 +23,8 @@ static const struct command commands[] = {
 	/* verb       allowed in                 flags  stage      run          */
 	{ "EHLO",     ANY & ~IN(ST_BDAT),        IDLE,  "helo",    cmd_ehlo     },
 	{ "HELO",     ANY & ~IN(ST_BDAT),        IDLE,  "helo",    cmd_helo     },
-	{ "STARTTLS", IN(ST_READY),              LAST,  "tls",     cmd_starttls },
-	{ "MAIL",     IN(ST_READY),              0,     "mail",    cmd_mail     },
+	{ "STARTTLS", IN(ST_HELLO) | IN(ST_READY), LAST, "tls",    cmd_starttls },
+	{ "MAIL",     IN(ST_HELLO) | IN(ST_READY), 0,   "mail",    cmd_mail     },
 	{ "RCPT",     IN(ST_MAIL) | IN(ST_RCPT), 0,     "rcpt",    cmd_rcpt     },
 	{ "DATA",     IN(ST_MAIL) | IN(ST_RCPT), LAST,  "data",    cmd_data     },
 	{ "BDAT",     ANY, /* eats its octets */ 0,     "bdat",    cmd_bdat     },

@@ -34,7 +34,7 @@ def test_helo_speaks_the_old_protocol(gw, legacy):
 
 ORDER = [
     # before, command, code, enhanced code
-    ([], "MAIL FROM:<a@b.test>", 503, "5.5.1"),
+    ([], "MAIL FROM:<a@b.test>", 250, "2.1.0"),
     (["EHLO c.test"], f"RCPT TO:<{ANN}>", 503, "5.5.1"),
     (["EHLO c.test"], "DATA", 503, "5.5.1"),
     (["EHLO c.test", "MAIL FROM:<a@b.test>"], "MAIL FROM:<a@b.test>", 503,
@@ -50,7 +50,7 @@ ORDER = [
     (["EHLO c.test"], "RSET now", 501, "5.5.4"),
     (["EHLO c.test"], "STARTTLS", 502, "5.5.1"),
     ([], "EHLO", 501, "5.5.4"),
-    (["EHLO c.test"], "MAIL FROM:a@b.test", 501, "5.1.7"),
+    (["EHLO c.test"], "MAIL FROM:<a@b.test", 501, "5.1.7"),
     (["EHLO c.test"], "MAIL FROM:<a@b.test> WHAT=1", 555, "5.5.4"),
     (["EHLO c.test"], "MAIL FROM:<a@b.test> BODY=BINARYMIME", 555, "5.5.4"),
     (["EHLO c.test"], f"MAIL FROM:<a@b.test> SIZE={60 << 20}", 552,

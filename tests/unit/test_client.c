@@ -20,7 +20,10 @@
 #define TO(x) "RCPT TO:<" x ">\n"
 #define OK "delivered 250 2.0.0 body none\n"
 
-enum { UTF8 = 1, BARE = 2, EIGHT = 4, BINARY = 8, DSN = 16, NULL_FROM = 32 };
+enum {
+	UTF8 = 1, BARE = 2, EIGHT = 4, BINARY = 8, DSN = 16, NULL_FROM = 32,
+	UTF8_HEADER = 64,
+};
 
 struct dialog_case {
 	const char *name;
@@ -55,8 +58,17 @@ static const struct dialog_case cases[] = {
 	{ "bare LF without CHUNKING", { { EHLO(PIPE) } }, "a@x.test", BARE,
 	  "failed 0 5.6.11 mail message\n", "", 0 },
 	{ "bare LF with CHUNKING", { { EHLO(CHUNK) } }, "a@x.test", BARE, OK, NULL, 0 },
-	{ "SMTPUTF8 is not offered", { { EHLO(PIPE) } }, "a@x.test", UTF8,
-	  "failed 0 5.6.7 mail message\n", "", 0 },
+	{ "SMTPUTF8 is not offered, and not needed", { { EHLO(PIPE) } }, "a@x.test",
+	  UTF8, OK, MAIL "\n" TO("a@x.test") "DATA\n", 0 },
+	{ "the header needs SMTPUTF8", { { EHLO(PIPE) } }, "a@x.test",
+	  UTF8 | UTF8_HEADER, "failed 0 5.6.7 mail message\n", "", 0 },
+	{ "an 8-bit header that came without SMTPUTF8", { { EHLO(PIPE) } },
+	  "a@x.test", UTF8_HEADER, OK, MAIL "\n" TO("a@x.test") "DATA\n", 0 },
+	{ "a domain has another form", { { EHLO(PIPE) } }, "a@b\xc3\xbc" "cher.test",
+	  UTF8, OK, MAIL "\n" TO("a@xn--bcher-kva.test") "DATA\n", 0 },
+	{ "a domain as it came, where SMTPUTF8 is offered",
+	  { { EHLO("250-SMTPUTF8\r\n") } }, "a@b\xc3\xbc" "cher.test", 0, OK,
+	  MAIL " SMTPUTF8\n" TO("a@b\xc3\xbc" "cher.test") "DATA\n", 0 },
 	{ "SMTPUTF8 is offered", { { EHLO("250-SMTPUTF8\r\n") } }, "a@x.test", UTF8,
 	  OK, MAIL " SMTPUTF8\n" TO("a@x.test") "DATA\n", 0 },
 	{ "one recipient alone needs SMTPUTF8", { { EHLO(PIPE) } },
@@ -207,6 +219,7 @@ static void set_flags(struct sent *s, unsigned flags)
 	struct client_request *r = &s->r;
 
 	r->utf8 = flags & UTF8;
+	r->utf8_header = flags & UTF8_HEADER;
 	r->bare_lf = flags & BARE;
 	r->eight_bit = flags & EIGHT;
 	r->body = flags & BINARY ? BODY_BINARYMIME : BODY_7BIT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Command lines, BDAT, EHLO.
+ * Command lines, BDAT.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,11 +18,14 @@ static const struct { struct slice line; const char *verb, *arg; } lines[] = {
 	{ { "RCPT   TO:<a b>", 15 },    "RCPT", "TO:<a b>"   },
 	{ { "NOOP \xc3\xa9", 7 },       "NOOP", "\xc3\xa9"   },
 	{ { "", 0 },                    NULL,   NULL         },
-	{ { " QUIT", 5 },               NULL,   NULL         },
+	{ { "  ", 2 },                  NULL,   NULL         },
+	{ { " QUIT", 5 },               "QUIT", ""           },
+	{ { "DATA\t", 5 },              "DATA", ""           },
+	{ { "MAIL\tFROM:\t<a@b>", 16 }, "MAIL", "FROM:\t<a@b>" },
 	{ { "QU\0IT", 6 },              NULL,   NULL         },
 	{ { "QUIT\0", 5 },              NULL,   NULL         },
-	{ { "NOOP\tx", 6 },             NULL,   NULL         },
-	{ { "NOOP x\x7f", 7 },          NULL,   NULL         },
+	{ { "NOOP\tx", 6 },             "NOOP", "x"          },
+	{ { "EHLO x\x7f", 7 },          "EHLO", "x\x7f"      },
 	{ { "MAIL FROM:<a@b>\rRCPT TO:<c@d>", 30 }, NULL, NULL },
 	{ { "NOOP a\nQUIT", 11 },       NULL,   NULL         },
 };
@@ -44,29 +47,14 @@ bdats[] = {
 	{ "",                    -1, 0,         false },
 	{ "LAST",                -1, 0,         false },
 	{ "5 LASTLY",            -1, 0,         false },
-	{ "5  LAST",             -1, 0,         false },
+	{ "5  LAST",              0, 5,         true  },
+	{ " 5\t last \t",         0, 5,         true  },
+	{ "5  ",                  0, 5,         false },
+	{ "5 5",                 -1, 0,         false },
 	{ "5 LAST x",            -1, 0,         false },
 	{ "5x",                  -1, 0,         false },
 };
 
-static const struct { const char *arg; bool ok; } helos[] = {
-	{ "mail.example.com",     true  },
-	{ "localhost",            true  },
-	{ "my_host",              true  },
-	{ "Bob's-PC",             true  },
-	{ "[192.0.2.1]",          true  },
-	{ "[IPv6:2001:db8::1]",   true  },
-	{ "[192.168.0.300]",      true  }, /* wrong, and said */
-	{ "10.0.0.1",             true  },
-	{ "",                     false },
-	{ "a b",                  false },
-	{ "a\tb",                 false },
-	{ "a\r\nX: y",            false },
-	{ "a(b",                  false },
-	{ "a;b",                  false },
-	{ "<a>",                  false },
-	{ "caf\xc3\xa9",          false },
-};
 /* clang-format on */
 
 static void a_line_is_a_verb_and_an_argument(void **state)
@@ -107,29 +95,11 @@ static void bdat_takes_plain_numbers_only(void **state)
 	}
 }
 
-static void helo_takes_what_real_clients_say(void **state)
-{
-	struct slice name;
-	char longest[257];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(helos); i++) {
-		print_message("case %zu: %s\n", i, helos[i].arg);
-		assert_int_equal(helo_parse(slice_str(helos[i].arg), &name),
-		    helos[i].ok ? 0 : -1);
-	}
-	memset(longest, 'a', sizeof(longest));
-	assert_int_equal(helo_parse(slice_of(longest, 255), &name), 0);
-	assert_int_equal(helo_parse(slice_of(longest, 256), &name), -1);
-	assert_int_equal(helo_parse(SLICE("a\0b"), &name), -1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_a_verb_and_an_argument),
 		cmocka_unit_test(bdat_takes_plain_numbers_only),
-		cmocka_unit_test(helo_takes_what_real_clients_say),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

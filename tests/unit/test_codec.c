@@ -24,7 +24,7 @@ static const struct { const char *in; bool valid; const char *text; } xtexts[] =
 	{ "a+0A",         true,  NULL      },
 	{ "a=b",          false, NULL      },
 	{ "a b",          false, NULL      },
-	{ "a+2b",         false, NULL      }, /* lower case */
+	{ "a+2bb",        true,  "a+b"     }, /* lower case */
 	{ "a+2",          false, NULL      },
 	{ "a+",           false, NULL      },
 	{ "a+GG",         false, NULL      },

@@ -281,7 +281,7 @@ static const struct bad sense[] = {
 	  "4: domain \"b.example\": both = \"defer\" is not two legs; "
 	  "write both = \"LEG+LEG\"" },
 	{ B "domain \"b_c\" { }\n",
-	  "4: \"b_c\" is not a domain name (Character not allowed in domain); "
+	  "4: \"b_c\" is not a domain name (Underscore in domain); "
 	  "write it like \"example.com\"" },
 	{ B "leg \"x\" { hosts = { \"a\" } domains = { \"example.com\" } }\n",
 	  "4: leg \"x\": \"example.com\" has a domain section; keep it there or here" },

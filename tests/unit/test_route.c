@@ -110,6 +110,8 @@ static const struct {
 		NULL, 250, "", "third", NULL },
 	{ "POSTMASTER@example.com", "postmaster", "admin@example.com",
 		NULL, 250, "", "third", NULL },
+	{ "\"Abuse\"@bare.example", "postmaster", "admin@example.com",
+		NULL, 250, "", "third", NULL },
 	{ "abuse@bare.example", "postmaster", "admin@example.com",
 		NULL, 250, "", "third", NULL },
 	{ "abuse@reject.example", "address", "abuse@reject.example",

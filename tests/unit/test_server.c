@@ -29,8 +29,17 @@ static const struct dialogue orders[] = {
 	{ "verbs in any case", {
 	  { NULL, "220" }, { "eHLo a\r\n", "250-" }, { "noop\r\n", "250" },
 	  { "mail from:<s@a.example>\r\n", "250 2.1.0" } } },
-	{ "MAIL before EHLO", {
-	  { NULL, "220" }, { "MAIL FROM:<a@b.example>\r\n", "503 5.5.1" } } },
+	{ "MAIL without EHLO", {
+	  { NULL, "220" }, MAIL, RCPT, { "DATA\r\n", "354" }, { ".\r\n", "250" },
+	  { "RCPT TO:<a@b.example>\r\n", "503 5.5.1" } } },
+	{ "BDAT without EHLO", {
+	  { NULL, "220" }, MAIL, RCPT, { "BDAT\t0   LAST \r\n", "250" } } },
+	{ "blanks and TABs between words", {
+	  { NULL, "220" }, { " EHLO\ta\r\n", "250-" },
+	  { "\tMAIL  FROM:\t s@a.example \t SIZE=1\t\r\n", "250 2.1.0" },
+	  { "RCPT\tTO : < t @ b.example > NOTIFY=NEVER\r\n", "250 2.1.5" },
+	  { "RSET\t\r\n", "250" }, { "NOOP\tx\r\n", "250" },
+	  { "QUIT \r\n", "221" } } },
 	{ "RCPT before MAIL", {
 	  HELLO, { "RCPT TO:<a@b.example>\r\n", "503 5.5.1" } } },
 	{ "DATA before MAIL", {
@@ -55,9 +64,12 @@ static const struct dialogue orders[] = {
 	{ "unknown words", {
 	  HELLO, { "XYZZY\r\n", "500 5.5.1" }, { "AUTH PLAIN\r\n", "500 5.5.1" },
 	  { "\r\n", "500 5.5.2" }, { "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n", "500 5.5.1" } } },
-	{ "bad names", {
-	  { NULL, "220" }, { "EHLO\r\n", "501 5.5.4" }, { "HELO a b\r\n", "501 5.5.4" },
-	  { "EHLO a>b\r\n", "501" }, { "MAIL FROM:<a@b.example>\r\n", "503" } } },
+	{ "no name", {
+	  { NULL, "220" }, { "EHLO\r\n", "501 5.5.4" }, { "HELO \t\r\n", "501 5.5.4" } } },
+	{ "names of devices", {
+	  { NULL, "220" }, { "EHLO MY PC\r\n", "250-" }, { "HELO a>b;(c)@\\\"\r\n", "250" },
+	  { "EHLO \303\251.example\r\n", "250-" }, { "EHLO \334\r\n", "250-" },
+	  { "EHLO a\033[0m\r\n", "250-" }, MAIL } },
 	{ "no STARTTLS without a certificate", {
 	  HELLO, { "STARTTLS\r\n", "502 5.5.1" }, { "STARTTLS x\r\n", "501 5.5.4" } } },
 	{ "DATA with an argument", {
@@ -105,7 +117,8 @@ static const struct dialogue addresses[] = {
 	{ "DSN", {
 	  HELLO, { "MAIL FROM:<s@a.example> RET=HDRS ENVID=x+2By\r\n", "250" },
 	  { "RCPT TO:<t@b.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;t@b.example\r\n", "250" },
-	  { "RCPT TO:<t@b.example> NOTIFY=NEVER,DELAY\r\n", "501" } } },
+	  { "RCPT TO:<u@b.example> NOTIFY=NEVER,DELAY ORCPT=x\r\n", "250" },
+	  { "RCPT TO:<v@b.example> NOTIFY=SOON\r\n", "501" } } },
 	{ "SMTPUTF8", {
 	  HELLO, { "MAIL FROM:<\303\251@a.example>\r\n", "553 5.6.7" },
 	  { "MAIL FROM:<\303\251@a.example> SMTPUTF8\r\n", "250" },
@@ -113,7 +126,7 @@ static const struct dialogue addresses[] = {
 	{ "8-bit recipient without SMTPUTF8", {
 	  HELLO, MAIL, { "RCPT TO:<\303\251@b.example>\r\n", "553 5.6.7" } } },
 	{ "not an address", {
-	  HELLO, { "MAIL FROM:s@a.example\r\n", "501 5." }, { "MAIL TO:<x@y>\r\n", "501 5.5" },
+	  HELLO, { "MAIL FROM:<s@a.example\r\n", "501 5." }, { "MAIL TO:<x@y>\r\n", "501 5.5" },
 	  { "MAIL FROM:<s@>\r\n", "501 5.1.7" }, MAIL, { "RCPT TO:<>\r\n", "501 5.1.3" },
 	  { "RCPT FROM:<t@b.example>\r\n", "501 5.5" } } },
 	{ "postmaster alone", {
@@ -134,11 +147,12 @@ static const struct dialogue hostile[] = {
 	  HELLO, { "NOOP\nMAIL FROM:<a@b.example>\r\n", "521 5.5.2\nEND" } } },
 	{ "CR CR LF", {
 	  HELLO, { "NOOP\r\r\n", "500 5.5.2" } } },
-	{ "TAB and ESC", {
-	  HELLO, { "MAIL\tFROM:<a@b.example>\r\n", "500 5.5.2" },
-	  { "NOOP \033[0m\r\n", "500 5.5.2" } } },
+	{ "controls in an address", {
+	  HELLO, { "MAIL FROM:<a\tb@b.example>\r\n", "501 5.1.7" },
+	  { "MAIL FROM:<\"a\033[0m\"@b.example>\r\n", "501 5.1.7" },
+	  { "MAIL FROM:<a@b.example> \033=1\r\n", "501 5.5.4" } } },
 	{ "8-bit verbs", {
-	  HELLO, { "\303\211HLO x\r\n", "500 5.5.1" }, { "EHLO \303\251.example\r\n", "501" } } },
+	  HELLO, { "\303\211HLO x\r\n", "500 5.5.1" } } },
 	{ "DATA with the content behind it", {
 	  HELLO, MAIL, RCPT, { "DATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n", "554 5.5.0\nEND" } } },
 };

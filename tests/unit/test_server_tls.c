@@ -95,7 +95,7 @@ static void what_was_said_before_tls_is_forgotten(void **state)
 	(void)state;
 	init(&t);
 	start(&t);
-	rig_say(&t.r, "MAIL FROM:<>\r\n");
+	rig_say(&t.r, "RCPT TO:<t@b.example>\r\n");
 	assert_null(rig_expect(&t.r, "503 5.5.1"));
 	rig_say(&t.r, "STARTTLS\r\n");
 	assert_null(rig_expect(&t.r, "503 5.5.1"));
@@ -209,8 +209,6 @@ static void starttls_has_its_place(void **state)
 	init(&t);
 	rig_connect(&t.r, "192.0.2.1");
 	assert_null(rig_expect(&t.r, "220"));
-	rig_say(&t.r, "STARTTLS\r\n");
-	assert_null(rig_expect(&t.r, "503 5.5.1"));
 	rig_say(&t.r, "EHLO a\r\n");
 	assert_null(rig_expect(&t.r, "250-"));
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
