@@ -338,7 +338,8 @@ const struct param param_table[] = {
 	  "Most recipients of one message (RFC 5321 4.5.3.1.8)." },
 	{ IN(LIMITS), "body_memory", &T_SIZE, C(limits.body_memory_bytes), "128M", MIB(1),
 	  GIB(1024),
-	  LIVE, NULL, "Memory for bodies that are being received, all together." },
+	  LIVE, NULL, "Memory for bodies that are being received, all together. From three "
+	  "quarters on they go to the disk early, and senders wait for it." },
 	{ IN(LIMITS), "memory_window", &T_SIZE, C(limits.memory_window_bytes), "128M", 0, GIB(1024),
 	  LIVE, NULL,
 	  "Memory for accepted messages that are sent on without being read back from the disk." },

@@ -16,6 +16,10 @@
 #include "relay/mail/domain.h"
 #include "relay/mail/header.h"
 
+enum {
+	READ_TIGHT = 8 << 10, /* at once, while memory is short */
+};
+
 void intake_free(struct intake *in)
 {
 	mail_unref(in->mail);
@@ -148,8 +152,10 @@ static enum take on_body(void *arg, struct session *s, struct slice bytes,
     struct reply *r)
 {
 	struct intake *in = session_user(s);
+	struct worker *w = arg;
 
-	(void)arg;
+	stream_scratch_limit(w->scratch,
+	    spool_memory_tight(w->app->spool) ? READ_TIGHT : 0);
 	return take_of(in, intake_trace_add(in, bytes), r);
 }
 

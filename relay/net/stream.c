@@ -58,6 +58,11 @@ void stream_scratch_free(struct stream_scratch *s)
 	mem_free(s);
 }
 
+void stream_scratch_limit(struct stream_scratch *s, size_t bytes)
+{
+	s->limit = bytes;
+}
+
 static bool would_block(int no)
 {
 	return no == EAGAIN || no == EWOULDBLOCK || no == EINTR;
@@ -279,12 +284,14 @@ static ssize_t transport_recv(struct stream *s, char *to, size_t room)
 static void read_some(struct stream *s)
 {
 	char *buf = s->c.scratch->bytes;
-	size_t kept = s->kept;
+	size_t limit = s->c.scratch->limit, kept = s->kept;
+	size_t room = SCRATCH_BYTES - kept;
 	ssize_t n;
 
 	if (kept > 0)
 		memcpy(buf, s->keep, kept);
-	n = transport_recv(s, buf + kept, SCRATCH_BYTES - kept);
+	n = transport_recv(s, buf + kept,
+	    limit != 0 && limit < room ? limit : room);
 	if (n > 0) {
 		s->bytes_in += (size_t)n;
 		show(s, slice_of(buf, kept + (size_t)n));

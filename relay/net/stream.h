@@ -32,6 +32,8 @@ extern const struct sock_ops sock_system;
 struct stream_scratch;
 struct stream_scratch *stream_scratch_new(void);
 void stream_scratch_free(struct stream_scratch *s);
+/* At most so many bytes are read at once from now on; 0: all that fit. */
+void stream_scratch_limit(struct stream_scratch *s, size_t bytes);
 
 enum stream_end {
 	STREAM_EOF,	/* orderly end by the peer                      */

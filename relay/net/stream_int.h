@@ -12,6 +12,7 @@ enum { SCRATCH_BYTES = 64 * 1024 };
 
 struct stream_scratch {
 	BIO_METHOD *bio; /* the socket calls as OpenSSL wants them */
+	size_t limit;	 /* read at once; 0: all that fit */
 	char bytes[SCRATCH_BYTES];
 };
 

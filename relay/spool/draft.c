@@ -4,6 +4,14 @@
  * writer writes it and a worker may deliver it; a large one, or any when the
  * pool is used up, streams to the bulk lane piece by piece.
  *
+ * The pool (limits.body_memory) is a ceiling by three steps. From 3/4 on it is
+ * tight: heads and chunks are small, workers read less at once, and drafts
+ * that stall go to the lane. From 7/8 on every draft that gets more bytes goes
+ * to the lane and takes no more before the lane has them. The last eighth is
+ * for what is read meanwhile. No draft waits for another's memory, only for
+ * the lane, which always answers: so a flood slows the others but cannot stop
+ * them.
+ *
  * The owner's worker adds; the bulk lane takes pieces away; the steward may
  * push a stalled draft to the lane. They meet under the draft's lock. Once
  * the lane has begun, the head is never moved again.
@@ -13,7 +21,26 @@
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
-enum { HEAD_FIRST = 1024 };
+enum {
+	HEAD_FIRST = 1024,
+	HEAD_TIGHT = 16 << 10, /* enough for the header of nearly all mail */
+	CHUNK_TIGHT = 4 << 10,
+};
+
+static bool over_eighths(const struct spool *s, unsigned n)
+{
+	return atomic_load(&s->pool_used) >= s->c.body_memory_bytes / 8 * n;
+}
+
+bool spool_memory_tight(const struct spool *s)
+{
+	return over_eighths(s, 6);
+}
+
+static bool must_stream(const struct spool *s)
+{
+	return over_eighths(s, 7);
+}
 
 static struct body *body_new(struct spool *s)
 {
@@ -54,16 +81,19 @@ static void pool_add(struct body *b, size_t n)
 
 static size_t add_to_head(struct body *b, struct slice bytes)
 {
+	size_t max = spool_memory_tight(b->spool) ? HEAD_TIGHT : HEAD_BYTES;
 	size_t n = bytes.n, cap = b->head_cap;
 
-	if (n > HEAD_BYTES - b->head_n)
-		n = HEAD_BYTES - b->head_n;
+	if (b->head_n >= max)
+		return 0;
+	if (n > max - b->head_n)
+		n = max - b->head_n;
 	if (b->head_n + n > cap) {
 		cap = cap == 0 ? HEAD_FIRST : cap * 2;
 		if (cap < b->head_n + n)
 			cap = b->head_n + n;
-		if (cap > HEAD_BYTES)
-			cap = HEAD_BYTES;
+		if (cap > max)
+			cap = max;
 		b->head = mem_resize(b->head, cap);
 		pool_add(b, cap - b->head_cap);
 		b->head_cap = cap;
@@ -73,20 +103,34 @@ static size_t add_to_head(struct body *b, struct slice bytes)
 	return n;
 }
 
+/* A quarter of what is there: a body that stays in memory has few parts. */
+static size_t chunk_size(const struct body *b, size_t n)
+{
+	uint64_t quarter = b->bytes / 4;
+
+	n = n > quarter ? n : quarter;
+	if (!spool_memory_tight(b->spool) || n >= CHUNK_BYTES)
+		return CHUNK_BYTES;
+	return (n + CHUNK_TIGHT - 1) / CHUNK_TIGHT * CHUNK_TIGHT;
+}
+
 static size_t add_to_chunk(struct body *b, struct slice bytes)
 {
 	struct chunk *c = b->last;
 	size_t n = bytes.n;
 
 	if (c == NULL || c->n == c->cap) {
-		c = mem_resize(NULL, sizeof(*c) + CHUNK_BYTES);
-		*c = (struct chunk){.cap = CHUNK_BYTES};
-		pool_add(b, CHUNK_BYTES);
+		size_t cap = chunk_size(b, n);
+
+		c = mem_resize(NULL, sizeof(*c) + cap);
+		*c = (struct chunk){.cap = cap};
+		pool_add(b, cap);
 		if (b->last != NULL)
 			b->last->next = c;
 		else
 			b->first = c;
 		b->last = c;
+		b->parts++;
 	}
 	if (n > c->cap - c->n)
 		n = c->cap - c->n;
@@ -95,10 +139,13 @@ static size_t add_to_chunk(struct body *b, struct slice bytes)
 	return n;
 }
 
+/* The head ends where the first chunk begins. */
 static void body_add(struct body *b, struct slice bytes, bool head_open)
 {
+	uint64_t before = b->bytes;
+
 	b->bytes += bytes.n;
-	if (head_open && b->head_n < HEAD_BYTES)
+	if (head_open && before == b->head_n)
 		bytes = slice_from(bytes, add_to_head(b, bytes));
 	while (bytes.n > 0)
 		bytes = slice_from(bytes, add_to_chunk(b, bytes));
@@ -151,24 +198,42 @@ static void spill(struct spool_draft *d)
 	post_to_lane(d);
 }
 
+/* Space is taken for what has come, not for what was announced: a stranger
+ * announces 50 MB for nothing. */
+static void count(struct spool_draft *d, uint64_t bytes)
+{
+	atomic_fetch_add(&d->spool->reserved, bytes);
+	d->counted += bytes;
+}
+
+static void uncount(struct spool_draft *d)
+{
+	atomic_fetch_sub(&d->spool->reserved, d->counted);
+	d->counted = 0;
+}
+
 /* Under the draft's lock. */
 static enum spool_add add(struct spool_draft *d, struct slice bytes,
     int wait_kind)
 {
 	struct spool *s = d->spool;
+	bool stream;
 
 	body_add(d->body, bytes, !d->bulk);
+	count(d, bytes.n);
 	d->last_add_ms = spool_now_ms(s);
+	stream = must_stream(s);
 	if (!d->bulk) {
-		if (d->body->bytes > s->inline_max ||
-		    atomic_load(&s->pool_used) > s->c.body_memory_bytes)
+		if (stream || d->body->bytes > s->inline_max ||
+		    d->body->parts + 1 >= DRAFT_IOVS)
 			spill(d);
 	} else {
 		d->pending += bytes.n;
-		if (d->pending >= s->piece_max)
+		if (stream || d->pending >= s->piece_max)
 			post_to_lane(d);
 	}
-	if (!d->bulk || d->pending <= 2 * s->piece_max || wait_kind == 0)
+	if (!d->bulk || wait_kind == 0 ||
+	    (!stream && d->pending <= 2 * s->piece_max))
 		return ADD_OK;
 	d->wait_letter = true;
 	d->wait_kind = wait_kind;
@@ -193,13 +258,10 @@ enum spool_add spool_draft_add(struct spool_draft *d, struct slice bytes,
 	return rc;
 }
 
-enum spool_add spool_draft_expect(struct spool_draft *d, uint64_t bytes)
+enum spool_add spool_draft_expect(const struct spool_draft *d, uint64_t bytes)
 {
-	if (steward_admits(d->spool, bytes) == ADMIT_FULL)
-		return ADD_FULL;
-	atomic_fetch_add(&d->spool->reserved, bytes);
-	d->expected += bytes;
-	return ADD_OK;
+	return steward_admits(d->spool, bytes) == ADMIT_FULL ? ADD_FULL
+							     : ADD_OK;
 }
 
 struct slice spool_draft_head(const struct spool_draft *d)
@@ -257,6 +319,8 @@ void spool_draft_commit(struct spool_draft *d, struct slice envelope,
 
 void draft_answer(struct spool_draft *d, enum spool_status status)
 {
+	if (status == SPOOL_STORED) /* its place on disk counts from here */
+		uncount(d);
 	d->letter.status = status;
 	d->letter.letter.kind = d->kind;
 	mailbox_post(d->to, &d->letter.letter);
@@ -270,7 +334,7 @@ void draft_destroy(struct spool_draft *d)
 	for (unsigned i = 0; i < d->pins; i++)
 		d->pin[i]->pins--;
 	pthread_mutex_unlock(&s->lock);
-	atomic_fetch_sub(&s->reserved, d->expected);
+	uncount(d);
 	body_leave_pool(d->body);
 	body_unref(d->body);
 	strbuf_fini(&d->envelope);
@@ -300,7 +364,7 @@ void spool_draft_free(struct spool_draft *d)
 
 void draft_spill_stalled(struct spool *s, int64_t now_ms)
 {
-	if (atomic_load(&s->pool_used) < s->c.body_memory_bytes / 4 * 3)
+	if (!spool_memory_tight(s))
 		return;
 	pthread_mutex_lock(&s->drafts_lock);
 	list_each(n, &s->drafts) {
@@ -308,9 +372,13 @@ void draft_spill_stalled(struct spool *s, int64_t now_ms)
 		    LIST_ENTRY(n, struct spool_draft, node);
 
 		pthread_mutex_lock(&d->lock);
-		if (!d->bulk && !d->closed && d->body->bytes > 0 &&
-		    now_ms - d->last_add_ms >= STALL_MS)
-			spill(d);
+		if (!d->closed && d->body->bytes > 0 &&
+		    now_ms - d->last_add_ms >= STALL_MS) {
+			if (d->bulk)
+				post_to_lane(d);
+			else
+				spill(d);
+		}
 		pthread_mutex_unlock(&d->lock);
 	}
 	pthread_mutex_unlock(&s->drafts_lock);

@@ -10,7 +10,6 @@
 enum {
 	TOTAL_BYTES = 4 + NAME_BYTES + TOTALS * 8,
 	TOTALS_SPARE = 4, /* legs that another thread may add meanwhile */
-	DRAFT_IOVS = 16,
 };
 
 uint64_t fill_room(const struct spool *s)

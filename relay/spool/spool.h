@@ -104,8 +104,12 @@ struct spool_draft *spool_draft_new(struct spool *s, uint64_t id,
  * is and in memory anyway, so there is nothing to wait for. */
 enum spool_add spool_draft_add(struct spool_draft *d, struct slice bytes,
     int wait_kind) PH_CHECK;
-/* SIZE said so many bytes will come: ADD_OK or ADD_FULL. */
-enum spool_add spool_draft_expect(struct spool_draft *d, uint64_t bytes);
+/* SIZE said so many bytes will come: ADD_OK or ADD_FULL. Nothing is kept for
+ * them; each add takes the space of its own bytes. */
+enum spool_add spool_draft_expect(const struct spool_draft *d, uint64_t bytes);
+/* Three quarters of limits.body_memory are in use: read little at once. Any
+ * thread. */
+bool spool_memory_tight(const struct spool *s);
 /* Up to the first 64 KiB of what was added: for the header. */
 struct slice spool_draft_head(const struct spool_draft *d);
 uint64_t spool_draft_size(const struct spool_draft *d);

@@ -25,6 +25,7 @@
 enum {
 	HEAD_BYTES = 64 << 10,	  /* of a draft, kept together in memory    */
 	CHUNK_BYTES = 64 << 10,	  /* of a draft after its head              */
+	DRAFT_IOVS = 16,	  /* parts of a draft that is kept inline   */
 	PIECE_BYTES = 256 << 10,  /* read at once: inline body or extent    */
 	BATCH_BYTES = 8 << 20,	  /* most a batch takes                     */
 	BULK_SYNC_BYTES = 1 << 20,
@@ -205,6 +206,7 @@ struct body {
 	size_t head_n, head_cap;
 	struct chunk *first, *last;
 	uint64_t bytes;
+	unsigned parts;	 /* chunks there ever were */
 	uint64_t pool;	 /* counted in pool_used   */
 	uint64_t window; /* counted in window_used */
 };
@@ -222,7 +224,7 @@ struct spool_draft {
 	struct spool_delivery *delivery;
 	unsigned deliveries;
 	int64_t accepted_us;
-	uint64_t expected; /* counted in spool.reserved  */
+	uint64_t counted; /* in spool.reserved */
 	int kind;	   /* of the owner's commit letter */
 	/* Shared with the bulk lane and the steward. */
 	pthread_mutex_t lock;

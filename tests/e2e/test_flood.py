@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: ISC
 """What one stranger can make us write, keep and send by trying hard."""
+import re
+
 import pytest
 
 from until import until
 
 NAME = "relay.example.com"
+
+
+def memory(gw, what):
+    """Bytes: VmRSS now, VmHWM at most so far."""
+    with open(f"/proc/{gw.process.pid}/status") as status:
+        return int(re.search(what + r":\s+(\d+)", status.read()).group(1)) << 10
 
 
 def told(gw, event, **fields):
@@ -48,3 +56,43 @@ def test_broken_beginnings_are_counted_not_told_one_by_one(
                      listen="mx")
     assert events < 70
     assert gw.log_text().count(" session.aborted ") == events
+
+
+def test_an_announced_size_takes_no_space_from_others(make_gw, legacy):
+    """30 idle sessions announce more than there is."""
+    gw = make_gw({"spool": {"max": "64M"}})
+    opened = [gw.dialog() for _ in range(30)]
+    try:
+        for d in opened:
+            d.ok("EHLO client.test")
+            d.ok("MAIL FROM:<a@elsewhere.test> SIZE=30000000")
+            d.ok("RCPT TO:<ann@example.com>")
+            assert d.cmd("DATA").code == 354
+        assert legacy.wait_message(gw.send(to="ann@example.com"))
+    finally:
+        for d in opened:
+            d.close()
+
+
+def test_memory_for_bodies_has_a_ceiling_and_others_go_on(make_gw, legacy):
+    """60 uploads that stop before their end, 24 MB together, of 1 MiB."""
+    gw = make_gw({"limits": {"body_memory": "1M", "per_client": 100},
+                  "spool": {"segment": "8M"}})
+    part = b"Subject: x\r\n\r\n" + (b"x" * 78 + b"\r\n") * 5000
+    opened = [gw.dialog() for _ in range(60)]
+    try:
+        for d in opened:
+            d.envelope("a@elsewhere.test", "ann@example.com")
+            assert d.cmd("DATA").code == 354
+        before = memory(gw, "VmRSS")
+        for d in opened:
+            d.send(part)
+        assert legacy.wait_message(gw.send(to="ann@example.com"))
+        for d in opened:
+            d.send(b".\r\n")
+            assert d.reply().code == 250
+        if "sanitized=no" in gw.log_text():  # they keep what was freed
+            assert memory(gw, "VmHWM") - before < 14 << 20
+    finally:
+        for d in opened:
+            d.close()

@@ -188,6 +188,76 @@ static void b6_when_memory_is_used_up_drafts_stream(void **state)
 	rig_free(r);
 }
 
+/* Many senders at once, and a lane that is slow: each is stopped before memory
+ * is used up, each goes on when the lane has its bytes, and what a stalled one
+ * left in memory goes to disk too. */
+static void b9_memory_has_a_ceiling_and_nobody_waits_for_ever(void **state)
+{
+	enum { MANY = 25, MEMORY = 1 << 20, ROUNDS = 8 };
+	struct rig *r = rig_new(SLOTS);
+	struct spool_draft *d[MANY];
+	char p[3000] = {0};
+	unsigned waits = 0;
+
+	(void)state;
+	r->c.body_memory_bytes = MEMORY;
+	assert_true(rig_open(r));
+	for (int i = 0; i < MANY; i++)
+		d[i] = spool_draft_new(r->spool, 10 + i, &r->in, NULL);
+	for (int round = 0; round < ROUNDS; round++) {
+		bool waiting[MANY] = {false};
+
+		for (int k = 0; k < 5; k++)
+			for (int i = 0; i < MANY; i++) {
+				if (waiting[i])
+					continue;
+				waiting[i] = spool_draft_add(d[i],
+				    slice_of(p, sizeof(p)), RIG_ROOM) ==
+				    ADD_WAIT;
+				waits += waiting[i];
+			}
+		assert_in_range(atomic_load(&r->spool->pool_used), 0, MEMORY);
+		rig_pump(r);
+		assert_int_equal(r->room_letters, waits);
+	}
+	assert_true(waits > MANY);
+	clock_fake_step(&r->clock, 3000000);
+	steward_step(r->spool, spool_now_ms(r->spool));
+	rig_pump(r);
+	for (int i = 0; i < MANY; i++) {
+		if (spool_memory_tight(r->spool))
+			assert_int_equal(d[i]->pending, 0);
+		spool_draft_free(d[i]);
+	}
+	assert_int_equal(atomic_load(&r->spool->pool_used), 0);
+	assert_int_equal(atomic_load(&r->spool->reserved), 0);
+	rig_free(r);
+}
+
+/* However small its parts are, a body is stored whole. */
+static void b10_a_body_in_small_parts_is_whole(void **state)
+{
+	struct rig *r = rig_new(SLOTS);
+	struct spool_draft *hog;
+	char p[7000] = {0};
+
+	(void)state;
+	r->c.body_memory_bytes = 8000; /* 7/8 of it is taken: tight */
+	assert_true(rig_open(r));
+	hog = spool_draft_new(r->spool, 9, &r->in, NULL);
+	assert_int_equal(
+	    spool_draft_add(hog, slice_of(p, 6500), 0), ADD_OK);
+	assert_true(spool_memory_tight(r->spool));
+	for (size_t n = 1; n <= 60000; n = n * 3 + 1)
+		rig_accept(r, n);
+	rig_pump(r);
+	for (unsigned i = 0; i < r->n; i++)
+		assert_int_equal(r->m[i].promise, P_STORED);
+	assert_null(rig_check(r));
+	spool_draft_free(hog);
+	rig_free(r);
+}
+
 static void b7_a_bounce_with_a_large_dsn_is_one_group(void **state)
 {
 	struct rig *r = open_rig();
@@ -324,6 +394,9 @@ int main(void)
 	    cmocka_unit_test(
 		b5_a_stalled_draft_makes_room_when_memory_is_short),
 	    cmocka_unit_test(b6_when_memory_is_used_up_drafts_stream),
+	    cmocka_unit_test(
+		b9_memory_has_a_ceiling_and_nobody_waits_for_ever),
+	    cmocka_unit_test(b10_a_body_in_small_parts_is_whole),
 	    cmocka_unit_test(b7_a_bounce_with_a_large_dsn_is_one_group),
 	    cmocka_unit_test(b8_a_source_on_a_loop_waits_for_the_readers),
 	};

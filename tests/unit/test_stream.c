@@ -231,6 +231,23 @@ static void an_owner_that_takes_a_little_gets_all_of_it(void **state)
 	assert_int_equal(w->o.got.n, 1001);
 }
 
+static void no_more_is_read_at_once_than_memory_allows(void **state)
+{
+	struct world *w = *state;
+
+	open_with(w, &sock_system);
+	stream_scratch_limit(w->scratch, 4);
+	say(w, "0123456789");
+	until(w, &w->o.inputs, 3);
+	turn(w);
+	assert_int_equal(w->o.inputs, 3);
+	assert_got(w, "0123456789");
+	stream_scratch_limit(w->scratch, 0);
+	say(w, "0123456789");
+	until(w, &w->o.inputs, 4);
+	assert_int_equal(w->o.got.n, 20);
+}
+
 static void a_paused_owner_hears_neither_bytes_nor_the_end(void **state)
 {
 	struct world *w = *state;
@@ -553,6 +570,7 @@ int main(void)
 		T(a_line_that_comes_byte_by_byte_is_one_line),
 		T(reading_stops_at_keep_max_until_again),
 		T(an_owner_that_takes_a_little_gets_all_of_it),
+		T(no_more_is_read_at_once_than_memory_allows),
 		T(a_paused_owner_hears_neither_bytes_nor_the_end),
 		T(again_inside_input_shows_the_rest_and_nothing_empty),
 		T(freeing_inside_input_is_safe),
