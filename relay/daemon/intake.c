@@ -23,7 +23,7 @@ enum {
 void intake_free(struct intake *in)
 {
 	mail_unref(in->mail);
-	strbuf_fini(&in->front);
+	intake_trace_drop(in);
 	mem_free(in);
 }
 

@@ -50,6 +50,7 @@ enum { TRACE_MAX = 2048 };
 void intake_trace_begin(struct intake *in);
 enum spool_add intake_trace_add(struct intake *in, struct slice bytes);
 enum spool_add intake_trace_end(struct intake *in);
+void intake_trace_drop(struct intake *in); /* what is kept back */
 
 /* Adds a recipient with the deliveries of his route. */
 void intake_add(struct intake *in, const struct rcpt_to *t,

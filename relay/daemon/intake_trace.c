@@ -8,7 +8,7 @@
 #include "relay/mail/received.h"
 
 /* A header that is longer is bound by what of it is there. */
-enum { FRONT_MAX = 32 << 10 };
+enum { FRONT_MAX = 32 << 10, FRONT_TIGHT = 8 << 10 };
 
 void intake_trace_begin(struct intake *in)
 {
@@ -29,6 +29,12 @@ static void print_trace(struct intake *in, struct strbuf *out)
 	strbuf_addsl(out, strbuf_view(&in->front));
 }
 
+void intake_trace_drop(struct intake *in)
+{
+	spool_memory_held(in->w->app->spool, -(int64_t)in->front.n);
+	strbuf_fini(&in->front);
+}
+
 static enum spool_add flush(struct intake *in, int wait_kind)
 {
 	struct strbuf out;
@@ -37,7 +43,7 @@ static enum spool_add flush(struct intake *in, int wait_kind)
 	strbuf_init(&out, TRACE_MAX + FRONT_MAX);
 	print_trace(in, &out);
 	in->traced = true;
-	strbuf_fini(&in->front);
+	intake_trace_drop(in);
 	add = spool_draft_add(in->mail->draft, strbuf_view(&out), wait_kind);
 	strbuf_fini(&out);
 	return add;
@@ -61,15 +67,18 @@ static bool header_ended(struct slice s, size_t from)
 
 enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
 {
-	size_t before = in->front.n;
+	struct spool *s = in->w->app->spool;
+	size_t max = spool_memory_tight(s) ? FRONT_TIGHT : FRONT_MAX;
+	size_t before = in->front.n, room = before < max ? max - before : 0;
 	struct slice rest;
 	enum spool_add add;
 
 	if (in->traced)
 		return spool_draft_add(in->mail->draft, bytes, W_ROOM);
-	rest = slice_from(bytes, FRONT_MAX - before);
-	strbuf_addsl(&in->front, slice_head(bytes, FRONT_MAX - before));
-	if (in->front.n < FRONT_MAX &&
+	rest = slice_from(bytes, room);
+	strbuf_addsl(&in->front, slice_head(bytes, room));
+	spool_memory_held(s, (int64_t)(in->front.n - before));
+	if (in->front.n < max &&
 	    !header_ended(strbuf_view(&in->front), before))
 		return ADD_OK;
 	add = flush(in, rest.n == 0 ? W_ROOM : 0);

@@ -37,6 +37,11 @@ bool spool_memory_tight(const struct spool *s)
 	return over_eighths(s, 6);
 }
 
+void spool_memory_held(struct spool *s, int64_t bytes)
+{
+	atomic_fetch_add(&s->pool_used, (uint64_t)bytes);
+}
+
 static bool must_stream(const struct spool *s)
 {
 	return over_eighths(s, 7);

@@ -110,6 +110,9 @@ enum spool_add spool_draft_expect(const struct spool_draft *d, uint64_t bytes);
 /* Three quarters of limits.body_memory are in use: read little at once. Any
  * thread. */
 bool spool_memory_tight(const struct spool *s);
+/* So many more (or less) bytes of bodies are held before they are added: they
+ * count with the others. Any thread. */
+void spool_memory_held(struct spool *s, int64_t bytes);
 /* Up to the first 64 KiB of what was added: for the header. */
 struct slice spool_draft_head(const struct spool_draft *d);
 uint64_t spool_draft_size(const struct spool_draft *d);
