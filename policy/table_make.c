@@ -11,7 +11,7 @@
 #include "policy/change_int.h"
 #include "relay/base/mem.h"
 
-enum { FILE_MODE = 0660 };
+enum { FILE_MODE = 0600 };
 
 /* One transaction: a crash leaves an empty file or the whole schema. Pages
  * of 8 KiB: measured at 2,100,000 rows, a lookup as quick as with 4 KiB, and
@@ -58,7 +58,7 @@ static int make_file(const char *path, struct error *err)
 	if (fd < 0)
 		return error_sys(err, errno, "the cutover table %s can not be "
 		    "created", path);
-	/* Whatever the umask: the group is the administrators'. */
+	/* Whatever the umask: the group asks the daemon and changes no routes. */
 	if (fchmod(fd, FILE_MODE) < 0) {
 		error_sys(err, errno, "the cutover table %s", path);
 		close(fd);
@@ -186,7 +186,7 @@ int table_backup(const char *path, const char *to, struct error *err)
 
 	if (db_open(&db, path, DB_READ, change_sql, err) < 0)
 		return -1;
-	fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE & 0600);
+	fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
 	if (fd < 0) {
 		error_sys(err, errno, "%s", to);
 		db_close(&db);

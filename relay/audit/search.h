@@ -6,6 +6,8 @@
 #ifndef RELAY_AUDIT_SEARCH_H
 #define RELAY_AUDIT_SEARCH_H
 
+#include <stddef.h>
+
 #include "relay/base/error.h"
 #include "relay/base/slice.h"
 
@@ -21,6 +23,17 @@ struct search {
 	unsigned limit; /* messages at most, newest news first; 0: 1,000 */
 	bool more;	/* filled: there were more than the limit */
 };
+
+/* The conditions that are texts: name of the option and of the argument, and
+ * where it goes. Ends with a row without a name. */
+struct search_field {
+	const char *name;
+	size_t offset; /* of a const char * in struct search */
+};
+extern const struct search_field search_fields[];
+void search_set(struct search *q, const struct search_field *f,
+    const char *text);
+const char *search_text(const struct search *q, const struct search_field *f);
 
 /* Gives each event as a JSON object, oldest first. 0, or -1 when the index
  * cannot be read. */

@@ -103,14 +103,17 @@ bool cli_confirm(const struct cli *c, const char *question)
 	       (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+struct conf *cli_conf_try(struct cli *c)
+{
+	if (c->conf == NULL && c->conf_fault.text[0] == '\0')
+		c->conf = conf_load(c->conf_file, c->names, &c->conf_fault);
+	return c->conf;
+}
+
 struct conf *cli_conf(struct cli *c)
 {
-	struct error err = {0};
-
-	if (c->conf == NULL)
-		c->conf = conf_load(c->conf_file, c->names, &err);
-	if (c->conf == NULL)
-		cli_fail(c, "%s", err.text);
+	if (cli_conf_try(c) == NULL)
+		cli_fail(c, "%s", c->conf_fault.text);
 	return c->conf;
 }
 

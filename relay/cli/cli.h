@@ -58,6 +58,8 @@ struct cli {
 	char *who, *host; /* who runs it, and where: for the history */
 	struct names *names;
 	struct conf *conf; /* NULL until cli_conf() */
+	struct error conf_fault; /* why it cannot be read; "" */
+	bool conf_fault_said;
 	const char *input; /* file that a change is read from, NULL: none */
 	int input_faults;  /* lines of it that were named as wrong */
 	struct progress bar;
@@ -83,6 +85,8 @@ const char *cli_value_at(const struct cli *c, const char *name, int n);
 
 /* The configuration, read at the first call. NULL: the reason was said. */
 struct conf *cli_conf(struct cli *c);
+/* The same without a word: c->conf_fault says why. */
+struct conf *cli_conf_try(struct cli *c);
 
 /* Says "posthouse: …" on stderr and returns CLI_NO, CLI_USAGE. */
 int cli_fail(const struct cli *c, const char *fmt, ...) PH_PRINTF(2, 3);
@@ -93,6 +97,11 @@ bool cli_confirm(const struct cli *c, const char *question);
 /* Asks the daemon (relay/ops/ctl.h): rows go to `row`, or to c->out when it
  * is NULL. Takes `args` (NULL: none). What went wrong was said. */
 int cli_call(struct cli *c, const char *command, json_t *args,
+    void (*row)(void *arg, json_t *row), void *arg);
+
+/* The same for what there is another way to know: that no daemon answers
+ * (CLI_NO_DAEMON) is not said. `row` is not NULL. */
+int cli_call_if_running(struct cli *c, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg);
 
 /* ---- for main and the tests ------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "relay/audit/search.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
+#include "relay/base/mem.h"
 #include "relay/cli/cli.h"
 #include "relay/cli/words.h"
 
@@ -80,11 +81,12 @@ static int read_query(struct cli *c, struct search *q)
 	int64_t now = clock_wall_us(&clock_system);
 	const char *limit = cli_value(c, "limit");
 	uint64_t n = 0;
+	bool any = false;
 
-	q->message_id = cli_value(c, "message-id");
-	q->from = cli_value(c, "from");
-	q->to = cli_value(c, "to");
-	q->client = cli_value(c, "client");
+	for (const struct search_field *f = search_fields; f->name; f++) {
+		search_set(q, f, cli_value(c, f->name));
+		any |= cli_value(c, f->name) != NULL;
+	}
 	if (time_value(c, "since", now, &q->since_us) != CLI_DONE ||
 	    time_value(c, "until", now, &q->until_us) != CLI_DONE)
 		return CLI_USAGE;
@@ -95,30 +97,81 @@ static int read_query(struct cli *c, struct search *q)
 	q->limit = (unsigned)n;
 	if (c->args == 1 && id_parse(slice_str(c->arg[0]), &q->id) != 0)
 		return cli_usage(c, "%s is not a message's id", c->arg[0]);
-	if (c->args == 0 && q->message_id == NULL && q->from == NULL &&
-	    q->to == NULL && q->client == NULL && q->since_us == 0)
+	if (c->args == 0 && !any && q->since_us == 0)
 		q->since_us = now - INT64_C(1000000) * LAST_HOUR_S;
 	return CLI_DONE;
+}
+
+/* ---- asked of the daemon ---------------------------------------------- */
+
+static json_t *query_args(struct cli *c, const struct search *q)
+{
+	json_t *args = json_pack("{s:I, s:I, s:I}", "since_us",
+	    (json_int_t)q->since_us, "until_us", (json_int_t)q->until_us,
+	    "limit", (json_int_t)q->limit);
+
+	for (const struct search_field *f = search_fields; f->name; f++)
+		if (search_text(q, f) != NULL)
+			json_object_set_new(args, f->name,
+			    json_string(search_text(q, f)));
+	if (c->args == 1)
+		json_object_set_new(args, "id", json_string(c->arg[0]));
+	return args;
+}
+
+static void on_row(void *arg, json_t *row)
+{
+	char *text = json_dumps(row,
+	    JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
+
+	if (text != NULL)
+		on_event(arg, slice_str(text));
+	mem_free(text);
+}
+
+static int search_local(struct tracing *t, struct search *q,
+    struct error *err)
+{
+	struct conf *conf = cli_conf_try(t->c);
+
+	if (conf == NULL) {
+		*err = t->c->conf_fault;
+		return -1;
+	}
+	if (search_run(conf->audit.path, q, on_event, t, err) != 0)
+		return -1;
+	if (q->more)
+		cli_fail(t->c, "there are more messages; narrow the search or "
+		    "raise --limit");
+	return 0;
+}
+
+/* Members of the group may ask the daemon and not read the index; and while
+ * the configuration cannot be read only the daemon knows where that is. */
+static int search_index(struct tracing *t, struct search *q)
+{
+	struct error err = {0};
+	int code;
+
+	if (search_local(t, q, &err) == 0)
+		return CLI_DONE;
+	if (t->shown > 0)
+		return cli_fail(t->c, "%s", err.text);
+	code = cli_call_if_running(t->c, "trace", query_args(t->c, q), on_row,
+	    t);
+	return code == CLI_NO_DAEMON ? cli_fail(t->c, "%s", err.text) : code;
 }
 
 static int run_trace(struct cli *c)
 {
 	struct tracing t = {.c = c};
 	struct search q = {.id = 0};
-	struct conf *conf;
-	struct error err = {0};
 	int code = read_query(c, &q);
 
+	if (code == CLI_DONE)
+		code = search_index(&t, &q);
 	if (code != CLI_DONE)
 		return code;
-	conf = cli_conf(c);
-	if (conf == NULL)
-		return CLI_NO;
-	if (search_run(conf->audit.path, &q, on_event, &t, &err) != 0)
-		return cli_fail(c, "%s", err.text);
-	if (q.more)
-		fprintf(stderr, "posthouse: there are more messages; narrow "
-				"the search or raise --limit\n");
 	if (t.shown == 0 && !c->json)
 		return cli_fail(c, "nothing is known of such a message");
 	return t.shown > 0 ? CLI_DONE : CLI_NO;

@@ -248,6 +248,7 @@ static const struct ctl_command commands[] = {
 	{ "queue.show",   control_queue_show   },
 	{ "route.wait",   run_route_wait       },
 	{ "status",       control_status       },
+	{ "trace",        control_trace        },
 	{ NULL,           NULL                 },
 	/* clang-format on */
 };

@@ -26,6 +26,7 @@ struct control {
 	struct mailbox box; /* of the ops loop */
 	struct live *live;
 	unsigned busy; /* requests that are answered later */
+	unsigned searches; /* of those, with a thread each */
 };
 
 /* A string argument, "" when it is not there or no string. */
@@ -39,6 +40,7 @@ void control_come_back(struct control *c, void (*fn)(void *arg), void *arg);
 
 void control_status(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);
+void control_trace(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_fetched(struct control *c, struct spool_fetch *f);
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);

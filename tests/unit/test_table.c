@@ -32,7 +32,7 @@ static void a_new_table_has_the_domains_of_the_configuration(void **state)
 	assert_int_equal(row.change, 1);
 	assert_false(table_tmp_get(t, "@bare.example").found);
 	assert_int_equal(stat(t->path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0660);
+	assert_int_equal(st.st_mode & 07777, 0600);
 	table_tmp_free(t);
 }
 

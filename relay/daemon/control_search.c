@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * trace, answered by the daemon for those who may talk to it but not read the
+ * index. A search reads files, so it has a thread of its own, which hands its
+ * events over in chunks and waits while the client is slow. The ops loop,
+ * but for what is marked otherwise.
+ */
+#include "relay/daemon/control_int.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "relay/audit/search.h"
+
+enum { CHUNK = 256 << 10, SEARCHES_MAX = 2 };
+
+struct searching {
+	struct control *c;
+	struct ctl_request *r;
+	pthread_t thread;
+	struct arena *arena;
+	char *dir;
+	struct search q;
+	struct strbuf events; /* lines; the thread's, or the loop's in turn */
+	struct mailbox turn;  /* the thread's: go on */
+	struct letter go;
+	_Atomic bool gone;
+	bool over;
+	int status;
+	struct error err;
+};
+
+/* ---- the loop's side ---- */
+
+static void search_end(struct searching *s)
+{
+	pthread_join(s->thread, NULL);
+	if (s->status != 0)
+		ctl_end(s->r, 1, "%s", s->err.text);
+	else
+		ctl_end(s->r, 0, "%s", s->q.more ? "there are more messages; "
+		    "narrow the search or raise --limit" : "");
+	s->c->busy--;
+	s->c->searches--;
+	mailbox_fini(&s->turn);
+	strbuf_fini(&s->events);
+	arena_free(s->arena);
+	mem_free(s);
+}
+
+static void go_on(void *arg)
+{
+	struct searching *s = arg;
+
+	if (s->over)
+		search_end(s);
+	else
+		mailbox_post(&s->turn, &s->go);
+}
+
+static void on_chunk(void *arg)
+{
+	struct searching *s = arg;
+	struct slice rest = strbuf_view(&s->events), line;
+
+	while (slice_next(&rest, '\n', &line))
+		if (line.n > 0)
+			ctl_row_text(s->r, line);
+	strbuf_reset(&s->events);
+	atomic_store(&s->gone, ctl_gone(s->r));
+	if (ctl_busy(s->r) && !ctl_gone(s->r))
+		ctl_on_drain(s->r, go_on, s);
+	else
+		go_on(s);
+}
+
+/* ---- the thread's side ---- */
+
+static void hand_over(struct searching *s)
+{
+	control_come_back(s->c, on_chunk, s);
+	while (mailbox_take(&s->turn) == NULL)
+		mailbox_wait(&s->turn, -1);
+}
+
+static void on_event(void *arg, struct slice object)
+{
+	struct searching *s = arg;
+
+	if (atomic_load(&s->gone))
+		return;
+	if (s->events.n + object.n + 1 > s->events.max)
+		hand_over(s);
+	strbuf_add(&s->events, object.p, object.n);
+	strbuf_addc(&s->events, '\n');
+}
+
+static void *search_thread(void *arg)
+{
+	struct searching *s = arg;
+
+	s->status = search_run(s->dir, &s->q, on_event, s, &s->err);
+	s->over = true;
+	control_come_back(s->c, on_chunk, s);
+	return NULL;
+}
+
+/* ---- the question ---- */
+
+static int64_t number(const json_t *args, const char *key)
+{
+	return (int64_t)json_integer_value(json_object_get(args, key));
+}
+
+static int read_query(struct searching *s, const json_t *args,
+    struct error *err)
+{
+	const char *id = control_arg(args, "id");
+
+	for (const struct search_field *f = search_fields; f->name; f++) {
+		const char *text = control_arg(args, f->name);
+
+		if (json_object_get(args, f->name) != NULL)
+			search_set(&s->q, f, arena_strdup(s->arena, text));
+	}
+	s->q.since_us = number(args, "since_us");
+	s->q.until_us = number(args, "until_us");
+	s->q.limit = (unsigned)number(args, "limit");
+	if (id[0] != '\0' && id_parse(slice_str(id), &s->q.id) != 0)
+		return error_set(err, "%s is not a message's id", id);
+	return 0;
+}
+
+static int search_begin(struct searching *s, struct error *err)
+{
+	int no;
+
+	strbuf_init(&s->events, CHUNK + CTL_ROW_MAX);
+	mailbox_init(&s->turn);
+	s->c->busy++;
+	s->c->searches++;
+	no = pthread_create(&s->thread, NULL, search_thread, s);
+	if (no == 0)
+		return 0;
+	s->c->busy--;
+	s->c->searches--;
+	mailbox_fini(&s->turn);
+	return error_sys(err, no, "starting a search");
+}
+
+void control_trace(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct control *c = arg;
+	struct searching *s;
+	struct error err;
+
+	if (c->searches >= SEARCHES_MAX) {
+		ctl_end(r, 1, "%d searches are under way; try again when one "
+		    "is over", SEARCHES_MAX);
+		return;
+	}
+	s = NEW(struct searching);
+	s->c = c;
+	s->r = r;
+	s->arena = arena_new();
+	s->dir = arena_strdup(s->arena, c->live->conf->audit.path);
+	if (read_query(s, args, &err) == 0 && search_begin(s, &err) == 0)
+		return;
+	ctl_end(r, 1, "%s", err.text);
+	arena_free(s->arena);
+	mem_free(s);
+}
