@@ -58,7 +58,7 @@ static int make_file(const char *path, struct error *err)
 	if (fd < 0)
 		return error_sys(err, errno, "the cutover table %s can not be "
 		    "created", path);
-	/* Whatever the umask: the group asks the daemon and changes no routes. */
+	/* Whatever the umask: the group asks the daemon, it reads no table. */
 	if (fchmod(fd, FILE_MODE) < 0) {
 		error_sys(err, errno, "the cutover table %s", path);
 		close(fd);

@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/base/id.h"
@@ -16,13 +18,31 @@ enum { LINE_MAX_BYTES = 4000 };
 static struct {
 	_Atomic int fd;
 	_Atomic int max;
+	_Atomic bool journal;
 	const struct clock *clock;
-} sink = {2, LOG_LV_INFO, &clock_system};
+} sink = {2, LOG_LV_INFO, false, &clock_system};
+
+/* JOURNAL_STREAM=DEVICE:INODE of the stream that goes to the journal
+ * (systemd.exec(5)): whatever standard error was sent to since then is told
+ * from it by these two numbers. */
+static bool is_journal(int fd)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	struct slice inode = slice_str(text == NULL ? "" : text), device;
+	uint64_t dev, ino;
+	struct stat st;
+
+	return slice_next(&inode, ':', &device) &&
+	       slice_uint(device, UINT64_MAX, &dev) &&
+	       slice_uint(inode, UINT64_MAX, &ino) && fstat(fd, &st) == 0 &&
+	       st.st_dev == dev && st.st_ino == ino;
+}
 
 void log_setup(int fd, enum log_level max, const struct clock *clock)
 {
 	sink.clock = clock;
 	atomic_store(&sink.max, (int)max);
+	atomic_store(&sink.journal, is_journal(fd));
 	atomic_store(&sink.fd, fd);
 }
 
@@ -77,6 +97,8 @@ static void add_field(struct strbuf *b, const struct kv *f)
 void log_write(enum log_level level, const char *event, const struct kv *kv)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug"};
+	/* The priorities of syslog, which the journal reads (sd-daemon(3)). */
+	static const char *const prefixes[] = {"<3>", "<4>", "<6>", "<7>"};
 	int fd = atomic_load(&sink.fd);
 	char stamp[CLOCK_RFC3339_MAX];
 	struct strbuf b;
@@ -85,7 +107,9 @@ void log_write(enum log_level level, const char *event, const struct kv *kv)
 		return;
 	strbuf_init(&b, LINE_MAX_BYTES);
 	clock_rfc3339(clock_wall_us(sink.clock), stamp);
-	strbuf_addf(&b, "%s %s %s", stamp, names[level], event);
+	strbuf_addf(&b, "%s%s %s %s",
+	    atomic_load(&sink.journal) ? prefixes[level] : "", stamp,
+	    names[level], event);
 	for (; kv->key != NULL; kv++)
 		add_field(&b, kv);
 	/* A line past the ceiling is cut, never dropped. */
