@@ -7,11 +7,13 @@
  */
 #include "relay/base/loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "relay/base/log.h"
 #include "relay/base/mem.h"
 
 struct loop {
@@ -81,19 +83,38 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(l->base);
 }
 
+/* Descriptors are counted at the start, and some are kept for us (fd.h):
+ * another process lowered the limit, or the machine has none left. */
+void loop_no_descriptor(int no)
+{
+	struct error err;
+
+	error_sys(&err, no, "no descriptor for a loop or a mailbox (raise "
+	    "LimitNOFILE or fs.file-max)");
+	log_error("loop.failed", kv_err(&err), kv_str("effect",
+	    "the program ends; what was accepted is in the journal"));
+	_exit(1);
+}
+
 struct loop *loop_new(const struct clock *clock)
 {
 	struct loop *l = NEW(struct loop);
 	struct event_config *cfg = event_config_new();
 
+	if (cfg == NULL)
+		mem_exhausted(0);
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	l->base = event_base_new_with_config(cfg);
+	if (l->base == NULL)
+		loop_no_descriptor(errno);
 	event_config_free(cfg);
 	l->clock = clock;
 	list_init(&l->deferred);
 	l->ev_defer = event_new(l->base, -1, 0, on_deferred, l);
 	l->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (l->stop_fd < 0)
+		loop_no_descriptor(errno);
 	l->ev_stop = event_new(
 	    l->base, l->stop_fd, EV_READ | EV_PERSIST, on_stop, l);
 	event_add(l->ev_stop, NULL);

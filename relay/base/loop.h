@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "relay/base/attr.h"
 #include "relay/base/clock.h"
 #include "relay/base/list.h"
 
@@ -16,6 +17,9 @@ struct loop;
 struct event;
 struct event_base;
 
+/* A loop or a mailbox got no descriptor (errno `no`): says so in the log and
+ * ends the program with 1. */
+PH_NORETURN void loop_no_descriptor(int no);
 struct loop *loop_new(const struct clock *clock);
 void loop_free(struct loop *l);
 /* Runs until loop_stop(). */

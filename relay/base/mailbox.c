@@ -4,8 +4,8 @@
  */
 #include "relay/base/mailbox.h"
 
+#include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -17,7 +17,7 @@ void mailbox_init(struct mailbox *m)
 	m->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	m->io = (struct io){0};
 	if (m->fd < 0)
-		abort(); /* descriptors are counted at start */
+		loop_no_descriptor(errno);
 }
 
 void mailbox_fini(struct mailbox *m)

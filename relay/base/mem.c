@@ -5,9 +5,11 @@
  */
 #include "relay/base/mem.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ARENA_FIRST = 1024, ARENA_ALIGN = 16 };
 
@@ -22,11 +24,20 @@ struct arena {
 	size_t total;
 };
 
-static PH_NORETURN void out_of_memory(size_t n)
+/* Without the help of the allocator, and of what runs at exit. */
+void mem_exhausted(size_t n)
 {
-	fprintf(stderr, "posthouse: out of memory (%zu bytes); what was "
-			"accepted is in the journal\n", n);
-	abort();
+	char line[160];
+	int len = n == 0
+		? snprintf(line, sizeof(line), "%s: out of memory\n",
+		    program_invocation_short_name)
+		: snprintf(line, sizeof(line),
+		    "%s: out of memory (%zu bytes)\n",
+		    program_invocation_short_name, n);
+
+	if (write(STDERR_FILENO, line, (size_t)len) < 0)
+		_exit(2);
+	_exit(1);
 }
 
 void *mem_new(size_t n)
@@ -34,7 +45,7 @@ void *mem_new(size_t n)
 	void *p = calloc(1, n != 0 ? n : 1);
 
 	if (p == NULL)
-		out_of_memory(n);
+		mem_exhausted(n);
 	return p;
 }
 
@@ -43,7 +54,7 @@ void *mem_resize(void *p, size_t n)
 	void *q = realloc(p, n != 0 ? n : 1);
 
 	if (q == NULL)
-		out_of_memory(n);
+		mem_exhausted(n);
 	return q;
 }
 

@@ -11,6 +11,9 @@
 #include "relay/base/attr.h"
 #include "relay/base/slice.h"
 
+/* Says that `n` bytes (0: it is not known how many) could not be had, and ends
+ * the process with 1. */
+PH_NORETURN void mem_exhausted(size_t n);
 void *mem_new(size_t n);	    /* zeroed, never NULL            */
 void *mem_resize(void *p, size_t n); /* new bytes are not zeroed      */
 void *mem_dup(const void *p, size_t n);

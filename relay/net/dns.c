@@ -23,6 +23,7 @@ enum {
 	ENTRIES_MAX = 10000,
 	BYTES_MAX = 16 * 1024 * 1024,
 	TRIES = 2,
+	STALE_AFTER_MS = 1800, /* RFC 8767 5: "client response timer" */
 	EDNS_BYTES = 1232, /* passes every path unfragmented (flag day 2020) */
 	KEY_MAX = DNS_NAME_MAX + 2,
 };
@@ -39,6 +40,8 @@ struct question {
 struct dns_query {
 	struct list node; /* of the question, or of dns.answered */
 	struct defer later;
+	struct timer patience;
+	struct question *question; /* while it waits */
 	struct dns_held *held;
 	dns_fn fn;
 	void *arg;
@@ -253,6 +256,7 @@ static void tell(void *arg)
 	void *fn_arg = q->arg;
 
 	list_remove(&q->node);
+	timer_fini(&q->patience);
 	mem_free(q);
 	if (held->answer.type == DNS_MX)
 		shuffle_equals(&held->answer);
@@ -262,6 +266,8 @@ static void tell(void *arg)
 
 static void answer(struct dns *d, struct dns_query *q, struct dns_held *held)
 {
+	timer_del(&q->patience);
+	q->question = NULL;
 	q->held = dns_held_ref(held);
 	list_push_back(&d->answered, &q->node);
 	loop_defer(d->loop, &q->later);
@@ -273,6 +279,20 @@ static struct dns_held *failure(enum dns_type type, enum dns_status status,
 	struct dns_answer a = {.status = status, .type = type, .why = why};
 
 	return dns_hold(&a);
+}
+
+/* The question goes on, for those who come later. "No" waits for it. */
+static void on_impatient(void *arg)
+{
+	struct dns_query *q = arg;
+	const struct question *k = q->question;
+	struct dns_held *stale = dnscache_stale(k->dns->cache,
+	    (unsigned char)k->key[0], k->key + 1, loop_now_ms(k->dns->loop));
+
+	if (stale == NULL || stale->answer.status != DNS_OK)
+		return;
+	list_remove(&q->node);
+	answer(k->dns, q, stale);
 }
 
 static const char *reason(int status)
@@ -397,10 +417,14 @@ int dns_configure(struct dns *d, const struct conf *c, struct error *err)
 	d->moving = true;
 	ares_destroy(old); /* calls on_reply() */
 	d->moving = false;
+	/* Other servers may know better. */
+	if (d->validating == c->resolver.validating) {
+		dnscache_expire(d->cache, loop_now_ms(d->loop));
+	} else {
+		dnscache_free(d->cache);
+		d->cache = dnscache_new(ENTRIES_MAX, BYTES_MAX);
+	}
 	d->validating = c->resolver.validating;
-	/* Other servers may know better, and others are believed. */
-	dnscache_free(d->cache);
-	d->cache = dnscache_new(ENTRIES_MAX, BYTES_MAX);
 	HASH_ITER(hh, d->questions, k, next)
 		send_question(d, k);
 	arm(d);
@@ -413,7 +437,11 @@ static void ask(struct dns *d, struct dns_query *q, const char *key)
 	struct question *k;
 
 	HASH_FIND(hh, d->questions, key, n, k);
+	if (dnscache_stale(d->cache, (unsigned char)key[0], key + 1,
+		loop_now_ms(d->loop)) != NULL)
+		timer_set(&q->patience, STALE_AFTER_MS);
 	if (k != NULL) {
+		q->question = k;
 		list_push_back(&k->askers, &q->node);
 		return;
 	}
@@ -422,6 +450,7 @@ static void ask(struct dns *d, struct dns_query *q, const char *key)
 	k->key_size = n;
 	memcpy(k->key, key, n);
 	list_init(&k->askers);
+	q->question = k;
 	list_push_back(&k->askers, &q->node);
 	HASH_ADD(hh, d->questions, key, n, k);
 	send_question(d, k);
@@ -438,6 +467,7 @@ struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
 	q->arg = arg;
 	list_node_init(&q->node);
 	defer_init(&q->later, tell, q);
+	timer_init(&q->patience, d->loop, on_impatient, q);
 	if (!is_name(name)) {
 		held = failure(type, DNS_NXDOMAIN, NULL);
 		answer(d, q, held);
@@ -460,6 +490,7 @@ void dns_cancel(struct dns_query *q)
 		return;
 	list_remove(&q->node);
 	defer_cancel(&q->later);
+	timer_fini(&q->patience);
 	dns_held_unref(q->held);
 	mem_free(q);
 }

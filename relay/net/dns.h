@@ -58,11 +58,15 @@ struct dns_query;
 
 struct dns *dns_new(struct loop *l, const struct conf *c, struct error *err);
 /* Other servers, or the same as they are now; what is asked is asked again
- * there. What was known is forgotten. -1: everything stays as it was. */
+ * there, and so is what was known, which serves until they have answered.
+ * Where signatures begin or end to count it is forgotten. -1: everything
+ * stays as it was. */
 int dns_configure(struct dns *d, const struct conf *c, struct error *err)
     PH_CHECK;
 void dns_free(struct dns *d); /* no callback of a pending query follows */
-/* `name` without a final dot. The handle dies with its callback. */
+/* `name` without a final dot. An answer that may serve as stale comes after
+ * 1.8 s if the servers have not spoken by then. The handle dies with its
+ * callback. */
 struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
     dns_fn fn, void *arg);
 void dns_cancel(struct dns_query *q); /* no callback; NULL is fine */

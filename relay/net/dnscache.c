@@ -212,6 +212,21 @@ void dnscache_put(struct dnscache *c, const char *name, struct dns_held *h,
 		drop(c, LIST_ENTRY(c->used.prev, struct entry, node));
 }
 
+void dnscache_expire(struct dnscache *c, int64_t now_ms)
+{
+	list_each(n, &c->used) {
+		struct entry *e = LIST_ENTRY(n, struct entry, node);
+		/* "No" is a reason to bounce: not one of before. */
+		int64_t until = e->held->answer.status == DNS_OK
+			? now_ms + stale_ms(&e->held->answer) : now_ms;
+
+		if (e->fresh_until > now_ms)
+			e->fresh_until = now_ms;
+		if (e->stale_until > until)
+			e->stale_until = until;
+	}
+}
+
 int dnscache_count(const struct dnscache *c)
 {
 	return c->count;

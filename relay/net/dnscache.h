@@ -37,6 +37,9 @@ struct dns_held *dnscache_stale(struct dnscache *c, enum dns_type type,
  * an answer that may still serve: that one is believed for 30 s more. */
 void dnscache_put(struct dnscache *c, const char *name, struct dns_held *h,
     int64_t now_ms);
+/* Nothing is believed from now on: all is asked again, and serves as stale
+ * until the answer comes. */
+void dnscache_expire(struct dnscache *c, int64_t now_ms);
 int dnscache_count(const struct dnscache *c);
 
 #endif

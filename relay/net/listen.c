@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "relay/base/fd.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/net/listen_int.h"
@@ -230,7 +231,10 @@ static void on_connections(void *arg, int what)
 	for (int i = 0; i < BURST; i++) {
 		int fd = accept_one(l, &peer);
 
-		if (fd >= 0) {
+		if (fd_is_reserved(fd)) {
+			tell_exhausted(l->a, EMFILE);
+			refuse(l, fd, &peer, "no descriptors left");
+		} else if (fd >= 0) {
 			admit(l, fd, &peer);
 		} else if (errno == EMFILE || errno == ENFILE ||
 		    errno == ENOBUFS || errno == ENOMEM) {

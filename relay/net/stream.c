@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include "relay/base/fd.h"
 #include "relay/base/mem.h"
 #include "relay/net/stream_int.h"
 
@@ -497,8 +498,8 @@ static void begin_connect(struct stream *s, const struct netaddr *source)
 struct stream *stream_connect(const struct stream_config *c,
     const struct netaddr *to, const struct netaddr *source)
 {
-	int fd = socket(
-	    to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = fd_for_peer(socket(to->sa.sa_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 	int no = errno;
 	struct stream *s = stream_new(c, fd);
 

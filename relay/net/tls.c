@@ -18,7 +18,7 @@ SSL_CTX *tls_context(const SSL_METHOD *method)
 	SSL_CTX *ctx = SSL_CTX_new(method);
 
 	if (ctx == NULL)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	/* A lost close_notify cuts nothing: SMTP frames its own bytes. */
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
@@ -80,7 +80,7 @@ void tls_fingerprint(X509 *cert, char out[TLS_FINGERPRINT])
 	unsigned n = 0;
 
 	if (X509_digest(cert, EVP_sha256(), hash, &n) != 1)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 	for (unsigned i = 0; i < n; i++)
 		snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
@@ -105,14 +105,14 @@ static void make_check_index(void)
 {
 	check_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, check_drop);
 	if (check_index < 0)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 }
 
 void tls_check_add(SSL *ssl)
 {
 	pthread_once(&check_once, make_check_index);
 	if (SSL_set_ex_data(ssl, check_index, NEW(struct tls_check)) != 1)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 }
 
 struct tls_check *tls_check_of(const SSL *ssl)

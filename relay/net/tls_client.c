@@ -175,7 +175,7 @@ static int set_trust(struct tls_client *t, const struct conf_leg *l,
 	/* RFC 7672 3.1.1: what DANE-EE says of a certificate is all there is
 	 * to know, its names and dates are nobody's. */
 	if (SSL_CTX_dane_enable(t->ctx) != 1)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 	SSL_CTX_dane_set_flags(t->ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	if (verifies || t->probe)
 		return load_authorities(t->ctx, l->tls_ca, err);
@@ -280,7 +280,7 @@ static SSL *session(struct tls_client *t, const char *host)
 	struct netaddr a;
 
 	if (ssl == NULL)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 	tls_check_add(ssl);
 	p = SSL_get0_param(ssl);
 	if (netaddr_parse(&a, slice_str(host), 0) == 0) {
@@ -321,7 +321,7 @@ static int add_records(SSL *ssl, const struct dns_tlsa *rec, int count)
 static void also_named(SSL *ssl, const char *name)
 {
 	if (name != NULL && SSL_add1_host(ssl, name) != 1)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 }
 
 SSL *tls_client_dane(struct tls_client *t, const char *host,

@@ -9,8 +9,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "relay/base/mem.h"
 #include "relay/net/sockaddr.h"
 #include "relay/net/tls_int.h"
 
@@ -35,7 +35,7 @@ static const char *read_name(const X509_NAME *name, struct arena *a)
 	long n;
 
 	if (b == NULL)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 	X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253);
 	n = BIO_get_mem_data(b, &p);
 	if (n > 0)
@@ -50,7 +50,7 @@ static int64_t read_time(const ASN1_TIME *t)
 	int days = 0, seconds = 0;
 
 	if (zero == NULL)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 	/* One that is malformed is long ago. */
 	if (ASN1_TIME_diff(&days, &seconds, zero, t) != 1)
 		days = seconds = 0;
@@ -205,7 +205,7 @@ static void verify(SSL *ssl, const char *host, struct arena *a,
 		SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)),
 		SSL_get0_peer_certificate(ssl),
 		SSL_get_peer_cert_chain(ssl)) != 1)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 	X509_STORE_CTX_set_default(x, "ssl_server");
 	p = X509_STORE_CTX_get0_param(x);
 	want_name(p, host);

@@ -184,6 +184,6 @@ SSL *tls_server_session(struct tls_server *t)
 	SSL *ssl = SSL_new(t->site[0].ctx);
 
 	if (ssl == NULL)
-		abort(); /* out of memory */
+		mem_exhausted(0);
 	return ssl;
 }

@@ -5,11 +5,11 @@
  */
 #include "relay/spool/sum.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #include "relay/base/hash.h"
+#include "relay/base/mem.h"
 
 void sum_secret(const unsigned char key[SUM_KEY], unsigned lane,
     uint64_t generation, unsigned char secret_out[SUM_SECRET])
@@ -42,7 +42,7 @@ uint64_t sum_iov(const unsigned char secret[SUM_SECRET],
 		return sum_bytes(secret, iov[0].iov_base, iov[0].iov_len);
 	state = XXH3_createState();
 	if (state == NULL)
-		abort(); /* out of memory, as in mem.c */
+		mem_exhausted(0);
 	XXH3_64bits_reset_withSecret(state, secret, SUM_SECRET);
 	for (unsigned i = 0; i < n; i++)
 		XXH3_64bits_update(state, iov[i].iov_base, iov[i].iov_len);

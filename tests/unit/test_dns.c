@@ -470,7 +470,7 @@ static void another_server_is_asked_what_is_asked(void **state)
 	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
 	until(w, 2);
 	assert_string_equal(w->text, "192.0.2.77");
-	/* What the first one said is forgotten. */
+	/* What the first one said is not believed any more. */
 	ask(w, "AAAA", "mail.example");
 	assert_int_equal(w->status, DNS_NXDOMAIN);
 	/* A list that cannot be leaves all as it was. */
@@ -478,6 +478,39 @@ static void another_server_is_asked_what_is_asked(void **state)
 	assert_int_equal(dns_configure(w->dns, &w->conf, &err), -1);
 	ask(w, "A", "mail.example");
 	assert_string_equal(w->text, "192.0.2.77");
+	dnsserver_close(&second);
+}
+
+/* A resolver that says nothing must not stop mail to a name that is known. */
+static void what_was_known_serves_until_another_server_answers(void **state)
+{
+	static const struct dnsserver_row other[] = {
+	    {"mail.example", "A", 0, "@ 60 A 192.0.2.77"}, {0}};
+	struct world *w = *state;
+	struct dnsserver second;
+	struct error err;
+
+	ask(w, "A", "mail.example");
+	assert_string_equal(w->text, "192.0.2.1 192.0.2.2");
+	dnsserver_open(&second, w->loop, other);
+	second.mood = DNSSERVER_SILENT;
+	w->at.port = second.port;
+	w->conf.resolver.timeout_ms = 600000;
+	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
+	ask(w, "A", "mail.example"); /* long before the time-out */
+	assert_string_equal(w->text, "192.0.2.1 192.0.2.2");
+	assert_int_equal(second.asked, 1);
+	/* Its answer is believed as soon as there is one. */
+	second.mood = DNSSERVER_HONEST;
+	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
+	ask(w, "A", "mail.example");
+	assert_string_equal(w->text, "192.0.2.77");
+	/* Other rules of signatures: nothing of before serves. */
+	second.mood = DNSSERVER_SERVFAIL;
+	w->conf.resolver.validating = !w->conf.resolver.validating;
+	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
+	ask(w, "A", "mail.example");
+	assert_int_equal(w->status, DNS_FAILED);
 	dnsserver_close(&second);
 }
 
@@ -507,6 +540,7 @@ int main(void)
 		T(a_stale_answer_serves_while_the_resolver_fails),
 		T(a_truncated_reply_is_asked_again_over_tcp),
 		T(another_server_is_asked_what_is_asked),
+		T(what_was_known_serves_until_another_server_answers),
 		T(a_resolver_that_is_no_address_is_refused),
 		T(the_same_is_said_when_signatures_are_asked_for),
 		T(a_signature_is_believed_from_a_validating_server_alone),
