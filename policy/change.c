@@ -56,6 +56,7 @@ struct change *change_open(const char *path, const struct conf *c,
 	sqlite3_create_function(ch->db.handle, "merge_addresses", 2,
 	    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
 	    sql_merge, NULL, NULL);
+	change_undo_functions(ch->db.handle);
 	if (db_script(&ch->db, caches, err) < 0 ||
 	    db_script(&ch->db, change_temp, err) < 0 ||
 	    db_do(&ch->db, CS_BEGIN, err) < 0) {

@@ -93,7 +93,7 @@ struct change_done {
 	uint64_t change;     /* 0: nothing differed, no change was made */
 	uint64_t recipients; /* rows changed */
 	uint64_t same;	     /* rows that have it already */
-	uint64_t left;	     /* undo: rows whose value is another by now */
+	uint64_t left;	     /* undo: rows with a value that stays as it is */
 };
 
 /* In one transaction, synced when it returns 0. -1: nothing was changed. */
@@ -101,15 +101,17 @@ int change_commit(struct change *ch, const struct change_how *how,
     const struct change_by *by, struct change_done *done_out,
     struct error *err) PH_CHECK;
 /* What change_commit() would do, row by row in order of keys; nothing is
- * written. */
+ * written, and a commit may follow. */
 int change_preview(struct change *ch, const struct change_how *how,
     void (*fn)(void *arg, struct slice key, const struct table_value *before,
 	const struct table_value *after),
     void *arg, struct change_done *done_out, struct error *err) PH_CHECK;
-/* The rows that an undo leaves alone, with what they have now. After commit
- * or preview with `undo`. */
-int change_left(struct change *ch, uint64_t undo,
-    void (*fn)(void *arg, struct slice key, const struct table_value *now),
+/* What an undo leaves as it is: the column, its value as text, and the whole
+ * row as it is now. */
+typedef void change_left_fn(void *arg, struct slice key, const char *column,
+    const char *value, const struct table_value *now);
+/* Before or after the commit of that undo, or its preview. */
+int change_left(struct change *ch, uint64_t undo, change_left_fn *fn,
     void *arg, struct error *err) PH_CHECK;
 
 /* A restored table is taken as it is: an empty change whose number is above

@@ -15,6 +15,7 @@ enum change_statement {
 	CS_HEAP, CS_SORT, CS_TWICE, CS_CLEAR, CS_SCAN, CS_SCAN_TAG, CS_HAS_TAG,
 	CS_SEEDED, CS_SEED_SKIP, CS_SEED_MARK, CS_SEED_KEEP,
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
+	CS_CROSSING,
 	CS_REPLACE, CS_MAILBOXES, CS_INHERIT,
 	CS_MISSING, CS_ROUTELESS, CS_AS_OF, CS_TWOFOLD,
 	CS_NEWEST, CS_LOG, CS_LOG_ALL, CS_CHANGE, CS_PREVIEW,
@@ -41,6 +42,27 @@ struct change {
 	struct error first; /* of the faults, as the caller is told it */
 	struct strbuf key, route, tags, patch; /* of the row at hand */
 };
+
+/* change_make.c: a statement with at most one parameter, a number. */
+int change_run(struct change *ch, enum change_statement which,
+    int64_t parameter, struct error *err) PH_CHECK;
+/* Its first row: 1, 0 none, -1; columns are read by the caller, which
+ * resets the statement. */
+int change_ask(struct change *ch, enum change_statement which,
+    int64_t parameter, sqlite3_stmt **st_out, struct error *err) PH_CHECK;
+/* The next row, after change_ask(). */
+int change_next(struct change *ch, sqlite3_stmt *st, struct error *err)
+    PH_CHECK;
+int change_number(struct change *ch, enum change_statement which,
+    int64_t parameter, uint64_t *value_out, struct error *err) PH_CHECK;
+/* change_undo.c: stages the inverse of a change, counts the rows that stay
+ * as they are. */
+int change_stage_undo(struct change *ch, uint64_t undo,
+    struct change_done *done, struct error *err) PH_CHECK;
+/* The SQL functions of change_undo.c. */
+void change_undo_functions(sqlite3 *handle);
+/* A row's value in columns `at` and following. */
+struct table_value change_value(sqlite3_stmt *st, int at);
 
 /* A row in canonical form, as change_stage() takes it; p NULL keeps. */
 struct staged {

@@ -12,8 +12,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
-/* A statement with at most one parameter, a number. */
-static int run(struct change *ch, enum change_statement which,
+int change_run(struct change *ch, enum change_statement which,
     int64_t parameter, struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
@@ -25,9 +24,7 @@ static int run(struct change *ch, enum change_statement which,
 	return db_run(&ch->db, st, err);
 }
 
-/* The one row of such a statement; columns are read by the caller, who
- * resets. 1, 0 none, -1. */
-static int ask(struct change *ch, enum change_statement which,
+int change_ask(struct change *ch, enum change_statement which,
     int64_t parameter, sqlite3_stmt **st_out, struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
@@ -44,8 +41,7 @@ static int ask(struct change *ch, enum change_statement which,
 	return rc == SQLITE_DONE ? 0 : db_error(&ch->db, err);
 }
 
-/* After ask(). */
-static int next_row(struct change *ch, sqlite3_stmt *st, struct error *err)
+int change_next(struct change *ch, sqlite3_stmt *st, struct error *err)
 {
 	int rc = sqlite3_step(st);
 
@@ -54,11 +50,11 @@ static int next_row(struct change *ch, sqlite3_stmt *st, struct error *err)
 				   : db_error(&ch->db, err);
 }
 
-static int ask_number(struct change *ch, enum change_statement which,
+int change_number(struct change *ch, enum change_statement which,
     int64_t parameter, uint64_t *value_out, struct error *err)
 {
 	sqlite3_stmt *st;
-	int rc = ask(ch, which, parameter, &st, err);
+	int rc = change_ask(ch, which, parameter, &st, err);
 
 	if (rc > 0)
 		*value_out = (uint64_t)sqlite3_column_int64(st, 0);
@@ -71,7 +67,7 @@ static int ask_number(struct change *ch, enum change_statement which,
 static int check_missing(struct change *ch, struct error *err)
 {
 	sqlite3_stmt *st;
-	int rc = ask(ch, CS_MISSING, 0, &st, err);
+	int rc = change_ask(ch, CS_MISSING, 0, &st, err);
 	long long missing = rc > 0 ? sqlite3_column_int64(st, 0) : 0;
 
 	if (missing == 1)
@@ -88,13 +84,13 @@ static int check_routes_given(struct change *ch, struct error *err)
 {
 	sqlite3_stmt *st;
 	struct error why;
-	int rc = ask(ch, CS_ROUTELESS, 0, &st, err);
+	int rc = change_ask(ch, CS_ROUTELESS, 0, &st, err);
 
 	while (rc > 0) {
 		error_set(&why, "%s is new and needs a route", db_str(st, 1));
 		change_fault(ch, (uint64_t)sqlite3_column_int64(st, 0),
 		    why.text);
-		rc = next_row(ch, st, err);
+		rc = change_next(ch, st, err);
 	}
 	sqlite3_reset(st);
 	return rc < 0 ? -1 : change_faulty(ch, err);
@@ -103,7 +99,7 @@ static int check_routes_given(struct change *ch, struct error *err)
 static int check_as_of(struct change *ch, int64_t as_of, struct error *err)
 {
 	sqlite3_stmt *st;
-	int rc = ask(ch, CS_AS_OF, as_of, &st, err);
+	int rc = change_ask(ch, CS_AS_OF, as_of, &st, err);
 
 	if (rc > 0 && sqlite3_column_int64(st, 0) > 0)
 		rc = error_set(err, "the routes of %lld rows were changed "
@@ -120,7 +116,7 @@ static int check_as_of(struct change *ch, int64_t as_of, struct error *err)
 static int check_twofold(struct change *ch, struct error *err)
 {
 	sqlite3_stmt *st;
-	int rc = ask(ch, CS_TWOFOLD, 0, &st, err);
+	int rc = change_ask(ch, CS_TWOFOLD, 0, &st, err);
 	long long n = rc > 0 ? sqlite3_column_int64(st, 0) : 0;
 	long long line = rc > 0 ? sqlite3_column_int64(st, 2) : 0;
 	char where[40] = "", others[60] = "";
@@ -137,45 +133,40 @@ static int check_twofold(struct change *ch, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
-/* An old value may name a leg that the configuration has lost. */
-static int check_legs(struct change *ch, struct error *err)
+static bool has_legs(const struct conf *c)
+{
+	for (int i = 0; i < c->domains; i++)
+		if (c->domain[i].legs.count > 0)
+			return true;
+	return false;
+}
+
+/* Routes that no one wrote for the row itself: an undo, a mailbox's other
+ * addresses, the route of the domain. */
+static int check_crossing(struct change *ch, struct error *err)
 {
 	sqlite3_stmt *st;
 	struct error why;
-	struct route r;
-	int rc = ask(ch, CS_ROUTES, 0, &st, err);
+	int rc;
 
+	if (!has_legs(ch->conf))
+		return 0;
+	rc = change_ask(ch, CS_CROSSING, 0, &st, err);
 	while (rc > 0) {
-		if (route_parse(db_text(st, 0), ch->conf, NULL, &r, &why) < 0)
-			rc = error_set(err, "it can not be undone: %s",
-			    why.text);
-		else
-			rc = sqlite3_step(st) == SQLITE_ROW;
+		if (change_may_use(ch, db_text(st, 0), db_text(st, 2),
+			&why) < 0)
+			change_fault(ch,
+			    (uint64_t)sqlite3_column_int64(st, 1), why.text);
+		rc = change_next(ch, st, err);
 	}
 	sqlite3_reset(st);
-	return rc < 0 ? -1 : 0;
-}
-
-static int stage_undo(struct change *ch, uint64_t undo,
-    struct change_done *done, struct error *err)
-{
-	uint64_t known;
-	int rc = ask_number(ch, CS_UNDO_KNOWN, (int64_t)undo, &known, err);
-
-	if (rc == 0)
-		return error_set(err, "there is no change %" PRIu64, undo);
-	if (rc < 0 || run(ch, CS_UNDO, (int64_t)undo, err) < 0)
-		return -1;
-	ch->staged = (uint64_t)sqlite3_changes64(ch->db.handle);
-	if (ask_number(ch, CS_UNDO_COUNT, (int64_t)undo, &done->left, err) < 0)
-		return -1;
-	return check_legs(ch, err);
+	return rc < 0 ? -1 : change_faulty(ch, err);
 }
 
 static int widen(struct change *ch, enum change_statement which,
     struct error *err)
 {
-	if (run(ch, which, 0, err) < 0)
+	if (change_run(ch, which, 0, err) < 0)
 		return -1;
 	ch->staged += (uint64_t)sqlite3_changes64(ch->db.handle);
 	return 0;
@@ -183,31 +174,34 @@ static int widen(struct change *ch, enum change_statement which,
 
 static int stage_seed(struct change *ch, struct error *err)
 {
-	if (run(ch, CS_SEED_SKIP, 0, err) < 0 ||
-	    run(ch, CS_SEED_MARK, 0, err) < 0)
+	if (change_run(ch, CS_SEED_SKIP, 0, err) < 0 ||
+	    change_run(ch, CS_SEED_MARK, 0, err) < 0)
 		return -1;
-	return run(ch, CS_SEED_KEEP, 0, err);
+	return change_run(ch, CS_SEED_KEEP, 0, err);
 }
 
 static int complete(struct change *ch, const struct change_how *how,
     struct change_done *done, struct error *err)
 {
 	if (how->undo != 0)
-		return stage_undo(ch, how->undo, done, err);
+		return change_stage_undo(ch, how->undo, done, err) < 0
+			   ? -1 : check_crossing(ch, err);
 	if (how->seed && stage_seed(ch, err) < 0)
 		return -1;
 	if (how->replace && widen(ch, CS_REPLACE, err) < 0)
 		return -1;
 	if (how->mailboxes && widen(ch, CS_MAILBOXES, err) < 0)
 		return -1;
-	if (how->inherit && run(ch, CS_INHERIT, 0, err) < 0)
+	if (how->inherit && change_run(ch, CS_INHERIT, 0, err) < 0)
 		return -1;
 	if ((how->create ? check_routes_given(ch, err)
 			 : check_missing(ch, err)) < 0)
 		return -1;
 	if (!how->twice && check_twofold(ch, err) < 0)
 		return -1;
-	return how->as_of < 0 ? 0 : check_as_of(ch, how->as_of, err);
+	if (how->as_of >= 0 && check_as_of(ch, how->as_of, err) < 0)
+		return -1;
+	return check_crossing(ch, err);
 }
 
 /* ---- the indices over values ------------------------------------------ */
@@ -288,7 +282,7 @@ static int move_index(struct change *ch, const enum change_statement which[3],
     move_fn *move, int64_t change, struct error *err)
 {
 	sqlite3_stmt *st;
-	int rc = ask(ch, which[0], change, &st, err);
+	int rc = change_ask(ch, which[0], change, &st, err);
 
 	while (rc > 0) {
 		struct slice address = db_text(st, 0);
@@ -301,7 +295,7 @@ static int move_index(struct change *ch, const enum change_statement which[3],
 			rc = -1;
 			break;
 		}
-		rc = next_row(ch, st, err);
+		rc = change_next(ch, st, err);
 	}
 	sqlite3_reset(st);
 	return rc;
@@ -333,9 +327,9 @@ static int write_rows(struct change *ch, int64_t number, struct error *err)
 	static const enum change_statement rewrites[] = {
 	    CS_REWRITES, CS_REWRITE_DROP, CS_REWRITE_ADD};
 
-	if (run(ch, CS_UPDATE, number, err) < 0 ||
-	    run(ch, CS_UPSERT, number, err) < 0 ||
-	    run(ch, CS_DELETE, number, err) < 0 ||
+	if (change_run(ch, CS_UPDATE, number, err) < 0 ||
+	    change_run(ch, CS_UPSERT, number, err) < 0 ||
+	    change_run(ch, CS_DELETE, number, err) < 0 ||
 	    move_index(ch, tags, move_tags, number, err) < 0)
 		return -1;
 	return move_index(ch, rewrites, move_rewrites, number, err);
@@ -347,8 +341,8 @@ static int write_all(struct change *ch, const struct change_how *how,
 	uint64_t newest = 0;
 
 	if (complete(ch, how, done, err) < 0 ||
-	    ask_number(ch, CS_NEWEST, 0, &newest, err) < 0 ||
-	    run(ch, CS_LOG, (int64_t)newest + 1, err) < 0)
+	    change_number(ch, CS_NEWEST, 0, &newest, err) < 0 ||
+	    change_run(ch, CS_LOG, (int64_t)newest + 1, err) < 0)
 		return -1;
 	done->recipients = (uint64_t)sqlite3_changes64(ch->db.handle);
 	done->same = ch->staged > done->recipients
@@ -378,10 +372,18 @@ int change_commit(struct change *ch, const struct change_how *how,
     const struct change_by *by, struct change_done *done_out,
     struct error *err)
 {
+	struct change_by said = *by;
+	char command[40];
+
 	*done_out = (struct change_done){0};
+	if (how->undo != 0) {
+		snprintf(command, sizeof(command), TABLE_UNDO "%" PRIu64,
+		    how->undo);
+		said.command = command;
+	}
 	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
 		return -1;
-	return finish(ch, write_all(ch, how, by, done_out, err), err);
+	return finish(ch, write_all(ch, how, &said, done_out, err), err);
 }
 
 int change_accept(struct change *ch, uint64_t above,
@@ -394,12 +396,12 @@ int change_accept(struct change *ch, uint64_t above,
 	*done_out = (struct change_done){0};
 	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
 		return -1;
-	rc = ask_number(ch, CS_NEWEST, 0, &number, err) < 0 ? -1 : 0;
+	rc = change_number(ch, CS_NEWEST, 0, &number, err) < 0 ? -1 : 0;
 	number = (number > above ? number : above) + 1;
 	if (rc == 0)
 		rc = write_change(ch, number, by, 0, err);
 	if (rc == 0)
-		rc = run(ch, CS_LOG_ALL, (int64_t)number, err);
+		rc = change_run(ch, CS_LOG_ALL, (int64_t)number, err);
 	rc = finish(ch, rc, err);
 	if (rc == 0)
 		done_out->change = number;
@@ -408,7 +410,7 @@ int change_accept(struct change *ch, uint64_t above,
 
 /* ---- looking ---------------------------------------------------------- */
 
-static struct table_value value_at(sqlite3_stmt *st, int at)
+struct table_value change_value(sqlite3_stmt *st, int at)
 {
 	return (struct table_value){
 	    .row = sqlite3_column_type(st, at) != SQLITE_NULL,
@@ -431,8 +433,8 @@ static int preview(struct change *ch,
 	if (st == NULL)
 		return -1;
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		struct table_value before = value_at(st, 1);
-		struct table_value after = value_at(st, 6);
+		struct table_value before = change_value(st, 1);
+		struct table_value after = change_value(st, 6);
 
 		done->recipients++;
 		if (fn != NULL)
@@ -451,30 +453,20 @@ int change_preview(struct change *ch, const struct change_how *how,
 	const struct table_value *after),
     void *arg, struct change_done *done_out, struct error *err)
 {
+	struct error ignored;
+	uint64_t staged;
 	int rc;
 
 	*done_out = (struct change_done){0};
 	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_BEGIN, err) < 0)
 		return -1;
+	staged = ch->staged;
 	rc = complete(ch, how, done_out, err);
 	if (rc == 0)
 		rc = preview(ch, fn, arg, done_out, err);
-	return finish(ch, rc, err);
-}
-
-int change_left(struct change *ch, uint64_t undo,
-    void (*fn)(void *arg, struct slice key, const struct table_value *now),
-    void *arg, struct error *err)
-{
-	sqlite3_stmt *st;
-	int rc = ask(ch, CS_UNDO_LEFT, (int64_t)undo, &st, err);
-
-	while (rc > 0) {
-		struct table_value now = value_at(st, 1);
-
-		fn(arg, db_text(st, 0), &now);
-		rc = next_row(ch, st, err);
-	}
-	sqlite3_reset(st);
+	/* What was staged is there once more, for a commit. */
+	ch->staged = staged;
+	if (db_do(&ch->db, CS_ROLLBACK, rc == 0 ? err : &ignored) < 0)
+		rc = -1;
 	return rc;
 }

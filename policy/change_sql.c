@@ -42,10 +42,39 @@ const char change_temp[] =
 #define ROUTE_ONLY "(l.old_route IS NOT NULL AND l.new_route IS NOT NULL " \
 	"AND l.old_mailbox IS l.new_mailbox AND l.old_tags IS l.new_tags " \
 	"AND l.old_addresses IS l.new_addresses)"
+#define AS_IT_WAS "(r.route IS l.old_route AND r.held IS l.old_held " \
+	"AND r.mailbox IS l.old_mailbox AND r.tags IS l.old_tags " \
+	"AND r.addresses IS l.old_addresses)"
 /* The table's row `r` has what the change of log row `l` gave. */
 #define AS_GIVEN "(r.route IS l.new_route AND r.held IS l.new_held " \
 	"AND r.mailbox IS l.new_mailbox AND r.tags IS l.new_tags " \
 	"AND r.addresses IS l.new_addresses)"
+
+#define OLD "l.old_route, l.old_held, l.old_mailbox, l.old_tags, " \
+	"l.old_addresses"
+#define GIVEN "l.new_route, l.new_held, l.new_mailbox, l.new_tags, " \
+	"l.new_addresses"
+#define NOW "r.route, r.held, r.mailbox, r.tags, r.addresses"
+#define ALTERED(column) "l.old_" column " IS NOT l.new_" column
+/* A column that the change altered: what it was, or NULL (it stays) when it
+ * is another by now. */
+#define TAKEN_BACK(column) "iif(" ALTERED(column) " AND r." column \
+	" IS l.new_" column ", l.old_" column ", NULL)"
+#define LEFT(column) "(" ALTERED(column) " AND r." column " IS NOT l.new_" \
+	column " AND r." column " IS NOT l.old_" column ")"
+/* Rows of log `l` of which something stays as it is. A column that is what
+ * it was before the change is no matter. */
+#define UNDO_LEAVES "FROM main.log l LEFT JOIN main.route r " \
+	"ON r.address = l.address WHERE l.change = ?1 AND CASE " \
+	"WHEN l.old_route IS NULL AND l.new_route IS NULL THEN 0 " \
+	"WHEN l.old_route IS NULL THEN r.address IS NOT NULL " \
+	"AND NOT " AS_GIVEN " " \
+	"WHEN l.new_route IS NULL THEN r.address IS NOT NULL " \
+	"AND NOT " AS_IT_WAS " " \
+	"WHEN r.address IS NULL THEN 1 " \
+	"ELSE " LEFT("route") " OR " LEFT("mailbox") " OR (" \
+	ALTERED("addresses") " AND left_addresses(l.old_addresses, " \
+	"l.new_addresses, r.addresses) <> '') END"
 
 const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_BEGIN] = "BEGIN",
@@ -78,23 +107,35 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_SEED_KEEP] = "DELETE FROM stage WHERE address IN "
 	    "(SELECT address FROM main.route)",
 
+	/* A row that the change made, one that it deleted, one that it
+	 * altered. */
 	[CS_UNDO] = "INSERT OR IGNORE INTO stage(address, gone, route, held, "
-	    "mailbox, tags, whole) SELECT l.address, l.old_route IS NULL, "
-	    "l.old_route, l.old_held, l.old_mailbox, l.old_tags, "
-	    "l.old_addresses FROM main.log l LEFT JOIN main.route r "
-	    "ON r.address = l.address WHERE l.change = ?1 AND " AS_GIVEN,
+	    "mailbox, tags, whole) SELECT l.address, 1, NULL, NULL, NULL, "
+	    "NULL, NULL FROM main.log l JOIN main.route r "
+	    "ON r.address = l.address WHERE l.change = ?1 "
+	    "AND l.old_route IS NULL AND " AS_GIVEN
+	    " UNION ALL SELECT l.address, 0, " OLD " FROM main.log l "
+	    "WHERE l.change = ?1 AND l.old_route IS NOT NULL "
+	    "AND l.new_route IS NULL AND NOT EXISTS (SELECT 1 "
+	    "FROM main.route r WHERE r.address = l.address)"
+	    " UNION ALL SELECT l.address, 0, " TAKEN_BACK("route") ", "
+	    TAKEN_BACK("held") ", " TAKEN_BACK("mailbox") ", "
+	    "iif(" ALTERED("tags") ", undo_tags(l.old_tags, l.new_tags, "
+	    "r.tags), NULL), iif(" ALTERED("addresses") ", "
+	    "undo_addresses(l.old_addresses, l.new_addresses, "
+	    "r.addresses), NULL) FROM main.log l JOIN main.route r "
+	    "ON r.address = l.address WHERE l.change = ?1 "
+	    "AND l.old_route IS NOT NULL AND l.new_route IS NOT NULL",
 	[CS_UNDO_KNOWN] = "SELECT 1 FROM main.change WHERE change = ?1",
-	[CS_UNDO_COUNT] = "SELECT count(*) FROM main.log l WHERE l.change = ?1 "
-	    "AND NOT EXISTS (SELECT 1 FROM stage s "
-	    "WHERE s.address = l.address)",
-	[CS_UNDO_LEFT] = "SELECT l.address, r.route, r.held, r.mailbox, "
-	    "r.tags, r.addresses FROM main.log l LEFT JOIN main.route r "
-	    "ON r.address = l.address WHERE l.change = ?1 AND NOT EXISTS "
-	    "(SELECT 1 FROM stage s WHERE s.address = l.address) "
-	    "ORDER BY l.address",
+	[CS_UNDO_COUNT] = "SELECT count(*) " UNDO_LEAVES,
+	[CS_UNDO_LEFT] = "SELECT l.address, " OLD ", " GIVEN ", " NOW " "
+	    UNDO_LEAVES " ORDER BY l.address",
 	[CS_ROUTES] = "SELECT DISTINCT route FROM stage "
 	    "WHERE route IS NOT NULL",
 
+	[CS_CROSSING] = "SELECT address, line, new_route FROM next "
+	    "WHERE new_route IS NOT NULL AND new_route IS NOT old_route "
+	    "ORDER BY line, address",
 	/* Domains' rows stay: they are no recipients. */
 	[CS_REPLACE] = "INSERT OR IGNORE INTO stage(address, gone) "
 	    "SELECT address, 1 FROM main.route "

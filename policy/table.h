@@ -78,12 +78,16 @@ int table_log(struct table *t, uint64_t after, const char *after_key,
     void (*fn)(void *arg, uint64_t change, struct slice key), void *arg,
     struct error *err);
 
+/* The command of an undo is stored with the number behind it: "undo 41". */
+#define TABLE_UNDO "undo "
+
 /* A change as a whole: for the audit trail. */
 struct table_change {
 	uint64_t change;
 	int64_t time_us;
 	const char *who, *host, *command, *note;
 	uint64_t recipients;
+	uint64_t undid; /* the change that it took back; 0: it is no undo */
 };
 int table_changes(struct table *t, uint64_t after, unsigned limit,
     void (*fn)(void *arg, const struct table_change *c), void *arg,

@@ -273,6 +273,17 @@ int table_log(struct table *t, uint64_t after, const char *after_key,
 	return rc < 0 ? -1 : n;
 }
 
+/* "undo 41" comes apart; changes of older versions say "undo" alone. */
+static void take_undid(struct table_change *c)
+{
+	struct slice text = slice_str(c->command);
+
+	if (slice_starts(text, SLICE(TABLE_UNDO)) &&
+	    slice_uint(slice_from(text, strlen(TABLE_UNDO)), INT64_MAX,
+		&c->undid))
+		c->command = "undo";
+}
+
 /* Borrowed from the statement. */
 static void borrow_change(sqlite3_stmt *st, struct table_change *c)
 {
@@ -285,6 +296,7 @@ static void borrow_change(sqlite3_stmt *st, struct table_change *c)
 	    .note = db_str(st, 5),
 	    .recipients = (uint64_t)sqlite3_column_int64(st, 6),
 	};
+	take_undid(c);
 }
 
 static void borrow_value(sqlite3_stmt *st, int at, struct table_value *v)
@@ -334,7 +346,7 @@ int table_change_get(struct table *t, uint64_t change, struct arena *a,
 		borrow_change(st, change_out);
 		change_out->who = keep(a, st, 2);
 		change_out->host = keep(a, st, 3);
-		change_out->command = keep(a, st, 4);
+		change_out->command = arena_strdup(a, change_out->command);
 		change_out->note = keep(a, st, 5);
 	}
 	sqlite3_reset(st);

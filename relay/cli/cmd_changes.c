@@ -13,6 +13,7 @@ static const struct out_column list_columns[] = {
 	{"who", "WHO", false},
 	{"host", "HOST", false},
 	{"command", "COMMAND", false},
+	{"undid", "UNDID", true},
 	{"recipients", "RECIPIENTS", true},
 	{"note", "NOTE", false},
 	{NULL, NULL, false},
@@ -28,6 +29,7 @@ static void put_change(void *arg, const struct table_change *ch)
 	jout_str(j, "who", ch->who);
 	jout_str(j, "host", ch->host);
 	jout_str(j, "command", ch->command);
+	cli_put_undid(j, ch);
 	jout_int(j, "recipients", (int64_t)ch->recipients);
 	jout_str(j, "note", ch->note);
 	out_row_end(&c->out);

@@ -250,23 +250,26 @@ static int run_release(struct cli *c)
 /* ---- undo ------------------------------------------------------------- */
 
 static const struct out_column left_columns[] = {
-	{"address", "LEFT ALONE", false},
-	{"now", "HAS NOW", false},
+	{"address", "STAYS", false},
+	{"column", "COLUMN", false},
+	{"value", "VALUE", false},
 	{NULL, NULL, false},
 };
 
-static void put_left(void *arg, struct slice key,
-    const struct table_value *now)
+static void put_left(void *arg, struct slice key, const char *column,
+    const char *value, const struct table_value *now)
 {
 	struct cli *c = arg;
 	struct jout *j = out_row(&c->out);
 
 	jout_slice(j, "address", key);
+	jout_str(j, "column", column);
+	jout_str(j, "value", value);
 	cli_put_value(j, "now", now);
 	out_row_end(&c->out);
 }
 
-/* Names those that have another value by now. */
+/* Names what was written since and stays. */
 static int show_left(struct cli *c, struct change *ch, uint64_t undone,
     const struct change_done *done)
 {
@@ -275,8 +278,8 @@ static int show_left(struct cli *c, struct change *ch, uint64_t undone,
 
 	if (done->left == 0)
 		return CLI_DONE;
-	out_say(&c->out, "%" PRIu64 " recipient%s changed since then:",
-	    done->left, done->left == 1 ? " was" : "s were");
+	out_say(&c->out, "%" PRIu64 " recipient%s changed since then, and "
+	    "this stays:", done->left, done->left == 1 ? " was" : "s were");
 	out_table(&c->out, left_columns);
 	rc = change_left(ch, undone, put_left, c, &err);
 	out_end(&c->out);
@@ -373,9 +376,12 @@ const struct cli_command cmd_flip[] = {
 	{
 	    .name = "undo",
 	    .args = "CHANGE",
-	    .summary = "Takes a change back where nothing was changed since",
-	    .details = "Recipients that have another value by now are named "
-		       "and left alone.",
+	    .summary = "Takes a change back, column by column",
+	    .details = "Each column that the change altered and that still "
+		       "has its value gets the old one\nback; of the tags "
+		       "those that it added or took, of the addresses each "
+		       "leg's. A row\nthat it made goes if nothing else was "
+		       "written to it. What stays is named.",
 	    .example = "posthouse undo 42 --note 'cloud mailboxes were not "
 		       "ready'",
 	    .options = undo_options,

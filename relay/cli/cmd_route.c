@@ -161,6 +161,7 @@ static const struct out_column history_columns[] = {
 	{"who", "WHO", false},
 	{"host", "HOST", false},
 	{"command", "COMMAND", false},
+	{"undid", "UNDID", true},
 	{"old.route", "OLD", false},
 	{"new.route", "NEW", false},
 	{"new.held", "HELD", false},
@@ -179,6 +180,7 @@ static void put_history(void *arg, const struct table_change *ch,
 	jout_str(j, "who", ch->who);
 	jout_str(j, "host", ch->host);
 	jout_str(j, "command", ch->command);
+	cli_put_undid(j, ch);
 	cli_put_value(j, "old", before);
 	cli_put_value(j, "new", after);
 	jout_str(j, "note", ch->note);

@@ -207,6 +207,12 @@ void cli_put_value(struct jout *j, const char *key,
 	jout_object_end(j);
 }
 
+void cli_put_undid(struct jout *j, const struct table_change *ch)
+{
+	if (ch->undid != 0)
+		jout_int(j, "undid", (int64_t)ch->undid);
+}
+
 static void put_rewrites(const struct cli *c, struct jout *j,
     const struct table_row *row)
 {

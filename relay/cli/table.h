@@ -42,6 +42,8 @@ void cli_put_row(struct cli *c, struct slice key, const struct table_row *row);
  * there is no row. */
 void cli_put_value(struct jout *j, const char *key,
     const struct table_value *v);
+/* "undid", when the change is an undo. */
+void cli_put_undid(struct jout *j, const struct table_change *ch);
 /* A preview's or change's row: "address", "old", "new". */
 void cli_put_pair(struct cli *c, struct slice key,
     const struct table_value *before, const struct table_value *after);

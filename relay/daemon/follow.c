@@ -133,6 +133,8 @@ static void on_change(void *arg, const struct table_change *c)
 	jout_str(j, "command", c->command);
 	jout_str(j, "note", c->note);
 	jout_int(j, "recipients", (int64_t)c->recipients);
+	if (c->undid != 0)
+		jout_int(j, "undid", (int64_t)c->undid);
 	note_end(&w);
 	spool_op_note(op, NOTE_CHANGE, c->time_us, strbuf_view(&note));
 	strbuf_fini(&note);

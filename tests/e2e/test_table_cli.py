@@ -185,8 +185,10 @@ def test_undo_names_those_that_have_another_value(filled):
     filled.cli("route", "set", "defer", "bob@example.com")
     said = filled.cli_json("undo", str(number))
     assert said[0]["recipients"] == 2
-    assert [(r["address"], r["now"]["route"]) for r in said[1:]] == \
-        [("bob@example.com", "defer")]
+    assert [(r["address"], r["column"], r["value"], r["now"]["route"])
+            for r in said[1:]] == \
+        [("bob@example.com", "route", "defer", "defer")]
+    assert filled.cli_json("changes list")[-1]["undid"] == number
     assert routes(filled)["ann@example.com"] == "legacy"
     assert filled.cli_fails("undo", str(number)) == ""
 

@@ -324,14 +324,15 @@ static struct change_done undo(struct table_tmp *t, uint64_t number)
 	return table_tmp_commit(table_tmp_change(t), &how);
 }
 
-static void count_left(void *arg, struct slice key,
-    const struct table_value *now)
+static void count_left(void *arg, struct slice key, const char *column,
+    const char *value, const struct table_value *now)
 {
 	char *text = arg;
 	size_t n = strlen(text);
 
-	snprintf(text + n, 200 - n, "%.*s %s\n", (int)key.n, key.p,
-	    now->row ? now->route : "-");
+	assert_true(now->row);
+	snprintf(text + n, 200 - n, "%.*s %s %s\n", (int)key.n, key.p,
+	    column, value);
 }
 
 static void undo_restores_what_still_has_what_the_change_gave(void **state)
@@ -355,7 +356,7 @@ static void undo_restores_what_still_has_what_the_change_gave(void **state)
 	assert_int_equal(done.recipients, 3);
 	assert_int_equal(done.left, 1);
 	assert_int_equal(change_left(ch, 3, count_left, left, &err), 0);
-	assert_string_equal(left, "bob@example.com third\n");
+	assert_string_equal(left, "bob@example.com route third\n");
 	change_close(ch);
 	expect_route(t, "ann@example.com", "legacy");
 	expect_route(t, "cid@example.com", "cloud");

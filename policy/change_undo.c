@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Undo, column by column: what the change altered and is still as it gave it
+ * becomes what it was; what was written since stays and is named. A row that
+ * the change made goes only if it is as it was made; one that it deleted
+ * comes back only if there is none.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "policy/change_int.h"
+#include "policy/route.h"
+
+/* ---- SQL functions ---------------------------------------------------- */
+
+static struct row_undo undo_of(sqlite3_value **arg)
+{
+	struct slice part[3];
+
+	for (int i = 0; i < 3; i++) {
+		const void *text = sqlite3_value_text(arg[i]);
+
+		part[i] = slice_of(text == NULL ? "" : text,
+		    (size_t)sqlite3_value_bytes(arg[i]));
+	}
+	return (struct row_undo){part[0], part[1], part[2]};
+}
+
+static void give(sqlite3_context *ctx, struct strbuf *out)
+{
+	sqlite3_result_text(ctx, strbuf_cstr(out), (int)out->n,
+	    SQLITE_TRANSIENT);
+	strbuf_fini(out);
+}
+
+/* undo_tags(old, given, now) */
+static void sql_undo_tags(sqlite3_context *ctx, int n, sqlite3_value **arg)
+{
+	struct row_undo u = undo_of(arg);
+	struct strbuf out;
+	struct error err;
+
+	(void)n;
+	strbuf_init(&out, ROW_TEXT_MAX);
+	if (row_undo_tags(&u, &out, &err) < 0) {
+		sqlite3_result_error(ctx, err.text, -1);
+		strbuf_fini(&out);
+		return;
+	}
+	give(ctx, &out);
+}
+
+/* undo_addresses(old, given, now) */
+static void sql_undo_addresses(sqlite3_context *ctx, int n,
+    sqlite3_value **arg)
+{
+	struct row_undo u = undo_of(arg);
+	struct strbuf out;
+
+	(void)n;
+	strbuf_init(&out, 2 * ROW_TEXT_MAX);
+	row_undo_addresses(&u, &out);
+	give(ctx, &out);
+}
+
+/* left_addresses(old, given, now) */
+static void sql_left_addresses(sqlite3_context *ctx, int n,
+    sqlite3_value **arg)
+{
+	struct row_undo u = undo_of(arg);
+	struct strbuf out;
+
+	(void)n;
+	strbuf_init(&out, 2 * ROW_TEXT_MAX);
+	row_left_addresses(&u, &out);
+	give(ctx, &out);
+}
+
+void change_undo_functions(sqlite3 *handle)
+{
+	static const struct {
+		const char *name;
+		void (*fn)(sqlite3_context *, int, sqlite3_value **);
+	} functions[] = {
+	    {"undo_tags", sql_undo_tags},
+	    {"undo_addresses", sql_undo_addresses},
+	    {"left_addresses", sql_left_addresses},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+		sqlite3_create_function(handle, functions[i].name, 3,
+		    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+		    NULL, functions[i].fn, NULL, NULL);
+}
+
+/* ---- staging ---------------------------------------------------------- */
+
+/* An old value may name a leg that the configuration has lost. */
+static int check_legs(struct change *ch, struct error *err)
+{
+	sqlite3_stmt *st;
+	struct error why;
+	struct route r;
+	int rc = change_ask(ch, CS_ROUTES, 0, &st, err);
+
+	while (rc > 0) {
+		if (route_parse(db_text(st, 0), ch->conf, NULL, &r, &why) < 0)
+			rc = error_set(err, "it can not be undone: %s",
+			    why.text);
+		else
+			rc = change_next(ch, st, err);
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : 0;
+}
+
+int change_stage_undo(struct change *ch, uint64_t undo,
+    struct change_done *done, struct error *err)
+{
+	uint64_t known;
+	int rc = change_number(ch, CS_UNDO_KNOWN, (int64_t)undo, &known, err);
+
+	if (rc == 0)
+		return error_set(err, "there is no change %" PRIu64, undo);
+	if (rc < 0 || change_number(ch, CS_UNDO_COUNT, (int64_t)undo,
+			  &done->left, err) < 0 ||
+	    change_run(ch, CS_UNDO, (int64_t)undo, err) < 0)
+		return -1;
+	ch->staged = (uint64_t)sqlite3_changes64(ch->db.handle);
+	return check_legs(ch, err);
+}
+
+/* ---- what stays ------------------------------------------------------- */
+
+struct left {
+	change_left_fn *fn;
+	void *arg;
+	struct slice key;
+	const struct table_value *old, *given, *now;
+};
+
+static void name(const struct left *l, const char *column, const char *value)
+{
+	l->fn(l->arg, l->key, column, value, l->now);
+}
+
+static void name_text(const struct left *l, const char *column,
+    const char *const value[3])
+{
+	bool altered = strcmp(value[0], value[1]) != 0;
+
+	if (altered && strcmp(value[2], value[0]) != 0 &&
+	    strcmp(value[2], value[1]) != 0)
+		name(l, column, value[2]);
+}
+
+static void name_addresses(const struct left *l)
+{
+	const struct row_undo u = {slice_str(l->old->addresses),
+	    slice_str(l->given->addresses), slice_str(l->now->addresses)};
+	struct slice rest, leg, address;
+	char column[NAME_BYTES + 16], value[ADDR_MAX + 1];
+	struct strbuf lines;
+
+	strbuf_init(&lines, 2 * ROW_TEXT_MAX);
+	row_left_addresses(&u, &lines);
+	rest = strbuf_view(&lines);
+	while (row_next_address(&rest, &leg, &address)) {
+		snprintf(column, sizeof(column), "%.*s_address", (int)leg.n,
+		    leg.p);
+		snprintf(value, sizeof(value), "%.*s", (int)address.n,
+		    address.p);
+		name(l, column, value);
+	}
+	strbuf_fini(&lines);
+}
+
+static void name_altered(const struct left *l)
+{
+	const struct table_value *o = l->old, *g = l->given, *n = l->now;
+
+	name_text(l, "route", (const char *[]){o->route, g->route, n->route});
+	name_text(l, "mailbox",
+	    (const char *[]){o->mailbox, g->mailbox, n->mailbox});
+	name_addresses(l);
+}
+
+/* A row that the change made, or deleted: whatever is not as it would have
+ * to be keeps it. */
+static void name_different(const struct left *l,
+    const struct table_value *wanted)
+{
+	const struct table_value *n = l->now;
+
+	if (strcmp(wanted->route, n->route) != 0)
+		name(l, "route", n->route);
+	if (wanted->held != n->held)
+		name(l, "held", n->held ? "yes" : "no");
+	if (strcmp(wanted->mailbox, n->mailbox) != 0)
+		name(l, "mailbox", n->mailbox);
+	if (strcmp(wanted->tags, n->tags) != 0)
+		name(l, "tags", n->tags);
+	if (strcmp(wanted->addresses, n->addresses) != 0)
+		name(l, "addresses", n->addresses);
+}
+
+static void name_row(const struct left *l)
+{
+	if (!l->now->row)
+		name(l, "row", "none");
+	else if (!l->old->row)
+		name_different(l, l->given);
+	else if (!l->given->row)
+		name_different(l, l->old);
+	else
+		name_altered(l);
+}
+
+int change_left(struct change *ch, uint64_t undo, change_left_fn *fn,
+    void *arg, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = change_ask(ch, CS_UNDO_LEFT, (int64_t)undo, &st, err);
+
+	while (rc > 0) {
+		struct table_value old = change_value(st, 1);
+		struct table_value given = change_value(st, 6);
+		struct table_value now = change_value(st, 11);
+		struct left l = {fn, arg, db_text(st, 0), &old, &given, &now};
+
+		name_row(&l);
+		rc = change_next(ch, st, err);
+	}
+	sqlite3_reset(st);
+	return rc;
+}
