@@ -17,6 +17,7 @@ enum { LINE_MAX_BYTES = 1 << 16 };
 static const struct out_column state_columns[] = {
 	{"leg", "LEG", false},		{"state", "STATE", false},
 	{"since_age", "FOR", true},	{"open_h", "OPEN", true},
+	{"waiting_h", "WAITING", true}, {"held_h", "HELD", true},
 	{"oldest_age", "OLDEST", true}, {"parked_h", "PARKED", true},
 	{"slots", "CONNECTIONS", true}, {"reason", "REASON", false},
 	{NULL, NULL, false},
@@ -100,6 +101,15 @@ static void print_line(struct cli *c, const json_t *row)
 
 /* ---- legs -------------------------------------------------------------- */
 
+static const struct {
+	const char *key, *shown;
+} counts[] = {
+	{"open", "open_h"},
+	{"waiting", "waiting_h"},
+	{"held", "held_h"},
+	{"parked", "parked_h"},
+};
+
 static void set_text(json_t *row, const char *key, struct strbuf *text)
 {
 	json_object_set_new(row, key, json_string(strbuf_cstr(text)));
@@ -113,10 +123,10 @@ static void add_human(json_t *row)
 	struct strbuf b;
 
 	strbuf_init(&b, 256);
-	human_count(number_of(row, "open"), &b);
-	set_text(row, "open_h", &b);
-	human_count(number_of(row, "parked"), &b);
-	set_text(row, "parked_h", &b);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		human_count(number_of(row, counts[i].key), &b);
+		set_text(row, counts[i].shown, &b);
+	}
 	strbuf_addf(&b, "%" PRId64 "/%" PRId64, number_of(row, "concurrency"),
 	    number_of(row, "limit"));
 	if (number_of(row, "configured") > number_of(row, "limit"))
@@ -303,8 +313,12 @@ const struct cli_command cmd_status[] = {
 	{.name = "status",
 	    .args = "",
 	    .summary = "One screen: legs, queue, disk, conservation",
-	    .details = "OLDEST is how long the oldest mail waits that a leg "
-		       "could have had. GAP is created minus\ndelivered, "
+	    .details = "OPEN mail is under way, WAITING for its time or the "
+		       "leg, or HELD. OLDEST is how long the\noldest mail "
+		       "waits that a leg could have had. disk: room where "
+		       "spool, table and audit\nindex are; index: how much "
+		       "later than mail trace is. GAP is created minus "
+		       "delivered,\n"
 		       "open, parked, bounced, superseded and deleted: "
 		       "anything but 0 is mail that\nnobody can account for. "
 		       "Below stands what is wrong, and what to do.",

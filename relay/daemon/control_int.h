@@ -38,6 +38,9 @@ const char *control_reason(struct ctl_request *r, const json_t *args);
 void control_ask_queue(struct control *c, void (*fn)(void *arg), void *arg);
 void control_come_back(struct control *c, void (*fn)(void *arg), void *arg);
 
+/* control_node.c: what status says that is not of a leg. */
+void control_rows_node(const struct app *a, struct ctl_request *r,
+    const struct spool_stats *s, const struct queue_counts *q);
 void control_status(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_trace(void *arg, struct ctl_request *r, const json_t *args);

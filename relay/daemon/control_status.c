@@ -7,14 +7,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "conf/profile.h"
 #include "relay/base/mem.h"
 #include "relay/daemon/askcache.h"
-#include "relay/daemon/certificates.h"
 #include "relay/daemon/legs.h"
-#include "relay/daemon/recovery.h"
 #include "relay/daemon/worker.h"
 
 enum {
@@ -178,6 +175,19 @@ static void row_since(const struct status *st, int leg, struct jout *j)
 		jout_str(j, "oldest_s", NULL);
 }
 
+/* What is open is held, under way, or waits for its time or the leg. */
+static void row_open(const struct status *st, int leg, struct jout *j)
+{
+	uint64_t held = st->queue.leg[leg].state[D_HELD];
+	uint64_t in_flight = st->queue.leg[leg].claimed;
+	uint64_t open = open_of(&st->queue, leg);
+
+	jout_int(j, "held", (int64_t)held);
+	jout_int(j, "in_flight", (int64_t)in_flight);
+	jout_int(j, "waiting", open > held + in_flight
+				   ? (int64_t)(open - held - in_flight) : 0);
+}
+
 static void row_leg(struct status *st, int leg)
 {
 	struct jout *j = ctl_row(st->r);
@@ -204,95 +214,9 @@ static void row_leg(struct status *st, int leg)
 		jout_int(j, total_text(t),
 		    (int64_t)st->spool.leg[leg].total[t]);
 	jout_int(j, "gap", gap_of(st, leg));
-	jout_int(j, "held", (int64_t)st->queue.leg[leg].state[D_HELD]);
-	jout_int(j, "in_flight", (int64_t)st->queue.leg[leg].claimed);
+	row_open(st, leg, j);
 	ctl_row_end(st->r);
 	strbuf_fini(&reason);
-}
-
-static void row_node(struct status *st)
-{
-	struct app *a = st->c->app;
-	struct jout *j = ctl_row(st->r);
-	int sessions = 0, dialogs = 0;
-
-	for (int i = 0; i < a->workers; i++) {
-		sessions += atomic_load(&a->worker[i]->sessions);
-		dialogs += atomic_load(&a->worker[i]->dialogs);
-	}
-	jout_str(j, "section", "node");
-	jout_str(j, "hostname", a->live->conf->hostname);
-	jout_int(j, "pid", getpid());
-	jout_time(j, "started", a->started_us);
-	jout_int(j, "workers", a->workers);
-	jout_int(j, "connections", acceptor_connections(a->acceptor));
-	jout_int(j, "sessions", sessions);
-	jout_int(j, "dialogs", dialogs);
-	ctl_row_end(st->r);
-}
-
-static const char *health_text(const struct app *a,
-    const struct spool_stats *s)
-{
-	static const char *const text[] = {[SPOOL_OK] = "ok",
-	    [SPOOL_LOW] = "low", [SPOOL_NO_SPACE] = "no space",
-	    [SPOOL_SYNC_FAILED] = "sync failed: restart needed"};
-
-	if (s->full && s->health < SPOOL_NO_SPACE)
-		return "full: new mail is refused";
-	if (s->health == SPOOL_OK && recovery_degraded(a->recovery))
-		return "degraded: damage was found at the start, see the log";
-	return text[s->health];
-}
-
-static void row_spool(struct status *st)
-{
-	struct jout *j = ctl_row(st->r);
-	const struct spool_stats *s = &st->spool;
-
-	jout_str(j, "section", "spool");
-	jout_str(j, "health", health_text(st->c->app, s));
-	jout_int(j, "segments", (int64_t)s->segments);
-	jout_int(j, "spares", (int64_t)s->spares);
-	jout_int(j, "used_bytes", (int64_t)s->used_bytes);
-	jout_int(j, "free_bytes", (int64_t)s->free_bytes);
-	jout_int(j, "live_messages", (int64_t)s->live_messages);
-	jout_int(j, "batches", (int64_t)s->batches);
-	jout_int(j, "syncs", (int64_t)s->syncs);
-	jout_int(j, "recycled", (int64_t)s->recycled);
-	jout_int(j, "carried", (int64_t)s->carried);
-	if (s->oldest_us != 0)
-		jout_time(j, "oldest", s->oldest_us);
-	ctl_row_end(st->r);
-}
-
-static void row_table_and_queue(struct status *st)
-{
-	struct app *a = st->c->app;
-	struct jout *j = ctl_row(st->r);
-
-	jout_str(j, "section", "table");
-	jout_int(j, "change", (int64_t)atomic_load(&a->change_floor));
-	jout_str(j, "state", atomic_load(&a->table_bad) ? "unusable" : "ok");
-	ctl_row_end(st->r);
-	j = ctl_row(st->r);
-	jout_str(j, "section", "queue");
-	jout_int(j, "messages", (int64_t)st->queue.messages);
-	jout_int(j, "deliveries", (int64_t)st->queue.deliveries);
-	ctl_row_end(st->r);
-}
-
-static void rows_certificates(struct status *st)
-{
-	const struct certificates *c = st->c->app->certificates;
-
-	for (unsigned i = 0; i < certificates_count(c); i++) {
-		struct jout *j = ctl_row(st->r);
-
-		jout_str(j, "section", "certificate");
-		certificates_print(c, i, j);
-		ctl_row_end(st->r);
-	}
 }
 
 /* Legs of the configuration, and others that ever had a delivery. */
@@ -311,12 +235,8 @@ static void on_look_again(void *arg)
 
 static void print_rows(struct status *st)
 {
-	if (!st->legs_only) {
-		row_node(st);
-		row_table_and_queue(st);
-		row_spool(st);
-		rows_certificates(st);
-	}
+	if (!st->legs_only)
+		control_rows_node(st->c->app, st->r, &st->spool, &st->queue);
 	for (int i = 0; i < names_count(st->c->app->names); i++)
 		if (leg_shown(st, i))
 			row_leg(st, i);

@@ -2,6 +2,8 @@
 """The queue in an administrator's hand."""
 import pytest
 
+from until import until
+
 ANN, BOB = "ann@example.com", "bob@example.com"
 BODY = b"Subject: kept\r\nMessage-ID: <kept@elsewhere.test>\r\n\r\nHi\r\n"
 
@@ -145,6 +147,31 @@ def test_status_is_one_screen_of_the_truth(gw, legacy, waiting):
     leg, = [r for r in rows if r.get("leg") == "legacy"]
     assert (leg["created"], leg["open"], leg["gap"]) == (1, 1, 0)
     assert "legacy" in gw.cli("status")
+
+
+def test_status_tells_what_is_held_from_what_waits(gw, legacy, waiting):
+    gw.cli("hold", "bob@example.com", "--create")
+    gw.send(to="bob@example.com")
+
+    def leg():
+        row, = [r for r in gw.cli_json("status") if r.get("leg") == "legacy"]
+        return row["open"], row["waiting"], row["held"], row["in_flight"]
+
+    until(lambda: leg() == (2, 1, 1, 0), leg)
+    screen = gw.cli("status")
+    assert "WAITING" in screen and "HELD" in screen
+
+
+def test_status_tells_the_disks_and_the_lag_of_the_index(gw):
+    rows = gw.cli_json("status")
+    disks = [r for r in rows if r.get("section") == "disk"]
+    held = " ".join(d["holds"] for d in disks).split()
+    assert sorted(held) == ["audit", "spool", "table"]
+    for d in disks:
+        assert 0 < d["free_bytes"] <= d["size_bytes"]
+    index, = [r for r in rows if r.get("section") == "index"]
+    assert index["state"] == "ok" and index["behind_s"] < 60
+    assert index["gaps"] == 0
 
 
 def test_commands_that_need_the_daemon_say_so(gw):
