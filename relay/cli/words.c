@@ -66,38 +66,63 @@ static void say_accepted(const json_t *e, struct strbuf *out)
 	add_plural(out, number(e, "size"), "byte");
 }
 
+static void add_who(struct strbuf *out, const json_t *e)
+{
+	static const struct {
+		const char *key, *word;
+	} parts[] = {{"stage", " at "}, {"from", " from "}, {"to", " for "}};
+
+	add(out, text(e, "client"));
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (text(e, parts[i].key)[0] == '\0')
+			continue;
+		strbuf_adds(out, parts[i].word);
+		add(out, text(e, parts[i].key));
+	}
+}
+
+/* Why, what the client said, and how often. */
+static void add_reason(struct strbuf *out, const json_t *e)
+{
+	add(out, text(e, "reason"));
+	if (text(e, "said")[0] != '\0') {
+		strbuf_adds(out, "; it said \"");
+		add(out, text(e, "said"));
+		strbuf_addc(out, '"');
+	}
+	if (number(e, "count") > 1)
+		strbuf_addf(out, " (%" PRId64 " times)", number(e, "count"));
+}
+
 static void say_refused(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "refused ");
-	add(out, text(e, "client"));
-	strbuf_adds(out, " at ");
-	add(out, text(e, "stage"));
-	if (text(e, "to")[0] != '\0') {
-		strbuf_adds(out, " for ");
-		add(out, text(e, "to"));
-	}
+	add_who(out, e);
 	strbuf_addf(out, ": %" PRId64 " ", number(e, "code"));
 	add(out, text(e, "enhanced"));
 	strbuf_addc(out, ' ');
-	add(out, text(e, "reason"));
-	if (number(e, "count") > 1)
-		strbuf_addf(out, " (%" PRId64 " times)", number(e, "count"));
+	add_reason(out, e);
 }
 
 /* A connection that ended without an answer of ours. */
 static void say_aborted(const json_t *e, struct strbuf *out)
 {
-	add(out, text(e, "client"));
-	strbuf_adds(out, " went away at ");
-	add(out, text(e, "stage"));
-	if (text(e, "to")[0] != '\0') {
-		strbuf_adds(out, " for ");
-		add(out, text(e, "to"));
+	add_who(out, e);
+	strbuf_adds(out, " had no answer: ");
+	add_reason(out, e);
+	if (number(e, "bytes") > 0) {
+		strbuf_adds(out, ", after ");
+		add_plural(out, number(e, "bytes"), "byte");
 	}
-	strbuf_adds(out, ": ");
-	add(out, text(e, "reason"));
-	if (number(e, "count") > 1)
-		strbuf_addf(out, " (%" PRId64 " times)", number(e, "count"));
+}
+
+/* What was not right, and was taken. */
+static void say_repaired(const json_t *e, struct strbuf *out)
+{
+	strbuf_adds(out, "taken from ");
+	add_who(out, e);
+	strbuf_adds(out, " all the same: ");
+	add_reason(out, e);
 }
 
 /* "Ann@example.com -> cloud (primary): " */
@@ -332,6 +357,7 @@ static const struct {
 	{ "accepted",   NULL,              say_accepted },
 	{ "refused",    NULL,              say_refused  },
 	{ "aborted",    NULL,              say_aborted  },
+	{ "repaired",   NULL,              say_repaired },
 	{ "delivered",  "delivered",       NULL         },
 	{ "deferred",   "not yet",         NULL         },
 	{ "bounced",    "failed for good", NULL         },

@@ -337,17 +337,18 @@ static void conclude(struct intake *in)
 	}
 }
 
-bool handback_refused(const struct intake *in, const struct reply *r,
-    const char *stage)
+bool handback_refused(const struct intake *in, const struct server_report *r)
 {
+	struct server_report each = *r;
 	const struct envelope *e;
 
 	if (in == NULL || in->looping == NULL)
 		return false;
 	e = &in->mail->env;
-	for (unsigned i = 0; i < e->rcpts; i++)
-		intake_refused(in->w, in->session, stage,
-		    slice_str(e->rcpt[i].to), r);
+	for (unsigned i = 0; i < e->rcpts; i++) {
+		each.to = slice_str(e->rcpt[i].to);
+		intake_report(in->w, in->session, &each);
+	}
 	return true;
 }
 

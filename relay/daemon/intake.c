@@ -315,29 +315,27 @@ static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
 		   ? NULL : tls_server_ref(l->listen[listen]);
 }
 
-void intake_refused(struct worker *w, const struct session *s,
-    const char *stage, struct slice to, const struct reply *r)
+void intake_report(struct worker *w, const struct session *s,
+    const struct server_report *r)
 {
-	refusals_add(w->refusals, &(struct refusal){
+	static const enum refusal_kind kinds[] = {
+		[REPORT_REFUSED] = REFUSAL_REFUSED,
+		[REPORT_ABORTED] = REFUSAL_ABORTED,
+		[REPORT_REPAIRED] = REFUSAL_REPAIRED,
+	};
+
+	refusals_add(w->refusals, &(struct refusal){.kind = kinds[r->what],
 	    .client = session_client(s), .listen = session_listen(s)->name,
-	    .stage = stage, .from = session_from(s), .to = to, .reply = r});
+	    .stage = r->stage, .from = r->from, .to = r->to, .said = r->said,
+	    .bytes = r->bytes, .reply = r->reply, .why = r->why});
 }
 
-static void on_refused(void *arg, struct session *s, const char *stage,
-    struct slice to, const struct reply *r)
+static void on_report(void *arg, struct session *s,
+    const struct server_report *r)
 {
-	if (!handback_refused(session_user(s), r, stage))
-		intake_refused(arg, s, stage, to, r);
-}
-
-static void on_aborted(void *arg, struct session *s, const char *stage,
-    const char *why)
-{
-	struct worker *w = arg;
-
-	refusals_add(w->refusals, &(struct refusal){
-	    .client = session_client(s), .listen = session_listen(s)->name,
-	    .stage = stage, .from = session_from(s), .why = why});
+	if (r->what != REPORT_REFUSED ||
+	    !handback_refused(session_user(s), r))
+		intake_report(arg, s, r);
 }
 
 const struct server_ops intake_ops = {
@@ -349,7 +347,6 @@ const struct server_ops intake_ops = {
 	.body_end = on_body_end,
 	.reset = on_reset,
 	.closed = on_closed,
-	.refused = on_refused,
-	.aborted = on_aborted,
+	.report = on_report,
 	.tls = on_tls,
 };

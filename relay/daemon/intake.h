@@ -15,8 +15,8 @@ void intake_room(struct worker *w, struct spool_draft_letter *l);
 struct lookup;
 void intake_parent(struct worker *w, struct lookup *l);
 
-/* A refusal that a client was told, for the audit trail. */
-void intake_refused(struct worker *w, const struct session *s,
-    const char *stage, struct slice to, const struct reply *r);
+/* What the server reports, for the audit trail. */
+void intake_report(struct worker *w, const struct session *s,
+    const struct server_report *r);
 
 #endif

@@ -72,7 +72,6 @@ void handback_mark(struct intake *in);
 bool handback_begin(struct intake *in);
 /* A refusal of a content that loops is told for each recipient. False: it is
  * another refusal. */
-bool handback_refused(const struct intake *in, const struct reply *r,
-    const char *stage);
+bool handback_refused(const struct intake *in, const struct server_report *r);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Refusals and aborted connections, aggregated for the audit trail and the
- * log. See refusals.h.
+ * Refusals, aborted connections and what was repaired, aggregated for the
+ * audit trail and the log. See refusals.h.
  */
 #include "relay/daemon/refusals.h"
 
@@ -13,20 +13,29 @@
 #include "relay/base/map.h"
 #include "relay/base/mem.h"
 #include "relay/mail/addr.h"
+#include "relay/mail/codec.h"
 
-enum { FLUSH_MS = 1000, ROWS_MAX = 1024, WHY_BYTES = 200 };
+enum { FLUSH_MS = 1000, ROWS_MAX = 1024, WHY_BYTES = 200, SAID_BYTES = 257 };
+
+static const char *const events[] = {
+	[REFUSAL_REFUSED] = "refused",
+	[REFUSAL_ABORTED] = "aborted",
+	[REFUSAL_REPAIRED] = "repaired",
+};
 
 struct row {
 	struct list node;
 	uint64_t key;
+	enum refusal_kind kind;
 	int64_t time_us;
+	uint64_t bytes;
 	unsigned count;
 	char client[NETADDR_TEXT];
 	char listen[64], stage[16];
 	char from[ADDR_MAX], to[ADDR_MAX];
-	bool answered;
-	struct reply reply; /* if answered */
-	char why[WHY_BYTES]; /* if not     */
+	char said[SAID_BYTES];
+	struct reply reply; /* of REFUSAL_REFUSED */
+	char why[WHY_BYTES]; /* of the others */
 };
 
 struct refusals {
@@ -42,17 +51,22 @@ static void print_note(const struct row *r, struct strbuf *note)
 	struct note_writer w;
 	struct jout *j;
 
-	j = note_begin(&w, note, r->answered ? "refused" : "aborted");
+	j = note_begin(&w, note, events[r->kind]);
 	jout_str(j, "client", r->client);
 	jout_str(j, "listen", r->listen);
 	jout_str(j, "stage", r->stage);
 	jout_str(j, "from", r->from);
 	jout_str(j, "to", r->to);
-	if (r->answered) {
+	if (r->kind == REFUSAL_REFUSED) {
 		jout_int(j, "code", r->reply.code);
 		jout_str(j, "enhanced", r->reply.enh);
 	}
-	jout_str(j, "reason", r->answered ? r->reply.text : r->why);
+	if (r->kind == REFUSAL_ABORTED)
+		jout_int(j, "bytes", (int64_t)r->bytes);
+	else
+		jout_str(j, "said", r->said);
+	jout_str(j, "reason",
+	    r->kind == REFUSAL_REFUSED ? r->reply.text : r->why);
 	jout_int(j, "count", r->count);
 	note_end(&w);
 }
@@ -67,7 +81,7 @@ static void write_row(struct refusals *rs, const struct row *r)
 	spool_op_note(op, NOTE_REFUSED, r->time_us, strbuf_view(&note));
 	strbuf_fini(&note);
 	spool_post(rs->spool, op);
-	if (!r->answered)
+	if (r->kind == REFUSAL_ABORTED)
 		log_info("session.aborted", kv_str("client", r->client),
 		    kv_str("stage", r->stage), kv_str("error", r->why),
 		    kv_int("count", r->count));
@@ -86,16 +100,22 @@ static void on_flush(void *arg)
 	}
 }
 
-/* `client` NULL: of anybody, to anybody. */
+/* `client` NULL: of anybody, whatever was said. */
 static uint64_t key_of(const struct refusal *r, const char *client)
 {
-	char text[NETADDR_TEXT + ADDR_MAX + 48];
-	int to = client == NULL ? 0 : (int)slice_head(r->to, ADDR_MAX).n;
-	int n = snprintf(text, sizeof(text), "%s|%s|%d|%.*s",
+	uint64_t parts[4] = {0};
+	char text[NETADDR_TEXT + 100];
+	int n = snprintf(text, sizeof(text), "%d|%s|%s|%d", (int)r->kind,
 	    client == NULL ? "*" : client, r->stage,
-	    r->reply == NULL ? 0 : r->reply->code, to, r->to.p);
+	    r->reply == NULL ? 0 : r->reply->code);
 
-	return hash_bytes(text, (size_t)n) | 1;
+	parts[0] = hash_bytes(text, (size_t)n);
+	if (client != NULL) {
+		parts[1] = hash_slice(r->from);
+		parts[2] = hash_slice(r->to);
+		parts[3] = hash_slice(r->said);
+	}
+	return hash_bytes(parts, sizeof(parts)) | 1;
 }
 
 static struct row *find(struct refusals *rs, const struct refusal *a)
@@ -129,6 +149,16 @@ static void copy(char *to, size_t size, struct slice s)
 	snprintf(to, size, "%.*s", (int)slice_head(s, size - 1).n, s.p);
 }
 
+static void copy_clean(char to[SAID_BYTES], struct slice said)
+{
+	struct strbuf clean;
+
+	strbuf_init(&clean, SAID_BYTES);
+	text_clean(said, true, SAID_BYTES - 1, &clean);
+	copy(to, SAID_BYTES, strbuf_view(&clean));
+	strbuf_fini(&clean);
+}
+
 void refusals_add(struct refusals *rs, const struct refusal *a)
 {
 	struct row *r = find(rs, a);
@@ -140,8 +170,10 @@ void refusals_add(struct refusals *rs, const struct refusal *a)
 	copy(r->stage, sizeof(r->stage), slice_str(a->stage));
 	copy(r->from, sizeof(r->from), a->from);
 	copy(r->to, sizeof(r->to), a->to);
-	r->answered = a->reply != NULL;
-	if (r->answered)
+	copy_clean(r->said, a->said);
+	r->kind = a->kind;
+	r->bytes = a->bytes;
+	if (a->kind == REFUSAL_REFUSED)
 		r->reply = *a->reply;
 	else
 		copy(r->why, sizeof(r->why), slice_str(a->why));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * What strangers can cause as often as they like: refusals, and connections
- * that end without an answer. Each is in the audit trail (A3), but under
- * flood the same one (event, client, stage, code, recipient) is one event a
- * second with a count. The table of them is bounded: past it clients and
- * recipients are no longer told apart. Owned by one loop; so a worker has
- * one, and the acceptor has one.
+ * What strangers can cause as often as they like: refusals, connections that
+ * end without an answer, and what was taken although it was not right. Each is
+ * in the audit trail (A3), but under flood the same one (event, client, stage,
+ * code, sender, recipient, words) is one event a second with a count. The
+ * table of them is bounded: past it clients and addresses are no longer told
+ * apart. Owned by one loop; so a worker has one, and the acceptor has one.
  */
 #ifndef RELAY_DAEMON_REFUSALS_H
 #define RELAY_DAEMON_REFUSALS_H
@@ -15,15 +15,18 @@
 #include "relay/net/sockaddr.h"
 #include "relay/spool/spool.h"
 
+enum refusal_kind { REFUSAL_REFUSED, REFUSAL_ABORTED, REFUSAL_REPAIRED };
+
 struct refusal {
+	enum refusal_kind kind; /* the event */
 	const struct netaddr *client;
 	const char *listen; /* the listener's name */
 	const char *stage;
 	struct slice from, to; /* as far as known */
-	/* Of event `refused`. NULL: event `aborted`, nobody was answered and
-	 * `why` says what happened. */
-	const struct reply *reply;
-	const char *why;
+	struct slice said; /* the argument of the command, as it came */
+	uint64_t bytes; /* of content, of REFUSAL_ABORTED */
+	const struct reply *reply; /* of REFUSAL_REFUSED */
+	const char *why; /* of the others */
 };
 
 struct refusals;

@@ -50,6 +50,8 @@ static bool found_bare(struct data_reader *r)
 {
 	if (!r->normalize)
 		r->bare = true;
+	else
+		r->repaired = true;
 	return r->normalize;
 }
 

@@ -21,6 +21,7 @@ struct data_reader {
 	bool normalize;
 	bool bare;
 	bool eight_bit; /* a byte over 127 was seen */
+	bool repaired;	/* a bare CR or LF became CRLF */
 };
 
 void data_reader_init(struct data_reader *r, bool normalize);

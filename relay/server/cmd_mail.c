@@ -16,7 +16,7 @@ static enum next answered(struct session *s, const struct reply *r)
 }
 
 /* What the owner need not be asked for. The transaction is there already,
- * so that `refused` can name the sender. */
+ * so that the report can name the sender. */
 static enum next refuse(struct session *s, int code, const char *enh,
     const char *text)
 {
@@ -32,16 +32,19 @@ enum next cmd_mail(struct session *s, const struct smtp_cmd *cmd)
 	struct mail_from m;
 	struct smtp_refusal why;
 	struct reply r = {.code = 0};
+	bool right = mail_from_parse(cmd->arg, &m, &why) == 0;
 
-	if (mail_from_parse(cmd->arg, &m, &why) != 0)
-		return session_refuse(s, why.code, why.enh, why.text);
 	tx_begin(s, m.from.text);
+	if (!right)
+		return refuse(s, why.code, why.enh, why.text);
+	for (unsigned i = 0; i < m.dropped.n; i++)
+		session_repaired(s, m.dropped.why[i]);
 	s->tx->size = m.size;
 	s->tx->utf8 = m.utf8;
 	if (m.body == BODY_BINARYMIME)
 		return refuse(s, 555, "5.5.4", "BINARYMIME is not offered");
 	if (m.size > s->conf->limits.message_bytes)
 		return refuse(s, 552, "5.3.4", "Message is too big");
-	s->tx->owned = true;
+	s->tx->owned = s->tx->offered = true;
 	return session_ask(s, c->ops->mail(c->arg, s, &m, &r), &r, answered);
 }

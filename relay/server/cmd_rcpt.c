@@ -19,13 +19,13 @@ enum next cmd_rcpt(struct session *s, const struct smtp_cmd *cmd)
 	struct rcpt_to t;
 	struct smtp_refusal why;
 	struct reply r = {.code = 0};
+	bool right = rcpt_to_parse(cmd->arg, tx->utf8, &t, &why) == 0;
 
-	if (rcpt_to_parse(cmd->arg, tx->utf8, &t, &why) != 0)
+	tx_name(s, t.to.text);
+	if (!right)
 		return session_refuse(s, why.code, why.enh, why.text);
-	/* Kept for `refused`: the answer may come when the line is gone. */
-	s->to = slice_head(t.to.text, ADDR_MAX);
-	memcpy(tx->to, s->to.p, s->to.n);
-	s->to.p = tx->to;
+	for (unsigned i = 0; i < t.dropped.n; i++)
+		session_repaired(s, t.dropped.why[i]);
 	if (tx->rcpts >= s->conf->limits.recipients)
 		return session_refuse(s, 452, "4.5.3",
 		    "Too many recipients, send the rest again");

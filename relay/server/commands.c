@@ -73,6 +73,7 @@ static enum next run(struct session *s, const struct smtp_cmd *cmd)
 	if (c == NULL)
 		return session_refuse(s, 500, "5.5.1", "Unknown command");
 	s->stage = c->stage;
+	session_said(s, cmd->arg);
 	if ((c->flags & LAST) && s->pipelined)
 		return session_bye(s, 554, "5.5.0",
 		    "Sent ahead of the reply to this command");
@@ -89,18 +90,18 @@ static enum next run_line(struct session *s, struct slice line)
 	const char *why;
 
 	s->stage = "command";
-	s->to = slice_of("", 0);
+	session_said(s, line);
 	if (smtp_cmd_parse(line, &cmd, &why) != 0)
 		return session_refuse(s, 500, "5.5.2", why);
 	return run(s, &cmd);
 }
 
-static enum next too_long(struct session *s)
+static enum next too_long(struct session *s, struct slice line)
 {
 	enum next next;
 
 	s->stage = "command";
-	s->to = slice_of("", 0);
+	session_said(s, line);
 	next = session_refuse(s, 500, "5.5.6", "Line is too long");
 	return ++s->long_lines < 2 ? next : NEXT_CLOSE;
 }
@@ -113,6 +114,13 @@ static enum next skip(struct session *s, struct slice *rest)
 	s->skipping = lf < 0;
 	*rest = slice_from(*rest, lf < 0 ? rest->n : (size_t)lf + 1);
 	return NEXT_STAY;
+}
+
+static enum next bare_line(struct session *s, struct slice line)
+{
+	s->stage = "command";
+	session_said(s, line);
+	return session_bye(s, 521, "5.5.2", "Lines end with CR LF");
 }
 
 /* One line. A line that ends with a bare LF is none (T6), and where its
@@ -128,8 +136,9 @@ enum next commands_input(struct session *s, struct slice *rest)
 	if (lf < 0 && rest->n <= CMD_LINE_MAX + 1)
 		return NEXT_STAY;
 	if (lf < 0) {
+		line = *rest;
 		skip(s, rest);
-		return too_long(s);
+		return too_long(s, line);
 	}
 	line = slice_head(*rest, (size_t)lf);
 	*rest = slice_from(*rest, (size_t)lf + 1);
@@ -137,6 +146,8 @@ enum next commands_input(struct session *s, struct slice *rest)
 	if (line.n > 0 && line.p[line.n - 1] == '\r')
 		line.n--;
 	else if (!s->normalize)
-		return session_bye(s, 521, "5.5.2", "Lines end with CR LF");
-	return line.n > CMD_LINE_MAX ? too_long(s) : run_line(s, line);
+		return bare_line(s, line);
+	else
+		s->repaired = true;
+	return line.n > CMD_LINE_MAX ? too_long(s, line) : run_line(s, line);
 }

@@ -77,6 +77,9 @@ enum next content_end(struct session *s)
 
 	if (tx->refusal != NULL)
 		return content_refused(s);
+	if (s->repaired || tx->reader.repaired)
+		session_repaired(s, "Bare CR or LF was made CR LF");
+	s->repaired = false;
 	content_watch_end(&tx->watch);
 	facts.bare_lf = tx->watch.bare;
 	facts.eight_bit = tx->reader.eight_bit || tx->watch.eight_bit;

@@ -73,7 +73,6 @@ enum next greet_proxy(struct session *s, struct slice *rest)
 {
 	struct proxy_header h;
 	size_t taken;
-	const struct server_config *c = &s->server->c;
 	const char *why;
 
 	switch (proxy_parse(*rest, &h, &taken, &why)) {
@@ -82,7 +81,7 @@ enum next greet_proxy(struct session *s, struct slice *rest)
 	case PROXY_DONE:
 		break;
 	default:
-		c->ops->aborted(c->arg, s, "proxy", why);
+		session_aborted(s, "proxy", why);
 		*rest = slice_from(*rest, rest->n);
 		return NEXT_CLOSE;
 	}

@@ -37,10 +37,35 @@ struct body_facts {
 	bool eight_bit;
 };
 
+enum report {
+	/* A refusal was said, by whoever; limits.errors and limits.commands
+	 * end a session with one more, a 421. */
+	REPORT_REFUSED,
+	/* The connection ended without an answer of ours: in the header of
+	 * PROXY, in TLS, or within a transaction. `closed` follows. */
+	REPORT_ABORTED,
+	/* It was not right, and was taken all the same: `why`. */
+	REPORT_REPAIRED,
+};
+
+struct server_report {
+	enum report what;
+	/* "connect" "proxy" "tls" "helo" "mail" "rcpt" "data" "bdat"
+	 * "command" */
+	const char *stage;
+	struct slice from, to; /* as far as known; as they came if bad */
+	struct slice said; /* the argument, its first SAID_MAX bytes; of what
+			    * is no command the line */
+	uint64_t bytes; /* of content that were read */
+	const struct reply *reply; /* of REPORT_REFUSED, else NULL */
+	const char *why; /* of the others */
+};
+enum { SAID_MAX = 256 };
+
 struct server_ops {
 	/* A client is there (after PROXY, before the greeting). False: *r is
 	 * said (421 or 554) and the session ends. Who is refused before that
-	 * (too many connections behind PROXY) is seen by `refused` and
+	 * (too many connections behind PROXY) is seen by `report` and
 	 * `closed` alone. */
 	bool (*connected)(void *arg, struct session *s, struct reply *r);
 	enum answer (*mail)(void *arg, struct session *s,
@@ -66,15 +91,9 @@ struct server_ops {
 	void (*reset)(void *arg, struct session *s);
 	/* Over; `session_user` is to be freed. No callback follows. */
 	void (*closed)(void *arg, struct session *s);
-	/* A refusal was said, by whoever; limits.errors and limits.commands
-	 * end a session with one more, a 421. `stage`: "connect" "helo" "tls"
-	 * "mail" "rcpt" "data" "bdat" "command"; from, to as far as known. */
-	void (*refused)(void *arg, struct session *s, const char *stage,
-	    struct slice to, const struct reply *r);
-	/* The connection ended below SMTP, without an answer: in the header of
-	 * PROXY ("proxy") or in TLS ("tls"). `closed` follows. */
-	void (*aborted)(void *arg, struct session *s, const char *stage,
-	    const char *why);
+	/* Something for the record; all borrowed. */
+	void (*report)(void *arg, struct session *s,
+	    const struct server_report *r);
 	/* The TLS context of a listener in that snapshot, with a reference
 	 * for the caller; NULL: STARTTLS is not offered. */
 	struct tls_server *(*tls)(void *arg, const struct conf *c, int listen);

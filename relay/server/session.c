@@ -146,14 +146,60 @@ void session_go_on(struct session *s, enum next next)
 
 /* ---- what is said ---- */
 
-enum next session_say(struct session *s, const struct reply *r)
+static void report(struct session *s, struct server_report *r)
 {
 	const struct server_config *c = &s->server->c;
 
+	r->from = session_from(s);
+	r->bytes = s->tx == NULL ? 0 : s->tx->bytes;
+	if (r->what != REPORT_ABORTED) {
+		r->stage = s->stage;
+		r->to = s->to;
+		r->said = slice_of(s->said, s->said_n);
+	}
+	c->ops->report(c->arg, s, r);
+}
+
+void session_said(struct session *s, struct slice said)
+{
+	s->to = slice_of("", 0);
+	said = slice_head(said, SAID_MAX);
+	if (said.n > 0)
+		memcpy(s->said, said.p, said.n);
+	s->said_n = said.n;
+}
+
+void session_repaired(struct session *s, const char *why)
+{
+	report(s, &(struct server_report){
+	    .what = REPORT_REPAIRED, .why = why});
+}
+
+void session_aborted(struct session *s, const char *stage, const char *why)
+{
+	report(s, &(struct server_report){.what = REPORT_ABORTED,
+	    .stage = stage, .why = why,
+	    .to = s->tx == NULL ? slice_of("", 0)
+				: slice_of(s->tx->to, s->tx->to_n)});
+}
+
+/* How far a transaction had come. */
+static const char *tx_stage(const struct tx *tx)
+{
+	if (tx->bdat)
+		return "bdat";
+	if (tx->begun_ms != 0)
+		return "data";
+	return tx->to_n > 0 ? "rcpt" : "mail";
+}
+
+enum next session_say(struct session *s, const struct reply *r)
+{
 	reply_print(r, stream_out(s->stream));
 	if (r->code < 400)
 		return NEXT_REPLIED;
-	c->ops->refused(c->arg, s, s->stage, s->to, r);
+	report(s, &(struct server_report){
+	    .what = REPORT_REFUSED, .reply = r});
 	if (r->code == 421 || r->code == 521)
 		return NEXT_CLOSE;
 	/* A 4xx is our trouble, not the client's error. */
@@ -221,7 +267,7 @@ static void hang_up(struct session *s, const char *enh, const char *text)
 {
 	if (IN(s->state) & ANY)
 		s->stage = "command";
-	s->to = slice_of("", 0);
+	session_said(s, slice_of("", 0));
 	session_go_on(s, session_bye(s, 421, enh, text));
 }
 
@@ -283,10 +329,10 @@ static void on_ended(void *arg, enum stream_end why)
 {
 	struct session *s = arg;
 
-	const struct server_config *c = &s->server->c;
-
 	if (why == STREAM_TLS)
-		c->ops->aborted(c->arg, s, "tls", stream_error(s->stream));
+		session_aborted(s, "tls", stream_error(s->stream));
+	s->lost = why == STREAM_EOF ? "The client closed the connection"
+				    : stream_error(s->stream);
 	session_free(s);
 }
 
@@ -355,6 +401,10 @@ void session_free(struct session *s)
 {
 	const struct server_config *c = &s->server->c;
 
+	/* After a last reply there is no transaction. */
+	if (s->tx != NULL && s->tx->offered)
+		session_aborted(s, tx_stage(s->tx),
+		    s->lost == NULL ? "The service stopped" : s->lost);
 	tx_end(s);
 	list_remove(&s->node);
 	s->server->count--;

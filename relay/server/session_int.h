@@ -57,7 +57,9 @@ struct tx {
 	bool owned; /* `mail` was asked and did not refuse: `reset` is owed */
 	bool utf8;
 	struct slice from;
-	char *to; /* ADDR_MAX bytes: the recipient that is being asked about */
+	bool offered; /* MAIL was right; if the connection ends, it is told */
+	char *to; /* ADDR_MAX bytes: the recipient that was named last */
+	size_t to_n;
 	uint64_t size; /* as MAIL announced it; 0: not */
 	int rcpts;     /* accepted ones */
 
@@ -103,8 +105,13 @@ struct session {
 	bool choked;	/* it does not read our replies */
 	int errors, idle_commands, long_lines;
 
-	const char *stage; /* of what is being answered, for `refused` */
+	/* For `report`: what is being answered, and its argument. */
+	const char *stage;
 	struct slice to;
+	char said[SAID_MAX];
+	size_t said_n;
+	bool repaired; /* line ends, of this transaction or before it */
+	const char *lost; /* why the connection ended */
 	struct tx *tx;
 };
 
@@ -131,6 +138,12 @@ void session_go_on(struct session *s, enum next next);
 enum next session_say(struct session *s, const struct reply *r);
 enum next session_refuse(struct session *s, int code, const char *enh,
     const char *text);
+/* What was wrong in a command or content that was taken. */
+void session_repaired(struct session *s, const char *why);
+/* The connection ended without an answer. */
+void session_aborted(struct session *s, const char *stage, const char *why);
+/* What the client says now, for the record. */
+void session_said(struct session *s, struct slice said);
 /* Says it and ends the session. */
 enum next session_bye(struct session *s, int code, const char *enh,
     const char *text);
@@ -158,6 +171,9 @@ void commands_names(struct strbuf *out);
 /* ---- tx.c ------------------------------------------------------------- */
 
 struct tx *tx_begin(struct session *s, struct slice from);
+/* The recipient that RCPT names, right or not. Copied: the answer may come
+ * when the line is gone. */
+void tx_name(struct session *s, struct slice to);
 /* Ends it, if there is one; tells the owner when it knows of it. */
 void tx_end(struct session *s);
 /* The content is refused; that is said when all of it was read. The owner

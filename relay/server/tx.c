@@ -17,6 +17,17 @@ struct tx *tx_begin(struct session *s, struct slice from)
 	return tx;
 }
 
+void tx_name(struct session *s, struct slice to)
+{
+	struct tx *tx = s->tx;
+
+	to = slice_head(to, ADDR_MAX);
+	if (to.n > 0)
+		memcpy(tx->to, to.p, to.n);
+	tx->to_n = to.n;
+	s->to = slice_of(tx->to, to.n);
+}
+
 /* Once for each transaction that the owner did not refuse itself. */
 static void tell_owner(struct session *s)
 {

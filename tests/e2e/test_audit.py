@@ -47,6 +47,30 @@ def test_trace_finds_by_message_id_sender_recipient_and_client(gw):
     gw.cli_fails("trace 0SA73KWBR0001")
 
 
+def test_what_was_refused_repaired_or_broken_off_is_found_by_its_addresses(
+        gw):
+    with gw.dialog() as d:
+        d.ok("EHLO client.test")
+        assert d.cmd("MAIL FROM:<a b@form.test>").code == 501
+        assert d.cmd("MAIL FROM:<p@param.test> XFOO=1").code == 555
+        d.ok("MAIL FROM:repair@ed.test ENVID=a=b")
+        d.ok(f"RCPT TO:<{ANN}>")
+        d.ok("DATA")
+        d.send("half of it")
+    event = gw.wait_event("aborted", stage="data")
+    assert event | {"from": "repair@ed.test", "to": ANN, "listen": "mx",
+                    "bytes": 10, "count": 1} == event
+    assert [e["code"] for e in traced(gw, "--from", "p@param.test")] == [555]
+    [form] = traced(gw, "--from", "a b@form.test")
+    assert (form["said"], form["stage"], form["code"]) == \
+        ("FROM:<a b@form.test>", "mail", 501)
+    assert [(e["event"], e["stage"])
+            for e in traced(gw, "--from", "repair@ed.test")] == \
+        [("repaired", "mail"), ("aborted", "data")]
+    text = gw.cli("trace --from repair@ed.test")
+    assert "ENVID is no xtext" in text and "after 10 bytes" in text, text
+
+
 def test_the_index_outlives_the_daemon_and_a_kill(gw, legacy):
     ids = [gw.send() for _ in range(3)]
     for id in ids:

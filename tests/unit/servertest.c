@@ -193,27 +193,29 @@ static void on_closed(void *arg, struct session *s)
 	strbuf_adds(&o->log, "closed\n");
 }
 
-static void on_refused(void *arg, struct session *s, const char *stage,
-    struct slice to, const struct reply *r)
+static void on_report(void *arg, struct session *s,
+    const struct server_report *r)
 {
-	struct owner *o = arg;
-
-	must(!o->closed && r->code >= 400 && r->code < 600);
-	must(r->enh[0] == '0' + r->code / 100 && r->text[0] != '\0');
-	o->refusals++;
-	strbuf_addf(&o->log, "refused %s <%.*s> <%.*s> %d %s\n", stage,
-	    (int)session_from(s).n, session_from(s).p, (int)to.n, to.p,
-	    r->code, r->enh);
-}
-
-static void on_aborted(void *arg, struct session *s, const char *stage,
-    const char *why)
-{
+	static const char *const whats[] = {"refused", "aborted", "repaired"};
 	struct owner *o = arg;
 
 	(void)s;
-	must(!o->closed && why[0] != '\0');
-	strbuf_addf(&o->log, "aborted %s\n", stage);
+	must(!o->closed && (r->what == REPORT_REFUSED
+		? r->reply->code >= 400 && r->reply->code < 600 &&
+		    r->reply->enh[0] == '0' + r->reply->code / 100 &&
+		    r->reply->text[0] != '\0'
+		: r->why[0] != '\0'));
+	o->refusals += r->what == REPORT_REFUSED;
+	strbuf_addf(&o->log, "%s %s <%.*s> <%.*s>", whats[r->what], r->stage,
+	    (int)r->from.n, r->from.p, (int)r->to.n, r->to.p);
+	if (r->what == REPORT_REFUSED)
+		strbuf_addf(&o->log, " %d %s\n", r->reply->code,
+		    r->reply->enh);
+	else
+		strbuf_addf(&o->log, " %s\n", r->why);
+	if (o->say_words)
+		strbuf_addf(&o->log, "said %.*s bytes %u\n", (int)r->said.n,
+		    r->said.p, (unsigned)r->bytes);
 }
 
 static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
@@ -255,8 +257,7 @@ const struct server_ops owner_ops = {
 	.body_end = on_body_end,
 	.reset = on_reset,
 	.closed = on_closed,
-	.refused = on_refused,
-	.aborted = on_aborted,
+	.report = on_report,
 	.tls = on_tls,
 };
 

@@ -42,6 +42,7 @@ struct owner {
 	char tls_text[80]; /* of the last MAIL */
 	bool in_tx, in_body, ended, holding, connected, closed, mail_owed;
 	int stored, resets, left, refusals;
+	bool say_words; /* of reports: what was said, and bytes */
 	struct session *session;
 	struct reply owed;
 	struct defer answer, resume;

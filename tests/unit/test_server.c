@@ -305,6 +305,104 @@ static void the_owner_hears_of_every_refusal(void **state)
 	}
 }
 
+/* clang-format off */
+static const struct { const char *say, *hear, *report; } reports[] = {
+	{ "MAIL FROM:<a b@c.example>\r\n", "501",
+	  "refused mail <a b@c.example> <> 501 5.1.7\nsaid FROM:<a b@c.example>" },
+	{ "MAIL FROM:<a..b@c.example> XFOO=1\r\n", "555",
+	  "refused mail <\"a..b\"@c.example> <> 555 5.5.4\n"
+	  "said FROM:<a..b@c.example> XFOO=1" },
+	{ "MAIL FROM:<\303\251@c.example>\r\n", "553",
+	  "refused mail <\303\251@c.example> <> 553 5.6.7\nsaid FROM:<" },
+	{ "MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b..example>\r\nRSET\r\n",
+	  "250\n501\n250",
+	  "refused rcpt <s@a.example> <t@b..example> 501 5.1.3\n"
+	  "said TO:<t@b..example>" },
+	{ "MAIL FROM:s@a.example ENVID=a=b\r\nRSET\r\n", "250\n250",
+	  "repaired mail <s@a.example> <> ENVID is no xtext\n"
+	  "said FROM:s@a.example ENVID=a=b" },
+	{ "MAIL FROM:<>\r\nRCPT TO:<t.@b.example> NOTIFY=, ORCPT=x\r\nRSET\r\n",
+	  "250\n250\n250",
+	  "repaired rcpt <> <\"t.\"@b.example> NOTIFY says nothing\n"
+	  "said TO:<t.@b.example> NOTIFY=, ORCPT=x bytes 0\n"
+	  "repaired rcpt <> <\"t.\"@b.example> ORCPT is no type;xtext\n" },
+	{ "WHAT is this\r\n", "500",
+	  "refused command <> <> 500 5.5.1\nsaid WHAT is this bytes" },
+	{ "A\rB\r\n", "500", "refused command <> <> 500 5.5.2\nsaid A\rB bytes" },
+	{ "RCPT TO:<x@y>\r\n", "503",
+	  "refused rcpt <> <> 503 5.5.1\nsaid TO:<x@y> bytes" },
+	{ "QUIT\nMAIL\r\n", "521\nEND",
+	  "refused command <> <> 521 5.5.2\nsaid QUIT bytes" },
+};
+static const struct { const char *say, *hear, *report; } aborts[] = {
+	{ "MAIL FROM:<s@a.example>\r\n", "250",
+	  "aborted mail <s@a.example> <> The client" },
+	{ "MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\n", "250\n250",
+	  "aborted rcpt <s@a.example> <t@b.example> The client closed the "
+	  "connection\nsaid  bytes 0\n" },
+	{ "MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nDATA\r\n",
+	  "250\n250\n354",
+	  "aborted data <s@a.example> <t@b.example> The client closed the "
+	  "connection\nsaid  bytes 0\n" },
+	{ "MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nBDAT 3\r\nabc",
+	  "250\n250\n250",
+	  "aborted bdat <s@a.example> <t@b.example> The client closed the "
+	  "connection\nsaid  bytes 3\n" },
+	{ "MAIL FROM:<s@a.example>\r\nRSET\r\n", "250\n250", NULL },
+	{ "MAIL FROM:<s@a.example>\r\nQUIT\r\n", "250\n221\nEND", NULL },
+	{ "BDAT 5\r\nabc", NULL, NULL },
+};
+/* clang-format on */
+
+static void what_was_said_is_on_record(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(reports); i++) {
+		struct rig r;
+
+		print_message("%s\n", reports[i].say);
+		rig_init(&r);
+		r.o.say_words = true;
+		rig_connect(&r, "192.0.2.1");
+		assert_null(rig_expect(&r, "220"));
+		rig_say(&r, "EHLO a\r\n");
+		assert_null(rig_expect(&r, "250-"));
+		rig_say(&r, reports[i].say);
+		assert_null(rig_expect(&r, reports[i].hear));
+		rig_turn(&r);
+		if (strstr(strbuf_cstr(&r.o.log), reports[i].report) == NULL)
+			fail_msg("%s", strbuf_cstr(&r.o.log));
+		rig_fini(&r);
+	}
+}
+
+static void a_mail_without_an_answer_is_on_record(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(aborts); i++) {
+		struct rig r;
+		const char *log;
+
+		print_message("%s\n", aborts[i].say);
+		rig_init(&r);
+		r.o.say_words = true;
+		rig_connect(&r, "192.0.2.1");
+		assert_null(rig_expect(&r, "220"));
+		rig_say(&r, aborts[i].say);
+		if (aborts[i].hear != NULL)
+			assert_null(rig_expect(&r, aborts[i].hear));
+		rig_hang_up(&r);
+		for (int n = 0; n < 200 && !r.o.closed; n++)
+			rig_poll(&r);
+		log = strbuf_cstr(&r.o.log);
+		if (aborts[i].report == NULL
+			? strstr(log, "aborted") != NULL
+			: strstr(log, aborts[i].report) == NULL)
+			fail_msg("%s", log);
+		rig_fini(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +415,8 @@ int main(void)
 		cmocka_unit_test(segments_do_not_matter),
 		cmocka_unit_test(a_nul_in_a_command_is_refused_not_cut_off),
 		cmocka_unit_test(the_owner_hears_of_every_refusal),
+		cmocka_unit_test(what_was_said_is_on_record),
+		cmocka_unit_test(a_mail_without_an_answer_is_on_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
