@@ -12,8 +12,12 @@
 
 #include "conf/outline.h"
 #include "conf/parse.h"
+#include "relay/mail/reply_words.h"
 
-enum { TEXT_MAX = 1 << 18, ROWS_MAX = 2000, VALUES_MAX = 100, HELP_MAX = 1000 };
+enum {
+	TEXT_MAX = 1 << 18, ROWS_MAX = 2000, VALUES_MAX = 200, HELP_MAX = 1000,
+	PHRASE_MAX = 200,
+};
 
 /* ---- types of values --------------------------------------------------- */
 
@@ -88,6 +92,21 @@ static int set_line(const struct slot *s, const char *text, struct error *err)
 	return 0;
 }
 
+static int set_phrase(const struct slot *s, const char *text,
+    struct error *err)
+{
+	struct strbuf phrase;
+	bool good;
+
+	strbuf_init(&phrase, PHRASE_MAX);
+	good = phrase_read(slice_str(text), &phrase);
+	if (good)
+		*(char **)slot_element(s) =
+		    arena_slicedup(s->arena, strbuf_view(&phrase));
+	strbuf_fini(&phrase);
+	return good ? 0 : is_not(s, err);
+}
+
 /* A word of the type's, as its place in the list. */
 static int word_of(const struct slot *s, const char *text, struct error *err)
 {
@@ -156,6 +175,9 @@ T_ENHANCED = { .name = "an enhanced code", .set = set_enhanced,
 	.form = "\"5.1.1\", \"5.7.*\", \"4.7.500-699\" or \"none\"" },
 T_LINE = { .name = "a line of text", .set = set_line,
 	.form = "1 to 1000 printable characters" },
+T_PHRASES = { .name = "a phrase", .set = set_phrase, .element = sizeof(char *),
+	.form = "words of the reply without quotes, addresses and host names, "
+	"like \"no such user\", \"relay* ... denied\"" },
 T_STAGES = { .name = "a stage", .set = set_stage, .words = stages, .element = sizeof(int) },
 T_CLASS = { .name = "a class", .set = set_class, .words = classes },
 T_OUTCOME = { .name = "an outcome", .set = set_outcome, .words = outcomes };
@@ -174,7 +196,7 @@ static const struct param top_keys[] = {
 static const struct param row_keys[] = {
 	{ .name = "code",     .type = &T_CODE,     .offset = ROW(low) },
 	{ .name = "enhanced", .type = &T_ENHANCED, .offset = ROW(enh) },
-	{ .name = "text",     .type = &T_LINE,     .offset = ROW(text) },
+	{ .name = "text",     .type = &T_PHRASES,    .offset = ROW(text) },
 	{ .name = "stage",    .type = &T_STAGES,   .offset = ROW(stages) },
 	{ .name = "class",    .type = &T_CLASS,    .offset = ROW(class) },
 	{ .name = "outcome",  .type = &T_OUTCOME,  .offset = ROW(outcome) },
@@ -300,6 +322,12 @@ static bool row_says(const struct reader *r, const char *key)
 	return false;
 }
 
+static bool may_be_of_session(enum reply_class class)
+{
+	return class == CLASS_NONE || class == CLASS_THROTTLE ||
+	       class == CLASS_CONFIGURATION || class == CLASS_NETWORK;
+}
+
 /* What is about the leg and not about the message is never the end of it. */
 static int check_row(struct reader *r, struct conf_reply *row)
 {
@@ -311,6 +339,9 @@ static int check_row(struct reader *r, struct conf_reply *row)
 		    "= \"message\", or another");
 	if (!row_says(r, "outcome"))
 		row->outcome = outcome_of[row->class];
+	/* Before MAIL nothing was said of one. */
+	if (!row_says(r, "stage") && !may_be_of_session(row->class))
+		row->stages &= ~(unsigned)ON_HELLO;
 	if (outcome_of[row->class] == OUT_DEFERRED &&
 	    row->class != CLASS_NONE && row->outcome == OUT_FAILED)
 		return fail(r, row->line, "class \"%s\" is never the sender's "

@@ -10,12 +10,13 @@
  *   networks = { "192.0.2.0/24" }  # shared by all tenants: never one's own
  *   reply {
  *       code = "550"  enhanced = "5.7.64"  class = "configuration"
- *       text = "TenantAttribution"  stage = { "rcpt" }
+ *       text = { "relay ... denied", "block*" }  stage = { "rcpt" }
  *       help = "The certificate or address no longer matches the connector."
  *   }
  *
  * code: 400 to 599, or a range. enhanced: three numbers, each may be a range
- * or *; or "none", when the answer has none. outcome: deferred, failed (the
+ * or *; or "none", when the answer has none. text: phrases, one of which must
+ * stand there (relay/mail/reply_words.h). outcome: deferred, failed (the
  * sender is told) or parked; without it, what suits the class.
  */
 #ifndef CONF_PROFILE_H
@@ -31,7 +32,7 @@ enum { ON_HELLO = 1, ON_MAIL = 2, ON_RCPT = 4, ON_DATA = 8, ON_ANY = 15 };
 struct conf_reply {
 	int low, high;	  /* of the code */
 	const char *enh;  /* "5.1.1", "5.7.*", "4.7.500-699", "none"; or NULL */
-	const char *text; /* somewhere in it, case folded; NULL: any */
+	struct conf_strings text; /* phrases, one must be in it; none: any */
 	unsigned stages;  /* ON_… */
 	enum reply_class class;
 	enum outcome outcome;

@@ -4,6 +4,8 @@
  */
 #include "policy/reply_class.h"
 
+#include "relay/mail/reply_words.h"
+
 static unsigned stage_bit(const char *stage)
 {
 	static const struct {
@@ -20,17 +22,17 @@ static unsigned stage_bit(const char *stage)
 	return ON_HELLO;
 }
 
-static bool text_has(const char *text, const char *part)
+static bool text_fits(const struct conf_strings *phrases,
+    const struct reply_words *words)
 {
-	struct slice rest = slice_str(text);
-
-	for (; rest.n > 0; rest = slice_from(rest, 1))
-		if (slice_case_starts(rest, slice_str(part)))
+	for (int i = 0; i < phrases->count; i++)
+		if (reply_words_have(words, phrases->s[i]))
 			return true;
-	return false;
+	return phrases->count == 0;
 }
 
-static bool fits(const struct conf_reply *row, const struct result *r)
+static bool fits(const struct conf_reply *row, const struct result *r,
+    const struct reply_words *words)
 {
 	if (r->code < row->low || r->code > row->high)
 		return false;
@@ -38,15 +40,19 @@ static bool fits(const struct conf_reply *row, const struct result *r)
 		return false;
 	if (row->enh != NULL && !conf_enhanced_fits(row->enh, r->enh))
 		return false;
-	return row->text == NULL || (r->text != NULL &&
-	    text_has(r->text, row->text));
+	return text_fits(&row->text, words);
 }
 
 static const struct conf_reply *find(const struct conf_profile *p,
     const struct result *r)
 {
-	for (int i = 0; p != NULL && i < p->replies; i++)
-		if (fits(&p->reply[i], r))
+	struct reply_words words;
+
+	if (p == NULL || r->code < 400)
+		return NULL;
+	reply_words_read(slice_str(r->text == NULL ? "" : r->text), &words);
+	for (int i = 0; i < p->replies; i++)
+		if (fits(&p->reply[i], r, &words))
 			return &p->reply[i];
 	return NULL;
 }
@@ -83,5 +89,8 @@ const struct conf_reply *reply_classify(const struct conf_profile *p,
 	}
 	r->class = row->class;
 	r->outcome = row->outcome;
+	/* A 4yz is never the end, whatever it is about (RFC 5321 4.2.1). */
+	if (r->code < 500 && r->outcome == OUT_FAILED)
+		r->outcome = OUT_DEFERRED;
 	return row;
 }

@@ -8,6 +8,7 @@
 #include "relay/mail/domain.h"
 #include "relay/mail/ehlo.h"
 #include "relay/mail/reply.h"
+#include "relay/mail/reply_words.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_kept(const struct reply_parser *p)
@@ -19,6 +20,27 @@ static void check_kept(const struct reply_parser *p)
 		     (unsigned char)p->text.p[i] >= ' ');
 	must(strlen(p->enh) < sizeof(p->enh));
 	must(p->enh[0] == '\0' || p->enh[0] - '0' == p->code / 100);
+}
+
+/* Words are lower case with one blank between, and nothing that is quoted is
+ * among them. */
+static void check_words(struct slice text)
+{
+	struct reply_words w;
+	size_t n;
+
+	reply_words_read(text, &w);
+	n = strlen(w.text);
+	must(n > 0 && n < REPLY_WORDS_MAX);
+	must(w.text[0] == ' ' && w.text[n - 1] == ' ');
+	for (size_t i = 0; i < n; i++) {
+		must(w.text[i] != '@' && w.text[i] != '<' &&
+		     w.text[i] != '"' && w.text[i] != ':');
+		must(ascii_lower(w.text[i]) == w.text[i]);
+		must(w.text[i] != '.' ||
+		     (w.text[i - 1] == ' ' && w.text[i + 1] == ' '));
+	}
+	must(!reply_words_have(&w, "no ... such ... phrase ... as-this"));
 }
 
 static void check_ehlo(struct slice text)
@@ -105,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (s == REPLY_DONE) {
 			must(p.code >= 200 && p.code <= 599 && p.lines > 0);
 			check_ehlo(strbuf_view(&p.text));
+			check_words(strbuf_view(&p.text));
 			check_printed(&p);
 		}
 		reply_parser_reset(&p);

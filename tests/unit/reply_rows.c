@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "relay/mail/reply_words.h"
+
 static int end_of(const char *range, int k)
 {
 	const char *dash = strchr(range, '-');
@@ -31,16 +33,44 @@ static void make_enhanced(const struct conf_reply *row, int k,
 	    (unsigned char)n[0], (unsigned short)n[1], (unsigned short)n[2]);
 }
 
+/* A text that has the phrase: nothing in its gaps, and no more of a word than
+ * is asked for. */
+static void make_text(const char *phrase, struct row_answer *out)
+{
+	struct slice rest = slice_str(phrase), word;
+	size_t n;
+
+	snprintf(out->text, sizeof(out->text), "Sorry:");
+	while (slice_next(&rest, ' ', &word)) {
+		if (slice_eq(word, SLICE("...")))
+			continue;
+		if (slice_eq(word, SLICE(REPLY_ADDRESS)))
+			word = SLICE("192.0.2.7");
+		if (word.p[word.n - 1] == '*')
+			word.n--;
+		n = strlen(out->text);
+		snprintf(out->text + n, sizeof(out->text) - n, " %.*s",
+		    (int)word.n, word.p);
+	}
+}
+
+int row_answers(const struct conf_reply *row)
+{
+	return ROW_ANSWERS * (row->text.count > 0 ? row->text.count : 1);
+}
+
 void row_answer_make(const struct conf_reply *row, int k,
     struct row_answer *out)
 {
+	int phrase = k / ROW_ANSWERS;
+
+	k %= ROW_ANSWERS;
 	*out = (struct row_answer){.code = k > 0 ? row->high : row->low};
 	out->stage = row->stages & ON_DATA ? "body" :
 		     row->stages & ON_RCPT ? "rcpt" :
 		     row->stages & ON_MAIL ? "mail" : "greeting";
 	make_enhanced(row, k, out);
-	snprintf(out->text, sizeof(out->text), "no, %s",
-	    row->text == NULL ? "not so" : row->text);
+	make_text(row->text.count > 0 ? row->text.s[phrase] : "so it is", out);
 }
 
 bool reply_row_own(const struct conf_profile *p, int i)

@@ -7,8 +7,10 @@
 
 #include "conf/profile.h"
 
-/* The lower and the upper end of the row's ranges. */
+/* The lower and the upper end of the row's ranges; each phrase of the row has
+ * two. */
 enum { ROW_ANSWERS = 2 };
+int row_answers(const struct conf_reply *row);
 
 struct row_answer {
 	int code;

@@ -27,9 +27,13 @@ static void every_key_is_read(void **state)
 	    "networks = { \"192.0.2.0/24\",\n \"2001:db8::/32\" }\n"
 	    "\n"
 	    "reply { code = \"450-451\" enhanced = \"4.7.500-699\"\n"
-	    "  text = 'it is \"late\"' stage = { \"mail\", \"data\" }\n"
+	    "  text = { 'It is  late', \"slow* ... DOWN\" }\n"
+	    "  stage = { \"mail\", \"data\" }\n"
 	    "  class = \"throttle\" help = \"Wait.\" }\n"
-	    "reply { code = 550 class = \"mailbox\" outcome = \"parked\" }\n";
+	    "reply { code = 550 class = \"mailbox\" outcome = \"parked\"\n"
+	    "  text = \"full\" }\n"
+	    "reply { code = 550 class = \"network\" }\n"
+	    "reply { code = 550 class = \"message\" stage = { \"hello\" } }\n";
 	struct arena *a = arena_new();
 	struct conf_profile p;
 	struct error err = {0};
@@ -45,22 +49,29 @@ static void every_key_is_read(void **state)
 	assert_true(p.one_domain && p.no_dead_hosts && p.ignores_notify);
 	assert_int_equal(p.networks.count, 2);
 	assert_int_equal(p.networks.net[1].bits, 32);
-	assert_int_equal(p.replies, 2);
+	assert_int_equal(p.replies, 4);
 	assert_int_equal(p.reply[0].low, 450);
 	assert_int_equal(p.reply[0].high, 451);
 	assert_string_equal(p.reply[0].enh, "4.7.500-699");
-	assert_string_equal(p.reply[0].text, "it is \"late\"");
+	assert_int_equal(p.reply[0].text.count, 2);
+	assert_string_equal(p.reply[0].text.s[0], "it is late");
+	assert_string_equal(p.reply[0].text.s[1], "slow* ... down");
 	assert_int_equal(p.reply[0].stages, ON_MAIL | ON_DATA);
 	assert_int_equal(p.reply[0].class, CLASS_THROTTLE);
 	assert_int_equal(p.reply[0].outcome, OUT_DEFERRED);
 	assert_string_equal(p.reply[0].help, "Wait.");
 	assert_int_equal(p.reply[0].line, 9);
-	assert_int_equal(p.reply[1].stages, ON_ANY);
+	/* Before MAIL there is no mailbox. */
+	assert_int_equal(p.reply[1].stages, ON_MAIL | ON_RCPT | ON_DATA);
 	assert_null(p.reply[1].enh);
-	assert_null(p.reply[1].text);
+	assert_int_equal(p.reply[1].text.count, 1);
+	assert_string_equal(p.reply[1].text.s[0], "full");
 	assert_int_equal(p.reply[1].outcome, OUT_PARKED);
 	assert_string_equal(p.reply[1].help, "");
-	assert_int_equal(p.reply[1].line, 12);
+	assert_int_equal(p.reply[1].line, 13);
+	assert_int_equal(p.reply[2].stages, ON_ANY);
+	assert_int_equal(p.reply[2].text.count, 0);
+	assert_int_equal(p.reply[3].stages, ON_HELLO);
 	arena_free(a);
 }
 
@@ -113,6 +124,12 @@ static const struct { const char *text, *says; } bad[] = {
 	{ "reply { code = \"550\" enhanced = \"5.7.9-1\" class = \"message\" }\n",
 	  "1: enhanced \"5.7.9-1\" is not an enhanced code; "
 	  "write \"5.1.1\", \"5.7.*\", \"4.7.500-699\" or \"none\"" },
+	{ "reply { code = \"550\" text = { \"full\", \"see x.example\" } class = \"message\" }\n",
+	  "1: text \"see x.example\" is not a phrase; write words of the reply without quotes, "
+	  "addresses and host names, like \"no such user\", \"relay* ... denied\"" },
+	{ "reply { code = \"550\" text = \"\" class = \"message\" }\n",
+	  "1: text \"\" is not a phrase; write words of the reply without quotes, "
+	  "addresses and host names, like \"no such user\", \"relay* ... denied\"" },
 	{ "reply { code = \"550\" class = \"massage\" }\n",
 	  "1: class \"massage\" is unknown; write none, message, recipient, throttle, mailbox, "
 	  "configuration, network, authentication, loop or split" },

@@ -187,6 +187,13 @@ static enum dstate state_of(enum outcome o)
 	       o == OUT_PARKED	 ? D_PARKED : D_NONE;
 }
 
+/* A 4yz is never the end. */
+static enum outcome outcome_of(const struct conf_reply *row, int code)
+{
+	return code < 500 && row->outcome == OUT_FAILED ? OUT_DEFERRED
+							: row->outcome;
+}
+
 static void run_row(struct bench *b, struct conf_leg *leg, int i)
 {
 	const struct conf_reply *row = &leg->replies->reply[i];
@@ -204,8 +211,8 @@ static void run_row(struct bench *b, struct conf_leg *leg, int i)
 		assert_string_equal(res.enh, said.enh);
 		assert_string_equal(reply_class_text(res.class),
 		    reply_class_text(row->class));
-		assert_int_equal(res.outcome, row->outcome);
-		assert_int_equal(fate(b->r, &res), state_of(row->outcome));
+		assert_int_equal(res.outcome, outcome_of(row, said.code));
+		assert_int_equal(fate(b->r, &res), state_of(res.outcome));
 		arena_free(a);
 	}
 }

@@ -54,8 +54,9 @@ static const struct {
 	A("legacy", 550, "", "body", "no", MESSAGE, FAILED)
 	A("legacy", 554, "5.6.0", "body", "no", MESSAGE, FAILED)
 	A("legacy", 554, "5.4.6", "body", "loop", LOOP, PARKED)
-	A("legacy", 503, "5.5.1", "mail", "order", CONFIGURATION, DEFERRED)
-	A("legacy", 451, "4.3.0", "rcpt", "later", NONE, DEFERRED)
+	A("legacy", 503, "5.5.1", "mail", "order", NETWORK, DEFERRED)
+	A("legacy", 451, "4.3.0", "rcpt", "later", NETWORK, DEFERRED)
+	A("legacy", 451, "", "rcpt", "later", NONE, DEFERRED)
 	A("legacy", 399, "", "rcpt", "?", NETWORK, DEFERRED)
 	A("m365", 550, "5.7.64", "mail", "TenantAttribution; Relay Access Denied",
 	  CONFIGURATION, DEFERRED)
@@ -68,7 +69,8 @@ static const struct {
 	A("m365", 535, "5.7.139", "greeting", "no login", CONFIGURATION, DEFERRED)
 	A("m365", 451, "4.7.500", "rcpt", "Server busy", THROTTLE, DEFERRED)
 	A("m365", 451, "4.7.699", "rcpt", "Access denied", THROTTLE, DEFERRED)
-	A("m365", 451, "4.7.700", "rcpt", "other", NONE, DEFERRED)
+	A("m365", 451, "4.7.700", "rcpt", "other", THROTTLE, DEFERRED)
+	A("m365", 451, "4.7.900", "rcpt", "other", NONE, DEFERRED)
 	A("m365", 450, "4.7.650", "mail", "reputation", THROTTLE, DEFERRED)
 	A("m365", 450, "4.7.651", "mail", "reputation", THROTTLE, DEFERRED)
 	A("m365", 421, "4.3.2", "greeting", "not active", THROTTLE, DEFERRED)
@@ -106,59 +108,200 @@ static const struct {
 	  "is unsupported",
 	  SPLIT, DEFERRED)
 };
+
+/* Code, enhanced code and text as generic reads them, wherever in a
+ * transaction they are said. */
+#define S(code, enh, text, class) { code, enh, text, CLASS_##class },
+
+static const struct {
+	int code;
+	const char *enh, *text;
+	enum reply_class class;
+} said[] = {
+	/* What is quoted is another's. */
+	S(554, "5.7.1", "<relay access denied@x.example>: Sender address rejected", MESSAGE)
+	S(554, "5.7.1", "<\"a> relay access denied <\"@x.example>: not for you", MESSAGE)
+	S(554, "5.7.1", "\"relay access denied\"@x.example is not for you", MESSAGE)
+	S(554, "5.7.1", "subject 'your ip is blocked' is not for you", MESSAGE)
+	S(554, "5.7.1", "subject \"your ip is blocked\" is not for you", MESSAGE)
+	S(554, "5.7.1", "relay-access-denied@x.example is not for you", MESSAGE)
+	S(554, "5.7.1", "relay.access.denied is not for you", MESSAGE)
+	S(554, "5.7.1", "see https://x.example/relay access.denied", MESSAGE)
+	S(550, "5.7.1", "go away: relay/access/denied", MESSAGE)
+	S(550, "5.7.1", "ann@[192.0.2.7] is not for you", MESSAGE)
+	S(550, "5.7.1", "No. Relay team. Access to them is denied", MESSAGE)
+	S(550, "5.7.1", "ask the relay desk", MESSAGE)
+	S(550, "5.2.1", "Mailbox disabled; ask the relay desk", RECIPIENT)
+	S(551, "5.1.6", "Not local; try <ann@relay.example>", RECIPIENT)
+	/* One address or one content. */
+	S(501, "5.1.7", "bad sender", MESSAGE)
+	S(550, "5.1.8", "Sender address rejected: your ip is not liked", MESSAGE)
+	S(500, "", "line too long", MESSAGE)
+	S(501, "", "bad address", MESSAGE)
+	S(501, "5.5.2", "cannot be read", MESSAGE)
+	S(504, "5.5.2", "need a full address", MESSAGE)
+	S(553, "", "not so", MESSAGE)
+	S(555, "5.5.4", "parameter", MESSAGE)
+	S(552, "", "no", MESSAGE)
+	S(501, "5.1.3", "bad address", RECIPIENT)
+	S(550, "", "no such person", RECIPIENT)
+	S(550, "5.7.1", "unknown", MESSAGE)
+	S(550, "", "there is no such user", RECIPIENT)
+	S(550, "", "The mailbox you name does not exist", RECIPIENT)
+	S(554, "5.7.1", "unknown user", RECIPIENT)
+	S(503, "5.5.1", "need RCPT; there is no such user", RECIPIENT)
+	S(450, "4.1.1", "unknown user", RECIPIENT)
+	S(550, "", "sender rejected, unknown address", MESSAGE)
+	S(550, "5.7.1", "holds a url that is on a block list", MESSAGE)
+	S(550, "5.6.0", "reverse dns", MESSAGE)
+	S(550, "5.3.4", "rate limit", MESSAGE)
+	/* The dialog. */
+	S(502, "5.5.1", "not implemented", CONFIGURATION)
+	S(502, "5.5.1", "unrecognized", NETWORK)
+	S(503, "", "order", NETWORK)
+	S(550, "5.5.2", "mail first", NETWORK)
+	/* Us, whatever the code. */
+	S(504, "5.5.2", "<x>: Helo command rejected: no name", CONFIGURATION)
+	S(550, "5.1.1", "client host rejected", CONFIGURATION)
+	S(550, "5.7.1", "client host [192.0.2.7] blocked", CONFIGURATION)
+	S(450, "4.7.1", "client host rejected", CONFIGURATION)
+	S(550, "5.7.1", "not from 192.0.2.7", CONFIGURATION)
+	S(550, "5.7.1", "not from [IPv6:2001:db8::7]", CONFIGURATION)
+	S(550, "5.7.1", "not from 2001:db8::7", CONFIGURATION)
+	S(550, "", "see https://x.example/?ip=192.0.2.7", CONFIGURATION)
+	S(550, "5.7.1", "at 10:20:30 it was not so", MESSAGE)
+	S(550, "", "your reverse dns is missing", CONFIGURATION)
+	S(553, "", "use tls", CONFIGURATION)
+	S(550, "", "please log in", CONFIGURATION)
+	S(550, "", "administrative prohibition", CONFIGURATION)
+	S(550, "5.4.1", "Relay Access Denied", CONFIGURATION)
+	S(550, "5.4.1", "Recipient address rejected: Access denied", RECIPIENT)
+	S(550, "5.7.10", "", CONFIGURATION)
+	S(530, "", "", CONFIGURATION)
+	S(538, "", "", CONFIGURATION)
+	S(550, "", "\"Your IP is on a block list\"", CONFIGURATION)
+	/* The sender over us. */
+	S(550, "5.7.23", "", AUTHENTICATION)
+	S(550, "5.7.27", "", AUTHENTICATION)
+	S(550, "5.7.31", "", AUTHENTICATION)
+	S(550, "5.7.1", "no SPF record", AUTHENTICATION)
+	S(451, "4.7.1", "DMARC cannot be looked up", AUTHENTICATION)
+	S(550, "5.7.28", "", MESSAGE)
+	/* Too many, too often, too far. */
+	S(550, "5.5.3", "", SPLIT)
+	S(450, "4.5.3", "", SPLIT)
+	S(552, "5.3.4", "too many recipients", SPLIT)
+	S(554, "", "too many recipients in this session", SPLIT)
+	S(550, "5.1.1", "you sent to too many recipients this hour", THROTTLE)
+	S(550, "", "too many connections from your host", THROTTLE)
+	S(550, "", "the daily limit is reached", THROTTLE)
+	S(421, "", "bye", THROTTLE)
+	S(554, "5.4.0", "Too many hops", LOOP)
+	S(554, "5.6.0", "it exceeded 50 hops", LOOP)
+	S(451, "4.4.6", "", LOOP)
+	S(552, "", "the mailbox is full", MAILBOX)
+	S(550, "5.2.1", "it receives mail too quickly", MAILBOX)
+	/* The leg's own trouble. */
+	S(554, "5.3.0", "an internal error", NETWORK)
+	S(554, "5.3.2", "", NETWORK)
+	S(451, "4.3.5", "", NETWORK)
+	S(451, "", "greylisted", NETWORK)
+	S(521, "", "", NETWORK)
+	S(554, "", "Service unavailable", NETWORK)
+	S(451, "", "later", NONE)
+};
 /* clang-format on */
 
 static void an_answer_is_classed_by_code_enhanced_code_and_stage(void **state)
 {
 	struct names *names = names_new();
 	struct conf *c = conf_tmp_good(*state, three, names);
+	unsigned wrong = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
 		struct result r = {.code = answers[i].code,
 			.stage = answers[i].stage, .text = answers[i].text};
 
 		snprintf(r.enh, sizeof(r.enh), "%s", answers[i].enh);
-		print_message("%s: %d %s %s\n", answers[i].leg, r.code, r.enh,
-		    r.text);
 		reply_classify(conf_leg_by_name(c,
 				   slice_str(answers[i].leg))->replies, &r);
-		assert_int_equal(r.class, answers[i].class);
-		assert_int_equal(r.outcome, answers[i].outcome);
+		if (r.class == answers[i].class &&
+		    r.outcome == answers[i].outcome)
+			continue;
+		print_message("%s: %d %s %s at %s is %s\n", answers[i].leg,
+		    r.code, r.enh, r.text, r.stage, reply_class_text(r.class));
+		wrong++;
 	}
+	assert_int_equal(wrong, 0);
 	conf_unref(c);
 	names_free(names);
 }
 
-/* A row that no answer reaches, since another before it takes all of them,
- * is a row that somebody will look for in vain. */
+static void what_a_leg_says_itself_is_classed(void **state)
+{
+	static const char *const stages[] = {"mail", "rcpt", "body"};
+	struct names *names = names_new();
+	struct conf *c = conf_tmp_good(*state, three, names);
+	unsigned wrong = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(said) * ARRAY_LEN(stages); i++) {
+		size_t n = i / ARRAY_LEN(stages);
+		struct result r = {.code = said[n].code,
+		    .stage = stages[i % ARRAY_LEN(stages)],
+		    .text = said[n].text};
+
+		snprintf(r.enh, sizeof(r.enh), "%s", said[n].enh);
+		reply_classify(c->leg[0].replies, &r);
+		if (r.class == said[n].class &&
+		    (r.code >= 500 || r.outcome == OUT_DEFERRED))
+			continue;
+		print_message("%d %s %s at %s is %s\n", r.code, r.enh, r.text,
+		    r.stage, reply_class_text(r.class));
+		wrong++;
+	}
+	assert_int_equal(wrong, 0);
+	conf_unref(c);
+	names_free(names);
+}
+
+static unsigned missed(const struct conf_profile *p, int i, int k)
+{
+	struct row_answer a;
+	struct result r = {0};
+	const struct conf_reply *got;
+
+	row_answer_make(&p->reply[i], k, &a);
+	r.code = a.code;
+	r.stage = a.stage;
+	r.text = a.text;
+	memcpy(r.enh, a.enh, sizeof(r.enh));
+	got = reply_classify(p, &r);
+	if (got == &p->reply[i])
+		return 0;
+	print_message("%s: line %d is not reached by %d %s at %s: %s (but line "
+	    "%d)\n", p->name, p->reply[i].line, a.code, a.enh, a.stage,
+	    a.text, got->line);
+	return 1;
+}
+
+/* A row, or a phrase of one, that no reply reaches, since a row before takes
+ * them all, is one that an administrator will look for in vain. */
 static void every_row_of_every_profile_is_reached(void **state)
 {
 	struct names *names = names_new();
 	struct conf *c = conf_tmp_good(*state, three, names);
+	unsigned misses = 0;
 
 	for (int l = 0; l < 3; l++) {
 		const struct conf_profile *p = c->leg[l].replies;
 
-		for (int i = 0; i < p->replies; i++)
-			for (int k = 0; k < ROW_ANSWERS; k++) {
-				struct row_answer a;
-				struct result r = {0};
-
-				assert_true(strlen(p->reply[i].help) > 20);
-				row_answer_make(&p->reply[i], k, &a);
-				r.code = a.code;
-				r.stage = a.stage;
-				r.text = a.text;
-				memcpy(r.enh, a.enh, sizeof(r.enh));
-				print_message("%s: line %d: %d %s at %s\n",
-				    p->name, p->reply[i].line, a.code, a.enh,
-				    a.stage);
-				if (reply_row_own(p, i))
-					assert_ptr_equal(
-					    reply_classify(p, &r),
-					    &p->reply[i]);
-			}
+		for (int i = 0; i < p->replies && reply_row_own(p, i); i++) {
+			assert_true(strlen(p->reply[i].help) > 20);
+			for (int k = 0; k < row_answers(&p->reply[i]); k++)
+				misses += missed(p, i, k);
+		}
 	}
+	assert_int_equal(misses, 0);
 	conf_unref(c);
 	names_free(names);
 }
@@ -207,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(
 		an_answer_is_classed_by_code_enhanced_code_and_stage),
+	    cmocka_unit_test(what_a_leg_says_itself_is_classed),
 	    cmocka_unit_test(every_row_of_every_profile_is_reached),
 	    cmocka_unit_test(what_our_side_concluded_stays),
 	    cmocka_unit_test(without_a_profile_the_digits_count),
