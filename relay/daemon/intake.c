@@ -241,6 +241,7 @@ static void tell_queue(struct worker *w, const struct mail *m)
 	l->letter.kind = S_ACCEPTED;
 	l->id = m->env.id;
 	l->size = m->env.size;
+	l->sender = mail_sender(m->env.from);
 	l->claimed = true;
 	l->n = m->deliveries;
 	for (unsigned i = 0; i < m->deliveries; i++) {

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "policy/reply_class.h"
-#include "relay/base/hash.h"
 #include "relay/daemon/alarm.h"
 #include "relay/mail/addr.h"
 
@@ -77,31 +76,19 @@ void judge_result(const struct attempt *at, struct outcome_letter *o,
 	judge_leg(leg, o, r);
 	if (r->class == CLASS_LOOP)
 		say_loop(at, i, r, help);
-	if (r->class == CLASS_CONFIGURATION && o->help == NULL)
+	if (r->class == CLASS_CONFIGURATION && o->help == NULL) {
 		o->help = arena_strdup(at->arena, help);
+		o->faulted = at->req.rcpt[i].address;
+	}
 	if (r->outcome == OUT_DELIVERED)
 		o->good = at->req.rcpt[i].address;
-}
-
-static uint64_t sender_hash(const char *from)
-{
-	struct slice domain = slice_str(from);
-	long at = slice_rfind(domain, '@');
-	char folded[ADDR_DOMAIN_MAX];
-	size_t n = 0;
-
-	if (at >= 0)
-		domain = slice_from(domain, (size_t)at + 1);
-	for (; n < domain.n && n < sizeof(folded); n++)
-		folded[n] = ascii_lower(domain.p[n]);
-	return hash_bytes(folded, n) | 1;
 }
 
 void judge_attempt(const struct attempt *at, struct outcome_letter *o)
 {
 	const struct conf_leg *leg = leg_of(at);
 
-	o->sender = sender_hash(at->mail->env.from);
+	o->sender = mail_sender(at->mail->env.from);
 	if (leg == NULL || leg->direct)
 		return;
 	if (o->good != NULL)

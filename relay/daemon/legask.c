@@ -56,6 +56,7 @@ static void on_done(void *arg, struct client_request *r)
 
 	q->answer.class = res->class;
 	q->answer.taken = res->outcome == OUT_DELIVERED;
+	q->answer.at_rcpt = strcmp(res->stage, "rcpt") == 0 && res->code != 0;
 	snprintf(q->answer.said, sizeof(q->answer.said), "%d %s %.150s. %s",
 	    res->code, res->enh, res->text, row != NULL ? row->help : "");
 	worker_count_dialogs(q->w);

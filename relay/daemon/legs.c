@@ -1,68 +1,22 @@
 /* SPDX-License-Identifier: ISC
  *
- * The legs as such: counts of what attempts say, and what follows. Queue
- * thread.
+ * The state of each leg: suspended or not, throttled, disbelieved, reachable.
+ * Queue thread.
  */
-#include "relay/daemon/legs.h"
+#include "relay/daemon/legs_int.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "relay/audit/note.h"
-#include "relay/base/map.h"
 #include "relay/daemon/alarm.h"
 #include "relay/daemon/settle_int.h"
-#include "relay/mail/addr.h"
 
-enum {
-	ASK_AGAIN_MS = 1000,
-	GOOD_MS = 24 * 3600 * 1000, /* "succeeded today" */
-	MINUTES = 10, MINUTE_MS = 60000, /* of the window of unknown ones */
-	UNKNOWN_MIN = 5, UNKNOWN_PART = 5, /* a fifth, and five at least */
-	UNKNOWN_MAX = 4096, /* recipients that are told apart */
-	TEXT_BYTES = 900, FACT_REASON = 700,
-};
+enum { TEXT_BYTES = 900 };
 
 /* What tells our own suspension in the journal from an administrator's, who
- * cannot write it. */
-static const char fault_mark[] = "fault\t";
-
-enum suspended { NOT, BY_FAULT, BY_ADMIN };
-
-/* Messages and sender domains that met a fault of the set-up since the last
- * delivery. */
-struct run {
-	unsigned number; /* a delivery begins the next */
-	struct map messages, senders;
-};
-
-struct minute {
-	int64_t at; /* minutes of the clock */
-	unsigned unknown, delivered;
-};
-
-struct watch {
-	enum suspended suspended;
-	struct run run;
-	int64_t tried_ms; /* or suspended; by fault: a trial follows */
-	bool in_content; /* the fault was met behind RCPT: asking is no proof */
-	bool asking;
-	int64_t asked_ms;
-	char good[ADDR_MAX + 1]; /* got mail there, and when */
-	int64_t good_ms;
-	struct minute minute[MINUTES];
-	struct map unknown; /* recipients in them, by hash */
-	uint64_t disbelieved;
-	unsigned disbelieved_run; /* with no delivery between */
-	char down[200]; /* the last fault on the way to it; "" when none */
-	int stale; /* attempts that began before the last throttle */
-};
-
-struct legs {
-	struct app *app;
-	struct conf *conf;
-	struct watch watch[NAMES_MAX];
-};
+ * cannot write it, and one that only a message can end. */
+static const char fault_mark[] = "fault\t", content_mark[] = "content\t";
 
 /* ---- small things ------------------------------------------------------ */
 
@@ -91,6 +45,12 @@ static void run_reset(struct run *r)
 	map_init(&r->senders);
 }
 
+void legs_run_reset(struct settle *s, int leg)
+{
+	queue_leg_shun_none(s->queue, leg);
+	run_reset(&s->legs->watch[leg].run);
+}
+
 void legs_free(struct legs *l)
 {
 	for (int i = 0; i < NAMES_MAX; i++) {
@@ -108,7 +68,7 @@ void legs_configure(struct legs *l, struct conf *c)
 	l->conf = conf_ref(c);
 }
 
-static int64_t now_ms(const struct legs *l)
+int64_t legs_now_ms(const struct legs *l)
 {
 	return clock_mono_ms(l->app->clock);
 }
@@ -161,8 +121,10 @@ static void enter(struct settle *s, int leg, enum suspended to)
 	struct watch *w = &l->watch[leg];
 
 	w->suspended = to;
-	w->tried_ms = now_ms(l);
+	w->tried_ms = legs_now_ms(l);
 	run_reset(&w->run);
+	if (to != BY_FAULT)
+		queue_leg_shun_none(s->queue, leg);
 	memset(w->minute, 0, sizeof(w->minute));
 	map_fini(&w->unknown);
 	map_init(&w->unknown);
@@ -170,7 +132,7 @@ static void enter(struct settle *s, int leg, enum suspended to)
 	queue_leg_suspend(s->queue, leg, to != NOT);
 }
 
-static void suspend(struct settle *s, int leg, const char *kind,
+void legs_suspend(struct settle *s, int leg, const char *kind,
     enum reply_class class, const char *reason)
 {
 	struct legs *l = s->legs;
@@ -180,7 +142,8 @@ static void suspend(struct settle *s, int leg, const char *kind,
 	if (l->watch[leg].suspended != NOT || c == NULL)
 		return;
 	enter(s, leg, BY_FAULT);
-	snprintf(fact, sizeof(fact), "%s%s", fault_mark, reason);
+	snprintf(fact, sizeof(fact), "%s%s%s", fault_mark,
+	    l->watch[leg].met == MET_CONTENT ? content_mark : "", reason);
 	write_fact(l, leg, slice_str(fact));
 	leg_note(l->app, c->name, "suspended", reply_class_text(class),
 	    reason, "");
@@ -191,7 +154,7 @@ static void suspend(struct settle *s, int leg, const char *kind,
 	alarm_raise(l->app, kind, c->name, text);
 }
 
-static void resume(struct settle *s, int leg, const char *reason)
+void legs_resume(struct settle *s, int leg, const char *reason)
 {
 	struct legs *l = s->legs;
 
@@ -213,14 +176,25 @@ static bool is_fault(struct slice fact)
 	return slice_starts(fact, slice_str(fault_mark));
 }
 
+static bool is_content(struct slice fact)
+{
+	return is_fault(fact) &&
+	       slice_starts(slice_from(fact, sizeof(fault_mark) - 1),
+		   slice_str(content_mark));
+}
+
 struct slice legs_reason(struct slice fact)
 {
-	return is_fault(fact) ? slice_from(fact, sizeof(fault_mark) - 1) :
-				fact;
+	size_t marks = !is_fault(fact) ? 0 : sizeof(fault_mark) - 1;
+
+	if (is_content(fact))
+		marks += sizeof(content_mark) - 1;
+	return slice_from(fact, marks);
 }
 
 void legs_restore(struct settle *s, int leg, struct slice fact)
 {
+	s->legs->watch[leg].met = is_content(fact) ? MET_CONTENT : MET_SESSION;
 	enter(s, leg, fact.n == 0 ? NOT : is_fault(fact) ? BY_FAULT : BY_ADMIN);
 }
 
@@ -237,105 +211,6 @@ struct leg_view legs_view(const struct settle *s, int leg)
 unsigned legs_run(const struct settle *s, int leg)
 {
 	return s->legs->watch[leg].run.number;
-}
-
-/* ---- questions and trials ---------------------------------------------- */
-
-static bool is_good(const struct legs *l, const struct watch *w)
-{
-	return w->good[0] != '\0' && now_ms(l) - w->good_ms < GOOD_MS;
-}
-
-/* At the end outcomes still come in, but no worker has a connection. */
-static bool may_ask(const struct legs *l, const struct watch *w)
-{
-	return !atomic_load(&l->app->stopping) && !w->asking && is_good(l, w);
-}
-
-bool legs_good_recipient(const struct settle *s, int leg,
-    char to_out[ADDR_MAX + 1])
-{
-	const struct watch *w = &s->legs->watch[leg];
-
-	if (!is_good(s->legs, w))
-		return false;
-	snprintf(to_out, ADDR_MAX + 1, "%s", w->good);
-	return true;
-}
-
-static void ask(struct legs *l, int leg)
-{
-	struct watch *w = &l->watch[leg];
-
-	w->asking = true;
-	w->asked_ms = now_ms(l);
-	legask_send(l->app, leg, w->run.number, w->good);
-}
-
-/* While it was under way a delivery may have shown that the leg is well: one
- * who forges mail of ours to be refused must not stop the rest. */
-static void answered_in_doubt(struct settle *s, const struct leg_answer *a)
-{
-	const struct watch *w = &s->legs->watch[a->leg];
-	char reason[FACT_REASON];
-
-	if (a->class != CLASS_CONFIGURATION || a->run != w->run.number ||
-	    w->run.messages.used == 0)
-		return;
-	snprintf(reason, sizeof(reason), "a question of our own was refused: "
-	    "%.500s", a->said);
-	suspend(s, a->leg, "leg-suspended", a->class, reason);
-}
-
-/* Whom we asked about may be gone, or full: that says nothing of the leg, and
- * a message has to. */
-void legs_answered(struct settle *s, const struct leg_answer *a)
-{
-	struct legs *l = s->legs;
-	struct watch *w = &l->watch[a->leg];
-
-	w->asking = false;
-	if (w->suspended == NOT)
-		answered_in_doubt(s, a);
-	if (w->suspended != BY_FAULT || a->class == CLASS_CONFIGURATION ||
-	    a->class == CLASS_NETWORK)
-		return;
-	if (a->taken && !w->in_content &&
-	    ledger_ready(l->app->ledger, a->leg) == 0)
-		resume(s, a->leg, "a question of our own was taken");
-	else
-		queue_leg_trial(s->queue, a->leg);
-}
-
-/* Asking costs nobody's mail a try, so it comes first. */
-static void try_leg(struct settle *s, int leg)
-{
-	struct legs *l = s->legs;
-
-	l->watch[leg].tried_ms = now_ms(l);
-	if (may_ask(l, &l->watch[leg]))
-		ask(l, leg);
-	else
-		queue_leg_trial(s->queue, leg);
-}
-
-int legs_step(struct settle *s)
-{
-	struct legs *l = s->legs;
-	int64_t now = now_ms(l), wait = 1000;
-
-	for (int i = 0; i < l->conf->legs; i++) {
-		const struct conf_leg *c = &l->conf->leg[i];
-		const struct watch *w = &l->watch[c->id];
-
-		if (w->suspended != BY_FAULT || c->probe_ms == 0)
-			continue;
-		if (now >= w->tried_ms + c->probe_ms)
-			try_leg(s, c->id);
-		if (w->tried_ms + c->probe_ms - now < wait)
-			wait = w->tried_ms + c->probe_ms - now;
-	}
-	return (int)wait;
 }
 
 /* ---- what an attempt says ---------------------------------------------- */
@@ -405,119 +280,18 @@ static void count_disbelief(struct legs *l, const struct conf_leg *c,
 	alarm_raise(l->app, "authentication", c->name, text);
 }
 
-/* Recipients that the leg had lately and does not know now; one that is tried
- * again and again is one. */
-static unsigned new_unknown(struct settle *s, const struct outcome_letter *o,
-    int64_t minute)
-{
-	struct map *m = &s->legs->watch[o->leg].unknown;
-	struct queue_item item;
-	unsigned n = 0;
-
-	if (m->used >= UNKNOWN_MAX) {
-		map_fini(m);
-		map_init(m);
-	}
-	for (unsigned i = 0; i < o->n; i++) {
-		if (!o->row[i].known ||
-		    o->row[i].result.class != CLASS_RECIPIENT ||
-		    !queue_get(s->queue, o->id, o->row[i].delivery.number,
-			&item) ||
-		    (intptr_t)map_get(m, item.hash) > minute - MINUTES)
-			continue;
-		map_put(m, item.hash, (void *)(intptr_t)minute);
-		n++;
-	}
-	return n;
-}
-
-/* A fifth of the recipients that the leg had lately, and it says that it has
- * never heard of them: its directory is gone, not they. */
-static void count_unknown(struct settle *s, const struct conf_leg *c,
-    const struct outcome_letter *o, const struct said *said)
-{
-	struct watch *w = &s->legs->watch[c->id];
-	int64_t at = now_ms(s->legs) / MINUTE_MS + MINUTES; /* never 0 */
-	unsigned fresh = new_unknown(s, o, at), unknown = 0, delivered = 0;
-	struct minute *m = &w->minute[at % MINUTES];
-	char reason[FACT_REASON];
-
-	if (m->at != at)
-		*m = (struct minute){.at = at};
-	m->unknown += fresh;
-	m->delivered += said->delivered;
-	if (fresh == 0)
-		return;
-	for (int i = 0; i < MINUTES; i++) {
-		if (w->minute[i].at <= at - MINUTES)
-			continue;
-		unknown += w->minute[i].unknown;
-		delivered += w->minute[i].delivered;
-	}
-	if (unknown < UNKNOWN_MIN ||
-	    unknown * UNKNOWN_PART < unknown + delivered)
-		return;
-	snprintf(reason, sizeof(reason), "it does not know %u recipients any "
-	    "more that it took lately, and took %u others; look at its "
-	    "directory", unknown, delivered);
-	w->in_content = false;
-	suspend(s, c->id, "unknown-recipients", CLASS_RECIPIENT, reason);
-}
-
-static void remember(struct map *m, uint64_t key, size_t most)
-{
-	static char there;
-
-	if (m->used < most)
-		map_put(m, key, &there);
-}
-
-static bool enough(const struct conf_leg *c, const struct run *r)
-{
-	return c->suspend_messages > 0 &&
-	       r->messages.used >= (size_t)c->suspend_messages &&
-	       r->senders.used >= (size_t)c->suspend_senders;
-}
-
-static void count_fault(struct settle *s, const struct conf_leg *c,
-    const struct outcome_letter *o, const struct result *r)
-{
-	struct legs *l = s->legs;
-	struct watch *w = &l->watch[c->id];
-	size_t most = (size_t)(c->suspend_messages > c->suspend_senders
-				   ? c->suspend_messages : c->suspend_senders);
-	char reason[FACT_REASON];
-
-	if (w->suspended != NOT)
-		return;
-	remember(&w->run.messages, o->id, most);
-	remember(&w->run.senders, o->sender, most);
-	w->in_content = strcmp(r->stage, "body") == 0 ||
-			strcmp(r->stage, "data") == 0;
-	if (enough(c, &w->run)) {
-		snprintf(reason, sizeof(reason), "%zu messages of %zu sender "
-		    "domains were refused: %d %s %.150s. %.300s",
-		    w->run.messages.used, w->run.senders.used, r->code,
-		    r->enh, r->text, o->help != NULL ? o->help : "");
-		suspend(s, c->id, "leg-suspended", r->class, reason);
-		return;
-	}
-	if (may_ask(l, w) && now_ms(l) - w->asked_ms >= ASK_AGAIN_MS)
-		ask(l, c->id);
-	/* In doubt: the next one, alone. */
-	queue_leg_trial(s->queue, c->id);
-}
-
-static void count_delivery(struct legs *l, int leg,
+static void count_delivery(struct settle *s, int leg,
     const struct outcome_letter *o)
 {
-	struct watch *w = &l->watch[leg];
+	struct watch *w = &s->legs->watch[leg];
 
-	run_reset(&w->run);
+	/* While it is suspended only its trial says that it is well. */
+	if (w->suspended != BY_FAULT)
+		legs_run_reset(s, leg);
 	if (o->good == NULL)
 		return;
 	snprintf(w->good, sizeof(w->good), "%s", o->good);
-	w->good_ms = now_ms(l);
+	w->good_ms = legs_now_ms(s->legs);
 }
 
 static bool was_trial(struct settle *s, const struct outcome_letter *o)
@@ -578,13 +352,13 @@ void legs_outcome(struct settle *s, const struct outcome_letter *o)
 		return;
 	count_throttle(s->legs, o->leg, &said);
 	count_disbelief(s->legs, c, &said);
-	count_unknown(s, c, o, &said);
+	legs_count_unknown(s, c, o, said.delivered);
 	if (said.delivered > 0) {
-		count_delivery(s->legs, o->leg, o);
+		count_delivery(s, o->leg, o);
 		if (trial && s->legs->watch[o->leg].suspended == BY_FAULT)
-			resume(s, o->leg, "a message was taken");
+			legs_resume(s, o->leg, "a message was taken");
 	} else if (said.fault != NULL) {
-		count_fault(s, c, o, said.fault);
+		legs_count_fault(s, c, o, said.fault);
 	} else {
 		ledger_sound(s->app->ledger, o->leg);
 	}

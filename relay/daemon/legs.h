@@ -6,8 +6,9 @@
  *
  * What suspends a leg: as many messages as its suspend_messages, of
  * suspend_senders sender domains, refused for its set-up with no delivery
- * between; or the same said to a question of our own; or "unknown" of a fifth
- * of the recipients that it knew. One forged message never does.
+ * between, unless a question of our own gets past the place where they were
+ * refused; or the same said to a question of our own; or "unknown" of a fifth
+ * of the recipients that it knew. What strangers write never does.
  */
 #ifndef RELAY_DAEMON_LEGS_H
 #define RELAY_DAEMON_LEGS_H
@@ -57,6 +58,7 @@ struct leg_answer {
 	unsigned run; /* given back */
 	enum reply_class class;
 	bool taken;
+	bool at_rcpt; /* RCPT was answered, so MAIL was taken */
 	char said[400];
 };
 void legs_answered(struct settle *s, const struct leg_answer *answer);

@@ -78,6 +78,20 @@ uint64_t mail_hash(const char *base)
 	return hash_slice(slice_str(base)) | 1;
 }
 
+uint64_t mail_sender(const char *from)
+{
+	struct slice domain = slice_str(from);
+	long at = slice_rfind(domain, '@');
+	char folded[ADDR_DOMAIN_MAX];
+	size_t n = 0;
+
+	if (at >= 0)
+		domain = slice_from(domain, (size_t)at + 1);
+	for (; n < domain.n && n < sizeof(folded); n++)
+		folded[n] = ascii_lower(domain.p[n]);
+	return hash_bytes(folded, n) | 1;
+}
+
 bool mail_without_loops(const struct mail *m, unsigned rcpt,
     const struct names *names, struct decision *d)
 {

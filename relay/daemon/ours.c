@@ -87,6 +87,7 @@ struct accepted_letter *ours_items(const struct envelope *e,
 	l->letter.kind = S_ACCEPTED;
 	l->id = e->id;
 	l->size = e->size;
+	l->sender = mail_sender(e->from);
 	l->n = n;
 	for (unsigned i = 0; i < n; i++)
 		l->item[i] = (struct queue_item){.number = i,

@@ -131,6 +131,7 @@ static void on_group(struct settle *s, struct spool_op *op)
 		settle_apply(s, &g->moves);
 		queue_insert(s->queue, dsn->id, dsn->size, dsn->item, dsn->n,
 		    false, true);
+		queue_sender(s->queue, dsn->id, dsn->sender);
 	} else {
 		group_failed(s, g);
 	}

@@ -52,6 +52,7 @@ static void on_accepted(struct settle *s, struct accepted_letter *l)
 {
 	queue_insert(s->queue, l->id, l->size, l->item, l->n, l->claimed,
 	    true);
+	queue_sender(s->queue, l->id, l->sender);
 	mem_free(l);
 }
 
@@ -246,6 +247,8 @@ void settle_recovered(void *arg, uint64_t id, struct slice envelope,
 			s->oldest_change = d[i].change;
 	}
 	queue_insert(s->queue, id, e.size, items, n, false, true);
+	if (e.rcpts != 0)
+		queue_sender(s->queue, id, mail_sender(e.from));
 	mem_free(items);
 	arena_free(a);
 }

@@ -27,7 +27,7 @@ enum settle_letter {
  * `claimed`. */
 struct accepted_letter {
 	struct letter letter;
-	uint64_t id, size;
+	uint64_t id, size, sender; /* mail_sender() */
 	bool claimed;
 	unsigned n;
 	struct queue_item item[];
@@ -69,6 +69,7 @@ struct outcome_letter {
 	/* The final address of one that was delivered, and what to do about a
 	 * fault of the leg, by its profile; in the arena, or NULL. */
 	const char *good, *help;
+	const char *faulted; /* … and of one that met the fault */
 	const char *who, *reason; /* WHY_ADMIN */
 	struct outcome_notice *notice;
 	unsigned notices;

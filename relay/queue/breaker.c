@@ -110,6 +110,31 @@ void breaker_try(struct queue *q, int leg, uint32_t n)
 	q->leg[leg].trial = n;
 }
 
+void queue_leg_shun(struct queue *q, int leg, uint64_t sender)
+{
+	struct leg *l = &q->leg[leg];
+	struct message m = {.sender = sender & QUEUE_SENDER_MASK};
+
+	if (!breaker_shuns(q, leg, &m))
+		l->shun[l->shuns++ % QUEUE_SHUN] = m.sender;
+}
+
+void queue_leg_shun_none(struct queue *q, int leg)
+{
+	q->leg[leg].shuns = 0;
+}
+
+bool breaker_shuns(const struct queue *q, int leg, const struct message *m)
+{
+	const struct leg *l = &q->leg[leg];
+	unsigned n = l->shuns < QUEUE_SHUN ? l->shuns : QUEUE_SHUN;
+
+	for (unsigned i = 0; i < n; i++)
+		if (l->shun[i] == m->sender)
+			return true;
+	return false;
+}
+
 bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number)
 {
 	struct leg *l = &q->leg[leg];

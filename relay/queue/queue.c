@@ -292,6 +292,14 @@ bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
 	return true;
 }
 
+void queue_sender(struct queue *q, uint64_t id, uint64_t sender)
+{
+	uint32_t msg = index_find(q, id);
+
+	if (msg != 0)
+		message_at(q, msg)->sender = sender & QUEUE_SENDER_MASK;
+}
+
 void queue_set(struct queue *q, uint64_t id, const struct queue_item *item)
 {
 	uint32_t msg = index_find(q, id), n;

@@ -99,6 +99,9 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
 bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
     const struct queue_item *items, unsigned n, bool claimed, bool force);
 bool queue_full(const struct queue *q); /* any thread */
+/* A hash of the sender's domain, for queue_leg_shun(); 29 bits of it are kept.
+ */
+void queue_sender(struct queue *q, uint64_t id, uint64_t sender);
 /* The new state of a delivery (creates it when the number is new); ends its
  * claim. A message whose deliveries are all over is forgotten. */
 void queue_set(struct queue *q, uint64_t id, const struct queue_item *item);
@@ -126,6 +129,12 @@ void queue_leg_suspend(struct queue *q, int leg, bool suspended);
  * yes once. */
 void queue_leg_trial(struct queue *q, int leg);
 bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number);
+/* Trials take a message of another sender domain if there is one among the
+ * first few thousand that are ready, until queue_leg_shun_none(). The last
+ * QUEUE_SHUN domains count. */
+enum { QUEUE_SHUN = 64 };
+void queue_leg_shun(struct queue *q, int leg, uint64_t sender);
+void queue_leg_shun_none(struct queue *q, int leg);
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker queue_leg_breaker(const struct queue *q, int leg);
 

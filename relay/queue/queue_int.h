@@ -31,6 +31,7 @@ enum {
 	HEAD_PENDING = 1, /* of messages */
 	HEAD_FAILED,
 	MESSAGE_HEADS,
+	QUEUE_SENDER_MASK = (1 << 29) - 1,
 };
 
 struct delivery {
@@ -54,6 +55,7 @@ struct message {
 	uint32_t first, last; /* its deliveries */
 	uint32_t live;	      /* how many are not over */
 	uint32_t resolve : 2, again : 1;
+	uint32_t sender : 29; /* of its domain's hash; 0: not known */
 };
 
 _Static_assert(sizeof(struct delivery) == 64, "storage.md: at most 64 bytes");
@@ -85,6 +87,8 @@ struct leg {
 	bool trial_wanted;
 	int64_t trial_us; /* … not before */
 	uint32_t trial;	  /* the delivery on trial, or 0 */
+	uint32_t shun[QUEUE_SHUN]; /* senders that it is not to be of */
+	unsigned shuns;		   /* so many were added */
 	struct span down[QUEUE_SPANS]; /* oldest first */
 	unsigned downs;
 	int64_t wanted_us; /* when wants_slot may be said again */
@@ -196,6 +200,7 @@ void breaker_probe(struct queue *q, int leg, uint32_t n);
 /* The same for a leg that is suspended or in doubt. */
 bool breaker_may_try(const struct queue *q, int leg);
 void breaker_try(struct queue *q, int leg, uint32_t n);
+bool breaker_shuns(const struct queue *q, int leg, const struct message *m);
 /* A gate of the leg was opened or shut: does its time count? */
 void down_mark(struct queue *q, int leg);
 /* How long the leg was down since then. */

@@ -12,6 +12,7 @@ enum {
 	STARTS_A_TURN = STARTS_A_STEP / 8,
 	ENDS = 500, /* lifetimes that end in a second */
 	LOOK_AHEAD = 64, /* past those that wait for an older one */
+	TRIAL_LOOK = 4096, /* past those of senders that met a fault */
 };
 #define ENDS_US INT64_C(1000000)
 #define WANTED_US INT64_C(100000)
@@ -114,11 +115,30 @@ static void probe(struct queue *q, int leg)
 	start_job(q, -1, n, true);
 }
 
+/* From `n` on, the first whose sender has not met the fault; else `n`. */
+static uint32_t other_sender(struct queue *q, int leg, uint32_t n)
+{
+	uint32_t head = HEAD_READY + (uint32_t)leg, at = n;
+
+	for (int i = 0; at != head && i < TRIAL_LOOK; i++) {
+		const struct delivery *d = delivery_at(q, at);
+		const struct message *m = message_at(q, d->msg);
+
+		if (!breaker_shuns(q, leg, m) && m->resolve == RESOLVE_NONE &&
+		    !retry_expired(q, d) && !older_waits(q, at))
+			return at;
+		at = d->next;
+	}
+	return n;
+}
+
 /* What is over its lifetime proves nothing: start_sweep() has it. */
 static uint32_t next_trial(struct queue *q, int leg)
 {
 	uint32_t n = breaker_may_try(q, leg) ? next_ready(q, leg) : 0;
 
+	if (n != 0 && q->leg[leg].shuns != 0)
+		n = other_sender(q, leg, n);
 	return n == 0 || retry_expired(q, delivery_at(q, n)) ? 0 : n;
 }
 

@@ -167,11 +167,17 @@ def test_whom_it_took_lately_it_forgot_by_mistake(make_gw, legacy, outside):
     assert len(outside.mails) == 1, "one notice, for the other"
 
 
-def test_his_details_are_he(make_gw, legacy):
+def test_a_detail_that_nobody_wrote_to_is_not_known(make_gw, legacy):
+    """Anybody can think one up: it is no sign that the leg forgot Ann."""
     gw = make_gw(with_retry(known="30d"))
     known(gw)
+    before = remembered(gw)
+    gw.wait_event("delivered", gw.send(to="Ann+list@example.com"))
+    until(lambda: remembered(gw) > before, "the memory to have it")
     legacy.reply("RCPT", NOBODY)
-    wait_deferrals(gw, gw.send(to="Ann+news@EXAMPLE.com"), 1)
+    gw.wait_event("bounced", gw.send(to="Ann+news@example.com"))
+    for to in "ANN@EXAMPLE.com", "ann+LIST@example.com":
+        wait_deferrals(gw, gw.send(to=to), 1)
 
 
 def test_it_is_of_that_leg(make_gw, legacy, cloud):

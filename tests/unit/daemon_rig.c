@@ -312,6 +312,7 @@ static void tell_queue(struct drig *r, uint64_t id,
 
 	l->letter.kind = S_ACCEPTED;
 	l->id = id;
+	l->sender = r->sender;
 	l->n = n;
 	for (unsigned i = 0; i < n; i++)
 		l->item[i] = (struct queue_item){.number = i,
@@ -459,6 +460,7 @@ void drig_report(struct drig *r, struct job_letter *j, enum why why,
 	o->reached = !r->unreached;
 	o->sender = r->sender;
 	o->good = r->good;
+	o->faulted = r->faulted;
 	o->who = o->reason = "admin";
 	for (unsigned i = 0; i < j->n; i++) {
 		o->row[i].result = result[i < n ? i : n - 1];

@@ -51,7 +51,7 @@ struct drig {
 	bool read; /* the test reads the journal: it waits for that */
 	/* What reports say besides their results. */
 	uint64_t sender;
-	const char *good;
+	const char *good, *faulted;
 	bool known, unreached;
 	struct drig_act_seen {
 		bool called, ok;

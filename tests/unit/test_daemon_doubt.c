@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A leg in doubt: questions of our own, messages of other senders, and what
+ * they decide.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/legs_fix.h"
+
+enum { INTERVAL_S = 5 * 60 };
+
+static int setup(void **state)
+{
+	*state = drig_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	drig_free(*state);
+	return 0;
+}
+
+/* ---- in doubt ---------------------------------------------------------- */
+
+/* As workers do: the third fault in a row shuts the gate at once. */
+static void in_doubt_one_goes_after_the_other(void **state)
+{
+	struct drig *r = *state;
+	struct ledger *l = r->app.ledger;
+
+	for (int i = 0; i < 20; i++)
+		legf_mail(r);
+	assert_int_equal(r->jobs, 20);
+	while (r->jobs > 3)
+		drig_unclaim(r, drig_job(r), false, false);
+	for (int i = 0; i < 3; i++)
+		ledger_fault(l, r->legacy);
+	assert_int_equal(ledger_gates(l, r->legacy), GATE_DOUBT);
+	drig_pump(r);
+	assert_int_equal(r->jobs, 3);
+	for (unsigned k = 0; k < 3; k++) {
+		r->sender = k;
+		legf_answer(r, CLASS_CONFIGURATION, OUT_DEFERRED);
+		assert_true(r->jobs <= 3);
+	}
+	assert_int_equal(r->jobs, 1);
+	legf_answer(r, CLASS_CONFIGURATION, OUT_DEFERRED);
+	assert_int_equal(r->jobs, 1);
+	ledger_sound(l, r->legacy); /* what the worker says of a delivery */
+	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
+	assert_int_equal(ledger_gates(l, r->legacy), 0);
+	assert_true(r->jobs > 5);
+}
+
+static void another_answer_than_a_fault_ends_the_doubt(void **state)
+{
+	struct drig *r = *state;
+
+	legf_mail(r);
+	for (int i = 0; i < 3; i++)
+		ledger_fault(r->app.ledger, r->legacy);
+	legf_answer(r, CLASS_MAILBOX, OUT_DEFERRED);
+	assert_int_equal(ledger_gates(r->app.ledger, r->legacy), 0);
+}
+
+/* ---- a question of our own --------------------------------------------- */
+
+static struct leg_answer answer_to(const struct drig *r, unsigned run,
+    enum reply_class class)
+{
+	return (struct leg_answer){.leg = r->legacy, .run = run,
+	    .class = class, .taken = class == CLASS_NONE, .at_rcpt = true,
+	    .said = "550 no"};
+}
+
+static void a_question_that_meets_the_fault_suspends(void **state)
+{
+	static const struct {
+		const char *name;
+		enum reply_class class;
+		bool good_between, suspended;
+	} cases[] = {
+	    {"the same", CLASS_CONFIGURATION, false, true},
+	    {"taken", CLASS_NONE, false, false},
+	    {"a full mailbox", CLASS_MAILBOX, false, false},
+	    {"the same, but a delivery since", CLASS_CONFIGURATION, true,
+		false},
+	};
+	struct drig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct leg_answer a;
+
+		print_message("%s\n", cases[i].name);
+		legs_decided(r->app.settle, r->legacy, slice_of("", 0));
+		r->good = "user0@example.com";
+		legf_deliver(r);
+		r->good = NULL;
+		a = answer_to(r, legs_run(r->app.settle, r->legacy),
+		    cases[i].class);
+		legf_fault(r, 1);
+		assert_false(legf_suspended(r));
+		if (cases[i].good_between) {
+			legf_deliver(r);
+			/* Of a run that it was not about. */
+			legf_fault(r, 2);
+		}
+		legs_answered(r->app.settle, &a);
+		assert_int_equal(legf_suspended(r), cases[i].suspended);
+	}
+}
+
+/* No delivery so far: the question is about a recipient that met it. Twelve
+ * forged messages, six domains, one pattern. */
+static void ten_forged_messages_are_asked_about_first(void **state)
+{
+	static const struct {
+		const char *name, *stage;
+		enum reply_class class;
+		bool at_rcpt, suspended;
+	} cases[] = {
+	    {"our own is taken", "mail", CLASS_NONE, true, false},
+	    {"our own is taken at RCPT", "rcpt", CLASS_NONE, true, false},
+	    {"our own MAIL is taken", "mail", CLASS_CONFIGURATION, true,
+		false},
+	    {"our own MAIL is refused", "mail", CLASS_CONFIGURATION, false,
+		true},
+	    {"our own RCPT is refused", "rcpt", CLASS_CONFIGURATION, true,
+		true},
+	    {"about one who is gone", "rcpt", CLASS_RECIPIENT, true, false},
+	    {"no time", "rcpt", CLASS_THROTTLE, true, true},
+	    {"it cannot be reached", "mail", CLASS_NETWORK, false, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct drig *r;
+		struct leg_answer a;
+		unsigned before;
+
+		print_message("%s\n", cases[i].name);
+		teardown(state);
+		setup(state);
+		r = *state;
+		r->faulted = "user0@example.com";
+		before = r->calls;
+		for (unsigned k = 1; k <= 9; k++)
+			legf_fault_at(r, 1 + k % 6, cases[i].stage);
+		assert_int_equal(r->calls, before);
+		for (unsigned k = 10; k <= 12; k++)
+			legf_fault_at(r, 1 + k % 6, cases[i].stage);
+		assert_int_equal(r->calls, before + 1);
+		assert_false(legf_suspended(r));
+		a = answer_to(r, legs_run(r->app.settle, r->legacy),
+		    cases[i].class);
+		a.at_rcpt = cases[i].at_rcpt;
+		legs_answered(r->app.settle, &a);
+		assert_int_equal(legf_suspended(r), cases[i].suspended);
+		if (cases[i].suspended)
+			continue;
+		/* The count begins again. */
+		before = r->calls;
+		for (unsigned k = 1; k <= 9; k++)
+			legf_fault_at(r, 1 + k % 6, cases[i].stage);
+		assert_int_equal(r->calls, before);
+	}
+}
+
+/* One message that anybody can send to anybody is no proof either way. */
+static void a_question_about_the_refused_does_not_suspend_alone(void **state)
+{
+	struct drig *r = *state;
+	struct leg_answer a;
+
+	r->faulted = "user0@example.com";
+	legf_fault(r, 1);
+	a = answer_to(r, legs_run(r->app.settle, r->legacy),
+	    CLASS_CONFIGURATION);
+	legs_answered(r->app.settle, &a);
+	assert_false(legf_suspended(r));
+}
+
+/* What waits in front is of senders that met the fault. */
+static void another_senders_message_tries_the_leg(void **state)
+{
+	struct result res = legf_said(CLASS_CONFIGURATION, OUT_DEFERRED);
+	struct drig *r = *state;
+	uint64_t first, good;
+
+	for (unsigned k = 1; k <= 10; k++)
+		legf_fault_at(r, k, "body");
+	assert_true(legf_suspended(r));
+	r->sender = 3;
+	first = legf_mail(r);
+	legf_mail(r);
+	r->sender = 99;
+	good = legf_mail(r);
+	legf_mail(r);
+	drig_later(r, INTERVAL_S + 20);
+	assert_int_equal(r->jobs, 1);
+	assert_int_equal(r->job[0]->id, good);
+	r->sender = 99;
+	res.stage = "body";
+	drig_report(r, drig_job(r), WHY_ATTEMPT, &res, 1);
+	drig_pump(r);
+	assert_true(legf_suspended(r));
+	/* Now they all have met it: the oldest that is ready. */
+	drig_later(r, INTERVAL_S);
+	assert_int_equal(r->jobs, 1);
+	assert_true(r->job[0]->id <= first);
+	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
+	assert_false(legf_suspended(r));
+	/* It took one: nobody is left out any more. */
+	assert_true(r->jobs > 5);
+}
+
+/* Outcomes are still taken when the workers have no connections any more. */
+static void nothing_is_asked_at_the_end(void **state)
+{
+	struct drig *r = *state;
+	unsigned before;
+
+	r->good = "user0@example.com";
+	legf_deliver(r);
+	r->good = NULL;
+	clock_fake_step(&r->clock, INT64_C(2000000));
+	before = r->calls;
+	legf_fault(r, 1);
+	assert_true(r->calls > before);
+	before = r->calls;
+	legs_answered(r->app.settle, &(struct leg_answer){.leg = r->legacy});
+	clock_fake_step(&r->clock, INT64_C(2000000));
+	atomic_store(&r->app.stopping, true);
+	legf_fault(r, 2);
+	assert_int_equal(r->calls, before);
+	atomic_store(&r->app.stopping, false);
+}
+
+static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
+{
+	static const struct {
+		const char *stage, *fact;
+		bool resumed;
+	} cases[] = {
+	    {"mail", "fault\t10 messages", true},
+	    {"rcpt", "fault\t10 messages", true},
+	    {"data", "fault\tcontent\t10 messages", false},
+	    {"body", "fault\tcontent\t10 messages", false},
+	};
+	struct strbuf value;
+
+	strbuf_init(&value, 1024);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct drig *r;
+		struct leg_answer taken;
+
+		print_message("%s\n", cases[i].stage);
+		teardown(state);
+		setup(state);
+		r = *state;
+		taken = answer_to(r, 0, CLASS_NONE);
+		for (unsigned k = 1; k <= 10; k++)
+			legf_fault_at(r, k, cases[i].stage);
+		assert_true(legf_suspended(r));
+		drig_pump(r);
+		legf_fact(r, &value);
+		assert_true(slice_starts(strbuf_view(&value),
+		    slice_str(cases[i].fact)));
+		assert_true(slice_starts(legs_reason(strbuf_view(&value)),
+		    SLICE("10 messages")));
+		/* As it is after a restart, too. */
+		legs_restore(r->app.settle, r->legacy, strbuf_view(&value));
+		legf_mail(r);
+		drig_pump(r);
+		assert_int_equal(r->jobs, 0);
+		legs_answered(r->app.settle, &taken);
+		drig_pump(r);
+		assert_int_equal(legf_suspended(r), !cases[i].resumed);
+		assert_int_equal(r->jobs, 1);
+	}
+	strbuf_fini(&value);
+}
+
+static void a_question_about_one_who_is_gone_leads_to_a_trial(void **state)
+{
+	static const struct {
+		enum reply_class class;
+		unsigned jobs;
+	} cases[] = {{CLASS_CONFIGURATION, 0}, {CLASS_NETWORK, 0},
+	    {CLASS_RECIPIENT, 1}};
+	struct drig *r = *state;
+
+	for (unsigned k = 1; k <= 10; k++)
+		legf_fault(r, k);
+	legf_mail(r);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct leg_answer a = answer_to(r, 0, cases[i].class);
+
+		legs_answered(r->app.settle, &a);
+		drig_pump(r);
+		assert_true(legf_suspended(r));
+		assert_int_equal(r->jobs, cases[i].jobs);
+	}
+	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
+	assert_false(legf_suspended(r));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(in_doubt_one_goes_after_the_other),
+	    TEST(another_answer_than_a_fault_ends_the_doubt),
+	    TEST(a_question_that_meets_the_fault_suspends),
+	    TEST(ten_forged_messages_are_asked_about_first),
+	    TEST(a_question_about_the_refused_does_not_suspend_alone),
+	    TEST(another_senders_message_tries_the_leg),
+	    TEST(nothing_is_asked_at_the_end),
+	    TEST(a_question_that_is_taken_leads_to_a_trial_or_back),
+	    TEST(a_question_about_one_who_is_gone_leads_to_a_trial),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
