@@ -4,6 +4,10 @@
  * runs nothing is read, and when the socket is full the daemon is told so.
  * The program gets a clean environment, its standard error is ours, and it
  * is the leader of a group of its own, which is killed as a whole.
+ *
+ * There are two processes, since the daemon cannot start another: one serves,
+ * the other, the keeper, starts it again when it dies. When the keeper dies
+ * the one that serves takes its place and starts a new server.
  */
 #include "relay/daemon/spawner.h"
 
@@ -22,7 +26,12 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 
-enum { ARG_BYTES = 64, MESSAGE_BYTES = ARG_BYTES + SPAWNER_INPUT_MAX };
+enum {
+	ARG_BYTES = 64,
+	MESSAGE_BYTES = ARG_BYTES + SPAWNER_INPUT_MAX,
+	KEEPER_DIED = SIGUSR2,
+	AGAIN_MS = 100, /* before a server that died is started again */
+};
 
 struct spawner {
 	int fd; /* the daemon's end */
@@ -36,6 +45,7 @@ struct serving {
 	pid_t child; /* 0: none */
 	int64_t end_ms; /* … then it is killed */
 	bool alone; /* the daemon is gone */
+	bool orphan; /* the keeper is gone */
 };
 
 static int64_t now_ms(void)
@@ -146,12 +156,13 @@ static void take(struct serving *s)
 		start(s, m, slice_of(m + arg, (size_t)n - arg));
 }
 
-static void drain_signals(const struct serving *s)
+static void drain_signals(struct serving *s)
 {
 	struct signalfd_siginfo info;
 
 	while (read(s->signals, &info, sizeof(info)) > 0)
-		;
+		if ((int)info.ssi_signo == KEEPER_DIED)
+			s->orphan = true;
 }
 
 static int wait_ms(const struct serving *s)
@@ -171,17 +182,17 @@ static void gone(struct serving *s)
 }
 
 /* While a program runs, of the socket only its end counts; poll() tells that
- * unasked. */
+ * unasked. Returns when the daemon is gone, or the keeper. */
 static void serve(struct serving *s)
 {
-	while (!s->alone || s->child != 0) {
+	while (s->child != 0 || (!s->alone && !s->orphan)) {
 		struct pollfd p[2] = {
 		    {.fd = s->signals, .events = POLLIN},
 		    {.fd = s->alone ? -1 : s->fd,
 			.events = s->child == 0 ? POLLIN : 0}};
 
 		if (poll(p, 2, wait_ms(s)) < 0 && errno != EINTR)
-			break;
+			_exit(1); /* the keeper starts another */
 		drain_signals(s);
 		reap(s);
 		if (s->child != 0 && now_ms() >= s->end_ms) {
@@ -190,28 +201,84 @@ static void serve(struct serving *s)
 		}
 		if (!s->alone && (p[1].revents & (POLLHUP | POLLERR)) != 0)
 			gone(s);
-		else if (s->child == 0 && (p[1].revents & POLLIN) != 0)
+		else if (s->child == 0 && !s->orphan &&
+			 (p[1].revents & POLLIN) != 0)
 			take(s);
 	}
 }
 
+/* ---- the two processes ---- */
+
 /* Signals that end the daemon are not for us: it tells by going away. */
-static void live(struct serving *s)
+static void set_signals(void)
 {
 	static const int not_ours[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1,
-	    SIGUSR2, SIGPIPE, SIGQUIT};
-	sigset_t child;
+	    SIGPIPE, SIGQUIT};
+	sigset_t ours;
 
 	for (size_t i = 0; i < ARRAY_LEN(not_ours); i++)
 		signal(not_ours[i], SIG_IGN);
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, NULL);
-	s->signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGCHLD);
+	sigaddset(&ours, KEEPER_DIED);
+	sigprocmask(SIG_BLOCK, &ours, NULL);
+}
+
+/* True: the keeper is gone, and this process is the keeper now. */
+static bool serve_under(struct serving *s, pid_t keeper)
+{
+	sigset_t ours;
+
 	prctl(PR_SET_NAME, "ph-spawner", 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, KEEPER_DIED);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGCHLD);
+	sigaddset(&ours, KEEPER_DIED);
+	s->signals = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (s->signals < 0)
+		return false;
+	s->orphan = getppid() != keeper;
+	serve(s);
+	close(s->signals);
+	return s->orphan && !s->alone;
+}
+
+static bool daemon_gone(const struct serving *s)
+{
+	struct pollfd p = {.fd = s->fd};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* Starts the server, again whenever it dies, until the daemon is gone. */
+static void keep(struct serving *s)
+{
+	int status;
+	pid_t pid, keeper = getpid();
+
+	prctl(PR_SET_NAME, "ph-keeper", 0, 0, 0);
+	while (!daemon_gone(s)) {
+		pid = fork();
+		if (pid == 0) {
+			if (!serve_under(s, keeper))
+				_exit(0);
+			log_warn("spawner.keeper", kv_str("state", "died"));
+			s->orphan = false;
+			keep(s);
+			return;
+		}
+		if (pid > 0 && waitpid(pid, &status, 0) == pid &&
+		    !daemon_gone(s))
+			log_warn("spawner.died", kv_int("status", status));
+		poll(NULL, 0, daemon_gone(s) ? 0 : AGAIN_MS);
+	}
+}
+
+static void live(struct serving *s)
+{
+	set_signals();
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (s->signals >= 0)
-		serve(s);
+	keep(s);
 }
 
 /* ---- the daemon's side ---- */

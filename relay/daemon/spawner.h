@@ -3,8 +3,9 @@
  * A small process that starts programs for the daemon, which cannot: it is
  * forked before there is a thread, a secret of TLS or a sandbox. It knows one
  * program from the start; by a socket it gets the argument and the input of
- * each run, which come one after the other. When the daemon goes away, in
- * whatever way, the running program is ended and so is it.
+ * each run, which come one after the other. When it dies it is started again.
+ * When the daemon goes away, in whatever way, the running program is ended and
+ * so is it.
  */
 #ifndef RELAY_DAEMON_SPAWNER_H
 #define RELAY_DAEMON_SPAWNER_H

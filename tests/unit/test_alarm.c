@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "relay/base/mem.h"
@@ -238,6 +239,68 @@ static void without_a_daemon_nothing_runs_on(void **state)
 	mem_free(text);
 }
 
+static long run_and_read(struct box *b)
+{
+	long pid;
+	char *text;
+
+	unlink(b->out);
+	assert_true(spawner_run(b->spawner, "a", SLICE("")));
+	text = output(b, 2);
+	pid = strtol(text, NULL, 10);
+	mem_free(text);
+	assert_true(pid > 1);
+	return pid;
+}
+
+/* The process whose child `pid` is. */
+static long parent_of(long pid)
+{
+	char path[64], line[300], *at;
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(line, 1, sizeof(line) - 1, f);
+	fclose(f);
+	line[n] = '\0';
+	at = strrchr(line, ')');
+	assert_non_null(at);
+	return strtol(at + 3, NULL, 10);
+}
+
+static void a_spawner_that_dies_is_started_again(void **state)
+{
+	struct box *b = *state;
+	long server, keeper, second;
+
+	write_program(b, "echo $PPID >$OUT.new; mv $OUT.new $OUT");
+	spawn(b, 5000, 100);
+	server = run_and_read(b);
+	keeper = parent_of(server);
+	assert_int_equal(kill((pid_t)server, SIGKILL), 0);
+	second = run_and_read(b);
+	assert_true(second != server);
+	assert_int_equal(parent_of(second), keeper);
+	/* And without the other, which the daemon knows. */
+	assert_int_equal(parent_of(keeper), getpid());
+	assert_int_equal(kill((pid_t)keeper, SIGKILL), 0);
+	assert_int_equal(waitpid((pid_t)keeper, NULL, 0), keeper);
+	for (int i = 0; i < LOOKS && !gone(second) && server != second; i++) {
+		server = run_and_read(b);
+		if (server != second)
+			break;
+		pause_ms(LOOK_MS);
+	}
+	assert_int_equal(parent_of(server), second);
+	spawner_free(b->spawner);
+	b->spawner = NULL;
+	wait_gone(server);
+	wait_gone(second);
+}
+
 static void a_program_that_is_not_there_is_no_end_of_it(void **state)
 {
 	struct box *b = *state;
@@ -392,6 +455,7 @@ int main(void)
 		S(more_than_can_wait_is_refused_at_once),
 		S(a_program_that_does_not_end_is_ended_with_its_children),
 		S(without_a_daemon_nothing_runs_on),
+		S(a_spawner_that_dies_is_started_again),
 		S(a_program_that_is_not_there_is_no_end_of_it),
 		R(the_same_is_told_once_in_an_interval),
 		R(a_flood_is_cut_and_counted),
