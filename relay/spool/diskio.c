@@ -106,6 +106,16 @@ static int64_t sys_space(struct diskio *d, const char *path)
 	return (int64_t)v.f_bavail * (int64_t)v.f_frsize;
 }
 
+static int64_t sys_total(struct diskio *d, const char *path)
+{
+	struct statvfs v;
+
+	(void)d;
+	if (statvfs(path, &v) < 0)
+		return -1;
+	return (int64_t)v.f_blocks * (int64_t)v.f_frsize;
+}
+
 static int64_t sys_size(struct diskio *d, int fd)
 {
 	struct stat st;
@@ -169,6 +179,7 @@ struct diskio diskio_system = {
 	.unlink = sys_unlink,
 	.mkdir = sys_mkdir,
 	.space = sys_space,
+	.total = sys_total,
 	.size = sys_size,
 	.list = sys_list,
 	.lock = sys_lock,

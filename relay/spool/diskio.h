@@ -27,6 +27,8 @@ struct diskio {
 	int (*mkdir)(struct diskio *d, const char *path, int mode);
 	/* Bytes free for us on the file system of `path`, or -1. */
 	int64_t (*space)(struct diskio *d, const char *path);
+	/* Bytes of that file system, or -1. */
+	int64_t (*total)(struct diskio *d, const char *path);
 	int64_t (*size)(struct diskio *d, int fd);
 	/* Calls `name` for each entry of the directory; 0 or -1. */
 	int (*list)(struct diskio *d, const char *path,

@@ -369,6 +369,7 @@ struct steward {
 	uint64_t zeroed;    /* bytes */
 	bool cow;	    /* copy-on-write: nothing is zeroed ahead       */
 	int64_t retry_ms;   /* no new file before this                      */
+	uint64_t keep;	    /* bytes of the disk that are not ours to take  */
 	int64_t window_ms;  /* start of the second that is measured         */
 	uint64_t taken;	    /* bytes taken since, under spool.lock          */
 	uint64_t rate;	    /* bytes a second                               */

@@ -5,6 +5,9 @@
  * zeroes what was given back, asks the writer to recycle the oldest, makes
  * new files while `max` and the disk allow, and says when there is no space.
  *
+ * A part of the file system is left to others: the cutover table and the audit
+ * index may be on it, and have to be written when there is no room for mail.
+ *
  * Zeroing is paced at 1.25 times what is consumed and at most 150 MB/s:
  * unpaced it costs the writer 17 ms at the 99th percentile. Steward thread.
  */
@@ -28,6 +31,8 @@ enum {
 	RETRY_MS = 1000,
 	IDLE_MS = 1000,
 	SPILL_EVERY_MS = 500,
+	KEEP_SHARE = 16,	/* of the file system ... */
+	KEEP_MAX = 256 << 20,	/* ... and at most */
 };
 
 void steward_init(struct spool *s)
@@ -106,11 +111,25 @@ static uint64_t bulk_bytes(struct spool *s)
 	return n;
 }
 
+static uint64_t keep_bytes(struct spool *s)
+{
+	int64_t total = s->c.io->total(s->c.io, s->path);
+	uint64_t keep = total < 0 ? 0 : (uint64_t)total / KEEP_SHARE;
+
+	return keep < KEEP_MAX ? keep : KEEP_MAX;
+}
+
+static uint64_t more_than(uint64_t n, uint64_t less)
+{
+	return n > less ? n - less : 0;
+}
+
 static void measure(struct spool *s)
 {
 	int64_t free_bytes = s->c.io->space(s->c.io, s->path);
-	uint64_t have, max = s->c.max_bytes;
+	uint64_t have, ours, max = s->c.max_bytes;
 
+	s->steward.keep = keep_bytes(s);
 	pthread_mutex_lock(&s->lock);
 	have = slots_in_use(s) * s->key.segment_bytes;
 	atomic_store(&s->live_bytes, s->index.live_bytes);
@@ -119,8 +138,9 @@ static void measure(struct spool *s)
 	if (free_bytes < 0)
 		free_bytes = 0;
 	atomic_store(&s->free_bytes, (uint64_t)free_bytes);
-	if (max == 0 || max > have + (uint64_t)free_bytes)
-		max = have + (uint64_t)free_bytes;
+	ours = more_than((uint64_t)free_bytes, s->steward.keep);
+	if (max == 0 || max > have + ours)
+		max = have + ours;
 	atomic_store(&s->capacity, max);
 }
 
@@ -347,7 +367,7 @@ static bool may_grow(const struct spool *s, int64_t now_ms)
 		have += s->seg[i] != NULL ? one : 0;
 	return now_ms >= s->steward.retry_ms &&
 	    (s->c.max_bytes == 0 || have + one <= s->c.max_bytes) &&
-	    atomic_load(&s->free_bytes) >= one + one / 4;
+	    atomic_load(&s->free_bytes) >= one + one / 4 + s->steward.keep;
 }
 
 static bool grow(struct spool *s, int64_t now_ms)
@@ -393,6 +413,72 @@ static bool find_space(struct spool *s, int64_t now_ms)
 	    recycle(s, MAIL_WINS);
 }
 
+/* ---- giving space back ---- */
+
+/* An empty segment: a spare that is more than `spares`, or a dirty one that
+ * would become one. Its slot is taken out of the table. */
+static struct segment *take_out(struct spool *s)
+{
+	struct segment *found = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = s->segs; i > 0 && found == NULL; i--) {
+		struct segment *seg = s->seg[i - 1];
+
+		if (seg == NULL || seg->pins > 0)
+			continue;
+		if (seg->state == SEG_DIRTY ||
+		    (seg->state == SEG_SPARE &&
+			atomic_load(&s->spares) > (unsigned)s->c.spares))
+			found = seg;
+	}
+	if (found != NULL) {
+		segment_move(s, found, SEG_DIRTY);
+		s->seg[found->slot] = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+static bool give_one_back(struct spool *s)
+{
+	struct segment *seg = take_out(s);
+	struct strbuf path;
+
+	if (seg == NULL)
+		return false;
+	segment_close(s, seg);
+	strbuf_init(&path, 4096);
+	segment_path(s, seg->slot, &path);
+	if (s->c.io->unlink(s->c.io, path.p) < 0)
+		log_warn("spool.not_given_back", kv_str("file", path.p));
+	strbuf_fini(&path);
+	mem_free(seg);
+	return true;
+}
+
+/* Others took of what is kept: what is empty goes, and what holds nothing that
+ * is kept; when half of it is gone, so does retained mail. */
+static bool give_back(struct spool *s)
+{
+	uint64_t left = atomic_load(&s->free_bytes), keep = s->steward.keep;
+
+	if (left >= keep ||
+	    atomic_load(&s->spares) < (unsigned)s->c.spares)
+		return false;
+	if (give_one_back(s))
+		return true;
+	if (carry_wanted(s))
+		return false;
+	if (free_bulk(s, s->c.clock->wall_us(s->c.clock)) ||
+	    recycle(s, WILLINGLY))
+		return true;
+	if (left >= keep / 2)
+		return false;
+	atomic_store(&s->low, true);
+	return free_bulk(s, INT64_MAX) || recycle(s, RETAINED_GOES);
+}
+
 /* A carry that the writer has no segment for, because a failing disk sealed
  * the last one, would wait for ever for the space that it is to make: then
  * there must be a new file. */
@@ -402,6 +488,8 @@ bool steward_work(struct spool *s, int64_t now_ms)
 	unsigned spares = atomic_load(&s->spares);
 
 	measure(s);
+	if (st->zeroing == NULL && give_back(s))
+		return true;
 	if (st->zeroing != NULL || take_dirty(s)) {
 		zero_more(s, now_ms);
 		atomic_store(&s->no_space, false);

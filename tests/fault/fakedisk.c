@@ -319,6 +319,12 @@ static int64_t fake_space(struct diskio *io, const char *path)
 	return of(io)->space;
 }
 
+static int64_t fake_total(struct diskio *io, const char *path)
+{
+	(void)path;
+	return of(io)->total;
+}
+
 static int64_t fake_size(struct diskio *io, int fd)
 {
 	return (int64_t)at(of(io), fd)->now_n;
@@ -371,6 +377,7 @@ struct fakedisk *fakedisk_new(void)
 	    .unlink = fake_unlink,
 	    .mkdir = fake_mkdir,
 	    .space = fake_space,
+	    .total = fake_total,
 	    .size = fake_size,
 	    .list = fake_list,
 	    .lock = fake_lock,
@@ -437,6 +444,7 @@ struct fakedisk *fakedisk_cut(const struct fakedisk *d, enum fake_cut how,
 	rng_seeded_init(&rng, seed);
 	to->dir_made = d->dir_made;
 	to->space = d->space;
+	to->total = d->total;
 	to->cow = d->cow;
 	for (unsigned i = 0; i < d->files; i++) {
 		const struct fake_entry *e = &d->file[i];

@@ -56,6 +56,7 @@ struct fakedisk {
 	bool dir_made;
 	bool read_only, cow;
 	int64_t space; /* bytes left for new blocks */
+	int64_t total; /* of the file system; 0: no reserve is kept */
 	/* The fail_at-th call of a kind in `fail_mask` fails (from 1). */
 	unsigned calls, fail_at;
 	unsigned fail_mask;

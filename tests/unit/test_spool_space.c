@@ -13,6 +13,8 @@
 
 #include "tests/unit/spool_rig.h"
 
+enum { KEEP_SHARES = 16 }; /* as in steward.c */
+
 static enum spool_health health(struct rig *r)
 {
 	struct spool_stats st;
@@ -252,6 +254,66 @@ static void s8_a_spool_full_of_live_mail_goes_round_without_an_end(
 	rig_free(r);
 }
 
+/* The cutover table and the audit index are on the same file system. */
+static void s9_a_part_of_the_disk_is_left_to_others(void **state)
+{
+	struct rig *r = rig_new(500);
+	int64_t keep = 2 * 65536;
+
+	(void)state;
+	r->disk->space = r->disk->total = KEEP_SHARES * keep;
+	assert_true(rig_open(r));
+	fill_up(r);
+	assert_true(r->disk->space >= keep);
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
+static unsigned segments(struct rig *r)
+{
+	struct spool_stats st;
+
+	spool_stats(r->spool, &st);
+	return (unsigned)st.segments;
+}
+
+static void s10_empty_segments_are_given_back_when_others_need_room(
+    void **state)
+{
+	struct rig *r = rig_new(500), *q;
+	int64_t keep = 2 * 65536;
+	unsigned n, before;
+
+	(void)state;
+	r->disk->space = r->disk->total = KEEP_SHARES * keep;
+	assert_true(rig_open(r));
+	n = fill_up(r);
+	for (unsigned i = 0; i < n; i++)
+		rig_settle(r, &r->m[i], i % 20 == 0 ? D_DEFERRED : D_DELIVERED,
+		    0);
+	rig_pump(r);
+	clock_fake_step(&r->clock, 3000000);
+	rig_pump(r);
+	before = segments(r);
+	assert_true(r->disk->space >= keep);
+	r->disk->space = 0; /* another program */
+	for (int i = 0; i < 20; i++)
+		rig_pump(r);
+	assert_true(segments(r) < before);
+	assert_true(r->disk->space >= keep);
+	assert_null(rig_check(r));
+	/* And the spool is as before, also for the next start. */
+	rig_accept(r, 4000);
+	rig_pump(r);
+	assert_int_equal(r->m[r->n - 1].promise, P_STORED);
+	q = rig_over(fakedisk_cut(r->disk, CUT_KEEPS_ALL, 1), r);
+	assert_true(rig_open(q));
+	assert_int_equal(q->damaged, 0);
+	assert_null(rig_check(q));
+	rig_free(q);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +327,9 @@ int main(void)
 	    cmocka_unit_test(s7_copy_on_write_disks_are_not_zeroed_ahead),
 	    cmocka_unit_test(
 		s8_a_spool_full_of_live_mail_goes_round_without_an_end),
+	    cmocka_unit_test(s9_a_part_of_the_disk_is_left_to_others),
+	    cmocka_unit_test(
+		s10_empty_segments_are_given_back_when_others_need_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
