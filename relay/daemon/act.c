@@ -11,9 +11,16 @@
 struct act_wait {
 	struct written written;
 	struct moves moves;
+	bool revived; /* it goes out again, by the route as it is now */
+	bool hurried; /* it would have gone out later */
 	void (*done)(void *arg, bool ok);
 	void *arg;
 };
+
+static bool goes_by_itself(const struct queue_item *i)
+{
+	return i->state == D_QUEUED || i->state == D_DEFERRED;
+}
 
 /* What each of them makes of a delivery; NULL, or why it cannot. */
 
@@ -23,6 +30,10 @@ static const char *act_retry(struct queue_item *i, int64_t now_us)
 		return "held: release its recipient instead";
 	if (i->state == D_FROZEN)
 		return "frozen: thaw it first";
+	if (goes_by_itself(i)) {
+		i->due_us = 0;
+		return NULL;
+	}
 	if (i->state != D_PARKED)
 		return "over";
 	i->state = D_QUEUED;
@@ -95,13 +106,14 @@ int settle_act_parse(struct slice name)
 	return -1;
 }
 
-/* What goes out again goes by the route as it is now. */
 static void act_hold_good(struct settle *s, const struct act_wait *wait)
 {
 	const struct queue_item *item = &wait->moves.move[0].item;
 
 	settle_apply(s, &wait->moves);
-	if (item->state == D_QUEUED || item->state == D_DEFERRED)
+	if (wait->hurried)
+		queue_retry(s->queue, wait->moves.id, item->number);
+	else if (wait->revived)
 		queue_stale(s->queue, wait->moves.id);
 }
 
@@ -123,7 +135,7 @@ static void on_act_written(struct settle *s, struct spool_op *op)
 
 /* Until the journal has it the delivery is in nobody else's hand. */
 static void write_act(struct settle *s, const struct settle_act *act,
-    uint64_t id, struct queue_item *item)
+    uint64_t id, struct queue_item *item, bool went)
 {
 	struct act_wait *wait = NEW(struct act_wait);
 	struct moves *m = &wait->moves;
@@ -133,12 +145,14 @@ static void write_act(struct settle *s, const struct settle_act *act,
 	wait->written.fn = on_act_written;
 	wait->done = act->done;
 	wait->arg = act->arg;
+	wait->hurried = went && act->what == ACT_RETRY;
+	wait->revived = !wait->hurried && goes_by_itself(item);
 	item->reason = WHY_ADMIN;
 	settle_moves_init(m, id, now_us);
 	mv = settle_move(m, item);
 	actor_pack(&(struct actor){act->who, act->reason}, &m->details);
 	mv->detail_n = m->details.n;
-	settle_post(s, settle_op(m), &wait->written);
+	settle_post(s, settle_op(s, m), &wait->written);
 }
 
 /* ---- bounces ---- */
@@ -216,28 +230,31 @@ static const char *reported(const struct settle_act *act)
 	return NULL;
 }
 
-static bool goes_by_itself(const struct queue_item *i)
+/* Due already: it goes as soon as it can. */
+static bool is_due(const struct settle *s, const struct queue_item *i)
 {
-	return i->state == D_QUEUED || i->state == D_DEFERRED;
+	return goes_by_itself(i) && i->due_us <= clock_wall_us(s->app->clock);
 }
 
+/* A retry is written down as the other acts are: after an unclean end what
+ * was due may have been sent, and what was not due was not. */
 const char *settle_act(struct settle *s, const struct settle_act *act,
     uint64_t id, uint32_t number)
 {
-	bool retry = act->what == ACT_RETRY;
+	bool retry = act->what == ACT_RETRY, went;
 	struct queue_item item;
 	const char *why;
 
 	if (!queue_get(s->queue, id, number, &item))
 		return retry ? reported(act) : "over";
+	went = goes_by_itself(&item);
 	/* In a worker's hand: the dialog cannot be called back. One that does
 	 * not go out by itself is there to be returned, or for another act. */
 	if (queue_claimed(s->queue, id, number))
-		return retry && goes_by_itself(&item) ? reported(act)
-		    : "under way just now";
+		return retry && went ? reported(act) : "under way just now";
 	if (act->what == ACT_BOUNCE)
 		return bounce(s, act, id, &item);
-	if (retry && goes_by_itself(&item)) {
+	if (retry && is_due(s, &item)) {
 		queue_retry(s->queue, id, number);
 		return reported(act);
 	}
@@ -245,6 +262,6 @@ const char *settle_act(struct settle *s, const struct settle_act *act,
 	if (why == NULL && !queue_claim(s->queue, id, number))
 		why = "over";
 	if (why == NULL)
-		write_act(s, act, id, &item);
+		write_act(s, act, id, &item, went);
 	return why;
 }

@@ -44,13 +44,39 @@ static void stamp(struct queue_item *i, int64_t now_us)
 		i->due_us = now_us;
 }
 
-/* Writes all of them as one record. */
-struct spool_op *settle_op(struct moves *m)
+/* That a leg may have the message already is true of each delivery of the
+ * recipient there, of its successors too (D8). */
+static void raise_mark(struct queue_item *i, const struct queue_item *other)
+{
+	if (i->rcpt == other->rcpt && i->leg == other->leg &&
+	    i->uncertain < other->uncertain)
+		i->uncertain = other->uncertain;
+}
+
+static void spread_mark(struct moves *m, const struct queue_item *marked)
+{
+	for (unsigned i = 0; i < m->n && marked->uncertain != UNC_NO; i++)
+		raise_mark(&m->move[i].item, marked);
+}
+
+static void keep_marks(struct settle *s, struct moves *m)
+{
+	unsigned n;
+	const struct queue_row *rows = settle_rows(s, m->id, &n);
+
+	for (unsigned i = 0; i < n; i++)
+		spread_mark(m, &rows[i].item);
+	for (unsigned i = 0; i < m->n; i++)
+		spread_mark(m, &m->move[i].item);
+}
+
+struct spool_op *settle_op(struct settle *s, struct moves *m)
 {
 	struct spool_op *op = spool_op_new();
 	struct spool_update *u = NEW_ARRAY(struct spool_update, m->n);
 	struct slice all = strbuf_view(&m->details);
 
+	keep_marks(s, m);
 	for (unsigned i = 0; i < m->n; i++) {
 		stamp(&m->move[i].item, m->time_us);
 		u[i].delivery = m->move[i].item.number;
@@ -132,7 +158,7 @@ void settle_write(struct settle *s, struct moves *m)
 
 	if (m->n == 0)
 		return;
-	op = settle_op(m);
+	op = settle_op(s, m);
 	settle_apply(s, m);
 	if (m->planned != 0)
 		settle_answer(s, op, &hold_planned(s, m)->written);

@@ -146,7 +146,7 @@ static void post_group(struct settle *s, enum why why,
     struct outcome_notice *n, struct moves *told)
 {
 	struct group *g = NEW(struct group);
-	struct spool_op *op = settle_op(told);
+	struct spool_op *op = settle_op(s, told);
 
 	g->notice = *n;
 	g->why = why;

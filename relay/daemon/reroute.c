@@ -45,10 +45,11 @@ static unsigned haves(const struct view *v, uint32_t rcpt,
 		bool old = i < v->n;
 		const struct queue_item *it = old ? &v->rows[i].item :
 			&v->m->move[i - v->n].item;
-		const struct move *mv = old ? moved(v->m, it->number) : NULL;
+		const struct move *mv;
 
 		if (it->rcpt != rcpt || (!old && it->number < next))
 			continue;
+		mv = old ? moved(v->m, it->number) : NULL;
 		if (mv != NULL)
 			it = &mv->item;
 		if (it->state != D_SUPERSEDED)
@@ -271,7 +272,7 @@ static void reroute(struct settle *s, struct moves *m, uint64_t change)
 	list_push_back(&s->resolving, &r->node);
 	for (unsigned i = 0; i < m->n; i++)
 		queue_claim(s->queue, m->id, m->move[i].item.number);
-	settle_post(s, settle_op(m), &r->written);
+	settle_post(s, settle_op(s, m), &r->written);
 }
 
 static bool waits_for_a_way(const struct queue_item *i)

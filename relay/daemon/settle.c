@@ -313,6 +313,7 @@ int settle_step(struct settle *s)
 
 	take_letters(s);
 	trials = legs_step(s);
+	spool_look_at_clock(s->app->spool);
 	queue_pressed(s->queue, spool_pressed(s->app->spool));
 	queue = queue_step(s->queue, clock_mono_ms(s->app->clock));
 	return trials < queue ? trials : queue;

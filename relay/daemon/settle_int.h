@@ -46,8 +46,9 @@ void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us);
 void settle_moves_fini(struct moves *m);
 /* The item is copied; the pointer lives until the next move. */
 struct move *settle_move(struct moves *m, const struct queue_item *item);
-/* Stamps what ends here: the moves are what is written, and what is applied. */
-struct spool_op *settle_op(struct moves *m);
+/* All of them as one record. Stamps what ends here, and marks what may be a
+ * duplicate: the moves are what is written, and what is applied. */
+struct spool_op *settle_op(struct settle *s, struct moves *m);
 void settle_apply(struct settle *s, const struct moves *m);
 
 /* What waits for the journal begins with whom to call when it has answered;

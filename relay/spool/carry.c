@@ -100,6 +100,7 @@ static void give_up(struct spool *s, struct live *m, const struct error *why)
 
 		if (!dstate_live(u.to.state))
 			continue;
+		steady_move(&u.to, -spool_ahead_us(s));
 		u.to.state = D_DELETED;
 		u.to.reason = WHY_NONE;
 		spool_op_update(op, m->id, s->c.clock->wall_us(s->c.clock),
@@ -157,6 +158,8 @@ static void put_carry(struct spool *s, const struct version *v,
 	room = s->record_max > need ? s->record_max - need : 0;
 	for (unsigned i = 0; i < v->n; i++) {
 		a.delivery[i] = v->d[i].d;
+		steady_move(&a.delivery[i],
+		    s->steady.wall_us - s->steady.now_us);
 		/* Replies that are more than a record holds stay behind. */
 		if (v->d[i].detail.bytes > room)
 			continue;

@@ -54,7 +54,7 @@ bool fill_apply(struct spool *s, size_t record)
 		patch_old_states(meta, record, &r->update);
 	}
 	if (takes && r->type != REC_UPDATE)
-		index_stage_accept(s, &r->accept, at);
+		index_stage_accept(s, r, at);
 	if (!takes)
 		batch_record_undo(&j->batch, record);
 	return takes;

@@ -139,9 +139,13 @@ static struct live *live_new(struct spool *s, uint64_t id)
 	return m;
 }
 
-void index_stage_accept(struct spool *s, const struct rec_accept *a,
+void index_stage_accept(struct spool *s, const struct record *rec,
     struct rec_place at)
 {
+	const struct rec_accept *a = &rec->accept;
+	int64_t ahead_us = rec->type == REC_CARRY
+	    ? s->steady.now_us - s->steady.wall_us
+	    : steady_ahead_us(s, a->accepted_us);
 	bool known = index_latest(s, a->id) != NULL;
 	struct live *m = map_get(&s->index.map, a->id);
 	struct version *v = version_new(a->deliveries);
@@ -150,9 +154,10 @@ void index_stage_accept(struct spool *s, const struct rec_accept *a,
 	v->rec = at.off;
 	v->rec_bytes = at.bytes;
 	v->body_bytes = a->body.bytes;
-	v->time_us = a->accepted_us;
+	v->time_us = s->steady.now_us;
 	for (unsigned i = 0; i < a->deliveries; i++) {
 		v->d[i].d = a->delivery[i];
+		steady_move(&v->d[i].d, ahead_us);
 		v->d[i].detail = detail_of(at, a->detail[i]);
 		if (!known)
 			count(s, NULL, &a->delivery[i]);
@@ -207,9 +212,10 @@ bool index_stage_update(struct spool *s, struct rec_update *u,
 			count(s, &ld->d, &up->to);
 		}
 		ld->d = up->to;
+		steady_move(&ld->d, steady_ahead_us(s, u->time_us));
 		ld->detail = detail_of(at, up->detail);
 	}
-	v->time_us = u->time_us;
+	v->time_us = s->steady.now_us;
 	stage(s, map_get(&s->index.map, u->id), v);
 	return true;
 }
@@ -301,6 +307,15 @@ void index_drop(struct spool *s)
 	memcpy(s->index.total_next, s->index.total, sizeof(s->index.total));
 }
 
+/* One that was tried before is under way again only when it is due. */
+static bool may_fly(const struct spool_delivery *d, int64_t now_us)
+{
+	bool waits = d->state == D_QUEUED || d->state == D_DEFERRED;
+
+	return dstate_open(d->state) &&
+	       (d->attempts == 0 || (waits && d->due_us <= now_us));
+}
+
 void index_mark_uncertain(struct spool *s)
 {
 	size_t at = 0;
@@ -310,7 +325,7 @@ void index_mark_uncertain(struct spool *s)
 		for (unsigned i = 0; i < m->now->n; i++) {
 			struct spool_delivery *d = &m->now->d[i].d;
 
-			if (dstate_open(d->state) && d->attempts == 0 &&
+			if (may_fly(d, s->steady.now_us) &&
 			    d->uncertain == UNC_NO)
 				d->uncertain = UNC_POSSIBLE;
 		}

@@ -172,6 +172,7 @@ static void written(struct spool *s, const struct batch_head *h)
 	pthread_mutex_lock(&s->lock);
 	index_commit(s);
 	set_facts(s);
+	steady_written(s);
 	j->seg->end += batch_span(h);
 	j->seg->batches++;
 	j->declared = h->oldest;
@@ -210,6 +211,7 @@ static void put_back(struct spool *s, struct queue *from,
 	queue_unpop_all(&j->ops, &again);
 	j->plain_ms = now_ms + WRITE_RETRY_MS;
 	j->carry_ms = now_ms + WRITE_RETRY_MS;
+	j->clock_ms = now_ms + WRITE_RETRY_MS;
 }
 
 static void refuse_drafts(struct queue *drafts, enum spool_status st)
@@ -295,7 +297,7 @@ static struct batch_head head_of(const struct spool *s)
 	    .synced = j->seg->batches,
 	    .prev_end = j->seg->prev_end,
 	    .oldest = j->oldest,
-	    .time_us = s->c.clock->wall_us(s->c.clock),
+	    .time_us = s->steady.wall_us,
 	};
 }
 
@@ -352,6 +354,7 @@ static bool begin(struct spool *s)
 		batch_begin(&j->batch);
 		if (j->seg->batches == 0)
 			fill_facts(s);
+		steady_begin_batch(s);
 		if (fill_room(s) > CLEAN_BYTES)
 			return true;
 		seal(s);
@@ -406,7 +409,8 @@ static bool due(struct spool *s, int64_t now_ms)
 
 	return j->drafts.n > 0 || j->urgent > 0 ||
 	    (j->ops.n > 0 && now_ms >= j->plain_ms) ||
-	    (now_ms >= j->carry_ms && carry_wanted(s));
+	    (now_ms >= j->carry_ms && carry_wanted(s)) ||
+	    (now_ms >= j->clock_ms && steady_moved(s));
 }
 
 static void refuse_all(struct spool *s)

@@ -176,6 +176,7 @@ static void fill_deliveries(struct spool *s, struct spool_fetch *f,
 	f->reply = NEW_ARRAY(struct strbuf, v->n);
 	for (unsigned i = 0; i < v->n; i++) {
 		f->delivery[i] = v->d[i].d;
+		steady_move(&f->delivery[i], -spool_ahead_us(s));
 		strbuf_init(&f->reply[i], RECORD_SANE);
 		strbuf_addsl(&f->reply[i],
 		    detail_read(s, &dr, v->d[i].detail, mem));

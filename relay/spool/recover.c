@@ -279,7 +279,7 @@ static void find_lost(struct recovery *r)
 static void keep_unnamed(struct recovery *r)
 {
 	struct spool *s = r->s;
-	int64_t until = s->c.clock->wall_us(s->c.clock) + s->c.retain_us;
+	int64_t until = steady_now_us(s) + s->c.retain_us;
 
 	for (unsigned i = 0; i < s->segs && r->lost > 0; i++) {
 		struct segment *seg = s->seg[i];
@@ -348,8 +348,10 @@ static void tell_one(struct recovery *r, uint64_t id)
 	char *mem = NULL;
 	struct error err;
 
-	for (unsigned i = 0; i < v->n; i++)
+	for (unsigned i = 0; i < v->n; i++) {
 		d[i] = v->d[i].d;
+		steady_move(&d[i], -spool_ahead_us(r->s));
+	}
 	if (read_again(r, v, &mem, &err) < 0) {
 		tell_unread(r, id, &err);
 	} else {
@@ -439,8 +441,13 @@ int recover(struct spool *s, const struct spool_recovered *told,
 		find_lost(&r);
 		rc = replay_all(&r, err);
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		start_out->stopped_us = s->steady.now_us;
+		steady_start(s);
+		if (start_out->stopped_us != 0)
+			start_out->stopped_us -= spool_ahead_us(s);
 		rc = settle(&r, err);
+	}
 	if (rc == 0) {
 		keep_unnamed(&r);
 		tell(&r);

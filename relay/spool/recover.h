@@ -15,6 +15,7 @@ struct recovery {
 	struct scan sc;
 	struct record record;
 	bool clean; /* the last batch has the mark of an orderly end */
+	int64_t before_us; /* steady time of the batch before this one */
 	unsigned lost; /* segments that are not there */
 	uint64_t *slots;
 	unsigned n_slots;

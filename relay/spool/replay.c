@@ -95,16 +95,21 @@ static void replay_accept(struct recovery *r, struct rec_place at)
 	if (a->id > r->start->highest_id)
 		r->start->highest_id = a->id;
 	adopt_bulk(r, &a->body);
-	index_stage_accept(r->s, a, at);
+	index_stage_accept(r->s, &r->record, at);
 }
 
 static void replay_facts(struct recovery *r)
 {
 	if (r->record.all_facts)
 		facts_clear(r->s);
-	for (unsigned i = 0; i < r->record.facts; i++)
-		fact_set(r->s, r->record.fact[i].key,
-		    r->record.fact[i].value);
+	for (unsigned i = 0; i < r->record.facts; i++) {
+		const struct fact *f = &r->record.fact[i];
+
+		fact_set(r->s, f->key, f->value);
+		if (steady_take(r->s, f->key, f->value))
+			steady_replay(r->s, r->s->steady.wall_us,
+			    r->before_us);
+	}
 }
 
 static void replay_totals(struct recovery *r)
@@ -231,6 +236,8 @@ static bool vouched(struct recovery *r, uint64_t off,
 static void replay_batch(struct recovery *r, struct segment *seg,
     uint64_t off, const struct batch_head *h)
 {
+	r->before_us = r->s->steady.now_us;
+	steady_replay(r->s, h->time_us, r->before_us);
 	if ((h->flags & BATCH_UNCLEAN) != 0)
 		index_mark_uncertain(r->s);
 	if (h->number == 0)

@@ -47,6 +47,7 @@ static struct spool *spool_new(const struct spool_config *c)
 	list_init(&s->hubs);
 	index_init(s);
 	journal_init(s);
+	steady_init(s);
 	bulk_init(s);
 	steward_init(s);
 	reader_init(s);
@@ -59,6 +60,7 @@ static void spool_free(struct spool *s)
 	steward_fini(s);
 	bulk_fini(s);
 	journal_fini(s);
+	steady_fini(s);
 	index_fini(s);
 	facts_clear(s);
 	segments_free(s);

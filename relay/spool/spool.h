@@ -241,6 +241,9 @@ struct spool_recovered {
 
 struct spool_start { /* what recovery found */
 	bool clean;	  /* the last stop was orderly */
+	/* When it was stopped, or wrote last, in terms of the wall clock as it
+	 * is now; 0: the spool is new. */
+	int64_t stopped_us;
 	uint64_t highest_id;
 	uint64_t messages, segments, damaged;
 	unsigned lost;	 /* segments that are not there; counted in damaged */
@@ -267,6 +270,16 @@ void spool_stop(struct spool *s);
 /* Stops it, if that was not done, and frees it. No draft, source or tail may
  * be left: stop, take the letters, free what they bring, close. */
 void spool_close(struct spool *s);
+
+/* Ages are measured by a time that setting the wall clock does not change
+ * (doc/ageing.md). All stamps that go in or come out are wall time as it is
+ * by then. Any thread. */
+/* Steady time minus wall time, now: for stamps that are kept elsewhere. */
+int64_t spool_ahead_us(const struct spool *s);
+/* How long ago the wall clock showed this, at least; 0: it has not yet. */
+int64_t spool_age_us(struct spool *s, int64_t wall_us);
+/* Once a second or so: a jump of the wall clock is written down. */
+void spool_look_at_clock(struct spool *s);
 
 enum spool_health { SPOOL_OK, SPOOL_LOW, SPOOL_NO_SPACE, SPOOL_SYNC_FAILED };
 struct spool_stats {

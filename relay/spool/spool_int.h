@@ -110,7 +110,7 @@ struct detail_place {
 };
 
 struct live_delivery {
-	struct spool_delivery d;
+	struct spool_delivery d; /* its stamps are steady time */
 	struct detail_place detail;
 };
 
@@ -151,7 +151,8 @@ void index_init(struct spool *s);
 void index_fini(struct spool *s);
 /* The writer's view: what is staged counts. NULL: not live. */
 struct version *index_latest(struct spool *s, uint64_t id);
-void index_stage_accept(struct spool *s, const struct rec_accept *a,
+/* Stamps become steady time. */
+void index_stage_accept(struct spool *s, const struct record *rec,
     struct rec_place at);
 /* Fills in the old states. False when the id is not live: no effect. */
 bool index_stage_update(struct spool *s, struct rec_update *u,
@@ -161,7 +162,7 @@ void index_drop(struct spool *s);
 /* A copy with room for n deliveries. */
 struct version *version_dup(const struct version *v, unsigned n);
 void version_free(struct version *v);
-/* After an unclean end: what was open may have been sent. */
+/* After an unclean end: what may have been under way may have been sent. */
 void index_mark_uncertain(struct spool *s);
 
 /* ---- segment.c: slots and their files ---- */
@@ -188,6 +189,42 @@ struct segment *segment_of(struct spool *s, const struct extent *e);
 int spool_sync_directory(struct spool *s);
 /* A name in the spool directory, to its path. */
 void spool_path(const struct spool *s, const char *name, struct strbuf *out);
+
+/* ---- steady.c: time that does not jump ---- */
+
+enum { STEADY_JUMPS = 16 };
+
+/* The wall clock said `at_us`, and the next moment `by_us` more. */
+struct jump {
+	int64_t at_us, by_us;
+};
+
+struct steady {
+	_Atomic int64_t ahead_us; /* steady minus monotonic, while it runs */
+	_Atomic int64_t off_us;	  /* steady minus wall, as the fact says */
+	struct jump jump[STEADY_JUMPS]; /* under the lock */
+	unsigned jumps;
+	int64_t now_us, wall_us; /* of the batch in hand, also in a replay */
+	struct strbuf fresh;	 /* the fact in the batch; or empty */
+};
+
+void steady_init(struct spool *s);
+void steady_fini(struct spool *s);
+int64_t steady_now_us(const struct spool *s); /* any thread */
+/* Was the wall clock set since the last fact? */
+bool steady_moved(const struct spool *s);
+/* Reads the clocks for the batch; puts the fact in it if need be. */
+void steady_begin_batch(struct spool *s);
+void steady_written(struct spool *s); /* the batch is; under the lock */
+/* Is it the fact of the clock? Then it counts. */
+bool steady_take(struct spool *s, struct slice key, struct slice value);
+/* The time of a batch that is replayed; the one before was `before_us`. */
+void steady_replay(struct spool *s, int64_t wall_us, int64_t before_us);
+void steady_start(struct spool *s); /* after the replay: now */
+/* How far steady time was ahead when a record of the batch was stamped. */
+int64_t steady_ahead_us(const struct spool *s, int64_t stamped_us);
+/* All stamps of a delivery: from one time to another. */
+void steady_move(struct spool_delivery *d, int64_t by_us);
 
 /* ---- draft.c ---- */
 
@@ -305,6 +342,7 @@ struct journal {
 	bool starting;	      /* a batch is wanted even if empty     */
 	int64_t plain_ms;     /* when the oldest plain op is due     */
 	int64_t carry_ms;     /* no carry before this                */
+	int64_t clock_ms;     /* no batch for the clock before this  */
 	unsigned urgent;      /* ops that do not wait                */
 	unsigned write_fails; /* in a row                            */
 	struct segment *victim; /* under lock: is being recycled     */
@@ -489,6 +527,7 @@ struct spool {
 	_Atomic unsigned spares;
 	_Atomic bool sync_failed, no_space, low, pressed, stopping;
 
+	struct steady steady;
 	struct journal journal;
 	struct bulk bulk;
 	struct steward steward;

@@ -337,7 +337,7 @@ static void say_forced(struct spool *s, uint64_t generation,
 static bool recycle(struct spool *s, enum force force)
 {
 	int64_t until = force == WILLINGLY ?
-	    s->c.clock->wall_us(s->c.clock) :
+	    steady_now_us(s) :
 	    INT64_MAX;
 	uint64_t generation = 0;
 	struct segment *seg;
@@ -350,7 +350,7 @@ static bool recycle(struct spool *s, enum force force)
 	if (seg != NULL) {
 		generation = seg->generation;
 		early = force == MAIL_WINS ||
-		    seg->retain_until_us > s->c.clock->wall_us(s->c.clock);
+		    seg->retain_until_us > steady_now_us(s);
 		carry_choose(s, seg);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -401,7 +401,7 @@ static bool grow(struct spool *s, int64_t now_ms)
 
 static bool find_space(struct spool *s, int64_t now_ms)
 {
-	int64_t now_us = s->c.clock->wall_us(s->c.clock);
+	int64_t now_us = steady_now_us(s);
 
 	if (free_bulk(s, now_us) || recycle(s, WILLINGLY) || grow(s, now_ms))
 		return true;

@@ -16,6 +16,7 @@ struct known_message {
 	uint64_t id;
 	struct spool_delivery *d;
 	unsigned n;
+	uint64_t flies; /* a bit a number: it was reported, not synced yet */
 };
 
 struct drig_model {
@@ -23,6 +24,7 @@ struct drig_model {
 	struct spool_tail *tail;
 	struct spool_pos pos;
 	struct map map; /* id: struct known_message */
+	bool blind; /* a part of the journal was not seen */
 };
 
 struct drig_model *drig_model_new(struct drig *r)
@@ -126,6 +128,11 @@ static uint8_t mark_of(const struct known_message *k,
 
 /* ---- records ---- */
 
+static uint64_t bit(uint32_t number)
+{
+	return number < 64 ? UINT64_C(1) << number : 0;
+}
+
 static void take_accepted(struct drig_model *m, const struct spool_record *rec)
 {
 	struct known_message *k = message_of(m, rec->id);
@@ -148,6 +155,7 @@ static void put(struct known_message *k, const struct spool_update *u)
 	if (u->to.uncertain < mark_of(k, &u->to))
 		broken(k, &u->to, "its mark was lost");
 	k->d[u->delivery] = u->to;
+	k->flies &= ~bit(u->delivery);
 }
 
 static void take_update(struct drig_model *m, const struct spool_record *rec)
@@ -171,6 +179,8 @@ void drig_model_read(struct drig_model *m)
 	struct spool_gap gap;
 	enum tail_got got;
 
+	if (m->blind)
+		return;
 	if (m->tail == NULL)
 		m->tail = spool_tail_open(m->r->app.spool, m->pos);
 	while ((got = spool_tail_next(m->tail, &rec, &gap)) == TAIL_RECORD) {
@@ -180,36 +190,46 @@ void drig_model_read(struct drig_model *m)
 		else if (rec.type == REC_UPDATE)
 			take_update(m, &rec);
 	}
-	assert_int_equal(got, TAIL_NONE); /* nothing was recycled unread */
+	/* Where space is short, as after a disk that failed, mail wins: what
+	 * was recycled unread cannot be held against anything. */
+	m->blind = m->blind || got == TAIL_GAP;
 	spool_tail_done(m->r->app.spool, m->pos);
 }
 
 /* ---- a kill ---- */
 
+void drig_model_flies(struct drig_model *m, const struct job_letter *j,
+    unsigned row)
+{
+	if (j->kind == JOB_ATTEMPT)
+		message_of(m, j->id)->flies |= bit(j->row[row].number);
+}
+
 void drig_model_kill(struct drig_model *m)
 {
-	struct drig *r = m->r;
+	struct known_message *k;
+	size_t at = 0;
 
+	for (unsigned i = 0; i < m->r->jobs; i++)
+		for (unsigned row = 0; row < m->r->job[i]->n; row++)
+			drig_model_flies(m, m->r->job[i], row);
 	drig_model_read(m);
-	for (unsigned i = 0; i < r->jobs; i++) {
-		const struct job_letter *j = r->job[i];
-		struct known_message *k = message_of(m, j->id);
-
-		for (unsigned n = 0; n < j->n && j->kind == JOB_ATTEMPT; n++)
-			if (k->d[j->row[n].number].uncertain == UNC_NO)
-				k->d[j->row[n].number].uncertain =
-				    UNC_POSSIBLE;
+	while ((k = map_next(&m->map, &at, NULL)) != NULL) {
+		for (unsigned i = 0; i < k->n; i++)
+			if ((k->flies & bit(i)) != 0 &&
+			    k->d[i].uncertain == UNC_NO)
+				k->d[i].uncertain = UNC_POSSIBLE;
+		k->flies = 0;
 	}
 }
 
-unsigned drig_model_delivered(const struct drig_model *m, uint64_t id,
-    uint32_t rcpt, int leg)
+bool drig_model_served(const struct drig_model *m, uint64_t id, uint32_t rcpt)
 {
 	const struct known_message *k = map_get(&m->map, id);
-	unsigned n = 0;
 
 	for (unsigned i = 0; k != NULL && i < k->n; i++)
-		n += k->d[i].rcpt == rcpt && k->d[i].leg == leg &&
-		     k->d[i].state == D_DELIVERED;
-	return n;
+		if (k->d[i].rcpt == rcpt && k->d[i].role == ROLE_PRIMARY &&
+		    k->d[i].state == D_DELIVERED)
+			return true;
+	return false;
 }

@@ -17,16 +17,18 @@
 struct drig_model;
 struct drig_model *drig_model_new(struct drig *r);
 void drig_model_free(struct drig_model *m);
-/* Reads on; between the rig's steps, often enough that nothing is recycled
- * unread. */
+/* Reads on, between the rig's steps. From a gap on (space was so short that
+ * records were recycled unread) nothing is checked any more. */
 void drig_model_read(struct drig_model *m);
 /* Before the rig's spool is closed. */
 void drig_model_pause(struct drig_model *m);
+/* This row of a job was tried, and is reported now. */
+void drig_model_flies(struct drig_model *m, const struct job_letter *j,
+    unsigned row);
 /* The rig is about to be killed: what is in a worker's hand, or came back
  * from it and is not synced, may have been sent. */
 void drig_model_kill(struct drig_model *m);
-/* How many deliveries were made there; in all, and to that leg. */
-unsigned drig_model_delivered(const struct drig_model *m, uint64_t id,
-    uint32_t rcpt, int leg);
+/* Was the recipient delivered as primary? */
+bool drig_model_served(const struct drig_model *m, uint64_t id, uint32_t rcpt);
 
 #endif

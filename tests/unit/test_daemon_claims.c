@@ -54,7 +54,11 @@ static void a_message(struct storm *s)
 	struct spool_delivery d[2 * DRIG_RCPTS];
 	unsigned rcpts = 1 + pick(s, DRIG_RCPTS), n = 0;
 	struct route route = r->route;
+	struct spool_stats st;
 
+	spool_stats(r->app.spool, &st);
+	if (st.full) /* after a bad disk, for a while */
+		return;
 	if (route.kind != ROUTE_LEGS)
 		route = drig_route(r, "legacy");
 	for (uint32_t i = 0; i < rcpts; i++)
@@ -72,6 +76,8 @@ static void note_results(struct storm *s, const struct job_letter *j,
 	for (unsigned i = 0; i < j->n; i++) {
 		struct fate *f = fate_of(s, j->id, j->row[i].rcpt);
 
+		if (res[i].outcome != OUT_UNTRIED)
+			drig_model_flies(s->model, j, i);
 		if (f == NULL || j->role != ROLE_PRIMARY ||
 		    res[i].outcome != OUT_DELIVERED)
 			continue;
@@ -257,10 +263,22 @@ static void calm(struct storm *s)
 	assert_int_equal(r->jobs, 0);
 }
 
+/* A result that the journal does not have is none: the attempt is repeated,
+ * and marked so. */
+static void forget_unsynced(struct storm *s)
+{
+	for (unsigned i = 0; i < s->r->n; i++)
+		for (uint32_t rcpt = 0; rcpt < DRIG_RCPTS; rcpt++)
+			s->fate[i][rcpt].delivered_primary = drig_model_served(
+			    s->model, s->r->m[i].id, rcpt);
+}
+
 static void a_restart(struct storm *s, bool kill)
 {
-	if (kill)
+	if (kill) {
 		drig_model_kill(s->model);
+		forget_unsynced(s);
+	}
 	drig_model_pause(s->model);
 	drig_restart(s->r, kill);
 	drig_tell(s->r);
@@ -279,8 +297,8 @@ static void one_storm(uint64_t seed)
 		drig_model_read(s->model);
 		if (i % 50 == 49)
 			look(s);
-		if (i == STEPS / 2)
-			a_restart(s, false);
+		if (i % 100 == 99)
+			a_restart(s, pick(s, 4) != 0);
 	}
 	calm(s);
 	look(s);

@@ -236,27 +236,69 @@ static void g1_a_bounce_and_its_dsn_are_valid_only_together(void **state)
 	rig_free(r);
 }
 
+/* A message with an attempt on record, and when it is due again. */
+static void deferred(struct rig *r, int64_t due_us)
+{
+	struct rig_message *m = rig_accept(r, 60);
+	struct spool_update u = {.to = rig_delivery(r, D_DEFERRED)};
+	struct spool_op *op = spool_op_new();
+
+	rig_pump(r);
+	u.to.attempts = 1;
+	u.to.due_us = due_us;
+	spool_op_update(op, m->id, r->clock.wall, &u, 1);
+	spool_post(r->spool, op);
+	rig_pump(r);
+}
+
 static void u1_after_an_unclean_end_open_deliveries_may_have_been_sent(
     void **state)
 {
 	struct rig *r = open_rig();
+	int64_t minute = 60000000;
 
 	(void)state;
 	rig_accept(r, 60);
-	rig_accept(r, 60);
 	rig_pump(r);
-	rig_settle(r, &r->m[1], D_DEFERRED, 0); /* an attempt is on record */
-	rig_pump(r);
+	deferred(r, 0); /* due at once */
+	deferred(r, r->clock.wall + minute);
+	deferred(r, r->clock.wall + 60 * minute);
+	clock_fake_step(&r->clock, 2 * minute);
 	reopen(r);
 	assert_true(r->start.clean);
 	assert_int_equal(r->uncertain, 0);
 	r = crash(r);
 	assert_false(r->start.clean);
-	assert_int_equal(r->uncertain, 1);
+	assert_int_equal(r->uncertain, 3); /* all but the one that waits */
 	/* It stays so, also over an orderly stop. */
 	reopen(r);
 	assert_true(r->start.clean);
-	assert_int_equal(r->uncertain, 1);
+	assert_int_equal(r->uncertain, 3);
+	rig_free(r);
+}
+
+/* What an attempt may have been made of is asked of the time that does not
+ * jump: one that was due is due, though the clock was set back. */
+static void u1_does_not_depend_on_the_wall_clock(void **state)
+{
+	struct rig *r = open_rig();
+	int64_t minute = 60000000;
+
+	(void)state;
+	deferred(r, r->clock.wall + minute);
+	deferred(r, r->clock.wall + 600 * minute);
+	clock_fake_step(&r->clock, 2 * minute);
+	r->clock.wall -= 60 * minute;
+	rig_accept(r, 60);
+	rig_pump(r);
+	r = crash(r);
+	assert_int_equal(r->uncertain, 2);
+	r->clock.wall += 900 * minute;
+	rig_pump(r);
+	rig_accept(r, 60);
+	rig_pump(r);
+	r = crash(r);
+	assert_int_equal(r->uncertain, 3);
 	rig_free(r);
 }
 
@@ -415,6 +457,7 @@ int main(void)
 	    cmocka_unit_test(d3_superseding_creates_the_successor_at_once),
 	    cmocka_unit_test(d4_plain_results_are_synced_within_100_ms),
 	    cmocka_unit_test(g1_a_bounce_and_its_dsn_are_valid_only_together),
+	    cmocka_unit_test(u1_does_not_depend_on_the_wall_clock),
 	    cmocka_unit_test(
 		u1_after_an_unclean_end_open_deliveries_may_have_been_sent),
 	    cmocka_unit_test(t1_totals_are_conserved_over_restarts),
