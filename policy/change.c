@@ -39,6 +39,53 @@ static void sql_merge(sqlite3_context *ctx, int n, sqlite3_value **arg)
 	strbuf_fini(&out);
 }
 
+/* domain_of(address) */
+static void sql_domain_of(sqlite3_context *ctx, int n, sqlite3_value **arg)
+{
+	const void *text = sqlite3_value_text(arg[0]);
+	struct slice key = slice_of(text == NULL ? "" : text,
+	    (size_t)sqlite3_value_bytes(arg[0]));
+	struct slice domain = row_domain(key);
+
+	(void)n;
+	sqlite3_result_text(ctx, domain.p, (int)domain.n, SQLITE_TRANSIENT);
+}
+
+static struct slice customer_of(const struct conf *c, struct slice key)
+{
+	const struct conf_domain *d = conf_domain(c, row_domain(key));
+
+	return slice_str(d == NULL ? "" : d->customer);
+}
+
+/* customer_of(address) */
+static void sql_customer_of(sqlite3_context *ctx, int n, sqlite3_value **arg)
+{
+	const struct conf *c = sqlite3_user_data(ctx);
+	const void *text = sqlite3_value_text(arg[0]);
+	struct slice customer = customer_of(c,
+	    slice_of(text == NULL ? "" : text,
+		(size_t)sqlite3_value_bytes(arg[0])));
+
+	(void)n;
+	/* The configuration outlives the statement. */
+	sqlite3_result_text(ctx, customer.p, (int)customer.n, SQLITE_STATIC);
+}
+
+static void add_functions(struct change *ch)
+{
+	enum { KIND = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS };
+	sqlite3 *db = ch->db.handle;
+
+	sqlite3_create_function(db, "merge_addresses", 2, KIND, NULL,
+	    sql_merge, NULL, NULL);
+	sqlite3_create_function(db, "domain_of", 1, KIND, NULL, sql_domain_of,
+	    NULL, NULL);
+	sqlite3_create_function(db, "customer_of", 1, KIND,
+	    (void *)(uintptr_t)ch->conf, sql_customer_of, NULL, NULL);
+	change_undo_functions(db);
+}
+
 struct change *change_open(const char *path, const struct conf *c,
     struct error *err)
 {
@@ -53,10 +100,7 @@ struct change *change_open(const char *path, const struct conf *c,
 		change_close(ch);
 		return NULL;
 	}
-	sqlite3_create_function(ch->db.handle, "merge_addresses", 2,
-	    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
-	    sql_merge, NULL, NULL);
-	change_undo_functions(ch->db.handle);
+	add_functions(ch);
 	if (db_script(&ch->db, caches, err) < 0 ||
 	    db_script(&ch->db, change_temp, err) < 0 ||
 	    db_do(&ch->db, CS_BEGIN, err) < 0) {
@@ -346,13 +390,6 @@ int change_delete(struct change *ch, struct slice address, struct error *err)
 		return -1;
 	s.key = slice_str(key);
 	return change_stage(ch, &s, err);
-}
-
-static struct slice customer_of(const struct conf *c, struct slice key)
-{
-	const struct conf_domain *d = conf_domain(c, row_domain(key));
-
-	return slice_str(d == NULL ? "" : d->customer);
 }
 
 static bool selected(const struct change *ch, const struct where *w,

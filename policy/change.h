@@ -78,7 +78,8 @@ struct change_how {
 	bool create;	/* rows that do not exist are made; else refused */
 	bool inherit;	/* … with the route of their domain's row */
 	bool mailboxes; /* with all addresses of their mailboxes */
-	bool replace;	/* address rows that are not staged are deleted */
+	bool replace;	/* address rows of the domains that are staged, and
+			 * are not staged themselves, are deleted */
 	bool seed;	/* the domains staged are seeded now */
 	bool twice;	/* a group or a room may get a copy; else refused */
 	int64_t as_of;	/* -1; else refuse what was rerouted after it */
@@ -94,6 +95,9 @@ struct change_done {
 	uint64_t recipients; /* rows changed */
 	uint64_t same;	     /* rows that have it already */
 	uint64_t left;	     /* undo: rows with a value that stays as it is */
+	/* Of the recipients; by change_preview() alone. */
+	uint64_t made, deleted;
+	uint64_t defaults; /* deleted rows of domains */
 };
 
 /* In one transaction, synced when it returns 0. -1: nothing was changed. */

@@ -15,7 +15,7 @@ enum change_statement {
 	CS_HEAP, CS_SORT, CS_TWICE, CS_CLEAR, CS_SCAN, CS_SCAN_TAG, CS_HAS_TAG,
 	CS_SEEDED, CS_SEED_SKIP, CS_SEED_MARK, CS_SEED_KEEP,
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
-	CS_CROSSING,
+	CS_CROSSING, CS_SHARED, CS_SHARED_STAGED,
 	CS_REPLACE, CS_MAILBOXES, CS_INHERIT,
 	CS_MISSING, CS_ROUTELESS, CS_AS_OF, CS_TWOFOLD,
 	CS_NEWEST, CS_LOG, CS_LOG_ALL, CS_CHANGE, CS_PREVIEW,
@@ -55,6 +55,12 @@ int change_next(struct change *ch, sqlite3_stmt *st, struct error *err)
     PH_CHECK;
 int change_number(struct change *ch, enum change_statement which,
     int64_t parameter, uint64_t *value_out, struct error *err) PH_CHECK;
+/* change_check.c: may what is staged be made? An undo is asked about the
+ * second alone: what was before was allowed then. */
+int change_check(struct change *ch, const struct change_how *how,
+    struct error *err) PH_CHECK;
+int change_check_crossing(struct change *ch, const struct change_how *how,
+    struct error *err) PH_CHECK;
 /* change_undo.c: stages the inverse of a change, counts the rows that stay
  * as they are. */
 int change_stage_undo(struct change *ch, uint64_t undo,

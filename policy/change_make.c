@@ -62,106 +62,7 @@ int change_number(struct change *ch, enum change_statement which,
 	return rc;
 }
 
-/* ---- what the table says of what is staged ---------------------------- */
-
-static int check_missing(struct change *ch, struct error *err)
-{
-	sqlite3_stmt *st;
-	int rc = change_ask(ch, CS_MISSING, 0, &st, err);
-	long long missing = rc > 0 ? sqlite3_column_int64(st, 0) : 0;
-
-	if (missing == 1)
-		rc = error_set(err, "%s has no row; nothing was changed",
-		    db_str(st, 1));
-	else if (missing > 1)
-		rc = error_set(err, "%lld addresses have no row, among them "
-		    "%s; nothing was changed", missing, db_str(st, 1));
-	sqlite3_reset(st);
-	return rc < 0 ? -1 : 0;
-}
-
-static int check_routes_given(struct change *ch, struct error *err)
-{
-	sqlite3_stmt *st;
-	struct error why;
-	int rc = change_ask(ch, CS_ROUTELESS, 0, &st, err);
-
-	while (rc > 0) {
-		error_set(&why, "%s is new and needs a route", db_str(st, 1));
-		change_fault(ch, (uint64_t)sqlite3_column_int64(st, 0),
-		    why.text);
-		rc = change_next(ch, st, err);
-	}
-	sqlite3_reset(st);
-	return rc < 0 ? -1 : change_faulty(ch, err);
-}
-
-static int check_as_of(struct change *ch, int64_t as_of, struct error *err)
-{
-	sqlite3_stmt *st;
-	int rc = change_ask(ch, CS_AS_OF, as_of, &st, err);
-
-	if (rc > 0 && sqlite3_column_int64(st, 0) > 0)
-		rc = error_set(err, "the routes of %lld rows were changed "
-		    "after change %" PRId64 " (up to change %lld), among them "
-		    "%s; --force changes them anyway",
-		    (long long)sqlite3_column_int64(st, 0), as_of,
-		    (long long)sqlite3_column_int64(st, 2), db_str(st, 1));
-	sqlite3_reset(st);
-	return rc < 0 ? -1 : 0;
-}
-
-/* Each leg would hand the mail of a group out to its members, and a room would
- * answer twice. */
-static int check_twofold(struct change *ch, struct error *err)
-{
-	sqlite3_stmt *st;
-	int rc = change_ask(ch, CS_TWOFOLD, 0, &st, err);
-	long long n = rc > 0 ? sqlite3_column_int64(st, 0) : 0;
-	long long line = rc > 0 ? sqlite3_column_int64(st, 2) : 0;
-	char where[40] = "", others[60] = "";
-
-	if (n > 0 && line > 0)
-		snprintf(where, sizeof(where), "line %lld: ", line);
-	if (n > 1)
-		snprintf(others, sizeof(others), " (and %lld more)", n - 1);
-	if (n > 0)
-		rc = error_set(err, "%s%s%s is a group or a room (tag kind=): "
-		    "with a copy its mail would be distributed twice; give it "
-		    "one leg, or say --force", where, db_str(st, 1), others);
-	sqlite3_reset(st);
-	return rc < 0 ? -1 : 0;
-}
-
-static bool has_legs(const struct conf *c)
-{
-	for (int i = 0; i < c->domains; i++)
-		if (c->domain[i].legs.count > 0)
-			return true;
-	return false;
-}
-
-/* Routes that no one wrote for the row itself: an undo, a mailbox's other
- * addresses, the route of the domain. */
-static int check_crossing(struct change *ch, struct error *err)
-{
-	sqlite3_stmt *st;
-	struct error why;
-	int rc;
-
-	if (!has_legs(ch->conf))
-		return 0;
-	rc = change_ask(ch, CS_CROSSING, 0, &st, err);
-	while (rc > 0) {
-		if (change_may_use(ch, db_text(st, 0), db_text(st, 2),
-			&why) < 0)
-			change_fault(ch,
-			    (uint64_t)sqlite3_column_int64(st, 1), why.text);
-		rc = change_next(ch, st, err);
-	}
-	sqlite3_reset(st);
-	return rc < 0 ? -1 : change_faulty(ch, err);
-}
+/* ---- what is to be, made complete ------------------------------------- */
 
 static int widen(struct change *ch, enum change_statement which,
     struct error *err)
@@ -185,7 +86,7 @@ static int complete(struct change *ch, const struct change_how *how,
 {
 	if (how->undo != 0)
 		return change_stage_undo(ch, how->undo, done, err) < 0
-			   ? -1 : check_crossing(ch, err);
+			   ? -1 : change_check_crossing(ch, how, err);
 	if (how->seed && stage_seed(ch, err) < 0)
 		return -1;
 	if (how->replace && widen(ch, CS_REPLACE, err) < 0)
@@ -194,14 +95,7 @@ static int complete(struct change *ch, const struct change_how *how,
 		return -1;
 	if (how->inherit && change_run(ch, CS_INHERIT, 0, err) < 0)
 		return -1;
-	if ((how->create ? check_routes_given(ch, err)
-			 : check_missing(ch, err)) < 0)
-		return -1;
-	if (!how->twice && check_twofold(ch, err) < 0)
-		return -1;
-	if (how->as_of >= 0 && check_as_of(ch, how->as_of, err) < 0)
-		return -1;
-	return check_crossing(ch, err);
+	return change_check(ch, how, err);
 }
 
 /* ---- the indices over values ------------------------------------------ */
@@ -422,6 +316,14 @@ struct table_value change_value(sqlite3_stmt *st, int at)
 	};
 }
 
+static void count_kind(struct change_done *done, struct slice key, bool before,
+    bool after)
+{
+	done->made += !before;
+	done->deleted += !after;
+	done->defaults += !after && key.p[0] == '@';
+}
+
 static int preview(struct change *ch,
     void (*fn)(void *arg, struct slice key, const struct table_value *before,
 	const struct table_value *after),
@@ -437,6 +339,7 @@ static int preview(struct change *ch,
 		struct table_value after = change_value(st, 6);
 
 		done->recipients++;
+		count_kind(done, db_text(st, 0), before.row, after.row);
 		if (fn != NULL)
 			fn(arg, db_text(st, 0), &before, &after);
 	}

@@ -139,7 +139,23 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	/* Domains' rows stay: they are no recipients. */
 	[CS_REPLACE] = "INSERT OR IGNORE INTO stage(address, gone) "
 	    "SELECT address, 1 FROM main.route "
-	    "WHERE substr(address, 1, 1) <> '@'",
+	    "WHERE substr(address, 1, 1) <> '@' AND domain_of(address) IN "
+	    "(SELECT DISTINCT domain_of(address) FROM stage)",
+	/* A mailbox that rows of two customers share: ?1 asks about those
+	 * whose mailbox stays as well. */
+	[CS_SHARED] = "SELECT n.address, n.line, b.address FROM next n "
+	    "CROSS JOIN main.route b ON b.mailbox = n.new_mailbox "
+	    "WHERE n.new_mailbox <> '' AND b.mailbox <> '' "
+	    "AND (?1 OR n.new_mailbox IS NOT n.old_mailbox) "
+	    "AND customer_of(b.address) <> customer_of(n.address) "
+	    "AND NOT EXISTS (SELECT 1 FROM stage s "
+	    "WHERE s.address = b.address AND (s.gone OR "
+	    "coalesce(s.mailbox, b.mailbox) <> b.mailbox)) "
+	    "GROUP BY n.address ORDER BY n.line, n.address",
+	[CS_SHARED_STAGED] = "SELECT max(address), max(line), min(address) "
+	    "FROM next WHERE new_mailbox <> '' "
+	    "AND new_mailbox IS NOT old_mailbox GROUP BY new_mailbox "
+	    "HAVING count(DISTINCT customer_of(address)) > 1",
 	[CS_MAILBOXES] = "INSERT OR IGNORE INTO stage(address, line, route, "
 	    "held) SELECT b.address, s.line, s.route, s.held FROM stage s "
 	    "CROSS JOIN main.route a ON a.address = s.address "
@@ -147,7 +163,7 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "WHERE a.mailbox <> '' AND b.mailbox <> ''",
 	[CS_INHERIT] = "UPDATE stage SET route = (SELECT d.route "
 	    "FROM main.route d WHERE d.address = "
-	    "substr(stage.address, instr(stage.address, '@'))) "
+	    "'@' || domain_of(stage.address)) "
 	    "WHERE route IS NULL AND NOT gone "
 	    "AND substr(address, 1, 1) <> '@' AND NOT EXISTS "
 	    "(SELECT 1 FROM main.route r WHERE r.address = stage.address)",

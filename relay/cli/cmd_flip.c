@@ -321,6 +321,8 @@ static int run_undo(struct cli *c)
 	{"only-address", NULL, "Not the other addresses of their "          \
 	    "mailboxes."},                                                  \
 	{"dry-run", NULL, "Shows what would change, and changes nothing."}, \
+	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or "    \
+	    "with rows of several customers."},                             \
 	{"note", "TEXT", "Why, for the history."}
 
 static const struct cli_option flip_options[] = {
@@ -351,6 +353,8 @@ static const struct cli_option release_options[] = {
 
 static const struct cli_option undo_options[] = {
 	{"dry-run", NULL, "Shows what would change, and changes nothing."},
+	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or where "
+	    "rows of domains would go."},
 	{"note", "TEXT", "Why, for the history."},
 	{NULL, NULL, NULL},
 };

@@ -238,8 +238,10 @@ static int run_export(struct cli *c)
 
 static const struct cli_option import_options[] = {
 	{"dry-run", NULL, "Shows what would change, and changes nothing."},
-	{"replace", NULL, "Deletes rows of addresses that are not in the "
-	    "file."},
+	{"replace", NULL, "Deletes rows of the domains in the file whose "
+	    "addresses are not in it; asks first."},
+	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or with "
+	    "--replace."},
 	{"as-of", "CHANGE", "Refuses rows whose route was changed after "
 	    "that change."},
 	{"force", NULL, "Changes those too, and gives groups and rooms a "
@@ -249,8 +251,8 @@ static const struct cli_option import_options[] = {
 };
 
 static const struct cli_option diff_options[] = {
-	{"replace", NULL, "Rows of addresses that are not in the file differ "
-	    "too."},
+	{"replace", NULL, "Rows of the domains in the file whose addresses "
+	    "are not in it differ too."},
 	{NULL, NULL, NULL},
 };
 

@@ -327,7 +327,10 @@ int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
 	    .note = cli_value(c, "note"),
 	};
 	struct error err = {0};
+	int code = cli_agree(c, ch, how);
 
+	if (code != CLI_DONE)
+		return code;
 	if (change_commit(ch, how, &by, done_out, &err) < 0)
 		return cli_change_fail(c, ch, &err);
 	say_done(c, done_out);

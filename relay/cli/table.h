@@ -26,7 +26,11 @@ int cli_change_fail(struct cli *c, const struct change *ch,
 /* Opens a file to read, "-" for stdin; -1: the reason was said. */
 int cli_open_input(struct cli *c, const char *name);
 
-/* Makes the staged change and says "change N: M recipients". */
+/* agree.c: CLI_DONE when the staged change may be made, after asking where
+ * that is due; else what is to be returned. */
+int cli_agree(struct cli *c, struct change *ch, const struct change_how *how);
+/* Makes the staged change, once that is agreed, and says "change N: M
+ * recipients". */
 int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
     struct change_done *done_out);
 /* Shows it row by row instead. */

@@ -193,6 +193,15 @@ def test_undo_names_those_that_have_another_value(filled):
     assert filled.cli_fails("undo", str(number)) == ""
 
 
+def test_the_undo_of_the_seed_asks(filled):
+    """Without the rows of the domains nobody has a default."""
+    said = filled.cli_fails("undo", "1")
+    assert "row of a domain" in said and "--yes" in said
+    assert "@example.com" in routes(filled)
+    filled.cli("undo", "1", "--yes")
+    assert "@example.com" not in routes(filled)
+
+
 def test_hold_and_release_leave_the_route(filled):
     filled.cli("hold", "--tag", "wave-1")
     rows = {r["address"]: r for r in filled.cli_json("route export")}
@@ -279,8 +288,12 @@ def test_an_old_file_is_refused_where_it_would_take_a_flip_back(filled):
 
 
 def test_replace_deletes_the_rest_but_no_domain(filled):
-    filled.cli("route", "import", "-", "--replace",
-               stdin="address,route\nbob@example.com,cloud\n")
+    rows = "address,route\nbob@example.com,cloud\n"
+    before = routes(filled)
+    said = filled.cli_fails("route", "import", "-", "--replace", stdin=rows)
+    assert f"{len(before) - 2} deleted" in said and "--yes" in said
+    assert routes(filled) == before
+    filled.cli("route", "import", "-", "--replace", "--yes", stdin=rows)
     assert set(routes(filled)) == {"@example.com", "bob@example.com"}
 
 
