@@ -188,6 +188,8 @@ static void print_result(struct jout *j, const struct move *m,
 	if (m->accepted_us != 0)
 		jout_int(j, "delay_ms", (m->time_us - m->accepted_us) / 1000);
 	jout_str(j, "tls", r->tls);
+	if (r->tls_failed[0] != '\0')
+		jout_str(j, "tls_failed", r->tls_failed);
 	if (r->address[0] != '\0')
 		jout_str(j, "address", r->address);
 	if (r->uncertain || m->uncertain != UNC_NO)

@@ -168,6 +168,10 @@ static void add_attempt(struct strbuf *out, const json_t *e)
 		strbuf_adds(out, ", as ");
 		add(out, text(e, "address"));
 	}
+	if (text(e, "tls_failed")[0] != '\0') {
+		strbuf_adds(out, ", in the clear since TLS failed: ");
+		add(out, text(e, "tls_failed"));
+	}
 	if (uncertain[0] != '\0')
 		strbuf_adds(out, ", may arrive twice");
 	strbuf_addc(out, ')');

@@ -134,7 +134,8 @@ struct exchange {
 	unsigned judged; /* LMTP: the content was answered for these of them */
 	unsigned enough; /* so many were taken when the next was too many; 0 */
 	unsigned open;	      /* RCPT_OPEN in all */
-	const char *remote, *tls; /* of the connection; for results */
+	/* Of the connection; for results. */
+	const char *remote, *tls, *tls_failed;
 };
 
 struct exchange *exchange_new(struct client_request *r);
@@ -274,7 +275,8 @@ struct dialog {
 	struct ehlo ehlo;
 	bool secure;   /* TLS is up */
 	struct login login;
-	bool in_clear; /* tls = may, and the handshake failed before */
+	bool in_clear; /* tls = may, and TLS failed before */
+	char *clear_why; /* then how; NULL */
 	bool reused;   /* had a request before this one */
 	bool answered; /* the leg has spoken about this request */
 	bool needs_rset;
@@ -312,11 +314,26 @@ void dialog_quit(struct dialog *d);
 void dialog_abort(struct dialog *d);
 void dialog_free(struct dialog *d); /* closed before */
 void dialog_move(struct dialog *d, enum stage next);
-/* tls = may: the leg offered TLS, now or lately, and it did not come about,
- * so mail goes in the clear. Never silently: once a host and alarm.interval
- * it is said. */
-void dialog_in_clear(struct dialog *d, const char *why);
-bool dialog_had_tls(const struct dialog *d); /* lately, this host */
+
+/* ---- clear.c: in the clear to a leg of tls = may ---- */
+
+/* May mail for this leg go in the clear when TLS fails? */
+bool clear_may(const struct dialog *d);
+/* A connection to d->hop begins: in the clear from the start when TLS failed
+ * there within ten minutes. */
+void clear_begin(struct dialog *d);
+/* The leg offered TLS, now or lately, and it did not come about, so mail goes
+ * in the clear. Never silently: once a host and alarm.interval it is said, and
+ * each result has it. */
+void clear_go(struct dialog *d, const char *why);
+/* For ten minutes this host is not asked for TLS. */
+void clear_remember(struct dialog *d);
+/* It has TLS, and had it lately. A host that had it and does not offer it any
+ * more was changed, or something on the way leaves it out. */
+void clear_note_tls(struct dialog *d);
+bool clear_had_tls(const struct dialog *d);
+/* Into the results of the request that is under way. */
+void clear_describe(struct dialog *d);
 
 static inline const struct conf_leg *dialog_leg(const struct dialog *d)
 {
@@ -388,6 +405,7 @@ struct client {
 	struct marks unreached; /* hosts that could not be reached */
 	struct marks had_tls;   /* … that spoke TLS lately */
 	struct marks in_clear;  /* … whose fall back to the clear was said */
+	struct marks no_tls;    /* … that hung up at STARTTLS lately */
 	bool draining;
 };
 

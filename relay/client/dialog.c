@@ -19,7 +19,6 @@
 enum {
 	FAREWELL_MS = 5000, /* for the answer to a last RSET or QUIT */
 	KEEP_MAX = REPLY_LINE + 2,
-	HAD_TLS_MS = 7 * 86400 * 1000,
 };
 
 static void next_hop(struct dialog *d);
@@ -227,6 +226,21 @@ void dialog_move(struct dialog *d, enum stage next)
 		enter(d, next);
 }
 
+/* tls = may: rather in the clear than not at all, on a new connection. */
+static void fall_back(struct dialog *d, const char *why)
+{
+	clear_go(d, why);
+	hang_up(d);
+	connect_hop(d);
+}
+
+/* It hangs up rather than to begin a handshake, and would do so again. */
+static void tls_refused(struct dialog *d, const char *why)
+{
+	clear_remember(d);
+	fall_back(d, why);
+}
+
 /* 421 means good-bye wherever it is said (RFC 5321 3.8). */
 static enum stage on_goodbye(struct dialog *d)
 {
@@ -238,6 +252,7 @@ static enum stage on_goodbye(struct dialog *d)
 static void on_reply(struct dialog *d)
 {
 	enum stage next;
+	char why[210];
 
 	if (d->heard > 0) {
 		d->heard--;
@@ -245,6 +260,13 @@ static void on_reply(struct dialog *d)
 	}
 	if (d->stage == STAGE_GREETING)
 		hops_alive(d->hops);
+	if (d->reply.code == 421 && d->stage == STAGE_STARTTLS &&
+	    clear_may(d)) {
+		snprintf(why, sizeof(why), "421 %.200s",
+		    strbuf_cstr(&d->reply.text));
+		tls_refused(d, why);
+		return;
+	}
 	if (d->reply.code == 421) {
 		next = on_goodbye(d);
 	} else {
@@ -262,14 +284,6 @@ static void nonsense(struct dialog *d, const char *what)
 	lost(d);
 }
 
-/* tls = may: rather in the clear than not at all, on a new connection. */
-static void fall_back(struct dialog *d, const char *why)
-{
-	dialog_in_clear(d, why);
-	hang_up(d);
-	connect_hop(d);
-}
-
 /* What stands between the answer to STARTTLS and the handshake may be another
  * one's (RFC 3207 4.2): nothing of it is read. */
 static void early(struct dialog *d)
@@ -277,7 +291,7 @@ static void early(struct dialog *d)
 	static const char text[] = "it spoke between its answer to STARTTLS "
 	    "and the handshake: somebody may have put that in";
 
-	if (dialog_leg(d)->tls == TLS_MAY)
+	if (clear_may(d))
 		fall_back(d, text);
 	else
 		nonsense(d, text);
@@ -349,31 +363,13 @@ static size_t on_input(void *arg, struct slice bytes)
 	return bytes.n - rest.n;
 }
 
-/* Who had TLS yesterday and offers none today was changed, or somebody on the
- * way leaves it out. */
-static void note_tls(struct dialog *d)
-{
-	struct client *c = d->client;
-
-	marks_set(&c->had_tls, d->leg, &d->hop.addr,
-	    loop_now_ms(c->cfg.loop) + HAD_TLS_MS);
-}
-
-bool dialog_had_tls(const struct dialog *d)
-{
-	const struct client *c = d->client;
-
-	return marks_has(&c->had_tls, d->leg, &d->hop.addr,
-	    loop_now_ms(c->cfg.loop));
-}
-
 static void on_ready(void *arg)
 {
 	struct dialog *d = arg;
 
 	if (d->stage == STAGE_TLS) {
 		d->secure = true;
-		note_tls(d);
+		clear_note_tls(d);
 		d->ehlo = (struct ehlo){.ext = 0}; /* RFC 3207 4.2 */
 		d->tx->tls =
 		    arena_strdup(d->tx->req->arena, stream_tls(d->stream));
@@ -387,23 +383,6 @@ static void on_ready(void *arg)
 		d->due++;
 		enter(d, STAGE_GREETING);
 	}
-}
-
-void dialog_in_clear(struct dialog *d, const char *why)
-{
-	struct client *c = d->client;
-	int64_t now = loop_now_ms(c->cfg.loop);
-	const struct conf *conf = d->tx->req->conf;
-
-	d->in_clear = true;
-	if (marks_has(&c->in_clear, d->leg, &d->hop.addr, now))
-		return;
-	marks_set(&c->in_clear, d->leg, &d->hop.addr,
-	    now + conf->alarm.interval_ms);
-	log_warn("leg.in_clear", kv_str("leg", dialog_leg(d)->name),
-	    kv_str("host", d->remote), kv_str("error", why));
-	if (c->cfg.in_clear != NULL)
-		c->cfg.in_clear(c->cfg.arg, dialog_leg(d), d->remote, why);
 }
 
 /* A leg that hangs up may have left out the end of its last reply. */
@@ -426,11 +405,15 @@ static void on_ended(void *arg, enum stream_end why)
 		hops_dead(d->hops);
 	if (d->tx == NULL) {
 		close_dialog(d);
+	} else if (d->stage == STAGE_STARTTLS && clear_may(d) &&
+		   (why == STREAM_EOF || why == STREAM_RESET)) {
+		tls_refused(d, *error != '\0' ? error : "the connection was "
+		    "closed at STARTTLS");
 	} else if (ends_in_reply(d, why)) {
 		d->closed = true;
 		d->end = why;
 		on_reply(d);
-	} else if (d->stage == STAGE_TLS && dialog_leg(d)->tls == TLS_MAY) {
+	} else if (d->stage == STAGE_TLS && clear_may(d)) {
 		fall_back(d, *error != '\0' ? error : "the connection was "
 		    "closed in the handshake");
 	} else {
@@ -528,10 +511,10 @@ static void connect_hop(struct dialog *d)
 static void next_hop(struct dialog *d)
 {
 	d->stage = STAGE_CONNECT;
-	d->in_clear = false;
 	d->tx->tls = "";
 	switch (hops_next(d->hops, &d->hop)) {
 	case HOPS_READY:
+		clear_begin(d);
 		connect_hop(d);
 		break;
 	case HOPS_WAIT:
@@ -585,6 +568,7 @@ void dialog_free(struct dialog *d)
 	mem_free(d->domain);
 	mem_free(d->bound);
 	mem_free(d->remote);
+	mem_free(d->clear_why);
 	mem_free(d);
 }
 
@@ -598,6 +582,7 @@ void dialog_send(struct dialog *d, struct client_request *r)
 		d->reused = true;
 		d->tx->remote = arena_strdup(r->arena, d->remote);
 		d->tx->tls = arena_strdup(r->arena, stream_tls(d->stream));
+		clear_describe(d);
 		dialog_move(d, NEXT_READY);
 	} else if (d->tx->open == 0) {
 		finish(d);

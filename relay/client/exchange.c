@@ -102,7 +102,7 @@ struct exchange *exchange_new(struct client_request *r)
 	t->rcpt =
 	    arena_alloc(r->arena, r->rcpts * sizeof(struct exchange_rcpt));
 	t->batch = arena_alloc(r->arena, r->rcpts * sizeof(unsigned));
-	t->remote = t->tls = "";
+	t->remote = t->tls = t->tls_failed = "";
 	for (unsigned i = 0; i < r->rcpts; i++) {
 		t->rcpt[i].same = i;
 		t->rcpt[i].notify = r->rcpt[i].notify;
@@ -188,6 +188,8 @@ static void set_result(struct exchange *t, unsigned i, const struct result *r)
 		to->remote = t->remote;
 	if (to->tls == NULL)
 		to->tls = t->tls;
+	if (to->tls_failed == NULL)
+		to->tls_failed = t->tls_failed;
 }
 
 void exchange_settle(struct exchange *t, unsigned i, const struct result *r)

@@ -35,6 +35,7 @@ static struct result about(const struct dialog *d)
 	return (struct result){.stage = stage_table[d->stage].name,
 	    .remote = d->tx->remote,
 	    .tls = d->tx->tls,
+	    .tls_failed = d->tx->tls_failed,
 	    .address = ""};
 }
 

@@ -117,8 +117,8 @@ static enum stage when_secure(struct dialog *d)
 	if (d->secure || level == TLS_NONE)
 		return when_known(d);
 	if (level == TLS_MAY && !d->in_clear &&
-	    !stages_offers(d, EXT_STARTTLS) && dialog_had_tls(d))
-		dialog_in_clear(d, "STARTTLS is not offered any more");
+	    !stages_offers(d, EXT_STARTTLS) && clear_had_tls(d))
+		clear_go(d, "STARTTLS is not offered any more");
 	if (level == TLS_MAY &&
 	    (d->in_clear || !stages_offers(d, EXT_STARTTLS)))
 		return when_known(d);
@@ -175,8 +175,8 @@ static enum stage on_starttls(struct dialog *d)
 		return STAGE_TLS;
 	if (d->reply.code < 400)
 		return stages_senseless(d);
-	if (dialog_leg(d)->tls == TLS_MAY) {
-		dialog_in_clear(d, strbuf_cstr(&d->reply.text));
+	if (clear_may(d)) {
+		clear_go(d, strbuf_cstr(&d->reply.text));
 		return when_known(d);
 	}
 	return refused(

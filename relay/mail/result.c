@@ -6,7 +6,8 @@
 
 #include "relay/base/pack.h"
 
-enum { VERSION = 1 };
+/* The first had no tls_failed. */
+enum { VERSION = 2 };
 
 static const char *const class_texts[CLASSES] = {
 	[CLASS_NONE] = "none",
@@ -39,6 +40,7 @@ void result_pack(const struct result *r, struct strbuf *out)
 	pack_str(out, r->text);
 	pack_str(out, r->tls);
 	pack_str(out, r->address);
+	pack_str(out, r->tls_failed == NULL ? "" : r->tls_failed);
 }
 
 static const char *take_text(struct unpack *u, struct arena *a)
@@ -80,8 +82,9 @@ int result_unpack(struct slice bytes, struct arena *a,
 	r->text = take_text(&u, a);
 	r->tls = take_text(&u, a);
 	r->address = take_text(&u, a);
-	if (version != VERSION || outcome > OUT_PARKED || class >= CLASSES ||
-	    uncertain > 1 || r->code > 599)
+	r->tls_failed = version > 1 ? take_text(&u, a) : "";
+	if (version < 1 || version > VERSION || outcome > OUT_PARKED ||
+	    class >= CLASSES || uncertain > 1 || r->code > 599)
 		return -1;
 	r->outcome = (enum outcome)outcome;
 	r->class = (enum reply_class)class;

@@ -34,6 +34,8 @@ struct result {
 	const char *remote; /* "mx1.example.net [192.0.2.7]:25"           */
 	const char *text;   /* reply text or our reason, one line         */
 	const char *tls;    /* "TLSv1.3 …", "" in the clear               */
+	const char *tls_failed; /* it was offered, failed so, and mail went in
+				 * the clear; "", or NULL for the same    */
 	const char *address; /* final address when rewritten, else ""     */
 	bool uncertain;	    /* lost after the final dot (D8)              */
 };

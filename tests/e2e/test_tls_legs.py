@@ -188,6 +188,7 @@ def test_a_fall_back_to_the_clear_is_said_once(gateway, make_leg):
     assert gw.log_text().count(" leg.in_clear ") == 1
     said = gw.said("leg.in_clear").group(0)
     assert "leg=cloud" in said and "error=" in said
+    assert all(e["tls_failed"] for e in gw.events(event="delivered"))
     (alarm,) = gw.events(event="alarm", kind="in-clear")
     assert alarm["about"] == "cloud" and "in the clear" in alarm["text"]
     (row,) = gw.cli_json("leg probe cloud")

@@ -318,6 +318,14 @@ static void events_are_told_in_words(void **state)
 		 "\"attempt\":2,\"delay_ms\":1560,\"address\":\"a@c\"}",
 		    "a@b -> cloud (primary): delivered, mx [192.0.2.7]:25 "
 		    "said \"250 2.0.0 Ok\" (attempt 2, after 1.5 s, as a@c)"},
+		{"{\"event\":\"delivered\",\"to\":\"a@b\",\"leg\":\"cloud\","
+		 "\"role\":\"primary\",\"relay\":\"mx [192.0.2.7]:25\","
+		 "\"code\":250,\"enhanced\":\"\",\"reply\":\"Ok\","
+		 "\"attempt\":1,\"delay_ms\":0,"
+		 "\"tls_failed\":\"421 no\"}",
+		    "a@b -> cloud (primary): delivered, mx [192.0.2.7]:25 "
+		    "said \"250 Ok\" (attempt 1, after 0.0 s, in the clear "
+		    "since TLS failed: 421 no)"},
 		{"{\"event\":\"deferred\",\"to\":\"a@b\",\"leg\":\"cloud\","
 		 "\"role\":\"copy\",\"code\":0,\"enhanced\":\"4.4.1\","
 		 "\"reply\":\"4.4.1 refused\",\"attempt\":1,\"delay_ms\":0,"

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "relay/client/client_int.h"
 #include "tests/unit/testcert.h"
 #include "tests/unit/testclient.h"
 
@@ -118,7 +119,23 @@ static const struct {
 	  { { OFFERS, 0 }, { "STARTTLS", "220 go\r\n", 0 } }, OK, false, NULL, 2 },
 	{ "may: 421 to STARTTLS", TLS_MAY, GOOD,
 	  { { OFFERS, 0 }, { "STARTTLS", "421 4.3.2 bye\r\n" LEG_CLOSE, 0 } },
+	  OK, false, "STARTTLS\n" MAIL, 2 },
+	{ "may: hangs up at STARTTLS", TLS_MAY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", LEG_CLOSE, 0 } }, OK, false, "STARTTLS\n" MAIL, 2 },
+	{ "may: resets at STARTTLS", TLS_MAY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", LEG_RESET, 0 } }, OK, false, "STARTTLS\n" MAIL, 2 },
+	{ "may: hangs up in its answer to STARTTLS", TLS_MAY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "454-4.7.0 no\r\n" LEG_CLOSE, 0 } },
+	  OK, false, "STARTTLS\n" MAIL, 2 },
+	{ "encrypt: 421 to STARTTLS", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", "421 4.3.2 bye\r\n" LEG_CLOSE, 0 } },
 	  "deferred 421 4.3.2 starttls network", false, "STARTTLS\n", 1 },
+	{ "encrypt: hangs up at STARTTLS", TLS_ENCRYPT, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", LEG_CLOSE, 0 } },
+	  "deferred 0 4.4.2 starttls network", false, "STARTTLS\n", 1 },
+	{ "verify: resets at STARTTLS", TLS_VERIFY, GOOD,
+	  { { OFFERS, 0 }, { "STARTTLS", LEG_RESET, 0 } },
+	  "deferred 0 4.4.2 starttls network", false, "STARTTLS\n", 1 },
 	{ "encrypt: any certificate", TLS_ENCRYPT, WRONG_NAME, { { OFFERS, 1 } }, OK,
 	  true, NULL, 1 },
 	{ "encrypt: not offered", TLS_ENCRYPT, GOOD, { { 0 } },
@@ -228,6 +245,84 @@ static void a_failed_handshake_is_said_once(void **state)
 	send_alone(w, 3);
 	assert_int_equal(w->in_clear, 1);
 	take_tls(w);
+}
+
+/* Each message on a connection of its own: what was the last one told? */
+static void send_and_see(struct world *w, const char *failed, const char *said)
+{
+	struct sent *s = sent_new(w, "a@x.test");
+
+	w->cl.max_messages = 1;
+	leg_script(w->leg, w->leg->rules);
+	assert_true(world_send(w, s));
+	world_wait(w, w->done + 1);
+	world_until(w, &w->slots, 4);
+	assert_string_equal(sent_text(s, 0), OK);
+	assert_string_equal(s->rcpt[0].result.tls_failed, failed);
+	assert_string_equal(world_said(w), said);
+	sent_free(s);
+}
+
+static void ten_minutes_pass(struct client *c)
+{
+	for (int i = 0; i < MARKS_MAX; i++)
+		if (c->no_tls.row[i].until_ms != 0)
+			c->no_tls.row[i].until_ms -= 600 * 1000;
+}
+
+static void a_host_that_hangs_up_is_not_asked_for_ten_minutes(void **state)
+{
+	static const struct leg_rule shut[] = {{OFFERS, 0},
+	    {"STARTTLS", "421 4.7.0 no TLS\r\n" LEG_CLOSE, 0},
+	    {NULL, NULL, 0}};
+	static const struct leg_rule good[] = {{OFFERS, 1}, {NULL, NULL, 0}};
+	static const char lately[] =
+	    "it failed here in the last ten minutes";
+	static const char in_tls[] = "STARTTLS\nMAIL FROM:<from@src.test> "
+	    "SIZE=25\nRCPT TO:<a@x.test>\nDATA\n";
+	struct world *w = world_new(NULL);
+
+	w->conf.alarm.interval_ms = 600000;
+	give_tls(*state, w, TLS_MAY, GOOD);
+	leg_script(w->leg, shut);
+	send_and_see(w, "421 no TLS", "STARTTLS\n" MAIL);
+	send_and_see(w, lately, MAIL);
+	assert_int_equal(w->in_clear, 1);
+	assert_string_equal(w->in_clear_why, "421 no TLS");
+	leg_script(w->leg, good);
+	send_and_see(w, lately, MAIL);
+	ten_minutes_pass(w->client);
+	send_and_see(w, "", in_tls);
+	take_tls(w);
+}
+
+/* A password must not be asked for in the clear by a host that hangs up. */
+static void with_a_login_mail_waits_for_tls(void **state)
+{
+	static const char *const answers[] = {"421 4.3.2 bye\r\n" LEG_CLOSE,
+	    LEG_CLOSE, "454 4.7.0 no\r\n", "220 go\r\n" LEG_CLOSE};
+
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		const struct leg_rule rules[] = {{OFFERS, 0},
+		    {"STARTTLS", answers[i], 0}, {NULL, NULL, 0}};
+		struct world *w = world_new(NULL);
+		struct sent *s = sent_new(w, "a@x.test");
+
+		print_message("%s\n", answers[i]);
+		give_tls(*state, w, TLS_MAY, GOOD);
+		w->cl.auth_user = "user";
+		w->cl.password = "pw";
+		leg_script(w->leg, rules);
+		assert_true(world_send(w, s));
+		world_wait(w, 1);
+		assert_int_equal(s->rcpt[0].result.outcome, OUT_DEFERRED);
+		assert_string_equal(s->rcpt[0].result.tls_failed, "");
+		assert_string_equal(world_said(w), "STARTTLS\n");
+		assert_int_equal(w->leg->connected, 1);
+		assert_int_equal(w->in_clear, 0);
+		sent_free(s);
+		take_tls(w);
+	}
 }
 
 static void a_starttls_that_is_gone_is_said(void **state)
@@ -443,6 +538,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_level_of_tls_keeps_its_word),
 	    cmocka_unit_test(a_failed_handshake_is_said_once),
+	    cmocka_unit_test(
+		a_host_that_hangs_up_is_not_asked_for_ten_minutes),
+	    cmocka_unit_test(with_a_login_mail_waits_for_tls),
 	    cmocka_unit_test(a_starttls_that_is_gone_is_said),
 	    cmocka_unit_test(another_s_fingerprint_waits),
 	    cmocka_unit_test(dane_does_what_the_zone_says),

@@ -19,6 +19,7 @@ static const struct result sample = {
 	.remote = "mx1.example.net [192.0.2.7]:25",
 	.text = "No such user",
 	.tls = "TLSv1.3",
+	.tls_failed = "it hung up",
 	.address = "ann@tenant.example",
 	.uncertain = true,
 };
@@ -41,6 +42,7 @@ static void a_result_survives_a_round_trip(void **state)
 	assert_string_equal(back.remote, sample.remote);
 	assert_string_equal(back.text, sample.text);
 	assert_string_equal(back.tls, sample.tls);
+	assert_string_equal(back.tls_failed, sample.tls_failed);
 	assert_string_equal(back.address, sample.address);
 	assert_true(back.uncertain);
 	for (size_t n = 0; n < out.n; n++)
@@ -48,6 +50,29 @@ static void a_result_survives_a_round_trip(void **state)
 		    result_unpack(slice_of(out.p, n), a, &back), -1);
 	strbuf_addc(&out, 'x');
 	assert_int_equal(result_unpack(strbuf_view(&out), a, &back), -1);
+	strbuf_fini(&out);
+	arena_free(a);
+}
+
+/* Version 1 ended with the address. */
+static void a_result_of_before_is_read(void **state)
+{
+	struct arena *a = arena_new();
+	struct result said = sample, back;
+	struct strbuf out;
+
+	(void)state;
+	said.tls_failed = NULL;
+	strbuf_init(&out, 1000);
+	result_pack(&said, &out);
+	assert_int_equal(result_unpack(strbuf_view(&out), a, &back), 0);
+	assert_string_equal(back.tls_failed, "");
+	out.p[0] = 1;
+	assert_int_equal(result_unpack(strbuf_view(&out), a, &back), -1);
+	out.n -= 4; /* the length of "" */
+	assert_int_equal(result_unpack(strbuf_view(&out), a, &back), 0);
+	assert_string_equal(back.address, sample.address);
+	assert_string_equal(back.tls_failed, "");
 	strbuf_fini(&out);
 	arena_free(a);
 }
@@ -92,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_result_survives_a_round_trip),
+		cmocka_unit_test(a_result_of_before_is_read),
 		cmocka_unit_test(impossible_values_are_refused),
 		cmocka_unit_test(every_class_has_a_name),
 	};
