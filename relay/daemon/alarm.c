@@ -19,7 +19,8 @@
 
 enum {
 	REMEMBERED = 256,
-	AT_ONCE = 20, /* different ones in an interval */
+	AT_ONCE = 5, /* of one kind in an interval, about different things */
+	KINDS = 32,  /* there are fewer */
 	ABOUT_BYTES = 300,
 	TEXT_BYTES = 1000,
 };
@@ -36,8 +37,14 @@ struct alarms {
 	bool mail;
 	int64_t interval_ms;
 	struct memory told[REMEMBERED];
-	int64_t window_ms; /* since when `sent` counts */
-	unsigned sent, unsaid;
+	int64_t window_ms; /* since when `share` counts */
+	/* A share for each kind: strangers can raise some kinds for as many
+	 * addresses as they like, and a leg that stops must be heard. */
+	struct {
+		uint64_t kind; /* hash; 0: free */
+		unsigned sent;
+	} share[KINDS];
+	unsigned unsaid;
 };
 
 /* One that goes out: a copy that a worker frees. */
@@ -96,14 +103,23 @@ static struct memory *place_of(struct alarms *s, uint64_t hash)
 	return oldest;
 }
 
-static bool window_has_room(struct alarms *s, int64_t now_ms)
+/* How many of that kind went out in this window; kinds past the table share
+ * the last place. */
+static unsigned *sent_of(struct alarms *s, const char *kind, int64_t now_ms)
 {
+	uint64_t hash = hash_slice(slice_str(kind)) | 1;
+	unsigned i = 0;
+
 	if (s->window_ms == INT64_MIN ||
 	    now_ms - s->window_ms >= s->interval_ms) {
 		s->window_ms = now_ms;
-		s->sent = 0;
+		memset(s->share, 0, sizeof(s->share));
 	}
-	return s->sent < AT_ONCE;
+	while (i < KINDS - 1 && s->share[i].kind != 0 &&
+	    s->share[i].kind != hash)
+		i++;
+	s->share[i].kind = hash;
+	return &s->share[i].sent;
 }
 
 /* Is it time to tell of it again? How often it, and others, were not told. */
@@ -111,13 +127,14 @@ static bool is_due(struct alarms *s, uint64_t hash, int64_t now_ms,
     struct alarm_mail *m)
 {
 	struct memory *t = place_of(s, hash);
+	unsigned *sent = sent_of(s, m->kind, now_ms);
 	bool fresh = t->at_ms == INT64_MIN;
 
 	if (!fresh && now_ms - t->at_ms < s->interval_ms) {
 		t->unsaid++;
 		return false;
 	}
-	if (!window_has_room(s, now_ms)) {
+	if (*sent >= AT_ONCE) {
 		s->unsaid++;
 		if (fresh)
 			t->hash = 0; /* free again: its time stays the oldest */
@@ -127,7 +144,7 @@ static bool is_due(struct alarms *s, uint64_t hash, int64_t now_ms,
 	m->others = s->unsaid;
 	*t = (struct memory){hash, now_ms, 0};
 	s->unsaid = 0;
-	s->sent++;
+	(*sent)++;
 	return true;
 }
 

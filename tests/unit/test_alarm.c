@@ -420,13 +420,17 @@ static void a_flood_is_cut_and_counted(void **state)
 		snprintf(about, sizeof(about), "user%d", i);
 		alarm_raise(&r->app, "loop", about, "text");
 	}
+	/* Other kinds have shares of their own. */
+	alarm_raise(&r->app, "leg-suspended", "cloud", "text");
 	clock_fake_step(&r->clock, INT64_C(901000000));
 	alarm_raise(&r->app, "loop", "user0", "text");
-	h = heard(b, 19);
-	assert_string_equal(h.about, "user19");
-	h = heard(b, 20);
+	h = heard(b, 4);
+	assert_string_equal(h.about, "user4");
+	h = heard(b, 5);
+	assert_string_equal(h.kind, "leg-suspended");
+	assert_int_equal(h.others, 4995);
+	h = heard(b, 6);
 	assert_string_equal(h.about, "user0");
-	assert_int_equal(h.others, 4980);
 }
 
 /* What came from outside is cut, and still JSON. */
