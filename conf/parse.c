@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "conf/outline.h"
 
@@ -371,6 +372,15 @@ static cfg_t *make_cfg(struct parser *p)
 
 /* ---- files ------------------------------------------------------------- */
 
+/* Who may write what the daemon believes? */
+static bool writable_by_all(FILE *f)
+{
+	struct stat st;
+
+	return f != NULL && fstat(fileno(f), &st) == 0 &&
+	       S_ISREG(st.st_mode) && (st.st_mode & S_IWOTH) != 0;
+}
+
 int parse_file(const char *path, struct strbuf *text_out, struct error *err)
 {
 	FILE *f = fopen(path, "re");
@@ -378,6 +388,12 @@ int parse_file(const char *path, struct strbuf *text_out, struct error *err)
 	char *to;
 	size_t n;
 
+	if (writable_by_all(f)) {
+		fclose(f);
+		error_set(err, "%s:1: everybody on this machine can write "
+		    "this file; chmod o-w %s", path, path);
+		return EPERM;
+	}
 	while (f != NULL && (to = strbuf_reserve(text_out, 4096)) != NULL &&
 	       (n = fread(to, 1, 4096, f)) > 0)
 		strbuf_used(text_out, n);

@@ -273,7 +273,7 @@ const struct param param_table[] = {
 	  "leg that is down keeps the alarm that says so." },
 	{ IN(ALARM), "exec", &T_FILE, C(alarm.exec), "", 0, 0, RESTART, "/usr/local/bin/page",
 	  "A program that gets each alarm: its argument is the kind, its input a line of JSON; see "
-	  "posthoused(8)." },
+	  "posthoused(8). It must lie where the daemon may not write." },
 	{ IN(ALARM), "interval", &T_DURATION, C(alarm.interval_ms), "15m", SECS(1), DAYS(7), LIVE,
 	  NULL, "An alarm of the same kind about the same thing is not repeated before." },
 	{ IN(ALARM), "certificate", &T_DURATION, C(alarm.certificate_ms), "14d", 0, DAYS(366), LIVE,

@@ -3,8 +3,8 @@
  * Alarms: what needs a person. Each is an event and a line of the log; by the
  * section `alarm` of the configuration it is also mailed and given to a
  * program, one of a kind about one thing not more often than `interval`, and
- * not more than a few of each kind. What was left out is counted and told with the
- * next one that is not.
+ * not more than a few of each kind. What was left out is counted and told with
+ * the next one that is not.
  */
 #ifndef RELAY_DAEMON_ALARM_H
 #define RELAY_DAEMON_ALARM_H

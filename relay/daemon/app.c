@@ -5,7 +5,6 @@
 #include "relay/daemon/app.h"
 
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/audit/known.h"
@@ -20,6 +19,7 @@
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
 #include "relay/daemon/recovery.h"
+#include "relay/daemon/places.h"
 #include "relay/daemon/refusals.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/settle.h"
@@ -199,15 +199,12 @@ static void log_listeners(const struct app *a)
 /* Who may write there decides what becomes of mail. */
 static int check_private(const struct conf *c, struct error *err)
 {
-	const char *const paths[] = {c->spool.path, c->table.path,
-	    c->audit.path};
-	struct stat st;
+	struct place_open o;
 
-	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-		if (stat(paths[i], &st) == 0 && (st.st_mode & S_IWOTH) != 0)
-			return error_set(err, "%s can be written by everybody "
-			    "on this machine; chmod o-w it", paths[i]);
-	return 0;
+	if (!place_open_to_all(c, &o))
+		return 0;
+	return error_set(err, "%s.%s: everybody on this machine can write %s; "
+	    "chmod o-w %s", o.section, o.key, o.path, o.path);
 }
 
 static int build(struct app *a, struct error *err)

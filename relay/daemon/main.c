@@ -19,9 +19,14 @@
 #include "relay/base/mem.h"
 #include "relay/daemon/app.h"
 #include "relay/daemon/background.h"
+#include "relay/daemon/places.h"
+#include "relay/daemon/privileges.h"
+#include "relay/daemon/sandbox.h"
 #include "relay/daemon/sd.h"
 #include "relay/daemon/spawner.h"
 #include "relay/daemon/start_check.h"
+
+enum { TEXT_BYTES = 5000 };
 
 struct options {
 	bool foreground, test;
@@ -237,17 +242,29 @@ static int parse_options(int argc, char **argv, struct options *o)
 /* The daemon's own question: who runs the command line may not run this. */
 static int check_program(const struct conf *c, struct error *err)
 {
-	struct stat st;
+	struct conf_place at = conf_place(c, "alarm", "exec");
+	const char *program = c->alarm.exec, *place;
+	struct stat st = {0};
 
-	if (c->alarm.exec[0] == '\0')
+	if (program[0] == '\0')
 		return 0;
-	if (stat(c->alarm.exec, &st) == 0 && !S_ISREG(st.st_mode))
-		return error_set(err, "%s: alarm.exec: %s is no file; name "
-		    "the program itself", c->file, c->alarm.exec);
-	if (access(c->alarm.exec, X_OK) == 0)
+	if (stat(program, &st) == 0 && !S_ISREG(st.st_mode))
+		return error_set(err, "%s:%d: alarm.exec: %s is no file; name "
+		    "the program itself", at.file, at.line, program);
+	if (access(program, X_OK) != 0)
+		return error_sys(err, errno, "%s:%d: alarm.exec: %s cannot be "
+		    "run", at.file, at.line, program);
+	if ((st.st_mode & S_IWOTH) != 0)
+		return error_set(err, "%s:%d: alarm.exec: everybody on this "
+		    "machine can write %s; chmod o-w it", at.file, at.line,
+		    program);
+	place = place_may_write(c, program);
+	if (place == NULL)
 		return 0;
-	return error_sys(err, errno, "%s: alarm.exec: %s cannot be run",
-	    c->file, c->alarm.exec);
+	return error_set(err, "%s:%d: alarm.exec: %s is in a folder that the "
+	    "daemon may write (of %s), so an intruder could put a program "
+	    "of its own there; move it to a folder of root's, for example "
+	    "/usr/local/libexec", at.file, at.line, program, place);
 }
 
 /* While there is but this thread, and nothing that it does not need. */
@@ -259,19 +276,35 @@ static int start_spawner(struct daemon *d, const struct conf *c,
 	if (check_program(c, err) < 0)
 		return -1;
 	d->app.spawner = spawner_new(c->alarm.exec, SPAWNER_LIMIT_MS,
-	    SPAWNER_GRACE_MS, err);
+	    SPAWNER_GRACE_MS, c->sandbox ? sandbox_enter_spawner : NULL, err);
 	return d->app.spawner == NULL ? -1 : 0;
+}
+
+static void warn_of_writers(const struct conf *c)
+{
+	struct strbuf who;
+
+	strbuf_init(&who, TEXT_BYTES);
+	if (start_check_writers(c, &who))
+		log_warn("conf.writers", kv_slice("note", strbuf_view(&who)));
+	strbuf_fini(&who);
 }
 
 static int run_logged(struct daemon *d, struct live *live)
 {
 	struct error err;
 
+	if (privileges_become(live->conf, &err) < 0) {
+		fprintf(stderr, "posthoused: %s\n", err.text);
+		live_unref(live);
+		return 1;
+	}
 	if (!d->opt.foreground && background_enter() > 0) {
 		live_unref(live);
 		return background_wait();
 	}
 	open_log(d, live->conf);
+	warn_of_writers(live->conf);
 	if (start_spawner(d, live->conf, &err) < 0) {
 		live_unref(live);
 	} else if (run(d, live, &err) == 0) {
@@ -287,6 +320,12 @@ static int run_logged(struct daemon *d, struct live *live)
 
 static void say_good(const char *file, const struct conf *c)
 {
+	struct strbuf who;
+
+	strbuf_init(&who, TEXT_BYTES);
+	if (start_check_writers(c, &who))
+		printf("note: %s\n", strbuf_cstr(&who));
+	strbuf_fini(&who);
 	for (int i = 0; i < c->legs; i++)
 		if (c->leg[i].replies->note[0] != '\0')
 			printf("%s:%d: note: leg \"%s\": %s\n", c->leg[i].file,
@@ -308,7 +347,7 @@ static void say_fault(void *arg, const char *line)
 static struct live *load_as_owner(struct daemon *d, struct live *live,
     struct error *err)
 {
-	int became = start_check_become(live->conf, err);
+	int became = privileges_become(live->conf, err);
 
 	if (became == 0)
 		return live;

@@ -15,7 +15,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/landlock.h>
+#include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -30,6 +32,8 @@
 
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/daemon/places.h"
+#include "relay/daemon/privileges.h"
 
 /* ---- system calls ---- */
 
@@ -39,7 +43,10 @@ enum answer {
 	ABSENT, /* and goes on with the older one                */
 };
 
-enum { ALWAYS = 0, UNLESS_SANITIZED = 1 };
+/* Bits. DAEMON: not for the spawner, which exists to start programs; they
+ * inherit its filter, and some make code as they run. */
+enum { ALWAYS = 0, UNLESS_SANITIZED = 1, DAEMON = 2 };
+
 
 /* clang-format off */
 static const struct denied {
@@ -50,24 +57,27 @@ static const struct denied {
 	uint64_t mask, is; /* only if (arg & mask) == is          */
 } denied[] = {
 	/* Another program. */
-	{ SCMP_SYS(execve),            KILL,   UNLESS_SANITIZED, 0, 0, 0 },
-	{ SCMP_SYS(execveat),          KILL,   UNLESS_SANITIZED, 0, 0, 0 },
+	{ SCMP_SYS(execve),            KILL,   UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
+	{ SCMP_SYS(execveat),          KILL,   UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
 	/* Another process; threads are made by clone() and remain. The flags of
 	 * clone3() cannot be seen here, so libc has to do without it. */
-	{ SCMP_SYS(fork),              REFUSE, UNLESS_SANITIZED, 0, 0, 0 },
-	{ SCMP_SYS(vfork),             REFUSE, UNLESS_SANITIZED, 0, 0, 0 },
-	{ SCMP_SYS(clone3),            ABSENT, UNLESS_SANITIZED, 0, 0, 0 },
+	{ SCMP_SYS(fork),              REFUSE, UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
+	{ SCMP_SYS(vfork),             REFUSE, UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
+	{ SCMP_SYS(clone3),            ABSENT, UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
 #ifndef __s390__ /* where arguments come in another order */
-	{ SCMP_SYS(clone),             REFUSE, UNLESS_SANITIZED, 0, CLONE_THREAD, 0 },
-	/* Code that was data a moment ago. */
-	{ SCMP_SYS(mmap),              REFUSE, ALWAYS, 2, PROT_WRITE | PROT_EXEC,
-	                                                  PROT_WRITE | PROT_EXEC },
-	{ SCMP_SYS(mmap2),             REFUSE, ALWAYS, 2, PROT_WRITE | PROT_EXEC,
+	{ SCMP_SYS(clone),             REFUSE, UNLESS_SANITIZED | DAEMON, 0, CLONE_THREAD, 0 },
+	/* Code that was not there at the start, wherever it comes from: memory,
+	 * a file of the spool, one without a name. Libraries that are loaded
+	 * late are loaded before (load_libraries()). */
+	{ SCMP_SYS(mmap),              REFUSE, UNLESS_SANITIZED | DAEMON, 2, PROT_EXEC, PROT_EXEC },
+	{ SCMP_SYS(mmap2),             REFUSE, UNLESS_SANITIZED | DAEMON, 2, PROT_EXEC, PROT_EXEC },
+	{ SCMP_SYS(mmap),              REFUSE, DAEMON, 2, PROT_WRITE | PROT_EXEC,
 	                                                  PROT_WRITE | PROT_EXEC },
 #endif
-	{ SCMP_SYS(mprotect),          REFUSE, ALWAYS, 2, PROT_EXEC, PROT_EXEC },
-	{ SCMP_SYS(pkey_mprotect),     REFUSE, ALWAYS, 2, PROT_EXEC, PROT_EXEC },
-	{ SCMP_SYS(shmat),             REFUSE, ALWAYS, 2, SHM_EXEC, SHM_EXEC },
+	{ SCMP_SYS(memfd_create),      REFUSE, UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
+	{ SCMP_SYS(mprotect),          REFUSE, DAEMON, 2, PROT_EXEC, PROT_EXEC },
+	{ SCMP_SYS(pkey_mprotect),     REFUSE, DAEMON, 2, PROT_EXEC, PROT_EXEC },
+	{ SCMP_SYS(shmat),             REFUSE, DAEMON, 2, SHM_EXEC, SHM_EXEC },
 	/* The memory and the files of other processes. */
 	{ SCMP_SYS(ptrace),            KILL,   UNLESS_SANITIZED, 0, 0, 0 },
 	{ SCMP_SYS(process_vm_readv),  KILL,   ALWAYS, 0, 0, 0 },
@@ -145,7 +155,8 @@ static uint32_t action(enum answer a)
 	}
 }
 
-static int deny_calls(scmp_filter_ctx ctx)
+/* A program that the spawner starts is refused what it may not; it may try. */
+static int deny_calls(scmp_filter_ctx ctx, bool spawner)
 {
 	int rc = 0;
 
@@ -155,9 +166,11 @@ static int deny_calls(scmp_filter_ctx ctx)
 		    .op = SCMP_CMP_MASKED_EQ, .datum_a = d->mask,
 		    .datum_b = d->is};
 
-		if (PH_SANITIZED && d->unless == UNLESS_SANITIZED)
+		if ((PH_SANITIZED && (d->unless & UNLESS_SANITIZED) != 0) ||
+		    (spawner && (d->unless & DAEMON) != 0))
 			continue;
-		rc = seccomp_rule_add_array(ctx, action(d->answer), d->call,
+		rc = seccomp_rule_add_array(ctx,
+		    action(spawner ? REFUSE : d->answer), d->call,
 		    d->mask != 0, &only);
 	}
 	return rc;
@@ -191,7 +204,7 @@ static int deny_families(scmp_filter_ctx ctx)
 }
 
 /* 0 or -errno. A thread that some library made gets the filter too. */
-static int filter_calls(void)
+static int filter_calls(bool spawner)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	int rc;
@@ -203,7 +216,7 @@ static int filter_calls(void)
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (rc == 0)
-		rc = deny_calls(ctx);
+		rc = deny_calls(ctx, spawner);
 	if (rc == 0)
 		rc = deny_families(ctx);
 	if (rc == 0)
@@ -237,22 +250,11 @@ struct ruleset {
 #define MAY_KEEP (MAY_ADD | FS(REMOVE_FILE))
 #define MAY_BIND (FS(MAKE_SOCK) | FS(REMOVE_FILE))
 
-#define PATH(field) offsetof(struct conf, field)
-
-/* clang-format off */
-static const struct place {
-	size_t path;   /* in struct conf                              */
-	bool is_folder; /* itself; else the folder that it is in counts */
-	uint64_t may;
-} places[] = {
-	{ PATH(spool.path),     true,  MAY_KEEP },
-	{ PATH(audit.path),     true,  MAY_KEEP },
-	{ PATH(table.path),     false, MAY_KEEP }, /* with its WAL */
-	{ PATH(audit.events),   false, MAY_ADD  }, /* made anew when rotated */
-	{ PATH(log.file),       false, MAY_ADD  },
-	{ PATH(control.socket), false, MAY_BIND },
+static const uint64_t rights[] = {
+	[PLACE_KEEP] = MAY_KEEP,
+	[PLACE_ADD] = MAY_ADD,
+	[PLACE_BIND] = MAY_BIND,
 };
-/* clang-format on */
 
 /* All that changes something, and running a program. Rights to move a file
  * to another folder (REFER) are given to nobody. */
@@ -274,28 +276,26 @@ static uint64_t guarded(int abi)
 	return all;
 }
 
-static int open_place(const struct place *p, const char *path)
+static int open_place(const struct place *p, const struct conf *c)
 {
-	char *folder = mem_strdup(path), *slash = strrchr(folder, '/');
-	int fd;
+	char *folder = place_folder(p, c);
+	int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (!p->is_folder && slash != NULL)
-		slash[slash == folder ? 1 : 0] = '\0';
-	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	mem_free(folder);
 	return fd;
 }
 
 /* 0 or -errno. */
-static int allow(int rules, const struct place *p, const char *path, int abi)
+static int allow(int rules, const struct place *p, const struct conf *c,
+    int abi)
 {
 	struct landlock_path_beneath_attr below = {
-	    .allowed_access = p->may & guarded(abi)};
+	    .allowed_access = rights[p->use] & guarded(abi)};
 	int rc;
 
-	if (path[0] == '\0')
+	if (place_path(p, c)[0] == '\0')
 		return 0;
-	below.parent_fd = open_place(p, path);
+	below.parent_fd = open_place(p, c);
 	if (below.parent_fd < 0)
 		return -errno;
 	rc = (int)syscall(SYS_landlock_add_rule, rules,
@@ -327,9 +327,8 @@ static int guard_files(const struct conf *c)
 	rules = make_rules(abi);
 	if (rules < 0)
 		return -errno;
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(places); i++)
-		rc = allow(rules, &places[i],
-		    *(char *const *)((const char *)c + places[i].path), abi);
+	for (size_t i = 0; rc == 0 && place_at(i) != NULL; i++)
+		rc = allow(rules, place_at(i), c, abi);
 	if (rc == 0 && syscall(SYS_landlock_restrict_self, rules, 0) != 0)
 		rc = -errno;
 	close(rules);
@@ -338,10 +337,34 @@ static int guard_files(const struct conf *c)
 
 /* ---- all of it ---- */
 
+/* The modules of the name service are loaded when a name is asked for that
+ * the first of them does not have. */
+static void load_libraries(void)
+{
+	(void)getpwnam("posthouse-has-no-such-user");
+	(void)getgrnam("posthouse-has-no-such-group");
+}
+
 void sandbox_prepare(const struct conf *c)
 {
-	if (c->sandbox)
-		setenv("SQLITE_TMPDIR", c->audit.path, 1);
+	if (!c->sandbox)
+		return;
+	setenv("SQLITE_TMPDIR", c->audit.path, 1);
+	load_libraries();
+}
+
+void sandbox_enter_spawner(void)
+{
+	int rc;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	rc = privileges_drop(PRIVILEGES_NONE);
+	if (rc == 0)
+		rc = filter_calls(true);
+	if (rc != 0)
+		log_warn("sandbox", kv_str("state", "partial"),
+		    kv_str("process", "spawner"),
+		    kv_str("error", strerror(-rc)));
 }
 
 static void tell(const struct sandbox *s, int filter, int files)
@@ -360,11 +383,23 @@ static void tell(const struct sandbox *s, int filter, int files)
 		    kv_str("sanitized", sanitized));
 }
 
+static void tell_privileges(int dropped)
+{
+	if (dropped != 0)
+		log_warn("privileges", kv_str("error", strerror(-dropped)));
+	else if (geteuid() == 0)
+		log_warn("privileges", kv_str("user", "root"),
+		    kv_str("advice", "give spool, table and audit to a user of "
+				     "their own (chown -R posthouse); the "
+				     "daemon then runs as that user"));
+}
+
 struct sandbox sandbox_enter(const struct conf *c)
 {
 	struct sandbox s = {0};
 	int filter, files;
 
+	tell_privileges(privileges_drop(PRIVILEGES_BIND));
 	if (!c->sandbox) {
 		log_warn("sandbox", kv_str("state", "off"));
 		return s;
@@ -374,7 +409,7 @@ struct sandbox sandbox_enter(const struct conf *c)
 	if (!PH_SANITIZED)
 		s.secret = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 	files = guard_files(c);
-	filter = filter_calls();
+	filter = filter_calls(false);
 	s.landlock = files > 0 ? files : 0;
 	s.filter = filter == 0;
 	tell(&s, filter, files);

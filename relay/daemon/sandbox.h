@@ -22,5 +22,8 @@ struct sandbox {
 void sandbox_prepare(const struct conf *c);
 /* When all folders exist and all sockets are bound. Logs one event. */
 struct sandbox sandbox_enter(const struct conf *c);
+/* The same for the process that starts programs, which inherit it: what no
+ * program of an administrator needs, no capabilities, no set-user-ID. */
+void sandbox_enter_spawner(void);
 
 #endif

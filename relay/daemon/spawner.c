@@ -284,7 +284,7 @@ static void live(struct serving *s)
 /* ---- the daemon's side ---- */
 
 struct spawner *spawner_new(const char *program, int limit_ms, int grace_ms,
-    struct error *err)
+    void (*shut_in)(void), struct error *err)
 {
 	struct serving serving = {.program = program, .limit_ms = limit_ms,
 	    .grace_ms = grace_ms};
@@ -300,6 +300,8 @@ struct spawner *spawner_new(const char *program, int limit_ms, int grace_ms,
 	if (pid == 0) {
 		close(fds[0]);
 		serving.fd = fds[1];
+		if (shut_in != NULL)
+			shut_in();
 		live(&serving);
 		_exit(0);
 	}

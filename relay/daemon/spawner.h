@@ -21,9 +21,10 @@ enum {
 
 struct spawner;
 
-/* Before any thread. `limit_ms`, `grace_ms`: as above; tests have less. */
+/* Before any thread. `limit_ms`, `grace_ms`: as above; tests have less.
+ * `shut_in` is called first thing in the process; NULL: it may do all. */
 struct spawner *spawner_new(const char *program, int limit_ms, int grace_ms,
-    struct error *err) PH_CHECK;
+    void (*shut_in)(void), struct error *err) PH_CHECK;
 /* Runs the program with `arg` (small letters, digits and -; at most 63) as
  * its only argument and `input` on its standard input, after those that were
  * asked for before. Any thread, never waits. False: it is too long, too many

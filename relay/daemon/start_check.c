@@ -7,8 +7,6 @@
 #include "relay/daemon/start_check.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
@@ -18,6 +16,7 @@
 #include "policy/table.h"
 #include "relay/base/mem.h"
 #include "relay/client/client.h"
+#include "relay/daemon/places.h"
 #include "relay/net/sockaddr.h"
 
 struct checking {
@@ -173,6 +172,18 @@ static void check_paths(struct checking *k)
 					  rows[i].key), rows[i].path);
 }
 
+static void check_private(struct checking *k)
+{
+	struct place_open o;
+	struct conf_place at;
+
+	if (!place_open_to_all(k->c, &o))
+		return;
+	at = conf_place(k->c, o.section, o.key);
+	report(k, at.file, at.line, "%s.%s: everybody on this machine can "
+	    "write %s; chmod o-w %s", o.section, o.key, o.path, o.path);
+}
+
 /* ---- the cutover table ---- */
 
 static void check_table_file(struct checking *k, const struct table *t,
@@ -326,6 +337,23 @@ static void check_leg(struct checking *k, const struct conf_leg *l)
 		    "name the server that the mail is for", kind, l->name);
 }
 
+bool start_check_writers(const struct conf *c, struct strbuf *out)
+{
+	struct stat st;
+
+	if (stat(c->file, &st) < 0)
+		return false;
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		strbuf_addf(out, "%s:1: it belongs to uid %u, who decides what "
+		    "the daemon does; chown root it", c->file,
+		    (unsigned)st.st_uid);
+	else if ((st.st_mode & S_IWGRP) != 0)
+		strbuf_addf(out, "%s:1: its group (gid %u) may write it; chmod "
+		    "g-w it, unless that is meant", c->file,
+		    (unsigned)st.st_gid);
+	return out->n > 0;
+}
+
 /* ---- all of it ---- */
 
 int start_check(const struct conf *c,
@@ -334,41 +362,10 @@ int start_check(const struct conf *c,
 	struct checking k = {.c = c, .fault = fault, .arg = arg};
 
 	check_paths(&k);
+	check_private(&k);
 	check_table(&k);
 	check_listeners(&k);
 	for (int i = 0; i < c->legs; i++)
 		check_leg(&k, &c->leg[i]);
 	return k.faults;
-}
-
-/* The first of the daemon's own files that exists and is not root's. */
-static const char *owned_path(const struct conf *c, struct stat *st_out)
-{
-	const char *const paths[] = {c->spool.path, c->table.path,
-	    c->audit.path};
-
-	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-		if (stat(paths[i], st_out) == 0 && st_out->st_uid != 0)
-			return paths[i];
-	return NULL;
-}
-
-int start_check_become(const struct conf *c, struct error *err)
-{
-	struct stat st;
-	const struct passwd *pw;
-	const char *path = geteuid() == 0 ? owned_path(c, &st) : NULL;
-	gid_t gid;
-
-	if (path == NULL)
-		return 0;
-	pw = getpwuid(st.st_uid);
-	gid = pw != NULL ? pw->pw_gid : st.st_gid;
-	if ((pw != NULL ? initgroups(pw->pw_name, gid) :
-			  setgroups(0, NULL)) < 0 ||
-	    setresgid(gid, gid, gid) < 0 ||
-	    setresuid(st.st_uid, st.st_uid, st.st_uid) < 0)
-		return error_sys(err, errno, "cannot become the owner of %s "
-		    "(uid %u)", path, (unsigned)st.st_uid);
-	return 1;
 }

@@ -10,10 +10,10 @@
 
 #include "conf/conf.h"
 
-/* Root may read everything, and the daemon is not root: makes this process
- * the user that owns the spool or the table, with its groups. Returns 1 when
- * it became another user, 0 when there was no need, -1 and err->text. */
-int start_check_become(const struct conf *c, struct error *err);
+/* Somebody besides root and the daemon may write the configuration, which is
+ * not wrong by itself: "FILE:1: who, and what would keep them out" in `out`.
+ * False: nobody may. */
+bool start_check_writers(const struct conf *c, struct strbuf *out);
 
 /* Calls `fault` with "FILE:LINE: what is wrong and what would be right" for
  * each. Returns how many there were. */

@@ -14,10 +14,11 @@ ANN = "ann@example.com"
 
 
 @pytest.fixture
-def page(folder):
+def page(folder, tmp_path):
     """A program; what it was given, run by run."""
     class Page:
-        program = folder / "page"
+        # Where the daemon may not write: that would be refused.
+        program = tmp_path / "page"
         out = folder / "paged"
 
         def write(self, script):

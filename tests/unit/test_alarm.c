@@ -21,6 +21,7 @@
 
 #include "relay/base/mem.h"
 #include "relay/daemon/alarm.h"
+#include "relay/daemon/sandbox.h"
 #include "relay/daemon/spawner.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/daemon_rig.h"
@@ -98,7 +99,8 @@ static void spawn(struct box *b, int limit_ms, int grace_ms)
 {
 	struct error err;
 
-	b->spawner = spawner_new(b->program, limit_ms, grace_ms, &err);
+	b->spawner = spawner_new(b->program, limit_ms, grace_ms,
+	    sandbox_enter_spawner, &err);
 	assert_non_null(b->spawner);
 }
 

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/capability.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -327,6 +329,57 @@ static int let_sqlite_spill(void)
 	return no;
 }
 
+/* Code that an intruder brought along: in a file of the spool, or in one that
+ * has no name. */
+static int map_a_file_that_runs(void)
+{
+	int fd = open(at("spool/code"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || ftruncate(fd, 4096) != 0)
+		return errno;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) !=
+		       MAP_FAILED ? 0 : errno;
+}
+
+static int have_a_file_without_a_name(void)
+{
+	return syscall(SYS_memfd_create, "code", 0) >= 0 ? 0 : errno;
+}
+
+/* The kernel writes there whatever the protection of the page is. */
+static int write_code_by_proc(void)
+{
+	return open("/proc/self/mem", O_RDWR | O_CLOEXEC) >= 0 ? 0 : errno;
+}
+
+static int give_a_file_away(void)
+{
+	return chown(at("outside/there"), 1, 1) == 0 ? 0 : errno;
+}
+
+/* Bits of the capabilities that are left but for the one that may be. */
+static int have_capabilities(void)
+{
+	struct __user_cap_header_struct h = {
+	    .version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d) != 0)
+		return errno;
+	d[0].permitted &= ~(1U << CAP_NET_BIND_SERVICE);
+	return (d[0].permitted | d[1].permitted | d[0].inheritable |
+		   d[1].inheritable) == 0 &&
+		       (geteuid() != 0 || prctl(PR_CAPBSET_READ,
+					      CAP_SYS_ADMIN, 0, 0, 0) == 0)
+		   ? EPERM : 0;
+}
+
+static int know_users(void)
+{
+	return getpwuid(0) != NULL && getpwnam("nobody-of-that-name") == NULL
+		   ? 0 : ENOENT;
+}
+
 static int load_a_library(void)
 {
 	return dlopen("libresolv.so.2", RTLD_NOW) != NULL ? 0 : ENOENT;
@@ -371,7 +424,13 @@ static const struct attempt {
 	{ "AF_ALG",               kernel_crypto_socket,             EAFNOSUPPORT, 0, ANY_BUILD },
 	{ "sockets of mail",      good_sockets,                     0, 0,        ANY_BUILD },
 	{ "a thread",             a_late_thread,                    0, 0,        ANY_BUILD },
-	{ "a library",            load_a_library,                   0, 0,        ANY_BUILD },
+	{ "a file as code",       map_a_file_that_runs,             EPERM, 0,    NOT_SANITIZED },
+	{ "a file without a name", have_a_file_without_a_name,      EPERM, 0,    NOT_SANITIZED },
+	{ "code by /proc",        write_code_by_proc,               EACCES, 0,   LANDLOCK },
+	{ "give a file away",     give_a_file_away,                 EPERM, 0,    ANY_BUILD },
+	{ "capabilities",         have_capabilities,                EPERM, 0,    ANY_BUILD },
+	{ "names of users",       know_users,                       0, 0,        ANY_BUILD },
+	{ "a library",            load_a_library,                   ENOENT, 0,   NOT_SANITIZED },
 	{ "core dump",            dump_core,                        EPERM, 0,    NOT_SANITIZED },
 	{ "new privileges",       gain_privileges,                  EPERM, 0,    ANY_BUILD },
 	{ "keep files",           keep_files,                       0, 0,        ANY_BUILD },
@@ -444,6 +503,46 @@ static void only_what_mail_needs_is_left(void **state)
 	}
 }
 
+/* The process that starts programs does that and no more, and so do they. */
+static void the_spawner_and_its_programs_have_a_filter_too(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name;
+		int (*try)(void);
+		int errno_;
+	} cases[] = {
+		{ "fork",               become_two,           0            },
+		{ "run a program",      run_a_program,        0            },
+		{ "make data run",      make_data_run,        0            },
+		{ "mount",              mount_something,      EPERM        },
+		{ "new user namespace", leave_the_namespace,  EPERM        },
+		{ "perf_event_open",    count_events,         EPERM        },
+		{ "AF_PACKET",          packet_socket,        EAFNOSUPPORT },
+		{ "AF_ALG",             kernel_crypto_socket, EAFNOSUPPORT },
+		{ "give a file away",   give_a_file_away,     EPERM        },
+		{ "capabilities",       have_capabilities,    EPERM        },
+		{ "new privileges",     gain_privileges,      EPERM        },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		pid_t pid = fork();
+		int status;
+
+		print_message("%s\n", cases[i].name);
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			sandbox_enter_spawner();
+			_exit(cases[i].try());
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), cases[i].errno_);
+	}
+}
+
 static void without_a_sandbox_nothing_is_refused(void **state)
 {
 	pid_t pid = fork();
@@ -493,6 +592,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_what_mail_needs_is_left),
+	    cmocka_unit_test(the_spawner_and_its_programs_have_a_filter_too),
 	    cmocka_unit_test(without_a_sandbox_nothing_is_refused),
 	};
 
