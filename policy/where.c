@@ -115,7 +115,7 @@ static bool eval(const struct where *w, int at, const struct where_row *row)
 
 bool where_match(const struct where *w, const struct where_row *row)
 {
-	return eval(w, w->top, row);
+	return w->top < 0 || eval(w, w->top, row);
 }
 
 /* ---- by tag ----------------------------------------------------------- */
@@ -148,7 +148,7 @@ static unsigned needed_tags(const struct where *w, int at, struct slice *out)
 
 unsigned where_tags(const struct where *w, struct slice tag_out[WHERE_NODES])
 {
-	return needed_tags(w, w->top, tag_out);
+	return w->top < 0 ? 0 : needed_tags(w, w->top, tag_out);
 }
 
 unsigned where_named(const struct where *w, struct slice tag_out[WHERE_NODES])

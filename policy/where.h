@@ -36,6 +36,12 @@ struct where *where_parse(struct slice text, struct error *err) PH_CHECK;
 /* field = value. */
 struct where *where_equal(enum where_field field, struct slice value,
     struct error *err) PH_CHECK;
+/* Every row; where_narrow() makes it less. */
+struct where *where_all(void);
+/* Only rows that also have that value; WHERE_HELD takes none, those are
+ * held. -1: the value is no such one, or the expression too long. */
+int where_narrow(struct where *w, enum where_field field, struct slice value,
+    struct error *err) PH_CHECK;
 void where_free(struct where *w);
 
 bool where_match(const struct where *w, const struct where_row *row);

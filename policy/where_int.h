@@ -22,7 +22,7 @@ struct node {
 
 struct where {
 	struct node node[WHERE_NODES];
-	int nodes, top;
+	int nodes, top; /* top -1: every row */
 	bool domains;
 };
 

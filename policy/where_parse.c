@@ -432,6 +432,35 @@ struct where *where_equal(enum where_field field, struct slice value,
 	return w;
 }
 
+struct where *where_all(void)
+{
+	struct where *w = NEW(struct where);
+
+	w->top = -1;
+	return w;
+}
+
+int where_narrow(struct where *w, enum where_field field, struct slice value,
+    struct error *err)
+{
+	struct node n = {.kind = N_EQUAL, .field = field};
+	int node;
+
+	if (field == WHERE_HELD) {
+		n.kind = N_HELD;
+		node = add_node(w, n, err);
+	} else {
+		node = add_text(w, n, value, err);
+	}
+	if (node >= 0 && w->top >= 0)
+		node = add_node(w, (struct node){.kind = N_AND,
+				       .left = w->top, .right = node}, err);
+	if (node < 0)
+		return -1;
+	w->top = node;
+	return 0;
+}
+
 void where_free(struct where *w)
 {
 	if (w == NULL)

@@ -24,6 +24,21 @@ static int count_ways(const struct cli *c, int first)
 	       cli_flag(c, "file") + cli_flag(c, "all");
 }
 
+static int narrow(struct cli *c, struct choice *choice)
+{
+	const char *customer = cli_value(c, "customer");
+	struct error err;
+
+	if (customer == NULL)
+		return CLI_DONE;
+	if (!cli_customer(c, customer))
+		return CLI_NO;
+	if (where_narrow(choice->where, WHERE_CUSTOMER, slice_str(customer),
+		&err) < 0)
+		return cli_usage(c, "%s", err.text);
+	return CLI_DONE;
+}
+
 static int read_where(struct cli *c, struct choice *choice)
 {
 	const char *tag = cli_value(c, "tag");
@@ -36,12 +51,11 @@ static int read_where(struct cli *c, struct choice *choice)
 	else if (all != NULL)
 		choice->where = where_equal(WHERE_DOMAIN, slice_str(all),
 		    &err);
-	else if (where != NULL)
-		choice->where = where_parse(slice_str(where), &err);
 	else
-		return CLI_DONE;
-	return choice->where != NULL ? CLI_DONE
-				     : cli_usage(c, "%s", err.text);
+		choice->where = where_parse(slice_str(where), &err);
+	if (choice->where == NULL)
+		return cli_usage(c, "%s", err.text);
+	return narrow(c, choice);
 }
 
 /* Files are opened before root becomes the table's owner. */
@@ -53,11 +67,14 @@ static int choose(struct cli *c, int first, struct choice *choice)
 	if (count_ways(c, first) != 1)
 		return cli_usage(c, "say which recipients in one way: "
 		    "addresses, --file, --tag, --where or --all");
+	if (cli_flag(c, "customer") && !cli_flag(c, "tag") &&
+	    !cli_flag(c, "where"))
+		return cli_usage(c, "--customer narrows --tag and --where");
 	if (file != NULL) {
 		choice->fd = cli_open_input(c, file);
 		return choice->fd < 0 ? CLI_NO : CLI_DONE;
 	}
-	return read_where(c, choice);
+	return c->args > first ? CLI_DONE : read_where(c, choice);
 }
 
 static void choice_end(struct choice *choice)
@@ -317,6 +334,7 @@ static int run_undo(struct cli *c)
 	{"tag", "TAG", "All rows that bear the tag."},                      \
 	{"where", "EXPR", "Rows that fit; see EXPRESSIONS in "              \
 	    "posthouse(1)."},                                               \
+	{"customer", "C", "Of those, rows of the domains of one customer."}, \
 	{"all", "DOMAIN", "All rows of a domain, its default too."},        \
 	{"only-address", NULL, "Not the other addresses of their "          \
 	    "mailboxes."},                                                  \

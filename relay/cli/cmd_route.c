@@ -8,17 +8,6 @@
 
 /* ---- get -------------------------------------------------------------- */
 
-static const struct out_column row_columns[] = {
-	{"address", "ADDRESS", false},
-	{"route", "ROUTE", false},
-	{"held", "HELD", false},
-	{"mailbox", "MAILBOX", false},
-	{"tags", "TAGS", false},
-	{"addresses", "ADDRESSES", false},
-	{"change", "CHANGE", true},
-	{NULL, NULL, false},
-};
-
 static int get_one(struct cli *c, struct table *t, const char *address)
 {
 	struct arena *a = arena_new();
@@ -49,7 +38,7 @@ static int run_get(struct cli *c)
 
 	if (t == NULL)
 		return CLI_NO;
-	out_table(&c->out, row_columns);
+	out_table(&c->out, cli_row_columns);
 	for (int i = 0; i < c->args; i++) {
 		int one = get_one(c, t, c->arg[i]);
 

@@ -8,6 +8,7 @@ const struct cli_command *const cli_tables[] = {
 	cmd_status,
 	cmd_explain,
 	cmd_route,
+	cmd_route_list,
 	cmd_route_file,
 	cmd_flip,
 	cmd_changes,

@@ -223,6 +223,17 @@ static void put_rewrites(const struct cli *c, struct jout *j,
 	jout_object_end(j);
 }
 
+const struct out_column cli_row_columns[] = {
+	{"address", "ADDRESS", false},
+	{"route", "ROUTE", false},
+	{"held", "HELD", false},
+	{"mailbox", "MAILBOX", false},
+	{"tags", "TAGS", false},
+	{"addresses", "ADDRESSES", false},
+	{"change", "CHANGE", true},
+	{NULL, NULL, false},
+};
+
 void cli_put_row(struct cli *c, struct slice key,
     const struct table_row *row)
 {
@@ -263,6 +274,20 @@ int cli_key(struct cli *c, const char *text, struct strbuf *key_out)
 	if (row_key(slice_str(text), key_out, &err) < 0)
 		return cli_fail(c, "%s", err.text);
 	return CLI_DONE;
+}
+
+bool cli_customer(struct cli *c, const char *name)
+{
+	const struct conf *conf = cli_conf(c);
+
+	if (conf == NULL)
+		return false;
+	for (int i = 0; i < conf->domains; i++)
+		if (strcmp(conf->domain[i].customer, name) == 0)
+			return true;
+	cli_fail(c, "no domain of the configuration belongs to the customer "
+	    "%s", name);
+	return false;
 }
 
 bool cli_number(struct cli *c, const char *text, uint64_t *number_out)

@@ -36,11 +36,14 @@ int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
 /* Shows it row by row instead. */
 int cli_dry_run(struct cli *c, struct change *ch,
     const struct change_how *how);
+/* A customer that some domain belongs to; false: the reason was said. */
+bool cli_customer(struct cli *c, const char *name);
 /* A change number; false: the reason was said. */
 bool cli_number(struct cli *c, const char *text, uint64_t *number_out);
 int cli_key(struct cli *c, const char *text, struct strbuf *key_out);
 
 /* A row of the table with its address, as one row of output. */
+extern const struct out_column cli_row_columns[];
 void cli_put_row(struct cli *c, struct slice key, const struct table_row *row);
 /* "route", "held", "mailbox", "tags", "addresses" as an object; null when
  * there is no row. */

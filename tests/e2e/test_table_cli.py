@@ -297,6 +297,50 @@ def test_replace_deletes_the_rest_but_no_domain(filled):
     assert set(routes(filled)) == {"@example.com", "bob@example.com"}
 
 
+# -- find and count
+
+@pytest.mark.parametrize(("words", "found"), [
+    ("", "@example.com ann anne bob cid"),
+    ("--leg legacy", "@example.com ann anne bob"),
+    ("--route cloud", "cid"),
+    ("--domain Example.COM", "@example.com ann anne bob cid"),
+    ("--domain example.org", ""),
+    ("--tag wave-1", "ann bob"),
+    ("--where sales", "ann"),
+    ("--leg legacy --where not-there", ""),
+    ("--where leg=legacy --tag wave-1 --held", "bob"),
+    ("--limit 2", "@example.com ann"),
+])
+def test_rows_are_found_by_every_filter(filled, words, found):
+    filled.cli("hold", "bob@example.com")
+    rows = filled.cli_json("route", "list", *words.split())
+    assert [row["address"].removesuffix("@example.com") or "@example.com"
+            for row in rows] == found.split()
+
+
+def test_a_list_says_how_many_there_are(filled):
+    assert filled.cli("route", "list").endswith("\n5 rows\n")
+    assert filled.cli("route", "list", "--limit",
+                      "4").endswith("\nthere are more\n")
+
+
+def test_recipients_are_counted_by_what_is_asked(filled):
+    def count(*words):
+        return [tuple(row.values())
+                for row in filled.cli_json("route", "count", *words)]
+
+    assert count() == [("legacy", 3), ("cloud", 1)]
+    assert count("--by", "tag") == \
+        [("", 2), ("wave-1", 2), ("sales", 1)]
+    assert count("--by", "leg", "--tag", "wave-1") == [("legacy", 2)]
+    assert count("--by", "domain") == [("example.com", 4)]
+    assert count("--by", "customer") == [("", 4)]
+    assert filled.cli("route", "count").endswith("\n4 recipients\n")
+    assert filled.run("route", "count", "--by", "colour").returncode == 2
+    said = filled.cli_fails("route", "list", "--customer", "acme")
+    assert "customer acme" in said
+
+
 # -- explain
 
 def test_explain_is_the_servers_decision(filled):
