@@ -199,19 +199,6 @@ static int check_listen_leg(struct conf *c, struct conf_listen *l,
 	    "\"%s\"; name one that has a section", l->name, l->leg_name);
 }
 
-static int check_newlines(const struct conf_listen *l, struct error *err)
-{
-	bool clients = l->bare_newline_clients.count != 0;
-
-	if (clients == (l->bare_newline == BARE_NORMALIZE))
-		return 0;
-	return error_at(err, l->file, l->line, clients ?
-	    "listen \"%s\" has bare_newline_clients without effect; add "
-	    "bare_newline = \"normalize\"" :
-	    "listen \"%s\" normalizes bare newlines for nobody; add "
-	    "bare_newline_clients = { ... }", l->name);
-}
-
 static bool same_address(const struct conf_hostport *a,
     const struct conf_hostport *b)
 {
@@ -250,8 +237,7 @@ static int check_listens(struct conf *c, struct error *err)
 			    NAME_BYTES);
 		if (check_addresses(c, l, err) != 0 ||
 		    check_certificates(l, err) != 0 ||
-		    check_listen_leg(c, l, err) != 0 ||
-		    check_newlines(l, err) != 0)
+		    check_listen_leg(c, l, err) != 0)
 			return -1;
 	}
 	return 0;

@@ -47,6 +47,8 @@ struct conf_certificate {
 };
 
 enum bare_newline { BARE_REJECT, BARE_NORMALIZE };
+/* The lowest version of TLS; what is not set is 1.2. */
+enum tls_min { TLS_MIN_12, TLS_MIN_10, TLS_MIN_11, TLS_MIN_13 };
 
 struct conf_listen {
 	char *name;
@@ -56,8 +58,10 @@ struct conf_listen {
 	int certificates; /* 0: STARTTLS is not offered */
 	struct conf_strings keys; /* as written; certificate[].key counts */
 	struct conf_nets proxy_from;
-	enum bare_newline bare_newline;
-	struct conf_nets bare_newline_clients; /* for BARE_NORMALIZE */
+	enum bare_newline bare_newline; /* of clients that are not in … */
+	struct conf_nets bare_newline_clients; /* … these: normalized */
+	struct conf_nets starttls_never; /* clients that break on it */
+	enum tls_min tls_min;
 	char *leg_name;
 	int leg; /* index into conf.leg of the leg whose listener it is, -1 */
 	const char *file; /* where it stands, for messages */

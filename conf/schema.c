@@ -118,11 +118,21 @@ const struct param param_table[] = {
 	  "others." },
 	{ IN(LISTEN), "bare_newline", &T_BARE_NEWLINE, LISTEN(bare_newline), "reject", 0, 0,
 	  NEW_SESSIONS, NULL,
-	  "What to do with a bare CR, a bare LF or a NUL in DATA: reject, or normalize for "
-	  "bare_newline_clients." },
-	{ IN(LISTEN), "bare_newline_clients", &T_NETS, LISTEN(bare_newline_clients), "", 0, 0,
+	  "What to do with a bare CR or a bare LF in DATA and in commands: reject, or normalize "
+	  "(make it CRLF) for all clients. Only CRLF.CRLF ends a message, also then." },
+	{ IN(LISTEN), "bare_newline_clients", &T_NETS, LISTEN(bare_newline_clients),
+	  "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 fc00::/7 fe80::/10", 0, 0,
 	  NEW_SESSIONS, NULL,
-	  "Clients whose bare newlines are made CRLF: devices that cannot be mended." },
+	  "Clients whose bare CR and LF are made CRLF whatever bare_newline says, which an event "
+	  "repaired records: devices that cannot be mended. The default is the private networks; "
+	  "{ } is nobody." },
+	{ IN(LISTEN), "starttls_never", &T_NETS, LISTEN(starttls_never), "", 0, 0, NEW_SESSIONS,
+	  NULL,
+	  "Clients that are never offered STARTTLS: old devices that break on it." },
+	{ IN(LISTEN), "tls_min", &T_TLS_MIN, LISTEN(tls_min), "1.2", 0, 0, NEW_SESSIONS, NULL,
+	  "The lowest version of TLS. Below 1.2 this listener alone also takes the weak signatures "
+	  "and ciphers that such clients need; posthouse status names the clients that did. Legs "
+	  "are always spoken to with 1.2 or newer." },
 	{ IN(LISTEN), "leg", &T_NAME, LISTEN(leg_name), "", 0, 0, NEW_SESSIONS, NULL,
 	  "Mail that comes in here comes from this leg." },
 

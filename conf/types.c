@@ -493,6 +493,7 @@ static const char *const eightbits[] = { "send", "refuse", NULL };
 static const char *const guards[] = { "off", "fail", "pass-only", NULL };
 static const char *const no_answers[] = { "accept", "defer", NULL };
 static const char *const bare_newlines[] = { "reject", "normalize", NULL };
+static const char *const tls_mins[] = { "1.2", "1.0", "1.1", "1.3", NULL };
 static const char *const engines[] = { "sqlite", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 
@@ -540,6 +541,8 @@ T_UNKNOWN = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = unknowns },
 T_BARE_NEWLINE = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = bare_newlines },
+T_TLS_MIN = { .name = "version", .set = set_enum, .show = show_enum,
+	.words = tls_mins },
 T_PROFILE = { .name = "name", .set = set_name, .show = string_show,
 	.form = "lower-case letters, digits, - and _, at most 32" },
 T_PROTOCOL = { .name = "word", .set = set_enum, .show = show_enum,

@@ -18,6 +18,7 @@
 #include "relay/daemon/control.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/oldtls.h"
 #include "relay/daemon/recovery.h"
 #include "relay/daemon/places.h"
 #include "relay/daemon/refusals.h"
@@ -224,6 +225,7 @@ static int build(struct app *a, struct error *err)
 	a->ledger = ledger_new();
 	ledger_configure(a->ledger, c);
 	a->asked = askcache_new(ASKED_MAX, a->clock);
+	a->oldtls = oldtls_new();
 	a->settle = settle_new(a);
 	if (open_spool(a, err) < 0)
 		return -1;
@@ -406,6 +408,7 @@ static void free_all(struct app *a)
 	recovery_free(a->recovery);
 	alarms_free(a->alarms);
 	askcache_free(a->asked);
+	oldtls_free(a->oldtls);
 	mem_free(a->table_path);
 	token_close(a);
 	live_unref(a->live);

@@ -29,6 +29,7 @@ struct spawner;
 struct watch;
 struct recovery;
 struct certificates;
+struct oldtls;
 
 /* A configuration with the TLS contexts made from it; counted. Sessions and
  * dialogs go on with the one that they began with. */
@@ -57,6 +58,7 @@ struct app {
 	struct ledger *ledger;
 	struct learned learned; /* what the legs offer */
 	struct askcache *asked; /* what they said of recipients */
+	struct oldtls *oldtls;
 	struct spool *spool;
 	struct projector *projector;
 	struct settle *settle;

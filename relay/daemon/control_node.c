@@ -3,6 +3,7 @@
  * The lines of status that are about the node and not about a leg: process,
  * table, queue, spool, disks, audit index, certificates. The ops loop.
  */
+#include "relay/daemon/oldtls.h"
 #include "relay/daemon/control_int.h"
 
 #include <sys/stat.h>
@@ -101,6 +102,18 @@ static void rows_certificates(const struct app *a, struct ctl_request *r)
 	}
 }
 
+/* Who needed tls_min of their listener since the start. */
+static void rows_oldtls(const struct app *a, struct ctl_request *r)
+{
+	for (unsigned i = 0; i < oldtls_count(a->oldtls); i++) {
+		struct jout *j = ctl_row(r);
+
+		jout_str(j, "section", "old-tls");
+		oldtls_print(a->oldtls, i, j);
+		ctl_row_end(r);
+	}
+}
+
 /* ---- disks ---- */
 
 static void row_disk(struct ctl_request *r, const char *holds,
@@ -178,4 +191,5 @@ void control_rows_node(const struct app *a, struct ctl_request *r,
 	rows_disks(a->live->conf, r);
 	row_index(a, r);
 	rows_certificates(a, r);
+	rows_oldtls(a, r);
 }

@@ -10,6 +10,7 @@
 
 #include "relay/daemon/dispatch.h"
 #include "relay/daemon/intake_int.h"
+#include "relay/daemon/oldtls.h"
 #include "relay/daemon/refusals.h"
 #include "relay/daemon/returns.h"
 #include "relay/daemon/settle.h"
@@ -93,6 +94,9 @@ static enum answer on_mail(void *arg, struct session *s,
 	in->utf8_sender = m->from.utf8_local;
 	in->size = m->size_given ? m->size : 0;
 	handback_origin(in);
+	oldtls_note(in->w->app->oldtls, session_listen(s)->name,
+	    session_client(s), session_tls(s),
+	    clock_wall_us(in->w->app->clock));
 	session_set_user(s, in);
 	reply_set(r, 250, "2.1.0", "Ok");
 	return ANSWER_NOW;

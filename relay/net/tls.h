@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * TLS contexts (OpenSSL 3): TLS 1.2 and up, no renegotiation, no
- * compression, no early data. Contexts belong to a configuration snapshot
- * and are counted; a connection keeps a reference to the one that it began
- * with until its stream is freed. Any thread.
+ * TLS contexts (OpenSSL 3): TLS 1.2 and up but for a listener that says
+ * another `tls_min`, no renegotiation, no compression, no early data.
+ * Contexts belong to a configuration snapshot and are counted; a connection
+ * keeps a reference to the one that it began with until its stream is freed.
+ * Any thread.
  */
 #ifndef RELAY_NET_TLS_H
 #define RELAY_NET_TLS_H

@@ -21,6 +21,7 @@ struct site {
 struct tls_server {
 	_Atomic int refs;
 	struct tls_tickets *tickets;
+	enum tls_min min;
 	struct site *site; /* in order of the configuration */
 	int sites;
 };
@@ -42,11 +43,28 @@ static int on_sni(SSL *ssl, int *alert_out, void *arg)
 	return SSL_TLSEXT_ERR_NOACK; /* the first one serves */
 }
 
+/* Of this context alone. TLS below 1.2 signs with SHA-1, which is below every
+ * security level but 0. */
+static void set_version(SSL_CTX *ctx, enum tls_min min)
+{
+	static const int versions[] = {
+		[TLS_MIN_12] = TLS1_2_VERSION,
+		[TLS_MIN_10] = TLS1_VERSION,
+		[TLS_MIN_11] = TLS1_1_VERSION,
+		[TLS_MIN_13] = TLS1_3_VERSION,
+	};
+
+	SSL_CTX_set_min_proto_version(ctx, versions[min]);
+	if (versions[min] < TLS1_2_VERSION)
+		SSL_CTX_set_security_level(ctx, 0);
+}
+
 static SSL_CTX *site_context(struct tls_server *t)
 {
 	static const unsigned char id[] = "posthouse";
 	SSL_CTX *ctx = tls_context(TLS_server_method());
 
+	set_version(ctx, t->min);
 	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets */
@@ -148,6 +166,7 @@ struct tls_server *tls_server_new(const struct conf_listen *l,
 
 	atomic_init(&t->refs, 1);
 	t->tickets = tls_tickets_new(&clock_system);
+	t->min = l->tls_min;
 	for (int i = 0; i < l->certificates; i++) {
 		if (add_certificate(t, &l->certificate[i], err) < 0) {
 			tls_server_unref(t);

@@ -28,8 +28,12 @@ static bool admitted(struct session *s, struct reply *r)
 	const struct server_config *c = &s->server->c;
 	const struct conf_listen *l = listener(s);
 
-	s->normalize = l->bare_newline == BARE_NORMALIZE &&
+	s->normalize = l->bare_newline == BARE_NORMALIZE ||
 		       conf_nets_have(&l->bare_newline_clients, &s->client.sa);
+	if (conf_nets_have(&l->starttls_never, &s->client.sa)) {
+		tls_server_unref(s->tls);
+		s->tls = NULL;
+	}
 	return c->ops->connected(c->arg, s, r);
 }
 

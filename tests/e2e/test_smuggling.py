@@ -97,19 +97,39 @@ def test_a_dot_as_the_first_line_is_an_empty_message(gw, legacy):
     assert legacy.wait_message(id).below == b""
 
 
+DEVICE = b"Subject: old device\n\nline\n.\n..x\rend\r\n"
+
+
 def test_normalised_for_the_listed_client_only(make_gw, legacy):
-    gw = make_gw({'listen "mx"': {"bare_newline": "normalize",
-                                  "bare_newline_clients": ["127.0.0.2"]}})
-    body = b"Subject: old device\n\nline\n.\n..x\rend\r\n"
+    gw = make_gw({'listen "mx"': {"bare_newline_clients": ["127.0.0.2"]}})
     with gw.dialog(source="127.0.0.2") as d:
         d.envelope("a@elsewhere.test", ANN)
-        id = queued_id(d.data(body + b".\r\n"))
+        id = queued_id(d.data(DEVICE + b".\r\n"))
     got = legacy.wait_message(id).below
     assert got.startswith(b"Subject: old device\r\n\r\nline\r\n")
     assert re.search(rb"[^\r]\n|\r[^\n]", got) is None
     with gw.dialog() as d:
         d.envelope("a@elsewhere.test", ANN)
-        assert d.data(body + b".\r\n").code == 550
+        assert d.data(DEVICE + b".\r\n").code == 550
+
+
+@pytest.mark.parametrize("client, taken", [
+    ("10.1.2.3", True), ("172.31.0.9", True), ("192.168.7.7", True),
+    ("fd00::7", True), ("203.0.113.7", False), ("172.32.0.1", False),
+    ("127.0.0.1", False), ("2001:db8::7", False)])
+def test_private_networks_are_normalised_and_strangers_are_not(
+        make_gw, legacy, client, taken):
+    gw = make_gw({'listen "mx"': {"proxy_from": ["127.0.0.1"]}})
+    kind = "TCP6" if ":" in client else "TCP4"
+    own = "::1" if ":" in client else "127.0.0.1"
+    with gw.dialog(first=f"PROXY {kind} {client} {own} 4000 25\r\n".encode()
+                   ) as d:
+        d.envelope("a@elsewhere.test", ANN)
+        r = d.data(DEVICE + b".\r\n")
+    assert r.code == (250 if taken else 550), r
+    if taken:
+        assert b"line\r\n" in legacy.wait_message(queued_id(r)).below
+        assert gw.wait_event("repaired")["client"] == client
 
 
 def test_a_command_that_ends_in_a_bare_newline_ends_the_session(gw):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 """STARTTLS in and out (RFC 3207), SNI, levels, and what must not happen."""
+import json
 import ssl
 
 import pytest
 
-from dialog import queued_id
+from dialog import Dialog, queued_id
 from names import Names
 
 ANN = "ann@example.com"
@@ -43,7 +44,10 @@ def test_all_from_before_tls_is_forgotten(tls_gw, authority):
     with tls_gw.dialog() as d:
         d.ok("EHLO client.test")
         d.starttls(authority.client())
-        assert d.cmd("MAIL FROM:<a@elsewhere.test>").code == 503
+        d.ok("MAIL FROM:<a@elsewhere.test>")
+        d.ok("RCPT TO:<ann@example.com>")
+        assert d.data("x\r\n.\r\n").code == 250
+    assert tls_gw.wait_event("accepted")["helo"] == ""
 
 
 def test_bytes_ahead_of_starttls_end_the_session(tls_gw):
@@ -62,15 +66,47 @@ def test_starttls_inside_a_transaction_and_with_words_is_refused(tls_gw):
         assert d.cmd("STARTTLS").code == 503
 
 
-def test_old_versions_are_not_spoken(tls_gw, authority):
+def old_client(authority):
     context = authority.client()
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("DEFAULT@SECLEVEL=0")
+    return context
+
+
+def test_old_versions_are_not_spoken(tls_gw, authority):
     with tls_gw.dialog() as d:
         d.ok("EHLO client.test")
         with pytest.raises((ssl.SSLError, OSError)):
-            d.starttls(context)
+            d.starttls(old_client(authority))
+
+
+def test_a_listener_of_old_devices_changes_no_other_listener(make_gw,
+                                                             authority):
+    """And `status` names who needed it."""
+    certificate = [authority.make("relay", NAME)]
+    gw = make_gw({'listen "mx"': {"certificate": certificate},
+                  'listen "old"': {"address": ["127.0.0.1:0"],
+                                   "certificate": certificate,
+                                   "tls_min": "1.0",
+                                   "starttls_never": ["127.0.0.3"]}})
+    with Dialog(gw.ports["old"]) as d:
+        d.ok("EHLO client.test")
+        d.starttls(old_client(authority))
+        d.envelope("a@elsewhere.test", "ann@example.com")
+        assert d.data("x\r\n.\r\n").code == 250
+    assert gw.wait_event("accepted")["tls"].startswith("TLSv1.1 ")
+    with gw.dialog() as d:
+        d.ok("EHLO client.test")
+        with pytest.raises((ssl.SSLError, OSError)):
+            d.starttls(old_client(authority))
+    with Dialog(gw.ports["old"], source="127.0.0.3") as d:
+        assert "STARTTLS" not in d.ok("EHLO client.test").text
+        assert d.cmd("STARTTLS").code == 502
+    rows = [r for r in map(json.loads, gw.cli("status --json").splitlines())
+            if r.get("section") == "old-tls"]
+    assert [(r["listen"], r["client"], r["version"], r["mails"])
+            for r in rows] == [("old", "127.0.0.1", "TLSv1.1", 1)]
 
 
 def test_a_new_certificate_counts_after_a_reload(tls_gw, authority):

@@ -327,12 +327,8 @@ static const struct bad sense[] = {
 	  "4: listen \"a\": there is no leg \"cloud\"; name one that has a section" },
 	{ B "listen \"a\" { }\nlisten \"b\" { address = { \"[::]:25\" } }\n",
 	  "5: listen \"b\": :: port 25 is listened on twice; name it once" },
-	{ B "listen \"a\" { bare_newline = \"normalize\" }\n",
-	  "4: listen \"a\" normalizes bare newlines for nobody; "
-	  "add bare_newline_clients = { ... }" },
-	{ B "listen \"a\" { bare_newline_clients = { \"192.0.2.1\" } }\n",
-	  "4: listen \"a\" has bare_newline_clients without effect; "
-	  "add bare_newline = \"normalize\"" },
+	{ B "listen \"a\" { tls_min = \"1.4\" }\n",
+	  "4: tls_min \"1.4\" is unknown; write 1.2, 1.0, 1.1 or 1.3" },
 	{ B "spool { max = \"100M\" }\n",
 	  "4: spool.max is less than eight times spool.segment; make it larger" },
 	{ B "control {\n socket = \"/"

@@ -122,10 +122,16 @@ static void normalizing_makes_no_end_of_data_either(void **state)
 			try_variant(&variants[i], c, true);
 }
 
-static void only_listed_clients_are_normalized(void **state)
+static void listed_clients_or_all_are_normalized(void **state)
 {
-	static const struct { const char *ip, *hears; } cases[] = {
-		{"192.0.2.77", "250"}, {"198.51.100.1", "521 5.5.2\nEND"},
+	static const struct {
+		const char *ip;
+		enum bare_newline all;
+		const char *hears;
+	} cases[] = {
+		{"192.0.2.77", BARE_REJECT, "250"},
+		{"198.51.100.1", BARE_REJECT, "521 5.5.2\nEND"},
+		{"198.51.100.1", BARE_NORMALIZE, "250"},
 	};
 
 	(void)state;
@@ -133,13 +139,47 @@ static void only_listed_clients_are_normalized(void **state)
 		struct rig r;
 
 		rig_init(&r);
-		r.listen.bare_newline = BARE_NORMALIZE;
+		r.listen.bare_newline = cases[i].all;
 		r.listen.bare_newline_clients = (struct conf_nets){r.net, 1};
 		r.net[0] = (struct conf_net){AF_INET, {192, 0, 2, 0}, 24};
 		rig_connect(&r, cases[i].ip);
 		assert_null(rig_expect(&r, "220"));
 		rig_say(&r, "NOOP\n");
 		assert_null(rig_expect(&r, cases[i].hears));
+		rig_fini(&r);
+	}
+}
+
+static void what_was_normalized_is_on_record(void **state)
+{
+	static const struct {
+		const char *mail;
+		bool repaired;
+	} cases[] = {
+		{"MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nDATA\r\n|"
+		 "a\r\n.\r\n", false},
+		{"MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\nDATA\r\n|"
+		 "a\r\n.\r\n", true},
+		{"MAIL FROM:<s@a.example>\r\nRCPT TO:<t@b.example>\r\nDATA\r\n|"
+		 "a\nb\n.\nc\r\n.\r\n", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *cut = strchr(cases[i].mail, '|');
+		struct rig r;
+
+		rig_init(&r);
+		r.listen.bare_newline = BARE_NORMALIZE;
+		rig_connect(&r, "192.0.2.1");
+		assert_null(rig_expect(&r, "220"));
+		rig_send(&r, cases[i].mail, (size_t)(cut - cases[i].mail));
+		assert_null(rig_expect(&r, "250\n250\n354"));
+		rig_say(&r, cut + 1);
+		assert_null(rig_expect(&r, "250"));
+		assert_int_equal(strstr(strbuf_cstr(&r.o.log),
+		    "repaired data <s@a.example> <> Bare CR or LF was made "
+		    "CR LF\n") != NULL, cases[i].repaired);
 		rig_fini(&r);
 	}
 }
@@ -514,7 +554,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_crlf_dot_crlf_ends_data_in_every_cut),
 		cmocka_unit_test(normalizing_makes_no_end_of_data_either),
-		cmocka_unit_test(only_listed_clients_are_normalized),
+		cmocka_unit_test(listed_clients_or_all_are_normalized),
+		cmocka_unit_test(what_was_normalized_is_on_record),
 		cmocka_unit_test(contents_come_through_whole),
 		cmocka_unit_test(eight_bit_is_seen),
 		cmocka_unit_test(chunks_are_counted_to_the_octet),

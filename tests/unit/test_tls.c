@@ -287,26 +287,70 @@ static void a_leg_shows_its_certificate_when_asked(void **state)
 	testcert_free(c);
 }
 
-static void tls_1_1_is_refused(void **state)
+/* NULL: the handshake failed. */
+static const char *version_of(struct world *w, enum tls_min min, int version)
 {
-	struct world *w = *state;
+	const char *got = NULL;
 	SSL *ssl;
 
-	certificate(w, (struct testcert_spec){.cn = "x", .names = "DNS:x"});
+	w->min = min;
 	serve(w);
-	dial(w, TLS_MAY);
 	ssl = tls_client_session(w->tc, "x");
 	SSL_set_security_level(ssl, 0);
-	SSL_set_min_proto_version(ssl, TLS1_VERSION);
-	SSL_set_max_proto_version(ssl, TLS1_1_VERSION);
-	open_pair(w);
-	assert_true(stream_tls_accept(
-	    w->server.s, tls_server_session(w->ts)));
-	assert_true(stream_tls_connect(w->client.s, ssl));
-	until(w, &w->server.ended, 1);
-	assert_int_equal(w->server.why, STREAM_TLS);
-	assert_string_equal(
-	    stream_error(w->server.s), "unsupported protocol");
+	SSL_set_min_proto_version(ssl, version);
+	SSL_set_max_proto_version(ssl, version);
+	handshake_as(w, ssl);
+	if (w->server.ended == 0)
+		got = SSL_get_version(ssl);
+	else
+		assert_int_equal(w->server.why, STREAM_TLS);
+	SSL_free(ssl);
+	close_pair(w);
+	tls_server_unref(w->ts);
+	w->ts = NULL;
+	return got;
+}
+
+/* The lowest version is a listener's: one that takes old devices changes
+ * nothing for another, and nothing for what we begin ourselves. */
+static void old_versions_are_taken_where_a_listener_says_so(void **state)
+{
+	static const struct {
+		enum tls_min min;
+		int version;
+		const char *got;
+	} cases[] = {
+		{TLS_MIN_12, TLS1_1_VERSION, NULL},
+		{TLS_MIN_10, TLS1_VERSION, "TLSv1"},
+		{TLS_MIN_10, TLS1_1_VERSION, "TLSv1.1"},
+		{TLS_MIN_10, TLS1_3_VERSION, "TLSv1.3"},
+		{TLS_MIN_11, TLS1_VERSION, NULL},
+		{TLS_MIN_11, TLS1_1_VERSION, "TLSv1.1"},
+		{TLS_MIN_12, TLS1_VERSION, NULL},
+		{TLS_MIN_12, TLS1_2_VERSION, "TLSv1.2"},
+		{TLS_MIN_13, TLS1_2_VERSION, NULL},
+		{TLS_MIN_13, TLS1_3_VERSION, "TLSv1.3"},
+	};
+	struct world *w = *state;
+	SSL *leg;
+
+	certificate(w, (struct testcert_spec){
+	    .cn = "x", .names = "DNS:x", .rsa = 1});
+	dial(w, TLS_MAY);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *got =
+		    version_of(w, cases[i].min, cases[i].version);
+
+		print_message("%zu\n", i);
+		if (cases[i].got == NULL)
+			assert_null(got);
+		else
+			assert_string_equal(got, cases[i].got);
+	}
+	leg = tls_client_session(w->tc, "x");
+	assert_int_equal(SSL_get_min_proto_version(leg), TLS1_2_VERSION);
+	assert_true(SSL_get_security_level(leg) > 0);
+	SSL_free(leg);
 }
 
 static void bad_files_of(const struct testcert_spec *type)
@@ -368,7 +412,7 @@ int main(void)
 		T(a_client_resumes_its_last_session_of_that_host_alone),
 		T(ticket_keys_turn_and_are_forgotten),
 		T(a_leg_shows_its_certificate_when_asked),
-		T(tls_1_1_is_refused),
+		T(old_versions_are_taken_where_a_listener_says_so),
 		T(bad_files_are_named),
 	};
 

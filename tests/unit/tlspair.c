@@ -133,7 +133,7 @@ void serve(struct world *w)
 {
 	struct conf_certificate pair[4];
 	struct conf_listen l = {.name = "t", .certificate = pair,
-		.certificates = w->files};
+		.certificates = w->files, .tls_min = w->min};
 	struct error err;
 
 	for (int i = 0; i < w->files; i++)

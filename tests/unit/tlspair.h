@@ -31,6 +31,7 @@ struct world {
 	char file[4][TESTCERT_PATH]; /* the server's certificates */
 	char client_file[TESTCERT_PATH];
 	struct conf_strings pins; /* fingerprints for dial() */
+	enum tls_min min;	  /* for serve() */
 	int files, client_fd;
 };
 
