@@ -53,6 +53,13 @@ static bool feed_low(void *arg)
 	return low;
 }
 
+static int64_t feed_age_us(void *arg, int64_t wall_us)
+{
+	struct feed *f = arg;
+
+	return spool_age_us(f->spool, wall_us);
+}
+
 static void feed_close(void *arg)
 {
 	struct feed *f = arg;
@@ -72,6 +79,7 @@ struct projector *projector_open(const struct conf *c, struct spool *s,
 		.pass = feed_pass,
 		.done = feed_done,
 		.low = feed_low,
+		.age_us = feed_age_us,
 		.close = feed_close,
 		.arg = f,
 	};

@@ -260,7 +260,8 @@ int hours_seal(struct hours *h, struct error *err)
 	return 1;
 }
 
-void hours_prune(struct hours *h, int64_t hour)
+void hours_prune(struct hours *h, bool (*old)(void *arg, int64_t hour),
+    void *arg)
 {
 	char path[PATH_BYTES];
 	struct error err;
@@ -269,8 +270,8 @@ void hours_prune(struct hours *h, int64_t hour)
 
 	if (hour_list(h->dir, &all, &n, &err) != 0)
 		return;
-	for (size_t i = 0; i < n && all[i] < hour; i++) {
-		if (all[i] == hourfile_hour(h->current))
+	for (size_t i = 0; i < n; i++) {
+		if (all[i] == hourfile_hour(h->current) || !old(arg, all[i]))
 			continue;
 		forget_reader(h, all[i]);
 		path_of(h, all[i], "", path);

@@ -27,8 +27,9 @@ int hours_roll(struct hours *h, int64_t hour, struct error *err) PH_CHECK;
 /* Seals one of the files that wait for it. 1 done, 0 none waits, -1 failed
  * (a reader is in the way): try later. */
 int hours_seal(struct hours *h, struct error *err);
-/* Removes the files of hours before `hour`; never the current one. */
-void hours_prune(struct hours *h, int64_t hour);
+/* Removes the files of hours of which `old` says so; never the current one. */
+void hours_prune(struct hours *h, bool (*old)(void *arg, int64_t hour),
+    void *arg);
 
 /* The current file over a new connection, after a failure; `damaged`: it is
  * no database any more. Then, or when it is found to be so, it is set aside

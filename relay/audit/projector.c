@@ -28,16 +28,13 @@ enum {
 	SEAL_AGAIN_MS = 5000,
 	ROLL_AFTER_US = 300 * 1000000, /* an idle hour is closed then */
 };
+#define HOUR_US INT64_C(3600000000)
 
 static struct hourfile *file(struct projector *p)
 {
 	return hours_current(p->hours);
 }
 
-static int64_t keep_hours(const struct projector *p)
-{
-	return atomic_load(&p->keep_us) / (3600 * INT64_C(1000000));
-}
 
 /* ---- failure ----------------------------------------------------------- */
 
@@ -354,6 +351,29 @@ static void reopen(struct projector *p)
 		log_error("audit.reopen", kv_err(&err));
 }
 
+/* A clock that is set ages no file (doc/ageing.md). */
+static int64_t age_us(const struct projector *p, int64_t wall_us)
+{
+	return p->in.age_us != NULL ? p->in.age_us(p->in.arg, wall_us)
+				    : p->clock->wall_us(p->clock) - wall_us;
+}
+
+static bool is_old(void *arg, int64_t hour)
+{
+	const struct projector *p = arg;
+
+	return age_us(p, (hour + 1) * HOUR_US) > atomic_load(&p->keep_us);
+}
+
+/* The wall clock, but for what it was set forward since the start. */
+static int64_t slow_us(const struct projector *p)
+{
+	int64_t wall = p->clock->wall_us(p->clock);
+	int64_t slow = p->clock->mono_us(p->clock) + p->start_ahead_us;
+
+	return wall < slow ? wall : slow;
+}
+
 static void prune(struct projector *p)
 {
 	int64_t hour = hour_of(p->clock->wall_us(p->clock));
@@ -361,8 +381,8 @@ static void prune(struct projector *p)
 	if (hour == p->pruned_hour)
 		return;
 	p->pruned_hour = hour;
-	known_prune(p->known, p->clock->wall_us(p->clock));
-	hours_prune(p->hours, hour - keep_hours(p));
+	known_prune(p->known, slow_us(p));
+	hours_prune(p->hours, is_old, p);
 }
 
 /* Nothing to read: the housekeeping. */
@@ -437,6 +457,8 @@ struct projector *projector_open_on(const struct conf *c,
 	p->in = *in;
 	p->names = names;
 	p->clock = clock;
+	p->start_ahead_us =
+	    clock_wall_us(clock) - clock->mono_us(clock);
 	p->node = c->node;
 	p->committed_ms = clock_mono_ms(clock) - BATCH_MS;
 	projector_keep(p, c->audit.keep_ms);

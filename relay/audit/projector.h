@@ -25,6 +25,8 @@ struct projector_input {
 	void (*done)(void *arg, struct spool_pos pos);
 	/* The journal runs out of space: nothing may wait for us. */
 	bool (*low)(void *arg);
+	/* As spool_age_us(). NULL: the wall clock says. */
+	int64_t (*age_us)(void *arg, int64_t wall_us);
 	void (*close)(void *arg); /* with the projector */
 	void *arg;
 };

@@ -63,6 +63,7 @@ struct projector {
 
 	int64_t sealed_ms; /* not before this again */
 	int64_t pruned_hour;
+	int64_t start_ahead_us; /* wall minus monotonic, at the start */
 	_Atomic int64_t keep_us;
 	_Atomic bool reopen;
 	_Atomic uint64_t records, gap;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * When each leg was down, in the journal. Queue thread; at the start the
- * main thread.
+ * When each leg was down, in the journal, by the time that does not jump.
+ * Queue thread; at the start the main thread.
  */
 #include "relay/daemon/downtime.h"
 
@@ -66,6 +66,15 @@ static const char *key_of(char key[NAME_BYTES + 8], const char *leg)
 	return key;
 }
 
+static void move_spans(struct queue_span *spans, unsigned n, int64_t by_us)
+{
+	for (unsigned i = 0; i < n; i++) {
+		spans[i].from_us += by_us;
+		if (spans[i].to_us != INT64_MAX)
+			spans[i].to_us += by_us;
+	}
+}
+
 void downtime_write(struct app *a, int leg)
 {
 	struct queue_span spans[QUEUE_SPANS];
@@ -75,6 +84,7 @@ void downtime_write(struct app *a, int leg)
 	struct strbuf value;
 
 	strbuf_init(&value, VALUE_BYTES);
+	move_spans(spans, n, spool_ahead_us(a->spool));
 	downtime_print(spans, n, &value);
 	spool_op_fact(op, key_of(key, names_text(a->names, leg)),
 	    strbuf_view(&value));
@@ -88,14 +98,17 @@ void downtime_restore(struct app *a)
 	struct queue_span spans[QUEUE_SPANS];
 	char key[NAME_BYTES + 8];
 	struct strbuf value;
+	unsigned n;
 
 	strbuf_init(&value, 1024);
 	for (int i = 0; i < c->legs; i++) {
 		strbuf_reset(&value);
 		if (!spool_fact(a->spool, key_of(key, c->leg[i].name), &value))
 			continue;
+		n = downtime_parse(strbuf_view(&value), spans);
+		move_spans(spans, n, -spool_ahead_us(a->spool));
 		queue_leg_downs_restore(settle_queue(a->settle), c->leg[i].id,
-		    spans, downtime_parse(strbuf_view(&value), spans));
+		    spans, n);
 	}
 	strbuf_fini(&value);
 }

@@ -106,6 +106,8 @@ int recovery_open(struct recovery *r, struct error *err)
 	if (a->spool == NULL)
 		return -1;
 	id_maker_above(&a->ids, r->start.highest_id);
+	if (r->start.stopped_us != 0)
+		queue_stopped(settle_queue(a->settle), r->start.stopped_us);
 	log_open(r, c->spool.path);
 	return 0;
 }

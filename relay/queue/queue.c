@@ -13,6 +13,7 @@ enum {
 	ORDER_MAX = 32, /* how far an older one moves ahead when ready */
 	IDLE_MS = 1000,
 	SLOT_POLL_MS = 100,
+	ATTEMPTS_MAX = (1 << 15) - 1,
 };
 #define WALL_STEP_US INT64_C(100000)
 #define DUE_MAX ((INT64_C(1) << 47) - 1)
@@ -168,7 +169,7 @@ static void fill(struct queue *q, struct delivery *d,
 	d->uncertain = i->uncertain;
 	d->reason = i->reason;
 	d->flags = i->flags;
-	d->attempts = i->attempts;
+	d->attempts = i->attempts < ATTEMPTS_MAX ? i->attempts : ATTEMPTS_MAX;
 	d->change = i->change;
 	d->created_us = bounded(i->created_us - q->wall_us, CREATED_MAX);
 	if (i->due_us != 0)
@@ -317,6 +318,7 @@ void queue_set(struct queue *q, uint64_t id, const struct queue_item *item)
 		if (d->place == PLACE_CLAIMED)
 			claim_ended(q, n);
 		place_take(q, n);
+		d->tried |= item->attempts > d->attempts;
 		fill(q, d, item);
 		count(q, d, true);
 	}

@@ -26,7 +26,7 @@ struct queue_item {
 	uint32_t rcpt;
 	uint16_t leg;
 	uint8_t role, state, uncertain, reason, flags;
-	uint16_t attempts;
+	uint16_t attempts; /* the queue counts to 32767 */
 	uint64_t hash;	 /* of the recipient's folded base address
 			  * (hash.h); never 0 */
 	uint64_t change; /* the table's, when it was resolved */
@@ -164,6 +164,11 @@ void queue_applied(struct queue *q, uint64_t change);
  * change below `change`: what `--wait` waits for. */
 unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
     uint64_t change);
+
+/* The daemon did not run from then (wall us) until now. A lifetime that ended
+ * meanwhile ends when the delivery was tried once more, at the latest another
+ * lifetime from now. */
+void queue_stopped(struct queue *q, int64_t since_us);
 
 /* When it will have been given up if nothing changes, wall us; 0: unknown. */
 int64_t queue_gives_up_us(struct queue *q, uint64_t id, uint32_t number);

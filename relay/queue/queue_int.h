@@ -45,7 +45,7 @@ struct delivery {
 	int64_t created_us : 56;
 	uint64_t leg : 8;
 	int64_t due_us : 48;
-	uint64_t attempts : 16;
+	uint64_t attempts : 15, tried : 1; /* tried: since the start */
 };
 
 struct message {
@@ -122,6 +122,7 @@ struct queue {
 	uint64_t late_id; /* notices of delay: those above are next */
 	int64_t late_us;
 
+	int64_t stop_from_us, stop_to_us; /* it did not run: queue_stopped() */
 	int64_t now_us;	 /* monotonic, of this call */
 	int64_t wall_us; /* wall minus monotonic */
 	uint32_t hint;	 /* the delivery found last */

@@ -17,6 +17,26 @@ int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us)
 	       (int64_t)rng_below(q->config.rng, 2 * (uint64_t)spread + 1);
 }
 
+void queue_stopped(struct queue *q, int64_t since_us)
+{
+	queue_tick(q);
+	q->stop_from_us = since_us - q->wall_us;
+	q->stop_to_us = q->now_us;
+}
+
+/* What ended while nothing could be tried has one more attempt. Time without
+ * the leg since then moves that end, too. */
+static int64_t after_stop(const struct queue *q, const struct delivery *d,
+    int64_t end_us)
+{
+	int64_t down = down_us(q, (int)d->leg, q->stop_to_us);
+	int64_t was = end_us - down;
+
+	if (d->tried || was <= q->stop_from_us || was > q->stop_to_us)
+		return end_us;
+	return q->stop_to_us + q->conf->retry.lifetime_ms * 1000 + down;
+}
+
 int64_t retry_end_us(const struct queue *q, const struct delivery *d)
 {
 	const struct conf_leg *leg = conf_leg_by_id(q->conf, (int)d->leg);
@@ -29,7 +49,7 @@ int64_t retry_end_us(const struct queue *q, const struct delivery *d)
 	if (q->now_us <= end)
 		return end;
 	down = down_us(q, (int)d->leg, d->created_us);
-	return end + (down < most ? down : most);
+	return after_stop(q, d, end + (down < most ? down : most));
 }
 
 bool retry_expired(const struct queue *q, const struct delivery *d)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * A clock that can be set forward, for a program that is started under it
- * (LD_PRELOAD): both clocks are ahead by the microseconds that stand in the
- * file PH_SHIFT, which the one who started it writes. libfaketime is not
- * used for it: it moves the monotonic clock otherwise than the wall clock.
+ * Clocks that can be set, for a program that is started under it (LD_PRELOAD):
+ * the file PH_SHIFT, which the one who started it writes, holds two numbers of
+ * microseconds. By the first both clocks are ahead, as if that time had
+ * passed; by the second the wall clock is, as if it had been set. libfaketime
+ * is not used for it: it moves the monotonic clock otherwise than the wall
+ * clock.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -24,8 +26,8 @@ __attribute__((constructor)) static void begin(void)
 
 	*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
 	if (fd >= 0) {
-		p = mmap(NULL, sizeof(*shift_us), PROT_READ, MAP_SHARED, fd,
-		    0);
+		p = mmap(NULL, 2 * sizeof(*shift_us), PROT_READ, MAP_SHARED,
+		    fd, 0);
 		close(fd);
 	}
 	if (real == NULL || p == MAP_FAILED)
@@ -36,13 +38,20 @@ __attribute__((constructor)) static void begin(void)
 int clock_gettime(clockid_t id, struct timespec *t)
 {
 	int rc = real(id, t);
-	int64_t ns;
+	int64_t us, ns;
 
 	if (rc != 0 || id == CLOCK_THREAD_CPUTIME_ID ||
 	    id == CLOCK_PROCESS_CPUTIME_ID)
 		return rc;
-	ns = t->tv_nsec + *shift_us % 1000000 * 1000;
-	t->tv_sec += *shift_us / 1000000 + ns / 1000000000;
+	us = shift_us[0];
+	if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
+		us += shift_us[1];
+	ns = t->tv_nsec + us % 1000000 * 1000;
+	t->tv_sec += us / 1000000 + ns / 1000000000;
 	t->tv_nsec = ns % 1000000000;
+	if (t->tv_nsec < 0) {
+		t->tv_nsec += 1000000000;
+		t->tv_sec--;
+	}
 	return 0;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""A daemon whose clock can be set forward by days: tests/bench/shift.so."""
+"""A daemon for which days pass, or whose wall clock is set:
+tests/bench/shift.so."""
 import mmap
 import struct
 
@@ -12,16 +13,25 @@ HOUR_S = 3600
 class Shift:
     def __init__(self, folder):
         path = folder / "shift"
-        path.write_bytes(bytes(8))
+        path.write_bytes(bytes(16))
         with open(path, "r+b") as f:
-            self.map = mmap.mmap(f.fileno(), 8)
-        self.seconds = 0
+            self.map = mmap.mmap(f.fileno(), 16)
+        self.seconds = self.wall = 0
         self.environment = {"LD_PRELOAD": str(LIBRARY),
                             "PH_SHIFT": str(path)}
+
+    def write(self):
+        struct.pack_into("<qq", self.map, 0, int(self.seconds * 1e6),
+                         int(self.wall * 1e6))
 
     def forward(self, gw, seconds):
         """A thread that sleeps learns of it when it is woken; a question
         wakes those that have clocks."""
         self.seconds += seconds
-        struct.pack_into("<q", self.map, 0, int(self.seconds * 1e6))
+        self.write()
         gw.cli("status")
+
+    def set_clock(self, seconds):
+        """The wall clock alone, by so much from where it stands."""
+        self.wall += seconds
+        self.write()

@@ -56,6 +56,9 @@ static void open_spool(struct drig *r)
 	if (r->app.spool == NULL)
 		fail_msg("%s", err.text);
 	downtime_restore(&r->app);
+	if (r->start.stopped_us != 0)
+		queue_stopped(settle_queue(r->app.settle),
+		    r->start.stopped_us);
 }
 
 static int leg_id(const struct drig *r, const char *name)
@@ -126,7 +129,7 @@ static void close_spool(struct drig *r)
 	settle_free(r->app.settle);
 }
 
-void drig_restart(struct drig *r, bool kill)
+void drig_stop(struct drig *r, bool kill)
 {
 	if (kill) {
 		r->disk->fault = FAULT_EIO;
@@ -139,8 +142,18 @@ void drig_restart(struct drig *r, bool kill)
 	r->disk->fail_mask = 0;
 	r->disk->fail_at = 0;
 	r->disk->fail_on = r->disk->hit = false;
+}
+
+void drig_start(struct drig *r)
+{
 	open_spool(r);
 	drig_pump(r);
+}
+
+void drig_restart(struct drig *r, bool kill)
+{
+	drig_stop(r, kill);
+	drig_start(r);
 }
 
 void drig_free(struct drig *r)

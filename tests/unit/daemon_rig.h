@@ -63,6 +63,8 @@ struct drig *drig_new(void);
 void drig_free(struct drig *r);
 /* The daemon ends, in order or by a kill, and starts again. */
 void drig_restart(struct drig *r, bool kill);
+void drig_stop(struct drig *r, bool kill);
+void drig_start(struct drig *r);
 void drig_letters(struct drig *r); /* of the worker, alone */
 /* Until nothing moves. */
 void drig_pump(struct drig *r);

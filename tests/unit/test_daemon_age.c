@@ -232,6 +232,133 @@ static void frozen_time_is_no_lifetime(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* ---- clocks that are set ---- */
+
+static const int64_t hour_us = INT64_C(3600000000);
+
+static uint64_t one_that_waits(struct drig *r)
+{
+	struct spool_delivery d =
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_QUEUED);
+	struct result later = drig_result(OUT_DEFERRED, 450, "later");
+	uint64_t id = drig_accept(r, sender, 1, &d, 1);
+
+	drig_report(r, drig_job(r), WHY_ATTEMPT, &later, 1);
+	drig_pump(r);
+	assert_int_equal(r->jobs, 0);
+	return id;
+}
+
+/* The next job is of that kind; it is not answered. */
+static struct job_letter *next_job(struct drig *r, enum job_kind kind)
+{
+	assert_int_equal(r->jobs, 1);
+	assert_int_equal(r->job[0]->kind, kind);
+	return drig_job(r);
+}
+
+static void a_clock_that_is_set_ends_no_lifetime(void **state)
+{
+	static const int64_t by[] = {1000, -1000, -3, 7};
+	struct drig *r = *state;
+	struct result later = drig_result(OUT_DEFERRED, 450, "later");
+
+	for (size_t i = 0; i < ARRAY_LEN(by); i++) {
+		one_that_waits(r);
+		r->clock.wall += by[i] * hour_us;
+		drig_later(r, 61);
+		drig_report(r, next_job(r, JOB_ATTEMPT), WHY_ATTEMPT, &later,
+		    1);
+		drig_pump(r);
+		drig_restart(r, i % 2 == 0);
+		drig_later(r, 61);
+		drig_report(r, next_job(r, JOB_ATTEMPT), WHY_ATTEMPT, &later,
+		    1);
+		drig_pump(r);
+		drig_later(r, 3600); /* now it is over */
+		drig_report(r, next_job(r, JOB_EXPIRED), WHY_LIFETIME,
+		    &(struct result){.outcome = OUT_FAILED, .text = "over",
+			.stage = "queue", .remote = "", .tls = "",
+			.address = ""}, 1);
+		drig_pump(r);
+		drig_free(r);
+		*state = r = drig_new();
+	}
+}
+
+/* Held or not, by how much: what is due is due when that time has passed. */
+static void a_clock_that_was_set_back_delays_nothing(void **state)
+{
+	struct drig *r = *state;
+	uint64_t id = one_that_waits(r);
+
+	drig_stop(r, false);
+	r->clock.wall -= hour_us;
+	drig_start(r);
+	assert_int_equal(drig_state(r, id, 0), D_DEFERRED);
+	drig_later(r, 61);
+	mem_free(next_job(r, JOB_ATTEMPT));
+}
+
+static void after_a_long_stop_each_is_tried_once_more(void **state)
+{
+	struct drig *r = *state;
+	struct result later = drig_result(OUT_DEFERRED, 450, "later");
+
+	one_that_waits(r);
+	drig_stop(r, true);
+	r->clock.wall += 3 * hour_us;
+	drig_start(r);
+	drig_report(r, next_job(r, JOB_ATTEMPT), WHY_ATTEMPT, &later, 1);
+	drig_pump(r);
+	drig_later(r, 61);
+	mem_free(next_job(r, JOB_EXPIRED));
+}
+
+static void what_cannot_be_tried_after_a_stop_has_an_end(void **state)
+{
+	struct drig *r = *state;
+
+	one_that_waits(r);
+	drig_stop(r, false);
+	r->clock.wall += 3 * hour_us;
+	ledger_gate(r->app.ledger, r->legacy, GATE_DOUBT, true);
+	drig_start(r);
+	drig_later(r, 3000);
+	assert_int_equal(r->jobs, 0);
+	drig_later(r, 601);
+	mem_free(next_job(r, JOB_EXPIRED));
+}
+
+static void what_was_over_before_the_stop_is_over(void **state)
+{
+	struct drig *r = *state;
+
+	one_that_waits(r);
+	ledger_gate(r->app.ledger, r->legacy, GATE_STOP, true);
+	drig_later(r, 3700);
+	drig_stop(r, false);
+	r->clock.wall += hour_us;
+	ledger_gate(r->app.ledger, r->legacy, GATE_STOP, false);
+	drig_start(r);
+	mem_free(next_job(r, JOB_EXPIRED));
+}
+
+static void a_leg_that_was_down_was_so_whatever_the_clock_says(void **state)
+{
+	struct drig *r = *state;
+
+	one_that_waits(r);
+	suspend(r, true);
+	drig_later(r, 3 * 3600);
+	suspend(r, false);
+	r->clock.wall += 500 * hour_us;
+	drig_restart(r, false);
+	give_back(r);
+	drig_later(r, 61);
+	mem_free(next_job(r, JOB_ATTEMPT));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +369,12 @@ int main(void)
 		T(parked_mail_ends_over_restarts),
 		T(a_spare_copy_goes_for_space),
 		T(frozen_time_is_no_lifetime),
+		T(a_clock_that_is_set_ends_no_lifetime),
+		T(a_clock_that_was_set_back_delays_nothing),
+		T(after_a_long_stop_each_is_tried_once_more),
+		T(what_cannot_be_tried_after_a_stop_has_an_end),
+		T(what_was_over_before_the_stop_is_over),
+		T(a_leg_that_was_down_was_so_whatever_the_clock_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -286,7 +286,7 @@ static void stamps_come_back_as_they_were_given(void **state)
 	struct fixture *f = *state;
 	struct queue_item i = {.number = 4194303, .rcpt = 1048575, .leg = 255,
 	    .role = ROLE_COPY, .state = D_PARKED, .uncertain = UNC_YES,
-	    .reason = 63, .flags = 63, .attempts = 65535, .hash = UINT64_MAX,
+	    .reason = 63, .flags = 63, .attempts = 32767, .hash = UINT64_MAX,
 	    .change = UINT64_MAX, .created_us = WALL - 86400 * SECOND + 7,
 	    .due_us = WALL + 86400 * SECOND + 3};
 	struct queue_row r;
