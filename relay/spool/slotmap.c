@@ -56,7 +56,7 @@ static void get_note(const struct spool *s, uint32_t slot, struct slice at,
 {
 	struct strbuf again;
 	struct unpack u;
-	struct slot_note n;
+	struct slot_note n = {0};
 
 	unpack_init(&u, at);
 	n.lane = unpack_u8(&u);

@@ -248,7 +248,7 @@ static void an_address_of_numbers_fits_on_a_line(void **state)
 
 	(void)state;
 	strbuf_init(&out, 100000);
-	for (size_t i = 0; i < ADDR_MAX; i += 2)
+	for (size_t i = 0; i + 3 <= sizeof(to); i += 2)
 		memcpy(to + i, "\xd0\x96", 3);
 	for (size_t i = strlen(orcpt); i + 3 < sizeof(orcpt); i += 2)
 		memcpy(orcpt + i, "\xd0\x96", 3);
