@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -89,11 +90,22 @@ void loop_no_descriptor(int no)
 {
 	struct error err;
 
-	error_sys(&err, no, "no descriptor for a loop or a mailbox (raise "
-	    "LimitNOFILE or fs.file-max)");
+	error_sys(&err, no, "a descriptor of our own cannot be opened or "
+	    "watched (see LimitNOFILE, fs.file-max and memory)");
 	log_error("loop.failed", kv_err(&err), kv_str("effect",
 	    "the program ends; what was accepted is in the journal"));
 	_exit(1);
+}
+
+/* What cannot be watched would never be heard of again, and it may be a
+ * mailbox. libevent tells of it in a line of its log alone. */
+static void on_libevent(int severity, const char *msg)
+{
+	if (severity < EVENT_LOG_WARN)
+		return;
+	log_error("loop.libevent", kv_str("what", msg));
+	if (strncmp(msg, "Epoll ", 6) == 0)
+		loop_no_descriptor(errno);
 }
 
 struct loop *loop_new(const struct clock *clock)
@@ -103,6 +115,7 @@ struct loop *loop_new(const struct clock *clock)
 
 	if (cfg == NULL)
 		mem_exhausted(0);
+	event_set_log_callback(on_libevent);
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	l->base = event_base_new_with_config(cfg);
