@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "relay/audit/hourfile.h"
+#include "relay/base/id.h"
 #include "relay/base/mem.h"
 
 enum { HOUR_S = 3600, NAME_DIGITS = 10, HASH_BYTES = 1024 };
@@ -80,6 +81,15 @@ int hour_list(const char *dir, int64_t **hours_out, size_t *n_out,
 	if (*n_out > 0)
 		qsort(*hours_out, *n_out, sizeof(**hours_out), by_hour);
 	return 0;
+}
+
+int64_t hour_first(const int64_t *hours, size_t n, uint64_t id)
+{
+	int64_t first = hour_of(id_wall_ms(id) * 1000);
+
+	while (n > 0 && hours[n - 1] >= first)
+		n--;
+	return n > 0 ? hours[n - 1] : first;
 }
 
 static int64_t hash(struct slice s)

@@ -24,6 +24,11 @@ int hour_parse(struct slice name, int64_t *hour_out);
 int hour_list(const char *dir, int64_t **hours_out, size_t *n_out,
     struct error *err) PH_CHECK;
 
+/* The first of these files that may have rows of a message with that id: a
+ * notice is numbered a moment after the time of the record that it is in, so
+ * the last one before the hour of its id is looked at too. */
+int64_t hour_first(const int64_t *hours, size_t n, uint64_t id);
+
 /* Stable 64-bit hash (XXH3) of a key of a search, ASCII case folded; 0 for
  * the empty string. On disk. */
 int64_t hour_hash(const char *s);

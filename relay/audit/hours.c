@@ -369,6 +369,22 @@ static int in_older(struct hours *h, int64_t hour, uint64_t id,
 	return rc < 0 ? hours_unreadable(h, *home_out) : rc;
 }
 
+/* The one file before the hour of its id. */
+static int in_earlier(struct hours *h, uint64_t id, struct arena *a,
+    struct envelope *env_out, struct hourfile **home_out)
+{
+	int64_t *all, first;
+	size_t n;
+
+	if (hour_list(h->dir, &all, &n, &h->err) != 0)
+		return -1;
+	first = hour_first(all, n, id);
+	mem_free(all);
+	return first == hourfile_hour(h->current)
+		   ? 0
+		   : in_older(h, first, id, a, env_out, home_out);
+}
+
 int hours_home(struct hours *h, uint64_t id, struct arena *a,
     struct envelope *env_out, struct hourfile **home_out)
 {
@@ -384,13 +400,13 @@ int hours_home(struct hours *h, uint64_t id, struct arena *a,
 	rc = hourfile_message(h->current, id, a, env_out);
 	for (; rc == 0 && hour < now && hour <= last; hour++)
 		rc = in_older(h, hour, id, a, env_out, home_out);
-	return rc;
+	return rc == 0 ? in_earlier(h, id, a, env_out, home_out) : rc;
 }
 
 void hours_since(struct hours *h, uint64_t id,
     bool (*fn)(void *arg, struct hourfile *f), void *arg)
 {
-	int64_t from = hour_of(id_wall_ms(id) * 1000);
+	int64_t from;
 	int64_t now = hourfile_hour(h->current);
 	struct error err;
 	int64_t *all;
@@ -398,6 +414,7 @@ void hours_since(struct hours *h, uint64_t id,
 
 	if (hour_list(h->dir, &all, &n, &err) != 0)
 		return;
+	from = hour_first(all, n, id);
 	for (size_t i = 0; i < n; i++) {
 		struct hourfile *f;
 

@@ -38,7 +38,8 @@ int hours_renew(struct hours *h, bool damaged, int64_t now_us,
     struct error *err) PH_CHECK;
 
 /* The file with the row of that message: the one of the hour in its id, or a
- * later one when its upload took longer than the hour. Borrowed until the
+ * later one when its upload took longer than the hour, or the one before when
+ * it is a notice that was numbered after the hour's end. Borrowed until the
  * next call. 1; 0 when there is none; -1: hours_error(). */
 int hours_home(struct hours *h, uint64_t id, struct arena *a,
     struct envelope *env_out, struct hourfile **home_out);

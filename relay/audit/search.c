@@ -298,7 +298,7 @@ static int read_messages(struct run *r, int64_t hour)
 	for (size_t i = 0; i < r->count && rc >= 0; i++) {
 		struct candidate *c = r->list[i];
 
-		if (hour_of(id_wall_ms(c->id) * 1000) <= hour &&
+		if (hour_first(r->hour, r->hours, c->id) <= hour &&
 		    !is_over(r, c))
 			rc = read_message(r, c);
 	}
@@ -319,7 +319,7 @@ static int read_candidates(struct run *r, struct error *err)
 	if (r->count == 0)
 		return 0;
 	qsort(r->list, r->count, sizeof(struct candidate *), by_id);
-	first = hour_of(id_wall_ms(r->list[0]->id) * 1000);
+	first = hour_first(r->hour, r->hours, r->list[0]->id);
 	for (size_t i = 0; i < r->hours; i++) {
 		int rc = r->hour[i] < first ? 0 : open_file(r, r->hour[i], err);
 

@@ -385,11 +385,16 @@ class Judge:
 
     @staticmethod
     def events(gw):
-        """Of both files."""
+        """Of both files. What the daemon still wrote when it was renamed, it
+        writes again to the new one, and cannot mend the old."""
         old = gw.folder / "events.jsonl.1"
-        text = old.read_bytes() if old.exists() else b""
-        whole = text[:text.rfind(b"\n") + 1].splitlines()
-        return [json.loads(line) for line in whole] + gw.all_events()
+        whole = []
+        for line in old.read_bytes().splitlines() if old.exists() else []:
+            try:
+                whole.append(json.loads(line))
+            except ValueError:
+                break
+        return whole + gw.all_events()
 
     def notices(self, gw, had):
         """What was bounced, and its notice taken, as (id, name)."""

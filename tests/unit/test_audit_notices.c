@@ -137,11 +137,47 @@ static void what_a_return_address_took_stands_with_its_copy(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* The record's time is that of the bounce, and the notice was numbered after
+ * it: between the two an hour may end. */
+static void a_notice_numbered_in_the_next_hour_is_found(void **state)
+{
+	struct fixture *f = *state;
+	struct envelope_rcpt rcpt = {.to = "bob@example.org", .orcpt = ""};
+	uint64_t bounced = fake_id(T0, 1), id = fake_id(T0 + HOUR, 2);
+	struct envelope e = {.id = id, .accepted_us = T0, .client = "",
+	    .client_name = "", .listen = "", .helo = "", .tls = "",
+	    .from = "", .envid = "", .message_id = "", .spf = "",
+	    .rcpt = &rcpt, .rcpts = 1};
+	struct spool_delivery d = now(f, D_QUEUED, 0);
+	struct conserve c;
+	char lost[64];
+	const char *text;
+
+	fake_accepted(&f->j, bounced, T0, rcpt.to, ann, f->cloud);
+	sent(f, bounced, T0, D_QUEUED, D_BOUNCED, 1);
+	f->j.group = true;
+	fake_message(&f->j, REC_ACCEPTED, &e, &d, 1);
+	f->j.group = false;
+	run(f);
+	fake_accepted(&f->j, fake_id(T0 + HOUR, 3), T0 + HOUR, "", ann,
+	    f->cloud);
+	sent(f, id, T0 + HOUR + MINUTE, D_QUEUED, D_DELIVERED, 1);
+	run(f);
+	text = trace(f, (struct search){.id = id});
+	assert_int_equal(count(text, "\"event\":\"accepted\""), 1);
+	assert_int_equal(count(text, "\"to\":\"bob@example.org\""), 1);
+	verify(f, &c, lost);
+	assert_int_equal(c.leg[f->cloud].total[T_DELIVERED], 1);
+	assert_int_equal(c.leg[f->cloud].total[T_OPEN], 1);
+	assert_int_equal(c.leg[f->cloud].gap, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_notice_tells_what_its_record_says),
 		T(what_a_return_address_took_stands_with_its_copy),
+		T(a_notice_numbered_in_the_next_hour_is_found),
 	};
 
 	log_setup(-1, LOG_LV_ERROR, &clock_system);
