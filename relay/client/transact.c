@@ -32,6 +32,17 @@ static void fail_all(struct dialog *d, const char *enh, const char *text)
 	exchange_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &r);
 }
 
+/* It was taken before the leg was known not to take it; a notice now may go to
+ * a stranger whose address was borrowed. */
+static void park_bare(struct dialog *d)
+{
+	struct result r = result_local(d, "5.6.11",
+	    "bare CR, LF or NUL in the content, and CHUNKING is not offered");
+
+	r.outcome = OUT_PARKED;
+	exchange_settle_all(d->tx, STATE_BIT(RCPT_OPEN), &r);
+}
+
 static void fail_utf8(struct dialog *d)
 {
 	struct result r = result_local(d, "5.6.7",
@@ -90,9 +101,7 @@ void transact_admit(struct dialog *d)
 	else if (!utf8 && (why = needs_utf8(r, &from)) != NULL)
 		fail_all(d, "5.6.7", why);
 	else if (r->bare_lf && !stages_offers(d, EXT_CHUNKING))
-		fail_all(d, "5.6.11",
-		    "bare CR or LF in the content, and CHUNKING is not "
-		    "offered");
+		park_bare(d);
 	else if (r->body == BODY_BINARYMIME &&
 		 !stages_offers(d, EXT_CHUNKING | EXT_BINARYMIME))
 		fail_all(d, "5.6.3",

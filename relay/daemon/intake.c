@@ -163,6 +163,31 @@ static enum take on_body(void *arg, struct session *s, struct slice bytes,
 	return take_of(in, intake_trace_add(in, bytes), r);
 }
 
+static bool takes_bare(const struct worker *w, const struct spool_delivery *d)
+{
+	struct learned_leg l = learned_get(&w->app->learned, d->leg);
+
+	return d->role != ROLE_PRIMARY || d->state != D_QUEUED || !l.known ||
+	       l.chunking;
+}
+
+/* What cannot go out by DATA is the sender's to know now (RFC 3030); where
+ * that is found at the attempt, the message is parked. */
+static bool on_bare(void *arg, struct session *s, struct reply *r)
+{
+	const struct mail *m = ((struct intake *)session_user(s))->mail;
+
+	for (unsigned i = 0; i < m->deliveries; i++) {
+		if (takes_bare(arg, &m->delivery[i]))
+			continue;
+		reply_set(r, 554, "5.6.11", "Bare CR, LF or NUL in the "
+		    "content, and the server of a recipient does not take "
+		    "that; end lines with CR LF");
+		return false;
+	}
+	return true;
+}
+
 void intake_room(struct worker *w, struct spool_draft_letter *l)
 {
 	struct intake *in = l->arg;
@@ -349,6 +374,7 @@ const struct server_ops intake_ops = {
 	.rcpt = intake_rcpt,
 	.body_begin = on_body_begin,
 	.body = on_body,
+	.bare = on_bare,
 	.body_end = on_body_end,
 	.reset = on_reset,
 	.closed = on_closed,

@@ -65,16 +65,26 @@ static bool header_ended(struct slice s, size_t from)
 	return false;
 }
 
+/* What begins with a blank has no header (RFC 5322 2.2.3), and must not become
+ * the last line of ours. */
+static void part_from_trace(struct intake *in, struct slice bytes)
+{
+	if (in->front.n == 0 && bytes.n > 0 && ascii_blank(bytes.p[0]))
+		strbuf_adds(&in->front, "\r\n");
+}
+
 enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
 {
 	struct spool *s = in->w->app->spool;
 	size_t max = spool_memory_tight(s) ? FRONT_TIGHT : FRONT_MAX;
-	size_t before = in->front.n, room = before < max ? max - before : 0;
+	size_t before = in->front.n, room;
 	struct slice rest;
 	enum spool_add add;
 
 	if (in->traced)
 		return spool_draft_add(in->mail->draft, bytes, W_ROOM);
+	part_from_trace(in, bytes);
+	room = in->front.n < max ? max - in->front.n : 0;
 	rest = slice_from(bytes, room);
 	strbuf_addsl(&in->front, slice_head(bytes, room));
 	spool_memory_held(s, (int64_t)(in->front.n - before));

@@ -63,11 +63,14 @@ enum next bdat_input(struct session *s, struct slice *rest)
 	struct tx *tx = s->tx;
 	struct slice run = slice_head(*rest,
 	    tx->chunk_left < rest->n ? (size_t)tx->chunk_left : rest->n);
+	bool bare = tx->watch.bare;
 	enum next next;
 
 	*rest = slice_from(*rest, run.n);
 	tx->chunk_left -= run.n;
 	content_watch_add(&tx->watch, run);
+	if (!bare && tx->watch.bare)
+		content_bare(s);
 	next = content_add(s, run);
 	return next == NEXT_STAY ? bdat_resume(s) : next;
 }

@@ -47,6 +47,25 @@ enum next content_add(struct session *s, struct slice run)
 	return take == TAKE_WAIT ? NEXT_HOLD : NEXT_STAY;
 }
 
+void content_bare(struct session *s)
+{
+	const struct server_config *c = &s->server->c;
+	struct reply r = {.code = 0};
+
+	if (s->tx->refusal == NULL && !c->ops->bare(c->arg, s, &r))
+		tx_refuse(s, &r);
+}
+
+/* A CR may be the last byte of all. */
+static void end_watch(struct session *s)
+{
+	bool before = s->tx->watch.bare;
+
+	content_watch_end(&s->tx->watch);
+	if (!before && s->tx->watch.bare)
+		content_bare(s);
+}
+
 enum next content_refused(struct session *s)
 {
 	bool closes = s->tx->refusal_closes;
@@ -75,12 +94,12 @@ enum next content_end(struct session *s)
 	struct reply r = {.code = 0};
 	struct body_facts facts = {.bytes = tx->bytes, .bdat = tx->bdat};
 
+	end_watch(s);
 	if (tx->refusal != NULL)
 		return content_refused(s);
 	if (s->repaired || tx->reader.repaired)
 		session_repaired(s, "Bare CR or LF was made CR LF");
 	s->repaired = false;
-	content_watch_end(&tx->watch);
 	facts.bare_lf = tx->watch.bare;
 	facts.eight_bit = tx->reader.eight_bit || tx->watch.eight_bit;
 	return session_ask(

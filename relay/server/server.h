@@ -79,6 +79,9 @@ struct server_ops {
 	/* Content without dots; CRLF as it came. Borrowed bytes. */
 	enum take (*body)(void *arg, struct session *s, struct slice bytes,
 	    struct reply *r);
+	/* A chunk of BDAT has a bare CR, a bare LF or a NUL in it, the first of
+	 * this content. False: *r refuses the content, as in `body`. */
+	bool (*bare)(void *arg, struct session *s, struct reply *r);
 	/* All is there and none of it was refused by the server itself. */
 	enum answer (*body_end)(void *arg, struct session *s,
 	    const struct body_facts *f, struct reply *r);

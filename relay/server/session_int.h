@@ -194,6 +194,8 @@ enum next content_add(struct session *s, struct slice run);
 enum next content_end(struct session *s);
 /* Says the refusal that is due, and ends the transaction. */
 enum next content_refused(struct session *s);
+/* BDAT has a bare CR, LF or NUL: the owner may refuse that. */
+void content_bare(struct session *s);
 bool content_too_slow(const struct session *s);
 int64_t content_deadline_ms(const struct session *s);
 enum next content_slow(struct session *s);

@@ -139,10 +139,26 @@ def test_bare_ends_of_line_towards_a_leg_without_chunking(
     assert cloud.wait_message(id).raw.endswith(content)
     parked = gw.wait_event("parked", id, leg="legacy")
     assert parked["enhanced"] == "5.6.11", parked
-    # The sender of a primary hears of it.
-    id = bdat(gw, BOB, content)
-    assert gw.wait_event("bounced", id)["enhanced"] == "5.6.11"
-    assert b"5.6.11" in outside.wait_count(1)[0].raw
+    # Now it is known what that leg takes, and the sender of a primary hears of
+    # it at the chunk that has it, if that is not the last too.
+    with gw.dialog() as d:
+        d.envelope("s@elsewhere.test", BOB)
+        d.send(b"BDAT 4\r\na:b\r")
+        assert d.reply().code == 250
+        d.send(b"BDAT %d\r\n\n" % (len(content) + 1) + content)
+        reply = d.reply()
+        assert (reply.code, reply.enh) == (554, "5.6.11")
+    assert legacy.mails == []
+
+
+def test_bare_ends_of_line_are_parked_when_the_leg_was_not_known(
+        gw, legacy, outside):
+    """The sender was told 250, and may be a stranger."""
+    legacy.offers = {"DSN"}
+    id = bdat(gw, ANN, b"Subject: x\r\n\r\nbare\nline\r\n")
+    parked = gw.wait_event("parked", id, leg="legacy")
+    assert parked["enhanced"] == "5.6.11", parked
+    assert gw.events(id, "bounced") == [] and gw.events(id, "dsn") == []
     assert legacy.mails == []
 
 

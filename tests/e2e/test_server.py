@@ -98,6 +98,27 @@ def test_chunks_are_content_whatever_stands_in_them(gw, legacy):
     assert legacy.wait_message(id).below == body
 
 
+@pytest.mark.parametrize("how", ["DATA", "BDAT"])
+@pytest.mark.parametrize("body", [
+    b" by evil.example; Mon, 1 Jan 2024 00:00:00 +0000\r\nSubject: x\r\n",
+    b"\tand a line\r\n", b" \r\n\r\nbody\r\n"])
+def test_a_content_that_begins_with_a_blank_is_no_part_of_our_trace(
+        gw, legacy, body, how):
+    with gw.dialog() as d:
+        d.envelope("a@elsewhere.test", ANN)
+        if how == "DATA":
+            id = queued_id(d.data(body + b".\r\n"))
+        else:
+            d.send(b"BDAT 1\r\n" + body[:1])
+            assert d.reply().code == 250
+            d.send(b"BDAT %d LAST\r\n" % (len(body) - 1) + body[1:])
+            id = queued_id(d.reply())
+    raw = legacy.wait_message(id).raw
+    ours, below = raw.split(b"\r\n\r\n", 1)
+    assert below == body
+    assert ours.startswith(b"Received: ") and b"evil" not in ours
+
+
 def test_bdat_after_refused_recipients_eats_exactly_its_octets(gw):
     with gw.dialog() as d:
         d.ok("EHLO client.test")

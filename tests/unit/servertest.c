@@ -147,6 +147,16 @@ static enum take on_body(void *arg, struct session *s, struct slice bytes,
 	return TAKE_WAIT;
 }
 
+static bool on_bare(void *arg, struct session *s, struct reply *r)
+{
+	struct owner *o = arg;
+
+	must(o->in_body && !o->ended);
+	strbuf_adds(&o->log, "bare\n");
+	reply_set(r, 554, "5.6.11", "Bare");
+	return !is(session_from(s), "plain");
+}
+
 static enum answer on_body_end(void *arg, struct session *s,
     const struct body_facts *f, struct reply *r)
 {
@@ -254,6 +264,7 @@ const struct server_ops owner_ops = {
 	.rcpt = on_rcpt,
 	.body_begin = on_body_begin,
 	.body = on_body,
+	.bare = on_bare,
 	.body_end = on_body_end,
 	.reset = on_reset,
 	.closed = on_closed,

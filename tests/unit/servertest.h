@@ -24,7 +24,8 @@
 
 /* What the owner does; the sender's and recipient's local parts say more:
  *   sender   refuse 554, busy 451, slam 421; full: body_begin 452;
- *            virus: body refuses 554; late: body_end 451
+ *            virus: body refuses 554; plain: bare refuses 554;
+ *            late: body_end 451
  *   recipient unknown 550, defer 450, anything else 250 */
 struct owner {
 	struct rig *rig;

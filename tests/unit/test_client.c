@@ -56,7 +56,7 @@ static const struct dialog_case cases[] = {
 	  "a@x.test b@x.test", 0,
 	  "failed 0 5.3.4 mail message\nfailed 0 5.3.4 mail message\n", "", 0 },
 	{ "bare LF without CHUNKING", { { EHLO(PIPE) } }, "a@x.test", BARE,
-	  "failed 0 5.6.11 mail message\n", "", 0 },
+	  "parked 0 5.6.11 mail message\n", "", 0 },
 	{ "bare LF with CHUNKING", { { EHLO(CHUNK) } }, "a@x.test", BARE, OK, NULL, 0 },
 	{ "SMTPUTF8 is not offered, and not needed", { { EHLO(PIPE) } }, "a@x.test",
 	  UTF8, OK, MAIL "\n" TO("a@x.test") "DATA\n", 0 },

@@ -303,6 +303,19 @@ static const struct dialogue chunks[] = {
 	  HELLO, { "MAIL FROM:<virus@a.example>\r\n", "250" }, RCPT,
 	  { "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "554 5.7.1\n503 5.5.1\n250" },
 	  MAIL } },
+	{ "the owner refuses the chunk with a bare LF", {
+	  HELLO, { "MAIL FROM:<plain@a.example>\r\n", "250" }, RCPT,
+	  { "BDAT 6\r\nQUIT\r\n", "250 2.0.0" }, { "BDAT 3\r\na\nb", "554 5.6.11" },
+	  { "BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "503 5.5.1\n250" }, MAIL } },
+	{ "… with a bare CR inside", {
+	  HELLO, { "MAIL FROM:<plain@a.example>\r\n", "250" }, RCPT,
+	  { "BDAT 3 LAST\r\n\r\r\n", "554 5.6.11" }, MAIL } },
+	{ "… with a bare CR at its end", {
+	  HELLO, { "MAIL FROM:<plain@a.example>\r\n", "250" }, RCPT,
+	  { "BDAT 2 LAST\r\na\r", "554 5.6.11" }, MAIL } },
+	{ "… but not where CR LF is cut by a chunk", {
+	  HELLO, { "MAIL FROM:<plain@a.example>\r\n", "250" }, RCPT,
+	  { "BDAT 2\r\na\r", "250 2.0.0" }, { "BDAT 2 LAST\r\n\nb", "250 2.0.0 Ok" } } },
 	{ "the owner has no room", {
 	  HELLO, { "MAIL FROM:<full@a.example>\r\n", "250" }, RCPT,
 	  { "BDAT 6\r\nQUIT\r\nBDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", "452 4.3.1\n503 5.5.1\n250" },

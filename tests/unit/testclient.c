@@ -290,7 +290,7 @@ void world_turns(struct world *w, int turns)
 const char *sent_text(const struct sent *s, unsigned i)
 {
 	static const char *const outcomes[] = {
-	    "delivered", "deferred", "failed", "untried"};
+	    "delivered", "deferred", "failed", "untried", "parked"};
 	const struct result *r = &s->rcpt[i].result;
 	char text[128];
 
