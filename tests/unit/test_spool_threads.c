@@ -183,7 +183,7 @@ static void threads_lose_and_invent_nothing(void **state)
 	struct spool_config c = {
 	    .segment_bytes = 1 << 20,
 	    .max_bytes = 64 << 20,
-	    .body_memory_bytes = 8 << 20,
+	    .body_memory_bytes = 128 << 10, /* tight, now and then */
 	    .memory_window_bytes = 1 << 20,
 	    .spares = 4,
 	    .clock = &clock_system,
