@@ -167,8 +167,52 @@ struct act_bounce {
 	void *arg;
 };
 
+/* The DSN needs the message: a worker reads it and reports an outcome. */
+static void send_bounces(struct settle *s)
+{
+	struct job_letter *j;
+
+	if (s->bouncing.n == 0)
+		return;
+	j = settle_job(s, s->bouncing.id, s->bouncing.number, s->bouncing.n);
+	j->kind = JOB_BOUNCE;
+	j->leg = s->bouncing.leg;
+	j->role = s->bouncing.role;
+	j->who = s->bouncing.who;
+	j->reason = s->bouncing.reason;
+	s->bouncing.who = s->bouncing.reason = NULL;
+	s->bouncing.n = 0;
+	settle_send_job(s, -1, j);
+}
+
+static void add_bounce(struct settle *s, const struct settle_act *act,
+    uint64_t id, const struct queue_item *item)
+{
+	if (s->bouncing.n > 0 &&
+	    (s->bouncing.id != id || s->bouncing.leg != item->leg ||
+		s->bouncing.role != (enum role)item->role ||
+		strcmp(s->bouncing.who, act->who) != 0 ||
+		strcmp(s->bouncing.reason, act->reason) != 0))
+		send_bounces(s);
+	if (s->bouncing.n == 0) {
+		s->bouncing.id = id;
+		s->bouncing.leg = item->leg;
+		s->bouncing.role = (enum role)item->role;
+		s->bouncing.who = mem_strdup(act->who);
+		s->bouncing.reason = mem_strdup(act->reason);
+	}
+	if (s->bouncing.n == s->bouncing.cap) {
+		s->bouncing.cap = s->bouncing.cap == 0 ? 32
+						       : s->bouncing.cap * 2;
+		s->bouncing.number = mem_resize(s->bouncing.number,
+		    s->bouncing.cap * sizeof(*s->bouncing.number));
+	}
+	s->bouncing.number[s->bouncing.n++] = item->number;
+}
+
 void settle_bounces_look(struct settle *s)
 {
+	send_bounces(s);
 	list_each_safe (n, &s->bounces) {
 		struct act_bounce *b = LIST_ENTRY(n, struct act_bounce, node);
 		struct queue_item item;
@@ -185,6 +229,9 @@ void settle_bounces_look(struct settle *s)
 
 void settle_bounces_free(struct settle *s)
 {
+	mem_free(s->bouncing.who);
+	mem_free(s->bouncing.reason);
+	mem_free(s->bouncing.number);
 	list_each_safe (n, &s->bounces)
 		mem_free(LIST_ENTRY(n, struct act_bounce, node));
 }
@@ -199,24 +246,15 @@ static void expect_bounce(struct settle *s, const struct settle_act *act,
 	list_push_back(&s->bounces, &b->node);
 }
 
-/* The DSN needs the message: a worker reads it and reports an outcome. */
 static const char *bounce(struct settle *s, const struct settle_act *act,
     uint64_t id, const struct queue_item *item)
 {
-	struct job_letter *j;
-
 	if (item->role == ROLE_COPY)
 		return "a copy: its sender is never told; park or delete it";
 	if (!dstate_live(item->state) ||
 	    !queue_claim(s->queue, id, item->number))
 		return "over";
-	j = settle_job(s, id, &item->number, 1);
-	j->kind = JOB_BOUNCE;
-	j->leg = item->leg;
-	j->role = item->role;
-	j->who = mem_strdup(act->who);
-	j->reason = mem_strdup(act->reason);
-	settle_send_job(s, -1, j);
+	add_bounce(s, act, id, item);
 	expect_bounce(s, act, id, item->number);
 	return NULL;
 }

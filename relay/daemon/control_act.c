@@ -2,18 +2,20 @@
  *
  * What an administrator does with many deliveries: each is a decision of its
  * own, in the journal with who and why before it is reported. A few hundred
- * are under way at a time, which the journal writes together; bounces make a
- * message each, so fewer of those. A client that goes away ends it. The ops
- * loop; the acts themselves are the queue thread's (act.c).
+ * are under way at a time, which the journal writes together. Those of one
+ * message go to the queue together, so that bounces share a notice. A client
+ * that goes away ends it. The ops loop; the acts themselves are the queue
+ * thread's (act.c).
  */
 #include "relay/daemon/control_select.h"
 
 #include <inttypes.h>
 
-enum { OPEN_MAX = 256, OPEN_BOUNCES = 32, REASON_MAX = 200 };
+enum { OPEN_MAX = 256, REASON_MAX = 200 };
 
 /* One delivery that was found; waits for the journal. */
 struct one_act {
+	struct one_act *next; /* of the same message */
 	struct select *s;
 	struct queue_row row;
 	char *from, *to;
@@ -85,9 +87,8 @@ static void on_act_done(void *arg, bool ok)
 }
 
 /* Queue thread. */
-static void do_act(void *arg)
+static void do_act(struct one_act *one)
 {
-	struct one_act *one = arg;
 	struct settle_act act = {.what = one->s->what, .who = one->s->who,
 	    .reason = one->s->reason, .done = on_act_done, .arg = one};
 
@@ -99,6 +100,17 @@ static void do_act(void *arg)
 		return;
 	one->why = why;
 	control_come_back(one->s->c, on_act_back, one);
+}
+
+/* Queue thread. */
+static void do_acts(void *arg)
+{
+	struct one_act *one = arg, *next;
+
+	for (; one != NULL; one = next) {
+		next = one->next;
+		do_act(one);
+	}
 }
 
 /* ---- all ---- */
@@ -121,7 +133,16 @@ static void act_match(struct select *s, const struct queue_row *row,
 	    .from = mem_strdup(m->env.from),
 	    .to = mem_strdup(m->env.rcpt[row->item.rcpt].to)};
 	s->open++;
-	control_ask_queue(s->c, do_act, one);
+	*s->acts_end = one;
+	s->acts_end = &one->next;
+}
+
+static void act_message_end(struct select *s)
+{
+	if (s->acts != NULL)
+		control_ask_queue(s->c, do_acts, s->acts);
+	s->acts = NULL;
+	s->acts_end = &s->acts;
 }
 
 /* How many there are, and the newest of them: what comes in while a person
@@ -172,7 +193,7 @@ static int read_act(struct select *s, const json_t *args)
 	s->reason = mem_strdup(reason);
 	s->count = json_is_true(json_object_get(args, "count"));
 	s->dry_run = json_is_true(json_object_get(args, "dry_run"));
-	s->open_max = what == ACT_BOUNCE ? OPEN_BOUNCES : OPEN_MAX;
+	s->open_max = OPEN_MAX;
 	return 0;
 }
 
@@ -187,6 +208,8 @@ void control_queue_act(void *arg, struct ctl_request *r, const json_t *args)
 		return;
 	}
 	s->match = act_match;
+	s->message_end = act_message_end;
+	s->acts_end = &s->acts;
 	s->finish = act_finish;
 	select_begin(s);
 }

@@ -180,6 +180,8 @@ void control_queue_fetched(struct control *c, struct spool_fetch *f)
 		s->match(s, row, m);
 	}
 	mail_unref(m);
+	if (s->message_end != NULL)
+		s->message_end(s);
 	select_next(s);
 }
 

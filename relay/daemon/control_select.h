@@ -39,6 +39,9 @@ struct select {
 	void (*match)(struct select *s, const struct queue_row *row,
 	    const struct mail *m);
 	unsigned open, open_max;
+	/* There is no further match of that message in this slice; may be
+	 * NULL. */
+	void (*message_end)(struct select *s);
 	/* All were seen (`walked`); once more when the last open one is
 	 * closed after that. Ends the request and frees `s`. */
 	void (*finish)(struct select *s);
@@ -49,6 +52,7 @@ struct select {
 	enum act what;
 	char *who, *reason;
 	bool dry_run, count;
+	struct one_act *acts, **acts_end; /* of the message at hand */
 	uint64_t failed, last;
 };
 

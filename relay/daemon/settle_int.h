@@ -24,6 +24,16 @@ struct settle {
 	struct queue_row *rows;
 	unsigned row_cap;
 	struct list bounces; /* act.c: those that somebody waits for */
+	/* act.c: bounces of one message that were asked for in this turn; they
+	 * become one job, and share a notice. */
+	struct {
+		uint64_t id;
+		int leg;
+		enum role role;
+		char *who, *reason;
+		uint32_t *number;
+		unsigned n, cap;
+	} bouncing;
 	struct list resolving; /* reroute.c: wait for the journal */
 };
 
