@@ -100,6 +100,9 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "ON r.address = t.address WHERE t.tag = ?1",
 
 	[CS_SEEDED] = "SELECT 1 FROM main.seeded WHERE domain = ?1",
+	/* A '+' begins no domain: see table_gone.c. */
+	[CS_LEG_MARK] = "INSERT OR IGNORE INTO main.seeded "
+	    "VALUES('+' || ?1)",
 	[CS_SEED_SKIP] = "DELETE FROM stage WHERE substr(address, 2) IN "
 	    "(SELECT domain FROM main.seeded)",
 	[CS_SEED_MARK] = "INSERT INTO main.seeded "

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,6 +134,64 @@ static int seed(struct change *ch, const struct conf *c, const char *who,
 	return ch->staged == 0 ? 0 : change_commit(ch, &how, &by, &done, err);
 }
 
+/* ---- marks of legs, for table_gone() ---------------------------------- */
+
+/* The first leg that the table does not know yet; c->legs:
+ * none, -1 on failure. */
+static int unmarked_leg(struct change *ch, const struct conf *c,
+    struct error *err)
+{
+	char mark[NAME_BYTES + 2];
+	int rc = 1;
+
+	for (int i = 0; i < c->legs; i++) {
+		if (c->leg[i].egress)
+			continue;
+		snprintf(mark, sizeof(mark), "+%s", c->leg[i].name);
+		rc = is_seeded(ch, mark, err);
+		if (rc <= 0)
+			return rc < 0 ? -1 : i;
+	}
+	return c->legs;
+}
+
+static int write_marks(struct change *ch, const struct conf *c,
+    struct error *err)
+{
+	for (int i = 0; i < c->legs; i++) {
+		sqlite3_stmt *st = db_stmt(&ch->db, CS_LEG_MARK, err);
+
+		if (st == NULL)
+			return -1;
+		if (c->leg[i].egress)
+			continue;
+		db_bind_str(st, 1, c->leg[i].name);
+		if (db_run(&ch->db, st, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* As a rule there is nothing to write, and no lock is taken. */
+static int mark_legs(const char *path, const struct conf *c,
+    struct error *err)
+{
+	struct change *ch = change_open(path, c, err);
+	int rc;
+
+	if (ch == NULL)
+		return -1;
+	rc = unmarked_leg(ch, c, err);
+	if (rc >= 0 && rc < c->legs &&
+	    (change_arrange(ch, err) < 0 ||
+		db_do(&ch->db, CS_LOCK, err) < 0 ||
+		write_marks(ch, c, err) < 0 ||
+		db_do(&ch->db, CS_COMMIT, err) < 0))
+		rc = -1;
+	change_close(ch);
+	return rc < 0 ? -1 : 0;
+}
+
 int table_prepare(const char *path, const struct conf *c, const char *who,
     struct error *err)
 {
@@ -146,7 +205,7 @@ int table_prepare(const char *path, const struct conf *c, const char *who,
 		return -1;
 	rc = seed(ch, c, who, err);
 	change_close(ch);
-	return rc;
+	return rc < 0 ? -1 : mark_legs(path, c, err);
 }
 
 int table_checkpoint(const char *path, struct error *err)

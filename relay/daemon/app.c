@@ -18,6 +18,7 @@
 #include "relay/daemon/control.h"
 #include "relay/daemon/downtime.h"
 #include "relay/daemon/follow.h"
+#include "relay/daemon/gone.h"
 #include "relay/daemon/oldtls.h"
 #include "relay/daemon/recovery.h"
 #include "relay/daemon/places.h"
@@ -217,7 +218,7 @@ static int build(struct app *a, struct error *err)
 	a->workers = c->workers > 0 ? c->workers
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
 	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0 ||
-	    token_open(a, c, err) < 0)
+	    gone_from_table(c, err) < 0 || token_open(a, c, err) < 0)
 		return -1;
 	a->alarms = alarms_new(c, a->spawner);
 	sandbox_prepare(c);
@@ -280,7 +281,9 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 {
 	struct live *old = a->live;
 
-	if (token_open(a, live->conf, err) < 0) {
+	if (gone_from_table(live->conf, err) < 0 ||
+	    gone_from_spool(old->conf, live->conf, a->spool, err) < 0 ||
+	    token_open(a, live->conf, err) < 0) {
 		live_unref(live);
 		return -1;
 	}

@@ -237,6 +237,26 @@ static void check_domains(struct checking *k, struct table *t)
 	}
 }
 
+static void on_gone(void *arg, bool leg, const char *name, uint64_t rows)
+{
+	struct checking *k = arg;
+	struct strbuf text;
+
+	strbuf_init(&text, 1000);
+	table_gone_text(leg, name, rows, &text);
+	report(k, k->c->file, 1, "%s", strbuf_cstr(&text));
+	strbuf_fini(&text);
+}
+
+/* What cannot be read was reported already. */
+static void check_gone(struct checking *k)
+{
+	struct error ignored;
+
+	if (table_gone(k->c->table.path, k->c, on_gone, k, &ignored) < 0)
+		return;
+}
+
 static void check_table(struct checking *k)
 {
 	struct error err = {0};
@@ -248,8 +268,10 @@ static void check_table(struct checking *k)
 		t = table_open(k->c->table.path, k->c->names, &err);
 	check_table_file(k, t, &err);
 	check_domains(k, t);
-	if (t != NULL)
-		table_close(t);
+	if (t == NULL)
+		return;
+	table_close(t);
+	check_gone(k);
 }
 
 /* ---- addresses ---- */

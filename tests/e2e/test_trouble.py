@@ -422,18 +422,64 @@ def test_output_that_is_lost_is_no_success(gw):
         assert "could not be written" in done.stderr
 
 
+def leave_cloud(gw):
+    del gw.settings['leg "cloud"']
+    del gw.settings['domain "example.com"']["both"]
+    gw.write_conf()
+
+
+def test_a_leg_in_use_does_not_leave_the_configuration(make_gw):
+    """Its rows would have no route, its mail no way."""
+    gw = make_gw()
+    gw.cli(f"route set cloud {ANN} bob@example.com")
+    gw.cli("leg suspend cloud")
+    id = gw.send(to=ANN)
+    leave_cloud(gw)
+    said = '1: the configuration has no leg \\"cloud\\" any more, but '
+    assert not gw.reload()
+    assert said + "2 rows" in gw.log_text()
+    check = subprocess.run([BUILD / "posthoused", "-t", "-c", gw.conf],
+                           capture_output=True, text=True)
+    assert check.returncode == 1
+    assert said.replace("\\", "") + "2 rows" in check.stderr
+    gw.cli(f"flip defer {ANN} bob@example.com")  # its mail is parked
+    gw.wait_event("parked", id=id)
+    assert not gw.reload()
+    assert said + "1 delivery" in gw.log_text()
+    gw.cli(f"queue delete {id} --yes")
+    assert gw.reload(), gw.log_text()
+
+
+def test_a_domain_in_use_does_not_leave_the_configuration(make_gw):
+    gw = make_gw()
+    gw.settings['domain "example.org"'] = {"route": "legacy"}
+    gw.write_conf()
+    assert gw.reload(), gw.log_text()
+    gw.cli("route set legacy ann@example.org")
+    del gw.settings['domain "example.org"']
+    gw.write_conf()
+    assert not gw.reload()
+    assert 'has no domain \\"example.org\\" any more, but 1 row of' in \
+        gw.log_text()
+    gw.stop()
+    done = subprocess.run([BUILD / "posthoused", "-f", "-c", gw.conf],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "example.org" in done.stderr
+    gw.cli("route delete ann@example.org")
+    gw.start()
+
+
 def test_a_leg_that_left_the_configuration_says_so(make_gw):
     gw = make_gw()
     gw.cli(f"route set cloud {ANN}")
     gw.cli("leg suspend cloud")
     id = gw.send(to=ANN)
-    del gw.settings['leg "cloud"']
-    del gw.settings['domain "example.com"']["both"]
-    gw.write_conf()
-    assert gw.reload(), gw.log_text()
+    gw.stop()
+    gw.cli(f"route set defer {ANN}")
+    leave_cloud(gw)
+    gw.start()
     (leg,) = [row for row in gw.cli_json("leg list")
               if row["leg"] == "cloud"]
     assert leg["state"] == "absent" and "no such leg" in leg["reason"]
-    for words in ("leg list", f"queue show {id}"):
-        assert "the configuration has no leg cloud" in gw.cli(words)
+    assert "1 delivery of cloud is parked" in gw.cli("leg list")
     gw.cli(f"queue delete {id} --yes")

@@ -181,6 +181,62 @@ static void an_undo_of_the_seed_counts_the_defaults(void **state)
 	table_tmp_free(t);
 }
 
+/* ---- what leaves the configuration ------------------------------------ */
+
+static void add_gone(void *arg, bool leg, const char *name, uint64_t rows)
+{
+	char *text = arg;
+	size_t n = strlen(text);
+
+	snprintf(text + n, 200 - n, "%s %s %d;", leg ? "leg" : "domain", name,
+	    (int)rows);
+}
+
+static void what_rows_name_is_missed(void **state)
+{
+	static const struct {
+		const char *domains, *gone;
+	} cases[] = {
+	    {"leg \"third\" { hosts = { \"192.0.2.3:25\" } }\n"
+	     "leg \"cloud\" { hosts = { \"192.0.2.2:25\" } }\n"
+	     "domain \"acme.example\" { }\ndomain \"beta.example\" { }\n", ""},
+	    {"leg \"cloud\" { hosts = { \"192.0.2.2:25\" } }\n"
+	     "domain \"acme.example\" { }\ndomain \"beta.example\" { }\n",
+		"leg third 1;"},
+	    {"domain \"acme.example\" { }\ndomain \"beta.example\" { }\n",
+		"leg cloud 2;leg third 1;"},
+	    {"domain \"acme.example\" { }\n", "leg cloud 2;domain "
+						"beta.example 1;"},
+	};
+	struct table_tmp *t = table_tmp_new(*state);
+
+	table_tmp_route(t, "a@acme.example", "cloud");
+	table_tmp_route(t, "b@acme.example", "legacy+cloud");
+	table_tmp_route(t, "a@beta.example", "third");
+	table_tmp_route(t, "a@stranger.example", "third");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf text;
+		struct conf *c;
+		struct error err;
+		char gone[200] = "";
+		int n = 0;
+
+		strbuf_init(&text, 4096);
+		strbuf_addf(&text, "hostname = \"r.example.com\"\n"
+		    "leg \"legacy\" { hosts = { \"192.0.2.1:25\" } }\n%s",
+		    cases[i].domains);
+		c = conf_tmp_good(*state, strbuf_cstr(&text), t->names);
+		for (const char *p = cases[i].gone; *p != '\0'; p++)
+			n += *p == ';';
+		assert_int_equal(table_gone(t->path, c, add_gone, gone, &err),
+		    n);
+		assert_string_equal(gone, cases[i].gone);
+		conf_unref(c);
+		strbuf_fini(&text);
+	}
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +244,7 @@ int main(void)
 	    cmocka_unit_test(a_mailbox_keeps_to_the_legs_of_every_domain),
 	    cmocka_unit_test(replace_keeps_to_the_domains_of_the_file),
 	    cmocka_unit_test(an_undo_of_the_seed_counts_the_defaults),
+	    cmocka_unit_test(what_rows_name_is_missed),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,
