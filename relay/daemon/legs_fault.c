@@ -115,14 +115,34 @@ static void suspend_for_question(struct settle *s,
  * why. */
 static void say_refused(struct legs *l, const struct conf_leg *c)
 {
-	const struct watch *w = &l->watch[c->id];
+	struct watch *w = &l->watch[c->id];
 	char text[TEXT_BYTES];
 
+	w->fault_told_ms = legs_now_ms(l);
 	snprintf(text, sizeof(text), "leg \"%s\" refused %zu messages of %zu "
 	    "sender domains, which wait: %.500s It took a question of our own, "
 	    "so other mail goes on", c->name, w->run.messages.used,
 	    w->run.senders.used, w->fault);
 	alarm_raise(l->app, "leg-refuses", c->name, text);
+}
+
+/* It waits, and the sender is not told: an administrator has to be, though the
+ * leg is not stopped for it. Once in alarm.interval. */
+static void say_waits(struct legs *l, int leg)
+{
+	struct watch *w = &l->watch[leg];
+	const struct conf_leg *c = conf_leg_by_id(l->conf, leg);
+	int64_t now = legs_now_ms(l);
+	char text[TEXT_BYTES];
+
+	if (c == NULL || w->suspended != NOT ||
+	    (w->fault_told_ms != 0 &&
+		now - w->fault_told_ms < l->conf->alarm.interval_ms))
+		return;
+	w->fault_told_ms = now > 0 ? now : 1;
+	snprintf(text, sizeof(text), "leg \"%s\" refused a message for its "
+	    "set-up or ours, and it waits: %.500s", c->name, w->fault);
+	alarm_raise(l->app, "configuration", c->name, text);
 }
 
 /* While it was under way a delivery may have shown that the leg is well. */
@@ -154,8 +174,10 @@ void legs_answered(struct settle *s, const struct leg_answer *a)
 	const struct conf_leg *c = conf_leg_by_id(s->legs->conf, a->leg);
 
 	w->asking = false;
-	if (w->suspended == NOT && c != NULL)
+	if (w->suspended == NOT && c != NULL) {
 		answered_in_doubt(s, c, a);
+		say_waits(s->legs, a->leg);
+	}
 	if (w->suspended != BY_FAULT)
 		return;
 	if (is_past(w, a) && (a->taken || w->met != MET_RCPT))
@@ -262,6 +284,8 @@ void legs_count_fault(struct settle *s, const struct conf_leg *c,
 		(is_good(l, w) &&
 		    legs_now_ms(l) - w->asked_ms >= ASK_AGAIN_MS)))
 		ask(l, c->id);
+	if (!w->asking)
+		say_waits(l, c->id);
 	/* In doubt: the next one, alone. */
 	queue_leg_trial(s->queue, c->id);
 }

@@ -49,6 +49,7 @@ struct watch {
 	int64_t asked_ms;
 	char faulted[ADDR_MAX + 1]; /* a recipient of the last fault, or "" */
 	char fault[FACT_REASON];    /* what was said then */
+	int64_t fault_told_ms; /* of a fault without a suspension; 0: none */
 	char good[ADDR_MAX + 1]; /* got mail there, and when */
 	int64_t good_ms;
 	struct minute minute[MINUTES];

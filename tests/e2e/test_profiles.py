@@ -98,6 +98,20 @@ def test_one_forged_message_does_not_stop_a_leg(start, legacy):
     assert not gw.events(event="bounced")
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_a_message_that_waits_for_the_set_up_is_told_once(
+        start, legacy, known):
+    gw = start()
+    if known:
+        legacy.wait_message(gw.send())
+    legacy.reply("DOT", "550 5.7.1 your IP is on some list", times=2)
+    for _ in range(2):
+        assert gw.wait_event("deferred", gw.send())["class"] == "configuration"
+    (alarm,) = gw.events(event="alarm")
+    assert (alarm["kind"], alarm["about"]) == ("configuration", "legacy")
+    assert "your IP is on some list" in alarm["text"]
+
+
 def test_a_question_of_ours_that_is_refused_is_enough(start, legacy):
     gw = start(suspend_messages=0)
     legacy.wait_message(gw.send())
