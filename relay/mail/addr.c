@@ -29,23 +29,26 @@ static bool is_atext(char c)
 	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-static const char *dot_string_fault(struct slice s)
+/* Atoms and dots. A dot too many is no dot-string by RFC 5321, but there are
+ * mailboxes of such names. */
+static bool is_dotted(struct slice s)
 {
-	struct slice atom;
-
-	while (slice_next(&s, '.', &atom)) {
-		if (atom.n == 0)
-			return "Dot at the edge of an atom in local part";
-		for (size_t i = 0; i < atom.n; i++)
-			if (!is_atext(atom.p[i]))
-				return "Character not allowed in local part";
-	}
-	return NULL;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] != '.' && !is_atext(s.p[i]))
+			return false;
+	return s.n > 0;
 }
 
 static bool is_dot_string(struct slice s)
 {
-	return dot_string_fault(s) == NULL;
+	struct slice atom;
+
+	if (!is_dotted(s))
+		return false;
+	while (slice_next(&s, '.', &atom))
+		if (atom.n == 0)
+			return false;
+	return true;
 }
 
 static bool is_quoted(struct slice local)
@@ -91,7 +94,6 @@ static const char *split(struct slice in, struct addr *a)
 {
 	bool quoted = in.n > 0 && in.p[0] == '"';
 	size_t n = quoted ? quoted_length(in) : 0;
-	const char *fault;
 	long at;
 
 	if (quoted && n == 0)
@@ -108,14 +110,20 @@ static const char *split(struct slice in, struct addr *a)
 	a->domain = slice_from(in, n + 1);
 	if (content_length(a->local) > ADDR_LOCAL_MAX)
 		return "Local part over 256 characters";
-	fault = quoted ? NULL : dot_string_fault(a->local);
-	return fault;
+	if (!quoted && !is_dotted(a->local))
+		return "Character not allowed in local part";
+	/* The dot of an absolute name. */
+	n = a->domain.n;
+	if (n > 1 && a->domain.p[0] != '[' && a->domain.p[n - 1] == '.')
+		a->domain.n--;
+	a->text = slice_head(in, a->local.n + 1 + a->domain.n);
+	return NULL;
 }
 
-bool addr_local_valid(struct slice local)
+bool addr_local_readable(struct slice local)
 {
 	return is_quoted(local) ? quoted_length(local) == local.n
-				: local.n > 0 && is_dot_string(local);
+				: is_dotted(local);
 }
 
 /* Every log, table and terminal that shows the address would obey it. */
@@ -146,7 +154,6 @@ static const char *addr_fault(struct slice in, bool utf8, struct addr *a)
 
 	if (why != NULL)
 		return why;
-	a->text = in;
 	if (!utf8 && !ascii_only(in)) {
 		a->utf8 = true;
 		return "8-bit character in address";
@@ -213,11 +220,21 @@ bool addr_is_role(const struct addr *a)
 	       slice_case_eq(local, SLICE("abuse"));
 }
 
-/* Escapes hide nothing: a backslash is none of these. */
+/* Escapes hide nothing: a backslash is none of these. The wide and the small
+ * forms are made the plain ones by what folds compatible characters. */
 bool addr_leads_on(const struct addr *a)
 {
-	return slice_find(a->local, '%') >= 0 ||
-	       slice_find(a->local, '!') >= 0 || slice_find(a->local, '@') >= 0;
+	static const struct slice marks[] = {
+		{"%", 1}, {"!", 1}, {"@", 1},
+		{"\xef\xbc\x85", 3}, {"\xef\xbc\x81", 3}, {"\xef\xbc\xa0", 3},
+		{"\xef\xb9\xaa", 3}, {"\xef\xb9\x97", 3}, {"\xef\xb9\xab", 3},
+	};
+
+	for (size_t i = 0; i < a->local.n; i++)
+		for (size_t m = 0; m < ARRAY_LEN(marks); m++)
+			if (slice_starts(slice_from(a->local, i), marks[m]))
+				return true;
+	return false;
 }
 
 /* Into `plain`, which has room for ADDR_LOCAL_MAX. */
@@ -235,7 +252,7 @@ static struct slice unescape(struct slice content, bool quoted, char *plain)
 
 void addr_add_local(struct slice plain, struct strbuf *out)
 {
-	if (plain.n > 0 && is_dot_string(plain)) {
+	if (is_dot_string(plain)) {
 		strbuf_addsl(out, plain);
 		return;
 	}
@@ -250,7 +267,7 @@ void addr_add_local(struct slice plain, struct strbuf *out)
 
 bool addr_print(const struct addr *a, bool ascii, struct strbuf *out)
 {
-	if (addr_local_valid(a->local))
+	if (is_quoted(a->local))
 		strbuf_addsl(out, a->local);
 	else
 		addr_add_local(a->local, out);

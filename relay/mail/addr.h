@@ -21,7 +21,8 @@ enum {
 
 struct addr {
 	struct slice text;   /* "local@domain" as it came, no brackets, no
-			      * source route; empty for the null path      */
+			      * source route, no final dot; empty for the
+			      * null path                                  */
 	struct slice local;  /* as it came, with its quotes                */
 	struct slice domain; /* as it came; empty for bare postmaster      */
 	bool utf8;	     /* not ASCII                                  */
@@ -30,8 +31,9 @@ struct addr {
 	bool literal;	     /* domain is an address literal               */
 };
 
-/* A Mailbox without brackets. With `utf8` false, 8-bit is an error. Returns 0,
- * or -1 and a constant reason. Slices point into `in`. */
+/* A Mailbox without brackets; dots where a dot-string has none ("a..b@x") and
+ * a final dot of the domain pass. With `utf8` false, 8-bit is an error.
+ * Returns 0, or -1 and a constant reason. Slices point into `in`. */
 int addr_parse(struct slice in, bool utf8, struct addr *addr_out,
     const char **why_out) PH_CHECK;
 
@@ -46,9 +48,9 @@ enum path_kind { PATH_REVERSE, PATH_FORWARD };
 long addr_path_parse(struct slice in, enum path_kind kind,
     char room[ADDR_MAX], struct addr *addr_out, const char **why_out) PH_CHECK;
 
-/* For path.c. Is it a dot-string or one quoted string? Its length is not
+/* For path.c. Is it atoms and dots, or one quoted string? Its length is not
  * looked at. */
-bool addr_local_valid(struct slice local);
+bool addr_local_readable(struct slice local);
 /* A local part that contains `plain`, in quotes where it needs them. */
 void addr_add_local(struct slice plain, struct strbuf *out);
 /* Fills utf8 and utf8_local of an address that is cut; why it is refused. */

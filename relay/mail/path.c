@@ -3,9 +3,9 @@
  * Reads the address behind "MAIL FROM:" and "RCPT TO:" as the common mail
  * servers read it: old scanners and scripts leave the brackets out, double
  * them, put blanks, comments or a semicolon around the address, and their mail
- * was taken yesterday (T4a). What comes out is an address by RFC 5321: it is
- * written anew, the local part in quotes where it is no dot-string, the domain
- * without its final dot. What a local part contains is never changed.
+ * was taken yesterday (T4a). What comes out can be read by addr_parse(): what
+ * cannot is written anew, with its local part in quotes. What a local part
+ * contains is never changed.
  */
 #include "relay/mail/addr.h"
 
@@ -213,14 +213,14 @@ static const char *read_local(struct slice s, struct strbuf *plain)
 	return why;
 }
 
-/* As it came where that is a dot-string or one quoted string: which of its
- * spellings a sender chose is the sender's own. */
+/* As it came where that can be read again: which of its spellings a sender
+ * chose is the sender's own. */
 static const char *add_local(struct slice local, struct strbuf *out)
 {
 	struct strbuf plain;
 	const char *why;
 
-	if (addr_local_valid(local)) {
+	if (addr_local_readable(local)) {
 		strbuf_addsl(out, local);
 		return NULL;
 	}
@@ -236,14 +236,11 @@ static const char *add_local(struct slice local, struct strbuf *out)
 
 /* ---- domain ------------------------------------------------------------ */
 
-/* Quotes around it, blanks around its dots, the dot of an absolute name and a
- * missing ']' are spelling. */
+/* Quotes around it, blanks around its dots and a missing ']' are spelling. */
 static void add_domain(struct slice d, struct strbuf *out)
 {
 	if (d.n > 2 && d.p[0] == '"' && d.p[d.n - 1] == '"')
 		d = slice_head(slice_from(d, 1), d.n - 2);
-	if (d.n > 1 && d.p[0] != '[' && d.p[d.n - 1] == '.')
-		d.n--;
 	for (size_t i = 0; i < d.n; i++) {
 		size_t next = i;
 
@@ -336,10 +333,10 @@ static const char *path_fault(struct slice path, enum path_kind kind,
 static void move(struct addr *a, struct slice from, char *room)
 {
 	memcpy(room, from.p, from.n);
+	if (a->domain.n > 0)
+		a->domain.p = room + (a->domain.p - from.p);
 	a->text.p = room;
 	a->local.p = room;
-	if (a->domain.n > 0)
-		a->domain.p = room + from.n - a->domain.n;
 }
 
 /* Junk that devices put behind an address. */

@@ -350,3 +350,14 @@ def test_the_size_of_a_chunk_is_found_between_blanks(both, size):
              "RCPT TO:<ann@example.com>")
     for r in both.say(size + "\r\na:b"):
         assert r.code == 250, r
+
+
+def test_a_mailbox_with_dots_has_a_row_like_any_other(gw, cloud):
+    gw.cli("route set cloud ann..lee@example.com")
+    for rcpt in ("ann..lee@example.com", '"Ann..Lee"@example.com.'):
+        with gw.dialog() as d:
+            d.envelope("a@elsewhere.test", rcpt)
+            assert d.data("x\r\n.\r\n").code == 250
+    got = cloud.wait_count(2)
+    assert {m.rcpt[0].lower() for m in got} == {'"ann..lee"@example.com'}
+    assert gw.wait_event("delivered", to="ann..lee@example.com")

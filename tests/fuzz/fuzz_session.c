@@ -101,9 +101,9 @@ static void choose(struct rig *r, int how)
 	r->net[0] = (struct conf_net){AF_INET, {0}, 0};
 	if (how & PROXY)
 		r->listen.proxy_from = (struct conf_nets){r->net, 1};
-	r->listen.bare_newline_clients = (struct conf_nets){r->net, 1};
 	if (how & NORMALIZE)
-		r->listen.bare_newline = BARE_NORMALIZE;
+		r->listen.bare_newline_clients =
+		    (struct conf_nets){r->net, 1};
 	r->conf.limits.message_bytes = 2000;
 	talks = how & (EARLY | PROXY);
 	slow = how & SLOW;

@@ -140,6 +140,8 @@ static const struct {
 		NULL, 550, "5.7.1", "", "legacy" },
 	{ "\"x\\@example.org\"@example.com", "onward", "\"x@example.org\"@example.com",
 		NULL, 550, "5.7.1", "", "legacy" },
+	{ "x\xef\xbc\xa0" "example.org@example.com", "onward",
+		"x\xef\xbc\xa0" "example.org@example.com", NULL, 550, "5.7.1", "", "legacy" },
 	{ "ann+x%example.org@example.com", "onward", "ann@example.com",
 		NULL, 550, "5.7.1", "cloud+legacy", NULL },
 	{ "\"ann+x@example.org\"@example.com", "onward", "ann@example.com",
