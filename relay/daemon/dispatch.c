@@ -11,7 +11,6 @@
 #include "relay/daemon/ask.h"
 #include "relay/daemon/attempt.h"
 #include "relay/daemon/ours.h"
-#include "relay/daemon/recovery.h"
 #include "relay/daemon/report.h"
 
 /* ---- where attempts come from ---- */
@@ -314,11 +313,9 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 	if (f->status == 0)
 		m = mail_of_fetch(f);
 	else {
-		if (f->err.no != 0)
-			recovery_unread(w->app, f->id, f->err.text);
-		else /* it ended meanwhile */
-			log_info("dispatch.read", kv_id("id", f->id),
-			    kv_err(&f->err));
+		/* Unread is told by recovery.c; else it ended meanwhile. */
+		log_info("dispatch.read", kv_id("id", f->id),
+		    kv_err(&f->err));
 		spool_fetch_free(f);
 	}
 	if (j->letter.kind == W_RESOLVE)

@@ -73,6 +73,40 @@ static void on_unread(void *arg, uint64_t id, const char *line)
 	snprintf(r->why[r->unreads++], LINE_BYTES, "%s", line);
 }
 
+static void raise_unread(struct app *a, uint64_t id, const char *why)
+{
+	char text[TEXT_BYTES], name[ID_TEXT];
+
+	id_text(id, name);
+	snprintf(text, sizeof(text), "Message %s cannot be read from the "
+	    "spool (%s). It is kept, and goes out as soon as it can be read. "
+	    "Look at the disk.", name, why);
+	alarm_raise(a, "message-unreadable", name, text);
+}
+
+static bool is_news(struct recovery *r, uint64_t id)
+{
+	bool known = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (unsigned i = 0; i < UNREAD_MAX && !known; i++)
+		known = r->unread[i] == id;
+	if (!known)
+		r->unread[r->unreads++ % UNREAD_MAX] = id;
+	pthread_mutex_unlock(&r->lock);
+	return !known;
+}
+
+/* While it runs; the alarm the first time. */
+static void on_unread_later(void *arg, uint64_t id, const char *why)
+{
+	struct recovery *r = arg;
+
+	log_error("spool.unread", kv_id("id", id), kv_str("why", why));
+	if (!atomic_load(&r->app->stopping) && is_news(r, id))
+		raise_unread(r->app, id, why);
+}
+
 static void log_open(const struct recovery *r, const char *path)
 {
 	const struct spool_start *s = &r->start;
@@ -98,7 +132,7 @@ int recovery_open(struct recovery *r, struct error *err)
 	    .spares = c->spool.spares,
 	    .retain_us = c->spool.retain_ms * 1000, .clock = a->clock,
 	    .rng = a->rng, .io = &diskio_system, .names = a->names,
-	    .projector = true};
+	    .projector = true, .unread = on_unread_later, .unread_arg = r};
 	struct spool_recovered told = {.arg = r, .message = on_message,
 	    .damage = on_damage, .unread = on_unread};
 
@@ -146,17 +180,6 @@ static void tell_damage(struct recovery *r)
 	write_event(r, r->first);
 }
 
-static void raise_unread(struct app *a, uint64_t id, const char *why)
-{
-	char text[TEXT_BYTES], name[ID_TEXT];
-
-	id_text(id, name);
-	snprintf(text, sizeof(text), "Message %s cannot be read from the "
-	    "spool (%s). It is kept, and goes out as soon as it can be read. "
-	    "Look at the disk.", name, why);
-	alarm_raise(a, "message-unreadable", name, text);
-}
-
 void recovery_tell(struct recovery *r)
 {
 	if (r->start.damaged > 0)
@@ -164,26 +187,6 @@ void recovery_tell(struct recovery *r)
 	/* Those beyond are in the log; each is named when it is tried. */
 	for (unsigned i = 0; i < r->unreads; i++)
 		raise_unread(r->app, r->unread[i], r->why[i]);
-}
-
-static bool is_news(struct recovery *r, uint64_t id)
-{
-	bool known = false;
-
-	pthread_mutex_lock(&r->lock);
-	for (unsigned i = 0; i < UNREAD_MAX && !known; i++)
-		known = r->unread[i] == id;
-	if (!known)
-		r->unread[r->unreads++ % UNREAD_MAX] = id;
-	pthread_mutex_unlock(&r->lock);
-	return !known;
-}
-
-void recovery_unread(struct app *a, uint64_t id, const char *why)
-{
-	log_error("spool.unread", kv_id("id", id), kv_str("why", why));
-	if (a->recovery != NULL && is_news(a->recovery, id))
-		raise_unread(a, id, why);
 }
 
 bool recovery_degraded(const struct recovery *r)

@@ -18,9 +18,6 @@ void recovery_free(struct recovery *r); /* NULL is fine */
 int recovery_open(struct recovery *r, struct error *err) PH_CHECK;
 /* Raises the alarms and writes the event. Before any thread. */
 void recovery_tell(struct recovery *r);
-/* A message that the disk does not give: names it in the log, and raises an
- * alarm the first time. Any thread. */
-void recovery_unread(struct app *a, uint64_t id, const char *why);
 /* Was anything wrong at the start? NULL: no. */
 bool recovery_degraded(const struct recovery *r);
 

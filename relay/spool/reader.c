@@ -24,6 +24,12 @@ void reader_fini(struct spool *s)
 		mailbox_fini(&s->reader[i].in);
 }
 
+void reader_tell_unread(struct spool *s, uint64_t id, const char *why)
+{
+	if (s->c.unread != NULL)
+		s->c.unread(s->c.unread_arg, id, why);
+}
+
 /* ---- records ---- */
 
 /* NULL and errno: EBADMSG when the bytes are there and wrong. */
@@ -197,13 +203,17 @@ static int fetch(struct spool *s, struct spool_fetch *f)
 		return error_set(&f->err, "not a live message");
 	at = (struct rec_place){v->seg, v->rec, v->rec_bytes, NULL};
 	record_init(&r);
-	rc = read_record(s, at, &r, &mem, &f->err);
-	if (rc == 0) {
+	rc = -1;
+	for (int i = 0; rc < 0 && i < READ_TRIES; i++)
+		rc = read_record(s, at, &r, &mem, &f->err);
+	if (rc < 0) {
+		reader_tell_unread(s, f->id, f->err.text);
+	} else {
 		f->accepted_us = r.accept.accepted_us;
 		strbuf_addsl(&f->envelope, r.accept.envelope);
 		fill_deliveries(s, f, v);
 		if (f->want_body)
-			f->source = disk_source_new(s, f->to, v->seg,
+			f->source = disk_source_new(s, f->to, f->id, v->seg,
 			    &r.accept.body);
 	}
 	record_fini(&r);

@@ -12,8 +12,6 @@
 #include "relay/base/id.h"
 #include "relay/spool/recover.h"
 
-enum { READ_TRIES = 3 };
-
 /* ---- what the slots hold ---- */
 
 static void on_name(void *arg, const char *name)

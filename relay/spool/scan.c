@@ -16,6 +16,7 @@ void scan_init(struct scan *sc, struct spool *s)
 void scan_fini(struct scan *sc)
 {
 	mem_free(sc->win);
+	mem_free(sc->bad);
 	*sc = (struct scan){0};
 }
 
@@ -24,6 +25,7 @@ void scan_open(struct scan *sc, struct segment *seg, uint64_t limit)
 	sc->seg = seg;
 	sc->limit = limit;
 	sc->win_n = 0;
+	sc->bads = 0;
 	sc->bad_blocks = 0;
 	sc->bad_end = 0;
 }
@@ -38,20 +40,43 @@ static int read_run(struct scan *sc, uint64_t off, size_t at, size_t n)
 	return -1;
 }
 
+static void add_bad(struct scan *sc, uint64_t from, uint64_t to)
+{
+	if (sc->bads == sc->bad_cap) {
+		sc->bad_cap = sc->bad_cap * 2 + 4;
+		sc->bad = mem_resize(sc->bad, sc->bad_cap * sizeof(*sc->bad));
+	}
+	sc->bad[sc->bads++] = (struct bad_run){from, to, errno};
+}
+
 /* A run that cannot be read as a whole, block by block: the bad ones become
  * zeros, so that what stands around them is still found. */
 static void read_blocks(struct scan *sc, uint64_t off, size_t n)
 {
-	for (size_t at = 0; at < n; at += BLOCK) {
-		size_t m = n - at < BLOCK ? n - at : BLOCK;
-
+	for (size_t at = 0, m; at < n; at += m) {
+		m = BLOCK - (off + at) % BLOCK;
+		m = n - at < m ? n - at : m;
 		if (read_run(sc, off, at, m) == 0)
 			continue;
-		if (sc->bad_blocks++ == 0)
-			sc->bad_off = off + at;
-		sc->bad_no = errno;
-		sc->bad_end = off + at + m;
+		add_bad(sc, off + at, off + at + m);
 		memset(sc->win + at, 0, m);
+	}
+}
+
+/* Only what was asked for counts: a body beside the records, which came with
+ * the window, is read by those who want it. */
+static void count_bad(struct scan *sc, uint64_t off, size_t n)
+{
+	for (unsigned i = 0; i < sc->bads; i++) {
+		const struct bad_run *b = &sc->bad[i];
+
+		if (b->from >= off + n || b->to <= off)
+			continue;
+		if (sc->bad_blocks++ == 0)
+			sc->bad_off = b->from;
+		sc->bad_no = b->no;
+		if (b->to > sc->bad_end)
+			sc->bad_end = b->to;
 	}
 }
 
@@ -62,16 +87,20 @@ const char *scan_bytes(struct scan *sc, uint64_t off, size_t n)
 	if (off + n > sc->limit)
 		return NULL;
 	if (sc->win_n > 0 && off >= sc->win_off &&
-	    off + n <= sc->win_off + sc->win_n)
+	    off + n <= sc->win_off + sc->win_n) {
+		count_bad(sc, off, n);
 		return sc->win + (off - sc->win_off);
+	}
 	if (off + want > sc->limit)
 		want = sc->limit - off;
 	if (want > sc->win_cap) {
 		sc->win = mem_resize(sc->win, want);
 		sc->win_cap = want;
 	}
+	sc->bads = 0;
 	if (read_run(sc, off, 0, want) < 0)
 		read_blocks(sc, off, want);
+	count_bad(sc, off, n);
 	sc->win_off = off;
 	sc->win_n = want;
 	return sc->win;

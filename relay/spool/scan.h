@@ -9,6 +9,11 @@
 
 #include "relay/spool/spool_int.h"
 
+struct bad_run { /* bytes [from, to) that could not be read */
+	uint64_t from, to;
+	int no; /* errno */
+};
+
 struct scan {
 	struct spool *spool;
 	struct segment *seg;
@@ -16,7 +21,9 @@ struct scan {
 	char *win;	/* bytes of the segment at win_off */
 	uint64_t win_off;
 	size_t win_n, win_cap;
-	unsigned bad_blocks; /* that could not be read since scan_open() */
+	struct bad_run *bad; /* in the window */
+	unsigned bads, bad_cap;
+	unsigned bad_blocks; /* that were asked for since scan_open() */
 	uint64_t bad_off;    /* of the first of them                     */
 	uint64_t bad_end;    /* of the last of them, and its errno       */
 	int bad_no;

@@ -7,6 +7,8 @@
  * by its sources and gone with the last of them. A thread without a loop
  * (its mailbox is not attached) may wait, so there next() reads itself.
  */
+#include <errno.h>
+
 #include "relay/spool/spool_int.h"
 
 struct hub {
@@ -19,6 +21,7 @@ struct hub {
 struct disk_source {
 	struct source source;
 	struct spool *spool;
+	uint64_t id; /* of the message */
 	struct loop *loop;
 	struct hub *hub; /* from the first load on */
 	struct piece *piece;
@@ -72,21 +75,45 @@ static void hub_put(struct spool *s, struct hub *h)
 	mem_free(h);
 }
 
+static struct disk_source *of(struct source *s)
+{
+	return CONTAINER_OF(s, struct disk_source, source);
+}
+
+static bool read_piece(struct spool *s, struct piece *p)
+{
+	if (segment_read(s, p->seg, p->mem, p->bytes, p->off) < 0)
+		return false;
+	errno = EBADMSG;
+	return sum_bytes(p->seg->secret, p->mem, p->bytes) == p->sum;
+}
+
+static void tell_unread(struct spool *s, const struct piece *p, int no)
+{
+	struct error err;
+
+	if (p->seg == NULL)
+		error_set(&err, "the segment that holds its body is gone");
+	else
+		error_sys(&err, no, "seg.%04u at %u: its body cannot be read",
+		    (unsigned)p->seg->slot, (unsigned)p->off);
+	reader_tell_unread(s, of(p->source)->id, err.text);
+}
+
 void piece_load(struct spool *s, struct piece *p)
 {
 	p->done = true;
 	p->good = false;
-	if (p->seg == NULL)
+	if (p->seg == NULL) {
+		tell_unread(s, p, 0);
 		return;
+	}
 	if (p->mem == NULL)
 		p->mem = mem_resize(NULL, p->bytes);
-	p->good = segment_read(s, p->seg, p->mem, p->bytes, p->off) == 0 &&
-	    sum_bytes(p->seg->secret, p->mem, p->bytes) == p->sum;
-}
-
-static struct disk_source *of(struct source *s)
-{
-	return CONTAINER_OF(s, struct disk_source, source);
+	for (int i = 0; !p->good && i < READ_TRIES; i++)
+		p->good = read_piece(s, p);
+	if (!p->good)
+		tell_unread(s, p, errno);
 }
 
 /* Under the lock that the hub's end takes: the box is still rung when the
@@ -243,13 +270,14 @@ static void set_pieces(struct disk_source *d, struct segment *seg,
 /* On a reader's thread, which has the first piece under its hand: it comes
  * with the fetch, so a small body never waits. */
 struct source *disk_source_new(struct spool *s, struct mailbox *to,
-    struct segment *seg, const struct body_place *y)
+    uint64_t id, struct segment *seg, const struct body_place *y)
 {
 	struct disk_source *d = NEW(struct disk_source);
 
 	d->source.ops = &disk_ops;
 	d->source.size = y->size;
 	d->spool = s;
+	d->id = id;
 	d->loop = to->io.loop;
 	set_pieces(d, seg, y);
 	if (d->pieces > 0)

@@ -225,6 +225,11 @@ struct spool_config {
 	struct diskio *io;
 	struct names *names;
 	bool projector; /* segments wait for spool_tail_done() */
+	/* A live message, or its body, that the disk does not give, each time
+	 * it is asked for; may be NULL. On a reader's thread, or that of a
+	 * source which reads itself. */
+	void (*unread)(void *arg, uint64_t id, const char *why);
+	void *unread_arg;
 };
 
 /* Told during spool_open(), on the caller's thread, oldest first. */

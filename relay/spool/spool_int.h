@@ -434,6 +434,10 @@ void reader_init(struct spool *s);
 void reader_fini(struct spool *s);
 int reader_step(struct spool *s, unsigned which);
 
+enum { READ_TRIES = 3 }; /* one failed read says little of the disk */
+
+/* Tells whoever the configuration names. */
+void reader_tell_unread(struct spool *s, uint64_t id, const char *why);
 /* Reads the record at a place and decodes it; `mem_out` holds its bytes and
  * is the caller's to free. -1 and err. */
 int read_record(struct spool *s, struct rec_place at, struct record *r,
@@ -468,7 +472,7 @@ void piece_load(struct spool *s, struct piece *p);
 void piece_loaded(struct piece *p);
 /* The body of a record that stands in `seg`. `to` says which loop. */
 struct source *disk_source_new(struct spool *s, struct mailbox *to,
-    struct segment *seg, const struct body_place *y);
+    uint64_t id, struct segment *seg, const struct body_place *y);
 
 /* ---- recover.c ---- */
 

@@ -152,7 +152,10 @@ static ssize_t fake_pread(struct diskio *io, int fd, void *p, size_t n,
 	struct fakedisk *d = of(io);
 	struct fake_inode *i = at(d, fd);
 
-	if (!file_spared(d, i) && fails(d, CALL_READ, NULL))
+	if (!file_spared(d, i) &&
+	    (d->bad_at == 0 ||
+		(d->bad_at >= (size_t)off && d->bad_at < (size_t)off + n)) &&
+	    fails(d, CALL_READ, NULL))
 		return -1;
 	if ((size_t)off >= i->now_n)
 		return 0;

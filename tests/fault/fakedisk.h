@@ -63,6 +63,7 @@ struct fakedisk {
 	bool fail_on; /* from then on all do */
 	unsigned fail_more; /* so many after it fail too */
 	const char *fail_path; /* only of this file, if not NULL */
+	size_t bad_at; /* ... and reads of this byte, if not 0 */
 	enum fake_fault fault;
 	bool hit;
 	/* Called before each call that changes the disk. */

@@ -102,6 +102,8 @@ bool rig_open(struct rig *r)
 
 	r->told = r->damaged = r->uncertain = r->unread = 0;
 	r->err.text[0] = '\0';
+	r->c.unread = on_unread;
+	r->c.unread_arg = r;
 	r->spool = spool_open(&r->c, &told, &r->start, &r->err);
 	return r->spool != NULL;
 }

@@ -311,6 +311,62 @@ static void r4_an_unread_message_is_named_and_served_later(void **state)
 	rig_free(r);
 }
 
+/* One block of the disk, for good: under a body it costs that message, until
+ * it can be read; under a record it is not known what is there. */
+static bool open_over_bad_block(struct rig *q, size_t at)
+{
+	q->disk->fault = FAULT_EIO;
+	q->disk->fail_mask = 1u << CALL_READ;
+	q->disk->fail_at = 1;
+	q->disk->fail_on = true;
+	q->disk->fail_path = "/spool/seg.0000";
+	q->disk->bad_at = at;
+	return rig_open(q);
+}
+
+static void r6_a_bad_block_under_a_body_costs_its_message_alone(void **state)
+{
+	struct rig *r = make(), *q = copy_of(r);
+	struct rig_message *m;
+	const struct version *v;
+	size_t record, body;
+	char needle[64], *p;
+	size_t n;
+
+	(void)state;
+	path_of(r, 1, needle, sizeof(needle));
+	assert_string_equal(needle, "/spool/seg.0000");
+	m = &q->m[2]; /* its body is inline */
+	assert_true(rig_open(q));
+	v = ((struct live *)map_get(&q->spool->index.map, m->id))->now;
+	record = v->rec;
+	p = fakedisk_bytes(q->disk, "/spool/seg.0000", &n);
+	rig_body(m->id, needle, sizeof(needle));
+	body = (size_t)((char *)memmem(p, n, needle, sizeof(needle)) - p);
+	rig_kill(q);
+	rig_free(q);
+	q = copy_of(r);
+	m = &q->m[2];
+	/* Its end stands in a block without records. */
+	if (!open_over_bad_block(q, body + m->body - 1))
+		fail_msg("%s", q->err.text);
+	assert_int_equal(q->told, q->n);
+	assert_int_equal(q->damaged, 0);
+	q->unread = 0;
+	for (unsigned i = 0; i < q->n; i++)
+		assert_true(rig_live(q, &q->m[i]) == (&q->m[i] != m));
+	assert_true(q->unread > 0);
+	assert_int_equal(q->unread_id, m->id);
+	q->disk->fault = FAULT_NONE;
+	assert_null(rig_check(q));
+	rig_free(q);
+	q = copy_of(r);
+	assert_false(open_over_bad_block(q, record + 10));
+	assert_non_null(strstr(q->err.text, "/spool/seg.0000"));
+	rig_free(q);
+	rig_free(r);
+}
+
 static void r5_a_lost_bulk_segment_names_its_messages(void **state)
 {
 	struct rig *r = make(), *q = copy_of(r);
@@ -342,6 +398,8 @@ int main(void)
 	    cmocka_unit_test(r3_what_is_absent_emptied_or_cut_is_named),
 	    cmocka_unit_test(r4_an_unread_message_is_named_and_served_later),
 	    cmocka_unit_test(r5_a_lost_bulk_segment_names_its_messages),
+	    cmocka_unit_test(
+		r6_a_bad_block_under_a_body_costs_its_message_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
