@@ -15,7 +15,13 @@
 #include "relay/mail/addr.h"
 #include "relay/mail/codec.h"
 
-enum { FLUSH_MS = 1000, ROWS_MAX = 1024, WHY_BYTES = 200, SAID_BYTES = 257 };
+enum {
+	FLUSH_MS = 1000,
+	ROWS_MAX = 1024,
+	CLIENT_MAX = 64, /* rows of one client: it may not use up the table */
+	WHY_BYTES = 200,
+	SAID_BYTES = 257,
+};
 
 static const char *const events[] = {
 	[REFUSAL_REFUSED] = "refused",
@@ -42,6 +48,7 @@ struct refusals {
 	const struct clock *clock;
 	struct spool *spool;
 	struct map rows; /* key → struct row */
+	struct map clients; /* hash → rows that it has in there */
 	struct list order;
 	struct timer flush;
 };
@@ -98,19 +105,24 @@ static void on_flush(void *arg)
 		map_remove(&rs->rows, r->key);
 		mem_free(r);
 	}
+	map_fini(&rs->clients);
+	map_init(&rs->clients);
 }
 
-/* `client` NULL: of anybody, whatever was said. */
-static uint64_t key_of(const struct refusal *r, const char *client)
+/* How much is told apart. */
+enum detail { ANYBODY, CLIENT, ALL };
+
+static uint64_t key_of(const struct refusal *r, const char *client,
+    enum detail detail)
 {
 	uint64_t parts[4] = {0};
 	char text[NETADDR_TEXT + 100];
 	int n = snprintf(text, sizeof(text), "%d|%s|%s|%d", (int)r->kind,
-	    client == NULL ? "*" : client, r->stage,
+	    detail == ANYBODY ? "*" : client, r->stage,
 	    r->reply == NULL ? 0 : r->reply->code);
 
 	parts[0] = hash_bytes(text, (size_t)n);
-	if (client != NULL) {
+	if (detail == ALL) {
 		parts[1] = hash_slice(r->from);
 		parts[2] = hash_slice(r->to);
 		parts[3] = hash_slice(r->said);
@@ -118,30 +130,55 @@ static uint64_t key_of(const struct refusal *r, const char *client)
 	return hash_bytes(parts, sizeof(parts)) | 1;
 }
 
-static struct row *find(struct refusals *rs, const struct refusal *a)
+static uint64_t client_key(const char *client)
 {
-	bool flood = rs->rows.used >= ROWS_MAX;
-	char client[NETADDR_TEXT];
-	struct row *r;
-	uint64_t key;
+	return hash_slice(slice_str(client)) | 1;
+}
 
-	netaddr_ip(a->client, client);
-	key = key_of(a, client);
-	r = map_get(&rs->rows, key);
-	if (r == NULL && flood) {
-		key = key_of(a, NULL);
-		r = map_get(&rs->rows, key);
-	}
-	if (r != NULL)
-		return r;
-	r = NEW(struct row);
+/* Is there room for one more of that client? */
+static enum detail detail_for(const struct refusals *rs, const char *client)
+{
+	if (rs->rows.used >= ROWS_MAX)
+		return ANYBODY;
+	return (intptr_t)map_get(&rs->clients, client_key(client)) <
+		       CLIENT_MAX ? ALL : CLIENT;
+}
+
+static struct row *row_new(struct refusals *rs, uint64_t key,
+    const char *client)
+{
+	struct row *r = NEW(struct row);
+	uint64_t of = client_key(client);
+	intptr_t n = (intptr_t)map_get(&rs->clients, of) + 1;
+
 	r->key = key;
-	snprintf(r->client, sizeof(r->client), "%s", flood ? "*" : client);
+	snprintf(r->client, sizeof(r->client), "%s", client);
 	map_put(&rs->rows, key, r);
+	map_put(&rs->clients, of, (void *)n);
 	if (list_empty(&rs->order))
 		timer_set(&rs->flush, FLUSH_MS);
 	list_push_back(&rs->order, &r->node);
 	return r;
+}
+
+static struct row *find(struct refusals *rs, const struct refusal *a)
+{
+	char client[NETADDR_TEXT];
+	enum detail detail = ALL;
+	struct row *r;
+	uint64_t key;
+
+	netaddr_ip(a->client, client);
+	key = key_of(a, client, ALL);
+	r = map_get(&rs->rows, key);
+	if (r == NULL)
+		detail = detail_for(rs, client);
+	if (detail != ALL) {
+		key = key_of(a, client, detail);
+		r = map_get(&rs->rows, key);
+	}
+	return r != NULL ? r
+			 : row_new(rs, key, detail == ANYBODY ? "*" : client);
 }
 
 static void copy(char *to, size_t size, struct slice s)
@@ -187,6 +224,7 @@ struct refusals *refusals_new(struct loop *l, const struct clock *clock,
 	rs->clock = clock;
 	rs->spool = spool;
 	map_init(&rs->rows);
+	map_init(&rs->clients);
 	list_init(&rs->order);
 	timer_init(&rs->flush, l, on_flush, rs);
 	return rs;
@@ -199,5 +237,6 @@ void refusals_free(struct refusals *rs)
 	on_flush(rs);
 	timer_fini(&rs->flush);
 	map_fini(&rs->rows);
+	map_fini(&rs->clients);
 	mem_free(rs);
 }

@@ -37,6 +37,26 @@ def test_connections_turned_away_are_counted_not_told_one_by_one(make_gw):
     assert events < 100
 
 
+def test_one_client_does_not_fill_the_trail_with_names(make_gw):
+    """400 recipients that are not ours, of one client, all different."""
+    gw = make_gw({"": {"workers": 1}, "limits": {"errors": 1000}})
+    with gw.dialog() as d:
+        d.ok("EHLO client.test")
+        d.ok("MAIL FROM:<a@elsewhere.test>")
+        d.send("".join(f"RCPT TO:<u{i}@not-ours.test>\r\n"
+                       for i in range(400)))
+        assert {d.reply().code for _ in range(400)} == {550}
+    with gw.dialog(source="127.0.0.2") as d:
+        d.ok("EHLO client.test")
+        d.ok("MAIL FROM:<a@elsewhere.test>")
+        assert d.cmd("RCPT TO:<v@not-ours.test>").code == 550
+    until(lambda: told(gw, "refused", stage="rcpt")[1] == 401,
+          "all of them to be on record")
+    events, _ = told(gw, "refused", stage="rcpt", client="127.0.0.1")
+    assert 65 <= events < 300
+    gw.wait_event("refused", client="127.0.0.2", to="v@not-ours.test")
+
+
 @pytest.mark.parametrize("stage", ["tls", "proxy"])
 def test_broken_beginnings_are_counted_not_told_one_by_one(
         make_gw, authority, stage):
