@@ -165,9 +165,35 @@ int change_stage(struct change *ch, const struct staged *s, struct error *err)
 
 /* ---- faults ----------------------------------------------------------- */
 
+static int on_steps(void *arg)
+{
+	struct change *ch = arg;
+
+	if (ch->phase != NULL)
+		ch->watch.phase(ch->watch.arg, ch->phase);
+	return 0;
+}
+
 void change_watch(struct change *ch, const struct change_watch *watch)
 {
+	enum { WAIT_MS = 10000, STEPS = 2000000 };
+	const struct db_wait wait = {
+	    .limit_ms = watch->wait_ms > 0 ? watch->wait_ms : WAIT_MS,
+	    .begun = watch->waits,
+	    .arg = watch->arg,
+	};
+
 	ch->watch = *watch;
+	db_wait_for(&ch->db, &wait);
+	if (watch->phase != NULL)
+		sqlite3_progress_handler(ch->db.handle, STEPS, on_steps, ch);
+}
+
+void change_phase(struct change *ch, const char *what)
+{
+	ch->phase = what;
+	if (ch->watch.phase != NULL)
+		ch->watch.phase(ch->watch.arg, what);
 }
 
 uint64_t change_faults(const struct change *ch)
@@ -222,6 +248,7 @@ int change_arrange(struct change *ch, struct error *err)
 
 	if (!ch->staging)
 		return change_faulty(ch, err);
+	change_phase(ch, "sorting");
 	if (db_do(&ch->db, CS_SORT, err) < 0)
 		return -1;
 	ch->staged = (uint64_t)sqlite3_changes64(ch->db.handle);
@@ -439,6 +466,7 @@ int change_where(struct change *ch, const struct where *w,
 
 	if (st == NULL)
 		return -1;
+	change_phase(ch, "selecting");
 	if (tags == 0)
 		return stage_selected(ch, w, row, st, err);
 	for (unsigned i = 0; i < tags; i++) {

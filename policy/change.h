@@ -64,6 +64,13 @@ struct change_watch {
 	void (*fault)(void *arg, uint64_t line, const char *why);
 	/* Now and then, while a file is read: bytes of it. */
 	void (*read)(void *arg, uint64_t bytes);
+	/* At the beginning of everything else that takes its time, such as
+	 * "sorting", and now and then while it lasts; NULL: it is over. */
+	void (*phase)(void *arg, const char *what);
+	/* Another change is being made, and this one waits for its end, at
+	 * most so long. */
+	void (*waits)(void *arg, int64_t limit_ms);
+	int64_t wait_ms; /* that limit; 0: ten seconds */
 };
 void change_watch(struct change *ch, const struct change_watch *watch);
 /* Lines that could not be taken, until now. */

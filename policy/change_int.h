@@ -38,6 +38,7 @@ struct change {
 	bool staging; /* inside a transaction that only stages */
 	bool once;    /* an address given twice is an error */
 	struct change_watch watch;
+	const char *phase; /* NULL: nothing that takes long */
 	uint64_t faults;
 	struct error first; /* of the faults, as the caller is told it */
 	struct strbuf key, route, tags, patch; /* of the row at hand */
@@ -80,6 +81,8 @@ struct staged {
 };
 int change_stage(struct change *ch, const struct staged *s,
     struct error *err) PH_CHECK;
+/* Names what is done now, for those who watch. */
+void change_phase(struct change *ch, const char *what);
 /* A line that cannot be taken; `line` 0: none. */
 void change_fault(struct change *ch, uint64_t line, const char *why);
 /* -1 and the first fault when there were any, else 0. */

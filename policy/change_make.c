@@ -221,6 +221,7 @@ static int write_rows(struct change *ch, int64_t number, struct error *err)
 	static const enum change_statement rewrites[] = {
 	    CS_REWRITES, CS_REWRITE_DROP, CS_REWRITE_ADD};
 
+	change_phase(ch, "writing the rows");
 	if (change_run(ch, CS_UPDATE, number, err) < 0 ||
 	    change_run(ch, CS_UPSERT, number, err) < 0 ||
 	    change_run(ch, CS_DELETE, number, err) < 0 ||
@@ -234,9 +235,12 @@ static int write_all(struct change *ch, const struct change_how *how,
 {
 	uint64_t newest = 0;
 
+	change_phase(ch, "comparing");
 	if (complete(ch, how, done, err) < 0 ||
-	    change_number(ch, CS_NEWEST, 0, &newest, err) < 0 ||
-	    change_run(ch, CS_LOG, (int64_t)newest + 1, err) < 0)
+	    change_number(ch, CS_NEWEST, 0, &newest, err) < 0)
+		return -1;
+	change_phase(ch, "writing the history");
+	if (change_run(ch, CS_LOG, (int64_t)newest + 1, err) < 0)
 		return -1;
 	done->recipients = (uint64_t)sqlite3_changes64(ch->db.handle);
 	done->same = ch->staged > done->recipients
@@ -254,8 +258,10 @@ static int finish(struct change *ch, int rc, struct error *err)
 {
 	struct error ignored;
 
+	change_phase(ch, "saving");
 	if (rc == 0)
 		rc = db_do(&ch->db, CS_COMMIT, err);
+	change_phase(ch, NULL);
 	if (rc < 0 && !sqlite3_get_autocommit(ch->db.handle) &&
 	    db_do(&ch->db, CS_ROLLBACK, &ignored) < 0)
 		return -1; /* closing rolls back */
@@ -334,6 +340,7 @@ static int preview(struct change *ch,
 
 	if (st == NULL)
 		return -1;
+	change_phase(ch, NULL); /* the rows that are shown are a sign */
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		struct table_value before = change_value(st, 1);
 		struct table_value after = change_value(st, 6);
@@ -364,6 +371,7 @@ int change_preview(struct change *ch, const struct change_how *how,
 	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_BEGIN, err) < 0)
 		return -1;
 	staged = ch->staged;
+	change_phase(ch, "comparing");
 	rc = complete(ch, how, done_out, err);
 	if (rc == 0)
 		rc = preview(ch, fn, arg, done_out, err);

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
 enum { BUSY_MS = 10000 };
@@ -36,7 +37,9 @@ int db_error(const struct db *db, struct error *err)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return error_set(err, "%s is locked: another change is being "
-		    "made; try again", db->path);
+		    "made, and was not done in %lld s; try again, or wait "
+		    "longer (--timeout)", db->path,
+		    (long long)(db->wait.limit_ms + 999) / 1000);
 	case SQLITE_CORRUPT:
 		return error_set(err, "%s is damaged (%s); restore a backup",
 		    db->path, sqlite3_errmsg(db->handle));
@@ -134,6 +137,7 @@ int db_open(struct db *db, const char *path, enum db_mode mode,
 		db_close(db);
 		return -1;
 	}
+	db->wait.limit_ms = BUSY_MS;
 	sqlite3_busy_timeout(db->handle, BUSY_MS);
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (db_script(db, pragmas, err) < 0 ||
@@ -142,6 +146,30 @@ int db_open(struct db *db, const char *path, enum db_mode mode,
 		return -1;
 	}
 	return 0;
+}
+
+/* SQLite asks again after each wait; 0 gives up. */
+static int on_busy(void *arg, int times)
+{
+	enum { STEP_MS = 20 };
+	struct db_wait *w = arg;
+	int64_t now = clock_mono_ms(&clock_system);
+
+	if (times == 0) {
+		w->since_ms = now;
+		if (w->begun != NULL)
+			w->begun(w->arg, w->limit_ms);
+	}
+	if (now - w->since_ms >= w->limit_ms)
+		return 0;
+	sqlite3_sleep(STEP_MS);
+	return 1;
+}
+
+void db_wait_for(struct db *db, const struct db_wait *wait)
+{
+	db->wait = *wait;
+	sqlite3_busy_handler(db->handle, on_busy, &db->wait);
 }
 
 void db_close(struct db *db)

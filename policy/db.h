@@ -20,8 +20,18 @@ enum {
 
 enum db_mode { DB_READ, DB_WRITE, DB_CREATE };
 
+/* How long a write waits for another one's end. */
+struct db_wait {
+	int64_t limit_ms;
+	/* Called once, when a wait begins; NULL: nothing is said. */
+	void (*begun)(void *arg, int64_t limit_ms);
+	void *arg;
+	int64_t since_ms;
+};
+
 struct db {
 	sqlite3 *handle;
+	struct db_wait wait;
 	char *path;
 	const char *const *sql; /* numbered statements */
 	sqlite3_stmt *stmt[DB_STATEMENTS];
@@ -32,6 +42,8 @@ struct db {
 int db_open(struct db *db, const char *path, enum db_mode mode,
     const char *const *sql, struct error *err) PH_CHECK;
 void db_close(struct db *db);
+/* Other than the usual ten seconds. */
+void db_wait_for(struct db *db, const struct db_wait *wait);
 /* A statement that is ready to bind; NULL when it can not be prepared. */
 sqlite3_stmt *db_stmt(struct db *db, int number, struct error *err);
 /* Steps a statement that gives no row, and resets it. */

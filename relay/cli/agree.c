@@ -121,6 +121,7 @@ int cli_agree(struct cli *c, struct change *ch, const struct change_how *how)
 	    !(how->replace && done.deleted > 0) &&
 	    !(how->undo != 0 && done.defaults > 0))
 		return CLI_DONE;
+	progress_clear(&c->bar);
 	if (ask(c, &done, &s))
 		return CLI_DONE;
 	return cli_fail(c, "nothing was changed");

@@ -63,6 +63,7 @@ struct cli {
 	const char *input; /* file that a change is read from, NULL: none */
 	int input_faults;  /* lines of it that were named as wrong */
 	struct progress bar;
+	int64_t timeout_ms; /* --timeout of a change; 0: none was given */
 	struct out out;
 };
 

@@ -91,7 +91,7 @@ static int stage_list(struct cli *c, struct change *ch, int fd,
 
 	cli_watch_file(c, ch, cli_value(c, "file"), fd);
 	rc = change_list(ch, fd, row, err);
-	progress_end(&c->bar);
+	progress_clear(&c->bar);
 	return rc;
 }
 
@@ -182,6 +182,9 @@ static int wait_for(struct cli *c, uint64_t change)
 
 	json_object_set_new(args, "change",
 	    json_integer((json_int_t)change));
+	if (c->timeout_ms > 0)
+		json_object_set_new(args, "timeout_ms",
+		    json_integer((json_int_t)c->timeout_ms));
 	if (w.everybody)
 		json_decref(w.addresses);
 	else
@@ -341,6 +344,8 @@ static int run_undo(struct cli *c)
 	{"dry-run", NULL, "Shows what would change, and changes nothing."}, \
 	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or "    \
 	    "with rows of several customers."},                             \
+	{"timeout", "T", "Waits so long for another change's end (10s), "   \
+	    "and with --wait for that of attempts (no limit)."},            \
 	{"note", "TEXT", "Why, for the history."}
 
 static const struct cli_option flip_options[] = {
@@ -371,6 +376,7 @@ static const struct cli_option release_options[] = {
 
 static const struct cli_option undo_options[] = {
 	{"dry-run", NULL, "Shows what would change, and changes nothing."},
+	{"timeout", "T", "Waits so long for another change's end (10s)."},
 	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or where "
 	    "rows of domains would go."},
 	{"note", "TEXT", "Why, for the history."},

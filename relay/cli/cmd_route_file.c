@@ -19,7 +19,7 @@ static int stage_file(struct cli *c, struct change *ch, int fd)
 
 	cli_watch_file(c, ch, c->arg[0], fd);
 	rc = change_csv(ch, fd, &err);
-	progress_end(&c->bar);
+	progress_clear(&c->bar);
 	return rc < 0 ? cli_change_fail(c, ch, &err) : CLI_DONE;
 }
 
@@ -242,6 +242,7 @@ static const struct cli_option import_options[] = {
 	    "addresses are not in it; asks first."},
 	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or with "
 	    "--replace."},
+	{"timeout", "T", "Waits so long for another change's end (10s)."},
 	{"as-of", "CHANGE", "Refuses rows whose route was changed after "
 	    "that change."},
 	{"force", NULL, "Changes those too, and gives groups and rooms a "

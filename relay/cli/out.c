@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
 void out_init(struct out *o, FILE *to, bool json)
@@ -295,7 +296,8 @@ enum { BAR = 40 };
 
 void progress_begin(struct progress *p, const char *title, uint64_t total)
 {
-	*p = (struct progress){title, total, -1, isatty(STDERR_FILENO)};
+	*p = (struct progress){.title = title, .total = total, .shown = -1,
+	    .on = isatty(STDERR_FILENO)};
 	progress_at(p, 0);
 }
 
@@ -313,6 +315,20 @@ void progress_at(struct progress *p, uint64_t done)
 	fprintf(stderr, "\r%s [%.*s%*s] %3d %%", p->title, per * BAR / 100,
 	    "########################################",
 	    BAR - per * BAR / 100, "", per);
+}
+
+void progress_phase(struct progress *p, const char *title)
+{
+	enum { REDRAW_MS = 100 };
+	static const char sign[] = "|/-\\";
+	int64_t now = clock_mono_ms(&clock_system);
+
+	if (!p->on || (title == p->phase && now - p->drawn_ms < REDRAW_MS))
+		return;
+	p->phase = title;
+	p->drawn_ms = now;
+	fprintf(stderr, "\r\033[K%s %c", title, sign[p->turn++ % 4]);
+	fflush(stderr);
 }
 
 void progress_clear(struct progress *p)

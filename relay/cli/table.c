@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "policy/row.h"
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
 enum { NOTE_MAX = 1000 };
@@ -58,6 +59,117 @@ static const char *table_path(struct cli *c)
 	return conf->table.path;
 }
 
+/* ---- what a file is read into ----------------------------------------- */
+
+enum { FAULTS_NAMED = 20 };
+
+static void on_fault(void *arg, uint64_t line, const char *why)
+{
+	struct cli *c = arg;
+
+	if (c->input_faults++ >= FAULTS_NAMED)
+		return;
+	progress_clear(&c->bar);
+	if (line > 0)
+		cli_fail(c, "%s: line %" PRIu64 ": %s", c->input, line, why);
+	else
+		cli_fail(c, "%s: %s", c->input, why);
+}
+
+static void on_read(void *arg, uint64_t bytes)
+{
+	struct cli *c = arg;
+
+	progress_at(&c->bar, bytes);
+}
+
+static void on_phase(void *arg, const char *what)
+{
+	struct cli *c = arg;
+
+	if (what == NULL)
+		progress_clear(&c->bar);
+	else
+		progress_phase(&c->bar, what);
+}
+
+static void on_waits(void *arg, int64_t limit_ms)
+{
+	struct cli *c = arg;
+
+	progress_clear(&c->bar);
+	cli_fail(c, "another change is being made; waiting up to %lld s for "
+	    "its end", (long long)(limit_ms + 999) / 1000);
+}
+
+/* --timeout: 0 without it; false: it was wrong, which was said. */
+static bool read_timeout(struct cli *c, int64_t *ms_out)
+{
+	const char *text = cli_value(c, "timeout");
+	char relative[40];
+	int64_t then_us;
+
+	*ms_out = 0;
+	if (text == NULL)
+		return true;
+	snprintf(relative, sizeof(relative), "-%s", text);
+	if (text[0] < '0' || text[0] > '9' || strlen(text) > 20 ||
+	    clock_parse(slice_str(relative), 0, &then_us) < 0) {
+		cli_usage(c, "--timeout wants a time like 30s, 5m, 2h");
+		return false;
+	}
+	*ms_out = -then_us / 1000;
+	return true;
+}
+
+int cli_timeout(struct cli *c, int64_t *ms_out)
+{
+	return read_timeout(c, ms_out) ? CLI_DONE : CLI_USAGE;
+}
+
+static void watch(struct cli *c, struct change *ch)
+{
+	struct change_watch watch = {
+	    .arg = c,
+	    .fault = c->input == NULL ? NULL : on_fault,
+	    .read = on_read,
+	    .phase = isatty(STDERR_FILENO) ? on_phase : NULL,
+	    .waits = on_waits,
+	    .wait_ms = c->timeout_ms,
+	};
+
+	change_watch(ch, &watch);
+}
+
+void cli_watch_file(struct cli *c, struct change *ch, const char *name,
+    int fd)
+{
+	struct stat st = {0};
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		st.st_size = 0;
+	c->input = strcmp(name, "-") == 0 ? "standard input" : name;
+	c->input_faults = 0;
+	progress_begin(&c->bar, "reading", (uint64_t)st.st_size);
+	watch(c, ch);
+}
+
+int cli_change_fail(struct cli *c, const struct change *ch,
+    const struct error *err)
+{
+	uint64_t n = change_faults(ch);
+
+	progress_end(&c->bar);
+	if (n == 0 || c->input == NULL)
+		return cli_fail(c, "%s%s%s", c->input == NULL ? "" : c->input,
+		    c->input == NULL ? "" : ": ", err->text);
+	return cli_fail(c, "%s: %" PRIu64 " line%s wrong%s; nothing was "
+	    "changed", c->input, n, n == 1 ? " is" : "s are",
+	    n > FAULTS_NAMED ? ", the first 20 are named" : "");
+}
+
+/* ---- opening ---------------------------------------------------------- */
+
 struct table *cli_table(struct cli *c)
 {
 	const char *path = table_path(c);
@@ -89,10 +201,16 @@ struct change *cli_change(struct cli *c)
 		cli_fail(c, "the note is longer than %d bytes", NOTE_MAX);
 		return NULL;
 	}
+	if (cli_timeout(c, &c->timeout_ms) != CLI_DONE)
+		return NULL;
 	if (table_prepare(path, c->conf, c->who, &err) == 0)
 		ch = change_open(path, c->conf, &err);
-	if (ch == NULL)
+	if (ch == NULL) {
 		cli_fail(c, "%s", err.text);
+		return NULL;
+	}
+	progress_begin(&c->bar, "", 0);
+	watch(c, ch);
 	return ch;
 }
 
@@ -110,58 +228,6 @@ int cli_open_input(struct cli *c, const char *name)
 		cli_fail(c, "%s", err.text);
 	}
 	return fd;
-}
-
-/* ---- what a file is read into ----------------------------------------- */
-
-enum { FAULTS_NAMED = 20 };
-
-static void on_fault(void *arg, uint64_t line, const char *why)
-{
-	struct cli *c = arg;
-
-	if (c->input_faults++ >= FAULTS_NAMED)
-		return;
-	progress_clear(&c->bar);
-	if (line > 0)
-		cli_fail(c, "%s: line %" PRIu64 ": %s", c->input, line, why);
-	else
-		cli_fail(c, "%s: %s", c->input, why);
-}
-
-static void on_read(void *arg, uint64_t bytes)
-{
-	struct cli *c = arg;
-
-	progress_at(&c->bar, bytes);
-}
-
-void cli_watch_file(struct cli *c, struct change *ch, const char *name,
-    int fd)
-{
-	struct change_watch watch = {c, on_fault, on_read};
-	struct stat st = {0};
-
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		st.st_size = 0;
-	c->input = strcmp(name, "-") == 0 ? "standard input" : name;
-	c->input_faults = 0;
-	progress_begin(&c->bar, "reading", (uint64_t)st.st_size);
-	change_watch(ch, &watch);
-}
-
-int cli_change_fail(struct cli *c, const struct change *ch,
-    const struct error *err)
-{
-	uint64_t n = change_faults(ch);
-
-	progress_end(&c->bar);
-	if (n == 0 || c->input == NULL)
-		return cli_fail(c, "%s%s%s", c->input == NULL ? "" : c->input,
-		    c->input == NULL ? "" : ": ", err->text);
-	return cli_fail(c, "%s: %" PRIu64 " line%s wrong%s; nothing was "
-	    "changed", c->input, n, n == 1 ? " is" : "s are",
-	    n > FAULTS_NAMED ? ", the first 20 are named" : "");
 }
 
 /* ---- values ----------------------------------------------------------- */
@@ -358,6 +424,7 @@ int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
 		return code;
 	if (change_commit(ch, how, &by, done_out, &err) < 0)
 		return cli_change_fail(c, ch, &err);
+	progress_end(&c->bar);
 	say_done(c, done_out);
 	warn_of_strangers(c, ch);
 	return CLI_DONE;
@@ -378,6 +445,7 @@ int cli_dry_run(struct cli *c, struct change *ch,
 	out_table(&c->out, cli_pair_columns);
 	if (change_preview(ch, how, show_pair, c, &done, &err) < 0)
 		return cli_change_fail(c, ch, &err);
+	progress_end(&c->bar);
 	out_end(&c->out);
 	out_say(&c->out, "would change %" PRIu64 " recipient%s, %" PRIu64
 	    " %s it already; nothing was changed", done.recipients,

@@ -158,6 +158,7 @@ struct route_wait {
 	size_t hashes;
 	unsigned open;
 	bool applied;
+	int64_t until_us; /* monotonic; 0: no limit */
 	struct timer again;
 };
 
@@ -207,6 +208,15 @@ static void on_wait_back(void *arg)
 		wait_free(w);
 		return;
 	}
+	if (w->until_us != 0 &&
+	    w->c->app->clock->mono_us(w->c->app->clock) >= w->until_us) {
+		ctl_end(w->r, 1, "%u attempt%s begun before the change %s "
+		    "still under way; the change stands, and later ones go by "
+		    "it", w->open, w->open == 1 ? "" : "s",
+		    w->open == 1 ? "is" : "are");
+		wait_free(w);
+		return;
+	}
 	timer_set(&w->again, LOOK_AGAIN_MS);
 }
 
@@ -231,6 +241,9 @@ static void run_route_wait(void *arg, struct ctl_request *r,
 			w->hash[w->hashes++] =
 			    follow_key_hash(c->live->conf, slice_str(k));
 	}
+	if (json_is_integer(json_object_get(args, "timeout_ms")))
+		w->until_us = c->app->clock->mono_us(c->app->clock) + 1000 *
+		    json_integer_value(json_object_get(args, "timeout_ms"));
 	timer_init(&w->again, c->app->ops, on_wait_again, w);
 	follow_poke(c->app->follow);
 	control_ask_queue(c, wait_look, w);

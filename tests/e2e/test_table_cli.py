@@ -435,12 +435,48 @@ def test_progress_is_drawn_on_a_terminal_and_not_on_a_pipe(ph):
     done = subprocess.run([*words, "--dry-run"], stderr=side,
                           stdout=subprocess.DEVNULL, check=True)
     assert done.returncode == 0
-    assert b"reading [###" in os.read(main, 65536)
+    drawn = os.read(main, 65536)
+    assert b"reading [###" in drawn
+    assert b"sorting" in drawn and b"comparing" in drawn
     os.close(main)
     os.close(side)
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == "change 2: 50000 recipients\n"
     assert done.stderr == ""
+
+
+def on_a_terminal(words, answer):
+    """What is asked and said there, and the exit code."""
+    try:
+        main, side = pty.openpty()
+    except OSError:
+        pytest.skip("there is no pseudo-terminal here")
+    os.write(main, answer)
+    done = subprocess.run(words, stdin=side, stderr=side,
+                          stdout=subprocess.PIPE, text=True)
+    fcntl.fcntl(main, fcntl.F_SETFL, os.O_NONBLOCK)
+    said = os.read(main, 65536).decode()
+    os.close(main)
+    os.close(side)
+    return done, said
+
+
+def test_a_large_change_asks_on_a_terminal(ph):
+    rows = "".join(f"u{n}@example.com,legacy\n" for n in range(1001))
+    ph.cli("route", "import", "-", stdin="address,route\n" + rows)
+    flip = [BUILD / "posthouse", "-c", ph.conf, "flip", "cloud", "--where",
+            "route=legacy"]
+    done, said = on_a_terminal(flip, b"n\n")
+    assert done.returncode == 1
+    assert "This changes 1,001 rows: 1,001 altered. Go on? [y/N]" in said
+    assert "nothing was changed" in said
+    done, said = on_a_terminal([*flip, "--yes"], b"")
+    assert (done.stdout, "[y/N]" in said) == \
+        ("change 3: 1001 recipients\n", False)
+    done, said = on_a_terminal([*flip[:3], "undo", "3"], b"y\n")
+    assert done.stdout == "change 4: 1001 recipients\n"
+    # A script knows what it does.
+    assert ph.cli("undo", "4") == "change 5: 1001 recipients\n"
 
 
 # ---- groups and rooms

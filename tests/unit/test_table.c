@@ -347,6 +347,48 @@ static void who_was_flipped_is_known(void **state)
 	table_tmp_free(t);
 }
 
+/* ---- waiting for another change ---- */
+
+static void count_waits(void *arg, int64_t limit_ms)
+{
+	assert_int_equal(limit_ms, 30);
+	++*(int *)arg;
+}
+
+static void a_change_behind_another_waits_and_says_so(void **state)
+{
+	static const struct change_how how = {.create = true, .as_of = -1};
+	static const struct change_by by = {"ann", "host", "test", ""};
+	struct change_row row = {.route = "cloud", .held = -1};
+	struct table_tmp *t = table_tmp_new(*state);
+	int waits = 0;
+	struct change_watch watch = {.arg = &waits, .waits = count_waits,
+	    .wait_ms = 30};
+	struct change *ch = table_tmp_change(t);
+	struct change_done done;
+	struct error err;
+	sqlite3 *other;
+
+	assert_int_equal(sqlite3_open(t->path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL,
+			     NULL), SQLITE_OK);
+	change_watch(ch, &watch);
+	assert_int_equal(change_set(ch, SLICE("ann@example.com"), &row, &err),
+	    0);
+	assert_int_equal(change_commit(ch, &how, &by, &done, &err), -1);
+	assert_int_equal(waits, 1);
+	assert_non_null(strstr(err.text, "another change is being made"));
+	assert_non_null(strstr(err.text, "--timeout"));
+	/* When that one is done, this one may be made all the same. */
+	assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL),
+	    SQLITE_OK);
+	assert_int_equal(change_commit(ch, &how, &by, &done, &err), 0);
+	assert_int_equal(done.recipients, 1);
+	sqlite3_close(other);
+	change_close(ch);
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +404,7 @@ int main(void)
 	    cmocka_unit_test(a_backup_is_a_table_and_a_moved_file_is_noticed),
 	    cmocka_unit_test(who_was_flipped_is_known),
 	    cmocka_unit_test(a_checkpoint_empties_the_log_beside_readers),
+	    cmocka_unit_test(a_change_behind_another_waits_and_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,
