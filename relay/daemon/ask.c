@@ -4,63 +4,27 @@
  * that want to know the same; it lives until the client has reported it, also
  * when nobody waits any more. A worker's loop.
  */
-#include "relay/daemon/ask.h"
+#include "relay/daemon/ask_int.h"
 
-#include <stdio.h>
-
-#include "policy/reply_class.h"
-#include "relay/base/hash.h"
-#include "relay/base/log.h"
-#include "relay/daemon/askcache.h"
-#include "relay/mail/domain.h"
+#include "relay/daemon/unknown.h"
 
 enum {
-	QUESTIONS_MAX = 200, /* of a worker: beyond, there is no answer    */
-	LOOK_MS = 20,	     /* for a connection, and for who is late      */
-	QUIET_MS = 10000,    /* a silent leg is left alone so long         */
-	HOUR_MS = 3600 * 1000,
-};
-
-struct question {
-	struct list node; /* in asker.queued or .sent */
-	struct asker *asker;
-	struct list waits; /* struct ask_wait */
-	struct ask_key key;
-	uint64_t era;
-	bool of_domain; /* about a name that nobody has: who is taken? */
-	bool late;	/* who waited has given up */
-	bool again;	/* it is put for the second time */
-	int64_t until_ms;
-	struct live *live;
-	struct arena *arena;
-	struct client_request req;
-	struct client_rcpt rcpt;
-};
-
-struct asker {
-	struct worker *w;
-	struct list queued, sent; /* oldest first */
-	unsigned count, busy;
-	struct timer look;
-	bool draining;
-	bool had_turn[NAMES_MAX]; /* the last free connection */
+	QUESTIONS_MAX = 800, /* of a worker: beyond, there is no answer */
+	QUESTIONS_SHARE = QUESTIONS_MAX / 4, /* of one client */
+	LOOK_MS = 20,	     /* for a connection, and for who is late   */
 };
 
 /* ---- questions ---- */
 
-static struct askcache *cache(const struct asker *a)
-{
-	return a->w->app->asked;
-}
-
 static struct question *question_new(struct asker *a,
-    const struct ask_key *k)
+    const struct ask_key *k, uint64_t client)
 {
 	struct question *q = NEW(struct question);
 
 	q->asker = a;
 	q->key = *k;
-	q->era = askcache_era(cache(a));
+	q->client = client;
+	q->era = askcache_era(ask_cache(a));
 	q->live = live_ref(a->w->live);
 	q->until_ms = loop_now_ms(a->w->loop) +
 		      q->live->conf->probe.timeout_ms;
@@ -100,12 +64,23 @@ static struct question *find(struct asker *a, const struct ask_key *k)
 	return q != NULL ? q : find_in(&a->sent, k);
 }
 
+static unsigned count_of(const struct list *l, uint64_t client)
+{
+	unsigned n = 0;
+
+	list_each(at, l)
+		n += LIST_ENTRY(at, struct question, node)->client == client;
+	return n;
+}
+
 /* Who is told may ask the next thing, or go away with others: the list is
- * never walked. */
+ * never walked. Without an answer the last one counts. */
 static void tell(struct question *q, enum ask_answer answer)
 {
 	struct ask_wait *wait;
 
+	if (answer == ASK_NO_ANSWER && !q->of_domain)
+		answer = ask_last_known(q->asker, &q->key, q->rcpt.address);
 	while ((wait = LIST_FIRST(&q->waits, struct ask_wait, node)) != NULL) {
 		list_remove(&wait->node);
 		wait->done(wait->arg, answer);
@@ -131,63 +106,11 @@ static void fill(struct question *q, const char *address, bool utf8,
 }
 
 static bool start(struct question *q);
-
-/* ---- what the leg says ---- */
-
-static enum ask_answer answer_of(struct question *q)
-{
-	struct result *r = &q->rcpt.result;
-
-	(void)reply_classify(q->req.leg->replies, r);
-	if (strcmp(r->stage, "rcpt") != 0 || r->code == 0)
-		return ASK_NO_ANSWER;
-	if (r->outcome == OUT_DELIVERED)
-		return ASK_YES;
-	return r->outcome == OUT_FAILED && r->code >= 500 &&
-		       r->class == CLASS_RECIPIENT
-		   ? ASK_NO : ASK_NO_ANSWER;
-}
-
-/* Did the leg, whatever it said, answer? */
-static void note_silence(struct question *q)
-{
-	const struct result *r = &q->rcpt.result;
-
-	if (r->code != 0)
-		askcache_answered(cache(q->asker), q->key.leg);
-	else if (r->class == CLASS_NETWORK && !q->late)
-		askcache_silent(cache(q->asker), q->key.leg, QUIET_MS);
-}
-
-static uint64_t hash_of(struct slice key)
-{
-	return hash_slice(key) | 1;
-}
-
-/* "@domain" of the address, folded, and its key. */
-static bool domain_key(const char *address, int leg, char out[ADDR_MAX + 1],
-    struct ask_key *k)
-{
-	struct strbuf b;
-	struct addr a;
-	const char *why;
-	bool ok;
-
-	strbuf_init(&b, ADDR_MAX);
-	strbuf_addc(&b, '@');
-	ok = addr_parse(slice_str(address), true, &a, &why) == 0 &&
-	     domain_normal(a.domain, &b) && strbuf_ok(&b);
-	if (ok)
-		snprintf(out, ADDR_MAX + 1, "%s", strbuf_cstr(&b));
-	k->leg = leg;
-	k->base = k->whole = hash_of(strbuf_view(&b));
-	strbuf_fini(&b);
-	return ok;
-}
+static void give_share(struct question *q);
 
 static void on_stranger(void *arg, struct client_request *r);
 
-/* The leg took somebody: does it take a name that nobody has, too? Then its
+/* The leg took a recipient: does it take a name that nobody has, too? Then its
  * yes means nothing, and it is not asked for an hour. */
 static void ask_stranger(struct question *about, const char *domain,
     const struct ask_key *k)
@@ -198,7 +121,7 @@ static void ask_stranger(struct question *about, const char *domain,
 
 	if (a->draining || find(a, k) != NULL)
 		return;
-	q = question_new(a, k);
+	q = question_new(a, k, about->client);
 	q->of_domain = true;
 	strbuf_init(&b, 2 * ADDR_MAX);
 	strbuf_addf(&b, "nobody-%016llx%s",
@@ -208,27 +131,7 @@ static void ask_stranger(struct question *about, const char *domain,
 	strbuf_fini(&b);
 }
 
-/* What a leg takes is worth remembering when it is known that it does not
- * take everything. */
-static void learn(struct question *q, enum ask_answer answer)
-{
-	const struct conf *c = q->live->conf;
-	struct askcache *known = cache(q->asker);
-	char domain[ADDR_MAX + 1];
-	struct ask_key k;
-
-	if (answer == ASK_NO)
-		askcache_put(known, &q->key, FACT_NO, c->probe.negative_ms,
-		    q->era);
-	if (answer != ASK_YES ||
-	    !domain_key(q->rcpt.address, q->key.leg, domain, &k))
-		return;
-	if (askcache_get(known, &k) == FACT_PICKY)
-		askcache_put(known, &q->key, FACT_YES, c->probe.positive_ms,
-		    q->era);
-	else
-		ask_stranger(q, domain, &k);
-}
+/* ---- answers ---- */
 
 static void over(struct question *q)
 {
@@ -236,6 +139,7 @@ static void over(struct question *q)
 
 	a->busy--;
 	list_remove(&q->node);
+	give_share(q);
 	worker_count_dialogs(a->w);
 }
 
@@ -264,14 +168,17 @@ static bool ask_again(struct question *q)
 static void on_done(void *arg, struct client_request *r)
 {
 	struct question *q = arg;
-	enum ask_answer answer = answer_of(q);
+	enum ask_answer answer = ask_answer_of(q);
+	char domain[ADDR_MAX + 1];
+	struct ask_key k;
 
 	(void)r;
 	over(q);
 	if (ask_again(q))
 		return;
-	note_silence(q);
-	learn(q, answer);
+	ask_note_silence(q);
+	if (ask_learn(q, answer, domain, &k))
+		ask_stranger(q, domain, &k);
 	tell(q, answer);
 	question_free(q);
 }
@@ -279,20 +186,12 @@ static void on_done(void *arg, struct client_request *r)
 static void on_stranger(void *arg, struct client_request *r)
 {
 	struct question *q = arg;
-	enum ask_answer answer = answer_of(q);
-	const struct result *said = &q->rcpt.result;
-	bool asked = strcmp(said->stage, "rcpt") == 0 && said->code != 0;
-	enum ask_fact fact = answer == ASK_YES ? FACT_EVERYBODY : FACT_PICKY;
+	enum ask_answer answer = ask_answer_of(q);
 
 	(void)r;
 	over(q);
-	note_silence(q);
-	if (asked &&
-	    askcache_put(cache(q->asker), &q->key, fact, HOUR_MS, q->era) &&
-	    fact == FACT_EVERYBODY)
-		log_warn("ask.everybody", kv_str("leg", q->req.leg->name),
-		    kv_str("took", q->rcpt.address),
-		    kv_str("effect", "it is not asked for an hour"));
+	ask_note_silence(q);
+	ask_learn_domain(q, answer);
 	question_free(q);
 }
 
@@ -308,7 +207,28 @@ static bool take_slot(struct asker *a, int leg)
 	       !ledger_wanted(l, leg) && ledger_take_spare(l, leg);
 }
 
-static bool start(struct question *q)
+/* One client gets half of the connections that questions may use: a leg that
+ * lets its questions wait answers those of the others. */
+static bool take_share(struct question *q)
+{
+	struct asker *a = q->asker;
+	int limit = ledger_limit(a->w->app->ledger, q->key.leg);
+	int share = (limit - limit / 4) / 2;
+
+	q->held_share = q->of_domain ||
+			askcache_take(ask_cache(a), q->key.leg, q->client,
+			    share > 0 ? (unsigned)share : 1);
+	return q->held_share;
+}
+
+static void give_share(struct question *q)
+{
+	if (q->held_share && !q->of_domain)
+		askcache_give(ask_cache(q->asker), q->key.leg, q->client);
+	q->held_share = false;
+}
+
+static bool put(struct question *q)
 {
 	struct asker *a = q->asker;
 	bool slot = false;
@@ -318,9 +238,21 @@ static bool start(struct question *q)
 		if (!slot)
 			return false;
 	}
-	if (!client_send(a->w->client, &q->req, slot)) {
-		if (slot)
-			ledger_give(a->w->app->ledger, q->key.leg);
+	if (client_send(a->w->client, &q->req, slot))
+		return true;
+	if (slot)
+		ledger_give(a->w->app->ledger, q->key.leg);
+	return false;
+}
+
+static bool start(struct question *q)
+{
+	struct asker *a = q->asker;
+
+	if (!take_share(q))
+		return false;
+	if (!put(q)) {
+		give_share(q);
 		return false;
 	}
 	list_remove(&q->node);
@@ -395,12 +327,13 @@ static void on_look(void *arg)
 
 	while ((q = hopeless(a)) != NULL) {
 		if (!closed(a, q->key.leg) && !unwanted(q))
-			askcache_silent(cache(a), q->key.leg, QUIET_MS);
+			askcache_silent(ask_cache(a), q->key.leg, q->client,
+			    QUIET_MS);
 		give_up(q);
 	}
 	while ((q = newly_late(a)) != NULL) {
 		q->late = true;
-		askcache_silent(cache(a), q->key.leg, QUIET_MS);
+		askcache_silent(ask_cache(a), q->key.leg, q->client, QUIET_MS);
 		tell(q, ASK_NO_ANSWER);
 	}
 	list_each_safe(n, &a->queued)
@@ -418,8 +351,9 @@ static bool start_next(struct asker *a, int leg)
 	list_each_safe(n, &a->queued) {
 		struct question *q = LIST_ENTRY(n, struct question, node);
 
-		if (q->key.leg == leg && !unwanted(q))
-			return start(q);
+		/* One client's share may be used up; another's is not. */
+		if (q->key.leg == leg && !unwanted(q) && start(q))
+			return true;
 	}
 	return false;
 }
@@ -437,18 +371,13 @@ bool ask_rest(struct asker *a, int leg)
 
 /* ---- asked by a session ---- */
 
-/* True: the answer is known without a question. */
-static bool known(struct asker *a, const struct ask_key *k,
-    const char *address, enum ask_answer *answer_out)
+uint64_t ask_client(const struct netaddr *a)
 {
-	enum ask_fact fact = askcache_get(cache(a), k);
-	char domain[ADDR_MAX + 1];
-	struct ask_key dk;
-
-	if (fact == FACT_NONE && domain_key(address, k->leg, domain, &dk))
-		fact = askcache_get(cache(a), &dk);
-	*answer_out = fact == FACT_NO ? ASK_NO : ASK_YES;
-	return fact != FACT_NONE && fact != FACT_PICKY;
+	if (a->sa.sa_family == AF_INET)
+		return hash_bytes(&a->in.sin_addr, 3) | 1;
+	if (a->sa.sa_family == AF_INET6)
+		return hash_bytes(&a->in6.sin6_addr, 7) | 1;
+	return 1;
 }
 
 static enum ask_answer wait_for(struct question *q, struct ask_wait *wait)
@@ -458,15 +387,17 @@ static enum ask_answer wait_for(struct question *q, struct ask_wait *wait)
 }
 
 static enum ask_answer ask_anew(struct asker *a, const struct ask_key *k,
-    struct slice address, bool utf8, struct ask_wait *wait)
+    const char *address, bool utf8, struct ask_wait *wait)
 {
 	struct question *q;
 
 	if (closed(a, k->leg) || a->count >= QUESTIONS_MAX ||
-	    !askcache_may_ask(cache(a), k->leg, QUIET_MS))
-		return ASK_NO_ANSWER;
-	q = question_new(a, k);
-	fill(q, arena_slicedup(q->arena, address), utf8, on_done);
+	    count_of(&a->queued, wait->client) +
+		    count_of(&a->sent, wait->client) >= QUESTIONS_SHARE ||
+	    !askcache_may_ask(ask_cache(a), k->leg, wait->client, QUIET_MS))
+		return ask_last_known(a, k, address);
+	q = question_new(a, k, wait->client);
+	fill(q, arena_strdup(q->arena, address), utf8, on_done);
 	if (!start(q))
 		want_connection(a, k->leg);
 	return wait_for(q, wait);
@@ -477,14 +408,26 @@ static enum ask_answer ask_anew(struct asker *a, const struct ask_key *k,
 static struct ask_key key_of(const struct decision *d, const struct addr *to)
 {
 	struct ask_key k = {.leg = d->route.leg[0],
-	    .base = hash_of(slice_str(d->base))};
+	    .base = ask_hash(slice_str(d->base))};
 	struct strbuf whole;
 
 	strbuf_init(&whole, ADDR_MAX);
-	k.whole = addr_key(to, '\0', &whole) ? hash_of(strbuf_view(&whole))
+	k.whole = addr_key(to, '\0', &whole) ? ask_hash(strbuf_view(&whole))
 					     : k.base;
 	strbuf_fini(&whole);
 	return k;
+}
+
+/* One who was delivered there lately is not asked about: that is a yes. */
+static bool was_delivered(struct asker *a, const struct ask_key *k,
+    const struct addr *to)
+{
+	if (!unknown_delivered(a->w->app, k->leg, to,
+		clock_wall_us(a->w->app->clock)))
+		return false;
+	askcache_put(ask_cache(a), k, FACT_YES,
+	    a->w->live->conf->probe.positive_ms, askcache_era(ask_cache(a)));
+	return true;
 }
 
 enum ask_answer ask_leg(struct asker *a, const struct decision *d,
@@ -498,13 +441,17 @@ enum ask_answer ask_leg(struct asker *a, const struct decision *d,
 	list_node_init(&wait->node);
 	strbuf_init(&address, 2 * ADDR_MAX);
 	route_address(d, k.leg, to, a->w->live->conf, &address);
-	if (!known(a, &k, strbuf_cstr(&address), &answer)) {
-		if (q == NULL)
-			answer = ask_anew(a, &k, strbuf_view(&address),
-			    to->utf8, wait);
-		else
-			answer = q->late ? ASK_NO_ANSWER : wait_for(q, wait);
-	}
+	if (ask_known(a, &k, strbuf_cstr(&address), &answer))
+		;
+	else if (was_delivered(a, &k, to))
+		answer = ASK_YES;
+	else if (q == NULL)
+		answer = ask_anew(a, &k, strbuf_cstr(&address), to->utf8,
+		    wait);
+	else if (q->late)
+		answer = ask_last_known(a, &k, strbuf_cstr(&address));
+	else
+		answer = wait_for(q, wait);
 	strbuf_fini(&address);
 	return answer;
 }

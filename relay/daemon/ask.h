@@ -25,7 +25,11 @@ struct ask_wait {
 	struct list node;
 	void (*done)(void *arg, enum ask_answer answer);
 	void *arg;
+	uint64_t client; /* ask_client() of who asks: it has a share */
 };
+
+/* The same for all addresses of a client's network (IPv4 /24, IPv6 /56). */
+uint64_t ask_client(const struct netaddr *a);
 
 struct asker *asker_new(struct worker *w);
 /* After the client: all questions have come back. NULL is fine. */

@@ -11,6 +11,30 @@
 enum {
 	WAYS = 8,    /* places that one recipient may stand in */
 	SILENCES = 3, /* in a row: the leg is left alone        */
+	CLIENTS = 1024,
+};
+#define HOUR_MS INT64_C(3600000)
+
+/* For how long after its end a fact is better than none. A recipient that came
+ * since would be refused for the old no. */
+static const int64_t last_ms[] = {
+	[FACT_YES] = 7 * 24 * HOUR_MS,
+	[FACT_EVERYBODY] = 24 * HOUR_MS,
+	[FACT_NO] = HOUR_MS,
+	[FACT_PICKY] = 0,
+};
+
+/* In a row, and until when no question is put. */
+struct silence {
+	int n;
+	int64_t quiet_until_ms;
+};
+
+/* Of a leg and a client. */
+struct client {
+	uint64_t key; /* 0: empty */
+	unsigned open;
+	struct silence silence;
 };
 
 struct place {
@@ -27,9 +51,11 @@ struct askcache {
 	size_t sets; /* a power of two, of WAYS places each */
 	uint64_t era;
 	struct {
-		int silences;
-		int64_t quiet_until_ms, everybody_until_ms;
+		struct silence silence; /* n: clients */
+		uint64_t silent[SILENCES];
+		int64_t everybody_until_ms;
 	} leg[NAMES_MAX];
+	struct client client[CLIENTS];
 };
 
 struct askcache *askcache_new(size_t places, const struct clock *clock)
@@ -65,16 +91,28 @@ static bool is_of(const struct place *p, const struct ask_key *k)
 	return p->whole == k->whole && p->base == k->base && p->leg == k->leg;
 }
 
-/* The fact, if it still holds; with the lock. */
-static struct place *find(struct askcache *c, const struct ask_key *k)
+/* With the lock. */
+static struct place *find_any(struct askcache *c, const struct ask_key *k)
 {
 	struct place *p = set_of(c, k->base);
 
 	for (int i = 0; i < WAYS; i++)
 		if (is_of(&p[i], k))
-			return p[i].until_ms > clock_mono_ms(c->clock)
-				   ? &p[i] : NULL;
+			return &p[i];
 	return NULL;
+}
+
+/* The fact, if it still holds; with the lock. */
+static struct place *find(struct askcache *c, const struct ask_key *k)
+{
+	struct place *p = find_any(c, k);
+
+	return p != NULL && p->until_ms > clock_mono_ms(c->clock) ? p : NULL;
+}
+
+static int64_t last_until(const struct place *p)
+{
+	return p->whole == 0 ? INT64_MIN : p->until_ms + last_ms[p->fact];
 }
 
 enum ask_fact askcache_get(struct askcache *c, const struct ask_key *k)
@@ -89,6 +127,19 @@ enum ask_fact askcache_get(struct askcache *c, const struct ask_key *k)
 	return fact;
 }
 
+enum ask_fact askcache_last(struct askcache *c, const struct ask_key *k)
+{
+	enum ask_fact fact = FACT_NONE;
+	const struct place *p;
+
+	pthread_mutex_lock(&c->lock);
+	p = find_any(c, k);
+	if (p != NULL && last_until(p) > clock_mono_ms(c->clock))
+		fact = (enum ask_fact)p->fact;
+	pthread_mutex_unlock(&c->lock);
+	return fact;
+}
+
 uint64_t askcache_era(struct askcache *c)
 {
 	uint64_t era;
@@ -99,8 +150,7 @@ uint64_t askcache_era(struct askcache *c)
 	return era;
 }
 
-/* Its own place, else the one whose fact ends first (an empty one has
- * ended). */
+/* Its own place, else an empty one, else that whose fact is first of no use. */
 static struct place *room_for(struct askcache *c, const struct ask_key *k)
 {
 	struct place *p = set_of(c, k->base), *best = p;
@@ -108,7 +158,7 @@ static struct place *room_for(struct askcache *c, const struct ask_key *k)
 	for (int i = 0; i < WAYS; i++) {
 		if (is_of(&p[i], k))
 			return &p[i];
-		if (p[i].until_ms < best->until_ms)
+		if (last_until(&p[i]) < last_until(best))
 			best = &p[i];
 	}
 	return best;
@@ -173,33 +223,127 @@ bool askcache_everybody(struct askcache *c, int leg)
 	return yes;
 }
 
-void askcache_answered(struct askcache *c, int leg)
+/* ---- clients ---- */
+
+/* With the lock. NULL: all that it might stand in are under way. A client that
+ * makes room was forgotten: its next questions are put. */
+static struct client *client_of(struct askcache *c, int leg, uint64_t client)
 {
+	uint64_t mixed = ((uint64_t)leg + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t key = (client ^ mixed) | 1;
+	struct client *set = &c->client[(key >> 8) % (CLIENTS / WAYS) * WAYS];
+	struct client *free = NULL;
+
+	for (int i = 0; i < WAYS; i++) {
+		if (set[i].key == key)
+			return &set[i];
+		if (set[i].open == 0 &&
+		    (free == NULL || set[i].silence.quiet_until_ms <
+					free->silence.quiet_until_ms))
+			free = &set[i];
+	}
+	if (free != NULL)
+		*free = (struct client){.key = key};
+	return free;
+}
+
+bool askcache_take(struct askcache *c, int leg, uint64_t client,
+    unsigned most)
+{
+	struct client *of;
+	bool may;
+
 	pthread_mutex_lock(&c->lock);
-	c->leg[leg].silences = 0;
+	of = client_of(c, leg, client);
+	may = of != NULL && of->open < most;
+	if (may)
+		of->open++;
+	pthread_mutex_unlock(&c->lock);
+	return may;
+}
+
+void askcache_give(struct askcache *c, int leg, uint64_t client)
+{
+	struct client *of;
+
+	pthread_mutex_lock(&c->lock);
+	of = client_of(c, leg, client);
+	if (of != NULL && of->open > 0)
+		of->open--;
 	pthread_mutex_unlock(&c->lock);
 }
 
-void askcache_silent(struct askcache *c, int leg, int64_t quiet_ms)
+void askcache_answered(struct askcache *c, int leg, uint64_t client)
 {
+	struct client *of;
+
 	pthread_mutex_lock(&c->lock);
-	if (++c->leg[leg].silences >= SILENCES)
-		c->leg[leg].quiet_until_ms =
-		    clock_mono_ms(c->clock) + quiet_ms;
+	c->leg[leg].silence.n = 0;
+	of = client_of(c, leg, client);
+	if (of != NULL)
+		of->silence.n = 0;
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool askcache_may_ask(struct askcache *c, int leg, int64_t quiet_ms)
+static void be_silent(struct silence *s, int64_t until_ms)
+{
+	if (s->n < SILENCES)
+		s->n++;
+	if (s->n >= SILENCES)
+		s->quiet_until_ms = until_ms;
+}
+
+/* One client alone never makes a leg silent for others. */
+static bool is_new_client(struct askcache *c, int leg, uint64_t client)
+{
+	int n = c->leg[leg].silence.n;
+
+	for (int i = 0; i < n && i < SILENCES; i++)
+		if (c->leg[leg].silent[i] == client)
+			return false;
+	if (n < SILENCES)
+		c->leg[leg].silent[n] = client;
+	return true;
+}
+
+void askcache_silent(struct askcache *c, int leg, uint64_t client,
+    int64_t quiet_ms)
+{
+	int64_t until_ms = clock_mono_ms(c->clock) + quiet_ms;
+	struct client *of;
+
+	pthread_mutex_lock(&c->lock);
+	of = client_of(c, leg, client);
+	if (of != NULL)
+		be_silent(&of->silence, until_ms);
+	if (is_new_client(c, leg, client) ||
+	    c->leg[leg].silence.n >= SILENCES)
+		be_silent(&c->leg[leg].silence, until_ms);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* Once it was quiet for so long, one question tries it. */
+static bool may_break(struct silence *s, int64_t now_ms, int64_t quiet_ms)
+{
+	if (s->n < SILENCES)
+		return true;
+	if (s->quiet_until_ms > now_ms)
+		return false;
+	s->quiet_until_ms = now_ms + quiet_ms;
+	return true;
+}
+
+bool askcache_may_ask(struct askcache *c, int leg, uint64_t client,
+    int64_t quiet_ms)
 {
 	int64_t now_ms = clock_mono_ms(c->clock);
-	bool may = true;
+	struct client *of;
+	bool may;
 
 	pthread_mutex_lock(&c->lock);
-	if (c->leg[leg].silences >= SILENCES) {
-		may = c->leg[leg].quiet_until_ms <= now_ms;
-		if (may)
-			c->leg[leg].quiet_until_ms = now_ms + quiet_ms;
-	}
+	of = client_of(c, leg, client);
+	may = (of == NULL || may_break(&of->silence, now_ms, quiet_ms)) &&
+	      may_break(&c->leg[leg].silence, now_ms, quiet_ms);
 	pthread_mutex_unlock(&c->lock);
 	return may;
 }

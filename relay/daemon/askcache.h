@@ -48,11 +48,24 @@ void askcache_clear(struct askcache *c);
 /* Does the leg, at a domain at least, take everybody? For status. */
 bool askcache_everybody(struct askcache *c, int leg);
 
-/* A leg that did not answer some questions in a row is not asked for
- * `quiet_ms`. Then one question tries it: until that is answered, or for
- * another quiet_ms, the others may not. */
-void askcache_answered(struct askcache *c, int leg);
-void askcache_silent(struct askcache *c, int leg, int64_t quiet_ms);
-bool askcache_may_ask(struct askcache *c, int leg, int64_t quiet_ms);
+/* The last fact, when it holds no more and there is no new one: for a while, so
+ * that a leg that does not answer is as it was. */
+enum ask_fact askcache_last(struct askcache *c, const struct ask_key *k);
+
+/* A leg that did not answer some questions of a client in a row is not asked by
+ * it for `quiet_ms`; one that did not answer so many clients, with no answer
+ * between, is not asked by any. Then one question tries it: until that is
+ * answered, or for another quiet_ms, the others may not. */
+void askcache_answered(struct askcache *c, int leg, uint64_t client);
+void askcache_silent(struct askcache *c, int leg, uint64_t client,
+    int64_t quiet_ms);
+bool askcache_may_ask(struct askcache *c, int leg, uint64_t client,
+    int64_t quiet_ms);
+
+/* A question of that client begins, if fewer than `most` of its questions to
+ * that leg are under way; it ends. */
+bool askcache_take(struct askcache *c, int leg, uint64_t client,
+    unsigned most) PH_CHECK;
+void askcache_give(struct askcache *c, int leg, uint64_t client);
 
 #endif

@@ -247,6 +247,7 @@ static enum answer ask(struct intake *in, const struct rcpt_to *t,
 
 	in->wait.done = on_answer;
 	in->wait.arg = in;
+	in->wait.client = ask_client(session_client(in->session));
 	answer = ask_leg(in->w->ask, d, &t->to, &in->wait);
 	if (answer != ASK_LATER) {
 		if (is_known(session_conf(in->session), answer, r))

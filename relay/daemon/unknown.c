@@ -17,20 +17,20 @@ enum unknown_means unknown_means(const struct conf *c,
 	return f->began_in_grace ? UNKNOWN_IS_PARKED : UNKNOWN_IS_FINAL;
 }
 
-/* As it was written, detail included: only that address was delivered, and
- * anybody can write to a detail of it that nobody ever had. */
-static bool is_known(const struct attempt *at, const struct addr *to,
+/* Detail included: only that address was delivered, and anybody can write to a
+ * detail of it that nobody ever had. */
+bool unknown_delivered(const struct app *a, int leg, const struct addr *to,
     int64_t now_us)
 {
-	const struct app *a = at->w->app;
-	const char *leg = names_text(a->names, at->leg);
-	struct known *k = projector_known(a->projector);
 	struct strbuf key;
 	bool known;
 
+	if (a->projector == NULL)
+		return false;
 	strbuf_init(&key, ADDR_MAX);
 	known = addr_key(to, '\0', &key) &&
-		known_has(k, leg, strbuf_view(&key), now_us);
+		known_has(projector_known(a->projector),
+		    names_text(a->names, leg), strbuf_view(&key), now_us);
 	strbuf_fini(&key);
 	return known;
 }
@@ -76,7 +76,7 @@ bool unknown_judge(const struct attempt *at, struct table *t,
 		return true;
 	if (!look_for_flip(at, t, d, &f))
 		return false;
-	f.known = is_known(at, to, o->time_us);
+	f.known = unknown_delivered(at->w->app, at->leg, to, o->time_us);
 	o->row[i].known = f.known;
 	switch (unknown_means(at->live->conf, &f)) {
 	case UNKNOWN_WAITS:

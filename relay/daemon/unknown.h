@@ -32,6 +32,11 @@ enum unknown_means {
 enum unknown_means unknown_means(const struct conf *c,
     const struct unknown_facts *f);
 
+/* Was mail for that address, as it is written, delivered on the leg in the last
+ * retry.known? */
+bool unknown_delivered(const struct app *a, int leg, const struct addr *to,
+    int64_t now_us);
+
 /* Of row `i`, which failed; `d` is the table's word of him now, `t` is inside
  * a read transaction. Sets outcome, `known` and `park`. False: the table
  * cannot be read. A worker's loop. */

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import Gateway
 from peers import Postfix
+from test_unknown import remembered
 from until import until
 
 ANN, BOB, EVE = "ann@example.com", "bob@example.com", "eve@example.com"
@@ -111,12 +112,31 @@ def test_a_leg_that_takes_everybody_is_left_alone(gw, legacy):
 
 @pytest.mark.parametrize("said", [
     "450 4.2.1 Later", "451 4.7.1 Greylisted", "552 5.2.2 Full",
-    "554 5.7.1 Policy", "550 5.7.1 Not you"])
+    "554 5.7.1 Policy", "550 5.7.1 Not you",
+    "554 5.7.1 Client host [127.0.0.1] blocked using bl.example",
+    "550 Administrative prohibition", "550 5.7.25 No PTR record for you",
+    "530 5.7.0 Must issue a STARTTLS command first"])
 def test_any_other_answer_refuses_nobody(gw, legacy, said):
     legacy.reply("RCPT", said)
     assert answer(gw, ANN).code == 250
     assert answer(gw, ANN).code == 250
     assert len(questions(legacy, ANN)) == 2, "it was remembered"
+
+
+def test_who_was_delivered_before_is_taken(make_gw, legacy):
+    """Unasked, whatever the leg would say now (D5)."""
+    gw = make_gw(asking({"probe": {"positive": "0s"},
+                         "retry": {"known": "30d"}}))
+    knows(legacy, ANN)
+    before = remembered(gw)
+    gw.wait_event("delivered", gw.send(to=ANN))
+    until(lambda: remembered(gw) > before, "the memory to have it")
+    legacy.normal()
+    knows(legacy)
+    asked = len(questions(legacy, ANN))
+    assert answer(gw, "Ann@EXAMPLE.com").code == 250
+    assert len(questions(legacy, ANN)) == asked
+    assert answer(gw, "ann+x@example.com").code == 550
 
 
 @pytest.mark.parametrize("stage, said", [

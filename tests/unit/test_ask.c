@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "relay/base/hash.h"
 #include "relay/base/mem.h"
 #include "relay/base/rng.h"
 #include "relay/daemon/ask.h"
@@ -267,7 +268,7 @@ static void a_connection_that_is_cut_is_no_answer_yet(void **state)
 
 		assert_int_equal(answer(w, "eve"), ASK_NO);
 		assert_int_equal(w->leg->connected, 2);
-		assert_true(askcache_may_ask(w->app.asked, w->id, 1000));
+		assert_true(askcache_may_ask(w->app.asked, w->id, 0, 1000));
 		world_free(w);
 	}
 }
@@ -410,14 +411,69 @@ static void a_leg_that_refuses_connections_is_left_alone(void **state)
 
 	leg_refuse(w->leg);
 	for (int i = 0; i < 3; i++) {
-		assert_true(askcache_may_ask(w->app.asked, w->id, 1000));
+		assert_true(askcache_may_ask(w->app.asked, w->id, 0, 1000));
 		assert_int_equal(answer(w, "eve"), ASK_NO_ANSWER);
 	}
-	assert_false(askcache_may_ask(w->app.asked, w->id, 1000));
+	assert_false(askcache_may_ask(w->app.asked, w->id, 0, 1000));
 	world_free(w);
 }
 
 /* ---- slots ---- */
+
+/* A leg that lets the questions of one client wait for ever answers those of
+ * another, and is not silent for it. */
+static void one_client_does_not_use_it_up(void **state)
+{
+	static const struct leg_rule tarpit[] = {
+	    {"RCPT TO:<slow", "", 0}, {"RCPT", NOBODY, 0}, {NULL, NULL, 0}};
+	struct world *w = world_new(state, "100ms", tarpit);
+	struct asked slow[20];
+
+	for (int i = 0; i < 20; i++) {
+		slow[i] = asking("");
+		snprintf(slow[i].user, sizeof(slow[i].user), "slow%d", i);
+		slow[i].wait.client = 1;
+		ask(w, &slow[i]);
+	}
+	until_told(w, &slow[19]);
+	assert_int_equal(ask_busy(w->w.ask), 1);
+	for (int i = 0; i < 2; i++) {
+		struct asked a = asking(i % 2 == 0 ? "eve" : "bob");
+
+		a.wait.client = 2;
+		ask(w, &a);
+		until_told(w, &a);
+		assert_int_equal(a.got, ASK_NO);
+	}
+	leg_say(w->leg, NOBODY);
+	until_quiet(w);
+	world_free(w);
+}
+
+static void its_last_answers_count_while_it_is_silent(void **state)
+{
+	static const struct leg_rule silent[] = {
+	    {"RCPT", "", 0}, {NULL, NULL, 0}};
+	struct world *w = world_new(state, "50ms", silent);
+	struct asked a = asking("ann"), e = asking("eve");
+	uint64_t ann = hash_slice(SLICE("ann@example.com")) | 1;
+	uint64_t eve = hash_slice(SLICE("eve@example.com")) | 1;
+
+	askcache_put(w->app.asked, &(struct ask_key){w->id, ann, ann},
+	    FACT_YES, 1, 0);
+	askcache_put(w->app.asked, &(struct ask_key){w->id, eve, eve},
+	    FACT_NO, 1, 0);
+	turns(w, 2);
+	ask(w, &a);
+	ask(w, &e);
+	until_told(w, &a);
+	until_told(w, &e);
+	assert_int_equal(a.got, ASK_YES);
+	assert_int_equal(e.got, ASK_NO);
+	leg_say(w->leg, "421 4.3.2 Bye\r\n" LEG_CLOSE);
+	until_quiet(w);
+	world_free(w);
+}
 
 static void deliveries_keep_the_last_quarter(void **state)
 {
@@ -579,6 +635,8 @@ int main(void)
 		cmocka_unit_test(nobody_waits_for_it_any_more),
 		cmocka_unit_test(silence_is_no_answer),
 		cmocka_unit_test(a_leg_that_refuses_connections_is_left_alone),
+		cmocka_unit_test(one_client_does_not_use_it_up),
+		cmocka_unit_test(its_last_answers_count_while_it_is_silent),
 		cmocka_unit_test(deliveries_keep_the_last_quarter),
 		cmocka_unit_test(a_free_connection_is_shared_in_turns),
 		cmocka_unit_test(there_is_an_end_of_questions),

@@ -12,6 +12,7 @@
 #include "relay/daemon/askcache.h"
 
 enum { CLOUD = 3, LEGACY = 4, HOUR_MS = 3600 * 1000 };
+enum { ONE = 11, TWO = 13, THREE = 17 }; /* clients */
 
 struct fix {
 	struct clock_fake clock;
@@ -154,35 +155,117 @@ static void everybody_is_shown_for_as_long_as_it_holds(void **state)
 
 static bool may_ask(struct fix *f, int leg)
 {
-	return askcache_may_ask(f->c, leg, 1000);
+	return askcache_may_ask(f->c, leg, ONE, 1000);
 }
 
 static void a_silent_leg_is_left_alone(void **state)
 {
 	struct fix *f = *state;
 
-	askcache_silent(f->c, CLOUD, 1000);
-	askcache_silent(f->c, CLOUD, 1000);
-	askcache_answered(f->c, CLOUD);
+	askcache_silent(f->c, CLOUD, ONE, 1000);
+	askcache_silent(f->c, CLOUD, ONE, 1000);
+	askcache_answered(f->c, CLOUD, ONE);
 	for (int i = 0; i < 2; i++) {
-		askcache_silent(f->c, CLOUD, 1000);
+		askcache_silent(f->c, CLOUD, ONE, 1000);
 		assert_true(may_ask(f, CLOUD));
 		assert_true(may_ask(f, CLOUD));
 	}
-	askcache_silent(f->c, CLOUD, 1000);
+	askcache_silent(f->c, CLOUD, ONE, 1000);
 	assert_false(may_ask(f, CLOUD));
 	assert_true(may_ask(f, LEGACY));
 	clock_fake_step(&f->clock, 1000 * 1000);
 	/* One tries it, and the others wait for what becomes of that. */
 	assert_true(may_ask(f, CLOUD));
 	assert_false(may_ask(f, CLOUD));
-	askcache_silent(f->c, CLOUD, 1000);
+	askcache_silent(f->c, CLOUD, ONE, 1000);
 	assert_false(may_ask(f, CLOUD));
 	clock_fake_step(&f->clock, 1000 * 1000);
 	assert_true(may_ask(f, CLOUD));
-	askcache_answered(f->c, CLOUD);
+	askcache_answered(f->c, CLOUD, ONE);
 	assert_true(may_ask(f, CLOUD));
 	assert_true(may_ask(f, CLOUD));
+}
+
+/* Whoever lets a leg be slow for it alone does not silence it for others. */
+static void it_is_silent_for_all_when_it_is_for_three(void **state)
+{
+	static const uint64_t clients[] = {ONE, TWO, THREE};
+	struct fix *f = *state;
+
+	for (int i = 0; i < 50; i++)
+		askcache_silent(f->c, CLOUD, ONE, 1000);
+	assert_false(askcache_may_ask(f->c, CLOUD, ONE, 1000));
+	assert_true(askcache_may_ask(f->c, CLOUD, TWO, 1000));
+	assert_true(askcache_may_ask(f->c, LEGACY, ONE, 1000));
+	askcache_answered(f->c, CLOUD, TWO);
+	assert_false(askcache_may_ask(f->c, CLOUD, ONE, 1000));
+	for (int i = 0; i < 3; i++) {
+		assert_true(askcache_may_ask(f->c, CLOUD, 19, 1000));
+		askcache_silent(f->c, CLOUD, clients[i], 1000);
+	}
+	assert_false(askcache_may_ask(f->c, CLOUD, 19, 1000));
+	clock_fake_step(&f->clock, 1000 * 1000);
+	assert_true(askcache_may_ask(f->c, CLOUD, 19, 1000));
+	assert_false(askcache_may_ask(f->c, CLOUD, 23, 1000));
+	askcache_answered(f->c, CLOUD, 19);
+	assert_true(askcache_may_ask(f->c, CLOUD, 23, 1000));
+}
+
+static void a_client_has_a_share(void **state)
+{
+	struct fix *f = *state;
+
+	for (int i = 0; i < 3; i++)
+		assert_true(askcache_take(f->c, CLOUD, ONE, 3));
+	assert_false(askcache_take(f->c, CLOUD, ONE, 3));
+	assert_true(askcache_take(f->c, LEGACY, ONE, 3));
+	/* More clients than there is room for: none of them is forgotten
+	 * while a question of it is under way. */
+	for (uint64_t k = 100; k < 5000; k++)
+		if (askcache_take(f->c, CLOUD, k, 1))
+			assert_false(askcache_take(f->c, CLOUD, k, 1));
+	assert_false(askcache_take(f->c, CLOUD, ONE, 3));
+	askcache_give(f->c, CLOUD, ONE);
+	assert_true(askcache_take(f->c, CLOUD, ONE, 3));
+}
+
+static void the_last_fact_is_better_than_none(void **state)
+{
+	static const struct {
+		enum ask_fact fact;
+		int64_t good_h; /* after its end */
+	} cases[] = {
+	    {FACT_YES, 7 * 24}, {FACT_NO, 1}, {FACT_EVERYBODY, 24}};
+	struct fix *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ask_key k = key(CLOUD, 7, 7);
+
+		put(f, k, cases[i].fact, 1000);
+		assert_int_equal(askcache_last(f->c, &k), cases[i].fact);
+		clock_fake_step(&f->clock, 1000 * 1000 +
+		    (cases[i].good_h * HOUR_MS - 1) * 1000);
+		assert_int_equal(get(f, k), FACT_NONE);
+		assert_int_equal(askcache_last(f->c, &k), cases[i].fact);
+		clock_fake_step(&f->clock, 1000);
+		assert_int_equal(askcache_last(f->c, &k), FACT_NONE);
+		put(f, k, cases[i].fact, 1000);
+		askcache_drop(f->c, 7);
+		assert_int_equal(askcache_last(f->c, &k), FACT_NONE);
+	}
+}
+
+/* An old yes is worth more than a new no of a name that nobody has. */
+static void a_harvest_does_not_wash_out_the_last_facts(void **state)
+{
+	struct fix *f = *state;
+	struct ask_key k = key(CLOUD, 1 << 8 | 1, 1);
+
+	put(f, k, FACT_YES, 1000);
+	clock_fake_step(&f->clock, 2000 * 1000);
+	for (uint64_t i = 5; i < 10000; i++)
+		put(f, key(CLOUD, i << 8 | 1, i), FACT_NO, 600 * 1000);
+	assert_int_equal(askcache_last(f->c, &k), FACT_YES);
 }
 
 int main(void)
@@ -197,6 +280,10 @@ int main(void)
 		T(what_ends_soonest_makes_room),
 		T(everybody_is_shown_for_as_long_as_it_holds),
 		T(a_silent_leg_is_left_alone),
+		T(it_is_silent_for_all_when_it_is_for_three),
+		T(a_client_has_a_share),
+		T(the_last_fact_is_better_than_none),
+		T(a_harvest_does_not_wash_out_the_last_facts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
