@@ -110,17 +110,29 @@ static struct slice unwrap(struct slice s)
 	return s;
 }
 
-/* Comments before the address and behind the domain (RFC 5322 3.2.2) are no
- * part of it; parentheses in a local part are. */
+/* The comment at the head of `s` (RFC 5322 3.2.2) and the blanks behind it. */
+static struct slice skip_comment(struct slice s)
+{
+	long end = s.n > 0 && s.p[0] == '(' ? slice_find(s, ')') : -1;
+
+	return end < 0 ? s : slice_trim(slice_from(s, (size_t)end + 1));
+}
+
+/* Comments before the address and behind the domain are no part of it;
+ * parentheses in a local part are. */
 static struct slice strip_comments(struct slice s)
 {
-	long end = s.n > 0 && s.p[0] == '(' ? slice_find(s, ')') : -1, open;
+	struct slice rest = skip_comment(s);
+	long open;
 
-	if (end >= 0 && (size_t)end + 1 < s.n && is_blank(s.p[end + 1]))
-		s = slice_trim(slice_from(s, (size_t)end + 1));
-	open = s.n > 0 && s.p[s.n - 1] == ')' ? last_bare(s, '(') : -1;
-	if (open > last_bare(s, '@'))
+	if (rest.n < s.n && rest.n > 0 && is_blank(rest.p[-1]))
+		s = rest;
+	while (s.n > 0 && s.p[s.n - 1] == ')') {
+		open = last_bare(s, '(');
+		if (open <= last_bare(s, '@'))
+			break;
 		s = slice_trim(slice_head(s, (size_t)open));
+	}
 	return s;
 }
 
@@ -280,7 +292,8 @@ static const char *mailbox(struct slice path, enum path_kind kind,
 {
 	long at = last_bare(path, '@');
 	struct slice local = slice_trim(slice_head(path, (size_t)at));
-	struct slice domain = slice_trim(slice_from(path, (size_t)at + 1));
+	struct slice domain = skip_comment(
+	    slice_trim(slice_from(path, (size_t)at + 1)));
 	const char *why;
 
 	if (at < 0)
@@ -310,6 +323,13 @@ static struct slice unquote_whole(struct slice path)
 	return path;
 }
 
+/* "@a:b@c", and not "@[IPv6:::1]" without a local part. */
+static bool has_route(struct slice path)
+{
+	return slice_find(slice_from(path, (size_t)slice_rfind(path, ']') + 1),
+		   ':') >= 0;
+}
+
 static const char *path_fault(struct slice path, enum path_kind kind,
     struct strbuf *out, struct addr *a)
 {
@@ -321,7 +341,7 @@ static const char *path_fault(struct slice path, enum path_kind kind,
 	if (path.n == 0)
 		return kind == PATH_REVERSE ? NULL : "Empty address";
 	path = unquote_whole(strip_comments(path));
-	if (path.n > 0 && path.p[0] == '@' && slice_find(path, ':') >= 0) {
+	if (path.n > 0 && path.p[0] == '@' && has_route(path)) {
 		why = strip_route(&path);
 		if (why != NULL)
 			return why;

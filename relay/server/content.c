@@ -18,6 +18,7 @@ enum next content_begin(struct session *s, uint64_t expect, answer_fn then)
 	const struct server_config *c = &s->server->c;
 	struct reply r = {.code = 0};
 
+	s->tx->content = true;
 	s->tx->begun_ms = loop_now_ms(c->loop);
 	if (s->tx->refusal != NULL)
 		return then(s, s->tx->refusal);

@@ -154,7 +154,9 @@ static void report(struct session *s, struct server_report *r)
 	r->bytes = s->tx == NULL ? 0 : s->tx->bytes;
 	if (r->what != REPORT_ABORTED) {
 		r->stage = s->stage;
-		r->to = s->to;
+		/* Of a content: the recipient that was named last. */
+		r->to = s->to.n > 0 || s->tx == NULL || !s->tx->content
+			    ? s->to : slice_of(s->tx->to, s->tx->to_n);
 		r->said = slice_of(s->said, s->said_n);
 	}
 	c->ops->report(c->arg, s, r);
@@ -188,7 +190,7 @@ static const char *tx_stage(const struct tx *tx)
 {
 	if (tx->bdat)
 		return "bdat";
-	if (tx->begun_ms != 0)
+	if (tx->content)
 		return "data";
 	return tx->to_n > 0 ? "rcpt" : "mail";
 }

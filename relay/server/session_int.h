@@ -67,6 +67,7 @@ struct tx {
 	 * comes is only counted. */
 	struct reply *refusal;
 	bool refusal_closes;
+	bool content; /* DATA or BDAT was said */
 	uint64_t bytes;	     /* of content, thrown away or not             */
 	int64_t begun_ms;    /* moved on by the time that we made it wait  */
 	struct data_reader reader;

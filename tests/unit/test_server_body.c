@@ -178,8 +178,8 @@ static void what_was_normalized_is_on_record(void **state)
 		rig_say(&r, cut + 1);
 		assert_null(rig_expect(&r, "250"));
 		assert_int_equal(strstr(strbuf_cstr(&r.o.log),
-		    "repaired data <s@a.example> <> Bare CR or LF was made "
-		    "CR LF\n") != NULL, cases[i].repaired);
+		    "repaired data <s@a.example> <t@b.example> Bare CR or LF "
+		    "was made CR LF\n") != NULL, cases[i].repaired);
 		rig_fini(&r);
 	}
 }
