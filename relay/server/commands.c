@@ -64,6 +64,23 @@ void commands_names(struct strbuf *out)
 		strbuf_addf(out, " %s", commands[i].verb);
 }
 
+/* A line that is no command of ours. Old clients say AUTH, which is not
+ * offered, and some send the login behind it without listening: what may be a
+ * password is not put on record. */
+static void say_line(struct session *s, struct slice line)
+{
+	struct slice words = slice_trim(line);
+
+	if (s->secrets) {
+		session_said(s, slice_of("", 0));
+	} else if (slice_case_starts(words, SLICE("AUTH"))) {
+		s->secrets = true;
+		session_said(s, SLICE("AUTH"));
+	} else {
+		session_said(s, line);
+	}
+}
+
 static enum next run(struct session *s, const struct smtp_cmd *cmd)
 {
 	const struct command *c = find(cmd->verb);
@@ -73,6 +90,7 @@ static enum next run(struct session *s, const struct smtp_cmd *cmd)
 	if (c == NULL)
 		return session_refuse(s, 500, "5.5.1", "Unknown command");
 	s->stage = c->stage;
+	s->secrets = false;
 	session_said(s, cmd->arg);
 	if ((c->flags & LAST) && s->pipelined)
 		return session_bye(s, 554, "5.5.0",
@@ -90,7 +108,7 @@ static enum next run_line(struct session *s, struct slice line)
 	const char *why;
 
 	s->stage = "command";
-	session_said(s, line);
+	say_line(s, line);
 	if (smtp_cmd_parse(line, &cmd, &why) != 0)
 		return session_refuse(s, 500, "5.5.2", why);
 	return run(s, &cmd);
@@ -101,7 +119,7 @@ static enum next too_long(struct session *s, struct slice line)
 	enum next next;
 
 	s->stage = "command";
-	session_said(s, line);
+	say_line(s, line);
 	next = session_refuse(s, 500, "5.5.6", "Line is too long");
 	return ++s->long_lines < 2 ? next : NEXT_CLOSE;
 }
@@ -119,7 +137,7 @@ static enum next skip(struct session *s, struct slice *rest)
 static enum next bare_line(struct session *s, struct slice line)
 {
 	s->stage = "command";
-	session_said(s, line);
+	say_line(s, line);
 	return session_bye(s, 521, "5.5.2", "Lines end with CR LF");
 }
 

@@ -111,6 +111,7 @@ struct session {
 	struct slice to;
 	char said[SAID_MAX];
 	size_t said_n;
+	bool secrets; /* after AUTH: lines that are no command may be one */
 	bool repaired; /* line ends, of this transaction or before it */
 	const char *lost; /* why the connection ended */
 	struct tx *tx;

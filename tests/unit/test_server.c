@@ -328,6 +328,13 @@ static const struct { const char *say, *hear, *report; } reports[] = {
 	  "repaired rcpt <> <t.@b.example> ORCPT is no type;xtext\n" },
 	{ "WHAT is this\r\n", "500",
 	  "refused command <> <> 500 5.5.1\nsaid WHAT is this bytes" },
+	{ "AUTH PLAIN AHVzZXIAcGFzcw==\r\n", "500",
+	  "refused command <> <> 500 5.5.1\nsaid AUTH bytes" },
+	{ "auth login\r\ndXNlcg==\r\ncGFzcw==\r\nNOOP\r\nWHAT\r\n",
+	  "500\n500\n500\n250\n500",
+	  "said AUTH bytes 0\nrefused command <> <> 500 5.5.1\nsaid  bytes 0\n"
+	  "refused command <> <> 500 5.5.1\nsaid  bytes 0\n"
+	  "refused command <> <> 500 5.5.1\nsaid WHAT bytes" },
 	{ "A\rB\r\n", "500", "refused command <> <> 500 5.5.2\nsaid A\rB bytes" },
 	{ "RCPT TO:<x@y>\r\n", "503",
 	  "refused rcpt <> <> 503 5.5.1\nsaid TO:<x@y> bytes" },
