@@ -55,7 +55,8 @@ struct known {
 	_Atomic int64_t keep_us;
 
 	/* the projector's */
-	sqlite3 *db; /* NULL: switched off */
+	sqlite3 *db; /* NULL: off, until it can be opened again */
+	bool off;    /* ... and the log says so                 */
 	sqlite3_stmt *stmt[STATEMENTS];
 	int64_t day; /* of `seen` and `pending` */
 	uint64_t seen[SEEN];
@@ -129,16 +130,31 @@ static bool is_damage(int code)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
-/* What cannot be written is not worth a fault of the projector. */
+static void close_reader(struct known *k)
+{
+	pthread_mutex_lock(&k->lock);
+	sqlite3_finalize(k->look);
+	sqlite3_close(k->reader);
+	k->look = NULL;
+	k->reader = NULL;
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* What cannot be written is not worth a fault of the projector. It is tried
+ * again with each flush: a shortage of descriptors passes. */
 static void give_up(struct known *k, int code)
 {
-	log_warn("known.off", kv_str("file", k->path),
-	    kv_str("why", k->db == NULL ? sqlite3_errstr(code)
-					: sqlite3_errmsg(k->db)),
-	    kv_str("effect", "a leg's \"unknown\" is believed"));
+	if (!k->off)
+		log_warn("known.off", kv_str("file", k->path),
+		    kv_str("why", k->db == NULL ? sqlite3_errstr(code)
+						: sqlite3_errmsg(k->db)),
+		    kv_str("effect", "a leg's \"unknown\" is believed"));
+	k->off = true;
 	close_writer(k);
-	if (is_damage(code))
-		unlink_all(k);
+	if (!is_damage(code))
+		return;
+	close_reader(k);
+	unlink_all(k);
 }
 
 static int open_writer(struct known *k)
@@ -154,11 +170,27 @@ static int open_writer(struct known *k)
 	return rc;
 }
 
+static void open_or_give_up(struct known *k)
+{
+	int rc = open_writer(k);
+
+	if (is_damage(rc)) {
+		give_up(k, rc);
+		rc = open_writer(k);
+	}
+	if (rc != SQLITE_OK) {
+		give_up(k, rc);
+		return;
+	}
+	if (k->off)
+		log_info("known.on", kv_str("file", k->path));
+	k->off = false;
+}
+
 struct known *known_open(const char *dir, int64_t keep_ms)
 {
 	struct known *k = NEW(struct known);
 	struct strbuf path;
-	int rc;
 
 	strbuf_init(&path, PATH_BYTES);
 	strbuf_addf(&path, "%s/known.db", dir);
@@ -166,13 +198,7 @@ struct known *known_open(const char *dir, int64_t keep_ms)
 	strbuf_fini(&path);
 	pthread_mutex_init(&k->lock, NULL);
 	known_keep(k, keep_ms);
-	rc = open_writer(k);
-	if (is_damage(rc)) {
-		give_up(k, rc);
-		rc = open_writer(k);
-	}
-	if (rc != SQLITE_OK)
-		give_up(k, rc);
+	open_or_give_up(k);
 	return k;
 }
 
@@ -181,8 +207,7 @@ void known_close(struct known *k)
 	if (k == NULL)
 		return;
 	known_flush(k);
-	sqlite3_finalize(k->look);
-	sqlite3_close(k->reader);
+	close_reader(k);
 	close_writer(k);
 	pthread_mutex_destroy(&k->lock);
 	mem_free(k->path);
@@ -225,12 +250,21 @@ static int put_all(struct known *k)
 	return rc == SQLITE_OK ? run(k, ST_COMMIT) : rc;
 }
 
+/* Too many to wait with: they count again when they are delivered again. */
+static void drop_pending(struct known *k)
+{
+	k->n = 0;
+	memset(k->seen, 0, sizeof(k->seen));
+}
+
 void known_flush(struct known *k)
 {
 	int rc;
 
 	if (k->n == 0)
 		return;
+	if (k->db == NULL)
+		open_or_give_up(k);
 	if (k->db != NULL) {
 		/* Neighbours share a page. */
 		qsort(k->pending, k->n, sizeof(k->pending[0]), by_hash);
@@ -240,14 +274,17 @@ void known_flush(struct known *k)
 		if (rc != SQLITE_OK && rc != SQLITE_FULL)
 			give_up(k, rc);
 	}
-	k->n = 0;
+	if (k->db != NULL)
+		k->n = 0;
+	else if (k->n == PENDING)
+		drop_pending(k);
 }
 
 static void new_day(struct known *k, int64_t day)
 {
 	known_flush(k);
+	drop_pending(k); /* what could not be written is of yesterday */
 	k->day = day;
-	memset(k->seen, 0, sizeof(k->seen));
 }
 
 void known_add(struct known *k, const char *leg, const char *to,
@@ -260,7 +297,7 @@ void known_add(struct known *k, const char *leg, const char *to,
 	int64_t hash;
 	uint64_t *seen;
 
-	if (k->db == NULL || atomic_load(&k->keep_us) == 0)
+	if (atomic_load(&k->keep_us) == 0)
 		return;
 	if (day > k->day)
 		new_day(k, day);
@@ -284,12 +321,13 @@ void known_prune(struct known *k, int64_t now_us)
 	const uint64_t part = UINT64_MAX / SLICES;
 	uint64_t slice = (uint64_t)(now_us / (DAY_US / 24)) % SLICES;
 	uint64_t from = (uint64_t)INT64_MIN + slice * part;
-	sqlite3_stmt *s = k->stmt[ST_PRUNE];
+	sqlite3_stmt *s;
 	int rc;
 
+	known_flush(k);
 	if (k->db == NULL)
 		return;
-	known_flush(k);
+	s = k->stmt[ST_PRUNE];
 	sqlite3_bind_int64(s, 1, (int64_t)from);
 	sqlite3_bind_int64(s, 2, slice == SLICES - 1
 				     ? INT64_MAX : (int64_t)(from + part));

@@ -81,9 +81,10 @@ static void look_at_audit(struct watch *w)
 	bad = st.failing || st.behind_us > c->alarm.interval_ms * 1000;
 	if (bad && !w->audit)
 		alarm_raise(w->app, "audit", c->audit.path, st.failing
-			? "The audit index cannot be written; the log says "
-			  "why. Mail goes on, and the journal keeps what is "
-			  "to be told while it has room."
+			? "The audit index cannot be written, or the journal "
+			  "not be read for it; the log says why. Mail goes "
+			  "on, and the journal keeps what is to be told while "
+			  "it has room."
 			: "The audit index is behind: trace does not know the "
 			  "newest mail.");
 	w->audit = bad;

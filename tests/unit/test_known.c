@@ -3,7 +3,9 @@
  * Who was delivered where: what is remembered, how long, across restarts,
  * and what a broken file costs (nothing but the memory).
  */
+#include <errno.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -220,6 +222,47 @@ static void a_damaged_file_is_made_anew(void **state)
 	forget(*state);
 }
 
+static int (*real_open)(const char *path, int flags, int mode);
+static int opens;
+
+static int no_descriptor(const char *path, int flags, int mode)
+{
+	if (opens-- > 0) {
+		errno = EMFILE;
+		return -1;
+	}
+	return real_open(path, flags, mode);
+}
+
+/* One that is opened while descriptors are short may only read, or not even
+ * that: it is opened again, and what was told meanwhile is not lost. */
+static void a_shortage_of_descriptors_passes(void **state)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+	real_open = (int (*)(const char *, int, int))vfs->xGetSystemCall(
+	    vfs, "open");
+	for (int n = 1; n < 12; n++) {
+		struct known *k = open_in(*state);
+
+		known_close(k); /* there is a file */
+		vfs->xSetSystemCall(
+		    vfs, "open", (sqlite3_syscall_ptr)no_descriptor);
+		opens = n;
+		k = open_in(*state);
+		known_add(k, "cloud", "ann@example.com", NOW);
+		for (int i = 0; i < 12; i++)
+			known_flush(k);
+		vfs->xSetSystemCall(vfs, "open", NULL);
+		assert_true(has(k, "ann@example.com", NOW));
+		known_add(k, "cloud", "bob@example.com", NOW);
+		known_flush(k);
+		assert_true(has(k, "bob@example.com", NOW));
+		known_close(k);
+		forget(*state);
+	}
+}
+
 static void without_a_file_nobody_is_known(void **state)
 {
 	struct known *k = known_open("/nowhere/at/all", DAYS_MS(30));
@@ -243,6 +286,7 @@ int main(void)
 		cmocka_unit_test(many_are_remembered_and_pruned),
 		cmocka_unit_test(a_second_time_costs_no_write),
 		cmocka_unit_test(a_damaged_file_is_made_anew),
+		cmocka_unit_test(a_shortage_of_descriptors_passes),
 		cmocka_unit_test(without_a_file_nobody_is_known),
 	};
 
