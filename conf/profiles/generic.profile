@@ -69,7 +69,7 @@ reply {
         "exceed* ... hops", "hops exceeded", "mail loop*", "mail is looping",
         "mail forwarding loop", "routing loop", "forwarding loop",
         "loop detected", "loop* back to myself", "message is looping",
-        "message looping" }
+        "message looping", "looping message" }
     class = "loop"
     help = "The message goes in circles. Look where the leg forwards this address to."
 }
@@ -88,7 +88,7 @@ reply {
         "exceed* ... hops", "hops exceeded", "mail loop*", "mail is looping",
         "mail forwarding loop", "routing loop", "forwarding loop",
         "loop detected", "loop* back to myself", "message is looping",
-        "message looping" }
+        "message looping", "looping message" }
     class = "loop"
     outcome = "deferred"
     help = "The message goes in circles. Look where the leg forwards this address to."
@@ -465,8 +465,9 @@ reply {
         "sender ... not in allowed-senders",
         "sending ... domain ... not exist", "mail from domain ... exist",
         "mail sending denied", "purported responsible address",
-        "sender listed", "from address ... reject*", "from header",
-        "from field", "you are not allowed to send ... this address",
+        "sender listed", "sender ... blacklisted", "user in blacklist",
+        "from address ... reject*", "from header", "from field",
+        "you are not allowed to send ... this address",
         "not allowed to send ... as", "null sender", "empty envelope sender*",
         "emetteur invalide", "not owned by", "address ... been blacklisted",
         "your email address", "by the recipient", "by recipient",
@@ -517,7 +518,11 @@ reply {
         "unknown host", "unrouteable mail domain", "has moved",
         "been replaced by", "address rejected user", "undeliverable address",
         "illegal alias", "address unknown", "user invalid",
-        "unrouteable address", "unroutable address", "cannot find ... user",
+        "recipient cannot be found", "user cannot be found",
+        "mailbox cannot be found", "address rejected undeliverable",
+        "utilisateur inconnu", "adresse inconnue", "benutzer unbekannt",
+        "mailbox name not allowed", "unrouteable address",
+        "unroutable address", "cannot find ... user",
         "bad destination mailbox", "empfänger unbekannt",
         "destinataire inconnu", "destinataire invalide", "usuario desconocido"
     }
@@ -559,7 +564,11 @@ reply {
         "unknown host", "unrouteable mail domain", "has moved",
         "been replaced by", "address rejected user", "undeliverable address",
         "illegal alias", "address unknown", "user invalid",
-        "unrouteable address", "unroutable address", "cannot find ... user",
+        "recipient cannot be found", "user cannot be found",
+        "mailbox cannot be found", "address rejected undeliverable",
+        "utilisateur inconnu", "adresse inconnue", "benutzer unbekannt",
+        "mailbox name not allowed", "unrouteable address",
+        "unroutable address", "cannot find ... user",
         "bad destination mailbox", "empfänger unbekannt",
         "destinataire inconnu", "destinataire invalide", "usuario desconocido"
     }
@@ -593,9 +602,9 @@ reply {
     text = { "content rejected", "content filter", "message content",
         "its content", "because ... content", "virus", "malware", "phishing",
         "spam detected", "is spam", "as spam", "considered spam",
-        "looks like spam", "like spam", "spam score", "scored ... spam",
-        "flagged ... spam", "identified as spam", "spam message",
-        "spam content", "likely unsolicited mail",
+        "consider spam", "looks like spam", "like spam", "spam score",
+        "scored ... spam", "flagged ... spam", "identified as spam",
+        "spam message", "spam content", "likely unsolicited mail",
         "likely suspicious ... content", "attachment", "illegal attachment",
         "uribl", "surbl", "url* ... list*", "url* ... block*",
         "link* ... blocked", "contains ... url*", "file type*", "size limit",
@@ -626,12 +635,12 @@ reply {
     text = { "too many connections", "too many concurrent",
         "too many sessions", "too many smtp sessions",
         "too many simultaneous", "too many messages", "too many emails",
-        "too many mails", "too many errors", "too much mail from",
-        "rate limit*", "rate-limit*", "ratelimit*", "rate ... exceeded",
-        "rate exceeded", "exceed* ... rate", "frequency limit*",
-        "sending rate", "connection limit", "connection rate",
-        "concurrency limit", "throttl*", "thread limit", "slow down",
-        "slower", "trop de connexions", "exceed* ... per hour",
+        "too many mails", "too many errors", "too many requests",
+        "too much mail from", "rate limit*", "rate-limit*", "ratelimit*",
+        "rate ... exceeded", "rate exceeded", "exceed* ... rate",
+        "frequency limit*", "sending rate", "connection limit",
+        "connection rate", "concurrency limit", "throttl*", "thread limit",
+        "slow down", "slower", "trop de connexions", "exceed* ... per hour",
         "exceed* ... per day", "exceed* ... maximum number of messages",
         "outbound thread" }
     class = "throttle"
@@ -647,6 +656,8 @@ reply {
         "blocked by ... dnsbl", "blocked by ... rbl", "blocked by ... list",
         "block list", "block lists", "blocklist*", "blacklist*",
         "black list*", "block-list*", "black-list*", "denylist*",
+        "your access", "black ip", "invalid ip", "remote ip", "ip check",
+        "helohost*", "server you are sending from", "host ... listed",
         "blocked ip", "ip ... blocked", "ip ... listed", "ip ... banned",
         "ip ... denied", "ip ... rejected", "ip ... blacklisted",
         "ip ... not allowed", "ip address ... blocked", "your ip", "your ip*",
@@ -699,6 +710,8 @@ reply {
         "blocked by ... dnsbl", "blocked by ... rbl", "blocked by ... list",
         "block list", "block lists", "blocklist*", "blacklist*",
         "black list*", "block-list*", "black-list*", "denylist*",
+        "your access", "black ip", "invalid ip", "remote ip", "ip check",
+        "helohost*", "server you are sending from", "host ... listed",
         "blocked ip", "ip ... blocked", "ip ... listed", "ip ... banned",
         "ip ... denied", "ip ... rejected", "ip ... blacklisted",
         "ip ... not allowed", "ip address ... blocked", "your ip", "your ip*",
@@ -763,7 +776,11 @@ reply {
         "credentials", "password required", "turned on in your",
         "turn on smtp authentication", "not authorized to send mail",
         "don't authenticate", "not subscribed", "not authorized to perform",
-        "requires smtp auth*", "session encryption" }
+        "requires smtp auth*", "session encryption", "auth error",
+        "remote certificate", "certificate ... fail*",
+        "certificate ... expired", "certificate ... invalid", "mta-sts",
+        "exchange server authentication", "unregistered domains",
+        "pop before smtp", "pop-before-smtp", "encrypted connection*" }
     class = "configuration"
     help = "The leg wants TLS or a login first. Write tls = \"encrypt\", or auth_user and auth_secret, for this leg, or let it trust our address."
 }
@@ -784,7 +801,9 @@ reply {
         "does not relay", "don't relay", "allowed to relay",
         "rejecting relay", "insecure mail relay", "for relay",
         "not a gateway", "as a relay", "specified domain is not allowed",
-        "non-accepted domain", "through this host", "through this machine",
+        "non-accepted domain", "denies relay", "relay check",
+        "local user only", "local users only", "no mail relay",
+        "permission* to send as", "through this host", "through this machine",
         "through this server", "relay quota", "relay service", "rcpthosts",
         "administrative prohibition", "administratively prohibited",
         "email address is not verified",
@@ -863,27 +882,28 @@ reply {
         "service ... unavailable", "service not", "service unavailable",
         "service currently unavailable", "currently unavailable",
         "server busy", "server is busy", "system busy", "is busy",
-        "busy ... try", "too busy", "not accept mail", "does not accept mail",
-        "not accepting mail", "not accepting messages",
-        "not accepting network messages", "internal error",
-        "internal system error", "internal server error", "system error",
-        "system problem", "server error", "operating system error",
-        "local error", "local problem", "local configuration error",
-        "mailer error", "software error", "unexpected error",
-        "database error", "lookup error", "lookup failure", "timed out",
-        "timeout", "time out", "time-out", "resources", "out of memory",
-        "insufficient permission", "insufficient disk", "disk full",
-        "no space", "i/o error", "message expired", "past the expiration",
-        "unable to process", "cannot process",
-        "unable to deliver ... minutes", "connection timed out",
-        "connection lost", "exit status", "exited with",
-        "transport unavailable", "no route to host", "unreachable",
-        "could not connect", "unable to resolve", "no mail exchangers",
-        "local error in", "error in processing", "error in reception",
-        "interrupted system call", "retry timeout", "delivery expired",
-        "queue file", "system is down", "setup failed", "inbounds",
-        "mail server ... down", "under maintenance", "maintenance",
-        "overloaded", "load too high" }
+        "busy ... try", "too busy", "host does not accept mail",
+        "domain does not accept mail", "not accepting mail",
+        "not accepting messages", "not accepting network messages",
+        "internal error", "internal system error", "internal server error",
+        "system error", "system problem", "server error",
+        "operating system error", "local error", "local problem",
+        "local configuration error", "mailer error", "queue unavailable",
+        "system full", "mail system problem", "backend", "software error",
+        "unexpected error", "database error", "lookup error",
+        "lookup failure", "timed out", "timeout", "time out", "time-out",
+        "resources", "out of memory", "insufficient permission",
+        "insufficient disk", "disk full", "no space", "i/o error",
+        "message expired", "past the expiration", "unable to process",
+        "cannot process", "unable to deliver ... minutes",
+        "connection timed out", "connection lost", "exit status",
+        "exited with", "transport unavailable", "no route to host",
+        "unreachable", "could not connect", "unable to resolve",
+        "no mail exchangers", "local error in", "error in processing",
+        "error in reception", "interrupted system call", "retry timeout",
+        "delivery expired", "queue file", "system is down", "setup failed",
+        "inbounds", "mail server ... down", "under maintenance",
+        "maintenance", "overloaded", "load too high" }
     class = "network"
     help = "The leg has trouble of its own. It is tried again by itself; if this lasts, look at its load, its disk and its log."
 }

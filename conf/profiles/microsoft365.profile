@@ -141,6 +141,20 @@ reply {
 
 reply {
     code = "500-599"
+    enhanced = "5.7.703"
+    class = "message"
+    help = "The tenant blocks this sender or what is in the message. Look at its allow and block list."
+}
+
+reply {
+    code = "500-599"
+    enhanced = "5.7.750"
+    class = "configuration"
+    help = "The platform does not know the sender's domain as one of the tenant's. Add the domain there, or correct the connector."
+}
+
+reply {
+    code = "500-599"
     enhanced = "5.7.705"
     class = "configuration"
     help = "The platform limits or blocks the tenant, or our address for it. The administration centre of the tenant says why; let its operator ask for release."
