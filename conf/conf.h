@@ -218,6 +218,7 @@ struct conf {
 		char *path;
 		int64_t keep_ms;
 		char *events; /* events.jsonl, "" : none */
+		bool subject; /* kept, so that trace finds by it */
 	} audit;
 	struct {
 		char *socket;

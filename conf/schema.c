@@ -323,6 +323,9 @@ const struct param param_table[] = {
 	  "How long the index remembers." },
 	{ IN(AUDIT), "events", &T_FILE, C(audit.events), "/var/log/posthouse/events.jsonl", 0, 0,
 	  RESTART, NULL, "A file that gets every event as a line of JSON. Empty: none." },
+	{ IN(AUDIT), "subject", &T_BOOL, C(audit.subject), "false", 0, 0, LIVE, NULL,
+	  "The subject of each message is kept in the journal and the index, and trace finds by "
+	  "it. Off by default: a subject is content." },
 
 	{ IN(CONTROL), "socket", &T_PATH, C(control.socket), "/run/posthouse/control.sock", 0, 0,
 	  RESTART, NULL, "The socket that posthouse(1) talks to." },

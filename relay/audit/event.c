@@ -56,6 +56,14 @@ const char *event_kind_text(enum event_kind k)
 	return (unsigned)k < EV_KINDS ? kind_texts[k] : "?";
 }
 
+enum event_kind event_kind_named(const char *name)
+{
+	for (int k = EV_NONE + 1; k < EV_KINDS; k++)
+		if (strcmp(kind_texts[k], name) == 0)
+			return (enum event_kind)k;
+	return EV_NONE;
+}
+
 /* Open again, or for the first time: who made it so tells the event. */
 static enum event_kind opened(enum dstate old_state, enum why why)
 {

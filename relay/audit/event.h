@@ -43,6 +43,8 @@ struct notice {
 };
 
 const char *event_kind_text(enum event_kind k);
+/* EV_NONE: no event of a delivery has that name. */
+enum event_kind event_kind_named(const char *name);
 enum event_kind event_kind_of(enum dstate old_state,
     const struct spool_delivery *to);
 

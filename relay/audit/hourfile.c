@@ -15,7 +15,7 @@
 #include "relay/audit/hourfile_int.h"
 #include "relay/base/mem.h"
 
-enum { FORMAT = 1, PATH_BYTES = 4096, READ_WAIT_MS = 2000 };
+enum { PATH_BYTES = 4096, READ_WAIT_MS = 2000 };
 
 static const char schema[] =
     "CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1),"
@@ -23,12 +23,12 @@ static const char schema[] =
     "CREATE TABLE message(id INTEGER PRIMARY KEY, accepted INT, client TEXT,"
     " name TEXT, listen TEXT, helo TEXT, tls TEXT, sender TEXT,"
     " message_id TEXT, size INT, recipients INT, spf TEXT, client_hash INT,"
-    " sender_hash INT, message_id_hash INT);"
+    " sender_hash INT, message_id_hash INT, subject TEXT);"
     "CREATE TABLE recipient(id INT, rcpt INT, address TEXT,"
     " address_hash INT, legs TEXT, PRIMARY KEY(id, rcpt)) WITHOUT ROWID;"
     "CREATE TABLE attempt(id INT, seq INT, time INT, event INT, rcpt INT,"
     " leg TEXT, role INT, why INT, uncertain INT, attempt INT, change INT,"
-    " detail BLOB, PRIMARY KEY(id, seq)) WITHOUT ROWID;"
+    " detail BLOB, code INT, PRIMARY KEY(id, seq)) WITHOUT ROWID;"
     "CREATE TABLE note(seq INTEGER PRIMARY KEY, time INT, event TEXT, id INT,"
     " client_hash INT, sender_hash INT, address_hash INT, fields TEXT);"
     "CREATE TABLE total(leg TEXT PRIMARY KEY, created INT, delivered INT,"
@@ -39,6 +39,15 @@ static const char schema[] =
 static const char origin_table[] =
     "CREATE TABLE IF NOT EXISTS origin(id INTEGER PRIMARY KEY,"
     " came_from TEXT, parent INT);";
+
+/* Format 1 is 2 without two columns. The current file gets them when it is
+ * opened for writing; a sealed one stays as it is and is read. */
+static const char from_1_to_2[] =
+    "BEGIN IMMEDIATE;"
+    "ALTER TABLE message ADD COLUMN subject TEXT;"
+    "ALTER TABLE attempt ADD COLUMN code INT;"
+    "UPDATE state SET format = 2;"
+    "COMMIT;";
 
 static const char indexes[] =
     "BEGIN IMMEDIATE;"
@@ -59,82 +68,6 @@ static const char indexes[] =
 static const char setup[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
     "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000;";
-
-#define MESSAGE_COLUMNS \
-	"id, accepted, client, name, listen, helo, tls, sender, message_id," \
-	" size, recipients, spf"
-
-static const char *const sql[SQLS] = {
-	[SQL_BEGIN] = "BEGIN IMMEDIATE",
-	[SQL_COMMIT] = "COMMIT",
-	[SQL_ROLLBACK] = "ROLLBACK",
-	[SQL_CURSOR] = "UPDATE state SET generation = ?, offset = ?, seq = ?",
-	[SQL_PUT_MESSAGE] = "INSERT OR IGNORE INTO message VALUES"
-			    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-	[SQL_PUT_ORIGIN] = "INSERT OR IGNORE INTO origin VALUES(?,?,?)",
-	[SQL_PUT_RECIPIENT] =
-	    "INSERT OR REPLACE INTO recipient VALUES(?,?,?,?,?)",
-	[SQL_PUT_MOVE] =
-	    "INSERT INTO attempt VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-	[SQL_PUT_NOTE] = "INSERT INTO note VALUES(?,?,?,?,?,?,?,?)",
-	[SQL_PUT_TOTAL] =
-	    "INSERT INTO total VALUES(?,?,?,?,?,?,?,?)"
-	    " ON CONFLICT(leg) DO UPDATE SET"
-	    " created = created + excluded.created,"
-	    " delivered = delivered + excluded.delivered,"
-	    " open = open + excluded.open,"
-	    " parked = parked + excluded.parked,"
-	    " bounced = bounced + excluded.bounced,"
-	    " superseded = superseded + excluded.superseded,"
-	    " deleted = deleted + excluded.deleted",
-	[SQL_MESSAGE] =
-	    "SELECT " MESSAGE_COLUMNS " FROM message WHERE id = ?",
-	[SQL_ORIGIN] = "SELECT came_from, parent FROM origin WHERE id = ?",
-	[SQL_RECIPIENTS] = "SELECT id, rcpt, address, legs FROM recipient"
-			   " WHERE id = ? ORDER BY rcpt",
-	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs FROM recipient"
-			       " ORDER BY id, rcpt",
-	[SQL_MOVES] = "SELECT time, event, rcpt, leg, role, why, uncertain,"
-		      " attempt, change, detail FROM attempt"
-		      " WHERE id = ? ORDER BY seq",
-	[SQL_BY_MESSAGE_ID] =
-	    "SELECT id FROM message WHERE message_id_hash = ?"
-	    " ORDER BY id DESC",
-	[SQL_BY_TO] = "SELECT DISTINCT id FROM recipient"
-		      " WHERE address_hash = ? ORDER BY id DESC",
-	[SQL_BY_FROM] =
-	    "SELECT id FROM message WHERE sender_hash = ? ORDER BY id DESC",
-	[SQL_BY_CLIENT] =
-	    "SELECT id FROM message WHERE client_hash = ? ORDER BY id DESC",
-	[SQL_BY_TIME] = "SELECT id FROM message WHERE accepted BETWEEN ? AND ?"
-			" ORDER BY id DESC",
-	[SQL_NOTES_ID] = "SELECT time, event, fields FROM note WHERE id = ?"
-			 " ORDER BY seq",
-	[SQL_NOTES_TO] = "SELECT time, event, fields FROM note"
-			 " WHERE address_hash = ? ORDER BY seq",
-	[SQL_NOTES_FROM] = "SELECT time, event, fields FROM note"
-			   " WHERE sender_hash = ? ORDER BY seq",
-	[SQL_NOTES_CLIENT] = "SELECT time, event, fields FROM note"
-			     " WHERE client_hash = ? ORDER BY seq",
-	[SQL_NOTES_TIME] = "SELECT time, event, fields FROM note"
-			   " WHERE time BETWEEN ? AND ? ORDER BY seq",
-	[SQL_TOTALS] = "SELECT leg, created, delivered, open, parked,"
-		       " bounced, superseded, deleted FROM total",
-};
-
-sqlite3_stmt *hourfile_stmt(struct hourfile *f, enum hour_sql which)
-{
-	sqlite3_stmt **s = &f->stmt[which];
-
-	if (f->db == NULL)
-		return NULL;
-	if (*s == NULL)
-		sqlite3_prepare_v3(f->db, sql[which], -1,
-		    SQLITE_PREPARE_PERSISTENT, s, NULL);
-	else
-		sqlite3_reset(*s);
-	return *s;
-}
 
 static int path_of(const char *dir, int64_t hour, char out[PATH_BYTES],
     struct error *err)
@@ -158,7 +91,12 @@ bool hourfile_damaged(const struct hourfile *f)
 
 static int fail(struct hourfile *f, const char *path, struct error *err)
 {
-	error_set(err, "%s: %s", path, hourfile_error(f));
+	if (f->state.format > HOUR_FORMAT)
+		error_set(err, "%s: its format is %d, this version knows up "
+		    "to %d: a newer version wrote it", path, f->state.format,
+		    HOUR_FORMAT);
+	else
+		error_set(err, "%s: %s", path, hourfile_error(f));
 	if (hourfile_damaged(f))
 		err->no = EBADMSG;
 	hourfile_close(f);
@@ -191,7 +129,8 @@ static int read_state(struct hourfile *f)
 	if (rc == SQLITE_ERROR) /* no such table */
 		return 0;
 	rc = rc == SQLITE_OK ? sqlite3_step(s) : rc;
-	if (rc == SQLITE_ROW && sqlite3_column_int(s, 0) == FORMAT) {
+	st->format = rc == SQLITE_ROW ? sqlite3_column_int(s, 0) : 0;
+	if (st->format >= 1 && st->format <= HOUR_FORMAT) {
 		st->node = sqlite3_column_int(s, 1);
 		st->cursor.generation = (uint64_t)sqlite3_column_int64(s, 2);
 		st->cursor.offset = (uint64_t)sqlite3_column_int64(s, 3);
@@ -211,15 +150,27 @@ static bool writes(struct hourfile *f)
 		   NULL) == SQLITE_OK;
 }
 
+static bool upgrade(struct hourfile *f)
+{
+	if (f->state.format == HOUR_FORMAT)
+		return true;
+	if (sqlite3_exec(f->db, from_1_to_2, NULL, NULL, NULL) != SQLITE_OK)
+		return false;
+	f->state.format = HOUR_FORMAT;
+	return true;
+}
+
 /* The current one gets rows; what is sealed gets a name for it. */
 static bool prepare(struct hourfile *f, enum hour_open how)
 {
-	if (how == HOUR_READ || (how == HOUR_WRITE && f->state.sealed))
+	if (how == HOUR_READ)
+		return hourfile_functions(f);
+	if (how == HOUR_WRITE && f->state.sealed)
 		return true;
 	if (f->state.sealed)
 		return writes(f);
 	return sqlite3_exec(f->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
-	       writes(f) &&
+	       writes(f) && upgrade(f) &&
 	       sqlite3_exec(f->db, origin_table, NULL, NULL, NULL) ==
 		   SQLITE_OK;
 }
@@ -282,6 +233,7 @@ static int write_first(struct hourfile *f, const struct hour_state *st)
 	int rc;
 
 	f->state = *st;
+	f->state.format = HOUR_FORMAT;
 	f->state.seq = 0;
 	f->state.sealed = false;
 	if (sqlite3_exec(f->db, setup, NULL, NULL, NULL) != SQLITE_OK ||
@@ -293,7 +245,7 @@ static int write_first(struct hourfile *f, const struct hour_state *st)
 	    sqlite3_prepare_v2(f->db, "INSERT INTO state VALUES(1,?,?,?,?,0,0)",
 		-1, &s, NULL) != SQLITE_OK)
 		return -1;
-	sqlite3_bind_int(s, 1, FORMAT);
+	sqlite3_bind_int(s, 1, HOUR_FORMAT);
 	sqlite3_bind_int(s, 2, st->node);
 	sqlite3_bind_int64(s, 3, (int64_t)st->cursor.generation);
 	sqlite3_bind_int64(s, 4, (int64_t)st->cursor.offset);
@@ -371,195 +323,6 @@ const struct hour_state *hourfile_state(const struct hourfile *f)
 const char *hourfile_error(const struct hourfile *f)
 {
 	return f->db == NULL ? "not open" : sqlite3_errmsg(f->db);
-}
-
-/* ---- rows -------------------------------------------------------------- */
-
-/* Binds in order; a NULL statement stays NULL until row_done(). */
-struct row {
-	sqlite3_stmt *s;
-	int i;
-};
-
-static void row_int(struct row *r, int64_t v)
-{
-	sqlite3_bind_int64(r->s, ++r->i, v);
-}
-
-static void row_text(struct row *r, struct slice v)
-{
-	sqlite3_bind_text(r->s, ++r->i, v.p == NULL ? "" : v.p, (int)v.n,
-	    SQLITE_STATIC);
-}
-
-static void row_str(struct row *r, const char *v)
-{
-	row_text(r, slice_str(v));
-}
-
-static void row_hash(struct row *r, int64_t hash)
-{
-	if (hash != 0)
-		row_int(r, hash);
-	else
-		sqlite3_bind_null(r->s, ++r->i);
-}
-
-static int run(struct hourfile *f, enum hour_sql which)
-{
-	sqlite3_stmt *s = hourfile_stmt(f, which);
-	int rc = s == NULL ? SQLITE_ERROR : sqlite3_step(s);
-
-	if (s != NULL)
-		sqlite3_reset(s);
-	return rc == SQLITE_DONE ? 0 : -1;
-}
-
-static int row_begin(struct hourfile *f, enum hour_sql which, struct row *r)
-{
-	if (!f->in_tx && run(f, SQL_BEGIN) != 0)
-		return -1;
-	f->in_tx = true;
-	*r = (struct row){hourfile_stmt(f, which), 0};
-	return r->s == NULL ? -1 : 0;
-}
-
-static int row_done(struct row *r)
-{
-	int rc = sqlite3_step(r->s);
-
-	sqlite3_reset(r->s);
-	return rc == SQLITE_DONE ? 0 : -1;
-}
-
-static int put_origin(struct hourfile *f, const struct envelope *e)
-{
-	struct row r;
-
-	if (!envelope_came_back(e))
-		return 0;
-	if (row_begin(f, SQL_PUT_ORIGIN, &r) != 0)
-		return -1;
-	row_int(&r, (int64_t)e->id);
-	row_str(&r, e->came_from);
-	row_int(&r, (int64_t)e->parent);
-	return row_done(&r);
-}
-
-int hourfile_put_message(struct hourfile *f, const struct envelope *e)
-{
-	struct row r;
-
-	if (put_origin(f, e) != 0)
-		return -1;
-	if (row_begin(f, SQL_PUT_MESSAGE, &r) != 0)
-		return -1;
-	row_int(&r, (int64_t)e->id);
-	row_int(&r, e->accepted_us);
-	row_str(&r, e->client);
-	row_str(&r, e->client_name);
-	row_str(&r, e->listen);
-	row_str(&r, e->helo);
-	row_str(&r, e->tls);
-	row_str(&r, e->from);
-	row_str(&r, e->message_id);
-	row_int(&r, (int64_t)e->size);
-	row_int(&r, e->rcpts);
-	row_str(&r, e->spf);
-	row_hash(&r, hour_hash(e->client));
-	row_hash(&r, hour_hash(e->from));
-	row_hash(&r, hour_hash_message_id(e->message_id));
-	return row_done(&r);
-}
-
-int hourfile_put_recipient(struct hourfile *f, uint64_t id, uint32_t rcpt,
-    const char *address, struct slice legs)
-{
-	struct row r;
-
-	if (row_begin(f, SQL_PUT_RECIPIENT, &r) != 0)
-		return -1;
-	row_int(&r, (int64_t)id);
-	row_int(&r, rcpt);
-	row_str(&r, address);
-	row_hash(&r, hour_hash(address));
-	row_text(&r, legs);
-	return row_done(&r);
-}
-
-int hourfile_put_move(struct hourfile *f, const struct move *m)
-{
-	struct row r;
-
-	if (row_begin(f, SQL_PUT_MOVE, &r) != 0)
-		return -1;
-	row_int(&r, (int64_t)m->id);
-	row_int(&r, ++f->state.seq);
-	row_int(&r, m->time_us);
-	row_int(&r, m->kind);
-	row_int(&r, m->rcpt);
-	row_str(&r, m->leg);
-	row_int(&r, m->role);
-	row_int(&r, m->why);
-	row_int(&r, m->uncertain);
-	row_int(&r, m->attempt);
-	row_int(&r, (int64_t)m->change);
-	sqlite3_bind_blob(r.s, ++r.i, m->detail.p, (int)m->detail.n,
-	    SQLITE_STATIC);
-	return row_done(&r);
-}
-
-int hourfile_put_note(struct hourfile *f, const struct note_row *n)
-{
-	struct row r;
-
-	if (row_begin(f, SQL_PUT_NOTE, &r) != 0)
-		return -1;
-	row_int(&r, ++f->state.seq);
-	row_int(&r, n->time_us);
-	row_text(&r, n->event);
-	row_hash(&r, (int64_t)n->id);
-	row_hash(&r, hour_hash(n->client));
-	row_hash(&r, hour_hash(n->from));
-	row_hash(&r, hour_hash(n->to));
-	row_text(&r, n->fields);
-	return row_done(&r);
-}
-
-int hourfile_put_total(struct hourfile *f, const char *leg,
-    const int64_t add[TOTALS])
-{
-	struct row r;
-
-	if (row_begin(f, SQL_PUT_TOTAL, &r) != 0)
-		return -1;
-	row_str(&r, leg);
-	for (int i = 0; i < TOTALS; i++)
-		row_int(&r, add[i]);
-	return row_done(&r);
-}
-
-int hourfile_commit(struct hourfile *f, struct spool_pos cursor)
-{
-	struct row r;
-
-	if (row_begin(f, SQL_CURSOR, &r) != 0)
-		return -1;
-	row_int(&r, (int64_t)cursor.generation);
-	row_int(&r, (int64_t)cursor.offset);
-	row_int(&r, f->state.seq);
-	if (row_done(&r) != 0 || run(f, SQL_COMMIT) != 0)
-		return -1;
-	f->in_tx = false;
-	f->state.cursor = cursor;
-	return 0;
-}
-
-void hourfile_rollback(struct hourfile *f)
-{
-	if (f->in_tx && f->db != NULL && !sqlite3_get_autocommit(f->db))
-		run(f, SQL_ROLLBACK);
-	f->in_tx = false;
 }
 
 /* ---- sealing ----------------------------------------------------------- */

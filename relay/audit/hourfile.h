@@ -35,7 +35,11 @@ int64_t hour_hash(const char *s);
 /* The same of a Message-ID without its angle brackets. */
 int64_t hour_hash_message_id(const char *s);
 
+/* The newest format, which is written; older ones are read. */
+enum { HOUR_FORMAT = 2 };
+
 struct hour_state {
+	int format;
 	int node;
 	struct spool_pos cursor; /* everything before it is in the index */
 	int64_t seq;		 /* last used in this file                */
@@ -112,8 +116,14 @@ int hourfile_moves(struct hourfile *f, uint64_t id,
     void (*fn)(void *arg, const struct move *m), void *arg);
 struct hour_key {
 	enum { KEY_ID, KEY_MESSAGE_ID, KEY_TO, KEY_FROM, KEY_CLIENT,
-		KEY_TIME } by;
-	int64_t hash;		    /* or the id */
+		KEY_MOVE, KEY_DOMAIN, KEY_SUBJECT, KEY_TIME } by;
+	int64_t hash;		    /* or the id; 0 of KEY_FROM: null */
+	/* KEY_MOVE: what one event of a delivery must be; 0 and "" are any.
+	 * `text` is in its detail; of KEY_SUBJECT a part of the subject, of
+	 * KEY_DOMAIN the domain of a sender or recipient. */
+	enum event_kind kind;
+	int code;
+	const char *leg, *text;
 	int64_t since_us, until_us; /* KEY_TIME: accepted in that time */
 };
 /* Ids of the messages with that key, newest first, until fn says false. */

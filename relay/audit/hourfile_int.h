@@ -14,6 +14,7 @@ enum hour_sql {
 	SQL_PUT_TOTAL,
 	SQL_MESSAGE, SQL_RECIPIENTS, SQL_ALL_RECIPIENTS, SQL_MOVES,
 	SQL_BY_MESSAGE_ID, SQL_BY_TO, SQL_BY_FROM, SQL_BY_CLIENT, SQL_BY_TIME,
+	SQL_BY_MOVE, SQL_BY_DOMAIN, SQL_BY_SUBJECT,
 	SQL_NOTES_ID, SQL_NOTES_TO, SQL_NOTES_FROM, SQL_NOTES_CLIENT,
 	SQL_NOTES_TIME, SQL_TOTALS, SQL_PUT_ORIGIN, SQL_ORIGIN,
 	SQLS
@@ -29,5 +30,7 @@ struct hourfile {
 
 /* Reset and ready to bind; NULL when it cannot be prepared. */
 sqlite3_stmt *hourfile_stmt(struct hourfile *f, enum hour_sql which);
+/* The functions that statements of a search call, on this connection. */
+bool hourfile_functions(struct hourfile *f);
 
 #endif

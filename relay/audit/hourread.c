@@ -51,7 +51,7 @@ int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
     struct envelope *env_out)
 {
 	sqlite3_stmt *s = stmt_for(f, SQL_MESSAGE, (int64_t)id);
-	const char *text[12];
+	const char *text[13];
 	int rc;
 
 	if (s == NULL)
@@ -59,7 +59,7 @@ int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
 	rc = sqlite3_step(s);
 	if (rc != SQLITE_ROW)
 		return ended(s, rc, 0);
-	for (int i = 0; i < 12; i++)
+	for (int i = 0; i < 13; i++)
 		text[i] = arena_strdup(a, text_at(s, i));
 	*env_out = (struct envelope){
 		.id = id,
@@ -74,6 +74,7 @@ int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
 		.size = (uint64_t)sqlite3_column_int64(s, 9),
 		.rcpts = (unsigned)sqlite3_column_int(s, 10),
 		.spf = text[11],
+		.subject = text[12],
 		.envid = "",
 	};
 	read_origin(f, a, env_out);
@@ -139,6 +140,42 @@ int hourfile_moves(struct hourfile *f, uint64_t id,
 	return ended(s, rc, rows);
 }
 
+static void bind_hash(sqlite3_stmt *s, int64_t hash)
+{
+	if (hash != 0)
+		sqlite3_bind_int64(s, 1, hash);
+	else
+		sqlite3_bind_null(s, 1);
+}
+
+static void bind_text(sqlite3_stmt *s, int at, const char *text)
+{
+	sqlite3_bind_text(s, at, text == NULL ? "" : text, -1, SQLITE_STATIC);
+}
+
+static void bind_key(sqlite3_stmt *s, const struct hour_key *k)
+{
+	switch (k->by) {
+	case KEY_TIME:
+		sqlite3_bind_int64(s, 1, k->since_us);
+		sqlite3_bind_int64(s, 2, k->until_us);
+		break;
+	case KEY_MOVE:
+		sqlite3_bind_int(s, 1, k->kind);
+		bind_text(s, 2, k->leg);
+		sqlite3_bind_int(s, 3, k->code);
+		bind_text(s, 4, k->text);
+		break;
+	case KEY_DOMAIN:
+	case KEY_SUBJECT:
+		bind_text(s, 1, k->text);
+		break;
+	default:
+		bind_hash(s, k->hash);
+		break;
+	}
+}
+
 int hourfile_find(struct hourfile *f, const struct hour_key *k,
     bool (*fn)(void *arg, uint64_t id), void *arg)
 {
@@ -147,17 +184,18 @@ int hourfile_find(struct hourfile *f, const struct hour_key *k,
 		[KEY_TO] = SQL_BY_TO,
 		[KEY_FROM] = SQL_BY_FROM,
 		[KEY_CLIENT] = SQL_BY_CLIENT,
+		[KEY_MOVE] = SQL_BY_MOVE,
+		[KEY_DOMAIN] = SQL_BY_DOMAIN,
+		[KEY_SUBJECT] = SQL_BY_SUBJECT,
 		[KEY_TIME] = SQL_BY_TIME,
 	};
-	sqlite3_stmt *s = stmt_for(f, by[k->by],
-	    k->by == KEY_TIME ? k->since_us : k->hash);
+	sqlite3_stmt *s = hourfile_stmt(f, by[k->by]);
 	bool on = true;
 	int rc = SQLITE_OK, rows = 0;
 
 	if (s == NULL)
 		return -1;
-	if (k->by == KEY_TIME)
-		sqlite3_bind_int64(s, 2, k->until_us);
+	bind_key(s, k);
 	while (on && (rc = sqlite3_step(s)) == SQLITE_ROW) {
 		on = fn(arg, (uint64_t)sqlite3_column_int64(s, 0));
 		rows = 1;
@@ -176,14 +214,12 @@ int hourfile_notes(struct hourfile *f, const struct hour_key *k,
 		[KEY_CLIENT] = SQL_NOTES_CLIENT,
 		[KEY_TIME] = SQL_NOTES_TIME,
 	};
-	sqlite3_stmt *s = stmt_for(f, by[k->by],
-	    k->by == KEY_TIME ? k->since_us : k->hash);
+	sqlite3_stmt *s = hourfile_stmt(f, by[k->by]);
 	int rc, rows = 0;
 
 	if (s == NULL)
 		return -1;
-	if (k->by == KEY_TIME)
-		sqlite3_bind_int64(s, 2, k->until_us);
+	bind_key(s, k);
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
 		fn(arg, sqlite3_column_int64(s, 0), slice_str(text_at(s, 1)),
 		    slice_str(text_at(s, 2)));

@@ -6,11 +6,19 @@
 #include "relay/audit/search.h"
 
 const struct search_field search_fields[] = {
-	{ "message-id", offsetof(struct search, message_id) },
-	{ "from", offsetof(struct search, from) },
-	{ "to", offsetof(struct search, to) },
-	{ "client", offsetof(struct search, client) },
-	{ NULL, 0 },
+	{ "message-id", false, offsetof(struct search, message_id) },
+	{ "from", true, offsetof(struct search, from) },
+	{ "to", true, offsetof(struct search, to) },
+	{ "client", false, offsetof(struct search, client) },
+	{ "domain", false, offsetof(struct search, domain) },
+	{ "subject", false, offsetof(struct search, subject) },
+	{ "outcome", false, offsetof(struct search, outcome) },
+	{ "leg", false, offsetof(struct search, leg) },
+	{ "code", false, offsetof(struct search, code) },
+	{ "reply", false, offsetof(struct search, reply) },
+	{ "address", true, offsetof(struct search, address) },
+	{ "remote-id", false, offsetof(struct search, remote_id) },
+	{ NULL, false, 0 },
 };
 
 static const char **place(struct search *q, const struct search_field *f)

@@ -143,25 +143,74 @@ static int parse_zone(const char *p, int64_t *offset_us_out)
 	return 0;
 }
 
-int clock_parse(struct slice s, int64_t now_us, int64_t *wall_us_out)
+/* ---- local time -------------------------------------------------------- */
+
+static int from_local(struct tm *tm, int64_t *wall_us_out)
 {
-	char text[64];
+	time_t t;
+
+	tm->tm_isdst = -1;
+	t = mktime(tm);
+	if (t == (time_t)-1)
+		return -1;
+	*wall_us_out = (int64_t)t * US_PER_S;
+	return 0;
+}
+
+/* Midnight, `days` from the day of now. */
+static int parse_day(int days, int64_t now_us, int64_t *wall_us_out)
+{
+	time_t now = (time_t)(now_us / US_PER_S);
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	tm.tm_mday += days;
+	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+	return from_local(&tm, wall_us_out);
+}
+
+/* Without a zone, "2026-11-22" and "2026-11-22 05:12[:17]" are what the clock
+ * on the wall shows. */
+static int parse_local(const char *text, int64_t *wall_us_out)
+{
+	struct tm tm = {0};
+	int day = 0, minute = 0, second = 0, end;
+
+	(void)sscanf(text, "%4d-%2d-%2d%n %2d:%2d%n:%2d%n", &tm.tm_year,
+	    &tm.tm_mon, &tm.tm_mday, &day, &tm.tm_hour, &tm.tm_min, &minute,
+	    &tm.tm_sec, &second);
+	end = second != 0 ? second : minute != 0 ? minute : day;
+	if (end == 0 || text[end] != '\0')
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	return from_local(&tm, wall_us_out);
+}
+
+void clock_local(int64_t wall_us, char out[CLOCK_LOCAL_MAX])
+{
+	time_t s = (time_t)(wall_us / US_PER_S);
+	struct tm tm;
+	char zone[8];
+	size_t n;
+
+	localtime_r(&s, &tm);
+	n = strftime(out, CLOCK_LOCAL_MAX, "%Y-%m-%d %H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	snprintf(out + n, CLOCK_LOCAL_MAX - n, ".%03d %.3s:%.2s",
+	    (int)(wall_us % US_PER_S / 1000), zone, zone + 3);
+}
+
+/* ---- all forms --------------------------------------------------------- */
+
+static int parse_rfc3339(const char *text, int64_t *wall_us_out)
+{
+	int64_t frac = 0, scale = US_PER_S / 10, zone;
 	struct tm tm = {0};
 	int used = 0;
-	int64_t frac = 0, scale = US_PER_S / 10, zone;
 	const char *p;
 	char t;
 
-	if (slice_eq(s, SLICE("now"))) {
-		*wall_us_out = now_us;
-		return 0;
-	}
-	if (s.n > 0 && (s.p[0] == '-' || s.p[0] == '+'))
-		return parse_relative(s, now_us, wall_us_out);
-	if (s.n >= sizeof(text))
-		return -1;
-	memcpy(text, s.p, s.n);
-	text[s.n] = '\0';
 	if (sscanf(text, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &tm.tm_year,
 		&tm.tm_mon, &tm.tm_mday, &t, &tm.tm_hour, &tm.tm_min,
 		&tm.tm_sec, &used) != 7 ||
@@ -177,4 +226,27 @@ int clock_parse(struct slice s, int64_t now_us, int64_t *wall_us_out)
 	tm.tm_mon -= 1;
 	*wall_us_out = (int64_t)timegm(&tm) * US_PER_S + frac - zone;
 	return 0;
+}
+
+int clock_parse(struct slice s, int64_t now_us, int64_t *wall_us_out)
+{
+	char text[64];
+
+	if (slice_eq(s, SLICE("now"))) {
+		*wall_us_out = now_us;
+		return 0;
+	}
+	if (slice_eq(s, SLICE("today")))
+		return parse_day(0, now_us, wall_us_out);
+	if (slice_eq(s, SLICE("yesterday")))
+		return parse_day(-1, now_us, wall_us_out);
+	if (s.n > 0 && (s.p[0] == '-' || s.p[0] == '+'))
+		return parse_relative(s, now_us, wall_us_out);
+	if (s.n >= sizeof(text))
+		return -1;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	if (parse_rfc3339(text, wall_us_out) == 0)
+		return 0;
+	return parse_local(text, wall_us_out);
 }

@@ -40,7 +40,11 @@ enum { CLOCK_RFC3339_MAX = 32, CLOCK_RFC5322_MAX = 40 };
 void clock_rfc3339(int64_t wall_us, char out[CLOCK_RFC3339_MAX]);
 /* "Sun, 22 Nov 2026 05:12:17 +0000" (RFC 5322 3.3). */
 void clock_rfc5322(int64_t wall_us, char out[CLOCK_RFC5322_MAX]);
-/* RFC 3339, or relative to `now_us`: "-90s", "-2h", "+3d", "now".
+/* "2026-11-22 06:12:17.000 +01:00": the machine's zone, for people. */
+enum { CLOCK_LOCAL_MAX = 48 };
+void clock_local(int64_t wall_us, char out[CLOCK_LOCAL_MAX]);
+/* RFC 3339; relative to `now_us`: "-90s", "-2h", "+3d", "now"; or in the
+ * machine's zone "today", "yesterday", "2026-11-22", "2026-11-22 05:12".
  * Returns 0, or -1 when it is neither. */
 int clock_parse(struct slice s, int64_t now_us, int64_t *wall_us_out);
 

@@ -35,6 +35,17 @@ bool slice_case_ends(struct slice s, struct slice suffix)
 	       slice_case_eq(slice_from(s, s.n - suffix.n), suffix);
 }
 
+bool slice_case_has(struct slice s, struct slice part)
+{
+	for (; s.n >= part.n; s = slice_from(s, 1)) {
+		if (slice_case_starts(s, part))
+			return true;
+		if (s.n == 0)
+			break;
+	}
+	return false;
+}
+
 long slice_find(struct slice s, char c)
 {
 	const char *p = s.n == 0 ? NULL : memchr(s.p, c, s.n);

@@ -34,6 +34,8 @@ bool slice_case_eq(struct slice a, struct slice b); /* ASCII case folded */
 bool slice_starts(struct slice s, struct slice prefix);
 bool slice_case_starts(struct slice s, struct slice prefix);
 bool slice_case_ends(struct slice s, struct slice suffix);
+/* Is `part` anywhere in it, ASCII case folded? The empty one is. */
+bool slice_case_has(struct slice s, struct slice part);
 /* Index of the first / last `c`, or -1. */
 long slice_find(struct slice s, char c);
 long slice_rfind(struct slice s, char c);

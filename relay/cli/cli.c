@@ -45,6 +45,18 @@ const char *cli_value_at(const struct cli *c, const char *name, int n)
 	return NULL;
 }
 
+const char *cli_address(const struct cli *c, const char *name)
+{
+	struct slice s = slice_str(cli_value(c, name));
+
+	if (s.p == NULL)
+		return NULL;
+	s = slice_trim(s);
+	if (s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>')
+		s = slice_trim(slice_of(s.p + 1, s.n - 2));
+	return arena_slicedup(c->arena, s);
+}
+
 /* Names from files and answers from outside are part of it. */
 static void say(const struct cli *c, const char *fmt, va_list ap)
 {
@@ -394,10 +406,12 @@ int cli_main(int argc, char **argv)
 	c.who = who_runs();
 	c.host = where_it_runs();
 	c.names = names_new();
+	c.arena = arena_new();
 	code = run_command(&c, argc - at - used, argv + at + used);
 	if (c.conf != NULL)
 		conf_unref(c.conf);
 	names_free(c.names);
+	arena_free(c.arena);
 	mem_free(c.who);
 	mem_free(c.host);
 	/* An earlier write may have failed: ferror() remembers it. */

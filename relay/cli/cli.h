@@ -57,6 +57,7 @@ struct cli {
 	int givens;
 	char *who, *host; /* who runs it, and where: for the history */
 	struct names *names;
+	struct arena *arena; /* lives as long as the command */
 	struct conf *conf; /* NULL until cli_conf() */
 	struct error conf_fault; /* why it cannot be read; "" */
 	bool conf_fault_said;
@@ -84,6 +85,10 @@ bool cli_flag(const struct cli *c, const char *name);
 const char *cli_value(const struct cli *c, const char *name);
 /* The n-th value given (from 0), or NULL: `--tag a --tag b`. */
 const char *cli_value_at(const struct cli *c, const char *name, int n);
+
+/* The last value given as an address: without blanks around it and without
+ * its angle brackets; "" is the null sender, written `<>`. NULL: not given. */
+const char *cli_address(const struct cli *c, const char *name);
 
 /* The configuration, read at the first call. NULL: the reason was said. */
 struct conf *cli_conf(struct cli *c);

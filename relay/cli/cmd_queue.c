@@ -43,6 +43,19 @@ static bool add_age(struct cli *c, json_t *args)
 	return true;
 }
 
+/* The null sender is written <>. */
+static const char *filter_value(const struct cli *c, const char *name)
+{
+	const char *given = cli_value(c, name);
+	bool from = strcmp(name, "from") == 0;
+
+	if (given == NULL || (!from && strcmp(name, "to") != 0))
+		return given;
+	if (from && given[0] != '\0' && cli_address(c, name)[0] == '\0')
+		return "<>";
+	return cli_address(c, name);
+}
+
 int queue_filters(struct cli *c, json_t *args)
 {
 	static const char *const names[] = {"leg", "to", "from", "state"};
@@ -55,7 +68,7 @@ int queue_filters(struct cli *c, json_t *args)
 		return -1;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *value = cli_value(c, names[i]);
+		const char *value = filter_value(c, names[i]);
 
 		if (value == NULL)
 			continue;

@@ -2,6 +2,9 @@
  *
  * trace: what happened to a message, from the audit index. Needs no daemon.
  */
+#include <inttypes.h>
+
+#include "relay/audit/event.h"
 #include "relay/audit/search.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
@@ -11,10 +14,17 @@
 
 enum { LAST_HOUR_S = 3600, WORDS_MAX = 1 << 16, LIMIT_MAX = 1000000 };
 
+/* What is counted of the messages that are shown. */
+struct totals {
+	uint64_t messages;
+	json_t *last; /* by message, recipient and leg: the last event */
+};
+
 struct tracing {
 	struct cli *c;
 	char id[ID_TEXT]; /* of the line before */
 	uint64_t shown;
+	struct totals totals;
 };
 
 /* What is of no message, a change or a refusal, is the relay's. */
@@ -25,11 +35,84 @@ static void say_whose(struct tracing *t, const char *id)
 	out_say(&t->c->out, "%s", id[0] == '\0' ? "relay" : id);
 }
 
+/* In the machine's zone unless --utc is given. */
+static void show_time(const struct cli *c, const char *time,
+    char out[CLOCK_LOCAL_MAX])
+{
+	int64_t us;
+
+	if (time == NULL || cli_flag(c, "utc") ||
+	    clock_parse(slice_str(time), 0, &us) != 0)
+		snprintf(out, CLOCK_LOCAL_MAX, "%.10s %.12sZ",
+		    time == NULL ? "" : time, time == NULL ? "" : time + 11);
+	else
+		clock_local(us, out);
+}
+
+/* ---- totals ------------------------------------------------------------ */
+
+static bool is_fate(const char *event)
+{
+	static const char *const fates[] = {"delivered", "deferred", "bounced",
+	    "parked", "superseded", "deleted", "held", "frozen", NULL};
+
+	for (int i = 0; fates[i] != NULL; i++)
+		if (strcmp(fates[i], event) == 0)
+			return true;
+	return false;
+}
+
+static void count_event(struct totals *n, const json_t *e, const char *id)
+{
+	const char *event = json_string_value(json_object_get(e, "event"));
+	const char *to = json_string_value(json_object_get(e, "to"));
+	const char *leg = json_string_value(json_object_get(e, "leg"));
+	struct strbuf key;
+
+	if (event == NULL)
+		return;
+	n->messages += strcmp(event, "accepted") == 0;
+	if (to == NULL || leg == NULL || !is_fate(event))
+		return;
+	strbuf_init(&key, WORDS_MAX);
+	strbuf_addf(&key, "%s %s %s", id, leg, to);
+	json_object_set_new(n->last, strbuf_cstr(&key), json_string(event));
+	strbuf_fini(&key);
+}
+
+/* "3 messages: 4 delivered, 1 parked" */
+static void say_totals(struct cli *c, const struct totals *n)
+{
+	json_t *sums = json_object(), *v;
+	struct strbuf line;
+	const char *key;
+
+	json_object_foreach(n->last, key, v) {
+		const char *event = json_string_value(v);
+
+		json_object_set_new(sums, event, json_integer(1 +
+		    json_integer_value(json_object_get(sums, event))));
+	}
+	strbuf_init(&line, WORDS_MAX);
+	strbuf_addf(&line, "%" PRIu64 " message%s", n->messages,
+	    n->messages == 1 ? "" : "s");
+	json_object_foreach(sums, key, v)
+		strbuf_addf(&line, "%s %" JSON_INTEGER_FORMAT " %s",
+		    line.n > 0 && strchr(strbuf_cstr(&line), ':') ? "," : ":",
+		    json_integer_value(v), key);
+	out_say(&c->out, "\n%s", strbuf_cstr(&line));
+	strbuf_fini(&line);
+	json_decref(sums);
+}
+
+/* ---- lines ------------------------------------------------------------- */
+
 static void print_words(struct tracing *t, const json_t *e)
 {
 	const char *time = json_string_value(json_object_get(e, "time"));
 	const char *id = json_string_value(json_object_get(e, "id"));
 	const char *about = json_string_value(json_object_get(e, "about"));
+	char local[CLOCK_LOCAL_MAX];
 	struct strbuf words;
 
 	if (about != NULL) /* a notification is told where it belongs */
@@ -41,9 +124,10 @@ static void print_words(struct tracing *t, const json_t *e)
 	snprintf(t->id, sizeof(t->id), "%s", id);
 	strbuf_init(&words, WORDS_MAX);
 	words_event(e, &words);
-	out_say(&t->c->out, "  %.10s %.12s  %s", time, time + 11,
-	    strbuf_cstr(&words));
+	show_time(t->c, time, local);
+	out_say(&t->c->out, "  %s  %s", local, strbuf_cstr(&words));
 	strbuf_fini(&words);
+	count_event(&t->totals, e, id);
 }
 
 static void on_event(void *arg, struct slice object)
@@ -72,8 +156,30 @@ static int time_value(struct cli *c, const char *name, int64_t now_us,
 	if (text == NULL ||
 	    clock_parse(slice_str(text), now_us, us_out) == 0)
 		return CLI_DONE;
-	return cli_usage(c, "--%s %s: a time is 2026-11-22T05:00:00Z, or -2h, "
-	    "-3d, now", name, text);
+	return cli_usage(c, "--%s %s: a time is 2026-11-22T05:00:00Z, "
+	    "'2026-11-22 05:00' (local), -2h, -3d, yesterday or now", name,
+	    text);
+}
+
+/* A condition that nothing can meet is a slip of the pen. */
+static bool check_query(struct cli *c, const struct search *q)
+{
+	static const char *const others[] = {"refused", "aborted", NULL};
+	bool known = q->outcome == NULL ||
+		     event_kind_named(q->outcome) != EV_NONE;
+	size_t digits = q->code == NULL ? 3 : strspn(q->code, "0123456789.");
+
+	for (int i = 0; !known && others[i] != NULL; i++)
+		known = strcmp(q->outcome, others[i]) == 0;
+	if (!known)
+		cli_usage(c, "--outcome %s: there are delivered deferred "
+		    "bounced parked superseded released deleted replayed held "
+		    "frozen refused aborted", q->outcome);
+	else if (q->code != NULL && (digits < 3 || q->code[digits] != '\0'))
+		cli_usage(c, "--code %s: a code is 550 or 5.7.64", q->code);
+	else
+		return true;
+	return false;
 }
 
 static int read_query(struct cli *c, struct search *q)
@@ -84,9 +190,12 @@ static int read_query(struct cli *c, struct search *q)
 	bool any = false;
 
 	for (const struct search_field *f = search_fields; f->name; f++) {
-		search_set(q, f, cli_value(c, f->name));
+		search_set(q, f, f->address ? cli_address(c, f->name)
+					    : cli_value(c, f->name));
 		any |= cli_value(c, f->name) != NULL;
 	}
+	if (!check_query(c, q))
+		return CLI_USAGE;
 	if (time_value(c, "since", now, &q->since_us) != CLI_DONE ||
 	    time_value(c, "until", now, &q->until_us) != CLI_DONE)
 		return CLI_USAGE;
@@ -164,27 +273,40 @@ static int search_index(struct tracing *t, struct search *q)
 
 static int run_trace(struct cli *c)
 {
-	struct tracing t = {.c = c};
+	struct tracing t = {.c = c, .totals.last = json_object()};
 	struct search q = {.id = 0};
 	int code = read_query(c, &q);
 
 	if (code == CLI_DONE)
 		code = search_index(&t, &q);
-	if (code != CLI_DONE)
-		return code;
-	if (t.shown == 0 && !c->json)
-		return cli_fail(c, "nothing is known of such a message");
-	return t.shown > 0 ? CLI_DONE : CLI_NO;
+	if (code == CLI_DONE && t.shown == 0)
+		code = c->json ? CLI_NO
+			       : cli_fail(c, "nothing is known of such a "
+				     "message");
+	else if (code == CLI_DONE && !c->json && q.id == 0)
+		say_totals(c, &t.totals);
+	json_decref(t.totals.last);
+	return code;
 }
 
 static const struct cli_option trace_options[] = {
 	{"message-id", "M", "The Message-ID field, with or without <>."},
-	{"from", "A", "The envelope sender."},
+	{"from", "A", "The envelope sender; <> is the null sender."},
 	{"to", "A", "A recipient, as the sender wrote it."},
-	{"client", "IP", "Who delivered it to us."},
-	{"since", "T", "Not before: RFC 3339, or -2h, -3d."},
+	{"client", "IP", "The client that delivered it to us."},
+	{"domain", "D", "The domain of its sender or of a recipient."},
+	{"outcome", "O", "delivered, deferred, bounced, refused and more."},
+	{"leg", "L", "The leg of a delivery."},
+	{"code", "C", "Of a reply: 550, or 5.7.64."},
+	{"reply", "TEXT", "A part of a reply."},
+	{"address", "A", "The address that it was rewritten to."},
+	{"remote-id", "R", "A part of the id that the other server gave."},
+	{"subject", "TEXT", "A part of the subject (audit.subject)."},
+	{"since", "T", "Not before: RFC 3339, '2026-11-22 05:00', -2h, "
+		       "yesterday."},
 	{"until", "T", "Not after."},
 	{"limit", "N", "At most so many messages (1000)."},
+	{"utc", NULL, "Times in UTC instead of this machine's zone."},
 	{NULL, NULL, NULL},
 };
 
@@ -195,9 +317,14 @@ const struct cli_command cmd_trace[] = {
 	    .details =
 		"Reads the audit index; the daemon need not run. Of the "
 		"message with that ID, or\nof those that fit all options; "
-		"without any, of the last hour. --json gives the\nevents.",
+		"without any, of the last hour. --outcome, --leg, --code,\n"
+		"--reply, --address and --remote-id must be true of one "
+		"delivery at one time. Totals are\nof the last state that is "
+		"shown. --json gives the events, in UTC.",
 	    .example = "posthouse trace 01JD5K3W7Q2MA\n"
-		       "posthouse trace --to ann@example.com --since -2h",
+		       "posthouse trace --to ann@example.com --since -2h\n"
+		       "posthouse trace --leg cloud --outcome deferred --code "
+		       "5.7.64 --since yesterday",
 	    .options = trace_options,
 	    .max_args = 1,
 	    .run = run_trace},

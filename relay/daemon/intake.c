@@ -16,6 +16,7 @@
 #include "relay/daemon/settle.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/header.h"
+#include "relay/mail/subject.h"
 
 enum {
 	READ_TIGHT = 8 << 10, /* at once, while memory is short */
@@ -90,7 +91,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	e->utf8 = m->utf8;
 	e->ret = m->ret;
 	e->envid = arena_slicedup(in->mail->arena, m->envid);
-	in->packed = 1024 + m->from.text.n + m->envid.n + strlen(e->helo);
+	in->packed = 4096 + m->from.text.n + m->envid.n + strlen(e->helo);
 	in->utf8_sender = m->from.utf8_local;
 	in->size = m->size_given ? m->size : 0;
 	handback_origin(in);
@@ -200,16 +201,22 @@ void intake_room(struct worker *w, struct spool_draft_letter *l)
 		intake_free(in);
 }
 
-static void read_header(struct mail *m)
+static void read_header(const struct conf *c, struct mail *m)
 {
-	struct slice value;
+	struct slice head = spool_draft_head(m->draft), value;
 	struct strbuf b;
 
-	if (!header_find(spool_draft_head(m->draft), "Message-ID", &value))
-		return;
 	strbuf_init(&b, 998);
-	header_unfold(value, 998, &b);
-	m->env.message_id = arena_slicedup(m->arena, strbuf_view(&b));
+	if (header_find(head, "Message-ID", &value)) {
+		header_unfold(value, 998, &b);
+		m->env.message_id = arena_slicedup(m->arena, strbuf_view(&b));
+	}
+	strbuf_reset(&b);
+	if (c->audit.subject &&
+	    header_find(head, "Subject", &value)) {
+		subject_text(value, &b);
+		m->env.subject = arena_slicedup(m->arena, strbuf_view(&b));
+	}
 	strbuf_fini(&b);
 }
 
@@ -253,7 +260,7 @@ static enum answer on_body_end(void *arg, struct session *s,
 					   "loops");
 		return ANSWER_NOW;
 	}
-	read_header(m);
+	read_header(session_conf(s), m);
 	if (in->bounce)
 		returns_read(in);
 	if (in->bounce || !handback_begin(in))

@@ -9,8 +9,15 @@
 #include "relay/base/pack.h"
 
 /* Version 2 is 1 with the part about where it came from behind it; what came
- * from nowhere in particular is still written as 1. */
-enum { VERSION = 1, VERSION_CAME = 2, RCPT_LEAST = 4 + 1 + 4 };
+ * from nowhere in particular is still written as 1. Version 3 has that part
+ * always, and ends in tagged values: what has none is not written as 3. */
+enum {
+	VERSION = 1, VERSION_CAME = 2, VERSION_TAGS = 3,
+	RCPT_LEAST = 4 + 1 + 4,
+};
+
+/* On disk; never renumbered. A tag that is not known is passed over. */
+enum tag { TAG_SUBJECT = 1 };
 
 enum {
 	FLAG_ESMTP = 1, FLAG_UTF8 = 2, FLAG_BARE = 4, FLAG_8BIT = 8,
@@ -83,9 +90,21 @@ static void pack_came(const struct envelope *e, struct strbuf *out)
 		pack_u16(out, e->rcpt[i].had);
 }
 
+static bool has_subject(const struct envelope *e)
+{
+	return e->subject != NULL && e->subject[0] != '\0';
+}
+
+static unsigned version_of(const struct envelope *e)
+{
+	if (has_subject(e))
+		return VERSION_TAGS;
+	return envelope_came_back(e) ? VERSION_CAME : VERSION;
+}
+
 void envelope_pack(const struct envelope *e, struct strbuf *out)
 {
-	pack_u8(out, envelope_came_back(e) ? VERSION_CAME : VERSION);
+	pack_u8(out, (uint8_t)version_of(e));
 	pack_u64(out, e->id);
 	pack_i64(out, e->accepted_us);
 	pack_u64(out, e->size);
@@ -100,8 +119,12 @@ void envelope_pack(const struct envelope *e, struct strbuf *out)
 		pack_u8(out, (uint8_t)e->rcpt[i].notify);
 		pack_str(out, e->rcpt[i].orcpt);
 	}
-	if (envelope_came_back(e))
+	if (version_of(e) != VERSION)
 		pack_came(e, out);
+	if (has_subject(e)) {
+		pack_u16(out, TAG_SUBJECT);
+		pack_str(out, e->subject);
+	}
 }
 
 static const char *take_text(struct unpack *u, struct arena *a)
@@ -158,8 +181,18 @@ static void take_came(struct unpack *u, struct arena *a, struct envelope *e)
 		if (e->rcpt[i].had >> e->had_legs != 0)
 			u->bad = true;
 	}
-	if (!envelope_came_back(e))
-		u->bad = true;
+}
+
+static void take_tags(struct unpack *u, struct arena *a, struct envelope *e)
+{
+	while (!u->bad && u->rest.n > 0) {
+		unsigned tag = unpack_u16(u);
+
+		if (tag == TAG_SUBJECT)
+			e->subject = take_text(u, a);
+		else
+			unpack_bytes(u);
+	}
 }
 
 /* Returns the version. */
@@ -173,7 +206,7 @@ static unsigned take_numbers(struct unpack *u, struct envelope *e)
 	flags = unpack_u8(u);
 	body = unpack_u8(u);
 	ret = unpack_u8(u);
-	if ((version != VERSION && version != VERSION_CAME) || flags > FLAGS ||
+	if (version < VERSION || version > VERSION_TAGS || flags > FLAGS ||
 	    body > BODY_BINARYMIME || ret > RET_HDRS)
 		u->bad = true;
 	e->esmtp = (flags & FLAG_ESMTP) != 0;
@@ -192,7 +225,7 @@ int envelope_unpack(struct slice bytes, struct arena *a,
 	struct unpack u;
 	unsigned version;
 
-	*env_out = (struct envelope){.came_from = ""};
+	*env_out = (struct envelope){.came_from = "", .subject = ""};
 	if (bytes.n > ENVELOPE_MAX)
 		return -1;
 	unpack_init(&u, bytes);
@@ -205,8 +238,12 @@ int envelope_unpack(struct slice bytes, struct arena *a,
 	if (u.bad)
 		return -1;
 	take_rcpts(&u, a, env_out);
-	if (version == VERSION_CAME)
+	if (version != VERSION)
 		take_came(&u, a, env_out);
+	if (version == VERSION_CAME && !envelope_came_back(env_out))
+		u.bad = true;
+	if (version == VERSION_TAGS)
+		take_tags(&u, a, env_out);
 	if (!unpack_end(&u) || !fits_a_command(env_out->from) ||
 	    !fits_a_command(env_out->envid))
 		return -1;

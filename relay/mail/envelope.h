@@ -38,6 +38,7 @@ struct envelope {
 	const char *envid; /* raw xtext */
 	/* seen in the message */
 	const char *message_id;
+	const char *subject; /* as people read it, where it is kept; "" */
 	const char *spf; /* later; "" */
 	uint64_t size;	 /* bytes of the body as stored, trace block included */
 	bool bare_lf;	 /* came by BDAT with a bare CR or LF in it */

@@ -91,3 +91,16 @@ int result_unpack(struct slice bytes, struct arena *a,
 	r->uncertain = uncertain != 0;
 	return unpack_end(&u) ? 0 : -1;
 }
+
+int result_code(struct slice packed)
+{
+	struct unpack u;
+	unsigned code;
+
+	unpack_init(&u, packed);
+	unpack_u8(&u); /* the version; all have the same beginning */
+	unpack_u8(&u);
+	unpack_u8(&u);
+	code = unpack_u16(&u);
+	return u.bad || code > 599 ? 0 : (int)code;
+}

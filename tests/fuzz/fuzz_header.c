@@ -8,6 +8,7 @@
 #include "relay/mail/domain.h"
 #include "relay/mail/dsn.h"
 #include "relay/mail/header.h"
+#include "relay/mail/subject.h"
 #include "relay/mail/received.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -75,6 +76,17 @@ static void check_tokens(struct slice message, int hops)
 	}
 }
 
+static void check_subject(struct slice value)
+{
+	struct strbuf b;
+
+	strbuf_init(&b, 998);
+	subject_text(value, &b);
+	must(strbuf_ok(&b) && b.n <= SUBJECT_MAX);
+	must(b.n == 0 || memchr(b.p, '\n', b.n) == NULL);
+	strbuf_fini(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice message = slice_of(data, size), rest = message;
@@ -92,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sum += f.whole.n;
 		hops += slice_case_eq(f.name, SLICE("received"));
 		check_unfolded(f.value);
+		check_subject(f.value);
 	}
 	must(section.n == sum && sum + rest.n == size);
 	must(header_hops(message) == hops);

@@ -84,6 +84,9 @@ static void tokens_are_cut_at_every_separator(void **state)
 	assert_false(slice_next(&s, ',', &t));
 }
 
+#define DAY INT64_C(86400000000)
+#define MIDNIGHT (WALL - 123 - INT64_C(25937000000))
+
 static void times_are_written_and_read_back(void **state)
 {
 	static const struct {
@@ -96,12 +99,23 @@ static void times_are_written_and_read_back(void **state)
 		{"2025-11-22 05:12:17Z", 0, WALL - 123},
 		{"now", 0, WALL}, {"-2h", 0, WALL - INT64_C(7200000000)},
 		{"+1d", 0, WALL + INT64_C(86400000000)},
-		{"2025-11-22", -1, 0}, {"yesterday", -1, 0}, {"-2x", -1, 0},
+		/* local, two hours before UTC */
+		{"2025-11-22", 0, MIDNIGHT}, {"today", 0, MIDNIGHT},
+		{"yesterday", 0, MIDNIGHT - DAY},
+		{"2025-11-22 07:12", 0, WALL - 123 - INT64_C(17000000)},
+		{"2025-11-22 07:12:17", 0, WALL - 123},
+		{"2025-11-22 07", -1, 0}, {"2025-11-22 07:12:", -1, 0},
+		{"2025-11", -1, 0}, {"-2x", -1, 0},
 		{"-h", -1, 0}, {"", -1, 0}, {"2025-11-22T05:12:17", -1, 0},
 	};
+	char local[CLOCK_LOCAL_MAX];
 	char text[CLOCK_RFC3339_MAX], mail[CLOCK_RFC5322_MAX];
 
 	(void)state;
+	setenv("TZ", "TEST-2", 1);
+	tzset();
+	clock_local(WALL, local);
+	assert_string_equal(local, "2025-11-22 07:12:17.000 +02:00");
 	clock_rfc3339(WALL, text);
 	assert_string_equal(text, rows[0].in);
 	clock_rfc5322(WALL, mail);

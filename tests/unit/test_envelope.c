@@ -229,6 +229,30 @@ static void what_would_break_a_command_is_refused(void **state)
 	arena_free(a);
 }
 
+static void a_subject_is_a_tagged_value(void **state)
+{
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf b;
+
+	(void)state;
+	strbuf_init(&b, ENVELOPE_MAX);
+	e.subject = "Hello";
+	envelope_pack(&e, &b);
+	assert_int_equal(b.p[0], 3);
+	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), 0);
+	assert_string_equal(back.subject, "Hello");
+	assert_false(envelope_came_back(&back));
+	/* A tag of a later version is passed over; half a one is not. */
+	strbuf_add(&b, "\x63\0\3\0\0\0new", 9);
+	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), 0);
+	assert_string_equal(back.subject, "Hello");
+	b.n--;
+	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), -1);
+	strbuf_fini(&b);
+	arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +266,7 @@ int main(void)
 		cmocka_unit_test(
 		    damaged_bytes_are_refused_or_read_but_never_more),
 		cmocka_unit_test(what_would_break_a_command_is_refused),
+		cmocka_unit_test(a_subject_is_a_tagged_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

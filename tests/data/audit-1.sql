@@ -1,0 +1,20 @@
+-- An hour of the audit index as format 1 was written: two messages, delivered.
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), format INT, node INT, generation INT, offset INT, seq INT, sealed INT);
+INSERT INTO state VALUES(1,1,0,1,16800,3,0);
+CREATE TABLE message(id INTEGER PRIMARY KEY, accepted INT, client TEXT, name TEXT, listen TEXT, helo TEXT, tls TEXT, sender TEXT, message_id TEXT, size INT, recipients INT, spf TEXT, client_hash INT, sender_hash INT, message_id_hash INT);
+INSERT INTO message VALUES(915085802218717184,1796010256721818,'127.0.0.1','','old-mx','client.elsewhere.test','','','<a8c8fcdb7355d086@elsewhere.test>',296,1,'',-7347872282016737652,NULL,7766496867975440304);
+INSERT INTO message VALUES(915085802239688704,1796010256726724,'127.0.0.1','','old-mx','client.elsewhere.test','','bob@elsewhere.test','<120cff1b12195faa@elsewhere.test>',314,1,'',-7347872282016737652,1212698215733754637,-1815363240349612897);
+CREATE TABLE recipient(id INT, rcpt INT, address TEXT, address_hash INT, legs TEXT, PRIMARY KEY(id, rcpt)) WITHOUT ROWID;
+INSERT INTO recipient VALUES(915085802218717184,0,'ann@example.com',1529586403950173578,replace('0 legacy primary delivered\n','\n',char(10)));
+INSERT INTO recipient VALUES(915085802239688704,0,'ann@example.com',1529586403950173578,replace('0 legacy primary delivered\n','\n',char(10)));
+CREATE TABLE attempt(id INT, seq INT, time INT, event INT, rcpt INT, leg TEXT, role INT, why INT, uncertain INT, attempt INT, change INT, detail BLOB, PRIMARY KEY(id, seq)) WITHOUT ROWID;
+INSERT INTO attempt VALUES(915085802218717184,2,1796010256815428,1,0,'legacy',0,1,0,1,1,X'010000fa000005000000322e302e3004000000626f6479110000005b3132372e302e302e315d3a35353633370500000074616b656e0000000000000000');
+INSERT INTO attempt VALUES(915085802239688704,3,1796010256820611,1,0,'legacy',0,1,0,1,1,X'010000fa000005000000322e302e3004000000626f6479110000005b3132372e302e302e315d3a35353633370500000074616b656e0000000000000000');
+CREATE TABLE note(seq INTEGER PRIMARY KEY, time INT, event TEXT, id INT, client_hash INT, sender_hash INT, address_hash INT, fields TEXT);
+INSERT INTO note VALUES(1,1796010256699085,'change',NULL,NULL,NULL,NULL,'"change":1,"who":"posthoused","host":"","command":"seed","note":"domains of the configuration","recipients":1');
+CREATE TABLE total(leg TEXT PRIMARY KEY, created INT, delivered INT, open INT, parked INT, bounced INT, superseded INT, deleted INT) WITHOUT ROWID;
+INSERT INTO total VALUES('legacy',2,2,0,0,0,0,0);
+CREATE TABLE origin(id INTEGER PRIMARY KEY, came_from TEXT, parent INT);
+COMMIT;
