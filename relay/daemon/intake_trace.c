@@ -69,7 +69,8 @@ static bool header_ended(struct slice s, size_t from)
  * the last line of ours. */
 static void part_from_trace(struct intake *in, struct slice bytes)
 {
-	if (in->front.n == 0 && bytes.n > 0 && ascii_blank(bytes.p[0]))
+	if (in->front.n == 0 && bytes.n > 0 &&
+	    (bytes.p[0] == ' ' || bytes.p[0] == '\t'))
 		strbuf_adds(&in->front, "\r\n");
 }
 
