@@ -439,6 +439,16 @@ static bool selected(const struct change *ch, const struct where *w,
 	return where_match(w, &row);
 }
 
+/* `row` NULL: it is to go. */
+static int stage_one(struct change *ch, struct slice key,
+    const struct change_row *row, struct error *err)
+{
+	const struct staged gone = {.key = key, .gone = true, .held = -1};
+
+	return row == NULL ? change_stage(ch, &gone, err)
+			   : change_stage_row(ch, key, row, err);
+}
+
 /* The rows that `st` gives, bound by the caller. */
 static int stage_selected(struct change *ch, const struct where *w,
     const struct change_row *row, sqlite3_stmt *st, struct error *err)
@@ -447,7 +457,7 @@ static int stage_selected(struct change *ch, const struct where *w,
 
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
 		if (selected(ch, w, st) &&
-		    change_stage_row(ch, db_text(st, 0), row, err) < 0)
+		    stage_one(ch, db_text(st, 0), row, err) < 0)
 			break;
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
 		db_error(&ch->db, err);
@@ -475,6 +485,12 @@ int change_where(struct change *ch, const struct where *w,
 			return -1;
 	}
 	return 0;
+}
+
+int change_delete_where(struct change *ch, struct where *w, struct error *err)
+{
+	where_take_domains(w);
+	return change_where(ch, w, NULL, err);
 }
 
 const char *change_no_such_tag(struct change *ch, const struct where *w,

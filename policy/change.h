@@ -43,6 +43,9 @@ int change_delete(struct change *ch, struct slice address, struct error *err)
 /* The same values for every row that `w` selects. */
 int change_where(struct change *ch, const struct where *w,
     const struct change_row *row, struct error *err) PH_CHECK;
+/* Deletes every row that `w` selects, those of domains too. */
+int change_delete_where(struct change *ch, struct where *w, struct error *err)
+    PH_CHECK;
 /* A tag that the expression names and no row has, which may be mistyped: a
  * word that is no column is a tag. In `a`; NULL: none. */
 const char *change_no_such_tag(struct change *ch, const struct where *w,

@@ -169,6 +169,11 @@ bool where_asks(const struct where *w, enum where_field field)
 	return false;
 }
 
+void where_take_domains(struct where *w)
+{
+	w->domains = true;
+}
+
 bool where_takes_domains(const struct where *w)
 {
 	return w->domains;

@@ -53,7 +53,8 @@ unsigned where_named(const struct where *w, struct slice tag_out[WHERE_NODES]);
 /* Does it ask for this column? */
 bool where_asks(const struct where *w, enum where_field field);
 /* May a domain's row ("@example.com") match? Only for `domain = …` made by
- * where_equal(): --all. */
+ * where_equal(), which is --all, and after where_take_domains(). */
+void where_take_domains(struct where *w);
 bool where_takes_domains(const struct where *w);
 
 #endif

@@ -70,7 +70,7 @@ struct cli {
 
 /* The tables; each ends with a row whose name is NULL. */
 extern const struct cli_command cmd_audit[], cmd_changes[], cmd_explain[],
-    cmd_flip[], cmd_help[], cmd_leg[], cmd_probe[], cmd_queue[],
+    cmd_flip[], cmd_help[], cmd_leg[], cmd_probe[], cmd_purge[], cmd_queue[],
     cmd_queue_act[], cmd_queue_export[], cmd_route[], cmd_route_file[],
     cmd_route_list[],
     cmd_status[], cmd_table[], cmd_trace[];

@@ -58,7 +58,8 @@ static const char *filter_value(const struct cli *c, const char *name)
 
 int queue_filters(struct cli *c, json_t *args)
 {
-	static const char *const names[] = {"leg", "to", "from", "state"};
+	static const char *const names[] = {"leg", "to", "from", "state",
+	    "customer"};
 	const char *state = cli_value(c, "state");
 	int n = cli_value(c, "age") != NULL;
 
@@ -95,7 +96,7 @@ int queue_choose(struct cli *c, json_t *args)
 		return CLI_USAGE;
 	if (n + c->args == 0)
 		return cli_usage(c, "say which: ids, --leg, --to, --from, "
-		    "--age or --state");
+		    "--customer, --age or --state");
 	return CLI_DONE;
 }
 

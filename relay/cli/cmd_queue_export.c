@@ -69,7 +69,7 @@ static int write_message(struct cli *c, const char *id, FILE *to)
 /* ---- many, as files ---------------------------------------------------- */
 
 /* The messages that are meant, each once. */
-static void on_found(void *arg, json_t *row)
+void queue_add_id(void *arg, json_t *row)
 {
 	json_t *ids = arg, *id = json_object_get(row, "id");
 	size_t n = json_array_size(ids);
@@ -87,7 +87,7 @@ static int find(struct cli *c, json_t *ids)
 		json_decref(args);
 		return code;
 	}
-	code = cli_call(c, "queue.list", args, on_found, ids);
+	code = cli_call(c, "queue.list", args, queue_add_id, ids);
 	if (code == CLI_DONE && json_array_size(ids) == 0)
 		return cli_fail(c, "nothing in the queue fits");
 	return code;
@@ -133,7 +133,7 @@ static int export_next(struct cli *c, const char *dir, const char *id)
 	return code;
 }
 
-static int export_all(struct cli *c, const char *dir, const json_t *ids)
+int queue_export_all(struct cli *c, const char *dir, const json_t *ids)
 {
 	struct progress bar;
 	int code = CLI_DONE;
@@ -166,7 +166,8 @@ static int run_export(struct cli *c)
 	if (dir == NULL && (c->args != 1 || c->givens != cli_flag(c, "json"))) {
 		json_decref(ids);
 		return cli_usage(c, "one id is written to standard output; for "
-		    "more, or with --leg, --to, --from, --age or --state, say "
+		    "more, or with --leg, --to, --from, --customer, --age or "
+		    "--state, say "
 		    "--to-dir DIR");
 	}
 	if (dir == NULL) {
@@ -175,7 +176,7 @@ static int run_export(struct cli *c)
 	}
 	code = find(c, ids);
 	if (code == CLI_DONE)
-		code = export_all(c, dir, ids);
+		code = queue_export_all(c, dir, ids);
 	json_decref(ids);
 	return code;
 }

@@ -116,6 +116,9 @@ enum { PAGE = 1000 };
 
 struct export {
 	struct cli *c;
+	FILE *to;
+	const char *customer; /* NULL: all */
+	bool json;
 	struct strbuf line, last;
 };
 
@@ -150,7 +153,7 @@ static const char *rewrite_of(const struct table_row *row, int leg)
 static void put_line(struct export *e)
 {
 	strbuf_addc(&e->line, '\n');
-	fwrite(e->line.p, 1, e->line.n, e->c->out.to);
+	fwrite(e->line.p, 1, e->line.n, e->to);
 	strbuf_reset(&e->line);
 }
 
@@ -166,13 +169,10 @@ static void put_header(struct export *e)
 	put_line(e);
 }
 
-static void put_csv(struct export *e, struct slice key,
-    const struct table_row *row)
+static void put_csv(struct export *e, const struct table_row *row)
 {
 	const struct conf *conf = e->c->conf;
 
-	strbuf_reset(&e->last);
-	strbuf_addsl(&e->last, key);
 	add_cell(&e->line, strbuf_cstr(&e->last));
 	add_cell(&e->line, row->route_text);
 	add_cell(&e->line, row->mailbox);
@@ -183,17 +183,29 @@ static void put_csv(struct export *e, struct slice key,
 	put_line(e);
 }
 
+static bool is_wanted(const struct export *e, struct slice key)
+{
+	const struct conf_domain *d;
+
+	if (e->customer == NULL)
+		return true;
+	d = conf_domain(e->c->conf, row_domain(key));
+	return d != NULL && strcmp(d->customer, e->customer) == 0;
+}
+
 static void put_exported(void *arg, struct slice key,
     const struct table_row *row)
 {
 	struct export *e = arg;
 
-	if (e->c->json) {
+	strbuf_reset(&e->last);
+	strbuf_addsl(&e->last, key);
+	if (!is_wanted(e, key))
+		return;
+	if (e->json) {
 		cli_put_row(e->c, key, row);
-		strbuf_reset(&e->last);
-		strbuf_addsl(&e->last, key);
 	} else {
-		put_csv(e, key, row);
+		put_csv(e, row);
 	}
 }
 
@@ -203,7 +215,7 @@ static int export_rows(struct export *e, struct table *t)
 	struct error err;
 	int n;
 
-	if (!e->c->json)
+	if (!e->json)
 		put_header(e);
 	do {
 		struct arena *a = arena_new();
@@ -213,23 +225,44 @@ static int export_rows(struct export *e, struct table *t)
 		n = table_rows(t, after, PAGE, a, put_exported, e, &err);
 		mem_free((void *)after.p);
 		arena_free(a);
-	} while (n == PAGE && !ferror(e->c->out.to));
+	} while (n == PAGE && !ferror(e->to));
 	return n < 0 ? cli_fail(e->c, "%s", err.text) : CLI_DONE;
+}
+
+static int export_all(struct export *e, struct table *t)
+{
+	int code;
+
+	strbuf_init(&e->line, OUT_ROW_MAX);
+	strbuf_init(&e->last, ROW_TEXT_MAX);
+	code = export_rows(e, t);
+	strbuf_fini(&e->line);
+	strbuf_fini(&e->last);
+	return code;
+}
+
+int cli_export_rows(struct cli *c, struct table *t, FILE *to,
+    const char *customer)
+{
+	struct export e = {.c = c, .to = to, .customer = customer};
+
+	return export_all(&e, t);
 }
 
 static int run_export(struct cli *c)
 {
-	struct table *t = cli_table(c);
-	struct export e = {.c = c};
+	const char *customer = cli_value(c, "customer");
+	struct export e = {.c = c, .to = c->out.to, .customer = customer,
+	    .json = c->json};
+	struct table *t;
 	int code;
 
+	if (customer != NULL && !cli_customer(c, customer))
+		return CLI_NO;
+	t = cli_table(c);
 	if (t == NULL)
 		return CLI_NO;
-	strbuf_init(&e.line, OUT_ROW_MAX);
-	strbuf_init(&e.last, ROW_TEXT_MAX);
-	code = export_rows(&e, t);
-	strbuf_fini(&e.line);
-	strbuf_fini(&e.last);
+	code = export_all(&e, t);
 	table_close(t);
 	return code;
 }
@@ -248,6 +281,11 @@ static const struct cli_option import_options[] = {
 	{"force", NULL, "Changes those too, and gives groups and rooms a "
 	    "copy."},
 	{"note", "TEXT", "Why, for the history."},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_option export_options[] = {
+	{"customer", "C", "Rows of the domains of this customer."},
 	{NULL, NULL, NULL},
 };
 
@@ -279,6 +317,7 @@ const struct cli_command cmd_route_file[] = {
 	    .args = "",
 	    .summary = "Prints all rows as CSV that `route import` reads",
 	    .example = "posthouse route export >users.csv",
+	    .options = export_options,
 	    .run = run_export,
 	},
 	{

@@ -15,6 +15,7 @@ const struct cli_command *const cli_tables[] = {
 	cmd_queue,
 	cmd_queue_act,
 	cmd_queue_export,
+	cmd_purge,
 	cmd_leg,
 	cmd_probe,
 	cmd_trace,

@@ -11,6 +11,8 @@
 	{"leg", "L", "Deliveries of this leg."},                       \
 	{"to", "A", "To this recipient."},                             \
 	{"from", "A", "From this sender; <> is the null sender."},     \
+	{"customer", "C", "To recipients of the domains of this "      \
+	    "customer."},                                              \
 	{"age", "D", "Accepted so long ago, or longer: 90s, 2h, 3d."}, \
 	{"state", "S", "queued, deferred, held, frozen or parked."}
 
@@ -22,6 +24,10 @@ int queue_choose(struct cli *c, json_t *args);
 /* A delivery as a row of the table, for people with ages and sizes as they
  * read them. */
 void queue_show_row(struct cli *c, json_t *row);
+/* Each message as DIR/ID.eml; the folder is made when it is not there. */
+int queue_export_all(struct cli *c, const char *dir, const json_t *ids);
+/* For cli_call(): adds a row's id to the array, each once. */
+void queue_add_id(void *arg, json_t *row);
 /* The bytes of a body row's "chunk", which is base64. */
 void queue_write_chunk(const json_t *row, FILE *to);
 

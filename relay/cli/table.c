@@ -408,7 +408,7 @@ static void warn_of_strangers(const struct cli *c, const struct change *ch)
 		    "refused", n, first);
 }
 
-int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
+int cli_make(struct cli *c, struct change *ch, const struct change_how *how,
     struct change_done *done_out)
 {
 	struct change_by by = {
@@ -418,16 +418,21 @@ int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
 	    .note = cli_value(c, "note"),
 	};
 	struct error err = {0};
-	int code = cli_agree(c, ch, how);
 
-	if (code != CLI_DONE)
-		return code;
 	if (change_commit(ch, how, &by, done_out, &err) < 0)
 		return cli_change_fail(c, ch, &err);
 	progress_end(&c->bar);
 	say_done(c, done_out);
 	warn_of_strangers(c, ch);
 	return CLI_DONE;
+}
+
+int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
+    struct change_done *done_out)
+{
+	int code = cli_agree(c, ch, how);
+
+	return code != CLI_DONE ? code : cli_make(c, ch, how, done_out);
 }
 
 static void show_pair(void *arg, struct slice key,

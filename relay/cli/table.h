@@ -35,6 +35,13 @@ int cli_agree(struct cli *c, struct change *ch, const struct change_how *how);
  * recipients". */
 int cli_commit(struct cli *c, struct change *ch, const struct change_how *how,
     struct change_done *done_out);
+/* The same for what was agreed already. */
+int cli_make(struct cli *c, struct change *ch, const struct change_how *how,
+    struct change_done *done_out);
+/* cmd_route_file.c: all rows, or those of one customer, as CSV that `route
+ * import` reads. CLI_DONE, or what was said. */
+int cli_export_rows(struct cli *c, struct table *t, FILE *to,
+    const char *customer);
 /* Shows it row by row instead. */
 int cli_dry_run(struct cli *c, struct change *ch,
     const struct change_how *how);

@@ -8,6 +8,9 @@
  */
 #include "relay/daemon/control_select.h"
 
+#include "relay/mail/addr.h"
+#include "relay/mail/domain.h"
+
 /* ---- the walk ---- */
 
 static void select_next(struct select *s);
@@ -69,6 +72,19 @@ static struct slice sender_of(const struct filter *f)
 	return slice_str(strcmp(f->from, "<>") == 0 ? "" : f->from);
 }
 
+static bool is_of_customer(const struct select *s, struct slice to)
+{
+	const struct conf_domain *d = NULL;
+	long at = slice_rfind(to, '@');
+	struct strbuf domain;
+
+	strbuf_init(&domain, ADDR_DOMAIN_MAX);
+	if (at >= 0 && domain_normal(slice_from(to, (size_t)at + 1), &domain))
+		d = conf_domain(s->c->live->conf, strbuf_view(&domain));
+	strbuf_fini(&domain);
+	return d != NULL && strcmp(d->customer, s->f.customer) == 0;
+}
+
 static bool text_matches(const struct select *s, const struct queue_row *row,
     const struct mail *m)
 {
@@ -78,7 +94,9 @@ static bool text_matches(const struct select *s, const struct queue_row *row,
 	return (f->to[0] == '\0' ||
 		   slice_case_eq(slice_str(f->to), slice_str(to))) &&
 	       (f->from[0] == '\0' ||
-		   slice_case_eq(sender_of(f), slice_str(m->env.from)));
+		   slice_case_eq(sender_of(f), slice_str(m->env.from))) &&
+	       (f->customer[0] == '\0' ||
+		   is_of_customer(s, slice_str(to)));
 }
 
 static void fetch(struct select *s, uint64_t id)
@@ -112,7 +130,8 @@ static bool pauses(struct select *s)
 /* To count by leg, state and age nothing has to be read. */
 static bool counts_unread(struct select *s, const struct queue_row *row)
 {
-	if (!s->count || s->f.from[0] != '\0' || s->f.to[0] != '\0')
+	if (!s->count || s->f.from[0] != '\0' || s->f.to[0] != '\0' ||
+	    s->f.customer[0] != '\0')
 		return false;
 	s->found++;
 	s->last = row->id;
@@ -246,7 +265,8 @@ static int read_state(struct select *s, const char *state)
 /* What is given and empty selects nothing, not everything. */
 static int check_given(struct select *s, const json_t *args)
 {
-	static const char *const keys[] = {"from", "to", "leg", "state"};
+	static const char *const keys[] = {"from", "to", "customer", "leg",
+	    "state"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (json_object_get(args, keys[i]) == NULL ||
@@ -264,6 +284,7 @@ void select_free(struct select *s)
 	s->c->busy--;
 	mem_free(s->f.from);
 	mem_free(s->f.to);
+	mem_free(s->f.customer);
 	mem_free(s->f.id);
 	mem_free(s->who);
 	mem_free(s->reason);
@@ -285,6 +306,7 @@ struct select *select_new(struct control *c, struct ctl_request *r,
 	s->open_max = 1;
 	s->f.from = mem_strdup(control_arg(args, "from"));
 	s->f.to = mem_strdup(control_arg(args, "to"));
+	s->f.customer = mem_strdup(control_arg(args, "customer"));
 	s->f.age_ms = age_s > 0 && age_s < AGE_MAX_S ? age_s * 1000 : 0;
 	if (check_given(s, args) == 0 &&
 	    read_leg(s, control_arg(args, "leg")) == 0 &&

@@ -15,7 +15,7 @@ enum { SELECT_SLICE = 256 };
 /* What is asked for. "", -1 and 0 match everything. */
 struct filter {
 	int leg, state;
-	char *from, *to;
+	char *from, *to, *customer;
 	int64_t age_ms; /* accepted so long ago, or longer */
 	uint64_t until; /* the highest id */
 	uint64_t *id;
@@ -56,7 +56,8 @@ struct select {
 	uint64_t failed, last;
 };
 
-/* From the arguments ids, id, until, leg, state, from, to, age_s and limit.
+/* From the arguments ids, id, until, leg, state, from, to, customer, age_s and
+ * limit.
  * NULL when they were wrong: answered. */
 struct select *select_new(struct control *c, struct ctl_request *r,
     const json_t *args);
