@@ -125,7 +125,7 @@ const struct param param_table[] = {
 	  NEW_SESSIONS, NULL,
 	  "Clients whose bare CR and LF are made CRLF whatever bare_newline says, which an event "
 	  "repaired records: devices that cannot be mended. The default is the private networks; "
-	  "{ } is nobody." },
+	  "{ } is none." },
 	{ IN(LISTEN), "starttls_never", &T_NETS, LISTEN(starttls_never), "", 0, 0, NEW_SESSIONS,
 	  NULL,
 	  "Clients that are never offered STARTTLS: old devices that break on it." },

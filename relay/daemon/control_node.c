@@ -102,7 +102,7 @@ static void rows_certificates(const struct app *a, struct ctl_request *r)
 	}
 }
 
-/* Who needed tls_min of their listener since the start. */
+/* The clients that needed a lower tls_min since the start. */
 static void rows_oldtls(const struct app *a, struct ctl_request *r)
 {
 	for (unsigned i = 0; i < oldtls_count(a->oldtls); i++) {

@@ -131,7 +131,8 @@ static const char *take_envid(struct slice value, void *to)
 	return NULL;
 }
 
-/* Who submitted the mail elsewhere is nothing that we rely on. */
+/* RFC 4954 5: which login submitted the mail elsewhere. Nothing relies on
+ * it. */
 static const char *take_auth(struct slice value, void *to)
 {
 	(void)to;
