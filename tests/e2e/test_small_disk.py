@@ -20,8 +20,9 @@ def small(folder):
     path.mkdir()
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root mounts a file system")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=755",
-                           "tmpfs", path], capture_output=True, text=True)
+    options = f"size={SIZE},mode=755"
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs",
+                           path], capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"no file system can be mounted: {done.stderr.strip()}")
     yield path

@@ -36,7 +36,8 @@ FAULTS = [
     ("lock", errno.EIO), ("thread", errno.EAGAIN), ("stat", errno.EIO),
 ]
 
-Case = collections.namedtuple("Case", "phase kind error nth")
+Case = collections.namedtuple("Case", "phase kind error nth times",
+                              defaults=[1])
 
 
 class Wrong(Exception):
@@ -96,7 +97,7 @@ class Campaign:
     def start(self, gw, case):
         """The daemon comes up, or says why it does not."""
         if case is not None:
-            self.fail.arm(case.kind, case.nth, case.error)
+            self.fail.arm(case.kind, case.nth, case.error, case.times)
         gw.launch()
         until(lambda: not gw.running or gw.said("ready"),
               "the daemon to come up or to end", WITHIN_S)
@@ -119,7 +120,7 @@ class Campaign:
         self.up(gw)
         self.fail.disarm()
         if case is not None:
-            self.fail.arm(case.kind, case.nth, case.error)
+            self.fail.arm(case.kind, case.nth, case.error, case.times)
         ids = [self.send(gw, ANN, SMALL), self.send(gw, BOB, BIG)]
         gw.run("route", "set", "cloud", ANN)
         ids += [self.send(gw, ANN, SMALL), self.send(gw, ANN, BIG)]
