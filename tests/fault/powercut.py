@@ -8,7 +8,7 @@ at any point may leave them; the true daemon is started on each, and must
 - know every message that got 250: delivered, or in `queue list`;
 - deliver it, to each leg that has to have it, or bounce it, once;
 - mark as uncertain what a leg gets although it had it before the cut;
-- know every flip that was acknowledged;
+- know every flip that was acknowledged, and what was parked or deleted;
 - agree with its audit index in the end, and have whole lines in events.jsonl.
 """
 import argparse
@@ -53,6 +53,8 @@ ALL = {"ann": ["legacy", "cloud"], "carol": ["legacy"], "dave": ["legacy"]}
 ANY = {"bob": ["legacy", "cloud"], "eve": ["legacy", "cloud"]}
 # The legacy server knows no fred: a notice for each message to him.
 NOBODY = "fred"
+# Nobody takes gail's mail while it is recorded: administrators deal with it.
+STUCK = "gail"
 DOMAIN = "@example.com"
 SENDER = "sender@elsewhere.test"
 TAKEN = re.compile(rb"queued as (\S+)")
@@ -132,6 +134,8 @@ class Scene:
             "PH_RECORD_ROOT": str(self.data)}
         self.lock = threading.Lock()
         self.killed = False
+        for leg in self.legs:
+            leg.reply("RCPT", "450 4.2.1 Later", to=STUCK + DOMAIN)
 
     def forward(self):
         self.shift.forward(self.gw, HOUR_S)
@@ -160,6 +164,28 @@ class Scene:
         except (OSError, smtplib.SMTPException):
             assert self.killed
 
+    def acts(self):
+        """Two messages come, one is parked, one deleted."""
+        with smtplib.SMTP("127.0.0.1", self.gw.port, "client.test",
+                          timeout=60) as smtp:
+            smtp.ehlo()
+            ids = [self.one(smtp, 3000, [STUCK]) for _ in range(2)]
+        for act, id in zip(("park", "delete"), ids):
+            self.record.mark(act="asked", id=id)
+            self.cli("queue", act, "--yes", id)
+            self.record.mark(act=act, id=id)
+
+    def one(self, smtp, size, names):
+        smtp.mail(SENDER)
+        for name in names:
+            smtp.rcpt(name + DOMAIN)
+        code, text = smtp.data(b"Subject: power\r\n\r\n" +
+                               (b"y" * 70 + b"\r\n") * (size // 72))
+        assert code == 250, (code, text)
+        id = TAKEN.search(text).group(1).decode()
+        self.record.mark(got=id, names=names)
+        return id
+
     def send(self, n):
         with self.lock:
             plan = [(self.rng.choice((200, 3000, 9000, 40000)),
@@ -170,14 +196,7 @@ class Scene:
                           timeout=60) as smtp:
             smtp.ehlo()
             for size, names in plan:
-                smtp.mail(SENDER)
-                for name in names:
-                    smtp.rcpt(name + DOMAIN)
-                code, text = smtp.data(b"Subject: power\r\n\r\n" +
-                                       (b"y" * 70 + b"\r\n") * (size // 72))
-                assert code == 250, (code, text)
-                self.record.mark(got=TAKEN.search(text).group(1).decode(),
-                                 names=names)
+                self.one(smtp, size, names)
 
     def clients(self, n, each):
         threads = [threading.Thread(target=self.mail, args=(each,))
@@ -215,7 +234,9 @@ class Scene:
 
     def round(self):
         clients = self.clients(3, self.rng.randint(4, 7))
-        self.flips(3)
+        self.flips(2)
+        self.acts()
+        self.flips(1)
         for t in clients:
             t.join()
 
@@ -267,7 +288,7 @@ class Facts:
         self.took = collections.Counter()   # (id, name, leg)
         self.changes = set()
         self.route = {}     # name -> routes that it may have
-        self.asked = {}
+        self.act = {}       # id -> what was done with it, or asked
 
     def play(self, entry):
         kind, data = entry[0], entry[4]
@@ -284,6 +305,8 @@ class Facts:
         elif "asked" in what:
             for name, route in what["asked"].items():
                 self.route.setdefault(name, {None}).add(route)
+        elif "act" in what:
+            self.act[what["id"]] = what["act"]
         elif "change" in what:
             self.changes.add(what["change"])
             for name, route in what["rows"].items():
@@ -294,6 +317,9 @@ class Facts:
         (id, name, leg)."""
         for id in self.acked & set(self.names):
             for name in self.names[id]:
+                if name == STUCK and (id, name, "legacy") not in have and \
+                        self.act.get(id) not in ("asked", "delete"):
+                    yield id, name, ["legacy"]
                 if name == NOBODY and (id, name, "legacy") not in have and \
                         (id, name) not in have:
                     yield id, name, ["legacy"]
@@ -381,6 +407,10 @@ class Judge:
         for id, name, legs in facts.missing(had | set(got) | held | told):
             raise Wrong(f"lost: {id} to {name} at {legs}")
         self.doubles(gw, facts, got)
+        for id, name, leg in got:
+            if facts.act.get(id) in ("park", "delete"):
+                raise Wrong(f"{id} went to {leg}, after it was: "
+                            f"{facts.act[id]}")
         self.stop(gw)
 
     @staticmethod
