@@ -14,6 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/daemon/certificates.h"
 #include "relay/daemon/askcache.h"
+#include "relay/daemon/loophint.h"
 #include "relay/daemon/alarm.h"
 #include "relay/daemon/control.h"
 #include "relay/daemon/downtime.h"
@@ -34,6 +35,7 @@ enum {
 	DESCRIPTORS_RESERVED = 256,
 	STOP_LOOK_MS = 20,
 	ASKED_MAX = 128 << 10, /* recipients; 5 MiB */
+	HINTS_MAX = 32 << 10,  /* messages, and deliveries of them; 1.5 MiB */
 };
 
 /* ---- calls to another thread ---- */
@@ -226,6 +228,7 @@ static int build(struct app *a, struct error *err)
 	a->ledger = ledger_new();
 	ledger_configure(a->ledger, c);
 	a->asked = askcache_new(ASKED_MAX, a->clock);
+	a->hints = loophints_new(HINTS_MAX, a->clock);
 	a->oldtls = oldtls_new();
 	a->settle = settle_new(a);
 	if (open_spool(a, err) < 0)
@@ -411,6 +414,7 @@ static void free_all(struct app *a)
 	recovery_free(a->recovery);
 	alarms_free(a->alarms);
 	askcache_free(a->asked);
+	loophints_free(a->hints);
 	oldtls_free(a->oldtls);
 	mem_free(a->table_path);
 	token_close(a);

@@ -58,6 +58,7 @@ struct app {
 	struct ledger *ledger;
 	struct learned learned; /* what the legs offer */
 	struct askcache *asked; /* what they said of recipients */
+	struct loophints *hints; /* what may be going round */
 	struct oldtls *oldtls;
 	struct spool *spool;
 	struct projector *projector;

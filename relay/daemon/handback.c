@@ -13,6 +13,7 @@
 #include "policy/origin.h"
 #include "relay/audit/lookup.h"
 #include "relay/audit/note.h"
+#include "relay/base/log.h"
 #include "relay/daemon/alarm.h"
 #include "relay/daemon/intake_int.h"
 
@@ -334,6 +335,41 @@ static void conclude(struct intake *in)
 		session_answer(in->session, &r);
 	} else {
 		intake_commit(in);
+	}
+}
+
+/* ---- without our trace field ---- */
+
+static void slow_down(struct intake *in, struct spool_delivery *d,
+    unsigned rounds)
+{
+	const struct mail *m = in->mail;
+	bool parked = rounds >= LOOPHINT_PARKS;
+
+	d->state = parked ? D_PARKED : D_DEFERRED;
+	d->reason = WHY_LOOP;
+	d->due_us = parked ? 0 : m->env.accepted_us + loophint_wait_us(rounds);
+	log_warn("loop.hint", kv_id("id", m->env.id),
+	    kv_str("to", m->env.rcpt[d->rcpt].to),
+	    kv_str("leg", names_text(in->w->app->names, d->leg)),
+	    kv_int("rounds", (int64_t)rounds),
+	    kv_str("effect", parked ? "it is parked" : "it waits"));
+}
+
+/* Nobody is told of it but the log and the event: it is a hint, and the leg
+ * may be innocent. */
+void handback_hint(struct intake *in)
+{
+	struct mail *m = in->mail;
+
+	in->hint = loophint_key(m->env.message_id, m->env.from, &in->body);
+	for (unsigned i = 0; i < m->deliveries && in->hint != 0; i++) {
+		struct spool_delivery *d = &m->delivery[i];
+		unsigned rounds = loophint_rounds(in->w->app->hints, in->hint,
+		    m->hash[d->rcpt], d->leg);
+
+		if (d->state == D_QUEUED && rounds >= LOOPHINT_SLOWS)
+			slow_down(in, d, rounds);
 	}
 }
 

@@ -26,6 +26,7 @@ void intake_free(struct intake *in)
 {
 	mail_unref(in->mail);
 	intake_trace_drop(in);
+	loophint_body_fini(&in->body);
 	mem_free(in);
 }
 
@@ -161,6 +162,7 @@ static enum take on_body(void *arg, struct session *s, struct slice bytes,
 
 	stream_scratch_limit(w->scratch,
 	    spool_memory_tight(w->app->spool) ? READ_TIGHT : 0);
+	loophint_body_add(&in->body, bytes);
 	return take_of(in, intake_trace_add(in, bytes), r);
 }
 
@@ -225,6 +227,8 @@ void intake_commit(struct intake *in)
 	struct mail *m = in->mail;
 	struct strbuf packed;
 
+	if (!in->bounce)
+		handback_hint(in);
 	for (unsigned i = 0; i < m->deliveries; i++) {
 		struct spool_delivery *d = &m->delivery[i];
 
@@ -303,6 +307,7 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 	if (stored) {
 		id_text(m->env.id, id);
 		reply_set(&r, 250, "2.0.0", "Ok: queued as %s", id);
+		loophint_stored(w->app->hints, m->env.id, in->hint);
 		tell_queue(w, m);
 	} else if (l->status == SPOOL_FULL) {
 		no_space(&r);

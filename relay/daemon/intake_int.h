@@ -9,6 +9,7 @@
 
 #include "relay/daemon/ask.h"
 #include "relay/daemon/intake.h"
+#include "relay/daemon/loophint.h"
 #include "relay/daemon/mail.h"
 #include "relay/daemon/token.h"
 
@@ -29,6 +30,8 @@ struct intake {
 	bool utf8_sender; /* its local part needs SMTPUTF8 */
 	int origin; /* the leg whose connection it is, -1 */
 	struct strbuf front; /* content that waits for our trace block */
+	struct loophint_body body; /* what stands below the header */
+	uint64_t hint;	     /* loophint_key(); 0: none */
 	bool traced;	     /* our trace block is in the draft */
 	size_t trace_n;	     /* its bytes */
 	struct token_found was; /* messages of ours that it was before */
@@ -70,6 +73,9 @@ void handback_mark(struct intake *in);
 /* When the content is there. False: it was never here. True: what became of it
  * then is looked up, and intake_commit() or a refusal follows. */
 bool handback_begin(struct intake *in);
+/* Before the journal has it: what seems to go round without our trace field is
+ * slowed, and after some rounds parked. */
+void handback_hint(struct intake *in);
 /* A refusal of a content that loops is told for each recipient. False: it is
  * another refusal. */
 bool handback_refused(const struct intake *in, const struct server_report *r);

@@ -13,6 +13,7 @@ enum { FRONT_MAX = 32 << 10, FRONT_TIGHT = 8 << 10 };
 void intake_trace_begin(struct intake *in)
 {
 	strbuf_init(&in->front, FRONT_MAX);
+	loophint_body_init(&in->body);
 }
 
 /* Bytes of ours, and those that were kept back. */

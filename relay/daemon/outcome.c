@@ -8,6 +8,7 @@
 #include "relay/daemon/settle_int.h"
 
 #include "relay/daemon/legs.h"
+#include "relay/daemon/loophint.h"
 #include "relay/mail/actor.h"
 
 static void move_failed(const struct outcome_letter *o, unsigned k,
@@ -196,6 +197,9 @@ static void gather(struct settle *s, const struct outcome_letter *o,
 			    o->why != WHY_LATE);
 			continue;
 		}
+		if (o->row[k].result.outcome == OUT_DELIVERED)
+			loophint_delivered(s->app->hints, o->id, item.hash,
+			    o->leg);
 		move_outcome(s, o, k, &item);
 		add_detail(m, settle_move(m, &item), o, k);
 	}

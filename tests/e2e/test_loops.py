@@ -344,6 +344,52 @@ def test_no_notice_shows_a_mark(make_gw, make_leg, outside, what):
     assert id.encode() in shown and b"(t=" not in shown, shown
 
 
+# ---- a leg that takes our trace field away
+
+
+def again(gw, n, message, to=ANN):
+    """It comes back without a trace, and is delivered."""
+    for _ in range(n):
+        gw.wait_event("delivered", gw.send(to=to, message=message))
+
+
+def test_what_goes_round_without_a_trace_is_slowed_and_parked(gw, legacy):
+    again(gw, 3, NAMED)
+    for rounds in 4, 5:
+        id = gw.send(to=ANN, message=NAMED)
+        row, = until(lambda: gw.queue("--state", "deferred"), "it to wait")
+        assert (row["id"], row["reason"]) == (id, "loop")
+        assert len(legacy.mails) == rounds - 1
+        gw.cli("queue", "retry", id)    # or time passes
+        gw.wait_event("delivered", id)
+    id = gw.send(to=ANN, message=NAMED)
+    parked = gw.wait_event("parked", id)
+    assert (parked["leg"], parked["reason"]) == ("legacy", "loop")
+    assert len(legacy.mails) == 5
+    # It is a hint about this mail alone, and no word against the leg.
+    again(gw, 1, NAMED, to=BOB)
+    again(gw, 1, NAMED.replace(b"a@b", b"c@d"))
+    again(gw, 1, NAMED.replace(b"Hello", b"Hallo"))
+    assert gw.events(event="alarm") == []
+    # An administrator knows better.
+    gw.cli("queue", "retry", id)
+    gw.wait_event("delivered", id)
+
+
+def test_devices_send_the_same_mail_often(gw, legacy):
+    again(gw, 7, re.sub(rb"Message-ID.*?\r\n", b"", NAMED))
+    assert len(legacy.mails) == 7
+
+
+def test_a_copy_that_was_not_delivered_is_no_round(gw, legacy):
+    legacy.refuse_connections()
+    ids = [gw.send(to=ANN, message=NAMED) for _ in range(7)]
+    legacy.accept_connections()
+    for id in ids:
+        gw.wait_event("delivered", id)
+    assert gw.events(event="parked") == []
+
+
 # ---- a leg that is known by its connection
 
 

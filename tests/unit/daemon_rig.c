@@ -12,6 +12,7 @@
 
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/daemon/loophint.h"
 #include "relay/daemon/attempt.h"
 #include "relay/daemon/bounce.h"
 #include "relay/daemon/downtime.h"
@@ -85,6 +86,7 @@ struct drig *drig_new(void)
 	a->table_path = a->live->conf->table.path;
 	id_maker_init(&a->ids, a->clock, 0);
 	a->ledger = ledger_new();
+	a->hints = loophints_new(64, &r->clock.clock);
 	ledger_configure(a->ledger, a->live->conf);
 	r->workers[0] = &r->worker;
 	a->worker = r->workers;
@@ -162,6 +164,7 @@ void drig_free(struct drig *r)
 	mailbox_fini(&r->worker.box);
 	arena_free(r->worker.lookup);
 	ledger_free(r->app.ledger);
+	loophints_free(r->app.hints);
 	live_unref(r->app.live);
 	names_free(r->app.names);
 	fakedisk_free(r->disk);
