@@ -251,6 +251,7 @@ static void run_route_wait(void *arg, struct ctl_request *r,
 
 static const struct ctl_command commands[] = {
 	/* clang-format off */
+	{ "audit.count",  control_audit_count  },
 	{ "leg.list",     control_leg_list     },
 	{ "leg.probe",    control_leg_probe    },
 	{ "leg.resume",   run_leg_resume       },

@@ -43,6 +43,8 @@ void control_rows_node(const struct app *a, struct ctl_request *r,
     const struct spool_stats *s, const struct queue_counts *q);
 void control_status(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);
+void control_audit_count(void *arg, struct ctl_request *r,
+    const json_t *args);
 void control_trace(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_fetched(struct control *c, struct spool_fetch *f);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * trace, answered by the daemon for those who may talk to it but not read the
- * index. A search reads files, so it has a thread of its own, which hands its
- * events over in chunks and waits while the client is slow. The ops loop,
+ * trace and the recount of audit verify, answered by the daemon for clients
+ * that may talk to it but not read the index. Both read files, so each has a
+ * thread of its own, which hands its rows over in chunks and waits while the
+ * client is slow. The ops loop,
  * but for what is marked otherwise.
  */
 #include "relay/daemon/control_int.h"
@@ -11,7 +12,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "relay/audit/conserve.h"
 #include "relay/audit/search.h"
+#include "relay/base/mem.h"
 
 enum { CHUNK = 256 << 10, SEARCHES_MAX = 2 };
 
@@ -22,6 +25,7 @@ struct searching {
 	struct arena *arena;
 	char *dir;
 	struct search q;
+	int (*run)(struct searching *s); /* on the thread */
 	struct strbuf events; /* lines; the thread's, or the loop's in turn */
 	struct mailbox turn;  /* the thread's: go on */
 	struct letter go;
@@ -84,10 +88,8 @@ static void hand_over(struct searching *s)
 		mailbox_wait(&s->turn, -1);
 }
 
-static void on_event(void *arg, struct slice object)
+static void add_row(struct searching *s, struct slice object)
 {
-	struct searching *s = arg;
-
 	if (atomic_load(&s->gone))
 		return;
 	if (s->events.n + object.n + 1 > s->events.max)
@@ -96,11 +98,88 @@ static void on_event(void *arg, struct slice object)
 	strbuf_addc(&s->events, '\n');
 }
 
+static void on_event(void *arg, struct slice object)
+{
+	add_row(arg, object);
+}
+
+static int find(struct searching *s)
+{
+	return search_run(s->dir, &s->q, on_event, s, &s->err);
+}
+
+/* ---- the recount ---- */
+
+static void end_row(struct searching *s, struct jout *j, struct strbuf *row)
+{
+	jout_object_end(j);
+	add_row(s, strbuf_view(row));
+	strbuf_fini(row);
+}
+
+static void begin_row(struct jout *j, struct strbuf *row)
+{
+	strbuf_init(row, CTL_ROW_MAX);
+	jout_init(j, row);
+	jout_object(j, NULL);
+}
+
+static void on_lost(void *arg, uint64_t id, const char *to)
+{
+	struct strbuf row;
+	struct jout j;
+	char text[ID_TEXT];
+
+	id_text(id, text);
+	begin_row(&j, &row);
+	jout_str(&j, "lost", text);
+	jout_str(&j, "to", to);
+	end_row(arg, &j, &row);
+}
+
+static void add_counts(struct searching *s, const struct conserve *n,
+    struct names *names)
+{
+	struct strbuf row;
+	struct jout j;
+
+	for (int i = 0; i < names_count(names); i++) {
+		begin_row(&j, &row);
+		jout_str(&j, "leg", names_text(names, i));
+		for (int t = 0; t < TOTALS; t++)
+			jout_int(&j, total_text((enum total)t),
+			    n->leg[i].total[t]);
+		jout_int(&j, "gap", n->leg[i].gap);
+		end_row(s, &j, &row);
+	}
+	begin_row(&j, &row);
+	jout_int(&j, "messages", (int64_t)n->messages);
+	jout_int(&j, "recipients", (int64_t)n->recipients);
+	jout_int(&j, "skipped", (int64_t)n->skipped);
+	end_row(s, &j, &row);
+}
+
+static int recount(struct searching *s)
+{
+	struct conserve *n = NEW(struct conserve);
+	struct names *names = names_new(); /* another thread's are its own */
+	int rc;
+
+	n->on_lost = on_lost;
+	n->arg = s;
+	rc = conserve_run(s->dir, names, n, &s->err);
+	if (rc == 0)
+		add_counts(s, n, names);
+	names_free(names);
+	mem_free(n);
+	return rc;
+}
+
 static void *search_thread(void *arg)
 {
 	struct searching *s = arg;
 
-	s->status = search_run(s->dir, &s->q, on_event, s, &s->err);
+	s->status = s->run(s);
 	s->over = true;
 	control_come_back(s->c, on_chunk, s);
 	return NULL;
@@ -149,25 +228,48 @@ static int search_begin(struct searching *s, struct error *err)
 	return error_sys(err, no, "starting a search");
 }
 
-void control_trace(void *arg, struct ctl_request *r, const json_t *args)
+static struct searching *search_new(struct control *c,
+    struct ctl_request *r, int (*run)(struct searching *s))
 {
-	struct control *c = arg;
 	struct searching *s;
-	struct error err;
 
 	if (c->searches >= SEARCHES_MAX) {
 		ctl_end(r, 1, "%d searches are under way; try again when one "
 		    "is over", SEARCHES_MAX);
-		return;
+		return NULL;
 	}
 	s = NEW(struct searching);
 	s->c = c;
 	s->r = r;
+	s->run = run;
 	s->arena = arena_new();
 	s->dir = arena_strdup(s->arena, c->live->conf->audit.path);
-	if (read_query(s, args, &err) == 0 && search_begin(s, &err) == 0)
-		return;
-	ctl_end(r, 1, "%s", err.text);
+	return s;
+}
+
+static void search_refuse(struct searching *s, const struct error *err)
+{
+	ctl_end(s->r, 1, "%s", err->text);
 	arena_free(s->arena);
 	mem_free(s);
+}
+
+void control_trace(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct searching *s = search_new(arg, r, find);
+	struct error err;
+
+	if (s != NULL && (read_query(s, args, &err) != 0 ||
+			     search_begin(s, &err) != 0))
+		search_refuse(s, &err);
+}
+
+void control_audit_count(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct searching *s = search_new(arg, r, recount);
+	struct error err;
+
+	(void)args;
+	if (s != NULL && search_begin(s, &err) != 0)
+		search_refuse(s, &err);
 }

@@ -52,6 +52,13 @@ def test_trace_is_answered_by_the_daemon(shut):
     assert done.returncode == 1 and "nothing is known" in done.stderr
 
 
+def test_audit_verify_is_counted_by_the_daemon(shut):
+    mine, theirs = shut.run("audit", "verify"), as_member(shut, "audit",
+                                                          "verify")
+    assert theirs.returncode == 0, theirs.stderr
+    assert theirs.stdout == mine.stdout and "1 message" in mine.stdout
+
+
 def test_without_the_daemon_the_reason_is_the_index(shut):
     shut.stop()
     done = as_member(shut, "trace", shut.id)
