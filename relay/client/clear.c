@@ -25,10 +25,14 @@ bool clear_may(const struct dialog *d)
 	       dialog_leg(d)->auth_user[0] == '\0';
 }
 
+/* On one line, as a result's text. */
 static void set_why(struct dialog *d, const char *why)
 {
 	mem_free(d->clear_why);
 	d->clear_why = why == NULL ? NULL : mem_strdup(why);
+	for (char *c = d->clear_why; c != NULL && *c != '\0'; c++)
+		if (*c == '\n')
+			*c = ' ';
 	clear_describe(d);
 }
 

@@ -91,7 +91,11 @@ static void learned(void *arg, int leg, const struct ehlo *e)
 static void check_result(
     const struct peer *p, const struct result *r, bool ask)
 {
-	must(r->outcome <= OUT_UNTRIED && r->class < CLASSES);
+	must(r->outcome <= OUT_UNTRIED ||
+	     (r->outcome == OUT_PARKED && r->code == 0));
+	must(r->class < CLASSES);
+	must(r->tls_failed != NULL && !has_control(slice_str(r->tls_failed)));
+	must(r->tls_failed[0] == '\0' || (p->more & LOGIN) == 0);
 	must(r->stage != NULL && r->text != NULL && r->remote != NULL);
 	must(!has_control(slice_str(r->text)));
 	must(!r->uncertain || (r->outcome == OUT_DEFERRED && r->code == 0));
