@@ -40,6 +40,10 @@ enum delivery_flags {
 	DF_DELAY_SENT = 2, /* he was told of the delay, or did not ask to be */
 	DF_MAILBOX = 4, /* delivered into the mailbox itself (LMTP): a notice
 			 * says "delivered", else "relayed" */
+	/* Its leg refused this recipient, and may take it later: then it goes
+	 * apart from, and after, those that were not refused. */
+	DF_REFUSED = 8,
+	DF_UNHEARD = 16, /* … and did not answer for it the last time */
 };
 
 /* Created = delivered + open + parked + bounced + superseded + deleted. */

@@ -37,21 +37,18 @@ static bool same_domain(const struct mail *m, const struct job_row *a,
 	       slice_case_eq(x.domain, y.domain);
 }
 
-/* A direct egress has a next hop per domain, and some platforms take no more
- * than one domain at once: the first domain goes, the rest returns to the
- * queue and comes again. */
-static void keep_one_domain(struct attempt *at)
+/* Those that may not go with the first one return to the queue and come again
+ * at once. */
+static void keep_some(struct attempt *at,
+    bool (*together)(const struct mail *m, const struct job_row *a,
+	const struct job_row *b))
 {
-	const struct conf_leg *leg =
-	    conf_leg_by_id(at->w->live->conf, at->leg);
-	struct job_row *rest;
+	struct job_row *rest =
+	    arena_alloc(at->arena, at->n * sizeof(*rest));
 	unsigned kept = 1, others = 0;
 
-	if (leg == NULL || (!leg->direct && !leg->replies->one_domain))
-		return;
-	rest = arena_alloc(at->arena, at->n * sizeof(*rest));
 	for (unsigned i = 1; i < at->n; i++) {
-		if (same_domain(at->mail, &at->row[0], &at->row[i]))
+		if (together(at->mail, &at->row[0], &at->row[i]))
 			at->row[kept++] = at->row[i];
 		else
 			rest[others++] = at->row[i];
@@ -62,8 +59,51 @@ static void keep_one_domain(struct attempt *at)
 		    BACK_READY);
 }
 
+/* A direct egress has a next hop per domain, and some platforms take no more
+ * than one domain at once. */
+static void keep_one_domain(struct attempt *at)
+{
+	const struct conf_leg *leg =
+	    conf_leg_by_id(at->w->live->conf, at->leg);
+
+	if (leg != NULL && (leg->direct || leg->replies->one_domain))
+		keep_some(at, same_domain);
+}
+
+/* 0: not refused so far; 1: refused, but not heard at the last attempt. */
+static int rank(const struct job_row *r)
+{
+	if ((r->flags & DF_REFUSED) == 0)
+		return 0;
+	return (r->flags & DF_UNHEARD) != 0 ? 1 : 2;
+}
+
+static bool ranks_alike(const struct mail *m, const struct job_row *a,
+    const struct job_row *b)
+{
+	(void)m;
+	return rank(a) == rank(b);
+}
+
+/* A leg that ends sessions after so many errors would hear of the same refused
+ * recipients at each try, and never of those behind them, or never let the
+ * content come. Those that it did not refuse go first, and alone. */
+static void keep_lowest_rank(struct attempt *at)
+{
+	for (unsigned i = 1; i < at->n; i++) {
+		struct job_row first = at->row[0];
+
+		if (rank(&at->row[i]) >= rank(&first))
+			continue;
+		at->row[0] = at->row[i];
+		at->row[i] = first;
+	}
+	keep_some(at, ranks_alike);
+}
+
 static void launch(struct attempt *at)
 {
+	keep_lowest_rank(at);
 	keep_one_domain(at);
 	if (!attempt_start(at))
 		wait_for_connection(at);

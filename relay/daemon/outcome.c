@@ -39,6 +39,21 @@ static bool split_on(const struct outcome_letter *o, unsigned k)
 	return false;
 }
 
+/* What the leg answered for this recipient alone; not that the session ends,
+ * and not that there are too many. */
+static void note_refusal(const struct result *r, struct queue_item *i)
+{
+	bool own = strcmp(r->stage, "rcpt") == 0 && r->code >= 400 &&
+		   r->code != 421 && r->class != CLASS_SPLIT;
+
+	if (own)
+		i->flags |= DF_REFUSED;
+	if (own)
+		i->flags &= (uint8_t)~DF_UNHEARD;
+	else if ((i->flags & DF_REFUSED) != 0)
+		i->flags |= DF_UNHEARD;
+}
+
 static void move_outcome(struct settle *s, const struct outcome_letter *o,
     unsigned k, struct queue_item *i)
 {
@@ -57,6 +72,8 @@ static void move_outcome(struct settle *s, const struct outcome_letter *o,
 		i->change = o->change;
 	if (o->why == WHY_ATTEMPT)
 		i->attempts++;
+	if (r->outcome == OUT_DEFERRED)
+		note_refusal(r, i);
 	switch (r->outcome) {
 	case OUT_DELIVERED:
 		i->state = D_DELIVERED;

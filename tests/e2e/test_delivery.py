@@ -315,3 +315,32 @@ def test_nothing_is_bounced_for_a_leg_that(make_gw, make_leg, outside, what):
     rule.times = 0
     gw.wait_event("delivered", id)
     assert not outside.mails
+
+
+def recipients_by_transaction(leg):
+    """What was named at RCPT, transaction by transaction."""
+    out = []
+    for _, said in list(leg.said):
+        line = said.decode()
+        if line.upper().startswith("MAIL"):
+            out.append([])
+        elif line.upper().startswith("RCPT"):
+            out[-1].append(line[line.index("<") + 1:line.index(">")])
+    return out
+
+
+def test_those_that_were_refused_go_apart_and_last(make_gw, legacy):
+    """A leg ends a session after so many errors: the recipients behind the
+    refused ones are named first at the next try, and alone."""
+    gw = make_gw({"retry": {"steps": ["1s"], "jitter": 0}})
+    legacy.reply("RCPT", "450 4.2.1 busy", to="bad@example.com")
+    legacy.reply("RCPT", "421 4.7.0 too many errors", to="ann@example.com",
+                 times=1)
+    id = gw.send(to=["bad@example.com", "ann@example.com", "bob@example.com"])
+    [mail] = until(lambda: legacy.messages(id), "those that were not refused")
+    assert set(mail.rcpt) == {"ann@example.com", "bob@example.com"}
+    later = [sorted(t) for t in recipients_by_transaction(legacy)[1:]]
+    assert later[0] == ["ann@example.com", "bob@example.com"]
+    assert all(t == ["bad@example.com"] for t in later[1:])
+    legacy.normal()
+    gw.wait_empty()
