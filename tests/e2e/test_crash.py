@@ -86,6 +86,75 @@ def kills(make_gw, legacy, cloud, times, seed):
     check_all(gw, (legacy, cloud), ids)
 
 
+ROUTES = ["legacy", "cloud", "legacy+cloud", "cloud+legacy"]
+CHANGES = [["flip", r, "ann@example.com"] for r in ROUTES] + [
+    ["hold", "ann@example.com"], ["release", "ann@example.com"],
+    ["queue", "park", "--leg", "legacy", "--limit", "20", "--yes"],
+    ["queue", "park", "--leg", "cloud", "--limit", "20", "--yes"],
+    ["queue", "retry", "--state", "parked", "--yes"],
+    ["queue", "retry", "--state", "deferred", "--yes"]]
+
+
+class Meddler(threading.Thread):
+    """Changes routes, holds, parks and retries until it is told to stop. What
+    meets the kill fails, and that is fine."""
+
+    def __init__(self, gw, rng):
+        super().__init__(daemon=True)
+        self.gw, self.rng, self.over = gw, rng, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.is_set():
+            self.gw.run(*self.rng.choice(CHANGES))
+
+    def stop(self):
+        self.over.set()
+        self.join()
+
+
+def unmarked(gw, leg):
+    """What came to that leg twice, and no event of it there says so."""
+    n = collections.Counter(m.id for m in leg.mails)
+    marked = {e["id"] for e in gw.all_events()
+              if e.get("uncertain") and e["leg"] == leg.name}
+    return {id for id, k in n.items() if k > 1} - marked
+
+
+def kills_amid_changes(make_gw, legacy, cloud, times, seed):
+    rng = random.Random(seed)
+    gw = make_gw({"retry": {"steps": ["1s"], "jitter": 0},
+                  "spool": {"segment": "1M"}})
+    gw.cli("route set legacy+cloud ann@example.com")
+    ids = []
+    for _ in range(times):
+        for leg in legacy, cloud:  # … and later attempts
+            leg.reply("RCPT", "450 4.2.1 busy", times=10)
+        meddler = Meddler(gw, rng)
+        one_kill(gw, (legacy, cloud), rng, ids)
+        meddler.stop()
+    gw.cli("release ann@example.com")
+    gw.cli("flip legacy ann@example.com")
+    gw.run("queue", "retry", "--state", "parked", "--yes")
+    until(lambda: set(ids) <= {m.id for m in legacy.mails + cloud.mails},
+          "all that got 250, somewhere")
+    gw.wait_empty()
+    gw.verify()
+    for leg in legacy, cloud:
+        assert not unmarked(gw, leg), leg.name
+
+
+def test_what_came_twice_is_marked_whatever_was_changed(
+        make_gw, legacy, cloud):
+    kills_amid_changes(make_gw, legacy, cloud, 4, seed=3)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_what_came_twice_is_marked_over_100_kills(make_gw, legacy, cloud):
+    kills_amid_changes(make_gw, legacy, cloud, 100, seed=4)
+
+
 def test_nothing_is_lost_over_some_kills(make_gw, legacy, cloud):
     kills(make_gw, legacy, cloud, 5, seed=1)
 
