@@ -327,6 +327,12 @@ void settle_resolved(struct settle *s, struct resolved_letter *l)
 
 /* ---- the end of an attempt ---- */
 
+static bool is_newer(const struct table_word *word,
+    const struct queue_item *item)
+{
+	return word->known && word->change > item->change;
+}
+
 /* The plan at one of the attempt's look-ups, the attempt still under way. */
 static void plan_word(const struct view *v, const struct queue_item *item,
     const struct table_word *word)
@@ -334,7 +340,7 @@ static void plan_word(const struct view *v, const struct queue_item *item,
 	struct wanted w = {.rcpt = item->rcpt, .hash = item->hash,
 	    .word = *word};
 
-	if (word->known && word->change > item->change)
+	if (is_newer(word, item))
 		plan_rcpt(v, &w);
 }
 
@@ -348,11 +354,28 @@ static bool all_there(const struct view *v, const struct queue_item *item,
 	return !word->known || route_served(&word->route, have, n);
 }
 
+/* As a rule the queue has planned by the change that the attempt was made
+ * under, and there was none since. */
+static bool has_news(struct settle *s, const struct outcome_letter *o)
+{
+	struct queue_item item;
+
+	for (unsigned k = 0; k < o->n; k++)
+		if (queue_get(s->queue, o->id, o->row[k].delivery.number,
+			&item) &&
+		    (is_newer(&o->row[k].began, &item) ||
+			is_newer(&o->row[k].ended, &item)))
+			return true;
+	return false;
+}
+
 void settle_plan(struct settle *s, struct outcome_letter *o, struct moves *m)
 {
 	struct view v;
 	bool waits = resolving_of(s, o->id) != NULL; /* at a stop */
 
+	if (!has_news(s, o))
+		return;
 	v = view_of(s, m);
 	for (unsigned k = 0; k < o->n; k++) {
 		const struct queue_item *item =

@@ -33,10 +33,17 @@ static void say(struct client_request *q, const char *address)
 		q->rcpt[i].notify = 0;
 }
 
+/* Their days are counted by the time that does not jump: a clock that is set
+ * refuses no bounce. */
+static int64_t now_us_of(const struct app *a)
+{
+	return clock_wall_us(a->clock) + spool_ahead_us(a->spool);
+}
+
 void returns_sender(struct attempt *at)
 {
 	struct client_request *q = &at->req;
-	int64_t now_us = clock_wall_us(at->w->app->clock);
+	int64_t now_us = now_us_of(at->w->app);
 	struct strbuf address;
 	const char *text;
 
@@ -96,7 +103,7 @@ bool returns_rcpt(struct intake *in, const struct rcpt_to *t,
 	struct return_addr ret;
 	struct decision d;
 	bool is_one = return_addr_decide(session_conf(in->session), &t->to,
-	    clock_wall_us(in->w->app->clock), &ret, &d);
+	    now_us_of(in->w->app), &ret, &d);
 
 	if (!is_one && !in->bounce)
 		return false;
