@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from dialog import queued_id
+from meddler import Meddler
 from until import DEADLINE_S, until
 
 
@@ -86,33 +87,6 @@ def kills(make_gw, legacy, cloud, times, seed):
     check_all(gw, (legacy, cloud), ids)
 
 
-ROUTES = ["legacy", "cloud", "legacy+cloud", "cloud+legacy"]
-CHANGES = [["flip", r, "ann@example.com"] for r in ROUTES] + [
-    ["hold", "ann@example.com"], ["release", "ann@example.com"],
-    ["queue", "park", "--leg", "legacy", "--limit", "20", "--yes"],
-    ["queue", "park", "--leg", "cloud", "--limit", "20", "--yes"],
-    ["queue", "retry", "--state", "parked", "--yes"],
-    ["queue", "retry", "--state", "deferred", "--yes"]]
-
-
-class Meddler(threading.Thread):
-    """Changes routes, holds, parks and retries until it is told to stop. What
-    meets the kill fails, and that is fine."""
-
-    def __init__(self, gw, rng):
-        super().__init__(daemon=True)
-        self.gw, self.rng, self.over = gw, rng, threading.Event()
-        self.start()
-
-    def run(self):
-        while not self.over.is_set():
-            self.gw.run(*self.rng.choice(CHANGES))
-
-    def stop(self):
-        self.over.set()
-        self.join()
-
-
 def unmarked(gw, leg):
     """What came to that leg twice, and no event of it there says so."""
     n = collections.Counter(m.id for m in leg.mails)
@@ -130,7 +104,7 @@ def kills_amid_changes(make_gw, legacy, cloud, times, seed):
     for _ in range(times):
         for leg in legacy, cloud:  # … and later attempts
             leg.reply("RCPT", "450 4.2.1 busy", times=10)
-        meddler = Meddler(gw, rng)
+        meddler = Meddler(gw, rng, "ann@example.com")
         one_kill(gw, (legacy, cloud), rng, ids)
         meddler.stop()
     gw.cli("release ann@example.com")
