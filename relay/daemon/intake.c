@@ -226,15 +226,17 @@ void intake_commit(struct intake *in)
 {
 	struct mail *m = in->mail;
 	struct strbuf packed;
+	/* Not when the content began: the clock may have been set since. */
+	int64_t now_us = clock_wall_us(in->w->app->clock);
 
 	if (!in->bounce)
 		handback_hint(in);
 	for (unsigned i = 0; i < m->deliveries; i++) {
 		struct spool_delivery *d = &m->delivery[i];
 
-		d->created_us = m->env.accepted_us;
+		d->created_us = now_us;
 		if (d->state == D_HELD)
-			d->due_us = m->env.accepted_us; /* since when */
+			d->due_us = now_us; /* since when */
 	}
 	strbuf_init(&packed, 2 * ENVELOPE_MAX);
 	envelope_pack(&m->env, &packed);
