@@ -75,13 +75,14 @@ static int take_cell(struct import *im, unsigned i, struct error *err)
 {
 	struct slice cell = row_trim(im->csv.field[i]);
 	enum csv_what what = im->column[i].what;
-	struct strbuf *to = &im->cell[what];
+	struct strbuf *to;
 
 	if (what == CSV_UNNAMED && cell.n > 0)
 		return error_set(err, "cell %u stands under no heading",
 		    i + 1);
 	if (!is_ours(what))
 		return 0;
+	to = &im->cell[what];
 	if (slice_find(cell, '\0') >= 0)
 		return error_set(err, "there is a NUL in it");
 	if (what == CSV_LEG)
