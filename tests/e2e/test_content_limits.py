@@ -77,6 +77,27 @@ def test_a_copy_that_cannot_take_it_is_parked(what, gw, legacy, cloud):
     assert legacy.messages(id) == []
 
 
+@pytest.mark.parametrize("mail, why", [
+    (b"Subject: x\r\n\r\nplain\r\n", None),
+    (b"Subject: x\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n", None),
+    (b"Subject: Gr\xc3\xbc\xc3\x9fe\r\n\r\nx\r\n", "the header needs")])
+def test_only_what_needs_smtputf8_is_bound_to_legs_that_have_it(
+        gw, legacy, mail, why):
+    legacy.utf8 = []
+    gw.cli(f"route set legacy {ANN}")
+    with gw.dialog() as d:
+        d.envelope("s@b\u00fccher.test", ANN,
+                   params=" SMTPUTF8 BODY=8BITMIME")
+        id = queued_id(d.data(mail + b".\r\n"))
+    if why:
+        event = gw.wait_event("bounced", id)
+        assert event["enhanced"] == "5.6.7" and why in event["reply"]
+        return
+    got = legacy.wait_message(id)
+    assert got.below == mail and got.sender == "s@xn--bcher-kva.test"
+    assert "SMTPUTF8" not in got.params
+
+
 def test_what_a_leg_offers_anew_counts(gw, legacy):
     legacy.size = 4000
     gw.cli(f"route set legacy {ANN}")
