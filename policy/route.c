@@ -187,6 +187,39 @@ bool route_is_itself(const struct conf *c, const struct addr *to)
 	       conf_leg_of_domain(c, slice_str(domain)) == NULL;
 }
 
+/* Is it the literal of an address of ours, "[192.0.2.1]"? */
+static bool own_literal(const struct conf *c, const char *domain)
+{
+	struct slice text = slice_str(domain);
+	struct conf_net it, own;
+	const struct conf_nets just_it = {&it, 1}, just_own = {&own, 1};
+	const char *why;
+
+	if (text.n < 2 || text.p[0] != '[')
+		return false;
+	text = slice_head(slice_from(text, 1), text.n - 2);
+	if (slice_starts(text, SLICE("ipv6:")))
+		text = slice_from(text, 5);
+	if (conf_net_parse(text, &it, &why) != 0)
+		return false;
+	for (int i = 0; i < c->listens; i++)
+		for (int j = 0; j < c->listen[i].addresses; j++)
+			if (conf_net_parse(
+				slice_str(c->listen[i].address[j].host), &own,
+				&why) == 0 &&
+			    conf_nets_overlap(&just_it, &just_own))
+				return true;
+	return conf_nets_overlap(&just_it, &c->public_address);
+}
+
+/* Names of ours that are no domains of the configuration. Bare <postmaster> is
+ * given our host name on its way in. */
+static bool own_name(const struct conf *c, const char *domain)
+{
+	return strcmp(domain, c->hostname) == 0 ||
+	       strcmp(domain, c->ret.domain) == 0 || own_literal(c, domain);
+}
+
 /* Whose recipient it is, and what the table says of him. */
 static enum found find(struct ask *q, struct place *p)
 {
@@ -206,9 +239,7 @@ static enum found find(struct ask *q, struct place *p)
 	p->own = conf_domain(q->c, slice_str(p->domain));
 	if (p->own != NULL)
 		return own_domain(q, p->own);
-	/* Bare <postmaster> is given our name on its way in. */
-	if (addr_is_role(q->to) && (strcmp(p->domain, q->c->hostname) == 0 ||
-		strcmp(p->domain, q->c->ret.domain) == 0))
+	if (addr_is_role(q->to) && own_name(q->c, p->domain))
 		return to_postmaster(q);
 	p->leg = conf_leg_of_domain(q->c, slice_str(p->domain));
 	return p->leg != NULL ? leg_domain(q, p->leg) : NOTHING;

@@ -18,6 +18,8 @@
 static const char conf_text[] =
     "hostname = \"relay.example.com\"\n"
     "postmaster = \"Admin@example.com\"\n"
+    "public_address = { \"198.51.100.7\" }\n"
+    "listen \"mx\" { address = { \"192.0.2.25:25\", \"[2001:db8::25]:25\" } }\n"
     "leg \"legacy\" { hosts = { \"192.0.2.10:25\" } }\n"
     "leg \"cloud\" { hosts = { \"192.0.2.20:25\" }\n"
     "  domains = { \"tenant.example\" } }\n"
