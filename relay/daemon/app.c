@@ -301,6 +301,8 @@ int app_reconfigure(struct app *a, struct live *live, struct error *err)
 	}
 	ledger_configure(a->ledger, live->conf);
 	alarms_configure(a->alarms, live->conf);
+	spool_memory_set(a->spool, live->conf->limits.body_memory_bytes,
+	    live->conf->limits.memory_window_bytes);
 	learned_forget(&a->learned);
 	if (hops_differ(old->conf, live->conf))
 		askcache_clear(a->asked);

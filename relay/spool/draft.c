@@ -29,12 +29,19 @@ enum {
 
 static bool over_eighths(const struct spool *s, unsigned n)
 {
-	return atomic_load(&s->pool_used) >= s->c.body_memory_bytes / 8 * n;
+	return atomic_load(&s->pool_used) >=
+	       atomic_load(&s->body_memory) / 8 * n;
 }
 
 bool spool_memory_tight(const struct spool *s)
 {
 	return over_eighths(s, 6);
+}
+
+void spool_memory_set(struct spool *s, uint64_t body, uint64_t window)
+{
+	atomic_store(&s->body_memory, body);
+	atomic_store(&s->memory_window, window);
 }
 
 void spool_memory_held(struct spool *s, int64_t bytes)
@@ -492,7 +499,7 @@ struct source *spool_draft_source(struct spool_draft *d)
 		return NULL;
 	if (b->window == 0) {
 		if (atomic_fetch_add(&s->window_used, b->bytes) + b->bytes >
-		    s->c.memory_window_bytes) {
+		    atomic_load(&s->memory_window)) {
 			atomic_fetch_sub(&s->window_used, b->bytes);
 			return NULL;
 		}

@@ -27,6 +27,7 @@ static void set_limits(struct spool *s)
 	s->piece_max = least(PIECE_BYTES, seg / 8);
 	s->record_max = least(RECORD_BYTES, seg / 4);
 	s->facts_max = least((uint64_t)FACTS_MAX * FACT_BYTES, seg / 8);
+	spool_memory_set(s, s->c.body_memory_bytes, s->c.memory_window_bytes);
 }
 
 static struct spool *spool_new(const struct spool_config *c)

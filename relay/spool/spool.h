@@ -110,6 +110,9 @@ enum spool_add spool_draft_expect(const struct spool_draft *d, uint64_t bytes);
 /* Three quarters of limits.body_memory are in use: read little at once. Any
  * thread. */
 bool spool_memory_tight(const struct spool *s);
+/* After a reload: other ceilings for bodies that come, and for accepted ones
+ * that are sent from memory. Any thread. */
+void spool_memory_set(struct spool *s, uint64_t body, uint64_t window);
 /* So many more (or less) bytes of bodies are held before they are added: they
  * count with the others. Any thread. */
 void spool_memory_held(struct spool *s, int64_t bytes);

@@ -525,6 +525,7 @@ struct spool {
 	pthread_mutex_t drafts_lock;
 	struct list drafts;
 
+	_Atomic uint64_t body_memory, memory_window; /* spool_memory_set() */
 	_Atomic uint64_t pool_used, window_used, reserved;
 	_Atomic uint64_t live_bytes, bulk_bytes; /* by lane */
 	_Atomic uint64_t capacity, free_bytes;
