@@ -371,12 +371,28 @@ bool ask_rest(struct asker *a, int leg)
 
 /* ---- asked by a session ---- */
 
+/* Loopback and the private networks (RFC 1918, RFC 4193). */
+static bool is_inside(const unsigned char *ip, bool v6)
+{
+	if (v6)
+		return (ip[0] & 0xfe) == 0xfc;
+	return ip[0] == 127 || ip[0] == 10 ||
+	       (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+	       (ip[0] == 192 && ip[1] == 168);
+}
+
 uint64_t ask_client(const struct netaddr *a)
 {
-	if (a->sa.sa_family == AF_INET)
-		return hash_bytes(&a->in.sin_addr, 3) | 1;
-	if (a->sa.sa_family == AF_INET6)
-		return hash_bytes(&a->in6.sin6_addr, 7) | 1;
+	unsigned char ip[16];
+
+	if (a->sa.sa_family == AF_INET) {
+		memcpy(ip, &a->in.sin_addr, 4);
+		return hash_bytes(ip, is_inside(ip, false) ? 4 : 3) | 1;
+	}
+	if (a->sa.sa_family == AF_INET6) {
+		memcpy(ip, &a->in6.sin6_addr, 16);
+		return hash_bytes(ip, is_inside(ip, true) ? 16 : 7) | 1;
+	}
 	return 1;
 }
 

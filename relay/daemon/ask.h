@@ -28,7 +28,8 @@ struct ask_wait {
 	uint64_t client; /* ask_client() of who asks: it has a share */
 };
 
-/* The same for all addresses of a client's network (IPv4 /24, IPv6 /56). */
+/* The same for all addresses of a client's network (IPv4 /24, IPv6 /56); in
+ * private networks each address is a client. */
 uint64_t ask_client(const struct netaddr *a);
 
 struct asker *asker_new(struct worker *w);

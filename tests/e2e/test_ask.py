@@ -192,6 +192,30 @@ def test_a_silent_leg_is_left_alone(make_gw, legacy):
     rule.release()
 
 
+def test_one_client_does_not_turn_asking_off(make_gw, legacy):
+    """It asks a leg that lets strangers wait for names that nobody has."""
+    gw = make_gw(asking({"": {"workers": 1}, "probe": {"timeout": "300ms"}}))
+    gw.set('leg "legacy"', connections=4)
+    assert gw.reload()
+    knows(legacy, ANN)
+    rules = [legacy.hold("RCPT", to=f"eve{i}@example.com", times=None)
+             for i in range(49)]
+    talks = [gw.dialog() for _ in range(49)]
+    for d in talks:
+        d.envelope("sender@elsewhere.test")
+    for i, d in enumerate(talks):
+        d.send(f"RCPT TO:<eve{i}@example.com>\r\n")
+    assert [d.reply().code for d in talks] == [250] * 49
+    with gw.dialog(source="127.0.0.2") as d:
+        d.envelope("sender@elsewhere.test")
+        assert d.cmd(f"RCPT TO:<{BOB}>").code == 550
+        assert d.cmd(f"RCPT TO:<{ANN}>").code == 250
+    for rule in rules:
+        rule.release()
+    for d in talks:
+        d.close()
+
+
 def test_a_suspended_leg_is_not_asked(gw, legacy):
     knows(legacy)
     gw.cli("leg suspend legacy")

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "relay/daemon/ask.h"
 #include "relay/daemon/askcache.h"
 
 enum { CLOUD = 3, LEGACY = 4, HOUR_MS = 3600 * 1000 };
@@ -229,6 +230,39 @@ static void a_client_has_a_share(void **state)
 	assert_true(askcache_take(f->c, CLOUD, ONE, 3));
 }
 
+static void who_is_one_client(void **state)
+{
+	static const struct {
+		const char *one, *other;
+		bool same;
+	} cases[] = {
+	    {"192.0.2.1", "192.0.2.250", true},
+	    {"192.0.2.1", "192.0.3.1", false},
+	    {"2001:db8:0:1200::1", "2001:db8:0:12ff::2", true},
+	    {"2001:db8:0:1200::1", "2001:db8:0:1300::1", false},
+	    /* devices in a house */
+	    {"127.0.0.1", "127.0.0.2", false},
+	    {"10.1.2.3", "10.1.2.4", false},
+	    {"172.31.2.3", "172.31.2.4", false},
+	    {"172.32.2.3", "172.32.2.4", true},
+	    {"192.168.2.3", "192.168.2.4", false},
+	    {"fd00::1", "fd00::2", false},
+	    {"fd00::1", "fd00::1", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct netaddr a, b;
+
+		assert_int_equal(netaddr_parse(&a, slice_str(cases[i].one),
+				     25), 0);
+		assert_int_equal(netaddr_parse(&b, slice_str(cases[i].other),
+				     26), 0);
+		if ((ask_client(&a) == ask_client(&b)) != cases[i].same)
+			fail_msg("%s, %s", cases[i].one, cases[i].other);
+	}
+}
+
 static void the_last_fact_is_better_than_none(void **state)
 {
 	static const struct {
@@ -282,6 +316,7 @@ int main(void)
 		T(a_silent_leg_is_left_alone),
 		T(it_is_silent_for_all_when_it_is_for_three),
 		T(a_client_has_a_share),
+		T(who_is_one_client),
 		T(the_last_fact_is_better_than_none),
 		T(a_harvest_does_not_wash_out_the_last_facts),
 	};
