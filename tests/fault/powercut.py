@@ -376,9 +376,10 @@ class Judge:
             wrong = f"{type(e).__name__}: {e}"
         except ValueError as e:
             wrong = f"a line of events.jsonl is no JSON: {e}"
-        self.open_legs()
-        if gw.running:
-            gw.kill()
+        finally:
+            self.open_legs()
+            if gw.running:
+                gw.kill()
         if wrong is None or not self.keep:
             shutil.rmtree(folder)
         return wrong
@@ -535,7 +536,11 @@ def campaign(seed, n, jobs, folder, keep, only=None):
     folder = pathlib.Path(folder) / str(seed)
     folder.mkdir()
     scene = Scene(seed, folder)
-    scene.play()
+    try:
+        scene.play()
+    finally:
+        if scene.gw.running:
+            scene.gw.kill()
     entries = disk.read_record(scene.record.path)
     points = only or choose(entries, n, seed)
     print(f"seed {seed}: {len(entries)} entries, {len(points)} images",
