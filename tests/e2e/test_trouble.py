@@ -254,7 +254,7 @@ def test_what_is_no_socket_is_left_alone(make_gw, folder, make):
 def test_what_everybody_can_write_is_not_trusted(gw, name):
     gw.stop()
     (gw.folder / name).chmod(0o777)
-    assert f"{name} can be written by everybody" in refused(gw)
+    assert f"on this machine can write {gw.folder / name}" in refused(gw)
 
 
 def test_a_table_that_is_none_is_refused(make_gw):

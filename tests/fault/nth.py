@@ -116,7 +116,8 @@ class Campaign:
         return hit
 
     def work(self, gw, case):
-        """Mail, a flip, lists and a reload, while one call fails."""
+        """Mail, a flip, lists and a reload, while one call fails; then a
+        stop, or kill -9, and a start."""
         self.up(gw)
         self.fail.disarm()
         if case is not None:
@@ -133,6 +134,8 @@ class Campaign:
         self.fail.disarm()
         if not gw.running:
             self.explained(gw)
+        elif case is not None and case.nth % 2 == 0:
+            gw.kill()
         elif gw.stop() != 0:
             raise Wrong(f"ended badly: {gw.log_text()[-1500:]}")
         gw.process = None
