@@ -301,7 +301,8 @@ int ftruncate64(int fd, off64_t n)
 	return ON_FILE(K_TRUNCATE, fd) ? -1 : real(fd, n);
 }
 
-/* SQLite's locks; what asks only for a flag is left alone. */
+/* SQLite's locks. To let one go does not fail on any local file system, and
+ * what asks only for a flag is left alone. */
 #define FCNTL(name) \
 	int name(int fd, int cmd, ...) \
 	{ \
@@ -313,6 +314,7 @@ int ftruncate64(int fd, off64_t n)
 		arg = va_arg(ap, void *); \
 		va_end(ap); \
 		if ((cmd == F_SETLK || cmd == F_SETLKW) && \
+		    ((struct flock *)arg)->l_type != F_UNLCK && \
 		    ON_FILE(K_LOCK, fd)) \
 			return -1; \
 		return real(fd, cmd, arg); \
