@@ -12,7 +12,7 @@
 #include "relay/cli/human.h"
 #include "relay/cli/table.h"
 
-enum { ASK_ABOVE = 1000, CUSTOMERS_NAMED = 5 };
+enum { CUSTOMERS_NAMED = 5 };
 
 struct seen {
 	const struct conf *conf;
@@ -117,7 +117,7 @@ int cli_agree(struct cli *c, struct change *ch, const struct change_how *how)
 	if (change_preview(ch, how, customers ? see : NULL, &s, &done,
 		&err) < 0)
 		return cli_change_fail(c, ch, &err);
-	if (!(terminal && done.recipients > ASK_ABOVE) && !spans(c, &s) &&
+	if (!(terminal && done.recipients > CLI_ASK_ABOVE) && !spans(c, &s) &&
 	    !(how->replace && done.deleted > 0) &&
 	    !(how->undo != 0 && done.defaults > 0))
 		return CLI_DONE;

@@ -98,6 +98,8 @@ struct conf *cli_conf_try(struct cli *c);
 /* Says "posthouse: …" on stderr and returns CLI_NO, CLI_USAGE. */
 int cli_fail(const struct cli *c, const char *fmt, ...) PH_PRINTF(2, 3);
 int cli_usage(const struct cli *c, const char *fmt, ...) PH_PRINTF(2, 3);
+/* Rows or deliveries above which even what can be taken back is asked for. */
+enum { CLI_ASK_ABOVE = 1000 };
 /* Asks on the terminal; without one the answer is no unless --yes. */
 bool cli_confirm(const struct cli *c, const char *question);
 

@@ -5,12 +5,17 @@
  * queue.show answers rows with a "section": message, delivery, and with
  * --body body, whose "chunk" is base64.
  */
+#include <inttypes.h>
+#include <unistd.h>
+
 #include "relay/base/clock.h"
 #include "relay/base/delivery.h"
 #include "relay/base/mem.h"
 #include "relay/cli/human.h"
 #include "relay/cli/queue.h"
 #include "relay/cli/words.h"
+
+enum { PAGE = 1000 }; /* deliveries on a terminal */
 
 static const struct out_column list_columns[] = {
 	{"id", "ID", false},	     {"from", "FROM", false},
@@ -147,6 +152,7 @@ struct listing {
 	struct cli *c;
 	json_t *legs;
 	char section[16]; /* of queue.show: message, deliveries, body */
+	uint64_t rows, limit; /* of queue.list; limit 0: none */
 };
 
 static void list_row(struct listing *l, json_t *row)
@@ -161,14 +167,33 @@ static void list_row(struct listing *l, json_t *row)
 
 static void on_row(void *arg, json_t *row)
 {
-	list_row(arg, row);
+	struct listing *l = arg;
+
+	l->rows++;
+	list_row(l, row);
+}
+
+/* A screen takes a page; a program and a file take all. */
+static void say_rows(const struct listing *l)
+{
+	if (l->c->json || l->rows == 0)
+		return;
+	if (l->rows == l->limit)
+		out_say(&l->c->out, "the first %" PRIu64 "; --limit N shows "
+		    "more, or say which: --leg, --to, --from, --age, --state",
+		    l->rows);
+	else
+		out_say(&l->c->out, "%" PRIu64 " %s", l->rows,
+		    l->rows == 1 ? "delivery" : "deliveries");
 }
 
 static int end_list(struct listing *l, int code)
 {
 	out_end(&l->c->out);
-	if (code == CLI_DONE)
+	if (code == CLI_DONE) {
+		say_rows(l);
 		queue_say_legs(l->c, l->legs);
+	}
 	json_decref(l->legs);
 	return code;
 }
@@ -178,21 +203,22 @@ static int end_list(struct listing *l, int code)
 static int run_list(struct cli *c)
 {
 	const char *limit = cli_value(c, "limit");
-	struct listing l = {.c = c};
+	struct listing l = {.c = c,
+	    .limit = isatty(STDOUT_FILENO) && !c->json ? PAGE : 0};
 	json_t *args = json_object();
-	uint64_t n;
 
 	if (queue_filters(c, args) < 0) {
 		json_decref(args);
 		return CLI_USAGE;
 	}
-	if (limit != NULL) {
-		if (!slice_uint(slice_str(limit), INT64_MAX, &n)) {
-			json_decref(args);
-			return cli_usage(c, "--limit wants a number");
-		}
-		json_object_set_new(args, "limit", json_integer((json_int_t)n));
+	if (limit != NULL &&
+	    !slice_uint(slice_str(limit), INT64_MAX, &l.limit)) {
+		json_decref(args);
+		return cli_usage(c, "--limit wants a number");
 	}
+	if (limit != NULL || l.limit != 0)
+		json_object_set_new(args, "limit",
+		    json_integer((json_int_t)l.limit));
 	out_table(&c->out, list_columns);
 	l.legs = json_object();
 	return end_list(&l, cli_call(c, "queue.list", args, on_row, &l));
@@ -244,7 +270,7 @@ static int run_show(struct cli *c)
 
 static const struct cli_option list_options[] = {
 	QUEUE_FILTERS,
-	{"limit", "N", "At most so many."},
+	{"limit", "N", "At most so many (1000 on a terminal)."},
 	{NULL, NULL, NULL},
 };
 

@@ -74,7 +74,12 @@ static int ask(struct acting *a)
 		    asked[i].after);
 		return cli_confirm(a->c, question) ? CLI_DONE : CLI_NO;
 	}
-	return CLI_DONE;
+	/* What can be taken back asks only for many, and only a person. */
+	if (a->count <= CLI_ASK_ABOVE || !isatty(STDIN_FILENO))
+		return CLI_DONE;
+	snprintf(question, sizeof(question),
+	    "%s %" PRIu64 " deliveries of the queue?", a->action, a->count);
+	return cli_confirm(a->c, question) ? CLI_DONE : CLI_NO;
 }
 
 static void on_row(void *arg, json_t *row)

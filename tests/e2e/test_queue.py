@@ -141,6 +141,16 @@ def test_a_suspended_leg_waits_and_goes_on(gw, legacy, waiting):
     assert states[:1] == ["suspended"] and states[-1] == "resumed"
 
 
+def test_a_list_counts_what_it_shows(gw, waiting):
+    assert "1 delivery\n" in gw.cli("queue list")
+    gw.send(to=[ANN, BOB])
+    until(lambda: len(gw.cli_json("queue list")) == 3, "the queue")
+    assert "3 deliveries" in gw.cli("queue list")
+    assert "the first 2; --limit N shows more" in gw.cli(
+        "queue list --limit 2")
+    assert len(gw.cli_json("queue list --limit 2")) == 2
+
+
 def test_status_is_one_screen_of_the_truth(gw, legacy, waiting):
     rows = gw.cli_json("status")
     leg, = [r for r in rows if r.get("leg") == "legacy"]
