@@ -182,6 +182,14 @@ void event_print_accepted(struct strbuf *out, const struct event_place *at,
 	jout_object_end(&j);
 }
 
+/* Also of what ends without another attempt: its leg may have it twice. */
+static void print_uncertain(struct jout *j, const struct move *m, bool now)
+{
+	if (now || m->uncertain != UNC_NO)
+		jout_str(j, "uncertain",
+		    now || m->uncertain == UNC_YES ? "yes" : "possible");
+}
+
 /* The words of a remote server, or of ours when none spoke. */
 static void print_result(struct jout *j, const struct move *m,
     const struct result *r)
@@ -200,10 +208,7 @@ static void print_result(struct jout *j, const struct move *m,
 		jout_str(j, "tls_failed", r->tls_failed);
 	if (r->address[0] != '\0')
 		jout_str(j, "address", r->address);
-	if (r->uncertain || m->uncertain != UNC_NO)
-		jout_str(j, "uncertain",
-		    r->uncertain || m->uncertain == UNC_YES ? "yes"
-							    : "possible");
+	print_uncertain(j, m, r->uncertain);
 }
 
 static void print_by(struct jout *j, const struct move *m,
@@ -225,6 +230,7 @@ static void print_by(struct jout *j, const struct move *m,
 		jout_str(j, "by", "policy");
 	}
 	jout_str(j, "reason", actor->reason[0] != '\0' ? actor->reason : why);
+	print_uncertain(j, m, false);
 }
 
 static void print_delivery(struct jout *j, const struct move *m)

@@ -41,15 +41,16 @@ def ids_in(path):
 
 
 def uncertain_ids(events_file, leg=None):
-    """Bench ids of the messages whose delivery (to that leg) says that it may
+    """Bench ids of the messages of which an event (of that leg) says that it may
     be a repetition, from the stream of events (each line at least once)."""
     mail, marked, delivered = {}, set(), set()
     for line in open(events_file, errors="replace"):
         e = json.loads(line)
         if e["event"] == "accepted":
             mail[e["id"]] = int(e["message_id"].strip("<>").split("@")[0])
-        elif e["event"] == "delivered" and leg in (None, e["leg"]):
-            delivered.add((e["pos"], e["id"]))
+        elif leg in (None, e.get("leg")):
+            if e["event"] == "delivered":
+                delivered.add((e["pos"], e["id"]))
             if e.get("uncertain"):
                 marked.add(mail.get(e["id"]))
     return marked, len(delivered)
