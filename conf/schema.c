@@ -200,7 +200,7 @@ const struct param param_table[] = {
 	  "Copies get X-Auto-Response-Suppress: All, so that their mailbox answers nobody." },
 	{ IN(LEG), "suspend_messages", &T_INT, LEG(suspend_messages), "10", 0, 100000, LIVE, NULL,
 	  "So many messages refused for a fault of the set-up, with no success between, suspend "
-	  "the leg. 0: only a probe of ours does." },
+	  "the leg, unless a question of ours gets past it. 0: only such a question does." },
 	{ IN(LEG), "suspend_senders", &T_INT, LEG(suspend_senders), "5", 1, 1000, LIVE, NULL,
 	  "… when they are of so many sender domains." },
 	{ IN(LEG), "probe_interval", &T_DURATION, LEG(probe_ms), "5m", 0, DAYS(1), LIVE, NULL,
