@@ -47,6 +47,7 @@ def starved(gw, folder, legacy):
     gw.cli("route set legacy " + ANN)
     legacy.wait_message(gw.send(to=ANN))
     gw.wait_empty()
+    gw.verify()     # the index has it
     return Starved(gw, fail_for(folder))
 
 
