@@ -470,8 +470,7 @@ static bool give_back(struct spool *s)
 		return true;
 	if (carry_wanted(s))
 		return false;
-	if (free_bulk(s, s->c.clock->wall_us(s->c.clock)) ||
-	    recycle(s, WILLINGLY))
+	if (free_bulk(s, steady_now_us(s)) || recycle(s, WILLINGLY))
 		return true;
 	if (left >= keep / 2)
 		return false;

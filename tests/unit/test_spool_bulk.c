@@ -386,6 +386,34 @@ static void b8_a_source_on_a_loop_waits_for_the_readers(void **state)
 	rig_free(r);
 }
 
+/* Others took of what the spool leaves them, and the wall clock is set a year
+ * ahead: what is retained by its age stays. */
+static void b11_a_clock_that_is_set_ends_no_retention(void **state)
+{
+	struct rig *r = rig_new(500);
+	struct rig_message *m;
+	int64_t keep = 4 * 65536;
+	unsigned before;
+
+	(void)state;
+	r->c.retain_us = INT64_C(3600) * 1000000;
+	r->disk->space = r->disk->total = 16 * keep;
+	assert_true(rig_open(r));
+	m = rig_accept(r, 200000);
+	rig_pump(r);
+	rig_settle(r, m, D_DELIVERED, OP_SYNC);
+	rig_pump(r);
+	before = bulk_segments(r);
+	assert_true(before > 0);
+	r->clock.wall += INT64_C(366) * 86400 * 1000000;
+	for (int i = 0; i < 20; i++) {
+		r->disk->space = keep * 3 / 4;
+		rig_pump(r);
+	}
+	assert_int_equal(bulk_segments(r), before);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +431,7 @@ int main(void)
 	    cmocka_unit_test(b10_a_body_in_small_parts_is_whole),
 	    cmocka_unit_test(b7_a_bounce_with_a_large_dsn_is_one_group),
 	    cmocka_unit_test(b8_a_source_on_a_loop_waits_for_the_readers),
+	    cmocka_unit_test(b11_a_clock_that_is_set_ends_no_retention),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
