@@ -164,14 +164,19 @@ static int walk_file(struct count *c)
 static int each_file(struct count *c, const int64_t *hour, size_t n,
     int (*fn)(struct count *c), struct error *err)
 {
+	const _Atomic bool *stop = c->out->stop;
+
 	for (size_t i = 0; i < n; i++) {
 		int rc;
 
+		if (stop != NULL && atomic_load(stop))
+			return error_set(err, "the recount was stopped");
 		c->file = hourfile_open(c->dir, hour[i], HOUR_READ, err);
 		if (c->file == NULL && err->no == ENOENT)
 			continue;
 		if (c->file == NULL)
 			return -1;
+		hourfile_stop_when(c->file, stop);
 		rc = fn(c);
 		if (rc != 0)
 			error_set(err, "%s: %s", c->dir,
@@ -288,7 +293,8 @@ int conserve_run(const char *dir, struct names *names, struct conserve *out,
 	size_t n = 0;
 	int rc;
 
-	*out = (struct conserve){.on_lost = out->on_lost, .arg = out->arg};
+	*out = (struct conserve){.on_lost = out->on_lost, .arg = out->arg,
+	    .stop = out->stop};
 	map_init(&c.live);
 	rc = hour_list(dir, &hour, &n, err);
 	c.first_hour = n > 0 ? hour[0] : 0;

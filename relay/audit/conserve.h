@@ -23,6 +23,7 @@ struct conserve {
 	 * that stands. */
 	void (*on_lost)(void *arg, uint64_t id, const char *to);
 	void *arg;
+	const _Atomic bool *stop; /* true: it ends with -1 soon; may be NULL */
 	/* Filled: */
 	struct conserve_leg leg[NAMES_MAX]; /* by number in names */
 	uint64_t messages, recipients;

@@ -99,6 +99,9 @@ int hourfile_seal(struct hourfile *f, const char *dir, struct error *err);
 
 /* All that is read from here on is of one moment; ends with the handle. */
 int hourfile_snapshot(struct hourfile *f);
+/* From here on a read that takes long fails soon after *stop is true. Until
+ * the handle is closed; NULL is fine. */
+void hourfile_stop_when(struct hourfile *f, const _Atomic bool *stop);
 /* All: 1 found, 0 none, -1 the file cannot be read. Strings live in `a`. */
 int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
     struct envelope *env_out);

@@ -3,6 +3,8 @@
  * One hour of the audit index: reading. Rows are input: lengths are SQLite's,
  * numbers are checked where they choose a text.
  */
+#include <stdatomic.h>
+
 #include "relay/audit/hourfile_int.h"
 #include "relay/base/mem.h"
 
@@ -21,6 +23,20 @@ static sqlite3_stmt *stmt_for(struct hourfile *f, enum hour_sql which,
 	if (s != NULL && sqlite3_bind_parameter_count(s) > 0)
 		sqlite3_bind_int64(s, 1, key);
 	return s;
+}
+
+enum { STEPS = 10000 }; /* of SQLite's virtual machine, about a millisecond */
+
+static int is_stopped(void *stop)
+{
+	return atomic_load((const _Atomic bool *)stop);
+}
+
+void hourfile_stop_when(struct hourfile *f, const _Atomic bool *stop)
+{
+	if (stop != NULL)
+		sqlite3_progress_handler(f->db, STEPS, is_stopped,
+		    (void *)stop);
 }
 
 /* The end of a walk: nothing is held open. */

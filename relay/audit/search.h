@@ -26,6 +26,7 @@ struct search {
 	 * where they have them. `code` is "550" or "5.7.64". */
 	const char *outcome, *leg, *code, *reply, *address, *remote_id;
 	int64_t since_us, until_us; /* 0: no limit */
+	const _Atomic bool *stop; /* true: it ends with -1 soon; may be NULL */
 	unsigned limit; /* messages at most, newest news first; 0: 1,000 */
 	bool more;	/* filled: there were more than the limit */
 };

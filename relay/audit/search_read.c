@@ -6,6 +6,7 @@
 #include "relay/audit/search_int.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "relay/audit/legs.h"
@@ -14,10 +15,15 @@
 
 int search_open(struct run *r, int64_t hour, struct error *err)
 {
+	const _Atomic bool *stop = r->q->stop;
+
+	if (stop != NULL && atomic_load(stop))
+		return error_set(err, "the search was stopped");
 	r->file = hourfile_open(r->dir, hour, HOUR_READ, err);
-	if (r->file != NULL)
-		return 1;
-	return err->no == ENOENT ? 0 : -1;
+	if (r->file == NULL)
+		return err->no == ENOENT ? 0 : -1;
+	hourfile_stop_when(r->file, stop);
+	return 1;
 }
 
 int search_close(struct run *r, int rc, struct error *err)

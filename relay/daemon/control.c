@@ -298,6 +298,7 @@ struct control *control_open(struct app *a, struct error *err)
 
 	c->app = a;
 	c->live = live_ref(a->live);
+	list_init(&c->searching);
 	mailbox_init(&c->box);
 	mailbox_attach(&c->box, a->ops, on_letter, c);
 	restore_legs(c);
@@ -324,14 +325,17 @@ void control_configure(struct control *c, struct live *l)
 }
 
 /* Their clients are gone, which each of them sees at its next step; the queue
- * is asked here, and the journal still answers. */
+ * is asked here, and the journal still answers. A search has a thread, which
+ * must be over before what it uses is freed. */
 void control_end(struct control *c)
 {
 	if (c == NULL)
 		return;
 	ctl_close(c->ctl);
 	c->ctl = NULL;
-	for (int i = 0; c->busy != 0 && i < END_TURNS; i++) {
+	control_search_stop(c);
+	for (int i = 0; c->searches != 0 || (c->busy != 0 && i < END_TURNS);
+	     i++) {
 		loop_once(c->app->ops, LOOK_AGAIN_MS);
 		settle_drain(c->app->settle);
 	}

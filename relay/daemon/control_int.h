@@ -26,7 +26,8 @@ struct control {
 	struct mailbox box; /* of the ops loop */
 	struct live *live;
 	unsigned busy; /* requests that are answered later */
-	unsigned searches; /* of those, with a thread each */
+	struct list searching; /* of those, with a thread each */
+	unsigned searches;
 };
 
 /* A string argument, "" when it is not there or no string. */
@@ -45,6 +46,8 @@ void control_status(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_audit_count(void *arg, struct ctl_request *r,
     const json_t *args);
+/* No client waits any more: their threads end soon. */
+void control_search_stop(struct control *c);
 void control_trace(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_fetched(struct control *c, struct spool_fetch *f);

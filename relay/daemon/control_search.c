@@ -3,8 +3,9 @@
  * trace and the recount of audit verify, answered by the daemon for clients
  * that may talk to it but not read the index. Both read files, so each has a
  * thread of its own, which hands its rows over in chunks and waits while the
- * client is slow. The ops loop,
- * but for what is marked otherwise.
+ * client is slow. A thread ends soon after its client is found to be gone, and
+ * at the stop, which waits for it. The ops loop, but for what is marked
+ * otherwise.
  */
 #include "relay/daemon/control_int.h"
 
@@ -20,6 +21,7 @@ enum { CHUNK = 256 << 10, SEARCHES_MAX = 2 };
 
 struct searching {
 	struct control *c;
+	struct list node; /* of control.searching */
 	struct ctl_request *r;
 	pthread_t thread;
 	struct arena *arena;
@@ -29,7 +31,7 @@ struct searching {
 	struct strbuf events; /* lines; the thread's, or the loop's in turn */
 	struct mailbox turn;  /* the thread's: go on */
 	struct letter go;
-	_Atomic bool gone;
+	_Atomic bool gone; /* its client: what is read is for nobody */
 	bool over;
 	int status;
 	struct error err;
@@ -45,6 +47,7 @@ static void search_end(struct searching *s)
 	else
 		ctl_end(s->r, 0, "%s", s->q.more ? "there are more messages; "
 		    "narrow the search or raise --limit" : "");
+	list_remove(&s->node);
 	s->c->busy--;
 	s->c->searches--;
 	mailbox_fini(&s->turn);
@@ -72,11 +75,19 @@ static void on_chunk(void *arg)
 		if (line.n > 0)
 			ctl_row_text(s->r, line);
 	strbuf_reset(&s->events);
-	atomic_store(&s->gone, ctl_gone(s->r));
+	if (ctl_gone(s->r))
+		atomic_store(&s->gone, true);
 	if (ctl_busy(s->r) && !ctl_gone(s->r))
 		ctl_on_drain(s->r, go_on, s);
 	else
 		go_on(s);
+}
+
+void control_search_stop(struct control *c)
+{
+	list_each(n, &c->searching)
+		atomic_store(
+		    &LIST_ENTRY(n, struct searching, node)->gone, true);
 }
 
 /* ---- the thread's side ---- */
@@ -167,6 +178,7 @@ static int recount(struct searching *s)
 
 	n->on_lost = on_lost;
 	n->arg = s;
+	n->stop = &s->gone;
 	rc = conserve_run(s->dir, names, n, &s->err);
 	if (rc == 0)
 		add_counts(s, n, names);
@@ -205,6 +217,7 @@ static int read_query(struct searching *s, const json_t *args,
 	}
 	s->q.since_us = number(args, "since_us");
 	s->q.until_us = number(args, "until_us");
+	s->q.stop = &s->gone;
 	s->q.limit = (unsigned)number(args, "limit");
 	if (id[0] != '\0' && id_parse(slice_str(id), &s->q.id) != 0)
 		return error_set(err, "%s is not a message's id", id);
@@ -220,8 +233,10 @@ static int search_begin(struct searching *s, struct error *err)
 	s->c->busy++;
 	s->c->searches++;
 	no = pthread_create(&s->thread, NULL, search_thread, s);
-	if (no == 0)
+	if (no == 0) {
+		list_push_back(&s->c->searching, &s->node);
 		return 0;
+	}
 	s->c->busy--;
 	s->c->searches--;
 	mailbox_fini(&s->turn);

@@ -158,6 +158,12 @@ static void an_upload_across_the_hour_is_found_by_its_id(void **state)
 	assert_non_null(strstr(strbuf_cstr(&f->found), ann[0]));
 }
 
+static bool on_any(void *arg, uint64_t id)
+{
+	(void)arg;
+	return id != 0;
+}
+
 static void on_none(void *arg, struct slice object)
 {
 	(void)arg;
@@ -173,6 +179,45 @@ static void an_index_that_is_not_there_is_said(void **state)
 	assert_int_equal(search_run(
 	    "/nonexistent/audit", &q, on_none, *state, &err), -1);
 	assert_non_null(strstr(err.text, "/nonexistent/audit"));
+}
+
+/* As at the daemon's stop, which waits for the thread that searches. */
+static void a_search_and_a_recount_that_are_stopped_end(void **state)
+{
+	struct fixture *f = *state;
+	_Atomic bool stop = true;
+	struct search q = {.stop = &stop};
+	struct conserve n = {.stop = &stop};
+	struct error err;
+	uint64_t id[3];
+
+	three_hours(f, id);
+	run(f);
+	assert_int_equal(search_run(f->index, &q, on_none, f, &err), -1);
+	assert_non_null(strstr(err.text, "stopped"));
+	assert_int_equal(conserve_run(f->index, f->names, &n, &err), -1);
+	assert_non_null(strstr(err.text, "stopped"));
+}
+
+/* One file may take long: it is not read to its end either. */
+static void a_walk_through_one_file_that_is_stopped_ends(void **state)
+{
+	struct fixture *f = *state;
+	_Atomic bool stop = false;
+	struct hour_key all = {.by = KEY_TIME, .until_us = INT64_MAX};
+	struct hourfile *h;
+	struct error err;
+
+	for (unsigned i = 0; i < 3000; i++)
+		fake_accepted(&f->j, fake_id(T0, i), T0, "", ann, f->cloud);
+	run(f);
+	h = hourfile_open(f->index, hour_of(T0), HOUR_READ, &err);
+	assert_non_null(h);
+	hourfile_stop_when(h, &stop);
+	assert_int_equal(hourfile_find(h, &all, on_any, NULL), 1);
+	stop = true;
+	assert_int_equal(hourfile_find(h, &all, on_any, NULL), -1);
+	hourfile_close(h);
 }
 
 /* ---- files ------------------------------------------------------------- */
@@ -423,6 +468,8 @@ int main(void)
 		cmocka_unit_test(hour_names_are_read_back),
 		cmocka_unit_test(hashes_never_change),
 		cmocka_unit_test(leg_states_survive_any_name),
+		T(a_search_and_a_recount_that_are_stopped_end),
+		T(a_walk_through_one_file_that_is_stopped_ends),
 		T(totals_add_up_over_hours_and_restarts),
 		T(a_recipient_whose_deliveries_all_vanished_is_named),
 		T(a_row_that_is_missing_is_a_gap),
