@@ -112,18 +112,27 @@ static int64_t unit_us(char c)
 	}
 }
 
-static int parse_relative(struct slice s, int64_t now_us, int64_t *wall_us_out)
+int clock_duration(struct slice s, int64_t *us_out)
 {
 	int64_t unit;
 	uint64_t v;
 
-	if (s.n < 3)
+	if (s.n < 2)
 		return -1;
 	unit = unit_us(s.p[s.n - 1]);
-	if (unit == 0 ||
-	    !slice_uint(slice_of(s.p + 1, s.n - 2), 1000000, &v))
+	if (unit == 0 || !slice_uint(slice_head(s, s.n - 1), 1000000, &v))
 		return -1;
-	*wall_us_out = now_us + (s.p[0] == '-' ? -1 : 1) * (int64_t)v * unit;
+	*us_out = (int64_t)v * unit;
+	return 0;
+}
+
+static int parse_relative(struct slice s, int64_t now_us, int64_t *wall_us_out)
+{
+	int64_t us;
+
+	if (clock_duration(slice_from(s, 1), &us) < 0)
+		return -1;
+	*wall_us_out = s.p[0] == '-' ? now_us - us : now_us + us;
 	return 0;
 }
 
@@ -137,10 +146,27 @@ static int parse_zone(const char *p, int64_t *offset_us_out)
 		return 0;
 	}
 	if (sscanf(p, "%c%2d:%2d%n", &sign, &h, &m, &used) != 3 ||
-	    p[used] != '\0' || (sign != '+' && sign != '-'))
+	    p[used] != '\0' || (sign != '+' && sign != '-') || h < 0 ||
+	    h > 23 || m < 0 || m > 59)
 		return -1;
 	*offset_us_out = (sign == '-' ? -1 : 1) * (h * 60 + m) * 60 * US_PER_S;
 	return 0;
+}
+
+/* `tm` as it is written, months from 1. mktime() and timegm() would make
+ * another day of February 30. */
+static bool take_date(struct tm *tm)
+{
+	struct tm day = {.tm_year = tm->tm_year - 1900,
+	    .tm_mon = tm->tm_mon - 1, .tm_mday = tm->tm_mday};
+
+	tm->tm_year = day.tm_year;
+	tm->tm_mon = day.tm_mon;
+	timegm(&day);
+	return day.tm_year == tm->tm_year && day.tm_mon == tm->tm_mon &&
+	       day.tm_mday == tm->tm_mday && tm->tm_hour >= 0 &&
+	       tm->tm_hour < 24 && tm->tm_min >= 0 && tm->tm_min < 60 &&
+	       tm->tm_sec >= 0 && tm->tm_sec <= 60;
 }
 
 /* ---- local time -------------------------------------------------------- */
@@ -180,10 +206,8 @@ static int parse_local(const char *text, int64_t *wall_us_out)
 	    &tm.tm_mon, &tm.tm_mday, &day, &tm.tm_hour, &tm.tm_min, &minute,
 	    &tm.tm_sec, &second);
 	end = second != 0 ? second : minute != 0 ? minute : day;
-	if (end == 0 || text[end] != '\0')
+	if (end == 0 || text[end] != '\0' || !take_date(&tm))
 		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
 	return from_local(&tm, wall_us_out);
 }
 
@@ -220,10 +244,8 @@ static int parse_rfc3339(const char *text, int64_t *wall_us_out)
 	if (*p == '.')
 		for (p++; ascii_digit(*p); p++, scale /= 10)
 			frac += (*p - '0') * scale;
-	if (parse_zone(p, &zone) < 0)
+	if (parse_zone(p, &zone) < 0 || !take_date(&tm))
 		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
 	*wall_us_out = (int64_t)timegm(&tm) * US_PER_S + frac - zone;
 	return 0;
 }

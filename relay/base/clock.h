@@ -47,5 +47,7 @@ void clock_local(int64_t wall_us, char out[CLOCK_LOCAL_MAX]);
  * machine's zone "today", "yesterday", "2026-11-22", "2026-11-22 05:12".
  * Returns 0, or -1 when it is neither. */
 int clock_parse(struct slice s, int64_t now_us, int64_t *wall_us_out);
+/* "90s", "30m", "2h", "3d", "1w": up to a million of a unit. 0, or -1. */
+int clock_duration(struct slice s, int64_t *us_out);
 
 #endif

@@ -28,23 +28,19 @@ static const struct out_column list_columns[] = {
 
 /* ---- which deliveries -------------------------------------------------- */
 
-/* "2h": as long ago as -2h. */
 static bool add_age(struct cli *c, json_t *args)
 {
 	const char *age = cli_value(c, "age");
-	char relative[40];
-	int64_t then_us;
+	int64_t us;
 
 	if (age == NULL)
 		return true;
-	snprintf(relative, sizeof(relative), "-%s", age);
-	if (age[0] < '0' || age[0] > '9' || strlen(age) > 20 ||
-	    clock_parse(slice_str(relative), 0, &then_us) < 0) {
+	if (clock_duration(slice_str(age), &us) < 0) {
 		cli_usage(c, "--age wants a time like 90s, 30m, 2h, 3d");
 		return false;
 	}
 	json_object_set_new(args, "age_s",
-	    json_integer((json_int_t)(-then_us / 1000000)));
+	    json_integer((json_int_t)(us / 1000000)));
 	return true;
 }
 

@@ -102,29 +102,16 @@ static void on_waits(void *arg, int64_t limit_ms)
 	    "its end", (long long)(limit_ms + 999) / 1000);
 }
 
-/* --timeout: 0 without it; false: it was wrong, which was said. */
-static bool read_timeout(struct cli *c, int64_t *ms_out)
+/* --timeout in ms, 0 without it. CLI_DONE, or what was said. */
+static int read_timeout(struct cli *c, int64_t *ms_out)
 {
 	const char *text = cli_value(c, "timeout");
-	char relative[40];
-	int64_t then_us;
+	int64_t us = 0;
 
-	*ms_out = 0;
-	if (text == NULL)
-		return true;
-	snprintf(relative, sizeof(relative), "-%s", text);
-	if (text[0] < '0' || text[0] > '9' || strlen(text) > 20 ||
-	    clock_parse(slice_str(relative), 0, &then_us) < 0) {
-		cli_usage(c, "--timeout wants a time like 30s, 5m, 2h");
-		return false;
-	}
-	*ms_out = -then_us / 1000;
-	return true;
-}
-
-int cli_timeout(struct cli *c, int64_t *ms_out)
-{
-	return read_timeout(c, ms_out) ? CLI_DONE : CLI_USAGE;
+	if (text != NULL && clock_duration(slice_str(text), &us) < 0)
+		return cli_usage(c, "--timeout wants a time like 30s, 5m, 2h");
+	*ms_out = us / 1000;
+	return CLI_DONE;
 }
 
 static void watch(struct cli *c, struct change *ch)
@@ -201,7 +188,7 @@ struct change *cli_change(struct cli *c)
 		cli_fail(c, "the note is longer than %d bytes", NOTE_MAX);
 		return NULL;
 	}
-	if (cli_timeout(c, &c->timeout_ms) != CLI_DONE)
+	if (read_timeout(c, &c->timeout_ms) != CLI_DONE)
 		return NULL;
 	if (table_prepare(path, c->conf, c->who, &err) == 0)
 		ch = change_open(path, c->conf, &err);

@@ -23,8 +23,6 @@ void cli_watch_file(struct cli *c, struct change *ch, const char *name,
  * wrong. CLI_NO. */
 int cli_change_fail(struct cli *c, const struct change *ch,
     const struct error *err);
-/* --timeout in ms, 0 without it. CLI_DONE, or what was said. */
-int cli_timeout(struct cli *c, int64_t *ms_out);
 /* Opens a file to read, "-" for stdin; -1: the reason was said. */
 int cli_open_input(struct cli *c, const char *name);
 
