@@ -307,7 +307,9 @@ struct select *select_new(struct control *c, struct ctl_request *r,
 	s->f.from = mem_strdup(control_arg(args, "from"));
 	s->f.to = mem_strdup(control_arg(args, "to"));
 	s->f.customer = mem_strdup(control_arg(args, "customer"));
-	s->f.age_ms = age_s > 0 && age_s < AGE_MAX_S ? age_s * 1000 : 0;
+	/* What is too old selects nothing, not everything. */
+	if (age_s > 0)
+		s->f.age_ms = (age_s < AGE_MAX_S ? age_s : AGE_MAX_S) * 1000;
 	if (check_given(s, args) == 0 &&
 	    read_leg(s, control_arg(args, "leg")) == 0 &&
 	    read_state(s, control_arg(args, "state")) == 0 &&

@@ -44,6 +44,7 @@ def bulk(gw, messages, rcpts=100):
     (["--to", BOB], "b"), (["--from", "two@elsewhere.test"], "b"),
     (["--leg", "legacy"], "ab"), (["--state", "queued"], "ab"),
     (["--leg", "cloud"], ""), (["--age", "1h"], ""),
+    (["--age", "900000w"], ""),
     (["--age", "0s", "--to", ANN], "a"),
 ])
 def test_a_selection_means_what_it_says(down, selection, named):
