@@ -101,7 +101,7 @@ static int export_rows(struct purge *p)
 
 	table_close(t);
 	bad = fflush(p->rows) != 0 || ferror(p->rows) != 0 ||
-	      fsync(fileno(p->rows)) != 0;
+	      syncfs(fileno(p->rows)) != 0; /* with the folder's names */
 	if (bad && code == CLI_DONE)
 		code = cli_fail(p->c, "%s/rows.csv: %s", p->folder,
 		    strerror(errno));

@@ -104,7 +104,8 @@ static int export_one(struct cli *c, const char *id, const char *path)
 	if (to == NULL)
 		return cli_fail(c, "%s: %s", path, strerror(errno));
 	code = write_message(c, id, to);
-	written = ferror(to) == 0;
+	/* Whoever exports mail may delete it next. */
+	written = fflush(to) == 0 && ferror(to) == 0 && fsync(fd) == 0;
 	if (fclose(to) != 0 || !written)
 		code = cli_fail(c, "%s: %s", path, strerror(errno));
 	if (code != CLI_DONE)

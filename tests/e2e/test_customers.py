@@ -2,8 +2,13 @@
 """Several organisations on one machine: lists of one, flips of one, and one
 that leaves."""
 import csv
+import os
+import subprocess
 
 import pytest
+
+from fault import fail_for
+from gateway import BUILD
 
 ANN, BOB = "ann@acme.example", "bob@beta.example"
 
@@ -36,6 +41,22 @@ def test_a_flip_by_tag_is_of_one_customer(gw):
         "flip", "legacy", "--tag", "wave-1", "--customer", "gamma")
     assert routes(gw, "--customer", "beta") == {
         "@beta.example": "legacy", BOB: "cloud"}
+
+
+def test_nothing_is_removed_while_the_export_may_be_lost(gw):
+    gw.cli("leg suspend legacy")
+    gw.send(to=ANN)
+    fail = fail_for(gw.folder)
+    fail.arm("sync", path=".eml")
+    done = subprocess.run(
+        [BUILD / "posthouse", "-c", gw.conf, "purge", "--customer", "acme",
+         "--yes", "--to", gw.folder / "acme"], stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60,
+        env={**os.environ, **fail.environment})
+    assert fail.hits == 1 and done.returncode == 1
+    assert ".eml: Input/output error" in done.stderr
+    assert ANN in routes(gw)
+    assert len(gw.cli_json("queue list --customer acme")) == 1
 
 
 def test_a_customer_that_leaves_is_exported_then_removed(gw):
