@@ -116,6 +116,14 @@ static void find_unsealed(struct hours *h, const int64_t *all, size_t n)
 	}
 }
 
+/* What is sealed gets no rows. */
+static int roll_if_sealed(struct hours *h, int64_t now_us, struct error *err)
+{
+	return hourfile_state(h->current)->sealed
+		   ? hours_roll(h, hour_of(now_us), err)
+		   : 0;
+}
+
 static int take_up(struct hours *h, int64_t now_us, struct error *err)
 {
 	struct hour_state fresh = {.node = h->node};
@@ -132,8 +140,7 @@ static int take_up(struct hours *h, int64_t now_us, struct error *err)
 		rc = h->current == NULL ? -1 : 0;
 	} else if (rc == 0) {
 		find_unsealed(h, all, n - 1);
-		if (hourfile_state(h->current)->sealed)
-			rc = hours_roll(h, hour_of(now_us), err);
+		rc = roll_if_sealed(h, now_us, err);
 	}
 	mem_free(all);
 	return rc;
@@ -200,7 +207,7 @@ int hours_renew(struct hours *h, bool damaged, int64_t now_us,
 	if (damaged)
 		error_sys(err, EBADMSG, "%s", hours_error(h));
 	else if (hourfile_reopen(h->current, h->dir, err) == 0)
-		return 0;
+		return roll_if_sealed(h, now_us, err);
 	if (err->no != EBADMSG && err->no != ENOENT)
 		return -1;
 	if (err->no == EBADMSG)

@@ -298,15 +298,17 @@ static int tell_discarded(struct projector *p, int64_t mono_ms)
 static int renew(struct projector *p, int64_t mono_ms)
 {
 	struct error err;
+	bool damaged = p->damaged;
 
 	if (mono_ms - p->failed_ms >= GIVE_UP_MS)
 		hours_pass_over(p->hours, true);
-	if (hours_renew(p->hours, p->damaged, p->clock->wall_us(p->clock),
+	/* Said once: the file that is current after that is another. */
+	p->damaged = false;
+	if (hours_renew(p->hours, damaged, p->clock->wall_us(p->clock),
 		&err) != 0) {
 		p->retry_ms = mono_ms + RETRY_MS;
 		return -1;
 	}
-	p->damaged = false;
 	book_clear(&p->book);
 	if (p->discarded > 0)
 		return 0;

@@ -300,6 +300,49 @@ static void a_seal_leaves_no_journal_at_any_time(void **state)
 	assert_true(unlinks <= 1);
 }
 
+/* ---- a damaged file, and no room for the next -------------------------- */
+
+/* From the third page on: it can still be opened, and takes no rows. */
+static void spoil(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_WRONLY);
+	char junk[4096];
+
+	memset(junk, 'x', sizeof(junk));
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	for (off_t at = 2 * 4096; at < st.st_size; at += 4096)
+		assert_int_equal(pwrite(fd, junk, 4096, at), 4096);
+	close(fd);
+}
+
+static void only_the_damaged_file_is_set_aside(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	usual_mail(f, 3, HOUR);
+	f->j.visible = f->j.n - 1;
+	run(f);
+	hour_path(f, "2026112207.db", path);
+	spoil(path);
+	open_projector(f);
+	f->j.visible = f->j.n;
+	disk_take();
+	disk.of = "2026112207.db"; /* what takes its place cannot be made */
+	disk.of_times = 10;
+	steps(f, 60);
+	assert_int_equal(disk.of_times, 0);
+	disk_give();
+	close_projector(f);
+	hour_path(f, "2026112207.db.damaged", path);
+	assert_int_equal(access(path, F_OK), 0);
+	hour_path(f, "2026112206.db.damaged", path);
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_all_once(f, 3, HOUR);
+}
+
 /* ---- a hole in events.jsonl -------------------------------------------- */
 
 static void append(struct fixture *f, const void *p, size_t n)
@@ -373,6 +416,7 @@ int main(void)
 		T(an_older_file_that_cannot_be_opened_is_waited_for),
 		T(a_hot_journal_of_a_sealed_file_is_rolled_back),
 		T(a_seal_leaves_no_journal_at_any_time),
+		T(only_the_damaged_file_is_set_aside),
 		T(a_hole_in_the_events_is_cut_and_written_again),
 		T(lines_behind_the_cursor_are_kept),
 	};
