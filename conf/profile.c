@@ -156,6 +156,15 @@ static int set_outcome(const struct slot *s, const char *text,
 	return i < 0 ? -1 : 0;
 }
 
+static int set_slows(const struct slot *s, const char *text,
+    struct error *err)
+{
+	int i = word_of(s, text, err);
+
+	*(bool *)s->field = i >= 0;
+	return i < 0 ? -1 : 0;
+}
+
 /* ---- keys -------------------------------------------------------------- */
 
 #define TOP(field) offsetof(struct conf_profile, field)
@@ -164,6 +173,7 @@ static int set_outcome(const struct slot *s, const char *text,
 /* clang-format off */
 static const char *const stages[] = { "hello", "mail", "rcpt", "data", NULL };
 static const char *const outcomes[] = { "deferred", "failed", "parked", NULL };
+static const char *const slows[] = { "sender", NULL };
 static const char *const classes[] = { /* in the order of enum reply_class */
 	"none", "message", "recipient", "throttle", "mailbox", "configuration",
 	"network", "authentication", "loop", "split", NULL };
@@ -180,7 +190,8 @@ T_PHRASES = { .name = "a phrase", .set = set_phrase, .element = sizeof(char *),
 	"like \"no such user\", \"relay* ... denied\"" },
 T_STAGES = { .name = "a stage", .set = set_stage, .words = stages, .element = sizeof(int) },
 T_CLASS = { .name = "a class", .set = set_class, .words = classes },
-T_OUTCOME = { .name = "an outcome", .set = set_outcome, .words = outcomes };
+T_OUTCOME = { .name = "an outcome", .set = set_outcome, .words = outcomes },
+T_SLOWS = { .name = "what is slowed", .set = set_slows, .words = slows };
 
 static const struct param top_keys[] = {
 	{ .name = "date", .type = &T_LINE, .offset = TOP(date) },
@@ -200,6 +211,7 @@ static const struct param row_keys[] = {
 	{ .name = "stage",    .type = &T_STAGES,   .offset = ROW(stages) },
 	{ .name = "class",    .type = &T_CLASS,    .offset = ROW(class) },
 	{ .name = "outcome",  .type = &T_OUTCOME,  .offset = ROW(outcome) },
+	{ .name = "slows",    .type = &T_SLOWS,    .offset = ROW(slows_sender) },
 	{ .name = "help",     .type = &T_LINE,     .offset = ROW(help) },
 };
 enum { TOP_KEYS = ARRAY_LEN(top_keys), ROW_KEYS = ARRAY_LEN(row_keys) };
@@ -378,7 +390,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		name = va_arg(ap, const char *);
 		fail(r, cfg->line, "unknown key \"%.40s\"; a profile has date, "
 		    "limits, networks and reply { code enhanced text stage "
-		    "class outcome help }", name);
+		    "class outcome slows help }", name);
 	} else if (ours != NULL) {
 		name = va_arg(ap, const char *);
 		fail(r, cfg->line, "\"%.40s\" %s", name == NULL ? "" : name,

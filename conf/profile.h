@@ -17,7 +17,8 @@
  * code: 400 to 599, or a range. enhanced: three numbers, each may be a range
  * or *; or "none", when the answer has none. text: phrases, one of which must
  * stand there (relay/mail/reply_words.h). outcome: deferred, failed (the
- * sender is told) or parked; without it, what suits the class.
+ * sender is told) or parked; without it, what suits the class. slows:
+ * "sender", when the answer is about the rate of the sender's domain.
  */
 #ifndef CONF_PROFILE_H
 #define CONF_PROFILE_H
@@ -36,6 +37,7 @@ struct conf_reply {
 	unsigned stages;  /* ON_… */
 	enum reply_class class;
 	enum outcome outcome;
+	bool slows_sender; /* other mail of its domain waits, too */
 	const char *help; /* for the administrator: what to do; "" */
 	int line;	  /* in its file */
 };

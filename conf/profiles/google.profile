@@ -11,7 +11,9 @@ networks = {
     "2800:3f0:4000::/36", "2a00:1450:4000::/36", "2c0f:fb50:4000::/36"
 }
 
-# ---- one sender or one message: the leg is not slowed for it
+# ---- one sender or one message: the leg is not slowed for it. Where the
+# platform counts by the sender's domain (slows), other mail of that domain
+# waits, too; it would only make the count worse.
 
 reply {
     code = "421"
@@ -20,6 +22,7 @@ reply {
         "same link*", "spf domain", "dkim domain", "from domain",
         "sender domain", "sending domain" }
     class = "message"
+    slows = "sender"
     help = "The platform slows this message or its sender for what it is. It is tried again by itself; its sender has to send less."
 }
 
@@ -198,6 +201,7 @@ reply {
     code = "421-451"
     enhanced = "4.7.26"
     class = "authentication"
+    slows = "sender"
     help = "The platform cannot authenticate the sender, since the message came over us. Declare our address as an inbound gateway; then retry what is parked."
 }
 
@@ -206,6 +210,7 @@ reply {
     enhanced = "4.7.24-32"
     class = "authentication"
     outcome = "deferred"
+    slows = "sender"
     help = "The platform slows this sender, which it cannot authenticate over us. Declare our address as an inbound gateway; it is tried again by itself."
 }
 

@@ -286,6 +286,8 @@ const char *settle_act(struct settle *s, const struct settle_act *act,
 	if (!queue_get(s->queue, id, number, &item))
 		return retry ? reported(act) : "over";
 	went = goes_by_itself(&item);
+	if (retry)
+		queue_hurry(s->queue, id, item.leg);
 	/* In a worker's hand: the dialog cannot be called back. One that does
 	 * not go out by itself is there to be returned, or for another act. */
 	if (queue_claimed(s->queue, id, number))

@@ -483,11 +483,25 @@ static bool has_way(struct attempt *at)
 	return at->slot || client_has_idle(w->client, at->leg);
 }
 
+/* The queue has it wait with its sender's domain. */
+static bool is_slowed(const struct attempt *at)
+{
+	const struct app *a = at->w->app;
+
+	return ledger_slowed(a->ledger, at->leg,
+		   mail_sender(at->mail->env.from)).until_us >
+	       a->clock->mono_us(a->clock);
+}
+
 bool attempt_start(struct attempt *at)
 {
 	struct worker *w = at->w;
 	bool later = false;
 
+	if (is_slowed(at)) {
+		attempt_return(at, BACK_READY);
+		return true;
+	}
 	if (!has_way(at))
 		return false;
 	if (at->live == NULL)

@@ -74,6 +74,8 @@ void judge_result(const struct attempt *at, struct outcome_letter *o,
 
 	judge_outcome(at->live->conf, leg, r);
 	judge_leg(leg, o, r);
+	o->slows |= row != NULL && row->slows_sender &&
+		    r->outcome != OUT_FAILED && at->mail->env.from[0] != '\0';
 	if (r->class == CLASS_LOOP)
 		say_loop(at, i, r, help);
 	if (r->class == CLASS_CONFIGURATION && o->help == NULL) {

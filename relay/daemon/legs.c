@@ -258,6 +258,16 @@ static void count_throttle(struct legs *l, int leg, const struct said *said)
 		ledger_delivered(ledger, leg, said->delivered);
 }
 
+/* The domain waits, the leg is as fast as before. */
+static void count_slow(struct settle *s, const struct outcome_letter *o,
+    unsigned delivered)
+{
+	if (delivered > 0)
+		queue_leg_slow_end(s->queue, o->leg, o->sender);
+	else if (o->slows)
+		queue_leg_slow(s->queue, o->leg, o->sender);
+}
+
 static void count_disbelief(struct legs *l, const struct conf_leg *c,
     const struct said *said)
 {
@@ -351,6 +361,7 @@ void legs_outcome(struct settle *s, const struct outcome_letter *o)
 	if (c == NULL || c->direct)
 		return;
 	count_throttle(s->legs, o->leg, &said);
+	count_slow(s, o, said.delivered);
 	count_disbelief(s->legs, c, &said);
 	legs_count_unknown(s, c, o, said.delivered);
 	if (said.delivered > 0) {

@@ -66,6 +66,7 @@ struct outcome_letter {
 	bool mailbox;	 /* delivered is into the mailbox itself (LMTP) */
 	enum why why;
 	uint64_t sender; /* hash of the sender's domain */
+	bool slows; /* the leg slows that domain; never of the null sender */
 	/* The final address of one that was delivered, and what to do about a
 	 * fault of the leg, by its profile; in the arena, or NULL. */
 	const char *good, *help;

@@ -10,7 +10,15 @@
 
 #include "relay/base/mem.h"
 
-enum { DOUBTS = 3 };
+enum { DOUBTS = 3, SLOW_SETS = 128, SLOW_WAYS = 4 };
+
+/* A sender domain that a leg slows. A reader that races the writer may see the
+ * name of one with the time of another; the writer decides, and never does. */
+struct slow {
+	_Atomic uint64_t name; /* of sender and leg; 0: empty */
+	_Atomic unsigned times;
+	_Atomic int64_t until_us;
+};
 
 struct ledger {
 	struct {
@@ -21,7 +29,10 @@ struct ledger {
 		_Atomic bool wanted;
 		_Atomic uint64_t memory;
 	} leg[NAMES_MAX];
+	struct slow slow[SLOW_SETS][SLOW_WAYS];
 };
+
+_Static_assert(NAMES_MAX <= 256, "a leg is 8 bits of a name");
 
 struct ledger *ledger_new(void)
 {
@@ -188,4 +199,79 @@ int ledger_configured(const struct ledger *l, int leg)
 int ledger_used(const struct ledger *l, int leg)
 {
 	return atomic_load(&l->leg[leg].used);
+}
+
+/* ---- sender domains ---------------------------------------------------- */
+
+static uint64_t slow_name(int leg, uint64_t sender)
+{
+	return (sender & QUEUE_SENDER_MASK) << 8 | (unsigned)leg;
+}
+
+/* The lowest bit of the hash is always set. */
+static size_t slow_set(uint64_t name)
+{
+	return (size_t)((name >> 9) + (name & 0xff) * 31) % SLOW_SETS;
+}
+
+/* Its place in the set; -1: none. */
+static int slow_find(const struct ledger *l, uint64_t name)
+{
+	const struct slow *set = l->slow[slow_set(name)];
+
+	for (int i = 0; i < SLOW_WAYS && name >> 8 != 0; i++)
+		if (atomic_load(&set[i].name) == name)
+			return i;
+	return -1;
+}
+
+/* The one whose wait ends first, or has ended, or an empty one. */
+static int slow_first(const struct slow *set)
+{
+	int first = 0;
+
+	for (int i = 1; i < SLOW_WAYS; i++)
+		if (atomic_load(&set[i].until_us) <
+		    atomic_load(&set[first].until_us))
+			first = i;
+	return first;
+}
+
+struct ledger_slow ledger_slowed(const struct ledger *l, int leg,
+    uint64_t sender)
+{
+	uint64_t name = slow_name(leg, sender);
+	const struct slow *set = l->slow[slow_set(name)];
+	int i = slow_find(l, name);
+
+	if (i < 0)
+		return (struct ledger_slow){0};
+	return (struct ledger_slow){atomic_load(&set[i].times),
+	    atomic_load(&set[i].until_us)};
+}
+
+void ledger_slow(struct ledger *l, int leg, uint64_t sender,
+    struct ledger_slow slow)
+{
+	uint64_t name = slow_name(leg, sender);
+	struct slow *set = l->slow[slow_set(name)];
+	int at = slow_find(l, name);
+
+	if (at < 0)
+		at = slow_first(set);
+	atomic_store(&set[at].name, name);
+	atomic_store(&set[at].times, slow.times);
+	atomic_store(&set[at].until_us, slow.until_us);
+}
+
+void ledger_slow_end(struct ledger *l, int leg, uint64_t sender)
+{
+	uint64_t name = slow_name(leg, sender);
+	struct slow *set = l->slow[slow_set(name)];
+	int i = slow_find(l, name);
+
+	if (i < 0)
+		return;
+	atomic_store(&set[i].name, 0);
+	atomic_store(&set[i].until_us, 0);
 }

@@ -61,6 +61,22 @@ void ledger_sound(struct ledger *l, int leg);
  * thread at a time: the queue's. */
 void ledger_throttle(struct ledger *l, int leg);
 void ledger_delivered(struct ledger *l, int leg, unsigned n);
+/* A sender domain whose mail a leg slows: how often it said so with no delivery
+ * between, and until when the domain waits there, monotonic. */
+struct ledger_slow {
+	unsigned times;
+	int64_t until_us;
+};
+/* `sender` is a keyed hash of the domain, of which 29 bits count; 0: it is not
+ * known, and never slowed. All 0: it is not slowed. */
+enum { QUEUE_SENDER_MASK = (1 << 29) - 1 };
+struct ledger_slow ledger_slowed(const struct ledger *l, int leg,
+    uint64_t sender);
+/* For the queue's thread. There are some hundred places for all legs: without
+ * room the one whose wait ends first makes way. */
+void ledger_slow(struct ledger *l, int leg, uint64_t sender,
+    struct ledger_slow slow);
+void ledger_slow_end(struct ledger *l, int leg, uint64_t sender);
 int ledger_limit(const struct ledger *l, int leg);
 int ledger_configured(const struct ledger *l, int leg);
 int ledger_used(const struct ledger *l, int leg);

@@ -99,8 +99,8 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
 bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
     const struct queue_item *items, unsigned n, bool claimed, bool force);
 bool queue_full(const struct queue *q); /* any thread */
-/* A hash of the sender's domain, for queue_leg_shun(); 29 bits of it are kept.
- */
+/* A keyed hash of the sender's domain, for queue_leg_shun() and
+ * queue_leg_slow(); 29 bits of it are kept. */
 void queue_sender(struct queue *q, uint64_t id, uint64_t sender);
 /* The new state of a delivery (creates it when the number is new); ends its
  * claim. A message whose deliveries are all over is forgotten. */
@@ -135,6 +135,15 @@ bool queue_leg_tried(struct queue *q, int leg, uint64_t id, uint32_t number);
 enum { QUEUE_SHUN = 64 };
 void queue_leg_shun(struct queue *q, int leg, uint64_t sender);
 void queue_leg_shun_none(struct queue *q, int leg);
+/* The leg slows the mail of that sender domain: what waits for it there is not
+ * tried before the retry step that suits how often it said so with no delivery
+ * between. That is no attempt, moves no lifetime and is not in the journal; an
+ * answer that comes while the domain waits changes nothing. */
+void queue_leg_slow(struct queue *q, int leg, uint64_t sender);
+/* It took some of it; and: an administrator wants that message to go. What
+ * waits already keeps its time. */
+void queue_leg_slow_end(struct queue *q, int leg, uint64_t sender);
+void queue_hurry(struct queue *q, uint64_t id, int leg);
 enum breaker { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 enum breaker queue_leg_breaker(const struct queue *q, int leg);
 

@@ -31,7 +31,6 @@ enum {
 	HEAD_PENDING = 1, /* of messages */
 	HEAD_FAILED,
 	MESSAGE_HEADS,
-	QUEUE_SENDER_MASK = (1 << 29) - 1,
 };
 
 struct delivery {

@@ -17,6 +17,30 @@ int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us)
 	       (int64_t)rng_below(q->config.rng, 2 * (uint64_t)spread + 1);
 }
 
+void queue_leg_slow(struct queue *q, int leg, uint64_t sender)
+{
+	struct ledger_slow slow = ledger_slowed(q->config.ledger, leg, sender);
+
+	queue_tick(q);
+	if (slow.until_us > q->now_us)
+		return;
+	slow.until_us = queue_next_due(q, ++slow.times, q->now_us);
+	ledger_slow(q->config.ledger, leg, sender, slow);
+}
+
+void queue_leg_slow_end(struct queue *q, int leg, uint64_t sender)
+{
+	ledger_slow_end(q->config.ledger, leg, sender);
+}
+
+void queue_hurry(struct queue *q, uint64_t id, int leg)
+{
+	uint32_t msg = index_find(q, id);
+
+	if (msg != 0)
+		queue_leg_slow_end(q, leg, message_at(q, msg)->sender);
+}
+
 void queue_stopped(struct queue *q, int64_t since_us)
 {
 	queue_tick(q);

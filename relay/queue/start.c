@@ -12,10 +12,34 @@ enum {
 	STARTS_A_TURN = STARTS_A_STEP / 8,
 	ENDS = 500, /* lifetimes that end in a second */
 	LOOK_AHEAD = 64, /* past those that wait for an older one */
+	SLOWED_A_TURN = 20000, /* about a millisecond */
 	TRIAL_LOOK = 4096, /* past those of senders that met a fault */
 };
 #define ENDS_US INT64_C(1000000)
 #define WANTED_US INT64_C(100000)
+
+/* Until when the leg slows its sender's domain, if that lies ahead; else 0. */
+static int64_t slowed_until(const struct queue *q, const struct delivery *d)
+{
+	int64_t until = ledger_slowed(q->config.ledger, (int)d->leg,
+	    message_at(q, d->msg)->sender).until_us;
+
+	return until > q->now_us ? until : 0;
+}
+
+/* It waits with the domain of its sender, unless its lifetime ends. */
+static bool put_off(struct queue *q, uint32_t n)
+{
+	struct delivery *d = delivery_at(q, n);
+	int64_t until = slowed_until(q, d);
+
+	if (until == 0 || start_ends(q, d))
+		return false;
+	place_take(q, n);
+	d->due_us = until;
+	place_put(q, n);
+	return true;
+}
 
 /* The oldest of a leg that may go; 0: none. What waits for a route goes back
  * to its message. */
@@ -23,13 +47,19 @@ static uint32_t next_ready(struct queue *q, int leg)
 {
 	uint32_t head = HEAD_READY + (uint32_t)leg;
 	uint32_t n = delivery_at(q, head)->next, next;
+	int slowed = 0;
 
-	for (int i = 0; n != head && i < LOOK_AHEAD; n = next) {
+	for (int i = 0; n != head && i < LOOK_AHEAD && slowed < SLOWED_A_TURN;
+	     n = next) {
 		struct delivery *d = delivery_at(q, n);
 
 		next = d->next;
 		if (message_at(q, d->msg)->resolve != RESOLVE_NONE) {
 			place_take(q, n);
+			continue;
+		}
+		if (put_off(q, n)) {
+			slowed++;
 			continue;
 		}
 		if (!older_waits(q, n))
@@ -125,7 +155,8 @@ static uint32_t other_sender(struct queue *q, int leg, uint32_t n)
 		const struct message *m = message_at(q, d->msg);
 
 		if (!breaker_shuns(q, leg, m) && m->resolve == RESOLVE_NONE &&
-		    !retry_expired(q, d) && !older_waits(q, at))
+		    !retry_expired(q, d) && slowed_until(q, d) == 0 &&
+		    !older_waits(q, at))
 			return at;
 		at = d->next;
 	}

@@ -3,6 +3,7 @@
 daemon, legs that are suspended, tried and resumed by themselves."""
 import concurrent.futures
 import subprocess
+from datetime import datetime
 
 import pytest
 
@@ -46,6 +47,14 @@ def flood(gw, n, domains, at_once=6):
 def tries(leg):
     return len(leg.talks) + sum(
         line.upper().startswith(b"MAIL") for _, line in leg.said)
+
+
+def waits_s(row):
+    """From its acceptance to its next attempt."""
+    if row["next"] is None or row["in_flight"]:
+        return 0
+    return (datetime.fromisoformat(row["next"].rstrip("Z")) -
+            datetime.fromisoformat(row["accepted"].rstrip("Z"))).total_seconds()
 
 
 # -- suspended
@@ -238,6 +247,26 @@ def test_throttle_takes_connections_and_gives_them_back(start, legacy):
     flood(gw, 30, 5, at_once=1)
     legacy.wait_count(31)
     until(lambda: legacy_row(gw)["limit"] == 8, "all of them back")
+
+
+def test_a_leg_slows_the_domain_of_one_sender(start, legacy):
+    gw = start({"retry": {"steps": ["1h"]}}, profile="google", connections=8)
+    legacy.reply("MAIL", "421 4.7.27 rate limited, SPF did not pass",
+                 to="s@slow.test", times=1)
+    ids = [gw.send(sender="s@slow.test")]
+    gw.wait_event("deferred", ids[0])
+    ids += [gw.send(sender=f"{n}@SLOW.test") for n in range(5)]
+    until(lambda: all(waits_s(row) > 1800 for row in gw.queue()),
+          lambda: f"the others to wait: {gw.queue()}")
+    assert sorted(row["attempts"] for row in gw.queue()) == [0] * 5 + [1]
+    for sender in ["t@other.test", "<>"]:
+        legacy.wait_message(gw.send(sender=sender))
+    assert len(gw.queue()) == 6 and len(gw.events(event="deferred")) == 1
+    assert legacy_row(gw)["limit"] == 8
+    gw.cli("queue retry --leg legacy --yes")
+    for id in ids:
+        legacy.wait_message(id)
+    legacy.wait_message(gw.send(sender="s@slow.test"))
 
 
 def test_a_full_mailbox_waits_alone(start, legacy, outside):

@@ -475,6 +475,7 @@ void drig_report(struct drig *r, struct job_letter *j, enum why why,
 	o->tried = true;
 	o->reached = !r->unreached;
 	o->sender = r->sender;
+	o->slows = r->slows;
 	o->good = r->good;
 	o->faulted = r->faulted;
 	o->who = o->reason = "admin";

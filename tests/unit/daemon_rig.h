@@ -52,7 +52,7 @@ struct drig {
 	/* What reports say besides their results. */
 	uint64_t sender;
 	const char *good, *faulted;
-	bool known, unreached;
+	bool known, unreached, slows;
 	struct drig_act_seen {
 		bool called, ok;
 	} act[DRIG_ACTS]; /* in the order of asking */

@@ -31,7 +31,7 @@ static void every_key_is_read(void **state)
 	    "  stage = { \"mail\", \"data\" }\n"
 	    "  class = \"throttle\" help = \"Wait.\" }\n"
 	    "reply { code = 550 class = \"mailbox\" outcome = \"parked\"\n"
-	    "  text = \"full\" }\n"
+	    "  text = \"full\" slows = \"sender\" }\n"
 	    "reply { code = 550 class = \"network\" }\n"
 	    "reply { code = 550 class = \"message\" stage = { \"hello\" } }\n";
 	struct arena *a = arena_new();
@@ -61,6 +61,8 @@ static void every_key_is_read(void **state)
 	assert_int_equal(p.reply[0].outcome, OUT_DEFERRED);
 	assert_string_equal(p.reply[0].help, "Wait.");
 	assert_int_equal(p.reply[0].line, 9);
+	assert_false(p.reply[0].slows_sender);
+	assert_true(p.reply[1].slows_sender);
 	/* Before MAIL there is no mailbox. */
 	assert_int_equal(p.reply[1].stages, ON_MAIL | ON_RCPT | ON_DATA);
 	assert_null(p.reply[1].enh);
@@ -135,6 +137,8 @@ static const struct { const char *text, *says; } bad[] = {
 	  "configuration, network, authentication, loop or split" },
 	{ "reply { code = \"550\" class = \"message\" stage = { \"quit\" } }\n",
 	  "1: stage \"quit\" is unknown; write hello, mail, rcpt or data" },
+	{ "reply { code = \"421\" class = \"message\" slows = \"leg\" }\n",
+	  "1: slows \"leg\" is unknown; write sender" },
 	{ "reply { code = \"550\" class = \"message\" outcome = \"lost\" }\n",
 	  "1: outcome \"lost\" is unknown; write deferred, failed or parked" },
 	{ "reply { code = \"550\"\n class = \"configuration\"\n outcome = \"failed\" }\n",
@@ -144,7 +148,7 @@ static const struct { const char *text, *says; } bad[] = {
 	  "2: key \"code\" stands twice; keep one of them" },
 	{ "\nrepply { }\n",
 	  "2: unknown key \"repply\"; a profile has date, limits, networks and "
-	  "reply { code enhanced text stage class outcome help }" },
+	  "reply { code enhanced text stage class outcome slows help }" },
 	{ "reply {\n", "1: the section that begins here is not closed; end it with }" },
 	{ "reply { code \"550\" }\n",
 	  "1: \"code\" has no = behind it; write a key as  name = \"value\"" },
@@ -155,7 +159,7 @@ static const struct { const char *text, *says; } bad[] = {
 	  "write it like \"192.0.2.0/24\" or \"2001:db8::1\"" },
 	{ "include(\"/etc/passwd\")\n",
 	  "1: unknown key \"include\"; a profile has date, limits, networks and "
-	  "reply { code enhanced text stage class outcome help }" },
+	  "reply { code enhanced text stage class outcome slows help }" },
 };
 /* clang-format on */
 

@@ -346,6 +346,73 @@ static void throttle_halves_and_deliveries_give_back(void **state)
 	assert_int_equal(ledger_limit(l, r->legacy), 20);
 }
 
+static void a_sender_domain_is_slowed_and_the_leg_is_not(void **state)
+{
+	struct drig *r = *state;
+	struct queue_item waits;
+	uint64_t id;
+	bool ok;
+
+	r->sender = 0x1001;
+	legf_mail(r);
+	r->slows = true;
+	legf_answer(r, CLASS_AUTHENTICATION, OUT_DEFERRED);
+	r->slows = false;
+	id = legf_mail(r);
+	drig_pump(r);
+	assert_int_equal(r->jobs, 0);
+	waits = drig_item(r, id, 0);
+	assert_int_equal(waits.attempts, 0);
+	assert_true(waits.due_us > r->clock.wall + 30 * INT64_C(1000000));
+	assert_int_equal(ledger_limit(r->app.ledger, r->legacy), 20);
+	r->sender = 0x2001;
+	legf_deliver(r);
+	legf_mail(r); /* of which some was delivered, which counts more */
+	r->slows = true;
+	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
+	r->slows = false;
+	legf_deliver(r);
+	r->sender = 0x1001;
+	assert_int_equal(r->jobs, 0);
+	assert_true(drig_act(r, ACT_RETRY, id, 0, &ok) && ok);
+	drig_pump(r);
+	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
+	legf_deliver(r);
+	/* It begins anew, and ends by itself. */
+	legf_mail(r);
+	r->slows = true;
+	legf_answer(r, CLASS_AUTHENTICATION, OUT_DEFERRED);
+	r->slows = false;
+	id = legf_mail(r);
+	drig_pump(r);
+	assert_int_equal(r->jobs, 0);
+	drig_later(r, 120);
+	assert_int_equal(r->jobs, 3); /* with those that were answered so */
+	while (r->jobs != 0)
+		legf_answer(r, CLASS_NONE, OUT_DELIVERED);
+	assert_int_equal(drig_state(r, id, 0), D_NONE);
+}
+
+/* Behind it are all servers of the world. */
+static void a_direct_leg_slows_no_domain(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d =
+	    drig_delivery(r, 0, r->outside, ROLE_PRIMARY, D_QUEUED);
+	struct result res = legf_said(CLASS_MESSAGE, OUT_DEFERRED);
+	struct conf_leg *leg =
+	    (struct conf_leg *)conf_leg_by_id(r->app.live->conf, r->outside);
+
+	leg->direct = true;
+	r->sender = 0x1001;
+	r->slows = true;
+	drig_accept(r, "a@b.test", 1, &d, 1);
+	drig_report(r, drig_job(r), WHY_ATTEMPT, &res, 1);
+	drig_accept(r, "a@b.test", 1, &d, 1);
+	drig_pump(r);
+	assert_int_equal(r->jobs, 1);
+}
+
 /* Twenty that were under way hear the same: that is one word, not twenty. */
 static void a_burst_of_throttles_is_one(void **state)
 {
@@ -419,6 +486,8 @@ int main(void)
 	    TEST(one_that_is_asked_for_again_and_again_is_one),
 	    TEST(unknown_ones_that_it_never_knew_are_no_fault),
 	    TEST(throttle_halves_and_deliveries_give_back),
+	    TEST(a_sender_domain_is_slowed_and_the_leg_is_not),
+	    TEST(a_direct_leg_slows_no_domain),
 	    TEST(a_burst_of_throttles_is_one),
 	    TEST(the_disbelieved_are_counted_and_stop_nothing),
 	    TEST(split_ones_go_at_once_when_others_were_taken),

@@ -138,9 +138,11 @@ static struct result heard(struct bench *b, struct conf_leg *leg,
 	return rcpt.result;
 }
 
-static struct result judged(struct bench *b, struct conf_leg *leg,
-    struct result res, struct arena *a)
+/* `slows_out`: does the sender's domain wait? */
+static struct result judged_from(struct bench *b, struct conf_leg *leg,
+    struct result res, const char *from, bool *slows_out)
 {
+	struct arena *a = arena_new();
 	struct job_row row = {0};
 	struct client_rcpt rcpt = {.address = "user0@example.com"};
 	struct envelope_rcpt to = {.to = "user0@example.com", .orcpt = ""};
@@ -150,17 +152,27 @@ static struct result judged(struct bench *b, struct conf_leg *leg,
 	    .req = {.rcpt = &rcpt, .rcpts = 1}};
 	struct outcome_letter *o = attempt_outcome(&at, WHY_ATTEMPT);
 
-	m->env.from = "sender@elsewhere.test";
+	m->env.from = from;
 	m->env.rcpt = &to;
 	m->env.rcpts = 1;
 	o->row[0].result = res;
 	judge_result(&at, o, 0);
 	res = o->row[0].result;
+	*slows_out = o->slows;
 	mem_free(o);
 	m->env.rcpts = 0;
 	m->env.rcpt = NULL;
 	mail_unref(m);
+	arena_free(a);
 	return res;
+}
+
+static struct result judged(struct bench *b, struct conf_leg *leg,
+    struct result res)
+{
+	bool slows;
+
+	return judged_from(b, leg, res, "sender@elsewhere.test", &slows);
 }
 
 static enum dstate fate(struct drig *r, const struct result *res)
@@ -206,7 +218,7 @@ static void run_row(struct bench *b, struct conf_leg *leg, int i)
 		row_answer_make(row, k, &said);
 		print_message("%s: line %d: %d %s at %s\n", leg->name,
 		    row->line, said.code, said.enh, said.stage);
-		res = judged(b, leg, heard(b, leg, &said, a), a);
+		res = judged(b, leg, heard(b, leg, &said, a));
 		assert_int_equal(res.code, said.code);
 		assert_string_equal(res.enh, said.enh);
 		assert_string_equal(reply_class_text(res.class),
@@ -280,9 +292,45 @@ static void settings_change_what_is_final(void **state)
 		snprintf(said.enh, sizeof(said.enh), "%s", cases[i].enh);
 		print_message("%s: %d %s\n", cases[i].leg, said.code,
 		    said.enh);
-		res = judged(b, leg, heard(b, leg, &said, a), a);
+		res = judged(b, leg, heard(b, leg, &said, a));
 		assert_int_equal(res.outcome, cases[i].outcome);
 		arena_free(a);
+	}
+}
+
+static void what_slows_the_domain_of_a_sender(void **state)
+{
+	static const struct {
+		int code;
+		const char *enh, *text, *from;
+		bool slows;
+	} cases[] = {
+	    {421, "4.7.26", "unauthenticated", "a@b.test", true},
+	    {421, "4.7.27", "SPF did not pass", "a@b.test", true},
+	    {451, "4.7.30", "DKIM did not pass", "a@b.test", true},
+	    {421, "4.7.32", "From is not aligned", "a@b.test", true},
+	    {421, "4.7.32", "From is not aligned", "", false},
+	    {421, "4.7.28", "mail from your SPF domain", "a@b.test", true},
+	    {421, "4.7.28", "unusual rate", "a@b.test", false},
+	    {421, "4.7.25", "no PTR record", "a@b.test", false},
+	    {421, "4.7.0", "suspicious content", "a@b.test", false},
+	    {550, "5.7.26", "unauthenticated", "a@b.test", false},
+	    {450, "4.2.1", "too much mail", "a@b.test", false},
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct result res = {.outcome = OUT_DEFERRED,
+		    .code = cases[i].code, .stage = "body", .remote = "",
+		    .text = cases[i].text, .tls = "", .address = ""};
+		bool slows;
+
+		snprintf(res.enh, sizeof(res.enh), "%s", cases[i].enh);
+		print_message("%d %s from <%s>\n", res.code, res.enh,
+		    cases[i].from);
+		judged_from(b, leg_of(b, "google"), res, cases[i].from,
+		    &slows);
+		assert_int_equal(slows, cases[i].slows);
 	}
 }
 
@@ -295,6 +343,8 @@ int main(void)
 		teardown),
 	    cmocka_unit_test_setup_teardown(each_row_of_google, setup,
 		teardown),
+	    cmocka_unit_test_setup_teardown(what_slows_the_domain_of_a_sender,
+		setup, teardown),
 	    cmocka_unit_test_setup_teardown(settings_change_what_is_final,
 		setup, teardown),
 	};
