@@ -236,7 +236,9 @@ int outline_text(char *text, size_t n, struct outline *outline_out,
 	*outline_out = (struct outline){.error_line = 1};
 	if (memchr(text, '\0', n) != NULL)
 		return error_set(err, "there is a NUL in it; this is not a "
-				      "text file");
+		    "text file, or not UTF-8: save it as UTF-8");
+	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		memset(text, ' ', 3); /* a byte order mark of an editor */
 	while (s.p < s.end)
 		if (next_token(&s) != 0)
 			return -1;

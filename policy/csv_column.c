@@ -157,6 +157,10 @@ static int not_known(struct slice heading, struct slice name,
 		if (slice_eq(name, slice_str(refused[i].name)))
 			return error_set(err, "the column '%.*s': %s",
 			    (int)heading.n, heading.p, refused[i].why);
+	if (slice_find(heading, '@') >= 0)
+		return error_set(err, "the header is missing: the first line "
+		    "must name the columns, such as address,route, and is "
+		    "'%.*s'", (int)slice_head(heading, 60).n, heading.p);
 	return error_set(err, "the column '%.*s' is none of address, route, "
 	    "mailbox, tags and LEG_address of a leg of the configuration; "
 	    "leave it out or rename it", (int)slice_head(heading, 60).n,

@@ -49,6 +49,9 @@ static int fault(struct reader *r, const char *what)
 {
 	size_t at = r->all.n - r->rest.n - r->word.n;
 
+	if (at == r->all.n)
+		return error_set(r->err, "the expression is wrong at its end: "
+		    "%s", what);
 	return error_set(r->err, "the expression is wrong near '%.*s': %s",
 	    (int)slice_head(slice_from(r->all, at), 30).n, r->all.p + at,
 	    what);

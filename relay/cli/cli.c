@@ -169,8 +169,7 @@ static bool starts_with_word(const char *name, const char *word)
 	       (name[n] == ' ' || name[n] == '\0');
 }
 
-/* The commands, or those of one noun. */
-static int print_list(FILE *to, const char *noun)
+int cli_print_list(FILE *to, const char *noun)
 {
 	int shown = 0;
 
@@ -191,7 +190,7 @@ void cli_print_commands(FILE *to)
 {
 	fprintf(to, "usage: posthouse [-c FILE] [--json] COMMAND ...\n"
 		    "       posthouse COMMAND --help\n\n");
-	print_list(to, NULL);
+	cli_print_list(to, NULL);
 	fprintf(to, "\n  -c FILE            the configuration (%s)\n"
 		    "  -V, --version      the version\n", CONF_FILE);
 }
@@ -386,9 +385,12 @@ static int no_such_command(const struct cli *c, int argc, char **argv)
 {
 	bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
 
-	if (print_list(help ? stdout : stderr, argv[0]) == 0)
+	if (cli_print_list(help ? stdout : stderr, argv[0]) == 0)
 		return cli_usage(c, "there is no command %s "
 		    "(posthouse --help lists them)", argv[0]);
+	if (argc > 1 && !help)
+		cli_usage(c, "there is no command %s %s; those of %s are "
+		    "listed above", argv[0], argv[1], argv[0]);
 	return help ? CLI_DONE : CLI_USAGE;
 }
 

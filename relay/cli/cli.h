@@ -120,6 +120,8 @@ int cli_main(int argc, char **argv);
 const struct cli_command *cli_find(int words, char **word, int *used_out);
 void cli_print_help(const struct cli_command *cmd, FILE *to);
 void cli_print_commands(FILE *to);
+/* A line for each command of `noun`, NULL for all. How many there are. */
+int cli_print_list(FILE *to, const char *noun);
 void cli_print_man(FILE *to);
 
 #endif

@@ -49,8 +49,8 @@ static int read_where(struct cli *c, struct choice *choice)
 	if (tag != NULL)
 		choice->where = where_equal(WHERE_TAG, slice_str(tag), &err);
 	else if (all != NULL)
-		choice->where = where_equal(WHERE_DOMAIN, slice_str(all),
-		    &err);
+		choice->where = where_equal(WHERE_DOMAIN,
+		    slice_str(all + (all[0] == '@')), &err);
 	else
 		choice->where = where_parse(slice_str(where), &err);
 	if (choice->where == NULL)

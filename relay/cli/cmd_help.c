@@ -39,8 +39,13 @@ static int run_help(struct cli *c)
 		return CLI_DONE;
 	}
 	cmd = cli_find(c->args, c->arg, &used);
+	if (cmd == NULL && c->args == 1 &&
+	    cli_print_list(stdout, c->arg[0]) > 0)
+		return CLI_DONE;
 	if (cmd == NULL)
-		return cli_usage(c, "there is no command %s", c->arg[0]);
+		return cli_usage(c, "there is no command %s%s%s "
+		    "(posthouse help lists them)", c->arg[0],
+		    c->args > 1 ? " " : "", c->args > 1 ? c->arg[1] : "");
 	cli_print_help(cmd, stdout);
 	return CLI_DONE;
 }

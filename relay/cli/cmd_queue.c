@@ -148,7 +148,8 @@ struct listing {
 	struct cli *c;
 	json_t *legs;
 	char section[16]; /* of queue.show: message, deliveries, body */
-	uint64_t rows, limit; /* of queue.list; limit 0: none */
+	bool counts; /* queue.list */
+	uint64_t rows, limit; /* of it; limit 0: none */
 };
 
 static void list_row(struct listing *l, json_t *row)
@@ -172,9 +173,9 @@ static void on_row(void *arg, json_t *row)
 /* A screen takes a page; a program and a file take all. */
 static void say_rows(const struct listing *l)
 {
-	if (l->c->json || l->rows == 0)
+	if (l->c->json || !l->counts)
 		return;
-	if (l->rows == l->limit)
+	if (l->rows > 0 && l->rows == l->limit)
 		out_say(&l->c->out, "the first %" PRIu64 "; --limit N shows "
 		    "more, or say which: --leg, --to, --from, --age, --state",
 		    l->rows);
@@ -199,7 +200,7 @@ static int end_list(struct listing *l, int code)
 static int run_list(struct cli *c)
 {
 	const char *limit = cli_value(c, "limit");
-	struct listing l = {.c = c,
+	struct listing l = {.c = c, .counts = true,
 	    .limit = isatty(STDOUT_FILENO) && !c->json ? PAGE : 0};
 	json_t *args = json_object();
 

@@ -369,7 +369,8 @@ const struct cli_command cmd_route_list[] = {
 		       "customer",
 	    .details = "Rows of domains are not counted. A recipient of "
 		       "several tags or legs is counted\nwith each; one "
-		       "without any stands under an empty name.",
+		       "without any stands under \"-\", with --json under\n"
+		       "an empty name.",
 	    .example = "posthouse route count --by tag --domain example.com",
 	    .options = count_options,
 	    .run = run_count,

@@ -2,6 +2,7 @@
  *
  * trace: what happened to a message, from the audit index. Needs no daemon.
  */
+#include <arpa/inet.h>
 #include <inttypes.h>
 
 #include "relay/audit/event.h"
@@ -100,7 +101,8 @@ static void say_totals(struct cli *c, const struct totals *n)
 		strbuf_addf(&line, "%s %" JSON_INTEGER_FORMAT " %s",
 		    line.n > 0 && strchr(strbuf_cstr(&line), ':') ? "," : ":",
 		    json_integer_value(v), key);
-	out_say(&c->out, "\n%s", strbuf_cstr(&line));
+	out_say(&c->out, "%s", "");
+	out_say(&c->out, "%s", strbuf_cstr(&line));
 	strbuf_fini(&line);
 	json_decref(sums);
 }
@@ -182,6 +184,39 @@ static bool check_query(struct cli *c, const struct search *q)
 	return false;
 }
 
+/* As the record writes it: an IPv4 client of an IPv6 listener is IPv4. */
+static int client_value(struct cli *c, struct search *q)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+	char text[INET6_ADDRSTRLEN];
+
+	if (q->client == NULL)
+		return CLI_DONE;
+	if (inet_pton(AF_INET6, q->client, &v6) == 1) {
+		if (IN6_IS_ADDR_V4MAPPED(&v6))
+			inet_ntop(AF_INET, &v6.s6_addr[12], text,
+			    sizeof(text));
+		else
+			inet_ntop(AF_INET6, &v6, text, sizeof(text));
+		q->client = arena_strdup(c->arena, text);
+	} else if (inet_pton(AF_INET, q->client, &v4) != 1) {
+		return cli_usage(c, "--client %s: an IP address is expected, "
+		    "such as 192.0.2.10 or 2001:db8::1", q->client);
+	}
+	return CLI_DONE;
+}
+
+static int read_times(struct cli *c, struct search *q, int64_t now_us)
+{
+	if (time_value(c, "since", now_us, &q->since_us) != CLI_DONE ||
+	    time_value(c, "until", now_us, &q->until_us) != CLI_DONE)
+		return CLI_USAGE;
+	if (q->until_us != 0 && q->until_us < q->since_us)
+		return cli_usage(c, "--until is before --since");
+	return CLI_DONE;
+}
+
 static int read_query(struct cli *c, struct search *q)
 {
 	int64_t now = clock_wall_us(&clock_system);
@@ -194,14 +229,12 @@ static int read_query(struct cli *c, struct search *q)
 					    : cli_value(c, f->name));
 		any |= cli_value(c, f->name) != NULL;
 	}
-	if (!check_query(c, q))
-		return CLI_USAGE;
-	if (time_value(c, "since", now, &q->since_us) != CLI_DONE ||
-	    time_value(c, "until", now, &q->until_us) != CLI_DONE)
+	if (!check_query(c, q) || client_value(c, q) != CLI_DONE ||
+	    read_times(c, q, now) != CLI_DONE)
 		return CLI_USAGE;
 	if (limit != NULL && (!slice_uint(slice_str(limit), LIMIT_MAX, &n) ||
 				 n == 0))
-		return cli_usage(c, "--limit wants a number up to %d",
+		return cli_usage(c, "--limit wants a number from 1 to %d",
 		    LIMIT_MAX);
 	q->limit = (unsigned)n;
 	if (c->args == 1 && id_parse(slice_str(c->arg[0]), &q->id) != 0)

@@ -334,8 +334,8 @@ void control_end(struct control *c)
 	ctl_close(c->ctl);
 	c->ctl = NULL;
 	control_search_stop(c);
-	for (int i = 0; c->searches != 0 || (c->busy != 0 && i < END_TURNS);
-	     i++) {
+	for (int i = 0; !list_empty(&c->searching) ||
+	     (c->busy != 0 && i < END_TURNS); i++) {
 		loop_once(c->app->ops, LOOK_AGAIN_MS);
 		settle_drain(c->app->settle);
 	}

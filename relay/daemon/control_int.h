@@ -20,6 +20,10 @@ enum ops_letter {
 	O_WRITTEN,  /* struct spool_op                                 */
 };
 
+enum { SEARCHES_MAX = 2 };
+
+struct searching;
+
 struct control {
 	struct app *app;
 	struct ctl *ctl;
@@ -27,7 +31,7 @@ struct control {
 	struct live *live;
 	unsigned busy; /* requests that are answered later */
 	struct list searching; /* of those, with a thread each */
-	unsigned searches;
+	struct searching *place[SEARCHES_MAX]; /* of those; NULL: free */
 };
 
 /* A string argument, "" when it is not there or no string. */

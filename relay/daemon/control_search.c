@@ -17,7 +17,10 @@
 #include "relay/audit/search.h"
 #include "relay/base/mem.h"
 
-enum { CHUNK = 256 << 10, SEARCHES_MAX = 2 };
+enum {
+	CHUNK = 256 << 10,
+	STALLED_MS = 3000, /* a client that reads nothing keeps its place */
+};
 
 struct searching {
 	struct control *c;
@@ -33,11 +36,19 @@ struct searching {
 	struct letter go;
 	_Atomic bool gone; /* its client: what is read is for nobody */
 	bool over;
+	int64_t stalled_ms; /* since when the client is waited for; or 0 */
 	int status;
 	struct error err;
 };
 
 /* ---- the loop's side ---- */
+
+static void leave_place(struct searching *s)
+{
+	for (int i = 0; i < SEARCHES_MAX; i++)
+		if (s->c->place[i] == s)
+			s->c->place[i] = NULL;
+}
 
 static void search_end(struct searching *s)
 {
@@ -49,7 +60,7 @@ static void search_end(struct searching *s)
 		    "narrow the search or raise --limit" : "");
 	list_remove(&s->node);
 	s->c->busy--;
-	s->c->searches--;
+	leave_place(s);
 	mailbox_fini(&s->turn);
 	strbuf_fini(&s->events);
 	arena_free(s->arena);
@@ -60,6 +71,9 @@ static void go_on(void *arg)
 {
 	struct searching *s = arg;
 
+	s->stalled_ms = 0;
+	if (ctl_gone(s->r))
+		atomic_store(&s->gone, true);
 	if (s->over)
 		search_end(s);
 	else
@@ -75,12 +89,12 @@ static void on_chunk(void *arg)
 		if (line.n > 0)
 			ctl_row_text(s->r, line);
 	strbuf_reset(&s->events);
-	if (ctl_gone(s->r))
-		atomic_store(&s->gone, true);
-	if (ctl_busy(s->r) && !ctl_gone(s->r))
-		ctl_on_drain(s->r, go_on, s);
-	else
+	if (!ctl_busy(s->r) || ctl_gone(s->r)) {
 		go_on(s);
+		return;
+	}
+	s->stalled_ms = loop_now_ms(s->c->app->ops);
+	ctl_on_drain(s->r, go_on, s);
 }
 
 void control_search_stop(struct control *c)
@@ -230,30 +244,47 @@ static int search_begin(struct searching *s, struct error *err)
 
 	strbuf_init(&s->events, CHUNK + CTL_ROW_MAX);
 	mailbox_init(&s->turn);
-	s->c->busy++;
-	s->c->searches++;
 	no = pthread_create(&s->thread, NULL, search_thread, s);
 	if (no == 0) {
 		list_push_back(&s->c->searching, &s->node);
+		s->c->busy++;
 		return 0;
 	}
-	s->c->busy--;
-	s->c->searches--;
 	mailbox_fini(&s->turn);
 	return error_sys(err, no, "starting a search");
+}
+
+/* A client that stopped reading, such as one behind a pager, gives its place
+ * to one that waits for it. */
+static struct searching **place_for(struct control *c)
+{
+	int64_t before = loop_now_ms(c->app->ops) - STALLED_MS;
+
+	for (int i = 0; i < SEARCHES_MAX; i++)
+		if (c->place[i] == NULL)
+			return &c->place[i];
+	for (int i = 0; i < SEARCHES_MAX; i++) {
+		struct searching *s = c->place[i];
+
+		if (s->stalled_ms == 0 || s->stalled_ms > before)
+			continue;
+		ctl_cut(s->r);
+		return &c->place[i];
+	}
+	return NULL;
 }
 
 static struct searching *search_new(struct control *c,
     struct ctl_request *r, int (*run)(struct searching *s))
 {
-	struct searching *s;
+	struct searching **place = place_for(c), *s;
 
-	if (c->searches >= SEARCHES_MAX) {
+	if (place == NULL) {
 		ctl_end(r, 1, "%d searches are under way; try again when one "
 		    "is over", SEARCHES_MAX);
 		return NULL;
 	}
-	s = NEW(struct searching);
+	*place = s = NEW(struct searching);
 	s->c = c;
 	s->r = r;
 	s->run = run;
@@ -265,6 +296,7 @@ static struct searching *search_new(struct control *c,
 static void search_refuse(struct searching *s, const struct error *err)
 {
 	ctl_end(s->r, 1, "%s", err->text);
+	leave_place(s);
 	arena_free(s->arena);
 	mem_free(s);
 }

@@ -249,6 +249,21 @@ static int read_leg(struct select *s, const char *leg)
 	return -1;
 }
 
+static int read_customer(struct select *s, const char *customer)
+{
+	const struct conf *conf = s->c->live->conf;
+	bool known = customer[0] == '\0';
+
+	s->f.customer = mem_strdup(customer);
+	for (int i = 0; i < conf->domains && !known; i++)
+		known = strcmp(conf->domain[i].customer, customer) == 0;
+	if (known)
+		return 0;
+	ctl_end(s->r, 1, "no domain of the configuration belongs to the "
+	    "customer %s", customer);
+	return -1;
+}
+
 static int read_state(struct select *s, const char *state)
 {
 	s->f.state = -1;
@@ -306,12 +321,12 @@ struct select *select_new(struct control *c, struct ctl_request *r,
 	s->open_max = 1;
 	s->f.from = mem_strdup(control_arg(args, "from"));
 	s->f.to = mem_strdup(control_arg(args, "to"));
-	s->f.customer = mem_strdup(control_arg(args, "customer"));
 	/* What is too old selects nothing, not everything. */
 	if (age_s > 0)
 		s->f.age_ms = (age_s < AGE_MAX_S ? age_s : AGE_MAX_S) * 1000;
 	if (check_given(s, args) == 0 &&
 	    read_leg(s, control_arg(args, "leg")) == 0 &&
+	    read_customer(s, control_arg(args, "customer")) == 0 &&
 	    read_state(s, control_arg(args, "state")) == 0 &&
 	    read_ids(s, args) == 0)
 		return s;

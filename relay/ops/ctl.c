@@ -53,6 +53,7 @@ struct conn {
 	struct strbuf in, out;
 	size_t scanned; /* of `in`: no line end before here */
 	struct ctl_request request;
+	int64_t idle_ms; /* since when no request is open */
 	char who[64];
 	int fd; /* -1: the client went away */
 	bool last; /* nothing more is read: close when the output is out */
@@ -328,15 +329,23 @@ void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)
 	strbuf_fini(&r->row); /* an idle connection keeps no memory */
 	r->open = false;
 	r->drain = NULL;
-	if (c->ctl == NULL)
+	if (c->ctl == NULL) {
 		conn_free(c);
-	else
-		conn_later(c);
+		return;
+	}
+	c->idle_ms = loop_now_ms(c->ctl->loop);
+	conn_later(c);
 }
 
 bool ctl_busy(const struct ctl_request *r)
 {
 	return r->conn->out.n >= CTL_OUTPUT_HIGH;
+}
+
+void ctl_cut(struct ctl_request *r)
+{
+	conn_drop(r->conn);
+	conn_later(r->conn);
 }
 
 void ctl_on_drain(struct ctl_request *r, void (*fn)(void *arg), void *arg)
@@ -397,13 +406,33 @@ static void peer_name(uid_t uid, char *out, size_t n)
 
 static void turn_away(int fd, const char *why)
 {
-	char line[128];
+	char line[200];
 	int n = snprintf(line, sizeof(line),
 	    "{\"end\":{\"exit\":1,\"error\":\"%s\"}}\n", why);
 
 	if (send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		log_debug("ctl.refused", kv_str("why", why));
 	close(fd);
+}
+
+/* What asks nothing gives its place up: else a few forgotten connections
+ * would keep everyone out. */
+static bool make_room(struct ctl *ctl)
+{
+	int64_t before = loop_now_ms(ctl->loop) - CTL_IDLE_MS;
+	struct conn *longest = NULL;
+
+	list_each_safe (n, &ctl->conns) {
+		struct conn *c = LIST_ENTRY(n, struct conn, node);
+
+		if (!c->request.open && c->idle_ms <= before &&
+		    (longest == NULL || c->idle_ms < longest->idle_ms))
+			longest = c;
+	}
+	if (longest == NULL)
+		return false;
+	conn_free(longest);
+	return true;
 }
 
 static void conn_new(struct ctl *ctl, int fd)
@@ -416,12 +445,14 @@ static void conn_new(struct ctl *ctl, int fd)
 		turn_away(fd, "this user may not use the control socket");
 		return;
 	}
-	if (ctl->count >= CTL_PEERS_MAX) {
-		turn_away(fd, "too many users of the control socket");
+	if (ctl->count >= CTL_PEERS_MAX && !make_room(ctl)) {
+		turn_away(fd, "too many users of the control socket; try "
+		    "again when one of their commands has ended");
 		return;
 	}
 	c = NEW(struct conn);
-	*c = (struct conn){.ctl = ctl, .fd = fd, .request = {.conn = c}};
+	*c = (struct conn){.ctl = ctl, .fd = fd, .request = {.conn = c},
+	    .idle_ms = loop_now_ms(ctl->loop)};
 	peer_name(cred.uid, c->who, sizeof(c->who));
 	strbuf_init(&c->in, CTL_REQUEST_MAX);
 	strbuf_init(&c->out, CTL_OUTPUT_MAX);
@@ -534,6 +565,16 @@ struct ctl *ctl_open(struct loop *l, const char *path,
 	return c;
 }
 
+/* Nothing waits for a client any more: who paused sees that it is gone. */
+static void conn_orphan(struct conn *c)
+{
+	conn_drop(c);
+	defer_cancel(&c->work);
+	list_remove(&c->node);
+	c->ctl = NULL;
+	conn_drained(c);
+}
+
 void ctl_close(struct ctl *c)
 {
 	if (c == NULL)
@@ -544,14 +585,10 @@ void ctl_close(struct ctl *c)
 		struct conn *conn = LIST_ENTRY(n, struct conn, node);
 
 		conn_flush(conn);
-		if (!conn->request.open) {
+		if (conn->request.open)
+			conn_orphan(conn);
+		else
 			conn_free(conn);
-			continue;
-		}
-		conn_drop(conn);
-		defer_cancel(&conn->work);
-		list_remove(&conn->node);
-		conn->ctl = NULL;
 	}
 	close(c->fd);
 	unlink(c->path);

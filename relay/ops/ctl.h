@@ -22,6 +22,7 @@ enum {
 	CTL_REQUEST_MAX = 1 << 20,
 	CTL_ROW_MAX = 1 << 20,
 	CTL_PEERS_MAX = 16,	   /* connections at once                */
+	CTL_IDLE_MS = 2000,	   /* a place is kept without a request  */
 	CTL_OUTPUT_HIGH = 1 << 20, /* ctl_busy() from here on            */
 	CTL_OUTPUT_MAX = 64 << 20, /* who reads so slowly is cut off     */
 };
@@ -54,6 +55,8 @@ void ctl_on_drain(struct ctl_request *r, void (*fn)(void *arg), void *arg);
 /* `fmt` NULL: no error text. Ends `r`. */
 void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)
     PH_PRINTF(3, 4);
+/* Ends the connection in the midst of an answer; ctl_end() is still due. */
+void ctl_cut(struct ctl_request *r);
 const char *ctl_who(const struct ctl_request *r); /* user name of the peer */
 /* The client went away: rows go nowhere, ctl_end() is still due. */
 bool ctl_gone(const struct ctl_request *r);

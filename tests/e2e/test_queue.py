@@ -142,6 +142,10 @@ def test_a_suspended_leg_waits_and_goes_on(gw, legacy, waiting):
 
 
 def test_a_list_counts_what_it_shows(gw, waiting):
+    assert gw.cli("queue list --to nobody@example.com") == "0 deliveries\n"
+    assert "0 deliveries" not in gw.cli("queue", "show", waiting)
+    assert "belongs to the customer nobodys" in gw.cli_fails(
+        "queue list --customer nobodys")
     assert "1 delivery\n" in gw.cli("queue list")
     gw.send(to=[ANN, BOB])
     until(lambda: len(gw.cli_json("queue list")) == 3, "the queue")

@@ -110,6 +110,14 @@ def test_a_wrong_command_line_is_code_2(filled, words):
     assert filled.cli_fails(*words, code=2) != ""
 
 
+def test_a_noun_lists_its_commands(ph):
+    assert "no command route sat" in ph.cli_fails("route", "sat", code=2)
+    for words in (["help", "route"], ["route", "--help"]):
+        assert "route import" in ph.cli(*words)
+    assert "no command route sat" in ph.cli_fails("help", "route", "sat",
+                                                  code=2)
+
+
 def test_every_command_has_help_with_an_example(ph):
     for line in ph.cli("help", "--names").splitlines():
         name = line.split(":")[0]
@@ -128,6 +136,7 @@ def test_every_command_has_help_with_an_example(ph):
     (["--where", "tag = 'wave-1' and mailbox = ''"], {"bob"}),
     (["--where", "route = 'legacy' and not address like 'a%'"], {"bob"}),
     (["--all", "example.com"], {"ann", "anne", "bob", ""}),
+    (["--all", "@example.com"], {"ann", "anne", "bob", ""}),
     (["--file", "-"], {"ann", "anne", "bob"}),
 ])
 def test_a_flip_moves_whom_it_was_told_to(filled, words, moved):
@@ -274,6 +283,11 @@ def test_a_bad_line_is_named_and_nothing_is_imported(filled):
         "address,route\nnew@example.com,cloud\nann@example.com,moon\n"))
     assert "line 3: 'moon' is no leg" in said
     assert routes(filled) == before
+
+
+def test_a_file_without_a_header_is_told_so(filled):
+    assert "the header is missing" in filled.cli_fails(
+        "route", "import", "-", stdin="new@example.com,cloud\n")
 
 
 def test_an_old_file_is_refused_where_it_would_take_a_flip_back(filled):

@@ -416,6 +416,23 @@ static void a_file_that_is_not_text_is_refused(void **state)
 	    "read the file: No such file or directory");
 }
 
+static void a_byte_order_mark_is_no_part_of_the_first_key(void **state)
+{
+	static const char text[] = "\xef\xbb\xbfhostnam = \"a.example\"\r\n";
+	char path[300];
+	struct error err = {0};
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/bom.conf", (const char *)*state);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_null(conf_load(path, NULL, &err));
+	assert_non_null(strstr(err.text, "bom.conf:1: unknown "
+	    "name \"hostnam\"; did you mean \"hostname\"?"));
+}
+
 static void errors_of_an_included_file_name_that_file(void **state)
 {
 	struct names *names = names_new();
@@ -452,6 +469,7 @@ int main(void)
 		cmocka_unit_test(networks_that_trust_strangers_are_refused),
 		cmocka_unit_test(what_makes_no_sense_together_is_refused),
 		cmocka_unit_test(a_file_that_is_not_text_is_refused),
+		cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_first_key),
 		cmocka_unit_test(errors_of_an_included_file_name_that_file),
 	};
 

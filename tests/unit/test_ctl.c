@@ -30,7 +30,8 @@ struct fixture {
 	struct ctl *ctl;
 	struct ctl_request *held; /* by "hold" */
 	unsigned left;		  /* rows that "many" still owes */
-	struct ctl_request *many;
+	struct ctl_request *many, *ended;
+	struct clock_fake clock;
 	bool drained;
 };
 
@@ -74,6 +75,7 @@ static void many_go_on(void *arg)
 		ctl_on_drain(f->many, many_go_on, f);
 		return;
 	}
+	f->ended = f->many;
 	ctl_end(f->many, 0, NULL);
 }
 
@@ -113,7 +115,8 @@ static int setup(void **state)
 	if (mkdtemp(f->dir) == NULL)
 		return -1;
 	snprintf(f->path, sizeof(f->path), "%s/control.sock", f->dir);
-	f->loop = loop_new(&clock_system);
+	clock_fake_init(&f->clock, 0);
+	f->loop = loop_new(&f->clock.clock);
 	f->ctl = ctl_open(f->loop, f->path, table, f, &err);
 	*state = f;
 	return f->ctl == NULL ? -1 : 0;
@@ -392,6 +395,74 @@ static void an_answer_may_come_after_the_socket_was_closed(void **state)
 	close(fd);
 }
 
+static void what_waits_for_its_reader_ends_when_the_socket_is_closed(
+    void **state)
+{
+	static const char ask[] =
+	    "{\"command\":\"many\",\"args\":{\"n\":200000}}\n";
+	struct fixture *f = *state;
+	int fd = dial(f);
+
+	assert_true(send(fd, ask, strlen(ask), 0) > 0);
+	for (int i = 0; i < TURNS_MAX && !f->drained; i++)
+		loop_once(f->loop, TURN_MS);
+	assert_true(f->drained);
+	assert_null(f->ended);
+	ctl_close(f->ctl);
+	f->ctl = NULL;
+	assert_ptr_equal(f->ended, f->many);
+	close(fd);
+}
+
+static void who_asks_nothing_gives_its_place_up(void **state)
+{
+	struct fixture *f = *state;
+	int fd[CTL_PEERS_MAX], late;
+	struct strbuf out;
+
+	strbuf_init(&out, 4096);
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++) {
+		fd[i] = dial(f);
+		if (i == 0)
+			assert_int_equal(send(fd[i],
+			    "{\"command\":\"hold\"}\n", 19, 0), 19);
+		loop_once(f->loop, TURN_MS);
+		if (i == 0)
+			turn_until_held(f);
+		clock_fake_step(&f->clock, 1000);
+	}
+	clock_fake_step(&f->clock, CTL_IDLE_MS * 1000);
+	late = dial(f);
+	talk(f, late, SLICE("{\"command\":\"refuse\"}\n"), 1, &out);
+	assert_non_null(strstr(strbuf_cstr(&out), "leg"));
+	/* The one that was idle longest went, not the one that waits. */
+	assert_int_equal(recv(fd[1], &(char){0}, 1, 0), 0);
+	assert_false(ctl_gone(f->held));
+	strbuf_reset(&out);
+	talk(f, fd[2], SLICE("{\"command\":\"refuse\"}\n"), 1, &out);
+	assert_non_null(strstr(strbuf_cstr(&out), "leg"));
+	ctl_end(f->held, 0, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(fd); i++)
+		close(fd[i]);
+	close(late);
+	strbuf_fini(&out);
+}
+
+static void an_answer_that_is_cut_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f);
+
+	assert_int_equal(send(fd, "{\"command\":\"hold\"}\n", 19, 0), 19);
+	turn_until_held(f);
+	ctl_cut(f->held);
+	assert_true(ctl_gone(f->held));
+	assert_int_equal(recv(fd, &(char){0}, 1, 0), 0);
+	ctl_end(f->held, 0, NULL);
+	loop_once(f->loop, 0);
+	close(fd);
+}
+
 static void a_flood_of_clients_is_turned_away(void **state)
 {
 	struct fixture *f = *state;
@@ -467,6 +538,9 @@ int main(void)
 		T(requests_sent_ahead_are_answered_in_order),
 		T(a_client_that_went_away_is_noticed),
 		T(an_answer_may_come_after_the_socket_was_closed),
+		T(what_waits_for_its_reader_ends_when_the_socket_is_closed),
+		T(who_asks_nothing_gives_its_place_up),
+		T(an_answer_that_is_cut_is_noticed),
 		T(a_flood_of_clients_is_turned_away),
 		T(a_second_daemon_is_refused_and_a_dead_ones_socket_replaced),
 		T(a_file_that_is_no_socket_is_left_alone),
