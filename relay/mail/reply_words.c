@@ -232,6 +232,19 @@ static struct slice unquoted(struct slice text)
 	return slice_head(slice_from(text, 1), text.n - 2);
 }
 
+static void index_words(struct reply_words *w)
+{
+	memset(w->first, 0, sizeof(w->first));
+	for (size_t i = w->n - 1; i > 0; i--) {
+		uint16_t *first = &w->first[(unsigned char)w->text[i]];
+
+		if (w->text[i - 1] != ' ')
+			continue;
+		w->next[i] = *first;
+		*first = (uint16_t)i;
+	}
+}
+
 void reply_words_read(struct slice text, struct reply_words *words_out)
 {
 	struct reading r = {.rest = unquoted(text), .out = words_out, .n = 1};
@@ -255,6 +268,8 @@ void reply_words_read(struct slice text, struct reply_words *words_out)
 		r.n += sizeof(REPLY_ADDRESS) + 2;
 	}
 	words_out->text[r.n] = '\0';
+	words_out->n = r.n;
+	index_words(words_out);
 }
 
 /* ---- phrases ------------------------------------------------------------ */
@@ -290,12 +305,12 @@ static bool fits(struct slice w, struct slice phrase)
 
 bool reply_words_have(const struct reply_words *w, const char *phrase)
 {
-	struct slice rest = slice_from(slice_str(w->text), 1), word;
+	size_t at = w->first[(unsigned char)phrase[0]];
 
-	while (rest.n > 0) {
-		if (rest.p[0] == phrase[0] && fits(rest, slice_str(phrase)))
+	while (at != 0) {
+		if (fits(slice_of(w->text + at, w->n - at), slice_str(phrase)))
 			return true;
-		slice_next(&rest, ' ', &word);
+		at = w->next[at];
 	}
 	return false;
 }

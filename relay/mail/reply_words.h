@@ -21,6 +21,10 @@ enum { REPLY_WORDS_MAX = 1536 };
  * addresses) or in a URL (ip=192.0.2.7), REPLY_ADDRESS is the last word. */
 struct reply_words {
 	char text[REPLY_WORDS_MAX];
+	size_t n; /* bytes of it */
+	/* A profile has some 1,500 phrases: a word is found by its first byte.
+	 * Places in `text`, 0: there is none, or no further one. */
+	uint16_t first[256], next[REPLY_WORDS_MAX];
 };
 #define REPLY_ADDRESS "[ip]"
 
