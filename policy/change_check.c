@@ -42,6 +42,21 @@ static int check_routes_given(struct change *ch, struct error *err)
 	return rc < 0 ? -1 : change_faulty(ch, err);
 }
 
+/* A number that is not given yet would let everything pass. */
+static int check_given(struct change *ch, int64_t as_of, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = change_ask(ch, CS_NEWEST, 0, &st, err);
+	long long newest = rc > 0 ? sqlite3_column_int64(st, 0) : 0;
+
+	if (rc > 0 && as_of > newest)
+		rc = error_set(err, "there is no change %" PRId64 " yet: the "
+		    "newest is %lld; --as-of is the newest that the file "
+		    "knows of", as_of, newest);
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : 0;
+}
+
 static int check_as_of(struct change *ch, int64_t as_of, struct error *err)
 {
 	sqlite3_stmt *st;
@@ -162,7 +177,8 @@ int change_check(struct change *ch, const struct change_how *how,
 		return -1;
 	if (!how->twice && check_twofold(ch, err) < 0)
 		return -1;
-	if (how->as_of >= 0 && check_as_of(ch, how->as_of, err) < 0)
+	if (how->as_of >= 0 && (check_given(ch, how->as_of, err) < 0 ||
+				   check_as_of(ch, how->as_of, err) < 0))
 		return -1;
 	return change_check_crossing(ch, how, err);
 }

@@ -52,9 +52,10 @@ static int run_get(struct cli *c)
 
 /* ---- set -------------------------------------------------------------- */
 
-/* All values of an option joined, each option once: --tag a --tag b. */
+/* All values of an option joined, each option once: --tag a --tag b. False:
+ * they are too long, which was said; *text_out is NULL without the option. */
 static bool join_values(struct cli *c, const char *option, char separator,
-    struct strbuf *out)
+    struct strbuf *out, const char **text_out)
 {
 	const char *value;
 
@@ -63,7 +64,13 @@ static bool join_values(struct cli *c, const char *option, char separator,
 			strbuf_addc(out, separator);
 		strbuf_adds(out, value);
 	}
-	return cli_flag(c, option);
+	if (!strbuf_ok(out)) {
+		cli_usage(c, "--%s: at most %d bytes in all", option,
+		    ROW_TEXT_MAX);
+		return false;
+	}
+	*text_out = cli_flag(c, option) ? strbuf_cstr(out) : NULL;
+	return true;
 }
 
 static bool rewrites_ok(struct cli *c)
@@ -90,34 +97,39 @@ static int stage_operands(struct cli *c, struct change *ch,
 	return CLI_DONE;
 }
 
-static int run_set(struct cli *c)
+static int set_rows(struct cli *c, const struct change_row *row)
 {
 	struct change_how how = {.create = true, .as_of = -1,
 	    .twice = cli_flag(c, "force")};
-	struct change_row row = {.route = c->arg[0], .held = -1};
-	struct strbuf tags, addresses;
+	struct change *ch = cli_change(c);
 	struct change_done done;
-	struct change *ch;
 	int code;
+
+	if (ch == NULL)
+		return CLI_NO;
+	code = stage_operands(c, ch, row);
+	if (code == CLI_DONE)
+		code = cli_commit(c, ch, &how, &done);
+	change_close(ch);
+	return code;
+}
+
+static int run_set(struct cli *c)
+{
+	struct change_row row = {.route = c->arg[0], .held = -1,
+	    .mailbox = cli_value(c, "mailbox")};
+	struct strbuf tags, addresses;
+	int code = CLI_USAGE;
 
 	if (!rewrites_ok(c))
 		return CLI_USAGE;
-	ch = cli_change(c);
-	if (ch == NULL)
-		return CLI_NO;
 	strbuf_init(&tags, ROW_TEXT_MAX);
 	strbuf_init(&addresses, ROW_TEXT_MAX);
-	row.mailbox = cli_value(c, "mailbox");
-	if (join_values(c, "tag", ' ', &tags))
-		row.tags = strbuf_cstr(&tags);
-	if (join_values(c, "address", '\n', &addresses))
-		row.addresses = strbuf_cstr(&addresses);
-	code = stage_operands(c, ch, &row);
-	if (code == CLI_DONE)
-		code = cli_commit(c, ch, &how, &done);
+	if (join_values(c, "tag", ' ', &tags, &row.tags) &&
+	    join_values(c, "address", '\n', &addresses, &row.addresses))
+		code = set_rows(c, &row);
 	strbuf_fini(&tags);
 	strbuf_fini(&addresses);
-	change_close(ch);
 	return code;
 }
 

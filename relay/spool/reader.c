@@ -200,7 +200,7 @@ static int fetch(struct spool *s, struct spool_fetch *f)
 	int rc;
 
 	if (v == NULL)
-		return error_set(&f->err, "not a live message");
+		return error_set(&f->err, "no such message is in the queue");
 	at = (struct rec_place){v->seg, v->rec, v->rec_bytes, NULL};
 	record_init(&r);
 	rc = -1;

@@ -119,6 +119,8 @@ def test_a_body_is_exported_as_it_came_and_that_is_on_record(gw, waiting):
     assert done.stdout.startswith(b"Received: from client.test")
     e = gw.wait_event("body", id=waiting)
     assert e["who"] and e["command"] == "queue export"
+    assert "no such message is in the queue" in gw.cli_fails(
+        "queue export 01JD5K3W7Q2MA")
     shown = gw.cli(f"queue show {waiting} --body")
     assert "Subject: kept" in shown
     assert ANN in gw.cli(f"queue show {waiting}")

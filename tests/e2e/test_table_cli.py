@@ -285,6 +285,23 @@ def test_a_bad_line_is_named_and_nothing_is_imported(filled):
     assert routes(filled) == before
 
 
+def test_a_change_that_is_none_is_no_as_of(filled):
+    said = filled.cli_fails("route", "import", "-", "--as-of", "3",
+                            stdin="address,route\nnew@example.com,cloud\n")
+    assert "no change 3 yet: the newest is 2" in said
+    filled.cli("route", "import", "-", "--as-of", "2",
+               stdin="address,route\nnew@example.com,cloud\n")
+
+
+@pytest.mark.parametrize("option, value", [
+    ("--tag", "x" * 5000), ("--address", "cloud=" + "x" * 5000)])
+def test_a_value_that_is_too_long_takes_nothing_away(filled, option, value):
+    before = filled.cli_json("route get ann@example.com")
+    assert "at most 4096 bytes" in filled.cli_fails(
+        "route", "set", "cloud", "ann@example.com", option, value, code=2)
+    assert filled.cli_json("route get ann@example.com") == before
+
+
 def test_a_file_without_a_header_is_told_so(filled):
     assert "the header is missing" in filled.cli_fails(
         "route", "import", "-", stdin="new@example.com,cloud\n")
