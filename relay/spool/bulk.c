@@ -158,18 +158,17 @@ static void add_extent(struct spool_draft *d, const struct extent *e)
 /* What a draft that the lane had in hand does next. */
 static void hand_on(struct spool *s, struct spool_draft *d)
 {
-	bool tight = spool_memory_tight(s), more, gone;
+	uint64_t enough = spool_memory_tight(s) ? BLOCK : s->piece_max;
+	bool more, gone;
 
 	pthread_mutex_lock(&d->lock);
 	if (d->lane_status != SPOOL_STORED)
 		d->pending = 0;
-	more = d->pending >= s->piece_max ||
-	       ((d->closed || tight) && d->pending > 0);
+	more = d->pending >= enough || (d->closed && d->pending > 0);
 	gone = d->abandoned;
 	if (!more)
 		d->bulk_posted = false;
-	if (!gone && d->wait_letter &&
-	    d->pending <= (tight ? 0 : s->piece_max)) {
+	if (!gone && d->wait_letter && d->pending <= enough) {
 		d->wait_letter = false;
 		d->letter.status = d->lane_status;
 		d->letter.letter.kind = d->wait_kind;

@@ -7,10 +7,10 @@
  * The pool (limits.body_memory) is a ceiling by three steps. From 3/4 on it is
  * tight: heads and chunks are small, workers read less at once, and drafts
  * that stall go to the lane. From 7/8 on every draft that gets more bytes goes
- * to the lane and takes no more before the lane has them. The last eighth is
- * for what is read meanwhile. No draft waits for another's memory, only for
- * the lane, which always answers: so a flood slows the others but cannot stop
- * them.
+ * to the lane and takes no more before the lane has them, but for less than a
+ * block. The last eighth is for that and for what is read meanwhile. No draft
+ * waits for another's memory, only for the lane, which always answers: so a
+ * flood slows the others but cannot stop them.
  *
  * The owner's worker adds; the bulk lane takes pieces away; the steward may
  * push a stalled draft to the lane. They meet under the draft's lock. Once
@@ -52,6 +52,14 @@ void spool_memory_held(struct spool *s, int64_t bytes)
 static bool must_stream(const struct spool *s)
 {
 	return over_eighths(s, 7);
+}
+
+/* The lane pads each piece to a block, so a client that sends byte by byte
+ * would fill the disk 4,096 times as fast as it sends: less than a block waits
+ * in memory while there is any. */
+static uint64_t least_piece(const struct spool *s)
+{
+	return over_eighths(s, 8) ? 1 : BLOCK;
 }
 
 static struct body *body_new(struct spool *s)
@@ -229,6 +237,7 @@ static enum spool_add add(struct spool_draft *d, struct slice bytes,
     int wait_kind)
 {
 	struct spool *s = d->spool;
+	uint64_t least = least_piece(s); /* asked once: it may change */
 	bool stream;
 
 	body_add(d->body, bytes, !d->bulk);
@@ -241,11 +250,11 @@ static enum spool_add add(struct spool_draft *d, struct slice bytes,
 			spill(d);
 	} else {
 		d->pending += bytes.n;
-		if (stream || d->pending >= s->piece_max)
+		if (d->pending >= (stream ? least : s->piece_max))
 			post_to_lane(d);
 	}
 	if (!d->bulk || wait_kind == 0 ||
-	    (!stream && d->pending <= 2 * s->piece_max))
+	    d->pending < (stream ? least : 2 * s->piece_max + 1))
 		return ADD_OK;
 	d->wait_letter = true;
 	d->wait_kind = wait_kind;

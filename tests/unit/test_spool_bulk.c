@@ -414,6 +414,31 @@ static void b11_a_clock_that_is_set_ends_no_retention(void **state)
 	rig_free(r);
 }
 
+/* The lane writes whole blocks, so a piece of a byte would take a block. */
+static void b12_a_trickle_while_memory_is_short_takes_few_blocks(void **state)
+{
+	struct rig *r = rig_new(SLOTS);
+	struct spool_draft *d;
+
+	(void)state;
+	r->c.body_memory_bytes = 64 << 10;
+	assert_true(rig_open(r));
+	spool_memory_held(r->spool, 57 << 10); /* others have 7/8 of it */
+	d = spool_draft_new(r->spool, 7, &r->in, NULL);
+	for (int i = 0; i < 3000; i++) {
+		assert_int_not_equal(
+		    spool_draft_add(d, SLICE("a"), RIG_ROOM), ADD_FULL);
+		rig_write(r);
+	}
+	assert_int_equal(r->spool->bulk.generation, 1);
+	assert_in_range(r->spool->bulk.at, 1, 3 * BLOCK);
+	spool_draft_free(d);
+	rig_write(r);
+	spool_memory_held(r->spool, -(57 << 10));
+	assert_int_equal(atomic_load(&r->spool->pool_used), 0);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +457,8 @@ int main(void)
 	    cmocka_unit_test(b7_a_bounce_with_a_large_dsn_is_one_group),
 	    cmocka_unit_test(b8_a_source_on_a_loop_waits_for_the_readers),
 	    cmocka_unit_test(b11_a_clock_that_is_set_ends_no_retention),
+	    cmocka_unit_test(
+		b12_a_trickle_while_memory_is_short_takes_few_blocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
