@@ -93,10 +93,11 @@ static int find(struct cli *c, json_t *ids)
 	return code;
 }
 
-/* A file that is there is somebody's, and is left alone. */
-static int export_one(struct cli *c, const char *id, const char *path)
+/* Into `part`, which is to become `path`. */
+static int write_file(struct cli *c, const char *id, const char *part,
+    const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
 	bool written;
 	int code;
@@ -108,8 +109,37 @@ static int export_one(struct cli *c, const char *id, const char *path)
 	written = fflush(to) == 0 && ferror(to) == 0 && fsync(fd) == 0;
 	if (fclose(to) != 0 || !written)
 		code = cli_fail(c, "%s: %s", path, strerror(errno));
+	return code;
+}
+
+/* Some file systems know only the rename that replaces. */
+static int put_in_place(const char *part, const char *path)
+{
+	struct stat st;
+	int rc = renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE);
+
+	if (rc < 0 && errno == EINVAL && lstat(path, &st) < 0)
+		rc = rename(part, path);
+	return rc;
+}
+
+/* What has the name of a message is whole, also when the command is killed.
+ * A file that is there is left alone. */
+static int export_one(struct cli *c, const char *id, const char *path)
+{
+	char part[PATH_BYTES + 8];
+	struct stat st;
+	int code;
+
+	if (lstat(path, &st) == 0)
+		return cli_fail(c, "%s: %s", path, strerror(EEXIST));
+	snprintf(part, sizeof(part), "%s.part", path);
+	unlink(part); /* of a command that was killed */
+	code = write_file(c, id, part, path);
+	if (code == CLI_DONE && put_in_place(part, path) < 0)
+		code = cli_fail(c, "%s: %s", path, strerror(errno));
 	if (code != CLI_DONE)
-		unlink(path);
+		unlink(part);
 	return code;
 }
 
@@ -134,6 +164,19 @@ static int export_next(struct cli *c, const char *dir, const char *id)
 	return code;
 }
 
+/* The names, as the contents. */
+static int sync_folder(struct cli *c, const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int code = CLI_DONE;
+
+	if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
+		code = cli_fail(c, "%s: %s", dir, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
 int queue_export_all(struct cli *c, const char *dir, const json_t *ids)
 {
 	struct progress bar;
@@ -155,6 +198,8 @@ int queue_export_all(struct cli *c, const char *dir, const json_t *ids)
 		progress_at(&bar, i + 1);
 	}
 	progress_end(&bar);
+	if (code == CLI_DONE)
+		code = sync_folder(c, dir);
 	return code;
 }
 

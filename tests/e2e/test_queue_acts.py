@@ -222,6 +222,11 @@ def test_export_of_a_selection_is_a_folder_of_messages(down, folder):
     assert "File exists" in said
     assert (to / f"{ids[0]}.eml").read_bytes().endswith(b"Hello.\r\n")
     gw.cli_fails("queue export --to-dir", to, code=2)
+    # What a command left that was killed has no message's name.
+    (to / f"{ids[0]}.eml").unlink()
+    (to / f"{ids[0]}.eml.part").write_bytes(b"Rec")
+    gw.cli("queue", "export", ids[0], "--to-dir", to)
+    assert sorted(os.listdir(to)) == sorted(f"{i}.eml" for i in ids)
 
 
 @pytest.mark.skipif("PH_BUILD" in os.environ and
