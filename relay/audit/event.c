@@ -42,6 +42,7 @@ static const char *const why_texts[] = {
 	[WHY_ADMIN] = "",
 	[WHY_NO_WAY] = "no-way",
 	[WHY_LOOP] = "loop",
+	[WHY_HINT] = "loop",
 	[WHY_LATE] = "late",
 	[WHY_GUARD] = "guard",
 	[WHY_RETURNED] = "returned",

@@ -35,7 +35,8 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 		strbuf_adds(out, "the sender may be forged (dsn.guard)");
 	else if (row->item.reason == WHY_NO_WAY)
 		strbuf_adds(out, "no way out for it (dsn.via)");
-	else if (row->item.reason == WHY_LOOP)
+	else if (row->item.reason == WHY_LOOP ||
+	    row->item.reason == WHY_HINT)
 		strbuf_adds(out, "loop");
 	else if (row->item.reason == WHY_TOO_LARGE)
 		strbuf_adds(out, "larger than the leg takes");

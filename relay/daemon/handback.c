@@ -347,7 +347,7 @@ static void slow_down(struct intake *in, struct spool_delivery *d,
 	bool parked = rounds >= LOOPHINT_PARKS;
 
 	d->state = parked ? D_PARKED : D_DEFERRED;
-	d->reason = WHY_LOOP;
+	d->reason = WHY_HINT;
 	d->due_us = parked ? 0 : m->env.accepted_us + loophint_wait_us(rounds);
 	log_warn("loop.hint", kv_id("id", m->env.id),
 	    kv_str("to", m->env.rcpt[d->rcpt].to),

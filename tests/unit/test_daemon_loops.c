@@ -314,6 +314,30 @@ static void what_would_loop_is_parked_and_goes_elsewhere(void **state)
 	assert_int_equal(drig_item(r, id, 1).leg, r->cloud);
 }
 
+/* A hint is about a leg that the route names: a change that leaves the route
+ * alone must not send it round again. */
+static void what_a_hint_parked_stays_while_the_route_names_its_leg(
+    void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d[] = {
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_PARKED),
+	    drig_delivery(r, 0, r->cloud, ROLE_COPY, D_DEFERRED)};
+	uint64_t id;
+
+	d[0].reason = WHY_HINT;
+	d[1].due_us = d[1].created_us + INT64_C(3600000000);
+	id = drig_accept(r, "s@elsewhere.test", 1, d, 2);
+	drig_change(r, "legacy+cloud", false);
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 0), D_PARKED);
+	assert_int_equal(drig_state(r, id, 2), D_NONE);
+	drig_change(r, "cloud", false);
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 0), D_SUPERSEDED);
+	assert_int_equal(drig_item(r, id, 1).role, ROLE_PRIMARY);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -325,6 +349,7 @@ int main(void)
 	    T(only_our_own_name_makes_a_mark_foreign),
 	    T(legs_that_had_it_leave_the_route),
 	    T(what_would_loop_is_parked_and_goes_elsewhere),
+	    T(what_a_hint_parked_stays_while_the_route_names_its_leg),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
