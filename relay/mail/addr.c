@@ -63,8 +63,7 @@ static struct slice inside(struct slice local)
 				: local;
 }
 
-/* Characters of what a local part contains, escapes not counted. */
-static size_t content_length(struct slice local)
+size_t addr_local_length(struct slice local)
 {
 	struct slice s = inside(local);
 	size_t n = 0;
@@ -108,7 +107,7 @@ static const char *split(struct slice in, struct addr *a)
 		return "Empty local part";
 	a->local = slice_head(in, n);
 	a->domain = slice_from(in, n + 1);
-	if (content_length(a->local) > ADDR_LOCAL_MAX)
+	if (addr_local_length(a->local) > ADDR_LOCAL_MAX)
 		return "Local part over 256 characters";
 	if (!quoted && !is_dotted(a->local))
 		return "Character not allowed in local part";
@@ -220,14 +219,17 @@ bool addr_is_role(const struct addr *a)
 	       slice_case_eq(local, SLICE("abuse"));
 }
 
-/* Escapes hide nothing: a backslash is none of these. The wide and the small
- * forms are made the plain ones by what folds compatible characters. */
+/* Escapes hide nothing: a backslash is none of these. Behind the first three
+ * stand all characters of which NFKC makes one of them: the wide, the small,
+ * the upright and the double forms. */
 bool addr_leads_on(const struct addr *a)
 {
 	static const struct slice marks[] = {
 		{"%", 1}, {"!", 1}, {"@", 1},
 		{"\xef\xbc\x85", 3}, {"\xef\xbc\x81", 3}, {"\xef\xbc\xa0", 3},
 		{"\xef\xb9\xaa", 3}, {"\xef\xb9\x97", 3}, {"\xef\xb9\xab", 3},
+		{"\xef\xb8\x95", 3}, {"\xe2\x80\xbc", 3}, {"\xe2\x81\x88", 3},
+		{"\xe2\x81\x89", 3},
 	};
 
 	for (size_t i = 0; i < a->local.n; i++)
@@ -287,7 +289,7 @@ bool addr_key(const struct addr *a, char subaddress, struct strbuf *out)
 	struct slice detail, content = local_content(a, subaddress, &detail);
 	size_t start = out->n;
 
-	if (a->local.n == 0 || content_length(a->local) > ADDR_LOCAL_MAX)
+	if (a->local.n == 0 || addr_local_length(a->local) > ADDR_LOCAL_MAX)
 		return false;
 	addr_add_local(unescape(content, is_quoted(a->local), plain), out);
 	if (a->domain.n > 0) {

@@ -51,6 +51,8 @@ long addr_path_parse(struct slice in, enum path_kind kind,
 /* For path.c. Is it atoms and dots, or one quoted string? Its length is not
  * looked at. */
 bool addr_local_readable(struct slice local);
+/* Bytes of what it contains, quotes and escapes not counted. */
+size_t addr_local_length(struct slice local);
 /* A local part that contains `plain`, in quotes where it needs them. */
 void addr_add_local(struct slice plain, struct strbuf *out);
 /* Fills utf8 and utf8_local of an address that is cut; why it is refused. */

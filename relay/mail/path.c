@@ -280,6 +280,8 @@ static const char *bare(struct slice path, enum path_kind kind,
 		return why;
 	a->text = a->local = strbuf_view(out);
 	a->domain = slice_of("", 0);
+	if (addr_local_length(a->local) > ADDR_LOCAL_MAX)
+		return "Local part over 256 characters";
 	why = addr_utf8_check(a);
 	if (why != NULL)
 		return why;

@@ -154,6 +154,8 @@ static const struct {
 		NULL, 550, "5.7.1", "", "legacy" },
 	{ "x\xef\xbc\xa0" "example.org@example.com", "onward",
 		"x\xef\xbc\xa0" "example.org@example.com", NULL, 550, "5.7.1", "", "legacy" },
+	{ "example.org\xe2\x80\xbc" "x@example.com", "onward",
+		"example.org\xe2\x80\xbc" "x@example.com", NULL, 550, "5.7.1", "", "legacy" },
 	{ "ann+x%example.org@example.com", "onward", "ann@example.com",
 		NULL, 550, "5.7.1", "cloud+legacy", NULL },
 	{ "\"ann+x@example.org\"@example.com", "onward", "ann@example.com",
