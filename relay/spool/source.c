@@ -207,7 +207,8 @@ static enum source_state disk_next(struct source *s, struct slice *chunk_out)
 	if (d->at == d->pieces)
 		return SOURCE_END;
 	p = &d->piece[d->at];
-	if (!p->done && !d->loading)
+	/* While a reader has it, `done` is the reader's to write. */
+	if (!d->loading && !p->done)
 		load(d, d->at);
 	if (d->loading && (d->busy == d->at || !p->done)) {
 		d->waiting = true;

@@ -318,14 +318,16 @@ def test_nothing_is_bounced_for_a_leg_that(make_gw, make_leg, outside, what):
 
 
 def recipients_by_transaction(leg):
-    """What was named at RCPT, transaction by transaction."""
-    out = []
-    for _, said in list(leg.said):
+    """What was named at RCPT, transaction by transaction; connections speak
+    at the same time."""
+    out, now = [], {}
+    for number, said in list(leg.said):
         line = said.decode()
         if line.upper().startswith("MAIL"):
-            out.append([])
+            now[number] = []
+            out.append(now[number])
         elif line.upper().startswith("RCPT"):
-            out[-1].append(line[line.index("<") + 1:line.index(">")])
+            now[number].append(line[line.index("<") + 1:line.index(">")])
     return out
 
 
@@ -340,7 +342,8 @@ def test_those_that_were_refused_go_apart_and_last(make_gw, legacy):
     [mail] = until(lambda: legacy.messages(id), "those that were not refused")
     assert set(mail.rcpt) == {"ann@example.com", "bob@example.com"}
     later = [sorted(t) for t in recipients_by_transaction(legacy)[1:]]
-    assert later[0] == ["ann@example.com", "bob@example.com"]
-    assert all(t == ["bad@example.com"] for t in later[1:])
+    assert ["ann@example.com", "bob@example.com"] in later
+    later.remove(["ann@example.com", "bob@example.com"])
+    assert all(t == ["bad@example.com"] for t in later)
     legacy.normal()
     gw.wait_empty()
