@@ -29,9 +29,21 @@ _posthouse_column()
 		sed -n "s/.*\"$column\":\"\([^\"]*\)\".*/\1/p" | head -n 500
 }
 
+_posthouse_files()
+{
+	compopt -o filenames 2>/dev/null # quotes them
+	mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+}
+
+# Adds those of the words that begin with what was typed, quoted for the
+# shell. compgen -W would run what a word contains, and tags come from files.
 _posthouse_offer()
 {
-	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur" | sort -u)
+	local word words
+	read -r -d '' -a words < <(tr ' ' '\n' <<<"$1" | sort -u)
+	for word in "${words[@]}"; do
+		[[ $word == "$cur"* ]] && COMPREPLY+=("$(printf '%q' "$word")")
+	done
 }
 
 _posthouse()
@@ -42,11 +54,11 @@ _posthouse()
 	COMPREPLY=()
 	case $prev in
 	-c | --file)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		_posthouse_files -f
 		return
 		;;
 	--to-dir)
-		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		_posthouse_files -d
 		return
 		;;
 	--leg | --from-leg | --to-leg)
@@ -58,8 +70,7 @@ _posthouse()
 		return
 		;;
 	--state)
-		mapfile -t COMPREPLY < <(compgen -W \
-			'queued deferred held frozen parked' -- "$cur")
+		_posthouse_offer 'queued deferred held frozen parked'
 		return
 		;;
 	esac
@@ -82,11 +93,9 @@ _posthouse()
 		;;
 	esac
 	if [[ $words == "route import "* || $words == "route diff "* ]]; then
-		mapfile -t COMPREPLY < <(compgen -f -W "$options" -- "$cur" |
-			sort -u)
-	else
-		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur" | sort -u)
+		_posthouse_files -f
 	fi
+	_posthouse_offer "$options"
 }
 
 complete -F _posthouse posthouse

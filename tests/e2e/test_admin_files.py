@@ -38,6 +38,15 @@ def test_commands_options_and_legs_are_completed(gw):
     assert complete(gw, "queue", "list", "--leg", "cl") == ["cloud"]
 
 
+def test_what_is_completed_is_never_run(gw):
+    """A tag is text of whoever wrote the file that was imported."""
+    gw.cli("route", "set", "legacy", "ann@example.com", "--tag", "`id`",
+           "--tag", "$(id)", "--tag", "wave-1", "--tag", "*")
+    assert complete(gw, "flip", "cloud", "--tag", "") == [
+        r"\$\(id\)", r"\*", r"\`id\`", "wave-1"]
+    assert complete(gw, "flip", "cloud", "--tag", "wa") == ["wave-1"]
+
+
 def test_the_rotation_loses_no_event(gw, folder):
     rotate = shutil.which("logrotate", path="/usr/sbin:/usr/bin")
     if rotate is None:
