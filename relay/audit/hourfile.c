@@ -345,8 +345,7 @@ static int finish(const char *dir, const char *path, struct error *err)
 
 /* A reader may hold the file in WAL mode: then another time. The mode is left
  * without a journal on the disk: the one write that it takes changes a single
- * sector, and a journal that a crash left could be rolled back by nobody who
- * may only read. */
+ * sector, and a reader could not roll back a journal that a crash left. */
 int hourfile_seal(struct hourfile *f, const char *dir, struct error *err)
 {
 	char path[PATH_BYTES];

@@ -131,7 +131,7 @@ bool login_has_more(const struct login *l, int code)
 	return code == 334 && l->responses < offered(l)->responses;
 }
 
-/* Whoever knows it may say it, but not into our log. */
+/* A leg may repeat the password; the log must not. */
 const char *login_hide(const struct login *l, const char *text)
 {
 	const struct mechanism *m = offered(l);

@@ -133,7 +133,7 @@ static void on_act_written(struct settle *s, struct spool_op *op)
 	spool_op_free(op);
 }
 
-/* Until the journal has it the delivery is in nobody else's hand. */
+/* Claims the delivery until the journal has the record. */
 static void write_act(struct settle *s, const struct settle_act *act,
     uint64_t id, struct queue_item *item, bool went)
 {

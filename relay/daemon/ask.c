@@ -110,8 +110,8 @@ static void give_share(struct question *q);
 
 static void on_stranger(void *arg, struct client_request *r);
 
-/* The leg took a recipient: does it take a name that nobody has, too? Then its
- * yes means nothing, and it is not asked for an hour. */
+/* The leg took a recipient: does it take a name that does not exist, too? Then
+ * its yes means nothing, and it is not asked for an hour. */
 static void ask_stranger(struct question *about, const char *domain,
     const struct ask_key *k)
 {

@@ -24,7 +24,7 @@ struct question {
 	uint64_t client; /* that asked first */
 	bool held_share; /* it counts against that client's connections */
 	uint64_t era;
-	bool of_domain; /* about a name that nobody has: who is taken? */
+	bool of_domain; /* about a name that cannot exist */
 	bool late;	/* who waited has given up */
 	bool again;	/* it is put for the second time */
 	int64_t until_ms;
@@ -64,8 +64,8 @@ bool ask_known(struct asker *a, const struct ask_key *k,
     const char *address, enum ask_answer *answer_out);
 enum ask_answer ask_last_known(struct asker *a, const struct ask_key *k,
     const char *address);
-/* Remembers the answer. True: the leg is to be asked about a name that nobody
- * has, at `domain_out` ("@domain"), as *k_out. */
+/* Remembers the answer. True: the leg is to be asked about a name that cannot
+ * exist, at `domain_out` ("@domain"), as *k_out. */
 bool ask_learn(struct question *q, enum ask_answer answer,
     char domain_out[ADDR_MAX + 1], struct ask_key *k_out);
 /* … and what it said of that name. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg's answers to questions mean and teach: one recipient, whether the
- * leg takes everybody, whether it answers at all. A worker's loop.
+ * Classifies a leg's answers to questions and remembers them: whether it takes
+ * one recipient, whether it takes any name, whether it answers. A worker's
+ * loop.
  */
 #include "relay/daemon/ask_int.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of the control commands: control.c (legs, waits), control_status.c,
- * control_probe.c (a look at a leg),
- * control_queue.c (the queue's).
- * control_select.c (which deliveries), control_queue.c (looking at them),
- * control_act.c (deciding about them), control_content.c (bodies).
+ * Inside of the control commands: control.c (legs, waits), control_status.c and
+ * control_node.c (status), control_probe.c (a look at a leg), control_search.c
+ * (trace and the recount), control_select.c (which deliveries),
+ * control_queue.c (looking at them), control_act.c (deciding about them),
+ * control_content.c (bodies).
  */
 #ifndef RELAY_DAEMON_CONTROL_INT_H
 #define RELAY_DAEMON_CONTROL_INT_H

@@ -212,7 +212,7 @@ static const struct conf_leg *find_leg(struct control *c,
 }
 
 /* Without a word from the administrator: the last recipient that the leg
- * took, else our postmaster, whom every domain of mail must have (RFC 5321
+ * took, else our postmaster, which every domain of mail must have (RFC 5321
  * 4.5.1). */
 static void choose_recipient(struct leg_probe *lp, const json_t *args)
 {

@@ -34,7 +34,7 @@ struct searching {
 	struct strbuf events; /* lines; the thread's, or the loop's in turn */
 	struct mailbox turn;  /* the thread's: go on */
 	struct letter go;
-	_Atomic bool gone; /* its client: what is read is for nobody */
+	_Atomic bool gone; /* the client, or at the stop: ends the thread */
 	bool over;
 	int64_t stalled_ms; /* since when the client is waited for; or 0 */
 	int status;

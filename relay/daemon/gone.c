@@ -38,7 +38,7 @@ int gone_from_table(const struct conf *c, struct error *err)
 
 	if (stat(c->table.path, &st) < 0 || st.st_size == 0)
 		return 0;
-	/* What keeps it from being read is told by whoever needs it. */
+	/* Why it cannot be read is reported where it is opened for use. */
 	return table_gone(c->table.path, c, on_gone, &f, &unread) > 0 ? -1 : 0;
 }
 

@@ -6,9 +6,9 @@
  * header: they name messages of ours, whose deliveries are looked up. A
  * worker's loop.
  *
- * Who had it is asked for each recipient by himself: a message that one of
- * them was sent may well be new to another on the same leg, as when a list
- * that is somewhere else sends it on.
+ * The legs that already have the message are looked up per recipient: what one
+ * recipient was sent may be new to another on the same leg, as when a list that
+ * is somewhere else sends it on.
  */
 #include "policy/origin.h"
 #include "relay/audit/lookup.h"
@@ -175,8 +175,8 @@ static void ask_next(struct intake *in)
 	projector_lookup(in->w->app->projector, l);
 }
 
-/* A mark of ours in a message that it was not made for: copied by whoever got
- * the message, or from before marks were bound. It says nothing. */
+/* A mark of ours in a message that it was not made for: copied from another
+ * message, or from before marks were bound. It proves nothing. */
 static void note_foreign(struct intake *in)
 {
 	const struct envelope *e = &in->mail->env;
@@ -356,8 +356,8 @@ static void slow_down(struct intake *in, struct spool_delivery *d,
 	    kv_str("effect", parked ? "it is parked" : "it waits"));
 }
 
-/* Nobody is told of it but the log and the event: it is a hint, and the leg
- * may be innocent. */
+/* Logged and recorded as an event, without an alarm: it is a hint, and the leg
+ * may not be at fault. */
 void handback_hint(struct intake *in)
 {
 	struct mail *m = in->mail;

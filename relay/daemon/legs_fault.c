@@ -46,7 +46,7 @@ static bool may_ask(const struct legs *l)
 	return !atomic_load(&l->app->stopping);
 }
 
-/* Anybody can choose the recipient that a fault was met with, so a question
+/* A stranger can choose the recipient that a fault was met with, so a question
  * about it proves less than one about a recipient that got mail today. */
 static void ask(struct legs *l, int leg)
 {

@@ -135,7 +135,7 @@ static bool goes_out(const struct queue_item *i)
 	return i->state == D_QUEUED || i->state == D_DEFERRED;
 }
 
-/* Until then they are in nobody else's hand. */
+/* Claims them until then. */
 static struct planned *hold_planned(struct settle *s, const struct moves *m)
 {
 	struct planned *p = mem_new(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The folders that the daemon writes, as its configuration names them. What
- * the sandbox opens, and what must not be anybody else's. Main thread.
+ * the sandbox opens, and what other users must not write. Main thread.
  */
 #ifndef RELAY_DAEMON_PLACES_H
 #define RELAY_DAEMON_PLACES_H
@@ -31,7 +31,7 @@ const char *place_path(const struct place *p, const struct conf *c);
 /* The folder that counts; the caller frees it with mem_free(). */
 char *place_folder(const struct place *p, const struct conf *c);
 
-/* The first place that everybody on this machine can write: a folder of the
+/* The first place that every user of this machine can write: a folder of the
  * daemon's, or a file. In a folder with the sticky bit (/tmp) a log or a
  * socket may be, the table and the spool may not. */
 struct place_open {

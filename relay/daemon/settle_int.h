@@ -66,8 +66,8 @@ void settle_apply(struct settle *s, const struct moves *m);
 struct written {
 	void (*fn)(struct settle *s, struct spool_op *op);
 };
-/* What nobody waits for: it rides in the next batch and is never refused. What
- * a plan moved is not started before it is written. */
+/* Posts moves that no caller waits for: they ride in the next batch and are
+ * never refused. What a plan moved is not started before it is written. */
 void settle_write(struct settle *s, struct moves *m);
 /* Posts `op`, synced, on behalf of `w`. */
 void settle_post(struct settle *s, struct spool_op *op, struct written *w);

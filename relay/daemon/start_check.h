@@ -10,9 +10,9 @@
 
 #include "conf/conf.h"
 
-/* Somebody besides root and the daemon may write the configuration, which is
- * not wrong by itself: "FILE:1: who, and what would keep them out" in `out`.
- * False: nobody may. */
+/* True: users besides root and the daemon's may write the configuration, which
+ * is not wrong by itself; "FILE:1: who, and what would keep them out" is in
+ * `out`. */
 bool start_check_writers(const struct conf *c, struct strbuf *out);
 
 /* Calls `fault` with "FILE:LINE: what is wrong and what would be right" for

@@ -17,8 +17,8 @@ enum unknown_means unknown_means(const struct conf *c,
 	return f->began_in_grace ? UNKNOWN_IS_PARKED : UNKNOWN_IS_FINAL;
 }
 
-/* Detail included: only that address was delivered, and anybody can write to a
- * detail of it that nobody ever had. */
+/* Detail included: only that address was delivered, and a stranger can write to
+ * any detail of it. */
 bool unknown_delivered(const struct app *a, int leg, const struct addr *to,
     int64_t now_us)
 {

@@ -436,7 +436,7 @@ int reader_step(struct spool *s, unsigned which);
 
 enum { READ_TRIES = 3 }; /* one failed read says little of the disk */
 
-/* Tells whoever the configuration names. */
+/* Calls spool_config.unread, if it is set. */
 void reader_tell_unread(struct spool *s, uint64_t id, const char *why);
 /* Reads the record at a place and decodes it; `mem_out` holds its bytes and
  * is the caller's to free. -1 and err. */
