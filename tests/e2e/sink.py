@@ -123,6 +123,8 @@ class Talk(threading.Thread):
         elif rule is not None:
             text = rule.text
         self.say(text)
+        if text.startswith("421"):  # it ends the session (RFC 5321 4.2.1)
+            raise Closed
         return int(text[:3])
 
     def command(self):
