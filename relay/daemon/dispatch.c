@@ -103,7 +103,9 @@ static void keep_lowest_rank(struct attempt *at)
 
 static void launch(struct attempt *at)
 {
-	keep_lowest_rank(at);
+	/* A trial goes whole: the leg is well when it takes any of it. */
+	if (!at->trial)
+		keep_lowest_rank(at);
 	keep_one_domain(at);
 	if (!attempt_start(at))
 		wait_for_connection(at);

@@ -136,6 +136,21 @@ def test_a_question_of_ours_that_is_refused_is_enough(start, legacy):
     legacy.wait_count(2)
 
 
+def test_a_trial_that_is_taken_for_some_of_its_recipients_resumes_the_leg(
+        start, legacy):
+    gw = start({"retry": {"steps": ["100ms"], "jitter": 0}},
+               suspend_messages=1, suspend_senders=1, probe_interval="300ms")
+    legacy.reply("RCPT", "450 4.2.1 busy", to="bad@example.com")
+    legacy.reply("DOT", CONNECTOR)
+    id = gw.send(to=["bad@example.com", ANN])
+    gw.wait_event("leg", leg="legacy", state="suspended")
+    with legacy.lock:
+        legacy.rules = [r for r in legacy.rules if r.stage == "RCPT"]
+    legacy.wait_message(id)
+    resumed = gw.wait_event("leg", leg="legacy", state="resumed")
+    assert "taken" in resumed["reason"]
+
+
 def test_a_question_that_is_taken_resumes_a_leg_without_mail(start, legacy):
     gw = start({"retry": {"steps": ["1h"]}}, probe_interval="200ms")
     legacy.wait_message(gw.send())
