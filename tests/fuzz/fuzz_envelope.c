@@ -21,6 +21,21 @@ static void check_trace(const struct envelope *e)
 	strbuf_fini(&out);
 }
 
+/* What this version writes is read again as the same. */
+static void check_again(struct slice packed)
+{
+	struct arena *a = arena_new();
+	struct envelope e;
+	struct strbuf out;
+
+	strbuf_init(&out, ENVELOPE_MAX);
+	must(envelope_unpack(packed, a, &e) == 0);
+	envelope_pack(&e, &out);
+	must(slice_eq(strbuf_view(&out), packed));
+	strbuf_fini(&out);
+	arena_free(a);
+}
+
 static void check_envelope(struct slice in)
 {
 	struct arena *a = arena_new();
@@ -30,7 +45,11 @@ static void check_envelope(struct slice in)
 	if (envelope_unpack(in, a, &e) == 0) {
 		strbuf_init(&out, ENVELOPE_MAX);
 		envelope_pack(&e, &out);
-		must(slice_eq(strbuf_view(&out), in));
+		/* From version 3 on it may have values that are passed over. */
+		if (in.p[0] < 3)
+			must(slice_eq(strbuf_view(&out), in));
+		if (strbuf_ok(&out))
+			check_again(strbuf_view(&out));
 		strbuf_fini(&out);
 		/* A year that the calendar knows is the clock's business. */
 		e.accepted_us = 0;
@@ -49,7 +68,12 @@ static void check_result(struct slice in)
 	if (result_unpack(in, a, &r) == 0) {
 		strbuf_init(&out, 1 << 20);
 		result_pack(&r, &out);
-		must(slice_eq(strbuf_view(&out), in));
+		/* Version 1 lacks the last value, and is written as 2. */
+		if (in.p[0] == 2)
+			must(slice_eq(strbuf_view(&out), in));
+		else
+			must(slice_eq(slice_head(slice_from(strbuf_view(&out),
+			    1), in.n - 1), slice_from(in, 1)));
 		must(reply_class_text(r.class)[0] != '?');
 		strbuf_fini(&out);
 	}
