@@ -47,10 +47,12 @@ static int connect_to(const char *path, int *fd_out, struct error *err)
 	no = errno;
 	close(fd);
 	if (no == EACCES || no == EPERM) {
-		error_sys(err, no, "%s: the control socket", path);
+		error_set(err, "%s: the control socket: %s; root and members "
+		    "of its group may use it", path, strerror(no));
 		return EXIT_REFUSED;
 	}
-	error_sys(err, no, "%s: the daemon does not answer", path);
+	error_set(err, "%s: the daemon does not answer: %s; is it running?",
+	    path, strerror(no));
 	return EXIT_NO_DAEMON;
 }
 

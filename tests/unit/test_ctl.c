@@ -219,7 +219,8 @@ static void without_a_daemon_the_exit_code_is_3(void **state)
 	ctl_close(f->ctl);
 	f->ctl = NULL;
 	assert_int_equal(ctl_call(f->path, "echo", NULL, NULL, NULL, &err), 3);
-	assert_non_null(strstr(err.text, "the daemon does not answer"));
+	assert_non_null(strstr(err.text, "the daemon does not answer: No such "
+	    "file or directory; is it running?"));
 }
 
 /* ---- raw bytes --------------------------------------------------------- */
