@@ -11,6 +11,7 @@
 
 #include "policy/change_int.h"
 #include "relay/base/mem.h"
+#include "relay/base/newfile.h"
 
 enum { FILE_MODE = 0600 };
 
@@ -225,42 +226,55 @@ int table_checkpoint(const char *path, struct error *err)
 	return rc;
 }
 
-static int copy_all(struct db *from, sqlite3 *to, struct error *err)
+/* Without a journal: the file gets its name when it is whole. */
+static int copy_all(struct db *from, const char *to, struct error *err)
 {
-	sqlite3_backup *b = sqlite3_backup_init(to, "main", from->handle,
-	    "main");
-	int rc = b == NULL ? SQLITE_ERROR : sqlite3_backup_step(b, -1);
+	sqlite3 *copy = NULL;
+	sqlite3_backup *b = NULL;
+	int rc = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE |
+	    SQLITE_OPEN_NOMUTEX, NULL);
 
-	if (b != NULL)
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(copy, "PRAGMA journal_mode = OFF", NULL,
+		    NULL, NULL);
+	if (rc == SQLITE_OK)
+		b = sqlite3_backup_init(copy, "main", from->handle, "main");
+	if (b != NULL) {
+		rc = sqlite3_backup_step(b, -1);
 		sqlite3_backup_finish(b);
-	return rc == SQLITE_DONE ? 0 : error_set(err, "the copy failed: %s",
-	    sqlite3_errmsg(to));
+	}
+	rc = b != NULL && rc == SQLITE_DONE
+		 ? 0
+		 : error_set(err, "the copy failed: %s",
+		       copy == NULL ? "no memory" : sqlite3_errmsg(copy));
+	sqlite3_close(copy);
+	return rc;
+}
+
+static int backup_to(struct db *from, const char *to, struct error *err)
+{
+	char part[NEWFILE_PATH];
+	int fd = newfile_open(to, part), rc;
+
+	if (fd < 0)
+		return error_sys(err, errno, "%s", to);
+	rc = copy_all(from, part, err);
+	if (rc == 0 && (fsync(fd) < 0 || newfile_keep(part, to) < 0))
+		rc = error_sys(err, errno, "%s", to);
+	close(fd);
+	if (rc < 0)
+		unlink(part);
+	return rc;
 }
 
 int table_backup(const char *path, const char *to, struct error *err)
 {
-	sqlite3 *copy = NULL;
 	struct db db;
-	int rc, fd;
+	int rc;
 
 	if (db_open(&db, path, DB_READ, change_sql, err) < 0)
 		return -1;
-	fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-	if (fd < 0) {
-		error_sys(err, errno, "%s", to);
-		db_close(&db);
-		return -1;
-	}
-	rc = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE |
-	    SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK
-		 ? copy_all(&db, copy, err)
-		 : error_set(err, "%s can not be written", to);
-	sqlite3_close(copy);
-	if (rc == 0 && fsync(fd) < 0)
-		rc = error_sys(err, errno, "%s", to);
-	close(fd);
-	if (rc < 0)
-		unlink(to);
+	rc = backup_to(&db, to, err);
 	db_close(&db);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
+#include "relay/base/newfile.h"
 #include "relay/cli/queue.h"
 
 enum { PATH_BYTES = 4096 };
@@ -93,17 +94,17 @@ static int find(struct cli *c, json_t *ids)
 	return code;
 }
 
-/* Into `part`, which is to become `path`. */
-static int write_file(struct cli *c, const char *id, const char *part,
-    const char *path)
+/* `fd` is closed. */
+static int write_file(struct cli *c, const char *id, int fd, const char *path)
 {
-	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+	FILE *to = fdopen(fd, "w");
 	bool written;
 	int code;
 
-	if (to == NULL)
+	if (to == NULL) {
+		close(fd);
 		return cli_fail(c, "%s: %s", path, strerror(errno));
+	}
 	code = write_message(c, id, to);
 	/* Whoever exports mail may delete it next. */
 	written = fflush(to) == 0 && ferror(to) == 0 && fsync(fd) == 0;
@@ -112,31 +113,16 @@ static int write_file(struct cli *c, const char *id, const char *part,
 	return code;
 }
 
-/* Some file systems know only the rename that replaces. */
-static int put_in_place(const char *part, const char *path)
-{
-	struct stat st;
-	int rc = renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE);
-
-	if (rc < 0 && errno == EINVAL && lstat(path, &st) < 0)
-		rc = rename(part, path);
-	return rc;
-}
-
-/* What has the name of a message is whole, also when the command is killed.
- * A file that is there is left alone. */
+/* A file that is there is left alone. */
 static int export_one(struct cli *c, const char *id, const char *path)
 {
-	char part[PATH_BYTES + 8];
-	struct stat st;
-	int code;
+	char part[NEWFILE_PATH];
+	int fd = newfile_open(path, part), code;
 
-	if (lstat(path, &st) == 0)
-		return cli_fail(c, "%s: %s", path, strerror(EEXIST));
-	snprintf(part, sizeof(part), "%s.part", path);
-	unlink(part); /* of a command that was killed */
-	code = write_file(c, id, part, path);
-	if (code == CLI_DONE && put_in_place(part, path) < 0)
+	if (fd < 0)
+		return cli_fail(c, "%s: %s", path, strerror(errno));
+	code = write_file(c, id, fd, path);
+	if (code == CLI_DONE && newfile_keep(part, path) < 0)
 		code = cli_fail(c, "%s: %s", path, strerror(errno));
 	if (code != CLI_DONE)
 		unlink(part);

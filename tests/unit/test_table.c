@@ -234,17 +234,20 @@ static void a_row_is_found_by_what_a_leg_calls_it(void **state)
 static void a_backup_is_a_table_and_a_moved_file_is_noticed(void **state)
 {
 	struct table_tmp *t = table_tmp_new(*state);
-	char copy[320];
+	char copy[320], part[330];
 	struct error err;
 	struct table *r, *b;
 
 	snprintf(copy, sizeof(copy), "%s/copy", (char *)*state);
+	snprintf(part, sizeof(part), "%s.part", copy);
+	assert_int_equal(symlink(t->path, part), 0); /* of a killed backup */
 	r = table_open(t->path, t->names, &err);
 	assert_non_null(r);
 	assert_int_equal(table_change(r, &err), 1);
 	assert_int_equal(table_backup(t->path, copy, &err), 0);
 	assert_int_equal(table_backup(t->path, copy, &err), -1);
 	assert_non_null(strstr(err.text, "File exists"));
+	assert_int_equal(access(part, F_OK), -1);
 	b = table_open(copy, t->names, &err);
 	assert_non_null(b);
 	assert_int_equal(table_change(b, &err), 1);
