@@ -235,6 +235,21 @@ static const struct cli_option *find_option(const struct cli_option *o,
 	return NULL;
 }
 
+/* What is not UTF-8 cannot be said to the daemon: a filter would be lost on
+ * the way, and without it all would be meant. Names of files may be anything.
+ * True: it was said. */
+static bool not_text(const struct cli *c, const char *placeholder,
+    const char *value)
+{
+	if (utf8_valid(slice_str(value)) ||
+	    strstr(placeholder, "FILE") != NULL ||
+	    strcmp(placeholder, "FOLDER") == 0 ||
+	    strcmp(placeholder, "DIR") == 0)
+		return false;
+	cli_usage(c, "%s is not UTF-8", value);
+	return true;
+}
+
 /* "--note=TEXT", or "--note" with TEXT in `next`. Returns how many words it
  * took, or -1 when the reason was said. */
 static int take_option(struct cli *c, char *word, char *next)
@@ -263,6 +278,8 @@ static int take_option(struct cli *c, char *word, char *next)
 		cli_usage(c, "%s wants %s", word, o->value);
 		return -1;
 	}
+	if (value != NULL && not_text(c, o->value, value))
+		return -1;
 	c->given[c->givens++] =
 	    (struct cli_given){o, value == NULL ? "" : value};
 	return used;
@@ -283,6 +300,8 @@ static int take_line(struct cli *c, int argc, char **argv)
 			    i + 1 < argc ? argv[i + 1] : NULL);
 		else if (options && word[0] == '-' && word[1] != '\0')
 			return cli_usage(c, "there is no option %s", word);
+		else if (not_text(c, c->command->args, word))
+			return CLI_USAGE;
 		else
 			c->arg[c->args++] = word;
 		if (used < 0)

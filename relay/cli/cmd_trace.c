@@ -42,10 +42,12 @@ static void show_time(const struct cli *c, const char *time,
 {
 	int64_t us;
 
-	if (time == NULL || cli_flag(c, "utc") ||
+	if (time == NULL || strlen(time) < sizeof("2026-11-22T05:12:17") ||
 	    clock_parse(slice_str(time), 0, &us) != 0)
-		snprintf(out, CLOCK_LOCAL_MAX, "%.10s %.12sZ",
-		    time == NULL ? "" : time, time == NULL ? "" : time + 11);
+		snprintf(out, CLOCK_LOCAL_MAX, "%.24s",
+		    time == NULL ? "" : time);
+	else if (cli_flag(c, "utc"))
+		snprintf(out, CLOCK_LOCAL_MAX, "%.10s %.12sZ", time, time + 11);
 	else
 		clock_local(us, out);
 }

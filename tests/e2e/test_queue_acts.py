@@ -40,6 +40,16 @@ def bulk(gw, messages, rcpts=100):
     return ids
 
 
+@pytest.mark.parametrize("words", [
+    ["--to", b"ann\xe9@example.com"], [b"--from=\xe9@example.com"],
+    [b"01JD5K3W7Q2M\xe9"]])
+def test_what_is_not_utf8_selects_nothing(down, words):
+    id = down.send(to=ANN)
+    said = down.cli_fails("queue", "delete", *words, "--yes", code=2)
+    assert r"\xe9" in said and "is not UTF-8" in said
+    assert [q["id"] for q in down.queue()] == [id]
+
+
 @pytest.mark.parametrize("selection, named", [
     (["--to", BOB], "b"), (["--from", "two@elsewhere.test"], "b"),
     (["--leg", "legacy"], "ab"), (["--state", "queued"], "ab"),
