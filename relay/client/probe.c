@@ -65,10 +65,12 @@ static void look_close(struct look *k)
 }
 
 /* With tls = may what fails from STARTTLS on is no obstacle: mail goes on
- * without it, and so does the probe. */
+ * without it, and so does the probe. A login never does. */
 static bool goes_in_clear(struct look *k, const char *problem)
 {
-	if (k->probe->job->leg->tls > TLS_MAY || k->in_clear ||
+	const struct conf_leg *leg = k->probe->job->leg;
+
+	if (leg->tls > TLS_MAY || leg->auth_user[0] != '\0' || k->in_clear ||
 	    (k->stage != STAGE_STARTTLS && k->stage != STAGE_TLS))
 		return false;
 	k->in_clear = true;
