@@ -33,8 +33,12 @@ static void sql_merge(sqlite3_context *ctx, int n, sqlite3_value **arg)
 	}
 	strbuf_init(&out, 2 * ROW_TEXT_MAX);
 	row_addresses(part[0], part[1], &out);
-	sqlite3_result_text(ctx, strbuf_cstr(&out), (int)out.n,
-	    SQLITE_TRANSIENT);
+	if (strbuf_ok(&out))
+		sqlite3_result_text(ctx, strbuf_cstr(&out), (int)out.n,
+		    SQLITE_TRANSIENT);
+	else
+		sqlite3_result_error(ctx, "the addresses of a row are too "
+		    "long", -1);
 	strbuf_fini(&out);
 }
 

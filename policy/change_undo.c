@@ -26,11 +26,15 @@ static struct row_undo undo_of(sqlite3_value **arg)
 	return (struct row_undo){part[0], part[1], part[2]};
 }
 
-static void give(sqlite3_context *ctx, struct strbuf *out)
+static void give(sqlite3_context *ctx, struct strbuf *text)
 {
-	sqlite3_result_text(ctx, strbuf_cstr(out), (int)out->n,
-	    SQLITE_TRANSIENT);
-	strbuf_fini(out);
+	if (strbuf_ok(text))
+		sqlite3_result_text(ctx, strbuf_cstr(text), (int)text->n,
+		    SQLITE_TRANSIENT);
+	else
+		sqlite3_result_error(ctx, "the addresses of a row are too "
+		    "long", -1);
+	strbuf_fini(text);
 }
 
 /* undo_tags(old, given, now) */

@@ -219,6 +219,17 @@ static int read_times(struct cli *c, struct search *q, int64_t now_us)
 	return CLI_DONE;
 }
 
+/* A condition beside the ID would be left out of account. */
+static int read_id(struct cli *c, struct search *q, bool conditions)
+{
+	if (id_parse(slice_str(c->arg[0]), &q->id) != 0)
+		return cli_usage(c, "%s is not a message's id", c->arg[0]);
+	if (conditions)
+		return cli_usage(c, "%s is one message: leave the ID or the "
+		    "conditions out", c->arg[0]);
+	return CLI_DONE;
+}
+
 static int read_query(struct cli *c, struct search *q)
 {
 	int64_t now = clock_wall_us(&clock_system);
@@ -239,9 +250,10 @@ static int read_query(struct cli *c, struct search *q)
 		return cli_usage(c, "--limit wants a number from 1 to %d",
 		    LIMIT_MAX);
 	q->limit = (unsigned)n;
-	if (c->args == 1 && id_parse(slice_str(c->arg[0]), &q->id) != 0)
-		return cli_usage(c, "%s is not a message's id", c->arg[0]);
-	if (c->args == 0 && !any && q->since_us == 0)
+	if (c->args == 1)
+		return read_id(c, q, any || q->since_us != 0 ||
+					 q->until_us != 0);
+	if (!any && q->since_us == 0)
 		q->since_us = now - INT64_C(1000000) * LAST_HOUR_S;
 	return CLI_DONE;
 }

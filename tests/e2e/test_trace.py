@@ -56,6 +56,8 @@ def test_what_cannot_be_is_a_slip(gw):
     assert "5.7.64" in gw.cli_fails("trace", "--code", "5x0", code=2)
     assert "yesterday" in gw.cli_fails("trace", "--since", "noon", code=2)
     assert "192.0.2.10" in gw.cli_fails("trace", "--client", "::x", code=2)
+    assert "leave the ID or" in gw.cli_fails("trace", "01JD5K3W7Q2MA",
+                                             "--leg", "cloud", code=2)
     assert "before --since" in gw.cli_fails("trace", "--since", "now",
                                             "--until", "-2h", code=2)
 
