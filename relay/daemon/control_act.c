@@ -175,6 +175,19 @@ static void act_finish(struct select *s)
 	select_free(s);
 }
 
+/* Without a selection all would be meant, by a slip of the program that asks:
+ * the command line always has one. */
+static bool selects(const json_t *args)
+{
+	static const char *const keys[] = {"from", "to", "customer", "leg",
+	    "state", "age_s", "id"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (json_object_get(args, keys[i]) != NULL)
+			return true;
+	return json_array_size(json_object_get(args, "ids")) > 0;
+}
+
 static int read_act(struct select *s, const json_t *args)
 {
 	const char *action = control_arg(args, "action"), *reason;
@@ -183,6 +196,11 @@ static int read_act(struct select *s, const json_t *args)
 	if (what < 0) {
 		ctl_end(s->r, 2, "\"%s\" is no action: retry, freeze, thaw, "
 			"park, bounce and delete are", action);
+		return -1;
+	}
+	if (!selects(args)) {
+		ctl_end(s->r, 2, "say which deliveries: ids, leg, to, from, "
+			"customer, age_s or state");
 		return -1;
 	}
 	reason = control_reason(s->r, args);

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import socket
 import subprocess
 import time
 
@@ -38,6 +39,18 @@ def bulk(gw, messages, rcpts=100):
             assert d.cmd("DATA").code == 354
             ids.append(queued_id(d.ok("Subject: bulk\r\n\r\nx\r\n.").text))
     return ids
+
+
+def test_an_act_on_nothing_in_particular_is_refused(down):
+    id = down.send(to=ANN)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(20)
+        sock.connect(str(down.folder / "control.sock"))
+        sock.sendall(b'{"command":"queue.act","args":'
+                     b'{"action":"delete","ids":[]}}\n')
+        answer = sock.makefile().readline()
+    assert '"exit":2' in answer and "say which deliveries" in answer
+    assert [q["id"] for q in down.queue()] == [id]
 
 
 @pytest.mark.parametrize("words", [
