@@ -372,7 +372,7 @@ static cfg_t *make_cfg(struct parser *p)
 
 /* ---- files ------------------------------------------------------------- */
 
-/* Who may write what the daemon believes? */
+/* The daemon does what this file says, so only its owner may write it. */
 static bool writable_by_all(FILE *f)
 {
 	struct stat st;

@@ -59,7 +59,8 @@ int change_list(struct change *ch, int fd, const struct change_row *row,
     struct error *err) PH_CHECK;
 uint64_t change_staged(const struct change *ch);
 
-/* What a caller hears while a change is staged and made; NULL: nothing. */
+/* Functions that report progress and bad lines of a change to the caller; NULL:
+ * not reported. */
 struct change_watch {
 	void *arg;
 	/* A line of the file that cannot be taken. Reading goes on, so that
@@ -120,8 +121,8 @@ int change_preview(struct change *ch, const struct change_how *how,
     void (*fn)(void *arg, struct slice key, const struct table_value *before,
 	const struct table_value *after),
     void *arg, struct change_done *done_out, struct error *err) PH_CHECK;
-/* What an undo leaves as it is: the column, its value as text, and the whole
- * row as it is now. */
+/* Called for each column that an undo leaves as it is, with its value as text
+ * and the whole row as it is now. */
 typedef void change_left_fn(void *arg, struct slice key, const char *column,
     const char *value, const struct table_value *now);
 /* Before or after the commit of that undo, or its preview. */

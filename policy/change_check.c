@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a staged change must not do: touch addresses without a row, take a
+ * Refuses staged changes that would touch addresses without a row, take a
  * later flip back, give a group a copy, cross the legs of a domain or the
  * line between two customers. Asked of the table under the write lock (or,
  * for a preview, in one read snapshot).

@@ -149,7 +149,8 @@ static void tell(struct change *ch, const struct csv *c)
 		ch->watch.read(ch->watch.arg, c->file.bytes);
 }
 
-/* What was given twice is a fault too, also when others stand beside it. */
+/* Addresses that stand twice are bad lines too, and are looked for even when
+ * there are other bad lines. */
 static int end_of_file(struct change *ch, struct error *err)
 {
 	if (ch->faults > 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the caller hears while a change is staged and made, and the faults that
- * were met.
+ * Reports the progress of a change to its caller, and counts its bad lines.
  */
 #include <inttypes.h>
 

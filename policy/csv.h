@@ -26,7 +26,7 @@ struct csv {
 	unsigned fields;
 };
 
-/* What the readers return. After CSV_BAD, with the reason in `err` and the
+/* Return values of the readers. After CSV_BAD, with the reason in `err` and the
  * number in `line`, the next call goes on with the following line. */
 enum { CSV_FAILED = -2, CSV_BAD = -1, CSV_END = 0, CSV_RECORD_READ = 1 };
 

@@ -90,7 +90,8 @@ static const struct {
 	{"whencreated",          CSV_UNUSED},
 };
 
-/* What would be ambiguous; the sentence says what is right. */
+/* Headings that could mean more than one thing; the sentence says what to write
+ * instead. */
 static const struct {
 	const char *name, *why;
 } refused[] = {

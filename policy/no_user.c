@@ -38,7 +38,8 @@ static const char *const no_such_user[] = {
 	/* clang-format on */
 };
 
-/* What RFC 5321 4.2.3 has for 550, and for policy too: not with 5.7.x. */
+/* RFC 5321 4.2.3 has these words for an unknown mailbox and for a refusal by
+ * policy: with 5.7.x they are the latter. */
 static const char *const unavailable[] = {
 	"mailbox unavailable", "mailbox not available",
 };

@@ -125,14 +125,14 @@ int table_flipped(struct table *t, const struct table_row *row,
 struct conf;
 int table_prepare(const char *path, const struct conf *c,
     const char *who, struct error *err) PH_CHECK;
-/* What earlier configurations had, this one has not, and rows name: a leg, or
- * a domain (its own row apart). Calls `fn` for each; returns how many, or -1
- * when the table cannot be read. Reads all rows only when something is
- * missing. */
+/* Finds legs and domains that earlier configurations had, this one has not, and
+ * rows still name (the row of the domain itself apart). Calls `fn` for each;
+ * returns how many, or -1 when the table cannot be read. Reads all rows only
+ * when something is missing. */
 int table_gone(const char *path, const struct conf *c,
     void (*fn)(void *arg, bool leg, const char *name, uint64_t rows),
     void *arg, struct error *err);
-/* What is said of it, and what would be right. */
+/* The sentence that refuses such a configuration and says what to do. */
 void table_gone_text(bool leg, const char *name, uint64_t rows,
     struct strbuf *out);
 /* A consistent copy, also while the daemon runs; `to` must not exist. */

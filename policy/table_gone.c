@@ -22,7 +22,7 @@ static const char *const sql[] = {
 
 enum { GONE_MAX = 64, MARK = '+' };
 
-/* What a configuration had and this one has not. */
+/* A leg or a domain that an earlier configuration had and this one has not. */
 struct missing {
 	char *name;
 	bool leg;

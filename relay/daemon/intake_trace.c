@@ -50,24 +50,27 @@ static enum spool_add flush(struct intake *in, int wait_kind)
 	return add;
 }
 
-/* Looks at bytes from `from` on, and at the end of those before. */
+/* Does an empty line stand at or behind `from`? The line before it may have
+ * ended in what was there already, so the look begins three bytes earlier. */
 static bool header_ended(struct slice s, size_t from)
 {
 	enum { BEFORE = 3 };
+	struct slice rest = slice_from(s, from < BEFORE ? 0 : from - BEFORE);
+	long lf;
 
-	for (size_t i = from < BEFORE ? 0 : from - BEFORE; i < s.n; i++) {
-		struct slice rest = slice_from(s, i);
-
-		if (slice_starts(rest, SLICE("\n\r\n")) ||
-		    slice_starts(rest, SLICE("\n\n")) ||
-		    (i == 0 && slice_starts(rest, SLICE("\r\n"))))
+	if (from < BEFORE && slice_starts(s, SLICE("\r\n")))
+		return true;
+	while ((lf = slice_find(rest, '\n')) >= 0) {
+		rest = slice_from(rest, (size_t)lf + 1);
+		if (slice_starts(rest, SLICE("\n")) ||
+		    slice_starts(rest, SLICE("\r\n")))
 			return true;
 	}
 	return false;
 }
 
-/* What begins with a blank has no header (RFC 5322 2.2.3), and must not become
- * the last line of ours. */
+/* Content that begins with a blank has no header (RFC 5322 2.2.3), and must not
+ * become the last line of ours. */
 static void part_from_trace(struct intake *in, struct slice bytes)
 {
 	if (in->front.n == 0 && bytes.n > 0 &&

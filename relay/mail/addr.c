@@ -128,6 +128,12 @@ bool addr_local_readable(struct slice local)
 /* Every log, table and terminal that shows the address would obey it. */
 static bool has_control(struct slice s)
 {
+	size_t plain = 0;
+
+	/* Nearly every address is printable ASCII. */
+	while (plain < s.n && s.p[plain] >= ' ' && s.p[plain] < 0x7f)
+		plain++;
+	s = slice_from(s, plain);
 	while (s.n > 0) {
 		size_t n = utf8_next(s);
 
@@ -232,10 +238,14 @@ bool addr_leads_on(const struct addr *a)
 		{"\xe2\x81\x89", 3},
 	};
 
-	for (size_t i = 0; i < a->local.n; i++)
+	for (size_t i = 0; i < a->local.n; i++) {
+		struct slice rest = slice_from(a->local, i);
+
 		for (size_t m = 0; m < ARRAY_LEN(marks); m++)
-			if (slice_starts(slice_from(a->local, i), marks[m]))
+			if (rest.p[0] == marks[m].p[0] &&
+			    slice_starts(rest, marks[m]))
 				return true;
+	}
 	return false;
 }
 

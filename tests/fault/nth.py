@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import smtplib
+import threading
 import time
 
 from calls import Fail
@@ -145,10 +146,11 @@ class Campaign:
     def settle(self, gw, ids):
         """Waits a moment for what was taken: most faults leave no trace."""
         end = time.monotonic() + 1.5
+        pause = threading.Event()
         wanted = {i for i in ids if i}
         while gw.running and time.monotonic() < end and \
                 not wanted <= self.arrived().keys():
-            time.sleep(0.02)
+            pause.wait(0.02)
 
     @staticmethod
     def reload(gw):
