@@ -9,6 +9,7 @@ hold() name a stage (CONNECT EHLO STARTTLS AUTH MAIL RCPT DATA DOT QUIT), and
 optionally the recipient and how many times it applies.
 """
 import base64
+import errno
 import re
 import socket
 import threading
@@ -316,15 +317,27 @@ class Leg:
 
     def bound(self):
         """To a port that is ours while nobody listens, too: only one that
-        was asked for by its number stays so over shutdown()."""
-        for _ in range(2):
+        was asked for by its number stays so over shutdown(). Between finding
+        a free one and asking for it another process may take it."""
+        asked = self.port
+        for left in reversed(range(50)):
+            port = asked or self.free_port()
             sock = socket.socket()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((self.host, self.port))
-            if self.port != 0:
-                return sock
-            self.port = sock.getsockname()[1]
-            sock.close()
+            try:
+                sock.bind((self.host, port))
+            except OSError as e:
+                sock.close()
+                if asked or e.errno != errno.EADDRINUSE or not left:
+                    raise
+                continue
+            self.port = port
+            return sock
+
+    def free_port(self):
+        with socket.socket() as sock:
+            sock.bind((self.host, 0))
+            return sock.getsockname()[1]
 
     def accept(self, listener):
         while True:

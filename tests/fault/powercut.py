@@ -18,6 +18,7 @@ import json
 import multiprocessing
 import os
 import pathlib
+import queue
 import random
 import re
 import shutil
@@ -532,6 +533,19 @@ def choose(entries, n, seed):
     return points
 
 
+def result_of(workers, results):
+    """The next one; a process that died has told why, and is not waited
+    for."""
+    for _ in range(60):
+        try:
+            return results.get(timeout=5)
+        except queue.Empty:
+            dead = [w.name for w in workers if w.exitcode]
+            if dead:
+                raise RuntimeError(f"ended by an error: {dead}") from None
+    raise RuntimeError("no result in 300 s")
+
+
 def campaign(seed, n, jobs, folder, keep, only=None):
     folder = pathlib.Path(folder) / str(seed)
     folder.mkdir()
@@ -553,7 +567,7 @@ def campaign(seed, n, jobs, folder, keep, only=None):
         w.start()
     bad = 0
     for _ in points:
-        cut, variant, one, wrong = results.get(timeout=300)
+        cut, variant, one, wrong = result_of(workers, results)
         if wrong is not None:
             bad += 1
             print(f"FAIL seed {seed} cut {cut} {variant} {one}: {wrong}",
