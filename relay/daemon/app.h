@@ -13,7 +13,7 @@
 #include "conf/conf.h"
 #include "relay/base/id.h"
 #include "relay/base/mailbox.h"
-#include "relay/daemon/learned.h"
+#include "relay/delivery/leg_offers.h"
 #include "relay/net/listen.h"
 #include "relay/queue/ledger.h"
 #include "relay/spool/spool.h"

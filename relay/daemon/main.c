@@ -23,7 +23,7 @@
 #include "relay/daemon/privileges.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/sd.h"
-#include "relay/daemon/spawner.h"
+#include "relay/spawn/spawner.h"
 #include "relay/daemon/start_check.h"
 
 enum { TEXT_BYTES = 5000 };

@@ -10,8 +10,8 @@
 #include "relay/audit/note.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
-#include "relay/daemon/alarm.h"
-#include "relay/daemon/settle.h"
+#include "relay/watch/alarm.h"
+#include "relay/settle/queue_thread.h"
 
 enum { UNREAD_MAX = 64, LINE_BYTES = 300, TEXT_BYTES = 700 };
 

@@ -8,12 +8,12 @@
 
 #include "policy/reply_class.h"
 #include "relay/base/log.h"
-#include "relay/daemon/alarm.h"
-#include "relay/daemon/ask.h"
-#include "relay/daemon/dispatch.h"
-#include "relay/daemon/intake.h"
-#include "relay/daemon/ours.h"
-#include "relay/daemon/refusals.h"
+#include "relay/watch/alarm.h"
+#include "relay/delivery/ask.h"
+#include "relay/delivery/dispatch.h"
+#include "relay/intake/intake.h"
+#include "relay/delivery/own_mail.h"
+#include "relay/intake/refusals.h"
 
 struct live *worker_live(struct worker *w, const struct conf *c)
 {

@@ -3,7 +3,7 @@
  * The fact of when a leg was down. What was understood is written and read
  * again as the same.
  */
-#include "relay/daemon/downtime.h"
+#include "relay/settle/downtime.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

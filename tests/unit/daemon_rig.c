@@ -12,10 +12,10 @@
 
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
-#include "relay/daemon/loophint.h"
-#include "relay/daemon/attempt.h"
-#include "relay/daemon/bounce.h"
-#include "relay/daemon/downtime.h"
+#include "relay/watch/loophint.h"
+#include "relay/delivery/attempt.h"
+#include "relay/delivery/bounce.h"
+#include "relay/settle/downtime.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/spool_peek.h"
 

@@ -7,7 +7,7 @@
 #ifndef TESTS_UNIT_DAEMON_RIG_H
 #define TESTS_UNIT_DAEMON_RIG_H
 
-#include "relay/daemon/settle_int.h"
+#include "relay/settle/queue_thread_int.h"
 #include "tests/fault/fakedisk.h"
 
 enum { DRIG_JOBS = 4096, DRIG_MESSAGES = 4096, DRIG_RCPTS = 4,

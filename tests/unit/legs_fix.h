@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_LEGS_FIX_H
 #define TESTS_UNIT_LEGS_FIX_H
 
-#include "relay/daemon/legs.h"
+#include "relay/settle/leg_health.h"
 #include "tests/unit/daemon_rig.h"
 
 /* A message to user0, or user<n>, that goes to the leg legacy. */

@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
-#include "relay/daemon/alarm.h"
+#include "relay/watch/alarm.h"
 #include "relay/daemon/sandbox.h"
-#include "relay/daemon/spawner.h"
+#include "relay/spawn/spawner.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/daemon_rig.h"
 

@@ -12,9 +12,9 @@
 #include "relay/base/hash.h"
 #include "relay/base/mem.h"
 #include "relay/base/rng.h"
-#include "relay/daemon/ask.h"
-#include "relay/daemon/askcache.h"
-#include "relay/daemon/dispatch.h"
+#include "relay/delivery/ask.h"
+#include "relay/delivery/ask_cache.h"
+#include "relay/delivery/dispatch.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/testleg.h"
 

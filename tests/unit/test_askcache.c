@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "relay/daemon/ask.h"
-#include "relay/daemon/askcache.h"
+#include "relay/delivery/ask.h"
+#include "relay/delivery/ask_cache.h"
 
 enum { CLOUD = 3, LEGACY = 4, HOUR_MS = 3600 * 1000 };
 enum { ONE = 11, TWO = 13, THREE = 17 }; /* clients */

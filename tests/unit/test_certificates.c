@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "relay/daemon/certificates.h"
+#include "relay/watch/certificates.h"
 
 enum { HOUR = 3600, DAY = 24 * HOUR };
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "relay/daemon/downtime.h"
+#include "relay/settle/downtime.h"
 #include "tests/unit/daemon_rig.h"
 #include "tests/unit/spool_peek.h"
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "policy/return_addr.h"
-#include "relay/daemon/bounce.h"
+#include "relay/delivery/bounce.h"
 #include "tests/unit/daemon_rig.h"
 
 enum { ROWS = 1000 };

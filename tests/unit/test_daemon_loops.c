@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "relay/daemon/mail.h"
-#include "relay/daemon/token.h"
+#include "relay/post/mail.h"
+#include "relay/intake/token.h"
 #include "relay/mail/received.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/daemon_rig.h"

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "relay/daemon/judge.h"
+#include "relay/delivery/classify_reply.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/daemon_rig.h"
 #include "tests/unit/reply_rows.h"

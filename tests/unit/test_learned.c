@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "relay/daemon/learned.h"
+#include "relay/delivery/leg_offers.h"
 
 static void a_leg_is_known_once_it_answered(void **state)
 {

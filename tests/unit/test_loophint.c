@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "relay/daemon/loophint.h"
+#include "relay/watch/loophint.h"
 
 enum { ANN = 3, BOB = 5, CLOUD = 1, LEGACY = 2 };
 #define HOUR_US INT64_C(3600000000)

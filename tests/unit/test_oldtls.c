@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
-#include "relay/daemon/oldtls.h"
+#include "relay/watch/oldtls.h"
 
 static struct netaddr address(const char *text)
 {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "relay/daemon/unknown.h"
+#include "relay/delivery/unknown.h"
 
 #define HOURS_US(n) ((n) * INT64_C(3600000000))
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of the control commands: control.c (legs, waits), control_status.c and
+ * control_node.c (status), control_probe.c (a look at a leg), control_search.c
+ * (trace and the recount), control_select.c (which deliveries),
+ * control_queue.c (looking at them), control_act.c (deciding about them),
+ * control_content.c (bodies).
+ */
+#ifndef RELAY_CONTROL_CONTROL_INT_H
+#define RELAY_CONTROL_CONTROL_INT_H
+
+#include "relay/control/control.h"
+#include "relay/settle/queue_thread.h"
+#include "relay/ops/ctl.h"
+
+enum ops_letter {
+	O_CALL = 1, /* struct call                                     */
+	O_FETCHED,  /* struct spool_fetch; arg is a struct select      */
+	O_CONTENT,  /* struct spool_fetch; arg is a struct content     */
+	O_WRITTEN,  /* struct spool_op                                 */
+};
+
+enum { SEARCHES_MAX = 2 };
+
+struct searching;
+
+struct control {
+	struct app *app;
+	struct ctl *ctl;
+	struct mailbox box; /* of the ops loop */
+	struct live *live;
+	unsigned busy; /* requests that are answered later */
+	struct list searching; /* of those, with a thread each */
+	struct searching *place[SEARCHES_MAX]; /* of those; NULL: free */
+};
+
+/* A string argument, "" when it is not there or no string. */
+const char *control_arg(const json_t *args, const char *key);
+/* Why, for the audit trail; NULL: too long or not one line, and that is
+ * answered. */
+const char *control_reason(struct ctl_request *r, const json_t *args);
+/* fn(arg) on the queue thread / back on the ops loop. */
+void control_ask_queue(struct control *c, void (*fn)(void *arg), void *arg);
+void control_come_back(struct control *c, void (*fn)(void *arg), void *arg);
+
+/* control_node.c: what status says that is not of a leg. */
+void control_rows_node(const struct app *a, struct ctl_request *r,
+    const struct spool_stats *s, const struct queue_counts *q);
+void control_status(void *arg, struct ctl_request *r, const json_t *args);
+void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);
+void control_audit_count(void *arg, struct ctl_request *r,
+    const json_t *args);
+/* No client waits any more: their threads end soon. */
+void control_search_stop(struct control *c);
+void control_trace(void *arg, struct ctl_request *r, const json_t *args);
+void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args);
+void control_queue_fetched(struct control *c, struct spool_fetch *f);
+void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
+void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
+void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
+/* The content as rows, then the end of `r`. */
+enum content_for { CONTENT_SHOW, CONTENT_EXPORT };
+void control_content(struct control *c, struct ctl_request *r, uint64_t id,
+    enum content_for what);
+void control_content_fetched(struct control *c, struct spool_fetch *f);
+void control_queue_export(void *arg, struct ctl_request *r,
+    const json_t *args);
+
+#endif

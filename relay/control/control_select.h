@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Which deliveries of the queue a command is about: a walk over those that
+ * match. The ops loop.
+ */
+#ifndef RELAY_CONTROL_CONTROL_SELECT_H
+#define RELAY_CONTROL_CONTROL_SELECT_H
+
+#include "relay/control/control_int.h"
+#include "relay/post/mail.h"
+
+enum { SELECT_SLICE = 256 };
+#define AGE_MAX_S INT64_C(100000000000)
+
+/* What is asked for. "", -1 and 0 match everything. */
+struct filter {
+	int leg, state;
+	char *from, *to, *customer;
+	int64_t age_ms; /* accepted so long ago, or longer */
+	uint64_t until; /* the highest id */
+	uint64_t *id;
+	size_t ids, at;
+};
+
+struct select {
+	struct control *c;
+	struct ctl_request *r;
+	struct filter f;
+	int64_t now_us;
+	uint64_t limit, found;
+	struct queue_at at; /* the walk's place */
+	struct queue_row rows[SELECT_SLICE];
+	unsigned n, row_at;
+	bool end, walked, paused;
+	uint64_t current; /* the message being read */
+	/* For each match; the message is read. What it leaves open is counted
+	 * in `open` until select_closed(); with `open_max` of them the walk
+	 * waits. */
+	void (*match)(struct select *s, const struct queue_row *row,
+	    const struct mail *m);
+	unsigned open, open_max;
+	/* There is no further match of that message in this slice; may be
+	 * NULL. */
+	void (*message_end)(struct select *s);
+	/* All were seen (`walked`); once more when the last open one is
+	 * closed after that. Ends the request and frees `s`. */
+	void (*finish)(struct select *s);
+	bool all_states; /* what is over, too */
+	/* of queue.show */
+	bool body; /* the content follows */
+	/* of queue.act */
+	enum act what;
+	char *who, *reason;
+	bool dry_run, count;
+	struct one_act *acts, **acts_end; /* of the message at hand */
+	uint64_t failed, last;
+};
+
+/* From the arguments ids, id, until, leg, state, from, to, customer, age_s and
+ * limit.
+ * NULL when they were wrong: answered. */
+struct select *select_new(struct control *c, struct ctl_request *r,
+    const json_t *args);
+void select_begin(struct select *s);
+void select_closed(struct select *s);
+void select_free(struct select *s);
+
+/* The delivery as `queue list` shows it, into an object that is begun. */
+void control_print_row(struct select *s, const struct queue_row *row,
+    const struct mail *m, struct jout *j);
+
+#endif

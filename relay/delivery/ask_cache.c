@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the legs said of recipients. Any thread.
+ */
+#include "relay/delivery/ask_cache.h"
+
+#include <pthread.h>
+
+#include "relay/base/mem.h"
+
+enum {
+	WAYS = 8,    /* places that one recipient may stand in */
+	SILENCES = 3, /* in a row: the leg is left alone        */
+	CLIENTS = 1024,
+};
+#define HOUR_MS INT64_C(3600000)
+
+/* For how long after its end a fact is better than none. A recipient that came
+ * since would be refused for the old no. */
+static const int64_t last_ms[] = {
+	[FACT_YES] = 7 * 24 * HOUR_MS,
+	[FACT_EVERYBODY] = 24 * HOUR_MS,
+	[FACT_NO] = HOUR_MS,
+	[FACT_PICKY] = 0,
+};
+
+/* In a row, and until when no question is put. */
+struct silence {
+	int n;
+	int64_t quiet_until_ms;
+};
+
+/* Of a leg and a client. */
+struct client {
+	uint64_t key; /* 0: empty */
+	unsigned open;
+	struct silence silence;
+};
+
+struct place {
+	uint64_t base, whole; /* 0: empty */
+	int64_t until_ms;
+	uint16_t leg;
+	uint8_t fact;
+};
+
+struct askcache {
+	pthread_mutex_t lock;
+	const struct clock *clock;
+	struct place *place;
+	size_t sets; /* a power of two, of WAYS places each */
+	uint64_t era;
+	struct {
+		struct silence silence; /* n: clients */
+		uint64_t silent[SILENCES];
+		int64_t everybody_until_ms;
+	} leg[NAMES_MAX];
+	struct client client[CLIENTS];
+};
+
+struct askcache *askcache_new(size_t places, const struct clock *clock)
+{
+	struct askcache *c = NEW(struct askcache);
+
+	pthread_mutex_init(&c->lock, NULL);
+	c->clock = clock;
+	for (c->sets = 1; c->sets * WAYS < places;)
+		c->sets *= 2;
+	c->place = NEW_ARRAY(struct place, c->sets * WAYS);
+	return c;
+}
+
+void askcache_free(struct askcache *c)
+{
+	if (c == NULL)
+		return;
+	pthread_mutex_destroy(&c->lock);
+	mem_free(c->place);
+	mem_free(c);
+}
+
+/* The set depends on nothing but the base: all that is known of a recipient
+ * is dropped by one look. */
+static struct place *set_of(struct askcache *c, uint64_t base)
+{
+	return &c->place[(size_t)(base >> 8 & (c->sets - 1)) * WAYS];
+}
+
+static bool is_of(const struct place *p, const struct ask_key *k)
+{
+	return p->whole == k->whole && p->base == k->base && p->leg == k->leg;
+}
+
+/* With the lock. */
+static struct place *find_any(struct askcache *c, const struct ask_key *k)
+{
+	struct place *p = set_of(c, k->base);
+
+	for (int i = 0; i < WAYS; i++)
+		if (is_of(&p[i], k))
+			return &p[i];
+	return NULL;
+}
+
+/* The fact, if it still holds; with the lock. */
+static struct place *find(struct askcache *c, const struct ask_key *k)
+{
+	struct place *p = find_any(c, k);
+
+	return p != NULL && p->until_ms > clock_mono_ms(c->clock) ? p : NULL;
+}
+
+static int64_t last_until(const struct place *p)
+{
+	return p->whole == 0 ? INT64_MIN : p->until_ms + last_ms[p->fact];
+}
+
+enum ask_fact askcache_get(struct askcache *c, const struct ask_key *k)
+{
+	struct place *p;
+	enum ask_fact fact;
+
+	pthread_mutex_lock(&c->lock);
+	p = find(c, k);
+	fact = p == NULL ? FACT_NONE : (enum ask_fact)p->fact;
+	pthread_mutex_unlock(&c->lock);
+	return fact;
+}
+
+enum ask_fact askcache_last(struct askcache *c, const struct ask_key *k)
+{
+	enum ask_fact fact = FACT_NONE;
+	const struct place *p;
+
+	pthread_mutex_lock(&c->lock);
+	p = find_any(c, k);
+	if (p != NULL && last_until(p) > clock_mono_ms(c->clock))
+		fact = (enum ask_fact)p->fact;
+	pthread_mutex_unlock(&c->lock);
+	return fact;
+}
+
+uint64_t askcache_era(struct askcache *c)
+{
+	uint64_t era;
+
+	pthread_mutex_lock(&c->lock);
+	era = c->era;
+	pthread_mutex_unlock(&c->lock);
+	return era;
+}
+
+/* Its own place, else an empty one, else that whose fact is first of no use. */
+static struct place *room_for(struct askcache *c, const struct ask_key *k)
+{
+	struct place *p = set_of(c, k->base), *best = p;
+
+	for (int i = 0; i < WAYS; i++) {
+		if (is_of(&p[i], k))
+			return &p[i];
+		if (last_until(&p[i]) < last_until(best))
+			best = &p[i];
+	}
+	return best;
+}
+
+static bool put(struct askcache *c, const struct ask_key *k,
+    enum ask_fact fact, int64_t ms)
+{
+	int64_t until_ms = clock_mono_ms(c->clock) + ms;
+	struct place *p = find(c, k);
+	bool fresh = p == NULL || p->fact != fact;
+
+	if (fact == FACT_EVERYBODY)
+		c->leg[k->leg].everybody_until_ms = until_ms;
+	*room_for(c, k) = (struct place){k->base, k->whole, until_ms,
+	    (uint16_t)k->leg, (uint8_t)fact};
+	return fresh;
+}
+
+bool askcache_put(struct askcache *c, const struct ask_key *k,
+    enum ask_fact fact, int64_t ms, uint64_t era)
+{
+	bool fresh = false;
+
+	pthread_mutex_lock(&c->lock);
+	if (era == c->era && ms > 0)
+		fresh = put(c, k, fact, ms);
+	pthread_mutex_unlock(&c->lock);
+	return fresh;
+}
+
+void askcache_drop(struct askcache *c, uint64_t base)
+{
+	struct place *p = set_of(c, base);
+
+	pthread_mutex_lock(&c->lock);
+	c->era++;
+	for (int i = 0; i < WAYS; i++)
+		if (p[i].base == base)
+			p[i] = (struct place){0};
+	pthread_mutex_unlock(&c->lock);
+}
+
+void askcache_clear(struct askcache *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->era++;
+	memset(c->place, 0, c->sets * WAYS * sizeof(*c->place));
+	memset(c->leg, 0, sizeof(c->leg));
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* ---- of a leg as such ---- */
+
+bool askcache_everybody(struct askcache *c, int leg)
+{
+	bool yes;
+
+	pthread_mutex_lock(&c->lock);
+	yes = c->leg[leg].everybody_until_ms > clock_mono_ms(c->clock);
+	pthread_mutex_unlock(&c->lock);
+	return yes;
+}
+
+/* ---- clients ---- */
+
+/* With the lock. NULL: all that it might stand in are under way. A client that
+ * makes room was forgotten: its next questions are put. */
+static struct client *client_of(struct askcache *c, int leg, uint64_t client)
+{
+	uint64_t mixed = ((uint64_t)leg + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t key = (client ^ mixed) | 1;
+	struct client *set = &c->client[(key >> 8) % (CLIENTS / WAYS) * WAYS];
+	struct client *free = NULL;
+
+	for (int i = 0; i < WAYS; i++) {
+		if (set[i].key == key)
+			return &set[i];
+		if (set[i].open == 0 &&
+		    (free == NULL || set[i].silence.quiet_until_ms <
+					free->silence.quiet_until_ms))
+			free = &set[i];
+	}
+	if (free != NULL)
+		*free = (struct client){.key = key};
+	return free;
+}
+
+bool askcache_take(struct askcache *c, int leg, uint64_t client,
+    unsigned most)
+{
+	struct client *of;
+	bool may;
+
+	pthread_mutex_lock(&c->lock);
+	of = client_of(c, leg, client);
+	may = of != NULL && of->open < most;
+	if (may)
+		of->open++;
+	pthread_mutex_unlock(&c->lock);
+	return may;
+}
+
+void askcache_give(struct askcache *c, int leg, uint64_t client)
+{
+	struct client *of;
+
+	pthread_mutex_lock(&c->lock);
+	of = client_of(c, leg, client);
+	if (of != NULL && of->open > 0)
+		of->open--;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void askcache_answered(struct askcache *c, int leg, uint64_t client)
+{
+	struct client *of;
+
+	pthread_mutex_lock(&c->lock);
+	c->leg[leg].silence.n = 0;
+	of = client_of(c, leg, client);
+	if (of != NULL)
+		of->silence.n = 0;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void be_silent(struct silence *s, int64_t until_ms)
+{
+	if (s->n < SILENCES)
+		s->n++;
+	if (s->n >= SILENCES)
+		s->quiet_until_ms = until_ms;
+}
+
+/* One client alone never makes a leg silent for others. */
+static bool is_new_client(struct askcache *c, int leg, uint64_t client)
+{
+	int n = c->leg[leg].silence.n;
+
+	for (int i = 0; i < n && i < SILENCES; i++)
+		if (c->leg[leg].silent[i] == client)
+			return false;
+	if (n < SILENCES)
+		c->leg[leg].silent[n] = client;
+	return true;
+}
+
+void askcache_silent(struct askcache *c, int leg, uint64_t client,
+    int64_t quiet_ms)
+{
+	int64_t until_ms = clock_mono_ms(c->clock) + quiet_ms;
+	struct client *of;
+
+	pthread_mutex_lock(&c->lock);
+	of = client_of(c, leg, client);
+	if (of != NULL)
+		be_silent(&of->silence, until_ms);
+	if (is_new_client(c, leg, client) ||
+	    c->leg[leg].silence.n >= SILENCES)
+		be_silent(&c->leg[leg].silence, until_ms);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* Once it was quiet for so long, one question tries it. */
+static bool may_break(struct silence *s, int64_t now_ms, int64_t quiet_ms)
+{
+	if (s->n < SILENCES)
+		return true;
+	if (s->quiet_until_ms > now_ms)
+		return false;
+	s->quiet_until_ms = now_ms + quiet_ms;
+	return true;
+}
+
+bool askcache_may_ask(struct askcache *c, int leg, uint64_t client,
+    int64_t quiet_ms)
+{
+	int64_t now_ms = clock_mono_ms(c->clock);
+	struct client *of;
+	bool may;
+
+	pthread_mutex_lock(&c->lock);
+	of = client_of(c, leg, client);
+	may = (of == NULL || may_break(&of->silence, now_ms, quiet_ms)) &&
+	      may_break(&c->leg[leg].silence, now_ms, quiet_ms);
+	pthread_mutex_unlock(&c->lock);
+	return may;
+}

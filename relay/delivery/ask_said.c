@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Classifies a leg's answers to questions and remembers them: whether it takes
+ * one recipient, whether it takes any name, whether it answers. A worker's
+ * loop.
+ */
+#include "relay/delivery/ask_int.h"
+
+#include <stdio.h>
+
+#include "policy/no_user.h"
+#include "policy/reply_class.h"
+#include "relay/base/log.h"
+#include "relay/mail/domain.h"
+
+/* What refuses us says nothing about the recipient. */
+enum ask_answer ask_answer_of(struct question *q)
+{
+	struct result *r = &q->rcpt.result;
+
+	(void)reply_classify(q->req.leg->replies, r);
+	if (strcmp(r->stage, "rcpt") != 0 || r->code == 0)
+		return ASK_NO_ANSWER;
+	if (r->outcome == OUT_DELIVERED)
+		return ASK_YES;
+	return no_user_said(r) ? ASK_NO : ASK_NO_ANSWER;
+}
+
+void ask_note_silence(struct question *q)
+{
+	const struct result *r = &q->rcpt.result;
+
+	if (r->code != 0)
+		askcache_answered(ask_cache(q->asker), q->key.leg, q->client);
+	else if (r->class == CLASS_NETWORK && !q->late)
+		askcache_silent(ask_cache(q->asker), q->key.leg, q->client,
+		    QUIET_MS);
+}
+
+/* "@domain" of the address, folded, and its key. */
+static bool domain_key(const char *address, int leg, char out[ADDR_MAX + 1],
+    struct ask_key *k)
+{
+	struct strbuf b;
+	struct addr a;
+	const char *why;
+	bool ok;
+
+	strbuf_init(&b, ADDR_MAX);
+	strbuf_addc(&b, '@');
+	ok = addr_parse(slice_str(address), true, &a, &why) == 0 &&
+	     domain_normal(a.domain, &b) && strbuf_ok(&b);
+	if (ok)
+		snprintf(out, ADDR_MAX + 1, "%s", strbuf_cstr(&b));
+	k->leg = leg;
+	k->base = k->whole = ask_hash(strbuf_view(&b));
+	strbuf_fini(&b);
+	return ok;
+}
+
+static bool says(enum ask_fact fact, enum ask_answer *answer_out)
+{
+	*answer_out = fact == FACT_NO ? ASK_NO : ASK_YES;
+	return fact != FACT_NONE && fact != FACT_PICKY;
+}
+
+bool ask_known(struct asker *a, const struct ask_key *k,
+    const char *address, enum ask_answer *answer_out)
+{
+	enum ask_fact fact = askcache_get(ask_cache(a), k);
+	char domain[ADDR_MAX + 1];
+	struct ask_key dk;
+
+	if (fact == FACT_NONE && domain_key(address, k->leg, domain, &dk))
+		fact = askcache_get(ask_cache(a), &dk);
+	return says(fact, answer_out);
+}
+
+enum ask_answer ask_last_known(struct asker *a, const struct ask_key *k,
+    const char *address)
+{
+	enum ask_fact fact = askcache_last(ask_cache(a), k);
+	char domain[ADDR_MAX + 1];
+	enum ask_answer answer;
+	struct ask_key dk;
+
+	if (fact == FACT_NONE && domain_key(address, k->leg, domain, &dk))
+		fact = askcache_last(ask_cache(a), &dk);
+	return says(fact, &answer) ? answer : ASK_NO_ANSWER;
+}
+
+/* What a leg takes is worth remembering when it is known that it does not
+ * take everything. */
+bool ask_learn(struct question *q, enum ask_answer answer,
+    char domain_out[ADDR_MAX + 1], struct ask_key *k_out)
+{
+	const struct conf *c = q->live->conf;
+	struct askcache *known = ask_cache(q->asker);
+
+	if (answer == ASK_NO)
+		askcache_put(known, &q->key, FACT_NO, c->probe.negative_ms,
+		    q->era);
+	if (answer != ASK_YES || !domain_key(q->rcpt.address, q->key.leg,
+				     domain_out, k_out))
+		return false;
+	if (askcache_get(known, k_out) != FACT_PICKY)
+		return true;
+	askcache_put(known, &q->key, FACT_YES, c->probe.positive_ms, q->era);
+	return false;
+}
+
+void ask_learn_domain(struct question *q, enum ask_answer answer)
+{
+	const struct result *said = &q->rcpt.result;
+	bool asked = strcmp(said->stage, "rcpt") == 0 && said->code != 0;
+	enum ask_fact fact = answer == ASK_YES ? FACT_EVERYBODY : FACT_PICKY;
+
+	if (asked && askcache_put(ask_cache(q->asker), &q->key, fact, HOUR_MS,
+		q->era) && fact == FACT_EVERYBODY)
+		log_warn("ask.everybody", kv_str("leg", q->req.leg->name),
+		    kv_str("took", q->rcpt.address),
+		    kv_str("effect", "it is not asked for an hour"));
+}

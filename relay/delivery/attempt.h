@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * An attempt: the deliveries of one message to one leg in one role, in a
+ * worker's hand. dispatch.c makes them, attempt.c sees them through.
+ */
+#ifndef RELAY_DELIVERY_ATTEMPT_H
+#define RELAY_DELIVERY_ATTEMPT_H
+
+#include "relay/post/mail.h"
+#include "relay/settle/queue_thread.h"
+#include "relay/daemon/worker.h"
+
+struct attempt {
+	struct list node; /* in worker.waiting or .reading, or nowhere */
+	struct worker *w;
+	struct mail *mail;
+	struct live *live; /* the snapshot that it runs under */
+	int leg;
+	enum role role;
+	bool slot;	   /* a slot of the ledger is ours */
+	bool trial;	   /* shut gates do not stop it */
+	uint64_t memory;   /* bytes counted there, of a message in memory */
+	int64_t since_ms;  /* waiting since */
+	uint64_t planned;  /* its deliveries are what the routes made of
+			    * them at this change, or at a later one */
+	uint64_t change;   /* … and this is the table's, when looked up */
+	struct job_row *row; /* in arena */
+	struct table_word *word; /* by row, once the routes were looked up */
+	unsigned n;
+	struct client_request req;
+	struct arena *arena; /* goes along with the outcome */
+	struct source *content;
+	bool suppressed; /* content stands behind X-Auto-Response-Suppress */
+	struct outcome_letter *outcome; /* waits for the header of a DSN */
+	struct strbuf head;
+};
+
+enum giving_back {
+	BACK_READY,   /* whenever there is a connection                     */
+	BACK_STALE,   /* its route is another by now                        */
+	BACK_TROUBLE, /* the table or the journal could not be read: later  */
+};
+
+/* Those deliveries go back to the queue unattempted. */
+void attempt_give_back(struct worker *w, uint64_t id,
+    const struct job_row *row, unsigned n, enum giving_back how);
+
+struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
+    enum role role, unsigned cap);
+/* Gives all of it back. Takes `at`. */
+void attempt_return(struct attempt *at, enum giving_back how);
+/* With a connection in sight: route, then talk. True: the attempt is on its
+ * way or over, and in no list; false: there is no connection. */
+bool attempt_start(struct attempt *at);
+/* Has this worker less than its part of the leg's connections? */
+bool attempt_below_share(const struct attempt *at);
+/* A letter with a row for each delivery; results are the caller's to fill. */
+struct outcome_letter *attempt_outcome(const struct attempt *at,
+    enum why why);
+/* Asks the table which recipients have no row of their own, for the guard of
+ * notices that no dialog comes before. */
+void attempt_know_strangers(struct attempt *at);
+/* Makes the DSN when one is due, then reports. Takes both. */
+void attempt_finish(struct attempt *at, struct outcome_letter *o);
+/* The same at a stop: the notice that its head was being read for can wait,
+ * one of success is not made. */
+void attempt_untold(struct attempt *at);
+
+/* A DSN of ours to somebody else's domain: no row of the table speaks of it,
+ * dsn.via chose its leg once. */
+bool attempt_pinned(const struct conf *c, const struct envelope *e,
+    const struct addr *to);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a leg's answer means for this delivery (D4, D5): its class, and
+ * whether it is final. A worker's loop.
+ */
+#include "relay/delivery/classify_reply.h"
+
+#include <stdio.h>
+
+#include "policy/reply_class.h"
+#include "relay/watch/alarm.h"
+#include "relay/mail/addr.h"
+
+static const struct conf_leg *leg_of(const struct attempt *at)
+{
+	return conf_leg_by_id(at->live->conf, at->leg);
+}
+
+/* Did the leg as such answer? What our own side found wrong with a message
+ * says nothing of it; who is turned away before MAIL has not been served.
+ * Behind a direct egress are all servers of the world: one of them says
+ * nothing of the others. */
+static void judge_leg(const struct conf_leg *leg, struct outcome_letter *o,
+    const struct result *r)
+{
+	bool fault = r->class == CLASS_NETWORK ||
+		     r->class == CLASS_CONFIGURATION;
+	bool served = strcmp(r->stage, "mail") == 0 ||
+		      strcmp(r->stage, "rcpt") == 0 ||
+		      strcmp(r->stage, "data") == 0 ||
+		      strcmp(r->stage, "body") == 0;
+
+	if (r->outcome == OUT_UNTRIED || (r->code == 0 && !fault) ||
+	    (leg != NULL && leg->direct))
+		return;
+	o->tried = true;
+	o->reached |= r->code != 0 && served;
+}
+
+/* What the leg disbelieves is no lie for that: it came over us. Only where
+ * nobody declared us to the leg, its word is the sender's to hear. */
+static void judge_outcome(const struct conf *c, const struct conf_leg *leg,
+    struct result *r)
+{
+	if (r->class == CLASS_AUTHENTICATION && leg != NULL &&
+	    leg->trust == TRUST_NONE && r->outcome == OUT_PARKED)
+		r->outcome = r->code >= 500 ? OUT_FAILED : OUT_DEFERRED;
+	if ((r->outcome == OUT_FAILED || r->outcome == OUT_PARKED) &&
+	    (c->soft_bounce || (leg != NULL && leg->soft_bounce)))
+		r->outcome = OUT_DEFERRED;
+}
+
+static void say_loop(const struct attempt *at, unsigned i,
+    const struct result *r, const char *help)
+{
+	const char *to = at->mail->env.rcpt[at->row[i].rcpt].to;
+	char text[600];
+
+	snprintf(text, sizeof(text), "mail to %.200s goes in circles behind "
+	    "leg \"%s\", which said %d %s; it %s. %s", to,
+	    names_text(at->w->app->names, at->leg), r->code, r->enh,
+	    r->outcome == OUT_PARKED ? "is parked" : "waits", help);
+	alarm_raise(at->w->app, "loop", to, text);
+}
+
+void judge_result(const struct attempt *at, struct outcome_letter *o,
+    unsigned i)
+{
+	const struct conf_leg *leg = leg_of(at);
+	struct result *r = &o->row[i].result;
+	const struct conf_reply *row =
+	    reply_classify(leg != NULL ? leg->replies : NULL, r);
+	const char *help = row != NULL ? row->help : "";
+
+	judge_outcome(at->live->conf, leg, r);
+	judge_leg(leg, o, r);
+	o->slows |= row != NULL && row->slows_sender &&
+		    r->outcome != OUT_FAILED && at->mail->env.from[0] != '\0';
+	if (r->class == CLASS_LOOP)
+		say_loop(at, i, r, help);
+	if (r->class == CLASS_CONFIGURATION && o->help == NULL) {
+		o->help = arena_strdup(at->arena, help);
+		o->faulted = at->req.rcpt[i].address;
+	}
+	if (r->outcome == OUT_DELIVERED)
+		o->good = at->req.rcpt[i].address;
+}
+
+void judge_attempt(const struct attempt *at, struct outcome_letter *o)
+{
+	const struct conf_leg *leg = leg_of(at);
+
+	o->sender = mail_sender(at->mail->env.from);
+	if (leg == NULL || leg->direct)
+		return;
+	if (o->good != NULL)
+		ledger_sound(at->w->app->ledger, at->leg);
+	else if (o->help != NULL)
+		ledger_fault(at->w->app->ledger, at->leg);
+}

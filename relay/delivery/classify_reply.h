@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a leg's answer means for a delivery.
+ */
+#ifndef RELAY_DELIVERY_CLASSIFY_REPLY_H
+#define RELAY_DELIVERY_CLASSIFY_REPLY_H
+
+#include "relay/delivery/attempt.h"
+
+/* Of row `i`: sets class and outcome of its result, and what the letter says
+ * of the leg. */
+void judge_result(const struct attempt *at, struct outcome_letter *o,
+    unsigned i);
+
+/* When all rows are judged: what the attempt says of the leg. */
+void judge_attempt(const struct attempt *at, struct outcome_letter *o);
+
+#endif

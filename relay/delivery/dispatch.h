@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A mail goes out: a worker's part. The route is resolved at each attempt.
+ */
+#ifndef RELAY_DELIVERY_DISPATCH_H
+#define RELAY_DELIVERY_DISPATCH_H
+
+#include "relay/post/mail.h"
+#include "relay/daemon/worker.h"
+
+extern const struct client_slots dispatch_slots; /* arg: struct worker */
+
+/* Attempts from memory for every delivery of a message that was accepted a
+ * moment ago; what finds no connection soon goes to the queue. */
+void dispatch_fresh(struct worker *w, struct mail *m);
+void dispatch_job(struct worker *w, struct job_letter *j);
+void dispatch_resolve(struct worker *w, struct job_letter *j);
+void dispatch_fetched(struct worker *w, struct spool_fetch *f);
+/* A connection of that leg is free (client's callback). */
+bool dispatch_idle(void *arg, int leg);
+void dispatch_init(struct worker *w);
+/* Attempts that have not begun go back to the queue; those that only read for
+ * a DSN are reported without it. */
+void dispatch_stop(struct worker *w);
+
+#endif

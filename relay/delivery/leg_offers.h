@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What each leg offered when it was last greeted: the workers' connections
+ * teach it, intake asks it before a sender is told that his mail was taken.
+ * Forgotten by a reload. Any thread.
+ */
+#ifndef RELAY_DELIVERY_LEG_OFFERS_H
+#define RELAY_DELIVERY_LEG_OFFERS_H
+
+#include "relay/base/names.h"
+#include "relay/mail/ehlo.h"
+
+/* All zero: nothing is known. */
+struct learned {
+	_Atomic uint64_t leg[NAMES_MAX];
+};
+
+struct learned_leg {
+	bool known; /* false: nobody has met it yet, the rest says nothing */
+	uint64_t size; /* of a message; 0: no limit */
+	bool utf8, eightbit, chunking, dsn;
+};
+
+void learned_set(struct learned *l, int leg, const struct ehlo *e);
+struct learned_leg learned_get(const struct learned *l, int leg);
+void learned_forget(struct learned *l);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of intake: shared by intake.c (a mail transaction from its beginning
+ * to its end), intake_rcpt.c (whether a recipient is taken) and handback.c
+ * (mail that a leg hands back).
+ */
+#ifndef RELAY_INTAKE_INTAKE_INT_H
+#define RELAY_INTAKE_INTAKE_INT_H
+
+#include "relay/delivery/ask.h"
+#include "relay/intake/intake.h"
+#include "relay/watch/loophint.h"
+#include "relay/post/mail.h"
+#include "relay/intake/token.h"
+
+/* What the envelope costs beside its strings, a recipient. */
+enum { RCPT_OVERHEAD = 64 };
+
+/* One mail transaction; session_user() while it lasts. */
+struct intake {
+	struct worker *w;
+	struct session *session; /* NULL: it ended while the spool worked */
+	struct mail *mail;
+	unsigned rcpt_cap, delivery_cap;
+	size_t packed; /* estimate of the packed envelope */
+	bool owed;     /* a letter of the spool about the draft is on its way */
+	struct rcpt_to asked; /* about whom the leg is being asked */
+	struct ask_wait wait;
+	uint64_t size;	/* that MAIL declared; 0: none */
+	bool utf8_sender; /* its local part needs SMTPUTF8 */
+	int origin; /* the leg whose connection it is, -1 */
+	struct strbuf front; /* content that waits for our trace block */
+	struct loophint_body body; /* what stands below the header */
+	uint64_t hint;	     /* loophint_key(); 0: none */
+	bool traced;	     /* our trace block is in the draft */
+	size_t trace_n;	     /* its bytes */
+	struct token_found was; /* messages of ours that it was before */
+	unsigned parents_seen;
+	bool bounce; /* it goes to a return address of ours */
+	const bool *looping; /* by recipient, of mail refused for it; or NULL */
+	bool blind; /* the table could not say whose recipients they had */
+};
+
+void intake_free(struct intake *in);
+/* Asks the journal for the message; intake_stored() follows. */
+void intake_commit(struct intake *in);
+
+/* Our trace block stands before the content, and its mark is bound to the
+ * header: the content waits until its header is there, or is longer than any
+ * that is worth it. intake_trace_end(): there is no more content. As
+ * spool_draft_add(). */
+enum { TRACE_MAX = 2048 };
+void intake_trace_begin(struct intake *in);
+enum spool_add intake_trace_add(struct intake *in, struct slice bytes);
+enum spool_add intake_trace_end(struct intake *in);
+void intake_trace_drop(struct intake *in); /* what is kept back */
+
+/* Adds a recipient with the deliveries of his route. */
+void intake_add(struct intake *in, const struct rcpt_to *t,
+    const struct decision *d);
+/* The server's `rcpt`. */
+enum answer intake_rcpt(void *worker, struct session *s,
+    const struct rcpt_to *t, struct reply *r);
+
+/* Never to the leg it came from (D6, doc/routing.md). */
+void handback_origin(struct intake *in); /* at MAIL */
+/* At RCPT, inside the transaction of `t`: takes the leg that the mail comes
+ * from out of the route. False: no other is left, *r refuses. */
+bool handback_rcpt(struct intake *in, struct table *t, const struct addr *to,
+    struct decision *d, struct reply *r);
+/* The recipient that was added last must not go back to where it came from. */
+void handback_mark(struct intake *in);
+/* When the content is there. False: it was never here. True: what became of it
+ * then is looked up, and intake_commit() or a refusal follows. */
+bool handback_begin(struct intake *in);
+/* Before the journal has it: what seems to go round without our trace field is
+ * slowed, and after some rounds parked. */
+void handback_hint(struct intake *in);
+/* A refusal of a content that loops is told for each recipient. False: it is
+ * another refusal. */
+bool handback_refused(const struct intake *in, const struct server_report *r);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * RCPT: whether a recipient is taken, and the deliveries that he gets (T4,
+ * T5). Asked are the cutover table, where the mail came from (D6), what the
+ * legs are known to take, and for unknown = "probe" the leg. A worker's loop.
+ */
+#include "relay/intake/intake_int.h"
+#include "relay/intake/copy_bounce.h"
+
+static struct spool_delivery *new_delivery(struct intake *in)
+{
+	struct mail *m = in->mail;
+
+	if (m->deliveries == in->delivery_cap) {
+		in->delivery_cap = in->delivery_cap * 2 + 4;
+		m->delivery = mem_resize(m->delivery,
+		    in->delivery_cap * sizeof(*m->delivery));
+	}
+	m->delivery[m->deliveries] = (struct spool_delivery){0};
+	return &m->delivery[m->deliveries++];
+}
+
+/* Has the sender or the recipient, as that leg is told it, a local part that
+ * is not ASCII? What else needs SMTPUTF8 is not known before the content. */
+static bool needs_utf8(const struct intake *in, const struct decision *d,
+    const struct addr *to, int leg)
+{
+	struct strbuf text;
+	struct addr a;
+	const char *why;
+	bool needs;
+
+	if (in->utf8_sender || !to->utf8_local)
+		return in->utf8_sender;
+	strbuf_init(&text, 2 * ADDR_MAX);
+	route_address(d, leg, to, session_conf(in->session), &text);
+	needs = addr_parse(strbuf_view(&text), true, &a, &why) < 0 ||
+		a.utf8_local;
+	strbuf_fini(&text);
+	return needs;
+}
+
+/* What the leg is known not to take of this message. WHY_NONE also for a leg
+ * that nobody has met yet. */
+static enum why misfit(const struct intake *in, const struct decision *d,
+    const struct addr *to, int leg)
+{
+	struct learned_leg l = learned_get(&in->w->app->learned, leg);
+
+	if (l.known && l.size != 0 && in->size > l.size)
+		return WHY_TOO_LARGE;
+	if (l.known && !l.utf8 && needs_utf8(in, d, to, leg))
+		return WHY_NO_UTF8;
+	return WHY_NONE;
+}
+
+/* A primary that cannot take it is the sender's to know now (RFC 1870 6.1,
+ * RFC 6531 3.5); a copy is parked. What is held may go to another leg. */
+static bool primary_fits(const struct intake *in, const struct decision *d,
+    const struct addr *to, struct reply *r)
+{
+	if (d->held || d->route.kind != ROUTE_LEGS)
+		return true;
+	switch (misfit(in, d, to, d->route.leg[0])) {
+	case WHY_TOO_LARGE:
+		reply_set(r, 552, "5.3.4", "The message is larger than this "
+		    "recipient's server takes");
+		return false;
+	case WHY_NO_UTF8:
+		reply_set(r, 553, "5.6.7", "This recipient's server does not "
+		    "take local parts that are not ASCII (SMTPUTF8)");
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void add_deliveries(struct intake *in, const struct decision *d,
+    const struct addr *to)
+{
+	struct names *names = in->w->app->names;
+	struct route route = d->route;
+
+	/* Held beneath an answer: something must stand for the recipient
+	 * until a flip names a leg. */
+	if (route.kind != ROUTE_LEGS) {
+		route.legs = 1;
+		route.leg[0] = (uint16_t)names_id(names, SLICE("none"));
+	}
+	for (unsigned i = 0; i < route.legs; i++) {
+		struct spool_delivery *dl = new_delivery(in);
+
+		dl->rcpt = in->mail->env.rcpts;
+		dl->leg = route.leg[i];
+		dl->role = i == 0 ? ROLE_PRIMARY : ROLE_COPY;
+		dl->state = d->held ? D_HELD : D_QUEUED;
+		dl->change = d->change;
+		if (!d->held && i > 0)
+			dl->reason = (uint8_t)misfit(in, d, to, dl->leg);
+		if (dl->reason != WHY_NONE)
+			dl->state = D_PARKED;
+	}
+}
+
+/* Recipients grow in the transaction's arena by doubling. */
+void intake_add(struct intake *in, const struct rcpt_to *t,
+    const struct decision *d)
+{
+	struct mail *m = in->mail;
+	struct envelope *e = &m->env;
+	struct envelope_rcpt *rcpt;
+
+	if (e->rcpts == in->rcpt_cap) {
+		in->rcpt_cap = in->rcpt_cap * 2 + 2;
+		rcpt = arena_alloc(m->arena, in->rcpt_cap * sizeof(*rcpt));
+		if (e->rcpts != 0)
+			memcpy(rcpt, e->rcpt, e->rcpts * sizeof(*rcpt));
+		e->rcpt = rcpt;
+		m->hash = mem_resize(m->hash,
+		    in->rcpt_cap * sizeof(*m->hash));
+	}
+	add_deliveries(in, d, &t->to);
+	rcpt = &e->rcpt[e->rcpts];
+	rcpt->to = arena_slicedup(m->arena, t->to.text);
+	rcpt->notify = t->notify;
+	rcpt->orcpt = arena_slicedup(m->arena, t->orcpt);
+	m->hash[e->rcpts] = mail_hash(d->base);
+	e->rcpts++;
+	handback_mark(in);
+	in->packed += RCPT_OVERHEAD + t->to.text.n + t->orcpt.n;
+}
+
+/* Bare <postmaster> is ours (RFC 5321 4.5.1): it gets our name. */
+static void qualify(struct arena *a, const struct conf *c, struct rcpt_to *t)
+{
+	struct strbuf b;
+	const char *why;
+
+	if (t->to.domain.n != 0)
+		return;
+	strbuf_init(&b, ADDR_MAX);
+	strbuf_addsl(&b, t->to.local);
+	strbuf_addc(&b, '@');
+	strbuf_adds(&b, c->hostname);
+	if (addr_parse(slice_str(arena_slicedup(a, strbuf_view(&b))), false,
+		&t->to, &why) < 0)
+		t->to.domain = slice_of(NULL, 0);
+	strbuf_fini(&b);
+}
+
+static void table_trouble(struct reply *r)
+{
+	reply_set(r, 451, "4.3.0", "The cutover table cannot be read now, try "
+				   "again later");
+}
+
+/* In one transaction of the table. False: *r refuses. */
+static bool decide(struct intake *in, struct table *t, const struct addr *to,
+    struct decision *d, struct reply *r)
+{
+	const struct conf *c = session_conf(in->session);
+
+	route_decide(c, t, to, in->w->lookup, d);
+	if (d->change < in->w->table_floor) {
+		table_trouble(r);
+		return false;
+	}
+	if (d->verdict == VERDICT_REFUSE) {
+		*r = d->reply;
+		return false;
+	}
+	return handback_rcpt(in, t, to, d, r) && primary_fits(in, d, to, r);
+}
+
+/* The table's word. False: *r refuses. */
+static bool look_up(struct intake *in, const struct rcpt_to *t,
+    struct decision *d, struct reply *r)
+{
+	struct error err;
+	struct table *table = worker_table(in->w, &err);
+	bool ok = false;
+
+	memset(d, 0, sizeof(*d));
+	if (table == NULL) {
+		table_trouble(r);
+		return false;
+	}
+	ok = decide(in, table, &t->to, d, r);
+	table_end(table);
+	return ok;
+}
+
+/* The leg's word, or what its silence means. False: *r refuses. */
+static bool is_known(const struct conf *c, enum ask_answer answer,
+    struct reply *r)
+{
+	if (answer == ASK_NO)
+		reply_set(r, 550, "5.1.1", "No such recipient");
+	else if (answer == ASK_NO_ANSWER &&
+		 c->probe.no_answer == NO_ANSWER_DEFER)
+		reply_set(r, 450, "4.4.3", "The recipient cannot be verified "
+					   "now, try again later");
+	else
+		return true;
+	return false;
+}
+
+static void take_rcpt(struct intake *in, const struct rcpt_to *t,
+    const struct decision *d, struct reply *r)
+{
+	intake_add(in, t, d);
+	reply_set(r, 250, "2.1.5", "Ok");
+}
+
+/* The table is asked once more: what changed meanwhile counts, and where it
+ * still has no row for him the answer does. */
+static void on_answer(void *arg, enum ask_answer answer)
+{
+	struct intake *in = arg;
+	const struct rcpt_to *t = &in->asked;
+	struct decision d;
+	struct reply r;
+
+	if (look_up(in, t, &d, &r) &&
+	    (!d.ask || is_known(session_conf(in->session), answer, &r)))
+		take_rcpt(in, t, &d, &r);
+	session_answer(in->session, &r);
+}
+
+/* `to`, whose slices are all of one text, on a copy of that text. */
+static struct addr keep_addr(struct arena *a, const struct addr *to)
+{
+	struct addr kept = *to;
+
+	kept.text.p = arena_slicedup(a, to->text);
+	kept.local.p = kept.text.p + (to->local.p - to->text.p);
+	kept.domain.p = kept.text.p + (to->domain.p - to->text.p);
+	return kept;
+}
+
+/* What is asked about outlives the command line. */
+static enum answer ask(struct intake *in, const struct rcpt_to *t,
+    const struct decision *d, struct reply *r)
+{
+	struct arena *a = in->mail->arena;
+	enum ask_answer answer;
+
+	in->wait.done = on_answer;
+	in->wait.arg = in;
+	in->wait.client = ask_client(session_client(in->session));
+	answer = ask_leg(in->w->ask, d, &t->to, &in->wait);
+	if (answer != ASK_LATER) {
+		if (is_known(session_conf(in->session), answer, r))
+			take_rcpt(in, t, d, r);
+		return ANSWER_NOW;
+	}
+	in->asked = *t;
+	in->asked.orcpt = slice_str(arena_slicedup(a, t->orcpt));
+	in->asked.to = keep_addr(a, &t->to);
+	return ANSWER_LATER;
+}
+
+enum answer intake_rcpt(void *arg, struct session *s,
+    const struct rcpt_to *given, struct reply *r)
+{
+	struct intake *in = session_user(s);
+	struct rcpt_to t = *given;
+	struct decision d;
+
+	(void)arg;
+	qualify(in->mail->arena, session_conf(s), &t);
+	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n >
+	    ENVELOPE_MAX) {
+		reply_set(r, 452, "4.5.3", "Too many recipients");
+		return ANSWER_NOW;
+	}
+	if (returns_rcpt(in, &t, r) || !look_up(in, &t, &d, r))
+		return ANSWER_NOW;
+	if (d.ask)
+		return ask(in, &t, &d, r);
+	take_rcpt(in, &t, &d, r);
+	return ANSWER_NOW;
+}
+

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Puts our trace block before the content (RFC 5321 4.4). It is the first of
+ * the message, and its mark depends on the header (token.h): what comes is
+ * kept back until the header has ended. A worker's loop.
+ */
+#include "relay/intake/intake_int.h"
+#include "relay/mail/received.h"
+
+/* A header that is longer is bound by what of it is there. */
+enum { FRONT_MAX = 32 << 10, FRONT_TIGHT = 8 << 10 };
+
+void intake_trace_begin(struct intake *in)
+{
+	strbuf_init(&in->front, FRONT_MAX);
+	loophint_body_init(&in->body);
+}
+
+/* Bytes of ours, and those that were kept back. */
+static void print_trace(struct intake *in, struct strbuf *out)
+{
+	const struct envelope *e = &in->mail->env;
+	const struct conf *c = session_conf(in->session);
+	char id[ID_TEXT], mark[KEYED_TEXT];
+
+	id_text(e->id, id);
+	token_mark(in->w->app, c, e, strbuf_view(&in->front), mark);
+	received_print(e, c->hostname, id, mark, out);
+	in->trace_n = out->n;
+	strbuf_addsl(out, strbuf_view(&in->front));
+}
+
+void intake_trace_drop(struct intake *in)
+{
+	spool_memory_held(in->w->app->spool, -(int64_t)in->front.n);
+	strbuf_fini(&in->front);
+}
+
+static enum spool_add flush(struct intake *in, int wait_kind)
+{
+	struct strbuf out;
+	enum spool_add add;
+
+	strbuf_init(&out, TRACE_MAX + FRONT_MAX);
+	print_trace(in, &out);
+	in->traced = true;
+	intake_trace_drop(in);
+	add = spool_draft_add(in->mail->draft, strbuf_view(&out), wait_kind);
+	strbuf_fini(&out);
+	return add;
+}
+
+/* Does an empty line stand at or behind `from`? The line before it may have
+ * ended in what was there already, so the look begins three bytes earlier. */
+static bool header_ended(struct slice s, size_t from)
+{
+	enum { BEFORE = 3 };
+	struct slice rest = slice_from(s, from < BEFORE ? 0 : from - BEFORE);
+	long lf;
+
+	if (from < BEFORE && slice_starts(s, SLICE("\r\n")))
+		return true;
+	while ((lf = slice_find(rest, '\n')) >= 0) {
+		rest = slice_from(rest, (size_t)lf + 1);
+		if (slice_starts(rest, SLICE("\n")) ||
+		    slice_starts(rest, SLICE("\r\n")))
+			return true;
+	}
+	return false;
+}
+
+/* Content that begins with a blank has no header (RFC 5322 2.2.3), and must not
+ * become the last line of ours. */
+static void part_from_trace(struct intake *in, struct slice bytes)
+{
+	if (in->front.n == 0 && bytes.n > 0 &&
+	    (bytes.p[0] == ' ' || bytes.p[0] == '\t'))
+		strbuf_adds(&in->front, "\r\n");
+}
+
+enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
+{
+	struct spool *s = in->w->app->spool;
+	size_t max = spool_memory_tight(s) ? FRONT_TIGHT : FRONT_MAX;
+	size_t before = in->front.n, room;
+	struct slice rest;
+	enum spool_add add;
+
+	if (in->traced)
+		return spool_draft_add(in->mail->draft, bytes, W_ROOM);
+	part_from_trace(in, bytes);
+	room = in->front.n < max ? max - in->front.n : 0;
+	rest = slice_from(bytes, room);
+	strbuf_addsl(&in->front, slice_head(bytes, room));
+	spool_memory_held(s, (int64_t)(in->front.n - before));
+	if (in->front.n < max &&
+	    !header_ended(strbuf_view(&in->front), before))
+		return ADD_OK;
+	add = flush(in, rest.n == 0 ? W_ROOM : 0);
+	return add != ADD_OK || rest.n == 0
+		   ? add : spool_draft_add(in->mail->draft, rest, W_ROOM);
+}
+
+enum spool_add intake_trace_end(struct intake *in)
+{
+	return in->traced ? ADD_OK : flush(in, 0);
+}

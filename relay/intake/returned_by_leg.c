@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Mail that a leg hands back (D6, RFC 5321 6.3): it goes to a leg of the route
+ * that has not had it, never to one that had. A leg is known by its listener
+ * or its addresses, and whatever way the mail took by the tokens in its
+ * header: they name messages of ours, whose deliveries are looked up. A
+ * worker's loop.
+ *
+ * The legs that already have the message are looked up per recipient: what one
+ * recipient was sent may be new to another on the same leg, as when a list that
+ * is somewhere else sends it on.
+ */
+#include "policy/origin.h"
+#include "relay/audit/lookup.h"
+#include "relay/audit/note.h"
+#include "relay/base/log.h"
+#include "relay/watch/alarm.h"
+#include "relay/intake/intake_int.h"
+
+enum { ALARM_MAX = 1024, ALARM_AGAIN_MS = 60 * 1000 };
+
+/* ---- whose connection it is ---- */
+
+static const struct conf_leg *leg_of(struct session *s)
+{
+	const struct conf *c = session_conf(s);
+	int own = session_listen(s)->leg;
+
+	return own >= 0 ? &c->leg[own]
+			: origin_leg(c, &session_client(s)->sa);
+}
+
+void handback_origin(struct intake *in)
+{
+	const struct conf_leg *leg = leg_of(in->session);
+	struct envelope *e = &in->mail->env;
+
+	in->origin = leg == NULL ? -1 : leg->id;
+	e->came_from = leg == NULL
+			   ? "" : arena_strdup(in->mail->arena, leg->name);
+}
+
+void handback_mark(struct intake *in)
+{
+	struct envelope *e = &in->mail->env;
+
+	if (in->origin >= 0)
+		e->rcpt[e->rcpts - 1].had =
+		    envelope_had(e, in->mail->arena, e->came_from);
+}
+
+/* ---- what is said ---- */
+
+/* Mail loops as fast as servers talk; each refusal is on record, an alarm about
+ * one address once a minute will do. */
+static bool is_told(struct worker *w, const char *to)
+{
+	uint64_t hash = mail_hash(to);
+	int64_t now_ms = loop_now_ms(w->loop);
+	unsigned i = hash / 2 % LOOPS_TOLD;
+
+	if (w->loop_told[i].hash == hash &&
+	    now_ms - w->loop_told[i].at_ms < ALARM_AGAIN_MS)
+		return true;
+	w->loop_told[i].hash = hash;
+	w->loop_told[i].at_ms = now_ms;
+	return false;
+}
+
+static void say_loop(struct intake *in, const char *to, const char *what)
+{
+	const struct envelope *e = &in->mail->env;
+	char parent[ID_TEXT] = "";
+	struct strbuf text;
+
+	if (is_told(in->w, to))
+		return;
+	if (e->parent != 0)
+		id_text(e->parent, parent);
+	strbuf_init(&text, ALARM_MAX);
+	strbuf_addf(&text, "mail for %s came back from %s%s%s; its route has "
+	    "no leg that has not had it: %s. End the forwarding there, or "
+	    "change the route", to, e->came_from,
+	    parent[0] != '\0' ? ", where it was " : "", parent, what);
+	alarm_raise(in->w->app, "loop", to, strbuf_cstr(&text));
+	strbuf_fini(&text);
+}
+
+bool handback_rcpt(struct intake *in, struct table *t, const struct addr *to,
+    struct decision *d, struct reply *r)
+{
+	if (in->origin < 0)
+		return true;
+	origin_decide(session_conf(in->session), t, in->origin, to,
+	    clock_wall_us(in->w->app->clock), d);
+	if (d->verdict == VERDICT_ACCEPT)
+		return true;
+	*r = d->reply;
+	say_loop(in, arena_slicedup(in->mail->arena, to->text),
+	    "it was refused");
+	return false;
+}
+
+/* ---- what became of it before ---- */
+
+/* Whoever will have it counts with those who had it: another delivery there
+ * would be a second one. It may also be the one that hands it back, whose
+ * reply is not on record yet. */
+static bool had_it(const struct lookup_row *d)
+{
+	return d->state == D_DELIVERED || dstate_open((enum dstate)d->state);
+}
+
+static void mark_legs(struct intake *in, unsigned rcpt,
+    const struct lookup *l, unsigned of)
+{
+	struct mail *m = in->mail;
+
+	for (unsigned i = 0; i < l->rows; i++)
+		if (l->row[i].rcpt == of && had_it(&l->row[i]))
+			m->env.rcpt[rcpt].had |= envelope_had(&m->env,
+			    m->arena, names_text(in->w->app->names,
+					  l->row[i].leg));
+}
+
+/* Whom a recipient of the earlier message is to us, by the table as it is: a
+ * leg's own address is that of its row. 0: nobody any more. */
+static uint64_t whose(struct intake *in, struct table *t, const char *to)
+{
+	struct decision d;
+	struct addr a;
+	const char *why;
+
+	memset(&d, 0, sizeof(d));
+	if (addr_parse(slice_str(to), true, &a, &why) < 0 ||
+	    !route_resolve(session_conf(in->session), t, &a, in->w->lookup,
+		&d) || d.base[0] == '\0')
+		return 0;
+	return mail_hash(d.base);
+}
+
+static void compare(struct intake *in, struct table *t,
+    const struct lookup *l)
+{
+	const struct mail *m = in->mail;
+
+	for (unsigned i = 0; i < l->rcpts; i++) {
+		uint64_t hash = whose(in, t, l->rcpt[i]);
+
+		for (unsigned k = 0; k < m->env.rcpts; k++)
+			if (hash != 0 && m->hash[k] == hash)
+				mark_legs(in, k, l, i);
+	}
+}
+
+static void take_parent(struct intake *in, const struct lookup *l)
+{
+	struct error err;
+	struct table *t = worker_table(in->w, &err);
+
+	in->blind = t == NULL;
+	if (t == NULL)
+		return;
+	compare(in, t, l);
+	table_end(t);
+}
+
+static void ask_next(struct intake *in)
+{
+	struct lookup *l = lookup_new(in->was.id[in->parents_seen++],
+	    &in->w->box, W_PARENT);
+
+	l->arg = in;
+	in->owed = true;
+	projector_lookup(in->w->app->projector, l);
+}
+
+/* A mark of ours in a message that it was not made for: copied from another
+ * message, or from before marks were bound. It proves nothing. */
+static void note_foreign(struct intake *in)
+{
+	const struct envelope *e = &in->mail->env;
+	struct spool_op *op = spool_op_new();
+	struct note_writer w;
+	struct strbuf note;
+	char id[ID_TEXT];
+	struct jout *j;
+
+	id_text(e->id, id);
+	strbuf_init(&note, ENVELOPE_MAX);
+	j = note_begin(&w, &note, "token");
+	jout_str(j, "id", id);
+	jout_slice(j, "about", in->was.foreign);
+	jout_str(j, "client", e->client);
+	jout_str(j, "from", e->from);
+	jout_str(j, "reason", "its mark was not made for this message, so it "
+	    "is ignored");
+	note_end(&w);
+	spool_op_note(op, NOTE_SYSTEM, clock_wall_us(in->w->app->clock),
+	    strbuf_view(&note));
+	strbuf_fini(&note);
+	spool_post(in->w->app->spool, op);
+}
+
+bool handback_begin(struct intake *in)
+{
+	struct envelope *e = &in->mail->env;
+	struct slice head = spool_draft_head(in->mail->draft);
+
+	/* What a bounce of ours is about is its return address' to say. */
+	if (in->bounce)
+		return false;
+	token_find(in->w->app, session_conf(in->session),
+	    slice_from(head, in->trace_n), &in->was);
+	if (in->was.foreign.n != 0)
+		note_foreign(in);
+	if (in->was.ids == 0)
+		return false;
+	e->parent = in->was.id[0];
+	ask_next(in);
+	return true;
+}
+
+/* ---- and what follows ---- */
+
+static bool is_looping(const struct intake *in, const struct spool_delivery *d)
+{
+	return envelope_loops(&in->mail->env, d->rcpt,
+	    names_text(in->w->app->names, d->leg));
+}
+
+/* Of one recipient's deliveries, those that may be made, put at *kept; if
+ * there is none, the first, parked. False for that. */
+static bool sift(struct intake *in, unsigned from, unsigned to,
+    unsigned *kept)
+{
+	struct spool_delivery *all = in->mail->delivery;
+	struct spool_delivery first = all[from];
+	unsigned start = *kept;
+
+	for (unsigned i = from; i < to; i++)
+		if (all[i].state == D_HELD || !is_looping(in, &all[i]))
+			all[(*kept)++] = all[i];
+	if (*kept == start) {
+		first.state = D_PARKED;
+		first.reason = WHY_LOOP;
+		all[(*kept)++] = first;
+		return false;
+	}
+	/* A copy that was parked before it was tried is the one that counts
+	 * now. */
+	if (all[start].role == ROLE_COPY && all[start].state == D_PARKED) {
+		all[start].state = D_QUEUED;
+		all[start].reason = WHY_NONE;
+	}
+	all[start].role = ROLE_PRIMARY;
+	return true;
+}
+
+/* Returns how many recipients loop, and notes them in `looping`. */
+static unsigned sift_all(struct intake *in, bool *looping)
+{
+	struct mail *m = in->mail;
+	unsigned kept = 0, loops = 0;
+
+	for (unsigned i = 0, next; i < m->deliveries; i = next) {
+		uint32_t rcpt = m->delivery[i].rcpt;
+
+		for (next = i + 1; next < m->deliveries &&
+				   m->delivery[next].rcpt == rcpt; next++)
+			;
+		looping[rcpt] = !sift(in, i, next, &kept);
+		loops += looping[rcpt];
+	}
+	m->deliveries = kept;
+	return loops;
+}
+
+static bool rcpt_in_grace(struct intake *in, struct table *t, unsigned rcpt)
+{
+	const struct conf *c = session_conf(in->session);
+	struct decision d;
+	struct addr to;
+
+	memset(&d, 0, sizeof(d));
+	return mail_rcpt_addr(in->mail, rcpt, &to) &&
+	       route_resolve(c, t, &to, in->w->lookup, &d) &&
+	       origin_in_grace(c, t, &d, clock_wall_us(in->w->app->clock));
+}
+
+static bool any_in_grace(struct intake *in)
+{
+	struct error err;
+	struct table *t = worker_table(in->w, &err);
+	bool found = t == NULL;
+
+	for (unsigned i = 0; i < in->mail->env.rcpts && !found; i++)
+		found = rcpt_in_grace(in, t, i);
+	if (t != NULL)
+		table_end(t);
+	return found;
+}
+
+/* "cloud", "legacy+cloud": for the audit trail, when no connection said it. */
+static void name_legs(struct mail *m)
+{
+	struct strbuf b;
+
+	if (m->env.came_from[0] != '\0')
+		return;
+	strbuf_init(&b, (size_t)HAD_MAX * (NAME_BYTES + 1));
+	for (unsigned i = 0; i < m->env.had_legs; i++)
+		strbuf_addf(&b, "%s%s", i == 0 ? "" : "+", m->env.had_leg[i]);
+	m->env.came_from = arena_slicedup(m->arena, strbuf_view(&b));
+	strbuf_fini(&b);
+}
+
+static void conclude(struct intake *in)
+{
+	struct mail *m = in->mail;
+	bool *looping = arena_alloc(m->arena, m->env.rcpts);
+	unsigned loops = sift_all(in, looping);
+	bool all = loops == m->env.rcpts;
+	struct reply r;
+
+	name_legs(m);
+	for (unsigned i = 0; i < m->env.rcpts; i++)
+		if (looping[i])
+			say_loop(in, m->env.rcpt[i].to,
+			    all ? "it was refused" : "it is parked");
+	in->looping = all ? looping : NULL;
+	if (all) {
+		origin_refuse(&r, any_in_grace(in),
+		    slice_str(m->env.rcpt[0].to));
+		session_answer(in->session, &r);
+	} else {
+		intake_commit(in);
+	}
+}
+
+/* ---- without our trace field ---- */
+
+static void slow_down(struct intake *in, struct spool_delivery *d,
+    unsigned rounds)
+{
+	const struct mail *m = in->mail;
+	bool parked = rounds >= LOOPHINT_PARKS;
+
+	d->state = parked ? D_PARKED : D_DEFERRED;
+	d->reason = WHY_HINT;
+	d->due_us = parked ? 0 : m->env.accepted_us + loophint_wait_us(rounds);
+	log_warn("loop.hint", kv_id("id", m->env.id),
+	    kv_str("to", m->env.rcpt[d->rcpt].to),
+	    kv_str("leg", names_text(in->w->app->names, d->leg)),
+	    kv_int("rounds", (int64_t)rounds),
+	    kv_str("effect", parked ? "it is parked" : "it waits"));
+}
+
+/* Logged and recorded as an event, without an alarm: it is a hint, and the leg
+ * may not be at fault. */
+void handback_hint(struct intake *in)
+{
+	struct mail *m = in->mail;
+
+	in->hint = loophint_key(m->env.message_id, m->env.from, &in->body);
+	for (unsigned i = 0; i < m->deliveries && in->hint != 0; i++) {
+		struct spool_delivery *d = &m->delivery[i];
+		unsigned rounds = loophint_rounds(in->w->app->hints, in->hint,
+		    m->hash[d->rcpt], d->leg);
+
+		if (d->state == D_QUEUED && rounds >= LOOPHINT_SLOWS)
+			slow_down(in, d, rounds);
+	}
+}
+
+bool handback_refused(const struct intake *in, const struct server_report *r)
+{
+	struct server_report each = *r;
+	const struct envelope *e;
+
+	if (in == NULL || in->looping == NULL)
+		return false;
+	e = &in->mail->env;
+	for (unsigned i = 0; i < e->rcpts; i++) {
+		each.to = slice_str(e->rcpt[i].to);
+		intake_report(in->w, in->session, &each);
+	}
+	return true;
+}
+
+void intake_parent(struct worker *w, struct lookup *l)
+{
+	struct intake *in = l->arg;
+	struct reply r;
+
+	(void)w;
+	in->owed = false;
+	if (in->session != NULL && l->found)
+		take_parent(in, l);
+	lookup_free(l);
+	if (in->session == NULL) {
+		intake_free(in);
+	} else if (in->blind) {
+		reply_set(&r, 451, "4.3.0", "The cutover table cannot be read "
+					    "now, try again later");
+		session_answer(in->session, &r);
+	} else if (in->parents_seen < in->was.ids) {
+		ask_next(in);
+	} else {
+		conclude(in);
+	}
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A message in a worker's hand.
+ */
+#include "relay/post/mail.h"
+
+#include "relay/base/hash.h"
+#include "relay/mail/domain.h"
+
+struct mail *mail_new(void)
+{
+	struct mail *m = NEW(struct mail);
+
+	m->refs = 1;
+	m->arena = arena_new();
+	return m;
+}
+
+struct mail *mail_ref(struct mail *m)
+{
+	m->refs++;
+	return m;
+}
+
+void mail_unref(struct mail *m)
+{
+	if (m == NULL || --m->refs > 0)
+		return;
+	if (m->draft != NULL)
+		spool_draft_free(m->draft);
+	spool_fetch_free(m->fetch);
+	mem_free(m->delivery);
+	mem_free(m->hash);
+	arena_free(m->arena);
+	mem_free(m);
+}
+
+struct mail *mail_of_fetch(struct spool_fetch *f)
+{
+	struct mail *m = mail_new();
+
+	m->fetch = f;
+	if (envelope_unpack(strbuf_view(&f->envelope), m->arena, &m->env) < 0) {
+		mail_unref(m);
+		return NULL;
+	}
+	m->delivery = mem_dup(f->delivery,
+	    f->deliveries * sizeof(struct spool_delivery));
+	m->deliveries = f->deliveries;
+	return m;
+}
+
+struct source *mail_source(struct mail *m)
+{
+	struct source *s;
+
+	if (m->draft != NULL)
+		return spool_draft_source(m->draft);
+	if (m->fetch == NULL)
+		return NULL;
+	s = m->fetch->source;
+	m->fetch->source = NULL;
+	return s;
+}
+
+bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)
+{
+	const char *why;
+
+	if (rcpt >= m->env.rcpts)
+		return false;
+	return addr_parse(slice_str(m->env.rcpt[rcpt].to), true, out, &why) ==
+	       0;
+}
+
+uint64_t mail_hash(const char *base)
+{
+	return hash_slice(slice_str(base)) | 1;
+}
+
+uint64_t mail_sender(const char *from)
+{
+	struct slice domain = slice_str(from);
+	long at = slice_rfind(domain, '@');
+	char folded[ADDR_DOMAIN_MAX];
+	size_t n = 0;
+
+	if (at >= 0)
+		domain = slice_from(domain, (size_t)at + 1);
+	for (; n < domain.n && n < sizeof(folded); n++)
+		folded[n] = ascii_lower(domain.p[n]);
+	return hash_bytes(folded, n) | 1;
+}
+
+bool mail_without_loops(const struct mail *m, unsigned rcpt,
+    const struct names *names, struct decision *d)
+{
+	const struct envelope *e = &m->env;
+	bool left = true;
+
+	for (unsigned i = 0; i < e->had_legs && left && !d->held; i++)
+		if (envelope_loops(e, rcpt, e->had_leg[i]))
+			left = route_without(&d->route,
+			    names_find(names, slice_str(e->had_leg[i])));
+	return left;
+}
+
+bool mail_is_ours(const struct conf *c, const struct addr *a)
+{
+	struct strbuf name;
+	bool ours;
+
+	strbuf_init(&name, ADDR_DOMAIN_MAX);
+	ours = domain_normal(a->domain, &name) &&
+	       conf_domain(c, strbuf_view(&name)) != NULL;
+	strbuf_fini(&name);
+	return ours;
+}

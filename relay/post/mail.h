@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A message in a worker's hand: its envelope, its deliveries, and where its
+ * bytes are. Counted by the attempts that stand on it; one worker's.
+ */
+#ifndef RELAY_POST_MAIL_H
+#define RELAY_POST_MAIL_H
+
+#include "policy/route.h"
+#include "relay/mail/envelope.h"
+#include "relay/spool/spool.h"
+
+struct mail {
+	int refs;
+	struct arena *arena;
+	struct envelope env;
+	struct spool_delivery *delivery;
+	unsigned deliveries;
+	uint64_t *hash;		   /* by recipient: the queue's key */
+	struct spool_draft *draft; /* accepted here: bytes in memory */
+	struct spool_fetch *fetch; /* read back: bytes on disk */
+};
+
+struct mail *mail_new(void);
+struct mail *mail_ref(struct mail *m);
+void mail_unref(struct mail *m);
+/* The envelope and deliveries of a fetched message. Takes `f`, also when it
+ * fails. NULL: not an envelope. */
+struct mail *mail_of_fetch(struct spool_fetch *f);
+/* The content, for one reader at a time; NULL when it is not at hand. */
+struct source *mail_source(struct mail *m);
+/* Is the address at a domain that has a section of the configuration? */
+bool mail_is_ours(const struct conf *c, const struct addr *a);
+/* The recipient's address, parsed again from its text. */
+bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out);
+/* The queue's key of a recipient: of his base address (route.h). */
+uint64_t mail_hash(const char *base);
+/* A hash of the sender's domain, that of the null sender included; never 0. */
+uint64_t mail_sender(const char *from);
+/* Takes out of the recipient's route the legs that handed the message back
+ * (D6); what is held waits for another. False: none is left, it would loop. */
+bool mail_without_loops(const struct mail *m, unsigned rcpt,
+    const struct names *names, struct decision *d);
+
+#endif

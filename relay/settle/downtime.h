@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * When each leg was suspended or unreachable, kept in the journal as the
+ * fact "down.LEG", so that a restart does not age the mail that waited for
+ * it (D10). What of the time without a daemon counts as the leg's: all, if
+ * the leg was down when it stopped; none, if it was not.
+ */
+#ifndef RELAY_SETTLE_DOWNTIME_H
+#define RELAY_SETTLE_DOWNTIME_H
+
+#include "relay/daemon/app.h"
+#include "relay/queue/queue.h"
+
+/* "FROM+LENGTH:COUNTS " for each, in ms of the wall clock; the one that lasts
+ * is "FROM+". */
+void downtime_print(const struct queue_span *spans, unsigned n,
+    struct strbuf *out);
+/* What is not understood is left out. Returns how many. */
+unsigned downtime_parse(struct slice text,
+    struct queue_span out[QUEUE_SPANS]);
+
+/* Queue thread: as the queue has it, to the journal. */
+void downtime_write(struct app *a, int leg);
+/* At the start, before any leg is suspended. */
+void downtime_restore(struct app *a);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The end of parked mail (D10): nobody came for it in all the time that it
+ * is kept, or it was a spare copy and the disk is full. Queue thread.
+ */
+#include "relay/settle/queue_thread_int.h"
+
+void settle_over(void *arg, uint64_t id, const uint32_t *number, unsigned n,
+    bool space)
+{
+	struct settle *s = arg;
+	struct moves m;
+	unsigned rows, at = 0;
+	const struct queue_row *row = settle_rows(s, id, &rows);
+
+	settle_moves_init(&m, id, clock_wall_us(s->app->clock));
+	for (unsigned i = 0; i < rows && at < n; i++) {
+		struct queue_item item = row[i].item;
+
+		if (item.number != number[at])
+			continue;
+		at++;
+		item.state = D_DELETED;
+		item.reason = space ? WHY_SPACE : WHY_EXPIRED;
+		settle_move(&m, &item);
+	}
+	settle_write(s, &m);
+	settle_moves_fini(&m);
+}

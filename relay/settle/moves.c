@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The new states of some deliveries of one message: one record of the
+ * journal, and the queue's entries. Queue thread.
+ */
+#include "relay/settle/queue_thread_int.h"
+
+struct spool_delivery settle_delivery(const struct queue_item *i)
+{
+	return (struct spool_delivery){.rcpt = i->rcpt, .leg = i->leg,
+	    .role = i->role, .state = i->state, .uncertain = i->uncertain,
+	    .reason = i->reason, .flags = i->flags, .attempts = i->attempts,
+	    .created_us = i->created_us, .due_us = i->due_us,
+	    .change = i->change};
+}
+
+void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us)
+{
+	*m = (struct moves){.id = id, .time_us = time_us};
+	strbuf_init(&m->details, 1 << 20);
+}
+
+void settle_moves_fini(struct moves *m)
+{
+	mem_free(m->move);
+	strbuf_fini(&m->details);
+}
+
+struct move *settle_move(struct moves *m, const struct queue_item *item)
+{
+	if (m->n == m->cap) {
+		m->cap = m->cap * 2 + 4;
+		m->move = mem_resize(m->move, m->cap * sizeof(*m->move));
+	}
+	m->move[m->n] = (struct move){.item = *item};
+	return &m->move[m->n++];
+}
+
+/* How long it was parked, or its message retained, counts from here; what is
+ * over or parked has no other use for a due time. */
+static void stamp(struct queue_item *i, int64_t now_us)
+{
+	if (i->state == D_PARKED || i->state == D_DELIVERED)
+		i->due_us = now_us;
+}
+
+/* That a leg may have the message already is true of each delivery of the
+ * recipient there, of its successors too (D8). */
+static void raise_mark(struct queue_item *i, const struct queue_item *other)
+{
+	if (i->rcpt == other->rcpt && i->leg == other->leg &&
+	    i->uncertain < other->uncertain)
+		i->uncertain = other->uncertain;
+}
+
+static void spread_mark(struct moves *m, const struct queue_item *marked)
+{
+	for (unsigned i = 0; i < m->n && marked->uncertain != UNC_NO; i++)
+		raise_mark(&m->move[i].item, marked);
+}
+
+static void keep_marks(struct settle *s, struct moves *m)
+{
+	unsigned n;
+	const struct queue_row *rows = settle_rows(s, m->id, &n);
+
+	for (unsigned i = 0; i < n; i++)
+		spread_mark(m, &rows[i].item);
+	for (unsigned i = 0; i < m->n; i++)
+		spread_mark(m, &m->move[i].item);
+}
+
+struct spool_op *settle_op(struct settle *s, struct moves *m)
+{
+	struct spool_op *op = spool_op_new();
+	struct spool_update *u = NEW_ARRAY(struct spool_update, m->n);
+	struct slice all = strbuf_view(&m->details);
+
+	keep_marks(s, m);
+	for (unsigned i = 0; i < m->n; i++) {
+		stamp(&m->move[i].item, m->time_us);
+		u[i].delivery = m->move[i].item.number;
+		u[i].to = settle_delivery(&m->move[i].item);
+		u[i].detail = slice_head(
+		    slice_from(all, m->move[i].detail_at), m->move[i].detail_n);
+	}
+	spool_op_update(op, m->id, m->time_us, u, m->n);
+	mem_free(u);
+	return op;
+}
+
+void settle_apply(struct settle *s, const struct moves *m)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		queue_set(s->queue, m->id, &m->move[i].item);
+}
+
+static void settle_answer(struct settle *s, struct spool_op *op,
+    struct written *w)
+{
+	op->to = &s->box;
+	op->kind = S_WRITTEN;
+	op->arg = w;
+}
+
+void settle_post(struct settle *s, struct spool_op *op, struct written *w)
+{
+	op->flags = OP_SYNC;
+	settle_answer(s, op, w);
+	spool_post(s->app->spool, op);
+}
+
+/* Deliveries that wait until the record of a plan is written. */
+struct planned {
+	struct written written;
+	uint64_t id;
+	unsigned n;
+	uint32_t number[];
+};
+
+/* Should the journal write nothing any more they stay in hand: what it does
+ * not know must not go out. */
+static void on_planned(struct settle *s, struct spool_op *op)
+{
+	struct planned *p = op->arg;
+
+	for (unsigned i = 0; i < p->n && op->status == SPOOL_STORED; i++)
+		queue_unclaim(s->queue, p->id, p->number[i], false);
+	mem_free(p);
+	spool_op_free(op);
+}
+
+static bool goes_out(const struct queue_item *i)
+{
+	return i->state == D_QUEUED || i->state == D_DEFERRED;
+}
+
+/* Claims them until then. */
+static struct planned *hold_planned(struct settle *s, const struct moves *m)
+{
+	struct planned *p = mem_new(
+	    sizeof(*p) + m->planned * sizeof(p->number[0]));
+
+	p->written.fn = on_planned;
+	p->id = m->id;
+	for (unsigned i = 0; i < m->planned; i++) {
+		const struct queue_item *it = &m->move[i].item;
+
+		if (goes_out(it) && queue_claim(s->queue, m->id, it->number))
+			p->number[p->n++] = it->number;
+	}
+	return p;
+}
+
+void settle_write(struct settle *s, struct moves *m)
+{
+	struct spool_op *op;
+
+	if (m->n == 0)
+		return;
+	op = settle_op(s, m);
+	settle_apply(s, m);
+	if (m->planned != 0)
+		settle_answer(s, op, &hold_planned(s, m)->written);
+	spool_post(s->app->spool, op);
+}

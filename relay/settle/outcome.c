@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a worker reports of an attempt (or of a lifetime's end, or of an
+ * administrator's bounce) becomes new states: by role, by what the sender
+ * wants to hear, and by the route as it is by then. A notice and what it
+ * tells are one record of the journal (D3). Queue thread.
+ */
+#include "relay/settle/queue_thread_int.h"
+
+#include "relay/settle/leg_health.h"
+#include "relay/watch/loophint.h"
+#include "relay/mail/actor.h"
+
+static void move_failed(const struct outcome_letter *o, unsigned k,
+    struct queue_item *i)
+{
+	bool told = o->row[k].told != 0;
+	bool over = told || o->row[k].silent || o->why == WHY_ADMIN;
+
+	if (told)
+		i->flags |= DF_DSN_SENT;
+	/* A lifetime's end keeps the message (D10); so does a failure that
+	 * nobody can be told of, and that of a copy (D3). */
+	if (o->why == WHY_LIFETIME || i->role == ROLE_COPY || !over)
+		i->state = D_PARKED;
+	else
+		i->state = D_BOUNCED;
+}
+
+/* A leg that took some and wants the rest in a transaction of their own gets
+ * it at once (D7); one that took nobody is given time. */
+static bool split_on(const struct outcome_letter *o, unsigned k)
+{
+	if (o->row[k].result.class != CLASS_SPLIT)
+		return false;
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->row[i].result.outcome == OUT_DELIVERED)
+			return true;
+	return false;
+}
+
+/* What the leg answered for this recipient alone; not that the session ends,
+ * and not that there are too many. */
+static void note_refusal(const struct result *r, struct queue_item *i)
+{
+	bool own = strcmp(r->stage, "rcpt") == 0 && r->code >= 400 &&
+		   r->code != 421 && r->class != CLASS_SPLIT;
+
+	if (own)
+		i->flags |= DF_REFUSED;
+	if (own)
+		i->flags &= (uint8_t)~DF_UNHEARD;
+	else if ((i->flags & DF_REFUSED) != 0)
+		i->flags |= DF_UNHEARD;
+}
+
+static void move_outcome(struct settle *s, const struct outcome_letter *o,
+    unsigned k, struct queue_item *i)
+{
+	const struct result *r = &o->row[k].result;
+
+	i->reason = (uint8_t)o->why;
+	/* It stays where it is and goes on as it was. */
+	if (o->why == WHY_LATE) {
+		i->flags |= DF_DELAY_SENT;
+		return;
+	}
+	/* Sticky: what may have been sent may be a duplicate now (D8). */
+	if (r->uncertain)
+		i->uncertain = UNC_YES;
+	if (o->row[k].bears && o->change > i->change)
+		i->change = o->change;
+	if (o->why == WHY_ATTEMPT)
+		i->attempts++;
+	if (r->outcome == OUT_DEFERRED)
+		note_refusal(r, i);
+	switch (r->outcome) {
+	case OUT_DELIVERED:
+		i->state = D_DELIVERED;
+		if (o->mailbox)
+			i->flags |= DF_MAILBOX;
+		break;
+	case OUT_FAILED:
+		move_failed(o, k, i);
+		break;
+	case OUT_PARKED:
+		i->state = D_PARKED;
+		break;
+	case OUT_DEFERRED:
+	case OUT_UNTRIED:
+		i->state = D_DEFERRED;
+		i->due_us = split_on(o, k) ? 0 : queue_next_due(s->queue,
+						     i->attempts, o->time_us);
+		break;
+	}
+}
+
+static void notice_fini(struct outcome_notice *n)
+{
+	spool_draft_free(n->draft);
+	mem_free(n->items);
+}
+
+static void outcome_free(struct outcome_letter *o)
+{
+	for (unsigned i = 0; i < o->notices; i++)
+		notice_fini(&o->notice[i]);
+	mem_free(o->notice);
+	arena_free(o->arena);
+	mem_free(o);
+}
+
+/* Neither failed nor told: it is as if the leg had asked for time. */
+static void defer_again(struct settle *s, struct moves *m)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		struct queue_item *it = &m->move[i].item;
+
+		it->state = D_DEFERRED;
+		it->flags &= (uint8_t)~DF_DSN_SENT;
+		it->due_us = queue_next_due(s->queue, it->attempts, m->time_us);
+	}
+}
+
+/* What was delivered was, though its sender cannot be told; what was not is
+ * tried, or its end is told, another time. */
+static void group_failed(struct settle *s, struct group *g)
+{
+	if (g->notice.what == TOLD_FAILED && g->why == WHY_ATTEMPT)
+		defer_again(s, &g->moves);
+	if (g->why == WHY_ATTEMPT) {
+		if (!atomic_load(&s->stop))
+			settle_write(s, &g->moves);
+		return;
+	}
+	for (unsigned i = 0; i < g->moves.n; i++)
+		queue_unclaim(s->queue, g->moves.id,
+		    g->moves.move[i].item.number, g->why != WHY_LATE);
+}
+
+/* A group is written: what it tells holds and its notice is ours, or
+ * neither. */
+static void on_group(struct settle *s, struct spool_op *op)
+{
+	struct group *g = op->arg;
+	const struct accepted_letter *dsn = g->notice.items;
+
+	if (op->status == SPOOL_STORED) {
+		settle_apply(s, &g->moves);
+		queue_insert(s->queue, dsn->id, dsn->size, dsn->item, dsn->n,
+		    false, true);
+		queue_sender(s->queue, dsn->id, dsn->sender);
+	} else {
+		group_failed(s, g);
+	}
+	settle_moves_fini(&g->moves);
+	notice_fini(&g->notice);
+	mem_free(g);
+	spool_op_free(op);
+}
+
+/* Takes the notice and the moves. */
+static void post_group(struct settle *s, enum why why,
+    struct outcome_notice *n, struct moves *told)
+{
+	struct group *g = NEW(struct group);
+	struct spool_op *op = settle_op(s, told);
+
+	g->notice = *n;
+	g->why = why;
+	g->moves = *told;
+	*n = (struct outcome_notice){.draft = NULL};
+	op->group = g->notice.draft;
+	g->written.fn = on_group;
+	settle_post(s, op, &g->written);
+}
+
+static void add_detail(struct moves *m, struct move *mv,
+    const struct outcome_letter *o, unsigned k)
+{
+	mv->detail_at = m->details.n;
+	if (o->why == WHY_ADMIN)
+		actor_pack(&(struct actor){o->who, o->reason}, &m->details);
+	else if (o->row[k].result.stage[0] != '\0')
+		result_pack(&o->row[k].result, &m->details);
+	mv->detail_n = m->details.n - mv->detail_at;
+}
+
+/* Of a delay only whether somebody is to be told, or nobody ever. */
+bool settle_said(const struct outcome_letter *o, unsigned k)
+{
+	enum outcome said = o->row[k].result.outcome;
+
+	if (o->why == WHY_LATE)
+		return o->row[k].told != 0 || o->row[k].silent;
+	return said != OUT_UNTRIED &&
+	       (o->why == WHY_ATTEMPT || said == OUT_FAILED);
+}
+
+/* The rows that this notice speaks of; 0: those of none. */
+static void gather(struct settle *s, const struct outcome_letter *o,
+    unsigned notice, struct moves *m)
+{
+	for (unsigned k = 0; k < o->n; k++) {
+		struct queue_item item;
+
+		/* Gone meanwhile: nothing is owed any more. */
+		if (o->row[k].told != notice ||
+		    !queue_get(s->queue, o->id, o->row[k].delivery.number,
+			&item))
+			continue;
+		if (!settle_said(o, k)) {
+			queue_unclaim(s->queue, o->id, item.number,
+			    o->why != WHY_LATE);
+			continue;
+		}
+		if (o->row[k].result.outcome == OUT_DELIVERED)
+			loophint_delivered(s->app->hints, o->id, item.hash,
+			    o->leg);
+		move_outcome(s, o, k, &item);
+		add_detail(m, settle_move(m, &item), o, k);
+	}
+}
+
+/* What the sender is told of goes in the record that holds the notice; what
+ * else the dialog brought is on record whatever becomes of that one: nobody
+ * gets a message twice because a notice of another's failure found no room.
+ * What the routes of the attempt add stands in the first record, before the
+ * results: a message that is over is not planned for any more. */
+void settle_outcome(struct settle *s, struct outcome_letter *o)
+{
+	struct moves m;
+
+	if (settle_outcome_waits(s, o))
+		return;
+	legs_outcome(s, o);
+	settle_unsettle(s, o);
+	settle_moves_init(&m, o->id, o->time_us);
+	settle_plan(s, o, &m);
+	m.planned = m.n;
+	gather(s, o, 0, &m);
+	settle_write(s, &m);
+	settle_moves_fini(&m);
+	for (unsigned i = 0; i < o->notices; i++) {
+		settle_moves_init(&m, o->id, o->time_us);
+		gather(s, o, i + 1, &m);
+		if (m.n != 0)
+			post_group(s, o->why, &o->notice[i], &m);
+		else
+			settle_moves_fini(&m);
+	}
+	outcome_free(o);
+}

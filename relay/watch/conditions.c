@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What may need a person. Each thing is an alarm when it comes up, not while
+ * it lasts: `posthouse status` tells that.
+ */
+#include "relay/watch/conditions.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "relay/audit/projector.h"
+#include "relay/base/loop.h"
+#include "relay/base/mem.h"
+#include "relay/watch/alarm.h"
+#include "relay/settle/queue_thread.h"
+
+enum { LOOK_MS = 1000, TEXT_BYTES = 400 };
+
+struct watch {
+	struct app *app;
+	struct timer timer;
+	enum spool_health health;
+	bool table, audit;
+	uint64_t gap;
+	_Atomic bool asked; /* the queue thread is to look at the legs */
+	_Atomic int64_t patience_us;
+	bool down[NAMES_MAX]; /* the queue thread's */
+};
+
+/* ---- the ops loop ---- */
+
+static void look_at_spool(struct watch *w)
+{
+	static const struct {
+		const char *kind, *text;
+	} alarms[] = {
+		[SPOOL_LOW] = {"spool-low", "Space runs short: retained mail "
+		    "is given up before its time. Raise spool.max, or give "
+		    "the disk more room."},
+		[SPOOL_NO_SPACE] = {"spool-full", "There is no space: new "
+		    "mail is answered 452. Give the disk more room, raise "
+		    "spool.max, or settle what waits."},
+		[SPOOL_SYNC_FAILED] = {"spool-failed", "The disk failed to "
+		    "keep what was written: no mail is accepted until "
+		    "posthoused is started again. Look at the disk first."},
+	};
+	struct spool_stats *st = NEW(struct spool_stats);
+	enum spool_health now;
+
+	spool_stats(w->app->spool, st);
+	now = st->health;
+	if (st->full && now < SPOOL_NO_SPACE)
+		now = SPOOL_NO_SPACE;
+	if (now > w->health)
+		alarm_raise(w->app, alarms[now].kind,
+		    w->app->live->conf->spool.path, alarms[now].text);
+	w->health = now;
+	mem_free(st);
+}
+
+static void look_at_table(struct watch *w)
+{
+	bool bad = atomic_load(&w->app->table_bad);
+
+	if (bad && !w->table)
+		alarm_raise(w->app, "table", w->app->table_path, "The cutover "
+		    "table cannot be read, or is older than what is known of "
+		    "it: mail is answered 451. If a backup was put back, see "
+		    "posthouse table accept.");
+	w->table = bad;
+}
+
+static void look_at_audit(struct watch *w)
+{
+	const struct conf *c = w->app->live->conf;
+	struct projector_stats st;
+	char text[TEXT_BYTES];
+	bool bad;
+
+	projector_stats(w->app->projector, &st);
+	bad = st.failing || st.behind_us > c->alarm.interval_ms * 1000;
+	if (bad && !w->audit)
+		alarm_raise(w->app, "audit", c->audit.path, st.failing
+			? "The audit index cannot be written, or the journal "
+			  "not be read for it; the log says why. Mail goes "
+			  "on, and the journal keeps what is to be told while "
+			  "it has room."
+			: "The audit index is behind: trace does not know the "
+			  "newest mail.");
+	w->audit = bad;
+	if (st.gap > w->gap) {
+		snprintf(text, sizeof(text), "The audit trail has a gap of "
+		    "%" PRIu64 " records that did not come in. posthouse "
+		    "trace and the log say where (audit.gap), and why.",
+		    st.gap - w->gap);
+		alarm_raise(w->app, "audit-gap", c->audit.path, text);
+	}
+	w->gap = st.gap;
+}
+
+/* ---- the queue thread ---- */
+
+static void look_at_leg(struct watch *w, int leg, int64_t now_us)
+{
+	struct queue *q = settle_queue(w->app->settle);
+	int64_t since = queue_leg_down_since(q, leg);
+	unsigned gates = ledger_gates(w->app->ledger, leg);
+	bool down = since != 0 && (gates & GATE_BREAKER) != 0 &&
+		    (gates & GATE_SUSPENDED) == 0 &&
+		    now_us - since > atomic_load(&w->patience_us);
+	struct queue_counts n;
+	char text[TEXT_BYTES];
+
+	if (down && !w->down[leg]) {
+		queue_count(q, &n);
+		snprintf(text, sizeof(text), "Leg %s has not been reachable "
+		    "for %" PRId64 " s; %" PRIu64 " deliveries wait for it "
+		    "and are kept. posthouse queue list --leg %s says why.",
+		    names_text(w->app->names, leg), (now_us - since) / 1000000,
+		    n.leg[leg].state[D_QUEUED] + n.leg[leg].state[D_DEFERRED],
+		    names_text(w->app->names, leg));
+		alarm_raise(w->app, "leg-down",
+		    names_text(w->app->names, leg), text);
+	}
+	w->down[leg] = down;
+}
+
+static void look_at_legs(void *arg)
+{
+	struct watch *w = arg;
+	int64_t now_us = clock_wall_us(w->app->clock);
+
+	for (int i = 0; i < names_count(w->app->names); i++)
+		look_at_leg(w, i, now_us);
+	atomic_store(&w->asked, false);
+}
+
+/* ---- the timer ---- */
+
+static void on_timer(void *arg)
+{
+	struct watch *w = arg;
+	const struct conf *c = w->app->live->conf;
+
+	timer_set(&w->timer, LOOK_MS);
+	atomic_store(&w->patience_us, c->alarm.interval_ms * 1000);
+	if (!atomic_exchange(&w->asked, true))
+		call_post(settle_box(w->app->settle), S_CALL, look_at_legs, w);
+	look_at_spool(w);
+	look_at_table(w);
+	look_at_audit(w);
+}
+
+struct watch *watch_new(struct app *a)
+{
+	struct watch *w = NEW(struct watch);
+
+	w->app = a;
+	timer_init(&w->timer, a->ops, on_timer, w);
+	timer_set(&w->timer, LOOK_MS);
+	return w;
+}
+
+void watch_stop(struct watch *w)
+{
+	if (w != NULL)
+		timer_fini(&w->timer);
+}
+
+void watch_free(struct watch *w)
+{
+	mem_free(w);
+}
