@@ -33,6 +33,7 @@
 
 #include <cmocka.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/daemon/sandbox.h"
@@ -543,6 +544,45 @@ static void the_spawner_and_its_programs_have_a_filter_too(void **state)
 	}
 }
 
+/* Returns what the sandboxed child left in its log. */
+static const char *log_of_a_failed_assertion(void)
+{
+	static char text[2000];
+	int fd = open(at("log/assert"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int status;
+	ssize_t n;
+	pid_t pid;
+
+	assert_true(fd >= 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		log_setup(fd, LOG_LV_ERROR, &clock_system);
+		if (sandbox_enter(conf()).filter)
+			PH_ASSERT(strcmp(home, "") == 0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	assert_true(n > 0);
+	text[n] = '\0';
+	close(fd);
+	return text;
+}
+
+/* The filter lets the signal through, and the line is in the log. */
+static void a_failed_assertion_ends_the_sandboxed_process(void **state)
+{
+	const char *text = log_of_a_failed_assertion();
+
+	(void)state;
+	assert_non_null(strstr(text, " error assert.failed at=tests/unit/"
+				     "test_sandbox.c:"));
+	assert_non_null(strstr(text, "strcmp(home"));
+}
+
 static void without_a_sandbox_nothing_is_refused(void **state)
 {
 	pid_t pid = fork();
@@ -593,6 +633,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_what_mail_needs_is_left),
 	    cmocka_unit_test(the_spawner_and_its_programs_have_a_filter_too),
+	    cmocka_unit_test(a_failed_assertion_ends_the_sandboxed_process),
 	    cmocka_unit_test(without_a_sandbox_nothing_is_refused),
 	};
 
