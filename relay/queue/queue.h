@@ -4,8 +4,8 @@
  * per leg, wake-ups by changes of the table, breaker. Knows neither routes
  * nor what mail is. Owned by the queue thread; queue_step(now) never waits.
  *
- * The daemon's glue (relay/settle/queue_thread.c) sits on the same thread: it is
- * told by queue_ops what to start, writes the journal, and tells the queue
+ * The daemon's glue (relay/settle/queue_thread.c) sits on the same thread: it
+ * is told by queue_ops what to start, writes the journal, and tells the queue
  * the new state of each delivery by queue_set().
  */
 #ifndef RELAY_QUEUE_QUEUE_H
