@@ -421,10 +421,8 @@ int recover(struct spool *s, const struct spool_recovered *told,
     struct spool_start *start_out, struct error *err)
 {
 	static const struct spool_recovered nobody;
-	struct recovery r = {.s = s,
-	    .told = told != NULL ? told : &nobody,
-	    .start = start_out,
-	    .clean = true};
+	struct recovery r = {.s = s, .told = told != NULL ? told : &nobody,
+	    .start = start_out, .clean = true};
 	int rc;
 
 	*start_out = (struct spool_start){0};
