@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: ISC
+"""What tests/mutate is made of."""
