@@ -3,6 +3,7 @@
 of their own, where a mutant may leave what it likes."""
 import os
 import pathlib
+import pickle
 import resource
 import shutil
 import signal
@@ -89,14 +90,29 @@ class Tests:
 
     def first_run(self, pool):
         """Runs each test once; what fails unchanged is left out."""
-        for program, (ended, entered) in zip(
-                self.programs, pool.map(self.watch, self.programs)):
-            if not ended.ok:
+        known = self.scratch.folder / "tests.pickle"
+        before = pickle.loads(known.read_bytes()) if known.exists() else {}
+        after = {}
+        for program, seen in zip(self.programs, pool.map(
+                lambda p: self.watch_once(p, before), self.programs)):
+            after[program.name] = seen
+            _, ok, self.seconds[program.name], self.entered[program.name] = seen
+            if not ok:
                 self.left_out.append(program.name)
-            self.seconds[program.name] = ended.seconds
-            self.entered[program.name] = entered
+        known.write_bytes(pickle.dumps(after))
         self.programs = [p for p in self.programs
                          if p.name not in self.left_out]
+
+    def watch_once(self, program, before):
+        """(which binary, passes, seconds, entered), as seen before if the
+        binary is the same."""
+        binary = os.stat(self.scratch.build / program.name)
+        which = binary.st_mtime_ns, binary.st_size
+        seen = before.get(program.name)
+        if seen is None or seen[0] != which or not seen[1]:
+            ended, entered = self.watch(program)
+            seen = which, ended.ok, ended.seconds, entered
+        return seen
 
     def watch(self, program):
         with tempfile.TemporaryDirectory(prefix="coverage-",
