@@ -75,6 +75,10 @@ class Operators(unittest.TestCase):
         self.assertEqual(self.changes[self.line("c = '"), "'\"'"],
                          ["('\"' + 1)"])
 
+    def test_failed(self):
+        self.assertEqual(changes("int f(void)\n{\n\treturn -1;\n}\n"),
+                         {(3, "-"): [""], (3, "1"): ["0"]})
+
     def test_conditions(self):
         old = "n <= 3 && !p->x"
         self.assertEqual(

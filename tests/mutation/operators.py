@@ -139,7 +139,12 @@ def is_size(tokens, i):
 def constant_changes(tokens, i):
     t = tokens[i]
     if t.kind == "number":
-        return () if is_size(tokens, i) else number_changes(t.text)
+        if is_size(tokens, i):
+            return ()
+        # -1 is "failed", which is told by its sign: -2 is the same.
+        failed = (t.text == "1" and tokens[i - 1].text == "-" and
+                  not is_operand(tokens[i - 2]))
+        return ("0",) if failed else number_changes(t.text)
     if t.kind == "char":
         return (f"({t.text} + 1)",)
     return {"true": ("false",), "false": ("true",)}.get(t.text, ())

@@ -21,6 +21,8 @@ static const struct dnsserver_row zone[] = {
 	{ "mail.example", "MX",   0, "example 60 SOA 60" },
 	{ "example.com",  "MX",   0, "@ 60 MX 20 b.example\n@ 60 MX 5 A.Example\n"
 	                             "@ 60 MX 10 c.example\n@ 60 MX 10 d.example" },
+	{ "equal.example", "MX",  0, "@ 60 MX 10 a.example\n@ 60 MX 10 b.example\n"
+	                             "@ 60 MX 10 c.example" },
 	{ "null.example", "MX",   0, "@ 60 MX 0 ." },
 	{ "alias.example", "A",   0, "@ 60 CNAME two.example\ntwo.example 5 CNAME mail.example\n"
 	                             "mail.example 60 A 192.0.2.1" },
@@ -230,6 +232,21 @@ static void exchangers_come_by_preference_and_equals_in_any_order(void **state)
 	assert_int_equal(w->server.asked, 1);
 	/* One chance in 2^63 to fail by itself. */
 	assert_true(seen[0] > 0 && seen[1] > 0);
+}
+
+static void each_of_three_equals_may_be_first_or_last(void **state)
+{
+	struct world *w = *state;
+	bool first[3] = {false}, last[3] = {false};
+
+	for (int i = 0; i < 200; i++) {
+		ask(w, "MX", "equal.example");
+		first[w->text[3] - 'a'] = true;
+		last[w->text[strlen(w->text) - 9] - 'a'] = true;
+	}
+	/* One chance in 10^34 to fail by itself. */
+	for (int i = 0; i < 3; i++)
+		assert_true(first[i] && last[i]);
 }
 
 static void an_answer_is_kept_for_its_ttl(void **state)
@@ -531,6 +548,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(questions_are_answered),
 		T(exchangers_come_by_preference_and_equals_in_any_order),
+		T(each_of_three_equals_may_be_first_or_last),
 		T(an_answer_is_kept_for_its_ttl),
 		T(no_is_kept_as_its_authority_says_and_zero_for_a_second),
 		T(many_askers_share_one_question),

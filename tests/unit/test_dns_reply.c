@@ -255,6 +255,53 @@ static void the_cache_is_bounded_in_entries_and_bytes(void **state)
 	dnscache_free(c);
 }
 
+/* An answer that owns `bytes` in a way of its own. */
+static struct dns_answer owning(enum dns_type type, size_t bytes)
+{
+	struct dns_answer a = {.status = DNS_OK, .type = type, .ttl_s = 60,
+		.count = 1};
+	char *text = mem_new(bytes + 1);
+
+	memset(text, 'x', bytes);
+	if (type == DNS_A) {
+		a.alias_of = text;
+		a.addr = NEW_ARRAY(struct netaddr, 1);
+	} else if (type == DNS_MX) {
+		a.mx = NEW_ARRAY(struct dns_mx, 1);
+		a.mx[0].host = text;
+	} else if (type == DNS_PTR) {
+		a.name = NEW_ARRAY(char *, 1);
+		a.name[0] = text;
+	} else {
+		a.tlsa = NEW_ARRAY(struct dns_tlsa, 1);
+		a.tlsa[0].data = slice_of(text, bytes);
+	}
+	return a;
+}
+
+static void whatever_an_answer_owns_counts(void **state)
+{
+	static const enum dns_type types[] = {
+	    DNS_A, DNS_MX, DNS_PTR, DNS_TLSA};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		struct dnscache *c = dnscache_new(100, 100000);
+
+		for (int n = 0; n < 10; n++) {
+			struct dns_answer a = owning(types[i], 30000);
+			struct dns_held *h = dns_hold(&a);
+			char name[30];
+
+			snprintf(name, sizeof(name), "n%d.example", n);
+			dnscache_put(c, name, h, 0);
+			dns_held_unref(h);
+		}
+		assert_int_equal(dnscache_count(c), 3);
+		dnscache_free(c);
+	}
+}
+
 static void an_expired_answer_may_serve_for_hours_but_is_not_fresh(
     void **state)
 {
@@ -280,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_name_with_a_dot_in_a_label_is_nobody_else),
 		cmocka_unit_test(the_strings_of_a_long_record_are_joined),
 		cmocka_unit_test(the_cache_is_bounded_in_entries_and_bytes),
+		cmocka_unit_test(whatever_an_answer_owns_counts),
 		cmocka_unit_test(
 		    an_expired_answer_may_serve_for_hours_but_is_not_fresh),
 	};

@@ -181,6 +181,22 @@ static void the_first_bad_line_is_named_and_nothing_is_imported(void **state)
 	table_tmp_free(t);
 }
 
+static void a_nul_in_a_cell_is_refused(void **state)
+{
+	static const char text[] =
+	    "address,route,mailbox\na@example.com,cloud,x\0y\n";
+	struct table_tmp *t = table_tmp_new(*state);
+	struct change_done done;
+	struct error err = {0};
+
+	assert_int_equal(import(t, *state, slice_of(text, sizeof(text) - 1),
+			     &create, &done, &err), -1);
+	assert_non_null(strstr(err.text, "line 2: "));
+	assert_non_null(strstr(err.text, "NUL"));
+	assert_false(table_tmp_get(t, "a@example.com").found);
+	table_tmp_free(t);
+}
+
 /* ---- what spreadsheets, shells and directories write ------------------ */
 
 /* The text in UTF-16, with its mark or without. */
@@ -489,6 +505,7 @@ int main(void)
 	    cmocka_unit_test(absent_columns_keep_and_empty_cells_clear),
 	    cmocka_unit_test(
 		the_first_bad_line_is_named_and_nothing_is_imported),
+	    cmocka_unit_test(a_nul_in_a_cell_is_refused),
 	    cmocka_unit_test(every_form_of_a_file_is_understood),
 	    cmocka_unit_test(utf_16_is_one_mailbox_with_utf_8),
 	    cmocka_unit_test(every_bad_line_is_told),

@@ -146,6 +146,42 @@ static void each_condition_finds_what_fits(void **state)
 	}
 }
 
+static unsigned occurrences(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+/* Found by its own fields and with its message, it is told once. */
+static void a_note_of_a_message_that_is_shown_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = fake_id(T0, 1), other = fake_id(T0 + HOUR, 2);
+	char name[ID_TEXT], note[300];
+	int n;
+
+	accepted(f, id, T0, "bob@example.org", "ann@example.com", "");
+	for (unsigned i = 0; i < 2; i++) {
+		id_text(i == 0 ? id : other, name);
+		n = snprintf(note, sizeof(note), "refused%c{\"id\":\"%s\","
+		    "\"from\":\"bob@example.org\",\"to\":\"x@y.example\"}",
+		    '\0', name);
+		fake_note(&f->j, T0 + MINUTE, slice_of(note, (size_t)n));
+	}
+	run(f);
+	/* The other one is of a message that is not there. */
+	assert_int_equal(occurrences(trace(f, (struct search){
+	    .from = "bob@example.org"}), "\"refused\""), 2);
+	assert_int_equal(occurrences(trace(f, (struct search){
+	    .from = "bob@example.org", .to = "x@y.example"}), "\"refused\""),
+	    2);
+}
+
 /* The limit counts what fits: before the tenth message all were looked at. */
 static void the_limit_is_of_what_is_shown(void **state)
 {
@@ -292,6 +328,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_condition_finds_what_fits),
+		TEST(a_note_of_a_message_that_is_shown_is_told_once),
 		TEST(the_limit_is_of_what_is_shown),
 		TEST(a_file_of_format_1_is_read_as_it_is),
 		TEST(the_current_file_is_brought_up_when_it_is_written),

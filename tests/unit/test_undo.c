@@ -250,6 +250,7 @@ static void a_change_names_the_one_that_it_undid(void **state)
 	assert_int_equal(table_change_get(r, n, t->a, &c, &err), 1);
 	assert_int_equal(c.undid, 0);
 	assert_string_equal(c.command, "test");
+	assert_int_equal(table_change_get(r, n + 2, t->a, &c, &err), 0);
 	table_close(r);
 	table_tmp_free(t);
 }

@@ -185,23 +185,36 @@ static void an_expression_has_a_ceiling(void **state)
 	assert_null(where_parse(slice_str(text), &err));
 }
 
+/* "a b k=v", in a static buffer */
+static const char *listed(const struct slice *tag, unsigned n)
+{
+	static char text[80];
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "%s%.*s", i == 0 ? "" : " ", (int)tag[i].n, tag[i].p);
+	return text;
+}
+
 static void the_tags_that_a_match_needs_are_found(void **state)
 {
 	static const struct {
-		const char *text, *tags;
+		const char *text, *tags, *named;
 	} cases[] = {
-	    {"tag = 'a'", "a"},
-	    {"route = 'x' and tag = 'a' and held", "a"},
-	    {"tag = 'a' or tag = 'b'", "a b"},
-	    {"a or b and c", "a b"},
-	    {"held and (a or b or k=v)", "a b k=v"},
-	    {"a or held", ""},
-	    {"k in (x, y) and held", "k=x k=y"},
-	    {"k not in (x, y)", ""},
-	    {"not a and (b or c)", "b c"},
-	    {"not tag = 'a'", ""},
-	    {"tag like 'a'", ""},
-	    {"(tag = 'a' or held) and tag = 'b'", "b"},
+	    {"tag = 'a'", "a", "a"},
+	    {"route = 'x' and tag = 'a' and held", "a", "a"},
+	    {"tag = 'a' or tag = 'b'", "a b", "a b"},
+	    {"a or b and c", "a b", "a b c"},
+	    {"held and (a or b or k=v)", "a b k=v", "a b k=v"},
+	    {"a or held", "", "a"},
+	    {"k in (x, y) and held", "k=x k=y", "k=x k=y"},
+	    {"k not in (x, y)", "", "k=x k=y"},
+	    {"not a and (b or c)", "b c", "a b c"},
+	    {"not tag = 'a'", "", "a"},
+	    {"tag like 'a'", "", ""},
+	    {"(tag = 'a' or held) and tag = 'b'", "b", "a b"},
+	    {"held and route = 'a'", "", ""},
 	};
 
 	(void)state;
@@ -210,19 +223,30 @@ static void the_tags_that_a_match_needs_are_found(void **state)
 		struct where *w = where_parse(slice_str(cases[i].text), &err);
 
 		struct slice tag[WHERE_NODES];
-		char text[80] = "";
-		unsigned n;
 
 		assert_non_null(w);
-		n = where_tags(w, tag);
-		for (unsigned k = 0; k < n; k++)
-			snprintf(text + strlen(text),
-			    sizeof(text) - strlen(text), "%s%.*s",
-			    k == 0 ? "" : " ", (int)tag[k].n, tag[k].p);
 		print_message("%s\n", cases[i].text);
-		assert_string_equal(text, cases[i].tags);
+		assert_string_equal(listed(tag, where_tags(w, tag)),
+		    cases[i].tags);
+		assert_string_equal(listed(tag, where_named(w, tag)),
+		    cases[i].named);
 		where_free(w);
 	}
+}
+
+static void the_columns_that_are_asked_for_are_known(void **state)
+{
+	struct error err;
+	struct where *w = where_parse(
+	    SLICE("not (held or customer = 'x') and route = 'y'"), &err);
+
+	(void)state;
+	assert_non_null(w);
+	assert_true(where_asks(w, WHERE_CUSTOMER));
+	assert_true(where_asks(w, WHERE_ROUTE));
+	assert_false(where_asks(w, WHERE_ADDRESS));
+	assert_false(where_asks(w, WHERE_TAG));
+	where_free(w);
 }
 
 int main(void)
@@ -232,6 +256,7 @@ int main(void)
 	    cmocka_unit_test(a_wrong_expression_is_refused_with_its_place),
 	    cmocka_unit_test(an_expression_has_a_ceiling),
 	    cmocka_unit_test(the_tags_that_a_match_needs_are_found),
+	    cmocka_unit_test(the_columns_that_are_asked_for_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
