@@ -233,7 +233,8 @@ static const struct { const char *theirs, *ours; } sayings[] = {
 	{ "missing opening brace for section '%s'",
 	  "has no { behind it; write a section as  section { ... }  "
 	  "or  section \"name\" { ... }" },
-	{ "missing parenthesis for function '%s'", "is written  include(\"FILE\")" },
+	{ "missing parenthesis for function '%s'",
+	    "is written  include(\"FILE\")" },
 	{ "found duplicate title '%s'",
 	  "names two sections; give each a name of its own" },
 	{ "attempt to append to non-list option '%s'",

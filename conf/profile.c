@@ -188,7 +188,8 @@ T_LINE = { .name = "a line of text", .set = set_line,
 T_PHRASES = { .name = "a phrase", .set = set_phrase, .element = sizeof(char *),
 	.form = "words of the reply without quotes, addresses and host names, "
 	"like \"no such user\", \"relay* ... denied\"" },
-T_STAGES = { .name = "a stage", .set = set_stage, .words = stages, .element = sizeof(int) },
+T_STAGES = { .name = "a stage", .set = set_stage, .words = stages,
+    .element = sizeof(int) },
 T_CLASS = { .name = "a class", .set = set_class, .words = classes },
 T_OUTCOME = { .name = "an outcome", .set = set_outcome, .words = outcomes },
 T_SLOWS = { .name = "what is slowed", .set = set_slows, .words = slows };
@@ -196,12 +197,17 @@ T_SLOWS = { .name = "what is slowed", .set = set_slows, .words = slows };
 static const struct param top_keys[] = {
 	{ .name = "date", .type = &T_LINE, .offset = TOP(date) },
 	{ .name = "note", .type = &T_LINE, .offset = TOP(note) },
-	{ .name = "max_recipients", .type = &T_INT, .offset = TOP(max_recipients), .max = 1000 },
-	{ .name = "max_messages", .type = &T_INT, .offset = TOP(max_messages), .max = 1000000 },
-	{ .name = "max_age", .type = &T_DURATION, .offset = TOP(max_age_ms), .max = 86400000 },
+	{ .name = "max_recipients", .type = &T_INT,
+	    .offset = TOP(max_recipients), .max = 1000 },
+	{ .name = "max_messages", .type = &T_INT, .offset = TOP(max_messages),
+	    .max = 1000000 },
+	{ .name = "max_age", .type = &T_DURATION, .offset = TOP(max_age_ms),
+	    .max = 86400000 },
 	{ .name = "one_domain", .type = &T_BOOL, .offset = TOP(one_domain) },
-	{ .name = "no_dead_hosts", .type = &T_BOOL, .offset = TOP(no_dead_hosts) },
-	{ .name = "ignores_notify", .type = &T_BOOL, .offset = TOP(ignores_notify) },
+	{ .name = "no_dead_hosts", .type = &T_BOOL,
+	    .offset = TOP(no_dead_hosts) },
+	{ .name = "ignores_notify", .type = &T_BOOL,
+	    .offset = TOP(ignores_notify) },
 	{ .name = "networks", .type = &T_NETS, .offset = TOP(networks) },
 };
 static const struct param row_keys[] = {
@@ -211,7 +217,8 @@ static const struct param row_keys[] = {
 	{ .name = "stage",    .type = &T_STAGES,   .offset = ROW(stages) },
 	{ .name = "class",    .type = &T_CLASS,    .offset = ROW(class) },
 	{ .name = "outcome",  .type = &T_OUTCOME,  .offset = ROW(outcome) },
-	{ .name = "slows",    .type = &T_SLOWS,    .offset = ROW(slows_sender) },
+	{ .name = "slows",    .type = &T_SLOWS,
+	    .offset = ROW(slows_sender) },
 	{ .name = "help",     .type = &T_LINE,     .offset = ROW(help) },
 };
 enum { TOP_KEYS = ARRAY_LEN(top_keys), ROW_KEYS = ARRAY_LEN(row_keys) };
@@ -219,8 +226,10 @@ enum { TOP_KEYS = ARRAY_LEN(top_keys), ROW_KEYS = ARRAY_LEN(row_keys) };
 static const enum outcome outcome_of[CLASSES] = {
 	[CLASS_NONE] = OUT_DEFERRED,          [CLASS_MESSAGE] = OUT_FAILED,
 	[CLASS_RECIPIENT] = OUT_FAILED,       [CLASS_THROTTLE] = OUT_DEFERRED,
-	[CLASS_MAILBOX] = OUT_DEFERRED,       [CLASS_CONFIGURATION] = OUT_DEFERRED,
-	[CLASS_NETWORK] = OUT_DEFERRED,       [CLASS_AUTHENTICATION] = OUT_PARKED,
+	[CLASS_MAILBOX] = OUT_DEFERRED,
+	    [CLASS_CONFIGURATION] = OUT_DEFERRED,
+	[CLASS_NETWORK] = OUT_DEFERRED,
+	    [CLASS_AUTHENTICATION] = OUT_PARKED,
 	[CLASS_LOOP] = OUT_PARKED,            [CLASS_SPLIT] = OUT_DEFERRED,
 };
 /* clang-format on */

@@ -6,10 +6,40 @@
 #ifndef RELAY_CONTROL_CONTROL_H
 #define RELAY_CONTROL_CONTROL_H
 
-#include "relay/daemon/app.h"
+#include "relay/base/loop.h"
+#include "relay/post/conf_snapshot.h"
+#include "relay/post/shared.h"
 
-struct control *control_open(struct app *a, struct error *err);
-void control_configure(struct control *c, struct live *l);
+struct acceptor;
+struct ask_cache;
+struct certificates;
+struct control;
+struct oldtls;
+struct projector;
+struct queue_thread;
+struct table_follow;
+struct worker;
+
+/* The handles that commands look at; they outlive the control. */
+struct control_config {
+	struct loop *ops;
+	struct shared *shared;
+	struct conf_snapshot *snapshot; /* counted */
+	struct queue_thread *queue_thread;
+	struct table_follow *follow;
+	struct projector *projector;
+	struct worker **worker; /* shared.workers.n of them */
+	struct acceptor *acceptor;
+	struct ask_cache *asked;
+	struct oldtls *oldtls;
+	struct certificates *certificates;
+	int64_t started_us;
+	bool degraded; /* the start found damage in the spool */
+};
+
+struct control *control_open(const struct control_config *c,
+    struct error *err);
+void control_configure(struct control *c, struct conf_snapshot *l);
 /* When no thread but the spool's runs any more: the socket is closed, and
  * what was asked comes to its end. NULL is fine, here and below. */
 void control_end(struct control *c);

@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-enum { OPEN_MAX = 256, REASON_MAX = 200 };
+enum { OPEN_MAX = 256 };
 
 /* One delivery that was found; waits for the journal. */
 struct one_act {
@@ -21,25 +21,6 @@ struct one_act {
 	char *from, *to;
 	const char *why; /* it could not be done; NULL: it was */
 };
-
-const char *control_reason(struct ctl_request *r, const json_t *args)
-{
-	const char *reason = control_arg(args, "reason");
-	size_t n = strlen(reason);
-
-	if (n > REASON_MAX) {
-		ctl_end(r, 2, "the reason is longer than %d bytes",
-		    REASON_MAX);
-		return NULL;
-	}
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)reason[i] < ' ' || reason[i] == 0x7f) {
-			ctl_end(r, 2, "the reason has a control character; "
-				      "write it in one line");
-			return NULL;
-		}
-	return reason;
-}
 
 /* ---- one ---- */
 
@@ -54,7 +35,7 @@ static void print_one(const struct one_act *one)
 	jout_str(j, "id", id);
 	jout_str(j, "from", one->from);
 	jout_str(j, "to", one->to);
-	jout_str(j, "leg", names_text(s->c->app->names, i->leg));
+	jout_str(j, "leg", names_text(s->c->cfg.shared->names, i->leg));
 	jout_str(j, "role", role_text(i->role));
 	jout_str(j, "state", dstate_text(i->state));
 	jout_bool(j, "done", one->why == NULL);
@@ -89,10 +70,10 @@ static void on_act_done(void *arg, bool ok)
 /* Queue thread. */
 static void do_act(struct one_act *one)
 {
-	struct settle_act act = {.what = one->s->what, .who = one->s->who,
+	struct act_request act = {.what = one->s->what, .who = one->s->who,
 	    .reason = one->s->reason, .done = on_act_done, .arg = one};
 
-	const char *why = settle_act(one->s->c->app->settle, &act,
+	const char *why = act_apply(one->s->c->cfg.queue_thread, &act,
 	    one->row.id, one->row.item.number);
 
 	/* Taken: it may be over, and `one` gone. */
@@ -191,7 +172,7 @@ static bool selects(const json_t *args)
 static int read_act(struct select *s, const json_t *args)
 {
 	const char *action = control_arg(args, "action"), *reason;
-	int what = settle_act_parse(slice_str(action));
+	int what = act_parse(slice_str(action));
 
 	if (what < 0) {
 		ctl_end(s->r, 2, "\"%s\" is no action: retry, freeze, thaw, "

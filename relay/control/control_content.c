@@ -7,7 +7,7 @@
 
 #include <openssl/evp.h>
 
-#include "relay/audit/note.h"
+#include "relay/audit/note_post.h"
 
 enum { CHUNK = 48 << 10 };
 
@@ -80,23 +80,16 @@ static void on_content(void *arg)
 /* Reading a body is an event with who (A3). */
 static void note_body(const struct content *ct, uint64_t id)
 {
-	struct spool_op *op = spool_op_new();
-	struct note_writer w;
-	struct strbuf note;
-	struct jout *j;
+	const struct shared *sh = ct->c->cfg.shared;
+	struct note_draft n;
+	struct jout *j = note_open(&n, "body");
 	char text[ID_TEXT];
 
 	id_text(id, text);
-	strbuf_init(&note, 1024);
-	j = note_begin(&w, &note, "body");
 	jout_str(j, "id", text);
 	jout_str(j, "who", ctl_who(ct->r));
 	jout_str(j, "command", commands[ct->what]);
-	note_end(&w);
-	spool_op_note(op, NOTE_BODY, clock_wall_us(ct->c->app->clock),
-	    strbuf_view(&note));
-	strbuf_fini(&note);
-	spool_post(ct->c->app->spool, op);
+	note_post(&n, sh->spool, NOTE_BODY, clock_wall_us(sh->clock));
 }
 
 void control_content_fetched(struct control *c, struct spool_fetch *f)
@@ -130,7 +123,7 @@ void control_content(struct control *c, struct ctl_request *r, uint64_t id,
 	c->busy++;
 	f->arg = ct;
 	f->want_body = true;
-	spool_fetch_post(c->app->spool, f);
+	spool_fetch_post(c->cfg.shared->spool, f);
 }
 
 void control_queue_export(void *arg, struct ctl_request *r,

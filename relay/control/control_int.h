@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of the control commands: control.c (legs, waits), control_status.c and
- * control_node.c (status), control_probe.c (a look at a leg), control_search.c
- * (trace and the recount), control_select.c (which deliveries),
- * control_queue.c (looking at them), control_act.c (deciding about them),
- * control_content.c (bodies).
+ * Inside of the control commands. control_common.c is below all of them: what
+ * they share. control.c is above: the table of commands and the socket.
  */
 #ifndef RELAY_CONTROL_CONTROL_INT_H
 #define RELAY_CONTROL_CONTROL_INT_H
@@ -25,14 +22,16 @@ enum { SEARCHES_MAX = 2 };
 struct searching;
 
 struct control {
-	struct app *app;
+	struct control_config cfg;
 	struct ctl *ctl;
 	struct mailbox box; /* of the ops loop */
-	struct live *live;
+	struct conf_snapshot *snapshot;
 	unsigned busy; /* requests that are answered later */
 	struct list searching; /* of those, with a thread each */
 	struct searching *place[SEARCHES_MAX]; /* of those; NULL: free */
 };
+
+/* ---- control_common.c ---- */
 
 /* A string argument, "" when it is not there or no string. */
 const char *control_arg(const json_t *args, const char *key);
@@ -43,8 +42,18 @@ const char *control_reason(struct ctl_request *r, const json_t *args);
 void control_ask_queue(struct control *c, void (*fn)(void *arg), void *arg);
 void control_come_back(struct control *c, void (*fn)(void *arg), void *arg);
 
+/* ---- the commands ---- */
+
+void control_leg_resume(void *arg, struct ctl_request *r, const json_t *args);
+void control_leg_suspend(void *arg, struct ctl_request *r,
+    const json_t *args);
+/* A letter of O_WRITTEN: the decision about a leg is in the journal. */
+void control_leg_written(struct control *c, struct spool_op *op);
+/* What was suspended before the restart still is. Before the queue runs. */
+void control_legs_restore(struct control *c);
+void control_route_wait(void *arg, struct ctl_request *r, const json_t *args);
 /* control_node.c: what status says that is not of a leg. */
-void control_rows_node(const struct app *a, struct ctl_request *r,
+void control_rows_node(const struct control *c, struct ctl_request *r,
     const struct spool_stats *s, const struct queue_counts *q);
 void control_status(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);

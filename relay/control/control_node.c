@@ -13,32 +13,34 @@
 #include "relay/audit/projector.h"
 #include "relay/base/mem.h"
 #include "relay/watch/certificates.h"
-#include "relay/daemon/recovery.h"
-#include "relay/daemon/worker.h"
+#include "relay/post/worker.h"
+#include "relay/client/client.h"
+#include "relay/net/listen.h"
+#include "relay/post/workers.h"
 
 enum { US = 1000000 };
 
-static void row_node(const struct app *a, struct ctl_request *r)
+static void row_node(const struct control *c, struct ctl_request *r)
 {
 	struct jout *j = ctl_row(r);
 	int sessions = 0, dialogs = 0;
 
-	for (int i = 0; i < a->workers; i++) {
-		sessions += atomic_load(&a->worker[i]->sessions);
-		dialogs += atomic_load(&a->worker[i]->dialogs);
+	for (int i = 0; i < c->cfg.shared->workers->n; i++) {
+		sessions += atomic_load(&c->cfg.worker[i]->sessions);
+		dialogs += atomic_load(&c->cfg.worker[i]->dialogs);
 	}
 	jout_str(j, "section", "node");
-	jout_str(j, "hostname", a->live->conf->hostname);
+	jout_str(j, "hostname", c->snapshot->conf->hostname);
 	jout_int(j, "pid", getpid());
-	jout_time(j, "started", a->started_us);
-	jout_int(j, "workers", a->workers);
-	jout_int(j, "connections", acceptor_connections(a->acceptor));
+	jout_time(j, "started", c->cfg.started_us);
+	jout_int(j, "workers", c->cfg.shared->workers->n);
+	jout_int(j, "connections", acceptor_connections(c->cfg.acceptor));
 	jout_int(j, "sessions", sessions);
 	jout_int(j, "dialogs", dialogs);
 	ctl_row_end(r);
 }
 
-static const char *health_text(const struct app *a,
+static const char *health_text(const struct control *c,
     const struct spool_stats *s)
 {
 	static const char *const text[] = {[SPOOL_OK] = "ok",
@@ -47,18 +49,18 @@ static const char *health_text(const struct app *a,
 
 	if (s->full && s->health < SPOOL_NO_SPACE)
 		return "full: new mail is refused";
-	if (s->health == SPOOL_OK && recovery_degraded(a->recovery))
+	if (s->health == SPOOL_OK && c->cfg.degraded)
 		return "degraded: damage was found at the start, see the log";
 	return text[s->health];
 }
 
-static void row_spool(const struct app *a, struct ctl_request *r,
+static void row_spool(const struct control *c, struct ctl_request *r,
     const struct spool_stats *s)
 {
 	struct jout *j = ctl_row(r);
 
 	jout_str(j, "section", "spool");
-	jout_str(j, "health", health_text(a, s));
+	jout_str(j, "health", health_text(c, s));
 	jout_int(j, "segments", (int64_t)s->segments);
 	jout_int(j, "spares", (int64_t)s->spares);
 	jout_int(j, "used_bytes", (int64_t)s->used_bytes);
@@ -73,14 +75,16 @@ static void row_spool(const struct app *a, struct ctl_request *r,
 	ctl_row_end(r);
 }
 
-static void row_table_and_queue(const struct app *a, struct ctl_request *r,
+static void row_table_and_queue(const struct control *c, struct ctl_request *r,
     const struct queue_counts *q)
 {
 	struct jout *j = ctl_row(r);
 
 	jout_str(j, "section", "table");
-	jout_int(j, "change", (int64_t)atomic_load(&a->change_floor));
-	jout_str(j, "state", atomic_load(&a->table_bad) ? "unusable" : "ok");
+	jout_int(j, "change",
+	    (int64_t)atomic_load(&c->cfg.shared->change_floor));
+	jout_str(j, "state", atomic_load(&c->cfg.shared->table_bad)
+	    ? "unusable" : "ok");
 	ctl_row_end(r);
 	j = ctl_row(r);
 	jout_str(j, "section", "queue");
@@ -89,27 +93,27 @@ static void row_table_and_queue(const struct app *a, struct ctl_request *r,
 	ctl_row_end(r);
 }
 
-static void rows_certificates(const struct app *a, struct ctl_request *r)
+static void rows_certificates(const struct control *c, struct ctl_request *r)
 {
-	const struct certificates *c = a->certificates;
+	const struct certificates *all = c->cfg.certificates;
 
-	for (unsigned i = 0; i < certificates_count(c); i++) {
+	for (unsigned i = 0; i < certificates_count(all); i++) {
 		struct jout *j = ctl_row(r);
 
 		jout_str(j, "section", "certificate");
-		certificates_print(c, i, j);
+		certificates_print(all, i, j);
 		ctl_row_end(r);
 	}
 }
 
 /* The clients that needed a lower tls_min since the start. */
-static void rows_oldtls(const struct app *a, struct ctl_request *r)
+static void rows_oldtls(const struct control *c, struct ctl_request *r)
 {
-	for (unsigned i = 0; i < oldtls_count(a->oldtls); i++) {
+	for (unsigned i = 0; i < oldtls_count(c->cfg.oldtls); i++) {
 		struct jout *j = ctl_row(r);
 
 		jout_str(j, "section", "old-tls");
-		oldtls_print(a->oldtls, i, j);
+		oldtls_print(c->cfg.oldtls, i, j);
 		ctl_row_end(r);
 	}
 }
@@ -168,12 +172,12 @@ static void rows_disks(const struct conf *c, struct ctl_request *r)
 }
 
 /* How much later than mail the index is: trace knows nothing newer. */
-static void row_index(const struct app *a, struct ctl_request *r)
+static void row_index(const struct control *c, struct ctl_request *r)
 {
 	struct projector_stats st;
 	struct jout *j;
 
-	projector_stats(a->projector, &st);
+	projector_stats(c->cfg.projector, &st);
 	j = ctl_row(r);
 	jout_str(j, "section", "index");
 	jout_str(j, "state", st.failing ? "failing: see the log" : "ok");
@@ -182,14 +186,14 @@ static void row_index(const struct app *a, struct ctl_request *r)
 	ctl_row_end(r);
 }
 
-void control_rows_node(const struct app *a, struct ctl_request *r,
+void control_rows_node(const struct control *c, struct ctl_request *r,
     const struct spool_stats *s, const struct queue_counts *q)
 {
-	row_node(a, r);
-	row_table_and_queue(a, r, q);
-	row_spool(a, r, s);
-	rows_disks(a->live->conf, r);
-	row_index(a, r);
-	rows_certificates(a, r);
-	rows_oldtls(a, r);
+	row_node(c, r);
+	row_table_and_queue(c, r, q);
+	row_spool(c, r, s);
+	rows_disks(c->snapshot->conf, r);
+	row_index(c, r);
+	rows_certificates(c, r);
+	rows_oldtls(c, r);
 }

@@ -8,8 +8,11 @@
 #include <stdio.h>
 
 #include "relay/settle/leg_health.h"
-#include "relay/daemon/worker.h"
+#include "relay/post/worker.h"
 #include "relay/mail/addr.h"
+#include "relay/client/client.h"
+#include "relay/post/call.h"
+#include "relay/post/worker_letters.h"
 
 enum { DAY_S = 86400, TIMEOUT_MS = 20000 };
 
@@ -17,7 +20,7 @@ struct leg_probe {
 	struct control *c;
 	char to[ADDR_MAX + 1];
 	struct ctl_request *r;
-	struct live *live;
+	struct conf_snapshot *snapshot;
 	struct worker *worker;
 	struct client_probe job;
 };
@@ -132,7 +135,7 @@ static void probe_free(struct leg_probe *lp)
 {
 	lp->c->busy--;
 	tls_client_unref(lp->job.tls);
-	live_unref(lp->live);
+	snapshot_unref(lp->snapshot);
 	arena_free(lp->job.arena);
 	mem_free(lp);
 }
@@ -182,7 +185,7 @@ static void on_queue(void *arg)
 {
 	struct leg_probe *lp = arg;
 
-	legs_good_recipient(lp->c->app->settle, lp->job.leg->id, lp->to);
+	leg_good_recipient(lp->c->cfg.queue_thread, lp->job.leg->id, lp->to);
 	call_post(&lp->worker->box, W_CALL, on_worker, lp);
 }
 
@@ -193,7 +196,7 @@ static const struct conf_leg *find_leg(struct control *c,
 {
 	const char *name = control_arg(args, "leg");
 	const struct conf_leg *leg =
-	    conf_leg_by_name(c->live->conf, slice_str(name));
+	    conf_leg_by_name(c->snapshot->conf, slice_str(name));
 	bool domain = control_arg(args, "domain")[0] != '\0';
 
 	if (leg == NULL)
@@ -225,8 +228,8 @@ static void choose_recipient(struct leg_probe *lp, const json_t *args)
 		    lp->job.domain);
 	else
 		snprintf(lp->to, sizeof(lp->to), "%s",
-		    lp->live->conf->postmaster);
-	lp->job.from = lp->live->conf->postmaster;
+		    lp->snapshot->conf->postmaster);
+	lp->job.from = lp->snapshot->conf->postmaster;
 	lp->job.to = lp->to;
 	if (to[0] != '\0' || lp->job.leg->direct)
 		call_post(&lp->worker->box, W_CALL, on_worker, lp);
@@ -259,14 +262,14 @@ void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args)
 	lp = NEW(struct leg_probe);
 	lp->c = c;
 	lp->r = r;
-	lp->live = live_ref(c->live);
-	lp->worker = c->app->worker[0];
-	lp->job = (struct client_probe){.conf = c->live->conf,
+	lp->snapshot = snapshot_ref(c->snapshot);
+	lp->worker = c->cfg.worker[0];
+	lp->job = (struct client_probe){.conf = c->snapshot->conf,
 	    .leg = leg,
 	    .tls = tls_client_for_probe(leg, &err),
 	    .timeout_ms = TIMEOUT_MS,
-	    .now_s = clock_wall_us(c->app->clock) / 1000000,
-	    .soon_s = c->live->conf->alarm.certificate_ms / 1000,
+	    .now_s = clock_wall_us(c->cfg.shared->clock) / 1000000,
+	    .soon_s = c->snapshot->conf->alarm.certificate_ms / 1000,
 	    .arena = arena_new(),
 	    .done = on_done,
 	    .arg = lp};

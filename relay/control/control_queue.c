@@ -47,12 +47,12 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 void control_print_row(struct select *s, const struct queue_row *row,
     const struct mail *m, struct jout *j)
 {
-	struct app *app = s->c->app;
+	const struct shared *sh = s->c->cfg.shared;
 	struct arena *a = arena_new();
 	struct strbuf reason;
 	struct result r = {.class = CLASS_NONE};
 	char id[ID_TEXT];
-	int64_t now = clock_wall_us(app->clock);
+	int64_t now = clock_wall_us(sh->clock);
 
 	id_text(row->id, id);
 	strbuf_init(&reason, 4096);
@@ -61,7 +61,7 @@ void control_print_row(struct select *s, const struct queue_row *row,
 	jout_str(j, "id", id);
 	jout_str(j, "from", m->env.from);
 	jout_str(j, "to", m->env.rcpt[row->item.rcpt].to);
-	jout_str(j, "leg", names_text(app->names, row->item.leg));
+	jout_str(j, "leg", names_text(sh->names, row->item.leg));
 	jout_str(j, "role", role_text(row->item.role));
 	jout_str(j, "state", dstate_text(row->item.state));
 	jout_int(j, "attempts", row->item.attempts);

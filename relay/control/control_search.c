@@ -93,7 +93,7 @@ static void on_chunk(void *arg)
 		go_on(s);
 		return;
 	}
-	s->stalled_ms = loop_now_ms(s->c->app->ops);
+	s->stalled_ms = loop_now_ms(s->c->cfg.ops);
 	ctl_on_drain(s->r, go_on, s);
 }
 
@@ -258,7 +258,7 @@ static int search_begin(struct searching *s, struct error *err)
  * to one that waits for it. */
 static struct searching **place_for(struct control *c)
 {
-	int64_t before = loop_now_ms(c->app->ops) - STALLED_MS;
+	int64_t before = loop_now_ms(c->cfg.ops) - STALLED_MS;
 
 	for (int i = 0; i < SEARCHES_MAX; i++)
 		if (c->place[i] == NULL)
@@ -289,7 +289,7 @@ static struct searching *search_new(struct control *c,
 	s->r = r;
 	s->run = run;
 	s->arena = arena_new();
-	s->dir = arena_strdup(s->arena, c->live->conf->audit.path);
+	s->dir = arena_strdup(s->arena, c->snapshot->conf->audit.path);
 	return s;
 }
 

@@ -40,7 +40,7 @@ static void only_named(struct select *s)
 static void read_slice(void *arg)
 {
 	struct select *s = arg;
-	struct queue *q = settle_queue(s->c->app->settle);
+	struct queue *q = queue_thread_queue(s->c->cfg.queue_thread);
 
 	s->row_at = 0;
 	s->n = queue_walk(q, &s->at, s->rows, SELECT_SLICE);
@@ -80,7 +80,7 @@ static bool is_of_customer(const struct select *s, struct slice to)
 
 	strbuf_init(&domain, ADDR_DOMAIN_MAX);
 	if (at >= 0 && domain_normal(slice_from(to, (size_t)at + 1), &domain))
-		d = conf_domain(s->c->live->conf, strbuf_view(&domain));
+		d = conf_domain(s->c->snapshot->conf, strbuf_view(&domain));
 	strbuf_fini(&domain);
 	return d != NULL && strcmp(d->customer, s->f.customer) == 0;
 }
@@ -105,7 +105,7 @@ static void fetch(struct select *s, uint64_t id)
 
 	s->current = id;
 	f->arg = s;
-	spool_fetch_post(s->c->app->spool, f);
+	spool_fetch_post(s->c->cfg.shared->spool, f);
 }
 
 static void select_end(struct select *s)
@@ -241,7 +241,7 @@ static int read_leg(struct select *s, const char *leg)
 	s->f.leg = -1;
 	if (leg[0] == '\0')
 		return 0;
-	s->f.leg = names_find(s->c->app->names, slice_str(leg));
+	s->f.leg = names_find(s->c->cfg.shared->names, slice_str(leg));
 	if (s->f.leg >= 0)
 		return 0;
 	ctl_end(s->r, 1, "no leg is called \"%s\"; see `posthouse leg list`",
@@ -251,7 +251,7 @@ static int read_leg(struct select *s, const char *leg)
 
 static int read_customer(struct select *s, const char *customer)
 {
-	const struct conf *conf = s->c->live->conf;
+	const struct conf *conf = s->c->snapshot->conf;
 	bool known = customer[0] == '\0';
 
 	s->f.customer = mem_strdup(customer);
@@ -316,7 +316,7 @@ struct select *select_new(struct control *c, struct ctl_request *r,
 	s->c = c;
 	s->r = r;
 	c->busy++;
-	s->now_us = clock_wall_us(c->app->clock);
+	s->now_us = clock_wall_us(c->cfg.shared->clock);
 	s->limit = limit > 0 ? (uint64_t)limit : UINT64_MAX;
 	s->open_max = 1;
 	s->f.from = mem_strdup(control_arg(args, "from"));

@@ -12,7 +12,10 @@
 #include "relay/base/mem.h"
 #include "relay/delivery/ask_cache.h"
 #include "relay/settle/leg_health.h"
-#include "relay/daemon/worker.h"
+#include "relay/post/worker.h"
+#include "relay/client/client.h"
+#include "relay/net/listen.h"
+#include "relay/post/workers.h"
 
 enum {
 	STATUS_TRIES = 20,
@@ -66,17 +69,17 @@ static void on_status_back(void *arg);
 static void status_look(void *arg)
 {
 	struct status *st = arg;
-	struct app *a = st->c->app;
-	struct queue *q = settle_queue(a->settle);
+	const struct control_config *cfg = &st->c->cfg;
+	struct queue *q = queue_thread_queue(cfg->queue_thread);
 
-	spool_stats(a->spool, &st->spool);
+	spool_stats(cfg->shared->spool, &st->spool);
 	queue_count(q, &st->queue);
 	st->off = 0;
-	for (int i = 0; i < names_count(a->names); i++) {
+	for (int i = 0; i < names_count(cfg->shared->names); i++) {
 		st->off += (uint64_t)llabs(gap_of(st, i));
 		st->breaker[i] = queue_leg_breaker(q, i);
 		st->since_us[i] = queue_leg_down_since(q, i);
-		st->view[i] = legs_view(a->settle, i);
+		st->view[i] = leg_look(cfg->queue_thread, i);
 	}
 	control_come_back(st->c, on_status_back, st);
 }
@@ -84,12 +87,12 @@ static void status_look(void *arg)
 /* Of the configuration; others are shown for the mail that they had. */
 static bool leg_configured(const struct status *st, int leg)
 {
-	return conf_leg_by_id(st->c->live->conf, leg) != NULL;
+	return conf_leg_by_id(st->c->snapshot->conf, leg) != NULL;
 }
 
 static const char *leg_state(const struct status *st, int leg)
 {
-	unsigned gates = ledger_gates(st->c->app->ledger, leg);
+	unsigned gates = ledger_gates(st->c->cfg.shared->ledger, leg);
 
 	if (!leg_configured(st, leg))
 		return "absent";
@@ -103,19 +106,20 @@ static const char *leg_state(const struct status *st, int leg)
 /* What is not as usual of a leg that is not suspended. */
 static void leg_remark(const struct status *st, int leg, struct strbuf *out)
 {
-	const struct app *a = st->c->app;
-	int limit = ledger_limit(a->ledger, leg);
-	int configured = ledger_configured(a->ledger, leg);
+	const struct control_config *cfg = &st->c->cfg;
+	struct ledger *ledger = cfg->shared->ledger;
+	int limit = ledger_limit(ledger, leg);
+	int configured = ledger_configured(ledger, leg);
 
 	if (st->breaker[leg] != BREAKER_CLOSED)
 		strbuf_adds(out, st->view[leg].down);
-	else if (ledger_gates(a->ledger, leg) & GATE_DOUBT)
+	else if (ledger_gates(ledger, leg) & GATE_DOUBT)
 		strbuf_adds(out, "refuses for its set-up, message after "
 				 "message: one goes at a time");
 	else if (limit < configured)
 		strbuf_addf(out, "asked for less: gets %d of %d connections",
 		    limit, configured);
-	else if (askcache_everybody(a->asked, leg))
+	else if (ask_cache_everybody(cfg->asked, leg))
 		strbuf_adds(out, "takes everybody: unknown recipients are "
 				 "not found out by asking it");
 }
@@ -123,7 +127,7 @@ static void leg_remark(const struct status *st, int leg, struct strbuf *out)
 static void leg_reason(struct status *st, int leg, struct strbuf *out)
 {
 	char key[NAME_BYTES + 8];
-	const char *name = names_text(st->c->app->names, leg);
+	const char *name = names_text(st->c->cfg.shared->names, leg);
 
 	if (!leg_configured(st, leg)) {
 		strbuf_adds(out, strcmp(name, "none") == 0 ?
@@ -132,7 +136,7 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 		return;
 	}
 	snprintf(key, sizeof(key), "leg.%s", name);
-	if (!spool_fact(st->c->app->spool, key, out))
+	if (!spool_fact(st->c->cfg.shared->spool, key, out))
 		strbuf_reset(out);
 	if (out->n == 0)
 		leg_remark(st, leg, out);
@@ -141,7 +145,7 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 /* Whose words its answers are measured by, and of when they are. */
 static void row_profile(const struct status *st, int leg, struct jout *j)
 {
-	const struct conf_leg *c = conf_leg_by_id(st->c->live->conf, leg);
+	const struct conf_leg *c = conf_leg_by_id(st->c->snapshot->conf, leg);
 
 	if (c == NULL)
 		return;
@@ -150,19 +154,19 @@ static void row_profile(const struct status *st, int leg, struct jout *j)
 }
 
 /* Since the start: what a leg that offers no 8BITMIME got all the same. */
-static int64_t eightbit_of(const struct app *a, int leg)
+static int64_t eightbit_of(const struct control *c, int leg)
 {
 	uint64_t n = 0;
 
-	for (int i = 0; i < a->workers; i++)
-		n += client_eightbit(a->worker[i]->client, leg);
+	for (int i = 0; i < c->cfg.shared->workers->n; i++)
+		n += client_eightbit(c->cfg.worker[i]->client, leg);
 	return (int64_t)n;
 }
 
 /* How long it has been as it is; how long the oldest waits. */
 static void row_since(const struct status *st, int leg, struct jout *j)
 {
-	int64_t now_ms = clock_wall_us(st->c->app->clock) / 1000;
+	int64_t now_ms = clock_wall_us(st->c->cfg.shared->clock) / 1000;
 
 	if (st->since_us[leg] != 0)
 		jout_time(j, "since", st->since_us[leg]);
@@ -191,25 +195,26 @@ static void row_open(const struct status *st, int leg, struct jout *j)
 static void row_leg(struct status *st, int leg)
 {
 	struct jout *j = ctl_row(st->r);
-	struct app *a = st->c->app;
+	const struct control_config *cfg = &st->c->cfg;
+	struct ledger *ledger = cfg->shared->ledger;
 	struct strbuf reason;
 
 	strbuf_init(&reason, 1024);
 	leg_reason(st, leg, &reason);
 	if (!st->legs_only)
 		jout_str(j, "section", "leg");
-	jout_str(j, "leg", names_text(a->names, leg));
+	jout_str(j, "leg", names_text(cfg->shared->names, leg));
 	jout_str(j, "state", leg_state(st, leg));
-	jout_slice(j, "reason", legs_reason(strbuf_view(&reason)));
-	jout_bool(j, "everybody", askcache_everybody(a->asked, leg));
+	jout_slice(j, "reason", leg_fact_reason(strbuf_view(&reason)));
+	jout_bool(j, "everybody", ask_cache_everybody(cfg->asked, leg));
 	row_since(st, leg, j);
 	row_profile(st, leg, j);
-	jout_int(j, "concurrency", ledger_used(a->ledger, leg));
-	jout_int(j, "limit", ledger_limit(a->ledger, leg));
-	jout_int(j, "configured", ledger_configured(a->ledger, leg));
+	jout_int(j, "concurrency", ledger_used(ledger, leg));
+	jout_int(j, "limit", ledger_limit(ledger, leg));
+	jout_int(j, "configured", ledger_configured(ledger, leg));
 	jout_int(j, "authentication", (int64_t)st->view[leg].disbelieved);
 	jout_bool(j, "by_fault", st->view[leg].by_fault);
-	jout_int(j, "eightbit_sent", eightbit_of(a, leg));
+	jout_int(j, "eightbit_sent", eightbit_of(st->c, leg));
 	for (int t = 0; t < TOTALS; t++)
 		jout_int(j, total_text(t),
 		    (int64_t)st->spool.leg[leg].total[t]);
@@ -236,8 +241,8 @@ static void on_look_again(void *arg)
 static void print_rows(struct status *st)
 {
 	if (!st->legs_only)
-		control_rows_node(st->c->app, st->r, &st->spool, &st->queue);
-	for (int i = 0; i < names_count(st->c->app->names); i++)
+		control_rows_node(st->c, st->r, &st->spool, &st->queue);
+	for (int i = 0; i < names_count(st->c->cfg.shared->names); i++)
 		if (leg_shown(st, i))
 			row_leg(st, i);
 }
@@ -261,7 +266,7 @@ static void walk(void *arg)
 {
 	struct status *st = arg;
 
-	if (!queue_oldest(settle_queue(st->c->app->settle), &st->at,
+	if (!queue_oldest(queue_thread_queue(st->c->cfg.queue_thread), &st->at,
 		st->oldest, WALK_SLICE))
 		st->slices = WALK_SLICES;
 	control_come_back(st->c, walk_back, st);
@@ -295,7 +300,7 @@ static void begin_status(struct control *c, struct ctl_request *r, bool legs)
 	st->r = r;
 	st->legs_only = legs;
 	c->busy++;
-	timer_init(&st->again, c->app->ops, on_look_again, st);
+	timer_init(&st->again, c->cfg.ops, on_look_again, st);
 	control_ask_queue(c, status_look, st);
 }
 

@@ -30,7 +30,7 @@ static void on_gone(void *arg, bool leg, const char *name, uint64_t rows)
 	strbuf_fini(&text);
 }
 
-int gone_from_table(const struct conf *c, struct error *err)
+int removal_check_table(const struct conf *c, struct error *err)
 {
 	struct first f = {.c = c, .err = err};
 	struct error unread;
@@ -50,7 +50,7 @@ static uint64_t waiting(const struct spool_stats *s, int leg)
 	       t[T_SUPERSEDED] - t[T_DELETED];
 }
 
-int gone_from_spool(const struct conf *old, const struct conf *fresh,
+int removal_check_spool(const struct conf *old, const struct conf *fresh,
     struct spool *spool, struct error *err)
 {
 	struct spool_stats s;

@@ -11,9 +11,9 @@
 
 /* -1 and "FILE:1: what, how many rows, what would be right". A table that is
  * not there yet or cannot be read names nothing. */
-int gone_from_table(const struct conf *c, struct error *err) PH_CHECK;
+int removal_check_table(const struct conf *c, struct error *err) PH_CHECK;
 /* The same of mail, for a reload: legs that `old` has and `fresh` has not. */
-int gone_from_spool(const struct conf *old, const struct conf *fresh,
+int removal_check_spool(const struct conf *old, const struct conf *fresh,
     struct spool *spool, struct error *err) PH_CHECK;
 
 #endif

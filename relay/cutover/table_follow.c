@@ -9,24 +9,26 @@
 #include <stdio.h>
 
 #include "policy/route.h"
-#include "relay/audit/note.h"
+#include "relay/audit/note_post.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/delivery/ask_cache.h"
-#include "relay/settle/queue_thread.h"
+#include "relay/post/mail.h"
+#include "relay/post/queue_letters.h"
 
 enum { SLICE_ROWS = 1000, POLL_MS = 50 };
 #define CHECKPOINT_US INT64_C(10000000)
 static const char fact_change[] = "change";
 
-struct follow {
-	struct app *app;
+struct table_follow {
+	struct shared *shared;
+	struct ask_cache *asked;
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
 	struct mailbox box; /* only to be woken */
-	struct live *live;
-	_Atomic(struct live *) next_live;
+	struct conf_snapshot *snapshot;
+	_Atomic(struct conf_snapshot *) next_snapshot;
 	struct table *table;
 	int64_t version;
 	uint64_t seen;	/* changes below it are told, and of it … */
@@ -39,28 +41,16 @@ struct follow {
 /* ---- the log ---- */
 
 struct slice_read {
-	struct follow *f;
+	struct table_follow *f;
 	struct wake_letter *wake;
 	uint64_t change;
 	struct slice key;
 };
 
-uint64_t follow_key_hash(const struct conf *c, struct slice key)
-{
-	struct strbuf b;
-	uint64_t hash = 0;
-
-	strbuf_init(&b, 2 * ADDR_MAX);
-	if (route_base(c, key, &b))
-		hash = hash_slice(strbuf_view(&b)) | 1;
-	strbuf_fini(&b);
-	return hash;
-}
-
 static void on_log_row(void *arg, uint64_t change, struct slice key)
 {
 	struct slice_read *r = arg;
-	struct follow *f = r->f;
+	struct table_follow *f = r->f;
 	size_t n = key.n < sizeof(f->after) - 1 ? key.n : sizeof(f->after) - 1;
 
 	r->change = change;
@@ -70,21 +60,21 @@ static void on_log_row(void *arg, uint64_t change, struct slice key)
 		r->wake->all = true;
 	else
 		r->wake->hash[r->wake->n++] =
-		    follow_key_hash(f->live->conf, key);
+		    mail_key_hash(f->snapshot->conf, key);
 }
 
 /* What a leg said of a recipient may not be so any more: as a rule he was
  * made there, or moved, before his row was written. */
-static void forget_asked(struct follow *f, const struct wake_letter *wake)
+static void forget_asked(struct table_follow *f, const struct wake_letter *wake)
 {
 	if (wake->all)
-		askcache_clear(f->app->asked);
+		ask_cache_clear(f->asked);
 	for (unsigned i = 0; i < wake->n; i++)
-		askcache_drop(f->app->asked, wake->hash[i]);
+		ask_cache_drop(f->asked, wake->hash[i]);
 }
 
 /* One slice of the log to the queue. Returns rows read, -1 on trouble. */
-static int tell_slice(struct follow *f, struct error *err)
+static int tell_slice(struct table_follow *f, struct error *err)
 {
 	struct slice_read r = {.f = f};
 	int n;
@@ -100,33 +90,29 @@ static int tell_slice(struct follow *f, struct error *err)
 	r.wake->change = r.change;
 	f->seen = r.change; /* in the middle of it, behind `after` */
 	forget_asked(f, r.wake);
-	mailbox_post(settle_box(f->app->settle), &r.wake->letter);
+	mailbox_post(f->shared->queue_box, &r.wake->letter);
 	return n;
 }
 
-static void tell_applied(struct follow *f, uint64_t change)
+static void tell_applied(struct table_follow *f, uint64_t change)
 {
 	struct wake_letter *l = NEW(struct wake_letter);
 
 	l->letter.kind = S_WAKE;
 	l->change = change;
 	l->applied = true;
-	mailbox_post(settle_box(f->app->settle), &l->letter);
+	mailbox_post(f->shared->queue_box, &l->letter);
 }
 
 /* ---- the audit trail ---- */
 
 static void on_change(void *arg, const struct table_change *c)
 {
-	struct follow *f = arg;
-	struct spool_op *op = spool_op_new();
-	struct note_writer w;
-	struct strbuf note;
-	struct jout *j;
+	struct table_follow *f = arg;
+	struct note_draft n;
+	struct jout *j = note_open(&n, "change");
 
 	f->noted = c->change;
-	strbuf_init(&note, 8192);
-	j = note_begin(&w, &note, "change");
 	jout_int(j, "change", (int64_t)c->change);
 	jout_str(j, "who", c->who);
 	jout_str(j, "host", c->host);
@@ -135,13 +121,10 @@ static void on_change(void *arg, const struct table_change *c)
 	jout_int(j, "recipients", (int64_t)c->recipients);
 	if (c->undid != 0)
 		jout_int(j, "undid", (int64_t)c->undid);
-	note_end(&w);
-	spool_op_note(op, NOTE_CHANGE, c->time_us, strbuf_view(&note));
-	strbuf_fini(&note);
-	spool_post(f->app->spool, op);
+	note_post(&n, f->shared->spool, NOTE_CHANGE, c->time_us);
 }
 
-static int note_changes(struct follow *f, struct error *err)
+static int note_changes(struct table_follow *f, struct error *err)
 {
 	int n;
 
@@ -152,23 +135,23 @@ static int note_changes(struct follow *f, struct error *err)
 	return n < 0 ? -1 : 0;
 }
 
-static void remember(struct follow *f, uint64_t change)
+static void remember(struct table_follow *f, uint64_t change)
 {
 	struct spool_op *op = spool_op_new();
 	char text[24];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)change);
 	spool_op_fact(op, fact_change, slice_str(text));
-	spool_post(f->app->spool, op);
+	spool_post(f->shared->spool, op);
 }
 
-static uint64_t remembered(struct app *a)
+static uint64_t remembered(struct shared *sh)
 {
 	struct strbuf b;
 	uint64_t v = 0;
 
 	strbuf_init(&b, 64);
-	if (!spool_fact(a->spool, fact_change, &b) ||
+	if (!spool_fact(sh->spool, fact_change, &b) ||
 	    !slice_uint(strbuf_view(&b), INT64_MAX, &v))
 		v = 0;
 	strbuf_fini(&b);
@@ -177,9 +160,9 @@ static uint64_t remembered(struct app *a)
 
 /* ---- steps ---- */
 
-static void trouble(struct follow *f, const struct error *err)
+static void trouble(struct table_follow *f, const struct error *err)
 {
-	atomic_store(&f->app->table_bad, true);
+	atomic_store(&f->shared->table_bad, true);
 	if (!f->said)
 		log_error("table.trouble", kv_err(err),
 		    kv_str("effect", "451 to senders, mail waits"));
@@ -188,7 +171,7 @@ static void trouble(struct follow *f, const struct error *err)
 	f->table = NULL;
 }
 
-static int64_t current(struct follow *f, struct error *err)
+static int64_t current(struct table_follow *f, struct error *err)
 {
 	int64_t now;
 
@@ -202,20 +185,20 @@ static int64_t current(struct follow *f, struct error *err)
 /* The number went back: a backup was put in its place. Until somebody says
  * that this is right, by a change above what was seen, nobody is routed by
  * it. */
-static bool went_back(struct follow *f, uint64_t now, struct error *err)
+static bool went_back(struct table_follow *f, uint64_t now, struct error *err)
 {
-	uint64_t floor = atomic_load(&f->app->change_floor);
+	uint64_t floor = atomic_load(&f->shared->change_floor);
 
 	if (now >= floor)
 		return false;
 	error_set(err, "%s is at change %llu but change %llu was seen: a "
 	    "backup was restored; say `posthouse table accept` if it is to be "
-	    "used", f->app->table_path, (unsigned long long)now,
+	    "used", f->shared->table_path, (unsigned long long)now,
 	    (unsigned long long)floor);
 	return true;
 }
 
-static int catch_up(struct follow *f, uint64_t now, struct error *err)
+static int catch_up(struct table_follow *f, uint64_t now, struct error *err)
 {
 	int n;
 
@@ -225,10 +208,10 @@ static int catch_up(struct follow *f, uint64_t now, struct error *err)
 		return -1;
 	f->seen = now;
 	f->after[0] = '\0';
-	if (now > atomic_load(&f->app->change_floor)) {
+	if (now > atomic_load(&f->shared->change_floor)) {
 		if (note_changes(f, err) < 0)
 			return -1;
-		atomic_store(&f->app->change_floor, now);
+		atomic_store(&f->shared->change_floor, now);
 		remember(f, now);
 	}
 	tell_applied(f, now);
@@ -236,7 +219,7 @@ static int catch_up(struct follow *f, uint64_t now, struct error *err)
 }
 
 /* The file that stands there; a backup may have been put in its place. */
-static bool have_table(struct follow *f, struct error *err)
+static bool have_table(struct table_follow *f, struct error *err)
 {
 	if (f->table != NULL && table_moved(f->table)) {
 		table_close(f->table);
@@ -245,11 +228,11 @@ static bool have_table(struct follow *f, struct error *err)
 	if (f->table != NULL)
 		return true;
 	f->version = 0;
-	f->table = table_open(f->app->table_path, f->app->names, err);
+	f->table = table_open(f->shared->table_path, f->shared->names, err);
 	return f->table != NULL;
 }
 
-static int read_changes(struct follow *f, struct error *err)
+static int read_changes(struct table_follow *f, struct error *err)
 {
 	int64_t now = current(f, err);
 
@@ -260,7 +243,7 @@ static int read_changes(struct follow *f, struct error *err)
 	return catch_up(f, (uint64_t)now, err);
 }
 
-static void look(struct follow *f)
+static void look(struct table_follow *f)
 {
 	struct error err;
 	int64_t version;
@@ -280,79 +263,82 @@ static void look(struct follow *f)
 	f->version = version;
 	if (f->said)
 		log_info("table.back", kv_int("change",
-		    (int64_t)atomic_load(&f->app->change_floor)));
+		    (int64_t)atomic_load(&f->shared->change_floor)));
 	f->said = false;
-	atomic_store(&f->app->table_bad, false);
+	atomic_store(&f->shared->table_bad, false);
 }
 
-static void take_live(struct follow *f)
+static void take_snapshot(struct table_follow *f)
 {
-	struct live *l = atomic_exchange(&f->next_live, NULL);
+	struct conf_snapshot *l = atomic_exchange(&f->next_snapshot, NULL);
 
 	if (l == NULL)
 		return;
-	live_unref(f->live);
-	f->live = l;
+	snapshot_unref(f->snapshot);
+	f->snapshot = l;
 }
 
-void follow_step(struct follow *f)
+void table_follow_step(struct table_follow *f)
 {
-	int64_t now = f->app->clock->mono_us(f->app->clock);
+	int64_t now = f->shared->clock->mono_us(f->shared->clock);
 	struct error err;
 
-	take_live(f);
+	take_snapshot(f);
 	look(f);
 	if (f->table == NULL || now < f->checkpoint_us)
 		return;
 	f->checkpoint_us = now + CHECKPOINT_US;
-	if (table_checkpoint(f->app->table_path, &err) < 0)
+	if (table_checkpoint(f->shared->table_path, &err) < 0)
 		log_warn("table.checkpoint", kv_err(&err));
 }
 
 /* ---- the thread ---- */
 
-struct follow *follow_new(struct app *a, uint64_t after, struct error *err)
+struct table_follow *table_follow_new(struct shared *sh,
+    struct ask_cache *asked, struct conf_snapshot *snapshot, uint64_t after,
+    struct error *err)
 {
-	struct follow *f = NEW(struct follow);
+	struct table_follow *f = NEW(struct table_follow);
 	int64_t now;
 
-	f->app = a;
-	f->live = live_ref(a->live);
+	f->shared = sh;
+	f->asked = asked;
+	f->snapshot = snapshot_ref(snapshot);
 	mailbox_init(&f->box);
-	if (table_prepare(a->table_path, a->live->conf,
+	if (table_prepare(sh->table_path, snapshot->conf,
 		"posthoused", err) < 0)
 		goto out;
-	f->table = table_open(a->table_path, a->names, err);
+	f->table = table_open(sh->table_path, sh->names, err);
 	if (f->table == NULL)
 		goto out;
 	now = current(f, err);
 	if (now < 0)
 		goto out;
-	f->noted = remembered(a);
-	atomic_store(&a->change_floor, f->noted);
+	f->noted = remembered(sh);
+	atomic_store(&sh->change_floor, f->noted);
 	f->seen = after < (uint64_t)now ? after : (uint64_t)now;
-	follow_step(f);
+	table_follow_step(f);
 	return f;
 out:
-	follow_free(f);
+	table_follow_free(f);
 	return NULL;
 }
 
 static void *follow_thread(void *arg)
 {
-	struct follow *f = arg;
+	struct table_follow *f = arg;
 
 	while (!atomic_load(&f->stop)) {
 		struct letter *l = mailbox_take(&f->box);
 
 		(void)l; /* nobody posts, it is only woken */
-		follow_step(f);
+		table_follow_step(f);
 		mailbox_wait(&f->box, POLL_MS);
 	}
 	return NULL;
 }
 
-int follow_run(struct follow *f, struct error *err)
+int table_follow_run(struct table_follow *f, struct error *err)
 {
 	int no = pthread_create(&f->thread, NULL, follow_thread, f);
 
@@ -362,17 +348,17 @@ int follow_run(struct follow *f, struct error *err)
 	return 0;
 }
 
-void follow_poke(struct follow *f)
+void table_follow_poke(struct table_follow *f)
 {
 	mailbox_wake(&f->box);
 }
 
-void follow_configure(struct follow *f, struct live *l)
+void table_follow_configure(struct table_follow *f, struct conf_snapshot *l)
 {
-	live_unref(atomic_exchange(&f->next_live, live_ref(l)));
+	snapshot_unref(atomic_exchange(&f->next_snapshot, snapshot_ref(l)));
 }
 
-void follow_stop(struct follow *f)
+void table_follow_stop(struct table_follow *f)
 {
 	if (f == NULL || !f->running)
 		return;
@@ -382,13 +368,13 @@ void follow_stop(struct follow *f)
 	f->running = false;
 }
 
-void follow_free(struct follow *f)
+void table_follow_free(struct table_follow *f)
 {
 	if (f == NULL)
 		return;
 	table_close(f->table);
-	live_unref(atomic_exchange(&f->next_live, NULL));
-	live_unref(f->live);
+	snapshot_unref(atomic_exchange(&f->next_snapshot, NULL));
+	snapshot_unref(f->snapshot);
 	mailbox_fini(&f->box);
 	mem_free(f);
 }

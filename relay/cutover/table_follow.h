@@ -7,18 +7,24 @@
 #ifndef RELAY_CUTOVER_TABLE_FOLLOW_H
 #define RELAY_CUTOVER_TABLE_FOLLOW_H
 
-#include "relay/daemon/app.h"
+#include "relay/post/conf_snapshot.h"
+#include "relay/post/shared.h"
+
+struct ask_cache;
+struct table_follow;
 
 /* Prepares the table (creates, seeds); an unreadable one is an error here,
- * later it is 451. Reads the log from `after` on (UINT64_MAX: from now). */
-struct follow *follow_new(struct app *a, uint64_t after, struct error *err);
-int follow_run(struct follow *f, struct error *err);
-/* The queue's key of a row: its folded base address; 0 for a domain's row. */
-uint64_t follow_key_hash(const struct conf *c, struct slice key);
-void follow_poke(struct follow *f); /* look now; any thread */
-void follow_configure(struct follow *f, struct live *l); /* any thread */
-void follow_step(struct follow *f); /* its thread, or a test */
-void follow_stop(struct follow *f);
-void follow_free(struct follow *f);
+ * later it is 451. Reads the log from `after` on (UINT64_MAX: from now). What
+ * changes is dropped from `asked`. */
+struct table_follow *table_follow_new(struct shared *sh,
+    struct ask_cache *asked, struct conf_snapshot *snapshot, uint64_t after,
+    struct error *err);
+int table_follow_run(struct table_follow *f, struct error *err);
+void table_follow_poke(struct table_follow *f); /* look now; any thread */
+/* Any thread. */
+void table_follow_configure(struct table_follow *f, struct conf_snapshot *l);
+void table_follow_step(struct table_follow *f); /* its thread, or a test */
+void table_follow_stop(struct table_follow *f);
+void table_follow_free(struct table_follow *f);
 
 #endif

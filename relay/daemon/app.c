@@ -28,7 +28,10 @@
 #include "relay/settle/queue_thread.h"
 #include "relay/watch/conditions.h"
 #include "relay/intake/token.h"
-#include "relay/daemon/worker.h"
+#include "relay/daemon/worker_thread.h"
+#include "relay/delivery/alarm_mail.h"
+#include "relay/post/call.h"
+#include "relay/post/workers.h"
 
 enum {
 	A_CALL = 1,
@@ -38,25 +41,12 @@ enum {
 	HINTS_MAX = 32 << 10,  /* messages, and deliveries of them; 1.5 MiB */
 };
 
-/* ---- calls to another thread ---- */
-
-void call_post(struct mailbox *to, int kind, void (*fn)(void *arg), void *arg)
-{
-	struct call *c = NEW(struct call);
-
-	c->letter.kind = kind;
-	c->fn = fn;
-	c->arg = arg;
-	mailbox_post(to, &c->letter);
-}
+/* ---- the acceptor's thread ---- */
 
 static void on_accept_letter(void *arg, struct letter *l)
 {
-	struct call *c = (struct call *)l;
-
 	(void)arg;
-	c->fn(c->arg);
-	mem_free(c);
+	call_run(l);
 }
 
 /* A call on the acceptor's thread that is waited for. */
@@ -103,7 +93,7 @@ static void *accept_thread(void *arg)
 
 static int check_descriptors(const struct app *a, struct error *err)
 {
-	const struct conf *c = a->live->conf;
+	const struct conf *c = a->snapshot->conf;
 	struct rlimit lim;
 	long legs = 0, need;
 
@@ -126,13 +116,14 @@ static int check_descriptors(const struct app *a, struct error *err)
 
 static int open_spool(struct app *a, struct error *err)
 {
-	const struct conf *c = a->live->conf;
+	const struct conf *c = a->snapshot->conf;
 
-	a->recovery = recovery_new(a);
-	if (recovery_open(a->recovery, err) < 0)
+	a->recovery = recovery_new(&a->shared, a->queue_thread, a->alarms);
+	if (recovery_open(a->recovery, c, err) < 0)
 		return -1;
-	downtime_restore(a);
-	a->projector = projector_open(c, a->spool, a->names, a->clock, err);
+	downtime_restore(&a->shared, queue_thread_queue(a->queue_thread), c);
+	a->projector = projector_open(c, a->shared.spool, a->shared.names,
+	    a->shared.clock, err);
 	return a->projector == NULL ? -1 : 0;
 }
 
@@ -147,35 +138,53 @@ static void on_turned_away(void *arg, const struct netaddr *peer,
 	    .listen = listen->name, .stage = "connect", .reply = &r});
 }
 
+static struct worker_thread *make_worker(struct app *a, int index,
+    struct error *err)
+{
+	struct worker_config c = {.shared = &a->shared, .index = index,
+	    .snapshot = a->snapshot, .alarms = a->alarms,
+	    .projector = a->projector, .acceptor = a->acceptor,
+	    .asked = a->asked, .offers = &a->offers,
+	    .intake = {.hints = a->hints, .offers = &a->offers,
+		.oldtls = a->oldtls, .tokens = a->tokens}};
+
+	return worker_thread_new(&c, err);
+}
+
 static int make_workers(struct app *a, struct error *err)
 {
-	a->accept_loop = loop_new(a->clock);
+	a->accept_loop = loop_new(a->shared.clock);
 	mailbox_init(&a->accept_box);
 	mailbox_init(&a->accept_back);
 	mailbox_attach(&a->accept_box, a->accept_loop, on_accept_letter, a);
 	a->acceptor = acceptor_new(a->accept_loop);
-	a->turned_away = refusals_new(a->accept_loop, a->clock, a->spool);
+	a->turned_away = refusals_new(a->accept_loop, a->shared.clock,
+	    a->shared.spool);
 	acceptor_on_refused(a->acceptor, on_turned_away, a);
-	a->worker = NEW_ARRAY(struct worker *, a->workers);
+	a->worker = NEW_ARRAY(struct worker_thread *, (size_t)a->workers);
+	a->view = NEW_ARRAY(struct worker *, (size_t)a->workers);
 	for (int i = 0; i < a->workers; i++) {
-		a->worker[i] = worker_new(a, i, err);
+		a->worker[i] = make_worker(a, i, err);
 		if (a->worker[i] == NULL)
 			return -1;
-		acceptor_worker(a->acceptor, &a->worker[i]->box, W_ACCEPTED);
+		a->view[i] = worker_thread_view(a->worker[i]);
+		a->shared.workers->door[i].box = &a->view[i]->box;
+		acceptor_worker(a->acceptor, &a->view[i]->box, W_ACCEPTED);
 	}
-	return acceptor_listen(a->acceptor, a->live->conf, err);
+	return acceptor_listen(a->acceptor, a->snapshot->conf, err);
 }
 
 static int run_threads(struct app *a, struct error *err)
 {
 	int no;
 
-	if (spool_run(a->spool, err) < 0 || settle_run(a->settle, err) < 0 ||
+	if (spool_run(a->shared.spool, err) < 0 ||
+	    queue_thread_run(a->queue_thread, err) < 0 ||
 	    projector_run(a->projector, err) < 0 ||
-	    follow_run(a->follow, err) < 0)
+	    table_follow_run(a->follow, err) < 0)
 		return -1;
 	for (int i = 0; i < a->workers; i++)
-		if (worker_run(a->worker[i], err) < 0)
+		if (worker_thread_run(a->worker[i], err) < 0)
 			return -1;
 	no = pthread_create(&a->accept_thread, NULL, accept_thread, a);
 	if (no != 0)
@@ -186,7 +195,7 @@ static int run_threads(struct app *a, struct error *err)
 
 static void log_listeners(const struct app *a)
 {
-	const struct conf *c = a->live->conf;
+	const struct conf *c = a->snapshot->conf;
 	struct netaddr at;
 	char text[NETADDR_TEXT];
 
@@ -211,45 +220,104 @@ static int check_private(const struct conf *c, struct error *err)
 	    "chmod o-w %s", o.section, o.key, o.path, o.path);
 }
 
-static int build(struct app *a, struct error *err)
+/* On any thread. */
+static void mail_alarm(void *arg, const struct alarm_told *told)
 {
-	const struct conf *c = a->live->conf;
+	const struct app *a = arg;
 
-	a->table_path = mem_strdup(c->table.path);
-	a->started_us = clock_wall_us(a->clock);
-	a->workers = c->workers > 0 ? c->workers
-				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
-	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0 ||
-	    gone_from_table(c, err) < 0 || token_open(a, c, err) < 0)
-		return -1;
-	a->alarms = alarms_new(c, a->spawner);
-	sandbox_prepare(c);
-	id_maker_init(&a->ids, a->clock, (unsigned)c->node);
-	a->ledger = ledger_new();
-	ledger_configure(a->ledger, c);
-	a->asked = askcache_new(ASKED_MAX, a->clock);
-	a->hints = loophints_new(HINTS_MAX, a->clock);
+	if (a->view != NULL && a->view[0] != NULL)
+		alarm_mail_post(a->view[0], told);
+}
+
+static const struct conf_snapshot *snapshot_now(void *arg)
+{
+	const struct app *a = arg;
+
+	return a->snapshot;
+}
+
+/* What threads share before there is a journal. */
+static void make_shared(struct app *a, const struct conf *c)
+{
+	struct alarm_config ac = {.shared = &a->shared, .conf = c,
+	    .exec = a->spawner, .mail = mail_alarm, .arg = a};
+	struct queue_thread_config qc;
+
+	a->alarms = alarms_new(&ac);
+	id_maker_init(&a->shared.ids, a->shared.clock, (unsigned)c->node);
+	a->shared.ledger = ledger_new();
+	ledger_configure(a->shared.ledger, c);
+	a->shared.workers = workers_new(a->workers);
+	a->asked = ask_cache_new(ASKED_MAX, a->shared.clock);
+	a->hints = loophints_new(HINTS_MAX, a->shared.clock);
 	a->oldtls = oldtls_new();
-	a->settle = settle_new(a);
-	if (open_spool(a, err) < 0)
-		return -1;
-	a->follow = follow_new(a, settle_oldest_change(a->settle), err);
-	if (a->follow == NULL || make_workers(a, err) < 0)
-		return -1;
-	a->watch = watch_new(a);
-	a->control = control_open(a, err);
+	qc = (struct queue_thread_config){.shared = &a->shared,
+	    .conf = a->snapshot->conf, .alarms = a->alarms,
+	    .hints = a->hints};
+	a->queue_thread = queue_thread_new(&qc);
+}
+
+static int make_control(struct app *a, struct error *err)
+{
+	const struct control_config c = {.ops = a->ops, .shared = &a->shared,
+	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
+	    .follow = a->follow, .projector = a->projector,
+	    .worker = a->view, .acceptor = a->acceptor, .asked = a->asked,
+	    .oldtls = a->oldtls, .certificates = a->certificates,
+	    .started_us = a->started_us,
+	    .degraded = recovery_degraded(a->recovery)};
+
+	a->control = control_open(&c, err);
 	return a->control == NULL ? -1 : 0;
 }
 
-int app_start(struct app *a, struct live *live, struct error *err)
+static void make_watch(struct app *a)
 {
-	a->live = live;
+	struct conditions_config c = {.loop = a->ops, .shared = &a->shared,
+	    .alarms = a->alarms, .projector = a->projector,
+	    .queue = queue_thread_queue(a->queue_thread),
+	    .snapshot = snapshot_now, .arg = a};
+
+	a->conditions = conditions_new(&c);
+	a->certificates = certificates_new(a->ops, a->shared.clock, a->alarms,
+	    a->snapshot->conf);
+}
+
+static int build(struct app *a, struct error *err)
+{
+	const struct conf *c = a->snapshot->conf;
+
+	a->table_path = mem_strdup(c->table.path);
+	a->shared.table_path = a->table_path;
+	a->started_us = clock_wall_us(a->shared.clock);
+	a->workers = c->workers > 0 ? c->workers
+				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
+	a->tokens = tokens_new(a->shared.rng, a->table_path);
+	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0 ||
+	    removal_check_table(c, err) < 0 ||
+	    tokens_open(a->tokens, c, err) < 0)
+		return -1;
+	sandbox_prepare(c);
+	make_shared(a, c);
+	if (open_spool(a, err) < 0)
+		return -1;
+	a->follow = table_follow_new(&a->shared, a->asked, a->snapshot,
+	    queue_thread_oldest_change(a->queue_thread), err);
+	if (a->follow == NULL || make_workers(a, err) < 0)
+		return -1;
+	make_watch(a);
+	return make_control(a, err);
+}
+
+int app_start(struct app *a, struct conf_snapshot *snapshot, struct error *err)
+{
+	a->snapshot = snapshot;
 	if (build(a, err) == 0) {
 		log_listeners(a);
-		sandbox_enter(live->conf);
-		recovery_tell(a->recovery);
+		sandbox_enter(snapshot->conf);
+		recovery_tell(a->recovery, snapshot->conf);
 		if (run_threads(a, err) == 0) {
-			a->certificates = certificates_new(a);
+			certificates_watch(a->certificates);
 			return 0;
 		}
 	}
@@ -280,53 +348,44 @@ static bool hops_differ(const struct conf *old, const struct conf *fresh)
 	return false;
 }
 
-int app_reconfigure(struct app *a, struct live *live, struct error *err)
+int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
+    struct error *err)
 {
-	struct live *old = a->live;
+	struct conf_snapshot *old = a->snapshot;
 
-	if (gone_from_table(live->conf, err) < 0 ||
-	    gone_from_spool(old->conf, live->conf, a->spool, err) < 0 ||
-	    token_open(a, live->conf, err) < 0) {
-		live_unref(live);
+	if (removal_check_table(snapshot->conf, err) < 0 ||
+	    removal_check_spool(old->conf, snapshot->conf, a->shared.spool,
+	    err) < 0 ||
+	    tokens_open(a->tokens, snapshot->conf, err) < 0) {
+		snapshot_unref(snapshot);
 		return -1;
 	}
 	/* Workers know it before a connection can come with it. */
 	for (int i = 0; i < a->workers; i++)
-		worker_configure(a->worker[i], live);
-	if (accept_call(a, live->conf, err) < 0) {
+		worker_thread_configure(a->worker[i], snapshot);
+	if (accept_call(a, snapshot->conf, err) < 0) {
 		for (int i = 0; i < a->workers; i++)
-			worker_configure(a->worker[i], old);
-		live_unref(live);
+			worker_thread_configure(a->worker[i], old);
+		snapshot_unref(snapshot);
 		return -1;
 	}
-	ledger_configure(a->ledger, live->conf);
-	alarms_configure(a->alarms, live->conf);
-	spool_memory_set(a->spool, live->conf->limits.body_memory_bytes,
-	    live->conf->limits.memory_window_bytes);
-	learned_forget(&a->learned);
-	if (hops_differ(old->conf, live->conf))
-		askcache_clear(a->asked);
-	control_configure(a->control, live);
-	follow_configure(a->follow, live);
-	projector_keep(a->projector, live->conf->audit.keep_ms);
-	known_keep(projector_known(a->projector), live->conf->retry.known_ms);
-	a->live = live;
-	certificates_configure(a->certificates, live->conf);
-	live_unref(old);
+	ledger_configure(a->shared.ledger, snapshot->conf);
+	alarms_configure(a->alarms, snapshot->conf);
+	spool_memory_set(a->shared.spool,
+	    snapshot->conf->limits.body_memory_bytes,
+	    snapshot->conf->limits.memory_window_bytes);
+	leg_offers_forget(&a->offers);
+	if (hops_differ(old->conf, snapshot->conf))
+		ask_cache_clear(a->asked);
+	control_configure(a->control, snapshot);
+	table_follow_configure(a->follow, snapshot);
+	projector_keep(a->projector, snapshot->conf->audit.keep_ms);
+	known_keep(projector_known(a->projector),
+	    snapshot->conf->retry.known_ms);
+	a->snapshot = snapshot;
+	certificates_configure(a->certificates, snapshot->conf);
+	snapshot_unref(old);
 	return 0;
-}
-
-void app_yield(struct app *a, int leg, int worker)
-{
-	for (int i = 0; i < a->workers; i++)
-		if (i != worker)
-			worker_yield(a->worker[i], leg);
-}
-
-void app_offer(struct app *a, int leg)
-{
-	for (int i = 0; i < a->workers; i++)
-		worker_offer(a->worker[i], leg);
 }
 
 /* ---- stop ---- */
@@ -334,7 +393,7 @@ void app_offer(struct app *a, int leg)
 static bool all_quiet(const struct app *a)
 {
 	for (int i = 0; i < a->workers; i++)
-		if (!worker_quiet(a->worker[i]))
+		if (!worker_thread_quiet(a->worker[i]))
 			return false;
 	return true;
 }
@@ -342,14 +401,15 @@ static bool all_quiet(const struct app *a)
 /* Nothing new is begun; what is under way may end by itself. */
 static void wind_down(struct app *a)
 {
-	int64_t end = clock_mono_ms(a->clock) + a->live->conf->stop_after_ms;
+	int64_t end = clock_mono_ms(a->shared.clock) +
+	    a->snapshot->conf->stop_after_ms;
 
 	accept_call(a, NULL, NULL);
-	for (int i = 0; i < names_count(a->names); i++)
-		ledger_gate(a->ledger, i, GATE_STOP, true);
+	for (int i = 0; i < names_count(a->shared.names); i++)
+		ledger_gate(a->shared.ledger, i, GATE_STOP, true);
 	for (int i = 0; i < a->workers; i++)
-		worker_drain(a->worker[i]);
-	while (!all_quiet(a) && clock_mono_ms(a->clock) < end)
+		worker_thread_drain(a->worker[i]);
+	while (!all_quiet(a) && clock_mono_ms(a->shared.clock) < end)
 		loop_once(a->ops, STOP_LOOK_MS);
 }
 
@@ -361,9 +421,9 @@ static void join_threads(struct app *a)
 		pthread_join(a->accept_thread, NULL);
 	}
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
-		worker_join(a->worker[i]);
-	follow_stop(a->follow);
-	settle_stop(a->settle);
+		worker_thread_join(a->worker[i]);
+	table_follow_stop(a->follow);
+	queue_thread_stop(a->queue_thread);
 }
 
 /* From here on this thread does what the others did. Who still has something
@@ -372,19 +432,19 @@ static void join_threads(struct app *a)
 static void end_work(struct app *a)
 {
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
-		worker_end(a->worker[i]);
+		worker_thread_end(a->worker[i]);
 	refusals_free(a->turned_away);
 	a->turned_away = NULL;
 	/* Its thread is there as long as the workers were. */
 	while (a->projector != NULL && !projector_quiet(a->projector))
 		loop_once(a->ops, STOP_LOOK_MS);
-	settle_drain(a->settle);
+	queue_thread_drain(a->queue_thread);
 	control_end(a->control);
-	if (a->spool != NULL)
-		spool_stop(a->spool);
+	if (a->shared.spool != NULL)
+		spool_stop(a->shared.spool);
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
-		worker_turn(a->worker[i]);
-	settle_drain(a->settle);
+		worker_thread_turn(a->worker[i]);
+	queue_thread_drain(a->queue_thread);
 }
 
 static void free_acceptor(struct app *a)
@@ -402,32 +462,35 @@ static void free_all(struct app *a)
 	certificates_free(a->certificates);
 	control_free(a->control);
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
-		worker_free(a->worker[i]);
+		worker_thread_free(a->worker[i]);
 	mem_free(a->worker);
+	mem_free(a->view);
+	workers_free(a->shared.workers);
 	if (a->projector != NULL)
 		projector_stop(a->projector);
-	spool_close(a->spool); /* rings the projector's bell a last time */
+	/* Rings the projector's bell a last time. */
+	spool_close(a->shared.spool);
 	projector_close(a->projector);
-	follow_free(a->follow);
-	settle_free(a->settle);
+	table_follow_free(a->follow);
+	queue_thread_free(a->queue_thread);
 	free_acceptor(a);
-	ledger_free(a->ledger);
-	watch_free(a->watch);
+	ledger_free(a->shared.ledger);
+	conditions_free(a->conditions);
 	recovery_free(a->recovery);
 	alarms_free(a->alarms);
-	askcache_free(a->asked);
+	ask_cache_free(a->asked);
 	loophints_free(a->hints);
 	oldtls_free(a->oldtls);
 	mem_free(a->table_path);
-	token_close(a);
-	live_unref(a->live);
+	tokens_free(a->tokens);
+	snapshot_unref(a->snapshot);
 }
 
 /* Also of a start that failed half way: what is not there is passed over. */
 void app_stop(struct app *a)
 {
-	atomic_store(&a->stopping, true);
-	watch_stop(a->watch);
+	atomic_store(&a->shared.stopping, true);
+	conditions_stop(a->conditions);
 	if (a->accepting)
 		wind_down(a);
 	join_threads(a);

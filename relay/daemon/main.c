@@ -56,7 +56,7 @@ static void set_log(const struct daemon *d, const struct conf *c)
 	for (int i = 0; i < (int)ARRAY_LEN(levels); i++)
 		if (strcmp(c->log.level, levels[i]) == 0)
 			level = i;
-	log_setup(d->log_fd, (enum log_level)level, d->app.clock);
+	log_setup(d->log_fd, (enum log_level)level, d->app.shared.clock);
 }
 
 /* Other threads write meanwhile: another file takes the place of the old one
@@ -82,12 +82,12 @@ static void open_log(struct daemon *d, const struct conf *c)
 		log_error("log.unopened", kv_err(&err));
 }
 
-static struct live *load(const char *file, struct names *names,
+static struct conf_snapshot *load(const char *file, struct names *names,
     struct error *err)
 {
 	struct conf *c = conf_load(file, names, err);
 
-	return c == NULL ? NULL : live_new(c, err);
+	return c == NULL ? NULL : snapshot_new(c, err);
 }
 
 /* ---- signals ---- */
@@ -107,13 +107,13 @@ static void reload(struct daemon *d)
 	struct app *a = &d->app;
 	struct error err;
 	struct strbuf lines;
-	struct live *l;
+	struct conf_snapshot *l;
 
 	sd_notify("RELOADING=1");
-	l = load(d->opt.file, a->names, &err);
+	l = load(d->opt.file, a->shared.names, &err);
 	if (l != NULL) {
 		strbuf_init(&lines, 65536);
-		if (!conf_diff(a->live->conf, l->conf, &lines))
+		if (!conf_diff(a->snapshot->conf, l->conf, &lines))
 			warn_of_restart(strbuf_view(&lines));
 		strbuf_fini(&lines);
 		if (app_reconfigure(a, l, &err) < 0)
@@ -135,11 +135,11 @@ static void on_signal(void *arg, int signo)
 
 	switch (signo) {
 	case SIGHUP:
-		if (!atomic_load(&d->app.stopping))
+		if (!atomic_load(&d->app.shared.stopping))
 			reload(d);
 		break;
 	case SIGUSR1:
-		open_log(d, d->app.live->conf);
+		open_log(d, d->app.snapshot->conf);
 		projector_reopen(d->app.projector);
 		break;
 	default:
@@ -178,18 +178,19 @@ static void serve(struct daemon *d)
 	timer_fini(&d->watchdog);
 }
 
-static int run(struct daemon *d, struct live *live, struct error *err)
+static int run(struct daemon *d, struct conf_snapshot *snapshot,
+    struct error *err)
 {
 	struct app *a = &d->app;
 	struct event *ev[ARRAY_LEN(signals)];
 	int status;
 
-	a->ops = loop_new(a->clock);
+	a->ops = loop_new(a->shared.clock);
 	/* Before any thread: they inherit the loop's signal mask as it is, and
 	 * only this loop is told. */
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		ev[i] = loop_signal(a->ops, signals[i], on_signal, d);
-	status = app_start(a, live, err);
+	status = app_start(a, snapshot, err);
 	if (status == 0)
 		serve(d);
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
@@ -290,24 +291,24 @@ static void warn_of_writers(const struct conf *c)
 	strbuf_fini(&who);
 }
 
-static int run_logged(struct daemon *d, struct live *live)
+static int run_logged(struct daemon *d, struct conf_snapshot *snapshot)
 {
 	struct error err;
 
-	if (privileges_become(live->conf, &err) < 0) {
+	if (privileges_become(snapshot->conf, &err) < 0) {
 		fprintf(stderr, "posthoused: %s\n", err.text);
-		live_unref(live);
+		snapshot_unref(snapshot);
 		return 1;
 	}
 	if (!d->opt.foreground && background_enter() > 0) {
-		live_unref(live);
+		snapshot_unref(snapshot);
 		return background_wait();
 	}
-	open_log(d, live->conf);
-	warn_of_writers(live->conf);
-	if (start_spawner(d, live->conf, &err) < 0) {
-		live_unref(live);
-	} else if (run(d, live, &err) == 0) {
+	open_log(d, snapshot->conf);
+	warn_of_writers(snapshot->conf);
+	if (start_spawner(d, snapshot->conf, &err) < 0) {
+		snapshot_unref(snapshot);
+	} else if (run(d, snapshot, &err) == 0) {
 		spawner_free(d->app.spawner);
 		log_info("stopped");
 		return 0;
@@ -344,43 +345,46 @@ static void say_fault(void *arg, const char *line)
 
 /* Judged as the user that the daemon runs as: what only root can read, the
  * second reading does not find. */
-static struct live *load_as_owner(struct daemon *d, struct live *live,
+static struct conf_snapshot *load_as_owner(struct daemon *d,
+    struct conf_snapshot *snapshot,
     struct error *err)
 {
-	int became = privileges_become(live->conf, err);
+	int became = privileges_become(snapshot->conf, err);
 
 	if (became == 0)
-		return live;
-	live_unref(live);
-	return became < 0 ? NULL : load(d->opt.file, d->app.names, err);
+		return snapshot;
+	snapshot_unref(snapshot);
+	return became < 0 ? NULL : load(d->opt.file, d->app.shared.names, err);
 }
 
-static int test_configuration(struct daemon *d, struct live *live)
+static int test_configuration(struct daemon *d, struct conf_snapshot *snapshot)
 {
 	struct error err;
 	int faults = 1;
 
-	live = load_as_owner(d, live, &err);
-	if (live == NULL || check_program(live->conf, &err) < 0)
+	snapshot = load_as_owner(d, snapshot, &err);
+	if (snapshot == NULL || check_program(snapshot->conf, &err) < 0)
 		fprintf(stderr, "%s\n", err.text);
 	else
-		faults = start_check(live->conf, say_fault, NULL);
+		faults = start_check(snapshot->conf, say_fault, NULL);
 	if (faults == 0)
-		say_good(d->opt.file, live->conf);
-	live_unref(live);
+		say_good(d->opt.file, snapshot->conf);
+	snapshot_unref(snapshot);
 	return faults == 0 ? 0 : 1;
 }
 
 static int load_and_run(struct daemon *d)
 {
 	struct error err;
-	struct live *live = load(d->opt.file, d->app.names, &err);
+	struct conf_snapshot *snapshot = load(d->opt.file, d->app.shared.names,
+	    &err);
 
-	if (live == NULL) {
+	if (snapshot == NULL) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}
-	return d->opt.test ? test_configuration(d, live) : run_logged(d, live);
+	return d->opt.test ? test_configuration(d, snapshot) : run_logged(d,
+	    snapshot);
 }
 
 int main(int argc, char **argv)
@@ -391,11 +395,11 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
-	d.app.clock = &clock_system;
-	d.app.rng = &rng_system;
-	d.app.names = names_new();
-	hash_setup(d.app.rng);
+	d.app.shared.clock = &clock_system;
+	d.app.shared.rng = &rng_system;
+	d.app.shared.names = names_new();
+	hash_setup(d.app.shared.rng);
 	status = load_and_run(&d);
-	names_free(d.app.names);
+	names_free(d.app.shared.names);
 	return status;
 }

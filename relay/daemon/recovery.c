@@ -4,19 +4,23 @@
  */
 #include "relay/daemon/recovery.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "relay/audit/note.h"
+#include "relay/audit/note_post.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "conf/conf.h"
 #include "relay/watch/alarm.h"
 #include "relay/settle/queue_thread.h"
 
 enum { UNREAD_MAX = 64, LINE_BYTES = 300, TEXT_BYTES = 700 };
 
 struct recovery {
-	struct app *app;
+	struct shared *shared;
+	struct queue_thread *queue_thread;
+	struct alarms *alarms;
 	struct spool_start start;
 	char first[LINE_BYTES]; /* of the damage */
 	pthread_mutex_t lock;
@@ -26,11 +30,14 @@ struct recovery {
 	char why[UNREAD_MAX][LINE_BYTES]; /* those of the start */
 };
 
-struct recovery *recovery_new(struct app *a)
+struct recovery *recovery_new(struct shared *sh, struct queue_thread *q,
+    struct alarms *alarms)
 {
 	struct recovery *r = NEW(struct recovery);
 
-	r->app = a;
+	r->shared = sh;
+	r->queue_thread = q;
+	r->alarms = alarms;
 	pthread_mutex_init(&r->lock, NULL);
 	return r;
 }
@@ -50,7 +57,7 @@ static void on_message(void *arg, uint64_t id, struct slice envelope,
 {
 	struct recovery *r = arg;
 
-	settle_recovered(r->app->settle, id, envelope, d, n);
+	queue_thread_recovered(r->queue_thread, id, envelope, d, n);
 }
 
 static void on_damage(void *arg, const char *line)
@@ -73,7 +80,7 @@ static void on_unread(void *arg, uint64_t id, const char *line)
 	snprintf(r->why[r->unreads++], LINE_BYTES, "%s", line);
 }
 
-static void raise_unread(struct app *a, uint64_t id, const char *why)
+static void raise_unread(struct alarms *a, uint64_t id, const char *why)
 {
 	char text[TEXT_BYTES], name[ID_TEXT];
 
@@ -103,8 +110,8 @@ static void on_unread_later(void *arg, uint64_t id, const char *why)
 	struct recovery *r = arg;
 
 	log_error("spool.unread", kv_id("id", id), kv_str("why", why));
-	if (!atomic_load(&r->app->stopping) && is_news(r, id))
-		raise_unread(r->app, id, why);
+	if (!atomic_load(&r->shared->stopping) && is_news(r, id))
+		raise_unread(r->alarms, id, why);
 }
 
 static void log_open(const struct recovery *r, const char *path)
@@ -120,28 +127,28 @@ static void log_open(const struct recovery *r, const char *path)
 	    kv_str("end", s->clean ? "clean" : "unclean"));
 }
 
-int recovery_open(struct recovery *r, struct error *err)
+int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 {
-	struct app *a = r->app;
-	const struct conf *c = a->live->conf;
+	struct shared *sh = r->shared;
 	struct spool_config sc = {.path = c->spool.path,
 	    .segment_bytes = c->spool.segment_bytes,
 	    .max_bytes = c->spool.max_bytes,
 	    .body_memory_bytes = c->limits.body_memory_bytes,
 	    .memory_window_bytes = c->limits.memory_window_bytes,
 	    .spares = c->spool.spares,
-	    .retain_us = c->spool.retain_ms * 1000, .clock = a->clock,
-	    .rng = a->rng, .io = &diskio_system, .names = a->names,
+	    .retain_us = c->spool.retain_ms * 1000, .clock = sh->clock,
+	    .rng = sh->rng, .io = &diskio_system, .names = sh->names,
 	    .projector = true, .unread = on_unread_later, .unread_arg = r};
 	struct spool_recovered told = {.arg = r, .message = on_message,
 	    .damage = on_damage, .unread = on_unread};
 
-	a->spool = spool_open(&sc, &told, &r->start, err);
-	if (a->spool == NULL)
+	sh->spool = spool_open(&sc, &told, &r->start, err);
+	if (sh->spool == NULL)
 		return -1;
-	id_maker_above(&a->ids, r->start.highest_id);
+	id_maker_above(&sh->ids, r->start.highest_id);
 	if (r->start.stopped_us != 0)
-		queue_stopped(settle_queue(a->settle), r->start.stopped_us);
+		queue_stopped(queue_thread_queue(r->queue_thread),
+		    r->start.stopped_us);
 	log_open(r, c->spool.path);
 	return 0;
 }
@@ -150,24 +157,17 @@ int recovery_open(struct recovery *r, struct error *err)
 
 static void write_event(struct recovery *r, const char *reason)
 {
-	struct spool_op *op = spool_op_new();
-	struct note_writer w;
-	struct strbuf note;
-	struct jout *j;
+	struct note_draft n;
+	struct jout *j = note_open(&n, "spool");
 
-	strbuf_init(&note, 16384);
-	j = note_begin(&w, &note, "spool");
 	jout_str(j, "state", "degraded");
 	jout_int(j, "generations", (int64_t)r->start.lost);
 	jout_str(j, "reason", reason);
-	note_end(&w);
-	spool_op_note(op, NOTE_SYSTEM, clock_wall_us(r->app->clock),
-	    strbuf_view(&note));
-	strbuf_fini(&note);
-	spool_post(r->app->spool, op);
+	note_post(&n, r->shared->spool, NOTE_SYSTEM,
+	    clock_wall_us(r->shared->clock));
 }
 
-static void tell_damage(struct recovery *r)
+static void tell_damage(struct recovery *r, const struct conf *c)
 {
 	char text[TEXT_BYTES];
 
@@ -175,18 +175,17 @@ static void tell_damage(struct recovery *r)
 	    "first: %s. The log names all. What could be read is served.",
 	    (unsigned)r->start.damaged, r->start.damaged == 1 ? "" : "s",
 	    r->first);
-	alarm_raise(r->app, "spool-damaged", r->app->live->conf->spool.path,
-	    text);
+	alarm_raise(r->alarms, "spool-damaged", c->spool.path, text);
 	write_event(r, r->first);
 }
 
-void recovery_tell(struct recovery *r)
+void recovery_tell(struct recovery *r, const struct conf *c)
 {
 	if (r->start.damaged > 0)
-		tell_damage(r);
+		tell_damage(r, c);
 	/* Those beyond are in the log; each is named when it is tried. */
 	for (unsigned i = 0; i < r->unreads; i++)
-		raise_unread(r->app, r->unread[i], r->why[i]);
+		raise_unread(r->alarms, r->unread[i], r->why[i]);
 }
 
 bool recovery_degraded(const struct recovery *r)

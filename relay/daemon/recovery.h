@@ -7,17 +7,22 @@
 #ifndef RELAY_DAEMON_RECOVERY_H
 #define RELAY_DAEMON_RECOVERY_H
 
-#include "relay/daemon/app.h"
+#include "relay/post/shared.h"
 
+struct alarms;
+struct conf;
+struct queue_thread;
 struct recovery;
 
-struct recovery *recovery_new(struct app *a);
+struct recovery *recovery_new(struct shared *sh, struct queue_thread *q,
+    struct alarms *alarms);
 void recovery_free(struct recovery *r); /* NULL is fine */
-/* Opens app.spool and gives app.settle what is live. -1 and err: it cannot
- * be opened, and nothing in it was changed. Before any thread. */
-int recovery_open(struct recovery *r, struct error *err) PH_CHECK;
+/* Sets shared.spool and gives the queue thread what is live. -1 and err: it
+ * cannot be opened, and nothing in it was changed. Before any thread. */
+int recovery_open(struct recovery *r, const struct conf *c,
+    struct error *err) PH_CHECK;
 /* Raises the alarms and writes the event. Before any thread. */
-void recovery_tell(struct recovery *r);
+void recovery_tell(struct recovery *r, const struct conf *c);
 /* Was anything wrong at the start? NULL: no. */
 bool recovery_degraded(const struct recovery *r);
 

@@ -6,7 +6,10 @@
  */
 #include "relay/delivery/ask_int.h"
 
+#include "relay/delivery/outgoing.h"
 #include "relay/delivery/unknown.h"
+#include "relay/client/client.h"
+#include "relay/post/workers.h"
 
 enum {
 	QUESTIONS_MAX = 800, /* of a worker: beyond, there is no answer */
@@ -24,10 +27,10 @@ static struct question *question_new(struct asker *a,
 	q->asker = a;
 	q->key = *k;
 	q->client = client;
-	q->era = askcache_era(ask_cache(a));
-	q->live = live_ref(a->w->live);
+	q->era = ask_cache_era(a->cache);
+	q->snapshot = snapshot_ref(a->w->snapshot);
 	q->until_ms = loop_now_ms(a->w->loop) +
-		      q->live->conf->probe.timeout_ms;
+		      q->snapshot->conf->probe.timeout_ms;
 	q->arena = arena_new();
 	list_init(&q->waits);
 	list_push_back(&a->queued, &q->node);
@@ -41,7 +44,7 @@ static void question_free(struct question *q)
 {
 	list_remove(&q->node);
 	q->asker->count--;
-	live_unref(q->live);
+	snapshot_unref(q->snapshot);
 	arena_free(q->arena);
 	mem_free(q);
 }
@@ -93,8 +96,8 @@ static void fill(struct question *q, const char *address, bool utf8,
 	struct client_request *r = &q->req;
 
 	q->rcpt = (struct client_rcpt){.address = address, .orcpt = ""};
-	r->conf = q->live->conf;
-	r->leg = conf_leg_by_id(q->live->conf, q->key.leg);
+	r->conf = q->snapshot->conf;
+	r->leg = conf_leg_by_id(q->snapshot->conf, q->key.leg);
 	r->from = r->envid = "";
 	r->ask = true;
 	r->utf8 = utf8;
@@ -125,7 +128,7 @@ static void ask_stranger(struct question *about, const char *domain,
 	q->of_domain = true;
 	strbuf_init(&b, 2 * ADDR_MAX);
 	strbuf_addf(&b, "nobody-%016llx%s",
-	    (unsigned long long)rng_u64(a->w->app->rng), domain);
+	    (unsigned long long)rng_u64(a->w->shared->rng), domain);
 	fill(q, arena_slicedup(q->arena, strbuf_view(&b)), false,
 	    on_stranger);
 	strbuf_fini(&b);
@@ -137,10 +140,10 @@ static void over(struct question *q)
 {
 	struct asker *a = q->asker;
 
-	a->busy--;
+	a->w->asking--;
 	list_remove(&q->node);
 	give_share(q);
-	worker_count_dialogs(a->w);
+	dialogs_count(a->w);
 }
 
 /* A server that counts errors hangs up after some strangers in a row: that was
@@ -200,7 +203,7 @@ static void on_stranger(void *arg, struct client_request *r)
 /* Deliveries keep the last quarter of a leg's slots. */
 static bool take_slot(struct asker *a, int leg)
 {
-	struct ledger *l = a->w->app->ledger;
+	struct ledger *l = a->w->shared->ledger;
 	int limit = ledger_limit(l, leg);
 
 	return ledger_used(l, leg) < limit - limit / 4 &&
@@ -212,11 +215,11 @@ static bool take_slot(struct asker *a, int leg)
 static bool take_share(struct question *q)
 {
 	struct asker *a = q->asker;
-	int limit = ledger_limit(a->w->app->ledger, q->key.leg);
+	int limit = ledger_limit(a->w->shared->ledger, q->key.leg);
 	int share = (limit - limit / 4) / 2;
 
 	q->held_share = q->of_domain ||
-			askcache_take(ask_cache(a), q->key.leg, q->client,
+			ask_cache_take(a->cache, q->key.leg, q->client,
 			    share > 0 ? (unsigned)share : 1);
 	return q->held_share;
 }
@@ -224,7 +227,7 @@ static bool take_share(struct question *q)
 static void give_share(struct question *q)
 {
 	if (q->held_share && !q->of_domain)
-		askcache_give(ask_cache(q->asker), q->key.leg, q->client);
+		ask_cache_give(q->asker->cache, q->key.leg, q->client);
 	q->held_share = false;
 }
 
@@ -241,7 +244,7 @@ static bool put(struct question *q)
 	if (client_send(a->w->client, &q->req, slot))
 		return true;
 	if (slot)
-		ledger_give(a->w->app->ledger, q->key.leg);
+		ledger_give(a->w->shared->ledger, q->key.leg);
 	return false;
 }
 
@@ -257,8 +260,8 @@ static bool start(struct question *q)
 	}
 	list_remove(&q->node);
 	list_push_back(&a->sent, &q->node);
-	a->busy++;
-	worker_count_dialogs(a->w);
+	a->w->asking++;
+	dialogs_count(a->w);
 	return true;
 }
 
@@ -266,17 +269,17 @@ static bool start(struct question *q)
 static void want_connection(struct asker *a, int leg)
 {
 	if (client_connections(a->w->client, leg) == 0)
-		app_yield(a->w->app, leg, a->w->index);
+		workers_yield(a->w->shared->workers, leg, a->w->index);
 }
 
 /* The leg may have been shut meanwhile: what is queued for it hears so. */
 static bool closed(const struct asker *a, int leg)
 {
-	const struct conf_leg *l = conf_leg_by_id(a->w->live->conf, leg);
+	const struct conf_leg *l = conf_leg_by_id(a->w->snapshot->conf, leg);
 
 	return a->draining || l == NULL || l->direct ||
-	       atomic_load(&a->w->app->stopping) ||
-	       ledger_gates(a->w->app->ledger, leg) != 0;
+	       atomic_load(&a->w->shared->stopping) ||
+	       ledger_gates(a->w->shared->ledger, leg) != 0;
 }
 
 /* Nobody waits for it, nothing was said: gone without a trace. */
@@ -327,13 +330,13 @@ static void on_look(void *arg)
 
 	while ((q = hopeless(a)) != NULL) {
 		if (!closed(a, q->key.leg) && !unwanted(q))
-			askcache_silent(ask_cache(a), q->key.leg, q->client,
+			ask_cache_silent(a->cache, q->key.leg, q->client,
 			    QUIET_MS);
 		give_up(q);
 	}
 	while ((q = newly_late(a)) != NULL) {
 		q->late = true;
-		askcache_silent(ask_cache(a), q->key.leg, q->client, QUIET_MS);
+		ask_cache_silent(a->cache, q->key.leg, q->client, QUIET_MS);
 		tell(q, ASK_NO_ANSWER);
 	}
 	list_each_safe(n, &a->queued)
@@ -410,7 +413,7 @@ static enum ask_answer ask_anew(struct asker *a, const struct ask_key *k,
 	if (closed(a, k->leg) || a->count >= QUESTIONS_MAX ||
 	    count_of(&a->queued, wait->client) +
 		    count_of(&a->sent, wait->client) >= QUESTIONS_SHARE ||
-	    !askcache_may_ask(ask_cache(a), k->leg, wait->client, QUIET_MS))
+	    !ask_cache_may_ask(a->cache, k->leg, wait->client, QUIET_MS))
 		return ask_last_known(a, k, address);
 	q = question_new(a, k, wait->client);
 	fill(q, arena_strdup(q->arena, address), utf8, on_done);
@@ -438,11 +441,11 @@ static struct ask_key key_of(const struct decision *d, const struct addr *to)
 static bool was_delivered(struct asker *a, const struct ask_key *k,
     const struct addr *to)
 {
-	if (!unknown_delivered(a->w->app, k->leg, to,
-		clock_wall_us(a->w->app->clock)))
+	if (!unknown_delivered(a->w, k->leg, to,
+		clock_wall_us(a->w->shared->clock)))
 		return false;
-	askcache_put(ask_cache(a), k, FACT_YES,
-	    a->w->live->conf->probe.positive_ms, askcache_era(ask_cache(a)));
+	ask_cache_put(a->cache, k, FACT_YES,
+	    a->w->snapshot->conf->probe.positive_ms, ask_cache_era(a->cache));
 	return true;
 }
 
@@ -456,7 +459,7 @@ enum ask_answer ask_leg(struct asker *a, const struct decision *d,
 
 	list_node_init(&wait->node);
 	strbuf_init(&address, 2 * ADDR_MAX);
-	route_address(d, k.leg, to, a->w->live->conf, &address);
+	route_address(d, k.leg, to, a->w->snapshot->conf, &address);
 	if (ask_known(a, &k, strbuf_cstr(&address), &answer))
 		;
 	else if (was_delivered(a, &k, to))
@@ -479,11 +482,12 @@ void ask_cancel(struct ask_wait *wait)
 
 /* ---- life ---- */
 
-struct asker *asker_new(struct worker *w)
+struct asker *asker_new(struct worker *w, struct ask_cache *cache)
 {
 	struct asker *a = NEW(struct asker);
 
 	a->w = w;
+	a->cache = cache;
 	list_init(&a->queued);
 	list_init(&a->sent);
 	timer_init(&a->look, w->loop, on_look, a);
@@ -514,9 +518,4 @@ void asker_free(struct asker *a)
 		question_free(q);
 	timer_fini(&a->look);
 	mem_free(a);
-}
-
-unsigned ask_busy(const struct asker *a)
-{
-	return a->busy;
 }

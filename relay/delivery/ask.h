@@ -2,7 +2,7 @@
  *
  * Does the leg know this recipient? (unknown = "probe", T5.) Asked by MAIL
  * FROM:<>, RCPT, RSET over the connections of its deliveries; what it says is
- * remembered (askcache.h). A worker's loop.
+ * remembered (ask_cache.h). A worker's loop.
  *
  * A leg that is slow, down, suspended or busy costs a sender at most
  * probe.timeout, and its silence refuses nobody.
@@ -11,7 +11,10 @@
 #define RELAY_DELIVERY_ASK_H
 
 #include "policy/route.h"
-#include "relay/daemon/worker.h"
+#include "relay/net/sockaddr.h"
+#include "relay/post/worker.h"
+
+struct ask_cache;
 
 enum ask_answer {
 	ASK_YES, /* the leg takes the recipient */
@@ -32,7 +35,7 @@ struct ask_wait {
  * private networks each address is a client. */
 uint64_t ask_client(const struct netaddr *a);
 
-struct asker *asker_new(struct worker *w);
+struct asker *asker_new(struct worker *w, struct ask_cache *cache);
 /* After the client: all questions have come back. NULL is fine. */
 void asker_free(struct asker *a);
 
@@ -50,7 +53,5 @@ bool ask_turn(struct asker *a, int leg);
 bool ask_rest(struct asker *a, int leg);
 /* The daemon stops: who waits is answered now. */
 void ask_drain(struct asker *a);
-/* Questions that are in a dialog. */
-unsigned ask_busy(const struct asker *a);
 
 #endif

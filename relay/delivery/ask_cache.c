@@ -44,7 +44,7 @@ struct place {
 	uint8_t fact;
 };
 
-struct askcache {
+struct ask_cache {
 	pthread_mutex_t lock;
 	const struct clock *clock;
 	struct place *place;
@@ -58,9 +58,9 @@ struct askcache {
 	struct client client[CLIENTS];
 };
 
-struct askcache *askcache_new(size_t places, const struct clock *clock)
+struct ask_cache *ask_cache_new(size_t places, const struct clock *clock)
 {
-	struct askcache *c = NEW(struct askcache);
+	struct ask_cache *c = NEW(struct ask_cache);
 
 	pthread_mutex_init(&c->lock, NULL);
 	c->clock = clock;
@@ -70,7 +70,7 @@ struct askcache *askcache_new(size_t places, const struct clock *clock)
 	return c;
 }
 
-void askcache_free(struct askcache *c)
+void ask_cache_free(struct ask_cache *c)
 {
 	if (c == NULL)
 		return;
@@ -81,7 +81,7 @@ void askcache_free(struct askcache *c)
 
 /* The set depends on nothing but the base: all that is known of a recipient
  * is dropped by one look. */
-static struct place *set_of(struct askcache *c, uint64_t base)
+static struct place *set_of(struct ask_cache *c, uint64_t base)
 {
 	return &c->place[(size_t)(base >> 8 & (c->sets - 1)) * WAYS];
 }
@@ -92,7 +92,7 @@ static bool is_of(const struct place *p, const struct ask_key *k)
 }
 
 /* With the lock. */
-static struct place *find_any(struct askcache *c, const struct ask_key *k)
+static struct place *find_any(struct ask_cache *c, const struct ask_key *k)
 {
 	struct place *p = set_of(c, k->base);
 
@@ -103,7 +103,7 @@ static struct place *find_any(struct askcache *c, const struct ask_key *k)
 }
 
 /* The fact, if it still holds; with the lock. */
-static struct place *find(struct askcache *c, const struct ask_key *k)
+static struct place *find(struct ask_cache *c, const struct ask_key *k)
 {
 	struct place *p = find_any(c, k);
 
@@ -115,7 +115,7 @@ static int64_t last_until(const struct place *p)
 	return p->whole == 0 ? INT64_MIN : p->until_ms + last_ms[p->fact];
 }
 
-enum ask_fact askcache_get(struct askcache *c, const struct ask_key *k)
+enum ask_fact ask_cache_get(struct ask_cache *c, const struct ask_key *k)
 {
 	struct place *p;
 	enum ask_fact fact;
@@ -127,7 +127,7 @@ enum ask_fact askcache_get(struct askcache *c, const struct ask_key *k)
 	return fact;
 }
 
-enum ask_fact askcache_last(struct askcache *c, const struct ask_key *k)
+enum ask_fact ask_cache_last(struct ask_cache *c, const struct ask_key *k)
 {
 	enum ask_fact fact = FACT_NONE;
 	const struct place *p;
@@ -140,7 +140,7 @@ enum ask_fact askcache_last(struct askcache *c, const struct ask_key *k)
 	return fact;
 }
 
-uint64_t askcache_era(struct askcache *c)
+uint64_t ask_cache_era(struct ask_cache *c)
 {
 	uint64_t era;
 
@@ -151,7 +151,7 @@ uint64_t askcache_era(struct askcache *c)
 }
 
 /* Its own place, else an empty one, else that whose fact is first of no use. */
-static struct place *room_for(struct askcache *c, const struct ask_key *k)
+static struct place *room_for(struct ask_cache *c, const struct ask_key *k)
 {
 	struct place *p = set_of(c, k->base), *best = p;
 
@@ -164,7 +164,7 @@ static struct place *room_for(struct askcache *c, const struct ask_key *k)
 	return best;
 }
 
-static bool put(struct askcache *c, const struct ask_key *k,
+static bool put(struct ask_cache *c, const struct ask_key *k,
     enum ask_fact fact, int64_t ms)
 {
 	int64_t until_ms = clock_mono_ms(c->clock) + ms;
@@ -178,7 +178,7 @@ static bool put(struct askcache *c, const struct ask_key *k,
 	return fresh;
 }
 
-bool askcache_put(struct askcache *c, const struct ask_key *k,
+bool ask_cache_put(struct ask_cache *c, const struct ask_key *k,
     enum ask_fact fact, int64_t ms, uint64_t era)
 {
 	bool fresh = false;
@@ -190,7 +190,7 @@ bool askcache_put(struct askcache *c, const struct ask_key *k,
 	return fresh;
 }
 
-void askcache_drop(struct askcache *c, uint64_t base)
+void ask_cache_drop(struct ask_cache *c, uint64_t base)
 {
 	struct place *p = set_of(c, base);
 
@@ -202,7 +202,7 @@ void askcache_drop(struct askcache *c, uint64_t base)
 	pthread_mutex_unlock(&c->lock);
 }
 
-void askcache_clear(struct askcache *c)
+void ask_cache_clear(struct ask_cache *c)
 {
 	pthread_mutex_lock(&c->lock);
 	c->era++;
@@ -213,7 +213,7 @@ void askcache_clear(struct askcache *c)
 
 /* ---- of a leg as such ---- */
 
-bool askcache_everybody(struct askcache *c, int leg)
+bool ask_cache_everybody(struct ask_cache *c, int leg)
 {
 	bool yes;
 
@@ -227,7 +227,7 @@ bool askcache_everybody(struct askcache *c, int leg)
 
 /* With the lock. NULL: all that it might stand in are under way. A client that
  * makes room was forgotten: its next questions are put. */
-static struct client *client_of(struct askcache *c, int leg, uint64_t client)
+static struct client *client_of(struct ask_cache *c, int leg, uint64_t client)
 {
 	uint64_t mixed = ((uint64_t)leg + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	uint64_t key = (client ^ mixed) | 1;
@@ -247,7 +247,7 @@ static struct client *client_of(struct askcache *c, int leg, uint64_t client)
 	return free;
 }
 
-bool askcache_take(struct askcache *c, int leg, uint64_t client,
+bool ask_cache_take(struct ask_cache *c, int leg, uint64_t client,
     unsigned most)
 {
 	struct client *of;
@@ -262,7 +262,7 @@ bool askcache_take(struct askcache *c, int leg, uint64_t client,
 	return may;
 }
 
-void askcache_give(struct askcache *c, int leg, uint64_t client)
+void ask_cache_give(struct ask_cache *c, int leg, uint64_t client)
 {
 	struct client *of;
 
@@ -273,7 +273,7 @@ void askcache_give(struct askcache *c, int leg, uint64_t client)
 	pthread_mutex_unlock(&c->lock);
 }
 
-void askcache_answered(struct askcache *c, int leg, uint64_t client)
+void ask_cache_answered(struct ask_cache *c, int leg, uint64_t client)
 {
 	struct client *of;
 
@@ -294,7 +294,7 @@ static void be_silent(struct silence *s, int64_t until_ms)
 }
 
 /* One client alone never makes a leg silent for others. */
-static bool is_new_client(struct askcache *c, int leg, uint64_t client)
+static bool is_new_client(struct ask_cache *c, int leg, uint64_t client)
 {
 	int n = c->leg[leg].silence.n;
 
@@ -306,7 +306,7 @@ static bool is_new_client(struct askcache *c, int leg, uint64_t client)
 	return true;
 }
 
-void askcache_silent(struct askcache *c, int leg, uint64_t client,
+void ask_cache_silent(struct ask_cache *c, int leg, uint64_t client,
     int64_t quiet_ms)
 {
 	int64_t until_ms = clock_mono_ms(c->clock) + quiet_ms;
@@ -333,7 +333,7 @@ static bool may_break(struct silence *s, int64_t now_ms, int64_t quiet_ms)
 	return true;
 }
 
-bool askcache_may_ask(struct askcache *c, int leg, uint64_t client,
+bool ask_cache_may_ask(struct ask_cache *c, int leg, uint64_t client,
     int64_t quiet_ms)
 {
 	int64_t now_ms = clock_mono_ms(c->clock);

@@ -7,6 +7,7 @@
 #define RELAY_DELIVERY_ASK_INT_H
 
 #include "relay/base/hash.h"
+#include "relay/client/client.h"
 #include "relay/delivery/ask.h"
 #include "relay/delivery/ask_cache.h"
 #include "relay/mail/addr.h"
@@ -28,7 +29,7 @@ struct question {
 	bool late;	/* who waited has given up */
 	bool again;	/* it is put for the second time */
 	int64_t until_ms;
-	struct live *live;
+	struct conf_snapshot *snapshot;
 	struct arena *arena;
 	struct client_request req;
 	struct client_rcpt rcpt;
@@ -36,17 +37,13 @@ struct question {
 
 struct asker {
 	struct worker *w;
+	struct ask_cache *cache;
 	struct list queued, sent; /* oldest first */
-	unsigned count, busy;
+	unsigned count;
 	struct timer look;
 	bool draining;
 	bool had_turn[NAMES_MAX]; /* the last free connection */
 };
-
-static inline struct askcache *ask_cache(const struct asker *a)
-{
-	return a->w->app->asked;
-}
 
 static inline uint64_t ask_hash(struct slice key)
 {

@@ -31,9 +31,9 @@ void ask_note_silence(struct question *q)
 	const struct result *r = &q->rcpt.result;
 
 	if (r->code != 0)
-		askcache_answered(ask_cache(q->asker), q->key.leg, q->client);
+		ask_cache_answered(q->asker->cache, q->key.leg, q->client);
 	else if (r->class == CLASS_NETWORK && !q->late)
-		askcache_silent(ask_cache(q->asker), q->key.leg, q->client,
+		ask_cache_silent(q->asker->cache, q->key.leg, q->client,
 		    QUIET_MS);
 }
 
@@ -67,25 +67,25 @@ static bool says(enum ask_fact fact, enum ask_answer *answer_out)
 bool ask_known(struct asker *a, const struct ask_key *k,
     const char *address, enum ask_answer *answer_out)
 {
-	enum ask_fact fact = askcache_get(ask_cache(a), k);
+	enum ask_fact fact = ask_cache_get(a->cache, k);
 	char domain[ADDR_MAX + 1];
 	struct ask_key dk;
 
 	if (fact == FACT_NONE && domain_key(address, k->leg, domain, &dk))
-		fact = askcache_get(ask_cache(a), &dk);
+		fact = ask_cache_get(a->cache, &dk);
 	return says(fact, answer_out);
 }
 
 enum ask_answer ask_last_known(struct asker *a, const struct ask_key *k,
     const char *address)
 {
-	enum ask_fact fact = askcache_last(ask_cache(a), k);
+	enum ask_fact fact = ask_cache_last(a->cache, k);
 	char domain[ADDR_MAX + 1];
 	enum ask_answer answer;
 	struct ask_key dk;
 
 	if (fact == FACT_NONE && domain_key(address, k->leg, domain, &dk))
-		fact = askcache_last(ask_cache(a), &dk);
+		fact = ask_cache_last(a->cache, &dk);
 	return says(fact, &answer) ? answer : ASK_NO_ANSWER;
 }
 
@@ -94,18 +94,18 @@ enum ask_answer ask_last_known(struct asker *a, const struct ask_key *k,
 bool ask_learn(struct question *q, enum ask_answer answer,
     char domain_out[ADDR_MAX + 1], struct ask_key *k_out)
 {
-	const struct conf *c = q->live->conf;
-	struct askcache *known = ask_cache(q->asker);
+	const struct conf *c = q->snapshot->conf;
+	struct ask_cache *known = q->asker->cache;
 
 	if (answer == ASK_NO)
-		askcache_put(known, &q->key, FACT_NO, c->probe.negative_ms,
+		ask_cache_put(known, &q->key, FACT_NO, c->probe.negative_ms,
 		    q->era);
 	if (answer != ASK_YES || !domain_key(q->rcpt.address, q->key.leg,
 				     domain_out, k_out))
 		return false;
-	if (askcache_get(known, k_out) != FACT_PICKY)
+	if (ask_cache_get(known, k_out) != FACT_PICKY)
 		return true;
-	askcache_put(known, &q->key, FACT_YES, c->probe.positive_ms, q->era);
+	ask_cache_put(known, &q->key, FACT_YES, c->probe.positive_ms, q->era);
 	return false;
 }
 
@@ -115,7 +115,7 @@ void ask_learn_domain(struct question *q, enum ask_answer answer)
 	bool asked = strcmp(said->stage, "rcpt") == 0 && said->code != 0;
 	enum ask_fact fact = answer == ASK_YES ? FACT_EVERYBODY : FACT_PICKY;
 
-	if (asked && askcache_put(ask_cache(q->asker), &q->key, fact, HOUR_MS,
+	if (asked && ask_cache_put(q->asker->cache, &q->key, fact, HOUR_MS,
 		q->era) && fact == FACT_EVERYBODY)
 		log_warn("ask.everybody", kv_str("leg", q->req.leg->name),
 		    kv_str("took", q->rcpt.address),

@@ -8,10 +8,13 @@
 
 #include "relay/delivery/bounce.h"
 #include "relay/delivery/classify_reply.h"
-#include "relay/intake/copy_bounce.h"
+#include "relay/delivery/copy_sender.h"
+#include "relay/delivery/outgoing.h"
 #include "relay/delivery/unknown.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
+#include "relay/client/client.h"
+#include "relay/post/workers.h"
 
 enum { HEAD_MAX = 64 << 10 };
 
@@ -37,12 +40,12 @@ static void attempt_free(struct attempt *at)
 {
 	list_remove(&at->node);
 	if (at->slot)
-		ledger_give(at->w->app->ledger, at->leg);
-	ledger_memory_give(at->w->app->ledger, at->leg, at->memory);
+		ledger_give(at->w->shared->ledger, at->leg);
+	ledger_memory_give(at->w->shared->ledger, at->leg, at->memory);
 	source_free(at->content);
 	strbuf_fini(&at->head);
 	mail_unref(at->mail);
-	live_unref(at->live);
+	snapshot_unref(at->snapshot);
 	arena_free(at->arena);
 	mem_free(at);
 }
@@ -60,7 +63,7 @@ void attempt_give_back(struct worker *w, uint64_t id,
 	l->stale = how == BACK_STALE;
 	l->trouble = how == BACK_TROUBLE;
 	l->n = n;
-	mailbox_post(settle_box(w->app->settle), &l->letter);
+	mailbox_post(w->shared->queue_box, &l->letter);
 }
 
 void attempt_return(struct attempt *at, enum giving_back how)
@@ -141,7 +144,7 @@ enum where { WHERE_HERE, WHERE_ELSEWHERE, WHERE_UNKNOWN };
 static enum where resolve_one(struct attempt *at, struct table *t,
     const struct job_row *row)
 {
-	const struct conf *c = at->live->conf;
+	const struct conf *c = at->snapshot->conf;
 	const struct mail *m = at->mail;
 	struct decision d;
 	struct addr to;
@@ -159,7 +162,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 		return WHERE_UNKNOWN;
 	at->change = d.change;
 	if (d.held ||
-	    !mail_without_loops(m, row->rcpt, at->w->app->names, &d) ||
+	    !mail_without_loops(m, row->rcpt, at->w->shared->names, &d) ||
 	    !names_leg(&d, at))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
@@ -219,7 +222,7 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
 	o->leg = at->leg;
 	o->role = at->role;
 	o->change = at->change;
-	o->time_us = clock_wall_us(at->w->app->clock);
+	o->time_us = clock_wall_us(at->w->shared->clock);
 	o->why = why;
 	o->n = at->n;
 	for (unsigned i = 0; i < at->n; i++) {
@@ -236,7 +239,7 @@ static void post_outcome(struct attempt *at)
 
 	o->arena = at->arena;
 	at->arena = NULL;
-	mailbox_post_lazy(settle_box(at->w->app->settle), &o->letter);
+	mailbox_post_lazy(at->w->shared->queue_box, &o->letter);
 	attempt_free(at);
 }
 
@@ -296,7 +299,7 @@ void attempt_finish(struct attempt *at, struct outcome_letter *o)
 {
 	at->outcome = o;
 	if (o->role == ROLE_COPY ||
-	    !bounce_due(at->live->conf, at->mail, o)) {
+	    !bounce_due(at->snapshot->conf, at->mail, o)) {
 		post_outcome(at);
 		return;
 	}
@@ -305,7 +308,7 @@ void attempt_finish(struct attempt *at, struct outcome_letter *o)
 		at->content->ready = on_head;
 		at->content->ready_arg = at;
 	}
-	list_push_back(&at->w->reading, &at->node);
+	list_push_back(&at->w->outgoing->reading, &at->node);
 	on_head(at);
 }
 
@@ -331,13 +334,13 @@ static bool look_again(const struct attempt *at, struct table *t,
 	struct addr to;
 
 	if (!mail_rcpt_addr(m, at->row[i].rcpt, &to) ||
-	    attempt_pinned(at->live->conf, &m->env, &to))
+	    attempt_pinned(at->snapshot->conf, &m->env, &to))
 		return true;
 	memset(&d, 0, sizeof(d));
-	if (!route_resolve(at->live->conf, t, &to, at->w->lookup, &d) ||
+	if (!route_resolve(at->snapshot->conf, t, &to, at->w->lookup, &d) ||
 	    d.change < at->w->table_floor)
 		return false;
-	(void)mail_without_loops(m, at->row[i].rcpt, at->w->app->names, &d);
+	(void)mail_without_loops(m, at->row[i].rcpt, at->w->shared->names, &d);
 	o->row[i].ended = word_of(&d);
 	if (o->row[i].result.outcome != OUT_FAILED)
 		return true;
@@ -355,8 +358,9 @@ void attempt_know_strangers(struct attempt *at)
 		struct decision d = {0};
 
 		if (mail_rcpt_addr(at->mail, at->row[i].rcpt, &to) &&
-		    !attempt_pinned(at->live->conf, &at->mail->env, &to) &&
-		    route_resolve(at->live->conf, t, &to, at->w->lookup, &d))
+		    !attempt_pinned(at->snapshot->conf, &at->mail->env, &to) &&
+		    route_resolve(at->snapshot->conf, t, &to, at->w->lookup,
+		    &d))
 			at->row[i].stranger = is_stranger(&d);
 	}
 	if (t != NULL)
@@ -397,11 +401,11 @@ static void on_done(void *arg, struct client_request *req)
 		o->row[i].result = req->rcpt[i].result;
 		o->row[i].result.address = rewritten(at, i);
 		o->row[i].on = req->rcpt[i].dsn;
-		judge_result(at, o, i);
+		classify_result(at, o, i);
 	}
-	judge_attempt(at, o);
+	classify_attempt(at, o);
 	look_at_end(at, o);
-	worker_count_dialogs(w);
+	dialogs_count(w);
 	attempt_finish(at, o);
 }
 
@@ -409,7 +413,8 @@ static void on_done(void *arg, struct client_request *req)
  * not to be answered a second time. */
 static void suppress_auto(struct attempt *at)
 {
-	const struct conf_leg *leg = conf_leg_by_id(at->live->conf, at->leg);
+	const struct conf_leg *leg = conf_leg_by_id(at->snapshot->conf,
+	    at->leg);
 
 	if (at->role != ROLE_COPY || leg == NULL || !leg->suppress_auto ||
 	    at->suppressed)
@@ -424,8 +429,8 @@ static void fill_request(struct attempt *at)
 	const struct envelope *e = &at->mail->env;
 	struct client_request *q = &at->req;
 
-	q->conf = at->live->conf;
-	q->leg = conf_leg_by_id(at->live->conf, at->leg);
+	q->conf = at->snapshot->conf;
+	q->leg = conf_leg_by_id(at->snapshot->conf, at->leg);
 	q->id = e->id;
 	q->from = e->from;
 	q->body = e->body;
@@ -439,7 +444,7 @@ static void fill_request(struct attempt *at)
 	q->arena = at->arena;
 	q->done = on_done;
 	q->arg = at;
-	returns_sender(at);
+	copy_sender_set(at);
 }
 
 static void set_domain(struct attempt *at)
@@ -460,8 +465,8 @@ static void set_domain(struct attempt *at)
  * an idle one from another costs a new dialog, and he would take it back. */
 bool attempt_below_share(const struct attempt *at)
 {
-	const struct app *a = at->w->app;
-	int share = ledger_limit(a->ledger, at->leg) / a->workers;
+	const struct shared *sh = at->w->shared;
+	int share = ledger_limit(sh->ledger, at->leg) / sh->workers->n;
 
 	return client_connections(at->w->client, at->leg) <
 	       (unsigned)(share > 0 ? share : 1);
@@ -474,23 +479,23 @@ static bool has_way(struct attempt *at)
 
 	/* A gate that was shut since; what came with a slot is a probe. */
 	if (!at->slot && !at->trial &&
-	    ledger_gates(w->app->ledger, at->leg) != 0)
+	    ledger_gates(w->shared->ledger, at->leg) != 0)
 		return false;
 	if (!at->slot && !client_has_idle(w->client, at->leg))
 		at->slot = attempt_below_share(at)
-			? ledger_take(w->app->ledger, at->leg)
-			: ledger_take_spare(w->app->ledger, at->leg);
+			? ledger_take(w->shared->ledger, at->leg)
+			: ledger_take_spare(w->shared->ledger, at->leg);
 	return at->slot || client_has_idle(w->client, at->leg);
 }
 
 /* The queue has it wait with its sender's domain. */
 static bool is_slowed(const struct attempt *at)
 {
-	const struct app *a = at->w->app;
+	const struct shared *sh = at->w->shared;
 
-	return ledger_slowed(a->ledger, at->leg,
+	return ledger_slowed(sh->ledger, at->leg,
 		   mail_sender(at->mail->env.from)).until_us >
-	       a->clock->mono_us(a->clock);
+	       sh->clock->mono_us(sh->clock);
 }
 
 bool attempt_start(struct attempt *at)
@@ -504,8 +509,8 @@ bool attempt_start(struct attempt *at)
 	}
 	if (!has_way(at))
 		return false;
-	if (at->live == NULL)
-		at->live = live_ref(w->live);
+	if (at->snapshot == NULL)
+		at->snapshot = snapshot_ref(w->snapshot);
 	if (at->content == NULL)
 		at->content = mail_source(at->mail);
 	if (at->content == NULL || !resolve(at, &later)) {
@@ -523,6 +528,6 @@ bool attempt_start(struct attempt *at)
 		return false;
 	at->slot = false; /* the connection's now */
 	list_remove(&at->node);
-	worker_count_dialogs(w);
+	dialogs_count(w);
 	return true;
 }

@@ -6,15 +6,16 @@
 #ifndef RELAY_DELIVERY_ATTEMPT_H
 #define RELAY_DELIVERY_ATTEMPT_H
 
+#include "relay/client/client.h"
 #include "relay/post/mail.h"
-#include "relay/settle/queue_thread.h"
-#include "relay/daemon/worker.h"
+#include "relay/post/queue_letters.h"
+#include "relay/post/worker.h"
 
 struct attempt {
 	struct list node; /* in worker.waiting or .reading, or nowhere */
 	struct worker *w;
 	struct mail *mail;
-	struct live *live; /* the snapshot that it runs under */
+	struct conf_snapshot *snapshot; /* the snapshot that it runs under */
 	int leg;
 	enum role role;
 	bool slot;	   /* a slot of the ledger is ours */

@@ -14,6 +14,7 @@
 #include "policy/return_addr.h"
 #include "relay/base/log.h"
 #include "relay/delivery/report.h"
+#include "relay/client/client.h"
 
 bool bounce_wanted(const struct envelope *e, unsigned rcpt, enum told what)
 {

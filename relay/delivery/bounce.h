@@ -7,8 +7,8 @@
 #define RELAY_DELIVERY_BOUNCE_H
 
 #include "relay/post/mail.h"
-#include "relay/settle/queue_thread.h"
-#include "relay/daemon/worker.h"
+#include "relay/post/queue_letters.h"
+#include "relay/post/worker.h"
 
 /* Does this recipient's sender want to hear of this (RFC 3461 4.1)? */
 bool bounce_wanted(const struct envelope *e, unsigned rcpt, enum told what);

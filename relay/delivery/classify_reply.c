@@ -10,10 +10,11 @@
 #include "policy/reply_class.h"
 #include "relay/watch/alarm.h"
 #include "relay/mail/addr.h"
+#include "relay/client/client.h"
 
 static const struct conf_leg *leg_of(const struct attempt *at)
 {
-	return conf_leg_by_id(at->live->conf, at->leg);
+	return conf_leg_by_id(at->snapshot->conf, at->leg);
 }
 
 /* Did the leg as such answer? What our own side found wrong with a message
@@ -58,12 +59,12 @@ static void say_loop(const struct attempt *at, unsigned i,
 
 	snprintf(text, sizeof(text), "mail to %.200s goes in circles behind "
 	    "leg \"%s\", which said %d %s; it %s. %s", to,
-	    names_text(at->w->app->names, at->leg), r->code, r->enh,
+	    names_text(at->w->shared->names, at->leg), r->code, r->enh,
 	    r->outcome == OUT_PARKED ? "is parked" : "waits", help);
-	alarm_raise(at->w->app, "loop", to, text);
+	alarm_raise(at->w->alarms, "loop", to, text);
 }
 
-void judge_result(const struct attempt *at, struct outcome_letter *o,
+void classify_result(const struct attempt *at, struct outcome_letter *o,
     unsigned i)
 {
 	const struct conf_leg *leg = leg_of(at);
@@ -72,7 +73,7 @@ void judge_result(const struct attempt *at, struct outcome_letter *o,
 	    reply_classify(leg != NULL ? leg->replies : NULL, r);
 	const char *help = row != NULL ? row->help : "";
 
-	judge_outcome(at->live->conf, leg, r);
+	judge_outcome(at->snapshot->conf, leg, r);
 	judge_leg(leg, o, r);
 	o->slows |= row != NULL && row->slows_sender &&
 		    r->outcome != OUT_FAILED && at->mail->env.from[0] != '\0';
@@ -86,7 +87,7 @@ void judge_result(const struct attempt *at, struct outcome_letter *o,
 		o->good = at->req.rcpt[i].address;
 }
 
-void judge_attempt(const struct attempt *at, struct outcome_letter *o)
+void classify_attempt(const struct attempt *at, struct outcome_letter *o)
 {
 	const struct conf_leg *leg = leg_of(at);
 
@@ -94,7 +95,7 @@ void judge_attempt(const struct attempt *at, struct outcome_letter *o)
 	if (leg == NULL || leg->direct)
 		return;
 	if (o->good != NULL)
-		ledger_sound(at->w->app->ledger, at->leg);
+		ledger_sound(at->w->shared->ledger, at->leg);
 	else if (o->help != NULL)
-		ledger_fault(at->w->app->ledger, at->leg);
+		ledger_fault(at->w->shared->ledger, at->leg);
 }

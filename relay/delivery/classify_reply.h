@@ -9,10 +9,10 @@
 
 /* Of row `i`: sets class and outcome of its result, and what the letter says
  * of the leg. */
-void judge_result(const struct attempt *at, struct outcome_letter *o,
+void classify_result(const struct attempt *at, struct outcome_letter *o,
     unsigned i);
 
 /* When all rows are judged: what the attempt says of the leg. */
-void judge_attempt(const struct attempt *at, struct outcome_letter *o);
+void classify_attempt(const struct attempt *at, struct outcome_letter *o);
 
 #endif

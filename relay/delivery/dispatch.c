@@ -10,8 +10,11 @@
 #include "relay/base/log.h"
 #include "relay/delivery/ask.h"
 #include "relay/delivery/attempt.h"
+#include "relay/delivery/outgoing.h"
 #include "relay/delivery/own_mail.h"
 #include "relay/delivery/report.h"
+#include "relay/client/client.h"
+#include "relay/post/workers.h"
 
 /* ---- where attempts come from ---- */
 
@@ -20,11 +23,12 @@ static void wait_for_connection(struct attempt *at)
 	struct worker *w = at->w;
 
 	at->since_ms = loop_now_ms(w->loop);
-	if (!w->handover.set)
-		timer_set(&w->handover, w->live->conf->retry.handover_ms);
-	list_push_back(&w->waiting[at->leg], &at->node);
+	if (!w->outgoing->handover.set)
+		timer_set(&w->outgoing->handover,
+		    w->snapshot->conf->retry.handover_ms);
+	list_push_back(&w->outgoing->waiting[at->leg], &at->node);
 	if (attempt_below_share(at))
-		app_yield(w->app, at->leg, w->index);
+		workers_yield(w->shared->workers, at->leg, w->index);
 }
 
 static bool same_domain(const struct mail *m, const struct job_row *a,
@@ -64,7 +68,7 @@ static void keep_some(struct attempt *at,
 static void keep_one_domain(struct attempt *at)
 {
 	const struct conf_leg *leg =
-	    conf_leg_by_id(at->w->live->conf, at->leg);
+	    conf_leg_by_id(at->w->snapshot->conf, at->leg);
 
 	if (leg != NULL && (leg->direct || leg->replies->one_domain))
 		keep_some(at, same_domain);
@@ -113,19 +117,19 @@ static void launch(struct attempt *at)
 
 static bool can_send(const struct worker *w, int leg)
 {
-	return !atomic_load(&w->app->stopping) &&
-	       ledger_gates(w->app->ledger, leg) == 0 &&
-	       conf_leg_by_id(w->live->conf, leg) != NULL;
+	return !atomic_load(&w->shared->stopping) &&
+	       ledger_gates(w->shared->ledger, leg) == 0 &&
+	       conf_leg_by_id(w->snapshot->conf, leg) != NULL;
 }
 
 /* One leg gets at most half of the window: a slow one leaves the other its
  * part (D2). */
 static bool has_memory(struct attempt *at)
 {
-	const struct conf *c = at->w->live->conf;
+	const struct conf *c = at->w->snapshot->conf;
 	uint64_t bytes = at->mail->env.size;
 
-	if (!ledger_memory_take(at->w->app->ledger, at->leg, bytes,
+	if (!ledger_memory_take(at->w->shared->ledger, at->leg, bytes,
 		c->limits.memory_window_bytes / 2))
 		return false;
 	at->memory = bytes;
@@ -181,7 +185,7 @@ static void fetch(struct worker *w, struct job_letter *j, bool want_body)
 	f->want_body = want_body;
 	f->lane = (unsigned)w->index;
 	f->arg = j;
-	spool_fetch_post(w->app->spool, f);
+	spool_fetch_post(w->shared->spool, f);
 }
 
 static void job_free(struct job_letter *j)
@@ -195,14 +199,14 @@ static void job_return(struct worker *w, struct job_letter *j,
     enum giving_back how)
 {
 	if (j->slot)
-		ledger_give(w->app->ledger, j->leg);
+		ledger_give(w->shared->ledger, j->leg);
 	attempt_give_back(w, j->id, j->row, j->n, how);
 	job_free(j);
 }
 
 void dispatch_job(struct worker *w, struct job_letter *j)
 {
-	if (atomic_load(&w->app->stopping))
+	if (atomic_load(&w->shared->stopping))
 		job_return(w, j, BACK_READY);
 	else
 		fetch(w, j, true);
@@ -275,7 +279,7 @@ static void job_fetched(struct worker *w, struct job_letter *j,
 	at->planned = j->change;
 	at->slot = j->slot;
 	at->trial = j->trial;
-	at->live = live_ref(w->live);
+	at->snapshot = snapshot_ref(w->snapshot);
 	if (j->kind == JOB_LATE)
 		tell_delay(at);
 	else if (j->kind != JOB_ATTEMPT)
@@ -296,14 +300,14 @@ static void resolve_pinned(struct worker *w, const struct mail *m,
 
 	l->rcpt[i].pinned = true;
 	l->rcpt[i].hash = mail_hash(m->env.rcpt[i].to);
-	if (ours_way(w, to, &d, &why) && why == WHY_NONE)
+	if (own_mail_route(w, to, &d, &why) && why == WHY_NONE)
 		l->rcpt[i].route = d.route;
 }
 
 static bool resolve_rcpt(struct worker *w, struct table *t,
     const struct mail *m, struct resolved_letter *l, unsigned i)
 {
-	const struct conf *c = w->live->conf;
+	const struct conf *c = w->snapshot->conf;
 	struct decision d;
 	struct addr to;
 
@@ -317,7 +321,7 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 	if (!route_resolve(c, t, &to, w->lookup, &d) ||
 	    d.change < w->table_floor)
 		return false;
-	l->rcpt[i].loops = !mail_without_loops(m, i, w->app->names, &d);
+	l->rcpt[i].loops = !mail_without_loops(m, i, w->shared->names, &d);
 	l->rcpt[i].route = d.route;
 	l->rcpt[i].held = d.held;
 	l->rcpt[i].hash = mail_hash(d.base);
@@ -336,14 +340,14 @@ static void resolve_fetched(struct worker *w, struct job_letter *j,
 	l->letter.kind = S_RESOLVED;
 	l->id = j->id;
 	l->n = n;
-	l->failed = t == NULL || m == NULL || atomic_load(&w->app->stopping);
+	l->failed = t == NULL || m == NULL || atomic_load(&w->shared->stopping);
 	if (t != NULL)
 		l->change = (uint64_t)table_change(t, &err);
 	for (unsigned i = 0; i < n && !l->failed; i++)
 		l->failed = !resolve_rcpt(w, t, m, l, i);
 	if (t != NULL)
 		table_end(t);
-	mailbox_post(settle_box(w->app->settle), &l->letter);
+	mailbox_post(w->shared->queue_box, &l->letter);
 	job_free(j);
 }
 
@@ -364,7 +368,7 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 		resolve_fetched(w, j, m);
 	else if (m == NULL || !fits(j, m))
 		job_return(w, j, BACK_TROUBLE);
-	else if (atomic_load(&w->app->stopping))
+	else if (atomic_load(&w->shared->stopping))
 		job_return(w, j, BACK_READY);
 	else
 		job_fetched(w, j, m);
@@ -378,14 +382,14 @@ static bool pull(struct worker *w, int leg)
 {
 	struct pull_letter *l;
 
-	if (ledger_ready(w->app->ledger, leg) == 0 ||
-	    atomic_load(&w->app->stopping))
+	if (ledger_ready(w->shared->ledger, leg) == 0 ||
+	    atomic_load(&w->shared->stopping))
 		return false;
 	l = NEW(struct pull_letter);
 	l->letter.kind = S_PULL;
 	l->worker = w->index;
 	l->leg = leg;
-	mailbox_post(settle_box(w->app->settle), &l->letter);
+	mailbox_post(w->shared->queue_box, &l->letter);
 	return true;
 }
 
@@ -395,11 +399,11 @@ bool dispatch_idle(void *arg, int leg)
 {
 	struct worker *w = arg;
 
-	if (ledger_over(w->app->ledger, leg))
+	if (ledger_over(w->shared->ledger, leg))
 		return false;
 	if (ask_turn(w->ask, leg))
 		return true;
-	list_each_safe(n, &w->waiting[leg]) {
+	list_each_safe(n, &w->outgoing->waiting[leg]) {
 		struct attempt *at = LIST_ENTRY(n, struct attempt, node);
 
 		if (!attempt_start(at) || !client_has_idle(w->client, leg))
@@ -424,28 +428,21 @@ static int64_t return_late(struct list *waiting, int64_t before_ms)
 
 /* Nothing may wait in a worker for longer than the handover: the queue may
  * know another way. */
-static void on_handover(void *arg)
+void dispatch_handover(void *arg)
 {
 	struct worker *w = arg;
-	int64_t limit = w->live->conf->retry.handover_ms;
+	int64_t limit = w->snapshot->conf->retry.handover_ms;
 	int64_t now = loop_now_ms(w->loop), next = INT64_MAX;
-	int legs = names_count(w->app->names);
+	int legs = names_count(w->shared->names);
 
 	for (int leg = 0; leg < legs; leg++) {
-		int64_t left = return_late(&w->waiting[leg], now - limit);
+		int64_t left = return_late(&w->outgoing->waiting[leg],
+		    now - limit);
 
 		next = left < next ? left : next;
 	}
 	if (next != INT64_MAX)
-		timer_set(&w->handover, next);
-}
-
-void dispatch_init(struct worker *w)
-{
-	for (int leg = 0; leg < NAMES_MAX; leg++)
-		list_init(&w->waiting[leg]);
-	list_init(&w->reading);
-	timer_init(&w->handover, w->loop, on_handover, w);
+		timer_set(&w->outgoing->handover, next);
 }
 
 void dispatch_stop(struct worker *w)
@@ -453,32 +450,8 @@ void dispatch_stop(struct worker *w)
 	struct attempt *at;
 
 	for (int leg = 0; leg < NAMES_MAX; leg++)
-		return_late(&w->waiting[leg], INT64_MAX);
-	while ((at = LIST_FIRST(&w->reading, struct attempt, node)) != NULL)
+		return_late(&w->outgoing->waiting[leg], INT64_MAX);
+	while ((at = LIST_FIRST(&w->outgoing->reading, struct attempt,
+	    node)) != NULL)
 		attempt_untold(at);
 }
-
-static bool slots_take(void *arg, int leg)
-{
-	struct worker *w = arg;
-
-	return ledger_take(w->app->ledger, leg);
-}
-
-static void slots_give(void *arg, int leg)
-{
-	struct worker *w = arg;
-
-	ledger_give(w->app->ledger, leg);
-}
-
-static bool slots_wanted(void *arg, int leg)
-{
-	struct worker *w = arg;
-
-	return ledger_wanted(w->app->ledger, leg) ||
-	       ledger_over(w->app->ledger, leg);
-}
-
-const struct client_slots dispatch_slots = {
-	slots_take, slots_give, slots_wanted};

@@ -6,9 +6,8 @@
 #define RELAY_DELIVERY_DISPATCH_H
 
 #include "relay/post/mail.h"
-#include "relay/daemon/worker.h"
-
-extern const struct client_slots dispatch_slots; /* arg: struct worker */
+#include "relay/post/worker.h"
+#include "relay/post/worker_letters.h"
 
 /* Attempts from memory for every delivery of a message that was accepted a
  * moment ago; what finds no connection soon goes to the queue. */
@@ -18,7 +17,8 @@ void dispatch_resolve(struct worker *w, struct job_letter *j);
 void dispatch_fetched(struct worker *w, struct spool_fetch *f);
 /* A connection of that leg is free (client's callback). */
 bool dispatch_idle(void *arg, int leg);
-void dispatch_init(struct worker *w);
+/* The timer of what has waited for too long; arg: struct worker. */
+void dispatch_handover(void *arg);
 /* Attempts that have not begun go back to the queue; those that only read for
  * a DSN are reported without it. */
 void dispatch_stop(struct worker *w);

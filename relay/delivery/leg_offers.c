@@ -20,7 +20,7 @@ static const struct {
 	{ EXT_CHUNKING, CHUNKING }, { EXT_DSN, DSN },
 };
 
-void learned_set(struct learned *l, int leg, const struct ehlo *e)
+void leg_offers_set(struct leg_offers *l, int leg, const struct ehlo *e)
 {
 	uint64_t size = e->size < SIZE_MOST ? e->size : SIZE_MOST;
 	uint64_t word = KNOWN | size << SIZE_SHIFT;
@@ -31,11 +31,11 @@ void learned_set(struct learned *l, int leg, const struct ehlo *e)
 	atomic_store(&l->leg[leg], word);
 }
 
-struct learned_leg learned_get(const struct learned *l, int leg)
+struct leg_offer leg_offers_get(const struct leg_offers *l, int leg)
 {
 	uint64_t word = atomic_load(&l->leg[leg]);
 
-	return (struct learned_leg){
+	return (struct leg_offer){
 	    .known = word & KNOWN,
 	    .size = word >> SIZE_SHIFT,
 	    .utf8 = word & UTF8,
@@ -44,7 +44,7 @@ struct learned_leg learned_get(const struct learned *l, int leg)
 	    .dsn = word & DSN};
 }
 
-void learned_forget(struct learned *l)
+void leg_offers_forget(struct leg_offers *l)
 {
 	for (int i = 0; i < NAMES_MAX; i++)
 		atomic_store(&l->leg[i], 0);

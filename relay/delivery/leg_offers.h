@@ -11,18 +11,18 @@
 #include "relay/mail/ehlo.h"
 
 /* All zero: nothing is known. */
-struct learned {
+struct leg_offers {
 	_Atomic uint64_t leg[NAMES_MAX];
 };
 
-struct learned_leg {
+struct leg_offer {
 	bool known; /* false: nobody has met it yet, the rest says nothing */
 	uint64_t size; /* of a message; 0: no limit */
 	bool utf8, eightbit, chunking, dsn;
 };
 
-void learned_set(struct learned *l, int leg, const struct ehlo *e);
-struct learned_leg learned_get(const struct learned *l, int leg);
-void learned_forget(struct learned *l);
+void leg_offers_set(struct leg_offers *l, int leg, const struct ehlo *e);
+struct leg_offer leg_offers_get(const struct leg_offers *l, int leg);
+void leg_offers_forget(struct leg_offers *l);
 
 #endif

@@ -8,11 +8,12 @@
 #include "relay/base/log.h"
 #include "relay/post/mail.h"
 #include "relay/mail/domain.h"
+#include "relay/client/client.h"
 
 enum { MESSAGE_BYTES = 64 << 10 };
 
 /* On its way to the journal. */
-struct ours {
+struct own_mail {
 	char *what, *to;
 	struct envelope env;
 	struct envelope_rcpt rcpt;
@@ -32,13 +33,13 @@ static void one_leg(struct route *r, int leg)
 	r->leg[0] = (uint16_t)leg;
 }
 
-bool ours_way(struct worker *w, const struct addr *to, struct decision *d,
+bool own_mail_route(struct worker *w, const struct addr *to, struct decision *d,
     enum why *why_out)
 {
-	const struct conf *c = w->live->conf;
+	const struct conf *c = w->snapshot->conf;
 	struct error err;
 	struct table *t;
-	uint64_t floor = atomic_load(&w->app->change_floor);
+	uint64_t floor = atomic_load(&w->shared->change_floor);
 	bool ok = true, parked = false;
 
 	if (mail_is_ours(c, to)) {
@@ -51,18 +52,18 @@ bool ours_way(struct worker *w, const struct addr *to, struct decision *d,
 	} else if (c->dsn.via[0] != '\0') {
 		d->change = floor; /* none concerns it */
 		one_leg(&d->route,
-		    names_id(w->app->names, slice_str(c->dsn.via)));
+		    names_id(w->shared->names, slice_str(c->dsn.via)));
 	} else {
 		d->change = floor;
 		parked = true;
 	}
 	if (d->route.kind != ROUTE_LEGS)
-		one_leg(&d->route, names_id(w->app->names, SLICE("none")));
+		one_leg(&d->route, names_id(w->shared->names, SLICE("none")));
 	*why_out = parked ? WHY_NO_WAY : WHY_NONE;
 	return ok;
 }
 
-unsigned ours_deliveries(const struct decision *d, enum why why,
+unsigned own_mail_deliveries(const struct decision *d, enum why why,
     int64_t now_us, struct spool_delivery out[ROUTE_LEGS_MAX])
 {
 	enum dstate open = d->held ? D_HELD : D_QUEUED;
@@ -77,7 +78,7 @@ unsigned ours_deliveries(const struct decision *d, enum why why,
 	return d->route.legs;
 }
 
-struct accepted_letter *ours_items(const struct envelope *e,
+struct accepted_letter *own_mail_items(const struct envelope *e,
     const struct decision *d, const struct spool_delivery *dl, unsigned n)
 {
 	const char *key = d->base[0] != '\0' ? d->base : e->rcpt->to;
@@ -101,22 +102,22 @@ struct accepted_letter *ours_items(const struct envelope *e,
 
 /* ---- to the journal ---- */
 
-static void ours_free(struct ours *o)
+static void own_mail_free(struct own_mail *o)
 {
 	mem_free(o->what);
 	mem_free(o->to);
 	mem_free(o);
 }
 
-static void failed(struct ours *o, struct spool_draft *d, const char *why)
+static void failed(struct own_mail *o, struct spool_draft *d, const char *why)
 {
 	log_error("ours.failed", kv_str("what", o->what), kv_str("to", o->to),
 	    kv_str("why", why));
 	spool_draft_free(d);
-	ours_free(o);
+	own_mail_free(o);
 }
 
-static void commit(struct ours *o, struct spool_draft *d)
+static void commit(struct own_mail *o, struct spool_draft *d)
 {
 	struct strbuf packed;
 
@@ -125,16 +126,16 @@ static void commit(struct ours *o, struct spool_draft *d)
 	strbuf_init(&packed, ENVELOPE_MAX);
 	envelope_pack(&o->env, &packed);
 	spool_draft_commit(d, strbuf_view(&packed), o->delivery,
-	    o->deliveries, W_OURS);
+	    o->deliveries, W_OWN_MAIL);
 	strbuf_fini(&packed);
 }
 
 /* What stands on no leg is looked up as soon as it can be (reroute.c). */
-static void tell_queue(struct worker *w, const struct ours *o)
+static void tell_queue(struct worker *w, const struct own_mail *o)
 {
-	struct mailbox *box = settle_box(w->app->settle);
+	struct mailbox *box = w->shared->queue_box;
 	struct accepted_letter *l =
-	    ours_items(&o->env, &o->d, o->delivery, o->deliveries);
+	    own_mail_items(&o->env, &o->d, o->delivery, o->deliveries);
 	struct unclaim_letter *stale;
 
 	mailbox_post(box, &l->letter);
@@ -147,12 +148,12 @@ static void tell_queue(struct worker *w, const struct ours *o)
 	mailbox_post(box, &stale->letter);
 }
 
-void ours_letter(struct worker *w, struct spool_draft_letter *l)
+void own_mail_letter(struct worker *w, struct spool_draft_letter *l)
 {
-	struct ours *o = l->arg;
+	struct own_mail *o = l->arg;
 
 	if (!o->committed) { /* there was no room, and there is now */
-		if (atomic_load(&w->app->stopping))
+		if (atomic_load(&w->shared->stopping))
 			failed(o, l->draft, "the daemon stops");
 		else
 			commit(o, l->draft);
@@ -164,27 +165,28 @@ void ours_letter(struct worker *w, struct spool_draft_letter *l)
 	}
 	tell_queue(w, o);
 	spool_draft_free(l->draft);
-	ours_free(o);
+	own_mail_free(o);
 }
 
-static void find_way(struct ours *o, struct worker *w, const struct addr *to)
+static void find_way(struct own_mail *o, struct worker *w,
+    const struct addr *to)
 {
 	enum why why;
 
-	o->lost = !ours_way(w, to, &o->d, &why);
+	o->lost = !own_mail_route(w, to, &o->d, &why);
 	if (o->lost) {
 		memset(&o->d, 0, sizeof(o->d));
-		one_leg(&o->d.route, names_id(w->app->names, SLICE("none")));
+		one_leg(&o->d.route, names_id(w->shared->names, SLICE("none")));
 		why = WHY_NONE;
 	}
-	o->deliveries = ours_deliveries(&o->d, why, o->env.accepted_us,
+	o->deliveries = own_mail_deliveries(&o->d, why, o->env.accepted_us,
 	    o->delivery);
 }
 
-static struct ours *ours_new(struct worker *w, const char *what,
+static struct own_mail *own_mail_new(struct worker *w, const char *what,
     const char *to)
 {
-	struct ours *o = NEW(struct ours);
+	struct own_mail *o = NEW(struct own_mail);
 	struct addr a;
 	const char *why;
 
@@ -192,8 +194,8 @@ static struct ours *ours_new(struct worker *w, const char *what,
 	o->to = mem_strdup(to);
 	o->rcpt = (struct envelope_rcpt){.to = o->to,
 	    .notify = NOTIFY_NEVER, .orcpt = ""};
-	o->env = (struct envelope){.id = id_make(&w->app->ids),
-	    .accepted_us = clock_wall_us(w->app->clock), .client = "",
+	o->env = (struct envelope){.id = id_make(&w->shared->ids),
+	    .accepted_us = clock_wall_us(w->shared->clock), .client = "",
 	    .client_name = "", .listen = "", .helo = "", .tls = "",
 	    .from = "", .body = BODY_8BITMIME, .envid = "",
 	    .message_id = "", .spf = "", .rcpt = &o->rcpt, .rcpts = 1};
@@ -205,13 +207,13 @@ static struct ours *ours_new(struct worker *w, const char *what,
 	return o;
 }
 
-static void add(struct ours *o, struct spool_draft *d, struct slice text)
+static void add(struct own_mail *o, struct spool_draft *d, struct slice text)
 {
-	switch (spool_draft_add(d, text, W_OURS)) {
+	switch (spool_draft_add(d, text, W_OWN_MAIL)) {
 	case ADD_OK:
 		commit(o, d);
 		break;
-	case ADD_WAIT: /* ours_letter() goes on */
+	case ADD_WAIT: /* own_mail_letter() goes on */
 		break;
 	case ADD_FULL:
 		failed(o, d, "no space");
@@ -222,10 +224,10 @@ static void add(struct ours *o, struct spool_draft *d, struct slice text)
 	}
 }
 
-void ours_send(struct worker *w, const char *what, const char *to,
-    ours_print_fn print, const void *arg)
+void own_mail_send(struct worker *w, const char *what, const char *to,
+    own_mail_print_fn print, const void *arg)
 {
-	struct ours *o = ours_new(w, what, to);
+	struct own_mail *o = own_mail_new(w, what, to);
 	struct strbuf text;
 	char id[ID_TEXT];
 
@@ -236,7 +238,7 @@ void ours_send(struct worker *w, const char *what, const char *to,
 	print(arg, id, &text);
 	o->env.eight_bit = !ascii_only(strbuf_view(&text));
 	if (strbuf_ok(&text))
-		add(o, spool_draft_new(w->app->spool, o->env.id, &w->box, o),
+		add(o, spool_draft_new(w->shared->spool, o->env.id, &w->box, o),
 		    strbuf_view(&text));
 	else
 		failed(o, NULL, "it is too long");

@@ -17,6 +17,7 @@
 #include "relay/mail/header.h"
 #include "relay/mail/received.h"
 #include "relay/mail/scrub.h"
+#include "relay/client/client.h"
 
 /* Room for 64 KiB of header in quoted-printable and for all recipients that an
  * envelope can have. Their replies share a budget, so that a notice of many is
@@ -202,14 +203,14 @@ static void print(struct worker *w, const struct mail *m, struct slice head,
 	bool all = m->env.ret == RET_FULL && head.n == m->env.size;
 	struct strbuf shown;
 	char boundary[40], about[ID_TEXT];
-	uint64_t r[2] = {rng_u64(w->app->rng), rng_u64(w->app->rng)};
+	uint64_t r[2] = {rng_u64(w->shared->rng), rng_u64(w->shared->rng)};
 
 	snprintf(boundary, sizeof(boundary), "=_%016llx%016llx",
 	    (unsigned long long)r[0], (unsigned long long)r[1]);
 	id_text(m->env.id, about);
-	d->hostname = w->live->conf->hostname;
+	d->hostname = w->snapshot->conf->hostname;
 	d->about = about;
-	d->now_us = clock_wall_us(w->app->clock);
+	d->now_us = clock_wall_us(w->shared->clock);
 	d->arrival_us = m->env.accepted_us;
 	d->to = m->env.from;
 	d->envid = m->env.envid;
@@ -232,7 +233,7 @@ static void prepare(struct outcome_notice *n, struct envelope *e,
     const struct decision *d, enum why why)
 {
 	struct spool_delivery dl[ROUTE_LEGS_MAX];
-	unsigned count = ours_deliveries(d, why, e->accepted_us, dl);
+	unsigned count = own_mail_deliveries(d, why, e->accepted_us, dl);
 	struct strbuf packed;
 
 	e->size = spool_draft_size(n->draft);
@@ -240,7 +241,7 @@ static void prepare(struct outcome_notice *n, struct envelope *e,
 	envelope_pack(e, &packed);
 	spool_draft_prepare(n->draft, strbuf_view(&packed), dl, count);
 	strbuf_fini(&packed);
-	n->items = ours_items(e, d, dl, count);
+	n->items = own_mail_items(e, d, dl, count);
 }
 
 static bool make(struct worker *w, const struct mail *m, struct slice head,
@@ -248,8 +249,8 @@ static bool make(struct worker *w, const struct mail *m, struct slice head,
 {
 	struct envelope_rcpt rcpt = {.to = m->env.from,
 	    .notify = NOTIFY_NEVER, .orcpt = ""};
-	struct envelope e = {.id = id_make(&w->app->ids),
-	    .accepted_us = clock_wall_us(w->app->clock), .client = "",
+	struct envelope e = {.id = id_make(&w->shared->ids),
+	    .accepted_us = clock_wall_us(w->shared->clock), .client = "",
 	    .client_name = "", .listen = "", .helo = "", .tls = "", .from = "",
 	    .body = BODY_8BITMIME, .utf8 = m->env.utf8, .envid = "",
 	    /* Its To, and the header that it shows. */
@@ -265,14 +266,14 @@ static bool make(struct worker *w, const struct mail *m, struct slice head,
 	bool ok;
 
 	if (addr_parse(slice_str(m->env.from), true, &to, &bad) < 0 ||
-	    !ours_way(w, &to, &d, &why))
+	    !own_mail_route(w, &to, &d, &why))
 		return false;
 	id_text(e.id, id);
 	dsn->id = id;
 	strbuf_init(&text, NOTICE_BYTES);
 	print(w, m, head, dsn, &text);
 	e.eight_bit = !ascii_only(strbuf_view(&text));
-	n->draft = spool_draft_new(w->app->spool, e.id, &w->box, NULL);
+	n->draft = spool_draft_new(w->shared->spool, e.id, &w->box, NULL);
 	ok = strbuf_ok(&text) &&
 	     spool_draft_add(n->draft, strbuf_view(&text), 0) == ADD_OK;
 	strbuf_fini(&text);
@@ -293,7 +294,7 @@ bool report_make(struct worker *w, const struct mail *m, struct slice head,
 
 	for (unsigned i = 0; i < o->n; i++)
 		if (o->row[i].told == number)
-			fill_row(&row[dsn.rcpts++], w->live->conf, a,
+			fill_row(&row[dsn.rcpts++], w->snapshot->conf, a,
 			    &m->env.rcpt[o->row[i].delivery.rcpt], o, i,
 			    n->what);
 	share_replies(a, row, dsn.rcpts);

@@ -7,8 +7,8 @@
 #define RELAY_DELIVERY_REPORT_H
 
 #include "relay/post/mail.h"
-#include "relay/settle/queue_thread.h"
-#include "relay/daemon/worker.h"
+#include "relay/post/queue_letters.h"
+#include "relay/post/worker.h"
 
 /* Prepares notice number `number` (from 1) of the letter: its draft and its
  * items. `head` is what there is of the original, from its beginning. False:

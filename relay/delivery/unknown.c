@@ -6,6 +6,7 @@
 
 #include "relay/audit/known.h"
 #include "relay/audit/projector.h"
+#include "relay/client/client.h"
 
 enum unknown_means unknown_means(const struct conf *c,
     const struct unknown_facts *f)
@@ -19,18 +20,19 @@ enum unknown_means unknown_means(const struct conf *c,
 
 /* Detail included: only that address was delivered, and a stranger can write to
  * any detail of it. */
-bool unknown_delivered(const struct app *a, int leg, const struct addr *to,
+bool unknown_delivered(const struct worker *w, int leg, const struct addr *to,
     int64_t now_us)
 {
 	struct strbuf key;
 	bool known;
 
-	if (a->projector == NULL)
+	if (w->projector == NULL)
 		return false;
 	strbuf_init(&key, ADDR_MAX);
 	known = addr_key(to, '\0', &key) &&
-		known_has(projector_known(a->projector),
-		    names_text(a->names, leg), strbuf_view(&key), now_us);
+		known_has(projector_known(w->projector),
+		    names_text(w->shared->names, leg), strbuf_view(&key),
+		    now_us);
 	strbuf_fini(&key);
 	return known;
 }
@@ -47,7 +49,7 @@ static int64_t created_us(const struct attempt *at, uint32_t number)
 static bool look_for_flip(const struct attempt *at, struct table *t,
     const struct decision *d, struct unknown_facts *f)
 {
-	int64_t grace_us = at->live->conf->retry.grace_ms * 1000;
+	int64_t grace_us = at->snapshot->conf->retry.grace_ms * 1000;
 	struct slice key = slice_str(d->key);
 	struct error err;
 	int now, then = 0;
@@ -76,9 +78,9 @@ bool unknown_judge(const struct attempt *at, struct table *t,
 		return true;
 	if (!look_for_flip(at, t, d, &f))
 		return false;
-	f.known = unknown_delivered(at->w->app, at->leg, to, o->time_us);
+	f.known = unknown_delivered(at->w, at->leg, to, o->time_us);
 	o->row[i].known = f.known;
-	switch (unknown_means(at->live->conf, &f)) {
+	switch (unknown_means(at->snapshot->conf, &f)) {
 	case UNKNOWN_WAITS:
 		r->outcome = OUT_DEFERRED;
 		break;

@@ -34,7 +34,7 @@ enum unknown_means unknown_means(const struct conf *c,
 
 /* Was mail for that address, as it is written, delivered on the leg in the last
  * retry.known? */
-bool unknown_delivered(const struct app *a, int leg, const struct addr *to,
+bool unknown_delivered(const struct worker *w, int leg, const struct addr *to,
     int64_t now_us);
 
 /* Of row `i`, which failed; `d` is the table's word of him now, `t` is inside

@@ -11,57 +11,8 @@
  */
 #include "relay/intake/copy_bounce.h"
 
-#include "conf/profile.h"
 #include "policy/return_addr.h"
 #include "relay/mail/dsn_read.h"
-
-/* ---- out ---- */
-
-static bool is_deaf(const struct conf_leg *leg)
-{
-	return leg->copy_return == RETURN_TOKEN ||
-	       (leg->replies != NULL && leg->replies->ignores_notify);
-}
-
-/* A leg whose bounces we want, or cannot forbid, is not told NOTIFY=NEVER:
- * they are how we hear of it. Their headers are enough. */
-static void say(struct client_request *q, const char *address)
-{
-	q->from = address;
-	q->ret = RET_HDRS;
-	for (unsigned i = 0; i < q->rcpts; i++)
-		q->rcpt[i].notify = 0;
-}
-
-/* Their days are counted by the time that does not jump: a clock that is set
- * refuses no bounce. */
-static int64_t now_us_of(const struct app *a)
-{
-	return clock_wall_us(a->clock) + spool_ahead_us(a->spool);
-}
-
-void returns_sender(struct attempt *at)
-{
-	struct client_request *q = &at->req;
-	int64_t now_us = now_us_of(at->w->app);
-	struct strbuf address;
-	const char *text;
-
-	/* A null sender hears of nothing, and must stay null. */
-	if (at->role != ROLE_COPY || q->leg == NULL || q->from[0] == '\0')
-		return;
-	strbuf_init(&address, ADDR_MAX);
-	if (return_addr_make(q->conf, q->id, q->leg->name, now_us, &address)) {
-		text = arena_slicedup(at->arena, strbuf_view(&address));
-		if (is_deaf(q->leg))
-			say(q, text);
-		else
-			q->from_without_dsn = text;
-	}
-	strbuf_fini(&address);
-}
-
-/* ---- in ---- */
 
 /* A bounce has one recipient; the next transaction may have another. */
 static void alone(struct reply *r)
@@ -97,13 +48,13 @@ static void take(struct intake *in, const struct rcpt_to *t,
 	in->bounce = true;
 }
 
-bool returns_rcpt(struct intake *in, const struct rcpt_to *t,
+bool copy_bounce_rcpt(struct intake *in, const struct rcpt_to *t,
     struct reply *r)
 {
 	struct return_addr ret;
 	struct decision d;
 	bool is_one = return_addr_decide(session_conf(in->session), &t->to,
-	    now_us_of(in->w->app), &ret, &d);
+	    steady_wall_us(in->w->shared), &ret, &d);
 
 	if (!is_one && !in->bounce)
 		return false;
@@ -118,7 +69,7 @@ bool returns_rcpt(struct intake *in, const struct rcpt_to *t,
 	return true;
 }
 
-void returns_read(struct intake *in)
+void copy_bounce_read(struct intake *in)
 {
 	struct mail *m = in->mail;
 	struct dsn_said said;

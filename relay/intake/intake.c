@@ -9,11 +9,12 @@
 #include "relay/intake/intake.h"
 
 #include "relay/delivery/dispatch.h"
+#include "relay/delivery/leg_offers.h"
 #include "relay/intake/intake_int.h"
 #include "relay/watch/oldtls.h"
 #include "relay/intake/refusals.h"
 #include "relay/intake/copy_bounce.h"
-#include "relay/settle/queue_thread.h"
+#include "relay/post/queue_letters.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/header.h"
 #include "relay/mail/subject.h"
@@ -21,6 +22,25 @@
 enum {
 	READ_TIGHT = 8 << 10, /* at once, while memory is short */
 };
+
+void intake_open(struct worker *w, const struct intake_config *c)
+{
+	struct intake_room *room = NEW(struct intake_room);
+
+	room->c = *c;
+	room->refusals = refusals_new(w->loop, w->shared->clock,
+	    w->shared->spool);
+	w->intake = room;
+}
+
+void intake_close(struct worker *w)
+{
+	if (w->intake == NULL)
+		return;
+	refusals_free(w->intake->refusals);
+	mem_free(w->intake);
+	w->intake = NULL;
+}
 
 void intake_free(struct intake *in)
 {
@@ -35,10 +55,10 @@ static bool on_connected(void *arg, struct session *s, struct reply *r)
 	struct worker *w = arg;
 
 	(void)s;
-	if (!atomic_load(&w->app->stopping))
+	if (!atomic_load(&w->shared->stopping))
 		return true;
 	reply_set(r, 421, "4.3.2", "%s Service is stopping, try again later",
-	    w->live->conf->hostname);
+	    w->snapshot->conf->hostname);
 	return false;
 }
 
@@ -95,10 +115,10 @@ static enum answer on_mail(void *arg, struct session *s,
 	in->packed = 4096 + m->from.text.n + m->envid.n + strlen(e->helo);
 	in->utf8_sender = m->from.utf8_local;
 	in->size = m->size_given ? m->size : 0;
-	handback_origin(in);
-	oldtls_note(in->w->app->oldtls, session_listen(s)->name,
+	returned_origin(in);
+	oldtls_note(in->w->intake->c.oldtls, session_listen(s)->name,
 	    session_client(s), session_tls(s),
-	    clock_wall_us(in->w->app->clock));
+	    clock_wall_us(in->w->shared->clock));
 	session_set_user(s, in);
 	reply_set(r, 250, "2.1.0", "Ok");
 	return ANSWER_NOW;
@@ -143,11 +163,11 @@ static enum answer on_body_begin(void *arg, struct session *s,
 	struct mail *m = in->mail;
 	enum spool_add add;
 
-	m->env.id = id_make(&w->app->ids);
-	m->env.accepted_us = clock_wall_us(w->app->clock);
-	m->draft = spool_draft_new(w->app->spool, m->env.id, &w->box, in);
+	m->env.id = id_make(&w->shared->ids);
+	m->env.accepted_us = clock_wall_us(w->shared->clock);
+	m->draft = spool_draft_new(w->shared->spool, m->env.id, &w->box, in);
 	intake_trace_begin(in);
-	add = queue_full(settle_queue(w->app->settle))
+	add = queue_full(w->shared->queue)
 		  ? ADD_FULL : spool_draft_expect(m->draft, expect + TRACE_MAX);
 	if (take_of(in, add, r) != TAKE_REFUSED)
 		reply_set(r, 354, "", "End data with <CR><LF>.<CR><LF>");
@@ -160,15 +180,15 @@ static enum take on_body(void *arg, struct session *s, struct slice bytes,
 	struct intake *in = session_user(s);
 	struct worker *w = arg;
 
-	stream_scratch_limit(w->scratch,
-	    spool_memory_tight(w->app->spool) ? READ_TIGHT : 0);
+	stream_scratch_limit(w->intake->c.scratch,
+	    spool_memory_tight(w->shared->spool) ? READ_TIGHT : 0);
 	loophint_body_add(&in->body, bytes);
 	return take_of(in, intake_trace_add(in, bytes), r);
 }
 
 static bool takes_bare(const struct worker *w, const struct spool_delivery *d)
 {
-	struct learned_leg l = learned_get(&w->app->learned, d->leg);
+	struct leg_offer l = leg_offers_get(w->intake->c.offers, d->leg);
 
 	return d->role != ROLE_PRIMARY || d->state != D_QUEUED || !l.known ||
 	       l.chunking;
@@ -227,10 +247,10 @@ void intake_commit(struct intake *in)
 	struct mail *m = in->mail;
 	struct strbuf packed;
 	/* Not when the content began: the clock may have been set since. */
-	int64_t now_us = clock_wall_us(in->w->app->clock);
+	int64_t now_us = clock_wall_us(in->w->shared->clock);
 
 	if (!in->bounce)
-		handback_hint(in);
+		returned_hint(in);
 	for (unsigned i = 0; i < m->deliveries; i++) {
 		struct spool_delivery *d = &m->delivery[i];
 
@@ -268,8 +288,8 @@ static enum answer on_body_end(void *arg, struct session *s,
 	}
 	read_header(session_conf(s), m);
 	if (in->bounce)
-		returns_read(in);
-	if (in->bounce || !handback_begin(in))
+		copy_bounce_read(in);
+	if (in->bounce || !returned_begin(in))
 		intake_commit(in);
 	return ANSWER_LATER;
 }
@@ -295,7 +315,7 @@ static void tell_queue(struct worker *w, const struct mail *m)
 		    .hash = m->hash[d->rcpt], .change = d->change,
 		    .created_us = d->created_us, .due_us = d->due_us};
 	}
-	mailbox_post_lazy(settle_box(w->app->settle), &l->letter);
+	mailbox_post_lazy(w->shared->queue_box, &l->letter);
 }
 
 void intake_stored(struct worker *w, struct spool_draft_letter *l)
@@ -309,7 +329,7 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 	if (stored) {
 		id_text(m->env.id, id);
 		reply_set(&r, 250, "2.0.0", "Ok: queued as %s", id);
-		loophint_stored(w->app->hints, m->env.id, in->hint);
+		loophint_stored(w->intake->c.hints, m->env.id, in->hint);
 		tell_queue(w, m);
 	} else if (l->status == SPOOL_FULL) {
 		no_space(&r);
@@ -353,7 +373,7 @@ static void on_closed(void *arg, struct session *s)
 
 static struct tls_server *on_tls(void *arg, const struct conf *c, int listen)
 {
-	struct live *l = worker_live(arg, c);
+	struct conf_snapshot *l = worker_snapshot(arg, c);
 
 	return l == NULL || l->listen[listen] == NULL
 		   ? NULL : tls_server_ref(l->listen[listen]);
@@ -368,7 +388,8 @@ void intake_report(struct worker *w, const struct session *s,
 		[REPORT_REPAIRED] = REFUSAL_REPAIRED,
 	};
 
-	refusals_add(w->refusals, &(struct refusal){.kind = kinds[r->what],
+	refusals_add(w->intake->refusals, &(struct refusal){.kind =
+	    kinds[r->what],
 	    .client = session_client(s), .listen = session_listen(s)->name,
 	    .stage = r->stage, .from = r->from, .to = r->to, .said = r->said,
 	    .bytes = r->bytes, .reply = r->reply, .why = r->why});
@@ -378,7 +399,7 @@ static void on_report(void *arg, struct session *s,
     const struct server_report *r)
 {
 	if (r->what != REPORT_REFUSED ||
-	    !handback_refused(session_user(s), r))
+	    !returned_refused(session_user(s), r))
 		intake_report(arg, s, r);
 }
 

@@ -5,14 +5,35 @@
 #ifndef RELAY_INTAKE_INTAKE_H
 #define RELAY_INTAKE_INTAKE_H
 
-#include "relay/daemon/worker.h"
+#include "relay/post/worker.h"
+#include "relay/server/server.h"
+
+struct leg_offers;
+struct loophints;
+struct lookup;
+struct oldtls;
+struct refusals;
+struct tokens;
+
+/* What a worker's transactions share; the handles are any thread's. */
+struct intake_config {
+	struct stream_scratch *scratch; /* the worker's server's */
+	struct loophints *hints;  /* what may be going round      */
+	struct leg_offers *offers; /* what the legs offer         */
+	struct oldtls *oldtls;
+	struct tokens *tokens;
+};
+
+/* Sets w->intake; before the server. */
+void intake_open(struct worker *w, const struct intake_config *c);
+/* After the server: what is kept of refusals is written. Closed is fine. */
+void intake_close(struct worker *w);
 
 extern const struct server_ops intake_ops; /* arg: struct worker */
 
 void intake_stored(struct worker *w, struct spool_draft_letter *l);
 void intake_room(struct worker *w, struct spool_draft_letter *l);
 /* What is on record of a message that came back. Takes `l`. */
-struct lookup;
 void intake_parent(struct worker *w, struct lookup *l);
 
 /* What the server reports, for the audit trail. */

@@ -12,9 +12,21 @@
 #include "relay/watch/loophint.h"
 #include "relay/post/mail.h"
 #include "relay/intake/token.h"
+#include "relay/post/queue_letters.h"
 
 /* What the envelope costs beside its strings, a recipient. */
 enum { RCPT_OVERHEAD = 64 };
+
+enum { LOOPS_TOLD = 64 };
+
+struct intake_room {
+	struct intake_config c;
+	struct refusals *refusals;
+	struct { /* addresses whose loop was told of, by their hash */
+		uint64_t hash;
+		int64_t at_ms;
+	} loop_told[LOOPS_TOLD];
+};
 
 /* One mail transaction; session_user() while it lasts. */
 struct intake {
@@ -63,21 +75,21 @@ enum answer intake_rcpt(void *worker, struct session *s,
     const struct rcpt_to *t, struct reply *r);
 
 /* Never to the leg it came from (D6, doc/routing.md). */
-void handback_origin(struct intake *in); /* at MAIL */
+void returned_origin(struct intake *in); /* at MAIL */
 /* At RCPT, inside the transaction of `t`: takes the leg that the mail comes
  * from out of the route. False: no other is left, *r refuses. */
-bool handback_rcpt(struct intake *in, struct table *t, const struct addr *to,
+bool returned_rcpt(struct intake *in, struct table *t, const struct addr *to,
     struct decision *d, struct reply *r);
 /* The recipient that was added last must not go back to where it came from. */
-void handback_mark(struct intake *in);
+void returned_mark(struct intake *in);
 /* When the content is there. False: it was never here. True: what became of it
  * then is looked up, and intake_commit() or a refusal follows. */
-bool handback_begin(struct intake *in);
+bool returned_begin(struct intake *in);
 /* Before the journal has it: what seems to go round without our trace field is
  * slowed, and after some rounds parked. */
-void handback_hint(struct intake *in);
+void returned_hint(struct intake *in);
 /* A refusal of a content that loops is told for each recipient. False: it is
  * another refusal. */
-bool handback_refused(const struct intake *in, const struct server_report *r);
+bool returned_refused(const struct intake *in, const struct server_report *r);
 
 #endif

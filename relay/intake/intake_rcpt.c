@@ -5,6 +5,8 @@
  * legs are known to take, and for unknown = "probe" the leg. A worker's loop.
  */
 #include "relay/intake/intake_int.h"
+
+#include "relay/delivery/leg_offers.h"
 #include "relay/intake/copy_bounce.h"
 
 static struct spool_delivery *new_delivery(struct intake *in)
@@ -45,7 +47,7 @@ static bool needs_utf8(const struct intake *in, const struct decision *d,
 static enum why misfit(const struct intake *in, const struct decision *d,
     const struct addr *to, int leg)
 {
-	struct learned_leg l = learned_get(&in->w->app->learned, leg);
+	struct leg_offer l = leg_offers_get(in->w->intake->c.offers, leg);
 
 	if (l.known && l.size != 0 && in->size > l.size)
 		return WHY_TOO_LARGE;
@@ -78,7 +80,7 @@ static bool primary_fits(const struct intake *in, const struct decision *d,
 static void add_deliveries(struct intake *in, const struct decision *d,
     const struct addr *to)
 {
-	struct names *names = in->w->app->names;
+	struct names *names = in->w->shared->names;
 	struct route route = d->route;
 
 	/* Held beneath an answer: something must stand for the recipient
@@ -126,7 +128,7 @@ void intake_add(struct intake *in, const struct rcpt_to *t,
 	rcpt->orcpt = arena_slicedup(m->arena, t->orcpt);
 	m->hash[e->rcpts] = mail_hash(d->base);
 	e->rcpts++;
-	handback_mark(in);
+	returned_mark(in);
 	in->packed += RCPT_OVERHEAD + t->to.text.n + t->orcpt.n;
 }
 
@@ -169,7 +171,7 @@ static bool decide(struct intake *in, struct table *t, const struct addr *to,
 		*r = d->reply;
 		return false;
 	}
-	return handback_rcpt(in, t, to, d, r) && primary_fits(in, d, to, r);
+	return returned_rcpt(in, t, to, d, r) && primary_fits(in, d, to, r);
 }
 
 /* The table's word. False: *r refuses. */
@@ -274,7 +276,7 @@ enum answer intake_rcpt(void *arg, struct session *s,
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}
-	if (returns_rcpt(in, &t, r) || !look_up(in, &t, &d, r))
+	if (copy_bounce_rcpt(in, &t, r) || !look_up(in, &t, &d, r))
 		return ANSWER_NOW;
 	if (d.ask)
 		return ask(in, &t, &d, r);

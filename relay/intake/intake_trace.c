@@ -24,7 +24,8 @@ static void print_trace(struct intake *in, struct strbuf *out)
 	char id[ID_TEXT], mark[KEYED_TEXT];
 
 	id_text(e->id, id);
-	token_mark(in->w->app, c, e, strbuf_view(&in->front), mark);
+	token_mark(in->w->intake->c.tokens, c, e, strbuf_view(&in->front),
+	    mark);
 	received_print(e, c->hostname, id, mark, out);
 	in->trace_n = out->n;
 	strbuf_addsl(out, strbuf_view(&in->front));
@@ -32,7 +33,7 @@ static void print_trace(struct intake *in, struct strbuf *out)
 
 void intake_trace_drop(struct intake *in)
 {
-	spool_memory_held(in->w->app->spool, -(int64_t)in->front.n);
+	spool_memory_held(in->w->shared->spool, -(int64_t)in->front.n);
 	strbuf_fini(&in->front);
 }
 
@@ -80,7 +81,7 @@ static void part_from_trace(struct intake *in, struct slice bytes)
 
 enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
 {
-	struct spool *s = in->w->app->spool;
+	struct spool *s = in->w->shared->spool;
 	size_t max = spool_memory_tight(s) ? FRONT_TIGHT : FRONT_MAX;
 	size_t before = in->front.n, room;
 	struct slice rest;

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "relay/audit/note.h"
+#include "relay/audit/note_post.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/base/map.h"
@@ -53,12 +53,8 @@ struct refusals {
 	struct timer flush;
 };
 
-static void print_note(const struct row *r, struct strbuf *note)
+static void print_note(const struct row *r, struct jout *j)
 {
-	struct note_writer w;
-	struct jout *j;
-
-	j = note_begin(&w, note, events[r->kind]);
 	jout_str(j, "client", r->client);
 	jout_str(j, "listen", r->listen);
 	jout_str(j, "stage", r->stage);
@@ -75,19 +71,14 @@ static void print_note(const struct row *r, struct strbuf *note)
 	jout_str(j, "reason",
 	    r->kind == REFUSAL_REFUSED ? r->reply.text : r->why);
 	jout_int(j, "count", r->count);
-	note_end(&w);
 }
 
 static void write_row(struct refusals *rs, const struct row *r)
 {
-	struct spool_op *op = spool_op_new();
-	struct strbuf note;
+	struct note_draft n;
 
-	strbuf_init(&note, 8192);
-	print_note(r, &note);
-	spool_op_note(op, NOTE_REFUSED, r->time_us, strbuf_view(&note));
-	strbuf_fini(&note);
-	spool_post(rs->spool, op);
+	print_note(r, note_open(&n, events[r->kind]));
+	note_post(&n, rs->spool, NOTE_REFUSED, r->time_us);
 	if (r->kind == REFUSAL_ABORTED)
 		log_info("session.aborted", kv_str("client", r->client),
 		    kv_str("stage", r->stage), kv_str("error", r->why),

@@ -12,7 +12,7 @@
  */
 #include "policy/origin.h"
 #include "relay/audit/lookup.h"
-#include "relay/audit/note.h"
+#include "relay/audit/note_post.h"
 #include "relay/base/log.h"
 #include "relay/watch/alarm.h"
 #include "relay/intake/intake_int.h"
@@ -30,7 +30,7 @@ static const struct conf_leg *leg_of(struct session *s)
 			: origin_leg(c, &session_client(s)->sa);
 }
 
-void handback_origin(struct intake *in)
+void returned_origin(struct intake *in)
 {
 	const struct conf_leg *leg = leg_of(in->session);
 	struct envelope *e = &in->mail->env;
@@ -40,7 +40,7 @@ void handback_origin(struct intake *in)
 			   ? "" : arena_strdup(in->mail->arena, leg->name);
 }
 
-void handback_mark(struct intake *in)
+void returned_mark(struct intake *in)
 {
 	struct envelope *e = &in->mail->env;
 
@@ -57,13 +57,14 @@ static bool is_told(struct worker *w, const char *to)
 {
 	uint64_t hash = mail_hash(to);
 	int64_t now_ms = loop_now_ms(w->loop);
+	struct intake_room *room = w->intake;
 	unsigned i = hash / 2 % LOOPS_TOLD;
 
-	if (w->loop_told[i].hash == hash &&
-	    now_ms - w->loop_told[i].at_ms < ALARM_AGAIN_MS)
+	if (room->loop_told[i].hash == hash &&
+	    now_ms - room->loop_told[i].at_ms < ALARM_AGAIN_MS)
 		return true;
-	w->loop_told[i].hash = hash;
-	w->loop_told[i].at_ms = now_ms;
+	room->loop_told[i].hash = hash;
+	room->loop_told[i].at_ms = now_ms;
 	return false;
 }
 
@@ -82,17 +83,17 @@ static void say_loop(struct intake *in, const char *to, const char *what)
 	    "no leg that has not had it: %s. End the forwarding there, or "
 	    "change the route", to, e->came_from,
 	    parent[0] != '\0' ? ", where it was " : "", parent, what);
-	alarm_raise(in->w->app, "loop", to, strbuf_cstr(&text));
+	alarm_raise(in->w->alarms, "loop", to, strbuf_cstr(&text));
 	strbuf_fini(&text);
 }
 
-bool handback_rcpt(struct intake *in, struct table *t, const struct addr *to,
+bool returned_rcpt(struct intake *in, struct table *t, const struct addr *to,
     struct decision *d, struct reply *r)
 {
 	if (in->origin < 0)
 		return true;
 	origin_decide(session_conf(in->session), t, in->origin, to,
-	    clock_wall_us(in->w->app->clock), d);
+	    clock_wall_us(in->w->shared->clock), d);
 	if (d->verdict == VERDICT_ACCEPT)
 		return true;
 	*r = d->reply;
@@ -119,7 +120,7 @@ static void mark_legs(struct intake *in, unsigned rcpt,
 	for (unsigned i = 0; i < l->rows; i++)
 		if (l->row[i].rcpt == of && had_it(&l->row[i]))
 			m->env.rcpt[rcpt].had |= envelope_had(&m->env,
-			    m->arena, names_text(in->w->app->names,
+			    m->arena, names_text(in->w->shared->names,
 					  l->row[i].leg));
 }
 
@@ -172,7 +173,7 @@ static void ask_next(struct intake *in)
 
 	l->arg = in;
 	in->owed = true;
-	projector_lookup(in->w->app->projector, l);
+	projector_lookup(in->w->projector, l);
 }
 
 /* A mark of ours in a message that it was not made for: copied from another
@@ -180,29 +181,22 @@ static void ask_next(struct intake *in)
 static void note_foreign(struct intake *in)
 {
 	const struct envelope *e = &in->mail->env;
-	struct spool_op *op = spool_op_new();
-	struct note_writer w;
-	struct strbuf note;
+	struct shared *sh = in->w->shared;
+	struct note_draft n;
+	struct jout *j = note_open(&n, "token");
 	char id[ID_TEXT];
-	struct jout *j;
 
 	id_text(e->id, id);
-	strbuf_init(&note, ENVELOPE_MAX);
-	j = note_begin(&w, &note, "token");
 	jout_str(j, "id", id);
 	jout_slice(j, "about", in->was.foreign);
 	jout_str(j, "client", e->client);
 	jout_str(j, "from", e->from);
 	jout_str(j, "reason", "its mark was not made for this message, so it "
 	    "is ignored");
-	note_end(&w);
-	spool_op_note(op, NOTE_SYSTEM, clock_wall_us(in->w->app->clock),
-	    strbuf_view(&note));
-	strbuf_fini(&note);
-	spool_post(in->w->app->spool, op);
+	note_post(&n, sh->spool, NOTE_SYSTEM, clock_wall_us(sh->clock));
 }
 
-bool handback_begin(struct intake *in)
+bool returned_begin(struct intake *in)
 {
 	struct envelope *e = &in->mail->env;
 	struct slice head = spool_draft_head(in->mail->draft);
@@ -210,7 +204,7 @@ bool handback_begin(struct intake *in)
 	/* What a bounce of ours is about is its return address' to say. */
 	if (in->bounce)
 		return false;
-	token_find(in->w->app, session_conf(in->session),
+	token_find(in->w->intake->c.tokens, session_conf(in->session),
 	    slice_from(head, in->trace_n), &in->was);
 	if (in->was.foreign.n != 0)
 		note_foreign(in);
@@ -226,7 +220,7 @@ bool handback_begin(struct intake *in)
 static bool is_looping(const struct intake *in, const struct spool_delivery *d)
 {
 	return envelope_loops(&in->mail->env, d->rcpt,
-	    names_text(in->w->app->names, d->leg));
+	    names_text(in->w->shared->names, d->leg));
 }
 
 /* Of one recipient's deliveries, those that may be made, put at *kept; if
@@ -285,7 +279,7 @@ static bool rcpt_in_grace(struct intake *in, struct table *t, unsigned rcpt)
 	memset(&d, 0, sizeof(d));
 	return mail_rcpt_addr(in->mail, rcpt, &to) &&
 	       route_resolve(c, t, &to, in->w->lookup, &d) &&
-	       origin_in_grace(c, t, &d, clock_wall_us(in->w->app->clock));
+	       origin_in_grace(c, t, &d, clock_wall_us(in->w->shared->clock));
 }
 
 static bool any_in_grace(struct intake *in)
@@ -351,21 +345,22 @@ static void slow_down(struct intake *in, struct spool_delivery *d,
 	d->due_us = parked ? 0 : m->env.accepted_us + loophint_wait_us(rounds);
 	log_warn("loop.hint", kv_id("id", m->env.id),
 	    kv_str("to", m->env.rcpt[d->rcpt].to),
-	    kv_str("leg", names_text(in->w->app->names, d->leg)),
+	    kv_str("leg", names_text(in->w->shared->names, d->leg)),
 	    kv_int("rounds", (int64_t)rounds),
 	    kv_str("effect", parked ? "it is parked" : "it waits"));
 }
 
 /* Logged and recorded as an event, without an alarm: it is a hint, and the leg
  * may not be at fault. */
-void handback_hint(struct intake *in)
+void returned_hint(struct intake *in)
 {
 	struct mail *m = in->mail;
 
 	in->hint = loophint_key(m->env.message_id, m->env.from, &in->body);
 	for (unsigned i = 0; i < m->deliveries && in->hint != 0; i++) {
 		struct spool_delivery *d = &m->delivery[i];
-		unsigned rounds = loophint_rounds(in->w->app->hints, in->hint,
+		unsigned rounds = loophint_rounds(in->w->intake->c.hints,
+		    in->hint,
 		    m->hash[d->rcpt], d->leg);
 
 		if (d->state == D_QUEUED && rounds >= LOOPHINT_SLOWS)
@@ -373,7 +368,7 @@ void handback_hint(struct intake *in)
 	}
 }
 
-bool handback_refused(const struct intake *in, const struct server_report *r)
+bool returned_refused(const struct intake *in, const struct server_report *r)
 {
 	struct server_report each = *r;
 	const struct envelope *e;

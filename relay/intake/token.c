@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conf/check.h"
+#include "relay/base/id.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/mail/header.h"
@@ -22,6 +23,13 @@ enum { PATH_BYTES = 4096, KEY_BYTES = 32, MARKS_MAX = 64 };
 
 /* Marks of "token" were over the id alone, and good in any message. */
 static const char purpose[] = "token-2";
+
+struct tokens {
+	struct rng *rng;
+	char *table_path;
+	struct arena *arena;
+	struct conf_strings key;
+};
 
 /* ---- keys ---- */
 
@@ -70,7 +78,7 @@ static int sync_folder(const char *path)
 
 /* It has its name when it is whole and not before. Another daemon that makes
  * it now is as good: the first name stays. */
-static int make(struct app *a, const char *path, struct slice folder,
+static int make(struct rng *rng, const char *path, struct slice folder,
     struct error *err)
 {
 	struct strbuf fresh, key, dir;
@@ -81,7 +89,7 @@ static int make(struct app *a, const char *path, struct slice folder,
 	strbuf_init(&dir, PATH_BYTES);
 	strbuf_addf(&fresh, "%s.%ld", path, (long)getpid());
 	strbuf_addsl(&dir, folder.n == 0 ? SLICE(".") : folder);
-	draw(a->rng, &key);
+	draw(rng, &key);
 	rc = write_synced(strbuf_cstr(&fresh), strbuf_view(&key));
 	if (rc == 0 && link(strbuf_cstr(&fresh), path) < 0 && errno != EEXIST)
 		rc = -1;
@@ -99,40 +107,52 @@ static int make(struct app *a, const char *path, struct slice folder,
 	return rc;
 }
 
-int token_open(struct app *a, const struct conf *c, struct error *err)
+struct tokens *tokens_new(struct rng *rng, const char *table_path)
 {
-	struct slice folder = folder_of(a->table_path);
+	struct tokens *t = NEW(struct tokens);
+
+	t->rng = rng;
+	t->table_path = mem_strdup(table_path);
+	return t;
+}
+
+void tokens_free(struct tokens *t)
+{
+	if (t == NULL)
+		return;
+	if (t->arena != NULL)
+		arena_free(t->arena);
+	mem_free(t->table_path);
+	mem_free(t);
+}
+
+int tokens_open(struct tokens *t, const struct conf *c, struct error *err)
+{
+	struct slice folder = folder_of(t->table_path);
 	struct strbuf path;
 	int rc = 0;
 
-	if (c->token.key.count != 0 || a->token_key.count != 0)
+	if (c->token.key.count != 0 || t->key.count != 0)
 		return 0;
 	strbuf_init(&path, PATH_BYTES);
 	strbuf_addsl(&path, folder);
 	strbuf_adds(&path, "token.secrets");
 	if (access(strbuf_cstr(&path), F_OK) < 0 && errno == ENOENT)
-		rc = make(a, strbuf_cstr(&path), folder, err);
-	if (rc == 0 && a->token_arena == NULL)
-		a->token_arena = arena_new();
+		rc = make(t->rng, strbuf_cstr(&path), folder, err);
+	if (rc == 0 && t->arena == NULL)
+		t->arena = arena_new();
 	if (rc == 0)
-		rc = secrets_keys(strbuf_cstr(&path), a->token_arena,
-		    &a->token_key, err);
+		rc = secrets_keys(strbuf_cstr(&path), t->arena, &t->key, err);
 	strbuf_fini(&path);
 	return rc;
 }
 
-void token_close(struct app *a)
-{
-	if (a->token_arena != NULL)
-		arena_free(a->token_arena);
-}
-
 /* ---- marks ---- */
 
-static const struct conf_strings *keys(const struct app *a,
+static const struct conf_strings *keys(const struct tokens *t,
     const struct conf *c)
 {
-	return c->token.key.count != 0 ? &c->token.key : &a->token_key;
+	return c->token.key.count != 0 ? &c->token.key : &t->key;
 }
 
 /* What binds a mark, after the id and the date of its field. */
@@ -174,7 +194,7 @@ static void add_rest(struct slice header, struct strbuf *out)
 	add_field(header, "Subject", out);
 }
 
-void token_mark(const struct app *a, const struct conf *c,
+void token_mark(const struct tokens *t, const struct conf *c,
     const struct envelope *e, struct slice header, char mark_out[KEYED_TEXT])
 {
 	char id[ID_TEXT], date[CLOCK_RFC5322_MAX];
@@ -190,29 +210,30 @@ void token_mark(const struct app *a, const struct conf *c,
 		bound.n = n;
 		add_rest(header, &bound);
 	}
-	keyed_mark(keys(a, c), purpose, strbuf_view(&bound), mark_out);
+	keyed_mark(keys(t, c), purpose, strbuf_view(&bound), mark_out);
 	strbuf_fini(&bound);
 }
 
 /* `below`: what stands below the field that has the mark. Other servers add
  * fields above it, and may add a Message-ID to a message that had none. */
-static bool is_good(const struct app *a, const struct conf *c,
-    const struct received_token *t, struct slice below, struct slice id)
+static bool is_good(const struct tokens *t, const struct conf *c,
+    const struct received_token *field, struct slice below, struct slice id)
 {
 	struct strbuf bound;
 	bool good;
 	size_t n;
 
 	strbuf_init(&bound, BOUND_BYTES);
-	bind_field(id, t->date, &bound);
+	bind_field(id, field->date, &bound);
 	n = bound.n;
 	good = add_message_id(below, &bound) &&
-	       keyed_check(keys(a, c), purpose, strbuf_view(&bound), t->mark);
+	       keyed_check(keys(t, c), purpose, strbuf_view(&bound),
+	       field->mark);
 	if (!good) {
 		bound.n = n;
 		add_rest(below, &bound);
-		good = keyed_check(keys(a, c), purpose, strbuf_view(&bound),
-		    t->mark);
+		good = keyed_check(keys(t, c), purpose, strbuf_view(&bound),
+		    field->mark);
 	}
 	strbuf_fini(&bound);
 	return good;
@@ -226,23 +247,23 @@ static void add_id(struct token_found *f, uint64_t id)
 	f->id[f->ids++] = id;
 }
 
-void token_find(const struct app *a, const struct conf *c,
+void token_find(const struct tokens *t, const struct conf *c,
     struct slice header, struct token_found *found_out)
 {
-	struct received_token t;
+	struct received_token field;
 	char text[ID_TEXT];
 	uint64_t id;
 
 	*found_out = (struct token_found){.ids = 0};
 	for (int i = 0; i < MARKS_MAX && found_out->ids < TOKEN_IDS &&
-			received_token_next(&header, &t); i++) {
-		if (id_parse(t.id, &id) < 0)
+			received_token_next(&header, &field); i++) {
+		if (id_parse(field.id, &id) < 0)
 			continue;
 		id_text(id, text);
-		if (is_good(a, c, &t, header, slice_str(text)))
+		if (is_good(t, c, &field, header, slice_str(text)))
 			add_id(found_out, id);
 		else if (found_out->foreign.n == 0 &&
-		    slice_case_eq(t.by, slice_str(c->hostname)))
-			found_out->foreign = t.id;
+		    slice_case_eq(field.by, slice_str(c->hostname)))
+			found_out->foreign = field.id;
 	}
 }

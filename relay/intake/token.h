@@ -14,19 +14,23 @@
 #define RELAY_INTAKE_TOKEN_H
 
 #include "policy/keyed.h"
-#include "relay/daemon/app.h"
+#include "conf/conf.h"
+#include "relay/base/rng.h"
 #include "relay/mail/envelope.h"
 
+struct tokens; /* the keys of our own making */
+
+struct tokens *tokens_new(struct rng *rng, const char *table_path);
+void tokens_free(struct tokens *t); /* NULL is fine */
 /* The keys of a configuration that names no file of its own: read from
  * "token.secrets" beside the table, which is made when it is not there. Main
  * thread, before that configuration counts. -1: err says which file and why. */
-int token_open(struct app *a, const struct conf *c, struct error *err)
+int tokens_open(struct tokens *t, const struct conf *c, struct error *err)
     PH_CHECK;
-void token_close(struct app *a);
 
 /* The mark of a message that is accepted at `time_us`; `header` is what stands
  * below our field. Any thread. */
-void token_mark(const struct app *a, const struct conf *c,
+void token_mark(const struct tokens *t, const struct conf *c,
     const struct envelope *e, struct slice header, char mark_out[KEYED_TEXT]);
 
 enum { TOKEN_IDS = 8 }; /* of one header: the others are older */
@@ -40,7 +44,7 @@ struct token_found {
 };
 /* The messages of ours that a message was before, each once, by the marks in
  * its header that verify, whatever address it comes from. Any thread. */
-void token_find(const struct app *a, const struct conf *c,
+void token_find(const struct tokens *t, const struct conf *c,
     struct slice header, struct token_found *found_out);
 
 #endif

@@ -3,9 +3,9 @@
  * A configuration with the TLS contexts made from it.
  */
 #include "relay/base/mem.h"
-#include "relay/daemon/app.h"
+#include "relay/post/conf_snapshot.h"
 
-static int make_contexts(struct live *l, struct error *err)
+static int make_contexts(struct conf_snapshot *l, struct error *err)
 {
 	const struct conf *c = l->conf;
 
@@ -26,9 +26,9 @@ static int make_contexts(struct live *l, struct error *err)
 	return 0;
 }
 
-struct live *live_new(struct conf *c, struct error *err)
+struct conf_snapshot *snapshot_new(struct conf *c, struct error *err)
 {
-	struct live *l = NEW(struct live);
+	struct conf_snapshot *l = NEW(struct conf_snapshot);
 
 	atomic_init(&l->refs, 1);
 	l->conf = c;
@@ -36,17 +36,17 @@ struct live *live_new(struct conf *c, struct error *err)
 	l->leg = NEW_ARRAY(struct tls_client *, c->legs);
 	if (make_contexts(l, err) == 0)
 		return l;
-	live_unref(l);
+	snapshot_unref(l);
 	return NULL;
 }
 
-struct live *live_ref(struct live *l)
+struct conf_snapshot *snapshot_ref(struct conf_snapshot *l)
 {
 	atomic_fetch_add(&l->refs, 1);
 	return l;
 }
 
-void live_unref(struct live *l)
+void snapshot_unref(struct conf_snapshot *l)
 {
 	if (l == NULL || atomic_fetch_sub(&l->refs, 1) != 1)
 		return;

@@ -78,6 +78,18 @@ uint64_t mail_hash(const char *base)
 	return hash_slice(slice_str(base)) | 1;
 }
 
+uint64_t mail_key_hash(const struct conf *c, struct slice key)
+{
+	struct strbuf b;
+	uint64_t hash = 0;
+
+	strbuf_init(&b, 2 * ADDR_MAX);
+	if (route_base(c, key, &b))
+		hash = hash_slice(strbuf_view(&b)) | 1;
+	strbuf_fini(&b);
+	return hash;
+}
+
 uint64_t mail_sender(const char *from)
 {
 	struct slice domain = slice_str(from);

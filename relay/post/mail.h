@@ -35,6 +35,9 @@ bool mail_is_ours(const struct conf *c, const struct addr *a);
 bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out);
 /* The queue's key of a recipient: of his base address (route.h). */
 uint64_t mail_hash(const char *base);
+/* The same of a row of the table: of its folded base address; 0 for a domain's
+ * row. */
+uint64_t mail_key_hash(const struct conf *c, struct slice key);
 /* A hash of the sender's domain, that of the null sender included; never 0. */
 uint64_t mail_sender(const char *from);
 /* Takes out of the recipient's route the legs that handed the message back

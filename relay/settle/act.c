@@ -98,7 +98,7 @@ static const struct {
 	[ACT_DELETE] = {"delete", act_delete},
 };
 
-int settle_act_parse(struct slice name)
+int act_parse(struct slice name)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(acts); i++)
 		if (slice_eq(name, slice_str(acts[i].name)))
@@ -106,18 +106,18 @@ int settle_act_parse(struct slice name)
 	return -1;
 }
 
-static void act_hold_good(struct settle *s, const struct act_wait *wait)
+static void act_hold_good(struct queue_thread *s, const struct act_wait *wait)
 {
 	const struct queue_item *item = &wait->moves.move[0].item;
 
-	settle_apply(s, &wait->moves);
+	moves_apply(s, &wait->moves);
 	if (wait->hurried)
 		queue_retry(s->queue, wait->moves.id, item->number);
 	else if (wait->revived)
 		queue_stale(s->queue, wait->moves.id);
 }
 
-static void on_act_written(struct settle *s, struct spool_op *op)
+static void on_act_written(struct queue_thread *s, struct spool_op *op)
 {
 	struct act_wait *wait = op->arg;
 	bool ok = op->status == SPOOL_STORED;
@@ -128,19 +128,19 @@ static void on_act_written(struct settle *s, struct spool_op *op)
 		queue_unclaim(s->queue, wait->moves.id,
 		    wait->moves.move[0].item.number, false);
 	wait->done(wait->arg, ok);
-	settle_moves_fini(&wait->moves);
+	moves_fini(&wait->moves);
 	mem_free(wait);
 	spool_op_free(op);
 }
 
 /* Claims the delivery until the journal has the record. */
-static void write_act(struct settle *s, const struct settle_act *act,
+static void write_act(struct queue_thread *s, const struct act_request *act,
     uint64_t id, struct queue_item *item, bool went)
 {
 	struct act_wait *wait = NEW(struct act_wait);
 	struct moves *m = &wait->moves;
 	struct move *mv;
-	int64_t now_us = clock_wall_us(s->app->clock);
+	int64_t now_us = clock_wall_us(s->shared->clock);
 
 	wait->written.fn = on_act_written;
 	wait->done = act->done;
@@ -148,11 +148,11 @@ static void write_act(struct settle *s, const struct settle_act *act,
 	wait->hurried = went && act->what == ACT_RETRY;
 	wait->revived = !wait->hurried && goes_by_itself(item);
 	item->reason = WHY_ADMIN;
-	settle_moves_init(m, id, now_us);
-	mv = settle_move(m, item);
+	moves_init(m, id, now_us);
+	mv = moves_add(m, item);
 	actor_pack(&(struct actor){act->who, act->reason}, &m->details);
 	mv->detail_n = m->details.n;
-	settle_post(s, settle_op(s, m), &wait->written);
+	moves_post(s, moves_op(s, m), &wait->written);
 }
 
 /* ---- bounces ---- */
@@ -168,13 +168,13 @@ struct act_bounce {
 };
 
 /* The DSN needs the message: a worker reads it and reports an outcome. */
-static void send_bounces(struct settle *s)
+static void send_bounces(struct queue_thread *s)
 {
 	struct job_letter *j;
 
 	if (s->bouncing.n == 0)
 		return;
-	j = settle_job(s, s->bouncing.id, s->bouncing.number, s->bouncing.n);
+	j = jobs_make(s, s->bouncing.id, s->bouncing.number, s->bouncing.n);
 	j->kind = JOB_BOUNCE;
 	j->leg = s->bouncing.leg;
 	j->role = s->bouncing.role;
@@ -182,10 +182,10 @@ static void send_bounces(struct settle *s)
 	j->reason = s->bouncing.reason;
 	s->bouncing.who = s->bouncing.reason = NULL;
 	s->bouncing.n = 0;
-	settle_send_job(s, -1, j);
+	jobs_send(s, -1, j);
 }
 
-static void add_bounce(struct settle *s, const struct settle_act *act,
+static void add_bounce(struct queue_thread *s, const struct act_request *act,
     uint64_t id, const struct queue_item *item)
 {
 	if (s->bouncing.n > 0 &&
@@ -210,7 +210,7 @@ static void add_bounce(struct settle *s, const struct settle_act *act,
 	s->bouncing.number[s->bouncing.n++] = item->number;
 }
 
-void settle_bounces_look(struct settle *s)
+void act_bounces_look(struct queue_thread *s)
 {
 	send_bounces(s);
 	list_each_safe (n, &s->bounces) {
@@ -227,7 +227,7 @@ void settle_bounces_look(struct settle *s)
 	}
 }
 
-void settle_bounces_free(struct settle *s)
+void act_bounces_free(struct queue_thread *s)
 {
 	mem_free(s->bouncing.who);
 	mem_free(s->bouncing.reason);
@@ -236,7 +236,7 @@ void settle_bounces_free(struct settle *s)
 		mem_free(LIST_ENTRY(n, struct act_bounce, node));
 }
 
-static void expect_bounce(struct settle *s, const struct settle_act *act,
+static void expect_bounce(struct queue_thread *s, const struct act_request *act,
     uint64_t id, uint32_t number)
 {
 	struct act_bounce *b = NEW(struct act_bounce);
@@ -246,7 +246,7 @@ static void expect_bounce(struct settle *s, const struct settle_act *act,
 	list_push_back(&s->bounces, &b->node);
 }
 
-static const char *bounce(struct settle *s, const struct settle_act *act,
+static const char *bounce(struct queue_thread *s, const struct act_request *act,
     uint64_t id, const struct queue_item *item)
 {
 	if (item->role == ROLE_COPY)
@@ -262,21 +262,22 @@ static const char *bounce(struct settle *s, const struct settle_act *act,
 /* ---- the door ---- */
 
 /* Nothing has to be written for it: tried already, being tried, or due. */
-static const char *reported(const struct settle_act *act)
+static const char *reported(const struct act_request *act)
 {
 	act->done(act->arg, true);
 	return NULL;
 }
 
 /* Due already: it goes as soon as it can. */
-static bool is_due(const struct settle *s, const struct queue_item *i)
+static bool is_due(const struct queue_thread *s, const struct queue_item *i)
 {
-	return goes_by_itself(i) && i->due_us <= clock_wall_us(s->app->clock);
+	return goes_by_itself(i) &&
+	    i->due_us <= clock_wall_us(s->shared->clock);
 }
 
 /* A retry is written down as the other acts are: after an unclean end what
  * was due may have been sent, and what was not due was not. */
-const char *settle_act(struct settle *s, const struct settle_act *act,
+const char *act_apply(struct queue_thread *s, const struct act_request *act,
     uint64_t id, uint32_t number)
 {
 	bool retry = act->what == ACT_RETRY, went;
@@ -298,7 +299,7 @@ const char *settle_act(struct settle *s, const struct settle_act *act,
 		queue_retry(s->queue, id, number);
 		return reported(act);
 	}
-	why = acts[act->what].apply(&item, clock_wall_us(s->app->clock));
+	why = acts[act->what].apply(&item, clock_wall_us(s->shared->clock));
 	if (why == NULL && !queue_claim(s->queue, id, number))
 		why = "over";
 	if (why == NULL)

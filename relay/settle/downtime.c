@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 #include "relay/base/mem.h"
-#include "relay/settle/queue_thread.h"
 
 enum { VALUE_BYTES = 1000 };
 #define MS_MAX ((uint64_t)INT64_MAX / 1000)
@@ -75,26 +74,26 @@ static void move_spans(struct queue_span *spans, unsigned n, int64_t by_us)
 	}
 }
 
-void downtime_write(struct app *a, int leg)
+void downtime_write(struct shared *sh, struct queue *q, int leg)
 {
 	struct queue_span spans[QUEUE_SPANS];
-	unsigned n = queue_leg_downs(settle_queue(a->settle), leg, spans);
+	unsigned n = queue_leg_downs(q, leg, spans);
 	struct spool_op *op = spool_op_new();
 	char key[NAME_BYTES + 8];
 	struct strbuf value;
 
 	strbuf_init(&value, VALUE_BYTES);
-	move_spans(spans, n, spool_ahead_us(a->spool));
+	move_spans(spans, n, spool_ahead_us(sh->spool));
 	downtime_print(spans, n, &value);
-	spool_op_fact(op, key_of(key, names_text(a->names, leg)),
+	spool_op_fact(op, key_of(key, names_text(sh->names, leg)),
 	    strbuf_view(&value));
-	spool_post(a->spool, op);
+	spool_post(sh->spool, op);
 	strbuf_fini(&value);
 }
 
-void downtime_restore(struct app *a)
+void downtime_restore(struct shared *sh, struct queue *q,
+    const struct conf *c)
 {
-	const struct conf *c = a->live->conf;
 	struct queue_span spans[QUEUE_SPANS];
 	char key[NAME_BYTES + 8];
 	struct strbuf value;
@@ -103,11 +102,11 @@ void downtime_restore(struct app *a)
 	strbuf_init(&value, 1024);
 	for (int i = 0; i < c->legs; i++) {
 		strbuf_reset(&value);
-		if (!spool_fact(a->spool, key_of(key, c->leg[i].name), &value))
+		if (!spool_fact(sh->spool, key_of(key, c->leg[i].name), &value))
 			continue;
 		n = downtime_parse(strbuf_view(&value), spans);
-		move_spans(spans, n, -spool_ahead_us(a->spool));
-		queue_leg_downs_restore(settle_queue(a->settle), c->leg[i].id,
+		move_spans(spans, n, -spool_ahead_us(sh->spool));
+		queue_leg_downs_restore(q, c->leg[i].id,
 		    spans, n);
 	}
 	strbuf_fini(&value);

@@ -8,7 +8,8 @@
 #ifndef RELAY_SETTLE_DOWNTIME_H
 #define RELAY_SETTLE_DOWNTIME_H
 
-#include "relay/daemon/app.h"
+#include "conf/conf.h"
+#include "relay/post/shared.h"
 #include "relay/queue/queue.h"
 
 /* "FROM+LENGTH:COUNTS " for each, in ms of the wall clock; the one that lasts
@@ -20,8 +21,9 @@ unsigned downtime_parse(struct slice text,
     struct queue_span out[QUEUE_SPANS]);
 
 /* Queue thread: as the queue has it, to the journal. */
-void downtime_write(struct app *a, int leg);
+void downtime_write(struct shared *sh, struct queue *q, int leg);
 /* At the start, before any leg is suspended. */
-void downtime_restore(struct app *a);
+void downtime_restore(struct shared *sh, struct queue *q,
+    const struct conf *c);
 
 #endif

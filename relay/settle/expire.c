@@ -5,15 +5,15 @@
  */
 #include "relay/settle/queue_thread_int.h"
 
-void settle_over(void *arg, uint64_t id, const uint32_t *number, unsigned n,
+void expire_parked(void *arg, uint64_t id, const uint32_t *number, unsigned n,
     bool space)
 {
-	struct settle *s = arg;
+	struct queue_thread *s = arg;
 	struct moves m;
 	unsigned rows, at = 0;
-	const struct queue_row *row = settle_rows(s, id, &rows);
+	const struct queue_row *row = moves_rows(s, id, &rows);
 
-	settle_moves_init(&m, id, clock_wall_us(s->app->clock));
+	moves_init(&m, id, clock_wall_us(s->shared->clock));
 	for (unsigned i = 0; i < rows && at < n; i++) {
 		struct queue_item item = row[i].item;
 
@@ -22,8 +22,8 @@ void settle_over(void *arg, uint64_t id, const uint32_t *number, unsigned n,
 		at++;
 		item.state = D_DELETED;
 		item.reason = space ? WHY_SPACE : WHY_EXPIRED;
-		settle_move(&m, &item);
+		moves_add(&m, &item);
 	}
-	settle_write(s, &m);
-	settle_moves_fini(&m);
+	moves_write(s, &m);
+	moves_fini(&m);
 }

@@ -24,48 +24,60 @@ enum {
 
 /* ---- questions --------------------------------------------------------- */
 
-static bool is_good(const struct legs *l, const struct watch *w)
+static bool is_good(const struct leg_health *l, const struct leg_state *w)
 {
-	return w->good[0] != '\0' && legs_now_ms(l) - w->good_ms < GOOD_MS;
+	return w->good[0] != '\0' && leg_now_ms(l) - w->good_ms < GOOD_MS;
 }
 
-bool legs_good_recipient(const struct settle *s, int leg,
+bool leg_good_recipient(const struct queue_thread *s, int leg,
     char to_out[ADDR_MAX + 1])
 {
-	const struct watch *w = &s->legs->watch[leg];
+	const struct leg_state *w = &s->health->leg[leg];
 
-	if (!is_good(s->legs, w))
+	if (!is_good(s->health, w))
 		return false;
 	snprintf(to_out, ADDR_MAX + 1, "%s", w->good);
 	return true;
 }
 
 /* At the end outcomes still come in, but no worker has a connection. */
-static bool may_ask(const struct legs *l)
+static bool may_ask(const struct leg_health *l)
 {
-	return !atomic_load(&l->app->stopping);
+	return !atomic_load(&l->shared->stopping);
+}
+
+/* The workers take turns by leg: each asks over its own connections. */
+static void post_question(struct leg_health *l, int leg, const char *to)
+{
+	struct question_letter *q = NEW(struct question_letter);
+	const struct workers *w = l->shared->workers;
+
+	q->letter.kind = W_QUESTION;
+	q->leg = leg;
+	q->run = l->leg[leg].run.number;
+	snprintf(q->to, sizeof(q->to), "%s", to);
+	mailbox_post(w->door[leg % w->n].box, &q->letter);
 }
 
 /* A stranger can choose the recipient that a fault was met with, so a question
  * about it proves less than one about a recipient that got mail today. */
-static void ask(struct legs *l, int leg)
+static void ask(struct leg_health *l, int leg)
 {
-	struct watch *w = &l->watch[leg];
+	struct leg_state *w = &l->leg[leg];
 
 	w->asking = true;
-	w->asked_ms = legs_now_ms(l);
+	w->asked_ms = leg_now_ms(l);
 	w->asked_good = is_good(l, w);
-	legask_send(l->app, leg, w->run.number,
-	    w->asked_good ? w->good : w->faulted);
+	post_question(l, leg, w->asked_good ? w->good : w->faulted);
 }
 
-static bool has_whom(const struct legs *l, const struct watch *w)
+static bool has_whom(const struct leg_health *l, const struct leg_state *w)
 {
 	return is_good(l, w) || w->faulted[0] != '\0';
 }
 
 /* Did the question get past the place where the fault was met? */
-static bool is_past(const struct watch *w, const struct leg_answer *a)
+static bool is_past(const struct leg_state *w, const struct question_letter *a)
 {
 	if (w->met == MET_CONTENT)
 		return false;
@@ -90,49 +102,49 @@ static bool enough(const struct conf_leg *c, const struct run *r)
 	       r->senders.used >= (size_t)c->suspend_senders;
 }
 
-static void suspend_for_run(struct settle *s, const struct conf_leg *c)
+static void suspend_for_run(struct queue_thread *s, const struct conf_leg *c)
 {
-	const struct watch *w = &s->legs->watch[c->id];
+	const struct leg_state *w = &s->health->leg[c->id];
 	char reason[FACT_REASON];
 
 	snprintf(reason, sizeof(reason), "%zu messages of %zu sender domains "
 	    "were refused: %.500s", w->run.messages.used, w->run.senders.used,
 	    w->fault);
-	legs_suspend(s, c->id, "leg-suspended", CLASS_CONFIGURATION, reason);
+	leg_suspend(s, c->id, "leg-suspended", CLASS_CONFIGURATION, reason);
 }
 
-static void suspend_for_question(struct settle *s,
-    const struct leg_answer *a)
+static void suspend_for_question(struct queue_thread *s,
+    const struct question_letter *a)
 {
 	char reason[FACT_REASON];
 
 	snprintf(reason, sizeof(reason), "a question of our own was refused: "
 	    "%.500s", a->said);
-	legs_suspend(s, a->leg, "leg-suspended", a->class, reason);
+	leg_suspend(s, a->leg, "leg-suspended", a->class, reason);
 }
 
 /* The leg is well, and those messages are not: an administrator may know
  * why. */
-static void say_refused(struct legs *l, const struct conf_leg *c)
+static void say_refused(struct leg_health *l, const struct conf_leg *c)
 {
-	struct watch *w = &l->watch[c->id];
+	struct leg_state *w = &l->leg[c->id];
 	char text[TEXT_BYTES];
 
-	w->fault_told_ms = legs_now_ms(l);
+	w->fault_told_ms = leg_now_ms(l);
 	snprintf(text, sizeof(text), "leg \"%s\" refused %zu messages of %zu "
 	    "sender domains, which wait: %.500s It took a question of our own, "
 	    "so other mail goes on", c->name, w->run.messages.used,
 	    w->run.senders.used, w->fault);
-	alarm_raise(l->app, "leg-refuses", c->name, text);
+	alarm_raise(l->alarms, "leg-refuses", c->name, text);
 }
 
 /* It waits, and the sender is not told: an administrator has to be, though the
  * leg is not stopped for it. Once in alarm.interval. */
-static void say_waits(struct legs *l, int leg)
+static void say_waits(struct leg_health *l, int leg)
 {
-	struct watch *w = &l->watch[leg];
+	struct leg_state *w = &l->leg[leg];
 	const struct conf_leg *c = conf_leg_by_id(l->conf, leg);
-	int64_t now = legs_now_ms(l);
+	int64_t now = leg_now_ms(l);
 	char text[TEXT_BYTES];
 
 	if (c == NULL || w->suspended != NOT ||
@@ -142,23 +154,23 @@ static void say_waits(struct legs *l, int leg)
 	w->fault_told_ms = now > 0 ? now : 1;
 	snprintf(text, sizeof(text), "leg \"%s\" refused a message for its "
 	    "set-up or ours, and it waits: %.500s", c->name, w->fault);
-	alarm_raise(l->app, "configuration", c->name, text);
+	alarm_raise(l->alarms, "configuration", c->name, text);
 }
 
 /* While it was under way a delivery may have shown that the leg is well. */
-static void answered_in_doubt(struct settle *s, const struct conf_leg *c,
-    const struct leg_answer *a)
+static void answered_in_doubt(struct queue_thread *s, const struct conf_leg *c,
+    const struct question_letter *a)
 {
-	struct watch *w = &s->legs->watch[a->leg];
+	struct leg_state *w = &s->health->leg[a->leg];
 	bool many = enough(c, &w->run);
 
 	if (a->run != w->run.number || w->run.messages.used == 0)
 		return;
 	if (is_past(w, a)) {
 		if (many)
-			say_refused(s->legs, c);
-		legs_run_reset(s, a->leg);
-		ledger_sound(s->app->ledger, a->leg);
+			say_refused(s->health, c);
+		leg_run_reset(s, a->leg);
+		ledger_sound(s->shared->ledger, a->leg);
 	} else if (a->class == CLASS_CONFIGURATION && w->asked_good) {
 		suspend_for_question(s, a);
 	} else if (many) {
@@ -168,20 +180,20 @@ static void answered_in_doubt(struct settle *s, const struct conf_leg *c,
 
 /* Whom we asked about may be gone, or full: that does not end a suspension,
  * and a message has to try. */
-void legs_answered(struct settle *s, const struct leg_answer *a)
+void leg_answered(struct queue_thread *s, const struct question_letter *a)
 {
-	struct watch *w = &s->legs->watch[a->leg];
-	const struct conf_leg *c = conf_leg_by_id(s->legs->conf, a->leg);
+	struct leg_state *w = &s->health->leg[a->leg];
+	const struct conf_leg *c = conf_leg_by_id(s->health->conf, a->leg);
 
 	w->asking = false;
 	if (w->suspended == NOT && c != NULL) {
 		answered_in_doubt(s, c, a);
-		say_waits(s->legs, a->leg);
+		say_waits(s->health, a->leg);
 	}
 	if (w->suspended != BY_FAULT)
 		return;
 	if (is_past(w, a) && (a->taken || w->met != MET_RCPT))
-		legs_resume(s, a->leg, "a question of our own was taken");
+		leg_resume(s, a->leg, "a question of our own was taken");
 	else if (a->class != CLASS_CONFIGURATION && a->class != CLASS_NETWORK)
 		queue_leg_trial(s->queue, a->leg);
 }
@@ -189,12 +201,12 @@ void legs_answered(struct settle *s, const struct leg_answer *a)
 /* ---- trials ------------------------------------------------------------ */
 
 /* Asking costs no mail a try, so it comes first. */
-static void try_leg(struct settle *s, int leg)
+static void try_leg(struct queue_thread *s, int leg)
 {
-	struct legs *l = s->legs;
-	struct watch *w = &l->watch[leg];
+	struct leg_health *l = s->health;
+	struct leg_state *w = &l->leg[leg];
 
-	w->tried_ms = legs_now_ms(l);
+	w->tried_ms = leg_now_ms(l);
 	if (w->asking)
 		return;
 	if (may_ask(l) && has_whom(l, w))
@@ -203,14 +215,14 @@ static void try_leg(struct settle *s, int leg)
 		queue_leg_trial(s->queue, leg);
 }
 
-int legs_step(struct settle *s)
+int leg_step(struct queue_thread *s)
 {
-	struct legs *l = s->legs;
-	int64_t now = legs_now_ms(l), wait = 1000;
+	struct leg_health *l = s->health;
+	int64_t now = leg_now_ms(l), wait = 1000;
 
 	for (int i = 0; i < l->conf->legs; i++) {
 		const struct conf_leg *c = &l->conf->leg[i];
-		const struct watch *w = &l->watch[c->id];
+		const struct leg_state *w = &l->leg[c->id];
 
 		if (w->suspended != BY_FAULT || c->probe_ms == 0)
 			continue;
@@ -248,7 +260,7 @@ static void remember(struct map *m, uint64_t key, size_t most)
 		map_put(m, key, &there);
 }
 
-static void remember_fault(struct watch *w, const struct conf_leg *c,
+static void remember_fault(struct leg_state *w, const struct conf_leg *c,
     const struct outcome_letter *o, const struct result *r)
 {
 	size_t most = (size_t)(c->suspend_messages > c->suspend_senders
@@ -263,11 +275,11 @@ static void remember_fault(struct watch *w, const struct conf_leg *c,
 	    r->enh, r->text, o->help != NULL ? o->help : "");
 }
 
-void legs_count_fault(struct settle *s, const struct conf_leg *c,
+void leg_count_fault(struct queue_thread *s, const struct conf_leg *c,
     const struct outcome_letter *o, const struct result *r)
 {
-	struct legs *l = s->legs;
-	struct watch *w = &l->watch[c->id];
+	struct leg_health *l = s->health;
+	struct leg_state *w = &l->leg[c->id];
 	bool askable;
 
 	queue_leg_shun(s->queue, c->id, o->sender);
@@ -282,7 +294,7 @@ void legs_count_fault(struct settle *s, const struct conf_leg *c,
 	if (askable && !w->asking &&
 	    (enough(c, &w->run) ||
 		(is_good(l, w) &&
-		    legs_now_ms(l) - w->asked_ms >= ASK_AGAIN_MS)))
+		    leg_now_ms(l) - w->asked_ms >= ASK_AGAIN_MS)))
 		ask(l, c->id);
 	if (!w->asking)
 		say_waits(l, c->id);

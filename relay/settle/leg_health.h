@@ -16,55 +16,45 @@
 #include "relay/mail/addr.h"
 #include "relay/settle/queue_thread.h"
 
-struct legs;
+struct leg_health;
 
-struct legs *legs_new(struct app *a);
-void legs_free(struct legs *l);
-void legs_configure(struct legs *l, struct conf *c);
+struct leg_health *leg_health_new(struct shared *sh, struct alarms *alarms,
+    const struct conf *c);
+void leg_health_free(struct leg_health *l);
+/* `c` stays the queue thread's, which counts it. */
+void leg_health_configure(struct leg_health *l, const struct conf *c);
 
 /* What an attempt says of its leg. Before the queue hears of its rows. */
-void legs_outcome(struct settle *s, const struct outcome_letter *o);
+void leg_outcome(struct queue_thread *s, const struct outcome_letter *o);
 /* Trials that are due. Ms until the next. */
-int legs_step(struct settle *s);
+int leg_step(struct queue_thread *s);
 
 /* An administrator's word, when it is in the journal: the fact "leg.NAME", as
  * it says why it is suspended; empty: it is not. */
-void legs_decided(struct settle *s, int leg, struct slice fact);
+void leg_decided(struct queue_thread *s, int leg, struct slice fact);
 /* As the fact "leg.NAME" says; before the queue runs. */
-void legs_restore(struct settle *s, int leg, struct slice fact);
+void leg_restore(struct queue_thread *s, int leg, struct slice fact);
 /* The reason in such a fact, for people. */
-struct slice legs_reason(struct slice fact);
+struct slice leg_fact_reason(struct slice fact);
 
 struct leg_view {
 	uint64_t disbelieved; /* messages, since the start */
 	bool by_fault;	      /* suspended, and tried again by itself */
 	char down[200];	      /* why it cannot be reached; "": it can be */
 };
-struct leg_view legs_view(const struct settle *s, int leg);
+struct leg_view leg_look(const struct queue_thread *s, int leg);
 /* The recipient whose mail the leg took last, if that was today. Queue
  * thread. */
-bool legs_good_recipient(const struct settle *s, int leg,
+bool leg_good_recipient(const struct queue_thread *s, int leg,
     char to_out[ADDR_MAX + 1]);
 /* Counts the deliveries that ended a run of faults. */
-unsigned legs_run(const struct settle *s, int leg);
+unsigned leg_run(const struct queue_thread *s, int leg);
 
 /* A `leg` event. `who`: of an administrator's word, else "". Any thread. */
-void leg_note(struct app *a, const char *leg, const char *state,
+void leg_note(struct shared *sh, const char *leg, const char *state,
     const char *class, const char *reason, const char *who);
 
-/* What a question of our own was answered (relay/delivery/legask.c). */
-struct leg_answer {
-	int leg;
-	unsigned run; /* given back */
-	enum reply_class class;
-	bool taken;
-	bool at_rcpt; /* RCPT was answered, so MAIL was taken */
-	char said[400];
-};
-void legs_answered(struct settle *s, const struct leg_answer *answer);
-/* Asks from a worker: MAIL FROM our postmaster, RCPT, RSET, in spite of shut
- * gates. Exactly one legs_answered() follows on the queue thread, unless the
- * daemon stops. */
-void legask_send(struct app *a, int leg, unsigned run, const char *to);
+/* What a question of our own was answered (relay/delivery/leg_question.c). */
+void leg_answered(struct queue_thread *s, const struct question_letter *a);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of the legs: shared by legs.c (their state), legs_fault.c (faults of
- * the set-up, our own questions, trials) and legs_unknown.c (recipients that a
- * leg no longer knows). Queue thread.
+ * Inside of the legs' health. From below to above: leg_health.c (a leg's
+ * state and its changes), leg_faults.c (faults of the set-up, our own
+ * questions, trials), leg_unknown.c (recipients that a leg no longer knows)
+ * and leg_outcome.c (what an attempt says of its leg). Queue thread.
  */
 #ifndef RELAY_SETTLE_LEG_HEALTH_INT_H
 #define RELAY_SETTLE_LEG_HEALTH_INT_H
@@ -39,7 +40,7 @@ struct minute {
 	unsigned unknown, delivered;
 };
 
-struct watch {
+struct leg_state {
 	enum suspended suspended;
 	struct run run;
 	int64_t tried_ms; /* or suspended; by fault: a trial follows */
@@ -60,26 +61,28 @@ struct watch {
 	int stale; /* attempts that began before the last throttle */
 };
 
-struct legs {
-	struct app *app;
-	struct conf *conf;
-	struct watch watch[NAMES_MAX];
+struct leg_health {
+	struct shared *shared;
+	struct alarms *alarms;
+	const struct conf *conf; /* the queue thread's */
+	struct leg_state leg[NAMES_MAX];
 };
 
-int64_t legs_now_ms(const struct legs *l);
+int64_t leg_now_ms(const struct leg_health *l);
 /* A delivery or a question of our own ended the run of faults. */
-void legs_run_reset(struct settle *s, int leg);
-void legs_suspend(struct settle *s, int leg, const char *kind,
+void leg_run_reset(struct queue_thread *s, int leg);
+void leg_suspend(struct queue_thread *s, int leg, const char *kind,
     enum reply_class class, const char *reason);
-void legs_resume(struct settle *s, int leg, const char *reason);
+void leg_resume(struct queue_thread *s, int leg, const char *reason);
+const char *leg_health_name(const struct leg_health *l, int leg);
 
-/* legs_fault.c: an attempt met a fault of the set-up; `r` is one of its
+/* leg_faults.c: an attempt met a fault of the set-up; `r` is one of its
  * results. */
-void legs_count_fault(struct settle *s, const struct conf_leg *c,
+void leg_count_fault(struct queue_thread *s, const struct conf_leg *c,
     const struct outcome_letter *o, const struct result *r);
-/* legs_unknown.c: an attempt delivered to so many recipients, and may have
+/* leg_unknown.c: an attempt delivered to so many recipients, and may have
  * met "unknown" of others. */
-void legs_count_unknown(struct settle *s, const struct conf_leg *c,
+void leg_count_unknown(struct queue_thread *s, const struct conf_leg *c,
     const struct outcome_letter *o, unsigned delivered);
 
 #endif

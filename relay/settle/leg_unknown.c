@@ -16,10 +16,11 @@ enum {
 
 /* Recipients that the leg had lately and does not know now; one that is tried
  * again and again is one. */
-static unsigned new_unknown(struct settle *s, const struct outcome_letter *o,
+static unsigned new_unknown(struct queue_thread *s,
+    const struct outcome_letter *o,
     int64_t minute)
 {
-	struct map *m = &s->legs->watch[o->leg].unknown;
+	struct map *m = &s->health->leg[o->leg].unknown;
 	struct queue_item item;
 	unsigned n = 0;
 
@@ -42,11 +43,11 @@ static unsigned new_unknown(struct settle *s, const struct outcome_letter *o,
 
 /* A fifth of the recipients that the leg had lately, and it says that it has
  * never heard of them: its directory is gone, not they. */
-void legs_count_unknown(struct settle *s, const struct conf_leg *c,
+void leg_count_unknown(struct queue_thread *s, const struct conf_leg *c,
     const struct outcome_letter *o, unsigned delivered)
 {
-	struct watch *w = &s->legs->watch[c->id];
-	int64_t at = legs_now_ms(s->legs) / MINUTE_MS + MINUTES; /* never 0 */
+	struct leg_state *w = &s->health->leg[c->id];
+	int64_t at = leg_now_ms(s->health) / MINUTE_MS + MINUTES; /* never 0 */
 	unsigned fresh = new_unknown(s, o, at), unknown = 0, taken = 0;
 	struct minute *m = &w->minute[at % MINUTES];
 	char reason[FACT_REASON];
@@ -70,5 +71,5 @@ void legs_count_unknown(struct settle *s, const struct conf_leg *c,
 	    "more that it took lately, and took %u others; look at its "
 	    "directory", unknown, taken);
 	w->met = MET_DIRECTORY;
-	legs_suspend(s, c->id, "unknown-recipients", CLASS_RECIPIENT, reason);
+	leg_suspend(s, c->id, "unknown-recipients", CLASS_RECIPIENT, reason);
 }

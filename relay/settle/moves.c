@@ -5,7 +5,7 @@
  */
 #include "relay/settle/queue_thread_int.h"
 
-struct spool_delivery settle_delivery(const struct queue_item *i)
+struct spool_delivery moves_delivery(const struct queue_item *i)
 {
 	return (struct spool_delivery){.rcpt = i->rcpt, .leg = i->leg,
 	    .role = i->role, .state = i->state, .uncertain = i->uncertain,
@@ -14,19 +14,36 @@ struct spool_delivery settle_delivery(const struct queue_item *i)
 	    .change = i->change};
 }
 
-void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us)
+/* The deliveries of a message as the queue has them; valid until the next
+ * call. */
+struct queue_row *moves_rows(struct queue_thread *s, uint64_t id,
+    unsigned *n_out)
+{
+	for (;;) {
+		unsigned n = queue_message(s->queue, id, s->rows, s->row_cap);
+
+		if (n < s->row_cap) {
+			*n_out = n;
+			return s->rows;
+		}
+		s->row_cap *= 2;
+		s->rows = mem_resize(s->rows, s->row_cap * sizeof(*s->rows));
+	}
+}
+
+void moves_init(struct moves *m, uint64_t id, int64_t time_us)
 {
 	*m = (struct moves){.id = id, .time_us = time_us};
 	strbuf_init(&m->details, 1 << 20);
 }
 
-void settle_moves_fini(struct moves *m)
+void moves_fini(struct moves *m)
 {
 	mem_free(m->move);
 	strbuf_fini(&m->details);
 }
 
-struct move *settle_move(struct moves *m, const struct queue_item *item)
+struct move *moves_add(struct moves *m, const struct queue_item *item)
 {
 	if (m->n == m->cap) {
 		m->cap = m->cap * 2 + 4;
@@ -59,10 +76,10 @@ static void spread_mark(struct moves *m, const struct queue_item *marked)
 		raise_mark(&m->move[i].item, marked);
 }
 
-static void keep_marks(struct settle *s, struct moves *m)
+static void keep_marks(struct queue_thread *s, struct moves *m)
 {
 	unsigned n;
-	const struct queue_row *rows = settle_rows(s, m->id, &n);
+	const struct queue_row *rows = moves_rows(s, m->id, &n);
 
 	for (unsigned i = 0; i < n; i++)
 		spread_mark(m, &rows[i].item);
@@ -70,7 +87,7 @@ static void keep_marks(struct settle *s, struct moves *m)
 		spread_mark(m, &m->move[i].item);
 }
 
-struct spool_op *settle_op(struct settle *s, struct moves *m)
+struct spool_op *moves_op(struct queue_thread *s, struct moves *m)
 {
 	struct spool_op *op = spool_op_new();
 	struct spool_update *u = NEW_ARRAY(struct spool_update, m->n);
@@ -80,7 +97,7 @@ struct spool_op *settle_op(struct settle *s, struct moves *m)
 	for (unsigned i = 0; i < m->n; i++) {
 		stamp(&m->move[i].item, m->time_us);
 		u[i].delivery = m->move[i].item.number;
-		u[i].to = settle_delivery(&m->move[i].item);
+		u[i].to = moves_delivery(&m->move[i].item);
 		u[i].detail = slice_head(
 		    slice_from(all, m->move[i].detail_at), m->move[i].detail_n);
 	}
@@ -89,13 +106,13 @@ struct spool_op *settle_op(struct settle *s, struct moves *m)
 	return op;
 }
 
-void settle_apply(struct settle *s, const struct moves *m)
+void moves_apply(struct queue_thread *s, const struct moves *m)
 {
 	for (unsigned i = 0; i < m->n; i++)
 		queue_set(s->queue, m->id, &m->move[i].item);
 }
 
-static void settle_answer(struct settle *s, struct spool_op *op,
+static void answer_to(struct queue_thread *s, struct spool_op *op,
     struct written *w)
 {
 	op->to = &s->box;
@@ -103,11 +120,11 @@ static void settle_answer(struct settle *s, struct spool_op *op,
 	op->arg = w;
 }
 
-void settle_post(struct settle *s, struct spool_op *op, struct written *w)
+void moves_post(struct queue_thread *s, struct spool_op *op, struct written *w)
 {
 	op->flags = OP_SYNC;
-	settle_answer(s, op, w);
-	spool_post(s->app->spool, op);
+	answer_to(s, op, w);
+	spool_post(s->shared->spool, op);
 }
 
 /* Deliveries that wait until the record of a plan is written. */
@@ -120,7 +137,7 @@ struct planned {
 
 /* Should the journal write nothing any more they stay in hand: what it does
  * not know must not go out. */
-static void on_planned(struct settle *s, struct spool_op *op)
+static void on_planned(struct queue_thread *s, struct spool_op *op)
 {
 	struct planned *p = op->arg;
 
@@ -136,7 +153,8 @@ static bool goes_out(const struct queue_item *i)
 }
 
 /* Claims them until then. */
-static struct planned *hold_planned(struct settle *s, const struct moves *m)
+static struct planned *hold_planned(struct queue_thread *s,
+    const struct moves *m)
 {
 	struct planned *p = mem_new(
 	    sizeof(*p) + m->planned * sizeof(p->number[0]));
@@ -152,15 +170,15 @@ static struct planned *hold_planned(struct settle *s, const struct moves *m)
 	return p;
 }
 
-void settle_write(struct settle *s, struct moves *m)
+void moves_write(struct queue_thread *s, struct moves *m)
 {
 	struct spool_op *op;
 
 	if (m->n == 0)
 		return;
-	op = settle_op(s, m);
-	settle_apply(s, m);
+	op = moves_op(s, m);
+	moves_apply(s, m);
 	if (m->planned != 0)
-		settle_answer(s, op, &hold_planned(s, m)->written);
-	spool_post(s->app->spool, op);
+		answer_to(s, op, &hold_planned(s, m)->written);
+	spool_post(s->shared->spool, op);
 }

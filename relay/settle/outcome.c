@@ -54,7 +54,7 @@ static void note_refusal(const struct result *r, struct queue_item *i)
 		i->flags |= DF_UNHEARD;
 }
 
-static void move_outcome(struct settle *s, const struct outcome_letter *o,
+static void move_outcome(struct queue_thread *s, const struct outcome_letter *o,
     unsigned k, struct queue_item *i)
 {
 	const struct result *r = &o->row[k].result;
@@ -111,7 +111,7 @@ static void outcome_free(struct outcome_letter *o)
 }
 
 /* Neither failed nor told: it is as if the leg had asked for time. */
-static void defer_again(struct settle *s, struct moves *m)
+static void defer_again(struct queue_thread *s, struct moves *m)
 {
 	for (unsigned i = 0; i < m->n; i++) {
 		struct queue_item *it = &m->move[i].item;
@@ -124,13 +124,13 @@ static void defer_again(struct settle *s, struct moves *m)
 
 /* What was delivered was, though its sender cannot be told; what was not is
  * tried, or its end is told, another time. */
-static void group_failed(struct settle *s, struct group *g)
+static void group_failed(struct queue_thread *s, struct group *g)
 {
 	if (g->notice.what == TOLD_FAILED && g->why == WHY_ATTEMPT)
 		defer_again(s, &g->moves);
 	if (g->why == WHY_ATTEMPT) {
 		if (!atomic_load(&s->stop))
-			settle_write(s, &g->moves);
+			moves_write(s, &g->moves);
 		return;
 	}
 	for (unsigned i = 0; i < g->moves.n; i++)
@@ -140,31 +140,31 @@ static void group_failed(struct settle *s, struct group *g)
 
 /* A group is written: what it tells holds and its notice is ours, or
  * neither. */
-static void on_group(struct settle *s, struct spool_op *op)
+static void on_group(struct queue_thread *s, struct spool_op *op)
 {
 	struct group *g = op->arg;
 	const struct accepted_letter *dsn = g->notice.items;
 
 	if (op->status == SPOOL_STORED) {
-		settle_apply(s, &g->moves);
+		moves_apply(s, &g->moves);
 		queue_insert(s->queue, dsn->id, dsn->size, dsn->item, dsn->n,
 		    false, true);
 		queue_sender(s->queue, dsn->id, dsn->sender);
 	} else {
 		group_failed(s, g);
 	}
-	settle_moves_fini(&g->moves);
+	moves_fini(&g->moves);
 	notice_fini(&g->notice);
 	mem_free(g);
 	spool_op_free(op);
 }
 
 /* Takes the notice and the moves. */
-static void post_group(struct settle *s, enum why why,
+static void post_group(struct queue_thread *s, enum why why,
     struct outcome_notice *n, struct moves *told)
 {
 	struct group *g = NEW(struct group);
-	struct spool_op *op = settle_op(s, told);
+	struct spool_op *op = moves_op(s, told);
 
 	g->notice = *n;
 	g->why = why;
@@ -172,7 +172,7 @@ static void post_group(struct settle *s, enum why why,
 	*n = (struct outcome_notice){.draft = NULL};
 	op->group = g->notice.draft;
 	g->written.fn = on_group;
-	settle_post(s, op, &g->written);
+	moves_post(s, op, &g->written);
 }
 
 static void add_detail(struct moves *m, struct move *mv,
@@ -186,19 +186,8 @@ static void add_detail(struct moves *m, struct move *mv,
 	mv->detail_n = m->details.n - mv->detail_at;
 }
 
-/* Of a delay only whether somebody is to be told, or nobody ever. */
-bool settle_said(const struct outcome_letter *o, unsigned k)
-{
-	enum outcome said = o->row[k].result.outcome;
-
-	if (o->why == WHY_LATE)
-		return o->row[k].told != 0 || o->row[k].silent;
-	return said != OUT_UNTRIED &&
-	       (o->why == WHY_ATTEMPT || said == OUT_FAILED);
-}
-
 /* The rows that this notice speaks of; 0: those of none. */
-static void gather(struct settle *s, const struct outcome_letter *o,
+static void gather(struct queue_thread *s, const struct outcome_letter *o,
     unsigned notice, struct moves *m)
 {
 	for (unsigned k = 0; k < o->n; k++) {
@@ -209,16 +198,16 @@ static void gather(struct settle *s, const struct outcome_letter *o,
 		    !queue_get(s->queue, o->id, o->row[k].delivery.number,
 			&item))
 			continue;
-		if (!settle_said(o, k)) {
+		if (!plan_records(o, k)) {
 			queue_unclaim(s->queue, o->id, item.number,
 			    o->why != WHY_LATE);
 			continue;
 		}
 		if (o->row[k].result.outcome == OUT_DELIVERED)
-			loophint_delivered(s->app->hints, o->id, item.hash,
+			loophint_delivered(s->hints, o->id, item.hash,
 			    o->leg);
 		move_outcome(s, o, k, &item);
-		add_detail(m, settle_move(m, &item), o, k);
+		add_detail(m, moves_add(m, &item), o, k);
 	}
 }
 
@@ -227,27 +216,25 @@ static void gather(struct settle *s, const struct outcome_letter *o,
  * gets a message twice because a notice of another's failure found no room.
  * What the routes of the attempt add stands in the first record, before the
  * results: a message that is over is not planned for any more. */
-void settle_outcome(struct settle *s, struct outcome_letter *o)
+void outcome_take(struct queue_thread *s, struct outcome_letter *o)
 {
 	struct moves m;
 
-	if (settle_outcome_waits(s, o))
-		return;
-	legs_outcome(s, o);
-	settle_unsettle(s, o);
-	settle_moves_init(&m, o->id, o->time_us);
-	settle_plan(s, o, &m);
+	leg_outcome(s, o);
+	plan_unsettle(s, o);
+	moves_init(&m, o->id, o->time_us);
+	plan_outcome(s, o, &m);
 	m.planned = m.n;
 	gather(s, o, 0, &m);
-	settle_write(s, &m);
-	settle_moves_fini(&m);
+	moves_write(s, &m);
+	moves_fini(&m);
 	for (unsigned i = 0; i < o->notices; i++) {
-		settle_moves_init(&m, o->id, o->time_us);
+		moves_init(&m, o->id, o->time_us);
 		gather(s, o, i + 1, &m);
 		if (m.n != 0)
 			post_group(s, o->why, &o->notice[i], &m);
 		else
-			settle_moves_fini(&m);
+			moves_fini(&m);
 	}
 	outcome_free(o);
 }

@@ -7,13 +7,14 @@
  */
 #include "relay/settle/queue_thread.h"
 
+#include <pthread.h>
+
 #include "relay/base/log.h"
+#include "relay/post/call.h"
 #include "relay/settle/downtime.h"
-#include "relay/cutover/table_follow.h"
 #include "relay/settle/leg_health.h"
 #include "relay/post/mail.h"
 #include "relay/settle/queue_thread_int.h"
-#include "relay/daemon/worker.h"
 
 enum { RESOLVE_MAX = 64, PULL_MAX = 4 };
 
@@ -30,25 +31,9 @@ static struct queue_item item_of(const struct spool_delivery *d,
 	    .due_us = d->due_us};
 }
 
-/* The deliveries of a message as the queue has them; valid until the next
- * call. */
-struct queue_row *settle_rows(struct settle *s, uint64_t id, unsigned *n_out)
-{
-	for (;;) {
-		unsigned n = queue_message(s->queue, id, s->rows, s->row_cap);
-
-		if (n < s->row_cap) {
-			*n_out = n;
-			return s->rows;
-		}
-		s->row_cap *= 2;
-		s->rows = mem_resize(s->rows, s->row_cap * sizeof(*s->rows));
-	}
-}
-
 /* ---- letters ---- */
 
-static void on_accepted(struct settle *s, struct accepted_letter *l)
+static void on_accepted(struct queue_thread *s, struct accepted_letter *l)
 {
 	queue_insert(s->queue, l->id, l->size, l->item, l->n, l->claimed,
 	    true);
@@ -58,7 +43,7 @@ static void on_accepted(struct settle *s, struct accepted_letter *l)
 
 /* After trouble not at once; and what the route does not name waits in case
  * nothing becomes of it there, or it would go round and round. */
-static void on_unclaim(struct settle *s, struct unclaim_letter *l)
+static void on_unclaim(struct queue_thread *s, struct unclaim_letter *l)
 {
 	for (unsigned i = 0; i < l->n; i++)
 		queue_unclaim(s->queue, l->id, l->number[i],
@@ -70,14 +55,14 @@ static void on_unclaim(struct settle *s, struct unclaim_letter *l)
 
 /* Over one connection mail goes in the queue's order; over several it cannot,
  * and fetching ahead keeps them busy. */
-static void on_pull(struct settle *s, struct pull_letter *l)
+static void on_pull(struct queue_thread *s, struct pull_letter *l)
 {
 	queue_pull(s->queue, l->worker, l->leg,
-	    ledger_limit(s->app->ledger, l->leg) == 1 ? 1 : PULL_MAX);
+	    ledger_limit(s->shared->ledger, l->leg) == 1 ? 1 : PULL_MAX);
 	mem_free(l);
 }
 
-static void on_wake(struct settle *s, struct wake_letter *l)
+static void on_wake(struct queue_thread *s, struct wake_letter *l)
 {
 	queue_reading(s->queue, l->change);
 	if (l->all)
@@ -91,23 +76,41 @@ static void on_wake(struct settle *s, struct wake_letter *l)
 	mem_free(l);
 }
 
-static void on_letter(struct settle *s, struct letter *l)
+static void on_outcome(struct queue_thread *s, struct outcome_letter *o)
+{
+	if (!reroute_outcome_waits(s, o))
+		outcome_take(s, o);
+}
+
+/* Outcomes whose message waited for the record of its new routes. */
+static void take_ready(struct queue_thread *s)
+{
+	struct letter *l;
+
+	while ((l = s->ready) != NULL) {
+		s->ready = l->next;
+		if (s->ready == NULL)
+			s->ready_tail = &s->ready;
+		on_outcome(s, (struct outcome_letter *)l);
+	}
+}
+
+static void on_letter(struct queue_thread *s, struct letter *l)
 {
 	struct spool_op *op;
-	struct call *call;
 
-	switch ((enum settle_letter)l->kind) {
+	switch ((enum queue_letter)l->kind) {
 	case S_ACCEPTED:
 		on_accepted(s, (struct accepted_letter *)l);
 		break;
 	case S_OUTCOME:
-		settle_outcome(s, (struct outcome_letter *)l);
+		on_outcome(s, (struct outcome_letter *)l);
 		break;
 	case S_UNCLAIM:
 		on_unclaim(s, (struct unclaim_letter *)l);
 		break;
 	case S_RESOLVED:
-		settle_resolved(s, (struct resolved_letter *)l);
+		reroute_resolved(s, (struct resolved_letter *)l);
 		break;
 	case S_PULL:
 		on_pull(s, (struct pull_letter *)l);
@@ -120,93 +123,32 @@ static void on_letter(struct settle *s, struct letter *l)
 		((struct written *)op->arg)->fn(s, op);
 		break;
 	case S_CALL:
-		call = (struct call *)l;
-		call->fn(call->arg);
-		mem_free(call);
+		call_run(l);
+		break;
+	case S_ANSWERED:
+		leg_answered(s, (struct question_letter *)l);
+		mem_free(l);
 		break;
 	}
+	take_ready(s);
 }
 
 /* ---- what the queue wants ---- */
 
-static struct worker *pick(struct settle *s, int worker)
+static void on_down(void *arg, int leg)
 {
-	if (worker < 0)
-		worker = (int)(s->turn++ % (unsigned)s->app->workers);
-	return s->app->worker[worker];
-}
+	struct queue_thread *s = arg;
 
-/* The journal may be behind: what a worker must know of the deliveries goes
- * along. */
-struct job_letter *settle_job(struct settle *s, uint64_t id,
-    const uint32_t *number, unsigned n)
-{
-	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->row[0]));
-	struct queue_item item;
-
-	j->letter.kind = W_JOB;
-	j->id = id;
-	for (unsigned i = 0; i < n; i++)
-		if (queue_get(s->queue, id, number[i], &item))
-			j->row[j->n++] = (struct job_row){
-			    .number = item.number, .rcpt = item.rcpt,
-			    .flags = item.flags, .leg = item.leg};
-	return j;
-}
-
-void settle_send_job(struct settle *s, int worker, struct job_letter *j)
-{
-	mailbox_post(&pick(s, worker)->box, &j->letter);
-}
-
-static void queue_start(void *arg, int worker, const struct queue_job *job)
-{
-	struct settle *s = arg;
-	struct job_letter *j = settle_job(s, job->id, job->number, job->n);
-
-	j->kind = job->late ? JOB_LATE
-			    : job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
-	for (unsigned i = 0; job->late && i < j->n; i++)
-		j->row[i].until_us = queue_gives_up_us(
-		    s->queue, j->id, j->row[i].number);
-	j->leg = job->leg;
-	j->role = job->role;
-	j->change = job->change;
-	j->slot = job->slot;
-	j->trial = job->trial;
-	settle_send_job(s, worker, j);
-}
-
-static void queue_resolve(void *arg, uint64_t id)
-{
-	struct settle *s = arg;
-	struct job_letter *j = settle_job(s, id, NULL, 0);
-
-	j->letter.kind = W_RESOLVE;
-	settle_send_job(s, -1, j);
-}
-
-static void queue_wants_slot(void *arg, int leg)
-{
-	struct settle *s = arg;
-
-	app_offer(s->app, leg);
-}
-
-static void queue_down(void *arg, int leg)
-{
-	struct settle *s = arg;
-
-	downtime_write(s->app, leg);
+	downtime_write(s->shared, s->queue, leg);
 }
 
 static const struct queue_ops queue_ops = {
-	queue_start, queue_resolve, queue_wants_slot, queue_down, settle_over};
+	jobs_start, jobs_resolve, jobs_offer, on_down, expire_parked};
 
 /* ---- recovery ---- */
 
 /* The queue's key of a recipient, without the table. */
-static uint64_t base_hash(struct settle *s, const char *to)
+static uint64_t base_hash(struct queue_thread *s, const char *to)
 {
 	struct strbuf key;
 	struct addr a;
@@ -215,17 +157,17 @@ static uint64_t base_hash(struct settle *s, const char *to)
 
 	strbuf_init(&key, 2 * ADDR_MAX);
 	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
-	    route_is_itself(s->app->live->conf, &a) &&
+	    route_is_itself(s->conf, &a) &&
 	    addr_key(&a, '\0', &key))
-		hash = follow_key_hash(s->app->live->conf, strbuf_view(&key));
+		hash = mail_key_hash(s->conf, strbuf_view(&key));
 	strbuf_fini(&key);
 	return hash | 1;
 }
 
-void settle_recovered(void *arg, uint64_t id, struct slice envelope,
+void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
     const struct spool_delivery *d, unsigned n)
 {
-	struct settle *s = arg;
+	struct queue_thread *s = arg;
 	struct arena *a = arena_new();
 	struct queue_item *items = NEW_ARRAY(struct queue_item, n);
 	struct envelope e;
@@ -253,49 +195,53 @@ void settle_recovered(void *arg, uint64_t id, struct slice envelope,
 	arena_free(a);
 }
 
-uint64_t settle_oldest_change(const struct settle *s)
+uint64_t queue_thread_oldest_change(const struct queue_thread *s)
 {
 	return s->oldest_change;
 }
 
 /* ---- the thread ---- */
 
-struct settle *settle_new(struct app *a)
+struct queue_thread *queue_thread_new(const struct queue_thread_config *c)
 {
-	struct settle *s = NEW(struct settle);
-	struct queue_config c = {.clock = a->clock, .rng = a->rng,
-	    .ledger = a->ledger, .ops = &queue_ops, .arg = s,
+	struct queue_thread *s = NEW(struct queue_thread);
+	struct shared *sh = c->shared;
+	struct queue_config qc = {.clock = sh->clock, .rng = sh->rng,
+	    .ledger = sh->ledger, .ops = &queue_ops, .arg = s,
 	    .resolve_max = RESOLVE_MAX};
 
-	s->app = a;
+	s->shared = sh;
+	s->conf = conf_ref(c->conf);
+	s->alarms = c->alarms;
+	s->hints = c->hints;
 	s->oldest_change = UINT64_MAX;
 	s->row_cap = 64;
 	s->rows = NEW_ARRAY(struct queue_row, s->row_cap);
+	s->ready_tail = &s->ready;
 	mailbox_init(&s->box);
 	list_init(&s->bounces);
 	list_init(&s->resolving);
-	s->queue = queue_new(&c, a->live->conf);
-	s->legs = legs_new(a);
+	s->queue = queue_new(&qc, c->conf);
+	s->health = leg_health_new(sh, s->alarms, s->conf);
+	sh->queue = s->queue;
+	sh->queue_box = &s->box;
 	return s;
 }
 
-struct mailbox *settle_box(struct settle *s)
-{
-	return &s->box;
-}
-
-struct queue *settle_queue(struct settle *s)
+struct queue *queue_thread_queue(struct queue_thread *s)
 {
 	return s->queue;
 }
 
-void settle_configure(struct settle *s, struct conf *c)
+void queue_thread_configure(struct queue_thread *s, struct conf *c)
 {
+	conf_unref(s->conf);
+	s->conf = conf_ref(c);
 	queue_configure(s->queue, c);
-	legs_configure(s->legs, c);
+	leg_health_configure(s->health, s->conf);
 }
 
-static void take_letters(struct settle *s)
+static void take_letters(struct queue_thread *s)
 {
 	struct letter *l, *next;
 
@@ -303,43 +249,45 @@ static void take_letters(struct settle *s)
 		next = l->next;
 		on_letter(s, l);
 	}
-	settle_bounces_look(s);
+	act_bounces_look(s);
 }
 
 /* One turn: what was posted, then what is due. Ms until the next. */
-int settle_step(struct settle *s)
+int queue_thread_step(struct queue_thread *s)
 {
 	int trials, queue;
 
 	take_letters(s);
-	trials = legs_step(s);
-	spool_look_at_clock(s->app->spool);
-	queue_pressed(s->queue, spool_pressed(s->app->spool));
-	queue = queue_step(s->queue, clock_mono_ms(s->app->clock));
+	trials = leg_step(s);
+	spool_look_at_clock(s->shared->spool);
+	queue_pressed(s->queue, spool_pressed(s->shared->spool));
+	queue = queue_step(s->queue, clock_mono_ms(s->shared->clock));
 	return trials < queue ? trials : queue;
 }
 
-void settle_drain(struct settle *s)
+void queue_thread_drain(struct queue_thread *s)
 {
 	if (s == NULL)
 		return;
-	if (atomic_load(&s->stop))
-		settle_resolving_end(s);
+	if (atomic_load(&s->stop)) {
+		reroute_end(s);
+		take_ready(s);
+	}
 	take_letters(s);
 }
 
-static void *settle_thread(void *arg)
+static void *thread_main(void *arg)
 {
-	struct settle *s = arg;
+	struct queue_thread *s = arg;
 
 	while (!atomic_load(&s->stop))
-		mailbox_wait(&s->box, settle_step(s));
+		mailbox_wait(&s->box, queue_thread_step(s));
 	return NULL;
 }
 
-int settle_run(struct settle *s, struct error *err)
+int queue_thread_run(struct queue_thread *s, struct error *err)
 {
-	int no = pthread_create(&s->thread, NULL, settle_thread, s);
+	int no = pthread_create(&s->thread, NULL, thread_main, s);
 
 	if (no != 0)
 		return error_sys(err, no, "starting the queue thread");
@@ -347,7 +295,7 @@ int settle_run(struct settle *s, struct error *err)
 	return 0;
 }
 
-void settle_stop(struct settle *s)
+void queue_thread_stop(struct queue_thread *s)
 {
 	if (s == NULL || !s->running)
 		return;
@@ -357,13 +305,14 @@ void settle_stop(struct settle *s)
 	s->running = false;
 }
 
-void settle_free(struct settle *s)
+void queue_thread_free(struct queue_thread *s)
 {
 	if (s == NULL)
 		return;
-	legs_free(s->legs);
-	settle_bounces_free(s);
+	leg_health_free(s->health);
+	act_bounces_free(s);
 	queue_free(s->queue);
+	conf_unref(s->conf);
 	mailbox_fini(&s->box);
 	mem_free(s->rows);
 	mem_free(s);

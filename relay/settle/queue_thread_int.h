@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of the queue thread: shared by settle.c (letters), moves.c (the
- * record of new states), outcome.c (what attempts brought), reroute.c (changed
- * routes) and act.c (what an administrator decides).
+ * Inside of the queue thread. From below to above: moves.c (the record of new
+ * states), jobs.c (letters to workers), plan.c (what routes make of a
+ * message's deliveries), leg_*.c (the state of the legs), outcome.c (what
+ * attempts brought), reroute.c (changed routes), act.c (an administrator's
+ * acts), expire.c, and queue_thread.c (the letters).
  */
 #ifndef RELAY_SETTLE_QUEUE_THREAD_INT_H
 #define RELAY_SETTLE_QUEUE_THREAD_INT_H
 
+#include <pthread.h>
+
 #include "relay/base/list.h"
 #include "relay/settle/queue_thread.h"
-#include "relay/daemon/worker.h"
+#include "relay/post/workers.h"
 
-struct settle {
-	struct app *app;
+struct queue_thread {
+	struct shared *shared;
+	struct conf *conf;
+	struct alarms *alarms;
+	struct loophints *hints;
 	struct queue *queue;
-	struct legs *legs;
+	struct leg_health *health;
 	struct mailbox box;
 	pthread_t thread;
 	bool running;
@@ -35,6 +42,8 @@ struct settle {
 		unsigned n, cap;
 	} bouncing;
 	struct list resolving; /* reroute.c: wait for the journal */
+	/* Outcomes that waited for one of those, in their order. */
+	struct letter *ready, **ready_tail;
 };
 
 /* The new states of some deliveries of one message: written as one record,
@@ -52,25 +61,25 @@ struct moves {
 	unsigned planned; /* the first ones follow from a route */
 	struct strbuf details;
 };
-void settle_moves_init(struct moves *m, uint64_t id, int64_t time_us);
-void settle_moves_fini(struct moves *m);
+void moves_init(struct moves *m, uint64_t id, int64_t time_us);
+void moves_fini(struct moves *m);
 /* The item is copied; the pointer lives until the next move. */
-struct move *settle_move(struct moves *m, const struct queue_item *item);
+struct move *moves_add(struct moves *m, const struct queue_item *item);
 /* All of them as one record. Stamps what ends here, and marks what may be a
  * duplicate: the moves are what is written, and what is applied. */
-struct spool_op *settle_op(struct settle *s, struct moves *m);
-void settle_apply(struct settle *s, const struct moves *m);
+struct spool_op *moves_op(struct queue_thread *s, struct moves *m);
+void moves_apply(struct queue_thread *s, const struct moves *m);
 
 /* What waits for the journal begins with whom to call when it has answered;
  * `op` is the called one's. */
 struct written {
-	void (*fn)(struct settle *s, struct spool_op *op);
+	void (*fn)(struct queue_thread *s, struct spool_op *op);
 };
 /* Posts moves that no caller waits for: they ride in the next batch and are
  * never refused. What a plan moved is not started before it is written. */
-void settle_write(struct settle *s, struct moves *m);
+void moves_write(struct queue_thread *s, struct moves *m);
 /* Posts `op`, synced, on behalf of `w`. */
-void settle_post(struct settle *s, struct spool_op *op, struct written *w);
+void moves_post(struct queue_thread *s, struct spool_op *op, struct written *w);
 
 /* Waiting for the journal with a notice and the moves that it speaks of. */
 struct group {
@@ -80,30 +89,63 @@ struct group {
 	struct moves moves;
 };
 
-struct spool_delivery settle_delivery(const struct queue_item *i);
-struct queue_row *settle_rows(struct settle *s, uint64_t id, unsigned *n_out);
-struct job_letter *settle_job(struct settle *s, uint64_t id,
-    const uint32_t *number, unsigned n);
-void settle_outcome(struct settle *s, struct outcome_letter *o);  /* takes */
-void settle_resolved(struct settle *s, struct resolved_letter *l); /* takes */
-/* What was parked for too long ends (queue_ops.over). */
-void settle_over(void *arg, uint64_t id, const uint32_t *number, unsigned n,
-    bool space);
-/* act.c: tells of bounces that came to an end. */
-void settle_bounces_look(struct settle *s);
-void settle_bounces_free(struct settle *s);
+/* What takes part in a plan: the rows of a message as the queue has them, and
+ * what an earlier plan of the same record makes of them. */
+struct plan_view {
+	const struct queue_row *rows;
+	unsigned n;
+	struct moves *m;
+};
+
+/* What is to be planned for one recipient. */
+struct plan_wanted {
+	uint32_t rcpt;
+	uint64_t hash;
+	struct table_word word;
+	bool loops;  /* the route names legs, but all had the message */
+	bool pinned; /* the leg was chosen once: doc/routing.md, 9 */
+};
+
+/* ---- plan.c ---- */
+
+struct plan_view plan_view_of(struct queue_thread *s, struct moves *m);
+void plan_rcpt(const struct plan_view *v, const struct plan_wanted *w);
 /* A failure under a route that has changed since is none. */
-void settle_unsettle(struct settle *s, struct outcome_letter *o);
+void plan_unsettle(struct queue_thread *s, struct outcome_letter *o);
 /* What the routes that an attempt was made under, and has ended under, add to
  * its message, as moves; and whether its results may bear their change. */
-void settle_plan(struct settle *s, struct outcome_letter *o, struct moves *m);
+void plan_outcome(struct queue_thread *s, struct outcome_letter *o,
+    struct moves *m);
 /* Will this row be on record? */
-bool settle_said(const struct outcome_letter *o, unsigned k);
+bool plan_records(const struct outcome_letter *o, unsigned k);
+
+struct spool_delivery moves_delivery(const struct queue_item *i);
+struct queue_row *moves_rows(struct queue_thread *s, uint64_t id,
+    unsigned *n_out);
+struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,
+    const uint32_t *number, unsigned n);
+/* Takes. */
+void outcome_take(struct queue_thread *s, struct outcome_letter *o);
+/* Takes. */
+void reroute_resolved(struct queue_thread *s, struct resolved_letter *l);
+/* What was parked for too long ends (queue_ops.over). */
+void expire_parked(void *arg, uint64_t id, const uint32_t *number, unsigned n,
+    bool space);
+/* act.c: tells of bounces that came to an end. */
+void act_bounces_look(struct queue_thread *s);
+void act_bounces_free(struct queue_thread *s);
 /* True: taken, it comes back when the message's plan is written. */
-bool settle_outcome_waits(struct settle *s, struct outcome_letter *o);
+bool reroute_outcome_waits(struct queue_thread *s, struct outcome_letter *o);
+/* Does a message wait for the record of its new routes? */
+bool reroute_waits(struct queue_thread *s, uint64_t id);
 /* Nothing waits any more: the thread is over. */
-void settle_resolving_end(struct settle *s);
-void settle_send_job(struct settle *s, int worker, struct job_letter *j);
-int settle_step(struct settle *s);
+void reroute_end(struct queue_thread *s);
+/* `worker`: -1 for each in turn. Takes `j`. */
+void jobs_send(struct queue_thread *s, int worker, struct job_letter *j);
+/* struct queue_ops. */
+void jobs_start(void *arg, int worker, const struct queue_job *job);
+void jobs_resolve(void *arg, uint64_t id);
+void jobs_offer(void *arg, int leg);
+int queue_thread_step(struct queue_thread *s);
 
 #endif

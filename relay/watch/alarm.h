@@ -9,19 +9,37 @@
 #ifndef RELAY_WATCH_ALARM_H
 #define RELAY_WATCH_ALARM_H
 
-#include "relay/daemon/app.h"
+#include "conf/conf.h"
+#include "relay/post/shared.h"
+
+struct spawner;
+struct alarms;
+
+/* What is told; borrowed for the call. */
+struct alarm_told {
+	const char *kind, *about, *text;
+	unsigned unsaid; /* of the same, since it was told last */
+	unsigned others; /* of others, that had to be left out  */
+};
+
+struct alarm_config {
+	struct shared *shared;
+	const struct conf *conf;
+	struct spawner *exec; /* runs the program; may be NULL */
+	/* Sends the mail: any thread, copies what it keeps. May be NULL. */
+	void (*mail)(void *arg, const struct alarm_told *told);
+	void *arg;
+};
+
+struct alarms *alarms_new(const struct alarm_config *c);
+/* Where alarms go to, and how often; any thread. */
+void alarms_configure(struct alarms *s, const struct conf *c);
+void alarms_free(struct alarms *s); /* NULL is fine */
 
 /* `kind`: "leg-suspended", "certificate", …, of small letters and -; `about`:
  * the leg or file it is about; `text`: what is wrong and what to do, one
  * line. Any thread. */
-void alarm_raise(struct app *a, const char *kind, const char *about,
+void alarm_raise(struct alarms *s, const char *kind, const char *about,
     const char *text);
-
-/* Whom alarms go to, and how often. `exec` may be NULL; it stays the
- * caller's. */
-struct spawner;
-struct alarms *alarms_new(const struct conf *c, struct spawner *exec);
-void alarms_configure(struct alarms *s, const struct conf *c); /* any thread */
-void alarms_free(struct alarms *s); /* NULL is fine */
 
 #endif

@@ -20,7 +20,8 @@ struct certificate {
 };
 
 struct certificates {
-	struct app *app;
+	const struct clock *clock;
+	struct alarms *alarms;
 	struct arena *arena;
 	struct certificate *row;
 	unsigned rows;
@@ -101,7 +102,7 @@ static bool is_renewed(const struct certificate *r)
 
 static void look(struct certificates *c)
 {
-	int64_t now_us = clock_wall_us(c->app->clock);
+	int64_t now_us = clock_wall_us(c->clock);
 	struct strbuf text;
 
 	strbuf_init(&text, 1024);
@@ -111,7 +112,7 @@ static void look(struct certificates *c)
 		strbuf_reset(&text);
 		if (certificate_alarm(r->seen.until_s, now_us, c->before_ms,
 			r->used_by, is_renewed(r), &text))
-			alarm_raise(c->app, "certificate", r->file,
+			alarm_raise(c->alarms, "certificate", r->file,
 			    strbuf_cstr(&text));
 	}
 	strbuf_fini(&text);
@@ -125,14 +126,21 @@ static void on_daily(void *arg)
 	timer_set(&c->daily, DAY_MS);
 }
 
-struct certificates *certificates_new(struct app *a)
+struct certificates *certificates_new(struct loop *l, const struct clock *clock,
+    struct alarms *alarms, const struct conf *conf)
 {
 	struct certificates *c = NEW(struct certificates);
 
-	c->app = a;
-	timer_init(&c->daily, a->ops, on_daily, c);
-	certificates_configure(c, a->live->conf);
+	c->clock = clock;
+	c->alarms = alarms;
+	timer_init(&c->daily, l, on_daily, c);
+	read_all(c, conf);
 	return c;
+}
+
+void certificates_watch(struct certificates *c)
+{
+	on_daily(c);
 }
 
 void certificates_configure(struct certificates *c, const struct conf *conf)
@@ -160,7 +168,7 @@ void certificates_print(const struct certificates *c, unsigned i,
 {
 	const struct certificate *r = &c->row[i];
 	int64_t left_s = r->seen.until_s -
-			 clock_wall_us(c->app->clock) / 1000000;
+			 clock_wall_us(c->clock) / 1000000;
 	struct strbuf names;
 
 	jout_str(j, "used_by", r->used_by);

@@ -7,15 +7,20 @@
 #define RELAY_WATCH_CERTIFICATES_H
 
 #include "relay/base/jout.h"
-#include "relay/daemon/app.h"
+#include "conf/conf.h"
+#include "relay/base/loop.h"
 
+struct alarms;
 struct certificates;
 
-/* Reads the files of the snapshot; alarms are raised for those that end
- * within alarm.certificate, now and once a day. One that cannot be read is
- * left out: the contexts were made of it, or there would be no snapshot. */
-struct certificates *certificates_new(struct app *a);
-/* Another snapshot: reads and looks again. */
+/* Reads the files of the configuration. One that cannot be read is left out:
+ * the TLS contexts were made of it, or there would be no snapshot. */
+struct certificates *certificates_new(struct loop *l, const struct clock *clock,
+    struct alarms *alarms, const struct conf *conf);
+/* Raises alarms for those that end within alarm.certificate, now and once a
+ * day. */
+void certificates_watch(struct certificates *c);
+/* Another configuration: reads and looks again. */
 void certificates_configure(struct certificates *c, const struct conf *conf);
 void certificates_free(struct certificates *c); /* NULL is fine */
 

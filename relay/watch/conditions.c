@@ -12,12 +12,13 @@
 #include "relay/base/loop.h"
 #include "relay/base/mem.h"
 #include "relay/watch/alarm.h"
-#include "relay/settle/queue_thread.h"
+#include "relay/post/call.h"
+#include "relay/post/queue_letters.h"
 
 enum { LOOK_MS = 1000, TEXT_BYTES = 400 };
 
-struct watch {
-	struct app *app;
+struct conditions {
+	struct conditions_config c;
 	struct timer timer;
 	enum spool_health health;
 	bool table, audit;
@@ -29,7 +30,7 @@ struct watch {
 
 /* ---- the ops loop ---- */
 
-static void look_at_spool(struct watch *w)
+static void look_at_spool(struct conditions *w)
 {
 	static const struct {
 		const char *kind, *text;
@@ -47,40 +48,42 @@ static void look_at_spool(struct watch *w)
 	struct spool_stats *st = NEW(struct spool_stats);
 	enum spool_health now;
 
-	spool_stats(w->app->spool, st);
+	spool_stats(w->c.shared->spool, st);
 	now = st->health;
 	if (st->full && now < SPOOL_NO_SPACE)
 		now = SPOOL_NO_SPACE;
 	if (now > w->health)
-		alarm_raise(w->app, alarms[now].kind,
-		    w->app->live->conf->spool.path, alarms[now].text);
+		alarm_raise(w->c.alarms, alarms[now].kind,
+		    w->c.snapshot(w->c.arg)->conf->spool.path,
+		    alarms[now].text);
 	w->health = now;
 	mem_free(st);
 }
 
-static void look_at_table(struct watch *w)
+static void look_at_table(struct conditions *w)
 {
-	bool bad = atomic_load(&w->app->table_bad);
+	bool bad = atomic_load(&w->c.shared->table_bad);
 
 	if (bad && !w->table)
-		alarm_raise(w->app, "table", w->app->table_path, "The cutover "
+		alarm_raise(w->c.alarms, "table", w->c.shared->table_path,
+		    "The cutover "
 		    "table cannot be read, or is older than what is known of "
 		    "it: mail is answered 451. If a backup was put back, see "
 		    "posthouse table accept.");
 	w->table = bad;
 }
 
-static void look_at_audit(struct watch *w)
+static void look_at_audit(struct conditions *w)
 {
-	const struct conf *c = w->app->live->conf;
+	const struct conf *c = w->c.snapshot(w->c.arg)->conf;
 	struct projector_stats st;
 	char text[TEXT_BYTES];
 	bool bad;
 
-	projector_stats(w->app->projector, &st);
+	projector_stats(w->c.projector, &st);
 	bad = st.failing || st.behind_us > c->alarm.interval_ms * 1000;
 	if (bad && !w->audit)
-		alarm_raise(w->app, "audit", c->audit.path, st.failing
+		alarm_raise(w->c.alarms, "audit", c->audit.path, st.failing
 			? "The audit index cannot be written, or the journal "
 			  "not be read for it; the log says why. Mail goes "
 			  "on, and the journal keeps what is to be told while "
@@ -93,18 +96,18 @@ static void look_at_audit(struct watch *w)
 		    "%" PRIu64 " records that did not come in. posthouse "
 		    "trace and the log say where (audit.gap), and why.",
 		    st.gap - w->gap);
-		alarm_raise(w->app, "audit-gap", c->audit.path, text);
+		alarm_raise(w->c.alarms, "audit-gap", c->audit.path, text);
 	}
 	w->gap = st.gap;
 }
 
 /* ---- the queue thread ---- */
 
-static void look_at_leg(struct watch *w, int leg, int64_t now_us)
+static void look_at_leg(struct conditions *w, int leg, int64_t now_us)
 {
-	struct queue *q = settle_queue(w->app->settle);
+	struct queue *q = w->c.queue;
 	int64_t since = queue_leg_down_since(q, leg);
-	unsigned gates = ledger_gates(w->app->ledger, leg);
+	unsigned gates = ledger_gates(w->c.shared->ledger, leg);
 	bool down = since != 0 && (gates & GATE_BREAKER) != 0 &&
 		    (gates & GATE_SUSPENDED) == 0 &&
 		    now_us - since > atomic_load(&w->patience_us);
@@ -116,21 +119,22 @@ static void look_at_leg(struct watch *w, int leg, int64_t now_us)
 		snprintf(text, sizeof(text), "Leg %s has not been reachable "
 		    "for %" PRId64 " s; %" PRIu64 " deliveries wait for it "
 		    "and are kept. posthouse queue list --leg %s says why.",
-		    names_text(w->app->names, leg), (now_us - since) / 1000000,
+		    names_text(w->c.shared->names, leg),
+		    (now_us - since) / 1000000,
 		    n.leg[leg].state[D_QUEUED] + n.leg[leg].state[D_DEFERRED],
-		    names_text(w->app->names, leg));
-		alarm_raise(w->app, "leg-down",
-		    names_text(w->app->names, leg), text);
+		    names_text(w->c.shared->names, leg));
+		alarm_raise(w->c.alarms, "leg-down",
+		    names_text(w->c.shared->names, leg), text);
 	}
 	w->down[leg] = down;
 }
 
 static void look_at_legs(void *arg)
 {
-	struct watch *w = arg;
-	int64_t now_us = clock_wall_us(w->app->clock);
+	struct conditions *w = arg;
+	int64_t now_us = clock_wall_us(w->c.shared->clock);
 
-	for (int i = 0; i < names_count(w->app->names); i++)
+	for (int i = 0; i < names_count(w->c.shared->names); i++)
 		look_at_leg(w, i, now_us);
 	atomic_store(&w->asked, false);
 }
@@ -139,35 +143,35 @@ static void look_at_legs(void *arg)
 
 static void on_timer(void *arg)
 {
-	struct watch *w = arg;
-	const struct conf *c = w->app->live->conf;
+	struct conditions *w = arg;
+	const struct conf *c = w->c.snapshot(w->c.arg)->conf;
 
 	timer_set(&w->timer, LOOK_MS);
 	atomic_store(&w->patience_us, c->alarm.interval_ms * 1000);
 	if (!atomic_exchange(&w->asked, true))
-		call_post(settle_box(w->app->settle), S_CALL, look_at_legs, w);
+		call_post(w->c.shared->queue_box, S_CALL, look_at_legs, w);
 	look_at_spool(w);
 	look_at_table(w);
 	look_at_audit(w);
 }
 
-struct watch *watch_new(struct app *a)
+struct conditions *conditions_new(const struct conditions_config *c)
 {
-	struct watch *w = NEW(struct watch);
+	struct conditions *w = NEW(struct conditions);
 
-	w->app = a;
-	timer_init(&w->timer, a->ops, on_timer, w);
+	w->c = *c;
+	timer_init(&w->timer, c->loop, on_timer, w);
 	timer_set(&w->timer, LOOK_MS);
 	return w;
 }
 
-void watch_stop(struct watch *w)
+void conditions_stop(struct conditions *w)
 {
 	if (w != NULL)
 		timer_fini(&w->timer);
 }
 
-void watch_free(struct watch *w)
+void conditions_free(struct conditions *w)
 {
 	mem_free(w);
 }

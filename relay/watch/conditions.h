@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: ISC
  *
- * Looks once a second at what may need a person, and raises an alarm when it
- * begins to: the journal's health, the table, the audit index (ops loop), and
- * legs that have been down for alarm.interval (queue thread).
+ * Raises alarms for conditions that need an administrator. It looks once a
+ * second: at the journal's health, the table and the audit index (ops loop),
+ * and at legs that have been down for alarm.interval (queue thread).
  */
 #ifndef RELAY_WATCH_CONDITIONS_H
 #define RELAY_WATCH_CONDITIONS_H
 
-#include "relay/daemon/app.h"
+#include "relay/base/loop.h"
+#include "relay/post/conf_snapshot.h"
+#include "relay/post/shared.h"
 
-struct watch *watch_new(struct app *a);
+struct alarms;
+struct conditions;
+struct projector;
+
+struct conditions_config {
+	struct loop *loop; /* the ops loop */
+	struct shared *shared;
+	struct alarms *alarms;
+	struct projector *projector;
+	struct queue *queue; /* touched on the queue thread alone */
+	/* The snapshot of now; called on the ops loop. */
+	const struct conf_snapshot *(*snapshot)(void *arg);
+	void *arg;
+};
+
+struct conditions *conditions_new(const struct conditions_config *c);
 /* No more looks begin; NULL is fine, here and below. */
-void watch_stop(struct watch *w);
-void watch_free(struct watch *w); /* when the queue's letters are taken */
+void conditions_stop(struct conditions *w);
+void conditions_free(struct conditions *w);
 
 #endif

@@ -44,33 +44,37 @@ static void open_spool(struct drig *r)
 	struct spool_config c = {.path = "/spool", .segment_bytes = 1 << 20,
 	    .max_bytes = 256 << 20, .body_memory_bytes = 8 << 20,
 	    .memory_window_bytes = 8 << 20, .spares = 3,
-	    .retain_us = 1000000, .clock = r->app.clock, .rng = r->app.rng,
-	    .io = &r->disk->io, .names = r->app.names,
+	    .retain_us = 1000000, .clock = r->shared.clock, .rng =
+	    r->shared.rng,
+	    .io = &r->disk->io, .names = r->shared.names,
 	    .projector = r->read};
-	struct spool_recovered told = {.message = settle_recovered,
+	struct spool_recovered told = {.message = queue_thread_recovered,
 	    .damage = on_damage};
 	struct error err;
 
-	r->app.settle = settle_new(&r->app);
-	told.arg = r->app.settle;
-	r->app.spool = spool_open(&c, &told, &r->start, &err);
-	if (r->app.spool == NULL)
+	r->queue_thread = queue_thread_new(&(struct queue_thread_config){
+	    .shared = &r->shared, .conf = r->snapshot->conf,
+	    .alarms = r->alarms, .hints = r->hints});
+	told.arg = r->queue_thread;
+	r->shared.spool = spool_open(&c, &told, &r->start, &err);
+	if (r->shared.spool == NULL)
 		fail_msg("%s", err.text);
-	downtime_restore(&r->app);
+	downtime_restore(&r->shared, queue_thread_queue(r->queue_thread),
+	    r->snapshot->conf);
 	if (r->start.stopped_us != 0)
-		queue_stopped(settle_queue(r->app.settle),
+		queue_stopped(queue_thread_queue(r->queue_thread),
 		    r->start.stopped_us);
 }
 
 static int leg_id(const struct drig *r, const char *name)
 {
-	return names_find(r->app.names, slice_str(name));
+	return names_find(r->shared.names, slice_str(name));
 }
 
 struct drig *drig_new(void)
 {
 	struct drig *r = NEW(struct drig);
-	struct app *a = &r->app;
+	struct shared *a = &r->shared;
 	struct error err;
 
 	log_setup(-1, LOG_LV_ERROR, &clock_system); /* faults are the point */
@@ -81,18 +85,21 @@ struct drig *drig_new(void)
 	a->clock = &r->clock.clock;
 	a->rng = &r->rng.rng;
 	a->names = names_new();
-	a->live = live_new(conf_tmp_good(r->dir, conf_text, a->names), &err);
-	assert_non_null(a->live);
-	a->table_path = a->live->conf->table.path;
+	r->snapshot =
+	    snapshot_new(conf_tmp_good(r->dir, conf_text, a->names), &err);
+	assert_non_null(r->snapshot);
+	a->table_path = r->snapshot->conf->table.path;
 	id_maker_init(&a->ids, a->clock, 0);
 	a->ledger = ledger_new();
-	a->hints = loophints_new(64, &r->clock.clock);
-	ledger_configure(a->ledger, a->live->conf);
-	r->workers[0] = &r->worker;
-	a->worker = r->workers;
-	a->workers = 1;
-	r->worker.app = a;
-	r->worker.live = a->live;
+	r->hints = loophints_new(64, &r->clock.clock);
+	ledger_configure(a->ledger, r->snapshot->conf);
+	r->alarms = alarms_new(&(struct alarm_config){.shared = a,
+	    .conf = r->snapshot->conf});
+	a->workers = workers_new(1);
+	a->workers->door[0].box = &r->worker.box;
+	r->worker.shared = a;
+	r->worker.alarms = r->alarms;
+	r->worker.snapshot = r->snapshot;
 	r->worker.lookup = arena_new();
 	mailbox_init(&r->worker.box);
 	r->legacy = leg_id(r, "legacy");
@@ -119,16 +126,16 @@ static void close_spool(struct drig *r)
 	bool answers = r->answers;
 
 	drop_jobs(r);
-	atomic_store(&r->app.settle->stop, true);
-	settle_drain(r->app.settle);
+	atomic_store(&r->queue_thread->stop, true);
+	queue_thread_drain(r->queue_thread);
 	r->answers = false;
-	spool_stop(r->app.spool);
-	settle_drain(r->app.settle);
+	spool_stop(r->shared.spool);
+	queue_thread_drain(r->queue_thread);
 	drig_letters(r);
 	r->answers = answers;
 	drop_jobs(r);
-	spool_close(r->app.spool);
-	settle_free(r->app.settle);
+	spool_close(r->shared.spool);
+	queue_thread_free(r->queue_thread);
 }
 
 void drig_stop(struct drig *r, bool kill)
@@ -163,10 +170,12 @@ void drig_free(struct drig *r)
 	close_spool(r);
 	mailbox_fini(&r->worker.box);
 	arena_free(r->worker.lookup);
-	ledger_free(r->app.ledger);
-	loophints_free(r->app.hints);
-	live_unref(r->app.live);
-	names_free(r->app.names);
+	ledger_free(r->shared.ledger);
+	workers_free(r->shared.workers);
+	alarms_free(r->alarms);
+	loophints_free(r->hints);
+	snapshot_unref(r->snapshot);
+	names_free(r->shared.names);
 	fakedisk_free(r->disk);
 	conf_tmp_teardown(&r->dir);
 	mem_free(r);
@@ -201,14 +210,13 @@ static void answer_resolve(struct drig *r, uint64_t id)
 		l->rcpt[i].hash = 1;
 		l->rcpt[i].pinned = m == NULL; /* a DSN of ours */
 	}
-	mailbox_post(settle_box(r->app.settle), &l->letter);
+	mailbox_post(r->shared.queue_box, &l->letter);
 }
 
 static void on_worker_letter(struct drig *r, struct letter *l)
 {
 	struct spool_draft_letter *d;
 	struct job_letter *j = (struct job_letter *)l;
-	struct call *call;
 
 	switch ((enum worker_letter)l->kind) {
 	case W_STORED:
@@ -229,11 +237,11 @@ static void on_worker_letter(struct drig *r, struct letter *l)
 			r->asked++;
 		mem_free(j);
 		break;
-	case W_CALL: /* connections that are to be given up: there are none */
-		call = (struct call *)l;
+	case W_YIELD: /* of connections: there are none */
+	case W_OFFER:
+	case W_QUESTION:
 		r->calls++;
-		mem_free(call->arg);
-		mem_free(call);
+		mem_free(l);
 		break;
 	default:
 		fail_msg("a letter of kind %d", l->kind);
@@ -252,12 +260,12 @@ void drig_letters(struct drig *r)
 
 void drig_pump(struct drig *r)
 {
-	struct spool *s = r->app.spool;
+	struct spool *s = r->shared.spool;
 	int quiet = 0;
 
 	for (int i = 0; i < PUMPS && quiet < QUIET; i++) {
-		int64_t now = clock_mono_ms(r->app.clock);
-		bool busy = settle_step(r->app.settle) == 0;
+		int64_t now = clock_mono_ms(r->shared.clock);
+		bool busy = queue_thread_step(r->queue_thread) == 0;
 
 		busy = spool_turn(s, now) || busy;
 		drig_letters(r);
@@ -279,7 +287,7 @@ struct spool_delivery drig_delivery(const struct drig *r, uint32_t rcpt,
 {
 	return (struct spool_delivery){.rcpt = rcpt, .leg = (uint16_t)leg,
 	    .role = (uint8_t)role, .state = (uint8_t)state,
-	    .created_us = clock_wall_us(r->app.clock), .change = r->change};
+	    .created_us = clock_wall_us(r->shared.clock), .change = r->change};
 }
 
 static void fill_envelope(const struct drig_message *m, struct arena *a,
@@ -305,7 +313,7 @@ static void commit(struct drig *r, struct drig_message *m,
     const struct spool_delivery *d, unsigned n)
 {
 	struct spool_draft *draft =
-	    spool_draft_new(r->app.spool, m->id, &r->worker.box, m);
+	    spool_draft_new(r->shared.spool, m->id, &r->worker.box, m);
 	struct arena *a = arena_new();
 	struct envelope e;
 	struct strbuf packed;
@@ -338,7 +346,7 @@ static void tell_queue(struct drig *r, uint64_t id,
 		    .attempts = d[i].attempts, .hash = 1 + d[i].rcpt,
 		    .change = d[i].change, .created_us = d[i].created_us,
 		    .due_us = d[i].due_us};
-	mailbox_post(settle_box(r->app.settle), &l->letter);
+	mailbox_post(r->shared.queue_box, &l->letter);
 }
 
 uint64_t drig_accept(struct drig *r, const char *from, unsigned rcpts,
@@ -347,16 +355,16 @@ uint64_t drig_accept(struct drig *r, const char *from, unsigned rcpts,
 	struct drig_message *m = &r->m[r->n++];
 
 	assert_true(r->n < DRIG_MESSAGES);
-	*m = (struct drig_message){.id = id_make(&r->app.ids), .rcpts = rcpts,
-	    .from = from};
+	*m = (struct drig_message){.id = id_make(&r->shared.ids),
+	    .rcpts = rcpts, .from = from};
 	commit(r, m, d, n);
 	for (int i = 0; i < PUMPS && !m->stored; i++) {
-		spool_turn(r->app.spool, clock_mono_ms(r->app.clock));
+		spool_turn(r->shared.spool, clock_mono_ms(r->shared.clock));
 		drig_letters(r);
 	}
 	assert_true(m->stored);
 	tell_queue(r, m->id, d, n);
-	settle_step(r->app.settle);
+	queue_thread_step(r->queue_thread);
 	drig_letters(r);
 	return m->id;
 }
@@ -375,7 +383,7 @@ struct route drig_route(const struct drig *r, const char *text)
 	struct slice rest = slice_str(text), part;
 
 	while (slice_next(&rest, '+', &part)) {
-		int leg = names_find(r->app.names, part);
+		int leg = names_find(r->shared.names, part);
 
 		if (slice_eq(part, SLICE("reject")))
 			return (struct route){.kind = ROUTE_REJECT};
@@ -403,7 +411,7 @@ void drig_tell(struct drig *r)
 	l->letter.kind = S_WAKE;
 	l->change = r->change;
 	l->all = l->applied = true;
-	mailbox_post(settle_box(r->app.settle), &l->letter);
+	mailbox_post(r->shared.queue_box, &l->letter);
 }
 
 void drig_change(struct drig *r, const char *route, bool held)
@@ -425,7 +433,7 @@ struct job_letter *drig_job(struct drig *r)
 	memmove(r->job, r->job + 1, --r->jobs * sizeof(r->job[0]));
 	memmove(r->word, r->word + 1, r->jobs * sizeof(r->word[0]));
 	if (j->slot)
-		ledger_give(r->app.ledger, j->leg);
+		ledger_give(r->shared.ledger, j->leg);
 	mem_free((char *)j->who);
 	mem_free((char *)j->reason);
 	j->who = j->reason = NULL;
@@ -485,9 +493,9 @@ void drig_report(struct drig *r, struct job_letter *j, enum why why,
 	}
 	look_again(r, o);
 	if (o->role == ROLE_PRIMARY &&
-	    bounce_due(r->app.live->conf, m, o))
+	    bounce_due(r->snapshot->conf, m, o))
 		bounce_prepare(&r->worker, m, SLICE("Subject: x\r\n"), o);
-	mailbox_post(settle_box(r->app.settle), &o->letter);
+	mailbox_post(r->shared.queue_box, &o->letter);
 	mail_unref(m);
 	mem_free(j);
 }
@@ -514,12 +522,12 @@ bool drig_act(struct drig *r, enum act what, uint64_t id, uint32_t number,
     bool *ok_out)
 {
 	struct drig_act_seen *seen = &r->act[r->acts++];
-	struct settle_act act = {.what = what, .who = "ann", .reason = "why",
+	struct act_request act = {.what = what, .who = "ann", .reason = "why",
 	    .done = on_act, .arg = seen};
 	bool taken;
 
 	assert_true(r->acts < DRIG_ACTS);
-	taken = settle_act(r->app.settle, &act, id, number) == NULL;
+	taken = act_apply(r->queue_thread, &act, id, number) == NULL;
 	drig_pump(r);
 	if (what != ACT_BOUNCE)
 		assert_int_equal(taken, seen->called);
@@ -532,11 +540,11 @@ bool drig_act(struct drig *r, enum act what, uint64_t id, uint32_t number,
 struct queue_item drig_item(struct drig *r, uint64_t id, uint32_t number)
 {
 	struct spool_delivery d = {0};
-	bool there = spool_peek(r->app.spool, id, number, &d);
+	bool there = spool_peek(r->shared.spool, id, number, &d);
 	struct queue_item item = {0};
 
 	assert_int_equal(there,
-	    queue_get(settle_queue(r->app.settle), id, number, &item));
+	    queue_get(queue_thread_queue(r->queue_thread), id, number, &item));
 	assert_int_equal(item.state, d.state);
 	assert_int_equal(item.role, d.role);
 	assert_int_equal(item.leg, d.leg);
@@ -566,7 +574,7 @@ static void check_leg(const struct queue_counts *q,
 
 void drig_check(struct drig *r)
 {
-	struct queue *q = settle_queue(r->app.settle);
+	struct queue *q = queue_thread_queue(r->queue_thread);
 	struct queue_counts counts;
 	struct spool_stats stats;
 	struct queue_row rows[64];
@@ -574,8 +582,8 @@ void drig_check(struct drig *r)
 	unsigned n;
 
 	queue_count(q, &counts);
-	spool_stats(r->app.spool, &stats);
-	for (int leg = 0; leg < names_count(r->app.names); leg++)
+	spool_stats(r->shared.spool, &stats);
+	for (int leg = 0; leg < names_count(r->shared.names); leg++)
 		check_leg(&counts, &stats, leg);
 	assert_int_equal(counts.messages, stats.live_messages);
 	while ((n = queue_walk(q, &at, rows, ARRAY_LEN(rows))) != 0)

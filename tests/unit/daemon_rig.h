@@ -7,7 +7,9 @@
 #ifndef TESTS_UNIT_DAEMON_RIG_H
 #define TESTS_UNIT_DAEMON_RIG_H
 
+#include "relay/post/worker.h"
 #include "relay/settle/queue_thread_int.h"
+#include "relay/watch/alarm.h"
 #include "tests/fault/fakedisk.h"
 
 enum { DRIG_JOBS = 4096, DRIG_MESSAGES = 4096, DRIG_RCPTS = 4,
@@ -26,8 +28,12 @@ struct drig {
 	struct fakedisk *disk;
 	struct clock_fake clock;
 	struct rng_seeded rng;
-	struct app app;
-	struct worker worker, *workers[1];
+	struct shared shared;
+	struct conf_snapshot *snapshot;
+	struct queue_thread *queue_thread;
+	struct alarms *alarms;
+	struct loophints *hints;
+	struct worker worker;
 	struct spool_start start;
 	int legacy, cloud, outside;
 	struct drig_message m[DRIG_MESSAGES];

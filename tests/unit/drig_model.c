@@ -182,7 +182,7 @@ void drig_model_read(struct drig_model *m)
 	if (m->blind)
 		return;
 	if (m->tail == NULL)
-		m->tail = spool_tail_open(m->r->app.spool, m->pos);
+		m->tail = spool_tail_open(m->r->shared.spool, m->pos);
 	while ((got = spool_tail_next(m->tail, &rec, &gap)) == TAIL_RECORD) {
 		m->pos = rec.next;
 		if (rec.type == REC_ACCEPTED || rec.type == REC_CARRY)
@@ -193,7 +193,7 @@ void drig_model_read(struct drig_model *m)
 	/* Where space is short, as after a disk that failed, mail wins: what
 	 * was recycled unread cannot be held against anything. */
 	m->blind = m->blind || got == TAIL_GAP;
-	spool_tail_done(m->r->app.spool, m->pos);
+	spool_tail_done(m->r->shared.spool, m->pos);
 }
 
 /* ---- a kill ---- */

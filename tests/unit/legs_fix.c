@@ -67,12 +67,13 @@ void legf_deliver(struct drig *r)
 
 bool legf_suspended(const struct drig *r)
 {
-	return (ledger_gates(r->app.ledger, r->legacy) & GATE_SUSPENDED) != 0;
+	return (ledger_gates(r->shared.ledger,
+	    r->legacy) & GATE_SUSPENDED) != 0;
 }
 
 void legf_fact(struct drig *r, struct strbuf *out)
 {
 	strbuf_reset(out);
-	if (!spool_fact(r->app.spool, "leg.legacy", out))
+	if (!spool_fact(r->shared.spool, "leg.legacy", out))
 		strbuf_reset(out);
 }

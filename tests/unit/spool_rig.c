@@ -303,7 +303,7 @@ struct rig_message *rig_accept(struct rig *r, size_t body)
 	return m;
 }
 
-static struct spool_op *settle_op(struct rig *r, struct rig_message *m,
+static struct spool_op *moves_op(struct rig *r, struct rig_message *m,
     enum dstate state)
 {
 	struct spool_op *op = spool_op_new();
@@ -321,7 +321,7 @@ static struct spool_op *settle_op(struct rig *r, struct rig_message *m,
 void rig_settle(struct rig *r, struct rig_message *m, enum dstate state,
     unsigned flags)
 {
-	struct spool_op *op = settle_op(r, m, state);
+	struct spool_op *op = moves_op(r, m, state);
 
 	op->flags = flags;
 	if (!dstate_live(state)) {
@@ -343,7 +343,7 @@ struct rig_message *rig_bounce(struct rig *r, struct rig_message *m)
 		spool_draft_free(d);
 		return dsn;
 	}
-	op = settle_op(r, m, D_BOUNCED);
+	op = moves_op(r, m, D_BOUNCED);
 	op->group = d;
 	op->arg = m;
 	m->promise = P_SETTLING;

@@ -32,6 +32,7 @@ struct box {
 	void *dir;
 	char program[200], out[200];
 	struct drig *rig;
+	struct alarms *told; /* that runs the program */
 	struct spawner *spawner;
 };
 
@@ -369,7 +370,8 @@ static int setup_rig(void **state)
 	write_program(b, "cat >>$OUT");
 	spawn(b, 5000, 1000);
 	b->rig = drig_new();
-	b->rig->app.alarms = alarms_new(b->rig->app.live->conf, b->spawner);
+	b->told = alarms_new(&(struct alarm_config){.shared = &b->rig->shared,
+	    .conf = b->rig->snapshot->conf, .exec = b->spawner});
 	return 0;
 }
 
@@ -377,7 +379,7 @@ static int teardown_rig(void **state)
 {
 	struct box *b = *state;
 
-	alarms_free(b->rig->app.alarms);
+	alarms_free(b->told);
 	drig_free(b->rig);
 	return teardown(state);
 }
@@ -390,13 +392,13 @@ static void the_same_is_told_once_in_an_interval(void **state)
 	struct heard h;
 
 	for (int i = 0; i < 3; i++)
-		alarm_raise(&r->app, "leg-down", "cloud", "text");
-	alarm_raise(&r->app, "leg-down", "legacy", "text");
+		alarm_raise(b->told, "leg-down", "cloud", "text");
+	alarm_raise(b->told, "leg-down", "legacy", "text");
 	clock_fake_step(&r->clock, INT64_C(899000000));
-	alarm_raise(&r->app, "leg-down", "cloud", "text");
+	alarm_raise(b->told, "leg-down", "cloud", "text");
 	clock_fake_step(&r->clock, INT64_C(2000000));
-	alarm_raise(&r->app, "leg-down", "cloud", "text");
-	alarm_raise(&r->app, "loop", "cloud", "text");
+	alarm_raise(b->told, "leg-down", "cloud", "text");
+	alarm_raise(b->told, "loop", "cloud", "text");
 	h = heard(b, 0);
 	assert_string_equal(h.about, "cloud");
 	assert_int_equal(h.unsaid, 0);
@@ -420,12 +422,12 @@ static void a_flood_is_cut_and_counted(void **state)
 		char about[16];
 
 		snprintf(about, sizeof(about), "user%d", i);
-		alarm_raise(&r->app, "loop", about, "text");
+		alarm_raise(b->told, "loop", about, "text");
 	}
 	/* Other kinds have shares of their own. */
-	alarm_raise(&r->app, "leg-suspended", "cloud", "text");
+	alarm_raise(b->told, "leg-suspended", "cloud", "text");
 	clock_fake_step(&r->clock, INT64_C(901000000));
-	alarm_raise(&r->app, "loop", "user0", "text");
+	alarm_raise(b->told, "loop", "user0", "text");
 	h = heard(b, 4);
 	assert_string_equal(h.about, "user4");
 	h = heard(b, 5);
@@ -443,7 +445,7 @@ static void a_long_text_is_cut(void **state)
 	struct heard h;
 
 	memset(big, '\1', 100000);
-	alarm_raise(&b->rig->app, "loop", big, big);
+	alarm_raise(b->told, "loop", big, big);
 	h = heard(b, 0);
 	assert_string_equal(h.kind, "loop");
 	mem_free(big);

@@ -12,9 +12,12 @@
 #include "relay/base/hash.h"
 #include "relay/base/mem.h"
 #include "relay/base/rng.h"
+#include "relay/client/client.h"
 #include "relay/delivery/ask.h"
 #include "relay/delivery/ask_cache.h"
-#include "relay/delivery/dispatch.h"
+#include "relay/delivery/outgoing.h"
+#include "relay/net/dns.h"
+#include "relay/post/workers.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/testleg.h"
 
@@ -34,15 +37,16 @@ struct asked {
 };
 
 struct world {
-	struct loop *loop;
 	struct leg *leg;
 	struct rng_seeded rng;
-	struct app app;
+	struct shared shared;
+	struct ask_cache *asked;
+	struct workers none; /* others */
+	struct dns *dns;
+	struct stream_scratch *scratch;
 	struct worker w;
 	int id; /* of the leg */
 };
-
-/* ---- the world ---- */
 
 static bool on_idle(void *arg, int leg)
 {
@@ -51,12 +55,12 @@ static bool on_idle(void *arg, int leg)
 	return ask_turn(w->ask, leg) || ask_rest(w->ask, leg);
 }
 
-static void set_app(struct world *w, const char *dir, const char *timeout)
+static void set_shared(struct world *w, const char *dir, const char *timeout)
 {
-	struct app *a = &w->app;
+	struct shared *a = &w->shared;
 	struct conf *c;
-	struct error err;
 	char text[1000];
+	struct error err;
 
 	snprintf(text, sizeof(text),
 	    "hostname = \"relay.example.com\"\n"
@@ -65,16 +69,15 @@ static void set_app(struct world *w, const char *dir, const char *timeout)
 	    "domain \"example.com\" { route = \"cloud\" }\n"
 	    "probe { timeout = \"%s\" }\n", w->leg->port, CONNECTIONS,
 	    timeout);
-	a->clock = &clock_system;
-	a->rng = &w->rng.rng;
+	*a = (struct shared){.clock = &clock_system, .rng = &w->rng.rng};
 	a->names = names_new();
 	c = conf_tmp_good(dir, text, a->names);
-	a->live = live_new(c, &err);
-	assert_non_null(a->live);
+	w->w.snapshot = snapshot_new(c, &err);
+	assert_non_null(w->w.snapshot);
 	a->ledger = ledger_new();
 	ledger_configure(a->ledger, c);
-	a->asked = askcache_new(1024, a->clock);
-	a->workers = 1;
+	w->asked = ask_cache_new(1024, a->clock);
+	a->workers = &w->none;
 	w->id = c->leg[0].id;
 }
 
@@ -83,62 +86,59 @@ static struct world *world_new(void **state, const char *timeout,
 {
 	struct world *w = NEW(struct world);
 	struct client_config cc = {.sock = &sock_system,
-	    .slots = &dispatch_slots, .idle = on_idle};
+	    .slots = &outgoing_slots, .idle = on_idle};
 	struct error err;
 
 	rng_seeded_init(&w->rng, 1);
-	w->loop = cc.loop = w->w.loop = loop_new(&clock_system);
-	w->w.scratch = cc.scratch = stream_scratch_new();
-	w->leg = leg_new(w->loop, cc.scratch);
+	cc.loop = w->w.loop = loop_new(&clock_system);
+	w->scratch = cc.scratch = stream_scratch_new();
+	w->leg = leg_new(w->w.loop, cc.scratch);
 	if (rules != NULL)
 		leg_script(w->leg, rules);
-	set_app(w, *state, timeout);
-	w->w.app = &w->app;
-	w->w.live = w->app.live;
-	w->w.dns = cc.dns = dns_new(w->loop, w->app.live->conf, &err);
+	set_shared(w, *state, timeout);
+	w->w.shared = &w->shared;
+	w->dns = cc.dns = dns_new(w->w.loop, w->w.snapshot->conf, &err);
 	assert_non_null(cc.dns);
 	cc.slots_arg = cc.arg = &w->w;
 	w->w.client = client_new(&cc);
-	w->w.ask = asker_new(&w->w);
+	w->w.ask = asker_new(&w->w, w->asked);
 	return w;
 }
 
-/* As worker_end() does it. */
 static void world_free(struct world *w)
 {
 	client_free(w->w.client);
 	asker_free(w->w.ask);
-	assert_int_equal(ledger_used(w->app.ledger, w->id), 0);
-	askcache_free(w->app.asked);
-	ledger_free(w->app.ledger);
+	assert_int_equal(ledger_used(w->shared.ledger, w->id), 0);
+	ask_cache_free(w->asked);
+	ledger_free(w->shared.ledger);
 	leg_free(w->leg);
-	dns_free(w->w.dns);
-	stream_scratch_free(w->w.scratch);
-	live_unref(w->app.live);
-	names_free(w->app.names);
-	loop_free(w->loop);
+	dns_free(w->dns);
+	stream_scratch_free(w->scratch);
+	snapshot_unref(w->w.snapshot);
+	names_free(w->shared.names);
+	loop_free(w->w.loop);
 	mem_free(w);
 }
 
 static void turns(struct world *w, int n)
 {
 	while (n-- > 0)
-		loop_once(w->loop, TURN_MS);
+		loop_once(w->w.loop, TURN_MS);
 }
 
 static void until_told(struct world *w, const struct asked *a)
 {
 	for (int i = 0; i < TURNS && a->calls == 0; i++)
-		loop_once(w->loop, TURN_MS);
+		loop_once(w->w.loop, TURN_MS);
 	assert_int_equal(a->calls, 1);
 }
 
-/* Nothing is in a dialog any more. */
 static void until_quiet(struct world *w)
 {
-	for (int i = 0; i < TURNS && ask_busy(w->w.ask) != 0; i++)
-		loop_once(w->loop, TURN_MS);
-	assert_int_equal(ask_busy(w->w.ask), 0);
+	for (int i = 0; i < TURNS && w->w.asking != 0; i++)
+		loop_once(w->w.loop, TURN_MS);
+	assert_int_equal(w->w.asking, 0);
 	turns(w, 2);
 }
 
@@ -155,7 +155,7 @@ static int said(const struct world *w, const char *what)
 static void until_said(struct world *w, const char *what)
 {
 	for (int i = 0; i < TURNS && said(w, what) == 0; i++)
-		loop_once(w->loop, TURN_MS);
+		loop_once(w->w.loop, TURN_MS);
 	assert_int_equal(said(w, what), 1);
 }
 
@@ -268,7 +268,7 @@ static void a_connection_that_is_cut_is_no_answer_yet(void **state)
 
 		assert_int_equal(answer(w, "eve"), ASK_NO);
 		assert_int_equal(w->leg->connected, 2);
-		assert_true(askcache_may_ask(w->app.asked, w->id, 0, 1000));
+		assert_true(ask_cache_may_ask(w->asked, w->id, 0, 1000));
 		world_free(w);
 	}
 }
@@ -303,7 +303,7 @@ static void who_takes_everybody_is_left_alone(void **state)
 	assert_int_equal(answer(w, "ann"), ASK_YES);
 	until_said(w, STRANGER);
 	until_quiet(w);
-	assert_true(askcache_everybody(w->app.asked, w->id));
+	assert_true(ask_cache_everybody(w->asked, w->id));
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(answer(w, "eve"), ASK_YES);
 	assert_int_equal(said(w, "RCPT"), 2);
@@ -320,7 +320,7 @@ static void what_was_refused_stays_refused_there(void **state)
 	assert_int_equal(answer(w, "ann"), ASK_YES);
 	until_said(w, STRANGER);
 	until_quiet(w);
-	assert_true(askcache_everybody(w->app.asked, w->id));
+	assert_true(ask_cache_everybody(w->asked, w->id));
 	assert_int_equal(answer(w, "eve"), ASK_NO);
 	world_free(w);
 }
@@ -396,7 +396,7 @@ static void silence_is_no_answer(void **state)
 	/* The question is still there: nobody waits for it twice. */
 	ask(w, &b);
 	assert_int_equal(b.got, ASK_NO_ANSWER);
-	assert_int_equal(ask_busy(w->w.ask), 1);
+	assert_int_equal(w->w.asking, 1);
 	/* It comes late, and counts. */
 	leg_say(w->leg, NOBODY);
 	until_quiet(w);
@@ -411,10 +411,10 @@ static void a_leg_that_refuses_connections_is_left_alone(void **state)
 
 	leg_refuse(w->leg);
 	for (int i = 0; i < 3; i++) {
-		assert_true(askcache_may_ask(w->app.asked, w->id, 0, 1000));
+		assert_true(ask_cache_may_ask(w->asked, w->id, 0, 1000));
 		assert_int_equal(answer(w, "eve"), ASK_NO_ANSWER);
 	}
-	assert_false(askcache_may_ask(w->app.asked, w->id, 0, 1000));
+	assert_false(ask_cache_may_ask(w->asked, w->id, 0, 1000));
 	world_free(w);
 }
 
@@ -436,7 +436,7 @@ static void one_client_does_not_use_it_up(void **state)
 		ask(w, &slow[i]);
 	}
 	until_told(w, &slow[19]);
-	assert_int_equal(ask_busy(w->w.ask), 1);
+	assert_int_equal(w->w.asking, 1);
 	for (int i = 0; i < 2; i++) {
 		struct asked a = asking(i % 2 == 0 ? "eve" : "bob");
 
@@ -459,9 +459,9 @@ static void its_last_answers_count_while_it_is_silent(void **state)
 	uint64_t ann = hash_slice(SLICE("ann@example.com")) | 1;
 	uint64_t eve = hash_slice(SLICE("eve@example.com")) | 1;
 
-	askcache_put(w->app.asked, &(struct ask_key){w->id, ann, ann},
+	ask_cache_put(w->asked, &(struct ask_key){w->id, ann, ann},
 	    FACT_YES, 1, 0);
-	askcache_put(w->app.asked, &(struct ask_key){w->id, eve, eve},
+	ask_cache_put(w->asked, &(struct ask_key){w->id, eve, eve},
 	    FACT_NO, 1, 0);
 	turns(w, 2);
 	ask(w, &a);
@@ -481,16 +481,16 @@ static void deliveries_keep_the_last_quarter(void **state)
 	struct asked a = asking("eve");
 
 	for (int i = 0; i < CONNECTIONS - 1; i++)
-		assert_true(ledger_take_spare(w->app.ledger, w->id));
+		assert_true(ledger_take_spare(w->shared.ledger, w->id));
 	ask(w, &a);
 	turns(w, 20);
 	assert_int_equal(a.calls, 0);
 	assert_int_equal(w->leg->connected, 0);
-	ledger_give(w->app.ledger, w->id);
+	ledger_give(w->shared.ledger, w->id);
 	until_told(w, &a);
 	assert_int_equal(a.got, ASK_NO);
 	for (int i = 0; i < CONNECTIONS - 2; i++)
-		ledger_give(w->app.ledger, w->id);
+		ledger_give(w->shared.ledger, w->id);
 	world_free(w);
 }
 
@@ -503,17 +503,17 @@ static void a_free_connection_is_shared_in_turns(void **state)
 	/* Nothing is asked: the turn is the deliveries'. */
 	assert_false(ask_turn(w->w.ask, w->id));
 	for (int i = 0; i < CONNECTIONS - 1; i++)
-		assert_true(ledger_take_spare(w->app.ledger, w->id));
+		assert_true(ledger_take_spare(w->shared.ledger, w->id));
 	ask(w, &a); /* takes the idle one */
 	ask(w, &b);
 	ask(w, &c);
-	assert_int_equal(ask_busy(w->w.ask), 1);
+	assert_int_equal(w->w.asking, 1);
 	until_told(w, &c);
 	assert_int_equal(a.calls + b.calls, 2);
 	assert_int_equal(w->leg->connected, 1);
 	until_quiet(w);
 	for (int i = 0; i < CONNECTIONS - 1; i++)
-		ledger_give(w->app.ledger, w->id);
+		ledger_give(w->shared.ledger, w->id);
 	world_free(w);
 }
 
@@ -522,7 +522,7 @@ static void fill_up(struct world *w, struct asked *crowd)
 	char user[40];
 
 	for (int i = 0; i < CONNECTIONS; i++)
-		assert_true(ledger_take_spare(w->app.ledger, w->id));
+		assert_true(ledger_take_spare(w->shared.ledger, w->id));
 	for (int i = 0; i < CROWD; i++) {
 		snprintf(user, sizeof(user), "user%d", i);
 		crowd[i] = asking(user);
@@ -534,7 +534,7 @@ static void fill_up(struct world *w, struct asked *crowd)
 static void give_back(struct world *w)
 {
 	for (int i = 0; i < CONNECTIONS; i++)
-		ledger_give(w->app.ledger, w->id);
+		ledger_give(w->shared.ledger, w->id);
 }
 
 static void all_were_told(const struct asked *crowd, enum ask_answer what)
@@ -567,11 +567,11 @@ static void a_leg_that_is_shut_is_not_asked(void **state)
 	struct world *w = world_new(state, "60s", picky);
 	static struct asked crowd[CROWD];
 
-	ledger_gate(w->app.ledger, w->id, GATE_SUSPENDED, true);
+	ledger_gate(w->shared.ledger, w->id, GATE_SUSPENDED, true);
 	assert_int_equal(answer(w, "eve"), ASK_NO_ANSWER);
-	ledger_gate(w->app.ledger, w->id, GATE_SUSPENDED, false);
+	ledger_gate(w->shared.ledger, w->id, GATE_SUSPENDED, false);
 	fill_up(w, crowd);
-	ledger_gate(w->app.ledger, w->id, GATE_BREAKER, true);
+	ledger_gate(w->shared.ledger, w->id, GATE_BREAKER, true);
 	until_told(w, &crowd[CROWD - 1]);
 	all_were_told(crowd, ASK_NO_ANSWER);
 	give_back(w);
@@ -590,19 +590,19 @@ static void a_stop_tells_everybody(void **state)
 	ask(w, &a);
 	until_said(w, "RCPT");
 	for (int i = 1; i < CONNECTIONS; i++)
-		assert_true(ledger_take_spare(w->app.ledger, w->id));
+		assert_true(ledger_take_spare(w->shared.ledger, w->id));
 	ask(w, &b);
 	assert_int_equal(b.got, ASK_LATER);
 	ask_drain(w->w.ask);
 	assert_int_equal(a.calls + b.calls, 2);
 	assert_int_equal(a.got, ASK_NO_ANSWER);
 	/* A stop waits for deliveries, not for this. */
-	worker_count_dialogs(&w->w);
+	dialogs_count(&w->w);
 	assert_int_equal(atomic_load(&w->w.dialogs), 0);
 	ask(w, &c);
 	assert_int_equal(c.got, ASK_NO_ANSWER);
 	for (int i = 1; i < CONNECTIONS; i++)
-		ledger_give(w->app.ledger, w->id);
+		ledger_give(w->shared.ledger, w->id);
 	world_free(w);
 }
 

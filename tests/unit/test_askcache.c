@@ -17,7 +17,7 @@ enum { ONE = 11, TWO = 13, THREE = 17 }; /* clients */
 
 struct fix {
 	struct clock_fake clock;
-	struct askcache *c;
+	struct ask_cache *c;
 };
 
 static int setup(void **state)
@@ -25,7 +25,7 @@ static int setup(void **state)
 	static struct fix f;
 
 	clock_fake_init(&f.clock, 0);
-	f.c = askcache_new(64, &f.clock.clock);
+	f.c = ask_cache_new(64, &f.clock.clock);
 	*state = &f;
 	return 0;
 }
@@ -34,7 +34,7 @@ static int teardown(void **state)
 {
 	struct fix *f = *state;
 
-	askcache_free(f->c);
+	ask_cache_free(f->c);
 	return 0;
 }
 
@@ -46,12 +46,12 @@ static struct ask_key key(int leg, uint64_t base, uint64_t whole)
 static void put(struct fix *f, struct ask_key k, enum ask_fact fact,
     int64_t ms)
 {
-	askcache_put(f->c, &k, fact, ms, askcache_era(f->c));
+	ask_cache_put(f->c, &k, fact, ms, ask_cache_era(f->c));
 }
 
 static enum ask_fact get(struct fix *f, struct ask_key k)
 {
-	return askcache_get(f->c, &k);
+	return ask_cache_get(f->c, &k);
 }
 
 static void a_fact_is_of_a_leg_and_a_whole_address(void **state)
@@ -86,13 +86,13 @@ static void only_news_is_news(void **state)
 {
 	struct fix *f = *state;
 	struct ask_key k = key(CLOUD, 7, 7);
-	uint64_t era = askcache_era(f->c);
+	uint64_t era = ask_cache_era(f->c);
 
-	assert_true(askcache_put(f->c, &k, FACT_EVERYBODY, 1000, era));
-	assert_false(askcache_put(f->c, &k, FACT_EVERYBODY, 1000, era));
-	assert_true(askcache_put(f->c, &k, FACT_PICKY, 1000, era));
+	assert_true(ask_cache_put(f->c, &k, FACT_EVERYBODY, 1000, era));
+	assert_false(ask_cache_put(f->c, &k, FACT_EVERYBODY, 1000, era));
+	assert_true(ask_cache_put(f->c, &k, FACT_PICKY, 1000, era));
 	clock_fake_step(&f->clock, 2000 * 1000);
-	assert_true(askcache_put(f->c, &k, FACT_PICKY, 1000, era));
+	assert_true(ask_cache_put(f->c, &k, FACT_PICKY, 1000, era));
 }
 
 static void a_change_drops_all_of_a_base(void **state)
@@ -102,11 +102,11 @@ static void a_change_drops_all_of_a_base(void **state)
 	put(f, key(CLOUD, 7, 71), FACT_NO, 1000);
 	put(f, key(LEGACY, 7, 72), FACT_YES, 1000);
 	put(f, key(CLOUD, 9, 91), FACT_NO, 1000);
-	askcache_drop(f->c, 7);
+	ask_cache_drop(f->c, 7);
 	assert_int_equal(get(f, key(CLOUD, 7, 71)), FACT_NONE);
 	assert_int_equal(get(f, key(LEGACY, 7, 72)), FACT_NONE);
 	assert_int_equal(get(f, key(CLOUD, 9, 91)), FACT_NO);
-	askcache_clear(f->c);
+	ask_cache_clear(f->c);
 	assert_int_equal(get(f, key(CLOUD, 9, 91)), FACT_NONE);
 }
 
@@ -115,14 +115,14 @@ static void what_was_under_way_is_not_kept(void **state)
 {
 	struct fix *f = *state;
 	struct ask_key k = key(CLOUD, 7, 7);
-	uint64_t era = askcache_era(f->c);
+	uint64_t era = ask_cache_era(f->c);
 
-	askcache_drop(f->c, 7);
-	assert_false(askcache_put(f->c, &k, FACT_NO, 1000, era));
+	ask_cache_drop(f->c, 7);
+	assert_false(ask_cache_put(f->c, &k, FACT_NO, 1000, era));
 	assert_int_equal(get(f, k), FACT_NONE);
-	era = askcache_era(f->c);
-	askcache_clear(f->c);
-	assert_false(askcache_put(f->c, &k, FACT_NO, 1000, era));
+	era = ask_cache_era(f->c);
+	ask_cache_clear(f->c);
+	assert_false(ask_cache_put(f->c, &k, FACT_NO, 1000, era));
 	assert_int_equal(get(f, k), FACT_NONE);
 }
 
@@ -146,43 +146,43 @@ static void everybody_is_shown_for_as_long_as_it_holds(void **state)
 {
 	struct fix *f = *state;
 
-	assert_false(askcache_everybody(f->c, CLOUD));
+	assert_false(ask_cache_everybody(f->c, CLOUD));
 	put(f, key(CLOUD, 7, 7), FACT_EVERYBODY, 1000);
-	assert_true(askcache_everybody(f->c, CLOUD));
-	assert_false(askcache_everybody(f->c, LEGACY));
+	assert_true(ask_cache_everybody(f->c, CLOUD));
+	assert_false(ask_cache_everybody(f->c, LEGACY));
 	clock_fake_step(&f->clock, 1000 * 1000);
-	assert_false(askcache_everybody(f->c, CLOUD));
+	assert_false(ask_cache_everybody(f->c, CLOUD));
 }
 
 static bool may_ask(struct fix *f, int leg)
 {
-	return askcache_may_ask(f->c, leg, ONE, 1000);
+	return ask_cache_may_ask(f->c, leg, ONE, 1000);
 }
 
 static void a_silent_leg_is_left_alone(void **state)
 {
 	struct fix *f = *state;
 
-	askcache_silent(f->c, CLOUD, ONE, 1000);
-	askcache_silent(f->c, CLOUD, ONE, 1000);
-	askcache_answered(f->c, CLOUD, ONE);
+	ask_cache_silent(f->c, CLOUD, ONE, 1000);
+	ask_cache_silent(f->c, CLOUD, ONE, 1000);
+	ask_cache_answered(f->c, CLOUD, ONE);
 	for (int i = 0; i < 2; i++) {
-		askcache_silent(f->c, CLOUD, ONE, 1000);
+		ask_cache_silent(f->c, CLOUD, ONE, 1000);
 		assert_true(may_ask(f, CLOUD));
 		assert_true(may_ask(f, CLOUD));
 	}
-	askcache_silent(f->c, CLOUD, ONE, 1000);
+	ask_cache_silent(f->c, CLOUD, ONE, 1000);
 	assert_false(may_ask(f, CLOUD));
 	assert_true(may_ask(f, LEGACY));
 	clock_fake_step(&f->clock, 1000 * 1000);
 	/* One tries it, and the others wait for what becomes of that. */
 	assert_true(may_ask(f, CLOUD));
 	assert_false(may_ask(f, CLOUD));
-	askcache_silent(f->c, CLOUD, ONE, 1000);
+	ask_cache_silent(f->c, CLOUD, ONE, 1000);
 	assert_false(may_ask(f, CLOUD));
 	clock_fake_step(&f->clock, 1000 * 1000);
 	assert_true(may_ask(f, CLOUD));
-	askcache_answered(f->c, CLOUD, ONE);
+	ask_cache_answered(f->c, CLOUD, ONE);
 	assert_true(may_ask(f, CLOUD));
 	assert_true(may_ask(f, CLOUD));
 }
@@ -194,22 +194,22 @@ static void it_is_silent_for_all_when_it_is_for_three(void **state)
 	struct fix *f = *state;
 
 	for (int i = 0; i < 50; i++)
-		askcache_silent(f->c, CLOUD, ONE, 1000);
-	assert_false(askcache_may_ask(f->c, CLOUD, ONE, 1000));
-	assert_true(askcache_may_ask(f->c, CLOUD, TWO, 1000));
-	assert_true(askcache_may_ask(f->c, LEGACY, ONE, 1000));
-	askcache_answered(f->c, CLOUD, TWO);
-	assert_false(askcache_may_ask(f->c, CLOUD, ONE, 1000));
+		ask_cache_silent(f->c, CLOUD, ONE, 1000);
+	assert_false(ask_cache_may_ask(f->c, CLOUD, ONE, 1000));
+	assert_true(ask_cache_may_ask(f->c, CLOUD, TWO, 1000));
+	assert_true(ask_cache_may_ask(f->c, LEGACY, ONE, 1000));
+	ask_cache_answered(f->c, CLOUD, TWO);
+	assert_false(ask_cache_may_ask(f->c, CLOUD, ONE, 1000));
 	for (int i = 0; i < 3; i++) {
-		assert_true(askcache_may_ask(f->c, CLOUD, 19, 1000));
-		askcache_silent(f->c, CLOUD, clients[i], 1000);
+		assert_true(ask_cache_may_ask(f->c, CLOUD, 19, 1000));
+		ask_cache_silent(f->c, CLOUD, clients[i], 1000);
 	}
-	assert_false(askcache_may_ask(f->c, CLOUD, 19, 1000));
+	assert_false(ask_cache_may_ask(f->c, CLOUD, 19, 1000));
 	clock_fake_step(&f->clock, 1000 * 1000);
-	assert_true(askcache_may_ask(f->c, CLOUD, 19, 1000));
-	assert_false(askcache_may_ask(f->c, CLOUD, 23, 1000));
-	askcache_answered(f->c, CLOUD, 19);
-	assert_true(askcache_may_ask(f->c, CLOUD, 23, 1000));
+	assert_true(ask_cache_may_ask(f->c, CLOUD, 19, 1000));
+	assert_false(ask_cache_may_ask(f->c, CLOUD, 23, 1000));
+	ask_cache_answered(f->c, CLOUD, 19);
+	assert_true(ask_cache_may_ask(f->c, CLOUD, 23, 1000));
 }
 
 static void a_client_has_a_share(void **state)
@@ -217,17 +217,17 @@ static void a_client_has_a_share(void **state)
 	struct fix *f = *state;
 
 	for (int i = 0; i < 3; i++)
-		assert_true(askcache_take(f->c, CLOUD, ONE, 3));
-	assert_false(askcache_take(f->c, CLOUD, ONE, 3));
-	assert_true(askcache_take(f->c, LEGACY, ONE, 3));
+		assert_true(ask_cache_take(f->c, CLOUD, ONE, 3));
+	assert_false(ask_cache_take(f->c, CLOUD, ONE, 3));
+	assert_true(ask_cache_take(f->c, LEGACY, ONE, 3));
 	/* More clients than there is room for: none of them is forgotten
 	 * while a question of it is under way. */
 	for (uint64_t k = 100; k < 5000; k++)
-		if (askcache_take(f->c, CLOUD, k, 1))
-			assert_false(askcache_take(f->c, CLOUD, k, 1));
-	assert_false(askcache_take(f->c, CLOUD, ONE, 3));
-	askcache_give(f->c, CLOUD, ONE);
-	assert_true(askcache_take(f->c, CLOUD, ONE, 3));
+		if (ask_cache_take(f->c, CLOUD, k, 1))
+			assert_false(ask_cache_take(f->c, CLOUD, k, 1));
+	assert_false(ask_cache_take(f->c, CLOUD, ONE, 3));
+	ask_cache_give(f->c, CLOUD, ONE);
+	assert_true(ask_cache_take(f->c, CLOUD, ONE, 3));
 }
 
 static void who_is_one_client(void **state)
@@ -276,16 +276,16 @@ static void the_last_fact_is_better_than_none(void **state)
 		struct ask_key k = key(CLOUD, 7, 7);
 
 		put(f, k, cases[i].fact, 1000);
-		assert_int_equal(askcache_last(f->c, &k), cases[i].fact);
+		assert_int_equal(ask_cache_last(f->c, &k), cases[i].fact);
 		clock_fake_step(&f->clock, 1000 * 1000 +
 		    (cases[i].good_h * HOUR_MS - 1) * 1000);
 		assert_int_equal(get(f, k), FACT_NONE);
-		assert_int_equal(askcache_last(f->c, &k), cases[i].fact);
+		assert_int_equal(ask_cache_last(f->c, &k), cases[i].fact);
 		clock_fake_step(&f->clock, 1000);
-		assert_int_equal(askcache_last(f->c, &k), FACT_NONE);
+		assert_int_equal(ask_cache_last(f->c, &k), FACT_NONE);
 		put(f, k, cases[i].fact, 1000);
-		askcache_drop(f->c, 7);
-		assert_int_equal(askcache_last(f->c, &k), FACT_NONE);
+		ask_cache_drop(f->c, 7);
+		assert_int_equal(ask_cache_last(f->c, &k), FACT_NONE);
 	}
 }
 
@@ -299,7 +299,7 @@ static void a_harvest_does_not_wash_out_the_last_facts(void **state)
 	clock_fake_step(&f->clock, 2000 * 1000);
 	for (uint64_t i = 5; i < 10000; i++)
 		put(f, key(CLOUD, i << 8 | 1, i), FACT_NO, 600 * 1000);
-	assert_int_equal(askcache_last(f->c, &k), FACT_YES);
+	assert_int_equal(ask_cache_last(f->c, &k), FACT_YES);
 }
 
 int main(void)

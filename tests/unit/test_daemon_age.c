@@ -89,7 +89,8 @@ static void all_spans_fit(void **state)
 
 static void suspend(struct drig *r, bool suspended)
 {
-	queue_leg_suspend(settle_queue(r->app.settle), r->legacy, suspended);
+	queue_leg_suspend(queue_thread_queue(r->queue_thread), r->legacy,
+	    suspended);
 	drig_pump(r);
 }
 
@@ -142,18 +143,19 @@ static void a_span_that_lasts_goes_on(void **state)
 	int64_t since;
 
 	suspend(r, true);
-	since = queue_leg_down_since(settle_queue(r->app.settle), r->legacy);
+	since = queue_leg_down_since(queue_thread_queue(r->queue_thread),
+	    r->legacy);
 	assert_true(since > 0);
 	drig_restart(r, true);
-	assert_int_equal(queue_leg_downs(settle_queue(r->app.settle),
+	assert_int_equal(queue_leg_downs(queue_thread_queue(r->queue_thread),
 	    r->legacy, s), 1);
 	assert_true(s[0].from_us / 1000 == since / 1000);
 	assert_true(s[0].to_us == INT64_MAX);
 	suspend(r, true);
-	assert_int_equal(queue_leg_downs(settle_queue(r->app.settle),
+	assert_int_equal(queue_leg_downs(queue_thread_queue(r->queue_thread),
 	    r->legacy, s), 1);
 	suspend(r, false);
-	queue_leg_downs(settle_queue(r->app.settle), r->legacy, s);
+	queue_leg_downs(queue_thread_queue(r->queue_thread), r->legacy, s);
 	assert_true(s[0].to_us != INT64_MAX);
 }
 
@@ -183,7 +185,7 @@ static void parked_mail_ends_over_restarts(void **state)
 	drig_later(r, 2);
 	assert_int_equal(drig_state(r, id, 0), D_NONE);
 	drig_check(r);
-	spool_stats(r->app.spool, &st);
+	spool_stats(r->shared.spool, &st);
 	assert_int_equal(st.leg[r->legacy].total[T_CREATED], 1);
 	assert_int_equal(st.leg[r->legacy].total[T_DELETED], 1);
 	assert_int_equal(st.live_messages, 0);
@@ -203,7 +205,7 @@ static void a_spare_copy_goes_for_space(void **state)
 	kept = drig_accept(r, sender, 1, &wanted, 1);
 	drig_later(r, 86400);
 	assert_int_equal(drig_state(r, spare, 1), D_PARKED);
-	spool_press(r->app.spool);
+	spool_press(r->shared.spool);
 	drig_later(r, 2);
 	assert_int_equal(drig_state(r, spare, 1), D_NONE);
 	assert_int_equal(drig_state(r, kept, 0), D_PARKED);
@@ -322,7 +324,7 @@ static void what_cannot_be_tried_after_a_stop_has_an_end(void **state)
 	one_that_waits(r);
 	drig_stop(r, false);
 	r->clock.wall += 3 * hour_us;
-	ledger_gate(r->app.ledger, r->legacy, GATE_DOUBT, true);
+	ledger_gate(r->shared.ledger, r->legacy, GATE_DOUBT, true);
 	drig_start(r);
 	drig_later(r, 3000);
 	assert_int_equal(r->jobs, 0);
@@ -335,11 +337,11 @@ static void what_was_over_before_the_stop_is_over(void **state)
 	struct drig *r = *state;
 
 	one_that_waits(r);
-	ledger_gate(r->app.ledger, r->legacy, GATE_STOP, true);
+	ledger_gate(r->shared.ledger, r->legacy, GATE_STOP, true);
 	drig_later(r, 3700);
 	drig_stop(r, false);
 	r->clock.wall += hour_us;
-	ledger_gate(r->app.ledger, r->legacy, GATE_STOP, false);
+	ledger_gate(r->shared.ledger, r->legacy, GATE_STOP, false);
 	drig_start(r);
 	mem_free(next_job(r, JOB_EXPIRED));
 }

@@ -42,7 +42,7 @@ static struct notice *notice_new(const char *from, unsigned n)
 		    (struct job_row){.number = i, .rcpt = i};
 		t->o->row[i].result = drig_result(OUT_FAILED, 550, "no");
 	}
-	t->m->env = (struct envelope){.id = id_make(&t->r->app.ids),
+	t->m->env = (struct envelope){.id = id_make(&t->r->shared.ids),
 	    .client = "", .client_name = "", .listen = "mx", .helo = "",
 	    .tls = "", .from = from, .envid = "", .message_id = "",
 	    .spf = "", .rcpt = t->rcpt, .rcpts = n,
@@ -66,7 +66,7 @@ static void notice_free(struct notice *t)
 /* The text of the first notice; empty: there is none. */
 static struct slice prepare(struct notice *t)
 {
-	bool due = bounce_due(t->r->app.live->conf, t->m, t->o);
+	bool due = bounce_due(t->r->snapshot->conf, t->m, t->o);
 
 	assert_int_equal(due, t->o->notices != 0);
 	bounce_prepare(&t->r->worker, t->m, SLICE(ORIGINAL), t->o);
@@ -193,7 +193,7 @@ static void a_null_sender_is_never_told(void **state)
 		t->o->row[0].result.outcome = cases[i].outcome;
 		t->rcpt[0].notify = NOTIFY_SUCCESS | NOTIFY_DELAY |
 				    NOTIFY_FAILURE;
-		assert_false(bounce_due(t->r->app.live->conf, t->m, t->o));
+		assert_false(bounce_due(t->r->snapshot->conf, t->m, t->o));
 		assert_int_equal(t->o->row[0].silent, cases[i].silent);
 		notice_free(t);
 	}
@@ -209,14 +209,14 @@ static void nor_is_a_return_address_of_ours(void **state)
 	strbuf_init(&from, ADDR_MAX);
 	for (int ours = 0; ours < 2; ours++) {
 		struct notice *t = notice_new("", 1);
-		struct conf *c = t->r->app.live->conf, good = *c;
+		struct conf *c = t->r->snapshot->conf, good = *c;
 
 		good.ret.domain = (char *)"return.example.com";
 		good.ret.key = (struct conf_strings){key, 1};
 		strbuf_reset(&from);
 		if (ours)
 			assert_true(return_addr_make(&good, t->m->env.id,
-			    "cloud", clock_wall_us(t->r->app.clock), &from));
+			    "cloud", clock_wall_us(t->r->shared.clock), &from));
 		else
 			strbuf_adds(&from, "ret.x@return.example.com");
 		t->m->env.from = strbuf_cstr(&from);
@@ -265,7 +265,7 @@ static void the_largest_notice_has_room(void **state)
 		t->o->row[i].result.text = text;
 		t->rcpt[i].orcpt = orcpt;
 	}
-	assert_true(bounce_due(t->r->app.live->conf, t->m, t->o));
+	assert_true(bounce_due(t->r->snapshot->conf, t->m, t->o));
 	bounce_prepare(&t->r->worker, t->m, slice_of(head, HEAD), t->o);
 	assert_int_equal(t->o->notices, 1);
 	assert_non_null(t->o->notice[0].draft);
@@ -335,7 +335,7 @@ static void the_guard_parks_a_failure_and_is_quiet_of_the_rest(void **state)
 		const struct queue_item *item;
 
 		print_message("case %zu\n", i);
-		t->r->app.live->conf->dsn.guard = cases[i].guard;
+		t->r->snapshot->conf->dsn.guard = cases[i].guard;
 		t->m->env.spf = cases[i].spf;
 		t->o->row[0].result.class = cases[i].class;
 		t->o->row[0].delivery.stranger = cases[i].stranger;
@@ -416,7 +416,7 @@ static void the_address_shown_is_the_sender_s(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct notice *t = notice_new("sue@elsewhere.example", 1);
 		struct conf_leg *leg = (struct conf_leg *)conf_leg_by_id(
-		    t->r->app.live->conf, t->r->cloud);
+		    t->r->snapshot->conf, t->r->cloud);
 		struct conf_strings old = leg->domains;
 
 		leg->domains = (struct conf_strings){domain, 1};
@@ -444,7 +444,7 @@ static void a_notice_goes_by_dsn_via_or_is_parked(void **state)
 	notice_free(t);
 
 	t = notice_new("sue@elsewhere.example", 1);
-	t->r->app.live->conf->dsn.via = "";
+	t->r->snapshot->conf->dsn.via = "";
 	prepare(t);
 	item = &t->o->notice[0].items->item[0];
 	assert_int_equal(item->state, D_PARKED);

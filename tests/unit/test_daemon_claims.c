@@ -56,7 +56,7 @@ static void a_message(struct storm *s)
 	struct route route = r->route;
 	struct spool_stats st;
 
-	spool_stats(r->app.spool, &st);
+	spool_stats(r->shared.spool, &st);
 	if (st.full) /* after a bad disk, for a while */
 		return;
 	if (route.kind != ROUTE_LEGS)
@@ -170,11 +170,11 @@ static void an_act(struct storm *s)
 	static const enum act acts[] = {ACT_RETRY, ACT_FREEZE, ACT_THAW,
 	    ACT_PARK, ACT_BOUNCE};
 	struct drig *r = s->r;
-	struct settle_act act = {.what = acts[pick(s, ARRAY_LEN(acts))],
+	struct act_request act = {.what = acts[pick(s, ARRAY_LEN(acts))],
 	    .who = "ann", .reason = "", .done = on_done};
 
 	if (r->n > 0)
-		settle_act(r->app.settle, &act, r->m[pick(s, r->n)].id,
+		act_apply(r->queue_thread, &act, r->m[pick(s, r->n)].id,
 		    pick(s, 6));
 }
 
@@ -202,7 +202,8 @@ static void look(struct storm *s)
 	struct queue_at at = {0, 0};
 	unsigned n;
 
-	while ((n = queue_walk(settle_queue(s->r->app.settle), &at, rows,
+	while ((n = queue_walk(queue_thread_queue(s->r->queue_thread), &at,
+	    rows,
 		    ARRAY_LEN(rows))) != 0)
 		for (unsigned i = 0; i < n; i++) {
 			const struct queue_item *it = &rows[i].item;
@@ -241,7 +242,7 @@ static void step(struct storm *s)
 	if (pick(s, 3) == 0)
 		drig_pump(s->r);
 	else
-		settle_step(s->r->app.settle);
+		queue_thread_step(s->r->queue_thread);
 }
 
 /* All lookups succeed, all legs take everything, everybody is let go. */

@@ -31,7 +31,7 @@ static int teardown(void **state)
 static void in_doubt_one_goes_after_the_other(void **state)
 {
 	struct drig *r = *state;
-	struct ledger *l = r->app.ledger;
+	struct ledger *l = r->shared.ledger;
 
 	for (int i = 0; i < 20; i++)
 		legf_mail(r);
@@ -63,17 +63,17 @@ static void another_answer_than_a_fault_ends_the_doubt(void **state)
 
 	legf_mail(r);
 	for (int i = 0; i < 3; i++)
-		ledger_fault(r->app.ledger, r->legacy);
+		ledger_fault(r->shared.ledger, r->legacy);
 	legf_answer(r, CLASS_MAILBOX, OUT_DEFERRED);
-	assert_int_equal(ledger_gates(r->app.ledger, r->legacy), 0);
+	assert_int_equal(ledger_gates(r->shared.ledger, r->legacy), 0);
 }
 
 /* ---- a question of our own --------------------------------------------- */
 
-static struct leg_answer answer_to(const struct drig *r, unsigned run,
+static struct question_letter answer_to(const struct drig *r, unsigned run,
     enum reply_class class)
 {
-	return (struct leg_answer){.leg = r->legacy, .run = run,
+	return (struct question_letter){.leg = r->legacy, .run = run,
 	    .class = class, .taken = class == CLASS_NONE, .at_rcpt = true,
 	    .said = "550 no"};
 }
@@ -94,14 +94,14 @@ static void a_question_that_meets_the_fault_suspends(void **state)
 	struct drig *r = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct leg_answer a;
+		struct question_letter a;
 
 		print_message("%s\n", cases[i].name);
-		legs_decided(r->app.settle, r->legacy, slice_of("", 0));
+		leg_decided(r->queue_thread, r->legacy, slice_of("", 0));
 		r->good = "user0@example.com";
 		legf_deliver(r);
 		r->good = NULL;
-		a = answer_to(r, legs_run(r->app.settle, r->legacy),
+		a = answer_to(r, leg_run(r->queue_thread, r->legacy),
 		    cases[i].class);
 		legf_fault(r, 1);
 		assert_false(legf_suspended(r));
@@ -110,7 +110,7 @@ static void a_question_that_meets_the_fault_suspends(void **state)
 			/* Of a run that it was not about. */
 			legf_fault(r, 2);
 		}
-		legs_answered(r->app.settle, &a);
+		leg_answered(r->queue_thread, &a);
 		assert_int_equal(legf_suspended(r), cases[i].suspended);
 	}
 }
@@ -139,7 +139,7 @@ static void ten_forged_messages_are_asked_about_first(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct drig *r;
-		struct leg_answer a;
+		struct question_letter a;
 		unsigned before;
 
 		print_message("%s\n", cases[i].name);
@@ -155,10 +155,10 @@ static void ten_forged_messages_are_asked_about_first(void **state)
 			legf_fault_at(r, 1 + k % 6, cases[i].stage);
 		assert_int_equal(r->calls, before + 1);
 		assert_false(legf_suspended(r));
-		a = answer_to(r, legs_run(r->app.settle, r->legacy),
+		a = answer_to(r, leg_run(r->queue_thread, r->legacy),
 		    cases[i].class);
 		a.at_rcpt = cases[i].at_rcpt;
-		legs_answered(r->app.settle, &a);
+		leg_answered(r->queue_thread, &a);
 		assert_int_equal(legf_suspended(r), cases[i].suspended);
 		if (cases[i].suspended)
 			continue;
@@ -174,13 +174,13 @@ static void ten_forged_messages_are_asked_about_first(void **state)
 static void a_question_about_the_refused_does_not_suspend_alone(void **state)
 {
 	struct drig *r = *state;
-	struct leg_answer a;
+	struct question_letter a;
 
 	r->faulted = "user0@example.com";
 	legf_fault(r, 1);
-	a = answer_to(r, legs_run(r->app.settle, r->legacy),
+	a = answer_to(r, leg_run(r->queue_thread, r->legacy),
 	    CLASS_CONFIGURATION);
-	legs_answered(r->app.settle, &a);
+	leg_answered(r->queue_thread, &a);
 	assert_false(legf_suspended(r));
 }
 
@@ -232,12 +232,13 @@ static void nothing_is_asked_at_the_end(void **state)
 	legf_fault(r, 1);
 	assert_true(r->calls > before);
 	before = r->calls;
-	legs_answered(r->app.settle, &(struct leg_answer){.leg = r->legacy});
+	leg_answered(r->queue_thread, &(struct question_letter){.leg =
+	    r->legacy});
 	clock_fake_step(&r->clock, INT64_C(2000000));
-	atomic_store(&r->app.stopping, true);
+	atomic_store(&r->shared.stopping, true);
 	legf_fault(r, 2);
 	assert_int_equal(r->calls, before);
-	atomic_store(&r->app.stopping, false);
+	atomic_store(&r->shared.stopping, false);
 }
 
 static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
@@ -256,7 +257,7 @@ static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
 	strbuf_init(&value, 1024);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct drig *r;
-		struct leg_answer taken;
+		struct question_letter taken;
 
 		print_message("%s\n", cases[i].stage);
 		teardown(state);
@@ -270,14 +271,14 @@ static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
 		legf_fact(r, &value);
 		assert_true(slice_starts(strbuf_view(&value),
 		    slice_str(cases[i].fact)));
-		assert_true(slice_starts(legs_reason(strbuf_view(&value)),
+		assert_true(slice_starts(leg_fact_reason(strbuf_view(&value)),
 		    SLICE("10 messages")));
 		/* As it is after a restart, too. */
-		legs_restore(r->app.settle, r->legacy, strbuf_view(&value));
+		leg_restore(r->queue_thread, r->legacy, strbuf_view(&value));
 		legf_mail(r);
 		drig_pump(r);
 		assert_int_equal(r->jobs, 0);
-		legs_answered(r->app.settle, &taken);
+		leg_answered(r->queue_thread, &taken);
 		drig_pump(r);
 		assert_int_equal(legf_suspended(r), !cases[i].resumed);
 		assert_int_equal(r->jobs, 1);
@@ -298,9 +299,9 @@ static void a_question_about_one_who_is_gone_leads_to_a_trial(void **state)
 		legf_fault(r, k);
 	legf_mail(r);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct leg_answer a = answer_to(r, 0, cases[i].class);
+		struct question_letter a = answer_to(r, 0, cases[i].class);
 
-		legs_answered(r->app.settle, &a);
+		leg_answered(r->queue_thread, &a);
 		drig_pump(r);
 		assert_true(legf_suspended(r));
 		assert_int_equal(r->jobs, cases[i].jobs);

@@ -45,7 +45,7 @@ static void ten_messages_of_five_senders_suspend(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		print_message("%s\n", cases[i].name);
-		legs_decided(r->app.settle, r->legacy, slice_of("", 0));
+		leg_decided(r->queue_thread, r->legacy, slice_of("", 0));
 		legf_deliver(r);
 		for (unsigned k = 1; k <= cases[i].faults; k++) {
 			assert_false(legf_suspended(r));
@@ -81,22 +81,22 @@ static void a_suspension_is_on_disk_and_says_whose_it_is(void **state)
 	strbuf_init(&value, 1024);
 	for (unsigned k = 1; k <= 10; k++)
 		legf_fault(r, k);
-	assert_true(legs_view(r->app.settle, r->legacy).by_fault);
+	assert_true(leg_look(r->queue_thread, r->legacy).by_fault);
 	drig_restart(r, false);
 	legf_fact(r, &value);
-	reason = legs_reason(strbuf_view(&value));
+	reason = leg_fact_reason(strbuf_view(&value));
 	assert_true(reason.n < value.n);
 	assert_true(slice_starts(reason, SLICE("10 messages of 10 sender")));
-	legs_restore(r->app.settle, r->legacy, strbuf_view(&value));
+	leg_restore(r->queue_thread, r->legacy, strbuf_view(&value));
 	assert_true(legf_suspended(r));
-	assert_true(legs_view(r->app.settle, r->legacy).by_fault);
+	assert_true(leg_look(r->queue_thread, r->legacy).by_fault);
 
-	legs_restore(r->app.settle, r->legacy, SLICE("fault by ann"));
+	leg_restore(r->queue_thread, r->legacy, SLICE("fault by ann"));
 	assert_true(legf_suspended(r));
-	assert_false(legs_view(r->app.settle, r->legacy).by_fault);
-	assert_true(slice_eq(legs_reason(SLICE("fault by ann")),
+	assert_false(leg_look(r->queue_thread, r->legacy).by_fault);
+	assert_true(slice_eq(leg_fact_reason(SLICE("fault by ann")),
 	    SLICE("fault by ann")));
-	legs_restore(r->app.settle, r->legacy, SLICE(""));
+	leg_restore(r->queue_thread, r->legacy, SLICE(""));
 	assert_false(legf_suspended(r));
 	strbuf_fini(&value);
 }
@@ -176,20 +176,20 @@ static void an_idle_connection_serves_for_a_trial(void **state)
 
 	for (unsigned k = 1; k <= 10; k++)
 		legf_fault(r, k);
-	while (ledger_take_trial(r->app.ledger, r->legacy))
+	while (ledger_take_trial(r->shared.ledger, r->legacy))
 		;
 	drig_later(r, INTERVAL_S + 20);
 	assert_int_equal(r->jobs, 0);
 	l->letter.kind = S_PULL;
 	l->leg = r->legacy;
-	mailbox_post(settle_box(r->app.settle), &l->letter);
+	mailbox_post(r->shared.queue_box, &l->letter);
 	drig_pump(r);
 	assert_int_equal(r->jobs, 1);
 	assert_true(r->job[0]->trial && !r->job[0]->slot);
 	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
 	assert_false(legf_suspended(r));
-	while (ledger_used(r->app.ledger, r->legacy) > 0)
-		ledger_give(r->app.ledger, r->legacy);
+	while (ledger_used(r->shared.ledger, r->legacy) > 0)
+		ledger_give(r->shared.ledger, r->legacy);
 	drig_pump(r);
 }
 
@@ -197,13 +197,13 @@ static void an_administrator_is_not_overruled(void **state)
 {
 	struct drig *r = *state;
 
-	legs_decided(r->app.settle, r->legacy, SLICE("by root"));
+	leg_decided(r->queue_thread, r->legacy, SLICE("by root"));
 	legf_mail(r);
 	for (int i = 0; i < 4; i++)
 		drig_later(r, INTERVAL_S);
 	assert_int_equal(r->jobs, 0);
 	assert_true(legf_suspended(r));
-	legs_decided(r->app.settle, r->legacy, slice_of("", 0));
+	leg_decided(r->queue_thread, r->legacy, slice_of("", 0));
 	drig_pump(r);
 	assert_int_equal(r->jobs, 1);
 	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
@@ -218,7 +218,7 @@ static void his_word_is_the_last_on_disk(void **state)
 	strbuf_init(&value, 1024);
 	for (unsigned k = 1; k <= 10; k++)
 		legf_fault(r, k);
-	legs_decided(r->app.settle, r->legacy, SLICE("by root"));
+	leg_decided(r->queue_thread, r->legacy, SLICE("by root"));
 	drig_pump(r);
 	legf_fact(r, &value);
 	assert_true(slice_eq(strbuf_view(&value), SLICE("by root")));
@@ -234,12 +234,12 @@ static void an_administrator_ends_the_trials(void **state)
 		legf_fault(r, k);
 	drig_later(r, INTERVAL_S + 20);
 	assert_int_equal(r->jobs, 1);
-	legs_decided(r->app.settle, r->legacy, SLICE("by root"));
+	leg_decided(r->queue_thread, r->legacy, SLICE("by root"));
 	drig_unclaim(r, drig_job(r), false, false);
 	drig_pump(r);
 	drig_later(r, 2);
 	assert_int_equal(r->jobs, 0);
-	legs_decided(r->app.settle, r->legacy, slice_of("", 0));
+	leg_decided(r->queue_thread, r->legacy, slice_of("", 0));
 	drig_later(r, INTERVAL_S);
 	assert_true(r->jobs > 1);
 }
@@ -319,7 +319,7 @@ static void unknown_ones_that_it_never_knew_are_no_fault(void **state)
 static void throttle_halves_and_deliveries_give_back(void **state)
 {
 	struct drig *r = *state;
-	struct ledger *l = r->app.ledger;
+	struct ledger *l = r->shared.ledger;
 
 	assert_int_equal(ledger_limit(l, r->legacy), 20);
 	legf_mail(r);
@@ -364,7 +364,7 @@ static void a_sender_domain_is_slowed_and_the_leg_is_not(void **state)
 	waits = drig_item(r, id, 0);
 	assert_int_equal(waits.attempts, 0);
 	assert_true(waits.due_us > r->clock.wall + 30 * INT64_C(1000000));
-	assert_int_equal(ledger_limit(r->app.ledger, r->legacy), 20);
+	assert_int_equal(ledger_limit(r->shared.ledger, r->legacy), 20);
 	r->sender = 0x2001;
 	legf_deliver(r);
 	legf_mail(r); /* of which some was delivered, which counts more */
@@ -401,7 +401,7 @@ static void a_direct_leg_slows_no_domain(void **state)
 	    drig_delivery(r, 0, r->outside, ROLE_PRIMARY, D_QUEUED);
 	struct result res = legf_said(CLASS_MESSAGE, OUT_DEFERRED);
 	struct conf_leg *leg =
-	    (struct conf_leg *)conf_leg_by_id(r->app.live->conf, r->outside);
+	    (struct conf_leg *)conf_leg_by_id(r->snapshot->conf, r->outside);
 
 	leg->direct = true;
 	r->sender = 0x1001;
@@ -424,15 +424,15 @@ static void a_burst_of_throttles_is_one(void **state)
 		legf_mail(r);
 	for (int i = 0; i < 10; i++) {
 		j[i] = drig_job(r);
-		assert_true(ledger_take(r->app.ledger, r->legacy));
+		assert_true(ledger_take(r->shared.ledger, r->legacy));
 	}
 	for (int i = 0; i < 10; i++) {
 		drig_report(r, j[i], WHY_ATTEMPT, &res, 1);
-		settle_step(r->app.settle);
+		queue_thread_step(r->queue_thread);
 	}
-	assert_int_equal(ledger_limit(r->app.ledger, r->legacy), 10);
+	assert_int_equal(ledger_limit(r->shared.ledger, r->legacy), 10);
 	for (int i = 0; i < 10; i++)
-		ledger_give(r->app.ledger, r->legacy);
+		ledger_give(r->shared.ledger, r->legacy);
 	drig_pump(r);
 }
 
@@ -445,7 +445,7 @@ static void the_disbelieved_are_counted_and_stop_nothing(void **state)
 		legf_mail(r);
 		legf_answer(r, CLASS_AUTHENTICATION, OUT_PARKED);
 	}
-	assert_int_equal(legs_view(r->app.settle, r->legacy).disbelieved, 30);
+	assert_int_equal(leg_look(r->queue_thread, r->legacy).disbelieved, 30);
 	assert_false(legf_suspended(r));
 }
 

@@ -33,7 +33,7 @@ static int teardown(void **state)
 
 struct keys {
 	char table[200], file[200];
-	struct app app;
+	struct tokens *tokens;
 	struct rng_seeded rng;
 	struct names *names;
 	struct conf *conf;
@@ -41,7 +41,7 @@ struct keys {
 
 static struct keys keys_of(struct drig *r)
 {
-	struct keys k = {.conf = r->app.live->conf};
+	struct keys k = {.conf = r->snapshot->conf};
 
 	snprintf(k.table, sizeof(k.table), "%s/cutover.db", (char *)r->dir);
 	snprintf(k.file, sizeof(k.file), "%s/token.secrets", (char *)r->dir);
@@ -51,28 +51,29 @@ static struct keys keys_of(struct drig *r)
 
 static int open_keys(struct keys *k, struct error *err)
 {
-	k->app = (struct app){.table_path = k->table, .rng = &k->rng.rng};
-	return token_open(&k->app, k->conf, err);
+	k->tokens = tokens_new(&k->rng.rng, k->table);
+	return tokens_open(k->tokens, k->conf, err);
 }
 
 static void a_key_is_made_once(void **state)
 {
 	struct keys k = keys_of(*state);
 	struct envelope e = {.id = 77};
-	char first[KEYED_TEXT], again[KEYED_TEXT];
+	char first[KEYED_TEXT], again[KEYED_TEXT], reloaded[KEYED_TEXT];
 	struct error err;
 	struct stat st;
 
 	for (int i = 0; i < 2; i++) {
 		if (open_keys(&k, &err) < 0)
 			fail_msg("%s", err.text);
-		assert_int_equal(k.app.token_key.count, 1);
-		token_mark(&k.app, k.conf, &e, SLICE("To: x\r\n\r\n"),
+		token_mark(k.tokens, k.conf, &e, SLICE("To: x\r\n\r\n"),
 		    i == 0 ? first : again);
 		/* A reload finds it done. */
-		assert_int_equal(token_open(&k.app, k.conf, &err), 0);
-		assert_int_equal(k.app.token_key.count, 1);
-		token_close(&k.app);
+		assert_int_equal(tokens_open(k.tokens, k.conf, &err), 0);
+		token_mark(k.tokens, k.conf, &e, SLICE("To: x\r\n\r\n"),
+		    reloaded);
+		assert_string_equal(first, reloaded);
+		tokens_free(k.tokens);
 	}
 	assert_string_equal(first, again);
 	assert_int_equal(stat(k.file, &st), 0);
@@ -104,14 +105,14 @@ static void a_key_that_others_could_use_is_refused(void **state)
 		assert_int_equal(chmod(k.file, cases[i].mode), 0);
 		assert_int_equal(open_keys(&k, &err), -1);
 		assert_non_null(strstr(err.text, cases[i].why));
-		token_close(&k.app);
+		tokens_free(k.tokens);
 	}
 	unlink(k.file);
 	snprintf(k.table, sizeof(k.table), "%s/none/cutover.db",
 	    (char *)((struct drig *)*state)->dir);
 	assert_int_equal(open_keys(&k, &err), -1);
 	assert_non_null(strstr(err.text, "none/token.secrets"));
-	token_close(&k.app);
+	tokens_free(k.tokens);
 }
 
 /* A field of ours, of a message with that header. */
@@ -124,7 +125,7 @@ static void add_token(struct keys *k, uint64_t id, const char *header,
 	char text[ID_TEXT], mark[KEYED_TEXT];
 
 	id_text(id, text);
-	token_mark(&k->app, k->conf, &e, slice_str(header), mark);
+	token_mark(k->tokens, k->conf, &e, slice_str(header), mark);
 	received_print(&e, k->conf->hostname, text, mark, out);
 }
 
@@ -139,7 +140,7 @@ static void good_tokens_are_found_each_once(void **state)
 
 	assert_int_equal(open_keys(&k, &err), 0);
 	strbuf_init(&head, 1 << 20);
-	token_find(&k.app, k.conf, strbuf_view(&head), &f);
+	token_find(k.tokens, k.conf, strbuf_view(&head), &f);
 	assert_int_equal(f.ids, 0);
 	add_token(&k, 103, ours, &head);
 	add_token(&k, 102, "Message-ID: <other@b>\r\n\r\n", &head);
@@ -149,7 +150,7 @@ static void good_tokens_are_found_each_once(void **state)
 	for (uint64_t id = 100; id > 90; id--)
 		add_token(&k, id, ours, &head);
 	strbuf_adds(&head, ours);
-	token_find(&k.app, k.conf, strbuf_view(&head), &f);
+	token_find(k.tokens, k.conf, strbuf_view(&head), &f);
 	assert_int_equal(f.ids, TOKEN_IDS);
 	assert_int_equal(f.id[0], 103);
 	assert_int_equal(f.id[1], 101);
@@ -161,10 +162,10 @@ static void good_tokens_are_found_each_once(void **state)
 		add_token(&k, 200, "Message-ID: <other@b>\r\n\r\n", &head);
 	add_token(&k, 200, ours, &head);
 	strbuf_adds(&head, ours);
-	token_find(&k.app, k.conf, strbuf_view(&head), &f);
+	token_find(k.tokens, k.conf, strbuf_view(&head), &f);
 	assert_int_equal(f.ids, 0);
 	strbuf_fini(&head);
-	token_close(&k.app);
+	tokens_free(k.tokens);
 	unlink(k.file);
 }
 
@@ -206,12 +207,12 @@ static void a_mark_is_good_in_its_message_alone(void **state)
 				   "Message-ID: <above@leg>\r\n");
 		add_token(&k, 7, bound[i].first, &head);
 		strbuf_adds(&head, bound[i].now);
-		token_find(&k.app, k.conf, strbuf_view(&head), &f);
+		token_find(k.tokens, k.conf, strbuf_view(&head), &f);
 		assert_int_equal(f.ids, bound[i].same);
 		assert_int_equal(f.foreign.n == 0, bound[i].same);
 	}
 	strbuf_fini(&head);
-	token_close(&k.app);
+	tokens_free(k.tokens);
 	unlink(k.file);
 }
 
@@ -227,11 +228,11 @@ static void only_our_own_name_makes_a_mark_foreign(void **state)
 	strbuf_init(&head, 1 << 20);
 	strbuf_adds(&head, "Received: from x by relay.elsewhere.test with ESMTP"
 	    " id 0000000000036\r\n\t(t=abcdefghij234567); now\r\n\r\n");
-	token_find(&k.app, k.conf, strbuf_view(&head), &f);
+	token_find(k.tokens, k.conf, strbuf_view(&head), &f);
 	assert_int_equal(f.ids, 0);
 	assert_int_equal(f.foreign.n, 0);
 	strbuf_fini(&head);
-	token_close(&k.app);
+	tokens_free(k.tokens);
 	unlink(k.file);
 }
 
@@ -271,14 +272,14 @@ static void legs_that_had_it_leave_the_route(void **state)
 		while (slice_next(&had, ' ', &leg))
 			rcpt[0].had |= envelope_had(&m->env, m->arena,
 			    arena_slicedup(m->arena, leg));
-		assert_int_equal(mail_without_loops(m, 0, r->app.names, &d),
+		assert_int_equal(mail_without_loops(m, 0, r->shared.names, &d),
 		    cases[i].left);
 		strbuf_reset(&got);
 		if (cases[i].left)
-			route_print(&d.route, r->app.names, &got);
+			route_print(&d.route, r->shared.names, &got);
 		assert_string_equal(strbuf_cstr(&got), cases[i].is);
 		/* The other recipient's is as it was. */
-		assert_true(mail_without_loops(m, 1, r->app.names, &other));
+		assert_true(mail_without_loops(m, 1, r->shared.names, &other));
 		assert_int_equal(other.route.legs,
 		    drig_route(r, cases[i].route).legs);
 		mail_unref(m);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "relay/mail/envelope.h"
 #include "tests/unit/daemon_rig.h"
 
 static const char sender[] = "sue@elsewhere.example";
@@ -18,7 +19,7 @@ static int setup(void **state)
 {
 	struct drig *r = drig_new();
 
-	r->app.live->conf->dsn.delay_ms = 600 * 1000;
+	r->snapshot->conf->dsn.delay_ms = 600 * 1000;
 	*state = r;
 	return 0;
 }
@@ -42,7 +43,7 @@ static unsigned messages(struct drig *r)
 {
 	struct queue_counts c;
 
-	queue_count(settle_queue(r->app.settle), &c);
+	queue_count(queue_thread_queue(r->queue_thread), &c);
 	return (unsigned)c.messages;
 }
 
@@ -103,7 +104,7 @@ static void a_delay_is_told_once_and_on_record(void **state)
 	assert_non_null(j);
 	assert_int_equal(j->n, 1);
 	assert_int_equal(j->row[0].leg, r->legacy);
-	assert_true(j->row[0].until_us > clock_wall_us(r->app.clock));
+	assert_true(j->row[0].until_us > clock_wall_us(r->shared.clock));
 	before = drig_item(r, id, 0);
 	drig_report(r, j, WHY_LATE, &res, 1);
 	drig_pump(r);

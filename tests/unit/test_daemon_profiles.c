@@ -27,7 +27,7 @@ static const char conf_text[] = CONF_BASE
 struct bench {
 	struct drig *r;
 	struct names *names;
-	struct live live;
+	struct conf_snapshot live;
 };
 
 static int setup(void **state)
@@ -147,7 +147,7 @@ static struct result judged_from(struct bench *b, struct conf_leg *leg,
 	struct client_rcpt rcpt = {.address = "user0@example.com"};
 	struct envelope_rcpt to = {.to = "user0@example.com", .orcpt = ""};
 	struct mail *m = mail_new();
-	struct attempt at = {.w = &b->r->worker, .live = &b->live,
+	struct attempt at = {.w = &b->r->worker, .snapshot = &b->live,
 	    .leg = leg->id, .row = &row, .n = 1, .arena = a, .mail = m,
 	    .req = {.rcpt = &rcpt, .rcpts = 1}};
 	struct outcome_letter *o = attempt_outcome(&at, WHY_ATTEMPT);
@@ -156,7 +156,7 @@ static struct result judged_from(struct bench *b, struct conf_leg *leg,
 	m->env.rcpt = &to;
 	m->env.rcpts = 1;
 	o->row[0].result = res;
-	judge_result(&at, o, 0);
+	classify_result(&at, o, 0);
 	res = o->row[0].result;
 	*slows_out = o->slows;
 	mem_free(o);

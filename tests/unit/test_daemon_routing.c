@@ -34,8 +34,8 @@ static int setup(void **state)
 	struct drig *r = drig_new();
 
 	/* Nothing is started: the states stay as they are set. */
-	for (int i = 0; i < names_count(r->app.names); i++)
-		ledger_gate(r->app.ledger, i, GATE_STOP, true);
+	for (int i = 0; i < names_count(r->shared.names); i++)
+		ledger_gate(r->shared.ledger, i, GATE_STOP, true);
 	*state = r;
 	return 0;
 }
@@ -72,8 +72,8 @@ static void put(struct scene *s)
 	s->id = drig_accept(s->r, "sue@elsewhere.example", 1, d, s->n);
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->have[i]->claimed)
-			assert_true(queue_claim(settle_queue(
-			    s->r->app.settle), s->id, i));
+			assert_true(queue_claim(queue_thread_queue(
+			    s->r->queue_thread), s->id, i));
 }
 
 /* ---- after ---- */
@@ -167,7 +167,8 @@ static bool all_over(const struct scene *s)
 static void check(const struct scene *s)
 {
 	struct queue_row rows[8];
-	unsigned n = queue_message(settle_queue(s->r->app.settle), s->id, rows,
+	unsigned n = queue_message(queue_thread_queue(s->r->queue_thread),
+	    s->id, rows,
 	    ARRAY_LEN(rows));
 
 	expect(s, "the number of deliveries", (int)n,
@@ -209,12 +210,13 @@ static void run(struct scene *s, const struct route *route)
 	put(s);
 	drig_change(r, route_name(route), false);
 	/* One in flight alone would only be looked at when it is back. */
-	settle_drain(r->app.settle);
-	queue_stale(settle_queue(r->app.settle), s->id);
+	queue_thread_drain(r->queue_thread);
+	queue_stale(queue_thread_queue(r->queue_thread), s->id);
 	drig_pump(r);
 	check(s);
 	for (uint32_t i = 0; i < 8; i++)
-		queue_unclaim(settle_queue(r->app.settle), s->id, i, false);
+		queue_unclaim(queue_thread_queue(r->queue_thread), s->id, i,
+		    false);
 }
 
 /* Those before are put away, so that a change walks one message. */
@@ -223,18 +225,20 @@ static void put_away(struct drig *r, uint64_t id)
 	struct spool_op *op = spool_op_new();
 	struct queue_row rows[8];
 	struct spool_update u[8];
-	unsigned n = queue_message(settle_queue(r->app.settle), id, rows,
+	unsigned n = queue_message(queue_thread_queue(r->queue_thread), id,
+	    rows,
 	    ARRAY_LEN(rows));
 
 	for (unsigned i = 0; i < n; i++) {
 		rows[i].item.state = D_DELETED;
 		u[i] = (struct spool_update){.delivery = rows[i].item.number,
-		    .to = settle_delivery(&rows[i].item)};
+		    .to = moves_delivery(&rows[i].item)};
 	}
-	spool_op_update(op, id, clock_wall_us(r->app.clock), u, n);
-	spool_post(r->app.spool, op);
+	spool_op_update(op, id, clock_wall_us(r->shared.clock), u, n);
+	spool_post(r->shared.spool, op);
 	for (unsigned i = 0; i < n; i++)
-		queue_set(settle_queue(r->app.settle), id, &rows[i].item);
+		queue_set(queue_thread_queue(r->queue_thread), id,
+		    &rows[i].item);
 	drig_pump(r);
 }
 
@@ -246,12 +250,12 @@ static void report(const struct scene *s, uint32_t number)
 	    ? drig_result(OUT_DELIVERED, 250, "ok")
 	    : drig_result(OUT_DEFERRED, 450, "later");
 	struct job_letter *j =
-	    settle_job(s->r->app.settle, s->id, &number, 1);
+	    jobs_make(s->r->queue_thread, s->id, &number, 1);
 
 	j->leg = h->leg == PAGE_LEGACY ? s->r->legacy : s->r->cloud;
 	j->role = (enum role)h->role;
 	drig_report(s->r, j, WHY_ATTEMPT, &res, 1);
-	settle_step(s->r->app.settle);
+	queue_thread_step(s->r->queue_thread);
 }
 
 /* The queue hears of the change when the result is there. */

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "relay/mail/envelope.h"
 #include "tests/unit/daemon_rig.h"
 #include "tests/unit/spool_peek.h"
 
@@ -40,7 +41,7 @@ static unsigned messages(struct drig *r)
 {
 	struct queue_counts c;
 
-	queue_count(settle_queue(r->app.settle), &c);
+	queue_count(queue_thread_queue(r->queue_thread), &c);
 	return (unsigned)c.messages;
 }
 
@@ -420,7 +421,7 @@ static void a_message_that_comes_in_the_middle_of_a_change_is_rerouted(
 	l->change = ++r->change;
 	l->n = 1;
 	l->hash[0] = 1;
-	mailbox_post(settle_box(r->app.settle), &l->letter);
+	mailbox_post(r->shared.queue_box, &l->letter);
 	id = drig_accept(r, sender, 1, &d, 1);
 	drig_pump(r);
 	assert_int_equal(drig_state(r, id, 0), D_SUPERSEDED);
@@ -442,15 +443,15 @@ static void a_result_waits_for_the_plan_that_is_being_written(void **state)
 	id = drig_accept(r, sender, 2, d, 2);
 	r->began = drig_word(r);
 	drig_change(r, "cloud+legacy", false);
-	settle_step(r->app.settle); /* asks for the routes */
+	queue_thread_step(r->queue_thread); /* asks for the routes */
 	for (int i = 0; i < 3; i++) {
-		spool_turn(r->app.spool, clock_mono_ms(r->app.clock));
+		spool_turn(r->shared.spool, clock_mono_ms(r->shared.clock));
 		drig_letters(r);
 	}
-	settle_step(r->app.settle); /* posts the plan */
+	queue_thread_step(r->queue_thread); /* posts the plan */
 	drig_flip(r, "legacy+cloud", false);
 	drig_report(r, drig_job(r), WHY_ATTEMPT, &ok, 1);
-	settle_step(r->app.settle); /* the journal has not answered */
+	queue_thread_step(r->queue_thread); /* the journal has not answered */
 	drig_pump(r);
 	drig_tell(r);
 	drig_pump(r);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A worker's outgoing side: what attempts wait in, and the slots that its
+ * client takes for connections. A worker's loop.
+ */
+#include "relay/delivery/outgoing.h"
+
+#include "relay/base/mem.h"
+#include "relay/client/client.h"
+
+struct outgoing *outgoing_new(struct worker *w,
+    void (*handover)(void *arg))
+{
+	struct outgoing *o = NEW(struct outgoing);
+
+	for (int leg = 0; leg < NAMES_MAX; leg++)
+		list_init(&o->waiting[leg]);
+	list_init(&o->reading);
+	timer_init(&o->handover, w->loop, handover, w);
+	return o;
+}
+
+void outgoing_free(struct outgoing *o)
+{
+	if (o == NULL)
+		return;
+	timer_fini(&o->handover);
+	mem_free(o);
+}
+
+void dialogs_count(struct worker *w)
+{
+	atomic_store(&w->dialogs, (int)(client_busy(w->client) - w->asking));
+}
+
+static bool slots_take(void *arg, int leg)
+{
+	struct worker *w = arg;
+
+	return ledger_take(w->shared->ledger, leg);
+}
+
+static void slots_give(void *arg, int leg)
+{
+	struct worker *w = arg;
+
+	ledger_give(w->shared->ledger, leg);
+}
+
+static bool slots_wanted(void *arg, int leg)
+{
+	struct worker *w = arg;
+
+	return ledger_wanted(w->shared->ledger, leg) ||
+	       ledger_over(w->shared->ledger, leg);
+}
+
+const struct client_slots outgoing_slots = {
+	slots_take, slots_give, slots_wanted};

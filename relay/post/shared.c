@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the threads ask of their shared handles together.
+ */
+#include "relay/post/shared.h"
+
+int64_t steady_wall_us(const struct shared *sh)
+{
+	return clock_wall_us(sh->clock) + spool_ahead_us(sh->spool);
+}

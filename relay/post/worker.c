@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a worker owns by itself: its box, its view of the table, and the
+ * snapshots that its sessions stand on.
+ */
+#include "relay/post/worker.h"
+
+#include "relay/base/mem.h"
+
+void worker_init(struct worker *w, struct shared *s, int index,
+    struct conf_snapshot *snapshot)
+{
+	w->shared = s;
+	w->index = index;
+	w->snapshot = snapshot_ref(snapshot);
+	w->loop = loop_new(s->clock);
+	mailbox_init(&w->box);
+	w->lookup = arena_new();
+}
+
+void worker_fini(struct worker *w)
+{
+	table_close(w->table);
+	arena_free(w->lookup);
+	mailbox_fini(&w->box);
+	for (int i = 0; i < SNAPSHOTS_MAX - 1; i++)
+		snapshot_unref(w->old[i]);
+	snapshot_unref(w->snapshot);
+	loop_free(w->loop);
+}
+
+struct conf_snapshot *worker_snapshot(struct worker *w, const struct conf *c)
+{
+	if (w->snapshot->conf == c)
+		return w->snapshot;
+	for (int i = 0; i < SNAPSHOTS_MAX - 1; i++)
+		if (w->old[i] != NULL && w->old[i]->conf == c)
+			return w->old[i];
+	return NULL;
+}
+
+void worker_take_snapshot(struct worker *w, struct conf_snapshot *s)
+{
+	snapshot_unref(w->old[SNAPSHOTS_MAX - 2]);
+	for (int i = SNAPSHOTS_MAX - 2; i > 0; i--)
+		w->old[i] = w->old[i - 1];
+	w->old[0] = w->snapshot;
+	w->snapshot = s;
+}
+
+struct table *worker_table(struct worker *w, struct error *err)
+{
+	int64_t now_ms = loop_now_ms(w->loop);
+
+	/* Another file at its place: what we hold is no longer the table. Two
+	 * system calls, so one look a millisecond. */
+	if (w->table != NULL && w->looked_ms != now_ms &&
+	    table_moved(w->table)) {
+		table_close(w->table);
+		w->table = NULL;
+	}
+	w->looked_ms = now_ms;
+	/* Before the transaction: a change that is committed and noticed while
+	 * it runs makes no answer too old. */
+	w->table_floor = atomic_load(&w->shared->change_floor);
+	if (w->table == NULL)
+		w->table = table_open(w->shared->table_path,
+		    w->shared->names, err);
+	/* What the last transaction looked up is over. */
+	arena_free(w->lookup);
+	w->lookup = arena_new();
+	if (w->table == NULL || table_begin(w->table, err) == 0)
+		return w->table;
+	/* Damaged, perhaps mended by then: the next lookup opens it anew. */
+	table_close(w->table);
+	w->table = NULL;
+	return NULL;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A worker as its rooms see it: one thread with its loop, server, client,
+ * resolver and its own read-only handle of the cutover table. Nothing in it
+ * blocks. relay/daemon/worker_thread.c builds it and takes its letters.
+ */
+#ifndef RELAY_POST_WORKER_H
+#define RELAY_POST_WORKER_H
+
+#include "policy/table.h"
+#include "relay/base/mem.h"
+#include "relay/base/loop.h"
+#include "relay/base/mailbox.h"
+#include "relay/post/conf_snapshot.h"
+#include "relay/post/shared.h"
+
+struct alarms;
+struct asker;
+struct client;
+struct intake_room;
+struct outgoing;
+struct projector;
+struct server;
+
+enum { SNAPSHOTS_MAX = 4 };
+
+struct worker {
+	struct shared *shared;
+	struct alarms *alarms;
+	struct projector *projector; /* lookups; NULL: none */
+	int index;
+	struct loop *loop;
+	struct mailbox box;
+	struct server *server;
+	struct client *client;
+
+	struct table *table; /* NULL while it cannot be opened */
+	int64_t looked_ms; /* whether it is still the file of that name */
+	uint64_t table_floor; /* what it says may not be older than this */
+	struct arena *lookup; /* of one read transaction of the table */
+
+	struct conf_snapshot *snapshot;
+	/* Sessions and dialogs may still stand on these. */
+	struct conf_snapshot *old[SNAPSHOTS_MAX - 1];
+
+	struct outgoing *outgoing;  /* relay/delivery: attempts that wait  */
+	struct asker *ask;	    /* relay/delivery: questions to legs   */
+	unsigned asking;	    /* of its dialogs: those of questions  */
+	struct intake_room *intake; /* relay/intake: what transactions share */
+
+	/* Deliveries in a dialog, not questions: a stop does not wait for a
+	 * question. Both are shown in status, and watched at a stop. */
+	_Atomic int sessions, dialogs;
+	_Atomic bool drained;
+};
+
+/* What every maker of a worker needs first, and its end: the box, the loop,
+ * the snapshot. */
+void worker_init(struct worker *w, struct shared *s, int index,
+    struct conf_snapshot *snapshot);
+void worker_fini(struct worker *w);
+
+/* The table, inside a read transaction; opened anew when it was lost. NULL
+ * and err when it cannot be read. End with table_end(). */
+struct table *worker_table(struct worker *w, struct error *err);
+/* The snapshot that `c` belongs to; NULL: it is too old. */
+struct conf_snapshot *worker_snapshot(struct worker *w, const struct conf *c);
+/* Takes `s`: new sessions and dialogs begin with it. */
+void worker_take_snapshot(struct worker *w, struct conf_snapshot *s);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Letters to workers: what the queue wants to be sent, looked up, or pulled.
+ * Queue thread.
+ */
+#include "relay/settle/queue_thread_int.h"
+
+/* The journal may be behind: what a worker must know of the deliveries goes
+ * along. */
+struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,
+    const uint32_t *number, unsigned n)
+{
+	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->row[0]));
+	struct queue_item item;
+
+	j->letter.kind = W_JOB;
+	j->id = id;
+	for (unsigned i = 0; i < n; i++)
+		if (queue_get(s->queue, id, number[i], &item))
+			j->row[j->n++] = (struct job_row){
+			    .number = item.number, .rcpt = item.rcpt,
+			    .flags = item.flags, .leg = item.leg};
+	return j;
+}
+
+void jobs_send(struct queue_thread *s, int worker, struct job_letter *j)
+{
+	struct workers *w = s->shared->workers;
+
+	if (worker < 0)
+		worker = (int)(s->turn++ % (unsigned)w->n);
+	mailbox_post(w->door[worker].box, &j->letter);
+}
+
+void jobs_start(void *arg, int worker, const struct queue_job *job)
+{
+	struct queue_thread *s = arg;
+	struct job_letter *j = jobs_make(s, job->id, job->number, job->n);
+
+	j->kind = job->late ? JOB_LATE
+			    : job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
+	for (unsigned i = 0; job->late && i < j->n; i++)
+		j->row[i].until_us = queue_gives_up_us(
+		    s->queue, j->id, j->row[i].number);
+	j->leg = job->leg;
+	j->role = job->role;
+	j->change = job->change;
+	j->slot = job->slot;
+	j->trial = job->trial;
+	jobs_send(s, worker, j);
+}
+
+void jobs_resolve(void *arg, uint64_t id)
+{
+	struct queue_thread *s = arg;
+	struct job_letter *j = jobs_make(s, id, NULL, 0);
+
+	j->letter.kind = W_RESOLVE;
+	jobs_send(s, -1, j);
+}
+
+void jobs_offer(void *arg, int leg)
+{
+	struct queue_thread *s = arg;
+
+	workers_offer(s->shared->workers, leg);
+}
