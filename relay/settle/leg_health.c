@@ -152,7 +152,8 @@ void leg_resume(struct queue_thread *s, int leg, const char *reason)
 
 	enter(s, leg, NOT);
 	write_fact(l, leg, slice_of("", 0));
-	leg_note(l->shared, leg_health_name(l, leg), "resumed", "none", reason, "");
+	leg_note(l->shared, leg_health_name(l, leg), "resumed", "none",
+	    reason, "");
 }
 
 /* It is written again: a fault, or the end of one, that came between his word
