@@ -3,7 +3,7 @@
  * help: the list of commands, one command's page, and the bare names for
  * shell completion.
  */
-#include "relay/cli/cli.h"
+#include "relay/cli/common/cli.h"
 
 static void print_names(void)
 {

@@ -3,7 +3,7 @@
  * The list of commands as mdoc(7), for posthouse(1): printed from the rows,
  * so that the page says what --help says. `make cli-doc` puts it in place.
  */
-#include "relay/cli/cli.h"
+#include "relay/cli/common/cli.h"
 
 enum { WIDTH = 72 };
 

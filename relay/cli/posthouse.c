@@ -2,7 +2,7 @@
  *
  * posthouse: the administrator's command line.
  */
-#include "relay/cli/cli.h"
+#include "relay/cli/common/cli.h"
 
 int main(int argc, char **argv)
 {

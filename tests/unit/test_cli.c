@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
-#include "relay/cli/cli.h"
+#include "relay/cli/common/cli.h"
 
 static char *read_page(void)
 {

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
-#include "relay/cli/cli.h"
-#include "relay/cli/words.h"
+#include "relay/cli/audit/event_words.h"
+#include "relay/cli/common/cli.h"
 #include "relay/ops/ctl.h"
 #include "tests/unit/conf_tmp.h"
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Asking the daemon: the client side of the control socket.
+ */
+#include "conf/salvage.h"
+#include "relay/cli/common/cli.h"
+#include "relay/ops/ctl.h"
+
+static void show_row(void *arg, json_t *row)
+{
+	out_row_json(arg, row);
+}
+
+struct question {
+	const char *command;
+	json_t *args;
+	void (*row)(void *arg, json_t *row);
+	void *arg;
+};
+
+/* The running daemon goes by what it read before, so a broken file on disk is
+ * no reason not to ask it. */
+static int ask_in_spite(struct cli *c, const struct question *q,
+    struct error *err)
+{
+	struct strbuf socket;
+	int exit_code;
+
+	strbuf_init(&socket, 4096);
+	conf_salvage_socket(c->conf_file, &socket);
+	exit_code = ctl_call(strbuf_cstr(&socket), q->command, q->args, q->row,
+	    q->arg, err);
+	strbuf_fini(&socket);
+	if (exit_code == CLI_NO_DAEMON) {
+		*err = c->conf_fault;
+	} else if (!c->conf_fault_said) {
+		cli_fail(c, "%s (the daemon, which runs with what it read "
+		    "before, answered all the same)", c->conf_fault.text);
+		c->conf_fault_said = true;
+	}
+	return exit_code;
+}
+
+static int ask(struct cli *c, const struct question *q, struct error *err)
+{
+	struct conf *conf = cli_conf_try(c);
+
+	if (conf == NULL)
+		return ask_in_spite(c, q, err);
+	return ctl_call(conf->control.socket, q->command, q->args, q->row,
+	    q->arg, err);
+}
+
+int cli_call(struct cli *c, const char *command, json_t *args,
+    void (*row)(void *arg, json_t *row), void *arg)
+{
+	const struct question q = {command, args, row != NULL ? row : show_row,
+	    row != NULL ? arg : &c->out};
+	struct error err = {0};
+	int exit_code = ask(c, &q, &err);
+
+	if (err.text[0] != '\0')
+		cli_fail(c, "%s", err.text);
+	/* The file on disk is what must be mended first. */
+	if (exit_code == CLI_NO_DAEMON && c->conf == NULL)
+		exit_code = CLI_NO;
+	return exit_code;
+}
+
+int cli_call_if_running(struct cli *c, const char *command, json_t *args,
+    void (*row)(void *arg, json_t *row), void *arg)
+{
+	const struct question q = {command, args, row, arg};
+	struct error err = {0};
+	int exit_code = ask(c, &q, &err);
+
+	if (exit_code != CLI_NO_DAEMON && err.text[0] != '\0')
+		cli_fail(c, "%s", err.text);
+	return exit_code;
+}

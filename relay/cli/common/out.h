@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a command shows: aligned columns for people, one JSON object a line
+ * for programs. A row is always written as a JSON object; for people its
+ * columns are taken out of it, so the two can not differ.
+ */
+#ifndef RELAY_CLI_COMMON_OUT_H
+#define RELAY_CLI_COMMON_OUT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "relay/base/jout.h"
+#include "relay/base/utf8.h"
+
+enum {
+	OUT_COLUMNS = 16,
+	OUT_BLOCK = 200, /* rows whose widths are measured together */
+	OUT_ROW_MAX = 1 << 20,
+};
+
+struct out_column {
+	const char *key;   /* of the JSON object; "a.b" reaches inside */
+	const char *title; /* heading for people */
+	bool right;	   /* numbers */
+};
+
+struct out {
+	FILE *to;
+	bool json;
+	const struct out_column *column;
+	int columns;
+	int width[OUT_COLUMNS];
+	char **cell; /* columns * rows, of the block at hand */
+	int rows;
+	bool titled;
+	uint64_t total; /* rows shown since out_table() */
+	struct strbuf text;
+	struct jout jout;
+};
+
+void out_init(struct out *o, FILE *to, bool json);
+void out_fini(struct out *o); /* prints what is left */
+
+/* Begins a table; `columns` ends with key NULL and outlives the table. */
+void out_table(struct out *o, const struct out_column *columns);
+/* A row: the object is begun in the writer that is returned. */
+struct jout *out_row(struct out *o);
+void out_row_end(struct out *o);
+void out_row_json(struct out *o, const json_t *row);
+/* Ends the table: prints the rows that wait to be aligned. */
+void out_end(struct out *o);
+
+/* One line for people, nothing with --json. What a terminal would obey or
+ * hide is escaped, whatever was put in. */
+void out_say(struct out *o, const char *fmt, ...) PH_PRINTF(2, 3);
+
+/* ---- progress: on a terminal only ------------------------------------- */
+
+struct progress {
+	const char *title;
+	uint64_t total; /* 0: not known */
+	int shown;	/* last figure drawn */
+	const char *phase; /* progress_phase(): the last */
+	int64_t drawn_ms;
+	unsigned turn;
+	bool on;
+};
+void progress_begin(struct progress *p, const char *title, uint64_t total);
+void progress_at(struct progress *p, uint64_t done);
+/* Something whose end is not known: its name, and a sign that turns while it
+ * is called again. The titles are constant. */
+void progress_phase(struct progress *p, const char *title);
+/* Takes the bar away for a line on stderr; it comes again. */
+void progress_clear(struct progress *p);
+void progress_end(struct progress *p);
+
+#endif

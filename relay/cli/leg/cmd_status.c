@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * status and leg list: one screen. The daemon answers rows with a "section";
+ * legs become tables, the others a line each, with figures for people; below
+ * stands what is wrong and what to do. --json gives the rows as they are.
+ */
+#include <inttypes.h>
+
+#include "relay/base/clock.h"
+#include "relay/base/mem.h"
+#include "relay/cli/common/cli.h"
+#include "relay/cli/common/human.h"
+#include "relay/cli/queue/queue_select.h"
+
+enum { LINE_MAX_BYTES = 1 << 16 };
+
+static const struct out_column state_columns[] = {
+	{"leg", "LEG", false},		{"state", "STATE", false},
+	{"since_age", "FOR", true},	{"open_h", "OPEN", true},
+	{"waiting_h", "WAITING", true}, {"held_h", "HELD", true},
+	{"oldest_age", "OLDEST", true}, {"parked_h", "PARKED", true},
+	{"slots", "CONNECTIONS", true}, {"reason", "REASON", false},
+	{NULL, NULL, false},
+};
+
+static const struct out_column book_columns[] = {
+	{"leg", "LEG", false},	       {"created", "CREATED", true},
+	{"delivered", "DELIVERED", true}, {"open", "OPEN", true},
+	{"parked", "PARKED", true},    {"bounced", "BOUNCED", true},
+	{"superseded", "SUPERSEDED", true}, {"deleted", "DELETED", true},
+	{"gap", "GAP", true},	       {NULL, NULL, false},
+};
+
+static const char *text_of(const json_t *row, const char *key)
+{
+	const char *s = json_string_value(json_object_get(row, key));
+
+	return s == NULL ? "" : s;
+}
+
+static int64_t number_of(const json_t *row, const char *key)
+{
+	return json_integer_value(json_object_get(row, key));
+}
+
+/* ---- one line a section ------------------------------------------------ */
+
+static bool ends_with(const char *key, const char *end)
+{
+	size_t n = strlen(key), m = strlen(end);
+
+	return n > m && strcmp(key + n - m, end) == 0;
+}
+
+/* used_bytes 1024: "used 1.0 KiB". */
+static void print_pair(const char *key, const json_t *v, struct strbuf *out)
+{
+	struct slice name = slice_str(key);
+	int64_t n = json_integer_value(v);
+
+	if (ends_with(key, "_bytes"))
+		name.n -= strlen("_bytes");
+	else if (ends_with(key, "_s"))
+		name.n -= strlen("_s");
+	for (size_t i = 0; i < name.n; i++)
+		strbuf_addc(out, name.p[i] == '_' ? ' ' : name.p[i]);
+	strbuf_addc(out, ' ');
+	if (json_is_string(v))
+		utf8_show(slice_str(json_string_value(v)), out);
+	else if (!json_is_integer(v))
+		strbuf_adds(out, json_is_true(v) ? "yes" : "no");
+	else if (ends_with(key, "_bytes"))
+		human_bytes(n, out);
+	else if (ends_with(key, "_s"))
+		human_age(n, out);
+	else if (strcmp(key, "pid") == 0)
+		strbuf_addf(out, "%" PRId64, n);
+	else
+		human_count(n, out);
+}
+
+static void print_line(struct cli *c, const json_t *row)
+{
+	struct strbuf line;
+	const char *key;
+	bool first = true;
+	json_t *v;
+
+	strbuf_init(&line, LINE_MAX_BYTES);
+	strbuf_addf(&line, "%-11s", text_of(row, "section"));
+	json_object_foreach((json_t *)row, key, v) {
+		if (strcmp(key, "section") == 0 || json_is_null(v))
+			continue;
+		strbuf_adds(&line, first ? " " : ", ");
+		first = false;
+		print_pair(key, v, &line);
+	}
+	out_say(&c->out, "%s", strbuf_cstr(&line));
+	strbuf_fini(&line);
+}
+
+/* ---- legs -------------------------------------------------------------- */
+
+static const struct {
+	const char *key, *shown;
+} counts[] = {
+	{"open", "open_h"},
+	{"waiting", "waiting_h"},
+	{"held", "held_h"},
+	{"parked", "parked_h"},
+};
+
+static void set_text(json_t *row, const char *key, struct strbuf *text)
+{
+	json_object_set_new(row, key, json_string(strbuf_cstr(text)));
+	strbuf_reset(text);
+}
+
+/* What people see of it is put beside what the daemon said. */
+static void add_human(json_t *row)
+{
+	int64_t now_us = clock_wall_us(&clock_system), since_us;
+	struct strbuf b;
+
+	strbuf_init(&b, 256);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		human_count(number_of(row, counts[i].key), &b);
+		set_text(row, counts[i].shown, &b);
+	}
+	strbuf_addf(&b, "%" PRId64 "/%" PRId64, number_of(row, "concurrency"),
+	    number_of(row, "limit"));
+	if (number_of(row, "configured") > number_of(row, "limit"))
+		strbuf_addf(&b, " of %" PRId64, number_of(row, "configured"));
+	set_text(row, "slots", &b);
+	if (json_is_integer(json_object_get(row, "oldest_s"))) {
+		human_age(number_of(row, "oldest_s"), &b);
+		set_text(row, "oldest_age", &b);
+	}
+	if (clock_parse(slice_str(text_of(row, "since")), now_us,
+		&since_us) == 0 && since_us <= now_us) {
+		human_age((now_us - since_us) / 1000000, &b);
+		set_text(row, "since_age", &b);
+	}
+	strbuf_fini(&b);
+}
+
+static void print_legs(struct cli *c, const json_t *rows,
+    const struct out_column *columns)
+{
+	json_t *row;
+	size_t i;
+
+	out_table(&c->out, columns);
+	json_array_foreach(rows, i, row)
+		if (json_object_get(row, "leg") != NULL)
+			out_row_json(&c->out, row);
+	out_end(&c->out);
+}
+
+/* ---- what to do -------------------------------------------------------- */
+
+static void advise_gate(struct cli *c, const json_t *row)
+{
+	const char *leg = text_of(row, "leg"), *state = text_of(row, "state");
+
+	if (strcmp(state, "suspended") == 0)
+		out_say(&c->out, "%s is suspended, its mail waits and does not "
+		    "age; when it is well: posthouse leg resume %s", leg, leg);
+	else if (strcmp(state, "down") == 0 || strcmp(state, "probing") == 0)
+		out_say(&c->out, "%s takes nothing for now, its mail waits; "
+		    "what it says: posthouse leg probe %s", leg, leg);
+	else if (strcmp(state, "absent") == 0 && number_of(row, "open") > 0)
+		out_say(&c->out, "the configuration has no leg %s, its mail "
+		    "waits: write it there again, or move its recipients: "
+		    "posthouse flip", leg);
+}
+
+static void advise_leg(struct cli *c, const json_t *row)
+{
+	const char *leg = text_of(row, "leg");
+	int64_t parked = number_of(row, "parked");
+
+	advise_gate(c, row);
+	if (parked > 0)
+		out_say(&c->out, "%" PRId64 " %s of %s %s parked: posthouse "
+		    "queue list --state parked --leg %s", parked,
+		    parked == 1 ? "delivery" : "deliveries", leg,
+		    parked == 1 ? "is" : "are", leg);
+	if (number_of(row, "gap") != 0)
+		out_say(&c->out, "the books of %s are not even: posthouse "
+		    "audit verify", leg);
+}
+
+static void advise(struct cli *c, const json_t *row)
+{
+	const char *section = text_of(row, "section");
+
+	if (json_object_get(row, "leg") != NULL)
+		advise_leg(c, row);
+	else if (strcmp(section, "table") == 0 &&
+		 strcmp(text_of(row, "state"), "unusable") == 0)
+		out_say(&c->out, "the cutover table cannot be used, mail is "
+		    "answered 451: if a backup was put back, posthouse table "
+		    "accept");
+	else if (strcmp(section, "spool") == 0 &&
+		 strncmp(text_of(row, "health"), "degraded", 8) == 0)
+		out_say(&c->out, "the spool was damaged when posthoused "
+		    "started: spool.damage and spool.unread in the log name "
+		    "each place");
+	else if (strcmp(section, "spool") == 0 &&
+		 json_object_get(row, "health") != NULL &&
+		 strcmp(text_of(row, "health"), "ok") != 0)
+		out_say(&c->out, "the spool is not well (%s): give the disk "
+		    "room, or raise spool.max", text_of(row, "health"));
+}
+
+static void advise_all(struct cli *c, const json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	out_say(&c->out, "%s", "");
+	json_array_foreach(rows, i, row)
+		advise(c, row);
+}
+
+/* ---- the commands ------------------------------------------------------ */
+
+static void on_row(void *arg, json_t *row)
+{
+	json_array_append(arg, row);
+}
+
+static void say_leg(struct cli *c, const json_t *row)
+{
+	const char *state = text_of(row, "state");
+	struct strbuf reason;
+
+	if (strcmp(state, "up") == 0 || strcmp(state, "absent") == 0) {
+		advise_gate(c, row);
+		return;
+	}
+	strbuf_init(&reason, LINE_MAX_BYTES);
+	utf8_show(slice_str(text_of(row, "reason")), &reason);
+	out_say(&c->out, "%s", "");
+	if (reason.n > 0)
+		out_say(&c->out, "%s: %s", text_of(row, "leg"),
+		    strbuf_cstr(&reason));
+	advise_gate(c, row);
+	strbuf_fini(&reason);
+}
+
+void queue_say_legs(struct cli *c, const json_t *legs)
+{
+	json_t *rows = json_array(), *row;
+	size_t i;
+
+	if (!c->json && json_object_size(legs) > 0 &&
+	    cli_call(c, "leg.list", NULL, on_row, rows) == CLI_DONE)
+		json_array_foreach(rows, i, row)
+			if (json_object_get(legs, text_of(row, "leg")) != NULL)
+				say_leg(c, row);
+	json_decref(rows);
+}
+
+static void print_screen(struct cli *c, const json_t *rows, bool whole)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		if (json_object_get(row, "leg") != NULL)
+			add_human(row);
+		else if (whole)
+			print_line(c, row);
+	}
+	if (whole)
+		out_say(&c->out, "%s", "");
+	print_legs(c, rows, state_columns);
+	if (whole) {
+		out_say(&c->out, "%s", "");
+		print_legs(c, rows, book_columns);
+	}
+	advise_all(c, rows);
+}
+
+static int show(struct cli *c, const char *command, bool whole)
+{
+	json_t *rows = json_array(), *row;
+	size_t i;
+	int code = cli_call(c, command, NULL, on_row, rows);
+
+	if (code == CLI_DONE && !c->json)
+		print_screen(c, rows, whole);
+	else if (code == CLI_DONE)
+		json_array_foreach(rows, i, row)
+			out_row_json(&c->out, row);
+	json_decref(rows);
+	return code;
+}
+
+static int run_status(struct cli *c)
+{
+	return show(c, "status", true);
+}
+
+static int run_leg_list(struct cli *c)
+{
+	return show(c, "leg.list", false);
+}
+
+const struct cli_command cmd_status[] = {
+	{.name = "status",
+	    .args = "",
+	    .summary = "One screen: legs, queue, disk, conservation",
+	    .details = "OPEN mail is under way, WAITING for its time or the "
+		       "leg, or HELD. OLDEST is how long the\noldest mail "
+		       "waits that a leg could have had. disk: room where "
+		       "spool, table and audit\nindex are; index: how much "
+		       "later than mail trace is; old-tls: clients that\n"
+		       "needed TLS below 1.2 since the start. GAP is "
+		       "created minus "
+		       "delivered,\n"
+		       "open, parked, bounced, superseded and deleted: "
+		       "anything but 0 is mail that\nnobody can account for. "
+		       "Below stands what is wrong, and what to do.",
+	    .example = "posthouse status",
+	    .run = run_status},
+	{.name = "leg list",
+	    .args = "",
+	    .summary = "The legs, what waits for each and how it does",
+	    .details = "CONNECTIONS is how many there are of how many a leg "
+		       "gets for now: a leg that asks for\nless gets half, "
+		       "and one more each time that so many deliveries were "
+		       "made; the last\nfigure is what the configuration "
+		       "allows. A leg that suspended itself is tried again "
+		       "by\nitself.",
+	    .example = "posthouse leg list",
+	    .run = run_leg_list},
+	{.name = NULL},
+};

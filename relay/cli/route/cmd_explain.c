@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * explain: what would be decided of a recipient, by the function that the
+ * server asks, without sending anything.
+ */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+
+#include "policy/origin.h"
+#include "policy/return_addr.h"
+#include "policy/route.h"
+#include "policy/row.h"
+#include "relay/base/clock.h"
+#include "relay/base/mem.h"
+#include "relay/cli/table/cli_table.h"
+
+struct question {
+	struct addr to;
+	const struct conf_leg *from_leg; /* whose client asks; NULL */
+};
+
+static int parse_client(struct cli *c, const char *text,
+    const struct conf_leg **leg_out)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} u = {0};
+
+	if (inet_pton(AF_INET, text, &u.v4.sin_addr) == 1)
+		u.sa.sa_family = AF_INET;
+	else if (inet_pton(AF_INET6, text, &u.v6.sin6_addr) == 1)
+		u.sa.sa_family = AF_INET6;
+	else
+		return cli_usage(c, "'%s' is no IP address", text);
+	*leg_out = origin_leg(c->conf, &u.sa);
+	return CLI_DONE;
+}
+
+static int parse_from(struct cli *c, const char *text)
+{
+	const char *why;
+	struct addr a;
+
+	if (text[0] == '\0' || strcmp(text, "<>") == 0)
+		return CLI_DONE;
+	if (addr_parse(slice_str(text), true, &a, &why) < 0)
+		return cli_usage(c, "'%s' is no sender: %s", text, why);
+	return CLI_DONE;
+}
+
+static int parse_question(struct cli *c, struct question *q)
+{
+	const char *client = cli_value(c, "client");
+	const char *from = cli_value(c, "from");
+	const char *text = c->arg[0], *why;
+	int code = CLI_DONE;
+
+	*q = (struct question){0};
+	if (slice_case_eq(slice_str(text), SLICE("postmaster")))
+		q->to = (struct addr){.text = slice_str(text),
+		    .local = slice_str(text), .domain = slice_of("", 0)};
+	else if (addr_parse(slice_str(text), true, &q->to, &why) < 0)
+		return cli_usage(c, "'%s' is no address: %s", text, why);
+	if (client != NULL)
+		code = parse_client(c, client, &q->from_leg);
+	if (code == CLI_DONE && from != NULL)
+		code = parse_from(c, from);
+	return code;
+}
+
+/* ---- the answer ------------------------------------------------------- */
+
+static void put_legs(struct cli *c, struct jout *j, const struct question *q,
+    const struct decision *d)
+{
+	jout_array(j, "legs");
+	for (unsigned i = 0;
+	     d->route.kind == ROUTE_LEGS && i < d->route.legs; i++) {
+		const struct conf_leg *leg =
+		    conf_leg_by_id(c->conf, d->route.leg[i]);
+		struct strbuf address;
+
+		strbuf_init(&address, 2 * ADDR_MAX);
+		route_address(d, d->route.leg[i], &q->to, c->conf, &address);
+		jout_object(j, NULL);
+		jout_str(j, "leg", names_text(c->names, d->route.leg[i]));
+		jout_str(j, "role",
+		    role_text(i == 0 ? ROLE_PRIMARY : ROLE_COPY));
+		jout_slice(j, "address", strbuf_view(&address));
+		jout_bool(j, "configured", leg != NULL);
+		jout_object_end(j);
+		strbuf_fini(&address);
+	}
+	jout_array_end(j);
+}
+
+/* Whom the server would ask first (unknown = "probe"); NULL: nobody. */
+static const char *asked(struct cli *c, const struct decision *d)
+{
+	return d->ask ? names_text(c->names, d->route.leg[0]) : NULL;
+}
+
+static void put_decision(struct cli *c, const struct question *q,
+    const struct decision *d)
+{
+	struct jout *j = out_row(&c->out);
+	struct strbuf route;
+
+	strbuf_init(&route, ROW_TEXT_MAX);
+	route_print(&d->route, c->names, &route);
+	jout_str(j, "address", c->arg[0]);
+	jout_str(j, "verdict",
+	    d->verdict == VERDICT_ACCEPT ? "accept" : "refuse");
+	jout_str(j, "rule", d->rule);
+	jout_str(j, "row", d->row.found ? d->key : NULL);
+	jout_str(j, "route", strbuf_cstr(&route));
+	jout_bool(j, "held", d->held);
+	jout_int(j, "code", d->verdict == VERDICT_REFUSE ? d->reply.code : 250);
+	jout_str(j, "enhanced",
+	    d->verdict == VERDICT_REFUSE ? d->reply.enh : "2.1.5");
+	jout_str(j, "reply", d->reply.text);
+	jout_str(j, "ask", asked(c, d));
+	put_legs(c, j, q, d);
+	jout_str(j, "from_leg", q->from_leg == NULL ? NULL : q->from_leg->name);
+	jout_int(j, "change", (int64_t)d->change);
+	out_row_end(&c->out);
+	strbuf_fini(&route);
+}
+
+/* clang-format off */
+static const struct { const char *rule, *text; } rules[] = {
+	{ "address",    "a row of its own" },
+	{ "subaddress", "the row of the address without its detail" },
+	{ "domain",     "no row of its own: the domain's row" },
+	{ "unknown",    "no row of its own: the domain's `unknown` policy" },
+	{ "postmaster", "always taken, for the configuration's postmaster" },
+	{ "leg-domain", "an address of a leg itself" },
+	{ "relay",      "not a domain of ours" },
+	{ "onward",     "the local part names another host" },
+	{ "return",     "the domain of our return addresses, `return`" },
+	{ "table",      "the cutover table can not be read" },
+};
+/* clang-format on */
+
+static const char *rule_text(const char *rule)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		if (strcmp(rules[i].rule, rule) == 0)
+			return rules[i].text;
+	return rule;
+}
+
+static void say_legs(struct cli *c, const struct question *q,
+    const struct decision *d)
+{
+	for (unsigned i = 0;
+	     d->route.kind == ROUTE_LEGS && i < d->route.legs; i++) {
+		int leg = d->route.leg[i];
+		struct strbuf address;
+
+		strbuf_init(&address, 2 * ADDR_MAX);
+		route_address(d, leg, &q->to, c->conf, &address);
+		out_say(&c->out, "%-9s %s (%s) as %s%s", i == 0 ? "legs" : "",
+		    names_text(c->names, leg),
+		    role_text(i == 0 ? ROLE_PRIMARY : ROLE_COPY),
+		    strbuf_cstr(&address),
+		    conf_leg_by_id(c->conf, leg) == NULL
+			? "; the configuration has no such leg: it waits"
+			: "");
+		strbuf_fini(&address);
+	}
+}
+
+static void say_decision(struct cli *c, const struct question *q,
+    const struct decision *d)
+{
+	out_say(&c->out, "address   %s", c->arg[0]);
+	if (d->verdict == VERDICT_ACCEPT)
+		out_say(&c->out, "verdict   accept%s%s%s",
+		    d->held ? ", held: it waits for a release" : "",
+		    d->ask ? ", if he is known: the leg would be asked, "
+			   : "",
+		    d->ask ? asked(c, d) : "");
+	else
+		out_say(&c->out, "verdict   refuse: %d %s %s", d->reply.code,
+		    d->reply.enh, d->reply.text);
+	out_say(&c->out, "rule      %s (%s)", d->rule, rule_text(d->rule));
+	if (d->row.found)
+		out_say(&c->out, "row       %s: %s, change %" PRIu64, d->key,
+		    d->row.route_text, d->row.change);
+	say_legs(c, q, d);
+	if (q->from_leg != NULL)
+		out_say(&c->out, "client    belongs to the leg %s: nothing "
+		    "goes back there", q->from_leg->name);
+}
+
+static int decide(struct cli *c, const struct question *q)
+{
+	struct table *t = cli_table(c);
+	struct arena *a = arena_new();
+	struct return_addr ret;
+	struct decision d;
+	struct error err = {0};
+	int64_t now_us = clock_wall_us(&clock_system);
+	bool reads = t != NULL && table_begin(t, &err) == 0;
+
+	/* Without a table the server's answer is a decision too. */
+	if (!return_addr_decide(c->conf, &q->to, now_us, &ret, &d))
+		route_decide(c->conf, reads ? t : NULL, &q->to, a, &d);
+	if (reads && q->from_leg != NULL)
+		origin_decide(c->conf, t, q->from_leg->id, &q->to, now_us, &d);
+	if (c->json)
+		put_decision(c, q, &d);
+	else
+		say_decision(c, q, &d);
+	if (reads)
+		table_end(t);
+	table_close(t);
+	arena_free(a);
+	return reads ? CLI_DONE : CLI_NO;
+}
+
+static int run_explain(struct cli *c)
+{
+	struct question q;
+	int code;
+
+	if (cli_conf(c) == NULL)
+		return CLI_NO;
+	code = parse_question(c, &q);
+	return code == CLI_DONE ? decide(c, &q) : code;
+}
+
+static const struct cli_option options[] = {
+	{"from", "SENDER", "The sender; <> is the null sender."},
+	{"client", "IP", "The client's address."},
+	{NULL, NULL, NULL},
+};
+
+const struct cli_command cmd_explain[] = {
+	{
+	    .name = "explain",
+	    .args = "ADDR",
+	    .summary = "Says what would become of a recipient, and why, "
+		       "without sending",
+	    .details = "Where a leg would be asked whether it knows the "
+		       "recipient (unknown = \"probe\"), it says so, and "
+		       "asks nobody.",
+	    .example = "posthouse explain ann+news@example.com "
+		       "--client 192.0.2.10",
+	    .options = options,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .run = run_explain,
+	},
+	{.name = NULL},
+};
