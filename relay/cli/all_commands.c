@@ -2,22 +2,32 @@
  *
  * All tables of commands, in the order of `posthouse --help`.
  */
-#include "relay/cli/common/cli.h"
+#include "relay/cli/all_commands.h"
 
-const struct cli_command *const cli_tables[] = {
+#include "relay/cli/audit/audit_commands.h"
+#include "relay/cli/customer/customer_commands.h"
+#include "relay/cli/help_commands.h"
+#include "relay/cli/leg/leg_commands.h"
+#include "relay/cli/queue/queue_commands.h"
+#include "relay/cli/route/route_commands.h"
+#include "relay/cli/table/table_commands.h"
+
+const struct cli_command *const all_commands[] = {
 	cmd_status,
 	cmd_explain,
 	cmd_route,
 	cmd_route_list,
 	cmd_route_file,
 	cmd_flip,
+	cmd_undo,
+	cmd_hold,
 	cmd_changes,
 	cmd_queue,
 	cmd_queue_act,
 	cmd_queue_export,
 	cmd_purge,
 	cmd_leg,
-	cmd_probe,
+	cmd_leg_probe,
 	cmd_trace,
 	cmd_audit,
 	cmd_table,

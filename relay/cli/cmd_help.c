@@ -3,12 +3,15 @@
  * help: the list of commands, one command's page, and the bare names for
  * shell completion.
  */
-#include "relay/cli/common/cli.h"
+#include "relay/cli/command_find.h"
+#include "relay/cli/command_help.h"
+#include "relay/cli/command_man.h"
+#include "relay/cli/help_commands.h"
 
-static void print_names(void)
+static void print_names(const struct cli_command *const *tables)
 {
-	for (int t = 0; cli_tables[t] != NULL; t++) {
-		const struct cli_command *cmd = cli_tables[t];
+	for (int t = 0; tables[t] != NULL; t++) {
+		const struct cli_command *cmd = tables[t];
 
 		for (; cmd->name != NULL; cmd++) {
 			const struct cli_option *o = cmd->options;
@@ -27,20 +30,20 @@ static int run_help(struct cli *c)
 	int used;
 
 	if (cli_flag(c, "names")) {
-		print_names();
+		print_names(c->tables);
 		return CLI_DONE;
 	}
 	if (cli_flag(c, "man")) {
-		cli_print_man(stdout);
+		cli_print_man(c->tables, stdout);
 		return CLI_DONE;
 	}
 	if (c->args == 0) {
-		cli_print_commands(stdout);
+		cli_print_commands(c->tables, stdout);
 		return CLI_DONE;
 	}
-	cmd = cli_find(c->args, c->arg, &used);
+	cmd = cli_find(c->tables, c->args, c->arg, &used);
 	if (cmd == NULL && c->args == 1 &&
-	    cli_print_list(stdout, c->arg[0]) > 0)
+	    cli_print_list(c->tables, stdout, c->arg[0]) > 0)
 		return CLI_DONE;
 	if (cmd == NULL)
 		return cli_usage(c, "there is no command %s%s%s "

@@ -3,7 +3,7 @@
  * One command line: find the row, take its options and operands apart, run
  * it, end. Options may stand anywhere behind the command; `--` ends them.
  */
-#include "relay/cli/common/cli.h"
+#include "relay/cli/command_line.h"
 
 #include <pwd.h>
 #include <stdarg.h>
@@ -12,217 +12,8 @@
 
 #include "config.h"
 #include "relay/base/mem.h"
-
-#define CONF_FILE PH_SYSCONFDIR "/posthouse/posthouse.conf"
-
-static const struct cli_option common[] = {
-	{"json", NULL, "One JSON object a line, for programs."},
-	{"help", NULL, "This text."},
-	{NULL, NULL, NULL},
-};
-
-/* ---- what the commands use -------------------------------------------- */
-
-bool cli_flag(const struct cli *c, const char *name)
-{
-	return cli_value_at(c, name, 0) != NULL;
-}
-
-const char *cli_value(const struct cli *c, const char *name)
-{
-	const char *value = NULL, *next;
-
-	for (int i = 0; (next = cli_value_at(c, name, i)) != NULL; i++)
-		value = next;
-	return value;
-}
-
-const char *cli_value_at(const struct cli *c, const char *name, int n)
-{
-	for (int i = 0; i < c->givens; i++)
-		if (strcmp(c->given[i].option->name, name) == 0 && n-- == 0)
-			return c->given[i].value;
-	return NULL;
-}
-
-const char *cli_address(const struct cli *c, const char *name)
-{
-	struct slice s = slice_str(cli_value(c, name));
-
-	if (s.p == NULL)
-		return NULL;
-	s = slice_trim(s);
-	if (s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>')
-		s = slice_trim(slice_of(s.p + 1, s.n - 2));
-	return arena_slicedup(c->arena, s);
-}
-
-/* Names from files and answers from outside are part of it. */
-static void say(const struct cli *c, const char *fmt, va_list ap)
-{
-	char text[2000];
-	struct strbuf clean;
-
-	vsnprintf(text, sizeof(text), fmt, ap);
-	strbuf_init(&clean, 4 * sizeof(text));
-	utf8_show(slice_str(text), &clean);
-	fflush(c->out.to);
-	fprintf(stderr, "posthouse: %s\n", strbuf_cstr(&clean));
-	strbuf_fini(&clean);
-}
-
-int cli_fail(const struct cli *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(c, fmt, ap);
-	va_end(ap);
-	return CLI_NO;
-}
-
-int cli_usage(const struct cli *c, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(c, fmt, ap);
-	va_end(ap);
-	if (c->command != NULL)
-		fprintf(stderr, "usage: posthouse %s%s%s\n"
-				"More: posthouse %s --help\n",
-		    c->command->name, c->command->args[0] == '\0' ? "" : " ",
-		    c->command->args, c->command->name);
-	return CLI_USAGE;
-}
-
-bool cli_confirm(const struct cli *c, const char *question)
-{
-	struct strbuf clean;
-	char answer[8];
-
-	if (cli_flag(c, "yes"))
-		return true;
-	if (!isatty(STDIN_FILENO)) {
-		cli_fail(c, "%s Say --yes to do it.", question);
-		return false;
-	}
-	strbuf_init(&clean, 8000);
-	utf8_show(slice_str(question), &clean);
-	fprintf(stderr, "%s [y/N] ", strbuf_cstr(&clean));
-	strbuf_fini(&clean);
-	return fgets(answer, sizeof(answer), stdin) != NULL &&
-	       (answer[0] == 'y' || answer[0] == 'Y');
-}
-
-struct conf *cli_conf_try(struct cli *c)
-{
-	if (c->conf == NULL && c->conf_fault.text[0] == '\0')
-		c->conf = conf_load(c->conf_file, c->names, &c->conf_fault);
-	return c->conf;
-}
-
-struct conf *cli_conf(struct cli *c)
-{
-	if (cli_conf_try(c) == NULL)
-		cli_fail(c, "%s", c->conf_fault.text);
-	return c->conf;
-}
-
-/* ---- which command ---------------------------------------------------- */
-
-/* Does the name begin with these words? Returns how many it took. */
-static int match_words(const char *name, int words, char **word)
-{
-	struct slice rest = slice_str(name), part;
-	int n = 0;
-
-	while (slice_next(&rest, ' ', &part)) {
-		if (n == words || !slice_eq(part, slice_str(word[n])))
-			return 0;
-		n++;
-	}
-	return n;
-}
-
-const struct cli_command *cli_find(int words, char **word, int *used_out)
-{
-	for (int t = 0; cli_tables[t] != NULL; t++) {
-		const struct cli_command *cmd = cli_tables[t];
-
-		for (; cmd->name != NULL; cmd++) {
-			*used_out = match_words(cmd->name, words, word);
-			if (*used_out > 0)
-				return cmd;
-		}
-	}
-	return NULL;
-}
-
-/* ---- help ------------------------------------------------------------- */
-
-static bool starts_with_word(const char *name, const char *word)
-{
-	size_t n = strlen(word);
-
-	return strncmp(name, word, n) == 0 &&
-	       (name[n] == ' ' || name[n] == '\0');
-}
-
-int cli_print_list(FILE *to, const char *noun)
-{
-	int shown = 0;
-
-	for (int t = 0; cli_tables[t] != NULL; t++) {
-		const struct cli_command *cmd = cli_tables[t];
-
-		for (; cmd->name != NULL; cmd++) {
-			if (noun != NULL && !starts_with_word(cmd->name, noun))
-				continue;
-			fprintf(to, "  %-18s %s\n", cmd->name, cmd->summary);
-			shown++;
-		}
-	}
-	return shown;
-}
-
-void cli_print_commands(FILE *to)
-{
-	fprintf(to, "usage: posthouse [-c FILE] [--json] COMMAND ...\n"
-		    "       posthouse COMMAND --help\n\n");
-	cli_print_list(to, NULL);
-	fprintf(to, "\n  -c FILE            the configuration (%s)\n"
-		    "  -V, --version      the version\n", CONF_FILE);
-}
-
-static void print_options(FILE *to, const struct cli_option *o)
-{
-	for (; o->name != NULL; o++) {
-		char left[64];
-
-		snprintf(left, sizeof(left), "--%s%s%s", o->name,
-		    o->value == NULL ? "" : " ",
-		    o->value == NULL ? "" : o->value);
-		fprintf(to, "  %-22s %s\n", left, o->help);
-	}
-}
-
-void cli_print_help(const struct cli_command *cmd, FILE *to)
-{
-	struct slice rest = slice_str(cmd->example), line;
-
-	fprintf(to, "usage: posthouse %s%s%s\n\n%s.\n", cmd->name,
-	    cmd->args[0] == '\0' ? "" : " ", cmd->args, cmd->summary);
-	if (cmd->details != NULL)
-		fprintf(to, "\n%s\n", cmd->details);
-	fputs("\noptions:\n", to);
-	if (cmd->options != NULL)
-		print_options(to, cmd->options);
-	print_options(to, common);
-	fputs("\nexample:\n", to);
-	while (slice_next(&rest, '\n', &line))
-		fprintf(to, "  %.*s\n", (int)line.n, line.p);
-}
+#include "relay/cli/command_find.h"
+#include "relay/cli/command_help.h"
 
 /* ---- the line --------------------------------------------------------- */
 
@@ -264,7 +55,7 @@ static int take_option(struct cli *c, char *word, char *next)
 		name = slice_head(name, (size_t)eq);
 	o = find_option(c->command->options, name);
 	if (o == NULL)
-		o = find_option(common, name);
+		o = find_option(cli_common_options, name);
 	if (o == NULL || (o->value == NULL && value != NULL)) {
 		cli_usage(c, o == NULL ? "there is no option %s here"
 				       : "%s takes no value", word);
@@ -384,7 +175,7 @@ static int take_front(struct cli *c, int argc, char **argv, int *code_out)
 			return -1;
 		} else if (strcmp(word, "-h") == 0 ||
 			   strcmp(word, "--help") == 0) {
-			cli_print_commands(stdout);
+			cli_print_commands(c->tables, stdout);
 			return -1;
 		} else {
 			*code_out = cli_usage(c, "what is %s? "
@@ -394,7 +185,7 @@ static int take_front(struct cli *c, int argc, char **argv, int *code_out)
 	}
 	if (i < argc)
 		return i;
-	cli_print_commands(stderr);
+	cli_print_commands(c->tables, stderr);
 	*code_out = CLI_USAGE;
 	return -1;
 }
@@ -404,7 +195,7 @@ static int no_such_command(const struct cli *c, int argc, char **argv)
 {
 	bool help = argc > 1 && strcmp(argv[1], "--help") == 0;
 
-	if (cli_print_list(help ? stdout : stderr, argv[0]) == 0)
+	if (cli_print_list(c->tables, help ? stdout : stderr, argv[0]) == 0)
 		return cli_usage(c, "there is no command %s "
 		    "(posthouse --help lists them)", argv[0]);
 	if (argc > 1 && !help)
@@ -413,15 +204,16 @@ static int no_such_command(const struct cli *c, int argc, char **argv)
 	return help ? CLI_DONE : CLI_USAGE;
 }
 
-int cli_main(int argc, char **argv)
+int cli_main(int argc, char **argv, const struct cli_command *const *tables)
 {
-	struct cli c = {.conf_file = CONF_FILE, .out.to = stdout};
+	struct cli c = {.tables = tables, .conf_file = CLI_CONF_FILE,
+	    .out.to = stdout};
 	int at, used, code = CLI_USAGE;
 
 	at = take_front(&c, argc, argv, &code);
 	if (at < 0)
 		return code;
-	c.command = cli_find(argc - at, argv + at, &used);
+	c.command = cli_find(tables, argc - at, argv + at, &used);
 	if (c.command == NULL)
 		return no_such_command(&c, argc - at, argv + at);
 	c.who = who_runs();

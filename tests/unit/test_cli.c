@@ -10,6 +10,10 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "relay/cli/all_commands.h"
+#include "relay/cli/command_find.h"
+#include "relay/cli/command_help.h"
+#include "relay/cli/command_man.h"
 #include "relay/cli/common/cli.h"
 
 static char *read_page(void)
@@ -48,7 +52,7 @@ static char *printed(void (*print)(const struct cli_command *cmd, FILE *to),
 static void print_man(const struct cli_command *cmd, FILE *to)
 {
 	(void)cmd;
-	cli_print_man(to);
+	cli_print_man(all_commands, to);
 }
 
 static void check_options(const struct cli_command *cmd, const char *help)
@@ -81,7 +85,7 @@ static void check_command(const struct cli_command *cmd)
 	check_options(cmd, help);
 	while (slice_next(&rest, ' ', &word))
 		words[n++] = mem_slicedup(word);
-	assert_ptr_equal(cli_find(n, words, &used), cmd);
+	assert_ptr_equal(cli_find(all_commands, n, words, &used), cmd);
 	assert_int_equal(used, n);
 	while (n > 0)
 		mem_free(words[--n]);
@@ -91,8 +95,8 @@ static void check_command(const struct cli_command *cmd)
 static void each_command_has_help_an_example_and_a_name_of_its_own(void **state)
 {
 	(void)state;
-	for (int t = 0; cli_tables[t] != NULL; t++)
-		for (const struct cli_command *cmd = cli_tables[t];
+	for (int t = 0; all_commands[t] != NULL; t++)
+		for (const struct cli_command *cmd = all_commands[t];
 		     cmd->name != NULL; cmd++)
 			check_command(cmd);
 }

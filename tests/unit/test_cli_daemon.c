@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
+#include "relay/cli/all_commands.h"
 #include "relay/cli/audit/event_words.h"
+#include "relay/cli/command_line.h"
 #include "relay/cli/common/cli.h"
 #include "relay/ops/ctl.h"
 #include "tests/unit/conf_tmp.h"
@@ -134,7 +136,7 @@ static void child(const char *dir, char *const *word, int words)
 	for (int i = 0; i < words; i++)
 		argv[3 + i] = word[i];
 	alarm(60); /* a daemon that a failed test left answers nobody */
-	_exit(cli_main(3 + words, argv));
+	_exit(cli_main(3 + words, argv, all_commands));
 }
 
 /* Runs `line` while the daemon (NULL: none) serves; the exit code. */

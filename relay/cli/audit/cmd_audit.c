@@ -10,7 +10,8 @@
 #include "relay/audit/conserve.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
-#include "relay/cli/common/cli.h"
+#include "relay/cli/audit/audit_commands.h"
+#include "relay/cli/common/json_get.h"
 #include "relay/ops/ctl.h"
 
 /* The index is a fraction of a second behind the daemon. */
@@ -83,11 +84,6 @@ static bool all_agree(const struct verifying *v)
 	return true;
 }
 
-static int64_t number_of(const json_t *row, const char *key)
-{
-	return json_integer_value(json_object_get(row, key));
-}
-
 /* A row of the daemon's recount: a leg, a lost recipient, or the sums. */
 static void on_counted(void *arg, json_t *row)
 {
@@ -101,16 +97,16 @@ static void on_counted(void *arg, json_t *row)
 	if (id >= 0) {
 		for (int t = 0; t < TOTALS; t++)
 			v->count.leg[id].total[t] =
-			    number_of(row, total_text((enum total)t));
-		v->count.leg[id].gap = number_of(row, "gap");
+			    json_number(row, total_text((enum total)t));
+		v->count.leg[id].gap = json_number(row, "gap");
 	} else if (lost != NULL && to != NULL) {
 		v->count.lost++;
 		if (id_parse(slice_str(lost), &message) == 0)
 			on_lost(v, message, to);
 	} else {
-		v->count.messages = (uint64_t)number_of(row, "messages");
-		v->count.recipients = (uint64_t)number_of(row, "recipients");
-		v->count.skipped = (uint64_t)number_of(row, "skipped");
+		v->count.messages = (uint64_t)json_number(row, "messages");
+		v->count.recipients = (uint64_t)json_number(row, "recipients");
+		v->count.skipped = (uint64_t)json_number(row, "skipped");
 	}
 }
 

@@ -10,8 +10,8 @@
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/cli/audit/audit_commands.h"
 #include "relay/cli/audit/event_words.h"
-#include "relay/cli/common/cli.h"
 
 enum { LAST_HOUR_S = 3600, WORDS_MAX = 1 << 16, LIMIT_MAX = 1000000 };
 

@@ -6,19 +6,9 @@
 
 #include <inttypes.h>
 
-#include "relay/cli/common/out.h"
-
-static const char *text(const json_t *e, const char *key)
-{
-	const char *s = json_string_value(json_object_get(e, key));
-
-	return s == NULL ? "" : s;
-}
-
-static int64_t number(const json_t *e, const char *key)
-{
-	return json_integer_value(json_object_get(e, key));
-}
+#include "relay/base/utf8.h"
+#include "relay/cli/common/json_get.h"
+#include "relay/cli/common/why_waits.h"
 
 static void add(struct strbuf *out, const char *s)
 {
@@ -38,32 +28,32 @@ static void add_plural(struct strbuf *out, int64_t n, const char *what)
 
 static void add_client(struct strbuf *out, const json_t *e)
 {
-	const char *name = text(e, "name");
+	const char *name = json_text(e, "name");
 
-	add(out, name[0] != '\0' ? name : text(e, "helo"));
+	add(out, name[0] != '\0' ? name : json_text(e, "helo"));
 	strbuf_adds(out, " [");
-	add(out, text(e, "client"));
+	add(out, json_text(e, "client"));
 	strbuf_addc(out, ']');
 }
 
 static void say_accepted(const json_t *e, struct strbuf *out)
 {
-	if (text(e, "listen")[0] == '\0') {
+	if (json_text(e, "listen")[0] == '\0') {
 		strbuf_adds(out, "a notification of our own");
 	} else {
 		strbuf_adds(out, "accepted from ");
 		add_client(out, e);
 		strbuf_adds(out, " at ");
-		add(out, text(e, "listen"));
-		if (text(e, "tls")[0] != '\0')
+		add(out, json_text(e, "listen"));
+		if (json_text(e, "tls")[0] != '\0')
 			strbuf_adds(out, " over TLS");
 	}
 	strbuf_adds(out, ": from ");
-	add_sender(out, text(e, "from"));
+	add_sender(out, json_text(e, "from"));
 	strbuf_adds(out, ", ");
-	add_plural(out, number(e, "recipients"), "recipient");
+	add_plural(out, json_number(e, "recipients"), "recipient");
 	strbuf_adds(out, ", ");
-	add_plural(out, number(e, "size"), "byte");
+	add_plural(out, json_number(e, "size"), "byte");
 }
 
 static void add_who(struct strbuf *out, const json_t *e)
@@ -72,34 +62,35 @@ static void add_who(struct strbuf *out, const json_t *e)
 		const char *key, *word;
 	} parts[] = {{"stage", " at "}, {"from", " from "}, {"to", " for "}};
 
-	add(out, text(e, "client"));
+	add(out, json_text(e, "client"));
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		if (text(e, parts[i].key)[0] == '\0')
+		if (json_text(e, parts[i].key)[0] == '\0')
 			continue;
 		strbuf_adds(out, parts[i].word);
-		add(out, text(e, parts[i].key));
+		add(out, json_text(e, parts[i].key));
 	}
 }
 
 /* Why, what the client said, and how often. */
 static void add_reason(struct strbuf *out, const json_t *e)
 {
-	add(out, text(e, "reason"));
-	if (text(e, "said")[0] != '\0') {
+	add(out, json_text(e, "reason"));
+	if (json_text(e, "said")[0] != '\0') {
 		strbuf_adds(out, "; it said \"");
-		add(out, text(e, "said"));
+		add(out, json_text(e, "said"));
 		strbuf_addc(out, '"');
 	}
-	if (number(e, "count") > 1)
-		strbuf_addf(out, " (%" PRId64 " times)", number(e, "count"));
+	if (json_number(e, "count") > 1)
+		strbuf_addf(out, " (%" PRId64 " times)",
+		    json_number(e, "count"));
 }
 
 static void say_refused(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "refused ");
 	add_who(out, e);
-	strbuf_addf(out, ": %" PRId64 " ", number(e, "code"));
-	add(out, text(e, "enhanced"));
+	strbuf_addf(out, ": %" PRId64 " ", json_number(e, "code"));
+	add(out, json_text(e, "enhanced"));
 	strbuf_addc(out, ' ');
 	add_reason(out, e);
 }
@@ -110,9 +101,9 @@ static void say_aborted(const json_t *e, struct strbuf *out)
 	add_who(out, e);
 	strbuf_adds(out, " had no answer: ");
 	add_reason(out, e);
-	if (number(e, "bytes") > 0) {
+	if (json_number(e, "bytes") > 0) {
 		strbuf_adds(out, ", after ");
-		add_plural(out, number(e, "bytes"), "byte");
+		add_plural(out, json_number(e, "bytes"), "byte");
 	}
 }
 
@@ -128,20 +119,21 @@ static void say_repaired(const json_t *e, struct strbuf *out)
 /* "Ann@example.com -> cloud (primary): " */
 static void add_delivery(struct strbuf *out, const json_t *e)
 {
-	add(out, text(e, "to"));
+	add(out, json_text(e, "to"));
 	strbuf_adds(out, " -> ");
-	add(out, text(e, "leg"));
-	strbuf_addf(out, " (%s): ", text(e, "role"));
+	add(out, json_text(e, "leg"));
+	strbuf_addf(out, " (%s): ", json_text(e, "role"));
 }
 
 static void add_reply(struct strbuf *out, const json_t *e)
 {
-	int64_t code = number(e, "code");
-	const char *enh = text(e, "enhanced"), *reply = text(e, "reply");
+	int64_t code = json_number(e, "code");
+	const char *enh = json_text(e, "enhanced");
+	const char *reply = json_text(e, "reply");
 
-	if (text(e, "relay")[0] != '\0') {
+	if (json_text(e, "relay")[0] != '\0') {
 		strbuf_adds(out, ", ");
-		add(out, text(e, "relay"));
+		add(out, json_text(e, "relay"));
 	}
 	strbuf_adds(out, code != 0 ? " said \"" : ": ");
 	if (code != 0)
@@ -156,64 +148,43 @@ static void add_reply(struct strbuf *out, const json_t *e)
 
 static void add_attempt(struct strbuf *out, const json_t *e)
 {
-	int64_t ms = number(e, "delay_ms");
-	const char *uncertain = text(e, "uncertain");
+	int64_t ms = json_number(e, "delay_ms");
+	const char *uncertain = json_text(e, "uncertain");
 
 	if (json_object_get(e, "attempt") == NULL)
 		return;
 	strbuf_addf(out, " (attempt %" PRId64 ", after %" PRId64
-	    ".%" PRId64 " s", number(e, "attempt"), ms / 1000,
+	    ".%" PRId64 " s", json_number(e, "attempt"), ms / 1000,
 	    ms % 1000 / 100);
-	if (text(e, "address")[0] != '\0') {
+	if (json_text(e, "address")[0] != '\0') {
 		strbuf_adds(out, ", as ");
-		add(out, text(e, "address"));
+		add(out, json_text(e, "address"));
 	}
-	if (text(e, "tls_failed")[0] != '\0') {
+	if (json_text(e, "tls_failed")[0] != '\0') {
 		strbuf_adds(out, ", in the clear since TLS failed: ");
-		add(out, text(e, "tls_failed"));
+		add(out, json_text(e, "tls_failed"));
 	}
 	if (uncertain[0] != '\0')
 		strbuf_adds(out, ", may arrive twice");
 	strbuf_addc(out, ')');
 }
 
-const char *words_waits(const char *class, int64_t code)
-{
-	static const struct {
-		const char *class;
-		int64_t from;
-		const char *why;
-	} words[] = {
-		{"recipient", 500, "may be new there, or is known from "
-		    "lately: retry.grace, retry.known_wait, soft_bounce"},
-		{"configuration", 400, "about the leg's set-up, not the mail"},
-		{"mailbox", 400, "about this mailbox alone"},
-		{"throttle", 400, "the leg asks for less at once"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (code >= words[i].from &&
-		    strcmp(class, words[i].class) == 0)
-			return words[i].why;
-	return NULL;
-}
-
 static void add_why(struct strbuf *out, const json_t *e)
 {
 	const char *why =
-	    words_waits(text(e, "class"), number(e, "code"));
+	    why_waits(json_text(e, "class"), json_number(e, "code"));
 
-	if (strcmp(text(e, "event"), "deferred") == 0 && why != NULL)
+	if (strcmp(json_text(e, "event"), "deferred") == 0 && why != NULL)
 		strbuf_addf(out, "; waits: %s", why);
 }
 
 static void add_by(struct strbuf *out, const json_t *e)
 {
 	strbuf_adds(out, " by ");
-	add(out, text(e, "by"));
-	if (text(e, "reason")[0] != '\0') {
+	add(out, json_text(e, "by"));
+	if (json_text(e, "reason")[0] != '\0') {
 		strbuf_adds(out, " (");
-		add(out, text(e, "reason"));
+		add(out, json_text(e, "reason"));
 		strbuf_addc(out, ')');
 	}
 }
@@ -235,84 +206,84 @@ static const char *news(const char *action)
 static void say_returned(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "its copy to ");
-	add(out, text(e, "leg"));
+	add(out, json_text(e, "leg"));
 	strbuf_adds(out, " was answered: ");
-	add(out, text(e, "action")[0] != '\0' ? text(e, "action")
+	add(out, json_text(e, "action")[0] != '\0' ? json_text(e, "action")
 						: "a message");
-	if (text(e, "status")[0] != '\0') {
+	if (json_text(e, "status")[0] != '\0') {
 		strbuf_addc(out, ' ');
-		add(out, text(e, "status"));
+		add(out, json_text(e, "status"));
 	}
-	if (text(e, "to")[0] != '\0') {
+	if (json_text(e, "to")[0] != '\0') {
 		strbuf_adds(out, " for ");
-		add(out, text(e, "to"));
+		add(out, json_text(e, "to"));
 	}
 	strbuf_adds(out, ", by message ");
-	add(out, text(e, "id"));
+	add(out, json_text(e, "id"));
 }
 
 static void say_dsn(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "told ");
-	add_sender(out, text(e, "sender"));
+	add_sender(out, json_text(e, "sender"));
 	strbuf_adds(out, " that mail for ");
-	add(out, text(e, "to"));
-	strbuf_adds(out, news(text(e, "action")));
+	add(out, json_text(e, "to"));
+	strbuf_adds(out, news(json_text(e, "action")));
 	strbuf_adds(out, ", by message ");
-	add(out, text(e, "id"));
+	add(out, json_text(e, "id"));
 }
 
 static void say_body(const json_t *e, struct strbuf *out)
 {
-	add(out, text(e, "who"));
+	add(out, json_text(e, "who"));
 	strbuf_adds(out, " read the message with ");
-	add(out, text(e, "command"));
+	add(out, json_text(e, "command"));
 }
 
 static void say_change(const json_t *e, struct strbuf *out)
 {
-	strbuf_addf(out, "change %" PRId64 " by ", number(e, "change"));
-	add(out, text(e, "who"));
-	if (text(e, "command")[0] != '\0') {
+	strbuf_addf(out, "change %" PRId64 " by ", json_number(e, "change"));
+	add(out, json_text(e, "who"));
+	if (json_text(e, "command")[0] != '\0') {
 		strbuf_adds(out, " (");
-		add(out, text(e, "command"));
+		add(out, json_text(e, "command"));
 		strbuf_addc(out, ')');
 	}
 	strbuf_adds(out, ", ");
-	add_plural(out, number(e, "recipients"), "recipient");
-	if (text(e, "note")[0] != '\0') {
+	add_plural(out, json_number(e, "recipients"), "recipient");
+	if (json_text(e, "note")[0] != '\0') {
 		strbuf_adds(out, ": ");
-		add(out, text(e, "note"));
+		add(out, json_text(e, "note"));
 	}
 }
 
 static void say_leg(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "leg ");
-	add(out, text(e, "leg"));
+	add(out, json_text(e, "leg"));
 	strbuf_addc(out, ' ');
-	add(out, text(e, "state"));
-	if (text(e, "reason")[0] != '\0') {
+	add(out, json_text(e, "state"));
+	if (json_text(e, "reason")[0] != '\0') {
 		strbuf_adds(out, ": ");
-		add(out, text(e, "reason"));
+		add(out, json_text(e, "reason"));
 	}
 }
 
 static void say_alarm(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "alarm ");
-	add(out, text(e, "kind"));
+	add(out, json_text(e, "kind"));
 	strbuf_adds(out, " about ");
-	add(out, text(e, "about"));
+	add(out, json_text(e, "about"));
 	strbuf_adds(out, ": ");
-	add(out, text(e, "text"));
+	add(out, json_text(e, "text"));
 }
 
 static void say_gap(const json_t *e, struct strbuf *out)
 {
-	int64_t records = number(e, "records");
-	int64_t generations = number(e, "generations");
-	const char *reason = text(e, "reason");
+	int64_t records = json_number(e, "records");
+	int64_t generations = json_number(e, "generations");
+	const char *reason = json_text(e, "reason");
 
 	strbuf_adds(out, "the audit trail has a gap: ");
 	if (records > 0)
@@ -320,14 +291,14 @@ static void say_gap(const json_t *e, struct strbuf *out)
 	else if (generations > 0)
 		add_plural(out, generations, "journal segment");
 	else
-		add_plural(out, number(e, "bytes"), "byte of the journal");
+		add_plural(out, json_number(e, "bytes"), "byte of the journal");
 	if (json_object_get(e, "offset") == NULL) {
 		strbuf_adds(out, " could not be kept for it");
 		return;
 	}
 	strbuf_addf(out, " at %lld:%lld, %s",
-	    (long long)number(e, "generation"),
-	    (long long)number(e, "offset"), reason);
+	    (long long)json_number(e, "generation"),
+	    (long long)json_number(e, "offset"), reason);
 }
 
 /* What has no sentence of its own is shown as it is. */
@@ -336,7 +307,7 @@ static void say_fields(const json_t *e, struct strbuf *out)
 	const char *key;
 	json_t *v;
 
-	add(out, text(e, "event"));
+	add(out, json_text(e, "event"));
 	json_object_foreach((json_t *)e, key, v) {
 		if (strcmp(key, "time") == 0 || strcmp(key, "node") == 0 ||
 		    strcmp(key, "event") == 0 || strcmp(key, "id") == 0)
@@ -399,7 +370,7 @@ static void say_delivery(const json_t *e, const char *said, struct strbuf *out)
 
 void words_event(const json_t *event, struct strbuf *out)
 {
-	const char *name = text(event, "event");
+	const char *name = json_text(event, "event");
 
 	for (size_t i = 0; i < ARRAY_LEN(events); i++) {
 		if (strcmp(events[i].event, name) != 0)

@@ -12,8 +12,5 @@
 /* Appends the sentence, without time and id. What came from outside is made
  * harmless for a terminal. */
 void words_event(const json_t *event, struct strbuf *out);
-/* Why a delivery waits whose last answer was of this class, though it may
- * have said no for good; NULL: nothing that the answer does not say. */
-const char *words_waits(const char *class, int64_t code);
 
 #endif

@@ -11,7 +11,7 @@ static void show_row(void *arg, json_t *row)
 	out_row_json(arg, row);
 }
 
-struct question {
+struct daemon_call {
 	const char *command;
 	json_t *args;
 	void (*row)(void *arg, json_t *row);
@@ -20,7 +20,7 @@ struct question {
 
 /* The running daemon goes by what it read before, so a broken file on disk is
  * no reason not to ask it. */
-static int ask_in_spite(struct cli *c, const struct question *q,
+static int ask_in_spite(struct cli *c, const struct daemon_call *q,
     struct error *err)
 {
 	struct strbuf socket;
@@ -41,7 +41,7 @@ static int ask_in_spite(struct cli *c, const struct question *q,
 	return exit_code;
 }
 
-static int ask(struct cli *c, const struct question *q, struct error *err)
+static int ask(struct cli *c, const struct daemon_call *q, struct error *err)
 {
 	struct conf *conf = cli_conf_try(c);
 
@@ -54,8 +54,8 @@ static int ask(struct cli *c, const struct question *q, struct error *err)
 int cli_call(struct cli *c, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg)
 {
-	const struct question q = {command, args, row != NULL ? row : show_row,
-	    row != NULL ? arg : &c->out};
+	const struct daemon_call q = {command, args,
+	    row != NULL ? row : show_row, row != NULL ? arg : &c->out};
 	struct error err = {0};
 	int exit_code = ask(c, &q, &err);
 
@@ -70,11 +70,16 @@ int cli_call(struct cli *c, const char *command, json_t *args,
 int cli_call_if_running(struct cli *c, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg)
 {
-	const struct question q = {command, args, row, arg};
+	const struct daemon_call q = {command, args, row, arg};
 	struct error err = {0};
 	int exit_code = ask(c, &q, &err);
 
 	if (exit_code != CLI_NO_DAEMON && err.text[0] != '\0')
 		cli_fail(c, "%s", err.text);
 	return exit_code;
+}
+
+void cli_append_row(void *arg, json_t *row)
+{
+	json_array_append(arg, row);
 }

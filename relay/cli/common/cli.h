@@ -4,8 +4,9 @@
  * function per row. Parsing, help, the man page's list, shell completion and
  * the tests all read the rows. One thread.
  *
- * To add a command: a row in the table of its cmd_*.c, a function, an entry
- * in doc/posthouse.1 and a test.
+ * To add a command: a row in the table of a cmd_*.c of its room, a function,
+ * an entry in doc/posthouse.1 and a test. A new table is named in the room's
+ * *_commands.h and in relay/cli/all_commands.c.
  */
 #ifndef RELAY_CLI_COMMON_CLI_H
 #define RELAY_CLI_COMMON_CLI_H
@@ -15,6 +16,7 @@
 #include "conf/conf.h"
 #include "relay/base/error.h"
 #include "relay/cli/common/out.h"
+#include "relay/cli/common/progress.h"
 
 /* What every command returns: the exit code of the program. */
 enum {
@@ -48,6 +50,7 @@ struct cli_given {
 };
 
 struct cli {
+	const struct cli_command *const *tables; /* all, ends with NULL */
 	const struct cli_command *command;
 	const char *conf_file;
 	bool json;
@@ -67,18 +70,6 @@ struct cli {
 	int64_t timeout_ms; /* --timeout of a change; 0: none was given */
 	struct out out;
 };
-
-/* The tables; each ends with a row whose name is NULL. */
-extern const struct cli_command cmd_audit[], cmd_changes[], cmd_explain[],
-    cmd_flip[], cmd_help[], cmd_leg[], cmd_probe[], cmd_purge[], cmd_queue[],
-    cmd_queue_act[], cmd_queue_export[], cmd_route[], cmd_route_file[],
-    cmd_route_list[],
-    cmd_status[], cmd_table[], cmd_trace[];
-
-/* All tables, ends with NULL (posthouse.c). */
-extern const struct cli_command *const cli_tables[];
-
-/* ---- for the commands ------------------------------------------------- */
 
 bool cli_flag(const struct cli *c, const char *name);
 /* The last value given, or NULL. */
@@ -113,15 +104,7 @@ int cli_call(struct cli *c, const char *command, json_t *args,
 int cli_call_if_running(struct cli *c, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg);
 
-/* ---- for main and the tests ------------------------------------------- */
-
-/* Runs one command line; argv[0] is the program. */
-int cli_main(int argc, char **argv);
-const struct cli_command *cli_find(int words, char **word, int *used_out);
-void cli_print_help(const struct cli_command *cmd, FILE *to);
-void cli_print_commands(FILE *to);
-/* A line for each command of `noun`, NULL for all. How many there are. */
-int cli_print_list(FILE *to, const char *noun);
-void cli_print_man(FILE *to);
+/* As `row`: appends it to `arg`, a JSON array. */
+void cli_append_row(void *arg, json_t *row);
 
 #endif

@@ -10,7 +10,11 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
-#include "relay/cli/queue/queue_select.h"
+#include "relay/cli/customer/customer_commands.h"
+#include "relay/cli/queue/queue_files.h"
+#include "relay/cli/route/rows_csv.h"
+#include "relay/cli/table/cli_change.h"
+#include "relay/cli/table/cli_commit.h"
 #include "relay/cli/table/cli_table.h"
 
 enum { PATH_BYTES = 4096 };
@@ -82,11 +86,11 @@ static int make_folder(struct purge *p)
 static int export_mail(struct purge *p)
 {
 	json_t *ids = json_array();
-	int code = cli_call(p->c, "queue.list", arguments(p), queue_add_id,
+	int code = cli_call(p->c, "queue.list", arguments(p), queue_file_add,
 	    ids);
 
 	if (code == CLI_DONE && json_array_size(ids) > 0)
-		code = queue_export_all(p->c, p->folder, ids);
+		code = queue_files_write(p->c, p->folder, ids);
 	out_end(&p->c->out);
 	json_decref(ids);
 	return code;
@@ -96,7 +100,8 @@ static int export_rows(struct purge *p)
 {
 	struct table *t = cli_table(p->c);
 	int code = t == NULL ? CLI_NO
-			     : cli_export_rows(p->c, t, p->rows, p->customer);
+			     : rows_csv_export(p->c, t, p->rows, p->customer,
+				   false);
 	bool bad;
 
 	table_close(t);

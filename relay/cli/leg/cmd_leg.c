@@ -2,7 +2,7 @@
  *
  * leg suspend, resume: an administrator closes and opens a leg.
  */
-#include "relay/cli/common/cli.h"
+#include "relay/cli/leg/leg_commands.h"
 
 static int run_gate(struct cli *c)
 {

@@ -4,7 +4,7 @@
  * there. The daemon looks; here it is shown: a table, then what is behind
  * each row.
  */
-#include "relay/cli/common/cli.h"
+#include "relay/cli/leg/leg_commands.h"
 
 enum { LINE_MAX_BYTES = 1 << 16 };
 
@@ -113,11 +113,6 @@ static void print_details(struct cli *c, const json_t *row)
 		    json_object_get(cert, certificate[i].key));
 }
 
-static void on_row(void *arg, json_t *row)
-{
-	json_array_append(arg, row);
-}
-
 static int run_probe(struct cli *c)
 {
 	json_t *rows = json_array(), *row;
@@ -128,7 +123,7 @@ static int run_probe(struct cli *c)
 	code = cli_call(c, "leg.probe",
 	    json_pack("{s:s, s:s, s:s}", "leg", c->arg[0], "domain",
 		c->args > 1 ? c->arg[1] : "", "to", to == NULL ? "" : to),
-	    on_row, rows);
+	    cli_append_row, rows);
 	out_table(&c->out, columns);
 	json_array_foreach(rows, i, row)
 		out_row_json(&c->out, row);
@@ -145,7 +140,7 @@ static const struct cli_option probe_options[] = {
 	{NULL, NULL, NULL},
 };
 
-const struct cli_command cmd_probe[] = {
+const struct cli_command cmd_leg_probe[] = {
 	{.name = "leg probe",
 	    .args = "NAME [DOMAIN]",
 	    .summary = "Connects to each address of a leg and tells what it "

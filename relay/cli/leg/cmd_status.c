@@ -8,9 +8,10 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
-#include "relay/cli/common/cli.h"
 #include "relay/cli/common/human.h"
-#include "relay/cli/queue/queue_select.h"
+#include "relay/cli/common/json_get.h"
+#include "relay/cli/common/leg_advice.h"
+#include "relay/cli/leg/leg_commands.h"
 
 enum { LINE_MAX_BYTES = 1 << 16 };
 
@@ -30,18 +31,6 @@ static const struct out_column book_columns[] = {
 	{"superseded", "SUPERSEDED", true}, {"deleted", "DELETED", true},
 	{"gap", "GAP", true},	       {NULL, NULL, false},
 };
-
-static const char *text_of(const json_t *row, const char *key)
-{
-	const char *s = json_string_value(json_object_get(row, key));
-
-	return s == NULL ? "" : s;
-}
-
-static int64_t number_of(const json_t *row, const char *key)
-{
-	return json_integer_value(json_object_get(row, key));
-}
 
 /* ---- one line a section ------------------------------------------------ */
 
@@ -87,7 +76,7 @@ static void print_line(struct cli *c, const json_t *row)
 	json_t *v;
 
 	strbuf_init(&line, LINE_MAX_BYTES);
-	strbuf_addf(&line, "%-11s", text_of(row, "section"));
+	strbuf_addf(&line, "%-11s", json_text(row, "section"));
 	json_object_foreach((json_t *)row, key, v) {
 		if (strcmp(key, "section") == 0 || json_is_null(v))
 			continue;
@@ -124,19 +113,19 @@ static void add_human(json_t *row)
 
 	strbuf_init(&b, 256);
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		human_count(number_of(row, counts[i].key), &b);
+		human_count(json_number(row, counts[i].key), &b);
 		set_text(row, counts[i].shown, &b);
 	}
-	strbuf_addf(&b, "%" PRId64 "/%" PRId64, number_of(row, "concurrency"),
-	    number_of(row, "limit"));
-	if (number_of(row, "configured") > number_of(row, "limit"))
-		strbuf_addf(&b, " of %" PRId64, number_of(row, "configured"));
+	strbuf_addf(&b, "%" PRId64 "/%" PRId64, json_number(row, "concurrency"),
+	    json_number(row, "limit"));
+	if (json_number(row, "configured") > json_number(row, "limit"))
+		strbuf_addf(&b, " of %" PRId64, json_number(row, "configured"));
 	set_text(row, "slots", &b);
 	if (json_is_integer(json_object_get(row, "oldest_s"))) {
-		human_age(number_of(row, "oldest_s"), &b);
+		human_age(json_number(row, "oldest_s"), &b);
 		set_text(row, "oldest_age", &b);
 	}
-	if (clock_parse(slice_str(text_of(row, "since")), now_us,
+	if (clock_parse(slice_str(json_text(row, "since")), now_us,
 		&since_us) == 0 && since_us <= now_us) {
 		human_age((now_us - since_us) / 1000000, &b);
 		set_text(row, "since_age", &b);
@@ -159,59 +148,43 @@ static void print_legs(struct cli *c, const json_t *rows,
 
 /* ---- what to do -------------------------------------------------------- */
 
-static void advise_gate(struct cli *c, const json_t *row)
-{
-	const char *leg = text_of(row, "leg"), *state = text_of(row, "state");
-
-	if (strcmp(state, "suspended") == 0)
-		out_say(&c->out, "%s is suspended, its mail waits and does not "
-		    "age; when it is well: posthouse leg resume %s", leg, leg);
-	else if (strcmp(state, "down") == 0 || strcmp(state, "probing") == 0)
-		out_say(&c->out, "%s takes nothing for now, its mail waits; "
-		    "what it says: posthouse leg probe %s", leg, leg);
-	else if (strcmp(state, "absent") == 0 && number_of(row, "open") > 0)
-		out_say(&c->out, "the configuration has no leg %s, its mail "
-		    "waits: write it there again, or move its recipients: "
-		    "posthouse flip", leg);
-}
-
 static void advise_leg(struct cli *c, const json_t *row)
 {
-	const char *leg = text_of(row, "leg");
-	int64_t parked = number_of(row, "parked");
+	const char *leg = json_text(row, "leg");
+	int64_t parked = json_number(row, "parked");
 
-	advise_gate(c, row);
+	leg_advice(c, row);
 	if (parked > 0)
 		out_say(&c->out, "%" PRId64 " %s of %s %s parked: posthouse "
 		    "queue list --state parked --leg %s", parked,
 		    parked == 1 ? "delivery" : "deliveries", leg,
 		    parked == 1 ? "is" : "are", leg);
-	if (number_of(row, "gap") != 0)
+	if (json_number(row, "gap") != 0)
 		out_say(&c->out, "the books of %s are not even: posthouse "
 		    "audit verify", leg);
 }
 
 static void advise(struct cli *c, const json_t *row)
 {
-	const char *section = text_of(row, "section");
+	const char *section = json_text(row, "section");
 
 	if (json_object_get(row, "leg") != NULL)
 		advise_leg(c, row);
 	else if (strcmp(section, "table") == 0 &&
-		 strcmp(text_of(row, "state"), "unusable") == 0)
+		 strcmp(json_text(row, "state"), "unusable") == 0)
 		out_say(&c->out, "the cutover table cannot be used, mail is "
 		    "answered 451: if a backup was put back, posthouse table "
 		    "accept");
 	else if (strcmp(section, "spool") == 0 &&
-		 strncmp(text_of(row, "health"), "degraded", 8) == 0)
+		 strncmp(json_text(row, "health"), "degraded", 8) == 0)
 		out_say(&c->out, "the spool was damaged when posthoused "
 		    "started: spool.damage and spool.unread in the log name "
 		    "each place");
 	else if (strcmp(section, "spool") == 0 &&
 		 json_object_get(row, "health") != NULL &&
-		 strcmp(text_of(row, "health"), "ok") != 0)
+		 strcmp(json_text(row, "health"), "ok") != 0)
 		out_say(&c->out, "the spool is not well (%s): give the disk "
-		    "room, or raise spool.max", text_of(row, "health"));
+		    "room, or raise spool.max", json_text(row, "health"));
 }
 
 static void advise_all(struct cli *c, const json_t *rows)
@@ -225,43 +198,6 @@ static void advise_all(struct cli *c, const json_t *rows)
 }
 
 /* ---- the commands ------------------------------------------------------ */
-
-static void on_row(void *arg, json_t *row)
-{
-	json_array_append(arg, row);
-}
-
-static void say_leg(struct cli *c, const json_t *row)
-{
-	const char *state = text_of(row, "state");
-	struct strbuf reason;
-
-	if (strcmp(state, "up") == 0 || strcmp(state, "absent") == 0) {
-		advise_gate(c, row);
-		return;
-	}
-	strbuf_init(&reason, LINE_MAX_BYTES);
-	utf8_show(slice_str(text_of(row, "reason")), &reason);
-	out_say(&c->out, "%s", "");
-	if (reason.n > 0)
-		out_say(&c->out, "%s: %s", text_of(row, "leg"),
-		    strbuf_cstr(&reason));
-	advise_gate(c, row);
-	strbuf_fini(&reason);
-}
-
-void queue_say_legs(struct cli *c, const json_t *legs)
-{
-	json_t *rows = json_array(), *row;
-	size_t i;
-
-	if (!c->json && json_object_size(legs) > 0 &&
-	    cli_call(c, "leg.list", NULL, on_row, rows) == CLI_DONE)
-		json_array_foreach(rows, i, row)
-			if (json_object_get(legs, text_of(row, "leg")) != NULL)
-				say_leg(c, row);
-	json_decref(rows);
-}
 
 static void print_screen(struct cli *c, const json_t *rows, bool whole)
 {
@@ -288,7 +224,7 @@ static int show(struct cli *c, const char *command, bool whole)
 {
 	json_t *rows = json_array(), *row;
 	size_t i;
-	int code = cli_call(c, command, NULL, on_row, rows);
+	int code = cli_call(c, command, NULL, cli_append_row, rows);
 
 	if (code == CLI_DONE && !c->json)
 		print_screen(c, rows, whole);

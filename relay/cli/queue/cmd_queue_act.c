@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/queue/queue_select.h"
 
 enum { SHOWN_MAX = 20 }; /* for people; what was refused is always shown */

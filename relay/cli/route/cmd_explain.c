@@ -13,9 +13,10 @@
 #include "policy/row.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "relay/cli/route/route_commands.h"
 #include "relay/cli/table/cli_table.h"
 
-struct question {
+struct lookup_query {
 	struct addr to;
 	const struct conf_leg *from_leg; /* whose client asks; NULL */
 };
@@ -51,14 +52,14 @@ static int parse_from(struct cli *c, const char *text)
 	return CLI_DONE;
 }
 
-static int parse_question(struct cli *c, struct question *q)
+static int parse_question(struct cli *c, struct lookup_query *q)
 {
 	const char *client = cli_value(c, "client");
 	const char *from = cli_value(c, "from");
 	const char *text = c->arg[0], *why;
 	int code = CLI_DONE;
 
-	*q = (struct question){0};
+	*q = (struct lookup_query){0};
 	if (slice_case_eq(slice_str(text), SLICE("postmaster")))
 		q->to = (struct addr){.text = slice_str(text),
 		    .local = slice_str(text), .domain = slice_of("", 0)};
@@ -73,8 +74,8 @@ static int parse_question(struct cli *c, struct question *q)
 
 /* ---- the answer ------------------------------------------------------- */
 
-static void put_legs(struct cli *c, struct jout *j, const struct question *q,
-    const struct decision *d)
+static void put_legs(struct cli *c, struct jout *j,
+    const struct lookup_query *q, const struct decision *d)
 {
 	jout_array(j, "legs");
 	for (unsigned i = 0;
@@ -103,7 +104,7 @@ static const char *asked(struct cli *c, const struct decision *d)
 	return d->ask ? names_text(c->names, d->route.leg[0]) : NULL;
 }
 
-static void put_decision(struct cli *c, const struct question *q,
+static void put_decision(struct cli *c, const struct lookup_query *q,
     const struct decision *d)
 {
 	struct jout *j = out_row(&c->out);
@@ -153,7 +154,7 @@ static const char *rule_text(const char *rule)
 	return rule;
 }
 
-static void say_legs(struct cli *c, const struct question *q,
+static void say_legs(struct cli *c, const struct lookup_query *q,
     const struct decision *d)
 {
 	for (unsigned i = 0;
@@ -174,7 +175,7 @@ static void say_legs(struct cli *c, const struct question *q,
 	}
 }
 
-static void say_decision(struct cli *c, const struct question *q,
+static void say_decision(struct cli *c, const struct lookup_query *q,
     const struct decision *d)
 {
 	out_say(&c->out, "address   %s", c->arg[0]);
@@ -197,7 +198,7 @@ static void say_decision(struct cli *c, const struct question *q,
 		    "goes back there", q->from_leg->name);
 }
 
-static int decide(struct cli *c, const struct question *q)
+static int decide(struct cli *c, const struct lookup_query *q)
 {
 	struct table *t = cli_table(c);
 	struct arena *a = arena_new();
@@ -225,7 +226,7 @@ static int decide(struct cli *c, const struct question *q)
 
 static int run_explain(struct cli *c)
 {
-	struct question q;
+	struct lookup_query q;
 	int code;
 
 	if (cli_conf(c) == NULL)

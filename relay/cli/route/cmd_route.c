@@ -4,6 +4,10 @@
  */
 #include "policy/row.h"
 #include "relay/base/mem.h"
+#include "relay/cli/route/route_commands.h"
+#include "relay/cli/table/cli_change.h"
+#include "relay/cli/table/cli_commit.h"
+#include "relay/cli/table/cli_put.h"
 #include "relay/cli/table/cli_table.h"
 
 /* ---- get -------------------------------------------------------------- */

@@ -7,10 +7,13 @@
 #include <stdlib.h>
 
 #include "policy/row.h"
+#include "policy/where.h"
 #include "relay/base/hash.h"
 #include "relay/base/map.h"
 #include "relay/base/mem.h"
 #include "relay/cli/common/human.h"
+#include "relay/cli/route/route_commands.h"
+#include "relay/cli/table/cli_put.h"
 #include "relay/cli/table/cli_table.h"
 
 enum { PAGE = 1000 };
@@ -70,11 +73,11 @@ static struct where *read_filters(struct cli *c, int *code_out)
 
 /* ---- the walk --------------------------------------------------------- */
 
-struct walk {
+struct row_walk {
 	struct cli *c;
 	const struct where *where;
 	/* A row that fits; false ends the walk. */
-	bool (*fn)(struct walk *w, struct slice key,
+	bool (*fn)(struct row_walk *w, struct slice key,
 	    const struct table_row *row);
 	void *arg;
 	struct strbuf last; /* the key that was read last */
@@ -83,7 +86,7 @@ struct walk {
 	bool ended;
 };
 
-static struct slice customer_of(const struct walk *w, struct slice key)
+static struct slice customer_of(const struct row_walk *w, struct slice key)
 {
 	const struct conf_domain *d = conf_domain(w->c->conf, row_domain(key));
 
@@ -92,7 +95,7 @@ static struct slice customer_of(const struct walk *w, struct slice key)
 
 static void on_row(void *arg, struct slice key, const struct table_row *row)
 {
-	struct walk *w = arg;
+	struct row_walk *w = arg;
 	const struct where_row fields = {
 	    .address = key,
 	    .route = slice_str(row->route_text),
@@ -112,7 +115,7 @@ static void on_row(void *arg, struct slice key, const struct table_row *row)
 	w->ended = !w->fn(w, key, row);
 }
 
-static int walk_rows(struct walk *w, struct table *t)
+static int walk_rows(struct row_walk *w, struct table *t)
 {
 	struct error err;
 	int n;
@@ -132,7 +135,7 @@ static int walk_rows(struct walk *w, struct table *t)
 }
 
 /* Opens the table and walks the rows that the options select. */
-static int walk(struct walk *w)
+static int walk(struct row_walk *w)
 {
 	struct table *t = cli_table(w->c);
 	struct where *where;
@@ -163,7 +166,7 @@ static void say_number(struct cli *c, uint64_t n, const char *what)
 
 /* ---- list ------------------------------------------------------------- */
 
-static bool put_listed(struct walk *w, struct slice key,
+static bool put_listed(struct row_walk *w, struct slice key,
     const struct table_row *row)
 {
 	const uint64_t *limit = w->arg;
@@ -178,7 +181,7 @@ static int run_list(struct cli *c)
 {
 	const char *text = cli_value(c, "limit");
 	uint64_t limit = UINT64_MAX;
-	struct walk w = {.c = c, .fn = put_listed, .arg = &limit,
+	struct row_walk w = {.c = c, .fn = put_listed, .arg = &limit,
 	    .domains = !cli_flag(c, "tag") && !cli_flag(c, "where")};
 	int code;
 
@@ -196,26 +199,26 @@ static int run_list(struct cli *c)
 
 /* ---- count ------------------------------------------------------------ */
 
-struct group {
+struct row_count {
 	char *name;
 	uint64_t rows;
 };
 
-struct groups {
+struct row_counts {
 	enum where_field by;
 	struct map map;
 	size_t n;
 };
 
-static void count_one(struct groups *g, struct slice name)
+static void count_one(struct row_counts *g, struct slice name)
 {
 	uint64_t key = hash_slice(name);
-	struct group *group;
+	struct row_count *group;
 
 	key += key == 0;
 	group = map_get(&g->map, key);
 	if (group == NULL) {
-		group = NEW(struct group);
+		group = NEW(struct row_count);
 		group->name = mem_new(name.n + 1);
 		memcpy(group->name, name.p, name.n);
 		group->name[name.n] = '\0';
@@ -225,7 +228,7 @@ static void count_one(struct groups *g, struct slice name)
 	group->rows++;
 }
 
-static void count_parts(struct groups *g, struct slice list, char between)
+static void count_parts(struct row_counts *g, struct slice list, char between)
 {
 	struct slice part;
 
@@ -234,10 +237,10 @@ static void count_parts(struct groups *g, struct slice list, char between)
 		count_one(g, part);
 }
 
-static bool count_row(struct walk *w, struct slice key,
+static bool count_row(struct row_walk *w, struct slice key,
     const struct table_row *row)
 {
-	struct groups *g = w->arg;
+	struct row_counts *g = w->arg;
 
 	if (g->by == WHERE_ROUTE)
 		count_one(g, slice_str(row->route_text));
@@ -255,16 +258,17 @@ static bool count_row(struct walk *w, struct slice key,
 /* The largest first, then by name. */
 static int by_size(const void *a, const void *b)
 {
-	const struct group *const *x = a, *const *y = b;
+	const struct row_count *const *x = a, *const *y = b;
 
 	if ((*x)->rows != (*y)->rows)
 		return (*x)->rows < (*y)->rows ? 1 : -1;
 	return strcmp((*x)->name, (*y)->name);
 }
 
-static void put_groups(struct cli *c, struct groups *g, const char *by)
+static void put_groups(struct cli *c, struct row_counts *g, const char *by)
 {
-	struct group **sorted = NEW_ARRAY(struct group *, g->n + 1), *one;
+	struct row_count **sorted = NEW_ARRAY(struct row_count *, g->n + 1);
+	struct row_count *one;
 	size_t at = 0, n = 0;
 	uint64_t key;
 
@@ -303,8 +307,8 @@ static const struct {
 static int run_count(struct cli *c)
 {
 	const char *by = cli_value(c, "by");
-	struct groups g = {.by = WHERE_ROUTE};
-	struct walk w = {.c = c, .fn = count_row, .arg = &g};
+	struct row_counts g = {.by = WHERE_ROUTE};
+	struct row_walk w = {.c = c, .fn = count_row, .arg = &g};
 	size_t i = 0;
 	int code;
 

@@ -5,7 +5,9 @@
 #include <inttypes.h>
 
 #include "relay/base/mem.h"
+#include "relay/cli/table/cli_put.h"
 #include "relay/cli/table/cli_table.h"
+#include "relay/cli/table/table_commands.h"
 
 static const struct out_column list_columns[] = {
 	{"change", "CHANGE", true},

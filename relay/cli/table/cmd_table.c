@@ -8,7 +8,9 @@
  */
 #include <inttypes.h>
 
+#include "relay/cli/table/cli_change.h"
 #include "relay/cli/table/cli_table.h"
+#include "relay/cli/table/table_commands.h"
 
 static int run_backup(struct cli *c)
 {

@@ -3,7 +3,9 @@
  * The list of commands as mdoc(7), for posthouse(1): printed from the rows,
  * so that the page says what --help says. `make cli-doc` puts it in place.
  */
-#include "relay/cli/common/cli.h"
+#include "relay/cli/command_man.h"
+
+#include <string.h>
 
 enum { WIDTH = 72 };
 
@@ -94,10 +96,10 @@ static void put_command(FILE *to, const struct cli_command *cmd)
 	fprintf(to, ".Bd -literal -offset indent\n%s\n.Ed\n", cmd->example);
 }
 
-void cli_print_man(FILE *to)
+void cli_print_man(const struct cli_command *const *tables, FILE *to)
 {
-	for (int t = 0; cli_tables[t] != NULL; t++)
-		for (const struct cli_command *cmd = cli_tables[t];
+	for (int t = 0; tables[t] != NULL; t++)
+		for (const struct cli_command *cmd = tables[t];
 		     cmd->name != NULL; cmd++)
 			put_command(to, cmd);
 }

@@ -5,16 +5,18 @@
  * or not, when it deletes what the command line does not name, or moves
  * addresses of several customers that one expression selected.
  */
+#include "relay/cli/table/cli_agree.h"
+
 #include <inttypes.h>
 #include <unistd.h>
 
 #include "policy/row.h"
 #include "relay/cli/common/human.h"
-#include "relay/cli/table/cli_table.h"
+#include "relay/cli/table/cli_change.h"
 
 enum { CUSTOMERS_NAMED = 5 };
 
-struct seen {
+struct customers_met {
 	const struct conf *conf;
 	const char *customer[CUSTOMERS_NAMED + 1]; /* those that were met */
 	int customers;
@@ -23,7 +25,7 @@ struct seen {
 static void see(void *arg, struct slice key, const struct table_value *before,
     const struct table_value *after)
 {
-	struct seen *s = arg;
+	struct customers_met *s = arg;
 	const struct conf_domain *d = conf_domain(s->conf, row_domain(key));
 	const char *name = d == NULL ? "" : d->customer;
 
@@ -45,7 +47,7 @@ static void add_count(struct strbuf *out, uint64_t n, const char *what)
 	strbuf_addf(out, " %s", what);
 }
 
-static void add_customers(struct strbuf *out, const struct seen *s)
+static void add_customers(struct strbuf *out, const struct customers_met *s)
 {
 	if (s->customers < 2)
 		return;
@@ -59,7 +61,7 @@ static void add_customers(struct strbuf *out, const struct seen *s)
 
 /* "This changes 1,200 rows: 1,000 altered, 200 deleted. Go on?" */
 static bool ask(struct cli *c, const struct change_done *done,
-    const struct seen *s)
+    const struct customers_met *s)
 {
 	struct strbuf parts, question;
 	bool yes;
@@ -89,7 +91,7 @@ static bool ask(struct cli *c, const struct change_done *done,
 
 /* Several customers by one tag or expression: --customer or --yes says that
  * it is meant. */
-static bool spans(const struct cli *c, const struct seen *s)
+static bool spans(const struct cli *c, const struct customers_met *s)
 {
 	return s->customers > 1 &&
 	       (cli_flag(c, "tag") || cli_flag(c, "where"));
@@ -107,7 +109,7 @@ int cli_agree(struct cli *c, struct change *ch, const struct change_how *how)
 {
 	bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	bool customers = has_customers(c->conf);
-	struct seen s = {.conf = c->conf};
+	struct customers_met s = {.conf = c->conf};
 	struct change_done done;
 	struct error err = {0};
 

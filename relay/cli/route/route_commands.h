@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Tables of the commands about recipients and their routes.
+ */
+#ifndef RELAY_CLI_ROUTE_ROUTE_COMMANDS_H
+#define RELAY_CLI_ROUTE_ROUTE_COMMANDS_H
+
+#include "relay/cli/common/cli.h"
+
+/* Each ends with a row whose name is NULL. */
+extern const struct cli_command cmd_explain[], cmd_flip[], cmd_hold[],
+    cmd_route[], cmd_route_file[], cmd_route_list[], cmd_undo[];
+
+#endif

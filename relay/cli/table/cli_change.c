@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Opens a change of the cutover table, shows how far its file is read, and
+ * says why a change was not made.
+ */
+#include "relay/cli/table/cli_change.h"
+
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relay/base/clock.h"
+#include "relay/cli/table/cli_table.h"
+
+enum { NOTE_MAX = 1000, FAULTS_NAMED = 20 };
+
+static void on_fault(void *arg, uint64_t line, const char *why)
+{
+	struct cli *c = arg;
+
+	if (c->input_faults++ >= FAULTS_NAMED)
+		return;
+	progress_clear(&c->bar);
+	if (line > 0)
+		cli_fail(c, "%s: line %" PRIu64 ": %s", c->input, line, why);
+	else
+		cli_fail(c, "%s: %s", c->input, why);
+}
+
+static void on_read(void *arg, uint64_t bytes)
+{
+	struct cli *c = arg;
+
+	progress_at(&c->bar, bytes);
+}
+
+static void on_phase(void *arg, const char *what)
+{
+	struct cli *c = arg;
+
+	if (what == NULL)
+		progress_clear(&c->bar);
+	else
+		progress_phase(&c->bar, what);
+}
+
+static void on_waits(void *arg, int64_t limit_ms)
+{
+	struct cli *c = arg;
+
+	progress_clear(&c->bar);
+	cli_fail(c, "another change is being made; waiting up to %lld s for "
+	    "its end", (long long)(limit_ms + 999) / 1000);
+}
+
+/* --timeout in ms, 0 without it. CLI_DONE, or what was said. */
+static int read_timeout(struct cli *c, int64_t *ms_out)
+{
+	const char *text = cli_value(c, "timeout");
+	int64_t us = 0;
+
+	if (text != NULL && clock_duration(slice_str(text), &us) < 0)
+		return cli_usage(c, "--timeout wants a time like 30s, 5m, 2h");
+	*ms_out = us / 1000;
+	return CLI_DONE;
+}
+
+static void watch(struct cli *c, struct change *ch)
+{
+	struct change_watch watch = {
+	    .arg = c,
+	    .fault = c->input == NULL ? NULL : on_fault,
+	    .read = on_read,
+	    .phase = isatty(STDERR_FILENO) ? on_phase : NULL,
+	    .waits = on_waits,
+	    .wait_ms = c->timeout_ms,
+	};
+
+	change_watch(ch, &watch);
+}
+
+void cli_watch_file(struct cli *c, struct change *ch, const char *name,
+    int fd)
+{
+	struct stat st = {0};
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		st.st_size = 0;
+	c->input = strcmp(name, "-") == 0 ? "standard input" : name;
+	c->input_faults = 0;
+	progress_begin(&c->bar, "reading", (uint64_t)st.st_size);
+	watch(c, ch);
+}
+
+int cli_change_fail(struct cli *c, const struct change *ch,
+    const struct error *err)
+{
+	uint64_t n = change_faults(ch);
+
+	progress_end(&c->bar);
+	if (n == 0 || c->input == NULL)
+		return cli_fail(c, "%s%s%s", c->input == NULL ? "" : c->input,
+		    c->input == NULL ? "" : ": ", err->text);
+	return cli_fail(c, "%s: %" PRIu64 " line%s wrong%s; nothing was "
+	    "changed", c->input, n, n == 1 ? " is" : "s are",
+	    n > FAULTS_NAMED ? ", the first 20 are named" : "");
+}
+
+struct change *cli_change(struct cli *c)
+{
+	const char *path = cli_table_path(c), *note = cli_value(c, "note");
+	struct error err = {0};
+	struct change *ch = NULL;
+
+	if (path == NULL)
+		return NULL;
+	if (note != NULL && strlen(note) > NOTE_MAX) {
+		cli_fail(c, "the note is longer than %d bytes", NOTE_MAX);
+		return NULL;
+	}
+	if (read_timeout(c, &c->timeout_ms) != CLI_DONE)
+		return NULL;
+	if (table_prepare(path, c->conf, c->who, &err) == 0)
+		ch = change_open(path, c->conf, &err);
+	if (ch == NULL) {
+		cli_fail(c, "%s", err.text);
+		return NULL;
+	}
+	progress_begin(&c->bar, "", 0);
+	watch(c, ch);
+	return ch;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A change of the cutover table that a command stages.
+ */
+#ifndef RELAY_CLI_TABLE_CLI_CHANGE_H
+#define RELAY_CLI_TABLE_CLI_CHANGE_H
+
+#include "policy/change.h"
+#include "relay/cli/common/cli.h"
+
+/* Opens a change as cli_table() opens the table. NULL: the reason was said. */
+struct change *cli_change(struct cli *c);
+/* What `ch` is staged from: bad lines are named as they are met, with the
+ * file, twenty of them; a bar shows how far it is. */
+void cli_watch_file(struct cli *c, struct change *ch, const char *name,
+    int fd);
+/* Says why a change was not made: `err`, or how many lines of its file are
+ * wrong. CLI_NO. */
+int cli_change_fail(struct cli *c, const struct change *ch,
+    const struct error *err);
+
+#endif
