@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "relay/audit/hourfile.h"
-#include "relay/audit/legs.h"
+#include "relay/audit/leg_states.h"
 #include "relay/base/hash.h"
 #include "relay/base/id.h"
 #include "relay/base/map.h"

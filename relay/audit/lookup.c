@@ -4,7 +4,7 @@
  */
 #include "relay/audit/lookup.h"
 
-#include "relay/audit/legs.h"
+#include "relay/audit/leg_states.h"
 #include "relay/audit/projector_int.h"
 
 enum { RCPTS_MAX = 1 << 16, ROWS_MAX = 1 << 18 };

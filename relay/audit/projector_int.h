@@ -9,9 +9,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "relay/audit/book.h"
+#include "relay/audit/delivered_before.h"
 #include "relay/audit/eventlog.h"
-#include "relay/audit/known.h"
+#include "relay/audit/open_messages.h"
 #include "relay/audit/projector.h"
 
 /* A move inside a group that may be what a notification is about. */

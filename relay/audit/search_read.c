@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "relay/audit/legs.h"
+#include "relay/audit/leg_states.h"
 
 /* ---- files and items --------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "relay/audit/known.h"
+#include "relay/audit/delivered_before.h"
 #include "relay/audit/lookup.h"
 #include "relay/audit/projector.h"
 #include "relay/base/log.h"

@@ -4,7 +4,7 @@
  */
 #include "relay/delivery/unknown.h"
 
-#include "relay/audit/known.h"
+#include "relay/audit/delivered_before.h"
 #include "relay/audit/projector.h"
 #include "relay/client/client.h"
 

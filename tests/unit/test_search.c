@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "relay/audit/hourfile.h"
-#include "relay/audit/legs.h"
+#include "relay/audit/leg_states.h"
 #include "relay/base/id.h"
 #include "relay/base/log.h"
 #include "tests/unit/auditfixture.h"

@@ -10,8 +10,8 @@
  * second delivery costs a look into an array. Losing the file loses no mail:
  * a failure switches the memory off and is logged.
  */
-#ifndef RELAY_AUDIT_KNOWN_H
-#define RELAY_AUDIT_KNOWN_H
+#ifndef RELAY_AUDIT_DELIVERED_BEFORE_H
+#define RELAY_AUDIT_DELIVERED_BEFORE_H
 
 #include "relay/base/attr.h"
 #include "relay/base/slice.h"

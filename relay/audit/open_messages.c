@@ -2,9 +2,9 @@
  *
  * The messages that are under way.
  */
-#include "relay/audit/book.h"
+#include "relay/audit/open_messages.h"
 
-#include "relay/audit/legs.h"
+#include "relay/audit/leg_states.h"
 #include "relay/base/mem.h"
 
 enum { LEGS_BYTES = 1 << 20 };

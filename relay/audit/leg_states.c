@@ -2,7 +2,7 @@
  *
  * Lines of recipient.legs.
  */
-#include "relay/audit/legs.h"
+#include "relay/audit/leg_states.h"
 
 #include <stdio.h>
 

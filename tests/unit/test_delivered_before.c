@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "relay/audit/known.h"
+#include "relay/audit/delivered_before.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"

@@ -6,8 +6,8 @@
  * a message that is accepted and delivered at once costs one row, not three.
  * What falls out is read back from the index. The projector's thread.
  */
-#ifndef RELAY_AUDIT_BOOK_H
-#define RELAY_AUDIT_BOOK_H
+#ifndef RELAY_AUDIT_OPEN_MESSAGES_H
+#define RELAY_AUDIT_OPEN_MESSAGES_H
 
 #include "relay/audit/hours.h"
 #include "relay/base/list.h"

@@ -4,8 +4,8 @@
  * in an hour, one line each, for people too: "0 cloud primary delivered".
  * For each delivery the newest file that names it is right. Pure.
  */
-#ifndef RELAY_AUDIT_LEGS_H
-#define RELAY_AUDIT_LEGS_H
+#ifndef RELAY_AUDIT_LEG_STATES_H
+#define RELAY_AUDIT_LEG_STATES_H
 
 #include "relay/base/delivery.h"
 #include "relay/base/strbuf.h"

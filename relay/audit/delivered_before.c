@@ -3,7 +3,7 @@
  * Who was delivered where, of late. The projector's thread writes, any thread
  * asks; each over a connection of its own.
  */
-#include "relay/audit/known.h"
+#include "relay/audit/delivered_before.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
