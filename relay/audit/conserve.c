@@ -114,7 +114,7 @@ static void on_recipient(void *arg, const struct hour_recipient *r)
 
 	if (is_older(c, r->id))
 		return;
-	while (legs_next(&text, &l)) {
+	while (leg_states_next(&text, &l)) {
 		one_stands = one_stands || l.state != D_SUPERSEDED;
 		take_leg(c, r->id, &l);
 	}
@@ -190,7 +190,7 @@ static int each_file(struct count *c, const int64_t *hour, size_t n,
 
 /* ---- recipients without a delivery that stands ------------------------- */
 
-struct checking {
+struct conserve_check {
 	struct arena *a;
 	struct suspect *s;
 };
@@ -214,11 +214,11 @@ static void see_leg(struct arena *a, struct suspect *s,
 
 static void on_suspect_row(void *arg, const struct hour_recipient *r)
 {
-	struct checking *c = arg;
+	struct conserve_check *c = arg;
 	struct slice text = slice_str(r->legs);
 	struct leg_state l;
 
-	while (r->rcpt == c->s->rcpt && legs_next(&text, &l))
+	while (r->rcpt == c->s->rcpt && leg_states_next(&text, &l))
 		see_leg(c->a, c->s, &l);
 }
 
@@ -235,7 +235,7 @@ static int check_suspects(struct count *c)
 	int rc = 0;
 
 	for (size_t i = 0; i < c->suspects && rc >= 0; i++) {
-		struct checking now = {c->a, &c->suspect[i]};
+		struct conserve_check now = {c->a, &c->suspect[i]};
 
 		rc = hourfile_recipients(
 		    c->file, now.s->id, on_suspect_row, &now);

@@ -36,7 +36,7 @@ static const char setup[] =
     "PRAGMA max_page_count = 131072;"
     "CREATE TABLE IF NOT EXISTS known(hash INTEGER PRIMARY KEY, day INT);";
 
-enum statement { ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_PUT, ST_PRUNE,
+enum delivered_sql { ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_PUT, ST_PRUNE,
 	STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
@@ -50,7 +50,7 @@ static const char *const sql[STATEMENTS] = {
 		     " AND day < ?3",
 };
 
-struct known {
+struct delivered {
 	char *path;
 	_Atomic int64_t keep_us;
 
@@ -71,19 +71,19 @@ struct known {
 
 /* ---- days -------------------------------------------------------------- */
 
-static int64_t days(const struct known *k)
+static int64_t days(const struct delivered *k)
 {
 	return (atomic_load(&k->keep_us) + DAY_US - 1) / DAY_US;
 }
 
 /* How far the day on record may be behind: it spares most of the writes. */
-static int64_t slack(const struct known *k)
+static int64_t slack(const struct delivered *k)
 {
 	return days(k) / 10;
 }
 
 /* The oldest day that still counts. */
-static int64_t oldest(const struct known *k, int64_t now_us)
+static int64_t oldest(const struct delivered *k, int64_t now_us)
 {
 	return now_us / DAY_US - days(k) - slack(k);
 }
@@ -103,7 +103,7 @@ static int64_t hash_of(const char *leg, struct slice key)
 
 /* ---- opening ----------------------------------------------------------- */
 
-static void close_writer(struct known *k)
+static void close_writer(struct delivered *k)
 {
 	for (int i = 0; i < STATEMENTS; i++) {
 		sqlite3_finalize(k->stmt[i]);
@@ -113,7 +113,7 @@ static void close_writer(struct known *k)
 	k->db = NULL;
 }
 
-static void unlink_all(const struct known *k)
+static void unlink_all(const struct delivered *k)
 {
 	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
 	char name[PATH_BYTES];
@@ -130,7 +130,7 @@ static bool is_damage(int code)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
-static void close_reader(struct known *k)
+static void close_reader(struct delivered *k)
 {
 	pthread_mutex_lock(&k->lock);
 	sqlite3_finalize(k->look);
@@ -142,7 +142,7 @@ static void close_reader(struct known *k)
 
 /* What cannot be written is not worth a fault of the projector. It is tried
  * again with each flush: a shortage of descriptors passes. */
-static void give_up(struct known *k, int code)
+static void give_up(struct delivered *k, int code)
 {
 	if (!k->off)
 		log_warn("known.off", kv_str("file", k->path),
@@ -157,7 +157,7 @@ static void give_up(struct known *k, int code)
 	unlink_all(k);
 }
 
-static int open_writer(struct known *k)
+static int open_writer(struct delivered *k)
 {
 	int rc = sqlite3_open_v2(k->path, &k->db, SQLITE_OPEN_READWRITE |
 	    SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -170,7 +170,7 @@ static int open_writer(struct known *k)
 	return rc;
 }
 
-static void open_or_give_up(struct known *k)
+static void open_or_give_up(struct delivered *k)
 {
 	int rc = open_writer(k);
 
@@ -187,9 +187,9 @@ static void open_or_give_up(struct known *k)
 	k->off = false;
 }
 
-struct known *known_open(const char *dir, int64_t keep_ms)
+struct delivered *delivered_open(const char *dir, int64_t keep_ms)
 {
-	struct known *k = NEW(struct known);
+	struct delivered *k = NEW(struct delivered);
 	struct strbuf path;
 
 	strbuf_init(&path, PATH_BYTES);
@@ -197,16 +197,16 @@ struct known *known_open(const char *dir, int64_t keep_ms)
 	k->path = mem_slicedup(strbuf_view(&path));
 	strbuf_fini(&path);
 	pthread_mutex_init(&k->lock, NULL);
-	known_keep(k, keep_ms);
+	delivered_keep(k, keep_ms);
 	open_or_give_up(k);
 	return k;
 }
 
-void known_close(struct known *k)
+void delivered_close(struct delivered *k)
 {
 	if (k == NULL)
 		return;
-	known_flush(k);
+	delivered_flush(k);
 	close_reader(k);
 	close_writer(k);
 	pthread_mutex_destroy(&k->lock);
@@ -214,14 +214,14 @@ void known_close(struct known *k)
 	mem_free(k);
 }
 
-void known_keep(struct known *k, int64_t keep_ms)
+void delivered_keep(struct delivered *k, int64_t keep_ms)
 {
 	atomic_store(&k->keep_us, keep_ms * 1000);
 }
 
 /* ---- writing ----------------------------------------------------------- */
 
-static int run(struct known *k, enum statement which)
+static int run(struct delivered *k, enum delivered_sql which)
 {
 	int rc = sqlite3_step(k->stmt[which]);
 
@@ -236,7 +236,7 @@ static int by_hash(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static int put_all(struct known *k)
+static int put_all(struct delivered *k)
 {
 	sqlite3_stmt *s = k->stmt[ST_PUT];
 	int rc = run(k, ST_BEGIN);
@@ -251,13 +251,13 @@ static int put_all(struct known *k)
 }
 
 /* Too many to wait with: they count again when they are delivered again. */
-static void drop_pending(struct known *k)
+static void drop_pending(struct delivered *k)
 {
 	k->n = 0;
 	memset(k->seen, 0, sizeof(k->seen));
 }
 
-void known_flush(struct known *k)
+void delivered_flush(struct delivered *k)
 {
 	int rc;
 
@@ -280,14 +280,14 @@ void known_flush(struct known *k)
 		drop_pending(k);
 }
 
-static void new_day(struct known *k, int64_t day)
+static void new_day(struct delivered *k, int64_t day)
 {
-	known_flush(k);
+	delivered_flush(k);
 	drop_pending(k); /* what could not be written is of yesterday */
 	k->day = day;
 }
 
-void known_add(struct known *k, const char *leg, const char *to,
+void delivered_add(struct delivered *k, const char *leg, const char *to,
     int64_t time_us)
 {
 	int64_t day = time_us / DAY_US;
@@ -313,10 +313,10 @@ void known_add(struct known *k, const char *leg, const char *to,
 	}
 	strbuf_fini(&key);
 	if (k->n == PENDING)
-		known_flush(k);
+		delivered_flush(k);
 }
 
-void known_prune(struct known *k, int64_t now_us)
+void delivered_prune(struct delivered *k, int64_t now_us)
 {
 	const uint64_t part = UINT64_MAX / SLICES;
 	uint64_t slice = (uint64_t)(now_us / (DAY_US / 24)) % SLICES;
@@ -324,7 +324,7 @@ void known_prune(struct known *k, int64_t now_us)
 	sqlite3_stmt *s;
 	int rc;
 
-	known_flush(k);
+	delivered_flush(k);
 	if (k->db == NULL)
 		return;
 	s = k->stmt[ST_PRUNE];
@@ -339,7 +339,7 @@ void known_prune(struct known *k, int64_t now_us)
 
 /* ---- asking ------------------------------------------------------------ */
 
-static bool open_reader(struct known *k)
+static bool open_reader(struct delivered *k)
 {
 	if (k->look != NULL)
 		return true;
@@ -355,7 +355,7 @@ static bool open_reader(struct known *k)
 	return false;
 }
 
-bool known_has(struct known *k, const char *leg, struct slice key,
+bool delivered_before(struct delivered *k, const char *leg, struct slice key,
     int64_t now_us)
 {
 	bool has = false;

@@ -16,27 +16,27 @@
 #include "relay/base/attr.h"
 #include "relay/base/slice.h"
 
-struct known;
+struct delivered;
 
 /* The file of that folder, made when it is missing and made anew when it is
  * damaged. Never NULL: without a file nobody is known. `keep_ms` is
  * retry.known. */
-struct known *known_open(const char *dir, int64_t keep_ms);
-void known_close(struct known *k); /* NULL is fine */
+struct delivered *delivered_open(const char *dir, int64_t keep_ms);
+void delivered_close(struct delivered *k); /* NULL is fine */
 /* Any thread: of a reloaded configuration. */
-void known_keep(struct known *k, int64_t keep_ms);
+void delivered_keep(struct delivered *k, int64_t keep_ms);
 
 /* The projector's thread. `to`: the address as it came. */
-void known_add(struct known *k, const char *leg, const char *to,
+void delivered_add(struct delivered *k, const char *leg, const char *to,
     int64_t time_us);
-void known_flush(struct known *k);
+void delivered_flush(struct delivered *k);
 /* Once an hour; a day of hours goes once through all of it. */
-void known_prune(struct known *k, int64_t now_us);
+void delivered_prune(struct delivered *k, int64_t now_us);
 
 /* Any thread; one read of one page or two. Was mail for `key`, an address in
  * its lookup form (addr_key()), delivered on `leg` in the last keep_ms? It is
  * remembered up to a tenth longer. */
-bool known_has(struct known *k, const char *leg, struct slice key,
+bool delivered_before(struct delivered *k, const char *leg, struct slice key,
     int64_t now_us);
 
 #endif

@@ -184,7 +184,8 @@ void event_print_accepted(struct strbuf *out, const struct event_place *at,
 }
 
 /* Also of what ends without another attempt: its leg may have it twice. */
-static void print_uncertain(struct jout *j, const struct move *m, bool now)
+static void print_uncertain(struct jout *j, const struct delivery_event *m,
+    bool now)
 {
 	if (now || m->uncertain != UNC_NO)
 		jout_str(j, "uncertain",
@@ -192,7 +193,7 @@ static void print_uncertain(struct jout *j, const struct move *m, bool now)
 }
 
 /* The words of a remote server, or of ours when none spoke. */
-static void print_result(struct jout *j, const struct move *m,
+static void print_result(struct jout *j, const struct delivery_event *m,
     const struct result *r)
 {
 	jout_str(j, "relay", r->remote);
@@ -212,7 +213,7 @@ static void print_result(struct jout *j, const struct move *m,
 	print_uncertain(j, m, r->uncertain);
 }
 
-static void print_by(struct jout *j, const struct move *m,
+static void print_by(struct jout *j, const struct delivery_event *m,
     const struct actor *actor)
 {
 	const char *why =
@@ -234,7 +235,7 @@ static void print_by(struct jout *j, const struct move *m,
 	print_uncertain(j, m, false);
 }
 
-static void print_delivery(struct jout *j, const struct move *m)
+static void print_delivery(struct jout *j, const struct delivery_event *m)
 {
 	jout_str(j, "to", m->to);
 	jout_str(j, "leg", m->leg);
@@ -242,7 +243,7 @@ static void print_delivery(struct jout *j, const struct move *m)
 	jout_int(j, "change", (int64_t)m->change);
 }
 
-static void print_detail(struct jout *j, const struct move *m)
+static void print_detail(struct jout *j, const struct delivery_event *m)
 {
 	struct arena *a = arena_new();
 	struct result result;
@@ -256,7 +257,7 @@ static void print_detail(struct jout *j, const struct move *m)
 	arena_free(a);
 }
 
-static void print_notice(struct jout *j, const struct move *m)
+static void print_notice(struct jout *j, const struct delivery_event *m)
 {
 	struct arena *a = arena_new();
 	struct notice n;
@@ -271,8 +272,8 @@ static void print_notice(struct jout *j, const struct move *m)
 	arena_free(a);
 }
 
-void event_print_move(struct strbuf *out, const struct event_place *at,
-    const struct move *m)
+void event_print_delivery(struct strbuf *out, const struct event_place *at,
+    const struct delivery_event *m)
 {
 	struct jout j;
 

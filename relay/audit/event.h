@@ -22,7 +22,7 @@ enum event_kind {
 };
 
 /* One event of one delivery; strings are borrowed. */
-struct move {
+struct delivery_event {
 	enum event_kind kind;
 	uint64_t id;
 	int64_t time_us;
@@ -61,8 +61,8 @@ struct event_place {
 /* Each appends one whole object, without a line end. */
 void event_print_accepted(struct strbuf *out, const struct event_place *at,
     const struct envelope *e);
-void event_print_move(struct strbuf *out, const struct event_place *at,
-    const struct move *m);
+void event_print_delivery(struct strbuf *out, const struct event_place *at,
+    const struct delivery_event *m);
 /* `fields`: of note_parse(). */
 void event_print_note(struct strbuf *out, const struct event_place *at,
     int64_t time_us, struct slice event, struct slice fields);

@@ -67,7 +67,7 @@ static bool line_pos(struct slice line, struct spool_pos *pos_out)
 /* ---- the end of the file ----------------------------------------------- */
 
 /* A walk over whole lines. */
-struct walk {
+struct log_walk {
 	int fd;
 	int64_t at;	   /* of the first byte in `buf`  */
 	int64_t end;	   /* of the file                 */
@@ -75,7 +75,7 @@ struct walk {
 	size_t used, seen; /* taken; looked through       */
 };
 
-static void walk_from(struct walk *w, int64_t at)
+static void walk_from(struct log_walk *w, int64_t at)
 {
 	strbuf_reset(&w->buf);
 	w->used = w->seen = 0;
@@ -83,7 +83,7 @@ static void walk_from(struct walk *w, int64_t at)
 }
 
 /* More of the file into the buffer; false at its end. */
-static bool walk_read(struct walk *w)
+static bool walk_read(struct log_walk *w)
 {
 	int64_t from = w->at + (int64_t)w->buf.n;
 	char piece[TAIL_STEP];
@@ -97,7 +97,7 @@ static bool walk_read(struct walk *w)
 }
 
 /* The next line without its end, until the next call; false: none is left. */
-static bool walk_next(struct walk *w, struct slice *line_out)
+static bool walk_next(struct log_walk *w, struct slice *line_out)
 {
 	size_t end;
 	long hit;
@@ -119,7 +119,7 @@ static bool walk_next(struct walk *w, struct slice *line_out)
 
 /* Stands before a line of a record before `cursor`, not far from the last of
  * them, or at the beginning. */
-static void walk_back(struct walk *w, struct spool_pos cursor)
+static void walk_back(struct log_walk *w, struct spool_pos cursor)
 {
 	struct spool_pos pos;
 	struct slice line;
@@ -139,7 +139,7 @@ static void walk_back(struct walk *w, struct spool_pos cursor)
 }
 
 /* Where what counts ends, and from which record on lines are wanted. */
-static int64_t walk_on(struct walk *w, struct spool_pos cursor,
+static int64_t walk_on(struct log_walk *w, struct spool_pos cursor,
     struct spool_pos *from_out)
 {
 	int64_t keep = w->at;
@@ -164,7 +164,7 @@ static int64_t walk_on(struct walk *w, struct spool_pos cursor,
 static int read_tail(struct eventlog *l, struct spool_pos cursor,
     struct error *err)
 {
-	struct walk w = {.fd = l->fd, .end = lseek(l->fd, 0, SEEK_END)};
+	struct log_walk w = {.fd = l->fd, .end = lseek(l->fd, 0, SEEK_END)};
 
 	strbuf_init(&w.buf, OUT_MAX);
 	walk_back(&w, cursor);

@@ -76,7 +76,7 @@ const struct hour_state *hourfile_state(const struct hourfile *f);
 int hourfile_put_message(struct hourfile *f, const struct envelope *e);
 int hourfile_put_recipient(struct hourfile *f, uint64_t id, uint32_t rcpt,
     const char *address, struct slice legs);
-int hourfile_put_move(struct hourfile *f, const struct move *m);
+int hourfile_put_event(struct hourfile *f, const struct delivery_event *m);
 struct note_row {
 	int64_t time_us;
 	struct slice event, fields;
@@ -115,8 +115,8 @@ int hourfile_recipients(struct hourfile *f, uint64_t id,
     void (*fn)(void *arg, const struct hour_recipient *r), void *arg);
 /* accepted_us and `to` are the caller's to fill; the rest of the strings
  * lives until the next row. In order of time. */
-int hourfile_moves(struct hourfile *f, uint64_t id,
-    void (*fn)(void *arg, const struct move *m), void *arg);
+int hourfile_events(struct hourfile *f, uint64_t id,
+    void (*fn)(void *arg, const struct delivery_event *m), void *arg);
 struct hour_key {
 	enum { KEY_ID, KEY_MESSAGE_ID, KEY_TO, KEY_FROM, KEY_CLIENT,
 		KEY_MOVE, KEY_DOMAIN, KEY_SUBJECT, KEY_TIME } by;

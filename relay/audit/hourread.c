@@ -120,7 +120,7 @@ int hourfile_recipients(struct hourfile *f, uint64_t id,
 	return ended(s, rc, rows);
 }
 
-static void move_of(sqlite3_stmt *s, struct move *m)
+static void move_of(sqlite3_stmt *s, struct delivery_event *m)
 {
 	int kind = sqlite3_column_int(s, 1);
 
@@ -138,8 +138,8 @@ static void move_of(sqlite3_stmt *s, struct move *m)
 	    (size_t)sqlite3_column_bytes(s, 9));
 }
 
-int hourfile_moves(struct hourfile *f, uint64_t id,
-    void (*fn)(void *arg, const struct move *m), void *arg)
+int hourfile_events(struct hourfile *f, uint64_t id,
+    void (*fn)(void *arg, const struct delivery_event *m), void *arg)
 {
 	sqlite3_stmt *s = stmt_for(f, SQL_MOVES, (int64_t)id);
 	int rc, rows = 0;
@@ -147,7 +147,7 @@ int hourfile_moves(struct hourfile *f, uint64_t id,
 	if (s == NULL)
 		return -1;
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		struct move m = {.id = id, .to = ""};
+		struct delivery_event m = {.id = id, .to = ""};
 
 		move_of(s, &m);
 		fn(arg, &m);

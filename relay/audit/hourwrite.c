@@ -8,28 +8,28 @@
 /* ---- rows -------------------------------------------------------------- */
 
 /* Binds in order; a NULL statement stays NULL until row_done(). */
-struct row {
+struct row_bind {
 	sqlite3_stmt *s;
 	int i;
 };
 
-static void row_int(struct row *r, int64_t v)
+static void row_int(struct row_bind *r, int64_t v)
 {
 	sqlite3_bind_int64(r->s, ++r->i, v);
 }
 
-static void row_text(struct row *r, struct slice v)
+static void row_text(struct row_bind *r, struct slice v)
 {
 	sqlite3_bind_text(r->s, ++r->i, v.p == NULL ? "" : v.p, (int)v.n,
 	    SQLITE_STATIC);
 }
 
-static void row_str(struct row *r, const char *v)
+static void row_str(struct row_bind *r, const char *v)
 {
 	row_text(r, slice_str(v));
 }
 
-static void row_hash(struct row *r, int64_t hash)
+static void row_hash(struct row_bind *r, int64_t hash)
 {
 	if (hash != 0)
 		row_int(r, hash);
@@ -47,16 +47,17 @@ static int run(struct hourfile *f, enum hour_sql which)
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
-static int row_begin(struct hourfile *f, enum hour_sql which, struct row *r)
+static int row_begin(struct hourfile *f, enum hour_sql which,
+    struct row_bind *r)
 {
 	if (!f->in_tx && run(f, SQL_BEGIN) != 0)
 		return -1;
 	f->in_tx = true;
-	*r = (struct row){hourfile_stmt(f, which), 0};
+	*r = (struct row_bind){hourfile_stmt(f, which), 0};
 	return r->s == NULL ? -1 : 0;
 }
 
-static int row_done(struct row *r)
+static int row_done(struct row_bind *r)
 {
 	int rc = sqlite3_step(r->s);
 
@@ -66,7 +67,7 @@ static int row_done(struct row *r)
 
 static int put_origin(struct hourfile *f, const struct envelope *e)
 {
-	struct row r;
+	struct row_bind r;
 
 	if (!envelope_came_back(e))
 		return 0;
@@ -80,7 +81,7 @@ static int put_origin(struct hourfile *f, const struct envelope *e)
 
 int hourfile_put_message(struct hourfile *f, const struct envelope *e)
 {
-	struct row r;
+	struct row_bind r;
 
 	if (put_origin(f, e) != 0)
 		return -1;
@@ -108,7 +109,7 @@ int hourfile_put_message(struct hourfile *f, const struct envelope *e)
 int hourfile_put_recipient(struct hourfile *f, uint64_t id, uint32_t rcpt,
     const char *address, struct slice legs)
 {
-	struct row r;
+	struct row_bind r;
 
 	if (row_begin(f, SQL_PUT_RECIPIENT, &r) != 0)
 		return -1;
@@ -120,9 +121,9 @@ int hourfile_put_recipient(struct hourfile *f, uint64_t id, uint32_t rcpt,
 	return row_done(&r);
 }
 
-int hourfile_put_move(struct hourfile *f, const struct move *m)
+int hourfile_put_event(struct hourfile *f, const struct delivery_event *m)
 {
-	struct row r;
+	struct row_bind r;
 
 	if (row_begin(f, SQL_PUT_MOVE, &r) != 0)
 		return -1;
@@ -145,7 +146,7 @@ int hourfile_put_move(struct hourfile *f, const struct move *m)
 
 int hourfile_put_note(struct hourfile *f, const struct note_row *n)
 {
-	struct row r;
+	struct row_bind r;
 
 	if (row_begin(f, SQL_PUT_NOTE, &r) != 0)
 		return -1;
@@ -163,7 +164,7 @@ int hourfile_put_note(struct hourfile *f, const struct note_row *n)
 int hourfile_put_total(struct hourfile *f, const char *leg,
     const int64_t add[TOTALS])
 {
-	struct row r;
+	struct row_bind r;
 
 	if (row_begin(f, SQL_PUT_TOTAL, &r) != 0)
 		return -1;
@@ -175,7 +176,7 @@ int hourfile_put_total(struct hourfile *f, const char *leg,
 
 int hourfile_commit(struct hourfile *f, struct spool_pos cursor)
 {
-	struct row r;
+	struct row_bind r;
 
 	if (row_begin(f, SQL_CURSOR, &r) != 0)
 		return -1;

@@ -5,45 +5,45 @@
 #include "relay/audit/projector_int.h"
 #include "relay/base/mem.h"
 
-struct feed {
+struct journal_input {
 	struct spool *spool;
 	struct spool_tail *tail;
 };
 
-static void feed_open(void *arg, struct spool_pos from)
+static void input_open(void *arg, struct spool_pos from)
 {
-	struct feed *f = arg;
+	struct journal_input *f = arg;
 
 	if (f->tail != NULL)
 		spool_tail_close(f->tail);
 	f->tail = spool_tail_open(f->spool, from);
 }
 
-static enum tail_got feed_next(void *arg, struct spool_record *rec_out,
+static enum tail_got input_next(void *arg, struct spool_record *rec_out,
     struct spool_gap *gap_out)
 {
-	struct feed *f = arg;
+	struct journal_input *f = arg;
 
 	return spool_tail_next(f->tail, rec_out, gap_out);
 }
 
-static void feed_pass(void *arg)
+static void input_pass(void *arg)
 {
-	struct feed *f = arg;
+	struct journal_input *f = arg;
 
 	spool_tail_pass(f->tail);
 }
 
-static void feed_done(void *arg, struct spool_pos pos)
+static void input_done(void *arg, struct spool_pos pos)
 {
-	struct feed *f = arg;
+	struct journal_input *f = arg;
 
 	spool_tail_done(f->spool, pos);
 }
 
-static bool feed_low(void *arg)
+static bool input_low(void *arg)
 {
-	struct feed *f = arg;
+	struct journal_input *f = arg;
 	struct spool_stats *st = NEW(struct spool_stats);
 	bool low;
 
@@ -53,16 +53,16 @@ static bool feed_low(void *arg)
 	return low;
 }
 
-static int64_t feed_age_us(void *arg, int64_t wall_us)
+static int64_t input_age_us(void *arg, int64_t wall_us)
 {
-	struct feed *f = arg;
+	struct journal_input *f = arg;
 
 	return spool_age_us(f->spool, wall_us);
 }
 
-static void feed_close(void *arg)
+static void input_close(void *arg)
 {
-	struct feed *f = arg;
+	struct journal_input *f = arg;
 
 	if (f->tail != NULL)
 		spool_tail_close(f->tail);
@@ -72,15 +72,15 @@ static void feed_close(void *arg)
 struct projector *projector_open(const struct conf *c, struct spool *s,
     struct names *names, const struct clock *clock, struct error *err)
 {
-	struct feed *f = NEW(struct feed);
+	struct journal_input *f = NEW(struct journal_input);
 	const struct projector_input in = {
-		.open = feed_open,
-		.next = feed_next,
-		.pass = feed_pass,
-		.done = feed_done,
-		.low = feed_low,
-		.age_us = feed_age_us,
-		.close = feed_close,
+		.open = input_open,
+		.next = input_next,
+		.pass = input_pass,
+		.done = input_done,
+		.low = input_low,
+		.age_us = input_age_us,
+		.close = input_close,
 		.arg = f,
 	};
 	struct projector *p;

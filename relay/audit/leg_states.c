@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-void legs_print(struct strbuf *out, const struct leg_state *l)
+void leg_states_print(struct strbuf *out, const struct leg_state *l)
 {
 	char number[16];
 	int n = snprintf(number, sizeof(number), "%u ", l->number);
@@ -52,7 +52,7 @@ static bool parse(struct slice line, struct leg_state *l)
 	return true;
 }
 
-bool legs_next(struct slice *text, struct leg_state *leg_out)
+bool leg_states_next(struct slice *text, struct leg_state *leg_out)
 {
 	struct slice line;
 

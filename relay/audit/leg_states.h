@@ -17,9 +17,9 @@ struct leg_state {
 	struct slice leg;
 };
 
-void legs_print(struct strbuf *out, const struct leg_state *l);
+void leg_states_print(struct strbuf *out, const struct leg_state *l);
 /* Cuts the next line off `text`; false at the end. What is no such line is
  * passed over. */
-bool legs_next(struct slice *text, struct leg_state *leg_out);
+bool leg_states_next(struct slice *text, struct leg_state *leg_out);
 
 #endif

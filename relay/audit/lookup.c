@@ -80,7 +80,7 @@ static void on_recipient(void *arg, const struct hour_recipient *r)
 	struct leg_state s;
 
 	see_rcpt(g->l, r->rcpt, r->address);
-	while (legs_next(&text, &s)) {
+	while (leg_states_next(&text, &s)) {
 		int leg = names_id(g->names, s.leg);
 
 		if (leg >= 0)
@@ -105,13 +105,13 @@ static bool on_hour(void *arg, struct hourfile *f)
 }
 
 /* What moved since the last commit. */
-static void on_book(struct gather *g, const struct book_entry *e)
+static void on_open_message(struct gather *g, const struct open_message *e)
 {
 	g->l->found = true;
 	for (uint32_t i = 0; i < e->rcpts; i++)
 		see_rcpt(g->l, i, e->to[i]);
 	for (unsigned i = 0; i < e->legs; i++) {
-		const struct book_leg *b = &e->leg[i];
+		const struct open_delivery *b = &e->leg[i];
 
 		see_row(g, &(struct lookup_row){b->number, b->rcpt, b->leg,
 			       b->role, b->state});
@@ -130,13 +130,13 @@ static bool is_on_record(struct projector *p, struct lookup *l)
 void lookup_fill(struct projector *p, struct lookup *l)
 {
 	struct gather g = {.l = l, .names = p->names};
-	const struct book_entry *e = map_get(&p->book.map, l->id);
+	const struct open_message *e = map_get(&p->open.map, l->id);
 
 	if (e == NULL && !is_on_record(p, l))
 		return;
 	hours_since(p->hours, l->id, on_hour, &g);
 	if (e != NULL)
-		on_book(&g, e);
+		on_open_message(&g, e);
 }
 
 /* ---- letters ---- */

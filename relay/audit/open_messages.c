@@ -9,15 +9,16 @@
 
 enum { LEGS_BYTES = 1 << 20 };
 
-void book_init(struct book *b, struct names *names, unsigned max)
+void open_messages_init(struct open_messages *b, struct names *names,
+    unsigned max)
 {
-	*b = (struct book){.names = names, .max = max};
+	*b = (struct open_messages){.names = names, .max = max};
 	map_init(&b->map);
 	list_init(&b->used);
 	list_init(&b->touched);
 }
 
-static void entry_free(struct book *b, struct book_entry *e)
+static void entry_free(struct open_messages *b, struct open_message *e)
 {
 	map_remove(&b->map, e->id);
 	list_remove(&e->used);
@@ -27,24 +28,24 @@ static void entry_free(struct book *b, struct book_entry *e)
 	mem_free(e);
 }
 
-void book_clear(struct book *b)
+void open_messages_clear(struct open_messages *b)
 {
 	list_each_safe (n, &b->used)
-		entry_free(b, LIST_ENTRY(n, struct book_entry, used));
+		entry_free(b, LIST_ENTRY(n, struct open_message, used));
 }
 
-void book_fini(struct book *b)
+void open_messages_fini(struct open_messages *b)
 {
-	book_clear(b);
+	open_messages_clear(b);
 	map_fini(&b->map);
 }
 
 /* One piece of memory: the entry, its tables and its strings. */
-static struct book_entry *entry_new(struct book *b, uint64_t id,
+static struct open_message *entry_new(struct open_messages *b, uint64_t id,
     const char *const *to, unsigned rcpts)
 {
 	size_t tables = rcpts * (sizeof(char *) + sizeof(bool)), bytes = 0;
-	struct book_entry *e;
+	struct open_message *e;
 	char *at;
 
 	for (unsigned i = 0; i < rcpts; i++)
@@ -68,10 +69,11 @@ static struct book_entry *entry_new(struct book *b, uint64_t id,
 	return e;
 }
 
-struct book_entry *book_add(struct book *b, const struct envelope *env)
+struct open_message *open_messages_add(struct open_messages *b,
+    const struct envelope *env)
 {
 	const char **to = mem_new((env->rcpts + 1) * sizeof(*to));
-	struct book_entry *e;
+	struct open_message *e;
 
 	for (unsigned i = 0; i < env->rcpts; i++)
 		to[i] = env->rcpt[i].to;
@@ -81,22 +83,22 @@ struct book_entry *book_add(struct book *b, const struct envelope *env)
 	return e;
 }
 
-struct book_entry *book_stub(struct book *b, uint64_t id)
+struct open_message *open_message_stub(struct open_messages *b, uint64_t id)
 {
 	return entry_new(b, id, NULL, 0);
 }
 
-bool book_is_stub(const struct book_entry *e)
+bool open_message_is_stub(const struct open_message *e)
 {
 	return e->rcpts == 0;
 }
 
-void book_forget(struct book *b, struct book_entry *e)
+void open_message_forget(struct open_messages *b, struct open_message *e)
 {
 	entry_free(b, e);
 }
 
-const char *book_to(const struct book_entry *e, uint32_t rcpt)
+const char *open_message_to(const struct open_message *e, uint32_t rcpt)
 {
 	return rcpt < e->rcpts ? e->to[rcpt] : "";
 }
@@ -104,11 +106,11 @@ const char *book_to(const struct book_entry *e, uint32_t rcpt)
 /* ---- reading back ------------------------------------------------------ */
 
 struct loading {
-	struct book *b;
+	struct open_messages *b;
 	struct arena *a;
 	const char **to;
 	unsigned rcpts;
-	struct book_entry *e;
+	struct open_message *e;
 };
 
 static void on_address(void *arg, const struct hour_recipient *r)
@@ -119,7 +121,7 @@ static void on_address(void *arg, const struct hour_recipient *r)
 		l->to[r->rcpt] = arena_strdup(l->a, r->address);
 }
 
-static void add_leg(struct book_entry *e, const struct book_leg *leg)
+static void add_leg(struct open_message *e, const struct open_delivery *leg)
 {
 	if (e->legs == e->cap) {
 		e->cap = e->cap == 0 ? 2 : e->cap * 2;
@@ -134,8 +136,8 @@ static void on_legs(void *arg, const struct hour_recipient *r)
 	struct loading *l = arg;
 	struct leg_state s;
 
-	while (legs_next(&text, &s)) {
-		struct book_leg leg = {.number = s.number, .rcpt = r->rcpt,
+	while (leg_states_next(&text, &s)) {
+		struct open_delivery leg = {.number = s.number, .rcpt = r->rcpt,
 		    .role = (uint8_t)s.role, .state = (uint8_t)s.state};
 		int id = names_id(l->b->names, s.leg);
 
@@ -146,8 +148,8 @@ static void on_legs(void *arg, const struct hour_recipient *r)
 	}
 }
 
-static int load(struct book *b, struct hours *h, uint64_t id, struct arena *a,
-    struct book_entry **e_out)
+static int load(struct open_messages *b, struct hours *h, uint64_t id,
+    struct arena *a, struct open_message **e_out)
 {
 	struct loading l = {.b = b, .a = a};
 	struct envelope env;
@@ -172,8 +174,8 @@ static int load(struct book *b, struct hours *h, uint64_t id, struct arena *a,
 	return 1;
 }
 
-int book_get(struct book *b, struct hours *h, uint64_t id,
-    struct book_entry **e_out)
+int open_messages_get(struct open_messages *b, struct hours *h, uint64_t id,
+    struct open_message **e_out)
 {
 	struct arena *a;
 	int rc;
@@ -192,7 +194,7 @@ int book_get(struct book *b, struct hours *h, uint64_t id,
 
 /* ---- moves ------------------------------------------------------------- */
 
-static struct book_leg *find_leg(struct book_entry *e, uint32_t number)
+static struct open_delivery *find_leg(struct open_message *e, uint32_t number)
 {
 	/* Numbers count up from 0, so most stand at their own place. */
 	if (number < e->legs && e->leg[number].number == number)
@@ -203,21 +205,22 @@ static struct book_leg *find_leg(struct book_entry *e, uint32_t number)
 	return NULL;
 }
 
-static void touch(struct book *b, struct book_entry *e)
+static void touch(struct open_messages *b, struct open_message *e)
 {
 	if (list_empty(&e->touched))
 		list_push_back(&b->touched, &e->touched);
 }
 
-void book_touch(struct book *b, struct book_entry *e)
+void open_message_touch(struct open_messages *b, struct open_message *e)
 {
 	memset(e->dirty, true, e->rcpts * sizeof(*e->dirty));
 	touch(b, e);
 }
 
-void book_set(struct book *b, struct book_entry *e, const struct book_leg *l)
+void open_message_set(struct open_messages *b, struct open_message *e,
+    const struct open_delivery *l)
 {
-	struct book_leg *have = find_leg(e, l->number);
+	struct open_delivery *have = find_leg(e, l->number);
 
 	if (have != NULL)
 		*have = *l;
@@ -228,32 +231,32 @@ void book_set(struct book *b, struct book_entry *e, const struct book_leg *l)
 	touch(b, e);
 }
 
-static int flush_rcpt(struct book *b, struct hourfile *f,
-    struct book_entry *e, uint32_t rcpt, struct strbuf *text)
+static int flush_rcpt(struct open_messages *b, struct hourfile *f,
+    struct open_message *e, uint32_t rcpt, struct strbuf *text)
 {
 	strbuf_reset(text);
 	for (unsigned i = 0; i < e->legs; i++) {
-		const struct book_leg *l = &e->leg[i];
+		const struct open_delivery *l = &e->leg[i];
 		struct leg_state s = {l->number, (enum role)l->role,
 		    (enum dstate)l->state,
 		    slice_str(names_text(b->names, l->leg))};
 
 		if (l->rcpt == rcpt)
-			legs_print(text, &s);
+			leg_states_print(text, &s);
 	}
-	return hourfile_put_recipient(
-	    f, e->id, rcpt, e->to[rcpt], strbuf_view(text));
+	return hourfile_put_recipient(f, e->id, rcpt, e->to[rcpt],
+	    strbuf_view(text));
 }
 
-int book_flush(struct book *b, struct hourfile *f)
+int open_messages_flush(struct open_messages *b, struct hourfile *f)
 {
 	struct strbuf text;
 	int rc = 0;
 
 	strbuf_init(&text, LEGS_BYTES);
 	list_each (n, &b->touched) {
-		struct book_entry *e =
-		    LIST_ENTRY(n, struct book_entry, touched);
+		struct open_message *e =
+		    LIST_ENTRY(n, struct open_message, touched);
 
 		for (uint32_t i = 0; i < e->rcpts && rc == 0; i++)
 			if (e->dirty[i])
@@ -263,7 +266,7 @@ int book_flush(struct book *b, struct hourfile *f)
 	return rc;
 }
 
-static bool is_over(const struct book_entry *e)
+static bool is_over(const struct open_message *e)
 {
 	for (unsigned i = 0; i < e->legs; i++)
 		if (dstate_live((enum dstate)e->leg[i].state))
@@ -271,11 +274,11 @@ static bool is_over(const struct book_entry *e)
 	return true;
 }
 
-void book_trim(struct book *b)
+void open_messages_trim(struct open_messages *b)
 {
 	list_each_safe (n, &b->touched) {
-		struct book_entry *e =
-		    LIST_ENTRY(n, struct book_entry, touched);
+		struct open_message *e =
+		    LIST_ENTRY(n, struct open_message, touched);
 
 		if (is_over(e)) {
 			entry_free(b, e);
@@ -285,11 +288,11 @@ void book_trim(struct book *b)
 		list_remove(&e->touched);
 	}
 	while (b->count > b->max)
-		entry_free(b, LIST_FIRST(&b->used, struct book_entry, used));
+		entry_free(b, LIST_FIRST(&b->used, struct open_message, used));
 }
 
-void book_new_hour(struct book *b)
+void open_messages_new_hour(struct open_messages *b)
 {
 	list_each (n, &b->used)
-		LIST_ENTRY(n, struct book_entry, used)->legs = 0;
+		LIST_ENTRY(n, struct open_message, used)->legs = 0;
 }

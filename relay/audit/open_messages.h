@@ -14,56 +14,59 @@
 #include "relay/base/map.h"
 #include "relay/base/names.h"
 
-struct book_leg {
+struct open_delivery {
 	uint32_t number, rcpt;
 	uint16_t leg;
 	uint8_t role, state;
 };
 
-struct book_entry {
-	struct list used;    /* of the book: oldest use first */
+struct open_message {
+	struct list used;    /* of all of them: oldest use first */
 	struct list touched; /* in this transaction           */
 	uint64_t id;
 	int64_t accepted_us; /* 0: not known */
 	unsigned rcpts;
 	char **to;
 	bool *dirty; /* by recipient */
-	struct book_leg *leg;
+	struct open_delivery *leg;
 	unsigned legs, cap;
 };
 
-struct book {
+struct open_messages {
 	struct map map;
 	struct list used, touched;
 	unsigned count, max;
 	struct names *names;
 };
 
-void book_init(struct book *b, struct names *names, unsigned max);
-void book_fini(struct book *b);
+void open_messages_init(struct open_messages *b, struct names *names,
+    unsigned max);
+void open_messages_fini(struct open_messages *b);
 /* A rolled back transaction: the index knows, we know nothing. */
-void book_clear(struct book *b);
+void open_messages_clear(struct open_messages *b);
 
-struct book_entry *book_add(struct book *b, const struct envelope *e);
+struct open_message *open_messages_add(struct open_messages *b,
+    const struct envelope *e);
 /* From memory or from the index: 1; 0 when neither knows it; -1: hours_error(),
  * the index cannot be read now. */
-int book_get(struct book *b, struct hours *h, uint64_t id,
-    struct book_entry **e_out) PH_CHECK;
+int open_messages_get(struct open_messages *b, struct hours *h, uint64_t id,
+    struct open_message **e_out) PH_CHECK;
 /* A message that the index never saw: its address is not known. */
-struct book_entry *book_stub(struct book *b, uint64_t id);
-bool book_is_stub(const struct book_entry *e);
-void book_forget(struct book *b, struct book_entry *e);
+struct open_message *open_message_stub(struct open_messages *b, uint64_t id);
+bool open_message_is_stub(const struct open_message *e);
+void open_message_forget(struct open_messages *b, struct open_message *e);
 
 /* All its recipients get a row, even one without a delivery. */
-void book_touch(struct book *b, struct book_entry *e);
-void book_set(struct book *b, struct book_entry *e, const struct book_leg *l);
-const char *book_to(const struct book_entry *e, uint32_t rcpt);
+void open_message_touch(struct open_messages *b, struct open_message *e);
+void open_message_set(struct open_messages *b, struct open_message *e,
+    const struct open_delivery *l);
+const char *open_message_to(const struct open_message *e, uint32_t rcpt);
 
 /* Writes the touched recipients. 0 or -1. */
-int book_flush(struct book *b, struct hourfile *f);
+int open_messages_flush(struct open_messages *b, struct hourfile *f);
 /* After the commit: forgets what is over and what is too much. */
-void book_trim(struct book *b);
+void open_messages_trim(struct open_messages *b);
 /* A new file: nothing was touched in it. */
-void book_new_hour(struct book *b);
+void open_messages_new_hour(struct open_messages *b);
 
 #endif

@@ -86,7 +86,7 @@ static int put_gap(struct projector *p, const struct gap *g)
 	return rc;
 }
 
-int take_gap(struct projector *p, const struct spool_gap *gap)
+int project_gap(struct projector *p, const struct spool_gap *gap)
 {
 	bool recycled = gap->generations > 0;
 
@@ -99,10 +99,9 @@ int take_gap(struct projector *p, const struct spool_gap *gap)
 	});
 }
 
-int take_discarded(struct projector *p, uint64_t records)
+int project_discarded(struct projector *p, uint64_t records)
 {
-	return put_gap(
-	    p, &(struct gap){.records = records, .reason = "space"});
+	return put_gap(p, &(struct gap){.records = records, .reason = "space"});
 }
 
 /* The record that is being taken in says nothing that is understood. */
@@ -114,15 +113,15 @@ static int put_gap_here(struct projector *p, const char *reason)
 
 /* ---- moves ------------------------------------------------------------- */
 
-static int put_move(struct projector *p, const struct move *m)
+static int put_move(struct projector *p, const struct delivery_event *m)
 {
 	struct event_place at = place(p);
 
 	if (wants_line(p)) {
-		event_print_move(&p->log.out, &at, m);
+		event_print_delivery(&p->log.out, &at, m);
 		end_line(p);
 	}
-	return hourfile_put_move(file(p), m);
+	return hourfile_put_event(file(p), m);
 }
 
 static void count_flow(struct projector *p, const struct spool_delivery *d,
@@ -143,7 +142,7 @@ static void count_flow(struct projector *p, const struct spool_delivery *d,
 	flow[to]++;
 }
 
-int take_flow(struct projector *p)
+int project_flow(struct projector *p)
 {
 	for (int leg = 0; leg < NAMES_MAX; leg++) {
 		if (!p->flowed[leg])
@@ -157,18 +156,21 @@ int take_flow(struct projector *p)
 	return 0;
 }
 
-static void note_state(struct projector *p, struct book_entry *e,
+static void note_state(struct projector *p, struct open_message *e,
     uint32_t number, const struct spool_delivery *d)
 {
-	struct book_leg l = {.number = number, .rcpt = d->rcpt, .leg = d->leg,
-	    .role = d->role, .state = d->state};
+	struct open_delivery l = {.number = number,
+	    .rcpt = d->rcpt,
+	    .leg = d->leg,
+	    .role = d->role,
+	    .state = d->state};
 
-	book_set(&p->book, e, &l);
+	open_message_set(&p->open, e, &l);
 }
 
 /* What a notification of the same record tells of a move; NULL: nothing. Of
  * two parts only one is the notification, its own moves count for nothing. */
-static const char *action_of(const struct move *m,
+static const char *action_of(const struct delivery_event *m,
     const struct spool_delivery *to)
 {
 	switch (m->kind) {
@@ -182,10 +184,10 @@ static const char *action_of(const struct move *m,
 	}
 }
 
-static void note_about(struct projector *p, const struct book_entry *e,
-    const struct move *m, const struct spool_delivery *to)
+static void note_about(struct projector *p, const struct open_message *e,
+    const struct delivery_event *m, const struct spool_delivery *to)
 {
-	struct group *g = &p->group;
+	struct record_group *g = &p->group;
 	const char *action = action_of(m, to);
 
 	if (action == NULL)
@@ -195,19 +197,19 @@ static void note_about(struct projector *p, const struct book_entry *e,
 		g->about = mem_resize(g->about, g->cap * sizeof(*g->about));
 	}
 	g->about[g->n++] = (struct about){.id = m->id, .time_us = m->time_us,
-	    .accepted_us = m->accepted_us, .to = book_to(e, m->rcpt),
+	    .accepted_us = m->accepted_us, .to = open_message_to(e, m->rcpt),
 	    .action = action, .rcpt = m->rcpt};
 }
 
-static int take_move(struct projector *p, struct book_entry *e,
+static int project_move(struct projector *p, struct open_message *e,
     const struct spool_update *u, enum dstate old_state, int64_t time_us)
 {
-	struct move m = {
+	struct delivery_event m = {
 		.kind = event_kind_of(old_state, &u->to),
 		.id = e->id,
 		.time_us = time_us,
 		.accepted_us = e->accepted_us,
-		.to = book_to(e, u->to.rcpt),
+		.to = open_message_to(e, u->to.rcpt),
 		.leg = names_text(p->names, u->to.leg),
 		.rcpt = u->to.rcpt,
 		.role = u->to.role,
@@ -220,27 +222,27 @@ static int take_move(struct projector *p, struct book_entry *e,
 
 	count_flow(p, &u->to, old_state);
 	if (m.kind == EV_DELIVERED)
-		known_add(p->known, m.leg, m.to, time_us);
+		delivered_add(p->delivered, m.leg, m.to, time_us);
 	note_state(p, e, u->delivery, &u->to);
 	note_about(p, e, &m, &u->to);
 	return m.kind == EV_NONE ? 0 : put_move(p, &m);
 }
 
-static int take_update(struct projector *p, const struct spool_record *rec)
+static int project_update(struct projector *p, const struct spool_record *rec)
 {
-	struct book_entry *e;
-	int rc = book_get(&p->book, p->hours, rec->id, &e);
+	struct open_message *e;
+	int rc = open_messages_get(&p->open, p->hours, rec->id, &e);
 
 	if (rc == 0) { /* its acceptance is in a gap, or in a lost file */
 		log_warn("audit.unknown", kv_id("id", rec->id));
-		e = book_stub(&p->book, rec->id);
+		e = open_message_stub(&p->open, rec->id);
 		rc = hours_passed_over(p->hours) ? put_gap_here(p, "index")
 						 : 0;
 	}
 	if (rc > 0)
 		rc = 0;
 	for (unsigned i = 0; i < rec->updates && rc == 0; i++)
-		rc = take_move(p, e, &rec->update[i],
+		rc = project_move(p, e, &rec->update[i],
 		    (enum dstate)rec->old_state[i], rec->time_us);
 	return rc;
 }
@@ -323,7 +325,7 @@ static int put_message(struct projector *p, const struct envelope *env)
 
 /* What was held or parked from the first is told; queued is what everybody
  * expects. */
-static int take_deliveries(struct projector *p, struct book_entry *e,
+static int project_deliveries(struct projector *p, struct open_message *e,
     const struct spool_record *rec)
 {
 	int rc = 0;
@@ -333,7 +335,7 @@ static int take_deliveries(struct projector *p, struct book_entry *e,
 		struct spool_update u = {.delivery = i, .to = *d};
 
 		if (d->state != D_QUEUED) {
-			rc = take_move(p, e, &u, D_NONE, rec->time_us);
+			rc = project_move(p, e, &u, D_NONE, rec->time_us);
 			continue;
 		}
 		count_flow(p, d, D_NONE);
@@ -342,10 +344,10 @@ static int take_deliveries(struct projector *p, struct book_entry *e,
 	return rc;
 }
 
-static int take_envelope(struct projector *p, const struct spool_record *rec,
+static int project_envelope(struct projector *p, const struct spool_record *rec,
     struct envelope *env)
 {
-	struct book_entry *e;
+	struct open_message *e;
 
 	env->id = rec->id;
 	if (rec->type == REC_ACCEPTED && is_dsn(env)) {
@@ -357,19 +359,19 @@ static int take_envelope(struct projector *p, const struct spool_record *rec,
 	if (put_message(p, env) != 0 ||
 	    (is_returned(rec, env) && put_returned(p, env) != 0))
 		return -1;
-	e = book_add(&p->book, env);
-	book_touch(&p->book, e);
-	return take_deliveries(p, e, rec);
+	e = open_messages_add(&p->open, env);
+	open_message_touch(&p->open, e);
+	return project_deliveries(p, e, rec);
 }
 
-static int take_accepted(struct projector *p, const struct spool_record *rec)
+static int project_accepted(struct projector *p, const struct spool_record *rec)
 {
 	struct arena *a = arena_new();
 	struct envelope env;
 	int rc;
 
 	if (envelope_unpack(rec->envelope, a, &env) == 0)
-		rc = take_envelope(p, rec, &env);
+		rc = project_envelope(p, rec, &env);
 	else
 		rc = put_gap_here(p, "envelope");
 	arena_free(a);
@@ -377,16 +379,16 @@ static int take_accepted(struct projector *p, const struct spool_record *rec)
 }
 
 /* A carry says again what is known, unless its acceptance is in a gap. */
-static int take_carry(struct projector *p, const struct spool_record *rec)
+static int project_carry(struct projector *p, const struct spool_record *rec)
 {
-	struct book_entry *e;
-	int rc = book_get(&p->book, p->hours, rec->id, &e);
+	struct open_message *e;
+	int rc = open_messages_get(&p->open, p->hours, rec->id, &e);
 
-	if (rc > 0 && !book_is_stub(e))
+	if (rc > 0 && !open_message_is_stub(e))
 		return 0;
 	if (rc > 0)
-		book_forget(&p->book, e);
-	return rc < 0 ? -1 : take_accepted(p, rec);
+		open_message_forget(&p->open, e);
+	return rc < 0 ? -1 : project_accepted(p, rec);
 }
 
 /* ---- notes ------------------------------------------------------------- */
@@ -421,7 +423,8 @@ static int put_note(struct projector *p, int64_t time_us, struct slice event,
 }
 
 /* Parsed for its keys, and because what is no JSON must not garble a line. */
-static int take_note(struct projector *p, int64_t time_us, struct slice bytes)
+static int project_note(struct projector *p, int64_t time_us,
+    struct slice bytes)
 {
 	struct slice event, fields;
 	json_t *o = NULL;
@@ -439,7 +442,7 @@ static int take_note(struct projector *p, int64_t time_us, struct slice bytes)
 
 /* ---- groups ------------------------------------------------------------ */
 
-static void group_reset(struct group *g)
+static void group_reset(struct record_group *g)
 {
 	mem_free(g->sender);
 	g->sender = NULL;
@@ -447,7 +450,7 @@ static void group_reset(struct group *g)
 	g->n = 0;
 }
 
-void take_reset(struct projector *p)
+void project_reset(struct projector *p)
 {
 	group_reset(&p->group);
 	memset(p->flow, 0, sizeof(p->flow));
@@ -457,9 +460,13 @@ void take_reset(struct projector *p)
 static int put_dsn(struct projector *p, const struct about *about)
 {
 	struct notice n = {p->group.dsn, p->group.sender, about->action};
-	struct move m = {.kind = EV_DSN, .id = about->id, .to = about->to,
-	    .time_us = about->time_us, .accepted_us = about->accepted_us,
-	    .rcpt = about->rcpt, .leg = ""};
+	struct delivery_event m = {.kind = EV_DSN,
+	    .id = about->id,
+	    .to = about->to,
+	    .time_us = about->time_us,
+	    .accepted_us = about->accepted_us,
+	    .rcpt = about->rcpt,
+	    .leg = ""};
 	struct strbuf detail;
 	int rc;
 
@@ -471,7 +478,7 @@ static int put_dsn(struct projector *p, const struct about *about)
 	return rc;
 }
 
-int take_group_end(struct projector *p)
+int project_group_end(struct projector *p)
 {
 	int rc = 0;
 
@@ -483,17 +490,17 @@ int take_group_end(struct projector *p)
 	return rc;
 }
 
-int take_record(struct projector *p, const struct spool_record *rec)
+int project_record(struct projector *p, const struct spool_record *rec)
 {
 	switch (rec->type) {
 	case REC_ACCEPTED:
-		return take_accepted(p, rec);
+		return project_accepted(p, rec);
 	case REC_CARRY:
-		return take_carry(p, rec);
+		return project_carry(p, rec);
 	case REC_UPDATE:
-		return take_update(p, rec);
+		return project_update(p, rec);
 	case REC_NOTE:
-		return take_note(p, rec->time_us, rec->bytes);
+		return project_note(p, rec->time_us, rec->bytes);
 	default:
 		return 0; /* the journal's own affairs */
 	}

@@ -20,7 +20,7 @@ enum {
 	BATCH_MAX = 8192,      /* records a transaction               */
 	BATCH_MS = 200,	       /* a transaction stays open so long    */
 	LINES_BYTES = 1 << 18, /* of events.jsonl, kept back          */
-	BOOK_MAX = 32768,      /* messages under way, of 300 bytes    */
+	OPEN_MAX = 32768,      /* messages under way, of 300 bytes    */
 	RETRY_MS = 1000,       /* after a failure of the audit disk   */
 	GIVE_UP_MS = 60000,    /* what cannot be read is passed over  */
 	DISCARD_MS = 20,
@@ -46,8 +46,8 @@ static int fail(struct projector *p, int64_t mono_ms, const struct error *err)
 		p->failed_ms = mono_ms;
 	}
 	hourfile_rollback(file(p));
-	book_clear(&p->book);
-	take_reset(p);
+	open_messages_clear(&p->open);
+	project_reset(p);
 	strbuf_reset(&p->log.out);
 	p->batch = 0;
 	p->in_group = false;
@@ -93,14 +93,14 @@ static int commit(struct projector *p, int64_t mono_ms)
 {
 	if (p->batch == 0)
 		return 0;
-	known_flush(p->known);
+	delivered_flush(p->delivered);
 	if (write_lines(p, mono_ms) != 0 || sync_lines(p, mono_ms) != 0)
 		return -1;
-	if (book_flush(&p->book, file(p)) != 0 || take_flow(p) != 0 ||
-	    hourfile_commit(file(p), p->next) != 0)
+	if (open_messages_flush(&p->open, file(p)) != 0 ||
+	    project_flow(p) != 0 || hourfile_commit(file(p), p->next) != 0)
 		return fail_rows(p, mono_ms);
 	p->in.done(p->in.arg, p->next);
-	book_trim(&p->book);
+	open_messages_trim(&p->open);
 	atomic_fetch_add(&p->records, p->batch);
 	atomic_store(&p->oldest_us, 0);
 	p->batch = 0;
@@ -126,7 +126,7 @@ static int roll(struct projector *p, int64_t hour, int64_t mono_ms)
 		return -1;
 	if (hours_roll(p->hours, hour, &err) != 0)
 		return fail(p, mono_ms, &err);
-	book_new_hour(&p->book);
+	open_messages_new_hour(&p->open);
 	p->sealed_ms = mono_ms;
 	return 0;
 }
@@ -146,7 +146,7 @@ static int end_group(struct projector *p, int64_t mono_ms)
 	if (!p->in_group)
 		return 0;
 	p->in_group = false;
-	return take_group_end(p) == 0 ? 0 : fail_rows(p, mono_ms);
+	return project_group_end(p) == 0 ? 0 : fail_rows(p, mono_ms);
 }
 
 /* Only between the records of different places may a transaction end. */
@@ -166,7 +166,7 @@ static int between(struct projector *p, const struct spool_record *rec,
 	return 0;
 }
 
-static int take(struct projector *p, const struct spool_record *rec,
+static int project(struct projector *p, const struct spool_record *rec,
     int64_t mono_ms)
 {
 	if ((!p->in_group || !spool_pos_together(p->pos, rec->pos)) &&
@@ -175,21 +175,21 @@ static int take(struct projector *p, const struct spool_record *rec,
 	p->pos = rec->pos;
 	p->in_group = true;
 	count_one(p, rec->time_us, mono_ms);
-	if (take_record(p, rec) != 0)
+	if (project_record(p, rec) != 0)
 		return fail_rows(p, mono_ms);
 	p->next = rec->next;
 	return 0;
 }
 
 /* The journal was recycled before it was read, or there is no record. */
-static int take_missing(struct projector *p, const struct spool_gap *gap,
+static int project_missing(struct projector *p, const struct spool_gap *gap,
     int64_t mono_ms)
 {
 	if (end_group(p, mono_ms) != 0)
 		return -1;
 	p->pos = gap->generations > 0 ? p->next : gap->pos;
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
-	if (take_gap(p, gap) != 0)
+	if (project_gap(p, gap) != 0)
 		return fail_rows(p, mono_ms);
 	p->next = gap->next;
 	return 0;
@@ -246,8 +246,8 @@ static int read_slice(struct projector *p, int64_t mono_ms)
 		if (got == TAIL_FAILED)
 			continue;
 		was_read(p);
-		rc = got == TAIL_RECORD ? take(p, &rec, mono_ms)
-					: take_missing(p, &gap, mono_ms);
+		rc = got == TAIL_RECORD ? project(p, &rec, mono_ms)
+					: project_missing(p, &gap, mono_ms);
 		if (rc != 0)
 			return -1;
 	}
@@ -283,7 +283,7 @@ static int tell_discarded(struct projector *p, int64_t mono_ms)
 
 	p->pos = p->next;
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
-	if (take_discarded(p, n) != 0) {
+	if (project_discarded(p, n) != 0) {
 		fail_rows(p, mono_ms);
 		return -1;
 	}
@@ -309,7 +309,7 @@ static int renew(struct projector *p, int64_t mono_ms)
 		p->retry_ms = mono_ms + RETRY_MS;
 		return -1;
 	}
-	book_clear(&p->book);
+	open_messages_clear(&p->open);
 	if (p->discarded > 0)
 		return 0;
 	p->next = hourfile_state(file(p))->cursor;
@@ -383,7 +383,7 @@ static void prune(struct projector *p)
 	if (hour == p->pruned_hour)
 		return;
 	p->pruned_hour = hour;
-	known_prune(p->known, slow_us(p));
+	delivered_prune(p->delivered, slow_us(p));
 	hours_prune(p->hours, is_old, p);
 }
 
@@ -466,7 +466,7 @@ struct projector *projector_open_on(const struct conf *c,
 	projector_keep(p, c->audit.keep_ms);
 	p->events_path = mem_strdup(c->audit.events);
 	eventlog_init(&p->log, p->events_path);
-	book_init(&p->book, names, BOOK_MAX);
+	open_messages_init(&p->open, names, OPEN_MAX);
 	mailbox_init(&p->box);
 	mailbox_init(&p->pause);
 	p->asked_end = &p->asked_first;
@@ -479,7 +479,7 @@ struct projector *projector_open_on(const struct conf *c,
 		projector_close(p);
 		return NULL;
 	}
-	p->known = known_open(c->audit.path, c->retry.known_ms);
+	p->delivered = delivered_open(c->audit.path, c->retry.known_ms);
 	p->next = hourfile_state(file(p))->cursor;
 	p->in.open(p->in.arg, p->next);
 	p->opened = true;
@@ -491,12 +491,12 @@ void projector_close(struct projector *p)
 	if (p == NULL)
 		return;
 	projector_stop(p);
-	take_reset(p);
+	project_reset(p);
 	mem_free(p->group.about);
-	book_fini(&p->book);
+	open_messages_fini(&p->open);
 	eventlog_fini(&p->log);
 	hours_close(p->hours);
-	known_close(p->known);
+	delivered_close(p->delivered);
 	mailbox_fini(&p->box);
 	mailbox_fini(&p->pause);
 	mem_free(p->events_path);
@@ -514,9 +514,9 @@ void projector_keep(struct projector *p, int64_t keep_ms)
 	atomic_store(&p->keep_us, keep_ms * 1000);
 }
 
-struct known *projector_known(struct projector *p)
+struct delivered *projector_delivered(struct projector *p)
 {
-	return p->known;
+	return p->delivered;
 }
 
 void projector_stats(struct projector *p, struct projector_stats *out)

@@ -57,10 +57,10 @@ void projector_reopen(struct projector *p);
 /* Any thread: audit.keep of a reloaded configuration. */
 void projector_keep(struct projector *p, int64_t keep_ms);
 
-/* Who was delivered where: known_has() and known_keep() from any thread, as
- * long as the projector is there. */
-struct known;
-struct known *projector_known(struct projector *p);
+/* Who was delivered where: delivered_before() and delivered_keep() from any
+ * thread, as long as the projector is there. */
+struct delivered;
+struct delivered *projector_delivered(struct projector *p);
 
 struct projector_stats {
 	uint64_t records;  /* taken in since the start               */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What projector.c (when), take.c (what), feed.c (from where) and thread.c
- * share.
+ * What projector.c (when), project.c (what), journal_input.c (from where) and
+ * projector_thread.c share.
  */
 #ifndef RELAY_AUDIT_PROJECTOR_INT_H
 #define RELAY_AUDIT_PROJECTOR_INT_H
@@ -18,13 +18,13 @@
 struct about {
 	uint64_t id;
 	int64_t time_us, accepted_us;
-	const char *to, *action; /* of the book: until the commit */
+	const char *to, *action; /* of its open message: until the commit */
 	uint32_t rcpt;
 };
 
 /* The parts of one journal record: moves and the notification that tells of
  * them, in either order. */
-struct group {
+struct record_group {
 	uint64_t dsn; /* id of the notification; 0: none */
 	char *sender; /* whom it goes to                 */
 	struct about *about;
@@ -38,10 +38,10 @@ struct projector {
 	int node;
 	char *events_path;
 	struct hours *hours;
-	struct known *known;
+	struct delivered *delivered;
 	struct eventlog log;
-	struct book book;
-	struct group group;
+	struct open_messages open;
+	struct record_group group;
 	int64_t flow[NAMES_MAX][TOTALS]; /* of this transaction */
 	bool flowed[NAMES_MAX];
 
@@ -70,7 +70,7 @@ struct projector {
 	_Atomic bool failing, blind; /* writing, reading */
 	_Atomic int64_t oldest_us; /* 0: all is committed */
 
-	/* thread.c */
+	/* projector_thread.c */
 	struct mailbox box;   /* rung after each sync              */
 	struct mailbox pause; /* rung by projector_stop() alone    */
 	pthread_t thread;
@@ -82,21 +82,21 @@ struct projector {
 	struct letter *asked_first, **asked_end;
 };
 
-/* take.c: one record into rows and lines. 0, or -1: hours_error(). */
-int take_record(struct projector *p, const struct spool_record *rec);
+/* project.c: one record into rows and lines. 0, or -1: hours_error(). */
+int project_record(struct projector *p, const struct spool_record *rec);
 /* All parts of the record at p->pos were taken in. */
-int take_group_end(struct projector *p);
+int project_group_end(struct projector *p);
 /* The row of what never comes in: a place of the journal, or so many records
  * while mail could not wait. */
-int take_gap(struct projector *p, const struct spool_gap *gap);
-int take_discarded(struct projector *p, uint64_t records);
+int project_gap(struct projector *p, const struct spool_gap *gap);
+int project_discarded(struct projector *p, uint64_t records);
 /* lookup.c: takes the questions that were posted; answers those that were taken
  * at `before_ms` or earlier. */
 void lookup_take(struct projector *p, int64_t mono_ms);
 void lookup_answer(struct projector *p, int64_t before_ms);
 /* Forgets what belongs to this transaction alone. */
-void take_reset(struct projector *p);
+void project_reset(struct projector *p);
 /* The flow of the transaction into its rows. */
-int take_flow(struct projector *p);
+int project_flow(struct projector *p);
 
 #endif

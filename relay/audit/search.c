@@ -17,28 +17,28 @@ enum {
 
 char search_shown, search_passed;
 
-bool search_hour_in_time(const struct run *r, int64_t hour)
+bool search_hour_in_time(const struct search_work *r, int64_t hour)
 {
 	return hour >= hour_of(r->since_us) && hour <= hour_of(r->until_us);
 }
 
 /* ---- a batch ----------------------------------------------------------- */
 
-static void batch_init(struct batch *b, size_t n)
+static void batch_init(struct search_batch *b, size_t n)
 {
-	*b = (struct batch){.a = arena_new()};
+	*b = (struct search_batch){.a = arena_new()};
 	b->list = arena_alloc(b->a, n * sizeof(struct candidate *));
 	strbuf_init(&b->items.text, TEXT_MAX);
 }
 
-static void batch_fini(struct batch *b)
+static void batch_fini(struct search_batch *b)
 {
 	strbuf_fini(&b->items.text);
 	mem_free(b->items.item);
 	arena_free(b->a);
 }
 
-static void batch_add(struct batch *b, uint64_t id)
+static void batch_add(struct search_batch *b, uint64_t id)
 {
 	struct candidate *c = arena_alloc(b->a, sizeof(*c));
 
@@ -47,7 +47,7 @@ static void batch_add(struct batch *b, uint64_t id)
 }
 
 /* Which of them are shown: the newest that fit, as far as the limit goes. */
-static void judge(struct run *r, struct batch *b)
+static void judge(struct search_work *r, struct search_batch *b)
 {
 	for (size_t i = b->n; i-- > 0;) {
 		struct candidate *c = b->list[i];
@@ -63,7 +63,7 @@ static void judge(struct run *r, struct batch *b)
 	}
 }
 
-static void keep_events(struct run *r, const struct batch *b)
+static void keep_events(struct search_work *r, const struct search_batch *b)
 {
 	for (size_t i = 0; i < b->items.n; i++) {
 		const struct item *it = &b->items.item[i];
@@ -77,10 +77,10 @@ static void keep_events(struct run *r, const struct batch *b)
 }
 
 /* The ids are the newest first. */
-static int try_batch(struct run *r, const uint64_t *id, size_t n,
+static int try_batch(struct search_work *r, const uint64_t *id, size_t n,
     struct error *err)
 {
-	struct batch b;
+	struct search_batch b;
 	int rc = 0;
 
 	batch_init(&b, n);
@@ -106,7 +106,7 @@ static int try_batch(struct run *r, const uint64_t *id, size_t n,
 
 static bool on_id(void *arg, uint64_t id)
 {
-	struct run *r = arg;
+	struct search_work *r = arg;
 
 	if (r->ids == r->id_cap) {
 		r->id_cap = r->id_cap == 0 ? 1024 : r->id_cap * 2;
@@ -116,7 +116,7 @@ static bool on_id(void *arg, uint64_t id)
 	return r->ids < IDS_MAX;
 }
 
-static int search_hour(struct run *r, int64_t hour, struct error *err)
+static int search_hour(struct search_work *r, int64_t hour, struct error *err)
 {
 	struct hour_key key = search_key(r, false);
 	int rc = search_open(r, hour, err);
@@ -140,7 +140,7 @@ static bool of_no_message(const struct search *q)
 	       event_kind_named(q->outcome) == EV_NONE;
 }
 
-static int search_messages(struct run *r, struct error *err)
+static int search_messages(struct search_work *r, struct error *err)
 {
 	int rc = 0;
 
@@ -165,8 +165,8 @@ static int by_time(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void give(struct run *r, void (*fn)(void *arg, struct slice object),
-    void *arg)
+static void give(struct search_work *r,
+    void (*fn)(void *arg, struct slice object), void *arg)
 {
 	struct items *found = &r->found;
 
@@ -181,7 +181,7 @@ int search_run(const char *dir, struct search *q,
     void (*fn)(void *arg, struct slice object), void *arg,
     struct error *err)
 {
-	struct run r = {.q = q, .dir = dir, .since_us = q->since_us,
+	struct search_work r = {.q = q, .dir = dir, .since_us = q->since_us,
 	    .until_us = q->until_us == 0 ? INT64_MAX : q->until_us,
 	    .limit = q->limit == 0 ? SEARCH_LIMIT : q->limit};
 	int rc;

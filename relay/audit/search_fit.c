@@ -48,7 +48,7 @@ static struct hour_key move_key(const struct search *q)
 	return k;
 }
 
-struct hour_key search_key(const struct run *r, bool of_note)
+struct hour_key search_key(const struct search_work *r, bool of_note)
 {
 	const struct search *q = r->q;
 
@@ -107,7 +107,7 @@ static bool code_is(const char *want, int code, const char *enhanced)
 				     : strcmp(want, enhanced) == 0;
 }
 
-static bool result_fits(const struct search *q, const struct move *m)
+static bool result_fits(const struct search *q, const struct delivery_event *m)
 {
 	struct arena *a;
 	struct result r;
@@ -126,7 +126,7 @@ static bool result_fits(const struct search *q, const struct move *m)
 	return fits;
 }
 
-bool search_move_fits(const struct search *q, const struct move *m)
+bool search_event_fits(const struct search *q, const struct delivery_event *m)
 {
 	return is(q->outcome, event_kind_text(m->kind)) && is(q->leg, m->leg) &&
 	       result_fits(q, m);
@@ -152,7 +152,7 @@ static bool domain_fits(const struct search *q, const struct candidate *c)
 	return false;
 }
 
-bool search_message_fits(const struct run *r, const struct candidate *c)
+bool search_message_fits(const struct search_work *r, const struct candidate *c)
 {
 	const struct search *q = r->q;
 
@@ -196,7 +196,7 @@ static bool words_fit(const struct search *q, const json_t *o)
 		   has(q->reply, field(o, "text")));
 }
 
-bool search_note_fits(const struct run *r, int64_t time_us,
+bool search_note_fits(const struct search_work *r, int64_t time_us,
     struct slice object)
 {
 	const struct search *q = r->q;

@@ -45,14 +45,14 @@ void items_add(struct items *to, int64_t time_us, size_t at,
     const struct candidate *of);
 
 /* Some candidates, read and judged at one time. */
-struct batch {
+struct search_batch {
 	struct arena *a;
 	struct candidate **list;
 	size_t n;
 	struct items items;
 };
 
-struct run {
+struct search_work {
 	const struct search *q;
 	const char *dir;
 	int64_t *hour;
@@ -67,7 +67,7 @@ struct run {
 	bool more;
 	/* while a file is read */
 	struct hourfile *file;
-	struct batch *batch;
+	struct search_batch *batch;
 	struct candidate *now;
 };
 
@@ -75,21 +75,22 @@ struct run {
 extern char search_shown, search_passed;
 
 /* 1 open, 0 no such file (any more), -1 failed. */
-int search_open(struct run *r, int64_t hour, struct error *err);
-int search_close(struct run *r, int rc, struct error *err);
+int search_open(struct search_work *r, int64_t hour, struct error *err);
+int search_close(struct search_work *r, int rc, struct error *err);
 /* Reads the batch's messages from the files of their hours on, until nothing
  * of them is open any more. */
-int search_read(struct run *r, struct error *err);
+int search_read(struct search_work *r, struct error *err);
 /* Events of no message, into r->found. */
-int search_read_notes(struct run *r, struct error *err);
+int search_read_notes(struct search_work *r, struct error *err);
 
-bool search_hour_in_time(const struct run *r, int64_t hour);
+bool search_hour_in_time(const struct search_work *r, int64_t hour);
 /* The key that names the fewest messages. */
-struct hour_key search_key(const struct run *r, bool of_note);
-bool search_move_fits(const struct search *q, const struct move *m);
-bool search_message_fits(const struct run *r, const struct candidate *c);
+struct hour_key search_key(const struct search_work *r, bool of_note);
+bool search_event_fits(const struct search *q, const struct delivery_event *m);
+bool search_message_fits(const struct search_work *r,
+    const struct candidate *c);
 /* `object` is the event as it is shown. */
-bool search_note_fits(const struct run *r, int64_t time_us,
+bool search_note_fits(const struct search_work *r, int64_t time_us,
     struct slice object);
 
 #endif

@@ -13,7 +13,7 @@
 
 /* ---- files and items --------------------------------------------------- */
 
-int search_open(struct run *r, int64_t hour, struct error *err)
+int search_open(struct search_work *r, int64_t hour, struct error *err)
 {
 	const _Atomic bool *stop = r->q->stop;
 
@@ -26,7 +26,7 @@ int search_open(struct run *r, int64_t hour, struct error *err)
 	return 1;
 }
 
-int search_close(struct run *r, int rc, struct error *err)
+int search_close(struct search_work *r, int rc, struct error *err)
 {
 	if (rc < 0)
 		error_set(err, "%s: %s", r->dir, hourfile_error(r->file));
@@ -49,19 +49,19 @@ void items_add(struct items *to, int64_t time_us, size_t at,
 
 /* ---- rows of messages -------------------------------------------------- */
 
-static struct event_place place(const struct run *r)
+static struct event_place place(const struct search_work *r)
 {
 	return (struct event_place){.node = hourfile_state(r->file)->node};
 }
 
-static void add(struct run *r, int64_t time_us, size_t at)
+static void add(struct search_work *r, int64_t time_us, size_t at)
 {
 	items_add(&r->batch->items, time_us, at, r->now);
 	if (time_us >= r->since_us && time_us <= r->until_us)
 		r->now->in_time = true;
 }
 
-static void see_leg(struct run *r, struct candidate *c,
+static void see_leg(struct search_work *r, struct candidate *c,
     const struct leg_state *l)
 {
 	struct seen_leg *grown;
@@ -78,7 +78,7 @@ static void see_leg(struct run *r, struct candidate *c,
 	c->leg = grown;
 }
 
-static void see_address(struct run *r, struct candidate *c,
+static void see_address(struct search_work *r, struct candidate *c,
     const struct hour_recipient *row)
 {
 	enum { RCPTS_MAX = 1 << 20 };
@@ -103,35 +103,35 @@ static void see_address(struct run *r, struct candidate *c,
 
 static void on_recipient(void *arg, const struct hour_recipient *row)
 {
-	struct run *r = arg;
+	struct search_work *r = arg;
 	struct slice text = slice_str(row->legs);
 	struct leg_state l;
 
 	see_address(r, r->now, row);
-	while (legs_next(&text, &l))
+	while (leg_states_next(&text, &l))
 		see_leg(r, r->now, &l);
 }
 
-static void on_move(void *arg, const struct move *row)
+static void on_move(void *arg, const struct delivery_event *row)
 {
-	struct run *r = arg;
+	struct search_work *r = arg;
 	struct candidate *c = r->now;
 	struct event_place at = place(r);
-	struct move m = *row;
+	struct delivery_event m = *row;
 	size_t start = r->batch->items.text.n;
 
 	if (m.rcpt < c->rcpts && c->to[m.rcpt] != NULL)
 		m.to = c->to[m.rcpt];
 	m.accepted_us = c->found ? c->env.accepted_us : 0;
-	c->moved |= search_move_fits(r->q, &m);
-	event_print_move(&r->batch->items.text, &at, &m);
+	c->moved |= search_event_fits(r->q, &m);
+	event_print_delivery(&r->batch->items.text, &at, &m);
 	add(r, m.time_us, start);
 }
 
 static void on_note(void *arg, int64_t time_us, struct slice event,
     struct slice fields)
 {
-	struct run *r = arg;
+	struct search_work *r = arg;
 	struct event_place at = place(r);
 	size_t start = r->batch->items.text.n;
 
@@ -139,7 +139,7 @@ static void on_note(void *arg, int64_t time_us, struct slice event,
 	add(r, time_us, start);
 }
 
-static int read_message(struct run *r, struct candidate *c)
+static int read_message(struct search_work *r, struct candidate *c)
 {
 	struct event_place at = place(r);
 	struct hour_key key = {.by = KEY_ID, .hash = (int64_t)c->id};
@@ -157,7 +157,7 @@ static int read_message(struct run *r, struct candidate *c)
 	if (rc >= 0)
 		rc = hourfile_recipients(r->file, c->id, on_recipient, r);
 	if (rc >= 0)
-		rc = hourfile_moves(r->file, c->id, on_move, r);
+		rc = hourfile_events(r->file, c->id, on_move, r);
 	if (rc >= 0)
 		rc = hourfile_notes(r->file, &key, on_note, r);
 	r->now = NULL;
@@ -166,7 +166,7 @@ static int read_message(struct run *r, struct candidate *c)
 
 /* One message is followed to the end of the index; of many, only those of
  * which something was open. */
-static bool is_over(const struct run *r, const struct candidate *c)
+static bool is_over(const struct search_work *r, const struct candidate *c)
 {
 	if (!c->found || r->q->id != 0)
 		return false;
@@ -176,7 +176,7 @@ static bool is_over(const struct run *r, const struct candidate *c)
 	return true;
 }
 
-static int read_messages(struct run *r, int64_t hour)
+static int read_messages(struct search_work *r, int64_t hour)
 {
 	int rc = 0;
 
@@ -190,7 +190,7 @@ static int read_messages(struct run *r, int64_t hour)
 	return rc;
 }
 
-static bool all_over(const struct run *r)
+static bool all_over(const struct search_work *r)
 {
 	for (size_t i = 0; i < r->batch->n; i++)
 		if (!is_over(r, r->batch->list[i]))
@@ -205,9 +205,9 @@ static int by_id(const void *a, const void *b)
 	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
-int search_read(struct run *r, struct error *err)
+int search_read(struct search_work *r, struct error *err)
 {
-	struct batch *b = r->batch;
+	struct search_batch *b = r->batch;
 	int64_t first;
 
 	qsort(b->list, b->n, sizeof(struct candidate *), by_id);
@@ -230,7 +230,7 @@ int search_read(struct run *r, struct error *err)
 static void on_lone_note(void *arg, int64_t time_us, struct slice event,
     struct slice fields)
 {
-	struct run *r = arg;
+	struct search_work *r = arg;
 	struct event_place at = place(r);
 	struct strbuf *text = &r->found.text;
 	size_t start = text->n;
@@ -243,7 +243,7 @@ static void on_lone_note(void *arg, int64_t time_us, struct slice event,
 		text->n = start;
 }
 
-int search_read_notes(struct run *r, struct error *err)
+int search_read_notes(struct search_work *r, struct error *err)
 {
 	struct hour_key key = search_key(r, true);
 

@@ -380,7 +380,7 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 	control_configure(a->control, snapshot);
 	table_follow_configure(a->follow, snapshot);
 	projector_keep(a->projector, snapshot->conf->audit.keep_ms);
-	known_keep(projector_known(a->projector),
+	delivered_keep(projector_delivered(a->projector),
 	    snapshot->conf->retry.known_ms);
 	a->snapshot = snapshot;
 	certificates_configure(a->certificates, snapshot->conf);

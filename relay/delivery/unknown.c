@@ -30,7 +30,7 @@ bool unknown_delivered(const struct worker *w, int leg, const struct addr *to,
 		return false;
 	strbuf_init(&key, ADDR_MAX);
 	known = addr_key(to, '\0', &key) &&
-		known_has(projector_known(w->projector),
+		delivered_before(projector_delivered(w->projector),
 		    names_text(w->shared->names, leg), strbuf_view(&key),
 		    now_us);
 	strbuf_fini(&key);

@@ -24,9 +24,9 @@
 
 enum { HOURS = 24, CROWD = 200000 };
 
-static struct known *open_in(const char *dir)
+static struct delivered *open_in(const char *dir)
 {
-	return known_open(dir, DAYS_MS(30));
+	return delivered_open(dir, DAYS_MS(30));
 }
 
 static const char *file(const char *dir)
@@ -48,41 +48,43 @@ static void forget(const char *dir)
 	unlink(name);
 }
 
-static bool has(struct known *k, const char *key, int64_t now_us)
+static bool has(struct delivered *k, const char *key, int64_t now_us)
 {
-	return known_has(k, "cloud", slice_str(key), now_us);
+	return delivered_before(k, "cloud", slice_str(key), now_us);
 }
 
 static void it_is_of_a_leg_and_a_recipient(void **state)
 {
-	struct known *k = open_in(*state);
+	struct delivered *k = open_in(*state);
 
 	assert_false(has(k, "ann@example.com", NOW));
-	known_add(k, "cloud", "Ann@Example.COM", NOW);
-	known_flush(k);
+	delivered_add(k, "cloud", "Ann@Example.COM", NOW);
+	delivered_flush(k);
 	assert_true(has(k, "ann@example.com", NOW));
 	assert_false(has(k, "bob@example.com", NOW));
-	assert_false(known_has(k, "legacy", SLICE("ann@example.com"), NOW));
+	assert_false(delivered_before(k, "legacy", SLICE("ann@example.com"),
+	    NOW));
 	/* A leg's name does not run into an address. */
-	assert_false(known_has(k, "clouda", SLICE("nn@example.com"), NOW));
-	known_add(k, "cloud", "not an address", NOW);
-	known_flush(k);
-	known_close(k);
+	assert_false(delivered_before(k, "clouda", SLICE("nn@example.com"),
+	    NOW));
+	delivered_add(k, "cloud", "not an address", NOW);
+	delivered_flush(k);
+	delivered_close(k);
 	k = open_in(*state);
 	assert_true(has(k, "ann@example.com", NOW));
-	known_close(k);
+	delivered_close(k);
 	forget(*state);
 }
 
 static void what_was_not_flushed_is_at_the_close(void **state)
 {
-	struct known *k = open_in(*state);
+	struct delivered *k = open_in(*state);
 
-	known_add(k, "cloud", "ann@example.com", NOW);
-	known_close(k);
+	delivered_add(k, "cloud", "ann@example.com", NOW);
+	delivered_close(k);
 	k = open_in(*state);
 	assert_true(has(k, "ann@example.com", NOW));
-	known_close(k);
+	delivered_close(k);
 	forget(*state);
 }
 
@@ -105,48 +107,48 @@ static void it_ends(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct known *k =
-		    known_open(*state, DAYS_MS(cases[i].keep));
+		struct delivered *k =
+		    delivered_open(*state, DAYS_MS(cases[i].keep));
 
-		known_add(k, "cloud", "ann@example.com", NOW);
+		delivered_add(k, "cloud", "ann@example.com", NOW);
 		if (cases[i].again > 0)
-			known_add(k, "cloud", "ann@example.com",
+			delivered_add(k, "cloud", "ann@example.com",
 			    NOW + cases[i].again * DAY_US);
-		known_flush(k);
+		delivered_flush(k);
 		if (has(k, "ann@example.com",
 			NOW + cases[i].asked * DAY_US) != cases[i].has)
 			fail_msg("case %zu", i);
-		known_close(k);
+		delivered_close(k);
 		forget(*state);
 	}
 }
 
 static void a_reload_changes_how_long(void **state)
 {
-	struct known *k = open_in(*state);
+	struct delivered *k = open_in(*state);
 
-	known_add(k, "cloud", "ann@example.com", NOW);
-	known_flush(k);
-	known_keep(k, DAYS_MS(2));
+	delivered_add(k, "cloud", "ann@example.com", NOW);
+	delivered_flush(k);
+	delivered_keep(k, DAYS_MS(2));
 	assert_false(has(k, "ann@example.com", NOW + 5 * DAY_US));
-	known_keep(k, DAYS_MS(10));
+	delivered_keep(k, DAYS_MS(10));
 	assert_true(has(k, "ann@example.com", NOW + 5 * DAY_US));
-	known_close(k);
+	delivered_close(k);
 	forget(*state);
 }
 
-static void add_crowd(struct known *k, int n, int64_t now_us)
+static void add_crowd(struct delivered *k, int n, int64_t now_us)
 {
 	char to[64];
 
 	for (int i = 0; i < n; i++) {
 		snprintf(to, sizeof(to), "user%d@example.com", i);
-		known_add(k, i % 2 == 0 ? "cloud" : "legacy", to, now_us);
+		delivered_add(k, i % 2 == 0 ? "cloud" : "legacy", to, now_us);
 	}
-	known_flush(k);
+	delivered_flush(k);
 }
 
-static int count(struct known *k, int n, int64_t now_us)
+static int count(struct delivered *k, int n, int64_t now_us)
 {
 	char to[64];
 	int known = 0;
@@ -162,7 +164,7 @@ static int count(struct known *k, int n, int64_t now_us)
  * a day of prunings leaves nothing of them. */
 static void many_are_remembered_and_pruned(void **state)
 {
-	struct known *k = open_in(*state);
+	struct delivered *k = open_in(*state);
 	int64_t later = NOW + 40 * DAY_US;
 	struct clock_fake clock;
 
@@ -170,12 +172,12 @@ static void many_are_remembered_and_pruned(void **state)
 	add_crowd(k, CROWD, NOW);
 	assert_int_equal(count(k, CROWD, NOW), CROWD / 2);
 	for (int i = 0; i < HOURS; i++)
-		known_prune(k, NOW + i * DAY_US / HOURS);
+		delivered_prune(k, NOW + i * DAY_US / HOURS);
 	assert_int_equal(count(k, CROWD, NOW), CROWD / 2);
 	for (int i = 0; i < HOURS; i++)
-		known_prune(k, later + i * DAY_US / HOURS);
+		delivered_prune(k, later + i * DAY_US / HOURS);
 	assert_int_equal(count(k, CROWD, NOW), 0);
-	known_close(k);
+	delivered_close(k);
 	forget(*state);
 }
 
@@ -189,7 +191,7 @@ static int64_t size_of(const char *path)
 /* The second delivery of a day writes nothing. */
 static void a_second_time_costs_no_write(void **state)
 {
-	struct known *k = open_in(*state);
+	struct delivered *k = open_in(*state);
 	char wal[420];
 	int64_t before;
 
@@ -203,22 +205,22 @@ static void a_second_time_costs_no_write(void **state)
 	assert_int_equal(size_of(wal), before);
 	add_crowd(k, 1000, NOW + 4 * DAY_US);
 	assert_true(size_of(wal) > before);
-	known_close(k);
+	delivered_close(k);
 	forget(*state);
 }
 
 static void a_damaged_file_is_made_anew(void **state)
 {
-	struct known *k;
+	struct delivered *k;
 
 	conf_tmp_write(*state, "known.db",
 	    "this is no database, and long enough to be sure of it: "
 	    "this is no database, and long enough to be sure of it");
 	k = open_in(*state);
-	known_add(k, "cloud", "ann@example.com", NOW);
-	known_flush(k);
+	delivered_add(k, "cloud", "ann@example.com", NOW);
+	delivered_flush(k);
 	assert_true(has(k, "ann@example.com", NOW));
-	known_close(k);
+	delivered_close(k);
 	forget(*state);
 }
 
@@ -240,40 +242,40 @@ static void a_shortage_of_descriptors_passes(void **state)
 {
 	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
 
-	real_open = (int (*)(const char *, int, int))vfs->xGetSystemCall(
-	    vfs, "open");
+	real_open = (int (*)(const char *, int, int))vfs->xGetSystemCall(vfs,
+	    "open");
 	for (int n = 1; n < 12; n++) {
-		struct known *k = open_in(*state);
+		struct delivered *k = open_in(*state);
 
-		known_close(k); /* there is a file */
-		vfs->xSetSystemCall(
-		    vfs, "open", (sqlite3_syscall_ptr)no_descriptor);
+		delivered_close(k); /* there is a file */
+		vfs->xSetSystemCall(vfs, "open",
+		    (sqlite3_syscall_ptr)no_descriptor);
 		opens = n;
 		k = open_in(*state);
-		known_add(k, "cloud", "ann@example.com", NOW);
+		delivered_add(k, "cloud", "ann@example.com", NOW);
 		for (int i = 0; i < 12; i++)
-			known_flush(k);
+			delivered_flush(k);
 		vfs->xSetSystemCall(vfs, "open", NULL);
 		assert_true(has(k, "ann@example.com", NOW));
-		known_add(k, "cloud", "bob@example.com", NOW);
-		known_flush(k);
+		delivered_add(k, "cloud", "bob@example.com", NOW);
+		delivered_flush(k);
 		assert_true(has(k, "bob@example.com", NOW));
-		known_close(k);
+		delivered_close(k);
 		forget(*state);
 	}
 }
 
 static void without_a_file_nobody_is_known(void **state)
 {
-	struct known *k = known_open("/nowhere/at/all", DAYS_MS(30));
+	struct delivered *k = delivered_open("/nowhere/at/all", DAYS_MS(30));
 
 	(void)state;
-	known_add(k, "cloud", "ann@example.com", NOW);
-	known_flush(k);
-	known_prune(k, NOW);
+	delivered_add(k, "cloud", "ann@example.com", NOW);
+	delivered_flush(k);
+	delivered_prune(k, NOW);
 	assert_false(has(k, "ann@example.com", NOW));
-	known_close(k);
-	known_close(NULL);
+	delivered_close(k);
+	delivered_close(NULL);
 }
 
 int main(void)

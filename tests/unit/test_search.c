@@ -352,7 +352,7 @@ static void leg_states_survive_any_name(void **state)
 		unsigned n = 0;
 
 		print_message("%s\n", cases[i].text);
-		while (legs_next(&text, &l))
+		while (leg_states_next(&text, &l))
 			n++;
 		assert_int_equal(n, cases[i].lines);
 	}
