@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "policy/change.h"
+#include "policy/change/change.h"
 #include "policy/route.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "policy/csv.h"
+#include "policy/change/csv.h"
 #include "relay/base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_TABLE_TMP_H
 #define TESTS_UNIT_TABLE_TMP_H
 
-#include "policy/change.h"
+#include "policy/change/change.h"
 #include "policy/table.h"
 
 /* legacy, cloud (own domain tenant.example), third; example.com with

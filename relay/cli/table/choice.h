@@ -6,7 +6,7 @@
 #ifndef RELAY_CLI_TABLE_CHOICE_H
 #define RELAY_CLI_TABLE_CHOICE_H
 
-#include "policy/change.h"
+#include "policy/change/change.h"
 #include "policy/where.h"
 #include "relay/cli/common/cli.h"
 

@@ -5,7 +5,7 @@
 #ifndef RELAY_CLI_TABLE_CLI_AGREE_H
 #define RELAY_CLI_TABLE_CLI_AGREE_H
 
-#include "policy/change.h"
+#include "policy/change/change.h"
 #include "relay/cli/common/cli.h"
 
 /* CLI_DONE when the staged change may be made, after asking where that is

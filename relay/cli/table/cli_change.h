@@ -5,7 +5,7 @@
 #ifndef RELAY_CLI_TABLE_CLI_CHANGE_H
 #define RELAY_CLI_TABLE_CLI_CHANGE_H
 
-#include "policy/change.h"
+#include "policy/change/change.h"
 #include "relay/cli/common/cli.h"
 
 /* Opens a change as cli_table() opens the table. NULL: the reason was said. */

@@ -5,7 +5,7 @@
 #ifndef RELAY_CLI_TABLE_CLI_COMMIT_H
 #define RELAY_CLI_TABLE_CLI_COMMIT_H
 
-#include "policy/change.h"
+#include "policy/change/change.h"
 #include "relay/cli/common/cli.h"
 
 /* Makes the staged change, once that is agreed, and says "change N: M

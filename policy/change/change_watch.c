@@ -4,7 +4,7 @@
  */
 #include <inttypes.h>
 
-#include "policy/change_int.h"
+#include "policy/change/change_int.h"
 
 static int on_steps(void *arg)
 {

@@ -4,7 +4,7 @@
  * form before it is staged, so what follows is set arithmetic. Staging takes
  * no lock that anyone waits for.
  */
-#include "policy/change_int.h"
+#include "policy/change/change_int.h"
 
 #include <stdio.h>
 

@@ -9,7 +9,7 @@
  * the history can not differ from what was done. `tag` and `rewrite` are
  * indices over values of rows, brought along from the log too.
  */
-#include "policy/change_int.h"
+#include "policy/change/change_int.h"
 
 const char change_temp[] =
     "CREATE TEMP TABLE heap(address TEXT NOT NULL, line INTEGER NOT NULL,"

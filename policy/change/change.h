@@ -9,8 +9,8 @@
  * One handle belongs to one thread and makes one change; it blocks (up to
  * ten seconds for another writer). Table thread or command line.
  */
-#ifndef POLICY_CHANGE_H
-#define POLICY_CHANGE_H
+#ifndef POLICY_CHANGE_CHANGE_H
+#define POLICY_CHANGE_CHANGE_H
 
 #include "conf/conf.h"
 #include "policy/table.h"

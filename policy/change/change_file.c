@@ -6,9 +6,9 @@
  */
 #include <inttypes.h>
 
-#include "policy/change_int.h"
-#include "policy/csv.h"
-#include "policy/csv_column.h"
+#include "policy/change/change_int.h"
+#include "policy/change/csv.h"
+#include "policy/change/csv_column.h"
 #include "relay/base/mem.h"
 
 struct import {

@@ -2,10 +2,10 @@
  *
  * What the files of change.h share.
  */
-#ifndef POLICY_CHANGE_INT_H
-#define POLICY_CHANGE_INT_H
+#ifndef POLICY_CHANGE_CHANGE_INT_H
+#define POLICY_CHANGE_CHANGE_INT_H
 
-#include "policy/change.h"
+#include "policy/change/change.h"
 #include "policy/db.h"
 #include "policy/row.h"
 #include "relay/mail/addr.h"

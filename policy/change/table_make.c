@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "policy/change_int.h"
+#include "policy/change/change_int.h"
 #include "relay/base/mem.h"
 #include "relay/base/newfile.h"
 

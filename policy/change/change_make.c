@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "policy/change_int.h"
+#include "policy/change/change_int.h"
 #include "policy/route.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"

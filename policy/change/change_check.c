@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "policy/change_int.h"
+#include "policy/change/change_int.h"
 
 static int check_missing(struct change *ch, struct error *err)
 {
