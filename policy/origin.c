@@ -4,6 +4,8 @@
  */
 #include "policy/origin.h"
 
+#include "relay/base/assert.h"
+
 const struct conf_leg *origin_leg(const struct conf *c,
     const struct sockaddr *client)
 {
@@ -33,13 +35,16 @@ void origin_refuse(struct reply *r, bool grace, struct slice to)
 		    "of that mailbox sent it back", (int)to.n, to.p);
 }
 
-void origin_decide(const struct conf *c, struct table *t, int leg,
-    const struct addr *to, int64_t now_us, struct decision *d)
+void origin_decide(const struct conf *c, struct table *t,
+    const struct origin_mail *mail, struct decision *d)
 {
+	PH_ASSERT(decision_ok(d));
 	if (d->verdict != VERDICT_ACCEPT || d->held ||
-	    route_without(&d->route, leg))
+	    route_without(&d->route, mail->leg))
 		return;
 	d->verdict = VERDICT_REFUSE;
 	d->ask = false;
-	origin_refuse(&d->reply, origin_in_grace(c, t, d, now_us), to->text);
+	origin_refuse(&d->reply, origin_in_grace(c, t, d, mail->now_us),
+	    mail->to->text);
+	PH_ASSERT(decision_ok(d));
 }

@@ -16,8 +16,13 @@ const struct conf_leg *origin_leg(const struct conf *c,
  * recipient; what is held waits for its route as it will be. When none is left
  * it is VERDICT_REFUSE with the reply of origin_refuse(). `t` as in
  * route_decide(). */
-void origin_decide(const struct conf *c, struct table *t, int leg,
-    const struct addr *to, int64_t now_us, struct decision *d);
+struct origin_mail {
+	int leg;
+	const struct addr *to;
+	int64_t now_us;
+};
+void origin_decide(const struct conf *c, struct table *t,
+    const struct origin_mail *mail, struct decision *d);
 
 /* 554 5.4.6, or 451 4.4.6 in the grace period: his mailbox may not be where
  * the leg looks for it yet. */

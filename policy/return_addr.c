@@ -7,6 +7,7 @@
 #include "policy/return_addr.h"
 
 #include "policy/keyed.h"
+#include "relay/base/assert.h"
 #include "relay/base/id.h"
 #include "relay/mail/domain.h"
 
@@ -119,7 +120,7 @@ bool return_addr_decide(const struct conf *c, const struct addr *to,
 	if (verdict == RETURN_NONE)
 		return false;
 	*decision_out = (struct decision){.verdict = VERDICT_REFUSE,
-	    .rule = "return", .row.route_text = ""};
+	    .rule = RULE_RETURN, .row.route_text = ""};
 	if (verdict == RETURN_GOOD)
 		decision_out->verdict = VERDICT_ACCEPT;
 	else
@@ -128,5 +129,6 @@ bool return_addr_decide(const struct conf *c, const struct addr *to,
 			? "This return address has expired, no mail is taken "
 			  "for it"
 			: "This is no return address of ours");
+	PH_ASSERT(decision_ok(decision_out));
 	return true;
 }

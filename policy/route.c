@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "relay/base/assert.h"
 #include "relay/mail/domain.h"
 
 enum found { BROKEN = -1, NOTHING, FOUND };
@@ -49,7 +50,7 @@ static bool normal_domain(struct slice domain, char out[ADDR_MAX])
 	return copy_key(&b, domain_normal(domain, &b), out);
 }
 
-static void take(struct ask *q, const char *rule, const char *key)
+static void take(struct ask *q, enum decision_rule rule, const char *key)
 {
 	struct decision *d = q->d;
 
@@ -60,7 +61,7 @@ static void take(struct ask *q, const char *rule, const char *key)
 		snprintf(d->key, sizeof(d->key), "%s", key);
 }
 
-static enum found look(struct ask *q, const char *key, const char *rule)
+static enum found look(struct ask *q, const char *key, enum decision_rule rule)
 {
 	struct error err;
 	int n = table_get(q->t, slice_str(key), q->a, &q->d->row, &err);
@@ -77,7 +78,7 @@ static enum found look_domain(struct ask *q, const char *domain)
 	char key[ADDR_MAX + 1];
 
 	snprintf(key, sizeof(key), "@%s", domain);
-	return look(q, key, "domain");
+	return look(q, key, RULE_DOMAIN);
 }
 
 /* Exact address, then subaddress base (T7). Fills key and base. */
@@ -91,9 +92,9 @@ static enum found look_address(struct ask *q, const struct addr *a,
 	if (!make_key(a, '\0', key) || !make_key(a, subaddress, d->base))
 		return NOTHING;
 	snprintf(d->key, sizeof(d->key), "%s", key);
-	f = look(q, key, "address");
+	f = look(q, key, RULE_ADDRESS);
 	if (f == NOTHING && strcmp(key, d->base) != 0)
-		f = look(q, d->base, "subaddress");
+		f = look(q, d->base, RULE_SUBADDRESS);
 	return f;
 }
 
@@ -113,7 +114,7 @@ static enum found to_postmaster(struct ask *q)
 	f = look_address(q, &pm, dom == NULL ? '\0' : dom->subaddress);
 	if (f == NOTHING)
 		f = look_domain(q, domain);
-	q->d->rule = "postmaster";
+	q->d->rule = RULE_POSTMASTER;
 	return f;
 }
 
@@ -147,23 +148,24 @@ static enum found leg_domain(struct ask *q, const struct conf_leg *leg)
 {
 	struct decision *d = q->d;
 	char base[ADDR_MAX];
-	const char *key = "";
 	struct error err;
 	int n;
 
 	if (!make_key(q->to, '\0', d->key) ||
 	    !make_key(q->to, LEG_SUBADDRESS, base))
 		return NOTHING;
-	n = table_reverse(q->t, slice_str(d->key), leg->id, q->a, &d->row,
-	    &key, &err);
+	n = table_reverse(q->t,
+	    (struct leg_address){slice_str(d->key), leg->id}, q->a, &d->row,
+	    &err);
 	if (n == 0 && strcmp(d->key, base) != 0)
-		n = table_reverse(q->t, slice_str(base), leg->id, q->a,
-		    &d->row, &key, &err);
-	d->rule = "leg-domain";
+		n = table_reverse(q->t,
+		    (struct leg_address){slice_str(base), leg->id}, q->a,
+		    &d->row, &err);
+	d->rule = RULE_LEG_DOMAIN;
 	if (n > 0) {
-		take(q, "leg-domain", key);
-		if (!key_base(q->c, key, d->base))
-			snprintf(d->base, sizeof(d->base), "%s", key);
+		take(q, RULE_LEG_DOMAIN, d->row.key);
+		if (!key_base(q->c, d->row.key, d->base))
+			snprintf(d->base, sizeof(d->base), "%s", d->row.key);
 		return FOUND;
 	}
 	snprintf(d->base, sizeof(d->base), "%s", base);
@@ -171,7 +173,7 @@ static enum found leg_domain(struct ask *q, const struct conf_leg *leg)
 	return n < 0 ? BROKEN : FOUND;
 }
 
-struct place {
+struct recipient_place {
 	const struct conf_domain *own;
 	const struct conf_leg *leg;
 	char domain[ADDR_MAX];
@@ -221,13 +223,13 @@ static bool own_name(const struct conf *c, const char *domain)
 }
 
 /* Whose recipient it is, and what the table says of him. */
-static enum found find(struct ask *q, struct place *p)
+static enum found find(struct ask *q, struct recipient_place *p)
 {
 	struct error err;
 	int64_t change;
 
-	*p = (struct place){0};
-	*q->d = (struct decision){.rule = "relay", .row.route_text = ""};
+	*p = (struct recipient_place){0};
+	*q->d = (struct decision){.rule = RULE_RELAY, .row.route_text = ""};
 	change = q->t == NULL ? -1 : table_change(q->t, &err);
 	if (change < 0)
 		return BROKEN;
@@ -264,12 +266,12 @@ static bool found_whole(const struct decision *d, const struct addr *to)
 
 /* ---- what is said at RCPT --------------------------------------------- */
 
-struct said {
+struct refusal {
 	int code;
 	const char *enh, *text; /* RFC 3463 */
 };
 
-static const struct said by_route[] = {
+static const struct refusal by_route[] = {
 	[ROUTE_NONE] = {451, "4.3.5", "No route is set for this recipient"},
 	[ROUTE_DEFER] = {450, "4.2.1", "Mailbox is being moved, try again "
 				       "later"},
@@ -278,20 +280,20 @@ static const struct said by_route[] = {
 				      "address"},
 };
 
-static const struct said by_policy[] = {
+static const struct refusal by_policy[] = {
 	[UNKNOWN_REJECT] = {550, "5.1.1", "No such recipient"},
 	[UNKNOWN_DEFER] = {450, "4.1.1", "Recipient is not known yet, try "
 					 "again later"},
 };
 
-static const struct said no_relay = {550, "5.7.1", "Relaying denied"};
-static const struct said no_onward = {550, "5.7.1", "Relaying denied: the "
+static const struct refusal no_relay = {550, "5.7.1", "Relaying denied"};
+static const struct refusal no_onward = {550, "5.7.1", "Relaying denied: the "
 	"local part names another host"};
-static const struct said no_table = {451, "4.3.0", "Recipients can not be "
+static const struct refusal no_table = {451, "4.3.0", "Recipients can not be "
 					 "looked up, try again later"};
-static const struct said no_local = {550, "5.1.3", "Bad recipient address"};
+static const struct refusal no_local = {550, "5.1.3", "Bad recipient address"};
 
-static void refuse(struct decision *d, const struct said *s)
+static void refuse(struct decision *d, const struct refusal *s)
 {
 	d->verdict = VERDICT_REFUSE;
 	reply_set(&d->reply, s->code, s->enh, "%s", s->text);
@@ -306,7 +308,7 @@ static void by_the_route(struct decision *d)
 }
 
 /* No row of his own at a domain of ours. */
-static void by_the_policy(struct ask *q, const struct place *p)
+static void by_the_policy(struct ask *q, const struct recipient_place *p)
 {
 	struct decision *d = q->d;
 	enum found f;
@@ -315,7 +317,7 @@ static void by_the_policy(struct ask *q, const struct place *p)
 		refuse(d, &no_local);
 		return;
 	}
-	d->rule = "unknown";
+	d->rule = RULE_UNKNOWN;
 	if (p->own->unknown != UNKNOWN_ROUTE &&
 	    p->own->unknown != UNKNOWN_PROBE) {
 		refuse(d, &by_policy[p->own->unknown]);
@@ -334,48 +336,59 @@ static void by_the_policy(struct ask *q, const struct place *p)
 
 /* Would a leg that trusts our address relay it (T4)? A row of that very
  * address, not its base and not a default, says that it is a mailbox. */
-static bool leads_on(const struct place *p, const struct decision *d,
+static bool leads_on(const struct recipient_place *p, const struct decision *d,
     const struct addr *to)
 {
 	if ((p->own == NULL && p->leg == NULL) || !addr_leads_on(to))
 		return false;
-	return !d->row.found || (strcmp(d->rule, "address") != 0 &&
-		(strcmp(d->rule, "leg-domain") != 0 || !found_whole(d, to)));
+	return !d->row.found || (d->rule != RULE_ADDRESS &&
+		(d->rule != RULE_LEG_DOMAIN || !found_whole(d, to)));
+}
+
+bool decision_ok(const struct decision *d)
+{
+	if (d->verdict == VERDICT_REFUSE)
+		return !d->ask && d->reply.code >= 400 && d->reply.code <= 599;
+	if (d->ask && d->held)
+		return false;
+	return d->rule == RULE_RETURN ||
+	       (d->route.kind == ROUTE_LEGS && d->route.legs > 0);
 }
 
 void route_decide(const struct conf *c, struct table *t,
     const struct addr *to, struct arena *a, struct decision *decision_out)
 {
 	struct ask q = {c, t, to, a, decision_out};
-	struct place p;
+	struct recipient_place p;
 	enum found f = find(&q, &p);
 
 	if (f == BROKEN) {
-		decision_out->rule = "table";
+		decision_out->rule = RULE_TABLE;
 		refuse(decision_out, &no_table);
 	} else if (leads_on(&p, decision_out, to)) {
-		decision_out->rule = "onward";
+		decision_out->rule = RULE_ONWARD;
 		refuse(decision_out, &no_onward);
 	} else if (f == FOUND) {
 		by_the_route(decision_out);
-	} else if (strcmp(decision_out->rule, "postmaster") == 0) {
+	} else if (decision_out->rule == RULE_POSTMASTER) {
 		refuse(decision_out, &by_route[ROUTE_NONE]);
 	} else if (p.own != NULL) {
 		by_the_policy(&q, &p);
 	} else {
 		refuse(decision_out, &no_relay);
 	}
+	PH_ASSERT(decision_ok(decision_out));
 }
 
 bool route_resolve(const struct conf *c, struct table *t,
     const struct addr *to, struct arena *a, struct decision *decision_out)
 {
 	struct ask q = {c, t, to, a, decision_out};
-	struct place p;
+	struct recipient_place p;
 	enum found f = find(&q, &p);
 
 	if (f == NOTHING && p.own != NULL && decision_out->key[0] != '\0' &&
-	    strcmp(decision_out->rule, "postmaster") != 0)
+	    decision_out->rule != RULE_POSTMASTER)
 		f = look_domain(&q, p.domain);
 	return f != BROKEN;
 }
@@ -408,10 +421,10 @@ static struct slice detail_left(const struct decision *d,
 	const struct conf_domain *dom;
 	char domain[ADDR_MAX];
 
-	if (strcmp(d->rule, "leg-domain") == 0)
+	if (d->rule == RULE_LEG_DOMAIN)
 		return found_whole(d, to) ? slice_of("", 0)
 					  : addr_detail(to, LEG_SUBADDRESS);
-	if (strcmp(d->rule, "subaddress") != 0 ||
+	if (d->rule != RULE_SUBADDRESS ||
 	    !normal_domain(to->domain, domain))
 		return slice_of("", 0);
 	dom = conf_domain(c, slice_str(domain));
@@ -427,7 +440,7 @@ static bool foreign_to(const struct decision *d, const struct addr *to,
 	char domain[ADDR_MAX];
 	const struct conf_leg *owner;
 
-	if (strcmp(d->rule, "leg-domain") != 0 || !d->row.found ||
+	if (d->rule != RULE_LEG_DOMAIN || !d->row.found ||
 	    !normal_domain(to->domain, domain))
 		return false;
 	owner = conf_leg_of_domain(c, slice_str(domain));
@@ -438,7 +451,7 @@ void route_address(const struct decision *d, int leg, const struct addr *to,
     const struct conf *c, struct strbuf *out)
 {
 	const char *rewrite = rewrite_for(d, leg);
-	bool postmaster = strcmp(d->rule, "postmaster") == 0;
+	bool postmaster = d->rule == RULE_POSTMASTER;
 
 	if (rewrite != NULL && rewrite[0] != '@') {
 		addr_with_detail(slice_str(rewrite), detail_left(d, to, c),

@@ -8,6 +8,7 @@
 #define POLICY_ROUTE_H
 
 #include "conf/conf.h"
+#include "policy/rule.h"
 #include "policy/table.h"
 #include "relay/base/delivery.h"
 #include "relay/mail/addr.h"
@@ -26,12 +27,7 @@ enum verdict { VERDICT_ACCEPT, VERDICT_REFUSE };
 struct decision {
 	enum verdict verdict;
 	struct reply reply;	/* of VERDICT_REFUSE */
-	const char *rule;	/* "address" "subaddress" "domain" "unknown"
-				 * "postmaster" "leg-domain" "relay",
-				 * "onward": a server behind us would
-				 * relay it, and no row is of that very
-				 * address, "return" (return_addr.h), or
-				 * "table": it can not be read              */
+	enum decision_rule rule;
 	char key[ADDR_MAX];	/* the row that matched, or the address' key */
 	char base[ADDR_MAX];	/* the folded base address: the queue's hash */
 	struct table_row row;	/* valid when row.found                      */
@@ -41,6 +37,10 @@ struct decision {
 				 * the recipient (unknown = "probe")         */
 	uint64_t change;	/* table's number at the lookup */
 };
+
+/* What holds of every decision: mail that is accepted has a leg to go to, or
+ * came to a return address of ours; a refusal has a reply. For assertions. */
+bool decision_ok(const struct decision *d);
 
 /* Exact address beats subaddress base beats the domain's row (T7); unknown
  * policy, postmaster and abuse (T5), never an open relay (T4), a leg's own

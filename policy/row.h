@@ -24,18 +24,6 @@ bool row_has_tag(struct slice tags, struct slice tag);
 /* The rewrites of `old` with those of `patch` put over them; an empty
  * address in the patch clears its leg. */
 void row_addresses(struct slice old, struct slice patch, struct strbuf *out);
-/* A value as it was before a change, as the change gave it, and as it is. */
-struct row_undo {
-	struct slice old, given, now;
-};
-/* Tags without those that the change added, with those that it took. */
-int row_undo_tags(const struct row_undo *u, struct strbuf *out,
-    struct error *err) PH_CHECK;
-/* Addresses with the old one of each leg that still has the given one. */
-void row_undo_addresses(const struct row_undo *u, struct strbuf *out);
-/* Those, as lines, of legs that the change altered and that have a third one
- * by now. */
-void row_left_addresses(const struct row_undo *u, struct strbuf *out);
 /* The next "leg=address"; false at the end. */
 bool row_next_address(struct slice *rest, struct slice *leg_out,
     struct slice *address_out);

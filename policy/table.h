@@ -35,6 +35,7 @@ struct table_row {
 		const char *address;
 	} address[ROUTE_LEGS_MAX];
 	uint64_t change;	/* that wrote the row last */
+	const char *key;	/* by table_reverse() alone; else NULL */
 };
 
 struct table;
@@ -52,16 +53,25 @@ void table_end(struct table *t);
 int table_get(struct table *t, struct slice key, struct arena *a,
     struct table_row *row_out, struct error *err) PH_CHECK;
 /* The row whose rewritten address for that leg is `key` (T4: a leg's own
- * domains are mapped back); `key_out` is the row's own. As table_get(). */
-int table_reverse(struct table *t, struct slice key, int leg, struct arena *a,
-    struct table_row *row_out, const char **key_out, struct error *err)
-    PH_CHECK;
-/* Rows in order of their keys, above `after`: at most `limit`. Returns how
- * many, or -1. The row lives in `a`, which the caller renews. */
-int table_rows(struct table *t, struct slice after, unsigned limit,
-    struct arena *a,
-    void (*fn)(void *arg, struct slice key, const struct table_row *row),
-    void *arg, struct error *err);
+ * domains are mapped back), with its own key in row_out->key. As table_get().
+ */
+struct leg_address {
+	struct slice key; /* of the rewritten address */
+	int leg;
+};
+int table_reverse(struct table *t, struct leg_address of, struct arena *a,
+    struct table_row *row_out, struct error *err) PH_CHECK;
+/* Rows in order of their keys, above `after`: at most `limit`. */
+struct table_page {
+	struct slice after;
+	unsigned limit;
+	struct arena *a; /* where a row lives; the caller renews it */
+	void (*fn)(void *arg, struct slice key, const struct table_row *row);
+	void *arg;
+};
+/* Returns how many, or -1. */
+int table_rows(struct table *t, const struct table_page *page,
+    struct error *err);
 /* The newest change number, inside a transaction; -1 on failure. */
 int64_t table_change(struct table *t, struct error *err);
 /* Differs from the last call when another connection committed. */
@@ -70,12 +80,17 @@ int64_t table_data_version(struct table *t);
 bool table_moved(struct table *t);
 
 /* The change log above (`after`, `after_key`), in order: at most `limit`
- * pairs; `after_key` NULL: changes above `after`. A key that begins with '@'
- * is a domain's row and concerns every recipient there; "@" alone, which
- * `table accept` writes, concerns all. Returns how many, or -1. */
-int table_log(struct table *t, uint64_t after, const char *after_key,
-    unsigned limit,
-    void (*fn)(void *arg, uint64_t change, struct slice key), void *arg,
+ * pairs. A key that begins with '@' is a domain's row and concerns every
+ * recipient there; "@" alone, which `table accept` writes, concerns all. */
+struct table_log_page {
+	uint64_t after;
+	const char *after_key; /* NULL: changes above `after` */
+	unsigned limit;
+	void (*fn)(void *arg, uint64_t change, struct slice key);
+	void *arg;
+};
+/* Returns how many, or -1. */
+int table_log(struct table *t, const struct table_log_page *page,
     struct error *err);
 
 /* The command of an undo is stored with the number behind it: "undo 41". */
@@ -89,8 +104,15 @@ struct table_change {
 	uint64_t recipients;
 	uint64_t undid; /* the change that it took back; 0: it is no undo */
 };
-int table_changes(struct table *t, uint64_t after, unsigned limit,
-    void (*fn)(void *arg, const struct table_change *c), void *arg,
+/* The changes above `after`, in order: at most `limit`. */
+struct table_changes_page {
+	uint64_t after;
+	unsigned limit;
+	void (*fn)(void *arg, const struct table_change *c);
+	void *arg;
+};
+/* Returns how many, or -1. */
+int table_changes(struct table *t, const struct table_changes_page *page,
     struct error *err);
 
 /* The value of a row in the log; `row` false: there was none. */
@@ -119,12 +141,7 @@ int table_change_get(struct table *t, uint64_t change, struct arena *a,
 int table_flipped(struct table *t, const struct table_row *row,
     struct slice key, int64_t since_us, struct error *err) PH_CHECK;
 
-/* Creates the file when it is missing and seeds the rows @domain of the
- * configuration that were never seeded (R2): one change. Table thread or
- * command line. */
 struct conf;
-int table_prepare(const char *path, const struct conf *c,
-    const char *who, struct error *err) PH_CHECK;
 /* Finds legs and domains that earlier configurations had, this one has not, and
  * rows still name (the row of the domain itself apart). Calls `fn` for each;
  * returns how many, or -1 when the table cannot be read. Reads all rows only
@@ -135,10 +152,4 @@ int table_gone(const char *path, const struct conf *c,
 /* The sentence that refuses such a configuration and says what to do. */
 void table_gone_text(bool leg, const char *name, uint64_t rows,
     struct strbuf *out);
-/* A consistent copy, also while the daemon runs; `to` must not exist. */
-int table_backup(const char *path, const char *to, struct error *err)
-    PH_CHECK;
-/* Moves the write-ahead log into the table, a step at a time. */
-int table_checkpoint(const char *path, struct error *err);
-
 #endif

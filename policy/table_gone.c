@@ -13,7 +13,7 @@
 #include "policy/table.h"
 #include "relay/base/mem.h"
 
-enum statement { ST_SEEDED, ST_ROWS };
+enum gone_statement { ST_SEEDED, ST_ROWS };
 
 static const char *const sql[] = {
 	[ST_SEEDED] = "SELECT domain FROM seeded",
@@ -29,7 +29,7 @@ struct missing {
 	uint64_t rows;
 };
 
-struct look {
+struct gone_search {
 	const struct conf *c;
 	struct missing missing[GONE_MAX];
 	int missings;
@@ -43,7 +43,7 @@ static bool has_leg(const struct conf *c, struct slice name)
 	return leg != NULL && !leg->egress;
 }
 
-static void add_missing(struct look *l, struct slice name, bool leg)
+static void add_missing(struct gone_search *l, struct slice name, bool leg)
 {
 	struct missing *m = &l->missing[l->missings];
 
@@ -60,7 +60,7 @@ static void add_missing(struct look *l, struct slice name, bool leg)
 	l->missings++;
 }
 
-static int find_missing(struct look *l, struct db *db, struct error *err)
+static int find_missing(struct gone_search *l, struct db *db, struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(db, ST_SEEDED, err);
 	int rc;
@@ -84,7 +84,7 @@ static int find_missing(struct look *l, struct db *db, struct error *err)
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
-static void count(struct look *l, bool leg, struct slice name)
+static void count(struct gone_search *l, bool leg, struct slice name)
 {
 	for (int i = 0; i < l->missings; i++)
 		if (l->missing[i].leg == leg &&
@@ -94,7 +94,8 @@ static void count(struct look *l, bool leg, struct slice name)
 
 /* The row of a domain that is gone was the configuration's own doing. A row
  * of such a domain counts there and not for its legs. */
-static void count_row(struct look *l, struct slice key, struct slice route)
+static void count_row(struct gone_search *l, struct slice key,
+    struct slice route)
 {
 	struct slice leg;
 
@@ -114,7 +115,7 @@ static void count_row(struct look *l, struct slice key, struct slice route)
 	}
 }
 
-static int count_rows(struct look *l, struct db *db, struct error *err)
+static int count_rows(struct gone_search *l, struct db *db, struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(db, ST_ROWS, err);
 	int rc;
@@ -133,7 +134,7 @@ int table_gone(const char *path, const struct conf *c,
     void (*fn)(void *arg, bool leg, const char *name, uint64_t rows),
     void *arg, struct error *err)
 {
-	struct look l = {.c = c};
+	struct gone_search l = {.c = c};
 	struct db db;
 	int rc, named = 0;
 

@@ -9,7 +9,7 @@
 #include "policy/db.h"
 #include "policy/row.h"
 
-enum statement {
+enum table_statement {
 	ST_BEGIN, ST_END, ST_GET, ST_REVERSE, ST_ROWS, ST_NEWEST, ST_VERSION,
 	ST_LOG, ST_CHANGES, ST_CHANGE, ST_HISTORY, ST_CHANGE_ROWS,
 	ST_FLIPPED,
@@ -172,8 +172,8 @@ int table_get(struct table *t, struct slice key, struct arena *a,
 	return rc;
 }
 
-int table_reverse(struct table *t, struct slice key, int leg, struct arena *a,
-    struct table_row *row_out, const char **key_out, struct error *err)
+int table_reverse(struct table *t, struct leg_address of, struct arena *a,
+    struct table_row *row_out, struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&t->db, ST_REVERSE, err);
 	int rc;
@@ -181,21 +181,19 @@ int table_reverse(struct table *t, struct slice key, int leg, struct arena *a,
 	*row_out = (struct table_row){.route_text = ""};
 	if (st == NULL)
 		return -1;
-	db_bind(st, 1, key);
-	db_bind_str(st, 2, names_text(t->names, leg));
+	db_bind(st, 1, of.key);
+	db_bind_str(st, 2, names_text(t->names, of.leg));
 	rc = one(t, st, err);
 	if (rc == 1) {
 		take_row(t, st, a, row_out);
-		*key_out = keep(a, st, 6);
+		row_out->key = keep(a, st, 6);
 	}
 	sqlite3_reset(st);
 	return rc;
 }
 
-int table_rows(struct table *t, struct slice after, unsigned limit,
-    struct arena *a,
-    void (*fn)(void *arg, struct slice key, const struct table_row *row),
-    void *arg, struct error *err)
+int table_rows(struct table *t, const struct table_page *page,
+    struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&t->db, ST_ROWS, err);
 	struct table_row row;
@@ -203,18 +201,18 @@ int table_rows(struct table *t, struct slice after, unsigned limit,
 
 	if (st == NULL)
 		return -1;
-	db_bind(st, 1, after);
-	sqlite3_bind_int(st, 2, (int)limit);
+	db_bind(st, 1, page->after);
+	sqlite3_bind_int(st, 2, (int)page->limit);
 	while ((rc = one(t, st, err)) == 1) {
-		take_row(t, st, a, &row);
-		fn(arg, db_text(st, 6), &row);
+		take_row(t, st, page->a, &row);
+		page->fn(page->arg, db_text(st, 6), &row);
 		n++;
 	}
 	sqlite3_reset(st);
 	return rc < 0 ? -1 : n;
 }
 
-static int64_t number(struct table *t, enum statement which,
+static int64_t number(struct table *t, enum table_statement which,
     struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&t->db, which, err);
@@ -249,24 +247,24 @@ bool table_moved(struct table *t)
 
 /* ---- the log ---------------------------------------------------------- */
 
-int table_log(struct table *t, uint64_t after, const char *after_key,
-    unsigned limit, void (*fn)(void *arg, uint64_t change, struct slice key),
-    void *arg, struct error *err)
+int table_log(struct table *t, const struct table_log_page *page,
+    struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&t->db, ST_LOG, err);
 	int n = 0, rc;
 
 	if (st == NULL)
 		return -1;
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)after);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)page->after);
 	/* A blob sorts behind every text, so behind every key. */
-	if (after_key == NULL)
+	if (page->after_key == NULL)
 		sqlite3_bind_zeroblob(st, 2, 0);
 	else
-		db_bind_str(st, 2, after_key);
-	sqlite3_bind_int(st, 3, (int)limit);
+		db_bind_str(st, 2, page->after_key);
+	sqlite3_bind_int(st, 3, (int)page->limit);
 	while ((rc = one(t, st, err)) == 1) {
-		fn(arg, (uint64_t)sqlite3_column_int64(st, 0), db_text(st, 1));
+		page->fn(page->arg, (uint64_t)sqlite3_column_int64(st, 0),
+		    db_text(st, 1));
 		n++;
 	}
 	sqlite3_reset(st);
@@ -284,7 +282,7 @@ static void take_undid(struct table_change *c)
 		c->command = "undo";
 }
 
-/* Borrowed from the statement. */
+/* Borrowed from the table_statement. */
 static void borrow_change(sqlite3_stmt *st, struct table_change *c)
 {
 	*c = (struct table_change){
@@ -311,8 +309,7 @@ static void borrow_value(sqlite3_stmt *st, int at, struct table_value *v)
 	};
 }
 
-int table_changes(struct table *t, uint64_t after, unsigned limit,
-    void (*fn)(void *arg, const struct table_change *c), void *arg,
+int table_changes(struct table *t, const struct table_changes_page *page,
     struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&t->db, ST_CHANGES, err);
@@ -321,11 +318,11 @@ int table_changes(struct table *t, uint64_t after, unsigned limit,
 
 	if (st == NULL)
 		return -1;
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)after);
-	sqlite3_bind_int64(st, 2, (sqlite3_int64)limit);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)page->after);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)page->limit);
 	while ((rc = one(t, st, err)) == 1) {
 		borrow_change(st, &c);
-		fn(arg, &c);
+		page->fn(page->arg, &c);
 		n++;
 	}
 	sqlite3_reset(st);

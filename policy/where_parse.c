@@ -36,7 +36,7 @@ static const struct {
 
 /* ---- words ------------------------------------------------------------ */
 
-struct reader {
+struct where_reader {
 	struct slice all, rest;
 	struct slice word; /* the one at hand; empty at the end */
 	bool quoted;	   /* it stood in quotes */
@@ -45,7 +45,7 @@ struct reader {
 	int depth;
 };
 
-static int fault(struct reader *r, const char *what)
+static int fault(struct where_reader *r, const char *what)
 {
 	size_t at = r->all.n - r->rest.n - r->word.n;
 
@@ -64,7 +64,7 @@ static bool is_word(char c, bool value)
 	return strchr(value ? " \t'\"()!<>," : " \t'\"()!<>,=", c) == NULL;
 }
 
-static int quoted_word(struct reader *r)
+static int quoted_word(struct where_reader *r)
 {
 	char quote = r->rest.p[0];
 	long end = slice_find(slice_from(r->rest, 1), quote);
@@ -77,7 +77,7 @@ static int quoted_word(struct reader *r)
 	return 0;
 }
 
-static int next_as(struct reader *r, bool value)
+static int next_as(struct where_reader *r, bool value)
 {
 	size_t n = 0;
 
@@ -99,12 +99,12 @@ static int next_as(struct reader *r, bool value)
 	return 0;
 }
 
-static int next(struct reader *r)
+static int next(struct where_reader *r)
 {
 	return next_as(r, false);
 }
 
-static bool at_word(const struct reader *r, const char *word)
+static bool at_word(const struct where_reader *r, const char *word)
 {
 	return !r->quoted && slice_case_eq(r->word, slice_str(word));
 }
@@ -151,15 +151,16 @@ static int add_text(struct where *w, struct node n, struct slice value,
 	return add_node(w, n, err);
 }
 
-static int read_or(struct reader *r);
+static int read_or(struct where_reader *r);
 
-static int negated(struct reader *r, int of)
+static int negated(struct where_reader *r, int of)
 {
 	return of < 0 ? -1 : add_node(r->w, (struct node){.kind = N_NOT,
 				  .left = of}, r->err);
 }
 
-static int join(struct reader *r, enum node_kind kind, int left, int right)
+static int join(struct where_reader *r, enum node_kind kind, int left,
+    int right)
 {
 	if (left < 0 || right < 0)
 		return -1;
@@ -173,18 +174,18 @@ struct test {
 	struct slice key; /* n 0: none */
 };
 
-static bool is_symbol(const struct reader *r)
+static bool is_symbol(const struct where_reader *r)
 {
 	return !r->quoted && (r->word.n == 0 || !is_word(r->word.p[0], false));
 }
 
-static bool is_reserved(const struct reader *r)
+static bool is_reserved(const struct where_reader *r)
 {
 	return at_word(r, "and") || at_word(r, "or") || at_word(r, "in") ||
 	       at_word(r, "like") || at_word(r, "not");
 }
 
-static int add_number(struct reader *r, struct node n)
+static int add_number(struct where_reader *r, struct node n)
 {
 	if (!slice_uint(r->word, INT64_MAX, &n.number))
 		return fault(r, "a change's number is expected");
@@ -192,7 +193,7 @@ static int add_number(struct reader *r, struct node n)
 }
 
 /* The test of one value, which is the word at hand; goes on behind it. */
-static int read_value(struct reader *r, const struct test *t,
+static int read_value(struct where_reader *r, const struct test *t,
     enum node_kind kind)
 {
 	struct node n = {.kind = kind, .field = t->field};
@@ -217,7 +218,7 @@ static int read_value(struct reader *r, const struct test *t,
 }
 
 /* Behind "in". */
-static int read_list(struct reader *r, const struct test *t)
+static int read_list(struct where_reader *r, const struct test *t)
 {
 	int node = -1, one;
 
@@ -236,7 +237,7 @@ static int read_list(struct reader *r, const struct test *t)
 	return next(r) < 0 ? -1 : node;
 }
 
-static int read_in(struct reader *r, const struct test *t)
+static int read_in(struct where_reader *r, const struct test *t)
 {
 	bool not = at_word(r, "not");
 	int node;
@@ -263,7 +264,7 @@ static const struct operator {
 	{"<=", N_MORE, true, true},
 };
 
-static const struct operator *operator_at(const struct reader *r)
+static const struct operator *operator_at(const struct where_reader *r)
 {
 	for (size_t i = 0; i < ARRAY_LEN(operators); i++)
 		if (at_word(r, operators[i].word))
@@ -272,7 +273,7 @@ static const struct operator *operator_at(const struct reader *r)
 }
 
 /* What stands behind the name of a column or the key of a tag. */
-static int read_test(struct reader *r, const struct test *t)
+static int read_test(struct where_reader *r, const struct test *t)
 {
 	const struct operator *op = operator_at(r);
 	bool number = t->field == WHERE_CHANGE;
@@ -293,7 +294,7 @@ static int read_test(struct reader *r, const struct test *t)
 }
 
 /* "held", or "held = yes". */
-static int read_held(struct reader *r)
+static int read_held(struct where_reader *r)
 {
 	bool no;
 	int node = add_node(r->w, (struct node){.kind = N_HELD,
@@ -316,7 +317,7 @@ static int read_held(struct reader *r)
 }
 
 /* A word that is no column: a tag, or the key of one. */
-static int read_tag(struct reader *r)
+static int read_tag(struct where_reader *r)
 {
 	struct test t = {WHERE_TAG, r->word};
 	struct slice word = r->word;
@@ -332,7 +333,7 @@ static int read_tag(struct reader *r)
 				  .field = WHERE_TAG}, word, r->err);
 }
 
-static int read_field(struct reader *r)
+static int read_field(struct where_reader *r)
 {
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		struct test t = {.field = fields[i].field};
@@ -347,7 +348,7 @@ static int read_field(struct reader *r)
 	return read_tag(r);
 }
 
-static int read_group(struct reader *r)
+static int read_group(struct where_reader *r)
 {
 	int node;
 
@@ -361,7 +362,7 @@ static int read_group(struct reader *r)
 	return next(r) < 0 ? -1 : node;
 }
 
-static int read_not(struct reader *r)
+static int read_not(struct where_reader *r)
 {
 	int node;
 
@@ -377,7 +378,7 @@ static int read_not(struct reader *r)
 	return node;
 }
 
-static int read_chain(struct reader *r, enum node_kind kind)
+static int read_chain(struct where_reader *r, enum node_kind kind)
 {
 	const char *word = kind == N_OR ? "or" : "and";
 	int left = kind == N_OR ? read_chain(r, N_AND) : read_not(r);
@@ -395,7 +396,7 @@ static int read_chain(struct reader *r, enum node_kind kind)
 	return left;
 }
 
-static int read_or(struct reader *r)
+static int read_or(struct where_reader *r)
 {
 	return read_chain(r, N_OR);
 }
@@ -403,7 +404,7 @@ static int read_or(struct reader *r)
 struct where *where_parse(struct slice text, struct error *err)
 {
 	struct where *w = NEW(struct where);
-	struct reader r = {.all = text, .rest = text, .w = w, .err = err};
+	struct where_reader r = {.all = text, .rest = text, .w = w, .err = err};
 
 	if (text.n > WHERE_MAX) {
 		error_set(err, "the expression is too long");
@@ -472,4 +473,3 @@ void where_free(struct where *w)
 		mem_free(w->node[i].text);
 	mem_free(w);
 }
-

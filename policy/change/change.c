@@ -19,76 +19,6 @@ static const char caches[] =
     "PRAGMA temp.cache_size = -524288;"
     "PRAGMA journal_size_limit = 67108864;";
 
-/* merge_addresses(old, patch) */
-static void sql_merge(sqlite3_context *ctx, int n, sqlite3_value **arg)
-{
-	struct slice part[2];
-	struct strbuf out;
-
-	for (int i = 0; i < n && i < 2; i++) {
-		const void *text = sqlite3_value_text(arg[i]);
-
-		part[i] = slice_of(text == NULL ? "" : text,
-		    (size_t)sqlite3_value_bytes(arg[i]));
-	}
-	strbuf_init(&out, 2 * ROW_TEXT_MAX);
-	row_addresses(part[0], part[1], &out);
-	if (strbuf_ok(&out))
-		sqlite3_result_text(ctx, strbuf_cstr(&out), (int)out.n,
-		    SQLITE_TRANSIENT);
-	else
-		sqlite3_result_error(ctx, "the addresses of a row are too "
-		    "long", -1);
-	strbuf_fini(&out);
-}
-
-/* domain_of(address) */
-static void sql_domain_of(sqlite3_context *ctx, int n, sqlite3_value **arg)
-{
-	const void *text = sqlite3_value_text(arg[0]);
-	struct slice key = slice_of(text == NULL ? "" : text,
-	    (size_t)sqlite3_value_bytes(arg[0]));
-	struct slice domain = row_domain(key);
-
-	(void)n;
-	sqlite3_result_text(ctx, domain.p, (int)domain.n, SQLITE_TRANSIENT);
-}
-
-static struct slice customer_of(const struct conf *c, struct slice key)
-{
-	const struct conf_domain *d = conf_domain(c, row_domain(key));
-
-	return slice_str(d == NULL ? "" : d->customer);
-}
-
-/* customer_of(address) */
-static void sql_customer_of(sqlite3_context *ctx, int n, sqlite3_value **arg)
-{
-	const struct conf *c = sqlite3_user_data(ctx);
-	const void *text = sqlite3_value_text(arg[0]);
-	struct slice customer = customer_of(c,
-	    slice_of(text == NULL ? "" : text,
-		(size_t)sqlite3_value_bytes(arg[0])));
-
-	(void)n;
-	/* The configuration outlives the statement. */
-	sqlite3_result_text(ctx, customer.p, (int)customer.n, SQLITE_STATIC);
-}
-
-static void add_functions(struct change *ch)
-{
-	enum { KIND = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS };
-	sqlite3 *db = ch->db.handle;
-
-	sqlite3_create_function(db, "merge_addresses", 2, KIND, NULL,
-	    sql_merge, NULL, NULL);
-	sqlite3_create_function(db, "domain_of", 1, KIND, NULL, sql_domain_of,
-	    NULL, NULL);
-	sqlite3_create_function(db, "customer_of", 1, KIND,
-	    (void *)(uintptr_t)ch->conf, sql_customer_of, NULL, NULL);
-	change_undo_functions(db);
-}
-
 struct change *change_open(const char *path, const struct conf *c,
     struct error *err)
 {
@@ -103,7 +33,7 @@ struct change *change_open(const char *path, const struct conf *c,
 		change_close(ch);
 		return NULL;
 	}
-	add_functions(ch);
+	change_functions(ch);
 	if (db_script(&ch->db, caches, err) < 0 ||
 	    db_script(&ch->db, change_temp, err) < 0 ||
 	    db_do(&ch->db, CS_BEGIN, err) < 0) {
@@ -382,7 +312,7 @@ static bool selected(const struct change *ch, const struct where *w,
 	    !where_takes_domains(w))
 		return false;
 	if (where_asks(w, WHERE_CUSTOMER))
-		row.customer = customer_of(ch->conf, row.address);
+		row.customer = change_customer(ch->conf, row.address);
 	return where_match(w, &row);
 }
 

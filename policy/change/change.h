@@ -115,12 +115,17 @@ struct change_done {
 int change_commit(struct change *ch, const struct change_how *how,
     const struct change_by *by, struct change_done *done_out,
     struct error *err) PH_CHECK;
-/* What change_commit() would do, row by row in order of keys; nothing is
- * written, and a commit may follow. */
+/* Each row that a change alters, in order of keys. */
+struct change_show {
+	void (*fn)(void *arg, struct slice key,
+	    const struct table_value *before, const struct table_value *after);
+	void *arg;
+};
+/* What change_commit() would do, given to `show` (NULL: only counted);
+ * nothing is written, and a commit may follow. */
 int change_preview(struct change *ch, const struct change_how *how,
-    void (*fn)(void *arg, struct slice key, const struct table_value *before,
-	const struct table_value *after),
-    void *arg, struct change_done *done_out, struct error *err) PH_CHECK;
+    const struct change_show *show, struct change_done *done_out,
+    struct error *err) PH_CHECK;
 /* Called for each column that an undo leaves as it is, with its value as text
  * and the whole row as it is now. */
 typedef void change_left_fn(void *arg, struct slice key, const char *column,

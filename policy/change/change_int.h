@@ -44,7 +44,7 @@ struct change {
 	struct strbuf key, route, tags, patch; /* of the row at hand */
 };
 
-/* change_make.c: a statement with at most one parameter, a number. */
+/* change_query.c: a statement with at most one parameter, a number. */
 int change_run(struct change *ch, enum change_statement which,
     int64_t parameter, struct error *err) PH_CHECK;
 /* Its first row: 1, 0 none, -1; columns are read by the caller, which
@@ -66,10 +66,13 @@ int change_check_crossing(struct change *ch, const struct change_how *how,
  * as they are. */
 int change_stage_undo(struct change *ch, uint64_t undo,
     struct change_done *done, struct error *err) PH_CHECK;
-/* The SQL functions of change_undo.c. */
-void change_undo_functions(sqlite3 *handle);
-/* A row's value in columns `at` and following. */
+/* change_query.c: a row's value in columns `at` and following. */
 struct table_value change_value(sqlite3_stmt *st, int at);
+/* change_functions.c: gives the handle the SQL functions that the statements
+ * call. */
+void change_functions(struct change *ch);
+/* The customer that the domain of a key belongs to; "": none. */
+struct slice change_customer(const struct conf *c, struct slice key);
 
 /* A row in canonical form, as change_stage() takes it; p NULL keeps. */
 struct staged {

@@ -12,56 +12,6 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
-int change_run(struct change *ch, enum change_statement which,
-    int64_t parameter, struct error *err)
-{
-	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
-
-	if (st == NULL)
-		return -1;
-	if (sqlite3_bind_parameter_count(st) > 0)
-		sqlite3_bind_int64(st, 1, parameter);
-	return db_run(&ch->db, st, err);
-}
-
-int change_ask(struct change *ch, enum change_statement which,
-    int64_t parameter, sqlite3_stmt **st_out, struct error *err)
-{
-	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
-	int rc;
-
-	*st_out = st;
-	if (st == NULL)
-		return -1;
-	if (sqlite3_bind_parameter_count(st) > 0)
-		sqlite3_bind_int64(st, 1, parameter);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		return 1;
-	return rc == SQLITE_DONE ? 0 : db_error(&ch->db, err);
-}
-
-int change_next(struct change *ch, sqlite3_stmt *st, struct error *err)
-{
-	int rc = sqlite3_step(st);
-
-	return rc == SQLITE_ROW    ? 1
-	       : rc == SQLITE_DONE ? 0
-				   : db_error(&ch->db, err);
-}
-
-int change_number(struct change *ch, enum change_statement which,
-    int64_t parameter, uint64_t *value_out, struct error *err)
-{
-	sqlite3_stmt *st;
-	int rc = change_ask(ch, which, parameter, &st, err);
-
-	if (rc > 0)
-		*value_out = (uint64_t)sqlite3_column_int64(st, 0);
-	sqlite3_reset(st);
-	return rc;
-}
-
 /* ---- what is to be, made complete ------------------------------------- */
 
 static int widen(struct change *ch, enum change_statement which,
@@ -310,18 +260,6 @@ int change_accept(struct change *ch, uint64_t above,
 
 /* ---- looking ---------------------------------------------------------- */
 
-struct table_value change_value(sqlite3_stmt *st, int at)
-{
-	return (struct table_value){
-	    .row = sqlite3_column_type(st, at) != SQLITE_NULL,
-	    .route = db_str(st, at),
-	    .held = sqlite3_column_int(st, at + 1) != 0,
-	    .mailbox = db_str(st, at + 2),
-	    .tags = db_str(st, at + 3),
-	    .addresses = db_str(st, at + 4),
-	};
-}
-
 static void count_kind(struct change_done *done, struct slice key, bool before,
     bool after)
 {
@@ -330,10 +268,8 @@ static void count_kind(struct change_done *done, struct slice key, bool before,
 	done->defaults += !after && key.p[0] == '@';
 }
 
-static int preview(struct change *ch,
-    void (*fn)(void *arg, struct slice key, const struct table_value *before,
-	const struct table_value *after),
-    void *arg, struct change_done *done, struct error *err)
+static int preview(struct change *ch, const struct change_show *show,
+    struct change_done *done, struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&ch->db, CS_PREVIEW, err);
 	int rc;
@@ -347,8 +283,8 @@ static int preview(struct change *ch,
 
 		done->recipients++;
 		count_kind(done, db_text(st, 0), before.row, after.row);
-		if (fn != NULL)
-			fn(arg, db_text(st, 0), &before, &after);
+		if (show != NULL)
+			show->fn(show->arg, db_text(st, 0), &before, &after);
 	}
 	if (rc != SQLITE_DONE)
 		db_error(&ch->db, err);
@@ -359,9 +295,8 @@ static int preview(struct change *ch,
 }
 
 int change_preview(struct change *ch, const struct change_how *how,
-    void (*fn)(void *arg, struct slice key, const struct table_value *before,
-	const struct table_value *after),
-    void *arg, struct change_done *done_out, struct error *err)
+    const struct change_show *show, struct change_done *done_out,
+    struct error *err)
 {
 	struct error ignored;
 	uint64_t staged;
@@ -374,7 +309,7 @@ int change_preview(struct change *ch, const struct change_how *how,
 	change_phase(ch, "comparing");
 	rc = complete(ch, how, done_out, err);
 	if (rc == 0)
-		rc = preview(ch, fn, arg, done_out, err);
+		rc = preview(ch, show, done_out, err);
 	/* What was staged is there once more, for a commit. */
 	ch->staged = staged;
 	if (db_do(&ch->db, CS_ROLLBACK, rc == 0 ? err : &ignored) < 0)

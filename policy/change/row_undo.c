@@ -4,7 +4,7 @@
  * took, of the addresses those of the legs that it changed. What others
  * wrote since stays.
  */
-#include "policy/row.h"
+#include "policy/change/row_undo.h"
 
 static bool has_address(struct slice lines, struct slice leg,
     struct slice *address_out)

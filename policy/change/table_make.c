@@ -3,6 +3,8 @@
  * Making the cutover table and keeping it: creation, seeds, checkpoint,
  * backup. Table thread or command line.
  */
+#include "policy/change/table_make.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "policy/change/table_make.h"
 #include "policy/route.h"
 #include "relay/audit/note_post.h"
 #include "relay/base/hash.h"
@@ -77,12 +78,14 @@ static void forget_asked(struct table_follow *f, const struct wake_letter *wake)
 static int tell_slice(struct table_follow *f, struct error *err)
 {
 	struct slice_read r = {.f = f};
+	const struct table_log_page page = {.after = f->seen,
+	    .after_key = f->after[0] == '\0' ? NULL : f->after,
+	    .limit = SLICE_ROWS, .fn = on_log_row, .arg = &r};
 	int n;
 
 	r.wake = mem_new(sizeof(*r.wake) + SLICE_ROWS * sizeof(uint64_t));
 	r.wake->letter.kind = S_WAKE;
-	n = table_log(f->table, f->seen, f->after[0] == '\0' ? NULL : f->after,
-	    SLICE_ROWS, on_log_row, &r, err);
+	n = table_log(f->table, &page, err);
 	if (n <= 0) {
 		mem_free(r.wake);
 		return n;
@@ -128,10 +131,12 @@ static int note_changes(struct table_follow *f, struct error *err)
 {
 	int n;
 
-	do
-		n = table_changes(f->table, f->noted, SLICE_ROWS, on_change, f,
-		    err);
-	while (n == SLICE_ROWS);
+	do {
+		const struct table_changes_page page = {.after = f->noted,
+		    .limit = SLICE_ROWS, .fn = on_change, .arg = f};
+
+		n = table_changes(f->table, &page, err);
+	} while (n == SLICE_ROWS);
 	return n < 0 ? -1 : 0;
 }
 

@@ -115,8 +115,8 @@ static const char *original(struct attempt *at,
 /* Taken by the domain's default alone. */
 static bool is_stranger(const struct decision *d)
 {
-	return strcmp(d->rule, "domain") == 0 ||
-	       (strcmp(d->rule, "leg-domain") == 0 && !d->row.found);
+	return d->rule == RULE_DOMAIN ||
+	       (d->rule == RULE_LEG_DOMAIN && !d->row.found);
 }
 
 static void add_rcpt(struct attempt *at, const struct job_row *row,

@@ -92,8 +92,9 @@ bool returned_rcpt(struct intake *in, struct table *t, const struct addr *to,
 {
 	if (in->origin < 0)
 		return true;
-	origin_decide(session_conf(in->session), t, in->origin, to,
-	    clock_wall_us(in->w->shared->clock), d);
+	origin_decide(session_conf(in->session), t,
+	    &(struct origin_mail){in->origin, to,
+		clock_wall_us(in->w->shared->clock)}, d);
 	if (d->verdict == VERDICT_ACCEPT)
 		return true;
 	*r = d->reply;

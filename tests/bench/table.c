@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "policy/change/change.h"
+#include "policy/change/table_make.h"
 #include "policy/route.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"

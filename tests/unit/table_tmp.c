@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "policy/change/table_make.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
 

@@ -178,7 +178,7 @@ static void on_answer(void *arg, enum ask_answer answer)
 /* Fills a->got; ASK_LATER is followed by a call. */
 static void ask(struct world *w, struct asked *a)
 {
-	struct decision d = {.rule = "unknown", .row.route_text = "",
+	struct decision d = {.rule = RULE_UNKNOWN, .row.route_text = "",
 	    .route = {ROUTE_LEGS, 1, {(uint16_t)w->id}}, .ask = true};
 	char text[80];
 	struct addr to;

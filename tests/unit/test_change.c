@@ -462,7 +462,7 @@ static void a_preview_writes_nothing(void **state)
 
 	assert_int_equal(change_set(ch, SLICE("ann@example.com"), &row, &err),
 	    0);
-	assert_int_equal(change_preview(ch, &create, NULL, NULL, &done, &err),
+	assert_int_equal(change_preview(ch, &create, NULL, &done, &err),
 	    0);
 	assert_int_equal(done.recipients, 1);
 	change_close(ch);
@@ -491,7 +491,8 @@ static void accepting_a_table_puts_its_number_above(void **state)
 	change_close(ch);
 	r = table_open(t->path, t->names, &err);
 	assert_non_null(r);
-	assert_int_equal(table_log(r, 100, NULL, 9, wake_all, &all, &err), 1);
+	assert_int_equal(table_log(r,
+	    &(struct table_log_page){100, NULL, 9, wake_all, &all}, &err), 1);
 	assert_true(all);
 	table_close(r);
 	assert_int_equal(table_tmp_route(t, "ann@example.com", "cloud"), 102);

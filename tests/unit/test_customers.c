@@ -150,7 +150,7 @@ static void replace_keeps_to_the_domains_of_the_file(void **state)
 	    0);
 	assert_int_equal(change_set(ch, SLICE("n@acme.example"), &row, &err),
 	    0);
-	assert_int_equal(change_preview(ch, &how, NULL, NULL, &seen, &err), 0);
+	assert_int_equal(change_preview(ch, &how, NULL, &seen, &err), 0);
 	assert_int_equal(seen.made, 1);
 	assert_int_equal(seen.deleted, 2);
 	assert_int_equal(seen.defaults, 0);
@@ -174,7 +174,7 @@ static void an_undo_of_the_seed_counts_the_defaults(void **state)
 	struct change_done seen;
 	struct error err;
 
-	assert_int_equal(change_preview(ch, &how, NULL, NULL, &seen, &err), 0);
+	assert_int_equal(change_preview(ch, &how, NULL, &seen, &err), 0);
 	assert_true(seen.defaults > 1);
 	assert_int_equal(seen.deleted, seen.defaults);
 	change_close(ch);

@@ -200,7 +200,7 @@ static void the_decision_needs_no_table(void **state)
 	assert_int_equal(addr_parse(slice_str(text), false, &to, &why), 0);
 	assert_true(return_addr_decide(&c, &to, NOW, &a, &d));
 	assert_int_equal(d.verdict, VERDICT_ACCEPT);
-	assert_string_equal(d.rule, "return");
+	assert_string_equal(rule_name(d.rule), "return");
 	assert_int_equal(d.route.kind, ROUTE_NONE);
 	assert_true(return_addr_decide(&c, &to, NOW + 20 * DAY, &a, &d));
 	assert_int_equal(d.verdict, VERDICT_REFUSE);

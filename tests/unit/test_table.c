@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "policy/change/table_make.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
@@ -165,13 +166,16 @@ static void the_log_is_read_by_cursor_in_slices(void **state)
 	assert_int_equal(table_tmp_route(t, "a@example.com", "legacy"), 3);
 	r = table_open(t->path, t->names, &err);
 	assert_non_null(r);
-	assert_int_equal(table_log(r, 1, NULL, 2, see, &s, &err), 2);
+	assert_int_equal(table_log(r,
+	    &(struct table_log_page){1, NULL, 2, see, &s}, &err), 2);
 	assert_string_equal(s.text, "2:a@example.com 2:b@example.com ");
 	s.text[0] = '\0';
-	assert_int_equal(table_log(r, 2, "a@example.com", 9, see, &s, &err),
+	assert_int_equal(table_log(r,
+	    &(struct table_log_page){2, "a@example.com", 9, see, &s}, &err),
 	    2);
 	assert_string_equal(s.text, "2:b@example.com 3:a@example.com ");
-	assert_int_equal(table_log(r, 3, NULL, 9, see, &s, &err), 0);
+	assert_int_equal(table_log(r,
+	    &(struct table_log_page){3, NULL, 9, see, &s}, &err), 0);
 	table_close(r);
 	table_tmp_free(t);
 }
@@ -209,7 +213,6 @@ static void a_row_is_found_by_what_a_leg_calls_it(void **state)
 	struct change_row row = {.route = "legacy", .held = -1,
 		.addresses = "cloud=Ann.X@Tenant.example"};
 	struct table_row got;
-	const char *key = "";
 	struct error err;
 	struct table *r;
 	int cloud = names_find(t->names, SLICE("cloud"));
@@ -217,16 +220,19 @@ static void a_row_is_found_by_what_a_leg_calls_it(void **state)
 	table_tmp_set(t, "ann@example.com", &row);
 	r = table_open(t->path, t->names, &err);
 	assert_non_null(r);
-	assert_int_equal(table_reverse(r, SLICE("ann.x@tenant.example"), cloud,
-			     t->a, &got, &key, &err), 1);
-	assert_string_equal(key, "ann@example.com");
+	assert_int_equal(table_reverse(r,
+	    (struct leg_address){SLICE("ann.x@tenant.example"), cloud},
+	    t->a, &got, &err), 1);
+	assert_string_equal(got.key, "ann@example.com");
 	assert_string_equal(got.address[0].address, "Ann.X@Tenant.example");
-	assert_int_equal(table_reverse(r, SLICE("ann.x@tenant.example"), 0,
-			     t->a, &got, &key, &err), 0);
+	assert_int_equal(table_reverse(r,
+	    (struct leg_address){SLICE("ann.x@tenant.example"), 0},
+	    t->a, &got, &err), 0);
 	row.addresses = "cloud=";
 	table_tmp_set(t, "ann@example.com", &row);
-	assert_int_equal(table_reverse(r, SLICE("ann.x@tenant.example"), cloud,
-			     t->a, &got, &key, &err), 0);
+	assert_int_equal(table_reverse(r,
+	    (struct leg_address){SLICE("ann.x@tenant.example"), cloud},
+	    t->a, &got, &err), 0);
 	table_close(r);
 	table_tmp_free(t);
 }

@@ -139,7 +139,7 @@ static int ask(struct purge *p, struct change *ch,
 	char question[400];
 	struct error err;
 
-	if (change_preview(ch, how, NULL, NULL, &done, &err) < 0)
+	if (change_preview(ch, how, NULL, &done, &err) < 0)
 		return cli_change_fail(p->c, ch, &err);
 	snprintf(question, sizeof(question), "The %" PRIu64 " rows and %"
 	    PRIu64 " deliveries of the customer %s are in %s; remove them? "

@@ -115,7 +115,7 @@ static void put_decision(struct cli *c, const struct lookup_query *q,
 	jout_str(j, "address", c->arg[0]);
 	jout_str(j, "verdict",
 	    d->verdict == VERDICT_ACCEPT ? "accept" : "refuse");
-	jout_str(j, "rule", d->rule);
+	jout_str(j, "rule", rule_name(d->rule));
 	jout_str(j, "row", d->row.found ? d->key : NULL);
 	jout_str(j, "route", strbuf_cstr(&route));
 	jout_bool(j, "held", d->held);
@@ -131,28 +131,18 @@ static void put_decision(struct cli *c, const struct lookup_query *q,
 	strbuf_fini(&route);
 }
 
-/* clang-format off */
-static const struct { const char *rule, *text; } rules[] = {
-	{ "address",    "a row of its own" },
-	{ "subaddress", "the row of the address without its detail" },
-	{ "domain",     "no row of its own: the domain's row" },
-	{ "unknown",    "no row of its own: the domain's `unknown` policy" },
-	{ "postmaster", "always taken, for the configuration's postmaster" },
-	{ "leg-domain", "an address of a leg itself" },
-	{ "relay",      "not a domain of ours" },
-	{ "onward",     "the local part names another host" },
-	{ "return",     "the domain of our return addresses, `return`" },
-	{ "table",      "the cutover table can not be read" },
+static const char *const rule_texts[DECISION_RULES] = {
+	[RULE_ADDRESS] = "a row of its own",
+	[RULE_SUBADDRESS] = "the row of the address without its detail",
+	[RULE_DOMAIN] = "no row of its own: the domain's row",
+	[RULE_UNKNOWN] = "no row of its own: the domain's `unknown` policy",
+	[RULE_POSTMASTER] = "always taken, for the configuration's postmaster",
+	[RULE_LEG_DOMAIN] = "an address of a leg itself",
+	[RULE_RELAY] = "not a domain of ours",
+	[RULE_ONWARD] = "the local part names another host",
+	[RULE_RETURN] = "the domain of our return addresses, `return`",
+	[RULE_TABLE] = "the cutover table can not be read",
 };
-/* clang-format on */
-
-static const char *rule_text(const char *rule)
-{
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		if (strcmp(rules[i].rule, rule) == 0)
-			return rules[i].text;
-	return rule;
-}
 
 static void say_legs(struct cli *c, const struct lookup_query *q,
     const struct decision *d)
@@ -188,7 +178,8 @@ static void say_decision(struct cli *c, const struct lookup_query *q,
 	else
 		out_say(&c->out, "verdict   refuse: %d %s %s", d->reply.code,
 		    d->reply.enh, d->reply.text);
-	out_say(&c->out, "rule      %s (%s)", d->rule, rule_text(d->rule));
+	out_say(&c->out, "rule      %s (%s)", rule_name(d->rule),
+	    rule_texts[d->rule]);
 	if (d->row.found)
 		out_say(&c->out, "row       %s: %s, change %" PRIu64, d->key,
 		    d->row.route_text, d->row.change);
@@ -212,7 +203,9 @@ static int decide(struct cli *c, const struct lookup_query *q)
 	if (!return_addr_decide(c->conf, &q->to, now_us, &ret, &d))
 		route_decide(c->conf, reads ? t : NULL, &q->to, a, &d);
 	if (reads && q->from_leg != NULL)
-		origin_decide(c->conf, t, q->from_leg->id, &q->to, now_us, &d);
+		origin_decide(c->conf, t,
+		    &(struct origin_mail){q->from_leg->id, &q->to, now_us},
+		    &d);
 	if (c->json)
 		put_decision(c, q, &d);
 	else

@@ -93,6 +93,7 @@ static void show_pair(void *arg, struct slice key,
 static int run_diff(struct cli *c)
 {
 	struct change_how how = {.create = true, .as_of = -1, .twice = true};
+	const struct change_show show = {show_pair, c};
 	struct change_done done;
 	struct error err = {0};
 	struct change *ch;
@@ -106,7 +107,7 @@ static int run_diff(struct cli *c)
 	close(fd);
 	out_table(&c->out, cli_pair_columns);
 	if (code == CLI_DONE &&
-	    change_preview(ch, &how, show_pair, c, &done, &err) < 0)
+	    change_preview(ch, &how, &show, &done, &err) < 0)
 		code = cli_change_fail(c, ch, &err);
 	else if (code == CLI_DONE && done.recipients > 0)
 		code = CLI_NO;

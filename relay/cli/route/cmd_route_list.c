@@ -123,11 +123,13 @@ static int walk_rows(struct row_walk *w, struct table *t)
 	strbuf_init(&w->last, ROW_TEXT_MAX);
 	do {
 		struct arena *a = arena_new();
-		struct slice after = slice_of(mem_dup(w->last.p, w->last.n),
-		    w->last.n);
+		char *last = mem_dup(w->last.p, w->last.n);
+		const struct table_page page = {
+		    .after = slice_of(last, w->last.n), .limit = PAGE,
+		    .a = a, .fn = on_row, .arg = w};
 
-		n = table_rows(t, after, PAGE, a, on_row, w, &err);
-		mem_free((void *)after.p);
+		n = table_rows(t, &page, &err);
+		mem_free(last);
 		arena_free(a);
 	} while (n == PAGE && !w->ended && !ferror(w->c->out.to));
 	strbuf_fini(&w->last);

@@ -117,11 +117,13 @@ static int export_rows(struct export *e, struct table *t)
 		put_header(e);
 	do {
 		struct arena *a = arena_new();
-		struct slice after = slice_of(mem_dup(e->last.p, e->last.n),
-		    e->last.n);
+		char *last = mem_dup(e->last.p, e->last.n);
+		const struct table_page page = {
+		    .after = slice_of(last, e->last.n), .limit = PAGE,
+		    .a = a, .fn = put_exported, .arg = e};
 
-		n = table_rows(t, after, PAGE, a, put_exported, e, &err);
-		mem_free((void *)after.p);
+		n = table_rows(t, &page, &err);
+		mem_free(last);
 		arena_free(a);
 	} while (n == PAGE && !ferror(e->to));
 	return n < 0 ? cli_fail(e->c, "%s", err.text) : CLI_DONE;

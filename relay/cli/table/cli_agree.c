@@ -110,14 +110,14 @@ int cli_agree(struct cli *c, struct change *ch, const struct change_how *how)
 	bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	bool customers = has_customers(c->conf);
 	struct customers_met s = {.conf = c->conf};
+	const struct change_show show = {see, &s};
 	struct change_done done;
 	struct error err = {0};
 
 	if (cli_flag(c, "yes") ||
 	    (!terminal && !how->replace && how->undo == 0 && !customers))
 		return CLI_DONE;
-	if (change_preview(ch, how, customers ? see : NULL, &s, &done,
-		&err) < 0)
+	if (change_preview(ch, how, customers ? &show : NULL, &done, &err) < 0)
 		return cli_change_fail(c, ch, &err);
 	if (!(terminal && done.recipients > CLI_ASK_ABOVE) && !spans(c, &s) &&
 	    !(how->replace && done.deleted > 0) &&

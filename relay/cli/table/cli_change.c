@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/change/table_make.h"
 #include "relay/base/clock.h"
 #include "relay/cli/table/cli_table.h"
 

@@ -88,11 +88,12 @@ static void show_pair(void *arg, struct slice key,
 int cli_dry_run(struct cli *c, struct change *ch,
     const struct change_how *how)
 {
+	const struct change_show show = {show_pair, c};
 	struct change_done done;
 	struct error err = {0};
 
 	out_table(&c->out, cli_pair_columns);
-	if (change_preview(ch, how, show_pair, c, &done, &err) < 0)
+	if (change_preview(ch, how, &show, &done, &err) < 0)
 		return cli_change_fail(c, ch, &err);
 	progress_end(&c->bar);
 	out_end(&c->out);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/change/table_make.h"
 #include "policy/row.h"
 #include "relay/base/mem.h"
 

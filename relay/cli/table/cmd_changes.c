@@ -50,6 +50,8 @@ static int64_t start_of(struct table *t, uint64_t n, struct error *err)
 static int run_list(struct cli *c)
 {
 	const char *last = cli_value(c, "last");
+	struct table_changes_page page = {.limit = INT32_MAX,
+	    .fn = put_change, .arg = c};
 	uint64_t n = INT64_MAX;
 	struct error err;
 	struct table *t;
@@ -63,8 +65,8 @@ static int run_list(struct cli *c)
 		return CLI_NO;
 	out_table(&c->out, list_columns);
 	start = start_of(t, n, &err);
-	if (start < 0 || table_changes(t, (uint64_t)start, INT32_MAX,
-			     put_change, c, &err) < 0)
+	page.after = (uint64_t)start;
+	if (start < 0 || table_changes(t, &page, &err) < 0)
 		code = cli_fail(c, "%s", err.text);
 	out_end(&c->out);
 	table_close(t);

@@ -8,6 +8,7 @@
  */
 #include <inttypes.h>
 
+#include "policy/change/table_make.h"
 #include "relay/cli/table/cli_change.h"
 #include "relay/cli/table/cli_table.h"
 #include "relay/cli/table/table_commands.h"

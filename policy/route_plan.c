@@ -9,7 +9,9 @@
  */
 #include "policy/route.h"
 
-struct plan {
+#include "relay/base/assert.h"
+
+struct planning {
 	const struct route *route;
 	const struct plan_have *have;
 	unsigned n;
@@ -21,15 +23,19 @@ struct plan {
 	bool successor;	      /* something stands for what is superseded */
 };
 
-static void add(struct plan *p, struct plan_step s)
+static void add(struct planning *p, struct plan_step s)
 {
 	if (p->steps < PLAN_MAX)
 		p->step[p->steps++] = s;
 }
 
-static void act(struct plan *p, enum plan_do what, const struct plan_have *h,
-    enum role role)
+static void act(struct planning *p, enum plan_do what,
+    const struct plan_have *h, enum role role)
 {
+	/* One in flight is left alone, and none is superseded without one
+	 * that stands for it (D1, D3). */
+	PH_ASSERT(!h->claimed);
+	PH_ASSERT(what != PLAN_SUPERSEDE || p->successor || p->primary_over);
 	add(p, (struct plan_step){what, h->number, h->leg, (uint8_t)role,
 		   h->state});
 }
@@ -46,7 +52,7 @@ static bool is_ours(const struct plan_have *h)
 	       dstate_live((enum dstate)h->state);
 }
 
-static bool is_target(const struct plan *p, uint16_t leg)
+static bool is_target(const struct planning *p, uint16_t leg)
 {
 	if (p->route->kind != ROUTE_LEGS)
 		return false;
@@ -66,7 +72,7 @@ static bool ended_primary(const struct plan_have *h)
 	       h->state == D_DELETED;
 }
 
-static void look_at(struct plan *p)
+static void look_at(struct planning *p)
 {
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct plan_have *h = &p->have[i];
@@ -82,7 +88,7 @@ static void look_at(struct plan *p)
 
 /* ---- held ------------------------------------------------------------- */
 
-static bool anything_stands(const struct plan *p)
+static bool anything_stands(const struct planning *p)
 {
 	for (unsigned i = 0; i < p->n; i++)
 		if (p->have[i].state != D_SUPERSEDED)
@@ -91,7 +97,7 @@ static bool anything_stands(const struct plan *p)
 }
 
 /* While held nothing is rerouted; the plan runs again at the release. */
-static void hold_all(struct plan *p)
+static void hold_all(struct planning *p)
 {
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct plan_have *h = &p->have[i];
@@ -102,7 +108,7 @@ static void hold_all(struct plan *p)
 	}
 }
 
-static void release_pinned(struct plan *p)
+static void release_pinned(struct planning *p)
 {
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct plan_have *h = &p->have[i];
@@ -114,7 +120,7 @@ static void release_pinned(struct plan *p)
 
 /* A copy that was given up is tried again once all depends on it: its mailbox
  * may not have been there yet. */
-static void stay(struct plan *p, const struct plan_have *h, enum role role)
+static void stay(struct planning *p, const struct plan_have *h, enum role role)
 {
 	bool rises = h->role != role && role == ROLE_PRIMARY;
 
@@ -128,7 +134,7 @@ static void stay(struct plan *p, const struct plan_have *h, enum role role)
 /* ---- the route names no leg ------------------------------------------- */
 
 /* A frozen one stays: an administrator's hand is on it. */
-static void park_all(struct plan *p)
+static void park_all(struct planning *p)
 {
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct plan_have *h = &p->have[i];
@@ -141,7 +147,7 @@ static void park_all(struct plan *p)
 /* ---- the primary is over: nothing is created -------------------------- */
 
 /* A parked primary whose sender was told is itself what stands. */
-static void tidy_copies(struct plan *p)
+static void tidy_copies(struct planning *p)
 {
 	for (unsigned i = 0; i < p->n; i++) {
 		const struct plan_have *h = &p->have[i];
@@ -173,7 +179,7 @@ static int standing(const struct plan_have *h)
 	return h->state == D_DELIVERED || h->state == D_DELETED ? 1 : 0;
 }
 
-static const struct plan_have *on_leg(const struct plan *p, uint16_t leg)
+static const struct plan_have *on_leg(const struct planning *p, uint16_t leg)
 {
 	const struct plan_have *best = NULL;
 
@@ -203,7 +209,7 @@ bool route_served(const struct route *r, const struct plan_have *have,
 	return true;
 }
 
-static void create(struct plan *p, uint16_t leg, enum role role,
+static void create(struct planning *p, uint16_t leg, enum role role,
     enum dstate state)
 {
 	add(p, (struct plan_step){PLAN_CREATE, 0, leg, (uint8_t)role,
@@ -211,7 +217,7 @@ static void create(struct plan *p, uint16_t leg, enum role role,
 	p->successor = true;
 }
 
-static void serve_target(struct plan *p, uint16_t leg, enum role role)
+static void serve_target(struct planning *p, uint16_t leg, enum role role)
 {
 	const struct plan_have *h = on_leg(p, leg);
 
@@ -231,12 +237,13 @@ static void serve_target(struct plan *p, uint16_t leg, enum role role)
 		stay(p, h, role);
 }
 
-static bool stands_on_target(const struct plan *p, const struct plan_have *h)
+static bool stands_on_target(const struct planning *p,
+    const struct plan_have *h)
 {
 	return is_target(p, h->leg) && standing(h) > 0;
 }
 
-static void reroute(struct plan *p)
+static void reroute(struct planning *p)
 {
 	const struct route *r = p->route;
 
@@ -252,7 +259,7 @@ static void reroute(struct plan *p)
 	}
 }
 
-static void create_held(struct plan *p)
+static void create_held(struct planning *p)
 {
 	const struct route *r = p->route;
 
@@ -261,12 +268,25 @@ static void create_held(struct plan *p)
 		    D_HELD);
 }
 
+/* Two primaries must never be under way (D3). */
+static bool makes_one_primary(const struct planning *p)
+{
+	unsigned primaries = 0;
+
+	for (unsigned i = 0; i < p->steps; i++)
+		primaries += p->step[i].what == PLAN_CREATE &&
+			     p->step[i].role == ROLE_PRIMARY;
+	return primaries <= (p->primary_flying ? 0 : 1);
+}
+
 unsigned route_plan(const struct route *route, bool held,
     const struct plan_have *have, unsigned n, struct plan_step out[PLAN_MAX])
 {
-	struct plan p = {
+	struct planning p = {
 	    .route = route, .have = have, .n = n, .step = out};
 
+	PH_ASSERT(route->kind != ROUTE_LEGS ||
+		  (route->legs > 0 && route->legs <= ROUTE_LEGS_MAX));
 	look_at(&p);
 	if (held && anything_stands(&p)) {
 		hold_all(&p);
@@ -281,5 +301,6 @@ unsigned route_plan(const struct route *route, bool held,
 		else
 			reroute(&p);
 	}
+	PH_ASSERT(p.steps <= PLAN_MAX && makes_one_primary(&p));
 	return p.steps;
 }
