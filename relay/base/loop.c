@@ -4,6 +4,10 @@
  *
  * No evthread locks: loop_stop() from another thread goes through an eventfd
  * like every other message.
+ *
+ * Timers are deadlines on the loop's clock, and one timer of libevent wakes the
+ * loop for the earliest. That one may be early (libevent's clock is coarse, and
+ * what it was set for may be gone) and is then set again.
  */
 #include "relay/base/loop.h"
 
@@ -20,6 +24,9 @@
 struct loop {
 	struct event_base *base;
 	const struct clock *clock;
+	struct deadlines timers;
+	struct event *ev_timers;
+	int64_t wake_ms; /* ev_timers is set for it; -1: it is not */
 	struct list deferred;
 	struct event *ev_defer; /* pending while `deferred` is not empty */
 	struct event *ev_stop;
@@ -73,6 +80,57 @@ static void on_deferred(evutil_socket_t fd, short what, void *arg)
 	l->deferring = false;
 }
 
+static void run_timer(struct loop *l, struct timer *t)
+{
+	deadlines_remove(&l->timers, &t->deadline);
+	t->set = false;
+	t->fn(t->arg);
+}
+
+/* What a timer sets runs in the next turn, due or not. */
+static void on_timers(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *l = arg;
+	uint64_t added = l->timers.added;
+	struct deadline *d;
+
+	(void)fd;
+	(void)what;
+	stamp(l);
+	l->wake_ms = -1;
+	while ((d = deadlines_first(&l->timers)) != NULL &&
+	       d->at_ms <= l->now_ms && d->nth <= added)
+		run_timer(l, CONTAINER_OF(d, struct timer, deadline));
+}
+
+/* Once a turn, not at each change: most timers are set and taken back, and
+ * are never the earliest. A wake that is too early costs less. */
+static void set_wake(struct loop *l)
+{
+	const struct deadline *d = deadlines_first(&l->timers);
+	int64_t wait_ms;
+	struct timeval tv;
+
+	if (d == NULL)
+		return;
+	wait_ms = d->at_ms - clock_mono_ms(l->clock);
+	if (wait_ms < 0)
+		wait_ms = 0;
+	if (l->wake_ms == d->at_ms && wait_ms > 0)
+		return;
+	tv.tv_sec = wait_ms / 1000;
+	tv.tv_usec = wait_ms % 1000 * 1000;
+	event_add(l->ev_timers, &tv);
+	l->wake_ms = d->at_ms;
+}
+
+static void turn(struct loop *l)
+{
+	set_wake(l);
+	l->stamped = false;
+	event_base_loop(l->base, EVLOOP_ONCE);
+}
+
 static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
@@ -123,6 +181,8 @@ struct loop *loop_new(const struct clock *clock)
 		loop_no_descriptor(errno);
 	event_config_free(cfg);
 	l->clock = clock;
+	l->wake_ms = -1;
+	l->ev_timers = event_new(l->base, -1, 0, on_timers, l);
 	list_init(&l->deferred);
 	l->ev_defer = event_new(l->base, -1, 0, on_deferred, l);
 	l->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -141,6 +201,8 @@ void loop_free(struct loop *l)
 		return;
 	event_free(l->ev_stop);
 	event_free(l->ev_defer);
+	event_free(l->ev_timers);
+	deadlines_fini(&l->timers);
 	event_base_free(l->base);
 	close(l->stop_fd);
 	mem_free(l);
@@ -148,10 +210,8 @@ void loop_free(struct loop *l)
 
 void loop_run(struct loop *l)
 {
-	while (!atomic_load(&l->stop)) {
-		l->stamped = false;
-		event_base_loop(l->base, EVLOOP_ONCE);
-	}
+	while (!atomic_load(&l->stop))
+		turn(l);
 }
 
 void loop_stop(struct loop *l)
@@ -176,15 +236,22 @@ void loop_once(struct loop *l, int wait_ms)
 	struct event *ev = event_new(l->base, -1, 0, on_wait_over, NULL);
 
 	event_add(ev, &tv);
-	l->stamped = false;
-	event_base_loop(l->base, EVLOOP_ONCE);
+	turn(l);
 	event_free(ev);
+	l->stamped = false;
 	l->now_ms = clock_mono_ms(l->clock);
 }
 
 int64_t loop_now_ms(const struct loop *l)
 {
 	return l->now_ms;
+}
+
+int64_t loop_next_ms(const struct loop *l)
+{
+	const struct deadline *d = deadlines_first(&l->timers);
+
+	return d == NULL ? -1 : d->at_ms;
 }
 
 static void on_io(evutil_socket_t fd, short what, void *arg)
@@ -239,17 +306,6 @@ void io_fini(struct io *io)
 	io->wanted = 0;
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct timer *t = arg;
-
-	(void)fd;
-	(void)what;
-	stamp(t->loop);
-	t->set = false;
-	t->fn(t->arg);
-}
-
 void timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg),
     void *arg)
 {
@@ -258,31 +314,24 @@ void timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg),
 
 void timer_set(struct timer *t, int64_t ms)
 {
-	struct timeval tv;
+	struct loop *l = t->loop;
+	int64_t now_ms = l->stamped ? l->now_ms : clock_mono_ms(l->clock);
 
-	if (ms < 0)
-		ms = 0;
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = ms % 1000 * 1000;
-	if (t->ev == NULL)
-		t->ev = event_new(t->loop->base, -1, 0, on_timer, t);
-	event_add(t->ev, &tv);
+	deadlines_remove(&l->timers, &t->deadline);
+	deadlines_add(&l->timers, &t->deadline, now_ms + (ms < 0 ? 0 : ms));
 	t->set = true;
 }
 
 void timer_del(struct timer *t)
 {
 	if (t->set)
-		event_del(t->ev);
+		deadlines_remove(&t->loop->timers, &t->deadline);
 	t->set = false;
 }
 
 void timer_fini(struct timer *t)
 {
-	if (t->ev != NULL)
-		event_free(t->ev);
-	t->ev = NULL;
-	t->set = false;
+	timer_del(t);
 }
 
 void defer_init(struct defer *d, void (*fn)(void *arg), void *arg)

@@ -11,6 +11,7 @@
 
 #include "relay/base/attr.h"
 #include "relay/base/clock.h"
+#include "relay/base/deadline.h"
 #include "relay/base/list.h"
 
 struct loop;
@@ -29,6 +30,8 @@ void loop_stop(struct loop *l); /* any thread */
 void loop_once(struct loop *l, int wait_ms);
 /* Monotonic milliseconds, read once a turn of the loop. */
 int64_t loop_now_ms(const struct loop *l);
+/* When the next timer is due on the loop's clock; -1 if no timer is set. */
+int64_t loop_next_ms(const struct loop *l);
 
 enum { IO_READ = 1, IO_WRITE = 2 };
 
@@ -45,10 +48,11 @@ void io_init(struct io *io, struct loop *l, int fd,
 void io_want(struct io *io, int what); /* replaces what was wanted */
 void io_fini(struct io *io);	       /* no callback follows       */
 
-/* A one-shot timer. */
+/* A one-shot timer, on the clock of its loop: a clock that a test holds drives
+ * it as well. */
 struct timer {
 	struct loop *loop;
-	struct event *ev;
+	struct deadline deadline;
 	void (*fn)(void *arg);
 	void *arg;
 	bool set;

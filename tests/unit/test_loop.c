@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Deadlines, and the timers of a loop on a clock that the test holds.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "relay/base/deadline.h"
+#include "relay/base/loop.h"
+#include "relay/base/mem.h"
+#include "relay/base/rng.h"
+
+enum { NODES = 300, STEPS = 20000, TIMES = 50 };
+
+/* The first of `d` that is in the heap, by looking at each. */
+static const struct deadline *first_of(const struct deadline d[NODES])
+{
+	const struct deadline *first = NULL;
+
+	for (int i = 0; i < NODES; i++)
+		if (d[i].place != 0 &&
+		    (first == NULL || d[i].at_ms < first->at_ms ||
+			(d[i].at_ms == first->at_ms &&
+			    d[i].nth < first->nth)))
+			first = &d[i];
+	return first;
+}
+
+static void the_earliest_deadline_is_first(void **state)
+{
+	static struct deadline d[NODES];
+	struct deadlines h = {0};
+	struct rng_seeded rng;
+
+	(void)state;
+	rng_seeded_init(&rng, 7);
+	for (int step = 0; step < STEPS; step++) {
+		struct deadline *one = &d[rng_below(&rng.rng, NODES)];
+
+		if (one->place != 0 && rng_below(&rng.rng, 3) > 0)
+			one = deadlines_first(&h);
+		if (one->place != 0)
+			deadlines_remove(&h, one);
+		else
+			deadlines_add(
+			    &h, one, (int64_t)rng_below(&rng.rng, TIMES));
+		assert_ptr_equal(deadlines_first(&h), first_of(d));
+	}
+	for (int i = 0; i < NODES; i++)
+		deadlines_remove(&h, &d[i]);
+	assert_null(deadlines_first(&h));
+	deadlines_fini(&h);
+}
+
+struct world {
+	struct clock_fake clock;
+	struct loop *loop;
+	struct timer t[4];
+	char ran[16]; /* the letters of those that ran, in order */
+	int count;
+};
+
+static void note(struct world *w, char letter)
+{
+	assert_true(w->count + 1 < (int)sizeof(w->ran));
+	w->ran[w->count++] = letter;
+}
+
+static void on_first(void *arg)
+{
+	note(arg, 'a');
+}
+
+static void on_second(void *arg)
+{
+	note(arg, 'b');
+}
+
+/* Sets itself again, due at once, and takes back the second. */
+static void on_busy(void *arg)
+{
+	struct world *w = arg;
+
+	note(w, 'c');
+	timer_set(&w->t[2], 0);
+	timer_del(&w->t[1]);
+}
+
+static int setup(void **state)
+{
+	struct world *w = NEW(struct world);
+
+	clock_fake_init(&w->clock, 0);
+	w->loop = loop_new(&w->clock.clock);
+	timer_init(&w->t[0], w->loop, on_first, w);
+	timer_init(&w->t[1], w->loop, on_second, w);
+	timer_init(&w->t[2], w->loop, on_busy, w);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 3; i++)
+		timer_fini(&w->t[i]);
+	loop_free(w->loop);
+	mem_free(w);
+	return 0;
+}
+
+static void step_ms(struct world *w, int64_t ms)
+{
+	clock_fake_step(&w->clock, ms * 1000);
+	loop_once(w->loop, 0);
+}
+
+static void a_timer_runs_when_the_clock_of_its_loop_says(void **state)
+{
+	struct world *w = *state;
+	int64_t now_ms = loop_now_ms(w->loop);
+
+	assert_int_equal(loop_next_ms(w->loop), -1);
+	timer_set(&w->t[0], 86400000);
+	timer_set(&w->t[1], 5000);
+	assert_int_equal(loop_next_ms(w->loop), now_ms + 5000);
+	step_ms(w, 4999);
+	assert_string_equal(w->ran, "");
+	step_ms(w, 1);
+	assert_string_equal(w->ran, "b");
+	assert_false(w->t[1].set);
+	assert_true(w->t[0].set);
+	assert_int_equal(loop_next_ms(w->loop), now_ms + 86400000);
+	step_ms(w, 86400000);
+	assert_string_equal(w->ran, "ba");
+	assert_int_equal(loop_next_ms(w->loop), -1);
+}
+
+static void timers_of_one_moment_run_in_their_order(void **state)
+{
+	struct world *w = *state;
+
+	timer_set(&w->t[1], 10);
+	timer_set(&w->t[0], 10);
+	step_ms(w, 1000);
+	assert_string_equal(w->ran, "ba");
+}
+
+static void a_timer_is_replaced_and_taken_back(void **state)
+{
+	struct world *w = *state;
+
+	timer_set(&w->t[0], 10);
+	timer_set(&w->t[0], 20);
+	timer_set(&w->t[1], 10);
+	timer_del(&w->t[1]);
+	timer_del(&w->t[1]);
+	step_ms(w, 19);
+	assert_string_equal(w->ran, "");
+	step_ms(w, 1);
+	assert_string_equal(w->ran, "a");
+	step_ms(w, 1000);
+	assert_string_equal(w->ran, "a");
+}
+
+/* It would starve the sockets in the same turn. */
+static void what_a_timer_sets_runs_in_the_next_turn(void **state)
+{
+	struct world *w = *state;
+
+	timer_set(&w->t[2], 10);
+	timer_set(&w->t[1], 11);
+	timer_set(&w->t[0], 12);
+	step_ms(w, 1000);
+	assert_string_equal(w->ran, "ca");
+	loop_once(w->loop, 0);
+	assert_string_equal(w->ran, "cac");
+}
+
+static void no_timer_is_early_on_the_true_clock(void **state)
+{
+	struct world w = {.loop = loop_new(&clock_system)};
+	int64_t begun_ms = clock_mono_ms(&clock_system);
+
+	(void)state;
+	timer_init(&w.t[0], w.loop, on_first, &w);
+	timer_set(&w.t[0], 30);
+	for (int i = 0; i < 1000 && w.count == 0; i++)
+		loop_once(w.loop, 1000);
+	assert_string_equal(w.ran, "a");
+	assert_true(clock_mono_ms(&clock_system) - begun_ms >= 30);
+	loop_free(w.loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_earliest_deadline_is_first),
+	    cmocka_unit_test_setup_teardown(
+		a_timer_runs_when_the_clock_of_its_loop_says, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		timers_of_one_moment_run_in_their_order, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_timer_is_replaced_and_taken_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		what_a_timer_sets_runs_in_the_next_turn, setup, teardown),
+	    cmocka_unit_test(no_timer_is_early_on_the_true_clock),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
