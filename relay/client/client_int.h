@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of the client share. client.c takes requests and reports
+ * What the files of the client share. requests.c takes requests and reports
  * them; exchange.c knows what was said of each recipient; dialog.c is one
- * connection from the first name looked up to its end; stages.c, auth.c and
- * transact.c are the protocol; feed.c sends the content; hops.c finds the
- * hosts, marks.c remembers some; pool.c keeps idle connections; result.c puts
- * replies and faults into words.
+ * connection, dialog_open.c its beginning, dialog_walk.c its way through the
+ * stages and dialog_end.c its end; stages.c and transact.c are the
+ * protocol; feed.c sends the content; hops.c finds the hosts, marks.c remembers
+ * some; pool.c keeps idle connections; dialog_result.c puts replies and faults
+ * into words; wire.c is what dialogs and probes do alike.
  *
  *   client_send() -> dialog -> hops -> stages -> exchange -> report -> done()
+ *
+ * Calls go downward alone: requests, dialog, dialog_walk, dialog_open and pool,
+ * dialog_end, client_lists; dialog_walk, stages and transact, feed,
+ * stage_common, dialog_result, exchange.
  */
 #ifndef RELAY_CLIENT_CLIENT_INT_H
 #define RELAY_CLIENT_CLIENT_INT_H
@@ -15,6 +20,9 @@
 #include <stdatomic.h>
 
 #include "relay/client/client.h"
+#include "relay/client/exchange.h"
+#include "relay/client/login.h"
+#include "relay/client/marks.h"
 #include "relay/mail/body.h"
 #include "relay/mail/ehlo.h"
 #include "relay/mail/reply.h"
@@ -55,48 +63,63 @@ struct stage_info {
 	size_t timeout; /* offset of the setting in struct conf_leg */
 };
 extern const struct stage_info stage_table[STAGES];
+/* How long the leg may be silent at that stage. */
+int64_t stages_timeout(const struct conf_leg *leg, enum stage stage);
 
-/* Does a reply to us begin with that name? */
-bool stages_says_name(struct slice reply_text, const char *name);
+/* ---- stage_common.c ---- */
+
 /* Does the leg offer all of these EXT_…? */
 bool stages_offers(const struct dialog *d, unsigned ext);
+/* The reply makes no sense at this stage. */
 enum stage stages_senseless(struct dialog *d);
+/* The reply refuses the session. */
+enum stage stages_refused(struct dialog *d, enum reply_class class);
 /* Nothing is left to be said ahead of a transaction. */
 enum stage stages_open(struct dialog *d);
 
-/* ---- auth.c: the login ---- */
+/* ---- wire.c: what a dialog and a probe do alike ---- */
 
-/* A login under way, of a dialog or of a probe (RFC 4954). */
-struct login {
+/* Whose connection it is. */
+struct wire {
+	const struct client_config *client;
 	const struct conf_leg *leg;
-	unsigned offered;   /* AUTH_… of the leg's EHLO */
-	unsigned responses; /* given so far */
+	const struct stream_ops *ops;
+	void *arg; /* of `ops` */
 };
+/* From the leg's source address, when it has one. */
+struct stream *wire_connect(const struct wire *w, const struct netaddr *to);
+/* Takes a whole line off the front, without its end. False: there is none. */
+bool wire_line(struct slice *rest, struct slice *line_out);
+/* EHLO, of LMTP LHLO; and HELO. */
+void wire_hello(const struct conf_leg *leg, const struct conf *conf,
+    struct strbuf *out);
+void wire_helo(const struct conf_leg *leg, const struct conf *conf,
+    struct strbuf *out);
+/* Does the leg greet by our own name? */
+bool wire_names_us(const struct conf_leg *leg, const struct conf *conf,
+    struct slice reply_text);
+/* A reply's text, its lines put into one. */
+const char *wire_one_line(struct arena *a, struct slice text);
 
-/* NULL, or why there can be no login; then nothing else may be called. */
-const char *login_begin(struct login *l, const struct conf_leg *leg,
-    const struct ehlo *offers, bool secure);
-/* Add a line to `out`. */
-void login_command(struct login *l, struct strbuf *out);
-void login_respond(struct login *l, struct strbuf *out);
-/* Does this reply ask for one more response that there is? */
-bool login_has_more(const struct login *l, int code);
-/* The text of a reply, or something else when it has the password in it. */
-const char *login_hide(const struct login *l, const char *text);
+/* ---- transact_say.c: the commands of a transaction ---- */
 
-/* When the leg has one and nothing but it is left. Checked: stages of it are
- * entered only over TLS and with a mechanism that is offered. */
-enum stage auth_begin(struct dialog *d);
-void auth_send_command(struct dialog *d);
-void auth_send_response(struct dialog *d);
-enum stage auth_on_reply(struct dialog *d);
-/* An answer's text, or something else when it would give the password away. */
-const char *auth_hide(const struct dialog *d, const char *text);
+/* What MAIL says: where NOTIFY=NEVER cannot be said a bounce must not reach the
+ * transact_sender by another way (D3). */
+const char *transact_sender(const struct dialog *d);
+/* Each is written and counted in d->due. */
+void transact_put_mail(struct dialog *d, struct strbuf *out);
+void transact_put_rcpt(struct dialog *d, unsigned i, struct strbuf *out);
+void transact_put_data(struct dialog *d);
 
-/* transact.c: may this session take the next open recipient? */
-bool transact_fits(const struct dialog *d);
+/* ---- transact_admit.c ---- */
+
 /* Settles what this leg cannot take at all. */
 void transact_admit(struct dialog *d);
+
+/* ---- transact.c: the stages of a transaction ---- */
+
+/* May this session take the next open recipient? */
+bool transact_fits(const struct dialog *d);
 void transact_send_mail(struct dialog *d);
 enum stage transact_on_mail(struct dialog *d);
 void transact_send_rcpt(struct dialog *d);
@@ -107,75 +130,6 @@ void transact_send_body(struct dialog *d);
 enum stage transact_on_body(struct dialog *d);
 /* 421 instead of the answer that was due. */
 void transact_goodbye(struct dialog *d);
-
-/* ---- exchange.c: the recipients of a request ---- */
-
-enum rcpt_state {
-	RCPT_OPEN,     /* in no transaction yet                  */
-	RCPT_SENT,     /* in this one, no answer yet             */
-	RCPT_ACCEPTED, /* the answer to the content decides      */
-	RCPT_SETTLED,  /* its result stands                      */
-};
-#define STATE_BIT(s) (1u << (s))
-
-struct exchange_rcpt {
-	unsigned same;	/* said once: the index that stands for it */
-	unsigned notify; /* of all that it stands for */
-	enum rcpt_state state;
-	bool utf8, utf8_local; /* as of struct addr */
-};
-
-/* A request under way. Lives in the request's arena. */
-struct exchange {
-	struct client_request *req;
-	struct exchange_rcpt *rcpt; /* as req->rcpt */
-	unsigned *batch;      /* those of this transaction, in order */
-	unsigned batched, answered, accepted;
-	unsigned judged; /* LMTP: the content was answered for these of them */
-	unsigned enough; /* so many were taken when the next was too many; 0 */
-	unsigned open;	      /* RCPT_OPEN in all */
-	/* Of the connection; for results. */
-	const char *remote, *tls, *tls_failed;
-};
-
-struct exchange *exchange_new(struct client_request *r);
-/* Takes up to `limit` open recipients into a new transaction; those of one
- * domain, when it is not NULL. */
-void exchange_begin(struct exchange *t, unsigned limit, const char *domain);
-/* The domain of the first open recipient; "" when there is none. */
-const char *exchange_domain(const struct exchange *t);
-/* The transaction was never met by the leg: its recipients are open again. */
-void exchange_undo(struct exchange *t);
-/* One recipient has its result (a copy is kept). */
-void exchange_settle(struct exchange *t, unsigned i, const struct result *r);
-/* All whose state is in `states` (STATE_BIT). */
-void exchange_settle_all(struct exchange *t, unsigned states,
-    const struct result *r);
-/* The first in order whom the answer to the content still decides; -1: none. */
-long exchange_undecided(struct exchange *t);
-/* Too many recipients for one transaction: this one goes into the next. */
-void exchange_reopen(struct exchange *t, unsigned i);
-/* The request is over: open ones are untried; equal addresses share. */
-void exchange_finish(struct exchange *t);
-
-/* ---- marks.c: addresses that something is remembered of ---- */
-
-enum { MARKS_MAX = 64 };
-struct mark {
-	struct netaddr addr; /* and port */
-	int leg;
-	int64_t until_ms; /* of the loop; 0: the row is free */
-};
-struct marks {
-	struct mark row[MARKS_MAX];
-};
-
-/* Another row falls out when all are taken: the one that ends first. */
-void marks_set(
-    struct marks *m, int leg, const struct netaddr *a, int64_t until_ms);
-bool marks_has(
-    const struct marks *m, int leg, const struct netaddr *a, int64_t now_ms);
-void marks_clear(struct marks *m, int leg, const struct netaddr *a);
 
 /* ---- hops.c: which hosts, in which order ---- */
 
@@ -263,6 +217,7 @@ struct dialog {
 	struct list idle;   /* pool */
 	struct list parked; /* client.parked: idle since this turn */
 	struct stream *stream;
+	const struct stream_ops *ops; /* of `stream` */
 	struct defer later; /* what must not run inside input() */
 
 	/* the connection */
@@ -308,12 +263,47 @@ struct dialog {
 struct dialog *dialog_new(struct client *c, const struct client_request *r);
 /* Begins; on an idle connection, or by opening one. */
 void dialog_send(struct dialog *d, struct client_request *r);
-/* An idle one says good-bye. */
-void dialog_quit(struct dialog *d);
 /* Closes at once; a request under way is untried or uncertain. */
 void dialog_abort(struct dialog *d);
 void dialog_free(struct dialog *d); /* closed before */
+
+/* ---- dialog_walk.c: from stage to stage ---- */
+
+/* Where a reply leads. */
 void dialog_move(struct dialog *d, enum stage next);
+/* Says what the stage begins with, and waits for the answer. */
+void dialog_enter(struct dialog *d, enum stage stage);
+/* An idle one says good-bye. */
+void dialog_quit(struct dialog *d);
+/* The connection is of no more use: d->fault says why. */
+void dialog_lost(struct dialog *d);
+/* tls = may: rather in the clear than not at all, on a new connection. */
+void dialog_fall_back(struct dialog *d, const char *why);
+/* As that, of a host that hangs up rather than to begin a handshake, and would
+ * do so again. */
+void dialog_tls_refused(struct dialog *d, const char *why);
+
+/* ---- dialog_open.c: a connection begins ---- */
+
+/* Forgets the last connection and tries the hosts from the first. */
+void dialog_begin(struct dialog *d);
+void dialog_next_host(struct dialog *d);
+/* To d->hop, again or for the first time. */
+void dialog_connect(struct dialog *d);
+
+/* ---- dialog_end.c ---- */
+
+/* Closes the connection; the dialog and its request stay. */
+void dialog_hang_up(struct dialog *d);
+/* The dialog is over; it has no request. */
+void dialog_close(struct dialog *d);
+/* The request is over, the connection stays. */
+void dialog_finish(struct dialog *d);
+/* Both are over. The transaction under way gets the fault; what was not begun
+ * is untried. */
+void dialog_cut(struct dialog *d);
+/* Both are over: no host is left. */
+void dialog_give_up(struct dialog *d);
 
 /* ---- clear.c: in the clear to a leg of tls = may ---- */
 
@@ -346,7 +336,7 @@ static inline bool dialog_lmtp(const struct dialog *d)
 	return dialog_leg(d)->protocol == PROTOCOL_LMTP;
 }
 
-/* ---- result.c: words for what happened ---- */
+/* ---- dialog_result.c: words for what happened ---- */
 
 /* The reply just read, about the message or a recipient. */
 struct result result_reply(const struct dialog *d);
@@ -367,9 +357,10 @@ struct pool {
 	struct list idle[NAMES_MAX]; /* by leg, last used first */
 	unsigned count;
 	struct timer sweep;
+	void (*quit)(struct dialog *d); /* closes an idle one */
 };
 
-void pool_init(struct client *c);
+void pool_init(struct client *c, void (*quit)(struct dialog *d));
 void pool_fini(struct client *c);
 bool pool_takes(const struct dialog *d); /* or is it time to close? */
 bool pool_spent(const struct dialog *d); /* as many messages as it may have */
@@ -387,7 +378,7 @@ void pool_close_all(struct client *c);
 /* Ends and reports them all. */
 void probe_stop_all(struct client *c);
 
-/* ---- client.c ---- */
+/* ---- requests.c ---- */
 
 struct client {
 	struct client_config cfg;
@@ -409,9 +400,14 @@ struct client {
 	bool draining;
 };
 
+/* ---- client_lists.c: what is reported later ---- */
+
 /* The request has all its results. */
 void client_finished(struct client *c, struct client_request *r);
+/* The connection is idle. */
 void client_parked(struct client *c, struct dialog *d);
+/* The dialog is over, and its slot is given back. Its memory stays until the
+ * report: the call that ended it may be its own. */
 void client_dead(struct client *c, struct dialog *d);
 
 #endif

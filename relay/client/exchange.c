@@ -7,10 +7,11 @@
  * stands for all of them. Addresses come from rows and records that were read
  * back, so they are parsed once more before they can get into a command.
  */
+#include "relay/client/exchange.h"
+
 #include <stdlib.h>
 
 #include "relay/base/mem.h"
-#include "relay/client/client_int.h"
 
 /* Local parts by their bytes, domains in any case; equal ones in order. */
 static int domain_order(const char *a, const char *b)

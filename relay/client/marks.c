@@ -4,7 +4,7 @@
  * walked from the start: a leg has a handful of hosts, and what falls out of
  * the table is only tried, or said, once more.
  */
-#include "relay/client/client_int.h"
+#include "relay/client/marks.h"
 
 static bool same(const struct mark *m, int leg, const struct netaddr *a)
 {

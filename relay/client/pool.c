@@ -23,14 +23,15 @@ static void on_sweep(void *arg)
 		struct dialog *d = LIST_ENTRY(n, struct dialog, node);
 
 		if (d->stage == STAGE_IDLE && too_old(d))
-			dialog_quit(d);
+			c->pool.quit(d);
 	}
 	if (c->pool.count > 0)
 		timer_set(&c->pool.sweep, SWEEP_MS);
 }
 
-void pool_init(struct client *c)
+void pool_init(struct client *c, void (*quit)(struct dialog *d))
 {
+	c->pool.quit = quit;
 	for (int i = 0; i < NAMES_MAX; i++)
 		list_init(&c->pool.idle[i]);
 	timer_init(&c->pool.sweep, c->cfg.loop, on_sweep, c);
@@ -114,7 +115,7 @@ void pool_close(struct client *c, int leg)
 	struct dialog *d;
 
 	while ((d = pool_oldest(c, leg)) != NULL)
-		dialog_quit(d);
+		c->pool.quit(d);
 }
 
 void pool_close_all(struct client *c)

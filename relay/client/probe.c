@@ -11,19 +11,6 @@
 #include "relay/base/mem.h"
 #include "relay/client/probe_int.h"
 
-enum { FAREWELL_MS = 2000, KEEP_MAX = REPLY_LINE + 2 };
-
-struct probe {
-	struct list node;
-	struct client *client;
-	struct client_probe *job;
-	struct client_request req; /* for the hosts */
-	struct hops *hops;
-	struct look look[PROBE_ROWS];
-	unsigned open;
-	struct defer over; /* starts, and reports */
-};
-
 static void probe_end(struct probe *p)
 {
 	struct client_probe *job = p->job;
@@ -35,71 +22,7 @@ static void probe_end(struct probe *p)
 	job->done(job->arg, job);
 }
 
-/* ---- one connection ---- */
-
-static int64_t now_ms(const struct look *k)
-{
-	return loop_now_ms(k->probe->client->cfg.loop);
-}
-
-const struct client_probe *probe_job(const struct look *k)
-{
-	return k->probe->job;
-}
-
-static void hang_up(struct look *k)
-{
-	stream_free(k->stream);
-	k->stream = NULL;
-	defer_cancel(&k->later);
-	defer_cancel(&k->again);
-	reply_parser_fini(&k->reply);
-}
-
-static void look_close(struct look *k)
-{
-	if (k->probe == NULL)
-		return;
-	hang_up(k);
-	k->probe->open--;
-}
-
-/* With tls = may what fails from STARTTLS on is no obstacle: mail goes on
- * without it, and so does the probe. A login never does. */
-static bool goes_in_clear(struct look *k, const char *problem)
-{
-	const struct conf_leg *leg = k->probe->job->leg;
-
-	if (leg->tls > TLS_MAY || leg->auth_user[0] != '\0' || k->in_clear ||
-	    (k->stage != STAGE_STARTTLS && k->stage != STAGE_TLS))
-		return false;
-	k->in_clear = true;
-	k->row->note = probe_say(k->probe->job, "mail goes in the clear: %s",
-	    problem);
-	return true;
-}
-
-void probe_end_look(struct look *k, const char *problem)
-{
-	struct probe *p = k->probe;
-
-	if (problem != NULL && goes_in_clear(k, problem)) {
-		hang_up(k);
-		loop_defer(p->client->cfg.loop, &k->again);
-		return;
-	}
-	if (problem != NULL && k->row->problem[0] == '\0')
-		k->row->problem = problem;
-	k->row->stage = k->stage == STAGE_QUIT ? "done" :
-						  stage_table[k->stage].name;
-	probe_judge(p->job, k->row);
-	look_close(k);
-	k->probe = NULL;
-	if (p->open == 0)
-		loop_defer(p->client->cfg.loop, &p->over);
-}
-
-static void look_fail(struct look *k, const char *fmt, const char *what)
+static void look_fail(struct probe_look *k, const char *fmt, const char *what)
 {
 	char text[600];
 
@@ -107,87 +30,39 @@ static void look_fail(struct look *k, const char *fmt, const char *what)
 	probe_end_look(k, arena_strdup(k->probe->job->arena, text));
 }
 
-static int64_t timeout_of(const struct look *k)
-{
-	const struct client_probe *job = k->probe->job;
-	int64_t ms;
-
-	if (k->stage == STAGE_QUIT)
-		return FAREWELL_MS;
-	ms = *(const int64_t *)(const void *)((const char *)job->leg +
-					      stage_table[k->stage].timeout);
-	return ms < job->timeout_ms ? ms : job->timeout_ms;
-}
-
-void probe_enter(struct look *k, enum stage stage, const char *verb,
-    const char *arg)
-{
-	struct strbuf *out = stream_out(k->stream);
-
-	k->stage = stage;
-	k->since_ms = now_ms(k);
-	if (verb != NULL)
-		strbuf_addf(out, "%s%s\r\n", verb, arg);
-	if (out->n > 0)
-		stream_flush(k->stream);
-	stream_deadline(k->stream, timeout_of(k));
-}
-
-static bool is_lmtp(const struct look *k)
-{
-	return k->probe->job->leg->protocol == PROTOCOL_LMTP;
-}
-
-static const char *hello_name(const struct look *k)
+static void say_hello(struct probe_look *k)
 {
 	const struct client_probe *job = k->probe->job;
 
-	return job->leg->helo[0] != '\0' ? job->leg->helo
-					 : job->conf->hostname;
+	wire_hello(job->leg, job->conf, stream_out(k->stream));
+	probe_enter(k, STAGE_EHLO, NULL, "");
 }
 
-static void say_hello(struct look *k)
+static bool is_ourselves(struct probe_look *k)
 {
-	probe_enter(k, STAGE_EHLO, is_lmtp(k) ? "LHLO " : "EHLO ",
-	    hello_name(k));
-}
+	const struct client_probe *job = k->probe->job;
 
-const char *probe_reply(const struct look *k)
-{
-	char *text = arena_slicedup(
-	    k->probe->job->arena, strbuf_view(&k->reply.text));
-
-	for (char *p = text; *p != '\0'; p++)
-		if (*p == '\n')
-			*p = ' ';
-	return text;
-}
-
-static const char *refusal(const struct look *k)
-{
-	return probe_say(k->probe->job, "it answered %d %s: %s",
-	    k->reply.code, k->reply.enh, probe_reply(k));
-}
-
-static void refused(struct look *k)
-{
-	probe_end_look(k, refusal(k));
-}
-
-static bool is_ourselves(struct look *k)
-{
-	/* Nor is it whoever speaks LMTP: we do not. */
-	if (is_lmtp(k) || !stages_says_name(strbuf_view(&k->reply.text),
-		k->probe->job->conf->hostname))
+	if (!wire_names_us(job->leg, job->conf, strbuf_view(&k->reply.text)))
 		return false;
 	probe_end_look(k, "it says our own name: it leads to ourselves, or two "
 		    "machines have one hostname; give each its own");
 	return true;
 }
 
-static void on_greeting(struct look *k)
+static const char *refusal(const struct probe_look *k)
 {
-	k->row->greeting_ms = now_ms(k) - k->since_ms;
+	return probe_say(k->probe->job, "it answered %d %s: %s",
+	    k->reply.code, k->reply.enh, probe_reply(k));
+}
+
+static void refused(struct probe_look *k)
+{
+	probe_end_look(k, refusal(k));
+}
+
+static void on_greeting(struct probe_look *k)
+{
+	k->row->greeting_ms = look_now_ms(k) - k->since_ms;
 	k->row->greeting = probe_reply(k);
 	if (k->reply.code != 220)
 		refused(k);
@@ -195,7 +70,7 @@ static void on_greeting(struct look *k)
 		say_hello(k);
 }
 
-static void keep_offers(struct look *k)
+static void keep_offers(struct probe_look *k)
 {
 	struct slice text = strbuf_view(&k->reply.text), line;
 	struct probe_row *r = k->row;
@@ -208,10 +83,13 @@ static void keep_offers(struct look *k)
 		    arena_slicedup(k->probe->job->arena, line);
 }
 
-static void on_ehlo(struct look *k)
+static void on_ehlo(struct probe_look *k)
 {
-	if (k->reply.code >= 500 && !is_lmtp(k)) {
-		probe_enter(k, STAGE_HELO, "HELO ", hello_name(k));
+	const struct client_probe *job = k->probe->job;
+
+	if (k->reply.code >= 500 && job->leg->protocol != PROTOCOL_LMTP) {
+		wire_helo(job->leg, job->conf, stream_out(k->stream));
+		probe_enter(k, STAGE_HELO, NULL, "");
 		return;
 	}
 	if (k->reply.code != 250) {
@@ -230,7 +108,7 @@ static void on_ehlo(struct look *k)
 	probe_try(k);
 }
 
-static void on_helo(struct look *k)
+static void on_helo(struct probe_look *k)
 {
 	if (k->reply.code == 250)
 		probe_try(k);
@@ -238,10 +116,10 @@ static void on_helo(struct look *k)
 		refused(k);
 }
 
-static void on_starttls(struct look *k)
+static void on_starttls(struct probe_look *k)
 {
 	if (k->reply.code != 220 && k->reply.code != 421 &&
-	    goes_in_clear(k, refusal(k))) {
+	    look_in_clear(k, refusal(k))) {
 		probe_try(k);
 		return;
 	}
@@ -253,7 +131,7 @@ static void on_starttls(struct look *k)
 	loop_defer(k->probe->client->cfg.loop, &k->later);
 }
 
-static void on_reply(struct look *k)
+static void on_reply(struct probe_look *k)
 {
 	switch (k->stage) {
 	case STAGE_GREETING:
@@ -276,7 +154,7 @@ static void on_reply(struct look *k)
 
 static void on_later(void *arg)
 {
-	struct look *k = arg;
+	struct probe_look *k = arg;
 	const struct client_probe *job = k->probe->job;
 	SSL *ssl = tls_client_dane(
 	    job->tls, k->hop.host, &k->hop.dane, &k->row->usable);
@@ -287,17 +165,8 @@ static void on_later(void *arg)
 		    "handshake: somebody may have put that in");
 }
 
-static bool take_line(struct look *k, struct slice *rest)
+static void on_line(struct probe_look *k, struct slice line)
 {
-	long lf = slice_find(*rest, '\n');
-	struct slice line;
-
-	if (lf < 0)
-		return false;
-	line = slice_head(*rest, (size_t)lf);
-	if (lf > 0 && line.p[lf - 1] == '\r')
-		line.n--;
-	*rest = slice_from(*rest, (size_t)lf + 1);
 	switch (reply_parser_line(&k->reply, line)) {
 	case REPLY_MORE:
 		break;
@@ -310,19 +179,20 @@ static bool take_line(struct look *k, struct slice *rest)
 		look_fail(k, "it does not speak SMTP: %s", k->reply.why);
 		break;
 	}
-	return true;
 }
 
 static size_t on_input(void *arg, struct slice bytes)
 {
-	struct look *k = arg;
-	struct slice rest = bytes;
+	struct probe_look *k = arg;
+	struct slice rest = bytes, line;
 
 	/* What follows the answer to STARTTLS is not taken: see on_later(). */
 	while (k->probe != NULL && k->stream != NULL && k->stage != STAGE_TLS &&
 	       rest.n > 0) {
-		if (take_line(k, &rest))
+		if (wire_line(&rest, &line)) {
+			on_line(k, line);
 			continue;
+		}
 		if (rest.n > REPLY_LINE)
 			probe_end_look(k, "it does not speak SMTP: a line has "
 					  "no end");
@@ -333,11 +203,11 @@ static size_t on_input(void *arg, struct slice bytes)
 
 static void on_ready(void *arg)
 {
-	struct look *k = arg;
+	struct probe_look *k = arg;
 	struct client_probe *job = k->probe->job;
 
 	if (k->stage == STAGE_CONNECT) {
-		k->row->connect_ms = now_ms(k) - k->since_ms;
+		k->row->connect_ms = look_now_ms(k) - k->since_ms;
 		if (hops_met_self(k->probe->hops, k->stream))
 			probe_end_look(
 			    k, "its address is our own: name the leg's");
@@ -345,7 +215,7 @@ static void on_ready(void *arg)
 			probe_enter(k, STAGE_GREETING, NULL, "");
 		return;
 	}
-	k->row->tls_ms = now_ms(k) - k->since_ms;
+	k->row->tls_ms = look_now_ms(k) - k->since_ms;
 	k->row->in_tls = k->in_tls = true;
 	tls_look(job->tls, stream_ssl(k->stream), k->hop.host, job->arena,
 	    &k->row->tls);
@@ -361,7 +231,7 @@ static void on_ended(void *arg, enum stream_end why)
 	    [STREAM_TLS] = "TLS: %s",
 	    [STREAM_CONNECT] = "it cannot be reached: %s",
 	};
-	struct look *k = arg;
+	struct probe_look *k = arg;
 
 	if (k->stage == STAGE_QUIT)
 		probe_end_look(k, NULL);
@@ -373,34 +243,25 @@ static void on_ended(void *arg, enum stream_end why)
 static const struct stream_ops stream_ops = {
     on_input, NULL, on_ready, on_ended};
 
-static void look_begin(struct look *k);
+static void look_begin(struct probe_look *k);
 
 static void on_again(void *arg)
 {
 	look_begin(arg);
 }
 
-static void look_begin(struct look *k)
+static void look_begin(struct probe_look *k)
 {
-	const struct client_config *c = &k->probe->client->cfg;
-	const struct conf_leg *leg = k->probe->job->leg;
-	const struct stream_config sc = {.loop = c->loop,
-	    .scratch = c->scratch,
-	    .sock = c->sock,
-	    .ops = &stream_ops,
-	    .arg = k,
-	    .keep_max = KEEP_MAX};
-	struct netaddr source;
-	bool bound = leg->source[0] != '\0' &&
-		     netaddr_parse(&source, slice_str(leg->source), 0) == 0;
+	const struct wire w = {&k->probe->client->cfg, k->probe->job->leg,
+	    &stream_ops, k};
 
 	defer_init(&k->later, on_later, k);
 	defer_init(&k->again, on_again, k);
 	reply_parser_init(&k->reply);
 	k->stage = STAGE_CONNECT;
-	k->since_ms = now_ms(k);
-	k->stream = stream_connect(&sc, &k->hop.addr, bound ? &source : NULL);
-	stream_deadline(k->stream, timeout_of(k));
+	k->since_ms = look_now_ms(k);
+	k->stream = wire_connect(&w, &k->hop.addr);
+	stream_deadline(k->stream, look_timeout(k));
 }
 
 /* ---- all of them ---- */
@@ -444,7 +305,7 @@ static void on_hosts(void *arg)
 		fill_row(p, &list[i], &p->job->row[i]);
 		if (!list[i].has_addr)
 			continue;
-		p->look[i] = (struct look){
+		p->look[i] = (struct probe_look){
 		    .probe = p, .row = &p->job->row[i], .hop = list[i].hop};
 		p->open++;
 		look_begin(&p->look[i]);

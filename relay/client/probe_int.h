@@ -8,7 +8,7 @@
 #include "relay/client/client_int.h"
 
 /* One connection of a probe. */
-struct look {
+struct probe_look {
 	struct probe *probe;
 	struct probe_row *row;
 	struct hop hop;
@@ -23,20 +23,41 @@ struct look {
 	int64_t since_ms; /* of this stage */
 };
 
-/* probe.c */
-const struct client_probe *probe_job(const struct look *k);
+struct probe {
+	struct list node;
+	struct client *client;
+	struct client_probe *job;
+	struct client_request req; /* for the hosts */
+	struct hops *hops;
+	struct probe_look look[PROBE_ROWS];
+	unsigned open;
+	struct defer over; /* starts, and reports */
+};
+
+/* ---- probe_look.c: one connection ---- */
+
+int64_t look_now_ms(const struct probe_look *k);
+/* How long the leg may be silent at this stage. */
+int64_t look_timeout(const struct probe_look *k);
+void look_hang_up(struct probe_look *k);
+/* Ends it without a word in its row; safe when it is over. */
+void look_close(struct probe_look *k);
+/* With tls = may what fails from STARTTLS on is no obstacle: mail goes on
+ * without it, and so does the probe. A login never does. */
+bool look_in_clear(struct probe_look *k, const char *problem);
+const struct client_probe *probe_job(const struct probe_look *k);
 /* Says a line and waits for the answer; `verb` NULL: what is in the stream's
  * buffer already. */
-void probe_enter(struct look *k, enum stage stage, const char *verb,
+void probe_enter(struct probe_look *k, enum stage stage, const char *verb,
     const char *arg);
-void probe_end_look(struct look *k, const char *problem);
+void probe_end_look(struct probe_look *k, const char *problem);
 /* The text of the reply, its lines put into one. */
-const char *probe_reply(const struct look *k);
+const char *probe_reply(const struct probe_look *k);
 
 /* probe_try.c: a transaction without content, from the login to RSET. It is
  * begun after the last EHLO and takes the replies from then on. */
-void probe_try(struct look *k);
-void probe_try_reply(struct look *k);
+void probe_try(struct probe_look *k);
+void probe_try_reply(struct probe_look *k);
 
 /* What stops mail by what was seen up to the last EHLO, or NULL. Pure. */
 const char *probe_stops(const struct client_probe *job,

@@ -7,7 +7,7 @@
  */
 #include "relay/client/probe_int.h"
 
-static void refused(struct look *k, const char *command)
+static void refused(struct probe_look *k, const char *command)
 {
 	const struct client_probe *job = probe_job(k);
 	const char *text = k->stage == STAGE_AUTH || k->stage == STAGE_RESPONSE
@@ -18,7 +18,7 @@ static void refused(struct look *k, const char *command)
 	    k->reply.code, k->reply.enh, text));
 }
 
-static void send_mail(struct look *k)
+static void send_mail(struct probe_look *k)
 {
 	const char *from = probe_job(k)->from;
 
@@ -26,7 +26,7 @@ static void send_mail(struct look *k)
 	    probe_say(probe_job(k), "<%s>", from));
 }
 
-static void send_rcpt(struct look *k)
+static void send_rcpt(struct probe_look *k)
 {
 	const char *to = probe_job(k)->to;
 
@@ -34,7 +34,7 @@ static void send_rcpt(struct look *k)
 	    probe_say(probe_job(k), "<%s>", to));
 }
 
-static void send_login(struct look *k)
+static void send_login(struct probe_look *k)
 {
 	const char *why = login_begin(&k->login, probe_job(k)->leg,
 	    &k->row->ehlo, k->in_tls);
@@ -48,7 +48,7 @@ static void send_login(struct look *k)
 	probe_enter(k, STAGE_AUTH, NULL, "");
 }
 
-void probe_try(struct look *k)
+void probe_try(struct probe_look *k)
 {
 	const char *stops = probe_stops(probe_job(k), k->row);
 
@@ -62,7 +62,7 @@ void probe_try(struct look *k)
 	}
 }
 
-static void on_login(struct look *k)
+static void on_login(struct probe_look *k)
 {
 	if (k->reply.code == 235) {
 		send_mail(k);
@@ -74,7 +74,7 @@ static void on_login(struct look *k)
 	}
 }
 
-static void on_rcpt(struct look *k)
+static void on_rcpt(struct probe_look *k)
 {
 	const char *to = probe_job(k)->to;
 
@@ -85,7 +85,7 @@ static void on_rcpt(struct look *k)
 		    "another)", to));
 }
 
-void probe_try_reply(struct look *k)
+void probe_try_reply(struct probe_look *k)
 {
 	switch (k->stage) {
 	case STAGE_AUTH:

@@ -2,49 +2,19 @@
  *
  * The client's side of SMTP: one row a stage is the whole protocol. A row's
  * `send` writes its command, its `reply` judges the answer and says what
- * comes next; dialog.c walks. What a leg says is hostile: an answer that has
- * no sense at its stage ends the connection, and the mail waits. One worker's
- * loop. RFC 5321, 3207 (STARTTLS), 2033 (LMTP). The rows from MAIL to the
- * answer to the content have their functions in transact.c, those of AUTH in
- * auth.c.
+ * comes next; dialog_walk.c walks. What a leg says is hostile: an answer that
+ * has no sense at its stage ends the connection, and the mail waits. One
+ * worker's loop. RFC 5321, 3207 (STARTTLS), 4954 (AUTH), 2033 (LMTP). The rows from MAIL
+ * to the answer to the content have their functions in transact.c.
  */
 #include "relay/client/client_int.h"
 
-bool stages_offers(const struct dialog *d, unsigned ext)
-{
-	return (d->ehlo.ext & ext) == ext;
-}
-
-static enum stage refused(struct dialog *d, enum reply_class class)
-{
-	result_refused(d, class);
-	return NEXT_LOST;
-}
-
-enum stage stages_senseless(struct dialog *d)
-{
-	result_fault(
-	    d, CLASS_NETWORK, "4.5.0", "%d is no answer here", d->reply.code);
-	return NEXT_LOST;
-}
-
 /* ---- session ---- */
 
-bool stages_says_name(struct slice reply_text, const char *name)
-{
-	struct slice line, first;
-
-	return slice_next(&reply_text, '\n', &line) &&
-	       slice_next(&line, ' ', &first) &&
-	       slice_case_eq(first, slice_str(name));
-}
-
-/* We speak no LMTP: whoever does may well have the name of this machine. */
 static bool names_us(const struct dialog *d)
 {
-	return !dialog_lmtp(d) &&
-	       stages_says_name(strbuf_view(&d->reply.text),
-		   d->tx->req->conf->hostname);
+	return wire_names_us(dialog_leg(d), d->tx->req->conf,
+	    strbuf_view(&d->reply.text));
 }
 
 /* RFC 5321 5.1: mail to ourselves would go round for ever. Only the exact
@@ -61,50 +31,69 @@ static enum stage ourselves(struct dialog *d)
 static enum stage on_greeting(struct dialog *d)
 {
 	if (d->reply.code >= 500)
-		return refused(d, CLASS_CONFIGURATION);
+		return stages_refused(d, CLASS_CONFIGURATION);
 	if (d->reply.code >= 400)
-		return refused(d, CLASS_NETWORK);
+		return stages_refused(d, CLASS_NETWORK);
 	if (d->reply.code != 220)
 		return stages_senseless(d);
 	return names_us(d) ? ourselves(d) : STAGE_EHLO;
 }
 
-static void say_hello(struct dialog *d, const char *verb)
-{
-	const struct conf_leg *leg = dialog_leg(d);
-	struct strbuf *out = stream_out(d->stream);
-
-	strbuf_adds(out, verb);
-	strbuf_adds(
-	    out, leg->helo[0] != '\0' ? leg->helo : d->tx->req->conf->hostname);
-	strbuf_adds(out, "\r\n");
-	d->due++;
-}
-
 static void send_ehlo(struct dialog *d)
 {
-	say_hello(d, dialog_lmtp(d) ? "LHLO " : "EHLO ");
+	wire_hello(dialog_leg(d), d->tx->req->conf, stream_out(d->stream));
+	d->due++;
 }
 
 static void send_helo(struct dialog *d)
 {
-	say_hello(d, "HELO ");
+	wire_helo(dialog_leg(d), d->tx->req->conf, stream_out(d->stream));
+	d->due++;
 }
 
-/* What the leg offers is known, and stands for every host of it. The MX of a
- * direct egress speak each for another domain. */
-enum stage stages_open(struct dialog *d)
+/* ---- the login ---- */
+
+static enum stage begin_login(struct dialog *d)
 {
-	const struct client_config *c = &d->client->cfg;
+	const char *why =
+	    login_begin(&d->login, dialog_leg(d), &d->ehlo, d->secure);
 
-	if (c->learned != NULL && !dialog_leg(d)->direct)
-		c->learned(c->arg, d->leg, &d->ehlo);
-	return NEXT_READY;
+	if (why == NULL)
+		return STAGE_AUTH;
+	result_fault(d, CLASS_CONFIGURATION, "4.7.0", "%s", why);
+	return NEXT_LOST;
 }
+
+static void send_login(struct dialog *d)
+{
+	login_command(&d->login, stream_out(d->stream));
+	d->due++;
+}
+
+static void send_response(struct dialog *d)
+{
+	login_respond(&d->login, stream_out(d->stream));
+	d->due++;
+}
+
+static enum stage on_login(struct dialog *d)
+{
+	if (d->reply.code == 235)
+		return stages_open(d);
+	if (login_has_more(&d->login, d->reply.code))
+		return STAGE_RESPONSE;
+	if (d->reply.code < 400)
+		return stages_senseless(d);
+	result_refused(d, d->reply.code >= 500 ? CLASS_CONFIGURATION
+					       : CLASS_NETWORK);
+	return NEXT_LOST;
+}
+
+/* ---- from EHLO on ---- */
 
 static enum stage when_known(struct dialog *d)
 {
-	return dialog_leg(d)->auth_user[0] != '\0' ? auth_begin(d)
+	return dialog_leg(d)->auth_user[0] != '\0' ? begin_login(d)
 						   : stages_open(d);
 }
 
@@ -143,9 +132,9 @@ static enum stage on_ehlo(struct dialog *d)
 	if (d->reply.code >= 500 && !dialog_lmtp(d))
 		return STAGE_HELO;
 	if (d->reply.code >= 500)
-		return refused(d, CLASS_CONFIGURATION);
+		return stages_refused(d, CLASS_CONFIGURATION);
 	if (d->reply.code >= 400)
-		return refused(d, CLASS_NETWORK);
+		return stages_refused(d, CLASS_NETWORK);
 	if (d->reply.code != 250)
 		return stages_senseless(d);
 	if (names_us(d))
@@ -157,9 +146,9 @@ static enum stage on_ehlo(struct dialog *d)
 static enum stage on_helo(struct dialog *d)
 {
 	if (d->reply.code >= 500)
-		return refused(d, CLASS_CONFIGURATION);
+		return stages_refused(d, CLASS_CONFIGURATION);
 	if (d->reply.code >= 400)
-		return refused(d, CLASS_NETWORK);
+		return stages_refused(d, CLASS_NETWORK);
 	return d->reply.code == 250 ? when_secure(d) : stages_senseless(d);
 }
 
@@ -179,7 +168,7 @@ static enum stage on_starttls(struct dialog *d)
 		clear_go(d, strbuf_cstr(&d->reply.text));
 		return when_known(d);
 	}
-	return refused(
+	return stages_refused(
 	    d, d->reply.code >= 500 ? CLASS_CONFIGURATION : CLASS_NETWORK);
 }
 
@@ -229,8 +218,8 @@ const struct stage_info stage_table[STAGES] = { /* timeouts: RFC 5321 4.5.3.2 */
 	[STAGE_HELO]     = { "helo",     send_helo,          on_helo,          T(command)   },
 	[STAGE_STARTTLS] = { "starttls", send_starttls,      on_starttls,      T(command)   },
 	[STAGE_TLS]      = { "tls",      send_client_hello,  NULL,             T(tls)       },
-	[STAGE_AUTH]     = { "auth",     auth_send_command,  auth_on_reply,    T(command)   },
-	[STAGE_RESPONSE] = { "auth",     auth_send_response, auth_on_reply,    T(command)   },
+	[STAGE_AUTH]     = { "auth",     send_login,         on_login,         T(command)   },
+	[STAGE_RESPONSE] = { "auth",     send_response,      on_login,         T(command)   },
 	[STAGE_MAIL]     = { "mail",     transact_send_mail, transact_on_mail, T(command)   },
 	[STAGE_RCPT]     = { "rcpt",     transact_send_rcpt, transact_on_rcpt, T(command)   },
 	[STAGE_DATA]     = { "data",     transact_send_data, transact_on_data, T(data_init) },
@@ -240,3 +229,9 @@ const struct stage_info stage_table[STAGES] = { /* timeouts: RFC 5321 4.5.3.2 */
 	[STAGE_QUIT]     = { "quit",     send_quit,          on_quit,          0            },
 };
 /* clang-format on */
+
+int64_t stages_timeout(const struct conf_leg *leg, enum stage stage)
+{
+	return *(const int64_t *)(const void *)((const char *)leg +
+						stage_table[stage].timeout);
+}

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
- * Logging in to a leg (RFC 4954) by PLAIN (RFC 4616), else by LOGIN, and over
- * TLS alone. The password is in no log and in no result, also when a leg
- * gives it back in its answer. One worker's loop.
+ * A login at a leg (RFC 4954) by PLAIN (RFC 4616), else by LOGIN, and over TLS
+ * alone: what is said, of a dialog and of a probe alike. The password
+ * is in no log and in no result, also when a leg gives it back in its answer.
+ * Pure.
  */
-#include <openssl/evp.h>
+#include "relay/client/login.h"
 
-#include "relay/client/client_int.h"
+#include <openssl/evp.h>
 
 enum {
 	SECRET_MAX = 1024, /* user and password */
@@ -73,17 +74,6 @@ const char *login_begin(struct login *l, const struct conf_leg *leg,
 	return NULL;
 }
 
-enum stage auth_begin(struct dialog *d)
-{
-	const char *why =
-	    login_begin(&d->login, dialog_leg(d), &d->ehlo, d->secure);
-
-	if (why == NULL)
-		return STAGE_AUTH;
-	result_fault(d, CLASS_CONFIGURATION, "4.7.0", "%s", why);
-	return NEXT_LOST;
-}
-
 /* The response `n` in base64. */
 static void encode(const struct conf_leg *leg, const struct mechanism *m,
     unsigned n, char coded[CODED_MAX])
@@ -142,36 +132,4 @@ const char *login_hide(const struct login *l, const char *text)
 	    strstr(text, l->leg->password) == NULL)
 		return text;
 	return "(not shown: the answer has the password in it)";
-}
-
-void auth_send_command(struct dialog *d)
-{
-	login_command(&d->login, stream_out(d->stream));
-	d->due++;
-}
-
-void auth_send_response(struct dialog *d)
-{
-	login_respond(&d->login, stream_out(d->stream));
-	d->due++;
-}
-
-enum stage auth_on_reply(struct dialog *d)
-{
-	if (d->reply.code == 235)
-		return stages_open(d);
-	if (login_has_more(&d->login, d->reply.code))
-		return STAGE_RESPONSE;
-	if (d->reply.code < 400)
-		return stages_senseless(d);
-	result_refused(d, d->reply.code >= 500 ? CLASS_CONFIGURATION
-					       : CLASS_NETWORK);
-	return NEXT_LOST;
-}
-
-const char *auth_hide(const struct dialog *d, const char *text)
-{
-	bool in_login = d->stage == STAGE_AUTH || d->stage == STAGE_RESPONSE;
-
-	return in_login ? login_hide(&d->login, text) : text;
 }

@@ -13,21 +13,25 @@
 
 enum { TEXT_MAX = 1024 };
 
+/* An answer's text, or something else when it would give the password away. */
+static const char *hide(const struct dialog *d, const char *text)
+{
+	bool in_login = d->stage == STAGE_AUTH || d->stage == STAGE_RESPONSE;
+
+	return in_login ? login_hide(&d->login, text) : text;
+}
+
 /* One line, and no half character at its end: that is what logs and reports
  * can show. */
 static const char *reply_text(const struct dialog *d)
 {
 	struct slice all = strbuf_view(&d->reply.text);
 	size_t n = all.n < TEXT_MAX ? all.n : TEXT_MAX;
-	char *text;
 
 	while (n < all.n && n > 0 && ((unsigned char)all.p[n] & 0xc0) == 0x80)
 		n--;
-	text = arena_slicedup(d->tx->req->arena, slice_head(all, n));
-	for (char *p = text; *p != '\0'; p++)
-		if (*p == '\n')
-			*p = ' ';
-	return auth_hide(d, text);
+	return hide(
+	    d, wire_one_line(d->tx->req->arena, slice_head(all, n)));
 }
 
 static struct result about(const struct dialog *d)

@@ -57,33 +57,6 @@ static void on_report(void *arg)
 	free_dead(c);
 }
 
-static void report_later(struct client *c)
-{
-	loop_defer(c->cfg.loop, &c->report);
-}
-
-void client_finished(struct client *c, struct client_request *r)
-{
-	list_push_back(&c->finished, &r->node);
-	report_later(c);
-}
-
-void client_parked(struct client *c, struct dialog *d)
-{
-	list_push_back(&c->parked, &d->parked);
-	report_later(c);
-}
-
-/* Its memory stays until the report: the call that ended it may be its own. */
-void client_dead(struct client *c, struct dialog *d)
-{
-	list_remove(&d->node);
-	list_push_back(&c->dead, &d->node);
-	c->connections[d->leg]--;
-	c->cfg.slots->give(c->cfg.slots_arg, d->leg);
-	report_later(c);
-}
-
 struct client *client_new(const struct client_config *cfg)
 {
 	struct client *c = NEW(struct client);
@@ -95,7 +68,7 @@ struct client *client_new(const struct client_config *cfg)
 	list_init(&c->dead);
 	list_init(&c->probes);
 	defer_init(&c->report, on_report, c);
-	pool_init(c);
+	pool_init(c, dialog_quit);
 	return c;
 }
 
