@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * RSET, NOOP, VRFY, EXPN, HELP, QUIT.
+ * RSET, NOOP, VRFY, EXPN, QUIT.
  */
 #include "relay/server/session_int.h"
 
@@ -39,19 +39,6 @@ enum next cmd_expn(struct session *s, const struct smtp_cmd *cmd)
 {
 	(void)cmd;
 	return session_refuse(s, 502, "5.5.1", "EXPN is not offered");
-}
-
-enum next cmd_help(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct strbuf text;
-	enum next next;
-
-	(void)cmd;
-	strbuf_init(&text, 256);
-	commands_names(&text);
-	next = say(s, 214, "2.0.0", strbuf_cstr(&text));
-	strbuf_fini(&text);
-	return next;
 }
 
 enum next cmd_quit(struct session *s, const struct smtp_cmd *cmd)

@@ -18,6 +18,8 @@ struct command {
 	enum next (*run)(struct session *s, const struct smtp_cmd *cmd);
 };
 
+static enum next cmd_help(struct session *s, const struct smtp_cmd *cmd);
+
 /* clang-format off */
 static const struct command commands[] = {
 	/* verb       allowed in                 flags  stage      run          */
@@ -37,6 +39,24 @@ static const struct command commands[] = {
 };
 /* clang-format on */
 
+/* HELP lists the table, so it stands beside it. */
+static enum next cmd_help(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct reply r;
+	struct strbuf text;
+	enum next next;
+
+	(void)cmd;
+	strbuf_init(&text, 256);
+	strbuf_adds(&text, "Commands:");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		strbuf_addf(&text, " %s", commands[i].verb);
+	reply_set(&r, 214, "2.0.0", "%s", strbuf_cstr(&text));
+	next = session_say(s, &r);
+	strbuf_fini(&text);
+	return next;
+}
+
 /* A browser that was made to speak to us: what follows is the attacker's. */
 static const char *const http_verbs[] = {"GET", "POST", "PUT", "HEAD",
     "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI"};
@@ -55,13 +75,6 @@ static bool is_http(struct slice verb)
 		if (slice_case_eq(verb, slice_str(http_verbs[i])))
 			return true;
 	return false;
-}
-
-void commands_names(struct strbuf *out)
-{
-	strbuf_adds(out, "Commands:");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		strbuf_addf(out, " %s", commands[i].verb);
 }
 
 /* A line that is no command of ours. Old clients say AUTH, which is not

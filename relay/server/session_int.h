@@ -7,6 +7,9 @@
  * one place where `state` is written is session_enter(). Between commands the
  * state is not stored knowledge but follows from the facts (is there a HELO,
  * a transaction, a recipient, a chunk): see resting() in session.c.
+ *
+ * Calls go downward alone: sessions.c, session.c, commands.c and greet.c,
+ * cmd_*.c, content.c, session_say.c and tx.c, session_view.c.
  */
 #ifndef RELAY_SERVER_SESSION_INT_H
 #define RELAY_SERVER_SESSION_INT_H
@@ -135,6 +138,8 @@ void session_proceed(struct session *s, enum next next);
  * the input that waited shown again. */
 void session_go_on(struct session *s, enum next next);
 
+/* ---- session_say.c: what is said ------------------------------------- */
+
 /* Says a reply and counts it; NEXT_REPLIED, or NEXT_CLOSE after a 421 or 521
  * and after one error too many. */
 enum next session_say(struct session *s, const struct reply *r);
@@ -167,8 +172,6 @@ enum next greet_proxy(struct session *s, struct slice *rest);
 /* ---- commands.c ------------------------------------------------------- */
 
 enum next commands_input(struct session *s, struct slice *rest);
-/* "EHLO HELO …", for HELP. */
-void commands_names(struct strbuf *out);
 
 /* ---- tx.c ------------------------------------------------------------- */
 
@@ -220,7 +223,6 @@ enum next cmd_rset(struct session *s, const struct smtp_cmd *cmd);
 enum next cmd_noop(struct session *s, const struct smtp_cmd *cmd);
 enum next cmd_vrfy(struct session *s, const struct smtp_cmd *cmd);
 enum next cmd_expn(struct session *s, const struct smtp_cmd *cmd);
-enum next cmd_help(struct session *s, const struct smtp_cmd *cmd);
 enum next cmd_quit(struct session *s, const struct smtp_cmd *cmd);
 
 #endif
