@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * A certificate and its key, as files: are they there, do they belong
- * together, who can read the key? The contexts are made in relay/net/tls.c;
- * here a mistake is found before a running daemon is asked to take it.
+ * together, who can read the key? The contexts are made in
+ * relay/net/tls_common.c; here a mistake is found before a running daemon is
+ * asked to take it.
  */
 #include "conf/check.h"
 

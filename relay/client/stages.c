@@ -4,8 +4,8 @@
  * `send` writes its command, its `reply` judges the answer and says what
  * comes next; dialog_walk.c walks. What a leg says is hostile: an answer that
  * has no sense at its stage ends the connection, and the mail waits. One
- * worker's loop. RFC 5321, 3207 (STARTTLS), 4954 (AUTH), 2033 (LMTP). The rows from MAIL
- * to the answer to the content have their functions in transact.c.
+ * worker's loop. RFC 5321, 3207 (STARTTLS), 4954 (AUTH), 2033 (LMTP). The rows
+ * from MAIL to the answer to the content have their functions in transact.c.
  */
 #include "relay/client/client_int.h"
 

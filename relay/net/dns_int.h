@@ -7,7 +7,11 @@
 
 #include "relay/net/dns.h"
 
-enum { DNS_NAME_MAX = 255, DNS_CLASS_IN = 1 };
+enum {
+	DNS_NAME_MAX = 255,
+	DNS_CLASS_IN = 1,
+	DNS_EDNS_BYTES = 1232, /* pass every path whole (flag day 2020) */
+};
 
 /* As dns_reply_parse(), and the name of the question, lower case. */
 int dns_reply_read(struct slice packet, enum dns_type type,

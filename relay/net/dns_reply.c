@@ -28,24 +28,24 @@ struct name {
 	bool odd;
 };
 
-struct record {
+struct dns_record {
 	struct name owner;
 	unsigned type, class;
 	uint32_t ttl;
 	size_t data, length; /* in the packet */
 };
 
-struct reader {
+struct dns_packet {
 	const unsigned char *p;
 	size_t n;
 };
 
-static unsigned u16(const struct reader *r, size_t at)
+static unsigned u16(const struct dns_packet *r, size_t at)
 {
 	return (unsigned)r->p[at] << 8 | r->p[at + 1];
 }
 
-static uint32_t u32(const struct reader *r, size_t at)
+static uint32_t u32(const struct dns_packet *r, size_t at)
 {
 	return (uint32_t)u16(r, at) << 16 | u16(r, at + 2);
 }
@@ -69,7 +69,7 @@ static bool add_label(struct name *out, size_t *used,
 
 /* Reads the name at `at`; the offset behind it, or 0 when it is none. A
  * pointer must lead backwards, so every one is followed at most once. */
-static size_t read_name(const struct reader *r, size_t at, struct name *out)
+static size_t read_name(const struct dns_packet *r, size_t at, struct name *out)
 {
 	size_t used = 0, end = 0, low = at;
 
@@ -106,8 +106,8 @@ static bool same_name(const struct name *a, const struct name *b)
 }
 
 /* The offset behind the record, or 0. */
-static size_t read_record(const struct reader *r, size_t at,
-    struct record *out)
+static size_t read_record(const struct dns_packet *r, size_t at,
+    struct dns_record *out)
 {
 	at = read_name(r, at, &out->owner);
 	if (at == 0 || at + 10 > r->n)
@@ -126,16 +126,16 @@ static size_t read_record(const struct reader *r, size_t at,
 }
 
 struct section {
-	const struct reader *r;
+	const struct dns_packet *r;
 	size_t begin, end;
 	unsigned records;
 };
 
 /* Finds where `count` records end, so that later walks cannot fail. */
-static bool skip_section(const struct reader *r, size_t at, unsigned count,
+static bool skip_section(const struct dns_packet *r, size_t at, unsigned count,
     struct section *out)
 {
-	struct record rec;
+	struct dns_record rec;
 
 	*out = (struct section){r, at, at, count};
 	for (unsigned i = 0; i < count; i++) {
@@ -156,7 +156,7 @@ static bool follow_aliases(const struct section *s, struct name *name,
 
 	do {
 		size_t at = s->begin;
-		struct record rec;
+		struct dns_record rec;
 
 		moved = false;
 		for (unsigned i = 0; i < s->records; i++) {
@@ -175,8 +175,8 @@ static bool follow_aliases(const struct section *s, struct name *name,
 	return true;
 }
 
-static bool add_addr(struct dns_answer *a, const struct reader *r,
-    const struct record *rec)
+static bool add_addr(struct dns_answer *a, const struct dns_packet *r,
+    const struct dns_record *rec)
 {
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 	struct sockaddr_in in = {.sin_family = AF_INET};
@@ -194,15 +194,15 @@ static bool add_addr(struct dns_answer *a, const struct reader *r,
 }
 
 /* The name must fill the data to its end. */
-static bool data_name(const struct reader *r, const struct record *rec,
+static bool data_name(const struct dns_packet *r, const struct dns_record *rec,
     size_t skip, struct name *out)
 {
 	return rec->length > skip &&
 	       read_name(r, rec->data + skip, out) == rec->data + rec->length;
 }
 
-static bool add_mx(struct dns_answer *a, const struct reader *r,
-    const struct record *rec)
+static bool add_mx(struct dns_answer *a, const struct dns_packet *r,
+    const struct dns_record *rec)
 {
 	struct name host;
 
@@ -214,8 +214,8 @@ static bool add_mx(struct dns_answer *a, const struct reader *r,
 	return true;
 }
 
-static bool add_ptr(struct dns_answer *a, const struct reader *r,
-    const struct record *rec)
+static bool add_ptr(struct dns_answer *a, const struct dns_packet *r,
+    const struct dns_record *rec)
 {
 	struct name host;
 
@@ -226,8 +226,8 @@ static bool add_ptr(struct dns_answer *a, const struct reader *r,
 	return true;
 }
 
-static bool add_txt(struct dns_answer *a, const struct reader *r,
-    const struct record *rec)
+static bool add_txt(struct dns_answer *a, const struct dns_packet *r,
+    const struct dns_record *rec)
 {
 	const unsigned char *p = r->p + rec->data, *end = p + rec->length;
 	char *text = mem_new(rec->length + 1);
@@ -245,8 +245,8 @@ static bool add_txt(struct dns_answer *a, const struct reader *r,
 	return true;
 }
 
-static bool add_tlsa(struct dns_answer *a, const struct reader *r,
-    const struct record *rec)
+static bool add_tlsa(struct dns_answer *a, const struct dns_packet *r,
+    const struct dns_record *rec)
 {
 	const unsigned char *p = r->p + rec->data;
 
@@ -276,8 +276,8 @@ static size_t element_size(enum dns_type type)
 	return 0;
 }
 
-static bool add_record(struct dns_answer *a, const struct reader *r,
-    const struct record *rec)
+static bool add_record(struct dns_answer *a, const struct dns_packet *r,
+    const struct dns_record *rec)
 {
 	switch (a->type) {
 	case DNS_A:
@@ -295,7 +295,7 @@ static bool add_record(struct dns_answer *a, const struct reader *r,
 	return false;
 }
 
-static bool wanted(const struct record *rec, const struct dns_answer *a,
+static bool wanted(const struct dns_record *rec, const struct dns_answer *a,
     const struct name *name)
 {
 	return rec->type == (unsigned)a->type && rec->class == DNS_CLASS_IN &&
@@ -306,7 +306,7 @@ static bool collect(const struct section *s, const struct name *name,
     struct dns_answer *a)
 {
 	size_t at = s->begin, found = 0;
-	struct record rec;
+	struct dns_record rec;
 
 	for (unsigned i = 0; i < s->records; i++) {
 		at = read_record(s->r, at, &rec);
@@ -332,7 +332,7 @@ static bool collect(const struct section *s, const struct name *name,
 static uint32_t negative_ttl(const struct section *authority)
 {
 	size_t at = authority->begin;
-	struct record rec;
+	struct dns_record rec;
 	uint32_t minimum;
 
 	for (unsigned i = 0; i < authority->records; i++) {
@@ -376,18 +376,28 @@ static const char *rcode_text(unsigned rcode)
 	return "an unknown response code";
 }
 
-/* Status, TTL and records, once the packet is known to be sound. */
-static int judge(unsigned rcode, const char *asked, struct name *name,
-    const struct section section[2], struct dns_answer *a,
+/* A packet that is known to be sound. */
+struct dns_sound {
+	unsigned rcode;
+	const char *asked;
+	struct name name;
+	struct section section[2];
+};
+
+/* Status, TTL and records. */
+static int judge(struct dns_sound *s, struct dns_answer *a,
     const char **why_out)
 {
+	const struct section *section = s->section;
+	struct name *name = &s->name;
+
 	a->ttl_s = UINT32_MAX;
 	if (!follow_aliases(&section[0], name, &a->ttl_s))
 		return refuse(a, why_out, "an alias loop");
 	if (!collect(&section[0], name, a))
 		return refuse(a, why_out, "a malformed record");
-	if (rcode == 0 && a->count > 0) {
-		if (strcmp(name->text, asked) != 0)
+	if (s->rcode == 0 && a->count > 0) {
+		if (strcmp(name->text, s->asked) != 0)
 			a->alias_of = mem_strdup(name->text);
 		if (a->type == DNS_MX)
 			qsort(a->mx, (size_t)a->count, sizeof(a->mx[0]),
@@ -395,7 +405,7 @@ static int judge(unsigned rcode, const char *asked, struct name *name,
 		return 0;
 	}
 	dns_answer_fini(a);
-	a->status = rcode == 3 ? DNS_NXDOMAIN : DNS_NODATA;
+	a->status = s->rcode == 3 ? DNS_NXDOMAIN : DNS_NODATA;
 	a->ttl_s = negative_ttl(&section[1]);
 	return 0;
 }
@@ -404,31 +414,29 @@ int dns_reply_read(struct slice packet, enum dns_type type,
     char asked_out[DNS_NAME_MAX + 1], struct dns_answer *answer_out,
     const char **why_out)
 {
-	struct reader r = {(const unsigned char *)packet.p, packet.n};
-	struct section section[2];
-	struct name name;
-	unsigned rcode;
+	struct dns_packet r = {(const unsigned char *)packet.p, packet.n};
+	struct dns_sound s = {.asked = asked_out};
 	size_t at;
 
 	*answer_out = (struct dns_answer){.status = DNS_OK, .type = type};
 	asked_out[0] = '\0';
 	if (r.n < HEADER || (r.p[2] & 0x80) == 0 || u16(&r, 4) != 1)
 		return refuse(answer_out, why_out, "not a reply");
-	rcode = r.p[3] & 15;
+	s.rcode = r.p[3] & 15;
 	answer_out->secure = (r.p[3] & AD) != 0;
-	at = read_name(&r, HEADER, &name);
+	at = read_name(&r, HEADER, &s.name);
 	if (at == 0 || at + 4 > r.n || u16(&r, at) != (unsigned)type ||
 	    u16(&r, at + 2) != DNS_CLASS_IN)
 		return refuse(answer_out, why_out, "another question");
-	memcpy(asked_out, name.text, sizeof(name.text));
-	if (rcode != 0 && rcode != 3)
-		return refuse(answer_out, why_out, rcode_text(rcode));
+	memcpy(asked_out, s.name.text, sizeof(s.name.text));
+	if (s.rcode != 0 && s.rcode != 3)
+		return refuse(answer_out, why_out, rcode_text(s.rcode));
 	if (r.p[2] & 0x02)
 		return refuse(answer_out, why_out, "a truncated reply");
-	if (!skip_section(&r, at + 4, u16(&r, 6), &section[0]) ||
-	    !skip_section(&r, section[0].end, u16(&r, 8), &section[1]))
+	if (!skip_section(&r, at + 4, u16(&r, 6), &s.section[0]) ||
+	    !skip_section(&r, s.section[0].end, u16(&r, 8), &s.section[1]))
 		return refuse(answer_out, why_out, "a malformed record");
-	return judge(rcode, asked_out, &name, section, answer_out, why_out);
+	return judge(&s, answer_out, why_out);
 }
 
 int dns_reply_parse(struct slice packet, enum dns_type type,

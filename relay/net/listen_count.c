@@ -12,7 +12,7 @@ struct client_key {
 	unsigned char family, bytes[8];
 };
 
-struct client {
+struct counted_client {
 	UT_hash_handle hh;
 	struct client_key key;
 	int count;
@@ -20,7 +20,7 @@ struct client {
 
 struct counts {
 	pthread_mutex_t lock;
-	struct client *clients; /* gone when their count is 0 */
+	struct counted_client *clients; /* gone when their count is 0 */
 	int total, total_max, per_client_max;
 };
 
@@ -34,7 +34,7 @@ struct counts *counts_new(void)
 
 void counts_free(struct counts *c)
 {
-	struct client *e, *next;
+	struct counted_client *e, *next;
 
 	if (c == NULL)
 		return;
@@ -65,10 +65,10 @@ static struct client_key key_of(const struct netaddr *a)
 	return k;
 }
 
-static struct client *find(struct counts *c, const struct netaddr *a)
+static struct counted_client *find(struct counts *c, const struct netaddr *a)
 {
 	struct client_key k = key_of(a);
-	struct client *e;
+	struct counted_client *e;
 
 	HASH_FIND(hh, c->clients, &k, sizeof(k), e);
 	return e;
@@ -76,10 +76,10 @@ static struct client *find(struct counts *c, const struct netaddr *a)
 
 static void add(struct counts *c, const struct netaddr *a)
 {
-	struct client *e = find(c, a);
+	struct counted_client *e = find(c, a);
 
 	if (e == NULL) {
-		e = NEW(struct client);
+		e = NEW(struct counted_client);
 		e->key = key_of(a);
 		HASH_ADD(hh, c->clients, key, sizeof(e->key), e);
 	}
@@ -89,7 +89,7 @@ static void add(struct counts *c, const struct netaddr *a)
 
 static void take_away(struct counts *c, const struct netaddr *a)
 {
-	struct client *e = find(c, a);
+	struct counted_client *e = find(c, a);
 
 	if (e == NULL)
 		return;
@@ -102,7 +102,7 @@ static void take_away(struct counts *c, const struct netaddr *a)
 
 static bool has_room(struct counts *c, const struct netaddr *a)
 {
-	const struct client *e = find(c, a);
+	const struct counted_client *e = find(c, a);
 
 	return e == NULL || e->count < c->per_client_max;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What stream.c and stream_tls.c share.
+ * What the files of a stream share. Calls go downward alone: stream_life.c,
+ * stream_flow.c, stream_tls.c, stream_state.c.
  */
 #ifndef RELAY_NET_STREAM_INT_H
 #define RELAY_NET_STREAM_INT_H
@@ -58,13 +59,34 @@ struct stream {
 };
 
 /* A stream costs little when it is idle: 2,000 sessions in 20 MB, with the
- * session's own state and two events of 128 bytes. */
+ * session's own state and an event of 128 bytes. */
 _Static_assert(sizeof(struct stream) <= 456, "an idle stream is small");
 
+/* ---- stream_state.c ---- */
+
+/* Is this errno of a socket call only "not now"? */
+bool stream_would_block(int no);
+/* Neither freed nor over: a callback of the owner's may have done either. */
+bool stream_alive(const struct stream *s);
+/* What the descriptor is watched for follows from the state, here alone. */
+void stream_watch(struct stream *s);
+/* Found inside a call of the owner's: told later. */
+void stream_fail(struct stream *s, enum stream_end why);
 /* Says why, then `ended`. Only from a handler. */
 void stream_end(struct stream *s, enum stream_end why);
 void stream_set_error(struct stream *s, const char *text);
 void stream_set_errno(struct stream *s, int no, const char *what);
+
+/* ---- stream_flow.c; only from a handler ---- */
+
+/* The system takes more. */
+void stream_writable(struct stream *s);
+/* Receives once, and shows what came. */
+void stream_read_some(struct stream *s);
+/* Shows again what the owner left. */
+void stream_show_kept(struct stream *s);
+
+/* ---- stream_tls.c ---- */
 
 BIO_METHOD *stream_bio_method(void);
 /* Like recv() and send(): -1 and EAGAIN, or another errno and stream_error()

@@ -11,11 +11,6 @@
 #include "relay/base/mem.h"
 #include "relay/net/stream_int.h"
 
-static bool would_block(int no)
-{
-	return no == EAGAIN || no == EWOULDBLOCK || no == EINTR;
-}
-
 static int bio_read(BIO *b, char *to, int room)
 {
 	struct stream *s = BIO_get_data(b);
@@ -24,7 +19,7 @@ static int bio_read(BIO *b, char *to, int room)
 	BIO_clear_retry_flags(b);
 	if (n < 0) {
 		s->sys_errno = errno;
-		if (would_block(errno))
+		if (stream_would_block(errno))
 			BIO_set_retry_read(b);
 	}
 	s->sock_eof = n == 0;
@@ -39,7 +34,7 @@ static int bio_write(BIO *b, const char *p, int count)
 	BIO_clear_retry_flags(b);
 	if (n < 0) {
 		s->sys_errno = errno;
-		if (would_block(errno))
+		if (stream_would_block(errno))
 			BIO_set_retry_write(b);
 	}
 	return (int)n;

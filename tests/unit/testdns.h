@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * A resolver for tests: answers dns_ask() from a table, later, as the true
- * one does. A program that links it does not get relay/net/dns.c.
+ * one does. A program that links it does not get relay/net/dns_ask.c.
  */
 #ifndef TESTS_UNIT_TESTDNS_H
 #define TESTS_UNIT_TESTDNS_H

@@ -286,14 +286,14 @@ void acceptor_stop(struct acceptor *a)
 }
 
 /* The listeners that a configuration wants, in its order. */
-struct plan {
+struct listen_plan {
 	struct acceptor *a;
 	const struct conf *conf;
 	struct listener **listener;
 	int count;
 };
 
-static bool planned(const struct plan *p, const struct listener *l)
+static bool planned(const struct listen_plan *p, const struct listener *l)
 {
 	for (int i = 0; i < p->count; i++) {
 		if (p->listener[i] == l)
@@ -302,7 +302,7 @@ static bool planned(const struct plan *p, const struct listener *l)
 	return false;
 }
 
-static struct listener *open_already(const struct plan *p,
+static struct listener *open_already(const struct listen_plan *p,
     const struct netaddr *at)
 {
 	for (int i = 0; i < p->a->listeners; i++) {
@@ -349,7 +349,7 @@ static bool wants_dual(const struct conf *c, const struct netaddr *at)
 	return true;
 }
 
-static struct listener *plan_one(struct plan *p,
+static struct listener *plan_one(struct listen_plan *p,
     const struct conf_hostport *h, struct error *err)
 {
 	struct listener *l;
@@ -375,7 +375,7 @@ static struct listener *plan_one(struct plan *p,
 	return l;
 }
 
-static int plan_all(struct plan *p, struct error *err)
+static int plan_all(struct listen_plan *p, struct error *err)
 {
 	for (int i = 0; i < p->conf->listens; i++) {
 		const struct conf_listen *c = &p->conf->listen[i];
@@ -414,7 +414,7 @@ static void give_back(struct acceptor *a, struct listener *l)
 	mem_free(l);
 }
 
-static void plan_drop(struct plan *p)
+static void plan_drop(struct listen_plan *p)
 {
 	for (int i = 0; i < p->count; i++) {
 		if (!in_use(p->a, p->listener[i]))
@@ -424,7 +424,7 @@ static void plan_drop(struct plan *p)
 }
 
 /* From here on nothing can fail. */
-static void plan_carry_out(struct plan *p)
+static void plan_carry_out(struct listen_plan *p)
 {
 	struct acceptor *a = p->a;
 	int at = 0;
@@ -446,7 +446,7 @@ static void plan_carry_out(struct plan *p)
 
 int acceptor_listen(struct acceptor *a, struct conf *conf, struct error *err)
 {
-	struct plan p = {.a = a, .conf = conf};
+	struct listen_plan p = {.a = a, .conf = conf};
 
 	if (plan_all(&p, err) < 0) {
 		plan_drop(&p);
