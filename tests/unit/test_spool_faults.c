@@ -66,7 +66,7 @@ static void act(struct rig *r)
 
 static bool may_come_back(const struct rig_message *m, bool sync_failed)
 {
-	/* Refused with a batch whose sync failed: doc/journal.md, E2. */
+	/* Refused with a batch whose sync failed: doc/journal.md, J7. */
 	return sync_failed && m->promise == P_REFUSED;
 }
 
@@ -115,7 +115,7 @@ static bool run(const struct fault_case *fc, unsigned n)
 	return hit;
 }
 
-static void e1_the_nth_failing_call_breaks_no_promise(void **state)
+static void j6_the_nth_failing_call_breaks_no_promise(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
@@ -129,7 +129,7 @@ static void e1_the_nth_failing_call_breaks_no_promise(void **state)
 }
 
 /* T2 */
-static void e2_a_failed_sync_ends_its_segment_and_intake_alone(
+static void j7_a_failed_sync_ends_its_segment_and_intake_alone(
     void **state)
 {
 	struct rig *r = rig_new(SLOTS);
@@ -227,7 +227,7 @@ static const struct {
 	/* clang-format on */
 };
 
-static void e3_a_spool_that_cannot_be_opened_says_why(void **state)
+static void j8_a_spool_that_cannot_be_opened_says_why(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(refusals); i++) {
@@ -246,11 +246,11 @@ static void e3_a_spool_that_cannot_be_opened_says_why(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(e1_the_nth_failing_call_breaks_no_promise),
+	    cmocka_unit_test(j6_the_nth_failing_call_breaks_no_promise),
 	    cmocka_unit_test(
-		e2_a_failed_sync_ends_its_segment_and_intake_alone),
+		j7_a_failed_sync_ends_its_segment_and_intake_alone),
 	    cmocka_unit_test(
-		e3_a_spool_that_cannot_be_opened_says_why),
+		j8_a_spool_that_cannot_be_opened_says_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

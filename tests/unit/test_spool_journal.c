@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The main lane on a good disk: what is posted, what comes back, what is
- * found after a restart. Row names (M1, D2 …) are those of doc/journal.md.
+ * found after a restart. Row names (M1, J2 …) are those of doc/journal.md.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,7 +108,7 @@ static void m3_a_message_without_live_deliveries_is_not_live(void **state)
 	rig_free(r);
 }
 
-static void d1_every_live_state_survives_with_its_reply(void **state)
+static void j1_every_live_state_survives_with_its_reply(void **state)
 {
 	struct rig *r = open_rig();
 	struct spool_fetch *f;
@@ -139,7 +139,7 @@ static void d1_every_live_state_survives_with_its_reply(void **state)
 	rig_free(r);
 }
 
-static void d2_an_update_of_an_unknown_id_is_ignored(void **state)
+static void j2_an_update_of_an_unknown_id_is_ignored(void **state)
 {
 	struct rig *r = open_rig();
 	struct rig_message *m = rig_accept(r, 60);
@@ -159,7 +159,7 @@ static void d2_an_update_of_an_unknown_id_is_ignored(void **state)
 	rig_free(r);
 }
 
-static void d3_superseding_creates_the_successor_at_once(void **state)
+static void j3_superseding_creates_the_successor_at_once(void **state)
 {
 	struct rig *r = open_rig();
 	struct rig_message *m = rig_accept(r, 60);
@@ -190,7 +190,7 @@ static void d3_superseding_creates_the_successor_at_once(void **state)
 	rig_free(r);
 }
 
-static void d4_plain_results_are_synced_within_100_ms(void **state)
+static void j4_plain_results_are_synced_within_100_ms(void **state)
 {
 	struct rig *r = open_rig();
 	struct rig_message *m = rig_accept(r, 60);
@@ -302,7 +302,7 @@ static void u1_does_not_depend_on_the_wall_clock(void **state)
 	rig_free(r);
 }
 
-static void t1_totals_are_conserved_over_restarts(void **state)
+static void j5_totals_are_conserved_over_restarts(void **state)
 {
 	struct rig *r = open_rig();
 
@@ -452,15 +452,15 @@ int main(void)
 		m1_a_stored_message_is_live_and_whole_after_a_restart),
 	    cmocka_unit_test(m2_one_sync_answers_all_that_waited),
 	    cmocka_unit_test(m3_a_message_without_live_deliveries_is_not_live),
-	    cmocka_unit_test(d1_every_live_state_survives_with_its_reply),
-	    cmocka_unit_test(d2_an_update_of_an_unknown_id_is_ignored),
-	    cmocka_unit_test(d3_superseding_creates_the_successor_at_once),
-	    cmocka_unit_test(d4_plain_results_are_synced_within_100_ms),
+	    cmocka_unit_test(j1_every_live_state_survives_with_its_reply),
+	    cmocka_unit_test(j2_an_update_of_an_unknown_id_is_ignored),
+	    cmocka_unit_test(j3_superseding_creates_the_successor_at_once),
+	    cmocka_unit_test(j4_plain_results_are_synced_within_100_ms),
 	    cmocka_unit_test(g1_a_bounce_and_its_dsn_are_valid_only_together),
 	    cmocka_unit_test(u1_does_not_depend_on_the_wall_clock),
 	    cmocka_unit_test(
 		u1_after_an_unclean_end_open_deliveries_may_have_been_sent),
-	    cmocka_unit_test(t1_totals_are_conserved_over_restarts),
+	    cmocka_unit_test(j5_totals_are_conserved_over_restarts),
 	    cmocka_unit_test(f1_facts_outlive_restarts_and_recycling),
 	    cmocka_unit_test(f2_facts_have_a_ceiling),
 	    cmocka_unit_test(w1_a_stored_body_is_delivered_from_memory),

@@ -98,7 +98,7 @@ static bool try_fault(const struct fault *f, const struct rig *r, unsigned n,
 	return hit;
 }
 
-static void r1_a_failing_call_at_the_start_costs_nothing(void **state)
+static void j9_a_failing_call_at_the_start_costs_nothing(void **state)
 {
 	struct rig *r = make();
 
@@ -118,7 +118,7 @@ static void r1_a_failing_call_at_the_start_costs_nothing(void **state)
 	rig_free(r);
 }
 
-static void r2_a_segment_that_stays_unreadable_is_named(void **state)
+static void j10_a_segment_that_stays_unreadable_is_named(void **state)
 {
 	static const enum fake_call calls[] = {CALL_REOPEN, CALL_READ};
 	struct rig *r = make();
@@ -265,7 +265,7 @@ static void lose(const struct rig *r, uint64_t g, unsigned how)
 	rig_free(q);
 }
 
-static void r3_what_is_absent_emptied_or_cut_is_named(void **state)
+static void j11_what_is_absent_emptied_or_cut_is_named(void **state)
 {
 	struct rig *r = make();
 
@@ -278,7 +278,7 @@ static void r3_what_is_absent_emptied_or_cut_is_named(void **state)
 
 /* ---- a record that cannot be read ---- */
 
-static void r4_an_unread_message_is_named_and_served_later(void **state)
+static void j12_an_unread_message_is_named_and_served_later(void **state)
 {
 	struct rig *r = make();
 	unsigned seen = 0;
@@ -324,7 +324,7 @@ static bool open_over_bad_block(struct rig *q, size_t at)
 	return rig_open(q);
 }
 
-static void r6_a_bad_block_under_a_body_costs_its_message_alone(void **state)
+static void j14_a_bad_block_under_a_body_costs_its_message_alone(void **state)
 {
 	struct rig *r = make(), *q = copy_of(r);
 	struct rig_message *m;
@@ -367,7 +367,7 @@ static void r6_a_bad_block_under_a_body_costs_its_message_alone(void **state)
 	rig_free(r);
 }
 
-static void r5_a_lost_bulk_segment_names_its_messages(void **state)
+static void j13_a_lost_bulk_segment_names_its_messages(void **state)
 {
 	struct rig *r = make(), *q = copy_of(r);
 	char path[32] = "", id[32];
@@ -393,13 +393,13 @@ static void r5_a_lost_bulk_segment_names_its_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(r1_a_failing_call_at_the_start_costs_nothing),
-	    cmocka_unit_test(r2_a_segment_that_stays_unreadable_is_named),
-	    cmocka_unit_test(r3_what_is_absent_emptied_or_cut_is_named),
-	    cmocka_unit_test(r4_an_unread_message_is_named_and_served_later),
-	    cmocka_unit_test(r5_a_lost_bulk_segment_names_its_messages),
+	    cmocka_unit_test(j9_a_failing_call_at_the_start_costs_nothing),
+	    cmocka_unit_test(j10_a_segment_that_stays_unreadable_is_named),
+	    cmocka_unit_test(j11_what_is_absent_emptied_or_cut_is_named),
+	    cmocka_unit_test(j12_an_unread_message_is_named_and_served_later),
+	    cmocka_unit_test(j13_a_lost_bulk_segment_names_its_messages),
 	    cmocka_unit_test(
-		r6_a_bad_block_under_a_body_costs_its_message_alone),
+		j14_a_bad_block_under_a_body_costs_its_message_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
