@@ -404,8 +404,8 @@ const struct param param_table[] = {
 	  "The file for it. Empty: standard error, which the journal of the system keeps." },
 };
 
-/* Names of interface.md whose feature is not built yet: what has no effect
- * is refused, not taken. */
+/* Names that are kept for features which are not built yet. A setting without
+ * effect is refused. */
 static const struct {
 	unsigned in;
 	const char *key, *value;

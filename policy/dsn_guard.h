@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Whose notices are sent and whose are parked (design.md D9): a sender who
- * is forged would be told of mail that he never wrote. Pure; any thread.
+ * Decides whether a notice is sent or parked (D9): a sender that is forged
+ * would be told of mail that it never wrote. Pure; any thread.
  */
 #ifndef POLICY_DSN_GUARD_H
 #define POLICY_DSN_GUARD_H

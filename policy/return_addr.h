@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Return addresses of ours: the envelope sender of a copy that goes to a leg
- * which would send its bounces to the sender (design.md D3). Whoever bounces
- * the copy writes to
+ * which would send its bounces to the sender (D3). A server that bounces the
+ * copy writes to
  *
  *   ret.ID.DAY.LEG.MARK@return.example.com
  *

@@ -18,7 +18,7 @@ enum outcome {
 		       * sender's: kept, nobody is told             */
 };
 
-/* providers.md: what a reply means to the queue. */
+/* The class of a reply (D4): what it means to the queue. */
 enum reply_class {
 	CLASS_NONE, CLASS_MESSAGE, CLASS_RECIPIENT, CLASS_THROTTLE,
 	CLASS_MAILBOX, CLASS_CONFIGURATION, CLASS_NETWORK,

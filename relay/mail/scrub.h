@@ -2,7 +2,7 @@
  *
  * What a leg said, without the inside of the house: a sender learns neither
  * the addresses by which a leg knows his recipients, nor the leg's own
- * domains, nor its hosts (design.md D9). Pure.
+ * domains, nor its hosts (D9). Pure.
  */
 #ifndef RELAY_MAIL_SCRUB_H
 #define RELAY_MAIL_SCRUB_H

@@ -304,7 +304,7 @@ struct spool_stats {
 void spool_stats(struct spool *s, struct spool_stats *out); /* any thread */
 /* Retained mail is given up and space is short still, or soon no mail would
  * be taken: copies that are parked although the primary was delivered should
- * end (storage.md). Any thread; cheap. */
+ * end (D10). Any thread; cheap. */
 bool spool_pressed(struct spool *s);
 
 /* ---- the projector's view ---- */
