@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * One attempt, from the table's word to the leg's. Its route is looked up
- * when a connection is there for it and not before (design.md D1); what the
- * table no longer says goes back to the queue. A worker's loop.
+ * One attempt, from the look-up in the table to the leg's reply. Its route is
+ * looked up when a connection is there for it and not before (D1); a delivery
+ * that the route no longer names goes back to the queue. A worker's loop.
  */
 #include "relay/delivery/attempt.h"
 

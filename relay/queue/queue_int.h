@@ -57,8 +57,8 @@ struct message {
 	uint32_t sender : 29; /* of its domain's hash; 0: not known */
 };
 
-_Static_assert(sizeof(struct delivery) == 64, "five million deliveries in 320 MB");
-_Static_assert(sizeof(struct message) == 48, "five million messages in 240 MB");
+_Static_assert(sizeof(struct delivery) == 64, "320 MB for 5 million");
+_Static_assert(sizeof(struct message) == 48, "240 MB for 5 million");
 _Static_assert(NAMES_MAX <= 256 && D_STATES <= 16, "they fit their bits");
 
 struct wheel {

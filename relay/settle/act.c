@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an administrator decides about deliveries. A decision is in the
- * journal, synced, before it is reported (storage.md). Queue thread.
+ * Carries out an administrator's decisions about deliveries. A decision is in
+ * the journal, synced, before it is reported (doc/journal.md, J4). Queue
+ * thread.
  */
 #include "relay/settle/queue_thread_int.h"
 

@@ -16,6 +16,7 @@ DOCSTRING = re.compile(r'"""(?:.*?)"""|#[^\n]*', re.S)
 PAGE = re.compile(r"(?<![\w.%/-])((?:[\w.-]+/)*[\w-]+\.md)\b")
 NAMED = re.compile(r"`([\w./-]+\.(?:[ch]|py|sh))(?::\s+(\w+)(?:\(\))?)?`")
 ALSO = re.compile(r"`(\w+)\(\)`")
+ITEM = r"\n(?=\n|[-|] |\d+\. )"
 PAGES = ("doc/promises.md", "doc/architecture.md")
 TEXT = (".c", ".h", ".py", ".md", ".sh", ".inc", ".conf", ".profile")
 SKIP = ("tests/fuzz/seeds/", "tests/data/")
@@ -73,11 +74,14 @@ def find_file(path, names):
 
 
 def check_names(root, name, text, names):
-    """`file: function()`, and further `function()` of the same file."""
+    """`file: function()`, and further `function()` of the same file in the
+    same paragraph or item."""
     bad, source = [], None
-    for m in re.finditer(NAMED.pattern + "|" + ALSO.pattern, text):
+    for m in re.finditer(f"{NAMED.pattern}|{ALSO.pattern}|{ITEM}", text):
         where = f"{name}:{line_of(text, m.start())}"
-        if m.group(1):
+        if m.group(0).startswith("\n"):
+            source = None
+        elif m.group(1):
             path = find_file(m.group(1), names)
             source = (root / path).read_text() if path else None
             if path is None:
