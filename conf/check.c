@@ -86,7 +86,7 @@ static int check_leg_certificate(struct conf_leg *l, struct error *err)
 	return 0;
 }
 
-/* What would be a promise that nothing keeps. */
+/* Refuses TLS settings that promise something no code keeps. */
 static int check_tls(const struct conf *c, const struct conf_leg *l,
     struct error *err)
 {

@@ -12,8 +12,9 @@
  * `doc`: what `c` was made from. -1 and err->text "FILE:LINE: …". */
 int conf_check(struct conf *c, const struct doc *doc, struct error *err)
     PH_CHECK;
-/* conf/certs.c: both can be read, belong together, and the key is nobody
- * else's to read. -1 and err->text without "FILE:LINE:". */
+/* conf/certs.c: checks that both files can be read and belong together, and
+ * that no other user can read the key. -1 and err->text without
+ * "FILE:LINE:". */
 int certificate_check(const char *cert, const char *key, struct error *err)
     PH_CHECK;
 /* conf/routes.c: the canonical text of a route, in `arena`; `both`: what that

@@ -139,7 +139,7 @@ static int fill_leg(struct builder *b, const struct doc_section *s)
 	struct conf_leg *l = &b->c->leg[b->c->legs++];
 	const struct param *p = NULL;
 
-	/* What an egress does not have it has by default. */
+	/* An egress has the default of each key that it cannot set. */
 	while ((p = param_next(SEC_LEG, p)) != NULL) {
 		struct slot slot = {.arena = b->c->arena, .param = p,
 		    .field = (char *)l + p->offset};
@@ -255,7 +255,7 @@ static int number_legs(struct conf *c, struct error *err)
 	return 0;
 }
 
-/* dsn.via = "mx" is an egress that nobody has to write down. */
+/* dsn.via = "mx" is an egress that needs no section of its own. */
 static int fill_mx(struct builder *b)
 {
 	struct doc_section absent = {.kind = SEC_EGRESS, .title = "mx",

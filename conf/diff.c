@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a reload would change: every row of the table is shown as text for
- * both snapshots, and the texts are compared. Sections with a name are
+ * Lists what a reload would change: every row of the table is shown as text
+ * for both snapshots, and the texts are compared. Sections with a name are
  * matched by it. Pure; any thread.
  */
 #include "conf/conf.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Networks: read, compare. Whoever is trusted by his address is found here,
- * so there is one form: IPv4 inside IPv6 is IPv4, "010.0.0.1" is nothing,
- * and bits beyond the prefix are an error, not a guess. Pure; any thread.
+ * Networks: read, compare. Trust by address is decided here, so there is one
+ * form: IPv4 inside IPv6 is IPv4, "010.0.0.1" is nothing, and bits beyond the
+ * prefix are an error, not a guess. Pure; any thread.
  */
 #include "conf/conf.h"
 

@@ -45,8 +45,8 @@ void doc_fini(struct doc *d);
 /* The text of a file, at most what `text_out` takes. errno, and err->text
  * "FILE:1: …". */
 int parse_file(const char *path, struct strbuf *text_out, struct error *err);
-/* What would be right where libConfuse complains so about a name; NULL: it
- * is nothing that we know. */
+/* Says what would be right where libConfuse complains about a name in this
+ * way; NULL: no remedy is known. */
 const char *parse_saying(const char *fmt);
 /* The line of a key in a section of which there is one, else that of the
  * section, else the first of the first file. */

@@ -10,7 +10,7 @@
 
 enum { SAMPLE_WIDTH = 76, MAN_WIDTH = 78, LINE_MAX_BYTES = 4096 };
 
-/* What an egress shares with a leg is told once. */
+/* Keys that an egress shares with a leg are described once. */
 static const struct param *next_told(enum section s, const struct param *p)
 {
 	unsigned before = (1u << s) - 1;

@@ -349,7 +349,7 @@ static bool may_be_of_session(enum reply_class class)
 	       class == CLASS_CONFIGURATION || class == CLASS_NETWORK;
 }
 
-/* What is about the leg and not about the message is never the end of it. */
+/* A reply about the leg, not about the message, never ends a delivery. */
 static int check_row(struct reader *r, struct conf_reply *row)
 {
 	if (!row_says(r, "code"))

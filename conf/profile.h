@@ -48,7 +48,7 @@ struct conf_profile {
 	const char *file; /* where it was read, or "NAME.profile" */
 	struct conf_reply *reply; /* its own rows, then those of generic */
 	int replies;
-	/* What the platform allows: defaults of the leg's settings. */
+	/* Limits of the platform: defaults of the leg's settings. */
 	int max_recipients, max_messages;
 	int64_t max_age_ms;
 	bool one_domain;  /* recipients of one domain a transaction */

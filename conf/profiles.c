@@ -131,8 +131,8 @@ static void set_limits(struct conf_leg *leg)
 		leg->max_age_ms = p->max_age_ms;
 }
 
-/* Whoever rents a place there has these addresses, too: mail from them is
- * not this leg's, and not this house's. */
+/* Every tenant of the platform has these addresses: mail from them need not be
+ * this leg's, nor this organisation's. */
 static int check_clients(const struct loader *l, const char *file, int line,
     const char *whose, const struct conf_nets *nets)
 {

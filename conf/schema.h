@@ -33,7 +33,7 @@ enum section {
 	SECTIONS
 };
 
-/* What a reload does with a changed value. */
+/* When a changed value takes effect after a reload. */
 enum effect { LIVE, NEW_SESSIONS, RESTART };
 
 struct section_info {

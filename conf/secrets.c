@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * Files of secrets: keys that sign, and the password of a leg. Read when the
- * configuration is; what everybody can read is refused.
+ * configuration is; a file that every user can read is refused.
  */
 #include "conf/check.h"
 

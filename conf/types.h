@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a value may look like: each type of parameter reads a text into its
- * field and shows the field as text again. A list field is a pointer and the
- * int count behind it; its elements are read one after another. Pure
- * functions; memory comes from the snapshot's arena. Any thread.
+ * The types of parameters: each reads a text into its field and shows the
+ * field as text again. A list field is a pointer and the int count behind it;
+ * its elements are read one after another. Pure functions; memory comes from
+ * the snapshot's arena. Any thread.
  */
 #ifndef CONF_TYPES_H
 #define CONF_TYPES_H

@@ -121,7 +121,7 @@ static int set_address(const struct slot *s, const char *text,
 
 /* ---- networks ---------------------------------------------------------- */
 
-/* fc00::/7 and fe80::/10 are not routed: nobody from outside is in them. */
+/* fc00::/7 and fe80::/10 are not routed: no outside client is in them. */
 static bool too_wide(const struct conf_net *n)
 {
 	if (n->family == AF_INET)
