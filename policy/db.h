@@ -52,7 +52,7 @@ int db_run(struct db *db, sqlite3_stmt *st, struct error *err) PH_CHECK;
 int db_do(struct db *db, int number, struct error *err) PH_CHECK;
 /* Constant text of several statements: schema, pragmas. */
 int db_script(struct db *db, const char *sql, struct error *err) PH_CHECK;
-/* What went wrong last, as a sentence. Returns -1. */
+/* Fills `err` with the last failure, as a sentence. Returns -1. */
 int db_error(const struct db *db, struct error *err);
 
 void db_bind(sqlite3_stmt *st, int at, struct slice text);

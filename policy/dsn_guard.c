@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Whose notices are parked. Where nobody looked at the sender's domain, mail
- * to somebody who never existed is what guessed and forged mail looks like:
- * all notices about it would be backscatter.
+ * Decides which notices are parked. Where the sender's domain was not checked,
+ * mail to a recipient that never existed is what guessed and forged mail looks
+ * like: all notices about it would be backscatter.
  */
 #include "policy/dsn_guard.h"
 

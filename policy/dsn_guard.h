@@ -8,10 +8,10 @@
 
 #include "conf/conf.h"
 
-/* `spf`: the result of the envelope's sender and client, its first word
- * counts ("pass", "fail", "none", …); "" : it was not looked at. `stranger`:
- * the notice is about a recipient who was never known, accepted without a row
- * of his own. True: park it. */
+/* `spf`: the result of the envelope's sender and client, its first word counts
+ * ("pass", "fail", "none", …); "" : it was not looked at. `stranger`: the
+ * notice is about a recipient that was never known, accepted without a row of
+ * its own. True: park it. */
 bool dsn_guard_parks(enum dsn_guard guard, const char *spf, bool stranger);
 
 #endif

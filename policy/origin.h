@@ -24,11 +24,11 @@ struct origin_mail {
 void origin_decide(const struct conf *c, struct table *t,
     const struct origin_mail *mail, struct decision *d);
 
-/* 554 5.4.6, or 451 4.4.6 in the grace period: his mailbox may not be where
+/* 554 5.4.6, or 451 4.4.6 in the grace period: the mailbox may not be where
  * the leg looks for it yet. */
 void origin_refuse(struct reply *r, bool grace, struct slice to);
-/* Was he flipped less than retry.grace ago? True also when that cannot be
- * read: who is told to wait loses nothing. */
+/* Was the recipient flipped less than retry.grace ago? True also when that
+ * cannot be read: a client that is told to wait loses nothing. */
 bool origin_in_grace(const struct conf *c, struct table *t,
     const struct decision *d, int64_t now_us);
 

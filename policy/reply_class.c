@@ -57,8 +57,8 @@ static const struct conf_reply *find(const struct conf_profile *p,
 	return NULL;
 }
 
-/* What is neither 2yz nor a refusal is no SMTP; and who does not talk to us
- * has not refused the message. */
+/* An answer that is neither 2yz nor a refusal is not SMTP, and a leg that does
+ * not talk to us has not refused the message. */
 static void by_digits(struct result *r)
 {
 	r->class = CLASS_NETWORK;

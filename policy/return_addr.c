@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Return addresses: made, and known again. What stands at their domain and
- * was not made by us is forged, but for those whom everybody may write to
- * (RFC 5321 4.5.1, RFC 2142).
+ * Return addresses: made, and known again. An address at their domain that was
+ * not made by us is forged, except the role addresses that any sender may
+ * write to (RFC 5321 4.5.1, RFC 2142).
  */
 #include "policy/return_addr.h"
 
@@ -17,7 +17,7 @@ enum { DAY_DIGITS_MAX = 6 };
 static const char purpose[] = "return";
 static const char prefix[] = "ret.";
 
-/* What is signed, and stands between prefix and mark. */
+/* The part that is signed, between prefix and mark. */
 static void print_facts(const struct return_addr *a, struct strbuf *out)
 {
 	char id[ID_TEXT];

@@ -414,7 +414,7 @@ static const char *rewrite_for(const struct decision *d, int leg)
 	return NULL;
 }
 
-/* What the row does not cover of the address: it goes along. */
+/* The part of the address that the row does not cover: it goes along. */
 static struct slice detail_left(const struct decision *d,
     const struct addr *to, const struct conf *c)
 {

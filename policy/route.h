@@ -48,9 +48,9 @@ bool decision_ok(const struct decision *d);
  * read: VERDICT_REFUSE with 451 4.3.0. Strings of the row live in `a`.
  *
  * A row of its own for postmaster@ or abuse@ that names legs is taken before
- * the configuration's postmaster: somebody wrote it on purpose. A held row
- * is accepted when its route names a leg; else there is no leg to hold the
- * mail for, and the route answers. */
+ * the configuration's postmaster: it was written on purpose. A held row is
+ * accepted when its route names a leg; else there is no leg to hold the mail
+ * for, and the route answers. */
 void route_decide(const struct conf *c, struct table *t,
     const struct addr *to, struct arena *a, struct decision *decision_out);
 
@@ -65,8 +65,8 @@ bool route_resolve(const struct conf *c, struct table *t,
  * hashed by. False for a domain's row, which concerns all. */
 bool route_base(const struct conf *c, struct slice key, struct strbuf *out);
 
-/* Is it his own address that a recipient's row is found by? False: only the
- * table says whose it is (a leg's own address, a role). */
+/* Is a recipient's row found by its own address? False: only the table says
+ * which recipient it is (a leg's own address, a role). */
 bool route_is_itself(const struct conf *c, const struct addr *to);
 
 /* The address to say to that leg: the row's rewrite, detail kept; else the

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a changed route makes of the deliveries that are there: doc/routing.md
- * as code; tests/unit/test_plan.c runs every cell of its tables. Pure.
+ * Plans the moves that follow when a route has changed: doc/routing.md as
+ * code; tests/unit/test_plan.c runs every cell of its tables. Pure.
  *
  * Why so: deliveries made stay made and only one of a recipient is ever the
  * primary (D3); a delivery is superseded only beside one that stands for it
- * (D1); one in flight is nobody's to touch until its result is there.
+ * (D1); one in flight is not touched until its result is there.
  */
 #include "policy/route.h"
 

@@ -37,7 +37,7 @@ int row_address(struct slice text, struct slice *address_out,
 /* Key of an address, or of "@domain", as people write and copy them. */
 int row_key(struct slice text, struct strbuf *key_out, struct error *err)
     PH_CHECK;
-/* What is behind the '@'. */
+/* The part after the '@'. */
 struct slice row_domain(struct slice key);
 /* A mailbox name: printable, no blank at its ends. */
 int row_mailbox(struct slice in, struct error *err) PH_CHECK;

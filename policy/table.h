@@ -121,12 +121,13 @@ struct table_value {
 	const char *route, *mailbox, *tags;
 	const char *addresses; /* lines "leg=address" */
 };
-/* What happened to one row, oldest first. */
+/* The changes of one row, oldest first. */
 int table_history(struct table *t, struct slice key,
     void (*fn)(void *arg, const struct table_change *c,
 	const struct table_value *before, const struct table_value *after),
     void *arg, struct error *err);
-/* What one change did, in order of keys. Returns how many, or -1. */
+/* The rows that one change changed, in order of keys. Returns how many, or
+ * -1. */
 int table_change_rows(struct table *t, uint64_t change,
     void (*fn)(void *arg, struct slice key, const struct table_value *before,
 	const struct table_value *after),
@@ -135,9 +136,9 @@ int table_change_rows(struct table *t, uint64_t change,
 int table_change_get(struct table *t, uint64_t change, struct arena *a,
     struct table_change *change_out, struct error *err) PH_CHECK;
 
-/* Was the recipient flipped since `since_us` (wall clock)? That is: his row got
- * another route than it had, or `posthouse flip --create` made it. A row that
- * was set, imported or seeded for the first time moved nobody. 1, 0, -1. */
+/* Was the recipient flipped since `since_us` (wall clock)? That is: its row
+ * got another route than it had, or `posthouse flip --create` made it. A row
+ * that was set, imported or seeded for the first time is no flip. 1, 0, -1. */
 int table_flipped(struct table *t, const struct table_row *row,
     struct slice key, int64_t since_us, struct error *err) PH_CHECK;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Staging a change: every value is checked and brought into its canonical
- * form before it is staged, so what follows is set arithmetic. Staging takes
- * no lock that anyone waits for.
+ * Staging a change: every value is checked and brought into its canonical form
+ * before it is staged, so what follows is set arithmetic. Staging takes no
+ * lock that others wait for.
  */
 #include "policy/change/change_int.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of change.h share.
+ * Shared by the files behind change.h.
  */
 #ifndef POLICY_CHANGE_CHANGE_INT_H
 #define POLICY_CHANGE_CHANGE_INT_H

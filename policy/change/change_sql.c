@@ -183,7 +183,7 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "AND l.old_route IS NOT l.new_route "
 	    "AND n.old_route IS NOT n.new_route",
 
-	/* What was so before was allowed then. */
+	/* A row that was so before the change was allowed then. */
 	[CS_TWOFOLD] = "SELECT count(*), min(address), min(line) FROM next "
 	    "WHERE instr(new_route, '+') > 0 "
 	    "AND (' ' || new_tags || ' ' LIKE '% kind=group %' "

@@ -218,7 +218,7 @@ int table_checkpoint(const char *path, struct error *err)
 
 	if (db_open(&db, path, DB_WRITE, change_sql, err) < 0)
 		return -1;
-	/* PASSIVE waits for nobody: what readers still need stays for the
+	/* PASSIVE does not wait: pages that readers still need stay for the
 	 * next time. */
 	code = sqlite3_wal_checkpoint_v2(db.handle, "main",
 	    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
