@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Compiler attributes and the two macros everybody needs.
+ * Compiler attributes and the two macros that every file needs.
  */
 #ifndef RELAY_BASE_ATTR_H
 #define RELAY_BASE_ATTR_H

@@ -37,7 +37,7 @@ enum uncertain {
 /* Kept beside the state, on disk too. */
 enum delivery_flags {
 	DF_DSN_SENT = 1, /* the sender was told of a failure: never twice */
-	DF_DELAY_SENT = 2, /* he was told of the delay, or did not ask to be */
+	DF_DELAY_SENT = 2, /* it was told of the delay, or did not ask to be */
 	DF_MAILBOX = 4, /* delivered into the mailbox itself (LMTP): a notice
 			 * says "delivered", else "relayed" */
 	/* Its leg refused this recipient, and may take it later: then it goes

@@ -155,8 +155,8 @@ void loop_no_descriptor(int no)
 	_exit(1);
 }
 
-/* What cannot be watched would never be heard of again, and it may be a
- * mailbox. libevent tells of it in a line of its log alone. */
+/* A descriptor that cannot be watched would never be heard of again, and it
+ * may be a mailbox. libevent reports it in a line of its log only. */
 static void on_libevent(int severity, const char *msg)
 {
 	if (severity < EVENT_LOG_WARN)

@@ -47,7 +47,7 @@ static void push(struct mailbox *m, struct letter *l)
 }
 
 /* The flag goes up after the letter is there, and comes down before letters
- * are taken: who finds it up knows that his letter will be seen. */
+ * are taken: a poster that finds it up knows that its letter will be seen. */
 void mailbox_post(struct mailbox *m, struct letter *l)
 {
 	push(m, l);

@@ -58,7 +58,7 @@ static inline bool ascii_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* What stands between the words of a folded header field. */
+/* The bytes between the words of a folded header field. */
 static inline bool ascii_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';

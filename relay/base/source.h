@@ -27,7 +27,7 @@ struct source_ops {
 struct source {
 	const struct source_ops *ops;
 	uint64_t size; /* bytes in all */
-	/* Set by whoever reads, before SOURCE_WAIT may be met. Called later,
+	/* Set by the reader, before SOURCE_WAIT may be met. Called later,
 	 * never from inside next(). */
 	void (*ready)(void *arg);
 	void *ready_arg;
