@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Who and why, to and from bytes.
+ * Packs the actor and the reason of a move, and reads them back.
  */
 #include "relay/mail/actor.h"
 

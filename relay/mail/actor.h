@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Who moved a delivery and why, when it was not a reply: the detail of a
- * journal update beside struct result. Pure.
+ * The actor and the reason of a move that was not caused by a reply: the
+ * detail of a journal update beside struct result. Pure.
  */
 #ifndef RELAY_MAIL_ACTOR_H
 #define RELAY_MAIL_ACTOR_H

@@ -56,7 +56,7 @@ static bool is_quoted(struct slice local)
 	return local.n >= 2 && local.p[0] == '"';
 }
 
-/* What stands between the quotes, escapes and all. */
+/* The bytes between the quotes, with their escapes. */
 static struct slice inside(struct slice local)
 {
 	return is_quoted(local) ? slice_head(slice_from(local, 1), local.n - 2)

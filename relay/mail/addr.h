@@ -11,7 +11,7 @@
 #include "relay/base/strbuf.h"
 
 enum {
-	/* What a local part contains, without quotes and escapes. RFC 5321
+	/* Most octets of a local part, without quotes and escapes. RFC 5321
 	 * 4.5.3.1.1 asks for 64 at least; VERP and SRS senders are longer. */
 	ADDR_LOCAL_MAX = 256,
 	ADDR_LOCAL_SAFE = 64,  /* what every server takes */

@@ -29,7 +29,7 @@ enum {
 	QP_WIDTH = 76,
 };
 
-/* What a status means to a person; the first prefix that fits. */
+/* Explains a status in plain words; the first prefix that fits counts. */
 static const struct {
 	const char *status; /* without the class */
 	const char *meaning;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What somebody else's delivery status notification says (RFC 3464), as far
- * as it can be made out of its first bytes. Pure; the input is hostile.
+ * Reads a delivery status notification of another server (RFC 3464), as far as
+ * its first bytes tell. Pure; the input is hostile.
  */
 #ifndef RELAY_MAIL_DSN_READ_H
 #define RELAY_MAIL_DSN_READ_H

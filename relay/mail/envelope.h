@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What came with a message: client, sender, recipients, options; to and from
+ * The envelope of a message (client, sender, recipients, options), to and from
  * the bytes that the journal keeps. Pure.
  */
 #ifndef RELAY_MAIL_ENVELOPE_H

@@ -299,7 +299,7 @@ static void drop(struct smtp_dropped *d, const char *why)
 		d->why[d->n++] = why;
 }
 
-/* What the parameters of one command are read into. */
+/* The parameters of one command, as they are read. */
 struct taking {
 	const struct param *table;
 	void *to;

@@ -179,7 +179,7 @@ static const char *atom_fault(char c)
 		   ? "Character not allowed in local part" : NULL;
 }
 
-/* What is in the quoted string at the head of `*s`, which moves behind it. */
+/* Reads the quoted string at the head of `*s`, which moves behind it. */
 static const char *read_quoted(struct slice *s, struct strbuf *plain)
 {
 	size_t i = 1;
@@ -198,8 +198,8 @@ static const char *read_quoted(struct slice *s, struct strbuf *plain)
 					   : "Text after quoted local part";
 }
 
-/* What the local part contains, without quotes and escapes: words with dots
- * between them, each an atom or a quoted string. */
+/* Reads the local part without quotes and escapes: words with dots between
+ * them, each an atom or a quoted string. */
 static const char *read_local(struct slice s, struct strbuf *plain)
 {
 	bool begins = true; /* a word */

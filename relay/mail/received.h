@@ -15,8 +15,9 @@ enum { RECEIVED_TOKEN = 64 }; /* longest mark that is looked at */
 void received_print(const struct envelope *e, const char *hostname,
     const char *id, const char *token, struct strbuf *out);
 
-/* What received_print() says of itself, "by HOST … id ID (t=MARK); DATE": cut
- * out of a header when the mail is seen again. The caller checks the mark. */
+/* The parts of a field by received_print(), "by HOST … id ID (t=MARK); DATE":
+ * cut out of a header when the mail is seen again. The caller checks the
+ * mark. */
 struct received_token {
 	struct slice id, mark;
 	struct slice by;   /* empty: it names no host */

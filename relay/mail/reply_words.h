@@ -28,7 +28,7 @@ struct reply_words {
 };
 #define REPLY_ADDRESS "[ip]"
 
-/* What is longer than there is room for is left out. */
+/* Text beyond the room that there is is left out. */
 void reply_words_read(struct slice text, struct reply_words *words_out);
 
 /* Do these words stand there in a row, within one sentence? A phrase is as

@@ -14,8 +14,8 @@ enum outcome {
 	OUT_DEFERRED, /* try again                            */
 	OUT_FAILED,   /* for good: bounce (primary), park (copy) */
 	OUT_UNTRIED,  /* nothing was said about it: rest of a cut dialog */
-	OUT_PARKED,   /* for good, but an administrator's business, not the
-		       * sender's: kept, nobody is told             */
+	OUT_PARKED,   /* for good, but a matter for an administrator: kept, no
+		       * sender is told */
 };
 
 /* The class of a reply (D4): what it means to the queue. */

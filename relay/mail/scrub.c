@@ -16,7 +16,7 @@ void scrub_domain(struct scrub *s, const char *name)
 		s->domain[s->domains++] = name;
 }
 
-/* What a word of an address, a name or a number of a host is made of. */
+/* The characters of an address, a host name or a host number. */
 static bool in_word(char c)
 {
 	return (unsigned char)c > ' ' && c != 127 &&
@@ -64,7 +64,7 @@ static bool is_host(const struct scrub *s, struct slice word)
 	       (colon > 0 && is_host(s, slice_head(word, (size_t)colon)));
 }
 
-/* What stands for the word; NULL: itself. */
+/* The text that replaces the word; NULL: it stays. */
 static const char *instead(const struct scrub *s, struct slice word)
 {
 	size_t at = word.n;

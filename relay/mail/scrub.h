@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg said, without the inside of the house: a sender learns neither
- * the addresses by which a leg knows his recipients, nor the leg's own
- * domains, nor its hosts (D9). Pure.
+ * Removes internal names from a leg's reply: a sender learns neither the
+ * addresses by which a leg knows the recipients, nor the leg's own domains,
+ * nor its hosts (D9). Pure.
  */
 #ifndef RELAY_MAIL_SCRUB_H
 #define RELAY_MAIL_SCRUB_H
