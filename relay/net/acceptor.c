@@ -151,7 +151,7 @@ static void hand_over(const struct listener *l, int fd,
 	mailbox_post(r->to, &m->letter);
 }
 
-/* Best effort: whoever does not read it sees the connection close. */
+/* Best effort: a client that does not read it sees the connection close. */
 static void refuse(const struct listener *l, int fd,
     const struct netaddr *peer, const char *why)
 {
@@ -402,7 +402,7 @@ static bool in_use(const struct acceptor *a, const struct listener *l)
 	return false;
 }
 
-/* What was inherited cannot be opened again: it goes back. */
+/* An inherited socket cannot be opened again, so it goes back to the list. */
 static void give_back(struct acceptor *a, struct listener *l)
 {
 	if (!l->inherited) {

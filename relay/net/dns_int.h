@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of dns share.
+ * Shared by the files of the resolver.
  */
 #ifndef RELAY_NET_DNS_INT_H
 #define RELAY_NET_DNS_INT_H

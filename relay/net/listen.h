@@ -15,7 +15,7 @@
 #include "relay/base/mailbox.h"
 #include "relay/net/stream.h"
 
-/* What a worker receives; it frees the letter with mem_free(). */
+/* A connection for a worker, which frees the letter with mem_free(). */
 struct accepted {
 	struct letter letter; /* kind as given to acceptor_worker() */
 	int fd;
@@ -38,9 +38,9 @@ void acceptor_stop(struct acceptor *a); /* closes all listeners */
 bool acceptor_address(const struct acceptor *a, int listen, int index,
     struct netaddr *out);
 
-/* A connection ended: any thread. `client` is the peer given in `accepted`,
- * or whom acceptor_recount() moved the count to; `worker` its index, in order
- * of acceptor_worker(). */
+/* A connection ended: any thread. `client` is the peer given in `accepted`, or
+ * the one that acceptor_recount() moved the count to; `worker` its index, in
+ * order of acceptor_worker(). */
 void acceptor_closed(struct acceptor *a, int worker,
     const struct netaddr *client);
 /* The PROXY header named another client: the count moves over. False when

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of the acceptor share.
+ * Shared by the files of the acceptor.
  */
 #ifndef RELAY_NET_LISTEN_INT_H
 #define RELAY_NET_LISTEN_INT_H

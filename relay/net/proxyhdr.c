@@ -3,7 +3,7 @@
  * The PROXY protocol header (HAProxy's specification of 2020), versions 1
  * and 2.
  *
- * Whoever may send one is trusted to name the client, so a header that is
+ * A peer that may send one is trusted to name the client, so a header that is
  * odd in any way is refused: what it would be read as is not what its sender
  * meant. Pure; called again from the start with what has come so far.
  */

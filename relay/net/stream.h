@@ -116,7 +116,8 @@ const char *stream_error(const struct stream *s);  /* of the end; ""   */
 const struct netaddr *stream_peer(const struct stream *s);
 const struct netaddr *stream_local(const struct stream *s);
 uint64_t stream_bytes_in(const struct stream *s);
-/* What input() did not take so far; until the next callback. */
+/* The bytes that input() has not taken so far; valid until the next
+ * callback. */
 struct slice stream_kept(const struct stream *s);
 
 #endif

@@ -94,8 +94,8 @@ bool stream_tls_connect(struct stream *s, SSL *ssl)
 	return begin(s, ssl);
 }
 
-/* What a call of OpenSSL came to: 0 (end of the stream), or -1 and errno as
- * a socket call would leave it. */
+/* Translates the outcome of an OpenSSL call: 0 (end of the stream), or -1 and
+ * errno as a socket call would leave it. */
 static int outcome(struct stream *s, int rc)
 {
 	char why[200];

@@ -40,7 +40,7 @@ void tls_client_unref(struct tls_client *t);
 /* SNI is `host` when it is a name. With TLS_VERIFY the certificate must be
  * valid and name `host` (RFC 6125; an address literal: an IP SAN). */
 SSL *tls_client_session(struct tls_client *t, const char *host);
-/* What a signed zone says of the certificate (RFC 7672). */
+/* The TLSA records of a signed zone about a certificate (RFC 7672). */
 struct tls_dane {
 	const char *base;   /* whose records they are: the host, or the name
 			     * that it is an alias of (2.2.3) */

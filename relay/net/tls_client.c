@@ -165,15 +165,15 @@ static int set_trust(struct tls_client *t, const struct conf_leg *l,
 {
 	bool verifies = t->level == TLS_VERIFY;
 
-	/* Where nobody is authenticated old keys are better than plaintext
+	/* Where no peer is authenticated, old keys are better than plaintext
 	 * (RFC 7435). */
 	if (!verifies)
 		SSL_CTX_set_security_level(t->ctx, WEAK);
 	if (verifies || t->probe || t->pins > 0)
 		SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(t->ctx, on_certificate, t);
-	/* RFC 7672 3.1.1: what DANE-EE says of a certificate is all there is
-	 * to know, its names and dates are nobody's. */
+	/* RFC 7672 3.1.1: a DANE-EE record alone decides about a certificate;
+	 * its names and dates do not count. */
 	if (SSL_CTX_dane_enable(t->ctx) != 1)
 		mem_exhausted(0);
 	SSL_CTX_dane_set_flags(t->ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
@@ -262,7 +262,8 @@ static void resume(struct tls_client *t, SSL *ssl)
 	OPENSSL_free(host);
 }
 
-/* Without a name the check would be left out: then one that nobody has. */
+/* Without a name OpenSSL leaves the check out, so a name that no host has is
+ * set. */
 static void set_name(SSL *ssl, X509_VERIFY_PARAM *p, const char *host)
 {
 	X509_VERIFY_PARAM_set_hostflags(p, TLS_NAME_FLAGS);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the two sides of TLS share.
+ * Shared by the server and the client side of TLS.
  */
 #ifndef RELAY_NET_TLS_INT_H
 #define RELAY_NET_TLS_INT_H
@@ -25,7 +25,7 @@ enum { TLS_NAME_FLAGS = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
 /* Has it a fingerprint of the leg? Yes when the leg names none. */
 bool tls_client_pinned(const struct tls_client *t, X509 *cert);
 
-/* What is noted of a client's handshake; the session's. */
+/* Notes of a client's handshake, kept with the session. */
 struct tls_check {
 	bool dane;     /* TLSA records judge the certificate */
 	char why[160]; /* our own reason to refuse it, or "" */
