@@ -415,8 +415,8 @@ static void turn_away(int fd, const char *why)
 	close(fd);
 }
 
-/* What asks nothing gives its place up: else a few forgotten connections
- * would keep everyone out. */
+/* Closes a connection that asks nothing: else a few forgotten ones would keep
+ * all others out. */
 static bool make_room(struct ctl *ctl)
 {
 	int64_t before = loop_now_ms(ctl->loop) - CTL_IDLE_MS;
@@ -495,8 +495,8 @@ static int path_of(struct sockaddr_un *sa, const char *path, struct error *err)
 	return 0;
 }
 
-/* A dead daemon's socket refuses connections; what is no socket is somebody
- * else's and left alone, a symbolic link too. */
+/* A dead daemon's socket refuses connections; a file that is no socket belongs
+ * to another program and is left alone, a symbolic link too. */
 static int clear_stale(const struct sockaddr_un *sa, struct error *err)
 {
 	struct stat st;
