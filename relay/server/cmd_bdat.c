@@ -17,7 +17,7 @@ static enum next begun(struct session *s, const struct reply *r)
 	return bdat_resume(s);
 }
 
-/* What stands against this chunk before a byte of it was read. */
+/* Checks what can be said against this chunk before a byte of it is read. */
 static void judge(struct session *s, uint64_t size)
 {
 	uint64_t limit = s->conf->limits.message_bytes;

@@ -15,7 +15,7 @@ static enum next answered(struct session *s, const struct reply *r)
 	return next;
 }
 
-/* What the owner need not be asked for. The transaction is there already,
+/* Refuses what needs no question to the owner. The transaction exists already,
  * so that the report can name the sender. */
 static enum next refuse(struct session *s, int code, const char *enh,
     const char *text)

@@ -27,7 +27,8 @@ enum next cmd_noop(struct session *s, const struct smtp_cmd *cmd)
 	return say(s, 250, "2.0.0", "Ok");
 }
 
-/* Who exists is said at RCPT, by the policy of the domain. */
+/* VRFY tells nothing: whether a recipient exists is said at RCPT, by the
+ * policy of the domain. */
 enum next cmd_vrfy(struct session *s, const struct smtp_cmd *cmd)
 {
 	if (cmd->arg.n == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What DATA and BDAT have in common: the limits on size and speed, the owner
- * who takes the bytes, and the content that was refused and is read to its
- * end all the same, so that its sender hears why.
+ * Common to DATA and BDAT: the limits on size and speed, the owner that takes
+ * the bytes, and refused content, which is read to its end so that the client
+ * gets the reason.
  */
 #include "relay/server/session_int.h"
 

@@ -71,8 +71,8 @@ static bool move_to(struct session *s, const struct netaddr *client)
 	return true;
 }
 
-/* A header that is none ends the session without a word: whoever sent it
- * does not speak SMTP yet. */
+/* A header that is none ends the session without a reply: its sender does not
+ * speak SMTP yet. */
 enum next greet_proxy(struct session *s, struct slice *rest)
 {
 	struct proxy_header h;

@@ -29,7 +29,7 @@ enum take {
 		       * away, then *r is said                            */
 };
 
-/* What the server saw of a content. */
+/* Properties that the server saw in a content. */
 struct body_facts {
 	uint64_t bytes;
 	bool bdat;	/* came by BDAT                               */
@@ -38,8 +38,8 @@ struct body_facts {
 };
 
 enum report {
-	/* A refusal was said, by whoever; limits.errors and limits.commands
-	 * end a session with one more, a 421. */
+	/* A refusal was sent, the server's or the owner's; limits.errors and
+	 * limits.commands end a session with one more, a 421. */
 	REPORT_REFUSED,
 	/* The connection ended without an answer of ours: in the header of
 	 * PROXY, in TLS, or within a transaction. `closed` follows. */
@@ -108,9 +108,9 @@ struct server_config {
 	const struct sock_ops *sock;
 	const struct server_ops *ops;
 	void *arg;
-	/* A session ended: the acceptor's counts. `peer` is whom it counts:
-	 * the client that `recount` moved the connection to, else the one of
-	 * the letter. Comes after `closed`. */
+	/* A session ended: the acceptor's counts. `peer` is the address that
+	 * is counted: the client that `recount` moved the connection to, else
+	 * the one of the letter. Comes after `closed`. */
 	void (*left)(void *arg, const struct netaddr *peer);
 	/* PROXY named `to`: false when that client has too many. */
 	bool (*recount)(void *arg, const struct netaddr *from,

@@ -28,7 +28,7 @@ static enum next discard(struct session *s, struct slice *rest)
 	return NEXT_STAY;
 }
 
-/* Who reads the bytes that come in a state; NULL: they wait. */
+/* The reader of incoming bytes for each state; NULL: they wait. */
 static enum next (*const readers[STATES])(struct session *, struct slice *) = {
 	[ST_CONNECT] = greet_early,
 	[ST_PROXY] = greet_proxy,

@@ -87,7 +87,8 @@ struct session {
 	struct stream *stream;
 	struct conf *conf;
 	int listen;
-	struct netaddr client, counted; /* PROXY's; whom the acceptor counts */
+	struct netaddr client, counted; /* PROXY's; the one that the acceptor
+					 * counts */
 	struct tls_server *tls; /* NULL: not offered */
 	void *user;
 
@@ -145,18 +146,19 @@ void session_go_on(struct session *s, enum next next);
 enum next session_say(struct session *s, const struct reply *r);
 enum next session_refuse(struct session *s, int code, const char *enh,
     const char *text);
-/* What was wrong in a command or content that was taken. */
+/* Reports a fault in a command or content that was accepted all the same. */
 void session_repaired(struct session *s, const char *why);
 /* The connection ended without an answer. */
 void session_aborted(struct session *s, const char *stage, const char *why);
-/* What the client says now, for the record. */
+/* Keeps the client's words for the record. */
 void session_said(struct session *s, struct slice said);
 /* Says it and ends the session. */
 enum next session_bye(struct session *s, int code, const char *enh,
     const char *text);
 /* Counts a command that brings no mail further; true: one too many. */
 bool session_idles(struct session *s);
-/* What an asked callback gave: goes on with `then` now or later. */
+/* Handles the answer of an asked callback: goes on with `then` now or
+ * later. */
 enum next session_ask(struct session *s, enum answer a, const struct reply *r,
     answer_fn then);
 
