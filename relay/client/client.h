@@ -38,7 +38,7 @@ struct client_rcpt {
  * are equal are sent once and share the result (D7). The client splits by the
  * leg's max_recipients, by its word (LIMITS, RFC 9422), by its profile's
  * one_domain, by 452 4.5.3 and by what `splits` says. Of an LMTP leg each
- * recipient has the answer to the content that is his (RFC 2033). */
+ * recipient has its own answer to the content (RFC 2033). */
 struct client_request {
 	struct conf *conf;	    /* a reference, the caller's */
 	const struct conf_leg *leg; /* of that conf */
@@ -70,7 +70,7 @@ struct client_request {
 struct client_slots {
 	bool (*take)(void *arg, int leg);
 	void (*give)(void *arg, int leg);
-	bool (*wanted)(void *arg, int leg); /* somebody waits for one */
+	bool (*wanted)(void *arg, int leg); /* another worker waits for one */
 };
 
 struct client_config {
@@ -88,7 +88,7 @@ struct client_config {
 	struct tls_client *(*tls)(void *arg, const struct conf *c,
 	    const struct conf_leg *leg);
 	/* What the leg offers, each time it answered EHLO or HELO (after TLS);
-	 * never of a direct egress. NULL: nobody wants to know. */
+	 * never of a direct egress. NULL: it is not told. */
 	void (*learned)(void *arg, int leg, const struct ehlo *e);
 	/* tls = may: that host offered TLS, it did not come about, and mail
 	 * goes there in the clear. Once a host and alarm.interval. NULL: it is

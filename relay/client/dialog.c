@@ -59,8 +59,8 @@ static void nonsense(struct dialog *d, const char *what)
 	dialog_lost(d);
 }
 
-/* What stands between the answer to STARTTLS and the handshake may be another
- * one's (RFC 3207 4.2): nothing of it is read. */
+/* Bytes between the answer to STARTTLS and the handshake may come from an
+ * attacker (RFC 3207 4.2): none of them is read. */
 static void early(struct dialog *d)
 {
 	static const char text[] = "it spoke between its answer to STARTTLS "
@@ -82,7 +82,7 @@ static void unasked(struct dialog *d)
 
 /* ---- the stream ---- */
 
-/* What is in our hands already answers no command that we write now. But a
+/* Bytes that have arrived already answer no command that is written now. But a
  * leg may refuse the content while it is still on its way. */
 static bool may_speak(const struct dialog *d)
 {

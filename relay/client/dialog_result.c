@@ -108,7 +108,8 @@ void result_fault(struct dialog *d, enum reply_class class, const char *enh,
 }
 
 /* A handshake that fails for a reason of its own (a certificate that is not
- * believed, no common cipher) will fail again: somebody must look at it. */
+ * believed, no common cipher) will fail again: an administrator must look at
+ * it. */
 void result_ended(struct dialog *d, enum stream_end why)
 {
 	static const struct {

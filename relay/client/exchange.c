@@ -45,7 +45,7 @@ static int by_address(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Whoever wants to know is told; NEVER only when all say so. */
+/* A notice that one of them wants is asked for; NEVER only when all say so. */
 static unsigned notify_both(unsigned a, unsigned b)
 {
 	if (a == b || b == NOTIFY_NEVER)

@@ -3,11 +3,11 @@
  * The content of a message onto the connection: dots doubled for DATA, as it
  * is for BDAT (RFC 5321 4.5.2, RFC 3030). One worker's loop.
  *
- * At most STREAM_OUT_HIGH bytes wait for the peer; then we wait for him. A
- * peer that swallows everything at once does not keep the loop to himself:
- * after TURN_BYTES the others have their turn.
+ * At most STREAM_OUT_HIGH bytes wait for the peer; then we wait for it. A peer
+ * that takes everything at once does not keep the loop to itself: after
+ * TURN_BYTES the others have their turn.
  *
- * What has begun must be ended well: when the source cannot give what was
+ * A content that has begun must end well: when the source cannot give what was
  * promised, neither the final dot nor the rest of the chunk is made up, the
  * connection is dropped, and the leg discards what it has.
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * In which order hosts are tried. Of a host the family that the leg prefers
- * goes first; what lately could not be reached goes last of all. One worker's
- * loop.
+ * The order in which hosts are tried. Of a host the family that the leg
+ * prefers goes first; an address that lately could not be reached goes last of
+ * all. One worker's loop.
  *
- * A host is used as soon as it is known that nobody of its preference or a
- * better one is ourselves; a list has no preferences, so there each host
- * waits for its own addresses alone.
+ * A host is used as soon as it is known that no host of its preference or a
+ * better one is ourselves; a list has no preferences, so there each host waits
+ * for its own addresses alone.
  */
 #include <stdio.h>
 
@@ -186,7 +186,7 @@ bool hops_known(struct hops *h)
 	return known;
 }
 
-/* What is wrong with a host, and what would be right. */
+/* Says why a host is skipped, and what would be right. */
 static const char *why_skipped(const struct hops *h, const struct host *t)
 {
 	if (t->preference >= h->self_from && !t->self)

@@ -80,7 +80,7 @@ bool hops_met_self(const struct hops *h, const struct stream *s)
 {
 	const struct netaddr *to = stream_peer(s);
 
-	/* Who connects to one of his own addresses comes from it. */
+	/* A connection to one of our own addresses comes from that address. */
 	return netaddr_same_ip(to, stream_local(s)) &&
 	       we_listen(h->req->conf, to) != LISTENS_NOT;
 }
@@ -176,8 +176,8 @@ static void on_tlsa(void *arg, const struct dns_answer *a)
 
 	t->tlsa_query = NULL;
 	note_failure(t->hops, "TLSA records: ", a);
-	/* Who can make a lookup fail must not get the mail without the check
-	 * (RFC 7672 2.1.1). */
+	/* An attacker that can make a lookup fail must not get the mail
+	 * without the check (RFC 7672 2.1.1). */
 	t->unsafe = a->status == DNS_FAILED;
 	if (a->status == DNS_OK && a->secure) {
 		take_tlsa(t, a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of the hosts share: hops_find.c asks for them, hops.c says
- * in which order they are tried.
+ * Shared by the files of the hosts: hops_find.c asks for them, hops.c says in
+ * which order they are tried.
  */
 #ifndef RELAY_CLIENT_HOPS_INT_H
 #define RELAY_CLIENT_HOPS_INT_H
@@ -73,7 +73,8 @@ bool hops_asked_for(const struct host *t);
 /* The family that goes last, or is not used at all. */
 enum family hops_second_family(const struct hops *h);
 bool hops_one_family(const struct hops *h);
-/* Whose MX: of the leg, or of a direct recipient. */
+/* The domain whose MX is asked for: the leg's, or that of a direct
+ * recipient. */
 const char *hops_domain(const struct hops *h);
 /* There is no host at all, and why; for good only of a direct recipient. */
 void hops_conclude(

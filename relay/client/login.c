@@ -89,7 +89,8 @@ static void encode(const struct conf_leg *leg, const struct mechanism *m,
 	strbuf_fini(&plain);
 }
 
-/* What would make the line too long is said to the 334 (RFC 4954 4). */
+/* A response that would make the line too long is sent after the 334 (RFC 4954
+ * 4). */
 void login_command(struct login *l, struct strbuf *out)
 {
 	const struct mechanism *m = offered(l);

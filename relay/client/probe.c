@@ -186,7 +186,7 @@ static size_t on_input(void *arg, struct slice bytes)
 	struct probe_look *k = arg;
 	struct slice rest = bytes, line;
 
-	/* What follows the answer to STARTTLS is not taken: see on_later(). */
+	/* Bytes after the answer to STARTTLS are not taken: see on_later(). */
 	while (k->probe != NULL && k->stream != NULL && k->stage != STAGE_TLS &&
 	       rest.n > 0) {
 		if (wire_line(&rest, &line)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of the probe share.
+ * Shared by the files of the probe.
  */
 #ifndef RELAY_CLIENT_PROBE_INT_H
 #define RELAY_CLIENT_PROBE_INT_H
@@ -59,14 +59,15 @@ const char *probe_reply(const struct probe_look *k);
 void probe_try(struct probe_look *k);
 void probe_try_reply(struct probe_look *k);
 
-/* What stops mail by what was seen up to the last EHLO, or NULL. Pure. */
+/* The fault that stops mail, of those seen up to the last EHLO, or NULL.
+ * Pure. */
 const char *probe_stops(const struct client_probe *job,
     const struct probe_row *r);
 /* A sentence in the job's arena. */
 const char *probe_say(const struct client_probe *job, const char *fmt, ...)
     PH_PRINTF(2, 3);
-/* What was seen, against what the leg's configuration asks for: fills
- * `problem`, unless one is there, and `note`. Pure. */
+/* Compares what was seen with the leg's configuration: fills `problem`, unless
+ * one is there, and `note`. Pure. */
 void probe_judge(const struct client_probe *job, struct probe_row *r);
 
 #endif

@@ -20,8 +20,9 @@ static void report_finished(struct client *c)
 	}
 }
 
-/* What nobody here wants goes to those who wait for a slot. A connection is
- * dear: one whose next message is on its way stays. */
+/* An idle connection that has no use here gives its slot to those that wait
+ * for one. A connection is dear: one whose next message is on its way
+ * stays. */
 static void report_parked(struct client *c)
 {
 	while (!list_empty(&c->parked)) {

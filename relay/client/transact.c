@@ -221,8 +221,8 @@ void transact_send_body(struct dialog *d)
 		feed_begin(d, stages_offers(d, EXT_CHUNKING));
 }
 
-/* Nobody was accepted: the answer is about nothing, unless the leg says that
- * it took what nobody was to get. */
+/* No recipient was accepted: the answer is about nothing, unless the leg says
+ * that it took the content all the same. */
 static enum stage on_body_for_nobody(struct dialog *d)
 {
 	if (d->feed.chunked && d->reply.code < 300)
@@ -230,8 +230,8 @@ static enum stage on_body_for_nobody(struct dialog *d)
 	return over(d, d->feed.chunked);
 }
 
-/* One recipient's answer, in the order of RCPT. What was refused ahead of the
- * end is refused, but nobody knows what becomes of the others. */
+/* One recipient's answer, in the order of RCPT. A recipient that was refused
+ * ahead of the end is refused; the fate of the others is not known. */
 static enum stage on_body_for_one(struct dialog *d, bool handed)
 {
 	struct result r = result_reply(d);
@@ -278,8 +278,8 @@ enum stage transact_on_body(struct dialog *d)
 			      : on_body_for_all(d, handed);
 }
 
-/* It is an answer; but of those whose own it is not, once all of the content
- * was handed over, nobody knows (D8). */
+/* It is an answer; for recipients that it does not answer, once all of the
+ * content was handed over, the outcome is uncertain (D8). */
 void transact_goodbye(struct dialog *d)
 {
 	struct result r;
