@@ -155,7 +155,7 @@ static void add_extent(struct spool_draft *d, const struct extent *e)
 	pthread_mutex_unlock(&d->spool->lock);
 }
 
-/* What a draft that the lane had in hand does next. */
+/* Moves a draft on after the lane has written its bytes. */
 static void hand_on(struct spool *s, struct spool_draft *d)
 {
 	uint64_t enough = spool_memory_tight(s) ? BLOCK : s->piece_max;

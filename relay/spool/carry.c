@@ -57,8 +57,8 @@ void carry_written(struct spool *s, bool good)
 	}
 }
 
-/* Copies what cannot be served to a file of its own, for a person to look
- * at, before its place is used again. */
+/* Copies what cannot be served to a file of its own, for an administrator to
+ * look at, before its place is used again. */
 static void set_aside(struct spool *s, const struct version *v,
     const char *name)
 {
@@ -83,7 +83,7 @@ static void set_aside(struct spool *s, const struct version *v,
 }
 
 /* A live message that cannot be read any more: named, set aside, and its
- * deliveries end here, since nobody can ever make them. */
+ * deliveries end here, since they can never be made. */
 static void give_up(struct spool *s, struct live *m, const struct error *why)
 {
 	const struct version *v = m->now;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What goes in a batch: ops first (delivery and results have priority over
- * intake), then drafts. Each record is packed, read back and applied to the
- * index as staged, by the same code that recovery uses. Writer thread.
+ * Fills a batch: ops first (delivery and results have priority over intake),
+ * then drafts. Each record is packed, read back and applied to the index as
+ * staged, by the same code that recovery uses. Writer thread.
  */
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
@@ -98,7 +98,7 @@ static uint64_t draft_max(const struct spool_draft *d)
 	return draft_record_max(d) + (d->bulk ? 0 : d->body->bytes);
 }
 
-/* What can be said before it is tried; SPOOL_STORED: try it. */
+/* Decides what needs no trial; SPOOL_STORED: try it. */
 static enum spool_status draft_verdict(struct spool *s,
     const struct spool_draft *d)
 {

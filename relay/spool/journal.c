@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The main lane's writer: takes all that waits, builds one batch, writes it
- * once, syncs it once, answers everybody (T1). It never waits for a batch to
- * fill: while one is synced the next one gathers by itself.
+ * once, syncs it once, answers all (T1). It never waits for a batch to fill:
+ * while one is synced the next one gathers by itself.
  *
  * A write that fails leaves nothing: the next batch goes to the same place.
  * A sync that fails is never retried and believed (T2): the segment is

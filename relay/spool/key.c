@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * Who this spool is: its lock, and spool.key with the format's version, the
- * spool's id and the secret of its checksums. The key is made once, before
- * anything else is written; without it nothing in the spool can be read.
+ * The identity of the spool: its lock, and spool.key with the format's
+ * version, the spool's id and the secret of its checksums. The key is made
+ * once, before anything else is written; without it nothing in the spool can
+ * be read.
  */
 #include <errno.h>
 #include <fcntl.h>

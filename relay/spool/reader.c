@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * Reading what is not in memory: live messages for whoever asks, and pieces
- * of their bodies. Two threads; each takes all requests that wait and serves
- * them in the order of the journal, which the disk likes forty times better
- * than the order of asking. Segments are pinned while they are read from.
+ * Reading what is not in memory: live messages for any thread that asks, and
+ * pieces of their bodies. Two threads; each takes all requests that wait and
+ * serves them in the order of the journal, which the disk likes forty times
+ * better than the order of asking. Segments are pinned while they are read
+ * from.
  */
 #include <errno.h>
 #include <stdlib.h>

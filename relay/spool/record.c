@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the records of the journal hold. Layout of each: doc/journal.md.
+ * Packs and reads the records of the journal. Layout of each: doc/journal.md.
  */
 #include "relay/spool/record.h"
 

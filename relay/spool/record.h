@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the records of the journal hold, to and from bytes. Leg numbers are
- * names on disk. Rows read back are input: every count is checked against
- * the bytes that are there before anything is allocated.
+ * The records of the journal, to and from bytes. Leg numbers are names on
+ * disk. Rows read back are input: every count is checked against the bytes
+ * that are there before anything is allocated.
  */
 #ifndef RELAY_SPOOL_RECORD_H
 #define RELAY_SPOOL_RECORD_H

@@ -148,7 +148,7 @@ static int find_slots(struct recovery *r, struct error *err)
 		return error_sys(err, errno, "read spool %s", s->path);
 	if (r->n_slots > 0)
 		qsort(r->slots, r->n_slots, sizeof(*r->slots), by_slot);
-	/* A table that never moves: everybody may point into it. */
+	/* The table never moves, so pointers into it stay valid. */
 	s->seg_cap = (unsigned)(max < SLOTS_MIN ? SLOTS_MIN :
 		max > SLOTS_MAX			? SLOTS_MAX : max);
 	if (r->n_slots > 0 && r->slots[r->n_slots - 1] >= s->seg_cap)
@@ -404,8 +404,8 @@ static int settle(struct recovery *r, struct error *err)
 		s->journal.seg = last;
 		return 0;
 	}
-	/* What was found may be in memory only: nothing is built on it
-	 * before it is on the disk. */
+	/* The bytes that were found may be in the page cache only: they are
+	 * synced before anything is built on them. */
 	fd = segment_fd(s, last);
 	rc = fd < 0 ? -1 : s->c.io->fdatasync(s->c.io, fd);
 	if (fd >= 0)

@@ -3,10 +3,10 @@
  * Replays the main lane in order of generation, with the same functions that
  * applied it when it was written.
  *
- * A batch that is not whole is either the tail, which nobody was told is
- * safe, or damage. It is damage when a later batch of the generation, or the
- * next generation, says that it was synced: then what can be read of it is
- * used, the rest is named and set aside. Else it is the tail, and is cut.
+ * A batch that is not whole is either the tail, which was never acknowledged,
+ * or damage. It is damage when a later batch of the generation, or the next
+ * generation, says that it was synced: then what can be read of it is used,
+ * the rest is named and set aside. Else it is the tail, and is cut.
  */
 #include <fcntl.h>
 #include <inttypes.h>

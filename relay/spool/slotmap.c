@@ -138,7 +138,8 @@ int slotmap_load(struct spool *s, struct error *err)
 	return 0;
 }
 
-/* What the slots hold, as recovery found it; a lost segment's entry stays. */
+/* Lists the slots as recovery found them; the entry of a lost segment
+ * stays. */
 static void fill(struct spool *s, struct strbuf *b)
 {
 	const struct slotmap *m = &s->slotmap;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * A stored body as a source: pieces of at most 256 KiB, each with its own
- * checksum, loaded by a reader thread one ahead of whoever reads.
+ * checksum, loaded by a reader thread, one ahead of the one that is read.
  *
  * The readers answer to a hub: one mailbox for each loop that reads, shared
  * by its sources and gone with the last of them. A thread without a loop
@@ -29,7 +29,7 @@ struct disk_source {
 	unsigned at;	 /* the next one to give */
 	bool loading;	 /* a reader has `piece[busy]` */
 	unsigned busy;
-	bool waiting;	 /* somebody wants `ready` */
+	bool waiting;	 /* `ready` is to be called */
 	bool freed;
 };
 

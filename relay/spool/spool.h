@@ -89,8 +89,8 @@ enum spool_add {
 	ADD_FAILED, /* not taken: the disk failed (451)           */
 };
 
-/* What comes back for a draft; `draft` says which. The letter is part of the
- * draft, nobody frees it. */
+/* The letter that comes back for a draft; `draft` says which. It is part of
+ * the draft and is not freed. */
 struct spool_draft_letter {
 	struct letter letter;
 	struct spool_draft *draft;
@@ -241,7 +241,7 @@ struct spool_recovered {
 	void *arg;
 	void (*message)(void *arg, uint64_t id, struct slice envelope,
 	    const struct spool_delivery *d, unsigned n);
-	/* What was damaged and set aside, one clear line each. */
+	/* Told of each thing that was damaged and set aside, a line each. */
 	void (*damage)(void *arg, const char *line);
 	/* A live message whose record the disk does not give now. It is told
 	 * next, with an empty envelope; fetches work once it can be read. */

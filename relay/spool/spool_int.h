@@ -305,7 +305,7 @@ bool op_next(struct slice *rest, enum op_item *kind_out,
     struct slice *body_out);
 struct spool_update op_get_update(struct slice body);
 struct fact op_get_fact(struct slice body);
-bool op_urgent(const struct spool_op *op); /* somebody waits for it */
+bool op_urgent(const struct spool_op *op); /* its answer is waited for */
 void op_answer(struct spool_op *op, enum spool_status status);
 /* A NOTE_SYSTEM of the spool itself. */
 void op_system_note(struct spool *s, const char *text);
@@ -456,7 +456,8 @@ void detail_reader_fini(struct detail_reader *dr);
 
 /* ---- source.c ---- */
 
-/* What a reader thread loads for a source: an inline body or an extent. */
+/* The part that a reader thread loads for a source: an inline body or an
+ * extent. */
 struct piece {
 	struct letter letter;
 	struct source *source;

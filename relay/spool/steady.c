@@ -17,7 +17,7 @@
 
 static const char key[] = "clock";
 
-/* What the two clocks drift apart is far below it. */
+/* The two clocks drift apart by far less. */
 #define STEP_US INT64_C(1000000)
 /* A record does not wait so long for its batch. */
 #define WAIT_US INT64_C(600000000)

@@ -308,8 +308,8 @@ static struct segment *oldest(struct spool *s, int64_t until_us,
 static bool gains(struct spool *s)
 {
 	uint64_t one = s->key.segment_bytes, mains = 0, packed;
-	/* What a segment holds for sure: at its end one record may not fit,
-	 * and batches are padded. */
+	/* The bytes that a segment holds for sure: at its end one record may
+	 * not fit, and batches are padded. */
 	uint64_t dense =
 	    (one - s->record_max - s->inline_max) / 100 * DENSITY;
 
