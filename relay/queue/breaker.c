@@ -53,7 +53,7 @@ bool breaker_may_probe(const struct queue *q, int leg)
 	       q->now_us >= q->leg[leg].probe_us;
 }
 
-/* Somebody asks for it: he may know that the leg is back. */
+/* An administrator asks for it, and may know that the leg is back. */
 void breaker_hurry(struct queue *q, int leg)
 {
 	if (q->leg[leg].breaker == BREAKER_OPEN)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * How long a leg could not be delivered to: the time in which it was
- * suspended or its breaker open does not count against lifetimes (D10). A
- * few spans a leg, in order; when there are too many, the two with the least
- * between them become one that still knows how much of it counts. Whoever
- * owns the queue is told of each beginning and end and writes them down;
- * after a restart he gives them back.
+ * Counts how long a leg could not be delivered to: the time in which it was
+ * suspended or its breaker open does not count against lifetimes (D10). A few
+ * spans a leg, in order; when there are too many, the two with the least
+ * between them become one that still knows how much of it counts. The owner of
+ * the queue is told of each beginning and end and writes them down; after a
+ * restart it gives them back.
  */
 #include "relay/queue/queue_int.h"
 

@@ -2,8 +2,8 @@
  *
  * Messages by id: a treap whose priorities are mixed ids, so it needs no
  * memory for balance, is walked in order of id, and new messages, whose ids
- * ascend, touch only its right edge. Ids are our own: nobody can choose a
- * bad order.
+ * ascend, touch only its right edge. Ids are our own, so no client can choose
+ * a bad order.
  */
 #include "relay/queue/queue_int.h"
 

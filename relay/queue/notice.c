@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * What waits for so long that its sender is to be told (dsn.delay): found by
- * a walk over all messages, a slice a second, and handed out once. Why it
- * waits makes no difference to him, be it a leg that is suspended; but what
- * an administrator holds or froze is his to speak of. It waits on where it
- * is: the notice counts as no attempt.
+ * Finds mail that waits for so long that its sender is to be told (dsn.delay),
+ * by a walk over all messages, a slice a second, and hands it out once. The
+ * cause of the wait makes no difference to a sender, be it a suspended leg;
+ * but mail that an administrator holds or froze is left out. It goes on
+ * waiting where it is: the notice counts as no attempt.
  */
 #include "relay/queue/queue_int.h"
 

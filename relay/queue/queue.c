@@ -379,7 +379,7 @@ static int ms_until(const struct queue *q, int64_t us, int most)
 	return us == INT64_MAX || ms > most ? most : ms < 1 ? 1 : (int)ms;
 }
 
-/* Nobody tells when a slot is given back without a result. */
+/* No call tells the queue when a slot is given back without a result. */
 static int until_slot(const struct queue *q, int leg, int most)
 {
 	unsigned gates = ledger_gates(q->config.ledger, leg);

@@ -34,11 +34,11 @@ struct queue_item {
 				     * clock that is set moves the stamps */
 };
 
-/* The hash of one about whom that is not known (read again from the journal
- * with no table at hand): every change may concern him. */
+/* The hash of a recipient for which it is not known (read again from the
+ * journal with no table at hand): every change may concern it. */
 enum { QUEUE_ANYBODY = 1 };
 
-/* Who has it in hand: nobody may start it meanwhile. */
+/* The holder of a claim, during which a delivery is not started. */
 enum { CLAIM_NONE = -1 };
 
 /* Deliveries of one message to one leg in one role that are due. */
@@ -68,7 +68,7 @@ struct queue_ops {
 	 * connection is to pull. */
 	void (*wants_slot)(void *arg, int leg);
 	/* A time of being down began or ended: queue_leg_downs() is to be
-	 * written down. NULL: nobody does. */
+	 * written down. NULL: it is not. */
 	void (*down)(void *arg, int leg);
 	/* These were parked for as long as they are kept (`space`: they are
 	 * copies that have to go because it is short): they end by queue_set().

@@ -48,8 +48,8 @@ void queue_stopped(struct queue *q, int64_t since_us)
 	q->stop_to_us = q->now_us;
 }
 
-/* What ended while nothing could be tried has one more attempt. Time without
- * the leg since then moves that end, too. */
+/* A lifetime that ended while nothing could be tried has one more attempt.
+ * Time without the leg since then moves that end, too. */
 static int64_t after_stop(const struct queue *q, const struct delivery *d,
     int64_t end_us)
 {
@@ -69,7 +69,7 @@ int64_t retry_end_us(const struct queue *q, const struct delivery *d)
 
 	if (q->conf->soft_bounce || (leg != NULL && leg->soft_bounce))
 		return INT64_MAX;
-	/* What is young needs no look at the leg's past. */
+	/* A young delivery needs no look at the leg's past. */
 	if (q->now_us <= end)
 		return end;
 	down = down_us(q, (int)d->leg, d->created_us);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What is ready goes to the workers, oldest first, as far as there are slots.
- * Legs take turns, so one with a long list does not keep the others waiting.
+ * Hands ready deliveries to the workers, oldest first, as far as there are
+ * slots. Legs take turns, so one with a long list does not keep the others
+ * waiting.
  */
 #include "relay/queue/queue_int.h"
 
@@ -163,7 +164,7 @@ static uint32_t other_sender(struct queue *q, int leg, uint32_t n)
 	return n;
 }
 
-/* What is over its lifetime proves nothing: start_sweep() has it. */
+/* A delivery over its lifetime proves nothing: start_sweep() takes it. */
 static uint32_t next_trial(struct queue *q, int leg)
 {
 	uint32_t n = breaker_may_try(q, leg) ? next_ready(q, leg) : 0;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What is too old, though nothing happens to it: mail that waits behind a
- * gate that may be shut for weeks, and mail that was parked and that nobody
- * came for. Walks all messages, a slice a second; how soon an end of days or
- * weeks is noticed does not matter.
+ * Expires mail that no event would wake: queued behind a gate that may be shut
+ * for weeks, or parked past spool.parked. Walks all messages, a slice a
+ * second; how soon an end of days or weeks is noticed does not matter.
  */
 #include "relay/queue/queue_int.h"
 
@@ -45,7 +44,8 @@ static bool served(const struct queue *q, uint32_t rcpt)
 	       (q->served[rcpt / 8] & 1U << rcpt % 8) != 0;
 }
 
-/* Who got the message as primary; the last of those deliveries. */
+/* Marks the recipients that got the message as primary; returns when the last
+ * of them did. */
 static int64_t find_served(struct queue *q, const struct message *m)
 {
 	int64_t last_us = INT64_MIN;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * From a changed row to the mail that it concerns. Deliveries hang in chains
- * by the hash of their recipient, newest first, so a change of a recipient
- * costs what he has waiting and nothing else. A change of a domain's row
- * walks all messages, a slice a step. Messages so found wait until the
- * daemon resolves their routes anew, oldest first, a few at a time; until
- * then none of their deliveries is started.
+ * Finds the mail that a changed row concerns. Deliveries hang in chains by the
+ * hash of their recipient, newest first, so a change of a recipient costs as
+ * much as it has waiting. A change of a domain's row walks all messages, a
+ * slice a step. Messages so found wait until the daemon resolves their routes
+ * anew, oldest first, a few at a time; until then none of their deliveries is
+ * started.
  */
 #include "relay/queue/queue_int.h"
 
@@ -297,8 +297,9 @@ bool wake_step(struct queue *q)
 	return q->walking;
 }
 
-/* What was unclaimed when the routes were looked up is up to date. What flies
- * under an older change was left alone, and is looked at when it is back. */
+/* A delivery that was unclaimed when the routes were looked up is up to date.
+ * One in flight under an older change was left alone, and is looked at when it
+ * is back. */
 static void note_change(struct queue *q, uint32_t msg, uint64_t change)
 {
 	for (uint32_t n = message_at(q, msg)->first; n != 0;
