@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the sender and the receiver of the benchmark share.
+ * Shared by the sender and the receiver of the benchmark.
  */
 #include "tests/bench/bench.h"
 
@@ -54,7 +54,8 @@ int bench_socket(bool listening, int port)
 		bench_die("socket");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (!listening) {
-		/* Nobody at a free port: TCP may connect us to ourselves. */
+		/* No listener at a free port: TCP may connect us to
+		 * ourselves. */
 		if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
 		    bench_port(fd) != port)
 			return fd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the sender and the receiver of the benchmark share: a connection on
+ * Shared by the sender and the receiver of the benchmark: a connection on
  * epoll with a read buffer. They are their own programs because smtp-source
  * and smtp-sink are the bottleneck at the rates that are measured.
  */
@@ -26,7 +26,7 @@ const char *bench_option(int argc, char **argv, const char *name,
 long bench_number(int argc, char **argv, const char *name, long def);
 double bench_now(void); /* monotonic seconds */
 void bench_die(const char *what);
-/* At 127.0.0.1; port 0 is any free one. -1: nobody takes the connection. */
+/* At 127.0.0.1; port 0 is any free one. -1: the connection is refused. */
 int bench_socket(bool listening, int port);
 int bench_port(int fd);
 /* Reads what is there. False: the peer is gone. */

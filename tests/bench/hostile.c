@@ -27,7 +27,7 @@
 
 enum stage { GREETING, EHLO, STARTTLS, MAIL, RCPT, DATA, BODY, DOT, QUIT };
 
-/* What is done instead of the answer of that stage. */
+/* The act in place of the answer of that stage. */
 enum act {
 	SAY,	  /* this text, and on as if all were well */
 	STUCK,	  /* this text, then nothing any more */
@@ -413,8 +413,8 @@ static void on_client(struct leg *l)
 		session_free(s);
 }
 
-/* At a port that is ours while nobody listens, too: only one that was asked
- * for by its number stays so over shutdown(). */
+/* At a port that stays ours without a listener: only one that was asked for by
+ * its number stays so over shutdown(). */
 static int bind_door(struct leg *l)
 {
 	int any = bench_socket(true, 0);
@@ -438,7 +438,7 @@ static void open_door(struct leg *l)
 	epoll_ctl(g.epoll, EPOLL_CTL_ADD, l->listener, &ev);
 }
 
-/* Nobody listens, and who is there is thrown out. */
+/* Stops listening and closes the connections there are. */
 static void shut_door(struct leg *l)
 {
 	struct session *s, *next;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What one promise costs on this disk: 4 KiB written and synced, one after
- * the other. The yardstick of the latency figure.
+ * Measures the cost of one promise on this disk: 4 KiB written and synced, one
+ * after the other. The yardstick of the latency figure.
  *
  *   sync DIRECTORY [--times 300] [--append 0]
  *

@@ -427,8 +427,8 @@ static struct fake_inode *cut_inode(struct fakedisk *to,
 			m = i->cap - from;
 		if (i->dirty[s] != 0 && chance(how, rng))
 			memcpy(n->now + from, i->now + from, m);
-		/* What a failed sync left as clean is in memory, and gone
-		 * with it, unless the machine lives. */
+		/* Pages that a failed sync left as clean are in memory, and
+		 * gone with it, unless the machine lives. */
 		if (how == CUT_KEEPS_ALL)
 			memcpy(n->now + from, i->now + from, m);
 	}

@@ -263,7 +263,7 @@ int close(int fd)
 
 /* ---- bytes ------------------------------------------------------------- */
 
-/* What a client is told of its message counts from before it is told. */
+/* A reply to a client counts from before it is sent. */
 static void said(int fd, const struct iovec *iov, int n)
 {
 	static const char taken[] = "queued as";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the fuzz targets share. A broken invariant aborts, as libFuzzer wants.
+ * Shared by the fuzz targets. A broken invariant aborts, as libFuzzer wants.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H

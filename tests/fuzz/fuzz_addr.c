@@ -79,7 +79,7 @@ static void check_printed(const struct addr *a)
 	strbuf_fini(&out);
 }
 
-/* What is taken is an address by RFC 5321, whatever was read. */
+/* An address that is accepted is one by RFC 5321, whatever was read. */
 static void check_path(struct slice in, enum path_kind kind)
 {
 	char room[ADDR_MAX];

@@ -21,7 +21,7 @@ static void check_trace(const struct envelope *e)
 	strbuf_fini(&out);
 }
 
-/* What this version writes is read again as the same. */
+/* An envelope that this version writes is read again as the same. */
 static void check_again(struct slice packed)
 {
 	struct arena *a = arena_new();

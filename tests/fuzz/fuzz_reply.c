@@ -62,7 +62,7 @@ static void check_ehlo(struct slice text)
 	strbuf_fini(&out);
 }
 
-/* What is printed is read again as one reply, of lines that are not longer
+/* A printed reply is read again as one reply, of lines that are not longer
  * than may be. */
 static void check_printed(const struct reply_parser *p)
 {

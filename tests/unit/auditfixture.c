@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the tests of the audit trail share.
+ * Shared by the tests of the audit trail.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -42,7 +42,7 @@ void steps(struct fixture *f, int n);
 /* A process life: takes in all that is visible, seals what is over, ends. */
 void run(struct fixture *f);
 
-/* What `trace` finds; borrowed until the next call. */
+/* The output of `trace`; borrowed until the next call. */
 const char *trace(struct fixture *f, struct search q);
 unsigned count(const char *text, const char *what);
 /* events.jsonl; the caller frees. */

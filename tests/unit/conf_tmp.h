@@ -20,7 +20,7 @@ int conf_tmp_teardown(void **state);
 /* Writes DIR/name and returns its path, which lives until the next call. */
 const char *conf_tmp_write(const char *dir, const char *name,
     const char *text);
-/* The same, and nobody else can read it. */
+/* The same, and no other user can read it. */
 const char *conf_tmp_secret(const char *dir, const char *name,
     const char *text);
 /* Loads `text` as DIR/posthouse.conf. */

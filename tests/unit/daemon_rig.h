@@ -41,11 +41,11 @@ struct drig {
 	struct job_letter *job[DRIG_JOBS]; /* not answered yet */
 	struct table_word word[DRIG_JOBS]; /* the table's, when it came */
 	unsigned jobs;
-	/* The table's word for everybody; asked when `answers`. */
+	/* The table's route for every recipient; asked when `answers`. */
 	struct route route;
 	bool held, answers, fails;
-	/* What it said when the next report's attempt began; not known: what
-	 * it says now. */
+	/* The table's word when the next report's attempt began; not known:
+	 * its word now. */
 	struct table_word began;
 	struct table_word taken; /* drig_job(): what it said when that came */
 	struct table_word said[DRIG_CHANGES]; /* by number of the change */
@@ -55,7 +55,7 @@ struct drig {
 	unsigned asked; /* resolves that were not answered */
 	unsigned calls; /* of the worker, about connections */
 	bool read; /* the test reads the journal: it waits for that */
-	/* What reports say besides their results. */
+	/* Fields of reports besides their results. */
 	uint64_t sender;
 	const char *good, *faulted;
 	bool known, unreached, slows;
@@ -78,8 +78,8 @@ void drig_later(struct drig *r, int64_t s); /* and pumps */
 
 struct route drig_route(const struct drig *r, const char *text);
 struct table_word drig_word(const struct drig *r); /* of now */
-/* The table changes for everybody; the queue is told of all changes so far;
- * both. */
+/* The table changes for every recipient; the queue is told of all changes so
+ * far; both. */
 void drig_flip(struct drig *r, const char *route, bool held);
 void drig_tell(struct drig *r);
 void drig_change(struct drig *r, const char *route, bool held);
@@ -95,8 +95,8 @@ struct drig_message *drig_message(struct drig *r, uint64_t id);
 /* Takes the next job away; NULL: none. */
 struct job_letter *drig_job(struct drig *r);
 struct result drig_result(enum outcome outcome, int code, const char *text);
-/* What a worker says of a job: one result for each row (`n` of them, the last
- * counts on), with the DSN that is due. Takes `j`. */
+/* Reports a job as a worker does: one result for each row (`n` of them, the
+ * last counts on), with the DSN that is due. Takes `j`. */
 void drig_report(struct drig *r, struct job_letter *j, enum why why,
     const struct result *result, unsigned n);
 /* Gives it back. Takes `j`. */

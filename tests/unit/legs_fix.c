@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an attempt says about a leg, for tests of the legs.
+ * Reports of attempts about a leg, for tests of the legs.
  */
 #include <setjmp.h>
 #include <stdarg.h>

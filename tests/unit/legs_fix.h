@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an attempt says about a leg, for tests of the legs.
+ * Reports of attempts about a leg, for tests of the legs.
  */
 #ifndef TESTS_UNIT_LEGS_FIX_H
 #define TESTS_UNIT_LEGS_FIX_H

@@ -34,7 +34,7 @@ struct fixture {
 	uint64_t resolve[LOG_MAX];
 	unsigned resolves;
 	unsigned wants[2], downs[2];
-	/* What was parked for too long; the fixture ends it. */
+	/* Deliveries that were parked for too long; the fixture ends them. */
 	struct {
 		uint64_t id;
 		uint32_t number;

@@ -22,7 +22,7 @@
 		}                                                        \
 	} while (0)
 
-/* What the owner does; the sender's and recipient's local parts say more:
+/* The owner; the sender's and recipient's local parts say what it does:
  *   sender   refuse 554, busy 451, slam 421; full: body_begin 452;
  *            virus: body refuses 554; plain: bare refuses 554;
  *            late: body_end 451
@@ -64,7 +64,7 @@ struct rig {
 	bool eof;
 };
 
-void rig_init(struct rig *r); /* server and configuration, nobody there */
+void rig_init(struct rig *r); /* server and configuration, no client yet */
 void rig_init_on(struct rig *r, const struct sock_ops *sock);
 void rig_fini(struct rig *r);
 /* A client of that address connects. */

@@ -52,7 +52,7 @@ static void pause_ms(int ms)
 	poll(NULL, 0, ms);
 }
 
-/* What the program wrote, when it is `want` bytes or more. */
+/* The program's output, when it is `want` bytes or more. */
 static char *output(const struct box *b, size_t want)
 {
 	char *text = mem_new(OUT_BYTES);
@@ -437,7 +437,7 @@ static void a_flood_is_cut_and_counted(void **state)
 	assert_string_equal(h.about, "user0");
 }
 
-/* What came from outside is cut, and still JSON. */
+/* Text from outside is cut, and still JSON. */
 static void a_long_text_is_cut(void **state)
 {
 	struct box *b = *state;

@@ -234,7 +234,7 @@ static void what_an_answer_means(void **state)
 		{ { "RCPT", "999 What\r\n", 0 },                ASK_NO_ANSWER },
 		{ { "RCPT", "421 4.3.2 Bye\r\n" LEG_CLOSE, 0 }, ASK_NO_ANSWER },
 		{ { "RCPT", LEG_RESET, 0 },                     ASK_NO_ANSWER },
-		/* of the session and the sender, not of him */
+		/* of the session and the sender, not of the recipient */
 		{ { "MAIL", NOBODY, 0 },                        ASK_NO_ANSWER },
 		{ { "CONNECT", "554 5.1.1 No\r\n", 0 },         ASK_NO_ANSWER },
 		{ { "CONNECT", LEG_CLOSE, 0 },                  ASK_NO_ANSWER },
@@ -345,7 +345,7 @@ static void the_same_is_asked_once(void **state)
 	world_free(w);
 }
 
-/* Who is told asks on, or ends the session of the next who waits. */
+/* A session that is told asks on, or ends another one that waits. */
 static void an_answer_may_do_anything(void **state)
 {
 	struct world *w = world_new(state, "10s", picky);
@@ -393,7 +393,7 @@ static void silence_is_no_answer(void **state)
 	assert_int_equal(a.got, ASK_LATER);
 	until_told(w, &a);
 	assert_int_equal(a.got, ASK_NO_ANSWER);
-	/* The question is still there: nobody waits for it twice. */
+	/* The question is still there: no session waits for it twice. */
 	ask(w, &b);
 	assert_int_equal(b.got, ASK_NO_ANSWER);
 	assert_int_equal(w->w.asking, 1);

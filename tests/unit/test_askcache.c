@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the legs said: how long it holds, what drops it, who makes room when
- * it is full, and when a silent leg is left alone.
+ * The legs' answers: how long they hold, what drops them, which makes room
+ * when it is full, and when a silent leg is left alone.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,8 +126,7 @@ static void what_was_under_way_is_not_kept(void **state)
 	assert_int_equal(get(f, k), FACT_NONE);
 }
 
-/* A harvest of names that nobody has does not wash out those that are
- * known. */
+/* A harvest of unknown names does not wash out those that are known. */
 static void what_ends_soonest_makes_room(void **state)
 {
 	struct fix *f = *state;
@@ -289,7 +288,7 @@ static void the_last_fact_is_better_than_none(void **state)
 	}
 }
 
-/* An old yes is worth more than a new no of a name that nobody has. */
+/* An old yes is worth more than a new no of an unknown name. */
 static void a_harvest_does_not_wash_out_the_last_facts(void **state)
 {
 	struct fix *f = *state;

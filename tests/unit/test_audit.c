@@ -387,7 +387,7 @@ static unsigned open_files(void)
 	return n;
 }
 
-/* Who has an old message can have it looked up as often as he likes: all the
+/* A client that has an old message can have it looked up without end: all the
  * hours since are not read for that. */
 static void what_is_not_on_record_costs_little(void **state)
 {

@@ -274,7 +274,7 @@ static int no_unlink(const char *path)
 	return real_unlink(path);
 }
 
-/* What never was on the disk no crash can leave there. */
+/* A crash cannot leave on the disk what never was there. */
 static void a_seal_leaves_no_journal_at_any_time(void **state)
 {
 	struct fixture *f = *state;

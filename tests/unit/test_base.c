@@ -394,8 +394,7 @@ static void letters_arrive_once_and_in_order(void **state)
 	loop_free(r.loop);
 }
 
-/* A letter that nobody rang for would keep one of these waits for all its
- * time. */
+/* A letter without a ring would keep one of these waits for all its time. */
 static void take_until(struct receiver *r, int got)
 {
 	int64_t begun = clock_mono_ms(&clock_system);
@@ -585,7 +584,7 @@ static void a_source_behind_a_prefix_is_longer_by_it(void **state)
 		assert_string_equal(strbuf_cstr(&all), "preonetwo");
 		source_rewind(s);
 	}
-	/* Who waits for it is told by the one behind. */
+	/* The reader that waits for it is told by the source behind. */
 	slow.source.ready(slow.source.ready_arg);
 	assert_int_equal(ready, 1);
 	source_free(s);

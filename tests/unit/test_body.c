@@ -16,7 +16,7 @@
 #define NEXT "MAIL FROM:<evil@x>\r\n"
 #define S(lit) {(lit), sizeof(lit) - 1}
 
-/* What stands between "a" and "b" is an attempt to end the data early (or, in
+/* The bytes between "a" and "b" are an attempt to end the data early (or, in
  * `end`, the end). Each is followed by a second transaction. */
 /* clang-format off */
 static const struct {

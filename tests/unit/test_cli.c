@@ -33,7 +33,7 @@ static char *read_page(void)
 	return text;
 }
 
-/* What `print` writes. */
+/* The output of `print`. */
 static char *printed(void (*print)(const struct cli_command *cmd, FILE *to),
     const struct cli_command *cmd)
 {

@@ -365,7 +365,7 @@ static void a_large_message_arrives_whole(void **state)
 	mem_free(bytes);
 }
 
-/* A chunk is never begun for nobody when it is large. */
+/* A large chunk is never begun without a recipient. */
 static void a_large_message_is_not_sent_for_nobody(void **state)
 {
 	static const struct leg_rule rules[] = {

@@ -262,7 +262,7 @@ static void long_ehlo(size_t before, struct strbuf *out)
 	strbuf_adds(out, "250 SIZE 35882577\r\n");
 }
 
-/* Half of a number is a limit that nobody set. */
+/* Half of a number is a limit that was never set. */
 static void an_extension_that_was_cut_is_none(void **state)
 {
 	const size_t most = REPLY_KEEP - strlen("SIZE 35882577");

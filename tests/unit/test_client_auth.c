@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The login at a leg (RFC 4954): which mechanism, what is said, what becomes
- * of a refusal, and that the password is said over TLS alone and to nobody
- * else.
+ * of a refusal, and that the password is sent over TLS only and to no other
+ * server.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -366,7 +366,7 @@ static void a_host_that_refused_is_tried_last_for_a_while(void **state)
 	(void)state;
 	assert_string_equal(tries(w, "192.0.2.1"), "192.0.2.1 192.0.2.2 ");
 	assert_string_equal(tries(w, "192.0.2.1"), "192.0.2.2 ");
-	/* Nobody else: it is tried, and once, in its order. */
+	/* No other host: it is tried, and once, in its order. */
 	assert_string_equal(tries(w, "192.0.2.1 192.0.2.2 192.0.2.3"),
 	    "192.0.2.2 192.0.2.3 192.0.2.1 ");
 	assert_string_equal(tries(w, "192.0.2.1 192.0.2.2"),

@@ -142,7 +142,7 @@ static void every_nonsense_is_a_clean_deferral(void **state)
 	}
 }
 
-/* It would be an empty message for him whom the leg took. */
+/* It would be an empty message for the recipient that the leg took. */
 static void no_lone_dot_follows_a_refused_mail(void **state)
 {
 	static const struct leg_rule rules[] = {
@@ -162,7 +162,7 @@ static void no_lone_dot_follows_a_refused_mail(void **state)
 
 enum { FLOOD = 8 * 1024 * 1024 };
 
-/* What a leg floods us with: `unit` again and again. */
+/* A flood from a leg: `unit` again and again. */
 static char *flood(const char *unit, size_t size)
 {
 	char *text = mem_new(size + 1);
@@ -303,7 +303,7 @@ static void suffer(const char *stage, const char *answer, enum kind kind,
 	scene_end(&c);
 }
 
-/* Of answers to a flight of questions nobody can tell that one is missing; and
+/* Among answers to a flight of questions a missing one cannot be told; and
  * silence takes its time, so not each of its cases is tried. */
 static bool is_left_out(const char *answer, enum kind kind, size_t k)
 {

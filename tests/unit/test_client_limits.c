@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg can take at once and at all: LIMITS (RFC 9422), recipients of one
+ * Limits of a leg, at once and at all: LIMITS (RFC 9422), recipients of one
  * domain, replies that ask for another transaction, 8-bit content.
  */
 #include <setjmp.h>

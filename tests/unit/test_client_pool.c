@@ -178,7 +178,7 @@ static void a_slot_passed_on_is_used_or_given_back(void **state)
 	world_free(w);
 }
 
-/* What the leg does to a connection that it served once, and what follows. */
+/* The leg's acts on a connection that it served once, and what follows. */
 static void a_connection_that_died_idle_costs_nothing(void **state)
 {
 	static const struct {

@@ -334,7 +334,7 @@ static void a_starttls_that_is_gone_is_said(void **state)
 
 	w->conf.alarm.interval_ms = 600000;
 	give_tls(*state, w, TLS_MAY, GOOD);
-	/* Who never had it is nobody's news. */
+	/* That a leg never had it is no news. */
 	leg_script(w->leg, gone);
 	send_alone(w, 1);
 	assert_int_equal(w->in_clear, 0);

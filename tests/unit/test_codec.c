@@ -115,7 +115,7 @@ static void clean_text_is_printable_and_bounded(void **state)
 	strbuf_fini(&out);
 }
 
-/* What we say is what we would take (params.c reads it back). */
+/* We write only what we would accept (params.c reads it back). */
 static void an_original_recipient_is_said_by_rfc_3461_and_6533(void **state)
 {
 	char longest[ORCPT_MAX];

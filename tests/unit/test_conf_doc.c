@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the table prints is what lies in the tree, and every row of it can be
- * used: help, default, range, sample.
+ * The pages that the table prints are those in the tree, and every row of it
+ * can be used: help, default, range, sample.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -233,7 +233,7 @@ static void a_leg_has_what_its_profile_says_and_it_does_not(void **state)
 	    "leg \"g\" { hosts = { \"a\" } profile = \"google\" }\n"
 	    "egress \"e\" { direct = true }\n", names);
 
-	/* and the last: the way of DSNs, which nobody wrote down */
+	/* and the last: the way of DSNs, which is not in the file */
 	assert_int_equal(c->legs, 6);
 	for (int i = 0; i < c->legs; i++) {
 		assert_non_null(c->leg[i].replies);

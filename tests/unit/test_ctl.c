@@ -343,7 +343,7 @@ static void a_long_answer_waits_for_its_reader(void **state)
 	    "{\"command\":\"many\",\"args\":{\"n\":%d}}\n", ROWS);
 	assert_true(send(fd, line, strlen(line), 0) > 0);
 	for (int i = 0; i < TURNS_MAX && !f->drained; i++)
-		loop_once(f->loop, TURN_MS); /* nobody reads */
+		loop_once(f->loop, TURN_MS); /* the client does not read */
 	assert_true(f->drained);
 	assert_true(f->left > 0);
 	strbuf_init(&out, 64 << 20);
@@ -496,7 +496,7 @@ static void a_second_daemon_is_refused_and_a_dead_ones_socket_replaced(
 	assert_null(ctl_open(f->loop, f->path, table, f, &err));
 	assert_non_null(strstr(err.text, "another daemon answers there"));
 	ctl_close(f->ctl);
-	/* what a killed daemon leaves: a bound socket nobody listens at */
+	/* as a killed daemon leaves it: a bound socket without a listener */
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);

@@ -17,7 +17,7 @@ static const struct change_how create = {.create = true, .as_of = -1};
 static const struct change_how flip = {.mailboxes = true, .as_of = -1};
 static const struct change_how alone = {.as_of = -1};
 
-/* What is done to some rows: in one change. */
+/* An act on some rows, in one change. */
 struct act {
 	const char *address[2];
 	struct change_row row;

@@ -191,7 +191,7 @@ static void parked_mail_ends_over_restarts(void **state)
 	assert_int_equal(st.live_messages, 0);
 }
 
-/* A copy that nobody needs any more goes when the steward is pressed. */
+/* A copy that is not needed any more goes when the steward is pressed. */
 static void a_spare_copy_goes_for_space(void **state)
 {
 	struct drig *r = *state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg answered for one recipient, for the order of the next attempt.
+ * A leg's answer for one recipient, kept for the order of the next attempt.
  */
 #include <setjmp.h>
 #include <stdarg.h>

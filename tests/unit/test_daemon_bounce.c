@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Who is told of a failure, and what the notice says: never the addresses
- * that only the house knows.
+ * Which senders are told of a failure, and what the notice says: never
+ * internal addresses.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -306,7 +306,8 @@ static void each_kind_of_news_has_its_notice(void **state)
 	notice_free(t);
 }
 
-/* D9: who may be forged is not told of mail to nobody. */
+/* D9: a sender that may be forged is not told of mail to an unknown
+ * recipient. */
 static void the_guard_parks_a_failure_and_is_quiet_of_the_rest(void **state)
 {
 	/* clang-format off */
@@ -400,7 +401,8 @@ static void a_host_inside_is_not_named(void **state)
 	}
 }
 
-/* What came to a leg's own address is told of by the one it was sent to. */
+/* A notice about mail to a leg's own address names the address it was sent
+ * to. */
 static void the_address_shown_is_the_sender_s(void **state)
 {
 	static const struct { const char *to, *orcpt, *final; } cases[] = {

@@ -2,10 +2,10 @@
  *
  * Claims under a seeded storm: attempts of every outcome, jobs given back,
  * flips that the queue hears of late, holds, lookups that fail,
- * administrators, a disk that refuses, kills. When it is over nothing is in
- * anybody's hand, queue and journal agree on every delivery, no sender was
- * told twice, and no recipient was both served and told of. What each record
- * must keep is held against the journal (drig_model.h).
+ * administrators, a disk that refuses, kills. When it is over nothing is
+ * claimed, queue and journal agree on every delivery, no sender was told
+ * twice, and no recipient was both served and told of. What each record must
+ * keep is held against the journal (drig_model.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 
 enum { SEEDS = 8, STEPS = 700, ENDING = 400 };
 
-/* What was said to senders and by legs, of one recipient. */
+/* The notices and the legs' answers about one recipient. */
 struct fate {
 	unsigned told;
 	bool delivered_primary;
@@ -164,7 +164,7 @@ static void on_done(void *arg, bool ok)
 	(void)ok;
 }
 
-/* Not deleted: that a deleted delivery is nobody's is tested elsewhere. */
+/* Not deleted: that a deleted delivery is gone is tested elsewhere. */
 static void an_act(struct storm *s)
 {
 	static const enum act acts[] = {ACT_RETRY, ACT_FREEZE, ACT_THAW,
@@ -245,7 +245,7 @@ static void step(struct storm *s)
 		queue_thread_step(s->r->queue_thread);
 }
 
-/* All lookups succeed, all legs take everything, everybody is let go. */
+/* All lookups succeed, all legs take everything, every hold is released. */
 static void calm(struct storm *s)
 {
 	struct drig *r = s->r;

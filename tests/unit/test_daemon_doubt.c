@@ -170,7 +170,8 @@ static void ten_forged_messages_are_asked_about_first(void **state)
 	}
 }
 
-/* One message that anybody can send to anybody is no proof either way. */
+/* One message, which any client can send to any recipient, is no proof either
+ * way. */
 static void a_question_about_the_refused_does_not_suspend_alone(void **state)
 {
 	struct drig *r = *state;
@@ -184,7 +185,7 @@ static void a_question_about_the_refused_does_not_suspend_alone(void **state)
 	assert_false(legf_suspended(r));
 }
 
-/* What waits in front is of senders that met the fault. */
+/* The mail in front is of senders that met the fault. */
 static void another_senders_message_tries_the_leg(void **state)
 {
 	struct result res = legf_said(CLASS_CONFIGURATION, OUT_DEFERRED);
@@ -214,7 +215,7 @@ static void another_senders_message_tries_the_leg(void **state)
 	assert_true(r->job[0]->id <= first);
 	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
 	assert_false(legf_suspended(r));
-	/* It took one: nobody is left out any more. */
+	/* It took one: no sender is left out any more. */
 	assert_true(r->jobs > 5);
 }
 

@@ -209,7 +209,7 @@ static void an_administrator_is_not_overruled(void **state)
 	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
 }
 
-/* He said it, and before the journal had it a fault was met. */
+/* The administrator decided, and before the journal had it a fault was met. */
 static void his_word_is_the_last_on_disk(void **state)
 {
 	struct drig *r = *state;
@@ -225,7 +225,7 @@ static void his_word_is_the_last_on_disk(void **state)
 	strbuf_fini(&value);
 }
 
-/* A trial that was not made is owed to us, not to him. */
+/* A trial that was not made is owed to us, not to the administrator. */
 static void an_administrator_ends_the_trials(void **state)
 {
 	struct drig *r = *state;

@@ -117,7 +117,7 @@ static void send_one(struct bench *b, struct conf_leg *leg,
 	loop_free(loop);
 }
 
-/* What the client makes of a leg that says so. The texts live in `a`. */
+/* The client's result for a leg that says so. The texts live in `a`. */
 static struct result heard(struct bench *b, struct conf_leg *leg,
     const struct row_answer *said, struct arena *a)
 {

@@ -155,7 +155,7 @@ static void check_new(const struct scene *s, uint32_t number)
 	expect(s, "a new one on the page", primary || says(s, leg, "copy"), 1);
 }
 
-/* Over with all of its deliveries: nobody has it any more. */
+/* Over with all of its deliveries: no table has it any more. */
 static bool all_over(const struct scene *s)
 {
 	for (unsigned i = 0; i < s->n; i++)

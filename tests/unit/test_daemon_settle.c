@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What becomes of a delivery: by an attempt's outcome, by an administrator,
- * by a changed route, by a disk that refuses, and over a restart.
+ * The fate of a delivery: by an attempt's outcome, by an administrator, by a
+ * changed route, by a disk that refuses, and over a restart.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -428,7 +428,7 @@ static void a_message_that_comes_in_the_middle_of_a_change_is_rerouted(
 	assert_int_equal(drig_state(r, id, 1), D_QUEUED);
 }
 
-/* What a resolved message gets is being written when an attempt's result
+/* The plan of a resolved message is being written when an attempt's result
  * comes that adds a delivery, too: each has a number of its own. */
 static void a_result_waits_for_the_plan_that_is_being_written(void **state)
 {

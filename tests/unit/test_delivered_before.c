@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Who was delivered where: what is remembered, how long, across restarts,
- * and what a broken file costs (nothing but the memory).
+ * The memory of deliveries: what is remembered, how long, across restarts, and
+ * what a broken file costs (nothing but the memory).
  */
 #include <errno.h>
 #include <setjmp.h>

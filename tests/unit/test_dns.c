@@ -383,7 +383,8 @@ static void a_signature_is_believed_from_a_validating_server_alone(
 	assert_false(w->secure);
 }
 
-/* Who silences the resolver must not bring back what was said before. */
+/* An attacker that silences the resolver must not bring back an earlier
+ * answer. */
 static void which_certificate_is_right_is_never_stale(void **state)
 {
 	struct world *w = *state;
@@ -498,7 +499,7 @@ static void another_server_is_asked_what_is_asked(void **state)
 	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
 	until(w, 2);
 	assert_string_equal(w->text, "192.0.2.77");
-	/* What the first one said is not believed any more. */
+	/* The first one's answer is not believed any more. */
 	ask(w, "AAAA", "mail.example");
 	assert_int_equal(w->status, DNS_NXDOMAIN);
 	/* A list that cannot be leaves all as it was. */

@@ -64,7 +64,7 @@ static void only_so_much_of_it(void **state)
 	queue_leg_suspend(f->q, LEGACY, true);
 	fix_later(f, 14 * 86400 + 3590);
 	assert_int_equal(f->starts, 1);
-	fix_later(f, 60); /* nobody lets it go: the sweep finds it */
+	fix_later(f, 60); /* it is not let go: the sweep finds it */
 	assert_int_equal(f->starts, 2);
 	assert_true(ended(f));
 }

@@ -327,8 +327,8 @@ static void an_encoded_subject_is_not_shown_to_people(void **state)
 	strbuf_fini(&out);
 }
 
-/* What a program reads (RFC 3464 2.3) and what a person reads, of each kind of
- * news; and what only one of them has. */
+/* The part for programs (RFC 3464 2.3) and the part for people, of each kind
+ * of news; and what only one of them has. */
 static void each_action_has_its_words_and_fields(void **state)
 {
 	/* clang-format off */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Reports of others: what real servers write, what nobody should, and our
- * own.
+ * Reports of others: what real servers write, what none should, and our own.
  */
 #include <setjmp.h>
 #include <stdarg.h>

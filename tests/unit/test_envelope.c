@@ -108,7 +108,7 @@ static void what_came_back_says_so(void **state)
 	arena_free(a);
 }
 
-/* As it was written before anybody asked where mail came from. */
+/* As it was written before the origin of mail was recorded. */
 static void an_older_envelope_is_read(void **state)
 {
 	struct envelope e = full(), back;

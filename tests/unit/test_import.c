@@ -470,7 +470,8 @@ static void an_old_file_does_not_take_a_flip_back(void **state)
 					     "ann@example.com,cloud\n"), &all,
 			     &done, &err), -1);
 	assert_non_null(strstr(err.text, "new@example.com"));
-	/* What leaves the route alone is no conflict, nor is a newer file. */
+	/* A file that leaves the route alone is no conflict, nor is a newer
+	 * one. */
 	good(t, *state, "address,tags\nann@example.com,x\n", &how, 1);
 	how.as_of = 4;
 	good(t, *state, old, &how, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg offered is what is remembered of it, until it says otherwise.
+ * The offers of a leg are remembered until it says otherwise.
  */
 #include <setjmp.h>
 #include <stdarg.h>

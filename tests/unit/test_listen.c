@@ -215,7 +215,7 @@ static void a_client_over_its_limit_is_told_421(void **state)
 	    "from this client, try again later\r\n");
 	come(w, "127.0.0.3"); /* another one may */
 	acceptor_closed(w->a, 0, &w->got[0].peer);
-	come(w, "127.0.0.2"); /* and so may he, now */
+	come(w, "127.0.0.2"); /* and so may this client, now */
 	assert_int_equal(w->count, 4);
 	assert_int_equal(w->refused, 1);
 }

@@ -73,7 +73,8 @@ static void a_round_is_a_delivery(void **state)
 	assert_int_equal(loophint_rounds(h, key, ANN, CLOUD), 0);
 	for (; id <= 5; id++) {
 		loophint_stored(h, id, key);
-		/* What was only accepted, or goes somewhere else, is none. */
+		/* Mail that was only accepted, or goes somewhere else, is
+		 * none. */
 		assert_int_equal(loophint_rounds(h, key, ANN, CLOUD), id - 1);
 		loophint_delivered(h, id, ANN, CLOUD);
 		loophint_delivered(h, 100 + id, ANN, CLOUD);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Which folders are the daemon's to write, and which are everybody's.
+ * Which folders the daemon may write, and which any user may.
  */
 #include <fcntl.h>
 #include <setjmp.h>

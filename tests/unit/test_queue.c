@@ -128,7 +128,7 @@ static void what_a_worker_has_in_hand_is_not_started(void **state)
 	assert_int_equal(f->starts, 1);
 	fix_later(f, 11);
 	assert_int_equal(f->starts, 2);
-	queue_unclaim(f->q, 99, 0, true); /* nobody's */
+	queue_unclaim(f->q, 99, 0, true); /* unknown */
 }
 
 /* ---- retries ----------------------------------------------------------- */
@@ -337,7 +337,7 @@ static void a_message_is_forgotten_when_all_of_it_is_over(void **state)
 	for (int s = 0; s < D_STATES; s++)
 		assert_int_equal(c.leg[LEGACY].state[s] +
 				     c.leg[CLOUD].state[s], 0);
-	queue_set(f->q, 1, &i[0]); /* nobody's any more */
+	queue_set(f->q, 1, &i[0]); /* gone by now */
 	assert_int_equal(queue_message(f->q, 1, r, 4), 0);
 }
 

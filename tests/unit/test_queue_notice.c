@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What waits for so long that its sender is to be told: found once, and it
- * waits on as if nothing had been. The fixture's lifetime is an hour.
+ * Mail that waits for so long that its sender is to be told: found once, and
+ * it waits on as before. The fixture's lifetime is an hour.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +43,7 @@ static unsigned lates(const struct fixture *f)
 	return n;
 }
 
-/* The daemon: told, or nobody wants to know. */
+/* The daemon: told, or not asked for. */
 static void told(struct fixture *f, uint64_t id, uint32_t number)
 {
 	struct queue_item i;

@@ -173,7 +173,8 @@ static void a_trial_is_not_of_such_a_domain(void **state)
 	assert_int_equal(f->started[0].id, 3);
 }
 
-/* What has no place is tried sooner; the longest wait keeps its place. */
+/* A domain without a place is tried sooner; the longest wait keeps its
+ * place. */
 static void a_flood_of_domains_has_an_end(void **state)
 {
 	struct fixture *f = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a change of routes wakes, what `--wait` waits for, and what a leg
- * that cannot be reached does to its mail.
+ * The mail that a change of routes wakes, what `--wait` waits for, and what a
+ * leg that cannot be reached does to its mail.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@ static void held(struct fixture *f, uint64_t id, uint64_t hash)
 	assert_true(queue_insert(f->q, id, 1, &i, 1, false, false));
 }
 
-/* What settle.c does after a resolve: the delivery may go. */
+/* As the queue thread does after a resolve: the delivery may go. */
 static void release(struct fixture *f, uint64_t id, uint64_t change)
 {
 	struct queue_item i = fix_row(f, id, 0).item;
@@ -261,7 +261,7 @@ static void an_attempt_begun_after_a_change_is_not_older(void **state)
 	ledger_gate(f->ledger, LEGACY, GATE_STOP, true);
 	fix_put(f, 1, LEGACY, 50);
 	fix_settle(f);
-	queue_wake(f->q, 51); /* somebody else's */
+	queue_wake(f->q, 51); /* another recipient's */
 	queue_applied(f->q, 2);
 	ledger_gate(f->ledger, LEGACY, GATE_STOP, false);
 	fix_settle(f);

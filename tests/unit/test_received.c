@@ -212,7 +212,7 @@ static void tokens_are_found_newest_first(void **state)
 	strbuf_fini(&got);
 }
 
-/* What we write we find, wherever the line breaks fall. */
+/* A token that we write is found, wherever the line breaks fall. */
 static void our_own_token_is_found_again(void **state)
 {
 	char helo[100] = "";

@@ -150,7 +150,7 @@ static const struct {
 	const char *enh, *text;
 	enum reply_class class;
 } said[] = {
-	/* What is quoted is another's. */
+	/* Quoted text is not the leg's own. */
 	S(554, "5.7.1", "<relay access denied@x.example>: Sender address rejected", MESSAGE)
 	S(554, "5.7.1", "<\"a> relay access denied <\"@x.example>: not for you", MESSAGE)
 	S(554, "5.7.1", "\"relay access denied\"@x.example is not for you", MESSAGE)

@@ -57,8 +57,8 @@ static const struct meaning {
 static const struct { const char *name; unsigned bit; } stages[] = {
 	{ "mail", ON_MAIL }, { "rcpt", ON_RCPT }, { "body", ON_DATA }, { "ehlo", ON_HELLO },
 };
-/* What does not get the class that its meaning wants, and why that is right,
- * or has to be borne. */
+/* Replies that do not get the class that their meaning wants, and why that is
+ * right, or has to be borne. */
 static const struct { const char *reply, *why; } exceptions[] = {
 	{ "554 5.7.7 Email policy violation detected",
 	  "neither TLS nor a login: a policy refuses the message" },

@@ -185,7 +185,7 @@ static void without_a_domain_there_are_none(void **state)
 	strbuf_fini(&b);
 }
 
-/* What is said at RCPT, and what the sender did not do by guessing. */
+/* The reply at RCPT, which tells a guessing sender nothing. */
 static void the_decision_needs_no_table(void **state)
 {
 	struct conf c = sample();

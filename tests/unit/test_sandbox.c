@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the daemon can no longer do, and what it still can. Each case runs in
- * a child of its own, because there is no way out of a sandbox.
+ * The acts that the sandbox refuses, and those that it must allow. Each case
+ * runs in a child of its own, because there is no way out of a sandbox.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg said, as the sender may read it.
+ * A leg's reply, as the sender may read it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +49,7 @@ static void the_inside_is_not_shown(void **state)
 		{ "mx1.legacy.lan: 550",                 "internal: 550"          },
 		{ "[192.0.2.7]:25 refused",              "[internal]:25 refused"  },
 		{ "192.0.2.7:25 refused",                "internal refused"       },
-		/* What only looks like it. */
+		/* Words that only look like it. */
 		{ "notinternal.example",                 "notinternal.example"    },
 		{ "internal.example.com",                "internal.example.com"   },
 		{ "192.0.2.71 said mx1",                 "192.0.2.71 said mx1"    },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What is found again in the audit index, over several hours and restarts,
- * and what the recount makes of it.
+ * Searches of the audit index, over several hours and restarts, and the
+ * recount.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an SMTP client may say and what it hears: dialogues as tables, each
- * with an owner that answers at once and with one that answers later.
+ * The words of an SMTP client and the replies: dialogues as tables, each with
+ * an owner that answers at once and with one that answers later.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -165,7 +165,7 @@ static void b5_a_stalled_draft_makes_room_when_memory_is_short(void **state)
 	assert_true(stalled->bulk);
 	rig_write(r);
 	assert_int_equal(stalled->pending, 0);
-	/* What was added can still be looked at. */
+	/* The bytes that were added can still be read. */
 	assert_int_equal(spool_draft_head(stalled).n, 3000);
 	spool_draft_free(stalled);
 	rig_free(r);
@@ -221,7 +221,7 @@ static void b9_memory_has_a_ceiling_and_nobody_waits_for_ever(void **state)
 		assert_int_equal(r->room_letters, waits);
 	}
 	assert_true(waits > MANY);
-	/* A reload gives more: nobody has to wait. */
+	/* A reload gives more: no draft has to wait. */
 	spool_memory_set(r->spool, 64 << 20, 0);
 	assert_false(spool_memory_tight(r->spool));
 	spool_memory_set(r->spool, MEMORY, 0);
@@ -372,7 +372,7 @@ static void b8_a_source_on_a_loop_waits_for_the_readers(void **state)
 	}
 	assert_int_equal(at, 100000);
 	assert_true(waits > 100);
-	/* Freed with a load under way: the reader's answer finds nobody. */
+	/* Freed with a load under way: the reader's answer finds no source. */
 	source_rewind(rd.source);
 	assert_int_equal(source_next(rd.source, &chunk), SOURCE_WAIT);
 	source_free(rd.source);

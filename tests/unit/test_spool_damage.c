@@ -59,7 +59,7 @@ static unsigned lost(struct rig *q)
 			continue;
 		good = f->status == 0 && st != SOURCE_ERROR;
 		spool_fetch_free(f);
-		/* What is given is right. */
+		/* Bytes that are given are right. */
 		if (good)
 			assert_true(rig_live(q, m));
 		else

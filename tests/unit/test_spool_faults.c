@@ -155,7 +155,7 @@ static void j7_a_failed_sync_ends_its_segment_and_intake_alone(
 	before = mem_dup(now, size);
 	spool_stats(r->spool, &st);
 	assert_int_equal(st.health, SPOOL_SYNC_FAILED);
-	/* What was promised is read and its result kept, elsewhere. */
+	/* A promised message is read and its result kept, elsewhere. */
 	assert_true(rig_live(r, m));
 	rig_settle(r, m, D_DELIVERED, OP_SYNC);
 	rig_pump(r);

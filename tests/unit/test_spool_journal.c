@@ -277,7 +277,7 @@ static void u1_after_an_unclean_end_open_deliveries_may_have_been_sent(
 	rig_free(r);
 }
 
-/* What an attempt may have been made of is asked of the time that does not
+/* Whether an attempt may have been made is asked of the time that does not
  * jump: one that was due is due, though the clock was set back. */
 static void u1_does_not_depend_on_the_wall_clock(void **state)
 {

@@ -282,8 +282,8 @@ static void a_checkpoint_empties_the_log_beside_readers(void **state)
 	table_tmp_free(t);
 }
 
-/* Each row is a life: what was written to the address, one after the other,
- * by which command; and whether that flipped him. */
+/* Each row is a life: what was written to the address, one after the other, by
+ * which command; and whether that was a flip. */
 static const struct {
 	const char *what, *address;
 	struct {

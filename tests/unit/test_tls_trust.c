@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Whom a client believes besides a name: whole chains, fingerprints, TLSA
- * records; and what is told of a certificate.
+ * The proofs that a client accepts besides a name: whole chains, fingerprints,
+ * TLSA records; and the facts that are told of a certificate.
  */
 #include <openssl/x509v3.h>
 #include <setjmp.h>

@@ -27,7 +27,7 @@ static void what_it_means(void **state)
 	    {0, true, true, false, UNKNOWN_WAITS},
 	    {71, true, true, false, UNKNOWN_WAITS},
 	    {71, true, true, true, UNKNOWN_WAITS},
-	    /* it was already old when he was flipped */
+	    /* it was already old at the flip */
 	    {100, true, true, false, UNKNOWN_WAITS},
 	    {100, true, false, false, UNKNOWN_WAITS},
 	    /* the grace is over */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What may be shown, and that all three outputs (terminal, log, JSON) escape
+ * Characters that may be shown; all three outputs (terminal, log, JSON) escape
  * the rest.
  */
 #include <setjmp.h>

@@ -67,7 +67,7 @@ void world_turns(struct world *w, int turns);
 const char *sent_text(const struct sent *s, unsigned i);
 /* The same of all, a line each. */
 void sent_check(const struct sent *s, const char *want);
-/* What the leg was told, without the lines of EHLO and QUIT. */
+/* The lines that the leg got, without those of EHLO and QUIT. */
 const char *world_said(struct world *w);
 
 #endif
