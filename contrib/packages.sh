@@ -22,7 +22,7 @@ packages_peers=(
 )
 packages_unpack=(postfix exim4-daemon-light dovecot-core dovecot-lmtpd)
 
-# sudo may ask where somebody can answer.
+# sudo may ask where a user can answer.
 as_root()
 {
 	if [ "$(id -u)" -eq 0 ]; then
