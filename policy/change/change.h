@@ -4,7 +4,8 @@
  * no one waits for, then made in one transaction over any number of rows,
  * with one number and the old and new value of each row in the log (R1, R2).
  *
- *   change_open -> change_set … / change_flip … -> change_commit -> close
+ *   change_open -> change_set, change_csv … -> change_commit ->
+ *   change_close
  *
  * One handle belongs to one thread and makes one change; it blocks (up to
  * ten seconds for another writer). Table thread or command line.

@@ -17,7 +17,7 @@
 
 /* Where records come from: the spool, or a test. */
 struct projector_input {
-	/* As spool_tail_open(), _next(), _pass() and _done(). */
+	/* As spool_tail_open(), and the calls after it. */
 	void (*open)(void *arg, struct spool_pos from);
 	enum tail_got (*next)(void *arg, struct spool_record *rec_out,
 	    struct spool_gap *gap_out);

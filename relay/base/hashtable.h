@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * uthash as we use it: hashed with the key of this process (base/hash.h),
+ * uthash as we use it: hashed with the key of this process (hash.h),
  * since strangers choose addresses and names, and out of memory never comes
  * back. The only place that may include <uthash.h>.
  */

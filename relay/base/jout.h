@@ -2,7 +2,7 @@
  *
  * JSON writer: appends to a strbuf, one object a line. Input that is not
  * valid UTF-8 is written byte by byte as \u00XX, so the output always is; so
- * are characters that must not reach a terminal (base/utf8.h), as \uXXXX.
+ * are characters that must not reach a terminal (utf8.h), as \uXXXX.
  */
 #ifndef RELAY_BASE_JOUT_H
 #define RELAY_BASE_JOUT_H

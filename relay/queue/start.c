@@ -164,7 +164,7 @@ static uint32_t other_sender(struct queue *q, int leg, uint32_t n)
 	return n;
 }
 
-/* A delivery over its lifetime proves nothing: start_sweep() takes it. */
+/* A delivery over its lifetime proves nothing: sweep_ready() ends it. */
 static uint32_t next_trial(struct queue *q, int leg)
 {
 	uint32_t n = breaker_may_try(q, leg) ? next_ready(q, leg) : 0;

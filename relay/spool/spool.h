@@ -144,7 +144,7 @@ enum spool_op_flags {
 		      * the letter comes back when written */
 };
 
-/* Posted by spool_update(); comes back to `to` with `kind`. Owner: caller;
+/* Posted by spool_post(); comes back to `to` with `kind`. Owner: caller;
  * it must live until it is back. With to == NULL the spool frees it with
  * spool_op_free() (allocate by spool_op_new()). Updates apply in order of
  * posting; those for an id that is not live are ignored (SPOOL_STORED), but a

@@ -328,7 +328,7 @@ struct journal {
 	struct queue ops, drafts;	      /* wait                */
 	struct queue batch_ops, batch_drafts; /* are in the batch    */
 	struct batch batch;
-	struct record record; /* scratch of journal_apply()          */
+	struct record record; /* scratch of fill_apply()             */
 	struct strbuf scratch;
 	struct segment *seg;  /* NULL: none is open                  */
 	uint64_t generation;  /* highest ever                        */
