@@ -51,7 +51,7 @@ const struct section_info section_table[SECTIONS] = {
 	[SEC_PROBE]  = { "probe",    NULL,          0,                          LIVE,
 		"How a leg is asked whether it knows a recipient (unknown = \"probe\").", NULL },
 	[SEC_ALARM]  = { "alarm",    NULL,          0,                          LIVE,
-		"Whom to call when a leg is suspended or something else needs a person.", NULL },
+		"Where alarms go when something needs an administrator.", NULL },
 	[SEC_OUTBOUND] = { "outbound", NULL,        0,                          LIVE,
 		"The legacy side's users, whose mail goes out through us. A later version sends "
 		"for them; until then this section stays empty.", NULL },
@@ -64,7 +64,7 @@ const struct section_info section_table[SECTIONS] = {
 	[SEC_CONTROL] = { "control", NULL,          0,                          RESTART,
 		"The door for posthouse(1).", NULL },
 	[SEC_RESOLVER] = { "resolver", NULL,        0,                          LIVE,
-		"Whom to ask for names.", NULL },
+		"The name servers and how they are asked.", NULL },
 	[SEC_LIMITS] = { "limits",   NULL,          0,                          LIVE,
 		"What one client, and all of them together, may cost.", NULL },
 	[SEC_RETRY]  = { "retry",    NULL,          0,                          LIVE,
@@ -197,7 +197,7 @@ const struct param param_table[] = {
 	{ IN(LEG), "eightbit", &T_EIGHTBIT, LEG(eightbit), "send", 0, 0, LIVE, NULL,
 	  "8-bit content where the leg does not offer 8BITMIME: send, or refuse (5.6.3)." },
 	{ IN(LEG), "suppress_auto", &T_BOOL, LEG(suppress_auto), "false", 0, 0, LIVE, NULL,
-	  "Copies get X-Auto-Response-Suppress: All, so that their mailbox answers nobody." },
+	  "Copies get X-Auto-Response-Suppress: All, so that their mailbox sends no reply." },
 	{ IN(LEG), "suspend_messages", &T_INT, LEG(suspend_messages), "10", 0, 100000, LIVE, NULL,
 	  "So many messages refused for a fault of the set-up, with no success between, suspend "
 	  "the leg, unless a question of ours gets past it. 0: only such a question does." },
@@ -233,7 +233,7 @@ const struct param param_table[] = {
 	  "or gone. It seeds the table's row of the domain once; from then on the table counts." },
 	{ IN(DOMAIN), "unknown", &T_UNKNOWN, DOMAIN(unknown), "probe", 0, 0, LIVE, NULL,
 	  "Recipients without a row: probe (the first leg of the domain's route is asked), reject, "
-	  "defer, or route (accepted; the leg decides later, and mail to nobody is bounced)." },
+	  "defer, or route (accepted; the leg decides later, and unknown ones are bounced)." },
 	{ IN(DOMAIN), "both", &T_ROUTE, DOMAIN(both), "", 0, 0, LIVE, NULL,
 	  "What the route \"both\" stands for when it is written, such as \"cloud+legacy\"." },
 	{ IN(DOMAIN), "subaddress", &T_CHAR, DOMAIN(subaddress), "+", 0, 0, LIVE, NULL,
@@ -253,7 +253,7 @@ const struct param param_table[] = {
 	  "Whose notices are parked instead of sent: fail (the sender's domain disowns the client "
 	  "by SPF), pass-only (all that it does not vouch for), or off." },
 	{ IN(DSN), "delay", &T_DURATION, C(dsn.delay_ms), "4h", 0, DAYS(30), LIVE, NULL,
-	  "When a sender is told that his message is late. 0s: never." },
+	  "When a sender is told that its message is late. 0s: never." },
 
 	{ IN(RETURN), "domain", &T_DOMAIN, C(ret.domain), "", 0, 0, LIVE, "return.example.com",
 	  "The domain of the addresses. Empty: there are none." },
@@ -390,7 +390,7 @@ const struct param param_table[] = {
 	{ IN(RETRY), "known", &T_DURATION, C(retry.known_ms), "30d", 0, DAYS(366), LIVE, NULL,
 	  "A recipient delivered on a leg in this time is known to be there." },
 	{ IN(RETRY), "known_wait", &T_DURATION, C(retry.known_wait_ms), "24h", 0, DAYS(60), LIVE,
-	  NULL, "How long such a recipient waits when the leg calls him unknown." },
+	  NULL, "How long such a recipient waits when the leg calls it unknown." },
 	{ IN(RETRY), "handover", &T_DURATION, C(retry.handover_ms), "100ms", 0, MINS(1), LIVE, NULL,
 	  "How long an accepted message waits in memory for a free connection; then it is "
 	  "queued." },
