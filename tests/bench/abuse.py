@@ -138,7 +138,7 @@ def judge(gw, names, n, acts, took, totals, ended):
 
 
 def growth(names, peaks, n):
-    """What a mode needs beyond what all before it did."""
+    """The memory of a mode beyond that of all before it."""
     most, grown = peaks[names[0]], {}
     for mode in names[1:]:
         grown[mode] = max(0, peaks[mode] - most)

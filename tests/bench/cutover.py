@@ -16,7 +16,7 @@ def write_csv(path, rows):
     with open(path, "w") as f:
         f.write("address,route\n")
         for i in range(rows):
-            # A permutation: nobody exports in the order of our index.
+            # A permutation: no export is in the order of our index.
             f.write(f"user{i * 7368787 % rows}@example.com,legacy\n")
 
 

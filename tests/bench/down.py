@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""What a leg that is down costs the other one and intake (D2): nobody
-listens there, or who connects is never answered."""
+"""The cost of a leg that is down for the other one and for intake (D2): it
+does not listen, or never answers a connection."""
 import shutil
 import statistics
 
@@ -12,7 +12,7 @@ WAYS = {"refused": "refuse", "silent": "greeting-silence"}
 
 
 def run_once(folder, mode, messages, **options):
-    """Everybody's route is legacy+cloud, and the cloud does `mode`."""
+    """Every route is legacy+cloud, and the cloud does `mode`."""
     receiver = Receiver(messages)
     cloud = Hostile(folder.parent, messages)
     cloud.order(0, mode)

@@ -15,7 +15,7 @@ from hostile import Hostile   # found by rig
 from until import until
 
 LEGS = ("legacy", "cloud")
-# What a leg does for a while; some of it for good, until it is told else.
+# Moods of a leg for a while; some for good, until it is told otherwise.
 MOODS = ("honest", "honest", "honest", "refuse", "refuse", "greeting-silence",
          "greeting-554", "mail-421", "mail-reset", "rcpt-reset",
          "data-354-reset", "dot-defers", "dot-421", "dot-silence",
@@ -47,7 +47,7 @@ def change_weather(legs, rng):
 
 
 class Trial:
-    """What was promised, looked at and killed so far."""
+    """Counts of messages promised and of kills so far."""
 
     def __init__(self, folder, gw, legs, rng, messages):
         self.folder, self.gw, self.legs, self.rng = folder, gw, legs, rng

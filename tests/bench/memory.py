@@ -80,7 +80,7 @@ class Upload:
 
 def upload(folder, args):
     size = UPLOAD // 10 if args.quick else UPLOAD
-    gw = posthouse(folder, 9)   # nobody takes them: they stay on disk
+    gw = posthouse(folder, 9)   # not taken: they stay on disk
     peak = rss_mb(gw)
     before = peak
     try:
@@ -115,7 +115,7 @@ def descriptors(gw):
 
 
 def growth(folder, args):
-    """What stays after mail has gone through: a leak shows as a slope."""
+    """Memory after mail has gone through: a leak shows as a slope."""
     step, rounds = (2_000, 3) if args.quick else (20_000, 10)
     receiver = Receiver(step * rounds)
     gw = posthouse(folder, receiver.port)

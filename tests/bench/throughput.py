@@ -16,7 +16,7 @@ FILL = 150_000    # of 4 KiB: more than the small spool holds
 
 
 class Run:
-    """What one run of one server gave."""
+    """The figures of one run of one server."""
 
     def __init__(self, out, receipts, cpu_s):
         self.messages = out["sent"]

@@ -75,7 +75,7 @@ def make_leg():
 
 @pytest.fixture
 def own_address():
-    """Loopback addresses that nobody else uses: port 25 is free there."""
+    """Loopback addresses that no other test uses: port 25 is free there."""
     if os.geteuid() != 0:
         pytest.skip("port 25 is root's")
 
@@ -103,7 +103,7 @@ def outside(make_leg):
 
 
 def quiet(gateway):
-    """What a sanitizer says is a failure of the test it is said in."""
+    """A report of a sanitizer is a failure of the test it comes in."""
     text = gateway.all_log() if gateway.log.exists() else ""
     found = re.search(r"^.*((ERROR|WARNING): \w+Sanitizer|runtime error:).*$",
                       text, re.M)

@@ -10,7 +10,7 @@ PROGRAM = BUILD / "tests/bench/hostile"
 
 
 def modes():
-    """What is hostile; not how a platform refuses."""
+    """Hostile behaviour; not how a platform refuses."""
     names = subprocess.run([PROGRAM, "--modes"], capture_output=True,
                            text=True, check=True).stdout.split()
     return [n for n in names
@@ -37,7 +37,7 @@ class Hostile:
         self.process.stdin.flush()
 
     def count(self):
-        """What each leg did so far; orders before it are carried out."""
+        """The acts of each leg so far; orders before it are carried out."""
         self.say("count")
         return json.loads(self.process.stdout.readline())
 

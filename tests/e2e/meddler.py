@@ -6,7 +6,7 @@ ROUTES = ["legacy", "cloud", "legacy+cloud", "cloud+legacy"]
 
 
 def changes(whom):
-    """What there is to do with those recipients, and with what waits."""
+    """The acts on those recipients and on waiting mail."""
     return [["flip", r, *whom, "--yes"] for r in ROUTES] + [
         ["hold", *whom, "--yes"], ["release", *whom, "--yes"],
         ["queue", "park", "--leg", "legacy", "--limit", "20", "--yes"],

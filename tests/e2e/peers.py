@@ -57,7 +57,7 @@ class Peer:
             return
         pid = self.process.pid
         os.killpg(pid, signal.SIGTERM)
-        # It is not reaped yet, so its number is nobody else's: what is left
+        # It is not reaped yet, so its number is still its own: what is left
         # of its session (an open dialog does not hear SIGTERM) goes now.
         until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT |
                                 os.WNOHANG), "a mail server to stop")
@@ -313,7 +313,7 @@ exec "$1/sbin/dovecot" "$@"
 
 
 class Dovecot(Peer):
-    """`users`: whom it knows -> the bytes that his mailbox may have, or
+    """`users`: each user -> the bytes that the mailbox may have, or
     None."""
 
     def __init__(self, unpacked, folder, users):
@@ -352,6 +352,6 @@ class Dovecot(Peer):
         return self.folder / "mail" / user
 
     def mails(self, user):
-        """What is in a mailbox, the bytes of each file."""
+        """The files of a mailbox, the bytes of each."""
         return [p.read_bytes() for box in ("new", "cur")
                 for p in sorted((self.box(user) / box).glob("*"))]

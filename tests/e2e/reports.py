@@ -54,7 +54,7 @@ class Fields(dict):
 
 
 class Report:
-    """What both parsers agree on; where they do not, the test has failed."""
+    """The fields that both parsers agree on; else the test has failed."""
 
     def __init__(self, raw):
         self.mail = email.message_from_bytes(raw,

@@ -316,7 +316,7 @@ class Leg:
                          daemon=True).start()
 
     def bound(self):
-        """To a port that is ours while nobody listens, too: only one that
+        """To a port that stays ours without a listener: only one that
         was asked for by its number stays so over shutdown(). Between finding
         a free one and asking for it another process may take it."""
         asked = self.port
@@ -352,7 +352,7 @@ class Leg:
             talk.start()
 
     def refuse_connections(self):
-        """Nobody listens any more, and who is there is thrown out."""
+        """Stops listening and closes the connections there are."""
         if not self.listens:
             return
         # shutdown() wakes accept(); close() alone leaves it, and the port.

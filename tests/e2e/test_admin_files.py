@@ -39,7 +39,7 @@ def test_commands_options_and_legs_are_completed(gw):
 
 
 def test_what_is_completed_is_never_run(gw):
-    """A tag is text of whoever wrote the file that was imported."""
+    """A tag is text of the author of the file that was imported."""
     gw.cli("route", "set", "legacy", "ann@example.com", "--tag", "`id`",
            "--tag", "$(id)", "--tag", "wave-1", "--tag", "*")
     assert complete(gw, "flip", "cloud", "--tag", "") == [

@@ -51,7 +51,7 @@ def answer(gw, user, sender="sender@elsewhere.test"):
 
 
 def settled(leg):
-    """It is known that the leg does not take everybody."""
+    """It is known that the leg does not take every recipient."""
     until(lambda: strangers(leg), "the leg to be asked for a stranger")
 
 
@@ -180,7 +180,7 @@ def test_a_leg_that_is_down_costs_nobody_time(make_gw, legacy):
 
 
 def test_a_silent_leg_is_left_alone(make_gw, legacy):
-    """Three silences in a row, then nobody waits for it."""
+    """Three silences in a row, then no client waits for it."""
     gw = make_gw(asking({"": {"workers": 1}, "probe": {"timeout": "300ms"}}))
     rule = legacy.hold("CONNECT", times=None)
     for i in range(3):
@@ -193,7 +193,7 @@ def test_a_silent_leg_is_left_alone(make_gw, legacy):
 
 
 def test_one_client_does_not_turn_asking_off(make_gw, legacy):
-    """It asks a leg that lets strangers wait for names that nobody has."""
+    """It asks a leg that lets strangers wait for unknown names."""
     gw = make_gw(asking({"": {"workers": 1}, "probe": {"timeout": "300ms"}}))
     gw.set('leg "legacy"', connections=4)
     assert gw.reload()

@@ -155,7 +155,7 @@ def test_a_refused_login_is_told_of_the_leg(make_gw, login_leg, authority,
     down = gw.wait_event("leg", leg="legacy", state="down")
     assert "said 535 5.7.8" in down["reason"]
     assert "said 535 5.7.8" in gw.cli("leg list")
-    # What is not tried is not called good without a word.
+    # An unused password is not called good without a word.
     assert "login" in gw.run("leg probe legacy").stdout
     secret(PASSWORD)
     assert gw.reload()

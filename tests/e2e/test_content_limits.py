@@ -48,14 +48,14 @@ def test_a_primary_that_cannot_take_it(what, gw, legacy, cloud):
     legacy.size, legacy.utf8 = 4000, []
     gw.cli(f"route set legacy {ANN}")
     gw.cli(f"route set cloud+legacy {BOB}")
-    assert rcpt(gw, ANN, " " + params).code == 250  # nobody has met it
+    assert rcpt(gw, ANN, " " + params).code == 250  # it was never greeted
     learn(gw, legacy, cloud)
     r = rcpt(gw, ANN, " " + params)
     assert (r.code, r.enh) == said, r
     gw.wait_event("refused", to=ANN, enhanced=said[1])
     assert rcpt(gw, ANN, " SIZE=4000").code == 250
     assert rcpt(gw, BOB, " " + params).code == 250
-    # What is held waits for a leg that can.
+    # Held mail waits for a leg that can.
     gw.cli("hold", ANN)
     assert rcpt(gw, ANN, " " + params).code == 250
 

@@ -50,7 +50,7 @@ class Senders:
 
 
 def uncertain(gw):
-    """Of whom a double is explained on record."""
+    """The recipients whose double is explained on record."""
     return {e["id"] for e in gw.all_events() if e.get("uncertain")}
 
 
@@ -88,7 +88,7 @@ def kills(make_gw, legacy, cloud, times, seed):
 
 
 def unmarked(gw, leg):
-    """What came to that leg twice, and no event of it there says so."""
+    """Messages that came to that leg twice without an event that says so."""
     n = collections.Counter(m.id for m in leg.mails)
     marked = {e["id"] for e in gw.all_events()
               if e.get("uncertain") and e["leg"] == leg.name}

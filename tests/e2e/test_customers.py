@@ -69,7 +69,7 @@ def test_a_customer_that_leaves_is_exported_then_removed(gw):
     assert "The 2 rows and 1 deliveries of the customer acme" in said
     assert "nothing was removed" in said
     assert ANN in routes(gw)
-    # What was exported by then is nobody's to write over.
+    # Messages that were exported by then are not written over.
     said = gw.cli_fails("purge", "--customer", "acme", "--to", folder)
     assert "not there yet" in said
     folder = gw.folder / "acme2"

@@ -318,7 +318,7 @@ def test_nothing_is_bounced_for_a_leg_that(make_gw, make_leg, outside, what):
 
 
 def recipients_by_transaction(leg):
-    """What was named at RCPT, transaction by transaction; connections speak
+    """The recipients of RCPT, transaction by transaction; connections speak
     at the same time."""
     out, now = [], {}
     for number, said in list(leg.said):

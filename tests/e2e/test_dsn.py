@@ -71,7 +71,7 @@ def test_nobody_is_told_who_does_not_want_it(gw, legacy, outside, sender,
                                              options):
     refuse(legacy)
     id = gw.send(to=ANN, sender=sender, rcpt_options=options)
-    # Whom nobody can be told of is kept for the administrator.
+    # A failure without a sender to tell is kept for the administrator.
     gw.wait_event("bounced" if sender else "parked", id)
     gw.wait_empty()
     assert gw.events(event="dsn") == [] and not outside.mails

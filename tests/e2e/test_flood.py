@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What one stranger can make us write, keep and send by trying hard."""
+"""Bounds on what one stranger can make us write, keep and send."""
 import re
 
 import pytest

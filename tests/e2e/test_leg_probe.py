@@ -152,7 +152,7 @@ def test_a_leg_that_is_suspended_and_down_can_be_probed(make_gw, cloud):
 
 
 def test_it_ends_when_the_daemon_does(make_gw, cloud):
-    """A leg that says nothing holds up nobody."""
+    """A leg that says nothing holds up no other command."""
     gw = make_gw()
     rule = cloud.hold("CONNECT", times=None)
     asking = gw.spawn("leg", "probe", "cloud")

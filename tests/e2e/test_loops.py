@@ -432,7 +432,7 @@ def test_a_known_leg_is_told_at_rcpt(known, cloud, legacy):
     assert gw.wait_event("accepted", id)["came_from"] == "cloud"
     assert gw.wait_event("refused", to=ANN)["code"] == 554
     assert "cloud" in named(gw)
-    # Somebody else is not the cloud.
+    # Another client is not the cloud.
     assert cloud.wait_message(gw.send(to=ANN))
 
 
@@ -483,7 +483,7 @@ def test_ping_pong_ends_at_the_second_pass(how, postfix, make_gw, legacy):
     if how == "listener":
         settings['listen "from-cloud"'] = {"address": ["127.0.0.1:0"],
                                            "leg": "cloud"}
-    if how == "clients":    # everybody else comes from somewhere else
+    if how == "clients":    # others come from elsewhere
         settings['listen "world"'] = {"address": ["127.0.0.2:0"]}
     gw = make_gw(settings, legs={"cloud": leg})
     gw.cli(f"route set cloud {ANN}")

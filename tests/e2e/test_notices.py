@@ -343,7 +343,7 @@ def test_the_bounce_of_a_real_postfix_is_attached_and_ends(
         assert shown == [{k: v for k, v in event.items() if k != "pos"}]
         over = gw.wait_event("deleted", got)
         assert (over["reason"], over["leg"]) == ("returned", "none")
-        # A delivered copy stays delivered, and nobody else hears of it.
+        # A delivered copy stays delivered, and no sender hears of it.
         assert gw.events(id, "delivered", leg="cloud")
         gw.wait_empty()
         assert gw.queue() == [] and gw.events(event="dsn") == []

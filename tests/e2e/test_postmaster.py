@@ -97,7 +97,7 @@ def test_a_broken_file_on_disk_keeps_nobody_from_asking(gw):
         assert done.returncode == 0, (words, done.stderr)
         assert f"{gw.conf}:" in done.stderr and "spol" in done.stderr
         assert "answered all the same" in done.stderr
-    # What needs the file itself is refused, and the daemon's absence is not
+    # A command that needs the file itself is refused; the daemon's absence is not
     # what is wrong.
     assert "spol" in gw.cli_fails("route", "get", ANN)
     gw.stop()

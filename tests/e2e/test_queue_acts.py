@@ -240,12 +240,12 @@ def test_export_of_a_selection_is_a_folder_of_messages(down, folder):
         assert (to / f"{id}.eml").stat().st_mode & 0o777 == 0o600
         e = gw.wait_event("body", id)
         assert e["command"] == "queue export" and e["who"]
-    # What is there is somebody's.
+    # Files that are there belong to the user.
     said = gw.cli_fails("queue", "export", ids[0], "--to-dir", to)
     assert "File exists" in said
     assert (to / f"{ids[0]}.eml").read_bytes().endswith(b"Hello.\r\n")
     gw.cli_fails("queue export --to-dir", to, code=2)
-    # What a command left that was killed has no message's name.
+    # A file of a command that was killed has no message's name.
     (to / f"{ids[0]}.eml").unlink()
     (to / f"{ids[0]}.eml.part").write_bytes(b"Rec")
     gw.cli("queue", "export", ids[0], "--to-dir", to)

@@ -113,7 +113,7 @@ def test_a_domain_that_does_not_exist_fails_its_notice(make_gw, legacy):
 
 
 def test_what_was_known_serves_while_the_server_is_dead(make_gw, cloud):
-    """RFC 8767: an answer past its time, and nobody to ask."""
+    """RFC 8767: an answer past its time, and no server to ask."""
     with Names({("mx.cloud.test", "A"): ["127.0.0.1"]}) as names:
         names.ttl = 1
         gw = make_gw({"resolver": resolver(names)},

@@ -10,7 +10,7 @@ from until import until
 
 
 def status(folder):
-    """What the kernel says of a process or a thread."""
+    """The kernel's view of a process or a thread."""
     text = (pathlib.Path(folder) / "status").read_text()
     return dict(re.findall(r"^(\w+):\s*(.*)$", text, re.M))
 
@@ -64,7 +64,7 @@ def test_a_start_as_root_becomes_the_owner_of_the_spool(make_gw, folder,
 
 
 def refused(gw):
-    """What -t says, which the start says too."""
+    """The words of -t, which the start says too."""
     for options in (["-t"], ["-f"]):
         gw.options = options
         gw.launch()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What a client sees of the server: RFC 5321 and its extensions, limits."""
+"""The server as a client sees it: RFC 5321 and its extensions, limits."""
 import pathlib
 import re
 

@@ -175,14 +175,14 @@ HELO *
 HELO foo..bar
 EHLO
 """
-# What it takes and we refuse.
+# It takes these and we refuse them.
 REFUSED = {
     "MAIL": {"<a\x01b@b.test>": CONTROL, '<"a\tb"@b.test>': BLANK,
              "<a. b@b.test>": BLANK, "<a .b@b.test>": BLANK,
              "<\u00fc@b.test>": UTF8},
     "RCPT": {"<ann%example.com>": ROUTE, "<example.com!ann>": ROUTE},
 }
-# What both take, told to the next server in other words.
+# Both take these, told to the next server in other words.
 DIFFERS = {"<a(comment)@b.test>": COMMENT,
            "<a!b>": "nothing but a domain is put to a bare name",
            "<a%b.test>": "nothing but a domain is put to a bare name"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What a supervisor and logrotate rely on."""
+"""The contract with a supervisor and with logrotate."""
 import os
 import re
 import signal
@@ -12,7 +12,7 @@ from until import DEADLINE_S, until
 
 
 class Supervisor:
-    """The socket that systemd listens on: what was said, and by whom."""
+    """The socket that systemd listens on: the messages and their senders."""
 
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -203,7 +203,7 @@ def test_undo_names_those_that_have_another_value(filled):
 
 
 def test_the_undo_of_the_seed_asks(filled):
-    """Without the rows of the domains nobody has a default."""
+    """Without the rows of the domains no recipient has a default."""
     said = filled.cli_fails("undo", "1")
     assert "row of a domain" in said and "--yes" in said
     assert "@example.com" in routes(filled)
@@ -477,7 +477,7 @@ def test_progress_is_drawn_on_a_terminal_and_not_on_a_pipe(ph):
 
 
 def on_a_terminal(words, answer):
-    """What is asked and said there, and the exit code."""
+    """The questions and answers there, and the exit code."""
     try:
         main, side = pty.openpty()
     except OSError:

@@ -54,7 +54,7 @@ def test_when_the_grace_is_over_it_is_parked(make_gw, cloud, outside):
     assert len(deferrals(gw, id)) >= 1
     gw.wait_empty()
     assert not outside.mails and gw.events(event="dsn") == []
-    # Nobody was told, so the administrator still can, once.
+    # No sender was told, so the administrator still can bounce it, once.
     gw.cli(f"queue bounce {id} --yes")
     assert outside.wait_count(1)[0].rcpt == ["sender@elsewhere.test"]
 
@@ -168,7 +168,7 @@ def test_whom_it_took_lately_it_forgot_by_mistake(make_gw, legacy, outside):
 
 
 def test_a_detail_that_nobody_wrote_to_is_not_known(make_gw, legacy):
-    """Anybody can think one up: it is no sign that the leg forgot Ann."""
+    """Any client can think one up: it is no sign that the leg forgot Ann."""
     gw = make_gw(with_retry(known="30d"))
     known(gw)
     before = remembered(gw)
@@ -203,7 +203,7 @@ def test_after_a_day_he_is_gone(make_gw, legacy, outside):
 
 
 def test_one_who_is_gone_is_not_the_leg_s_fault(make_gw, legacy):
-    """However often it is said of him."""
+    """However often it is said of one recipient."""
     gw = make_gw(with_retry(known="30d"))
     known(gw)
     legacy.reply("RCPT", NOBODY, to=ANN)

@@ -11,7 +11,7 @@ LOOK_AGAIN_S = 0.02
 
 
 def until(fn, what, within=None):
-    """What `fn` returned when it was first true."""
+    """The result of `fn` when it was first true."""
     within = within or DEADLINE_S
     end = time.monotonic() + within
     pause = threading.Event()

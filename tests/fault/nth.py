@@ -42,7 +42,7 @@ Case = collections.namedtuple("Case", "phase kind error nth times",
 
 
 class Wrong(Exception):
-    """What a case broke."""
+    """A promise that a case broke."""
 
 
 class Campaign:

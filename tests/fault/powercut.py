@@ -52,9 +52,9 @@ SETTINGS = {
 # Address -> the legs that must have its mail; or one of several.
 ALL = {"ann": ["legacy", "cloud"], "carol": ["legacy"], "dave": ["legacy"]}
 ANY = {"bob": ["legacy", "cloud"], "eve": ["legacy", "cloud"]}
-# The legacy server knows no fred: a notice for each message to him.
+# The legacy server knows no fred: a notice for each message to that address.
 NOBODY = "fred"
-# Nobody takes gail's mail while it is recorded: administrators deal with it.
+# Gail's mail is not taken while it is recorded: administrators deal with it.
 STUCK = "gail"
 DOMAIN = "@example.com"
 SENDER = "sender@elsewhere.test"
@@ -88,7 +88,7 @@ def id_of(mail):
 
 
 class Taken(list):
-    """What a leg took: told before the leg says so."""
+    """The messages that a leg took: told before the leg says so."""
 
     def __init__(self, record, leg):
         super().__init__()
@@ -115,7 +115,7 @@ def to_name(address):
 
 
 class Scene:
-    """What the daemon goes through while it is recorded."""
+    """The events of the daemon while it is recorded."""
 
     def __init__(self, seed, folder):
         self.rng = random.Random(seed)
@@ -207,7 +207,7 @@ class Scene:
         return threads
 
     def trouble(self):
-        """What legs do: later, no, and no answer after the content."""
+        """The moods of the legs: later, no, and no answer after the content."""
         leg = self.rng.choice(self.legs[:2])
         how = self.rng.choice(("later", "cut", "rcpt"))
         if how == "later":
@@ -389,7 +389,7 @@ class Judge:
         gw.start()
         had = set(facts.took)
         queue = {(q["id"], to_name(q["to"]), q["leg"]) for q in gw.queue()}
-        # What was bounced is told by events that may be written again.
+        # Bounces are told by events that may be written again.
         missing = lambda: list(facts.missing(had | queue | {
             (e["about"], to_name(e["to"])) for e in self.events(gw)
             if e["event"] == "dsn"}))
@@ -429,7 +429,7 @@ class Judge:
         return whole + gw.all_events()
 
     def notices(self, gw, had):
-        """What was bounced, and its notice taken, as (id, name)."""
+        """Deliveries that were bounced, with their notice taken, as (id, name)."""
         notice = {}
         for e in self.events(gw):
             if e["event"] == "dsn":
