@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 
 import pages
 import runner
+import words
 
 LINES_FILE, LINES_TEST, LINES_FUNCTION, PARAMETERS = 500, 650, 40, 5
 COLUMNS, COLUMNS_TABLE = 80, 100
@@ -113,7 +114,7 @@ RULES = {
     "licence": licence, "banned": banned, "columns": columns,
     "file-lines": file_lines, "function-lines": function_lines,
     "parameters": parameters, "struct-name": struct_name,
-    "file-name": file_name, **pages.RULES,
+    "file-name": file_name, **pages.RULES, **words.RULES,
 }
 
 if __name__ == "__main__":

@@ -243,6 +243,23 @@ BREAKS = [
     ("file", {C: "/* relay/base/addr.c */\n"}, "no file relay/base/addr.c"),
     ("file", {"HACKING.md": "# Tour\nsee `mail/str.c`\n"},
      "HACKING.md:2: no file mail/str.c"),
+    ("words", {C: "/* What is to be done. */\n"}, "x.c:1: a comment begins"),
+    ("words", {H: "/* SPDX-License-Identifier: ISC\n *\n * Who it is.\n */\n"},
+     "x.h:3: a comment begins with Who"),
+    ("words", {"tests/unit/test_x.c": "int x; /* … Whom it tells. */\n"},
+     "begins with Whom"),
+    ("words", {C: "/* A row\n * that Nobody has. */\n"},
+     "x.c:2: a comment says Nobody"),
+    ("words", {C: "// by his address\n"}, "says his"),
+    ("gone", {C: "/* str_length() does it. */\n"},
+     "x.c:1: str_length() is nowhere"),
+    ("named", {"doc/promises.md": "T1: `relay/base/str.c: str_length()`\n"},
+     "doc/promises.md:1: str_length() is not in its file"),
+    ("named", {"doc/promises.md": "`relay/base/str.c` `str_len()` and\n"
+                                  "`policy_of()`\n"},
+     "doc/promises.md:2: policy_of() is not"),
+    ("named", {"doc/architecture.md": "in `unit/test_gone.c`\n"},
+     "no file unit/test_gone.c"),
     ("file", {"HACKING.md": "# History\n`a_b.c`\n# Tour\n`c_d.c`\n"},
      "HACKING.md:4: no file c_d.c"),
 ]
@@ -282,6 +299,11 @@ ALLOWED = [
     ("file-name", {"relay/mail/str_x.c": "", "tests/unit/addr.c": ""}),
     ("promise", {C: 'int D17 = 0xD17; const char *T9 = "T9"; /* x_T9 */\n'}),
     ("page", {C: 'const char *s = "storage.md";\n'}),
+    ("words", {C: '/* Says what it is, here and "nobody@x". */\n'
+                  'const char *s = "Whom: /* he */";\n'}),
+    ("gone", {C: "/* str_len() and snprintf() */\nint x = snprintf(0);\n"}),
+    ("named", {"doc/promises.md": "`relay/base/str.c: str_len()`\n\n"
+                                  "`anything()`, `unit/test_str.c`\n"}),
 ]
 
 
