@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC
  *
- * What must hold unless the program itself is wrong. PH_ASSERT() stays on in
- * release builds: a process whose state contradicts itself would go on to
- * write that state to the journal, while a process that ends is started again
- * from a journal that is still right.
+ * States what must hold unless the program itself is wrong. PH_ASSERT() stays
+ * on in release builds: a process whose state contradicts itself would go on
+ * to write that state to the journal, while a process that ends is started
+ * again from a journal that is still right.
  *
- * What comes from outside is checked and answered, never asserted: peers, the
+ * Input from outside is checked and answered, never asserted: peers, the
  * control socket, the configuration, and every byte that is read from the
- * journal, the table, the index or another file. A damaged record must not
- * end each start.
+ * journal, the table, the index or another file. A damaged record must not end
+ * each start.
  */
 #ifndef RELAY_BASE_ASSERT_H
 #define RELAY_BASE_ASSERT_H

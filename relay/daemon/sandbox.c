@@ -59,8 +59,8 @@ static const struct denied {
 	/* Another program. */
 	{ SCMP_SYS(execve),            KILL,   UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
 	{ SCMP_SYS(execveat),          KILL,   UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
-	/* Another process; threads are made by clone() and remain. The flags of
-	 * clone3() cannot be seen here, so libc has to do without it. */
+	/* Another process; threads are made by clone(2) and remain. The flags
+	 * of clone3(2) cannot be seen here, so libc has to do without it. */
 	{ SCMP_SYS(fork),              REFUSE, UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
 	{ SCMP_SYS(vfork),             REFUSE, UNLESS_SANITIZED | DAEMON, 0, 0, 0 },
 	{ SCMP_SYS(clone3),            ABSENT, UNLESS_SANITIZED | DAEMON, 0, 0, 0 },

@@ -5,8 +5,8 @@
  * thread and a loop of its own (the shell is the daemon's). Listeners stay
  * open across a reload when their address stays.
  *
- * A client is an IPv4 address or an IPv6 /64: whoever has one address of a
- * /64 has them all. The peers of `proxy_from` stand for many clients, so
+ * A client is an IPv4 address or an IPv6 /64: a host with one address of a /64
+ * has them all. The peers of `proxy_from` stand for many clients, so
  * limits.per_client does not hold for them.
  */
 #ifndef RELAY_NET_LISTEN_H

@@ -186,7 +186,7 @@ static void a_silent_leg_is_left_alone(void **state)
 	assert_true(may_ask(f, CLOUD));
 }
 
-/* Whoever lets a leg be slow for it alone does not silence it for others. */
+/* A client for which alone a leg is slow does not silence it for others. */
 static void it_is_silent_for_all_when_it_is_for_three(void **state)
 {
 	static const uint64_t clients[] = {ONE, TWO, THREE};

@@ -107,7 +107,7 @@ static void b3_an_aborted_draft_leaves_nothing(void **state)
 	rig_free(r);
 }
 
-/* Whoever makes it whole in one go does not wait, and gets no letter. */
+/* An owner that adds all in one go does not wait, and gets no letter. */
 static void b3_what_is_given_at_once_waits_for_nothing(void **state)
 {
 	struct rig *r = open_rig();

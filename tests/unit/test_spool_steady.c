@@ -33,7 +33,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* How old the first message's delivery is, as whoever reads it sees. */
+/* How old the first message's delivery is, as its reader sees it. */
 static int64_t age(struct rig *r)
 {
 	struct spool_fetch *f = rig_fetch(r, r->m[0].id, false);
