@@ -31,8 +31,9 @@ struct worker_thread *worker_thread_new(const struct worker_config *c,
 struct worker *worker_thread_view(struct worker_thread *t);
 int worker_thread_run(struct worker_thread *t, struct error *err);
 /* The end, in this order; all but the first when no thread runs any more.
- * _end() cuts sessions and dialogs short and reports what they leave; _turn()
- * takes the letters that the spool's stop sent back. NULL, and a worker that
+ * worker_thread_end() cuts sessions and dialogs short and reports what they
+ * leave; worker_thread_turn() takes the letters that the spool's stop sent
+ * back. NULL, and a worker that
  * never ran, are fine. */
 void worker_thread_join(struct worker_thread *t);
 void worker_thread_end(struct worker_thread *t);

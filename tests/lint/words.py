@@ -3,7 +3,7 @@
 pages name are there. Part of check_style.py."""
 import re
 
-# doc/promises.md says `file.c: function()` and further `function()`.
+# doc/promises.md names a file and a function of it, then further functions.
 NAMING = ("doc/promises.md", "doc/architecture.md")
 BEGINS = re.compile(r"[/*\s.…-]*(?:SPDX-License-Identifier: ISC[*\s]+)?"
                     r"(Who|Whom|Whose|What)\b")
