@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Inside of intake: shared by intake.c (a mail transaction from its beginning
- * to its end), intake_rcpt.c (whether a recipient is taken) and handback.c
- * (mail that a leg hands back).
+ * to its end), intake_rcpt.c (whether a recipient is taken) and
+ * returned_by_leg.c (mail that a leg hands back).
  */
 #ifndef RELAY_INTAKE_INTAKE_INT_H
 #define RELAY_INTAKE_INTAKE_INT_H

@@ -50,7 +50,7 @@ struct drig {
 	struct table_word taken; /* drig_job(): what it said when that came */
 	struct table_word said[DRIG_CHANGES]; /* by number of the change */
 	bool loops; /* the route has no leg because all had it */
-	bool on, mailbox, stranger; /* what a report says; see settle.h */
+	bool on, mailbox, stranger; /* fields of a report, see outcome_letter */
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
 	unsigned calls; /* of the worker, about connections */
