@@ -222,7 +222,7 @@ static bool own_name(const struct conf *c, const char *domain)
 	       strcmp(domain, c->ret.domain) == 0 || own_literal(c, domain);
 }
 
-/* Whose recipient it is, and what the table says of him. */
+/* Finds the recipient's domain and its row in the table. */
 static enum found find(struct ask *q, struct recipient_place *p)
 {
 	struct error err;
@@ -307,7 +307,7 @@ static void by_the_route(struct decision *d)
 		refuse(d, &by_route[d->route.kind]);
 }
 
-/* No row of his own at a domain of ours. */
+/* The recipient has no row of its own, at a domain of ours. */
 static void by_the_policy(struct ask *q, const struct recipient_place *p)
 {
 	struct decision *d = q->d;

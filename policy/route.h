@@ -38,8 +38,9 @@ struct decision {
 	uint64_t change;	/* table's number at the lookup */
 };
 
-/* What holds of every decision: mail that is accepted has a leg to go to, or
- * came to a return address of ours; a refusal has a reply. For assertions. */
+/* Checks what holds of every decision: mail that is accepted has a leg to go
+ * to, or came to a return address of ours; a refusal has a reply. For
+ * assertions. */
 bool decision_ok(const struct decision *d);
 
 /* Exact address beats subaddress base beats the domain's row (T7); unknown

@@ -272,7 +272,7 @@ static const struct operator *operator_at(const struct where_reader *r)
 	return NULL;
 }
 
-/* What stands behind the name of a column or the key of a tag. */
+/* The operator and value after the name of a column or the key of a tag. */
 static int read_test(struct where_reader *r, const struct test *t)
 {
 	const struct operator *op = operator_at(r);

@@ -122,7 +122,7 @@ struct change_show {
 	    const struct table_value *before, const struct table_value *after);
 	void *arg;
 };
-/* What change_commit() would do, given to `show` (NULL: only counted);
+/* Gives the effect of change_commit() to `show` (NULL: it is only counted);
  * nothing is written, and a commit may follow. */
 int change_preview(struct change *ch, const struct change_how *how,
     const struct change_show *show, struct change_done *done_out,

@@ -310,7 +310,7 @@ int change_preview(struct change *ch, const struct change_how *how,
 	rc = complete(ch, how, done_out, err);
 	if (rc == 0)
 		rc = preview(ch, show, done_out, err);
-	/* What was staged is there once more, for a commit. */
+	/* The staged rows are there again, for a commit. */
 	ch->staged = staged;
 	if (db_do(&ch->db, CS_ROLLBACK, rc == 0 ? err : &ignored) < 0)
 		rc = -1;

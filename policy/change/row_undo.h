@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an undo makes of the tags and addresses of a row. Pure.
+ * Computes the tags and addresses of a row after an undo. Pure.
  */
 #ifndef POLICY_CHANGE_ROW_UNDO_H
 #define POLICY_CHANGE_ROW_UNDO_H
