@@ -87,7 +87,7 @@ static void run_timer(struct loop *l, struct timer *t)
 	t->fn(t->arg);
 }
 
-/* What a timer sets runs in the next turn, due or not. */
+/* A timer that is set by another runs in the next turn, due or not. */
 static void on_timers(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *l = arg;
