@@ -14,7 +14,7 @@
 #include "relay/base/map.h"
 #include "relay/base/mem.h"
 
-/* A recipient of whom one file knows only superseded deliveries. */
+/* A recipient of which one file knows only superseded deliveries. */
 struct suspect {
 	uint64_t id;
 	uint32_t rcpt;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Who was delivered where, of late. The projector's thread writes, any thread
- * asks; each over a connection of its own.
+ * Remembers the last delivery of each recipient on each leg. The projector's
+ * thread writes, any thread asks; each over a connection of its own.
  */
 #include "relay/audit/delivered_before.h"
 
@@ -63,7 +63,7 @@ struct delivered {
 	int64_t pending[PENDING];
 	unsigned n;
 
-	/* everybody's */
+	/* of all threads */
 	pthread_mutex_t lock;
 	sqlite3 *reader; /* NULL: not opened yet */
 	sqlite3_stmt *look;
@@ -140,8 +140,8 @@ static void close_reader(struct delivered *k)
 	pthread_mutex_unlock(&k->lock);
 }
 
-/* What cannot be written is not worth a fault of the projector. It is tried
- * again with each flush: a shortage of descriptors passes. */
+/* A failed write is no fault of the projector. It is tried again with each
+ * flush: a shortage of descriptors passes. */
 static void give_up(struct delivered *k, int code)
 {
 	if (!k->off)

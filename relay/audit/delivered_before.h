@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Which recipient was delivered on which leg of late (retry.known, D5): a
- * leg that took somebody's mail last week and does not know him today is
- * wrong more often than he is gone.
+ * Remembers the last delivery of each recipient on each leg (retry.known, D5):
+ * a leg that took mail for a recipient last week and does not know it today is
+ * more often wrong than right.
  *
  * One small file beside the index: eight bytes for (leg, recipient) and the
  * day. The projector writes it in the rhythm of its own commits and before
@@ -19,7 +19,7 @@
 struct delivered;
 
 /* The file of that folder, made when it is missing and made anew when it is
- * damaged. Never NULL: without a file nobody is known. `keep_ms` is
+ * damaged. Never NULL: without a file no recipient is known. `keep_ms` is
  * retry.known. */
 struct delivered *delivered_open(const char *dir, int64_t keep_ms);
 void delivered_close(struct delivered *k); /* NULL is fine */

@@ -10,7 +10,7 @@
 #include "relay/mail/envelope.h"
 #include "relay/spool/spool.h"
 
-/* What happened to a delivery. On disk (attempt.event): never renumbered. */
+/* The events of a delivery. On disk (attempt.event): never renumbered. */
 enum event_kind {
 	EV_NONE = 0, /* a move that is no news: it is not shown */
 	EV_DELIVERED = 1, EV_DEFERRED = 2, EV_BOUNCED = 3, EV_PARKED = 4,

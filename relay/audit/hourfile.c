@@ -327,8 +327,8 @@ const char *hourfile_error(const struct hourfile *f)
 
 /* ---- sealing ----------------------------------------------------------- */
 
-/* What was removed must stay away before the mode says that all is done: a
- * reader could do nothing about a log that a power cut brings back. */
+/* A removed log must stay removed before the mode says that all is done: a
+ * reader could do nothing about one that a power cut brings back. */
 static int finish(const char *dir, const char *path, struct error *err)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What hourfile.c (writing) and hourread.c (reading) share.
+ * Shared by hourfile.c (writing) and hourread.c (reading).
  */
 #ifndef RELAY_AUDIT_HOURFILE_INT_H
 #define RELAY_AUDIT_HOURFILE_INT_H

@@ -116,7 +116,7 @@ static void find_unsealed(struct hours *h, const int64_t *all, size_t n)
 	}
 }
 
-/* What is sealed gets no rows. */
+/* A sealed file gets no rows. */
 static int roll_if_sealed(struct hours *h, int64_t now_us, struct error *err)
 {
 	return hourfile_state(h->current)->sealed

@@ -43,7 +43,8 @@ int hours_renew(struct hours *h, bool damaged, int64_t now_us,
  * next call. 1; 0 when there is none; -1: hours_error(). */
 int hours_home(struct hours *h, uint64_t id, struct arena *a,
     struct envelope *env_out, struct hourfile **home_out);
-/* What hours_home() gave cannot be read: -1, or 0 when that is passed over. */
+/* The file of hours_home() cannot be read: -1, or 0 when that is passed
+ * over. */
 int hours_unreadable(struct hours *h, struct hourfile *f);
 /* An older file that cannot be read now counts as one that is not there. A
  * damaged one always does. */

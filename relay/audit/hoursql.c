@@ -9,8 +9,8 @@
 	"id, accepted, client, name, listen, helo, tls, sender, message_id," \
 	" size, recipients, spf"
 
-/* What an attempt must be; 0 and '' are any. Rows of before the column `code`
- * have none: they are read and looked at. */
+/* The conditions on an attempt; 0 and '' are any. Rows of before the column
+ * `code` have none: they are read and looked at. */
 #define MOVE_IS \
 	"(?1 = 0 OR event = ?1) AND (?2 = '' OR leg = ?2)" \
 	" AND (?4 = '' OR ph_has(detail, ?4))"

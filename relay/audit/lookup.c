@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What is on record of one message. The projector's thread.
+ * Looks up the record of one message. The projector's thread.
  */
 #include "relay/audit/lookup.h"
 
@@ -52,7 +52,7 @@ static void see_rcpt(struct lookup *l, uint32_t rcpt, const char *address)
 		l->rcpt[rcpt] = arena_strdup(l->arena, address);
 }
 
-/* What comes later is right. */
+/* The later row counts. */
 static void see_row(struct gather *g, const struct lookup_row *row)
 {
 	struct lookup *l = g->l;
@@ -104,7 +104,7 @@ static bool on_hour(void *arg, struct hourfile *f)
 	return l->rows != 0;
 }
 
-/* What moved since the last commit. */
+/* The moves since the last commit. */
 static void on_open_message(struct gather *g, const struct open_message *e)
 {
 	g->l->found = true;
@@ -118,7 +118,7 @@ static void on_open_message(struct gather *g, const struct open_message *e)
 	}
 }
 
-/* Whose token is old costs a few files, not all the hours since. */
+/* An old token costs a few files, not all the hours since. */
 static bool is_on_record(struct projector *p, struct lookup *l)
 {
 	struct hourfile *home;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What is on record of one message, asked by the daemon itself: who its
- * recipients were and how its deliveries stand. The projector's thread
- * answers, out of its memory and the hour files, after it has taken in what
- * was synced by then.
+ * The record of one message, for the daemon itself: its recipients and the
+ * states of its deliveries. The projector's thread answers, out of its memory
+ * and the hour files, after it has taken in what was synced by then.
  */
 #ifndef RELAY_AUDIT_LOOKUP_H
 #define RELAY_AUDIT_LOOKUP_H

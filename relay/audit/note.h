@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * A note in the journal: an event that is of no delivery (refused, change,
- * leg, body, …), as its name, a NUL and a JSON object. Whoever writes one
- * gives the fields of its row in the table of events; the projector adds
- * time, node and pos. Pure.
+ * leg, body, …), as its name, a NUL and a JSON object. Its writer gives the
+ * fields of its row in the table of events; the projector adds time, node and
+ * pos. Pure.
  *
  *   struct note_writer w;
  *   struct jout *j = note_begin(&w, &bytes, "refused");

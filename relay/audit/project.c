@@ -168,8 +168,9 @@ static void note_state(struct projector *p, struct open_message *e,
 	open_message_set(&p->open, e, &l);
 }
 
-/* What a notification of the same record tells of a move; NULL: nothing. Of
- * two parts only one is the notification, its own moves count for nothing. */
+/* The action that a notification of the same record tells of a move; NULL:
+ * none. Of two parts only one is the notification, its own moves count for
+ * nothing. */
 static const char *action_of(const struct delivery_event *m,
     const struct spool_delivery *to)
 {
@@ -306,7 +307,7 @@ static int put_returned(struct projector *p, const struct envelope *env)
 
 /* ---- acceptance -------------------------------------------------------- */
 
-/* Our own notification: no listener took it, and nobody sent it. */
+/* Our own notification: it has neither a listener nor a sender. */
 static bool is_dsn(const struct envelope *env)
 {
 	return env->listen[0] == '\0' && env->from[0] == '\0';
@@ -323,8 +324,8 @@ static int put_message(struct projector *p, const struct envelope *env)
 	return hourfile_put_message(file(p), env);
 }
 
-/* What was held or parked from the first is told; queued is what everybody
- * expects. */
+/* A delivery that was held or parked from the first is told; queued is the
+ * usual case. */
 static int project_deliveries(struct projector *p, struct open_message *e,
     const struct spool_record *rec)
 {

@@ -57,7 +57,7 @@ void projector_reopen(struct projector *p);
 /* Any thread: audit.keep of a reloaded configuration. */
 void projector_keep(struct projector *p, int64_t keep_ms);
 
-/* Who was delivered where: delivered_before() and delivered_keep() from any
+/* The memory of deliveries: delivered_before() and delivered_keep() from any
  * thread, as long as the projector is there. */
 struct delivered;
 struct delivered *projector_delivered(struct projector *p);

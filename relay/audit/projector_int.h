@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What projector.c (when), project.c (what), journal_input.c (from where) and
- * projector_thread.c share.
+ * Shared by projector.c (when), project.c (what), journal_input.c (from where)
+ * and projector_thread.c.
  */
 #ifndef RELAY_AUDIT_PROJECTOR_INT_H
 #define RELAY_AUDIT_PROJECTOR_INT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a search asks for, held against what the index has. Pure.
+ * Holds the conditions of a search against the rows of the index. Pure.
  */
 #include "relay/audit/search_int.h"
 
@@ -176,7 +176,7 @@ static const char *field(const json_t *o, const char *key)
 	return s == NULL ? "" : s;
 }
 
-/* What has no such field is of no sender at all, not of the null sender. */
+/* A note without the field has no sender at all, not the null sender. */
 static bool field_is(const char *want, const json_t *o, const char *key)
 {
 	return want == NULL || (json_object_get(o, key) != NULL &&

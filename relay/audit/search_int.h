@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of a search share: search.c (which messages, in batches),
- * search_read.c (their rows), search_fit.c (what must be so). One thread.
+ * Shared by the files of a search: search.c (which messages, in batches),
+ * search_read.c (their rows), search_fit.c (the conditions). One thread.
  */
 #ifndef RELAY_AUDIT_SEARCH_INT_H
 #define RELAY_AUDIT_SEARCH_INT_H
@@ -71,7 +71,7 @@ struct search_work {
 	struct candidate *now;
 };
 
-/* What a message that fits has in run.seen; another address for the others. */
+/* The value in run.seen of a message that fits, and that of the others. */
 extern char search_shown, search_passed;
 
 /* 1 open, 0 no such file (any more), -1 failed. */
