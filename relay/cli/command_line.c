@@ -26,9 +26,9 @@ static const struct cli_option *find_option(const struct cli_option *o,
 	return NULL;
 }
 
-/* What is not UTF-8 cannot be said to the daemon: a filter would be lost on
- * the way, and without it all would be meant. Names of files may be anything.
- * True: it was said. */
+/* A word that is not UTF-8 cannot be sent to the daemon: a filter would be
+ * lost on the way, and without it all would be meant. Names of files may be
+ * anything. True: it was said. */
 static bool not_text(const struct cli *c, const char *placeholder,
     const char *value)
 {
@@ -130,7 +130,7 @@ static int run_command(struct cli *c, int argc, char **argv)
 
 /* ---- the program ------------------------------------------------------ */
 
-/* The person, not root: who called sudo is who changed the table. */
+/* The user that called sudo, not root, is the one that changed the table. */
 static char *who_runs(void)
 {
 	const char *sudo = getenv("SUDO_USER");
@@ -155,8 +155,8 @@ static char *where_it_runs(void)
 	return mem_strdup(name);
 }
 
-/* What stands before the command. Returns the index of the command's first
- * word, or -1: it was answered, *code_out is the exit code. */
+/* Reads the options before the command. Returns the index of the command's
+ * first word, or -1: it was answered, *code_out is the exit code. */
 static int take_front(struct cli *c, int argc, char **argv, int *code_out)
 {
 	int i = 1;

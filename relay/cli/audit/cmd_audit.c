@@ -64,7 +64,7 @@ static void on_status(void *arg, json_t *row)
 	v->daemon[id].gap = json_integer_value(json_object_get(row, "gap"));
 }
 
-/* What is there now must agree; what was long ago, the index may no longer
+/* Open and parked must agree; flows of long ago the index may no longer
  * keep. */
 static bool agrees(const struct verifying *v, int leg)
 {

@@ -15,7 +15,7 @@
 
 enum { LAST_HOUR_S = 3600, WORDS_MAX = 1 << 16, LIMIT_MAX = 1000000 };
 
-/* What is counted of the messages that are shown. */
+/* Counts of the messages that are shown. */
 struct totals {
 	uint64_t messages;
 	json_t *last; /* by message, recipient and leg: the last event */
@@ -28,7 +28,7 @@ struct tracing {
 	struct totals totals;
 };
 
-/* What is of no message, a change or a refusal, is the relay's. */
+/* Events of no message, a change or a refusal, are the relay's. */
 static void say_whose(struct tracing *t, const char *id)
 {
 	if (t->shown > 0)

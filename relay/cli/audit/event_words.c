@@ -15,7 +15,7 @@ static void add(struct strbuf *out, const char *s)
 	utf8_show(slice_str(s), out);
 }
 
-/* "bob@example.org", and "<>" for nobody. */
+/* "bob@example.org", and "<>" for the null sender. */
 static void add_sender(struct strbuf *out, const char *from)
 {
 	add(out, from[0] == '\0' ? "<>" : from);
@@ -107,7 +107,7 @@ static void say_aborted(const json_t *e, struct strbuf *out)
 	}
 }
 
-/* What was not right, and was taken. */
+/* A fault that was accepted all the same. */
 static void say_repaired(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "taken from ");
@@ -189,7 +189,8 @@ static void add_by(struct strbuf *out, const json_t *e)
 	}
 }
 
-/* What a notice tells of the mail; the last for words of later versions. */
+/* The words for the action of a notice; the last for those of later
+ * versions. */
 static const char *news(const char *action)
 {
 	static const char *const words[][2] = {{"failed", " failed"},
@@ -301,7 +302,7 @@ static void say_gap(const json_t *e, struct strbuf *out)
 	    (long long)json_number(e, "offset"), reason);
 }
 
-/* What has no sentence of its own is shown as it is. */
+/* Shows fields that have no sentence of their own as they are. */
 static void say_fields(const json_t *e, struct strbuf *out)
 {
 	const char *key;

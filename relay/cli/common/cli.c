@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What every command uses: its options, its configuration, what it says on
- * stderr and what it asks on the terminal.
+ * Common to all commands: options, configuration, messages on stderr and
+ * questions on the terminal.
  */
 #include "relay/cli/common/cli.h"
 

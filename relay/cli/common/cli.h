@@ -18,7 +18,7 @@
 #include "relay/cli/common/out.h"
 #include "relay/cli/common/progress.h"
 
-/* What every command returns: the exit code of the program. */
+/* The result of a command: the exit code of the program. */
 enum {
 	CLI_DONE = 0,
 	CLI_NO = 1,	   /* refused, failed, or the answer is no */

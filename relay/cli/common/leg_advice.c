@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an administrator can do about a leg that takes no mail.
+ * Advises an administrator about a leg that takes no mail.
  */
 #include "relay/cli/common/leg_advice.h"
 

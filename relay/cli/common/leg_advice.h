@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an administrator can do about a leg that takes no mail.
+ * Advises an administrator about a leg that takes no mail.
  */
 #ifndef RELAY_CLI_COMMON_LEG_ADVICE_H
 #define RELAY_CLI_COMMON_LEG_ADVICE_H

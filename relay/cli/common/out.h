@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a command shows: aligned columns for people, one JSON object a line
+ * The output of a command: aligned columns for people, one JSON object a line
  * for programs. A row is always written as a JSON object; for people its
  * columns are taken out of it, so the two can not differ.
  */

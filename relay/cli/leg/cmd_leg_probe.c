@@ -19,7 +19,7 @@ static const struct out_column columns[] = {
 	{NULL, NULL, false},
 };
 
-/* What is said of an address under the table, in this order. */
+/* The lines about an address under the table, in this order. */
 static const struct {
 	const char *key, *title;
 } details[] = {

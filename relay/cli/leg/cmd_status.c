@@ -105,7 +105,7 @@ static void set_text(json_t *row, const char *key, struct strbuf *text)
 	strbuf_reset(text);
 }
 
-/* What people see of it is put beside what the daemon said. */
+/* Adds the columns for people beside the daemon's own. */
 static void add_human(json_t *row)
 {
 	int64_t now_us = clock_wall_us(&clock_system), since_us;

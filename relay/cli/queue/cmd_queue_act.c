@@ -26,7 +26,7 @@ static const struct out_column dry_columns[] = {
 	{"age", "AGE", true}, {NULL, NULL, false},
 };
 
-/* What is asked before it is done. */
+/* The question that is put before an act. */
 static const struct {
 	const char *action, *after;
 } asked[] = {
@@ -75,7 +75,8 @@ static int ask(struct acting *a)
 		    asked[i].after);
 		return cli_confirm(a->c, question) ? CLI_DONE : CLI_NO;
 	}
-	/* What can be taken back asks only for many, and only a person. */
+	/* An act that can be taken back is asked about only for many
+	 * deliveries, and only at a terminal. */
 	if (a->count <= CLI_ASK_ABOVE || !isatty(STDIN_FILENO))
 		return CLI_DONE;
 	snprintf(question, sizeof(question),

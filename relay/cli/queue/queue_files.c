@@ -89,7 +89,7 @@ static int write_file(struct cli *c, const char *id, int fd, const char *path)
 		return cli_fail(c, "%s: %s", path, strerror(errno));
 	}
 	code = queue_file_message(c, id, to);
-	/* Whoever exports mail may delete it next. */
+	/* An export may be followed by a delete. */
 	written = fflush(to) == 0 && ferror(to) == 0 && fsync(fd) == 0;
 	if (fclose(to) != 0 || !written)
 		code = cli_fail(c, "%s: %s", path, strerror(errno));

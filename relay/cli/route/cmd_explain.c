@@ -98,7 +98,7 @@ static void put_legs(struct cli *c, struct jout *j,
 	jout_array_end(j);
 }
 
-/* Whom the server would ask first (unknown = "probe"); NULL: nobody. */
+/* The leg that the server would ask first (unknown = "probe"); NULL: none. */
 static const char *asked(struct cli *c, const struct decision *d)
 {
 	return d->ask ? names_text(c->names, d->route.leg[0]) : NULL;

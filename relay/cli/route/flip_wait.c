@@ -9,7 +9,7 @@
 
 enum { WAIT_BYTES = CTL_REQUEST_MAX / 2 };
 
-/* Whom to wait for: those of a change. None: everybody. */
+/* The recipients to wait for: those of a change. None: all. */
 struct waited {
 	json_t *addresses;
 	size_t bytes;

@@ -10,8 +10,9 @@
 
 /* Opens a change as cli_table() opens the table. NULL: the reason was said. */
 struct change *cli_change(struct cli *c);
-/* What `ch` is staged from: bad lines are named as they are met, with the
- * file, twenty of them; a bar shows how far it is. */
+/* Watches the reading of the file that `ch` is staged from: bad lines are
+ * named as they are met, with the file, twenty of them; a bar shows the
+ * progress. */
 void cli_watch_file(struct cli *c, struct change *ch, const char *name,
     int fd);
 /* Says why a change was not made: `err`, or how many lines of its file are

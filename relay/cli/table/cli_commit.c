@@ -33,7 +33,8 @@ static void say_done(struct cli *c, const struct change_done *done)
 		jout_int(j, "same", (int64_t)done->same);
 		out_row_end(&c->out);
 	}
-	/* It is made: whoever ends us from here on has its number. */
+	/* The change is made: a process that is ended from here on has said
+	 * its number. */
 	fflush(c->out.to);
 }
 

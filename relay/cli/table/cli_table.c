@@ -31,8 +31,8 @@ static int owner_of(const char *path, struct stat *st)
 	return rc;
 }
 
-/* What root wrote (the log beside the table, say) the daemon could not read:
- * so root becomes the daemon's user. */
+/* The daemon could not read files that root wrote (the log beside the table,
+ * say), so root becomes the daemon's user. */
 static int become_owner(struct cli *c, const char *path)
 {
 	struct stat st;
