@@ -87,8 +87,8 @@ struct client_config {
 	/* The TLS context of a leg in that snapshot, with a reference. */
 	struct tls_client *(*tls)(void *arg, const struct conf *c,
 	    const struct conf_leg *leg);
-	/* What the leg offers, each time it answered EHLO or HELO (after TLS);
-	 * never of a direct egress. NULL: it is not told. */
+	/* Told the offers of the leg, each time it answered EHLO or HELO
+	 * (after TLS); never of a direct egress. NULL: it is not told. */
 	void (*learned)(void *arg, int leg, const struct ehlo *e);
 	/* tls = may: that host offered TLS, it did not come about, and mail
 	 * goes there in the clear. Once a host and alarm.interval. NULL: it is

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of the client share. requests.c takes requests and reports
- * them; exchange.c knows what was said of each recipient; dialog.c is one
+ * Shared by the files of the client. requests.c takes requests and reports
+ * them; exchange.c keeps the result of each recipient; dialog.c is one
  * connection, dialog_open.c its beginning, dialog_walk.c its way through the
- * stages and dialog_end.c its end; stages.c and transact.c are the
- * protocol; feed.c sends the content; hops.c finds the hosts, marks.c remembers
- * some; pool.c keeps idle connections; dialog_result.c puts replies and faults
- * into words; wire.c is what dialogs and probes do alike.
+ * stages and dialog_end.c its end; stages.c and transact.c are the protocol;
+ * feed.c sends the content; hops.c finds the hosts, marks.c remembers some;
+ * pool.c keeps idle connections; dialog_result.c puts replies and faults into
+ * words; wire.c is common to dialogs and probes.
  *
  *   client_send() -> dialog -> hops -> stages -> exchange -> report -> done()
  *
@@ -79,7 +79,7 @@ enum stage stages_open(struct dialog *d);
 
 /* ---- wire.c: what a dialog and a probe do alike ---- */
 
-/* Whose connection it is. */
+/* The owner of a connection. */
 struct wire {
 	const struct client_config *client;
 	const struct conf_leg *leg;
@@ -103,8 +103,8 @@ const char *wire_one_line(struct arena *a, struct slice text);
 
 /* ---- transact_say.c: the commands of a transaction ---- */
 
-/* What MAIL says: where NOTIFY=NEVER cannot be said a bounce must not reach the
- * transact_sender by another way (D3). */
+/* The sender for MAIL: where NOTIFY=NEVER cannot be said, a bounce must not
+ * reach the true sender (D3). */
 const char *transact_sender(const struct dialog *d);
 /* Each is written and counted in d->due. */
 void transact_put_mail(struct dialog *d, struct strbuf *out);

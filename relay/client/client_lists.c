@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What dialogs put down for their client to report, later: requests that are
+ * Lists what dialogs leave for their client to report later: requests that are
  * answered, connections that are idle, dialogs that are over. One worker's
  * loop.
  */

@@ -10,7 +10,7 @@
  * follows from how far it came: before MAIL the next host is tried; a kept
  * connection on which nothing was answered was closed by the leg while it was
  * idle, and a fresh one is opened; when the last byte of the content had been
- * handed to the system nobody knows (D8); else the mail waits.
+ * handed to the system the outcome is uncertain (D8); else the mail waits.
  */
 #include "relay/base/log.h"
 #include "relay/base/mem.h"

@@ -3,9 +3,9 @@
  * The walk of a dialog from stage to stage, for its first request and for
  * those that reuse the connection. One worker's loop.
  *
- * What happens when a connection is lost follows from how far it came: before
- * MAIL the next host is tried; a kept connection on which nothing was answered
- * was closed by the leg while it was idle, and a fresh one is opened; when the
+ * The outcome of a lost connection follows from how far it came: before MAIL
+ * the next host is tried; a kept connection on which nothing was answered was
+ * closed by the leg while it was idle, and a fresh one is opened; when the
  * last byte of the content had been handed to the system the outcome is not
  * known (D8); else the mail waits.
  */
@@ -86,8 +86,8 @@ static void note_limits(struct dialog *d)
 		d->messages_max = d->ehlo.limit_mail; /* RFC 9422 */
 }
 
-/* What this session must not be asked for goes to a new one. Nothing is open
- * in it: it is left without waiting for the last word. */
+/* Leaves for a new session what this one must not be asked for. Nothing is
+ * open in it, so it is left without waiting for the last reply. */
 static void leave_for_another(struct dialog *d)
 {
 	strbuf_adds(stream_out(d->stream), "QUIT\r\n");
@@ -123,7 +123,7 @@ static void ready(struct dialog *d)
 	rest(d);
 }
 
-/* What was said last is settled, and nothing more can be said here. A leg
+/* The last reply is settled, and no further command can be sent here. A leg
  * that closes ahead of MAIL would do so again. */
 static void move_closed(struct dialog *d, enum stage next)
 {

@@ -48,7 +48,8 @@ void exchange_settle(struct exchange *t, unsigned i, const struct result *r);
 /* All whose state is in `states` (STATE_BIT). */
 void exchange_settle_all(struct exchange *t, unsigned states,
     const struct result *r);
-/* The first in order whom the answer to the content still decides; -1: none. */
+/* The first recipient in order that the answer to the content still decides;
+ * -1: none. */
 long exchange_undecided(struct exchange *t);
 /* Too many recipients for one transaction: this one goes into the next. */
 void exchange_reopen(struct exchange *t, unsigned i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a login at a leg says (RFC 4954), in a dialog and in a probe.
+ * The login at a leg (RFC 4954), in a dialog and in a probe.
  */
 #ifndef RELAY_CLIENT_LOGIN_H
 #define RELAY_CLIENT_LOGIN_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the stages of stages.c and transact.c share. One worker's loop.
+ * Shared by the stages of stages.c and transact.c. One worker's loop.
  */
 #include "relay/client/client_int.h"
 
@@ -16,8 +16,8 @@ enum stage stages_senseless(struct dialog *d)
 	return NEXT_LOST;
 }
 
-/* What the leg offers is known, and stands for every host of it. The MX of a
- * direct egress speak each for another domain. */
+/* The offers of the leg are known now, and hold for all its hosts. The MX
+ * hosts of a direct egress serve a domain each. */
 enum stage stages_open(struct dialog *d)
 {
 	const struct client_config *c = &d->client->cfg;

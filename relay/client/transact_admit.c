@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg cannot take at all, by what it offers: settled here without a
+ * Settles recipients that a leg cannot take at all, by its offers, without a
  * word to it. One worker's thread.
  */
 #include "relay/client/client_int.h"
@@ -36,7 +36,7 @@ static void fail_utf8(struct dialog *d)
 			exchange_settle(t, i, &r);
 }
 
-/* What a question needs no leg to offer: it has no content. */
+/* A question has no content, whatever the leg offers. */
 static uint64_t content_size(const struct client_request *r)
 {
 	return r->ask ? 0 : r->content->size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a dialog and a probe do alike on a connection to a leg. One worker's
- * loop. RFC 5321, 2033 (LMTP).
+ * Common to a dialog and a probe on a connection to a leg. One worker's loop.
+ * RFC 5321, 2033 (LMTP).
  */
 #include "relay/client/client_int.h"
 
