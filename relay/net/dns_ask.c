@@ -23,7 +23,7 @@ enum {
 	KEY_MAX = DNS_NAME_MAX + 2,
 };
 
-/* What c-ares is asked; gone when it has answered. */
+/* A question to c-ares; freed when it has answered. */
 struct dns_question {
 	UT_hash_handle hh;
 	struct dns *dns;
@@ -138,7 +138,7 @@ static const char *reason(int status)
 	return ares_strerror(status);
 }
 
-/* What the reply says; one to another question says nothing. */
+/* Reads the reply; one to another question says nothing. */
 static struct dns_held *judge(const struct dns_question *k, int status,
     struct slice packet)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * c-ares on a loop. Sockets are watched by ARES_OPT_SOCK_STATE_CB: ares_fds()
+ * c-ares on a loop. Sockets are watched by ARES_OPT_SOCK_STATE_CB: ares_fds(3)
  * stops at FD_SETSIZE.
  */
 #include "relay/net/dns_channel.h"

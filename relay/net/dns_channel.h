@@ -23,7 +23,7 @@ void dns_channel_init(struct dns_channel *c, struct loop *l);
 /* 0, or -1 and `err`. The channel that was open before is the caller's. */
 int dns_channel_open(struct dns_channel *c, const struct conf *conf,
     struct error *err);
-/* What is asked is answered that it cannot be. */
+/* Open questions are answered with a failure. */
 void dns_channel_fini(struct dns_channel *c);
 /* After each call of c-ares that may have changed when it wants to be woken. */
 void dns_channel_arm(struct dns_channel *c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of a stream share. Calls go downward alone: stream_life.c,
+ * Shared by the files of a stream. Calls go downward alone: stream_life.c,
  * stream_flow.c, stream_tls.c, stream_state.c.
  */
 #ifndef RELAY_NET_STREAM_INT_H
@@ -68,7 +68,8 @@ _Static_assert(sizeof(struct stream) <= 456, "an idle stream is small");
 bool stream_would_block(int no);
 /* Neither freed nor over: a callback of the owner's may have done either. */
 bool stream_alive(const struct stream *s);
-/* What the descriptor is watched for follows from the state, here alone. */
+/* Sets the events that the descriptor is watched for; they follow from the
+ * state, and only this function sets them. */
 void stream_watch(struct stream *s);
 /* Found inside a call of the owner's: told later. */
 void stream_fail(struct stream *s, enum stream_end why);
