@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What is said to a client, counted, and put on record. A worker's loop.
+ * Sends replies to a client, counts them and puts them on record. A worker's
+ * loop.
  */
 #include "relay/server/session_int.h"
 

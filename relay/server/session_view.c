@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the owner may ask of a session.
+ * The questions that the owner may ask of a session.
  */
 #include "relay/server/session_int.h"
 
