@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the control socket's commands do: status, legs, queue. The ops loop;
- * what the queue thread owns is asked there by a call and comes back as one.
+ * The commands of the control socket: status, legs, queue. The ops loop; a
+ * call asks the queue thread for what it owns, and the answer comes back as
+ * one.
  */
 #ifndef RELAY_CONTROL_CONTROL_H
 #define RELAY_CONTROL_CONTROL_H

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an administrator does with many deliveries: each is a decision of its
- * own, in the journal with who and why before it is reported. A few hundred
- * are under way at a time, which the journal writes together. Those of one
- * message go to the queue together, so that bounces share a notice. A client
- * that goes away ends it. The ops loop; the acts themselves are the queue
- * thread's (act.c).
+ * Carries out an act on many deliveries: each is a decision of its own, in the
+ * journal with user and reason before it is reported. A few hundred are under
+ * way at a time, which the journal writes together. Those of one message go to
+ * the queue together, so that bounces share a notice. A client that goes away
+ * ends it. The ops loop; the acts themselves are the queue thread's (act.c).
  */
 #include "relay/control/control_select.h"
 

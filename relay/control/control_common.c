@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What control commands share: arguments, and the way to the queue thread and
- * back. The ops loop.
+ * Shared by the control commands: arguments, and the way to the queue thread
+ * and back. The ops loop.
  */
 #include "relay/control/control_int.h"
 

@@ -49,7 +49,8 @@ void control_leg_suspend(void *arg, struct ctl_request *r,
     const json_t *args);
 /* A letter of O_WRITTEN: the decision about a leg is in the journal. */
 void control_leg_written(struct control *c, struct spool_op *op);
-/* What was suspended before the restart still is. Before the queue runs. */
+/* Suspends the legs that were suspended before the restart. Before the queue
+ * runs. */
 void control_legs_restore(struct control *c);
 void control_route_wait(void *arg, struct ctl_request *r, const json_t *args);
 /* control_node.c: what status says that is not of a leg. */

@@ -101,8 +101,8 @@ void control_leg_resume(void *arg, struct ctl_request *r,
 	leg_decide(arg, r, args, false);
 }
 
-/* What was suspended before the restart still is; what was only down begins
- * as if it were not. Before the queue runs. */
+/* A leg that was suspended before the restart still is; one that was only down
+ * begins as if it were not. Before the queue runs. */
 void control_legs_restore(struct control *c)
 {
 	const struct conf *conf = c->snapshot->conf;

@@ -66,7 +66,8 @@ void control_print_row(struct select *s, const struct queue_row *row,
 	jout_str(j, "state", dstate_text(row->item.state));
 	jout_int(j, "attempts", row->item.attempts);
 	jout_time(j, "accepted", m->env.accepted_us);
-	/* What is held, frozen, parked or over has no next attempt. */
+	/* A delivery that is held, frozen, parked or over has no next
+	 * attempt. */
 	if (row->item.due_us != 0 && (row->item.state == D_QUEUED ||
 	    row->item.state == D_DEFERRED))
 		jout_time(j, "next", row->item.due_us);

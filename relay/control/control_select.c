@@ -277,7 +277,7 @@ static int read_state(struct select *s, const char *state)
 	return -1;
 }
 
-/* What is given and empty selects nothing, not everything. */
+/* A condition that is given and empty selects nothing, not everything. */
 static int check_given(struct select *s, const json_t *args)
 {
 	static const char *const keys[] = {"from", "to", "customer", "leg",
@@ -321,7 +321,7 @@ struct select *select_new(struct control *c, struct ctl_request *r,
 	s->open_max = 1;
 	s->f.from = mem_strdup(control_arg(args, "from"));
 	s->f.to = mem_strdup(control_arg(args, "to"));
-	/* What is too old selects nothing, not everything. */
+	/* An age beyond all times selects nothing, not everything. */
 	if (age_s > 0)
 		s->f.age_ms = (age_s < AGE_MAX_S ? age_s : AGE_MAX_S) * 1000;
 	if (check_given(s, args) == 0 &&

@@ -12,7 +12,7 @@
 enum { SELECT_SLICE = 256 };
 #define AGE_MAX_S INT64_C(100000000000)
 
-/* What is asked for. "", -1 and 0 match everything. */
+/* The conditions. "", -1 and 0 match everything. */
 struct filter {
 	int leg, state;
 	char *from, *to, *customer;

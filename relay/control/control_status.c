@@ -103,7 +103,7 @@ static const char *leg_state(const struct status *st, int leg)
 	return st->breaker[leg] == BREAKER_HALF_OPEN ? "probing" : "up";
 }
 
-/* What is not as usual of a leg that is not suspended. */
+/* Says what is unusual about a leg that is not suspended. */
 static void leg_remark(const struct status *st, int leg, struct strbuf *out)
 {
 	const struct control_config *cfg = &st->c->cfg;
@@ -142,7 +142,7 @@ static void leg_reason(struct status *st, int leg, struct strbuf *out)
 		leg_remark(st, leg, out);
 }
 
-/* Whose words its answers are measured by, and of when they are. */
+/* The profile that classifies its replies, and its date. */
 static void row_profile(const struct status *st, int leg, struct jout *j)
 {
 	const struct conf_leg *c = conf_leg_by_id(st->c->snapshot->conf, leg);
@@ -179,7 +179,7 @@ static void row_since(const struct status *st, int leg, struct jout *j)
 		jout_str(j, "oldest_s", NULL);
 }
 
-/* What is open is held, under way, or waits for its time or the leg. */
+/* Open deliveries are held, under way, or wait for their time or the leg. */
 static void row_open(const struct status *st, int leg, struct jout *j)
 {
 	uint64_t held = st->queue.leg[leg].state[D_HELD];
