@@ -209,7 +209,7 @@ static void log_listeners(const struct app *a)
 			}
 }
 
-/* Who may write there decides what becomes of mail. */
+/* A user that may write there decides what becomes of mail. */
 static int check_private(const struct conf *c, struct error *err)
 {
 	struct place_open o;
@@ -236,7 +236,7 @@ static const struct conf_snapshot *snapshot_now(void *arg)
 	return a->snapshot;
 }
 
-/* What threads share before there is a journal. */
+/* Makes the handles that threads share and that need no journal. */
 static void make_shared(struct app *a, const struct conf *c)
 {
 	struct alarm_config ac = {.shared = &a->shared, .conf = c,
@@ -426,9 +426,9 @@ static void join_threads(struct app *a)
 	queue_thread_stop(a->queue_thread);
 }
 
-/* From here on this thread does what the others did. Who still has something
- * under way gives it up, and tells the queue, which tells the journal; then
- * the journal's answers are taken, because each is somebody's memory. */
+/* From here on this thread does what the others did. A worker that has
+ * something under way gives it up and tells the queue, which tells the
+ * journal; then the journal's answers are taken, because each holds memory. */
 static void end_work(struct app *a)
 {
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)

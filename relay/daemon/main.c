@@ -92,7 +92,7 @@ static struct conf_snapshot *load(const char *file, struct names *names,
 
 /* ---- signals ---- */
 
-/* What counts only after a restart, a line each. */
+/* Keys that count only after a restart, a line each. */
 static void warn_of_restart(struct slice lines)
 {
 	struct slice line;

@@ -26,7 +26,7 @@ struct place {
 
 /* Row `i`, or NULL behind the last. */
 const struct place *place_at(size_t i);
-/* What the configuration says; "" : nothing. */
+/* The path by the configuration; "" : none. */
 const char *place_path(const struct place *p, const struct conf *c);
 /* The folder that counts; the caller frees it with mem_free(). */
 char *place_folder(const struct place *p, const struct conf *c);
@@ -40,8 +40,8 @@ struct place_open {
 };
 bool place_open_to_all(const struct conf *c, struct place_open *open_out);
 
-/* What the configuration names in whose folder `path` lies, where the daemon
- * may write; NULL: there is none. */
+/* The key of the configuration that names the folder in which `path` lies,
+ * where the daemon may write; NULL: there is none. */
 const char *place_may_write(const struct conf *c, const char *path);
 
 #endif

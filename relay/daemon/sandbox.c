@@ -85,7 +85,7 @@ static const struct denied {
 	{ SCMP_SYS(process_madvise),   KILL,   ALWAYS, 0, 0, 0 },
 	{ SCMP_SYS(pidfd_getfd),       KILL,   ALWAYS, 0, 0, 0 },
 	{ SCMP_SYS(kcmp),              REFUSE, ALWAYS, 0, 0, 0 },
-	/* What the file system looks like. */
+	/* The shape of the file system. */
 	{ SCMP_SYS(mount),             KILL,   ALWAYS, 0, 0, 0 },
 	{ SCMP_SYS(umount),            KILL,   ALWAYS, 0, 0, 0 },
 	{ SCMP_SYS(umount2),           KILL,   ALWAYS, 0, 0, 0 },
@@ -227,7 +227,7 @@ static int filter_calls(bool spawner)
 
 /* ---- files ---- */
 
-/* What Debian 12's header does not know yet. */
+/* Missing in the header of Debian 12. */
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
@@ -256,8 +256,8 @@ static const uint64_t rights[] = {
 	[PLACE_BIND] = MAY_BIND,
 };
 
-/* All that changes something, and running a program. Rights to move a file
- * to another folder (REFER) are given to nobody. */
+/* All that changes something, and running a program. The right to move a file
+ * to another folder (REFER) is never given. */
 static uint64_t guarded(int abi)
 {
 	uint64_t all = FS(WRITE_FILE) | FS(REMOVE_DIR) | FS(REMOVE_FILE) |

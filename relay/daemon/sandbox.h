@@ -10,9 +10,9 @@
 
 #include "conf/conf.h"
 
-/* What holds. */
+/* The restrictions that hold. */
 struct sandbox {
-	bool secret;  /* nobody of our uid can read our memory */
+	bool secret;  /* no process of our uid can read our memory */
 	bool filter;  /* seccomp                               */
 	int landlock; /* its ABI; 0: files are not guarded     */
 };

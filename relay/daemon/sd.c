@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What systemd wants to hear (sd_notify(3)): a datagram to a socket whose
- * name is in the environment. A stable protocol; its library would pull in
- * a compressor.
+ * Notifies systemd (sd_notify(3)): a datagram to a socket whose name is in the
+ * environment. A stable protocol; its library would pull in a compressor.
  */
 #include "relay/daemon/sd.h"
 
@@ -33,7 +32,7 @@ void sd_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	/* Nobody there is no reason to stop. */
+	/* A missing receiver is no reason to stop. */
 	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL,
 		(struct sockaddr *)&to,
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)

@@ -61,7 +61,7 @@ static char *folder_of(const char *path)
 	return folder;
 }
 
-/* What keeps this user from making files in a folder; NULL: nothing does. */
+/* The reason why this user cannot make files in a folder; NULL: it can. */
 static const char *folder_trouble(const char *folder)
 {
 	struct stat st;
@@ -248,7 +248,7 @@ static void on_gone(void *arg, bool leg, const char *name, uint64_t rows)
 	strbuf_fini(&text);
 }
 
-/* What cannot be read was reported already. */
+/* A file that cannot be read was reported already. */
 static void check_gone(struct checking *k)
 {
 	struct error ignored;

@@ -243,7 +243,7 @@ void worker_thread_join(struct worker_thread *t)
 	t->running = false;
 }
 
-/* What letters defer is due in the second turn. */
+/* Work that letters defer is due in the second turn. */
 void worker_thread_turn(struct worker_thread *t)
 {
 	if (t == NULL)
@@ -287,7 +287,7 @@ struct take_snapshot {
 	struct conf_snapshot *snapshot;
 };
 
-/* What is known of names stays known over a reload that changes nothing here.
+/* Answers about names are kept over a reload that changes nothing here.
  * /etc/resolv.conf may always have changed. */
 static bool same_resolver(const struct conf *a, const struct conf *b)
 {
