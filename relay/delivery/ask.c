@@ -2,7 +2,7 @@
  *
  * Asking a leg about a recipient. One question for all sessions of a worker
  * that want to know the same; it lives until the client has reported it, also
- * when nobody waits any more. A worker's loop.
+ * when no session waits any more. A worker's loop.
  */
 #include "relay/delivery/ask_int.h"
 
@@ -76,8 +76,8 @@ static unsigned count_of(const struct list *l, uint64_t client)
 	return n;
 }
 
-/* Who is told may ask the next thing, or go away with others: the list is
- * never walked. Without an answer the last one counts. */
+/* A session that is told may ask the next question, or end with others, so the
+ * list is never walked. Without an answer the last one counts. */
 static void tell(struct question *q, enum ask_answer answer)
 {
 	struct ask_wait *wait;
@@ -265,7 +265,7 @@ static bool start(struct question *q)
 	return true;
 }
 
-/* What other workers keep idle is in nobody's use. */
+/* Connections that other workers keep idle are not in use. */
 static void want_connection(struct asker *a, int leg)
 {
 	if (client_connections(a->w->client, leg) == 0)
@@ -282,7 +282,8 @@ static bool closed(const struct asker *a, int leg)
 	       ledger_gates(a->w->shared->ledger, leg) != 0;
 }
 
-/* Nobody waits for it, nothing was said: gone without a trace. */
+/* No session waits for it and nothing was said: it is dropped without a
+ * trace. */
 static bool unwanted(const struct question *q)
 {
 	return list_empty(&q->waits) && !q->of_domain;
@@ -295,7 +296,8 @@ static void give_up(struct question *q)
 	question_free(q);
 }
 
-/* One that is queued for too long, or for a leg that is shut, or for nobody.
+/* A question that is queued for too long, for a leg that is shut, or for no
+ * session.
  */
 static struct question *hopeless(struct asker *a)
 {

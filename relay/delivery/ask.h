@@ -5,7 +5,7 @@
  * remembered (ask_cache.h). A worker's loop.
  *
  * A leg that is slow, down, suspended or busy costs a sender at most
- * probe.timeout, and its silence refuses nobody.
+ * probe.timeout, and its silence refuses no recipient.
  */
 #ifndef RELAY_DELIVERY_ASK_H
 #define RELAY_DELIVERY_ASK_H
@@ -18,12 +18,12 @@ struct ask_cache;
 
 enum ask_answer {
 	ASK_YES, /* the leg takes the recipient */
-	ASK_NO,	 /* it refused him for good, as one it does not have */
+	ASK_NO,	 /* it refused it for good, as one it does not have */
 	ASK_NO_ANSWER, /* neither: by probe.no_answer */
 	ASK_LATER, /* wait.done follows */
 };
 
-/* Somebody who waits for an answer; the caller's memory. */
+/* A session that waits for an answer; the caller's memory. */
 struct ask_wait {
 	struct list node;
 	void (*done)(void *arg, enum ask_answer answer);

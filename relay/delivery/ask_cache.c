@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the legs said of recipients. Any thread.
+ * Remembers the legs' answers about recipients. Any thread.
  */
 #include "relay/delivery/ask_cache.h"
 

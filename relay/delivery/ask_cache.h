@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the legs said of recipients that have no row (unknown = "probe"): one
+ * The legs' answers about recipients that have no row (unknown = "probe"): one
  * memory for all workers, of a fixed size. Facts of one recipient are in one
- * small set of places; where it is full the fact that ends soonest makes
- * room, so a flood of unknown names (minutes) does not wash out the known
- * ones (a day). Any thread; no call waits for anything but a short lock.
+ * small set of places; where it is full the fact that ends soonest makes room,
+ * so a flood of unknown names (minutes) does not wash out the known ones (a
+ * day). Any thread; no call waits for anything but a short lock.
  */
 #ifndef RELAY_DELIVERY_ASK_CACHE_H
 #define RELAY_DELIVERY_ASK_CACHE_H
@@ -45,7 +45,7 @@ bool ask_cache_put(struct ask_cache *c, const struct ask_key *k,
 void ask_cache_drop(struct ask_cache *c, uint64_t base);
 void ask_cache_clear(struct ask_cache *c);
 
-/* Does the leg, at a domain at least, take everybody? For status. */
+/* Does the leg, at a domain at least, take every recipient? For status. */
 bool ask_cache_everybody(struct ask_cache *c, int leg);
 
 /* The last fact, when it holds no more and there is no new one: for a while, so

@@ -55,8 +55,8 @@ static inline uint64_t ask_hash(struct slice key)
 enum ask_answer ask_answer_of(struct question *q);
 /* Whatever it said: did the leg answer? */
 void ask_note_silence(struct question *q);
-/* What is known without a question, now or, when there is no answer, from
- * before; `address` is what would be asked. True: *answer_out. */
+/* Answers without a question, by what is known now or, when there is no
+ * answer, from before; `address` is what would be asked. True: *answer_out. */
 bool ask_known(struct asker *a, const struct ask_key *k,
     const char *address, enum ask_answer *answer_out);
 enum ask_answer ask_last_known(struct asker *a, const struct ask_key *k,

@@ -13,7 +13,7 @@
 #include "relay/base/log.h"
 #include "relay/mail/domain.h"
 
-/* What refuses us says nothing about the recipient. */
+/* A reply that refuses us says nothing about the recipient. */
 enum ask_answer ask_answer_of(struct question *q)
 {
 	struct result *r = &q->rcpt.result;
@@ -89,8 +89,8 @@ enum ask_answer ask_last_known(struct asker *a, const struct ask_key *k,
 	return says(fact, &answer) ? answer : ASK_NO_ANSWER;
 }
 
-/* What a leg takes is worth remembering when it is known that it does not
- * take everything. */
+/* That a leg takes a recipient is worth remembering once it is known that it
+ * does not take all. */
 bool ask_learn(struct question *q, enum ask_answer answer,
     char domain_out[ADDR_MAX + 1], struct ask_key *k_out)
 {

@@ -74,8 +74,8 @@ void attempt_return(struct attempt *at, enum giving_back how)
 
 /* ---- the route, late ---- */
 
-/* A DSN of ours to somebody else's domain: no row of the table speaks of it,
- * dsn.via chose its leg once. */
+/* A DSN of ours to a domain that is not ours: no row of the table speaks of
+ * it, dsn.via chose its leg once. */
 bool attempt_pinned(const struct conf *c, const struct envelope *e,
     const struct addr *to)
 {
@@ -94,8 +94,8 @@ static bool names_leg(const struct decision *d, const struct attempt *at)
 	return false;
 }
 
-/* What the leg's own DSNs are to name: the address that the sender knows (RFC
- * 3461 5.2.1), also when the route makes it another. */
+/* The address that the leg's own DSNs are to name: the one that the sender
+ * knows (RFC 3461 5.2.1), also when the route makes it another. */
 static const char *original(struct attempt *at,
     const struct envelope_rcpt *rcpt, struct slice address)
 {
@@ -461,8 +461,9 @@ static void set_domain(struct attempt *at)
 	strbuf_fini(&name);
 }
 
-/* A worker with its part of the slots waits for its own connections: taking
- * an idle one from another costs a new dialog, and he would take it back. */
+/* A worker with its part of the slots waits for its own connections: taking an
+ * idle one from another costs a new dialog, and that worker would take it
+ * back. */
 bool attempt_below_share(const struct attempt *at)
 {
 	const struct shared *sh = at->w->shared;

@@ -67,8 +67,8 @@ void attempt_finish(struct attempt *at, struct outcome_letter *o);
  * one of success is not made. */
 void attempt_untold(struct attempt *at);
 
-/* A DSN of ours to somebody else's domain: no row of the table speaks of it,
- * dsn.via chose its leg once. */
+/* A DSN of ours to a domain that is not ours: no row of the table speaks of
+ * it, dsn.via chose its leg once. */
 bool attempt_pinned(const struct conf *c, const struct envelope *e,
     const struct addr *to);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * Who is told of what (RFC 3461 4.1 and 5.2, RFC 5321 6.1). A notice is
- * accepted in the same journal record that says what it tells, so there is
- * never one without the other (D3). A worker's loop.
+ * Decides which news a sender is told (RFC 3461 4.1 and 5.2, RFC 5321 6.1). A
+ * notice is accepted in the same journal record that says what it tells, so
+ * there is never one without the other (D3). A worker's loop.
  *
- * The guard (policy/dsn_guard.c) looks at each: a failure that a forged
- * sender would hear of has its notice parked, where an administrator can send
- * it on; of a delay or a success such a sender just does not hear.
+ * The guard (policy/dsn_guard.c) looks at each: a failure that a forged sender
+ * would hear of has its notice parked, where an administrator can send it on;
+ * of a delay or a success such a sender does not hear.
  */
 #include "relay/delivery/bounce.h"
 
@@ -33,7 +33,7 @@ bool bounce_wanted(const struct envelope *e, unsigned rcpt, enum told what)
 	return false;
 }
 
-/* What there is to be told of a row. */
+/* The news about a row. */
 static enum told news(const struct mail *m, const struct outcome_letter *o,
     unsigned i)
 {
@@ -50,8 +50,8 @@ static enum told news(const struct mail *m, const struct outcome_letter *o,
 	return TOLD_NOTHING;
 }
 
-/* Who sends from a return address of ours sends on a copy: its bounces end
- * here, so there is nobody to tell. */
+/* Mail from a return address of ours is a copy that was sent on: its bounces
+ * end here, so there is no sender to tell. */
 static bool has_sender(const struct conf *c, const struct mail *m)
 {
 	struct return_addr ret;
@@ -63,7 +63,8 @@ static bool has_sender(const struct conf *c, const struct mail *m)
 		   return_addr_check(c, &from, 0, &ret) != RETURN_GOOD);
 }
 
-/* Does nobody want to hear it, or did he hear the last word already? */
+/* Does the sender not want to hear it, or has it heard the last word
+ * already? */
 static bool is_silent(const struct conf *c, const struct mail *m,
     const struct outcome_letter *o, unsigned i, enum told what)
 {
@@ -75,8 +76,8 @@ static bool is_silent(const struct conf *c, const struct mail *m,
 		   dsn_guard_parks(c->dsn.guard, m->env.spf, dl->stranger));
 }
 
-/* Nobody could ever be told of what mail without a sender met: a failure is
- * kept for an administrator, not settled. */
+/* Mail without a sender has none to tell: a failure is kept for an
+ * administrator, not settled. */
 static bool settles(const struct conf *c, const struct mail *m,
     enum told what)
 {

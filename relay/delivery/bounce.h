@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * When a sender is told, and of what: that his mail failed, that it is late,
- * that it went where nobody will tell him more.
+ * Decides when a sender is told, and of what: that its mail failed, that it is
+ * late, that it went where no more notices come from.
  */
 #ifndef RELAY_DELIVERY_BOUNCE_H
 #define RELAY_DELIVERY_BOUNCE_H
@@ -13,8 +13,8 @@
 /* Does this recipient's sender want to hear of this (RFC 3461 4.1)? */
 bool bounce_wanted(const struct envelope *e, unsigned rcpt, enum told what);
 
-/* Marks the rows that nobody is to hear of silent, and gives the others a
- * notice: o->notice is made, its drafts are not. Whether there is one. For
+/* Marks rows silent whose sender is not to hear of them, and gives the others
+ * a notice: o->notice is made, its drafts are not. Whether there is one. For
  * the primary's rows only (D3). */
 bool bounce_due(const struct conf *c, const struct mail *m,
     struct outcome_letter *o);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg's answer means for this delivery (D4, D5): its class, and
- * whether it is final. A worker's loop.
+ * Classifies a leg's reply (D4, D5): which reply class it is, and whether the
+ * delivery ends. A worker's loop.
  */
 #include "relay/delivery/classify_reply.h"
 
@@ -38,8 +38,9 @@ static void judge_leg(const struct conf_leg *leg, struct outcome_letter *o,
 	o->reached |= r->code != 0 && served;
 }
 
-/* What the leg disbelieves is no lie for that: it came over us. Only where
- * nobody declared us to the leg, its word is the sender's to hear. */
+/* Mail that the leg disbelieves need not be forged: it came through us. Only
+ * where the leg was not told to trust us is its reply passed on to the
+ * sender. */
 static void judge_outcome(const struct conf *c, const struct conf_leg *leg,
     struct result *r)
 {

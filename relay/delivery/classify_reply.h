@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a leg's answer means for a delivery.
+ * Classifies a leg's reply: which reply class it is, and whether the delivery
+ * ends.
  */
 #ifndef RELAY_DELIVERY_CLASSIFY_REPLY_H
 #define RELAY_DELIVERY_CLASSIFY_REPLY_H

@@ -393,7 +393,7 @@ static bool pull(struct worker *w, int leg)
 	return true;
 }
 
-/* What is sent back instead of being sent leaves the connection to the
+/* An attempt that goes back instead of being sent leaves the connection to the
  * next. */
 bool dispatch_idle(void *arg, int leg)
 {

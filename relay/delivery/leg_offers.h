@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * What each leg offered when it was last greeted: the workers' connections
- * teach it, intake asks it before a sender is told that his mail was taken.
- * Forgotten by a reload. Any thread.
+ * Remembers what each leg offered when it was last greeted: the workers'
+ * connections write it, intake reads it before a client is told that its mail
+ * was taken. Forgotten by a reload. Any thread.
  */
 #ifndef RELAY_DELIVERY_LEG_OFFERS_H
 #define RELAY_DELIVERY_LEG_OFFERS_H
@@ -16,7 +16,7 @@ struct leg_offers {
 };
 
 struct leg_offer {
-	bool known; /* false: nobody has met it yet, the rest says nothing */
+	bool known; /* false: it was never greeted, the rest says nothing */
 	uint64_t size; /* of a message; 0: no limit */
 	bool utf8, eightbit, chunking, dsn;
 };

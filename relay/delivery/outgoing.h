@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a worker's attempts wait in, and how many dialogs it has. A worker's
- * loop.
+ * The lists in which a worker's attempts wait, and the number of its dialogs.
+ * A worker's loop.
  */
 #ifndef RELAY_DELIVERY_OUTGOING_H
 #define RELAY_DELIVERY_OUTGOING_H

@@ -130,7 +130,8 @@ static void commit(struct own_mail *o, struct spool_draft *d)
 	strbuf_fini(&packed);
 }
 
-/* What stands on no leg is looked up as soon as it can be (reroute.c). */
+/* A delivery that is on no leg is looked up as soon as it can be
+ * (reroute.c). */
 static void tell_queue(struct worker *w, const struct own_mail *o)
 {
 	struct mailbox *box = w->shared->queue_box;

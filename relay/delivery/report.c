@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
  * A notice to a sender (RFC 3461 5.2 and 6, RFC 3464). It shows the address
- * that the sender knows, and nothing of the inside of the house: neither the
- * addresses by which legs know his recipients, nor their domains, nor the
- * hosts of a leg, be it in the words of a reply or as Remote-MTA (D9). A host
- * outside, that of an egress, is named. A worker's loop.
+ * that the sender knows, and no internal names: neither the addresses by which
+ * legs know the recipients, nor their domains, nor the hosts of a leg, be it
+ * in the words of a reply or as Remote-MTA (D9). A host outside, that of an
+ * egress, is named. A worker's loop.
  */
 #include "relay/delivery/report.h"
 

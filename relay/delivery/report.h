@@ -16,7 +16,7 @@
 bool report_make(struct worker *w, const struct mail *m, struct slice head,
     struct outcome_letter *o, unsigned number);
 
-/* What the leg said last of a delivery; when it said nothing, only that it
+/* The leg's last reply about a delivery; when there is none, only that it
  * waits. Strings are in `a`. */
 struct result report_last_word(const struct mail *m,
     const struct job_row *row, struct arena *a);

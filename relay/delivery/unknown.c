@@ -54,7 +54,7 @@ static bool look_for_flip(const struct attempt *at, struct table *t,
 	struct error err;
 	int now, then = 0;
 
-	/* His domain's row is nobody's flip. */
+	/* A change of the domain's row is no flip of the recipient. */
 	if (grace_us == 0 || !d->row.found || d->key[0] == '@')
 		return true;
 	now = table_flipped(t, &d->row, key, f->now_us - grace_us, &err);
