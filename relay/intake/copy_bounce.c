@@ -3,9 +3,9 @@
  * Return addresses of copies (RFC 5321 4.5.5 asks that bounces go where the
  * envelope says).
  *
- * What comes to one is a message of its own: taken by the journal before the
- * 250 like any other, with one delivery that is over from the first (deleted,
- * reason "returned"), so nobody gets it and it is counted. Its envelope tells
+ * Mail to one is a message of its own: stored in the journal before the 250
+ * like any other, with one delivery that is over from the first (deleted,
+ * reason "returned"), so it is counted but never delivered. Its envelope tells
  * the projector the rest: `parent` is the copy's message, `came_from` the leg
  * that the copy went to, and the recipient's `orcpt` what the report says.
  */

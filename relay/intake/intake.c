@@ -194,8 +194,8 @@ static bool takes_bare(const struct worker *w, const struct spool_delivery *d)
 	       l.chunking;
 }
 
-/* What cannot go out by DATA is the sender's to know now (RFC 3030); where
- * that is found at the attempt, the message is parked. */
+/* Content that cannot go out by DATA is refused now (RFC 3030); where that is
+ * found at the attempt, the message is parked. */
 static bool on_bare(void *arg, struct session *s, struct reply *r)
 {
 	const struct mail *m = ((struct intake *)session_user(s))->mail;

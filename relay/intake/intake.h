@@ -15,7 +15,7 @@ struct oldtls;
 struct refusals;
 struct tokens;
 
-/* What a worker's transactions share; the handles are any thread's. */
+/* Handles that a worker's transactions share; any thread may use them. */
 struct intake_config {
 	struct stream_scratch *scratch; /* the worker's server's */
 	struct loophints *hints;  /* what may be going round      */
@@ -33,10 +33,10 @@ extern const struct server_ops intake_ops; /* arg: struct worker */
 
 void intake_stored(struct worker *w, struct spool_draft_letter *l);
 void intake_room(struct worker *w, struct spool_draft_letter *l);
-/* What is on record of a message that came back. Takes `l`. */
+/* Takes the record of an earlier message that came back. Takes `l`. */
 void intake_parent(struct worker *w, struct lookup *l);
 
-/* What the server reports, for the audit trail. */
+/* Takes a report of the server, for the audit trail. */
 void intake_report(struct worker *w, const struct session *s,
     const struct server_report *r);
 

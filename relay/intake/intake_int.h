@@ -14,7 +14,7 @@
 #include "relay/intake/token.h"
 #include "relay/post/queue_letters.h"
 
-/* What the envelope costs beside its strings, a recipient. */
+/* Bytes of the envelope for a recipient, beside its strings. */
 enum { RCPT_OVERHEAD = 64 };
 
 enum { LOOPS_TOLD = 64 };
@@ -67,7 +67,7 @@ enum spool_add intake_trace_add(struct intake *in, struct slice bytes);
 enum spool_add intake_trace_end(struct intake *in);
 void intake_trace_drop(struct intake *in); /* what is kept back */
 
-/* Adds a recipient with the deliveries of his route. */
+/* Adds a recipient with the deliveries of its route. */
 void intake_add(struct intake *in, const struct rcpt_to *t,
     const struct decision *d);
 /* The server's `rcpt`. */

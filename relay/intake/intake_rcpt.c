@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * RCPT: whether a recipient is taken, and the deliveries that he gets (T4,
+ * RCPT: whether a recipient is taken, and the deliveries that it gets (T4,
  * T5). Asked are the cutover table, where the mail came from (D6), what the
  * legs are known to take, and for unknown = "probe" the leg. A worker's loop.
  */
@@ -42,8 +42,8 @@ static bool needs_utf8(const struct intake *in, const struct decision *d,
 	return needs;
 }
 
-/* What the leg is known not to take of this message. WHY_NONE also for a leg
- * that nobody has met yet. */
+/* Says why the leg is known not to take this message. WHY_NONE also for a leg
+ * that was never greeted. */
 static enum why misfit(const struct intake *in, const struct decision *d,
     const struct addr *to, int leg)
 {
@@ -214,8 +214,8 @@ static void take_rcpt(struct intake *in, const struct rcpt_to *t,
 	reply_set(r, 250, "2.1.5", "Ok");
 }
 
-/* The table is asked once more: what changed meanwhile counts, and where it
- * still has no row for him the answer does. */
+/* The table is asked once more: a change made meanwhile counts, and where it
+ * still has no row for the recipient the answer does. */
 static void on_answer(void *arg, enum ask_answer answer)
 {
 	struct intake *in = arg;
@@ -240,7 +240,7 @@ static struct addr keep_addr(struct arena *a, const struct addr *to)
 	return kept;
 }
 
-/* What is asked about outlives the command line. */
+/* The address outlives the command line. */
 static enum answer ask(struct intake *in, const struct rcpt_to *t,
     const struct decision *d, struct reply *r)
 {

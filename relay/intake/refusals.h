@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * What strangers can cause as often as they like: refusals, connections that
- * end without an answer, and what was taken although it was not right. Each is
- * in the audit trail (A3), but under flood the same one (event, client, stage,
- * code, sender, recipient, words) is one event a second with a count. The
- * table of them is bounded: past it clients and addresses are no longer told
- * apart. Owned by one loop; so a worker has one, and the acceptor has one.
+ * Counts events that strangers can cause as often as they like: refusals,
+ * connections that end without an answer, and faults that were accepted all
+ * the same. Each is in the audit trail (A3), but under flood the same one
+ * (event, client, stage, code, sender, recipient, words) is one event a second
+ * with a count. The table of them is bounded: past it clients and addresses
+ * are no longer told apart. Owned by one loop; so a worker has one, and the
+ * acceptor has one.
  */
 #ifndef RELAY_INTAKE_REFUSALS_H
 #define RELAY_INTAKE_REFUSALS_H

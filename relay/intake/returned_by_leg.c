@@ -105,9 +105,9 @@ bool returned_rcpt(struct intake *in, struct table *t, const struct addr *to,
 
 /* ---- what became of it before ---- */
 
-/* Whoever will have it counts with those who had it: another delivery there
- * would be a second one. It may also be the one that hands it back, whose
- * reply is not on record yet. */
+/* A leg that is still to get it counts with those that had it: another
+ * delivery there would be a second one. It may also be the one that hands it
+ * back, whose reply is not on record yet. */
 static bool had_it(const struct lookup_row *d)
 {
 	return d->state == D_DELIVERED || dstate_open((enum dstate)d->state);
@@ -125,8 +125,8 @@ static void mark_legs(struct intake *in, unsigned rcpt,
 					  l->row[i].leg));
 }
 
-/* Whom a recipient of the earlier message is to us, by the table as it is: a
- * leg's own address is that of its row. 0: nobody any more. */
+/* The hash of the row for a recipient of the earlier message, by the table as
+ * it is: a leg's own address is that of its row. 0: it has none any more. */
 static uint64_t whose(struct intake *in, struct table *t, const char *to)
 {
 	struct decision d;
@@ -202,7 +202,7 @@ bool returned_begin(struct intake *in)
 	struct envelope *e = &in->mail->env;
 	struct slice head = spool_draft_head(in->mail->draft);
 
-	/* What a bounce of ours is about is its return address' to say. */
+	/* The return address tells what a bounce of ours is about. */
 	if (in->bounce)
 		return false;
 	token_find(in->w->intake->c.tokens, session_conf(in->session),

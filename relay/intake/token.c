@@ -155,7 +155,7 @@ static const struct conf_strings *keys(const struct tokens *t,
 	return c->token.key.count != 0 ? &c->token.key : &t->key;
 }
 
-/* What binds a mark, after the id and the date of its field. */
+/* Bytes that bind a mark, after the id and the date of its field. */
 enum { BOUND_BYTES = 8192, WORD_BYTES = 998 };
 
 static void add_field(struct slice header, const char *name,
