@@ -33,7 +33,7 @@ struct accepted_letter {
 	struct queue_item item[];
 };
 
-/* What a notice tells of its recipients. */
+/* The news that a notice tells of its recipients. */
 enum told { TOLD_NOTHING, TOLD_FAILED, TOLD_DELAYED, TOLD_PASSED };
 
 /* A notice to the sender, prepared; accepted in one record with the moves of
@@ -45,7 +45,7 @@ struct outcome_notice {
 	struct accepted_letter *items;
 };
 
-/* What the table says of a recipient of a message. */
+/* The route of a recipient of a message, by the table. */
 struct table_word {
 	bool known;	    /* false: it was not asked, or cannot be read */
 	bool held;

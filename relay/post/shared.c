@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the threads ask of their shared handles together.
+ * Answers that need several of the shared handles.
  */
 #include "relay/post/shared.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a worker owns by itself: its box, its view of the table, and the
- * snapshots that its sessions stand on.
+ * The worker's own part: its box, its view of the table, and the snapshots
+ * that its sessions stand on.
  */
 #include "relay/post/worker.h"
 
@@ -66,7 +66,7 @@ struct table *worker_table(struct worker *w, struct error *err)
 	if (w->table == NULL)
 		w->table = table_open(w->shared->table_path,
 		    w->shared->names, err);
-	/* What the last transaction looked up is over. */
+	/* The rows of the last transaction are dropped. */
 	arena_free(w->lookup);
 	w->lookup = arena_new();
 	if (w->table == NULL || table_begin(w->table, err) == 0)

@@ -54,8 +54,8 @@ struct worker {
 	_Atomic bool drained;
 };
 
-/* What every maker of a worker needs first, and its end: the box, the loop,
- * the snapshot. */
+/* Makes and ends the worker's own part, which every maker of a worker needs
+ * first: the box, the loop, the snapshot. */
 void worker_init(struct worker *w, struct shared *s, int index,
     struct conf_snapshot *snapshot);
 void worker_fini(struct worker *w);
