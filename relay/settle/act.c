@@ -8,7 +8,7 @@
 
 #include "relay/mail/actor.h"
 
-/* Waits for the journal on behalf of whoever asked. */
+/* Waits for the journal on behalf of the caller. */
 struct act_wait {
 	struct written written;
 	struct moves moves;
@@ -23,7 +23,7 @@ static bool goes_by_itself(const struct queue_item *i)
 	return i->state == D_QUEUED || i->state == D_DEFERRED;
 }
 
-/* What each of them makes of a delivery; NULL, or why it cannot. */
+/* The acts: each changes a delivery; NULL, or why it cannot. */
 
 static const char *act_retry(struct queue_item *i, int64_t now_us)
 {

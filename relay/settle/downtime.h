@@ -16,7 +16,7 @@
  * is "FROM+". */
 void downtime_print(const struct queue_span *spans, unsigned n,
     struct strbuf *out);
-/* What is not understood is left out. Returns how many. */
+/* Spans that cannot be read are left out. Returns how many there are. */
 unsigned downtime_parse(struct slice text,
     struct queue_span out[QUEUE_SPANS]);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The end of parked mail (D10): nobody came for it in all the time that it
- * is kept, or it was a spare copy and the disk is full. Queue thread.
+ * Ends parked mail (D10): it was parked for as long as parked mail is kept, or
+ * it was a spare copy and the disk is full. Queue thread.
  */
 #include "relay/settle/queue_thread_int.h"
 

@@ -178,8 +178,8 @@ static void answered_in_doubt(struct queue_thread *s, const struct conf_leg *c,
 	}
 }
 
-/* Whom we asked about may be gone, or full: that does not end a suspension,
- * and a message has to try. */
+/* The recipient of the question may be gone, or full: that does not end a
+ * suspension, and a message has to try. */
 void leg_answered(struct queue_thread *s, const struct question_letter *a)
 {
 	struct leg_state *w = &s->health->leg[a->leg];

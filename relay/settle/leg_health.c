@@ -14,8 +14,8 @@
 
 enum { TEXT_BYTES = 900 };
 
-/* What tells our own suspension in the journal from an administrator's, who
- * cannot write it, and one that only a message can end. */
+/* Mark our own suspension in the journal, which an administrator cannot write,
+ * and one that only a message can end. */
 static const char fault_mark[] = "fault\t", content_mark[] = "content\t";
 
 /* ---- small things ------------------------------------------------------ */
@@ -95,7 +95,7 @@ void leg_note(struct shared *sh, const char *leg, const char *state,
 
 /* ---- suspended or not -------------------------------------------------- */
 
-/* Nobody waits for it: it rides in the next batch. */
+/* No answer is waited for: it rides in the next batch. */
 static void write_fact(struct leg_health *l, int leg, struct slice value)
 {
 	struct spool_op *op = spool_op_new();
@@ -156,8 +156,8 @@ void leg_resume(struct queue_thread *s, int leg, const char *reason)
 	    reason, "");
 }
 
-/* It is written again: a fault, or the end of one, that came between his word
- * and now stands behind it. */
+/* It is written again: a fault, or the end of one, that came after the
+ * administrator's decision stands behind it. */
 void leg_decided(struct queue_thread *s, int leg, struct slice fact)
 {
 	enter(s, leg, fact.n != 0 ? BY_ADMIN : NOT);

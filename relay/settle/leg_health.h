@@ -24,7 +24,8 @@ void leg_health_free(struct leg_health *l);
 /* `c` stays the queue thread's, which counts it. */
 void leg_health_configure(struct leg_health *l, const struct conf *c);
 
-/* What an attempt says of its leg. Before the queue hears of its rows. */
+/* Takes what an attempt says of its leg. Before the queue hears of its
+ * rows. */
 void leg_outcome(struct queue_thread *s, const struct outcome_letter *o);
 /* Trials that are due. Ms until the next. */
 int leg_step(struct queue_thread *s);
@@ -54,7 +55,8 @@ unsigned leg_run(const struct queue_thread *s, int leg);
 void leg_note(struct shared *sh, const char *leg, const char *state,
     const char *class, const char *reason, const char *who);
 
-/* What a question of our own was answered (relay/delivery/leg_question.c). */
+/* Takes the answer to a question of our own
+ * (relay/delivery/leg_question.c). */
 void leg_answered(struct queue_thread *s, const struct question_letter *a);
 
 #endif

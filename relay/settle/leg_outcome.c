@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an attempt says of its leg: whether it is reachable, throttles, slows a
- * sender's domain, or disbelieves our senders. Queue thread.
+ * Takes what an attempt says of its leg: whether it is reachable, throttles,
+ * slows a sender's domain, or disbelieves our senders. Queue thread.
  */
 #include "relay/settle/leg_health_int.h"
 

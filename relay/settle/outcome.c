@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * What a worker reports of an attempt (or of a lifetime's end, or of an
- * administrator's bounce) becomes new states: by role, by what the sender
- * wants to hear, and by the route as it is by then. A notice and what it
- * tells are one record of the journal (D3). Queue thread.
+ * Turns a worker's report of an attempt (or of a lifetime's end, or of an
+ * administrator's bounce) into new states: by role, by what the sender wants
+ * to hear, and by the route as it is by then. A notice and what it tells are
+ * one record of the journal (D3). Queue thread.
  */
 #include "relay/settle/queue_thread_int.h"
 
@@ -19,8 +19,8 @@ static void move_failed(const struct outcome_letter *o, unsigned k,
 
 	if (told)
 		i->flags |= DF_DSN_SENT;
-	/* A lifetime's end keeps the message (D10); so does a failure that
-	 * nobody can be told of, and that of a copy (D3). */
+	/* A lifetime's end keeps the message (D10); so does a failure that no
+	 * sender can be told of, and that of a copy (D3). */
 	if (o->why == WHY_LIFETIME || i->role == ROLE_COPY || !over)
 		i->state = D_PARKED;
 	else
@@ -28,7 +28,7 @@ static void move_failed(const struct outcome_letter *o, unsigned k,
 }
 
 /* A leg that took some and wants the rest in a transaction of their own gets
- * it at once (D7); one that took nobody is given time. */
+ * it at once (D7); one that took none is given time. */
 static bool split_on(const struct outcome_letter *o, unsigned k)
 {
 	if (o->row[k].result.class != CLASS_SPLIT)
@@ -39,7 +39,7 @@ static bool split_on(const struct outcome_letter *o, unsigned k)
 	return false;
 }
 
-/* What the leg answered for this recipient alone; not that the session ends,
+/* Notes the leg's answer for this recipient alone; not that the session ends,
  * and not that there are too many. */
 static void note_refusal(const struct result *r, struct queue_item *i)
 {
@@ -122,8 +122,8 @@ static void defer_again(struct queue_thread *s, struct moves *m)
 	}
 }
 
-/* What was delivered was, though its sender cannot be told; what was not is
- * tried, or its end is told, another time. */
+/* Recipients that were delivered stay delivered, though the sender cannot be
+ * told; the others are tried, or their end is told, another time. */
 static void group_failed(struct queue_thread *s, struct group *g)
 {
 	if (g->notice.what == TOLD_FAILED && g->why == WHY_ATTEMPT)
@@ -211,11 +211,12 @@ static void gather(struct queue_thread *s, const struct outcome_letter *o,
 	}
 }
 
-/* What the sender is told of goes in the record that holds the notice; what
- * else the dialog brought is on record whatever becomes of that one: nobody
- * gets a message twice because a notice of another's failure found no room.
- * What the routes of the attempt add stands in the first record, before the
- * results: a message that is over is not planned for any more. */
+/* Results that the sender is told of go in the record that holds the notice;
+ * the other results of the dialog are on record whatever becomes of that one:
+ * no recipient gets a message twice because a notice of another's failure
+ * found no room. Deliveries that the routes of the attempt add stand in the
+ * first record, before the results: a message that is over is not planned for
+ * any more. */
 void outcome_take(struct queue_thread *s, struct outcome_letter *o)
 {
 	struct moves m;

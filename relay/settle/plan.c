@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What routes make of the deliveries of a message: route_plan() says what
- * follows (doc/routing.md), here it becomes moves. Queue thread.
+ * Turns the routes of a message's recipients into moves: route_plan() says
+ * what follows (doc/routing.md). Queue thread.
  */
 #include "relay/settle/queue_thread_int.h"
 
@@ -78,7 +78,7 @@ static void release(struct queue_item *i, int64_t now_us)
 	i->due_us = 0;
 }
 
-/* What a step makes of the delivery it names. */
+/* Applies a step to the delivery that it names. */
 static enum why step_item(const struct plan_step *st, struct queue_item *i,
     int64_t now_us)
 {
@@ -166,7 +166,7 @@ struct plan_view plan_view_of(struct queue_thread *s, struct moves *m)
 
 /* ---- the end of an attempt ---- */
 
-/* Of a delay only whether somebody is to be told, or nobody ever. */
+/* Of a delay only whether the sender is to be told, or never. */
 bool plan_records(const struct outcome_letter *o, unsigned k)
 {
 	enum outcome said = o->row[k].result.outcome;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * The queue thread. Every state of a delivery changes here and nowhere else:
- * first the record for the journal is posted, then the queue is told. Where
- * somebody is told of it (an administrator, a sender by a DSN), the queue
- * and they hear of it only when the journal has answered.
+ * first the record for the journal is posted, then the queue is told. Where a
+ * change is told (to an administrator, or to a sender by a DSN), they and the
+ * queue hear of it only when the journal has answered.
  */
 #include "relay/settle/queue_thread.h"
 

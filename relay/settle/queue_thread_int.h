@@ -30,7 +30,7 @@ struct queue_thread {
 	uint64_t oldest_change;
 	struct queue_row *rows;
 	unsigned row_cap;
-	struct list bounces; /* act.c: those that somebody waits for */
+	struct list bounces; /* act.c: those whose end is waited for */
 	/* act.c: bounces of one message that were asked for in this turn; they
 	 * become one job, and share a notice. */
 	struct {
@@ -70,8 +70,8 @@ struct move *moves_add(struct moves *m, const struct queue_item *item);
 struct spool_op *moves_op(struct queue_thread *s, struct moves *m);
 void moves_apply(struct queue_thread *s, const struct moves *m);
 
-/* What waits for the journal begins with whom to call when it has answered;
- * `op` is the called one's. */
+/* Begins each structure that waits for the journal: the function to call when
+ * it has answered, which owns `op`. */
 struct written {
 	void (*fn)(struct queue_thread *s, struct spool_op *op);
 };
@@ -89,15 +89,15 @@ struct group {
 	struct moves moves;
 };
 
-/* What takes part in a plan: the rows of a message as the queue has them, and
- * what an earlier plan of the same record makes of them. */
+/* The deliveries that take part in a plan: the rows of a message as the queue
+ * has them, with the moves of an earlier plan of the same record. */
 struct plan_view {
 	const struct queue_row *rows;
 	unsigned n;
 	struct moves *m;
 };
 
-/* What is to be planned for one recipient. */
+/* The plan that one recipient needs. */
 struct plan_wanted {
 	uint32_t rcpt;
 	uint64_t hash;
@@ -112,8 +112,8 @@ struct plan_view plan_view_of(struct queue_thread *s, struct moves *m);
 void plan_rcpt(const struct plan_view *v, const struct plan_wanted *w);
 /* A failure under a route that has changed since is none. */
 void plan_unsettle(struct queue_thread *s, struct outcome_letter *o);
-/* What the routes that an attempt was made under, and has ended under, add to
- * its message, as moves; and whether its results may bear their change. */
+/* Plans the moves that follow from the routes under which an attempt was made
+ * and has ended, and whether its results may bear their change. */
 void plan_outcome(struct queue_thread *s, struct outcome_letter *o,
     struct moves *m);
 /* Will this row be on record? */
@@ -128,7 +128,7 @@ struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,
 void outcome_take(struct queue_thread *s, struct outcome_letter *o);
 /* Takes. */
 void reroute_resolved(struct queue_thread *s, struct resolved_letter *l);
-/* What was parked for too long ends (queue_ops.over). */
+/* Ends deliveries that were parked for too long (queue_ops.over). */
 void expire_parked(void *arg, uint64_t id, const uint32_t *number, unsigned n,
     bool space);
 /* act.c: tells of bounces that came to an end. */

@@ -7,10 +7,10 @@
 
 /* ---- a resolved message ---- */
 
-/* Waits for the journal with what a changed route makes of a message. A new
- * delivery is started when the journal has it and not before: whoever reads
- * the message for it must find it there. Until then nobody else has what is
- * there in hand; if the journal refuses, nothing has happened. An outcome for
+/* A message whose moves after a change of route wait for the journal. A new
+ * delivery is started when the journal has it and not before: the worker that
+ * reads the message for it must find it there. Until then the deliveries are
+ * claimed by it; if the journal refuses, nothing has happened. An outcome for
  * the message waits too, since what it creates has the next numbers. */
 struct resolving {
 	struct written written;
