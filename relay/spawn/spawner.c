@@ -104,7 +104,7 @@ static void start(struct serving *s, char *arg, struct slice input)
 		log_error("spawner.fork", kv_str("program", s->program));
 		return;
 	}
-	setpgid(pid, pid); /* as it does: whoever comes first */
+	setpgid(pid, pid); /* the program does it too; the first counts */
 	s->child = pid;
 	s->end_ms = now_ms() + s->limit_ms;
 }
@@ -119,8 +119,8 @@ static void tell_end(const struct serving *s, int status)
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)));
 }
 
-/* What it left behind in its group goes too, while the number of the group is
- * still its own. */
+/* Processes that the program left in its group end too, while the number of
+ * the group is still its own. */
 static void reap(struct serving *s)
 {
 	siginfo_t info = {0};
