@@ -15,7 +15,7 @@
 struct spawner;
 struct alarms;
 
-/* What is told; borrowed for the call. */
+/* The alarm that is told; borrowed for the call. */
 struct alarm_told {
 	const char *kind, *about, *text;
 	unsigned unsaid; /* of the same, since it was told last */

@@ -29,7 +29,8 @@ unsigned certificates_count(const struct certificates *c); /* NULL: 0 */
 void certificates_print(const struct certificates *c, unsigned i,
     struct jout *j);
 
-/* What is wrong at `now_us`, with the remedy, into out; false: nothing. */
+/* Writes what is wrong at `now_us`, with the remedy, into out; false:
+ * nothing. */
 bool certificate_alarm(int64_t until_s, int64_t now_us, int64_t before_ms,
     const char *used_by, bool renewed, struct strbuf *out);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What may need a person. Each thing is an alarm when it comes up, not while
- * it lasts: `posthouse status` tells that.
+ * Raises alarms for conditions that need an administrator. An alarm is raised
+ * once, when the condition begins; `posthouse status` shows it while it lasts.
  */
 #include "relay/watch/conditions.h"
 

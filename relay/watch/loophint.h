@@ -23,7 +23,7 @@ void loophint_body_init(struct loophint_body *b);
 void loophint_body_fini(struct loophint_body *b); /* all 0 is fine */
 void loophint_body_add(struct loophint_body *b, struct slice bytes);
 
-/* What is the same when a message comes again, 0 when it has no Message-ID:
+/* The key that a message has each time it comes, 0 when it has no Message-ID:
  * devices send identical mail for each alarm that they raise. */
 uint64_t loophint_key(const char *message_id, const char *from,
     const struct loophint_body *body);
