@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * The table thread. A change made by anybody (the command line writes the
- * file itself) shows in SQLite's data_version; then the change log is read
- * from where we stood, by slices, and the queue is told whom it concerns.
+ * The table thread. A change (the command line writes the file itself) shows
+ * in SQLite's data_version; then the change log is read on from the last
+ * position, in slices, and the queue is told which recipients it concerns.
  */
 #include "relay/cutover/table_follow.h"
 
@@ -64,8 +64,8 @@ static void on_log_row(void *arg, uint64_t change, struct slice key)
 		    mail_key_hash(f->snapshot->conf, key);
 }
 
-/* What a leg said of a recipient may not be so any more: as a rule he was
- * made there, or moved, before his row was written. */
+/* A leg's answer about a recipient may be out of date: as a rule the mailbox
+ * was made, or moved, before the row was written. */
 static void forget_asked(struct table_follow *f, const struct wake_letter *wake)
 {
 	if (wake->all)
@@ -187,8 +187,8 @@ static int64_t current(struct table_follow *f, struct error *err)
 	return now;
 }
 
-/* The number went back: a backup was put in its place. Until somebody says
- * that this is right, by a change above what was seen, nobody is routed by
+/* The number went back: a backup was put in its place. Until an administrator
+ * accepts it, by a change above the newest one seen, no recipient is routed by
  * it. */
 static bool went_back(struct table_follow *f, uint64_t now, struct error *err)
 {
@@ -336,7 +336,7 @@ static void *follow_thread(void *arg)
 	while (!atomic_load(&f->stop)) {
 		struct letter *l = mailbox_take(&f->box);
 
-		(void)l; /* nobody posts, it is only woken */
+		(void)l; /* it carries nothing, it only wakes */
 		table_follow_step(f);
 		mailbox_wait(&f->box, POLL_MS);
 	}
