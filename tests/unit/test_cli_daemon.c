@@ -135,7 +135,7 @@ static void child(const char *dir, char *const *word, int words)
 	dup2(fd, 2);
 	for (int i = 0; i < words; i++)
 		argv[3 + i] = word[i];
-	alarm(60); /* a daemon that a failed test left answers nobody */
+	alarm(60); /* a daemon that a failed test left does not answer */
 	_exit(cli_main(3 + words, argv, all_commands));
 }
 
