@@ -7,6 +7,8 @@
  */
 #include "relay/queue/queue_int.h"
 
+#include "relay/base/assert.h"
+
 enum { FAILURES = 5 };
 #define UNTRIED_US INT64_C(1000000)
 
@@ -62,6 +64,8 @@ void breaker_hurry(struct queue *q, int leg)
 
 void breaker_probe(struct queue *q, int leg, uint32_t n)
 {
+	PH_ASSERT(q->leg[leg].breaker == BREAKER_OPEN);
+	PH_ASSERT(q->leg[leg].probe == 0 && delivery_at(q, n)->leg == leg);
 	q->leg[leg].breaker = BREAKER_HALF_OPEN;
 	q->leg[leg].probe = n;
 }
@@ -81,6 +85,7 @@ void breaker_unclaimed(struct queue *q, uint32_t n)
 		trial_unclaimed(q, l);
 	if (l->probe != n)
 		return;
+	PH_ASSERT(l->breaker == BREAKER_HALF_OPEN);
 	l->probe = 0;
 	l->breaker = BREAKER_OPEN;
 	l->probe_us = q->now_us + UNTRIED_US;
@@ -106,6 +111,7 @@ bool breaker_may_try(const struct queue *q, int leg)
 
 void breaker_try(struct queue *q, int leg, uint32_t n)
 {
+	PH_ASSERT(q->leg[leg].trial == 0 && delivery_at(q, n)->leg == leg);
 	q->leg[leg].trial_wanted = false;
 	q->leg[leg].trial = n;
 }

@@ -7,6 +7,8 @@
  */
 #include "relay/queue/queue_int.h"
 
+#include "relay/base/assert.h"
+
 static uint64_t priority(uint64_t id)
 {
 	id = (id ^ (id >> 31)) * UINT64_C(0x9e3779b97f4a7c15);
@@ -92,6 +94,7 @@ void index_add(struct queue *q, uint32_t msg)
 	while (*to != 0 && priority(message_at(q, *to)->id) > priority(m->id)) {
 		struct message *at = message_at(q, *to);
 
+		PH_ASSERT(at->id != m->id);
 		to = m->id < at->id ? &at->left : &at->right;
 	}
 	split(q, *to, m->id, m);
@@ -106,6 +109,7 @@ void index_remove(struct queue *q, uint32_t msg)
 	while (*to != msg) {
 		struct message *at = message_at(q, *to);
 
+		PH_ASSERT(*to != 0);
 		to = m->id < at->id ? &at->left : &at->right;
 	}
 	*to = join(q, m->left, m->right);

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 enum { DOUBTS = 3, SLOW_SETS = 128, SLOW_WAYS = 4 };
@@ -140,8 +141,11 @@ void ledger_delivered(struct ledger *l, int leg, unsigned n)
 
 void ledger_give(struct ledger *l, int leg)
 {
+	int before;
+
 	atomic_store(&l->leg[leg].wanted, false);
-	atomic_fetch_sub(&l->leg[leg].used, 1);
+	before = atomic_fetch_sub(&l->leg[leg].used, 1);
+	PH_ASSERT(before > 0);
 }
 
 bool ledger_wanted(const struct ledger *l, int leg)
@@ -183,7 +187,9 @@ bool ledger_memory_take(struct ledger *l, int leg, uint64_t bytes,
 
 void ledger_memory_give(struct ledger *l, int leg, uint64_t bytes)
 {
-	atomic_fetch_sub(&l->leg[leg].memory, bytes);
+	uint64_t before = atomic_fetch_sub(&l->leg[leg].memory, bytes);
+
+	PH_ASSERT(before >= bytes);
 }
 
 int ledger_limit(const struct ledger *l, int leg)

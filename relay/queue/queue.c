@@ -6,6 +6,7 @@
  */
 #include "relay/queue/queue_int.h"
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 enum {
@@ -45,6 +46,7 @@ static void insert_after(struct queue *q, uint32_t at, uint32_t n)
 {
 	struct delivery *a = delivery_at(q, at), *d = delivery_at(q, n);
 
+	PH_ASSERT(n >= HEADS && delivery_at(q, a->next)->prev == at);
 	d->prev = at;
 	d->next = a->next;
 	delivery_at(q, a->next)->prev = n;
@@ -58,6 +60,7 @@ void list_append(struct queue *q, uint32_t head, uint32_t n)
 
 static void ready_count(struct queue *q, int leg, int add)
 {
+	PH_ASSERT(add > 0 || q->leg[leg].ready > 0);
 	q->leg[leg].ready += (unsigned)add;
 	ledger_set_ready(q->config.ledger, leg, q->leg[leg].ready);
 }
@@ -68,12 +71,16 @@ void place_take(struct queue *q, uint32_t n)
 
 	if (d->place == PLACE_NONE)
 		return;
+	PH_ASSERT(delivery_at(q, d->prev)->next == n &&
+		  delivery_at(q, d->next)->prev == n);
 	delivery_at(q, d->prev)->next = d->next;
 	delivery_at(q, d->next)->prev = d->prev;
 	if (d->place == PLACE_READY)
 		ready_count(q, (int)d->leg, -1);
-	if (d->place == PLACE_CLAIMED)
+	if (d->place == PLACE_CLAIMED) {
+		PH_ASSERT(q->counts.leg[d->leg].claimed > 0);
 		q->counts.leg[d->leg].claimed--;
+	}
 	d->place = PLACE_NONE;
 }
 
@@ -86,6 +93,7 @@ void place_ready(struct queue *q, uint32_t n)
 	uint32_t at = delivery_at(q, head)->prev;
 	uint64_t id = message_at(q, d->msg)->id;
 
+	PH_ASSERT(d->place == PLACE_NONE && waits_for_time(d));
 	for (int i = 0; at != head && i < ORDER_MAX &&
 	     message_at(q, delivery_at(q, at)->msg)->id > id; i++)
 		at = delivery_at(q, at)->prev;
@@ -98,6 +106,7 @@ void place_put(struct queue *q, uint32_t n)
 {
 	struct delivery *d = delivery_at(q, n);
 
+	PH_ASSERT(d->place == PLACE_NONE);
 	if (!waits_for_time(d) ||
 	    message_at(q, d->msg)->resolve != RESOLVE_NONE)
 		return;
@@ -122,6 +131,7 @@ void place_claim(struct queue *q, uint32_t n)
 {
 	struct delivery *d = delivery_at(q, n);
 
+	PH_ASSERT(d->place != PLACE_CLAIMED && !d->woken);
 	place_take(q, n);
 	list_append(q, HEAD_CLAIMED, n);
 	d->place = PLACE_CLAIMED;
@@ -153,15 +163,22 @@ static uint32_t find_number(struct queue *q, uint32_t msg, uint32_t number)
 static void count(struct queue *q, const struct delivery *d, bool in)
 {
 	uint64_t one = in ? 1 : UINT64_MAX;
+	uint64_t *all = &q->counts.leg[d->leg].state[d->state];
+	uint32_t *live = &message_at(q, d->msg)->live;
 
-	q->counts.leg[d->leg].state[d->state] += one;
-	if (dstate_live(d->state))
-		message_at(q, d->msg)->live += (uint32_t)one;
+	PH_ASSERT(in || *all > 0);
+	*all += one;
+	if (!dstate_live(d->state))
+		return;
+	PH_ASSERT(in || *live > 0);
+	*live += (uint32_t)one;
 }
 
 static void fill(struct queue *q, struct delivery *d,
     const struct queue_item *i)
 {
+	PH_ASSERT(i->state > D_NONE && i->state < D_STATES);
+	PH_ASSERT(i->leg < NAMES_MAX && i->role <= ROLE_COPY);
 	d->rcpt = i->rcpt;
 	d->leg = i->leg;
 	d->role = i->role;
@@ -187,6 +204,9 @@ static uint32_t entry_new(struct queue *q, uint32_t msg,
 	struct delivery *d = delivery_at(q, n);
 	struct message *m = message_at(q, msg);
 
+	/* Their order is that of the journal's record. */
+	PH_ASSERT(m->last == 0 ||
+		  delivery_at(q, m->last)->number < i->number);
 	d->msg = msg;
 	d->number = i->number;
 	d->hash = i->hash;
@@ -205,6 +225,7 @@ static uint32_t entry_new(struct queue *q, uint32_t msg,
 
 static void entry_free(struct queue *q, uint32_t n)
 {
+	PH_ASSERT(q->counts.deliveries > 0);
 	place_take(q, n);
 	chain_remove(q, n);
 	count(q, delivery_at(q, n), false);
@@ -227,6 +248,8 @@ void message_forget_if_over(struct queue *q, uint32_t msg)
 		next = delivery_at(q, n)->sibling;
 		entry_free(q, n);
 	}
+	PH_ASSERT(m->live == 0 && m->resolve == RESOLVE_NONE);
+	PH_ASSERT(q->counts.messages > 0);
 	index_remove(q, msg);
 	slab_free(&q->messages, msg);
 	q->counts.messages--;
@@ -249,6 +272,7 @@ static void claim_ended(struct queue *q, uint32_t n)
 {
 	struct delivery *d = delivery_at(q, n);
 
+	PH_ASSERT(d->place == PLACE_CLAIMED);
 	place_take(q, n);
 	breaker_unclaimed(q, n);
 	if (d->woken)

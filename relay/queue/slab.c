@@ -4,9 +4,9 @@
  */
 #include "relay/queue/slab.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 void slab_init(struct slab *p, size_t size)
@@ -37,8 +37,7 @@ uint32_t slab_new(struct slab *p)
 		memset(slab_at(p, n), 0, p->size);
 		return n;
 	}
-	if (p->used == UINT32_MAX)
-		abort(); /* queue.max is far below */
+	PH_ASSERT(p->used < UINT32_MAX); /* queue.max is far below */
 	n = ++p->used;
 	if (n >> SLAB_CHUNK_BITS == p->chunks)
 		add_chunk(p);
@@ -47,6 +46,7 @@ uint32_t slab_new(struct slab *p)
 
 void slab_free(struct slab *p, uint32_t n)
 {
+	PH_ASSERT(n != 0 && n <= p->used && n != p->free);
 	memcpy(slab_at(p, n), &p->free, sizeof(p->free));
 	p->free = n;
 }

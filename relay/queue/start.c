@@ -6,6 +6,7 @@
  */
 #include "relay/queue/queue_int.h"
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 enum {
@@ -118,6 +119,7 @@ void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 		if (d->change < job.change)
 			job.change = d->change;
 	}
+	PH_ASSERT(job.n > 0 && first->place == PLACE_CLAIMED);
 	job.number = q->job;
 	q->ends += expired;
 	q->config.ops->start(q->config.arg, worker, &job);

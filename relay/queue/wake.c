@@ -9,6 +9,7 @@
  */
 #include "relay/queue/queue_int.h"
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 enum {
@@ -105,11 +106,12 @@ void chain_remove(struct queue *q, uint32_t n)
 {
 	struct chains *c = &q->chains;
 	struct delivery *d = delivery_at(q, n);
+	uint32_t *to = d->chain_prev != 0 ?
+	    &delivery_at(q, d->chain_prev)->chain_next :
+	    bucket(c, bucket_of(c, d->hash));
 
-	if (d->chain_prev != 0)
-		delivery_at(q, d->chain_prev)->chain_next = d->chain_next;
-	else
-		*bucket(c, bucket_of(c, d->hash)) = d->chain_next;
+	PH_ASSERT(*to == n && c->entries > 0);
+	*to = d->chain_next;
 	if (d->chain_next != 0)
 		delivery_at(q, d->chain_next)->chain_prev = d->chain_prev;
 	c->entries--;
@@ -159,6 +161,7 @@ static void pending_add(struct queue *q, uint32_t head, uint32_t msg)
 {
 	struct message *h = message_at(q, head), *m = message_at(q, msg);
 
+	PH_ASSERT(m->resolve == RESOLVE_NONE);
 	m->prev = h->prev;
 	m->next = head;
 	message_at(q, h->prev)->next = msg;
@@ -171,6 +174,7 @@ static void pending_remove(struct queue *q, uint32_t msg)
 {
 	struct message *m = message_at(q, msg);
 
+	PH_ASSERT(m->resolve == RESOLVE_PENDING && q->to_resolve > 0);
 	message_at(q, m->prev)->next = m->next;
 	message_at(q, m->next)->prev = m->prev;
 	m->resolve = RESOLVE_NONE;
@@ -323,6 +327,7 @@ void queue_resolved(struct queue *q, uint64_t id, uint64_t change)
 	queue_tick(q);
 	if (m == NULL || m->resolve != RESOLVE_ASKED)
 		return;
+	PH_ASSERT(q->asked > 0);
 	q->asked--;
 	m->resolve = RESOLVE_NONE;
 	if (m->live == 0) {

@@ -8,6 +8,8 @@
  */
 #include "relay/queue/queue_int.h"
 
+#include "relay/base/assert.h"
+
 enum { TICK_BITS = 14, SLOT_BITS = 6 };
 
 /* Rounded up: nothing is early. */
@@ -34,6 +36,7 @@ void wheel_add(struct queue *q, uint32_t n)
 	unsigned slot;
 	int level;
 
+	PH_ASSERT(delivery_at(q, n)->place == PLACE_NONE);
 	if (tick <= w->now)
 		tick = w->now + 1;
 	level = level_of(w->now, tick);

@@ -16,6 +16,7 @@
 #include "relay/delivery/attempt.h"
 #include "relay/delivery/bounce.h"
 #include "relay/settle/downtime.h"
+#include "relay/queue/queue_check.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/spool_peek.h"
 
@@ -258,6 +259,23 @@ void drig_letters(struct drig *r)
 	}
 }
 
+/* The worker has a slot for each job that came with one; those in its mailbox
+ * are not counted, so it must be empty. */
+void drig_recount(const struct drig *r)
+{
+	struct queue_checker c = {0};
+	int held[NAMES_MAX];
+	const char *why = queue_check(settle_queue(r->app.settle), &c);
+
+	memcpy(held, r->idle, sizeof(held));
+	for (unsigned i = 0; i < r->jobs; i++)
+		held[r->job[i]->leg] += r->job[i]->slot;
+	if (why == NULL)
+		why = ledger_check(r->app.ledger, held, &c);
+	if (why != NULL)
+		fail_msg("%s", why);
+}
+
 void drig_pump(struct drig *r)
 {
 	struct spool *s = r->shared.spool;
@@ -269,6 +287,7 @@ void drig_pump(struct drig *r)
 
 		busy = spool_turn(s, now) || busy;
 		drig_letters(r);
+		drig_recount(r);
 		clock_fake_step(&r->clock, PUMP_US);
 		quiet = busy ? 0 : quiet + 1;
 	}
@@ -366,6 +385,7 @@ uint64_t drig_accept(struct drig *r, const char *from, unsigned rcpts,
 	tell_queue(r, m->id, d, n);
 	queue_thread_step(r->queue_thread);
 	drig_letters(r);
+	drig_recount(r);
 	return m->id;
 }
 

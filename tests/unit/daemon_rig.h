@@ -41,6 +41,7 @@ struct drig {
 	struct job_letter *job[DRIG_JOBS]; /* not answered yet */
 	struct table_word word[DRIG_JOBS]; /* the table's, when it came */
 	unsigned jobs;
+	int idle[NAMES_MAX]; /* slots that the test took: free connections */
 	/* The table's route for every recipient; asked when `answers`. */
 	struct route route;
 	bool held, answers, fails;
@@ -72,6 +73,8 @@ void drig_restart(struct drig *r, bool kill);
 void drig_stop(struct drig *r, bool kill);
 void drig_start(struct drig *r);
 void drig_letters(struct drig *r); /* of the worker, alone */
+/* Recounts the queue and the ledger; after each step of the rig. */
+void drig_recount(const struct drig *r);
 /* Until nothing moves. */
 void drig_pump(struct drig *r);
 void drig_later(struct drig *r, int64_t s); /* and pumps */

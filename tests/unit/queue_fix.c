@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "relay/queue/queue_check.h"
 #include "tests/unit/conf_tmp.h"
 
 static const char text[] =
@@ -119,6 +120,17 @@ struct queue_item fix_item(const struct fixture *f, uint32_t number, int leg)
 	    .change = 1, .created_us = f->clock.wall};
 }
 
+void fix_check(const struct fixture *f)
+{
+	struct queue_checker c = {0};
+	const char *why = queue_check(f->q, &c);
+
+	if (why == NULL)
+		why = ledger_check(f->ledger, NULL, &c);
+	if (why != NULL)
+		fail_msg("%s", why);
+}
+
 /* Message `id` with one delivery. */
 void fix_put(struct fixture *f, uint64_t id, int leg, uint64_t hash)
 {
@@ -126,11 +138,15 @@ void fix_put(struct fixture *f, uint64_t id, int leg, uint64_t hash)
 
 	i.hash = hash;
 	assert_true(queue_insert(f->q, id, 100, &i, 1, false, false));
+	fix_check(f);
 }
 
 static int step(struct fixture *f)
 {
-	return queue_step(f->q, clock_mono_ms(&f->clock.clock));
+	int ms = queue_step(f->q, clock_mono_ms(&f->clock.clock));
+
+	fix_check(f);
+	return ms;
 }
 
 /* Steps until there is nothing more to do now. */
@@ -173,4 +189,5 @@ void fix_outcome(struct fixture *f, uint64_t id, uint32_t number,
 	i.attempts++;
 	i.due_us = queue_next_due(f->q, i.attempts, f->clock.wall);
 	queue_set(f->q, id, &i);
+	fix_check(f);
 }

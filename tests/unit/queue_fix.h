@@ -47,6 +47,8 @@ int fix_setup(void **state);
 int fix_teardown(void **state);
 /* A queued delivery; its hash is 1000 + number. */
 struct queue_item fix_item(const struct fixture *f, uint32_t number, int leg);
+/* The queue is recounted after each step; here at once. */
+void fix_check(const struct fixture *f);
 /* Message `id` with one delivery. */
 void fix_put(struct fixture *f, uint64_t id, int leg, uint64_t hash);
 /* Steps until there is nothing more to do now; ms until the next. */

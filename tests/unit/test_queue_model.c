@@ -244,7 +244,9 @@ static void whatever_happens_every_delivery_has_its_turn(void **state)
 	rng_seeded_init(&r.rng, seed);
 	for (int i = 0; i < ROUNDS; i++) {
 		act(&r);
+		fix_check(r.f);
 		queue_step(r.f->q, clock_mono_ms(&r.f->clock.clock));
+		fix_check(r.f);
 		follow(&r);
 		compare(&r);
 	}
