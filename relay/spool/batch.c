@@ -7,6 +7,7 @@
 
 #include <endian.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 #define BATCH_MAGIC UINT32_C(0x31424850) /* "PHB1" */
@@ -178,6 +179,7 @@ void batch_record_undo(struct batch *b, size_t record)
 {
 	struct batch_body *last;
 
+	PH_ASSERT(b->records > 0 && record == b->open);
 	b->meta.n = record;
 	b->records--;
 	last = b->bodies > 0 ? &b->body[b->bodies - 1] : NULL;
@@ -200,6 +202,7 @@ void batch_body(struct batch *b, size_t at, const struct iovec *iov,
 {
 	uint64_t bytes = 0;
 
+	PH_ASSERT(batch_takes_body(b, n));
 	b->body[b->bodies++] = (struct batch_body){at, b->iovs, n};
 	for (unsigned i = 0; i < n; i++) {
 		b->iov[b->iovs++] = iov[i];
@@ -252,6 +255,7 @@ void batch_finish(struct batch *b, struct batch_head *h, uint64_t offset,
 {
 	size_t end = b->meta.n + b->body_bytes, pad;
 
+	PH_ASSERT(strbuf_ok(&b->meta) && b->iovs < BATCH_IOVS);
 	h->meta_bytes = (uint32_t)(b->meta.n - BATCH_HEAD);
 	h->body_bytes = (uint32_t)b->body_bytes;
 	h->records = b->records;

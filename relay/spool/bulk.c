@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
@@ -46,6 +47,7 @@ static void seal(struct spool *s)
 	struct bulk *b = &s->bulk;
 
 	pthread_mutex_lock(&s->lock);
+	PH_ASSERT(b->seg->current && b->seg->state == SEG_BULK);
 	b->seg->current = false;
 	pthread_mutex_unlock(&s->lock);
 	b->seg = NULL;
@@ -132,6 +134,7 @@ static int take_piece(struct spool *s, struct spool_draft *d, int fd,
 	if (rc < 0)
 		return -1;
 	b->at = from + round_up(bytes);
+	PH_ASSERT(bytes > 0 && b->at <= s->key.segment_bytes);
 	return 0;
 }
 
@@ -242,6 +245,7 @@ static void finish_round(struct spool *s, struct round *r, int sync_no)
 		}
 		pthread_mutex_lock(&d->lock);
 		draft_sent(d, r->w[i].extent.bytes);
+		PH_ASSERT(d->pending >= r->w[i].extent.bytes);
 		d->pending -= r->w[i].extent.bytes;
 		add_extent(d, &r->w[i].extent);
 		pthread_mutex_unlock(&d->lock);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/id.h"
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
@@ -46,6 +47,7 @@ void carry_written(struct spool *s, bool good)
 	if (good)
 		s->carried += j->carries;
 	drop_bodies(j);
+	PH_ASSERT(j->carries == 0);
 	if (seg == NULL || !good)
 		return;
 	if (j->declared > seg->generation) {

@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
@@ -44,9 +45,20 @@ void spool_memory_set(struct spool *s, uint64_t body, uint64_t window)
 	atomic_store(&s->memory_window, window);
 }
 
+/* What is given back was taken: no sum goes below zero. */
+static void less(_Atomic uint64_t *sum, uint64_t bytes)
+{
+	uint64_t before = atomic_fetch_sub(sum, bytes);
+
+	PH_ASSERT(before >= bytes);
+}
+
 void spool_memory_held(struct spool *s, int64_t bytes)
 {
-	atomic_fetch_add(&s->pool_used, (uint64_t)bytes);
+	if (bytes < 0)
+		less(&s->pool_used, (uint64_t)-bytes);
+	else
+		atomic_fetch_add(&s->pool_used, (uint64_t)bytes);
 }
 
 static bool must_stream(const struct spool *s)
@@ -73,18 +85,20 @@ static struct body *body_new(struct spool *s)
 
 static void body_leave_pool(struct body *b)
 {
-	atomic_fetch_sub(&b->spool->pool_used, b->pool);
+	less(&b->spool->pool_used, b->pool);
 	b->pool = 0;
 }
 
 static void body_unref(struct body *b)
 {
 	struct chunk *c, *next;
+	unsigned before = atomic_fetch_sub(&b->refs, 1);
 
-	if (atomic_fetch_sub(&b->refs, 1) != 1)
+	PH_ASSERT(before > 0);
+	if (before != 1)
 		return;
 	body_leave_pool(b);
-	atomic_fetch_sub(&b->spool->window_used, b->window);
+	less(&b->spool->window_used, b->window);
 	for (c = b->first; c != NULL; c = next) {
 		next = c->next;
 		mem_free(c);
@@ -228,7 +242,7 @@ static void count(struct spool_draft *d, uint64_t bytes)
 
 static void uncount(struct spool_draft *d)
 {
-	atomic_fetch_sub(&d->spool->reserved, d->counted);
+	less(&d->spool->reserved, d->counted);
 	d->counted = 0;
 }
 
@@ -240,6 +254,7 @@ static enum spool_add add(struct spool_draft *d, struct slice bytes,
 	uint64_t least = least_piece(s); /* asked once: it may change */
 	bool stream;
 
+	PH_ASSERT(!d->closed);
 	body_add(d->body, bytes, !d->bulk);
 	count(d, bytes.n);
 	d->last_add_ms = spool_now_ms(s);
@@ -305,7 +320,12 @@ void draft_ready(struct spool_draft *d)
 {
 	struct mailbox *writer = &d->spool->journal.in;
 
+	PH_ASSERT(d->closed && !d->answered);
 	d->ready = true;
+	/* In the lane's hand even when it has synced the last byte: it calls
+	 * again, and a letter is posted once. */
+	if (d->bulk_posted)
+		return;
 	if (d->bulk && d->pending > 0 && d->lane_status == SPOOL_STORED)
 		post_to_lane(d);
 	else if (d->op != NULL)
@@ -324,6 +344,7 @@ void spool_draft_prepare(struct spool_draft *d, struct slice envelope,
 	d->deliveries = n;
 	d->accepted_us = c->wall_us(c);
 	pthread_mutex_lock(&d->lock);
+	PH_ASSERT(!d->closed);
 	d->closed = true;
 	pthread_mutex_unlock(&d->lock);
 }
@@ -340,6 +361,8 @@ void spool_draft_commit(struct spool_draft *d, struct slice envelope,
 
 void draft_answer(struct spool_draft *d, enum spool_status status)
 {
+	PH_ASSERT(d->ready && !d->answered && d->op == NULL);
+	d->answered = true;
 	if (status == SPOOL_STORED) /* its place on disk counts from here */
 		uncount(d);
 	d->letter.status = status;
@@ -352,8 +375,10 @@ void draft_destroy(struct spool_draft *d)
 	struct spool *s = d->spool;
 
 	pthread_mutex_lock(&s->lock);
-	for (unsigned i = 0; i < d->pins; i++)
+	for (unsigned i = 0; i < d->pins; i++) {
+		PH_ASSERT(d->pin[i]->pins > 0);
 		d->pin[i]->pins--;
+	}
 	pthread_mutex_unlock(&s->lock);
 	uncount(d);
 	body_leave_pool(d->body);
@@ -440,14 +465,16 @@ void draft_sent(struct spool_draft *d, uint64_t bytes)
 		c->sent += n;
 		bytes -= n;
 		if (c->sent < c->n)
-			return;
+			break;
 		b->first = c->next;
 		if (b->first == NULL)
 			b->last = NULL;
+		PH_ASSERT(b->pool >= c->cap);
 		b->pool -= c->cap;
-		atomic_fetch_sub(&d->spool->pool_used, c->cap);
+		less(&d->spool->pool_used, c->cap);
 		mem_free(c);
 	}
+	PH_ASSERT(bytes == 0); /* the lane wrote what it was shown */
 }
 
 /* ---- direct delivery ---- */
@@ -509,7 +536,7 @@ struct source *spool_draft_source(struct spool_draft *d)
 	if (b->window == 0) {
 		if (atomic_fetch_add(&s->window_used, b->bytes) + b->bytes >
 		    atomic_load(&s->memory_window)) {
-			atomic_fetch_sub(&s->window_used, b->bytes);
+			less(&s->window_used, b->bytes);
 			return NULL;
 		}
 		b->window = b->bytes;

@@ -4,6 +4,7 @@
  * then drafts. Each record is packed, read back and applied to the index as
  * staged, by the same code that recovery uses. Writer thread.
  */
+#include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
@@ -125,6 +126,7 @@ void fill_drafts(struct spool *s)
 		    struct spool_draft, post);
 		enum admit admit = steward_admits(s, 0);
 		enum spool_status st = draft_verdict(s, d);
+		bool takes;
 		size_t rec;
 
 		if (atomic_load(&s->sync_failed))
@@ -144,7 +146,8 @@ void fill_drafts(struct spool *s)
 		}
 		rec = batch_record(&j->batch, REC_ACCEPTED);
 		put_accept(s, d);
-		fill_apply(s, rec);
+		takes = fill_apply(s, rec);
+		PH_ASSERT(takes); /* it will be answered as stored */
 		queue_push(&j->batch_drafts, queue_pop(&j->drafts));
 	}
 }

@@ -9,6 +9,8 @@
  */
 #include "relay/spool/spool_int.h"
 
+#include "relay/base/assert.h"
+
 void index_init(struct spool *s)
 {
 	map_init(&s->index.map);
@@ -227,14 +229,19 @@ static uint64_t version_bytes(const struct version *v)
 
 static void leave(struct spool *s, const struct version *v)
 {
+	PH_ASSERT(v->seg->live_bytes >= version_bytes(v));
+	PH_ASSERT(s->index.live_bytes >= version_bytes(v));
 	v->seg->live_bytes -= version_bytes(v);
 	s->index.live_bytes -= version_bytes(v);
-	for (unsigned i = 0; i < v->bulks; i++)
+	for (unsigned i = 0; i < v->bulks; i++) {
+		PH_ASSERT(v->bulk[i]->refs > 0);
 		v->bulk[i]->refs--;
+	}
 }
 
 static void enter(struct spool *s, struct live *m, const struct version *v)
 {
+	PH_ASSERT(v->seg->state == SEG_MAIN && !v->dead);
 	v->seg->live_bytes += version_bytes(v);
 	s->index.live_bytes += version_bytes(v);
 	for (unsigned i = 0; i < v->bulks; i++)
@@ -272,6 +279,7 @@ void index_commit(struct spool *s)
 	list_each_safe(n, &s->index.staged) {
 		struct live *m = LIST_ENTRY(n, struct live, staged);
 
+		PH_ASSERT(m->next != NULL);
 		list_remove(&m->staged);
 		if (m->now != NULL)
 			leave(s, m->now);
@@ -279,6 +287,7 @@ void index_commit(struct spool *s)
 			s->index.messages++;
 		if (m->next->dead) {
 			retain(s, m->next);
+			PH_ASSERT(s->index.messages > 0);
 			s->index.messages--;
 			forget(s, m);
 			continue;

@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
@@ -34,6 +35,7 @@ struct letter *queue_pop(struct queue *q)
 {
 	struct letter *l = q->head;
 
+	PH_ASSERT((l == NULL) == (q->n == 0));
 	if (l == NULL)
 		return NULL;
 	q->head = l->next;
@@ -106,6 +108,7 @@ static void seal(struct spool *s)
 	struct journal *j = &s->journal;
 
 	pthread_mutex_lock(&s->lock);
+	PH_ASSERT(j->seg->current && j->seg->state == SEG_MAIN);
 	j->prev_end = j->seg->batches;
 	j->seg->current = false;
 	j->seg = NULL;
@@ -167,6 +170,7 @@ static void written(struct spool *s, const struct batch_head *h)
 {
 	struct journal *j = &s->journal;
 
+	PH_ASSERT(j->seg->end + batch_span(h) <= s->key.segment_bytes);
 	if (h->number == 0)
 		slotmap_note(s, j->seg, true);
 	pthread_mutex_lock(&s->lock);
@@ -347,6 +351,9 @@ static bool begin(struct spool *s)
 {
 	struct journal *j = &s->journal;
 
+	/* Each letter of the batch before was answered, or waits again. */
+	PH_ASSERT(j->batch_ops.n == 0 && j->batch_drafts.n == 0);
+	PH_ASSERT(j->carries == 0);
 	j->full = false;
 	for (int i = 0; i < 2; i++) {
 		if (j->seg == NULL && !open_segment(s))

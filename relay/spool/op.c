@@ -6,6 +6,8 @@
  */
 #include "relay/spool/spool_int.h"
 
+#include "relay/base/assert.h"
+
 enum { OP_BYTES = 8 << 20, ITEM_HEAD = 5 };
 
 struct spool_op *spool_op_new(void)
@@ -20,6 +22,7 @@ void spool_op_free(struct spool_op *op)
 {
 	if (op == NULL)
 		return;
+	PH_ASSERT(!op->posted);
 	strbuf_fini(&op->body);
 	mem_free(op);
 }
@@ -106,6 +109,8 @@ void spool_post(struct spool *s, struct spool_op *op)
 {
 	struct spool_draft *d = op->group;
 
+	PH_ASSERT(!op->posted);
+	op->posted = true;
 	op->letter.kind = POST_OP;
 	if (d != NULL) {
 		pthread_mutex_lock(&d->lock);
@@ -123,6 +128,8 @@ void spool_post(struct spool *s, struct spool_op *op)
 
 void op_answer(struct spool_op *op, enum spool_status status)
 {
+	PH_ASSERT(op->posted);
+	op->posted = false;
 	if (op->to == NULL) {
 		spool_op_free(op);
 		return;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "relay/base/assert.h"
 #include "relay/spool/spool_int.h"
 
 enum { RECORD_SANE = 64 << 20 };
@@ -141,12 +142,18 @@ void spool_fetch_post(struct spool *s, struct spool_fetch *f)
 	mailbox_post(&s->reader[f->lane % READERS].in, &f->letter);
 }
 
+static void pin(struct segment *seg, int by)
+{
+	PH_ASSERT(by > 0 || seg->pins > 0);
+	seg->pins += (unsigned)by;
+}
+
 static void pin_details(struct spool *s, const struct version *v, int by)
 {
-	v->seg->pins += (unsigned)by;
+	pin(v->seg, by);
 	for (unsigned i = 0; i < v->n; i++)
 		if (v->d[i].detail.bytes > 0)
-			s->seg[v->d[i].detail.slot]->pins += (unsigned)by;
+			pin(s->seg[v->d[i].detail.slot], by);
 }
 
 static struct version *look_up(struct spool *s, uint64_t id)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "relay/base/assert.h"
 #include "relay/spool/spool_int.h"
 
 void spool_path(const struct spool *s, const char *name, struct strbuf *out)
@@ -54,6 +55,7 @@ void segments_free(struct spool *s)
 /* Under fd_lock. */
 static void close_one(struct spool *s, struct segment *seg)
 {
+	PH_ASSERT(seg->fd_users == 0 && s->fds_open > 0);
 	s->c.io->close(s->c.io, seg->fd);
 	seg->fd = -1;
 	list_remove(&seg->fd_node);
@@ -105,6 +107,7 @@ int segment_fd(struct spool *s, struct segment *seg)
 void segment_fd_put(struct spool *s, struct segment *seg)
 {
 	pthread_mutex_lock(&s->fd_lock);
+	PH_ASSERT(seg->fd_users > 0);
 	seg->fd_users--;
 	pthread_mutex_unlock(&s->fd_lock);
 }
@@ -149,8 +152,31 @@ void segment_identity(struct spool *s, struct segment *seg, enum lane lane,
 	sum_secret(s->key.secret, lane, generation, seg->secret);
 }
 
+/* A bulk segment is found again by who names it, so recovery may come to it
+ * from dirty. What holds mail goes back to dirty before it is anything else. */
+static bool may_move(enum seg_state from, enum seg_state to)
+{
+	switch (from) {
+	case SEG_DIRTY:
+		return true;
+	case SEG_SPARE:
+		return to == SEG_MAIN || to == SEG_BULK || to == SEG_DIRTY;
+	case SEG_MAIN:
+	case SEG_BULK:
+		return to == SEG_DIRTY;
+	case SEG_BROKEN:
+		break;
+	}
+	return false;
+}
+
 void segment_move(struct spool *s, struct segment *seg, enum seg_state to)
 {
+	PH_ASSERT(may_move(seg->state, to));
+	if (to == SEG_DIRTY)
+		PH_ASSERT(seg->refs == 0 && seg->live_bytes == 0 &&
+			  list_empty(&seg->live));
+	PH_ASSERT(seg->state != SEG_SPARE || atomic_load(&s->spares) > 0);
 	if (seg->state == SEG_SPARE && to != SEG_SPARE)
 		atomic_fetch_sub(&s->spares, 1);
 	if (seg->state != SEG_SPARE && to == SEG_SPARE)
@@ -175,10 +201,11 @@ struct segment *segment_take(struct spool *s, enum lane lane,
 	if (atomic_load(&s->spares) > leave)
 		seg = find_spare(s);
 	if (seg != NULL) {
+		PH_ASSERT(seg->live_bytes == 0 && seg->refs == 0);
 		segment_move(s, seg,
 		    lane == LANE_MAIN ? SEG_MAIN : SEG_BULK);
 		segment_identity(s, seg, lane, generation);
-		seg->live_bytes = seg->refs = seg->end = seg->batches = 0;
+		seg->end = seg->batches = 0;
 		seg->retain_until_us = 0;
 		seg->first_us = s->c.clock->wall_us(s->c.clock);
 		seg->current = true;

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 
+#include "relay/base/assert.h"
 #include "relay/spool/spool_int.h"
 
 struct hub {
@@ -65,6 +66,7 @@ static void hub_put(struct spool *s, struct hub *h)
 	if (h == NULL)
 		return;
 	pthread_mutex_lock(&s->lock);
+	PH_ASSERT(h->refs > 0);
 	last = --h->refs == 0;
 	if (last)
 		list_remove(&h->node);
@@ -139,8 +141,10 @@ static void unpin(struct disk_source *d)
 {
 	pthread_mutex_lock(&d->spool->lock);
 	for (unsigned i = 0; i < d->pieces; i++)
-		if (d->piece[i].seg != NULL)
+		if (d->piece[i].seg != NULL) {
+			PH_ASSERT(d->piece[i].seg->pins > 0);
 			d->piece[i].seg->pins--;
+		}
 	pthread_mutex_unlock(&d->spool->lock);
 }
 

@@ -156,6 +156,7 @@ struct spool_op {
 	int kind;
 	unsigned flags;
 	enum spool_status status;
+	bool posted; /* and not answered yet */
 	void *arg;
 	uint64_t id;	    /* 0: a note only */
 	int64_t time_us;    /* wall */

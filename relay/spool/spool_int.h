@@ -271,6 +271,7 @@ struct spool_draft {
 	bool closed;	  /* nothing is added any more                 */
 	bool ready;	  /* ... and it goes to the writer when synced */
 	bool abandoned;	  /* the lane frees it                         */
+	bool answered;	  /* the commit is                             */
 	bool wait_letter; /* owed                                      */
 	int wait_kind;
 	enum spool_status lane_status;

@@ -11,6 +11,7 @@
  * What cannot be read is not damage: the tail stays where it is, and the caller
  * decides how long to wait. What is damaged is told as a gap, once.
  */
+#include "relay/base/assert.h"
 #include "relay/spool/scan.h"
 
 struct spool_tail {
@@ -50,6 +51,7 @@ static void leave(struct spool_tail *t)
 	if (t->seg == NULL)
 		return;
 	pthread_mutex_lock(&t->s->lock);
+	PH_ASSERT(t->seg->pins > 0);
 	t->seg->pins--;
 	pthread_mutex_unlock(&t->s->lock);
 	steward_wake(t->s);

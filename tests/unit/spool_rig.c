@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "relay/base/log.h"
+#include "relay/spool/spool_check.h"
 
 enum { PUMPS = 400, SEGMENT = 64 << 10 };
 
@@ -169,6 +170,18 @@ static void take_letters(struct rig *r)
 	}
 }
 
+/* Damage may have lost what the totals know of. */
+void rig_recount(const struct rig *r)
+{
+	struct spool_checker c = {0};
+	const char *why = spool_check(r->spool, &c);
+
+	if (why == NULL && r->damaged == 0)
+		why = spool_conserved(r->spool, &c);
+	if (why != NULL)
+		fail_msg("%s", why);
+}
+
 void rig_write(struct rig *r)
 {
 	while (bulk_step(r->spool) == 0)
@@ -177,6 +190,7 @@ void rig_write(struct rig *r)
 		if (journal_step(r->spool, spool_now_ms(r->spool)) != 0)
 			break;
 	take_letters(r);
+	rig_recount(r);
 }
 
 void rig_pump(struct rig *r)
@@ -192,6 +206,7 @@ void rig_pump(struct rig *r)
 		for (unsigned k = 0; k < READERS; k++)
 			busy = reader_step(r->spool, k) == 0 || busy;
 		take_letters(r);
+		rig_recount(r);
 		clock_fake_step(&r->clock, 200000);
 		quiet = busy ? 0 : quiet + 1;
 	}

@@ -60,6 +60,8 @@ void rig_close(struct rig *r); /* orderly */
 void rig_kill(struct rig *r);  /* as if the process died */
 /* Steps until nothing moves, with the clock going on. */
 void rig_pump(struct rig *r);
+/* Recounts what the spool has in memory; after each step of the rig. */
+void rig_recount(const struct rig *r);
 /* Only what the writer has to do now. */
 void rig_write(struct rig *r);
 
