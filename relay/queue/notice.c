@@ -57,7 +57,7 @@ void notice_sweep(struct queue *q)
 		return;
 	q->late_us = q->now_us + SLICE_US;
 	for (int i = 0; i < SLICE && notices < NOTICES; i++) {
-		msg = index_after(q, q->late_id);
+		msg = id_tree_after(q, q->late_id);
 		if (msg == 0) {
 			q->late_id = 0;
 			return;
@@ -70,7 +70,7 @@ void notice_sweep(struct queue *q)
 
 int64_t queue_gives_up_us(struct queue *q, uint64_t id, uint32_t number)
 {
-	uint32_t msg = index_find(q, id), n;
+	uint32_t msg = id_tree_find(q, id), n;
 	int64_t end;
 
 	queue_tick(q);

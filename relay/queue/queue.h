@@ -2,7 +2,7 @@
  *
  * When: the entries of all live deliveries, their retry clocks, ready lists
  * per leg, wake-ups by changes of the table, breaker. Knows neither routes
- * nor what mail is. Owned by the queue thread; queue_step(now) never waits.
+ * nor what mail is. Owned by the queue thread; queue_step() never waits.
  *
  * The daemon's glue (relay/settle/queue_thread.c) sits on the same thread: it
  * is told by queue_ops what to start, writes the journal, and tells the queue
@@ -96,8 +96,13 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
  * that meets a claimed delivery is remembered until its claim ends. False:
  * queue.max reached (recovered ones are always taken: `force`). An item
  * resolved at a change older than the one being read is resolved anew. */
-bool queue_insert(struct queue *q, uint64_t id, uint64_t size,
-    const struct queue_item *items, unsigned n, bool claimed, bool force);
+struct queue_arrival {
+	uint64_t id, size;
+	const struct queue_item *items;
+	unsigned n;
+	bool claimed, force;
+};
+bool queue_insert(struct queue *q, const struct queue_arrival *a);
 bool queue_full(const struct queue *q); /* any thread */
 /* A keyed hash of the sender's domain, for queue_leg_shun() and
  * queue_leg_slow(); 29 bits of it are kept. */
@@ -191,7 +196,7 @@ void queue_retry(struct queue *q, uint64_t id, uint32_t number);
 
 /* Does what is due; returns ms until it wants to be called again (at most
  * 1000), 0 when there is more to do at once. */
-int queue_step(struct queue *q, int64_t mono_ms);
+int queue_step(struct queue *q);
 
 /* When is the next attempt after `attempts` of them? Wall us; pure but for
  * the jitter. */

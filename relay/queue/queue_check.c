@@ -155,7 +155,7 @@ static const char *message_wrong(const struct queue *q, uint32_t msg,
 {
 	const struct message *m = message_at(q, msg);
 
-	if (index_find(q, m->id) != msg)
+	if (id_tree_find(q, m->id) != msg)
 		return "the index does not find it";
 	if (m->live != live)
 		return "it counts its live deliveries wrong";
@@ -363,7 +363,7 @@ const char *queue_check(const struct queue *q, struct queue_checker *c)
 	unsigned seen = 0;
 	uint32_t msg;
 
-	while (why == NULL && (msg = index_after(q, id)) != 0) {
+	while (why == NULL && (msg = id_tree_after(q, id)) != 0) {
 		why = look_at(q, c, msg, r, &seen);
 		id = message_at(q, msg)->id;
 	}
@@ -386,7 +386,7 @@ const char *queue_check_some(const struct queue *q, struct queue_checker *c,
 	if (q->counts.deliveries <= max)
 		return queue_check(q, c);
 	while (why == NULL && seen < max) {
-		uint32_t msg = index_after(q, c->id);
+		uint32_t msg = id_tree_after(q, c->id);
 
 		if (msg == 0) {
 			c->id = 0;

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: ISC
  *
  * Inside of the queue: entries and the structures that they are in at the
- * same time. A delivery is in the chain of its recipient's hash (wake.c), in
+ * same time. A delivery is in the chain of its recipient's hash (chain.c), in
  * the list of its message, and in at most one place: the wheel while it
  * waits for its time (wheel.c), the ready list of its leg, or the list of
- * those in a worker's hand. A message is in the tree of ids (index.c) and,
+ * those in a worker's hand. A message is in the tree of ids (id_tree.c) and,
  * while its routes are to be resolved, in the list of those.
  *
  * Everything is named by its number in a slab. Times are monotonic, in us;
- * wall clock only goes in and out (queue.c). One thread.
+ * wall clock only goes in and out (changes.c, entry.c). One thread.
+ *
+ * Calls go downward alone: queue_step; changes, wake, sweep, notice; start;
+ * entry, breaker, retry; pending, down; queue_place; wheel, chain, id_tree;
+ * queue_state.
  */
 #ifndef RELAY_QUEUE_QUEUE_INT_H
 #define RELAY_QUEUE_QUEUE_INT_H
@@ -49,7 +53,7 @@ struct delivery {
 
 struct message {
 	uint64_t id, size;
-	uint32_t left, right; /* index.c */
+	uint32_t left, right; /* id_tree.c */
 	uint32_t prev, next;  /* of the list of those to be resolved */
 	uint32_t first, last; /* its deliveries */
 	uint32_t live;	      /* how many are not over */
@@ -147,34 +151,57 @@ static inline bool waits_for_time(const struct delivery *d)
 	return d->state == D_QUEUED || d->state == D_DEFERRED;
 }
 
-/* ---- queue.c: places --------------------------------------------------- */
+/* ---- queue_state.c: time and lists -------------------------------------- */
+
+#define DUE_MAX ((INT64_C(1) << 47) - 1)
 
 /* Reads the clocks; the first thing every entry to the queue does. */
 void queue_tick(struct queue *q);
+/* `v`, not beyond -max and max. */
+int64_t queue_bounded(int64_t v, int64_t max);
+void list_insert(struct queue *q, uint32_t after, uint32_t n);
 void list_append(struct queue *q, uint32_t head, uint32_t n);
+
+/* ---- queue_place.c ---------------------------------------------------- */
+
 void place_take(struct queue *q, uint32_t n); /* out of where it is */
 /* To where its state, its time and its message say. */
 void place_put(struct queue *q, uint32_t n);
+void place_again(struct queue *q, uint32_t n); /* both */
 void place_claim(struct queue *q, uint32_t n);
 void place_ready(struct queue *q, uint32_t n);
+
+/* ---- entry.c ----------------------------------------------------------- */
+
+/* The delivery of that number; 0: none. */
+uint32_t entry_find(struct queue *q, uint32_t msg, uint32_t number);
+uint32_t entry_new(struct queue *q, uint32_t msg, const struct queue_item *i);
+/* What was told of it. Its place does not change. */
+void entry_fill(struct queue *q, struct delivery *d,
+    const struct queue_item *i);
+/* Into the counts, or out of them. */
+void entry_count(struct queue *q, const struct delivery *d, bool in);
+uint32_t message_new(struct queue *q, uint64_t id, uint64_t size);
 void message_forget_if_over(struct queue *q, uint32_t msg);
 
-/* ---- index.c: messages by id ------------------------------------------- */
+/* ---- id_tree.c: messages by id ------------------------------------------- */
 
-uint32_t index_find(const struct queue *q, uint64_t id); /* 0: none */
-uint32_t index_after(const struct queue *q, uint64_t id); /* the next above */
-void index_add(struct queue *q, uint32_t msg);
-void index_remove(struct queue *q, uint32_t msg);
+uint32_t id_tree_find(const struct queue *q, uint64_t id); /* 0: none */
+uint32_t id_tree_after(const struct queue *q, uint64_t id); /* the next above */
+void id_tree_add(struct queue *q, uint32_t msg);
+void id_tree_remove(struct queue *q, uint32_t msg);
 
 /* ---- wheel.c: by time -------------------------------------------------- */
 
 void wheel_init(struct queue *q);
 void wheel_add(struct queue *q, uint32_t n); /* due_us lies ahead */
-/* Makes ready what is due, at most `max`; true: there is more. */
-bool wheel_turn(struct queue *q, unsigned max);
+/* Gives what is due to `again`, which takes it out; at most `max`. True: there
+ * is more. */
+typedef void (*wheel_again_fn)(struct queue *q, uint32_t n);
+bool wheel_turn(struct queue *q, unsigned max, wheel_again_fn again);
 int64_t wheel_next_us(const struct queue *q); /* INT64_MAX: nothing waits */
 
-/* ---- wake.c: by recipient ---------------------------------------------- */
+/* ---- chain.c: by recipient --------------------------------------------- */
 
 void chain_add(struct queue *q, uint32_t n);
 void chain_remove(struct queue *q, uint32_t n);
@@ -182,10 +209,19 @@ void chain_fini(struct queue *q);
 uint32_t chain_newest(const struct queue *q, uint64_t hash);
 /* Is mail for the same recipient and leg, older than this, to be resolved? */
 bool older_waits(const struct queue *q, uint32_t n);
+
+/* ---- pending.c: messages to be resolved -------------------------------- */
+
+/* `head`: HEAD_PENDING or HEAD_FAILED. */
+void pending_add(struct queue *q, uint32_t head, uint32_t msg);
+void pending_remove(struct queue *q, uint32_t msg);
 /* Its route may be another: now, or when its claim ends. */
 void wake_delivery(struct queue *q, uint32_t n);
 void wake_message(struct queue *q, uint32_t msg);
 void wake_forget(struct queue *q, uint32_t msg); /* it is over */
+
+/* ---- wake.c ------------------------------------------------------------ */
+
 /* A slice of what wake-ups left to do; true: there is more. */
 bool wake_step(struct queue *q);
 

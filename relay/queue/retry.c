@@ -35,7 +35,7 @@ void queue_leg_slow_end(struct queue *q, int leg, uint64_t sender)
 
 void queue_hurry(struct queue *q, uint64_t id, int leg)
 {
-	uint32_t msg = index_find(q, id);
+	uint32_t msg = id_tree_find(q, id);
 
 	if (msg != 0)
 		queue_leg_slow_end(q, leg, message_at(q, msg)->sender);

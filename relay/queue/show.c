@@ -33,7 +33,7 @@ static unsigned rows_of(const struct queue *q, uint32_t msg,
 unsigned queue_message(const struct queue *q, uint64_t id,
     struct queue_row *rows, unsigned max)
 {
-	uint32_t msg = index_find(q, id);
+	uint32_t msg = id_tree_find(q, id);
 
 	return msg == 0 ? 0 : rows_of(q, msg, rows, max);
 }
@@ -41,7 +41,7 @@ unsigned queue_message(const struct queue *q, uint64_t id,
 static uint32_t find_delivery(const struct queue *q, uint64_t id,
     uint32_t number)
 {
-	uint32_t msg = index_find(q, id);
+	uint32_t msg = id_tree_find(q, id);
 	uint32_t n = msg == 0 ? 0 : message_at(q, msg)->first;
 
 	while (n != 0 && delivery_at(q, n)->number != number)
@@ -57,7 +57,7 @@ bool queue_get(const struct queue *q, uint64_t id, uint32_t number,
 
 	if (n == 0)
 		return false;
-	row_of(q, message_at(q, index_find(q, id)), delivery_at(q, n), &row);
+	row_of(q, message_at(q, id_tree_find(q, id)), delivery_at(q, n), &row);
 	*out = row.item;
 	return true;
 }
@@ -84,7 +84,7 @@ static unsigned walk_message(const struct queue *q, uint32_t msg,
 unsigned queue_walk(struct queue *q, struct queue_at *at,
     struct queue_row *rows, unsigned max)
 {
-	uint32_t msg = index_find(q, at->id);
+	uint32_t msg = id_tree_find(q, at->id);
 	unsigned k = 0;
 
 	queue_tick(q);
@@ -93,7 +93,7 @@ unsigned queue_walk(struct queue *q, struct queue_at *at,
 			k += walk_message(q, msg, at, rows + k, max - k);
 		if (k == max)
 			return k;
-		msg = index_after(q, at->id);
+		msg = id_tree_after(q, at->id);
 		if (msg == 0)
 			return k;
 		*at = (struct queue_at){message_at(q, msg)->id, 0};
@@ -136,7 +136,7 @@ bool queue_oldest(struct queue *q, struct queue_at *at,
 	unsigned seen = 0, missing = oldest_missing(q, oldest);
 
 	while (seen < max && missing > 0) {
-		uint32_t msg = index_after(q, at->id);
+		uint32_t msg = id_tree_after(q, at->id);
 
 		if (msg == 0)
 			return false;

@@ -126,7 +126,7 @@ void sweep(struct queue *q)
 	q->sweep_us = q->now_us + SWEEP_US;
 	for (int i = 0; i < SLICE_MESSAGES && seen < SLICE_DELIVERIES &&
 	     start_may_end(q); i++) {
-		uint32_t msg = index_after(q, q->sweep_id);
+		uint32_t msg = id_tree_after(q, q->sweep_id);
 
 		if (msg == 0) {
 			q->sweep_id = 0;

@@ -65,26 +65,24 @@ static bool next_slot(const struct wheel *w, int *level, unsigned *slot,
 }
 
 /* Empties a slot that now has reached. */
-static unsigned empty_slot(struct queue *q, int level, unsigned slot,
-    unsigned max)
+static unsigned empty_slot(struct queue *q, uint32_t head, unsigned max,
+    wheel_again_fn again)
 {
-	uint32_t head = head_of(level, slot), n;
+	uint32_t n;
 	unsigned done = 0;
 
 	while ((n = delivery_at(q, head)->next) != head && done < max) {
-		place_take(q, n);
-		place_put(q, n);
+		again(q, n);
 		done++;
 	}
-	if (n == head)
-		q->wheel.occupied[level] &= ~(UINT64_C(1) << slot);
 	return done;
 }
 
-bool wheel_turn(struct queue *q, unsigned max)
+bool wheel_turn(struct queue *q, unsigned max, wheel_again_fn again)
 {
 	struct wheel *w = &q->wheel;
 	uint64_t to = (uint64_t)q->now_us >> TICK_BITS, tick;
+	uint32_t head;
 	unsigned slot;
 	int level;
 
@@ -93,7 +91,10 @@ bool wheel_turn(struct queue *q, unsigned max)
 			return true;
 		if (tick > w->now)
 			w->now = tick;
-		max -= empty_slot(q, level, slot, max);
+		head = head_of(level, slot);
+		max -= empty_slot(q, head, max, again);
+		if (delivery_at(q, head)->next == head)
+			w->occupied[level] &= ~(UINT64_C(1) << slot);
 	}
 	if (to > w->now)
 		w->now = to;

@@ -147,8 +147,8 @@ static void on_group(struct queue_thread *s, struct spool_op *op)
 
 	if (op->status == SPOOL_STORED) {
 		moves_apply(s, &g->moves);
-		queue_insert(s->queue, dsn->id, dsn->size, dsn->item, dsn->n,
-		    false, true);
+		queue_insert(s->queue, &(struct queue_arrival){dsn->id,
+		    dsn->size, dsn->item, dsn->n, .force = true});
 		queue_sender(s->queue, dsn->id, dsn->sender);
 	} else {
 		group_failed(s, g);

@@ -35,8 +35,8 @@ static struct queue_item item_of(const struct spool_delivery *d,
 
 static void on_accepted(struct queue_thread *s, struct accepted_letter *l)
 {
-	queue_insert(s->queue, l->id, l->size, l->item, l->n, l->claimed,
-	    true);
+	queue_insert(s->queue, &(struct queue_arrival){l->id, l->size, l->item,
+	    l->n, .claimed = l->claimed, .force = true});
 	queue_sender(s->queue, l->id, l->sender);
 	mem_free(l);
 }
@@ -188,7 +188,8 @@ void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
 		if (dstate_live(d[i].state) && d[i].change < s->oldest_change)
 			s->oldest_change = d[i].change;
 	}
-	queue_insert(s->queue, id, e.size, items, n, false, true);
+	queue_insert(s->queue, &(struct queue_arrival){id, e.size, items, n,
+	    .force = true});
 	if (e.rcpts != 0)
 		queue_sender(s->queue, id, mail_sender(e.from));
 	mem_free(items);
@@ -261,7 +262,7 @@ int queue_thread_step(struct queue_thread *s)
 	trials = leg_step(s);
 	spool_look_at_clock(s->shared->spool);
 	queue_pressed(s->queue, spool_pressed(s->shared->spool));
-	queue = queue_step(s->queue, clock_mono_ms(s->shared->clock));
+	queue = queue_step(s->queue);
 	return trials < queue ? trials : queue;
 }
 

@@ -265,13 +265,13 @@ void drig_recount(const struct drig *r)
 {
 	struct queue_checker c = {0};
 	int held[NAMES_MAX];
-	const char *why = queue_check(settle_queue(r->app.settle), &c);
+	const char *why = queue_check(queue_thread_queue(r->queue_thread), &c);
 
 	memcpy(held, r->idle, sizeof(held));
 	for (unsigned i = 0; i < r->jobs; i++)
 		held[r->job[i]->leg] += r->job[i]->slot;
 	if (why == NULL)
-		why = ledger_check(r->app.ledger, held, &c);
+		why = ledger_check(r->shared.ledger, held, &c);
 	if (why != NULL)
 		fail_msg("%s", why);
 }

@@ -137,13 +137,14 @@ void fix_put(struct fixture *f, uint64_t id, int leg, uint64_t hash)
 	struct queue_item i = fix_item(f, 0, leg);
 
 	i.hash = hash;
-	assert_true(queue_insert(f->q, id, 100, &i, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){id, 100, &i,
+	    .n = 1}));
 	fix_check(f);
 }
 
 static int step(struct fixture *f)
 {
-	int ms = queue_step(f->q, clock_mono_ms(&f->clock.clock));
+	int ms = queue_step(f->q);
 
 	fix_check(f);
 	return ms;

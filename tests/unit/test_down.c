@@ -160,11 +160,13 @@ static void what_is_given_back_counts_as_before(void **state)
 	assert_true(s[1].counts_us == s[1].to_us - s[1].from_us);
 	/* Half of the first, and the second: three days that do not count. */
 	i.created_us = WALL - 8 * DAY;
-	assert_true(queue_insert(f->q, 1, 1, &i, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, &i,
+	    .n = 1}));
 	fix_settle(f);
 	assert_true(ended(f));
 	i.created_us = WALL - 2 * DAY - HOUR / 2;
-	assert_true(queue_insert(f->q, 2, 1, &i, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){2, 1, &i,
+	    .n = 1}));
 	fix_settle(f);
 	assert_int_equal(f->starts, 2);
 	assert_false(ended(f));

@@ -77,7 +77,8 @@ static void deliveries_of_one_message_go_together(void **state)
 		i[n] = fix_item(f, n, n == 1 ? CLOUD : LEGACY);
 	i[3].role = ROLE_COPY;
 	i[4].state = D_HELD;
-	assert_true(queue_insert(f->q, 8, 1, i, 5, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){8, 1, i,
+	    .n = 5}));
 	fix_settle(f);
 	assert_int_equal(f->starts, 3);
 	for (unsigned s = 0; s < 3; s++) {
@@ -115,7 +116,8 @@ static void what_a_worker_has_in_hand_is_not_started(void **state)
 	struct fixture *f = *state;
 	struct queue_item i = fix_item(f, 0, LEGACY);
 
-	assert_true(queue_insert(f->q, 3, 1, &i, 1, true, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){3, 1, &i, 1,
+	    .claimed = true}));
 	fix_settle(f);
 	assert_int_equal(f->starts, 0);
 	assert_true(fix_row(f, 3, 0).claimed);
@@ -176,7 +178,8 @@ static void a_lifetime_ends_without_an_attempt(void **state)
 	struct queue_item i = fix_item(f, 0, LEGACY);
 
 	i.created_us -= 3599 * SECOND;
-	assert_true(queue_insert(f->q, 1, 1, &i, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, &i,
+	    .n = 1}));
 	fix_settle(f);
 	assert_false(f->started[0].expired);
 	fix_outcome(f, 1, 0, D_DEFERRED);
@@ -195,7 +198,8 @@ static void only_what_is_too_old_of_a_message_ends(void **state)
 	    fix_item(f, 1, LEGACY)};
 
 	i[1].created_us -= 3601 * SECOND;
-	assert_true(queue_insert(f->q, 1, 1, i, 2, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, i,
+	    .n = 2}));
 	fix_settle(f);
 	assert_int_equal(f->starts, 2);
 	for (unsigned s = 0; s < 2; s++) {
@@ -217,7 +221,8 @@ static void mail_of_a_leg_that_bounces_nothing_has_no_end(void **state)
 	queue_configure(f->q, c);
 	conf_unref(c);
 	i.created_us -= 400 * 86400 * SECOND;
-	assert_true(queue_insert(f->q, 1, 1, &i, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, &i,
+	    .n = 1}));
 	fix_settle(f);
 	assert_int_equal(f->starts, 1);
 	assert_false(f->started[0].expired);
@@ -274,7 +279,8 @@ static void a_claim_that_ends_leaves_such_times_alone(void **state)
 
 		item.state = (uint8_t)states[i];
 		item.due_us = WALL - 7 * SECOND;
-		queue_insert(f->q, id, 1, &item, 1, false, false);
+		queue_insert(f->q, &(struct queue_arrival){id, 1, &item,
+		    .n = 1});
 		assert_true(queue_claim(f->q, id, 0));
 		queue_unclaim(f->q, id, 0, true);
 		assert_int_equal(fix_row(f, id, 0).item.due_us, item.due_us);
@@ -291,8 +297,8 @@ static void stamps_come_back_as_they_were_given(void **state)
 	    .due_us = WALL + 86400 * SECOND + 3};
 	struct queue_row r;
 
-	assert_true(queue_insert(f->q, UINT64_MAX, UINT64_MAX, &i, 1, false,
-	    false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){UINT64_MAX,
+	    UINT64_MAX, &i, .n = 1}));
 	r = fix_row(f, UINT64_MAX, i.number);
 	assert_int_equal(r.item.number, i.number);
 	assert_int_equal(r.item.rcpt, i.rcpt);
@@ -319,7 +325,8 @@ static void a_message_is_forgotten_when_all_of_it_is_over(void **state)
 	struct queue_counts c;
 	struct queue_row r[4];
 
-	assert_true(queue_insert(f->q, 1, 1, i, 2, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, i,
+	    .n = 2}));
 	fix_settle(f);
 	fix_outcome(f, 1, 0, D_DELIVERED);
 	assert_int_equal(queue_message(f->q, 1, r, 4), 2);
@@ -351,8 +358,10 @@ static void a_full_queue_says_no_but_keeps_what_is_accepted(void **state)
 		fix_put(f, id, LEGACY, id);
 	}
 	assert_true(queue_full(f->q));
-	assert_false(queue_insert(f->q, 2000, 1, &i, 1, false, false));
-	assert_true(queue_insert(f->q, 2000, 1, &i, 1, false, true));
+	assert_false(queue_insert(f->q, &(struct queue_arrival){2000, 1, &i,
+	    .n = 1}));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){2000, 1, &i, 1,
+	    .force = true}));
 	fix_settle(f);
 	fix_outcome(f, 1, 0, D_DELIVERED);
 	fix_outcome(f, 2, 0, D_BOUNCED);
@@ -371,8 +380,8 @@ static void the_walk_shows_every_message_once_in_order(void **state)
 	unsigned n;
 
 	for (uint64_t id = 1; id <= 100; id++)
-		assert_true(queue_insert(f->q, id * 37 % 101, 1, i, 3, false,
-		    false));
+		assert_true(queue_insert(f->q, &(struct queue_arrival){
+		    id * 37 % 101, 1, i, .n = 3}));
 	while ((n = queue_walk(f->q, &at, r, 7)) != 0)
 		for (unsigned k = 0; k < n; k++, seen++) {
 			assert_int_equal(r[k].id, seen / 3 + 1);
@@ -398,7 +407,8 @@ static void the_oldest_that_waits_is_found_in_slices(void **state)
 	ledger_gate(f->ledger, LEGACY, GATE_SUSPENDED, true);
 	ledger_gate(f->ledger, CLOUD, GATE_SUSPENDED, true);
 	held.state = D_HELD;
-	assert_true(queue_insert(f->q, 5, 1, &held, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){5, 1, &held,
+	    .n = 1}));
 	for (uint64_t id = 10; id < 100; id++)
 		fix_put(f, id, LEGACY, id);
 	fix_put(f, 100, CLOUD, 100);

@@ -31,7 +31,8 @@ static void put(struct fixture *f, uint64_t id, enum dstate state,
 	i[1].hash = 70 + id;
 	i[1].state = D_HELD;
 	i[0].due_us = wait_s == 0 ? 0 : f->clock.wall + wait_s * SECOND;
-	assert_true(queue_insert(f->q, id, 100, i, 2, id == CLAIMED, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){id, 100, i, 2,
+	    .claimed = id == CLAIMED}));
 }
 
 /* One message of each kind, and nothing that a step would move on. */
@@ -51,7 +52,7 @@ static void furnish(struct fixture *f)
 
 static struct message *message(struct fixture *f, uint64_t id)
 {
-	return message_at(f->q, index_find(f->q, id));
+	return message_at(f->q, id_tree_find(f->q, id));
 }
 
 static struct delivery *first(struct fixture *f, uint64_t id)
@@ -114,7 +115,7 @@ static void numbers_out_of_order(struct fixture *f)
 
 static void another_messages(struct fixture *f)
 {
-	first(f, HELD)->msg = index_find(f->q, WAITS);
+	first(f, HELD)->msg = id_tree_find(f->q, WAITS);
 }
 
 static void live_miscounted(struct fixture *f)

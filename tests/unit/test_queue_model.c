@@ -106,7 +106,8 @@ static void insert(struct run *r, unsigned at)
 		m->d[i].due = it[i].state == D_DEFERRED ?
 		    r->f->clock.mono + wait : 0;
 	}
-	assert_true(queue_insert(r->f->q, at + 1, 1, it, n, claimed, true));
+	assert_true(queue_insert(r->f->q, &(struct queue_arrival){at + 1, 1, it,
+	    n, .claimed = claimed, .force = true}));
 	forget_if_over(m);
 }
 
@@ -245,7 +246,7 @@ static void whatever_happens_every_delivery_has_its_turn(void **state)
 	for (int i = 0; i < ROUNDS; i++) {
 		act(&r);
 		fix_check(r.f);
-		queue_step(r.f->q, clock_mono_ms(&r.f->clock.clock));
+		queue_step(r.f->q);
 		fix_check(r.f);
 		follow(&r);
 		compare(&r);
@@ -269,8 +270,8 @@ static void chains_find_all_of_many(void **state)
 		it.state = D_HELD;
 		it.hash = (i % (MANY / 3) + 1) *
 			  UINT64_C(0x9e3779b97f4a7c15);
-		assert_true(queue_insert(f->q, i * STRIDE % MANY + 1, 1, &it,
-		    1, false, true));
+		assert_true(queue_insert(f->q, &(struct queue_arrival){
+		    i * STRIDE % MANY + 1, 1, &it, 1, .force = true}));
 	}
 	while ((n = queue_walk(f->q, &at, rows, 8)) != 0) {
 		for (unsigned i = 0; i < n; i++)

@@ -31,7 +31,7 @@ static void put_waiting(struct fixture *f, uint64_t id, struct queue_item *i,
 			i[k].state = D_DEFERRED;
 			i[k].due_us = i[k].created_us + due_s * SECOND;
 		}
-	queue_insert(f->q, id, 1, i, n, false, true);
+	queue_insert(f->q, &(struct queue_arrival){id, 1, i, n, .force = true});
 }
 
 static unsigned lates(const struct fixture *f)

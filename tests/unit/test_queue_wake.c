@@ -19,7 +19,8 @@ static void held(struct fixture *f, uint64_t id, uint64_t hash)
 
 	i.hash = hash;
 	i.state = D_HELD;
-	assert_true(queue_insert(f->q, id, 1, &i, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){id, 1, &i,
+	    .n = 1}));
 }
 
 /* As the queue thread does after a resolve: the delivery may go. */
@@ -102,7 +103,8 @@ static void a_wake_up_waits_for_the_attempt_that_it_meets(void **state)
 	    fix_item(f, 1, CLOUD)};
 
 	i[1].hash = i[0].hash;
-	assert_true(queue_insert(f->q, 1, 1, i, 2, true, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, i, 2,
+	    .claimed = true}));
 	queue_wake(f->q, i[0].hash);
 	fix_settle(f);
 	assert_int_equal(f->resolves, 0);
@@ -145,11 +147,14 @@ static void mail_resolved_before_a_change_is_resolved_anew(void **state)
 
 	queue_applied(f->q, 5);
 	i.change = 4;
-	assert_true(queue_insert(f->q, 1, 1, &i, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, &i,
+	    .n = 1}));
 	i.change = 5;
-	assert_true(queue_insert(f->q, 2, 1, &i, 1, false, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){2, 1, &i,
+	    .n = 1}));
 	i.change = 4;
-	assert_true(queue_insert(f->q, 3, 1, &i, 1, true, false));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){3, 1, &i, 1,
+	    .claimed = true}));
 	fix_settle(f);
 	assert_int_equal(f->resolves, 1);
 	assert_int_equal(f->resolve[0], 1);
@@ -186,7 +191,8 @@ static void what_is_over_is_not_woken(void **state)
 
 	i[0].state = D_DELIVERED;
 	i[1].state = D_PARKED;
-	assert_true(queue_insert(f->q, 1, 1, i, 2, false, true));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, i, 2,
+	    .force = true}));
 	queue_wake(f->q, i[0].hash);
 	fix_settle(f);
 	assert_int_equal(f->resolves, 0);

@@ -35,7 +35,8 @@ static void put(struct fixture *f, uint64_t id, const struct was *w,
 		item[i].created_us -= 100 * DAY;
 		item[i].due_us = f->clock.wall - w[i].days * DAY;
 	}
-	assert_true(queue_insert(f->q, id, 1, item, n, false, true));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){id, 1, item, n,
+	    .force = true}));
 }
 
 /* Until the walk has been everywhere. */
@@ -102,7 +103,8 @@ static void what_was_parked_before_stamps_counts_from_its_creation(void **state)
 
 	i.state = D_PARKED;
 	i.created_us -= 29 * DAY;
-	assert_true(queue_insert(f->q, 1, 1, &i, 1, false, true));
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, &i, 1,
+	    .force = true}));
 	walk(f);
 	assert_int_equal(f->overs, 0);
 	fix_later(f, 86400);
@@ -163,7 +165,7 @@ static void a_step_ends_a_slice_of_many(void **state)
 	for (uint64_t id = 1; id <= 3500; id++)
 		put(f, id, &old, 1);
 	for (unsigned k = 1; k <= 3; k++) {
-		queue_step(f->q, 0);
+		queue_step(f->q);
 		assert_int_equal(f->overs, k * 1000);
 		clock_fake_step(&f->clock, SECOND);
 	}
@@ -189,7 +191,8 @@ static void lifetimes_that_end_together_end_in_parts(void **state)
 	i.created_us -= 40 * DAY;
 	ledger_gate(f->ledger, LEGACY, GATE_SUSPENDED, true);
 	for (uint64_t id = 1; id <= 1200; id++)
-		assert_true(queue_insert(f->q, id, 1, &i, 1, false, true));
+		assert_true(queue_insert(f->q, &(struct queue_arrival){id, 1,
+		    &i, 1, .force = true}));
 	for (unsigned k = 1; k <= 2; k++) {
 		fix_settle(f);
 		assert_int_equal(ended(f), k * 500);
@@ -200,7 +203,8 @@ static void lifetimes_that_end_together_end_in_parts(void **state)
 	fix_settle(f);
 	assert_int_equal(ended(f), 1200);
 	for (uint64_t id = 2001; id <= 3000; id++)
-		assert_true(queue_insert(f->q, id, 1, &i, 1, false, true));
+		assert_true(queue_insert(f->q, &(struct queue_arrival){id, 1,
+		    &i, 1, .force = true}));
 	fix_settle(f);
 	assert_int_equal(ended(f), 1500);
 	assert_int_equal(f->starts, 1503);

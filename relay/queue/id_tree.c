@@ -15,7 +15,7 @@ static uint64_t priority(uint64_t id)
 	return id ^ (id >> 29);
 }
 
-uint32_t index_find(const struct queue *q, uint64_t id)
+uint32_t id_tree_find(const struct queue *q, uint64_t id)
 {
 	uint32_t n = q->root;
 
@@ -29,7 +29,7 @@ uint32_t index_find(const struct queue *q, uint64_t id)
 	return n;
 }
 
-uint32_t index_after(const struct queue *q, uint64_t id)
+uint32_t id_tree_after(const struct queue *q, uint64_t id)
 {
 	uint32_t n = q->root, best = 0;
 
@@ -86,7 +86,7 @@ static uint32_t join(struct queue *q, uint32_t a, uint32_t b)
 	return root;
 }
 
-void index_add(struct queue *q, uint32_t msg)
+void id_tree_add(struct queue *q, uint32_t msg)
 {
 	struct message *m = message_at(q, msg);
 	uint32_t *to = &q->root;
@@ -101,7 +101,7 @@ void index_add(struct queue *q, uint32_t msg)
 	*to = msg;
 }
 
-void index_remove(struct queue *q, uint32_t msg)
+void id_tree_remove(struct queue *q, uint32_t msg)
 {
 	struct message *m = message_at(q, msg);
 	uint32_t *to = &q->root;

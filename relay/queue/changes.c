@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What others make of entries. Every change of an entry goes through
+ * queue_insert(), queue_set() and queue_unclaim().
+ */
+#include "relay/queue/queue_int.h"
+
+#include "relay/base/assert.h"
+
+/* Its claim is over: a wake-up that it slept through counts now. */
+static void claim_ended(struct queue *q, uint32_t n)
+{
+	struct delivery *d = delivery_at(q, n);
+
+	PH_ASSERT(d->place == PLACE_CLAIMED);
+	place_take(q, n);
+	breaker_unclaimed(q, n);
+	if (d->woken)
+		wake_message(q, d->msg);
+	d->woken = 0;
+}
+
+bool queue_full(const struct queue *q)
+{
+	return atomic_load(&q->held) >= atomic_load(&q->limit);
+}
+
+bool queue_insert(struct queue *q, const struct queue_arrival *a)
+{
+	uint32_t msg;
+
+	queue_tick(q);
+	if (!a->force && queue_full(q))
+		return false;
+	if (id_tree_find(q, a->id) != 0)
+		return true;
+	msg = message_new(q, a->id, a->size);
+	for (unsigned i = 0; i < a->n; i++) {
+		uint32_t at = entry_new(q, msg, &a->items[i]);
+		uint64_t change = a->items[i].change;
+
+		if (a->claimed && a->items[i].state == D_QUEUED) {
+			place_claim(q, at);
+			delivery_at(q, at)->change = change;
+		}
+		if (change < q->reading)
+			wake_delivery(q, at);
+	}
+	for (uint32_t at = message_at(q, msg)->first; at != 0;
+	     at = delivery_at(q, at)->sibling)
+		if (delivery_at(q, at)->place == PLACE_NONE)
+			place_put(q, at);
+	message_forget_if_over(q, msg);
+	return true;
+}
+
+void queue_sender(struct queue *q, uint64_t id, uint64_t sender)
+{
+	uint32_t msg = id_tree_find(q, id);
+
+	if (msg != 0)
+		message_at(q, msg)->sender = sender & QUEUE_SENDER_MASK;
+}
+
+void queue_set(struct queue *q, uint64_t id, const struct queue_item *item)
+{
+	uint32_t msg = id_tree_find(q, id), n;
+	struct delivery *d;
+
+	queue_tick(q);
+	if (msg == 0)
+		return;
+	n = entry_find(q, msg, item->number);
+	if (n == 0) {
+		n = entry_new(q, msg, item);
+	} else {
+		d = delivery_at(q, n);
+		entry_count(q, d, false);
+		if (d->place == PLACE_CLAIMED)
+			claim_ended(q, n);
+		place_take(q, n);
+		d->tried |= item->attempts > d->attempts;
+		entry_fill(q, d, item);
+		entry_count(q, d, true);
+	}
+	place_put(q, n);
+	message_forget_if_over(q, msg);
+}
+
+void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later)
+{
+	uint32_t msg = id_tree_find(q, id), n;
+	struct delivery *d;
+
+	queue_tick(q);
+	n = msg == 0 ? 0 : entry_find(q, msg, number);
+	if (n == 0 || delivery_at(q, n)->place != PLACE_CLAIMED)
+		return;
+	d = delivery_at(q, n);
+	claim_ended(q, n);
+	if (later && waits_for_time(d))
+		d->due_us = queue_bounded(q->now_us +
+		    q->conf->retry.steps_ms[0] * 1000, DUE_MAX);
+	place_put(q, n);
+}
+
+bool queue_claim(struct queue *q, uint64_t id, uint32_t number)
+{
+	uint32_t msg = id_tree_find(q, id), n;
+
+	n = msg == 0 ? 0 : entry_find(q, msg, number);
+	if (n == 0 || delivery_at(q, n)->place == PLACE_CLAIMED)
+		return false;
+	place_claim(q, n);
+	return true;
+}
+
+void queue_retry(struct queue *q, uint64_t id, uint32_t number)
+{
+	uint32_t msg = id_tree_find(q, id), n;
+
+	queue_tick(q);
+	n = msg == 0 ? 0 : entry_find(q, msg, number);
+	if (n == 0 || delivery_at(q, n)->place == PLACE_CLAIMED)
+		return;
+	if (waits_for_time(delivery_at(q, n))) {
+		place_take(q, n);
+		delivery_at(q, n)->due_us = q->now_us;
+		place_put(q, n);
+	}
+	breaker_hurry(q, delivery_at(q, n)->leg);
+}
