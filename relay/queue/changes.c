@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What others make of entries. Every change of an entry goes through
- * queue_insert(), queue_set() and queue_unclaim().
+ * Changes that other rooms make of entries. Each goes through queue_insert(),
+ * queue_set() or queue_unclaim().
  */
 #include "relay/queue/queue_int.h"
 

@@ -12,7 +12,7 @@
 #include "relay/base/mem.h"
 #include "relay/queue/queue_int.h"
 
-/* What the walk over the messages counted. */
+/* The counts of the walk over the messages. */
 struct recount {
 	struct queue_counts counts;
 	uint64_t ready[NAMES_MAX], wheel, claimed;

@@ -15,14 +15,14 @@ struct queue_checker {
 	char text[160];
 };
 
-/* What is wrong with the queue, in words that live as long as the checker; or
- * NULL. Looks at all of it. */
+/* Says what is wrong with the queue, in words that live as long as the
+ * checker; or NULL. Looks at all of it. */
 const char *queue_check(const struct queue *q, struct queue_checker *c);
 /* A slice: the next messages, of about `max` deliveries. A queue that is not
  * larger than that is recounted whole. */
 const char *queue_check_some(const struct queue *q, struct queue_checker *c,
     unsigned max);
-/* What the ledger says of slots and gates, and whether `held` slots of each
+/* Recounts the ledger's slots and gates, and whether `held` slots of each
  * leg are what is taken. `held` NULL: the holders are not known here. */
 const char *ledger_check(const struct ledger *l, const int held[NAMES_MAX],
     struct queue_checker *c);

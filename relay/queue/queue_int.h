@@ -176,7 +176,7 @@ void place_ready(struct queue *q, uint32_t n);
 /* The delivery of that number; 0: none. */
 uint32_t entry_find(struct queue *q, uint32_t msg, uint32_t number);
 uint32_t entry_new(struct queue *q, uint32_t msg, const struct queue_item *i);
-/* What was told of it. Its place does not change. */
+/* Takes over all that `i` says. The place does not change. */
 void entry_fill(struct queue *q, struct delivery *d,
     const struct queue_item *i);
 /* Into the counts, or out of them. */

@@ -45,7 +45,7 @@ void spool_memory_set(struct spool *s, uint64_t body, uint64_t window)
 	atomic_store(&s->memory_window, window);
 }
 
-/* What is given back was taken: no sum goes below zero. */
+/* Only taken bytes are given back: no sum goes below zero. */
 static void less(_Atomic uint64_t *sum, uint64_t bytes)
 {
 	uint64_t before = atomic_fetch_sub(sum, bytes);

@@ -11,7 +11,7 @@
 
 #include "relay/spool/spool_int.h"
 
-/* What a walk over the live messages counted. */
+/* The counts of a walk over the live messages. */
 struct spool_recount {
 	struct slot_recount {
 		uint64_t bytes, refs, messages;

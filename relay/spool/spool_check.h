@@ -13,8 +13,8 @@ struct spool_checker {
 	char text[160];
 };
 
-/* What is wrong, in words that live as long as the checker; or NULL. Looks at
- * all live messages under the lock: the writer waits. */
+/* Says what is wrong, in words that live as long as the checker; or NULL.
+ * Looks at all live messages under the lock: the writer waits. */
 const char *spool_check(struct spool *s, struct spool_checker *c);
 /* A slice: the next live messages, at most `max`. A spool that has no more is
  * recounted whole. */
