@@ -2,14 +2,15 @@
  *
  * Intrusive doubly linked list. A node may be in one list at a time; a node
  * that is in none points to itself, so list_remove() is always safe once
- * list_node_init() was called.
+ * list_node_init() was called. Zeroed memory is a node that is in none, too,
+ * until it was in one.
  */
 #ifndef RELAY_BASE_LIST_H
 #define RELAY_BASE_LIST_H
 
 #include <stdbool.h>
 
-#include "relay/base/attr.h"
+#include "relay/base/assert.h"
 
 struct list {
 	struct list *prev, *next;
@@ -29,6 +30,7 @@ static inline bool list_empty(const struct list *l)
 
 static inline void list_remove(struct list *node)
 {
+	PH_ASSERT(node->prev->next == node && node->next->prev == node);
 	node->prev->next = node->next;
 	node->next->prev = node->prev;
 	list_init(node);
@@ -36,6 +38,7 @@ static inline void list_remove(struct list *node)
 
 static inline void list_insert_before(struct list *at, struct list *node)
 {
+	PH_ASSERT(node->next == NULL || node->next == node);
 	node->prev = at->prev;
 	node->next = at;
 	at->prev->next = node;

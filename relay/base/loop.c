@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 
@@ -284,6 +285,7 @@ void io_want(struct io *io, int what)
 {
 	int changed = io->wanted ^ what;
 
+	PH_ASSERT(what == 0 || io->loop != NULL);
 	if (changed & IO_READ)
 		watch(io->ev_read, what & IO_READ);
 	if (changed & IO_WRITE) {
@@ -315,8 +317,10 @@ void timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg),
 void timer_set(struct timer *t, int64_t ms)
 {
 	struct loop *l = t->loop;
-	int64_t now_ms = l->stamped ? l->now_ms : clock_mono_ms(l->clock);
+	int64_t now_ms;
 
+	PH_ASSERT(l != NULL && t->fn != NULL);
+	now_ms = l->stamped ? l->now_ms : clock_mono_ms(l->clock);
 	deadlines_remove(&l->timers, &t->deadline);
 	deadlines_add(&l->timers, &t->deadline, now_ms + (ms < 0 ? 0 : ms));
 	t->set = true;
@@ -345,6 +349,7 @@ void loop_defer(struct loop *l, struct defer *d)
 {
 	static const struct timeval next_turn = {0, 0};
 
+	PH_ASSERT(d->fn != NULL); /* zeroed memory would count as pending */
 	if (defer_pending(d))
 		return;
 	if (list_empty(&l->deferred) && l->deferring)

@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "relay/base/assert.h"
+
 void mailbox_init(struct mailbox *m)
 {
 	atomic_init(&m->head, NULL);
@@ -16,6 +18,7 @@ void mailbox_init(struct mailbox *m)
 	atomic_init(&m->warm, false);
 	m->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	m->io = (struct io){0};
+	m->fn = NULL;
 	if (m->fd < 0)
 		loop_no_descriptor(errno);
 }
@@ -41,6 +44,8 @@ static void push(struct mailbox *m, struct letter *l)
 	struct letter *head =
 	    atomic_load_explicit(&m->head, memory_order_relaxed);
 
+	PH_ASSERT(!l->posted);
+	l->posted = true;
 	do {
 		l->next = head;
 	} while (!atomic_compare_exchange_weak(&m->head, &head, l));
@@ -70,6 +75,8 @@ struct letter *mailbox_take(struct mailbox *m)
 	l = atomic_exchange(&m->head, NULL);
 	for (; l != NULL; l = next) {
 		next = l->next;
+		PH_ASSERT(l->posted);
+		l->posted = false;
 		l->next = ordered;
 		ordered = l;
 	}
@@ -129,6 +136,7 @@ static void on_letters(void *arg, int what)
 void mailbox_attach(struct mailbox *m, struct loop *l,
     void (*fn)(void *arg, struct letter *l), void *arg)
 {
+	PH_ASSERT(m->fn == NULL); /* one taker */
 	m->fn = fn;
 	m->arg = arg;
 	io_init(&m->io, l, m->fd, on_letters, m);

@@ -20,6 +20,7 @@
 struct letter {
 	struct letter *next;
 	int kind; /* the receiver's own enum */
+	bool posted; /* and not taken yet: it is in one mailbox */
 };
 
 enum { MAILBOX_LAZY_MS = 2 };

@@ -5,6 +5,7 @@
  */
 #include "relay/base/map.h"
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 enum { MAP_FIRST = 16 };
@@ -58,6 +59,7 @@ void *map_put(struct map *m, uint64_t key, void *value)
 	struct map_slot *s;
 	void *old;
 
+	PH_ASSERT(value != NULL); /* NULL is what an empty place gives */
 	if ((m->used + 1) * 4 > m->cap * 3)
 		resize(m, m->cap == 0 ? MAP_FIRST : m->cap * 2);
 	s = find(m, key);

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "relay/base/assert.h"
+
 enum { ARENA_FIRST = 1024, ARENA_ALIGN = 16 };
 
 struct arena_block {
@@ -109,6 +111,7 @@ void *arena_alloc(struct arena *a, size_t n)
 	struct arena_block *b = a->head;
 	void *p;
 
+	PH_ASSERT(n <= PTRDIFF_MAX);
 	n = (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	if (b == NULL || b->cap - b->used < n) {
 		size_t cap = b == NULL ? ARENA_FIRST : b->cap * 2;
@@ -123,6 +126,7 @@ void *arena_alloc(struct arena *a, size_t n)
 	}
 	p = b->data + b->used;
 	b->used += n;
+	PH_ASSERT(b->used <= b->cap);
 	return p;
 }
 

@@ -6,6 +6,8 @@
 
 #include <endian.h>
 
+#include "relay/base/assert.h"
+
 void pack_u8(struct strbuf *b, uint8_t v)
 {
 	strbuf_add(b, &v, sizeof(v));
@@ -36,6 +38,7 @@ void pack_i64(struct strbuf *b, int64_t v)
 
 void pack_bytes(struct strbuf *b, struct slice s)
 {
+	PH_ASSERT(s.n <= UINT32_MAX);
 	pack_u32(b, (uint32_t)s.n);
 	strbuf_addsl(b, s);
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 void strbuf_init(struct strbuf *b, size_t max)
@@ -30,6 +31,7 @@ char *strbuf_reserve(struct strbuf *b, size_t n)
 {
 	size_t want, cap = b->cap;
 
+	PH_ASSERT(b->n <= b->max);
 	if (b->overflow || n > b->max - b->n) {
 		b->overflow = true;
 		return NULL;
@@ -49,6 +51,8 @@ char *strbuf_reserve(struct strbuf *b, size_t n)
 
 void strbuf_used(struct strbuf *b, size_t n)
 {
+	/* What was reserved has room for the final NUL, too. */
+	PH_ASSERT(n == 0 || (b->n < b->cap && n < b->cap - b->n));
 	b->n += n;
 }
 

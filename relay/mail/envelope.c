@@ -6,6 +6,7 @@
  */
 #include "relay/mail/envelope.h"
 
+#include "relay/base/assert.h"
 #include "relay/base/pack.h"
 
 /* Version 2 is 1 with the part about where it came from behind it; what came
@@ -102,8 +103,21 @@ static unsigned version_of(const struct envelope *e)
 	return envelope_came_back(e) ? VERSION_CAME : VERSION;
 }
 
+/* What envelope_unpack() refuses is never written, as far as it is ours; that
+ * addresses fit a command is for who parsed them to see. */
+static void assert_sound(const struct envelope *e)
+{
+	PH_ASSERT(e->body <= BODY_BINARYMIME && e->ret <= RET_HDRS);
+	PH_ASSERT(e->had_legs <= HAD_MAX);
+	for (unsigned i = 0; i < e->rcpts; i++) {
+		PH_ASSERT(e->rcpt[i].notify <= NOTIFY_NEVER);
+		PH_ASSERT(e->rcpt[i].had >> e->had_legs == 0);
+	}
+}
+
 void envelope_pack(const struct envelope *e, struct strbuf *out)
 {
+	assert_sound(e);
 	pack_u8(out, (uint8_t)version_of(e));
 	pack_u64(out, e->id);
 	pack_i64(out, e->accepted_us);
