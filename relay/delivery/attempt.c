@@ -6,6 +6,7 @@
  */
 #include "relay/delivery/attempt.h"
 
+#include "relay/base/assert.h"
 #include "relay/delivery/bounce.h"
 #include "relay/delivery/classify_reply.h"
 #include "relay/delivery/copy_sender.h"
@@ -68,6 +69,7 @@ void attempt_give_back(struct worker *w, uint64_t id,
 
 void attempt_return(struct attempt *at, enum giving_back how)
 {
+	PH_ASSERT(at->outcome == NULL); /* given back or reported: one */
 	attempt_give_back(at->w, at->mail->env.id, at->row, at->n, how);
 	attempt_free(at);
 }
@@ -237,6 +239,7 @@ static void post_outcome(struct attempt *at)
 {
 	struct outcome_letter *o = at->outcome;
 
+	PH_ASSERT(o != NULL && at->arena != NULL && o->n == at->n);
 	o->arena = at->arena;
 	at->arena = NULL;
 	mailbox_post_lazy(at->w->shared->queue_box, &o->letter);
@@ -297,6 +300,7 @@ void attempt_untold(struct attempt *at)
 
 void attempt_finish(struct attempt *at, struct outcome_letter *o)
 {
+	PH_ASSERT(at->outcome == NULL);
 	at->outcome = o;
 	if (o->role == ROLE_COPY ||
 	    !bounce_due(at->snapshot->conf, at->mail, o)) {

@@ -5,6 +5,8 @@
  */
 #include "relay/settle/queue_thread_int.h"
 
+#include "relay/base/assert.h"
+
 struct spool_delivery moves_delivery(const struct queue_item *i)
 {
 	return (struct spool_delivery){.rcpt = i->rcpt, .leg = i->leg,
@@ -106,8 +108,25 @@ struct spool_op *moves_op(struct queue_thread *s, struct moves *m)
 	return op;
 }
 
+/* A delivery keeps its recipient and its leg; what is over stays what it
+ * became; that it may be a duplicate is never forgotten (D8). */
+static void assert_follows(struct queue_thread *s, uint64_t id,
+    const struct queue_item *to)
+{
+	struct queue_item was;
+
+	if (!queue_get(s->queue, id, to->number, &was))
+		return;
+	PH_ASSERT(was.rcpt == to->rcpt && was.leg == to->leg);
+	PH_ASSERT(dstate_live(was.state) || was.state == to->state);
+	PH_ASSERT(was.uncertain <= to->uncertain);
+	PH_ASSERT(was.attempts <= to->attempts);
+}
+
 void moves_apply(struct queue_thread *s, const struct moves *m)
 {
+	for (unsigned i = 0; i < m->n; i++)
+		assert_follows(s, m->id, &m->move[i].item);
 	for (unsigned i = 0; i < m->n; i++)
 		queue_set(s->queue, m->id, &m->move[i].item);
 }
@@ -122,6 +141,7 @@ static void answer_to(struct queue_thread *s, struct spool_op *op,
 
 void moves_post(struct queue_thread *s, struct spool_op *op, struct written *w)
 {
+	PH_ASSERT(w->fn != NULL);
 	op->flags = OP_SYNC;
 	answer_to(s, op, w);
 	spool_post(s->shared->spool, op);

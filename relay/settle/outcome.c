@@ -7,6 +7,7 @@
  */
 #include "relay/settle/queue_thread_int.h"
 
+#include "relay/base/assert.h"
 #include "relay/settle/leg_health.h"
 #include "relay/watch/loophint.h"
 #include "relay/mail/actor.h"
@@ -198,6 +199,8 @@ static void gather(struct queue_thread *s, const struct outcome_letter *o,
 		    !queue_get(s->queue, o->id, o->row[k].delivery.number,
 			&item))
 			continue;
+		/* What is reported was in a hand until now. */
+		PH_ASSERT(queue_claimed(s->queue, o->id, item.number));
 		if (!plan_records(o, k)) {
 			queue_unclaim(s->queue, o->id, item.number,
 			    o->why != WHY_LATE);

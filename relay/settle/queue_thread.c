@@ -263,6 +263,8 @@ int queue_thread_step(struct queue_thread *s)
 	spool_look_at_clock(s->shared->spool);
 	queue_pressed(s->queue, spool_pressed(s->shared->spool));
 	queue = queue_step(s->queue);
+	self_check_step(&s->check, s->queue, s->shared->spool,
+	    s->shared->ledger, s->shared->clock->mono_us(s->shared->clock));
 	return trials < queue ? trials : queue;
 }
 

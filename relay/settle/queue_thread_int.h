@@ -14,6 +14,7 @@
 #include "relay/base/list.h"
 #include "relay/settle/queue_thread.h"
 #include "relay/post/workers.h"
+#include "relay/settle/self_check.h"
 
 struct queue_thread {
 	struct shared *shared;
@@ -44,6 +45,7 @@ struct queue_thread {
 	struct list resolving; /* reroute.c: wait for the journal */
 	/* Outcomes that waited for one of those, in their order. */
 	struct letter *ready, **ready_tail;
+	struct self_check check;
 };
 
 /* The new states of some deliveries of one message: written as one record,
