@@ -103,10 +103,11 @@ def outside(make_leg):
 
 
 def quiet(gateway):
-    """A report of a sanitizer is a failure of the test it comes in."""
+    """A report of a sanitizer, or of the daemon about itself (an assertion, a
+    recount), is a failure of the test it comes in."""
     text = gateway.all_log() if gateway.log.exists() else ""
-    found = re.search(r"^.*((ERROR|WARNING): \w+Sanitizer|runtime error:).*$",
-                      text, re.M)
+    found = re.search(r"^.*((ERROR|WARNING): \w+Sanitizer|runtime error:"
+                      r"| error (assert|check)\.failed ).*$", text, re.M)
     assert not found, text[found.start():found.start() + 4000]
 
 
