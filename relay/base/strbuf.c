@@ -51,7 +51,7 @@ char *strbuf_reserve(struct strbuf *b, size_t n)
 
 void strbuf_used(struct strbuf *b, size_t n)
 {
-	/* What was reserved has room for the final NUL, too. */
+	/* The room that was reserved has a place for the final NUL, too. */
 	PH_ASSERT(n == 0 || (b->n < b->cap && n < b->cap - b->n));
 	b->n += n;
 }

@@ -103,8 +103,8 @@ static unsigned version_of(const struct envelope *e)
 	return envelope_came_back(e) ? VERSION_CAME : VERSION;
 }
 
-/* What envelope_unpack() refuses is never written, as far as it is ours; that
- * addresses fit a command is for who parsed them to see. */
+/* Values that envelope_unpack() refuses are never written. That addresses fit
+ * a command is the parser's to see: they come from outside. */
 static void assert_sound(const struct envelope *e)
 {
 	PH_ASSERT(e->body <= BODY_BINARYMIME && e->ret <= RET_HDRS);

@@ -199,7 +199,7 @@ static void gather(struct queue_thread *s, const struct outcome_letter *o,
 		    !queue_get(s->queue, o->id, o->row[k].delivery.number,
 			&item))
 			continue;
-		/* What is reported was in a hand until now. */
+		/* A report ends a claim. */
 		PH_ASSERT(queue_claimed(s->queue, o->id, item.number));
 		if (!plan_records(o, k)) {
 			queue_unclaim(s->queue, o->id, item.number,

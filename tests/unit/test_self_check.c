@@ -106,7 +106,7 @@ static void later_it_ends_the_process(void **state)
 	drig_free(r);
 }
 
-/* What is right is not told, however long it runs. */
+/* However long it runs, nothing is told of sound state. */
 static void what_is_right_is_quiet(void **state)
 {
 	struct drig *r = with_mail();
