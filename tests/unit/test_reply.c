@@ -125,6 +125,32 @@ static void nul_in_a_reply_is_refused_and_stays_refused(void **state)
 	reply_parser_fini(&p);
 }
 
+static void a_bad_reply_says_why(void **state)
+{
+	static const struct {
+		struct slice line;
+		const char *why;
+	} cases[] = {
+	    {SLICE("000 zero"), "reply code out of range"},
+	    {SLICE("199 low"), "reply code out of range"},
+	    {SLICE("600 high"), "reply code out of range"},
+	    {SLICE("25 short"), "not an SMTP reply"},
+	    {SLICE("250_odd"), "not an SMTP reply"},
+	    {SLICE("250 a\0b"), "NUL in reply"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct reply_parser p;
+
+		reply_parser_init(&p);
+		assert_int_equal(reply_parser_line(&p, cases[i].line),
+		    REPLY_BAD);
+		assert_string_equal(p.why, cases[i].why);
+		reply_parser_fini(&p);
+	}
+}
+
 static void an_endless_reply_keeps_its_head_and_ends(void **state)
 {
 	enum reply_state got = REPLY_MORE;
@@ -225,6 +251,7 @@ int main(void)
 		cmocka_unit_test(replies_are_read_line_by_line),
 		cmocka_unit_test(a_reply_may_end_with_the_connection),
 		cmocka_unit_test(nul_in_a_reply_is_refused_and_stays_refused),
+		cmocka_unit_test(a_bad_reply_says_why),
 		cmocka_unit_test(an_endless_reply_keeps_its_head_and_ends),
 		cmocka_unit_test(empty_lines_do_not_go_on_for_ever),
 		cmocka_unit_test(a_line_has_a_limit),

@@ -235,6 +235,22 @@ static void a_line_too_long_is_thrown_away(void **state)
 	}
 }
 
+static void the_end_of_a_line_too_long_may_come_alone(void **state)
+{
+	char line[4000];
+	struct rig r;
+
+	(void)state;
+	memset(line, 'N', sizeof(line));
+	rig_init(&r);
+	hello(&r);
+	rig_send(&r, line, sizeof(line));
+	assert_null(rig_expect(&r, "500 5.5.6"));
+	rig_say(&r, "\nNOOP\r\n");
+	assert_null(rig_expect(&r, "250 2.0.0"));
+	rig_fini(&r);
+}
+
 static void the_longest_line_is_taken(void **state)
 {
 	char line[2051];
@@ -477,6 +493,7 @@ int main(void)
 		cmocka_unit_test(
 		    recipients_over_the_limit_are_to_be_sent_again),
 		cmocka_unit_test(a_line_too_long_is_thrown_away),
+		cmocka_unit_test(the_end_of_a_line_too_long_may_come_alone),
 		cmocka_unit_test(the_longest_line_is_taken),
 		cmocka_unit_test(who_reads_no_replies_is_not_read),
 		cmocka_unit_test(

@@ -177,6 +177,19 @@ static void on_message(void *arg, uint64_t id, struct slice envelope,
 	*(unsigned *)arg += n;
 }
 
+static void what_is_not_there_has_no_size(void **state)
+{
+	struct diskio *io = &diskio_system;
+
+	(void)state;
+	assert_true(io->total(io, "/tmp") > 0);
+	assert_true(io->space(io, "/tmp") >= 0);
+	assert_true(io->total(io, "/tmp") >= io->space(io, "/tmp"));
+	assert_int_equal(io->total(io, "/tmp/there/is/no/such"), -1);
+	assert_int_equal(io->space(io, "/tmp/there/is/no/such"), -1);
+	assert_int_equal(io->size(io, -1), -1);
+}
+
 static void threads_lose_and_invent_nothing(void **state)
 {
 	char dir[] = "/tmp/spool-test-XXXXXX";
@@ -242,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(threads_lose_and_invent_nothing),
+	    cmocka_unit_test(what_is_not_there_has_no_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
