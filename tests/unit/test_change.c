@@ -98,6 +98,8 @@ static void a_bad_value_is_refused_before_anything_is_locked(void **state)
 		"'moon' is no leg of the configuration (legacy, cloud, third)"},
 	    {"a@example.com", {.route = "out", .held = -1}, "is an egress"},
 	    {"a@example.com", {.route = "cloud+cloud", .held = -1}, "twice"},
+	    {"a@example.com", {.route = "cloud+legacy+legacy", .held = -1},
+	    	"the leg legacy stands twice"},
 	    {"a@example.com", {.route = "cloud+defer", .held = -1},
 		"'defer' is no leg"},
 	    {"a@bare.example", {.route = "both", .held = -1}, "'both' means"},

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -416,6 +417,21 @@ static void a_file_that_is_not_text_is_refused(void **state)
 	    "read the file: No such file or directory");
 }
 
+/* The daemon does what the file says. */
+static void a_file_that_everybody_can_write_is_refused(void **state)
+{
+	const char *path = conf_tmp_write(*state, "open.conf", "a = 1\n");
+	struct error err = {0};
+
+	assert_int_equal(chmod(path, 0646), 0);
+	assert_null(conf_load(path, NULL, &err));
+	assert_non_null(strstr(err.text, "open.conf:1: everybody on this "
+	    "machine can write this file; chmod o-w "));
+	assert_int_equal(chmod(path, 0664), 0);
+	assert_null(conf_load(path, NULL, &err));
+	assert_null(strstr(err.text, "everybody"));
+}
+
 static void a_byte_order_mark_is_no_part_of_the_first_key(void **state)
 {
 	static const char text[] = "\xef\xbb\xbfhostnam = \"a.example\"\r\n";
@@ -469,6 +485,7 @@ int main(void)
 		cmocka_unit_test(networks_that_trust_strangers_are_refused),
 		cmocka_unit_test(what_makes_no_sense_together_is_refused),
 		cmocka_unit_test(a_file_that_is_not_text_is_refused),
+		cmocka_unit_test(a_file_that_everybody_can_write_is_refused),
 		cmocka_unit_test(a_byte_order_mark_is_no_part_of_the_first_key),
 		cmocka_unit_test(errors_of_an_included_file_name_that_file),
 	};

@@ -107,6 +107,38 @@ static void a_mailbox_is_of_one_customer(void **state)
 	table_tmp_free(t);
 }
 
+/* No domain but those of customers: the rule holds all the same. */
+static void a_mailbox_is_of_one_customer_where_all_have_one(void **state)
+{
+	static const char text[] =
+	    "hostname = \"r.example.com\"\n"
+	    "leg \"legacy\" { hosts = { \"192.0.2.10:25\" } }\n"
+	    "domain \"acme.example\" { customer = \"acme\" }\n"
+	    "domain \"beta.example\" { customer = \"beta\" }\n";
+	struct table_tmp *t = table_tmp_new(*state);
+	struct change_row row = {.route = "legacy", .held = -1,
+	    .mailbox = "m"};
+	struct change_done done;
+	struct error err = {0};
+	struct change *ch;
+	struct conf *c;
+
+	c = conf_load(conf_tmp_write(*state, "all.conf", text), t->names,
+	    &err);
+	assert_non_null(c);
+	ch = change_open(t->path, c, &err);
+	assert_non_null(ch);
+	assert_int_equal(change_set(ch, SLICE("x@acme.example"), &row, &err),
+	    0);
+	assert_int_equal(change_set(ch, SLICE("y@beta.example"), &row, &err),
+	    0);
+	assert_int_equal(change_commit(ch, &create, &by, &done, &err), -1);
+	assert_non_null(strstr(err.text, "of another customer"));
+	change_close(ch);
+	conf_unref(c);
+	table_tmp_free(t);
+}
+
 /* The mailbox brings rows of a domain with other legs along. */
 static void a_mailbox_keeps_to_the_legs_of_every_domain(void **state)
 {
@@ -241,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_mailbox_is_of_one_customer),
+	    cmocka_unit_test(a_mailbox_is_of_one_customer_where_all_have_one),
 	    cmocka_unit_test(a_mailbox_keeps_to_the_legs_of_every_domain),
 	    cmocka_unit_test(replace_keeps_to_the_domains_of_the_file),
 	    cmocka_unit_test(an_undo_of_the_seed_counts_the_defaults),
