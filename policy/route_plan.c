@@ -243,6 +243,17 @@ static bool stands_on_target(const struct planning *p,
 	return is_target(p, h->leg) && standing(h) > 0;
 }
 
+static void park_elsewhere(struct planning *p)
+{
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct plan_have *h = &p->have[i];
+
+		if (is_ours(h) && is_open(h) && h->state != D_FROZEN &&
+		    !is_target(p, h->leg))
+			act(p, PLAN_PARK, h, (enum role)h->role);
+	}
+}
+
 static void reroute(struct planning *p)
 {
 	const struct route *r = p->route;
@@ -257,6 +268,10 @@ static void reroute(struct planning *p)
 		if (is_ours(h) && !stands_on_target(p, h))
 			act(p, PLAN_SUPERSEDE, h, (enum role)h->role);
 	}
+	/* All that the route names was deleted by an administrator: what is
+	 * open elsewhere would wait for ever, and held for no release. */
+	if (!p->successor && !p->flies_elsewhere)
+		park_elsewhere(p);
 }
 
 static void create_held(struct planning *p)

@@ -239,6 +239,45 @@ static void check_promises(const struct plan_have *have, unsigned n,
 	assert_in_range(standing, 1, 8);
 }
 
+/* An administrator deleted the copy, and then its leg alone is the route:
+ * nothing stands for the primary, which would be held or circle for ever. */
+static void beside_a_deleted_copy_the_primary_is_parked(void **state)
+{
+	static const uint8_t states[] = {D_QUEUED, D_DEFERRED, D_HELD};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		struct plan_have have[2] = {
+		    {.number = 0, .leg = LEGACY, .role = ROLE_PRIMARY,
+			.state = states[i]},
+		    {.number = 1, .leg = CLOUD, .role = ROLE_COPY,
+			.state = D_DELETED},
+		};
+		struct plan_step step[PLAN_MAX];
+
+		assert_int_equal(
+		    route_plan(&cloud, false, have, 2, step), 1);
+		assert_int_equal(step[0].what, PLAN_PARK);
+		assert_int_equal(step[0].number, 0);
+	}
+}
+
+/* R3: after a release nothing is held any more. */
+static void check_released(const struct plan_have *have, unsigned n,
+    const struct plan_step *step, unsigned steps)
+{
+	for (unsigned i = 0; i < n; i++) {
+		bool moves = have[i].state != D_HELD;
+
+		for (unsigned k = 0; k < steps; k++)
+			moves = moves || (step[k].number == have[i].number &&
+			    (step[k].what == PLAN_RELEASE ||
+				step[k].what == PLAN_SUPERSEDE ||
+				step[k].what == PLAN_PARK));
+		assert_true(moves);
+	}
+}
+
 static void no_plan_breaks_a_promise(void **state)
 {
 	static const uint8_t states[] = {D_QUEUED, D_DEFERRED, D_HELD,
@@ -265,10 +304,12 @@ static void no_plan_breaks_a_promise(void **state)
 		k /= S * S;
 		have[0].claimed = k % 2 != 0 && have[0].state <= D_DEFERRED;
 		have[1].claimed = k / 2 != 0 && have[1].state <= D_DEFERRED;
-		check_promises(have, 2, step,
-		    route_plan(route, held, have, 2, step),
+		k = route_plan(route, held, have, 2, step);
+		check_promises(have, 2, step, k,
 		    have[0].state == D_DELIVERED ||
 			have[0].state == D_DELETED);
+		if (!held && !have[0].claimed && !have[1].claimed)
+			check_released(have, 2, step, k);
 	}
 }
 
@@ -280,6 +321,7 @@ int main(void)
 	    cmocka_unit_test(a_hold_holds_what_is_open_and_reroutes_nothing),
 	    cmocka_unit_test(a_replayed_delivery_stays_on_its_leg),
 	    cmocka_unit_test(a_parked_primary_whose_sender_was_told_stays),
+	    cmocka_unit_test(beside_a_deleted_copy_the_primary_is_parked),
 	    cmocka_unit_test(no_plan_breaks_a_promise),
 	};
 
