@@ -160,89 +160,6 @@ static int check_legs(struct conf *c, struct error *err)
 	return 0;
 }
 
-/* ---- listeners --------------------------------------------------------- */
-
-static int check_certificates(struct conf_listen *l, struct error *err)
-{
-	struct error why;
-
-	if (l->keys.count != 0 && l->keys.count != l->certificates)
-		return error_at(err, l->file, l->line, "listen \"%s\" has %d "
-		    "certificates and %d keys; name a key for each, or none "
-		    "when they are in the same files", l->name,
-		    l->certificates, l->keys.count);
-	for (int i = 0; i < l->certificates; i++) {
-		struct conf_certificate *cert = &l->certificate[i];
-
-		if (l->keys.count != 0)
-			cert->key = l->keys.s[i];
-		if (certificate_check(cert->cert, cert->key, &why) != 0)
-			return error_at(err, l->file, l->line,
-			    "listen \"%s\": %s", l->name, why.text);
-	}
-	return 0;
-}
-
-static int check_listen_leg(struct conf *c, struct conf_listen *l,
-    struct error *err)
-{
-	l->leg = -1;
-	if (l->leg_name[0] == '\0')
-		return 0;
-	for (int i = 0; i < c->legs; i++)
-		if (!c->leg[i].egress &&
-		    strcmp(c->leg[i].name, l->leg_name) == 0)
-			l->leg = i;
-	if (l->leg >= 0)
-		return 0;
-	return error_at(err, l->file, l->line, "listen \"%s\": there is no leg "
-	    "\"%s\"; name one that has a section", l->name, l->leg_name);
-}
-
-static bool same_address(const struct conf_hostport *a,
-    const struct conf_hostport *b)
-{
-	return a != b && a->port != 0 && a->port == b->port &&
-	       strcmp(a->host, b->host) == 0;
-}
-
-static int check_addresses(const struct conf *c, const struct conf_listen *l,
-    struct error *err)
-{
-	for (int i = 0; i < l->addresses; i++)
-		for (const struct conf_listen *o = c->listen; o <= l; o++)
-			for (int j = 0; j < o->addresses; j++)
-				if (same_address(&l->address[i],
-					&o->address[j]))
-					return error_at(err, l->file, l->line,
-					    "listen \"%s\": %s port %d is "
-					    "listened on twice; name it once",
-					    l->name, l->address[i].host,
-					    l->address[i].port);
-	if (l->addresses == 0)
-		return error_at(err, l->file, l->line, "listen \"%s\" has no "
-		    "address; write address = { \"[::]:25\" } or remove it",
-		    l->name);
-	return 0;
-}
-
-static int check_listens(struct conf *c, struct error *err)
-{
-	for (struct conf_listen *l = c->listen; l < c->listen + c->listens;
-	     l++) {
-		if (!conf_name_ok(l->name))
-			return error_at(err, l->file, l->line, "\"%.40s\" is "
-			    "no name for a listener; write lower-case letters, "
-			    "digits, - and _, at most %d", l->name,
-			    NAME_BYTES);
-		if (check_addresses(c, l, err) != 0 ||
-		    check_certificates(l, err) != 0 ||
-		    check_listen_leg(c, l, err) != 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* ---- domains ----------------------------------------------------------- */
 
 static int check_domain_name(struct conf *c, struct conf_domain *d,
@@ -426,18 +343,24 @@ static int check_alarm(const struct conf *c, const struct doc *doc,
 	    "dsn { via = \"mx\" }", c->alarm.mail);
 }
 
+/* A file of keys, and where they go. */
+struct key_file {
+	enum section in;
+	const char *path; /* "": none */
+	struct conf_strings *key;
+};
+
 static int read_keys(const struct conf *c, const struct doc *doc,
-    enum section in, const char *path, struct conf_strings *keys_out,
-    struct error *err)
+    const struct key_file *f, struct error *err)
 {
-	struct doc_place at = doc_place(doc, in, "secrets");
+	struct doc_place at = doc_place(doc, f->in, "secrets");
 	struct error why;
 
-	if (path[0] == '\0' ||
-	    secrets_keys(path, c->arena, keys_out, &why) == 0)
+	if (f->path[0] == '\0' ||
+	    secrets_keys(f->path, c->arena, f->key, &why) == 0)
 		return 0;
 	return error_at(err, at.file, at.line, "%s.secrets: %s",
-	    section_table[in].name, why.text);
+	    section_table[f->in].name, why.text);
 }
 
 static int check_return(struct conf *c, const struct doc *doc,
@@ -445,11 +368,13 @@ static int check_return(struct conf *c, const struct doc *doc,
 {
 	struct doc_place at = doc_place(doc, SEC_RETURN, "domain");
 	struct slice domain = slice_str(c->ret.domain);
+	const struct key_file ret = {SEC_RETURN, c->ret.secrets,
+	    &c->ret.key};
+	const struct key_file token = {SEC_TOKEN, c->token.secrets,
+	    &c->token.key};
 
-	if (read_keys(c, doc, SEC_RETURN, c->ret.secrets, &c->ret.key, err) !=
-		0 ||
-	    read_keys(c, doc, SEC_TOKEN, c->token.secrets, &c->token.key,
-		err) != 0)
+	if (read_keys(c, doc, &ret, err) != 0 ||
+	    read_keys(c, doc, &token, err) != 0)
 		return -1;
 	if ((domain.n == 0) != (c->ret.key.count == 0))
 		return error_at(err, at.file, at.line, "return needs both; "
@@ -486,7 +411,7 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 
 	c->outbound.file = outbound.file; /* conf/profiles.c judges it */
 	c->outbound.line = outbound.line;
-	if (check_legs(c, err) != 0 || check_listens(c, err) != 0 ||
+	if (check_legs(c, err) != 0 || listens_check(c, err) != 0 ||
 	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
 	    check_dsn(c, doc, err) != 0 || check_alarm(c, doc, err) != 0 ||
 	    check_return(c, doc, err) != 0)

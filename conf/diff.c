@@ -73,7 +73,7 @@ static void section_label(enum section kind, const char *name,
 }
 
 static void compare(struct diff *d, enum section kind, const char *name,
-    const struct param *p)
+    const struct conf_param *p)
 {
 	struct strbuf what;
 
@@ -90,7 +90,7 @@ static void compare(struct diff *d, enum section kind, const char *name,
 static void compare_section(struct diff *d, enum section kind,
     const char *name, const void *old, const void *fresh)
 {
-	const struct param *p = NULL;
+	const struct conf_param *p = NULL;
 
 	while ((p = param_next(kind, p)) != NULL) {
 		strbuf_reset(&d->a);

@@ -80,7 +80,7 @@ static int doc_add_section(struct parser *p, enum section kind,
 }
 
 static void doc_add_value(struct parser *p, int section,
-    const struct param *param, const char *text, int line)
+    const struct conf_param *param, const char *text, int line)
 {
 	struct doc *d = p->doc;
 	struct doc_section *s = &d->section[section];
@@ -98,7 +98,7 @@ static void doc_add_value(struct parser *p, int section,
 }
 
 static const struct doc_value *doc_find(const struct doc *d, int section,
-    const struct param *param)
+    const struct conf_param *param)
 {
 	for (int v = d->section[section].first; v != DOC_END;
 	     v = d->value[v].next)
@@ -110,7 +110,7 @@ static const struct doc_value *doc_find(const struct doc *d, int section,
 struct doc_place doc_place(const struct doc *d, enum section kind,
     const char *key)
 {
-	const struct param *param = param_find(kind, key);
+	const struct conf_param *param = param_find(kind, key);
 	const struct doc_section *s = &d->section[0];
 	const struct doc_value *v;
 
@@ -157,7 +157,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value,
 {
 	struct parser *p = parser_of(cfg);
 	int kind = section_find(cfg->name), section = 0;
-	const struct param *param;
+	const struct conf_param *param;
 	const struct doc_value *before;
 
 	if (kind >= 0 && p->section == 0 && enter_section(p, cfg) != 0)
@@ -318,7 +318,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 /* ---- options for libConfuse from the table ----------------------------- */
 
-static cfg_opt_t option(struct parser *p, const struct param *param)
+static cfg_opt_t option(struct parser *p, const struct conf_param *param)
 {
 	cfg_opt_t o = CFG_STR_CB(param->name, NULL, CFGF_NODEFAULT, on_value);
 
@@ -330,7 +330,7 @@ static cfg_opt_t option(struct parser *p, const struct param *param)
 
 static int fill_options(struct parser *p, enum section s, cfg_opt_t *to)
 {
-	const struct param *param = NULL;
+	const struct conf_param *param = NULL;
 	int n = 0;
 
 	while ((param = param_next(s, param)) != NULL)

@@ -14,7 +14,7 @@
 enum { DOC_END = -1 };
 
 struct doc_value {
-	const struct param *param;
+	const struct conf_param *param;
 	const char *text;
 	const char *file;
 	int line;

@@ -11,7 +11,7 @@ static int count_keys(void)
 	int n = 0;
 
 	for (int kind = SEC_TOP; kind < SECTIONS; kind++) {
-		const struct param *p = NULL;
+		const struct conf_param *p = NULL;
 
 		if (section_table[kind].size != 0)
 			continue;
@@ -28,7 +28,7 @@ void conf_places_note(struct conf *c, const struct doc *doc)
 	c->place = arena_alloc(c->arena,
 	    sizeof(*c->place) * (size_t)(count_keys() + 1));
 	for (int kind = SEC_TOP; kind < SECTIONS; kind++) {
-		const struct param *p = NULL;
+		const struct conf_param *p = NULL;
 
 		if (section_table[kind].size != 0)
 			continue;

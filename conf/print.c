@@ -11,7 +11,8 @@
 enum { SAMPLE_WIDTH = 76, MAN_WIDTH = 78, LINE_MAX_BYTES = 4096 };
 
 /* Keys that an egress shares with a leg are described once. */
-static const struct param *next_told(enum section s, const struct param *p)
+static const struct conf_param *next_told(enum section s,
+    const struct conf_param *p)
 {
 	unsigned before = (1u << s) - 1;
 
@@ -21,7 +22,7 @@ static const struct param *next_told(enum section s, const struct param *p)
 }
 
 /* A value as it is written in a file. */
-static void add_value(const struct param *p, const char *text,
+static void add_value(const struct conf_param *p, const char *text,
     struct strbuf *out)
 {
 	struct slice rest = slice_str(text), token;
@@ -39,7 +40,7 @@ static void add_value(const struct param *p, const char *text,
 	strbuf_adds(out, n == 0 ? "}" : " }");
 }
 
-static void add_words(const struct param *p, struct strbuf *out)
+static void add_words(const struct conf_param *p, struct strbuf *out)
 {
 	if (p->type->words != NULL && p->type != &T_BOOL)
 		words_list(p->type->words, out);
@@ -69,7 +70,7 @@ static void add_comment(const char *indent, const char *text,
 	strbuf_addc(out, '\n');
 }
 
-static void sample_param(const struct param *p, const char *indent,
+static void sample_param(const struct conf_param *p, const char *indent,
     struct strbuf *out)
 {
 	struct strbuf text;
@@ -92,7 +93,7 @@ static void sample_param(const struct param *p, const char *indent,
 static void sample_section(enum section s, struct strbuf *out)
 {
 	const struct section_info *info = &section_table[s];
-	const struct param *p = NULL;
+	const struct conf_param *p = NULL;
 
 	strbuf_addc(out, '\n');
 	add_comment("", info->help, out);
@@ -160,7 +161,7 @@ static const char *man_effect(enum effect e)
 	return text[e];
 }
 
-static void man_default(const struct param *p, struct strbuf *out)
+static void man_default(const struct conf_param *p, struct strbuf *out)
 {
 	struct strbuf value;
 
@@ -179,7 +180,7 @@ static void man_default(const struct param *p, struct strbuf *out)
 	strbuf_fini(&value);
 }
 
-static void man_param(const struct param *p, struct strbuf *out)
+static void man_param(const struct conf_param *p, struct strbuf *out)
 {
 	struct strbuf words;
 
@@ -199,7 +200,7 @@ static void man_param(const struct param *p, struct strbuf *out)
 static void man_section(enum section s, struct strbuf *out)
 {
 	const struct section_info *info = &section_table[s];
-	const struct param *p = NULL;
+	const struct conf_param *p = NULL;
 
 	if (s == SEC_TOP)
 		strbuf_adds(out, ".Ss Top level\n");

@@ -27,53 +27,23 @@ static int is_not(const struct slot *s, struct error *err)
 	    s->param->type->form);
 }
 
-static bool number_range(struct slice s, uint64_t max, uint64_t *low,
-    uint64_t *high)
-{
-	long dash = slice_find(s, '-');
-
-	if (dash < 0)
-		dash = (long)s.n;
-	if (!slice_uint(slice_head(s, (size_t)dash), max, low))
-		return false;
-	*high = *low;
-	return (size_t)dash == s.n ||
-	       (slice_uint(slice_from(s, (size_t)dash + 1), max, high) &&
-		   *low <= *high);
-}
-
 /* The field is `low`, and `high` stands behind it. */
 static int set_code(const struct slot *s, const char *text, struct error *err)
 {
 	uint64_t low, high;
 	int *field = s->field;
 
-	if (!number_range(slice_str(text), 599, &low, &high) || low < 400)
+	if (!conf_number_range(slice_str(text), 599, &low, &high) || low < 400)
 		return is_not(s, err);
 	field[0] = (int)low;
 	field[1] = (int)high;
 	return 0;
 }
 
-static bool enhanced_ok(const char *text)
-{
-	struct slice rest = slice_str(text), part;
-	uint64_t low, high;
-	int parts = 0;
-
-	if (strcmp(text, "none") == 0)
-		return true;
-	for (; slice_next(&rest, '.', &part); parts++)
-		if (!slice_eq(part, SLICE("*")) &&
-		    !number_range(part, 999, &low, &high))
-			return false;
-	return parts == 3;
-}
-
 static int set_enhanced(const struct slot *s, const char *text,
     struct error *err)
 {
-	if (!enhanced_ok(text))
+	if (!conf_enhanced_ok(text))
 		return is_not(s, err);
 	*(char **)s->field = arena_strdup(s->arena, text);
 	return 0;
@@ -194,7 +164,7 @@ T_CLASS = { .name = "a class", .set = set_class, .words = classes },
 T_OUTCOME = { .name = "an outcome", .set = set_outcome, .words = outcomes },
 T_SLOWS = { .name = "what is slowed", .set = set_slows, .words = slows };
 
-static const struct param top_keys[] = {
+static const struct conf_param top_keys[] = {
 	{ .name = "date", .type = &T_LINE, .offset = TOP(date) },
 	{ .name = "note", .type = &T_LINE, .offset = TOP(note) },
 	{ .name = "max_recipients", .type = &T_INT,
@@ -210,7 +180,7 @@ static const struct param top_keys[] = {
 	    .offset = TOP(ignores_notify) },
 	{ .name = "networks", .type = &T_NETS, .offset = TOP(networks) },
 };
-static const struct param row_keys[] = {
+static const struct conf_param row_keys[] = {
 	{ .name = "code",     .type = &T_CODE,     .offset = ROW(low) },
 	{ .name = "enhanced", .type = &T_ENHANCED, .offset = ROW(enh) },
 	{ .name = "text",     .type = &T_PHRASES,    .offset = ROW(text) },
@@ -242,36 +212,36 @@ _Static_assert(offsetof(struct conf_reply, high) ==
 /* ---- reading ----------------------------------------------------------- */
 
 /* A value as it stands in the file. */
-struct said {
-	const struct param *param;
+struct profile_value {
+	const struct conf_param *param;
 	const char *text;
 	int line;
 };
-struct said_list {
-	struct said v[VALUES_MAX];
+struct profile_values {
+	struct profile_value v[VALUES_MAX];
 	int n;
 };
 
-struct reader {
+struct profile_reader {
 	struct arena *arena;
 	struct conf_profile *profile;
 	const char *file;
 	struct error *err;
 	bool failed; /* err is filled */
 	struct outline scan;
-	struct said_list top, row;
+	struct profile_values top, row;
 	bool in_row;
 };
 
 /* As in conf/parse.c: the only place libConfuse leaves for a pointer. */
-static struct reader *reader_of(const cfg_t *cfg)
+static struct profile_reader *reader_of(const cfg_t *cfg)
 {
-	return (struct reader *)cfg->opts[0].def.number;
+	return (struct profile_reader *)cfg->opts[0].def.number;
 }
 
 /* Keeps the first failure. Returns -1. */
-static int PH_PRINTF(3, 4) fail(struct reader *r, int line, const char *fmt,
-    ...)
+static int PH_PRINTF(3, 4) fail(struct profile_reader *r, int line,
+    const char *fmt, ...)
 {
 	char text[300];
 	va_list ap;
@@ -285,7 +255,7 @@ static int PH_PRINTF(3, 4) fail(struct reader *r, int line, const char *fmt,
 	return error_at(r->err, r->file, line, "%s", text);
 }
 
-static int count_of(const struct said_list *l, const struct param *p)
+static int count_of(const struct profile_values *l, const struct conf_param *p)
 {
 	int n = 0;
 
@@ -297,10 +267,10 @@ static int count_of(const struct said_list *l, const struct param *p)
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value,
     void *result)
 {
-	struct reader *r = reader_of(cfg);
+	struct profile_reader *r = reader_of(cfg);
 	bool row = strcmp(cfg->name, "reply") == 0;
-	const struct param *p = row ? row_keys : top_keys;
-	struct said_list *l = row ? &r->row : &r->top;
+	const struct conf_param *p = row ? row_keys : top_keys;
+	struct profile_values *l = row ? &r->row : &r->top;
 
 	while (strcmp(p->name, opt->name) != 0)
 		p++;
@@ -310,18 +280,19 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value,
 	if (l->n == VALUES_MAX)
 		return fail(r, cfg->line, "there are more than %d values "
 		    "here; write fewer", VALUES_MAX);
-	l->v[l->n++] = (struct said){p, arena_strdup(r->arena, value),
+	l->v[l->n++] = (struct profile_value){p, arena_strdup(r->arena, value),
 	    cfg->line};
 	*(const char **)result = value;
 	return 0;
 }
 
-static int fill(struct reader *r, const struct said_list *l, void *base)
+static int fill(struct profile_reader *r, const struct profile_values *l,
+    void *base)
 {
 	struct error why;
 
 	for (int i = 0; i < l->n; i++) {
-		const struct said *v = &l->v[i];
+		const struct profile_value *v = &l->v[i];
 		struct slot slot = {.arena = r->arena, .param = v->param,
 		    .field = (char *)base + v->param->offset,
 		    .count = count_of(l, v->param)};
@@ -335,7 +306,7 @@ static int fill(struct reader *r, const struct said_list *l, void *base)
 	return 0;
 }
 
-static bool row_says(const struct reader *r, const char *key)
+static bool row_says(const struct profile_reader *r, const char *key)
 {
 	for (int i = 0; i < r->row.n; i++)
 		if (strcmp(r->row.v[i].param->name, key) == 0)
@@ -350,7 +321,7 @@ static bool may_be_of_session(enum reply_class class)
 }
 
 /* A reply about the leg, not about the message, never ends a delivery. */
-static int check_row(struct reader *r, struct conf_reply *row)
+static int check_row(struct profile_reader *r, struct conf_reply *row)
 {
 	if (!row_says(r, "code"))
 		return fail(r, row->line, "this reply has no code; add code = "
@@ -373,7 +344,7 @@ static int check_row(struct reader *r, struct conf_reply *row)
 
 static int on_row_end(cfg_t *cfg, cfg_opt_t *opt)
 {
-	struct reader *r = reader_of(cfg);
+	struct profile_reader *r = reader_of(cfg);
 	struct conf_profile *p = r->profile;
 	struct conf_reply *row = &p->reply[p->replies];
 
@@ -392,7 +363,7 @@ static int on_row_end(cfg_t *cfg, cfg_opt_t *opt)
 
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-	struct reader *r = reader_of(cfg);
+	struct profile_reader *r = reader_of(cfg);
 	const char *ours = parse_saying(fmt), *name;
 
 	if (strcmp(fmt, "no such option '%s'") == 0) {
@@ -410,7 +381,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	}
 }
 
-static void options(struct reader *r, const struct param *p, int n,
+static void options(struct profile_reader *r, const struct conf_param *p, int n,
     cfg_opt_t *to)
 {
 	for (int i = 0; i < n; i++) {
@@ -422,7 +393,7 @@ static void options(struct reader *r, const struct param *p, int n,
 	}
 }
 
-static cfg_t *make_cfg(struct reader *r)
+static cfg_t *make_cfg(struct profile_reader *r)
 {
 	cfg_opt_t row[ROW_KEYS + 1], top[TOP_KEYS + 2];
 	cfg_t *cfg;
@@ -439,7 +410,7 @@ static cfg_t *make_cfg(struct reader *r)
 	return cfg;
 }
 
-static int read_text(struct reader *r, struct strbuf *text)
+static int read_text(struct profile_reader *r, struct strbuf *text)
 {
 	struct conf_profile *p = r->profile;
 	struct error why;
@@ -465,12 +436,12 @@ static int read_text(struct reader *r, struct strbuf *text)
 int conf_profile_parse(struct slice text, const char *file,
     struct arena *a, struct conf_profile *profile_out, struct error *err)
 {
-	struct reader *r = NEW(struct reader);
+	struct profile_reader *r = NEW(struct profile_reader);
 	struct strbuf copy;
 	int rc;
 
-	*r = (struct reader){.arena = a, .profile = profile_out, .file = file,
-	    .err = err};
+	*r = (struct profile_reader){.arena = a, .profile = profile_out,
+	    .file = file, .err = err};
 	*profile_out = (struct conf_profile){.name = "", .date = "", .note = "",
 	    .file = file};
 	strbuf_init(&copy, TEXT_MAX);
@@ -481,24 +452,4 @@ int conf_profile_parse(struct slice text, const char *file,
 	strbuf_fini(&copy);
 	mem_free(r);
 	return rc;
-}
-
-/* ---- matching ---------------------------------------------------------- */
-
-bool conf_enhanced_fits(const char *pattern, const char *enh)
-{
-	struct slice p = slice_str(pattern), e = slice_str(enh), a, b;
-	uint64_t low, high, n;
-
-	if (strcmp(pattern, "none") == 0 || e.n == 0)
-		return strcmp(pattern, "none") == 0 && e.n == 0;
-	while (slice_next(&p, '.', &a)) {
-		if (!slice_next(&e, '.', &b) || !slice_uint(b, 999, &n))
-			return false;
-		if (!slice_eq(a, SLICE("*")) &&
-		    (!number_range(a, 999, &low, &high) || n < low ||
-			n > high))
-			return false;
-	}
-	return e.p == NULL;
 }

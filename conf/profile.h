@@ -67,6 +67,11 @@ int conf_profile_parse(struct slice text, const char *file,
     PH_CHECK;
 /* The text of one that is compiled in; n == 0: there is none of that name. */
 struct slice conf_profile_text(const char *name);
+/* "400-499" or "450"; false: it is neither, or above `max`. */
+bool conf_number_range(struct slice s, uint64_t max, uint64_t *low,
+    uint64_t *high);
+/* Is it a pattern of enhanced codes? */
+bool conf_enhanced_ok(const char *pattern);
 /* Does the enhanced code fit the pattern of a row? */
 bool conf_enhanced_fits(const char *pattern, const char *enh) PH_CHECK;
 

@@ -84,7 +84,7 @@ static enum token next(struct slice *rest, struct slice *text_out)
 }
 
 /* A file that is looked through, and how many include it one in another. */
-struct look {
+struct salvage_file {
 	const char *file;
 	int depth;
 };
@@ -92,7 +92,7 @@ struct look {
 static bool search(const char *file, int depth, struct strbuf *path_out);
 
 /* A relative name is beside the file that includes it (conf/parse.c). */
-static bool search_included(const struct look *l, struct slice name,
+static bool search_included(const struct salvage_file *l, struct slice name,
     struct strbuf *path_out)
 {
 	const char *slash = strrchr(l->file, '/');
@@ -110,7 +110,7 @@ static bool search_included(const struct look *l, struct slice name,
 }
 
 /* `key = "value"`, and `key "value"`: the sign may be what is missing. */
-static bool search_text(const struct look *l, struct slice rest,
+static bool search_text(const struct salvage_file *l, struct slice rest,
     struct strbuf *path_out)
 {
 	bool socket = false, include = false;
@@ -137,7 +137,7 @@ static bool search_text(const struct look *l, struct slice rest,
 
 static bool search(const char *file, int depth, struct strbuf *path_out)
 {
-	const struct look l = {file, depth};
+	const struct salvage_file l = {file, depth};
 	struct strbuf text;
 	struct error err;
 	bool found = false;

@@ -75,7 +75,7 @@ const struct section_info section_table[SECTIONS] = {
 		"Where the daemon tells what it does.", NULL },
 };
 
-const struct param param_table[] = {
+const struct conf_param param_table[] = {
 	/* in, name, type, field, default, min, max, reload, example, help */
 	{ IN(TOP), "hostname", &T_DOMAIN, C(hostname), NULL, 0, 0, NEW_SESSIONS,
 	  "relay.example.com",
@@ -430,44 +430,6 @@ LIST_AT(struct conf_leg, host, hosts);
 LIST_AT(struct conf, resolver.server, resolver.servers);
 LIST_AT(struct conf, retry.steps_ms, retry.steps);
 
-int section_find(const char *name)
-{
-	for (int s = SEC_TOP + 1; s < SECTIONS; s++)
-		if (strcmp(section_table[s].name, name) == 0)
-			return s;
-	return -1;
-}
-
-const struct param *param_next(enum section s, const struct param *p)
-{
-	for (p = p == NULL ? param_table : p + 1;
-	     p < param_table + param_count; p++)
-		if (p->in & (1u << s))
-			return p;
-	return NULL;
-}
-
-const struct param *param_find(enum section s, const char *name)
-{
-	const struct param *p = NULL;
-
-	while ((p = param_next(s, p)) != NULL)
-		if (strcmp(p->name, name) == 0)
-			return p;
-	return NULL;
-}
-
-const char *effect_text(enum effect e)
-{
-	static const char *const text[] = {
-		[LIVE] = "applies at once",
-		[NEW_SESSIONS] = "applies to new sessions",
-		[RESTART] = "needs a restart",
-	};
-
-	return text[e];
-}
-
 bool schema_reserved(enum section s, const char *key, const char *value)
 {
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
@@ -480,57 +442,4 @@ bool schema_reserved(enum section s, const char *key, const char *value)
 			return true;
 	}
 	return false;
-}
-
-/* Levenshtein's distance, one row at a time; NAME_BYTES is enough for every
- * name of ours. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[NAME_BYTES + 1], n = strlen(b);
-
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
-static void nearer(const char *name, const char *candidate, size_t *least,
-    const char **best)
-{
-	size_t d = distance(name, candidate);
-
-	if (d >= *least)
-		return;
-	*least = d;
-	*best = candidate;
-}
-
-const char *schema_nearest(enum section s, const char *name)
-{
-	size_t least = 2 + strlen(name) / 4;
-	const char *best = NULL;
-	const struct param *p = NULL;
-
-	if (strlen(name) > NAME_BYTES)
-		return NULL;
-	while ((p = param_next(s, p)) != NULL)
-		nearer(name, p->name, &least, &best);
-	if (s == SEC_TOP)
-		for (int i = SEC_TOP + 1; i < SECTIONS; i++)
-			nearer(name, section_table[i].name, &least, &best);
-	return best;
 }

@@ -33,9 +33,6 @@ enum section {
 	SECTIONS
 };
 
-/* When a changed value takes effect after a reload. */
-enum effect { LIVE, NEW_SESSIONS, RESTART };
-
 struct section_info {
 	const char *name;
 	const char *title; /* of a section with a name: one for the sample */
@@ -45,27 +42,15 @@ struct section_info {
 	const char *more; /* a further section for the sample, or NULL */
 };
 
-struct param {
-	unsigned in; /* sections that have it, a bit each */
-	const char *name;
-	const struct conf_type *type;
-	size_t offset;	 /* in conf, or in the struct of its section */
-	const char *def; /* a list's elements stand with blanks between */
-	int64_t min, max; /* of a number: in ms, bytes or ones */
-	enum effect effect;
-	const char *example; /* in the sample instead of the default */
-	const char *help;    /* whole sentences */
-};
-
 extern const struct section_info section_table[SECTIONS];
-extern const struct param param_table[];
+extern const struct conf_param param_table[];
 extern const int param_count;
 
 /* -1: none. */
 int section_find(const char *name);
-const struct param *param_find(enum section s, const char *name);
+const struct conf_param *param_find(enum section s, const char *name);
 /* Those of one section in order: start with NULL; NULL at the end. */
-const struct param *param_next(enum section s, const struct param *p);
+const struct conf_param *param_next(enum section s, const struct conf_param *p);
 const char *effect_text(enum effect e);
 
 /* A name that a later version has: the text to refuse it with, or NULL. With

@@ -11,12 +11,12 @@
 #include "conf/conf.h"
 #include "relay/base/mem.h"
 
-struct param;
+struct conf_param;
 
 /* Where one value goes. */
 struct slot {
 	struct arena *arena;
-	const struct param *param; /* its type, range and name */
+	const struct conf_param *param; /* its type, range and name */
 	void *field;
 	int index, count; /* of a list: this element of so many */
 };
@@ -27,7 +27,7 @@ struct conf_type {
 	/* 0, or -1 and err->text: what is wrong with the value and what
 	 * would be right, to stand behind `key "value" `. */
 	int (*set)(const struct slot *s, const char *text, struct error *err);
-	void (*show)(const struct param *p, const void *field,
+	void (*show)(const struct conf_param *p, const void *field,
 	    struct strbuf *out);
 	void (*number)(int64_t v, struct strbuf *out); /* has a range */
 	size_t element; /* list: size of one element, else 0 */
@@ -35,6 +35,22 @@ struct conf_type {
 	int port;	/* of hosts: when none is written */
 	bool bare;	/* written without quotes */
 	bool addresses;	/* of hosts: names are refused; port 0 is a free one */
+};
+
+/* When a changed value takes effect after a reload. */
+enum effect { LIVE, NEW_SESSIONS, RESTART };
+
+/* A row of the table of parameters (schema.h). */
+struct conf_param {
+	unsigned in; /* sections that have it, a bit each */
+	const char *name;
+	const struct conf_type *type;
+	size_t offset;	 /* in conf, or in the struct of its section */
+	const char *def; /* a list's elements stand with blanks between */
+	int64_t min, max; /* of a number: in ms, bytes or ones */
+	enum effect effect;
+	const char *example; /* in the sample instead of the default */
+	const char *help;    /* whole sentences */
 };
 
 extern const struct conf_type T_BOOL, T_INT, T_COUNT, T_DURATION, T_DURATIONS,
@@ -51,15 +67,17 @@ int error_at(struct error *err, const char *file, int line, const char *fmt,
  * one. */
 void *slot_element(const struct slot *s);
 /* A list field as `{ "a", "b" }`: `show` prints one element. */
-void list_show(const struct param *p, const void *field, struct strbuf *out,
-    void (*show)(const struct param *p, const void *element,
+void list_show(const struct conf_param *p, const void *field,
+    struct strbuf *out,
+    void (*show)(const struct conf_param *p, const void *element,
 	struct strbuf *out));
 /* A string field, in quotes. */
-void string_show(const struct param *p, const void *field, struct strbuf *out);
+void string_show(const struct conf_param *p, const void *field,
+    struct strbuf *out);
 /* "none, may, encrypt or verify" */
 void words_list(const char *const *words, struct strbuf *out);
 /* The bounds of a number in the unit it is written in; false: it has none. */
-bool param_range(const struct param *p, struct strbuf *out);
+bool param_range(const struct conf_param *p, struct strbuf *out);
 /* The name of a leg, an egress or a listener. */
 bool conf_name_ok(const char *s);
 

@@ -10,7 +10,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "conf/schema.h"
 #include "relay/mail/addr.h"
 #include "relay/mail/domain.h"
 
@@ -77,7 +76,7 @@ static int set_domains(const struct slot *s, const char *text,
 	return 0;
 }
 
-static void show_strings(const struct param *p, const void *field,
+static void show_strings(const struct conf_param *p, const void *field,
     struct strbuf *out)
 {
 	list_show(p, field, out, string_show);
@@ -149,7 +148,7 @@ static int set_net(const struct slot *s, const char *text, struct error *err)
 	return 0;
 }
 
-static void show_net(const struct param *p, const void *element,
+static void show_net(const struct conf_param *p, const void *element,
     struct strbuf *out)
 {
 	const struct conf_net *n = element;
@@ -164,7 +163,7 @@ static void show_net(const struct param *p, const void *element,
 		strbuf_addf(out, "\"%s/%d\"", text, n->bits);
 }
 
-static void show_nets(const struct param *p, const void *field,
+static void show_nets(const struct conf_param *p, const void *field,
     struct strbuf *out)
 {
 	list_show(p, field, out, show_net);
@@ -236,7 +235,7 @@ static int set_host(const struct slot *s, const char *text, struct error *err)
 	return 0;
 }
 
-static void show_host(const struct param *p, const void *element,
+static void show_host(const struct conf_param *p, const void *element,
     struct strbuf *out)
 {
 	const struct conf_hostport *h = element;
@@ -247,7 +246,7 @@ static void show_host(const struct param *p, const void *element,
 	    v6 ? "]" : "", h->port);
 }
 
-static void show_hosts(const struct param *p, const void *field,
+static void show_hosts(const struct conf_param *p, const void *field,
     struct strbuf *out)
 {
 	list_show(p, field, out, show_host);

@@ -42,7 +42,7 @@ static void every_row_has_help_of_whole_sentences(void **state)
 {
 	(void)state;
 	for (int i = 0; i < param_count; i++) {
-		const struct param *p = &param_table[i];
+		const struct conf_param *p = &param_table[i];
 
 		print_message("%s\n", p->name);
 		assert_non_null(p->help);
@@ -61,7 +61,7 @@ static void every_row_has_help_of_whole_sentences(void **state)
 
 static void no_section_has_two_keys_of_a_name(void **state)
 {
-	const struct param *p;
+	const struct conf_param *p;
 
 	(void)state;
 	for (int s = 0; s < SECTIONS; s++) {
@@ -76,7 +76,7 @@ static void numbers_have_a_range_and_words_have_words(void **state)
 {
 	(void)state;
 	for (int i = 0; i < param_count; i++) {
-		const struct param *p = &param_table[i];
+		const struct conf_param *p = &param_table[i];
 
 		print_message("%s\n", p->name);
 		if (p->type->number != NULL)
@@ -88,7 +88,7 @@ static void numbers_have_a_range_and_words_have_words(void **state)
 
 static void what_is_reserved_is_not_there(void **state)
 {
-	const struct param *p;
+	const struct conf_param *p;
 
 	(void)state;
 	assert_true(schema_reserved(SEC_TOP, "srs", NULL));
