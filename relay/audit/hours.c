@@ -362,39 +362,47 @@ static bool exists(const struct hours *h, int64_t hour)
 	return access(path, F_OK) == 0;
 }
 
-static int in_older(struct hours *h, int64_t hour, uint64_t id,
-    struct arena *a, struct envelope *env_out, struct hourfile **home_out)
+/* A message whose file is looked for. */
+struct home_search {
+	uint64_t id;
+	struct arena *a;
+	struct envelope *env_out;
+	struct hourfile **home_out;
+};
+
+static int in_older(struct hours *h, int64_t hour,
+    const struct home_search *s)
 {
 	int rc;
 
 	if (!exists(h, hour))
 		return 0;
-	*home_out = reader_for(h, hour);
-	if (*home_out == NULL)
+	*s->home_out = reader_for(h, hour);
+	if (*s->home_out == NULL)
 		return unreadable(h, hour);
-	rc = hourfile_message(*home_out, id, a, env_out);
-	return rc < 0 ? hours_unreadable(h, *home_out) : rc;
+	rc = hourfile_message(*s->home_out, s->id, s->a, s->env_out);
+	return rc < 0 ? hours_unreadable(h, *s->home_out) : rc;
 }
 
 /* The one file before the hour of its id. */
-static int in_earlier(struct hours *h, uint64_t id, struct arena *a,
-    struct envelope *env_out, struct hourfile **home_out)
+static int in_earlier(struct hours *h, const struct home_search *s)
 {
 	int64_t *all, first;
 	size_t n;
 
 	if (hour_list(h->dir, &all, &n, &h->err) != 0)
 		return -1;
-	first = hour_first(all, n, id);
+	first = hour_first(all, n, s->id);
 	mem_free(all);
 	return first == hourfile_hour(h->current)
 		   ? 0
-		   : in_older(h, first, id, a, env_out, home_out);
+		   : in_older(h, first, s);
 }
 
 int hours_home(struct hours *h, uint64_t id, struct arena *a,
     struct envelope *env_out, struct hourfile **home_out)
 {
+	const struct home_search s = {id, a, env_out, home_out};
 	int64_t now = hourfile_hour(h->current);
 	int64_t hour = hour_of(id_wall_ms(id) * 1000);
 	int64_t last = hour + HOURS_OF_AN_UPLOAD;
@@ -406,8 +414,8 @@ int hours_home(struct hours *h, uint64_t id, struct arena *a,
 	*home_out = h->current;
 	rc = hourfile_message(h->current, id, a, env_out);
 	for (; rc == 0 && hour < now && hour <= last; hour++)
-		rc = in_older(h, hour, id, a, env_out, home_out);
-	return rc == 0 ? in_earlier(h, id, a, env_out, home_out) : rc;
+		rc = in_older(h, hour, &s);
+	return rc == 0 ? in_earlier(h, &s) : rc;
 }
 
 void hours_since(struct hours *h, uint64_t id,

@@ -5,6 +5,7 @@
 #include "relay/audit/open_messages.h"
 
 #include "relay/audit/leg_states.h"
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 enum { LEGS_BYTES = 1 << 20 };
@@ -20,6 +21,7 @@ void open_messages_init(struct open_messages *b, struct names *names,
 
 static void entry_free(struct open_messages *b, struct open_message *e)
 {
+	PH_ASSERT(b->count > 0);
 	map_remove(&b->map, e->id);
 	list_remove(&e->used);
 	list_remove(&e->touched);
@@ -32,6 +34,7 @@ void open_messages_clear(struct open_messages *b)
 {
 	list_each_safe (n, &b->used)
 		entry_free(b, LIST_ENTRY(n, struct open_message, used));
+	PH_ASSERT(b->count == 0);
 }
 
 void open_messages_fini(struct open_messages *b)

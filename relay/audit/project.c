@@ -7,121 +7,22 @@
 
 #include "relay/audit/note.h"
 #include "relay/audit/projector_int.h"
+#include "relay/base/assert.h"
 #include "relay/base/id.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
-
-static struct hourfile *file(struct projector *p)
-{
-	return hours_current(p->hours);
-}
-
-static bool wants_line(const struct projector *p)
-{
-	return eventlog_wants(&p->log, p->pos);
-}
-
-static struct event_place place(const struct projector *p)
-{
-	return (struct event_place){p->node, p->pos};
-}
-
-static void end_line(struct projector *p)
-{
-	strbuf_addc(&p->log.out, '\n');
-}
-
-/* ---- gaps -------------------------------------------------------------- */
-
-struct gap {
-	uint64_t generations, records, bytes;
-	bool placed; /* it is at p->pos */
-	const char *reason;
-};
-
-static void print_gap(struct strbuf *to, const struct gap *g,
-    struct spool_pos pos)
-{
-	struct note_writer w;
-	struct jout *j = note_begin(&w, to, "audit.gap");
-
-	if (g->generations > 0)
-		jout_int(j, "generations", (int64_t)g->generations);
-	if (g->records > 0)
-		jout_int(j, "records", (int64_t)g->records);
-	if (g->bytes > 0)
-		jout_int(j, "bytes", (int64_t)g->bytes);
-	if (g->placed) {
-		jout_int(j, "generation", (int64_t)pos.generation);
-		jout_int(j, "offset", (int64_t)pos.offset);
-	}
-	jout_str(j, "reason", g->reason);
-	note_end(&w);
-}
-
-/* Each thing that does not come in is a row, a line and a count. */
-static int put_gap(struct projector *p, const struct gap *g)
-{
-	int64_t now = p->clock->wall_us(p->clock);
-	struct event_place at = place(p);
-	struct note_row row = {.time_us = now, .client = "", .from = "",
-	    .to = ""};
-	struct strbuf bytes;
-	int rc = -1;
-
-	strbuf_init(&bytes, 1024);
-	print_gap(&bytes, g, p->pos);
-	if (note_parse(strbuf_view(&bytes), &row.event, &row.fields) == 0) {
-		log_error("audit.gap", kv_slice("what", row.fields));
-		if (wants_line(p)) {
-			event_print_note(&p->log.out, &at, now, row.event,
-			    row.fields);
-			end_line(p);
-		}
-		rc = hourfile_put_note(file(p), &row);
-	}
-	strbuf_fini(&bytes);
-	if (rc == 0)
-		atomic_fetch_add(&p->gap, g->records > 0 ? g->records : 1);
-	return rc;
-}
-
-int project_gap(struct projector *p, const struct spool_gap *gap)
-{
-	bool recycled = gap->generations > 0;
-
-	return put_gap(p, &(struct gap){
-	    .generations = gap->generations,
-	    .bytes = recycled ? 0 : gap->bytes,
-	    .placed = !recycled,
-	    .reason = recycled ? "recycled"
-		    : gap->damaged ? "damaged" : "unreadable",
-	});
-}
-
-int project_discarded(struct projector *p, uint64_t records)
-{
-	return put_gap(p, &(struct gap){.records = records, .reason = "space"});
-}
-
-/* The record that is being taken in says nothing that is understood. */
-static int put_gap_here(struct projector *p, const char *reason)
-{
-	return put_gap(p, &(struct gap){.records = 1, .placed = true,
-			      .reason = reason});
-}
 
 /* ---- moves ------------------------------------------------------------- */
 
 static int put_move(struct projector *p, const struct delivery_event *m)
 {
-	struct event_place at = place(p);
+	struct event_place at = projector_place(p);
 
-	if (wants_line(p)) {
+	if (projector_wants_line(p)) {
 		event_print_delivery(&p->log.out, &at, m);
-		end_line(p);
+		projector_end_line(p);
 	}
-	return hourfile_put_event(file(p), m);
+	return hourfile_put_event(projector_file(p), m);
 }
 
 static void count_flow(struct projector *p, const struct spool_delivery *d,
@@ -147,8 +48,8 @@ int project_flow(struct projector *p)
 	for (int leg = 0; leg < NAMES_MAX; leg++) {
 		if (!p->flowed[leg])
 			continue;
-		if (hourfile_put_total(file(p), names_text(p->names, leg),
-			p->flow[leg]) != 0)
+		if (hourfile_put_total(projector_file(p),
+			names_text(p->names, leg), p->flow[leg]) != 0)
 			return -1;
 		p->flowed[leg] = false;
 		memset(p->flow[leg], 0, sizeof(p->flow[leg]));
@@ -237,7 +138,7 @@ static int project_update(struct projector *p, const struct spool_record *rec)
 	if (rc == 0) { /* its acceptance is in a gap, or in a lost file */
 		log_warn("audit.unknown", kv_id("id", rec->id));
 		e = open_message_stub(&p->open, rec->id);
-		rc = hours_passed_over(p->hours) ? put_gap_here(p, "index")
+		rc = hours_passed_over(p->hours) ? project_gap_here(p, "index")
 						 : 0;
 	}
 	if (rc > 0)
@@ -285,7 +186,7 @@ static void print_returned(struct strbuf *to, const struct envelope *env,
 /* An event of the message whose copy it is about. */
 static int put_returned(struct projector *p, const struct envelope *env)
 {
-	struct event_place at = place(p);
+	struct event_place at = projector_place(p);
 	struct note_row row = {.time_us = env->accepted_us, .id = env->parent,
 	    .client = env->client, .from = env->from};
 	struct strbuf bytes;
@@ -294,12 +195,12 @@ static int put_returned(struct projector *p, const struct envelope *env)
 	strbuf_init(&bytes, 8192);
 	print_returned(&bytes, env, &row.to);
 	if (note_parse(strbuf_view(&bytes), &row.event, &row.fields) == 0) {
-		if (wants_line(p)) {
+		if (projector_wants_line(p)) {
 			event_print_note(&p->log.out, &at, row.time_us,
 			    row.event, row.fields);
-			end_line(p);
+			projector_end_line(p);
 		}
-		rc = hourfile_put_note(file(p), &row);
+		rc = hourfile_put_note(projector_file(p), &row);
 	}
 	strbuf_fini(&bytes);
 	return rc;
@@ -315,13 +216,13 @@ static bool is_dsn(const struct envelope *env)
 
 static int put_message(struct projector *p, const struct envelope *env)
 {
-	struct event_place at = place(p);
+	struct event_place at = projector_place(p);
 
-	if (wants_line(p)) {
+	if (projector_wants_line(p)) {
 		event_print_accepted(&p->log.out, &at, env);
-		end_line(p);
+		projector_end_line(p);
 	}
-	return hourfile_put_message(file(p), env);
+	return hourfile_put_message(projector_file(p), env);
 }
 
 /* A delivery that was held or parked from the first is told; queued is the
@@ -374,7 +275,7 @@ static int project_accepted(struct projector *p, const struct spool_record *rec)
 	if (envelope_unpack(rec->envelope, a, &env) == 0)
 		rc = project_envelope(p, rec, &env);
 	else
-		rc = put_gap_here(p, "envelope");
+		rc = project_gap_here(p, "envelope");
 	arena_free(a);
 	return rc;
 }
@@ -404,7 +305,7 @@ static const char *text_of(const json_t *o, const char *key)
 static int put_note(struct projector *p, int64_t time_us, struct slice event,
     struct slice fields, const json_t *o)
 {
-	struct event_place at = place(p);
+	struct event_place at = projector_place(p);
 	struct note_row row = {
 		.time_us = time_us,
 		.event = event,
@@ -416,11 +317,11 @@ static int put_note(struct projector *p, int64_t time_us, struct slice event,
 
 	if (id_parse(slice_str(text_of(o, "id")), &row.id) != 0)
 		row.id = 0;
-	if (wants_line(p)) {
+	if (projector_wants_line(p)) {
 		event_print_note(&p->log.out, &at, time_us, event, fields);
-		end_line(p);
+		projector_end_line(p);
 	}
-	return hourfile_put_note(file(p), &row);
+	return hourfile_put_note(projector_file(p), &row);
 }
 
 /* Parsed for its keys, and because what is no JSON must not garble a line. */
@@ -436,7 +337,7 @@ static int project_note(struct projector *p, int64_t time_us,
 	if (o != NULL)
 		rc = put_note(p, time_us, event, fields, o);
 	else
-		rc = put_gap_here(p, "note");
+		rc = project_gap_here(p, "note");
 	json_decref(o);
 	return rc;
 }
@@ -483,6 +384,7 @@ int project_group_end(struct projector *p)
 {
 	int rc = 0;
 
+	PH_ASSERT(p->group.n <= p->group.cap);
 	if (p->group.dsn != 0)
 		for (size_t i = 0; i < p->group.n && rc == 0; i++)
 			rc = p->group.about[i].id == p->group.dsn ? 0

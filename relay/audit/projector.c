@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * When: reads in slices, commits in batches, rolls from hour to hour, waits
- * for a full disk to have room again. The order at a commit is what makes the
- * promise true: lines of events.jsonl synced, then rows and cursor in one
- * transaction, then the journal is told what it may recycle.
+ * When: reads in slices, commits in batches (projector_commit.c), rolls from
+ * hour to hour, waits for a full disk to have room again.
  *
  * What fails once is tried again: nothing is passed over before a minute is
  * over, and then it is told as a gap. The shortage of something (descriptors,
@@ -17,11 +15,8 @@
 
 enum {
 	SLICE = 1000,	       /* records a step                      */
-	BATCH_MAX = 8192,      /* records a transaction               */
-	BATCH_MS = 200,	       /* a transaction stays open so long    */
 	LINES_BYTES = 1 << 18, /* of events.jsonl, kept back          */
 	OPEN_MAX = 32768,      /* messages under way, of 300 bytes    */
-	RETRY_MS = 1000,       /* after a failure of the audit disk   */
 	GIVE_UP_MS = 60000,    /* what cannot be read is passed over  */
 	DISCARD_MS = 20,
 	IDLE_MS = 1000,
@@ -29,107 +24,6 @@ enum {
 	ROLL_AFTER_US = 300 * 1000000, /* an idle hour is closed then */
 };
 #define HOUR_US INT64_C(3600000000)
-
-static struct hourfile *file(struct projector *p)
-{
-	return hours_current(p->hours);
-}
-
-
-/* ---- failure ----------------------------------------------------------- */
-
-/* Forgets all since the last commit: it is in the journal, and read again. */
-static int fail(struct projector *p, int64_t mono_ms, const struct error *err)
-{
-	if (!atomic_exchange(&p->failing, true)) {
-		log_error("audit.write", kv_err(err));
-		p->failed_ms = mono_ms;
-	}
-	hourfile_rollback(file(p));
-	open_messages_clear(&p->open);
-	project_reset(p);
-	strbuf_reset(&p->log.out);
-	p->batch = 0;
-	p->in_group = false;
-	p->failed = true;
-	p->retry_ms = mono_ms + RETRY_MS;
-	p->next = hourfile_state(file(p))->cursor;
-	p->in.open(p->in.arg, p->next);
-	return -1;
-}
-
-static int fail_rows(struct projector *p, int64_t mono_ms)
-{
-	struct error err;
-
-	error_set(&err, "audit index: %s", hours_error(p->hours));
-	p->damaged = hourfile_damaged(file(p));
-	return fail(p, mono_ms, &err);
-}
-
-/* ---- commit ------------------------------------------------------------ */
-
-static int write_lines(struct projector *p, int64_t mono_ms)
-{
-	struct error err;
-
-	if (eventlog_write(&p->log, p->next, &err) != 0)
-		return fail(p, mono_ms, &err);
-	return 0;
-}
-
-/* A sync that failed may have lost lines: they are written once more. */
-static int sync_lines(struct projector *p, int64_t mono_ms)
-{
-	struct error err;
-
-	if (eventlog_sync(&p->log, &err) == 0)
-		return 0;
-	p->log.from = hourfile_state(file(p))->cursor;
-	return fail(p, mono_ms, &err);
-}
-
-static int commit(struct projector *p, int64_t mono_ms)
-{
-	if (p->batch == 0)
-		return 0;
-	delivered_flush(p->delivered);
-	if (write_lines(p, mono_ms) != 0 || sync_lines(p, mono_ms) != 0)
-		return -1;
-	if (open_messages_flush(&p->open, file(p)) != 0 ||
-	    project_flow(p) != 0 || hourfile_commit(file(p), p->next) != 0)
-		return fail_rows(p, mono_ms);
-	p->in.done(p->in.arg, p->next);
-	open_messages_trim(&p->open);
-	atomic_fetch_add(&p->records, p->batch);
-	atomic_store(&p->oldest_us, 0);
-	p->batch = 0;
-	p->committed_ms = mono_ms;
-	if (atomic_exchange(&p->failing, false)) {
-		log_info("audit.recovered");
-		hours_pass_over(p->hours, false);
-	}
-	return 0;
-}
-
-static bool commit_due(const struct projector *p, int64_t mono_ms)
-{
-	return p->batch >= BATCH_MAX ||
-	       (p->batch > 0 && mono_ms - p->batch_ms >= BATCH_MS);
-}
-
-static int roll(struct projector *p, int64_t hour, int64_t mono_ms)
-{
-	struct error err;
-
-	if (commit(p, mono_ms) != 0)
-		return -1;
-	if (hours_roll(p->hours, hour, &err) != 0)
-		return fail(p, mono_ms, &err);
-	open_messages_new_hour(&p->open);
-	p->sealed_ms = mono_ms;
-	return 0;
-}
 
 /* ---- reading ----------------------------------------------------------- */
 
@@ -146,7 +40,7 @@ static int end_group(struct projector *p, int64_t mono_ms)
 	if (!p->in_group)
 		return 0;
 	p->in_group = false;
-	return project_group_end(p) == 0 ? 0 : fail_rows(p, mono_ms);
+	return project_group_end(p) == 0 ? 0 : projector_fail_rows(p, mono_ms);
 }
 
 /* Only between the records of different places may a transaction end. */
@@ -157,12 +51,14 @@ static int between(struct projector *p, const struct spool_record *rec,
 
 	if (end_group(p, mono_ms) != 0)
 		return -1;
-	if (commit_due(p, mono_ms) && commit(p, mono_ms) != 0)
+	if (projector_commit_due(p, mono_ms) &&
+	    projector_commit(p, mono_ms) != 0)
 		return -1;
-	if (p->log.out.n >= LINES_BYTES && write_lines(p, mono_ms) != 0)
+	if (p->log.out.n >= LINES_BYTES &&
+	    projector_write_lines(p, mono_ms) != 0)
 		return -1;
-	if (hour > hourfile_hour(file(p)))
-		return roll(p, hour, mono_ms);
+	if (hour > hourfile_hour(projector_file(p)))
+		return projector_roll(p, hour, mono_ms);
 	return 0;
 }
 
@@ -176,7 +72,7 @@ static int project(struct projector *p, const struct spool_record *rec,
 	p->in_group = true;
 	count_one(p, rec->time_us, mono_ms);
 	if (project_record(p, rec) != 0)
-		return fail_rows(p, mono_ms);
+		return projector_fail_rows(p, mono_ms);
 	p->next = rec->next;
 	return 0;
 }
@@ -190,7 +86,7 @@ static int project_missing(struct projector *p, const struct spool_gap *gap,
 	p->pos = gap->generations > 0 ? p->next : gap->pos;
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
 	if (project_gap(p, gap) != 0)
-		return fail_rows(p, mono_ms);
+		return projector_fail_rows(p, mono_ms);
 	p->next = gap->next;
 	return 0;
 }
@@ -284,10 +180,10 @@ static int tell_discarded(struct projector *p, int64_t mono_ms)
 	p->pos = p->next;
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
 	if (project_discarded(p, n) != 0) {
-		fail_rows(p, mono_ms);
+		projector_fail_rows(p, mono_ms);
 		return -1;
 	}
-	if (commit(p, mono_ms) != 0)
+	if (projector_commit(p, mono_ms) != 0)
 		return -1;
 	p->discarded = 0;
 	return 0;
@@ -312,7 +208,7 @@ static int renew(struct projector *p, int64_t mono_ms)
 	open_messages_clear(&p->open);
 	if (p->discarded > 0)
 		return 0;
-	p->next = hourfile_state(file(p))->cursor;
+	p->next = hourfile_state(projector_file(p))->cursor;
 	p->in.open(p->in.arg, p->next);
 	return 0;
 }
@@ -330,7 +226,8 @@ static int wait_for_disk(struct projector *p, int64_t mono_ms)
 	if (p->discarded > 0) {
 		struct spool_pos at = p->next;
 
-		/* fail() goes back to the cursor; what was given up is gone. */
+		/* projector_fail() goes back to the cursor; what was given
+		 * up is gone. */
 		if (tell_discarded(p, mono_ms) != 0) {
 			p->next = at;
 			p->in.open(p->in.arg, at);
@@ -393,18 +290,18 @@ static int idle(struct projector *p, int64_t mono_ms)
 	int64_t now = p->clock->wall_us(p->clock);
 	struct error err;
 
-	if (p->log.out.n > 0 && write_lines(p, mono_ms) != 0)
+	if (p->log.out.n > 0 && projector_write_lines(p, mono_ms) != 0)
 		return RETRY_MS;
 	/* At once when it is quiet; under load a few times a second. */
-	if ((commit_due(p, mono_ms) ||
+	if ((projector_commit_due(p, mono_ms) ||
 		mono_ms - p->committed_ms >= BATCH_MS) &&
-	    commit(p, mono_ms) != 0)
+	    projector_commit(p, mono_ms) != 0)
 		return RETRY_MS;
 	if (p->batch > 0)
 		return (int)(p->batch_ms + BATCH_MS - mono_ms);
-	if (hourfile_state(file(p))->seq > 0 &&
-	    hour_of(now - ROLL_AFTER_US) > hourfile_hour(file(p)) &&
-	    roll(p, hour_of(now), mono_ms) != 0)
+	if (hourfile_state(projector_file(p))->seq > 0 &&
+	    hour_of(now - ROLL_AFTER_US) > hourfile_hour(projector_file(p)) &&
+	    projector_roll(p, hour_of(now), mono_ms) != 0)
 		return RETRY_MS;
 	prune(p);
 	if (mono_ms >= p->sealed_ms) {
@@ -445,7 +342,7 @@ int projector_flush(struct projector *p)
 		return -1;
 	while (rc > 0)
 		rc = read_slice(p, now);
-	return rc == 0 ? commit(p, now) : -1;
+	return rc == 0 ? projector_commit(p, now) : -1;
 }
 
 /* ---- opening ----------------------------------------------------------- */
@@ -473,24 +370,21 @@ struct projector *projector_open_on(const struct conf *c,
 	p->hours =
 	    hours_open(c->audit.path, c->node, clock_wall_us(clock), err);
 	if (p->hours == NULL ||
-	    eventlog_open(&p->log, hourfile_state(file(p))->cursor, err) !=
-		0) {
+	    eventlog_open(&p->log, hourfile_state(projector_file(p))->cursor,
+		err) != 0) {
 		in->close(in->arg);
-		projector_close(p);
+		projector_free(p);
 		return NULL;
 	}
 	p->delivered = delivered_open(c->audit.path, c->retry.known_ms);
-	p->next = hourfile_state(file(p))->cursor;
+	p->next = hourfile_state(projector_file(p))->cursor;
 	p->in.open(p->in.arg, p->next);
 	p->opened = true;
 	return p;
 }
 
-void projector_close(struct projector *p)
+void projector_free(struct projector *p)
 {
-	if (p == NULL)
-		return;
-	projector_stop(p);
 	project_reset(p);
 	mem_free(p->group.about);
 	open_messages_fini(&p->open);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Shared by projector.c (when), project.c (what), journal_input.c (from where)
- * and projector_thread.c.
+ * Shared by projector.c and projector_commit.c (when), project.c and
+ * project_gap.c (what), journal_input.c (from where) and projector_thread.c.
  */
 #ifndef RELAY_AUDIT_PROJECTOR_INT_H
 #define RELAY_AUDIT_PROJECTOR_INT_H
@@ -29,6 +29,11 @@ struct record_group {
 	char *sender; /* whom it goes to                 */
 	struct about *about;
 	size_t n, cap;
+};
+
+enum {
+	BATCH_MS = 200,	 /* a transaction stays open so long  */
+	RETRY_MS = 1000, /* after a failure of the audit disk */
 };
 
 struct projector {
@@ -82,14 +87,53 @@ struct projector {
 	struct letter *asked_first, **asked_end;
 };
 
+/* The file of the current hour. */
+static inline struct hourfile *projector_file(struct projector *p)
+{
+	return hours_current(p->hours);
+}
+
+/* Is the line of the record at p->pos still to be written? */
+static inline bool projector_wants_line(const struct projector *p)
+{
+	return eventlog_wants(&p->log, p->pos);
+}
+
+static inline struct event_place projector_place(const struct projector *p)
+{
+	return (struct event_place){p->node, p->pos};
+}
+
+/* Ends a line that was printed into p->log.out. */
+static inline void projector_end_line(struct projector *p)
+{
+	strbuf_addc(&p->log.out, '\n');
+}
+
+/* projector_commit.c: forgets all since the last commit. -1. */
+int projector_fail(struct projector *p, int64_t mono_ms,
+    const struct error *err);
+/* The same because the index refused a row. */
+int projector_fail_rows(struct projector *p, int64_t mono_ms);
+/* Writes the lines that wait. 0, or -1: failed. */
+int projector_write_lines(struct projector *p, int64_t mono_ms);
+int projector_commit(struct projector *p, int64_t mono_ms);
+bool projector_commit_due(const struct projector *p, int64_t mono_ms);
+/* Commits, and goes on in the file of `hour`. */
+int projector_roll(struct projector *p, int64_t hour, int64_t mono_ms);
+/* projector.c: what projector_close() frees, after the thread has ended. */
+void projector_free(struct projector *p);
+
 /* project.c: one record into rows and lines. 0, or -1: hours_error(). */
 int project_record(struct projector *p, const struct spool_record *rec);
 /* All parts of the record at p->pos were taken in. */
 int project_group_end(struct projector *p);
-/* The row of what never comes in: a place of the journal, or so many records
- * while mail could not wait. */
+/* project_gap.c: the row of what never comes in: a place of the journal, or
+ * so many records while mail could not wait. */
 int project_gap(struct projector *p, const struct spool_gap *gap);
 int project_discarded(struct projector *p, uint64_t records);
+/* The record that is being projected says nothing that is understood. */
+int project_gap_here(struct projector *p, const char *reason);
 /* lookup.c: takes the questions that were posted; answers those that were taken
  * at `before_ms` or earlier. */
 void lookup_take(struct projector *p, int64_t mono_ms);

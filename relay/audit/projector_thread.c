@@ -64,3 +64,11 @@ void projector_stop(struct projector *p)
 	p->in.close(p->in.arg);
 	p->opened = false;
 }
+
+void projector_close(struct projector *p)
+{
+	if (p == NULL)
+		return;
+	projector_stop(p);
+	projector_free(p);
+}

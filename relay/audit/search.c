@@ -15,13 +15,6 @@ enum {
 	IDS_MAX = 8 << 20, /* messages of one hour that have the key */
 };
 
-char search_shown, search_passed;
-
-bool search_hour_in_time(const struct search_work *r, int64_t hour)
-{
-	return hour >= hour_of(r->since_us) && hour <= hour_of(r->until_us);
-}
-
 /* ---- a batch ----------------------------------------------------------- */
 
 static void batch_init(struct search_batch *b, size_t n)

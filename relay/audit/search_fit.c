@@ -9,6 +9,13 @@
 #include "relay/base/id.h"
 #include "relay/mail/result.h"
 
+char search_shown, search_passed;
+
+bool search_hour_in_time(const struct search_work *r, int64_t hour)
+{
+	return hour >= hour_of(r->since_us) && hour <= hour_of(r->until_us);
+}
+
 /* ---- which key --------------------------------------------------------- */
 
 /* Is anything asked of one event of a delivery? */
