@@ -63,11 +63,15 @@ bool ctl_gone(const struct ctl_request *r);
 
 /* ---- client ---- */
 
-/* Calls `row` for each row (borrowed). Takes `args` (NULL: none). Returns the
- * exit code of the end line, its text in `err` ("" when there is none); 3 and
- * `err` when no daemon answers at `path`; 1 and `err` when it may not be
- * asked or goes away before the end. */
-int ctl_call(const char *path, const char *command, json_t *args,
-    void (*row)(void *arg, json_t *row), void *arg, struct error *err);
+struct ctl_question {
+	const char *path, *command;
+	json_t *args; /* taken; NULL: none */
+	void (*row)(void *arg, json_t *row); /* borrowed */
+	void *arg;
+};
+/* Calls `row` for each row. Returns the exit code of the end line, its text in
+ * `err` ("" when there is none); 3 and `err` when no daemon answers at `path`;
+ * 1 and `err` when it may not be asked or goes away before the end. */
+int ctl_call(const struct ctl_question *q, struct error *err);
 
 #endif

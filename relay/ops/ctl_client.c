@@ -19,7 +19,7 @@ enum {
 	LINE_MAX_BYTES = CTL_ROW_MAX + 64,
 };
 
-struct call {
+struct ctl_answer {
 	int fd;
 	struct strbuf in;
 	void (*row)(void *arg, json_t *row);
@@ -91,7 +91,7 @@ static int ask(int fd, const char *command, json_t *args, struct error *err)
 	return rc;
 }
 
-static void take_end(struct call *c, const json_t *end, struct error *err)
+static void take_end(struct ctl_answer *c, const json_t *end, struct error *err)
 {
 	const char *why = json_string_value(json_object_get(end, "error"));
 
@@ -99,7 +99,7 @@ static void take_end(struct call *c, const json_t *end, struct error *err)
 	error_set(err, "%s", why == NULL ? "" : why);
 }
 
-static int take_line(struct call *c, struct slice text, struct error *err)
+static int take_line(struct ctl_answer *c, struct slice text, struct error *err)
 {
 	json_error_t why;
 	json_t *line = json_loadb(text.p, text.n, 0, &why);
@@ -117,7 +117,7 @@ static int take_line(struct call *c, struct slice text, struct error *err)
 }
 
 /* 0: more is there; 1: the daemon closed; -1: `err`. */
-static int read_more(struct call *c, struct error *err)
+static int read_more(struct ctl_answer *c, struct error *err)
 {
 	char *p = strbuf_reserve(&c->in, 1 << 14);
 	ssize_t n;
@@ -133,7 +133,7 @@ static int read_more(struct call *c, struct error *err)
 	return 0;
 }
 
-static int read_answer(struct call *c, struct error *err)
+static int read_answer(struct ctl_answer *c, struct error *err)
 {
 	while (c->exit_code < 0) {
 		struct slice rest = strbuf_view(&c->in), line;
@@ -160,19 +160,18 @@ static int read_answer(struct call *c, struct error *err)
 	return 0;
 }
 
-int ctl_call(const char *path, const char *command, json_t *args,
-    void (*row)(void *arg, json_t *row), void *arg, struct error *err)
+int ctl_call(const struct ctl_question *q, struct error *err)
 {
-	struct call c = {.row = row, .arg = arg, .exit_code = -1};
-	int rc = connect_to(path, &c.fd, err);
+	struct ctl_answer c = {.row = q->row, .arg = q->arg, .exit_code = -1};
+	int rc = connect_to(q->path, &c.fd, err);
 
 	if (rc != 0) {
-		json_decref(args);
+		json_decref(q->args);
 		return rc;
 	}
 	/* Room for a whole line and the read that ends it. */
 	strbuf_init(&c.in, LINE_MAX_BYTES + (1 << 14));
-	rc = ask(c.fd, command, args, err);
+	rc = ask(c.fd, q->command, q->args, err);
 	if (rc == 0)
 		rc = read_answer(&c, err);
 	strbuf_fini(&c.in);

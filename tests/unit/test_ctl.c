@@ -160,7 +160,8 @@ static void *ask(void *arg)
 	struct asking *a = arg;
 
 	a->exit_code =
-	    ctl_call(a->path, a->command, a->args, on_row, a, &a->err);
+	    ctl_call(&(struct ctl_question){a->path, a->command, a->args,
+			  on_row, a}, &a->err);
 	a->done = true;
 	return NULL;
 }
@@ -218,7 +219,9 @@ static void without_a_daemon_the_exit_code_is_3(void **state)
 
 	ctl_close(f->ctl);
 	f->ctl = NULL;
-	assert_int_equal(ctl_call(f->path, "echo", NULL, NULL, NULL, &err), 3);
+	assert_int_equal(ctl_call(
+	    &(struct ctl_question){.path = f->path, .command = "echo"},
+	    &err), 3);
 	assert_non_null(strstr(err.text, "the daemon does not answer: No such "
 	    "file or directory; is it running?"));
 }

@@ -131,14 +131,15 @@ static int count_once(struct verifying *v, const struct conf *conf)
 /* Mail may flow meanwhile: a difference counts when it stays. */
 static int compare(struct verifying *v, const struct conf *conf, bool *ran_out)
 {
+	const struct ctl_question q = {conf->control.socket, "status", NULL,
+	    on_status, v};
 	struct error err;
 	int code = CLI_DONE;
 
 	*ran_out = false;
 	for (int i = 0; i < TRIES; i++) {
 		memset(v->has, 0, sizeof(v->has));
-		if (ctl_call(conf->control.socket, "status", NULL, on_status,
-			v, &err) != 0)
+		if (ctl_call(&q, &err) != 0)
 			return count_once(v, conf);
 		*ran_out = true;
 		code = count_once(v, conf);

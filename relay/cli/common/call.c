@@ -11,16 +11,9 @@ static void show_row(void *arg, json_t *row)
 	out_row_json(arg, row);
 }
 
-struct daemon_call {
-	const char *command;
-	json_t *args;
-	void (*row)(void *arg, json_t *row);
-	void *arg;
-};
-
 /* The running daemon goes by what it read before, so a broken file on disk is
  * no reason not to ask it. */
-static int ask_in_spite(struct cli *c, const struct daemon_call *q,
+static int ask_in_spite(struct cli *c, struct ctl_question *q,
     struct error *err)
 {
 	struct strbuf socket;
@@ -28,8 +21,8 @@ static int ask_in_spite(struct cli *c, const struct daemon_call *q,
 
 	strbuf_init(&socket, 4096);
 	conf_salvage_socket(c->conf_file, &socket);
-	exit_code = ctl_call(strbuf_cstr(&socket), q->command, q->args, q->row,
-	    q->arg, err);
+	q->path = strbuf_cstr(&socket);
+	exit_code = ctl_call(q, err);
 	strbuf_fini(&socket);
 	if (exit_code == CLI_NO_DAEMON) {
 		*err = c->conf_fault;
@@ -41,20 +34,20 @@ static int ask_in_spite(struct cli *c, const struct daemon_call *q,
 	return exit_code;
 }
 
-static int ask(struct cli *c, const struct daemon_call *q, struct error *err)
+static int ask(struct cli *c, struct ctl_question *q, struct error *err)
 {
 	struct conf *conf = cli_conf_try(c);
 
 	if (conf == NULL)
 		return ask_in_spite(c, q, err);
-	return ctl_call(conf->control.socket, q->command, q->args, q->row,
-	    q->arg, err);
+	q->path = conf->control.socket;
+	return ctl_call(q, err);
 }
 
 int cli_call(struct cli *c, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg)
 {
-	const struct daemon_call q = {command, args,
+	struct ctl_question q = {NULL, command, args,
 	    row != NULL ? row : show_row, row != NULL ? arg : &c->out};
 	struct error err = {0};
 	int exit_code = ask(c, &q, &err);
@@ -70,7 +63,7 @@ int cli_call(struct cli *c, const char *command, json_t *args,
 int cli_call_if_running(struct cli *c, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg)
 {
-	const struct daemon_call q = {command, args, row, arg};
+	struct ctl_question q = {NULL, command, args, row, arg};
 	struct error err = {0};
 	int exit_code = ask(c, &q, &err);
 
