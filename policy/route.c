@@ -266,12 +266,12 @@ static bool found_whole(const struct decision *d, const struct addr *to)
 
 /* ---- what is said at RCPT --------------------------------------------- */
 
-struct refusal {
+struct denial {
 	int code;
 	const char *enh, *text; /* RFC 3463 */
 };
 
-static const struct refusal by_route[] = {
+static const struct denial by_route[] = {
 	[ROUTE_NONE] = {451, "4.3.5", "No route is set for this recipient"},
 	[ROUTE_DEFER] = {450, "4.2.1", "Mailbox is being moved, try again "
 				       "later"},
@@ -280,20 +280,20 @@ static const struct refusal by_route[] = {
 				      "address"},
 };
 
-static const struct refusal by_policy[] = {
+static const struct denial by_policy[] = {
 	[UNKNOWN_REJECT] = {550, "5.1.1", "No such recipient"},
 	[UNKNOWN_DEFER] = {450, "4.1.1", "Recipient is not known yet, try "
 					 "again later"},
 };
 
-static const struct refusal no_relay = {550, "5.7.1", "Relaying denied"};
-static const struct refusal no_onward = {550, "5.7.1", "Relaying denied: the "
+static const struct denial no_relay = {550, "5.7.1", "Relaying denied"};
+static const struct denial no_onward = {550, "5.7.1", "Relaying denied: the "
 	"local part names another host"};
-static const struct refusal no_table = {451, "4.3.0", "Recipients can not be "
+static const struct denial no_table = {451, "4.3.0", "Recipients can not be "
 					 "looked up, try again later"};
-static const struct refusal no_local = {550, "5.1.3", "Bad recipient address"};
+static const struct denial no_local = {550, "5.1.3", "Bad recipient address"};
 
-static void refuse(struct decision *d, const struct refusal *s)
+static void refuse(struct decision *d, const struct denial *s)
 {
 	d->verdict = VERDICT_REFUSE;
 	reply_set(&d->reply, s->code, s->enh, "%s", s->text);

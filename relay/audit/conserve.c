@@ -61,7 +61,8 @@ static void count_value(struct conserve *out, const void *value)
 	out->leg[v >> 8].total[dstate_total((enum dstate)(v & 0xff))]++;
 }
 
-static void take_leg(struct count *c, uint64_t id, const struct leg_state *l)
+static void take_leg(struct count *c, uint64_t id,
+    const struct recipient_leg *l)
 {
 	int leg = names_id(c->names, l->leg);
 	uint64_t key = key_of(id, l->number);
@@ -109,7 +110,7 @@ static void on_recipient(void *arg, const struct hour_recipient *r)
 {
 	struct count *c = arg;
 	struct slice text = slice_str(r->legs);
-	struct leg_state l;
+	struct recipient_leg l;
 	bool one_stands = false;
 
 	if (is_older(c, r->id))
@@ -196,7 +197,7 @@ struct conserve_check {
 };
 
 static void see_leg(struct arena *a, struct suspect *s,
-    const struct leg_state *l)
+    const struct recipient_leg *l)
 {
 	struct suspect_leg now = {l->number, l->state != D_SUPERSEDED}, *grown;
 
@@ -216,7 +217,7 @@ static void on_suspect_row(void *arg, const struct hour_recipient *r)
 {
 	struct conserve_check *c = arg;
 	struct slice text = slice_str(r->legs);
-	struct leg_state l;
+	struct recipient_leg l;
 
 	while (r->rcpt == c->s->rcpt && leg_states_next(&text, &l))
 		see_leg(c->a, c->s, &l);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-void leg_states_print(struct strbuf *out, const struct leg_state *l)
+void leg_states_print(struct strbuf *out, const struct recipient_leg *l)
 {
 	char number[16];
 	int n = snprintf(number, sizeof(number), "%u ", l->number);
@@ -32,7 +32,7 @@ static bool cut_last(struct slice *s, struct slice *word_out)
 	return true;
 }
 
-static bool parse(struct slice line, struct leg_state *l)
+static bool parse(struct slice line, struct recipient_leg *l)
 {
 	struct slice number, role, state;
 	uint64_t n;
@@ -52,7 +52,7 @@ static bool parse(struct slice line, struct leg_state *l)
 	return true;
 }
 
-bool leg_states_next(struct slice *text, struct leg_state *leg_out)
+bool leg_states_next(struct slice *text, struct recipient_leg *leg_out)
 {
 	struct slice line;
 

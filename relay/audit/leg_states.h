@@ -10,16 +10,16 @@
 #include "relay/base/delivery.h"
 #include "relay/base/strbuf.h"
 
-struct leg_state {
+struct recipient_leg {
 	uint32_t number; /* of the delivery in its message */
 	enum role role;
 	enum dstate state;
 	struct slice leg;
 };
 
-void leg_states_print(struct strbuf *out, const struct leg_state *l);
+void leg_states_print(struct strbuf *out, const struct recipient_leg *l);
 /* Cuts the next line off `text`; false at the end. What is no such line is
  * passed over. */
-bool leg_states_next(struct slice *text, struct leg_state *leg_out);
+bool leg_states_next(struct slice *text, struct recipient_leg *leg_out);
 
 #endif

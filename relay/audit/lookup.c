@@ -77,7 +77,7 @@ static void on_recipient(void *arg, const struct hour_recipient *r)
 {
 	struct gather *g = arg;
 	struct slice text = slice_str(r->legs);
-	struct leg_state s;
+	struct recipient_leg s;
 
 	see_rcpt(g->l, r->rcpt, r->address);
 	while (leg_states_next(&text, &s)) {

@@ -137,7 +137,7 @@ static void on_legs(void *arg, const struct hour_recipient *r)
 {
 	struct slice text = slice_str(r->legs);
 	struct loading *l = arg;
-	struct leg_state s;
+	struct recipient_leg s;
 
 	while (leg_states_next(&text, &s)) {
 		struct open_delivery leg = {.number = s.number, .rcpt = r->rcpt,
@@ -240,7 +240,7 @@ static int flush_rcpt(struct open_messages *b, struct hourfile *f,
 	strbuf_reset(text);
 	for (unsigned i = 0; i < e->legs; i++) {
 		const struct open_delivery *l = &e->leg[i];
-		struct leg_state s = {l->number, (enum role)l->role,
+		struct recipient_leg s = {l->number, (enum role)l->role,
 		    (enum dstate)l->state,
 		    slice_str(names_text(b->names, l->leg))};
 

@@ -62,7 +62,7 @@ static void add(struct search_work *r, int64_t time_us, size_t at)
 }
 
 static void see_leg(struct search_work *r, struct candidate *c,
-    const struct leg_state *l)
+    const struct recipient_leg *l)
 {
 	struct seen_leg *grown;
 
@@ -105,7 +105,7 @@ static void on_recipient(void *arg, const struct hour_recipient *row)
 {
 	struct search_work *r = arg;
 	struct slice text = slice_str(row->legs);
-	struct leg_state l;
+	struct recipient_leg l;
 
 	see_address(r, r->now, row);
 	while (leg_states_next(&text, &l))

@@ -24,7 +24,7 @@ struct place {
 	int64_t until_ms;
 };
 
-struct table {
+struct hint_table {
 	struct place *place;
 	size_t sets; /* a power of two, of WAYS places each */
 	bool counts;
@@ -33,8 +33,8 @@ struct table {
 struct loophints {
 	pthread_mutex_t lock;
 	const struct clock *clock;
-	struct table seen;   /* id → key */
-	struct table rounds; /* key, recipient, leg → how often */
+	struct hint_table seen;   /* id → key */
+	struct hint_table rounds; /* key, recipient, leg → how often */
 };
 
 /* ---- the body ---- */
@@ -88,21 +88,21 @@ uint64_t loophint_key(const char *message_id, const char *from,
 
 /* ---- tables ---- */
 
-static void table_init(struct table *t, size_t places)
+static void table_init(struct hint_table *t, size_t places)
 {
 	for (t->sets = 1; t->sets * WAYS < places;)
 		t->sets *= 2;
 	t->place = NEW_ARRAY(struct place, t->sets * WAYS);
 }
 
-static struct place *set_of(struct table *t, uint64_t name)
+static struct place *set_of(struct hint_table *t, uint64_t name)
 {
 	uint64_t mixed = hash_bytes(&name, sizeof(name));
 
 	return &t->place[(size_t)(mixed & (t->sets - 1)) * WAYS];
 }
 
-static struct place *find(struct table *t, uint64_t name, int64_t now_ms)
+static struct place *find(struct hint_table *t, uint64_t name, int64_t now_ms)
 {
 	struct place *p = set_of(t, name);
 
@@ -125,7 +125,7 @@ static bool is_less(const struct place *a, const struct place *b,
 }
 
 /* Its place, with the value that it has, or a new one with 0. */
-static struct place *take(struct table *t, uint64_t name, int64_t now_ms)
+static struct place *take(struct hint_table *t, uint64_t name, int64_t now_ms)
 {
 	struct place *p = find(t, name, now_ms), *set = set_of(t, name);
 

@@ -348,7 +348,7 @@ static void leg_states_survive_any_name(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct slice text = slice_str(cases[i].text);
-		struct leg_state l;
+		struct recipient_leg l;
 		unsigned n = 0;
 
 		print_message("%s\n", cases[i].text);
