@@ -197,7 +197,7 @@ static void fail(struct spool *s, struct spool_draft *d, int no)
 
 static void fail_all(struct spool *s, int no)
 {
-	struct queue q = s->bulk.waiting;
+	struct letter_queue q = s->bulk.waiting;
 	struct letter *l;
 
 	if (q.head == NULL)

@@ -18,12 +18,12 @@
 
 enum { SCRATCH_BYTES = 32 << 20, WRITE_FAILS_MAX = 3, CLEAN_BYTES = 64 };
 
-void queue_init(struct queue *q)
+void queue_init(struct letter_queue *q)
 {
-	*q = (struct queue){.tail = &q->head};
+	*q = (struct letter_queue){.tail = &q->head};
 }
 
-void queue_push(struct queue *q, struct letter *l)
+void queue_push(struct letter_queue *q, struct letter *l)
 {
 	l->next = NULL;
 	*q->tail = l;
@@ -31,7 +31,7 @@ void queue_push(struct queue *q, struct letter *l)
 	q->n++;
 }
 
-struct letter *queue_pop(struct queue *q)
+struct letter *queue_pop(struct letter_queue *q)
 {
 	struct letter *l = q->head;
 
@@ -46,7 +46,7 @@ struct letter *queue_pop(struct queue *q)
 }
 
 /* Puts all of `from` before what is in `q`. */
-void queue_unpop_all(struct queue *q, struct queue *from)
+void queue_unpop_all(struct letter_queue *q, struct letter_queue *from)
 {
 	if (from->head == NULL)
 		return;
@@ -135,7 +135,7 @@ static bool open_segment(struct spool *s)
 
 /* ---- after the write ---- */
 
-static void answer_all(struct queue *drafts, struct queue *ops,
+static void answer_all(struct letter_queue *drafts, struct letter_queue *ops,
     enum spool_status st)
 {
 	struct letter *l;
@@ -194,11 +194,11 @@ static void written(struct spool *s, const struct batch_head *h)
 
 /* Sorts ops out: who waits for an answer gets `st`, plain results stay for
  * another try, and so does all when `st` is SPOOL_STORED. */
-static void put_back(struct spool *s, struct queue *from,
+static void put_back(struct spool *s, struct letter_queue *from,
     enum spool_status st, int64_t now_ms)
 {
 	struct journal *j = &s->journal;
-	struct queue again;
+	struct letter_queue again;
 	struct letter *l;
 
 	queue_init(&again);
@@ -218,9 +218,9 @@ static void put_back(struct spool *s, struct queue *from,
 	j->clock_ms = now_ms + WRITE_RETRY_MS;
 }
 
-static void refuse_drafts(struct queue *drafts, enum spool_status st)
+static void refuse_drafts(struct letter_queue *drafts, enum spool_status st)
 {
-	struct queue none;
+	struct letter_queue none;
 
 	queue_init(&none);
 	answer_all(drafts, &none, st);
@@ -432,7 +432,7 @@ static void refuse_all(struct spool *s)
 static void starved(struct spool *s, int64_t now_ms)
 {
 	struct journal *j = &s->journal;
-	struct queue ops = j->ops;
+	struct letter_queue ops = j->ops;
 
 	steward_wake(s);
 	if (j->seg != NULL || !atomic_load(&s->no_space))

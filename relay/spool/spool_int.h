@@ -315,19 +315,19 @@ void op_system_note(struct spool *s, const char *text);
 
 enum post { POST_DRAFT, POST_OP, POST_BULK, POST_FETCH, POST_PIECE };
 
-struct queue { /* of letters */
+struct letter_queue { /* of letters */
 	struct letter *head, **tail;
 	unsigned n;
 };
-void queue_init(struct queue *q);
-void queue_push(struct queue *q, struct letter *l);
-void queue_unpop_all(struct queue *q, struct queue *from);
-struct letter *queue_pop(struct queue *q);
+void queue_init(struct letter_queue *q);
+void queue_push(struct letter_queue *q, struct letter *l);
+void queue_unpop_all(struct letter_queue *q, struct letter_queue *from);
+struct letter *queue_pop(struct letter_queue *q);
 
 struct journal {
 	struct mailbox in;
-	struct queue ops, drafts;	      /* wait                */
-	struct queue batch_ops, batch_drafts; /* are in the batch    */
+	struct letter_queue ops, drafts;	      /* wait                */
+	struct letter_queue batch_ops, batch_drafts; /* are in the batch    */
 	struct batch batch;
 	struct record record; /* scratch of fill_apply()             */
 	struct strbuf scratch;
@@ -388,7 +388,7 @@ void carry_choose(struct spool *s, struct segment *seg);
 
 struct bulk {
 	struct mailbox in;
-	struct queue waiting;
+	struct letter_queue waiting;
 	struct segment *seg;
 	uint64_t at; /* in the segment */
 	uint64_t generation;
