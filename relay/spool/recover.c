@@ -16,7 +16,7 @@
 
 static void on_name(void *arg, const char *name)
 {
-	struct recovery *r = arg;
+	struct spool_recovery *r = arg;
 	struct slice digits = slice_str(name);
 	uint64_t slot;
 
@@ -28,7 +28,8 @@ static void on_name(void *arg, const char *name)
 	r->slots[r->n_slots++] = slot;
 }
 
-static bool head_at(struct recovery *r, uint64_t off, struct batch_head *h)
+static bool head_at(struct spool_recovery *r, uint64_t off,
+    struct batch_head *h)
 {
 	const char *p = scan_bytes(&r->sc, off, BATCH_HEAD);
 	unsigned char secret[SUM_SECRET];
@@ -41,7 +42,7 @@ static bool head_at(struct recovery *r, uint64_t off, struct batch_head *h)
 }
 
 /* The first block is not what it should be: is there a segment behind it? */
-static bool find_main(struct recovery *r, struct batch_head *best)
+static bool find_main(struct spool_recovery *r, struct batch_head *best)
 {
 	struct batch_head h;
 	bool found = false;
@@ -55,7 +56,7 @@ static bool find_main(struct recovery *r, struct batch_head *best)
 	return found;
 }
 
-int recovery_read_all(struct recovery *r, struct error *err)
+int recovery_read_all(struct spool_recovery *r, struct error *err)
 {
 	if (r->sc.bad_blocks == 0)
 		return 0;
@@ -85,7 +86,7 @@ static int size_of(struct spool *s, struct segment *seg, int64_t *size_out,
 }
 
 /* On a file system that copies on write a segment grows as it is written. */
-static void check_size(struct recovery *r, const struct segment *seg)
+static void check_size(struct spool_recovery *r, const struct segment *seg)
 {
 	if (seg->end < r->s->key.segment_bytes && !r->s->steward.cow)
 		replay_damage(r, "seg.%04u (generation %" PRIu64 ") was cut "
@@ -96,7 +97,7 @@ static void check_size(struct recovery *r, const struct segment *seg)
 
 /* -1 and err when it cannot be opened or read: then it may hold mail, and
  * bodies in other segments that it alone names. */
-static int classify(struct recovery *r, struct segment *seg,
+static int classify(struct spool_recovery *r, struct segment *seg,
     struct error *err)
 {
 	struct spool *s = r->s;
@@ -139,7 +140,7 @@ static int by_slot(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int find_slots(struct recovery *r, struct error *err)
+static int find_slots(struct spool_recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
 	uint64_t max = s->c.max_bytes / s->key.segment_bytes;
@@ -176,7 +177,7 @@ static void insert_main(struct spool *s, struct segment *seg)
 
 /* The newest heads say which generations were given back; so a segment whose
  * zeroing was cut short is never replayed. */
-static int find_oldest(struct recovery *r, struct segment *seg,
+static int find_oldest(struct spool_recovery *r, struct segment *seg,
     struct error *err)
 {
 	struct batch_head h;
@@ -202,7 +203,7 @@ static void drop_main(struct spool *s, struct segment *seg)
 	segment_move(s, seg, SEG_DIRTY);
 }
 
-static int order_mains(struct recovery *r, struct error *err)
+static int order_mains(struct spool_recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
 	int newest = 2;
@@ -237,7 +238,7 @@ static bool have_main(struct spool *s, uint64_t generation)
 	return false;
 }
 
-static void name_lost(struct recovery *r, uint32_t slot)
+static void name_lost(struct spool_recovery *r, uint32_t slot)
 {
 	struct spool *s = r->s;
 	bool file = slot < s->segs && s->seg[slot] != NULL;
@@ -252,7 +253,7 @@ static void name_lost(struct recovery *r, uint32_t slot)
 }
 
 /* By the map of slots, which also says how far the generations went. */
-static void find_lost(struct recovery *r)
+static void find_lost(struct spool_recovery *r)
 {
 	struct spool *s = r->s;
 
@@ -274,7 +275,7 @@ static void find_lost(struct recovery *r)
 
 /* Bodies that only a lost segment names: they stay for as long as delivered
  * mail does, in case it is put back. */
-static void keep_unnamed(struct recovery *r)
+static void keep_unnamed(struct spool_recovery *r)
 {
 	struct spool *s = r->s;
 	int64_t until = steady_now_us(s) + s->c.retain_us;
@@ -290,8 +291,8 @@ static void keep_unnamed(struct recovery *r)
 
 /* ---- what is told ---- */
 
-static int read_again(struct recovery *r, const struct version *v, char **mem,
-    struct error *err)
+static int read_again(struct spool_recovery *r, const struct version *v,
+    char **mem, struct error *err)
 {
 	struct rec_place at = {v->seg, v->rec, v->rec_bytes, NULL};
 
@@ -301,7 +302,7 @@ static int read_again(struct recovery *r, const struct version *v, char **mem,
 	return -1;
 }
 
-static void tell_unread(struct recovery *r, uint64_t id,
+static void tell_unread(struct spool_recovery *r, uint64_t id,
     const struct error *err)
 {
 	r->start->unread++;
@@ -317,7 +318,7 @@ static bool has_extent(struct spool *s, const struct extent *e)
 	return seg != NULL && (uint64_t)e->off + e->bytes <= seg->end;
 }
 
-static void check_body(struct recovery *r, uint64_t id)
+static void check_body(struct spool_recovery *r, uint64_t id)
 {
 	const struct body_place *y = &r->record.accept.body;
 	char text[ID_TEXT];
@@ -336,7 +337,7 @@ static void check_body(struct recovery *r, uint64_t id)
 
 /* One that cannot be read now is told all the same, without its envelope:
  * its deliveries wait, and are tried again until it can be read. */
-static void tell_one(struct recovery *r, uint64_t id)
+static void tell_one(struct spool_recovery *r, uint64_t id)
 {
 	struct live *m = map_get(&r->s->index.map, id);
 	const struct version *v = m->now;
@@ -361,7 +362,7 @@ static void tell_one(struct recovery *r, uint64_t id)
 	mem_free(d);
 }
 
-static void tell(struct recovery *r)
+static void tell(struct spool_recovery *r)
 {
 	struct index *ix = &r->s->index;
 	uint64_t *ids = NEW_ARRAY(uint64_t, ix->messages);
@@ -378,7 +379,7 @@ static void tell(struct recovery *r)
 
 /* ---- where the writer goes on ---- */
 
-static int settle(struct recovery *r, struct error *err)
+static int settle(struct spool_recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
 	struct segment *last = list_empty(&s->mains) ? NULL :
@@ -421,8 +422,8 @@ int recover(struct spool *s, const struct spool_recovered *told,
     struct spool_start *start_out, struct error *err)
 {
 	static const struct spool_recovered nobody;
-	struct recovery r = {.s = s, .told = told != NULL ? told : &nobody,
-	    .start = start_out, .clean = true};
+	struct spool_recovery r = {.s = s, .start = start_out, .clean = true,
+	    .told = told != NULL ? told : &nobody};
 	int rc;
 
 	*start_out = (struct spool_start){0};

@@ -8,7 +8,7 @@
 
 #include "relay/spool/scan.h"
 
-struct recovery {
+struct spool_recovery {
 	struct spool *s;
 	const struct spool_recovered *told;
 	struct spool_start *start;
@@ -22,11 +22,12 @@ struct recovery {
 };
 
 /* Names damage: counts it and tells one line. */
-void replay_damage(struct recovery *r, const char *fmt, ...) PH_PRINTF(2, 3);
+void replay_damage(struct spool_recovery *r, const char *fmt, ...)
+    PH_PRINTF(2, 3);
 /* Replays the segments of spool.mains. -1 and err when one cannot be read. */
-int replay_all(struct recovery *r, struct error *err);
+int replay_all(struct spool_recovery *r, struct error *err);
 /* 0, or -1 and err when blocks could not be read since scan_open(). What
  * they hold is not known: it may be mail, so nothing may be built on it. */
-int recovery_read_all(struct recovery *r, struct error *err);
+int recovery_read_all(struct spool_recovery *r, struct error *err);
 
 #endif

@@ -17,8 +17,8 @@
 
 enum { SET_ASIDE_MAX = 4 << 20 };
 
-static void set_aside(struct recovery *r, struct segment *seg, uint64_t from,
-    uint64_t to)
+static void set_aside(struct spool_recovery *r, struct segment *seg,
+    uint64_t from, uint64_t to)
 {
 	struct spool *s = r->s;
 	struct diskio *io = s->c.io;
@@ -43,7 +43,7 @@ static void set_aside(struct recovery *r, struct segment *seg, uint64_t from,
 	mem_free(raw);
 }
 
-void replay_damage(struct recovery *r, const char *fmt, ...)
+void replay_damage(struct spool_recovery *r, const char *fmt, ...)
 {
 	char line[300];
 	va_list ap;
@@ -57,8 +57,8 @@ void replay_damage(struct recovery *r, const char *fmt, ...)
 	r->told->damage(r->told->arg, line);
 }
 
-static void damage_at(struct recovery *r, struct segment *seg, uint64_t from,
-    uint64_t to, const char *what)
+static void damage_at(struct spool_recovery *r, struct segment *seg,
+    uint64_t from, uint64_t to, const char *what)
 {
 	if (r->sc.bad_blocks > 0)
 		return; /* not damage: the start is refused */
@@ -69,7 +69,7 @@ static void damage_at(struct recovery *r, struct segment *seg, uint64_t from,
 }
 
 /* A bulk segment whose head is damaged is known by who names it. */
-static void adopt_bulk(struct recovery *r, const struct body_place *y)
+static void adopt_bulk(struct spool_recovery *r, const struct body_place *y)
 {
 	struct spool *s = r->s;
 
@@ -88,7 +88,7 @@ static void adopt_bulk(struct recovery *r, const struct body_place *y)
 	}
 }
 
-static void replay_accept(struct recovery *r, struct rec_place at)
+static void replay_accept(struct spool_recovery *r, struct rec_place at)
 {
 	struct rec_accept *a = &r->record.accept;
 
@@ -98,7 +98,7 @@ static void replay_accept(struct recovery *r, struct rec_place at)
 	index_stage_accept(r->s, &r->record, at);
 }
 
-static void replay_facts(struct recovery *r)
+static void replay_facts(struct spool_recovery *r)
 {
 	if (r->record.all_facts)
 		facts_clear(r->s);
@@ -112,7 +112,7 @@ static void replay_facts(struct recovery *r)
 	}
 }
 
-static void replay_totals(struct recovery *r)
+static void replay_totals(struct spool_recovery *r)
 {
 	uint64_t(*t)[TOTALS] = r->s->index.total_next;
 
@@ -121,7 +121,7 @@ static void replay_totals(struct recovery *r)
 		replay_damage(r, "a totals record is not one");
 }
 
-static void replay_record(struct recovery *r, struct segment *seg,
+static void replay_record(struct spool_recovery *r, struct segment *seg,
     const struct scan_record *rec)
 {
 	struct rec_place at = {seg, (uint32_t)rec->off,
@@ -160,7 +160,7 @@ static void replay_record(struct recovery *r, struct segment *seg,
 }
 
 /* `named`: what is no record here was named already. */
-static void replay_range(struct recovery *r, struct segment *seg,
+static void replay_range(struct spool_recovery *r, struct segment *seg,
     struct scan_range range, bool named)
 {
 	struct scan_record rec;
@@ -179,7 +179,7 @@ static void replay_range(struct recovery *r, struct segment *seg,
 	index_commit(r->s);
 }
 
-static bool body_whole(struct recovery *r, const struct scan_record *rec)
+static bool body_whole(struct spool_recovery *r, const struct scan_record *rec)
 {
 	const struct body_place *y = &r->record.accept.body;
 	const char *p;
@@ -198,7 +198,7 @@ static bool body_whole(struct recovery *r, const struct scan_record *rec)
 }
 
 /* Is every byte of the batch there that matters? */
-static bool batch_whole(struct recovery *r, uint64_t off,
+static bool batch_whole(struct spool_recovery *r, uint64_t off,
     const struct batch_head *h)
 {
 	struct scan_range range = scan_range_of(off, h);
@@ -220,7 +220,7 @@ struct vouch {
 	bool sealed;	 /* a later generation exists                */
 };
 
-static bool vouched(struct recovery *r, uint64_t off,
+static bool vouched(struct spool_recovery *r, uint64_t off,
     const struct batch_head *h, const struct vouch *v)
 {
 	struct batch_head next;
@@ -233,7 +233,7 @@ static bool vouched(struct recovery *r, uint64_t off,
 	    0;
 }
 
-static void replay_batch(struct recovery *r, struct segment *seg,
+static void replay_batch(struct spool_recovery *r, struct segment *seg,
     uint64_t off, const struct batch_head *h)
 {
 	r->before_us = r->s->steady.now_us;
@@ -249,7 +249,7 @@ static void replay_batch(struct recovery *r, struct segment *seg,
 
 /* No head where batch `number` should be. Returns where to go on, 0 at the
  * end of what counts. */
-static uint64_t cross_gap(struct recovery *r, struct segment *seg,
+static uint64_t cross_gap(struct spool_recovery *r, struct segment *seg,
     uint64_t at, uint64_t number, const struct vouch *v)
 {
 	struct batch_head h = {0};
@@ -268,7 +268,7 @@ static uint64_t cross_gap(struct recovery *r, struct segment *seg,
 	return next;
 }
 
-static void replay_segment(struct recovery *r, struct segment *seg,
+static void replay_segment(struct spool_recovery *r, struct segment *seg,
     const struct vouch *v)
 {
 	uint64_t limit = seg->end, at = 0, number = 0;
@@ -297,7 +297,7 @@ static void replay_segment(struct recovery *r, struct segment *seg,
 		    v->end - 1);
 }
 
-static void check_gap(struct recovery *r, const struct segment *seg,
+static void check_gap(struct spool_recovery *r, const struct segment *seg,
     const struct segment *next)
 {
 	if (next == NULL || next->generation == seg->generation + 1)
@@ -311,7 +311,7 @@ static void check_gap(struct recovery *r, const struct segment *seg,
 	    seg->generation + 1, next->generation - 1);
 }
 
-int replay_all(struct recovery *r, struct error *err)
+int replay_all(struct spool_recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
 
