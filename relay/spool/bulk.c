@@ -13,13 +13,13 @@
 
 enum { ROUND_PIECES = 64, PIECE_IOVS = 16, SPARE_WAIT_MS = 200 };
 
-struct written {
+struct written_piece {
 	struct spool_draft *draft;
 	struct extent extent;
 };
 
 struct round { /* one sync */
-	struct written w[ROUND_PIECES];
+	struct written_piece w[ROUND_PIECES];
 	unsigned n;
 	uint64_t bytes;
 };
@@ -215,7 +215,7 @@ static void write_round(struct spool *s, struct round *r, int fd)
 	while (left-- > 0 && r->n < ROUND_PIECES &&
 	    r->bytes < BULK_SYNC_BYTES &&
 	    b->at + BLOCK < s->key.segment_bytes) {
-		struct written *w = &r->w[r->n];
+		struct written_piece *w = &r->w[r->n];
 
 		w->draft = CONTAINER_OF(queue_pop(&b->waiting),
 		    struct spool_draft, bulk_post);
