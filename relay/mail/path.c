@@ -17,14 +17,14 @@ static bool is_blank(char c)
 }
 
 /* Walks over quoted strings and escapes. */
-struct scan {
+struct quoted_scan {
 	struct slice in;
 	size_t i;
 	bool quoted;
 };
 
 /* The next character that is neither quoted nor escaped; false at the end. */
-static bool scan_next(struct scan *s, size_t *at_out)
+static bool scan_next(struct quoted_scan *s, size_t *at_out)
 {
 	while (s->i < s->in.n) {
 		size_t at = s->i++;
@@ -42,7 +42,7 @@ static bool scan_next(struct scan *s, size_t *at_out)
 	return false;
 }
 
-static bool scan_in_quotes(const struct scan *s)
+static bool scan_in_quotes(const struct quoted_scan *s)
 {
 	return s->quoted || s->i > s->in.n;
 }
@@ -50,7 +50,7 @@ static bool scan_in_quotes(const struct scan *s)
 /* The last unquoted `c`, or -1. */
 static long last_bare(struct slice in, char c)
 {
-	struct scan s = {.in = in};
+	struct quoted_scan s = {.in = in};
 	long found = -1;
 	size_t at;
 
@@ -77,7 +77,7 @@ static bool joins(struct slice in, size_t at)
  * or a quoted string has no end. */
 static long extent(struct slice in)
 {
-	struct scan s = {.in = in};
+	struct quoted_scan s = {.in = in};
 	int open = 0;
 	size_t at;
 
