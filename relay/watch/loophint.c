@@ -18,14 +18,14 @@ enum { WAYS = 8 };
 #define HOUR_MS INT64_C(3600000)
 #define MINUTE_US INT64_C(60000000)
 
-struct place {
+struct hint_place {
 	uint64_t name;	/* an id, or of a key, recipient and leg; 0: empty */
 	uint64_t value; /* the key, or how often */
 	int64_t until_ms;
 };
 
 struct hint_table {
-	struct place *place;
+	struct hint_place *place;
 	size_t sets; /* a power of two, of WAYS places each */
 	bool counts;
 };
@@ -92,19 +92,20 @@ static void table_init(struct hint_table *t, size_t places)
 {
 	for (t->sets = 1; t->sets * WAYS < places;)
 		t->sets *= 2;
-	t->place = NEW_ARRAY(struct place, t->sets * WAYS);
+	t->place = NEW_ARRAY(struct hint_place, t->sets * WAYS);
 }
 
-static struct place *set_of(struct hint_table *t, uint64_t name)
+static struct hint_place *set_of(struct hint_table *t, uint64_t name)
 {
 	uint64_t mixed = hash_bytes(&name, sizeof(name));
 
 	return &t->place[(size_t)(mixed & (t->sets - 1)) * WAYS];
 }
 
-static struct place *find(struct hint_table *t, uint64_t name, int64_t now_ms)
+static struct hint_place *find(struct hint_table *t, uint64_t name,
+    int64_t now_ms)
 {
-	struct place *p = set_of(t, name);
+	struct hint_place *p = set_of(t, name);
 
 	for (int i = 0; i < WAYS; i++)
 		if (p[i].name == name && p[i].until_ms > now_ms)
@@ -113,7 +114,7 @@ static struct place *find(struct hint_table *t, uint64_t name, int64_t now_ms)
 }
 
 /* Is `a` of less use? Of messages (`counts` false) the value is no number. */
-static bool is_less(const struct place *a, const struct place *b,
+static bool is_less(const struct hint_place *a, const struct hint_place *b,
     bool counts, int64_t now_ms)
 {
 	bool over = a->until_ms <= now_ms, other = b->until_ms <= now_ms;
@@ -125,9 +126,10 @@ static bool is_less(const struct place *a, const struct place *b,
 }
 
 /* Its place, with the value that it has, or a new one with 0. */
-static struct place *take(struct hint_table *t, uint64_t name, int64_t now_ms)
+static struct hint_place *take(struct hint_table *t, uint64_t name,
+    int64_t now_ms)
 {
-	struct place *p = find(t, name, now_ms), *set = set_of(t, name);
+	struct hint_place *p = find(t, name, now_ms), *set = set_of(t, name);
 
 	if (p != NULL)
 		return p;
@@ -135,7 +137,7 @@ static struct place *take(struct hint_table *t, uint64_t name, int64_t now_ms)
 	for (int i = 1; i < WAYS; i++)
 		if (is_less(&set[i], p, t->counts, now_ms))
 			p = &set[i];
-	*p = (struct place){.name = name};
+	*p = (struct hint_place){.name = name};
 	return p;
 }
 
@@ -173,7 +175,7 @@ static uint64_t name_of(uint64_t key, uint64_t rcpt, int leg)
 void loophint_stored(struct loophints *h, uint64_t id, uint64_t key)
 {
 	int64_t now_ms = clock_mono_ms(h->clock);
-	struct place *p;
+	struct hint_place *p;
 
 	if (key == 0)
 		return;
@@ -188,8 +190,8 @@ void loophint_delivered(struct loophints *h, uint64_t id, uint64_t rcpt,
     int leg)
 {
 	int64_t now_ms = clock_mono_ms(h->clock);
-	const struct place *seen;
-	struct place *p;
+	const struct hint_place *seen;
+	struct hint_place *p;
 
 	pthread_mutex_lock(&h->lock);
 	seen = find(&h->seen, id, now_ms);
@@ -204,7 +206,7 @@ void loophint_delivered(struct loophints *h, uint64_t id, uint64_t rcpt,
 unsigned loophint_rounds(struct loophints *h, uint64_t key, uint64_t rcpt,
     int leg)
 {
-	const struct place *p;
+	const struct hint_place *p;
 	unsigned n = 0;
 
 	if (key == 0)
