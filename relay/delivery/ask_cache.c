@@ -37,7 +37,7 @@ struct client {
 	struct silence silence;
 };
 
-struct place {
+struct cache_place {
 	uint64_t base, whole; /* 0: empty */
 	int64_t until_ms;
 	uint16_t leg;
@@ -47,7 +47,7 @@ struct place {
 struct ask_cache {
 	pthread_mutex_t lock;
 	const struct clock *clock;
-	struct place *place;
+	struct cache_place *place;
 	size_t sets; /* a power of two, of WAYS places each */
 	uint64_t era;
 	struct {
@@ -66,7 +66,7 @@ struct ask_cache *ask_cache_new(size_t places, const struct clock *clock)
 	c->clock = clock;
 	for (c->sets = 1; c->sets * WAYS < places;)
 		c->sets *= 2;
-	c->place = NEW_ARRAY(struct place, c->sets * WAYS);
+	c->place = NEW_ARRAY(struct cache_place, c->sets * WAYS);
 	return c;
 }
 
@@ -81,20 +81,21 @@ void ask_cache_free(struct ask_cache *c)
 
 /* The set depends on nothing but the base: all that is known of a recipient
  * is dropped by one look. */
-static struct place *set_of(struct ask_cache *c, uint64_t base)
+static struct cache_place *set_of(struct ask_cache *c, uint64_t base)
 {
 	return &c->place[(size_t)(base >> 8 & (c->sets - 1)) * WAYS];
 }
 
-static bool is_of(const struct place *p, const struct ask_key *k)
+static bool is_of(const struct cache_place *p, const struct ask_key *k)
 {
 	return p->whole == k->whole && p->base == k->base && p->leg == k->leg;
 }
 
 /* With the lock. */
-static struct place *find_any(struct ask_cache *c, const struct ask_key *k)
+static struct cache_place *find_any(struct ask_cache *c,
+    const struct ask_key *k)
 {
-	struct place *p = set_of(c, k->base);
+	struct cache_place *p = set_of(c, k->base);
 
 	for (int i = 0; i < WAYS; i++)
 		if (is_of(&p[i], k))
@@ -103,21 +104,21 @@ static struct place *find_any(struct ask_cache *c, const struct ask_key *k)
 }
 
 /* The fact, if it still holds; with the lock. */
-static struct place *find(struct ask_cache *c, const struct ask_key *k)
+static struct cache_place *find(struct ask_cache *c, const struct ask_key *k)
 {
-	struct place *p = find_any(c, k);
+	struct cache_place *p = find_any(c, k);
 
 	return p != NULL && p->until_ms > clock_mono_ms(c->clock) ? p : NULL;
 }
 
-static int64_t last_until(const struct place *p)
+static int64_t last_until(const struct cache_place *p)
 {
 	return p->whole == 0 ? INT64_MIN : p->until_ms + last_ms[p->fact];
 }
 
 enum ask_fact ask_cache_get(struct ask_cache *c, const struct ask_key *k)
 {
-	struct place *p;
+	struct cache_place *p;
 	enum ask_fact fact;
 
 	pthread_mutex_lock(&c->lock);
@@ -130,7 +131,7 @@ enum ask_fact ask_cache_get(struct ask_cache *c, const struct ask_key *k)
 enum ask_fact ask_cache_last(struct ask_cache *c, const struct ask_key *k)
 {
 	enum ask_fact fact = FACT_NONE;
-	const struct place *p;
+	const struct cache_place *p;
 
 	pthread_mutex_lock(&c->lock);
 	p = find_any(c, k);
@@ -151,9 +152,10 @@ uint64_t ask_cache_era(struct ask_cache *c)
 }
 
 /* Its own place, else an empty one, else that whose fact is first of no use. */
-static struct place *room_for(struct ask_cache *c, const struct ask_key *k)
+static struct cache_place *room_for(struct ask_cache *c,
+    const struct ask_key *k)
 {
-	struct place *p = set_of(c, k->base), *best = p;
+	struct cache_place *p = set_of(c, k->base), *best = p;
 
 	for (int i = 0; i < WAYS; i++) {
 		if (is_of(&p[i], k))
@@ -168,12 +170,12 @@ static bool put(struct ask_cache *c, const struct ask_key *k,
     enum ask_fact fact, int64_t ms)
 {
 	int64_t until_ms = clock_mono_ms(c->clock) + ms;
-	struct place *p = find(c, k);
+	struct cache_place *p = find(c, k);
 	bool fresh = p == NULL || p->fact != fact;
 
 	if (fact == FACT_EVERYBODY)
 		c->leg[k->leg].everybody_until_ms = until_ms;
-	*room_for(c, k) = (struct place){k->base, k->whole, until_ms,
+	*room_for(c, k) = (struct cache_place){k->base, k->whole, until_ms,
 	    (uint16_t)k->leg, (uint8_t)fact};
 	return fresh;
 }
@@ -192,13 +194,13 @@ bool ask_cache_put(struct ask_cache *c, const struct ask_key *k,
 
 void ask_cache_drop(struct ask_cache *c, uint64_t base)
 {
-	struct place *p = set_of(c, base);
+	struct cache_place *p = set_of(c, base);
 
 	pthread_mutex_lock(&c->lock);
 	c->era++;
 	for (int i = 0; i < WAYS; i++)
 		if (p[i].base == base)
-			p[i] = (struct place){0};
+			p[i] = (struct cache_place){0};
 	pthread_mutex_unlock(&c->lock);
 }
 
