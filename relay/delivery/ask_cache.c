@@ -31,7 +31,7 @@ struct silence {
 };
 
 /* Of a leg and a client. */
-struct client {
+struct asking_client {
 	uint64_t key; /* 0: empty */
 	unsigned open;
 	struct silence silence;
@@ -55,7 +55,7 @@ struct ask_cache {
 		uint64_t silent[SILENCES];
 		int64_t everybody_until_ms;
 	} leg[NAMES_MAX];
-	struct client client[CLIENTS];
+	struct asking_client client[CLIENTS];
 };
 
 struct ask_cache *ask_cache_new(size_t places, const struct clock *clock)
@@ -229,12 +229,14 @@ bool ask_cache_everybody(struct ask_cache *c, int leg)
 
 /* With the lock. NULL: all that it might stand in are under way. A client that
  * makes room was forgotten: its next questions are put. */
-static struct client *client_of(struct ask_cache *c, int leg, uint64_t client)
+static struct asking_client *client_of(struct ask_cache *c, int leg,
+    uint64_t client)
 {
 	uint64_t mixed = ((uint64_t)leg + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	uint64_t key = (client ^ mixed) | 1;
-	struct client *set = &c->client[(key >> 8) % (CLIENTS / WAYS) * WAYS];
-	struct client *free = NULL;
+	struct asking_client *set =
+	    &c->client[(key >> 8) % (CLIENTS / WAYS) * WAYS];
+	struct asking_client *free = NULL;
 
 	for (int i = 0; i < WAYS; i++) {
 		if (set[i].key == key)
@@ -245,14 +247,14 @@ static struct client *client_of(struct ask_cache *c, int leg, uint64_t client)
 			free = &set[i];
 	}
 	if (free != NULL)
-		*free = (struct client){.key = key};
+		*free = (struct asking_client){.key = key};
 	return free;
 }
 
 bool ask_cache_take(struct ask_cache *c, int leg, uint64_t client,
     unsigned most)
 {
-	struct client *of;
+	struct asking_client *of;
 	bool may;
 
 	pthread_mutex_lock(&c->lock);
@@ -266,7 +268,7 @@ bool ask_cache_take(struct ask_cache *c, int leg, uint64_t client,
 
 void ask_cache_give(struct ask_cache *c, int leg, uint64_t client)
 {
-	struct client *of;
+	struct asking_client *of;
 
 	pthread_mutex_lock(&c->lock);
 	of = client_of(c, leg, client);
@@ -277,7 +279,7 @@ void ask_cache_give(struct ask_cache *c, int leg, uint64_t client)
 
 void ask_cache_answered(struct ask_cache *c, int leg, uint64_t client)
 {
-	struct client *of;
+	struct asking_client *of;
 
 	pthread_mutex_lock(&c->lock);
 	c->leg[leg].silence.n = 0;
@@ -312,7 +314,7 @@ void ask_cache_silent(struct ask_cache *c, int leg, uint64_t client,
     int64_t quiet_ms)
 {
 	int64_t until_ms = clock_mono_ms(c->clock) + quiet_ms;
-	struct client *of;
+	struct asking_client *of;
 
 	pthread_mutex_lock(&c->lock);
 	of = client_of(c, leg, client);
@@ -339,7 +341,7 @@ bool ask_cache_may_ask(struct ask_cache *c, int leg, uint64_t client,
     int64_t quiet_ms)
 {
 	int64_t now_ms = clock_mono_ms(c->clock);
-	struct client *of;
+	struct asking_client *of;
 	bool may;
 
 	pthread_mutex_lock(&c->lock);
