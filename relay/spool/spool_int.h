@@ -455,7 +455,7 @@ struct slice detail_read(struct spool *s, struct detail_reader *dr,
     struct detail_place at, struct arena *to);
 void detail_reader_fini(struct detail_reader *dr);
 
-/* ---- source.c ---- */
+/* ---- body_source.c ---- */
 
 /* The part that a reader thread loads for a source: an inline body or an
  * extent. */
@@ -539,7 +539,7 @@ struct spool {
 	struct bulk bulk;
 	struct steward steward;
 	struct reader reader[READERS];
-	struct list hubs; /* source.c, under lock */
+	struct list hubs; /* body_source.c, under lock */
 	pthread_t thread[3 + READERS];
 	unsigned threads;
 	bool stopped;
