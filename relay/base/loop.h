@@ -52,7 +52,10 @@ void io_fini(struct io *io);	       /* no callback follows       */
  * it as well. */
 struct timer {
 	struct loop *loop;
-	struct deadline deadline;
+	union {
+		struct deadline deadline;
+		struct event *ev; /* of a loop that is simulated */
+	};
 	void (*fn)(void *arg);
 	void *arg;
 	bool set;
