@@ -7,28 +7,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "relay/audit/event_table.h"
 #include "relay/base/id.h"
 #include "relay/base/pack.h"
 #include "relay/mail/actor.h"
 #include "relay/mail/result.h"
 
-static const char *const kind_texts[EV_KINDS] = {
-	[EV_NONE] = "none",
-	[EV_DELIVERED] = "delivered",
-	[EV_DEFERRED] = "deferred",
-	[EV_BOUNCED] = "bounced",
-	[EV_PARKED] = "parked",
-	[EV_SUPERSEDED] = "superseded",
-	[EV_RELEASED] = "released",
-	[EV_DELETED] = "deleted",
-	[EV_REPLAYED] = "replayed",
-	[EV_ROUTED] = "routed",
-	[EV_HELD] = "held",
-	[EV_FROZEN] = "frozen",
-	[EV_THAWED] = "thawed",
-	[EV_RETRIED] = "retried",
-	[EV_DSN] = "dsn",
-};
+/* Moves are events of these numbers. */
+_Static_assert((int)EVENT_DELIVERED == (int)EV_DELIVERED, "first");
+_Static_assert((int)EVENT_DSN == (int)EV_DSN, "last");
 
 /* Reasons of moves that no reply and no administrator gave. */
 static const char *const why_texts[] = {
@@ -54,18 +41,20 @@ static const char *const why_texts[] = {
 
 const char *event_kind_text(enum event_kind k)
 {
-	return (unsigned)k < EV_KINDS ? kind_texts[k] : "?";
+	if (k == EV_NONE)
+		return "none";
+	return (unsigned)k < EV_KINDS ? event_table[k].name : "?";
 }
 
 enum event_kind event_kind_named(const char *name)
 {
 	for (int k = EV_NONE + 1; k < EV_KINDS; k++)
-		if (strcmp(kind_texts[k], name) == 0)
+		if (strcmp(event_table[k].name, name) == 0)
 			return (enum event_kind)k;
 	return EV_NONE;
 }
 
-/* Open again, or for the first time: who made it so tells the event. */
+/* Open again, or for the first time: the cause tells the event. */
 static enum event_kind opened(enum dstate old_state, enum why why)
 {
 	if (why == WHY_ROUTE)
