@@ -5,9 +5,9 @@
 #include "relay/audit/note.h"
 
 struct jout *note_begin(struct note_writer *w, struct strbuf *to,
-    const char *event)
+    enum event_id event)
 {
-	strbuf_adds(to, event);
+	strbuf_adds(to, event_table[event].name);
 	strbuf_addc(to, '\0');
 	jout_init(&w->jout, to);
 	jout_object(&w->jout, NULL);

@@ -6,7 +6,7 @@
  * pos. Pure.
  *
  *   struct note_writer w;
- *   struct jout *j = note_begin(&w, &bytes, "refused");
+ *   struct jout *j = note_begin(&w, &bytes, EVENT_REFUSED);
  *   jout_str(j, "client", ip);
  *   note_end(&w);
  *   spool_op_note(op, NOTE_REFUSED, now_us, strbuf_view(&bytes));
@@ -14,6 +14,7 @@
 #ifndef RELAY_AUDIT_NOTE_H
 #define RELAY_AUDIT_NOTE_H
 
+#include "relay/audit/event_table.h"
 #include "relay/base/jout.h"
 
 struct note_writer {
@@ -22,7 +23,7 @@ struct note_writer {
 
 /* Appends to `to`, which is empty. Fields go into the returned writer. */
 struct jout *note_begin(struct note_writer *w, struct strbuf *to,
-    const char *event);
+    enum event_id event);
 void note_end(struct note_writer *w);
 
 /* The name and the fields between the braces, both borrowed. 0, or -1 when

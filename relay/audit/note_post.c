@@ -8,7 +8,7 @@
 
 enum { NOTE_BYTES = ENVELOPE_MAX };
 
-struct jout *note_open(struct note_draft *n, const char *event)
+struct jout *note_open(struct note_draft *n, enum event_id event)
 {
 	strbuf_init(&n->bytes, NOTE_BYTES);
 	return note_begin(&n->writer, &n->bytes, event);

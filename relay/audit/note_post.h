@@ -4,7 +4,7 @@
  * which rides in the next batch. The spool tells the projector. Any thread.
  *
  *   struct note_draft n;
- *   struct jout *j = note_open(&n, "leg");
+ *   struct jout *j = note_open(&n, EVENT_LEG);
  *   jout_str(j, "leg", name);
  *   note_post(&n, spool, NOTE_LEG, now_us);
  */
@@ -20,7 +20,7 @@ struct note_draft {
 };
 
 /* Fields go into the returned writer. note_post() must follow. */
-struct jout *note_open(struct note_draft *n, const char *event);
+struct jout *note_open(struct note_draft *n, enum event_id event);
 /* Ends the note; `time_us`: wall. */
 void note_post(struct note_draft *n, struct spool *s, enum note kind,
     int64_t time_us);

@@ -164,7 +164,7 @@ static void print_returned(struct strbuf *to, const struct envelope *env,
 {
 	struct slice said = slice_str(env->rcpt[0].orcpt), action, status;
 	struct note_writer w;
-	struct jout *j = note_begin(&w, to, "returned");
+	struct jout *j = note_begin(&w, to, EVENT_RETURNED);
 	char id[ID_TEXT];
 
 	if (!slice_next(&said, ' ', &action))

@@ -18,7 +18,7 @@ static void print_gap(struct strbuf *to, const struct gap_row *g,
     struct spool_pos pos)
 {
 	struct note_writer w;
-	struct jout *j = note_begin(&w, to, "audit.gap");
+	struct jout *j = note_begin(&w, to, EVENT_GAP);
 
 	if (g->generations > 0)
 		jout_int(j, "generations", (int64_t)g->generations);

@@ -82,7 +82,7 @@ static void note_body(const struct content *ct, uint64_t id)
 {
 	const struct shared *sh = ct->c->cfg.shared;
 	struct note_draft n;
-	struct jout *j = note_open(&n, "body");
+	struct jout *j = note_open(&n, EVENT_BODY);
 	char text[ID_TEXT];
 
 	id_text(id, text);

@@ -113,7 +113,7 @@ static void on_change(void *arg, const struct table_change *c)
 {
 	struct table_follow *f = arg;
 	struct note_draft n;
-	struct jout *j = note_open(&n, "change");
+	struct jout *j = note_open(&n, EVENT_CHANGE);
 
 	f->noted = c->change;
 	jout_int(j, "change", (int64_t)c->change);

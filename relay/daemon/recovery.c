@@ -88,7 +88,7 @@ static void raise_unread(struct alarms *a, uint64_t id, const char *why)
 	snprintf(text, sizeof(text), "Message %s cannot be read from the "
 	    "spool (%s). It is kept, and goes out as soon as it can be read. "
 	    "Look at the disk.", name, why);
-	alarm_raise(a, "message-unreadable", name, text);
+	alarm_raise(a, ALARM_MESSAGE_UNREADABLE, name, text);
 }
 
 static bool is_news(struct recovery *r, uint64_t id)
@@ -158,7 +158,7 @@ int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 static void write_event(struct recovery *r, const char *reason)
 {
 	struct note_draft n;
-	struct jout *j = note_open(&n, "spool");
+	struct jout *j = note_open(&n, EVENT_SPOOL);
 
 	jout_str(j, "state", "degraded");
 	jout_int(j, "generations", (int64_t)r->start.lost);
@@ -175,7 +175,7 @@ static void tell_damage(struct recovery *r, const struct conf *c)
 	    "first: %s. The log names all. What could be read is served.",
 	    (unsigned)r->start.damaged, r->start.damaged == 1 ? "" : "s",
 	    r->first);
-	alarm_raise(r->alarms, "spool-damaged", c->spool.path, text);
+	alarm_raise(r->alarms, ALARM_SPOOL_DAMAGED, c->spool.path, text);
 	write_event(r, r->first);
 }
 

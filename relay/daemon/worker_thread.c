@@ -139,7 +139,7 @@ static void on_in_clear(void *arg, const struct conf_leg *leg,
 	snprintf(text, sizeof(text), "%s offered TLS, it did not come about "
 	    "(%s), and mail goes there in the clear; mend it there, or let "
 	    "the mail wait with tls = \"encrypt\"", host, why);
-	alarm_raise(w->alarms, "in-clear", leg->name, text);
+	alarm_raise(w->alarms, ALARM_IN_CLEAR, leg->name, text);
 }
 
 static void on_learned(void *arg, int leg, const struct ehlo *e)

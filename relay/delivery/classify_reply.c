@@ -62,7 +62,7 @@ static void say_loop(const struct attempt *at, unsigned i,
 	    "leg \"%s\", which said %d %s; it %s. %s", to,
 	    names_text(at->w->shared->names, at->leg), r->code, r->enh,
 	    r->outcome == OUT_PARKED ? "is parked" : "waits", help);
-	alarm_raise(at->w->alarms, "loop", to, text);
+	alarm_raise(at->w->alarms, ALARM_LOOP, to, text);
 }
 
 void classify_result(const struct attempt *at, struct outcome_letter *o,

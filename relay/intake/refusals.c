@@ -23,10 +23,10 @@ enum {
 	SAID_BYTES = 257,
 };
 
-static const char *const events[] = {
-	[REFUSAL_REFUSED] = "refused",
-	[REFUSAL_ABORTED] = "aborted",
-	[REFUSAL_REPAIRED] = "repaired",
+static const enum event_id events[] = {
+	[REFUSAL_REFUSED] = EVENT_REFUSED,
+	[REFUSAL_ABORTED] = EVENT_ABORTED,
+	[REFUSAL_REPAIRED] = EVENT_REPAIRED,
 };
 
 struct row {

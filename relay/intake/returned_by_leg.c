@@ -83,7 +83,7 @@ static void say_loop(struct intake *in, const char *to, const char *what)
 	    "no leg that has not had it: %s. End the forwarding there, or "
 	    "change the route", to, e->came_from,
 	    parent[0] != '\0' ? ", where it was " : "", parent, what);
-	alarm_raise(in->w->alarms, "loop", to, strbuf_cstr(&text));
+	alarm_raise(in->w->alarms, ALARM_LOOP, to, strbuf_cstr(&text));
 	strbuf_fini(&text);
 }
 
@@ -184,7 +184,7 @@ static void note_foreign(struct intake *in)
 	const struct envelope *e = &in->mail->env;
 	struct shared *sh = in->w->shared;
 	struct note_draft n;
-	struct jout *j = note_open(&n, "token");
+	struct jout *j = note_open(&n, EVENT_TOKEN);
 	char id[ID_TEXT];
 
 	id_text(e->id, id);

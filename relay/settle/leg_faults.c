@@ -110,7 +110,7 @@ static void suspend_for_run(struct queue_thread *s, const struct conf_leg *c)
 	snprintf(reason, sizeof(reason), "%zu messages of %zu sender domains "
 	    "were refused: %.500s", w->run.messages.used, w->run.senders.used,
 	    w->fault);
-	leg_suspend(s, c->id, "leg-suspended", CLASS_CONFIGURATION, reason);
+	leg_suspend(s, c->id, ALARM_LEG_SUSPENDED, CLASS_CONFIGURATION, reason);
 }
 
 static void suspend_for_question(struct queue_thread *s,
@@ -120,7 +120,7 @@ static void suspend_for_question(struct queue_thread *s,
 
 	snprintf(reason, sizeof(reason), "a question of our own was refused: "
 	    "%.500s", a->said);
-	leg_suspend(s, a->leg, "leg-suspended", a->class, reason);
+	leg_suspend(s, a->leg, ALARM_LEG_SUSPENDED, a->class, reason);
 }
 
 /* The leg is well, and those messages are not: an administrator may know
@@ -135,7 +135,7 @@ static void say_refused(struct leg_health *l, const struct conf_leg *c)
 	    "sender domains, which wait: %.500s It took a question of our own, "
 	    "so other mail goes on", c->name, w->run.messages.used,
 	    w->run.senders.used, w->fault);
-	alarm_raise(l->alarms, "leg-refuses", c->name, text);
+	alarm_raise(l->alarms, ALARM_LEG_REFUSES, c->name, text);
 }
 
 /* It waits, and the sender is not told: an administrator has to be, though the
@@ -154,7 +154,7 @@ static void say_waits(struct leg_health *l, int leg)
 	w->fault_told_ms = now > 0 ? now : 1;
 	snprintf(text, sizeof(text), "leg \"%s\" refused a message for its "
 	    "set-up or ours, and it waits: %.500s", c->name, w->fault);
-	alarm_raise(l->alarms, "configuration", c->name, text);
+	alarm_raise(l->alarms, ALARM_CONFIGURATION, c->name, text);
 }
 
 /* While it was under way a delivery may have shown that the leg is well. */

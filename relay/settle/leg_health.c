@@ -82,7 +82,7 @@ void leg_note(struct shared *sh, const char *leg, const char *state,
     const char *class, const char *reason, const char *who)
 {
 	struct note_draft n;
-	struct jout *j = note_open(&n, "leg");
+	struct jout *j = note_open(&n, EVENT_LEG);
 
 	jout_str(j, "leg", leg);
 	jout_str(j, "state", state);
@@ -124,7 +124,7 @@ static void enter(struct queue_thread *s, int leg, enum suspended to)
 	queue_leg_suspend(s->queue, leg, to != NOT);
 }
 
-void leg_suspend(struct queue_thread *s, int leg, const char *kind,
+void leg_suspend(struct queue_thread *s, int leg, enum alarm_kind kind,
     enum reply_class class, const char *reason)
 {
 	struct leg_health *l = s->health;

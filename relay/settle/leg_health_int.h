@@ -8,6 +8,7 @@
 #ifndef RELAY_SETTLE_LEG_HEALTH_INT_H
 #define RELAY_SETTLE_LEG_HEALTH_INT_H
 
+#include "relay/audit/event_table.h"
 #include "relay/base/map.h"
 #include "relay/settle/leg_health.h"
 #include "relay/mail/addr.h"
@@ -71,7 +72,7 @@ struct leg_health {
 int64_t leg_now_ms(const struct leg_health *l);
 /* A delivery or a question of our own ended the run of faults. */
 void leg_run_reset(struct queue_thread *s, int leg);
-void leg_suspend(struct queue_thread *s, int leg, const char *kind,
+void leg_suspend(struct queue_thread *s, int leg, enum alarm_kind kind,
     enum reply_class class, const char *reason);
 void leg_resume(struct queue_thread *s, int leg, const char *reason);
 const char *leg_health_name(const struct leg_health *l, int leg);

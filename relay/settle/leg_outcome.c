@@ -87,7 +87,7 @@ static void count_disbelief(struct leg_health *l, const struct conf_leg *c,
 	    "messages in a row; declare our address to it as one that "
 	    "forwards, then `posthouse queue retry --leg %s --state parked`",
 	    c->name, w->disbelieved_run, c->name);
-	alarm_raise(l->alarms, "authentication", c->name, text);
+	alarm_raise(l->alarms, ALARM_AUTHENTICATION, c->name, text);
 }
 
 static void count_delivery(struct queue_thread *s, int leg,

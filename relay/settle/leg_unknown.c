@@ -71,5 +71,6 @@ void leg_count_unknown(struct queue_thread *s, const struct conf_leg *c,
 	    "more that it took lately, and took %u others; look at its "
 	    "directory", unknown, taken);
 	w->met = MET_DIRECTORY;
-	leg_suspend(s, c->id, "unknown-recipients", CLASS_RECIPIENT, reason);
+	leg_suspend(s, c->id, ALARM_UNKNOWN_RECIPIENTS, CLASS_RECIPIENT,
+	    reason);
 }

@@ -19,7 +19,6 @@
 enum {
 	REMEMBERED = 256,
 	AT_ONCE = 5, /* of one kind in an interval, about different things */
-	KINDS = 32,  /* there are fewer */
 	ABOUT_BYTES = 300,
 	TEXT_BYTES = 1000,
 };
@@ -36,13 +35,10 @@ struct alarms {
 	bool mail;
 	int64_t interval_ms;
 	struct memory told[REMEMBERED];
-	int64_t window_ms; /* since when `share` counts */
+	int64_t window_ms; /* since when `sent` counts */
 	/* A share for each kind: strangers can raise some kinds for as many
 	 * addresses as they like, and a leg that stops must be heard. */
-	struct {
-		uint64_t kind; /* hash; 0: free */
-		unsigned sent;
-	} share[KINDS];
+	unsigned sent[ALARMS];
 	unsigned unsaid;
 };
 
@@ -96,31 +92,31 @@ static struct memory *place_of(struct alarms *s, uint64_t hash)
 	return oldest;
 }
 
-/* How many of that kind went out in this window; kinds past the table share
- * the last place. */
-static unsigned *sent_of(struct alarms *s, const char *kind, int64_t now_ms)
+/* How many of that kind went out in this window. */
+static unsigned *sent_of(struct alarms *s, enum alarm_kind kind,
+    int64_t now_ms)
 {
-	uint64_t hash = hash_slice(slice_str(kind)) | 1;
-	unsigned i = 0;
-
 	if (s->window_ms == INT64_MIN ||
 	    now_ms - s->window_ms >= s->interval_ms) {
 		s->window_ms = now_ms;
-		memset(s->share, 0, sizeof(s->share));
+		memset(s->sent, 0, sizeof(s->sent));
 	}
-	while (i < KINDS - 1 && s->share[i].kind != 0 &&
-	    s->share[i].kind != hash)
-		i++;
-	s->share[i].kind = hash;
-	return &s->share[i].sent;
+	return &s->sent[kind];
+}
+
+static uint64_t hash_of(const struct alarm_told *m)
+{
+	return (hash_slice(slice_str(m->kind)) * 31 +
+		   hash_slice(slice_str(m->about))) | 1;
 }
 
 /* Is it time to tell of it again? How often it, and others, were not told. */
-static bool is_due(struct alarms *s, uint64_t hash, int64_t now_ms,
+static bool is_due(struct alarms *s, enum alarm_kind kind, int64_t now_ms,
     struct alarm_told *m)
 {
+	uint64_t hash = hash_of(m);
 	struct memory *t = place_of(s, hash);
-	unsigned *sent = sent_of(s, m->kind, now_ms);
+	unsigned *sent = sent_of(s, kind, now_ms);
 	bool fresh = t->at_ms == INT64_MIN;
 
 	if (!fresh && now_ms - t->at_ms < s->interval_ms) {
@@ -182,7 +178,7 @@ static void run_program(struct alarms *s, const struct alarm_told *m)
 static void write_event(const struct shared *sh, const struct alarm_told *m)
 {
 	struct note_draft n;
-	struct jout *j = note_open(&n, "alarm");
+	struct jout *j = note_open(&n, EVENT_ALARM);
 
 	jout_str(j, "kind", m->kind);
 	jout_str(j, "about", m->about);
@@ -190,29 +186,22 @@ static void write_event(const struct shared *sh, const struct alarm_told *m)
 	note_post(&n, sh->spool, NOTE_LEG, clock_wall_us(sh->clock));
 }
 
-static uint64_t hash_of(const char *kind, const char *about)
-{
-	return (hash_slice(slice_str(kind)) * 31 +
-		   hash_slice(slice_str(about))) | 1;
-}
-
-void alarm_raise(struct alarms *s, const char *kind, const char *about,
+void alarm_raise(struct alarms *s, enum alarm_kind kind, const char *about,
     const char *text)
 {
 	char about_cut[ABOUT_BYTES], text_cut[TEXT_BYTES];
-	struct alarm_told m = {.kind = kind, .about = about_cut,
-	    .text = text_cut};
+	struct alarm_told m = {.kind = alarm_table[kind].kind,
+	    .about = about_cut, .text = text_cut};
 	const struct shared *sh = s->c.shared;
 	bool due, mail;
 
 	snprintf(about_cut, sizeof(about_cut), "%s", about);
 	snprintf(text_cut, sizeof(text_cut), "%s", text);
-	log_warn("alarm", kv_str("kind", kind), kv_str("about", about_cut),
+	log_warn("alarm", kv_str("kind", m.kind), kv_str("about", about_cut),
 	    kv_str("text", text_cut));
 	write_event(sh, &m);
 	pthread_mutex_lock(&s->lock);
-	due = is_due(s, hash_of(kind, about_cut), clock_mono_ms(sh->clock),
-	    &m);
+	due = is_due(s, kind, clock_mono_ms(sh->clock), &m);
 	mail = s->mail;
 	pthread_mutex_unlock(&s->lock);
 	if (due && s->c.exec != NULL)

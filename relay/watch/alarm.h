@@ -10,6 +10,7 @@
 #define RELAY_WATCH_ALARM_H
 
 #include "conf/conf.h"
+#include "relay/audit/event_table.h"
 #include "relay/post/shared.h"
 
 struct spawner;
@@ -36,10 +37,9 @@ struct alarms *alarms_new(const struct alarm_config *c);
 void alarms_configure(struct alarms *s, const struct conf *c);
 void alarms_free(struct alarms *s); /* NULL is fine */
 
-/* `kind`: "leg-suspended", "certificate", …, of small letters and -; `about`:
- * the leg or file it is about; `text`: what is wrong and what to do, one
- * line. Any thread. */
-void alarm_raise(struct alarms *s, const char *kind, const char *about,
+/* `about`: the leg or file it is about; `text`: what is wrong and what to do,
+ * one line. Any thread. */
+void alarm_raise(struct alarms *s, enum alarm_kind kind, const char *about,
     const char *text);
 
 #endif

@@ -112,7 +112,7 @@ static void look(struct certificates *c)
 		strbuf_reset(&text);
 		if (certificate_alarm(r->seen.until_s, now_us, c->before_ms,
 			r->used_by, is_renewed(r), &text))
-			alarm_raise(c->alarms, "certificate", r->file,
+			alarm_raise(c->alarms, ALARM_CERTIFICATE, r->file,
 			    strbuf_cstr(&text));
 	}
 	strbuf_fini(&text);

@@ -33,15 +33,16 @@ struct conditions {
 static void look_at_spool(struct conditions *w)
 {
 	static const struct {
-		const char *kind, *text;
+		enum alarm_kind kind;
+		const char *text;
 	} alarms[] = {
-		[SPOOL_LOW] = {"spool-low", "Space runs short: retained mail "
-		    "is given up before its time. Raise spool.max, or give "
-		    "the disk more room."},
-		[SPOOL_NO_SPACE] = {"spool-full", "There is no space: new "
+		[SPOOL_LOW] = {ALARM_SPOOL_LOW, "Space runs short: retained "
+		    "mail is given up before its time. Raise spool.max, or "
+		    "give the disk more room."},
+		[SPOOL_NO_SPACE] = {ALARM_SPOOL_FULL, "There is no space: new "
 		    "mail is answered 452. Give the disk more room, raise "
 		    "spool.max, or settle what waits."},
-		[SPOOL_SYNC_FAILED] = {"spool-failed", "The disk failed to "
+		[SPOOL_SYNC_FAILED] = {ALARM_SPOOL_FAILED, "The disk failed to "
 		    "keep what was written: no mail is accepted until "
 		    "posthoused is started again. Look at the disk first."},
 	};
@@ -65,7 +66,7 @@ static void look_at_table(struct conditions *w)
 	bool bad = atomic_load(&w->c.shared->table_bad);
 
 	if (bad && !w->table)
-		alarm_raise(w->c.alarms, "table", w->c.shared->table_path,
+		alarm_raise(w->c.alarms, ALARM_TABLE, w->c.shared->table_path,
 		    "The cutover "
 		    "table cannot be read, or is older than what is known of "
 		    "it: mail is answered 451. If a backup was put back, see "
@@ -83,7 +84,7 @@ static void look_at_audit(struct conditions *w)
 	projector_stats(w->c.projector, &st);
 	bad = st.failing || st.behind_us > c->alarm.interval_ms * 1000;
 	if (bad && !w->audit)
-		alarm_raise(w->c.alarms, "audit", c->audit.path, st.failing
+		alarm_raise(w->c.alarms, ALARM_AUDIT, c->audit.path, st.failing
 			? "The audit index cannot be written, or the journal "
 			  "not be read for it; the log says why. Mail goes "
 			  "on, and the journal keeps what is to be told while "
@@ -96,7 +97,7 @@ static void look_at_audit(struct conditions *w)
 		    "%" PRIu64 " records that did not come in. posthouse "
 		    "trace and the log say where (audit.gap), and why.",
 		    st.gap - w->gap);
-		alarm_raise(w->c.alarms, "audit-gap", c->audit.path, text);
+		alarm_raise(w->c.alarms, ALARM_AUDIT_GAP, c->audit.path, text);
 	}
 	w->gap = st.gap;
 }
@@ -123,7 +124,7 @@ static void look_at_leg(struct conditions *w, int leg, int64_t now_us)
 		    (now_us - since) / 1000000,
 		    n.leg[leg].state[D_QUEUED] + n.leg[leg].state[D_DEFERRED],
 		    names_text(w->c.shared->names, leg));
-		alarm_raise(w->c.alarms, "leg-down",
+		alarm_raise(w->c.alarms, ALARM_LEG_DOWN,
 		    names_text(w->c.shared->names, leg), text);
 	}
 	w->down[leg] = down;

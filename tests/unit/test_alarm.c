@@ -392,13 +392,13 @@ static void the_same_is_told_once_in_an_interval(void **state)
 	struct heard h;
 
 	for (int i = 0; i < 3; i++)
-		alarm_raise(b->told, "leg-down", "cloud", "text");
-	alarm_raise(b->told, "leg-down", "legacy", "text");
+		alarm_raise(b->told, ALARM_LEG_DOWN, "cloud", "text");
+	alarm_raise(b->told, ALARM_LEG_DOWN, "legacy", "text");
 	clock_fake_step(&r->clock, INT64_C(899000000));
-	alarm_raise(b->told, "leg-down", "cloud", "text");
+	alarm_raise(b->told, ALARM_LEG_DOWN, "cloud", "text");
 	clock_fake_step(&r->clock, INT64_C(2000000));
-	alarm_raise(b->told, "leg-down", "cloud", "text");
-	alarm_raise(b->told, "loop", "cloud", "text");
+	alarm_raise(b->told, ALARM_LEG_DOWN, "cloud", "text");
+	alarm_raise(b->told, ALARM_LOOP, "cloud", "text");
 	h = heard(b, 0);
 	assert_string_equal(h.about, "cloud");
 	assert_int_equal(h.unsaid, 0);
@@ -422,12 +422,12 @@ static void a_flood_is_cut_and_counted(void **state)
 		char about[16];
 
 		snprintf(about, sizeof(about), "user%d", i);
-		alarm_raise(b->told, "loop", about, "text");
+		alarm_raise(b->told, ALARM_LOOP, about, "text");
 	}
 	/* Other kinds have shares of their own. */
-	alarm_raise(b->told, "leg-suspended", "cloud", "text");
+	alarm_raise(b->told, ALARM_LEG_SUSPENDED, "cloud", "text");
 	clock_fake_step(&r->clock, INT64_C(901000000));
-	alarm_raise(b->told, "loop", "user0", "text");
+	alarm_raise(b->told, ALARM_LOOP, "user0", "text");
 	h = heard(b, 4);
 	assert_string_equal(h.about, "user4");
 	h = heard(b, 5);
@@ -445,7 +445,7 @@ static void a_long_text_is_cut(void **state)
 	struct heard h;
 
 	memset(big, '\1', 100000);
-	alarm_raise(b->told, "loop", big, big);
+	alarm_raise(b->told, ALARM_LOOP, big, big);
 	h = heard(b, 0);
 	assert_string_equal(h.kind, "loop");
 	mem_free(big);

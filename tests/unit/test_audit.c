@@ -157,7 +157,7 @@ static void notes_are_events_and_garbage_is_none(void **state)
 	struct jout *j;
 
 	strbuf_init(&b, 4096);
-	j = note_begin(&w, &b, "refused");
+	j = note_begin(&w, &b, EVENT_REFUSED);
 	jout_str(j, "client", "192.0.2.66");
 	jout_str(j, "from", "evil@example.org");
 	jout_str(j, "to", "ann@example.com");

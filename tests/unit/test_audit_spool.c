@@ -183,7 +183,7 @@ static void note(struct rig *r)
 	struct strbuf b;
 
 	strbuf_init(&b, 4096);
-	jout_str(note_begin(&w, &b, "refused"), "client", "192.0.2.66");
+	jout_str(note_begin(&w, &b, EVENT_REFUSED), "client", "192.0.2.66");
 	note_end(&w);
 	op->to = &r->in;
 	op->kind = OP;

@@ -16,7 +16,7 @@
 #include "relay/audit/event.h"
 #include "relay/audit/event_table.h"
 #include "relay/base/mem.h"
-#include "relay/cli/words.h"
+#include "relay/cli/audit/event_words.h"
 
 enum { PAGE_MAX = 1 << 20, LINE_MAX_BYTES = 4096 };
 
