@@ -37,10 +37,10 @@ static void on_letter(void *arg, struct letter *l)
 		call_run(l);
 		break;
 	case O_FETCHED:
-		control_queue_fetched(c, (struct spool_fetch *)l);
+		control_queue_fetched((struct spool_fetch *)l);
 		break;
 	case O_CONTENT:
-		control_content_fetched(c, (struct spool_fetch *)l);
+		control_content_fetched((struct spool_fetch *)l);
 		break;
 	case O_WRITTEN:
 		control_leg_written(c, (struct spool_op *)l);

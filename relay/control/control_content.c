@@ -92,11 +92,10 @@ static void note_body(const struct content *ct, uint64_t id)
 	note_post(&n, sh->spool, NOTE_BODY, clock_wall_us(sh->clock));
 }
 
-void control_content_fetched(struct control *c, struct spool_fetch *f)
+void control_content_fetched(struct spool_fetch *f)
 {
 	struct content *ct = f->arg;
 
-	(void)c;
 	if (f->status != 0) {
 		content_end(ct, 1, f->err.text);
 		spool_fetch_free(f);

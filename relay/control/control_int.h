@@ -64,7 +64,7 @@ void control_audit_count(void *arg, struct ctl_request *r,
 void control_search_stop(struct control *c);
 void control_trace(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args);
-void control_queue_fetched(struct control *c, struct spool_fetch *f);
+void control_queue_fetched(struct spool_fetch *f);
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
@@ -72,7 +72,7 @@ void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
 enum content_for { CONTENT_SHOW, CONTENT_EXPORT };
 void control_content(struct control *c, struct ctl_request *r, uint64_t id,
     enum content_for what);
-void control_content_fetched(struct control *c, struct spool_fetch *f);
+void control_content_fetched(struct spool_fetch *f);
 void control_queue_export(void *arg, struct ctl_request *r,
     const json_t *args);
 

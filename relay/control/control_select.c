@@ -178,12 +178,11 @@ void select_closed(struct select *s)
 	select_next(s);
 }
 
-void control_queue_fetched(struct control *c, struct spool_fetch *f)
+void control_queue_fetched(struct spool_fetch *f)
 {
 	struct select *s = f->arg;
 	struct mail *m;
 
-	(void)c;
 	/* Over since the slice was taken: no longer in the queue. */
 	m = f->status == 0 ? mail_of_fetch(f) : NULL;
 	if (f->status != 0)

@@ -77,7 +77,7 @@ static void on_letter(void *arg, struct letter *l)
 		intake_stored(w, (struct spool_draft_letter *)l);
 		break;
 	case W_ROOM:
-		intake_room(w, (struct spool_draft_letter *)l);
+		intake_room((struct spool_draft_letter *)l);
 		break;
 	case W_JOB:
 		dispatch_job(w, (struct job_letter *)l);
@@ -92,7 +92,7 @@ static void on_letter(void *arg, struct letter *l)
 		own_mail_letter(w, (struct spool_draft_letter *)l);
 		break;
 	case W_PARENT:
-		intake_parent(w, (struct lookup *)l);
+		intake_parent((struct lookup *)l);
 		break;
 	case W_CALL:
 		call_run(l);

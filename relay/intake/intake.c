@@ -211,11 +211,10 @@ static bool on_bare(void *arg, struct session *s, struct reply *r)
 	return true;
 }
 
-void intake_room(struct worker *w, struct spool_draft_letter *l)
+void intake_room(struct spool_draft_letter *l)
 {
 	struct intake *in = l->arg;
 
-	(void)w;
 	in->owed = false;
 	if (in->session != NULL)
 		session_resume(in->session);

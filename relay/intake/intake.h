@@ -32,9 +32,9 @@ void intake_close(struct worker *w);
 extern const struct server_ops intake_ops; /* arg: struct worker */
 
 void intake_stored(struct worker *w, struct spool_draft_letter *l);
-void intake_room(struct worker *w, struct spool_draft_letter *l);
+void intake_room(struct spool_draft_letter *l);
 /* Takes the record of an earlier message that came back. Takes `l`. */
-void intake_parent(struct worker *w, struct lookup *l);
+void intake_parent(struct lookup *l);
 
 /* Takes a report of the server, for the audit trail. */
 void intake_report(struct worker *w, const struct session *s,

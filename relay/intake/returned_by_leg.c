@@ -384,12 +384,11 @@ bool returned_refused(const struct intake *in, const struct server_report *r)
 	return true;
 }
 
-void intake_parent(struct worker *w, struct lookup *l)
+void intake_parent(struct lookup *l)
 {
 	struct intake *in = l->arg;
 	struct reply r;
 
-	(void)w;
 	in->owed = false;
 	if (in->session != NULL && l->found)
 		take_parent(in, l);
