@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 enum { ROOM_FIRST = 64 };
@@ -56,6 +57,7 @@ static void sift_down(struct deadlines *h, size_t place, struct deadline *d)
 
 void deadlines_add(struct deadlines *h, struct deadline *d, int64_t at_ms)
 {
+	PH_ASSERT(d->place == 0);
 	if (h->count + 1 >= h->room) {
 		h->room = h->room == 0 ? ROOM_FIRST : 2 * h->room;
 		h->heap = mem_resize(
@@ -73,6 +75,7 @@ void deadlines_remove(struct deadlines *h, struct deadline *d)
 
 	if (place == 0)
 		return;
+	PH_ASSERT(place <= h->count && h->heap[place] == d);
 	d->place = 0;
 	last = h->heap[h->count--];
 	if (last == d)

@@ -5,6 +5,7 @@
  * `idle` may send the next message without meeting a dialog half way through
  * its own. One worker's loop.
  */
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 
@@ -15,6 +16,7 @@ static void report_finished(struct client *c)
 		    LIST_FIRST(&c->finished, struct client_request, node);
 
 		list_remove(&r->node);
+		PH_ASSERT(c->busy > 0);
 		c->busy--;
 		r->done(r->arg, r);
 	}

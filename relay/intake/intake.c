@@ -8,6 +8,7 @@
  */
 #include "relay/intake/intake.h"
 
+#include "relay/base/assert.h"
 #include "relay/delivery/dispatch.h"
 #include "relay/delivery/leg_offers.h"
 #include "relay/intake/intake_int.h"
@@ -215,6 +216,7 @@ void intake_room(struct spool_draft_letter *l)
 {
 	struct intake *in = l->arg;
 
+	PH_ASSERT(in->owed);
 	in->owed = false;
 	if (in->session != NULL)
 		session_resume(in->session);
@@ -248,11 +250,14 @@ void intake_commit(struct intake *in)
 	/* Not when the content began: the clock may have been set since. */
 	int64_t now_us = clock_wall_us(in->w->shared->clock);
 
+	/* No letter of the spool is under way: the answer is one, too. */
+	PH_ASSERT(!in->owed && in->session != NULL);
 	if (!in->bounce)
 		returned_hint(in);
 	for (unsigned i = 0; i < m->deliveries; i++) {
 		struct spool_delivery *d = &m->delivery[i];
 
+		PH_ASSERT(d->rcpt < m->env.rcpts);
 		d->created_us = now_us;
 		if (d->state == D_HELD)
 			d->due_us = now_us; /* since when */
@@ -325,6 +330,7 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 	struct reply r;
 	char id[ID_TEXT];
 
+	PH_ASSERT(in->owed && l->draft == m->draft);
 	if (stored) {
 		id_text(m->env.id, id);
 		reply_set(&r, 250, "2.0.0", "Ok: queued as %s", id);

@@ -13,6 +13,7 @@
 #include "policy/origin.h"
 #include "relay/audit/lookup.h"
 #include "relay/audit/note_post.h"
+#include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/watch/alarm.h"
 #include "relay/intake/intake_int.h"
@@ -172,6 +173,7 @@ static void ask_next(struct intake *in)
 	struct lookup *l = lookup_new(in->was.id[in->parents_seen++],
 	    &in->w->box, W_PARENT);
 
+	PH_ASSERT(!in->owed);
 	l->arg = in;
 	in->owed = true;
 	projector_lookup(in->w->projector, l);
@@ -389,6 +391,7 @@ void intake_parent(struct lookup *l)
 	struct intake *in = l->arg;
 	struct reply r;
 
+	PH_ASSERT(in->owed);
 	in->owed = false;
 	if (in->session != NULL && l->found)
 		take_parent(in, l);

@@ -5,6 +5,8 @@
  */
 #include "relay/settle/queue_thread_int.h"
 
+#include "relay/base/assert.h"
+
 /* The journal may be behind: what a worker must know of the deliveries goes
  * along. */
 struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,
@@ -37,6 +39,7 @@ void jobs_start(void *arg, int worker, const struct queue_job *job)
 	struct queue_thread *s = arg;
 	struct job_letter *j = jobs_make(s, job->id, job->number, job->n);
 
+	PH_ASSERT(j->n == job->n && j->n > 0); /* the queue has what it gives */
 	j->kind = job->late ? JOB_LATE
 			    : job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
 	for (unsigned i = 0; job->late && i < j->n; i++)

@@ -5,6 +5,8 @@
  */
 #include "relay/settle/queue_thread_int.h"
 
+#include "relay/base/assert.h"
+
 /* ---- a resolved message ---- */
 
 /* A message whose moves after a change of route wait for the journal. A new
@@ -88,6 +90,7 @@ static void reroute(struct queue_thread *s, struct moves *m, uint64_t change)
 {
 	struct resolving *r = NEW(struct resolving);
 
+	PH_ASSERT(resolving_of(s, m->id) == NULL); /* one plan at a time */
 	*r = (struct resolving){.written = {on_rerouted}, .moves = *m,
 	    .change = change};
 	r->tail = &r->outcomes;

@@ -355,6 +355,8 @@ void spool_draft_commit(struct spool_draft *d, struct slice envelope,
 	spool_draft_prepare(d, envelope, deliveries, n);
 	d->kind = kind;
 	pthread_mutex_lock(&d->lock);
+	/* The draft has one letter: room was told of and heard before. */
+	PH_ASSERT(!d->wait_letter && !d->letter.letter.posted);
 	draft_ready(d);
 	pthread_mutex_unlock(&d->lock);
 }
