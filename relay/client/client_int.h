@@ -246,6 +246,7 @@ struct dialog {
 	enum stage stage;
 	unsigned due;	/* replies to what was written */
 	unsigned heard; /* … before the input that is looked at */
+	bool over;	/* its slot was given back */
 	bool closed;	/* by the leg: its last reply is looked at … */
 	enum stream_end end; /* … and so it ended */
 	struct reply_parser reply;

@@ -4,6 +4,7 @@
  * answered, connections that are idle, dialogs that are over. One worker's
  * loop.
  */
+#include "relay/base/assert.h"
 #include "relay/client/client_int.h"
 
 static void report_later(struct client *c)
@@ -13,6 +14,7 @@ static void report_later(struct client *c)
 
 void client_finished(struct client *c, struct client_request *r)
 {
+	PH_ASSERT(c->busy > 0);
 	list_push_back(&c->finished, &r->node);
 	report_later(c);
 }
@@ -25,6 +27,9 @@ void client_parked(struct client *c, struct dialog *d)
 
 void client_dead(struct client *c, struct dialog *d)
 {
+	PH_ASSERT(!d->over && d->tx == NULL && d->stream == NULL);
+	PH_ASSERT(c->connections[d->leg] > 0);
+	d->over = true;
 	list_remove(&d->node);
 	list_push_back(&c->dead, &d->node);
 	c->connections[d->leg]--;

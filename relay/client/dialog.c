@@ -13,6 +13,7 @@
  * handed to the system the outcome is uncertain (D8); else the mail waits.
  */
 #include "relay/base/log.h"
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 
@@ -30,6 +31,7 @@ static void on_reply(struct dialog *d)
 	char why[210];
 
 	if (d->heard > 0) {
+		PH_ASSERT(d->due >= d->heard);
 		d->heard--;
 		d->due--;
 	}
@@ -252,6 +254,7 @@ struct dialog *dialog_new(struct client *c, const struct client_request *r)
 
 void dialog_free(struct dialog *d)
 {
+	PH_ASSERT(d->over && d->hops == NULL);
 	reply_parser_fini(&d->reply);
 	mem_free(d->domain);
 	mem_free(d->bound);
@@ -262,6 +265,7 @@ void dialog_free(struct dialog *d)
 
 void dialog_send(struct dialog *d, struct client_request *r)
 {
+	PH_ASSERT(d->tx == NULL && !d->over);
 	d->tx = exchange_new(r);
 	d->answered = false;
 	d->fault_rank = -1;

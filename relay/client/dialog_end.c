@@ -3,6 +3,7 @@
  * How a dialog ends: its connection, the request that was under way, itself.
  * One worker's loop.
  */
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 
@@ -36,6 +37,7 @@ void dialog_finish(struct dialog *d)
 
 	feed_stop(d);
 	exchange_finish(d->tx);
+	PH_ASSERT(d->tx->open == 0); /* each recipient has its result */
 	d->tx = NULL;
 	client_finished(d->client, r);
 }

@@ -9,6 +9,7 @@
  * last byte of the content had been handed to the system the outcome is not
  * known (D8); else the mail waits.
  */
+#include "relay/base/assert.h"
 #include "relay/client/client_int.h"
 
 enum { FAREWELL_MS = 5000 }; /* for the answer to a last RSET or QUIT */
@@ -50,6 +51,8 @@ static int64_t timeout_of(const struct dialog *d)
 
 void dialog_enter(struct dialog *d, enum stage stage)
 {
+	PH_ASSERT(stage < STAGES && d->stream != NULL && !d->over);
+	PH_ASSERT(d->tx != NULL || stage >= STAGE_RSET);
 	d->stage = stage;
 	if (stage_table[stage].send != NULL)
 		stage_table[stage].send(d);

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
 /* Local parts by their bytes, domains in any case; equal ones in order. */
@@ -195,6 +196,7 @@ static void set_result(struct exchange *t, unsigned i, const struct result *r)
 
 void exchange_settle(struct exchange *t, unsigned i, const struct result *r)
 {
+	PH_ASSERT(t->rcpt[i].state != RCPT_SETTLED);
 	set_result(t, i, r);
 	set_state(t, i, RCPT_SETTLED);
 }

@@ -4,6 +4,7 @@
  * last is taken first, so that those which are not needed grow old and are
  * swept out. One worker's loop.
  */
+#include "relay/base/assert.h"
 #include "relay/client/client_int.h"
 
 enum { SWEEP_MS = 1000 };
@@ -59,6 +60,7 @@ void pool_put(struct dialog *d)
 {
 	struct pool *p = &d->client->pool;
 
+	PH_ASSERT(list_empty(&d->idle) && d->tx == NULL && !d->over);
 	list_push_front(&p->idle[d->leg], &d->idle);
 	p->count++;
 	if (!p->sweep.set)
@@ -69,6 +71,7 @@ void pool_remove(struct dialog *d)
 {
 	if (list_empty(&d->idle))
 		return;
+	PH_ASSERT(d->client->pool.count > 0);
 	list_remove(&d->idle);
 	d->client->pool.count--;
 }

@@ -15,6 +15,7 @@ static void report_finished(struct client *c)
 		struct client_request *r =
 		    LIST_FIRST(&c->finished, struct client_request, node);
 
+		PH_ASSERT(c->busy > 0);
 		list_remove(&r->node);
 		PH_ASSERT(c->busy > 0);
 		c->busy--;

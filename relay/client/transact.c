@@ -16,6 +16,7 @@
 #include <limits.h>
 
 #include "conf/profile.h"
+#include "relay/base/assert.h"
 #include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 
@@ -230,13 +231,22 @@ static enum stage on_body_for_nobody(struct dialog *d)
 	return over(d, d->feed.chunked);
 }
 
+/* The recipient that this answer to the content is for. */
+static unsigned next_decided(struct dialog *d)
+{
+	long i = exchange_undecided(d->tx);
+
+	PH_ASSERT(i >= 0);
+	return (unsigned)i;
+}
+
 /* One recipient's answer, in the order of RCPT. A recipient that was refused
  * ahead of the end is refused; the fate of the others is not known. */
 static enum stage on_body_for_one(struct dialog *d, bool handed)
 {
 	struct result r = result_reply(d);
 
-	exchange_settle(d->tx, (unsigned)exchange_undecided(d->tx), &r);
+	exchange_settle(d->tx, next_decided(d), &r);
 	if (!handed) {
 		result_fault(d, CLASS_NETWORK, "4.5.0",
 		    "the content was refused before its end");
@@ -289,7 +299,7 @@ void transact_goodbye(struct dialog *d)
 	    d->feed.state != FEED_HANDED)
 		return;
 	r = d->fault;
-	exchange_settle(d->tx, (unsigned)exchange_undecided(d->tx), &r);
+	exchange_settle(d->tx, next_decided(d), &r);
 	result_fault(d, CLASS_NETWORK, "4.4.2",
 	    "the connection ended before the answer for this recipient");
 }

@@ -3,6 +3,7 @@
  * From bytes to a command that runs. What is allowed when is data: the table
  * below (RFC 5321 4.1.4).
  */
+#include "relay/base/assert.h"
 #include "relay/server/session_int.h"
 
 enum {
@@ -94,6 +95,18 @@ static void say_line(struct session *s, struct slice line)
 	}
 }
 
+/* A command is answered now, unless the owner or its octets come first. */
+static enum next run_answered(struct session *s, const struct command *c,
+    const struct smtp_cmd *cmd)
+{
+	unsigned before = s->replies;
+	enum next next = c->run(s, cmd);
+
+	PH_ASSERT((next == NEXT_WAIT || next == NEXT_CHUNK) ==
+		  (s->replies == before));
+	return next;
+}
+
 static enum next run(struct session *s, const struct smtp_cmd *cmd)
 {
 	const struct command *c = find(cmd->verb);
@@ -112,7 +125,7 @@ static enum next run(struct session *s, const struct smtp_cmd *cmd)
 		return session_refuse(s, 503, "5.5.1", "Not in this order");
 	if ((c->flags & IDLE) && session_idles(s))
 		return session_bye(s, 421, "4.7.0", "Too many commands");
-	return c->run(s, cmd);
+	return run_answered(s, c, cmd);
 }
 
 static enum next run_line(struct session *s, struct slice line)

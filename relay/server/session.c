@@ -8,6 +8,7 @@
  */
 #include "relay/server/session_int.h"
 
+#include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/net/proxyhdr.h"
 
@@ -99,6 +100,9 @@ static void session_enter(struct session *s, enum state to)
 {
 	if (s->state == ST_OVER)
 		return;
+	PH_ASSERT((to == ST_ASKED) == (s->answered != NULL));
+	PH_ASSERT(s->tx != NULL || (to != ST_DATA && to != ST_CHUNK &&
+	    to != ST_HELD && to != ST_MAIL && to != ST_RCPT));
 	s->state = to;
 	if (waits(s))
 		s->held_ms = loop_now_ms(s->server->c.loop);
@@ -166,10 +170,14 @@ static void waited(struct session *s)
 
 void session_answer(struct session *s, const struct reply *r)
 {
+	answer_fn then = s->answered;
+
 	if (s->state != ST_ASKED)
 		return;
+	PH_ASSERT(then != NULL);
+	s->answered = NULL; /* once */
 	waited(s);
-	session_go_on(s, s->answered(s, r));
+	session_go_on(s, then(s, r));
 }
 
 void session_resume(struct session *s)
@@ -324,6 +332,7 @@ void session_free(struct session *s)
 		session_aborted(s, tx_stage(s->tx),
 		    s->lost == NULL ? "The service stopped" : s->lost);
 	tx_end(s);
+	PH_ASSERT(s->tx == NULL && s->server->count > 0);
 	list_remove(&s->node);
 	s->server->count--;
 	c->ops->closed(c->arg, s);

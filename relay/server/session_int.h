@@ -109,6 +109,7 @@ struct session {
 	bool pipelined; /* bytes follow the command that runs */
 	bool choked;	/* it does not read our replies */
 	int errors, idle_commands, long_lines;
+	unsigned replies; /* made so far */
 
 	/* For `report`: what is being answered, and its argument. */
 	const char *stage;

@@ -3,6 +3,7 @@
  * Sends replies to a client, counts them and puts them on record. A worker's
  * loop.
  */
+#include "relay/base/assert.h"
 #include "relay/server/session_int.h"
 
 static void report(struct session *s, struct server_report *r)
@@ -47,6 +48,7 @@ void session_aborted(struct session *s, const char *stage, const char *why)
 enum next session_say(struct session *s, const struct reply *r)
 {
 	reply_print(r, stream_out(s->stream));
+	s->replies++;
 	if (r->code < 400)
 		return NEXT_REPLIED;
 	report(s, &(struct server_report){
@@ -85,6 +87,7 @@ enum next session_ask(struct session *s, enum answer a, const struct reply *r,
 {
 	if (a == ANSWER_NOW)
 		return then(s, r);
+	PH_ASSERT(s->answered == NULL); /* one answer is owed at a time */
 	s->answered = then;
 	return NEXT_WAIT;
 }

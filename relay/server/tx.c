@@ -3,6 +3,7 @@
  * One mail transaction and its arena: everything that a MAIL brought with it
  * goes at once, at RSET, EHLO, the final answer or the end of the connection.
  */
+#include "relay/base/assert.h"
 #include "relay/server/session_int.h"
 
 struct tx *tx_begin(struct session *s, struct slice from)
@@ -10,6 +11,7 @@ struct tx *tx_begin(struct session *s, struct slice from)
 	struct arena *a = arena_new();
 	struct tx *tx = arena_alloc(a, sizeof(*tx));
 
+	PH_ASSERT(s->tx == NULL);
 	tx->arena = a;
 	tx->from = slice_of(arena_slicedup(a, from), from.n);
 	tx->to = arena_alloc(a, ADDR_MAX);
