@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * relay/net/dns.h with a handful of names: linked instead of dns.c. The
+ * relay/net/dns.h with a handful of names: linked instead of dns_ask.c. The
  * resolver may be out of order for a while.
  */
 #include "relay/net/dns.h"
