@@ -27,8 +27,8 @@ def knots(graph):
 
 
 def circles(graph):
-    """A line of text for each knot: its shortest circle, then its nodes. A
-    header of a room's own (x_int.h) includes its public half (x.h): the two
+    """A line of text for each knot: its shortest circle, then its nodes. The
+    header of a room's own (NAME_int) includes its public half (NAME): the two
     are one."""
     found = []
     for knot in knots(graph):

@@ -4,6 +4,7 @@ tests/run, or: python3 -m pytest tests/lint"""
 import pathlib
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
@@ -345,6 +346,22 @@ PH_PRINTF(1, 2) __attribute__((noreturn)) void say(const char *f, ...)
 
 
 # -- the commands
+
+def test_a_file_that_the_tarball_lacks_is_named(broken, tmp_path):
+    broken("licence", {})
+    packed = tmp_path / "x.tar.xz"
+    with tarfile.open(packed, "w:xz") as tar:
+        for name in GOOD:
+            if name != "policy/route.c":
+                tar.add(tmp_path / name, f"posthouse-1/{name}")
+    found = run(HERE / "check_dist.py", tmp_path, packed)
+    assert found.returncode == 1
+    assert "policy/route.c: not in" in found.stdout
+    packed.rename(tmp_path.parent / "build.tar.xz")
+    (tmp_path / "policy/route.c").unlink()
+    assert run(HERE / "check_dist.py", tmp_path,
+               tmp_path.parent / "build.tar.xz").returncode == 0
+
 
 def run(*args):
     return subprocess.run([sys.executable, *map(str, args)], text=True,

@@ -2,7 +2,7 @@
 """Which functions a test enters, from the counters that gcc's --coverage
 leaves: a mutant in a function that a test never enters cannot fail it.
 
-Reads the files of GCC 12 and later (gcov-io.h of GCC describes them). For what
+Reads the files of GCC 12 and later (the header gcov-io of GCC describes them). For what
 cannot be read the answer is None; the caller then runs every test that links
 the file."""
 import struct
