@@ -11,19 +11,18 @@
 #include "tests/sim/sim_task.h"
 #include "tests/sim/sim_trace.h"
 
-/* One per watched io, and one per timer. */
+/* One per watched io. */
 struct event {
-	struct list node;   /* loop.ios, or loop.timers by time */
+	struct list node;   /* of loop.ios */
 	struct list active; /* of this turn */
 	struct io *io;
-	struct timer *timer;
-	int64_t at_us;
 	int what; /* of an io that is active */
 };
 
 struct loop {
 	const struct clock *clock;
-	struct list ios, timers, active, deferred;
+	struct list ios, active, deferred;
+	struct deadlines timers;
 	struct task *waits;
 	int64_t now_ms;
 	bool stop;
@@ -40,7 +39,6 @@ struct loop *loop_new(const struct clock *clock)
 
 	l->clock = clock;
 	list_init(&l->ios);
-	list_init(&l->timers);
 	list_init(&l->active);
 	list_init(&l->deferred);
 	l->now_ms = clock_mono_ms(clock);
@@ -49,12 +47,21 @@ struct loop *loop_new(const struct clock *clock)
 
 void loop_free(struct loop *l)
 {
+	if (l != NULL)
+		deadlines_fini(&l->timers);
 	mem_free(l);
 }
 
 int64_t loop_now_ms(const struct loop *l)
 {
 	return l->now_ms;
+}
+
+int64_t loop_next_ms(const struct loop *l)
+{
+	const struct deadline *d = deadlines_first(&l->timers);
+
+	return d == NULL ? -1 : d->at_ms;
 }
 
 /* ---- a turn ---- */
@@ -81,30 +88,37 @@ static void gather_ios(struct loop *l)
 	}
 }
 
-static void gather_timers(struct loop *l)
+static bool run_ios(struct loop *l)
 {
-	int64_t now = l->clock->mono_us(l->clock);
+	struct event *e;
+	bool any = !list_empty(&l->active);
 
-	list_each_safe(node, &l->timers) {
-		struct event *e = LIST_ENTRY(node, struct event, node);
-
-		if (e->at_us > now)
-			break;
-		list_push_back(&l->active, &e->active);
+	while ((e = LIST_FIRST(&l->active, struct event, active)) != NULL) {
+		list_remove(&e->active);
+		e->io->fn(e->io->arg, e->what);
+		task_maybe_yield();
 	}
+	return any;
 }
 
-static void fire(struct event *e)
+/* A timer that is set by another runs in the next turn, due or not. */
+static bool run_timers(struct loop *l)
 {
-	struct timer *t = e->timer;
+	uint64_t added = l->timers.added;
+	struct deadline *d;
+	bool any = false;
 
-	if (t == NULL) {
-		e->io->fn(e->io->arg, e->what);
-		return;
+	while ((d = deadlines_first(&l->timers)) != NULL &&
+	       d->at_ms <= l->now_ms && d->nth <= added) {
+		struct timer *t = CONTAINER_OF(d, struct timer, deadline);
+
+		deadlines_remove(&l->timers, d);
+		t->set = false;
+		any = true;
+		t->fn(t->arg);
+		task_maybe_yield();
 	}
-	list_remove(&e->node);
-	t->set = false;
-	t->fn(t->arg);
+	return any;
 }
 
 /* A call deferred by a deferred call runs in the next turn. */
@@ -131,29 +145,24 @@ static bool run_deferred(struct loop *l)
 
 static bool turn(struct loop *l)
 {
-	struct event *e;
-	bool any;
+	bool ios, timers, deferred;
 
 	l->now_ms = clock_mono_ms(l->clock);
 	gather_ios(l);
-	gather_timers(l);
-	any = !list_empty(&l->active);
-	while ((e = LIST_FIRST(&l->active, struct event, active)) != NULL) {
-		list_remove(&e->active);
-		fire(e);
-		task_maybe_yield();
-	}
-	return run_deferred(l) || any;
+	ios = run_ios(l);
+	timers = run_timers(l);
+	deferred = run_deferred(l);
+	return ios || timers || deferred;
 }
 
 static void wait_until(struct loop *l, int64_t end_us)
 {
-	struct event *e = LIST_FIRST(&l->timers, struct event, node);
+	int64_t next_ms = loop_next_ms(l);
 
 	if (!list_empty(&l->deferred))
 		end_us = 0;
-	if (e != NULL && e->at_us < end_us)
-		end_us = e->at_us;
+	if (next_ms >= 0 && next_ms * 1000 < end_us)
+		end_us = next_ms * 1000;
 	l->waits = task_self();
 	list_each(node, &l->ios) {
 		struct io *io = LIST_ENTRY(node, struct event, node)->io;
@@ -244,41 +253,25 @@ void timer_init(struct timer *t, struct loop *l, void (*fn)(void *arg),
 
 void timer_set(struct timer *t, int64_t ms)
 {
-	struct list *at;
-	struct event *e = t->ev;
+	struct loop *l = t->loop;
 
-	if (e == NULL) {
-		e = t->ev = NEW(struct event);
-		e->timer = t;
-		list_node_init(&e->node);
-		list_node_init(&e->active);
-	}
-	timer_del(t);
-	e->at_us = t->loop->clock->mono_us(t->loop->clock) +
-		   (ms < 0 ? 0 : ms) * 1000;
-	at = t->loop->timers.next;
-	while (at != &t->loop->timers &&
-	       LIST_ENTRY(at, struct event, node)->at_us <= e->at_us)
-		at = at->next;
-	list_insert_before(at, &e->node);
+	deadlines_remove(&l->timers, &t->deadline);
+	deadlines_add(&l->timers, &t->deadline,
+	    clock_mono_ms(l->clock) + (ms < 0 ? 0 : ms));
 	t->set = true;
-	task_wake(t->loop->waits);
+	task_wake(l->waits);
 }
 
 void timer_del(struct timer *t)
 {
-	if (t->ev != NULL) {
-		list_remove(&t->ev->node);
-		list_remove(&t->ev->active);
-	}
+	if (t->set)
+		deadlines_remove(&t->loop->timers, &t->deadline);
 	t->set = false;
 }
 
 void timer_fini(struct timer *t)
 {
 	timer_del(t);
-	mem_free(t->ev);
-	t->ev = NULL;
 }
 
 /* ---- deferred calls ---- */
