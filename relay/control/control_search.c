@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #include "relay/audit/conserve.h"
-#include "relay/audit/search.h"
+#include "relay/audit/search/search.h"
 #include "relay/base/mem.h"
 
 enum {

@@ -7,7 +7,7 @@
 #define TESTS_UNIT_AUDITFIXTURE_H
 
 #include "relay/audit/conserve.h"
-#include "relay/audit/search.h"
+#include "relay/audit/search/search.h"
 #include "tests/unit/fakejournal.h"
 
 /* 2026-11-22T05:12:17Z */

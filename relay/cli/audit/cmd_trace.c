@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 #include "relay/audit/event.h"
-#include "relay/audit/search.h"
+#include "relay/audit/search/search.h"
 #include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"

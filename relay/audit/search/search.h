@@ -3,8 +3,8 @@
  * `trace`: the events of messages, from the hour files alone, with or without
  * a running daemon. For the command line; any thread, nothing is shared.
  */
-#ifndef RELAY_AUDIT_SEARCH_H
-#define RELAY_AUDIT_SEARCH_H
+#ifndef RELAY_AUDIT_SEARCH_SEARCH_H
+#define RELAY_AUDIT_SEARCH_SEARCH_H
 
 #include <stdbool.h>
 #include <stddef.h>

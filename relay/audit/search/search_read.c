@@ -3,7 +3,7 @@
  * The rows of messages that may fit, oldest file first, until nothing of them
  * is open any more; and the events that are of no message.
  */
-#include "relay/audit/search_int.h"
+#include "relay/audit/search/search_int.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -2,7 +2,7 @@
  *
  * Holds the conditions of a search against the rows of the index. Pure.
  */
-#include "relay/audit/search_int.h"
+#include "relay/audit/search/search_int.h"
 
 #include <jansson.h>
 

@@ -3,7 +3,7 @@
  * The conditions of a search that are texts, for the command line and for the
  * daemon that searches on its behalf.
  */
-#include "relay/audit/search.h"
+#include "relay/audit/search/search.h"
 
 const struct search_field search_fields[] = {
 	{ "message-id", false, offsetof(struct search, message_id) },

@@ -5,7 +5,7 @@
  * before the next is begun, so that the limit counts what is shown and not
  * what was looked at; then events of no message; then all in order of time.
  */
-#include "relay/audit/search_int.h"
+#include "relay/audit/search/search_int.h"
 
 #include <stdlib.h>
 

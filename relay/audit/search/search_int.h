@@ -3,11 +3,11 @@
  * Shared by the files of a search: search.c (which messages, in batches),
  * search_read.c (their rows), search_fit.c (the conditions). One thread.
  */
-#ifndef RELAY_AUDIT_SEARCH_INT_H
-#define RELAY_AUDIT_SEARCH_INT_H
+#ifndef RELAY_AUDIT_SEARCH_SEARCH_INT_H
+#define RELAY_AUDIT_SEARCH_SEARCH_INT_H
 
 #include "relay/audit/hourfile.h"
-#include "relay/audit/search.h"
+#include "relay/audit/search/search.h"
 #include "relay/base/map.h"
 
 struct seen_leg {
