@@ -32,6 +32,7 @@ bool daemon_refuses_unknown(void);
 
 /* Takes `args`. The exit code; -1: there is no daemon, or it died. */
 int sim_ctl(const char *command, json_t *args, struct strbuf *rows_out);
+const char *sim_ctl_error(void); /* what the last one said to it */
 void sim_ctl_kill(void);
 
 /* ---- the table ---- */

@@ -34,6 +34,7 @@ struct ctl_request {
 	char error[300];
 };
 
+static char last_error[300];
 static struct ctl *ctl_now; /* NULL: no daemon */
 static struct ctl_request *asked;
 
@@ -169,9 +170,15 @@ int sim_ctl(const char *command, json_t *args, struct strbuf *rows_out)
 	asked = NULL;
 	code = r->exit_code;
 	trace_line("control %s: %d %s", command, code, r->error);
+	snprintf(last_error, sizeof(last_error), "%s", r->error);
 	if (rows_out != NULL)
 		strbuf_addsl(rows_out, strbuf_view(&r->rows));
 	strbuf_fini(&r->rows);
 	json_decref(args);
 	return code; /* the request itself may still be in a hand */
+}
+
+const char *sim_ctl_error(void)
+{
+	return last_error;
 }
