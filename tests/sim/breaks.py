@@ -28,7 +28,10 @@ breaks = [
     ("T3", "a dot that begins a line is not doubled",
      "strbuf_addc(out, '.');\n\t\t\tw->state", "w->state"),
     ("T4", "mail for any domain is taken",
-     "refuse(decision_out, &no_relay);", "by_the_policy(&q, &p);"),
+     "refuse(decision_out, &no_relay);",
+     "decision_out->route.kind = ROUTE_LEGS;\n"
+     "\t\tdecision_out->route.legs = 1;\n"
+     "\t\tdecision_out->verdict = VERDICT_ACCEPT;"),
     ("T5", "a recipient without a row is taken in spite of the policy",
      "if (p->own->unknown != UNKNOWN_ROUTE &&",
      "if (false && p->own->unknown != UNKNOWN_ROUTE &&"),

@@ -35,7 +35,8 @@ static struct {
 /* ---- starts and ends ---- */
 
 /* Attempts whose results are not on disk yet may be made again. */
-enum { CRASH_DOUBT_S = 5, STOP_DOUBT_S = 130, SYNC_DOUBT_S = 3600 };
+/* A slow leg answers up to so long after it took a mail. */
+enum { CRASH_DOUBT_S = 30, STOP_DOUBT_S = 130, SYNC_DOUBT_S = 3600 };
 
 static void doubt(int seconds)
 {

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "relay/base/map.h"
 #include "relay/daemon/app.h"
@@ -186,16 +187,17 @@ static void take_update(const struct spool_record *rec)
 
 /* ---- messages ---- */
 
+/* A notice of ours, or one that a leg brought back, has an id of its own. */
 static void link_mail(struct read_message *m, const struct envelope *e)
 {
-	const char *tag = e->message_id[0] == '<' ? e->message_id + 1 : "x";
+	const char *tag = e->message_id;
 
-	m->notice = e->listen[0] == '\0';
+	m->notice = e->listen[0] == '\0' || strstr(tag, "@sim>") == NULL;
 	if (m->notice)
 		return;
-	m->mail = witness_mail((unsigned)atoi(tag));
+	m->mail = witness_mail((unsigned)atoi(tag + 1));
 	if (m->mail == NULL)
-		broken(m, 0, "nobody sent it");
+		broken(m, 0, "it is on record, and was never sent");
 }
 
 static void take_accepted(const struct spool_record *rec)
