@@ -7,6 +7,7 @@
  * ends it. The ops loop; the acts themselves are the queue thread's (act.c).
  */
 #include "relay/control/control_select.h"
+#include "relay/settle/act.h"
 
 #include <inttypes.h>
 

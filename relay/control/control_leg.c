@@ -77,9 +77,9 @@ static void leg_decide(struct control *c, struct ctl_request *r,
 	if (suspend)
 		snprintf(la->fact, sizeof(la->fact), "%s by %s",
 		    reason[0] != '\0' ? reason : "suspended", ctl_who(r));
-	leg_note(c->cfg.shared, leg->name, suspend ? "suspended" : "resumed",
-	    "none",
-	    reason, ctl_who(r));
+	leg_note(c->cfg.shared, &(struct leg_event){.leg = leg->name,
+	    .state = suspend ? "suspended" : "resumed", .class = "none",
+	    .reason = reason, .who = ctl_who(r)});
 	op = spool_op_new();
 	spool_op_fact(op, key, slice_str(la->fact));
 	op->flags |= OP_SYNC;

@@ -8,6 +8,7 @@
 
 #include "relay/control/control_int.h"
 #include "relay/post/mail.h"
+#include "relay/settle/act.h"
 
 enum { SELECT_SLICE = 256 };
 #define AGE_MAX_S INT64_C(100000000000)

@@ -108,9 +108,6 @@ static void fill(struct question *q, const char *address, bool utf8,
 	r->arg = q;
 }
 
-static bool start(struct question *q);
-static void give_share(struct question *q);
-
 static void on_stranger(void *arg, struct client_request *r);
 
 /* The leg took a recipient: does it take a name that does not exist, too? Then
@@ -142,7 +139,7 @@ static void over(struct question *q)
 
 	a->w->asking--;
 	list_remove(&q->node);
-	give_share(q);
+	ask_give_share(q);
 	dialogs_count(a->w);
 }
 
@@ -164,7 +161,7 @@ static bool ask_again(struct question *q)
 	q->again = true;
 	q->rcpt.result = (struct result){.address = NULL};
 	list_push_back(&q->asker->queued, &q->node);
-	start(q);
+	ask_start(q);
 	return true;
 }
 
@@ -199,71 +196,6 @@ static void on_stranger(void *arg, struct client_request *r)
 }
 
 /* ---- the way to the leg ---- */
-
-/* Deliveries keep the last quarter of a leg's slots. */
-static bool take_slot(struct asker *a, int leg)
-{
-	struct ledger *l = a->w->shared->ledger;
-	int limit = ledger_limit(l, leg);
-
-	return ledger_used(l, leg) < limit - limit / 4 &&
-	       !ledger_wanted(l, leg) && ledger_take_spare(l, leg);
-}
-
-/* One client gets half of the connections that questions may use: a leg that
- * lets its questions wait answers those of the others. */
-static bool take_share(struct question *q)
-{
-	struct asker *a = q->asker;
-	int limit = ledger_limit(a->w->shared->ledger, q->key.leg);
-	int share = (limit - limit / 4) / 2;
-
-	q->held_share = q->of_domain ||
-			ask_cache_take(a->cache, q->key.leg, q->client,
-			    share > 0 ? (unsigned)share : 1);
-	return q->held_share;
-}
-
-static void give_share(struct question *q)
-{
-	if (q->held_share && !q->of_domain)
-		ask_cache_give(q->asker->cache, q->key.leg, q->client);
-	q->held_share = false;
-}
-
-static bool put(struct question *q)
-{
-	struct asker *a = q->asker;
-	bool slot = false;
-
-	if (!client_has_idle(a->w->client, q->key.leg)) {
-		slot = take_slot(a, q->key.leg);
-		if (!slot)
-			return false;
-	}
-	if (client_send(a->w->client, &q->req, slot))
-		return true;
-	if (slot)
-		ledger_give(a->w->shared->ledger, q->key.leg);
-	return false;
-}
-
-static bool start(struct question *q)
-{
-	struct asker *a = q->asker;
-
-	if (!take_share(q))
-		return false;
-	if (!put(q)) {
-		give_share(q);
-		return false;
-	}
-	list_remove(&q->node);
-	list_push_back(&a->sent, &q->node);
-	a->w->asking++;
-	dialogs_count(a->w);
-	return true;
-}
 
 /* Connections that other workers keep idle are not in use. */
 static void want_connection(struct asker *a, int leg)
@@ -342,7 +274,7 @@ static void on_look(void *arg)
 		tell(q, ASK_NO_ANSWER);
 	}
 	list_each_safe(n, &a->queued)
-		start(LIST_ENTRY(n, struct question, node));
+		ask_start(LIST_ENTRY(n, struct question, node));
 	/* Again: it was in use when it was wanted first. */
 	q = LIST_FIRST(&a->queued, struct question, node);
 	if (q != NULL)
@@ -357,7 +289,7 @@ static bool start_next(struct asker *a, int leg)
 		struct question *q = LIST_ENTRY(n, struct question, node);
 
 		/* One client's share may be used up; another's is not. */
-		if (q->key.leg == leg && !unwanted(q) && start(q))
+		if (q->key.leg == leg && !unwanted(q) && ask_start(q))
 			return true;
 	}
 	return false;
@@ -419,7 +351,7 @@ static enum ask_answer ask_anew(struct asker *a, const struct ask_key *k,
 		return ask_last_known(a, k, address);
 	q = question_new(a, k, wait->client);
 	fill(q, arena_strdup(q->arena, address), utf8, on_done);
-	if (!start(q))
+	if (!ask_start(q))
 		want_connection(a, k->leg);
 	return wait_for(q, wait);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of asking: shared by ask.c (questions, their way to the leg, who waits
- * for them) and ask_said.c (what a leg's answers mean and teach).
+ * Inside of asking: shared by ask.c (questions, and who waits for them),
+ * ask_way.c (their way to the leg) and ask_said.c (what a leg's answers mean
+ * and teach).
  */
 #ifndef RELAY_DELIVERY_ASK_INT_H
 #define RELAY_DELIVERY_ASK_INT_H
@@ -49,6 +50,13 @@ static inline uint64_t ask_hash(struct slice key)
 {
 	return hash_slice(key) | 1;
 }
+
+/* ---- ask_way.c ---- */
+
+/* Gives the question to the client. False: no connection, or its client has
+ * its share already. */
+bool ask_start(struct question *q);
+void ask_give_share(struct question *q);
 
 /* ---- ask_said.c ---- */
 

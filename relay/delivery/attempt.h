@@ -48,24 +48,14 @@ void attempt_give_back(struct worker *w, uint64_t id,
 
 struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
     enum role role, unsigned cap);
+void attempt_free(struct attempt *at); /* its slot and memory go back */
 /* Gives all of it back. Takes `at`. */
 void attempt_return(struct attempt *at, enum giving_back how);
-/* With a connection in sight: route, then talk. True: the attempt is on its
- * way or over, and in no list; false: there is no connection. */
-bool attempt_start(struct attempt *at);
 /* Has this worker less than its part of the leg's connections? */
 bool attempt_below_share(const struct attempt *at);
 /* A letter with a row for each delivery; results are the caller's to fill. */
 struct outcome_letter *attempt_outcome(const struct attempt *at,
     enum why why);
-/* Asks the table which recipients have no row of their own, for the guard of
- * notices that no dialog comes before. */
-void attempt_know_strangers(struct attempt *at);
-/* Makes the DSN when one is due, then reports. Takes both. */
-void attempt_finish(struct attempt *at, struct outcome_letter *o);
-/* The same at a stop: the notice that its head was being read for can wait,
- * one of success is not made. */
-void attempt_untold(struct attempt *at);
 
 /* A DSN of ours to a domain that is not ours: no row of the table speaks of
  * it, dsn.via chose its leg once. */

@@ -134,12 +134,23 @@ static const char *status(struct arena *a, const char *classes,
 	return own;
 }
 
+/* What a notice is about. */
+struct about {
+	const struct conf *conf;
+	struct arena *arena;
+	const struct outcome_letter *o;
+	enum told what;
+};
+
 /* Only what a server said is a diagnostic of a delay: what we ourselves met
  * on the way in is of no use to the sender. */
-static void fill_row(struct dsn_recipient *d, const struct conf *c,
-    struct arena *a, const struct envelope_rcpt *rcpt,
-    const struct outcome_letter *o, unsigned i, enum told what)
+static void fill_row(struct dsn_recipient *d, const struct about *ab,
+    const struct envelope_rcpt *rcpt, unsigned i)
 {
+	const struct outcome_letter *o = ab->o;
+	const struct conf *c = ab->conf;
+	struct arena *a = ab->arena;
+	enum told what = ab->what;
 	const struct result *r = &o->row[i].result;
 	int leg = o->why == WHY_LATE ? o->row[i].delivery.leg : o->leg;
 	bool inside = conf_leg_by_id(c, leg) == NULL ||
@@ -290,13 +301,14 @@ bool report_make(struct worker *w, const struct mail *m, struct slice head,
 	struct dsn dsn = {0};
 	struct dsn_recipient *row =
 	    arena_alloc(a, o->n * sizeof(struct dsn_recipient));
+	const struct about about = {.conf = w->snapshot->conf, .arena = a,
+	    .o = o, .what = n->what};
 	bool ok;
 
 	for (unsigned i = 0; i < o->n; i++)
 		if (o->row[i].told == number)
-			fill_row(&row[dsn.rcpts++], w->snapshot->conf, a,
-			    &m->env.rcpt[o->row[i].delivery.rcpt], o, i,
-			    n->what);
+			fill_row(&row[dsn.rcpts++], &about,
+			    &m->env.rcpt[o->row[i].delivery.rcpt], i);
 	share_replies(a, row, dsn.rcpts);
 	dsn.rcpt = row;
 	ok = make(w, m, head, n, &dsn);

@@ -67,18 +67,19 @@ static bool look_for_flip(const struct attempt *at, struct table *t,
 }
 
 bool unknown_judge(const struct attempt *at, struct table *t,
-    const struct decision *d, const struct addr *to,
-    struct outcome_letter *o, unsigned i)
+    const struct decision *d, struct outcome_letter *o, unsigned i)
 {
 	struct result *r = &o->row[i].result;
 	struct unknown_facts f = {.now_us = o->time_us,
 	    .created_us = created_us(at, o->row[i].delivery.number)};
+	struct addr to;
 
-	if (r->class != CLASS_RECIPIENT)
+	if (r->class != CLASS_RECIPIENT ||
+	    !mail_rcpt_addr(at->mail, at->row[i].rcpt, &to))
 		return true;
 	if (!look_for_flip(at, t, d, &f))
 		return false;
-	f.known = unknown_delivered(at->w, at->leg, to, o->time_us);
+	f.known = unknown_delivered(at->w, at->leg, &to, o->time_us);
 	o->row[i].known = f.known;
 	switch (unknown_means(at->snapshot->conf, &f)) {
 	case UNKNOWN_WAITS:

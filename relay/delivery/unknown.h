@@ -41,7 +41,6 @@ bool unknown_delivered(const struct worker *w, int leg, const struct addr *to,
  * now, `t` is inside a read transaction. Sets outcome, `known` and `park`.
  * False: the table cannot be read. A worker's loop. */
 bool unknown_judge(const struct attempt *at, struct table *t,
-    const struct decision *d, const struct addr *to,
-    struct outcome_letter *o, unsigned i);
+    const struct decision *d, struct outcome_letter *o, unsigned i);
 
 #endif

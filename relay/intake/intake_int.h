@@ -8,16 +8,20 @@
 #define RELAY_INTAKE_INTAKE_INT_H
 
 #include "relay/delivery/ask.h"
-#include "relay/intake/intake.h"
+#include "relay/intake/intake_config.h"
 #include "relay/watch/loophint.h"
 #include "relay/post/mail.h"
 #include "relay/intake/token.h"
 #include "relay/post/queue_letters.h"
+#include "relay/post/worker.h"
+#include "relay/server/server.h"
 
 /* Bytes of the envelope for a recipient, beside its strings. */
 enum { RCPT_OVERHEAD = 64 };
 
 enum { LOOPS_TOLD = 64 };
+
+struct refusals;
 
 struct intake_room {
 	struct intake_config c;
@@ -52,6 +56,10 @@ struct intake {
 	const bool *looping; /* by recipient, of mail refused for it; or NULL */
 	bool blind; /* the table could not say whose recipients they had */
 };
+
+/* What the server reports, for the audit trail. */
+void intake_report(struct worker *w, const struct session *s,
+    const struct server_report *r);
 
 void intake_free(struct intake *in);
 /* Asks the journal for the message; intake_stored() follows. */

@@ -16,6 +16,7 @@
 #include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/watch/alarm.h"
+#include "relay/intake/intake.h"
 #include "relay/intake/intake_int.h"
 
 enum { ALARM_MAX = 1024, ALARM_AGAIN_MS = 60 * 1000 };

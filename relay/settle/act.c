@@ -4,9 +4,10 @@
  * the journal, synced, before it is reported (doc/journal.md, J4). Queue
  * thread.
  */
-#include "relay/settle/queue_thread_int.h"
+#include "relay/settle/act.h"
 
 #include "relay/mail/actor.h"
+#include "relay/settle/queue_thread_int.h"
 
 /* Waits for the journal on behalf of the caller. */
 struct act_wait {

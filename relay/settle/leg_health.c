@@ -78,18 +78,17 @@ const char *leg_health_name(const struct leg_health *l, int leg)
 	return names_text(l->shared->names, leg);
 }
 
-void leg_note(struct shared *sh, const char *leg, const char *state,
-    const char *class, const char *reason, const char *who)
+void leg_note(struct shared *sh, const struct leg_event *e)
 {
 	struct note_draft n;
 	struct jout *j = note_open(&n, EVENT_LEG);
 
-	jout_str(j, "leg", leg);
-	jout_str(j, "state", state);
-	jout_str(j, "class", class);
-	jout_str(j, "reason", reason);
-	if (who[0] != '\0')
-		jout_str(j, "who", who);
+	jout_str(j, "leg", e->leg);
+	jout_str(j, "state", e->state);
+	jout_str(j, "class", e->class);
+	jout_str(j, "reason", e->reason);
+	if (e->who != NULL)
+		jout_str(j, "who", e->who);
 	note_post(&n, sh->spool, NOTE_LEG, clock_wall_us(sh->clock));
 }
 
@@ -137,8 +136,9 @@ void leg_suspend(struct queue_thread *s, int leg, enum alarm_kind kind,
 	snprintf(fact, sizeof(fact), "%s%s%s", fault_mark,
 	    l->leg[leg].met == MET_CONTENT ? content_mark : "", reason);
 	write_fact(l, leg, slice_str(fact));
-	leg_note(l->shared, c->name, "suspended", reply_class_text(class),
-	    reason, "");
+	leg_note(l->shared, &(struct leg_event){.leg = c->name,
+	    .state = "suspended", .class = reply_class_text(class),
+	    .reason = reason});
 	snprintf(text, sizeof(text), "leg \"%s\" is suspended, its mail "
 	    "waits: %.700s %s", c->name, reason, c->probe_ms > 0 ?
 		"(one message at a time goes out to try it)" :
@@ -152,8 +152,9 @@ void leg_resume(struct queue_thread *s, int leg, const char *reason)
 
 	enter(s, leg, NOT);
 	write_fact(l, leg, slice_of("", 0));
-	leg_note(l->shared, leg_health_name(l, leg), "resumed", "none",
-	    reason, "");
+	leg_note(l->shared, &(struct leg_event){
+	    .leg = leg_health_name(l, leg), .state = "resumed",
+	    .class = "none", .reason = reason});
 }
 
 /* It is written again: a fault, or the end of one, that came after the

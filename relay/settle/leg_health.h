@@ -14,7 +14,11 @@
 #define RELAY_SETTLE_LEG_HEALTH_H
 
 #include "relay/mail/addr.h"
-#include "relay/settle/queue_thread.h"
+#include "relay/post/queue_letters.h"
+#include "relay/post/shared.h"
+
+struct alarms;
+struct queue_thread;
 
 struct leg_health;
 
@@ -51,9 +55,13 @@ bool leg_good_recipient(const struct queue_thread *s, int leg,
 /* Counts the deliveries that ended a run of faults. */
 unsigned leg_run(const struct queue_thread *s, int leg);
 
-/* A `leg` event. `who`: of an administrator's word, else "". Any thread. */
-void leg_note(struct shared *sh, const char *leg, const char *state,
-    const char *class, const char *reason, const char *who);
+/* A `leg` event. */
+struct leg_event {
+	const char *leg, *state, *class, *reason;
+	const char *who; /* whose word it is; NULL: its own */
+};
+/* Any thread. */
+void leg_note(struct shared *sh, const struct leg_event *e);
 
 /* Takes the answer to a question of our own
  * (relay/delivery/leg_question.c). */

@@ -141,10 +141,13 @@ static void note_breaker(struct queue_thread *s, const struct outcome_letter *o,
 		why_down(r, down, sizeof(s->health->leg->down));
 	if (before == BREAKER_CLOSED && after == BREAKER_OPEN && r != NULL) {
 		why_down(r, reason, sizeof(reason));
-		leg_note(s->shared, name, "down", reply_class_text(r->class),
-		    reason, "");
+		leg_note(s->shared, &(struct leg_event){.leg = name,
+		    .state = "down", .class = reply_class_text(r->class),
+		    .reason = reason});
 	} else if (before != BREAKER_CLOSED && after == BREAKER_CLOSED) {
-		leg_note(s->shared, name, "up", "none", "it answers again", "");
+		leg_note(s->shared, &(struct leg_event){.leg = name,
+		    .state = "up", .class = "none",
+		    .reason = "it answers again"});
 	}
 }
 

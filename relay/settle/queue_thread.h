@@ -35,24 +35,11 @@ int queue_thread_run(struct queue_thread *s, struct error *err);
 void queue_thread_stop(struct queue_thread *s);
 /* When no thread runs any more: takes what was posted and starts nothing. */
 void queue_thread_drain(struct queue_thread *s);
+/* One turn: what was posted, then what is due. Ms until the next. Its thread,
+ * or a test. */
+int queue_thread_step(struct queue_thread *s);
 void queue_thread_free(struct queue_thread *s);
 /* Its thread. */
 void queue_thread_configure(struct queue_thread *s, struct conf *c);
-
-/* An administrator's decision about one delivery. */
-enum act { ACT_RETRY, ACT_FREEZE, ACT_THAW, ACT_PARK, ACT_BOUNCE, ACT_DELETE };
-struct act_request {
-	enum act what;
-	const char *who, *reason;
-	/* Called once on the queue's thread, maybe at once, when it is on
-	 * disk or could not be written, and act_apply() took it. */
-	void (*done)(void *arg, bool ok);
-	void *arg;
-};
-int act_parse(struct slice name); /* enum act, or -1 */
-/* Queue thread. NULL: taken; else why that delivery cannot take it in its
- * state, in words for people, and `done` is not called. */
-const char *act_apply(struct queue_thread *s, const struct act_request *act,
-    uint64_t id, uint32_t number);
 
 #endif

@@ -12,7 +12,9 @@
 #include <pthread.h>
 
 #include "relay/base/list.h"
-#include "relay/settle/queue_thread.h"
+#include "conf/conf.h"
+#include "relay/post/queue_letters.h"
+#include "relay/post/shared.h"
 #include "relay/post/workers.h"
 #include "relay/settle/self_check.h"
 
@@ -148,6 +150,5 @@ void jobs_send(struct queue_thread *s, int worker, struct job_letter *j);
 void jobs_start(void *arg, int worker, const struct queue_job *job);
 void jobs_resolve(void *arg, uint64_t id);
 void jobs_offer(void *arg, int leg);
-int queue_thread_step(struct queue_thread *s);
 
 #endif

@@ -67,22 +67,20 @@ static void read_all(struct certificates *c, const struct conf *conf)
 			    conf->leg[i].name, conf->leg[i].certificate);
 }
 
-bool certificate_alarm(int64_t until_s, int64_t now_us, int64_t before_ms,
-    const char *used_by, bool renewed, struct strbuf *out)
+bool certificate_alarm(const struct certificate_end *e, struct strbuf *out)
 {
-	int64_t left_s = until_s - now_us / 1000000;
-	bool days = left_s >= DAY_S;
-	long long n = left_s / (days ? DAY_S : HOUR_S);
+	bool days = e->left_s >= DAY_S;
+	long long n = e->left_s / (days ? DAY_S : HOUR_S);
 
-	if (left_s > before_ms / 1000)
+	if (e->left_s > e->before_s)
 		return false;
-	if (left_s <= 0)
+	if (e->left_s <= 0)
 		strbuf_addf(out, "the certificate of %s has expired, ",
-		    used_by);
+		    e->used_by);
 	else
 		strbuf_addf(out, "the certificate of %s ends in %lld %s%s, ",
-		    used_by, n, days ? "day" : "hour", n == 1 ? "" : "s");
-	strbuf_adds(out, renewed
+		    e->used_by, n, days ? "day" : "hour", n == 1 ? "" : "s");
+	strbuf_adds(out, e->renewed
 		? "and its file holds a newer one: reload posthoused"
 		: "renew it and reload posthoused");
 	return true;
@@ -108,10 +106,13 @@ static void look(struct certificates *c)
 	strbuf_init(&text, 1024);
 	for (unsigned i = 0; i < c->rows; i++) {
 		const struct certificate *r = &c->row[i];
+		const struct certificate_end e = {
+		    .left_s = r->seen.until_s - now_us / 1000000,
+		    .before_s = c->before_ms / 1000, .used_by = r->used_by,
+		    .renewed = is_renewed(r)};
 
 		strbuf_reset(&text);
-		if (certificate_alarm(r->seen.until_s, now_us, c->before_ms,
-			r->used_by, is_renewed(r), &text))
+		if (certificate_alarm(&e, &text))
 			alarm_raise(c->alarms, ALARM_CERTIFICATE, r->file,
 			    strbuf_cstr(&text));
 	}

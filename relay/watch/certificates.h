@@ -29,9 +29,14 @@ unsigned certificates_count(const struct certificates *c); /* NULL: 0 */
 void certificates_print(const struct certificates *c, unsigned i,
     struct jout *j);
 
-/* Writes what is wrong at `now_us`, with the remedy, into out; false:
- * nothing. */
-bool certificate_alarm(int64_t until_s, int64_t now_us, int64_t before_ms,
-    const char *used_by, bool renewed, struct strbuf *out);
+/* The end of a certificate, as seen now. */
+struct certificate_end {
+	int64_t left_s;	  /* 0 or less: it has expired       */
+	int64_t before_s; /* so long before it is announced  */
+	const char *used_by;
+	bool renewed; /* its file holds a newer one */
+};
+/* What is wrong, with the remedy, into out; false: nothing. Pure. */
+bool certificate_alarm(const struct certificate_end *e, struct strbuf *out);
 
 #endif

@@ -38,7 +38,6 @@ static const struct {
 
 static void the_end_is_announced(void **state)
 {
-	const int64_t now_s = 1700000000;
 	struct strbuf out;
 
 	(void)state;
@@ -47,9 +46,10 @@ static void the_end_is_announced(void **state)
 		bool told;
 
 		strbuf_reset(&out);
-		told = certificate_alarm(now_s + cases[i].left_s,
-		    now_s * 1000000, INT64_C(14) * DAY * 1000, "leg cloud",
-		    cases[i].renewed, &out);
+		told = certificate_alarm(&(struct certificate_end){
+		    .left_s = cases[i].left_s, .before_s = 14 * DAY,
+		    .used_by = "leg cloud", .renewed = cases[i].renewed},
+		    &out);
 		assert_int_equal(told, cases[i].says != NULL);
 		assert_string_equal(strbuf_cstr(&out),
 		    cases[i].says == NULL ? "" : cases[i].says);

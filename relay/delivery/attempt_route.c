@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The route of an attempt, late. It is looked up when a connection is there
+ * for the attempt and not before (D1), and once more when a dialog is over;
+ * what the table no longer says goes back to the queue. A worker's loop.
+ */
+#include "relay/delivery/attempt_route.h"
+
+#include "relay/delivery/unknown.h"
+#include "relay/mail/codec.h"
+
+enum where { WHERE_HERE, WHERE_ELSEWHERE, WHERE_UNKNOWN };
+
+/* The other role is right when the routes were asked at this change already:
+ * where a primary is over, the leg that is first by now gets a copy. */
+static bool names_leg(const struct decision *d, const struct attempt *at)
+{
+	for (unsigned i = 0; i < d->route.legs; i++)
+		if (d->route.leg[i] == at->leg)
+			return (i == 0 ? ROLE_PRIMARY : ROLE_COPY) ==
+				   at->role || at->planned >= d->change;
+	return false;
+}
+
+/* The address that the leg's own DSNs are to name: the one that the sender
+ * knows (RFC 3461 5.2.1), also when the route makes it another. */
+static const char *original(struct attempt *at,
+    const struct envelope_rcpt *rcpt, struct slice address)
+{
+	struct slice to = slice_str(rcpt->to);
+	const char *orcpt = rcpt->orcpt;
+	struct strbuf made;
+
+	if (orcpt[0] != '\0' || slice_eq(to, address))
+		return orcpt;
+	strbuf_init(&made, 2 * ORCPT_MAX);
+	if (orcpt_encode(to, &made))
+		orcpt = arena_slicedup(at->arena, strbuf_view(&made));
+	strbuf_fini(&made);
+	return orcpt;
+}
+
+/* Taken by the domain's default alone. */
+static bool is_stranger(const struct decision *d)
+{
+	return d->rule == RULE_DOMAIN ||
+	       (d->rule == RULE_LEG_DOMAIN && !d->row.found);
+}
+
+static void add_rcpt(struct attempt *at, const struct job_row *row,
+    struct slice address)
+{
+	const struct envelope_rcpt *rcpt = &at->mail->env.rcpt[row->rcpt];
+	struct client_rcpt *cr = &at->req.rcpt[at->req.rcpts++];
+
+	at->row[at->n++] = *row;
+	cr->address = arena_slicedup(at->arena, address);
+	/* Only the primary may cause a DSN (D3). */
+	cr->notify = at->role == ROLE_COPY ? NOTIFY_NEVER : rcpt->notify;
+	cr->orcpt = original(at, rcpt, address);
+}
+
+static struct table_word word_of(const struct decision *d)
+{
+	return (struct table_word){.known = true, .held = d->held,
+	    .route = d->route, .change = d->change};
+}
+
+/* Does the table still say so? Fills the final address. */
+static enum where resolve_one(struct attempt *at, struct table *t,
+    const struct job_row *row)
+{
+	const struct conf *c = at->snapshot->conf;
+	const struct mail *m = at->mail;
+	struct decision d;
+	struct addr to;
+	struct strbuf address;
+
+	if (!mail_rcpt_addr(m, row->rcpt, &to))
+		return WHERE_UNKNOWN;
+	if (attempt_pinned(c, &m->env, &to)) {
+		add_rcpt(at, row, to.text);
+		return WHERE_HERE;
+	}
+	memset(&d, 0, sizeof(d));
+	if (!route_resolve(c, t, &to, at->w->lookup, &d) ||
+	    d.change < at->w->table_floor)
+		return WHERE_UNKNOWN;
+	at->change = d.change;
+	if (d.held ||
+	    !mail_without_loops(m, row->rcpt, at->w->shared->names, &d) ||
+	    !names_leg(&d, at))
+		return WHERE_ELSEWHERE;
+	strbuf_init(&address, 2 * ADDR_MAX);
+	route_address(&d, at->leg, &to, c, &address);
+	at->word[at->n] = word_of(&d);
+	add_rcpt(at, row, strbuf_view(&address));
+	at->row[at->n - 1].stranger = is_stranger(&d);
+	strbuf_fini(&address);
+	return WHERE_HERE;
+}
+
+/* All recipients in one read transaction. Returns false when nothing is left
+ * to send; `later` says the table could not be asked. */
+bool attempt_resolve(struct attempt *at, bool *later)
+{
+	struct error err;
+	struct table *t = worker_table(at->w, &err);
+	struct job_row *row = at->row;
+	unsigned n = at->n;
+
+	*later = t == NULL;
+	if (t == NULL)
+		return false;
+	at->req.rcpt = arena_alloc(at->arena, n * sizeof(*at->req.rcpt));
+	at->row = arena_alloc(at->arena, n * sizeof(*row));
+	at->word = arena_alloc(at->arena, n * sizeof(*at->word));
+	at->n = at->req.rcpts = 0;
+	for (unsigned i = 0; i < n; i++) {
+		switch (resolve_one(at, t, &row[i])) {
+		case WHERE_HERE:
+			break;
+		case WHERE_ELSEWHERE:
+			attempt_give_back(at->w, at->mail->env.id,
+			    &row[i], 1, BACK_STALE);
+			break;
+		case WHERE_UNKNOWN:
+			/* Put back what is not decided; ask again soon. */
+			at->row[at->n++] = row[i];
+			*later = true;
+			break;
+		}
+	}
+	table_end(t);
+	return at->req.rcpts != 0 && !*later;
+}
+
+/* The table's word by now. False: it cannot be read. */
+static bool look_again(const struct attempt *at, struct table *t,
+    struct outcome_letter *o, unsigned i)
+{
+	const struct mail *m = at->mail;
+	struct decision d;
+	struct addr to;
+
+	if (!mail_rcpt_addr(m, at->row[i].rcpt, &to) ||
+	    attempt_pinned(at->snapshot->conf, &m->env, &to))
+		return true;
+	memset(&d, 0, sizeof(d));
+	if (!route_resolve(at->snapshot->conf, t, &to, at->w->lookup, &d) ||
+	    d.change < at->w->table_floor)
+		return false;
+	(void)mail_without_loops(m, at->row[i].rcpt, at->w->shared->names, &d);
+	o->row[i].ended = word_of(&d);
+	if (o->row[i].result.outcome != OUT_FAILED)
+		return true;
+	o->row[i].delivery.stranger = is_stranger(&d);
+	return unknown_judge(at, t, &d, o, i);
+}
+
+void attempt_know_strangers(struct attempt *at)
+{
+	struct error err;
+	struct table *t = worker_table(at->w, &err);
+	struct addr to;
+
+	for (unsigned i = 0; t != NULL && i < at->n; i++) {
+		struct decision d = {0};
+
+		if (mail_rcpt_addr(at->mail, at->row[i].rcpt, &to) &&
+		    !attempt_pinned(at->snapshot->conf, &at->mail->env, &to) &&
+		    route_resolve(at->snapshot->conf, t, &to, at->w->lookup,
+		    &d))
+			at->row[i].stranger = is_stranger(&d);
+	}
+	if (t != NULL)
+		table_end(t);
+}
+
+static void defer_failed(struct outcome_letter *o)
+{
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->row[i].result.outcome == OUT_FAILED)
+			o->row[i].result.outcome = OUT_DEFERRED;
+}
+
+/* A change that came while the dialog lasted is known here before the queue
+ * hears of it: what it makes of a recipient must be planned while the attempt
+ * still counts as under way (doc/routing.md, rule 5). */
+void attempt_look_again(const struct attempt *at, struct outcome_letter *o)
+{
+	struct error err;
+	struct table *t = worker_table(at->w, &err);
+	bool known = true, changed;
+
+	changed = t != NULL && table_change(t, &err) != (int64_t)at->change;
+	for (unsigned i = 0; i < o->n; i++) {
+		bool failed = o->row[i].result.outcome == OUT_FAILED;
+
+		if (failed || changed)
+			known = t != NULL && look_again(at, t, o, i) && known;
+	}
+	if (t != NULL)
+		table_end(t);
+	/* Nothing is given up under a route that cannot be read. */
+	if (!known)
+		defer_failed(o);
+}
