@@ -134,7 +134,7 @@ static const char *status(struct arena *a, const char *classes,
 	return own;
 }
 
-/* What a notice is about. */
+/* The subject of a notice. */
 struct about {
 	const struct conf *conf;
 	struct arena *arena;

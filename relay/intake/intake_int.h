@@ -57,7 +57,7 @@ struct intake {
 	bool blind; /* the table could not say whose recipients they had */
 };
 
-/* What the server reports, for the audit trail. */
+/* Takes a report of the server, for the audit trail. */
 void intake_report(struct worker *w, const struct session *s,
     const struct server_report *r);
 

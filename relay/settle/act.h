@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * What an administrator decides about deliveries. Queue thread.
+ * The decisions of administrators about deliveries. Queue thread.
  */
 #ifndef RELAY_SETTLE_ACT_H
 #define RELAY_SETTLE_ACT_H

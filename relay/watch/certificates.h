@@ -36,7 +36,7 @@ struct certificate_end {
 	const char *used_by;
 	bool renewed; /* its file holds a newer one */
 };
-/* What is wrong, with the remedy, into out; false: nothing. Pure. */
+/* Writes the fault, with the remedy, into out; false: there is none. Pure. */
 bool certificate_alarm(const struct certificate_end *e, struct strbuf *out);
 
 #endif
