@@ -135,7 +135,7 @@ static const char *status(struct arena *a, const char *classes,
 }
 
 /* The subject of a notice. */
-struct about {
+struct notice_subject {
 	const struct conf *conf;
 	struct arena *arena;
 	const struct outcome_letter *o;
@@ -144,7 +144,7 @@ struct about {
 
 /* Only what a server said is a diagnostic of a delay: what we ourselves met
  * on the way in is of no use to the sender. */
-static void fill_row(struct dsn_recipient *d, const struct about *ab,
+static void fill_row(struct dsn_recipient *d, const struct notice_subject *ab,
     const struct envelope_rcpt *rcpt, unsigned i)
 {
 	const struct outcome_letter *o = ab->o;
@@ -301,13 +301,13 @@ bool report_make(struct worker *w, const struct mail *m, struct slice head,
 	struct dsn dsn = {0};
 	struct dsn_recipient *row =
 	    arena_alloc(a, o->n * sizeof(struct dsn_recipient));
-	const struct about about = {.conf = w->snapshot->conf, .arena = a,
+	const struct notice_subject subject = {.conf = w->snapshot->conf, .arena = a,
 	    .o = o, .what = n->what};
 	bool ok;
 
 	for (unsigned i = 0; i < o->n; i++)
 		if (o->row[i].told == number)
-			fill_row(&row[dsn.rcpts++], &about,
+			fill_row(&row[dsn.rcpts++], &subject,
 			    &m->env.rcpt[o->row[i].delivery.rcpt], i);
 	share_replies(a, row, dsn.rcpts);
 	dsn.rcpt = row;
