@@ -301,8 +301,8 @@ bool report_make(struct worker *w, const struct mail *m, struct slice head,
 	struct dsn dsn = {0};
 	struct dsn_recipient *row =
 	    arena_alloc(a, o->n * sizeof(struct dsn_recipient));
-	const struct notice_subject subject = {.conf = w->snapshot->conf, .arena = a,
-	    .o = o, .what = n->what};
+	const struct notice_subject subject = {.conf = w->snapshot->conf,
+	    .arena = a, .o = o, .what = n->what};
 	bool ok;
 
 	for (unsigned i = 0; i < o->n; i++)
