@@ -74,8 +74,9 @@ breaks = [
     ("R3", "what is held is delivered",
      "if (d.held ||\n\t    !mail_without", "if (!mail_without"),
     ("A1", "the rows of the index are there, its cursor stays",
-     "hourfile_commit(file(p), p->next) != 0)",
-     "hourfile_commit(file(p), hourfile_state(file(p))->cursor) != 0)"),
+     "hourfile_commit(projector_file(p), p->next) != 0)",
+     "hourfile_commit(projector_file(p),\n"
+     "\t\thourfile_state(projector_file(p))->cursor) != 0)"),
     ("A2", "what is superseded is not counted away",
      "less(&t[was->leg][dstate_total(was->state)]);",
      "if (is->state != D_SUPERSEDED)\n"
