@@ -4,12 +4,12 @@
  */
 #include "relay/base/assert.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "relay/base/log.h"
 
 /* From the root of the tree, wherever the build folder is. */
 static const char *in_tree(const char *file)
@@ -31,6 +31,13 @@ static void write_plain(const char *cond, const char *at)
 		abort();
 }
 
+static void (*_Atomic report)(const char *cond, const char *at) = write_plain;
+
+void assert_report_to(void (*fn)(const char *cond, const char *at))
+{
+	atomic_store(&report, fn);
+}
+
 void assert_failed(const char *cond, const char *file, int line)
 {
 	static _Thread_local bool failing;
@@ -41,9 +48,7 @@ void assert_failed(const char *cond, const char *file, int line)
 		write_plain(cond, at);
 	} else {
 		failing = true;
-		/* One write(2): what the kernel has outlives the process. */
-		log_error("assert.failed", kv_str("at", at),
-		    kv_str("condition", cond));
+		atomic_load(&report)(cond, at);
 	}
 	abort();
 }

@@ -21,8 +21,12 @@
 		? (void)0                     \
 		: assert_failed(#cond, __FILE__, __LINE__))
 
-/* Logs the error `assert.failed` with the condition and its place, then ends
- * the process by SIGABRT. Any thread. */
+/* The log is built on code that asserts, so it hands its writer in: log_setup()
+ * does. Until then failures are lines on standard error. */
+void assert_report_to(void (*fn)(const char *cond, const char *at));
+
+/* Reports `assert.failed` with the condition and its place, then ends the
+ * process by SIGABRT. Any thread. */
 PH_NORETURN void assert_failed(const char *cond, const char *file, int line)
     __attribute__((cold));
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/id.h"
 #include "relay/base/strbuf.h"
 
@@ -38,12 +39,19 @@ static bool is_journal(int fd)
 	       st.st_dev == dev && st.st_ino == ino;
 }
 
+/* One write(2): what the kernel has outlives the process. */
+static void log_assertion(const char *cond, const char *at)
+{
+	log_error("assert.failed", kv_str("at", at), kv_str("condition", cond));
+}
+
 void log_setup(int fd, enum log_level max, const struct clock *clock)
 {
 	sink.clock = clock;
 	atomic_store(&sink.max, (int)max);
 	atomic_store(&sink.journal, is_journal(fd));
 	atomic_store(&sink.fd, fd);
+	assert_report_to(log_assertion);
 }
 
 static bool needs_quotes(struct slice s)
