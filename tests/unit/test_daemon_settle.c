@@ -466,10 +466,9 @@ static void a_result_waits_for_the_plan_that_is_being_written(void **state)
 	}
 }
 
-/* The plan leaves it alone and the route does not name it: it must not go
- * round between queue and worker. */
-static void what_has_no_place_in_the_route_is_not_asked_again_at_once(
-    void **state)
+/* The route does not name its leg, and no delivery there can stand for it: it
+ * is parked, and does not go round between queue and worker. */
+static void what_has_no_place_in_the_route_is_parked(void **state)
 {
 	struct drig *r = *state;
 	struct spool_delivery d[2] = {
@@ -482,9 +481,10 @@ static void what_has_no_place_in_the_route_is_not_asked_again_at_once(
 	drig_unclaim(r, drig_job(r), true, false);
 	drig_pump(r);
 	assert_int_equal(r->jobs, 0);
-	assert_int_equal(drig_state(r, id, 0), D_QUEUED);
+	assert_int_equal(drig_state(r, id, 0), D_PARKED);
+	assert_int_equal(drig_item(r, id, 0).reason, WHY_NO_ROUTE);
 	drig_later(r, 61);
-	assert_int_equal(r->jobs, 1);
+	assert_int_equal(r->jobs, 0);
 }
 
 static void held_time_is_no_lifetime(void **state)
@@ -612,7 +612,7 @@ int main(void)
 	    T(mail_parked_for_want_of_a_route_goes_when_there_is_one),
 	    T(a_message_that_comes_in_the_middle_of_a_change_is_rerouted),
 	    T(a_result_waits_for_the_plan_that_is_being_written),
-	    T(what_has_no_place_in_the_route_is_not_asked_again_at_once),
+	    T(what_has_no_place_in_the_route_is_parked),
 	    T(held_time_is_no_lifetime),
 	    T(held_time_is_no_lifetime_though_roles_change),
 	    T(a_parked_copy_that_rises_is_tried_however_old),
