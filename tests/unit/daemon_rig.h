@@ -8,6 +8,7 @@
 #define TESTS_UNIT_DAEMON_RIG_H
 
 #include "relay/post/worker.h"
+#include "relay/settle/act.h"
 #include "relay/settle/queue_thread.h"
 #include "relay/settle/queue_thread_int.h"
 #include "relay/watch/alarm.h"
