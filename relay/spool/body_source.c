@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * A stored body as a source: pieces of at most 256 KiB, each with its own
- * checksum, loaded by a reader thread, one ahead of the one that is read.
+ * A body as a source, from disk or from memory. From disk: pieces of at most
+ * 256 KiB, each with its own checksum, loaded by a reader thread, one ahead of
+ * the one that is read.
  *
  * The readers answer to a hub: one mailbox for each loop that reads, shared
  * by its sources and gone with the last of them. A thread without a loop
@@ -35,6 +36,12 @@ struct disk_source {
 };
 
 static void on_loaded(void *arg, struct letter *l);
+
+void body_source_tell_unread(struct spool *s, uint64_t id, const char *why)
+{
+	if (s->c.unread != NULL)
+		s->c.unread(s->c.unread_arg, id, why);
+}
 
 static struct hub *hub_get(struct spool *s, struct loop *loop)
 {
@@ -99,7 +106,7 @@ static void tell_unread(struct spool *s, const struct piece *p, int no)
 	else
 		error_sys(&err, no, "seg.%04u at %u: its body cannot be read",
 		    (unsigned)p->seg->slot, (unsigned)p->off);
-	reader_tell_unread(s, of(p->source)->id, err.text);
+	body_source_tell_unread(s, of(p->source)->id, err.text);
 }
 
 void piece_load(struct spool *s, struct piece *p)
@@ -296,4 +303,77 @@ struct source *disk_source_new(struct spool *s, struct mailbox *to,
 	if (d->pieces > 0)
 		piece_load(s, &d->piece[0]);
 	return &d->source;
+}
+
+/* ---- a body in memory, for direct delivery ---- */
+
+struct body_source {
+	struct source source;
+	struct body *body;
+	bool head_given;
+	struct chunk *next;
+};
+
+static enum source_state body_source_next(struct source *s,
+    struct slice *chunk_out)
+{
+	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
+
+	if (!bs->head_given) {
+		bs->head_given = true;
+		if (bs->body->head_n > 0) {
+			*chunk_out =
+			    slice_of(bs->body->head, bs->body->head_n);
+			return SOURCE_CHUNK;
+		}
+	}
+	if (bs->next == NULL)
+		return SOURCE_END;
+	*chunk_out = slice_of(bs->next->data, bs->next->n);
+	bs->next = bs->next->next;
+	return SOURCE_CHUNK;
+}
+
+static void body_source_rewind(struct source *s)
+{
+	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
+
+	bs->head_given = false;
+	bs->next = bs->body->first;
+}
+
+static void body_source_free(struct source *s)
+{
+	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
+
+	body_unref(bs->body);
+	mem_free(bs);
+}
+
+static const struct source_ops body_source_ops = {
+	body_source_next, body_source_rewind, body_source_free};
+
+struct source *spool_draft_source(struct spool_draft *d)
+{
+	struct spool *s = d->spool;
+	struct body *b = d->body;
+	struct body_source *bs;
+
+	if (d->bulk)
+		return NULL;
+	if (b->window == 0) {
+		if (atomic_fetch_add(&s->window_used, b->bytes) + b->bytes >
+		    atomic_load(&s->memory_window)) {
+			spool_less(&s->window_used, b->bytes);
+			return NULL;
+		}
+		b->window = b->bytes;
+	}
+	atomic_fetch_add(&b->refs, 1);
+	bs = NEW(struct body_source);
+	bs->source.ops = &body_source_ops;
+	bs->source.size = b->bytes;
+	bs->body = b;
+	body_source_rewind(&bs->source);
+	return &bs->source;
 }

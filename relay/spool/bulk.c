@@ -51,7 +51,7 @@ static void seal(struct spool *s)
 	b->seg->current = false;
 	pthread_mutex_unlock(&s->lock);
 	b->seg = NULL;
-	steward_wake(s);
+	space_wake(s);
 }
 
 static int put_head(struct spool *s, int fd)
@@ -79,7 +79,7 @@ static bool open_segment(struct spool *s)
 	if (b->seg != NULL)
 		return true;
 	b->seg = segment_take(s, LANE_BULK, b->generation + 1,
-	    steward_reserve(s));
+	    space_reserve(s));
 	if (b->seg == NULL)
 		return false;
 	b->generation++;
@@ -309,7 +309,7 @@ int bulk_step(struct spool *s)
 	if (!open_segment(s)) {
 		if (atomic_load(&s->no_space))
 			fail_all(s, ENOSPC);
-		steward_wake(s);
+		space_wake(s);
 		return SPARE_WAIT_MS;
 	}
 	run_round(s);

@@ -55,7 +55,7 @@ void carry_written(struct spool *s, bool good)
 		segment_move(s, seg, SEG_DIRTY);
 		s->recycled++;
 		j->victim = NULL;
-		steward_wake(s);
+		space_wake(s);
 	}
 }
 

@@ -46,7 +46,7 @@ void spool_memory_set(struct spool *s, uint64_t body, uint64_t window)
 }
 
 /* Only taken bytes are given back: no sum goes below zero. */
-static void less(_Atomic uint64_t *sum, uint64_t bytes)
+void spool_less(_Atomic uint64_t *sum, uint64_t bytes)
 {
 	uint64_t before = atomic_fetch_sub(sum, bytes);
 
@@ -56,7 +56,7 @@ static void less(_Atomic uint64_t *sum, uint64_t bytes)
 void spool_memory_held(struct spool *s, int64_t bytes)
 {
 	if (bytes < 0)
-		less(&s->pool_used, (uint64_t)-bytes);
+		spool_less(&s->pool_used, (uint64_t)-bytes);
 	else
 		atomic_fetch_add(&s->pool_used, (uint64_t)bytes);
 }
@@ -85,11 +85,11 @@ static struct body *body_new(struct spool *s)
 
 static void body_leave_pool(struct body *b)
 {
-	less(&b->spool->pool_used, b->pool);
+	spool_less(&b->spool->pool_used, b->pool);
 	b->pool = 0;
 }
 
-static void body_unref(struct body *b)
+void body_unref(struct body *b)
 {
 	struct chunk *c, *next;
 	unsigned before = atomic_fetch_sub(&b->refs, 1);
@@ -98,7 +98,7 @@ static void body_unref(struct body *b)
 	if (before != 1)
 		return;
 	body_leave_pool(b);
-	less(&b->spool->window_used, b->window);
+	spool_less(&b->spool->window_used, b->window);
 	for (c = b->first; c != NULL; c = next) {
 		next = c->next;
 		mem_free(c);
@@ -242,7 +242,7 @@ static void count(struct spool_draft *d, uint64_t bytes)
 
 static void uncount(struct spool_draft *d)
 {
-	less(&d->spool->reserved, d->counted);
+	spool_less(&d->spool->reserved, d->counted);
 	d->counted = 0;
 }
 
@@ -283,7 +283,7 @@ enum spool_add spool_draft_add(struct spool_draft *d, struct slice bytes,
 
 	if (atomic_load(&d->spool->sync_failed))
 		return ADD_FAILED;
-	if (steward_admits(d->spool, bytes.n) == ADMIT_FULL)
+	if (space_admits(d->spool, bytes.n) == ADMIT_FULL)
 		return ADD_FULL;
 	pthread_mutex_lock(&d->lock);
 	if (d->lane_status == SPOOL_STORED)
@@ -296,7 +296,7 @@ enum spool_add spool_draft_add(struct spool_draft *d, struct slice bytes,
 
 enum spool_add spool_draft_expect(const struct spool_draft *d, uint64_t bytes)
 {
-	return steward_admits(d->spool, bytes) == ADMIT_FULL ? ADD_FULL
+	return space_admits(d->spool, bytes) == ADMIT_FULL ? ADD_FULL
 							     : ADD_OK;
 }
 
@@ -473,81 +473,8 @@ void draft_sent(struct spool_draft *d, uint64_t bytes)
 			b->last = NULL;
 		PH_ASSERT(b->pool >= c->cap);
 		b->pool -= c->cap;
-		less(&d->spool->pool_used, c->cap);
+		spool_less(&d->spool->pool_used, c->cap);
 		mem_free(c);
 	}
 	PH_ASSERT(bytes == 0); /* the lane wrote what it was shown */
-}
-
-/* ---- direct delivery ---- */
-
-struct body_source {
-	struct source source;
-	struct body *body;
-	bool head_given;
-	struct chunk *next;
-};
-
-static enum source_state body_source_next(struct source *s,
-    struct slice *chunk_out)
-{
-	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
-
-	if (!bs->head_given) {
-		bs->head_given = true;
-		if (bs->body->head_n > 0) {
-			*chunk_out =
-			    slice_of(bs->body->head, bs->body->head_n);
-			return SOURCE_CHUNK;
-		}
-	}
-	if (bs->next == NULL)
-		return SOURCE_END;
-	*chunk_out = slice_of(bs->next->data, bs->next->n);
-	bs->next = bs->next->next;
-	return SOURCE_CHUNK;
-}
-
-static void body_source_rewind(struct source *s)
-{
-	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
-
-	bs->head_given = false;
-	bs->next = bs->body->first;
-}
-
-static void body_source_free(struct source *s)
-{
-	struct body_source *bs = CONTAINER_OF(s, struct body_source, source);
-
-	body_unref(bs->body);
-	mem_free(bs);
-}
-
-static const struct source_ops body_source_ops = {
-	body_source_next, body_source_rewind, body_source_free};
-
-struct source *spool_draft_source(struct spool_draft *d)
-{
-	struct spool *s = d->spool;
-	struct body *b = d->body;
-	struct body_source *bs;
-
-	if (d->bulk)
-		return NULL;
-	if (b->window == 0) {
-		if (atomic_fetch_add(&s->window_used, b->bytes) + b->bytes >
-		    atomic_load(&s->memory_window)) {
-			less(&s->window_used, b->bytes);
-			return NULL;
-		}
-		b->window = b->bytes;
-	}
-	atomic_fetch_add(&b->refs, 1);
-	bs = NEW(struct body_source);
-	bs->source.ops = &body_source_ops;
-	bs->source.size = b->bytes;
-	bs->body = b;
-	body_source_rewind(&bs->source);
-	return &bs->source;
 }

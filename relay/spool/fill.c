@@ -124,7 +124,7 @@ void fill_drafts(struct spool *s)
 	while (j->drafts.head != NULL) {
 		struct spool_draft *d = CONTAINER_OF(j->drafts.head,
 		    struct spool_draft, post);
-		enum admit admit = steward_admits(s, 0);
+		enum admit admit = space_admits(s, 0);
 		enum spool_status st = draft_verdict(s, d);
 		bool takes;
 		size_t rec;

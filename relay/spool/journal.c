@@ -18,46 +18,6 @@
 
 enum { SCRATCH_BYTES = 32 << 20, WRITE_FAILS_MAX = 3, CLEAN_BYTES = 64 };
 
-void queue_init(struct letter_queue *q)
-{
-	*q = (struct letter_queue){.tail = &q->head};
-}
-
-void queue_push(struct letter_queue *q, struct letter *l)
-{
-	l->next = NULL;
-	*q->tail = l;
-	q->tail = &l->next;
-	q->n++;
-}
-
-struct letter *queue_pop(struct letter_queue *q)
-{
-	struct letter *l = q->head;
-
-	PH_ASSERT((l == NULL) == (q->n == 0));
-	if (l == NULL)
-		return NULL;
-	q->head = l->next;
-	if (q->head == NULL)
-		q->tail = &q->head;
-	q->n--;
-	return l;
-}
-
-/* Puts all of `from` before what is in `q`. */
-void queue_unpop_all(struct letter_queue *q, struct letter_queue *from)
-{
-	if (from->head == NULL)
-		return;
-	*from->tail = q->head;
-	if (q->head == NULL)
-		q->tail = from->tail;
-	q->head = from->head;
-	q->n += from->n;
-	queue_init(from);
-}
-
 void journal_init(struct spool *s)
 {
 	struct journal *j = &s->journal;
@@ -114,7 +74,7 @@ static void seal(struct spool *s)
 	j->seg = NULL;
 	j->write_fails = 0;
 	pthread_mutex_unlock(&s->lock);
-	steward_wake(s);
+	space_wake(s);
 }
 
 /* Results and carries may have the last spares, new mail may not. */
@@ -122,7 +82,7 @@ static bool open_segment(struct spool *s)
 {
 	struct journal *j = &s->journal;
 	bool ours = j->ops.n > 0 || j->starting || carry_wanted(s);
-	unsigned leave = ours ? 0 : steward_reserve(s);
+	unsigned leave = ours ? 0 : space_reserve(s);
 
 	j->seg = segment_take(s, LANE_MAIN, j->generation + 1, leave);
 	if (j->seg == NULL)
@@ -434,7 +394,7 @@ static void starved(struct spool *s, int64_t now_ms)
 	struct journal *j = &s->journal;
 	struct letter_queue ops = j->ops;
 
-	steward_wake(s);
+	space_wake(s);
 	if (j->seg != NULL || !atomic_load(&s->no_space))
 		return;
 	refuse_drafts(&j->drafts, SPOOL_FULL);

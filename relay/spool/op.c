@@ -3,6 +3,7 @@
  * Requests to the writer: moves of deliveries, notes, facts. An op's bytes
  * are a run of items in memory form: kind, length, body. The writer turns
  * them into records, where legs are names. Any thread may build and post.
+ * Below them: the queues in which the writers keep letters, and the facts.
  */
 #include "relay/spool/spool_int.h"
 
@@ -146,4 +147,115 @@ void op_system_note(struct spool *s, const char *text)
 	spool_op_note(op, NOTE_SYSTEM, s->c.clock->wall_us(s->c.clock),
 	    slice_str(text));
 	spool_post(s, op);
+}
+
+/* ---- letters that wait ---- */
+
+void queue_init(struct letter_queue *q)
+{
+	*q = (struct letter_queue){.tail = &q->head};
+}
+
+void queue_push(struct letter_queue *q, struct letter *l)
+{
+	l->next = NULL;
+	*q->tail = l;
+	q->tail = &l->next;
+	q->n++;
+}
+
+struct letter *queue_pop(struct letter_queue *q)
+{
+	struct letter *l = q->head;
+
+	PH_ASSERT((l == NULL) == (q->n == 0));
+	if (l == NULL)
+		return NULL;
+	q->head = l->next;
+	if (q->head == NULL)
+		q->tail = &q->head;
+	q->n--;
+	return l;
+}
+
+/* Puts all of `from` before what is in `q`. */
+void queue_unpop_all(struct letter_queue *q, struct letter_queue *from)
+{
+	if (from->head == NULL)
+		return;
+	*from->tail = q->head;
+	if (q->head == NULL)
+		q->tail = from->tail;
+	q->head = from->head;
+	q->n += from->n;
+	queue_init(from);
+}
+
+/* ---- facts ----
+ *
+ * A few keyed values that outlive recycling, because each segment begins with
+ * all of them. A flat array: there are at most 256. */
+
+static struct spool_fact *find(struct spool *s, struct slice key)
+{
+	for (unsigned i = 0; i < s->facts; i++)
+		if (slice_eq(slice_str(s->fact[i].key), key))
+			return &s->fact[i];
+	return NULL;
+}
+
+bool fact_fits(const struct spool *s, const struct fact *f)
+{
+	uint64_t n = f->key.n + f->value.n;
+
+	for (unsigned i = 0; i < s->facts; i++)
+		n += strlen(s->fact[i].key) + s->fact[i].value.n;
+	return f->value.n == 0 ||
+	    (f->key.n + f->value.n <= FACT_BYTES && n <= s->facts_max &&
+		s->facts < FACTS_MAX);
+}
+
+static void forget(struct spool *s, struct spool_fact *f)
+{
+	mem_free(f->key);
+	strbuf_fini(&f->value);
+	*f = s->fact[--s->facts];
+}
+
+void fact_set(struct spool *s, struct slice key, struct slice value)
+{
+	struct spool_fact *f = find(s, key);
+
+	if (value.n == 0) {
+		if (f != NULL)
+			forget(s, f);
+		return;
+	}
+	if (f == NULL) {
+		if (s->facts == FACTS_MAX)
+			return;
+		f = &s->fact[s->facts++];
+		f->key = mem_slicedup(key);
+		strbuf_init(&f->value, FACT_BYTES);
+	}
+	strbuf_reset(&f->value);
+	strbuf_addsl(&f->value, value);
+}
+
+void facts_clear(struct spool *s)
+{
+	while (s->facts > 0)
+		forget(s, &s->fact[s->facts - 1]);
+}
+
+bool spool_fact(struct spool *s, const char *key, struct strbuf *out)
+{
+	struct spool_fact *f;
+
+	pthread_mutex_lock(&s->lock);
+	f = find(s, slice_str(key));
+	if (f != NULL)
+		strbuf_addsl(out, strbuf_view(&f->value));
+	pthread_mutex_unlock(&s->lock);
+	return f != NULL;
 }

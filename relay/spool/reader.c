@@ -26,12 +26,6 @@ void reader_fini(struct spool *s)
 		mailbox_fini(&s->reader[i].in);
 }
 
-void reader_tell_unread(struct spool *s, uint64_t id, const char *why)
-{
-	if (s->c.unread != NULL)
-		s->c.unread(s->c.unread_arg, id, why);
-}
-
 /* ---- records ---- */
 
 /* NULL and errno: EBADMSG when the bytes are there and wrong. */
@@ -215,7 +209,7 @@ static int fetch(struct spool *s, struct spool_fetch *f)
 	for (int i = 0; rc < 0 && i < READ_TRIES; i++)
 		rc = read_record(s, at, &r, &mem, &f->err);
 	if (rc < 0) {
-		reader_tell_unread(s, f->id, f->err.text);
+		body_source_tell_unread(s, f->id, f->err.text);
 	} else {
 		f->accepted_us = r.accept.accepted_us;
 		strbuf_addsl(&f->envelope, r.accept.envelope);

@@ -56,16 +56,6 @@ static bool find_main(struct spool_recovery *r, struct batch_head *best)
 	return found;
 }
 
-int recovery_read_all(struct spool_recovery *r, struct error *err)
-{
-	if (r->sc.bad_blocks == 0)
-		return 0;
-	return error_sys(err, r->sc.bad_no, "spool segment %s/seg.%04u cannot "
-	    "be read at byte %" PRIu64 " (no segment was changed; mend the "
-	    "disk, or move the file away: what it held is then named)",
-	    r->s->path, (unsigned)r->sc.seg->slot, r->sc.bad_off);
-}
-
 /* -1 and err: it is there and cannot be opened. */
 static int size_of(struct spool *s, struct segment *seg, int64_t *size_out,
     struct error *err)
@@ -109,7 +99,7 @@ static int classify(struct spool_recovery *r, struct segment *seg,
 		return -1;
 	scan_open(&r->sc, seg, (uint64_t)size);
 	found = head_at(r, 0, &h) || find_main(r, &h);
-	if (recovery_read_all(r, err) < 0)
+	if (scan_all_read(&r->sc, err) < 0)
 		return -1;
 	if (!found)
 		return 0; /* dirty: not ours, or a body that no record names */
@@ -194,7 +184,7 @@ static int find_oldest(struct spool_recovery *r, struct segment *seg,
 			r->s->journal.oldest = h.oldest;
 		off += batch_span(&h);
 	}
-	return recovery_read_all(r, err);
+	return scan_all_read(&r->sc, err);
 }
 
 static void drop_main(struct spool *s, struct segment *seg)

@@ -26,8 +26,5 @@ void replay_damage(struct spool_recovery *r, const char *fmt, ...)
     PH_PRINTF(2, 3);
 /* Replays the segments of spool.mains. -1 and err when one cannot be read. */
 int replay_all(struct spool_recovery *r, struct error *err);
-/* 0, or -1 and err when blocks could not be read since scan_open(). What
- * they hold is not known: it may be mail, so nothing may be built on it. */
-int recovery_read_all(struct spool_recovery *r, struct error *err);
 
 #endif

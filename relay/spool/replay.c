@@ -326,7 +326,7 @@ int replay_all(struct spool_recovery *r, struct error *err)
 			v.end = next->prev_end;
 		check_gap(r, seg, next);
 		replay_segment(r, seg, &v);
-		if (recovery_read_all(r, err) < 0)
+		if (scan_all_read(&r->sc, err) < 0)
 			return -1;
 		if (seg->batches == 0)
 			r->clean = false;

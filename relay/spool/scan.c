@@ -6,6 +6,8 @@
 
 #include "relay/spool/scan.h"
 
+#include <inttypes.h>
+
 enum { WINDOW = 256 << 10, TRIES = 3 };
 
 void scan_init(struct scan *sc, struct spool *s)
@@ -178,4 +180,14 @@ int scan_record(struct scan *sc, struct scan_range *r,
 	}
 	r->at = r->end;
 	return -1;
+}
+
+int scan_all_read(const struct scan *sc, struct error *err)
+{
+	if (sc->bad_blocks == 0)
+		return 0;
+	return error_sys(err, sc->bad_no, "spool segment %s/seg.%04u cannot "
+	    "be read at byte %" PRIu64 " (no segment was changed; mend the "
+	    "disk, or move the file away: what it held is then named)",
+	    sc->spool->path, (unsigned)sc->seg->slot, sc->bad_off);
 }

@@ -58,5 +58,8 @@ struct scan_range scan_range_of(uint64_t off, const struct batch_head *h);
  * no record were skipped, go on. */
 int scan_record(struct scan *sc, struct scan_range *r,
     struct scan_record *rec_out);
+/* 0, or -1 and err when blocks could not be read since scan_open(). What
+ * they hold is not known: it may be mail, so nothing may be built on it. */
+int scan_all_read(const struct scan *sc, struct error *err);
 
 #endif

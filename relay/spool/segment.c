@@ -214,7 +214,7 @@ struct segment *segment_take(struct spool *s, enum lane lane,
 		s->steward.taken += s->key.segment_bytes;
 	}
 	pthread_mutex_unlock(&s->lock);
-	steward_wake(s);
+	space_wake(s);
 	return seg;
 }
 

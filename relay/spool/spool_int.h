@@ -8,6 +8,10 @@
  * what fetches read. Only the writer changes the index, so the writer reads
  * it without. `fd_lock` guards the open descriptors. A draft has a lock of
  * its own. Order: draft, lock, fd_lock. No file call is made under `lock`.
+ *
+ * Calls go down: spool_open; journal, steward, recover; bulk, carry, replay;
+ * fill, reader; body_source, scan, index, steady, op, slotmap, key; draft,
+ * segment; space.
  */
 #ifndef RELAY_SPOOL_SPOOL_INT_H
 #define RELAY_SPOOL_SPOOL_INT_H
@@ -19,13 +23,11 @@
 #include "relay/base/map.h"
 #include "relay/base/mem.h"
 #include "relay/spool/batch.h"
+#include "relay/spool/draft_int.h"
 #include "relay/spool/record.h"
 #include "relay/spool/spool.h"
 
 enum {
-	HEAD_BYTES = 64 << 10,	  /* of a draft, kept together in memory    */
-	CHUNK_BYTES = 64 << 10,	  /* of a draft after its head              */
-	DRAFT_IOVS = 16,	  /* parts of a draft that is kept inline   */
 	PIECE_BYTES = 256 << 10,  /* read at once: inline body or extent    */
 	BATCH_BYTES = 8 << 20,	  /* most a batch takes                     */
 	BULK_SYNC_BYTES = 1 << 20,
@@ -37,7 +39,6 @@ enum {
 	FDS_MAX = 64,
 	PLAIN_WAIT_MS = 80,	  /* an op without OP_SYNC waits so long    */
 	WRITE_RETRY_MS = 1000,
-	STALL_MS = 2000,
 	CARRY_BYTES = 256 << 10,  /* carried in one batch                   */
 	SEGMENT_MIN = 64 << 10,
 	SEGMENT_MAX = 1 << 30,
@@ -165,6 +166,17 @@ void version_free(struct version *v);
 /* After an unclean end: what may have been under way may have been sent. */
 void index_mark_uncertain(struct spool *s);
 
+/* ---- space.c ---- */
+
+/* The steward has work. */
+void space_wake(struct spool *s);
+/* The steward: what there is, and what is held, by now. */
+void space_measure(struct spool *s);
+/* May a new message be taken now? */
+enum admit { ADMIT, ADMIT_LATER, ADMIT_FULL };
+enum admit space_admits(struct spool *s, uint64_t bytes);
+unsigned space_reserve(const struct spool *s);
+
 /* ---- segment.c: slots and their files ---- */
 
 struct segment *segment_add(struct spool *s, uint32_t slot);
@@ -226,77 +238,6 @@ int64_t steady_ahead_us(const struct spool *s, int64_t stamped_us);
 /* All stamps of a delivery: from one time to another. */
 void steady_move(struct spool_delivery *d, int64_t by_us);
 
-/* ---- draft.c ---- */
-
-struct chunk {
-	struct chunk *next;
-	size_t n, cap;
-	size_t sent; /* went to the bulk lane */
-	char data[];
-};
-
-/* Bytes of a message in memory: a head that grows and chunks after it. */
-struct body {
-	_Atomic unsigned refs;
-	struct spool *spool;
-	char *head;
-	size_t head_n, head_cap;
-	struct chunk *first, *last;
-	uint64_t bytes;
-	unsigned parts;	 /* chunks there ever were */
-	uint64_t pool;	 /* counted in pool_used   */
-	uint64_t window; /* counted in window_used */
-};
-
-struct spool_draft {
-	struct spool_draft_letter letter; /* the owner's      */
-	struct letter post;		  /* to the writer    */
-	struct letter bulk_post;	  /* to the bulk lane */
-	struct spool *spool;
-	struct mailbox *to;
-	struct list node; /* in spool.drafts */
-	uint64_t id;
-	struct body *body;
-	struct strbuf envelope;
-	struct spool_delivery *delivery;
-	unsigned deliveries;
-	int64_t accepted_us;
-	uint64_t counted; /* in spool.reserved */
-	int kind;	   /* of the owner's commit letter */
-	/* Shared with the bulk lane and the steward. */
-	pthread_mutex_t lock;
-	int64_t last_add_ms;
-	bool bulk;	  /* the body goes to the bulk lane            */
-	bool bulk_posted; /* the lane has it in hand                   */
-	bool closed;	  /* nothing is added any more                 */
-	bool ready;	  /* ... and it goes to the writer when synced */
-	bool abandoned;	  /* the lane frees it                         */
-	bool answered;	  /* the commit is                             */
-	bool wait_letter; /* owed                                      */
-	int wait_kind;
-	enum spool_status lane_status;
-	struct spool_op *op; /* whose group it is */
-	size_t head_sent;
-	uint64_t pending; /* bytes not synced in the lane */
-	struct body_place place;
-	unsigned extent_cap;
-	struct segment **pin;
-	unsigned pins;
-};
-
-void draft_spill_stalled(struct spool *s, int64_t now_ms);
-/* Pieces of the body that are not in the lane yet, at most `max` bytes; then
- * that they are written (from the first on). Under the draft's lock. */
-unsigned draft_peek(struct spool_draft *d, struct iovec *iov, unsigned iovs,
-    uint64_t max);
-void draft_sent(struct spool_draft *d, uint64_t bytes);
-void draft_destroy(struct spool_draft *d);
-/* To the writer, once the lane has synced it. Under the draft's lock. */
-void draft_ready(struct spool_draft *d);
-unsigned body_iov(const struct body *b, struct iovec *iov, unsigned max);
-/* Sends the owner's letter. */
-void draft_answer(struct spool_draft *d, enum spool_status status);
-
 /* ---- op.c ---- */
 
 enum op_item { ITEM_UPDATE = 1, ITEM_NOTE = 2, ITEM_FACT = 3 };
@@ -311,10 +252,6 @@ void op_answer(struct spool_op *op, enum spool_status status);
 /* A NOTE_SYSTEM of the spool itself. */
 void op_system_note(struct spool *s, const char *text);
 
-/* ---- journal.c: the main lane ---- */
-
-enum post { POST_DRAFT, POST_OP, POST_BULK, POST_FETCH, POST_PIECE };
-
 struct letter_queue { /* of letters */
 	struct letter *head, **tail;
 	unsigned n;
@@ -323,6 +260,10 @@ void queue_init(struct letter_queue *q);
 void queue_push(struct letter_queue *q, struct letter *l);
 void queue_unpop_all(struct letter_queue *q, struct letter_queue *from);
 struct letter *queue_pop(struct letter_queue *q);
+
+/* ---- journal.c: the main lane ---- */
+
+enum post { POST_DRAFT, POST_OP, POST_BULK, POST_FETCH, POST_PIECE };
 
 struct journal {
 	struct mailbox in;
@@ -417,13 +358,8 @@ struct steward {
 void steward_init(struct spool *s);
 void steward_fini(struct spool *s);
 int steward_step(struct spool *s, int64_t now_ms);
-void steward_wake(struct spool *s);
 /* One piece of work without a pause; false when there is none. */
 bool steward_work(struct spool *s, int64_t now_ms);
-/* May a new message be taken now? */
-enum admit { ADMIT, ADMIT_LATER, ADMIT_FULL };
-enum admit steward_admits(struct spool *s, uint64_t bytes);
-unsigned steward_reserve(const struct spool *s);
 
 /* ---- reader.c ---- */
 
@@ -437,8 +373,6 @@ int reader_step(struct spool *s, unsigned which);
 
 enum { READ_TRIES = 3 }; /* one failed read says little of the disk */
 
-/* Calls spool_config.unread, if it is set. */
-void reader_tell_unread(struct spool *s, uint64_t id, const char *why);
 /* Reads the record at a place and decodes it; `mem_out` holds its bytes and
  * is the caller's to free. -1 and err. */
 int read_record(struct spool *s, struct rec_place at, struct record *r,
@@ -456,6 +390,9 @@ struct slice detail_read(struct spool *s, struct detail_reader *dr,
 void detail_reader_fini(struct detail_reader *dr);
 
 /* ---- body_source.c ---- */
+
+/* Calls spool_config.unread, if it is set. */
+void body_source_tell_unread(struct spool *s, uint64_t id, const char *why);
 
 /* The part that a reader thread loads for a source: an inline body or an
  * extent. */
@@ -492,7 +429,7 @@ int key_lock(struct spool *s, struct error *err);
 /* Reads spool.key, or makes it when the spool is new. */
 int key_open(struct spool *s, struct error *err);
 
-/* ---- spool.c ---- */
+/* ---- spool_open.c ---- */
 
 struct spool_fact {
 	char *key;
@@ -548,9 +485,12 @@ struct spool {
 	unsigned on_syncs;
 };
 
-int64_t spool_now_ms(const struct spool *s);
+static inline int64_t spool_now_ms(const struct spool *s)
+{
+	return clock_mono_ms(s->c.clock);
+}
 
-/* ---- fact.c: the keyed values. Under the lock. ---- */
+/* ---- op.c: the keyed values. Under the lock. ---- */
 
 bool fact_fits(const struct spool *s, const struct fact *f);
 /* Sets one; an empty value removes it. */

@@ -22,17 +22,12 @@
 enum {
 	SLICE = 1 << 20,
 	SYNC_EVERY = 4 << 20,
-	RESERVE = 2,
-	FULL_PERCENT = 85,
-	PRESSED_PERCENT = 80,
 	DENSITY = 93,
 	MIN_RATE = 16 << 20,
 	MAX_RATE = 150 << 20,
 	RETRY_MS = 1000,
 	IDLE_MS = 1000,
 	SPILL_EVERY_MS = 500,
-	KEEP_SHARE = 16,	/* of the file system ... */
-	KEEP_MAX = 256 << 20,	/* ... and at most */
 };
 
 void steward_init(struct spool *s)
@@ -50,98 +45,6 @@ void steward_init(struct spool *s)
 void steward_fini(struct spool *s)
 {
 	mailbox_fini(&s->steward.in);
-}
-
-void steward_wake(struct spool *s)
-{
-	mailbox_wake(&s->steward.in);
-}
-
-unsigned steward_reserve(const struct spool *s)
-{
-	unsigned wanted = (unsigned)s->c.spares;
-
-	return wanted > RESERVE ? RESERVE : wanted - 1;
-}
-
-static uint64_t held_bytes(struct spool *s)
-{
-	return atomic_load(&s->live_bytes) + atomic_load(&s->bulk_bytes);
-}
-
-bool spool_pressed(struct spool *s)
-{
-	uint64_t capacity = atomic_load(&s->capacity);
-
-	return atomic_load(&s->pressed) ||
-	    (capacity != 0 &&
-		held_bytes(s) > capacity / 100 * PRESSED_PERCENT);
-}
-
-enum admit steward_admits(struct spool *s, uint64_t bytes)
-{
-	uint64_t held = held_bytes(s) + atomic_load(&s->reserved) + bytes;
-
-	if (atomic_load(&s->no_space) ||
-	    held > atomic_load(&s->capacity) / 100 * FULL_PERCENT)
-		return ADMIT_FULL;
-	return atomic_load(&s->spares) >= steward_reserve(s) ? ADMIT :
-							       ADMIT_LATER;
-}
-
-/* ---- space ---- */
-
-static uint64_t slots_in_use(struct spool *s)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < s->segs; i++)
-		n += s->seg[i] != NULL;
-	return n;
-}
-
-static uint64_t bulk_bytes(struct spool *s)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < s->segs; i++)
-		if (s->seg[i] != NULL && s->seg[i]->state == SEG_BULK &&
-		    s->seg[i]->refs > 0)
-			n += s->key.segment_bytes;
-	return n;
-}
-
-static uint64_t keep_bytes(struct spool *s)
-{
-	int64_t total = s->c.io->total(s->c.io, s->path);
-	uint64_t keep = total < 0 ? 0 : (uint64_t)total / KEEP_SHARE;
-
-	return keep < KEEP_MAX ? keep : KEEP_MAX;
-}
-
-static uint64_t more_than(uint64_t n, uint64_t less)
-{
-	return n > less ? n - less : 0;
-}
-
-static void measure(struct spool *s)
-{
-	int64_t free_bytes = s->c.io->space(s->c.io, s->path);
-	uint64_t have, ours, max = s->c.max_bytes;
-
-	s->steward.keep = keep_bytes(s);
-	pthread_mutex_lock(&s->lock);
-	have = slots_in_use(s) * s->key.segment_bytes;
-	atomic_store(&s->live_bytes, s->index.live_bytes);
-	atomic_store(&s->bulk_bytes, bulk_bytes(s));
-	pthread_mutex_unlock(&s->lock);
-	if (free_bytes < 0)
-		free_bytes = 0;
-	atomic_store(&s->free_bytes, (uint64_t)free_bytes);
-	ours = more_than((uint64_t)free_bytes, s->steward.keep);
-	if (max == 0 || max > have + ours)
-		max = have + ours;
-	atomic_store(&s->capacity, max);
 }
 
 /* ---- zeroing ---- */
@@ -409,7 +312,7 @@ static bool find_space(struct spool *s, int64_t now_ms)
 	if (free_bulk(s, INT64_MAX) || recycle(s, RETAINED_GOES))
 		return true;
 	atomic_store(&s->pressed, true);
-	return atomic_load(&s->spares) <= steward_reserve(s) &&
+	return atomic_load(&s->spares) <= space_reserve(s) &&
 	    recycle(s, MAIL_WINS);
 }
 
@@ -486,7 +389,7 @@ bool steward_work(struct spool *s, int64_t now_ms)
 	struct steward *st = &s->steward;
 	unsigned spares = atomic_load(&s->spares);
 
-	measure(s);
+	space_measure(s);
 	if (st->zeroing == NULL && give_back(s))
 		return true;
 	if (st->zeroing != NULL || take_dirty(s)) {
@@ -500,13 +403,13 @@ bool steward_work(struct spool *s, int64_t now_ms)
 		atomic_store(&s->no_space, false);
 		return false;
 	}
-	if (carry_wanted(s) ? spares <= steward_reserve(s) && grow(s, now_ms)
+	if (carry_wanted(s) ? spares <= space_reserve(s) && grow(s, now_ms)
 			    : find_space(s, now_ms)) {
 		atomic_store(&s->no_space, false);
 		return true;
 	}
 	/* With a carry under way there is hope, unless it too is stuck. */
-	if (spares <= steward_reserve(s) && (!carry_wanted(s) || spares == 0) &&
+	if (spares <= space_reserve(s) && (!carry_wanted(s) || spares == 0) &&
 	    !atomic_exchange(&s->no_space, true)) {
 		log_error("spool.full", kv_str("path", s->path));
 		mailbox_wake(&s->journal.in);
@@ -522,7 +425,7 @@ static int pace(struct spool *s, int64_t now_ms)
 	struct steward *st = &s->steward;
 	uint64_t ms = (uint64_t)(now_ms - st->window_ms);
 
-	if (atomic_load(&s->spares) <= steward_reserve(s))
+	if (atomic_load(&s->spares) <= space_reserve(s))
 		return SLICE / (MAX_RATE / 1000);
 	if (ms >= 1000) {
 		pthread_mutex_lock(&s->lock);

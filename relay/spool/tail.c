@@ -54,7 +54,7 @@ static void leave(struct spool_tail *t)
 	PH_ASSERT(t->seg->pins > 0);
 	t->seg->pins--;
 	pthread_mutex_unlock(&t->s->lock);
-	steward_wake(t->s);
+	space_wake(t->s);
 	t->seg = NULL;
 }
 
@@ -77,7 +77,7 @@ void spool_tail_done(struct spool *s, struct spool_pos pos)
 	s->done = pos;
 	pthread_mutex_unlock(&s->lock);
 	if (moved)
-		steward_wake(s);
+		space_wake(s);
 }
 
 /* The first segment from the wanted generation on, pinned. */

@@ -13,7 +13,7 @@
 
 #include "tests/unit/spool_rig.h"
 
-enum { KEEP_SHARES = 16 }; /* as in steward.c */
+enum { KEEP_SHARES = 16 }; /* as in space.c */
 
 static enum spool_health health(struct rig *r)
 {

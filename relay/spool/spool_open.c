@@ -8,11 +8,6 @@
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
-int64_t spool_now_ms(const struct spool *s)
-{
-	return clock_mono_ms(s->c.clock);
-}
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -254,7 +249,7 @@ void spool_stats(struct spool *s, struct spool_stats *out)
 
 	memset(out, 0, sizeof(*out));
 	out->health = health(s);
-	out->full = steward_admits(s, 0) == ADMIT_FULL;
+	out->full = space_admits(s, 0) == ADMIT_FULL;
 	out->spares = atomic_load(&s->spares);
 	out->live_bytes =
 	    atomic_load(&s->live_bytes) + atomic_load(&s->bulk_bytes);
