@@ -2,21 +2,9 @@
 """The command line of the check scripts. A rule is a function of a Tree that
 yields `place: what is wrong` for each violation."""
 import argparse
-import pathlib
 import sys
 
 from tree import Tree
-
-# While the tree is mended: the rules that hold already. Without the file all
-# are on.
-CLEAN = pathlib.Path(__file__).parent / "rules.txt"
-
-
-def usual(rules):
-    if not CLEAN.exists():
-        return list(rules)
-    clean = CLEAN.read_text().split()
-    return [name for name in rules if name in clean]
 
 
 def arguments(rules, what):
@@ -28,7 +16,7 @@ def arguments(rules, what):
     parser.add_argument("root", nargs="?", default=".",
                         help="the tree (default: this folder)")
     parser.add_argument("--only", metavar="RULE[,RULE]",
-                        help="these rules alone; `all` for every one")
+                        help="these rules alone (default: all)")
     parser.add_argument("--count", action="store_true",
                         help="print the number of violations of each rule")
     return parser
@@ -37,7 +25,7 @@ def arguments(rules, what):
 def main(rules, what):
     parser = arguments(rules, what)
     args = parser.parse_args()
-    names = usual(rules)
+    names = list(rules)
     if args.only:
         names = list(rules) if args.only == "all" else args.only.split(",")
     for name in names:
