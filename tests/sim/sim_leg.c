@@ -279,7 +279,7 @@ static void *accepts(void *arg)
 	netaddr_parse(&at, slice_str(ips[leg]), 25);
 	sim_bind(fd, &at);
 	sim_listen(fd);
-	for (;;) {
+	while (fd >= 0) {
 		int got = sim_accept(fd, &peer);
 		struct leg_session *s;
 
@@ -294,6 +294,7 @@ static void *accepts(void *arg)
 		peer_take(&s->peer, got);
 		task_new(SIDE_WORLD, leg_names[leg], serve, s);
 	}
+	return NULL;
 }
 
 void legs_setup(uint64_t seed)
