@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The table thread: reads the cutover table's change log and tells the queue
- * whom it concerns and the audit trail that it happened; moves the table's
- * write-ahead log along.
+ * which recipients changed, writes the change to the audit trail, and
+ * checkpoints the table's write-ahead log.
  */
 #ifndef RELAY_CUTOVER_TABLE_FOLLOW_H
 #define RELAY_CUTOVER_TABLE_FOLLOW_H

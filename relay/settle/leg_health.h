@@ -4,11 +4,11 @@
  * its set-up and when it is tried again, which is throttled, which disbelieves
  * our senders (D4, D5). Each change of a leg's state is a `leg` event.
  *
- * What suspends a leg: as many messages as its suspend_messages, of
+ * Any of these suspends a leg: as many messages as its suspend_messages, of
  * suspend_senders sender domains, refused for its set-up with no delivery
  * between, unless a question of our own gets past the place where they were
  * refused; or the same said to a question of our own; or "unknown" of a fifth
- * of the recipients that it knew. What strangers write never does.
+ * of the recipients that it knew. Text that strangers write never does.
  */
 #ifndef RELAY_SETTLE_LEG_HEALTH_H
 #define RELAY_SETTLE_LEG_HEALTH_H

@@ -3,7 +3,7 @@
  * The daemon recounts itself while it works: a slice of the queue and of the
  * spool a second. Queue thread.
  *
- * What is found is a program error, and what is in memory cannot be trusted: a
+ * A difference is a program error, and the state in memory cannot be trusted: a
  * delivery that is in no list would never be tried. The journal is right, and a
  * start reads it, so the process logs `check.failed` and ends, as by a failed
  * assertion. But a wrong number loses no mail, and a checker may be wrong, too:

@@ -8,8 +8,8 @@
  * A group is one record but two parts; records start on 8 bytes, so an odd
  * offset is a group's second part.
  *
- * What cannot be read is not damage: the tail stays where it is, and the caller
- * decides how long to wait. What is damaged is told as a gap, once.
+ * A read error is not damage: the tail stays where it is, and the caller
+ * decides how long to wait. A damaged record is told as a gap, once.
  */
 #include "relay/base/assert.h"
 #include "relay/spool/scan.h"

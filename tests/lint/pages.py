@@ -16,8 +16,8 @@ DEFINES = re.compile(rf"\s*[|#*-][|#*`\s-]*({CODE}(?:[,\s–-]+{CODE})*)"
                      r"[`*\s]*(?:[|.:–—-]|$|\s)")
 RANGE = re.compile(r"([A-Z])(\d+)(?:\s*[–-]\s*\1(\d+))?")
 PAGE = re.compile(r"(?<![\w*])[\w./-]*\w\.md\b")
-# Outside of the repository: a folder beside it, a place of one machine.
-OUTSIDE = re.compile(r"\.\./shared|/work/\w+")
+# Outside of the repository: a folder beside it.
+OUTSIDE = re.compile(r"\.\./shared")
 FILE = re.compile(r"(?<![\w./*-])[a-z_][\w./-]*\.(?:c|h|py|inc)\b")
 HISTORY = re.compile(r"#+ .*\bhistory\b", re.I)
 

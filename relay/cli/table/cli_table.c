@@ -15,7 +15,7 @@
 #include "policy/row.h"
 #include "relay/base/mem.h"
 
-/* ---- as whom ---------------------------------------------------------- */
+/* ---- the user that writes the table ------------------------------------ */
 
 /* The file's owner, or its directory's when it is still to be made. */
 static int owner_of(const char *path, struct stat *st)
