@@ -160,10 +160,11 @@ def send(port, messages, **options):
 
 # -- the daemon
 
-def posthouse(folder, legacy, cloud=None, settings=None, shift=None):
+def posthouse(folder, legacy, cloud=None, settings=None, shift=None,
+              build=BUILD):
     """With the defaults, but for limits that a single client of 100
     sessions would meet; the route of every user is legacy. `shift`: the
-    clock that it goes by."""
+    clock that it goes by. `build`: where its programs are."""
     folder.mkdir(parents=True)
     gw = Gateway(folder, {"legacy": {"hosts": [f"127.0.0.1:{legacy}"],
                                      "tls": "none"},
@@ -171,6 +172,7 @@ def posthouse(folder, legacy, cloud=None, settings=None, shift=None):
                                     "tls": "none"},
                           "outside": cloud or legacy},
                  {"limits": {"per_client": 3000, "connections": 3000}})
+    gw.build = build
     for section in ("spool", "retry"):
         gw.settings[section] = {"path": "spool"} if section == "spool" else {}
     del gw.settings[""]["stop_after"]

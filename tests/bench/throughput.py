@@ -8,7 +8,7 @@ import shutil
 import statistics
 
 import postfix
-from rig import (Figure, Receiver, idle_cpu_s, import_users, posthouse, say,
+from rig import (BUILD, Figure, Receiver, idle_cpu_s, import_users, posthouse, say,
                  send, tree_cpu_s)
 
 SMALL_SPOOL = {"spool": {"path": "spool", "max": "512M"}}
@@ -47,12 +47,12 @@ def tell(who, run):
 
 
 def run_posthouse(folder, messages, route="legacy", recycled=False,
-                  **options):
+                  build=BUILD, **options):
     legs = ["legacy", "cloud"][:1 + ("+" in route)]
     keep = FILL if recycled else 0
     receivers = [Receiver(keep + messages) for _ in legs]
     gw = posthouse(folder, *[r.port for r in receivers],
-                   settings=SMALL_SPOOL if recycled else None)
+                   settings=SMALL_SPOOL if recycled else None, build=build)
     try:
         if route != "legacy":
             import_users(gw, route)
@@ -110,7 +110,7 @@ def pairs(folder, ours, theirs, n):
 def ratio(runs, value):
     ratios = [value(a, b) for a, b in runs]
     return statistics.median(ratios), \
-        "pairs " + " ".join(f"{r:.1f}" for r in ratios)
+        "pairs " + " ".join(f"{r:.2f}" for r in ratios)
 
 
 def against_postfix(folder, quick, keep, recycled=False):

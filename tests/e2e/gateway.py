@@ -71,6 +71,7 @@ class Gateway:
         self.events_file = self.folder / "events.jsonl"
         self.events_at, self.events_read = 0, []
         self.process = None
+        self.build = BUILD  # where its programs are
         self.under = []     # a program that it is started under
         self.options = ["-f"]
         self.environment = {}
@@ -119,7 +120,7 @@ class Gateway:
         self.log_at = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.under, BUILD / "posthoused", *self.options, "-c",
+                [*self.under, self.build / "posthoused", *self.options, "-c",
                  self.conf], stderr=log, stdin=subprocess.DEVNULL,
                 cwd=self.folder, env={**os.environ, **self.environment})
 
@@ -194,13 +195,13 @@ class Gateway:
         if len(words) == 1:
             words = shlex.split(words[0])
         return subprocess.run(
-            [BUILD / "posthouse", "-c", self.conf, *words],
+            [self.build / "posthouse", "-c", self.conf, *words],
             input=stdin, stdin=None if stdin else subprocess.DEVNULL,
             capture_output=True, text=True, timeout=DEADLINE_S)
 
     def run_bytes(self, *words):
         return subprocess.run(
-            [BUILD / "posthouse", "-c", self.conf, *words],
+            [self.build / "posthouse", "-c", self.conf, *words],
             stdin=subprocess.DEVNULL, capture_output=True,
             timeout=DEADLINE_S)
 
@@ -227,7 +228,7 @@ class Gateway:
     def spawn(self, *words):
         """Started and not waited for; the test does."""
         return subprocess.Popen(
-            [BUILD / "posthouse", "-c", self.conf, *words],
+            [self.build / "posthouse", "-c", self.conf, *words],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
 
