@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 #include "relay/base/list.h"
-#include "relay/spool/record.h"
+#include "relay/spool/format/record.h"
 #include "relay/spool/spool.h"
 
 struct segment;

@@ -19,13 +19,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "relay/base/list.h"
-#include "relay/base/map.h"
 #include "relay/base/mem.h"
-#include "relay/spool/batch.h"
 #include "relay/spool/draft_int.h"
-#include "relay/spool/record.h"
+#include "relay/spool/format/batch.h"
+#include "relay/spool/format/record.h"
+#include "relay/spool/index_int.h"
+#include "relay/spool/segment_int.h"
 #include "relay/spool/spool.h"
+#include "relay/spool/steady_int.h"
 
 enum {
 	PIECE_BYTES = 256 << 10,  /* read at once: inline body or extent    */
@@ -45,36 +46,6 @@ enum {
 	SPARES_MIN = 3,
 	SLOTS_MIN = 64,
 	SLOTS_MAX = 100000,
-};
-
-enum seg_state {
-	SEG_DIRTY, /* given back, to be zeroed           */
-	SEG_SPARE, /* zeroed, with a spare's head        */
-	SEG_MAIN,
-	SEG_BULK,
-	SEG_BROKEN, /* cannot be read or zeroed: left alone */
-};
-
-struct segment {
-	uint32_t slot; /* its file: seg.NNNN */
-	enum seg_state state;
-	uint64_t generation;
-	unsigned char secret[SUM_SECRET];
-	struct list node;   /* main lane: in spool.mains, by generation */
-	struct list live;   /* main lane: struct live, by place         */
-	uint64_t live_bytes;
-	uint64_t refs;	    /* bulk lane: live messages with extents here */
-	unsigned pins;	    /* fetches, sources, drafts, the tail         */
-	int64_t retain_until_us;
-	int64_t first_us;   /* when its first batch was written           */
-	uint64_t end;	    /* bytes that are written and synced          */
-	uint64_t batches;   /* that many are good                         */
-	uint64_t prev_end;  /* batches of the generation before           */
-	bool current;	    /* a writer is at work in it                  */
-	/* under fd_lock */
-	int fd;
-	unsigned fd_users;
-	struct list fd_node; /* least recently used first */
 };
 
 /* ---- slotmap.c: which slot holds which generation ---- */
@@ -103,69 +74,6 @@ void slotmap_note(struct spool *s, const struct segment *seg, bool used);
 bool slotmap_lost(const struct spool *s, uint32_t slot);
 void slotmap_fini(struct spool *s);
 
-/* ---- index.c: the live messages ---- */
-
-struct detail_place {
-	uint32_t slot, rec, bytes; /* slot, offset of the record, of detail */
-	uint32_t at;		   /* of the detail from the record's start */
-};
-
-struct live_delivery {
-	struct spool_delivery d; /* its stamps are steady time */
-	struct detail_place detail;
-};
-
-/* A message as of one batch. A change makes a new version, which becomes
- * the message when the batch is synced, or is dropped when it is not. */
-struct version {
-	struct segment *seg; /* of its accepted or carry record */
-	uint32_t rec, rec_bytes, body_bytes;
-	bool dead; /* no delivery is live any more */
-	int64_t time_us;
-	struct segment **bulk;
-	unsigned bulks, n;
-	struct live_delivery d[];
-};
-
-struct live {
-	uint64_t id;
-	struct list node;   /* in its segment */
-	struct list staged; /* in the index   */
-	struct version *now, *next;
-};
-
-struct index {
-	struct map map;
-	struct list staged;
-	uint64_t total[NAMES_MAX][TOTALS], total_next[NAMES_MAX][TOTALS];
-	uint64_t live_bytes, messages;
-};
-
-/* Where a record stands on disk, and its bytes while they are in memory. */
-struct rec_place {
-	struct segment *seg;
-	uint32_t off, bytes;
-	const char *mem;
-};
-
-void index_init(struct spool *s);
-void index_fini(struct spool *s);
-/* The writer's view: what is staged counts. NULL: not live. */
-struct version *index_latest(struct spool *s, uint64_t id);
-/* Stamps become steady time. */
-void index_stage_accept(struct spool *s, const struct record *rec,
-    struct rec_place at);
-/* Fills in the old states. False when the id is not live: no effect. */
-bool index_stage_update(struct spool *s, struct rec_update *u,
-    struct rec_place at);
-void index_commit(struct spool *s); /* under spool.lock */
-void index_drop(struct spool *s);
-/* A copy with room for n deliveries. */
-struct version *version_dup(const struct version *v, unsigned n);
-void version_free(struct version *v);
-/* After an unclean end: what may have been under way may have been sent. */
-void index_mark_uncertain(struct spool *s);
-
 /* ---- space.c ---- */
 
 /* The steward has work. */
@@ -176,67 +84,6 @@ void space_measure(struct spool *s);
 enum admit { ADMIT, ADMIT_LATER, ADMIT_FULL };
 enum admit space_admits(struct spool *s, uint64_t bytes);
 unsigned space_reserve(const struct spool *s);
-
-/* ---- segment.c: slots and their files ---- */
-
-struct segment *segment_add(struct spool *s, uint32_t slot);
-void segments_free(struct spool *s);
-void segment_path(const struct spool *s, uint32_t slot, struct strbuf *out);
-/* A descriptor that stays open until it is put back; -1 and errno. */
-int segment_fd(struct spool *s, struct segment *seg);
-void segment_fd_put(struct spool *s, struct segment *seg);
-void segment_close(struct spool *s, struct segment *seg);
-/* Exactly n bytes, or -1. */
-int segment_read(struct spool *s, struct segment *seg, void *p, size_t n,
-    uint64_t off);
-void segment_identity(struct spool *s, struct segment *seg, enum lane lane,
-    uint64_t generation);
-/* Under the lock: the one place where a segment's state moves. */
-void segment_move(struct spool *s, struct segment *seg, enum seg_state to);
-/* Takes a spare for a lane; NULL when no more than `leave` are left. */
-struct segment *segment_take(struct spool *s, enum lane lane,
-    uint64_t generation, unsigned leave);
-/* The bulk segment that an extent lies in; NULL when it is gone. Locked. */
-struct segment *segment_of(struct spool *s, const struct extent *e);
-int spool_sync_directory(struct spool *s);
-/* A name in the spool directory, to its path. */
-void spool_path(const struct spool *s, const char *name, struct strbuf *out);
-
-/* ---- steady.c: time that does not jump ---- */
-
-enum { STEADY_JUMPS = 16 };
-
-/* The wall clock said `at_us`, and the next moment `by_us` more. */
-struct jump {
-	int64_t at_us, by_us;
-};
-
-struct steady {
-	_Atomic int64_t ahead_us; /* steady minus monotonic, while it runs */
-	_Atomic int64_t off_us;	  /* steady minus wall, as the fact says */
-	struct jump jump[STEADY_JUMPS]; /* under the lock */
-	unsigned jumps;
-	int64_t now_us, wall_us; /* of the batch in hand, also in a replay */
-	struct strbuf fresh;	 /* the fact in the batch; or empty */
-};
-
-void steady_init(struct spool *s);
-void steady_fini(struct spool *s);
-int64_t steady_now_us(const struct spool *s); /* any thread */
-/* Was the wall clock set since the last fact? */
-bool steady_moved(const struct spool *s);
-/* Reads the clocks for the batch; puts the fact in it if need be. */
-void steady_begin_batch(struct spool *s);
-void steady_written(struct spool *s); /* the batch is; under the lock */
-/* Is it the fact of the clock? Then it counts. */
-bool steady_take(struct spool *s, struct slice key, struct slice value);
-/* The time of a batch that is replayed; the one before was `before_us`. */
-void steady_replay(struct spool *s, int64_t wall_us, int64_t before_us);
-void steady_start(struct spool *s); /* after the replay: now */
-/* How far steady time was ahead when a record of the batch was stamped. */
-int64_t steady_ahead_us(const struct spool *s, int64_t stamped_us);
-/* All stamps of a delivery: from one time to another. */
-void steady_move(struct spool_delivery *d, int64_t by_us);
 
 /* ---- op.c ---- */
 

@@ -3,7 +3,7 @@
  * The journal's checksum. The secret is drawn with SipHash from the key, so
  * that it does not depend on xxhash's own experimental generator.
  */
-#include "relay/spool/sum.h"
+#include "relay/spool/format/sum.h"
 
 #include <string.h>
 #include <xxhash.h>

@@ -5,8 +5,8 @@
  * like a record nor a record of the slot's former life is ever taken for one.
  * Pure functions, any thread.
  */
-#ifndef RELAY_SPOOL_SUM_H
-#define RELAY_SPOOL_SUM_H
+#ifndef RELAY_SPOOL_FORMAT_SUM_H
+#define RELAY_SPOOL_FORMAT_SUM_H
 
 #include <stddef.h>
 #include <stdint.h>

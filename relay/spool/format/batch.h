@@ -10,15 +10,15 @@
  * bodies reads past them. Every record and every body has a checksum of its
  * own, so one damaged byte costs one message, not the batch.
  */
-#ifndef RELAY_SPOOL_BATCH_H
-#define RELAY_SPOOL_BATCH_H
+#ifndef RELAY_SPOOL_FORMAT_BATCH_H
+#define RELAY_SPOOL_FORMAT_BATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 #include "relay/base/strbuf.h"
-#include "relay/spool/sum.h"
+#include "relay/spool/format/sum.h"
 
 enum {
 	BLOCK = 4096,	   /* a batch starts on one         */

@@ -3,7 +3,7 @@
  * Frames of the journal. Layout of each field: doc/journal.md. Nothing here
  * reads or writes a file.
  */
-#include "relay/spool/batch.h"
+#include "relay/spool/format/batch.h"
 
 #include <endian.h>
 

@@ -2,7 +2,7 @@
  *
  * Packs and reads the records of the journal. Layout of each: doc/journal.md.
  */
-#include "relay/spool/record.h"
+#include "relay/spool/format/record.h"
 
 #include "relay/base/mem.h"
 

@@ -4,12 +4,12 @@
  * disk. Rows read back are input: every count is checked against the bytes
  * that are there before anything is allocated.
  */
-#ifndef RELAY_SPOOL_RECORD_H
-#define RELAY_SPOOL_RECORD_H
+#ifndef RELAY_SPOOL_FORMAT_RECORD_H
+#define RELAY_SPOOL_FORMAT_RECORD_H
 
 #include "relay/base/names.h"
 #include "relay/base/pack.h"
-#include "relay/spool/spool.h"
+#include "relay/spool/format/journal_types.h"
 
 /* A run of body bytes in the bulk lane, with a checksum of its own. */
 struct extent {
