@@ -12,6 +12,7 @@
 
 #include "conf/outline.h"
 #include "conf/parse.h"
+#include "relay/base/clock.h"
 #include "relay/mail/reply_words.h"
 
 enum {
@@ -172,7 +173,7 @@ static const struct conf_param top_keys[] = {
 	{ .name = "max_messages", .type = &T_INT, .offset = TOP(max_messages),
 	    .max = 1000000 },
 	{ .name = "max_age", .type = &T_DURATION, .offset = TOP(max_age_ms),
-	    .max = 86400000 },
+	    .max = DAY_MS },
 	{ .name = "one_domain", .type = &T_BOOL, .offset = TOP(one_domain) },
 	{ .name = "no_dead_hosts", .type = &T_BOOL,
 	    .offset = TOP(no_dead_hosts) },

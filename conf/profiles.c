@@ -6,12 +6,13 @@
 #include "conf/profile.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "conf/check.h"
 #include "conf/parse.h"
 
-enum { PATH_BYTES = 4096 + NAME_BYTES + 16, FILE_MAX = 1 << 18 };
+enum { PATH_BYTES = PATH_MAX + NAME_BYTES + 16, FILE_MAX = 1 << 18 };
 
 static const char generic[] = "generic";
 

@@ -7,8 +7,6 @@
 
 #include "relay/base/mem.h"
 
-enum { LEGS_MAX = 8 }; /* of one route */
-
 static bool is_answer(struct slice s)
 {
 	return slice_eq(s, SLICE("defer")) || slice_eq(s, SLICE("reject")) ||
@@ -65,9 +63,9 @@ static int check_legs(const struct conf *c, struct slice text,
 		if (stands_before(text, token))
 			return error_set(err, "leg \"%.*s\" stands twice in "
 			    "it; name each leg once", (int)name.n, name.p);
-		if (++n > LEGS_MAX)
+		if (++n > ROUTE_LEGS_MAX)
 			return error_set(err, "it has more than %d legs",
-			    LEGS_MAX);
+			    ROUTE_LEGS_MAX);
 		strbuf_adds(out, n == 1 ? "" : "+");
 		strbuf_addsl(out, name);
 	}
@@ -90,7 +88,7 @@ char *route_canonical(const struct conf *c, struct arena *arena,
 	}
 	if (s.n == 0 || is_answer(s))
 		return arena_slicedup(arena, s);
-	strbuf_init(&out, LEGS_MAX * (NAME_BYTES + 1));
+	strbuf_init(&out, ROUTE_LEGS_MAX * (NAME_BYTES + 1));
 	if (check_legs(c, s, &out, err) == 0)
 		route = arena_slicedup(arena, strbuf_view(&out));
 	strbuf_fini(&out);

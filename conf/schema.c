@@ -5,6 +5,8 @@
  */
 #include "conf/schema.h"
 
+#include "relay/base/clock.h"
+
 #define IN(s) (1u << SEC_##s)
 #define HOP (IN(LEG) | IN(EGRESS))
 #define C(field) offsetof(struct conf, field)
@@ -15,7 +17,7 @@
 #define MS(n) ((n) * 1LL)
 #define SECS(n) ((n) * 1000LL)
 #define MINS(n) ((n) * 60000LL)
-#define DAYS(n) ((n) * 86400000LL)
+#define DAYS(n) ((n) * (int64_t)DAY_MS)
 #define KIB(n) ((n) * 1024LL)
 #define MIB(n) ((n) * 1048576LL)
 #define GIB(n) ((n) * 1073741824LL)

@@ -6,6 +6,8 @@
  */
 #include "conf/types.h"
 
+#include "relay/base/clock.h"
+
 enum { STRING_MAX = 200, FINGERPRINT_HEX = 64 };
 
 struct unit {
@@ -14,8 +16,8 @@ struct unit {
 };
 
 static const struct unit durations[] = {
-	{ "w", 7 * 86400000LL }, { "d", 86400000 }, { "h", 3600000 },
-	{ "m", 60000 }, { "s", 1000 }, { "ms", 1 },
+	{ "w", 7 * DAY_MS }, { "d", DAY_MS }, { "h", HOUR_MS },
+	{ "m", MINUTE_MS }, { "s", 1000 }, { "ms", 1 },
 };
 static const struct unit sizes[] = {
 	{ "T", 1LL << 40 }, { "G", 1 << 30 }, { "M", 1 << 20 },

@@ -8,11 +8,11 @@
 
 #include "policy/keyed.h"
 #include "relay/base/assert.h"
+#include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/mail/domain.h"
 
 enum { DAY_DIGITS_MAX = 6 };
-#define DAY_US (INT64_C(86400) * 1000000)
 
 static const char purpose[] = "return";
 static const char prefix[] = "ret.";

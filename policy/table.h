@@ -12,7 +12,6 @@
 #include "relay/base/names.h"
 #include "relay/base/strbuf.h"
 
-enum { ROUTE_LEGS_MAX = 8 };
 enum route_kind { ROUTE_NONE, ROUTE_LEGS, ROUTE_DEFER, ROUTE_REJECT,
 	ROUTE_GONE };
 

@@ -5,6 +5,7 @@
  */
 #include "relay/audit/delivered_before.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -14,18 +15,17 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/mail/addr.h"
 
 enum {
-	PATH_BYTES = 4096,
 	SEEN = 1 << 16,	   /* of today, so that few are written twice */
 	PENDING = 4096,	   /* of one transaction                      */
 	READ_WAIT_MS = 50,
 	SLICES = 24,	   /* of the file, one pruned an hour         */
 };
-#define DAY_US INT64_C(86400000000)
 
 /* synchronous=NORMAL: a power cut may lose the last of it, never the file.
  * At most 512 MiB, some 16 million recipients; then new ones are forgotten
@@ -116,11 +116,11 @@ static void close_writer(struct delivered *k)
 static void unlink_all(const struct delivered *k)
 {
 	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-	char name[PATH_BYTES];
+	char name[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
 		if (snprintf(name, sizeof(name), "%s%s", k->path,
-			suffixes[i]) < PATH_BYTES)
+			suffixes[i]) < PATH_MAX)
 			unlink(name);
 }
 
@@ -192,7 +192,7 @@ struct delivered *delivered_open(const char *dir, int64_t keep_ms)
 	struct delivered *k = NEW(struct delivered);
 	struct strbuf path;
 
-	strbuf_init(&path, PATH_BYTES);
+	strbuf_init(&path, PATH_MAX);
 	strbuf_addf(&path, "%s/known.db", dir);
 	k->path = mem_slicedup(strbuf_view(&path));
 	strbuf_fini(&path);
@@ -319,7 +319,7 @@ void delivered_add(struct delivered *k, const char *leg, const char *to,
 void delivered_prune(struct delivered *k, int64_t now_us)
 {
 	const uint64_t part = UINT64_MAX / SLICES;
-	uint64_t slice = (uint64_t)(now_us / (DAY_US / 24)) % SLICES;
+	uint64_t slice = (uint64_t)(now_us / (HOUR_US)) % SLICES;
 	uint64_t from = (uint64_t)INT64_MIN + slice * part;
 	sqlite3_stmt *s;
 	int rc;

@@ -11,10 +11,11 @@
 #include <xxhash.h>
 
 #include "relay/audit/hourfile.h"
+#include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 
-enum { HOUR_S = 3600, NAME_DIGITS = 10, HASH_BYTES = 1024 };
+enum { NAME_DIGITS = 10, HASH_BYTES = 1024 };
 
 int64_t hour_of(int64_t wall_us)
 {

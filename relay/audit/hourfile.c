@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 #include "relay/audit/hourfile_int.h"
 #include "relay/base/mem.h"
 
-enum { PATH_BYTES = 4096, READ_WAIT_MS = 2000 };
+enum { READ_WAIT_MS = 2000 };
 
 static const char schema[] =
     "CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1),"
@@ -69,13 +70,13 @@ static const char setup[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
     "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000;";
 
-static int path_of(const char *dir, int64_t hour, char out[PATH_BYTES],
+static int path_of(const char *dir, int64_t hour, char out[PATH_MAX],
     struct error *err)
 {
 	char name[HOUR_NAME];
 
 	hour_name(hour, name);
-	if (snprintf(out, PATH_BYTES, "%s/%s", dir, name) >= PATH_BYTES)
+	if (snprintf(out, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
 		return error_set(err, "%s: the path is too long", dir);
 	return 0;
 }
@@ -185,7 +186,7 @@ int hourfile_snapshot(struct hourfile *f)
 struct hourfile *hourfile_open(const char *dir, int64_t hour,
     enum hour_open how, struct error *err)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 	struct hourfile *f;
 	int rc;
 
@@ -219,7 +220,7 @@ struct hourfile *hourfile_open(const char *dir, int64_t hour,
 static void unlink_all(const char *path)
 {
 	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-	char name[PATH_BYTES + 16];
+	char name[PATH_MAX + 16];
 
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
 		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
@@ -261,7 +262,7 @@ static int write_first(struct hourfile *f, const struct hour_state *st)
 struct hourfile *hourfile_create(const char *dir, int64_t hour,
     const struct hour_state *st, struct error *err)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 	struct hourfile *f;
 
 	if (path_of(dir, hour, path, err) != 0)
@@ -348,7 +349,7 @@ static int finish(const char *dir, const char *path, struct error *err)
  * sector, and a reader could not roll back a journal that a crash left. */
 int hourfile_seal(struct hourfile *f, const char *dir, struct error *err)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 
 	if (path_of(dir, f->hour, path, err) != 0) {
 		hourfile_close(f);

@@ -5,6 +5,7 @@
 #include "relay/audit/hours.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 
-enum { READERS = 8, PATH_BYTES = 4096, HOURS_OF_AN_UPLOAD = 24 };
+enum { READERS = 8, HOURS_OF_AN_UPLOAD = 24 };
 
 struct hours {
 	char *dir;
@@ -32,12 +33,12 @@ struct hours {
 };
 
 static void path_of(const struct hours *h, int64_t hour, const char *suffix,
-    char out[PATH_BYTES])
+    char out[PATH_MAX])
 {
 	char name[HOUR_NAME];
 
 	hour_name(hour, name);
-	snprintf(out, PATH_BYTES, "%s/%s%s", h->dir, name, suffix);
+	snprintf(out, PATH_MAX, "%s/%s%s", h->dir, name, suffix);
 }
 
 static void close_reader(struct hours *h, int i)
@@ -60,7 +61,7 @@ static void set_aside(const struct hours *h, int64_t hour,
 {
 	static const char *const suffixes[] = {
 	    "", "-wal", "-shm", "-journal"};
-	char from[PATH_BYTES], to[PATH_BYTES + 16];
+	char from[PATH_MAX], to[PATH_MAX + 16];
 
 	log_error("audit.damaged", kv_err(err));
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
@@ -94,7 +95,7 @@ static int find_current(struct hours *h, const int64_t *all, size_t *n,
  * and who may only read cannot roll it back. */
 static bool has_rest(const struct hours *h, int64_t hour)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 
 	path_of(h, hour, "-journal", path);
 	if (access(path, F_OK) == 0)
@@ -105,7 +106,7 @@ static bool has_rest(const struct hours *h, int64_t hour)
 
 static void find_unsealed(struct hours *h, const int64_t *all, size_t n)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 	struct stat st;
 
 	for (size_t i = 0; i < n; i++) {
@@ -270,7 +271,7 @@ int hours_seal(struct hours *h, struct error *err)
 void hours_prune(struct hours *h, bool (*old)(void *arg, int64_t hour),
     void *arg)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 	struct error err;
 	int64_t *all;
 	size_t n;
@@ -356,7 +357,7 @@ static struct hourfile *reader_for(struct hours *h, int64_t hour)
 
 static bool exists(const struct hours *h, int64_t hour)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 
 	path_of(h, hour, "", path);
 	return access(path, F_OK) == 0;

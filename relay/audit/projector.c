@@ -23,7 +23,6 @@ enum {
 	SEAL_AGAIN_MS = 5000,
 	ROLL_AFTER_US = 300 * 1000000, /* an idle hour is closed then */
 };
-#define HOUR_US INT64_C(3600000000)
 
 /* ---- reading ----------------------------------------------------------- */
 

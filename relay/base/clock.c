@@ -102,11 +102,11 @@ static int64_t unit_us(char c)
 	case 'm':
 		return 60 * US_PER_S;
 	case 'h':
-		return 3600 * US_PER_S;
+		return HOUR_US;
 	case 'd':
-		return 86400 * US_PER_S;
+		return DAY_US;
 	case 'w':
-		return 7 * 86400 * US_PER_S;
+		return 7 * DAY_US;
 	default:
 		return 0;
 	}

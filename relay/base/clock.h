@@ -10,6 +10,18 @@
 
 #include "relay/base/strbuf.h"
 
+/* Units. */
+enum {
+	HOUR_S = 3600,
+	DAY_S = 24 * HOUR_S,
+	MINUTE_MS = 60 * 1000,
+	HOUR_MS = 60 * MINUTE_MS,
+	DAY_MS = 24 * HOUR_MS,
+};
+#define MINUTE_US INT64_C(60000000)
+#define HOUR_US (60 * MINUTE_US)
+#define DAY_US (24 * HOUR_US)
+
 struct clock {
 	int64_t (*mono_us)(const struct clock *c);
 	int64_t (*wall_us)(const struct clock *c); /* since 1970, UTC */

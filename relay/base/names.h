@@ -9,7 +9,11 @@
 
 #include "relay/base/slice.h"
 
-enum { NAMES_MAX = 256, NAME_BYTES = 32 /* longest name */ };
+enum {
+	NAMES_MAX = 256,
+	NAME_BYTES = 32,    /* longest name */
+	ROUTE_LEGS_MAX = 8, /* of one route */
+};
 
 struct names;
 

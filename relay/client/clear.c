@@ -10,7 +10,7 @@
 #include "relay/client/client_int.h"
 
 enum {
-	HAD_TLS_MS = 7 * 86400 * 1000,
+	HAD_TLS_MS = 7 * DAY_MS,
 	NO_TLS_MS = 600 * 1000, /* so long it is not asked for again */
 };
 

@@ -8,7 +8,7 @@
 
 #include "relay/client/probe_int.h"
 
-enum { DAY_S = 86400, SHOWN_NAMES = 5 };
+enum { SHOWN_NAMES = 5 };
 
 static const char *const level_text[] = {[TLS_NONE] = "none",
     [TLS_MAY] = "may",

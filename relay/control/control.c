@@ -6,7 +6,7 @@
 
 #include "relay/post/call.h"
 
-enum { LOOK_AGAIN_MS = 20, END_TURNS = 500 };
+enum { END_TURNS = 500 };
 
 static const struct ctl_command commands[] = {
 	/* clang-format off */

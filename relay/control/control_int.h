@@ -17,7 +17,10 @@ enum ops_letter {
 	O_WRITTEN,  /* struct spool_op                                 */
 };
 
-enum { SEARCHES_MAX = 2 };
+enum {
+	SEARCHES_MAX = 2,
+	LOOK_AGAIN_MS = 20, /* at what is not so yet, and no letter tells */
+};
 
 struct searching;
 

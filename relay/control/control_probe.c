@@ -14,7 +14,7 @@
 #include "relay/post/call.h"
 #include "relay/post/worker_letters.h"
 
-enum { DAY_S = 86400, TIMEOUT_MS = 20000 };
+enum { TIMEOUT_MS = 20000 };
 
 struct leg_probe {
 	struct control *c;

@@ -19,7 +19,6 @@
 
 enum {
 	STATUS_TRIES = 20,
-	LOOK_AGAIN_MS = 20,
 	WALK_SLICE = 20000, /* deliveries looked at in one go, some ms */
 	WALK_SLICES = 250,
 };

@@ -7,8 +7,6 @@
 #include "relay/cutover/table_follow.h"
 #include "relay/post/mail.h"
 
-enum { LOOK_AGAIN_MS = 20 };
-
 /* Until no attempt that was begun under an older change is open for these
  * recipients, or at all. */
 struct route_wait {

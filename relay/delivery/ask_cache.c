@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
 enum {
@@ -13,13 +14,12 @@ enum {
 	SILENCES = 3, /* in a row: the leg is left alone        */
 	CLIENTS = 1024,
 };
-#define HOUR_MS INT64_C(3600000)
 
 /* For how long after its end a fact is better than none. A recipient that came
  * since would be refused for the old no. */
 static const int64_t last_ms[] = {
-	[FACT_YES] = 7 * 24 * HOUR_MS,
-	[FACT_EVERYBODY] = 24 * HOUR_MS,
+	[FACT_YES] = 7 * DAY_MS,
+	[FACT_EVERYBODY] = DAY_MS,
 	[FACT_NO] = HOUR_MS,
 	[FACT_PICKY] = 0,
 };

@@ -7,16 +7,14 @@
 #ifndef RELAY_DELIVERY_ASK_INT_H
 #define RELAY_DELIVERY_ASK_INT_H
 
+#include "relay/base/clock.h"
 #include "relay/base/hash.h"
 #include "relay/client/client.h"
 #include "relay/delivery/ask.h"
 #include "relay/delivery/ask_cache.h"
 #include "relay/mail/addr.h"
 
-enum {
-	QUIET_MS = 10000, /* a silent leg is left alone so long */
-	HOUR_MS = 3600 * 1000,
-};
+enum { QUIET_MS = 10000 }; /* a silent leg is left alone so long */
 
 struct question {
 	struct list node; /* in asker.queued or .sent */

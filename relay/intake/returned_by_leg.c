@@ -19,7 +19,7 @@
 #include "relay/intake/intake.h"
 #include "relay/intake/intake_int.h"
 
-enum { ALARM_MAX = 1024, ALARM_AGAIN_MS = 60 * 1000 };
+enum { ALARM_MAX = 1024, ALARM_AGAIN_MS = MINUTE_MS };
 
 /* ---- whose connection it is ---- */
 

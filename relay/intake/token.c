@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 
 /* A header may hold as many marks as it has fields; so many are worth a
  * digest. */
-enum { PATH_BYTES = 4096, KEY_BYTES = 32, MARKS_MAX = 64 };
+enum { KEY_BYTES = 32, MARKS_MAX = 64 };
 
 /* Marks of "token" were over the id alone, and good in any message. */
 static const char purpose[] = "token-2";
@@ -84,9 +85,9 @@ static int make(struct rng *rng, const char *path, struct slice folder,
 	struct strbuf fresh, key, dir;
 	int rc;
 
-	strbuf_init(&fresh, PATH_BYTES);
+	strbuf_init(&fresh, PATH_MAX);
 	strbuf_init(&key, 4 * KEY_BYTES);
-	strbuf_init(&dir, PATH_BYTES);
+	strbuf_init(&dir, PATH_MAX);
 	strbuf_addf(&fresh, "%s.%ld", path, (long)getpid());
 	strbuf_addsl(&dir, folder.n == 0 ? SLICE(".") : folder);
 	draw(rng, &key);
@@ -134,7 +135,7 @@ int tokens_open(struct tokens *t, const struct conf *c, struct error *err)
 
 	if (c->token.key.count != 0 || t->key.count != 0)
 		return 0;
-	strbuf_init(&path, PATH_BYTES);
+	strbuf_init(&path, PATH_MAX);
 	strbuf_addsl(&path, folder);
 	strbuf_adds(&path, "token.secrets");
 	if (access(strbuf_cstr(&path), F_OK) < 0 && errno == ENOENT)

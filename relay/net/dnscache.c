@@ -12,10 +12,10 @@
  * old answer does not live that long. 30 s: its "failure recheck" time. */
 enum {
 	SECOND = 1000,
-	TTL_MAX = 86400 * SECOND,
+	TTL_MAX = DAY_MS,
 	NEGATIVE_MAX = 300 * SECOND,
 	FAILURE = 2 * SECOND,
-	STALE = 4 * 3600 * SECOND,
+	STALE = 4 * HOUR_MS,
 	STALE_AGAIN = 30 * SECOND,
 };
 

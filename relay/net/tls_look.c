@@ -55,7 +55,7 @@ static int64_t read_time(const ASN1_TIME *t)
 	if (ASN1_TIME_diff(&days, &seconds, zero, t) != 1)
 		days = seconds = 0;
 	ASN1_TIME_free(zero);
-	return (int64_t)days * 86400 + seconds;
+	return (int64_t)days * DAY_S + seconds;
 }
 
 static const char *read_alt_name(const GENERAL_NAME *n, struct arena *a)

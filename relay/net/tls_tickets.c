@@ -13,7 +13,7 @@
 #include "relay/base/rng.h"
 #include "relay/net/tls_int.h"
 
-enum { NAME = 16, KEY = 32, TURN_MS = 12 * 3600 * 1000 };
+enum { NAME = 16, KEY = 32, TURN_MS = 12 * HOUR_MS };
 
 struct ticket_key {
 	unsigned char name[NAME], cipher[KEY], mac[KEY];

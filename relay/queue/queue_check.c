@@ -242,7 +242,6 @@ static const char *ready_wrong(const struct queue *q, struct queue_checker *c,
 static bool in_slot(const struct queue *q, uint32_t n, int level,
     unsigned slot)
 {
-	enum { TICK_BITS = 14, SLOT_BITS = 6 };
 	uint64_t us = (uint64_t)delivery_at(q, n)->due_us;
 	uint64_t tick = (us + (1 << TICK_BITS) - 1) >> TICK_BITS;
 	int above = SLOT_BITS * (level + 1);

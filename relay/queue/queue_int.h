@@ -25,8 +25,10 @@ enum place { PLACE_NONE, PLACE_WHEEL, PLACE_READY, PLACE_CLAIMED };
 enum resolve { RESOLVE_NONE, RESOLVE_PENDING, RESOLVE_ASKED };
 
 enum {
+	TICK_BITS = 14, /* of microseconds: a tick is 16 ms */
 	WHEEL_LEVELS = 6, /* of 6 bits: more than the 33 of a tick */
-	WHEEL_SLOTS = 64, /* a level */
+	SLOT_BITS = 6,
+	WHEEL_SLOTS = 1 << SLOT_BITS, /* a level */
 	/* Heads of lists are the first entries of the slabs. */
 	HEAD_READY = 1, /* + leg */
 	HEAD_CLAIMED = HEAD_READY + NAMES_MAX,

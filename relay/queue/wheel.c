@@ -10,8 +10,6 @@
 
 #include "relay/base/assert.h"
 
-enum { TICK_BITS = 14, SLOT_BITS = 6 };
-
 /* Rounded up: nothing is early. */
 static uint64_t tick_of(int64_t us)
 {

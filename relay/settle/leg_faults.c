@@ -18,8 +18,7 @@
 
 enum {
 	ASK_AGAIN_MS = 1000,
-	GOOD_MS = 24 * 3600 * 1000, /* "succeeded today" */
-	TEXT_BYTES = 900,
+	GOOD_MS = DAY_MS, /* "succeeded today" */
 };
 
 /* ---- questions --------------------------------------------------------- */
@@ -128,7 +127,7 @@ static void suspend_for_question(struct queue_thread *s,
 static void say_refused(struct leg_health *l, const struct conf_leg *c)
 {
 	struct leg_state *w = &l->leg[c->id];
-	char text[TEXT_BYTES];
+	char text[HEALTH_TEXT];
 
 	w->fault_told_ms = leg_now_ms(l);
 	snprintf(text, sizeof(text), "leg \"%s\" refused %zu messages of %zu "
@@ -145,7 +144,7 @@ static void say_waits(struct leg_health *l, int leg)
 	struct leg_state *w = &l->leg[leg];
 	const struct conf_leg *c = conf_leg_by_id(l->conf, leg);
 	int64_t now = leg_now_ms(l);
-	char text[TEXT_BYTES];
+	char text[HEALTH_TEXT];
 
 	if (c == NULL || w->suspended != NOT ||
 	    (w->fault_told_ms != 0 &&

@@ -12,8 +12,6 @@
 #include "relay/watch/alarm.h"
 #include "relay/settle/queue_thread_int.h"
 
-enum { TEXT_BYTES = 900 };
-
 /* Mark our own suspension in the journal, which an administrator cannot write,
  * and one that only a message can end. */
 static const char fault_mark[] = "fault\t", content_mark[] = "content\t";
@@ -128,7 +126,7 @@ void leg_suspend(struct queue_thread *s, int leg, enum alarm_kind kind,
 {
 	struct leg_health *l = s->health;
 	const struct conf_leg *c = conf_leg_by_id(l->conf, leg);
-	char text[TEXT_BYTES], fact[FACT_REASON];
+	char text[HEALTH_TEXT], fact[FACT_REASON];
 
 	if (l->leg[leg].suspended != NOT || c == NULL)
 		return;

@@ -9,13 +9,15 @@
 #define RELAY_SETTLE_LEG_HEALTH_INT_H
 
 #include "relay/audit/event_table.h"
+#include "relay/base/clock.h"
 #include "relay/base/map.h"
 #include "relay/settle/leg_health.h"
 #include "relay/mail/addr.h"
 
 enum {
-	MINUTES = 10, MINUTE_MS = 60000, /* of the window of unknown ones */
+	MINUTES = 10, /* of the window of unknown ones */
 	FACT_REASON = 700,
+	HEALTH_TEXT = 900, /* what an alarm says of a leg */
 };
 
 /* Where a fault was met: what a question of our own can say about it. */

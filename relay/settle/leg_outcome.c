@@ -10,8 +10,6 @@
 #include "relay/settle/queue_thread_int.h"
 #include "relay/watch/alarm.h"
 
-enum { TEXT_BYTES = 900 };
-
 /* ---- what an attempt says ---------------------------------------------- */
 
 /* Of its rows. */
@@ -72,7 +70,7 @@ static void count_disbelief(struct leg_health *l, const struct conf_leg *c,
     const struct said *said)
 {
 	struct leg_state *w = &l->leg[c->id];
-	char text[TEXT_BYTES];
+	char text[HEALTH_TEXT];
 
 	if (said->delivered > 0)
 		w->disbelieved_run = 0;

@@ -13,11 +13,12 @@
 #ifndef RELAY_SETTLE_SELF_CHECK_H
 #define RELAY_SETTLE_SELF_CHECK_H
 
+#include "relay/base/clock.h"
 #include "relay/queue/queue_check.h"
 #include "relay/spool/spool_check.h"
 
 #define SELF_CHECK_EVERY_US INT64_C(1000000)
-#define SELF_CHECK_END_US (INT64_C(3600) * 1000000)
+#define SELF_CHECK_END_US HOUR_US
 
 struct self_check {
 	int64_t begun_us, next_us; /* monotonic; 0: not yet */

@@ -8,11 +8,10 @@
 
 #include <stdio.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/log.h"
 #include "relay/watch/alarm.h"
 #include "relay/net/tls_look.h"
-
-enum { HOUR_S = 3600, DAY_S = 86400, DAY_MS = DAY_S * 1000 };
 
 struct certificate {
 	const char *file, *used_by;

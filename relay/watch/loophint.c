@@ -11,12 +11,11 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "relay/base/clock.h"
 #include "relay/base/hash.h"
 #include "relay/base/mem.h"
 
 enum { WAYS = 8 };
-#define HOUR_MS INT64_C(3600000)
-#define MINUTE_US INT64_C(60000000)
 
 struct hint_place {
 	uint64_t name;	/* an id, or of a key, recipient and leg; 0: empty */

@@ -9,10 +9,11 @@
 
 #include <cmocka.h>
 
+#include "relay/base/clock.h"
 #include "relay/delivery/ask.h"
 #include "relay/delivery/ask_cache.h"
 
-enum { CLOUD = 3, LEGACY = 4, HOUR_MS = 3600 * 1000 };
+enum { CLOUD = 3, LEGACY = 4 };
 enum { ONE = 11, TWO = 13, THREE = 17 }; /* clients */
 
 struct fix {

@@ -18,7 +18,6 @@
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
 
-#define DAY_US INT64_C(86400000000)
 #define DAYS_MS(n) ((n) * INT64_C(86400000))
 #define NOW (20000 * DAY_US + 7)
 

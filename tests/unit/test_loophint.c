@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
+#include "relay/base/clock.h"
 #include "relay/watch/loophint.h"
 
 enum { ANN = 3, BOB = 5, CLOUD = 1, LEGACY = 2 };
-#define HOUR_US INT64_C(3600000000)
 
 static uint64_t key_of(const char *message_id, const char *from,
     const char *message, size_t step)

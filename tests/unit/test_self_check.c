@@ -17,7 +17,6 @@
 #include "relay/base/log.h"
 #include "tests/unit/daemon_rig.h"
 
-#define MINUTE_US INT64_C(60000000)
 
 static char text[20000];
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "policy/change/change.h"
+#include "relay/base/clock.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
@@ -27,7 +28,6 @@
 
 enum { PATH_BYTES = 100, TEXT_MAX = 8 << 20, REAL_SECONDS = 120 };
 #define WALL_US INT64_C(1790000000000000)
-#define HOUR_US INT64_C(3600000000)
 
 static const struct rig_conf usual = {
 	.legs =

@@ -13,7 +13,7 @@
 #include "relay/cli/audit/audit_commands.h"
 #include "relay/cli/audit/event_words.h"
 
-enum { LAST_HOUR_S = 3600, WORDS_MAX = 1 << 16, LIMIT_MAX = 1000000 };
+enum { WORDS_MAX = 1 << 16, LIMIT_MAX = 1000000 };
 
 /* Counts of the messages that are shown. */
 struct totals {
@@ -254,7 +254,7 @@ static int read_query(struct cli *c, struct search *q)
 		return read_id(c, q, any || q->since_us != 0 ||
 					 q->until_us != 0);
 	if (!any && q->since_us == 0)
-		q->since_us = now - INT64_C(1000000) * LAST_HOUR_S;
+		q->since_us = now - HOUR_US;
 	return CLI_DONE;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "relay/base/attr.h"
+#include "relay/base/clock.h"
 
 void human_bytes(int64_t n, struct strbuf *out)
 {
@@ -41,7 +42,7 @@ void human_age(int64_t s, struct strbuf *out)
 	static const struct {
 		int64_t s;
 		const char *name;
-	} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+	} units[] = {{DAY_S, "d"}, {HOUR_S, "h"}, {60, "min"}, {1, "s"}};
 	size_t u = 0;
 
 	while (u + 1 < ARRAY_LEN(units) && s < units[u].s)

@@ -17,6 +17,7 @@ enum {
 	OUT_COLUMNS = 16,
 	OUT_BLOCK = 200, /* rows whose widths are measured together */
 	OUT_ROW_MAX = 1 << 20,
+	OUT_LINE_MAX = 1 << 16, /* a line made for people */
 };
 
 struct out_column {

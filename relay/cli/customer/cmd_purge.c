@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,8 +17,6 @@
 #include "relay/cli/table/cli_change.h"
 #include "relay/cli/table/cli_commit.h"
 #include "relay/cli/table/cli_table.h"
-
-enum { PATH_BYTES = 4096 };
 
 struct purge {
 	struct cli *c;
@@ -71,7 +70,7 @@ static int count(struct purge *p)
  * made before root becomes the table's owner. */
 static int make_folder(struct purge *p)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/rows.csv", p->folder);
 	if (mkdir(p->folder, 0700) < 0)

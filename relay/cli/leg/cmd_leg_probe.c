@@ -6,8 +6,6 @@
  */
 #include "relay/cli/leg/leg_commands.h"
 
-enum { LINE_MAX_BYTES = 1 << 16 };
-
 static const struct out_column columns[] = {
 	{"host", "HOST", false},
 	{"address", "ADDRESS", false},
@@ -85,7 +83,7 @@ static void print_detail(struct cli *c, const char *title, const json_t *v)
 
 	if (is_empty(v))
 		return;
-	strbuf_init(&line, LINE_MAX_BYTES);
+	strbuf_init(&line, OUT_LINE_MAX);
 	add_value(&line, v);
 	out_say(&c->out, "  %-24s %s", title, strbuf_cstr(&line));
 	strbuf_fini(&line);
@@ -96,7 +94,7 @@ static void print_details(struct cli *c, const json_t *row)
 	const json_t *cert = json_object_get(row, "certificate");
 	struct strbuf line;
 
-	strbuf_init(&line, LINE_MAX_BYTES);
+	strbuf_init(&line, OUT_LINE_MAX);
 	add_value(&line, json_object_get(row, "host"));
 	strbuf_addc(&line, ' ');
 	add_value(&line, json_object_get(row, "address"));

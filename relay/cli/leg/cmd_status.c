@@ -13,8 +13,6 @@
 #include "relay/cli/common/leg_advice.h"
 #include "relay/cli/leg/leg_commands.h"
 
-enum { LINE_MAX_BYTES = 1 << 16 };
-
 static const struct out_column state_columns[] = {
 	{"leg", "LEG", false},		{"state", "STATE", false},
 	{"since_age", "FOR", true},	{"open_h", "OPEN", true},
@@ -75,7 +73,7 @@ static void print_line(struct cli *c, const json_t *row)
 	bool first = true;
 	json_t *v;
 
-	strbuf_init(&line, LINE_MAX_BYTES);
+	strbuf_init(&line, OUT_LINE_MAX);
 	strbuf_addf(&line, "%-11s", json_text(row, "section"));
 	json_object_foreach((json_t *)row, key, v) {
 		if (strcmp(key, "section") == 0 || json_is_null(v))

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,8 +15,6 @@
 #include "relay/base/mem.h"
 #include "relay/base/newfile.h"
 #include "relay/base/utf8.h"
-
-enum { PATH_BYTES = 4096 };
 
 /* A file or a pipe gets the very bytes; a terminal would obey some. */
 static void show_body(struct slice bytes, FILE *to)
@@ -118,7 +117,7 @@ static const struct out_column file_columns[] = {
 
 static int export_next(struct cli *c, const char *dir, const char *id)
 {
-	char path[PATH_BYTES];
+	char path[PATH_MAX];
 	struct jout *j;
 	int code;
 

@@ -16,8 +16,6 @@
 #include "relay/cli/table/cli_put.h"
 #include "relay/cli/table/cli_table.h"
 
-enum { PAGE = 1000 };
-
 /* ---- which rows ------------------------------------------------------- */
 
 static const struct {
@@ -125,13 +123,13 @@ static int walk_rows(struct row_walk *w, struct table *t)
 		struct arena *a = arena_new();
 		char *last = mem_dup(w->last.p, w->last.n);
 		const struct table_page page = {
-		    .after = slice_of(last, w->last.n), .limit = PAGE,
+		    .after = slice_of(last, w->last.n), .limit = TABLE_PAGE,
 		    .a = a, .fn = on_row, .arg = w};
 
 		n = table_rows(t, &page, &err);
 		mem_free(last);
 		arena_free(a);
-	} while (n == PAGE && !w->ended && !ferror(w->c->out.to));
+	} while (n == TABLE_PAGE && !w->ended && !ferror(w->c->out.to));
 	strbuf_fini(&w->last);
 	return n < 0 ? cli_fail(w->c, "%s", err.text) : CLI_DONE;
 }

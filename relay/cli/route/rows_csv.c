@@ -9,8 +9,7 @@
 #include "policy/row.h"
 #include "relay/base/mem.h"
 #include "relay/cli/table/cli_put.h"
-
-enum { PAGE = 1000 };
+#include "relay/cli/table/cli_table.h"
 
 struct export {
 	struct cli *c;
@@ -119,13 +118,13 @@ static int export_rows(struct export *e, struct table *t)
 		struct arena *a = arena_new();
 		char *last = mem_dup(e->last.p, e->last.n);
 		const struct table_page page = {
-		    .after = slice_of(last, e->last.n), .limit = PAGE,
+		    .after = slice_of(last, e->last.n), .limit = TABLE_PAGE,
 		    .a = a, .fn = put_exported, .arg = e};
 
 		n = table_rows(t, &page, &err);
 		mem_free(last);
 		arena_free(a);
-	} while (n == PAGE && !ferror(e->to));
+	} while (n == TABLE_PAGE && !ferror(e->to));
 	return n < 0 ? cli_fail(e->c, "%s", err.text) : CLI_DONE;
 }
 

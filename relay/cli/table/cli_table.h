@@ -8,6 +8,8 @@
 #include "policy/table.h"
 #include "relay/cli/common/cli.h"
 
+enum { TABLE_PAGE = 1000 }; /* rows that are read in one transaction */
+
 /* NULL: the reason was said. A table that does not exist yet is made and
  * seeded first. Root becomes the user that owns the file, for good: files of
  * the command's own are opened before. */
