@@ -72,7 +72,7 @@ bool no_user_said(const struct result *r)
 	struct reply_words words;
 
 	if (r->code < 500 || r->class != CLASS_RECIPIENT ||
-	    strcmp(r->stage, "rcpt") != 0)
+	    r->stage != STAGE_RCPT)
 		return false;
 	if (has_code(r))
 		return true;

@@ -6,20 +6,12 @@
 
 #include "relay/mail/reply_words.h"
 
-static unsigned stage_bit(const char *stage)
+static unsigned stage_bit(enum stage stage)
 {
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} known[] = {
-	    {"mail", ON_MAIL}, {"rcpt", ON_RCPT}, {"data", ON_DATA},
-	    {"body", ON_DATA},
-	};
-
-	for (size_t i = 0; stage != NULL && i < ARRAY_LEN(known); i++)
-		if (strcmp(stage, known[i].name) == 0)
-			return known[i].bit;
-	return ON_HELLO;
+	if (!stage_transacts(stage))
+		return ON_HELLO;
+	return stage == STAGE_MAIL ? ON_MAIL :
+	       stage == STAGE_RCPT ? ON_RCPT : ON_DATA;
 }
 
 static bool text_fits(const struct conf_strings *phrases,

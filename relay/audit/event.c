@@ -190,7 +190,7 @@ static void print_result(struct jout *j, const struct delivery_event *m,
 	jout_str(j, "enhanced", r->enh);
 	jout_str(j, "reply", r->text);
 	jout_str(j, "class", reply_class_text(r->class));
-	jout_str(j, "stage", r->stage);
+	jout_str(j, "stage", stage_text(r->stage));
 	jout_int(j, "attempt", m->attempt);
 	if (m->accepted_us != 0)
 		jout_int(j, "delay_ms", (m->time_us - m->accepted_us) / 1000);

@@ -49,7 +49,7 @@ struct client_request {
 	 * NOTIFY=NEVER cannot be said (D3); NULL: `from` all the same. */
 	const char *from_without_dsn;
 	/* Only a question: MAIL, RCPT, RSET. content is NULL; a recipient that
-	 * the leg takes is OUT_DELIVERED, stage "rcpt". */
+	 * the leg takes is OUT_DELIVERED, STAGE_RCPT. */
 	bool ask;
 	enum body_type body;
 	bool utf8; /* it came with SMTPUTF8, and needs it ... */
@@ -141,10 +141,10 @@ struct probe_row {
 	const char *address;  /* "" */
 	bool secure, dead;    /* as in the client's own order of hosts */
 	int tlsas, usable;    /* signed TLSA records; those that count */
-	/* The last thing done, "done" when it went through to QUIT, "dns"
-	 * when nothing was tried; what is wrong, with the remedy, or "". With
-	 * that, no mail goes there. */
-	const char *stage, *problem;
+	/* The last thing done, STAGE_DONE when it went through to QUIT,
+	 * STAGE_DNS when nothing was tried. */
+	enum stage stage;
+	const char *problem; /* with the remedy: no mail goes there; or "" */
 	const char *note; /* mail goes there, but this should be known; "" */
 	int64_t connect_ms, greeting_ms, tls_ms; /* -1: it did not come to it */
 	const char *greeting;

@@ -30,32 +30,16 @@
 
 /* ---- stages.c: the protocol ---- */
 
-enum stage {
-	STAGE_CONNECT, /* names are looked up, or a connection begins */
-	STAGE_GREETING,
-	STAGE_EHLO,
-	STAGE_HELO,
-	STAGE_STARTTLS,
-	STAGE_TLS, /* the handshake */
-	STAGE_AUTH,
-	STAGE_RESPONSE, /* to a 334 of AUTH */
-	STAGE_MAIL,
-	STAGE_RCPT,
-	STAGE_DATA,
-	STAGE_BODY, /* the content, and the answer to it */
-	STAGE_RSET,
-	STAGE_IDLE,
-	STAGE_QUIT,
-	STAGES,
-	/* Where a reply may lead besides a stage. */
-	NEXT_READY, /* no transaction is open: the next one, or rest */
-	NEXT_LOST,  /* the connection is of no more use; see dialog.fault */
-};
+/* Where a reply leads besides the next stage. */
+static const enum stage NEXT_READY = STAGE_IDLE; /* no transaction is open:
+						  * the next one, or rest */
+static const enum stage NEXT_LOST = STAGE_NONE; /* the connection is of no
+						 * more use; see dialog.fault */
 
 struct dialog;
 
+/* Of the stages that a dialog has; the others have no row. */
 struct stage_info {
-	const char *name;
 	/* Writes the command; NULL where we only listen. */
 	void (*send)(struct dialog *d);
 	/* The reply in d->reply is complete: what comes next. */

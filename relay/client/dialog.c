@@ -226,7 +226,7 @@ static void on_later(void *arg)
 	} else if (d->feed.state == FEED_BROKEN) {
 		result_fault(
 		    d, CLASS_NONE, "4.3.0", "the content cannot be read here");
-		d->fault.stage = stage_table[STAGE_BODY].name;
+		d->fault.stage = STAGE_BODY;
 		dialog_cut(d);
 	} else {
 		feed_pump(d);

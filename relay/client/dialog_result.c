@@ -36,7 +36,7 @@ static const char *reply_text(const struct dialog *d)
 
 static struct result about(const struct dialog *d)
 {
-	return (struct result){.stage = stage_table[d->stage].name,
+	return (struct result){.stage = d->stage,
 	    .remote = d->tx->remote,
 	    .tls = d->tx->tls,
 	    .tls_failed = d->tx->tls_failed,
@@ -138,7 +138,7 @@ struct result result_local(
 
 	r.outcome = OUT_FAILED;
 	r.class = CLASS_MESSAGE;
-	r.stage = stage_table[STAGE_MAIL].name;
+	r.stage = STAGE_MAIL;
 	snprintf(r.enh, sizeof(r.enh), "%s", enh);
 	r.text = text;
 	return r;

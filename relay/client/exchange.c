@@ -85,7 +85,7 @@ static void check_address(struct exchange *t, unsigned i)
 	static const struct result bad = {.outcome = OUT_FAILED,
 	    .class = CLASS_RECIPIENT,
 	    .enh = "5.1.3",
-	    .stage = "rcpt",
+	    .stage = STAGE_RCPT,
 	    .text = "the recipient's address cannot be said in SMTP"};
 	struct addr a;
 	const char *why;
@@ -214,7 +214,7 @@ void exchange_finish(struct exchange *t)
 	static const struct result untried = {.outcome = OUT_UNTRIED,
 	    .class = CLASS_NETWORK,
 	    .enh = "4.4.2",
-	    .stage = "mail",
+	    .stage = STAGE_MAIL,
 	    .text = "the dialog ended before its turn"};
 
 	exchange_settle_all(t, STATE_BIT(RCPT_OPEN), &untried);

@@ -58,8 +58,7 @@ void probe_end_look(struct probe_look *k, const char *problem)
 	}
 	if (problem != NULL && k->row->problem[0] == '\0')
 		k->row->problem = problem;
-	k->row->stage = k->stage == STAGE_QUIT ? "done" :
-						  stage_table[k->stage].name;
+	k->row->stage = k->stage == STAGE_QUIT ? STAGE_DONE : k->stage;
 	probe_judge(p->job, k->row);
 	look_close(k);
 	k->probe = NULL;

@@ -212,21 +212,21 @@ static enum stage on_quit(struct dialog *d)
 #define T(name) offsetof(struct conf_leg, name##_timeout_ms)
 /* clang-format off */
 const struct stage_info stage_table[STAGES] = { /* timeouts: RFC 5321 4.5.3.2 */
-	[STAGE_CONNECT]  = { "connect",  NULL,               NULL,             T(connect)   },
-	[STAGE_GREETING] = { "greeting", NULL,               on_greeting,      T(greeting)  },
-	[STAGE_EHLO]     = { "ehlo",     send_ehlo,          on_ehlo,          T(command)   },
-	[STAGE_HELO]     = { "helo",     send_helo,          on_helo,          T(command)   },
-	[STAGE_STARTTLS] = { "starttls", send_starttls,      on_starttls,      T(command)   },
-	[STAGE_TLS]      = { "tls",      send_client_hello,  NULL,             T(tls)       },
-	[STAGE_AUTH]     = { "auth",     send_login,         on_login,         T(command)   },
-	[STAGE_RESPONSE] = { "auth",     send_response,      on_login,         T(command)   },
-	[STAGE_MAIL]     = { "mail",     transact_send_mail, transact_on_mail, T(command)   },
-	[STAGE_RCPT]     = { "rcpt",     transact_send_rcpt, transact_on_rcpt, T(command)   },
-	[STAGE_DATA]     = { "data",     transact_send_data, transact_on_data, T(data_init) },
-	[STAGE_BODY]     = { "body",     transact_send_body, transact_on_body, T(data_done) },
-	[STAGE_RSET]     = { "rset",     send_rset,          on_rset,          T(command)   },
-	[STAGE_IDLE]     = { "idle",     NULL,               NULL,             0            },
-	[STAGE_QUIT]     = { "quit",     send_quit,          on_quit,          0            },
+	[STAGE_CONNECT]  = { NULL,               NULL,             T(connect)   },
+	[STAGE_GREETING] = { NULL,               on_greeting,      T(greeting)  },
+	[STAGE_EHLO]     = { send_ehlo,          on_ehlo,          T(command)   },
+	[STAGE_HELO]     = { send_helo,          on_helo,          T(command)   },
+	[STAGE_STARTTLS] = { send_starttls,      on_starttls,      T(command)   },
+	[STAGE_TLS]      = { send_client_hello,  NULL,             T(tls)       },
+	[STAGE_AUTH]     = { send_login,         on_login,         T(command)   },
+	[STAGE_RESPONSE] = { send_response,      on_login,         T(command)   },
+	[STAGE_MAIL]     = { transact_send_mail, transact_on_mail, T(command)   },
+	[STAGE_RCPT]     = { transact_send_rcpt, transact_on_rcpt, T(command)   },
+	[STAGE_DATA]     = { transact_send_data, transact_on_data, T(data_init) },
+	[STAGE_BODY]     = { transact_send_body, transact_on_body, T(data_done) },
+	[STAGE_RSET]     = { send_rset,          on_rset,          T(command)   },
+	[STAGE_IDLE]     = { NULL,               NULL,             0            },
+	[STAGE_QUIT]     = { send_quit,          on_quit,          0            },
 };
 /* clang-format on */
 

@@ -113,7 +113,7 @@ static void print_row(struct leg_probe *lp, const struct probe_row *row)
 		jout_int(j, "preference", row->preference);
 	jout_str(j, "address", row->address);
 	jout_str(j, "state", row->problem[0] == '\0' ? "good" : "bad");
-	jout_str(j, "stage", row->stage);
+	jout_str(j, "stage", stage_text(row->stage));
 	jout_str(j, "problem", row->problem);
 	jout_str(j, "note", row->note);
 	if (lp->job.leg->tls == TLS_DANE) {

@@ -135,7 +135,7 @@ static void on_turned_away(void *arg, const struct netaddr *peer,
 
 	reply_set(&r, 421, "4.3.2", "%s", reason);
 	refusals_add(a->turned_away, &(struct refusal){.client = peer,
-	    .listen = listen->name, .stage = "connect", .reply = &r});
+	    .listen = listen->name, .stage = STAGE_CONNECT, .reply = &r});
 }
 
 static struct worker_thread *make_worker(struct app *a, int index,

@@ -151,7 +151,7 @@ static bool was_cut(const struct question *q)
 
 	return r->code == 421 ||
 	       (r->code == 0 && r->class == CLASS_NETWORK &&
-		   strcmp(r->stage, "rcpt") == 0);
+		   r->stage == STAGE_RCPT);
 }
 
 static bool ask_again(struct question *q)

@@ -19,7 +19,7 @@ enum ask_answer ask_answer_of(struct question *q)
 	struct result *r = &q->rcpt.result;
 
 	(void)reply_classify(q->req.leg->replies, r);
-	if (strcmp(r->stage, "rcpt") != 0 || r->code == 0)
+	if (r->stage != STAGE_RCPT || r->code == 0)
 		return ASK_NO_ANSWER;
 	if (r->outcome == OUT_DELIVERED)
 		return ASK_YES;
@@ -112,7 +112,7 @@ bool ask_learn(struct question *q, enum ask_answer answer,
 void ask_learn_domain(struct question *q, enum ask_answer answer)
 {
 	const struct result *said = &q->rcpt.result;
-	bool asked = strcmp(said->stage, "rcpt") == 0 && said->code != 0;
+	bool asked = said->stage == STAGE_RCPT && said->code != 0;
 	enum ask_fact fact = answer == ASK_YES ? FACT_EVERYBODY : FACT_PICKY;
 
 	if (asked && ask_cache_put(q->asker->cache, &q->key, fact, HOUR_MS,

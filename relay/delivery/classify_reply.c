@@ -26,16 +26,12 @@ static void judge_leg(const struct conf_leg *leg, struct outcome_letter *o,
 {
 	bool fault = r->class == CLASS_NETWORK ||
 		     r->class == CLASS_CONFIGURATION;
-	bool served = strcmp(r->stage, "mail") == 0 ||
-		      strcmp(r->stage, "rcpt") == 0 ||
-		      strcmp(r->stage, "data") == 0 ||
-		      strcmp(r->stage, "body") == 0;
 
 	if (r->outcome == OUT_UNTRIED || (r->code == 0 && !fault) ||
 	    (leg != NULL && leg->direct))
 		return;
 	o->tried = true;
-	o->reached |= r->code != 0 && served;
+	o->reached |= r->code != 0 && stage_transacts(r->stage);
 }
 
 /* Mail that the leg disbelieves need not be forged: it came through us. Only

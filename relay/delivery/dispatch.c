@@ -229,7 +229,7 @@ static void end_without_dialog(struct attempt *at, struct job_letter *j)
 
 	for (unsigned i = 0; i < o->n; i++)
 		o->row[i].result = (struct result){.outcome = OUT_FAILED,
-		    .enh = "4.4.7", .stage = "queue", .remote = "",
+		    .enh = "4.4.7", .stage = STAGE_QUEUE, .remote = "",
 		    .text = "The message could not be delivered in time",
 		    .tls = "", .address = ""};
 	if (j->kind == JOB_BOUNCE) {

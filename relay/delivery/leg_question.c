@@ -39,7 +39,7 @@ static void on_done(void *arg, struct client_request *r)
 
 	l->class = res->class;
 	l->taken = res->outcome == OUT_DELIVERED;
-	l->at_rcpt = strcmp(res->stage, "rcpt") == 0 && res->code != 0;
+	l->at_rcpt = res->stage == STAGE_RCPT && res->code != 0;
 	snprintf(l->said, sizeof(l->said), "%d %s %.150s. %s",
 	    res->code, res->enh, res->text, row != NULL ? row->help : "");
 	dialogs_count(q->w);

@@ -190,7 +190,7 @@ static void share_replies(struct arena *a, struct dsn_recipient *row,
 struct result report_last_word(const struct mail *m,
     const struct job_row *row, struct arena *a)
 {
-	struct result r = {.outcome = OUT_DEFERRED, .stage = "", .remote = "",
+	struct result r = {.outcome = OUT_DEFERRED, .remote = "",
 	    .text = "", .tls = "", .address = ""}, last;
 	unsigned reason;
 

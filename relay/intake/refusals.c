@@ -37,7 +37,8 @@ struct row {
 	uint64_t bytes;
 	unsigned count;
 	char client[NETADDR_TEXT];
-	char listen[64], stage[16];
+	char listen[64];
+	enum stage stage;
 	char from[ADDR_MAX], to[ADDR_MAX];
 	char said[SAID_BYTES];
 	struct reply reply; /* of REFUSAL_REFUSED */
@@ -57,7 +58,7 @@ static void print_note(const struct row *r, struct jout *j)
 {
 	jout_str(j, "client", r->client);
 	jout_str(j, "listen", r->listen);
-	jout_str(j, "stage", r->stage);
+	jout_str(j, "stage", stage_text(r->stage));
 	jout_str(j, "from", r->from);
 	jout_str(j, "to", r->to);
 	if (r->kind == REFUSAL_REFUSED) {
@@ -81,8 +82,8 @@ static void write_row(struct refusals *rs, const struct row *r)
 	note_post(&n, rs->spool, NOTE_REFUSED, r->time_us);
 	if (r->kind == REFUSAL_ABORTED)
 		log_info("session.aborted", kv_str("client", r->client),
-		    kv_str("stage", r->stage), kv_str("error", r->why),
-		    kv_int("count", r->count));
+		    kv_str("stage", stage_text(r->stage)),
+		    kv_str("error", r->why), kv_int("count", r->count));
 }
 
 static void on_flush(void *arg)
@@ -108,8 +109,8 @@ static uint64_t key_of(const struct refusal *r, const char *client,
 {
 	uint64_t parts[4] = {0};
 	char text[NETADDR_TEXT + 100];
-	int n = snprintf(text, sizeof(text), "%d|%s|%s|%d", (int)r->kind,
-	    detail == ANYBODY ? "*" : client, r->stage,
+	int n = snprintf(text, sizeof(text), "%d|%s|%d|%d", (int)r->kind,
+	    detail == ANYBODY ? "*" : client, (int)r->stage,
 	    r->reply == NULL ? 0 : r->reply->code);
 
 	parts[0] = hash_bytes(text, (size_t)n);
@@ -195,7 +196,7 @@ void refusals_add(struct refusals *rs, const struct refusal *a)
 		return;
 	r->time_us = clock_wall_us(rs->clock);
 	copy(r->listen, sizeof(r->listen), slice_str(a->listen));
-	copy(r->stage, sizeof(r->stage), slice_str(a->stage));
+	r->stage = a->stage;
 	copy(r->from, sizeof(r->from), a->from);
 	copy(r->to, sizeof(r->to), a->to);
 	copy_clean(r->said, a->said);

@@ -13,6 +13,7 @@
 
 #include "relay/base/loop.h"
 #include "relay/mail/reply.h"
+#include "relay/mail/stage.h"
 #include "relay/net/sockaddr.h"
 #include "relay/spool/spool.h"
 
@@ -22,7 +23,7 @@ struct refusal {
 	enum refusal_kind kind; /* the event */
 	const struct netaddr *client;
 	const char *listen; /* the listener's name */
-	const char *stage;
+	enum stage stage;
 	struct slice from, to; /* as far as known */
 	struct slice said; /* the argument of the command, as it came */
 	uint64_t bytes; /* of content, of REFUSAL_ABORTED */

@@ -35,7 +35,7 @@ void result_pack(const struct result *r, struct strbuf *out)
 	pack_u16(out, (uint16_t)r->code);
 	pack_u8(out, r->uncertain);
 	pack_str(out, r->enh);
-	pack_str(out, r->stage);
+	pack_str(out, stage_text(r->stage));
 	pack_str(out, r->remote);
 	pack_str(out, r->text);
 	pack_str(out, r->tls);
@@ -77,7 +77,7 @@ int result_unpack(struct slice bytes, struct arena *a,
 	r->code = unpack_u16(&u);
 	uncertain = unpack_u8(&u);
 	take_enhanced(&u, r);
-	r->stage = take_text(&u, a);
+	r->stage = stage_parse(unpack_bytes(&u));
 	r->remote = take_text(&u, a);
 	r->text = take_text(&u, a);
 	r->tls = take_text(&u, a);

@@ -8,6 +8,7 @@
 
 #include "relay/base/mem.h"
 #include "relay/base/strbuf.h"
+#include "relay/mail/stage.h"
 
 enum outcome {
 	OUT_DELIVERED,
@@ -30,7 +31,7 @@ struct result {
 	enum reply_class class;
 	int code;	    /* SMTP code; 0 if no server spoke            */
 	char enh[12];	    /* "4.4.1" (RFC 3463), ours when code is 0    */
-	const char *stage;  /* "connect", "greeting", "mail", "rcpt", …   */
+	enum stage stage;   /* NONE: no attempt says this */
 	const char *remote; /* "mx1.example.net [192.0.2.7]:25"           */
 	const char *text;   /* reply text or our reason, one line         */
 	const char *tls;    /* "TLSv1.3 …", "" in the clear               */

@@ -15,7 +15,7 @@ struct command {
 	const char *verb;
 	unsigned allowed;
 	unsigned flags;
-	const char *stage;
+	enum stage stage;
 	enum next (*run)(struct session *s, const struct smtp_cmd *cmd);
 };
 
@@ -23,20 +23,20 @@ static enum next cmd_help(struct session *s, const struct smtp_cmd *cmd);
 
 /* clang-format off */
 static const struct command commands[] = {
-	/* verb       allowed in                 flags  stage      run          */
-	{ "EHLO",     ANY & ~IN(ST_BDAT),        IDLE,  "helo",    cmd_ehlo     },
-	{ "HELO",     ANY & ~IN(ST_BDAT),        IDLE,  "helo",    cmd_helo     },
-	{ "STARTTLS", IN(ST_HELLO) | IN(ST_READY), LAST, "tls",    cmd_starttls },
-	{ "MAIL",     IN(ST_HELLO) | IN(ST_READY), 0,   "mail",    cmd_mail     },
-	{ "RCPT",     IN(ST_MAIL) | IN(ST_RCPT), 0,     "rcpt",    cmd_rcpt     },
-	{ "DATA",     IN(ST_MAIL) | IN(ST_RCPT), LAST,  "data",    cmd_data     },
-	{ "BDAT",     ANY, /* eats its octets */ 0,     "bdat",    cmd_bdat     },
-	{ "RSET",     ANY,                       IDLE,  "command", cmd_rset     },
-	{ "NOOP",     ANY,                       IDLE,  "command", cmd_noop     },
-	{ "VRFY",     ANY,                       IDLE,  "command", cmd_vrfy     },
-	{ "EXPN",     ANY,                       IDLE,  "command", cmd_expn     },
-	{ "HELP",     ANY,                       IDLE,  "command", cmd_help     },
-	{ "QUIT",     ANY,                       0,     "command", cmd_quit     },
+	/* verb       allowed in                   flags  stage          run          */
+	{ "EHLO",     ANY & ~IN(ST_BDAT),           IDLE,  STAGE_HELO,    cmd_ehlo     },
+	{ "HELO",     ANY & ~IN(ST_BDAT),           IDLE,  STAGE_HELO,    cmd_helo     },
+	{ "STARTTLS", IN(ST_HELLO) | IN(ST_READY),  LAST,  STAGE_TLS,     cmd_starttls },
+	{ "MAIL",     IN(ST_HELLO) | IN(ST_READY),  0,     STAGE_MAIL,    cmd_mail     },
+	{ "RCPT",     IN(ST_MAIL) | IN(ST_RCPT),    0,     STAGE_RCPT,    cmd_rcpt     },
+	{ "DATA",     IN(ST_MAIL) | IN(ST_RCPT),    LAST,  STAGE_DATA,    cmd_data     },
+	{ "BDAT",     ANY, /* eats its octets */    0,     STAGE_BDAT,    cmd_bdat     },
+	{ "RSET",     ANY,                          IDLE,  STAGE_COMMAND, cmd_rset     },
+	{ "NOOP",     ANY,                          IDLE,  STAGE_COMMAND, cmd_noop     },
+	{ "VRFY",     ANY,                          IDLE,  STAGE_COMMAND, cmd_vrfy     },
+	{ "EXPN",     ANY,                          IDLE,  STAGE_COMMAND, cmd_expn     },
+	{ "HELP",     ANY,                          IDLE,  STAGE_COMMAND, cmd_help     },
+	{ "QUIT",     ANY,                          0,     STAGE_COMMAND, cmd_quit     },
 };
 /* clang-format on */
 
@@ -133,7 +133,7 @@ static enum next run_line(struct session *s, struct slice line)
 	struct smtp_cmd cmd;
 	const char *why;
 
-	s->stage = "command";
+	s->stage = STAGE_COMMAND;
 	say_line(s, line);
 	if (smtp_cmd_parse(line, &cmd, &why) != 0)
 		return session_refuse(s, 500, "5.5.2", why);
@@ -144,7 +144,7 @@ static enum next too_long(struct session *s, struct slice line)
 {
 	enum next next;
 
-	s->stage = "command";
+	s->stage = STAGE_COMMAND;
 	say_line(s, line);
 	next = session_refuse(s, 500, "5.5.6", "Line is too long");
 	return ++s->long_lines < 2 ? next : NEXT_CLOSE;
@@ -162,7 +162,7 @@ static enum next skip(struct session *s, struct slice *rest)
 
 static enum next bare_line(struct session *s, struct slice line)
 {
-	s->stage = "command";
+	s->stage = STAGE_COMMAND;
 	say_line(s, line);
 	return session_bye(s, 521, "5.5.2", "Lines end with CR LF");
 }

@@ -85,7 +85,7 @@ enum next greet_proxy(struct session *s, struct slice *rest)
 	case PROXY_DONE:
 		break;
 	default:
-		session_aborted(s, "proxy", why);
+		session_aborted(s, STAGE_PROXY, why);
 		*rest = slice_from(*rest, rest->n);
 		return NEXT_CLOSE;
 	}

@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "relay/mail/cmd.h"
 #include "relay/mail/reply.h"
+#include "relay/mail/stage.h"
 #include "relay/net/listen.h"
 #include "relay/net/stream.h"
 
@@ -50,9 +51,7 @@ enum report {
 
 struct server_report {
 	enum report what;
-	/* "connect" "proxy" "tls" "helo" "mail" "rcpt" "data" "bdat"
-	 * "command" */
-	const char *stage;
+	enum stage stage;
 	struct slice from, to; /* as far as known; as they came if bad */
 	struct slice said; /* the argument, its first SAID_MAX bytes; of what
 			    * is no command the line */

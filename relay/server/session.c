@@ -151,13 +151,13 @@ void session_go_on(struct session *s, enum next next)
 /* ---- the owner goes on ---- */
 
 /* How far a transaction had come. */
-static const char *tx_stage(const struct tx *tx)
+static enum stage tx_stage(const struct tx *tx)
 {
 	if (tx->bdat)
-		return "bdat";
+		return STAGE_BDAT;
 	if (tx->content)
-		return "data";
-	return tx->to_n > 0 ? "rcpt" : "mail";
+		return STAGE_DATA;
+	return tx->to_n > 0 ? STAGE_RCPT : STAGE_MAIL;
 }
 
 /* That the owner took its time must not make the client slow. */
@@ -192,7 +192,7 @@ void session_resume(struct session *s)
 static void hang_up(struct session *s, const char *enh, const char *text)
 {
 	if (IN(s->state) & ANY)
-		s->stage = "command";
+		s->stage = STAGE_COMMAND;
 	session_said(s, slice_of("", 0));
 	session_go_on(s, session_bye(s, 421, enh, text));
 }
@@ -256,7 +256,7 @@ static void on_ended(void *arg, enum stream_end why)
 	struct session *s = arg;
 
 	if (why == STREAM_TLS)
-		session_aborted(s, "tls", stream_error(s->stream));
+		session_aborted(s, STAGE_TLS, stream_error(s->stream));
 	s->lost = why == STREAM_EOF ? "The client closed the connection"
 				    : stream_error(s->stream);
 	session_free(s);
@@ -312,7 +312,7 @@ void session_begin(struct server *sv, const struct accepted *a)
 	s->listen = a->listen;
 	s->client = s->counted = a->peer;
 	s->tls = sv->c.ops->tls(sv->c.arg, s->conf, s->listen);
-	s->stage = "connect";
+	s->stage = STAGE_CONNECT;
 	list_push_back(&sv->sessions, &s->node);
 	sv->count++;
 	defer_init(&s->free, on_free, s);

@@ -112,7 +112,7 @@ struct session {
 	unsigned replies; /* made so far */
 
 	/* For `report`: what is being answered, and its argument. */
-	const char *stage;
+	enum stage stage;
 	struct slice to;
 	char said[SAID_MAX];
 	size_t said_n;
@@ -150,7 +150,7 @@ enum next session_refuse(struct session *s, int code, const char *enh,
 /* Reports a fault in a command or content that was accepted all the same. */
 void session_repaired(struct session *s, const char *why);
 /* The connection ended without an answer. */
-void session_aborted(struct session *s, const char *stage, const char *why);
+void session_aborted(struct session *s, enum stage stage, const char *why);
 /* Keeps the client's words for the record. */
 void session_said(struct session *s, struct slice said);
 /* Says it and ends the session. */

@@ -37,7 +37,7 @@ void session_repaired(struct session *s, const char *why)
 	    .what = REPORT_REPAIRED, .why = why});
 }
 
-void session_aborted(struct session *s, const char *stage, const char *why)
+void session_aborted(struct session *s, enum stage stage, const char *why)
 {
 	report(s, &(struct server_report){.what = REPORT_ABORTED,
 	    .stage = stage, .why = why,

@@ -235,20 +235,12 @@ int leg_step(struct queue_thread *s)
 
 /* ---- counting ---------------------------------------------------------- */
 
-static enum met met_at(const char *stage)
+static enum met met_at(enum stage stage)
 {
-	static const struct {
-		const char *stage;
-		enum met met;
-	} stages[] = {
-		{ "mail", MET_MAIL }, { "rcpt", MET_RCPT },
-		{ "data", MET_CONTENT }, { "body", MET_CONTENT },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(stages); i++)
-		if (strcmp(stage, stages[i].stage) == 0)
-			return stages[i].met;
-	return MET_SESSION;
+	if (!stage_transacts(stage))
+		return MET_SESSION;
+	return stage == STAGE_MAIL ? MET_MAIL :
+	       stage == STAGE_RCPT ? MET_RCPT : MET_CONTENT;
 }
 
 static void remember(struct map *m, uint64_t key, size_t most)

@@ -44,7 +44,7 @@ static bool split_on(const struct outcome_letter *o, unsigned k)
  * and not that there are too many. */
 static void note_refusal(const struct result *r, struct queue_item *i)
 {
-	bool own = strcmp(r->stage, "rcpt") == 0 && r->code >= 400 &&
+	bool own = r->stage == STAGE_RCPT && r->code >= 400 &&
 		   r->code != 421 && r->class != CLASS_SPLIT;
 
 	if (own)
@@ -182,7 +182,7 @@ static void add_detail(struct moves *m, struct move *mv,
 	mv->detail_at = m->details.n;
 	if (o->why == WHY_ADMIN)
 		actor_pack(&(struct actor){o->who, o->reason}, &m->details);
-	else if (o->row[k].result.stage[0] != '\0')
+	else if (o->row[k].result.stage != STAGE_NONE)
 		result_pack(&o->row[k].result, &m->details);
 	mv->detail_n = m->details.n - mv->detail_at;
 }

@@ -96,16 +96,16 @@ static void check_result(
 	must(r->class < CLASSES);
 	must(r->tls_failed != NULL && !has_control(slice_str(r->tls_failed)));
 	must(r->tls_failed[0] == '\0' || (p->more & LOGIN) == 0);
-	must(r->stage != NULL && r->text != NULL && r->remote != NULL);
+	must(r->stage != STAGE_NONE && r->text != NULL && r->remote != NULL);
 	must(!has_control(slice_str(r->text)));
 	must(!r->uncertain || (r->outcome == OUT_DEFERRED && r->code == 0));
-	must(strcmp(r->stage, "auth") != 0 ||
+	must(r->stage != STAGE_AUTH ||
 	     strstr(r->text, PASSWORD) == NULL);
 	must(!ask || !r->uncertain);
 	if (r->outcome != OUT_DELIVERED)
 		return;
 	must(r->code >= 200 && r->code < 300);
-	must(strcmp(r->stage, ask ? "rcpt" : "body") == 0);
+	must(r->stage == (ask ? STAGE_RCPT : STAGE_BODY));
 	if (ask)
 		return;
 	must(memmem(p->taken.p, p->taken.n, LAST_LINE, sizeof(LAST_LINE) - 1) !=

@@ -463,7 +463,7 @@ struct job_letter *drig_job(struct drig *r)
 struct result drig_result(enum outcome outcome, int code, const char *text)
 {
 	return (struct result){.outcome = outcome, .code = code,
-	    .stage = "rcpt", .remote = "192.0.2.1", .text = text, .tls = "",
+	    .stage = STAGE_RCPT, .remote = "192.0.2.1", .text = text, .tls = "",
 	    .address = ""};
 }
 

@@ -120,7 +120,7 @@ void fake_attempt(struct fakejournal *j, uint64_t id, int64_t time_us,
 	bool ok = to->state == D_DELIVERED;
 	struct result res = {.outcome = ok ? OUT_DELIVERED : OUT_DEFERRED,
 	    .class = ok ? CLASS_NONE : CLASS_THROTTLE, .code = ok ? 250 : 451,
-	    .stage = "data", .remote = "mx1.example.net [192.0.2.7]:25",
+	    .stage = STAGE_DATA, .remote = "mx1.example.net [192.0.2.7]:25",
 	    .text = ok ? "2.0.0 Ok: queued as 4711" : "4.3.2 not now",
 	    .tls = "TLSv1.3 TLS_AES_256_GCM_SHA384", .address = ""};
 	struct spool_update u = {.delivery = to->rcpt, .to = *to};

@@ -42,7 +42,7 @@ void legf_answer(struct drig *r, enum reply_class class,
 	drig_pump(r);
 }
 
-void legf_fault_at(struct drig *r, uint64_t sender, const char *stage)
+void legf_fault_at(struct drig *r, uint64_t sender, enum stage stage)
 {
 	struct result res = legf_said(CLASS_CONFIGURATION, OUT_DEFERRED);
 
@@ -56,7 +56,7 @@ void legf_fault_at(struct drig *r, uint64_t sender, const char *stage)
 
 void legf_fault(struct drig *r, uint64_t sender)
 {
-	legf_fault_at(r, sender, "rcpt");
+	legf_fault_at(r, sender, STAGE_RCPT);
 }
 
 void legf_deliver(struct drig *r)

@@ -14,7 +14,7 @@ uint64_t legf_mail(struct drig *r);
 struct result legf_said(enum reply_class class, enum outcome outcome);
 void legf_answer(struct drig *r, enum reply_class class,
     enum outcome outcome);
-void legf_fault_at(struct drig *r, uint64_t sender, const char *stage);
+void legf_fault_at(struct drig *r, uint64_t sender, enum stage stage);
 void legf_fault(struct drig *r, uint64_t sender);
 void legf_deliver(struct drig *r);
 bool legf_suspended(const struct drig *r);

@@ -66,9 +66,9 @@ void row_answer_make(const struct conf_reply *row, int k,
 
 	k %= ROW_ANSWERS;
 	*out = (struct row_answer){.code = k > 0 ? row->high : row->low};
-	out->stage = row->stages & ON_DATA ? "body" :
-		     row->stages & ON_RCPT ? "rcpt" :
-		     row->stages & ON_MAIL ? "mail" : "greeting";
+	out->stage = row->stages & ON_DATA ? STAGE_BODY :
+		     row->stages & ON_RCPT ? STAGE_RCPT :
+		     row->stages & ON_MAIL ? STAGE_MAIL : STAGE_GREETING;
 	make_enhanced(row, k, out);
 	make_text(row->text.count > 0 ? row->text.s[phrase] : "so it is", out);
 }

@@ -15,7 +15,7 @@ int row_answers(const struct conf_reply *row);
 struct row_answer {
 	int code;
 	char enh[16]; /* "" : none */
-	const char *stage; /* the last that fits, as results call it */
+	enum stage stage; /* the last that fits */
 	char text[200];
 };
 

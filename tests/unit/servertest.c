@@ -216,7 +216,8 @@ static void on_report(void *arg, struct session *s,
 		    r->reply->text[0] != '\0'
 		: r->why[0] != '\0'));
 	o->refusals += r->what == REPORT_REFUSED;
-	strbuf_addf(&o->log, "%s %s <%.*s> <%.*s>", whats[r->what], r->stage,
+	strbuf_addf(&o->log, "%s %s <%.*s> <%.*s>", whats[r->what],
+	    stage_text(r->stage),
 	    (int)r->from.n, r->from.p, (int)r->to.n, r->to.p);
 	if (r->what == REPORT_REFUSED)
 		strbuf_addf(&o->log, " %d %s\n", r->reply->code,

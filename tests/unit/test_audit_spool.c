@@ -151,7 +151,7 @@ static void attempt(struct rig *r, uint64_t id, enum dstate state,
     uint64_t dsn)
 {
 	struct result res = {.outcome = OUT_FAILED, .code = 550,
-	    .stage = "rcpt", .remote = "mx [192.0.2.7]:25", .text = "no",
+	    .stage = STAGE_RCPT, .remote = "mx [192.0.2.7]:25", .text = "no",
 	    .tls = "", .address = ""};
 	struct spool_update u = {.to = now(r->f, state, 1)};
 	struct spool_op *op = spool_op_new();

@@ -116,7 +116,7 @@ static enum job_kind job_after(struct drig *r, int64_t s)
 static void down_time_survives_a_restart(void **state)
 {
 	static const struct result nothing = {.outcome = OUT_FAILED,
-	    .stage = "", .remote = "", .text = "", .tls = "", .address = ""};
+	    .remote = "", .text = "", .tls = "", .address = ""};
 	struct drig *r = *state;
 	struct spool_delivery d;
 
@@ -280,7 +280,7 @@ static void a_clock_that_is_set_ends_no_lifetime(void **state)
 		drig_later(r, 3600); /* now it is over */
 		drig_report(r, next_job(r, JOB_EXPIRED), WHY_LIFETIME,
 		    &(struct result){.outcome = OUT_FAILED, .text = "over",
-			.stage = "queue", .remote = "", .tls = "",
+			.stage = STAGE_QUEUE, .remote = "", .tls = "",
 			.address = ""}, 1);
 		drig_pump(r);
 		drig_free(r);

@@ -26,26 +26,27 @@ static int teardown(void **state)
 }
 
 static const struct {
-	const char *name, *stage;
+	const char *name;
+	enum stage stage;
 	enum outcome outcome;
 	int code;
 	enum reply_class class;
 	uint8_t before, after;
 } answers[] = {
-    {"4yz at RCPT", "rcpt", OUT_DEFERRED, 450, CLASS_RECIPIENT, 0,
+    {"4yz at RCPT", STAGE_RCPT, OUT_DEFERRED, 450, CLASS_RECIPIENT, 0,
 	DF_REFUSED},
-    {"unknown, and it waits", "rcpt", OUT_DEFERRED, 550, CLASS_RECIPIENT, 0,
+    {"unknown, and it waits", STAGE_RCPT, OUT_DEFERRED, 550, CLASS_RECIPIENT, 0,
 	DF_REFUSED},
-    {"the session ends", "rcpt", OUT_DEFERRED, 421, CLASS_NETWORK, 0, 0},
-    {"cut", "rcpt", OUT_DEFERRED, 0, CLASS_NETWORK, 0, 0},
-    {"too many", "rcpt", OUT_DEFERRED, 452, CLASS_SPLIT, 0, 0},
-    {"the message, not the recipient", "body", OUT_DEFERRED, 451,
+    {"the session ends", STAGE_RCPT, OUT_DEFERRED, 421, CLASS_NETWORK, 0, 0},
+    {"cut", STAGE_RCPT, OUT_DEFERRED, 0, CLASS_NETWORK, 0, 0},
+    {"too many", STAGE_RCPT, OUT_DEFERRED, 452, CLASS_SPLIT, 0, 0},
+    {"the message, not the recipient", STAGE_BODY, OUT_DEFERRED, 451,
 	CLASS_MESSAGE, 0, 0},
-    {"refused once, cut now", "rcpt", OUT_DEFERRED, 421, CLASS_NETWORK,
+    {"refused once, cut now", STAGE_RCPT, OUT_DEFERRED, 421, CLASS_NETWORK,
 	DF_REFUSED, DF_REFUSED | DF_UNHEARD},
-    {"heard again", "rcpt", OUT_DEFERRED, 450, CLASS_RECIPIENT,
+    {"heard again", STAGE_RCPT, OUT_DEFERRED, 450, CLASS_RECIPIENT,
 	DF_REFUSED | DF_UNHEARD, DF_REFUSED},
-    {"refused, and told so", "rcpt", OUT_FAILED, 550, CLASS_RECIPIENT, 0,
+    {"refused, and told so", STAGE_RCPT, OUT_FAILED, 550, CLASS_RECIPIENT, 0,
 	DF_DSN_SENT},
 };
 

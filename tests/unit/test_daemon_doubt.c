@@ -120,21 +120,22 @@ static void a_question_that_meets_the_fault_suspends(void **state)
 static void ten_forged_messages_are_asked_about_first(void **state)
 {
 	static const struct {
-		const char *name, *stage;
+		const char *name;
+		enum stage stage;
 		enum reply_class class;
 		bool at_rcpt, suspended;
 	} cases[] = {
-	    {"our own is taken", "mail", CLASS_NONE, true, false},
-	    {"our own is taken at RCPT", "rcpt", CLASS_NONE, true, false},
-	    {"our own MAIL is taken", "mail", CLASS_CONFIGURATION, true,
+	    {"our own is taken", STAGE_MAIL, CLASS_NONE, true, false},
+	    {"our own is taken at RCPT", STAGE_RCPT, CLASS_NONE, true, false},
+	    {"our own MAIL is taken", STAGE_MAIL, CLASS_CONFIGURATION, true,
 		false},
-	    {"our own MAIL is refused", "mail", CLASS_CONFIGURATION, false,
+	    {"our own MAIL is refused", STAGE_MAIL, CLASS_CONFIGURATION, false,
 		true},
-	    {"our own RCPT is refused", "rcpt", CLASS_CONFIGURATION, true,
+	    {"our own RCPT is refused", STAGE_RCPT, CLASS_CONFIGURATION, true,
 		true},
-	    {"about one who is gone", "rcpt", CLASS_RECIPIENT, true, false},
-	    {"no time", "rcpt", CLASS_THROTTLE, true, true},
-	    {"it cannot be reached", "mail", CLASS_NETWORK, false, true},
+	    {"about one who is gone", STAGE_RCPT, CLASS_RECIPIENT, true, false},
+	    {"no time", STAGE_RCPT, CLASS_THROTTLE, true, true},
+	    {"it cannot be reached", STAGE_MAIL, CLASS_NETWORK, false, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -193,7 +194,7 @@ static void another_senders_message_tries_the_leg(void **state)
 	uint64_t first, good;
 
 	for (unsigned k = 1; k <= 10; k++)
-		legf_fault_at(r, k, "body");
+		legf_fault_at(r, k, STAGE_BODY);
 	assert_true(legf_suspended(r));
 	r->sender = 3;
 	first = legf_mail(r);
@@ -205,7 +206,7 @@ static void another_senders_message_tries_the_leg(void **state)
 	assert_int_equal(r->jobs, 1);
 	assert_int_equal(r->job[0]->id, good);
 	r->sender = 99;
-	res.stage = "body";
+	res.stage = STAGE_BODY;
 	drig_report(r, drig_job(r), WHY_ATTEMPT, &res, 1);
 	drig_pump(r);
 	assert_true(legf_suspended(r));
@@ -245,13 +246,14 @@ static void nothing_is_asked_at_the_end(void **state)
 static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
 {
 	static const struct {
-		const char *stage, *fact;
+		enum stage stage;
+		const char *fact;
 		bool resumed;
 	} cases[] = {
-	    {"mail", "fault\t10 messages", true},
-	    {"rcpt", "fault\t10 messages", true},
-	    {"data", "fault\tcontent\t10 messages", false},
-	    {"body", "fault\tcontent\t10 messages", false},
+	    {STAGE_MAIL, "fault\t10 messages", true},
+	    {STAGE_RCPT, "fault\t10 messages", true},
+	    {STAGE_DATA, "fault\tcontent\t10 messages", false},
+	    {STAGE_BODY, "fault\tcontent\t10 messages", false},
 	};
 	struct strbuf value;
 
@@ -260,7 +262,7 @@ static void a_question_that_is_taken_leads_to_a_trial_or_back(void **state)
 		struct drig *r;
 		struct question_letter taken;
 
-		print_message("%s\n", cases[i].stage);
+		print_message("%s\n", stage_text(cases[i].stage));
 		teardown(state);
 		setup(state);
 		r = *state;

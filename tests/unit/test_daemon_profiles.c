@@ -52,11 +52,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const char *occasion(const char *stage)
+static const char *occasion(enum stage stage)
 {
-	return strcmp(stage, "body") == 0 ? "." :
-	       strcmp(stage, "rcpt") == 0 ? "RCPT" :
-	       strcmp(stage, "mail") == 0 ? "MAIL" : "CONNECT";
+	return stage == STAGE_BODY ? "." :
+	       stage == STAGE_RCPT ? "RCPT" :
+	       stage == STAGE_MAIL ? "MAIL" : "CONNECT";
 }
 
 static bool take(void *arg, int leg)
@@ -217,7 +217,8 @@ static void run_row(struct bench *b, struct conf_leg *leg, int i)
 
 		row_answer_make(row, k, &said);
 		print_message("%s: line %d: %d %s at %s\n", leg->name,
-		    row->line, said.code, said.enh, said.stage);
+		    row->line, said.code, said.enh,
+		    stage_text(said.stage));
 		res = judged(b, leg, heard(b, leg, &said, a));
 		assert_int_equal(res.code, said.code);
 		assert_string_equal(res.enh, said.enh);
@@ -286,7 +287,7 @@ static void settings_change_what_is_final(void **state)
 		struct conf_leg *leg = leg_of(b, cases[i].leg);
 		struct arena *a = arena_new();
 		struct row_answer said = {.code = cases[i].code,
-		    .stage = "body", .text = "no"};
+		    .stage = STAGE_BODY, .text = "no"};
 		struct result res;
 
 		snprintf(said.enh, sizeof(said.enh), "%s", cases[i].enh);
@@ -321,7 +322,7 @@ static void what_slows_the_domain_of_a_sender(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct result res = {.outcome = OUT_DEFERRED,
-		    .code = cases[i].code, .stage = "body", .remote = "",
+		    .code = cases[i].code, .stage = STAGE_BODY, .remote = "",
 		    .text = cases[i].text, .tls = "", .address = ""};
 		bool slows;
 

@@ -106,7 +106,7 @@ static void an_outcome_makes_a_state_by_role_and_sender(void **state)
 		while (r->jobs != 0) /* DSNs on their way */
 			drig_report(r, drig_job(r), WHY_ATTEMPT,
 			    &(struct result){.outcome = OUT_DEFERRED,
-				.stage = "rcpt", .remote = "", .text = "",
+				.stage = STAGE_RCPT, .remote = "", .text = "",
 				.tls = "", .address = ""}, 1);
 		drig_pump(r);
 		drig_check(r);

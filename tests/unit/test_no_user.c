@@ -26,56 +26,58 @@ static const char three[] = CONF_BASE
 
 /* clang-format off */
 static const struct {
-	const char *stage;
+	enum stage stage;
 	int profile;
 	bool no;
 	const char *reply;
 } cases[] = {
-	{ "rcpt", GENERIC, true, "550 5.1.1 Nobody of that name" },
-	{ "rcpt", GENERIC, true, "550 5.1.1 <ann@example.com>: Recipient address rejected: "
+	{ STAGE_RCPT, GENERIC, true, "550 5.1.1 Nobody of that name" },
+	{ STAGE_RCPT, GENERIC, true, "550 5.1.1 <ann@example.com>: Recipient address rejected: "
 		"User unknown in relay recipient table" },
-	{ "rcpt", GENERIC, true, "550 No such user here" },
-	{ "rcpt", GENERIC, true, "550 <ann@example.com>... User unknown" },
-	{ "rcpt", GENERIC, true, "550 Unrouteable address" },
-	{ "rcpt", GENERIC, true, "553 5.3.0 <ann@example.com>... No such user" },
-	{ "rcpt", GENERIC, true, "550 Requested action not taken: mailbox unavailable" },
-	{ "rcpt", M365, true, "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found" },
-	{ "rcpt", M365, true, "550 5.4.1 Recipient address rejected: Access denied. AS(201)" },
-	{ "rcpt", GOOGLE, true, "550 5.1.1 The account that you tried to reach does not exist" },
+	{ STAGE_RCPT, GENERIC, true, "550 No such user here" },
+	{ STAGE_RCPT, GENERIC, true, "550 <ann@example.com>... User unknown" },
+	{ STAGE_RCPT, GENERIC, true, "550 Unrouteable address" },
+	{ STAGE_RCPT, GENERIC, true, "553 5.3.0 <ann@example.com>... No such user" },
+	{ STAGE_RCPT, GENERIC, true, "550 Requested action not taken: mailbox unavailable" },
+	{ STAGE_RCPT, M365, true,
+	  "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found" },
+	{ STAGE_RCPT, M365, true, "550 5.4.1 Recipient address rejected: Access denied. AS(201)" },
+	{ STAGE_RCPT, GOOGLE, true,
+	  "550 5.1.1 The account that you tried to reach does not exist" },
 	/* not at RCPT */
-	{ "mail", GENERIC, false, "550 5.1.1 No bounces here" },
-	{ "ehlo", GENERIC, false, "550 5.1.1 User unknown" },
+	{ STAGE_MAIL, GENERIC, false, "550 5.1.1 No bounces here" },
+	{ STAGE_EHLO, GENERIC, false, "550 5.1.1 User unknown" },
 	/* not for good */
-	{ "rcpt", GENERIC, false, "450 4.1.1 User unknown in virtual alias table" },
+	{ STAGE_RCPT, GENERIC, false, "450 4.1.1 User unknown in virtual alias table" },
 	/* about us */
-	{ "rcpt", GENERIC, false, "554 5.7.1 Service unavailable; Client host [192.0.2.1] "
+	{ STAGE_RCPT, GENERIC, false, "554 5.7.1 Service unavailable; Client host [192.0.2.1] "
 		"blocked using zen.spamhaus.org" },
-	{ "rcpt", GENERIC, false, "550 5.1.1 Client host [192.0.2.1] blocked using a list" },
-	{ "rcpt", GENERIC, false, "550 5.7.1 Relaying denied" },
-	{ "rcpt", GENERIC, false, "554 5.7.1 <ann@example.com>: Relay access denied" },
-	{ "rcpt", GENERIC, false, "550 Administrative prohibition" },
-	{ "rcpt", GENERIC, false, "550 5.7.25 The IP address has no PTR record" },
-	{ "rcpt", GENERIC, false, "550 5.7.1 A TLS connection is required" },
-	{ "rcpt", GENERIC, false, "530 5.7.0 Must issue a STARTTLS command first" },
-	{ "rcpt", GENERIC, false, "550 Access denied - Invalid HELO name" },
-	{ "rcpt", M365, false, "550 5.7.64 TenantAttribution; Relay Access Denied" },
-	{ "rcpt", M365, false, "550 5.4.1 Relay access denied" },
+	{ STAGE_RCPT, GENERIC, false, "550 5.1.1 Client host [192.0.2.1] blocked using a list" },
+	{ STAGE_RCPT, GENERIC, false, "550 5.7.1 Relaying denied" },
+	{ STAGE_RCPT, GENERIC, false, "554 5.7.1 <ann@example.com>: Relay access denied" },
+	{ STAGE_RCPT, GENERIC, false, "550 Administrative prohibition" },
+	{ STAGE_RCPT, GENERIC, false, "550 5.7.25 The IP address has no PTR record" },
+	{ STAGE_RCPT, GENERIC, false, "550 5.7.1 A TLS connection is required" },
+	{ STAGE_RCPT, GENERIC, false, "530 5.7.0 Must issue a STARTTLS command first" },
+	{ STAGE_RCPT, GENERIC, false, "550 Access denied - Invalid HELO name" },
+	{ STAGE_RCPT, M365, false, "550 5.7.64 TenantAttribution; Relay Access Denied" },
+	{ STAGE_RCPT, M365, false, "550 5.4.1 Relay access denied" },
 	/* about something else */
-	{ "rcpt", GENERIC, false, "550 5.7.1 Policy" },
-	{ "rcpt", GENERIC, false, "554 5.7.1 <ann@example.com>: Recipient address rejected: "
+	{ STAGE_RCPT, GENERIC, false, "550 5.7.1 Policy" },
+	{ STAGE_RCPT, GENERIC, false, "554 5.7.1 <ann@example.com>: Recipient address rejected: "
 		"Access denied" },
-	{ "rcpt", GENERIC, false, "550 5.7.1 mailbox unavailable" },
-	{ "rcpt", GENERIC, false, "552 5.2.2 Mailbox full" },
-	{ "rcpt", GENERIC, false, "550 5.2.1 Mailbox disabled" },
-	{ "rcpt", GENERIC, false, "550 5.7.1 Null senders are not wanted" },
-	{ "rcpt", GENERIC, false, "550 <user-unknown@example.com> rejected by policy" },
-	{ "rcpt", GENERIC, false, "550 no" },
-	{ "rcpt", GENERIC, false, "503 5.5.1 Error: need MAIL command" },
-	{ "rcpt", GENERIC, false, "250 2.1.5 user unknown" },
+	{ STAGE_RCPT, GENERIC, false, "550 5.7.1 mailbox unavailable" },
+	{ STAGE_RCPT, GENERIC, false, "552 5.2.2 Mailbox full" },
+	{ STAGE_RCPT, GENERIC, false, "550 5.2.1 Mailbox disabled" },
+	{ STAGE_RCPT, GENERIC, false, "550 5.7.1 Null senders are not wanted" },
+	{ STAGE_RCPT, GENERIC, false, "550 <user-unknown@example.com> rejected by policy" },
+	{ STAGE_RCPT, GENERIC, false, "550 no" },
+	{ STAGE_RCPT, GENERIC, false, "503 5.5.1 Error: need MAIL command" },
+	{ STAGE_RCPT, GENERIC, false, "250 2.1.5 user unknown" },
 };
 /* clang-format on */
 
-static bool says_no(struct conf *c, int profile, const char *stage,
+static bool says_no(struct conf *c, int profile, enum stage stage,
     const char *reply)
 {
 	char text[REPLY_KEEP + 1];
@@ -147,7 +149,7 @@ static void real_replies(void **state)
 		if (line[0] == '#' || next_field(&rest) == NULL)
 			continue;
 		rest[strcspn(rest, "\n\\")] = '\0';
-		no = rest[0] == '5' && says_no(c, profile, "rcpt", rest);
+		no = rest[0] == '5' && says_no(c, profile, STAGE_RCPT, rest);
 		if (strcmp(meaning, "unknown") == 0) {
 			unknown += rest[0] == '5';
 			found += no;

@@ -18,125 +18,127 @@ static const char three[] = CONF_BASE
 	"leg \"google\" { hosts = { \"a\" } profile = \"google\" }\n";
 
 #define A(leg, code, enh, stage, text, class, outcome) \
-	{ leg, code, enh, stage, text, CLASS_##class, OUT_##outcome },
+	{ leg, code, enh, STAGE_##stage, text, CLASS_##class, OUT_##outcome },
 
 /* clang-format off */
 static const struct {
 	const char *leg;
 	int code;
-	const char *enh, *stage, *text;
+	const char *enh;
+	enum stage stage;
+	const char *text;
 	enum reply_class class;
 	enum outcome outcome;
 } answers[] = {
-	A("legacy", 250, "2.1.5", "body", "Ok", NONE, DELIVERED)
-	A("legacy", 0, "", "connect", "refused", NETWORK, DEFERRED)
-	A("legacy", 421, "4.3.2", "greeting", "busy", NETWORK, DEFERRED)
-	A("legacy", 421, "4.7.0", "greeting", "rate", THROTTLE, DEFERRED)
-	A("legacy", 421, "4.3.2", "rcpt", "busy", THROTTLE, DEFERRED)
-	A("legacy", 554, "", "greeting", "No SMTP here", CONFIGURATION, DEFERRED)
-	A("legacy", 530, "5.7.0", "mail", "STARTTLS first", CONFIGURATION, DEFERRED)
-	A("legacy", 535, "5.7.3", "mail", "not authenticated", CONFIGURATION, DEFERRED)
-	A("legacy", 554, "5.7.1", "rcpt", "Relay access denied", CONFIGURATION, DEFERRED)
-	A("legacy", 550, "5.7.1", "rcpt", "unable to RELAY", CONFIGURATION, DEFERRED)
-	A("legacy", 550, "5.7.1", "body", "Spam, by a relay", MESSAGE, FAILED)
-	A("legacy", 452, "4.5.3", "rcpt", "Too many", SPLIT, DEFERRED)
-	A("legacy", 452, "", "rcpt", "Too many recipients", SPLIT, DEFERRED)
-	A("legacy", 452, "4.2.2", "rcpt", "full", MAILBOX, DEFERRED)
-	A("legacy", 552, "5.2.2", "rcpt", "full", MAILBOX, DEFERRED)
-	A("legacy", 452, "4.3.1", "body", "no space", THROTTLE, DEFERRED)
-	A("legacy", 550, "5.1.1", "rcpt", "no such user", RECIPIENT, FAILED)
-	A("legacy", 550, "5.1.1", "rcpt", "User unknown in relay recipient table",
+	A("legacy", 250, "2.1.5", BODY, "Ok", NONE, DELIVERED)
+	A("legacy", 0, "", CONNECT, "refused", NETWORK, DEFERRED)
+	A("legacy", 421, "4.3.2", GREETING, "busy", NETWORK, DEFERRED)
+	A("legacy", 421, "4.7.0", GREETING, "rate", THROTTLE, DEFERRED)
+	A("legacy", 421, "4.3.2", RCPT, "busy", THROTTLE, DEFERRED)
+	A("legacy", 554, "", GREETING, "No SMTP here", CONFIGURATION, DEFERRED)
+	A("legacy", 530, "5.7.0", MAIL, "STARTTLS first", CONFIGURATION, DEFERRED)
+	A("legacy", 535, "5.7.3", MAIL, "not authenticated", CONFIGURATION, DEFERRED)
+	A("legacy", 554, "5.7.1", RCPT, "Relay access denied", CONFIGURATION, DEFERRED)
+	A("legacy", 550, "5.7.1", RCPT, "unable to RELAY", CONFIGURATION, DEFERRED)
+	A("legacy", 550, "5.7.1", BODY, "Spam, by a relay", MESSAGE, FAILED)
+	A("legacy", 452, "4.5.3", RCPT, "Too many", SPLIT, DEFERRED)
+	A("legacy", 452, "", RCPT, "Too many recipients", SPLIT, DEFERRED)
+	A("legacy", 452, "4.2.2", RCPT, "full", MAILBOX, DEFERRED)
+	A("legacy", 552, "5.2.2", RCPT, "full", MAILBOX, DEFERRED)
+	A("legacy", 452, "4.3.1", BODY, "no space", THROTTLE, DEFERRED)
+	A("legacy", 550, "5.1.1", RCPT, "no such user", RECIPIENT, FAILED)
+	A("legacy", 550, "5.1.1", RCPT, "User unknown in relay recipient table",
 	  RECIPIENT, FAILED)
-	A("legacy", 550, "5.1.10", "rcpt", "no such user", RECIPIENT, FAILED)
-	A("legacy", 550, "", "rcpt", "relay not permitted", CONFIGURATION, DEFERRED)
-	A("legacy", 550, "5.4.1", "rcpt", "denied", RECIPIENT, FAILED)
-	A("legacy", 550, "", "rcpt", "no such user", RECIPIENT, FAILED)
-	A("legacy", 550, "", "body", "no", MESSAGE, FAILED)
-	A("legacy", 554, "5.6.0", "body", "no", MESSAGE, FAILED)
-	A("legacy", 554, "5.4.6", "body", "loop", LOOP, PARKED)
-	A("legacy", 503, "5.5.1", "mail", "order", NETWORK, DEFERRED)
-	A("legacy", 451, "4.3.0", "rcpt", "later", NETWORK, DEFERRED)
-	A("legacy", 451, "", "rcpt", "later", NONE, DEFERRED)
-	A("legacy", 399, "", "rcpt", "?", NETWORK, DEFERRED)
-	A("m365", 550, "5.7.64", "mail", "TenantAttribution; Relay Access Denied",
+	A("legacy", 550, "5.1.10", RCPT, "no such user", RECIPIENT, FAILED)
+	A("legacy", 550, "", RCPT, "relay not permitted", CONFIGURATION, DEFERRED)
+	A("legacy", 550, "5.4.1", RCPT, "denied", RECIPIENT, FAILED)
+	A("legacy", 550, "", RCPT, "no such user", RECIPIENT, FAILED)
+	A("legacy", 550, "", BODY, "no", MESSAGE, FAILED)
+	A("legacy", 554, "5.6.0", BODY, "no", MESSAGE, FAILED)
+	A("legacy", 554, "5.4.6", BODY, "loop", LOOP, PARKED)
+	A("legacy", 503, "5.5.1", MAIL, "order", NETWORK, DEFERRED)
+	A("legacy", 451, "4.3.0", RCPT, "later", NETWORK, DEFERRED)
+	A("legacy", 451, "", RCPT, "later", NONE, DEFERRED)
+	A("legacy", 399, "", RCPT, "?", NETWORK, DEFERRED)
+	A("m365", 550, "5.7.64", MAIL, "TenantAttribution; Relay Access Denied",
 	  CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.68", "body", "TenantInboundAttribution; Direct Send not allowed",
+	A("m365", 550, "5.7.68", BODY, "TenantInboundAttribution; Direct Send not allowed",
 	  CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.230", "mail", "outdated", CONFIGURATION, DEFERRED)
-	A("m365", 450, "4.7.230", "mail", "outdated", CONFIGURATION, DEFERRED)
-	A("m365", 450, "4.4.317", "mail", "chain", CONFIGURATION, DEFERRED)
-	A("m365", 530, "5.7.57", "mail", "not authenticated", CONFIGURATION, DEFERRED)
-	A("m365", 535, "5.7.139", "greeting", "no login", CONFIGURATION, DEFERRED)
-	A("m365", 451, "4.7.500", "rcpt", "Server busy", THROTTLE, DEFERRED)
-	A("m365", 451, "4.7.699", "rcpt", "Access denied", THROTTLE, DEFERRED)
-	A("m365", 451, "4.7.700", "rcpt", "other", THROTTLE, DEFERRED)
-	A("m365", 451, "4.7.900", "rcpt", "other", NONE, DEFERRED)
-	A("m365", 450, "4.7.650", "mail", "reputation", THROTTLE, DEFERRED)
-	A("m365", 450, "4.7.651", "mail", "reputation", THROTTLE, DEFERRED)
-	A("m365", 421, "4.3.2", "greeting", "not active", THROTTLE, DEFERRED)
-	A("m365", 451, "4.3.2", "rcpt", "busy", THROTTLE, DEFERRED)
-	A("m365", 432, "4.3.2", "body", "STOREDRV; thread limit", MAILBOX, DEFERRED)
-	A("m365", 550, "5.7.606", "mail", "banned", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.649", "mail", "banned", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.650", "body", "other", MESSAGE, FAILED)
-	A("m365", 550, "5.7.509", "body", "does not pass DMARC", AUTHENTICATION, PARKED)
-	A("m365", 550, "5.2.121", "rcpt", "rate", MAILBOX, DEFERRED)
-	A("m365", 550, "5.2.122", "rcpt", "rate", MAILBOX, DEFERRED)
-	A("m365", 552, "5.2.2", "body", "full", MAILBOX, DEFERRED)
-	A("m365", 452, "4.2.2", "rcpt", "full", MAILBOX, DEFERRED)
-	A("m365", 550, "5.1.1", "rcpt", "unknown", RECIPIENT, FAILED)
-	A("m365", 550, "5.1.10", "rcpt", "RecipientNotFound", RECIPIENT, FAILED)
-	A("m365", 550, "5.4.1", "rcpt", "Access denied", RECIPIENT, FAILED)
-	A("m365", 452, "4.5.3", "rcpt", "Too many recipients", SPLIT, DEFERRED)
-	A("m365", 550, "5.6.11", "body", "bare LF", MESSAGE, FAILED)
-	A("m365", 554, "5.4.6", "body", "hops", LOOP, PARKED)
-	A("m365", 554, "5.4.14", "body", "hop count exceeded", LOOP, PARKED)
-	A("m365", 550, "5.7.51", "mail", "restricted", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.4.1", "rcpt", "Relay Access Denied", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.1", "mail", "Client host [192.0.2.7] blocked using Spamhaus",
+	A("m365", 550, "5.7.230", MAIL, "outdated", CONFIGURATION, DEFERRED)
+	A("m365", 450, "4.7.230", MAIL, "outdated", CONFIGURATION, DEFERRED)
+	A("m365", 450, "4.4.317", MAIL, "chain", CONFIGURATION, DEFERRED)
+	A("m365", 530, "5.7.57", MAIL, "not authenticated", CONFIGURATION, DEFERRED)
+	A("m365", 535, "5.7.139", GREETING, "no login", CONFIGURATION, DEFERRED)
+	A("m365", 451, "4.7.500", RCPT, "Server busy", THROTTLE, DEFERRED)
+	A("m365", 451, "4.7.699", RCPT, "Access denied", THROTTLE, DEFERRED)
+	A("m365", 451, "4.7.700", RCPT, "other", THROTTLE, DEFERRED)
+	A("m365", 451, "4.7.900", RCPT, "other", NONE, DEFERRED)
+	A("m365", 450, "4.7.650", MAIL, "reputation", THROTTLE, DEFERRED)
+	A("m365", 450, "4.7.651", MAIL, "reputation", THROTTLE, DEFERRED)
+	A("m365", 421, "4.3.2", GREETING, "not active", THROTTLE, DEFERRED)
+	A("m365", 451, "4.3.2", RCPT, "busy", THROTTLE, DEFERRED)
+	A("m365", 432, "4.3.2", BODY, "STOREDRV; thread limit", MAILBOX, DEFERRED)
+	A("m365", 550, "5.7.606", MAIL, "banned", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.649", MAIL, "banned", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.650", BODY, "other", MESSAGE, FAILED)
+	A("m365", 550, "5.7.509", BODY, "does not pass DMARC", AUTHENTICATION, PARKED)
+	A("m365", 550, "5.2.121", RCPT, "rate", MAILBOX, DEFERRED)
+	A("m365", 550, "5.2.122", RCPT, "rate", MAILBOX, DEFERRED)
+	A("m365", 552, "5.2.2", BODY, "full", MAILBOX, DEFERRED)
+	A("m365", 452, "4.2.2", RCPT, "full", MAILBOX, DEFERRED)
+	A("m365", 550, "5.1.1", RCPT, "unknown", RECIPIENT, FAILED)
+	A("m365", 550, "5.1.10", RCPT, "RecipientNotFound", RECIPIENT, FAILED)
+	A("m365", 550, "5.4.1", RCPT, "Access denied", RECIPIENT, FAILED)
+	A("m365", 452, "4.5.3", RCPT, "Too many recipients", SPLIT, DEFERRED)
+	A("m365", 550, "5.6.11", BODY, "bare LF", MESSAGE, FAILED)
+	A("m365", 554, "5.4.6", BODY, "hops", LOOP, PARKED)
+	A("m365", 554, "5.4.14", BODY, "hop count exceeded", LOOP, PARKED)
+	A("m365", 550, "5.7.51", MAIL, "restricted", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.4.1", RCPT, "Relay Access Denied", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.1", MAIL, "Client host [192.0.2.7] blocked using Spamhaus",
 	  CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.511", "mail", "banned sender", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.705", "body", "tenant has exceeded threshold", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.708", "body", "traffic not accepted", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.703", "body", "blocked by a list", MESSAGE, FAILED)
-	A("m365", 550, "5.7.750", "mail", "unregistered domain", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.23", "mail", "SPF", AUTHENTICATION, PARKED)
-	A("m365", 550, "5.7.515", "body", "bulk", AUTHENTICATION, PARKED)
-	A("m365", 550, "5.7.25", "mail", "no PTR", CONFIGURATION, DEFERRED)
-	A("m365", 550, "5.7.124", "rcpt", "not in the list", MESSAGE, FAILED)
-	A("m365", 550, "5.7.136", "rcpt", "not authenticated", MESSAGE, FAILED)
-	A("m365", 550, "5.7.124", "greeting", "?", CONFIGURATION, DEFERRED)
-	A("google", 421, "4.7.28", "body", "messages with the same Message-ID", MESSAGE, DEFERRED)
-	A("google", 421, "4.7.0", "body", "suspicious due to the nature of the content",
+	A("m365", 550, "5.7.511", MAIL, "banned sender", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.705", BODY, "tenant has exceeded threshold", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.708", BODY, "traffic not accepted", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.703", BODY, "blocked by a list", MESSAGE, FAILED)
+	A("m365", 550, "5.7.750", MAIL, "unregistered domain", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.23", MAIL, "SPF", AUTHENTICATION, PARKED)
+	A("m365", 550, "5.7.515", BODY, "bulk", AUTHENTICATION, PARKED)
+	A("m365", 550, "5.7.25", MAIL, "no PTR", CONFIGURATION, DEFERRED)
+	A("m365", 550, "5.7.124", RCPT, "not in the list", MESSAGE, FAILED)
+	A("m365", 550, "5.7.136", RCPT, "not authenticated", MESSAGE, FAILED)
+	A("m365", 550, "5.7.124", GREETING, "?", CONFIGURATION, DEFERRED)
+	A("google", 421, "4.7.28", BODY, "messages with the same Message-ID", MESSAGE, DEFERRED)
+	A("google", 421, "4.7.0", BODY, "suspicious due to the nature of the content",
 	  MESSAGE, DEFERRED)
-	A("google", 421, "4.7.27", "body", "SPF did not pass", AUTHENTICATION, DEFERRED)
-	A("google", 421, "4.7.29", "body", "not sent over a TLS connection",
+	A("google", 421, "4.7.27", BODY, "SPF did not pass", AUTHENTICATION, DEFERRED)
+	A("google", 421, "4.7.29", BODY, "not sent over a TLS connection",
 	  CONFIGURATION, DEFERRED)
-	A("google", 421, "4.7.32", "body", "From is not aligned", AUTHENTICATION, DEFERRED)
-	A("google", 421, "4.7.25", "body", "no PTR", CONFIGURATION, DEFERRED)
-	A("google", 550, "5.7.30", "body", "no DKIM", AUTHENTICATION, PARKED)
-	A("google", 550, "5.7.1", "body", "fails to pass authentication checks",
+	A("google", 421, "4.7.32", BODY, "From is not aligned", AUTHENTICATION, DEFERRED)
+	A("google", 421, "4.7.25", BODY, "no PTR", CONFIGURATION, DEFERRED)
+	A("google", 550, "5.7.30", BODY, "no DKIM", AUTHENTICATION, PARKED)
+	A("google", 550, "5.7.1", BODY, "fails to pass authentication checks",
 	  AUTHENTICATION, PARKED)
-	A("google", 550, "5.7.28", "body", "unusual rate", THROTTLE, DEFERRED)
-	A("google", 550, "5.4.5", "body", "Daily limit", THROTTLE, DEFERRED)
-	A("google", 550, "5.2.1", "rcpt", "receiving mail too quickly", MAILBOX, DEFERRED)
-	A("google", 550, "5.2.1", "rcpt", "inactive", RECIPIENT, FAILED)
-	A("google", 550, "5.7.0", "mail", "Mail relay denied", CONFIGURATION, DEFERRED)
-	A("google", 550, "5.7.1", "mail", "Invalid credentials for relay", CONFIGURATION, DEFERRED)
-	A("google", 421, "4.7.28", "body", "unusual rate", THROTTLE, DEFERRED)
-	A("google", 450, "4.2.1", "rcpt", "too fast", MAILBOX, DEFERRED)
-	A("google", 452, "4.2.2", "rcpt", "over quota", MAILBOX, DEFERRED)
-	A("google", 552, "5.2.2", "rcpt", "over quota", MAILBOX, DEFERRED)
-	A("google", 550, "5.7.26", "body", "unauthenticated", AUTHENTICATION, PARKED)
-	A("google", 421, "4.7.26", "body", "unauthenticated", AUTHENTICATION, PARKED)
-	A("google", 550, "5.7.25", "body", "no PTR", CONFIGURATION, DEFERRED)
-	A("google", 550, "5.7.1", "rcpt", "IP not in whitelist for RCPT domain",
+	A("google", 550, "5.7.28", BODY, "unusual rate", THROTTLE, DEFERRED)
+	A("google", 550, "5.4.5", BODY, "Daily limit", THROTTLE, DEFERRED)
+	A("google", 550, "5.2.1", RCPT, "receiving mail too quickly", MAILBOX, DEFERRED)
+	A("google", 550, "5.2.1", RCPT, "inactive", RECIPIENT, FAILED)
+	A("google", 550, "5.7.0", MAIL, "Mail relay denied", CONFIGURATION, DEFERRED)
+	A("google", 550, "5.7.1", MAIL, "Invalid credentials for relay", CONFIGURATION, DEFERRED)
+	A("google", 421, "4.7.28", BODY, "unusual rate", THROTTLE, DEFERRED)
+	A("google", 450, "4.2.1", RCPT, "too fast", MAILBOX, DEFERRED)
+	A("google", 452, "4.2.2", RCPT, "over quota", MAILBOX, DEFERRED)
+	A("google", 552, "5.2.2", RCPT, "over quota", MAILBOX, DEFERRED)
+	A("google", 550, "5.7.26", BODY, "unauthenticated", AUTHENTICATION, PARKED)
+	A("google", 421, "4.7.26", BODY, "unauthenticated", AUTHENTICATION, PARKED)
+	A("google", 550, "5.7.25", BODY, "no PTR", CONFIGURATION, DEFERRED)
+	A("google", 550, "5.7.1", RCPT, "IP not in whitelist for RCPT domain",
 	  CONFIGURATION, DEFERRED)
-	A("google", 550, "5.7.1", "body", "likely unsolicited", MESSAGE, FAILED)
-	A("google", 535, "5.7.8", "greeting", "no login", CONFIGURATION, DEFERRED)
-	A("google", 550, "5.1.1", "rcpt", "does not exist", RECIPIENT, FAILED)
-	A("google", 452, "4.5.3", "rcpt", "too many", SPLIT, DEFERRED)
-	A("google", 451, "4.3.0", "rcpt", "Multiple destination domains per transaction "
+	A("google", 550, "5.7.1", BODY, "likely unsolicited", MESSAGE, FAILED)
+	A("google", 535, "5.7.8", GREETING, "no login", CONFIGURATION, DEFERRED)
+	A("google", 550, "5.1.1", RCPT, "does not exist", RECIPIENT, FAILED)
+	A("google", 452, "4.5.3", RCPT, "too many", SPLIT, DEFERRED)
+	A("google", 451, "4.3.0", RCPT, "Multiple destination domains per transaction "
 	  "is unsupported",
 	  SPLIT, DEFERRED)
 };
@@ -261,7 +263,8 @@ static void an_answer_is_classed_by_code_enhanced_code_and_stage(void **state)
 		    r.outcome == answers[i].outcome)
 			continue;
 		print_message("%s: %d %s %s at %s is %s\n", answers[i].leg,
-		    r.code, r.enh, r.text, r.stage, reply_class_text(r.class));
+		    r.code, r.enh, r.text, stage_text(r.stage),
+		    reply_class_text(r.class));
 		wrong++;
 	}
 	assert_int_equal(wrong, 0);
@@ -271,7 +274,7 @@ static void an_answer_is_classed_by_code_enhanced_code_and_stage(void **state)
 
 static void what_a_leg_says_itself_is_classed(void **state)
 {
-	static const char *const stages[] = {"mail", "rcpt", "body"};
+	static const enum stage stages[] = {STAGE_MAIL, STAGE_RCPT, STAGE_BODY};
 	struct names *names = names_new();
 	struct conf *c = conf_tmp_good(*state, three, names);
 	unsigned wrong = 0;
@@ -288,7 +291,7 @@ static void what_a_leg_says_itself_is_classed(void **state)
 		    (r.code >= 500 || r.outcome == OUT_DEFERRED))
 			continue;
 		print_message("%d %s %s at %s is %s\n", r.code, r.enh, r.text,
-		    r.stage, reply_class_text(r.class));
+		    stage_text(r.stage), reply_class_text(r.class));
 		wrong++;
 	}
 	assert_int_equal(wrong, 0);
@@ -311,7 +314,8 @@ static unsigned missed(const struct conf_profile *p, int i, int k)
 	if (got == &p->reply[i])
 		return 0;
 	print_message("%s: line %d is not reached by %d %s at %s: %s (but line "
-	    "%d)\n", p->name, p->reply[i].line, a.code, a.enh, a.stage,
+	    "%d)\n", p->name, p->reply[i].line, a.code, a.enh,
+	    stage_text(a.stage),
 	    a.text, got->line);
 	return 1;
 }
@@ -359,13 +363,14 @@ static void without_a_profile_the_digits_count(void **state)
 {
 	static const struct {
 		int code;
-		const char *stage;
+		enum stage stage;
 		enum outcome outcome;
-	} digits[] = {{250, "rcpt", OUT_DELIVERED},
-	    {450, "rcpt", OUT_DEFERRED}, {550, "rcpt", OUT_FAILED},
-	    {0, "rcpt", OUT_DEFERRED}, {199, "rcpt", OUT_DEFERRED},
+	} digits[] = {{250, STAGE_RCPT, OUT_DELIVERED},
+	    {450, STAGE_RCPT, OUT_DEFERRED}, {550, STAGE_RCPT, OUT_FAILED},
+	    {0, STAGE_RCPT, OUT_DEFERRED}, {199, STAGE_RCPT, OUT_DEFERRED},
 	    /* No message was offered yet. */
-	    {554, "greeting", OUT_DEFERRED}, {502, "ehlo", OUT_DEFERRED}};
+	    {554, STAGE_GREETING, OUT_DEFERRED},
+	    {502, STAGE_EHLO, OUT_DEFERRED}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(digits); i++) {

@@ -146,7 +146,8 @@ static struct result classed(const struct conf_profile *profile,
     const struct reply_parser *p, const char *stage)
 {
 	static char text[REPLY_KEEP + 1];
-	struct result r = {.code = p->code, .stage = stage, .text = text};
+	struct result r = {.code = p->code, .text = text,
+	    .stage = stage_parse(slice_str(stage))};
 
 	snprintf(text, sizeof(text), "%.*s", (int)p->text.n,
 	    p->text.n > 0 ? p->text.p : "");

@@ -15,7 +15,7 @@ static const struct result sample = {
 	.class = CLASS_RECIPIENT,
 	.code = 550,
 	.enh = "5.1.1",
-	.stage = "rcpt",
+	.stage = STAGE_RCPT,
 	.remote = "mx1.example.net [192.0.2.7]:25",
 	.text = "No such user",
 	.tls = "TLSv1.3",
@@ -38,7 +38,7 @@ static void a_result_survives_a_round_trip(void **state)
 	assert_int_equal(back.class, CLASS_RECIPIENT);
 	assert_int_equal(back.code, 550);
 	assert_string_equal(back.enh, "5.1.1");
-	assert_string_equal(back.stage, "rcpt");
+	assert_int_equal(back.stage, STAGE_RCPT);
 	assert_string_equal(back.remote, sample.remote);
 	assert_string_equal(back.text, sample.text);
 	assert_string_equal(back.tls, sample.tls);
@@ -73,6 +73,27 @@ static void a_result_of_before_is_read(void **state)
 	assert_int_equal(result_unpack(strbuf_view(&out), a, &back), 0);
 	assert_string_equal(back.address, sample.address);
 	assert_string_equal(back.tls_failed, "");
+	strbuf_fini(&out);
+	arena_free(a);
+}
+
+/* A later release may know more of them. */
+static void a_stage_that_is_not_known_is_none(void **state)
+{
+	struct arena *a = arena_new();
+	struct result back;
+	struct strbuf out;
+	char *stage;
+
+	(void)state;
+	strbuf_init(&out, 1000);
+	result_pack(&sample, &out);
+	stage = memmem(out.p, out.n, "rcpt", 4);
+	assert_non_null(stage);
+	memcpy(stage, "etrn", 4);
+	assert_int_equal(result_unpack(strbuf_view(&out), a, &back), 0);
+	assert_int_equal(back.stage, STAGE_NONE);
+	assert_string_equal(back.text, sample.text);
 	strbuf_fini(&out);
 	arena_free(a);
 }
@@ -118,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_result_survives_a_round_trip),
 		cmocka_unit_test(a_result_of_before_is_read),
+		cmocka_unit_test(a_stage_that_is_not_known_is_none),
 		cmocka_unit_test(impossible_values_are_refused),
 		cmocka_unit_test(every_class_has_a_name),
 	};

@@ -38,7 +38,7 @@ static void say(struct fixture *f, uint64_t id, int64_t at,
 static struct result reply(int code, const char *enh, const char *text,
     const char *address)
 {
-	struct result r = {.code = code, .stage = "rcpt",
+	struct result r = {.code = code, .stage = STAGE_RCPT,
 	    .remote = "mx.test [192.0.2.7]:25", .text = text, .tls = "",
 	    .address = address};
 

@@ -123,7 +123,7 @@ static bool splits(
 	struct world *w = arg;
 
 	assert_ptr_equal(leg, &w->cl);
-	assert_string_equal(r->stage, "rcpt");
+	assert_int_equal(r->stage, STAGE_RCPT);
 	return w->splits != NULL && strstr(r->text, w->splits) != NULL;
 }
 
@@ -295,7 +295,7 @@ const char *sent_text(const struct sent *s, unsigned i)
 	char text[128];
 
 	snprintf(text, sizeof(text), "%s %d %s %s %s%s", outcomes[r->outcome],
-	    r->code, r->enh[0] == '\0' ? "-" : r->enh, r->stage,
+	    r->code, r->enh[0] == '\0' ? "-" : r->enh, stage_text(r->stage),
 	    reply_class_text(r->class), r->uncertain ? " uncertain" : "");
 	assert_non_null(r->remote);
 	assert_non_null(r->tls);
