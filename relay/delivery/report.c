@@ -160,11 +160,11 @@ static void fill_row(struct dsn_recipient *d, const struct notice_subject *ab,
 	d->orcpt = rcpt->orcpt;
 	d->diagnostic = d->remote = "";
 	if (what == TOLD_PASSED) {
-		d->action = o->mailbox ? "delivered" : "relayed";
+		d->action = o->mailbox ? DSN_DELIVERED : DSN_RELAYED;
 		d->status = status(a, "2", r->enh);
 		return;
 	}
-	d->action = what == TOLD_DELAYED ? "delayed" : "failed";
+	d->action = what == TOLD_DELAYED ? DSN_DELAYED : DSN_FAILED;
 	d->status = status(a, what == TOLD_DELAYED ? "4" : "54", r->enh);
 	if (what == TOLD_FAILED || r->code != 0)
 		d->diagnostic = diagnostic(c, a, r, d, inside);

@@ -85,43 +85,38 @@ static void add_date(const char *name, int64_t wall_us, struct strbuf *out)
 	strbuf_addf(out, "%s: %s\r\n", name, date);
 }
 
-static bool is_action(const struct dsn_recipient *r, const char *action)
-{
-	return strcmp(r->action, action) == 0;
-}
-
-static bool any(const struct dsn *d, const char *action)
+static bool any(const struct dsn *d, enum dsn_action action)
 {
 	for (unsigned i = 0; i < d->rcpts; i++)
-		if (is_action(&d->rcpt[i], action))
+		if (d->rcpt[i].action == action)
 			return true;
 	return false;
 }
 
-/* The worst news first. `words` stand above the recipients. */
+/* `words` stand above the recipients. */
 static const struct {
 	const char *action, *subject, *words;
-} news[] = {
-	{ "failed", "Your message could not be delivered",
+} news[DSN_ACTIONS] = {
+	[DSN_FAILED] = { "failed", "Your message could not be delivered",
 	  "\r\nIt was NOT delivered to the following addresses, and will not"
 	  " be\r\ntried again:\r\n" },
-	{ "delayed", "Your message is delayed",
+	[DSN_DELAYED] = { "delayed", "Your message is delayed",
 	  "\r\nIt has not yet been delivered to the following addresses. You"
 	  " need\r\nnot do anything: we keep trying, and write again if it"
 	  " fails for good:\r\n" },
-	{ "relayed", "Your message was passed on",
+	[DSN_RELAYED] = { "relayed", "Your message was passed on",
 	  "\r\nIt was passed on for the following addresses, to a server"
 	  " that does\r\nnot confirm delivery. You need not do anything:\r\n" },
-	{ "delivered", "Your message was delivered",
+	[DSN_DELIVERED] = { "delivered", "Your message was delivered",
 	  "\r\nIt was put into the mailboxes of the following addresses, as"
 	  " you\r\nasked to be told. You need not do anything:\r\n" },
 };
 
 static const char *subject(const struct dsn *d)
 {
-	size_t i = 0;
+	unsigned i = 0;
 
-	while (i + 1 < ARRAY_LEN(news) && !any(d, news[i].action))
+	while (i + 1 < DSN_ACTIONS && !any(d, (enum dsn_action)i))
 		i++;
 	return news[i].subject;
 }
@@ -130,15 +125,14 @@ static bool plain_lines(struct slice s);
 
 bool dsn_brings_all(const struct dsn *d)
 {
-	return d->whole.n > 0 && any(d, "failed") && plain_lines(d->whole) &&
+	return d->whole.n > 0 && any(d, DSN_FAILED) && plain_lines(d->whole) &&
 	       (!d->utf8 || utf8_valid(d->header));
 }
 
 /* Of the parts that are not only ours. */
-static const char *encoding(const struct dsn *d)
+static bool is_8bit(const struct dsn *d)
 {
-	return d->utf8 || (dsn_brings_all(d) && !ascii_only(d->whole))
-		   ? "8bit" : "7bit";
+	return d->utf8 || (dsn_brings_all(d) && !ascii_only(d->whole));
 }
 
 static void print_header(const struct dsn *d, struct strbuf *out)
@@ -155,7 +149,7 @@ static void print_header(const struct dsn *d, struct strbuf *out)
 	    "Content-Type: multipart/report; report-type=delivery-status;\r\n"
 	    "\tboundary=\"%s\"\r\n",
 	    d->id, d->hostname, d->boundary);
-	if (strcmp(encoding(d), "8bit") == 0)
+	if (is_8bit(d))
 		strbuf_adds(out, "Content-Transfer-Encoding: 8bit\r\n");
 	strbuf_adds(out, "\r\nThis is a report about the delivery of a message,"
 			 " in MIME format.\r\n");
@@ -233,25 +227,25 @@ static void print_person(const struct dsn *d, const struct dsn_recipient *r,
 	strbuf_adds(out, "\r\n  ");
 	add_clean(d, r->original, ADDRESS_MAX, out);
 	strbuf_adds(out, "\r\n");
-	if (is_action(r, "failed"))
+	if (r->action == DSN_FAILED)
 		strbuf_addf(out, "    %s\r\n    %s\r\n",
 		    explanations[i].meaning, explanations[i].advice);
-	if (is_action(r, "failed") || is_action(r, "delayed"))
+	if (r->action == DSN_FAILED || r->action == DSN_DELAYED)
 		print_reply(d, r, out);
-	if (is_action(r, "delayed") && r->retry_until_us != 0)
+	if (r->action == DSN_DELAYED && r->retry_until_us != 0)
 		add_date("    We keep trying until", r->retry_until_us, out);
 }
 
-static void print_group(const struct dsn *d, const char *action,
-    const char *words, struct strbuf *out)
+static void print_group(const struct dsn *d, enum dsn_action action,
+    struct strbuf *out)
 {
 	unsigned n = 0;
 
 	if (!any(d, action))
 		return;
-	strbuf_adds(out, words);
+	strbuf_adds(out, news[action].words);
 	for (unsigned i = 0; i < d->rcpts; i++)
-		if (is_action(&d->rcpt[i], action) && n++ < PERSONS_MAX)
+		if (d->rcpt[i].action == action && n++ < PERSONS_MAX)
 			print_person(d, &d->rcpt[i], out);
 	if (n > PERSONS_MAX)
 		strbuf_addf(out, "\r\n  and %u more; the next part of this "
@@ -287,8 +281,8 @@ static void print_text(const struct dsn *d, struct strbuf *out)
 	    "this is the mail server %s. It writes about your message:\r\n\r\n",
 	    d->hostname);
 	print_about(d, out);
-	for (size_t i = 0; i < ARRAY_LEN(news); i++)
-		print_group(d, news[i].action, news[i].words, out);
+	for (unsigned i = 0; i < DSN_ACTIONS; i++)
+		print_group(d, (enum dsn_action)i, out);
 	strbuf_addf(out,
 	    "\r\nIf you need help, pass this report on to"
 	    " postmaster@%s\r\nand mention the number %s.\r\n",
@@ -346,7 +340,8 @@ static void print_machine(const struct dsn *d, const struct dsn_recipient *r,
 	strbuf_adds(out, "\r\n");
 	print_orcpt(d, slice_str(r->orcpt), out);
 	print_final(d, r, out);
-	strbuf_addf(out, "Action: %s\r\nStatus: %s\r\n", r->action, r->status);
+	strbuf_addf(out, "Action: %s\r\nStatus: %s\r\n",
+	    news[r->action].action, r->status);
 	if (r->remote[0] != '\0') {
 		strbuf_adds(out, "Remote-MTA: dns; ");
 		text_clean(slice_str(r->remote), false, ADDR_DOMAIN_MAX, out);
@@ -360,7 +355,7 @@ static void print_machine(const struct dsn *d, const struct dsn_recipient *r,
 	/* Of many it is the same date. */
 	if (r->last_attempt_us != 0 && d->rcpts <= PERSONS_MAX)
 		add_date("Last-Attempt-Date", r->last_attempt_us, out);
-	if (r->retry_until_us != 0 && is_action(r, "delayed"))
+	if (r->retry_until_us != 0 && r->action == DSN_DELAYED)
 		add_date("Will-Retry-Until", r->retry_until_us, out);
 }
 
@@ -461,7 +456,7 @@ static void print_original(const struct dsn *d, struct strbuf *out)
 {
 	if (dsn_brings_all(d)) {
 		begin_part(d, d->utf8 ? "message/global" : "message/rfc822",
-		    encoding(d), out);
+		    is_8bit(d) ? "8bit" : "7bit", out);
 		strbuf_addsl(out, d->whole);
 	} else {
 		print_header_of_it(d, out);

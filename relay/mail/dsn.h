@@ -8,15 +8,19 @@
 #include "relay/mail/envelope.h"
 #include "relay/mail/result.h"
 
+/* RFC 3464 2.3.3; the worst first. */
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED,
+	DSN_ACTIONS };
+
 struct dsn_recipient {
 	const char *original; /* as the sender wrote it (ORCPT or RCPT) */
 	const char *orcpt;    /* raw, "" : none */
-	const char *action;   /* "failed" "delayed" "relayed" "delivered" */
+	enum dsn_action action;
 	const char *status;   /* "5.1.1" */
 	const char *diagnostic; /* "550 5.1.1 …", leg addresses scrubbed; "" */
 	const char *remote;	/* MTA that spoke, "" : none */
 	int64_t last_attempt_us;
-	int64_t retry_until_us; /* of "delayed"; 0: not said */
+	int64_t retry_until_us; /* of DSN_DELAYED; 0: not said */
 };
 
 struct dsn {

@@ -20,7 +20,7 @@
 static const struct dsn_recipient failed = {
 	.original = "ann+news@corp.example",
 	.orcpt = "rfc822;ann+2Bnews@corp.example",
-	.action = "failed",
+	.action = DSN_FAILED,
 	.status = "5.1.1",
 	.diagnostic = "550 5.1.1 No such user here",
 	.remote = "mail.legacy.example",
@@ -30,7 +30,7 @@ static const struct dsn_recipient failed = {
 static const struct dsn_recipient delayed = {
 	.original = "eve@corp.example",
 	.orcpt = "",
-	.action = "delayed",
+	.action = DSN_DELAYED,
 	.status = "4.4.1",
 	.diagnostic = "",
 	.remote = "",
@@ -205,7 +205,7 @@ static void only_what_is_known_is_said(void **state)
 	has_not(text, "Remote-MTA");
 	has_not(text, "Original-Recipient");
 	has_not(text, "Last-Attempt-Date");
-	r.action = "relayed";
+	r.action = DSN_RELAYED;
 	has(print(&d, &out), "\r\nSubject: Your message was passed on\r\n");
 	strbuf_fini(&out);
 }
@@ -333,16 +333,17 @@ static void each_action_has_its_words_and_fields(void **state)
 {
 	/* clang-format off */
 	static const struct {
-		const char *action, *status, *subject, *words;
+		enum dsn_action action;
+		const char *name, *status, *subject, *words;
 		bool until, reply;
 	} cases[] = {
-		{ "failed", "5.1.1", "could not be delivered",
+		{ DSN_FAILED, "failed", "5.1.1", "could not be delivered",
 		  "was NOT delivered", false, true },
-		{ "delayed", "4.4.1", "is delayed",
+		{ DSN_DELAYED, "delayed", "4.4.1", "is delayed",
 		  "has not yet been delivered", true, true },
-		{ "relayed", "2.0.0", "was passed on",
+		{ DSN_RELAYED, "relayed", "2.0.0", "was passed on",
 		  "does\r\nnot confirm delivery", false, false },
-		{ "delivered", "2.0.0", "was delivered",
+		{ DSN_DELIVERED, "delivered", "2.0.0", "was delivered",
 		  "put into the mailboxes", false, false },
 	};
 	/* clang-format on */
@@ -356,7 +357,7 @@ static void each_action_has_its_words_and_fields(void **state)
 		struct dsn d = sample(&r, 1);
 		const char *text;
 
-		print_message("case %zu: %s\n", i, cases[i].action);
+		print_message("case %zu: %s\n", i, cases[i].name);
 		r.action = cases[i].action;
 		r.status = cases[i].status;
 		r.retry_until_us = INT64_C(1795756337000000);
@@ -364,7 +365,7 @@ static void each_action_has_its_words_and_fields(void **state)
 		has(text, cases[i].subject);
 		has(text, cases[i].words);
 		snprintf(field, sizeof(field), "\r\nAction: %s\r\nStatus: %s",
-		    cases[i].action, cases[i].status);
+		    cases[i].name, cases[i].status);
 		has(text, field);
 		assert_int_equal(strstr(text, "\r\nWill-Retry-Until: Fri, "
 		    "27 Nov 2026 05:12:17 +0000\r\n") != NULL,
@@ -426,25 +427,26 @@ static void the_whole_message_comes_back_where_it_can(void **state)
 {
 	/* clang-format off */
 	static const struct {
-		const char *action, *whole;
+		enum dsn_action action;
+		const char *whole;
 		bool utf8;
 		const char *type, *encoding;
 	} cases[] = {
-		{ "failed",  HEADER "\r\ntext\r\n", false,
+		{ DSN_FAILED,  HEADER "\r\ntext\r\n", false,
 		  "message/rfc822", "7bit" },
-		{ "failed",  HEADER "\r\nt\xe9xt\r\n", false,
+		{ DSN_FAILED,  HEADER "\r\nt\xe9xt\r\n", false,
 		  "message/rfc822", "8bit" },
-		{ "failed",  HEADER "\r\nt\xe9xt\r\n", true,
+		{ DSN_FAILED,  HEADER "\r\nt\xe9xt\r\n", true,
 		  "message/global", "8bit" },
-		{ "failed",  "", false, "text/rfc822-headers", "7bit" },
-		{ "failed",  "", true, "message/global-headers", "8bit" },
-		{ "failed",  HEADER "\r\nbare\nline\r\n", false,
+		{ DSN_FAILED,  "", false, "text/rfc822-headers", "7bit" },
+		{ DSN_FAILED,  "", true, "message/global-headers", "8bit" },
+		{ DSN_FAILED,  HEADER "\r\nbare\nline\r\n", false,
 		  "text/rfc822-headers", "7bit" },
-		{ "failed",  HEADER "\r\nno end of line", false,
+		{ DSN_FAILED,  HEADER "\r\nno end of line", false,
 		  "text/rfc822-headers", "7bit" },
-		{ "delayed", HEADER "\r\ntext\r\n", false,
+		{ DSN_DELAYED, HEADER "\r\ntext\r\n", false,
 		  "text/rfc822-headers", "7bit" },
-		{ "relayed", HEADER "\r\ntext\r\n", false,
+		{ DSN_RELAYED, HEADER "\r\ntext\r\n", false,
 		  "text/rfc822-headers", "7bit" },
 	};
 	/* clang-format on */

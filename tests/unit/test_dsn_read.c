@@ -109,7 +109,7 @@ static void what_is_hostile_stays_in_its_bounds(void **state)
 static void our_own_is_read_back(void **state)
 {
 	struct dsn_recipient r = {.original = "ann@corp.example",
-	    .orcpt = "rfc822;Ann+2BX@corp.example", .action = "failed",
+	    .orcpt = "rfc822;Ann+2BX@corp.example", .action = DSN_FAILED,
 	    .status = "5.1.1", .diagnostic = "550 no", .remote = ""};
 	struct dsn d = {.hostname = "relay.example.com", .id = "0DSN",
 	    .about = "0ABOUT", .to = "b@x", .envid = "", .rcpt = &r,
