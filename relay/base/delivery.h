@@ -44,6 +44,9 @@ enum delivery_flags {
 	 * apart from, and after, those that were not refused. */
 	DF_REFUSED = 8,
 	DF_UNHEARD = 16, /* … and did not answer for it the last time */
+	DF_PINNED = 32,	/* no change of the table moves it to another leg */
+	DF_REPLAYED = 64, /* its message had ended and was queued again */
+	DF_EGRESS = 128, /* its leg is an egress: a way out to the internet */
 };
 
 /* Created = delivered + open + parked + bounced + superseded + deleted. */

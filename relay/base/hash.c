@@ -5,7 +5,7 @@
  */
 #include "relay/base/hash.h"
 
-static uint64_t process_key[2];
+static uint64_t process_key[2], stored_key[2];
 
 void hash_setup(struct rng *rng)
 {
@@ -70,4 +70,15 @@ uint64_t hash_bytes(const void *p, size_t n)
 uint64_t hash_slice(struct slice s)
 {
 	return hash_bytes(s.p, s.n);
+}
+
+void hash_stored_setup(const uint64_t key[2])
+{
+	stored_key[0] = key[0];
+	stored_key[1] = key[1];
+}
+
+uint64_t hash_stored(struct slice s)
+{
+	return hash_siphash(stored_key, s.p, s.n);
 }

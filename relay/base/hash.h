@@ -2,7 +2,8 @@
  *
  * SipHash-2-4 (Aumasson, Bernstein 2012) for keys that strangers choose.
  * hash_bytes() uses a key drawn once per process by hash_setup(); its values
- * mean nothing outside this process. Any thread.
+ * mean nothing outside this process. hash_stored() uses the spool's key, so its
+ * values may be written down beside it. Any thread.
  */
 #ifndef RELAY_BASE_HASH_H
 #define RELAY_BASE_HASH_H
@@ -14,6 +15,9 @@
 void hash_setup(struct rng *rng);
 uint64_t hash_bytes(const void *p, size_t n);
 uint64_t hash_slice(struct slice s);
+/* Call once, before any thread; without it the key is zero. */
+void hash_stored_setup(const uint64_t key[2]);
+uint64_t hash_stored(struct slice s);
 uint64_t hash_siphash(const uint64_t key[2], const void *p, size_t n);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "relay/audit/note_post.h"
+#include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "conf/conf.h"
@@ -51,6 +52,12 @@ void recovery_free(struct recovery *r)
 }
 
 /* ---- the start ---- */
+
+static void on_key(void *arg, const uint64_t key[2])
+{
+	(void)arg;
+	hash_stored_setup(key);
+}
 
 static void on_message(void *arg, uint64_t id, struct slice envelope,
     const struct spool_delivery *d, unsigned n)
@@ -139,8 +146,9 @@ int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 	    .retain_us = c->spool.retain_ms * 1000, .clock = sh->clock,
 	    .rng = sh->rng, .io = &diskio_system, .names = sh->names,
 	    .projector = true, .unread = on_unread_later, .unread_arg = r};
-	struct spool_recovered told = {.arg = r, .message = on_message,
-	    .damage = on_damage, .unread = on_unread};
+	struct spool_recovered told = {.arg = r, .key = on_key,
+	    .message = on_message, .damage = on_damage,
+	    .unread = on_unread};
 
 	sh->spool = spool_open(&sc, &told, &r->start, err);
 	if (sh->spool == NULL)

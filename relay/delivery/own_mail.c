@@ -74,7 +74,8 @@ unsigned own_mail_deliveries(const struct decision *d, enum why why,
 		    .state = why != WHY_NONE ? D_PARKED : open,
 		    .reason = (uint8_t)why, .created_us = now_us,
 		    .due_us = why != WHY_NONE || d->held ? now_us : 0,
-		    .change = d->change};
+		    .change = d->change,
+		    .hash = d->base[0] != '\0' ? mail_hash(d->base) : 0};
 	return d->route.legs;
 }
 
@@ -125,6 +126,7 @@ static void commit(struct own_mail *o, struct spool_draft *d)
 	o->env.size = spool_draft_size(d);
 	strbuf_init(&packed, ENVELOPE_MAX);
 	envelope_pack(&o->env, &packed);
+	spool_draft_sender(d, mail_sender(o->env.from));
 	spool_draft_commit(d, strbuf_view(&packed), o->delivery,
 	    o->deliveries, W_OWN_MAIL);
 	strbuf_fini(&packed);

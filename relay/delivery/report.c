@@ -250,6 +250,7 @@ static void prepare(struct outcome_notice *n, struct envelope *e,
 	e->size = spool_draft_size(n->draft);
 	strbuf_init(&packed, ENVELOPE_MAX);
 	envelope_pack(e, &packed);
+	spool_draft_sender(n->draft, mail_sender(e->from));
 	spool_draft_prepare(n->draft, strbuf_view(&packed), dl, count);
 	strbuf_fini(&packed);
 	n->items = own_mail_items(e, d, dl, count);

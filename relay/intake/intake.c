@@ -259,12 +259,14 @@ void intake_commit(struct intake *in)
 
 		PH_ASSERT(d->rcpt < m->env.rcpts);
 		d->created_us = now_us;
+		d->hash = m->hash[d->rcpt];
 		if (d->state == D_HELD)
 			d->due_us = now_us; /* since when */
 	}
 	strbuf_init(&packed, 2 * ENVELOPE_MAX);
 	envelope_pack(&m->env, &packed);
 	in->owed = true;
+	spool_draft_sender(m->draft, mail_sender(m->env.from));
 	spool_draft_commit(m->draft, strbuf_view(&packed), m->delivery,
 	    m->deliveries, W_STORED);
 	strbuf_fini(&packed);

@@ -75,7 +75,7 @@ bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)
 
 uint64_t mail_hash(const char *base)
 {
-	return hash_slice(slice_str(base)) | 1;
+	return hash_stored(slice_str(base)) | 1;
 }
 
 uint64_t mail_key_hash(const struct conf *c, struct slice key)
@@ -85,7 +85,7 @@ uint64_t mail_key_hash(const struct conf *c, struct slice key)
 
 	strbuf_init(&b, 2 * ADDR_MAX);
 	if (route_base(c, key, &b))
-		hash = hash_slice(strbuf_view(&b)) | 1;
+		hash = hash_stored(strbuf_view(&b)) | 1;
 	strbuf_fini(&b);
 	return hash;
 }
@@ -101,7 +101,7 @@ uint64_t mail_sender(const char *from)
 		domain = slice_from(domain, (size_t)at + 1);
 	for (; n < domain.n && n < sizeof(folded); n++)
 		folded[n] = ascii_lower(domain.p[n]);
-	return hash_bytes(folded, n) | 1;
+	return hash_stored(slice_of(folded, n)) | 1;
 }
 
 bool mail_without_loops(const struct mail *m, unsigned rcpt,

@@ -33,7 +33,8 @@ struct source *mail_source(struct mail *m);
 bool mail_is_ours(const struct conf *c, const struct addr *a);
 /* The recipient's address, parsed again from its text. */
 bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out);
-/* The queue's key of a recipient: of its base address (route.h). */
+/* The queue's key of a recipient: of its base address (route.h). The same in
+ * every process that has this spool, and stored in it, as are the two below. */
 uint64_t mail_hash(const char *base);
 /* The same of a row of the table: of its folded base address; 0 for a domain's
  * row. */

@@ -39,7 +39,7 @@ enum job_kind {
 /* A delivery in a worker's hand. */
 struct job_row {
 	uint32_t number, rcpt;
-	uint8_t flags; /* enum delivery_flags */
+	uint16_t flags; /* enum delivery_flags */
 	uint16_t leg;
 	bool stranger; /* the table has no row of the recipient's own; known
 			* after an attempt has asked it */

@@ -8,7 +8,7 @@
 #include "relay/base/assert.h"
 
 enum { ATTEMPTS_MAX = (1 << 15) - 1 };
-#define CREATED_MAX ((INT64_C(1) << 55) - 1)
+#define CREATED_MAX ((INT64_C(1) << 49) - 1)
 
 /* Callers ask for the numbers of a message one after another. */
 uint32_t entry_find(struct queue *q, uint32_t msg, uint32_t number)
@@ -53,7 +53,8 @@ void entry_fill(struct queue *q, struct delivery *d,
 	d->state = i->state;
 	d->uncertain = i->uncertain;
 	d->reason = i->reason;
-	d->flags = i->flags;
+	PH_ASSERT(i->flags < 256 && i->reason < 64);
+	d->flags = (uint8_t)i->flags;
 	d->attempts = i->attempts < ATTEMPTS_MAX ? i->attempts : ATTEMPTS_MAX;
 	d->change = i->change;
 	d->created_us = queue_bounded(i->created_us - q->wall_us, CREATED_MAX);

@@ -18,14 +18,15 @@
 struct queue;
 
 /* A delivery as given and shown; the queue keeps 64 bytes of it: `rcpt` below
- * 2^20, `number` below 2^22 and ascending in a message, `reason` and `flags`
- * below 64. due_us 0: now; of one that is parked or delivered it is the moment
- * when that came about, 0: when it was created. */
+ * 2^20, `number` below 2^22 and ascending in a message, `reason` below 64,
+ * `flags` below 256. due_us 0: now; of one that is parked or delivered it is
+ * the moment when that came about, 0: when it was created. */
 struct queue_item {
 	uint32_t number; /* in its message */
 	uint32_t rcpt;
 	uint16_t leg;
-	uint8_t role, state, uncertain, reason, flags;
+	uint8_t role, state, uncertain, reason;
+	uint16_t flags;	   /* enum delivery_flags */
 	uint16_t attempts; /* the queue counts to 32767 */
 	uint64_t hash;	 /* of the recipient's folded base address
 			  * (hash.h); never 0 */

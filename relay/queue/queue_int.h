@@ -46,9 +46,9 @@ struct delivery {
 	uint64_t hash;
 	uint64_t change;
 	uint64_t number : 22, rcpt : 20, role : 1, state : 4, uncertain : 2,
-	    place : 2, woken : 1, reason : 6, flags : 6;
-	int64_t created_us : 56;
-	uint64_t leg : 8;
+	    place : 2, woken : 1, leg : 8;
+	int64_t created_us : 50;
+	uint64_t reason : 6, flags : 8;
 	int64_t due_us : 48;
 	uint64_t attempts : 15, tried : 1; /* tried: since the start */
 };

@@ -13,7 +13,8 @@ struct spool_delivery moves_delivery(const struct queue_item *i)
 	    .role = i->role, .state = i->state, .uncertain = i->uncertain,
 	    .reason = i->reason, .flags = i->flags, .attempts = i->attempts,
 	    .created_us = i->created_us, .due_us = i->due_us,
-	    .change = i->change};
+	    .change = i->change,
+	    .hash = i->hash == QUEUE_ANYBODY ? 0 : i->hash};
 }
 
 /* The deliveries of a message as the queue has them; valid until the next

@@ -50,7 +50,7 @@ static void note_refusal(const struct result *r, struct queue_item *i)
 	if (own)
 		i->flags |= DF_REFUSED;
 	if (own)
-		i->flags &= (uint8_t)~DF_UNHEARD;
+		i->flags &= (uint16_t)~DF_UNHEARD;
 	else if ((i->flags & DF_REFUSED) != 0)
 		i->flags |= DF_UNHEARD;
 }
@@ -118,7 +118,7 @@ static void defer_again(struct queue_thread *s, struct moves *m)
 		struct queue_item *it = &m->move[i].item;
 
 		it->state = D_DEFERRED;
-		it->flags &= (uint8_t)~DF_DSN_SENT;
+		it->flags &= (uint16_t)~DF_DSN_SENT;
 		it->due_us = queue_next_due(s->queue, it->attempts, m->time_us);
 	}
 }

@@ -334,6 +334,11 @@ void draft_ready(struct spool_draft *d)
 		mailbox_post(writer, &d->post);
 }
 
+void spool_draft_sender(struct spool_draft *d, uint64_t sender)
+{
+	d->sender = sender;
+}
+
 void spool_draft_prepare(struct spool_draft *d, struct slice envelope,
     const struct spool_delivery *deliveries, unsigned n)
 {

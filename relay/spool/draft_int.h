@@ -50,6 +50,7 @@ struct spool_draft {
 	struct list node; /* in spool.drafts */
 	uint64_t id;
 	struct body *body;
+	uint64_t sender;
 	struct strbuf envelope;
 	struct spool_delivery *delivery;
 	unsigned deliveries;

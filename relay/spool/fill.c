@@ -49,7 +49,7 @@ bool fill_apply(struct spool *s, size_t record)
 	at.bytes = (uint32_t)(meta->n - record);
 	at.mem = meta->p + record;
 	takes = record_frame(slice_of(at.mem, at.bytes), &h, &payload) &&
-	    record_parse(r, h.type, payload, s->c.names) == 0;
+	    record_parse(r, &h, payload, FORMAT_VERSION, s->c.names) == 0;
 	if (takes && (r->type == REC_UPDATE || r->type == REC_GROUP)) {
 		takes = index_stage_update(s, &r->update, at);
 		patch_old_states(meta, record, &r->update);
@@ -66,6 +66,7 @@ static struct rec_accept accept_of(const struct spool_draft *d)
 	struct rec_accept a = {
 	    .id = d->id,
 	    .accepted_us = d->accepted_us,
+	    .sender = d->sender,
 	    .envelope = strbuf_view(&d->envelope),
 	    .delivery = d->delivery,
 	    .deliveries = d->deliveries,

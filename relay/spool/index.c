@@ -200,6 +200,7 @@ bool index_stage_update(struct spool *s, struct rec_update *u,
 	for (unsigned i = 0; i < u->updates; i++) {
 		const struct spool_update *up = &u->update[i];
 		struct live_delivery *ld;
+		uint64_t hash = up->to.hash;
 
 		u->old_state[i] = UPDATE_IGNORED;
 		if (up->delivery > v->n)
@@ -213,7 +214,10 @@ bool index_stage_update(struct spool *s, struct rec_update *u,
 			u->old_state[i] = ld->d.state;
 			count(s, &ld->d, &up->to);
 		}
+		if (up->to.hash == 0 && up->delivery < was->n)
+			hash = ld->d.hash;
 		ld->d = up->to;
+		ld->d.hash = hash;
 		steady_move(&ld->d, steady_ahead_us(s, u->time_us));
 		ld->detail = detail_of(at, up->detail);
 	}

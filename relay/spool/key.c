@@ -3,7 +3,9 @@
  * The identity of the spool: its lock, and spool.key with the format's
  * version, the spool's id and the secret of its checksums. The key is made
  * once, before anything else is written; without it nothing in the spool can
- * be read.
+ * be read. It says the newest format that the spool may hold, so an older
+ * program refuses it: it is written again before the first batch of a newer
+ * format is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,10 +88,13 @@ static int parse(struct spool *s, struct slice text, struct error *err)
 		    s->path);
 	text = slice_from(text, magic.n);
 	if (!slice_next(&text, '\n', &version) ||
-	    !slice_uint(version, UINT32_MAX, &v) || v != FORMAT_VERSION)
-		return error_set(err,
-		    "spool %s has format %d, this program reads format %d",
-		    s->path, (int)v, FORMAT_VERSION);
+	    !slice_uint(version, UINT32_MAX, &v) || v == 0)
+		return error_set(err, "%s/spool.key is damaged", s->path);
+	if (v > FORMAT_VERSION)
+		return error_set(err, "spool %s was made by format %u; this "
+		    "program reads up to %d", s->path, (unsigned)v,
+		    FORMAT_VERSION);
+	s->key.format = (unsigned)v;
 	body = slice_head(text, 16 + SUM_KEY);
 	unpack_init(&u, text);
 	s->key.id = unpack_u64(&u);
@@ -110,10 +115,9 @@ static void on_name(void *arg, const char *name)
 		*(bool *)arg = true;
 }
 
-static void draw(struct spool *s, struct strbuf *out)
+static void draw(struct spool *s)
 {
 	struct rng *rng = s->c.rng;
-	size_t from;
 
 	s->key.id = rng_u64(rng);
 	s->key.segment_bytes = s->c.segment_bytes / BLOCK * BLOCK;
@@ -122,6 +126,12 @@ static void draw(struct spool *s, struct strbuf *out)
 	if (s->key.segment_bytes > SEGMENT_MAX)
 		s->key.segment_bytes = SEGMENT_MAX;
 	rng->fill(rng, s->key.secret, SUM_KEY);
+}
+
+static void print(const struct spool *s, struct strbuf *out)
+{
+	size_t from;
+
 	strbuf_addsl(out, magic);
 	strbuf_addf(out, "%d\n", FORMAT_VERSION);
 	from = out->n;
@@ -145,33 +155,67 @@ static int write_key(struct spool *s, const char *tmp, struct slice text)
 	return rc;
 }
 
-static int make(struct spool *s, const char *path, struct error *err)
+/* By a temporary file, so that there is always a whole one. */
+static int replace(struct spool *s, struct error *err)
 {
 	struct diskio *io = s->c.io;
-	struct strbuf text, tmp;
-	bool used = false;
+	struct strbuf text, tmp, path;
 	int rc;
 
-	if (io->list(io, s->path, on_name, &used) < 0)
+	strbuf_init(&text, KEY_MAX);
+	strbuf_init(&tmp, 4096);
+	strbuf_init(&path, 4096);
+	spool_path(s, "spool.key", &path);
+	spool_path(s, "spool.key.new", &tmp);
+	print(s, &text);
+	rc = write_key(s, tmp.p, strbuf_view(&text));
+	if (rc == 0)
+		rc = io->rename(io, tmp.p, path.p);
+	if (rc == 0)
+		rc = spool_sync_directory(s);
+	if (rc < 0)
+		error_sys(err, errno, "write %s", path.p);
+	strbuf_fini(&text);
+	strbuf_fini(&tmp);
+	strbuf_fini(&path);
+	return rc;
+}
+
+static int make(struct spool *s, struct error *err)
+{
+	bool used = false;
+
+	if (s->c.io->list(s->c.io, s->path, on_name, &used) < 0)
 		return error_sys(err, errno, "read spool %s", s->path);
 	if (used)
 		return error_set(err,
 		    "%s/spool.key is missing: the spool cannot be read",
 		    s->path);
-	strbuf_init(&text, KEY_MAX);
-	strbuf_init(&tmp, 4096);
-	spool_path(s, "spool.key.new", &tmp);
-	draw(s, &text);
-	rc = write_key(s, tmp.p, strbuf_view(&text));
-	if (rc == 0)
-		rc = io->rename(io, tmp.p, path);
-	if (rc == 0)
-		rc = spool_sync_directory(s);
-	if (rc < 0)
-		error_sys(err, errno, "write %s", path);
-	strbuf_fini(&text);
-	strbuf_fini(&tmp);
-	return rc;
+	draw(s);
+	s->key.format = FORMAT_VERSION;
+	return replace(s, err);
+}
+
+int key_upgrade(struct spool *s, struct error *err)
+{
+	if (s->key.format == FORMAT_VERSION)
+		return 0;
+	log_info("spool.upgrade", kv_str("path", s->path),
+	    kv_int("from", (int64_t)s->key.format),
+	    kv_int("to", FORMAT_VERSION));
+	s->key.format = FORMAT_VERSION;
+	return replace(s, err);
+}
+
+void key_of_rcpts(const struct spool *s, uint64_t key_out[2])
+{
+	static const char label[2][16] = {"posthouse rcpt 0",
+	    "posthouse rcpt 1"};
+	uint64_t half[2][2];
+
+	memcpy(half, s->key.secret, sizeof(half));
+	for (int i = 0; i < 2; i++)
+		key_out[i] = hash_siphash(half[i], label[i], sizeof(label[i]));
 }
 
 static int load(struct spool *s, int fd, struct error *err)
@@ -202,7 +246,7 @@ int key_open(struct spool *s, struct error *err)
 	if (fd >= 0)
 		rc = load(s, fd, err);
 	else if (no == ENOENT)
-		rc = make(s, path.p, err);
+		rc = make(s, err);
 	else
 		rc = error_sys(err, no, "open %s", path.p);
 	strbuf_fini(&path);

@@ -70,7 +70,7 @@ int read_record(struct spool *s, struct rec_place at, struct record *r,
 		    "seg.%04u at %u: the record cannot be read",
 		    (unsigned)at.seg->slot, (unsigned)at.off);
 	if (!record_frame(slice_of(mem, n), &h, &payload) ||
-	    record_parse(r, h.type, payload, s->c.names) < 0) {
+	    record_parse(r, &h, payload, at.seg->format, s->c.names) < 0) {
 		mem_free(mem);
 		return error_sys(err, EBADMSG, "seg.%04u at %u: not a record",
 		    (unsigned)at.seg->slot, (unsigned)at.off);

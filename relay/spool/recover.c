@@ -28,19 +28,6 @@ static void on_name(void *arg, const char *name)
 	r->slots[r->n_slots++] = slot;
 }
 
-static bool head_at(struct spool_recovery *r, uint64_t off,
-    struct batch_head *h)
-{
-	const char *p = scan_bytes(&r->sc, off, BATCH_HEAD);
-	unsigned char secret[SUM_SECRET];
-
-	if (p == NULL || !batch_head_get(p, h) ||
-	    h->spool_id != r->s->key.id)
-		return false;
-	sum_secret(r->s->key.secret, h->lane, h->generation, secret);
-	return batch_head_valid(p, secret);
-}
-
 /* The first block is not what it should be: is there a segment behind it? */
 static bool find_main(struct spool_recovery *r, struct batch_head *best)
 {
@@ -48,7 +35,7 @@ static bool find_main(struct spool_recovery *r, struct batch_head *best)
 	bool found = false;
 
 	for (uint64_t off = BLOCK; off < r->sc.limit; off += BLOCK)
-		if (head_at(r, off, &h) && h.lane == LANE_MAIN &&
+		if (scan_head_at(&r->sc, off, &h) && h.lane == LANE_MAIN &&
 		    (!found || h.generation > best->generation)) {
 			*best = h;
 			found = true;
@@ -98,12 +85,13 @@ static int classify(struct spool_recovery *r, struct segment *seg,
 	if (size_of(s, seg, &size, err) < 0)
 		return -1;
 	scan_open(&r->sc, seg, (uint64_t)size);
-	found = head_at(r, 0, &h) || find_main(r, &h);
-	if (scan_all_read(&r->sc, err) < 0)
+	found = scan_head_at(&r->sc, 0, &h) || find_main(r, &h);
+	if (scan_all_known(&r->sc, err) < 0)
 		return -1;
 	if (!found)
 		return 0; /* dirty: not ours, or a body that no record names */
 	segment_identity(s, seg, h.lane, h.generation);
+	seg->format = h.format;
 	seg->end = (uint64_t)size;
 	seg->prev_end = h.prev_end;
 	if (h.lane != LANE_SPARE)
@@ -184,7 +172,7 @@ static int find_oldest(struct spool_recovery *r, struct segment *seg,
 			r->s->journal.oldest = h.oldest;
 		off += batch_span(&h);
 	}
-	return scan_all_read(&r->sc, err);
+	return scan_all_known(&r->sc, err);
 }
 
 static void drop_main(struct spool *s, struct segment *seg)
@@ -369,12 +357,25 @@ static void tell(struct spool_recovery *r)
 
 /* ---- where the writer goes on ---- */
 
+/* The bytes that were found may be in the page cache only: they are synced
+ * before anything is built on them. */
+static int sync_last(struct spool *s, struct segment *last, struct error *err)
+{
+	int fd = segment_fd(s, last);
+	int rc = fd < 0 ? -1 : s->c.io->fdatasync(s->c.io, fd);
+
+	if (fd >= 0)
+		segment_fd_put(s, last);
+	if (rc < 0)
+		return error_sys(err, errno, "sync spool %s", s->path);
+	return 0;
+}
+
 static int settle(struct spool_recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
 	struct segment *last = list_empty(&s->mains) ? NULL :
 	    LIST_ENTRY(s->mains.prev, struct segment, node);
-	int fd, rc;
 
 	s->journal.declared = s->journal.oldest;
 	/* When the newest is lost, nothing is known of its batches: should it
@@ -390,22 +391,28 @@ static int settle(struct spool_recovery *r, struct error *err)
 		s->journal.unclean = r->lost > 0;
 		return 0;
 	}
-	if (r->clean) {
+	/* A segment is of one format: a newer begins a new one. */
+	if (r->clean && last->format == FORMAT_VERSION) {
 		last->current = true;
 		s->journal.seg = last;
 		return 0;
 	}
-	/* The bytes that were found may be in the page cache only: they are
-	 * synced before anything is built on them. */
-	fd = segment_fd(s, last);
-	rc = fd < 0 ? -1 : s->c.io->fdatasync(s->c.io, fd);
-	if (fd >= 0)
-		segment_fd_put(s, last);
-	if (rc < 0)
-		return error_sys(err, errno, "sync spool %s", s->path);
+	if (sync_last(s, last, err) < 0)
+		return -1;
+	if (r->clean)
+		return 0;
 	s->journal.unclean = true;
 	index_mark_uncertain(s);
 	return 0;
+}
+
+static void tell_key(struct spool_recovery *r)
+{
+	uint64_t key[2];
+
+	key_of_rcpts(r->s, key);
+	if (r->told->key != NULL)
+		r->told->key(r->told->arg, key);
 }
 
 int recover(struct spool *s, const struct spool_recovered *told,
@@ -417,6 +424,7 @@ int recover(struct spool *s, const struct spool_recovered *told,
 	int rc;
 
 	*start_out = (struct spool_start){0};
+	tell_key(&r);
 	scan_init(&r.sc, s);
 	record_init(&r.record);
 	rc = slotmap_load(s, err);

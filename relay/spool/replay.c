@@ -127,9 +127,12 @@ static void replay_record(struct spool_recovery *r, struct segment *seg,
 	struct rec_place at = {seg, (uint32_t)rec->off,
 	    (uint32_t)rec->frame.n, rec->frame.p};
 
-	if (rec->head.type > REC_CLEAN)
-		return; /* a later version's, which this one can do without */
-	if (record_parse(&r->record, rec->head.type, rec->payload,
+	if (rec->head.type > REC_LAST) {
+		if ((rec->head.flags & RECORD_MAY_SKIP) == 0)
+			scan_unknown(&r->sc, rec);
+		return;
+	}
+	if (record_parse(&r->record, &rec->head, rec->payload, seg->format,
 		r->s->c.names) < 0) {
 		damage_at(r, seg, rec->off, rec->off + rec->frame.n,
 		    "not a record");
@@ -187,8 +190,8 @@ static bool body_whole(struct spool_recovery *r, const struct scan_record *rec)
 	if (rec->head.type != REC_ACCEPTED && rec->head.type != REC_CARRY &&
 	    rec->head.type != REC_GROUP)
 		return true;
-	if (record_parse(&r->record, rec->head.type, rec->payload,
-		r->s->c.names) < 0)
+	if (record_parse(&r->record, &rec->head, rec->payload,
+		r->sc.seg->format, r->s->c.names) < 0)
 		return false;
 	if (y->bytes == 0)
 		return true;
@@ -326,7 +329,7 @@ int replay_all(struct spool_recovery *r, struct error *err)
 			v.end = next->prev_end;
 		check_gap(r, seg, next);
 		replay_segment(r, seg, &v);
-		if (scan_all_read(&r->sc, err) < 0)
+		if (scan_all_known(&r->sc, err) < 0)
 			return -1;
 		if (seg->batches == 0)
 			r->clean = false;

@@ -30,6 +30,7 @@ void scan_open(struct scan *sc, struct segment *seg, uint64_t limit)
 	sc->bads = 0;
 	sc->bad_blocks = 0;
 	sc->bad_end = 0;
+	sc->newer = (struct newer){0};
 }
 
 /* One failed read says little of the disk: only what fails again is bad. */
@@ -108,15 +109,42 @@ const char *scan_bytes(struct scan *sc, uint64_t off, size_t n)
 	return sc->win;
 }
 
+static void note_newer(struct scan *sc, struct newer what)
+{
+	if (!sc->newer.met)
+		sc->newer = what;
+}
+
+bool scan_head_at(struct scan *sc, uint64_t off, struct batch_head *h_out)
+{
+	const char *p = scan_bytes(sc, off, BATCH_HEAD);
+	unsigned char secret[SUM_SECRET];
+	const struct spool *s = sc->spool;
+
+	if (p == NULL || !batch_head_get(p, h_out) ||
+	    h_out->spool_id != s->key.id)
+		return false;
+	sum_secret(s->key.secret, h_out->lane, h_out->generation, secret);
+	if (!batch_head_valid(p, secret))
+		return false;
+	if (h_out->format > FORMAT_VERSION)
+		note_newer(sc, (struct newer){true, h_out->format, 0, off});
+	return h_out->format <= FORMAT_VERSION;
+}
+
 bool scan_head(struct scan *sc, uint64_t off, struct batch_head *h_out)
 {
 	const char *p = scan_bytes(sc, off, BATCH_HEAD);
 
-	return p != NULL && batch_head_get(p, h_out) &&
-	    h_out->lane == LANE_MAIN &&
-	    h_out->spool_id == sc->spool->key.id &&
-	    h_out->generation == sc->seg->generation &&
-	    batch_head_valid(p, sc->seg->secret) &&
+	if (p == NULL || !batch_head_get(p, h_out) ||
+	    h_out->lane != LANE_MAIN ||
+	    h_out->spool_id != sc->spool->key.id ||
+	    h_out->generation != sc->seg->generation ||
+	    !batch_head_valid(p, sc->seg->secret))
+		return false;
+	if (h_out->format > FORMAT_VERSION)
+		note_newer(sc, (struct newer){true, h_out->format, 0, off});
+	return h_out->format <= FORMAT_VERSION &&
 	    off + batch_span(h_out) <= sc->spool->key.segment_bytes;
 }
 
@@ -182,8 +210,33 @@ int scan_record(struct scan *sc, struct scan_range *r,
 	return -1;
 }
 
-int scan_all_read(const struct scan *sc, struct error *err)
+void scan_unknown(struct scan *sc, const struct scan_record *rec)
 {
+	note_newer(sc, (struct newer){true, 0, rec->head.type, rec->off});
+}
+
+static int too_new(const struct scan *sc, struct error *err)
+{
+	const struct newer *n = &sc->newer;
+	unsigned slot = (unsigned)sc->seg->slot;
+
+	if (n->format != 0)
+		return error_set(err, "spool segment %s/seg.%04u (generation %"
+		    PRIu64 ") at byte %" PRIu64 " was made by format %u; this "
+		    "program reads up to %d (no segment was changed)",
+		    sc->spool->path, slot, sc->seg->generation, n->off,
+		    (unsigned)n->format, FORMAT_VERSION);
+	return error_set(err, "spool segment %s/seg.%04u (generation %" PRIu64
+	    ") at byte %" PRIu64 " holds a record of type %u, made by a newer "
+	    "version of this program: start that one (no segment was changed)",
+	    sc->spool->path, slot, sc->seg->generation, n->off,
+	    (unsigned)n->type);
+}
+
+int scan_all_known(const struct scan *sc, struct error *err)
+{
+	if (sc->newer.met)
+		return too_new(sc, err);
 	if (sc->bad_blocks == 0)
 		return 0;
 	return error_sys(err, sc->bad_no, "spool segment %s/seg.%04u cannot "

@@ -14,6 +14,13 @@ struct bad_run { /* bytes [from, to) that could not be read */
 	int no; /* errno */
 };
 
+/* Something that a newer version wrote, and this one must not pass over. */
+struct newer {
+	bool met;
+	uint8_t format, type; /* a batch of that format; or a record */
+	uint64_t off;
+};
+
 struct scan {
 	struct spool *spool;
 	struct segment *seg;
@@ -27,6 +34,7 @@ struct scan {
 	uint64_t bad_off;    /* of the first of them                     */
 	uint64_t bad_end;    /* of the last of them, and its errno       */
 	int bad_no;
+	struct newer newer; /* the first since scan_open() */
 };
 
 void scan_init(struct scan *sc, struct spool *s);
@@ -35,7 +43,9 @@ void scan_open(struct scan *sc, struct segment *seg, uint64_t limit);
 /* n bytes at `off`, until the next call; NULL past the limit. Blocks that
  * cannot be read come as zeros. */
 const char *scan_bytes(struct scan *sc, uint64_t off, size_t n);
-/* Is there a head of this segment's generation at `off`? */
+/* Is there a head of this spool at `off`, of any lane and generation? And: one
+ * of this segment's generation? */
+bool scan_head_at(struct scan *sc, uint64_t off, struct batch_head *h_out);
 bool scan_head(struct scan *sc, uint64_t off, struct batch_head *h_out);
 /* The next head from block `from` on whose number is at least `number`; 0
  * when there is none. */
@@ -58,8 +68,11 @@ struct scan_range scan_range_of(uint64_t off, const struct batch_head *h);
  * no record were skipped, go on. */
 int scan_record(struct scan *sc, struct scan_range *r,
     struct scan_record *rec_out);
-/* 0, or -1 and err when blocks could not be read since scan_open(). What
- * they hold is not known: it may be mail, so nothing may be built on it. */
-int scan_all_read(const struct scan *sc, struct error *err);
+/* A record of that type is met which has no RECORD_MAY_SKIP. */
+void scan_unknown(struct scan *sc, const struct scan_record *rec);
+/* 0, or -1 and err when blocks could not be read since scan_open(), or a newer
+ * version wrote there. What they hold is not known: it may be mail, so nothing
+ * may be built on it. */
+int scan_all_known(const struct scan *sc, struct error *err);
 
 #endif

@@ -205,6 +205,7 @@ struct segment *segment_take(struct spool *s, enum lane lane,
 		segment_move(s, seg,
 		    lane == LANE_MAIN ? SEG_MAIN : SEG_BULK);
 		segment_identity(s, seg, lane, generation);
+		seg->format = FORMAT_VERSION;
 		seg->end = seg->batches = 0;
 		seg->retain_until_us = 0;
 		seg->first_us = s->c.clock->wall_us(s->c.clock);

@@ -23,6 +23,7 @@ enum seg_state {
 struct segment {
 	uint32_t slot; /* its file: seg.NNNN */
 	enum seg_state state;
+	uint8_t format; /* of all its batches */
 	uint64_t generation;
 	unsigned char secret[SUM_SECRET];
 	struct list node;   /* main lane: in spool.mains, by generation */

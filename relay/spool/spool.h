@@ -80,6 +80,8 @@ struct slice spool_draft_head(const struct spool_draft *d);
 uint64_t spool_draft_size(const struct spool_draft *d);
 uint64_t spool_draft_id(const struct spool_draft *d);
 
+/* A hash of the sender's domain, to be stored; before the commit. */
+void spool_draft_sender(struct spool_draft *d, uint64_t sender);
 /* Asks for the accepted record. Envelope bytes and deliveries are copied. A
  * letter of `kind` follows. No add after it. */
 void spool_draft_commit(struct spool_draft *d, struct slice envelope,
@@ -192,6 +194,9 @@ struct spool_config {
 /* Told during spool_open(), on the caller's thread, oldest first. */
 struct spool_recovered {
 	void *arg;
+	/* First: the key of the hashes that the spool stores, of recipients
+	 * and senders. It is the same in every process. */
+	void (*key)(void *arg, const uint64_t key[2]);
 	void (*message)(void *arg, uint64_t id, struct slice envelope,
 	    const struct spool_delivery *d, unsigned n);
 	/* Told of each thing that was damaged and set aside, a line each. */

@@ -268,6 +268,7 @@ int recover(struct spool *s, const struct spool_recovered *told,
 /* ---- key.c ---- */
 
 struct spool_key {
+	unsigned format; /* the newest that the spool may hold */
 	uint64_t id;
 	unsigned char secret[SUM_KEY];
 	uint64_t segment_bytes;
@@ -275,6 +276,12 @@ struct spool_key {
 int key_lock(struct spool *s, struct error *err);
 /* Reads spool.key, or makes it when the spool is new. */
 int key_open(struct spool *s, struct error *err);
+/* Before the first batch of this program's format is written: an older program
+ * refuses the spool from then on. */
+int key_upgrade(struct spool *s, struct error *err);
+/* The key of what strangers choose and the spool stores: hashes of recipients
+ * and senders. The same in every process. */
+void key_of_rcpts(const struct spool *s, uint64_t key_out[2]);
 
 /* ---- spool_open.c ---- */
 

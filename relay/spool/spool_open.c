@@ -91,7 +91,7 @@ struct spool *spool_open(const struct spool_config *c,
 		return NULL;
 	}
 	set_limits(s);
-	if (recover(s, r, &start, err) < 0) {
+	if (recover(s, r, &start, err) < 0 || key_upgrade(s, err) < 0) {
 		spool_free(s);
 		return NULL;
 	}

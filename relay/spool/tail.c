@@ -309,10 +309,10 @@ static enum tail_got from_batch(struct spool_tail *t,
 		}
 		if (rc < 0)
 			got = tell_damage(t, from, gap_out);
-		else if (rec.off < t->skip_to || rec.head.type > REC_CLEAN)
+		else if (rec.off < t->skip_to || rec.head.type > REC_LAST)
 			got = TAIL_NONE;
-		else if (record_parse(&t->record, rec.head.type, rec.payload,
-			     t->s->c.names) < 0)
+		else if (record_parse(&t->record, &rec.head, rec.payload,
+			     t->seg->format, t->s->c.names) < 0)
 			got = tell_damage(t, rec.off, gap_out);
 		else
 			got = give(t, &rec, out) ? TAIL_RECORD : TAIL_NONE;

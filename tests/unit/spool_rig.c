@@ -99,7 +99,8 @@ static void on_unread(void *arg, uint64_t id, const char *line)
 
 bool rig_open(struct rig *r)
 {
-	struct spool_recovered told = {r, on_message, on_damage, on_unread};
+	struct spool_recovered told = {.arg = r, .message = on_message,
+	    .damage = on_damage, .unread = on_unread};
 
 	r->told = r->damaged = r->uncertain = r->unread = 0;
 	r->err.text[0] = '\0';

@@ -220,7 +220,8 @@ static const struct {
 	/* clang-format off */
 	{ "locked",    "spool /spool is in use by process 123",  spoil_lock      },
 	{ "read-only", "spool /spool cannot be written: Read-only file system", spoil_read_only },
-	{ "version",   "spool /spool has format 7, this program reads format 1", spoil_version },
+	{ "version",   "spool /spool was made by format 7; this program reads up to 2",
+	  spoil_version },
 	{ "bad key",   "/spool/spool.key is damaged",            spoil_key       },
 	{ "no key",    "/spool/spool.key is missing: the spool cannot be read", spoil_no_key },
 	{ "full",      "spool /spool cannot be written: no space, or the disk fails", spoil_full },

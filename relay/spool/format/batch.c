@@ -74,9 +74,10 @@ bool batch_head_get(const void *p, struct batch_head *h_out)
 {
 	const unsigned char *q = p;
 
-	if (get32(q + 8) != BATCH_MAGIC || q[12] != FORMAT_VERSION)
+	if (get32(q + 8) != BATCH_MAGIC || q[12] == 0)
 		return false;
 	*h_out = (struct batch_head){
+	    .format = q[12],
 	    .lane = q[14],
 	    .flags = q[15],
 	    .spool_id = get64(q + 16),
@@ -121,6 +122,7 @@ bool record_frame(struct slice rest, struct record_head *h_out,
 	    .bytes = get32(rest.p + 8),
 	    .batch = get32(rest.p + 12),
 	    .type = (uint8_t)rest.p[16],
+	    .flags = (uint8_t)rest.p[17],
 	};
 	if (record_span(h_out) > rest.n)
 		return false;
@@ -163,6 +165,11 @@ size_t batch_record(struct batch *b, uint8_t type)
 	strbuf_add(&b->meta, zeros, RECORD_HEAD);
 	b->meta.p[b->open + 16] = (char)type;
 	return b->open;
+}
+
+void batch_record_flags(struct batch *b, uint8_t flags)
+{
+	b->meta.p[b->open + 17] = (char)flags;
 }
 
 void batch_record_end(struct batch *b)

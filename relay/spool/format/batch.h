@@ -27,7 +27,7 @@ enum {
 	RECORD_ALIGN = 8,
 	BATCH_IOVS = 1000, /* the system takes 1,024 a call */
 	BATCH_BODIES = 400,
-	FORMAT_VERSION = 1,
+	FORMAT_VERSION = 2, /* written; those below are read */
 };
 
 enum lane { LANE_SPARE = 1, LANE_MAIN = 2, LANE_BULK = 3 };
@@ -36,7 +36,12 @@ enum batch_flags {
 	BATCH_UNCLEAN = 1, /* the first after an end that was not orderly */
 };
 
+enum record_flags {
+	RECORD_MAY_SKIP = 1, /* a reader that does not know the type goes on */
+};
+
 struct batch_head {
+	uint8_t format; /* read; FORMAT_VERSION is what is written */
 	uint8_t lane, flags;
 	uint64_t spool_id, generation;
 	uint64_t number;   /* in the segment, from 0                          */
@@ -50,7 +55,8 @@ struct batch_head {
 void batch_head_put(const struct batch_head *h,
     const unsigned char secret[SUM_SECRET], unsigned char out[BATCH_HEAD]);
 /* False when these bytes cannot be a head; says nothing of the checksum,
- * whose secret depends on lane and generation. */
+ * whose secret depends on lane and generation. The head of a newer format is
+ * one too: what it leads to must not be read. */
 bool batch_head_get(const void *p, struct batch_head *h_out);
 bool batch_head_valid(const void *p, const unsigned char secret[SUM_SECRET]);
 /* Bytes of the whole batch on disk. */
@@ -60,7 +66,7 @@ struct record_head {
 	uint64_t sum;
 	uint32_t bytes; /* of the payload   */
 	uint32_t batch; /* number, low bits */
-	uint8_t type;
+	uint8_t type, flags;
 };
 
 /* Head and payload of the record at the front of `rest`; false when it does
@@ -94,6 +100,8 @@ void batch_fini(struct batch *b);
 void batch_begin(struct batch *b);
 /* A record's payload is packed into b->meta between these two. */
 size_t batch_record(struct batch *b, uint8_t type);
+/* The open record gets these enum record_flags. */
+void batch_record_flags(struct batch *b, uint8_t flags);
 void batch_record_end(struct batch *b);
 /* Takes the last record back. */
 void batch_record_undo(struct batch *b, size_t record);

@@ -19,11 +19,12 @@ struct spool_delivery {
 	uint16_t leg;  /* in names */
 	uint8_t role, state, uncertain;
 	uint8_t reason; /* enum why of the last update */
-	uint8_t flags;	/* enum delivery_flags */
+	uint16_t flags;	/* enum delivery_flags */
 	uint16_t attempts;
 	int64_t created_us; /* lifetime counts from here */
 	int64_t due_us;	    /* wall clock, of D_DEFERRED */
 	uint64_t change;    /* the cutover table's, when resolved */
+	uint64_t hash; /* of the recipient (hash_stored()); 0: not known */
 };
 
 /* Why a delivery moved: which event the audit trail shows. On disk. */
@@ -64,6 +65,7 @@ enum note {
 enum record_type {
 	REC_ACCEPTED = 1, REC_UPDATE = 2, REC_GROUP = 3, REC_NOTE = 4,
 	REC_CARRY = 5, REC_FACTS = 6, REC_TOTALS = 7, REC_CLEAN = 8,
+	REC_LAST = REC_CLEAN,
 };
 
 #endif

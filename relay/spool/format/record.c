@@ -7,14 +7,14 @@
 #include "relay/base/mem.h"
 
 enum { /* smallest and largest encoded forms */
-	DELIVERY_MIN = 4 + 5 + 2 + 1 + 24,
-	DELIVERY_MAX = DELIVERY_MIN + NAME_BYTES,
+	DELIVERY_MIN = 4 + 5 + 2 + 1 + 24, /* of format 1 */
+	DELIVERY_MAX = DELIVERY_MIN + 1 + 8 + NAME_BYTES,
 	DETAIL_MIN = 4,
 	EXTENT_BYTES = 28,
 	UPDATE_MIN = 4 + 1 + DELIVERY_MIN + DETAIL_MIN,
 	UPDATE_MAX = 4 + 1 + DELIVERY_MAX + DETAIL_MIN,
 	FACT_MIN = 8,
-	ACCEPT_FIXED = 64,
+	ACCEPT_FIXED = 72,
 	RECORD_HEAD_ROOM = 32, /* the frame and its padding */
 };
 
@@ -57,13 +57,14 @@ static void put_delivery(struct strbuf *b, const struct spool_delivery *d,
 	pack_u8(b, d->state);
 	pack_u8(b, d->uncertain);
 	pack_u8(b, d->reason);
-	pack_u8(b, d->flags);
+	pack_u16(b, d->flags);
 	pack_u16(b, d->attempts);
 	pack_u8(b, (uint8_t)strlen(leg));
 	strbuf_adds(b, leg);
 	pack_i64(b, d->created_us);
 	pack_i64(b, d->due_us);
 	pack_u64(b, d->change);
+	pack_u64(b, d->hash);
 }
 
 static struct slice take_name(struct unpack *u)
@@ -80,9 +81,16 @@ static struct slice take_name(struct unpack *u)
 	return s;
 }
 
-static void take_delivery(struct unpack *u, struct spool_delivery *d,
-    struct names *names)
+/* Where a record is read from. */
+struct input {
+	struct unpack u;
+	unsigned format;
+	struct names *names;
+};
+
+static void take_delivery(struct input *in, struct spool_delivery *d)
 {
+	struct unpack *u = &in->u;
 	int leg;
 
 	*d = (struct spool_delivery){.rcpt = unpack_u32(u)};
@@ -90,12 +98,13 @@ static void take_delivery(struct unpack *u, struct spool_delivery *d,
 	d->state = unpack_u8(u);
 	d->uncertain = unpack_u8(u);
 	d->reason = unpack_u8(u);
-	d->flags = unpack_u8(u);
+	d->flags = in->format == 1 ? unpack_u8(u) : unpack_u16(u);
 	d->attempts = unpack_u16(u);
-	leg = names_id(names, take_name(u));
+	leg = names_id(in->names, take_name(u));
 	d->created_us = unpack_i64(u);
 	d->due_us = unpack_i64(u);
 	d->change = unpack_u64(u);
+	d->hash = in->format == 1 ? 0 : unpack_u64(u);
 	if (leg < 0 || d->role > ROLE_COPY || d->uncertain > UNC_YES ||
 	    d->state == D_NONE || d->state >= D_STATES)
 		u->bad = true;
@@ -152,6 +161,7 @@ size_t record_put_accept(struct strbuf *b, const struct rec_accept *a,
 
 	pack_u64(b, a->id);
 	pack_i64(b, a->accepted_us);
+	pack_u64(b, a->sender);
 	at = b->n + sizeof(uint64_t);
 	put_body(b, &a->body);
 	pack_bytes(b, a->envelope);
@@ -164,13 +174,14 @@ size_t record_put_accept(struct strbuf *b, const struct rec_accept *a,
 	return at;
 }
 
-static void take_accept(struct record *r, struct unpack *u,
-    struct names *names)
+static void take_accept(struct record *r, struct input *in)
 {
 	struct rec_accept *a = &r->accept;
+	struct unpack *u = &in->u;
 
 	a->id = unpack_u64(u);
 	a->accepted_us = unpack_i64(u);
+	a->sender = in->format == 1 ? 0 : unpack_u64(u);
 	take_body(r, u);
 	a->envelope = unpack_bytes(u);
 	a->deliveries = take_count(u, DELIVERY_MIN + DETAIL_MIN);
@@ -182,7 +193,7 @@ static void take_accept(struct record *r, struct unpack *u,
 		    a->deliveries * sizeof(*a->detail));
 	}
 	for (unsigned i = 0; i < a->deliveries; i++) {
-		take_delivery(u, &a->delivery[i], names);
+		take_delivery(in, &a->delivery[i]);
 		a->detail[i] = unpack_bytes(u);
 	}
 	if (a->id == 0)
@@ -215,10 +226,10 @@ static void grow_updates(struct record *r, unsigned n)
 	up->old_at = mem_resize(up->old_at, n * sizeof(*up->old_at));
 }
 
-static void take_update(struct record *r, struct unpack *u,
-    struct names *names, const char *start)
+static void take_update(struct record *r, struct input *in, const char *start)
 {
 	struct rec_update *up = &r->update;
+	struct unpack *u = &in->u;
 
 	up->id = unpack_u64(u);
 	up->time_us = unpack_i64(u);
@@ -228,7 +239,7 @@ static void take_update(struct record *r, struct unpack *u,
 		up->update[i].delivery = unpack_u32(u);
 		up->old_at[i] = (uint32_t)(u->rest.p - start);
 		up->old_state[i] = unpack_u8(u);
-		take_delivery(u, &up->update[i].to, names);
+		take_delivery(in, &up->update[i].to);
 		up->update[i].detail = unpack_bytes(u);
 	}
 	if (up->id == 0)
@@ -296,43 +307,43 @@ int record_totals(struct slice payload, uint64_t (*total_out)[TOTALS],
 	return unpack_end(&u) ? 0 : -1;
 }
 
-int record_parse(struct record *r, enum record_type type,
-    struct slice payload, struct names *names)
+int record_parse(struct record *r, const struct record_head *h,
+    struct slice payload, unsigned format, struct names *names)
 {
-	struct unpack u;
+	struct input in = {.format = format, .names = names};
 
-	unpack_init(&u, payload);
-	r->type = type;
-	switch (type) {
+	unpack_init(&in.u, payload);
+	r->type = h->type;
+	switch (r->type) {
 	case REC_ACCEPTED:
 	case REC_CARRY:
-		take_accept(r, &u, names);
+		take_accept(r, &in);
 		break;
 	case REC_UPDATE:
-		take_update(r, &u, names, payload.p);
+		take_update(r, &in, payload.p);
 		break;
 	case REC_GROUP:
-		take_update(r, &u, names, payload.p);
-		take_accept(r, &u, names);
+		take_update(r, &in, payload.p);
+		take_accept(r, &in);
 		break;
 	case REC_NOTE:
-		r->note = unpack_u8(&u);
-		r->time_us = unpack_i64(&u);
-		r->bytes = unpack_bytes(&u);
+		r->note = unpack_u8(&in.u);
+		r->time_us = unpack_i64(&in.u);
+		r->bytes = unpack_bytes(&in.u);
 		break;
 	case REC_FACTS:
-		take_facts(r, &u);
+		take_facts(r, &in.u);
 		break;
 	case REC_TOTALS:
 		r->totals = payload;
 		return 0;
 	case REC_CLEAN:
-		r->time_us = unpack_i64(&u);
+		r->time_us = unpack_i64(&in.u);
 		break;
 	default:
 		return -1;
 	}
-	return unpack_end(&u) ? 0 : -1;
+	return unpack_end(&in.u) ? 0 : -1;
 }
 
 size_t record_accept_max(size_t envelope, unsigned deliveries,

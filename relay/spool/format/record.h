@@ -9,6 +9,7 @@
 
 #include "relay/base/names.h"
 #include "relay/base/pack.h"
+#include "relay/spool/format/batch.h"
 #include "relay/spool/format/journal_types.h"
 
 /* A run of body bytes in the bulk lane, with a checksum of its own. */
@@ -33,6 +34,7 @@ enum { UPDATE_IGNORED = 0xff }; /* old state of an update without effect */
 struct rec_accept { /* accepted, carry */
 	uint64_t id;
 	int64_t accepted_us;
+	uint64_t sender; /* a hash of its domain; 0: not known */
 	struct body_place body;
 	struct slice envelope;
 	struct spool_delivery *delivery;
@@ -72,9 +74,10 @@ struct record {
 
 void record_init(struct record *r);
 void record_fini(struct record *r);
-/* 0, or -1 when the payload is not what its type says. */
-int record_parse(struct record *r, enum record_type type,
-    struct slice payload, struct names *names) PH_CHECK;
+/* 0, or -1 when the payload is not what its type says. `format` is that of its
+ * batch. */
+int record_parse(struct record *r, const struct record_head *h,
+    struct slice payload, unsigned format, struct names *names) PH_CHECK;
 
 /* Appends to `b`. The accept form leaves 16 zero bytes for the inline body's
  * place and returns where they stand. */
