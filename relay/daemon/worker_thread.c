@@ -12,7 +12,7 @@
 #include "relay/delivery/ask.h"
 #include "relay/delivery/dispatch.h"
 #include "relay/delivery/leg_offers.h"
-#include "relay/delivery/leg_question.h"
+#include "relay/delivery/ask_doubt.h"
 #include "relay/delivery/outgoing.h"
 #include "relay/delivery/own_mail.h"
 #include "relay/net/dns.h"
@@ -57,7 +57,7 @@ static void on_offer(struct worker *w, struct leg_letter *l)
 static void on_leg_letter(struct worker *w, struct letter *l)
 {
 	if (l->kind == W_QUESTION)
-		leg_question_take(w, (struct question_letter *)l);
+		ask_doubt_take(w, (struct question_letter *)l);
 	else if (l->kind == W_YIELD)
 		on_yield(w, (struct leg_letter *)l);
 	else

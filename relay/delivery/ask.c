@@ -6,7 +6,6 @@
  */
 #include "relay/delivery/ask_int.h"
 
-#include "relay/delivery/outgoing.h"
 #include "relay/delivery/unknown.h"
 #include "relay/client/client.h"
 #include "relay/post/workers.h"
@@ -28,10 +27,9 @@ static struct question *question_new(struct asker *a,
 	q->key = *k;
 	q->client = client;
 	q->era = ask_cache_era(a->cache);
-	q->snapshot = snapshot_ref(a->w->snapshot);
+	ask_way_init(&q->way, a->w, k->leg);
 	q->until_ms = loop_now_ms(a->w->loop) +
-		      q->snapshot->conf->probe.timeout_ms;
-	q->arena = arena_new();
+		      q->way.snapshot->conf->probe.timeout_ms;
 	list_init(&q->waits);
 	list_push_back(&a->queued, &q->node);
 	a->count++;
@@ -44,8 +42,7 @@ static void question_free(struct question *q)
 {
 	list_remove(&q->node);
 	q->asker->count--;
-	snapshot_unref(q->snapshot);
-	arena_free(q->arena);
+	ask_way_fini(&q->way);
 	mem_free(q);
 }
 
@@ -83,7 +80,7 @@ static void tell(struct question *q, enum ask_answer answer)
 	struct ask_wait *wait;
 
 	if (answer == ASK_NO_ANSWER && !q->of_domain)
-		answer = ask_last_known(q->asker, &q->key, q->rcpt.address);
+		answer = ask_last_known(q->asker, &q->key, q->way.rcpt.address);
 	while ((wait = LIST_FIRST(&q->waits, struct ask_wait, node)) != NULL) {
 		list_remove(&wait->node);
 		wait->done(wait->arg, answer);
@@ -93,19 +90,9 @@ static void tell(struct question *q, enum ask_answer answer)
 static void fill(struct question *q, const char *address, bool utf8,
     void (*done)(void *arg, struct client_request *r))
 {
-	struct client_request *r = &q->req;
-
-	q->rcpt = (struct client_rcpt){.address = address, .orcpt = ""};
-	r->conf = q->snapshot->conf;
-	r->leg = conf_leg_by_id(q->snapshot->conf, q->key.leg);
-	r->from = r->envid = "";
-	r->ask = true;
-	r->utf8 = utf8;
-	r->rcpt = &q->rcpt;
-	r->rcpts = 1;
-	r->arena = q->arena;
-	r->done = done;
-	r->arg = q;
+	ask_way_fill(&q->way, "", address, utf8);
+	q->way.req.done = done;
+	q->way.req.arg = q;
 }
 
 static void on_stranger(void *arg, struct client_request *r);
@@ -126,7 +113,7 @@ static void ask_stranger(struct question *about, const char *domain,
 	strbuf_init(&b, 2 * ADDR_MAX);
 	strbuf_addf(&b, "nobody-%016llx%s",
 	    (unsigned long long)rng_u64(a->w->shared->rng), domain);
-	fill(q, arena_slicedup(q->arena, strbuf_view(&b)), false,
+	fill(q, arena_slicedup(q->way.arena, strbuf_view(&b)), false,
 	    on_stranger);
 	strbuf_fini(&b);
 }
@@ -135,19 +122,16 @@ static void ask_stranger(struct question *about, const char *domain,
 
 static void over(struct question *q)
 {
-	struct asker *a = q->asker;
-
-	a->w->asking--;
 	list_remove(&q->node);
 	ask_give_share(q);
-	dialogs_count(a->w);
+	ask_way_over(&q->way);
 }
 
 /* A server that counts errors hangs up after some strangers in a row: that was
  * about the connection. */
 static bool was_cut(const struct question *q)
 {
-	const struct result *r = &q->rcpt.result;
+	const struct result *r = &q->way.rcpt.result;
 
 	return r->code == 421 ||
 	       (r->code == 0 && r->class == CLASS_NETWORK &&
@@ -159,7 +143,7 @@ static bool ask_again(struct question *q)
 	if (!was_cut(q) || q->again || q->late || list_empty(&q->waits))
 		return false;
 	q->again = true;
-	q->rcpt.result = (struct result){.address = NULL};
+	q->way.rcpt.result = (struct result){.address = NULL};
 	list_push_back(&q->asker->queued, &q->node);
 	ask_start(q);
 	return true;
@@ -350,7 +334,7 @@ static enum ask_answer ask_anew(struct asker *a, const struct ask_key *k,
 	    !ask_cache_may_ask(a->cache, k->leg, wait->client, QUIET_MS))
 		return ask_last_known(a, k, address);
 	q = question_new(a, k, wait->client);
-	fill(q, arena_strdup(q->arena, address), utf8, on_done);
+	fill(q, arena_strdup(q->way.arena, address), utf8, on_done);
 	if (!ask_start(q))
 		want_connection(a, k->leg);
 	return wait_for(q, wait);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * Inside of asking: shared by ask.c (questions, and who waits for them),
- * ask_way.c (their way to the leg) and ask_said.c (what a leg's answers mean
- * and teach).
+ * Inside of asking. ask_way.c is the one way of a question to a leg, MAIL, RCPT
+ * and RSET without content. Above it: ask.c (a session's questions, and which
+ * sessions wait for them) with ask_said.c (what a leg's answers mean and
+ * teach), and ask_doubt.c (the queue thread's questions).
  */
 #ifndef RELAY_DELIVERY_ASK_INT_H
 #define RELAY_DELIVERY_ASK_INT_H
@@ -12,11 +13,24 @@
 #include "relay/client/client.h"
 #include "relay/delivery/ask.h"
 #include "relay/delivery/ask_cache.h"
+#include "policy/reply_class.h"
 #include "relay/mail/addr.h"
 
 enum { QUIET_MS = 10000 }; /* a silent leg is left alone so long */
 
+/* A question to a leg about one recipient; its owner embeds it. */
+struct ask_way {
+	struct worker *w;
+	int leg;
+	struct conf_snapshot *snapshot;
+	struct arena *arena; /* of the question and its answer */
+	struct client_request req;
+	struct client_rcpt rcpt; /* rcpt.result is the answer */
+};
+
+/* A question of sessions. */
 struct question {
+	struct ask_way way;
 	struct list node; /* in asker.queued or .sent */
 	struct asker *asker;
 	struct list waits; /* struct ask_wait */
@@ -28,10 +42,6 @@ struct question {
 	bool late;	/* who waited has given up */
 	bool again;	/* it is put for the second time */
 	int64_t until_ms;
-	struct conf_snapshot *snapshot;
-	struct arena *arena;
-	struct client_request req;
-	struct client_rcpt rcpt;
 };
 
 struct asker {
@@ -50,6 +60,21 @@ static inline uint64_t ask_hash(struct slice key)
 }
 
 /* ---- ask_way.c ---- */
+
+void ask_way_init(struct ask_way *y, struct worker *w, int leg);
+void ask_way_fini(struct ask_way *y);
+/* Asks about `to`, which lives as long; the owner sets req.done and req.arg. */
+void ask_way_fill(struct ask_way *y, const char *from, const char *to,
+    bool utf8);
+/* Gives it to the client, over an idle connection or a new one with the slot
+ * that `take` takes. False: the leg is unknown, or there is neither. */
+bool ask_way_put(struct ask_way *y, bool (*take)(struct ledger *l, int leg));
+/* In req.done: it is under way no more. */
+void ask_way_over(struct ask_way *y);
+/* By the leg's profile; the row that fits, or NULL. */
+const struct conf_reply *ask_way_classify(struct ask_way *y);
+/* RCPT was answered, so MAIL was taken. */
+bool ask_way_came_to_rcpt(const struct ask_way *y);
 
 /* Gives the question to the client. False: no connection, or its client has
  * its share already. */

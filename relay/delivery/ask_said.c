@@ -9,17 +9,16 @@
 #include <stdio.h>
 
 #include "policy/no_user.h"
-#include "policy/reply_class.h"
 #include "relay/base/log.h"
 #include "relay/mail/domain.h"
 
 /* A reply that refuses us says nothing about the recipient. */
 enum ask_answer ask_answer_of(struct question *q)
 {
-	struct result *r = &q->rcpt.result;
+	const struct result *r = &q->way.rcpt.result;
 
-	(void)reply_classify(q->req.leg->replies, r);
-	if (r->stage != STAGE_RCPT || r->code == 0)
+	(void)ask_way_classify(&q->way);
+	if (!ask_way_came_to_rcpt(&q->way))
 		return ASK_NO_ANSWER;
 	if (r->outcome == OUT_DELIVERED)
 		return ASK_YES;
@@ -28,7 +27,7 @@ enum ask_answer ask_answer_of(struct question *q)
 
 void ask_note_silence(struct question *q)
 {
-	const struct result *r = &q->rcpt.result;
+	const struct result *r = &q->way.rcpt.result;
 
 	if (r->code != 0)
 		ask_cache_answered(q->asker->cache, q->key.leg, q->client);
@@ -94,13 +93,13 @@ enum ask_answer ask_last_known(struct asker *a, const struct ask_key *k,
 bool ask_learn(struct question *q, enum ask_answer answer,
     char domain_out[ADDR_MAX + 1], struct ask_key *k_out)
 {
-	const struct conf *c = q->snapshot->conf;
+	const struct conf *c = q->way.snapshot->conf;
 	struct ask_cache *known = q->asker->cache;
 
 	if (answer == ASK_NO)
 		ask_cache_put(known, &q->key, FACT_NO, c->probe.negative_ms,
 		    q->era);
-	if (answer != ASK_YES || !domain_key(q->rcpt.address, q->key.leg,
+	if (answer != ASK_YES || !domain_key(q->way.rcpt.address, q->key.leg,
 				     domain_out, k_out))
 		return false;
 	if (ask_cache_get(known, k_out) != FACT_PICKY)
@@ -111,13 +110,12 @@ bool ask_learn(struct question *q, enum ask_answer answer,
 
 void ask_learn_domain(struct question *q, enum ask_answer answer)
 {
-	const struct result *said = &q->rcpt.result;
-	bool asked = said->stage == STAGE_RCPT && said->code != 0;
 	enum ask_fact fact = answer == ASK_YES ? FACT_EVERYBODY : FACT_PICKY;
 
-	if (asked && ask_cache_put(q->asker->cache, &q->key, fact, HOUR_MS,
+	if (ask_way_came_to_rcpt(&q->way) &&
+	    ask_cache_put(q->asker->cache, &q->key, fact, HOUR_MS,
 		q->era) && fact == FACT_EVERYBODY)
-		log_warn("ask.everybody", kv_str("leg", q->req.leg->name),
-		    kv_str("took", q->rcpt.address),
+		log_warn("ask.everybody", kv_str("leg", q->way.req.leg->name),
+		    kv_str("took", q->way.rcpt.address),
 		    kv_str("effect", "it is not asked for an hour"));
 }

@@ -1,15 +1,91 @@
 /* SPDX-License-Identifier: ISC
  *
- * The way of a question to its leg: its share of the connections, a slot, the
- * client. A worker's loop.
+ * The way of a question to its leg: a slot, the client, and what the leg's
+ * answer says at first sight; for a session's question its share of the
+ * connections, too. A worker's loop.
  */
+#include "relay/base/assert.h"
 #include "relay/delivery/ask_int.h"
 #include "relay/delivery/outgoing.h"
 
-/* Deliveries keep the last quarter of a leg's slots. */
-static bool take_slot(struct asker *a, int leg)
+/* ---- any question ---- */
+
+void ask_way_init(struct ask_way *y, struct worker *w, int leg)
 {
-	struct ledger *l = a->w->shared->ledger;
+	y->w = w;
+	y->leg = leg;
+	y->snapshot = snapshot_ref(w->snapshot);
+	y->arena = arena_new();
+}
+
+void ask_way_fini(struct ask_way *y)
+{
+	snapshot_unref(y->snapshot);
+	arena_free(y->arena);
+}
+
+void ask_way_fill(struct ask_way *y, const char *from, const char *to,
+    bool utf8)
+{
+	struct client_request *r = &y->req;
+
+	y->rcpt = (struct client_rcpt){.address = to, .orcpt = ""};
+	r->conf = y->snapshot->conf;
+	r->leg = conf_leg_by_id(r->conf, y->leg);
+	r->from = from;
+	r->envid = "";
+	r->ask = true;
+	r->utf8 = utf8;
+	r->rcpt = &y->rcpt;
+	r->rcpts = 1;
+	r->arena = y->arena;
+}
+
+bool ask_way_put(struct ask_way *y, bool (*take)(struct ledger *l, int leg))
+{
+	struct ledger *l = y->w->shared->ledger;
+	bool slot = false;
+
+	PH_ASSERT(y->req.done != NULL);
+	if (y->req.leg == NULL)
+		return false;
+	if (!client_has_idle(y->w->client, y->leg)) {
+		slot = take(l, y->leg);
+		if (!slot)
+			return false;
+	}
+	if (!client_send(y->w->client, &y->req, slot)) {
+		if (slot)
+			ledger_give(l, y->leg);
+		return false;
+	}
+	y->w->asking++;
+	dialogs_count(y->w);
+	return true;
+}
+
+void ask_way_over(struct ask_way *y)
+{
+	PH_ASSERT(y->w->asking > 0);
+	y->w->asking--;
+	dialogs_count(y->w);
+}
+
+const struct conf_reply *ask_way_classify(struct ask_way *y)
+{
+	return reply_classify(y->req.leg->replies, &y->rcpt.result);
+}
+
+bool ask_way_came_to_rcpt(const struct ask_way *y)
+{
+	return y->rcpt.result.stage == STAGE_RCPT && y->rcpt.result.code != 0;
+}
+
+/* ---- a session's ---- */
+
+/* Deliveries keep the last quarter of a leg's slots. */
+static bool take_slot(struct ledger *l, int leg)
+{
 	int limit = ledger_limit(l, leg);
 
 	return ledger_used(l, leg) < limit - limit / 4 &&
@@ -37,36 +113,15 @@ void ask_give_share(struct question *q)
 	q->held_share = false;
 }
 
-static bool put(struct question *q)
-{
-	struct asker *a = q->asker;
-	bool slot = false;
-
-	if (!client_has_idle(a->w->client, q->key.leg)) {
-		slot = take_slot(a, q->key.leg);
-		if (!slot)
-			return false;
-	}
-	if (client_send(a->w->client, &q->req, slot))
-		return true;
-	if (slot)
-		ledger_give(a->w->shared->ledger, q->key.leg);
-	return false;
-}
-
 bool ask_start(struct question *q)
 {
-	struct asker *a = q->asker;
-
 	if (!take_share(q))
 		return false;
-	if (!put(q)) {
+	if (!ask_way_put(&q->way, take_slot)) {
 		ask_give_share(q);
 		return false;
 	}
 	list_remove(&q->node);
-	list_push_back(&a->sent, &q->node);
-	a->w->asking++;
-	dialogs_count(a->w);
+	list_push_back(&q->asker->sent, &q->node);
 	return true;
 }

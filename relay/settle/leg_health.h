@@ -64,7 +64,7 @@ struct leg_event {
 void leg_note(struct shared *sh, const struct leg_event *e);
 
 /* Takes the answer to a question of our own
- * (relay/delivery/leg_question.c). */
+ * (relay/delivery/ask_doubt.c). */
 void leg_answered(struct queue_thread *s, const struct question_letter *a);
 
 #endif

@@ -29,8 +29,8 @@ static void check_report(struct slice message, struct slice header, bool utf8)
 	/* The header's text is everything else that came from outside. */
 	char *text = mem_slicedup(slice_head(header, 2000));
 	const struct dsn_recipient r[] = {
-		{text, text, "failed", "5.0.0", text, text, 1, 1},
-		{"a@b", "", "delayed", "4.4.1", "", "", 0, 1},
+		{text, text, DSN_FAILED, "5.0.0", text, text, 1, 1},
+		{"a@b", "", DSN_DELAYED, "4.4.1", "", "", 0, 1},
 	};
 	struct dsn d = {.hostname = "h", .id = "i", .about = "j", .to = text,
 		.envid = text, .utf8 = utf8, .rcpt = r, .rcpts = 2,
