@@ -13,12 +13,16 @@
  * from nowhere in particular is still written as 1. Version 3 has that part
  * always, and ends in tagged values: what has none is not written as 3. */
 enum {
-	VERSION = 1, VERSION_CAME = 2, VERSION_TAGS = 3,
+	VERSION = 1, VERSION_CAME = 2, VERSION_TAGS = ENVELOPE_FORMAT,
 	RCPT_LEAST = 4 + 1 + 4,
 };
 
-/* On disk; never renumbered. A tag that is not known is passed over. */
-enum tag { TAG_SUBJECT = 1 };
+/* On disk; never renumbered. One that is not known is kept as it is. */
+enum tag {
+	TAG_SUBJECT = 1, TAG_EGRESS = 2, TAG_SRS = 3, TAG_LOGIN = 4,
+	TAG_PROXY = 5,
+	TAGS
+};
 
 enum {
 	FLAG_ESMTP = 1, FLAG_UTF8 = 2, FLAG_BARE = 4, FLAG_8BIT = 8,
@@ -36,6 +40,14 @@ static const size_t texts[] = {
 	offsetof(struct envelope, envid),
 	offsetof(struct envelope, message_id),
 	offsetof(struct envelope, spf),
+};
+
+static const size_t tagged[TAGS] = {
+	[TAG_SUBJECT] = offsetof(struct envelope, subject),
+	[TAG_EGRESS] = offsetof(struct envelope, egress),
+	[TAG_SRS] = offsetof(struct envelope, srs),
+	[TAG_LOGIN] = offsetof(struct envelope, login),
+	[TAG_PROXY] = offsetof(struct envelope, proxy),
 };
 
 static const char *const *text_at(const struct envelope *e, size_t i)
@@ -91,14 +103,38 @@ static void pack_came(const struct envelope *e, struct strbuf *out)
 		pack_u16(out, e->rcpt[i].had);
 }
 
-static bool has_subject(const struct envelope *e)
+/* The value of a tag; "" when there is none. */
+static const char *tag_of(const struct envelope *e, unsigned tag)
 {
-	return e->subject != NULL && e->subject[0] != '\0';
+	const char *const *at =
+	    (const void *)((const char *)e + tagged[tag]);
+
+	return *at == NULL ? "" : *at;
+}
+
+static bool has_tags(const struct envelope *e)
+{
+	for (unsigned tag = 1; tag < TAGS; tag++)
+		if (tag_of(e, tag)[0] != '\0')
+			return true;
+	return e->unknown.n > 0;
+}
+
+static void pack_tags(const struct envelope *e, struct strbuf *out)
+{
+	for (unsigned tag = 1; tag < TAGS; tag++) {
+		if (tag_of(e, tag)[0] == '\0')
+			continue;
+		pack_u16(out, (uint16_t)tag);
+		pack_str(out, tag_of(e, tag));
+	}
+	if (e->unknown.n > 0)
+		strbuf_addsl(out, e->unknown);
 }
 
 static unsigned version_of(const struct envelope *e)
 {
-	if (has_subject(e))
+	if (has_tags(e))
 		return VERSION_TAGS;
 	return envelope_came_back(e) ? VERSION_CAME : VERSION;
 }
@@ -135,10 +171,7 @@ void envelope_pack(const struct envelope *e, struct strbuf *out)
 	}
 	if (version_of(e) != VERSION)
 		pack_came(e, out);
-	if (has_subject(e)) {
-		pack_u16(out, TAG_SUBJECT);
-		pack_str(out, e->subject);
-	}
+	pack_tags(e, out);
 }
 
 static const char *take_text(struct unpack *u, struct arena *a)
@@ -197,16 +230,29 @@ static void take_came(struct unpack *u, struct arena *a, struct envelope *e)
 	}
 }
 
+/* Unknown ones are kept in their order, one after another. */
 static void take_tags(struct unpack *u, struct arena *a, struct envelope *e)
 {
+	char *unknown = arena_alloc(a, u->rest.n);
+	size_t n = 0;
+
 	while (!u->bad && u->rest.n > 0) {
+		const char *from = u->rest.p;
 		unsigned tag = unpack_u16(u);
 
-		if (tag == TAG_SUBJECT)
-			e->subject = take_text(u, a);
-		else
-			unpack_bytes(u);
+		if (tag > 0 && tag < TAGS) {
+			const char **to = (void *)((char *)e + tagged[tag]);
+
+			*to = take_text(u, a);
+			continue;
+		}
+		unpack_bytes(u);
+		if (u->bad)
+			break;
+		memcpy(unknown + n, from, (size_t)(u->rest.p - from));
+		n += (size_t)(u->rest.p - from);
 	}
+	e->unknown = slice_of(unknown, n);
 }
 
 /* Returns the version. */
@@ -233,13 +279,21 @@ static unsigned take_numbers(struct unpack *u, struct envelope *e)
 	return version;
 }
 
+unsigned envelope_newer(struct slice bytes)
+{
+	unsigned version = bytes.n > 0 ? (uint8_t)bytes.p[0] : 0;
+
+	return version > VERSION_TAGS ? version : 0;
+}
+
 int envelope_unpack(struct slice bytes, struct arena *a,
     struct envelope *env_out)
 {
 	struct unpack u;
 	unsigned version;
 
-	*env_out = (struct envelope){.came_from = "", .subject = ""};
+	*env_out = (struct envelope){.came_from = "", .subject = "",
+	    .egress = "", .srs = "", .login = "", .proxy = ""};
 	if (bytes.n > ENVELOPE_MAX)
 		return -1;
 	unpack_init(&u, bytes);
@@ -259,7 +313,7 @@ int envelope_unpack(struct slice bytes, struct arena *a,
 	if (version == VERSION_TAGS)
 		take_tags(&u, a, env_out);
 	if (!unpack_end(&u) || !fits_a_command(env_out->from) ||
-	    !fits_a_command(env_out->envid))
+	    !fits_a_command(env_out->envid) || !fits_a_command(env_out->srs))
 		return -1;
 	return 0;
 }

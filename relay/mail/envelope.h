@@ -9,6 +9,7 @@
 #include "relay/base/mem.h"
 #include "relay/mail/cmd.h"
 
+enum { ENVELOPE_FORMAT = 3 }; /* the newest that is read */
 enum { ENVELOPE_MAX = 1 << 20 }; /* packed; further RCPTs get 452 4.5.3 */
 enum { HAD_MAX = 16 }; /* legs that one message may have come back from */
 
@@ -39,7 +40,7 @@ struct envelope {
 	/* seen in the message */
 	const char *message_id;
 	const char *subject; /* as people read it, where it is kept; "" */
-	const char *spf; /* later; "" */
+	const char *spf; /* the result for its sender; "" */
 	uint64_t size;	 /* bytes of the body as stored, trace block included */
 	bool bare_lf;	 /* came by BDAT with a bare CR or LF in it */
 	bool eight_bit;	 /* there is a byte over 127 */
@@ -54,6 +55,12 @@ struct envelope {
 				* copy it bounces; 0 */
 	const char *had_leg[HAD_MAX];
 	unsigned had_legs;
+	/* Tagged values; "" or NULL: there is none. */
+	const char *egress; /* the way out to the internet that was chosen */
+	const char *srs;    /* the sender's rewritten form for it */
+	const char *login;  /* the user that the client proved to be */
+	const char *proxy;  /* how a proxy named the client: "v1", "v2" */
+	struct slice unknown; /* tags of a newer version, packed; kept */
 };
 
 /* Is there anything to say of where it came from? */
@@ -65,6 +72,9 @@ uint16_t envelope_had(struct envelope *e, struct arena *a, const char *leg);
 bool envelope_loops(const struct envelope *e, unsigned rcpt, const char *leg);
 
 void envelope_pack(const struct envelope *e, struct strbuf *out);
+/* The format of an envelope that a newer version packed, which
+ * envelope_unpack() refuses; else 0. */
+unsigned envelope_newer(struct slice bytes);
 /* Strings are copied into `a`. 0, or -1 when the bytes are not an envelope:
  * also for a control character in what goes into commands again (addresses,
  * ENVID, ORCPT) and for an empty recipient. A NULL was packed as "". */

@@ -5,6 +5,7 @@
 #include "relay/post/mail.h"
 
 #include "relay/base/hash.h"
+#include "relay/base/log.h"
 #include "relay/mail/domain.h"
 
 struct mail *mail_new(void)
@@ -35,12 +36,29 @@ void mail_unref(struct mail *m)
 	mem_free(m);
 }
 
+/* The message waits: it is tried again, and goes out once a program that
+ * reads its envelope is started. */
+static void say_why(const struct spool_fetch *f)
+{
+	unsigned newer = envelope_newer(strbuf_view(&f->envelope));
+	struct error err;
+
+	if (newer != 0)
+		error_set(&err, "its envelope was made by format %u; this "
+		    "program reads up to %d: start the newer one", newer,
+		    ENVELOPE_FORMAT);
+	else
+		error_set(&err, "its envelope is damaged");
+	log_error("mail.envelope", kv_id("id", f->id), kv_err(&err));
+}
+
 struct mail *mail_of_fetch(struct spool_fetch *f)
 {
 	struct mail *m = mail_new();
 
 	m->fetch = f;
 	if (envelope_unpack(strbuf_view(&f->envelope), m->arena, &m->env) < 0) {
+		say_why(f);
 		mail_unref(m);
 		return NULL;
 	}

@@ -175,7 +175,9 @@ void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
 	/* Empty: it could not be read yet, and recovery.c names it. */
 	if (envelope_unpack(envelope, a, &e) < 0) {
 		if (envelope.n > 0)
-			log_error("recover.envelope", kv_id("id", id));
+			log_error("recover.envelope", kv_id("id", id),
+			    kv_int("newer_format",
+				envelope_newer(envelope)));
 		e.rcpts = 0;
 		e.size = 0;
 	}

@@ -45,7 +45,7 @@ static void check_envelope(struct slice in)
 	if (envelope_unpack(in, a, &e) == 0) {
 		strbuf_init(&out, ENVELOPE_MAX);
 		envelope_pack(&e, &out);
-		/* From version 3 on it may have values that are passed over. */
+		/* From version 3 on values may stand in another order. */
 		if (in.p[0] < 3)
 			must(slice_eq(strbuf_view(&out), in));
 		if (strbuf_ok(&out))

@@ -243,12 +243,103 @@ static void a_subject_is_a_tagged_value(void **state)
 	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), 0);
 	assert_string_equal(back.subject, "Hello");
 	assert_false(envelope_came_back(&back));
-	/* A tag of a later version is passed over; half a one is not. */
+	/* A tag of a later version is kept; half a one is refused. */
 	strbuf_add(&b, "\x63\0\3\0\0\0new", 9);
 	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), 0);
 	assert_string_equal(back.subject, "Hello");
 	b.n--;
 	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), -1);
+	strbuf_fini(&b);
+	arena_free(a);
+}
+
+static void each_tagged_value_is_read_again(void **state)
+{
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf b, again;
+
+	(void)state;
+	strbuf_init(&b, ENVELOPE_MAX);
+	strbuf_init(&again, ENVELOPE_MAX);
+	e.egress = "direct";
+	e.srs = "SRS0=abcd=T1=example.org=bob@mx.example";
+	e.login = "anna";
+	e.proxy = "v2";
+	envelope_pack(&e, &b);
+	assert_int_equal(b.p[0], ENVELOPE_FORMAT);
+	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), 0);
+	assert_string_equal(back.egress, e.egress);
+	assert_string_equal(back.srs, e.srs);
+	assert_string_equal(back.login, e.login);
+	assert_string_equal(back.proxy, e.proxy);
+	assert_string_equal(back.subject, "");
+	assert_int_equal(back.unknown.n, 0);
+	envelope_pack(&back, &again);
+	assert_true(slice_eq(strbuf_view(&b), strbuf_view(&again)));
+	strbuf_reset(&b);
+	e.srs = "a@b>\r\nDATA";
+	envelope_pack(&e, &b);
+	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), -1);
+	strbuf_fini(&b);
+	strbuf_fini(&again);
+	arena_free(a);
+}
+
+static void tags_of_a_newer_version_are_kept(void **state)
+{
+	static const char first[] = "\x63\0\3\0\0\0new";
+	static const char second[] = "\0\x90\0\0\0\0";
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf b;
+
+	(void)state;
+	strbuf_init(&b, ENVELOPE_MAX);
+	e.login = "anna";
+	envelope_pack(&e, &b);
+	strbuf_add(&b, first, 9);
+	strbuf_add(&b, second, 6);
+	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), 0);
+	assert_int_equal(back.unknown.n, 15);
+	back.login = "bert";
+	back.egress = "direct";
+	strbuf_reset(&b);
+	envelope_pack(&back, &b);
+	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), 0);
+	assert_string_equal(back.login, "bert");
+	assert_int_equal(back.unknown.n, 15);
+	assert_memory_equal(back.unknown.p, first, 9);
+	assert_memory_equal(back.unknown.p + 9, second, 6);
+	/* Nothing else need be set for them to be written. */
+	back.login = back.egress = "";
+	strbuf_reset(&b);
+	envelope_pack(&back, &b);
+	assert_int_equal(b.p[0], ENVELOPE_FORMAT);
+	strbuf_fini(&b);
+	arena_free(a);
+}
+
+static void a_newer_format_is_refused_by_its_number(void **state)
+{
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf b;
+
+	(void)state;
+	strbuf_init(&b, ENVELOPE_MAX);
+	envelope_pack(&e, &b);
+	for (int version = 0; version < 256; version++) {
+		bool newer = version > ENVELOPE_FORMAT;
+
+		b.p[0] = (char)version;
+		assert_int_equal(envelope_newer(strbuf_view(&b)),
+		    newer ? version : 0);
+		if (newer || version == 0)
+			assert_int_equal(
+			    envelope_unpack(strbuf_view(&b), a, &back), -1);
+	}
+	assert_int_equal(envelope_newer(slice_of("", 0)), 0);
 	strbuf_fini(&b);
 	arena_free(a);
 }
@@ -267,6 +358,9 @@ int main(void)
 		    damaged_bytes_are_refused_or_read_but_never_more),
 		cmocka_unit_test(what_would_break_a_command_is_refused),
 		cmocka_unit_test(a_subject_is_a_tagged_value),
+		cmocka_unit_test(each_tagged_value_is_read_again),
+		cmocka_unit_test(tags_of_a_newer_version_are_kept),
+		cmocka_unit_test(a_newer_format_is_refused_by_its_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

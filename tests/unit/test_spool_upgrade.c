@@ -240,6 +240,111 @@ static void u4_what_must_not_be_passed_over_is_refused_by_name(void **state)
 	}
 }
 
+/* ---- what is passed on as it is ---- */
+
+static void commit(struct rig *r, struct slice envelope)
+{
+	struct rig_message *m = &r->m[r->n++];
+	struct spool_delivery to = rig_delivery(r, D_QUEUED);
+	struct spool_draft *d;
+
+	*m = (struct rig_message){.id = r->next_id++};
+	d = spool_draft_new(r->spool, m->id, &r->in, NULL);
+	to.hash = 77;
+	spool_draft_sender(d, 78);
+	spool_draft_commit(d, envelope, &to, 1, RIG_COMMIT);
+	rig_write(r);
+	assert_int_equal(m->promise, P_STORED);
+}
+
+/* Superseded by a delivery to another leg. */
+static void change_route(struct rig *r, uint64_t id)
+{
+	struct spool_op *op = spool_op_new();
+	struct spool_update u[2] = {{.to = rig_delivery(r, D_SUPERSEDED)},
+	    {.delivery = 1, .to = rig_delivery(r, D_QUEUED)}};
+
+	u[1].to.leg = (uint16_t)names_id(r->names, SLICE("cloud"));
+	u[1].to.flags = DF_PINNED | DF_REPLAYED | DF_EGRESS;
+	u[1].to.hash = 79;
+	op->to = &r->in;
+	op->kind = RIG_OP;
+	spool_op_update(op, id, r->clock.wall, u, 2);
+	spool_post(r->spool, op);
+	rig_pump(r);
+}
+
+static void same_envelope(struct rig *r, uint64_t id, struct slice want)
+{
+	struct spool_fetch *f = rig_fetch(r, id, false);
+
+	assert_int_equal(f->status, 0);
+	assert_true(slice_eq(strbuf_view(&f->envelope), want));
+	assert_int_equal(f->deliveries, 2);
+	assert_int_equal(f->delivery[0].hash, 77);
+	assert_int_equal(f->delivery[1].hash, 79);
+	assert_int_equal(f->delivery[1].flags,
+	    DF_PINNED | DF_REPLAYED | DF_EGRESS);
+	spool_fetch_free(f);
+}
+
+/* U5: so tags that this version does not know are kept. */
+static void u5_an_envelope_is_carried_byte_for_byte(void **state)
+{
+	struct slice envelope = SLICE("\3...\x63\0\3\0\0\0new");
+	struct rig *r = rig_new(12);
+	uint64_t id, generation;
+
+	(void)state;
+	assert_true(rig_open(r));
+	id = r->next_id;
+	commit(r, envelope);
+	change_route(r, id);
+	same_envelope(r, id, envelope);
+	for (int round = 0; round < 2; round++) {
+		generation = r->spool->journal.generation;
+		while (r->spool->journal.oldest <= generation) {
+			rig_settle(r, rig_accept(r, 3000), D_DELIVERED,
+			    OP_SYNC);
+			rig_pump(r);
+		}
+		same_envelope(r, id, envelope);
+	}
+	assert_true(r->spool->carried >= 2);
+	rig_close(r);
+	open_it(r);
+	same_envelope(r, id, envelope);
+	rig_free(r);
+}
+
+/* The same in every process that has the spool. */
+static void on_key(void *arg, const uint64_t key[2])
+{
+	memcpy(arg, key, 2 * sizeof(key[0]));
+}
+
+static void the_key_of_stored_hashes_stays(void **state)
+{
+	uint64_t key[3][2] = {{0}};
+	struct rig *r = rig_new(12), *other = rig_new(12);
+
+	(void)state;
+	rng_seeded_init(&other->rng, 8);
+	for (int i = 0; i < 3; i++) {
+		struct rig *of = i < 2 ? r : other;
+		struct spool_recovered told = {.arg = key[i], .key = on_key};
+
+		of->spool = spool_open(&of->c, &told, NULL, &of->err);
+		assert_non_null(of->spool);
+		rig_close(of);
+	}
+	assert_memory_equal(key[0], key[1], sizeof(key[0]));
+	assert_memory_not_equal(key[0], key[2], sizeof(key[0]));
+	assert_memory_not_equal(&key[0][0], &key[0][1], sizeof(key[0][0]));
+	rig_free(r);
+	rig_free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +352,8 @@ int main(void)
 	    cmocka_unit_test(u2_also_after_an_end_that_was_not_orderly),
 	    cmocka_unit_test(u2_the_power_may_go_at_each_step),
 	    cmocka_unit_test(u3_an_older_program_refuses_what_was_written_new),
+	    cmocka_unit_test(u5_an_envelope_is_carried_byte_for_byte),
+	    cmocka_unit_test(the_key_of_stored_hashes_stays),
 	    cmocka_unit_test(
 		u4_what_must_not_be_passed_over_is_refused_by_name),
 	};
