@@ -49,8 +49,7 @@ breaks = [
     ("D3", "a route that changes makes a second primary",
      "if (ended_primary(h) || h->dsn_sent)", "if (h->dsn_sent)"),
     ("D4", "a session that is refused ends its mail",
-     "r.outcome = OUT_DEFERRED;\n\tr.class = class;\n\tkeep_fault",
-     "r.outcome = OUT_FAILED;\n\tr.class = class;\n\tkeep_fault"),
+     "return ON_HELLO;", "return ON_MAIL;"),
     ("D5", "unknown soon after a flip is final",
      "f->in_grace = now > 0;", "f->in_grace = false;"),
     ("D7", "a recipient that is refused takes the others along",
@@ -85,6 +84,8 @@ breaks = [
      "l->trouble = how == BACK_TROUBLE;\n\tl->n = n;",
      "l->trouble = how == BACK_TROUBLE;\n"
      "\tl->n = how == BACK_STALE ? 0 : n;"),
+    ("slots", "a slot is given back twice",
+     "at->slot = false; /* the connection's now */", ""),
     ("slots", "a slot is not given back",
      "if (at->slot)\n\t\tledger_give(", "if (at->slot && at->n == 0)\n"
      "\t\tledger_give("),

@@ -238,7 +238,20 @@ int __wrap_pthread_join(pthread_t thread, void **result)
 	return 0;
 }
 
-/* One thread of the system: who finds it locked lets the holder go on. */
+static unsigned locks;
+
+unsigned sim_locks_held(void)
+{
+	return locks;
+}
+
+void sim_locks_forget(void)
+{
+	locks = 0;
+}
+
+/* One thread of the system: a task that finds it locked lets the holder go
+ * on. */
 int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
 {
@@ -247,7 +260,14 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
 			sim_fail("a lock is held by a task that waits");
 		task_yield();
 	}
+	locks++;
 	return 0;
+}
+
+CALL(int, pthread_mutex_unlock, pthread_mutex_t *m)
+{
+	locks--;
+	return __real_pthread_mutex_unlock(m);
 }
 
 /* ---- tables of functions that the product names itself ---- */

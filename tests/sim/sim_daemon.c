@@ -23,7 +23,7 @@
 enum { PATH_BYTES = 200, COPY_BYTES = 1 << 16 };
 #define START_US INT64_C(60000000)
 
-enum phase { PHASE_DOWN, PHASE_STARTS, PHASE_UP, PHASE_FAILED };
+enum phase { PHASE_DOWN, PHASE_STARTS, PHASE_UP, PHASE_STOPS, PHASE_FAILED };
 
 static struct {
 	char folder[PATH_BYTES];
@@ -236,6 +236,7 @@ static void *life(void *arg)
 	trace_line("started");
 	started(PHASE_UP);
 	loop_run(a->ops);
+	d.phase = PHASE_STOPS;
 	app_stop(a);
 	loop_free(a->ops);
 	trace_line("stopped");
@@ -279,6 +280,7 @@ void daemon_crash(enum fake_cut how, uint64_t seed)
 	trace_line("crash %d", (int)how);
 	task_kill_daemon();
 	sim_fd_kill_daemon();
+	sim_locks_forget();
 	sim_ctl_kill();
 	sim_disk_cut(how, seed);
 	copy_folder();

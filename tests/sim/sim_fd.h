@@ -56,4 +56,9 @@ const struct netaddr *sim_fd_peer(int fd);
  * answer at all. Asked at the moment of the connect. */
 void sim_on_connect(int (*fn)(const struct netaddr *to, bool *hangs_out));
 
+/* ---- locks ---- */
+
+unsigned sim_locks_held(void); /* by tasks that wait */
+void sim_locks_forget(void);   /* after a kill */
+
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,12 @@ struct options {
 	const char *keep;
 };
 
+/* The last lines of the daemon's log say which assertion it was. */
+static void on_signal(int signo)
+{
+	sim_fail("the daemon ended by %s", strsignal(signo));
+}
+
 /* In a process of its own. */
 static void run_seed(uint64_t seed, const bool *keep, bool trace, bool sum)
 {
@@ -51,7 +58,9 @@ static void run_seed(uint64_t seed, const bool *keep, bool trace, bool sum)
 	task_setup(seed, WALL_US);
 	daemon_setup(seed);
 	trace_setup(trace, daemon_folder());
-	atexit(daemon_remove);
+	at_quick_exit(daemon_remove);
+	signal(SIGABRT, on_signal);
+	signal(SIGSEGV, on_signal);
 	scenario_play(seed, events, n, keep);
 	if (sum)
 		printf("%016" PRIx64 "\n", trace_sum());

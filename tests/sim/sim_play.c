@@ -11,6 +11,7 @@
 #include "relay/queue/ledger.h"
 #include "tests/sim/sim_admin.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_inspect.h"
 #include "tests/sim/sim_recount.h"
 #include "tests/sim/sim_witness.h"
 #include "tests/sim/sim_leg.h"
@@ -319,6 +320,7 @@ void scenario_play(uint64_t seed, const struct sim_event *e, unsigned n,
 	run.keep = keep;
 	sim_disk_setup();
 	recount_setup();
+	inspect_setup();
 	legs_setup(seed);
 	task_new(SIDE_WORLD, "scenario", play, NULL);
 	task_run(&run.over);

@@ -50,6 +50,7 @@ static struct {
 	ucontext_t scheduler;
 	int64_t mono_us, wall_ahead_us;
 	uint64_t switches;
+	void (*after_step)(void);
 } world;
 
 struct rng_seeded sim_rng;
@@ -295,7 +296,14 @@ static void run_one(struct task *t)
 	world.running = t;
 	swapcontext(&world.scheduler, &t->context);
 	world.running = NULL;
+	if (t->side == SIDE_DAEMON && world.after_step != NULL)
+		world.after_step();
 	world.mono_us += 1 + (int64_t)sim_below(SWITCH_US);
+}
+
+void task_after_steps(void (*fn)(void))
+{
+	world.after_step = fn;
 }
 
 void task_run(const bool *stop)

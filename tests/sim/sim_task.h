@@ -50,6 +50,8 @@ void task_at(int64_t mono_us, void (*fn)(void *arg), void *arg);
 
 /* Runs everything until `stop` says so. */
 void task_run(const bool *stop);
+/* fn() after each step of a task of the daemon, outside of all tasks. */
+void task_after_steps(void (*fn)(void));
 
 /* ---- the simulated clocks ---- */
 

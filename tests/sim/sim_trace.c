@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "relay/base/mem.h"
 #include "relay/base/strbuf.h"
@@ -97,5 +96,5 @@ void sim_fail(const char *fmt, ...)
 	va_end(ap);
 	printf("\n");
 	fflush(stdout);
-	_exit(SIM_FAILED);
+	quick_exit(SIM_FAILED);
 }
