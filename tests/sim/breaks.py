@@ -87,7 +87,7 @@ breaks = [
     ("slots", "a slot is given back twice",
      "at->slot = false; /* the connection's now */", ""),
     ("slots", "a slot is not given back",
-     "if (at->slot)\n\t\tledger_give(", "if (at->slot && at->n == 0)\n"
+     "if (at->slot)\n\t\tledger_give(", "if (at->slot && at->trial)\n"
      "\t\tledger_give("),
 ]
 

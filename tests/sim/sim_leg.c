@@ -62,6 +62,14 @@ static bool says(struct leg_session *s, const char *line)
 	return peer_say(&s->peer, slice_str(line));
 }
 
+/* Some refusals are of the message, some are of the leg's own trouble. */
+static const char *enhanced(int number)
+{
+	if (number < 500)
+		return " 4.3.0";
+	return number == 550 ? " 5.7.1" : number == 552 ? " 5.3.0" : "";
+}
+
 static bool answer(struct leg_session *s, enum leg_stage stage,
     const char *good)
 {
@@ -77,8 +85,8 @@ static bool answer(struct leg_session *s, enum leg_stage stage,
 		peer_line(&s->peer, (char[PEER_LINE]){0});
 		return false;
 	}
-	snprintf(line, sizeof(line), "%d %d.3.0 as my mood is\r\n", m.number,
-	    m.number / 100);
+	snprintf(line, sizeof(line), "%d%s as my mood is\r\n", m.number,
+	    enhanced(m.number));
 	if (m.number >= 500 && stage >= AT_MAIL)
 		witness_refused(s->leg, "", false);
 	return says(s, line);
