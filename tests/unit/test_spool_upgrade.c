@@ -26,6 +26,15 @@ static void all_is_there(struct rig *r, enum fixture_at last)
 	}
 }
 
+static void come_and_go(struct rig *r)
+{
+	struct rig_message *m = rig_accept(r, 3000);
+
+	rig_write(r);
+	rig_settle(r, m, D_DELIVERED, OP_SYNC);
+	rig_pump(r);
+}
+
 static void open_it(struct rig *r)
 {
 	if (!rig_open(r))
@@ -54,10 +63,8 @@ static void u2_all_states_come_through_the_upgrade(void **state)
 	r->c.retain_us = 0;
 	rig_close(r);
 	open_it(r);
-	while (r->spool->journal.oldest <= 2) { /* both old ones are carried */
-		rig_settle(r, rig_accept(r, 3000), D_DELIVERED, OP_SYNC);
-		rig_pump(r);
-	}
+	while (r->spool->journal.oldest <= 2) /* both old ones are carried */
+		come_and_go(r);
 	all_is_there(r, FIX_LIVE);
 	strbuf_init(&fact, 64);
 	assert_true(spool_fact(r->spool, "change", &fact));
@@ -303,11 +310,8 @@ static void u5_an_envelope_is_carried_byte_for_byte(void **state)
 	same_envelope(r, id, envelope);
 	for (int round = 0; round < 2; round++) {
 		generation = r->spool->journal.generation;
-		while (r->spool->journal.oldest <= generation) {
-			rig_settle(r, rig_accept(r, 3000), D_DELIVERED,
-			    OP_SYNC);
-			rig_pump(r);
-		}
+		while (r->spool->journal.oldest <= generation)
+			come_and_go(r);
 		same_envelope(r, id, envelope);
 	}
 	assert_true(r->spool->carried >= 2);
