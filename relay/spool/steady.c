@@ -113,11 +113,14 @@ static void print(const struct steady *t, int64_t off_us, struct strbuf *b)
 
 /* ---- while it runs ---- */
 
+static bool is_jump(int64_t by_us)
+{
+	return by_us >= STEP_US || by_us <= -STEP_US;
+}
+
 bool steady_moved(const struct spool *s)
 {
-	int64_t by = spool_ahead_us(s) - s->steady.off_us;
-
-	return by >= STEP_US || by <= -STEP_US;
+	return is_jump(spool_ahead_us(s) - s->steady.off_us);
 }
 
 void spool_look_at_clock(struct spool *s)
@@ -206,11 +209,14 @@ void steady_move(struct spool_delivery *d, int64_t by_us)
 int64_t spool_age_us(struct spool *s, int64_t wall_us)
 {
 	struct steady *t = &s->steady;
-	int64_t now = steady_now_us(s), off, until = wall_now_us(s);
+	int64_t now = steady_now_us(s), off = spool_ahead_us(s), until;
 	int64_t age = INT64_MAX;
 
 	pthread_mutex_lock(&s->lock);
-	off = now - until;
+	/* A jump that no batch has written down yet is a jump all the same. */
+	if (is_jump(off - t->off_us))
+		off = t->off_us;
+	until = now - off;
 	for (unsigned i = t->jumps + 1; i > 0; i--) {
 		const struct jump *j = i > 1 ? &t->jump[i - 2] : NULL;
 		int64_t from = j != NULL ? j->at_us + j->by_us : INT64_MIN;

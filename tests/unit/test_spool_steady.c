@@ -217,6 +217,20 @@ static void a_jump_gives_no_retained_mail_back(void **state)
 	assert_int_equal(after.segments, before.segments);
 }
 
+/* An hour of the audit index was given up in the second between the jump and
+ * the batch that wrote it down. */
+static void a_jump_ages_nothing_before_it_is_written_down(void **state)
+{
+	struct rig *r = *state;
+	int64_t t0 = r->clock.wall;
+
+	clock_fake_step(&r->clock, HOUR);
+	r->clock.wall += 9600 * HOUR;
+	about(spool_age_us(r->spool, t0), HOUR);
+	r->clock.wall -= 9600 * HOUR + 10 * HOUR;
+	about(spool_age_us(r->spool, t0), HOUR);
+}
+
 int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -226,6 +240,7 @@ int main(void)
 	    T(what_is_written_after_a_jump_is_as_old_as_before),
 	    T(an_older_journal_is_read_as_it_was),
 	    T(how_long_ago_a_time_was_shown),
+	    T(a_jump_ages_nothing_before_it_is_written_down),
 	    T(a_clock_that_never_rests_fills_no_journal),
 	    T(a_jump_gives_no_retained_mail_back),
 	};
