@@ -49,6 +49,22 @@ enum delivery_flags {
 	DF_EGRESS = 128, /* its leg is an egress: a way out to the internet */
 };
 
+/* One delivery of a message, as rooms and letters pass it on; only the journal
+ * (struct spool_delivery) and the queue's memory have forms of their own. */
+struct delivery_ref {
+	uint32_t number; /* in its message; numbers are only ever added */
+	uint32_t rcpt;	 /* index in the envelope */
+	uint16_t leg;	 /* in names */
+	uint8_t role, state, uncertain;
+	uint8_t reason;	 /* enum why of the last change */
+	uint16_t flags;	 /* enum delivery_flags */
+	uint16_t attempts;
+	uint64_t hash;	 /* of the recipient's folded base address (hash.h);
+			  * never 0 */
+	uint64_t change; /* the table's, when it was resolved */
+	int64_t created_us, due_us; /* wall clock */
+};
+
 /* Created = delivered + open + parked + bounced + superseded + deleted. */
 enum total { T_CREATED, T_DELIVERED, T_OPEN, T_PARKED, T_BOUNCED,
 	T_SUPERSEDED, T_DELETED, TOTALS };

@@ -27,7 +27,7 @@ struct one_act {
 static void print_one(const struct one_act *one)
 {
 	struct select *s = one->s;
-	const struct queue_item *i = &one->row.item;
+	const struct delivery_ref *i = &one->row.item;
 	struct jout *j = ctl_row(s->r);
 	char id[ID_TEXT];
 

@@ -47,7 +47,7 @@ void attempt_give_back(struct worker *w, uint64_t id,
 	    sizeof(*l) + n * sizeof(l->number[0]));
 
 	for (unsigned i = 0; i < n; i++)
-		l->number[i] = row[i].number;
+		l->number[i] = row[i].ref.number;
 	l->letter.kind = S_UNCLAIM;
 	l->id = id;
 	l->stale = how == BACK_STALE;
@@ -87,7 +87,9 @@ struct outcome_letter *attempt_outcome(const struct attempt *at,
 	o->why = why;
 	o->n = at->n;
 	for (unsigned i = 0; i < at->n; i++) {
-		o->row[i].delivery = at->row[i];
+		o->row[i].delivery = at->row[i].ref;
+		o->row[i].stranger = at->row[i].stranger;
+		o->row[i].until_us = at->row[i].until_us;
 		if (at->word != NULL)
 			o->row[i].began = at->word[i];
 	}

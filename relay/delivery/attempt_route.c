@@ -50,7 +50,7 @@ static bool is_stranger(const struct decision *d)
 static void add_rcpt(struct attempt *at, const struct job_row *row,
     struct slice address)
 {
-	const struct envelope_rcpt *rcpt = &at->mail->env.rcpt[row->rcpt];
+	const struct envelope_rcpt *rcpt = &at->mail->env.rcpt[row->ref.rcpt];
 	struct client_rcpt *cr = &at->req.rcpt[at->req.rcpts++];
 
 	at->row[at->n++] = *row;
@@ -76,7 +76,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	struct addr to;
 	struct strbuf address;
 
-	if (!mail_rcpt_addr(m, row->rcpt, &to))
+	if (!mail_rcpt_addr(m, row->ref.rcpt, &to))
 		return WHERE_UNKNOWN;
 	if (attempt_pinned(c, &m->env, &to)) {
 		add_rcpt(at, row, to.text);
@@ -88,7 +88,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 		return WHERE_UNKNOWN;
 	at->change = d.change;
 	if (d.held ||
-	    !mail_without_loops(m, row->rcpt, at->w->shared->names, &d) ||
+	    !mail_without_loops(m, row->ref.rcpt, at->w->shared->names, &d) ||
 	    !names_leg(&d, at))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
@@ -143,18 +143,19 @@ static bool look_again(const struct attempt *at, struct table *t,
 	struct decision d;
 	struct addr to;
 
-	if (!mail_rcpt_addr(m, at->row[i].rcpt, &to) ||
+	if (!mail_rcpt_addr(m, at->row[i].ref.rcpt, &to) ||
 	    attempt_pinned(at->snapshot->conf, &m->env, &to))
 		return true;
 	memset(&d, 0, sizeof(d));
 	if (!route_resolve(at->snapshot->conf, t, &to, at->w->lookup, &d) ||
 	    d.change < at->w->table_floor)
 		return false;
-	(void)mail_without_loops(m, at->row[i].rcpt, at->w->shared->names, &d);
+	(void)mail_without_loops(m, at->row[i].ref.rcpt, at->w->shared->names,
+	    &d);
 	o->row[i].ended = word_of(&d);
 	if (o->row[i].result.outcome != OUT_FAILED)
 		return true;
-	o->row[i].delivery.stranger = is_stranger(&d);
+	o->row[i].stranger = is_stranger(&d);
 	return unknown_judge(at, t, &d, o, i);
 }
 
@@ -167,7 +168,7 @@ void attempt_know_strangers(struct attempt *at)
 	for (unsigned i = 0; t != NULL && i < at->n; i++) {
 		struct decision d = {0};
 
-		if (mail_rcpt_addr(at->mail, at->row[i].rcpt, &to) &&
+		if (mail_rcpt_addr(at->mail, at->row[i].ref.rcpt, &to) &&
 		    !attempt_pinned(at->snapshot->conf, &at->mail->env, &to) &&
 		    route_resolve(at->snapshot->conf, t, &to, at->w->lookup,
 		    &d))

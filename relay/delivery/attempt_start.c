@@ -16,7 +16,7 @@
 static const char *rewritten(const struct attempt *at, unsigned i)
 {
 	const char *said = at->req.rcpt[i].address;
-	const char *to = at->mail->env.rcpt[at->row[i].rcpt].to;
+	const char *to = at->mail->env.rcpt[at->row[i].ref.rcpt].to;
 	struct addr a;
 	const char *why;
 
@@ -88,7 +88,7 @@ static void set_domain(struct attempt *at)
 	struct strbuf name;
 
 	if (at->req.leg == NULL || !at->req.leg->direct ||
-	    !mail_rcpt_addr(at->mail, at->row[0].rcpt, &to))
+	    !mail_rcpt_addr(at->mail, at->row[0].ref.rcpt, &to))
 		return;
 	strbuf_init(&name, ADDR_DOMAIN_MAX);
 	if (domain_normal(to.domain, &name))

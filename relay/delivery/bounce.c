@@ -37,7 +37,7 @@ bool bounce_wanted(const struct envelope *e, unsigned rcpt, enum told what)
 static enum told news(const struct mail *m, const struct outcome_letter *o,
     unsigned i)
 {
-	const struct job_row *dl = &o->row[i].delivery;
+	const struct delivery_ref *dl = &o->row[i].delivery;
 
 	if (dl->rcpt >= m->env.rcpts)
 		return TOLD_NOTHING;
@@ -68,12 +68,13 @@ static bool has_sender(const struct conf *c, const struct mail *m)
 static bool is_silent(const struct conf *c, const struct mail *m,
     const struct outcome_letter *o, unsigned i, enum told what)
 {
-	const struct job_row *dl = &o->row[i].delivery;
+	const struct delivery_ref *dl = &o->row[i].delivery;
 
 	return !bounce_wanted(&m->env, dl->rcpt, what) ||
 	       (dl->flags & DF_DSN_SENT) != 0 || !has_sender(c, m) ||
 	       (what != TOLD_FAILED &&
-		   dsn_guard_parks(c->dsn.guard, m->env.spf, dl->stranger));
+		   dsn_guard_parks(c->dsn.guard, m->env.spf,
+		       o->row[i].stranger));
 }
 
 /* Mail without a sender has none to tell: a failure is kept for an
@@ -88,7 +89,7 @@ static bool settles(const struct conf *c, const struct mail *m,
 static bool is_guarded(const struct conf *c, const struct mail *m,
     const struct outcome_letter *o, unsigned i)
 {
-	bool stranger = o->row[i].delivery.stranger &&
+	bool stranger = o->row[i].stranger &&
 			o->row[i].result.class == CLASS_RECIPIENT;
 
 	return dsn_guard_parks(c->dsn.guard, m->env.spf, stranger);

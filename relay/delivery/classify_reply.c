@@ -51,7 +51,7 @@ static void judge_outcome(const struct conf *c, const struct conf_leg *leg,
 static void say_loop(const struct attempt *at, unsigned i,
     const struct result *r, const char *help)
 {
-	const char *to = at->mail->env.rcpt[at->row[i].rcpt].to;
+	const char *to = at->mail->env.rcpt[at->row[i].ref.rcpt].to;
 	char text[600];
 
 	snprintf(text, sizeof(text), "mail to %.200s goes in circles behind "

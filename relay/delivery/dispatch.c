@@ -17,6 +17,7 @@
 #include "relay/delivery/own_mail.h"
 #include "relay/delivery/report.h"
 #include "relay/client/client.h"
+#include "relay/post/delivery_ref.h"
 #include "relay/post/workers.h"
 
 /* ---- where attempts come from ---- */
@@ -34,8 +35,8 @@ static void wait_for_connection(struct attempt *at)
 		workers_yield(w->shared->workers, at->leg, w->index);
 }
 
-static bool same_domain(const struct mail *m, const struct job_row *a,
-    const struct job_row *b)
+static bool same_domain(const struct mail *m, const struct delivery_ref *a,
+    const struct delivery_ref *b)
 {
 	struct addr x, y;
 
@@ -47,15 +48,15 @@ static bool same_domain(const struct mail *m, const struct job_row *a,
 /* Those that may not go with the first one return to the queue and come again
  * at once. */
 static void keep_some(struct attempt *at,
-    bool (*together)(const struct mail *m, const struct job_row *a,
-	const struct job_row *b))
+    bool (*together)(const struct mail *m, const struct delivery_ref *a,
+	const struct delivery_ref *b))
 {
 	struct job_row *rest =
 	    arena_alloc(at->arena, at->n * sizeof(*rest));
 	unsigned kept = 1, others = 0;
 
 	for (unsigned i = 1; i < at->n; i++) {
-		if (together(at->mail, &at->row[0], &at->row[i]))
+		if (together(at->mail, &at->row[0].ref, &at->row[i].ref))
 			at->row[kept++] = at->row[i];
 		else
 			rest[others++] = at->row[i];
@@ -78,15 +79,15 @@ static void keep_one_domain(struct attempt *at)
 }
 
 /* 0: not refused so far; 1: refused, but not heard at the last attempt. */
-static int rank(const struct job_row *r)
+static int rank(const struct delivery_ref *r)
 {
 	if ((r->flags & DF_REFUSED) == 0)
 		return 0;
 	return (r->flags & DF_UNHEARD) != 0 ? 1 : 2;
 }
 
-static bool ranks_alike(const struct mail *m, const struct job_row *a,
-    const struct job_row *b)
+static bool ranks_alike(const struct mail *m, const struct delivery_ref *a,
+    const struct delivery_ref *b)
 {
 	(void)m;
 	return rank(a) == rank(b);
@@ -100,7 +101,7 @@ static void keep_lowest_rank(struct attempt *at)
 	for (unsigned i = 1; i < at->n; i++) {
 		struct job_row first = at->row[0];
 
-		if (rank(&at->row[i]) >= rank(&first))
+		if (rank(&at->row[i].ref) >= rank(&first.ref))
 			continue;
 		at->row[0] = at->row[i];
 		at->row[i] = first;
@@ -152,8 +153,7 @@ static void fresh_group(struct worker *w, struct mail *m, unsigned first)
 		if (d->leg != f->leg || d->role != f->role ||
 		    d->state != D_QUEUED)
 			continue;
-		at->row[at->n++] = (struct job_row){.number = i,
-		    .rcpt = d->rcpt, .flags = d->flags, .leg = d->leg};
+		at->row[at->n++].ref = delivery_ref_read(d, i);
 		if (d->change < at->planned)
 			at->planned = d->change;
 	}
@@ -257,7 +257,7 @@ static void tell_delay(struct attempt *at)
 	o = attempt_outcome(at, WHY_LATE);
 	for (unsigned i = 0; i < o->n; i++)
 		o->row[i].result =
-		    report_last_word(at->mail, &at->row[i], at->arena);
+		    report_last_word(at->mail, &at->row[i].ref, at->arena);
 	at->content = mail_source(at->mail);
 	attempt_finish(at, o);
 }
@@ -267,7 +267,7 @@ static void tell_delay(struct attempt *at)
 static bool fits(const struct job_letter *j, const struct mail *m)
 {
 	for (unsigned i = 0; i < j->n; i++)
-		if (j->row[i].rcpt >= m->env.rcpts)
+		if (j->row[i].ref.rcpt >= m->env.rcpts)
 			return false;
 	return j->n > 0;
 }

@@ -6,6 +6,7 @@
 #include "relay/delivery/own_mail.h"
 
 #include "relay/base/log.h"
+#include "relay/post/delivery_ref.h"
 #include "relay/post/mail.h"
 #include "relay/mail/domain.h"
 #include "relay/client/client.h"
@@ -91,13 +92,10 @@ struct accepted_letter *own_mail_items(const struct envelope *e,
 	l->size = e->size;
 	l->sender = mail_sender(e->from);
 	l->n = n;
-	for (unsigned i = 0; i < n; i++)
-		l->item[i] = (struct queue_item){.number = i,
-		    .leg = dl[i].leg, .role = dl[i].role,
-		    .state = dl[i].state, .reason = dl[i].reason,
-		    .hash = mail_hash(key),
-		    .change = dl[i].change, .created_us = dl[i].created_us,
-		    .due_us = dl[i].due_us};
+	for (unsigned i = 0; i < n; i++) {
+		l->item[i] = delivery_ref_read(&dl[i], i);
+		l->item[i].hash = mail_hash(key);
+	}
 	return l;
 }
 

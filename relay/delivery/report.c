@@ -171,7 +171,7 @@ static void fill_row(struct dsn_recipient *d, const struct notice_subject *ab,
 	if (r->code != 0 && !inside)
 		d->remote = remote_name(a, r->remote);
 	d->last_attempt_us = what == TOLD_FAILED ? o->time_us : 0;
-	d->retry_until_us = o->row[i].delivery.until_us;
+	d->retry_until_us = o->row[i].until_us;
 }
 
 static void share_replies(struct arena *a, struct dsn_recipient *row,
@@ -188,17 +188,17 @@ static void share_replies(struct arena *a, struct dsn_recipient *row,
 }
 
 struct result report_last_word(const struct mail *m,
-    const struct job_row *row, struct arena *a)
+    const struct delivery_ref *ref, struct arena *a)
 {
 	struct result r = {.outcome = OUT_DEFERRED, .remote = "",
 	    .text = "", .tls = "", .address = ""}, last;
 	unsigned reason;
 
-	if (m->fetch == NULL || row->number >= m->deliveries)
+	if (m->fetch == NULL || ref->number >= m->deliveries)
 		return r;
-	reason = m->delivery[row->number].reason;
+	reason = m->delivery[ref->number].reason;
 	if ((reason == WHY_ATTEMPT || reason == WHY_LATE) &&
-	    result_unpack(strbuf_view(&m->fetch->reply[row->number]), a,
+	    result_unpack(strbuf_view(&m->fetch->reply[ref->number]), a,
 		&last) == 0)
 		r = last;
 	return r;

@@ -19,6 +19,6 @@ bool report_make(struct worker *w, const struct mail *m, struct slice head,
 /* The leg's last reply about a delivery; when there is none, only that it
  * waits. Strings are in `a`. */
 struct result report_last_word(const struct mail *m,
-    const struct job_row *row, struct arena *a);
+    const struct delivery_ref *ref, struct arena *a);
 
 #endif

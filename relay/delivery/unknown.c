@@ -37,14 +37,6 @@ bool unknown_delivered(const struct worker *w, int leg, const struct addr *to,
 	return known;
 }
 
-static int64_t created_us(const struct attempt *at, uint32_t number)
-{
-	const struct mail *m = at->mail;
-
-	return number < m->deliveries ? m->delivery[number].created_us
-				      : m->env.accepted_us;
-}
-
 /* False: the table cannot be read. */
 static bool look_for_flip(const struct attempt *at, struct table *t,
     const struct decision *d, struct unknown_facts *f)
@@ -71,11 +63,11 @@ bool unknown_judge(const struct attempt *at, struct table *t,
 {
 	struct result *r = &o->row[i].result;
 	struct unknown_facts f = {.now_us = o->time_us,
-	    .created_us = created_us(at, o->row[i].delivery.number)};
+	    .created_us = o->row[i].delivery.created_us};
 	struct addr to;
 
 	if (r->class != CLASS_RECIPIENT ||
-	    !mail_rcpt_addr(at->mail, at->row[i].rcpt, &to))
+	    !mail_rcpt_addr(at->mail, at->row[i].ref.rcpt, &to))
 		return true;
 	if (!look_for_flip(at, t, d, &f))
 		return false;

@@ -15,6 +15,7 @@
 #include "relay/watch/oldtls.h"
 #include "relay/intake/refusals.h"
 #include "relay/intake/copy_bounce.h"
+#include "relay/post/delivery_ref.h"
 #include "relay/post/queue_letters.h"
 #include "relay/mail/domain.h"
 #include "relay/mail/header.h"
@@ -312,15 +313,8 @@ static void tell_queue(struct worker *w, const struct mail *m)
 	l->sender = mail_sender(m->env.from);
 	l->claimed = true;
 	l->n = m->deliveries;
-	for (unsigned i = 0; i < m->deliveries; i++) {
-		const struct spool_delivery *d = &m->delivery[i];
-
-		l->item[i] = (struct queue_item){.number = i,
-		    .rcpt = d->rcpt, .leg = d->leg, .role = d->role,
-		    .state = d->state, .reason = d->reason,
-		    .hash = m->hash[d->rcpt], .change = d->change,
-		    .created_us = d->created_us, .due_us = d->due_us};
-	}
+	for (unsigned i = 0; i < m->deliveries; i++)
+		l->item[i] = delivery_ref_read(&m->delivery[i], i);
 	mailbox_post_lazy(w->shared->queue_box, &l->letter);
 }
 

@@ -30,7 +30,7 @@ struct accepted_letter {
 	uint64_t id, size, sender; /* mail_sender() */
 	bool claimed;
 	unsigned n;
-	struct queue_item item[];
+	struct delivery_ref item[];
 };
 
 /* The news that a notice tells of its recipients. */
@@ -78,7 +78,9 @@ struct outcome_letter {
 	struct arena *arena;
 	unsigned n;
 	struct {
-		struct job_row delivery;
+		struct delivery_ref delivery;
+		bool stranger;	  /* as in struct job_row */
+		int64_t until_us; /* as there */
 		unsigned told; /* notice[told - 1] speaks of it; 0: none */
 		bool silent; /* the sender asked not to be told of this */
 		bool on;     /* delivered: the leg will tell the sender */

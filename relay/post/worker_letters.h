@@ -36,11 +36,9 @@ enum job_kind {
 	JOB_LATE,    /* it waits for long: tell the sender, and go on    */
 };
 
-/* A delivery in a worker's hand. */
+/* A delivery in a worker's hand, as it was when the job was made. */
 struct job_row {
-	uint32_t number, rcpt;
-	uint16_t flags; /* enum delivery_flags */
-	uint16_t leg;
+	struct delivery_ref ref;
 	bool stranger; /* the table has no row of the recipient's own; known
 			* after an attempt has asked it */
 	int64_t until_us; /* of JOB_LATE: when it will be given up; wall */

@@ -62,7 +62,7 @@ void queue_sender(struct queue *q, uint64_t id, uint64_t sender)
 		message_at(q, msg)->sender = sender & QUEUE_SENDER_MASK;
 }
 
-void queue_set(struct queue *q, uint64_t id, const struct queue_item *item)
+void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item)
 {
 	uint32_t msg = id_tree_find(q, id), n;
 	struct delivery *d;

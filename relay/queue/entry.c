@@ -43,7 +43,7 @@ void entry_count(struct queue *q, const struct delivery *d, bool in)
 }
 
 void entry_fill(struct queue *q, struct delivery *d,
-    const struct queue_item *i)
+    const struct delivery_ref *i)
 {
 	PH_ASSERT(i->state > D_NONE && i->state < D_STATES);
 	PH_ASSERT(i->leg < NAMES_MAX && i->role <= ROLE_COPY);
@@ -67,7 +67,7 @@ void entry_fill(struct queue *q, struct delivery *d,
 }
 
 uint32_t entry_new(struct queue *q, uint32_t msg,
-    const struct queue_item *i)
+    const struct delivery_ref *i)
 {
 	uint32_t n = slab_new(&q->deliveries);
 	struct delivery *d = delivery_at(q, n);

@@ -17,23 +17,12 @@
 
 struct queue;
 
-/* A delivery as given and shown; the queue keeps 64 bytes of it: `rcpt` below
- * 2^20, `number` below 2^22 and ascending in a message, `reason` below 64,
- * `flags` below 256. due_us 0: now; of one that is parked or delivered it is
- * the moment when that came about, 0: when it was created. */
-struct queue_item {
-	uint32_t number; /* in its message */
-	uint32_t rcpt;
-	uint16_t leg;
-	uint8_t role, state, uncertain, reason;
-	uint16_t flags;	   /* enum delivery_flags */
-	uint16_t attempts; /* the queue counts to 32767 */
-	uint64_t hash;	 /* of the recipient's folded base address
-			  * (hash.h); never 0 */
-	uint64_t change; /* the table's, when it was resolved */
-	int64_t created_us, due_us; /* wall clock; kept monotonic, so that a
-				     * clock that is set moves the stamps */
-};
+/* The queue keeps 64 bytes of a struct delivery_ref: `rcpt` below 2^20,
+ * `number` below 2^22 and ascending in a message, `attempts` up to 32767,
+ * `reason` below 64, `flags` below 256. due_us 0: now; of one that is parked or
+ * delivered it is the moment when that came about, 0: when it was created.
+ * Times are given and shown by the wall clock and kept by the monotonic one, so
+ * that a clock that is set moves the stamps. */
 
 /* The hash of a recipient for which it is not known (read again from the
  * journal with no table at hand): every change may concern it. */
@@ -99,7 +88,7 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
  * resolved at a change older than the one being read is resolved anew. */
 struct queue_arrival {
 	uint64_t id, size;
-	const struct queue_item *items;
+	const struct delivery_ref *items;
 	unsigned n;
 	bool claimed, force;
 };
@@ -110,7 +99,7 @@ bool queue_full(const struct queue *q); /* any thread */
 void queue_sender(struct queue *q, uint64_t id, uint64_t sender);
 /* The new state of a delivery (creates it when the number is new); ends its
  * claim. A message whose deliveries are all over is forgotten. */
-void queue_set(struct queue *q, uint64_t id, const struct queue_item *item);
+void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item);
 /* The attempt did not happen: ready again at once, or (`later`) after the
  * first retry step. */
 void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later);
@@ -209,7 +198,7 @@ int64_t queue_next_due(struct queue *q, unsigned attempts, int64_t now_us);
  * after it. */
 struct queue_row {
 	uint64_t id, size;
-	struct queue_item item;
+	struct delivery_ref item;
 	bool claimed;
 };
 struct queue_at {
@@ -228,7 +217,7 @@ unsigned queue_message(const struct queue *q, uint64_t id,
     struct queue_row *rows, unsigned max);
 /* One delivery; false when there is none of that number. */
 bool queue_get(const struct queue *q, uint64_t id, uint32_t number,
-    struct queue_item *out);
+    struct delivery_ref *out);
 
 struct queue_counts {
 	uint64_t messages, deliveries;

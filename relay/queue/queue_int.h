@@ -177,10 +177,10 @@ void place_ready(struct queue *q, uint32_t n);
 
 /* The delivery of that number; 0: none. */
 uint32_t entry_find(struct queue *q, uint32_t msg, uint32_t number);
-uint32_t entry_new(struct queue *q, uint32_t msg, const struct queue_item *i);
+uint32_t entry_new(struct queue *q, uint32_t msg, const struct delivery_ref *i);
 /* Takes over all that `i` says. The place does not change. */
 void entry_fill(struct queue *q, struct delivery *d,
-    const struct queue_item *i);
+    const struct delivery_ref *i);
 /* Into the counts, or out of them. */
 void entry_count(struct queue *q, const struct delivery *d, bool in);
 uint32_t message_new(struct queue *q, uint64_t id, uint64_t size);

@@ -50,7 +50,7 @@ static uint32_t find_delivery(const struct queue *q, uint64_t id,
 }
 
 bool queue_get(const struct queue *q, uint64_t id, uint32_t number,
-    struct queue_item *out)
+    struct delivery_ref *out)
 {
 	uint32_t n = find_delivery(q, id, number);
 	struct queue_row row;

@@ -19,14 +19,14 @@ struct act_wait {
 	void *arg;
 };
 
-static bool goes_by_itself(const struct queue_item *i)
+static bool goes_by_itself(const struct delivery_ref *i)
 {
 	return i->state == D_QUEUED || i->state == D_DEFERRED;
 }
 
 /* The acts: each changes a delivery; NULL, or why it cannot. */
 
-static const char *act_retry(struct queue_item *i, int64_t now_us)
+static const char *act_retry(struct delivery_ref *i, int64_t now_us)
 {
 	if (i->state == D_HELD)
 		return "held: release its recipient instead";
@@ -46,7 +46,7 @@ static const char *act_retry(struct queue_item *i, int64_t now_us)
 
 /* The moment it was stopped stands in the due time, as that of a held one
  * does (reroute.c): neither time is of its lifetime. */
-static const char *act_freeze(struct queue_item *i, int64_t now_us)
+static const char *act_freeze(struct delivery_ref *i, int64_t now_us)
 {
 	if (i->state == D_FROZEN)
 		return "frozen already";
@@ -59,7 +59,7 @@ static const char *act_freeze(struct queue_item *i, int64_t now_us)
 	return NULL;
 }
 
-static const char *act_thaw(struct queue_item *i, int64_t now_us)
+static const char *act_thaw(struct delivery_ref *i, int64_t now_us)
 {
 	if (i->state != D_FROZEN)
 		return "not frozen";
@@ -70,7 +70,7 @@ static const char *act_thaw(struct queue_item *i, int64_t now_us)
 	return NULL;
 }
 
-static const char *act_park(struct queue_item *i, int64_t now_us)
+static const char *act_park(struct delivery_ref *i, int64_t now_us)
 {
 	(void)now_us;
 	if (!dstate_open(i->state))
@@ -79,7 +79,7 @@ static const char *act_park(struct queue_item *i, int64_t now_us)
 	return NULL;
 }
 
-static const char *act_delete(struct queue_item *i, int64_t now_us)
+static const char *act_delete(struct delivery_ref *i, int64_t now_us)
 {
 	(void)now_us;
 	if (!dstate_live(i->state))
@@ -90,7 +90,7 @@ static const char *act_delete(struct queue_item *i, int64_t now_us)
 
 static const struct {
 	const char *name;
-	const char *(*apply)(struct queue_item *i, int64_t now_us);
+	const char *(*apply)(struct delivery_ref *i, int64_t now_us);
 } acts[] = {
 	[ACT_RETRY] = {"retry", act_retry},
 	[ACT_FREEZE] = {"freeze", act_freeze},
@@ -110,7 +110,7 @@ int act_parse(struct slice name)
 
 static void act_hold_good(struct queue_thread *s, const struct act_wait *wait)
 {
-	const struct queue_item *item = &wait->moves.move[0].item;
+	const struct delivery_ref *item = &wait->moves.move[0].item;
 
 	moves_apply(s, &wait->moves);
 	if (wait->hurried)
@@ -137,7 +137,7 @@ static void on_act_written(struct queue_thread *s, struct spool_op *op)
 
 /* Claims the delivery until the journal has the record. */
 static void write_act(struct queue_thread *s, const struct act_request *act,
-    uint64_t id, struct queue_item *item, bool went)
+    uint64_t id, struct delivery_ref *item, bool went)
 {
 	struct act_wait *wait = NEW(struct act_wait);
 	struct moves *m = &wait->moves;
@@ -188,7 +188,7 @@ static void send_bounces(struct queue_thread *s)
 }
 
 static void add_bounce(struct queue_thread *s, const struct act_request *act,
-    uint64_t id, const struct queue_item *item)
+    uint64_t id, const struct delivery_ref *item)
 {
 	if (s->bouncing.n > 0 &&
 	    (s->bouncing.id != id || s->bouncing.leg != item->leg ||
@@ -217,7 +217,7 @@ void act_bounces_look(struct queue_thread *s)
 	send_bounces(s);
 	list_each_safe (n, &s->bounces) {
 		struct act_bounce *b = LIST_ENTRY(n, struct act_bounce, node);
-		struct queue_item item;
+		struct delivery_ref item;
 		bool there;
 
 		if (queue_claimed(s->queue, b->id, b->number))
@@ -249,7 +249,7 @@ static void expect_bounce(struct queue_thread *s, const struct act_request *act,
 }
 
 static const char *bounce(struct queue_thread *s, const struct act_request *act,
-    uint64_t id, const struct queue_item *item)
+    uint64_t id, const struct delivery_ref *item)
 {
 	if (item->role == ROLE_COPY)
 		return "a copy: its sender is never told; park or delete it";
@@ -271,7 +271,7 @@ static const char *reported(const struct act_request *act)
 }
 
 /* Due already: it goes as soon as it can. */
-static bool is_due(const struct queue_thread *s, const struct queue_item *i)
+static bool is_due(const struct queue_thread *s, const struct delivery_ref *i)
 {
 	return goes_by_itself(i) &&
 	    i->due_us <= clock_wall_us(s->shared->clock);
@@ -283,7 +283,7 @@ const char *act_apply(struct queue_thread *s, const struct act_request *act,
     uint64_t id, uint32_t number)
 {
 	bool retry = act->what == ACT_RETRY, went;
-	struct queue_item item;
+	struct delivery_ref item;
 	const char *why;
 
 	if (!queue_get(s->queue, id, number, &item))

@@ -15,7 +15,7 @@ void expire_parked(void *arg, uint64_t id, const uint32_t *number, unsigned n,
 
 	moves_init(&m, id, clock_wall_us(s->shared->clock));
 	for (unsigned i = 0; i < rows && at < n; i++) {
-		struct queue_item item = row[i].item;
+		struct delivery_ref item = row[i].item;
 
 		if (item.number != number[at])
 			continue;

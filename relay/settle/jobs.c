@@ -13,15 +13,12 @@ struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,
     const uint32_t *number, unsigned n)
 {
 	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->row[0]));
-	struct queue_item item;
 
 	j->letter.kind = W_JOB;
 	j->id = id;
 	for (unsigned i = 0; i < n; i++)
-		if (queue_get(s->queue, id, number[i], &item))
-			j->row[j->n++] = (struct job_row){
-			    .number = item.number, .rcpt = item.rcpt,
-			    .flags = item.flags, .leg = item.leg};
+		if (queue_get(s->queue, id, number[i], &j->row[j->n].ref))
+			j->n++;
 	return j;
 }
 
@@ -44,7 +41,7 @@ void jobs_start(void *arg, int worker, const struct queue_job *job)
 			    : job->expired ? JOB_EXPIRED : JOB_ATTEMPT;
 	for (unsigned i = 0; job->late && i < j->n; i++)
 		j->row[i].until_us = queue_gives_up_us(
-		    s->queue, j->id, j->row[i].number);
+		    s->queue, j->id, j->row[i].ref.number);
 	j->leg = job->leg;
 	j->role = job->role;
 	j->change = job->change;

@@ -21,7 +21,7 @@ static unsigned new_unknown(struct queue_thread *s,
     int64_t minute)
 {
 	struct map *m = &s->health->leg[o->leg].unknown;
-	struct queue_item item;
+	struct delivery_ref item;
 	unsigned n = 0;
 
 	if (m->used >= UNKNOWN_MAX) {

@@ -6,16 +6,7 @@
 #include "relay/settle/queue_thread_int.h"
 
 #include "relay/base/assert.h"
-
-struct spool_delivery moves_delivery(const struct queue_item *i)
-{
-	return (struct spool_delivery){.rcpt = i->rcpt, .leg = i->leg,
-	    .role = i->role, .state = i->state, .uncertain = i->uncertain,
-	    .reason = i->reason, .flags = i->flags, .attempts = i->attempts,
-	    .created_us = i->created_us, .due_us = i->due_us,
-	    .change = i->change,
-	    .hash = i->hash == QUEUE_ANYBODY ? 0 : i->hash};
-}
+#include "relay/post/delivery_ref.h"
 
 /* The deliveries of a message as the queue has them; valid until the next
  * call. */
@@ -46,7 +37,7 @@ void moves_fini(struct moves *m)
 	strbuf_fini(&m->details);
 }
 
-struct move *moves_add(struct moves *m, const struct queue_item *item)
+struct move *moves_add(struct moves *m, const struct delivery_ref *item)
 {
 	if (m->n == m->cap) {
 		m->cap = m->cap * 2 + 4;
@@ -58,7 +49,7 @@ struct move *moves_add(struct moves *m, const struct queue_item *item)
 
 /* How long it was parked, or its message retained, counts from here; what is
  * over or parked has no other use for a due time. */
-static void stamp(struct queue_item *i, int64_t now_us)
+static void stamp(struct delivery_ref *i, int64_t now_us)
 {
 	if (i->state == D_PARKED || i->state == D_DELIVERED)
 		i->due_us = now_us;
@@ -66,14 +57,14 @@ static void stamp(struct queue_item *i, int64_t now_us)
 
 /* That a leg may have the message already is true of each delivery of the
  * recipient there, of its successors too (D8). */
-static void raise_mark(struct queue_item *i, const struct queue_item *other)
+static void raise_mark(struct delivery_ref *i, const struct delivery_ref *other)
 {
 	if (i->rcpt == other->rcpt && i->leg == other->leg &&
 	    i->uncertain < other->uncertain)
 		i->uncertain = other->uncertain;
 }
 
-static void spread_mark(struct moves *m, const struct queue_item *marked)
+static void spread_mark(struct moves *m, const struct delivery_ref *marked)
 {
 	for (unsigned i = 0; i < m->n && marked->uncertain != UNC_NO; i++)
 		raise_mark(&m->move[i].item, marked);
@@ -100,7 +91,7 @@ struct spool_op *moves_op(struct queue_thread *s, struct moves *m)
 	for (unsigned i = 0; i < m->n; i++) {
 		stamp(&m->move[i].item, m->time_us);
 		u[i].delivery = m->move[i].item.number;
-		u[i].to = moves_delivery(&m->move[i].item);
+		u[i].to = delivery_ref_written(&m->move[i].item);
 		u[i].detail = slice_head(
 		    slice_from(all, m->move[i].detail_at), m->move[i].detail_n);
 	}
@@ -112,9 +103,9 @@ struct spool_op *moves_op(struct queue_thread *s, struct moves *m)
 /* A delivery keeps its recipient and its leg; what is over stays what it
  * became; that it may be a duplicate is never forgotten (D8). */
 static void assert_follows(struct queue_thread *s, uint64_t id,
-    const struct queue_item *to)
+    const struct delivery_ref *to)
 {
-	struct queue_item was;
+	struct delivery_ref was;
 
 	if (!queue_get(s->queue, id, to->number, &was))
 		return;
@@ -168,7 +159,7 @@ static void on_planned(struct queue_thread *s, struct spool_op *op)
 	spool_op_free(op);
 }
 
-static bool goes_out(const struct queue_item *i)
+static bool goes_out(const struct delivery_ref *i)
 {
 	return i->state == D_QUEUED || i->state == D_DEFERRED;
 }
@@ -183,7 +174,7 @@ static struct planned *hold_planned(struct queue_thread *s,
 	p->written.fn = on_planned;
 	p->id = m->id;
 	for (unsigned i = 0; i < m->planned; i++) {
-		const struct queue_item *it = &m->move[i].item;
+		const struct delivery_ref *it = &m->move[i].item;
 
 		if (goes_out(it) && queue_claim(s->queue, m->id, it->number))
 			p->number[p->n++] = it->number;

@@ -13,7 +13,7 @@
 #include "relay/mail/actor.h"
 
 static void move_failed(const struct outcome_letter *o, unsigned k,
-    struct queue_item *i)
+    struct delivery_ref *i)
 {
 	bool told = o->row[k].told != 0;
 	bool over = told || o->row[k].silent || o->why == WHY_ADMIN;
@@ -42,7 +42,7 @@ static bool split_on(const struct outcome_letter *o, unsigned k)
 
 /* Notes the leg's answer for this recipient alone; not that the session ends,
  * and not that there are too many. */
-static void note_refusal(const struct result *r, struct queue_item *i)
+static void note_refusal(const struct result *r, struct delivery_ref *i)
 {
 	bool own = r->stage == STAGE_RCPT && r->code >= 400 &&
 		   r->code != 421 && r->class != CLASS_SPLIT;
@@ -56,7 +56,7 @@ static void note_refusal(const struct result *r, struct queue_item *i)
 }
 
 static void move_outcome(struct queue_thread *s, const struct outcome_letter *o,
-    unsigned k, struct queue_item *i)
+    unsigned k, struct delivery_ref *i)
 {
 	const struct result *r = &o->row[k].result;
 
@@ -115,7 +115,7 @@ static void outcome_free(struct outcome_letter *o)
 static void defer_again(struct queue_thread *s, struct moves *m)
 {
 	for (unsigned i = 0; i < m->n; i++) {
-		struct queue_item *it = &m->move[i].item;
+		struct delivery_ref *it = &m->move[i].item;
 
 		it->state = D_DEFERRED;
 		it->flags &= (uint16_t)~DF_DSN_SENT;
@@ -192,7 +192,7 @@ static void gather(struct queue_thread *s, const struct outcome_letter *o,
     unsigned notice, struct moves *m)
 {
 	for (unsigned k = 0; k < o->n; k++) {
-		struct queue_item item;
+		struct delivery_ref item;
 
 		/* Gone meanwhile: nothing is owed any more. */
 		if (o->row[k].told != notice ||

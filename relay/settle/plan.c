@@ -5,7 +5,7 @@
  */
 #include "relay/settle/queue_thread_int.h"
 
-static struct plan_have have_of(const struct queue_item *it, bool claimed)
+static struct plan_have have_of(const struct delivery_ref *it, bool claimed)
 {
 	return (struct plan_have){.number = it->number, .leg = it->leg,
 	    .role = it->role, .state = it->state, .uncertain = it->uncertain,
@@ -34,7 +34,7 @@ static unsigned haves(const struct plan_view *v, uint32_t rcpt,
 
 	for (unsigned i = 0; i < v->n + v->m->n && k < PLAN_MAX; i++) {
 		bool old = i < v->n;
-		const struct queue_item *it = old ? &v->rows[i].item :
+		const struct delivery_ref *it = old ? &v->rows[i].item :
 			&v->m->move[i - v->n].item;
 		const struct move *mv;
 
@@ -49,7 +49,7 @@ static unsigned haves(const struct plan_view *v, uint32_t rcpt,
 	return k;
 }
 
-static const struct queue_item *row_item(const struct plan_view *v,
+static const struct delivery_ref *row_item(const struct plan_view *v,
     uint32_t number)
 {
 	for (unsigned i = 0; i < v->n; i++)
@@ -62,13 +62,13 @@ static const struct queue_item *row_item(const struct plan_view *v,
  * stands in the due time, which a held delivery has no other use for. What
  * was parked begins a lifetime of its own, as after an administrator's retry:
  * else it would be over before it was tried. */
-static void hold(struct queue_item *i, int64_t now_us)
+static void hold(struct delivery_ref *i, int64_t now_us)
 {
 	i->state = D_HELD;
 	i->due_us = now_us;
 }
 
-static void release(struct queue_item *i, int64_t now_us)
+static void release(struct delivery_ref *i, int64_t now_us)
 {
 	if (i->state == D_PARKED)
 		i->created_us = now_us;
@@ -79,7 +79,7 @@ static void release(struct queue_item *i, int64_t now_us)
 }
 
 /* Applies a step to the delivery that it names. */
-static enum why step_item(const struct plan_step *st, struct queue_item *i,
+static enum why step_item(const struct plan_step *st, struct delivery_ref *i,
     int64_t now_us)
 {
 	switch (st->what) {
@@ -115,7 +115,7 @@ static struct move *step_move(const struct plan_view *v,
     const struct plan_step *st)
 {
 	struct move *mv = moved(v->m, st->number);
-	const struct queue_item *old = row_item(v, st->number);
+	const struct delivery_ref *old = row_item(v, st->number);
 
 	return mv != NULL || old == NULL ? mv : moves_add(v->m, old);
 }
@@ -123,7 +123,7 @@ static struct move *step_move(const struct plan_view *v,
 static void add_step(const struct plan_view *v, const struct plan_wanted *w,
     const struct plan_step *st)
 {
-	struct queue_item fresh = {.rcpt = w->rcpt, .leg = st->leg,
+	struct delivery_ref fresh = {.rcpt = w->rcpt, .leg = st->leg,
 	    .role = st->role, .hash = w->hash, .created_us = v->m->time_us};
 	struct move *mv;
 
@@ -178,14 +178,14 @@ bool plan_records(const struct outcome_letter *o, unsigned k)
 }
 
 static bool is_newer(const struct table_word *word,
-    const struct queue_item *item)
+    const struct delivery_ref *item)
 {
 	return word->known && word->change > item->change;
 }
 
 /* The plan at one of the attempt's look-ups, the attempt still under way. */
-static void plan_word(const struct plan_view *v, const struct queue_item *item,
-    const struct table_word *word)
+static void plan_word(const struct plan_view *v,
+    const struct delivery_ref *item, const struct table_word *word)
 {
 	struct plan_wanted w = {.rcpt = item->rcpt, .hash = item->hash,
 	    .word = *word};
@@ -195,8 +195,8 @@ static void plan_word(const struct plan_view *v, const struct queue_item *item,
 }
 
 /* Does each leg that the attempt's route names have its delivery? */
-static bool all_there(const struct plan_view *v, const struct queue_item *item,
-    const struct table_word *word)
+static bool all_there(const struct plan_view *v,
+    const struct delivery_ref *item, const struct table_word *word)
 {
 	struct plan_have have[PLAN_MAX];
 	unsigned n = haves(v, item->rcpt, have);
@@ -208,7 +208,7 @@ static bool all_there(const struct plan_view *v, const struct queue_item *item,
  * under, and there was none since. */
 static bool has_news(struct queue_thread *s, const struct outcome_letter *o)
 {
-	struct queue_item item;
+	struct delivery_ref item;
 
 	for (unsigned k = 0; k < o->n; k++)
 		if (queue_get(s->queue, o->id, o->row[k].delivery.number,
@@ -229,7 +229,7 @@ void plan_outcome(struct queue_thread *s, struct outcome_letter *o,
 		return;
 	v = plan_view_of(s, m);
 	for (unsigned k = 0; k < o->n; k++) {
-		const struct queue_item *item =
+		const struct delivery_ref *item =
 		    row_item(&v, o->row[k].delivery.number);
 		const struct table_word *began = &o->row[k].began;
 

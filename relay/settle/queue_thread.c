@@ -11,25 +11,13 @@
 
 #include "relay/base/log.h"
 #include "relay/post/call.h"
+#include "relay/post/delivery_ref.h"
 #include "relay/settle/downtime.h"
 #include "relay/settle/leg_health.h"
 #include "relay/post/mail.h"
 #include "relay/settle/queue_thread_int.h"
 
 enum { RESOLVE_MAX = 64, PULL_MAX = 4 };
-
-/* ---- items ---- */
-
-static struct queue_item item_of(const struct spool_delivery *d,
-    uint32_t number, uint64_t hash)
-{
-	return (struct queue_item){.number = number, .rcpt = d->rcpt,
-	    .leg = d->leg, .role = d->role, .state = d->state,
-	    .uncertain = d->uncertain, .reason = d->reason,
-	    .flags = d->flags, .attempts = d->attempts, .hash = hash,
-	    .change = d->change, .created_us = d->created_us,
-	    .due_us = d->due_us};
-}
 
 /* ---- letters ---- */
 
@@ -169,7 +157,7 @@ void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
 {
 	struct queue_thread *s = arg;
 	struct arena *a = arena_new();
-	struct queue_item *items = NEW_ARRAY(struct queue_item, n);
+	struct delivery_ref *items = NEW_ARRAY(struct delivery_ref, n);
 	struct envelope e;
 
 	/* Empty: it could not be read yet, and recovery.c names it. */
@@ -182,11 +170,10 @@ void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
 		e.size = 0;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t hash = d[i].rcpt < e.rcpts
+		items[i] = delivery_ref_read(&d[i], i);
+		items[i].hash = d[i].rcpt < e.rcpts
 				    ? base_hash(s, e.rcpt[d[i].rcpt].to)
 				    : QUEUE_ANYBODY;
-
-		items[i] = item_of(&d[i], i, hash);
 		if (dstate_live(d[i].state) && d[i].change < s->oldest_change)
 			s->oldest_change = d[i].change;
 	}

@@ -53,7 +53,7 @@ struct queue_thread {
 /* The new states of some deliveries of one message: written as one record,
  * then given to the queue. */
 struct move {
-	struct queue_item item;
+	struct delivery_ref item;
 	size_t detail_at, detail_n; /* in moves.details */
 };
 struct moves {
@@ -68,7 +68,7 @@ struct moves {
 void moves_init(struct moves *m, uint64_t id, int64_t time_us);
 void moves_fini(struct moves *m);
 /* The item is copied; the pointer lives until the next move. */
-struct move *moves_add(struct moves *m, const struct queue_item *item);
+struct move *moves_add(struct moves *m, const struct delivery_ref *item);
 /* All of them as one record. Stamps what ends here, and marks what may be a
  * duplicate: the moves are what is written, and what is applied. */
 struct spool_op *moves_op(struct queue_thread *s, struct moves *m);
@@ -123,7 +123,6 @@ void plan_outcome(struct queue_thread *s, struct outcome_letter *o,
 /* Will this row be on record? */
 bool plan_records(const struct outcome_letter *o, unsigned k);
 
-struct spool_delivery moves_delivery(const struct queue_item *i);
 struct queue_row *moves_rows(struct queue_thread *s, uint64_t id,
     unsigned *n_out);
 struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,

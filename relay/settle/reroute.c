@@ -100,7 +100,7 @@ static void reroute(struct queue_thread *s, struct moves *m, uint64_t change)
 	moves_post(s, moves_op(s, m), &r->written);
 }
 
-static bool waits_for_a_way(const struct queue_item *i)
+static bool waits_for_a_way(const struct delivery_ref *i)
 {
 	return i->state == D_QUEUED || i->state == D_DEFERRED ||
 	       (i->state == D_PARKED && i->reason == WHY_NO_WAY);

@@ -358,7 +358,7 @@ static void tell_queue(struct drig *r, uint64_t id,
 	l->sender = r->sender;
 	l->n = n;
 	for (unsigned i = 0; i < n; i++)
-		l->item[i] = (struct queue_item){.number = i,
+		l->item[i] = (struct delivery_ref){.number = i,
 		    .rcpt = d[i].rcpt, .leg = d[i].leg, .role = d[i].role,
 		    .state = d[i].state, .uncertain = d[i].uncertain,
 		    .reason = d[i].reason, .flags = d[i].flags,
@@ -477,7 +477,7 @@ static void look_again(const struct drig *r, struct outcome_letter *o)
 							 : drig_word(r);
 			o->row[i].ended = drig_word(r);
 		}
-		o->row[i].delivery.stranger = r->stranger;
+		o->row[i].stranger = r->stranger;
 		o->row[i].on = r->on;
 	}
 	o->mailbox = r->mailbox;
@@ -557,11 +557,11 @@ bool drig_act(struct drig *r, enum act what, uint64_t id, uint32_t number,
 
 /* ---- looking ---- */
 
-struct queue_item drig_item(struct drig *r, uint64_t id, uint32_t number)
+struct delivery_ref drig_item(struct drig *r, uint64_t id, uint32_t number)
 {
 	struct spool_delivery d = {0};
 	bool there = spool_peek(r->shared.spool, id, number, &d);
-	struct queue_item item = {0};
+	struct delivery_ref item = {0};
 
 	assert_int_equal(there,
 	    queue_get(queue_thread_queue(r->queue_thread), id, number, &item));

@@ -110,7 +110,7 @@ void drig_unclaim(struct drig *r, struct job_letter *j, bool stale,
 
 /* As the queue and as the journal have it; they must be equal. D_NONE: over
  * with all of its message. */
-struct queue_item drig_item(struct drig *r, uint64_t id, uint32_t number);
+struct delivery_ref drig_item(struct drig *r, uint64_t id, uint32_t number);
 enum dstate drig_state(struct drig *r, uint64_t id, uint32_t number);
 /* An administrator; whether it was taken, and what came of it. Of a bounce
  * that is told in r->act when its job was reported. */

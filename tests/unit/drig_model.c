@@ -202,7 +202,7 @@ void drig_model_flies(struct drig_model *m, const struct job_letter *j,
     unsigned row)
 {
 	if (j->kind == JOB_ATTEMPT)
-		message_of(m, j->id)->flies |= bit(j->row[row].number);
+		message_of(m, j->id)->flies |= bit(j->row[row].ref.number);
 }
 
 void drig_model_kill(struct drig_model *m)

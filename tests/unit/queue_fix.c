@@ -61,7 +61,7 @@ static void on_over(void *arg, uint64_t id, const uint32_t *number,
 	struct fixture *f = arg;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct queue_item item = fix_row(f, id, number[i]).item;
+		struct delivery_ref item = fix_row(f, id, number[i]).item;
 
 		f->over[f->overs].id = id;
 		f->over[f->overs].number = number[i];
@@ -113,9 +113,9 @@ int fix_teardown(void **state)
 	return 0;
 }
 
-struct queue_item fix_item(const struct fixture *f, uint32_t number, int leg)
+struct delivery_ref fix_item(const struct fixture *f, uint32_t number, int leg)
 {
-	return (struct queue_item){.number = number, .rcpt = number,
+	return (struct delivery_ref){.number = number, .rcpt = number,
 	    .leg = (uint16_t)leg, .state = D_QUEUED, .hash = 1000 + number,
 	    .change = 1, .created_us = f->clock.wall};
 }
@@ -134,7 +134,7 @@ void fix_check(const struct fixture *f)
 /* Message `id` with one delivery. */
 void fix_put(struct fixture *f, uint64_t id, int leg, uint64_t hash)
 {
-	struct queue_item i = fix_item(f, 0, leg);
+	struct delivery_ref i = fix_item(f, 0, leg);
 
 	i.hash = hash;
 	assert_true(queue_insert(f->q, &(struct queue_arrival){id, 100, &i,
@@ -184,7 +184,7 @@ struct queue_row fix_row(const struct fixture *f, uint64_t id,
 void fix_outcome(struct fixture *f, uint64_t id, uint32_t number,
     enum dstate state)
 {
-	struct queue_item i = fix_row(f, id, number).item;
+	struct delivery_ref i = fix_row(f, id, number).item;
 
 	i.state = (uint8_t)state;
 	i.attempts++;

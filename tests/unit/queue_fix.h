@@ -46,7 +46,7 @@ struct fixture {
 int fix_setup(void **state);
 int fix_teardown(void **state);
 /* A queued delivery; its hash is 1000 + number. */
-struct queue_item fix_item(const struct fixture *f, uint32_t number, int leg);
+struct delivery_ref fix_item(const struct fixture *f, uint32_t number, int leg);
 /* The queue is recounted after each step; here at once. */
 void fix_check(const struct fixture *f);
 /* Message `id` with one delivery. */

@@ -68,7 +68,8 @@ static void a_leg_s_answer_for_a_recipient_is_kept_for_the_next_try(
 		id = drig_accept(r, sender, 2, d, 2); /* held: it stays */
 		res.stage = answers[i].stage;
 		res.class = answers[i].class;
-		assert_int_equal(r->job[0]->row[0].flags, answers[i].before);
+		assert_int_equal(r->job[0]->row[0].ref.flags,
+		    answers[i].before);
 		drig_report(r, drig_job(r), WHY_ATTEMPT, &res, 1);
 		drig_pump(r);
 		assert_int_equal(drig_item(r, id, 0).flags, answers[i].after);

@@ -39,7 +39,7 @@ static struct notice *notice_new(const char *from, unsigned n)
 		t->rcpt[i] = (struct envelope_rcpt){
 		    .to = t->to[i], .orcpt = ""};
 		t->o->row[i].delivery =
-		    (struct job_row){.number = i, .rcpt = i};
+		    (struct delivery_ref){.number = i, .rcpt = i};
 		t->o->row[i].result = drig_result(OUT_FAILED, 550, "no");
 	}
 	t->m->env = (struct envelope){.id = id_make(&t->r->shared.ids),
@@ -333,15 +333,15 @@ static void the_guard_parks_a_failure_and_is_quiet_of_the_rest(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct notice *t = notice_new("sue@elsewhere.example", 2);
-		const struct queue_item *item;
+		const struct delivery_ref *item;
 
 		print_message("case %zu\n", i);
 		t->r->snapshot->conf->dsn.guard = cases[i].guard;
 		t->m->env.spf = cases[i].spf;
 		t->o->row[0].result.class = cases[i].class;
-		t->o->row[0].delivery.stranger = cases[i].stranger;
+		t->o->row[0].stranger = cases[i].stranger;
 		t->o->row[1].result.outcome = OUT_DELIVERED;
-		t->o->row[1].delivery.stranger = cases[i].unknown;
+		t->o->row[1].stranger = cases[i].unknown;
 		t->rcpt[1].notify = NOTIFY_SUCCESS;
 		prepare(t);
 		item = &t->o->notice[t->o->row[0].told - 1].items->item[0];
@@ -435,7 +435,7 @@ static void the_address_shown_is_the_sender_s(void **state)
 static void a_notice_goes_by_dsn_via_or_is_parked(void **state)
 {
 	struct notice *t = notice_new("sue@elsewhere.example", 1);
-	const struct queue_item *item;
+	const struct delivery_ref *item;
 
 	(void)state;
 	prepare(t);

@@ -74,7 +74,7 @@ static void note_results(struct storm *s, const struct job_letter *j,
     const struct result *res)
 {
 	for (unsigned i = 0; i < j->n; i++) {
-		struct fate *f = fate_of(s, j->id, j->row[i].rcpt);
+		struct fate *f = fate_of(s, j->id, j->row[i].ref.rcpt);
 
 		if (res[i].outcome != OUT_UNTRIED)
 			drig_model_flies(s->model, j, i);
@@ -206,7 +206,7 @@ static void look(struct storm *s)
 	    rows,
 		    ARRAY_LEN(rows))) != 0)
 		for (unsigned i = 0; i < n; i++) {
-			const struct queue_item *it = &rows[i].item;
+			const struct delivery_ref *it = &rows[i].item;
 			struct fate *f = fate_of(s, rows[i].id, it->rcpt);
 
 			if (f == NULL || (it->flags & DF_DSN_SENT) == 0)

@@ -349,7 +349,7 @@ static void throttle_halves_and_deliveries_give_back(void **state)
 static void a_sender_domain_is_slowed_and_the_leg_is_not(void **state)
 {
 	struct drig *r = *state;
-	struct queue_item waits;
+	struct delivery_ref waits;
 	uint64_t id;
 	bool ok;
 

@@ -99,11 +99,11 @@ static void a_delay_is_told_once_and_on_record(void **state)
 	uint64_t id = deferred(r, sender, 0);
 	struct job_letter *j = until_late(r);
 	struct result res = drig_result(OUT_DEFERRED, 450, "later");
-	struct queue_item before, after;
+	struct delivery_ref before, after;
 
 	assert_non_null(j);
 	assert_int_equal(j->n, 1);
-	assert_int_equal(j->row[0].leg, r->legacy);
+	assert_int_equal(j->row[0].ref.leg, r->legacy);
 	assert_true(j->row[0].until_us > clock_wall_us(r->shared.clock));
 	before = drig_item(r, id, 0);
 	drig_report(r, j, WHY_LATE, &res, 1);

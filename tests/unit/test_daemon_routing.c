@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "relay/post/delivery_ref.h"
 #include "tests/unit/daemon_rig.h"
 #include "tests/unit/routing_page.h"
 
@@ -128,7 +129,7 @@ static enum dstate state_after(const struct scene *s,
 static void check_old(const struct scene *s, uint32_t number)
 {
 	const struct plan_have *h = s->have[number];
-	struct queue_item is = drig_item(s->r, s->id, number);
+	struct delivery_ref is = drig_item(s->r, s->id, number);
 	enum role role = (enum role)h->role;
 
 	if (says(s, leg_of(h), "primary"))
@@ -143,7 +144,7 @@ static void check_old(const struct scene *s, uint32_t number)
 
 static void check_new(const struct scene *s, uint32_t number)
 {
-	struct queue_item is = drig_item(s->r, s->id, number);
+	struct delivery_ref is = drig_item(s->r, s->id, number);
 	const char *leg = is.leg == s->r->legacy ? "+legacy" : "+cloud";
 	struct slice rest = s->cell, part;
 	bool primary = false;
@@ -232,7 +233,7 @@ static void put_away(struct drig *r, uint64_t id)
 	for (unsigned i = 0; i < n; i++) {
 		rows[i].item.state = D_DELETED;
 		u[i] = (struct spool_update){.delivery = rows[i].item.number,
-		    .to = moves_delivery(&rows[i].item)};
+		    .to = delivery_ref_written(&rows[i].item)};
 	}
 	spool_op_update(op, id, clock_wall_us(r->shared.clock), u, n);
 	spool_post(r->shared.spool, op);

@@ -579,7 +579,7 @@ static void a_restart_finds_what_was_there(void **state)
 		drig_restart(r, k != 0);
 		drig_pump(r);
 		for (size_t i = 0; i < ARRAY_LEN(states); i++) {
-			struct queue_item item = drig_item(r, id[k][i], 0);
+			struct delivery_ref item = drig_item(r, id[k][i], 0);
 
 			if (k == 0 && i == 0) { /* it was attempted */
 				assert_int_equal(item.attempts, 1);

@@ -147,7 +147,7 @@ static void what_is_given_back_counts_as_before(void **state)
 	    {WALL - 10 * DAY, WALL - 6 * DAY, 2 * DAY},
 	    {WALL - 2 * DAY, INT64_MAX, 0}};
 	struct queue_span s[QUEUE_SPANS];
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	queue_leg_downs_restore(f->q, LEGACY, was, 2);
 	assert_true(queue_leg_down_since(f->q, LEGACY) == WALL - 2 * DAY);

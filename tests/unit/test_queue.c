@@ -71,7 +71,7 @@ static void a_leg_gets_its_part_of_the_memory_and_leaves_the_rest(void **state)
 static void deliveries_of_one_message_go_together(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i[5];
+	struct delivery_ref i[5];
 
 	for (uint32_t n = 0; n < 5; n++)
 		i[n] = fix_item(f, n, n == 1 ? CLOUD : LEGACY);
@@ -114,7 +114,7 @@ static void a_worker_with_a_free_connection_pulls(void **state)
 static void what_a_worker_has_in_hand_is_not_started(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	assert_true(queue_insert(f->q, &(struct queue_arrival){3, 1, &i, 1,
 	    .claimed = true}));
@@ -175,7 +175,7 @@ static void jitter_spreads_and_stays_in_its_bounds(void **state)
 static void a_lifetime_ends_without_an_attempt(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	i.created_us -= 3599 * SECOND;
 	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, &i,
@@ -194,7 +194,7 @@ static void a_lifetime_ends_without_an_attempt(void **state)
 static void only_what_is_too_old_of_a_message_ends(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	struct delivery_ref i[2] = {fix_item(f, 0, LEGACY),
 	    fix_item(f, 1, LEGACY)};
 
 	i[1].created_us -= 3601 * SECOND;
@@ -216,7 +216,7 @@ static void mail_of_a_leg_that_bounces_nothing_has_no_end(void **state)
 	    "hostname = \"r.example\"\n"
 	    "leg \"legacy\" { hosts = \"a.example\" soft_bounce = true }\n"
 	    "domain \"example.com\" { }\n", f->names);
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	queue_configure(f->q, c);
 	conf_unref(c);
@@ -274,7 +274,7 @@ static void a_claim_that_ends_leaves_such_times_alone(void **state)
 	struct fixture *f = *state;
 
 	for (unsigned i = 0; i < ARRAY_LEN(states); i++) {
-		struct queue_item item = fix_item(f, 0, LEGACY);
+		struct delivery_ref item = fix_item(f, 0, LEGACY);
 		uint64_t id = 1 + i;
 
 		item.state = (uint8_t)states[i];
@@ -290,7 +290,7 @@ static void a_claim_that_ends_leaves_such_times_alone(void **state)
 static void stamps_come_back_as_they_were_given(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i = {.number = 4194303, .rcpt = 1048575, .leg = 255,
+	struct delivery_ref i = {.number = 4194303, .rcpt = 1048575, .leg = 255,
 	    .role = ROLE_COPY, .state = D_PARKED, .uncertain = UNC_YES,
 	    .reason = 63, .flags = 63, .attempts = 32767, .hash = UINT64_MAX,
 	    .change = UINT64_MAX, .created_us = WALL - 86400 * SECOND + 7,
@@ -320,7 +320,7 @@ static void stamps_come_back_as_they_were_given(void **state)
 static void a_message_is_forgotten_when_all_of_it_is_over(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	struct delivery_ref i[2] = {fix_item(f, 0, LEGACY),
 	    fix_item(f, 1, CLOUD)};
 	struct queue_counts c;
 	struct queue_row r[4];
@@ -351,7 +351,7 @@ static void a_message_is_forgotten_when_all_of_it_is_over(void **state)
 static void a_full_queue_says_no_but_keeps_what_is_accepted(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	for (uint64_t id = 1; id <= 1000; id++) {
 		assert_false(queue_full(f->q));
@@ -371,7 +371,7 @@ static void a_full_queue_says_no_but_keeps_what_is_accepted(void **state)
 static void the_walk_shows_every_message_once_in_order(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i[3] = {fix_item(f, 0, LEGACY),
+	struct delivery_ref i[3] = {fix_item(f, 0, LEGACY),
 	    fix_item(f, 1, LEGACY),
 	    fix_item(f, 2, CLOUD)};
 	struct queue_row r[7];
@@ -401,7 +401,7 @@ static void the_oldest_that_waits_is_found_in_slices(void **state)
 	struct fixture *f = *state;
 	uint64_t oldest[NAMES_MAX] = {0};
 	struct queue_at at = {0, 0};
-	struct queue_item held = fix_item(f, 0, CLOUD);
+	struct delivery_ref held = fix_item(f, 0, CLOUD);
 	int turns = 1;
 
 	ledger_gate(f->ledger, LEGACY, GATE_SUSPENDED, true);

@@ -23,7 +23,7 @@ enum {
 static void put(struct fixture *f, uint64_t id, enum dstate state,
     int64_t wait_s)
 {
-	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	struct delivery_ref i[2] = {fix_item(f, 0, LEGACY),
 	    fix_item(f, 1, LEGACY)};
 
 	i[0].hash = 7;

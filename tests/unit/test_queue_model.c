@@ -86,7 +86,7 @@ static void insert(struct run *r, unsigned at)
 	static const uint8_t states[] = {D_QUEUED, D_QUEUED, D_DEFERRED,
 	    D_HELD, D_PARKED, D_DELIVERED};
 	struct model *m = &r->m[at];
-	struct queue_item it[EACH];
+	struct delivery_ref it[EACH];
 	unsigned n = 1 + below(r, EACH);
 	bool claimed = below(r, 2) == 0;
 
@@ -119,7 +119,7 @@ static void report(struct run *r, unsigned at)
 	struct model *m = &r->m[at];
 	unsigned n = below(r, EACH);
 	int64_t wait = below(r, 100) * SECOND;
-	struct queue_item it;
+	struct delivery_ref it;
 
 	if (!m->d[n].there || all_over(m))
 		return;
@@ -265,7 +265,7 @@ static void chains_find_all_of_many(void **state)
 	unsigned n;
 
 	for (uint64_t i = 1; i <= MANY; i++) {
-		struct queue_item it = fix_item(f, 0, LEGACY);
+		struct delivery_ref it = fix_item(f, 0, LEGACY);
 
 		it.state = D_HELD;
 		it.hash = (i % (MANY / 3) + 1) *

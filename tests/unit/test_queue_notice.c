@@ -23,7 +23,7 @@ static int setup(void **state)
 }
 
 /* A message whose attempts wait for `due_s`. */
-static void put_waiting(struct fixture *f, uint64_t id, struct queue_item *i,
+static void put_waiting(struct fixture *f, uint64_t id, struct delivery_ref *i,
     unsigned n, int64_t due_s)
 {
 	for (unsigned k = 0; k < n; k++)
@@ -46,7 +46,7 @@ static unsigned lates(const struct fixture *f)
 /* The daemon: told, or not asked for. */
 static void told(struct fixture *f, uint64_t id, uint32_t number)
 {
-	struct queue_item i;
+	struct delivery_ref i;
 
 	assert_true(queue_get(f->q, id, number, &i));
 	i.flags |= DF_DELAY_SENT;
@@ -75,7 +75,7 @@ static void who_is_told_and_when(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct fixture *f;
-		struct queue_item item;
+		struct delivery_ref item;
 
 		print_message("%s\n", cases[i].what);
 		assert_int_equal(fix_teardown(state), 0);
@@ -96,7 +96,7 @@ static void who_is_told_and_when(void **state)
 static void it_is_told_once_and_keeps_its_time(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item item = fix_item(f, 0, LEGACY);
+	struct delivery_ref item = fix_item(f, 0, LEGACY);
 
 	put_waiting(f, 1, &item, 1, 1000);
 	fix_later(f, DELAY_S + 2);
@@ -117,7 +117,7 @@ static void it_is_told_once_and_keeps_its_time(void **state)
 static void what_could_not_be_told_is_asked_for_again(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item item = fix_item(f, 0, LEGACY);
+	struct delivery_ref item = fix_item(f, 0, LEGACY);
 
 	put_waiting(f, 1, &item, 1, 1000);
 	fix_later(f, DELAY_S + 2);
@@ -136,7 +136,7 @@ static void what_could_not_be_told_is_asked_for_again(void **state)
 static void a_message_is_told_of_as_a_whole(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item item[4];
+	struct delivery_ref item[4];
 
 	for (unsigned i = 0; i < 4; i++) {
 		item[i] = fix_item(f, i, i % 2 ? CLOUD : LEGACY);
@@ -155,7 +155,7 @@ static void a_message_is_told_of_as_a_whole(void **state)
 static void without_a_delay_nobody_is_told(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item item = fix_item(f, 0, LEGACY);
+	struct delivery_ref item = fix_item(f, 0, LEGACY);
 
 	f->conf->dsn.delay_ms = 0;
 	put_waiting(f, 1, &item, 1, 3000);
@@ -167,7 +167,7 @@ static void without_a_delay_nobody_is_told(void **state)
 static void what_is_over_is_not_late(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item item = fix_item(f, 0, LEGACY);
+	struct delivery_ref item = fix_item(f, 0, LEGACY);
 
 	item.created_us -= 4000 * SECOND;
 	put_waiting(f, 1, &item, 1, 4000);
@@ -178,7 +178,7 @@ static void what_is_over_is_not_late(void **state)
 static void it_is_said_until_when_it_is_tried(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item item = fix_item(f, 0, LEGACY);
+	struct delivery_ref item = fix_item(f, 0, LEGACY);
 
 	put_waiting(f, 1, &item, 1, 1000);
 	assert_int_equal(queue_gives_up_us(f->q, 1, 0),
@@ -196,7 +196,7 @@ static void many_are_told_one_after_the_other(void **state)
 	struct fixture *f = *state;
 
 	for (uint64_t id = 1; id <= 700; id++) {
-		struct queue_item item = fix_item(f, 0, LEGACY);
+		struct delivery_ref item = fix_item(f, 0, LEGACY);
 
 		put_waiting(f, id, &item, 1, 3000);
 	}

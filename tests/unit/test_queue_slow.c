@@ -39,7 +39,7 @@ static void slowed(struct fixture *f, uint64_t id, int leg, uint64_t sender)
 static void one_domain_waits_and_others_go_on(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item waits;
+	struct delivery_ref waits;
 
 	put(f, 1, LEGACY, SLOW);
 	fix_settle(f);

@@ -15,7 +15,7 @@
 
 static void held(struct fixture *f, uint64_t id, uint64_t hash)
 {
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	i.hash = hash;
 	i.state = D_HELD;
@@ -26,7 +26,7 @@ static void held(struct fixture *f, uint64_t id, uint64_t hash)
 /* As the queue thread does after a resolve: the delivery may go. */
 static void release(struct fixture *f, uint64_t id, uint64_t change)
 {
-	struct queue_item i = fix_row(f, id, 0).item;
+	struct delivery_ref i = fix_row(f, id, 0).item;
 
 	i.state = D_QUEUED;
 	i.due_us = 0;
@@ -99,7 +99,7 @@ static void nothing_of_a_message_starts_while_its_routes_are_asked(void **state)
 static void a_wake_up_waits_for_the_attempt_that_it_meets(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	struct delivery_ref i[2] = {fix_item(f, 0, LEGACY),
 	    fix_item(f, 1, CLOUD)};
 
 	i[1].hash = i[0].hash;
@@ -143,7 +143,7 @@ static void a_wake_up_during_a_resolve_asks_once_more(void **state)
 static void mail_resolved_before_a_change_is_resolved_anew(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	queue_applied(f->q, 5);
 	i.change = 4;
@@ -185,7 +185,7 @@ static void what_cannot_be_resolved_is_tried_again_after_a_while(void **state)
 static void what_is_over_is_not_woken(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i[2] = {fix_item(f, 0, LEGACY),
+	struct delivery_ref i[2] = {fix_item(f, 0, LEGACY),
 	    fix_item(f, 1, CLOUD)};
 	struct queue_counts c;
 

@@ -25,7 +25,7 @@ struct was {
 static void put(struct fixture *f, uint64_t id, const struct was *w,
     unsigned n)
 {
-	struct queue_item item[4];
+	struct delivery_ref item[4];
 
 	for (unsigned i = 0; i < n; i++) {
 		item[i] = fix_item(f, i, i % 2 == 0 ? LEGACY : CLOUD);
@@ -99,7 +99,7 @@ static void parked_mail_ends_in_its_time(void **state)
 static void what_was_parked_before_stamps_counts_from_its_creation(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	i.state = D_PARKED;
 	i.created_us -= 29 * DAY;
@@ -186,7 +186,7 @@ static unsigned ended(const struct fixture *f)
 static void lifetimes_that_end_together_end_in_parts(void **state)
 {
 	struct fixture *f = *state;
-	struct queue_item i = fix_item(f, 0, LEGACY);
+	struct delivery_ref i = fix_item(f, 0, LEGACY);
 
 	i.created_us -= 40 * DAY;
 	ledger_gate(f->ledger, LEGACY, GATE_SUSPENDED, true);
