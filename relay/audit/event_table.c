@@ -67,6 +67,8 @@ const struct event_row event_table[EVENTS] = {
 		"The cutover table was changed" },
 	[EVENT_BODY] = { "body", "id who command",
 		"An administrator read or exported the body of a message" },
+	[EVENT_IMPORTED] = { "imported", "id who",
+		"A message that was exported elsewhere was taken in" },
 	[EVENT_SPOOL] = { "spool", "state generations reason",
 		"At the start, parts of the spool were missing or damaged" },
 };

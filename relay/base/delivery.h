@@ -47,6 +47,7 @@ enum delivery_flags {
 	DF_PINNED = 32,	/* no change of the table moves it to another leg */
 	DF_REPLAYED = 64, /* its message had ended and was queued again */
 	DF_EGRESS = 128, /* its leg is an egress: a way out to the internet */
+	DF_KNOWN = 255, /* all of them */
 };
 
 /* One delivery of a message, as rooms and letters pass it on; only the journal

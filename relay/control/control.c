@@ -17,6 +17,7 @@ static const struct ctl_command commands[] = {
 	{ "leg.suspend",  control_leg_suspend    },
 	{ "queue.act",    control_queue_act    },
 	{ "queue.export", control_queue_export },
+	{ "queue.import", control_queue_import },
 	{ "queue.list",   control_queue_list   },
 	{ "queue.show",   control_queue_show   },
 	{ "route.wait",   control_route_wait    },
@@ -45,6 +46,15 @@ static void on_letter(void *arg, struct letter *l)
 	case O_WRITTEN:
 		control_leg_written(c, (struct spool_op *)l);
 		break;
+	case O_IMPORT_FETCHED:
+		control_import_fetched((struct spool_fetch *)l);
+		break;
+	case O_IMPORT_KNOWN:
+		control_import_known((struct lookup *)l);
+		break;
+	case O_IMPORT_DRAFT:
+		control_import_draft((struct spool_draft_letter *)l);
+		break;
 	}
 }
 
@@ -55,6 +65,7 @@ struct control *control_open(const struct control_config *cfg,
 
 	c->cfg = *cfg;
 	c->snapshot = snapshot_ref(cfg->snapshot);
+	list_init(&c->importing);
 	list_init(&c->searching);
 	mailbox_init(&c->box);
 	mailbox_attach(&c->box, cfg->ops, on_letter, c);

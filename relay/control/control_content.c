@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 
 #include "relay/audit/note_post.h"
+#include "relay/control/carried.h"
 
 enum { CHUNK = 48 << 10 };
 
@@ -29,6 +30,7 @@ static void content_end(struct content *ct, int code, const char *why)
 static const char *const commands[] = {
 	[CONTENT_SHOW] = "queue show --body",
 	[CONTENT_EXPORT] = "queue export",
+	[CONTENT_CARRY] = "queue export --all",
 };
 
 static void send_chunk(const struct content *ct, struct slice bytes)
@@ -77,6 +79,45 @@ static void on_content(void *arg)
 	content_end(ct, 1, "gone");
 }
 
+static struct jout *section(struct content *ct, const char *name)
+{
+	struct jout *j = ctl_row(ct->r);
+
+	jout_str(j, "section", name);
+	return j;
+}
+
+/* All that another Posthouse must know of it. */
+static void send_envelope(struct content *ct, const struct spool_fetch *f,
+    const struct envelope *e)
+{
+	const struct names *names = ct->c->cfg.shared->names;
+
+	carried_print_envelope(section(ct, "envelope"), e);
+	ctl_row_end(ct->r);
+	for (unsigned i = 0; i < e->rcpts; i++) {
+		carried_print_rcpt(section(ct, "recipient"), e, i);
+		ctl_row_end(ct->r);
+	}
+	for (unsigned i = 0; i < f->deliveries; i++) {
+		carried_print_delivery(section(ct, "delivery"), names,
+		    &f->delivery[i], strbuf_view(&f->reply[i]));
+		ctl_row_end(ct->r);
+	}
+}
+
+static bool give_envelope(struct content *ct, const struct spool_fetch *f)
+{
+	struct arena *a = arena_new();
+	struct envelope e;
+	bool sound = envelope_unpack(strbuf_view(&f->envelope), a, &e) == 0;
+
+	if (sound)
+		send_envelope(ct, f, &e);
+	arena_free(a);
+	return sound;
+}
+
 /* Reading a body is an event with who (A3). */
 static void note_body(const struct content *ct, uint64_t id)
 {
@@ -97,7 +138,19 @@ void control_content_fetched(struct spool_fetch *f)
 	struct content *ct = f->arg;
 
 	if (f->status != 0) {
-		content_end(ct, 1, f->err.text);
+		/* Over since the queue was asked: nothing to carry. */
+		if (ct->what == CONTENT_CARRY && f->err.no == 0) {
+			section(ct, "gone");
+			ctl_row_end(ct->r);
+			content_end(ct, 0, "");
+		} else {
+			content_end(ct, 1, f->err.text);
+		}
+		spool_fetch_free(f);
+		return;
+	}
+	if (ct->what == CONTENT_CARRY && !give_envelope(ct, f)) {
+		content_end(ct, 1, "its envelope cannot be read");
 		spool_fetch_free(f);
 		return;
 	}
@@ -134,5 +187,7 @@ void control_queue_export(void *arg, struct ctl_request *r,
 		ctl_end(r, 1, "\"%s\" is no message id",
 		    control_arg(args, "id"));
 	else
-		control_content(arg, r, id, CONTENT_EXPORT);
+		control_content(arg, r, id,
+		    json_is_true(json_object_get(args, "envelope"))
+			? CONTENT_CARRY : CONTENT_EXPORT);
 }

@@ -15,6 +15,9 @@ enum ops_letter {
 	O_FETCHED,  /* struct spool_fetch; arg is a struct select      */
 	O_CONTENT,  /* struct spool_fetch; arg is a struct content     */
 	O_WRITTEN,  /* struct spool_op                                 */
+	O_IMPORT_FETCHED, /* struct spool_fetch; arg: struct carried    */
+	O_IMPORT_KNOWN,	  /* struct lookup; the same                    */
+	O_IMPORT_DRAFT,	  /* struct spool_draft_letter; the same        */
 };
 
 enum {
@@ -22,6 +25,7 @@ enum {
 	LOOK_AGAIN_MS = 20, /* at what is not so yet, and no letter tells */
 };
 
+struct lookup;
 struct searching;
 
 struct control {
@@ -30,6 +34,7 @@ struct control {
 	struct mailbox box; /* of the ops loop */
 	struct conf_snapshot *snapshot;
 	unsigned busy; /* requests that are answered later */
+	struct list importing;
 	struct list searching; /* of those, with a thread each */
 	struct searching *place[SEARCHES_MAX]; /* of those; NULL: free */
 };
@@ -72,11 +77,17 @@ void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
 /* The content as rows, then the end of `r`. */
-enum content_for { CONTENT_SHOW, CONTENT_EXPORT };
+enum content_for { CONTENT_SHOW, CONTENT_EXPORT, CONTENT_CARRY };
 void control_content(struct control *c, struct ctl_request *r, uint64_t id,
     enum content_for what);
 void control_content_fetched(struct spool_fetch *f);
 void control_queue_export(void *arg, struct ctl_request *r,
+    const json_t *args);
+/* Letters of O_IMPORT_…: control_import.c. */
+void control_import_fetched(struct spool_fetch *f);
+void control_import_known(struct lookup *l);
+void control_import_draft(struct spool_draft_letter *l);
+void control_queue_import(void *arg, struct ctl_request *r,
     const json_t *args);
 
 #endif

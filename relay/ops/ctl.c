@@ -116,6 +116,7 @@ static void request_begin(struct conn *c)
 	r->open = true;
 	r->too_long = false;
 	r->drain = NULL;
+	r->more = NULL;
 }
 
 static void request_run(struct conn *c, const json_t *line)
@@ -162,17 +163,55 @@ static void conn_line(struct conn *c, size_t n)
 	json_decref(line);
 }
 
-static void conn_next(struct conn *c)
+/* Where the first line ends; -1: not yet. */
+static long line_end(struct conn *c)
 {
 	const char *end = c->in.n == 0
 	    ? NULL
 	    : memchr(c->in.p + c->scanned, '\n', c->in.n - c->scanned);
 
 	c->scanned = c->in.n;
-	if (end != NULL)
-		conn_line(c, (size_t)(end - c->in.p));
+	return end == NULL ? -1 : end - c->in.p;
+}
+
+static void conn_next(struct conn *c)
+{
+	long end = line_end(c);
+
+	if (end >= 0)
+		conn_line(c, (size_t)end);
 	else if (c->in.n == c->in.max)
 		request_refuse(c);
+}
+
+static void more_give(struct conn *c, const json_t *line)
+{
+	struct ctl_request *r = &c->request;
+	ctl_more_fn fn = r->more;
+
+	r->more = NULL;
+	fn(r->more_arg, line);
+}
+
+/* No object, or one that does not end: the client is not understood. */
+static void conn_more(struct conn *c)
+{
+	long end = c->fd < 0 ? -1 : line_end(c);
+	json_t *line;
+
+	if (end < 0 && c->fd >= 0 && c->in.n < c->in.max)
+		return;
+	line = end < 0 ? NULL
+		       : json_loadb(c->in.p, (size_t)end,
+			     JSON_REJECT_DUPLICATES, NULL);
+	if (end >= 0) {
+		strbuf_drop_front(&c->in, (size_t)end + 1);
+		c->scanned = 0;
+	}
+	if (!json_is_object(line))
+		conn_drop(c);
+	more_give(c, json_is_object(line) ? line : NULL);
+	json_decref(line);
 }
 
 static void conn_drained(struct conn *c)
@@ -180,10 +219,20 @@ static void conn_drained(struct conn *c)
 	struct ctl_request *r = &c->request;
 	void (*fn)(void *arg) = r->drain;
 
-	if (fn == NULL || (c->fd >= 0 && c->out.n >= CTL_OUTPUT_HIGH / 2))
+	if (c->fd >= 0 && c->out.n >= CTL_OUTPUT_HIGH / 2)
 		return;
 	r->drain = NULL;
 	fn(r->drain_arg);
+}
+
+/* The request waits for its client: for one of two things. It may be over,
+ * and `c` freed, when this returns. */
+static void conn_go_on(struct conn *c)
+{
+	if (c->request.drain != NULL)
+		conn_drained(c);
+	else if (c->request.more != NULL)
+		conn_more(c);
 }
 
 static void on_work(void *arg)
@@ -192,7 +241,7 @@ static void on_work(void *arg)
 
 	conn_flush(c);
 	if (c->request.open) {
-		conn_drained(c);
+		conn_go_on(c);
 	} else if (c->fd < 0 || (c->last && c->out.n == 0)) {
 		ctl_conn_free(c);
 		return;
@@ -292,6 +341,7 @@ void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)
 	strbuf_fini(&r->row); /* an idle connection keeps no memory */
 	r->open = false;
 	r->drain = NULL;
+	r->more = NULL;
 	if (c->ctl == NULL) {
 		ctl_conn_free(c);
 		return;
@@ -315,6 +365,15 @@ void ctl_on_drain(struct ctl_request *r, void (*fn)(void *arg), void *arg)
 {
 	r->drain = fn;
 	r->drain_arg = arg;
+	conn_later(r->conn);
+}
+
+void ctl_more(struct ctl_request *r, ctl_more_fn fn, void *arg)
+{
+	PH_ASSERT(r->open && r->drain == NULL && r->more == NULL);
+	r->more = fn;
+	r->more_arg = arg;
+	conn_send(r->conn, SLICE("{\"more\":true}\n"));
 	conn_later(r->conn);
 }
 
@@ -355,7 +414,7 @@ static void conn_orphan(struct conn *c)
 	list_remove(&c->node);
 	c->ctl->count--;
 	c->ctl = NULL;
-	conn_drained(c);
+	conn_go_on(c);
 }
 
 void ctl_conn_end(struct conn *c)

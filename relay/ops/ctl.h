@@ -8,6 +8,10 @@
  *
  *   {"command":"queue.list","args":{"leg":"cloud"}}
  *   {"row":{…}}  …  {"end":{"exit":0,"error":""}}
+ *
+ * A command that takes more than a line asks for each further one, so neither
+ * side runs ahead of the other: the daemon says {"more":true}, the client sends
+ * an object.
  */
 #ifndef RELAY_OPS_CTL_H
 #define RELAY_OPS_CTL_H
@@ -31,6 +35,7 @@ enum {
 
 struct ctl;
 struct ctl_request; /* lives until ctl_end() */
+typedef void (*ctl_more_fn)(void *arg, const json_t *line);
 
 struct ctl_command {
 	const char *name;
@@ -52,6 +57,9 @@ void ctl_row_text(struct ctl_request *r, struct slice jout_object);
  * called once, later, when it has drained or the client went away. */
 bool ctl_busy(const struct ctl_request *r);
 void ctl_on_drain(struct ctl_request *r, void (*fn)(void *arg), void *arg);
+/* Asks the client for a further line: `fn` is called once, later, with the
+ * object (borrowed); with NULL when the client went away or sent none. */
+void ctl_more(struct ctl_request *r, ctl_more_fn fn, void *arg);
 /* `fmt` NULL: no error text. Ends `r`. */
 void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)
     PH_PRINTF(3, 4);
@@ -68,10 +76,14 @@ struct ctl_question {
 	json_t *args; /* taken; NULL: none */
 	void (*row)(void *arg, json_t *row); /* borrowed */
 	void *arg;
+	/* The next line of one that takes several, each time it is asked for;
+	 * NULL gives up. May be NULL. */
+	json_t *(*more)(void *arg);
 };
 /* Calls `row` for each row. Returns the exit code of the end line, its text in
  * `err` ("" when there is none); 3 and `err` when no daemon answers at `path`;
- * 1 and `err` when it may not be asked or goes away before the end. */
+ * 1 and `err` when it may not be asked or goes away before the end; 1 and ""
+ * when `more` gave up. */
 int ctl_call(const struct ctl_question *q, struct error *err);
 
 #endif

@@ -22,8 +22,7 @@ enum {
 struct ctl_answer {
 	int fd;
 	struct strbuf in;
-	void (*row)(void *arg, json_t *row);
-	void *arg;
+	const struct ctl_question *q;
 	int exit_code; /* -1: the end line has not come */
 };
 
@@ -70,16 +69,13 @@ static int send_all(int fd, struct slice s)
 	return 0;
 }
 
-static int ask(int fd, const char *command, json_t *args, struct error *err)
+/* Takes `line`. */
+static int send_line(int fd, json_t *line, struct error *err)
 {
-	json_t *q = json_object();
-	char *text;
+	char *text = json_dumps(line, JSON_COMPACT);
 	int rc;
 
-	json_object_set_new(q, "command", json_string(command));
-	json_object_set_new(q, "args", args == NULL ? json_object() : args);
-	text = json_dumps(q, JSON_COMPACT);
-	json_decref(q);
+	json_decref(line);
 	if (text == NULL)
 		return error_set(err, "the request is not valid UTF-8");
 	rc = strlen(text) < CTL_REQUEST_MAX ? 0
@@ -89,6 +85,25 @@ static int ask(int fd, const char *command, json_t *args, struct error *err)
 		(void)send_all(fd, SLICE("\n"));
 	mem_free(text);
 	return rc;
+}
+
+static int ask(int fd, const struct ctl_question *q, struct error *err)
+{
+	json_t *line = json_object();
+
+	json_object_set_new(line, "command", json_string(q->command));
+	json_object_set_new(line, "args",
+	    q->args == NULL ? json_object() : q->args);
+	return send_line(fd, line, err);
+}
+
+static int send_more(const struct ctl_answer *c, struct error *err)
+{
+	json_t *line = c->q->more == NULL ? NULL : c->q->more(c->q->arg);
+
+	if (line != NULL)
+		return send_line(c->fd, line, err);
+	return error_set(err, "%s", "");
 }
 
 static void take_end(struct ctl_answer *c, const json_t *end, struct error *err)
@@ -105,12 +120,15 @@ static int take_line(struct ctl_answer *c, struct slice text, struct error *err)
 	json_t *line = json_loadb(text.p, text.n, 0, &why);
 	json_t *row = json_object_get(line, "row");
 	json_t *end = json_object_get(line, "end");
+	bool more = json_is_true(json_object_get(line, "more"));
 
-	if (row != NULL && c->row != NULL)
-		c->row(c->arg, row);
+	if (row != NULL && c->q->row != NULL)
+		c->q->row(c->q->arg, row);
 	else if (end != NULL)
 		take_end(c, end, err);
 	json_decref(line);
+	if (more)
+		return send_more(c, err);
 	if (row != NULL || end != NULL)
 		return 0;
 	return error_set(err, "the daemon's answer is not understood");
@@ -162,7 +180,7 @@ static int read_answer(struct ctl_answer *c, struct error *err)
 
 int ctl_call(const struct ctl_question *q, struct error *err)
 {
-	struct ctl_answer c = {.row = q->row, .arg = q->arg, .exit_code = -1};
+	struct ctl_answer c = {.q = q, .exit_code = -1};
 	int rc = connect_to(q->path, &c.fd, err);
 
 	if (rc != 0) {
@@ -171,7 +189,7 @@ int ctl_call(const struct ctl_question *q, struct error *err)
 	}
 	/* Room for a whole line and the read that ends it. */
 	strbuf_init(&c.in, LINE_MAX_BYTES + (1 << 14));
-	rc = ask(c.fd, q->command, q->args, err);
+	rc = ask(c.fd, q, err);
 	if (rc == 0)
 		rc = read_answer(&c, err);
 	strbuf_fini(&c.in);

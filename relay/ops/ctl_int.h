@@ -27,6 +27,8 @@ struct ctl_request {
 	struct jout jout;
 	void (*drain)(void *arg);
 	void *drain_arg;
+	ctl_more_fn more;
+	void *more_arg;
 	bool open, too_long;
 };
 

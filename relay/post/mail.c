@@ -108,6 +108,21 @@ uint64_t mail_key_hash(const struct conf *c, struct slice key)
 	return hash;
 }
 
+uint64_t mail_rcpt_hash(const struct conf *c, const char *to)
+{
+	struct strbuf key;
+	struct addr a;
+	const char *why;
+	uint64_t hash = QUEUE_ANYBODY;
+
+	strbuf_init(&key, 2 * ADDR_MAX);
+	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
+	    route_is_itself(c, &a) && addr_key(&a, '\0', &key))
+		hash = mail_key_hash(c, strbuf_view(&key));
+	strbuf_fini(&key);
+	return hash | 1;
+}
+
 uint64_t mail_sender(const char *from)
 {
 	struct slice domain = slice_str(from);

@@ -8,6 +8,7 @@
 
 #include "policy/route.h"
 #include "relay/mail/envelope.h"
+#include "relay/queue/queue.h"
 #include "relay/spool/spool.h"
 
 struct mail {
@@ -36,6 +37,9 @@ bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out);
 /* The queue's key of a recipient: of its base address (route.h). The same in
  * every process that has this spool, and stored in it, as are the two below. */
 uint64_t mail_hash(const char *base);
+/* The same without the table, of an address as it stands in an envelope;
+ * QUEUE_ANYBODY when only the table could tell. */
+uint64_t mail_rcpt_hash(const struct conf *c, const char *to);
 /* The same of a row of the table: of its folded base address; 0 for a domain's
  * row. */
 uint64_t mail_key_hash(const struct conf *c, struct slice key);

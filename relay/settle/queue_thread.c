@@ -135,23 +135,6 @@ static const struct queue_ops queue_ops = {
 
 /* ---- recovery ---- */
 
-/* The queue's key of a recipient, without the table. */
-static uint64_t base_hash(struct queue_thread *s, const char *to)
-{
-	struct strbuf key;
-	struct addr a;
-	const char *why;
-	uint64_t hash = QUEUE_ANYBODY;
-
-	strbuf_init(&key, 2 * ADDR_MAX);
-	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
-	    route_is_itself(s->conf, &a) &&
-	    addr_key(&a, '\0', &key))
-		hash = mail_key_hash(s->conf, strbuf_view(&key));
-	strbuf_fini(&key);
-	return hash | 1;
-}
-
 void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
     const struct spool_delivery *d, unsigned n)
 {
@@ -172,7 +155,8 @@ void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
 	for (unsigned i = 0; i < n; i++) {
 		items[i] = delivery_ref_read(&d[i], i);
 		items[i].hash = d[i].rcpt < e.rcpts
-				    ? base_hash(s, e.rcpt[d[i].rcpt].to)
+				    ? mail_rcpt_hash(s->conf,
+					  e.rcpt[d[i].rcpt].to)
 				    : QUEUE_ANYBODY;
 		if (dstate_live(d[i].state) && d[i].change < s->oldest_change)
 			s->oldest_change = d[i].change;

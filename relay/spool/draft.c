@@ -339,6 +339,19 @@ void spool_draft_sender(struct spool_draft *d, uint64_t sender)
 	d->sender = sender;
 }
 
+void spool_draft_details(struct spool_draft *d, const struct slice *details,
+    unsigned n)
+{
+	PH_ASSERT(d->details == NULL && !d->closed);
+	d->details = arena_new();
+	d->detail = arena_alloc(d->details, n * sizeof(*d->detail));
+	for (unsigned i = 0; i < n; i++) {
+		d->detail[i] = slice_of(arena_slicedup(d->details, details[i]),
+		    details[i].n);
+		d->detail_bytes += details[i].n;
+	}
+}
+
 void spool_draft_prepare(struct spool_draft *d, struct slice envelope,
     const struct spool_delivery *deliveries, unsigned n)
 {
@@ -392,6 +405,7 @@ void draft_destroy(struct spool_draft *d)
 	body_unref(d->body);
 	strbuf_fini(&d->envelope);
 	mem_free(d->delivery);
+	arena_free(d->details);
 	mem_free(d->place.extent);
 	mem_free(d->pin);
 	pthread_mutex_destroy(&d->lock);

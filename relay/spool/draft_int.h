@@ -54,6 +54,9 @@ struct spool_draft {
 	struct strbuf envelope;
 	struct spool_delivery *delivery;
 	unsigned deliveries;
+	struct arena *details; /* NULL: there are none */
+	struct slice *detail;  /* by delivery */
+	size_t detail_bytes;
 	int64_t accepted_us;
 	uint64_t counted; /* in spool.reserved */
 	int kind;	   /* of the owner's commit letter */

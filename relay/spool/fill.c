@@ -69,6 +69,7 @@ static struct rec_accept accept_of(const struct spool_draft *d)
 	    .sender = d->sender,
 	    .envelope = strbuf_view(&d->envelope),
 	    .delivery = d->delivery,
+	    .detail = d->detail,
 	    .deliveries = d->deliveries,
 	};
 
@@ -91,8 +92,8 @@ static void put_accept(struct spool *s, const struct spool_draft *d)
 
 static size_t draft_record_max(const struct spool_draft *d)
 {
-	return record_accept_max(d->envelope.n, d->deliveries, 0,
-	    d->place.extents);
+	return record_accept_max(d->envelope.n, d->deliveries,
+	    d->detail_bytes, d->place.extents);
 }
 
 static uint64_t draft_max(const struct spool_draft *d)

@@ -86,6 +86,10 @@ void spool_draft_sender(struct spool_draft *d, uint64_t sender);
  * letter of `kind` follows. No add after it. */
 void spool_draft_commit(struct spool_draft *d, struct slice envelope,
     const struct spool_delivery *deliveries, unsigned n, int kind);
+/* The detail of each delivery's last update, for a message that was under way
+ * elsewhere: copied. Before the commit, with as many deliveries. */
+void spool_draft_details(struct spool_draft *d, const struct slice *details,
+    unsigned n);
 /* The stored body from memory, or NULL when it went to the bulk lane. The
  * source holds a reference on the body; bytes count against the memory
  * window until the last reference is gone. */

@@ -33,6 +33,10 @@ struct fixture {
 	struct ctl_request *many, *ended;
 	struct clock_fake clock;
 	bool drained;
+	struct ctl_request *sums;
+	json_int_t sum;
+	unsigned lines;
+	bool gone;
 };
 
 static void cmd_echo(void *arg, struct ctl_request *r, const json_t *args)
@@ -101,7 +105,35 @@ static void cmd_long(void *arg, struct ctl_request *r, const json_t *args)
 	ctl_end(r, 0, NULL);
 }
 
+/* Adds numbers up, a line each, until one is 0. */
+static void on_number(void *arg, const json_t *line)
+{
+	struct fixture *f = arg;
+	json_int_t n = json_integer_value(json_object_get(line, "n"));
+
+	f->gone = line == NULL;
+	f->lines++;
+	f->sum += n;
+	if (n > 0) {
+		ctl_more(f->sums, on_number, f);
+		return;
+	}
+	jout_int(ctl_row(f->sums), "sum", f->sum);
+	ctl_row_end(f->sums);
+	ctl_end(f->sums, 0, NULL);
+}
+
+static void cmd_sum(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct fixture *f = arg;
+
+	(void)args;
+	f->sums = r;
+	ctl_more(r, on_number, f);
+}
+
 static const struct ctl_command table[] = {
+	{"sum", cmd_sum},
 	{"echo", cmd_echo}, {"refuse", cmd_refuse}, {"hold", cmd_hold},
 	{"many", cmd_many}, {"long", cmd_long},	    {NULL, NULL},
 };
@@ -142,6 +174,7 @@ struct asking {
 	unsigned count;
 	int exit_code;
 	struct error err;
+	int left; /* numbers to be sent, from here down; -1: gives up */
 	_Atomic bool done;
 };
 
@@ -155,13 +188,20 @@ static void on_row(void *arg, json_t *row)
 	mem_free(text);
 }
 
+static json_t *on_more(void *arg)
+{
+	struct asking *a = arg;
+
+	return a->left < 0 ? NULL : json_pack("{s:i}", "n", a->left--);
+}
+
 static void *ask(void *arg)
 {
 	struct asking *a = arg;
 
 	a->exit_code =
 	    ctl_call(&(struct ctl_question){a->path, a->command, a->args,
-			  on_row, a}, &a->err);
+			  on_row, a, on_more}, &a->err);
 	a->done = true;
 	return NULL;
 }
@@ -188,6 +228,31 @@ static void an_answer_is_rows_and_an_end(void **state)
 	assert_int_equal(a.count, 2);
 	assert_non_null(strstr(a.rows, "{\"said\":\"h\xc3\xa9 \\\"\\n\""));
 	assert_non_null(strstr(a.rows, "{\"raw\":1}"));
+}
+
+static void further_lines_are_asked_for_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	struct asking a = {.command = "sum", .left = 1000};
+
+	ask_and_serve(f, &a);
+	assert_int_equal(a.exit_code, 0);
+	assert_string_equal(a.rows, "{\"sum\":500500}");
+	assert_int_equal(f->lines, 1001);
+}
+
+static void a_client_may_give_up_between_its_lines(void **state)
+{
+	struct fixture *f = *state;
+	struct asking a = {.command = "sum", .left = -1};
+
+	ask_and_serve(f, &a);
+	assert_int_equal(a.exit_code, 1);
+	assert_string_equal(a.err.text, "");
+	for (int i = 0; i < TURNS_MAX && !f->gone; i++)
+		loop_once(f->loop, TURN_MS);
+	assert_true(f->gone);
+	assert_int_equal(f->lines, 1);
 }
 
 static void a_refusal_says_why(void **state)
@@ -366,6 +431,32 @@ static void turn_until_held(struct fixture *f)
 	assert_non_null(f->held);
 }
 
+/* It is told once; the last case is a socket that closes. */
+static void a_line_that_does_not_come_ends_the_request(void **state)
+{
+	static const char *const cases[] = {"{\n", "[]\n", "\n", ""};
+	struct fixture *f = *state;
+	struct strbuf out;
+
+	strbuf_init(&out, 1 << 16);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int fd = dial(f);
+
+		f->gone = false;
+		strbuf_reset(&out);
+		talk(f, fd, SLICE("{\"command\":\"sum\"}\n"), 1, &out);
+		assert_string_equal(strbuf_cstr(&out), "{\"more\":true}\n");
+		if (cases[i][0] == '\0')
+			ctl_close(f->ctl);
+		talk(f, fd, slice_str(cases[i]), 9, &out);
+		assert_true(f->gone);
+		assert_int_equal(f->lines, i + 1);
+		close(fd);
+	}
+	f->ctl = NULL;
+	strbuf_fini(&out);
+}
+
 static void a_client_that_went_away_is_noticed(void **state)
 {
 	struct fixture *f = *state;
@@ -534,6 +625,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_answer_is_rows_and_an_end),
+		T(further_lines_are_asked_for_one_by_one),
+		T(a_client_may_give_up_between_its_lines),
+		T(a_line_that_does_not_come_ends_the_request),
 		T(a_refusal_says_why),
 		T(without_a_daemon_the_exit_code_is_3),
 		T(a_long_answer_waits_for_its_reader),

@@ -132,7 +132,7 @@ static int count_once(struct verifying *v, const struct conf *conf)
 static int compare(struct verifying *v, const struct conf *conf, bool *ran_out)
 {
 	const struct ctl_question q = {conf->control.socket, "status", NULL,
-	    on_status, v};
+	    on_status, v, NULL};
 	struct error err;
 	int code = CLI_DONE;
 

@@ -241,6 +241,12 @@ static void say_body(const json_t *e, struct strbuf *out)
 	add(out, json_text(e, "command"));
 }
 
+static void say_imported(const json_t *e, struct strbuf *out)
+{
+	strbuf_adds(out, "carried here from another Posthouse by ");
+	add(out, json_text(e, "who"));
+}
+
 static void say_change(const json_t *e, struct strbuf *out)
 {
 	strbuf_addf(out, "change %" PRId64 " by ", json_number(e, "change"));
@@ -350,6 +356,7 @@ static const struct {
 	{ "dsn",        NULL,              say_dsn      },
 	{ "returned",   NULL,              say_returned },
 	{ "body",       NULL,              say_body     },
+	{ "imported",   NULL,              say_imported },
 	{ "change",     NULL,              say_change   },
 	{ "leg",        NULL,              say_leg      },
 	{ "alarm",      NULL,              say_alarm    },

@@ -99,6 +99,19 @@ bool cli_confirm(const struct cli *c, const char *question);
 int cli_call(struct cli *c, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg);
 
+/* The same for a command that takes several lines: `more` gives the next one
+ * each time that the daemon asks for it; NULL, the reason said, gives up
+ * (CLI_NO). */
+struct cli_talk {
+	const char *command;
+	const char *about; /* before an error's text */
+	json_t *args;
+	void (*row)(void *arg, json_t *row);
+	json_t *(*more)(void *arg);
+	void *arg;
+};
+int cli_converse(struct cli *c, const struct cli_talk *t);
+
 /* The same for what there is another way to know: that no daemon answers
  * (CLI_NO_DAEMON) is not said. `row` is not NULL. */
 int cli_call_if_running(struct cli *c, const char *command, json_t *args,

@@ -44,26 +44,41 @@ static int ask(struct cli *c, struct ctl_question *q, struct error *err)
 	return ctl_call(q, err);
 }
 
-int cli_call(struct cli *c, const char *command, json_t *args,
-    void (*row)(void *arg, json_t *row), void *arg)
+static int call(struct cli *c, struct ctl_question *q, const char *about)
 {
-	struct ctl_question q = {NULL, command, args,
-	    row != NULL ? row : show_row, row != NULL ? arg : &c->out};
 	struct error err = {0};
-	int exit_code = ask(c, &q, &err);
+	int exit_code = ask(c, q, &err);
 
 	if (err.text[0] != '\0')
-		cli_fail(c, "%s", err.text);
+		cli_fail(c, "%s%s%s", about, about[0] == '\0' ? "" : ": ",
+		    err.text);
 	/* The file on disk is what must be mended first. */
 	if (exit_code == CLI_NO_DAEMON && c->conf == NULL)
 		exit_code = CLI_NO;
 	return exit_code;
 }
 
+int cli_call(struct cli *c, const char *command, json_t *args,
+    void (*row)(void *arg, json_t *row), void *arg)
+{
+	struct ctl_question q = {NULL, command, args,
+	    row != NULL ? row : show_row, row != NULL ? arg : &c->out, NULL};
+
+	return call(c, &q, "");
+}
+
+int cli_converse(struct cli *c, const struct cli_talk *t)
+{
+	struct ctl_question q = {NULL, t->command, t->args, t->row, t->arg,
+	    t->more};
+
+	return call(c, &q, t->about);
+}
+
 int cli_call_if_running(struct cli *c, const char *command, json_t *args,
     void (*row)(void *arg, json_t *row), void *arg)
 {
-	struct ctl_question q = {NULL, command, args, row, arg};
+	struct ctl_question q = {NULL, command, args, row, arg, NULL};
 	struct error err = {0};
 	int exit_code = ask(c, &q, &err);
 

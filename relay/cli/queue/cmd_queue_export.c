@@ -2,8 +2,9 @@
  *
  * queue export: messages as they were received, one on standard output or
  * any number as files. queue.export answers body rows; that a message was
- * read is on record.
+ * read is on record. With --all, and queue import: mail carried by hand.
  */
+#include "relay/cli/queue/carry_files.h"
 #include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/queue/queue_files.h"
 #include "relay/cli/queue/queue_select.h"
@@ -23,12 +24,27 @@ static int find(struct cli *c, json_t *ids)
 	return code;
 }
 
+static int run_all(struct cli *c)
+{
+	if (c->args != 1 || c->givens != 1 + cli_flag(c, "json"))
+		return cli_usage(c, "--all wants a folder and nothing else");
+	return carry_export(c, c->arg[0]);
+}
+
+static int run_import(struct cli *c)
+{
+	return carry_import(c, c->arg[0]);
+}
+
 static int run_export(struct cli *c)
 {
 	const char *dir = cli_value(c, "to-dir");
-	json_t *ids = json_array();
+	json_t *ids;
 	int code;
 
+	if (cli_flag(c, "all"))
+		return run_all(c);
+	ids = json_array();
 	if (dir == NULL && (c->args != 1 || c->givens != cli_flag(c, "json"))) {
 		json_decref(ids);
 		return cli_usage(c, "one id is written to standard output; for "
@@ -50,20 +66,33 @@ static int run_export(struct cli *c)
 static const struct cli_option export_options[] = {
 	QUEUE_FILTERS,
 	{"to-dir", "DIR", "Each message as DIR/ID.eml."},
+	{"all", NULL, "All that waits, with its envelopes, into a new FOLDER "
+	    "that `queue import` takes."},
 	{NULL, NULL, NULL},
 };
 
 const struct cli_command cmd_queue_export[] = {
 	{.name = "queue export",
-	    .args = "ID | --to-dir DIR [ID...]",
+	    .args = "ID | --to-dir DIR [ID...] | --all FOLDER",
 	    .summary = "Messages as they were received, on standard output or "
 		       "as files",
 	    .details = "That a message was read is on record. Files that "
 		       "exist are left alone.",
 	    .example = "posthouse queue export 01JD5K3W7Q2MA > mail.eml\n"
-		       "posthouse queue export --state parked --to-dir parked",
+		       "posthouse queue export --state parked --to-dir parked\n"
+		       "posthouse queue export --all /root/carried",
 	    .options = export_options,
 	    .max_args = -1,
 	    .run = run_export},
+	{.name = "queue import",
+	    .args = "FOLDER",
+	    .summary = "Take in what `queue export --all` wrote elsewhere",
+	    .details = "A message keeps its id: one that is known here is "
+		       "passed over, so an import that was cut off can be run "
+		       "again.",
+	    .example = "posthouse queue import /root/carried",
+	    .min_args = 1,
+	    .max_args = 1,
+	    .run = run_import},
 	{.name = NULL},
 };

@@ -35,23 +35,28 @@ static void show_body(struct slice bytes, FILE *to)
 	strbuf_fini(&b);
 }
 
-void queue_file_chunk(const json_t *row, FILE *to)
+unsigned char *queue_file_bytes(const json_t *row, size_t *n_out)
 {
 	const char *text = json_string_value(json_object_get(row, "chunk"));
 	size_t n = text == NULL ? 0 : strlen(text);
-	unsigned char *bytes;
-	int got;
+	unsigned char *bytes = mem_new(n / 4 * 3 + 4);
+	int got = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)n);
 
-	if (n == 0)
-		return;
-	bytes = mem_new(n / 4 * 3 + 4);
-	got = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)n);
 	for (size_t i = n; got > 0 && i > 0 && text[i - 1] == '='; i--)
 		got--;
-	if (got > 0 && isatty(fileno(to)))
-		show_body(slice_of(bytes, (size_t)got), to);
-	else if (got > 0)
-		fwrite(bytes, 1, (size_t)got, to);
+	*n_out = got > 0 ? (size_t)got : 0;
+	return bytes;
+}
+
+void queue_file_chunk(const json_t *row, FILE *to)
+{
+	size_t n;
+	unsigned char *bytes = queue_file_bytes(row, &n);
+
+	if (isatty(fileno(to)))
+		show_body(slice_of(bytes, n), to);
+	else
+		fwrite(bytes, 1, n, to);
 	mem_free(bytes);
 }
 
@@ -132,8 +137,7 @@ static int export_next(struct cli *c, const char *dir, const char *id)
 	return code;
 }
 
-/* The names, as the contents. */
-static int sync_folder(struct cli *c, const char *dir)
+int queue_files_sync(struct cli *c, const char *dir)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int code = CLI_DONE;
@@ -167,6 +171,6 @@ int queue_files_write(struct cli *c, const char *dir, const json_t *ids)
 	}
 	progress_end(&bar);
 	if (code == CLI_DONE)
-		code = sync_folder(c, dir);
+		code = queue_files_sync(c, dir);
 	return code;
 }

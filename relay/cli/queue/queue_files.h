@@ -10,11 +10,15 @@
 
 /* Writes a message to `to`. CLI_DONE, or what was said. */
 int queue_file_message(struct cli *c, const char *id, FILE *to);
-/* The bytes of a body row's "chunk", which is base64. */
+/* The bytes of a body row's "chunk", which is base64; to be freed. */
+unsigned char *queue_file_bytes(const json_t *row, size_t *n_out);
+/* The same, written. */
 void queue_file_chunk(const json_t *row, FILE *to);
 /* For cli_call(): adds a row's id to `arg`, an array, each once. */
 void queue_file_add(void *arg, json_t *row);
 /* Each message as DIR/ID.eml; the folder is made when it is not there. */
 int queue_files_write(struct cli *c, const char *dir, const json_t *ids);
+/* The names in it, as the contents. CLI_DONE, or what was said. */
+int queue_files_sync(struct cli *c, const char *dir);
 
 #endif
