@@ -13,7 +13,7 @@ enum { RCPTS_MAX = 1 << 20 /* queue.h */, REASONS = 64 };
 
 /* ---- the envelope ---- */
 
-enum kind { TEXT, FLAG, TIME, NUMBER };
+enum kind { TEXT, FLAG, TIME, NUMBER, BYTES };
 
 /* A value that this version knows; a new one is a row. */
 static const struct value {
@@ -40,6 +40,11 @@ static const struct value {
 	{ "eight_bit",   offsetof(struct envelope, eight_bit),   FLAG   },
 	{ "utf8_header", offsetof(struct envelope, utf8_header), FLAG   },
 	{ "came_from",   offsetof(struct envelope, came_from),   TEXT   },
+	{ "egress",      offsetof(struct envelope, egress),      TEXT   },
+	{ "srs",         offsetof(struct envelope, srs),         TEXT   },
+	{ "login",       offsetof(struct envelope, login),       TEXT   },
+	{ "proxy",       offsetof(struct envelope, proxy),       TEXT   },
+	{ "unknown",     offsetof(struct envelope, unknown),     BYTES  },
 	/* clang-format on */
 };
 
@@ -62,6 +67,16 @@ static const void *const_at(const struct envelope *e, const struct value *v)
 	return (const char *)e + v->at;
 }
 
+static void print_bytes(struct jout *j, const char *key, struct slice bytes)
+{
+	char *text = mem_new(bytes.n / 3 * 4 + 8);
+
+	EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)bytes.p,
+	    (int)bytes.n);
+	jout_str(j, key, text);
+	mem_free(text);
+}
+
 static void print_value(struct jout *j, const struct envelope *e,
     const struct value *v)
 {
@@ -78,6 +93,10 @@ static void print_value(struct jout *j, const struct envelope *e,
 	case NUMBER:
 		jout_int(j, v->key,
 		    (int64_t)*(const uint64_t *)const_at(e, v));
+		break;
+	case BYTES:
+		print_bytes(j, v->key,
+		    *(const struct slice *)const_at(e, v));
 		break;
 	}
 }
@@ -115,10 +134,6 @@ void carried_print_rcpt(struct jout *j, const struct envelope *e, unsigned i)
 void carried_print_delivery(struct jout *j, const struct names *names,
     const struct spool_delivery *d, struct slice detail)
 {
-	char *text = mem_new(detail.n / 3 * 4 + 8);
-
-	EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)detail.p,
-	    (int)detail.n);
 	jout_int(j, "rcpt", d->rcpt);
 	jout_str(j, "leg", names_text(names, d->leg));
 	jout_str(j, "role", role_text(d->role));
@@ -130,8 +145,7 @@ void carried_print_delivery(struct jout *j, const struct names *names,
 	jout_int(j, "created_us", d->created_us);
 	jout_int(j, "due_us", d->due_us);
 	jout_int(j, "change", (int64_t)d->change);
-	jout_str(j, "detail", text);
-	mem_free(text);
+	print_bytes(j, "detail", detail);
 }
 
 /* ---- and back ---- */
@@ -174,6 +188,7 @@ static bool take_value(const json_t *o, struct arena *a,
     const struct value *v, struct envelope *e)
 {
 	void *at = (char *)e + v->at;
+	const json_t *bytes = json_object_get(o, v->key);
 	int64_t n;
 
 	switch (v->kind) {
@@ -190,6 +205,8 @@ static bool take_value(const json_t *o, struct arena *a,
 			return false;
 		*(uint64_t *)at = (uint64_t)n;
 		return true;
+	case BYTES:
+		return bytes == NULL || carried_bytes(bytes, a, at);
 	}
 	return false;
 }
@@ -222,7 +239,8 @@ const char *carried_take_envelope(const json_t *o, struct arena *a,
 	e->ret = (enum dsn_ret)ret;
 	for (size_t i = 0; i < ARRAY_LEN(values); i++)
 		if (!take_value(o, a, &values[i], e))
-			return values[i].kind == TEXT
+			return values[i].kind == TEXT ||
+				    values[i].kind == BYTES
 			    ? "a value that should be text is something else"
 			    : "accepted_us or size is absent or no number";
 	return NULL;

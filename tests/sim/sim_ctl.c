@@ -91,6 +91,13 @@ void ctl_on_drain(struct ctl_request *r, void (*fn)(void *arg), void *arg)
 	fn(arg);
 }
 
+/* This client sends one line. */
+void ctl_more(struct ctl_request *r, ctl_more_fn fn, void *arg)
+{
+	(void)r;
+	fn(arg, NULL);
+}
+
 void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)
 {
 	va_list ap;

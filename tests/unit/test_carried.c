@@ -27,7 +27,9 @@ static const struct envelope full = {
 	"e \"\\", .spf = "pass", .size = INT64_C(1) << 40, .bare_lf = true,
 	.eight_bit = true, .utf8_header = true, .rcpt = rcpts, .rcpts = 2,
 	.came_from = "cloud", .parent = 76, .had_leg = {"legacy", "cloud"},
-	.had_legs = 2,
+	.had_legs = 2, .egress = "direct", .srs = "srs0=x@srs.test",
+	.login = "scanner", .proxy = "v2",
+	.unknown = {"\x09\x01\x02\0\0\0hi", 8},
 };
 
 static const struct spool_delivery parked = {.rcpt = 1, .leg = 0,
