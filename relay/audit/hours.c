@@ -419,6 +419,32 @@ int hours_home(struct hours *h, uint64_t id, struct arena *a,
 	return rc == 0 ? in_earlier(h, &s) : rc;
 }
 
+/* Those that hours_home() does not look at, the newest first. */
+static int in_later(struct hours *h, const struct home_search *s)
+{
+	int64_t from = hour_of(id_wall_ms(s->id) * 1000) + HOURS_OF_AN_UPLOAD;
+	int64_t *all;
+	size_t n;
+	int rc = 0;
+
+	if (hour_list(h->dir, &all, &n, &h->err) != 0)
+		return -1;
+	while (n-- > 0 && all[n] > from && rc == 0)
+		if (all[n] != hourfile_hour(h->current))
+			rc = in_older(h, all[n], s);
+	mem_free(all);
+	return rc;
+}
+
+int hours_home_of_any(struct hours *h, uint64_t id, struct arena *a,
+    struct envelope *env_out, struct hourfile **home_out)
+{
+	const struct home_search s = {id, a, env_out, home_out};
+	int rc = hours_home(h, id, a, env_out, home_out);
+
+	return rc == 0 ? in_later(h, &s) : rc;
+}
+
 void hours_since(struct hours *h, uint64_t id,
     bool (*fn)(void *arg, struct hourfile *f), void *arg)
 {

@@ -43,6 +43,11 @@ int hours_renew(struct hours *h, bool damaged, int64_t now_us,
  * next call. 1; 0 when there is none; -1: hours_error(). */
 int hours_home(struct hours *h, uint64_t id, struct arena *a,
     struct envelope *env_out, struct hourfile **home_out);
+/* The same of a message that may have been carried here long after the hour in
+ * its id: all files since then are tried, which takes its time when none has
+ * it. */
+int hours_home_of_any(struct hours *h, uint64_t id, struct arena *a,
+    struct envelope *env_out, struct hourfile **home_out);
 /* The file of hours_home() cannot be read: -1, or 0 when that is passed
  * over. */
 int hours_unreadable(struct hours *h, struct hourfile *f);

@@ -124,6 +124,9 @@ static bool is_on_record(struct projector *p, struct lookup *l)
 	struct hourfile *home;
 	struct envelope env;
 
+	if (l->carried)
+		return hours_home_of_any(p->hours, l->id, l->arena, &env,
+		    &home) > 0;
 	return hours_home(p->hours, l->id, l->arena, &env, &home) > 0;
 }
 

@@ -22,6 +22,7 @@ struct lookup {
 	int kind;
 	void *arg;
 	uint64_t id;
+	bool carried; /* it may have come here later: any file may have it */
 	int64_t asked_ms; /* the projector's */
 	/* filled: */
 	bool found; /* false: never accepted here, or older than the index */

@@ -157,7 +157,7 @@ static int load(struct open_messages *b, struct hours *h, uint64_t id,
 	struct loading l = {.b = b, .a = a};
 	struct envelope env;
 	struct hourfile *home;
-	int rc = hours_home(h, id, a, &env, &home);
+	int rc = hours_home_of_any(h, id, a, &env, &home);
 
 	if (rc <= 0)
 		return rc;

@@ -99,6 +99,7 @@ void control_import_fetched(struct spool_fetch *f)
 	if (f->status != 0) {
 		l = lookup_new(im->env.id, &im->c->box, O_IMPORT_KNOWN);
 		l->arg = im;
+		l->carried = true;
 		projector_lookup(im->c->cfg.projector, l);
 	} else if (same_envelope(im, strbuf_view(&f->envelope))) {
 		answer(im, "known");

@@ -375,6 +375,44 @@ static void what_is_on_record_of_a_message_can_be_asked(void **state)
 	close_projector(f);
 }
 
+static void an_hour_each(struct fixture *f, unsigned from, unsigned to)
+{
+	for (unsigned k = from; k < to; k++) {
+		int64_t at = T0 + (int64_t)k * HOUR;
+
+		fake_accepted(&f->j, fake_id(at, 1), at, "", ann, f->cloud);
+		steps(f, 3);
+	}
+}
+
+/* Its id is of an hour long before that of its row. */
+static void a_carried_message_is_found_in_a_later_file(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = fake_id(T0, 9);
+	struct lookup *l;
+
+	open_projector(f);
+	an_hour_each(f, 0, 40);
+	fake_accepted(&f->j, id, T0 + 40 * HOUR, "", ann, f->cloud);
+	an_hour_each(f, 41, 45);
+	close_projector(f);
+	open_projector(f);
+	l = lookup_new(id, NULL, 0);
+	l->carried = true;
+	lookup_fill(f->p, l);
+	expect_row(l, 0, f->cloud, D_QUEUED);
+	lookup_free(l);
+	sent(f, id, T0 + 45 * HOUR, D_QUEUED, D_DELIVERED, 1);
+	steps(f, 3);
+	close_projector(f);
+	assert_int_equal(count(trace(f, (struct search){.id = id, .limit = 1}),
+	    "\"event\":\"delivered\""), 1);
+	assert_int_equal(count_events(f, "\"event\":\"delivered\""), 1);
+	assert_int_equal(count(trace(f, (struct search){.id = id, .limit = 1}),
+	    ann[0]), 1);
+}
+
 static unsigned open_files(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -396,12 +434,7 @@ static void what_is_not_on_record_costs_little(void **state)
 	unsigned before;
 
 	open_projector(f);
-	for (unsigned k = 30; k < 40; k++) {
-		int64_t at = T0 + (int64_t)k * HOUR;
-
-		fake_accepted(&f->j, fake_id(at, 1), at, "", ann, f->cloud);
-		steps(f, 3);
-	}
+	an_hour_each(f, 30, 40);
 	close_projector(f);
 	open_projector(f);
 	before = open_files();
@@ -474,6 +507,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_is_on_record_of_a_message_can_be_asked),
+		T(a_carried_message_is_found_in_a_later_file),
 		T(what_is_not_on_record_costs_little),
 		T(questions_come_back_when_records_were_read),
 		T(an_event_says_where_mail_came_from),
