@@ -117,6 +117,16 @@ int hourfile_recipients(struct hourfile *f, uint64_t id,
  * lives until the next row. In order of time. */
 int hourfile_events(struct hourfile *f, uint64_t id,
     void (*fn)(void *arg, const struct delivery_event *m), void *arg);
+/* A place in a walk along the events; begins with INT64_MIN, INT64_MIN. */
+struct hour_seek {
+	int64_t id, seq;
+};
+/* The next deliveries behind `at`, which moves on, at most `most` of them:
+ * id, time_us, to, leg and uncertain are filled. Returns how many, or -1. */
+int hourfile_delivered(struct hourfile *f, struct hour_seek *at, int most,
+    void (*fn)(void *arg, const struct delivery_event *m), void *arg);
+/* Is there something that never came in? Also when that cannot be read. */
+bool hourfile_has_gap(struct hourfile *f);
 struct hour_key {
 	enum { KEY_ID, KEY_MESSAGE_ID, KEY_TO, KEY_FROM, KEY_CLIENT,
 		KEY_MOVE, KEY_DOMAIN, KEY_SUBJECT, KEY_TIME } by;

@@ -138,6 +138,42 @@ static void move_of(sqlite3_stmt *s, struct delivery_event *m)
 	    (size_t)sqlite3_column_bytes(s, 9));
 }
 
+int hourfile_delivered(struct hourfile *f, struct hour_seek *at, int most,
+    void (*fn)(void *arg, const struct delivery_event *m), void *arg)
+{
+	sqlite3_stmt *s = hourfile_stmt(f, SQL_DELIVERED);
+	int rc, rows = 0;
+
+	if (s == NULL)
+		return -1;
+	sqlite3_bind_int64(s, 1, at->id);
+	sqlite3_bind_int64(s, 2, at->seq);
+	sqlite3_bind_int(s, 3, EV_DELIVERED);
+	sqlite3_bind_int(s, 4, most);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		struct delivery_event m = {.kind = EV_DELIVERED,
+		    .id = (uint64_t)sqlite3_column_int64(s, 0),
+		    .time_us = sqlite3_column_int64(s, 2),
+		    .leg = text_at(s, 3), .to = text_at(s, 5),
+		    .uncertain = (uint8_t)sqlite3_column_int(s, 4)};
+
+		at->id = sqlite3_column_int64(s, 0);
+		at->seq = sqlite3_column_int64(s, 1);
+		fn(arg, &m);
+		rows++;
+	}
+	return ended(s, rc, rows);
+}
+
+bool hourfile_has_gap(struct hourfile *f)
+{
+	sqlite3_stmt *s = hourfile_stmt(f, SQL_GAPS);
+	int rc = s == NULL ? SQLITE_ERROR : sqlite3_step(s);
+
+	sqlite3_reset(s);
+	return rc != SQLITE_DONE;
+}
+
 int hourfile_events(struct hourfile *f, uint64_t id,
     void (*fn)(void *arg, const struct delivery_event *m), void *arg)
 {

@@ -78,6 +78,14 @@ static const char *const sql[SQLS] = {
 			     " WHERE client_hash = ? ORDER BY seq",
 	[SQL_NOTES_TIME] = "SELECT time, event, fields FROM note"
 			   " WHERE time BETWEEN ? AND ? ORDER BY seq",
+	/* The walk is along attempt, whose rows are in that order. */
+	[SQL_DELIVERED] =
+	    "SELECT a.id, a.seq, a.time, a.leg, a.uncertain, r.address"
+	    " FROM attempt a CROSS JOIN recipient r"
+	    " ON r.id = a.id AND r.rcpt = a.rcpt"
+	    " WHERE (a.id, a.seq) > (?1, ?2) AND a.event = ?3"
+	    " ORDER BY a.id, a.seq LIMIT ?4",
+	[SQL_GAPS] = "SELECT 1 FROM note WHERE event = 'audit.gap' LIMIT 1",
 	[SQL_TOTALS] = "SELECT leg, created, delivered, open, parked,"
 		       " bounced, superseded, deleted FROM total",
 };

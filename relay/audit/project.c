@@ -124,7 +124,8 @@ static int project_move(struct projector *p, struct open_message *e,
 
 	count_flow(p, &u->to, old_state);
 	if (m.kind == EV_DELIVERED)
-		delivered_add(p->delivered, m.leg, m.to, time_us);
+		last_delivery_add(p->last, m.leg, m.to,
+		    &(struct last_delivered){time_us, m.id, m.uncertain});
 	note_state(p, e, u->delivery, &u->to);
 	note_about(p, e, &m, &u->to);
 	return m.kind == EV_NONE ? 0 : put_move(p, &m);

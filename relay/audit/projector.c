@@ -19,7 +19,6 @@ enum {
 	OPEN_MAX = 32768,      /* messages under way, of 300 bytes    */
 	GIVE_UP_MS = 60000,    /* what cannot be read is passed over  */
 	DISCARD_MS = 20,
-	IDLE_MS = 1000,
 	SEAL_AGAIN_MS = 5000,
 	ROLL_AFTER_US = 300 * 1000000, /* an idle hour is closed then */
 };
@@ -64,6 +63,8 @@ static int between(struct projector *p, const struct spool_record *rec,
 static int project(struct projector *p, const struct spool_record *rec,
     int64_t mono_ms)
 {
+	if (projector_catches_up(p, rec, mono_ms))
+		return 0;
 	if ((!p->in_group || !spool_pos_together(p->pos, rec->pos)) &&
 	    between(p, rec, mono_ms) != 0)
 		return -1;
@@ -80,8 +81,11 @@ static int project(struct projector *p, const struct spool_record *rec,
 static int project_missing(struct projector *p, const struct spool_gap *gap,
     int64_t mono_ms)
 {
+	if (p->catching)
+		return projector_catch_up_ends(p);
 	if (end_group(p, mono_ms) != 0)
 		return -1;
+	projector_last_gap(p);
 	p->pos = gap->generations > 0 ? p->next : gap->pos;
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
 	if (project_gap(p, gap) != 0)
@@ -177,6 +181,7 @@ static int tell_discarded(struct projector *p, int64_t mono_ms)
 	uint64_t n = p->discarded;
 
 	p->pos = p->next;
+	projector_last_gap(p);
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
 	if (project_discarded(p, n) != 0) {
 		projector_fail_rows(p, mono_ms);
@@ -207,8 +212,7 @@ static int renew(struct projector *p, int64_t mono_ms)
 	open_messages_clear(&p->open);
 	if (p->discarded > 0)
 		return 0;
-	p->next = hourfile_state(projector_file(p))->cursor;
-	p->in.open(p->in.arg, p->next);
+	projector_read_from(p, hourfile_state(projector_file(p))->cursor);
 	return 0;
 }
 
@@ -279,7 +283,7 @@ static void prune(struct projector *p)
 	if (hour == p->pruned_hour)
 		return;
 	p->pruned_hour = hour;
-	delivered_prune(p->delivered, slow_us(p));
+	last_delivery_prune(p->last, slow_us(p));
 	hours_prune(p->hours, is_old, p);
 }
 
@@ -303,6 +307,7 @@ static int idle(struct projector *p, int64_t mono_ms)
 	    projector_roll(p, hour_of(now), mono_ms) != 0)
 		return RETRY_MS;
 	prune(p);
+	projector_last_follow(p, mono_ms);
 	if (mono_ms >= p->sealed_ms) {
 		int rc = hours_seal(p->hours, &err);
 
@@ -312,7 +317,7 @@ static int idle(struct projector *p, int64_t mono_ms)
 			log_warn("audit.seal", kv_err(&err));
 		p->sealed_ms = mono_ms + SEAL_AGAIN_MS;
 	}
-	return IDLE_MS;
+	return projector_refill(p);
 }
 
 int projector_step(struct projector *p, int64_t mono_ms)
@@ -341,10 +346,25 @@ int projector_flush(struct projector *p)
 		return -1;
 	while (rc > 0)
 		rc = read_slice(p, now);
-	return rc == 0 ? projector_commit(p, now) : -1;
+	if (rc != 0 || projector_commit(p, now) != 0)
+		return -1;
+	projector_last_commit(p, now);
+	return 0;
 }
 
 /* ---- opening ----------------------------------------------------------- */
+
+static void open_last(struct projector *p, const struct conf *c)
+{
+	struct spool_pos cursor = hourfile_state(projector_file(p))->cursor;
+	struct last_time now = {clock_wall_us(p->clock),
+	    clock_mono_ms(p->clock)};
+
+	p->index_path = mem_strdup(c->audit.path);
+	p->last = last_delivery_open(p->index_path, c,
+	    (struct last_place){.pos = cursor}, now);
+	projector_read_from(p, cursor);
+}
 
 struct projector *projector_open_on(const struct conf *c,
     const struct projector_input *in, struct names *names,
@@ -375,9 +395,7 @@ struct projector *projector_open_on(const struct conf *c,
 		projector_free(p);
 		return NULL;
 	}
-	p->delivered = delivered_open(c->audit.path, c->retry.known_ms);
-	p->next = hourfile_state(projector_file(p))->cursor;
-	p->in.open(p->in.arg, p->next);
+	open_last(p, c);
 	p->opened = true;
 	return p;
 }
@@ -389,10 +407,11 @@ void projector_free(struct projector *p)
 	open_messages_fini(&p->open);
 	eventlog_fini(&p->log);
 	hours_close(p->hours);
-	delivered_close(p->delivered);
+	projector_last_close(p);
 	mailbox_fini(&p->box);
 	mailbox_fini(&p->pause);
 	mem_free(p->events_path);
+	mem_free(p->index_path);
 	mem_free(p);
 }
 
@@ -407,9 +426,9 @@ void projector_keep(struct projector *p, int64_t keep_ms)
 	atomic_store(&p->keep_us, keep_ms * 1000);
 }
 
-struct delivered *projector_delivered(struct projector *p)
+struct last_delivery *projector_last(struct projector *p)
 {
-	return p->delivered;
+	return p->last;
 }
 
 void projector_stats(struct projector *p, struct projector_stats *out)
@@ -419,6 +438,7 @@ void projector_stats(struct projector *p, struct projector_stats *out)
 	*out = (struct projector_stats){
 		.records = atomic_load(&p->records),
 		.gap = atomic_load(&p->gap),
+		.known_us = last_delivery_since(p->last),
 		.failing = atomic_load(&p->failing) || atomic_load(&p->blind),
 		.behind_us =
 		    oldest == 0 ? 0 : p->clock->wall_us(p->clock) - oldest,

@@ -57,16 +57,17 @@ void projector_reopen(struct projector *p);
 /* Any thread: audit.keep of a reloaded configuration. */
 void projector_keep(struct projector *p, int64_t keep_ms);
 
-/* The memory of deliveries: delivered_before() and delivered_keep() from any
- * thread, as long as the projector is there. */
-struct delivered;
-struct delivered *projector_delivered(struct projector *p);
+/* The last deliveries, to be asked and configured from any thread as long as
+ * the projector is there. */
+struct last_delivery;
+struct last_delivery *projector_last(struct projector *p);
 
 struct projector_stats {
 	uint64_t records;  /* taken in since the start               */
 	uint64_t gap;	   /* records that mail could not wait for   */
 	bool failing;	   /* the journal cannot be read, or the index
 			    * not be written: see the log            */
+	int64_t known_us;  /* the last deliveries are known since then */
 	int64_t behind_us; /* age of the oldest record not committed */
 };
 void projector_stats(struct projector *p, struct projector_stats *out);

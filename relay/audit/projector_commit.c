@@ -28,6 +28,7 @@ int projector_fail(struct projector *p, int64_t mono_ms,
 	p->in_group = false;
 	p->failed = true;
 	p->retry_ms = mono_ms + RETRY_MS;
+	p->catching = false; /* until it is well again */
 	p->next = hourfile_state(projector_file(p))->cursor;
 	p->in.open(p->in.arg, p->next);
 	return -1;
@@ -69,7 +70,6 @@ int projector_commit(struct projector *p, int64_t mono_ms)
 	/* A transaction that ended inside a group of records would be taken up
 	 * in its midst after a crash. */
 	PH_ASSERT(!p->in_group);
-	delivered_flush(p->delivered);
 	if (projector_write_lines(p, mono_ms) != 0 ||
 	    sync_lines(p, mono_ms) != 0)
 		return -1;
@@ -77,7 +77,7 @@ int projector_commit(struct projector *p, int64_t mono_ms)
 	    project_flow(p) != 0 ||
 	    hourfile_commit(projector_file(p), p->next) != 0)
 		return projector_fail_rows(p, mono_ms);
-	p->in.done(p->in.arg, p->next);
+	projector_last_follow(p, mono_ms);
 	open_messages_trim(&p->open);
 	atomic_fetch_add(&p->records, p->batch);
 	atomic_store(&p->oldest_us, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Shared by projector.c and projector_commit.c (when), project.c and
- * project_gap.c (what), journal_input.c (from where) and projector_thread.c.
+ * project_gap.c (what), journal_input.c (from where), projector_last.c
+ * (ledger.db) and projector_thread.c.
  */
 #ifndef RELAY_AUDIT_PROJECTOR_INT_H
 #define RELAY_AUDIT_PROJECTOR_INT_H
@@ -9,7 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "relay/audit/delivered_before.h"
+#include "relay/audit/delivered/last_delivery.h"
 #include "relay/audit/eventlog.h"
 #include "relay/audit/open_messages.h"
 #include "relay/audit/projector.h"
@@ -41,9 +42,9 @@ struct projector {
 	struct names *names;
 	const struct clock *clock;
 	int node;
-	char *events_path;
+	char *events_path, *index_path;
 	struct hours *hours;
-	struct delivered *delivered;
+	struct last_delivery *last;
 	struct eventlog log;
 	struct open_messages open;
 	struct record_group group;
@@ -56,6 +57,16 @@ struct projector {
 	unsigned batch;	      /* records not yet committed      */
 	int64_t batch_ms;     /* since when                     */
 	int64_t committed_ms; /* when last                      */
+
+	/* projector_last.c: records before `next` are for ledger.db alone,
+	 * which has those before `caught`; and hours of the index. */
+	bool catching;
+	struct spool_pos caught;
+	struct {
+		struct hourfile *f; /* NULL: none is read now */
+		int64_t hour, below;
+		struct hour_seek at;
+	} refill;
 
 	bool unread;	    /* the journal cannot be read at next   */
 	int64_t unread_ms;  /* since when                           */
@@ -121,6 +132,22 @@ int projector_commit(struct projector *p, int64_t mono_ms);
 bool projector_commit_due(const struct projector *p, int64_t mono_ms);
 /* Commits, and goes on in the file of `hour`. */
 int projector_roll(struct projector *p, int64_t hour, int64_t mono_ms);
+/* projector_last.c: reads on at `pos`, what is in the index, or before it where
+ * ledger.db stands. */
+void projector_read_from(struct projector *p, struct spool_pos pos);
+/* Was that record for ledger.db alone? */
+bool projector_catches_up(struct projector *p, const struct spool_record *rec,
+    int64_t mono_ms);
+/* The journal does not have what ledger.db lacks: the index has. 0. */
+int projector_catch_up_ends(struct projector *p);
+/* After a commit of the index: ledger.db follows when it is due, and the
+ * journal is told what it may recycle. */
+void projector_last_follow(struct projector *p, int64_t mono_ms);
+void projector_last_commit(struct projector *p, int64_t mono_ms); /* now */
+void projector_last_gap(struct projector *p); /* records never came in */
+/* One step; ms until the next. */
+int projector_refill(struct projector *p);
+void projector_last_close(struct projector *p);
 /* projector.c: what projector_close() frees, after the thread has ended. */
 void projector_free(struct projector *p);
 

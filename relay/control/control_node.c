@@ -183,6 +183,7 @@ static void row_index(const struct control *c, struct ctl_request *r)
 	jout_str(j, "state", st.failing ? "failing: see the log" : "ok");
 	jout_int(j, "behind_s", st.behind_us / US);
 	jout_int(j, "gaps", (int64_t)st.gap);
+	jout_time(j, "deliveries_since", st.known_us);
 	ctl_row_end(r);
 }
 

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "relay/audit/delivered_before.h"
+#include "relay/audit/delivered/last_delivery.h"
 #include "relay/audit/lookup.h"
 #include "relay/audit/projector.h"
 #include "relay/base/log.h"
@@ -380,8 +380,7 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 	control_configure(a->control, snapshot);
 	table_follow_configure(a->follow, snapshot);
 	projector_keep(a->projector, snapshot->conf->audit.keep_ms);
-	delivered_keep(projector_delivered(a->projector),
-	    snapshot->conf->retry.known_ms);
+	last_delivery_configure(projector_last(a->projector), snapshot->conf);
 	a->snapshot = snapshot;
 	certificates_configure(a->certificates, snapshot->conf);
 	snapshot_unref(old);

@@ -4,7 +4,7 @@
  */
 #include "relay/delivery/unknown.h"
 
-#include "relay/audit/delivered_before.h"
+#include "relay/audit/delivered/last_delivery.h"
 #include "relay/audit/projector.h"
 #include "relay/client/client.h"
 
@@ -30,7 +30,7 @@ bool unknown_delivered(const struct worker *w, int leg, const struct addr *to,
 		return false;
 	strbuf_init(&key, ADDR_MAX);
 	known = addr_key(to, '\0', &key) &&
-		delivered_before(projector_delivered(w->projector),
+		last_delivery_known(projector_last(w->projector),
 		    names_text(w->shared->names, leg), strbuf_view(&key),
 		    now_us);
 	strbuf_fini(&key);

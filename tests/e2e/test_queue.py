@@ -187,6 +187,7 @@ def test_status_tells_the_disks_and_the_lag_of_the_index(gw):
     index, = [r for r in rows if r.get("section") == "index"]
     assert index["state"] == "ok" and index["behind_s"] < 60
     assert index["gaps"] == 0
+    assert index["deliveries_since"].endswith("Z")
 
 
 def test_commands_that_need_the_daemon_say_so(gw):

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The last deliveries: what is folded in memory, when it is written, what is
+ * asked of it. The projector's thread changes, any thread asks.
+ */
+#include "relay/audit/delivered/last_delivery.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "relay/audit/delivered/last_fold.h"
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+#include "relay/base/rng.h"
+#include "relay/mail/addr.h"
+
+enum {
+	PATH_BYTES = 4096,
+	COMMIT_MS = 2000,
+	FOLD_ROWS = 16384,    /* are written at once                    */
+	FOLD_MAX = 262144,    /* wait for a file; then the index has to */
+};
+
+struct last_delivery {
+	char *path, *known_path;
+	_Atomic int64_t known_us, keep_us, since_us;
+	_Atomic bool damaged; /* a reader found that */
+
+	/* The projector's alone. */
+	struct last_file *file; /* NULL: off, until it can be opened again */
+	bool off;		/* ... and the log says so                 */
+	bool lost;		/* ... and the file's header is not true   */
+	bool dirty;		/* the header changed                      */
+	struct last_header h;
+	int64_t rows_max, tried_ms;
+
+	/* Changed by the projector under the lock, which reads without. */
+	pthread_mutex_t lock;
+	uint64_t secret[2];
+	struct names *legs;
+	struct last_fold fold;
+
+	/* Of all threads. */
+	struct separators *separators;
+	struct last_reader *reader; /* NULL: not opened yet */
+};
+
+static void forget_fold(struct last_delivery *l)
+{
+	pthread_mutex_lock(&l->lock);
+	last_fold_clear(&l->fold);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void last_delivery_add(struct last_delivery *l, const char *leg,
+    const char *to, const struct last_delivered *m)
+{
+	struct last_row r = {.time_us = m->time_us, .id = m->id,
+	    .uncertain = m->uncertain};
+	int number = names_id(l->legs, slice_str(leg));
+	struct strbuf key;
+	struct addr a;
+	const char *why;
+
+	strbuf_init(&key, 2 * ADDR_MAX);
+	if (number >= 0 && addr_parse(slice_str(to), true, &a, &why) == 0 &&
+	    addr_key(&a, '\0', &key)) {
+		r.leg = (uint16_t)number;
+		pthread_mutex_lock(&l->lock);
+		r.to = recipient_key(l->separators, l->secret,
+		    strbuf_view(&key));
+		last_fold_put(&l->fold, &r);
+		pthread_mutex_unlock(&l->lock);
+	}
+	strbuf_fini(&key);
+}
+
+/* ---- opening ----------------------------------------------------------- */
+
+static void close_reader(struct last_delivery *l)
+{
+	pthread_mutex_lock(&l->lock);
+	last_reader_close(l->reader);
+	l->reader = NULL;
+	atomic_store(&l->damaged, false);
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void turn_off(struct last_delivery *l, const struct error *err)
+{
+	if (!l->off)
+		log_warn("ledger.off", kv_str("file", l->path), kv_err(err),
+		    kv_str("effect", "new deliveries are not remembered, a "
+			"leg's \"unknown\" is believed; it is tried again"));
+	l->off = true;
+	last_file_close(l->file);
+	l->file = NULL;
+}
+
+/* Out of the way, for a look at it: one of a kind is kept. */
+static void set_aside(struct last_delivery *l, const char *suffix,
+    const struct error *err)
+{
+	static const char *const rest[] = {"-wal", "-shm", "-journal"};
+	char name[PATH_BYTES];
+
+	last_file_close(l->file);
+	l->file = NULL;
+	close_reader(l);
+	if (snprintf(name, sizeof(name), "%s.%s", l->path, suffix) >=
+		PATH_BYTES || rename(l->path, name) != 0)
+		unlink(l->path);
+	for (size_t i = 0; i < ARRAY_LEN(rest); i++)
+		if (snprintf(name, sizeof(name), "%s%s", l->path, rest[i]) <
+		    PATH_BYTES)
+			unlink(name);
+	log_warn("ledger.lost", kv_str("file", l->path), kv_err(err),
+	    kv_str("kept_as", suffix),
+	    kv_str("effect", "it is made again from the audit index"));
+}
+
+/* The header of one that is made now: all that the index has is missing. */
+static void begin_anew(struct last_header *h, struct last_place cursor,
+    int64_t now_us)
+{
+	h->cursor = cursor;
+	h->since_us = now_us;
+	h->refill = LAST_REFILL_ALL;
+	h->hole = false;
+}
+
+static void take_over(struct last_delivery *l)
+{
+	struct error err;
+
+	if (access(l->known_path, F_OK) != 0)
+		return;
+	if (last_file_take_over(l->file, l->known_path, &err) == 0)
+		log_info("ledger.taken_over", kv_str("file", l->known_path));
+	else
+		log_warn("ledger.taken_over", kv_str("file", l->known_path),
+		    kv_err(&err), kv_str("effect", err.no == EBADMSG
+			? "it was no database, and is removed"
+			: "it is tried again at the next start"));
+}
+
+/* Another key than that of before: what was folded by that one is of no use. */
+static bool set_secret(struct last_delivery *l, const uint64_t secret[2])
+{
+	bool same = memcmp(l->secret, secret, sizeof(l->secret)) == 0;
+
+	if (same)
+		return true;
+	forget_fold(l);
+	pthread_mutex_lock(&l->lock);
+	memcpy(l->secret, secret, sizeof(l->secret));
+	pthread_mutex_unlock(&l->lock);
+	return false;
+}
+
+/* False: not now. */
+static bool open_file(struct last_delivery *l, struct last_place cursor,
+    int64_t now_us)
+{
+	enum last_opened how = LAST_DAMAGED;
+	struct last_header h;
+	struct error err;
+
+	/* Twice: what is damaged or newer is set aside once. */
+	for (int i = 0; i < 2 && how <= LAST_NEWER && how != LAST_FAILED; i++) {
+		h = (struct last_header){.rows = 0};
+		memcpy(h.secret, l->secret, sizeof(h.secret));
+		begin_anew(&h, cursor, now_us);
+		l->file = last_file_open(l->path, &h, l->legs, &how, &err);
+		if (how == LAST_DAMAGED || how == LAST_NEWER)
+			set_aside(l, how == LAST_NEWER ? "newer" : "damaged",
+			    &err);
+	}
+	if (l->file == NULL) {
+		turn_off(l, &err);
+		return false;
+	}
+	if (l->off || how == LAST_MADE)
+		log_info(how == LAST_MADE ? "ledger.made" : "ledger.on",
+		    kv_str("file", l->path));
+	l->off = false;
+	l->h = h;
+	take_over(l);
+	return true;
+}
+
+/* One that was off: is what was folded meanwhile the rest of it? */
+static bool open_again(struct last_delivery *l, struct last_place cursor,
+    int64_t now_us)
+{
+	struct last_place had = l->h.cursor;
+
+	if (!open_file(l, cursor, now_us))
+		return false;
+	if (!set_secret(l, l->h.secret) || l->lost ||
+	    last_place_before(l->h.cursor, had))
+		last_delivery_lost(l, cursor, now_us);
+	l->lost = false;
+	return true;
+}
+
+static char *path_in(const char *dir, const char *name)
+{
+	struct strbuf path;
+	char *text;
+
+	strbuf_init(&path, PATH_BYTES);
+	strbuf_addf(&path, "%s/%s", dir, name);
+	text = mem_slicedup(strbuf_view(&path));
+	strbuf_fini(&path);
+	return text;
+}
+
+struct last_delivery *last_delivery_open(const char *dir,
+    const struct conf *c, struct last_place cursor, struct last_time now)
+{
+	struct last_delivery *l = NEW(struct last_delivery);
+
+	l->path = path_in(dir, "ledger.db");
+	l->known_path = path_in(dir, "known.db");
+	l->rows_max = LAST_ROWS_MAX;
+	l->tried_ms = now.mono_ms - COMMIT_MS;
+	l->legs = names_new();
+	last_fold_init(&l->fold);
+	pthread_mutex_init(&l->lock, NULL);
+	last_delivery_configure(l, c);
+	for (int i = 0; i < 2; i++)
+		l->secret[i] = rng_u64(&rng_system);
+	begin_anew(&l->h, cursor, now.wall_us);
+	if (open_file(l, cursor, now.wall_us))
+		set_secret(l, l->h.secret);
+	atomic_store(&l->since_us, l->h.since_us);
+	return l;
+}
+
+void last_delivery_close(struct last_delivery *l)
+{
+	if (l == NULL)
+		return;
+	last_reader_close(l->reader);
+	last_file_close(l->file);
+	pthread_mutex_destroy(&l->lock);
+	separators_free(l->separators);
+	names_free(l->legs);
+	last_fold_fini(&l->fold);
+	mem_free(l->path);
+	mem_free(l->known_path);
+	mem_free(l);
+}
+
+void last_delivery_configure(struct last_delivery *l, const struct conf *c)
+{
+	struct separators *fresh = separators_new(c), *old;
+
+	atomic_store(&l->known_us, c->retry.known_ms * 1000);
+	atomic_store(&l->keep_us, c->audit.keep_ms * 1000);
+	pthread_mutex_lock(&l->lock);
+	old = l->separators;
+	l->separators = fresh;
+	pthread_mutex_unlock(&l->lock);
+	separators_free(old);
+}
+
+void last_delivery_rows_max(struct last_delivery *l, int64_t rows_max)
+{
+	l->rows_max = rows_max;
+}
+
+/* ---- writing ----------------------------------------------------------- */
+
+bool last_delivery_due(const struct last_delivery *l, struct last_place cursor,
+    int64_t mono_ms)
+{
+	if (l->file != NULL && l->fold.n >= FOLD_ROWS)
+		return true;
+	return mono_ms - l->tried_ms >= COMMIT_MS &&
+	       (l->fold.n > 0 || l->dirty || l->file == NULL ||
+		   last_place_before(l->h.cursor, cursor));
+}
+
+static void header_changed(struct last_delivery *l)
+{
+	l->dirty = true;
+	atomic_store(&l->since_us, l->h.since_us);
+}
+
+static int write_all(struct last_delivery *l, struct last_place cursor,
+    int64_t now_us, struct error *err)
+{
+	struct last_header next = l->h;
+	/* Neighbours share a page. */
+	struct last_row *sorted = last_fold_sorted(&l->fold);
+	struct last_batch b = {sorted, l->fold.n, l->rows_max, now_us};
+	int rc;
+
+	next.cursor = cursor;
+	rc = last_file_write(l->file, &b, &next, err);
+	mem_free(sorted);
+	if (rc != 0)
+		return -1;
+	l->h = next;
+	header_changed(l);
+	l->dirty = false;
+	forget_fold(l);
+	return 0;
+}
+
+/* A failed write is no fault of the projector. A damaged file is made again
+ * with the key of before, so what is folded goes into the new one. */
+static void failed(struct last_delivery *l, struct last_place cursor,
+    int64_t now_us, const struct error *err)
+{
+	if (err->no != EBADMSG) {
+		turn_off(l, err);
+		return;
+	}
+	set_aside(l, "damaged", err);
+	open_file(l, cursor, now_us);
+}
+
+void last_delivery_commit(struct last_delivery *l, struct last_place cursor,
+    struct last_time now)
+{
+	struct error err;
+
+	l->tried_ms = now.mono_ms;
+	if (atomic_load(&l->damaged) && l->file != NULL) {
+		error_set(&err, "a reader found it damaged");
+		err.no = EBADMSG;
+		failed(l, cursor, now.wall_us, &err);
+	}
+	if (l->file == NULL && !open_again(l, cursor, now.wall_us)) {
+		if (l->fold.n > FOLD_MAX)
+			last_delivery_lost(l, cursor, now.wall_us);
+		return;
+	}
+	if (write_all(l, cursor, now.wall_us, &err) != 0) {
+		failed(l, cursor, now.wall_us, &err);
+		l->dirty = true;
+	}
+}
+
+struct last_place last_delivery_cursor(const struct last_delivery *l)
+{
+	return l->h.cursor;
+}
+
+bool last_delivery_waits(const struct last_delivery *l)
+{
+	return l->file == NULL;
+}
+
+void last_delivery_lost(struct last_delivery *l, struct last_place cursor,
+    int64_t now_us)
+{
+	begin_anew(&l->h, cursor, now_us);
+	header_changed(l);
+	l->lost = l->file == NULL;
+	if (l->lost)
+		forget_fold(l);
+}
+
+void last_delivery_gap(struct last_delivery *l, int64_t now_us)
+{
+	l->h.since_us = now_us;
+	l->h.hole = true;
+	header_changed(l);
+}
+
+int64_t last_delivery_refill(const struct last_delivery *l)
+{
+	return l->file == NULL ? LAST_REFILLED : l->h.refill;
+}
+
+void last_delivery_refilled(struct last_delivery *l, int64_t hour, bool hole)
+{
+	l->h.refill = hour;
+	l->h.hole = l->h.hole || hole;
+	if (!l->h.hole && hour != LAST_REFILLED &&
+	    hour * HOUR_US < l->h.since_us)
+		l->h.since_us = hour * HOUR_US;
+	header_changed(l);
+}
+
+/* Days of retry.known, and how far the day in a known.db may be behind. */
+static int64_t oldest_day(const struct last_delivery *l, int64_t now_us)
+{
+	int64_t days = (atomic_load(&l->known_us) + DAY_US - 1) / DAY_US;
+
+	return now_us / DAY_US - days - days / 10;
+}
+
+void last_delivery_prune(struct last_delivery *l, int64_t now_us)
+{
+	int64_t keep = atomic_load(&l->keep_us);
+	int64_t known = atomic_load(&l->known_us);
+	struct last_age age = {
+		.part = (unsigned)(now_us / HOUR_US % LAST_PARTS),
+		.before_us = now_us - (keep > known ? keep : known),
+		.before_day = oldest_day(l, now_us),
+	};
+	struct error err;
+
+	if (l->file == NULL)
+		return;
+	if (last_file_prune(l->file, &age, &l->h, &err) != 0)
+		failed(l, l->h.cursor, now_us, &err);
+	atomic_store(&l->since_us, l->h.since_us);
+}
+
+/* ---- asking ------------------------------------------------------------ */
+
+/* Under the lock. */
+static bool reader_ready(struct last_delivery *l)
+{
+	if (l->reader == NULL)
+		l->reader = last_reader_open(l->path);
+	return l->reader != NULL;
+}
+
+/* Under the lock: the newer one of fold and file. */
+static bool look(struct last_delivery *l, struct last_row *r)
+{
+	const struct last_row *have = last_fold_find(&l->fold, r);
+	int got = reader_ready(l) ? last_reader_find(l->reader, r) : 0;
+
+	if (got < 0)
+		atomic_store(&l->damaged, true);
+	if (have != NULL && (got != 1 || have->time_us >= r->time_us)) {
+		*r = *have;
+		return true;
+	}
+	return got == 1;
+}
+
+bool last_delivery_find(struct last_delivery *l, const char *leg,
+    struct slice key, struct last_delivered *out)
+{
+	int number = names_find(l->legs, slice_str(leg));
+	struct last_row r = {.leg = (uint16_t)number};
+	bool found;
+
+	if (number < 0)
+		return false;
+	pthread_mutex_lock(&l->lock);
+	r.to = recipient_key(l->separators, l->secret, key);
+	found = look(l, &r);
+	pthread_mutex_unlock(&l->lock);
+	if (found)
+		*out = (struct last_delivered){r.time_us, r.id, r.uncertain};
+	return found;
+}
+
+/* The hash of a row that was in known.db. */
+static int64_t known_hash(const char *leg, struct slice key)
+{
+	struct strbuf b;
+	int64_t hash;
+
+	strbuf_init(&b, 2 * ADDR_MAX);
+	strbuf_add(&b, leg, strlen(leg) + 1);
+	strbuf_addsl(&b, key);
+	hash = (int64_t)XXH3_64bits(b.p, b.n);
+	strbuf_fini(&b);
+	return hash;
+}
+
+bool last_delivery_known(struct last_delivery *l, const char *leg,
+    struct slice key, int64_t now_us)
+{
+	int64_t known_us = atomic_load(&l->known_us);
+	struct last_delivered m;
+	bool has;
+
+	if (known_us == 0)
+		return false;
+	if (last_delivery_find(l, leg, key, &m) &&
+	    m.time_us >= now_us - known_us)
+		return true;
+	pthread_mutex_lock(&l->lock);
+	has = reader_ready(l) && last_reader_knows(l->reader,
+	    known_hash(leg, key), oldest_day(l, now_us));
+	pthread_mutex_unlock(&l->lock);
+	return has;
+}
+
+int64_t last_delivery_since(struct last_delivery *l)
+{
+	return atomic_load(&l->since_us);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Shared by last_open.c and last_write.c.
+ */
+#ifndef RELAY_AUDIT_DELIVERED_LAST_FILE_INT_H
+#define RELAY_AUDIT_DELIVERED_LAST_FILE_INT_H
+
+#include <sqlite3.h>
+
+#include "relay/audit/delivered/last_file.h"
+
+enum last_sql {
+	LAST_BEGIN, LAST_COMMIT, LAST_ROLLBACK, LAST_PUT_STATE, LAST_PUT_LEG,
+	LAST_UPDATE, LAST_INSERT, LAST_OLDEST, LAST_DROP, LAST_DROP_KNOWN,
+	LAST_SQLS
+};
+
+struct last_file {
+	sqlite3 *db;
+	struct names *names;
+	int legs;	/* so many of them are in the file             */
+	uint64_t slice; /* where the next search for the oldest begins */
+	sqlite3_stmt *stmt[LAST_SQLS];
+};
+
+/* last_write.c: prepares the statements. */
+bool last_file_prepare(struct last_file *f);
+/* Is that result of SQLite damage, or may it pass? */
+bool last_is_damage(int code);
+
+#endif

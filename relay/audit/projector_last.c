@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * ledger.db beside the index: it is committed less often, so its cursor may
+ * stand behind. At a start the records between are read for it alone, and
+ * what it lost for good is read again from the index, newest hour first, while
+ * nothing else is to be done.
+ */
+#include "relay/audit/projector_int.h"
+
+#include "relay/base/log.h"
+
+enum {
+	REFILL_ROWS = 2000, /* a step */
+	REFILL_PAUSE_MS = 20,
+	QUIET_MS = 1000,
+};
+
+/* ---- committing -------------------------------------------------------- */
+
+static struct last_place place_of(struct spool_pos pos)
+{
+	return (struct last_place){.pos = pos};
+}
+
+/* Where a commit of ledger.db would stand now. */
+static struct last_place stands(struct projector *p)
+{
+	struct spool_pos index = hourfile_state(projector_file(p))->cursor;
+
+	return place_of(p->catching ? p->caught : index);
+}
+
+static struct last_time now_of(const struct projector *p, int64_t mono_ms)
+{
+	return (struct last_time){p->clock->wall_us(p->clock), mono_ms};
+}
+
+/* A segment is given back only behind both cursors. */
+static void release(struct projector *p)
+{
+	struct last_place index =
+	    place_of(hourfile_state(projector_file(p))->cursor);
+	struct last_place last = last_delivery_cursor(p->last);
+
+	p->in.done(p->in.arg, last_place_before(last, index) ? last.pos
+							     : index.pos);
+}
+
+void projector_last_commit(struct projector *p, int64_t mono_ms)
+{
+	struct last_time now = now_of(p, mono_ms);
+
+	last_delivery_commit(p->last, stands(p), now);
+	/* Mail wins: the journal does not wait for a file of this kind. */
+	if (last_delivery_waits(p->last) && p->in.low(p->in.arg)) {
+		p->catching = false;
+		last_delivery_lost(p->last, stands(p), now.wall_us);
+	}
+	release(p);
+}
+
+void projector_last_follow(struct projector *p, int64_t mono_ms)
+{
+	if (last_delivery_due(p->last, stands(p), mono_ms))
+		projector_last_commit(p, mono_ms);
+	else
+		release(p);
+}
+
+void projector_last_gap(struct projector *p)
+{
+	last_delivery_gap(p->last, p->clock->wall_us(p->clock));
+}
+
+/* ---- catching up ------------------------------------------------------- */
+
+void projector_read_from(struct projector *p, struct spool_pos pos)
+{
+	struct last_place last = last_delivery_cursor(p->last);
+
+	p->next = pos;
+	p->catching = last_place_before(last, place_of(pos));
+	p->caught = last.pos;
+	p->in.open(p->in.arg, p->catching ? p->caught : pos);
+}
+
+int projector_catch_up_ends(struct projector *p)
+{
+	p->catching = false;
+	last_delivery_lost(p->last, place_of(p->next),
+	    p->clock->wall_us(p->clock));
+	p->in.open(p->in.arg, p->next);
+	return 0;
+}
+
+static bool delivers(const struct spool_record *rec, unsigned i)
+{
+	return event_kind_of((enum dstate)rec->old_state[i],
+		   &rec->update[i].to) == EV_DELIVERED;
+}
+
+/* 0, or -1: the index cannot be read. */
+static int catch_up_update(struct projector *p, const struct spool_record *rec)
+{
+	struct open_message *e = NULL;
+
+	for (unsigned i = 0; i < rec->updates; i++) {
+		const struct spool_delivery *to = &rec->update[i].to;
+		struct last_delivered m = {rec->time_us, rec->id,
+		    to->uncertain};
+		int rc = 1;
+
+		if (!delivers(rec, i))
+			continue;
+		if (e == NULL)
+			rc = open_messages_get(&p->open, p->hours, rec->id, &e);
+		if (rc <= 0)
+			return rc;
+		last_delivery_add(p->last, names_text(p->names, to->leg),
+		    open_message_to(e, to->rcpt), &m);
+	}
+	return 0;
+}
+
+bool projector_catches_up(struct projector *p, const struct spool_record *rec,
+    int64_t mono_ms)
+{
+	if (!p->catching)
+		return false;
+	if (!last_place_before(place_of(rec->pos), place_of(p->next))) {
+		p->catching = false;
+		return false;
+	}
+	if (rec->type == REC_UPDATE && catch_up_update(p, rec) != 0) {
+		projector_catch_up_ends(p);
+		return true;
+	}
+	if ((rec->next.offset & 1) == 0) /* between the parts of a group: no */
+		p->caught = rec->next;
+	projector_last_follow(p, mono_ms);
+	open_messages_trim(&p->open);
+	return true;
+}
+
+/* ---- from the index ---------------------------------------------------- */
+
+static void add_again(void *arg, const struct delivery_event *m)
+{
+	struct projector *p = arg;
+	struct last_delivered d = {m->time_us, m->id, m->uncertain};
+
+	last_delivery_add(p->last, m->leg, m->to, &d);
+}
+
+static void close_refill(struct projector *p)
+{
+	hourfile_close(p->refill.f);
+	p->refill.f = NULL;
+}
+
+static void end_hour(struct projector *p, bool hole)
+{
+	close_refill(p);
+	last_delivery_refilled(p->last, p->refill.hour, hole);
+}
+
+/* The newest hour before the one that was added last. False: there is none,
+ * or it cannot be read. */
+static bool next_hour(struct projector *p)
+{
+	int64_t below = last_delivery_refill(p->last), *hours;
+	struct error err;
+	size_t n;
+
+	if (hour_list(p->index_path, &hours, &n, &err) != 0)
+		return false;
+	while (n > 0 && hours[n - 1] >= below)
+		n--;
+	p->refill.below = below;
+	p->refill.hour = n > 0 ? hours[n - 1] : LAST_REFILLED;
+	p->refill.at = (struct hour_seek){INT64_MIN, INT64_MIN};
+	mem_free(hours);
+	if (p->refill.hour == LAST_REFILLED) {
+		last_delivery_refilled(p->last, LAST_REFILLED, false);
+		log_info("ledger.refilled");
+		return false;
+	}
+	p->refill.f = hourfile_open(p->index_path, p->refill.hour, HOUR_READ,
+	    &err);
+	if (p->refill.f != NULL)
+		return true;
+	log_warn("ledger.refill", kv_err(&err));
+	end_hour(p, true);
+	return false;
+}
+
+int projector_refill(struct projector *p)
+{
+	int n;
+
+	if (last_delivery_refill(p->last) == LAST_REFILLED) {
+		close_refill(p);
+		return QUIET_MS;
+	}
+	if (p->refill.f != NULL &&
+	    last_delivery_refill(p->last) != p->refill.below)
+		close_refill(p); /* it began anew */
+	if (p->refill.f == NULL && !next_hour(p))
+		return REFILL_PAUSE_MS;
+	n = hourfile_delivered(p->refill.f, &p->refill.at, REFILL_ROWS,
+	    add_again, p);
+	if (n < REFILL_ROWS)
+		end_hour(p, n < 0 || hourfile_has_gap(p->refill.f));
+	return REFILL_PAUSE_MS;
+}
+
+void projector_last_close(struct projector *p)
+{
+	close_refill(p);
+	last_delivery_close(p->last);
+}
