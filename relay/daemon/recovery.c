@@ -59,12 +59,11 @@ static void on_key(void *arg, const uint64_t key[2])
 	hash_stored_setup(key);
 }
 
-static void on_message(void *arg, uint64_t id, struct slice envelope,
-    const struct spool_delivery *d, unsigned n)
+static void on_message(void *arg, const struct spool_told *m)
 {
 	struct recovery *r = arg;
 
-	queue_thread_recovered(r->queue_thread, id, envelope, d, n);
+	queue_thread_recovered(r->queue_thread, m);
 }
 
 static void on_damage(void *arg, const char *line)

@@ -18,7 +18,7 @@
 #define RELAY_QUEUE_QUEUE_INT_H
 
 #include "relay/base/clock.h"
-#include "relay/queue/slab.h"
+#include "relay/base/slab.h"
 #include "relay/queue/queue.h"
 
 enum place { PLACE_NONE, PLACE_WHEEL, PLACE_READY, PLACE_CLAIMED };

@@ -135,36 +135,42 @@ static const struct queue_ops queue_ops = {
 
 /* ---- recovery ---- */
 
-void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
-    const struct spool_delivery *d, unsigned n)
+/* Empty: it could not be read yet, and recovery.c names it. */
+static void read_envelope(const struct spool_told *m, struct arena *a,
+    struct envelope *e)
+{
+	if (envelope_unpack(m->envelope, a, e) == 0)
+		return;
+	if (m->envelope.n > 0)
+		log_error("recover.envelope", kv_id("id", m->id),
+		    kv_int("newer_format", envelope_newer(m->envelope)));
+	e->rcpts = 0;
+	e->from = "";
+}
+
+void queue_thread_recovered(void *arg, const struct spool_told *m)
 {
 	struct queue_thread *s = arg;
 	struct arena *a = arena_new();
-	struct delivery_ref *items = NEW_ARRAY(struct delivery_ref, n);
+	struct delivery_ref *items = NEW_ARRAY(struct delivery_ref, m->n);
 	struct envelope e;
 
-	/* Empty: it could not be read yet, and recovery.c names it. */
-	if (envelope_unpack(envelope, a, &e) < 0) {
-		if (envelope.n > 0)
-			log_error("recover.envelope", kv_id("id", id),
-			    kv_int("newer_format",
-				envelope_newer(envelope)));
-		e.rcpts = 0;
-		e.size = 0;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		items[i] = delivery_ref_read(&d[i], i);
-		items[i].hash = d[i].rcpt < e.rcpts
+	read_envelope(m, a, &e);
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct spool_delivery *d = &m->delivery[i];
+
+		items[i] = delivery_ref_read(d, i);
+		items[i].hash = d->rcpt < e.rcpts
 				    ? mail_rcpt_hash(s->conf,
-					  e.rcpt[d[i].rcpt].to)
-				    : QUEUE_ANYBODY;
-		if (dstate_live(d[i].state) && d[i].change < s->oldest_change)
-			s->oldest_change = d[i].change;
+					  e.rcpt[d->rcpt].to)
+				    : d->hash | QUEUE_ANYBODY;
+		if (dstate_live(d->state) && d->change < s->oldest_change)
+			s->oldest_change = d->change;
 	}
-	queue_insert(s->queue, &(struct queue_arrival){id, e.size, items, n,
-	    .force = true});
+	queue_insert(s->queue, &(struct queue_arrival){m->id, m->size, items,
+	    m->n, .force = true});
 	if (e.rcpts != 0)
-		queue_sender(s->queue, id, mail_sender(e.from));
+		queue_sender(s->queue, m->id, mail_sender(e.from));
 	mem_free(items);
 	arena_free(a);
 }

@@ -26,8 +26,7 @@ struct queue_thread *queue_thread_new(const struct queue_thread_config *c);
 /* On its thread only. */
 struct queue *queue_thread_queue(struct queue_thread *s);
 /* During recovery, before the thread runs. */
-void queue_thread_recovered(void *arg, uint64_t id, struct slice envelope,
-    const struct spool_delivery *d, unsigned n);
+void queue_thread_recovered(void *arg, const struct spool_told *m);
 /* The lowest change a recovered delivery was resolved at; UINT64_MAX: none. */
 uint64_t queue_thread_oldest_change(const struct queue_thread *s);
 int queue_thread_run(struct queue_thread *s, struct error *err);

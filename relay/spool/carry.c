@@ -86,26 +86,27 @@ static void set_aside(struct spool *s, const struct version *v,
 
 /* A live message that cannot be read any more: named, set aside, and its
  * deliveries end here, since they can never be made. */
-static void give_up(struct spool *s, struct live *m, const struct error *why)
+static void give_up(struct spool *s, const struct version *v,
+    const struct error *why)
 {
-	const struct version *v = m->now;
 	struct spool_op *op = spool_op_new();
 	char id[ID_TEXT], name[64];
 
-	id_text(m->id, id);
+	id_text(v->id, id);
 	snprintf(name, sizeof(name), "damaged.%s", id);
-	log_error("spool.message_damaged", kv_id("id", m->id), kv_err(why),
+	log_error("spool.message_damaged", kv_id("id", v->id), kv_err(why),
 	    kv_str("set_aside", name));
 	set_aside(s, v, name);
 	for (unsigned i = 0; i < v->n; i++) {
-		struct spool_update u = {i, v->d[i].d, slice_str(name)};
+		struct spool_update u = {i, stored_guess(s, v->id, &v->d[i]),
+		    slice_str(name)};
 
 		if (!dstate_live(u.to.state))
 			continue;
 		steady_move(&u.to, -spool_ahead_us(s));
 		u.to.state = D_DELETED;
 		u.to.reason = WHY_NONE;
-		spool_op_update(op, m->id, s->c.clock->wall_us(s->c.clock),
+		spool_op_update(op, v->id, s->c.clock->wall_us(s->c.clock),
 		    &u, 1);
 	}
 	spool_op_note(op, NOTE_SYSTEM, s->c.clock->wall_us(s->c.clock),
@@ -114,16 +115,20 @@ static void give_up(struct spool *s, struct live *m, const struct error *why)
 	spool_post(s, op);
 }
 
-static uint64_t carry_max(const struct spool *s, const struct version *v)
+static size_t details_of(const struct stored *m)
 {
-	uint64_t n = 0;
+	size_t n = 0;
 
-	for (unsigned i = 0; i < v->n; i++)
-		n += v->d[i].detail.bytes;
-	if (n > s->record_max)
-		n = s->record_max;
-	return n + v->rec_bytes + v->body_bytes +
-	    record_accept_max(0, v->n, 0, 0);
+	for (unsigned i = 0; i < m->n; i++)
+		n += m->detail[i].n;
+	return n;
+}
+
+static uint64_t carry_max(const struct stored *m, const struct version *v)
+{
+	return record_accept_max(m->record.accept.envelope.n, m->n,
+		   details_of(m), m->record.accept.body.extents) +
+	    v->body_bytes;
 }
 
 static int read_inline(struct spool *s, const struct version *v,
@@ -143,99 +148,128 @@ static int read_inline(struct spool *s, const struct version *v,
 	return -1;
 }
 
-static void put_carry(struct spool *s, const struct version *v,
-    const struct record *r, char *body)
+/* Replies that are more than a record holds stay behind. */
+static void leave_details(const struct spool *s, struct stored *m)
+{
+	size_t need = record_accept_max(m->record.accept.envelope.n, m->n, 0,
+	    m->record.accept.body.extents);
+	size_t room = s->record_max > need ? s->record_max - need : 0;
+
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->detail[i].n > room)
+			m->detail[i] = slice_of("", 0);
+		else
+			room -= m->detail[i].n;
+}
+
+static void put_carry(struct spool *s, struct stored *m, char *body)
 {
 	struct journal *j = &s->journal;
-	struct detail_reader dr = {0};
-	struct rec_accept a = r->accept;
-	struct iovec iov = {body, r->accept.body.bytes};
-	size_t rec, at, room, need;
-	struct arena *mem = arena_new();
+	struct rec_accept a = m->record.accept;
+	struct iovec iov = {body, a.body.bytes};
+	size_t rec, at;
 
-	a.deliveries = v->n;
-	a.delivery = arena_alloc(mem, v->n * sizeof(*a.delivery));
-	a.detail = arena_alloc(mem, v->n * sizeof(*a.detail));
-	need = record_accept_max(a.envelope.n, v->n, 0, a.body.extents);
-	room = s->record_max > need ? s->record_max - need : 0;
-	for (unsigned i = 0; i < v->n; i++) {
-		a.delivery[i] = v->d[i].d;
-		steady_move(&a.delivery[i],
-		    s->steady.wall_us - s->steady.now_us);
-		/* Replies that are more than a record holds stay behind. */
-		if (v->d[i].detail.bytes > room)
-			continue;
-		a.detail[i] = detail_read(s, &dr, v->d[i].detail, mem);
-		room -= a.detail[i].n;
-	}
+	a.ahead_us = s->steady.now_us - s->steady.wall_us;
+	a.deliveries = m->n;
+	a.delivery = m->delivery;
+	a.detail = m->detail;
+	for (unsigned i = 0; i < m->n; i++)
+		steady_move(&a.delivery[i], -a.ahead_us);
 	rec = batch_record(&j->batch, REC_CARRY);
 	at = record_put_accept(&j->batch.meta, &a, s->c.names);
 	if (body != NULL)
 		batch_body(&j->batch, at, &iov, 1);
 	fill_apply(s, rec);
-	detail_reader_fini(&dr);
-	arena_free(mem);
+	j->carried[j->carries++] = body;
 }
 
-/* False when the disk would not give it: then it is tried again later, and
- * its segment stays, since only bytes that are there and wrong are damage.
- * Should it last, an administrator may delete the message. */
-static bool carry_one(struct spool *s, struct live *m)
+enum carried { CARRIED, CARRY_FULL, CARRY_UNREAD };
+
+/* When the disk would not give it it is tried again later, and its segment
+ * stays, since only bytes that are there and wrong are damage. Should it last,
+ * an administrator may delete the message. */
+static enum carried cannot_carry(struct spool *s, const struct version *v,
+    const struct error *err)
+{
+	if (err->no == EBADMSG || err->no == ENODATA) {
+		give_up(s, v, err);
+		return CARRIED;
+	}
+	log_error("spool.carry_failed", kv_id("id", v->id), kv_err(err));
+	return CARRY_UNREAD;
+}
+
+/* Into the batch, if there is room. */
+static enum carried carry_stored(struct spool *s, struct stored *m,
+    const struct version *v, uint64_t *bytes)
 {
 	struct journal *j = &s->journal;
-	const struct version *v = m->now;
-	struct rec_place at = {v->seg, v->rec, v->rec_bytes, NULL};
-	struct record r;
+	char *body = NULL;
 	struct error err;
-	char *mem = NULL, *body = NULL;
-	bool read = true;
 
-	record_init(&r);
-	if (read_record(s, at, &r, &mem, &err) < 0 ||
-	    (r.accept.body.bytes > 0 &&
-		read_inline(s, v, &r.accept.body, &body, &err) < 0)) {
-		read = err.no == EBADMSG || err.no == ENODATA;
-		if (read)
-			give_up(s, m, &err);
-		else
-			log_error("spool.carry_failed", kv_id("id", m->id),
-			    kv_err(&err));
-	} else {
-		put_carry(s, v, &r, body);
-		j->carried[j->carries++] = body;
+	leave_details(s, m);
+	if (carry_max(m, v) > fill_room(s)) {
+		j->full = true;
+		return CARRY_FULL;
 	}
-	record_fini(&r);
-	mem_free(mem);
-	return read;
+	if (m->record.accept.body.bytes > 0 &&
+	    read_inline(s, v, &m->record.accept.body, &body, &err) < 0)
+		return cannot_carry(s, v, &err);
+	*bytes += carry_max(m, v);
+	put_carry(s, m, body);
+	return CARRIED;
+}
+
+static enum carried carry_one(struct spool *s, uint32_t number,
+    uint64_t *bytes)
+{
+	struct version *v =
+	    index_copy(s, live_at(&s->index.table, number)->id);
+	enum carried rc;
+	struct stored m;
+	struct error err;
+
+	if (stored_read(s, v, &m, &err) < 0) {
+		rc = cannot_carry(s, v, &err);
+	} else {
+		rc = carry_stored(s, &m, v, bytes);
+		stored_fini(&m);
+	}
+	version_free(v);
+	return rc;
+}
+
+static bool room_for_one(const struct spool *s, uint64_t bytes)
+{
+	const struct journal *j = &s->journal;
+
+	return bytes < CARRY_BYTES && j->carries < ARRAY_LEN(j->carried) &&
+	    batch_takes_body(&j->batch, 1);
 }
 
 void carry_fill(struct spool *s)
 {
 	struct journal *j = &s->journal;
+	const struct live_table *t = &s->index.table;
 	uint64_t bytes = 0;
 
 	if (!carry_wanted(s))
 		return;
-	if (list_empty(&j->victim->live))
+	if (j->victim->live.first == 0)
 		j->oldest = j->victim->generation + 1; /* this head says so */
-	list_each(n, &j->victim->live) {
-		struct live *m = LIST_ENTRY(n, struct live, node);
+	for (uint32_t n = j->victim->live.first; n != 0;
+	     n = live_at(t, n)->next) {
+		enum carried rc;
 
 		/* Touched in this very batch: its reply is not on disk yet. */
-		if (m->next != NULL)
+		if (index_staged(s, live_at(t, n)->id))
 			continue;
-		if (carry_max(s, m->now) > fill_room(s)) {
-			j->full = true;
+		if (!room_for_one(s, bytes))
 			return;
-		}
-		if (bytes >= CARRY_BYTES ||
-		    j->carries == ARRAY_LEN(j->carried) ||
-		    !batch_takes_body(&j->batch, 1))
-			return;
-		bytes += carry_max(s, m->now);
-		if (!carry_one(s, m)) {
+		rc = carry_one(s, n, &bytes);
+		if (rc == CARRY_UNREAD)
 			j->carry_ms = spool_now_ms(s) + WRITE_RETRY_MS;
+		if (rc != CARRIED)
 			return;
-		}
 	}
 }

@@ -61,11 +61,13 @@ bool fill_apply(struct spool *s, size_t record)
 	return takes;
 }
 
-static struct rec_accept accept_of(const struct spool_draft *d)
+static struct rec_accept accept_of(const struct spool *s,
+    const struct spool_draft *d)
 {
 	struct rec_accept a = {
 	    .id = d->id,
 	    .accepted_us = d->accepted_us,
+	    .ahead_us = steady_ahead_us(s, d->accepted_us),
 	    .sender = d->sender,
 	    .envelope = strbuf_view(&d->envelope),
 	    .delivery = d->delivery,
@@ -82,7 +84,7 @@ static struct rec_accept accept_of(const struct spool_draft *d)
 static void put_accept(struct spool *s, const struct spool_draft *d)
 {
 	struct batch *b = &s->journal.batch;
-	struct rec_accept a = accept_of(d);
+	struct rec_accept a = accept_of(s, d);
 	struct iovec iov[DRAFT_IOVS];
 	size_t at = record_put_accept(&b->meta, &a, s->c.names);
 
@@ -180,6 +182,7 @@ static struct rec_update *collect(struct spool *s, const struct spool_op *op,
 	u = (struct rec_update *)(void *)mem->p;
 	u->id = op->id;
 	u->time_us = op->time_us;
+	u->ahead_us = steady_ahead_us(s, op->time_us);
 	u->updates = n;
 	u->update = (struct spool_update *)(void *)(mem->p + sizeof(none));
 	return u;

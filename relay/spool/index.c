@@ -11,10 +11,17 @@
 
 #include "relay/base/assert.h"
 
+struct bulk_refs {
+	unsigned n;
+	struct segment *seg[];
+};
+
 void index_init(struct spool *s)
 {
-	map_init(&s->index.map);
-	list_init(&s->index.staged);
+	live_table_init(&s->index.table);
+	map_init(&s->index.bulk);
+	map_init(&s->index.staged);
+	list_init(&s->index.versions);
 }
 
 void version_free(struct version *v)
@@ -28,36 +35,73 @@ void version_free(struct version *v)
 void index_fini(struct spool *s)
 {
 	size_t at = 0;
-	struct live *m;
+	void *p;
 
-	while ((m = map_next(&s->index.map, &at, NULL)) != NULL) {
-		version_free(m->now);
-		version_free(m->next);
-		mem_free(m);
-	}
-	map_fini(&s->index.map);
+	list_each_safe(n, &s->index.versions)
+		version_free(LIST_ENTRY(n, struct version, node));
+	while ((p = map_next(&s->index.bulk, &at, NULL)) != NULL)
+		mem_free(p);
+	map_fini(&s->index.bulk);
+	map_fini(&s->index.staged);
+	live_table_fini(&s->index.table);
 }
 
-static struct version *version_new(unsigned n)
+static struct version *version_new(uint64_t id, unsigned n)
 {
 	struct version *v =
-	    mem_new(sizeof(*v) + n * sizeof(struct live_delivery));
+	    mem_new(sizeof(*v) + n * sizeof(struct live_state));
 
+	v->id = id;
 	v->n = n;
+	list_node_init(&v->node);
 	return v;
 }
 
-static struct version *latest(struct live *m)
+struct segment **index_bulk(const struct spool *s, uint64_t id,
+    unsigned *n_out)
 {
-	return m->next != NULL ? m->next : m->now;
+	struct bulk_refs *refs = map_get(&s->index.bulk, id);
+
+	*n_out = refs == NULL ? 0 : refs->n;
+	return refs == NULL ? NULL : refs->seg;
 }
 
-struct version *index_latest(struct spool *s, uint64_t id)
+static struct version *unpack(struct spool *s, uint32_t number, unsigned extra)
 {
-	struct live *m = map_get(&s->index.map, id);
-	struct version *v = m == NULL ? NULL : latest(m);
+	const struct live_table *t = &s->index.table;
+	const struct live *m = live_at(t, number);
+	unsigned n = live_count(t, number), bulks;
+	struct segment **bulk = index_bulk(s, m->id, &bulks);
+	struct version *v = version_new(m->id, n + extra);
 
-	return v == NULL || v->dead ? NULL : v;
+	v->n = n;
+	v->seg = s->seg[m->slot];
+	v->rec = m->rec;
+	v->rec_bytes = (uint32_t)m->rec_bytes;
+	v->body_bytes = (uint32_t)m->body_bytes;
+	v->bulks = bulks;
+	v->bulk = bulks == 0 ? NULL : mem_dup(bulk, bulks * sizeof(*bulk));
+	live_get(t, number, v->d);
+	return v;
+}
+
+struct version *index_copy(struct spool *s, uint64_t id)
+{
+	uint32_t number = live_find(&s->index.table, id);
+
+	return number == 0 ? NULL : unpack(s, number, 0);
+}
+
+bool index_staged(struct spool *s, uint64_t id)
+{
+	return map_get(&s->index.staged, id) != NULL;
+}
+
+bool index_has(struct spool *s, uint64_t id)
+{
+	const struct version *v = map_get(&s->index.staged, id);
+
+	return v != NULL ? !v->dead : live_find(&s->index.table, id) != 0;
 }
 
 /* Damage can lose what a total was counted up for: never below zero. */
@@ -67,8 +111,8 @@ static void less(uint64_t *total)
 		--*total;
 }
 
-static void count(struct spool *s, const struct spool_delivery *was,
-    const struct spool_delivery *is)
+static void count(struct spool *s, const struct live_state *was,
+    const struct live_state *is)
 {
 	uint64_t(*t)[TOTALS] = s->index.total_next;
 
@@ -79,33 +123,34 @@ static void count(struct spool *s, const struct spool_delivery *was,
 	t[is->leg][dstate_total(is->state)]++;
 }
 
-static struct detail_place detail_of(struct rec_place at, struct slice detail)
+static struct live_state state_of(const struct spool_delivery *d,
+    int64_t ahead_us)
 {
-	if (detail.n == 0)
-		return (struct detail_place){0};
-	return (struct detail_place){
-	    .slot = at.seg->slot,
-	    .rec = at.off,
-	    .bytes = (uint32_t)detail.n,
-	    .at = (uint32_t)(detail.p - at.mem),
-	};
+	return (struct live_state){.rcpt = d->rcpt, .leg = d->leg,
+	    .role = d->role, .state = d->state, .uncertain = d->uncertain,
+	    .tried = d->attempts > 0,
+	    .due_us = d->due_us == 0 ? 0 : d->due_us + ahead_us};
 }
 
 static bool any_live(const struct version *v)
 {
 	for (unsigned i = 0; i < v->n; i++)
-		if (dstate_live(v->d[i].d.state))
+		if (dstate_live(v->d[i].state))
 			return true;
 	return false;
 }
 
-static void stage(struct spool *s, struct live *m, struct version *v)
+static void stage(struct spool *s, struct version *v)
 {
-	version_free(m->next);
-	m->next = v;
+	struct version *old = map_get(&s->index.staged, v->id);
+
+	if (old != NULL) {
+		list_remove(&old->node);
+		version_free(old);
+	}
 	v->dead = !any_live(v);
-	if (list_empty(&m->staged))
-		list_push_back(&s->index.staged, &m->staged);
+	map_put(&s->index.staged, v->id, v);
+	list_push_back(&s->index.versions, &v->node);
 }
 
 /* The bulk segments of a body. One that is gone is left out: the fetch will
@@ -128,29 +173,24 @@ static void find_bulk(struct spool *s, struct version *v,
 	pthread_mutex_unlock(&s->lock);
 }
 
-static struct live *live_new(struct spool *s, uint64_t id)
+/* Of format 1 nothing says how far steady time was ahead. */
+static int64_t accept_ahead(struct spool *s, const struct record *rec,
+    struct rec_place at)
 {
-	struct live *m = NEW(struct live);
-
-	m->id = id;
-	list_node_init(&m->node);
-	list_node_init(&m->staged);
-	pthread_mutex_lock(&s->lock); /* fetches look at the map */
-	map_put(&s->index.map, id, m);
-	pthread_mutex_unlock(&s->lock);
-	return m;
+	if (at.seg->format > 1)
+		return rec->accept.ahead_us;
+	return rec->type == REC_CARRY
+	    ? s->steady.now_us - s->steady.wall_us
+	    : steady_ahead_us(s, rec->accept.accepted_us);
 }
 
 void index_stage_accept(struct spool *s, const struct record *rec,
     struct rec_place at)
 {
 	const struct rec_accept *a = &rec->accept;
-	int64_t ahead_us = rec->type == REC_CARRY
-	    ? s->steady.now_us - s->steady.wall_us
-	    : steady_ahead_us(s, a->accepted_us);
-	bool known = index_latest(s, a->id) != NULL;
-	struct live *m = map_get(&s->index.map, a->id);
-	struct version *v = version_new(a->deliveries);
+	int64_t ahead_us = accept_ahead(s, rec, at);
+	bool known = index_has(s, a->id);
+	struct version *v = version_new(a->id, a->deliveries);
 
 	v->seg = at.seg;
 	v->rec = at.off;
@@ -158,103 +198,128 @@ void index_stage_accept(struct spool *s, const struct record *rec,
 	v->body_bytes = a->body.bytes;
 	v->time_us = s->steady.now_us;
 	for (unsigned i = 0; i < a->deliveries; i++) {
-		v->d[i].d = a->delivery[i];
-		steady_move(&v->d[i].d, ahead_us);
-		v->d[i].detail = detail_of(at, a->detail[i]);
+		v->d[i] = state_of(&a->delivery[i], ahead_us);
 		if (!known)
-			count(s, NULL, &a->delivery[i]);
+			count(s, NULL, &v->d[i]);
 	}
 	find_bulk(s, v, &a->body);
-	stage(s, m != NULL ? m : live_new(s, a->id), v);
+	stage(s, v);
 }
 
-struct version *version_dup(const struct version *v, unsigned n)
+static unsigned created_by(unsigned n, const struct rec_update *u)
 {
-	struct version *w = version_new(n);
-
-	memcpy(w, v, sizeof(*v) + v->n * sizeof(v->d[0]));
-	w->n = v->n;
-	w->bulk = v->bulks == 0 ? NULL :
-	    mem_dup(v->bulk, v->bulks * sizeof(v->bulk[0]));
-	return w;
-}
-
-static unsigned created_by(const struct version *v, const struct rec_update *u)
-{
-	unsigned n = v->n;
-
 	for (unsigned i = 0; i < u->updates; i++)
 		if (u->update[i].delivery == n)
 			n++;
 	return n;
 }
 
+static struct version *staged_dup(const struct version *was,
+    const struct rec_update *u)
+{
+	struct version *v =
+	    version_new(was->id, created_by(was->n, u));
+
+	v->n = was->n;
+	v->seg = was->seg;
+	v->rec = was->rec;
+	v->rec_bytes = was->rec_bytes;
+	v->body_bytes = was->body_bytes;
+	v->bulks = was->bulks;
+	v->bulk = was->bulks == 0 ? NULL :
+	    mem_dup(was->bulk, was->bulks * sizeof(was->bulk[0]));
+	memcpy(v->d, was->d, was->n * sizeof(was->d[0]));
+	return v;
+}
+
+/* A copy with room for what the update creates; NULL: not live. */
+static struct version *to_change(struct spool *s, const struct rec_update *u)
+{
+	const struct version *staged = map_get(&s->index.staged, u->id);
+	uint32_t number;
+	unsigned n;
+
+	if (staged != NULL)
+		return staged->dead ? NULL : staged_dup(staged, u);
+	number = live_find(&s->index.table, u->id);
+	if (number == 0)
+		return NULL;
+	n = live_count(&s->index.table, number);
+	return unpack(s, number, created_by(n, u) - n);
+}
+
 bool index_stage_update(struct spool *s, struct rec_update *u,
     struct rec_place at)
 {
-	struct version *was = index_latest(s, u->id), *v;
+	struct version *v = to_change(s, u);
+	int64_t ahead_us = at.seg->format > 1 ? u->ahead_us :
+	    steady_ahead_us(s, u->time_us);
 
-	if (was == NULL)
+	if (v == NULL)
 		return false;
-	v = version_dup(was, created_by(was, u));
 	for (unsigned i = 0; i < u->updates; i++) {
 		const struct spool_update *up = &u->update[i];
-		struct live_delivery *ld;
-		uint64_t hash = up->to.hash;
+		struct live_state to = state_of(&up->to, ahead_us);
 
 		u->old_state[i] = UPDATE_IGNORED;
 		if (up->delivery > v->n)
 			continue;
-		ld = &v->d[up->delivery];
+		to.slot = at.seg->slot;
+		to.rec = at.off;
 		if (up->delivery == v->n) {
 			u->old_state[i] = D_NONE;
-			count(s, NULL, &up->to);
+			count(s, NULL, &to);
 			v->n++;
 		} else {
-			u->old_state[i] = ld->d.state;
-			count(s, &ld->d, &up->to);
+			u->old_state[i] = v->d[up->delivery].state;
+			count(s, &v->d[up->delivery], &to);
 		}
-		if (up->to.hash == 0 && up->delivery < was->n)
-			hash = ld->d.hash;
-		ld->d = up->to;
-		ld->d.hash = hash;
-		steady_move(&ld->d, steady_ahead_us(s, u->time_us));
-		ld->detail = detail_of(at, up->detail);
+		v->d[up->delivery] = to;
 	}
 	v->time_us = s->steady.now_us;
-	stage(s, map_get(&s->index.map, u->id), v);
+	stage(s, v);
 	return true;
 }
 
-static uint64_t version_bytes(const struct version *v)
+static void leave(struct spool *s, const struct live *m)
 {
-	return (uint64_t)v->rec_bytes + v->body_bytes;
-}
+	struct segment *seg = s->seg[m->slot];
+	uint64_t bytes = (uint64_t)m->rec_bytes + m->body_bytes;
+	unsigned n;
+	struct segment **bulk = index_bulk(s, m->id, &n);
 
-static void leave(struct spool *s, const struct version *v)
-{
-	PH_ASSERT(v->seg->live_bytes >= version_bytes(v));
-	PH_ASSERT(s->index.live_bytes >= version_bytes(v));
-	v->seg->live_bytes -= version_bytes(v);
-	s->index.live_bytes -= version_bytes(v);
-	for (unsigned i = 0; i < v->bulks; i++) {
-		PH_ASSERT(v->bulk[i]->refs > 0);
-		v->bulk[i]->refs--;
+	PH_ASSERT(seg->live_bytes >= bytes);
+	PH_ASSERT(s->index.live_bytes >= bytes);
+	seg->live_bytes -= bytes;
+	s->index.live_bytes -= bytes;
+	for (unsigned i = 0; i < n; i++) {
+		PH_ASSERT(bulk[i]->refs > 0);
+		bulk[i]->refs--;
 	}
 }
 
-static void enter(struct spool *s, struct live *m, const struct version *v)
+static void enter(struct spool *s, const struct version *v)
 {
+	uint64_t bytes = (uint64_t)v->rec_bytes + v->body_bytes;
+
 	PH_ASSERT(v->seg->state == SEG_MAIN && !v->dead);
-	v->seg->live_bytes += version_bytes(v);
-	s->index.live_bytes += version_bytes(v);
+	v->seg->live_bytes += bytes;
+	s->index.live_bytes += bytes;
 	for (unsigned i = 0; i < v->bulks; i++)
 		v->bulk[i]->refs++;
-	if (m->now == NULL || m->now->seg != v->seg ||
-	    m->now->rec != v->rec) {
-		list_remove(&m->node);
-		list_push_back(&v->seg->live, &m->node);
-	}
+}
+
+static void keep_bulk(struct spool *s, const struct version *v)
+{
+	struct bulk_refs *refs = NULL;
+
+	mem_free(map_remove(&s->index.bulk, v->id));
+	if (v->bulks == 0)
+		return;
+	refs = mem_new(sizeof(*refs) + v->bulks * sizeof(refs->seg[0]));
+	refs->n = v->bulks;
+	memcpy(refs->seg, v->bulk, v->bulks * sizeof(refs->seg[0]));
+	map_put(&s->index.bulk, v->id, refs);
 }
 
 static void retain(struct spool *s, const struct version *v)
@@ -268,78 +333,105 @@ static void retain(struct spool *s, const struct version *v)
 			v->bulk[i]->retain_until_us = until;
 }
 
-static void forget(struct spool *s, struct live *m)
+/* The message becomes the version. */
+static void settle(struct spool *s, const struct version *v)
 {
-	list_remove(&m->node);
-	list_remove(&m->staged);
-	map_remove(&s->index.map, m->id);
-	version_free(m->now);
-	version_free(m->next);
-	mem_free(m);
+	struct live_table *t = &s->index.table;
+	uint32_t number = live_find(t, v->id);
+	bool moved = number == 0;
+	struct live *m;
+
+	if (number != 0) {
+		m = live_at(t, number);
+		moved = m->slot != v->seg->slot || m->rec != v->rec;
+		leave(s, m);
+		if (moved)
+			live_list_drop(t, &s->seg[m->slot]->live, number);
+	} else {
+		number = live_add(t, v->id);
+		s->index.messages++;
+	}
+	m = live_at(t, number);
+	m->slot = v->seg->slot;
+	m->rec = v->rec;
+	m->rec_bytes = v->rec_bytes;
+	m->body_bytes = v->body_bytes;
+	live_put(t, number, v->d, v->n);
+	keep_bulk(s, v);
+	enter(s, v);
+	if (moved)
+		live_list_push(t, &v->seg->live, number);
+}
+
+/* It is over. */
+static void bury(struct spool *s, const struct version *v)
+{
+	struct live_table *t = &s->index.table;
+	uint32_t number = live_find(t, v->id);
+	struct live *m;
+
+	retain(s, v);
+	if (number == 0)
+		return; /* it came and went in one batch */
+	m = live_at(t, number);
+	leave(s, m);
+	live_list_drop(t, &s->seg[m->slot]->live, number);
+	mem_free(map_remove(&s->index.bulk, v->id));
+	live_remove(t, number);
+	PH_ASSERT(s->index.messages > 0);
+	s->index.messages--;
+}
+
+static void unstage(struct spool *s, struct version *v)
+{
+	list_remove(&v->node);
+	map_remove(&s->index.staged, v->id);
+	version_free(v);
 }
 
 void index_commit(struct spool *s)
 {
-	list_each_safe(n, &s->index.staged) {
-		struct live *m = LIST_ENTRY(n, struct live, staged);
+	list_each_safe(n, &s->index.versions) {
+		struct version *v = LIST_ENTRY(n, struct version, node);
 
-		PH_ASSERT(m->next != NULL);
-		list_remove(&m->staged);
-		if (m->now != NULL)
-			leave(s, m->now);
+		if (v->dead)
+			bury(s, v);
 		else
-			s->index.messages++;
-		if (m->next->dead) {
-			retain(s, m->next);
-			PH_ASSERT(s->index.messages > 0);
-			s->index.messages--;
-			forget(s, m);
-			continue;
-		}
-		enter(s, m, m->next);
-		version_free(m->now);
-		m->now = m->next;
-		m->next = NULL;
+			settle(s, v);
+		unstage(s, v);
 	}
 	memcpy(s->index.total, s->index.total_next, sizeof(s->index.total));
 }
 
 void index_drop(struct spool *s)
 {
-	list_each_safe(n, &s->index.staged) {
-		struct live *m = LIST_ENTRY(n, struct live, staged);
-
-		list_remove(&m->staged);
-		if (m->now == NULL) {
-			forget(s, m);
-			continue;
-		}
-		version_free(m->next);
-		m->next = NULL;
-	}
+	list_each_safe(n, &s->index.versions)
+		unstage(s, LIST_ENTRY(n, struct version, node));
 	memcpy(s->index.total_next, s->index.total, sizeof(s->index.total));
 }
 
 /* One that was tried before is under way again only when it is due. */
-static bool may_fly(const struct spool_delivery *d, int64_t now_us)
+static bool may_fly(const struct live_state *d, int64_t now_us)
 {
 	bool waits = d->state == D_QUEUED || d->state == D_DEFERRED;
 
 	return dstate_open(d->state) &&
-	       (d->attempts == 0 || (waits && d->due_us <= now_us));
+	       (!d->tried || (waits && d->due_us <= now_us));
 }
 
 void index_mark_uncertain(struct spool *s)
 {
-	size_t at = 0;
-	struct live *m;
+	struct live_table *t = &s->index.table;
+	uint32_t at = 0, number;
 
-	while ((m = map_next(&s->index.map, &at, NULL)) != NULL)
-		for (unsigned i = 0; i < m->now->n; i++) {
-			struct spool_delivery *d = &m->now->d[i].d;
+	while ((number = live_next(t, &at)) != 0)
+		for (uint32_t i = live_at(t, number)->first; i != 0;) {
+			struct live_delivery *d = live_delivery_at(t, i);
+			struct live_state state = live_state_of(d);
 
-			if (may_fly(d, s->steady.now_us) &&
+			if (may_fly(&state, s->steady.now_us) &&
 			    d->uncertain == UNC_NO)
 				d->uncertain = UNC_POSSIBLE;
+			i = d->next;
 		}
 }

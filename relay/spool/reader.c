@@ -79,31 +79,6 @@ int read_record(struct spool *s, struct rec_place at, struct record *r,
 	return 0;
 }
 
-void detail_reader_fini(struct detail_reader *dr)
-{
-	mem_free(dr->mem);
-	*dr = (struct detail_reader){0};
-}
-
-struct slice detail_read(struct spool *s, struct detail_reader *dr,
-    struct detail_place at, struct arena *to)
-{
-	struct slice none = slice_of("", 0);
-
-	if (at.bytes == 0)
-		return none;
-	if (dr->mem == NULL || dr->slot != at.slot || dr->rec != at.rec) {
-		detail_reader_fini(dr);
-		dr->mem = read_raw(s, s->seg[at.slot], at.rec, &dr->bytes);
-		dr->slot = at.slot;
-		dr->rec = at.rec;
-	}
-	if (dr->mem == NULL || (size_t)at.at + at.bytes > dr->bytes)
-		return none;
-	return slice_of(
-	    arena_slicedup(to, slice_of(dr->mem + at.at, at.bytes)), at.bytes);
-}
-
 /* ---- fetches ---- */
 
 struct spool_fetch *spool_fetch_new(uint64_t id, struct mailbox *to, int kind)
@@ -146,21 +121,18 @@ static void pin_details(struct spool *s, const struct version *v, int by)
 {
 	pin(v->seg, by);
 	for (unsigned i = 0; i < v->n; i++)
-		if (v->d[i].detail.bytes > 0)
-			pin(s->seg[v->d[i].detail.slot], by);
+		if (v->d[i].rec != 0)
+			pin(s->seg[v->d[i].slot], by);
 }
 
 static struct version *look_up(struct spool *s, uint64_t id)
 {
-	struct version *v = NULL;
-	struct live *m;
+	struct version *v;
 
 	pthread_mutex_lock(&s->lock);
-	m = map_get(&s->index.map, id);
-	if (m != NULL && m->now != NULL) {
-		v = version_dup(m->now, m->now->n);
+	v = index_copy(s, id);
+	if (v != NULL)
 		pin_details(s, v, 1);
-	}
 	pthread_mutex_unlock(&s->lock);
 	return v;
 }
@@ -174,52 +146,40 @@ static void let_go(struct spool *s, struct version *v)
 }
 
 static void fill_deliveries(struct spool *s, struct spool_fetch *f,
-    const struct version *v)
+    const struct stored *m)
 {
-	struct detail_reader dr = {0};
-	struct arena *mem = arena_new();
-
-	f->deliveries = v->n;
-	f->delivery = NEW_ARRAY(struct spool_delivery, v->n);
-	f->reply = NEW_ARRAY(struct strbuf, v->n);
-	for (unsigned i = 0; i < v->n; i++) {
-		f->delivery[i] = v->d[i].d;
+	f->deliveries = m->n;
+	f->delivery = NEW_ARRAY(struct spool_delivery, m->n);
+	f->reply = NEW_ARRAY(struct strbuf, m->n);
+	for (unsigned i = 0; i < m->n; i++) {
+		f->delivery[i] = m->delivery[i];
 		steady_move(&f->delivery[i], -spool_ahead_us(s));
 		strbuf_init(&f->reply[i], RECORD_SANE);
-		strbuf_addsl(&f->reply[i],
-		    detail_read(s, &dr, v->d[i].detail, mem));
+		strbuf_addsl(&f->reply[i], m->detail[i]);
 	}
-	detail_reader_fini(&dr);
-	arena_free(mem);
 }
 
 static int fetch(struct spool *s, struct spool_fetch *f)
 {
 	struct version *v = look_up(s, f->id);
-	struct rec_place at;
-	struct record r;
-	char *mem = NULL;
-	int rc;
+	struct stored m;
+	int rc = -1;
 
 	if (v == NULL)
 		return error_set(&f->err, "no such message is in the queue");
-	at = (struct rec_place){v->seg, v->rec, v->rec_bytes, NULL};
-	record_init(&r);
-	rc = -1;
 	for (int i = 0; rc < 0 && i < READ_TRIES; i++)
-		rc = read_record(s, at, &r, &mem, &f->err);
+		rc = stored_read(s, v, &m, &f->err);
 	if (rc < 0) {
 		body_source_tell_unread(s, f->id, f->err.text);
 	} else {
-		f->accepted_us = r.accept.accepted_us;
-		strbuf_addsl(&f->envelope, r.accept.envelope);
-		fill_deliveries(s, f, v);
+		f->accepted_us = m.record.accept.accepted_us;
+		strbuf_addsl(&f->envelope, m.record.accept.envelope);
+		fill_deliveries(s, f, &m);
 		if (f->want_body)
 			f->source = disk_source_new(s, f->to, f->id, v->seg,
-			    &r.accept.body);
+			    &m.record.accept.body);
+		stored_fini(&m);
 	}
-	record_fini(&r);
-	mem_free(mem);
 	let_go(s, v);
 	return rc;
 }
@@ -242,7 +202,8 @@ static uint64_t place_of(struct spool *s, struct letter *l)
 {
 	struct spool_fetch *f;
 	struct piece *p;
-	struct live *m;
+	const struct live *m;
+	uint32_t number;
 	uint64_t place = 0;
 
 	if (l->kind == POST_PIECE) {
@@ -251,9 +212,11 @@ static uint64_t place_of(struct spool *s, struct letter *l)
 	}
 	f = CONTAINER_OF(l, struct spool_fetch, letter);
 	pthread_mutex_lock(&s->lock);
-	m = map_get(&s->index.map, f->id);
-	if (m != NULL && m->now != NULL)
-		place = m->now->seg->generation << 32 | m->now->rec;
+	number = live_find(&s->index.table, f->id);
+	if (number != 0) {
+		m = live_at(&s->index.table, number);
+		place = s->seg[m->slot]->generation << 32 | m->rec;
+	}
 	pthread_mutex_unlock(&s->lock);
 	return place;
 }

@@ -21,7 +21,7 @@ static void on_name(void *arg, const char *name)
 	uint64_t slot;
 
 	if (!slice_starts(digits, SLICE("seg.")) ||
-	    !slice_uint(slice_from(digits, 4), 999999, &slot))
+	    !slice_uint(slice_from(digits, 4), SLOTS_MAX - 1, &slot))
 		return;
 	r->slots =
 	    mem_resize(r->slots, (r->n_slots + 1) * sizeof(*r->slots));
@@ -270,12 +270,10 @@ static void keep_unnamed(struct spool_recovery *r)
 /* ---- what is told ---- */
 
 static int read_again(struct spool_recovery *r, const struct version *v,
-    char **mem, struct error *err)
+    struct stored *m, struct error *err)
 {
-	struct rec_place at = {v->seg, v->rec, v->rec_bytes, NULL};
-
 	for (int i = 0; i < READ_TRIES; i++)
-		if (read_record(r->s, at, &r->record, mem, err) == 0)
+		if (stored_read(r->s, v, m, err) == 0)
 			return 0;
 	return -1;
 }
@@ -296,9 +294,9 @@ static bool has_extent(struct spool *s, const struct extent *e)
 	return seg != NULL && (uint64_t)e->off + e->bytes <= seg->end;
 }
 
-static void check_body(struct spool_recovery *r, uint64_t id)
+static void check_body(struct spool_recovery *r, uint64_t id,
+    const struct body_place *y)
 {
-	const struct body_place *y = &r->record.accept.body;
 	char text[ID_TEXT];
 
 	for (unsigned i = 0; i < y->extents; i++)
@@ -313,41 +311,57 @@ static void check_body(struct spool_recovery *r, uint64_t id)
 		}
 }
 
+static void pass_on(struct spool_recovery *r, const struct spool_told *told)
+{
+	for (unsigned i = 0; i < told->n; i++)
+		steady_move(&told->delivery[i], -spool_ahead_us(r->s));
+	r->told->message(r->told->arg, told);
+}
+
 /* One that cannot be read now is told all the same, without its envelope:
  * its deliveries wait, and are tried again until it can be read. */
+static void tell_guess(struct spool_recovery *r, const struct version *v)
+{
+	struct spool_told told = {.id = v->id, .n = v->n,
+	    .envelope = slice_of("", 0)};
+
+	told.delivery = NEW_ARRAY(struct spool_delivery, v->n);
+	for (unsigned i = 0; i < v->n; i++)
+		told.delivery[i] = stored_guess(r->s, v->id, &v->d[i]);
+	pass_on(r, &told);
+	mem_free(told.delivery);
+}
+
 static void tell_one(struct spool_recovery *r, uint64_t id)
 {
-	struct live *m = map_get(&r->s->index.map, id);
-	const struct version *v = m->now;
-	struct spool_delivery *d =
-	    NEW_ARRAY(struct spool_delivery, v->n);
-	struct slice envelope = slice_of("", 0);
-	char *mem = NULL;
+	struct version *v = index_copy(r->s, id);
+	const struct rec_accept *a;
+	struct stored m;
 	struct error err;
 
-	for (unsigned i = 0; i < v->n; i++) {
-		d[i] = v->d[i].d;
-		steady_move(&d[i], -spool_ahead_us(r->s));
-	}
-	if (read_again(r, v, &mem, &err) < 0) {
+	if (read_again(r, v, &m, &err) < 0) {
 		tell_unread(r, id, &err);
+		tell_guess(r, v);
 	} else {
-		envelope = r->record.accept.envelope;
-		check_body(r, id);
+		a = &m.record.accept;
+		check_body(r, id, &a->body);
+		pass_on(r, &(struct spool_told){.id = id, .size = a->body.size,
+		    .sender = a->sender, .envelope = a->envelope,
+		    .delivery = m.delivery, .n = m.n});
+		stored_fini(&m);
 	}
-	r->told->message(r->told->arg, id, envelope, d, v->n);
-	mem_free(mem);
-	mem_free(d);
+	version_free(v);
 }
 
 static void tell(struct spool_recovery *r)
 {
-	struct index *ix = &r->s->index;
-	uint64_t *ids = NEW_ARRAY(uint64_t, ix->messages);
-	size_t n = 0, at = 0;
+	const struct live_table *t = &r->s->index.table;
+	uint64_t *ids = NEW_ARRAY(uint64_t, r->s->index.messages);
+	uint32_t at = 0, number;
+	size_t n = 0;
 
-	while (map_next(&ix->map, &at, &ids[n]) != NULL)
-		n++;
+	while ((number = live_next(t, &at)) != 0)
+		ids[n++] = live_at(t, number)->id;
 	qsort(ids, n, sizeof(*ids), by_slot);
 	for (size_t i = 0; i < n && r->told->message != NULL; i++)
 		tell_one(r, ids[i]);

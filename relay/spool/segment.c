@@ -32,7 +32,6 @@ struct segment *segment_add(struct spool *s, uint32_t slot)
 	seg->fd = -1;
 	list_node_init(&seg->node);
 	list_node_init(&seg->fd_node);
-	list_init(&seg->live);
 	pthread_mutex_lock(&s->lock);
 	s->seg[slot] = seg;
 	if (slot >= s->segs)
@@ -175,7 +174,7 @@ void segment_move(struct spool *s, struct segment *seg, enum seg_state to)
 	PH_ASSERT(may_move(seg->state, to));
 	if (to == SEG_DIRTY)
 		PH_ASSERT(seg->refs == 0 && seg->live_bytes == 0 &&
-			  list_empty(&seg->live));
+			  seg->live.first == 0);
 	PH_ASSERT(seg->state != SEG_SPARE || atomic_load(&s->spares) > 0);
 	if (seg->state == SEG_SPARE && to != SEG_SPARE)
 		atomic_fetch_sub(&s->spares, 1);

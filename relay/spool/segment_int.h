@@ -9,6 +9,7 @@
 #include "relay/base/strbuf.h"
 #include "relay/spool/format/batch.h"
 #include "relay/spool/format/record.h"
+#include "relay/spool/live_table.h"
 
 struct spool;
 
@@ -27,7 +28,7 @@ struct segment {
 	uint64_t generation;
 	unsigned char secret[SUM_SECRET];
 	struct list node;   /* main lane: in spool.mains, by generation */
-	struct list live;   /* main lane: struct live, by place         */
+	struct live_list live; /* main lane: in spool.index.table       */
 	uint64_t live_bytes;
 	uint64_t refs;	    /* bulk lane: live messages with extents here */
 	unsigned pins;	    /* fetches, sources, drafts, the tail         */

@@ -195,14 +195,22 @@ struct spool_config {
 	void *unread_arg;
 };
 
+/* A live message, as the start finds it. */
+struct spool_told {
+	uint64_t id, size;
+	uint64_t sender;       /* a hash of its domain; 0: not known */
+	struct slice envelope; /* empty: it cannot be read now */
+	struct spool_delivery *delivery;
+	unsigned n;
+};
+
 /* Told during spool_open(), on the caller's thread, oldest first. */
 struct spool_recovered {
 	void *arg;
 	/* First: the key of the hashes that the spool stores, of recipients
 	 * and senders. It is the same in every process. */
 	void (*key)(void *arg, const uint64_t key[2]);
-	void (*message)(void *arg, uint64_t id, struct slice envelope,
-	    const struct spool_delivery *d, unsigned n);
+	void (*message)(void *arg, const struct spool_told *m);
 	/* Told of each thing that was damaged and set aside, a line each. */
 	void (*damage)(void *arg, const char *line);
 	/* A live message whose record the disk does not give now. It is told

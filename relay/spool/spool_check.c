@@ -38,86 +38,111 @@ static bool in_table(const struct spool *s, const struct segment *seg)
 	return seg->slot < s->segs && s->seg[seg->slot] == seg;
 }
 
-static bool listed(const struct live *m)
+static bool listed(const struct spool *s, uint32_t number)
 {
-	const struct list *n = &m->node;
+	const struct live_table *t = &s->index.table;
+	const struct live *m = live_at(t, number);
+	const struct live_list *l = &s->seg[m->slot]->live;
 
-	return n->next != n && n->prev->next == n && n->next->prev == n;
+	return (m->prev == 0 ? l->first == number
+			     : live_at(t, m->prev)->next == number) &&
+	    (m->next == 0 ? l->last == number
+			  : live_at(t, m->next)->prev == number);
 }
 
-static const char *bulk_wrong(const struct spool *s, const struct version *v)
+static const char *bulk_wrong(const struct spool *s, uint64_t id)
 {
-	for (unsigned i = 0; i < v->bulks; i++) {
-		if (!in_table(s, v->bulk[i]) || v->bulk[i]->state != SEG_BULK)
+	unsigned n;
+	struct segment **bulk = index_bulk(s, id, &n);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!in_table(s, bulk[i]) || bulk[i]->state != SEG_BULK)
 			return "its body is in a segment that was given back";
-		if (v->bulk[i]->refs == 0)
+		if (bulk[i]->refs == 0)
 			return "its body is in a segment that may be given "
 			       "back";
 	}
 	return NULL;
 }
 
-static const char *version_wrong(const struct spool *s, const struct live *m)
+static const char *states_wrong(const struct live_table *t,
+    const struct live *m)
 {
-	const struct version *v = m->now;
 	bool any = false;
 
-	if (!in_table(s, v->seg) || v->seg->state != SEG_MAIN)
-		return "it is in a segment that was given back";
-	if ((uint64_t)v->rec + v->rec_bytes > v->seg->end)
-		return "it is behind the end of its segment";
-	if (!listed(m))
-		return "its segment does not know it";
-	for (unsigned i = 0; i < v->n; i++) {
-		const struct spool_delivery *d = &v->d[i].d;
+	for (uint32_t i = m->first; i != 0;
+	     i = live_delivery_at(t, i)->next) {
+		unsigned state = live_delivery_at(t, i)->state;
 
-		if (d->state == D_NONE || d->state >= D_STATES ||
-		    d->leg >= NAMES_MAX)
-			return "a state or a leg that does not exist";
-		any = any || dstate_live(d->state);
+		if (state == D_NONE || state >= D_STATES)
+			return "a state that does not exist";
+		any = any || dstate_live(state);
 	}
-	if (!any || v->dead)
-		return "it is over, and still there";
-	return bulk_wrong(s, v);
+	return any ? NULL : "it is over, and still there";
 }
 
-static void recount(struct spool_recount *r, const struct version *v)
+static const char *message_wrong(const struct spool *s, uint32_t number)
 {
-	uint64_t bytes = (uint64_t)v->rec_bytes + v->body_bytes;
+	const struct live *m = live_at(&s->index.table, number);
+	const struct segment *seg = m->slot < s->segs ? s->seg[m->slot] : NULL;
+	const char *why;
+
+	if (seg == NULL || seg->state != SEG_MAIN)
+		return "it is in a segment that was given back";
+	if ((uint64_t)m->rec + m->rec_bytes > seg->end)
+		return "it is behind the end of its segment";
+	if (live_find(&s->index.table, m->id) != number)
+		return "it is not found by its id";
+	if (!listed(s, number))
+		return "its segment does not know it";
+	why = states_wrong(&s->index.table, m);
+	return why != NULL ? why : bulk_wrong(s, m->id);
+}
+
+static void recount(const struct spool *s, struct spool_recount *r,
+    const struct live *m)
+{
+	const struct live_table *t = &s->index.table;
+	uint64_t bytes = (uint64_t)m->rec_bytes + m->body_bytes;
+	unsigned n;
+	struct segment **bulk = index_bulk(s, m->id, &n);
 
 	r->messages++;
 	r->bytes += bytes;
-	r->slot[v->seg->slot].messages++;
-	r->slot[v->seg->slot].bytes += bytes;
-	for (unsigned i = 0; i < v->bulks; i++)
-		r->slot[v->bulk[i]->slot].refs++;
-	for (unsigned i = 0; i < v->n; i++)
-		if (dstate_live(v->d[i].d.state))
-			r->total[v->d[i].d.leg]
-				[dstate_total(v->d[i].d.state)]++;
+	r->slot[m->slot].messages++;
+	r->slot[m->slot].bytes += bytes;
+	for (unsigned i = 0; i < n; i++)
+		r->slot[bulk[i]->slot].refs++;
+	for (uint32_t i = m->first; i != 0;
+	     i = live_delivery_at(t, i)->next) {
+		const struct live_delivery *d = live_delivery_at(t, i);
+
+		if (dstate_live(d->state))
+			r->total[d->leg][dstate_total(d->state)]++;
+	}
 }
 
 /* Up to `max` messages from c->at on, which goes back to 0 at the end. */
 static const char *walk(struct spool *s, struct spool_checker *c,
     struct spool_recount *r, uint64_t max)
 {
-	struct live *m = NULL;
+	const struct live_table *t = &s->index.table;
+	uint32_t number = 1;
 
 	for (uint64_t i = 0; i < max; i++) {
 		const char *why;
 
-		m = map_next(&s->index.map, &c->at, NULL);
-		if (m == NULL)
+		number = live_next(t, &c->at);
+		if (number == 0)
 			break;
-		if (m->now == NULL) /* its batch is not synced yet */
-			continue;
-		why = version_wrong(s, m);
+		why = message_wrong(s, number);
 		if (why != NULL)
-			return wrong(c, "message %" PRIu64 ": %s", m->id, why);
+			return wrong(c, "message %" PRIu64 ": %s",
+			    live_at(t, number)->id, why);
 		if (r != NULL)
-			recount(r, m->now);
+			recount(s, r, live_at(t, number));
 	}
-	if (m == NULL)
+	if (number == 0)
 		c->at = 0;
 	return NULL;
 }
@@ -134,6 +159,16 @@ static uint64_t list_count(const struct list *head, uint64_t max)
 	return k;
 }
 
+static uint64_t live_list_count(const struct spool *s, uint32_t first)
+{
+	uint64_t k = 0;
+
+	for (uint32_t n = first; n != 0 && k <= s->index.messages;
+	     n = live_at(&s->index.table, n)->next)
+		k++;
+	return k;
+}
+
 static const char *segment_wrong(struct spool *s, const struct segment *seg,
     const struct slot_recount *r)
 {
@@ -143,7 +178,7 @@ static const char *segment_wrong(struct spool *s, const struct segment *seg,
 		return "its live bytes";
 	if (seg->refs != r->refs)
 		return "its references";
-	if (list_count(&seg->live, s->index.messages + 1) != r->messages)
+	if (live_list_count(s, seg->live.first) != r->messages)
 		return "its list of messages";
 	if (seg->current && !holds)
 		return "a writer is at work in it";
@@ -257,7 +292,8 @@ static const char *sums_wrong(struct spool *s, struct spool_checker *c,
 {
 	const char *why;
 
-	if (r->messages != s->index.messages || r->bytes != s->index.live_bytes)
+	if (s->index.messages != s->index.table.used ||
+	    r->messages != s->index.messages || r->bytes != s->index.live_bytes)
 		return wrong(c, "%" PRIu64 " messages of %" PRIu64 " bytes "
 		    "counted, %" PRIu64 " of %" PRIu64 " there",
 		    s->index.messages, s->index.live_bytes, r->messages,

@@ -9,7 +9,7 @@
 #include "relay/spool/spool.h"
 
 struct spool_checker {
-	size_t at; /* in the map of live messages */
+	uint32_t at; /* in the table of live messages */
 	char text[160];
 };
 

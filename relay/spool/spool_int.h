@@ -225,16 +225,28 @@ enum { READ_TRIES = 3 }; /* one failed read says little of the disk */
 int read_record(struct spool *s, struct rec_place at, struct record *r,
     char **mem_out, struct error *err);
 
-/* Reads details, several of which may stand in one record. */
-struct detail_reader {
-	char *mem;
-	uint32_t slot, rec;
-	size_t bytes;
+/* ---- stored.c ---- */
+
+/* A message as the journal has it. Stamps of deliveries are steady time. */
+struct stored {
+	struct record record; /* accepted, carry, group or revive */
+	char *mem;	      /* its bytes */
+	struct spool_delivery *delivery;
+	struct slice *detail; /* of the last update of each */
+	unsigned n;
+	struct arena *arena;
 };
-/* Copied to `to`; empty when there is none or it cannot be read. */
-struct slice detail_read(struct spool *s, struct detail_reader *dr,
-    struct detail_place at, struct arena *to);
-void detail_reader_fini(struct detail_reader *dr);
+
+/* From the disk; its segments are pinned, or the caller is the writer. -1 and
+ * err, and nothing to free, when the message or the state of a delivery cannot
+ * be read now. A state that is damaged is filled in from what is in memory. */
+int stored_read(struct spool *s, const struct version *v, struct stored *out,
+    struct error *err);
+void stored_fini(struct stored *m);
+/* A delivery as far as the index knows it, created when its message was
+ * accepted. Its stamps are steady time. */
+struct spool_delivery stored_guess(struct spool *s, uint64_t id,
+    const struct live_state *d);
 
 /* ---- body_source.c ---- */
 

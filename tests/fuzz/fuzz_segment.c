@@ -108,17 +108,17 @@ static void put_records(struct rig *r, struct spool *s, const uint8_t *p,
 	mem_free(file);
 }
 
-static void on_message(void *arg, uint64_t id, struct slice envelope,
-    const struct spool_delivery *d, unsigned n)
+static void on_message(void *arg, const struct spool_told *m)
 {
-	(void)envelope;
-	for (unsigned i = 0; i < n; i++) {
-		PH_ASSERT(d[i].state > D_NONE && d[i].state < D_STATES);
-		PH_ASSERT(d[i].leg < NAMES_MAX && d[i].role <= ROLE_COPY);
-		PH_ASSERT(d[i].uncertain <= UNC_YES);
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct spool_delivery *d = &m->delivery[i];
+
+		PH_ASSERT(d->state > D_NONE && d->state < D_STATES);
+		PH_ASSERT(d->leg < NAMES_MAX && d->role <= ROLE_COPY);
+		PH_ASSERT(d->uncertain <= UNC_YES);
 	}
-	PH_ASSERT(id != 0);
-	*(uint64_t *)arg = id;
+	PH_ASSERT(m->id != 0);
+	*(uint64_t *)arg = m->id;
 }
 
 static void read_one(struct spool *s, uint64_t id)

@@ -17,12 +17,17 @@ bool spool_turn(struct spool *s, int64_t now_ms)
 bool spool_peek(struct spool *s, uint64_t id, uint32_t number,
     struct spool_delivery *out)
 {
-	const struct version *v = index_latest(s, id);
+	struct version *v = index_copy(s, id);
+	bool there = v != NULL && number < v->n;
+	struct stored m;
+	struct error err;
 
-	if (v == NULL || number >= v->n)
-		return false;
-	*out = v->d[number].d;
-	return true;
+	if (there && stored_read(s, v, &m, &err) == 0) {
+		*out = m.delivery[number];
+		stored_fini(&m);
+	}
+	version_free(v);
+	return there;
 }
 
 void spool_press(struct spool *s)

@@ -66,16 +66,13 @@ struct rig *rig_over(struct fakedisk *disk, const struct rig *ledger)
 	return r;
 }
 
-static void on_message(void *arg, uint64_t id, struct slice envelope,
-    const struct spool_delivery *d, unsigned n)
+static void on_message(void *arg, const struct spool_told *m)
 {
 	struct rig *r = arg;
 
-	(void)id;
-	(void)envelope;
 	r->told++;
-	for (unsigned i = 0; i < n; i++)
-		r->uncertain += d[i].uncertain == UNC_POSSIBLE;
+	for (unsigned i = 0; i < m->n; i++)
+		r->uncertain += m->delivery[i].uncertain == UNC_POSSIBLE;
 }
 
 static void on_damage(void *arg, const char *line)
@@ -422,9 +419,7 @@ bool rig_live(struct rig *r, const struct rig_message *m)
 
 static bool known(struct rig *r, uint64_t id)
 {
-	struct live *m = map_get(&r->spool->index.map, id);
-
-	return m != NULL && m->now != NULL;
+	return live_find(&r->spool->index.table, id) != 0;
 }
 
 const char *rig_check(struct rig *r)

@@ -31,14 +31,10 @@ struct rig {
 	unsigned owed; /* letters */
 };
 
-static void on_message(void *arg, uint64_t id, struct slice envelope,
-    const struct spool_delivery *d, unsigned n)
+static void on_message(void *arg, const struct spool_told *m)
 {
 	(void)arg;
-	(void)id;
-	(void)envelope;
-	(void)d;
-	(void)n;
+	(void)m;
 }
 
 static void on_damage(void *arg, const char *line)

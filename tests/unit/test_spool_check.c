@@ -33,14 +33,26 @@ static struct rig *furnished(void)
 	return r;
 }
 
+static struct live_table *table(struct rig *r)
+{
+	return &r->spool->index.table;
+}
+
+static uint32_t number(struct rig *r, unsigned i)
+{
+	return live_find(table(r), r->m[i].id);
+}
+
 static struct live *live(struct rig *r, unsigned i)
 {
-	return map_get(&r->spool->index.map, r->m[i].id);
+	return live_at(table(r), number(r, i));
 }
 
 static struct segment *bulk(struct rig *r)
 {
-	return live(r, 2)->now->bulk[0];
+	unsigned n;
+
+	return index_bulk(r->spool, r->m[2].id, &n)[0];
 }
 
 static struct segment *spare(struct rig *r)
@@ -55,7 +67,7 @@ static struct segment *spare(struct rig *r)
 
 static struct segment *first_main(struct rig *r)
 {
-	return live(r, 0)->now->seg;
+	return r->spool->seg[live(r, 0)->slot];
 }
 
 /* ---- what is spoiled, and by `by` < 0 put back ---- */
@@ -97,35 +109,43 @@ static void main_given_back(struct rig *r, int by)
 
 static void behind_the_end(struct rig *r, int by)
 {
-	live(r, 1)->now->rec += (uint32_t)by * (1 << 20);
+	live(r, 1)->rec += (uint32_t)by * (1 << 20);
 }
 
 static void not_in_its_list(struct rig *r, int by)
 {
-	struct live *m = live(r, 0);
+	struct live_list *l = &first_main(r)->live;
 
-	list_remove(&m->node);
-	if (by < 0)
-		list_push_front(&m->now->seg->live, &m->node);
+	if (by > 0)
+		live_list_drop(table(r), l, number(r, 0));
+	else
+		live_list_push(table(r), l, number(r, 0));
 }
 
-static void in_another_list(struct rig *r, int by)
+static void another_id(struct rig *r, int by)
 {
-	struct live *m = live(r, 0);
+	static uint32_t n;
 
-	list_remove(&m->node);
-	list_push_front(by > 0 ? &spare(r)->live : &m->now->seg->live,
-	    &m->node);
+	if (by > 0)
+		n = number(r, 0);
+	live_at(table(r), n)->id = by > 0 ? 7 : r->m[0].id;
+}
+
+static void another_count(struct rig *r, int by)
+{
+	table(r)->used += (uint32_t)by;
 }
 
 static void state_unknown(struct rig *r, int by)
 {
-	live(r, 0)->now->d[0].d.state = by > 0 ? D_STATES : D_QUEUED;
+	live_delivery_at(table(r), live(r, 0)->first)->state =
+	    by > 0 ? D_STATES : D_QUEUED;
 }
 
 static void over_and_there(struct rig *r, int by)
 {
-	live(r, 0)->now->d[0].d.state = by > 0 ? D_DELIVERED : D_QUEUED;
+	live_delivery_at(table(r), live(r, 0)->first)->state =
+	    by > 0 ? D_DELIVERED : D_QUEUED;
 }
 
 static void spares(struct rig *r, int by)
@@ -189,7 +209,8 @@ static const struct {
 	{ main_given_back,    "given back",              true  },
 	{ behind_the_end,     "behind the end",          true  },
 	{ not_in_its_list,    "does not know it",        true  },
-	{ in_another_list,    "its list of messages",    false },
+	{ another_id,         "not found by its id",     true  },
+	{ another_count,      "counted",                 false },
 	{ state_unknown,      "does not exist",          true  },
 	{ over_and_there,     "it is over",              true  },
 	{ spares,             "spares counted",          false },

@@ -230,6 +230,46 @@ static void x5_a_damaged_body_is_never_carried_as_good(void **state)
 	rig_free(r);
 }
 
+/* The state in memory serves while the last record of a delivery cannot be
+ * read; only the reply is lost. */
+static void x6_a_damaged_update_costs_its_reply(void **state)
+{
+	struct rig *r = make(true);
+	struct spool_fetch *f;
+	uint64_t generation;
+	size_t n;
+	char *p;
+
+	(void)state;
+	assert_true(rig_open(r));
+	rig_settle(r, &r->m[0], D_DEFERRED, OP_SYNC);
+	rig_pump(r);
+	p = fakedisk_bytes(r->disk, "/spool/seg.0000", &n);
+	for (char *at = p; (at = memmem(at, n - (size_t)(at - p),
+	    "250 2.0.0 taken", 15)) != NULL; at++)
+		at[3] ^= 1;
+	f = rig_fetch(r, r->m[0].id, false);
+	assert_int_equal(f->status, 0);
+	assert_int_equal(f->delivery[0].state, D_DEFERRED);
+	assert_int_equal(f->delivery[0].attempts, 1);
+	assert_true(f->delivery[0].created_us > 0);
+	assert_int_equal(f->reply[0].n, 0);
+	spool_fetch_free(f);
+	generation = r->spool->journal.generation;
+	while (r->spool->journal.oldest <= generation) {
+		struct rig_message *m = rig_accept(r, 4000);
+
+		rig_pump(r);
+		rig_settle(r, m, D_DELIVERED, 0);
+		rig_pump(r);
+	}
+	assert_int_equal(lost(r), 0);
+	f = rig_fetch(r, r->m[0].id, false);
+	assert_int_equal(f->delivery[0].state, D_DEFERRED);
+	spool_fetch_free(f);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(x2_a_shortened_segment_costs_what_was_cut_off),
 	    cmocka_unit_test(x3_damage_before_the_tail_is_named_and_set_aside),
 	    cmocka_unit_test(x4_a_read_error_at_start_overwrites_nothing),
+	    cmocka_unit_test(x6_a_damaged_update_costs_its_reply),
 	    cmocka_unit_test(x5_a_damaged_body_is_never_carried_as_good),
 	};
 

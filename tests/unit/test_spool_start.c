@@ -248,7 +248,7 @@ static void lose(const struct rig *r, uint64_t g, unsigned how)
 	newest = q->spool->journal.generation;
 	assert_true(newest >= 3);
 	for (unsigned i = 0; i < q->n; i++)
-		served += map_get(&q->spool->index.map, q->m[i].id) != NULL;
+		served += live_find(&q->spool->index.table, q->m[i].id) != 0;
 	assert_true(g == 1 ? served >= 10 : served > 1);
 	/* It goes on, in generations that were never used. */
 	rig_accept(q, 700);
@@ -298,8 +298,8 @@ static void j12_an_unread_message_is_named_and_served_later(void **state)
 		if (open && q->unread > 0) {
 			assert_int_equal(q->unread, 1);
 			assert_int_equal(q->told, q->n);
-			assert_non_null(map_get(&q->spool->index.map,
-			    q->unread_id));
+			assert_int_not_equal(live_find(&q->spool->index.table,
+			    q->unread_id), 0);
 			assert_null(rig_check(q));
 			seen++;
 		}
@@ -328,7 +328,6 @@ static void j14_a_bad_block_under_a_body_costs_its_message_alone(void **state)
 {
 	struct rig *r = make(), *q = copy_of(r);
 	struct rig_message *m;
-	const struct version *v;
 	size_t record, body;
 	char needle[64], *p;
 	size_t n;
@@ -338,8 +337,8 @@ static void j14_a_bad_block_under_a_body_costs_its_message_alone(void **state)
 	assert_string_equal(needle, "/spool/seg.0000");
 	m = &q->m[2]; /* its body is inline */
 	assert_true(rig_open(q));
-	v = ((struct live *)map_get(&q->spool->index.map, m->id))->now;
-	record = v->rec;
+	record = live_at(&q->spool->index.table,
+	    live_find(&q->spool->index.table, m->id))->rec;
 	p = fakedisk_bytes(q->disk, "/spool/seg.0000", &n);
 	rig_body(m->id, needle, sizeof(needle));
 	body = (size_t)((char *)memmem(p, n, needle, sizeof(needle)) - p);

@@ -168,13 +168,9 @@ static void remove_all(const char *dir)
 	rmdir(dir);
 }
 
-static void on_message(void *arg, uint64_t id, struct slice envelope,
-    const struct spool_delivery *d, unsigned n)
+static void on_message(void *arg, const struct spool_told *m)
 {
-	(void)id;
-	(void)envelope;
-	(void)d;
-	*(unsigned *)arg += n;
+	*(unsigned *)arg += m->n;
 }
 
 static void what_is_not_there_has_no_size(void **state)

@@ -198,7 +198,7 @@ static void a_flip_moves_what_waits(void)
 	rig_leg_takes(LEG_CLOUD, 1);
 	rig_has(rig_leg_said(LEG_CLOUD), U1);
 	rig_has(rig_leg_said(LEG_CLOUD), "!" U2);
-	rig_deliveries(id, "legacy deferred");
+	rig_becomes(id, "legacy deferred");
 	rig_leg_down(LEG_LEGACY, false);
 	rig_leg_takes(LEG_LEGACY, 1);
 	rig_becomes(id, "");

@@ -12,6 +12,8 @@
 #include "relay/base/delivery.h"
 #include "relay/base/slice.h"
 
+enum { SPOOL_RCPTS = 1 << 20 }; /* an envelope of 1 MiB has fewer */
+
 /* A delivery as the journal knows it. Its number is its index in the
  * message; numbers are only ever added. */
 struct spool_delivery {

@@ -14,7 +14,7 @@ enum { /* smallest and largest encoded forms */
 	UPDATE_MIN = 4 + 1 + DELIVERY_MIN + DETAIL_MIN,
 	UPDATE_MAX = 4 + 1 + DELIVERY_MAX + DETAIL_MIN,
 	FACT_MIN = 8,
-	ACCEPT_FIXED = 72,
+	ACCEPT_FIXED = 80,
 	RECORD_HEAD_ROOM = 32, /* the frame and its padding */
 };
 
@@ -105,8 +105,9 @@ static void take_delivery(struct input *in, struct spool_delivery *d)
 	d->due_us = unpack_i64(u);
 	d->change = unpack_u64(u);
 	d->hash = in->format == 1 ? 0 : unpack_u64(u);
-	if (leg < 0 || d->role > ROLE_COPY || d->uncertain > UNC_YES ||
-	    d->state == D_NONE || d->state >= D_STATES)
+	if (leg < 0 || d->rcpt >= SPOOL_RCPTS || d->role > ROLE_COPY ||
+	    d->uncertain > UNC_YES || d->state == D_NONE ||
+	    d->state >= D_STATES)
 		u->bad = true;
 	d->leg = (uint16_t)(leg < 0 ? 0 : leg);
 }
@@ -161,6 +162,7 @@ size_t record_put_accept(struct strbuf *b, const struct rec_accept *a,
 
 	pack_u64(b, a->id);
 	pack_i64(b, a->accepted_us);
+	pack_i64(b, a->ahead_us);
 	pack_u64(b, a->sender);
 	at = b->n + sizeof(uint64_t);
 	put_body(b, &a->body);
@@ -181,6 +183,7 @@ static void take_accept(struct record *r, struct input *in)
 
 	a->id = unpack_u64(u);
 	a->accepted_us = unpack_i64(u);
+	a->ahead_us = in->format == 1 ? 0 : unpack_i64(u);
 	a->sender = in->format == 1 ? 0 : unpack_u64(u);
 	take_body(r, u);
 	a->envelope = unpack_bytes(u);
@@ -205,6 +208,7 @@ void record_put_update(struct strbuf *b, const struct rec_update *up,
 {
 	pack_u64(b, up->id);
 	pack_i64(b, up->time_us);
+	pack_i64(b, up->ahead_us);
 	pack_u32(b, up->updates);
 	for (unsigned i = 0; i < up->updates; i++) {
 		pack_u32(b, up->update[i].delivery);
@@ -233,6 +237,7 @@ static void take_update(struct record *r, struct input *in, const char *start)
 
 	up->id = unpack_u64(u);
 	up->time_us = unpack_i64(u);
+	up->ahead_us = in->format == 1 ? 0 : unpack_i64(u);
 	up->updates = take_count(u, UPDATE_MIN);
 	grow_updates(r, up->updates);
 	for (unsigned i = 0; i < up->updates; i++) {

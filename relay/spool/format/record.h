@@ -34,6 +34,7 @@ enum { UPDATE_IGNORED = 0xff }; /* old state of an update without effect */
 struct rec_accept { /* accepted, carry */
 	uint64_t id;
 	int64_t accepted_us;
+	int64_t ahead_us; /* of steady time, when it was written */
 	uint64_t sender; /* a hash of its domain; 0: not known */
 	struct body_place body;
 	struct slice envelope;
@@ -45,6 +46,7 @@ struct rec_accept { /* accepted, carry */
 struct rec_update {
 	uint64_t id;
 	int64_t time_us;
+	int64_t ahead_us; /* of steady time, when it was stamped */
 	struct spool_update *update;
 	uint8_t *old_state;
 	uint32_t *old_at; /* where each old state stands in the payload */

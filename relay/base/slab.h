@@ -5,8 +5,8 @@
  * chunks that never move and are given back only as a whole. Number 0 is
  * none. One thread.
  */
-#ifndef RELAY_QUEUE_SLAB_H
-#define RELAY_QUEUE_SLAB_H
+#ifndef RELAY_BASE_SLAB_H
+#define RELAY_BASE_SLAB_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  *
  * Things of one size, named by 32-bit numbers.
  */
-#include "relay/queue/slab.h"
+#include "relay/base/slab.h"
 
 #include <string.h>
 

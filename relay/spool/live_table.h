@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The live messages of the journal, packed: where each stands on disk, the
+ * state of its deliveries and where that stands. 60 bytes for a message with
+ * one delivery; all that is not asked for each day (stamps, attempts, replies)
+ * is read from the journal. Each message is in the list of its segment, named
+ * by slot. Only the writer changes it, under the spool's lock.
+ */
+#ifndef RELAY_SPOOL_LIVE_TABLE_H
+#define RELAY_SPOOL_LIVE_TABLE_H
+
+#include <stdbool.h>
+
+#include "relay/base/slab.h"
+
+enum { RCPT_BITS = 20 }; /* of SPOOL_RCPTS */
+
+struct live {
+	uint64_t id; /* 0: none */
+	uint64_t slot : 17, rec_bytes : 23, body_bytes : 24;
+	uint32_t rec;	     /* of its accepted, carry or revive record */
+	uint32_t prev, next; /* in the list of its segment */
+	uint32_t first;	     /* of its deliveries */
+};
+
+/* In order of number. */
+struct live_delivery {
+	uint32_t rec; /* of the last update; 0: none since its own record */
+	uint32_t slot : 17, leg : 8, state : 4, uncertain : 2, tried : 1;
+	uint32_t rcpt : RCPT_BITS, role : 1, due_high : 11;
+	uint32_t due_low; /* of a steady time in ms */
+	uint32_t next;
+};
+
+_Static_assert(sizeof(struct live) == 32, "32 MB for a million");
+_Static_assert(sizeof(struct live_delivery) == 20, "20 MB for a million");
+
+struct live_list { /* ends of a list; 0: none */
+	uint32_t first, last;
+};
+
+struct live_table {
+	struct slab messages, deliveries;
+	uint32_t *number; /* by hash of the id; 0: empty */
+	uint32_t cap;	  /* 0, or a power of two */
+	uint32_t used;
+};
+
+void live_table_init(struct live_table *t);
+void live_table_fini(struct live_table *t);
+uint32_t live_find(const struct live_table *t, uint64_t id); /* 0: none */
+/* A new one, in no list, with no delivery. */
+uint32_t live_add(struct live_table *t, uint64_t id);
+/* With its deliveries; it must be in no list. */
+void live_remove(struct live_table *t, uint32_t number);
+/* Room for so many messages, without growing in steps. */
+void live_table_reserve(struct live_table *t, uint32_t messages);
+/* Walk: start with *at = 0; 0 at the end. No add or remove meanwhile. */
+uint32_t live_next(const struct live_table *t, uint32_t *at);
+
+/* A delivery as it is told of. */
+struct live_state {
+	uint32_t slot, rec; /* of the last update; rec 0: none */
+	uint32_t rcpt;
+	uint16_t leg;
+	uint8_t role, state, uncertain;
+	bool tried;
+	int64_t due_us; /* steady; kept in ms, rounded down */
+};
+
+/* The states of all deliveries. */
+void live_put(struct live_table *t, uint32_t number,
+    const struct live_state *state, unsigned n);
+unsigned live_count(const struct live_table *t, uint32_t number);
+/* All of them, in order. */
+void live_get(const struct live_table *t, uint32_t number,
+    struct live_state *out);
+struct live_state live_state_of(const struct live_delivery *d);
+
+void live_list_push(struct live_table *t, struct live_list *l, uint32_t n);
+void live_list_drop(struct live_table *t, struct live_list *l, uint32_t n);
+
+static inline struct live *live_at(const struct live_table *t, uint32_t n)
+{
+	return slab_at(&t->messages, n);
+}
+
+static inline struct live_delivery *live_delivery_at(
+    const struct live_table *t, uint32_t n)
+{
+	return slab_at(&t->deliveries, n);
+}
+
+#endif
