@@ -69,8 +69,8 @@ const struct event_row event_table[EVENTS] = {
 		"An administrator read or exported the body of a message" },
 	[EVENT_IMPORTED] = { "imported", "id who",
 		"A message that was exported elsewhere was taken in" },
-	[EVENT_SPOOL] = { "spool", "state generations reason",
-		"At the start, parts of the spool were missing or damaged" },
+	[EVENT_SPOOL] = { "spool", "state generations missing reason",
+		"At the start, parts of the spool were missing or damaged, or it was another" },
 };
 
 const struct alarm_row alarm_table[ALARMS] = {

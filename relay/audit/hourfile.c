@@ -18,15 +18,26 @@
 
 enum { READ_WAIT_MS = 2000 };
 
+#define JOURNAL_TABLES \
+	"CREATE TABLE journal(leg TEXT PRIMARY KEY, created INT," \
+	" delivered INT, open INT, parked INT, bounced INT, superseded INT," \
+	" deleted INT) WITHOUT ROWID;" \
+	"CREATE TABLE base(leg TEXT PRIMARY KEY, created INT," \
+	" delivered INT, open INT, parked INT, bounced INT, superseded INT," \
+	" deleted INT) WITHOUT ROWID;"
+
 static const char schema[] =
     "CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1),"
-    " format INT, node INT, generation INT, offset INT, seq INT, sealed INT);"
+    " format INT, node INT, generation INT, offset INT, seq INT, sealed INT,"
+    " spool INT, era INT, until_generation INT, until_offset INT, again INT,"
+    " known INT, based INT);"
     "CREATE TABLE message(id INTEGER PRIMARY KEY, accepted INT, client TEXT,"
     " name TEXT, listen TEXT, helo TEXT, tls TEXT, sender TEXT,"
     " message_id TEXT, size INT, recipients INT, spf TEXT, client_hash INT,"
     " sender_hash INT, message_id_hash INT, subject TEXT);"
     "CREATE TABLE recipient(id INT, rcpt INT, address TEXT,"
-    " address_hash INT, legs TEXT, PRIMARY KEY(id, rcpt)) WITHOUT ROWID;"
+    " address_hash INT, legs TEXT, era INT, PRIMARY KEY(id, rcpt))"
+    " WITHOUT ROWID;"
     "CREATE TABLE attempt(id INT, seq INT, time INT, event INT, rcpt INT,"
     " leg TEXT, role INT, why INT, uncertain INT, attempt INT, change INT,"
     " detail BLOB, code INT, PRIMARY KEY(id, seq)) WITHOUT ROWID;"
@@ -34,7 +45,8 @@ static const char schema[] =
     " client_hash INT, sender_hash INT, address_hash INT, fields TEXT);"
     "CREATE TABLE total(leg TEXT PRIMARY KEY, created INT, delivered INT,"
     " open INT, parked INT, bounced INT, superseded INT, deleted INT)"
-    " WITHOUT ROWID;";
+    " WITHOUT ROWID;"
+    JOURNAL_TABLES;
 
 /* Few messages come from a leg. Files that are older do not have it. */
 static const char origin_table[] =
@@ -48,6 +60,23 @@ static const char from_1_to_2[] =
     "ALTER TABLE message ADD COLUMN subject TEXT;"
     "ALTER TABLE attempt ADD COLUMN code INT;"
     "UPDATE state SET format = 2;"
+    "COMMIT;";
+
+/* Rows of format 2 do not say what a delivery was before its hour: they stand
+ * for what they say, and the count begins where the file is upgraded. */
+static const char from_2_to_3[] =
+    "BEGIN IMMEDIATE;"
+    "ALTER TABLE state ADD COLUMN spool INT DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN era INT DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN until_generation INT DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN until_offset INT DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN again INT DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN known INT DEFAULT 0;"
+    "ALTER TABLE state ADD COLUMN based INT DEFAULT 0;"
+    "ALTER TABLE recipient ADD COLUMN era INT;"
+    JOURNAL_TABLES
+    "DELETE FROM total;"
+    "UPDATE state SET format = 3;"
     "COMMIT;";
 
 static const char indexes[] =
@@ -117,26 +146,42 @@ static struct hourfile *open_db(const char *path, int64_t hour, int flags,
 	return NULL;
 }
 
+static struct spool_pos pos_at(sqlite3_stmt *s, int column)
+{
+	return (struct spool_pos){(uint64_t)sqlite3_column_int64(s, column),
+	    (uint64_t)sqlite3_column_int64(s, column + 1)};
+}
+
+/* Columns that a format does not have are NULL, which is 0. */
+static void take_state(sqlite3_stmt *s, struct hour_state *st)
+{
+	st->node = sqlite3_column_int(s, 2);
+	st->cursor = pos_at(s, 3);
+	st->seq = sqlite3_column_int64(s, 5);
+	st->sealed = sqlite3_column_int(s, 6) != 0;
+	st->spool = (uint64_t)sqlite3_column_int64(s, 7);
+	st->era = sqlite3_column_int64(s, 8);
+	st->until = pos_at(s, 9);
+	st->again = sqlite3_column_int(s, 11) != 0;
+	st->known = sqlite3_column_int(s, 12) != 0;
+	st->based = sqlite3_column_int(s, 13) != 0;
+}
+
 /* 1, 0 when nothing was ever committed, -1 when it is no file of ours (and
  * SQLite says why, but for a format we do not know). */
 static int read_state(struct hourfile *f)
 {
 	sqlite3_stmt *s = NULL;
 	struct hour_state *st = &f->state;
-	int rc = sqlite3_prepare_v2(f->db,
-	    "SELECT format, node, generation, offset, seq, sealed FROM state",
-	    -1, &s, NULL);
+	int rc = sqlite3_prepare_v2(f->db, "SELECT * FROM state", -1, &s,
+	    NULL);
 
 	if (rc == SQLITE_ERROR) /* no such table */
 		return 0;
 	rc = rc == SQLITE_OK ? sqlite3_step(s) : rc;
-	st->format = rc == SQLITE_ROW ? sqlite3_column_int(s, 0) : 0;
+	st->format = rc == SQLITE_ROW ? sqlite3_column_int(s, 1) : 0;
 	if (st->format >= 1 && st->format <= HOUR_FORMAT) {
-		st->node = sqlite3_column_int(s, 1);
-		st->cursor.generation = (uint64_t)sqlite3_column_int64(s, 2);
-		st->cursor.offset = (uint64_t)sqlite3_column_int64(s, 3);
-		st->seq = sqlite3_column_int64(s, 4);
-		st->sealed = sqlite3_column_int(s, 5) != 0;
+		take_state(s, st);
 		rc = SQLITE_OK;
 	}
 	sqlite3_finalize(s);
@@ -153,9 +198,11 @@ static bool writes(struct hourfile *f)
 
 static bool upgrade(struct hourfile *f)
 {
-	if (f->state.format == HOUR_FORMAT)
-		return true;
-	if (sqlite3_exec(f->db, from_1_to_2, NULL, NULL, NULL) != SQLITE_OK)
+	if (f->state.format < 2 &&
+	    sqlite3_exec(f->db, from_1_to_2, NULL, NULL, NULL) != SQLITE_OK)
+		return false;
+	if (f->state.format < 3 &&
+	    sqlite3_exec(f->db, from_2_to_3, NULL, NULL, NULL) != SQLITE_OK)
 		return false;
 	f->state.format = HOUR_FORMAT;
 	return true;
@@ -178,7 +225,8 @@ static bool prepare(struct hourfile *f, enum hour_open how)
 
 int hourfile_snapshot(struct hourfile *f)
 {
-	return sqlite3_exec(f->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK
+	return sqlite3_exec(f->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK &&
+		       read_state(f) == 1
 		   ? 0
 		   : -1;
 }
@@ -236,20 +284,25 @@ static int write_first(struct hourfile *f, const struct hour_state *st)
 	f->state = *st;
 	f->state.format = HOUR_FORMAT;
 	f->state.seq = 0;
-	f->state.sealed = false;
+	f->state.sealed = f->state.known = f->state.based = false;
 	if (sqlite3_exec(f->db, setup, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(f->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
 		SQLITE_OK ||
 	    sqlite3_exec(f->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(f->db, origin_table, NULL, NULL, NULL) !=
 		SQLITE_OK ||
-	    sqlite3_prepare_v2(f->db, "INSERT INTO state VALUES(1,?,?,?,?,0,0)",
-		-1, &s, NULL) != SQLITE_OK)
+	    sqlite3_prepare_v2(f->db, "INSERT INTO state VALUES"
+		"(1,?,?,?,?,0,0,?,?,?,?,?,0,0)", -1, &s, NULL) != SQLITE_OK)
 		return -1;
 	sqlite3_bind_int(s, 1, HOUR_FORMAT);
 	sqlite3_bind_int(s, 2, st->node);
 	sqlite3_bind_int64(s, 3, (int64_t)st->cursor.generation);
 	sqlite3_bind_int64(s, 4, (int64_t)st->cursor.offset);
+	sqlite3_bind_int64(s, 5, (int64_t)st->spool);
+	sqlite3_bind_int64(s, 6, st->era);
+	sqlite3_bind_int64(s, 7, (int64_t)st->until.generation);
+	sqlite3_bind_int64(s, 8, (int64_t)st->until.offset);
+	sqlite3_bind_int(s, 9, st->again);
 	rc = sqlite3_step(s);
 	sqlite3_finalize(s);
 	if (rc != SQLITE_DONE)

@@ -36,14 +36,25 @@ int64_t hour_hash(const char *s);
 int64_t hour_hash_message_id(const char *s);
 
 /* The newest format, which is written; older ones are read. */
-enum { HOUR_FORMAT = 2 };
+enum { HOUR_FORMAT = 3 };
 
+/* An era is the time with one journal that went on without a break. Where the
+ * spool was replaced, went back or lost segments, another begins: the index
+ * reads that journal from its start, and rows of before count no longer. */
 struct hour_state {
 	int format;
 	int node;
 	struct spool_pos cursor; /* everything before it is in the index */
 	int64_t seq;		 /* last used in this file                */
 	bool sealed;
+	uint64_t spool;		/* the spool's id; 0: not known            */
+	int64_t era;
+	struct spool_pos until; /* what is before it was there when the era
+				 * began; and, if `again`, was in the index
+				 * already */
+	bool again;
+	bool known; /* the journal's totals at the cursor are here    */
+	bool based; /* ... and those at the beginning of this file    */
 };
 
 /* ---- writing ----------------------------------------------------------- */
@@ -87,7 +98,19 @@ int hourfile_put_note(struct hourfile *f, const struct note_row *n);
 /* Adds to the flow of a leg. */
 int hourfile_put_total(struct hourfile *f, const char *leg,
     const int64_t add[TOTALS]);
-int hourfile_commit(struct hourfile *f, struct spool_pos cursor);
+/* Sets a leg's figures of the journal at the cursor that is committed next. */
+int hourfile_put_journal(struct hourfile *f, const char *leg,
+    const int64_t total[TOTALS]);
+/* `known`: all legs were put by hourfile_put_journal(). `base`: then those of
+ * the beginning follow, unless they are there already. */
+int hourfile_commit(struct hourfile *f, struct spool_pos cursor, bool known,
+    bool base);
+/* Takes over spool, era, until, again and the cursor of `s`, and forgets all
+ * totals. Committed when this returns. */
+int hourfile_begin_era(struct hourfile *f, const struct hour_state *s);
+/* The totals at the end of `from` are those at the beginning of `f`, which is
+ * new. Committed when this returns. */
+int hourfile_follow(struct hourfile *f, struct hourfile *from);
 void hourfile_rollback(struct hourfile *f);
 const char *hourfile_error(const struct hourfile *f);
 
@@ -97,7 +120,8 @@ int hourfile_seal(struct hourfile *f, const char *dir, struct error *err);
 
 /* ---- reading ----------------------------------------------------------- */
 
-/* All that is read from here on is of one moment; ends with the handle. */
+/* All that is read from here on is of one moment, hourfile_state() too; ends
+ * with the handle. */
 int hourfile_snapshot(struct hourfile *f);
 /* From here on a read that takes long fails soon after *stop is true. Until
  * the handle is closed; NULL is fine. */
@@ -108,6 +132,7 @@ int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
 struct hour_recipient {
 	uint64_t id;
 	uint32_t rcpt;
+	int64_t era; /* -1: of before eras were counted */
 	const char *address, *legs; /* until the next row */
 };
 /* id 0: of all messages, in order of id. */
@@ -145,7 +170,12 @@ int hourfile_find(struct hourfile *f, const struct hour_key *k,
 int hourfile_notes(struct hourfile *f, const struct hour_key *k,
     void (*fn)(void *arg, int64_t time_us, struct slice event,
 	struct slice fields), void *arg);
-int hourfile_totals(struct hourfile *f,
+enum hour_totals {
+	HOUR_FLOW,    /* what was created, delivered, … in this file      */
+	HOUR_JOURNAL, /* the journal's at the cursor                      */
+	HOUR_BASE,    /* the journal's at the beginning                   */
+};
+int hourfile_totals(struct hourfile *f, enum hour_totals which,
     void (*fn)(void *arg, const char *leg, const int64_t total[TOTALS]),
     void *arg);
 

@@ -17,7 +17,8 @@ enum hour_sql {
 	SQL_BY_MOVE, SQL_BY_DOMAIN, SQL_BY_SUBJECT,
 	SQL_NOTES_ID, SQL_NOTES_TO, SQL_NOTES_FROM, SQL_NOTES_CLIENT,
 	SQL_NOTES_TIME, SQL_DELIVERED, SQL_GAPS,
-	SQL_TOTALS, SQL_PUT_ORIGIN, SQL_ORIGIN,
+	SQL_FLOW, SQL_JOURNAL, SQL_BASE,
+	SQL_PUT_ORIGIN, SQL_ORIGIN, SQL_PUT_JOURNAL, SQL_PUT_BASE, SQL_ERA,
 	SQLS
 };
 
@@ -28,6 +29,19 @@ struct hourfile {
 	struct hour_state state;
 	bool in_tx;
 };
+
+/* Binds in order; the row is written by hourfile_row_done(). */
+struct row_bind {
+	sqlite3_stmt *s;
+	int i;
+};
+/* Begins the transaction, if need be. 0 or -1; so does the end of a row. */
+int hourfile_row(struct hourfile *f, enum hour_sql which, struct row_bind *r);
+void hourfile_row_int(struct row_bind *r, int64_t v);
+void hourfile_row_text(struct row_bind *r, struct slice v);
+int hourfile_row_done(struct row_bind *r);
+/* One without parameters. */
+int hourfile_run(struct hourfile *f, enum hour_sql which);
 
 /* Reset and ready to bind; NULL when it cannot be prepared. */
 sqlite3_stmt *hourfile_stmt(struct hourfile *f, enum hour_sql which);

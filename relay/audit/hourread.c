@@ -112,6 +112,8 @@ int hourfile_recipients(struct hourfile *f, uint64_t id,
 			.rcpt = (uint32_t)sqlite3_column_int64(s, 1),
 			.address = text_at(s, 2),
 			.legs = text_at(s, 3),
+			.era = sqlite3_column_type(s, 4) == SQLITE_NULL
+				   ? -1 : sqlite3_column_int64(s, 4),
 		};
 
 		fn(arg, &r);
@@ -275,26 +277,6 @@ int hourfile_notes(struct hourfile *f, const struct hour_key *k,
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
 		fn(arg, sqlite3_column_int64(s, 0), slice_str(text_at(s, 1)),
 		    slice_str(text_at(s, 2)));
-		rows = 1;
-	}
-	return ended(s, rc, rows);
-}
-
-int hourfile_totals(struct hourfile *f,
-    void (*fn)(void *arg, const char *leg, const int64_t total[TOTALS]),
-    void *arg)
-{
-	sqlite3_stmt *s = stmt_for(f, SQL_TOTALS, 0);
-	int rc, rows = 0;
-
-	if (s == NULL)
-		return -1;
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		int64_t total[TOTALS];
-
-		for (int i = 0; i < TOTALS; i++)
-			total[i] = sqlite3_column_int64(s, i + 1);
-		fn(arg, text_at(s, 0), total);
 		rows = 1;
 	}
 	return ended(s, rc, rows);

@@ -230,6 +230,11 @@ int hours_roll(struct hours *h, int64_t hour, struct error *err)
 	f = hourfile_create(h->dir, hour, &st, err);
 	if (f == NULL)
 		return -1;
+	if (hourfile_follow(f, h->current) != 0) {
+		error_set(err, "%s: %s", h->dir, hourfile_error(f));
+		hourfile_close(f);
+		return -1;
+	}
 	hourfile_close(h->current);
 	h->current = f;
 	wait_for_seal(h, last);

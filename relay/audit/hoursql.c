@@ -9,6 +9,9 @@
 	"id, accepted, client, name, listen, helo, tls, sender, message_id," \
 	" size, recipients, spf"
 
+#define TOTAL_COLUMNS \
+	"leg, created, delivered, open, parked, bounced, superseded, deleted"
+
 /* The conditions on an attempt; 0 and '' are any. Rows of before the column
  * `code` have none: they are read and looked at. */
 #define MOVE_IS \
@@ -19,12 +22,13 @@ static const char *const sql[SQLS] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
-	[SQL_CURSOR] = "UPDATE state SET generation = ?, offset = ?, seq = ?",
+	[SQL_CURSOR] = "UPDATE state SET generation = ?, offset = ?, seq = ?,"
+		       " known = ?, based = ?",
 	[SQL_PUT_MESSAGE] = "INSERT OR IGNORE INTO message VALUES"
 			    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_PUT_ORIGIN] = "INSERT OR IGNORE INTO origin VALUES(?,?,?)",
 	[SQL_PUT_RECIPIENT] =
-	    "INSERT OR REPLACE INTO recipient VALUES(?,?,?,?,?)",
+	    "INSERT OR REPLACE INTO recipient VALUES(?,?,?,?,?,?)",
 	[SQL_PUT_MOVE] =
 	    "INSERT INTO attempt VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_PUT_NOTE] = "INSERT INTO note VALUES(?,?,?,?,?,?,?,?)",
@@ -41,10 +45,10 @@ static const char *const sql[SQLS] = {
 	[SQL_MESSAGE] =
 	    "SELECT " MESSAGE_COLUMNS ", subject FROM message WHERE id = ?",
 	[SQL_ORIGIN] = "SELECT came_from, parent FROM origin WHERE id = ?",
-	[SQL_RECIPIENTS] = "SELECT id, rcpt, address, legs FROM recipient"
-			   " WHERE id = ? ORDER BY rcpt",
-	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs FROM recipient"
-			       " ORDER BY id, rcpt",
+	[SQL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era"
+			   " FROM recipient WHERE id = ? ORDER BY rcpt",
+	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era"
+			       " FROM recipient ORDER BY id, rcpt",
 	[SQL_MOVES] = "SELECT time, event, rcpt, leg, role, why, uncertain,"
 		      " attempt, change, detail FROM attempt"
 		      " WHERE id = ? ORDER BY seq",
@@ -86,15 +90,49 @@ static const char *const sql[SQLS] = {
 	    " WHERE (a.id, a.seq) > (?1, ?2) AND a.event = ?3"
 	    " ORDER BY a.id, a.seq LIMIT ?4",
 	[SQL_GAPS] = "SELECT 1 FROM note WHERE event = 'audit.gap' LIMIT 1",
-	[SQL_TOTALS] = "SELECT leg, created, delivered, open, parked,"
-		       " bounced, superseded, deleted FROM total",
+	[SQL_FLOW] = "SELECT " TOTAL_COLUMNS " FROM total",
+	[SQL_JOURNAL] = "SELECT " TOTAL_COLUMNS " FROM journal",
+	[SQL_BASE] = "SELECT " TOTAL_COLUMNS " FROM base",
+	[SQL_PUT_JOURNAL] =
+	    "INSERT OR REPLACE INTO journal VALUES(?,?,?,?,?,?,?,?)",
+	[SQL_PUT_BASE] =
+	    "INSERT OR REPLACE INTO base SELECT j.leg,"
+	    " j.created - ifnull(t.created, 0),"
+	    " j.delivered - ifnull(t.delivered, 0),"
+	    " j.open - ifnull(t.open, 0), j.parked - ifnull(t.parked, 0),"
+	    " j.bounced - ifnull(t.bounced, 0),"
+	    " j.superseded - ifnull(t.superseded, 0),"
+	    " j.deleted - ifnull(t.deleted, 0)"
+	    " FROM journal j LEFT JOIN total t ON t.leg = j.leg",
+	[SQL_ERA] = "UPDATE state SET spool = ?, era = ?, until_generation = ?,"
+		    " until_offset = ?, again = ?",
 };
+
+/* Format 2 has no eras, and the flow alone. */
+static const char *before_eras(enum hour_sql which)
+{
+	switch (which) {
+	case SQL_RECIPIENTS:
+		return "SELECT id, rcpt, address, legs, NULL FROM recipient"
+		       " WHERE id = ? ORDER BY rcpt";
+	case SQL_ALL_RECIPIENTS:
+		return "SELECT id, rcpt, address, legs, NULL FROM recipient"
+		       " ORDER BY id, rcpt";
+	case SQL_JOURNAL:
+	case SQL_BASE:
+		return "SELECT " TOTAL_COLUMNS " FROM total WHERE 0";
+	default:
+		return sql[which];
+	}
+}
 
 /* Format 1 has neither subject nor code. */
 static const char *text_of(const struct hourfile *f, enum hour_sql which)
 {
-	if (f->state.format >= 2)
+	if (f->state.format >= 3)
 		return sql[which];
+	if (f->state.format == 2)
+		return before_eras(which);
 	if (which == SQL_MESSAGE)
 		return "SELECT " MESSAGE_COLUMNS ", '' FROM message"
 		       " WHERE id = ?";
@@ -103,7 +141,7 @@ static const char *text_of(const struct hourfile *f, enum hour_sql which)
 		       " AND ?3 IS NOT NULL ORDER BY id DESC";
 	if (which == SQL_BY_SUBJECT)
 		return "SELECT id FROM message WHERE 0 AND ?1 IS NOT NULL";
-	return sql[which];
+	return before_eras(which);
 }
 
 sqlite3_stmt *hourfile_stmt(struct hourfile *f, enum hour_sql which)

@@ -73,6 +73,7 @@ struct projector *projector_open(const struct conf *c, struct spool *s,
     struct names *names, const struct clock *clock, struct error *err)
 {
 	struct journal_input *f = NEW(struct journal_input);
+	const struct spool_origin origin = spool_origin(s);
 	const struct projector_input in = {
 		.open = input_open,
 		.next = input_next,
@@ -82,6 +83,7 @@ struct projector *projector_open(const struct conf *c, struct spool *s,
 		.age_us = input_age_us,
 		.close = input_close,
 		.arg = f,
+		.origin = &origin,
 	};
 	struct projector *p;
 

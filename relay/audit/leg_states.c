@@ -17,6 +17,10 @@ void leg_states_print(struct strbuf *out, const struct recipient_leg *l)
 	strbuf_adds(out, role_text(l->role));
 	strbuf_addc(out, ' ');
 	strbuf_adds(out, dstate_text(l->state));
+	if (l->before != D_NONE) {
+		strbuf_addc(out, ' ');
+		strbuf_adds(out, dstate_text(l->before));
+	}
 	strbuf_addc(out, '\n');
 }
 
@@ -32,21 +36,38 @@ static bool cut_last(struct slice *s, struct slice *word_out)
 	return true;
 }
 
-static bool parse(struct slice line, struct recipient_leg *l)
+static bool cut_state(struct slice *line, enum dstate *state_out)
 {
-	struct slice number, role, state;
-	uint64_t n;
+	struct slice word;
 	int parsed;
 
-	if (!cut_last(&line, &state) || !cut_last(&line, &role) ||
-	    !slice_next(&line, ' ', &number) ||
+	if (!cut_last(line, &word))
+		return false;
+	parsed = dstate_parse(word);
+	*state_out = parsed < 0 ? D_NONE : (enum dstate)parsed;
+	return parsed >= 0;
+}
+
+static bool parse(struct slice line, struct recipient_leg *l)
+{
+	struct slice number, role, rest;
+	uint64_t n;
+
+	l->before = D_NONE;
+	if (!cut_state(&line, &l->state))
+		return false;
+	rest = line;
+	if (cut_state(&rest, &l->before)) { /* two states end the line */
+		enum dstate last = l->state;
+
+		l->state = l->before;
+		l->before = last;
+		line = rest;
+	}
+	if (!cut_last(&line, &role) || !slice_next(&line, ' ', &number) ||
 	    !slice_uint(number, UINT32_MAX, &n))
 		return false;
-	parsed = dstate_parse(state);
-	if (parsed < 0)
-		return false;
 	l->number = (uint32_t)n;
-	l->state = (enum dstate)parsed;
 	l->role = slice_eq(role, SLICE("primary")) ? ROLE_PRIMARY : ROLE_COPY;
 	l->leg = line;
 	return true;

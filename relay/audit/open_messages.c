@@ -86,19 +86,26 @@ struct open_message *open_messages_add(struct open_messages *b,
 	return e;
 }
 
-struct open_message *open_message_stub(struct open_messages *b, uint64_t id)
-{
-	return entry_new(b, id, NULL, 0);
-}
 
 bool open_message_is_stub(const struct open_message *e)
 {
 	return e->rcpts == 0;
 }
 
-void open_message_forget(struct open_messages *b, struct open_message *e)
+struct open_message *open_message_name(struct open_messages *b,
+    struct open_message *stub, const struct envelope *env)
 {
-	entry_free(b, e);
+	struct open_delivery *leg = stub->leg;
+	unsigned legs = stub->legs, cap = stub->cap;
+	struct open_message *e;
+
+	stub->leg = NULL;
+	entry_free(b, stub);
+	e = open_messages_add(b, env);
+	e->leg = leg;
+	e->legs = legs;
+	e->cap = cap;
+	return e;
 }
 
 const char *open_message_to(const struct open_message *e, uint32_t rcpt)
@@ -141,12 +148,16 @@ static void on_legs(void *arg, const struct hour_recipient *r)
 
 	while (leg_states_next(&text, &s)) {
 		struct open_delivery leg = {.number = s.number, .rcpt = r->rcpt,
-		    .role = (uint8_t)s.role, .state = (uint8_t)s.state};
+		    .role = (uint8_t)s.role, .state = (uint8_t)s.state,
+		    .before = (uint8_t)s.before,
+		    .other_era = r->era != l->b->era};
 		int id = names_id(l->b->names, s.leg);
 
 		if (id < 0)
 			continue;
 		leg.leg = (uint16_t)id;
+		if (leg.other_era) /* it has no part in this era's count */
+			leg.before = leg.state;
 		add_leg(l->e, &leg);
 	}
 }
@@ -175,6 +186,17 @@ static int load(struct open_messages *b, struct hours *h, uint64_t id,
 	}
 	*e_out = l.e;
 	return 1;
+}
+
+struct open_message *open_message_stub(struct open_messages *b,
+    struct hours *h, uint64_t id)
+{
+	struct loading l = {.b = b, .e = entry_new(b, id, NULL, 0)};
+
+	if (hourfile_recipients(hours_current(h), id, on_legs, &l) >= 0)
+		return l.e;
+	entry_free(b, l.e);
+	return NULL;
 }
 
 int open_messages_get(struct open_messages *b, struct hours *h, uint64_t id,
@@ -224,14 +246,26 @@ void open_message_set(struct open_messages *b, struct open_message *e,
     const struct open_delivery *l)
 {
 	struct open_delivery *have = find_leg(e, l->number);
+	struct open_delivery now = *l;
 
+	if (have != NULL && !have->other_era)
+		now.before = have->before;
 	if (have != NULL)
-		*have = *l;
+		*have = now;
 	else
-		add_leg(e, l);
+		add_leg(e, &now);
 	if (l->rcpt < e->rcpts)
 		e->dirty[l->rcpt] = true;
 	touch(b, e);
+}
+
+void open_message_adopt(struct open_messages *b, struct open_message *e,
+    const struct open_delivery *l)
+{
+	const struct open_delivery *have = find_leg(e, l->number);
+
+	if (have == NULL || have->other_era)
+		open_message_set(b, e, l);
 }
 
 static int flush_rcpt(struct open_messages *b, struct hourfile *f,
@@ -241,14 +275,48 @@ static int flush_rcpt(struct open_messages *b, struct hourfile *f,
 	for (unsigned i = 0; i < e->legs; i++) {
 		const struct open_delivery *l = &e->leg[i];
 		struct recipient_leg s = {l->number, (enum role)l->role,
-		    (enum dstate)l->state,
+		    (enum dstate)l->state, (enum dstate)l->before,
 		    slice_str(names_text(b->names, l->leg))};
 
 		if (l->rcpt == rcpt)
 			leg_states_print(text, &s);
 	}
-	return hourfile_put_recipient(f, e->id, rcpt, e->to[rcpt],
+	return hourfile_put_recipient(f, e->id, rcpt, open_message_to(e, rcpt),
 	    strbuf_view(text));
+}
+
+/* The first of this recipient's deliveries? */
+static bool is_first(const struct open_message *e, unsigned at)
+{
+	for (unsigned i = 0; i < at; i++)
+		if (e->leg[i].rcpt == e->leg[at].rcpt)
+			return false;
+	return true;
+}
+
+/* Rows without an address, so that its deliveries count. */
+static int flush_stub(struct open_messages *b, struct hourfile *f,
+    struct open_message *e, struct strbuf *text)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < e->legs && rc == 0; i++)
+		if (is_first(e, i))
+			rc = flush_rcpt(b, f, e, e->leg[i].rcpt, text);
+	return rc;
+}
+
+static int flush_one(struct open_messages *b, struct hourfile *f,
+    struct open_message *e, struct strbuf *text)
+{
+	int rc = 0;
+
+	if (open_message_is_stub(e))
+		return flush_stub(b, f, e, text);
+	for (uint32_t i = 0; i < e->rcpts && rc == 0; i++)
+		if (e->dirty[i])
+			rc = flush_rcpt(b, f, e, i, text);
+	return rc;
 }
 
 int open_messages_flush(struct open_messages *b, struct hourfile *f)
@@ -258,12 +326,10 @@ int open_messages_flush(struct open_messages *b, struct hourfile *f)
 
 	strbuf_init(&text, LEGS_BYTES);
 	list_each (n, &b->touched) {
-		struct open_message *e =
-		    LIST_ENTRY(n, struct open_message, touched);
-
-		for (uint32_t i = 0; i < e->rcpts && rc == 0; i++)
-			if (e->dirty[i])
-				rc = flush_rcpt(b, f, e, i, &text);
+		if (rc == 0)
+			rc = flush_one(b, f,
+			    LIST_ENTRY(n, struct open_message, touched),
+			    &text);
 	}
 	strbuf_fini(&text);
 	return rc;

@@ -18,6 +18,8 @@ struct open_delivery {
 	uint32_t number, rcpt;
 	uint16_t leg;
 	uint8_t role, state;
+	uint8_t before; /* state at the beginning of the file; D_NONE: none */
+	bool other_era; /* what another era's row says */
 };
 
 struct open_message {
@@ -37,6 +39,7 @@ struct open_messages {
 	struct list used, touched;
 	unsigned count, max;
 	struct names *names;
+	int64_t era;
 };
 
 void open_messages_init(struct open_messages *b, struct names *names,
@@ -51,14 +54,23 @@ struct open_message *open_messages_add(struct open_messages *b,
  * the index cannot be read now. */
 int open_messages_get(struct open_messages *b, struct hours *h, uint64_t id,
     struct open_message **e_out) PH_CHECK;
-/* A message that the index never saw: its address is not known. */
-struct open_message *open_message_stub(struct open_messages *b, uint64_t id);
+/* A message that the index never saw: its recipients are not known. NULL: the
+ * index cannot be read now. */
+struct open_message *open_message_stub(struct open_messages *b,
+    struct hours *h, uint64_t id);
 bool open_message_is_stub(const struct open_message *e);
-void open_message_forget(struct open_messages *b, struct open_message *e);
+/* Replaces a stub, whose moves it keeps, now that its recipients are known. */
+struct open_message *open_message_name(struct open_messages *b,
+    struct open_message *stub, const struct envelope *env);
 
 /* All its recipients get a row, even one without a delivery. */
 void open_message_touch(struct open_messages *b, struct open_message *e);
+/* A move; l->before counts at the first one of this file. */
 void open_message_set(struct open_messages *b, struct open_message *e,
+    const struct open_delivery *l);
+/* The journal says again what the delivery is: news only where no row of
+ * this era has it. */
+void open_message_adopt(struct open_messages *b, struct open_message *e,
     const struct open_delivery *l);
 const char *open_message_to(const struct open_message *e, uint32_t rcpt);
 

@@ -18,6 +18,8 @@ static int put_move(struct projector *p, const struct delivery_event *m)
 {
 	struct event_place at = projector_place(p);
 
+	if (projector_told(p))
+		return 0;
 	if (projector_wants_line(p)) {
 		event_print_delivery(&p->log.out, &at, m);
 		projector_end_line(p);
@@ -57,16 +59,13 @@ int project_flow(struct projector *p)
 	return 0;
 }
 
-static void note_state(struct projector *p, struct open_message *e,
-    uint32_t number, const struct spool_delivery *d)
+/* The delivery as it is by now, and as it was before this move. */
+static struct open_delivery state_of(uint32_t number,
+    const struct spool_delivery *d, enum dstate before)
 {
-	struct open_delivery l = {.number = number,
-	    .rcpt = d->rcpt,
-	    .leg = d->leg,
-	    .role = d->role,
-	    .state = d->state};
-
-	open_message_set(&p->open, e, &l);
+	return (struct open_delivery){.number = number, .rcpt = d->rcpt,
+	    .leg = d->leg, .role = d->role, .state = d->state,
+	    .before = (uint8_t)before};
 }
 
 /* The action that a notification of the same record tells of a move; NULL:
@@ -122,11 +121,9 @@ static int project_move(struct projector *p, struct open_message *e,
 		.detail = u->detail,
 	};
 
-	count_flow(p, &u->to, old_state);
 	if (m.kind == EV_DELIVERED)
 		last_delivery_add(p->last, m.leg, m.to,
 		    &(struct last_delivered){time_us, m.id, m.uncertain});
-	note_state(p, e, u->delivery, &u->to);
 	note_about(p, e, &m, &u->to);
 	return m.kind == EV_NONE ? 0 : put_move(p, &m);
 }
@@ -138,15 +135,22 @@ static int project_update(struct projector *p, const struct spool_record *rec)
 
 	if (rc == 0) { /* its acceptance is in a gap, or in a lost file */
 		log_warn("audit.unknown", kv_id("id", rec->id));
-		e = open_message_stub(&p->open, rec->id);
 		rc = hours_passed_over(p->hours) ? project_gap_here(p, "index")
 						 : 0;
+		e = open_message_stub(&p->open, p->hours, rec->id);
+		rc = e == NULL ? -1 : rc;
 	}
 	if (rc > 0)
 		rc = 0;
-	for (unsigned i = 0; i < rec->updates && rc == 0; i++)
-		rc = project_move(p, e, &rec->update[i],
-		    (enum dstate)rec->old_state[i], rec->time_us);
+	for (unsigned i = 0; i < rec->updates && rc == 0; i++) {
+		const struct spool_update *u = &rec->update[i];
+		enum dstate old = (enum dstate)rec->old_state[i];
+		struct open_delivery now = state_of(u->delivery, &u->to, old);
+
+		count_flow(p, &u->to, old);
+		open_message_set(&p->open, e, &now);
+		rc = project_move(p, e, u, old, rec->time_us);
+	}
 	return rc;
 }
 
@@ -219,6 +223,8 @@ static int put_message(struct projector *p, const struct envelope *env)
 {
 	struct event_place at = projector_place(p);
 
+	if (projector_told(p))
+		return 0;
 	if (projector_wants_line(p)) {
 		event_print_accepted(&p->log.out, &at, env);
 		projector_end_line(p);
@@ -236,21 +242,35 @@ static int project_deliveries(struct projector *p, struct open_message *e,
 	for (unsigned i = 0; i < rec->deliveries && rc == 0; i++) {
 		const struct spool_delivery *d = &rec->delivery[i];
 		struct spool_update u = {.delivery = i, .to = *d};
+		struct open_delivery now = state_of(i, d, D_NONE);
 
-		if (d->state != D_QUEUED) {
-			rc = project_move(p, e, &u, D_NONE, rec->time_us);
-			continue;
+		if (rec->type == REC_ACCEPTED) {
+			count_flow(p, d, D_NONE);
+			open_message_set(&p->open, e, &now);
 		}
-		count_flow(p, d, D_NONE);
-		note_state(p, e, i, d);
+		if (d->state != D_QUEUED)
+			rc = project_move(p, e, &u, D_NONE, rec->time_us);
 	}
 	return rc;
+}
+
+/* A carry creates nothing: its deliveries were there before. */
+static void adopt_deliveries(struct projector *p, struct open_message *e,
+    const struct spool_record *rec)
+{
+	for (unsigned i = 0; i < rec->deliveries; i++) {
+		const struct spool_delivery *d = &rec->delivery[i];
+		struct open_delivery now =
+		    state_of(i, d, (enum dstate)d->state);
+
+		open_message_adopt(&p->open, e, &now);
+	}
 }
 
 static int project_envelope(struct projector *p, const struct spool_record *rec,
     struct envelope *env)
 {
-	struct open_message *e;
+	struct open_message *e = map_get(&p->open.map, rec->id);
 
 	env->id = rec->id;
 	if (rec->type == REC_ACCEPTED && is_dsn(env)) {
@@ -259,11 +279,14 @@ static int project_envelope(struct projector *p, const struct spool_record *rec,
 		p->group.sender =
 		    mem_strdup(env->rcpts > 0 ? env->rcpt[0].to : "");
 	}
-	if (put_message(p, env) != 0 ||
-	    (is_returned(rec, env) && put_returned(p, env) != 0))
+	if (put_message(p, env) != 0 || (is_returned(rec, env) &&
+		!projector_told(p) && put_returned(p, env) != 0))
 		return -1;
-	e = open_messages_add(&p->open, env);
+	e = e != NULL ? open_message_name(&p->open, e, env)
+		      : open_messages_add(&p->open, env);
 	open_message_touch(&p->open, e);
+	if (rec->type == REC_CARRY)
+		adopt_deliveries(p, e, rec);
 	return project_deliveries(p, e, rec);
 }
 
@@ -287,10 +310,11 @@ static int project_carry(struct projector *p, const struct spool_record *rec)
 	struct open_message *e;
 	int rc = open_messages_get(&p->open, p->hours, rec->id, &e);
 
-	if (rc > 0 && !open_message_is_stub(e))
+	if (rc > 0 && !open_message_is_stub(e)) {
+		if (projector_reads_back(p))
+			adopt_deliveries(p, e, rec);
 		return 0;
-	if (rc > 0)
-		open_message_forget(&p->open, e);
+	}
 	return rc < 0 ? -1 : project_accepted(p, rec);
 }
 
@@ -316,6 +340,8 @@ static int put_note(struct projector *p, int64_t time_us, struct slice event,
 		.to = text_of(o, "to"),
 	};
 
+	if (projector_told(p))
+		return 0;
 	if (id_parse(slice_str(text_of(o, "id")), &row.id) != 0)
 		row.id = 0;
 	if (projector_wants_line(p)) {

@@ -41,7 +41,8 @@ static int end_group(struct projector *p, int64_t mono_ms)
 	return project_group_end(p) == 0 ? 0 : projector_fail_rows(p, mono_ms);
 }
 
-/* Only between the records of different places may a transaction end. */
+/* Only between the batches of the journal may a transaction end: there its
+ * totals are known. In a test's, between the records of different places. */
 static int between(struct projector *p, const struct spool_record *rec,
     int64_t mono_ms)
 {
@@ -49,6 +50,8 @@ static int between(struct projector *p, const struct spool_record *rec,
 
 	if (end_group(p, mono_ms) != 0)
 		return -1;
+	if (p->batches && !p->whole)
+		return 0;
 	if (projector_commit_due(p, mono_ms) &&
 	    projector_commit(p, mono_ms) != 0)
 		return -1;
@@ -60,16 +63,31 @@ static int between(struct projector *p, const struct spool_record *rec,
 	return 0;
 }
 
+/* The end of a batch. */
+static int take_totals(struct projector *p, const struct spool_record *rec,
+    int64_t mono_ms)
+{
+	if (end_group(p, mono_ms) != 0)
+		return -1;
+	memcpy(p->total, rec->total, sizeof(p->total));
+	p->next = rec->next;
+	p->whole = p->moved = true;
+	return 0;
+}
+
 static int project(struct projector *p, const struct spool_record *rec,
     int64_t mono_ms)
 {
 	if (projector_catches_up(p, rec, mono_ms))
 		return 0;
+	if (rec->type == REC_TOTALS)
+		return take_totals(p, rec, mono_ms);
 	if ((!p->in_group || !spool_pos_together(p->pos, rec->pos)) &&
 	    between(p, rec, mono_ms) != 0)
 		return -1;
 	p->pos = rec->pos;
 	p->in_group = true;
+	p->whole = false;
 	count_one(p, rec->time_us, mono_ms);
 	if (project_record(p, rec) != 0)
 		return projector_fail_rows(p, mono_ms);
@@ -87,6 +105,11 @@ static int project_missing(struct projector *p, const struct spool_gap *gap,
 		return -1;
 	projector_last_gap(p);
 	p->pos = gap->generations > 0 ? p->next : gap->pos;
+	p->whole = false;
+	if (projector_told(p)) {
+		p->next = gap->next;
+		return 0;
+	}
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
 	if (project_gap(p, gap) != 0)
 		return projector_fail_rows(p, mono_ms);
@@ -182,6 +205,7 @@ static int tell_discarded(struct projector *p, int64_t mono_ms)
 
 	p->pos = p->next;
 	projector_last_gap(p);
+	p->whole = false;
 	count_one(p, p->clock->wall_us(p->clock), mono_ms);
 	if (project_discarded(p, n) != 0) {
 		projector_fail_rows(p, mono_ms);
@@ -302,6 +326,8 @@ static int idle(struct projector *p, int64_t mono_ms)
 		return RETRY_MS;
 	if (p->batch > 0)
 		return (int)(p->batch_ms + BATCH_MS - mono_ms);
+	if (p->moved)
+		return (int)(p->committed_ms + BATCH_MS - mono_ms);
 	if (hourfile_state(projector_file(p))->seq > 0 &&
 	    hour_of(now - ROLL_AFTER_US) > hourfile_hour(projector_file(p)) &&
 	    projector_roll(p, hour_of(now), mono_ms) != 0)
@@ -388,13 +414,16 @@ struct projector *projector_open_on(const struct conf *c,
 	p->asked_end = &p->asked_first;
 	p->hours =
 	    hours_open(c->audit.path, c->node, clock_wall_us(clock), err);
-	if (p->hours == NULL ||
+	if (p->hours == NULL || projector_take_up(p, in->origin, err) != 0 ||
 	    eventlog_open(&p->log, hourfile_state(projector_file(p))->cursor,
 		err) != 0) {
 		in->close(in->arg);
 		projector_free(p);
 		return NULL;
 	}
+	/* Mail of another spool was never told here, wherever it stands. */
+	if (p->era.replaced && !hourfile_state(projector_file(p))->again)
+		p->log.from = (struct spool_pos){0};
 	open_last(p, c);
 	p->opened = true;
 	return p;

@@ -29,6 +29,8 @@ struct projector_input {
 	int64_t (*age_us)(void *arg, int64_t wall_us);
 	void (*close)(void *arg); /* with the projector */
 	void *arg;
+	/* Which spool; NULL: a test's, whose batches end in no totals. */
+	const struct spool_origin *origin; /* until the call returns */
 };
 
 struct projector;
@@ -41,6 +43,17 @@ struct projector *projector_open(const struct conf *c, struct spool *s,
 struct projector *projector_open_on(const struct conf *c,
     const struct projector_input *in, struct names *names,
     const struct clock *clock, struct error *err) PH_CHECK;
+/* The place up to which an index has read, for spool_config.known; {0,0}: there
+ * is none, or it cannot be read now, which projector_open() will say. */
+struct spool_pos projector_cursor(const char *dir);
+/* Found when it was opened: the journal is not the one that the index had
+ * read, or not all of it. */
+struct projector_era {
+	bool replaced;	/* another spool, or one that went back      */
+	uint64_t open;	/* deliveries that the one before held, then */
+	char why[200];	/* "" when neither                           */
+};
+const struct projector_era *projector_era(const struct projector *p);
 /* After spool_close(), which still rings our mailbox; NULL is fine. */
 void projector_close(struct projector *p);
 

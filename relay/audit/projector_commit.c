@@ -25,7 +25,7 @@ int projector_fail(struct projector *p, int64_t mono_ms,
 	project_reset(p);
 	strbuf_reset(&p->log.out);
 	p->batch = 0;
-	p->in_group = false;
+	p->in_group = p->whole = p->moved = false;
 	p->failed = true;
 	p->retry_ms = mono_ms + RETRY_MS;
 	p->catching = false; /* until it is well again */
@@ -63,9 +63,37 @@ static int sync_lines(struct projector *p, int64_t mono_ms)
 	return projector_fail(p, mono_ms, &err);
 }
 
+/* The journal's figures, where it is known what they are. */
+static int put_journal(struct projector *p)
+{
+	for (int leg = 0; p->whole && leg < names_count(p->names); leg++) {
+		int64_t total[TOTALS];
+
+		for (int t = 0; t < TOTALS; t++)
+			total[t] = (int64_t)p->total[leg][t];
+		if (hourfile_put_journal(projector_file(p),
+			names_text(p->names, leg), total) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Rows and cursor. While what was there before the era is read, the journal's
+ * figures are those of another journal. */
+static int commit_rows(struct projector *p)
+{
+	struct hourfile *f = projector_file(p);
+	bool base = spool_pos_cmp(p->next, hourfile_state(f)->until) > 0;
+
+	if (open_messages_flush(&p->open, f) != 0 || project_flow(p) != 0 ||
+	    put_journal(p) != 0)
+		return -1;
+	return hourfile_commit(f, p->next, p->whole, base);
+}
+
 int projector_commit(struct projector *p, int64_t mono_ms)
 {
-	if (p->batch == 0)
+	if (p->batch == 0 && !p->moved)
 		return 0;
 	/* A transaction that ended inside a group of records would be taken up
 	 * in its midst after a crash. */
@@ -73,15 +101,14 @@ int projector_commit(struct projector *p, int64_t mono_ms)
 	if (projector_write_lines(p, mono_ms) != 0 ||
 	    sync_lines(p, mono_ms) != 0)
 		return -1;
-	if (open_messages_flush(&p->open, projector_file(p)) != 0 ||
-	    project_flow(p) != 0 ||
-	    hourfile_commit(projector_file(p), p->next) != 0)
+	if (commit_rows(p) != 0)
 		return projector_fail_rows(p, mono_ms);
 	projector_last_follow(p, mono_ms);
 	open_messages_trim(&p->open);
 	atomic_fetch_add(&p->records, p->batch);
 	atomic_store(&p->oldest_us, 0);
 	p->batch = 0;
+	p->moved = false;
 	p->committed_ms = mono_ms;
 	if (atomic_exchange(&p->failing, false)) {
 		log_info("audit.recovered");

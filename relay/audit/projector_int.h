@@ -55,6 +55,12 @@ struct projector {
 	struct spool_pos pos, next;
 	bool in_group;	      /* a record of `pos` was taken in */
 	unsigned batch;	      /* records not yet committed      */
+	bool batches;	      /* the journal's batches end in totals        */
+	bool whole;	      /* p->next is the end of a batch, and p->total
+			       * are the journal's figures there            */
+	bool moved;	      /* p->next is past the cursor                 */
+	uint64_t total[NAMES_MAX][TOTALS];
+	struct projector_era era;
 	int64_t batch_ms;     /* since when                     */
 	int64_t committed_ms; /* when last                      */
 
@@ -104,6 +110,20 @@ static inline struct hourfile *projector_file(struct projector *p)
 	return hours_current(p->hours);
 }
 
+/* Was the record at p->pos in the journal before this era began? */
+static inline bool projector_reads_back(struct projector *p)
+{
+	return spool_pos_cmp(p->pos,
+		   hourfile_state(projector_file(p))->until) < 0;
+}
+
+/* ... and was it told then? Now only the states count. */
+static inline bool projector_told(struct projector *p)
+{
+	return hourfile_state(projector_file(p))->again &&
+	       projector_reads_back(p);
+}
+
 /* Is the line of the record at p->pos still to be written? */
 static inline bool projector_wants_line(const struct projector *p)
 {
@@ -148,6 +168,10 @@ void projector_last_gap(struct projector *p); /* records never came in */
 /* One step; ms until the next. */
 int projector_refill(struct projector *p);
 void projector_last_close(struct projector *p);
+/* projector_era.c: takes up where the index stopped, in this journal or the
+ * one before. */
+int projector_take_up(struct projector *p, const struct spool_origin *origin,
+    struct error *err);
 /* projector.c: what projector_close() frees, after the thread has ended. */
 void projector_free(struct projector *p);
 

@@ -17,9 +17,10 @@ enum {
 
 /* ---- committing -------------------------------------------------------- */
 
-static struct last_place place_of(struct spool_pos pos)
+static struct last_place place_of(struct projector *p, struct spool_pos pos)
 {
-	return (struct last_place){.pos = pos};
+	return (struct last_place){hourfile_state(projector_file(p))->spool,
+	    pos};
 }
 
 /* Where a commit of ledger.db would stand now. */
@@ -27,7 +28,7 @@ static struct last_place stands(struct projector *p)
 {
 	struct spool_pos index = hourfile_state(projector_file(p))->cursor;
 
-	return place_of(p->catching ? p->caught : index);
+	return place_of(p, p->catching ? p->caught : index);
 }
 
 static struct last_time now_of(const struct projector *p, int64_t mono_ms)
@@ -39,7 +40,7 @@ static struct last_time now_of(const struct projector *p, int64_t mono_ms)
 static void release(struct projector *p)
 {
 	struct last_place index =
-	    place_of(hourfile_state(projector_file(p))->cursor);
+	    place_of(p, hourfile_state(projector_file(p))->cursor);
 	struct last_place last = last_delivery_cursor(p->last);
 
 	p->in.done(p->in.arg, last_place_before(last, index) ? last.pos
@@ -79,7 +80,7 @@ void projector_read_from(struct projector *p, struct spool_pos pos)
 	struct last_place last = last_delivery_cursor(p->last);
 
 	p->next = pos;
-	p->catching = last_place_before(last, place_of(pos));
+	p->catching = last_place_before(last, place_of(p, pos));
 	p->caught = last.pos;
 	p->in.open(p->in.arg, p->catching ? p->caught : pos);
 }
@@ -87,7 +88,7 @@ void projector_read_from(struct projector *p, struct spool_pos pos)
 int projector_catch_up_ends(struct projector *p)
 {
 	p->catching = false;
-	last_delivery_lost(p->last, place_of(p->next),
+	last_delivery_lost(p->last, place_of(p, p->next),
 	    p->clock->wall_us(p->clock));
 	p->in.open(p->in.arg, p->next);
 	return 0;
@@ -127,7 +128,7 @@ bool projector_catches_up(struct projector *p, const struct spool_record *rec,
 {
 	if (!p->catching)
 		return false;
-	if (!last_place_before(place_of(rec->pos), place_of(p->next))) {
+	if (!last_place_before(place_of(p, rec->pos), place_of(p, p->next))) {
 		p->catching = false;
 		return false;
 	}

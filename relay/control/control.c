@@ -10,7 +10,9 @@ enum { END_TURNS = 500 };
 
 static const struct ctl_command commands[] = {
 	/* clang-format off */
+	{ "audit.behind", control_audit_behind },
 	{ "audit.count",  control_audit_count  },
+	{ "audit.position", control_audit_position },
 	{ "leg.list",     control_leg_list     },
 	{ "leg.probe",    control_leg_probe    },
 	{ "leg.resume",   control_leg_resume    },

@@ -35,7 +35,8 @@ struct control_config {
 	struct oldtls *oldtls;
 	struct certificates *certificates;
 	int64_t started_us;
-	bool degraded; /* the start found damage in the spool */
+	const char *degraded; /* what the start found wrong; NULL: nothing */
+	const char *missing;  /* generations of the journal; "": none */
 };
 
 struct control *control_open(const struct control_config *c,

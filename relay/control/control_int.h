@@ -68,6 +68,10 @@ void control_status(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_audit_count(void *arg, struct ctl_request *r,
     const json_t *args);
+void control_audit_behind(void *arg, struct ctl_request *r,
+    const json_t *args);
+void control_audit_position(void *arg, struct ctl_request *r,
+    const json_t *args);
 /* No client waits any more: their threads end soon. */
 void control_search_stop(struct control *c);
 void control_trace(void *arg, struct ctl_request *r, const json_t *args);

@@ -49,8 +49,8 @@ static const char *health_text(const struct control *c,
 
 	if (s->full && s->health < SPOOL_NO_SPACE)
 		return "full: new mail is refused";
-	if (s->health == SPOOL_OK && c->cfg.degraded)
-		return "degraded: damage was found at the start, see the log";
+	if (s->health == SPOOL_OK && c->cfg.degraded != NULL)
+		return c->cfg.degraded;
 	return text[s->health];
 }
 
@@ -61,6 +61,8 @@ static void row_spool(const struct control *c, struct ctl_request *r,
 
 	jout_str(j, "section", "spool");
 	jout_str(j, "health", health_text(c, s));
+	if (c->cfg.missing != NULL && c->cfg.missing[0] != '\0')
+		jout_str(j, "missing_generations", c->cfg.missing);
 	jout_int(j, "segments", (int64_t)s->segments);
 	jout_int(j, "spares", (int64_t)s->spares);
 	jout_int(j, "used_bytes", (int64_t)s->used_bytes);

@@ -13,7 +13,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "relay/audit/conserve.h"
+#include "relay/audit/verify/conserve.h"
+#include "relay/audit/verify/journal_look.h"
 #include "relay/audit/search/search.h"
 #include "relay/base/mem.h"
 
@@ -30,6 +31,7 @@ struct searching {
 	struct arena *arena;
 	char *dir;
 	struct search q;
+	struct spool_pos at; /* conserve.want; or behind is counted from */
 	int (*run)(struct searching *s); /* on the thread */
 	struct strbuf events; /* lines; the thread's, or the loop's in turn */
 	struct mailbox turn;  /* the thread's: go on */
@@ -162,6 +164,38 @@ static void on_lost(void *arg, uint64_t id, const char *to)
 	end_row(arg, &j, &row);
 }
 
+static void on_missing(void *arg, const struct conserve_missing *m)
+{
+	struct strbuf row;
+	struct jout j;
+	char text[ID_TEXT];
+
+	id_text(m->id, text);
+	begin_row(&j, &row);
+	jout_str(&j, "missing", text);
+	jout_str(&j, "from", m->from);
+	jout_str(&j, "to", m->to);
+	jout_str(&j, "leg", m->leg);
+	end_row(arg, &j, &row);
+}
+
+static void put_totals(struct jout *j, const char *key,
+    const int64_t total[TOTALS])
+{
+	if (key != NULL)
+		jout_object(j, key);
+	for (int t = 0; t < TOTALS; t++)
+		jout_int(j, total_text((enum total)t), total[t]);
+	if (key != NULL)
+		jout_object_end(j);
+}
+
+static void put_place(struct jout *j, struct spool_pos at)
+{
+	jout_int(j, "generation", (int64_t)at.generation);
+	jout_int(j, "offset", (int64_t)at.offset);
+}
+
 static void add_counts(struct searching *s, const struct conserve *n,
     struct names *names)
 {
@@ -170,17 +204,22 @@ static void add_counts(struct searching *s, const struct conserve *n,
 
 	for (int i = 0; i < names_count(names); i++) {
 		begin_row(&j, &row);
-		jout_str(&j, "leg", names_text(names, i));
-		for (int t = 0; t < TOTALS; t++)
-			jout_int(&j, total_text((enum total)t),
-			    n->leg[i].total[t]);
+		jout_str(&j, "counted", names_text(names, i));
+		put_totals(&j, NULL, n->leg[i].total);
+		jout_int(&j, "rows", n->leg[i].rows);
 		jout_int(&j, "gap", n->leg[i].gap);
+		put_totals(&j, "journal", n->leg[i].journal);
 		end_row(s, &j, &row);
 	}
 	begin_row(&j, &row);
+	jout_bool(&j, "reached", n->reached);
+	jout_bool(&j, "known", n->known);
+	put_place(&j, n->at);
 	jout_int(&j, "messages", (int64_t)n->messages);
 	jout_int(&j, "recipients", (int64_t)n->recipients);
 	jout_int(&j, "skipped", (int64_t)n->skipped);
+	jout_int(&j, "lost_recipients", (int64_t)n->lost);
+	jout_int(&j, "missing_deliveries", (int64_t)n->missing);
 	end_row(s, &j, &row);
 }
 
@@ -191,6 +230,8 @@ static int recount(struct searching *s)
 	int rc;
 
 	n->on_lost = on_lost;
+	n->on_missing = on_missing;
+	n->want = s->at;
 	n->arg = s;
 	n->stop = &s->gone;
 	rc = conserve_run(s->dir, names, n, &s->err);
@@ -199,6 +240,21 @@ static int recount(struct searching *s)
 	names_free(names);
 	mem_free(n);
 	return rc;
+}
+
+/* How far the index is behind the journal, in records. */
+static int count_behind(struct searching *s)
+{
+	struct spool *spool = s->c->cfg.shared->spool;
+	uint64_t n = journal_records(spool, s->at, spool_synced(spool),
+	    &s->gone);
+	struct strbuf row;
+	struct jout j;
+
+	begin_row(&j, &row);
+	jout_int(&j, "records", (int64_t)n);
+	end_row(s, &j, &row);
+	return 0;
 }
 
 static void *search_thread(void *arg)
@@ -311,12 +367,37 @@ void control_trace(void *arg, struct ctl_request *r, const json_t *args)
 		search_refuse(s, &err);
 }
 
-void control_audit_count(void *arg, struct ctl_request *r, const json_t *args)
+static void begin_at(struct searching *s, const json_t *args)
 {
-	struct searching *s = search_new(arg, r, recount);
 	struct error err;
 
-	(void)args;
-	if (s != NULL && search_begin(s, &err) != 0)
+	if (s == NULL)
+		return;
+	s->at = (struct spool_pos){(uint64_t)number(args, "generation"),
+	    (uint64_t)number(args, "offset")};
+	if (search_begin(s, &err) != 0)
 		search_refuse(s, &err);
+}
+
+void control_audit_count(void *arg, struct ctl_request *r, const json_t *args)
+{
+	begin_at(search_new(arg, r, recount), args);
+}
+
+void control_audit_behind(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	begin_at(search_new(arg, r, count_behind), args);
+}
+
+void control_audit_position(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	const struct control *c = arg;
+	struct jout *j = ctl_row(r);
+
+	(void)args;
+	put_place(j, spool_synced(c->cfg.shared->spool));
+	ctl_row_end(r);
+	ctl_end(r, 0, "%s", "");
 }

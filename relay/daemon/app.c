@@ -124,6 +124,7 @@ static int open_spool(struct app *a, struct error *err)
 	downtime_restore(&a->shared, queue_thread_queue(a->queue_thread), c);
 	a->projector = projector_open(c, a->shared.spool, a->shared.names,
 	    a->shared.clock, err);
+	recovery_era(a->recovery, a->projector);
 	return a->projector == NULL ? -1 : 0;
 }
 
@@ -261,11 +262,11 @@ static int make_control(struct app *a, struct error *err)
 {
 	const struct control_config c = {.ops = a->ops, .shared = &a->shared,
 	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
-	    .follow = a->follow, .projector = a->projector,
-	    .worker = a->view, .acceptor = a->acceptor, .asked = a->asked,
-	    .oldtls = a->oldtls, .certificates = a->certificates,
-	    .started_us = a->started_us,
-	    .degraded = recovery_degraded(a->recovery)};
+	    .follow = a->follow, .projector = a->projector, .worker = a->view,
+	    .acceptor = a->acceptor, .asked = a->asked, .oldtls = a->oldtls,
+	    .certificates = a->certificates, .started_us = a->started_us,
+	    .degraded = recovery_degraded(a->recovery),
+	    .missing = recovery_missing(a->recovery)};
 
 	a->control = control_open(&c, err);
 	return a->control == NULL ? -1 : 0;

@@ -4,11 +4,13 @@
  */
 #include "relay/daemon/recovery.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "relay/audit/note_post.h"
+#include "relay/audit/projector.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
@@ -16,7 +18,12 @@
 #include "relay/watch/alarm.h"
 #include "relay/settle/queue_thread.h"
 
-enum { UNREAD_MAX = 64, LINE_BYTES = 300, TEXT_BYTES = 700 };
+enum {
+	UNREAD_MAX = 64,
+	LINE_BYTES = 300,
+	TEXT_BYTES = 700,
+	ALARM_BYTES = 1600,
+};
 
 struct recovery {
 	struct shared *shared;
@@ -24,6 +31,8 @@ struct recovery {
 	struct alarms *alarms;
 	struct spool_start start;
 	char first[LINE_BYTES]; /* of the damage */
+	char missing[TEXT_BYTES]; /* generations: "3, 7-9"; or "" */
+	const struct projector_era *era;
 	pthread_mutex_t lock;
 	/* Messages that an alarm named already; the oldest is replaced. */
 	uint64_t unread[UNREAD_MAX];
@@ -133,6 +142,28 @@ static void log_open(const struct recovery *r, const char *path)
 	    kv_str("end", s->clean ? "clean" : "unclean"));
 }
 
+/* Runs of generations, as far as there is room. */
+static void list_missing(struct recovery *r)
+{
+	const struct spool_start *s = &r->start;
+	struct strbuf text;
+
+	strbuf_init(&text, sizeof(r->missing) - 1);
+	for (unsigned i = 0, last; i < s->gones; i = last + 1) {
+		for (last = i; last + 1 < s->gones &&
+		     s->gone[last + 1] == s->gone[last] + 1; last++)
+			continue;
+		strbuf_addf(&text, "%s%" PRIu64, i > 0 ? ", " : "",
+		    s->gone[i]);
+		if (last > i)
+			strbuf_addf(&text, "-%" PRIu64, s->gone[last]);
+	}
+	if (s->more_gone)
+		strbuf_adds(&text, " and more");
+	snprintf(r->missing, sizeof(r->missing), "%s", strbuf_cstr(&text));
+	strbuf_fini(&text);
+}
+
 int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 {
 	struct shared *sh = r->shared;
@@ -144,7 +175,8 @@ int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 	    .spares = c->spool.spares,
 	    .retain_us = c->spool.retain_ms * 1000, .clock = sh->clock,
 	    .rng = sh->rng, .io = &diskio_system, .names = sh->names,
-	    .projector = true, .unread = on_unread_later, .unread_arg = r};
+	    .projector = true, .known = projector_cursor(c->audit.path),
+	    .unread = on_unread_later, .unread_arg = r};
 	struct spool_recovered told = {.arg = r, .key = on_key,
 	    .message = on_message, .damage = on_damage,
 	    .unread = on_unread};
@@ -156,19 +188,22 @@ int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 	if (r->start.stopped_us != 0)
 		queue_stopped(queue_thread_queue(r->queue_thread),
 		    r->start.stopped_us);
+	list_missing(r);
 	log_open(r, c->spool.path);
 	return 0;
 }
 
 /* ---- what is told of it ---- */
 
-static void write_event(struct recovery *r, const char *reason)
+static void write_event(struct recovery *r, const char *state,
+    const char *reason)
 {
 	struct note_draft n;
 	struct jout *j = note_open(&n, EVENT_SPOOL);
 
-	jout_str(j, "state", "degraded");
+	jout_str(j, "state", state);
 	jout_int(j, "generations", (int64_t)r->start.lost);
+	jout_str(j, "missing", r->missing);
 	jout_str(j, "reason", reason);
 	note_post(&n, r->shared->spool, NOTE_SYSTEM,
 	    clock_wall_us(r->shared->clock));
@@ -176,26 +211,64 @@ static void write_event(struct recovery *r, const char *reason)
 
 static void tell_damage(struct recovery *r, const struct conf *c)
 {
-	char text[TEXT_BYTES];
+	char text[ALARM_BYTES];
 
 	snprintf(text, sizeof(text), "The spool is damaged in %u place%s; the "
-	    "first: %s. The log names all. What could be read is served.",
+	    "first: %s. The log names all%s%s. What could be read is served; "
+	    "posthouse audit verify --lost names the messages that were lost.",
 	    (unsigned)r->start.damaged, r->start.damaged == 1 ? "" : "s",
-	    r->first);
+	    r->first, r->missing[0] == '\0' ? "" :
+	    ". Generations that are not whole: ", r->missing);
 	alarm_raise(r->alarms, ALARM_SPOOL_DAMAGED, c->spool.path, text);
-	write_event(r, r->first);
+	write_event(r, "degraded", r->first);
+}
+
+/* Mail that waited in the spool before it is not in this one, or may be not. */
+static bool lost_by_replacing(const struct recovery *r)
+{
+	return r->era != NULL && r->era->replaced && r->era->open > 0;
+}
+
+static void tell_replaced(struct recovery *r, const struct conf *c)
+{
+	char text[ALARM_BYTES];
+
+	write_event(r, "replaced", r->era->why);
+	if (!lost_by_replacing(r) || r->start.damaged > 0)
+		return;
+	snprintf(text, sizeof(text), "The spool is not the one that was in "
+	    "use before, or an older copy of it: %s. %" PRIu64 " deliver%s "
+	    "open then. posthouse audit verify --lost names the messages that "
+	    "are not there any more.", r->era->why, r->era->open,
+	    r->era->open == 1 ? "y was" : "ies were");
+	alarm_raise(r->alarms, ALARM_SPOOL_DAMAGED, c->spool.path, text);
+}
+
+void recovery_era(struct recovery *r, const struct projector *p)
+{
+	r->era = p == NULL ? NULL : projector_era(p);
 }
 
 void recovery_tell(struct recovery *r, const struct conf *c)
 {
 	if (r->start.damaged > 0)
 		tell_damage(r, c);
+	if (r->era != NULL && r->era->replaced)
+		tell_replaced(r, c);
 	/* Those beyond are in the log; each is named when it is tried. */
 	for (unsigned i = 0; i < r->unreads; i++)
 		raise_unread(r->alarms, r->unread[i], r->why[i]);
 }
 
-bool recovery_degraded(const struct recovery *r)
+const char *recovery_degraded(const struct recovery *r)
 {
-	return r != NULL && (r->start.damaged > 0 || r->start.unread > 0);
+	if (r->start.damaged > 0 || r->start.unread > 0)
+		return "degraded: damage was found at the start, see the log";
+	return lost_by_replacing(r) ? "degraded: the spool was replaced while "
+	    "mail waited in it" : NULL;
+}
+
+const char *recovery_missing(const struct recovery *r)
+{
+	return r->missing;
 }

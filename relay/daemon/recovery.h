@@ -11,6 +11,7 @@
 
 struct alarms;
 struct conf;
+struct projector;
 struct queue_thread;
 struct recovery;
 
@@ -21,9 +22,14 @@ void recovery_free(struct recovery *r); /* NULL is fine */
  * cannot be opened, and nothing in it was changed. Before any thread. */
 int recovery_open(struct recovery *r, const struct conf *c,
     struct error *err) PH_CHECK;
-/* Raises the alarms and writes the event. Before any thread. */
+/* Takes over what the projector found: that the spool is another, or went
+ * back. Before recovery_tell() and recovery_degraded(). NULL is fine. */
+void recovery_era(struct recovery *r, const struct projector *p);
+/* Raises the alarms and writes the events. Before any thread. */
 void recovery_tell(struct recovery *r, const struct conf *c);
-/* Was anything wrong at the start? NULL: no. */
-bool recovery_degraded(const struct recovery *r);
+/* Says for status if something was wrong at the start; NULL: nothing. */
+const char *recovery_degraded(const struct recovery *r);
+/* The generations of the journal that are not whole: "3, 7-9"; "": all are. */
+const char *recovery_missing(const struct recovery *r);
 
 #endif

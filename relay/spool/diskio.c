@@ -185,3 +185,80 @@ struct diskio diskio_system = {
 	.lock = sys_lock,
 	.copies_on_write = sys_copies_on_write,
 };
+
+/* ---- for those who only look ---- */
+
+static int look_open(struct diskio *d, const char *path, int flags, int mode)
+{
+	if ((flags & O_CREAT) != 0) {
+		errno = EROFS;
+		return -1;
+	}
+	return sys_open(d, path, (flags & ~O_ACCMODE) | O_RDONLY, mode);
+}
+
+static ssize_t look_pwrite(struct diskio *d, int fd, const void *p, size_t n,
+    int64_t off)
+{
+	(void)d;
+	(void)fd;
+	(void)p;
+	(void)n;
+	(void)off;
+	errno = EROFS;
+	return -1;
+}
+
+static ssize_t look_pwritev(struct diskio *d, int fd, const struct iovec *iov,
+    int n, int64_t off)
+{
+	(void)n;
+	return look_pwrite(d, fd, iov, 0, off);
+}
+
+static int look_sync(struct diskio *d, int fd)
+{
+	(void)d;
+	(void)fd;
+	return 0;
+}
+
+static int look_rename(struct diskio *d, const char *from, const char *to)
+{
+	return (int)look_pwrite(d, -1, from, 0, to != NULL);
+}
+
+static int look_unlink(struct diskio *d, const char *path)
+{
+	return (int)look_pwrite(d, -1, path, 0, 0);
+}
+
+static int look_mkdir(struct diskio *d, const char *path, int mode)
+{
+	return (int)look_pwrite(d, mode, path, 0, 0);
+}
+
+static int look_lock(struct diskio *d, int fd)
+{
+	(void)d;
+	return flock(fd, LOCK_SH | LOCK_NB);
+}
+
+struct diskio diskio_look = {
+	.open = look_open,
+	.pread = sys_pread,
+	.pwrite = look_pwrite,
+	.pwritev = look_pwritev,
+	.fdatasync = look_sync,
+	.fsync = look_sync,
+	.close = sys_close,
+	.rename = look_rename,
+	.unlink = look_unlink,
+	.mkdir = look_mkdir,
+	.space = sys_space,
+	.total = sys_total,
+	.size = sys_size,
+	.list = sys_list,
+	.lock = look_lock,
+	.copies_on_write = sys_copies_on_write,
+};

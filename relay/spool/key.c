@@ -228,10 +228,27 @@ static int load(struct spool *s, int fd, struct error *err)
 		return error_sys(err, errno, "read %s/spool.key", s->path);
 	if (parse(s, slice_of(text, (size_t)n), err) < 0)
 		return -1;
-	if (s->c.segment_bytes != s->key.segment_bytes)
+	if (!s->c.look_only && s->c.segment_bytes != s->key.segment_bytes)
 		log_warn("spool.segment_size_kept",
 		    kv_int("bytes", (int64_t)s->key.segment_bytes));
 	return 0;
+}
+
+int key_not_locked(struct spool *s, struct error *err)
+{
+	struct diskio *io = s->c.io;
+	struct strbuf path;
+	int fd, rc = 0;
+
+	strbuf_init(&path, 4096);
+	spool_path(s, "lock", &path);
+	fd = io->open(io, path.p, O_RDONLY, 0);
+	strbuf_fini(&path);
+	if (fd >= 0 && io->lock(io, fd) < 0)
+		rc = error_sys(err, EBUSY, "spool %s", s->path);
+	if (fd >= 0)
+		io->close(io, fd);
+	return rc;
 }
 
 int key_open(struct spool *s, struct error *err)
@@ -245,7 +262,7 @@ int key_open(struct spool *s, struct error *err)
 	no = errno;
 	if (fd >= 0)
 		rc = load(s, fd, err);
-	else if (no == ENOENT)
+	else if (no == ENOENT && !s->c.look_only)
 		rc = make(s, err);
 	else
 		rc = error_sys(err, no, "open %s", path.p);

@@ -63,13 +63,16 @@ static int size_of(struct spool *s, struct segment *seg, int64_t *size_out,
 }
 
 /* On a file system that copies on write a segment grows as it is written. */
-static void check_size(struct spool_recovery *r, const struct segment *seg)
+static void check_size(struct spool_recovery *r, const struct segment *seg,
+    uint8_t lane)
 {
-	if (seg->end < r->s->key.segment_bytes && !r->s->steward.cow)
-		replay_damage(r, "seg.%04u (generation %" PRIu64 ") was cut "
-		    "to %" PRIu64 " of %" PRIu64 " bytes",
-		    (unsigned)seg->slot, seg->generation, seg->end,
-		    r->s->key.segment_bytes);
+	if (seg->end >= r->s->key.segment_bytes || r->s->steward.cow)
+		return;
+	if (lane == LANE_MAIN)
+		replay_gone(r, seg->generation);
+	replay_damage(r, "seg.%04u (generation %" PRIu64 ") was cut to %" PRIu64
+	    " of %" PRIu64 " bytes", (unsigned)seg->slot, seg->generation,
+	    seg->end, r->s->key.segment_bytes);
 }
 
 /* -1 and err when it cannot be opened or read: then it may hold mail, and
@@ -95,7 +98,7 @@ static int classify(struct spool_recovery *r, struct segment *seg,
 	seg->end = (uint64_t)size;
 	seg->prev_end = h.prev_end;
 	if (h.lane != LANE_SPARE)
-		check_size(r, seg);
+		check_size(r, seg, h.lane);
 	if (h.lane == LANE_SPARE)
 		segment_move(s, seg, SEG_SPARE);
 	if (h.lane == LANE_BULK) {
@@ -223,6 +226,7 @@ static void name_lost(struct spool_recovery *r, uint32_t slot)
 
 	s->slotmap.note[slot].lost = true;
 	r->lost++;
+	replay_gone(r, s->slotmap.note[slot].generation);
 	replay_damage(r, "seg.%04u %s: it held generation %" PRIu64 " of the "
 	    "journal, and mail in it that was not delivered yet is lost "
 	    "unless the file is put back while posthoused is stopped",
@@ -391,6 +395,7 @@ static int settle(struct spool_recovery *r, struct error *err)
 	struct segment *last = list_empty(&s->mains) ? NULL :
 	    LIST_ENTRY(s->mains.prev, struct segment, node);
 
+	origin_find(r, last);
 	s->journal.declared = s->journal.oldest;
 	/* When the newest is lost, nothing is known of its batches: should it
 	 * be put back, all that it has count. */
@@ -432,9 +437,9 @@ static void tell_key(struct spool_recovery *r)
 int recover(struct spool *s, const struct spool_recovered *told,
     struct spool_start *start_out, struct error *err)
 {
-	static const struct spool_recovered nobody;
+	static const struct spool_recovered none;
 	struct spool_recovery r = {.s = s, .start = start_out, .clean = true,
-	    .told = told != NULL ? told : &nobody};
+	    .told = told != NULL ? told : &none};
 	int rc;
 
 	*start_out = (struct spool_start){0};
@@ -461,6 +466,7 @@ int recover(struct spool *s, const struct spool_recovered *told,
 		keep_unnamed(&r);
 		tell(&r);
 		slotmap_start(s);
+		origin_begin(s);
 	}
 	start_out->lost = r.lost;
 	start_out->clean = r.clean;

@@ -24,6 +24,14 @@ struct spool_recovery {
 /* Names damage: counts it and tells one line. */
 void replay_damage(struct spool_recovery *r, const char *fmt, ...)
     PH_PRINTF(2, 3);
+/* This generation of the main lane is not whole. */
+void replay_gone(struct spool_recovery *r, uint64_t generation);
+/* continuity.c: says how far the journal goes, and above what generation it
+ * goes on; corrects the totals by what is there. `last`: the newest segment,
+ * or NULL. Sets r->clean to false when the index has read further. */
+void origin_find(struct spool_recovery *r, const struct segment *last);
+/* After recovery: where the session begins to write. */
+void origin_begin(struct spool *s);
 /* Replays the segments of spool.mains. -1 and err when one cannot be read. */
 int replay_all(struct spool_recovery *r, struct error *err);
 

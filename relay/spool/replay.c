@@ -27,6 +27,8 @@ static void set_aside(struct spool_recovery *r, struct segment *seg,
 	struct strbuf path;
 	int fd;
 
+	if (s->c.look_only)
+		return;
 	snprintf(name, sizeof(name), "damaged.%" PRIu64 ".%" PRIu64,
 	    seg->generation, from);
 	strbuf_init(&path, 4096);
@@ -57,11 +59,31 @@ void replay_damage(struct spool_recovery *r, const char *fmt, ...)
 	r->told->damage(r->told->arg, line);
 }
 
+void replay_gone(struct spool_recovery *r, uint64_t generation)
+{
+	struct spool_start *st = r->start;
+	unsigned at = st->gones;
+
+	while (at > 0 && st->gone[at - 1] > generation)
+		at--;
+	if (at > 0 && st->gone[at - 1] == generation)
+		return;
+	if (st->gones == SPOOL_GONE_MAX) {
+		st->more_gone = true;
+		return;
+	}
+	memmove(&st->gone[at + 1], &st->gone[at],
+	    (st->gones - at) * sizeof(st->gone[0]));
+	st->gone[at] = generation;
+	st->gones++;
+}
+
 static void damage_at(struct spool_recovery *r, struct segment *seg,
     uint64_t from, uint64_t to, const char *what)
 {
 	if (r->sc.bad_blocks > 0)
 		return; /* not damage: the start is refused */
+	replay_gone(r, seg->generation);
 	replay_damage(r, "seg.%04u (generation %" PRIu64 "), bytes %" PRIu64
 	    " to %" PRIu64 ": %s; set aside",
 	    (unsigned)seg->slot, seg->generation, from, to, what);
@@ -293,11 +315,12 @@ static void replay_segment(struct spool_recovery *r, struct segment *seg,
 		number = h.number + 1;
 		at += batch_span(&h);
 	}
-	if (v->end != UINT64_MAX && number < v->end)
-		replay_damage(r, "seg.%04u (generation %" PRIu64 "): batches "
-		    "%" PRIu64 " to %" PRIu64 " are missing at its end",
-		    (unsigned)seg->slot, seg->generation, number,
-		    v->end - 1);
+	if (v->end == UINT64_MAX || number >= v->end)
+		return;
+	replay_gone(r, seg->generation);
+	replay_damage(r, "seg.%04u (generation %" PRIu64 "): batches %" PRIu64
+	    " to %" PRIu64 " are missing at its end", (unsigned)seg->slot,
+	    seg->generation, number, v->end - 1);
 }
 
 static void check_gap(struct spool_recovery *r, const struct segment *seg,
@@ -312,6 +335,9 @@ static void check_gap(struct spool_recovery *r, const struct segment *seg,
 		return;
 	replay_damage(r, "generations %" PRIu64 " to %" PRIu64 " are missing",
 	    seg->generation + 1, next->generation - 1);
+	for (uint64_t g = seg->generation + 1; g < next->generation &&
+	     g - seg->generation <= SPOOL_GONE_MAX; g++)
+		replay_gone(r, g);
 }
 
 int replay_all(struct spool_recovery *r, struct error *err)

@@ -197,6 +197,8 @@ void slotmap_start(struct spool *s)
 	struct strbuf path, tmp;
 	struct error err;
 
+	if (s->c.look_only)
+		return;
 	strbuf_init(&path, 4096);
 	strbuf_init(&tmp, 4096);
 	spool_path(s, "spool.slots", &path);

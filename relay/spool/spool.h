@@ -177,6 +177,12 @@ void spool_fetch_post(struct spool *s, struct spool_fetch *f);
 
 /* ---- opening ---- */
 
+/* A place in the main lane; later is greater by (generation, offset). */
+struct spool_pos {
+	uint64_t generation;
+	uint64_t offset; /* of the record in the segment */
+};
+
 struct spool_config {
 	const char *path;
 	uint64_t segment_bytes, max_bytes, body_memory_bytes,
@@ -188,6 +194,12 @@ struct spool_config {
 	struct diskio *io;
 	struct names *names;
 	bool projector; /* segments wait for spool_tail_done() */
+	/* So far the audit index has read; {0,0}: nothing. A journal that
+	 * ends before it went back (it was emptied, replaced, restored, or
+	 * lost its newest segments): then it goes on in a generation above, so
+	 * that no place is used twice. */
+	struct spool_pos known;
+	bool look_only; /* nothing is written or locked, see spool_look() */
 	/* A live message, or its body, that the disk does not give, each time
 	 * it is asked for; may be NULL. On a reader's thread, or that of a
 	 * source which reads itself. */
@@ -218,6 +230,8 @@ struct spool_recovered {
 	void (*unread)(void *arg, uint64_t id, const char *line);
 };
 
+enum { SPOOL_GONE_MAX = 64 };
+
 struct spool_start { /* what recovery found */
 	bool clean;	  /* the last stop was orderly */
 	/* When it was stopped, or wrote last, in terms of the wall clock as it
@@ -226,6 +240,11 @@ struct spool_start { /* what recovery found */
 	uint64_t highest_id;
 	uint64_t messages, segments, damaged;
 	unsigned lost;	 /* segments that are not there; counted in damaged */
+	/* Generations of the main lane that are absent, cut or damaged, in
+	 * order; when there are more, the first of them. */
+	uint64_t gone[SPOOL_GONE_MAX];
+	unsigned gones;
+	bool more_gone;
 	unsigned unread; /* messages that could not be read yet */
 };
 
@@ -242,6 +261,12 @@ struct spool_start { /* what recovery found */
 struct spool *spool_open(const struct spool_config *c,
     const struct spool_recovered *r, struct spool_start *start_out,
     struct error *err) PH_CHECK;
+/* The same for those who only look, without the daemon: nothing is locked,
+ * made or written, no message is told, and only the tail, the figures,
+ * spool_holds() and spool_close() may be used. NULL and err->no ENOENT: there
+ * is no spool; EBUSY: a daemon has it. */
+struct spool *spool_look(const struct spool_config *c,
+    const struct spool_recovered *r, struct error *err) PH_CHECK;
 int spool_run(struct spool *s, struct error *err); /* starts the threads */
 /* Writes what was posted, a clean mark, and stops the threads; every letter is
  * on its way back then. Nothing may be posted after it. */
@@ -279,12 +304,6 @@ bool spool_pressed(struct spool *s);
 
 /* ---- the projector's view ---- */
 
-/* A place in the main lane; later is greater by (generation, offset). */
-struct spool_pos {
-	uint64_t generation;
-	uint64_t offset; /* of the record in the segment */
-};
-
 /* Parts of one group? Records start on even offsets; the second part of a
  * group has its first one's offset + 1. */
 static inline bool spool_pos_together(struct spool_pos a, struct spool_pos b)
@@ -308,6 +327,9 @@ struct spool_record {
 	unsigned updates;
 	enum note note;
 	struct slice bytes; /* note */
+	/* totals: by leg number, as of the end of the batch, whose last record
+	 * it is: everything before `next` is counted. */
+	const uint64_t (*total)[TOTALS];
 };
 
 /* A place without a record that can be had. */
@@ -326,12 +348,36 @@ enum tail_got {
 	TAIL_RECORD = 1,
 };
 
+/* Compares two places: less than, equal to or greater than 0. */
+static inline int spool_pos_cmp(struct spool_pos a, struct spool_pos b)
+{
+	if (a.generation != b.generation)
+		return a.generation < b.generation ? -1 : 1;
+	return (a.offset > b.offset) - (a.offset < b.offset);
+}
+
+/* Which spool this is, and where the present session began. */
+struct spool_origin {
+	uint64_t id;
+	struct spool_pos end;	/* of what recovery found; {0,0}: nothing */
+	struct spool_pos begin; /* where this session began to write      */
+	/* Deliveries that the last totals count as live and no segment holds
+	 * any more, or that came back: the totals were corrected by so many. */
+	uint64_t corrected;
+};
+/* Any thread. */
+struct spool_origin spool_origin(const struct spool *s);
+/* The place behind the last batch that is synced. Any thread. */
+struct spool_pos spool_synced(struct spool *s);
+/* Is that delivery live? Any thread. */
+bool spool_holds(struct spool *s, uint64_t id, uint32_t delivery);
+
 struct spool_tail;
 /* Only records that are synced. `from` {0,0}: the oldest there is. */
 struct spool_tail *spool_tail_open(struct spool *s, struct spool_pos from);
 void spool_tail_close(struct spool_tail *t);
-/* Gives accepted, carry, update and note records; the journal's bookkeeping
- * (facts, totals, marks) is passed over, a group comes as an update and an
+/* Gives accepted, carry, update, note and totals records; the journal's other
+ * bookkeeping (facts, marks) is passed over, a group comes as an update and an
  * accepted. A gap is what was recycled before it was read (the tail then
  * stands at the oldest there is), or is damaged: of that, each record that is
  * whole comes all the same, as it did at recovery. */

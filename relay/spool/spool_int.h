@@ -286,6 +286,8 @@ struct spool_key {
 	uint64_t segment_bytes;
 };
 int key_lock(struct spool *s, struct error *err);
+/* -1 and EBUSY when a daemon has the spool; for those who only look. */
+int key_not_locked(struct spool *s, struct error *err);
 /* Reads spool.key, or makes it when the spool is new. */
 int key_open(struct spool *s, struct error *err);
 /* Before the first batch of this program's format is written: an older program
@@ -321,6 +323,7 @@ struct spool {
 	struct spool_fact fact[FACTS_MAX];
 	unsigned facts;
 	struct spool_pos done; /* the projector's */
+	struct spool_origin origin;
 	uint64_t batches, syncs, recycled, carried;
 
 	pthread_mutex_t fd_lock;

@@ -110,6 +110,26 @@ struct spool *spool_open(const struct spool_config *c,
 	return s;
 }
 
+struct spool *spool_look(const struct spool_config *c,
+    const struct spool_recovered *r, struct error *err)
+{
+	struct spool_config look = *c;
+	struct spool_start start;
+	struct spool *s;
+
+	look.io = &diskio_look;
+	look.look_only = true;
+	s = spool_new(&look);
+	s->stopped = true; /* nothing waits to be written at the close */
+	if (key_not_locked(s, err) == 0 && key_open(s, err) == 0) {
+		set_limits(s);
+		if (recover(s, r, &start, err) == 0)
+			return s;
+	}
+	spool_free(s);
+	return NULL;
+}
+
 /* ---- threads: shells around the steps ---- */
 
 static void *journal_thread(void *arg)

@@ -31,6 +31,7 @@ struct spool_tail {
 	bool second_only;    /* ... and its first is not wanted */
 	uint64_t record_off;
 	struct record record;
+	uint64_t total[NAMES_MAX][TOTALS]; /* of the last totals record */
 };
 
 struct spool_tail *spool_tail_open(struct spool *s, struct spool_pos from)
@@ -268,6 +269,9 @@ static bool give(struct spool_tail *t, const struct scan_record *rec,
 		out->time_us = t->record.time_us;
 		out->bytes = t->record.bytes;
 		return true;
+	case REC_TOTALS:
+		out->total = t->total;
+		return true;
 	default:
 		return false;
 	}
@@ -292,6 +296,20 @@ static enum tail_got tell_damage(struct spool_tail *t, uint64_t from,
 	return TAIL_GAP;
 }
 
+/* False: not what its type says. */
+static bool parse(struct spool_tail *t, const struct scan_record *rec)
+{
+	struct names *names = t->s->c.names;
+
+	if (record_parse(&t->record, &rec->head, rec->payload, t->seg->format,
+		names) < 0)
+		return false;
+	if (t->record.type != REC_TOTALS)
+		return true;
+	memset(t->total, 0, sizeof(t->total));
+	return record_totals(t->record.totals, t->total, names) == 0;
+}
+
 /* The next record of the present batch. */
 static enum tail_got from_batch(struct spool_tail *t,
     struct spool_record *out, struct spool_gap *gap_out)
@@ -311,8 +329,7 @@ static enum tail_got from_batch(struct spool_tail *t,
 			got = tell_damage(t, from, gap_out);
 		else if (rec.off < t->skip_to || rec.head.type > REC_LAST)
 			got = TAIL_NONE;
-		else if (record_parse(&t->record, &rec.head, rec.payload,
-			     t->seg->format, t->s->c.names) < 0)
+		else if (!parse(t, &rec))
 			got = tell_damage(t, rec.off, gap_out);
 		else
 			got = give(t, &rec, out) ? TAIL_RECORD : TAIL_NONE;

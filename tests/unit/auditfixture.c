@@ -179,9 +179,7 @@ void verify(struct fixture *f, struct conserve *out, char lost[64])
 	struct error err;
 
 	lost[0] = '\0';
-	out->on_lost = on_lost;
-	out->arg = lost;
-	out->stop = NULL;
+	*out = (struct conserve){.on_lost = on_lost, .arg = lost};
 	assert_int_equal(conserve_run(f->index, f->names, out, &err), 0);
 }
 

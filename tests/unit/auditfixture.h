@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_AUDITFIXTURE_H
 #define TESTS_UNIT_AUDITFIXTURE_H
 
-#include "relay/audit/conserve.h"
+#include "relay/audit/verify/conserve.h"
 #include "relay/audit/search/search.h"
 #include "tests/unit/fakejournal.h"
 

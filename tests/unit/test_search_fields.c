@@ -297,7 +297,7 @@ static void the_current_file_is_brought_up_when_it_is_written(void **state)
 	assert_int_equal(hourfile_state(h)->format, HOUR_FORMAT);
 	assert_int_equal(hourfile_put_message(h, &e), 0);
 	assert_int_equal(
-	    hourfile_commit(h, hourfile_state(h)->cursor), 0);
+	    hourfile_commit(h, hourfile_state(h)->cursor, false, false), 0);
 	hourfile_close(h);
 	format_1_is_found_in(f);
 	trace(f, (struct search){.subject = "new one"});

@@ -29,6 +29,18 @@ struct watch {
 	struct spool_gap gap; /* the last */
 };
 
+/* The next that is not of the journal's own bookkeeping. */
+static enum tail_got next_told(struct spool_tail *t, struct spool_record *rec,
+    struct spool_gap *gap)
+{
+	enum tail_got got;
+
+	do
+		got = spool_tail_next(t, rec, gap);
+	while (got == TAIL_RECORD && rec->type == REC_TOTALS);
+	return got;
+}
+
 static void read_all(struct rig *r, struct spool_tail *t, struct watch *w)
 {
 	struct spool_record rec;
@@ -36,7 +48,7 @@ static void read_all(struct rig *r, struct spool_tail *t, struct watch *w)
 	int rc;
 
 	(void)r;
-	while ((rc = spool_tail_next(t, &rec, &gap)) != TAIL_NONE) {
+	while ((rc = next_told(t, &rec, &gap)) != TAIL_NONE) {
 		if (rc == TAIL_FAILED) {
 			w->fails++;
 			return;
@@ -147,21 +159,21 @@ static void p3_a_group_is_given_as_its_parts(void **state)
 	m = rig_accept(r, 100);
 	rig_pump(r);
 	t = spool_tail_open(r->spool, (struct spool_pos){0});
-	assert_int_equal(spool_tail_next(t, &rec, &gap), 1);
+	assert_int_equal(next_told(t, &rec, &gap), 1);
 	assert_int_equal(rec.type, REC_ACCEPTED);
 	assert_int_equal(rec.body_bytes, 100);
 	assert_true(slice_eq(rec.envelope, SLICE("envelope")));
 	assert_int_equal(rec.delivery[0].state, D_QUEUED);
-	assert_int_equal(spool_tail_next(t, &rec, &gap), 0);
+	assert_int_equal(next_told(t, &rec, &gap), 0);
 	dsn = rig_bounce(r, m);
 	rig_pump(r);
-	assert_int_equal(spool_tail_next(t, &rec, &gap), 1);
+	assert_int_equal(next_told(t, &rec, &gap), 1);
 	assert_int_equal(rec.type, REC_UPDATE);
 	assert_int_equal(rec.id, m->id);
 	assert_int_equal(rec.old_state[0], D_QUEUED);
 	assert_int_equal(rec.update[0].to.state, D_BOUNCED);
 	assert_true(slice_eq(rec.update[0].detail, SLICE("250 2.0.0 taken")));
-	assert_int_equal(spool_tail_next(t, &rec, &gap), 1);
+	assert_int_equal(next_told(t, &rec, &gap), 1);
 	assert_int_equal(rec.type, REC_ACCEPTED);
 	assert_int_equal(rec.id, dsn->id);
 	assert_true(slice_eq(rec.envelope, SLICE("dsn")));
@@ -184,9 +196,9 @@ static void p4_what_is_not_synced_is_not_seen(void **state)
 	r->disk->fail_at = 1;
 	rig_accept(r, 100);
 	rig_write(r);
-	assert_int_equal(spool_tail_next(t, &rec, &gap), 0);
+	assert_int_equal(next_told(t, &rec, &gap), 0);
 	rig_pump(r);
-	assert_int_equal(spool_tail_next(t, &rec, &gap), 0);
+	assert_int_equal(next_told(t, &rec, &gap), 0);
 	spool_tail_close(t);
 	rig_free(r);
 }

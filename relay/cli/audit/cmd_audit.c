@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: ISC
  *
  * audit verify: recounts the deliveries of each leg from the index, and
- * compares with what the daemon counted in journal order, when it runs.
+ * compares every figure with the journal's at one place.
  */
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
+#include <stdio.h>
 
-#include "relay/audit/conserve.h"
+#include "relay/base/clock.h"
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
 #include "relay/cli/audit/audit_commands.h"
-#include "relay/cli/common/json_get.h"
-#include "relay/ops/ctl.h"
+#include "relay/cli/audit/verify.h"
 
-/* The index is a fraction of a second behind the daemon. */
-enum { TRIES = 8, BEHIND_MS = 250 };
+enum { WAIT_MS = 10000, PLACE_TEXT = 48 };
 
 static const struct out_column columns[] = {
 	{"leg", "LEG", false},	       {"created", "CREATED", true},
@@ -25,232 +22,313 @@ static const struct out_column columns[] = {
 	{"gap", "GAP", true},	       {NULL, NULL, false},
 };
 
-struct verifying {
-	struct cli *c;
-	struct conserve count;
-	struct conserve_leg daemon[NAMES_MAX];
-	bool has[NAMES_MAX]; /* the daemon named this leg */
-	bool tell;	     /* name what is lost         */
+static const struct out_column missing_columns[] = {
+	{"id", "ID", false}, {"sender", "FROM", false},
+	{"recipients", "TO", false}, {"leg", "LEG", false}, {NULL, NULL, false},
 };
 
-static void on_lost(void *arg, uint64_t id, const char *to)
+/* ---- the recount's callbacks ------------------------------------------- */
+
+void verify_on_lost(void *arg, uint64_t id, const char *to)
 {
 	struct verifying *v = arg;
 	char text[ID_TEXT];
 
-	if (!v->tell)
-		return;
 	id_text(id, text);
 	cli_fail(v->c, "%s to %s: no delivery stands", text, to);
 }
 
-static void on_status(void *arg, json_t *row)
+static bool same(const struct verify_missing *a,
+    const struct conserve_missing *b)
+{
+	return a->id == b->id && strcmp(a->leg, b->leg) == 0;
+}
+
+void verify_on_missing(void *arg, const struct conserve_missing *m)
 {
 	struct verifying *v = arg;
-	const char *section =
-	    json_string_value(json_object_get(row, "section"));
-	const char *leg = json_string_value(json_object_get(row, "leg"));
-	int id;
+	struct verify_missing *last =
+	    v->missings == 0 ? NULL : &v->missing[v->missings - 1];
 
-	if (section == NULL || leg == NULL || strcmp(section, "leg") != 0)
-		return;
-	id = names_id(v->c->names, slice_str(leg));
-	if (id < 0)
-		return;
-	v->has[id] = true;
-	for (int t = 0; t < TOTALS; t++)
-		v->daemon[id].total[t] = json_integer_value(
-		    json_object_get(row, total_text((enum total)t)));
-	v->daemon[id].gap = json_integer_value(json_object_get(row, "gap"));
-}
-
-/* Open and parked must agree; flows of long ago the index may no longer
- * keep. */
-static bool agrees(const struct verifying *v, int leg)
-{
-	const int64_t *have = v->count.leg[leg].total;
-	const int64_t *want = v->daemon[leg].total;
-
-	return !v->has[leg] || (v->daemon[leg].gap == 0 &&
-				   have[T_OPEN] == want[T_OPEN] &&
-				   have[T_PARKED] == want[T_PARKED]);
-}
-
-static bool all_agree(const struct verifying *v)
-{
-	for (int i = 0; i < names_count(v->c->names); i++)
-		if (!agrees(v, i))
-			return false;
-	return true;
-}
-
-/* A row of the daemon's recount: a leg, a lost recipient, or the sums. */
-static void on_counted(void *arg, json_t *row)
-{
-	struct verifying *v = arg;
-	const char *leg = json_string_value(json_object_get(row, "leg"));
-	const char *lost = json_string_value(json_object_get(row, "lost"));
-	const char *to = json_string_value(json_object_get(row, "to"));
-	int id = leg == NULL ? -1 : names_id(v->c->names, slice_str(leg));
-	uint64_t message;
-
-	if (id >= 0) {
-		for (int t = 0; t < TOTALS; t++)
-			v->count.leg[id].total[t] =
-			    json_number(row, total_text((enum total)t));
-		v->count.leg[id].gap = json_number(row, "gap");
-	} else if (lost != NULL && to != NULL) {
-		v->count.lost++;
-		if (id_parse(slice_str(lost), &message) == 0)
-			on_lost(v, message, to);
-	} else {
-		v->count.messages = (uint64_t)json_number(row, "messages");
-		v->count.recipients = (uint64_t)json_number(row, "recipients");
-		v->count.skipped = (uint64_t)json_number(row, "skipped");
+	if (last == NULL || !same(last, m)) {
+		if (v->missings == v->cap) {
+			v->cap = v->cap * 2 + 16;
+			v->missing = mem_resize(v->missing,
+			    v->cap * sizeof(*v->missing));
+		}
+		last = &v->missing[v->missings++];
+		*last = (struct verify_missing){.id = m->id,
+		    .from = arena_strdup(v->c->arena, m->from),
+		    .leg = arena_strdup(v->c->arena, m->leg),
+		    .to = json_array()};
 	}
+	json_array_append_new(last->to, json_string(m->to));
 }
 
-/* Members of the group may not read the index: the daemon counts for them. */
-static int count_once(struct verifying *v, const struct conf *conf)
+static void drop_missing(struct verifying *v)
 {
-	struct error err;
-	int code;
+	while (v->missings > 0)
+		json_decref(v->missing[--v->missings].to);
+}
 
+void verify_reset(struct verifying *v, struct spool_pos want)
+{
+	drop_missing(v);
 	memset(&v->count, 0, sizeof(v->count));
-	v->count.on_lost = on_lost;
+	v->count.on_lost = verify_on_lost;
+	v->count.on_missing = verify_on_missing;
 	v->count.arg = v;
-	if (conserve_run(conf->audit.path, v->c->names, &v->count, &err) == 0)
-		return CLI_DONE;
-	if (err.no != EACCES)
-		return cli_fail(v->c, "%s", err.text);
-	memset(&v->count, 0, sizeof(v->count));
-	code = cli_call_if_running(v->c, "audit.count", NULL, on_counted, v);
-	return code == CLI_NO_DAEMON ? cli_fail(v->c, "%s", err.text) : code;
+	v->count.want = want;
 }
 
-/* Mail may flow meanwhile: a difference counts when it stays. */
-static int compare(struct verifying *v, const struct conf *conf, bool *ran_out)
-{
-	const struct ctl_question q = {conf->control.socket, "status", NULL,
-	    on_status, v, NULL};
-	struct error err;
-	int code = CLI_DONE;
+/* ---- what is shown ----------------------------------------------------- */
 
-	*ran_out = false;
-	for (int i = 0; i < TRIES; i++) {
-		memset(v->has, 0, sizeof(v->has));
-		if (ctl_call(&q, &err) != 0)
-			return count_once(v, conf);
-		*ran_out = true;
-		code = count_once(v, conf);
-		if (code != CLI_DONE || all_agree(v))
-			break;
-		poll(NULL, 0, BEHIND_MS);
-	}
-	return code;
+static void put_totals(struct jout *j, const int64_t total[TOTALS])
+{
+	for (int t = 0; t < TOTALS; t++)
+		jout_int(j, total_text((enum total)t), total[t]);
 }
 
-static bool is_used(const struct verifying *v, int leg)
+static bool is_used(const struct conserve_leg *l)
 {
-	return v->has[leg] || v->count.leg[leg].total[T_CREATED] != 0 ||
-	       v->count.leg[leg].gap != 0;
+	for (int t = 0; t < TOTALS; t++)
+		if (l->total[t] != 0 || l->journal[t] != 0)
+			return true;
+	return l->rows != 0;
 }
 
-static bool print_legs(struct verifying *v)
+static void print_legs(struct verifying *v)
 {
-	bool good = true;
-
 	out_table(&v->c->out, columns);
 	for (int i = 0; i < names_count(v->c->names); i++) {
 		const struct conserve_leg *l = &v->count.leg[i];
 		struct jout *j;
 
-		if (!is_used(v, i))
+		if (!is_used(l))
 			continue;
 		j = out_row(&v->c->out);
 		jout_str(j, "leg", names_text(v->c->names, i));
-		for (int t = 0; t < TOTALS; t++)
-			jout_int(j, total_text((enum total)t), l->total[t]);
+		put_totals(j, l->total);
 		jout_int(j, "gap", l->gap);
+		if (v->count.known) {
+			jout_object(j, "journal");
+			put_totals(j, l->journal);
+			jout_object_end(j);
+		}
 		out_row_end(&v->c->out);
-		good = good && l->gap == 0;
 	}
 	out_end(&v->c->out);
-	return good;
 }
 
-static bool print_differences(struct verifying *v)
+static void say_difference(struct verifying *v, int leg)
+{
+	const struct conserve_leg *l = &v->count.leg[leg];
+	struct strbuf text;
+
+	strbuf_init(&text, 1024);
+	for (int t = 0; t < TOTALS; t++)
+		if (l->total[t] != l->journal[t])
+			strbuf_addf(&text, "; %s: the index %" PRId64
+			    ", the journal %" PRId64, total_text((enum total)t),
+			    l->total[t], l->journal[t]);
+	if (l->rows != l->total[T_CREATED])
+		strbuf_addf(&text, "; created: by the rows %" PRId64
+		    ", by the moves %" PRId64, l->rows, l->total[T_CREATED]);
+	if (text.n == 0 && l->gap != 0)
+		strbuf_addf(&text, "; the gap is %" PRId64, l->gap);
+	cli_fail(v->c, "leg %s%s", names_text(v->c->names, leg),
+	    strbuf_cstr(&text));
+	strbuf_fini(&text);
+}
+
+/* Where the journal's figures are not known at that place, only the balance
+ * of the index itself can be. */
+static bool legs_agree(struct verifying *v)
 {
 	bool good = true;
 
 	for (int i = 0; i < names_count(v->c->names); i++) {
-		if (agrees(v, i))
+		const struct conserve_leg *l = &v->count.leg[i];
+
+		if (v->count.known ? conserve_agrees(l) : l->gap == 0)
 			continue;
 		good = false;
-		cli_fail(v->c, "leg %s: the daemon counts open %" PRId64
-		    ", parked %" PRId64 ", gap %" PRId64
-		    "; the index open %" PRId64 ", parked %" PRId64,
-		    names_text(v->c->names, i),
-		    v->daemon[i].total[T_OPEN], v->daemon[i].total[T_PARKED],
-		    v->daemon[i].gap, v->count.leg[i].total[T_OPEN],
-		    v->count.leg[i].total[T_PARKED]);
+		say_difference(v, i);
 	}
 	return good;
 }
 
-static int verdict(struct verifying *v, const struct conf *conf, bool ran)
+static void print_missing(struct verifying *v)
 {
-	bool good = print_legs(v);
+	out_table(&v->c->out, missing_columns);
+	for (size_t i = 0; i < v->missings; i++) {
+		const struct verify_missing *m = &v->missing[i];
+		json_t *row = json_object();
+		char id[ID_TEXT];
 
-	good = print_differences(v) && good;
-	v->tell = true;
-	if (v->count.lost > 0) {
-		good = false;
-		count_once(v, conf);
+		id_text(m->id, id);
+		json_object_set_new(row, "id", json_string(id));
+		json_object_set_new(row, "sender", json_string(m->from));
+		json_object_set(row, "recipients", m->to);
+		json_object_set_new(row, "leg", json_string(m->leg));
+		out_row_json(&v->c->out, row);
+		json_decref(row);
 	}
-	if (v->count.skipped > 0) {
-		good = false;
+	out_end(&v->c->out);
+}
+
+/* ---- the verdict ------------------------------------------------------- */
+
+static bool nothing_lost(struct verifying *v)
+{
+	const struct conserve *n = &v->count;
+
+	if (v->why != NULL)
+		cli_fail(v->c, "%s: %s", v->conf->spool.path, v->why);
+	if (n->missing > 0)
+		cli_fail(v->c, "%" PRIu64 " deliver%s open by the index, and "
+		    "the journal does not hold %s%s", n->missing,
+		    n->missing == 1 ? "y is" : "ies are",
+		    n->missing == 1 ? "it" : "them",
+		    cli_flag(v->c, "lost") ? "" :
+		    ": posthouse audit verify --lost names the messages");
+	if (n->skipped > 0)
 		cli_fail(v->c, "the index has %" PRIu64 " gap%s: posthouse "
-		    "trace --since -90d shows audit.gap", v->count.skipped,
-		    v->count.skipped == 1 ? "" : "s");
-	}
-	out_say(&v->c->out, "%" PRIu64 " message%s, %" PRIu64
-	    " recipient%s: %s%s", v->count.messages,
-	    v->count.messages == 1 ? "" : "s", v->count.recipients,
-	    v->count.recipients == 1 ? "" : "s",
-	    good ? "every one is accounted for" : "NOT accounted for",
-	    !ran ? " (the daemon does not run)"
-	    : good ? ", and the daemon agrees" : "");
-	return good ? CLI_DONE : CLI_NO;
+		    "trace --since -90d shows audit.gap", n->skipped,
+		    n->skipped == 1 ? "" : "s");
+	return v->why == NULL && n->missing == 0 && n->skipped == 0 &&
+	       n->lost == 0;
+}
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void say_verdict(struct verifying *v, bool good, const char *place)
+{
+	const struct conserve *n = &v->count;
+	const char *alone = v->daemon ? "" : " (the daemon does not run)";
+
+	if (v->late && good)
+		out_say(&v->c->out, "the index is behind the journal by %"
+		    PRIu64 " record%s, at %s%s", v->behind, plural(v->behind),
+		    place, alone);
+	else
+		out_say(&v->c->out, "%" PRIu64 " message%s, %" PRIu64
+		    " recipient%s: %s at %s%s", n->messages,
+		    plural(n->messages), n->recipients, plural(n->recipients),
+		    good ? "every one is accounted for; index and journal "
+			   "agree" : "NOT accounted for; index and journal "
+				     "differ", place, alone);
+}
+
+static void print_verdict(struct verifying *v, bool good, const char *place)
+{
+	struct jout *j;
+
+	if (!v->c->out.json)
+		return;
+	j = out_row(&v->c->out);
+	jout_str(j, "verdict", !good ? "differs" : v->late ? "behind"
+							    : "agrees");
+	jout_str(j, "position", place);
+	jout_int(j, "behind", (int64_t)v->behind);
+	jout_int(j, "messages", (int64_t)v->count.messages);
+	jout_int(j, "recipients", (int64_t)v->count.recipients);
+	jout_int(j, "missing", (int64_t)v->count.missing);
+	jout_int(j, "gaps", (int64_t)v->count.skipped);
+	out_row_end(&v->c->out);
+}
+
+static int verdict(struct verifying *v)
+{
+	char place[PLACE_TEXT];
+	bool good;
+
+	snprintf(place, sizeof(place), "%" PRIu64 ":%" PRIu64,
+	    v->count.at.generation, v->count.at.offset);
+	if (cli_flag(v->c, "lost"))
+		print_missing(v);
+	print_legs(v);
+	good = legs_agree(v);
+	good = nothing_lost(v) && good;
+	say_verdict(v, good, place);
+	print_verdict(v, good, place);
+	return good && !v->late ? CLI_DONE : CLI_NO;
+}
+
+/* ---- the command ------------------------------------------------------- */
+
+/* A time like 10s, or a number of seconds. */
+static int read_wait(struct cli *c, int64_t *ms_out)
+{
+	const char *text = cli_value(c, "wait");
+	uint64_t s;
+	int64_t us;
+
+	*ms_out = WAIT_MS;
+	if (text == NULL)
+		return CLI_DONE;
+	if (slice_uint(slice_str(text), 86400, &s))
+		us = (int64_t)s * 1000000;
+	else if (clock_duration(slice_str(text), &us) < 0)
+		return cli_usage(c, "--wait wants a time like 10s, 5m");
+	*ms_out = us / 1000;
+	return CLI_DONE;
 }
 
 static int run_verify(struct cli *c)
 {
 	struct conf *conf = cli_conf(c);
 	struct verifying *v;
-	bool ran;
+	int64_t wait_ms;
 	int code;
 
 	if (conf == NULL)
 		return CLI_NO;
+	if (read_wait(c, &wait_ms) != CLI_DONE)
+		return CLI_USAGE;
 	v = NEW(struct verifying);
 	v->c = c;
-	code = compare(v, conf, &ran);
+	v->conf = conf;
+	v->wait_ms = wait_ms;
+	code = verify_with_daemon(v);
+	if (code == CLI_NO_DAEMON)
+		code = verify_alone(v);
 	if (code == CLI_DONE)
-		code = verdict(v, conf, ran);
+		code = verdict(v);
+	drop_missing(v);
+	mem_free(v->missing);
 	mem_free(v);
 	return code;
 }
+
+static const struct cli_option verify_options[] = {
+	{"wait", "TIME", "How long to wait until the index is where the "
+			 "journal is now (10s)."},
+	{"lost", NULL, "Lists the messages that are open by the index and "
+		       "that the journal does not hold."},
+	{NULL, NULL, NULL},
+};
 
 const struct cli_command cmd_audit[] = {
 	{.name = "audit verify",
 	    .args = "",
 	    .summary = "Recounts every delivery: is anything unaccounted for?",
-	    .details = "Per leg: created = delivered + open + parked + bounced "
-		       "+ superseded + deleted,\nor the gap is not 0 and the "
-		       "exit code is 1. Names each recipient whose\n"
+	    .details = "Counts the rows of the index up to one place of the "
+		       "journal and compares, per leg,\nwhat was created, "
+		       "delivered, is open, parked, bounced, superseded and "
+		       "deleted\nwith what the journal counts at that place. "
+		       "Answers that both agree (exit code 0),\nthat they "
+		       "differ, with both values, or how many records the "
+		       "index is behind (1).\nWithout the daemon the journal "
+		       "is read to its end. Names each recipient whose\n"
 		       "deliveries all vanished.",
-	    .example = "posthouse audit verify",
+	    .example = "posthouse audit verify\n"
+		       "posthouse audit verify --wait 1m --json\n"
+		       "posthouse audit verify --lost",
+	    .options = verify_options,
 	    .run = run_verify},
 	{.name = NULL},
 };

@@ -162,6 +162,20 @@ static void advise_leg(struct cli *c, const json_t *row)
 		    "audit verify", leg);
 }
 
+static void say_degraded(struct cli *c, const json_t *row)
+{
+	const char *missing = json_text(row, "missing_generations");
+
+	out_say(&c->out, "the spool is %s; spool.damage, spool.unread and "
+	    "audit.spool_replaced in the log say where", json_text(row,
+	    "health"));
+	if (missing[0] != '\0')
+		out_say(&c->out, "generations of the journal that are not "
+		    "whole: %s", missing);
+	out_say(&c->out, "posthouse audit verify --lost names the messages "
+	    "that were lost");
+}
+
 static void advise(struct cli *c, const json_t *row)
 {
 	const char *section = json_text(row, "section");
@@ -175,9 +189,7 @@ static void advise(struct cli *c, const json_t *row)
 		    "accept");
 	else if (strcmp(section, "spool") == 0 &&
 		 strncmp(json_text(row, "health"), "degraded", 8) == 0)
-		out_say(&c->out, "the spool was damaged when posthoused "
-		    "started: spool.damage and spool.unread in the log name "
-		    "each place");
+		say_degraded(c, row);
 	else if (strcmp(section, "spool") == 0 &&
 		 json_object_get(row, "health") != NULL &&
 		 strcmp(json_text(row, "health"), "ok") != 0)

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Is the journal the one that the index has read? If it is another, ended
+ * before what was read, or lost deliveries, an era begins: its records are
+ * read from the start, so that what it holds has rows of this era, and open
+ * rows without one are what was lost (doc/audit.md).
+ */
+#include "relay/audit/projector_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+
+struct spool_pos projector_cursor(const char *dir)
+{
+	struct spool_pos at = {0};
+	struct error err;
+	int64_t *hour;
+	size_t n;
+
+	if (hour_list(dir, &hour, &n, &err) != 0)
+		return at;
+	for (; n > 0 && at.generation == 0; n--) {
+		struct hourfile *f =
+		    hourfile_open(dir, hour[n - 1], HOUR_READ, &err);
+
+		if (f != NULL)
+			at = hourfile_state(f)->cursor;
+		hourfile_close(f);
+	}
+	mem_free(hour);
+	return at;
+}
+
+const struct projector_era *projector_era(const struct projector *p)
+{
+	return &p->era;
+}
+
+static void add_open(void *arg, const char *leg, const int64_t total[TOTALS])
+{
+	uint64_t *open = arg;
+
+	(void)leg;
+	*open += (uint64_t)(total[T_OPEN] + total[T_PARKED]);
+}
+
+/* Leaves p->era.why empty when the journal goes on where the index stopped. */
+static void compare(struct projector *p, const struct hour_state *st,
+    const struct spool_origin *o)
+{
+	struct projector_era *e = &p->era;
+
+	if (st->spool != 0 && st->spool != o->id)
+		snprintf(e->why, sizeof(e->why), "the spool is another than "
+		    "the one that the index knows");
+	else if (spool_pos_cmp(st->cursor, o->end) > 0)
+		snprintf(e->why, sizeof(e->why), "the journal ends at %" PRIu64
+		    ":%" PRIu64 ", and the index had read it to %" PRIu64
+		    ":%" PRIu64, o->end.generation, o->end.offset,
+		    st->cursor.generation, st->cursor.offset);
+	e->replaced = e->why[0] != '\0';
+	if (!e->replaced && o->corrected > 0 && st->spool != 0)
+		snprintf(e->why, sizeof(e->why), "the journal has %" PRIu64
+		    " deliveries more or less than it counted when it was "
+		    "stopped", o->corrected);
+}
+
+/* Known already: what the same spool held when the index had read it. */
+static int begin_era(struct projector *p, const struct hour_state *was,
+    const struct spool_origin *o)
+{
+	struct hour_state st = *was;
+
+	if (was->spool == 0 && p->era.why[0] == '\0') {
+		st.spool = o->id; /* a new index, or of an earlier version */
+		st.until = o->begin;
+	} else {
+		hourfile_totals(projector_file(p), HOUR_JOURNAL, add_open,
+		    &p->era.open);
+		st.again = was->spool == 0 || was->spool == o->id;
+		st.spool = o->id;
+		st.era = was->era + 1;
+		st.until = o->begin;
+		st.cursor = (struct spool_pos){0};
+		log_warn("audit.spool_replaced", kv_str("why", p->era.why),
+		    kv_int("open", (int64_t)p->era.open));
+	}
+	return hourfile_begin_era(projector_file(p), &st);
+}
+
+int projector_take_up(struct projector *p, const struct spool_origin *o,
+    struct error *err)
+{
+	const struct hour_state *st = hourfile_state(projector_file(p));
+
+	p->batches = o != NULL;
+	if (o != NULL) {
+		compare(p, st, o);
+		if ((st->spool == 0 || p->era.why[0] != '\0') &&
+		    begin_era(p, st, o) != 0)
+			return error_set(err, "audit index: %s",
+			    hours_error(p->hours));
+	}
+	p->open.era = st->era;
+	p->next = st->cursor;
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Which spool this is, how far its journal goes, and whether that is as far
+ * as the audit index has read it: a journal that was emptied, replaced,
+ * restored or cut goes on in a generation above all that was ever read, so
+ * that a place in the journal means one record for ever.
+ */
+#include "relay/spool/recover.h"
+
+/* The last totals may count what no segment holds any more, or not count what
+ * was put back: the journal knows of what it holds. */
+static void correct_total(struct spool *s, uint64_t t[TOTALS],
+    enum total which, uint64_t live)
+{
+	s->origin.corrected +=
+	    t[which] > live ? t[which] - live : live - t[which];
+	t[T_CREATED] += live - t[which];
+	t[which] = live;
+}
+
+static void correct_totals(struct spool *s)
+{
+	struct index *ix = &s->index;
+	uint64_t(*live)[TOTALS] = mem_new(sizeof(ix->total));
+	const struct live *m;
+	size_t at = 0;
+
+	while ((m = map_next(&ix->map, &at, NULL)) != NULL)
+		for (unsigned i = 0; i < m->now->n; i++) {
+			const struct spool_delivery *d = &m->now->d[i].d;
+
+			live[d->leg][dstate_total(d->state)]++;
+		}
+	for (int i = 0; i < NAMES_MAX; i++) {
+		correct_total(s, ix->total[i], T_OPEN, live[i][T_OPEN]);
+		correct_total(s, ix->total[i], T_PARKED, live[i][T_PARKED]);
+	}
+	memcpy(ix->total_next, ix->total, sizeof(ix->total));
+	mem_free(live);
+}
+
+void origin_find(struct spool_recovery *r, const struct segment *last)
+{
+	struct spool *s = r->s;
+
+	s->origin.id = s->key.id;
+	if (last != NULL)
+		s->origin.end =
+		    (struct spool_pos){last->generation, last->end};
+	correct_totals(s);
+	if (spool_pos_cmp(s->c.known, s->origin.end) <= 0)
+		return;
+	if (s->journal.generation < s->c.known.generation)
+		s->journal.generation = s->c.known.generation;
+	r->clean = false;
+}
+
+void origin_begin(struct spool *s)
+{
+	const struct segment *seg = s->journal.seg;
+
+	s->origin.begin = seg != NULL
+	    ? (struct spool_pos){seg->generation, seg->end}
+	    : (struct spool_pos){s->journal.generation + 1, 0};
+}
+
+struct spool_origin spool_origin(const struct spool *s)
+{
+	return s->origin;
+}
+
+struct spool_pos spool_synced(struct spool *s)
+{
+	struct spool_pos at = {0};
+
+	pthread_mutex_lock(&s->lock);
+	/* One that was opened and has no batch yet is not begun. */
+	for (struct list *n = s->mains.prev; n != &s->mains && at.offset == 0;
+	     n = n->prev) {
+		const struct segment *seg =
+		    LIST_ENTRY(n, struct segment, node);
+
+		at = (struct spool_pos){seg->generation, seg->end};
+	}
+	pthread_mutex_unlock(&s->lock);
+	return at;
+}
+
+bool spool_holds(struct spool *s, uint64_t id, uint32_t delivery)
+{
+	const struct live *m;
+	bool holds;
+
+	pthread_mutex_lock(&s->lock);
+	m = map_get(&s->index.map, id);
+	holds = m != NULL && m->now != NULL && delivery < m->now->n &&
+		dstate_live(m->now->d[delivery].d.state);
+	pthread_mutex_unlock(&s->lock);
+	return holds;
+}
