@@ -434,6 +434,15 @@ static void tell_key(struct spool_recovery *r)
 		r->told->key(r->told->arg, key);
 }
 
+/* Steady time goes on from the last batch. */
+static void start_time(struct spool_recovery *r)
+{
+	r->start->stopped_us = r->s->steady.now_us;
+	steady_start(r->s);
+	if (r->start->stopped_us != 0)
+		r->start->stopped_us -= spool_ahead_us(r->s);
+}
+
 int recover(struct spool *s, const struct spool_recovered *told,
     struct spool_start *start_out, struct error *err)
 {
@@ -456,10 +465,7 @@ int recover(struct spool *s, const struct spool_recovered *told,
 		rc = replay_all(&r, err);
 	}
 	if (rc == 0) {
-		start_out->stopped_us = s->steady.now_us;
-		steady_start(s);
-		if (start_out->stopped_us != 0)
-			start_out->stopped_us -= spool_ahead_us(s);
+		start_time(&r);
 		rc = settle(&r, err);
 	}
 	if (rc == 0) {
