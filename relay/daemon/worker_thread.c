@@ -79,12 +79,6 @@ static void on_letter(void *arg, struct letter *l)
 	case W_ROOM:
 		intake_room((struct spool_draft_letter *)l);
 		break;
-	case W_JOB:
-		dispatch_job(w, (struct job_letter *)l);
-		break;
-	case W_RESOLVE:
-		dispatch_resolve(w, (struct job_letter *)l);
-		break;
 	case W_FETCHED:
 		dispatch_fetched(w, (struct spool_fetch *)l);
 		break;

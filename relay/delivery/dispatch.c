@@ -181,24 +181,14 @@ void dispatch_fresh(struct worker *w, struct mail *m)
 	}
 }
 
-static void fetch(struct worker *w, struct job_letter *j, bool want_body)
-{
-	struct spool_fetch *f = spool_fetch_new(j->id, &w->box, W_FETCHED);
-
-	f->want_body = want_body;
-	f->lane = (unsigned)w->index;
-	f->arg = j;
-	spool_fetch_post(w->shared->spool, f);
-}
-
-static void job_free(struct job_letter *j)
+static void job_free(struct worker_job *j)
 {
 	mem_free((char *)j->who);
 	mem_free((char *)j->reason);
 	mem_free(j);
 }
 
-static void job_return(struct worker *w, struct job_letter *j,
+static void job_return(struct worker *w, struct worker_job *j,
     enum giving_back how)
 {
 	if (j->slot)
@@ -207,22 +197,9 @@ static void job_return(struct worker *w, struct job_letter *j,
 	job_free(j);
 }
 
-void dispatch_job(struct worker *w, struct job_letter *j)
-{
-	if (atomic_load(&w->shared->stopping))
-		job_return(w, j, BACK_READY);
-	else
-		fetch(w, j, true);
-}
-
-void dispatch_resolve(struct worker *w, struct job_letter *j)
-{
-	fetch(w, j, false);
-}
-
 /* The end of a lifetime, or an administrator's word: a result without a
  * dialog. */
-static void end_without_dialog(struct attempt *at, struct job_letter *j)
+static void end_without_dialog(struct attempt *at, struct worker_job *j)
 {
 	struct outcome_letter *o = attempt_outcome(at,
 	    j->kind == JOB_EXPIRED ? WHY_LIFETIME : WHY_ADMIN);
@@ -264,7 +241,7 @@ static void tell_delay(struct attempt *at)
 
 /* A delivery to a recipient that the envelope does not have: one of them is
  * damaged. */
-static bool fits(const struct job_letter *j, const struct mail *m)
+static bool fits(const struct worker_job *j, const struct mail *m)
 {
 	for (unsigned i = 0; i < j->n; i++)
 		if (j->row[i].ref.rcpt >= m->env.rcpts)
@@ -272,7 +249,7 @@ static bool fits(const struct job_letter *j, const struct mail *m)
 	return j->n > 0;
 }
 
-static void job_fetched(struct worker *w, struct job_letter *j,
+static void job_fetched(struct worker *w, struct worker_job *j,
     struct mail *m)
 {
 	struct attempt *at = attempt_new(w, m, j->leg, j->role, j->n);
@@ -331,7 +308,7 @@ static bool resolve_rcpt(struct worker *w, struct table *t,
 	return true;
 }
 
-static void resolve_fetched(struct worker *w, struct job_letter *j,
+static void resolve_fetched(struct worker *w, struct worker_job *j,
     struct mail *m)
 {
 	unsigned n = m == NULL ? 0 : m->env.rcpts;
@@ -356,7 +333,7 @@ static void resolve_fetched(struct worker *w, struct job_letter *j,
 
 void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 {
-	struct job_letter *j = f->arg;
+	struct worker_job *j = f->arg;
 	struct mail *m = NULL;
 
 	if (f->status == 0)
@@ -367,7 +344,7 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 		    kv_err(&f->err));
 		spool_fetch_free(f);
 	}
-	if (j->letter.kind == W_RESOLVE)
+	if (j->kind == JOB_RESOLVE)
 		resolve_fetched(w, j, m);
 	else if (m == NULL || !fits(j, m))
 		job_return(w, j, BACK_TROUBLE);

@@ -12,8 +12,7 @@
 /* Attempts from memory for every delivery of a message that was accepted a
  * moment ago; what finds no connection soon goes to the queue. */
 void dispatch_fresh(struct worker *w, struct mail *m);
-void dispatch_job(struct worker *w, struct job_letter *j);
-void dispatch_resolve(struct worker *w, struct job_letter *j);
+/* W_FETCHED: a job and its message. Takes `f`. */
 void dispatch_fetched(struct worker *w, struct spool_fetch *f);
 /* A connection of that leg is free (client's callback). */
 bool dispatch_idle(void *arg, int leg);

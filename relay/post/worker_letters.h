@@ -17,9 +17,7 @@ enum worker_letter {
 	W_ACCEPTED = 1, /* struct accepted                              */
 	W_STORED,	/* struct spool_draft_letter: a commit's answer */
 	W_ROOM,		/* struct spool_draft_letter: go on adding      */
-	W_JOB,		/* struct job_letter                            */
-	W_RESOLVE,	/* struct job_letter, without deliveries        */
-	W_FETCHED,	/* struct spool_fetch                           */
+	W_FETCHED,	/* struct spool_fetch; arg is a struct worker_job */
 	W_CALL,		/* struct call                                  */
 	W_OWN_MAIL,	/* struct spool_draft_letter: for own_mail.c    */
 	W_PARENT,	/* struct lookup                                */
@@ -34,6 +32,7 @@ enum job_kind {
 	JOB_EXPIRED, /* its lifetime is over: tell the sender, park      */
 	JOB_BOUNCE,  /* an administrator said so: tell the sender        */
 	JOB_LATE,    /* it waits for long: tell the sender, and go on    */
+	JOB_RESOLVE, /* look its routes up; without deliveries           */
 };
 
 /* A delivery in a worker's hand, as it was when the job was made. */
@@ -45,9 +44,9 @@ struct job_row {
 };
 
 /* Deliveries of one message to one leg in one role, from the queue; of
- * JOB_LATE all its primaries, whatever their legs. */
-struct job_letter {
-	struct letter letter;
+ * JOB_LATE all its primaries, whatever their legs. It comes with the message,
+ * from a reader of the spool. */
+struct worker_job {
 	enum job_kind kind;
 	uint64_t id;
 	int leg;
@@ -55,7 +54,7 @@ struct job_letter {
 	uint64_t change; /* as in struct queue_job */
 	bool slot; /* a slot of the ledger comes along */
 	bool trial; /* it goes in spite of shut gates */
-	const char *who, *reason; /* of JOB_BOUNCE; owned by the letter */
+	const char *who, *reason; /* of JOB_BOUNCE; owned by the job */
 	unsigned n;
 	struct job_row row[];
 };

@@ -172,7 +172,7 @@ struct act_bounce {
 /* The DSN needs the message: a worker reads it and reports an outcome. */
 static void send_bounces(struct queue_thread *s)
 {
-	struct job_letter *j;
+	struct worker_job *j;
 
 	if (s->bouncing.n == 0)
 		return;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Letters to workers: what the queue wants to be sent, looked up, or pulled.
- * Queue thread.
+ * Jobs for workers: what the queue wants to be sent or looked up. A reader of
+ * the spool reads the message and brings both to the worker, so the worker is
+ * not asked first. Queue thread.
  */
 #include "relay/settle/queue_thread_int.h"
 
@@ -9,12 +10,11 @@
 
 /* The journal may be behind: what a worker must know of the deliveries goes
  * along. */
-struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,
+struct worker_job *jobs_make(struct queue_thread *s, uint64_t id,
     const uint32_t *number, unsigned n)
 {
-	struct job_letter *j = mem_new(sizeof(*j) + n * sizeof(j->row[0]));
+	struct worker_job *j = mem_new(sizeof(*j) + n * sizeof(j->row[0]));
 
-	j->letter.kind = W_JOB;
 	j->id = id;
 	for (unsigned i = 0; i < n; i++)
 		if (queue_get(s->queue, id, number[i], &j->row[j->n].ref))
@@ -22,19 +22,24 @@ struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,
 	return j;
 }
 
-void jobs_send(struct queue_thread *s, int worker, struct job_letter *j)
+void jobs_send(struct queue_thread *s, int worker, struct worker_job *j)
 {
 	struct workers *w = s->shared->workers;
+	struct spool_fetch *f;
 
 	if (worker < 0)
 		worker = (int)(s->turn++ % (unsigned)w->n);
-	mailbox_post(w->door[worker].box, &j->letter);
+	f = spool_fetch_new(j->id, w->door[worker].box, W_FETCHED);
+	f->want_body = j->kind != JOB_RESOLVE;
+	f->lane = (unsigned)worker;
+	f->arg = j;
+	spool_fetch_post(s->shared->spool, f);
 }
 
 void jobs_start(void *arg, int worker, const struct queue_job *job)
 {
 	struct queue_thread *s = arg;
-	struct job_letter *j = jobs_make(s, job->id, job->number, job->n);
+	struct worker_job *j = jobs_make(s, job->id, job->number, job->n);
 
 	PH_ASSERT(j->n == job->n && j->n > 0); /* the queue has what it gives */
 	j->kind = job->late ? JOB_LATE
@@ -53,9 +58,9 @@ void jobs_start(void *arg, int worker, const struct queue_job *job)
 void jobs_resolve(void *arg, uint64_t id)
 {
 	struct queue_thread *s = arg;
-	struct job_letter *j = jobs_make(s, id, NULL, 0);
+	struct worker_job *j = jobs_make(s, id, NULL, 0);
 
-	j->letter.kind = W_RESOLVE;
+	j->kind = JOB_RESOLVE;
 	jobs_send(s, -1, j);
 }
 

@@ -125,7 +125,7 @@ bool plan_records(const struct outcome_letter *o, unsigned k);
 
 struct queue_row *moves_rows(struct queue_thread *s, uint64_t id,
     unsigned *n_out);
-struct job_letter *jobs_make(struct queue_thread *s, uint64_t id,
+struct worker_job *jobs_make(struct queue_thread *s, uint64_t id,
     const uint32_t *number, unsigned n);
 /* Takes. */
 void outcome_take(struct queue_thread *s, struct outcome_letter *o);
@@ -144,7 +144,7 @@ bool reroute_waits(struct queue_thread *s, uint64_t id);
 /* Nothing waits any more: the thread is over. */
 void reroute_end(struct queue_thread *s);
 /* `worker`: -1 for each in turn. Takes `j`. */
-void jobs_send(struct queue_thread *s, int worker, struct job_letter *j);
+void jobs_send(struct queue_thread *s, int worker, struct worker_job *j);
 /* struct queue_ops. */
 void jobs_start(void *arg, int worker, const struct queue_job *job);
 void jobs_resolve(void *arg, uint64_t id);

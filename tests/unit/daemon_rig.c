@@ -116,7 +116,7 @@ struct drig *drig_new(void)
 
 static void drop_jobs(struct drig *r)
 {
-	struct job_letter *j;
+	struct worker_job *j;
 
 	while ((j = drig_job(r)) != NULL)
 		mem_free(j);
@@ -214,11 +214,27 @@ static void answer_resolve(struct drig *r, uint64_t id)
 	mailbox_post(r->shared.queue_box, &l->letter);
 }
 
+static void take_job(struct drig *r, struct spool_fetch *f)
+{
+	struct worker_job *j = f->arg;
+
+	spool_fetch_free(f);
+	if (j->kind != JOB_RESOLVE) {
+		assert_true(r->jobs < DRIG_JOBS);
+		r->word[r->jobs] = drig_word(r);
+		r->job[r->jobs++] = j;
+		return;
+	}
+	if (r->answers)
+		answer_resolve(r, j->id);
+	else
+		r->asked++;
+	mem_free(j);
+}
+
 static void on_worker_letter(struct drig *r, struct letter *l)
 {
 	struct spool_draft_letter *d;
-	struct job_letter *j = (struct job_letter *)l;
-
 	switch ((enum worker_letter)l->kind) {
 	case W_STORED:
 		d = (struct spool_draft_letter *)l;
@@ -226,17 +242,8 @@ static void on_worker_letter(struct drig *r, struct letter *l)
 		((struct drig_message *)d->arg)->stored = true;
 		spool_draft_free(d->draft);
 		break;
-	case W_JOB:
-		assert_true(r->jobs < DRIG_JOBS);
-		r->word[r->jobs] = drig_word(r);
-		r->job[r->jobs++] = j;
-		break;
-	case W_RESOLVE:
-		if (r->answers)
-			answer_resolve(r, j->id);
-		else
-			r->asked++;
-		mem_free(j);
+	case W_FETCHED:
+		take_job(r, (struct spool_fetch *)l);
 		break;
 	case W_YIELD: /* of connections: there are none */
 	case W_OFFER:
@@ -253,6 +260,7 @@ void drig_letters(struct drig *r)
 {
 	struct letter *l, *next;
 
+	spool_read(r->shared.spool);
 	for (l = mailbox_take(&r->worker.box); l != NULL; l = next) {
 		next = l->next;
 		on_worker_letter(r, l);
@@ -442,9 +450,9 @@ void drig_change(struct drig *r, const char *route, bool held)
 
 /* ---- what a worker says ---- */
 
-struct job_letter *drig_job(struct drig *r)
+struct worker_job *drig_job(struct drig *r)
 {
-	struct job_letter *j;
+	struct worker_job *j;
 
 	if (r->jobs == 0)
 		return NULL;
@@ -483,7 +491,7 @@ static void look_again(const struct drig *r, struct outcome_letter *o)
 	o->mailbox = r->mailbox;
 }
 
-void drig_report(struct drig *r, struct job_letter *j, enum why why,
+void drig_report(struct drig *r, struct worker_job *j, enum why why,
     const struct result *result, unsigned n)
 {
 	static const struct drig_message dsn = {.rcpts = 1, .from = ""};
@@ -520,7 +528,7 @@ void drig_report(struct drig *r, struct job_letter *j, enum why why,
 	mem_free(j);
 }
 
-void drig_unclaim(struct drig *r, struct job_letter *j, bool stale,
+void drig_unclaim(struct drig *r, struct worker_job *j, bool stale,
     bool trouble)
 {
 	attempt_give_back(&r->worker, j->id, j->row, j->n,

@@ -40,7 +40,7 @@ struct drig {
 	int legacy, cloud, outside;
 	struct drig_message m[DRIG_MESSAGES];
 	unsigned n;
-	struct job_letter *job[DRIG_JOBS]; /* not answered yet */
+	struct worker_job *job[DRIG_JOBS]; /* not answered yet */
 	struct table_word word[DRIG_JOBS]; /* the table's, when it came */
 	unsigned jobs;
 	int idle[NAMES_MAX]; /* slots that the test took: free connections */
@@ -98,14 +98,14 @@ struct spool_delivery drig_delivery(const struct drig *r, uint32_t rcpt,
 struct drig_message *drig_message(struct drig *r, uint64_t id);
 
 /* Takes the next job away; NULL: none. */
-struct job_letter *drig_job(struct drig *r);
+struct worker_job *drig_job(struct drig *r);
 struct result drig_result(enum outcome outcome, int code, const char *text);
 /* Reports a job as a worker does: one result for each row (`n` of them, the
  * last counts on), with the DSN that is due. Takes `j`. */
-void drig_report(struct drig *r, struct job_letter *j, enum why why,
+void drig_report(struct drig *r, struct worker_job *j, enum why why,
     const struct result *result, unsigned n);
 /* Gives it back. Takes `j`. */
-void drig_unclaim(struct drig *r, struct job_letter *j, bool stale,
+void drig_unclaim(struct drig *r, struct worker_job *j, bool stale,
     bool trouble);
 
 /* As the queue and as the journal have it; they must be equal. D_NONE: over

@@ -198,7 +198,7 @@ void drig_model_read(struct drig_model *m)
 
 /* ---- a kill ---- */
 
-void drig_model_flies(struct drig_model *m, const struct job_letter *j,
+void drig_model_flies(struct drig_model *m, const struct worker_job *j,
     unsigned row)
 {
 	if (j->kind == JOB_ATTEMPT)

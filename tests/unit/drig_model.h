@@ -23,7 +23,7 @@ void drig_model_read(struct drig_model *m);
 /* Before the rig's spool is closed. */
 void drig_model_pause(struct drig_model *m);
 /* This row of a job was tried, and is reported now. */
-void drig_model_flies(struct drig_model *m, const struct job_letter *j,
+void drig_model_flies(struct drig_model *m, const struct worker_job *j,
     unsigned row);
 /* The rig is about to be killed: what is in a worker's hand, or came back
  * from it and is not synced, may have been sent. */

@@ -14,6 +14,12 @@ bool spool_turn(struct spool *s, int64_t now_ms)
 	return steward_work(s, now_ms) || busy;
 }
 
+void spool_read(struct spool *s)
+{
+	for (unsigned i = 0; i < READERS; i++)
+		reader_step(s, i);
+}
+
 bool spool_peek(struct spool *s, uint64_t id, uint32_t number,
     struct spool_delivery *out)
 {

@@ -10,6 +10,8 @@
 
 /* One turn of its threads; true: there is more to do at once. */
 bool spool_turn(struct spool *s, int64_t now_ms);
+/* Serves the fetches that wait. */
+void spool_read(struct spool *s);
 /* As the journal has it; false: not a live message, or no such delivery. */
 bool spool_peek(struct spool *s, uint64_t id, uint32_t number,
     struct spool_delivery *out);

@@ -96,7 +96,7 @@ static void suspend(struct drig *r, bool suspended)
 
 static void give_back(struct drig *r)
 {
-	struct job_letter *j;
+	struct worker_job *j;
 
 	while ((j = drig_job(r)) != NULL)
 		drig_unclaim(r, j, false, true);
@@ -252,7 +252,7 @@ static uint64_t one_that_waits(struct drig *r)
 }
 
 /* The next job is of that kind; it is not answered. */
-static struct job_letter *next_job(struct drig *r, enum job_kind kind)
+static struct worker_job *next_job(struct drig *r, enum job_kind kind)
 {
 	assert_int_equal(r->jobs, 1);
 	assert_int_equal(r->job[0]->kind, kind);

@@ -70,7 +70,7 @@ static void a_message(struct storm *s)
 	    d, n);
 }
 
-static void note_results(struct storm *s, const struct job_letter *j,
+static void note_results(struct storm *s, const struct worker_job *j,
     const struct result *res)
 {
 	for (unsigned i = 0; i < j->n; i++) {
@@ -88,7 +88,7 @@ static void note_results(struct storm *s, const struct job_letter *j,
 }
 
 /* Does a worker make the attempt by that word (attempt.c)? */
-static bool names_leg(const struct job_letter *j, const struct table_word *w)
+static bool names_leg(const struct worker_job *j, const struct table_word *w)
 {
 	for (unsigned i = 0; i < w->route.legs && !w->held &&
 	     w->route.kind == ROUTE_LEGS; i++)
@@ -99,7 +99,7 @@ static bool names_leg(const struct job_letter *j, const struct table_word *w)
 }
 
 /* The routes were looked up when the job came, or just now. */
-static bool is_attempted(struct storm *s, const struct job_letter *j)
+static bool is_attempted(struct storm *s, const struct worker_job *j)
 {
 	struct drig *r = s->r;
 
@@ -116,7 +116,7 @@ static void an_attempt(struct storm *s, bool good)
 	} answers[] = {{OUT_DELIVERED, 250}, {OUT_DEFERRED, 450},
 	    {OUT_FAILED, 550}, {OUT_UNTRIED, 0}};
 	struct result res[64];
-	struct job_letter *j = drig_job(s->r);
+	struct worker_job *j = drig_job(s->r);
 	enum why why = WHY_ATTEMPT;
 
 	if (j == NULL)
@@ -141,7 +141,7 @@ static void an_attempt(struct storm *s, bool good)
 
 static void a_job_comes_back(struct storm *s)
 {
-	struct job_letter *j = drig_job(s->r);
+	struct worker_job *j = drig_job(s->r);
 	unsigned how = pick(s, 3);
 
 	if (j != NULL)

@@ -139,7 +139,7 @@ static void a_suspended_leg_is_tried_with_one_message(void **state)
 static void what_was_under_way_does_not_resume(void **state)
 {
 	struct drig *r = *state;
-	struct job_letter *early;
+	struct worker_job *early;
 	struct result good = legf_said(CLASS_NONE, OUT_DELIVERED);
 
 	legf_mail(r);
@@ -418,7 +418,7 @@ static void a_burst_of_throttles_is_one(void **state)
 {
 	struct drig *r = *state;
 	struct result res = legf_said(CLASS_THROTTLE, OUT_DEFERRED);
-	struct job_letter *j[10];
+	struct worker_job *j[10];
 
 	for (int i = 0; i < 10; i++)
 		legf_mail(r);

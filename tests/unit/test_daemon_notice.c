@@ -49,9 +49,9 @@ static unsigned messages(struct drig *r)
 
 /* The next job of the legs is of that kind; those of our notices, which go
  * out, wait. */
-static struct job_letter *next_job(struct drig *r)
+static struct worker_job *next_job(struct drig *r)
 {
-	struct job_letter *j;
+	struct worker_job *j;
 
 	while ((j = drig_job(r)) != NULL && drig_message(r, j->id) == NULL)
 		drig_unclaim(r, j, false, true);
@@ -72,10 +72,10 @@ static uint64_t deferred(struct drig *r, const char *from, unsigned notify)
 }
 
 /* Attempts end as the first did, until a notice of delay is asked for. */
-static struct job_letter *until_late(struct drig *r)
+static struct worker_job *until_late(struct drig *r)
 {
 	struct result res = drig_result(OUT_DEFERRED, 450, "later");
-	struct job_letter *j;
+	struct worker_job *j;
 
 	for (int i = 0; i < 100; i++) {
 		while ((j = next_job(r)) != NULL) {
@@ -97,7 +97,7 @@ static void a_delay_is_told_once_and_on_record(void **state)
 {
 	struct drig *r = *state;
 	uint64_t id = deferred(r, sender, 0);
-	struct job_letter *j = until_late(r);
+	struct worker_job *j = until_late(r);
 	struct result res = drig_result(OUT_DEFERRED, 450, "later");
 	struct delivery_ref before, after;
 
@@ -149,7 +149,7 @@ static void without_room_the_delay_is_told_later(void **state)
 	struct drig *r = *state;
 	uint64_t id = deferred(r, sender, 0);
 	struct result res = drig_result(OUT_DEFERRED, 450, "later");
-	struct job_letter *j = until_late(r);
+	struct worker_job *j = until_late(r);
 
 	disk_refuses(r, true);
 	drig_report(r, j, WHY_LATE, &res, 1);

@@ -250,7 +250,7 @@ static void report(const struct scene *s, uint32_t number)
 	struct result res = s->ended == D_DELIVERED
 	    ? drig_result(OUT_DELIVERED, 250, "ok")
 	    : drig_result(OUT_DEFERRED, 450, "later");
-	struct job_letter *j =
+	struct worker_job *j =
 	    jobs_make(s->r->queue_thread, s->id, &number, 1);
 
 	j->leg = h->leg == PAGE_LEGACY ? s->r->legacy : s->r->cloud;

@@ -232,7 +232,7 @@ static void a_failure_under_an_old_route_settles_nothing(void **state)
 		    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_QUEUED),
 		    drig_delivery(r, 0, r->cloud, ROLE_COPY, D_QUEUED)};
 		unsigned before = messages(r), number = changed[i].copy != 0;
-		struct job_letter *j;
+		struct worker_job *j;
 		uint64_t id;
 
 		print_message("%s\n", changed[i].name);
@@ -336,7 +336,7 @@ static void what_is_in_a_hand_is_not_acted_on(void **state)
 	struct drig *r = *state;
 	struct result done = drig_result(OUT_DELIVERED, 250, "ok");
 	uint64_t id = accept_in(r, D_PARKED);
-	struct job_letter *j;
+	struct worker_job *j;
 	bool ok;
 
 	/* Returned twice: the second finds it in the first's hand. */
@@ -492,7 +492,7 @@ static void held_time_is_no_lifetime(void **state)
 	struct drig *r = *state;
 	struct spool_delivery d =
 	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_DEFERRED);
-	struct job_letter *j;
+	struct worker_job *j;
 	uint64_t id;
 
 	id = drig_accept(r, sender, 1, &d, 1);
@@ -516,7 +516,7 @@ static void held_time_is_no_lifetime_though_roles_change(void **state)
 	struct spool_delivery d[2] = {
 	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_DEFERRED),
 	    drig_delivery(r, 0, r->cloud, ROLE_COPY, D_DEFERRED)};
-	struct job_letter *j;
+	struct worker_job *j;
 	uint64_t id;
 
 	d[0].due_us = d[1].due_us = d[0].created_us + INT64_C(1800000000);
@@ -541,7 +541,7 @@ static void a_parked_copy_that_rises_is_tried_however_old(void **state)
 	struct spool_delivery d[2] = {
 	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_DEFERRED),
 	    drig_delivery(r, 0, r->cloud, ROLE_COPY, D_PARKED)};
-	struct job_letter *j;
+	struct worker_job *j;
 	uint64_t id;
 
 	d[0].due_us = d[0].created_us + INT64_C(1800000000);
