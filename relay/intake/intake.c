@@ -330,7 +330,10 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 	if (stored) {
 		id_text(m->env.id, id);
 		reply_set(&r, 250, "2.0.0", "Ok: queued as %s", id);
-		loophint_stored(w->intake->c.hints, m->env.id, in->hint);
+		/* At a stop the room is closed before the journal. */
+		if (w->intake != NULL)
+			loophint_stored(w->intake->c.hints, m->env.id,
+			    in->hint);
 		tell_queue(w, m);
 	} else if (l->status == SPOOL_FULL) {
 		no_space(&r);

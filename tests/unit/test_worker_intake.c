@@ -135,6 +135,27 @@ static void a_client_may_take_back_or_leave(void)
 	rig_has(rig_events(), "\"aborted\"");
 }
 
+/* The answer of the journal comes when the intake has gone, too: the mail was
+ * not answered, and goes out after the next start or comes once more. */
+static void a_stop_while_a_message_is_written_ends_well(void)
+{
+	struct peer *p = rig_client(CLIENT);
+
+	rig_say(p, "MAIL FROM:<a@client.sim>", "250 ");
+	rig_say(p, "RCPT TO:<u1@corp.example>", "250 ");
+	rig_say(p, "DATA", "354 ");
+	sim_disk_slow(true);
+	peer_sayf(p, "a\r\n.\r\n");
+	peer_close(p, true);
+	mem_free(p);
+	task_sleep_us(20000); /* no session keeps the daemon up */
+	rig_stop();
+	sim_disk_slow(false);
+	rig_start();
+	rig_sleep(10);
+	CHECK(rig_leg_taken(LEG_LEGACY) <= 1);
+}
+
 /* The answer of the journal comes when the session has gone. */
 static void a_client_that_leaves_at_the_end_leaves_a_mail(void)
 {
@@ -326,6 +347,7 @@ int main(void)
 		RIG_TEST(content_without_a_header_stays_below_ours, NULL),
 		RIG_TEST(a_long_header_and_a_large_body_come_through, NULL),
 		RIG_TEST(a_client_may_take_back_or_leave, NULL),
+		RIG_TEST(a_stop_while_a_message_is_written_ends_well, NULL),
 		RIG_TEST(a_client_that_leaves_at_the_end_leaves_a_mail, NULL),
 		RIG_TEST(each_refusal_has_its_reply, NULL),
 		RIG_TEST(a_mail_that_goes_round_is_refused, NULL),
