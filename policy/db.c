@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
@@ -65,13 +66,18 @@ int db_script(struct db *db, const char *sql, struct error *err)
 	return 0;
 }
 
+static bool reads_only(enum db_mode mode)
+{
+	return mode == DB_READ || mode == DB_LOOK;
+}
+
 /* SQLite's own answer to a file that is not there or not ours says little.
  * The file is not opened for it: closing it would drop the locks of every
  * other connection of this process (fcntl(2)), and the next program to close
  * the table would take itself for the last and delete the WAL under us. */
 static int check_file(const char *path, enum db_mode mode, struct error *err)
 {
-	int want = mode == DB_READ ? R_OK : R_OK | W_OK;
+	int want = reads_only(mode) ? R_OK : R_OK | W_OK;
 	struct stat st;
 
 	if (stat(path, &st) < 0 && errno == ENOENT)
@@ -85,7 +91,7 @@ static int check_file(const char *path, enum db_mode mode, struct error *err)
 	return 0;
 }
 
-static int pragma_int(struct db *db, const char *sql, int *value_out,
+int db_int(struct db *db, const char *sql, int64_t *value_out,
     struct error *err)
 {
 	sqlite3_stmt *st = NULL;
@@ -94,36 +100,60 @@ static int pragma_int(struct db *db, const char *sql, int *value_out,
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
-		*value_out = sqlite3_column_int(st, 0);
+		*value_out = sqlite3_column_int64(st, 0);
 	sqlite3_finalize(st);
 	return rc == SQLITE_ROW ? 0 : db_error(db, err);
 }
 
+/* A later version's table `about` has the column that names it. */
+static int too_new(struct db *db, int64_t format, struct error *err)
+{
+	sqlite3_stmt *st = NULL;
+	const char *by = "a later version";
+
+	if (sqlite3_prepare_v2(db->handle, "SELECT made_by FROM about", -1,
+		&st, NULL) == SQLITE_OK &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		by = db_str(st, 0);
+	error_set(err, "%s has format %lld, made by %s; this is Posthouse "
+	    PACKAGE_VERSION ", which reads up to format %d: use that version, "
+	    "or restore a backup of the older format", db->path,
+	    (long long)format, by, DB_FORMAT);
+	sqlite3_finalize(st);
+	return -1;
+}
+
 static int check_format(struct db *db, enum db_mode mode, struct error *err)
 {
-	int application = 0, format = 0, pages = 0;
+	int64_t application = 0, format = 0, pages = 0;
 
-	if (pragma_int(db, "PRAGMA application_id", &application, err) < 0 ||
-	    pragma_int(db, "PRAGMA user_version", &format, err) < 0 ||
-	    pragma_int(db, "PRAGMA page_count", &pages, err) < 0)
+	if (db_int(db, "PRAGMA application_id", &application, err) < 0 ||
+	    db_int(db, "PRAGMA user_version", &format, err) < 0 ||
+	    db_int(db, "PRAGMA page_count", &pages, err) < 0)
 		return -1;
 	if (mode == DB_CREATE && pages == 0)
 		return 0;
 	if (application != DB_APPLICATION)
 		return error_set(err, "%s is not a cutover table of "
 		    "Posthouse", db->path);
-	if (format != DB_FORMAT)
-		return error_set(err, "%s has format %d; this program reads "
-		    "format %d", db->path, format, DB_FORMAT);
-	return 0;
+	if (format > DB_FORMAT)
+		return too_new(db, format, err);
+	if (format == DB_FORMAT ||
+	    (format >= DB_FORMAT_OLDEST &&
+		(mode == DB_LOOK || mode == DB_UPGRADE)))
+		return 0;
+	return error_set(err, "%s has format %lld; the next start of the "
+	    "daemon, or a command that changes it, upgrades it to format %d",
+	    db->path, (long long)format, DB_FORMAT);
 }
 
 int db_open(struct db *db, const char *path, enum db_mode mode,
     const char *const *sql, struct error *err)
 {
 	int flags = SQLITE_OPEN_NOMUTEX |
-		    (mode == DB_READ ? SQLITE_OPEN_READONLY
-				     : SQLITE_OPEN_READWRITE);
+		    (reads_only(mode) ? SQLITE_OPEN_READONLY
+				      : SQLITE_OPEN_READWRITE);
+	int foreign;
 
 	*db = (struct db){.sql = sql};
 	if (check_file(path, mode, err) < 0)
@@ -140,11 +170,18 @@ int db_open(struct db *db, const char *path, enum db_mode mode,
 	db->wait.limit_ms = BUSY_MS;
 	sqlite3_busy_timeout(db->handle, BUSY_MS);
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	if (db_script(db, pragmas, err) < 0 ||
-	    check_format(db, mode, err) < 0) {
+	/* Closing would write a foreign log into the file. */
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+	    NULL);
+	foreign = db_script(db, pragmas, err) < 0 ? -1
+						   : db_log_foreign(db, err);
+	if (foreign != 0 || check_format(db, mode, err) < 0) {
 		db_close(db);
+		db->foreign = foreign > 0;
 		return -1;
 	}
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
+	    NULL);
 	return 0;
 }
 

@@ -14,11 +14,21 @@
 
 enum {
 	DB_APPLICATION = 0x50487470, /* "PHtp": application_id */
-	DB_FORMAT = 1,		     /* user_version */
-	DB_STATEMENTS = 48,
+	DB_FORMAT = 2,		     /* user_version */
+	DB_FORMAT_OLDEST = 1,	     /* that can be upgraded */
+	DB_STATEMENTS = 64,
+	DB_MARK_TEXT = 33,	     /* 32 hexadecimal digits */
 };
 
-enum db_mode { DB_READ, DB_WRITE, DB_CREATE };
+/* A mark that no other file has: 32 hexadecimal digits. */
+#define DB_MARK_NEW "lower(hex(randomblob(16)))"
+/* Instead of the former mark: the file may have any until the next checkpoint.
+ */
+#define DB_MARK_ANY "-"
+
+/* DB_LOOK and DB_UPGRADE take older formats too; DB_CREATE also an empty
+ * file. DB_LOOK and DB_READ only read. */
+enum db_mode { DB_READ, DB_LOOK, DB_WRITE, DB_CREATE, DB_UPGRADE };
 
 /* How long a write waits for another one's end. */
 struct db_wait {
@@ -33,12 +43,14 @@ struct db {
 	sqlite3 *handle;
 	struct db_wait wait;
 	char *path;
+	bool foreign; /* db_open() refused it for its log (db_log.c) */
 	const char *const *sql; /* numbered statements */
 	sqlite3_stmt *stmt[DB_STATEMENTS];
 };
 
-/* Opens and checks that it is a cutover table (DB_CREATE: an empty file is
- * one to be). `sql` outlives the connection. */
+/* Opens and checks that it is a cutover table of a format that `mode` takes,
+ * and that the write-ahead log beside it is its own. `sql` outlives the
+ * connection. */
 int db_open(struct db *db, const char *path, enum db_mode mode,
     const char *const *sql, struct error *err) PH_CHECK;
 void db_close(struct db *db);
@@ -52,8 +64,19 @@ int db_run(struct db *db, sqlite3_stmt *st, struct error *err) PH_CHECK;
 int db_do(struct db *db, int number, struct error *err) PH_CHECK;
 /* Constant text of several statements: schema, pragmas. */
 int db_script(struct db *db, const char *sql, struct error *err) PH_CHECK;
+/* The number in the first column of the first row of a constant text; -1:
+ * there is none. */
+int db_int(struct db *db, const char *sql, int64_t *value_out,
+    struct error *err) PH_CHECK;
 /* Fills `err` with the last failure, as a sentence. Returns -1. */
 int db_error(const struct db *db, struct error *err);
+
+/* db_log.c: is the write-ahead log beside the file that of another file? A
+ * copy that is put over the table leaves it there, and SQLite would write its
+ * pages into the copy. 1 it is (`err` says what to do), 0, -1. */
+int db_log_foreign(struct db *db, struct error *err) PH_CHECK;
+/* Bytes of the log beside `path`; 0: there is none. */
+int64_t db_log_bytes(const char *path);
 
 void db_bind(sqlite3_stmt *st, int at, struct slice text);
 /* NULL binds NULL. The text outlives the statement's run. */

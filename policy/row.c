@@ -123,6 +123,16 @@ bool row_has_tag(struct slice tags, struct slice tag)
 	return false;
 }
 
+void row_tag_parts(struct slice tag, struct slice *key_out,
+    struct slice *value_out)
+{
+	long eq = slice_find(tag, '=');
+	size_t n = eq > 0 ? (size_t)eq : 0;
+
+	*key_out = slice_head(tag, n);
+	*value_out = slice_from(tag, n == 0 ? 0 : n + 1);
+}
+
 bool row_next_address(struct slice *rest, struct slice *leg_out,
     struct slice *address_out)
 {

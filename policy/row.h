@@ -21,6 +21,10 @@ void row_route(struct slice text, struct names *names, struct route *route_out);
 /* Blanks and commas separate, semicolons do not. 0, or -1 and why. */
 int row_tags(struct slice in, struct strbuf *out, struct error *err) PH_CHECK;
 bool row_has_tag(struct slice tags, struct slice tag);
+/* "client=apple" is key "client", value "apple"; "vip" and "=vip" have no key.
+ */
+void row_tag_parts(struct slice tag, struct slice *key_out,
+    struct slice *value_out);
 /* The rewrites of `old` with those of `patch` put over them; an empty
  * address in the patch clears its leg. */
 void row_addresses(struct slice old, struct slice patch, struct strbuf *out);

@@ -43,6 +43,9 @@ struct table;
  * else NULL and one clear sentence. */
 struct table *table_open(const char *path, struct names *names,
     struct error *err) PH_CHECK;
+/* The same of an older format too, whose rows alone may be asked for. */
+struct table *table_open_old(const char *path, struct names *names,
+    struct error *err) PH_CHECK;
 void table_close(struct table *t);
 
 int table_begin(struct table *t, struct error *err) PH_CHECK;
@@ -67,6 +70,8 @@ struct table_page {
 	struct arena *a; /* where a row lives; the caller renews it */
 	void (*fn)(void *arg, struct slice key, const struct table_row *row);
 	void *arg;
+	const struct slice *tag; /* only rows that bear one of them … */
+	unsigned tags;		 /* … 0: all rows */
 };
 /* Returns how many, or -1. */
 int table_rows(struct table *t, const struct table_page *page,
@@ -102,6 +107,9 @@ struct table_change {
 	const char *who, *host, *command, *note;
 	uint64_t recipients;
 	uint64_t undid; /* the change that it took back; 0: it is no undo */
+	int node;	/* where it was made */
+	const char *kind; /* rows, seed, undo, accept; there may be more */
+	const char *wave; /* that it belongs to; "": none */
 };
 /* The changes above `after`, in order: at most `limit`. */
 struct table_changes_page {

@@ -138,7 +138,7 @@ int table_gone(const char *path, const struct conf *c,
 	struct db db;
 	int rc, named = 0;
 
-	if (db_open(&db, path, DB_READ, sql, err) < 0)
+	if (db_open(&db, path, DB_LOOK, sql, err) < 0)
 		return -1;
 	rc = find_missing(&l, &db, err);
 	if (rc == 0 && (l.missings > 0 || !l.marked))

@@ -6,8 +6,8 @@
  */
 #include "policy/table.h"
 
-#include "policy/db.h"
 #include "policy/row.h"
+#include "policy/table_int.h"
 
 enum table_statement {
 	ST_BEGIN, ST_END, ST_GET, ST_REVERSE, ST_ROWS, ST_NEWEST, ST_VERSION,
@@ -15,9 +15,9 @@ enum table_statement {
 	ST_FLIPPED,
 };
 
-#define COLUMNS "route, held, mailbox, tags, addresses, change, address"
+#define COLUMNS TABLE_COLUMNS("")
 #define CHANGE "c.change, c.time, c.who, c.host, c.command, c.note, " \
-	"c.recipients"
+	"c.recipients, c.node, c.kind, c.wave"
 #define VALUES "l.old_route, l.old_held, l.old_mailbox, l.old_tags, " \
 	"l.old_addresses, l.new_route, l.new_held, l.new_mailbox, " \
 	"l.new_tags, l.new_addresses"
@@ -62,18 +62,13 @@ static const char *const sql[] = {
  * one page. */
 static const char cache[] = "PRAGMA cache_size = -8192;";
 
-struct table {
-	struct db db;
-	struct names *names;
-};
-
-struct table *table_open(const char *path, struct names *names,
-    struct error *err)
+static struct table *open_as(const char *path, enum db_mode mode,
+    struct names *names, struct error *err)
 {
 	struct table *t = NEW(struct table);
 
 	t->names = names;
-	if (db_open(&t->db, path, DB_READ, sql, err) < 0) {
+	if (db_open(&t->db, path, mode, sql, err) < 0) {
 		mem_free(t);
 		return NULL;
 	}
@@ -82,6 +77,18 @@ struct table *table_open(const char *path, struct names *names,
 		return NULL;
 	}
 	return t;
+}
+
+struct table *table_open(const char *path, struct names *names,
+    struct error *err)
+{
+	return open_as(path, DB_READ, names, err);
+}
+
+struct table *table_open_old(const char *path, struct names *names,
+    struct error *err)
+{
+	return open_as(path, DB_LOOK, names, err);
 }
 
 void table_close(struct table *t)
@@ -128,7 +135,7 @@ static void take_addresses(struct table *t, struct arena *a,
 	}
 }
 
-static void take_row(struct table *t, sqlite3_stmt *st, struct arena *a,
+void table_take_row(struct table *t, sqlite3_stmt *st, struct arena *a,
     struct table_row *row)
 {
 	*row = (struct table_row){
@@ -167,7 +174,7 @@ int table_get(struct table *t, struct slice key, struct arena *a,
 	db_bind(st, 1, key);
 	rc = one(t, st, err);
 	if (rc == 1)
-		take_row(t, st, a, row_out);
+		table_take_row(t, st, a, row_out);
 	sqlite3_reset(st);
 	return rc;
 }
@@ -185,14 +192,14 @@ int table_reverse(struct table *t, struct leg_address of, struct arena *a,
 	db_bind_str(st, 2, names_text(t->names, of.leg));
 	rc = one(t, st, err);
 	if (rc == 1) {
-		take_row(t, st, a, row_out);
+		table_take_row(t, st, a, row_out);
 		row_out->key = keep(a, st, 6);
 	}
 	sqlite3_reset(st);
 	return rc;
 }
 
-int table_rows(struct table *t, const struct table_page *page,
+static int all_rows(struct table *t, const struct table_page *page,
     struct error *err)
 {
 	sqlite3_stmt *st = db_stmt(&t->db, ST_ROWS, err);
@@ -204,12 +211,19 @@ int table_rows(struct table *t, const struct table_page *page,
 	db_bind(st, 1, page->after);
 	sqlite3_bind_int(st, 2, (int)page->limit);
 	while ((rc = one(t, st, err)) == 1) {
-		take_row(t, st, page->a, &row);
+		table_take_row(t, st, page->a, &row);
 		page->fn(page->arg, db_text(st, 6), &row);
 		n++;
 	}
 	sqlite3_reset(st);
 	return rc < 0 ? -1 : n;
+}
+
+int table_rows(struct table *t, const struct table_page *page,
+    struct error *err)
+{
+	return page->tags > 0 ? table_tagged(t, page, err)
+			      : all_rows(t, page, err);
 }
 
 static int64_t number(struct table *t, enum table_statement which,
@@ -293,6 +307,9 @@ static void borrow_change(sqlite3_stmt *st, struct table_change *c)
 	    .command = db_str(st, 4),
 	    .note = db_str(st, 5),
 	    .recipients = (uint64_t)sqlite3_column_int64(st, 6),
+	    .node = sqlite3_column_int(st, 7),
+	    .kind = db_str(st, 8),
+	    .wave = db_str(st, 9),
 	};
 	take_undid(c);
 }
@@ -345,6 +362,8 @@ int table_change_get(struct table *t, uint64_t change, struct arena *a,
 		change_out->host = keep(a, st, 3);
 		change_out->command = arena_strdup(a, change_out->command);
 		change_out->note = keep(a, st, 5);
+		change_out->kind = keep(a, st, 8);
+		change_out->wave = keep(a, st, 9);
 	}
 	sqlite3_reset(st);
 	return rc;
@@ -365,8 +384,8 @@ int table_history(struct table *t, struct slice key,
 	db_bind(st, 1, key);
 	while ((rc = one(t, st, err)) == 1) {
 		borrow_change(st, &c);
-		borrow_value(st, 7, &before);
-		borrow_value(st, 12, &after);
+		borrow_value(st, 10, &before);
+		borrow_value(st, 15, &after);
 		fn(arg, &c, &before, &after);
 		n++;
 	}

@@ -357,7 +357,7 @@ int change_where(struct change *ch, const struct where *w,
 	if (tags == 0)
 		return stage_selected(ch, w, row, st, err);
 	for (unsigned i = 0; i < tags; i++) {
-		db_bind(st, 1, tag[i]);
+		change_bind_tag(st, tag[i]);
 		if (stage_selected(ch, w, row, st, err) < 0)
 			return -1;
 	}
@@ -380,7 +380,7 @@ const char *change_no_such_tag(struct change *ch, const struct where *w,
 	const char *none = NULL;
 
 	for (unsigned i = 0; st != NULL && none == NULL && i < tags; i++) {
-		db_bind(st, 1, tag[i]);
+		change_bind_tag(st, tag[i]);
 		if (sqlite3_step(st) == SQLITE_DONE)
 			none = arena_slicedup(a, tag[i]);
 		sqlite3_reset(st);

@@ -100,6 +100,7 @@ struct change_how {
 
 struct change_by {
 	const char *who, *host, *command, *note;
+	const char *wave; /* that the change belongs to; NULL: none */
 };
 
 struct change_done {

@@ -22,6 +22,8 @@ enum change_statement {
 	CS_UPDATE, CS_UPSERT, CS_DELETE,
 	CS_TAGS, CS_TAG_ADD, CS_TAG_DROP,
 	CS_REWRITES, CS_REWRITE_ADD, CS_REWRITE_DROP,
+	CS_LAST_LINE, CS_NEXT_LINE, CS_CHAIN_LINE, CS_TOUCH, CS_TOUCH_HEAD,
+	CS_MARK_DRAW, CS_MARK_FORMER, CS_MARK_SETTLE, CS_MARK_COPY,
 	CHANGE_STATEMENTS
 };
 _Static_assert((int)CHANGE_STATEMENTS <= (int)DB_STATEMENTS,
@@ -68,11 +70,19 @@ int change_stage_undo(struct change *ch, uint64_t undo,
     struct change_done *done, struct error *err) PH_CHECK;
 /* change_query.c: a row's value in columns `at` and following. */
 struct table_value change_value(sqlite3_stmt *st, int at);
+/* Binds a tag's key and value as parameters 1 and 2. */
+void change_bind_tag(sqlite3_stmt *st, struct slice tag);
 /* change_functions.c: gives the handle the SQL functions that the statements
  * call. */
 void change_functions(struct change *ch);
 /* The customer that the domain of a key belongs to; "": none. */
 struct slice change_customer(const struct conf *c, struct slice key);
+
+struct change_line {
+	uint64_t number, recipients;
+	const struct change_by *by;
+	const char *kind; /* rows, seed, undo, accept; others may come */
+};
 
 /* A row in canonical form, as change_stage() takes it; p NULL keeps. */
 struct staged {
@@ -84,6 +94,12 @@ struct staged {
 };
 int change_stage(struct change *ch, const struct staged *s,
     struct error *err) PH_CHECK;
+/* change_line.c: the line of the change in the history, and the marks of its
+ * pages (db_log.c). */
+int change_write_line(struct change *ch, const struct change_line *line,
+    struct error *err) PH_CHECK;
+/* Writes the pages of the mark, as each transaction does. */
+int change_touch(struct db *db, struct error *err) PH_CHECK;
 /* Names what is done now, for those who watch. */
 void change_phase(struct change *ch, const char *what);
 /* A line that cannot be taken; `line` 0: none. */

@@ -9,7 +9,6 @@
 
 #include "policy/change/change_int.h"
 #include "policy/route.h"
-#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
 /* ---- what is to be, made complete ------------------------------------- */
@@ -68,8 +67,8 @@ static int move_tag(struct change *ch, enum change_statement which,
 
 	if (st == NULL)
 		return -1;
-	db_bind(st, 1, tag);
-	db_bind(st, 2, address);
+	change_bind_tag(st, tag);
+	db_bind(st, 3, address);
 	return db_run(&ch->db, st, err);
 }
 
@@ -147,21 +146,9 @@ static int move_index(struct change *ch, const enum change_statement which[3],
 
 /* ---- the transaction -------------------------------------------------- */
 
-static int write_change(struct change *ch, uint64_t number,
-    const struct change_by *by, uint64_t recipients, struct error *err)
+static const char *kind_of(const struct change_how *how)
 {
-	sqlite3_stmt *st = db_stmt(&ch->db, CS_CHANGE, err);
-
-	if (st == NULL)
-		return -1;
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)number);
-	sqlite3_bind_int64(st, 2, clock_wall_us(&clock_system));
-	db_bind_str(st, 3, by->who);
-	db_bind_str(st, 4, by->host);
-	db_bind_str(st, 5, by->command);
-	db_bind_str(st, 6, by->note == NULL ? "" : by->note);
-	sqlite3_bind_int64(st, 7, (sqlite3_int64)recipients);
-	return db_run(&ch->db, st, err);
+	return how->undo != 0 ? "undo" : how->seed ? "seed" : "rows";
 }
 
 static int write_rows(struct change *ch, int64_t number, struct error *err)
@@ -183,6 +170,7 @@ static int write_rows(struct change *ch, int64_t number, struct error *err)
 static int write_all(struct change *ch, const struct change_how *how,
     const struct change_by *by, struct change_done *done, struct error *err)
 {
+	struct change_line line = {.by = by, .kind = kind_of(how)};
 	uint64_t newest = 0;
 
 	change_phase(ch, "comparing");
@@ -198,7 +186,9 @@ static int write_all(struct change *ch, const struct change_how *how,
 	if (done->recipients == 0)
 		return 0;
 	done->change = newest + 1;
-	if (write_change(ch, done->change, by, done->recipients, err) < 0)
+	line.number = done->change;
+	line.recipients = done->recipients;
+	if (change_write_line(ch, &line, err) < 0)
 		return -1;
 	return write_rows(ch, (int64_t)done->change, err);
 }
@@ -240,6 +230,7 @@ int change_accept(struct change *ch, uint64_t above,
     const struct change_by *by, struct change_done *done_out,
     struct error *err)
 {
+	struct change_line line = {.by = by, .kind = "accept"};
 	uint64_t number = 0;
 	int rc;
 
@@ -247,14 +238,14 @@ int change_accept(struct change *ch, uint64_t above,
 	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
 		return -1;
 	rc = change_number(ch, CS_NEWEST, 0, &number, err) < 0 ? -1 : 0;
-	number = (number > above ? number : above) + 1;
+	line.number = (number > above ? number : above) + 1;
 	if (rc == 0)
-		rc = write_change(ch, number, by, 0, err);
+		rc = change_write_line(ch, &line, err);
 	if (rc == 0)
-		rc = change_run(ch, CS_LOG_ALL, (int64_t)number, err);
+		rc = change_run(ch, CS_LOG_ALL, (int64_t)line.number, err);
 	rc = finish(ch, rc, err);
 	if (rc == 0)
-		done_out->change = number;
+		done_out->change = line.number;
 	return rc;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Statements of a change with at most one parameter, a number.
+ * Statements of a change with at most one parameter, a number; and columns.
  */
 #include "policy/change/change_int.h"
 
@@ -64,4 +64,13 @@ struct table_value change_value(sqlite3_stmt *st, int at)
 	    .tags = db_str(st, at + 3),
 	    .addresses = db_str(st, at + 4),
 	};
+}
+
+void change_bind_tag(sqlite3_stmt *st, struct slice tag)
+{
+	struct slice key, value;
+
+	row_tag_parts(tag, &key, &value);
+	db_bind(st, 1, key);
+	db_bind(st, 2, value);
 }

@@ -9,6 +9,7 @@
  * the history can not differ from what was done. `tag` and `rewrite` are
  * indices over values of rows, brought along from the log too.
  */
+#include "policy/change_chain.h"
 #include "policy/change/change_int.h"
 
 const char change_temp[] =
@@ -94,10 +95,12 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_CLEAR] = "DELETE FROM heap",
 	[CS_SCAN] = "SELECT address, route, held, mailbox, tags, change "
 	    "FROM main.route",
-	[CS_HAS_TAG] = "SELECT 1 FROM main.tag WHERE tag = ?1 LIMIT 1",
+	[CS_HAS_TAG] = "SELECT 1 FROM main.tag WHERE key = ?1 "
+	    "AND value = ?2 LIMIT 1",
 	[CS_SCAN_TAG] = "SELECT r.address, r.route, r.held, r.mailbox, r.tags, "
 	    "r.change FROM main.tag t CROSS JOIN main.route r "
-	    "ON r.address = t.address WHERE t.tag = ?1",
+	    "ON r.address = t.address WHERE t.key = ?1 AND t.value = ?2 "
+	    "ORDER BY t.address",
 
 	[CS_SEEDED] = "SELECT 1 FROM main.seeded WHERE domain = ?1",
 	/* A '+' begins no domain: see table_gone.c. */
@@ -196,8 +199,24 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    " ORDER BY address",
 	[CS_LOG_ALL] = "INSERT INTO main.log(change, address) "
 	    "VALUES(?1, '@')",
-	[CS_CHANGE] = "INSERT INTO main.change(change, time, who, host, "
-	    "command, note, recipients) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[CS_CHANGE] = "INSERT INTO main.change(" CHAIN_COLUMNS ") "
+	    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[CS_LAST_LINE] = "SELECT " CHAIN_COLUMNS " FROM main.change "
+	    "ORDER BY change DESC LIMIT 1",
+	[CS_NEXT_LINE] = "SELECT change FROM main.change WHERE change > ?1 "
+	    "ORDER BY change LIMIT 1",
+	[CS_CHAIN_LINE] = "UPDATE main.change SET previous = ?2 "
+	    "WHERE change = ?1 RETURNING " CHAIN_COLUMNS,
+	/* The mark's page and page 1 into the log: see db_log.c. */
+	[CS_TOUCH] = "UPDATE main.about SET writes = writes + 1",
+	[CS_TOUCH_HEAD] = "PRAGMA main.user_version = 2", /* DB_FORMAT */
+	[CS_MARK_DRAW] = "UPDATE main.about SET former = mark, "
+	    "mark = " DB_MARK_NEW ", writes = writes + 1",
+	[CS_MARK_FORMER] = "SELECT 1 FROM main.about WHERE former <> ''",
+	[CS_MARK_SETTLE] = "UPDATE main.about SET former = '', "
+	    "writes = writes + 1",
+	[CS_MARK_COPY] = "UPDATE main.about SET former = ?1, "
+	    "mark = " DB_MARK_NEW,
 	[CS_PREVIEW] = "SELECT address, " VALUES " FROM next WHERE " DIFFERS
 	    " ORDER BY address",
 
@@ -221,9 +240,10 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_TAGS] = "SELECT address, old_tags, new_tags FROM main.log "
 	    "WHERE change = ?1 "
 	    "AND coalesce(old_tags, '') <> coalesce(new_tags, '')",
-	[CS_TAG_ADD] = "INSERT OR IGNORE INTO main.tag(tag, address) "
-	    "VALUES(?1, ?2)",
-	[CS_TAG_DROP] = "DELETE FROM main.tag WHERE tag = ?1 AND address = ?2",
+	[CS_TAG_ADD] = "INSERT OR IGNORE INTO main.tag(key, value, address) "
+	    "VALUES(?1, ?2, ?3)",
+	[CS_TAG_DROP] = "DELETE FROM main.tag WHERE key = ?1 AND value = ?2 "
+	    "AND address = ?3",
 	[CS_REWRITES] = "SELECT address, old_addresses, new_addresses "
 	    "FROM main.log WHERE change = ?1 "
 	    "AND coalesce(old_addresses, '') <> coalesce(new_addresses, '')",

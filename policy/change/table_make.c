@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Making the cutover table and keeping it: creation, seeds, checkpoint,
- * backup. Table thread or command line.
+ * Making the cutover table: creation, upgrade, seeds. Table thread or command
+ * line.
  */
 #include "policy/change/table_make.h"
 
@@ -12,44 +12,11 @@
 #include <unistd.h>
 
 #include "policy/change/change_int.h"
+#include "policy/change/table_schema.h"
+#include "policy/change/table_upgrade.h"
 #include "relay/base/mem.h"
-#include "relay/base/newfile.h"
 
 enum { FILE_MODE = 0600 };
-
-/* One transaction: a crash leaves an empty file or the whole schema. Pages
- * of 8 KiB: measured at 2,100,000 rows, a lookup as quick as with 4 KiB, and
- * a flip of 83,000 scattered rows a third quicker. */
-static const char schema[] =
-    "PRAGMA page_size = 8192;"
-    "BEGIN IMMEDIATE;"
-    "PRAGMA application_id = 1346925680;" /* DB_APPLICATION */
-    "PRAGMA user_version = 1;"		  /* DB_FORMAT */
-    "CREATE TABLE IF NOT EXISTS route("
-    " address TEXT NOT NULL PRIMARY KEY, route TEXT NOT NULL,"
-    " held INTEGER NOT NULL, mailbox TEXT NOT NULL, tags TEXT NOT NULL,"
-    " addresses TEXT NOT NULL, change INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS route_mailbox ON route(mailbox)"
-    " WHERE mailbox <> '';"
-    "CREATE TABLE IF NOT EXISTS tag(tag TEXT NOT NULL,"
-    " address TEXT NOT NULL, PRIMARY KEY(tag, address)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS rewrite(key TEXT NOT NULL,"
-    " leg TEXT NOT NULL, address TEXT NOT NULL,"
-    " PRIMARY KEY(key, leg, address)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS change(change INTEGER PRIMARY KEY,"
-    " time INTEGER NOT NULL, who TEXT NOT NULL, host TEXT NOT NULL,"
-    " command TEXT NOT NULL, note TEXT NOT NULL,"
-    " recipients INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS log(change INTEGER NOT NULL,"
-    " address TEXT NOT NULL, old_route TEXT, old_held INTEGER,"
-    " old_mailbox TEXT, old_tags TEXT, old_addresses TEXT,"
-    " new_route TEXT, new_held INTEGER, new_mailbox TEXT, new_tags TEXT,"
-    " new_addresses TEXT, PRIMARY KEY(change, address)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS seeded("
-    " domain TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;"
-    "COMMIT;";
-_Static_assert(DB_APPLICATION == 1346925680 && DB_FORMAT == 1,
-    "the schema's mark");
 
 static const char wal[] = "PRAGMA journal_mode = WAL;";
 
@@ -78,11 +45,15 @@ static int make_schema(const char *path, struct error *err)
 	struct stat st;
 	int rc = 0;
 
-	if (make_file(path, err) < 0 ||
-	    db_open(&db, path, DB_CREATE, change_sql, err) < 0)
+	if (make_file(path, err) < 0)
+		return -1;
+	if (stat(path, &st) == 0 && st.st_size > 0 &&
+	    table_upgrade(path, err) < 0)
+		return -1;
+	if (db_open(&db, path, DB_CREATE, change_sql, err) < 0)
 		return -1;
 	if (stat(path, &st) == 0 && st.st_size == 0)
-		rc = db_script(&db, schema, err);
+		rc = db_script(&db, table_schema, err);
 	/* Always: a crash may have come between the schema and this. */
 	if (rc == 0)
 		rc = db_script(&db, wal, err);
@@ -128,7 +99,8 @@ static int seed(struct change *ch, const struct conf *c, const char *who,
 {
 	static const struct change_how how = {
 	    .create = true, .seed = true, .as_of = -1};
-	struct change_by by = {who, "", "seed", "domains of the configuration"};
+	struct change_by by = {.who = who, .host = "", .command = "seed",
+	    .note = "domains of the configuration"};
 	struct change_done done;
 
 	for (int i = 0; i < c->domains; i++)
@@ -189,6 +161,7 @@ static int mark_legs(const char *path, const struct conf *c,
 	    (change_arrange(ch, err) < 0 ||
 		db_do(&ch->db, CS_LOCK, err) < 0 ||
 		write_marks(ch, c, err) < 0 ||
+		change_touch(&ch->db, err) < 0 ||
 		db_do(&ch->db, CS_COMMIT, err) < 0))
 		rc = -1;
 	change_close(ch);
@@ -209,74 +182,4 @@ int table_prepare(const char *path, const struct conf *c, const char *who,
 	rc = seed(ch, c, who, err);
 	change_close(ch);
 	return rc < 0 ? -1 : mark_legs(path, c, err);
-}
-
-int table_checkpoint(const char *path, struct error *err)
-{
-	struct db db;
-	int rc, code;
-
-	if (db_open(&db, path, DB_WRITE, change_sql, err) < 0)
-		return -1;
-	/* PASSIVE does not wait: pages that readers still need stay for the
-	 * next time. */
-	code = sqlite3_wal_checkpoint_v2(db.handle, "main",
-	    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	rc = code == SQLITE_OK || code == SQLITE_BUSY ? 0
-						      : db_error(&db, err);
-	db_close(&db);
-	return rc;
-}
-
-/* Without a journal: the file gets its name when it is whole. */
-static int copy_all(struct db *from, const char *to, struct error *err)
-{
-	sqlite3 *copy = NULL;
-	sqlite3_backup *b = NULL;
-	int rc = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE |
-	    SQLITE_OPEN_NOMUTEX, NULL);
-
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(copy, "PRAGMA journal_mode = OFF", NULL,
-		    NULL, NULL);
-	if (rc == SQLITE_OK)
-		b = sqlite3_backup_init(copy, "main", from->handle, "main");
-	if (b != NULL) {
-		rc = sqlite3_backup_step(b, -1);
-		sqlite3_backup_finish(b);
-	}
-	rc = b != NULL && rc == SQLITE_DONE
-		 ? 0
-		 : error_set(err, "the copy failed: %s",
-		       copy == NULL ? "no memory" : sqlite3_errmsg(copy));
-	sqlite3_close(copy);
-	return rc;
-}
-
-static int backup_to(struct db *from, const char *to, struct error *err)
-{
-	char part[NEWFILE_PATH];
-	int fd = newfile_open(to, part), rc;
-
-	if (fd < 0)
-		return error_sys(err, errno, "%s", to);
-	rc = copy_all(from, part, err);
-	if (rc == 0 && (fsync(fd) < 0 || newfile_keep(part, to) < 0))
-		rc = error_sys(err, errno, "%s", to);
-	close(fd);
-	if (rc < 0)
-		unlink(part);
-	return rc;
-}
-
-int table_backup(const char *path, const char *to, struct error *err)
-{
-	struct db db;
-	int rc;
-
-	if (db_open(&db, path, DB_READ, change_sql, err) < 0)
-		return -1;
-	rc = backup_to(&db, to, err);
-	db_close(&db);
-	return rc;
 }

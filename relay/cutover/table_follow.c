@@ -8,17 +8,18 @@
 
 #include <stdio.h>
 
+#include "policy/change/table_log.h"
 #include "policy/change/table_make.h"
 #include "policy/route.h"
 #include "relay/audit/note_post.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/cutover/table_file.h"
 #include "relay/delivery/ask_cache.h"
 #include "relay/post/mail.h"
 #include "relay/post/queue_letters.h"
 
 enum { SLICE_ROWS = 1000, POLL_MS = 50 };
-#define CHECKPOINT_US INT64_C(10000000)
 static const char fact_change[] = "change";
 
 struct table_follow {
@@ -35,7 +36,7 @@ struct table_follow {
 	uint64_t seen;	/* changes below it are told, and of it … */
 	char after[ADDR_MAX * 2]; /* … the keys up to here; "": all */
 	uint64_t noted; /* changes up to it are in the audit trail */
-	int64_t checkpoint_us;
+	struct table_file file;
 	bool said; /* the table's trouble was logged */
 };
 
@@ -223,10 +224,15 @@ static int catch_up(struct table_follow *f, uint64_t now, struct error *err)
 	return 0;
 }
 
-/* The file that stands there; a backup may have been put in its place. */
+/* The file that stands there; a backup may have been put in its place, or
+ * copied over it. */
 static bool have_table(struct table_follow *f, struct error *err)
 {
-	if (f->table != NULL && table_moved(f->table)) {
+	if (table_file_written(&f->file)) {
+		log_warn("table.written", kv_str("path", f->file.path),
+		    kv_str("by", "another program"),
+		    kv_str("effect", "it is opened anew"));
+		atomic_fetch_add(&f->shared->table_epoch, 1);
 		table_close(f->table);
 		f->table = NULL;
 	}
@@ -286,18 +292,35 @@ static void take_snapshot(struct table_follow *f)
 void table_follow_step(struct table_follow *f)
 {
 	int64_t now = f->shared->clock->mono_us(f->shared->clock);
-	struct error err;
 
 	take_snapshot(f);
 	look(f);
-	if (f->table == NULL || now < f->checkpoint_us)
-		return;
-	f->checkpoint_us = now + CHECKPOINT_US;
-	if (table_checkpoint(f->shared->table_path, &err) < 0)
-		log_warn("table.checkpoint", kv_err(&err));
+	if (f->table != NULL)
+		table_file_step(&f->file, now);
 }
 
 /* ---- the thread ---- */
+
+/* The table, ready to be followed: its newest change. A log of another file
+ * beside it is no reason to let mail down: 451 until an administrator says
+ * what is to be used. -1 refuses the start. */
+static int64_t open_table(struct table_follow *f, struct error *err)
+{
+	struct shared *sh = f->shared;
+	struct error unmarked;
+
+	if (table_prepare(sh->table_path, f->snapshot->conf, "posthoused",
+		err) < 0) {
+		if (!table_log_foreign(sh->table_path))
+			return -1;
+		trouble(f, err);
+		return 0;
+	}
+	if (table_mark(sh->table_path, &unmarked) < 0)
+		log_warn("table.mark", kv_err(&unmarked));
+	f->table = table_open(sh->table_path, sh->names, err);
+	return f->table == NULL ? -1 : current(f, err);
+}
 
 struct table_follow *table_follow_new(struct shared *sh,
     struct ask_cache *asked, struct conf_snapshot *snapshot, uint64_t after,
@@ -310,23 +333,18 @@ struct table_follow *table_follow_new(struct shared *sh,
 	f->asked = asked;
 	f->snapshot = snapshot_ref(snapshot);
 	mailbox_init(&f->box);
-	if (table_prepare(sh->table_path, snapshot->conf,
-		"posthoused", err) < 0)
-		goto out;
-	f->table = table_open(sh->table_path, sh->names, err);
-	if (f->table == NULL)
-		goto out;
-	now = current(f, err);
-	if (now < 0)
-		goto out;
+	f->file.path = sh->table_path;
+	now = open_table(f, err);
+	if (now < 0) {
+		table_follow_free(f);
+		return NULL;
+	}
+	table_file_take(&f->file);
 	f->noted = remembered(sh);
 	atomic_store(&sh->change_floor, f->noted);
 	f->seen = after < (uint64_t)now ? after : (uint64_t)now;
 	table_follow_step(f);
 	return f;
-out:
-	table_follow_free(f);
-	return NULL;
 }
 
 static void *follow_thread(void *arg)
@@ -371,6 +389,8 @@ void table_follow_stop(struct table_follow *f)
 	mailbox_wake(&f->box);
 	pthread_join(f->thread, NULL);
 	f->running = false;
+	if (f->table != NULL)
+		table_file_end(&f->file);
 }
 
 void table_follow_free(struct table_follow *f)

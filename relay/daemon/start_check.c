@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "policy/table.h"
+#include "policy/table_check.h"
 #include "relay/base/mem.h"
 #include "relay/client/client.h"
 #include "relay/daemon/places.h"
@@ -257,6 +258,18 @@ static void check_gone(struct checking *k)
 		return;
 }
 
+/* Behind an open handle: its log is its own. */
+static void check_history(struct checking *k)
+{
+	struct conf_place at = conf_place(k->c, "table", "path");
+	struct table_checked checked;
+	struct error err;
+
+	if (table_check(k->c->table.path, false, &checked, &err) < 0 ||
+	    table_checked_say(&checked, &err) < 0)
+		report(k, at.file, at.line, "table.path: %s", err.text);
+}
+
 static void check_table(struct checking *k)
 {
 	struct error err = {0};
@@ -265,8 +278,10 @@ static void check_table(struct checking *k)
 
 	if (stat(k->c->table.path, &st) == 0 && S_ISREG(st.st_mode) &&
 	    st.st_size > 0)
-		t = table_open(k->c->table.path, k->c->names, &err);
+		t = table_open_old(k->c->table.path, k->c->names, &err);
 	check_table_file(k, t, &err);
+	if (t != NULL)
+		check_history(k);
 	check_domains(k, t);
 	if (t == NULL)
 		return;

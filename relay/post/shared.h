@@ -37,6 +37,9 @@ struct shared {
 	 * table below it was restored from a backup: 451 until accepted. */
 	_Atomic uint64_t change_floor;
 	_Atomic bool table_bad; /* unreadable or gone back: said in status */
+	/* Goes up when another program wrote the file itself: what a handle
+	 * remembers of its pages is nothing any more. */
+	_Atomic uint64_t table_epoch;
 	_Atomic bool stopping;
 };
 

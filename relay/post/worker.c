@@ -52,14 +52,18 @@ struct table *worker_table(struct worker *w, struct error *err)
 {
 	int64_t now_ms = loop_now_ms(w->loop);
 
+	uint64_t epoch = atomic_load(&w->shared->table_epoch);
+
 	/* Another file at its place: what we hold is no longer the table. Two
 	 * system calls, so one look a millisecond. */
-	if (w->table != NULL && w->looked_ms != now_ms &&
-	    table_moved(w->table)) {
+	if (w->table != NULL &&
+	    (w->table_epoch != epoch ||
+		(w->looked_ms != now_ms && table_moved(w->table)))) {
 		table_close(w->table);
 		w->table = NULL;
 	}
 	w->looked_ms = now_ms;
+	w->table_epoch = epoch;
 	/* Before the transaction: a change that is committed and noticed while
 	 * it runs makes no answer too old. */
 	w->table_floor = atomic_load(&w->shared->change_floor);

@@ -36,6 +36,7 @@ struct worker {
 
 	struct table *table; /* NULL while it cannot be opened */
 	int64_t looked_ms; /* whether it is still the file of that name */
+	uint64_t table_epoch; /* of shared.h, when `table` was opened */
 	uint64_t table_floor; /* what it says may not be older than this */
 	struct arena *lookup; /* of one read transaction of the table */
 

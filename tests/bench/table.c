@@ -116,7 +116,8 @@ static struct change *open_change(struct bench *b)
 static void commit(struct bench *b, struct change *ch,
     const struct change_how *how, const char *what)
 {
-	struct change_by by = {"bench", "", "bench", ""};
+	struct change_by by = {.who = "bench", .host = "",
+	    .command = "bench", .note = ""};
 	struct change_done done;
 	struct error err;
 	char text[80];

@@ -86,7 +86,8 @@ static bool stage(struct change *ch, int first, int n,
 
 bool admin_change(int first, int n, const char *route, int held)
 {
-	static const struct change_by by = {"admin", "sim", "flip", ""};
+	static const struct change_by by = {.who = "admin", .host = "sim",
+	    .command = "flip", .note = ""};
 	struct change_row row = {.route = route, .held = held};
 	struct change_how how = {.create = route != NULL, .as_of = -1};
 	struct change_done done = {0};

@@ -78,7 +78,8 @@ struct change *table_tmp_change(struct table_tmp *t)
 struct change_done table_tmp_commit(struct change *ch,
     const struct change_how *how)
 {
-	static const struct change_by by = {"ann", "host", "test", "why"};
+	static const struct change_by by = {.who = "ann", .host = "host",
+	    .command = "test", .note = "why"};
 	struct change_done done;
 	struct error err;
 

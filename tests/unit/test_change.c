@@ -16,7 +16,8 @@
 static const struct change_how create = {.create = true, .as_of = -1};
 static const struct change_how strict = {.as_of = -1};
 static const struct change_how mailboxes = {.mailboxes = true, .as_of = -1};
-static const struct change_by by = {"ann", "host", "test", "why"};
+static const struct change_by by = {.who = "ann", .host = "host",
+    .command = "test", .note = "why"};
 
 static void expect_route(struct table_tmp *t, const char *key,
     const char *route)

@@ -12,7 +12,8 @@
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/table_tmp.h"
 
-static const struct change_by by = {"ann", "host", "test", ""};
+static const struct change_by by = {.who = "ann", .host = "host",
+    .command = "test", .note = ""};
 static const struct change_how create = {.create = true, .as_of = -1};
 static const struct change_how flip = {.mailboxes = true, .as_of = -1};
 static const struct change_how alone = {.as_of = -1};

@@ -16,7 +16,8 @@
 #include "tests/unit/table_tmp.h"
 
 static const struct change_how create = {.create = true, .as_of = -1};
-static const struct change_by by = {"ann", "host", "import", ""};
+static const struct change_by by = {.who = "ann", .host = "host",
+    .command = "import", .note = ""};
 
 static int open_text(const char *dir, struct slice text)
 {

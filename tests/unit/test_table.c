@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "policy/change/table_copy.h"
+#include "policy/change/table_log.h"
 #include "policy/change/table_make.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
@@ -275,10 +277,93 @@ static void a_checkpoint_empties_the_log_beside_readers(void **state)
 	assert_non_null(r);
 	assert_int_equal(table_change(r, &err), 1);
 	table_tmp_route(t, "ann@example.com", "cloud");
-	assert_int_equal(table_checkpoint(t->path, &err), 0);
+	assert_int_equal(table_checkpoint(t->path, &err), 1);
+	assert_int_equal(table_log_bytes(t->path), 0);
 	assert_int_equal(table_get(r, SLICE("ann@example.com"), t->a, &row,
 			     &err), 1);
 	table_close(r);
+	table_tmp_free(t);
+}
+
+/* ---- rows by their tags ------------------------------------------------ */
+
+static void add_key(void *arg, struct slice key, const struct table_row *row)
+{
+	struct strbuf *keys = arg;
+
+	assert_true(row->found);
+	strbuf_addsl(keys, slice_head(key, 1));
+}
+
+/* Tags of the rows a@ to f@, those that are asked for, and the rows. */
+static const char *const borne[] = {"x k=1", "k=2", "x k=2", "k", "x=", "=x"};
+static const struct {
+	const char *tag[3], *rows;
+} asked[] = {
+	{{"x"}, "ac"},
+	{{"k=2"}, "bc"},
+	{{"k"}, "d"},
+	{{"x="}, "e"},
+	{{"=x"}, "f"},
+	{{"none"}, ""},
+	{{"k=1", "k=2"}, "abc"},
+	{{"x", "x"}, "ac"},
+	{{"k", "x", "=x"}, "acdf"},
+};
+
+static void expect_rows(struct table_tmp *t, const struct slice *tag,
+    unsigned tags, const char *rows)
+{
+	struct error err;
+	struct table *r = table_open(t->path, t->names, &err);
+
+	for (unsigned limit = 1; limit < 8; limit++) {
+		struct strbuf keys;
+		char after[40] = "";
+		int n;
+
+		strbuf_init(&keys, 40);
+		do {
+			const struct table_page page = {.after =
+			    slice_str(after), .limit = limit, .a = t->a,
+			    .fn = add_key, .arg = &keys, .tag = tag,
+			    .tags = tags};
+
+			n = table_rows(r, &page, &err);
+			assert_true(n >= 0);
+			if (n > 0)
+				snprintf(after, sizeof(after),
+				    "%c@example.com", keys.p[keys.n - 1]);
+		} while (n == (int)limit);
+		assert_string_equal(strbuf_cstr(&keys), rows);
+		strbuf_fini(&keys);
+	}
+	table_close(r);
+}
+
+static void rows_are_found_by_any_of_several_tags(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+
+	for (size_t i = 0; i < ARRAY_LEN(borne); i++) {
+		struct change_row row = {.route = "cloud", .held = -1,
+		    .tags = borne[i]};
+		char address[40];
+
+		snprintf(address, sizeof(address), "%c@example.com",
+		    (char)('a' + i));
+		table_tmp_set(t, address, &row);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		struct slice tag[3];
+		unsigned n = 0;
+
+		while (n < 3 && asked[i].tag[n] != NULL) {
+			tag[n] = slice_str(asked[i].tag[n]);
+			n++;
+		}
+		expect_rows(t, tag, n, asked[i].rows);
+	}
 	table_tmp_free(t);
 }
 
@@ -313,7 +398,8 @@ static void live(struct table_tmp *t, const char *address,
     const char *command, const struct change_row *row)
 {
 	const struct change_how how = {.create = true, .as_of = -1};
-	const struct change_by who = {"ann", "host", command, ""};
+	const struct change_by who = {.who = "ann", .host = "host",
+	    .command = command, .note = ""};
 	struct change *ch = table_tmp_change(t);
 	struct change_done done;
 	struct error err;
@@ -367,7 +453,8 @@ static void count_waits(void *arg, int64_t limit_ms)
 static void a_change_behind_another_waits_and_says_so(void **state)
 {
 	static const struct change_how how = {.create = true, .as_of = -1};
-	static const struct change_by by = {"ann", "host", "test", ""};
+	static const struct change_by by = {.who = "ann", .host = "host",
+	    .command = "test", .note = ""};
 	struct change_row row = {.route = "cloud", .held = -1};
 	struct table_tmp *t = table_tmp_new(*state);
 	int waits = 0;
@@ -411,6 +498,7 @@ int main(void)
 		a_transaction_sees_one_state_and_the_next_the_change),
 	    cmocka_unit_test(a_row_is_found_by_what_a_leg_calls_it),
 	    cmocka_unit_test(a_backup_is_a_table_and_a_moved_file_is_noticed),
+	    cmocka_unit_test(rows_are_found_by_any_of_several_tags),
 	    cmocka_unit_test(who_was_flipped_is_known),
 	    cmocka_unit_test(a_checkpoint_empties_the_log_beside_readers),
 	    cmocka_unit_test(a_change_behind_another_waits_and_says_so),

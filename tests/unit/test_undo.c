@@ -140,7 +140,8 @@ static const struct case_ cases[] = {
 
 static void one_case(struct table_tmp *t, const struct case_ *c)
 {
-	static const struct change_by by = {"ann", "host", "undo", ""};
+	static const struct change_by by = {.who = "ann", .host = "host",
+	    .command = "undo", .note = ""};
 	struct change_how how = {.as_of = -1};
 	struct change_done done, seen;
 	struct change *ch;
@@ -262,7 +263,8 @@ static void an_undo_keeps_to_the_legs_of_the_domain(void **state)
 	    "leg \"cloud\" { hosts = { \"192.0.2.20:25\" } }\n"
 	    "domain \"example.com\" { route = \"cloud\" legs = { \"cloud\" } "
 	    "}\n";
-	static const struct change_by by = {"ann", "host", "undo", ""};
+	static const struct change_by by = {.who = "ann", .host = "host",
+	    .command = "undo", .note = ""};
 	struct table_tmp *t = table_tmp_new(*state);
 	struct change_how how = {.as_of = -1};
 	struct change_done done;

@@ -325,7 +325,8 @@ void rig_test(void **state)
 
 static uint64_t change(const char *address, const struct change_row *row)
 {
-	static const struct change_by by = {"admin", "sim", "test", ""};
+	static const struct change_by by = {.who = "admin", .host = "sim",
+	    .command = "test", .note = ""};
 	struct change_how how = {.create = true, .as_of = -1};
 	struct change_done done = {0};
 	struct error err;
@@ -341,7 +342,8 @@ static uint64_t change(const char *address, const struct change_row *row)
 
 void rig_rows(int n, const char *route)
 {
-	static const struct change_by by = {"admin", "sim", "test", ""};
+	static const struct change_by by = {.who = "admin", .host = "sim",
+	    .command = "test", .note = ""};
 	struct change_row row = {.route = route, .held = -1};
 	struct change_how how = {.create = true, .as_of = -1};
 	struct change_done done = {0};

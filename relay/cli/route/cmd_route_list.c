@@ -78,6 +78,8 @@ struct row_walk {
 	bool (*fn)(struct row_walk *w, struct slice key,
 	    const struct table_row *row);
 	void *arg;
+	struct slice tag[WHERE_NODES]; /* one of which each row bears … */
+	unsigned tags;		       /* … 0: it need not */
 	struct strbuf last; /* the key that was read last */
 	uint64_t fitting;
 	bool domains; /* rows of domains too */
@@ -124,7 +126,8 @@ static int walk_rows(struct row_walk *w, struct table *t)
 		char *last = mem_dup(w->last.p, w->last.n);
 		const struct table_page page = {
 		    .after = slice_of(last, w->last.n), .limit = TABLE_PAGE,
-		    .a = a, .fn = on_row, .arg = w};
+		    .a = a, .fn = on_row, .arg = w,
+		    .tag = w->tag, .tags = w->tags};
 
 		n = table_rows(t, &page, &err);
 		mem_free(last);
@@ -146,6 +149,7 @@ static int walk(struct row_walk *w)
 	where = read_filters(w->c, &code);
 	if (where != NULL) {
 		w->where = where;
+		w->tags = where_tags(where, w->tag);
 		code = walk_rows(w, t);
 		where_free(where);
 	}

@@ -17,6 +17,9 @@ static const struct out_column list_columns[] = {
 	{"command", "COMMAND", false},
 	{"undid", "UNDID", true},
 	{"recipients", "RECIPIENTS", true},
+	{"kind", "KIND", false},
+	{"node", "NODE", true},
+	{"wave", "WAVE", false},
 	{"note", "NOTE", false},
 	{NULL, NULL, false},
 };
@@ -33,6 +36,10 @@ static void put_change(void *arg, const struct table_change *ch)
 	jout_str(j, "command", ch->command);
 	cli_put_undid(j, ch);
 	jout_int(j, "recipients", (int64_t)ch->recipients);
+	jout_str(j, "kind", ch->kind);
+	jout_int(j, "node", ch->node);
+	if (ch->wave[0] != '\0')
+		jout_str(j, "wave", ch->wave);
 	jout_str(j, "note", ch->note);
 	out_row_end(&c->out);
 }

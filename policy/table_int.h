@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Shared by the files behind table.h.
+ */
+#ifndef POLICY_TABLE_INT_H
+#define POLICY_TABLE_INT_H
+
+#include "policy/db.h"
+#include "policy/table.h"
+
+/* The columns of a row in the order that table_take_row() wants, each with `r`
+ * before it: "" or the name of a table and a dot. */
+#define TABLE_COLUMNS(r) r "route, " r "held, " r "mailbox, " r "tags, " \
+	r "addresses, " r "change, " r "address"
+
+struct table {
+	struct db db;
+	struct names *names;
+};
+
+void table_take_row(struct table *t, sqlite3_stmt *st, struct arena *a,
+    struct table_row *row);
+/* table_tagged.c: table_rows() of a page with tags. */
+int table_tagged(struct table *t, const struct table_page *page,
+    struct error *err) PH_CHECK;
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Backups of the cutover table and the way back; and a copy that is put over
+ * the table while its write-ahead log remains.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "policy/change/table_copy.h"
+#include "policy/change/table_log.h"
+#include "policy/change/table_make.h"
+#include "policy/table_check.h"
+#include "relay/base/mem.h"
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/table_tmp.h"
+
+static void copy_file(const char *from, const char *to)
+{
+	static char bytes[1 << 20];
+	FILE *f = fopen(from, "r"), *g = fopen(to, "w");
+	size_t n;
+
+	assert_non_null(f);
+	assert_non_null(g);
+	while ((n = fread(bytes, 1, sizeof(bytes), f)) > 0)
+		assert_int_equal(fwrite(bytes, 1, n, g), n);
+	fclose(f);
+	assert_int_equal(fclose(g), 0);
+}
+
+static const char *beside(const struct table_tmp *t, const char *end)
+{
+	static char path[400];
+
+	snprintf(path, sizeof(path), "%s%s", t->path, end);
+	return path;
+}
+
+static void drop(const struct table_tmp *t, const char *end)
+{
+	unlink(beside(t, end));
+}
+
+static uint64_t change_of(const struct table_tmp *t)
+{
+	struct table_checked c;
+	struct error err;
+
+	if (table_check(t->path, true, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(c.wrong.text, "");
+	return c.change;
+}
+
+static struct table_restored restore(struct table_tmp *t, const char *name,
+    int want, const char *said)
+{
+	struct table_source from = {open(name, O_RDONLY), name};
+	struct table_restored done;
+	struct error err = {0};
+
+	assert_true(from.fd >= 0);
+	assert_int_equal(table_restore(t->path, &from, &done, &err), want);
+	close(from.fd);
+	if (want < 0) {
+		print_message("%s\n", err.text);
+		assert_non_null(strstr(err.text, said));
+	}
+	/* Its own copy is gone either way. */
+	assert_int_equal(access(beside(t, ".restoring"), F_OK), -1);
+	return done;
+}
+
+/* Ann on cloud at change 2; a backup of that; ann on legacy at change 3. */
+static struct table_tmp *with_backup(const char *dir, char backup[340])
+{
+	struct table_tmp *t = table_tmp_new(dir);
+	struct error err;
+
+	snprintf(backup, 340, "%s/backup", dir);
+	unlink(backup);
+	table_tmp_route(t, "ann@example.com", "cloud");
+	if (table_backup(t->path, backup, &err) < 0)
+		fail_msg("%s", err.text);
+	table_tmp_route(t, "ann@example.com", "legacy");
+	return t;
+}
+
+static void expect_route(struct table_tmp *t, const char *route)
+{
+	assert_string_equal(table_tmp_get(t, "ann@example.com").route_text,
+	    route);
+}
+
+static void a_backup_is_one_file(void **state)
+{
+	char backup[340], log[350];
+	struct table_tmp *t = with_backup(*state, backup);
+
+	snprintf(log, sizeof(log), "%s-wal", backup);
+	assert_int_equal(access(log, F_OK), -1);
+	snprintf(log, sizeof(log), "%s.part", backup);
+	assert_int_equal(access(log, F_OK), -1);
+	table_tmp_free(t);
+}
+
+static void a_restored_table_is_seen_by_those_who_have_it_open(void **state)
+{
+	char backup[340];
+	struct table_tmp *t = with_backup(*state, backup);
+	struct table_restored done;
+	struct table_row row;
+	struct error err;
+	struct table *r = table_open(t->path, t->names, &err);
+
+	assert_int_equal(table_begin(r, &err), 0);
+	assert_int_equal(table_change(r, &err), 3);
+	done = restore(t, backup, 0, NULL);
+	assert_int_equal(done.was, 3);
+	assert_int_equal(done.is, 2);
+	assert_string_equal(done.kept, beside(t, ".before-restore"));
+	/* One transaction sees one table. */
+	assert_int_equal(table_change(r, &err), 3);
+	table_end(r);
+	assert_false(table_moved(r));
+	assert_int_equal(table_begin(r, &err), 0);
+	assert_int_equal(table_change(r, &err), 2);
+	assert_int_equal(table_get(r, SLICE("ann@example.com"), t->a, &row,
+			     &err), 1);
+	assert_string_equal(row.route_text, "cloud");
+	table_end(r);
+	table_close(r);
+	assert_int_equal(change_of(t), 2);
+	/* And back: what was kept is a backup as well. */
+	done = restore(t, beside(t, ".before-restore"), 0, NULL);
+	assert_int_equal(done.is, 3);
+	expect_route(t, "legacy");
+	drop(t, ".before-restore");
+	drop(t, ".before-restore-2");
+	table_tmp_free(t);
+}
+
+static void what_is_no_backup_leaves_the_table_as_it_is(void **state)
+{
+	char backup[340], path[340];
+	struct table_tmp *t = with_backup(*state, backup);
+
+	snprintf(path, sizeof(path), "%s",
+	    conf_tmp_write(*state, "text", "no table at all"));
+	restore(t, path, -1, "no");
+	/* Half of it. */
+	assert_int_equal(truncate(backup, 8192 * 5), 0);
+	restore(t, backup, -1, "damaged");
+	/* A table in use: its newest changes are in the log. */
+	copy_file(t->path, path);
+	conf_tmp_write(*state, "text-wal", "changes");
+	restore(t, path, -1, "write-ahead log beside it");
+	assert_int_equal(change_of(t), 3);
+	expect_route(t, "legacy");
+	assert_int_equal(access(beside(t, ".before-restore"), F_OK), -1);
+	table_tmp_free(t);
+}
+
+static void a_table_that_cannot_be_opened_is_replaced(void **state)
+{
+	char backup[340];
+	struct table_tmp *t = with_backup(*state, backup);
+	struct table_restored done;
+
+	assert_int_equal(truncate(t->path, 100), 0);
+	done = restore(t, backup, 0, NULL);
+	assert_string_equal(done.kept, beside(t, ".before-restore"));
+	assert_int_equal(change_of(t), 2);
+	expect_route(t, "cloud");
+	/* Nor is one needed. */
+	drop(t, "");
+	restore(t, backup, 0, NULL);
+	assert_int_equal(change_of(t), 2);
+	drop(t, ".before-restore");
+	drop(t, ".before-restore-2");
+	table_tmp_free(t);
+}
+
+/* ---- a copy over the table, whose log remains -------------------------- */
+
+/* A handle that stays open keeps the log, as a killed daemon does. */
+static void leave_log(struct table_tmp *t, const char *over)
+{
+	struct error err;
+	struct table *r = table_open(t->path, t->names, &err);
+	char log[400], kept[340];
+
+	snprintf(kept, sizeof(kept), "%s-kept", t->path);
+	snprintf(log, sizeof(log), "%s", beside(t, "-wal"));
+	table_tmp_route(t, "ann@example.com", "cloud+legacy");
+	assert_true(table_log_bytes(t->path) > 0);
+	copy_file(log, kept);
+	table_close(r);
+	unlink(log);
+	unlink(beside(t, "-shm"));
+	copy_file(over, t->path);
+	copy_file(kept, log);
+	unlink(kept);
+}
+
+static void a_log_of_another_file_is_noticed_and_set_aside(void **state)
+{
+	char backup[340], aside[TABLE_ASIDE_PATH];
+	struct table_tmp *t = with_backup(*state, backup);
+	struct error err = {0};
+
+	leave_log(t, backup);
+	assert_true(table_log_foreign(t->path));
+	assert_null(table_open(t->path, t->names, &err));
+	print_message("%s\n", err.text);
+	assert_non_null(strstr(err.text, "of another file"));
+	assert_non_null(strstr(err.text, "table accept"));
+	assert_int_equal(table_prepare(t->path, t->c, "test", &err), -1);
+	assert_null(change_open(t->path, t->c, &err));
+	/* Nothing of the log came into the copy meanwhile. */
+	assert_int_equal(table_log_aside(t->path, aside, &err), 1);
+	assert_string_equal(aside, beside(t, "-wal.aside"));
+	assert_int_equal(change_of(t), 2);
+	expect_route(t, "cloud");
+	assert_int_equal(table_log_aside(t->path, aside, &err), 0);
+	drop(t, "-wal.aside");
+	table_tmp_free(t);
+}
+
+static void a_restore_replaces_both(void **state)
+{
+	char backup[340];
+	struct table_tmp *t = with_backup(*state, backup);
+
+	leave_log(t, backup);
+	restore(t, backup, 0, NULL);
+	assert_int_equal(change_of(t), 2);
+	assert_int_equal(access(beside(t, ".before-restore-wal"), F_OK), 0);
+	drop(t, ".before-restore");
+	drop(t, ".before-restore-wal");
+	table_tmp_free(t);
+}
+
+/* A copy that was made while the daemon was stopped has the mark of then. */
+static void a_cold_copy_is_known_after_the_next_start(void **state)
+{
+	char backup[340], cold[340];
+	struct table_tmp *t = with_backup(*state, backup);
+	struct error err;
+
+	snprintf(cold, sizeof(cold), "%s/cold", (char *)*state);
+	copy_file(t->path, cold);
+	assert_int_equal(table_mark(t->path, &err), 0);
+	leave_log(t, cold);
+	assert_true(table_log_foreign(t->path));
+	drop(t, "-wal");
+	drop(t, "-shm");
+	/* The same file with its own log is the table. */
+	copy_file(cold, t->path);
+	assert_int_equal(table_mark(t->path, &err), 0);
+	copy_file(t->path, cold);
+	leave_log(t, cold);
+	assert_false(table_log_foreign(t->path));
+	assert_int_equal(change_of(t), 4);
+	unlink(cold);
+	table_tmp_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_backup_is_one_file),
+	    cmocka_unit_test(
+		a_restored_table_is_seen_by_those_who_have_it_open),
+	    cmocka_unit_test(what_is_no_backup_leaves_the_table_as_it_is),
+	    cmocka_unit_test(a_table_that_cannot_be_opened_is_replaced),
+	    cmocka_unit_test(a_log_of_another_file_is_noticed_and_set_aside),
+	    cmocka_unit_test(a_restore_replaces_both),
+	    cmocka_unit_test(a_cold_copy_is_known_after_the_next_start),
+	};
+
+	return cmocka_run_group_tests(tests, conf_tmp_setup,
+	    conf_tmp_teardown);
+}
