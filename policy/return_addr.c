@@ -18,7 +18,7 @@ static const char purpose[] = "return";
 static const char prefix[] = "ret.";
 
 /* The part that is signed, between prefix and mark. */
-static void print_facts(const struct return_addr *a, struct strbuf *out)
+static void print_fields(const struct return_addr *a, struct strbuf *out)
 {
 	char id[ID_TEXT];
 
@@ -34,18 +34,18 @@ bool return_addr_make(const struct conf *c, uint64_t id, const char *leg,
 	struct return_addr a = {.id = id,
 	    .day = (now_us + c->ret.lifetime_ms * 1000) / DAY_US};
 	struct slice name = slice_head(slice_str(leg), RETURN_LEG_MAX);
-	struct strbuf facts;
+	struct strbuf fields;
 	char mark[KEYED_TEXT];
 
 	if (c->ret.domain[0] == '\0')
 		return false;
 	memcpy(a.leg, name.p, name.n);
-	strbuf_init(&facts, ADDR_LOCAL_MAX);
-	print_facts(&a, &facts);
-	keyed_mark(&c->ret.key, purpose, strbuf_view(&facts), mark);
-	strbuf_addf(out, "%s%s.%s@%s", prefix, strbuf_cstr(&facts), mark,
+	strbuf_init(&fields, ADDR_LOCAL_MAX);
+	print_fields(&a, &fields);
+	keyed_mark(&c->ret.key, purpose, strbuf_view(&fields), mark);
+	strbuf_addf(out, "%s%s.%s@%s", prefix, strbuf_cstr(&fields), mark,
 	    c->ret.domain);
-	strbuf_fini(&facts);
+	strbuf_fini(&fields);
 	return true;
 }
 
@@ -75,13 +75,13 @@ static bool split(struct slice local, struct return_addr *a,
 static bool is_ours(const struct conf *c, const struct return_addr *a,
     struct slice mark)
 {
-	struct strbuf facts;
+	struct strbuf fields;
 	bool good;
 
-	strbuf_init(&facts, ADDR_LOCAL_MAX);
-	print_facts(a, &facts);
-	good = keyed_check(&c->ret.key, purpose, strbuf_view(&facts), mark);
-	strbuf_fini(&facts);
+	strbuf_init(&fields, ADDR_LOCAL_MAX);
+	print_fields(a, &fields);
+	good = keyed_check(&c->ret.key, purpose, strbuf_view(&fields), mark);
+	strbuf_fini(&fields);
 	return good;
 }
 

@@ -362,7 +362,7 @@ static bool was_delivered(struct asker *a, const struct ask_key *k,
 	if (!unknown_delivered(a->w, k->leg, to,
 		clock_wall_us(a->w->shared->clock)))
 		return false;
-	ask_cache_put(a->cache, k, FACT_YES,
+	ask_cache_put(a->cache, k, FOUND_YES,
 	    a->w->snapshot->conf->probe.positive_ms, ask_cache_era(a->cache));
 	return true;
 }

@@ -15,13 +15,13 @@ enum {
 	CLIENTS = 1024,
 };
 
-/* For how long after its end a fact is better than none. A recipient that came
- * since would be refused for the old no. */
+/* For how long after its end a finding is better than none. A recipient that
+ * came since would be refused for the old no. */
 static const int64_t last_ms[] = {
-	[FACT_YES] = 7 * DAY_MS,
-	[FACT_EVERYBODY] = DAY_MS,
-	[FACT_NO] = HOUR_MS,
-	[FACT_PICKY] = 0,
+	[FOUND_YES] = 7 * DAY_MS,
+	[FOUND_EVERYBODY] = DAY_MS,
+	[FOUND_NO] = HOUR_MS,
+	[FOUND_PICKY] = 0,
 };
 
 /* In a row, and until when no question is put. */
@@ -41,7 +41,7 @@ struct cache_place {
 	uint64_t base, whole; /* 0: empty */
 	int64_t until_ms;
 	uint16_t leg;
-	uint8_t fact;
+	uint8_t finding;
 };
 
 struct ask_cache {
@@ -103,7 +103,7 @@ static struct cache_place *find_any(struct ask_cache *c,
 	return NULL;
 }
 
-/* The fact, if it still holds; with the lock. */
+/* The finding, if it still holds; with the lock. */
 static struct cache_place *find(struct ask_cache *c, const struct ask_key *k)
 {
 	struct cache_place *p = find_any(c, k);
@@ -113,32 +113,32 @@ static struct cache_place *find(struct ask_cache *c, const struct ask_key *k)
 
 static int64_t last_until(const struct cache_place *p)
 {
-	return p->whole == 0 ? INT64_MIN : p->until_ms + last_ms[p->fact];
+	return p->whole == 0 ? INT64_MIN : p->until_ms + last_ms[p->finding];
 }
 
-enum ask_fact ask_cache_get(struct ask_cache *c, const struct ask_key *k)
+enum ask_finding ask_cache_get(struct ask_cache *c, const struct ask_key *k)
 {
 	struct cache_place *p;
-	enum ask_fact fact;
+	enum ask_finding finding;
 
 	pthread_mutex_lock(&c->lock);
 	p = find(c, k);
-	fact = p == NULL ? FACT_NONE : (enum ask_fact)p->fact;
+	finding = p == NULL ? FOUND_NONE : (enum ask_finding)p->finding;
 	pthread_mutex_unlock(&c->lock);
-	return fact;
+	return finding;
 }
 
-enum ask_fact ask_cache_last(struct ask_cache *c, const struct ask_key *k)
+enum ask_finding ask_cache_last(struct ask_cache *c, const struct ask_key *k)
 {
-	enum ask_fact fact = FACT_NONE;
+	enum ask_finding finding = FOUND_NONE;
 	const struct cache_place *p;
 
 	pthread_mutex_lock(&c->lock);
 	p = find_any(c, k);
 	if (p != NULL && last_until(p) > clock_mono_ms(c->clock))
-		fact = (enum ask_fact)p->fact;
+		finding = (enum ask_finding)p->finding;
 	pthread_mutex_unlock(&c->lock);
-	return fact;
+	return finding;
 }
 
 uint64_t ask_cache_era(struct ask_cache *c)
@@ -151,7 +151,7 @@ uint64_t ask_cache_era(struct ask_cache *c)
 	return era;
 }
 
-/* Its own place, else an empty one, else that whose fact is first of no use. */
+/* Its own place, an empty one, or that of the finding that ends first. */
 static struct cache_place *room_for(struct ask_cache *c,
     const struct ask_key *k)
 {
@@ -167,27 +167,27 @@ static struct cache_place *room_for(struct ask_cache *c,
 }
 
 static bool put(struct ask_cache *c, const struct ask_key *k,
-    enum ask_fact fact, int64_t ms)
+    enum ask_finding finding, int64_t ms)
 {
 	int64_t until_ms = clock_mono_ms(c->clock) + ms;
 	struct cache_place *p = find(c, k);
-	bool fresh = p == NULL || p->fact != fact;
+	bool fresh = p == NULL || p->finding != finding;
 
-	if (fact == FACT_EVERYBODY)
+	if (finding == FOUND_EVERYBODY)
 		c->leg[k->leg].everybody_until_ms = until_ms;
 	*room_for(c, k) = (struct cache_place){k->base, k->whole, until_ms,
-	    (uint16_t)k->leg, (uint8_t)fact};
+	    (uint16_t)k->leg, (uint8_t)finding};
 	return fresh;
 }
 
 bool ask_cache_put(struct ask_cache *c, const struct ask_key *k,
-    enum ask_fact fact, int64_t ms, uint64_t era)
+    enum ask_finding finding, int64_t ms, uint64_t era)
 {
 	bool fresh = false;
 
 	pthread_mutex_lock(&c->lock);
 	if (era == c->era && ms > 0)
-		fresh = put(c, k, fact, ms);
+		fresh = put(c, k, finding, ms);
 	pthread_mutex_unlock(&c->lock);
 	return fresh;
 }

@@ -57,35 +57,35 @@ static bool domain_key(const char *address, int leg, char out[ADDR_MAX + 1],
 	return ok;
 }
 
-static bool says(enum ask_fact fact, enum ask_answer *answer_out)
+static bool says(enum ask_finding finding, enum ask_answer *answer_out)
 {
-	*answer_out = fact == FACT_NO ? ASK_NO : ASK_YES;
-	return fact != FACT_NONE && fact != FACT_PICKY;
+	*answer_out = finding == FOUND_NO ? ASK_NO : ASK_YES;
+	return finding != FOUND_NONE && finding != FOUND_PICKY;
 }
 
 bool ask_known(struct asker *a, const struct ask_key *k,
     const char *address, enum ask_answer *answer_out)
 {
-	enum ask_fact fact = ask_cache_get(a->cache, k);
+	enum ask_finding finding = ask_cache_get(a->cache, k);
 	char domain[ADDR_MAX + 1];
 	struct ask_key dk;
 
-	if (fact == FACT_NONE && domain_key(address, k->leg, domain, &dk))
-		fact = ask_cache_get(a->cache, &dk);
-	return says(fact, answer_out);
+	if (finding == FOUND_NONE && domain_key(address, k->leg, domain, &dk))
+		finding = ask_cache_get(a->cache, &dk);
+	return says(finding, answer_out);
 }
 
 enum ask_answer ask_last_known(struct asker *a, const struct ask_key *k,
     const char *address)
 {
-	enum ask_fact fact = ask_cache_last(a->cache, k);
+	enum ask_finding finding = ask_cache_last(a->cache, k);
 	char domain[ADDR_MAX + 1];
 	enum ask_answer answer;
 	struct ask_key dk;
 
-	if (fact == FACT_NONE && domain_key(address, k->leg, domain, &dk))
-		fact = ask_cache_last(a->cache, &dk);
-	return says(fact, &answer) ? answer : ASK_NO_ANSWER;
+	if (finding == FOUND_NONE && domain_key(address, k->leg, domain, &dk))
+		finding = ask_cache_last(a->cache, &dk);
+	return says(finding, &answer) ? answer : ASK_NO_ANSWER;
 }
 
 /* That a leg takes a recipient is worth remembering once it is known that it
@@ -97,24 +97,25 @@ bool ask_learn(struct question *q, enum ask_answer answer,
 	struct ask_cache *known = q->asker->cache;
 
 	if (answer == ASK_NO)
-		ask_cache_put(known, &q->key, FACT_NO, c->probe.negative_ms,
+		ask_cache_put(known, &q->key, FOUND_NO, c->probe.negative_ms,
 		    q->era);
 	if (answer != ASK_YES || !domain_key(q->way.rcpt.address, q->key.leg,
 				     domain_out, k_out))
 		return false;
-	if (ask_cache_get(known, k_out) != FACT_PICKY)
+	if (ask_cache_get(known, k_out) != FOUND_PICKY)
 		return true;
-	ask_cache_put(known, &q->key, FACT_YES, c->probe.positive_ms, q->era);
+	ask_cache_put(known, &q->key, FOUND_YES, c->probe.positive_ms, q->era);
 	return false;
 }
 
 void ask_learn_domain(struct question *q, enum ask_answer answer)
 {
-	enum ask_fact fact = answer == ASK_YES ? FACT_EVERYBODY : FACT_PICKY;
+	enum ask_finding finding = answer == ASK_YES ? FOUND_EVERYBODY
+						     : FOUND_PICKY;
 
 	if (ask_way_came_to_rcpt(&q->way) &&
-	    ask_cache_put(q->asker->cache, &q->key, fact, HOUR_MS,
-		q->era) && fact == FACT_EVERYBODY)
+	    ask_cache_put(q->asker->cache, &q->key, finding, HOUR_MS,
+		q->era) && finding == FOUND_EVERYBODY)
 		log_warn("ask.everybody", kv_str("leg", q->way.req.leg->name),
 		    kv_str("took", q->way.rcpt.address),
 		    kv_str("effect", "it is not asked for an hour"));

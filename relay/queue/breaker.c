@@ -19,8 +19,8 @@ static void shut(struct queue *q, int leg)
 	struct leg *l = &q->leg[leg];
 
 	l->breaker = BREAKER_OPEN;
-	l->probe = 0;
-	l->probe_us = q->now_us + q->conf->retry.steps_ms[0] * 1000;
+	l->scout = 0;
+	l->scout_us = q->now_us + q->conf->retry.steps_ms[0] * 1000;
 	ledger_gate(q->config.ledger, leg, GATE_BREAKER, true);
 	down_mark(q, leg);
 }
@@ -30,7 +30,7 @@ static void reopen(struct queue *q, int leg)
 	struct leg *l = &q->leg[leg];
 
 	l->breaker = BREAKER_CLOSED;
-	l->probe = 0;
+	l->scout = 0;
 	ledger_gate(q->config.ledger, leg, GATE_BREAKER, false);
 	down_mark(q, leg);
 }
@@ -49,25 +49,25 @@ void queue_leg_result(struct queue *q, int leg, bool reached)
 		shut(q, leg);
 }
 
-bool breaker_may_probe(const struct queue *q, int leg)
+bool breaker_may_scout(const struct queue *q, int leg)
 {
 	return q->leg[leg].breaker == BREAKER_OPEN &&
-	       q->now_us >= q->leg[leg].probe_us;
+	       q->now_us >= q->leg[leg].scout_us;
 }
 
 /* An administrator asks for it, and may know that the leg is back. */
 void breaker_hurry(struct queue *q, int leg)
 {
 	if (q->leg[leg].breaker == BREAKER_OPEN)
-		q->leg[leg].probe_us = q->now_us;
+		q->leg[leg].scout_us = q->now_us;
 }
 
-void breaker_probe(struct queue *q, int leg, uint32_t n)
+void breaker_scout(struct queue *q, int leg, uint32_t n)
 {
 	PH_ASSERT(q->leg[leg].breaker == BREAKER_OPEN);
-	PH_ASSERT(q->leg[leg].probe == 0 && delivery_at(q, n)->leg == leg);
+	PH_ASSERT(q->leg[leg].scout == 0 && delivery_at(q, n)->leg == leg);
 	q->leg[leg].breaker = BREAKER_HALF_OPEN;
-	q->leg[leg].probe = n;
+	q->leg[leg].scout = n;
 }
 
 static void trial_unclaimed(struct queue *q, struct leg *l)
@@ -83,12 +83,12 @@ void breaker_unclaimed(struct queue *q, uint32_t n)
 
 	if (l->trial == n)
 		trial_unclaimed(q, l);
-	if (l->probe != n)
+	if (l->scout != n)
 		return;
 	PH_ASSERT(l->breaker == BREAKER_HALF_OPEN);
-	l->probe = 0;
+	l->scout = 0;
 	l->breaker = BREAKER_OPEN;
-	l->probe_us = q->now_us + UNTRIED_US;
+	l->scout_us = q->now_us + UNTRIED_US;
 }
 
 /* ---- trials ------------------------------------------------------------ */

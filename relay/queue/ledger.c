@@ -88,7 +88,7 @@ bool ledger_take(struct ledger *l, int leg)
 	return take(l, leg);
 }
 
-bool ledger_take_probe(struct ledger *l, int leg)
+bool ledger_take_scout(struct ledger *l, int leg)
 {
 	unsigned passed = GATE_BREAKER | GATE_DOUBT;
 

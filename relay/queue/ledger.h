@@ -33,14 +33,14 @@ unsigned ledger_ready(const struct ledger *l, int leg);
 enum ledger_gate {
 	GATE_OPEN = 0,
 	GATE_SUSPENDED = 1, /* by an administrator or a configuration fault */
-	GATE_BREAKER = 2,   /* unreachable: only probes of the queue */
+	GATE_BREAKER = 2,   /* unreachable: only scouts of the queue */
 	GATE_STOP = 4,	    /* the daemon stops: no attempt begins */
 	GATE_DOUBT = 8,	    /* faults of its set-up in a row: one at a time */
 };
 void ledger_gate(struct ledger *l, int leg, enum ledger_gate gate, bool shut);
 unsigned ledger_gates(const struct ledger *l, int leg); /* bits */
-/* A slot in spite of the breaker, for its one probe. */
-bool ledger_take_probe(struct ledger *l, int leg) PH_CHECK;
+/* A slot in spite of the breaker, for its one scout. */
+bool ledger_take_scout(struct ledger *l, int leg) PH_CHECK;
 /* Bytes of accepted messages that wait in memory for that leg; false: with
  * these it would have more than `limit`, and it has none of them. */
 bool ledger_memory_take(struct ledger *l, int leg, uint64_t bytes,

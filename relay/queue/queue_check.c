@@ -305,17 +305,17 @@ static const char *leg_wrong(const struct queue *q, struct queue_checker *c,
 	bool half = l->breaker == BREAKER_HALF_OPEN;
 	bool shut = (ledger_gates(q->config.ledger, leg) & GATE_BREAKER) != 0;
 
-	if ((l->probe != 0) != half || shut != (l->breaker != BREAKER_CLOSED))
-		return wrong(c, "leg %d: breaker %d, probe %u, gate %d", leg,
-		    (int)l->breaker, (unsigned)l->probe, (int)shut);
+	if ((l->scout != 0) != half || shut != (l->breaker != BREAKER_CLOSED))
+		return wrong(c, "leg %d: breaker %d, scout %u, gate %d", leg,
+		    (int)l->breaker, (unsigned)l->scout, (int)shut);
 	for (int i = 0; i < 2; i++) {
-		uint32_t n = i == 0 ? l->probe : l->trial;
+		uint32_t n = i == 0 ? l->scout : l->trial;
 
 		if (n != 0 && (!is_entry(q, n) ||
 				  delivery_at(q, n)->leg != (unsigned)leg ||
 				  delivery_at(q, n)->place != PLACE_CLAIMED))
 			return wrong(c, "leg %d: its %s is no attempt under "
-			    "way", leg, i == 0 ? "probe" : "trial");
+			    "way", leg, i == 0 ? "scout" : "trial");
 	}
 	return NULL;
 }

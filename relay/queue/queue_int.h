@@ -87,8 +87,8 @@ struct leg {
 	unsigned ready;
 	enum breaker breaker;
 	unsigned failures; /* in a row */
-	int64_t probe_us;
-	uint32_t probe; /* the delivery that probes, or 0 */
+	int64_t scout_us;
+	uint32_t scout; /* the delivery that scouts, or 0 */
 	bool trial_wanted;
 	int64_t trial_us; /* … not before */
 	uint32_t trial;	  /* the delivery on trial, or 0 */
@@ -229,12 +229,12 @@ bool wake_step(struct queue *q);
 
 /* ---- breaker.c, down.c, retry.c ---------------------------------------- */
 
-/* Its claim has ended; was it the probe? */
+/* Its claim has ended; was it the scout? */
 void breaker_unclaimed(struct queue *q, uint32_t n);
 /* May the closed leg be tried with one delivery? */
-bool breaker_may_probe(const struct queue *q, int leg);
+bool breaker_may_scout(const struct queue *q, int leg);
 void breaker_hurry(struct queue *q, int leg);
-void breaker_probe(struct queue *q, int leg, uint32_t n);
+void breaker_scout(struct queue *q, int leg, uint32_t n);
 /* The same for a leg that is suspended or in doubt. */
 bool breaker_may_try(const struct queue *q, int leg);
 void breaker_try(struct queue *q, int leg, uint32_t n);

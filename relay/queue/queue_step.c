@@ -23,7 +23,7 @@ static int ms_until(const struct queue *q, int64_t us, int most)
 static int until_slot(const struct queue *q, int leg, int most)
 {
 	unsigned gates = ledger_gates(q->config.ledger, leg);
-	int64_t probe_us = q->leg[leg].probe_us;
+	int64_t scout_us = q->leg[leg].scout_us;
 
 	if (q->leg[leg].ready == 0 ||
 	    ((gates & ~(unsigned)GATE_BREAKER) != 0 &&
@@ -31,8 +31,8 @@ static int until_slot(const struct queue *q, int leg, int most)
 		return most;
 	if (gates == GATE_BREAKER && q->leg[leg].breaker != BREAKER_OPEN)
 		return most;
-	if (gates == GATE_BREAKER && probe_us > q->now_us)
-		return ms_until(q, probe_us, most);
+	if (gates == GATE_BREAKER && scout_us > q->now_us)
+		return ms_until(q, scout_us, most);
 	return most < SLOT_POLL_MS ? most : SLOT_POLL_MS;
 }
 

@@ -135,16 +135,16 @@ static void want_slot(struct queue *q, int leg)
 	q->config.ops->wants_slot(q->config.arg, leg);
 }
 
-static void probe(struct queue *q, int leg)
+static void scout(struct queue *q, int leg)
 {
 	uint32_t n;
 
-	if (!breaker_may_probe(q, leg))
+	if (!breaker_may_scout(q, leg))
 		return;
 	n = next_ready(q, leg);
-	if (n == 0 || !ledger_take_probe(q->config.ledger, leg))
+	if (n == 0 || !ledger_take_scout(q->config.ledger, leg))
 		return;
-	breaker_probe(q, leg, n);
+	breaker_scout(q, leg, n);
 	start_job(q, -1, n, true);
 }
 
@@ -197,7 +197,7 @@ static unsigned start_leg(struct queue *q, int leg, unsigned max)
 	uint32_t n;
 
 	if (gates == GATE_BREAKER || gates == (GATE_BREAKER | GATE_DOUBT))
-		probe(q, leg);
+		scout(q, leg);
 	else if (gates != 0)
 		try_one(q, leg);
 	if (gates != 0)

@@ -460,9 +460,9 @@ static void its_last_answers_count_while_it_is_silent(void **state)
 	uint64_t eve = hash_slice(SLICE("eve@example.com")) | 1;
 
 	ask_cache_put(w->asked, &(struct ask_key){w->id, ann, ann},
-	    FACT_YES, 1, 0);
+	    FOUND_YES, 1, 0);
 	ask_cache_put(w->asked, &(struct ask_key){w->id, eve, eve},
-	    FACT_NO, 1, 0);
+	    FOUND_NO, 1, 0);
 	turns(w, 2);
 	ask(w, &a);
 	ask(w, &e);

@@ -44,13 +44,13 @@ static struct ask_key key(int leg, uint64_t base, uint64_t whole)
 	return (struct ask_key){leg, base, whole};
 }
 
-static void put(struct fix *f, struct ask_key k, enum ask_fact fact,
+static void put(struct fix *f, struct ask_key k, enum ask_finding finding,
     int64_t ms)
 {
-	ask_cache_put(f->c, &k, fact, ms, ask_cache_era(f->c));
+	ask_cache_put(f->c, &k, finding, ms, ask_cache_era(f->c));
 }
 
-static enum ask_fact get(struct fix *f, struct ask_key k)
+static enum ask_finding get(struct fix *f, struct ask_key k)
 {
 	return ask_cache_get(f->c, &k);
 }
@@ -59,28 +59,28 @@ static void a_fact_is_of_a_leg_and_a_whole_address(void **state)
 {
 	struct fix *f = *state;
 
-	put(f, key(CLOUD, 7, 71), FACT_YES, 1000);
-	put(f, key(CLOUD, 7, 73), FACT_NO, 1000);
-	assert_int_equal(get(f, key(CLOUD, 7, 71)), FACT_YES);
-	assert_int_equal(get(f, key(CLOUD, 7, 73)), FACT_NO);
-	assert_int_equal(get(f, key(CLOUD, 7, 7)), FACT_NONE);
-	assert_int_equal(get(f, key(LEGACY, 7, 71)), FACT_NONE);
-	put(f, key(CLOUD, 7, 71), FACT_NO, 1000);
-	assert_int_equal(get(f, key(CLOUD, 7, 71)), FACT_NO);
+	put(f, key(CLOUD, 7, 71), FOUND_YES, 1000);
+	put(f, key(CLOUD, 7, 73), FOUND_NO, 1000);
+	assert_int_equal(get(f, key(CLOUD, 7, 71)), FOUND_YES);
+	assert_int_equal(get(f, key(CLOUD, 7, 73)), FOUND_NO);
+	assert_int_equal(get(f, key(CLOUD, 7, 7)), FOUND_NONE);
+	assert_int_equal(get(f, key(LEGACY, 7, 71)), FOUND_NONE);
+	put(f, key(CLOUD, 7, 71), FOUND_NO, 1000);
+	assert_int_equal(get(f, key(CLOUD, 7, 71)), FOUND_NO);
 }
 
 static void it_ends_with_its_time(void **state)
 {
 	struct fix *f = *state;
 
-	put(f, key(CLOUD, 7, 7), FACT_NO, 1000);
+	put(f, key(CLOUD, 7, 7), FOUND_NO, 1000);
 	clock_fake_step(&f->clock, 999 * 1000);
-	assert_int_equal(get(f, key(CLOUD, 7, 7)), FACT_NO);
+	assert_int_equal(get(f, key(CLOUD, 7, 7)), FOUND_NO);
 	clock_fake_step(&f->clock, 1000);
-	assert_int_equal(get(f, key(CLOUD, 7, 7)), FACT_NONE);
+	assert_int_equal(get(f, key(CLOUD, 7, 7)), FOUND_NONE);
 	/* 0: not to be remembered at all. */
-	put(f, key(CLOUD, 7, 7), FACT_YES, 0);
-	assert_int_equal(get(f, key(CLOUD, 7, 7)), FACT_NONE);
+	put(f, key(CLOUD, 7, 7), FOUND_YES, 0);
+	assert_int_equal(get(f, key(CLOUD, 7, 7)), FOUND_NONE);
 }
 
 static void only_news_is_news(void **state)
@@ -89,26 +89,26 @@ static void only_news_is_news(void **state)
 	struct ask_key k = key(CLOUD, 7, 7);
 	uint64_t era = ask_cache_era(f->c);
 
-	assert_true(ask_cache_put(f->c, &k, FACT_EVERYBODY, 1000, era));
-	assert_false(ask_cache_put(f->c, &k, FACT_EVERYBODY, 1000, era));
-	assert_true(ask_cache_put(f->c, &k, FACT_PICKY, 1000, era));
+	assert_true(ask_cache_put(f->c, &k, FOUND_EVERYBODY, 1000, era));
+	assert_false(ask_cache_put(f->c, &k, FOUND_EVERYBODY, 1000, era));
+	assert_true(ask_cache_put(f->c, &k, FOUND_PICKY, 1000, era));
 	clock_fake_step(&f->clock, 2000 * 1000);
-	assert_true(ask_cache_put(f->c, &k, FACT_PICKY, 1000, era));
+	assert_true(ask_cache_put(f->c, &k, FOUND_PICKY, 1000, era));
 }
 
 static void a_change_drops_all_of_a_base(void **state)
 {
 	struct fix *f = *state;
 
-	put(f, key(CLOUD, 7, 71), FACT_NO, 1000);
-	put(f, key(LEGACY, 7, 72), FACT_YES, 1000);
-	put(f, key(CLOUD, 9, 91), FACT_NO, 1000);
+	put(f, key(CLOUD, 7, 71), FOUND_NO, 1000);
+	put(f, key(LEGACY, 7, 72), FOUND_YES, 1000);
+	put(f, key(CLOUD, 9, 91), FOUND_NO, 1000);
 	ask_cache_drop(f->c, 7);
-	assert_int_equal(get(f, key(CLOUD, 7, 71)), FACT_NONE);
-	assert_int_equal(get(f, key(LEGACY, 7, 72)), FACT_NONE);
-	assert_int_equal(get(f, key(CLOUD, 9, 91)), FACT_NO);
+	assert_int_equal(get(f, key(CLOUD, 7, 71)), FOUND_NONE);
+	assert_int_equal(get(f, key(LEGACY, 7, 72)), FOUND_NONE);
+	assert_int_equal(get(f, key(CLOUD, 9, 91)), FOUND_NO);
 	ask_cache_clear(f->c);
-	assert_int_equal(get(f, key(CLOUD, 9, 91)), FACT_NONE);
+	assert_int_equal(get(f, key(CLOUD, 9, 91)), FOUND_NONE);
 }
 
 /* The leg said it before the change: it may not be so any more. */
@@ -119,12 +119,12 @@ static void what_was_under_way_is_not_kept(void **state)
 	uint64_t era = ask_cache_era(f->c);
 
 	ask_cache_drop(f->c, 7);
-	assert_false(ask_cache_put(f->c, &k, FACT_NO, 1000, era));
-	assert_int_equal(get(f, k), FACT_NONE);
+	assert_false(ask_cache_put(f->c, &k, FOUND_NO, 1000, era));
+	assert_int_equal(get(f, k), FOUND_NONE);
 	era = ask_cache_era(f->c);
 	ask_cache_clear(f->c);
-	assert_false(ask_cache_put(f->c, &k, FACT_NO, 1000, era));
-	assert_int_equal(get(f, k), FACT_NONE);
+	assert_false(ask_cache_put(f->c, &k, FOUND_NO, 1000, era));
+	assert_int_equal(get(f, k), FOUND_NONE);
 }
 
 /* A harvest of unknown names does not wash out those that are known. */
@@ -133,13 +133,13 @@ static void what_ends_soonest_makes_room(void **state)
 	struct fix *f = *state;
 
 	for (uint64_t i = 1; i <= 4; i++)
-		put(f, key(CLOUD, i << 8 | 1, i), FACT_YES, 24 * HOUR_MS);
+		put(f, key(CLOUD, i << 8 | 1, i), FOUND_YES, 24 * HOUR_MS);
 	for (uint64_t i = 5; i < 100000; i++)
-		put(f, key(CLOUD, i << 8 | 1, i), FACT_NO, 600 * 1000);
+		put(f, key(CLOUD, i << 8 | 1, i), FOUND_NO, 600 * 1000);
 	for (uint64_t i = 1; i <= 4; i++)
-		assert_int_equal(get(f, key(CLOUD, i << 8 | 1, i)), FACT_YES);
+		assert_int_equal(get(f, key(CLOUD, i << 8 | 1, i)), FOUND_YES);
 	assert_int_equal(get(f, key(CLOUD, 99999ULL << 8 | 1, 99999)),
-	    FACT_NO);
+	    FOUND_NO);
 }
 
 static void everybody_is_shown_for_as_long_as_it_holds(void **state)
@@ -147,7 +147,7 @@ static void everybody_is_shown_for_as_long_as_it_holds(void **state)
 	struct fix *f = *state;
 
 	assert_false(ask_cache_everybody(f->c, CLOUD));
-	put(f, key(CLOUD, 7, 7), FACT_EVERYBODY, 1000);
+	put(f, key(CLOUD, 7, 7), FOUND_EVERYBODY, 1000);
 	assert_true(ask_cache_everybody(f->c, CLOUD));
 	assert_false(ask_cache_everybody(f->c, LEGACY));
 	clock_fake_step(&f->clock, 1000 * 1000);
@@ -266,26 +266,26 @@ static void who_is_one_client(void **state)
 static void the_last_fact_is_better_than_none(void **state)
 {
 	static const struct {
-		enum ask_fact fact;
+		enum ask_finding finding;
 		int64_t good_h; /* after its end */
 	} cases[] = {
-	    {FACT_YES, 7 * 24}, {FACT_NO, 1}, {FACT_EVERYBODY, 24}};
+	    {FOUND_YES, 7 * 24}, {FOUND_NO, 1}, {FOUND_EVERYBODY, 24}};
 	struct fix *f = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ask_key k = key(CLOUD, 7, 7);
 
-		put(f, k, cases[i].fact, 1000);
-		assert_int_equal(ask_cache_last(f->c, &k), cases[i].fact);
+		put(f, k, cases[i].finding, 1000);
+		assert_int_equal(ask_cache_last(f->c, &k), cases[i].finding);
 		clock_fake_step(&f->clock, 1000 * 1000 +
 		    (cases[i].good_h * HOUR_MS - 1) * 1000);
-		assert_int_equal(get(f, k), FACT_NONE);
-		assert_int_equal(ask_cache_last(f->c, &k), cases[i].fact);
+		assert_int_equal(get(f, k), FOUND_NONE);
+		assert_int_equal(ask_cache_last(f->c, &k), cases[i].finding);
 		clock_fake_step(&f->clock, 1000);
-		assert_int_equal(ask_cache_last(f->c, &k), FACT_NONE);
-		put(f, k, cases[i].fact, 1000);
+		assert_int_equal(ask_cache_last(f->c, &k), FOUND_NONE);
+		put(f, k, cases[i].finding, 1000);
 		ask_cache_drop(f->c, 7);
-		assert_int_equal(ask_cache_last(f->c, &k), FACT_NONE);
+		assert_int_equal(ask_cache_last(f->c, &k), FOUND_NONE);
 	}
 }
 
@@ -295,11 +295,11 @@ static void a_harvest_does_not_wash_out_the_last_facts(void **state)
 	struct fix *f = *state;
 	struct ask_key k = key(CLOUD, 1 << 8 | 1, 1);
 
-	put(f, k, FACT_YES, 1000);
+	put(f, k, FOUND_YES, 1000);
 	clock_fake_step(&f->clock, 2000 * 1000);
 	for (uint64_t i = 5; i < 10000; i++)
-		put(f, key(CLOUD, i << 8 | 1, i), FACT_NO, 600 * 1000);
-	assert_int_equal(ask_cache_last(f->c, &k), FACT_YES);
+		put(f, key(CLOUD, i << 8 | 1, i), FOUND_NO, 600 * 1000);
+	assert_int_equal(ask_cache_last(f->c, &k), FOUND_YES);
 }
 
 int main(void)

@@ -216,9 +216,9 @@ static void slot_of_another_time(struct fixture *f)
 	first(f, WAITS)->due_us += 100 * SECOND;
 }
 
-static void probe_of_none(struct fixture *f)
+static void scout_of_none(struct fixture *f)
 {
-	f->q->leg[CLOUD].probe = message(f, CLAIMED)->first;
+	f->q->leg[CLOUD].scout = message(f, CLAIMED)->first;
 }
 
 static void gate_without_breaker(struct fixture *f)
@@ -266,7 +266,7 @@ static const struct {
 	{ claimed_and_waiting,  "in the list of claims",        false },
 	{ slot_unseen,          "not looked at",                false },
 	{ slot_of_another_time, "another time",                 false },
-	{ probe_of_none,        "probe",                        false },
+	{ scout_of_none,        "scout",                        false },
 	{ gate_without_breaker, "gate",                         false },
 	{ trial_that_waits,     "no attempt under way",         false },
 	/* clang-format on */

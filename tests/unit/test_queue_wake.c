@@ -346,7 +346,7 @@ static void open_breaker(struct fixture *f)
 	assert_int_equal(queue_leg_breaker(f->q, CLOUD), BREAKER_OPEN);
 }
 
-static void one_delivery_probes_and_success_lets_all_go(void **state)
+static void one_delivery_scouts_and_success_lets_all_go(void **state)
 {
 	struct fixture *f = *state;
 
@@ -369,7 +369,7 @@ static void one_delivery_probes_and_success_lets_all_go(void **state)
 	assert_int_equal(f->starts, 3);
 }
 
-static void a_probe_that_fails_or_is_not_made_is_followed_by_another(
+static void a_scout_that_fails_or_is_not_made_is_followed_by_another(
     void **state)
 {
 	struct fixture *f = *state;
@@ -395,7 +395,7 @@ static void a_probe_that_fails_or_is_not_made_is_followed_by_another(
 	assert_int_equal(f->starts, 3);
 }
 
-static void a_suspended_leg_takes_nothing_not_even_a_probe(void **state)
+static void a_suspended_leg_takes_nothing_not_even_a_scout(void **state)
 {
 	struct fixture *f = *state;
 
@@ -524,9 +524,9 @@ int main(void)
 	    T(an_attempt_begun_after_a_change_is_not_older),
 		T(what_the_walk_has_not_reached_is_not_of_the_new_change),
 		T(a_leg_that_cannot_be_reached_is_left_alone),
-		T(one_delivery_probes_and_success_lets_all_go),
-		T(a_probe_that_fails_or_is_not_made_is_followed_by_another),
-		T(a_suspended_leg_takes_nothing_not_even_a_probe),
+		T(one_delivery_scouts_and_success_lets_all_go),
+		T(a_scout_that_fails_or_is_not_made_is_followed_by_another),
+		T(a_suspended_leg_takes_nothing_not_even_a_scout),
 		T(time_without_the_leg_counts_against_no_lifetime),
 		T(a_fault_before_the_mail_came_is_not_counted),
 		T(after_two_weeks_it_counts_though_the_leg_is_down),
