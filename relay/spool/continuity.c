@@ -22,14 +22,15 @@ static void correct_totals(struct spool *s)
 {
 	struct index *ix = &s->index;
 	uint64_t(*live)[TOTALS] = mem_new(sizeof(ix->total));
-	const struct live *m;
-	size_t at = 0;
+	uint32_t at = 0, number;
 
-	while ((m = map_next(&ix->map, &at, NULL)) != NULL)
-		for (unsigned i = 0; i < m->now->n; i++) {
-			const struct spool_delivery *d = &m->now->d[i].d;
+	while ((number = live_next(&ix->table, &at)) != 0)
+		for (uint32_t i = live_at(&ix->table, number)->first; i != 0;) {
+			const struct live_delivery *d =
+			    live_delivery_at(&ix->table, i);
 
-			live[d->leg][dstate_total(d->state)]++;
+			live[d->leg][dstate_total((enum dstate)d->state)]++;
+			i = d->next;
 		}
 	for (int i = 0; i < NAMES_MAX; i++) {
 		correct_total(s, ix->total[i], T_OPEN, live[i][T_OPEN]);
@@ -88,13 +89,18 @@ struct spool_pos spool_synced(struct spool *s)
 
 bool spool_holds(struct spool *s, uint64_t id, uint32_t delivery)
 {
-	const struct live *m;
-	bool holds;
+	const struct live_table *t = &s->index.table;
+	bool holds = false;
+	uint32_t number, i = 0;
 
 	pthread_mutex_lock(&s->lock);
-	m = map_get(&s->index.map, id);
-	holds = m != NULL && m->now != NULL && delivery < m->now->n &&
-		dstate_live(m->now->d[delivery].d.state);
+	number = live_find(t, id);
+	if (number != 0)
+		i = live_at(t, number)->first;
+	for (; i != 0 && delivery > 0; delivery--)
+		i = live_delivery_at(t, i)->next;
+	if (i != 0)
+		holds = dstate_live((enum dstate)live_delivery_at(t, i)->state);
 	pthread_mutex_unlock(&s->lock);
 	return holds;
 }
