@@ -32,8 +32,8 @@ static const char *const sql[LAST_SQLS] = {
 	[LAST_OLDEST] = "SELECT time FROM delivery WHERE " IN_SLICE
 			" ORDER BY time LIMIT 1 OFFSET ?3",
 	[LAST_DROP] = "DELETE FROM delivery WHERE " IN_SLICE " AND time <= ?3",
-	[LAST_DROP_KNOWN] = "DELETE FROM known WHERE hash BETWEEN ?1 AND ?2"
-			    " AND day < ?3",
+	[LAST_DROP_KNOWN] =
+	    "DELETE FROM known WHERE (hash BETWEEN ?1 AND ?2) AND day < ?3",
 };
 
 bool last_file_prepare(struct last_file *f)
