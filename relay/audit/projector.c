@@ -380,18 +380,6 @@ int projector_flush(struct projector *p)
 
 /* ---- opening ----------------------------------------------------------- */
 
-static void open_last(struct projector *p, const struct conf *c)
-{
-	struct spool_pos cursor = hourfile_state(projector_file(p))->cursor;
-	struct last_time now = {clock_wall_us(p->clock),
-	    clock_mono_ms(p->clock)};
-
-	p->index_path = mem_strdup(c->audit.path);
-	p->last = last_delivery_open(p->index_path, c,
-	    (struct last_place){.pos = cursor}, now);
-	projector_read_from(p, cursor);
-}
-
 struct projector *projector_open_on(const struct conf *c,
     const struct projector_input *in, struct names *names,
     const struct clock *clock, struct error *err)
@@ -424,7 +412,7 @@ struct projector *projector_open_on(const struct conf *c,
 	/* Mail of another spool was never told here, wherever it stands. */
 	if (p->era.replaced && !hourfile_state(projector_file(p))->again)
 		p->log.from = (struct spool_pos){0};
-	open_last(p, c);
+	projector_last_open(p, c);
 	p->opened = true;
 	return p;
 }

@@ -152,7 +152,9 @@ int projector_commit(struct projector *p, int64_t mono_ms);
 bool projector_commit_due(const struct projector *p, int64_t mono_ms);
 /* Commits, and goes on in the file of `hour`. */
 int projector_roll(struct projector *p, int64_t hour, int64_t mono_ms);
-/* projector_last.c: reads on at `pos`, what is in the index, or before it where
+/* projector_last.c: with the index and its era open. */
+void projector_last_open(struct projector *p, const struct conf *c);
+/* Reads on at `pos`, what is in the index, or before it where
  * ledger.db stands. */
 void projector_read_from(struct projector *p, struct spool_pos pos);
 /* Was that record for ledger.db alone? */

@@ -15,7 +15,7 @@ enum {
 	QUIET_MS = 1000,
 };
 
-/* ---- committing -------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------- */
 
 static struct last_place place_of(struct projector *p, struct spool_pos pos)
 {
@@ -23,17 +23,38 @@ static struct last_place place_of(struct projector *p, struct spool_pos pos)
 	    pos};
 }
 
+static struct last_time now_of(const struct projector *p, int64_t mono_ms)
+{
+	return (struct last_time){p->clock->wall_us(p->clock), mono_ms};
+}
+
+/* Its cursor means nothing in the journal of another spool; and where an era
+ * begins, neither has all that was delivered before. */
+void projector_last_open(struct projector *p, const struct conf *c)
+{
+	struct last_place at =
+	    place_of(p, hourfile_state(projector_file(p))->cursor);
+	struct last_time now = now_of(p, clock_mono_ms(p->clock));
+	struct last_place last;
+
+	p->index_path = mem_strdup(c->audit.path);
+	p->last = last_delivery_open(p->index_path, c, at, now);
+	last = last_delivery_cursor(p->last);
+	if (p->era.why[0] != '\0' || last.spool != at.spool)
+		last_delivery_lost(p->last, at, now.wall_us);
+	if (p->era.why[0] != '\0')
+		projector_last_gap(p);
+	projector_read_from(p, at.pos);
+}
+
+/* ---- committing -------------------------------------------------------- */
+
 /* Where a commit of ledger.db would stand now. */
 static struct last_place stands(struct projector *p)
 {
 	struct spool_pos index = hourfile_state(projector_file(p))->cursor;
 
 	return place_of(p, p->catching ? p->caught : index);
-}
-
-static struct last_time now_of(const struct projector *p, int64_t mono_ms)
-{
-	return (struct last_time){p->clock->wall_us(p->clock), mono_ms};
 }
 
 /* A segment is given back only behind both cursors. */

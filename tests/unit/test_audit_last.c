@@ -338,6 +338,54 @@ static void after_a_gap_it_knows_since_then(void **state)
 	assert_true(last_delivery_since(projector_last(f->p)) >= since);
 }
 
+/* ---- another spool ----------------------------------------------------- */
+
+static void open_on_spool(struct fixture *f, uint64_t id)
+{
+	struct spool_origin origin = {.id = id,
+	    .end = {1, f->j.rec[f->j.n - 1].next.offset}};
+	struct projector_input in = fakejournal_input(&f->j);
+	struct error err;
+
+	in.origin = &origin;
+	f->p = projector_open_on(&f->conf, &in, f->names, &f->clock.clock,
+	    &err);
+	assert_non_null(f->p);
+}
+
+/* The old one may have had deliveries that nothing tells of; what is known
+ * stays. */
+static void another_spool_begins_the_knowledge_anew(void **state)
+{
+	struct fixture *f = *state;
+	int64_t since;
+
+	mail_for_all(f);
+	open_on_spool(f, 7);
+	steps(f, MOST_STEPS);
+	since = last_delivery_since(projector_last(f->p));
+	close_projector(f);
+	open_on_spool(f, 7);
+	assert_int_equal(last_delivery_since(projector_last(f->p)), since);
+	close_projector(f);
+
+	fakejournal_fini(&f->j);
+	fakejournal_init(&f->j);
+	fake_accepted(&f->j, fake_id(T0, 9), T0, "bob@example.org", ann,
+	    f->cloud);
+	open_on_spool(f, 8);
+	assert_true(last_delivery_since(projector_last(f->p)) > since);
+	since = last_delivery_since(projector_last(f->p));
+	steps(f, MOST_STEPS);
+	assert_int_equal(known(f), PEOPLE);
+	assert_int_equal(last_delivery_since(projector_last(f->p)), since);
+	close_projector(f);
+	open_on_spool(f, 8);
+	assert_int_equal(last_delivery_since(projector_last(f->p)), since);
+	assert_int_equal(
+	    last_delivery_cursor(projector_last(f->p)).spool, 8);
+}
+
 /* ---- clocks ------------------------------------------------------------ */
 
 /* Set forward by years: what is known stays, and is not pruned. */
@@ -380,6 +428,8 @@ int main(void)
 		    an_hour_that_cannot_be_read_is_a_hole, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    after_a_gap_it_knows_since_then, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    another_spool_begins_the_knowledge_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_clock_that_is_set_forgets_nothing, setup, teardown),
 	};

@@ -10,8 +10,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "relay/audit/delivered/last_fold.h"
 #include "relay/base/log.h"
@@ -285,6 +283,7 @@ bool last_delivery_due(const struct last_delivery *l, struct last_place cursor,
 		return true;
 	return mono_ms - l->tried_ms >= COMMIT_MS &&
 	       (l->fold.n > 0 || l->dirty || l->file == NULL ||
+		   l->h.cursor.spool != cursor.spool ||
 		   last_place_before(l->h.cursor, cursor));
 }
 
@@ -461,20 +460,6 @@ bool last_delivery_find(struct last_delivery *l, const char *leg,
 	return found;
 }
 
-/* The hash of a row that was in known.db. */
-static int64_t known_hash(const char *leg, struct slice key)
-{
-	struct strbuf b;
-	int64_t hash;
-
-	strbuf_init(&b, 2 * ADDR_MAX);
-	strbuf_add(&b, leg, strlen(leg) + 1);
-	strbuf_addsl(&b, key);
-	hash = (int64_t)XXH3_64bits(b.p, b.n);
-	strbuf_fini(&b);
-	return hash;
-}
-
 bool last_delivery_known(struct last_delivery *l, const char *leg,
     struct slice key, int64_t now_us)
 {
@@ -488,8 +473,8 @@ bool last_delivery_known(struct last_delivery *l, const char *leg,
 	    m.time_us >= now_us - known_us)
 		return true;
 	pthread_mutex_lock(&l->lock);
-	has = reader_ready(l) && last_reader_knows(l->reader,
-	    known_hash(leg, key), oldest_day(l, now_us));
+	has = reader_ready(l) && last_reader_knows(l->reader, leg, key,
+	    oldest_day(l, now_us));
 	pthread_mutex_unlock(&l->lock);
 	return has;
 }

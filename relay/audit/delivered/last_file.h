@@ -105,6 +105,7 @@ void last_reader_close(struct last_reader *r);		/* NULL is fine */
 /* 1 found: time_us, id and uncertain are filled; 0 none; -1: damaged. */
 int last_reader_find(struct last_reader *r, struct last_row *row);
 /* Is it in what was taken over, on that day or later? */
-bool last_reader_knows(struct last_reader *r, int64_t hash, int64_t day);
+bool last_reader_knows(struct last_reader *r, const char *leg,
+    struct slice key, int64_t day);
 
 #endif

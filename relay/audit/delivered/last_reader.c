@@ -3,15 +3,15 @@
  * ledger.db read by another thread than the one that writes it, and the rows
  * of the file that versions before had.
  */
-#include <errno.h>
 #include <sqlite3.h>
-#include <stdio.h>
-#include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "relay/audit/delivered/last_file.h"
 #include "relay/base/mem.h"
+#include "relay/mail/addr.h"
 
-enum { PATH_BYTES = 4096, READ_WAIT_MS = 50 };
+enum { READ_WAIT_MS = 50 };
 
 struct last_reader {
 	sqlite3 *db;
@@ -66,11 +66,26 @@ int last_reader_find(struct last_reader *r, struct last_row *row)
 	return got;
 }
 
-bool last_reader_knows(struct last_reader *r, int64_t hash, int64_t day)
+/* The hash that a known.db has. */
+static int64_t known_hash(const char *leg, struct slice key)
+{
+	struct strbuf b;
+	int64_t hash;
+
+	strbuf_init(&b, 2 * ADDR_MAX);
+	strbuf_add(&b, leg, strlen(leg) + 1);
+	strbuf_addsl(&b, key);
+	hash = (int64_t)XXH3_64bits(b.p, b.n);
+	strbuf_fini(&b);
+	return hash;
+}
+
+bool last_reader_knows(struct last_reader *r, const char *leg,
+    struct slice key, int64_t day)
 {
 	bool has;
 
-	sqlite3_bind_int64(r->known, 1, hash);
+	sqlite3_bind_int64(r->known, 1, known_hash(leg, key));
 	sqlite3_bind_int64(r->known, 2, day);
 	has = sqlite3_step(r->known) == SQLITE_ROW;
 	sqlite3_reset(r->known);
