@@ -14,6 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/client/client_int.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/conf_defaults.h"
 #include "tests/unit/testdns.h"
 
 enum { REQUESTS = 2, RCPTS = 3, PORTION = '~', TAKEN_MAX = 1 << 16 };
@@ -217,29 +218,27 @@ static struct conf_leg leg_of(uint8_t kind, uint8_t more)
 {
 	static const struct conf_profile one = {.one_domain = true};
 
-	return (struct conf_leg){.name = "leg",
-	    .host = hosts,
-	    .hosts = 2,
-	    .mx = "",
-	    .tls = kind & 128 ? TLS_MAY : TLS_NONE,
-	    .source = "",
-	    .helo = "",
-	    .auth_user = more & LOGIN ? "user" : "",
-	    .password = PASSWORD,
-	    .protocol = more & LMTP ? PROTOCOL_LMTP : PROTOCOL_SMTP,
-	    .replies = more & ONE_DOMAIN ? &one : NULL,
-	    .eightbit = more & REFUSE_8BIT ? EIGHTBIT_REFUSE : EIGHTBIT_SEND,
-	    .max_recipients = 2,
-	    .max_messages = 10,
-	    .max_age_ms = 60000,
-	    .idle_ms = 60000,
-	    .connect_timeout_ms = 60000,
-	    .greeting_timeout_ms = 60000,
-	    .command_timeout_ms = 60000,
-	    .data_init_timeout_ms = 60000,
-	    .data_block_timeout_ms = 60000,
-	    .data_done_timeout_ms = 60000,
-	    .tls_timeout_ms = 60000};
+	static struct conf_leg defaults;
+	static char user[] = "user";
+	struct conf_leg leg;
+
+	if (defaults.name == NULL)
+		conf_defaults(SEC_LEG, &defaults);
+	defaults.name = "leg";
+	leg = defaults;
+	leg.host = hosts;
+	leg.hosts = 2;
+	leg.tls = kind & 128 ? TLS_MAY : TLS_NONE;
+	if (more & LOGIN)
+		leg.auth_user = user;
+	leg.password = PASSWORD;
+	leg.protocol = more & LMTP ? PROTOCOL_LMTP : PROTOCOL_SMTP;
+	leg.replies = more & ONE_DOMAIN ? &one : NULL;
+	leg.eightbit = more & REFUSE_8BIT ? EIGHTBIT_REFUSE : EIGHTBIT_SEND;
+	leg.max_recipients = 2;
+	leg.max_messages = 10;
+	leg.max_age_ms = 60000;
+	return leg;
 }
 
 static struct tls_client *no_tls(

@@ -12,6 +12,7 @@
 
 #include "relay/base/mem.h"
 #include "relay/net/stream_int.h"
+#include "tests/unit/conf_defaults.h"
 
 enum { TURNS = 3000, TURN_MS = 2, QUIET = 20 };
 
@@ -286,16 +287,10 @@ static void rig_conf(struct rig *r)
 	c->hostname = host;
 	c->listen = &r->listen;
 	c->listens = 1;
+	conf_defaults(SEC_LIMITS, c);
 	c->limits.message_bytes = 100000;
 	c->limits.recipients = 10;
-	c->limits.errors = 20;
 	c->limits.commands = 50;
-	c->limits.command_timeout_ms = 60000;
-	c->limits.data_timeout_ms = 60000;
-	c->limits.tls_timeout_ms = 60000;
-	c->limits.proxy_timeout_ms = 60000;
-	c->limits.min_rate = 10;
-	c->limits.min_rate_grace_ms = 60000;
 }
 
 void rig_init(struct rig *r)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "tests/unit/conf_defaults.h"
 
 enum { TURNS = 20000, TURN_MS = 20 };
 
@@ -144,28 +145,13 @@ static void set_leg(struct world *w)
 	w->cl = (struct conf_leg){.name = "cloud",
 	    .id = 3,
 	    .host = w->host,
-	    .hosts = 1,
-	    .mx = "",
-	    .tls = TLS_NONE,
-	    .tls_ca = "",
-	    .certificate = "",
-	    .key = "",
-	    .source = "",
-	    .helo = "",
-	    .auth_user = "",
-	    .connections = 4,
-	    .max_recipients = 100,
-	    .max_messages = 100,
-	    .max_age_ms = 600000,
-	    .idle_ms = 600000,
-	    .profile = "",
-	    .connect_timeout_ms = 20000,
-	    .greeting_timeout_ms = 20000,
-	    .command_timeout_ms = 20000,
-	    .data_init_timeout_ms = 20000,
-	    .data_block_timeout_ms = 20000,
-	    .data_done_timeout_ms = 20000,
-	    .tls_timeout_ms = 20000};
+	    .hosts = 1};
+	conf_defaults(SEC_LEG, &w->cl);
+	w->cl.tls = TLS_NONE;
+	w->cl.connections = 4;
+	/* As a profile would have them. */
+	w->cl.max_recipients = w->cl.max_messages = 100;
+	w->cl.idle_ms = w->cl.max_age_ms = 600000;
 	w->conf = (struct conf){
 	    .refs = 1, .hostname = "relay.test", .leg = &w->cl, .legs = 1};
 }
