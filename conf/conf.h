@@ -212,7 +212,8 @@ struct conf {
 		int64_t retain_ms, parked_ms;
 		uint64_t max_bytes;
 		uint64_t segment_bytes; /* 64M; tests make it small */
-		int spares;		/* zeroed ahead */
+		int spares;		/* ready before they are needed */
+		bool wipe;
 	} spool;
 	struct {
 		char *path;

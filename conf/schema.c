@@ -315,7 +315,16 @@ const struct conf_param param_table[] = {
 	  NULL,
 	  "The size of one file of the journal." },
 	{ IN(SPOOL), "spares", &T_INT, C(spool.spares), "3", 1, 64, RESTART, NULL,
-	  "Files of the journal that are written ahead. Two of them are kept for results." },
+	  "Files of the journal that are ready before they are needed. Two of them are kept for "
+	  "results." },
+	{ IN(SPOOL), "wipe", &T_BOOL, C(spool.wipe), "false", 0, 0, RESTART, NULL,
+	  "Overwrite what the journal gives back with zeros, at most 16 MB a second. Without it, "
+	  "deleted and delivered mail stays readable in the files of the spool, for those who may "
+	  "read them, until newer mail takes its place: long after retain, where little mail "
+	  "comes. With it, files are given back as soon as all that they hold is past retain, "
+	  "and mail is gone within minutes, but for the file that is being written; under load, "
+	  "newer mail may take the place first. It has no effect on a file system that copies on "
+	  "write (Btrfs, ZFS), nor on what a disk, a snapshot or a backup keeps by itself." },
 
 	{ IN(AUDIT), "path", &T_PATH, C(audit.path), "/var/lib/posthouse/audit", 0, 0, RESTART,
 	  NULL,

@@ -172,7 +172,7 @@ int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 	    .max_bytes = c->spool.max_bytes,
 	    .body_memory_bytes = c->limits.body_memory_bytes,
 	    .memory_window_bytes = c->limits.memory_window_bytes,
-	    .spares = c->spool.spares,
+	    .spares = c->spool.spares, .wipe = c->spool.wipe,
 	    .retain_us = c->spool.retain_ms * 1000, .clock = sh->clock,
 	    .rng = sh->rng, .io = &diskio_system, .names = sh->names,
 	    .projector = true, .known = projector_cursor(c->audit.path),

@@ -28,21 +28,6 @@ static void on_name(void *arg, const char *name)
 	r->slots[r->n_slots++] = slot;
 }
 
-/* The first block is not what it should be: is there a segment behind it? */
-static bool find_main(struct spool_recovery *r, struct batch_head *best)
-{
-	struct batch_head h;
-	bool found = false;
-
-	for (uint64_t off = BLOCK; off < r->sc.limit; off += BLOCK)
-		if (scan_head_at(&r->sc, off, &h) && h.lane == LANE_MAIN &&
-		    (!found || h.generation > best->generation)) {
-			*best = h;
-			found = true;
-		}
-	return found;
-}
-
 /* -1 and err: it is there and cannot be opened. */
 static int size_of(struct spool *s, struct segment *seg, int64_t *size_out,
     struct error *err)
@@ -75,6 +60,21 @@ static void check_size(struct spool_recovery *r, const struct segment *seg,
 	    seg->end, r->s->key.segment_bytes);
 }
 
+/* A segment that was given back keeps what it held, so heads of former lives
+ * are found as well: the latest life is the one that counts. */
+static bool find_head(struct spool_recovery *r, const struct segment *seg,
+    struct batch_head *h)
+{
+	struct batch_head later;
+
+	if (!scan_head_at(&r->sc, 0, h))
+		return scan_latest(&r->sc, h);
+	if (slotmap_outlived(r->s, seg->slot, h) && scan_latest(&r->sc, &later) &&
+	    !slotmap_outlived(r->s, seg->slot, &later))
+		*h = later;
+	return true;
+}
+
 /* -1 and err when it cannot be opened or read: then it may hold mail, and
  * bodies in other segments that it alone names. */
 static int classify(struct spool_recovery *r, struct segment *seg,
@@ -88,20 +88,22 @@ static int classify(struct spool_recovery *r, struct segment *seg,
 	if (size_of(s, seg, &size, err) < 0)
 		return -1;
 	scan_open(&r->sc, seg, (uint64_t)size);
-	found = scan_head_at(&r->sc, 0, &h) || find_main(r, &h);
+	found = find_head(r, seg, &h);
 	if (scan_all_known(&r->sc, err) < 0)
 		return -1;
+	seg->written = seg->soiled = true;
 	if (!found)
 		return 0; /* dirty: not ours, or a body that no record names */
 	segment_identity(s, seg, h.lane, h.generation);
 	seg->format = h.format;
 	seg->end = (uint64_t)size;
 	seg->prev_end = h.prev_end;
-	if (h.lane != LANE_SPARE)
-		check_size(r, seg, h.lane);
-	if (h.lane == LANE_SPARE)
-		segment_move(s, seg, SEG_SPARE);
+	if (h.lane == LANE_SPARE) {
+		seg->written = (h.flags & SPARE_WRITTEN) != 0;
+		seg->soiled = false;
+	}
 	if (h.lane == LANE_BULK) {
+		check_size(r, seg, LANE_BULK);
 		segment_move(s, seg, SEG_BULK);
 		if (h.generation > s->bulk.generation)
 			s->bulk.generation = h.generation;
@@ -156,8 +158,8 @@ static void insert_main(struct spool *s, struct segment *seg)
 	list_push_back(&s->mains, &seg->node);
 }
 
-/* The newest heads say which generations were given back; so a segment whose
- * zeroing was cut short is never replayed. */
+/* The newest heads say which generations were given back; so a segment that is
+ * a spare, and still has all that it held, is never replayed. */
 static int find_oldest(struct spool_recovery *r, struct segment *seg,
     struct error *err)
 {
@@ -189,6 +191,9 @@ static int order_mains(struct spool_recovery *r, struct error *err)
 	struct spool *s = r->s;
 	int newest = 2;
 
+	/* The newest may be lost, and what it declared with it. */
+	if (s->slotmap.oldest > s->journal.oldest)
+		s->journal.oldest = s->slotmap.oldest;
 	for (unsigned i = 0; i < s->segs; i++)
 		if (s->seg[i] != NULL && s->seg[i]->state == SEG_MAIN)
 			insert_main(s, s->seg[i]);
@@ -204,6 +209,8 @@ static int order_mains(struct spool_recovery *r, struct error *err)
 			s->journal.generation = seg->generation;
 		if (seg->generation < s->journal.oldest)
 			drop_main(s, seg);
+		else
+			check_size(r, seg, LANE_MAIN);
 	}
 	return 0;
 }

@@ -90,23 +90,31 @@ static void damage_at(struct spool_recovery *r, struct segment *seg,
 	set_aside(r, seg, from, to);
 }
 
-/* A bulk segment whose head is damaged is known by who names it. */
+/* A bulk segment whose head is damaged is known by the extents that name it;
+ * those of a former life, whose mail was settled, have lower generations. */
+static void adopt(struct spool *s, const struct extent *e)
+{
+	struct segment *seg = e->slot < s->segs ? s->seg[e->slot] : NULL;
+
+	if (seg == NULL)
+		return;
+	if (seg->state == SEG_DIRTY && seg->soiled) {
+		segment_move(s, seg, SEG_BULK);
+		segment_identity(s, seg, LANE_BULK, e->generation);
+		seg->adopted = true;
+	} else if (seg->adopted && e->generation > seg->generation) {
+		segment_identity(s, seg, LANE_BULK, e->generation);
+	}
+}
+
 static void adopt_bulk(struct spool_recovery *r, const struct body_place *y)
 {
 	struct spool *s = r->s;
 
 	for (unsigned i = 0; i < y->extents; i++) {
-		const struct extent *e = &y->extent[i];
-		struct segment *seg =
-		    e->slot < s->segs ? s->seg[e->slot] : NULL;
-
-		if (e->generation > s->bulk.generation)
-			s->bulk.generation = e->generation;
-		if (seg == NULL || seg->state != SEG_DIRTY ||
-		    seg->generation != 0)
-			continue;
-		segment_move(s, seg, SEG_BULK);
-		segment_identity(s, seg, LANE_BULK, e->generation);
+		if (y->extent[i].generation > s->bulk.generation)
+			s->bulk.generation = y->extent[i].generation;
+		adopt(s, &y->extent[i]);
 	}
 }
 

@@ -148,6 +148,20 @@ bool scan_head(struct scan *sc, uint64_t off, struct batch_head *h_out)
 	    off + batch_span(h_out) <= sc->spool->key.segment_bytes;
 }
 
+bool scan_latest(struct scan *sc, struct batch_head *best_out)
+{
+	struct batch_head h;
+	bool found = false;
+
+	for (uint64_t off = BLOCK; off < sc->limit; off += BLOCK)
+		if (scan_head_at(sc, off, &h) && h.lane == LANE_MAIN &&
+		    (!found || h.generation > best_out->generation)) {
+			*best_out = h;
+			found = true;
+		}
+	return found;
+}
+
 uint64_t scan_find(struct scan *sc, uint64_t from, uint64_t number,
     struct batch_head *h_out)
 {

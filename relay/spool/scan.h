@@ -47,6 +47,9 @@ const char *scan_bytes(struct scan *sc, uint64_t off, size_t n);
  * of this segment's generation? */
 bool scan_head_at(struct scan *sc, uint64_t off, struct batch_head *h_out);
 bool scan_head(struct scan *sc, uint64_t off, struct batch_head *h_out);
+/* The first block is not what it should be: the head of the latest life in the
+ * main lane that is found behind it. */
+bool scan_latest(struct scan *sc, struct batch_head *best_out);
 /* The next head from block `from` on whose number is at least `number`; 0
  * when there is none. */
 uint64_t scan_find(struct scan *sc, uint64_t from, uint64_t number,

@@ -183,12 +183,35 @@ void segment_move(struct spool *s, struct segment *seg, enum seg_state to)
 	seg->state = to;
 }
 
-static struct segment *find_spare(struct spool *s)
+static struct segment *find_spare(struct spool *s, bool written)
 {
-	for (unsigned i = 0; i < s->segs; i++)
-		if (s->seg[i] != NULL && s->seg[i]->state == SEG_SPARE)
+	struct segment *any = NULL;
+
+	for (unsigned i = 0; i < s->segs; i++) {
+		if (s->seg[i] == NULL || s->seg[i]->state != SEG_SPARE)
+			continue;
+		if (s->seg[i]->written == written)
 			return s->seg[i];
-	return NULL;
+		if (any == NULL)
+			any = s->seg[i];
+	}
+	return any;
+}
+
+static void begin_life(struct spool *s, struct segment *seg, enum lane lane,
+    uint64_t generation)
+{
+	PH_ASSERT(seg->live_bytes == 0 && seg->refs == 0);
+	segment_move(s, seg, lane == LANE_MAIN ? SEG_MAIN : SEG_BULK);
+	segment_identity(s, seg, lane, generation);
+	seg->format = FORMAT_VERSION;
+	seg->end = seg->batches = 0;
+	seg->retain_until_us = 0;
+	seg->first_us = s->c.clock->wall_us(s->c.clock);
+	seg->current = seg->written = seg->soiled = true;
+	seg->adopted = false;
+	if (lane == LANE_MAIN)
+		list_push_back(&s->mains, &seg->node);
 }
 
 struct segment *segment_take(struct spool *s, enum lane lane,
@@ -198,21 +221,9 @@ struct segment *segment_take(struct spool *s, enum lane lane,
 
 	pthread_mutex_lock(&s->lock);
 	if (atomic_load(&s->spares) > leave)
-		seg = find_spare(s);
-	if (seg != NULL) {
-		PH_ASSERT(seg->live_bytes == 0 && seg->refs == 0);
-		segment_move(s, seg,
-		    lane == LANE_MAIN ? SEG_MAIN : SEG_BULK);
-		segment_identity(s, seg, lane, generation);
-		seg->format = FORMAT_VERSION;
-		seg->end = seg->batches = 0;
-		seg->retain_until_us = 0;
-		seg->first_us = s->c.clock->wall_us(s->c.clock);
-		seg->current = true;
-		if (lane == LANE_MAIN)
-			list_push_back(&s->mains, &seg->node);
-		s->steward.taken += s->key.segment_bytes;
-	}
+		seg = find_spare(s, lane == LANE_MAIN);
+	if (seg != NULL)
+		begin_life(s, seg, lane, generation);
 	pthread_mutex_unlock(&s->lock);
 	space_wake(s);
 	return seg;

@@ -14,11 +14,11 @@
 struct spool;
 
 enum seg_state {
-	SEG_DIRTY, /* given back, to be zeroed           */
-	SEG_SPARE, /* zeroed, with a spare's head        */
+	SEG_DIRTY, /* given back: nothing in it counts   */
+	SEG_SPARE, /* a writer may take it               */
 	SEG_MAIN,
 	SEG_BULK,
-	SEG_BROKEN, /* cannot be read or zeroed: left alone */
+	SEG_BROKEN, /* cannot be written: left alone     */
 };
 
 struct segment {
@@ -38,6 +38,11 @@ struct segment {
 	uint64_t batches;   /* that many are good                         */
 	uint64_t prev_end;  /* batches of the generation before           */
 	bool current;	    /* a writer is at work in it                  */
+	bool allocated;	    /* it has all its blocks, as this session saw */
+	bool written;	    /* most of them were written to: they sync in
+			     * half the time of those that were not       */
+	bool soiled;	    /* bytes of a former life are in it           */
+	bool adopted;	    /* bulk lane: only extents say what it is     */
 	/* under fd_lock */
 	int fd;
 	unsigned fd_users;
@@ -58,7 +63,8 @@ void segment_identity(struct spool *s, struct segment *seg, enum lane lane,
     uint64_t generation);
 /* Under the lock: the one place where a segment's state moves. */
 void segment_move(struct spool *s, struct segment *seg, enum seg_state to);
-/* Takes a spare for a lane; NULL when no more than `leave` are left. */
+/* Takes a spare for a lane; NULL when no more than `leave` are left. The main
+ * lane, which waits for each sync, gets blocks that were written to first. */
 struct segment *segment_take(struct spool *s, enum lane lane,
     uint64_t generation, unsigned leave);
 /* The bulk segment that an extent lies in; NULL when it is gone. Locked. */

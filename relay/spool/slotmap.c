@@ -8,6 +8,9 @@
  * An entry is written before the first batch of its segment, and again, as
  * "used", after that batch is synced and before anyone is told of it: an
  * entry without that mark promises nothing, and its segment may be missing.
+ * Each also says how far generations were given back by then, and one is
+ * written before a segment is a spare: the heads that declare it may be lost,
+ * and what was given back is still there to be read.
  * An entry that cannot be written costs only this notice, so the journal goes
  * on without it.
  */
@@ -47,7 +50,7 @@ static void put_note(const struct spool *s, uint32_t slot,
 	pack_u16(b, 0);
 	pack_u32(b, slot);
 	pack_u64(b, n->generation);
-	pack_u64(b, 0);
+	pack_u64(b, n->oldest);
 	pack_u64(b, note_sum(s, b));
 }
 
@@ -64,6 +67,7 @@ static void get_note(const struct spool *s, uint32_t slot, struct slice at,
 	unpack_u16(&u);
 	unpack_u32(&u);
 	n.generation = unpack_u64(&u);
+	n.oldest = unpack_u64(&u);
 	strbuf_init(&again, NOTE_BYTES);
 	put_note(s, slot, &n, &again);
 	if (slice_eq(strbuf_view(&again), at))
@@ -104,11 +108,14 @@ static void parse(struct spool *s, struct slice all)
 		return;
 	m->notes = (unsigned)(all.n / NOTE_BYTES) - 1;
 	m->note = NEW_ARRAY(struct slot_note, m->notes);
-	for (unsigned i = 0; i < m->notes; i++)
+	for (unsigned i = 0; i < m->notes; i++) {
 		get_note(s, i,
 		    slice_head(slice_from(all, (i + 1) * (size_t)NOTE_BYTES),
 			NOTE_BYTES),
 		    &m->note[i]);
+		if (m->note[i].oldest > m->oldest)
+			m->oldest = m->note[i].oldest;
+	}
 }
 
 int slotmap_load(struct spool *s, struct error *err)
@@ -153,11 +160,13 @@ static void fill(struct spool *s, struct strbuf *b)
 		if (slotmap_lost(s, i))
 			note = m->note[i];
 		else if (seg != NULL && seg->state == SEG_MAIN)
-			note = (struct slot_note){LANE_MAIN, seg->batches > 0,
-			    false, seg->generation};
+			note = (struct slot_note){.lane = LANE_MAIN,
+			    .used = seg->batches > 0,
+			    .generation = seg->generation};
 		else if (seg != NULL && seg->state == SEG_BULK)
-			note = (struct slot_note){LANE_BULK, true, false,
-			    seg->generation};
+			note = (struct slot_note){.lane = LANE_BULK,
+			    .used = true, .generation = seg->generation};
+		note.oldest = s->journal.oldest;
 		put_note(s, i, &note, b);
 	}
 	memset(strbuf_reserve(b, BLOCK), 0, BLOCK);
@@ -222,6 +231,9 @@ void slotmap_note(struct spool *s, const struct segment *seg, bool used)
 
 	if (s->slotmap.fd < 0)
 		return;
+	pthread_mutex_lock(&s->lock);
+	n.oldest = s->journal.declared;
+	pthread_mutex_unlock(&s->lock);
 	strbuf_init(&b, NOTE_BYTES);
 	put_note(s, seg->slot, &n, &b);
 	if (io->pwrite(io, s->slotmap.fd, b.p, b.n,
@@ -235,6 +247,16 @@ void slotmap_note(struct spool *s, const struct segment *seg, bool used)
 bool slotmap_lost(const struct spool *s, uint32_t slot)
 {
 	return slot < s->slotmap.notes && s->slotmap.note[slot].lost;
+}
+
+bool slotmap_outlived(const struct spool *s, uint32_t slot,
+    const struct batch_head *h)
+{
+	const struct slot_note *n = slot < s->slotmap.notes ?
+	    &s->slotmap.note[slot] : NULL;
+
+	return n != NULL && n->lane == LANE_MAIN && n->used &&
+	    (h->lane != LANE_MAIN || h->generation < n->generation);
 }
 
 void slotmap_fini(struct spool *s)

@@ -40,11 +40,20 @@ bool spool_pressed(struct spool *s)
 		held_bytes(s) > capacity / 100 * PRESSED_PERCENT);
 }
 
+/* Where blocks are copied on write, a segment that is used again takes new
+ * ones: the reserve is what the disk has free. */
+static bool reserve_gone(struct spool *s)
+{
+	return s->steward.cow &&
+	    atomic_load(&s->free_bytes) <
+		space_reserve(s) * s->key.segment_bytes;
+}
+
 enum admit space_admits(struct spool *s, uint64_t bytes)
 {
 	uint64_t held = held_bytes(s) + atomic_load(&s->reserved) + bytes;
 
-	if (atomic_load(&s->no_space) ||
+	if (atomic_load(&s->no_space) || reserve_gone(s) ||
 	    held > atomic_load(&s->capacity) / 100 * FULL_PERCENT)
 		return ADMIT_FULL;
 	return atomic_load(&s->spares) >= space_reserve(s) ? ADMIT :

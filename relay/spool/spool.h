@@ -22,7 +22,7 @@
 #include "relay/base/rng.h"
 #include "relay/base/source.h"
 #include "relay/base/strbuf.h"
-#include "relay/spool/diskio.h"
+#include "relay/spool/disk/diskio.h"
 #include "relay/spool/format/journal_types.h"
 
 struct spool; /* one per process */
@@ -188,6 +188,7 @@ struct spool_config {
 	uint64_t segment_bytes, max_bytes, body_memory_bytes,
 	    memory_window_bytes;
 	int spares;
+	bool wipe; /* what was given back is overwritten with zeros */
 	int64_t retain_us;
 	const struct clock *clock;
 	struct rng *rng;

@@ -10,8 +10,8 @@
  * its own. Order: draft, lock, fd_lock. No file call is made under `lock`.
  *
  * Calls go down: spool_open; journal, steward, recover; bulk, carry, replay;
- * fill, reader; body_source, scan, index, steady, op, slotmap, key; draft,
- * segment; space.
+ * spare; fill, reader; body_source, scan, index, steady, op,
+ * slotmap, key; draft, segment; space.
  */
 #ifndef RELAY_SPOOL_SPOOL_INT_H
 #define RELAY_SPOOL_SPOOL_INT_H
@@ -27,6 +27,7 @@
 #include "relay/spool/segment_int.h"
 #include "relay/spool/spool.h"
 #include "relay/spool/steady_int.h"
+#include "relay/spool/steward_int.h"
 
 enum {
 	PIECE_BYTES = 256 << 10,  /* read at once: inline body or extent    */
@@ -55,12 +56,14 @@ struct slot_note {
 	bool used;    /* its first batch was synced, and may have been told */
 	bool lost;    /* it counts still, and is not there */
 	uint64_t generation;
+	uint64_t oldest; /* main generations below it were given back */
 };
 
 struct slotmap {
 	int fd; /* -1: entries cannot be written */
 	struct slot_note *note; /* as the last session left them */
 	unsigned notes;
+	uint64_t oldest; /* the highest of them */
 	bool known; /* there was a map */
 };
 
@@ -72,6 +75,10 @@ void slotmap_start(struct spool *s);
 /* Writes what the segment is by now, and syncs. Any thread. */
 void slotmap_note(struct spool *s, const struct segment *seg, bool used);
 bool slotmap_lost(const struct spool *s, uint32_t slot);
+/* Was a later life of the slot promised than this head is of? Then the first
+ * block is not that life's, for all that it is whole: its write was lost. */
+bool slotmap_outlived(const struct spool *s, uint32_t slot,
+    const struct batch_head *h);
 void slotmap_fini(struct spool *s);
 
 /* ---- space.c ---- */
@@ -186,27 +193,6 @@ void bulk_fini(struct spool *s);
 int bulk_step(struct spool *s);
 /* Refuses what still waits. */
 void bulk_end(struct spool *s);
-
-/* ---- steward.c ---- */
-
-struct steward {
-	struct mailbox in;
-	struct segment *zeroing;
-	bool fresh;	    /* ... a new file, which a failure takes away   */
-	uint64_t zeroed;    /* bytes */
-	bool cow;	    /* copy-on-write: nothing is zeroed ahead       */
-	int64_t retry_ms;   /* no new file before this                      */
-	uint64_t keep;	    /* bytes of the disk that are not ours to take  */
-	int64_t window_ms;  /* start of the second that is measured         */
-	uint64_t taken;	    /* bytes taken since, under spool.lock          */
-	uint64_t rate;	    /* bytes a second                               */
-	int64_t spill_ms;
-};
-void steward_init(struct spool *s);
-void steward_fini(struct spool *s);
-int steward_step(struct spool *s, int64_t now_ms);
-/* One piece of work without a pause; false when there is none. */
-bool steward_work(struct spool *s, int64_t now_ms);
 
 /* ---- reader.c ---- */
 

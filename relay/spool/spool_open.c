@@ -158,24 +158,17 @@ static void *bulk_thread(void *arg)
 	return NULL;
 }
 
-/* A wake-up does not break the pace: a slice waits for its time. */
 static void *steward_thread(void *arg)
 {
 	struct spool *s = arg;
-	int64_t next_ms = 0;
 
 	while (!atomic_load(&s->stopping)) {
-		int64_t now_ms = spool_now_ms(s);
+		int wait;
 
 		mailbox_take(&s->steward.in);
-		if (s->steward.zeroing != NULL && now_ms < next_ms) {
-			mailbox_wait(&s->steward.in, (int)(next_ms - now_ms));
-			continue;
-		}
-		next_ms = now_ms + steward_step(s, now_ms);
-		now_ms = spool_now_ms(s);
-		if (next_ms > now_ms)
-			mailbox_wait(&s->steward.in, (int)(next_ms - now_ms));
+		wait = steward_step(s, spool_now_ms(s));
+		if (wait != 0)
+			mailbox_wait(&s->steward.in, wait);
 	}
 	return NULL;
 }

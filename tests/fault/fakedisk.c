@@ -177,6 +177,22 @@ static void put(struct fake_inode *i, const void *p, size_t n, size_t off)
 		i->now_n = off + n;
 }
 
+/* Blocks up to byte n. 0, or -1 and errno. */
+static int grow(struct fakedisk *d, struct fake_inode *i, size_t n)
+{
+	if (n <= i->now_n) {
+		reserve(i, n);
+		return 0;
+	}
+	if ((int64_t)(n - i->now_n) > d->space) {
+		errno = ENOSPC;
+		return -1;
+	}
+	d->space -= (int64_t)(n - i->now_n);
+	reserve(i, n);
+	return 0;
+}
+
 static ssize_t write_iov(struct fakedisk *d, int fd, const struct iovec *iov,
     int n, size_t off)
 {
@@ -188,14 +204,12 @@ static ssize_t write_iov(struct fakedisk *d, int fd, const struct iovec *iov,
 		return -1;
 	for (int k = 0; k < n; k++)
 		total += iov[k].iov_len;
-	if (off + total > i->now_n) {
-		if ((int64_t)(off + total - i->now_n) > d->space) {
-			errno = ENOSPC;
-			return -1;
-		}
-		d->space -= (int64_t)(off + total - i->now_n);
+	if (d->cow && (int64_t)total > d->space) {
+		errno = ENOSPC;
+		return -1;
 	}
-	reserve(i, off + total);
+	if (grow(d, i, off + total) < 0)
+		return -1;
 	left = total = cut ? total / 2 : total;
 	for (int k = 0; k < n && left > 0; k++) {
 		size_t m = iov[k].iov_len < left ? iov[k].iov_len : left;
@@ -333,6 +347,18 @@ static int64_t fake_size(struct diskio *io, int fd)
 	return (int64_t)at(of(io), fd)->now_n;
 }
 
+static int fake_allocate(struct diskio *io, int fd, uint64_t n)
+{
+	struct fakedisk *d = of(io);
+	struct fake_inode *i = at(d, fd);
+
+	if (fails(d, CALL_ALLOCATE, NULL) || grow(d, i, (size_t)n) < 0)
+		return -1;
+	if (i->now_n < n)
+		i->now_n = (size_t)n;
+	return 0;
+}
+
 static int fake_list(struct diskio *io, const char *path,
     void (*name)(void *arg, const char *name), void *arg)
 {
@@ -382,6 +408,7 @@ struct fakedisk *fakedisk_new(void)
 	    .space = fake_space,
 	    .total = fake_total,
 	    .size = fake_size,
+	    .allocate = fake_allocate,
 	    .list = fake_list,
 	    .lock = fake_lock,
 	    .copies_on_write = fake_cow,

@@ -9,7 +9,7 @@
 #define TESTS_FAULT_FAKEDISK_H
 
 #include "relay/base/rng.h"
-#include "relay/spool/diskio.h"
+#include "relay/spool/disk/diskio.h"
 
 enum { FAKE_FILES = 256, FAKE_FDS = 256, FAKE_SECTOR = 512 };
 
@@ -28,6 +28,7 @@ enum fake_fault {
 enum fake_call {
 	CALL_OPEN, /* with O_CREAT */
 	CALL_WRITE, CALL_SYNC, CALL_RENAME, CALL_UNLINK, CALL_MKDIR,
+	CALL_ALLOCATE,
 	CALL_READ,
 	CALL_REOPEN, /* of what is there */
 	CALLS
@@ -54,7 +55,8 @@ struct fakedisk {
 	struct fake_inode *fd[FAKE_FDS]; /* a directory's is `dir` */
 	struct fake_inode dir;
 	bool dir_made;
-	bool read_only, cow;
+	bool read_only;
+	bool cow;      /* an overwrite needs new blocks until it is done */
 	int64_t space; /* bytes left for new blocks */
 	int64_t total; /* of the file system; 0: no reserve is kept */
 	/* The fail_at-th call of a kind in `fail_mask` fails (from 1). */

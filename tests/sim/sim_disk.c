@@ -110,6 +110,13 @@ static int64_t d_size(struct diskio *d, int fd)
 	return IO->size(IO, fd);
 }
 
+static int d_allocate(struct diskio *d, int fd, uint64_t n)
+{
+	(void)d;
+	takes(WRITE_US);
+	return IO->allocate(IO, fd, n);
+}
+
 static int d_list(struct diskio *d, const char *path,
     void (*name)(void *arg, const char *name), void *arg)
 {
@@ -129,12 +136,13 @@ static bool d_cow(struct diskio *d, const char *path)
 	return IO->copies_on_write(IO, path);
 }
 
-/* Linked instead of relay/spool/diskio.c. */
+/* Linked instead of relay/spool/disk/diskio.c. */
 struct diskio diskio_system = {
 	.open = d_open, .pread = d_pread, .pwrite = d_pwrite,
 	.pwritev = d_pwritev, .fdatasync = d_sync, .fsync = d_sync,
 	.close = d_close, .rename = d_rename, .unlink = d_unlink,
 	.mkdir = d_mkdir, .space = d_space, .total = d_total, .size = d_size,
+	.allocate = d_allocate,
 	.list = d_list, .lock = d_lock, .copies_on_write = d_cow,
 };
 

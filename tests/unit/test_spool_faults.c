@@ -19,7 +19,8 @@ enum { SLOTS = 7, CALLS_MAX = 3000 };
 
 #define WRITES \
 	(1u << CALL_OPEN | 1u << CALL_WRITE | 1u << CALL_SYNC | \
-	    1u << CALL_RENAME | 1u << CALL_UNLINK | 1u << CALL_MKDIR)
+	    1u << CALL_RENAME | 1u << CALL_UNLINK | 1u << CALL_MKDIR | \
+	    1u << CALL_ALLOCATE)
 
 static const struct fault_case {
 	const char *name;

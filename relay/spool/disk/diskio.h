@@ -3,8 +3,8 @@
  * The file calls of the journal behind a table: the fault tests' door. All
  * return as their system calls do. Any thread.
  */
-#ifndef RELAY_SPOOL_DISKIO_H
-#define RELAY_SPOOL_DISKIO_H
+#ifndef RELAY_SPOOL_DISK_DISKIO_H
+#define RELAY_SPOOL_DISK_DISKIO_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,13 +30,17 @@ struct diskio {
 	/* Bytes of that file system, or -1. */
 	int64_t (*total)(struct diskio *d, const char *path);
 	int64_t (*size)(struct diskio *d, int fd);
+	/* Bytes 0 to n of the file get blocks, and the file at least that
+	 * size; what it holds stays. */
+	int (*allocate)(struct diskio *d, int fd, uint64_t n);
 	/* Calls `name` for each entry of the directory; 0 or -1. */
 	int (*list)(struct diskio *d, const char *path,
 	    void (*name)(void *arg, const char *name), void *arg);
 	/* The file's lock until it is closed; -1, EWOULDBLOCK: another has
 	 * it. */
 	int (*lock)(struct diskio *d, int fd);
-	/* Does an overwrite take new blocks here? Then zeroing is in vain. */
+	/* Does an overwrite take new blocks here? Then it may meet a full
+	 * disk, and what was there before stays on it. */
 	bool (*copies_on_write)(struct diskio *d, const char *path);
 };
 
