@@ -69,7 +69,8 @@ static bool find_head(struct spool_recovery *r, const struct segment *seg,
 
 	if (!scan_head_at(&r->sc, 0, h))
 		return scan_latest(&r->sc, h);
-	if (slotmap_outlived(r->s, seg->slot, h) && scan_latest(&r->sc, &later) &&
+	if (slotmap_outlived(r->s, seg->slot, h) &&
+	    scan_latest(&r->sc, &later) &&
 	    !slotmap_outlived(r->s, seg->slot, &later))
 		*h = later;
 	return true;
