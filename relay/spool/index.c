@@ -435,3 +435,29 @@ void index_mark_uncertain(struct spool *s)
 			i = d->next;
 		}
 }
+
+static void mark_restored(struct live_delivery *d, int64_t now_us)
+{
+	struct live_state state = live_state_of(d);
+
+	if (!dstate_open(state.state))
+		return;
+	if (state.uncertain == UNC_NO)
+		state.uncertain = UNC_POSSIBLE;
+	if (state.state != D_FROZEN)
+		state.due_us = now_us; /* since when */
+	state.state = D_FROZEN;
+	live_state_put(d, &state);
+}
+
+void index_mark_restored(struct spool *s)
+{
+	struct live_table *t = &s->index.table;
+	uint32_t at = 0, number;
+
+	while ((number = live_next(t, &at)) != 0)
+		for (uint32_t i = live_at(t, number)->first; i != 0;
+		     i = live_delivery_at(t, i)->next)
+			mark_restored(live_delivery_at(t, i),
+			    s->steady.now_us);
+}

@@ -65,5 +65,8 @@ void index_mark_uncertain(struct spool *s);
 /* The bulk segments that have a part of a live message's body. */
 struct segment **index_bulk(const struct spool *s, uint64_t id,
     unsigned *n_out);
+/* After a restore: what is open may have gone out since the backup was taken.
+ * It is frozen, and an administrator says when it goes. */
+void index_mark_restored(struct spool *s);
 
 #endif

@@ -140,7 +140,7 @@ static void written(struct spool *s, const struct batch_head *h)
 	j->seg->end += batch_span(h);
 	j->seg->batches++;
 	j->declared = h->oldest;
-	j->unclean = false;
+	j->unclean = j->restored = false;
 	j->write_fails = 0;
 	s->batches++;
 	s->syncs++;
@@ -254,7 +254,8 @@ static struct batch_head head_of(const struct spool *s)
 
 	return (struct batch_head){
 	    .lane = LANE_MAIN,
-	    .flags = j->unclean ? BATCH_UNCLEAN : 0,
+	    .flags = (j->unclean ? BATCH_UNCLEAN : 0) |
+		     (j->restored ? BATCH_RESTORED : 0),
 	    .spool_id = s->key.id,
 	    .generation = j->seg->generation,
 	    .number = j->seg->batches,

@@ -12,11 +12,17 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
-enum { KEY_MAX = 256, PID_TEXT = 12 };
+enum {
+	LIFE_BYTES = 8 + SUM_KEY + 8 + 8,
+	KEY_MAX = 256 + LIVES_MAX * LIFE_BYTES,
+	PID_TEXT = 12,
+	FORMAT_LIVES = 2, /* from it on there is a list of lives */
+};
 
 static const struct slice magic = {"posthouse-spool ", 16};
 
@@ -77,10 +83,44 @@ static uint64_t key_sum(struct slice s)
 	return hash_siphash(key, s.p, s.n);
 }
 
-static int parse(struct spool *s, struct slice text, struct error *err)
+static void take_lives(struct spool *s, struct unpack *u)
+{
+	s->key.lives = s->key.format < FORMAT_LIVES ? 0 : unpack_u8(u);
+	if (s->key.lives > LIVES_MAX) {
+		u->bad = true;
+		s->key.lives = 0;
+	}
+	for (unsigned i = 0; i < s->key.lives; i++) {
+		struct spool_life *l = &s->key.life[i];
+
+		l->id = unpack_u64(u);
+		for (int k = 0; k < SUM_KEY; k++)
+			l->secret[k] = unpack_u8(u);
+		l->main_to = unpack_u64(u);
+		l->bulk_to = unpack_u64(u);
+	}
+}
+
+static bool take_values(struct spool *s, struct slice text)
 {
 	struct unpack u;
-	struct slice version, body;
+
+	unpack_init(&u, text);
+	s->key.id = unpack_u64(&u);
+	s->key.segment_bytes = unpack_u64(&u);
+	for (int i = 0; i < SUM_KEY; i++)
+		s->key.secret[i] = unpack_u8(&u);
+	take_lives(s, &u);
+	text = slice_head(text, text.n - u.rest.n);
+	return unpack_u64(&u) == key_sum(text) && unpack_end(&u) &&
+	    s->key.segment_bytes % BLOCK == 0 &&
+	    s->key.segment_bytes >= SEGMENT_MIN &&
+	    s->key.segment_bytes <= SEGMENT_MAX;
+}
+
+static int parse(struct spool *s, struct slice text, struct error *err)
+{
+	struct slice version;
 	uint64_t v = 0;
 
 	if (!slice_starts(text, magic))
@@ -95,18 +135,9 @@ static int parse(struct spool *s, struct slice text, struct error *err)
 		    "program reads up to %d", s->path, (unsigned)v,
 		    FORMAT_VERSION);
 	s->key.format = (unsigned)v;
-	body = slice_head(text, 16 + SUM_KEY);
-	unpack_init(&u, text);
-	s->key.id = unpack_u64(&u);
-	s->key.segment_bytes = unpack_u64(&u);
-	for (int i = 0; i < SUM_KEY; i++)
-		s->key.secret[i] = unpack_u8(&u);
-	if (unpack_u64(&u) != key_sum(body) || !unpack_end(&u) ||
-	    s->key.segment_bytes % BLOCK != 0 ||
-	    s->key.segment_bytes < SEGMENT_MIN ||
-	    s->key.segment_bytes > SEGMENT_MAX)
-		return error_set(err, "%s/spool.key is damaged", s->path);
-	return 0;
+	return take_values(s, text)
+		   ? 0
+		   : error_set(err, "%s/spool.key is damaged", s->path);
 }
 
 static void on_name(void *arg, const char *name)
@@ -138,6 +169,13 @@ static void print(const struct spool *s, struct strbuf *out)
 	pack_u64(out, s->key.id);
 	pack_u64(out, s->key.segment_bytes);
 	strbuf_add(out, s->key.secret, SUM_KEY);
+	pack_u8(out, (uint8_t)s->key.lives);
+	for (unsigned i = 0; i < s->key.lives; i++) {
+		pack_u64(out, s->key.life[i].id);
+		strbuf_add(out, s->key.life[i].secret, SUM_KEY);
+		pack_u64(out, s->key.life[i].main_to);
+		pack_u64(out, s->key.life[i].bulk_to);
+	}
 	pack_u64(out, key_sum(slice_from(strbuf_view(out), from)));
 }
 
@@ -213,10 +251,90 @@ void key_of_rcpts(const struct spool *s, uint64_t key_out[2])
 	    "posthouse rcpt 1"};
 	uint64_t half[2][2];
 
-	memcpy(half, s->key.secret, sizeof(half));
+	/* Hashes that were stored outlive a restore. */
+	memcpy(half, s->key.lives > 0 ? s->key.life[0].secret
+				      : s->key.secret, sizeof(half));
 	for (int i = 0; i < 2; i++)
 		key_out[i] = hash_siphash(half[i], label[i], sizeof(label[i]));
 }
+
+/* ---- lives ---- */
+
+/* NULL: the present one. */
+static const struct spool_life *life_of(const struct spool *s, enum lane lane,
+    uint64_t generation)
+{
+	for (unsigned i = 0; i < s->key.lives; i++) {
+		const struct spool_life *l = &s->key.life[i];
+
+		if ((lane == LANE_MAIN && generation <= l->main_to) ||
+		    (lane == LANE_BULK && generation <= l->bulk_to))
+			return l;
+	}
+	return NULL;
+}
+
+uint64_t key_id(const struct spool *s, enum lane lane, uint64_t generation)
+{
+	const struct spool_life *l = life_of(s, lane, generation);
+
+	return l == NULL ? s->key.id : l->id;
+}
+
+void key_sums(const struct spool *s, enum lane lane, uint64_t generation,
+    unsigned char secret_out[SUM_SECRET])
+{
+	const struct spool_life *l = life_of(s, lane, generation);
+
+	sum_secret(l == NULL ? s->key.secret : l->secret, lane, generation,
+	    secret_out);
+}
+
+uint64_t key_main_to(const struct spool *s)
+{
+	return s->key.lives == 0 ? 0 : s->key.life[s->key.lives - 1].main_to;
+}
+
+uint64_t key_bulk_to(const struct spool *s)
+{
+	return s->key.lives == 0 ? 0 : s->key.life[s->key.lives - 1].bulk_to;
+}
+
+static void forget_lives(struct spool_key *k, const struct life_bounds *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < k->lives; i++)
+		if (i == 0 || k->life[i].main_to >= b->main_from ||
+		    k->life[i].bulk_to >= b->bulk_from)
+			k->life[n++] = k->life[i];
+	k->lives = n;
+}
+
+int key_renew(struct spool *s, const struct life_bounds *b, struct error *err)
+{
+	struct spool_key *k = &s->key;
+	struct spool_life *l;
+
+	PH_ASSERT(b->main_to >= key_main_to(s) &&
+	    b->bulk_to >= key_bulk_to(s));
+	forget_lives(k, b);
+	if (k->lives == LIVES_MAX)
+		return error_set(err, "%s: it was restored %d times, and still "
+		    "has mail of each; let that go out first", s->path,
+		    LIVES_MAX);
+	l = &k->life[k->lives++];
+	l->id = k->id;
+	memcpy(l->secret, k->secret, SUM_KEY);
+	l->main_to = b->main_to;
+	l->bulk_to = b->bulk_to;
+	k->id = rng_u64(s->c.rng);
+	s->c.rng->fill(s->c.rng, k->secret, SUM_KEY);
+	k->format = FORMAT_VERSION;
+	return replace(s, err);
+}
+
+/* ---- the file ---- */
 
 static int load(struct spool *s, int fd, struct error *err)
 {

@@ -131,7 +131,7 @@ uint32_t live_next(const struct live_table *t, uint32_t *at)
 	return 0;
 }
 
-static void pack(struct live_delivery *d, const struct live_state *s)
+void live_state_put(struct live_delivery *d, const struct live_state *s)
 {
 	uint64_t ms = s->due_us > 0 ? (uint64_t)s->due_us / 1000 : 0;
 
@@ -186,7 +186,7 @@ void live_put(struct live_table *t, uint32_t number,
 			else
 				live_delivery_at(t, last)->next = at;
 		}
-		pack(live_delivery_at(t, at), &state[i]);
+		live_state_put(live_delivery_at(t, at), &state[i]);
 		last = at;
 		at = live_delivery_at(t, at)->next;
 	}

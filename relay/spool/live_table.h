@@ -76,6 +76,7 @@ unsigned live_count(const struct live_table *t, uint32_t number);
 void live_get(const struct live_table *t, uint32_t number,
     struct live_state *out);
 struct live_state live_state_of(const struct live_delivery *d);
+void live_state_put(struct live_delivery *d, const struct live_state *state);
 
 void live_list_push(struct live_table *t, struct live_list *l, uint32_t n);
 void live_list_drop(struct live_table *t, struct live_list *l, uint32_t n);

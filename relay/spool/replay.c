@@ -273,6 +273,8 @@ static void replay_batch(struct spool_recovery *r, struct segment *seg,
 	steady_replay(r->s, h->time_us, r->before_us);
 	if ((h->flags & BATCH_UNCLEAN) != 0)
 		index_mark_uncertain(r->s);
+	if ((h->flags & BATCH_RESTORED) != 0)
+		index_mark_restored(r->s);
 	if (h->number == 0)
 		seg->first_us = h->time_us;
 	replay_range(r, seg, scan_range_of(off, h), false);
@@ -334,7 +336,12 @@ static void replay_segment(struct spool_recovery *r, struct segment *seg,
 static void check_gap(struct spool_recovery *r, const struct segment *seg,
     const struct segment *next)
 {
-	if (next == NULL || next->generation == seg->generation + 1)
+	const struct spool *s = r->s;
+
+	/* A restored spool begins with a gap. */
+	if (next == NULL || next->generation == seg->generation + 1 ||
+	    key_id(s, LANE_MAIN, seg->generation) !=
+		key_id(s, LANE_MAIN, next->generation))
 		return;
 	/* One that was opened and never got a batch leaves no trace; the map
 	 * of slots has named those that did. */

@@ -122,9 +122,9 @@ bool scan_head_at(struct scan *sc, uint64_t off, struct batch_head *h_out)
 	const struct spool *s = sc->spool;
 
 	if (p == NULL || !batch_head_get(p, h_out) ||
-	    h_out->spool_id != s->key.id)
+	    h_out->spool_id != key_id(s, h_out->lane, h_out->generation))
 		return false;
-	sum_secret(s->key.secret, h_out->lane, h_out->generation, secret);
+	key_sums(s, h_out->lane, h_out->generation, secret);
 	if (!batch_head_valid(p, secret))
 		return false;
 	if (h_out->format > FORMAT_VERSION)
@@ -138,8 +138,9 @@ bool scan_head(struct scan *sc, uint64_t off, struct batch_head *h_out)
 
 	if (p == NULL || !batch_head_get(p, h_out) ||
 	    h_out->lane != LANE_MAIN ||
-	    h_out->spool_id != sc->spool->key.id ||
 	    h_out->generation != sc->seg->generation ||
+	    h_out->spool_id !=
+		key_id(sc->spool, LANE_MAIN, h_out->generation) ||
 	    !batch_head_valid(p, sc->seg->secret))
 		return false;
 	if (h_out->format > FORMAT_VERSION)

@@ -148,7 +148,7 @@ void segment_identity(struct spool *s, struct segment *seg, enum lane lane,
     uint64_t generation)
 {
 	seg->generation = generation;
-	sum_secret(s->key.secret, lane, generation, seg->secret);
+	key_sums(s, lane, generation, seg->secret);
 }
 
 /* A bulk segment is found again by who names it, so recovery may come to it

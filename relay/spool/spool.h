@@ -235,6 +235,7 @@ enum { SPOOL_GONE_MAX = 64 };
 
 struct spool_start { /* what recovery found */
 	bool clean;	  /* the last stop was orderly */
+	bool restored;	  /* it was restored: all that was open is frozen */
 	/* When it was stopped, or wrote last, in terms of the wall clock as it
 	 * is now; 0: the spool is new. */
 	int64_t stopped_us;

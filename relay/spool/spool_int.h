@@ -132,6 +132,7 @@ struct journal {
 	uint64_t oldest;      /* lowest generation that counts       */
 	uint64_t declared;    /* `oldest` as the last synced head    */
 	bool unclean;	      /* the next head says so               */
+	bool restored;	      /* and this                            */
 	bool lost_one;	      /* a segment failed to sync            */
 	bool dead;	      /* two did: nothing is written any more */
 	bool full;	      /* something waits for a new segment   */
@@ -265,11 +266,23 @@ int recover(struct spool *s, const struct spool_recovered *told,
 
 /* ---- key.c ---- */
 
+/* Before it was restored from a backup the spool was another: what these
+ * generations hold has that one's id and checksums. */
+struct spool_life {
+	uint64_t id;
+	unsigned char secret[SUM_KEY];
+	uint64_t main_to, bulk_to; /* the last generation of each lane */
+};
+
+enum { LIVES_MAX = 8 };
+
 struct spool_key {
 	unsigned format; /* the newest that the spool may hold */
 	uint64_t id;
 	unsigned char secret[SUM_KEY];
 	uint64_t segment_bytes;
+	struct spool_life life[LIVES_MAX]; /* the oldest first */
+	unsigned lives;
 };
 int key_lock(struct spool *s, struct error *err);
 /* -1 and EBUSY when a daemon has the spool; for those who only look. */
@@ -282,6 +295,22 @@ int key_upgrade(struct spool *s, struct error *err);
 /* The key of what strangers choose and the spool stores: hashes of recipients
  * and senders. The same in every process. */
 void key_of_rcpts(const struct spool *s, uint64_t key_out[2]);
+/* The id and the secret of the checksums of a generation. */
+uint64_t key_id(const struct spool *s, enum lane lane, uint64_t generation);
+void key_sums(const struct spool *s, enum lane lane, uint64_t generation,
+    unsigned char secret_out[SUM_SECRET]);
+/* The last generations of the lives before this one; 0: there were none. */
+uint64_t key_main_to(const struct spool *s);
+uint64_t key_bulk_to(const struct spool *s);
+/* The present life ends with these generations, and a new one begins, with
+ * another id and secret. Lives without a generation from `main_from` or
+ * `bulk_from` on are forgotten, but for the first, which the stored hashes are
+ * keyed by. -1 and err. */
+struct life_bounds {
+	uint64_t main_from, main_to, bulk_from, bulk_to;
+};
+int key_renew(struct spool *s, const struct life_bounds *b,
+    struct error *err);
 
 /* ---- spool_open.c ---- */
 
@@ -311,6 +340,7 @@ struct spool {
 	struct spool_pos done; /* the projector's */
 	struct spool_origin origin;
 	uint64_t batches, syncs, recycled, carried;
+	unsigned holds; /* backups that stop recycling */
 
 	pthread_mutex_t fd_lock;
 	struct list fds;

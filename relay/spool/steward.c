@@ -71,14 +71,15 @@ static bool free_bulk(struct spool *s, int64_t until_us)
 	return found;
 }
 
-/* The oldest main segment, if it may be recycled: what it retains is past
- * `until_us`, and the projector is through with it, or must do without. */
+/* The oldest main segment, if it may be recycled: no backup holds it, what it
+ * retains is past `until_us`, and the projector is through with it, or must do without. */
 static struct segment *oldest(struct spool *s, int64_t until_us,
     bool mail_wins)
 {
 	struct segment *seg = LIST_FIRST(&s->mains, struct segment, node);
 
-	if (seg == NULL || seg->current || seg->retain_until_us > until_us)
+	if (seg == NULL || seg->current || seg->retain_until_us > until_us ||
+	    s->holds > 0)
 		return NULL;
 	if (s->c.projector && !mail_wins &&
 	    seg->generation >= s->done.generation)

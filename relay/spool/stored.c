@@ -143,6 +143,18 @@ static void take_accept(struct spool *s, struct stored *m,
 	}
 }
 
+/* Without a record an unclean end marks deliveries, and a restore freezes
+ * them. */
+static void mark(struct spool_delivery *d, const struct live_state *is)
+{
+	d->uncertain = is->uncertain;
+	if (is->state != D_FROZEN || d->state == D_FROZEN)
+		return;
+	d->state = D_FROZEN;
+	d->reason = WHY_RESTORED;
+	d->due_us = is->due_us;
+}
+
 static int take_states(struct spool *s, struct stored *m,
     const struct version *v)
 {
@@ -156,8 +168,7 @@ static int take_states(struct spool *s, struct stored *m,
 			rc = take_update(&u, m, i, v);
 		else if (i >= m->record.accept.deliveries)
 			fall_back(s, m, i, v);
-		/* An unclean end since then may have marked it. */
-		m->delivery[i].uncertain = v->d[i].uncertain;
+		mark(&m->delivery[i], &v->d[i]);
 	}
 	forget(&u);
 	record_fini(&u.record);

@@ -35,6 +35,7 @@ enum lane { LANE_SPARE = 1, LANE_MAIN = 2, LANE_BULK = 3 };
 enum batch_flags {
 	BATCH_UNCLEAN = 1, /* the first after an end that was not orderly */
 	SPARE_WRITTEN = 1, /* of a spare: all its blocks were written     */
+	BATCH_RESTORED = 2, /* the first after the spool was restored     */
 };
 
 enum record_flags {

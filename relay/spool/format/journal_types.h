@@ -42,6 +42,7 @@ enum why {
 	WHY_LOOP = 9,
 	WHY_EXPIRED = 10, /* it was parked for as long as parked mail is kept */
 	WHY_SPACE = 11,	  /* a parked copy, given up because space ran short */
+	WHY_RESTORED = 13, /* open when the spool was restored: frozen */
 	WHY_HINT = 12,	  /* it seems to loop: waits, or parked */
 	WHY_LATE = 20,	   /* its sender was told that it waits */
 	WHY_GUARD = 21,	   /* a DSN that a forged sender would get: parked */
