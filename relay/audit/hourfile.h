@@ -108,6 +108,8 @@ int hourfile_commit(struct hourfile *f, struct spool_pos cursor, bool known,
 /* Takes over spool, era, until, again and the cursor of `s`, and forgets all
  * totals. Committed when this returns. */
 int hourfile_begin_era(struct hourfile *f, const struct hour_state *s);
+/* The same era goes on in a spool that has another id by now. */
+int hourfile_put_spool(struct hourfile *f, uint64_t spool);
 /* The totals at the end of `from` are those at the beginning of `f`, which is
  * new. Committed when this returns. */
 int hourfile_follow(struct hourfile *f, struct hourfile *from);

@@ -77,8 +77,11 @@ static int put_era(struct hourfile *f, const struct hour_state *s)
 	hourfile_row_int(&r, (int64_t)s->until.generation);
 	hourfile_row_int(&r, (int64_t)s->until.offset);
 	hourfile_row_int(&r, s->again);
-	if (hourfile_row_done(&r) != 0)
-		return -1;
+	return hourfile_row_done(&r);
+}
+
+static int clear_totals(struct hourfile *f)
+{
 	return sqlite3_exec(f->db, "DELETE FROM total; DELETE FROM journal;"
 	    " DELETE FROM base", NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
@@ -87,7 +90,7 @@ int hourfile_begin_era(struct hourfile *f, const struct hour_state *s)
 {
 	struct hour_state *st = &f->state;
 
-	if (put_era(f, s) != 0) {
+	if (put_era(f, s) != 0 || clear_totals(f) != 0) {
 		hourfile_rollback(f);
 		return -1;
 	}
@@ -100,6 +103,20 @@ int hourfile_begin_era(struct hourfile *f, const struct hour_state *s)
 	st->era = s->era;
 	st->until = s->until;
 	st->again = s->again;
+	return 0;
+}
+
+int hourfile_put_spool(struct hourfile *f, uint64_t spool)
+{
+	struct hour_state st = f->state;
+
+	st.spool = spool;
+	if (put_era(f, &st) != 0 ||
+	    hourfile_commit(f, st.cursor, st.known, st.based) != 0) {
+		hourfile_rollback(f);
+		return -1;
+	}
+	f->state.spool = spool;
 	return 0;
 }
 

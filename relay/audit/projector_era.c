@@ -47,13 +47,23 @@ static void add_open(void *arg, const char *leg, const int64_t total[TOTALS])
 	*open += (uint64_t)(total[T_OPEN] + total[T_PARKED]);
 }
 
+/* A spool that was restored together with this index has another id. */
+static bool was_restored(const struct hour_state *st,
+    const struct spool_origin *o)
+{
+	for (unsigned i = 0; i < o->formers; i++)
+		if (o->former[i] == st->spool)
+			return true;
+	return false;
+}
+
 /* Leaves p->era.why empty when the journal goes on where the index stopped. */
 static void compare(struct projector *p, const struct hour_state *st,
     const struct spool_origin *o)
 {
 	struct projector_era *e = &p->era;
 
-	if (st->spool != 0 && st->spool != o->id)
+	if (st->spool != 0 && st->spool != o->id && !was_restored(st, o))
 		snprintf(e->why, sizeof(e->why), "the spool is another than "
 		    "the one that the index knows");
 	else if (spool_pos_cmp(st->cursor, o->end) > 0)
@@ -101,6 +111,10 @@ int projector_take_up(struct projector *p, const struct spool_origin *o,
 		compare(p, st, o);
 		if ((st->spool == 0 || p->era.why[0] != '\0') &&
 		    begin_era(p, st, o) != 0)
+			return error_set(err, "audit index: %s",
+			    hours_error(p->hours));
+		if (st->spool != o->id &&
+		    hourfile_put_spool(projector_file(p), o->id) != 0)
 			return error_set(err, "audit index: %s",
 			    hours_error(p->hours));
 	}

@@ -40,11 +40,44 @@ static void correct_totals(struct spool *s)
 	mem_free(live);
 }
 
+static bool life_has_batches(struct spool *s, uint64_t after)
+{
+	list_each(n, &s->mains) {
+		const struct segment *seg =
+		    LIST_ENTRY(n, struct segment, node);
+
+		if (seg->generation > after && seg->batches > 0)
+			return true;
+	}
+	return false;
+}
+
+/* The first start after a restore: no batch of the new life is there yet. */
+static void begin_life(struct spool_recovery *r)
+{
+	struct spool *s = r->s;
+	uint64_t to = key_main_to(s);
+
+	if (s->bulk.generation < key_bulk_to(s))
+		s->bulk.generation = key_bulk_to(s);
+	if (s->key.lives == 0 || life_has_batches(s, to))
+		return;
+	if (s->journal.generation < to)
+		s->journal.generation = to;
+	r->clean = false;
+	r->start->restored = s->journal.restored = true;
+	index_mark_restored(s);
+}
+
 void origin_find(struct spool_recovery *r, const struct segment *last)
 {
 	struct spool *s = r->s;
 
+	begin_life(r);
 	s->origin.id = s->key.id;
+	for (unsigned i = 0; i < s->key.lives; i++)
+		s->origin.former[i] = s->key.life[i].id;
+	s->origin.formers = s->key.lives;
 	if (last != NULL)
 		s->origin.end =
 		    (struct spool_pos){last->generation, last->end};

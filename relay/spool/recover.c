@@ -397,35 +397,6 @@ static int sync_last(struct spool *s, struct segment *last, struct error *err)
 	return 0;
 }
 
-static bool life_has_batches(struct spool *s, uint64_t after)
-{
-	list_each(n, &s->mains) {
-		const struct segment *seg =
-		    LIST_ENTRY(n, struct segment, node);
-
-		if (seg->generation > after && seg->batches > 0)
-			return true;
-	}
-	return false;
-}
-
-/* The first start after a restore: no batch of the new life is there yet. */
-static void begin_life(struct spool_recovery *r)
-{
-	struct spool *s = r->s;
-	uint64_t to = key_main_to(s);
-
-	if (s->bulk.generation < key_bulk_to(s))
-		s->bulk.generation = key_bulk_to(s);
-	if (s->key.lives == 0 || life_has_batches(s, to))
-		return;
-	if (s->journal.generation < to)
-		s->journal.generation = to;
-	r->clean = false;
-	r->start->restored = s->journal.restored = true;
-	index_mark_restored(s);
-}
-
 static int settle(struct spool_recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
@@ -434,7 +405,6 @@ static int settle(struct spool_recovery *r, struct error *err)
 
 	origin_find(r, last);
 	s->journal.declared = s->journal.oldest;
-	begin_life(r);
 	/* When the newest is lost, nothing is known of its batches: should it
 	 * be put back, all that it has count. */
 	if (last == NULL || last->generation != s->journal.generation) {

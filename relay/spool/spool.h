@@ -358,9 +358,14 @@ static inline int spool_pos_cmp(struct spool_pos a, struct spool_pos b)
 	return (a.offset > b.offset) - (a.offset < b.offset);
 }
 
+enum { SPOOL_FORMERS_MAX = 8 };
+
 /* Which spool this is, and where the present session began. */
 struct spool_origin {
 	uint64_t id;
+	/* Before it was restored from a backup: its records are of these. */
+	uint64_t former[SPOOL_FORMERS_MAX];
+	unsigned formers;
 	struct spool_pos end;	/* of what recovery found; {0,0}: nothing */
 	struct spool_pos begin; /* where this session began to write      */
 	/* Deliveries that the last totals count as live and no segment holds

@@ -274,7 +274,7 @@ struct spool_life {
 	uint64_t main_to, bulk_to; /* the last generation of each lane */
 };
 
-enum { LIVES_MAX = 8 };
+enum { LIVES_MAX = SPOOL_FORMERS_MAX };
 
 struct spool_key {
 	unsigned format; /* the newest that the spool may hold */

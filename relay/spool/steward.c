@@ -71,8 +71,9 @@ static bool free_bulk(struct spool *s, int64_t until_us)
 	return found;
 }
 
-/* The oldest main segment, if it may be recycled: no backup holds it, what it
- * retains is past `until_us`, and the projector is through with it, or must do without. */
+/* The oldest main segment, if it may be recycled: no backup holds it, mail that
+ * it retains is past `until_us`, and the projector is through with it, or must
+ * do without. */
 static struct segment *oldest(struct spool *s, int64_t until_us,
     bool mail_wins)
 {

@@ -14,8 +14,8 @@
 
 #include <fcntl.h>
 
-#include "relay/spool/hold.h"
-#include "relay/spool/renew.h"
+#include "relay/spool/backup/hold.h"
+#include "relay/spool/backup/renew.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 16, SEGMENT = 64 << 10 };

@@ -5,12 +5,12 @@
  * gone on, so the same generation may hold something else elsewhere; what is
  * there keeps the id and secret that it was written with.
  */
-#ifndef RELAY_SPOOL_RENEW_H
-#define RELAY_SPOOL_RENEW_H
+#ifndef RELAY_SPOOL_BACKUP_RENEW_H
+#define RELAY_SPOOL_BACKUP_RENEW_H
 
 #include "relay/base/error.h"
 #include "relay/base/rng.h"
-#include "relay/spool/diskio.h"
+#include "relay/spool/disk/diskio.h"
 
 struct spool_renewal {
 	const char *path;

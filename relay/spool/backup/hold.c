@@ -2,7 +2,7 @@
  *
  * Pins the segments of a backup, as a reader pins the one that it reads.
  */
-#include "relay/spool/hold.h"
+#include "relay/spool/backup/hold.h"
 
 #include "relay/base/assert.h"
 #include "relay/spool/spool_int.h"

@@ -3,7 +3,7 @@
  * The new life of a restored spool: the generations that are there are looked
  * up in the first block of each slot, and it begins above them.
  */
-#include "relay/spool/renew.h"
+#include "relay/spool/backup/renew.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,8 @@
  * mail goes on behind the position that is given, and what stands before it is
  * not written again until the hold ends. Any thread.
  */
-#ifndef RELAY_SPOOL_HOLD_H
-#define RELAY_SPOOL_HOLD_H
+#ifndef RELAY_SPOOL_BACKUP_HOLD_H
+#define RELAY_SPOOL_BACKUP_HOLD_H
 
 #include "relay/spool/spool.h"
 
