@@ -113,6 +113,8 @@ int projector_take_up(struct projector *p, const struct spool_origin *o,
 		    begin_era(p, st, o) != 0)
 			return error_set(err, "audit index: %s",
 			    hours_error(p->hours));
+		if (st->spool != o->id)
+			p->former_spool = st->spool;
 		if (st->spool != o->id &&
 		    hourfile_put_spool(projector_file(p), o->id) != 0)
 			return error_set(err, "audit index: %s",

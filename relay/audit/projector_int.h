@@ -61,6 +61,7 @@ struct projector {
 	bool moved;	      /* p->next is past the cursor                 */
 	uint64_t total[NAMES_MAX][TOTALS];
 	struct projector_era era;
+	uint64_t former_spool; /* its id before it was restored, just now; 0 */
 	int64_t batch_ms;     /* since when                     */
 	int64_t committed_ms; /* when last                      */
 

@@ -40,7 +40,8 @@ void projector_last_open(struct projector *p, const struct conf *c)
 	p->index_path = mem_strdup(c->audit.path);
 	p->last = last_delivery_open(p->index_path, c, at, now);
 	last = last_delivery_cursor(p->last);
-	if (p->era.why[0] != '\0' || last.spool != at.spool)
+	if (p->era.why[0] != '\0' ||
+	    (last.spool != at.spool && last.spool != p->former_spool))
 		last_delivery_lost(p->last, at, now.wall_us);
 	if (p->era.why[0] != '\0')
 		projector_last_gap(p);
