@@ -128,12 +128,14 @@ class Scratch:
             objects.update(self.members.get(key, ()))
         return objects
 
-    def programs(self):
-        """The unit tests that are programs."""
+    def programs(self, names):
+        """Those of the names, which may be variables of make, that are
+        programs."""
         said = subprocess.run(
             ["make", "-s", "-f", "-", "mutate-print-tests"], cwd=self.build,
             input=b"include Makefile\n"
-                  b"mutate-print-tests:\n\t@echo $(UNIT_TESTS)\n",
+                  b"mutate-print-tests:\n\t@echo " +
+                  " ".join(names).encode() + b"\n",
             stdout=subprocess.PIPE, check=True).stdout.decode()
         found = []
         for name in said.split():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
-"""Runs unit tests shut in: with a time-out, without a network, and with a /tmp
-of their own, where a mutant may leave what it likes."""
+"""Runs unit tests and the simulation shut in: with a time-out, without a
+network, and with a /tmp and /dev/shm of their own, where a mutant may leave
+what it likes."""
 import os
 import pathlib
 import pickle
@@ -16,9 +17,12 @@ from mutation import reach
 
 FILE = 2 << 30
 SHUT_IN = ["unshare", "-m", "-n", "-p", "--fork", "--kill-child", "sh", "-c",
-           "mount -t tmpfs tmpfs /tmp && mount -t proc proc /proc && "
+           "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /dev/shm && "
+           "mount -t proc proc /proc && "
            "ip link set lo up && cd \"$MUTATE_FOLDER\" && { \"$@\"; exit $?; }",
            "sh"]
+
+SIMULATION = "tests/sim/sim"
 
 Ended = namedtuple("Ended", "ok timeout seconds")
 
@@ -48,7 +52,7 @@ class Runner:
         self.env = dict(os.environ, srcdir=str(scratch.source))
         self.env.setdefault("PH_SHARED", str(tree.parent / "shared"))
 
-    def run(self, program, cpu=60, wall=120, log=None, prefix=None):
+    def run(self, command, cpu=60, wall=120, log=None, prefix=None):
         """Runs a test program in a folder that goes away afterwards."""
         folder = tempfile.mkdtemp(prefix="run-", dir=self.scratch.folder)
         env = dict(self.env, MUTATE_FOLDER=folder)
@@ -57,8 +61,8 @@ class Runner:
         start = time.monotonic()
         with open(log or os.devnull, "wb") as out:
             child = subprocess.Popen(
-                self.shut_in + [str(program)], cwd=folder, env=env,
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                self.shut_in + [str(word) for word in command], cwd=folder,
+                env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True, preexec_fn=limits(cpu))
             try:
                 code, late = child.wait(wall), False
@@ -79,11 +83,14 @@ class Runner:
 
 class Tests:
     """The unit tests of the unchanged tree: which pass, how long each takes,
-    which functions it enters."""
+    which functions it enters. The last one is the simulation with so many
+    seeds, unless that is 0."""
 
-    def __init__(self, scratch, runner):
+    def __init__(self, scratch, runner, seeds):
         self.scratch, self.runner = scratch, runner
-        self.programs = scratch.programs()
+        self.arguments = ["--count", seeds, "--jobs", 1, "--first"]
+        self.programs = scratch.programs(
+            ["$(UNIT_TESTS)"] + [SIMULATION] * (seeds > 0))
         self.rooms = scratch.rooms_of_tests()
         self.seconds, self.left_out, self.entered = {}, [], {}
         self.functions = {}
@@ -107,7 +114,7 @@ class Tests:
         """(which binary, passes, seconds, entered), as seen before if the
         binary is the same."""
         binary = os.stat(self.scratch.build / program.name)
-        which = binary.st_mtime_ns, binary.st_size
+        which = binary.st_mtime_ns, binary.st_size, self.command("", program)
         seen = before.get(program.name)
         if seen is None or seen[0] != which or not seen[1]:
             ended, entered = self.watch(program)
@@ -118,7 +125,8 @@ class Tests:
         with tempfile.TemporaryDirectory(prefix="coverage-",
                                          dir=self.scratch.folder) as folder:
             ended = self.runner.run(
-                self.scratch.build / program.name, prefix=folder,
+                self.command(self.scratch.build / program.name, program),
+                prefix=folder,
                 log=self.scratch.folder / (
                     os.path.basename(program.name) + ".log"))
             base = pathlib.Path(folder + str(self.scratch.build))
@@ -131,18 +139,24 @@ class Tests:
         """Runs a test with a mutant in it; much longer than unchanged is
         never."""
         usual = self.seconds[program.name]
-        return self.runner.run(binary, cpu=int(10 + 5 * usual),
-                               wall=20 + 10 * usual)
+        return self.runner.run(self.command(binary, program),
+                               cpu=int(10 + 5 * usual), wall=20 + 10 * usual)
+
+    def command(self, binary, program):
+        return [binary] + self.arguments * (program.name == SIMULATION)
 
     def forks(self, program):
         """A process that is killed or leaves by _exit() keeps its counters
         for itself."""
+        if program.name == SIMULATION:
+            return True
         source = self.scratch.source / (program.name + ".c")
         return source.exists() and "fork(" in source.read_text()
 
     def for_change(self, name, line):
         """The tests to run for a change in a line of a file, the likeliest to
-        fail first: that of the file, those of the room, the quickest."""
+        fail first: that of the file, those of the room, the quickest. The
+        simulation comes last."""
         unit_object = name[:-2] + ".o"
         room, base = os.path.split(name)
         ident = self.ident_at(unit_object, line)
@@ -155,7 +169,8 @@ class Tests:
 
         def rank(program):
             test = os.path.basename(program.name)
-            return (test != "test_" + base[:-2],
+            return (program.name == SIMULATION,
+                    test != "test_" + base[:-2],
                     self.rooms.get(program.name) != room,
                     self.seconds[program.name])
 
