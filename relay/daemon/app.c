@@ -4,7 +4,6 @@
  */
 #include "relay/daemon/app.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "relay/audit/delivered/last_delivery.h"
@@ -21,6 +20,7 @@
 #include "relay/cutover/table_follow.h"
 #include "relay/cutover/removal.h"
 #include "relay/watch/oldtls.h"
+#include "relay/daemon/descriptors.h"
 #include "relay/daemon/recovery.h"
 #include "relay/daemon/places.h"
 #include "relay/intake/refusals.h"
@@ -35,7 +35,6 @@
 
 enum {
 	A_CALL = 1,
-	DESCRIPTORS_RESERVED = 256,
 	STOP_LOOK_MS = 20,
 	ASKED_MAX = 128 << 10, /* recipients; 5 MiB */
 	HINTS_MAX = 32 << 10,  /* messages, and deliveries of them; 1.5 MiB */
@@ -90,29 +89,6 @@ static void *accept_thread(void *arg)
 }
 
 /* ---- start ---- */
-
-static int check_descriptors(const struct app *a, struct error *err)
-{
-	const struct conf *c = a->snapshot->conf;
-	struct rlimit lim;
-	long legs = 0, need;
-
-	for (int i = 0; i < c->legs; i++)
-		legs += c->leg[i].connections;
-	need = c->limits.connections + legs + 4L * a->workers +
-	       DESCRIPTORS_RESERVED;
-	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
-		return 0;
-	lim.rlim_cur = lim.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &lim) == 0 &&
-	    (lim.rlim_max == RLIM_INFINITY || (rlim_t)need <= lim.rlim_max))
-		return 0;
-	return error_set(err, "too few file descriptors: limits.connections "
-	    "%d + connections of the legs %ld + 4 * %d workers + %d make %ld, "
-	    "but the limit is %ld; raise LimitNOFILE or lower them",
-	    c->limits.connections, legs, a->workers, DESCRIPTORS_RESERVED,
-	    need, (long)lim.rlim_max);
-}
 
 static int open_spool(struct app *a, struct error *err)
 {
@@ -294,7 +270,9 @@ static int build(struct app *a, struct error *err)
 	a->workers = c->workers > 0 ? c->workers
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
 	a->tokens = tokens_new(a->shared.rng, a->table_path);
-	if (check_descriptors(a, err) < 0 || check_private(c, err) < 0 ||
+	a->descriptors = descriptors_limit();
+	if (descriptors_check(c, a->workers, a->descriptors, err) < 0 ||
+	    check_private(c, err) < 0 ||
 	    removal_check_table(c, err) < 0 ||
 	    tokens_open(a->tokens, c, err) < 0)
 		return -1;
@@ -349,15 +327,22 @@ static bool hops_differ(const struct conf *old, const struct conf *fresh)
 	return false;
 }
 
+static int may_run(struct app *a, const struct conf *c, struct error *err)
+{
+	if (descriptors_check(c, a->workers, a->descriptors, err) < 0 ||
+	    removal_check_table(c, err) < 0 ||
+	    removal_check_spool(a->snapshot->conf, c, a->shared.spool,
+		err) < 0)
+		return -1;
+	return tokens_open(a->tokens, c, err);
+}
+
 int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
     struct error *err)
 {
 	struct conf_snapshot *old = a->snapshot;
 
-	if (removal_check_table(snapshot->conf, err) < 0 ||
-	    removal_check_spool(old->conf, snapshot->conf, a->shared.spool,
-	    err) < 0 ||
-	    tokens_open(a->tokens, snapshot->conf, err) < 0) {
+	if (may_run(a, snapshot->conf, err) < 0) {
 		snapshot_unref(snapshot);
 		return -1;
 	}
@@ -375,6 +360,8 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 	spool_memory_set(a->shared.spool,
 	    snapshot->conf->limits.body_memory_bytes,
 	    snapshot->conf->limits.memory_window_bytes);
+	spool_limits_set(a->shared.spool, snapshot->conf->spool.max_bytes,
+	    snapshot->conf->spool.retain_ms * 1000);
 	leg_offers_forget(&a->offers);
 	if (hops_differ(old->conf, snapshot->conf))
 		ask_cache_clear(a->asked);

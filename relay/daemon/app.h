@@ -35,6 +35,7 @@ struct app {
 	struct loop *ops; /* the main thread: signals, control, watchdog */
 	struct spawner *spawner; /* main.c's; NULL: there is no program */
 	char *table_path;
+	long descriptors; /* that the process may open */
 
 	struct leg_offers offers;
 	struct ask_cache *asked; /* what legs said of recipients */

@@ -324,7 +324,7 @@ static void keep_bulk(struct spool *s, const struct version *v)
 
 static void retain(struct spool *s, const struct version *v)
 {
-	int64_t until = v->time_us + s->c.retain_us;
+	int64_t until = v->time_us + atomic_load(&s->retain_us);
 
 	if (until > v->seg->retain_until_us)
 		v->seg->retain_until_us = until;

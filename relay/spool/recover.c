@@ -127,17 +127,14 @@ static int by_slot(const void *a, const void *b)
 static int find_slots(struct spool_recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
-	uint64_t max = s->c.max_bytes / s->key.segment_bytes;
 
 	if (s->c.io->list(s->c.io, s->path, on_name, r) < 0)
 		return error_sys(err, errno, "read spool %s", s->path);
 	if (r->n_slots > 0)
 		qsort(r->slots, r->n_slots, sizeof(*r->slots), by_slot);
-	/* The table never moves, so pointers into it stay valid. */
-	s->seg_cap = (unsigned)(max < SLOTS_MIN ? SLOTS_MIN :
-		max > SLOTS_MAX			? SLOTS_MAX : max);
-	if (r->n_slots > 0 && r->slots[r->n_slots - 1] >= s->seg_cap)
-		s->seg_cap = (unsigned)r->slots[r->n_slots - 1] + 1;
+	/* The table never moves, so pointers into it stay valid; a reload may
+	 * let the spool grow, so it has room for all there may be. */
+	s->seg_cap = SLOTS_MAX;
 	s->seg = NEW_ARRAY(struct segment *, s->seg_cap);
 	for (unsigned i = 0; i < r->n_slots; i++)
 		if (classify(r, segment_add(s, (uint32_t)r->slots[i]), err) <
@@ -268,7 +265,7 @@ static void find_lost(struct spool_recovery *r)
 static void keep_unnamed(struct spool_recovery *r)
 {
 	struct spool *s = r->s;
-	int64_t until = steady_now_us(s) + s->c.retain_us;
+	int64_t until = steady_now_us(s) + atomic_load(&s->retain_us);
 
 	for (unsigned i = 0; i < s->segs && r->lost > 0; i++) {
 		struct segment *seg = s->seg[i];

@@ -96,7 +96,7 @@ static uint64_t more_than(uint64_t n, uint64_t less)
 void space_measure(struct spool *s)
 {
 	int64_t free_bytes = s->c.io->space(s->c.io, s->path);
-	uint64_t have, ours, max = s->c.max_bytes;
+	uint64_t have, ours, max = atomic_load(&s->max_bytes);
 
 	s->steward.keep = keep_bytes(s);
 	pthread_mutex_lock(&s->lock);
@@ -111,4 +111,23 @@ void space_measure(struct spool *s)
 	if (max == 0 || max > have + ours)
 		max = have + ours;
 	atomic_store(&s->capacity, max);
+}
+
+/* ---- what a reload may change ---- */
+
+/* A segment knows until when it is kept: its last delivery + retain. */
+static void keep_longer(struct spool *s, int64_t by_us)
+{
+	for (unsigned i = 0; i < s->segs; i++)
+		if (s->seg[i] != NULL && s->seg[i]->retain_until_us != 0)
+			s->seg[i]->retain_until_us += by_us;
+}
+
+void spool_limits_set(struct spool *s, uint64_t max_bytes, int64_t retain_us)
+{
+	pthread_mutex_lock(&s->lock);
+	keep_longer(s, retain_us - atomic_load(&s->retain_us));
+	atomic_store(&s->retain_us, retain_us);
+	pthread_mutex_unlock(&s->lock);
+	atomic_store(&s->max_bytes, max_bytes);
 }

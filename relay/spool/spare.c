@@ -153,11 +153,12 @@ bool spare_reuse(struct spool *s, int64_t now_ms)
 static bool may_grow(const struct spool *s, int64_t now_ms)
 {
 	uint64_t one = s->key.segment_bytes, have = 0;
+	uint64_t max = atomic_load(&s->max_bytes);
 
 	for (unsigned i = 0; i < s->segs; i++)
 		have += s->seg[i] != NULL ? one : 0;
 	return now_ms >= s->steward.retry_ms &&
-	    (s->c.max_bytes == 0 || have + one <= s->c.max_bytes) &&
+	    (max == 0 || have + one <= max) &&
 	    atomic_load(&s->free_bytes) >= one + one / 4 + s->steward.keep;
 }
 

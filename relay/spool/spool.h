@@ -72,6 +72,9 @@ bool spool_memory_tight(const struct spool *s);
 /* After a reload: other ceilings for bodies that come, and for accepted ones
  * that are sent from memory. Any thread. */
 void spool_memory_set(struct spool *s, uint64_t body, uint64_t window);
+/* After a reload: most that the journal may take of the disk, and for how long
+ * delivered mail is kept, that of before too. Any thread. */
+void spool_limits_set(struct spool *s, uint64_t max_bytes, int64_t retain_us);
 /* So many more (or less) bytes of bodies are held before they are added: they
  * count with the others. Any thread. */
 void spool_memory_held(struct spool *s, int64_t bytes);

@@ -45,7 +45,6 @@ enum {
 	SEGMENT_MIN = 64 << 10,
 	SEGMENT_MAX = 1 << 30,
 	SPARES_MIN = 3,
-	SLOTS_MIN = 64,
 	SLOTS_MAX = 100000,
 };
 
@@ -350,6 +349,8 @@ struct spool {
 	struct list drafts;
 
 	_Atomic uint64_t body_memory, memory_window; /* spool_memory_set() */
+	_Atomic uint64_t max_bytes; /* spool_limits_set() */
+	_Atomic int64_t retain_us;
 	_Atomic uint64_t pool_used, window_used, reserved;
 	_Atomic uint64_t live_bytes, bulk_bytes; /* by lane */
 	_Atomic uint64_t capacity, free_bytes;

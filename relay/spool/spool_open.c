@@ -23,6 +23,7 @@ static void set_limits(struct spool *s)
 	s->record_max = least(RECORD_BYTES, seg / 4);
 	s->facts_max = least((uint64_t)FACTS_MAX * FACT_BYTES, seg / 8);
 	spool_memory_set(s, s->c.body_memory_bytes, s->c.memory_window_bytes);
+	spool_limits_set(s, s->c.max_bytes, s->c.retain_us);
 }
 
 static struct spool *spool_new(const struct spool_config *c)

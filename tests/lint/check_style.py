@@ -10,6 +10,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import pages
+import reload
 import runner
 import words
 
@@ -115,6 +116,7 @@ RULES = {
     "file-lines": file_lines, "function-lines": function_lines,
     "parameters": parameters, "struct-name": struct_name,
     "file-name": file_name, **pages.RULES, **words.RULES,
+    **reload.RULES,
 }
 
 if __name__ == "__main__":

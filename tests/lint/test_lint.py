@@ -119,6 +119,14 @@ void use(void *ctx)
 	%s
 }
 """
+SCHEMA_ROW = ('\t{ IN(SPOOL), "retain", &T_DURATION, C(spool.retain_ms), '
+              '"7d", 0, DAYS(1), LIVE, NULL,\n\t  "How long." },\n')
+READS = """
+int %s(const struct conf *c)
+{
+	return c->spool.retain_ms;
+}
+"""
 # rule, files, what it must say (a part of it)
 BREAKS = [
     ("listed", {"relay/wave/wave.h": '#include "relay/daemon/app.h"\n'},
@@ -180,6 +188,11 @@ BREAKS = [
                       for x in "abc"}, "c_int -> relay/base/a"),
     ("many-files", {f"relay/base/f{i}.c": "" for i in range(25)},
      "relay/base: 26 .c files"),
+    ("reload", {"conf/schema.c": SPDX + SCHEMA_ROW},
+     "conf/schema.c:2: retain (spool.retain_ms) is read nowhere"),
+    ("reload", {"conf/schema.c": SPDX + SCHEMA_ROW,
+                "relay/daemon/recovery.c": SPDX + READS % "open_it"},
+     "does not hear of a reload"),
     ("licence", {C: "int x;\n"}, "x.c:1: no SPDX"),
     ("licence", {"tests/unit/test_x.c": "int x;\n"}, "test_x.c:1: no SPDX"),
     ("banned", {C: "void x(void)\n{\n\tstrcpy(a, b);\n}\n"},
@@ -414,3 +427,12 @@ def test_arrows_names_a_circle(broken, tmp_path):
     files = run(HERE / "arrows", tmp_path, "--files", "relay/base")
     assert files.returncode == 0 and "relay/base/x" in files.stdout
     assert run(HERE / "arrows", tmp_path, "--files", "none").returncode == 2
+
+
+def test_a_setting_that_is_handed_on_at_a_reload_is_live(broken):
+    rows = SCHEMA_ROW + SCHEMA_ROW.replace("LIVE", "RESTART").replace(
+        "spool.retain_ms", "spool.spares")
+    assert broken("reload", {
+        "conf/schema.c": SPDX + rows,
+        "relay/daemon/recovery.c": SPDX + READS % "open_it",
+        "relay/daemon/app.c": SPDX + READS % "app_reconfigure"}) == []

@@ -331,6 +331,74 @@ static void s10_empty_segments_are_given_back_when_others_need_room(
 	rig_free(r);
 }
 
+/* ---- a reload ---- */
+
+static void s11_a_full_spool_that_may_grow_takes_mail_at_once(void **state)
+{
+	struct rig *r = rig_new(8);
+	struct rig_message *m;
+
+	(void)state;
+	assert_true(rig_open(r));
+	fill_up(r);
+	assert_true(full(r));
+	spool_limits_set(r->spool, r->c.max_bytes * 20, r->c.retain_us);
+	clock_fake_step(&r->clock, 2000000);
+	rig_pump(r);
+	m = rig_accept(r, 4000);
+	rig_pump(r);
+	assert_int_equal(m->promise, P_STORED);
+	assert_true(fill_up(r) > 200);
+	/* And back: the spool is over its limit. */
+	spool_limits_set(r->spool, r->c.max_bytes, r->c.retain_us);
+	clock_fake_step(&r->clock, 2000000);
+	rig_pump(r);
+	assert_true(full(r));
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
+static unsigned segments_kept(struct rig *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->spool->segs; i++)
+		n += r->spool->seg[i] != NULL &&
+		     r->spool->seg[i]->retain_until_us >
+			 clock_wall_us(&r->clock.clock);
+	return n;
+}
+
+static void s12_mail_of_before_is_kept_as_long_as_the_reload_says(void **state)
+{
+	const int64_t day = INT64_C(86400) * 1000000;
+	struct rig *r = rig_new(20);
+	unsigned kept;
+
+	(void)state;
+	r->c.retain_us = 7 * day;
+	assert_true(rig_open(r));
+	for (unsigned i = 0; i < 30; i++) {
+		struct rig_message *m = rig_accept(r, 4000);
+
+		rig_pump(r);
+		rig_settle(r, m, D_DELIVERED, OP_SYNC);
+		rig_pump(r);
+	}
+	kept = segments_kept(r);
+	assert_true(kept > 0);
+	clock_fake_step(&r->clock, 2 * day);
+	assert_int_equal(segments_kept(r), kept);
+	spool_limits_set(r->spool, r->c.max_bytes, day);
+	assert_int_equal(segments_kept(r), 0);
+	spool_limits_set(r->spool, r->c.max_bytes, 3 * day);
+	assert_int_equal(segments_kept(r), kept);
+	clock_fake_step(&r->clock, 2 * day);
+	assert_int_equal(segments_kept(r), 0);
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +416,10 @@ int main(void)
 	    cmocka_unit_test(s9_a_part_of_the_disk_is_left_to_others),
 	    cmocka_unit_test(
 		s10_empty_segments_are_given_back_when_others_need_room),
+	    cmocka_unit_test(
+		s11_a_full_spool_that_may_grow_takes_mail_at_once),
+	    cmocka_unit_test(
+		s12_mail_of_before_is_kept_as_long_as_the_reload_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
