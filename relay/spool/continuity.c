@@ -29,7 +29,10 @@ static void correct_totals(struct spool *s)
 			const struct live_delivery *d =
 			    live_delivery_at(&ix->table, i);
 
-			live[d->leg][dstate_total((enum dstate)d->state)]++;
+			enum dstate state = (enum dstate)d->state;
+
+			if (dstate_live(state))
+				live[d->leg][dstate_total(state)]++;
 			i = d->next;
 		}
 	for (int i = 0; i < NAMES_MAX; i++) {

@@ -267,9 +267,9 @@ struct spool *spool_open(const struct spool_config *c,
     const struct spool_recovered *r, struct spool_start *start_out,
     struct error *err) PH_CHECK;
 /* The same for those who only look, without the daemon: nothing is locked,
- * made or written, no message is told, and only the tail, the figures,
- * spool_holds() and spool_close() may be used. NULL and err->no ENOENT: there
- * is no spool; EBUSY: a daemon has it. */
+ * made or written (c->io refuses it), no message is told, and only the tail,
+ * the figures, spool_holds() and spool_close() may be used. NULL and err->no
+ * ENOENT: there is no spool; EBUSY: a daemon has it. */
 struct spool *spool_look(const struct spool_config *c,
     const struct spool_recovered *r, struct error *err) PH_CHECK;
 int spool_run(struct spool *s, struct error *err); /* starts the threads */

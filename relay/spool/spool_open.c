@@ -118,7 +118,6 @@ struct spool *spool_look(const struct spool_config *c,
 	struct spool_start start;
 	struct spool *s;
 
-	look.io = &diskio_look;
 	look.look_only = true;
 	s = spool_new(&look);
 	s->stopped = true; /* nothing waits to be written at the close */

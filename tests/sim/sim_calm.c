@@ -69,13 +69,20 @@ void recount_check_calm(void)
 static void check_row(const char *line)
 {
 	json_t *row = json_loads(line, 0, NULL);
-	const char *leg = json_string_value(json_object_get(row, "leg"));
+	const char *leg = json_string_value(json_object_get(row, "counted"));
+	const json_t *journal = json_object_get(row, "journal"), *value;
+	const char *key;
 
 	if (row == NULL)
 		sim_fail("no JSON: %s", line);
 	if (json_integer_value(json_object_get(row, "gap")) != 0 ||
 	    json_object_get(row, "lost") != NULL)
 		sim_fail("the audit index does not add up: %s", line);
+	json_object_foreach((json_t *)journal, key, value)
+		if (!json_equal(value, json_object_get(row, key)))
+			sim_fail("index and journal differ: %s", line);
+	if (json_integer_value(json_object_get(row, "missing_deliveries")) != 0)
+		sim_fail("the journal lost deliveries: %s", line);
 	trace_line("audit of %s: %s", leg == NULL ? "all" : leg, line);
 	json_decref(row);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "relay/spool/disk/diskio_look.h"
 #include "relay/base/mem.h"
 
 static void take_totals(struct journal_look *l)
@@ -24,7 +25,8 @@ struct journal_look *journal_look(const struct conf *c, struct names *names,
 {
 	const struct spool_config sc = {.path = c->spool.path,
 	    .max_bytes = c->spool.max_bytes, .clock = &clock_system,
-	    .rng = &rng_system, .names = names, .projector = true};
+	    .rng = &rng_system, .io = &diskio_look, .names = names,
+	    .projector = true};
 	struct journal_look *l = NEW(struct journal_look);
 
 	l->spool = spool_look(&sc, NULL, err);

@@ -45,8 +45,5 @@ struct diskio {
 };
 
 extern struct diskio diskio_system;
-/* The same, but nothing is changed: what would write fails with EROFS, a sync
- * does nothing, and a lock is shared. */
-extern struct diskio diskio_look;
 
 #endif
