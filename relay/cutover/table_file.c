@@ -41,8 +41,9 @@ void table_file_step(struct table_file *f, int64_t now_us)
 	struct error err;
 	int rc;
 
-	if (log == 0 || now_us < f->due_us - (log > LARGE_BYTES
-		? EVERY_US - AGAIN_US : 0))
+	if (log == 0)
+		f->due_us = now_us + EVERY_US;
+	if (now_us < f->due_us - (log > LARGE_BYTES ? EVERY_US - AGAIN_US : 0))
 		return;
 	rc = table_checkpoint(f->path, &err);
 	if (rc < 0)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "policy/change/table_copy.h"
 #include "policy/change/table_log.h"
@@ -272,6 +273,39 @@ static void a_cold_copy_is_known_after_the_next_start(void **state)
 	table_tmp_free(t);
 }
 
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* The daemon is killed between the mark and the checkpoint that brings it into
+ * the file. */
+static void a_mark_that_is_in_the_log_alone_makes_no_copy(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct error err;
+	struct table *r = table_open(t->path, t->names, &err);
+
+	run_sql(t->path, "UPDATE about SET former = mark, "
+	    "mark = '0123456789abcdef0123456789abcdef'; "
+	    "PRAGMA user_version = 2");
+	assert_true(table_log_bytes(t->path) > 0);
+	assert_false(table_log_foreign(t->path));
+	table_tmp_route(t, "ann@example.com", "cloud");
+	assert_int_equal(table_checkpoint(t->path, &err), 1);
+	/* The file has it: the former one counts no longer. */
+	table_tmp_route(t, "ann@example.com", "legacy");
+	assert_false(table_log_foreign(t->path));
+	run_sql(t->path, "UPDATE about SET mark = 'x' WHERE former <> ''");
+	assert_false(table_log_foreign(t->path));
+	table_close(r);
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +317,7 @@ int main(void)
 	    cmocka_unit_test(a_log_of_another_file_is_noticed_and_set_aside),
 	    cmocka_unit_test(a_restore_replaces_both),
 	    cmocka_unit_test(a_cold_copy_is_known_after_the_next_start),
+	    cmocka_unit_test(a_mark_that_is_in_the_log_alone_makes_no_copy),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,
