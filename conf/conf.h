@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "relay/base/error.h"
+#include "relay/base/log.h"
 #include "relay/base/names.h"
 #include "relay/base/strbuf.h"
 
@@ -259,8 +260,8 @@ struct conf {
 		uint64_t max; /* deliveries, 5,000,000 */
 	} queue;
 	struct {
-		char *level; /* error warn info debug */
-		char *file;  /* "" : stderr */
+		enum log_level level;
+		char *file; /* "" : stderr */
 	} log;
 };
 

@@ -480,11 +480,12 @@ T_FINGERPRINTS = { .name = "fingerprint", .set = set_fingerprint, .show = show_t
 	.element = sizeof(char *) },
 T_ENGINE = { .name = "word", .set = set_word, .show = string_show,
 	.words = engines },
-T_LEVEL = { .name = "word", .set = set_word, .show = string_show,
+T_LEVEL = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = levels };
 /* clang-format on */
 
 _Static_assert(sizeof(enum tls_level) == sizeof(int) &&
 		   sizeof(enum unknown) == sizeof(int) &&
-		   sizeof(enum bare_newline) == sizeof(int),
+		   sizeof(enum bare_newline) == sizeof(int) &&
+		   sizeof(enum log_level) == sizeof(int),
     "set_enum() writes an int");

@@ -50,13 +50,7 @@ static const char usage[] =
 
 static void set_log(const struct daemon *d, const struct conf *c)
 {
-	static const char *const levels[] = {"error", "warn", "info", "debug"};
-	int level = LOG_LV_INFO;
-
-	for (int i = 0; i < (int)ARRAY_LEN(levels); i++)
-		if (strcmp(c->log.level, levels[i]) == 0)
-			level = i;
-	log_setup(d->log_fd, (enum log_level)level, d->app.shared.clock);
+	log_setup(d->log_fd, c->log.level, d->app.shared.clock);
 }
 
 /* Other threads write meanwhile: another file takes the place of the old one

@@ -62,7 +62,7 @@ static void all_but_three_things_have_a_default(void **state)
 	assert_int_equal(c->retry.lifetime_ms, 5 * 86400000LL);
 	assert_int_equal(c->retry.grace_ms, 72 * 3600000LL);
 	assert_int_equal(c->queue.max, 5000000);
-	assert_string_equal(c->log.level, "info");
+	assert_int_equal(c->log.level, LOG_LV_INFO);
 	assert_int_equal(l->connections, 20);
 	assert_int_equal(l->tls, TLS_MAY);
 	assert_string_equal(l->mx, "");
