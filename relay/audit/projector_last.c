@@ -76,8 +76,10 @@ void projector_last_commit(struct projector *p, int64_t mono_ms)
 	last_delivery_commit(p->last, stands(p), now);
 	/* Mail wins: the journal does not wait for a file of this kind. */
 	if (last_delivery_waits(p->last) && p->in.low(p->in.arg)) {
-		p->catching = false;
-		last_delivery_lost(p->last, stands(p), now.wall_us);
+		if (p->catching)
+			projector_catch_up_ends(p);
+		else
+			last_delivery_lost(p->last, stands(p), now.wall_us);
 	}
 	release(p);
 }

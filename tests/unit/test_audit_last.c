@@ -249,6 +249,32 @@ static void mail_does_not_wait_for_it(void **state)
 	assert_all_once(f, PEOPLE, APART * MINUTE);
 }
 
+/* Locked by another program while it catches up, and the journal is short of
+ * room: the index goes on where it stopped. */
+static void mail_does_not_wait_while_it_catches_up(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *other;
+
+	mail_for_all(f);
+	live_and_die(f, 100);
+	open_projector(f);
+	assert_int_equal(sqlite3_open(path_of(f, "ledger.db"), &other),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL,
+	    NULL), SQLITE_OK);
+	f->j.low = true;
+	steps(f, 20);
+	assert_int_equal(f->j.done.offset, f->j.rec[f->j.n - 1].next.offset);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(other);
+	steps(f, MOST_STEPS);
+	assert_int_equal(known(f), PEOPLE);
+	close_projector(f);
+	assert_all_once(f, PEOPLE, APART * MINUTE);
+}
+
 /* ---- lost -------------------------------------------------------------- */
 
 static void a_lost_one_is_made_again_from_the_index(void **state)
@@ -420,6 +446,8 @@ int main(void)
 		    the_journal_is_kept_behind_both_cursors, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    mail_does_not_wait_for_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    mail_does_not_wait_while_it_catches_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_lost_one_is_made_again_from_the_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(

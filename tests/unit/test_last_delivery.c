@@ -231,6 +231,27 @@ static void above_the_ceiling_the_oldest_go(void **state)
 	forget(*state);
 }
 
+static void no_row_goes_for_a_wrong_count(void **state)
+{
+	enum { MANY = 3000, MOST = 5000 };
+	struct last_delivery *l = open_in(*state);
+
+	add_crowd(l, MANY, NOW);
+	last_delivery_close(l);
+	alter(*state, "UPDATE state SET deliveries = 99999");
+	l = open_in(*state);
+	last_delivery_rows_max(l, MOST);
+	add(l, "cloud", "new@example.com", NOW + DAY_US, 1);
+	commit(l, NOW);
+	assert_int_equal(count(l, MANY), MANY);
+	assert_int_equal(last(l, "cloud", "new@example.com"), 1);
+	last_delivery_rows_max(l, MANY);
+	commit(l, NOW);
+	assert_int_equal(count(l, MANY), MANY - 1);
+	last_delivery_close(l);
+	forget(*state);
+}
+
 /* Several slices, each a sample of the whole: the newer part is left, but for
  * the chances of a slice. */
 static void above_a_large_ceiling_the_older_go(void **state)
@@ -317,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_reload_changes_how_long),
 		cmocka_unit_test(many_are_remembered_and_pruned),
 		cmocka_unit_test(above_the_ceiling_the_oldest_go),
+		cmocka_unit_test(no_row_goes_for_a_wrong_count),
 		cmocka_unit_test(above_a_large_ceiling_the_older_go),
 		cmocka_unit_test(what_comes_between_two_commits_is_one_row),
 		cmocka_unit_test(it_says_since_when_it_knows),

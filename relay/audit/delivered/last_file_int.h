@@ -12,12 +12,13 @@
 enum last_sql {
 	LAST_BEGIN, LAST_COMMIT, LAST_ROLLBACK, LAST_PUT_STATE, LAST_PUT_LEG,
 	LAST_UPDATE, LAST_INSERT, LAST_OLDEST, LAST_DROP, LAST_DROP_KNOWN,
-	LAST_SQLS
+	LAST_COUNT, LAST_SQLS
 };
 
 struct last_file {
 	sqlite3 *db;
 	struct names *names;
+	bool counted;	/* the rows were, in this process              */
 	int legs;	/* so many of them are in the file             */
 	uint64_t slice; /* where the next search for the oldest begins */
 	sqlite3_stmt *stmt[LAST_SQLS];

@@ -32,6 +32,7 @@ static const char *const sql[LAST_SQLS] = {
 	[LAST_OLDEST] = "SELECT time FROM delivery WHERE " IN_SLICE
 			" ORDER BY time LIMIT 1 OFFSET ?3",
 	[LAST_DROP] = "DELETE FROM delivery WHERE " IN_SLICE " AND time <= ?3",
+	[LAST_COUNT] = "SELECT count(*) FROM delivery",
 	[LAST_DROP_KNOWN] =
 	    "DELETE FROM known WHERE (hash BETWEEN ?1 AND ?2) AND day < ?3",
 };
@@ -128,7 +129,7 @@ static void bind_part(sqlite3_stmt *s, uint64_t part, uint64_t of)
 						: (int64_t)(from + width - 1));
 }
 
-/* The oldest of one slice; what is a sample of all by its hashes. */
+/* The oldest of one slice, which is a sample of all. */
 static int drop_oldest(struct last_file *f, struct last_header *h,
     int64_t rows_max)
 {
@@ -159,6 +160,32 @@ static int drop_oldest(struct last_file *f, struct last_header *h,
 	return rc;
 }
 
+/* The header's count comes from the disk: no row goes for one that is wrong. */
+static int count_rows(struct last_file *f, int64_t *rows)
+{
+	sqlite3_stmt *s = f->stmt[LAST_COUNT];
+	int rc = sqlite3_step(s);
+
+	if (rc == SQLITE_ROW)
+		*rows = sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	f->counted = rc == SQLITE_ROW;
+	return f->counted ? SQLITE_OK : rc;
+}
+
+/* Some slice has its share at least, so once through all always drops. */
+static int keep_to(struct last_file *f, struct last_header *h,
+    int64_t rows_max)
+{
+	int rc = SQLITE_OK;
+
+	if (h->rows > rows_max && !f->counted)
+		rc = count_rows(f, &h->rows);
+	while (rc == SQLITE_OK && h->rows > rows_max)
+		rc = drop_oldest(f, h, rows_max);
+	return rc;
+}
+
 static int put_state(struct last_file *f, const struct last_header *h)
 {
 	sqlite3_stmt *s = f->stmt[LAST_PUT_STATE];
@@ -183,10 +210,8 @@ int last_file_write(struct last_file *f, const struct last_batch *b,
 		rc = put_legs(f, &legs);
 	for (size_t i = 0; i < b->n && rc == SQLITE_OK; i++)
 		rc = put_row(f, &b->row[i], b->now_us, &next.rows);
-	/* A count that is wrong must not make an endless search. */
-	for (int64_t i = 0; rc == SQLITE_OK && next.rows > b->rows_max &&
-	     i <= b->rows_max; i++)
-		rc = drop_oldest(f, &next, b->rows_max);
+	if (rc == SQLITE_OK)
+		rc = keep_to(f, &next, b->rows_max);
 	if (rc == SQLITE_OK)
 		rc = put_state(f, &next);
 	if (rc == SQLITE_OK)
