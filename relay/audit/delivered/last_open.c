@@ -16,7 +16,7 @@
 #include "relay/base/mem.h"
 
 enum {
-	CHECKED_BYTES = 64 << 20, /* a larger file is checked as it is used */
+	CHECKED_BYTES = 16 << 20, /* a larger file is checked as it is used */
 	BUSY_MS = 200,
 	PATH_BYTES = 4096,
 };
