@@ -105,7 +105,7 @@ static void act_match(struct select *s, const struct queue_row *row,
 	if (s->count)
 		return;
 	if (s->dry_run) {
-		control_print_row(s, row, m, ctl_row(s->r));
+		control_print_row(s->c, row, m, ctl_row(s->r));
 		ctl_row_end(s->r);
 		return;
 	}

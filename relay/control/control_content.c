@@ -31,6 +31,8 @@ static const char *const commands[] = {
 	[CONTENT_SHOW] = "queue show --body",
 	[CONTENT_EXPORT] = "queue export",
 	[CONTENT_CARRY] = "queue export --all",
+	[CONTENT_KEPT] = "queue show",
+	[CONTENT_KEPT_BODY] = "queue show --body",
 };
 
 static void send_chunk(const struct content *ct, struct slice bytes)
@@ -133,31 +135,55 @@ static void note_body(const struct content *ct, uint64_t id)
 	note_post(&n, sh->spool, NOTE_BODY, clock_wall_us(sh->clock));
 }
 
+static void content_failed(struct content *ct, const struct spool_fetch *f)
+{
+	/* Over since the queue was asked: nothing to carry. */
+	if (ct->what == CONTENT_CARRY && f->err.no == 0) {
+		section(ct, "gone");
+		ctl_row_end(ct->r);
+		content_end(ct, 0, "");
+	} else if (f->err.no == 0) {
+		content_end(ct, 1, "no such message is in the queue or kept "
+				   "(spool.retain); see `posthouse trace`");
+	} else {
+		content_end(ct, 1, f->err.text);
+	}
+}
+
+/* The rows before the body; `f` is taken. */
+static bool give_rows(struct content *ct, struct spool_fetch *f)
+{
+	bool good = true;
+
+	if (ct->what == CONTENT_KEPT || ct->what == CONTENT_KEPT_BODY)
+		return control_print_kept(ct->c, ct->r, f);
+	if (ct->what == CONTENT_CARRY)
+		good = give_envelope(ct, f);
+	spool_fetch_free(f);
+	return good;
+}
+
 void control_content_fetched(struct spool_fetch *f)
 {
 	struct content *ct = f->arg;
+	uint64_t id = f->id;
 
 	if (f->status != 0) {
-		/* Over since the queue was asked: nothing to carry. */
-		if (ct->what == CONTENT_CARRY && f->err.no == 0) {
-			section(ct, "gone");
-			ctl_row_end(ct->r);
-			content_end(ct, 0, "");
-		} else {
-			content_end(ct, 1, f->err.text);
-		}
+		content_failed(ct, f);
 		spool_fetch_free(f);
 		return;
 	}
-	if (ct->what == CONTENT_CARRY && !give_envelope(ct, f)) {
-		content_end(ct, 1, "its envelope cannot be read");
-		spool_fetch_free(f);
-		return;
-	}
-	note_body(ct, f->id);
 	ct->source = f->source;
 	f->source = NULL;
-	spool_fetch_free(f);
+	if (!give_rows(ct, f)) {
+		content_end(ct, 1, "its envelope cannot be read");
+		return;
+	}
+	if (ct->source == NULL) {
+		content_end(ct, 0, "");
+		return;
+	}
+	note_body(ct, id);
 	ct->source->ready = on_content;
 	ct->source->ready_arg = ct;
 	on_content(ct);
@@ -174,7 +200,8 @@ void control_content(struct control *c, struct ctl_request *r, uint64_t id,
 	ct->what = what;
 	c->busy++;
 	f->arg = ct;
-	f->want_body = true;
+	f->want_body = what != CONTENT_KEPT;
+	f->want_kept = what != CONTENT_CARRY;
 	spool_fetch_post(c->cfg.shared->spool, f);
 }
 

@@ -81,7 +81,15 @@ void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
 /* The content as rows, then the end of `r`. */
-enum content_for { CONTENT_SHOW, CONTENT_EXPORT, CONTENT_CARRY };
+/* The rows of `queue show` for a fetched message, which is taken. False: its
+ * envelope cannot be read. */
+bool control_print_kept(struct control *c, struct ctl_request *r,
+    struct spool_fetch *f);
+/* KEPT: its rows, should it be over and kept still; KEPT_BODY: and its body. */
+enum content_for {
+	CONTENT_SHOW, CONTENT_EXPORT, CONTENT_CARRY, CONTENT_KEPT,
+	CONTENT_KEPT_BODY,
+};
 void control_content(struct control *c, struct ctl_request *r, uint64_t id,
     enum content_for what);
 void control_content_fetched(struct spool_fetch *f);

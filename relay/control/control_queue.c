@@ -5,6 +5,7 @@
 #include "relay/control/control_select.h"
 
 #include "relay/mail/actor.h"
+#include "relay/post/delivery_ref.h"
 
 /* ---- a row ---- */
 
@@ -44,10 +45,10 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 		strbuf_adds(out, "the leg does not offer SMTPUTF8");
 }
 
-void control_print_row(struct select *s, const struct queue_row *row,
+void control_print_row(struct control *c, const struct queue_row *row,
     const struct mail *m, struct jout *j)
 {
-	const struct shared *sh = s->c->cfg.shared;
+	const struct shared *sh = c->cfg.shared;
 	struct arena *a = arena_new();
 	struct strbuf reason;
 	struct result r = {.class = CLASS_NONE};
@@ -89,7 +90,7 @@ void control_print_row(struct select *s, const struct queue_row *row,
 static void list_match(struct select *s, const struct queue_row *row,
     const struct mail *m)
 {
-	control_print_row(s, row, m, ctl_row(s->r));
+	control_print_row(s->c, row, m, ctl_row(s->r));
 	ctl_row_end(s->r);
 }
 
@@ -112,41 +113,64 @@ void control_queue_list(void *arg, struct ctl_request *r, const json_t *args)
 
 /* ---- show ---- */
 
-static void print_message(struct select *s, const struct queue_row *row,
-    const struct mail *m)
+static void print_message(struct ctl_request *r, const struct envelope *e)
 {
-	struct jout *j = ctl_row(s->r);
+	struct jout *j = ctl_row(r);
 	char id[ID_TEXT];
 
-	id_text(row->id, id);
+	id_text(e->id, id);
 	jout_str(j, "section", "message");
 	jout_str(j, "id", id);
-	jout_time(j, "accepted", m->env.accepted_us);
-	jout_str(j, "from", m->env.from);
-	jout_str(j, "client", m->env.client);
-	jout_int(j, "size", (int64_t)m->env.size);
-	jout_str(j, "message_id", m->env.message_id);
-	ctl_row_end(s->r);
+	jout_time(j, "accepted", e->accepted_us);
+	jout_str(j, "from", e->from);
+	jout_str(j, "client", e->client);
+	jout_int(j, "size", (int64_t)e->size);
+	jout_str(j, "message_id", e->message_id);
+	ctl_row_end(r);
+}
+
+static void print_delivery(struct control *c, struct ctl_request *r,
+    const struct queue_row *row, const struct mail *m)
+{
+	struct jout *j = ctl_row(r);
+
+	jout_str(j, "section", "delivery");
+	control_print_row(c, row, m, j);
+	ctl_row_end(r);
 }
 
 static void show_match(struct select *s, const struct queue_row *row,
     const struct mail *m)
 {
-	struct jout *j;
-
 	if (s->found == 1)
-		print_message(s, row, m);
-	j = ctl_row(s->r);
-	jout_str(j, "section", "delivery");
-	control_print_row(s, row, m, j);
-	ctl_row_end(s->r);
+		print_message(s->r, &m->env);
+	print_delivery(s->c, s->r, row, m);
+}
+
+bool control_print_kept(struct control *c, struct ctl_request *r,
+    struct spool_fetch *f)
+{
+	struct mail *m = mail_of_fetch(f);
+
+	if (m == NULL)
+		return false;
+	print_message(r, &m->env);
+	for (unsigned i = 0; i < m->deliveries; i++) {
+		struct queue_row row = {.id = m->env.id, .size = m->env.size,
+		    .item = delivery_ref_read(&m->delivery[i], i)};
+
+		if (row.item.rcpt < m->env.rcpts)
+			print_delivery(c, r, &row, m);
+	}
+	mail_unref(m);
+	return true;
 }
 
 static void show_finish(struct select *s)
 {
 	if (s->found == 0)
-		ctl_end(s->r, 1, "no such message is in the queue; see "
-			"`posthouse trace`");
+		control_content(s->c, s->r, s->f.id[0],
+		    s->body ? CONTENT_KEPT_BODY : CONTENT_KEPT);
 	else if (s->body)
 		control_content(s->c, s->r, s->f.id[0], CONTENT_SHOW);
 	else

@@ -67,7 +67,7 @@ void select_closed(struct select *s);
 void select_free(struct select *s);
 
 /* The delivery as `queue list` shows it, into an object that is begun. */
-void control_print_row(struct select *s, const struct queue_row *row,
+void control_print_row(struct control *c, const struct queue_row *row,
     const struct mail *m, struct jout *j);
 
 #endif

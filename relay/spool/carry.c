@@ -255,7 +255,7 @@ void carry_fill(struct spool *s)
 
 	if (!carry_wanted(s))
 		return;
-	if (j->victim->live.first == 0)
+	if (j->victim->live.first == 0 && !index_staged_in(s, j->victim))
 		j->oldest = j->victim->generation + 1; /* this head says so */
 	for (uint32_t n = j->victim->live.first; n != 0;
 	     n = live_at(t, n)->next) {

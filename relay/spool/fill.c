@@ -54,7 +54,9 @@ bool fill_apply(struct spool *s, size_t record)
 		takes = index_stage_update(s, &r->update, at);
 		patch_old_states(meta, record, &r->update);
 	}
-	if (takes && r->type != REC_UPDATE)
+	if (takes && r->type == REC_REVIVE)
+		takes = index_stage_revive(s, r, at);
+	else if (takes && r->type != REC_UPDATE)
 		index_stage_accept(s, r, at);
 	if (!takes)
 		batch_record_undo(&j->batch, record);
@@ -239,26 +241,67 @@ static bool put_fact(struct spool *s, struct slice body)
 	return true;
 }
 
-static bool put_op(struct spool *s, const struct spool_op *op)
+/* Its segments stay at least until the batch is written. */
+static bool may_revive(struct spool *s, struct slice payload)
 {
+	struct record *r = &s->journal.record;
+	struct record_head h = {.type = REC_REVIVE};
+
+	return record_parse(r, &h, payload, FORMAT_VERSION, s->c.names) == 0 &&
+	    r->revive.generation >= s->journal.oldest &&
+	    index_hold(s, &r->accept.body);
+}
+
+static enum spool_status put_revive(struct spool *s, struct slice payload)
+{
+	struct batch *b = &s->journal.batch;
+	size_t rec;
+
+	if (RECORD_HEAD + payload.n + BLOCK / 64 > s->record_max)
+		return SPOOL_FAILED;
+	if (!may_revive(s, payload))
+		return SPOOL_GONE;
+	rec = batch_record(b, REC_REVIVE);
+	strbuf_addsl(&b->meta, payload);
+	return fill_apply(s, rec) ? SPOOL_STORED : SPOOL_GONE;
+}
+
+static enum spool_status put_item(struct spool *s, const struct spool_op *op,
+    enum op_item kind, struct slice body)
+{
+	bool ok = false;
+
+	if (kind == ITEM_REVIVE)
+		return put_revive(s, body);
+	if (kind == ITEM_FACT)
+		ok = put_fact(s, body);
+	if (kind == ITEM_NOTE && body.n + BLOCK <= s->record_max) {
+		put_note(s, op, body);
+		ok = true;
+	}
+	return ok ? SPOOL_STORED : SPOOL_FAILED;
+}
+
+static enum spool_status put_op(struct spool *s, const struct spool_op *op)
+{
+	enum spool_status st = strbuf_ok(&op->body) ? SPOOL_STORED :
+						      SPOOL_FAILED;
 	struct slice rest = strbuf_view(&op->body), at, body;
 	enum op_item kind;
-	bool ok = strbuf_ok(&op->body);
 
-	for (;;) {
+	while (st == SPOOL_STORED) {
 		at = rest;
-		if (!ok || !op_next(&at, &kind, &body))
-			return ok;
+		if (!op_next(&at, &kind, &body))
+			break;
 		if (kind == ITEM_UPDATE) {
-			ok = put_updates(s, op, &rest);
+			if (!put_updates(s, op, &rest))
+				st = SPOOL_FAILED;
 			continue;
 		}
 		rest = at;
-		if (kind == ITEM_NOTE && body.n + BLOCK <= s->record_max)
-			put_note(s, op, body);
-		else
-			ok = kind == ITEM_FACT && put_fact(s, body);
+		st = put_item(s, op, kind, body);
 	}
+	return st;
 }
 
 static uint64_t op_max(const struct spool *s, const struct spool_op *op)
@@ -307,7 +350,7 @@ void fill_ops(struct spool *s)
 			return;
 		}
 		queue_pop(&j->ops);
-		op->status = put_op(s, op) ? SPOOL_STORED : SPOOL_FAILED;
+		op->status = put_op(s, op);
 		queue_push(&j->batch_ops, &op->letter);
 	}
 }

@@ -43,10 +43,11 @@ void index_fini(struct spool *s)
 		mem_free(p);
 	map_fini(&s->index.bulk);
 	map_fini(&s->index.staged);
+	mem_free(s->index.held);
 	live_table_fini(&s->index.table);
 }
 
-static struct version *version_new(uint64_t id, unsigned n)
+struct version *version_new(uint64_t id, unsigned n)
 {
 	struct version *v =
 	    mem_new(sizeof(*v) + n * sizeof(struct live_state));
@@ -66,7 +67,7 @@ struct segment **index_bulk(const struct spool *s, uint64_t id,
 	return refs == NULL ? NULL : refs->seg;
 }
 
-static struct version *unpack(struct spool *s, uint32_t number, unsigned extra)
+struct version *index_unpack(struct spool *s, uint32_t number, unsigned extra)
 {
 	const struct live_table *t = &s->index.table;
 	const struct live *m = live_at(t, number);
@@ -89,7 +90,7 @@ struct version *index_copy(struct spool *s, uint64_t id)
 {
 	uint32_t number = live_find(&s->index.table, id);
 
-	return number == 0 ? NULL : unpack(s, number, 0);
+	return number == 0 ? NULL : index_unpack(s, number, 0);
 }
 
 bool index_staged(struct spool *s, uint64_t id)
@@ -97,188 +98,19 @@ bool index_staged(struct spool *s, uint64_t id)
 	return map_get(&s->index.staged, id) != NULL;
 }
 
+bool index_staged_in(struct spool *s, const struct segment *seg)
+{
+	list_each(n, &s->index.versions)
+		if (LIST_ENTRY(n, struct version, node)->seg == seg)
+			return true;
+	return false;
+}
+
 bool index_has(struct spool *s, uint64_t id)
 {
 	const struct version *v = map_get(&s->index.staged, id);
 
 	return v != NULL ? !v->dead : live_find(&s->index.table, id) != 0;
-}
-
-/* Damage can lose what a total was counted up for: never below zero. */
-static void less(uint64_t *total)
-{
-	if (*total > 0)
-		--*total;
-}
-
-static void count(struct spool *s, const struct live_state *was,
-    const struct live_state *is)
-{
-	uint64_t(*t)[TOTALS] = s->index.total_next;
-
-	if (was == NULL)
-		t[is->leg][T_CREATED]++;
-	else
-		less(&t[was->leg][dstate_total(was->state)]);
-	t[is->leg][dstate_total(is->state)]++;
-}
-
-static struct live_state state_of(const struct spool_delivery *d,
-    int64_t ahead_us)
-{
-	return (struct live_state){.rcpt = d->rcpt, .leg = d->leg,
-	    .role = d->role, .state = d->state, .uncertain = d->uncertain,
-	    .tried = d->attempts > 0,
-	    .due_us = d->due_us == 0 ? 0 : d->due_us + ahead_us};
-}
-
-static bool any_live(const struct version *v)
-{
-	for (unsigned i = 0; i < v->n; i++)
-		if (dstate_live(v->d[i].state))
-			return true;
-	return false;
-}
-
-static void stage(struct spool *s, struct version *v)
-{
-	struct version *old = map_get(&s->index.staged, v->id);
-
-	if (old != NULL) {
-		list_remove(&old->node);
-		version_free(old);
-	}
-	v->dead = !any_live(v);
-	map_put(&s->index.staged, v->id, v);
-	list_push_back(&s->index.versions, &v->node);
-}
-
-/* The bulk segments of a body. One that is gone is left out: the fetch will
- * say which. */
-static void find_bulk(struct spool *s, struct version *v,
-    const struct body_place *y)
-{
-	if (y->extents == 0)
-		return;
-	v->bulk = NEW_ARRAY(struct segment *, y->extents);
-	pthread_mutex_lock(&s->lock);
-	for (unsigned i = 0; i < y->extents; i++) {
-		struct segment *seg = segment_of(s, &y->extent[i]);
-
-		if (seg == NULL)
-			continue;
-		if (v->bulks == 0 || v->bulk[v->bulks - 1] != seg)
-			v->bulk[v->bulks++] = seg;
-	}
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* Of format 1 nothing says how far steady time was ahead. */
-static int64_t accept_ahead(struct spool *s, const struct record *rec,
-    struct rec_place at)
-{
-	if (at.seg->format > 1)
-		return rec->accept.ahead_us;
-	return rec->type == REC_CARRY
-	    ? s->steady.now_us - s->steady.wall_us
-	    : steady_ahead_us(s, rec->accept.accepted_us);
-}
-
-void index_stage_accept(struct spool *s, const struct record *rec,
-    struct rec_place at)
-{
-	const struct rec_accept *a = &rec->accept;
-	int64_t ahead_us = accept_ahead(s, rec, at);
-	bool known = index_has(s, a->id);
-	struct version *v = version_new(a->id, a->deliveries);
-
-	v->seg = at.seg;
-	v->rec = at.off;
-	v->rec_bytes = at.bytes;
-	v->body_bytes = a->body.bytes;
-	v->time_us = s->steady.now_us;
-	for (unsigned i = 0; i < a->deliveries; i++) {
-		v->d[i] = state_of(&a->delivery[i], ahead_us);
-		if (!known)
-			count(s, NULL, &v->d[i]);
-	}
-	find_bulk(s, v, &a->body);
-	stage(s, v);
-}
-
-static unsigned created_by(unsigned n, const struct rec_update *u)
-{
-	for (unsigned i = 0; i < u->updates; i++)
-		if (u->update[i].delivery == n)
-			n++;
-	return n;
-}
-
-static struct version *staged_dup(const struct version *was,
-    const struct rec_update *u)
-{
-	struct version *v =
-	    version_new(was->id, created_by(was->n, u));
-
-	v->n = was->n;
-	v->seg = was->seg;
-	v->rec = was->rec;
-	v->rec_bytes = was->rec_bytes;
-	v->body_bytes = was->body_bytes;
-	v->bulks = was->bulks;
-	v->bulk = was->bulks == 0 ? NULL :
-	    mem_dup(was->bulk, was->bulks * sizeof(was->bulk[0]));
-	memcpy(v->d, was->d, was->n * sizeof(was->d[0]));
-	return v;
-}
-
-/* A copy with room for what the update creates; NULL: not live. */
-static struct version *to_change(struct spool *s, const struct rec_update *u)
-{
-	const struct version *staged = map_get(&s->index.staged, u->id);
-	uint32_t number;
-	unsigned n;
-
-	if (staged != NULL)
-		return staged->dead ? NULL : staged_dup(staged, u);
-	number = live_find(&s->index.table, u->id);
-	if (number == 0)
-		return NULL;
-	n = live_count(&s->index.table, number);
-	return unpack(s, number, created_by(n, u) - n);
-}
-
-bool index_stage_update(struct spool *s, struct rec_update *u,
-    struct rec_place at)
-{
-	struct version *v = to_change(s, u);
-	int64_t ahead_us = at.seg->format > 1 ? u->ahead_us :
-	    steady_ahead_us(s, u->time_us);
-
-	if (v == NULL)
-		return false;
-	for (unsigned i = 0; i < u->updates; i++) {
-		const struct spool_update *up = &u->update[i];
-		struct live_state to = state_of(&up->to, ahead_us);
-
-		u->old_state[i] = UPDATE_IGNORED;
-		if (up->delivery > v->n)
-			continue;
-		to.slot = at.seg->slot;
-		to.rec = at.off;
-		if (up->delivery == v->n) {
-			u->old_state[i] = D_NONE;
-			count(s, NULL, &to);
-			v->n++;
-		} else {
-			u->old_state[i] = v->d[up->delivery].state;
-			count(s, &v->d[up->delivery], &to);
-		}
-		v->d[up->delivery] = to;
-	}
-	v->time_us = s->steady.now_us;
-	stage(s, v);
-	return true;
 }
 
 static void leave(struct spool *s, const struct live *m)
@@ -389,6 +221,50 @@ static void unstage(struct spool *s, struct version *v)
 	version_free(v);
 }
 
+static void keep_seen(struct index *x, bool good)
+{
+	struct segment *seg = x->seen_in;
+
+	if (good && seg != NULL) {
+		if (seg->id_min == 0 || x->seen_min < seg->id_min)
+			seg->id_min = x->seen_min;
+		if (x->seen_max > seg->id_max)
+			seg->id_max = x->seen_max;
+	}
+	x->seen_in = NULL;
+	x->seen_min = x->seen_max = 0;
+}
+
+static void hold(struct index *x, struct segment *seg)
+{
+	if (x->helds == x->held_cap) {
+		x->held_cap = x->held_cap * 2 + 8;
+		x->held = mem_resize(x->held,
+		    x->held_cap * sizeof(*x->held));
+	}
+	seg->pins++;
+	x->held[x->helds++] = seg;
+}
+
+bool index_hold(struct spool *s, const struct body_place *y)
+{
+	bool all = true;
+
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < y->extents && all; i++)
+		all = segment_of(s, &y->extent[i]) != NULL;
+	for (unsigned i = 0; i < y->extents && all; i++)
+		hold(&s->index, segment_of(s, &y->extent[i]));
+	pthread_mutex_unlock(&s->lock);
+	return all;
+}
+
+static void let_go(struct index *x)
+{
+	while (x->helds > 0)
+		x->held[--x->helds]->pins--;
+}
+
 void index_commit(struct spool *s)
 {
 	list_each_safe(n, &s->index.versions) {
@@ -400,6 +276,8 @@ void index_commit(struct spool *s)
 			settle(s, v);
 		unstage(s, v);
 	}
+	let_go(&s->index);
+	keep_seen(&s->index, true);
 	memcpy(s->index.total, s->index.total_next, sizeof(s->index.total));
 }
 
@@ -407,6 +285,8 @@ void index_drop(struct spool *s)
 {
 	list_each_safe(n, &s->index.versions)
 		unstage(s, LIST_ENTRY(n, struct version, node));
+	let_go(&s->index);
+	keep_seen(&s->index, false);
 	memcpy(s->index.total_next, s->index.total, sizeof(s->index.total));
 }
 

@@ -8,7 +8,7 @@
 #include "relay/base/list.h"
 #include "relay/base/map.h"
 #include "relay/spool/format/record.h"
-#include "relay/spool/live_table.h"
+#include "relay/spool/live/live_table.h"
 
 struct spool;
 struct segment;
@@ -35,6 +35,11 @@ struct index {
 	struct list versions; /* the same, in order */
 	uint64_t total[NAMES_MAX][TOTALS], total_next[NAMES_MAX][TOTALS];
 	uint64_t live_bytes, messages;
+	struct segment **held; /* pinned until the batch is written */
+	unsigned helds, held_cap;
+	/* Of the staged records: their segment, and the ids that they name. */
+	struct segment *seen_in;
+	uint64_t seen_min, seen_max;
 };
 
 /* Where a record stands on disk, and its bytes while they are in memory. */
@@ -52,14 +57,34 @@ bool index_staged(struct spool *s, uint64_t id);
 /* As of the last synced batch; the caller frees it. NULL: not live. Under the
  * lock, or on the writer's thread. */
 struct version *index_copy(struct spool *s, uint64_t id);
+/* Pins the bulk segments of a body until the batch is written or dropped; false
+ * when one is gone. */
+bool index_hold(struct spool *s, const struct body_place *y);
+/* Is a staged message in that segment? */
+bool index_staged_in(struct spool *s, const struct segment *seg);
+/* A message by the record that begins it, or NULL when that record names a
+ * segment that is gone; then one by an update. For records that are read in
+ * order: nothing is staged, and nothing is counted. */
+struct version *version_of(struct spool *s, const struct record *rec,
+    struct rec_place at);
+struct version *version_after(const struct version *v,
+    const struct rec_update *u, struct rec_place at);
 void index_stage_accept(struct spool *s, const struct record *rec,
+    struct rec_place at);
+/* False when the message is live, or the segment that it stood in is gone: no
+ * effect. */
+bool index_stage_revive(struct spool *s, const struct record *rec,
     struct rec_place at);
 /* Fills in the old states. False when the id is not live: no effect. */
 bool index_stage_update(struct spool *s, struct rec_update *u,
     struct rec_place at);
 void index_commit(struct spool *s); /* under spool.lock */
 void index_drop(struct spool *s);
+/* With room for n deliveries, and n of them. */
+struct version *version_new(uint64_t id, unsigned n);
 void version_free(struct version *v);
+/* The committed one, with room for more deliveries. */
+struct version *index_unpack(struct spool *s, uint32_t number, unsigned extra);
 /* After an unclean end: what may have been under way may have been sent. */
 void index_mark_uncertain(struct spool *s);
 /* The bulk segments that have a part of a live message's body. */

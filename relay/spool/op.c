@@ -90,6 +90,45 @@ void spool_op_fact(struct spool_op *op, const char *key, struct slice value)
 	pack_bytes(&op->body, value);
 }
 
+static void put_revive(struct strbuf *b, const struct spool_fetch *f,
+    struct rec_accept *a, const struct names *names)
+{
+	for (unsigned i = 0; i < f->deliveries; i++) {
+		a->delivery[i] = f->delivery[i];
+		a->detail[i] = strbuf_view(&f->reply[i]);
+	}
+	record_put_revive(b, &f->place->place, a, names);
+}
+
+void spool_op_revive(struct spool *s, struct spool_op *op,
+    const struct spool_fetch *f, const struct spool_delivery *more, unsigned n)
+{
+	struct rec_accept a = {.id = f->id, .accepted_us = f->accepted_us,
+	    .ahead_us = spool_ahead_us(s), .envelope = slice_of("", 0),
+	    .deliveries = f->deliveries + n};
+	struct strbuf record;
+
+	PH_ASSERT(f->over && n > 0);
+	a.sender = f->place->sender;
+	a.body = f->place->body;
+	a.delivery = NEW_ARRAY(struct spool_delivery, a.deliveries);
+	a.detail = NEW_ARRAY(struct slice, a.deliveries);
+	for (unsigned i = 0; i < n; i++) {
+		a.delivery[f->deliveries + i] = more[i];
+		a.detail[f->deliveries + i] = slice_of("", 0);
+	}
+	strbuf_init(&record, OP_BYTES);
+	put_revive(&record, f, &a, s->c.names);
+	op->id = f->id;
+	op->time_us = s->c.clock->wall_us(s->c.clock);
+	op->flags |= OP_SYNC;
+	put_head(op, ITEM_REVIVE, record.n);
+	strbuf_addsl(&op->body, strbuf_view(&record));
+	strbuf_fini(&record);
+	mem_free(a.delivery);
+	mem_free(a.detail);
+}
+
 struct fact op_get_fact(struct slice body)
 {
 	struct unpack u;

@@ -102,6 +102,9 @@ void spool_fetch_free(struct spool_fetch *f)
 	mem_free(f->delivery);
 	strbuf_fini(&f->envelope);
 	source_free(f->source);
+	if (f->place != NULL)
+		mem_free(f->place->body.extent);
+	mem_free(f->place);
 	mem_free(f);
 }
 
@@ -159,27 +162,78 @@ static void fill_deliveries(struct spool *s, struct spool_fetch *f,
 	}
 }
 
-static int fetch(struct spool *s, struct spool_fetch *f)
+/* For one that is over: its place, should it be revived. */
+static void keep_place(struct spool_fetch *f, const struct version *v,
+    const struct rec_accept *a)
 {
-	struct version *v = look_up(s, f->id);
+	struct kept_place *p = NEW(struct kept_place);
+
+	p->place = (struct rec_revive){.generation = v->seg->generation,
+	    .off = v->rec, .bytes = v->rec_bytes, .old = v->n};
+	p->sender = a->sender;
+	p->body = a->body;
+	p->body.extent = a->body.extents == 0 ? NULL :
+	    mem_dup(a->body.extent, a->body.extents * sizeof(*p->body.extent));
+	f->place = p;
+}
+
+static bool is_over(const struct version *v)
+{
+	for (unsigned i = 0; i < v->n; i++)
+		if (dstate_live(v->d[i].state))
+			return false;
+	return true;
+}
+
+static int give(struct spool *s, struct spool_fetch *f,
+    const struct version *v)
+{
+	const struct rec_accept *a;
 	struct stored m;
 	int rc = -1;
 
-	if (v == NULL)
-		return error_set(&f->err, "no such message is in the queue");
 	for (int i = 0; rc < 0 && i < READ_TRIES; i++)
 		rc = stored_read(s, v, &m, &f->err);
-	if (rc < 0) {
-		body_source_tell_unread(s, f->id, f->err.text);
-	} else {
-		f->accepted_us = m.record.accept.accepted_us;
-		strbuf_addsl(&f->envelope, m.record.accept.envelope);
-		fill_deliveries(s, f, &m);
-		if (f->want_body)
-			f->source = disk_source_new(s, f->to, f->id, v->seg,
-			    &m.record.accept.body);
-		stored_fini(&m);
+	if (rc < 0)
+		return -1;
+	a = &m.record.accept;
+	f->accepted_us = a->accepted_us;
+	f->size = a->body.size;
+	strbuf_addsl(&f->envelope, a->envelope);
+	fill_deliveries(s, f, &m);
+	f->over = is_over(v);
+	if (f->over)
+		keep_place(f, v, a);
+	if (f->want_body)
+		f->source = disk_source_new(s, f->to, f->id, v->seg, &a->body);
+	stored_fini(&m);
+	return 0;
+}
+
+static int fetch_kept(struct spool *s, struct spool_fetch *f)
+{
+	struct retained r;
+	int rc = -1;
+
+	if (retained_find(s, f->id, &r, &f->err) != NULL) {
+		rc = give(s, f, r.version);
+		retained_let_go(s, &r);
 	}
+	return rc;
+}
+
+static int fetch(struct spool *s, struct spool_fetch *f)
+{
+	struct version *v = look_up(s, f->id);
+	int rc;
+
+	if (v == NULL && f->want_kept)
+		return fetch_kept(s, f);
+	if (v == NULL)
+		return error_set(&f->err, "no such message is in the queue");
+	rc = give(s, f, v);
+	if (rc < 0)
+		body_source_tell_unread(s, f->id, f->err.text);
 	let_go(s, v);
 	return rc;
 }

@@ -151,13 +151,44 @@ static void replay_totals(struct spool_recovery *r)
 		replay_damage(r, "a totals record is not one");
 }
 
+static void apply(struct spool_recovery *r, struct rec_place at)
+{
+	struct record *rec = &r->record;
+
+	switch (rec->type) {
+	case REC_GROUP:
+		index_stage_update(r->s, &rec->update, at);
+		replay_accept(r, at);
+		break;
+	case REC_ACCEPTED:
+	case REC_CARRY:
+		replay_accept(r, at);
+		break;
+	case REC_REVIVE:
+		adopt_bulk(r, &rec->accept.body);
+		index_stage_revive(r->s, rec, at);
+		break;
+	case REC_UPDATE:
+		index_stage_update(r->s, &rec->update, at);
+		break;
+	case REC_FACTS:
+		replay_facts(r);
+		break;
+	case REC_TOTALS:
+		replay_totals(r);
+		break;
+	default:
+		break;
+	}
+}
+
 static void replay_record(struct spool_recovery *r, struct segment *seg,
     const struct scan_record *rec)
 {
 	struct rec_place at = {seg, (uint32_t)rec->off,
 	    (uint32_t)rec->frame.n, rec->frame.p};
 
-	if (rec->head.type > REC_LAST) {
+	if (!record_known(rec->head.type)) {
 		if ((rec->head.flags & RECORD_MAY_SKIP) == 0)
 			scan_unknown(&r->sc, rec);
 		return;
@@ -169,27 +200,7 @@ static void replay_record(struct spool_recovery *r, struct segment *seg,
 		return;
 	}
 	r->clean = r->clean || rec->head.type == REC_CLEAN;
-	switch (r->record.type) {
-	case REC_GROUP:
-		index_stage_update(r->s, &r->record.update, at);
-		replay_accept(r, at);
-		break;
-	case REC_ACCEPTED:
-	case REC_CARRY:
-		replay_accept(r, at);
-		break;
-	case REC_UPDATE:
-		index_stage_update(r->s, &r->record.update, at);
-		break;
-	case REC_FACTS:
-		replay_facts(r);
-		break;
-	case REC_TOTALS:
-		replay_totals(r);
-		break;
-	default:
-		break;
-	}
+	apply(r, at);
 }
 
 /* `named`: what is no record here was named already. */

@@ -205,7 +205,7 @@ static void begin_life(struct spool *s, struct segment *seg, enum lane lane,
 	segment_move(s, seg, lane == LANE_MAIN ? SEG_MAIN : SEG_BULK);
 	segment_identity(s, seg, lane, generation);
 	seg->format = FORMAT_VERSION;
-	seg->end = seg->batches = 0;
+	seg->end = seg->batches = seg->id_min = seg->id_max = 0;
 	seg->retain_until_us = 0;
 	seg->first_us = s->c.clock->wall_us(s->c.clock);
 	seg->current = seg->written = seg->soiled = true;

@@ -9,7 +9,7 @@
 #include "relay/base/strbuf.h"
 #include "relay/spool/format/batch.h"
 #include "relay/spool/format/record.h"
-#include "relay/spool/live_table.h"
+#include "relay/spool/live/live_table.h"
 
 struct spool;
 
@@ -36,6 +36,7 @@ struct segment {
 	int64_t first_us;   /* when its first batch was written           */
 	uint64_t end;	    /* bytes that are written and synced          */
 	uint64_t batches;   /* that many are good                         */
+	uint64_t id_min, id_max; /* of messages in its records; 0: none */
 	uint64_t prev_end;  /* batches of the generation before           */
 	bool current;	    /* a writer is at work in it                  */
 	bool allocated;	    /* it has all its blocks, as this session saw */

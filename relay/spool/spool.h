@@ -26,10 +26,12 @@
 #include "relay/spool/format/journal_types.h"
 
 struct spool; /* one per process */
+struct kept_place;
 
 enum spool_status {
 	SPOOL_STORED, /* written and synced                                 */
 	SPOOL_FULL,   /* no space: 452 4.3.1, nothing was kept              */
+	SPOOL_GONE,   /* a revival: there is nothing to revive              */
 	SPOOL_FAILED, /* write or sync failed: 451 4.3.0; after a failed
 		       * sync it may reappear as uncertain-accept           */
 };
@@ -154,7 +156,7 @@ bool spool_fact(struct spool *s, const char *key, struct strbuf *out);
 
 /* ---- reading ---- */
 
-/* A live message from disk; comes back as a letter of `kind`. */
+/* A message from disk; comes back as a letter of `kind`. */
 struct spool_fetch {
 	struct letter letter;
 	struct mailbox *to;
@@ -162,18 +164,29 @@ struct spool_fetch {
 	void *arg;
 	uint64_t id;
 	bool want_body; /* else `source` is NULL */
+	bool want_kept; /* also one that is over and kept still (R4) */
 	unsigned lane;	/* those of one lane come back in order */
 	/* filled: */
 	int status;	    /* 0; -1 unknown id or unreadable: see err */
 	struct error err;
+	bool over; /* none of its deliveries is live */
 	int64_t accepted_us;
+	uint64_t size;
 	struct strbuf envelope;
 	struct spool_delivery *delivery; /* spool_fetch_free() frees */
 	unsigned deliveries;
 	struct strbuf *reply; /* per delivery: detail of its last update */
+	struct kept_place *place; /* for spool_op_revive() */
 	struct source *source; /* chunks by the reader threads; taken by the
 				* receiver who sets this to NULL */
 };
+/* Gives a message that is over new deliveries, while it is kept: `f` was
+ * fetched with want_kept and is over. Answered SPOOL_GONE, and nothing is
+ * done, when it is live by then or no longer kept. Their numbers go on from
+ * those that `f` has. A decision: the op comes back synced. */
+void spool_op_revive(struct spool *s, struct spool_op *op,
+    const struct spool_fetch *f, const struct spool_delivery *more,
+    unsigned n);
 struct spool_fetch *spool_fetch_new(uint64_t id, struct mailbox *to, int kind);
 void spool_fetch_free(struct spool_fetch *f);
 void spool_fetch_post(struct spool *s, struct spool_fetch *f);
@@ -388,9 +401,10 @@ struct spool_tail *spool_tail_open(struct spool *s, struct spool_pos from);
 void spool_tail_close(struct spool_tail *t);
 /* Gives accepted, carry, update, note and totals records; the journal's other
  * bookkeeping (facts, marks) is passed over, a group comes as an update and an
- * accepted. A gap is what was recycled before it was read (the tail then
- * stands at the oldest there is), or is damaged: of that, each record that is
- * whole comes all the same, as it did at recovery. */
+ * accepted, a revival as an update of what it creates. A gap is what was
+ * recycled before it was read (the tail then stands at the oldest there is),
+ * or is damaged: of that, each record that is whole comes all the same, as it
+ * did at recovery. */
 enum tail_got spool_tail_next(struct spool_tail *t,
     struct spool_record *rec_out, struct spool_gap *gap_out);
 /* After TAIL_FAILED: what cannot be read there becomes a gap. */

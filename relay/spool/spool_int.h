@@ -93,7 +93,9 @@ unsigned space_reserve(const struct spool *s);
 
 /* ---- op.c ---- */
 
-enum op_item { ITEM_UPDATE = 1, ITEM_NOTE = 2, ITEM_FACT = 3 };
+enum op_item {
+	ITEM_UPDATE = 1, ITEM_NOTE = 2, ITEM_FACT = 3, ITEM_REVIVE = 4,
+};
 
 /* Cuts the next item off an op's bytes; false at the end. */
 bool op_next(struct slice *rest, enum op_item *kind_out,
@@ -210,6 +212,26 @@ enum { READ_TRIES = 3 }; /* one failed read says little of the disk */
  * is the caller's to free. -1 and err. */
 int read_record(struct spool *s, struct rec_place at, struct record *r,
     char **mem_out, struct error *err);
+
+/* ---- retained.c ---- */
+
+/* A message that is over and still there, its segments pinned until
+ * retained_let_go(); NULL: there is none, or err.no when it cannot be read
+ * now. Reads the journal: some 100 ms a segment that may name the id. */
+struct retained {
+	struct version *version;
+	struct segment **pin;
+	unsigned pins;
+};
+/* For a revival; in a fetch. */
+struct kept_place {
+	struct rec_revive place;
+	uint64_t sender;
+	struct body_place body;
+};
+struct version *retained_find(struct spool *s, uint64_t id,
+    struct retained *out, struct error *err);
+void retained_let_go(struct spool *s, struct retained *r);
 
 /* ---- stored.c ---- */
 

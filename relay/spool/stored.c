@@ -98,6 +98,23 @@ static void fall_back(struct spool *s, struct stored *m, unsigned i,
 	m->delivery[i] = guess;
 }
 
+/* Its state stands in the record that revived the message. */
+static int take_revived(struct update_reader *u, struct stored *m, unsigned i,
+    const struct version *v)
+{
+	const struct rec_accept *a = &u->record.accept;
+
+	if (a->id != v->id || i >= a->deliveries) {
+		fall_back(u->s, m, i, v);
+		return 0;
+	}
+	m->delivery[i] = a->delivery[i];
+	steady_move(&m->delivery[i], a->ahead_us);
+	m->detail[i] = slice_of(arena_slicedup(m->arena, a->detail[i]),
+	    a->detail[i].n);
+	return 0;
+}
+
 static int take_update(struct update_reader *u, struct stored *m, unsigned i,
     const struct version *v)
 {
@@ -105,9 +122,11 @@ static int take_update(struct update_reader *u, struct stored *m, unsigned i,
 	struct error err;
 	uint64_t hash;
 
-	if (read_update(u, &v->d[i], &err) == 0)
+	if (read_update(u, &v->d[i], &err) == 0) {
+		if (u->record.type == REC_REVIVE)
+			return take_revived(u, m, i, v);
 		up = find(&u->record.update, i);
-	else if (err.no != EBADMSG && err.no != ENODATA)
+	} else if (err.no != EBADMSG && err.no != ENODATA)
 		return -1;
 	if (up == NULL || u->record.update.id != v->id) {
 		fall_back(u->s, m, i, v);

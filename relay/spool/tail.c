@@ -32,6 +32,10 @@ struct spool_tail {
 	uint64_t record_off;
 	struct record record;
 	uint64_t total[NAMES_MAX][TOTALS]; /* of the last totals record */
+	/* A revival is told as an update that creates deliveries. */
+	struct spool_update *made;
+	uint8_t *none; /* their old states */
+	unsigned made_cap;
 };
 
 struct spool_tail *spool_tail_open(struct spool *s, struct spool_pos from)
@@ -66,6 +70,8 @@ void spool_tail_close(struct spool_tail *t)
 	leave(t);
 	scan_fini(&t->sc);
 	record_fini(&t->record);
+	mem_free(t->made);
+	mem_free(t->none);
 	mem_free(t);
 }
 
@@ -226,6 +232,28 @@ static void give_update(struct spool_tail *t, struct spool_record *out)
 	out->updates = n;
 }
 
+static void give_revive(struct spool_tail *t, struct spool_record *out)
+{
+	const struct rec_accept *a = &t->record.accept;
+	unsigned old = t->record.revive.old, n = a->deliveries - old;
+
+	if (n > t->made_cap) {
+		t->made_cap = n;
+		t->made = mem_resize(t->made, n * sizeof(*t->made));
+		t->none = mem_resize(t->none, n);
+	}
+	memset(t->none, D_NONE, n);
+	for (unsigned i = 0; i < n; i++)
+		t->made[i] = (struct spool_update){old + i,
+		    a->delivery[old + i], a->detail[old + i]};
+	out->type = REC_UPDATE;
+	out->id = a->id;
+	out->time_us = a->delivery[old].created_us;
+	out->update = t->made;
+	out->old_state = t->none;
+	out->updates = n;
+}
+
 static void give_second(struct spool_tail *t, struct spool_record *out)
 {
 	t->second = t->second_only = false;
@@ -255,6 +283,9 @@ static bool give(struct spool_tail *t, const struct scan_record *rec,
 	case REC_UPDATE:
 		give_update(t, out);
 		return out->updates > 0;
+	case REC_REVIVE:
+		give_revive(t, out);
+		return true;
 	case REC_GROUP:
 		if (t->second_only) {
 			give_second(t, out);
@@ -327,7 +358,7 @@ static enum tail_got from_batch(struct spool_tail *t,
 		}
 		if (rc < 0)
 			got = tell_damage(t, from, gap_out);
-		else if (rec.off < t->skip_to || rec.head.type > REC_LAST)
+		else if (rec.off < t->skip_to || !record_known(rec.head.type))
 			got = TAIL_NONE;
 		else if (!parse(t, &rec))
 			got = tell_damage(t, rec.off, gap_out);

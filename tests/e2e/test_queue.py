@@ -126,6 +126,28 @@ def test_a_body_is_exported_as_it_came_and_that_is_on_record(gw, waiting):
     assert ANN in gw.cli(f"queue show {waiting}")
 
 
+def test_delivered_mail_is_shown_and_exported_while_it_is_kept(
+        gw, legacy, waiting):
+    """R4."""
+    legacy.accept_connections()
+    gw.cli(f"queue retry {waiting}")
+    gw.wait_empty()
+    for restart in (False, True):
+        if restart:
+            gw.restart()
+        assert gw.run_bytes("queue", "export",
+                            waiting).stdout.endswith(BODY)
+        # The record of the result is synced within 100 ms.
+        until(lambda: gw.cli_json(f"queue show {waiting}")[-1]["state"] ==
+              "delivered", "its result is in the journal")
+        rows = gw.cli_json(f"queue show {waiting}")
+        assert [r["section"] for r in rows] == ["message", "delivery"]
+        assert rows[1]["to"] == ANN
+        shown = gw.cli(f"queue show {waiting} --body")
+        assert "delivered" in shown and "Subject: kept" in shown
+    assert gw.wait_event("body", id=waiting)["who"]
+
+
 def test_a_suspended_leg_waits_and_goes_on(gw, legacy, waiting):
     gw.cli("leg", "suspend", "legacy", "--reason", "maintenance")
     legacy.accept_connections()

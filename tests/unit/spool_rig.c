@@ -375,11 +375,8 @@ void rig_fact(struct rig *r, const char *key, const char *value)
 	spool_post(r->spool, op);
 }
 
-struct spool_fetch *rig_fetch(struct rig *r, uint64_t id, bool body)
+static struct spool_fetch *fetch(struct rig *r, struct spool_fetch *f)
 {
-	struct spool_fetch *f = spool_fetch_new(id, &r->in, RIG_FETCH);
-
-	f->want_body = body;
 	r->fetched = NULL;
 	spool_fetch_post(r->spool, f);
 	for (unsigned k = 0; k < READERS; k++)
@@ -388,7 +385,23 @@ struct spool_fetch *rig_fetch(struct rig *r, uint64_t id, bool body)
 	return r->fetched;
 }
 
-static bool same_body(struct spool_fetch *f, const struct rig_message *m)
+struct spool_fetch *rig_fetch(struct rig *r, uint64_t id, bool body)
+{
+	struct spool_fetch *f = spool_fetch_new(id, &r->in, RIG_FETCH);
+
+	f->want_body = body;
+	return fetch(r, f);
+}
+
+struct spool_fetch *rig_fetch_kept(struct rig *r, uint64_t id)
+{
+	struct spool_fetch *f = spool_fetch_new(id, &r->in, RIG_FETCH);
+
+	f->want_body = f->want_kept = true;
+	return fetch(r, f);
+}
+
+bool rig_same_body(struct spool_fetch *f, const struct rig_message *m)
 {
 	char *want = mem_new(m->body);
 	struct slice chunk;
@@ -408,7 +421,7 @@ static bool same_body(struct spool_fetch *f, const struct rig_message *m)
 bool rig_live(struct rig *r, const struct rig_message *m)
 {
 	struct spool_fetch *f = rig_fetch(r, m->id, true);
-	bool live = f->status == 0 && same_body(f, m);
+	bool live = f->status == 0 && rig_same_body(f, m);
 
 	if (!live)
 		print_message("%" PRIu64 " (%zu bytes): %s\n", m->id, m->body,

@@ -75,6 +75,10 @@ void rig_settle(struct rig *r, struct rig_message *m, enum dstate state,
 struct rig_message *rig_bounce(struct rig *r, struct rig_message *m);
 void rig_fact(struct rig *r, const char *key, const char *value);
 struct spool_fetch *rig_fetch(struct rig *r, uint64_t id, bool body);
+/* Also one that is over and kept still. */
+struct spool_fetch *rig_fetch_kept(struct rig *r, uint64_t id);
+/* Reads the fetched body. */
+bool rig_same_body(struct spool_fetch *f, const struct rig_message *m);
 /* Is it live, and its body as it was? */
 bool rig_live(struct rig *r, const struct rig_message *m);
 /* Compares the spool with the ledger; NULL, or what is wrong. */

@@ -13,7 +13,7 @@
 #include "relay/base/delivery.h"
 #include "relay/base/mem.h"
 #include "relay/base/rng.h"
-#include "relay/spool/live_table.h"
+#include "relay/spool/live/live_table.h"
 
 enum { MESSAGES = 300, STEPS = 20000, LISTS = 3, DELIVERIES = 4 };
 

@@ -53,13 +53,13 @@ static void u2_all_states_come_through_the_upgrade(void **state)
 	open_it(r);
 	assert_int_equal(r->told, LIVE);
 	assert_true(r->start.clean);
-	all_is_there(r, FIX_LIVE);
+	all_is_there(r, FIX_RETAINED);
 	rig_accept(r, 600);
 	rig_pump(r);
 	rig_close(r);
 	open_it(r);
 	assert_int_equal(r->told, LIVE + 1);
-	all_is_there(r, FIX_LIVE);
+	all_is_there(r, FIX_RETAINED);
 	r->c.retain_us = 0;
 	rig_close(r);
 	open_it(r);
@@ -92,7 +92,7 @@ static void u2_also_after_an_end_that_was_not_orderly(void **state)
 	assert_false(r->start.clean);
 	assert_int_equal(r->told, LIVE);
 	assert_true(r->uncertain > 0);
-	all_is_there(r, FIX_LIVE);
+	all_is_there(r, FIX_RETAINED);
 	rig_free(r);
 }
 
@@ -149,7 +149,7 @@ static void u2_the_power_may_go_at_each_step(void **state)
 
 			open_it(again);
 			assert_int_equal(again->told, LIVE);
-			all_is_there(again, FIX_LIVE);
+			all_is_there(again, FIX_RETAINED);
 			rig_free(again);
 		}
 		rig_free(r);

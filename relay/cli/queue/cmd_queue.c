@@ -169,6 +169,8 @@ const struct cli_command cmd_queue[] = {
 	{.name = "queue show",
 	    .args = "ID",
 	    .summary = "One message and its deliveries",
+	    .details = "Also one that is over, while it is kept "
+		       "(spool.retain).",
 	    .example = "posthouse queue show 01JD5K3W7Q2MA --body",
 	    .options = show_options,
 	    .min_args = 1,

@@ -76,8 +76,9 @@ const struct cli_command cmd_queue_export[] = {
 	    .args = "ID | --to-dir DIR [ID...] | --all FOLDER",
 	    .summary = "Messages as they were received, on standard output or "
 		       "as files",
-	    .details = "That a message was read is on record. Files that "
-		       "exist are left alone.",
+	    .details = "An ID may be that of a message that is over, while it "
+		       "is kept (spool.retain). That a message was read is on "
+		       "record. Files that exist are left alone.",
 	    .example = "posthouse queue export 01JD5K3W7Q2MA > mail.eml\n"
 		       "posthouse queue export --state parked --to-dir parked\n"
 		       "posthouse queue export --all /root/carried",

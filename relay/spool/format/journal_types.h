@@ -68,7 +68,7 @@ enum note {
 enum record_type {
 	REC_ACCEPTED = 1, REC_UPDATE = 2, REC_GROUP = 3, REC_NOTE = 4,
 	REC_CARRY = 5, REC_FACTS = 6, REC_TOTALS = 7, REC_CLEAN = 8,
-	REC_LAST = REC_CLEAN,
+	REC_REVIVE = 10,
 };
 
 #endif

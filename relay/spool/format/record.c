@@ -203,6 +203,39 @@ static void take_accept(struct record *r, struct input *in)
 		u->bad = true;
 }
 
+/* The inline place, which the builder of a batch fills in for others, stands
+ * in another segment here. */
+void record_put_revive(struct strbuf *b, const struct rec_revive *v,
+    const struct rec_accept *a, const struct names *names)
+{
+	struct strbuf place;
+	size_t at;
+
+	pack_u64(b, v->generation);
+	pack_u32(b, v->off);
+	pack_u32(b, v->bytes);
+	pack_u32(b, v->old);
+	at = record_put_accept(b, a, names);
+	strbuf_init(&place, 16);
+	pack_u32(&place, a->body.off);
+	pack_u32(&place, a->body.bytes);
+	pack_u64(&place, a->body.sum);
+	if (strbuf_ok(b))
+		memcpy(b->p + at, place.p, place.n);
+	strbuf_fini(&place);
+}
+
+static void take_revive(struct record *r, struct input *in)
+{
+	r->revive.generation = unpack_u64(&in->u);
+	r->revive.off = unpack_u32(&in->u);
+	r->revive.bytes = unpack_u32(&in->u);
+	r->revive.old = unpack_u32(&in->u);
+	take_accept(r, in);
+	if (r->revive.old >= r->accept.deliveries)
+		in->u.bad = true;
+}
+
 void record_put_update(struct strbuf *b, const struct rec_update *up,
     const struct names *names)
 {
@@ -312,6 +345,19 @@ int record_totals(struct slice payload, uint64_t (*total_out)[TOTALS],
 	return unpack_end(&u) ? 0 : -1;
 }
 
+bool record_known(uint8_t type)
+{
+	return (type >= REC_ACCEPTED && type <= REC_CLEAN) ||
+	    type == REC_REVIVE;
+}
+
+static void take_note(struct record *r, struct unpack *u)
+{
+	r->note = unpack_u8(u);
+	r->time_us = unpack_i64(u);
+	r->bytes = unpack_bytes(u);
+}
+
 int record_parse(struct record *r, const struct record_head *h,
     struct slice payload, unsigned format, struct names *names)
 {
@@ -332,9 +378,7 @@ int record_parse(struct record *r, const struct record_head *h,
 		take_accept(r, &in);
 		break;
 	case REC_NOTE:
-		r->note = unpack_u8(&in.u);
-		r->time_us = unpack_i64(&in.u);
-		r->bytes = unpack_bytes(&in.u);
+		take_note(r, &in.u);
 		break;
 	case REC_FACTS:
 		take_facts(r, &in.u);
@@ -342,6 +386,9 @@ int record_parse(struct record *r, const struct record_head *h,
 	case REC_TOTALS:
 		r->totals = payload;
 		return 0;
+	case REC_REVIVE:
+		take_revive(r, &in);
+		break;
 	case REC_CLEAN:
 		r->time_us = unpack_i64(&in.u);
 		break;

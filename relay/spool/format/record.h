@@ -43,6 +43,15 @@ struct rec_accept { /* accepted, carry */
 	unsigned deliveries;
 };
 
+/* A message that is over and kept gets new deliveries: its place, and the
+ * `accept` of the record without the envelope, of which the deliveries from
+ * number `old` on are new. */
+struct rec_revive {
+	uint64_t generation; /* of the segment that it stands in */
+	uint32_t off, bytes; /* of its record there */
+	uint32_t old;
+};
+
 struct rec_update {
 	uint64_t id;
 	int64_t time_us;
@@ -61,7 +70,8 @@ struct fact {
  * record's and kept for the next. */
 struct record {
 	enum record_type type;
-	struct rec_accept accept; /* accepted, carry, group */
+	struct rec_accept accept; /* accepted, carry, group, revive */
+	struct rec_revive revive;
 	struct rec_update update; /* update, group          */
 	enum note note;
 	int64_t time_us; /* note, clean */
@@ -76,6 +86,8 @@ struct record {
 
 void record_init(struct record *r);
 void record_fini(struct record *r);
+/* Is it a type of this version? Else RECORD_MAY_SKIP says what to do. */
+bool record_known(uint8_t type);
 /* 0, or -1 when the payload is not what its type says. `format` is that of its
  * batch. */
 int record_parse(struct record *r, const struct record_head *h,
@@ -85,6 +97,8 @@ int record_parse(struct record *r, const struct record_head *h,
  * place and returns where they stand. */
 size_t record_put_accept(struct strbuf *b, const struct rec_accept *a,
     const struct names *names);
+void record_put_revive(struct strbuf *b, const struct rec_revive *v,
+    const struct rec_accept *a, const struct names *names);
 void record_put_update(struct strbuf *b, const struct rec_update *u,
     const struct names *names);
 void record_put_facts(struct strbuf *b, bool all, const struct fact *f,

@@ -6,8 +6,8 @@
  * is read from the journal. Each message is in the list of its segment, named
  * by slot. Only the writer changes it, under the spool's lock.
  */
-#ifndef RELAY_SPOOL_LIVE_TABLE_H
-#define RELAY_SPOOL_LIVE_TABLE_H
+#ifndef RELAY_SPOOL_LIVE_LIVE_TABLE_H
+#define RELAY_SPOOL_LIVE_LIVE_TABLE_H
 
 #include <stdbool.h>
 

@@ -3,7 +3,7 @@
  * The live messages, packed. The table of ids is open addressing with
  * backward-shift deletion, as map.c, with 4 bytes a place.
  */
-#include "relay/spool/live_table.h"
+#include "relay/spool/live/live_table.h"
 
 #include "relay/base/assert.h"
 #include "relay/base/delivery.h"
