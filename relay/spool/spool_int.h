@@ -213,7 +213,7 @@ enum { READ_TRIES = 3 }; /* one failed read says little of the disk */
 int read_record(struct spool *s, struct rec_place at, struct record *r,
     char **mem_out, struct error *err);
 
-/* ---- retained.c ---- */
+/* ---- stored.c ---- */
 
 /* A message that is over and still there, its segments pinned until
  * retained_let_go(); NULL: there is none, or err.no when it cannot be read
@@ -232,8 +232,6 @@ struct kept_place {
 struct version *retained_find(struct spool *s, uint64_t id,
     struct retained *out, struct error *err);
 void retained_let_go(struct spool *s, struct retained *r);
-
-/* ---- stored.c ---- */
 
 /* A message as the journal has it. Stamps of deliveries are steady time. */
 struct stored {

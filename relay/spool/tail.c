@@ -265,6 +265,13 @@ static void give_second(struct spool_tail *t, struct spool_record *out)
 	give_accept(t, out);
 }
 
+static void give_note(const struct spool_tail *t, struct spool_record *out)
+{
+	out->note = t->record.note;
+	out->time_us = t->record.time_us;
+	out->bytes = t->record.bytes;
+}
+
 /* False for what is the journal's own bookkeeping. */
 static bool give(struct spool_tail *t, const struct scan_record *rec,
     struct spool_record *out)
@@ -296,9 +303,7 @@ static bool give(struct spool_tail *t, const struct scan_record *rec,
 		give_update(t, out);
 		return true;
 	case REC_NOTE:
-		out->note = t->record.note;
-		out->time_us = t->record.time_us;
-		out->bytes = t->record.bytes;
+		give_note(t, out);
 		return true;
 	case REC_TOTALS:
 		out->total = t->total;
