@@ -70,6 +70,20 @@ struct delivery_ref {
 enum total { T_CREATED, T_DELIVERED, T_OPEN, T_PARKED, T_BOUNCED,
 	T_SUPERSEDED, T_DELETED, TOTALS };
 
+/* Deliveries that became live, and that ended: two counts that only grow, so
+ * that of two places that learn of the same moves one after the other it can
+ * be told which does not know yet. */
+struct live_flow {
+	uint64_t entered, left;
+};
+
+/* One move. */
+static inline void live_flow_count(struct live_flow *f, bool was, bool is)
+{
+	f->entered += !was && is;
+	f->left += was && !is;
+}
+
 bool dstate_open(enum dstate s);     /* queued, deferred, held, frozen    */
 bool dstate_live(enum dstate s);     /* open or parked: its bytes are kept */
 const char *dstate_text(enum dstate s); /* "queued", …                    */

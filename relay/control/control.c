@@ -72,6 +72,7 @@ struct control *control_open(const struct control_config *cfg,
 	mailbox_init(&c->box);
 	mailbox_attach(&c->box, cfg->ops, on_letter, c);
 	control_legs_restore(c);
+	control_flow_begin(c);
 	c->ctl = ctl_open(cfg->ops, cfg->snapshot->conf->control.socket,
 	    commands, c, err);
 	if (c->ctl != NULL)

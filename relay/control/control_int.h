@@ -30,6 +30,10 @@ struct searching;
 
 struct control {
 	struct control_config cfg;
+	/* The flows of both when nothing moved yet. */
+	struct {
+		struct live_flow journal, queue;
+	} flow0[NAMES_MAX];
 	struct ctl *ctl;
 	struct mailbox box; /* of the ops loop */
 	struct conf_snapshot *snapshot;
@@ -64,6 +68,8 @@ void control_route_wait(void *arg, struct ctl_request *r, const json_t *args);
 /* control_node.c: what status says that is not of a leg. */
 void control_rows_node(const struct control *c, struct ctl_request *r,
     const struct spool_stats *s, const struct queue_counts *q);
+/* Before the threads run. */
+void control_flow_begin(struct control *c);
 void control_status(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_audit_count(void *arg, struct ctl_request *r,

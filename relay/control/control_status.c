@@ -6,7 +6,6 @@
 #include "relay/control/control_int.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "conf/profile.h"
 #include "relay/base/mem.h"
@@ -18,20 +17,22 @@
 #include "relay/post/workers.h"
 
 enum {
-	STATUS_TRIES = 20,
+	STATUS_TRIES = 100,
 	WALK_SLICE = 20000, /* deliveries looked at in one go, some ms */
 	WALK_SLICES = 250,
 };
 
-/* The writer's totals beside the queue's own count, taken on the queue's
- * thread. What is on its way between the two makes them differ for a moment:
- * the closest of some looks is shown. */
+/* The journal's totals and the queue's count, each of one moment. What is on
+ * its way between the two makes them differ, so neither is held against the
+ * other: it is waited for until each knows of all moves that the other knew of
+ * then. A move that never comes is the gap. */
 struct status {
 	struct control *c;
 	struct ctl_request *r;
 	struct spool_stats spool;
 	struct queue_counts queue;
-	uint64_t off; /* sum of differences */
+	struct live_flow queued[NAMES_MAX]; /* the queue's, of that moment */
+	uint64_t behind[NAMES_MAX]; /* moves that one of them does not know */
 	enum breaker breaker[NAMES_MAX];
 	int64_t since_us[NAMES_MAX]; /* suspended or down; 0: neither */
 	uint64_t oldest[NAMES_MAX];  /* the message that waits longest */
@@ -57,13 +58,49 @@ static int64_t gap_of(const struct status *st, int leg)
 {
 	const uint64_t *t = st->spool.leg[leg].total;
 
-	return (int64_t)(t[T_CREATED] - t[T_DELIVERED] - t[T_BOUNCED] -
-			 t[T_SUPERSEDED] - t[T_DELETED]) -
-	       (int64_t)(open_of(&st->queue, leg) +
-			 st->queue.leg[leg].state[D_PARKED]);
+	return (int64_t)(t[T_CREATED] - t[T_DELIVERED] - t[T_OPEN] -
+			 t[T_PARKED] - t[T_BOUNCED] - t[T_SUPERSEDED] -
+			 t[T_DELETED]) +
+	       (int64_t)st->behind[leg];
+}
+
+/* Moves since the start that `then` has and `now` has not. */
+static uint64_t lacks(const struct live_flow *now,
+    const struct live_flow *now0, const struct live_flow *then,
+    const struct live_flow *then0)
+{
+	uint64_t entered = then->entered - then0->entered;
+	uint64_t left = then->left - then0->left;
+	uint64_t have_entered = now->entered - now0->entered;
+	uint64_t have_left = now->left - now0->left;
+
+	return (entered > have_entered ? entered - have_entered : 0) +
+	       (left > have_left ? left - have_left : 0);
 }
 
 static void on_status_back(void *arg);
+
+/* How far the journal and the queue are by now. */
+static void status_follow(void *arg)
+{
+	struct status *st = arg;
+	const struct control *c = st->c;
+	const struct control_config *cfg = &c->cfg;
+	const struct live_flow *queue =
+	    queue_flow(queue_thread_queue(cfg->queue_thread));
+	struct spool_stats *now = NEW(struct spool_stats);
+
+	spool_stats(cfg->shared->spool, now);
+	for (int i = 0; i < NAMES_MAX; i++)
+		st->behind[i] = lacks(&queue[i], &c->flow0[i].queue,
+				    &st->spool.leg[i].flow,
+				    &c->flow0[i].journal) +
+				lacks(&now->leg[i].flow,
+				    &c->flow0[i].journal, &st->queued[i],
+				    &c->flow0[i].queue);
+	mem_free(now);
+	control_come_back(st->c, on_status_back, st);
+}
 
 static void status_look(void *arg)
 {
@@ -73,14 +110,27 @@ static void status_look(void *arg)
 
 	spool_stats(cfg->shared->spool, &st->spool);
 	queue_count(q, &st->queue);
-	st->off = 0;
+	memcpy(st->queued, queue_flow(q), sizeof(st->queued));
 	for (int i = 0; i < names_count(cfg->shared->names); i++) {
-		st->off += (uint64_t)llabs(gap_of(st, i));
 		st->breaker[i] = queue_leg_breaker(q, i);
 		st->since_us[i] = queue_leg_down_since(q, i);
 		st->view[i] = leg_look(cfg->queue_thread, i);
 	}
-	control_come_back(st->c, on_status_back, st);
+	status_follow(st);
+}
+
+void control_flow_begin(struct control *c)
+{
+	const struct live_flow *queue =
+	    queue_flow(queue_thread_queue(c->cfg.queue_thread));
+	struct spool_stats *now = NEW(struct spool_stats);
+
+	spool_stats(c->cfg.shared->spool, now);
+	for (int i = 0; i < NAMES_MAX; i++) {
+		c->flow0[i].queue = queue[i];
+		c->flow0[i].journal = now->leg[i].flow;
+	}
+	mem_free(now);
 }
 
 /* Of the configuration; others are shown for the mail that they had. */
@@ -234,7 +284,7 @@ static void on_look_again(void *arg)
 {
 	struct status *st = arg;
 
-	control_ask_queue(st->c, status_look, st);
+	control_ask_queue(st->c, status_follow, st);
 }
 
 static void print_rows(struct status *st)
@@ -281,11 +331,19 @@ static void walk_back(void *arg)
 		print_status(st);
 }
 
+static bool is_behind(const struct status *st)
+{
+	for (int i = 0; i < NAMES_MAX; i++)
+		if (st->behind[i] != 0)
+			return true;
+	return false;
+}
+
 static void on_status_back(void *arg)
 {
 	struct status *st = arg;
 
-	if (st->off != 0 && ++st->tries < STATUS_TRIES && !ctl_gone(st->r))
+	if (is_behind(st) && ++st->tries < STATUS_TRIES && !ctl_gone(st->r))
 		timer_set(&st->again, LOOK_AGAIN_MS);
 	else
 		control_ask_queue(st->c, walk, st);

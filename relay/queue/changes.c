@@ -75,6 +75,8 @@ void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item)
 		n = entry_new(q, msg, item);
 	} else {
 		d = delivery_at(q, n);
+		live_flow_count(&q->flow[d->leg], dstate_live(d->state),
+		    dstate_live(item->state));
 		entry_count(q, d, false);
 		if (d->place == PLACE_CLAIMED)
 			claim_ended(q, n);

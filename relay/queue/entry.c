@@ -87,6 +87,7 @@ uint32_t entry_new(struct queue *q, uint32_t msg,
 	m->last = n; /* numbers are only ever added */
 	chain_add(q, n);
 	entry_count(q, d, true);
+	live_flow_count(&q->flow[d->leg], false, dstate_live(d->state));
 	q->counts.deliveries++;
 	atomic_fetch_add(&q->held, 1);
 	return n;

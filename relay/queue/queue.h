@@ -227,5 +227,7 @@ struct queue_counts {
 	} leg[NAMES_MAX];
 };
 void queue_count(const struct queue *q, struct queue_counts *out);
+/* By leg; read it before the thread runs or on it. */
+const struct live_flow *queue_flow(const struct queue *q);
 
 #endif

@@ -132,6 +132,7 @@ struct queue {
 	int64_t wall_us; /* wall minus monotonic */
 	uint32_t hint;	 /* the delivery found last */
 	struct queue_counts counts;
+	struct live_flow flow[NAMES_MAX]; /* since the queue was made */
 	_Atomic uint64_t held;	/* deliveries in memory */
 	_Atomic uint64_t limit; /* queue.max */
 	uint32_t *job;		/* numbers of the job being started */

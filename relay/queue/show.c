@@ -151,6 +151,11 @@ void queue_count(const struct queue *q, struct queue_counts *out)
 	*out = q->counts;
 }
 
+const struct live_flow *queue_flow(const struct queue *q)
+{
+	return q->flow;
+}
+
 bool queue_claimed(const struct queue *q, uint64_t id, uint32_t number)
 {
 	uint32_t n = find_delivery(q, id, number);

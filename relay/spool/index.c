@@ -279,6 +279,7 @@ void index_commit(struct spool *s)
 	let_go(&s->index);
 	keep_seen(&s->index, true);
 	memcpy(s->index.total, s->index.total_next, sizeof(s->index.total));
+	memcpy(s->index.flow, s->index.flow_next, sizeof(s->index.flow));
 }
 
 void index_drop(struct spool *s)
@@ -288,6 +289,7 @@ void index_drop(struct spool *s)
 	let_go(&s->index);
 	keep_seen(&s->index, false);
 	memcpy(s->index.total_next, s->index.total, sizeof(s->index.total));
+	memcpy(s->index.flow_next, s->index.flow, sizeof(s->index.flow));
 }
 
 /* One that was tried before is under way again only when it is due. */

@@ -34,6 +34,8 @@ struct index {
 	struct map staged;    /* struct version by id: the writer's alone */
 	struct list versions; /* the same, in order */
 	uint64_t total[NAMES_MAX][TOTALS], total_next[NAMES_MAX][TOTALS];
+	/* Deliveries that became live, and that ended, since the start. */
+	struct live_flow flow[NAMES_MAX], flow_next[NAMES_MAX];
 	uint64_t live_bytes, messages;
 	struct segment **held; /* pinned until the batch is written */
 	unsigned helds, held_cap;

@@ -17,7 +17,10 @@ static void count(struct spool *s, const struct live_state *was,
     const struct live_state *is)
 {
 	uint64_t(*t)[TOTALS] = s->index.total_next;
+	bool lived = was != NULL && dstate_live((enum dstate)was->state);
 
+	live_flow_count(&s->index.flow_next[is->leg], lived,
+	    dstate_live((enum dstate)is->state));
 	if (was == NULL)
 		t[is->leg][T_CREATED]++;
 	else

@@ -312,6 +312,7 @@ struct spool_stats {
 	int64_t oldest_us;	/* oldest kept message */
 	struct { /* by leg number */
 		uint64_t total[TOTALS];
+		struct live_flow flow; /* of the same moment */
 	} leg[NAMES_MAX];
 };
 void spool_stats(struct spool *s, struct spool_stats *out); /* any thread */

@@ -279,9 +279,11 @@ void spool_stats(struct spool *s, struct spool_stats *out)
 	out->carried = s->carried;
 	first = LIST_FIRST(&s->mains, struct segment, node);
 	out->oldest_us = first == NULL ? 0 : first->first_us;
-	for (int i = 0; i < NAMES_MAX; i++)
+	for (int i = 0; i < NAMES_MAX; i++) {
 		memcpy(out->leg[i].total, s->index.total[i],
 		    sizeof(out->leg[i].total));
+		out->leg[i].flow = s->index.flow[i];
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 

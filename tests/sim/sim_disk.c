@@ -146,9 +146,6 @@ struct diskio diskio_system = {
 	.list = d_list, .lock = d_lock, .copies_on_write = d_cow,
 };
 
-/* The daemon reads no spool but its own. */
-struct diskio diskio_look;
-
 void sim_disk_setup(void)
 {
 	disk = fakedisk_new();
