@@ -55,6 +55,7 @@ struct intake {
 	bool bounce; /* it goes to a return address of ours */
 	const bool *looping; /* by recipient, of mail refused for it; or NULL */
 	bool blind; /* the table could not say whose recipients they had */
+	bool early; /* what it was before is still on its way to new legs */
 };
 
 /* Takes a report of the server, for the audit trail. */

@@ -115,16 +115,41 @@ static bool had_it(const struct lookup_row *d)
 	return d->state == D_DELIVERED || dstate_open((enum dstate)d->state);
 }
 
-static void mark_legs(struct intake *in, unsigned rcpt,
+/* Is any of the deliveries under way, or waits to be? */
+static bool mark_legs(struct intake *in, unsigned rcpt,
     const struct lookup *l, unsigned of)
 {
 	struct mail *m = in->mail;
+	bool under_way = false;
 
-	for (unsigned i = 0; i < l->rows; i++)
-		if (l->row[i].rcpt == of && had_it(&l->row[i]))
-			m->env.rcpt[rcpt].had |= envelope_had(&m->env,
-			    m->arena, names_text(in->w->shared->names,
-					  l->row[i].leg));
+	for (unsigned i = 0; i < l->rows; i++) {
+		const struct lookup_row *d = &l->row[i];
+
+		if (d->rcpt != of || !had_it(d))
+			continue;
+		under_way |= d->state == D_QUEUED || d->state == D_DEFERRED;
+		m->env.rcpt[rcpt].had |= envelope_had(&m->env, m->arena,
+		    names_text(in->w->shared->names, d->leg));
+	}
+	return under_way;
+}
+
+static bool is_looping(const struct intake *in, const struct spool_delivery *d)
+{
+	return envelope_loops(&in->mail->env, d->rcpt,
+	    names_text(in->w->shared->names, d->leg));
+}
+
+static bool has_new_leg(const struct intake *in, unsigned rcpt)
+{
+	const struct mail *m = in->mail;
+
+	for (unsigned i = 0; i < m->deliveries; i++)
+		if (m->delivery[i].rcpt == rcpt &&
+		    m->delivery[i].state != D_HELD &&
+		    !is_looping(in, &m->delivery[i]))
+			return true;
+	return false;
 }
 
 /* The hash of the row for a recipient of the earlier message, by the table as
@@ -143,6 +168,8 @@ static uint64_t whose(struct intake *in, struct table *t, const char *to)
 	return mail_hash(d.base);
 }
 
+/* A leg that the route names since a moment ago gets the earlier message too,
+ * if that is not over: whether it does is on record soon. */
 static void compare(struct intake *in, struct table *t,
     const struct lookup *l)
 {
@@ -152,8 +179,9 @@ static void compare(struct intake *in, struct table *t,
 		uint64_t hash = whose(in, t, l->rcpt[i]);
 
 		for (unsigned k = 0; k < m->env.rcpts; k++)
-			if (hash != 0 && m->hash[k] == hash)
-				mark_legs(in, k, l, i);
+			if (hash != 0 && m->hash[k] == hash &&
+			    mark_legs(in, k, l, i) && has_new_leg(in, k))
+				in->early = true;
 	}
 }
 
@@ -220,12 +248,6 @@ bool returned_begin(struct intake *in)
 }
 
 /* ---- and what follows ---- */
-
-static bool is_looping(const struct intake *in, const struct spool_delivery *d)
-{
-	return envelope_loops(&in->mail->env, d->rcpt,
-	    names_text(in->w->shared->names, d->leg));
-}
 
 /* Of one recipient's deliveries, those that may be made, put at *kept; if
  * there is none, the first, parked. False for that. */
@@ -402,6 +424,10 @@ void intake_parent(struct lookup *l)
 	} else if (in->blind) {
 		reply_set(&r, 451, "4.3.0", "The cutover table cannot be read "
 					    "now, try again later");
+		session_answer(in->session, &r);
+	} else if (in->early) {
+		reply_set(&r, 451, "4.4.6", "This message is still being "
+		    "delivered by a route that has changed, try again later");
 		session_answer(in->session, &r);
 	} else if (in->parents_seen < in->was.ids) {
 		ask_next(in);

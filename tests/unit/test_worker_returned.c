@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "tests/sim/sim_disk.h"
 #include "tests/unit/rig_leg.h"
 #include "tests/unit/worker_rig.h"
 
@@ -120,6 +121,40 @@ static void a_mark_in_the_header_is_known_from_anywhere(void)
 	rig_sleep(1);
 	ends(STRANGER, "a@client.sim", "u1@corp.example", back, "250 ");
 	rig_leg_takes(LEG_LEGACY, 1);
+	CHECK(rig_leg_taken(LEG_CLOUD) == 1);
+	mem_free(back);
+}
+
+/* The route grows after RCPT, and the leg is faster than the journal: the copy
+ * of the first message is not on record yet when it comes back. */
+static void a_leg_that_a_route_just_got_has_it_once(void)
+{
+	struct peer *p;
+	char *back;
+
+	rig_row("u1@corp.example", "cloud", -1);
+	rig_sleep(1);
+	p = rig_client(STRANGER);
+	rig_say(p, "MAIL FROM:<a@client.sim>", "250 ");
+	rig_say(p, "RCPT TO:<u1@corp.example>", "250 ");
+	rig_row("u1@corp.example", "cloud+legacy", -1);
+	rig_sleep(1);
+	rig_say(p, "DATA", "354 ");
+	peer_say(p, SLICE(PLAIN));
+	sim_disk_slow(true);
+	rig_say(p, ".", "250 ");
+	rig_leave(p);
+	rig_leg_takes(LEG_CLOUD, 1);
+	back = taken_by(LEG_CLOUD);
+	ends(STRANGER, "a@client.sim", "u1@corp.example", back,
+	    "451 4.4.6 This message is still being delivered");
+	sim_disk_slow(false);
+	rig_leg_takes(LEG_LEGACY, 1);
+	rig_sleep(60);
+	ends(STRANGER, "a@client.sim", "u1@corp.example", back, "451 4.4.6 ");
+	rig_sleep(660);
+	ends(STRANGER, "a@client.sim", "u1@corp.example", back, "554 5.4.6 ");
+	CHECK(rig_leg_taken(LEG_LEGACY) == 1);
 	CHECK(rig_leg_taken(LEG_CLOUD) == 1);
 	mem_free(back);
 }
@@ -263,6 +298,7 @@ int main(void)
 		RIG_TEST(a_legs_mail_for_itself_alone_is_refused, c),
 		RIG_TEST(a_legs_mail_goes_to_the_other_leg, c),
 		RIG_TEST(a_mark_in_the_header_is_known_from_anywhere, c),
+		RIG_TEST(a_leg_that_a_route_just_got_has_it_once, c),
 		RIG_TEST(of_two_recipients_one_may_loop, c),
 		RIG_TEST(a_mark_of_another_message_is_ignored, c),
 		RIG_TEST(the_same_again_and_again_is_slowed_and_parked, c),
