@@ -150,8 +150,10 @@ class Tests:
         for itself."""
         if program.name == SIMULATION:
             return True
-        source = self.scratch.source / (program.name + ".c")
-        return source.exists() and "fork(" in source.read_text()
+        sources = [self.scratch.source / (name[:-2] + ".c")
+                   for name in program.objects if name.startswith("tests/")]
+        return any("fork(" in source.read_text() for source in sources
+                   if source.exists())
 
     def for_change(self, name, line):
         """The tests to run for a change in a line of a file, the likeliest to

@@ -10,21 +10,18 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "relay/base/mem.h"
-#include "relay/cli/all_commands.h"
 #include "relay/cli/audit/event_words.h"
-#include "relay/cli/command_line.h"
 #include "relay/cli/common/cli.h"
 #include "relay/ops/ctl.h"
+#include "tests/unit/cli_rig.h"
 #include "tests/unit/conf_tmp.h"
 
-enum { TURNS_MAX = 1000, TURN_MS = 10, WORDS_MAX = 4096, OUT_MAX = 1 << 16 };
+enum { WORDS_MAX = 4096 };
 
 /* ---- a daemon of two deliveries ---------------------------------------- */
 
@@ -119,57 +116,7 @@ static const struct ctl_command table[] = {
 	{NULL, NULL},
 };
 
-/* ---- the command line -------------------------------------------------- */
-
-static void child(const char *dir, char *const *word, int words)
-{
-	char conf[128], out[128];
-	char *argv[24] = {"posthouse", "-c", conf};
-	int fd, null = open("/dev/null", O_RDONLY);
-
-	snprintf(conf, sizeof(conf), "%s/posthouse.conf", dir);
-	snprintf(out, sizeof(out), "%s/out", dir);
-	fd = open(out, O_CREAT | O_TRUNC | O_WRONLY, 0600);
-	dup2(null, 0);
-	dup2(fd, 1);
-	dup2(fd, 2);
-	for (int i = 0; i < words; i++)
-		argv[3 + i] = word[i];
-	alarm(60); /* a daemon that a failed test left does not answer */
-	_exit(cli_main(3 + words, argv, all_commands));
-}
-
-/* Runs `line` while the daemon (NULL: none) serves; the exit code. */
-static int cli(const char *dir, const char *line, struct daemon *d, char *out)
-{
-	char *copy = mem_strdup(line), *word[16], path[128];
-	struct slice rest = slice_str(copy), part;
-	int words = 0, status = -1;
-	FILE *in;
-	pid_t pid;
-
-	while (words < 16 && slice_next(&rest, ' ', &part)) {
-		word[words] = copy + (part.p - copy);
-		word[words++][part.n] = '\0';
-	}
-	pid = fork();
-	if (pid == 0)
-		child(dir, word, words);
-	for (int i = 0; i < TURNS_MAX; i++) {
-		if (waitpid(pid, &status, d != NULL ? WNOHANG : 0) == pid)
-			break;
-		loop_once(d->loop, TURN_MS);
-	}
-	mem_free(copy);
-	snprintf(path, sizeof(path), "%s/out", dir);
-	in = fopen(path, "r");
-	assert_non_null(in);
-	out[fread(out, 1, OUT_MAX - 1, in)] = '\0';
-	fclose(in);
-	print_message("%s\n%s", line, out);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
+/* ---- commands ----------------------------------------------------------- */
 
 static void write_conf(const char *dir)
 {
@@ -243,7 +190,7 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		    "\"used_bytes\":1536,", "", 0},
 	};
 	const char *dir = *state;
-	char *out = mem_new(OUT_MAX), path[128];
+	char *out = mem_new(CLI_RIG_OUT), path[128];
 	struct error err;
 
 	write_conf(dir);
@@ -253,8 +200,8 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 
 		d.ctl = ctl_open(d.loop, path, table, &d, &err);
 		assert_non_null(d.ctl);
-		assert_int_equal(
-		    cli(dir, cases[i].line, &d, out), cases[i].code);
+		assert_int_equal(cli_rig_run(dir, cases[i].line, d.loop, out),
+		    cases[i].code);
 		assert_non_null(strstr(out, cases[i].out));
 		assert_non_null(strstr(d.asked, cases[i].asked));
 		assert_int_equal(d.acted, cases[i].acted);
@@ -282,16 +229,17 @@ static void without_a_daemon_the_code_is_3_and_the_index_is_read(void **state)
 		{"audit verify", 0, "the daemon does not run"},
 	};
 	const char *dir = *state;
-	char *out = mem_new(OUT_MAX), path[128];
+	char *out = mem_new(CLI_RIG_OUT), path[128];
 
 	write_conf(dir);
 	snprintf(path, sizeof(path), "%s/audit", dir);
-	assert_int_equal(cli(dir, "trace --to a@b.example", NULL, out), 1);
+	assert_int_equal(
+	    cli_rig_run(dir, "trace --to a@b.example", NULL, out), 1);
 	assert_non_null(strstr(out, path)); /* there is no index yet */
 	assert_int_equal(mkdir(path, 0700), 0);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_int_equal(
-		    cli(dir, cases[i].line, NULL, out), cases[i].code);
+		    cli_rig_run(dir, cases[i].line, NULL, out), cases[i].code);
 		assert_non_null(strstr(out, cases[i].out));
 	}
 	rmdir(path);
