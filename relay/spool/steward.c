@@ -28,7 +28,7 @@ void steward_init(struct spool *s)
 	mailbox_init(&st->in);
 	st->overwrite.busy_ms = spool_now_ms(s);
 	st->cow = s->c.io->copies_on_write(s->c.io, s->path);
-	if (!st->cow)
+	if (!st->cow || s->c.look_only)
 		return;
 	log_warn("spool.copy_on_write", kv_str("path", s->path),
 	    kv_str("effect", "a segment that is used again needs new blocks: "

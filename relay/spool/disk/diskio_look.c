@@ -133,6 +133,14 @@ static int look_mkdir(struct diskio *d, const char *path, int mode)
 	return refuse();
 }
 
+static int look_allocate(struct diskio *d, int fd, uint64_t n)
+{
+	(void)d;
+	(void)fd;
+	(void)n;
+	return refuse();
+}
+
 struct diskio diskio_look = {
 	.open = look_open,
 	.pread = look_pread,
@@ -147,6 +155,7 @@ struct diskio diskio_look = {
 	.space = look_space,
 	.total = look_total,
 	.size = look_size,
+	.allocate = look_allocate,
 	.list = look_list,
 	.lock = look_lock,
 	.copies_on_write = look_copies_on_write,
