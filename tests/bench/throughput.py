@@ -157,6 +157,30 @@ def recycled(folder, args):
                     ">= 15")
 
 
+def of_size(folder, args, size, counts, limit):
+    """Large mail: 250 means that all of it is on the disk. `counts`:
+    messages of ours and of Postfix's, so that either takes seconds."""
+    why = postfix.reachable()
+    if why:
+        say(f"left out: {why}")
+        return []
+    postfix.fetch()
+    ours, theirs = (n // 4 if args.quick else n for n in counts)
+    runs = pairs(folder,
+                 lambda at: run_posthouse(at, ours, size=size, keep=1),
+                 lambda at: run_postfix(at, theirs, size=size, keep=1),
+                 1 if args.quick else 3)
+    return compared(runs, f"{size >> 10} KiB, 100 sessions kept", None, limit)
+
+
+def size64k(folder, args):
+    return of_size(folder, args, 64 << 10, (16_000, 1_600), ">= 10")
+
+
+def size1m(folder, args):
+    return of_size(folder, args, 1 << 20, (2_400, 800), ">= 3")
+
+
 def one_each(folder, args):
     quick = args.quick
     runs = against_postfix(folder, quick, keep=0)
