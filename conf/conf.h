@@ -270,6 +270,10 @@ struct conf {
  * snapshot. */
 struct conf *conf_load(const char *file, struct names *names,
     struct error *err) PH_CHECK;
+/* Each file that the configuration in `file` consists of or reads, once: itself
+ * first, what it includes, certificates, keys, secrets. -1 and err. */
+int conf_files(const char *file, void (*fn)(void *arg, const char *path),
+    void *arg, struct error *err);
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); /* NULL is fine */
 

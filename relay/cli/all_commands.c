@@ -5,6 +5,7 @@
 #include "relay/cli/all_commands.h"
 
 #include "relay/cli/audit/audit_commands.h"
+#include "relay/cli/backup/backup_commands.h"
 #include "relay/cli/customer/customer_commands.h"
 #include "relay/cli/help_commands.h"
 #include "relay/cli/leg/leg_commands.h"
@@ -31,6 +32,8 @@ const struct cli_command *const all_commands[] = {
 	cmd_trace,
 	cmd_audit,
 	cmd_table,
+	cmd_backup,
+	cmd_restore,
 	cmd_help,
 	NULL,
 };

@@ -13,6 +13,7 @@ static const struct ctl_command commands[] = {
 	{ "audit.behind", control_audit_behind },
 	{ "audit.count",  control_audit_count  },
 	{ "audit.position", control_audit_position },
+	{ "backup.hold",  control_backup_hold  },
 	{ "leg.list",     control_leg_list     },
 	{ "leg.probe",    control_leg_probe    },
 	{ "leg.resume",   control_leg_resume    },

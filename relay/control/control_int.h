@@ -56,6 +56,8 @@ void control_come_back(struct control *c, void (*fn)(void *arg), void *arg);
 
 /* ---- the commands ---- */
 
+void control_backup_hold(void *arg, struct ctl_request *r,
+    const json_t *args);
 void control_leg_resume(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_suspend(void *arg, struct ctl_request *r,
     const json_t *args);

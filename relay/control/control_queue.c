@@ -30,6 +30,9 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 		    who.reason[0] != '\0' ? ": " : "", who.reason);
 	else if (row->item.reason == WHY_NO_ROUTE)
 		strbuf_adds(out, "no-route");
+	else if (row->item.reason == WHY_RESTORED)
+		strbuf_adds(out, "restored from a backup: posthouse restore "
+		    "accept");
 	else if (row->item.reason == WHY_LIFETIME)
 		strbuf_adds(out, "lifetime over");
 	else if (row->item.reason == WHY_GUARD)

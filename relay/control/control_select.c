@@ -55,7 +55,9 @@ static bool row_matches(const struct select *s, const struct queue_row *row)
 {
 	const struct filter *f = &s->f;
 
-	if (f->leg >= 0 && row->item.leg != f->leg)
+	if ((f->leg >= 0 && row->item.leg != f->leg) ||
+	    (f->restored && (row->item.state != D_FROZEN ||
+				row->item.reason != WHY_RESTORED)))
 		return false;
 	/* By a clock that was set back it may have been accepted later than
 	 * now: that hides it only from those who ask for an age. */
@@ -318,6 +320,7 @@ struct select *select_new(struct control *c, struct ctl_request *r,
 	s->now_us = clock_wall_us(c->cfg.shared->clock);
 	s->limit = limit > 0 ? (uint64_t)limit : UINT64_MAX;
 	s->open_max = 1;
+	s->f.restored = json_is_true(json_object_get(args, "restored"));
 	s->f.from = mem_strdup(control_arg(args, "from"));
 	s->f.to = mem_strdup(control_arg(args, "to"));
 	/* An age beyond all times selects nothing, not everything. */

@@ -18,6 +18,7 @@ struct filter {
 	int leg, state;
 	char *from, *to, *customer;
 	int64_t age_ms; /* accepted so long ago, or longer */
+	bool restored;	/* frozen since the spool was restored */
 	uint64_t until; /* the highest id */
 	uint64_t *id;
 	size_t ids, at;

@@ -244,6 +244,14 @@ static void tell_replaced(struct recovery *r, const struct conf *c)
 	alarm_raise(r->alarms, ALARM_SPOOL_DAMAGED, c->spool.path, text);
 }
 
+static void tell_restored(struct recovery *r)
+{
+	log_warn("spool.restored", kv_str("effect", "all mail that was open is "
+	    "frozen"), kv_str("then", "posthouse restore accept"));
+	write_event(r, "restored", "the spool was restored from a backup; all "
+	    "mail that was open in it is frozen");
+}
+
 void recovery_era(struct recovery *r, const struct projector *p)
 {
 	r->era = p == NULL ? NULL : projector_era(p);
@@ -251,6 +259,8 @@ void recovery_era(struct recovery *r, const struct projector *p)
 
 void recovery_tell(struct recovery *r, const struct conf *c)
 {
+	if (r->start.restored)
+		tell_restored(r);
 	if (r->start.damaged > 0)
 		tell_damage(r, c);
 	if (r->era != NULL && r->era->replaced)

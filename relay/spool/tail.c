@@ -116,6 +116,13 @@ static void rewind_to(struct spool_tail *t, uint64_t generation)
 	t->second_only = false;
 }
 
+/* A restored spool begins above the generations of its life before; those
+ * between were never used. */
+static bool lives_between(const struct spool *s, uint64_t from, uint64_t to)
+{
+	return key_id(s, LANE_MAIN, from) != key_id(s, LANE_MAIN, to);
+}
+
 /* TAIL_RECORD: entered; TAIL_GAP: entered, but the wanted one is gone. */
 static enum tail_got enter(struct spool_tail *t, struct spool_gap *gap_out)
 {
@@ -135,7 +142,8 @@ static enum tail_got enter(struct spool_tail *t, struct spool_gap *gap_out)
 	    .next = {t->generation, 0},
 	    .generations = t->generation - wanted,
 	};
-	return wanted == 0 ? TAIL_RECORD : TAIL_GAP;
+	return wanted == 0 || lives_between(t->s, wanted, t->generation)
+		   ? TAIL_RECORD : TAIL_GAP;
 }
 
 /* Is there more of this segment now? Else, is it over? */

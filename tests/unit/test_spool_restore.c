@@ -213,6 +213,33 @@ static void stored_hashes_outlive_it(void **state)
 	rig_free(r);
 }
 
+/* Nothing between the lives is a gap. */
+static void an_index_reads_on_from_life_to_life(void **state)
+{
+	struct rig *r = taken_over(make(true));
+	struct spool_record rec;
+	struct spool_gap gap;
+	struct spool_tail *t;
+	uint64_t last = 0, life = 0;
+	enum tail_got got;
+
+	(void)state;
+	renew(r, 0, 99);
+	open_well(r);
+	rig_accept(r, 10);
+	rig_pump(r);
+	t = spool_tail_open(r->spool, (struct spool_pos){0, 0});
+	while ((got = spool_tail_next(t, &rec, &gap)) != TAIL_NONE) {
+		assert_int_equal(got, TAIL_RECORD);
+		last = rec.type == REC_ACCEPTED ? rec.id : last;
+		life = rec.pos.generation;
+	}
+	assert_int_equal(last, r->m[r->n - 1].id);
+	assert_true(life > key_main_to(r->spool));
+	spool_tail_close(t);
+	rig_free(r);
+}
+
 /* Again and again; in each life something stays. */
 static void lives_have_an_end(void **state)
 {
@@ -396,6 +423,7 @@ int main(void)
 		cmocka_unit_test(a_cut_in_the_first_start_freezes_again),
 		cmocka_unit_test(the_old_life_goes_as_segments_are_recycled),
 		cmocka_unit_test(stored_hashes_outlive_it),
+		cmocka_unit_test(an_index_reads_on_from_life_to_life),
 		cmocka_unit_test(lives_have_an_end),
 		cmocka_unit_test(it_begins_above_all_that_an_index_has_seen),
 		cmocka_unit_test(a_flipped_bit_of_the_key_is_damage),

@@ -109,6 +109,7 @@ struct cli_talk {
 	void (*row)(void *arg, json_t *row);
 	json_t *(*more)(void *arg);
 	void *arg;
+	bool if_running; /* that no daemon answers is not said */
 };
 int cli_converse(struct cli *c, const struct cli_talk *t);
 

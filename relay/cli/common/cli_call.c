@@ -44,11 +44,14 @@ static int ask(struct cli *c, struct ctl_question *q, struct error *err)
 	return ctl_call(q, err);
 }
 
-static int call(struct cli *c, struct ctl_question *q, const char *about)
+static int call(struct cli *c, struct ctl_question *q, const char *about,
+    bool if_running)
 {
 	struct error err = {0};
 	int exit_code = ask(c, q, &err);
 
+	if (exit_code == CLI_NO_DAEMON && if_running)
+		return exit_code;
 	if (err.text[0] != '\0')
 		cli_fail(c, "%s%s%s", about, about[0] == '\0' ? "" : ": ",
 		    err.text);
@@ -64,7 +67,7 @@ int cli_call(struct cli *c, const char *command, json_t *args,
 	struct ctl_question q = {NULL, command, args,
 	    row != NULL ? row : show_row, row != NULL ? arg : &c->out, NULL};
 
-	return call(c, &q, "");
+	return call(c, &q, "", false);
 }
 
 int cli_converse(struct cli *c, const struct cli_talk *t)
@@ -72,7 +75,7 @@ int cli_converse(struct cli *c, const struct cli_talk *t)
 	struct ctl_question q = {NULL, t->command, t->args, t->row, t->arg,
 	    t->more};
 
-	return call(c, &q, t->about);
+	return call(c, &q, t->about, t->if_running);
 }
 
 int cli_call_if_running(struct cli *c, const char *command, json_t *args,

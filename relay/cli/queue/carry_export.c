@@ -4,16 +4,16 @@
  */
 #include "relay/cli/queue/carry_files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/base/newfile.h"
+#include "relay/cli/common/file_hash.h"
+#include "relay/cli/common/folder.h"
 #include "relay/cli/common/json_get.h"
 #include "relay/cli/queue/queue_files.h"
 
@@ -25,41 +25,10 @@ struct exporting {
 	/* of the message at hand */
 	json_t *envelope; /* NULL: it is over */
 	json_t *recipients, *waits;
-	struct carry_hash *hash;
+	struct file_hash *hash;
 	FILE *body;
 	uint64_t written;
 };
-
-/* ---- the folder ---- */
-
-static bool is_empty(const char *dir)
-{
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-	bool empty = d != NULL;
-
-	while (empty && (e = readdir(d)) != NULL)
-		empty = strcmp(e->d_name, ".") == 0 ||
-			strcmp(e->d_name, "..") == 0;
-	if (d != NULL)
-		closedir(d);
-	return empty;
-}
-
-static int make_folder(struct cli *c, const char *dir)
-{
-	struct stat st;
-
-	if (mkdir(dir, 0700) == 0)
-		return CLI_DONE;
-	if (errno == EEXIST && (lstat(dir, &st) != 0 || !S_ISDIR(st.st_mode) ||
-				   !is_empty(dir)))
-		return cli_fail(c, "%s: it is there and is no empty folder; "
-		    "say a new one", dir);
-	if (errno == EEXIST && chmod(dir, 0700) == 0)
-		return CLI_DONE;
-	return cli_fail(c, "%s: %s", dir, strerror(errno));
-}
 
 /* ---- a message ---- */
 
@@ -68,7 +37,7 @@ static void take_chunk(struct exporting *x, const json_t *row)
 	size_t n;
 	unsigned char *bytes = queue_file_bytes(row, &n);
 
-	carry_hash_add(x->hash, bytes, n);
+	file_hash_add(x->hash, bytes, n);
 	x->written += fwrite(bytes, 1, n, x->body);
 	mem_free(bytes);
 }
@@ -122,7 +91,7 @@ static int keep(struct exporting *x, const char *id, const char *part,
 	x->deliveries += json_array_size(x->waits);
 	x->bytes += x->written;
 	snprintf(name, sizeof(name), "%s.json", id);
-	return carry_write_json(x->c, x->dir, name, x->envelope);
+	return folder_write_json(x->c, x->dir, name, x->envelope);
 }
 
 /* Closes the body. */
@@ -141,7 +110,7 @@ static int fetch(struct exporting *x, const char *id, const char *path)
 static int write_message(struct exporting *x, const char *id, int fd,
     const char *part, const char *path)
 {
-	char sha[CARRY_SHA];
+	char sha[FILE_HASH_TEXT];
 	int code;
 
 	x->body = fdopen(fd, "w");
@@ -149,9 +118,9 @@ static int write_message(struct exporting *x, const char *id, int fd,
 		close(fd);
 		return cli_fail(x->c, "%s: %s", path, strerror(errno));
 	}
-	x->hash = carry_hash_new();
+	x->hash = file_hash_new();
 	code = fetch(x, id, path);
-	carry_hash_end(x->hash, sha);
+	file_hash_end(x->hash, sha);
 	if (code == CLI_DONE && x->envelope != NULL)
 		return keep(x, id, part, path, sha);
 	x->gone += code == CLI_DONE;
@@ -208,9 +177,9 @@ static int write_manifest(struct exporting *x)
 	    json_integer((json_int_t)x->deliveries));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)x->bytes));
 	json_object_set_new(o, "delivering", json_boolean(x->delivering));
-	code = carry_write_json(x->c, x->dir, CARRY_MANIFEST, o);
+	code = folder_write_json(x->c, x->dir, CARRY_MANIFEST, o);
 	json_decref(o);
-	return code == CLI_DONE ? queue_files_sync(x->c, x->dir) : code;
+	return code == CLI_DONE ? folder_sync(x->c, x->dir) : code;
 }
 
 static const struct out_column columns[] = {
@@ -271,7 +240,7 @@ int carry_export(struct cli *c, const char *dir)
 	if (code == CLI_DONE)
 		code = cli_call(c, "queue.list", NULL, queue_file_add, ids);
 	if (code == CLI_DONE)
-		code = make_folder(c, dir);
+		code = folder_make(c, dir);
 	if (code == CLI_DONE)
 		code = export_all(&x, ids);
 	json_decref(ids);

@@ -7,19 +7,19 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/cli/common/file_hash.h"
+#include "relay/cli/common/folder.h"
 #include "relay/cli/common/json_get.h"
 
 enum { PART = 100 /* recipients or deliveries a line */ };
 
-struct importing {
+struct carrying {
 	struct cli *c;
 	const char *dir;
 	bool delivering;
@@ -29,60 +29,14 @@ struct importing {
 	json_t *mail;
 	size_t rcpts, waits; /* sent */
 	int fd;
-	struct carry_hash *hash;
+	struct file_hash *hash;
 	bool ended;
 };
 
-/* ---- files ---- */
-
-/* A file of the folder itself: no link, nothing that waits. */
-static int open_file(struct importing *m, const char *name, uint64_t *size_out)
+static json_t *read_json(struct carrying *m, const char *name, const char *key)
 {
-	char path[PATH_MAX];
-	struct stat st;
-	int fd = -1;
-
-	if (snprintf(path, sizeof(path), "%s/%s", m->dir, name) <
-	    (int)sizeof(path))
-		fd = open(path,
-		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		cli_fail(m->c, "%s/%s: %s", m->dir, name,
-		    errno == ELOOP ? "it is a link" : strerror(errno));
-	} else if (S_ISREG(st.st_mode)) {
-		*size_out = (uint64_t)st.st_size;
-		return fd;
-	} else {
-		cli_fail(m->c, "%s/%s: it is no file", m->dir, name);
-	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-/* NULL: the reason was said. */
-static json_t *read_json(struct importing *m, const char *name,
-    const char *format)
-{
-	uint64_t size;
-	int fd = open_file(m, name, &size);
-	json_error_t why;
-	json_t *o;
-
-	if (fd < 0)
-		return NULL;
-	o = json_loadfd(fd, JSON_REJECT_DUPLICATES, &why);
-	close(fd);
-	if (o == NULL) {
-		cli_fail(m->c, "%s/%s: line %d: %s", m->dir, name, why.line,
-		    why.text);
-	} else if (json_number(o, format) != CARRY_FORMAT) {
-		cli_fail(m->c, "%s/%s: \"%s\" is not %d: it is not ours, or of "
-		    "a newer Posthouse", m->dir, name, format, CARRY_FORMAT);
-		json_decref(o);
-		o = NULL;
-	}
-	return o;
+	return folder_read_json(m->c, m->dir,
+	    &(struct folder_json){name, key, CARRY_FORMAT});
 }
 
 /* ---- the lines of a message ---- */
@@ -100,12 +54,12 @@ static json_t *part_of(const json_t *list, size_t *at)
 	return part;
 }
 
-static json_t *chunk_line(struct importing *m, const char *bytes, size_t n)
+static json_t *chunk_line(struct carrying *m, const char *bytes, size_t n)
 {
 	char *text = mem_new(n / 3 * 4 + 8);
 	json_t *line;
 
-	carry_hash_add(m->hash, bytes, n);
+	file_hash_add(m->hash, bytes, n);
 	EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)bytes,
 	    (int)n);
 	line = json_pack("{s:s}", "chunk", text);
@@ -114,12 +68,12 @@ static json_t *chunk_line(struct importing *m, const char *bytes, size_t n)
 }
 
 /* All was sent: is it what was exported? */
-static json_t *end_line(struct importing *m)
+static json_t *end_line(struct carrying *m)
 {
-	char sha[CARRY_SHA];
+	char sha[FILE_HASH_TEXT];
 
 	m->ended = true;
-	carry_hash_end(m->hash, sha);
+	file_hash_end(m->hash, sha);
 	m->hash = NULL;
 	if (strcmp(sha, json_text(m->mail, "sha256")) == 0)
 		return json_pack("{s:b}", "end", 1);
@@ -130,7 +84,7 @@ static json_t *end_line(struct importing *m)
 
 static json_t *on_more(void *arg)
 {
-	struct importing *m = arg;
+	struct carrying *m = arg;
 	json_t *part = part_of(json_object_get(m->mail, "recipients"),
 	    &m->rcpts);
 	char bytes[CARRY_CHUNK];
@@ -154,7 +108,7 @@ static json_t *on_more(void *arg)
 
 static void on_row(void *arg, json_t *row)
 {
-	struct importing *m = arg;
+	struct carrying *m = arg;
 
 	if (strcmp(json_text(row, "state"), "imported") == 0)
 		m->imported++;
@@ -164,7 +118,7 @@ static void on_row(void *arg, json_t *row)
 
 /* ---- a message ---- */
 
-static json_t *envelope_of(const struct importing *m)
+static json_t *envelope_of(const struct carrying *m)
 {
 	json_t *o = json_copy(m->mail);
 
@@ -174,7 +128,7 @@ static json_t *envelope_of(const struct importing *m)
 	return o;
 }
 
-static int send_pair(struct importing *m)
+static int send_pair(struct carrying *m)
 {
 	char about[PATH_MAX];
 	struct cli_talk talk = {.command = "queue.import", .about = about,
@@ -184,17 +138,17 @@ static int send_pair(struct importing *m)
 	snprintf(about, sizeof(about), "%s/%s", m->dir, m->id);
 	m->rcpts = m->waits = 0;
 	m->ended = false;
-	m->hash = carry_hash_new();
+	m->hash = file_hash_new();
 	code = cli_converse(m->c, &talk);
 	if (m->hash != NULL) {
-		char sha[CARRY_SHA];
+		char sha[FILE_HASH_TEXT];
 
-		carry_hash_end(m->hash, sha);
+		file_hash_end(m->hash, sha);
 	}
 	return code;
 }
 
-static int check_pair(struct importing *m, uint64_t bytes)
+static int check_pair(struct carrying *m, uint64_t bytes)
 {
 	int64_t size = json_number(m->mail, "size");
 
@@ -207,7 +161,7 @@ static int check_pair(struct importing *m, uint64_t bytes)
 	    "have %" PRId64, m->dir, m->id, bytes, size);
 }
 
-static int import_one(struct importing *m, const char *id)
+static int import_one(struct carrying *m, const char *id)
 {
 	char name[64];
 	uint64_t bytes;
@@ -219,7 +173,7 @@ static int import_one(struct importing *m, const char *id)
 	m->mail = read_json(m, name, "posthouse_mail");
 	if (m->mail != NULL) {
 		snprintf(name, sizeof(name), "%s.eml", id);
-		m->fd = open_file(m, name, &bytes);
+		m->fd = folder_open(m->c, m->dir, name, &bytes);
 	}
 	if (m->fd >= 0) {
 		code = check_pair(m, bytes);
@@ -257,7 +211,7 @@ static bool id_of_name(const char *name, char id_out[ID_TEXT])
 }
 
 /* In the order in which they were accepted. */
-static struct pair *list_pairs(struct importing *m, size_t *n_out)
+static struct pair *list_pairs(struct carrying *m, size_t *n_out)
 {
 	DIR *d = opendir(m->dir);
 	const struct dirent *e;
@@ -286,7 +240,7 @@ static const struct out_column columns[] = {
 	{"refused", "REFUSED", true}, {NULL, NULL, false},
 };
 
-static void show(struct importing *m)
+static void show(struct carrying *m)
 {
 	struct jout *j;
 
@@ -299,7 +253,7 @@ static void show(struct importing *m)
 	out_end(&m->c->out);
 }
 
-static int import_all(struct importing *m, const struct pair *all, size_t n)
+static int import_all(struct carrying *m, const struct pair *all, size_t n)
 {
 	struct progress bar;
 	int code = CLI_DONE;
@@ -317,7 +271,7 @@ static int import_all(struct importing *m, const struct pair *all, size_t n)
 	return code;
 }
 
-static int check_count(struct importing *m, const json_t *manifest, size_t n)
+static int check_count(struct carrying *m, const json_t *manifest, size_t n)
 {
 	int64_t want = json_number(manifest, "messages");
 
@@ -329,7 +283,7 @@ static int check_count(struct importing *m, const json_t *manifest, size_t n)
 
 int carry_import(struct cli *c, const char *dir)
 {
-	struct importing m = {.c = c, .dir = dir};
+	struct carrying m = {.c = c, .dir = dir};
 	json_t *manifest = read_json(&m, CARRY_MANIFEST, "posthouse_export");
 	struct pair *all;
 	size_t n;

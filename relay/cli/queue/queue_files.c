@@ -15,6 +15,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/newfile.h"
 #include "relay/base/utf8.h"
+#include "relay/cli/common/folder.h"
 
 /* A file or a pipe gets the very bytes; a terminal would obey some. */
 static void show_body(struct slice bytes, FILE *to)
@@ -137,18 +138,6 @@ static int export_next(struct cli *c, const char *dir, const char *id)
 	return code;
 }
 
-int queue_files_sync(struct cli *c, const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int code = CLI_DONE;
-
-	if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
-		code = cli_fail(c, "%s: %s", dir, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return code;
-}
-
 int queue_files_write(struct cli *c, const char *dir, const json_t *ids)
 {
 	struct progress bar;
@@ -171,6 +160,6 @@ int queue_files_write(struct cli *c, const char *dir, const json_t *ids)
 	}
 	progress_end(&bar);
 	if (code == CLI_DONE)
-		code = queue_files_sync(c, dir);
+		code = folder_sync(c, dir);
 	return code;
 }

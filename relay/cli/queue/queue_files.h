@@ -18,7 +18,5 @@ void queue_file_chunk(const json_t *row, FILE *to);
 void queue_file_add(void *arg, json_t *row);
 /* Each message as DIR/ID.eml; the folder is made when it is not there. */
 int queue_files_write(struct cli *c, const char *dir, const json_t *ids);
-/* The names in it, as the contents. CLI_DONE, or what was said. */
-int queue_files_sync(struct cli *c, const char *dir);
 
 #endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The audit index in a backup. Sealed hours never change and are copied as
+ * files; the current one and ledger.db are copied by SQLite while they are
+ * written.
+ */
+#include "relay/cli/backup/backup_files.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+enum { BUSY_MS = 10000 };
+
+/* ---- copies of what is in use ---- */
+
+static int copy_pages(sqlite3 *from, sqlite3 *to)
+{
+	sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
+	int rc = SQLITE_ERROR;
+
+	if (copy == NULL)
+		return rc;
+	rc = sqlite3_backup_step(copy, -1);
+	sqlite3_backup_finish(copy);
+	return rc;
+}
+
+/* In one read transaction, so that it is of one moment. The copy is one file,
+ * without a log. */
+static int copy_database(struct backing_up *b, const char *path,
+    const char *name)
+{
+	char to_path[PATH_MAX];
+	sqlite3 *from = NULL, *to = NULL;
+	int rc;
+
+	if (snprintf(to_path, sizeof(to_path), "%s/%s", b->dir, name) >=
+	    (int)sizeof(to_path))
+		return cli_fail(b->c, "%s: the name is too long", b->dir);
+	rc = sqlite3_open_v2(path, &from, SQLITE_OPEN_READWRITE, NULL);
+	if (rc == SQLITE_OK)
+		sqlite3_busy_timeout(from, BUSY_MS);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_open_v2(to_path, &to,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(to, "PRAGMA journal_mode = OFF", NULL, NULL,
+		    NULL);
+	if (rc == SQLITE_OK)
+		rc = copy_pages(from, to);
+	if (rc == SQLITE_DONE)
+		rc = sqlite3_exec(to, "PRAGMA journal_mode = DELETE", NULL,
+		    NULL, NULL);
+	if (rc != SQLITE_OK)
+		cli_fail(b->c, "copying %s to %s: %s", path, to_path,
+		    sqlite3_errstr(rc));
+	sqlite3_close(to);
+	sqlite3_close(from);
+	return rc == SQLITE_OK ? backup_note(b, name, path) : CLI_NO;
+}
+
+/* ---- the folder ---- */
+
+static bool is_index(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 3 && strcmp(name + n - 3, ".db") == 0;
+}
+
+static int copy_one(struct backing_up *b, const char *file, bool sealed)
+{
+	char path[PATH_MAX], name[NAME_MAX + 16];
+	struct stat st;
+	bool is_sealed;
+
+	snprintf(path, sizeof(path), "%s/%s", b->conf->audit.path, file);
+	snprintf(name, sizeof(name), "audit/%s", file);
+	if (stat(path, &st) != 0)
+		return errno == ENOENT /* it was too old to be kept */
+			   ? CLI_DONE
+			   : cli_fail(b->c, "%s: %s", path, strerror(errno));
+	is_sealed = (st.st_mode & S_IWUSR) == 0;
+	if (backup_has(b, name) || (sealed && !is_sealed))
+		return CLI_DONE;
+	return is_sealed ? backup_copy(b, path, name, UINT64_MAX)
+			 : copy_database(b, path, name);
+}
+
+static int copy_sealed(struct backing_up *b, const char *file)
+{
+	return is_index(file) ? copy_one(b, file, true) : CLI_DONE;
+}
+
+static int copy_rest(struct backing_up *b, const char *file)
+{
+	return is_index(file) ? copy_one(b, file, false) : CLI_DONE;
+}
+
+int backup_audit_sealed(struct backing_up *b)
+{
+	return backup_each(b, &(struct backup_folder){b->conf->audit.path, "",
+	    copy_sealed});
+}
+
+int backup_audit_rest(struct backing_up *b)
+{
+	return backup_each(b, &(struct backup_folder){b->conf->audit.path, "",
+	    copy_rest});
+}

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: ISC
+"""Backups that restore: taken while mail flows, restored into empty places,
+frozen until an administrator accepts them."""
+import collections
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+
+import pytest
+
+from test_crash import Senders
+from until import until
+
+ANN, BOB, EVE = "ann@example.com", "bob@example.com", "eve@example.com"
+
+
+def backup(gw, name="backup"):
+    folder = gw.folder / name
+    row = gw.cli_json("backup", folder)[-1]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for f in folder.rglob("*"):
+        assert stat.S_IMODE(f.stat().st_mode) == \
+            (0o700 if f.is_dir() else 0o600), f
+    return folder, row
+
+
+def destroy(gw):
+    """All but the configuration and what was read of events."""
+    for name in "spool", "audit":
+        shutil.rmtree(gw.folder / name)
+    for f in gw.folder.glob("cutover.db*"):
+        f.unlink()
+
+
+def restore(gw, folder):
+    gw.cli("restore", folder)
+    gw.start()
+
+
+def states(gw):
+    return collections.Counter(q["state"] for q in gw.queue())
+
+
+def generations(gw):
+    """Of the main lane, by the events' places."""
+    return {int(e["pos"].split(":")[0]) for e in gw.all_events()}
+
+
+def test_taken_under_load_it_has_all_that_was_acknowledged(
+        make_gw, legacy, cloud):
+    gw = make_gw({"retry": {"steps": ["1h"]}})
+    gw.cli(f"route set legacy+cloud {ANN}")
+    cloud.refuse_connections()
+    load = Senders(gw.port, 6)
+    until(lambda: len(load.ids) > 300, "some mail")
+    before = list(load.ids)
+    folder, row = backup(gw)
+    until(lambda: len(load.ids) > len(before) + 100, "mail behind it")
+    load.stop()
+    gw.kill()
+    seen = generations(gw)
+    destroy(gw)
+    done = {m.id for m in legacy.mails}
+    restore(gw, folder)
+    assert set(states(gw)) == {"frozen"}
+    gw.wait_event("spool", state="restored")
+    waiting = {q["id"] for q in gw.queue()}
+    assert set(before) <= waiting, "the copies to cloud all wait"
+    cloud.accept_connections()
+    gw.restart()  # frozen still
+    assert set(states(gw)) == {"frozen"} and not cloud.mails
+    assert "open when the backup" in gw.cli_fails("restore accept")
+    new = gw.send(to=BOB)
+    legacy.wait_message(new)
+    assert gw.cli_json("restore accept --yes")[-1]["refused"] == 0
+    until(lambda: {m.id for m in cloud.mails} >= set(before),
+          "all copies")
+    gw.wait_empty()
+    assert set(before) <= done | {m.id for m in legacy.mails}
+    fresh = {int(e["pos"].split(":")[0])
+             for e in gw.events(new)}
+    assert min(fresh) > max(seen | {row["generation"]})
+    marked = {e["id"] for e in gw.all_events() if e.get("uncertain")}
+    counts = collections.Counter(m.id for m in legacy.mails)
+    assert {i for i, n in counts.items() if n > 1} <= marked
+    gw.verify()
+    assert "nothing waits" in gw.cli_fails("restore accept --yes")
+    assert gw.cli_json(f"route get {ANN}")[0]["route"] == "legacy+cloud"
+
+
+def test_bodies_of_all_sizes_and_states_come_back(make_gw, legacy):
+    gw = make_gw({"retry": {"steps": ["1h"]}})
+    gw.cli("leg suspend legacy")
+    gw.cli(f"route set legacy {EVE}")
+    gw.cli(f"hold {EVE}")
+    big = b"Subject: big\r\n\r\n" + b"y" * 70 * 10000
+    ids = [gw.send(to=ANN, message=big), gw.send(to=EVE), gw.send(to=ANN),
+           gw.send(to=ANN)]
+    gw.cli(f"queue freeze {ids[2]}")
+    gw.cli("queue", "park", ids[3], "--yes", "--reason", "wait")
+    bodies = {i: gw.run_bytes("queue", "export", i).stdout for i in ids}
+    folder, _ = backup(gw)
+    gw.stop()
+    destroy(gw)
+    restore(gw, folder)
+    assert states(gw) == {"frozen": 3, "parked": 1}
+    for i in ids:
+        assert gw.run_bytes("queue", "export", i).stdout == bodies[i]
+    reasons = {q["id"]: q["reason"] for q in gw.queue()}
+    assert "restore accept" in reasons[ids[0]]
+    gw.cli("leg resume legacy")
+    gw.cli("restore accept --yes")
+    legacy.wait_message(ids[0])
+    until(lambda: states(gw) == {"held": 1, "frozen": 1, "parked": 1},
+          lambda: f"the hold to count again: {states(gw)}")
+    assert gw.wait_event("thawed", ids[0])["uncertain"] == "possible"
+    gw.cli(f"queue thaw {ids[2]}")
+    gw.cli(f"release {EVE}")
+    gw.cli(f"queue retry {ids[3]}")
+    gw.wait_empty()
+    assert {m.id for m in legacy.mails} == set(ids)
+
+
+def test_without_the_daemon_it_is_taken_too(make_gw, legacy):
+    gw = make_gw()
+    gw.cli("leg suspend legacy")
+    id = gw.send(to=ANN)
+    gw.stop()
+    folder, row = backup(gw)
+    destroy(gw)
+    restore(gw, folder)
+    gw.cli("leg resume legacy")
+    gw.cli("restore accept --yes")
+    legacy.wait_message(id)
+    gw.wait_empty()
+
+
+def test_twice_one_after_the_other(make_gw, legacy):
+    """A restored one is backed up and restored again: three lives."""
+    gw = make_gw()
+    gw.cli("leg suspend legacy")
+    ids = []
+    for n in range(2):
+        ids.append(gw.send(to=ANN))
+        folder, _ = backup(gw, f"backup{n}")
+        gw.kill()
+        destroy(gw)
+        restore(gw, folder)
+    ids.append(gw.send(to=ANN))
+    gw.cli("leg resume legacy")
+    gw.cli("restore accept --yes")
+    gw.wait_empty()
+    assert sorted(m.id for m in legacy.mails) == sorted(ids)
+    gw.restart()
+    gw.verify()
+
+
+@pytest.fixture
+def taken(make_gw):
+    """A backup, and a place that is empty."""
+    gw = make_gw()
+    gw.cli("leg suspend legacy")
+    gw.send(to=ANN)
+    folder, _ = backup(gw)
+    gw.stop()
+    destroy(gw)
+    return gw, folder
+
+
+def nothing_is_there(gw):
+    for name in "spool", "audit":
+        left = gw.folder / name
+        assert not left.exists() or \
+            {f.name for f in left.iterdir()} <= {"lock"}, name
+    assert not list(gw.folder.glob("cutover.db*"))
+
+
+def segment(folder):
+    return sorted((folder / "spool").glob("seg.*"))[0]
+
+
+def spoil(f):
+    with open(f, "r+b") as file:
+        file.seek(200)
+        b = file.read(1)
+        file.seek(200)
+        file.write(bytes([b[0] ^ 1]))
+
+
+def link(f):
+    f.rename(f.with_suffix(".away"))
+    f.symlink_to(f.with_suffix(".away"))
+
+
+def manifest(folder, change):
+    f = folder / "manifest.json"
+    o = json.loads(f.read_text())
+    change(o)
+    f.write_text(json.dumps(o))
+
+
+ATTACKS = {
+    "a segment is spoilt": lambda d: spoil(segment(d)),
+    "a segment is cut": lambda d: os.truncate(segment(d), 4096),
+    "a segment is a link": lambda d: link(segment(d)),
+    "a segment is a pipe": lambda d: (segment(d).unlink(),
+                                      os.mkfifo(d / "spool/seg.0000")),
+    "the folder is a link": lambda d: link(d / "spool"),
+    "the table is absent": lambda d: (d / "table.db").unlink(),
+    "the key is spoilt": lambda d: spoil(d / "spool/spool.key")
+    if (d / "spool/spool.key").stat().st_size > 200 else
+    (d / "spool/spool.key").write_bytes(b"posthouse-spool 2\n"),
+    "the manifest is absent": lambda d: (d / "manifest.json").unlink(),
+    "the manifest is cut": lambda d: os.truncate(d / "manifest.json", 100),
+    "a name leads out": lambda d: manifest(
+        d, lambda o: o["files"].append(dict(
+            o["files"][0], name="spool/../../../etc/evil"))),
+    "a name is another's": lambda d: manifest(
+        d, lambda o: o["files"].append(dict(
+            o["files"][0], name="spool/lock"))),
+    "the key is left out": lambda d: manifest(
+        d, lambda o: o.update(files=[f for f in o["files"] if
+                                     f["name"] != "spool/spool.key"])),
+    "it is of a newer one": lambda d: manifest(
+        d, lambda o: o.update(posthouse_backup=2)),
+}
+
+
+@pytest.mark.parametrize("how", ATTACKS)
+@pytest.mark.noverify
+def test_what_is_not_right_is_named_and_nothing_is_restored(taken, how):
+    gw, folder = taken
+    ATTACKS[how](folder)
+    said = gw.cli_fails("restore", folder)
+    assert "nothing was restored" in said, said
+    if "segment" in how:
+        assert "seg.0000" in said, said
+    nothing_is_there(gw)
+
+
+@pytest.mark.noverify
+def test_places_that_are_not_empty_are_named(taken):
+    gw, folder = taken
+    for name in "spool", "audit":
+        (gw.folder / name).mkdir()
+        (gw.folder / name / "something").touch()
+    (gw.folder / "cutover.db-wal").touch()
+    said = gw.cli_fails("restore", folder)
+    for name in ("spool", "audit"):
+        assert f"{name} is not empty (something)" in said, said
+    assert "cutover.db-wal is there" in said
+    shutil.rmtree(gw.folder / "spool")
+    shutil.rmtree(gw.folder / "audit")
+    (gw.folder / "cutover.db-wal").unlink()
+    gw.start()
+    assert "stop posthoused" in gw.cli_fails("restore", folder)
+
+
+@pytest.mark.noverify
+def test_files_of_the_configuration_come_back_where_there_are_none(
+        make_gw, taken):
+    gw, folder = taken
+    conf = gw.conf.read_text()
+    gw.conf.unlink()
+    gw.cli("restore", folder)
+    assert gw.conf.read_text() == conf
+    gw.start()
+    assert states(gw) == {"frozen": 1}
+
+
+def freeze_and_copy(gw, to):
+    """A moment of its files: all threads stand still meanwhile."""
+    os.kill(gw.process.pid, signal.SIGSTOP)
+    try:
+        stat_file = f"/proc/{gw.process.pid}/stat"
+        until(lambda: open(stat_file).read().rsplit(") ", 1)[1][0] == "T",
+              "it to stand still")
+        for name in "spool", "audit":
+            subprocess.run(["cp", "-a", gw.folder / name, to], check=True)
+        for f in gw.folder.glob("cutover.db*"):
+            subprocess.run(["cp", "-a", f, to], check=True)
+    finally:
+        os.kill(gw.process.pid, signal.SIGCONT)
+
+
+def test_a_standby_starts_on_a_snapshot_taken_under_load(
+        make_gw, legacy, cloud):
+    """As on a replicated block device: the files of one moment."""
+    gw = make_gw(name="first")
+    gw.cli(f"route set legacy+cloud {ANN}")
+    cloud.refuse_connections()
+    load = Senders(gw.port, 4)
+    until(lambda: len(load.ids) > 200, "some mail")
+    other = make_gw(name="other", start=False)
+    before = list(load.ids)
+    freeze_and_copy(gw, other.folder)
+    load.stop()
+    gw.kill()
+    other.start()
+    cloud.accept_connections()
+    other.cli("queue retry --leg cloud")
+    until(lambda: {m.id for m in cloud.mails} >= set(before),
+          "all that was acknowledged before")
+    other.wait_empty()
+    marked = {e["id"] for e in other.all_events() if e.get("uncertain")}
+    counts = collections.Counter(m.id for m in legacy.mails)
+    assert {i for i, n in counts.items() if n > 1} <= marked
