@@ -95,6 +95,11 @@ _posthouse()
 	if [[ $words == "route import "* || $words == "route diff "* ]]; then
 		_posthouse_files -f
 	fi
+	case $words in
+	"backup "* | "restore "* | "queue import "*)
+		_posthouse_files -d
+		;;
+	esac
 	_posthouse_offer "$options"
 }
 
