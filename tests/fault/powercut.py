@@ -9,10 +9,12 @@ at any point may leave them; the true daemon is started on each, and must
 - deliver it, to each leg that has to have it, or bounce it, once;
 - mark as uncertain what a leg gets although it had it before the cut;
 - know every flip that was acknowledged, and what was parked or deleted;
-- agree with its audit index in the end, and have whole lines in events.jsonl.
+- agree with its audit index in the end, and have whole lines in events.jsonl;
+- have the last delivery of each recipient on each leg in ledger.db.
 """
 import argparse
 import collections
+import contextlib
 import fcntl
 import json
 import multiprocessing
@@ -24,6 +26,7 @@ import re
 import shutil
 import signal
 import smtplib
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -493,6 +496,26 @@ class Judge:
         if done.returncode != 0:
             raise Wrong(f"audit verify after the stop: {done.stdout}"
                         f"{done.stderr}")
+        audit = gw.folder / "audit"
+        (known,), = rows_of(audit / "ledger.db",
+                            "SELECT count(*) FROM delivery")
+        delivered = {(leg, to.lower()) for file in audit.glob("20*.db")
+                     if rows_of(file, WHOLE)
+                     for leg, to in rows_of(file, DELIVERED)}
+        if gw.said("ledger.lost") or known != len(delivered):
+            raise Wrong(f"ledger.db has {known} rows, the index "
+                        f"{len(delivered)} recipients on a leg")
+
+
+DELIVERED = """SELECT leg, address FROM attempt JOIN recipient USING (id, rcpt)
+               WHERE event = 1"""
+WHOLE = "SELECT name FROM sqlite_schema WHERE name = 'attempt'"
+
+
+def rows_of(file, text):
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro",
+                                            uri=True)) as db:
+        return db.execute(text).fetchall()
 
 
 # ---- many ------------------------------------------------------------------
