@@ -192,6 +192,39 @@ static void a_damaged_newest_file_is_set_aside(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* From there on a file that is missing would be a hole. */
+static void begins_at_known_figures(struct fixture *f)
+{
+	char path[96];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/2026112205.db", f->index);
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE state SET based = 1", NULL,
+	    NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* A crash left the file of an hour before anything was committed in it, and
+ * the next start went on in a later one. */
+static void an_hour_without_a_commit_is_no_hole(void **state)
+{
+	enum { MESSAGES = 2, APART = 125 };
+	struct fixture *f = *state;
+	char path[96];
+	FILE *file;
+
+	usual_mail(f, MESSAGES, APART * MINUTE);
+	run(f);
+	begins_at_known_figures(f);
+	snprintf(path, sizeof(path), "%s/2026112206.db", f->index);
+	file = fopen(path, "wx");
+	assert_non_null(file);
+	fclose(file);
+	assert_all_once(f, MESSAGES, APART * MINUTE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +234,7 @@ int main(void)
 		T(a_group_is_never_cut_by_a_kill),
 		T(a_torn_last_line_is_cut_and_written_whole),
 		T(a_damaged_newest_file_is_set_aside),
+		T(an_hour_without_a_commit_is_no_hole),
 	};
 
 	log_setup(-1, LOG_LV_ERROR, &clock_system);

@@ -8,6 +8,9 @@
 #include "relay/audit/verify/conserve_int.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
 
 /* ---- figures ----------------------------------------------------------- */
 
@@ -120,6 +123,16 @@ static int walk_file(struct recounting *c)
 	return 0;
 }
 
+static bool is_there(const char *dir, int64_t hour)
+{
+	char path[PATH_MAX], name[HOUR_NAME];
+
+	hour_name(hour, name);
+	return snprintf(path, sizeof(path), "%s/%s", dir, name) <
+		   (int)sizeof(path) &&
+	       access(path, F_OK) == 0;
+}
+
 static int one_file(struct recounting *c, int64_t hour,
     int (*fn)(struct recounting *c), struct error *err)
 {
@@ -128,8 +141,11 @@ static int one_file(struct recounting *c, int64_t hour,
 
 	c->file = is_newest ? c->newest
 			    : hourfile_open(c->dir, hour, HOUR_READ, err);
-	if (c->file == NULL && err->no == ENOENT && !c->based)
-		return 0; /* pruned meanwhile: the count begins behind it */
+	/* Pruned meanwhile: the count begins behind it. Or a crash left it
+	 * before its first commit. */
+	if (c->file == NULL && err->no == ENOENT &&
+	    (!c->based || is_there(c->dir, hour)))
+		return 0;
 	if (c->file == NULL)
 		return -1;
 	hourfile_stop_when(c->file, c->out->stop);
