@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "relay/base/delivery.h"
+#include "relay/base/error.h"
 #include "relay/base/hashtable.h"
 #include "relay/base/id.h"
 #include "relay/base/jout.h"
@@ -592,9 +594,27 @@ static void a_source_behind_a_prefix_is_longer_by_it(void **state)
 	strbuf_fini(&all);
 }
 
+static void an_error_of_the_system_tells_its_reason(void **state)
+{
+	struct error err = {0};
+	char name[sizeof(err.text) + 100];
+
+	(void)state;
+	assert_int_equal(error_sys(&err, ENOENT, "%s: open", "a file"), -1);
+	assert_string_equal(err.text,
+	    "a file: open: No such file or directory");
+	assert_int_equal(err.no, ENOENT);
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(error_sys(&err, ENOENT, "%s", name), -1);
+	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
+	assert_int_equal(error_sys(NULL, ENOENT, "%s", name), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_error_of_the_system_tells_its_reason),
 		cmocka_unit_test(a_buffer_never_passes_its_ceiling),
 		cmocka_unit_test(a_slice_is_a_number_only_when_all_of_it_is),
 		cmocka_unit_test(tokens_are_cut_at_every_separator),

@@ -222,6 +222,20 @@ static void a_leg_keeps_its_number_over_reloads(void **state)
 	unload(&f);
 }
 
+static void a_key_is_found_at_its_place(void **state)
+{
+	struct fixture f;
+	struct conf_place at;
+
+	load(state, &f, CONF_BASE "limits {\n    errors = 5\n}\n");
+	at = conf_place(f.c, "limits", "errors");
+	assert_non_null(strstr(at.file, "posthouse.conf"));
+	assert_int_equal(at.line, 5);
+	at = conf_place(f.c, "", "hostname");
+	assert_int_equal(at.line, 1);
+	unload(&f);
+}
+
 static void a_snapshot_lives_until_its_last_reference(void **state)
 {
 	struct fixture f;
@@ -288,7 +302,9 @@ static const char *const bad_nets[] = {"", "/", "/8", "192.0.2.1/", "x",
     "192.0.2", "192.0.2.1/-1", "192.0.2.1/33", "192.0.2.1/+1", "192.0.2.1/24",
     "2001:db8::1/64", "2001:db8::/129", "fe80::1%lo", "010.0.0.1",
     "::ffff:192.0.2.1/120", "192.0.2.1 ", "192.0.2.0/24/24",
-    "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc"};
+    "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc",
+    /* One byte more than the longest address. */
+    "1111:2222:3333:4444:5555:6666:255.255.255.2550"};
 
 static void what_is_no_network_is_refused(void **state)
 {
@@ -391,6 +407,7 @@ int main(void)
 		    included_files_are_read_after_the_one_that_names_them),
 		cmocka_unit_test(legs_and_domains_are_found),
 		cmocka_unit_test(a_leg_keeps_its_number_over_reloads),
+		cmocka_unit_test(a_key_is_found_at_its_place),
 		cmocka_unit_test(a_snapshot_lives_until_its_last_reference),
 		cmocka_unit_test(an_address_is_in_a_network_or_not),
 		cmocka_unit_test(what_is_no_network_is_refused),

@@ -89,6 +89,9 @@ static const struct bad names_of_things[] = {
 	  "4: \"connections\" does not belong here; it stands in leg or egress or limits" },
 	{ B "limits { hostname = \"x\" }\n",
 	  "4: \"hostname\" does not belong here; it stands in no section" },
+	{ B "errors_errors_errors_errors_errors_errors_errors_errors_errors_errors = 3\n",
+	  "4: unknown name \"errors_errors_errors_errors_errors_error\"; "
+	  "posthouse.conf(5) lists those of the top level" },
 	{ B "Hostname = \"x\"\n", "4: unknown name \"Hostname\"; did you mean \"hostname\"?" },
 	{ B "leg \"x\" { include(\"y\") }\n",
 	  "4: \"include\" does not belong here; it stands in no section" },

@@ -42,6 +42,14 @@ static const struct { uint32_t from, to; enum utf8_kind kind; } points[] = {
 	{ 0x4e2d,  0x4e2d,  UTF8_SHOWN   },
 	{ 0xfeff,  0xfeff,  UTF8_HIDDEN  },
 	{ 0xfffd,  0xfffd,  UTF8_SHOWN   },
+	{ 0xff9f,  0xff9f,  UTF8_SHOWN   },
+	{ 0xffa0,  0xffa0,  UTF8_HIDDEN  }, /* halfwidth hangul filler */
+	{ 0x1bc9f, 0x1bc9f, UTF8_SHOWN   },
+	{ 0x1bca0, 0x1bca3, UTF8_HIDDEN  }, /* shorthand */
+	{ 0x1bca4, 0x1bca4, UTF8_SHOWN   },
+	{ 0x1d172, 0x1d172, UTF8_SHOWN   },
+	{ 0x1d173, 0x1d17a, UTF8_HIDDEN  }, /* musical formats */
+	{ 0x1d17b, 0x1d17b, UTF8_SHOWN   },
 	{ 0x1f40e, 0x1f40e, UTF8_SHOWN   },
 	{ 0xe0001, 0xe007f, UTF8_HIDDEN  }, /* tags */
 };
