@@ -19,6 +19,7 @@ enum {
 	OPEN_MAX = 32768,      /* messages under way, of 300 bytes    */
 	GIVE_UP_MS = 60000,    /* what cannot be read is passed over  */
 	DISCARD_MS = 20,
+	CLOCKS_MAX = 8, /* so often may a clock have been set      */
 	SEAL_AGAIN_MS = 5000,
 	ROLL_AFTER_US = 300 * 1000000, /* an idle hour is closed then */
 };
@@ -300,6 +301,16 @@ static int64_t slow_us(const struct projector *p)
 	return wall < slow ? wall : slow;
 }
 
+/* The newest moment that is so long ago; a clock that was set ages nothing. */
+static int64_t before_us(const struct projector *p, int64_t keep_us)
+{
+	int64_t at = slow_us(p) - keep_us;
+
+	for (int i = 0; i < CLOCKS_MAX && age_us(p, at) < keep_us; i++)
+		at -= keep_us - age_us(p, at);
+	return age_us(p, at) < keep_us ? 0 : at;
+}
+
 static void prune(struct projector *p)
 {
 	int64_t hour = hour_of(p->clock->wall_us(p->clock));
@@ -307,7 +318,8 @@ static void prune(struct projector *p)
 	if (hour == p->pruned_hour)
 		return;
 	p->pruned_hour = hour;
-	last_delivery_prune(p->last, slow_us(p));
+	last_delivery_prune(p->last,
+	    before_us(p, last_delivery_keep_us(p->last)), slow_us(p));
 	hours_prune(p->hours, is_old, p);
 }
 

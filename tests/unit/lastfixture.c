@@ -86,6 +86,11 @@ void commit(struct last_delivery *l, int64_t now_us)
 	last_delivery_commit(l, index_at, time_of(now_us));
 }
 
+void prune(struct last_delivery *l, int64_t now_us)
+{
+	last_delivery_prune(l, now_us - last_delivery_keep_us(l), now_us);
+}
+
 bool has(struct last_delivery *l, const char *key, int64_t now_us)
 {
 	return last_delivery_known(l, "cloud", slice_str(key), now_us);

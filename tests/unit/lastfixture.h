@@ -30,6 +30,7 @@ void alter(const char *dir, const char *text);
 void add(struct last_delivery *l, const char *leg, const char *to,
     int64_t time_us, uint64_t id);
 void commit(struct last_delivery *l, int64_t now_us);
+void prune(struct last_delivery *l, int64_t now_us);
 /* Is it known on cloud? */
 bool has(struct last_delivery *l, const char *key, int64_t now_us);
 /* The id of the last one; 0: none. */

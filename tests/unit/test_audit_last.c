@@ -433,6 +433,41 @@ static void a_clock_that_is_set_forgets_nothing(void **state)
 	assert_int_equal(known(f), PEOPLE);
 }
 
+static int64_t steady_age; /* of each stamp */
+
+static int64_t on_age(void *arg, int64_t wall_us)
+{
+	(void)arg;
+	(void)wall_us;
+	return steady_age;
+}
+
+/* The clock was set during a stop: the journal knows how old they are. */
+static void the_journal_says_how_old_they_are(void **state)
+{
+	struct fixture *f = *state;
+	struct error err;
+
+	mail_for_all(f);
+	assert_int_equal(live(f), PEOPLE);
+	f->clock.wall += 1000 * DAY_US;
+	for (int old = 0; old < 2; old++) {
+		struct projector_input in = fakejournal_input(&f->j);
+
+		in.age_us = on_age;
+		steady_age = old ? 1000 * DAY_US : MINUTE;
+		f->p = projector_open_on(&f->conf, &in, f->names,
+		    &f->clock.clock, &err);
+		assert_non_null(f->p);
+		for (int hour = 0; hour < 30; hour++) {
+			clock_fake_step(&f->clock, HOUR_US);
+			steps(f, 5);
+		}
+		assert_int_equal(known(f), old ? 0 : PEOPLE);
+		close_projector(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +495,8 @@ int main(void)
 		    another_spool_begins_the_knowledge_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_clock_that_is_set_forgets_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    the_journal_says_how_old_they_are, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

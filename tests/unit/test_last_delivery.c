@@ -194,10 +194,10 @@ static void many_are_remembered_and_pruned(void **state)
 	add_crowd(l, CROWD, NOW);
 	assert_int_equal(count(l, CROWD), CROWD);
 	for (int i = 0; i < LAST_PARTS; i++)
-		last_delivery_prune(l, NOW + 89 * DAY_US + i * HOUR_US);
+		prune(l, NOW + 89 * DAY_US + i * HOUR_US);
 	assert_int_equal(count(l, CROWD), CROWD);
 	for (int i = 0; i < LAST_PARTS; i++)
-		last_delivery_prune(l, later + i * HOUR_US);
+		prune(l, later + i * HOUR_US);
 	assert_int_equal(count(l, CROWD), 0);
 	assert_true(last_delivery_since(l) >= NOW + DAY_US);
 	last_delivery_close(l);

@@ -148,7 +148,7 @@ static void a_known_db_is_taken_over(void **state)
 	}
 	l = open_in(*state);
 	for (int i = 0; i < LAST_PARTS; i++)
-		last_delivery_prune(l, NOW + 40 * DAY_US + i * HOUR_US);
+		prune(l, NOW + 40 * DAY_US + i * HOUR_US);
 	assert_false(has(l, "ann@example.com", NOW));
 	last_delivery_close(l);
 	forget(*state);
@@ -253,7 +253,7 @@ static void without_a_file_nobody_is_known(void **state)
 
 	(void)state;
 	commit(l, NOW);
-	last_delivery_prune(l, NOW);
+	prune(l, NOW);
 	assert_false(has(l, "ann@example.com", NOW));
 	last_delivery_close(l);
 	last_delivery_close(NULL);

@@ -399,13 +399,20 @@ static int64_t oldest_day(const struct last_delivery *l, int64_t now_us)
 	return now_us / DAY_US - days - days / 10;
 }
 
-void last_delivery_prune(struct last_delivery *l, int64_t now_us)
+int64_t last_delivery_keep_us(const struct last_delivery *l)
 {
 	int64_t keep = atomic_load(&l->keep_us);
 	int64_t known = atomic_load(&l->known_us);
+
+	return keep > known ? keep : known;
+}
+
+void last_delivery_prune(struct last_delivery *l, int64_t before_us,
+    int64_t now_us)
+{
 	struct last_age age = {
 		.part = (unsigned)(now_us / HOUR_US % LAST_PARTS),
-		.before_us = now_us - (keep > known ? keep : known),
+		.before_us = before_us,
 		.before_day = oldest_day(l, now_us),
 	};
 	struct error err;

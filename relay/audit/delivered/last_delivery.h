@@ -82,8 +82,12 @@ int64_t last_delivery_refill(const struct last_delivery *l);
  * `hole`: something is missing in it. */
 void last_delivery_refilled(struct last_delivery *l, int64_t hour, bool hole);
 
-/* Once an hour; a day of hours goes once through all of it. */
-void last_delivery_prune(struct last_delivery *l, int64_t now_us);
+/* Rows are kept so long, audit.keep or retry.known. */
+int64_t last_delivery_keep_us(const struct last_delivery *l);
+/* Rows of before that go. Once an hour; a day of hours goes once through all
+ * of it. */
+void last_delivery_prune(struct last_delivery *l, int64_t before_us,
+    int64_t now_us);
 
 /* For tests: the ceiling of rows. */
 void last_delivery_rows_max(struct last_delivery *l, int64_t rows_max);
