@@ -80,17 +80,35 @@ static int not_a_tag(struct slice tag, struct error *err)
 	    (int)slice_trim(slice_of(right, n)).n, right);
 }
 
+static bool is_between(char c)
+{
+	return c == ' ' || c == '\t' || c == ',' || c == '\0';
+}
+
 static size_t next_tag(struct slice *in, struct slice *tag_out)
 {
 	size_t n = 0;
 
-	while (in->n > 0 && strchr(" \t,", in->p[0]) != NULL)
+	while (in->n > 0 && is_between(in->p[0]))
 		*in = slice_from(*in, 1);
-	while (n < in->n && strchr(" \t,", in->p[n]) == NULL)
+	while (n < in->n && !is_between(in->p[n]))
 		n++;
 	*tag_out = slice_head(*in, n);
 	*in = slice_from(*in, n);
 	return n;
+}
+
+/* As a rule two or three, which nearly always are in order. */
+static void sort_few(struct slice *tag, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = i; k > 0 && by_text(&tag[k - 1], &tag[k]) > 0;
+		     k--) {
+			struct slice other = tag[k];
+
+			tag[k] = tag[k - 1];
+			tag[k - 1] = other;
+		}
 }
 
 int row_tags(struct slice in, struct strbuf *out, struct error *err)
@@ -103,7 +121,7 @@ int row_tags(struct slice in, struct strbuf *out, struct error *err)
 			return not_a_tag(tag[n - 1], err);
 	if (in.n > 0)
 		return error_set(err, "more than %d tags", PARTS_MAX - 1);
-	qsort(tag, n, sizeof(tag[0]), by_text);
+	sort_few(tag, n);
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0 && slice_eq(tag[i], tag[i - 1]))
 			continue;

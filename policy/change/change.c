@@ -6,6 +6,7 @@
  */
 #include "policy/change/change_int.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "policy/route.h"
@@ -34,13 +35,15 @@ struct change *change_open(const char *path, const struct conf *c,
 		return NULL;
 	}
 	change_functions(ch);
-	if (db_script(&ch->db, caches, err) < 0 ||
+	if ((feed_register(ch->db.handle, &ch->feed) != SQLITE_OK &&
+		db_error(&ch->db, err) < 0) ||
+	    db_script(&ch->db, caches, err) < 0 ||
 	    db_script(&ch->db, change_temp, err) < 0 ||
 	    db_do(&ch->db, CS_BEGIN, err) < 0) {
 		change_close(ch);
 		return NULL;
 	}
-	ch->staging = true;
+	ch->heap = heap_new();
 	return ch;
 }
 
@@ -49,6 +52,7 @@ void change_close(struct change *ch)
 	if (ch == NULL)
 		return;
 	db_close(&ch->db);
+	heap_free(ch->heap);
 	strbuf_fini(&ch->key);
 	strbuf_fini(&ch->route);
 	strbuf_fini(&ch->tags);
@@ -67,73 +71,44 @@ uint64_t change_strangers(const struct change *ch, const char **first_out)
 	return ch->strangers;
 }
 
-static void bind_or_null(sqlite3_stmt *st, int at, struct slice text)
+void change_stage(struct change *ch, const struct staged *s)
 {
-	if (text.p == NULL)
-		sqlite3_bind_null(st, at);
-	else
-		db_bind(st, at, text);
-}
-
-int change_stage(struct change *ch, const struct staged *s, struct error *err)
-{
-	sqlite3_stmt *st = db_stmt(&ch->db, CS_HEAP, err);
-
-	if (st == NULL)
-		return -1;
-	db_bind(st, 1, s->key);
-	sqlite3_bind_int64(st, 2, (sqlite3_int64)s->line);
-	sqlite3_bind_int(st, 3, s->gone);
-	bind_or_null(st, 4, s->route);
-	if (s->held < 0)
-		sqlite3_bind_null(st, 5);
-	else
-		sqlite3_bind_int(st, 5, s->held);
-	bind_or_null(st, 6, s->mailbox);
-	bind_or_null(st, 7, s->tags);
-	bind_or_null(st, 8, s->patch);
+	heap_add(ch->heap, s);
+	ch->twofold = ch->twofold || slice_find(s->route, '+') >= 0 ||
+		      (s->tags.n > 0 &&
+			  memmem(s->tags.p, s->tags.n, "kind=", 5) != NULL);
 	ch->staged++;
-	return db_run(&ch->db, st, err);
 }
 
 /* ---- sorted ----------------------------------------------------------- */
 
 /* Every line of a file that gives an address a second time. */
-static int find_twice(struct change *ch, struct error *err)
+static void on_twice(void *arg, const struct staged *s, uint64_t first)
 {
-	sqlite3_stmt *st = db_stmt(&ch->db, CS_TWICE, err);
+	struct change *ch = arg;
 	struct error why;
-	int rc;
 
-	if (st == NULL)
-		return -1;
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		error_set(&why, "%s stands on line %lld too", db_str(st, 0),
-		    (long long)sqlite3_column_int64(st, 1));
-		change_fault(ch, (uint64_t)sqlite3_column_int64(st, 2),
-		    why.text);
-	}
-	if (rc != SQLITE_DONE)
-		db_error(&ch->db, err);
-	sqlite3_reset(st);
-	return rc == SQLITE_DONE ? 0 : -1;
+	error_set(&why, "%.*s stands on line %" PRIu64 " too", (int)s->key.n,
+	    s->key.p, first);
+	change_fault(ch, s->line, why.text);
 }
 
 int change_arrange(struct change *ch, struct error *err)
 {
-	uint64_t given = ch->staged;
-
-	if (!ch->staging)
+	if (ch->heap == NULL)
 		return change_faulty(ch, err);
 	change_phase(ch, "sorting");
-	if (db_do(&ch->db, CS_SORT, err) < 0)
+	heap_sort(ch->heap);
+	heap_unique(ch->heap, ch->once ? on_twice : NULL, ch);
+	if (change_faulty(ch, err) < 0)
+		return -1;
+	ch->feed = heap_feed(ch->heap);
+	if (change_run(ch, CS_STAGE, 0, err) < 0)
 		return -1;
 	ch->staged = (uint64_t)sqlite3_changes64(ch->db.handle);
-	if (ch->once && ch->staged != given && find_twice(ch, err) < 0)
-		return -1;
-	if (change_faulty(ch, err) < 0 || db_do(&ch->db, CS_CLEAR, err) < 0)
-		return -1;
-	ch->staging = false;
+	ch->feed = NULL;
+	heap_free(ch->heap);
+	ch->heap = NULL;
 	return db_do(&ch->db, CS_COMMIT, err);
 }
 
@@ -258,7 +233,8 @@ int change_stage_row(struct change *ch, struct slice key,
 		if (row_mailbox(s.mailbox, err) < 0)
 			return -1;
 	}
-	return change_stage(ch, &s, err);
+	change_stage(ch, &s);
+	return 0;
 }
 
 static int key_of(struct slice address, char out[ADDR_MAX],
@@ -293,7 +269,8 @@ int change_delete(struct change *ch, struct slice address, struct error *err)
 	if (key_of(address, key, err) < 0)
 		return -1;
 	s.key = slice_str(key);
-	return change_stage(ch, &s, err);
+	change_stage(ch, &s);
+	return 0;
 }
 
 static bool selected(const struct change *ch, const struct where *w,
@@ -322,8 +299,10 @@ static int stage_one(struct change *ch, struct slice key,
 {
 	const struct staged gone = {.key = key, .gone = true, .held = -1};
 
-	return row == NULL ? change_stage(ch, &gone, err)
-			   : change_stage_row(ch, key, row, err);
+	if (row != NULL)
+		return change_stage_row(ch, key, row, err);
+	change_stage(ch, &gone);
+	return 0;
 }
 
 /* The rows that `st` gives, bound by the caller. */

@@ -175,7 +175,8 @@ int change_check(struct change *ch, const struct change_how *how,
 	if ((how->create ? check_routes_given(ch, err)
 			 : check_missing(ch, err)) < 0)
 		return -1;
-	if (!how->twice && check_twofold(ch, err) < 0)
+	if (!how->twice && (ch->twofold || how->inherit) &&
+	    check_twofold(ch, err) < 0)
 		return -1;
 	if (how->as_of >= 0 && (check_given(ch, how->as_of, err) < 0 ||
 				   check_as_of(ch, how->as_of, err) < 0))

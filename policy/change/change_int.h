@@ -6,13 +6,14 @@
 #define POLICY_CHANGE_CHANGE_INT_H
 
 #include "policy/change/change.h"
+#include "policy/change/heap.h"
 #include "policy/db.h"
 #include "policy/row.h"
 #include "relay/mail/addr.h"
 
 enum change_statement {
 	CS_BEGIN, CS_LOCK, CS_COMMIT, CS_ROLLBACK,
-	CS_HEAP, CS_SORT, CS_TWICE, CS_CLEAR, CS_SCAN, CS_SCAN_TAG, CS_HAS_TAG,
+	CS_STAGE, CS_SCAN, CS_SCAN_TAG, CS_HAS_TAG,
 	CS_SEEDED, CS_LEG_MARK, CS_SEED_SKIP, CS_SEED_MARK, CS_SEED_KEEP,
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
 	CS_CROSSING, CS_SHARED, CS_SHARED_STAGED,
@@ -20,8 +21,8 @@ enum change_statement {
 	CS_MISSING, CS_ROUTELESS, CS_AS_OF, CS_TWOFOLD,
 	CS_NEWEST, CS_LOG, CS_LOG_ALL, CS_CHANGE, CS_PREVIEW,
 	CS_UPDATE, CS_UPSERT, CS_DELETE,
-	CS_TAGS, CS_TAG_ADD, CS_TAG_DROP,
-	CS_REWRITES, CS_REWRITE_ADD, CS_REWRITE_DROP,
+	CS_TAGS, CS_TAGS_ADD, CS_TAG_DROP,
+	CS_REWRITES, CS_REWRITES_ADD, CS_REWRITE_DROP,
 	CS_LAST_LINE, CS_NEXT_LINE, CS_CHAIN_LINE, CS_TOUCH, CS_TOUCH_HEAD,
 	CS_MARK_DRAW, CS_MARK_FORMER, CS_MARK_SETTLE, CS_MARK_COPY,
 	CHANGE_STATEMENTS
@@ -34,10 +35,12 @@ extern const char change_temp[]; /* the staging area */
 
 struct change {
 	struct db db;
+	struct heap *heap; /* rows that are staged; NULL: they are in `stage` */
+	struct rows_feed *feed; /* for the statement that reads it */
 	const struct conf *conf;
 	uint64_t staged, strangers;
 	char stranger[ADDR_MAX]; /* the first of them */
-	bool staging; /* inside a transaction that only stages */
+	bool twofold; /* a row may be given a copy, or become a group */
 	bool once;    /* an address given twice is an error */
 	struct change_watch watch;
 	const char *phase; /* NULL: nothing that takes long */
@@ -84,16 +87,8 @@ struct change_line {
 	const char *kind; /* rows, seed, undo, accept; others may come */
 };
 
-/* A row in canonical form, as change_stage() takes it; p NULL keeps. */
-struct staged {
-	struct slice key;
-	uint64_t line;
-	bool gone;
-	int held;
-	struct slice route, mailbox, tags, patch;
-};
-int change_stage(struct change *ch, const struct staged *s,
-    struct error *err) PH_CHECK;
+/* A row in canonical form; copied. */
+void change_stage(struct change *ch, const struct staged *s);
 /* change_line.c: the line of the change in the history, and the marks of its
  * pages (db_log.c). */
 int change_write_line(struct change *ch, const struct change_line *line,

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "policy/change/change_index.h"
 #include "policy/change/change_int.h"
 #include "policy/route.h"
 #include "relay/base/mem.h"
@@ -47,103 +48,6 @@ static int complete(struct change *ch, const struct change_how *how,
 	return change_check(ch, how, err);
 }
 
-/* ---- the indices over values ------------------------------------------ */
-
-static bool has_line(struct slice lines, struct slice leg,
-    struct slice address)
-{
-	struct slice l, a;
-
-	while (row_next_address(&lines, &l, &a))
-		if (slice_eq(l, leg) && slice_eq(a, address))
-			return true;
-	return false;
-}
-
-static int move_tag(struct change *ch, enum change_statement which,
-    struct slice tag, struct slice address, struct error *err)
-{
-	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
-
-	if (st == NULL)
-		return -1;
-	change_bind_tag(st, tag);
-	db_bind(st, 3, address);
-	return db_run(&ch->db, st, err);
-}
-
-/* Those of `a` that `b` has not. */
-static int move_tags(struct change *ch, enum change_statement which,
-    struct slice address, const struct slice of[2], struct error *err)
-{
-	struct slice rest = of[0], tag;
-
-	while (slice_next(&rest, ' ', &tag))
-		if (tag.n > 0 && !row_has_tag(of[1], tag) &&
-		    move_tag(ch, which, tag, address, err) < 0)
-			return -1;
-	return 0;
-}
-
-static int move_rewrite(struct change *ch, enum change_statement which,
-    const struct slice part[3], struct error *err)
-{
-	sqlite3_stmt *st = db_stmt(&ch->db, which, err);
-	struct strbuf key;
-	int rc;
-
-	if (st == NULL)
-		return -1;
-	strbuf_init(&key, ROW_TEXT_MAX);
-	rc = row_key(part[1], &key, err);
-	if (rc == 0) {
-		db_bind(st, 1, strbuf_view(&key));
-		db_bind(st, 2, part[0]);
-		db_bind(st, 3, part[2]);
-		rc = db_run(&ch->db, st, err);
-	}
-	strbuf_fini(&key);
-	return rc;
-}
-
-static int move_rewrites(struct change *ch, enum change_statement which,
-    struct slice address, const struct slice of[2], struct error *err)
-{
-	struct slice rest = of[0], part[3] = {[2] = address};
-
-	while (row_next_address(&rest, &part[0], &part[1]))
-		if (!has_line(of[1], part[0], part[1]) &&
-		    move_rewrite(ch, which, part, err) < 0)
-			return -1;
-	return 0;
-}
-
-typedef int move_fn(struct change *ch, enum change_statement which,
-    struct slice address, const struct slice of[2], struct error *err);
-
-static int move_index(struct change *ch, const enum change_statement which[3],
-    move_fn *move, int64_t change, struct error *err)
-{
-	sqlite3_stmt *st;
-	int rc = change_ask(ch, which[0], change, &st, err);
-
-	while (rc > 0) {
-		struct slice address = db_text(st, 0);
-		struct slice was = db_text(st, 1), is = db_text(st, 2);
-
-		if (move(ch, which[1], address, (struct slice[]){was, is},
-			err) < 0 ||
-		    move(ch, which[2], address, (struct slice[]){is, was},
-			err) < 0) {
-			rc = -1;
-			break;
-		}
-		rc = change_next(ch, st, err);
-	}
-	sqlite3_reset(st);
-	return rc;
-}
-
 /* ---- the transaction -------------------------------------------------- */
 
 static const char *kind_of(const struct change_how *how)
@@ -153,18 +57,13 @@ static const char *kind_of(const struct change_how *how)
 
 static int write_rows(struct change *ch, int64_t number, struct error *err)
 {
-	static const enum change_statement tags[] = {
-	    CS_TAGS, CS_TAG_DROP, CS_TAG_ADD};
-	static const enum change_statement rewrites[] = {
-	    CS_REWRITES, CS_REWRITE_DROP, CS_REWRITE_ADD};
-
 	change_phase(ch, "writing the rows");
 	if (change_run(ch, CS_UPDATE, number, err) < 0 ||
 	    change_run(ch, CS_UPSERT, number, err) < 0 ||
 	    change_run(ch, CS_DELETE, number, err) < 0 ||
-	    move_index(ch, tags, move_tags, number, err) < 0)
+	    change_index_tags(ch, number, err) < 0)
 		return -1;
-	return move_index(ch, rewrites, move_rewrites, number, err);
+	return change_index_rewrites(ch, number, err);
 }
 
 static int write_all(struct change *ch, const struct change_how *how,

@@ -225,6 +225,8 @@ BREAKS = [
     ("parameters", {C: CALLBACK % "on_key(1, 2, 3, 4, 5, 6);"}, "on_key has 6"),
     ("parameters", {C: CALLBACK % "str_len(on_key);"}, "on_key has 6"),
     ("parameters", {C: CALLBACK % "ctx->fn = on_key;"}, "on_key has 6"),
+    ("parameters", {C: CALLBACK % "static const struct ops o = "
+                       "{\n.fn = on_key,\n};"}, "on_key has 6"),
     ("struct-name", {C: "struct addr {\n\tint n;\n};\n"},
      "struct addr is also relay/mail/addr.h:2"),
     ("struct-name", {C: "int f(void)\n{\n\tstruct addr { int n; } a;\n}\n"},
@@ -309,6 +311,8 @@ ALLOWED = [
     ("parameters", {C: "void f(int a, struct x (*b)(int, int, int), int c,\n"
                        "    int d, int e);\n"}),
     ("parameters", {C: CALLBACK % "SSL_CTX_set_x_cb(ctx, on_key);"}),
+    ("parameters", {C: CALLBACK % "static const sqlite3_module m = "
+                       "{\n.xConnect = on_key,\n};"}),
     ("struct-name", {C: "struct addr;\nstruct addr *a;\n"}),
     ("file-name", {"relay/mail/str_x.c": "", "tests/unit/addr.c": ""}),
     ("promise", {C: 'int D17 = 0xD17; const char *T9 = "T9"; /* x_T9 */\n'}),

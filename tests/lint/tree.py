@@ -110,9 +110,14 @@ class Tree:
 
     def is_library_callback(self, s, name):
         """A static function that is only handed to functions that are not
-        ours: a library says what it looks like."""
+        ours, or stands in a table of functions that a library declares (its
+        type is no struct of ours): the library says what it looks like."""
         if name not in {f.name for f in s.functions if f.static}:
             return False
+        table = re.search(r"(\w+\s+)?\b\w+\s+\w+\s*=\s*\{[^{}]*=\s*" +
+                          name + r"\b[^{}]*\}", s.bare)
+        if table and (table.group(1) or "").strip() != "struct":
+            return len(re.findall(rf"\b{name}\b", s.bare)) == 2
         takers = s.takers(name)
         return bool(takers) and not any(
             t is None or t in self.owners or
