@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: ISC
 """audit verify at one position; a spool that is another, or not whole."""
+import json
 import os
 import shutil
 import sqlite3
+import threading
 
 import pytest
 
+from shift import HOUR_S, Shift
 from until import until
 
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -13,7 +16,6 @@ ANN, BOB = "ann@example.com", "bob@example.com"
 
 def verify(gw, *words):
     """The exit code, the rows of legs, the list of --lost, the verdict."""
-    import json
     done = gw.run("audit", "verify", "--json", *words)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     legs = {r["leg"]: r for r in rows if "created" in r}
@@ -25,6 +27,10 @@ def agrees(gw):
     return (code, last["verdict"], last["behind"]) == (0, "agrees", 0) and \
         all(leg["gap"] == 0 and leg["journal"] ==
             {k: leg[k] for k in leg["journal"]} for leg in legs.values())
+
+
+def spool_row(gw):
+    return [r for r in gw.cli_json("status") if r.get("section") == "spool"][0]
 
 
 def delivered(gw, **mail):
@@ -120,8 +126,7 @@ def test_what_is_lost_is_named_and_new_mail_is_traced(held, harm):
     gw.start()
     names_the_lost(gw, lost)    # by the index, with it
     works_and_is_traced(gw)
-    spool = [r for r in gw.cli_json("status") if r.get("section") == "spool"]
-    assert spool[0]["health"].startswith("degraded")
+    assert spool_row(gw)["health"].startswith("degraded")
     assert gw.wait_event("alarm", kind="spool-damaged")
     assert gw.wait_event("spool", state="replaced")["reason"]
     gw.stop()
@@ -175,8 +180,7 @@ def test_one_segment_of_several_is_missing(gw):
     names_the_lost(gw, [first])
     gw.start()
     names_the_lost(gw, [first])
-    spool = [r for r in gw.cli_json("status") if r.get("section") == "spool"]
-    assert spool[0]["missing_generations"] == "1"
+    assert spool_row(gw)["missing_generations"] == "1"
     assert gw.wait_event("spool", state="degraded")["missing"] == "1"
     works_and_is_traced(gw)
     gw.stop()
@@ -249,3 +253,87 @@ def test_behind_without_the_daemon(gw):
     code, _, _, last = verify(gw)
     assert (code, last["verdict"]) == (1, "behind")
     assert last["behind"] >= 1
+
+
+# ---- what goes on meanwhile -----------------------------------------------
+
+def test_no_false_alarm_while_mail_flows(gw):
+    """Several legs, copies, holds: a figure that moves is no gap."""
+    gw.cli(f"route set legacy+cloud {ANN}")
+    stop = threading.Event()
+
+    def mail():
+        while not stop.is_set():
+            gw.send(to=[ANN, BOB])
+
+    senders = [threading.Thread(target=mail) for _ in range(4)]
+    for s in senders:
+        s.start()
+    try:
+        for i in range(15):
+            assert agrees(gw), verify(gw)
+            assert all(leg["gap"] == 0 for leg in gw.cli_json("leg list"))
+            gw.cli(f"hold --create {BOB}" if i % 2 == 0
+                   else f"release {BOB}")
+    finally:
+        stop.set()
+        for s in senders:
+            s.join()
+    gw.cli(f"release {BOB}")
+    gw.wait_empty()
+    assert agrees(gw)
+
+
+def test_a_journal_that_goes_round_and_an_index_that_is_new(make_gw):
+    """Carried mail, and an index that was lost, count once."""
+    gw = make_gw({"spool": {"max": "4M", "segment": "64K", "retain": "0s"}})
+    gw.cli(f"hold --create {ANN}")
+    gw.cli(f"route set legacy+cloud {BOB}")
+    held = [gw.send(to=ANN) for _ in range(5)]
+    body = b"Subject: x\r\n\r\n" + (b"y" * 70 + b"\r\n") * 50
+    for _ in range(20):
+        for _ in range(60):
+            gw.send(to=BOB, message=body)
+        if spool_row(gw)["carried"] >= len(held):
+            break
+    assert spool_row(gw)["carried"] >= len(held)
+    gw.wait_empty()
+    assert agrees(gw)
+    gw.restart()
+    assert agrees(gw)
+    gw.stop()
+    assert agrees(gw)
+    shutil.rmtree(gw.folder / "audit")
+    gw.start()
+    until(lambda: agrees(gw), "the new index to be even")
+    gw.cli(f"release {ANN}")
+    for id in held:
+        gw.wait_event("delivered", id)
+    assert agrees(gw)
+    gw.stop()
+    assert agrees(gw)
+
+
+def test_hours_that_pass_and_are_removed(make_gw, folder):
+    """What was counted before the oldest file that is kept is in its base."""
+    clock = Shift(folder)
+    gw = make_gw({"audit": {"path": "audit", "events": "events.jsonl",
+                            "keep": "3h"}}, start=False)
+    gw.environment.update(clock.environment)
+    gw.start()
+    gw.cli(f"hold --create {ANN}")
+    held = [gw.send(to=ANN) for _ in range(4)]
+    for hour in range(8):
+        delivered(gw, to=BOB)
+        if hour % 2:
+            gw.cli("queue", "park", "--yes", held[hour // 2])
+        assert agrees(gw), verify(gw)
+        clock.forward(gw, HOUR_S)
+    delivered(gw, to=BOB)
+    until(lambda: len(list((gw.folder / "audit").glob("2*.db"))) < 7,
+          "old hours to be removed")
+    assert agrees(gw), verify(gw)
+    gw.cli(f"release {ANN}")
+    assert agrees(gw)
+    gw.stop()
+    assert agrees(gw)
