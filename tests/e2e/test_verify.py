@@ -337,3 +337,58 @@ def test_hours_that_pass_and_are_removed(make_gw, folder):
     assert agrees(gw)
     gw.stop()
     assert agrees(gw)
+
+
+# ---- an index of an earlier version ---------------------------------------
+
+def as_format_2(gw):
+    """The index as the version before wrote it."""
+    file, = (gw.folder / "audit").glob("2*.db")
+    db = sqlite3.connect(file, isolation_level=None)
+    for id, rcpt, legs in db.execute(
+            "SELECT id, rcpt, legs FROM recipient").fetchall():
+        lines = [" ".join(line.split()[:4]) + "\n"
+                 for line in legs.splitlines()]
+        db.execute("UPDATE recipient SET legs = ? WHERE id = ? AND rcpt = ?",
+                   ("".join(lines), id, rcpt))
+    for column in ("spool", "era", "until_generation", "until_offset",
+                   "again", "known", "based"):
+        db.execute(f"ALTER TABLE state DROP COLUMN {column}")
+    db.execute("ALTER TABLE recipient DROP COLUMN era")
+    for table in ("journal", "base"):
+        db.execute(f"DROP TABLE {table}")
+    db.execute("UPDATE state SET format = 2")
+    db.close()
+
+
+@pytest.mark.noverify
+def test_an_index_of_the_version_before_goes_on(held):
+    gw = held
+    gw.stop()
+    as_format_2(gw)
+    done = gw.run("audit", "verify")
+    assert done.returncode == 1 and "earlier version" in done.stderr
+    gw.start()
+    until(lambda: agrees(gw), "the index to be brought up")
+    works_and_is_traced(gw)
+    assert not gw.events(event="spool") and agrees(gw)
+    gw.cli("queue", "park", "--yes", gw.ids[0])
+    assert agrees(gw)
+    gw.stop()
+    assert agrees(gw)
+    shutil.rmtree(gw.folder / "spool")
+    names_the_lost(gw, gw.ids)
+    gw.start()
+    names_the_lost(gw, gw.ids)
+
+
+@pytest.mark.noverify
+def test_an_index_of_the_version_before_whose_spool_is_gone(held):
+    gw = held
+    gw.stop()
+    as_format_2(gw)
+    shutil.rmtree(gw.folder / "spool")
+    gw.start()
+    assert gw.wait_event("spool", state="replaced")
+    names_the_lost(gw, gw.ids)
+    works_and_is_traced(gw)

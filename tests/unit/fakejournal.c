@@ -73,6 +73,10 @@ void fake_message(struct fakejournal *j, enum record_type type,
 	r->delivery = copy;
 	r->deliveries = n;
 	strbuf_fini(&bytes);
+	for (unsigned i = 0; i < n && type == REC_ACCEPTED; i++) {
+		j->total[d[i].leg][T_CREATED]++;
+		j->total[d[i].leg][dstate_total((enum dstate)d[i].state)]++;
+	}
 }
 
 void fake_accepted(struct fakejournal *j, uint64_t id, int64_t time_us,
@@ -112,6 +116,18 @@ void fake_update(struct fakejournal *j, uint64_t id, int64_t time_us,
 	r->update = copy;
 	r->old_state = old;
 	r->updates = 1;
+	j->total[u->to.leg][old_state == D_NONE ? T_CREATED :
+	    dstate_total(old_state)] += old_state == D_NONE ? 1 : UINT64_MAX;
+	j->total[u->to.leg][dstate_total((enum dstate)u->to.state)]++;
+}
+
+void fake_totals(struct fakejournal *j)
+{
+	struct spool_record *r = add(j, REC_TOTALS, 0, 0);
+	void *copy = arena_alloc(j->a, sizeof(j->total));
+
+	memcpy(copy, j->total, sizeof(j->total));
+	r->total = copy;
 }
 
 void fake_attempt(struct fakejournal *j, uint64_t id, int64_t time_us,
@@ -223,5 +239,6 @@ struct projector_input fakejournal_input(struct fakejournal *j)
 {
 	return (struct projector_input){.open = on_open, .next = on_next,
 	    .pass = on_pass,
-	    .done = on_done, .low = on_low, .close = on_close, .arg = j};
+	    .done = on_done, .low = on_low, .close = on_close, .arg = j,
+	    .origin = j->origin};
 }

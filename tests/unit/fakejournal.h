@@ -28,6 +28,10 @@ struct fakejournal {
 	void (*at_done)(void *arg);
 	void *arg;
 	bool group; /* what is added is the second part of the last */
+	/* Set: the projector is told which spool it is, and commits only at
+	 * totals. */
+	const struct spool_origin *origin;
+	uint64_t total[NAMES_MAX][TOTALS]; /* of all that was added */
 };
 
 void fakejournal_init(struct fakejournal *j);
@@ -49,6 +53,8 @@ void fake_update(struct fakejournal *j, uint64_t id, int64_t time_us,
 /* An attempt that ended so. */
 void fake_attempt(struct fakejournal *j, uint64_t id, int64_t time_us,
     const struct spool_delivery *to, enum dstate old_state);
+/* The end of a batch: what was added until now. */
+void fake_totals(struct fakejournal *j);
 void fake_note(struct fakejournal *j, int64_t time_us, struct slice bytes);
 
 #endif

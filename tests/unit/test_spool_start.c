@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "relay/base/id.h"
+#include "relay/spool/spool_check.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 14, CALLS_MAX = 500, SEGMENT = 64 << 10 };
@@ -218,6 +219,8 @@ static void put_back(struct rig *q, const struct rig *from, const char *path)
 	q->disk->io.close(&q->disk->io, fd);
 	assert_true(rig_open(q));
 	what = rig_check(q);
+	if (what == NULL)
+		what = spool_conserved(q->spool, &(struct spool_checker){0});
 	if (q->damaged > 0 || what != NULL)
 		fail_msg("%s, put back: %s", path,
 		    what != NULL ? what : q->last_damage);
@@ -237,6 +240,12 @@ static void lose(const struct rig *r, uint64_t g, unsigned how)
 		fail_msg("%s", q->err.text);
 	/* Further lines may name messages whose replies were there. */
 	assert_true(q->damaged >= 1);
+	assert_int_equal(q->start.gones, 1);
+	assert_int_equal(q->start.gone[0], g);
+	/* The totals are of what is there. */
+	assert_null(spool_conserved(q->spool, &(struct spool_checker){0}));
+	assert_true(how == 3 || g == 3 ||
+	    spool_origin(q->spool).corrected > 0);
 	if (strstr(q->first_damage, losses[how].says) == NULL ||
 	    strstr(q->first_damage, path + strlen("/spool/")) == NULL)
 		fail_msg("%s", q->first_damage);
