@@ -90,7 +90,8 @@ static int begin_era(struct projector *p, const struct hour_state *was,
 	} else {
 		hourfile_totals(projector_file(p), HOUR_JOURNAL, add_open,
 		    &p->era.open);
-		st.again = was->spool == 0 || was->spool == o->id;
+		st.again = was->spool == 0 || was->spool == o->id ||
+			   was_restored(was, o);
 		st.spool = o->id;
 		st.era = was->era + 1;
 		st.until = o->begin;

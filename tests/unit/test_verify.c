@@ -132,7 +132,7 @@ static void the_figures_at_the_cursor_are_the_journals(void **state)
 	assert_agrees(f);
 }
 
-/* What was counted before is in the base of the file that is the oldest. */
+/* The base of the oldest file has what was counted before it. */
 static void the_oldest_file_may_be_removed(void **state)
 {
 	struct fixture *f = *state;

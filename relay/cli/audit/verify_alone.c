@@ -9,6 +9,15 @@
 #include "relay/base/mem.h"
 #include "relay/cli/audit/verify.h"
 
+/* The spool was restored together with the index. */
+static bool was_restored(const struct conserve *n, const struct spool_origin *o)
+{
+	for (unsigned i = 0; i < o->formers; i++)
+		if (o->former[i] == n->spool)
+			return true;
+	return false;
+}
+
 /* Why the index is not one of this journal; NULL: it is. */
 static const char *compare(const struct verifying *v,
     const struct journal_look *l)
@@ -20,7 +29,7 @@ static const char *compare(const struct verifying *v,
 	if (n->at.generation == 0)
 		return l->origin.end.generation == 0 ? NULL
 						     : "there is no index";
-	if (n->spool != l->origin.id)
+	if (n->spool != l->origin.id && !was_restored(n, &l->origin))
 		return "the spool is another than the one that the index "
 		       "knows";
 	if (spool_pos_cmp(n->at, l->origin.end) > 0)
