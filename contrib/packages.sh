@@ -10,7 +10,7 @@
 mapfile -t packages_build <"${BASH_SOURCE[0]%/*}/packages-build"
 packages_try=(python3 python3-aiosmtpd)
 packages_test=(
-	clang libclang-rt-14-dev libmail-deliverystatus-bounceparser-perl logrotate
+	btrfs-progs clang libclang-rt-14-dev libmail-deliverystatus-bounceparser-perl logrotate
 	llvm-14 mandoc openssl
 	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-dkim strace swaks
 )

@@ -92,6 +92,7 @@ struct spool *spool_open(const struct spool_config *c,
 		return NULL;
 	}
 	set_limits(s);
+	steward_look_at_disk(s);
 	if (recover(s, r, &start, err) < 0 || key_upgrade(s, err) < 0) {
 		spool_free(s);
 		return NULL;
@@ -123,6 +124,7 @@ struct spool *spool_look(const struct spool_config *c,
 	s->stopped = true; /* nothing waits to be written at the close */
 	if (key_not_locked(s, err) == 0 && key_open(s, err) == 0) {
 		set_limits(s);
+		steward_look_at_disk(s);
 		if (recover(s, r, &start, err) == 0)
 			return s;
 	}

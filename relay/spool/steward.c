@@ -23,10 +23,14 @@ enum {
 
 void steward_init(struct spool *s)
 {
+	mailbox_init(&s->steward.in);
+	s->steward.overwrite.busy_ms = spool_now_ms(s);
+}
+
+void steward_look_at_disk(struct spool *s)
+{
 	struct steward *st = &s->steward;
 
-	mailbox_init(&st->in);
-	st->overwrite.busy_ms = spool_now_ms(s);
 	st->cow = s->c.io->copies_on_write(s->c.io, s->path);
 	if (!st->cow || s->c.look_only)
 		return;

@@ -31,6 +31,8 @@ struct steward {
 
 void steward_init(struct spool *s);
 void steward_fini(struct spool *s);
+/* Once the folder is there: what its file system does, and says it. */
+void steward_look_at_disk(struct spool *s);
 int steward_step(struct spool *s, int64_t now_ms);
 /* One piece of work without a pause; false when there is none. */
 bool steward_work(struct spool *s, int64_t now_ms);

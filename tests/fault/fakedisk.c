@@ -388,7 +388,7 @@ static int fake_lock(struct diskio *io, int fd)
 static bool fake_cow(struct diskio *io, const char *path)
 {
 	(void)path;
-	return of(io)->cow;
+	return of(io)->dir_made && of(io)->cow; /* else what is looked at? */
 }
 
 struct fakedisk *fakedisk_new(void)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Power cuts: the true daemon works under record.so, amid mail, flips, holds,
 a kill and seals of the audit index; from its record disks are built as a cut
-at any point may leave them; the true daemon is started on each, and must
+at any point may leave them, most of them after each segment of the spool was
+used, given back and written over twice; the true daemon is started on each, and must
 
 - start, and take changes of routes;
 - know every message that got 250: delivered, or in `queue list`;
@@ -236,6 +237,23 @@ class Scene:
                        env={**os.environ, **self.env})
         self.gw.process.send_signal(signal.SIGUSR1)
 
+    def used_twice(self):
+        text = self.gw.cli("status")
+        figure = lambda name: int(re.search(rf"{name} (\d+)", text).group(1))
+        return figure("recycled") >= 2 * figure("segments")
+
+    def use_again(self):
+        """Each segment is full of the batches of former lives."""
+        with smtplib.SMTP("127.0.0.1", self.gw.port, "client.test",
+                          timeout=60) as smtp:
+            smtp.ehlo()
+            for n in range(2000):
+                self.one(smtp, self.rng.choice((3000, 9000, 20000)), ["dave"])
+                if n % 20 == 19 and self.used_twice():
+                    break
+        assert self.used_twice()
+        self.record.mark(used=True)
+
     def round(self):
         clients = self.clients(3, self.rng.randint(4, 7))
         self.flips(2)
@@ -252,6 +270,7 @@ class Scene:
         for name in ("bob", "carol", "eve"):
             self.change("route", "set", "legacy", name + DOMAIN,
                         **{name: "legacy"})
+        self.use_again()
         self.cli("hold", "carol" + DOMAIN)
         self.round()
         self.forward()
@@ -544,8 +563,12 @@ def judge_some(args, results):
 
 
 def choose(entries, n, seed):
-    """n points of the record, spread over it, in each variant."""
-    cuts = [i + 1 for i, e in enumerate(entries) if e[0] in disk.DISK]
+    """n points of the record, spread over it, in each variant; of what comes
+    before the segments were used again a tenth is enough."""
+    used = next(i for i, e in enumerate(entries) if e[0] == disk.MARK and
+                "used" in json.loads(e[4]))
+    cuts = [i + 1 for i, e in enumerate(entries)
+            if e[0] in disk.DISK and (i > used or i % 10 == 0)]
     rng = random.Random(seed)
     points = []
     for i in range(n):
@@ -605,11 +628,15 @@ def main():
                                 .RawDescriptionHelpFormatter)
     p.add_argument("--images", type=int, default=500)
     p.add_argument("--per-seed", type=int, default=250)
+    p.add_argument("--seeds", type=int,
+                   help="so many seeds, with --per-seed images each")
     p.add_argument("--seed", type=int, default=1, help="the first")
     p.add_argument("--jobs", type=int, default=8)
     p.add_argument("--keep", action="store_true",
                    help="what failed stays on the disk, and its record")
     args = p.parse_args()
+    if args.seeds:
+        args.images = args.seeds * args.per_seed
     where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = tempfile.mkdtemp(prefix="powercut.", dir=where)
     images = bad = 0
