@@ -183,6 +183,8 @@ static bool open_file(struct last_delivery *l, struct last_place cursor,
 		turn_off(l, &err);
 		return false;
 	}
+	if (how == LAST_MADE)
+		close_reader(l); /* it may have what was set aside */
 	if (l->off || how == LAST_MADE)
 		log_info(how == LAST_MADE ? "ledger.made" : "ledger.on",
 		    kv_str("file", l->path));
