@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 
@@ -120,8 +121,7 @@ def test_bodies_of_all_sizes_and_states_come_back(make_gw, legacy):
     gw.cli(f"queue thaw {ids[2]}")
     gw.cli(f"release {EVE}")
     gw.cli(f"queue retry {ids[3]}")
-    gw.wait_empty()
-    assert {m.id for m in legacy.mails} == set(ids)
+    until(lambda: {m.id for m in legacy.mails} == set(ids), "all of it")
 
 
 def test_without_the_daemon_it_is_taken_too(make_gw, legacy):
@@ -269,6 +269,41 @@ def test_files_of_the_configuration_come_back_where_there_are_none(
     assert gw.conf.read_text() == conf
     gw.start()
     assert states(gw) == {"frozen": 1}
+
+
+@pytest.mark.noverify
+def test_a_restore_that_was_killed_is_done_again(taken):
+    """What it left beside the places goes; the owner of a place gets its
+    files."""
+    gw, folder = taken
+    spool = gw.folder / "spool"
+    (spool / "restoring").mkdir(parents=True)
+    (spool / "restoring/seg.0000").write_text("half")
+    (gw.folder / "cutover.db.restoring").write_text("half")
+    if os.geteuid() == 0:
+        os.chown(spool, 65534, 65534)
+    gw.cli("restore", folder)
+    assert not (spool / "restoring").exists()
+    assert not (gw.folder / "cutover.db.restoring").exists()
+    uid = spool.stat().st_uid
+    assert {f.stat().st_uid for f in spool.iterdir()} == {uid}
+    assert stat.S_IMODE((spool / "spool.key").stat().st_mode) == 0o600
+
+
+def test_the_spool_is_let_go_when_the_command_ends_however(make_gw):
+    gw = make_gw()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(gw.folder / "control.sock"))
+        s.sendall(b'{"command":"backup.hold"}\n')
+        assert s.recv(100) == b'{"more":true}\n'
+        assert not gw.said("backup.ended")
+        s.sendall(b'{"take":true}\n')
+        rows = b""
+        while b"more" not in rows:
+            rows += s.recv(1000)
+        assert b'"lane":"main"' in rows and b'"offset"' in rows
+    gw.wait_log("backup.ended")
+    backup(gw)
 
 
 def freeze_and_copy(gw, to):

@@ -110,19 +110,39 @@ int backup_note(struct backing_up *b, const char *name, const char *like)
 		       : CLI_NO;
 }
 
-int backup_each(struct backing_up *b, const struct backup_folder *f)
+/* All names before the first is taken: when an hour of the index ends
+ * meanwhile, its file is copied as it is then, and the next one is not, whose
+ * cursor would be behind rows that the copy lacks. */
+static json_t *list(const struct backup_folder *f)
 {
+	json_t *names = json_array();
 	DIR *d = opendir(f->path);
 	const struct dirent *e;
-	int code = CLI_DONE;
 
-	if (d == NULL && errno != ENOENT)
-		return cli_fail(b->c, "%s: %s", f->path, strerror(errno));
-	while (d != NULL && code == CLI_DONE && (e = readdir(d)) != NULL)
+	while (d != NULL && (e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.' &&
 		    strncmp(e->d_name, f->prefix, strlen(f->prefix)) == 0)
-			code = f->fn(b, e->d_name);
+			json_array_append_new(names, json_string(e->d_name));
 	if (d != NULL)
 		closedir(d);
+	else if (errno != ENOENT)
+		json_array_append_new(names, json_null());
+	return names;
+}
+
+int backup_each(struct backing_up *b, const struct backup_folder *f)
+{
+	json_t *names = list(f), *name;
+	int code = CLI_DONE;
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		if (code == CLI_DONE && json_is_null(name))
+			code = cli_fail(b->c, "%s: %s", f->path,
+			    strerror(errno));
+		if (code == CLI_DONE)
+			code = f->fn(b, json_string_value(name));
+	}
+	json_decref(names);
 	return code;
 }
