@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "relay/base/clock.h"
 #include "relay/spool/spool.h"
+#include "relay/spool/tail/tail.h"
 
 /* Where records come from: the spool, or a test. */
 struct projector_input {

@@ -18,6 +18,8 @@
 #include "relay/watch/alarm.h"
 #include "relay/settle/queue_thread.h"
 
+/* A journal below 256 MiB is read as quickly as a checkpoint is. */
+enum { CHECKPOINT_SEGMENTS = 4 };
 enum {
 	UNREAD_MAX = 64,
 	LINE_BYTES = 300,
@@ -172,7 +174,8 @@ int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 	    .max_bytes = c->spool.max_bytes,
 	    .body_memory_bytes = c->limits.body_memory_bytes,
 	    .memory_window_bytes = c->limits.memory_window_bytes,
-	    .spares = c->spool.spares, .wipe = c->spool.wipe,
+	    .spares = c->spool.spares,
+	    .checkpoint_segments = CHECKPOINT_SEGMENTS, .wipe = c->spool.wipe,
 	    .retain_us = c->spool.retain_ms * 1000, .clock = sh->clock,
 	    .rng = sh->rng, .io = &diskio_system, .names = sh->names,
 	    .projector = true, .known = projector_cursor(c->audit.path),

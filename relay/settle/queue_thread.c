@@ -169,8 +169,9 @@ void queue_thread_recovered(void *arg, const struct spool_told *m)
 	}
 	queue_insert(s->queue, &(struct queue_arrival){m->id, m->size, items,
 	    m->n, .force = true});
-	if (e.rcpts != 0)
-		queue_sender(s->queue, m->id, mail_sender(e.from));
+	if (e.rcpts != 0 || m->sender != 0)
+		queue_sender(s->queue, m->id,
+		    e.rcpts != 0 ? mail_sender(e.from) : m->sender);
 	mem_free(items);
 	arena_free(a);
 }

@@ -15,7 +15,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/queue/queue_check.h"
-#include "relay/spool/spool_check.h"
+#include "relay/spool/check/spool_check.h"
 
 #define SELF_CHECK_EVERY_US INT64_C(1000000)
 #define SELF_CHECK_END_US HOUR_US

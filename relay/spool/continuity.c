@@ -5,6 +5,8 @@
  * restored or cut goes on in a generation above all that was ever read, so
  * that a place in the journal means one record for ever.
  */
+#include <inttypes.h>
+
 #include "relay/spool/recover.h"
 
 /* The last totals may count what no segment holds any more, or not count what
@@ -139,4 +141,67 @@ bool spool_holds(struct spool *s, uint64_t id, uint32_t delivery)
 		holds = dstate_live((enum dstate)live_delivery_at(t, i)->state);
 	pthread_mutex_unlock(&s->lock);
 	return holds;
+}
+
+/* ---- what is not there ---- */
+
+static bool have_main(struct spool *s, uint64_t generation)
+{
+	list_each(n, &s->mains)
+		if (LIST_ENTRY(n, struct segment, node)->generation ==
+		    generation)
+			return true;
+	return false;
+}
+
+static void name_lost(struct spool_recovery *r, uint32_t slot)
+{
+	struct spool *s = r->s;
+	bool file = slot < s->segs && s->seg[slot] != NULL;
+
+	s->slotmap.note[slot].lost = true;
+	r->lost++;
+	replay_gone(r, s->slotmap.note[slot].generation);
+	replay_damage(r, "seg.%04u %s: it held generation %" PRIu64 " of the "
+	    "journal, and mail in it that was not delivered yet is lost "
+	    "unless the file is put back while posthoused is stopped",
+	    (unsigned)slot, file ? "was emptied or replaced" : "is absent",
+	    s->slotmap.note[slot].generation);
+}
+
+/* By the map of slots, which also says how far the generations went. */
+void origin_find_lost(struct spool_recovery *r)
+{
+	struct spool *s = r->s;
+
+	for (uint32_t i = 0; i < s->slotmap.notes; i++) {
+		const struct slot_note *n = &s->slotmap.note[i];
+
+		if (n->lane == LANE_BULK &&
+		    n->generation > s->bulk.generation)
+			s->bulk.generation = n->generation;
+		if (n->lane != LANE_MAIN || !n->used)
+			continue;
+		if (n->generation > s->journal.generation)
+			s->journal.generation = n->generation;
+		if (n->generation >= s->journal.oldest &&
+		    !have_main(s, n->generation))
+			name_lost(r, i);
+	}
+}
+
+/* Bodies that only a lost segment names: they stay for as long as delivered
+ * mail does, in case it is put back. */
+void origin_keep_unnamed(struct spool_recovery *r)
+{
+	struct spool *s = r->s;
+	int64_t until = steady_now_us(s) + atomic_load(&s->retain_us);
+
+	for (unsigned i = 0; i < s->segs && r->lost > 0; i++) {
+		struct segment *seg = s->seg[i];
+
+		if (seg != NULL && seg->state == SEG_BULK && seg->refs == 0 &&
+		    seg->retain_until_us < until)
+			seg->retain_until_us = until;
+	}
 }

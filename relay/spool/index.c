@@ -195,6 +195,24 @@ static void settle(struct spool *s, const struct version *v)
 		live_list_push(t, &v->seg->live, number);
 }
 
+void index_restore(struct spool *s, const struct version *v)
+{
+	settle(s, v);
+}
+
+void index_clear(struct spool *s)
+{
+	for (unsigned i = 0; i < s->segs; i++) {
+		if (s->seg[i] == NULL)
+			continue;
+		s->seg[i]->live = (struct live_list){0};
+		s->seg[i]->live_bytes = s->seg[i]->refs = 0;
+	}
+	index_fini(s);
+	s->index = (struct index){0};
+	index_init(s);
+}
+
 /* It is over. */
 static void bury(struct spool *s, const struct version *v)
 {

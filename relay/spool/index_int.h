@@ -85,6 +85,9 @@ void index_drop(struct spool *s);
 /* With room for n deliveries, and n of them. */
 struct version *version_new(uint64_t id, unsigned n);
 void version_free(struct version *v);
+/* Recovery: a message as a checkpoint has it; and none of them. */
+void index_restore(struct spool *s, const struct version *v);
+void index_clear(struct spool *s);
 /* The committed one, with room for more deliveries. */
 struct version *index_unpack(struct spool *s, uint32_t number, unsigned extra);
 /* After an unclean end: what may have been under way may have been sent. */

@@ -137,6 +137,8 @@ static void written(struct spool *s, const struct batch_head *h)
 	index_commit(s);
 	set_facts(s);
 	steady_written(s);
+	j->last = (struct synced_batch){h->generation, h->number, j->seg->end,
+	    s->steady.wall_us, s->steady.now_us};
 	j->seg->end += batch_span(h);
 	j->seg->batches++;
 	j->declared = h->oldest;

@@ -120,7 +120,7 @@ static void pin(struct segment *seg, int by)
 	seg->pins += (unsigned)by;
 }
 
-static void pin_details(struct spool *s, const struct version *v, int by)
+void version_pin(struct spool *s, const struct version *v, int by)
 {
 	pin(v->seg, by);
 	for (unsigned i = 0; i < v->n; i++)
@@ -135,7 +135,7 @@ static struct version *look_up(struct spool *s, uint64_t id)
 	pthread_mutex_lock(&s->lock);
 	v = index_copy(s, id);
 	if (v != NULL)
-		pin_details(s, v, 1);
+		version_pin(s, v, 1);
 	pthread_mutex_unlock(&s->lock);
 	return v;
 }
@@ -143,7 +143,7 @@ static struct version *look_up(struct spool *s, uint64_t id)
 static void let_go(struct spool *s, struct version *v)
 {
 	pthread_mutex_lock(&s->lock);
-	pin_details(s, v, -1);
+	version_pin(s, v, -1);
 	pthread_mutex_unlock(&s->lock);
 	version_free(v);
 }

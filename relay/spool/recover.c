@@ -213,69 +213,6 @@ static int order_mains(struct spool_recovery *r, struct error *err)
 	return 0;
 }
 
-/* ---- what is not there ---- */
-
-static bool have_main(struct spool *s, uint64_t generation)
-{
-	list_each(n, &s->mains)
-		if (LIST_ENTRY(n, struct segment, node)->generation ==
-		    generation)
-			return true;
-	return false;
-}
-
-static void name_lost(struct spool_recovery *r, uint32_t slot)
-{
-	struct spool *s = r->s;
-	bool file = slot < s->segs && s->seg[slot] != NULL;
-
-	s->slotmap.note[slot].lost = true;
-	r->lost++;
-	replay_gone(r, s->slotmap.note[slot].generation);
-	replay_damage(r, "seg.%04u %s: it held generation %" PRIu64 " of the "
-	    "journal, and mail in it that was not delivered yet is lost "
-	    "unless the file is put back while posthoused is stopped",
-	    (unsigned)slot, file ? "was emptied or replaced" : "is absent",
-	    s->slotmap.note[slot].generation);
-}
-
-/* By the map of slots, which also says how far the generations went. */
-static void find_lost(struct spool_recovery *r)
-{
-	struct spool *s = r->s;
-
-	for (uint32_t i = 0; i < s->slotmap.notes; i++) {
-		const struct slot_note *n = &s->slotmap.note[i];
-
-		if (n->lane == LANE_BULK &&
-		    n->generation > s->bulk.generation)
-			s->bulk.generation = n->generation;
-		if (n->lane != LANE_MAIN || !n->used)
-			continue;
-		if (n->generation > s->journal.generation)
-			s->journal.generation = n->generation;
-		if (n->generation >= s->journal.oldest &&
-		    !have_main(s, n->generation))
-			name_lost(r, i);
-	}
-}
-
-/* Bodies that only a lost segment names: they stay for as long as delivered
- * mail does, in case it is put back. */
-static void keep_unnamed(struct spool_recovery *r)
-{
-	struct spool *s = r->s;
-	int64_t until = steady_now_us(s) + atomic_load(&s->retain_us);
-
-	for (unsigned i = 0; i < s->segs && r->lost > 0; i++) {
-		struct segment *seg = s->seg[i];
-
-		if (seg != NULL && seg->state == SEG_BULK && seg->refs == 0 &&
-		    seg->retain_until_us < until)
-			seg->retain_until_us = until;
-	}
-}
-
 /* ---- what is told ---- */
 
 static int read_again(struct spool_recovery *r, const struct version *v,
@@ -341,14 +278,40 @@ static void tell_guess(struct spool_recovery *r, const struct version *v)
 	mem_free(told.delivery);
 }
 
+/* Without them its recipients are read from its envelope. */
+static bool hashes_known(const struct checkpoint_row *row)
+{
+	for (unsigned i = 0; i < row->record.accept.deliveries; i++)
+		if (row->record.accept.delivery[i].hash == 0)
+			return false;
+	return true;
+}
+
+/* It is as it was when the checkpoint was made. */
+static void tell_row(struct spool_recovery *r,
+    const struct checkpoint_row *row, const struct version *v)
+{
+	const struct rec_accept *a = &row->record.accept;
+
+	for (unsigned i = 0; i < v->n; i++)
+		a->delivery[i].uncertain = v->d[i].uncertain;
+	check_body(r, v->id, &a->body);
+	pass_on(r, &(struct spool_told){.id = v->id, .size = row->size,
+	    .sender = a->sender, .envelope = slice_of("", 0),
+	    .delivery = a->delivery, .n = v->n});
+}
+
 static void tell_one(struct spool_recovery *r, uint64_t id)
 {
 	struct version *v = index_copy(r->s, id);
+	const struct checkpoint_row *row = checkpoint_row_of(r, v);
 	const struct rec_accept *a;
 	struct stored m;
 	struct error err;
 
-	if (read_again(r, v, &m, &err) < 0) {
+	if (row != NULL && hashes_known(row)) {
+		tell_row(r, row, v);
+	} else if (read_again(r, v, &m, &err) < 0) {
 		tell_unread(r, id, &err);
 		tell_guess(r, v);
 	} else {
@@ -448,6 +411,17 @@ static void start_time(struct spool_recovery *r)
 		r->start->stopped_us -= spool_ahead_us(r->s);
 }
 
+static void recovery_end(struct spool_recovery *r)
+{
+	r->start->lost = r->lost;
+	r->start->clean = r->clean;
+	r->s->checkpointer.off = r->start->damaged > 0;
+	checkpoint_leave(r);
+	scan_fini(&r->sc);
+	record_fini(&r->record);
+	mem_free(r->slots);
+}
+
 int recover(struct spool *s, const struct spool_recovered *told,
     struct spool_start *start_out, struct error *err)
 {
@@ -466,7 +440,8 @@ int recover(struct spool *s, const struct spool_recovered *told,
 	if (rc == 0)
 		rc = order_mains(&r, err);
 	if (rc == 0) {
-		find_lost(&r);
+		origin_find_lost(&r);
+		checkpoint_resume(&r);
 		rc = replay_all(&r, err);
 	}
 	if (rc == 0) {
@@ -474,15 +449,11 @@ int recover(struct spool *s, const struct spool_recovered *told,
 		rc = settle(&r, err);
 	}
 	if (rc == 0) {
-		keep_unnamed(&r);
+		origin_keep_unnamed(&r);
 		tell(&r);
 		slotmap_start(s);
 		origin_begin(s);
 	}
-	start_out->lost = r.lost;
-	start_out->clean = r.clean;
-	scan_fini(&r.sc);
-	record_fini(&r.record);
-	mem_free(r.slots);
+	recovery_end(&r);
 	return rc;
 }

@@ -6,6 +6,7 @@
 #ifndef RELAY_SPOOL_RECOVER_H
 #define RELAY_SPOOL_RECOVER_H
 
+#include "relay/spool/format/checkpoint_form.h"
 #include "relay/spool/scan.h"
 
 struct spool_recovery {
@@ -17,6 +18,8 @@ struct spool_recovery {
 	bool clean; /* the last batch has the mark of an orderly end */
 	int64_t before_us; /* steady time of the batch before this one */
 	unsigned lost; /* segments that are not there */
+	struct resume *resume; /* a checkpoint that is gone on from */
+	uint64_t from, from_number, from_offset; /* ... this batch */
 	uint64_t *slots;
 	unsigned n_slots;
 };
@@ -30,8 +33,22 @@ void replay_gone(struct spool_recovery *r, uint64_t generation);
  * goes on; corrects the totals by what is there. `last`: the newest segment,
  * or NULL. Sets r->clean to false when the index has read further. */
 void origin_find(struct spool_recovery *r, const struct segment *last);
+/* continuity.c: names the segments that are not there; and keeps bodies that
+ * only they may name. */
+void origin_find_lost(struct spool_recovery *r);
+void origin_keep_unnamed(struct spool_recovery *r);
 /* After recovery: where the session begins to write. */
 void origin_begin(struct spool *s);
+/* resume.c: takes over the newest checkpoint that is whole and fits the
+ * segments, before the replay, which then begins at its batch. Without one nothing changes. */
+void checkpoint_resume(struct spool_recovery *r);
+/* The row of that id, when the message is as it was then; ids ascend. */
+const struct checkpoint_row *checkpoint_row_of(struct spool_recovery *r,
+    const struct version *v);
+void checkpoint_leave(struct spool_recovery *r);
+/* Takes over the facts of r->record. */
+void replay_facts(struct spool_recovery *r);
+void replay_adopt_bulk(struct spool_recovery *r, const struct body_place *y);
 /* Replays the segments of spool.mains. -1 and err when one cannot be read. */
 int replay_all(struct spool_recovery *r, struct error *err);
 

@@ -107,7 +107,7 @@ static void adopt(struct spool *s, const struct extent *e)
 	}
 }
 
-static void adopt_bulk(struct spool_recovery *r, const struct body_place *y)
+void replay_adopt_bulk(struct spool_recovery *r, const struct body_place *y)
 {
 	struct spool *s = r->s;
 
@@ -124,11 +124,11 @@ static void replay_accept(struct spool_recovery *r, struct rec_place at)
 
 	if (a->id > r->start->highest_id)
 		r->start->highest_id = a->id;
-	adopt_bulk(r, &a->body);
+	replay_adopt_bulk(r, &a->body);
 	index_stage_accept(r->s, &r->record, at);
 }
 
-static void replay_facts(struct spool_recovery *r)
+void replay_facts(struct spool_recovery *r)
 {
 	if (r->record.all_facts)
 		facts_clear(r->s);
@@ -165,7 +165,7 @@ static void apply(struct spool_recovery *r, struct rec_place at)
 		replay_accept(r, at);
 		break;
 	case REC_REVIVE:
-		adopt_bulk(r, &rec->accept.body);
+		replay_adopt_bulk(r, &rec->accept.body);
 		index_stage_revive(r->s, rec, at);
 		break;
 	case REC_UPDATE:
@@ -320,8 +320,13 @@ static void replay_segment(struct spool_recovery *r, struct segment *seg,
 	uint64_t limit = seg->end, at = 0, number = 0;
 	struct batch_head h;
 
+	if (seg->generation == r->from) {
+		at = r->from_offset;
+		number = r->from_number;
+	}
 	scan_open(&r->sc, seg, limit);
-	seg->end = seg->batches = 0;
+	seg->end = at;
+	seg->batches = number;
 	while (at < limit && number < v->end) {
 		if (!scan_head(&r->sc, at, &h) || h.number < number) {
 			at = cross_gap(r, seg, at, number, v);
@@ -379,13 +384,15 @@ int replay_all(struct spool_recovery *r, struct error *err)
 
 		if (next != NULL && next->generation == seg->generation + 1)
 			v.end = next->prev_end;
+		r->start->segments++;
+		if (seg->generation < r->from)
+			continue;
 		check_gap(r, seg, next);
 		replay_segment(r, seg, &v);
 		if (scan_all_known(&r->sc, err) < 0)
 			return -1;
 		if (seg->batches == 0)
 			r->clean = false;
-		r->start->segments++;
 	}
 	return 0;
 }

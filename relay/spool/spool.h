@@ -216,6 +216,8 @@ struct spool_config {
 	 * lost its newest segments): then it goes on in a generation above, so
 	 * that no place is used twice. */
 	struct spool_pos known;
+	/* A checkpoint is kept from so many main segments on; 0: never. */
+	unsigned checkpoint_segments;
 	bool look_only; /* nothing is written or locked, see spool_look() */
 	/* A live message, or its body, that the disk does not give, each time
 	 * it is asked for; may be NULL. On a reader's thread, or that of a
@@ -351,22 +353,6 @@ struct spool_record {
 	const uint64_t (*total)[TOTALS];
 };
 
-/* A place without a record that can be had. */
-struct spool_gap {
-	struct spool_pos pos, next; /* where to go on after it */
-	uint64_t generations; /* recycled before they were read; or 0, and */
-	uint64_t bytes;	      /* that hold no record                       */
-	bool damaged;	      /* read and not what was written             */
-	int no;		      /* TAIL_FAILED: errno                        */
-};
-
-enum tail_got {
-	TAIL_FAILED = -2, /* cannot be read now: the same place next time */
-	TAIL_GAP = -1,
-	TAIL_NONE = 0, /* for now */
-	TAIL_RECORD = 1,
-};
-
 /* Compares two places: less than, equal to or greater than 0. */
 static inline int spool_pos_cmp(struct spool_pos a, struct spool_pos b)
 {
@@ -396,20 +382,6 @@ struct spool_pos spool_synced(struct spool *s);
 /* Is that delivery live? Any thread. */
 bool spool_holds(struct spool *s, uint64_t id, uint32_t delivery);
 
-struct spool_tail;
-/* Only records that are synced. `from` {0,0}: the oldest there is. */
-struct spool_tail *spool_tail_open(struct spool *s, struct spool_pos from);
-void spool_tail_close(struct spool_tail *t);
-/* Gives accepted, carry, update, note and totals records; the journal's other
- * bookkeeping (facts, marks) is passed over, a group comes as an update and an
- * accepted, a revival as an update of what it creates. A gap is what was
- * recycled before it was read (the tail then stands at the oldest there is),
- * or is damaged: of that, each record that is whole comes all the same, as it
- * did at recovery. */
-enum tail_got spool_tail_next(struct spool_tail *t,
-    struct spool_record *rec_out, struct spool_gap *gap_out);
-/* After TAIL_FAILED: what cannot be read there becomes a gap. */
-void spool_tail_pass(struct spool_tail *t);
 /* Everything before `pos` is in the index: may be recycled. Any thread. */
 void spool_tail_done(struct spool *s, struct spool_pos pos);
 /* Wakes this mailbox after each sync (mailbox_wake). Before spool_run(). */

@@ -120,7 +120,14 @@ struct letter *queue_pop(struct letter_queue *q);
 
 enum post { POST_DRAFT, POST_OP, POST_BULK, POST_FETCH, POST_PIECE };
 
+/* The last batch that was synced. */
+struct synced_batch {
+	uint64_t generation, number, offset;
+	int64_t wall_us, now_us;
+};
+
 struct journal {
+	struct synced_batch last; /* under lock */
 	struct mailbox in;
 	struct letter_queue ops, drafts;	      /* wait                */
 	struct letter_queue batch_ops, batch_drafts; /* are in the batch    */
@@ -208,6 +215,9 @@ int reader_step(struct spool *s, unsigned which);
 
 enum { READ_TRIES = 3 }; /* one failed read says little of the disk */
 
+/* Pins the segments that its record and states stand in, or lets them go. Under
+ * the lock. */
+void version_pin(struct spool *s, const struct version *v, int by);
 /* Reads the record at a place and decodes it; `mem_out` holds its bytes and
  * is the caller's to free. -1 and err. */
 int read_record(struct spool *s, struct rec_place at, struct record *r,
@@ -277,6 +287,21 @@ void piece_loaded(struct piece *p);
 /* The body of a record that stands in `seg`. `to` says which loop. */
 struct source *disk_source_new(struct spool *s, struct mailbox *to,
     uint64_t id, struct segment *seg, const struct body_place *y);
+
+/* ---- checkpoint.c ---- */
+
+struct checkpointer {
+	struct mailbox in;
+	bool off;	  /* the journal is damaged: each start names it */
+	uint64_t written; /* the generation of the last one */
+	int64_t next_ms;  /* no other before this */
+};
+void checkpoint_init(struct spool *s);
+void checkpoint_fini(struct spool *s);
+/* Writes one if it is time; as the other steps. */
+int checkpoint_step(struct spool *s, int64_t now_ms);
+/* At the end of a session: writes one if the next start gains by it. */
+void checkpoint_end(struct spool *s);
 
 /* ---- recover.c ---- */
 
@@ -382,8 +407,9 @@ struct spool {
 	struct bulk bulk;
 	struct steward steward;
 	struct reader reader[READERS];
+	struct checkpointer checkpointer;
 	struct list hubs; /* body_source.c, under lock */
-	pthread_t thread[3 + READERS];
+	pthread_t thread[4 + READERS];
 	unsigned threads;
 	bool stopped;
 

@@ -48,12 +48,14 @@ static struct spool *spool_new(const struct spool_config *c)
 	bulk_init(s);
 	steward_init(s);
 	reader_init(s);
+	checkpoint_init(s);
 	return s;
 }
 
 static void spool_free(struct spool *s)
 {
 	reader_fini(s);
+	checkpoint_fini(s);
 	steward_fini(s);
 	bulk_fini(s);
 	journal_fini(s);
@@ -186,6 +188,16 @@ static void *reader_thread(void *arg)
 	return NULL;
 }
 
+static void *checkpoint_thread(void *arg)
+{
+	struct spool *s = arg;
+
+	while (!atomic_load(&s->stopping))
+		mailbox_wait(&s->checkpointer.in,
+		    checkpoint_step(s, spool_now_ms(s)));
+	return NULL;
+}
+
 static int start(struct spool *s, void *(*fn)(void *), void *arg,
     struct error *err)
 {
@@ -201,7 +213,8 @@ int spool_run(struct spool *s, struct error *err)
 {
 	if (start(s, journal_thread, s, err) < 0 ||
 	    start(s, bulk_thread, s, err) < 0 ||
-	    start(s, steward_thread, s, err) < 0)
+	    start(s, steward_thread, s, err) < 0 ||
+	    start(s, checkpoint_thread, s, err) < 0)
 		return -1;
 	for (int i = 0; i < READERS; i++) {
 		s->reader[i].spool = s;
@@ -217,6 +230,7 @@ static void stop_threads(struct spool *s)
 	mailbox_wake(&s->journal.in);
 	mailbox_wake(&s->bulk.in);
 	mailbox_wake(&s->steward.in);
+	mailbox_wake(&s->checkpointer.in);
 	for (int i = 0; i < READERS; i++)
 		mailbox_wake(&s->reader[i].in);
 	while (s->threads > 0)
@@ -234,6 +248,7 @@ void spool_stop(struct spool *s)
 		continue;
 	bulk_end(s);
 	journal_end(s);
+	checkpoint_end(s);
 	for (unsigned i = 0; i < READERS; i++)
 		while (reader_step(s, i) == 0)
 			continue;
@@ -293,4 +308,16 @@ void spool_on_sync(struct spool *s, struct mailbox *m)
 {
 	if (s->on_syncs < ARRAY_LEN(s->on_sync))
 		s->on_sync[s->on_syncs++] = m;
+}
+
+void spool_tail_done(struct spool *s, struct spool_pos pos)
+{
+	bool moved;
+
+	pthread_mutex_lock(&s->lock);
+	moved = pos.generation != s->done.generation;
+	s->done = pos;
+	pthread_mutex_unlock(&s->lock);
+	if (moved)
+		space_wake(s);
 }

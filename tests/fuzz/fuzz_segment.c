@@ -16,8 +16,9 @@
 
 #include "relay/base/log.h"
 #include "relay/base/assert.h"
-#include "relay/spool/spool_check.h"
+#include "relay/spool/check/spool_check.h"
 #include "relay/spool/spool_int.h"
+#include "relay/spool/tail/tail.h"
 #include "tests/fault/fakedisk.h"
 
 enum { SEGMENT = 64 << 10 };

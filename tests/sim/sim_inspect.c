@@ -11,7 +11,7 @@
 #include "relay/delivery/outgoing.h"
 #include "relay/queue/queue_check.h"
 #include "relay/settle/queue_thread.h"
-#include "relay/spool/spool_check.h"
+#include "relay/spool/check/spool_check.h"
 #include "tests/sim/sim_admin.h"
 #include "tests/sim/sim_fd.h"
 #include "tests/sim/sim_trace.h"

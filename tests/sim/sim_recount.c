@@ -11,6 +11,7 @@
 #include "relay/base/map.h"
 #include "relay/daemon/app.h"
 #include "relay/mail/envelope.h"
+#include "relay/spool/tail/tail.h"
 #include "tests/sim/sim_admin.h"
 #include "tests/sim/sim_recount_int.h"
 #include "tests/sim/sim_leg.h"

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "relay/base/map.h"
+#include "relay/spool/tail/tail.h"
 
 struct known_message {
 	uint64_t id;

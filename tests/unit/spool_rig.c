@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "relay/base/log.h"
-#include "relay/spool/spool_check.h"
+#include "relay/spool/check/spool_check.h"
 
 enum { PUMPS = 400, SEGMENT = 64 << 10 };
 
@@ -254,6 +254,7 @@ struct spool_delivery rig_delivery(struct rig *r, enum dstate state)
 	return (struct spool_delivery){
 	    .leg = (uint16_t)names_id(r->names, SLICE("legacy")),
 	    .state = (uint8_t)state,
+	    .hash = 12345,
 	    .created_us = r->clock.wall,
 	};
 }

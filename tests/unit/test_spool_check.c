@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "relay/spool/spool_check.h"
+#include "relay/spool/check/spool_check.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 64, SMALL = 500, LARGE = 200 << 10 };

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "relay/spool/tail/tail.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 16, BODY = 700, LARGE = 9000 };

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "relay/spool/tail/tail.h"
 #include "tests/unit/spool_rig.h"
 
 enum { KEEP_SHARES = 16 }; /* as in space.c */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "relay/spool/tail/tail.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 8, SEEN_MAX = 4000 };

@@ -271,6 +271,7 @@ static void change_route(struct rig *r, uint64_t id)
 	struct spool_update u[2] = {{.to = rig_delivery(r, D_SUPERSEDED)},
 	    {.delivery = 1, .to = rig_delivery(r, D_QUEUED)}};
 
+	u[0].to.hash = 0; /* not known: it stays */
 	u[1].to.leg = (uint16_t)names_id(r->names, SLICE("cloud"));
 	u[1].to.flags = DF_PINNED | DF_REPLAYED | DF_EGRESS;
 	u[1].to.hash = 79;

@@ -4,6 +4,8 @@
  */
 #include "relay/audit/verify/journal_look.h"
 
+#include "relay/spool/tail/tail.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 

@@ -13,6 +13,7 @@
  */
 #include "relay/base/assert.h"
 #include "relay/spool/scan.h"
+#include "relay/spool/tail/tail.h"
 
 struct spool_tail {
 	struct spool *s;
@@ -73,18 +74,6 @@ void spool_tail_close(struct spool_tail *t)
 	mem_free(t->made);
 	mem_free(t->none);
 	mem_free(t);
-}
-
-void spool_tail_done(struct spool *s, struct spool_pos pos)
-{
-	bool moved;
-
-	pthread_mutex_lock(&s->lock);
-	moved = pos.generation != s->done.generation;
-	s->done = pos;
-	pthread_mutex_unlock(&s->lock);
-	if (moved)
-		space_wake(s);
 }
 
 /* The first segment from the wanted generation on, pinned. */

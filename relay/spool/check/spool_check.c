@@ -3,7 +3,7 @@
  * Recounts the spool's memory: each live message by itself, then what the
  * segments and the spool have as sums of them.
  */
-#include "relay/spool/spool_check.h"
+#include "relay/spool/check/spool_check.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

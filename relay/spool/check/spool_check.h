@@ -3,8 +3,8 @@
  * Recounts the spool's memory: live bytes of each segment, references of bulk
  * segments, spares, descriptors, and the totals. Reads only; takes the locks.
  */
-#ifndef RELAY_SPOOL_SPOOL_CHECK_H
-#define RELAY_SPOOL_SPOOL_CHECK_H
+#ifndef RELAY_SPOOL_CHECK_SPOOL_CHECK_H
+#define RELAY_SPOOL_CHECK_SPOOL_CHECK_H
 
 #include "relay/spool/spool.h"
 
