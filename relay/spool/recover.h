@@ -40,7 +40,8 @@ void origin_keep_unnamed(struct spool_recovery *r);
 /* After recovery: where the session begins to write. */
 void origin_begin(struct spool *s);
 /* resume.c: takes over the newest checkpoint that is whole and fits the
- * segments, before the replay, which then begins at its batch. Without one nothing changes. */
+ * segments, before the replay, which then begins at its batch. Without one
+ * nothing changes. */
 void checkpoint_resume(struct spool_recovery *r);
 /* The row of that id, when the message is as it was then; ids ascend. */
 const struct checkpoint_row *checkpoint_row_of(struct spool_recovery *r,
