@@ -56,7 +56,7 @@ struct asker {
 
 static inline uint64_t ask_hash(struct slice key)
 {
-	return hash_slice(key) | 1;
+	return hash_stored(key) | 1; /* mail_key_hash() drops by it */
 }
 
 /* ---- ask_way.c ---- */
