@@ -154,7 +154,8 @@ size_t heap_count(const struct heap *h)
 
 void heap_sort(struct heap *h)
 {
-	qsort(h->entry, h->n, sizeof(*h->entry), by_key);
+	if (h->n > 1)
+		qsort(h->entry, h->n, sizeof(*h->entry), by_key);
 }
 
 /* The rows that stay move to the front. */

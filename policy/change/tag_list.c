@@ -145,7 +145,8 @@ static int by_tag(const void *p, const void *q)
 
 struct rows_feed *tag_list_feed(struct tag_list *l)
 {
-	qsort(l->list, l->lists, sizeof(l->list[0]), by_tag);
+	if (l->lists > 1)
+		qsort(l->list, l->lists, sizeof(l->list[0]), by_tag);
 	l->at_list = l->at = 0;
 	return &l->feed;
 }
