@@ -60,7 +60,8 @@ breaks = [
     ("D8", "an answer that was lost leaves no mark",
      "if (r->uncertain)\n\t\ti->uncertain = UNC_YES;", ""),
     ("D8", "an unclean end leaves no mark",
-     "d->uncertain = UNC_POSSIBLE;", "d->uncertain = UNC_NO;"),
+     "d->uncertain == UNC_NO)\n\t\t\t\td->uncertain = UNC_POSSIBLE;",
+     "false)\n\t\t\t\t;"),
     ("D9", "who wants no notice gets one",
      "return notify == 0 || (notify & NOTIFY_FAILURE) != 0;",
      "return true;"),
@@ -73,9 +74,8 @@ breaks = [
     ("R3", "what is held is delivered",
      "if (d.held ||\n\t    !mail_without", "if (!mail_without"),
     ("A1", "the rows of the index are there, its cursor stays",
-     "hourfile_commit(projector_file(p), p->next) != 0)",
-     "hourfile_commit(projector_file(p),\n"
-     "\t\thourfile_state(projector_file(p))->cursor) != 0)"),
+     "return hourfile_commit(f, p->next, p->whole, base);",
+     "return hourfile_commit(f, hourfile_state(f)->cursor, p->whole, base);"),
     ("A2", "what is superseded is not counted away",
      "less(&t[was->leg][dstate_total(was->state)]);",
      "if (is->state != D_SUPERSEDED)\n"
