@@ -274,11 +274,12 @@ static struct spool_draft *draft(struct rig *r, struct rig_message *m)
 {
 	struct spool_draft *d =
 	    spool_draft_new(r->spool, m->id, &r->in, NULL);
+	size_t piece = r->piece == 0 ? 3000 : r->piece;
 	char *p = mem_new(m->body);
 
 	rig_body(m->id, p, m->body);
 	for (size_t at = 0; at < m->body;) {
-		size_t n = m->body - at < 3000 ? m->body - at : 3000;
+		size_t n = m->body - at < piece ? m->body - at : piece;
 		enum spool_add rc =
 		    spool_draft_add(d, slice_of(p + at, n), RIG_ROOM);
 

@@ -262,6 +262,26 @@ static void b10_a_body_in_small_parts_is_whole(void **state)
 	rig_free(r);
 }
 
+/* All but the last byte of a part fits the blocks of the draft. */
+static void b10_a_part_may_leave_one_byte_for_the_next_block(void **state)
+{
+	struct rig *r = rig_new(SLOTS);
+
+	(void)state;
+	r->c.body_memory_bytes = 1 << 20;
+	assert_true(rig_open(r));
+	for (size_t blocks = 1; blocks <= 3; blocks++) {
+		struct rig_message *m;
+
+		r->piece = blocks * CHUNK_BYTES + 1;
+		m = rig_accept(r, r->piece);
+		rig_pump(r);
+		assert_int_equal(m->promise, P_STORED);
+	}
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
 static void b7_a_bounce_with_a_large_dsn_is_one_group(void **state)
 {
 	struct rig *r = open_rig();
@@ -454,6 +474,8 @@ int main(void)
 	    cmocka_unit_test(
 		b9_memory_has_a_ceiling_and_nobody_waits_for_ever),
 	    cmocka_unit_test(b10_a_body_in_small_parts_is_whole),
+	    cmocka_unit_test(
+		b10_a_part_may_leave_one_byte_for_the_next_block),
 	    cmocka_unit_test(b7_a_bounce_with_a_large_dsn_is_one_group),
 	    cmocka_unit_test(b8_a_source_on_a_loop_waits_for_the_readers),
 	    cmocka_unit_test(b11_a_clock_that_is_set_ends_no_retention),
