@@ -148,6 +148,7 @@ void projector_lookup(struct projector *p, struct lookup *l)
 {
 	atomic_fetch_add(&p->asked, 1);
 	mailbox_post(&p->box, &l->letter);
+	mailbox_wake(&p->pause); /* it is waited for: nothing is gathered */
 }
 
 bool projector_quiet(const struct projector *p)

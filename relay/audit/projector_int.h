@@ -95,7 +95,7 @@ struct projector {
 
 	/* projector_thread.c */
 	struct mailbox box;   /* rung after each sync              */
-	struct mailbox pause; /* rung by projector_stop() alone    */
+	struct mailbox pause; /* rung by projector_stop(), a question */
 	pthread_t thread;
 	_Atomic bool stop;
 	bool running, opened;

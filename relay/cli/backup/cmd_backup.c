@@ -137,7 +137,8 @@ static int write_manifest(struct backing_up *b)
 	    conf->spool.path, "audit", conf->audit.path, "table",
 	    conf->table.path));
 	json_object_set(o, "files", b->files);
-	code = folder_write_json(b->c, b->dir, BACKUP_MANIFEST, o);
+	code = folder_write_json(b->c, b->dir, BACKUP_MANIFEST, o,
+	    true);
 	json_decref(o);
 	return code == CLI_DONE ? folder_sync(b->c, b->dir) : code;
 }

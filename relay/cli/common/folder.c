@@ -56,6 +56,18 @@ int folder_sync(struct cli *c, const char *dir)
 	return code;
 }
 
+int folder_sync_all(struct cli *c, const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int code = CLI_DONE;
+
+	if (fd < 0 || syncfs(fd) < 0)
+		code = cli_fail(c, "%s: %s", dir, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
 /* ---- reading ---- */
 
 /* The folder that `name` is in, and the rest of the name. */
@@ -133,7 +145,7 @@ json_t *folder_read_json(struct cli *c, const char *dir,
 /* ---- writing ---- */
 
 /* `fd` is closed. */
-static int write_all(int fd, const json_t *o)
+static int write_all(int fd, const json_t *o, bool sync)
 {
 	FILE *to = fdopen(fd, "w");
 	bool ok;
@@ -143,12 +155,12 @@ static int write_all(int fd, const json_t *o)
 		return -1;
 	}
 	ok = json_dumpf(o, to, JSON_INDENT(1)) == 0 && fputc('\n', to) != EOF &&
-	    fflush(to) == 0 && fsync(fd) == 0;
+	    fflush(to) == 0 && (!sync || fsync(fd) == 0);
 	return fclose(to) == 0 && ok ? 0 : -1;
 }
 
 int folder_write_json(struct cli *c, const char *dir, const char *name,
-    const json_t *o)
+    const json_t *o, bool sync)
 {
 	char path[PATH_MAX], part[NEWFILE_PATH];
 	int fd, n = snprintf(path, sizeof(path), "%s/%s", dir, name);
@@ -156,7 +168,7 @@ int folder_write_json(struct cli *c, const char *dir, const char *name,
 	if (n < 0 || n >= (int)sizeof(path))
 		return cli_fail(c, "%s: the name is too long", dir);
 	fd = newfile_open(path, part);
-	if (fd >= 0 && write_all(fd, o) == 0 && newfile_keep(part, path) == 0)
+	if (fd >= 0 && write_all(fd, o, sync) == 0 && newfile_keep(part, path) == 0)
 		return CLI_DONE;
 	cli_fail(c, "%s: %s", path, strerror(errno));
 	if (fd >= 0)

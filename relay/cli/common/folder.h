@@ -19,8 +19,10 @@ int folder_sync(struct cli *c, const char *dir);
 /* A file of it, or of a folder in it ("sub/name"); -1. */
 int folder_open(struct cli *c, const char *dir, const char *name,
     uint64_t *size_out);
+/* All files of its file system, at once: for many that count together. */
+int folder_sync_all(struct cli *c, const char *dir);
 int folder_write_json(struct cli *c, const char *dir, const char *name,
-    const json_t *o);
+    const json_t *o, bool sync);
 /* `key` must be `format` in it. NULL. */
 struct folder_json {
 	const char *name, *key;

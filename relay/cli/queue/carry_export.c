@@ -72,7 +72,8 @@ static int wrong_size(const struct exporting *x, const char *path)
 	    "message of %" PRId64, path, x->written, size);
 }
 
-/* The pair is whole when the second name is there. */
+/* The pair is whole when the second name is there. Both are synced with all
+ * others before the manifest is written, without which they do not count. */
 static int keep(struct exporting *x, const char *id, const char *part,
     const char *path, const char *sha)
 {
@@ -91,7 +92,7 @@ static int keep(struct exporting *x, const char *id, const char *part,
 	x->deliveries += json_array_size(x->waits);
 	x->bytes += x->written;
 	snprintf(name, sizeof(name), "%s.json", id);
-	return folder_write_json(x->c, x->dir, name, x->envelope);
+	return folder_write_json(x->c, x->dir, name, x->envelope, false);
 }
 
 /* Closes the body. */
@@ -99,8 +100,7 @@ static int fetch(struct exporting *x, const char *id, const char *path)
 {
 	int code = cli_call(x->c, "queue.export",
 	    json_pack("{s:s, s:b}", "id", id, "envelope", 1), on_row, x);
-	bool written = fflush(x->body) == 0 && ferror(x->body) == 0 &&
-	    fsync(fileno(x->body)) == 0;
+	bool written = fflush(x->body) == 0 && ferror(x->body) == 0;
 
 	if (fclose(x->body) != 0 || !written)
 		code = cli_fail(x->c, "%s: %s", path, strerror(errno));
@@ -177,7 +177,9 @@ static int write_manifest(struct exporting *x)
 	    json_integer((json_int_t)x->deliveries));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)x->bytes));
 	json_object_set_new(o, "delivering", json_boolean(x->delivering));
-	code = folder_write_json(x->c, x->dir, CARRY_MANIFEST, o);
+	code = folder_sync_all(x->c, x->dir);
+	if (code == CLI_DONE)
+		code = folder_write_json(x->c, x->dir, CARRY_MANIFEST, o, true);
 	json_decref(o);
 	return code == CLI_DONE ? folder_sync(x->c, x->dir) : code;
 }
