@@ -168,7 +168,8 @@ int folder_write_json(struct cli *c, const char *dir, const char *name,
 	if (n < 0 || n >= (int)sizeof(path))
 		return cli_fail(c, "%s: the name is too long", dir);
 	fd = newfile_open(path, part);
-	if (fd >= 0 && write_all(fd, o, sync) == 0 && newfile_keep(part, path) == 0)
+	if (fd >= 0 && write_all(fd, o, sync) == 0 &&
+	    newfile_keep(part, path) == 0)
 		return CLI_DONE;
 	cli_fail(c, "%s: %s", path, strerror(errno));
 	if (fd >= 0)
