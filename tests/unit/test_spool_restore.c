@@ -16,6 +16,7 @@
 
 #include "relay/spool/backup/hold.h"
 #include "relay/spool/backup/renew.h"
+#include "relay/spool/tail/tail.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 16, SEGMENT = 64 << 10 };
