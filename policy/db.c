@@ -140,7 +140,7 @@ static int check_format(struct db *db, enum db_mode mode, struct error *err)
 		return too_new(db, format, err);
 	if (format == DB_FORMAT ||
 	    (format >= DB_FORMAT_OLDEST &&
-		(mode == DB_LOOK || mode == DB_UPGRADE)))
+		mode != DB_READ && mode != DB_WRITE))
 		return 0;
 	return error_set(err, "%s has format %lld; the next start of the "
 	    "daemon, or a command that changes it, upgrades it to format %d",

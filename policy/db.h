@@ -26,8 +26,8 @@ enum {
  */
 #define DB_MARK_ANY "-"
 
-/* DB_LOOK and DB_UPGRADE take older formats too; DB_CREATE also an empty
- * file. DB_LOOK and DB_READ only read. */
+/* DB_LOOK, DB_UPGRADE and DB_CREATE take older formats too, DB_CREATE also an
+ * empty file. DB_LOOK and DB_READ only read. */
 enum db_mode { DB_READ, DB_LOOK, DB_WRITE, DB_CREATE, DB_UPGRADE };
 
 /* How long a write waits for another one's end. */

@@ -47,18 +47,16 @@ static int make_schema(const char *path, struct error *err)
 
 	if (make_file(path, err) < 0)
 		return -1;
-	if (stat(path, &st) == 0 && st.st_size > 0 &&
-	    table_upgrade(path, err) < 0)
-		return -1;
 	if (db_open(&db, path, DB_CREATE, change_sql, err) < 0)
 		return -1;
+	/* Opening it took back what a crash had left of the schema. */
 	if (stat(path, &st) == 0 && st.st_size == 0)
 		rc = db_script(&db, table_schema, err);
 	/* Always: a crash may have come between the schema and this. */
 	if (rc == 0)
 		rc = db_script(&db, wal, err);
 	db_close(&db);
-	return rc;
+	return rc < 0 ? -1 : table_upgrade(path, err);
 }
 
 /* 1 seeded, 0 not yet, -1. */

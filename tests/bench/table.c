@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Figures of the cutover table: 2,100,000 rows imported, 83,000 scattered
- * ones flipped by list and by tag, and a lookup. Prints one line a figure.
+ * ones flipped by list and by tag, a lookup, rows found by tags; and an import
+ * with two tags a row beside one without any. Prints one line a figure.
  *
  *   tests/bench/table [ROWS [DIRECTORY]]
  */
@@ -194,6 +195,68 @@ static void undo(struct bench *b, uint64_t change)
 	change_close(ch);
 }
 
+static void count_row(void *arg, struct slice key,
+    const struct table_row *row)
+{
+	(void)key;
+	(void)row;
+	++*(uint64_t *)arg;
+}
+
+/* As route count does it, in one page. */
+static void find(struct bench *b, const char *expr)
+{
+	struct slice tag[WHERE_NODES];
+	struct error err;
+	struct where *w = where_parse(slice_str(expr), &err);
+	struct table *t = table_open(b->path, b->names, &err);
+	uint64_t rows = 0;
+	struct table_page page = {.limit = INT32_MAX, .fn = count_row,
+	    .arg = &rows, .a = arena_new(), .tag = tag};
+	char text[80];
+
+	if (w == NULL || t == NULL)
+		die(&err);
+	begin(b);
+	page.tags = where_tags(w, tag);
+	if (table_rows(t, &page, &err) < 0)
+		die(&err);
+	snprintf(text, sizeof(text), "%s: %" PRIu64 " rows", expr, rows);
+	figure(b, text);
+	arena_free(page.a);
+	table_close(t);
+	where_free(w);
+}
+
+/* Addresses and routes alone, into a table of its own. */
+static void import_tagged(struct bench *b, bool tagged)
+{
+	struct bench other = *b;
+	struct error err;
+	FILE *f;
+
+	snprintf(other.path, sizeof(other.path), "%s/%s.db", b->dir,
+	    tagged ? "tagged" : "plain");
+	file_of(b->csv, &f);
+	fprintf(f, "address,route%s\n", tagged ? ",tags" : "");
+	for (uint64_t i = 0; i < b->rows; i++) {
+		uint64_t n = i * 7368787 % b->rows;
+
+		fprintf(f, "user%07" PRIu64 "@example.com,legacy", n);
+		if (tagged)
+			fprintf(f, ",client=c%" PRIu64 " site=s%" PRIu64,
+			    n % 7, n * 31 % 60);
+		fputc('\n', f);
+	}
+	fclose(f);
+	if (table_prepare(other.path, b->c, "bench", &err) < 0)
+		die(&err);
+	begin(b);
+	import(&other, tagged ? "import with two tags a row"
+			       : "import without tags");
+	unlink(other.path);
+}
+
 static void lookups(struct bench *b)
 {
 	struct rng_seeded rng;
@@ -261,6 +324,9 @@ int main(int argc, char **argv)
 	flip_where(&b, "route = 'cloud'", "legacy");
 	undo(&b, 5);
 	lookups(&b);
+	find(&b, "tag = 'wave-1' or tag = 'none'");
+	import_tagged(&b, false);
+	import_tagged(&b, true);
 	unlink(b.conf_path);
 	unlink(b.path);
 	unlink(b.csv);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -172,6 +173,39 @@ static void tables_that_are_not_known_are_left_alone(void **state)
 	table_tmp_free(t);
 }
 
+/* A process that is killed while it writes the schema leaves a part of it and
+ * SQLite's journal, which takes it back. */
+static void a_schema_that_was_cut_short_is_made_anew(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct error err;
+	pid_t child;
+	int status;
+
+	unlink(t->path);
+	child = fork();
+	if (child == 0) {
+		sqlite3 *db;
+
+		/* With one page of memory they reach the file before the end.
+		 */
+		sqlite3_open(t->path, &db);
+		sqlite3_exec(db, "PRAGMA page_size = 8192; "
+		    "PRAGMA cache_size = 1; BEGIN IMMEDIATE; "
+		    "CREATE TABLE a(x); INSERT INTO a WITH RECURSIVE n(i) AS "
+		    "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) "
+		    "SELECT zeroblob(4000) FROM n", NULL, NULL, NULL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(access(t->path, F_OK) == 0);
+	if (table_prepare(t->path, t->c, "test", &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(checked(t->path).wrong.text, "");
+	assert_true(table_tmp_get(t, "@example.com").found);
+	table_tmp_free(t);
+}
+
 /* ---- what is found ----------------------------------------------------- */
 
 /* Each is done to a good table, and must be said. */
@@ -248,6 +282,7 @@ int main(void)
 	    cmocka_unit_test(
 		a_newer_table_is_refused_by_the_version_that_made_it),
 	    cmocka_unit_test(tables_that_are_not_known_are_left_alone),
+	    cmocka_unit_test(a_schema_that_was_cut_short_is_made_anew),
 	    cmocka_unit_test(a_table_that_is_not_whole_is_known),
 	    cmocka_unit_test(a_change_says_where_and_of_what_kind_it_was),
 	};
