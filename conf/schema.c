@@ -321,10 +321,11 @@ const struct conf_param param_table[] = {
 	  "Overwrite what the journal gives back with zeros, at most 16 MB a second. Without it, "
 	  "deleted and delivered mail stays readable in the files of the spool, for those who may "
 	  "read them, until newer mail takes its place: long after retain, where little mail "
-	  "comes. With it, files are given back as soon as all that they hold is past retain, "
-	  "and mail is gone within minutes, but for the file that is being written; under load, "
-	  "newer mail may take the place first. It has no effect on a file system that copies on "
-	  "write (Btrfs, ZFS), nor on what a disk, a snapshot or a backup keeps by itself." },
+	  "comes. With it, files are given back once all that they hold is past retain, but for "
+	  "the one that is being written and about as many as waiting mail takes, and are "
+	  "overwritten within minutes; under load, newer mail may take the place first. It has no "
+	  "effect on a file system that copies on write (Btrfs, ZFS), nor on what a disk, a "
+	  "snapshot or a backup keeps by itself." },
 
 	{ IN(AUDIT), "path", &T_PATH, C(audit.path), "/var/lib/posthouse/audit", 0, 0, RESTART,
 	  NULL,
