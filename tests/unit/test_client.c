@@ -22,7 +22,7 @@
 
 enum {
 	UTF8 = 1, BARE = 2, EIGHT = 4, BINARY = 8, DSN = 16, NULL_FROM = 32,
-	UTF8_HEADER = 64,
+	UTF8_HEADER = 64, FORGED_ORCPT = 128,
 };
 
 struct dialog_case {
@@ -87,6 +87,8 @@ static const struct dialog_case cases[] = {
 	  OK OK, MAIL " RET=HDRS ENVID=e+2B1\n"
 	  "RCPT TO:<a@x.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@x.test\n"
 	  "RCPT TO:<b@x.test> NOTIFY=NEVER\nDATA\n", 0 },
+	{ "an ORCPT that holds another parameter", { { EHLO("250-DSN\r\n") } },
+	  "a@x.test", FORGED_ORCPT, OK, MAIL "\n" TO("a@x.test") "DATA\n", 0 },
 	{ "DSN is not offered", { { EHLO("") } }, "a@x.test b@x.test", DSN, OK OK,
 	  MAIL "\n" TO("a@x.test") TO("b@x.test") "DATA\n", 0 },
 	{ "the null sender", { { EHLO("") } }, "a@x.test", NULL_FROM, OK,
@@ -225,6 +227,8 @@ static void set_flags(struct sent *s, unsigned flags)
 	r->body = flags & BINARY ? BODY_BINARYMIME : BODY_7BIT;
 	if (flags & NULL_FROM)
 		r->from = "";
+	if (flags & FORGED_ORCPT)
+		s->rcpt[0].orcpt = "rfc822;o@x.test NOTIFY=NEVER";
 	if (flags & DSN) {
 		r->ret = RET_HDRS;
 		r->envid = "e+2B1";

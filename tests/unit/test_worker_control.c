@@ -35,6 +35,12 @@ static void waiting(const char *to, char id[16])
 	rig_sleep(2);
 }
 
+static bool no_dialog(void *arg)
+{
+	(void)arg;
+	return strstr(rig_ctl(0, "status", "{}"), "\"dialogs\":0") != NULL;
+}
+
 static void status_tells_of_each_part(void)
 {
 	static const char *const parts[] = {"\"node\"", "\"table\"",
@@ -49,6 +55,19 @@ static void status_tells_of_each_part(void)
 		rig_has(text, parts[i]);
 	rig_has(text, "maintenance");
 	rig_has(text, "\"messages\":1");
+}
+
+static void status_counts_the_dialogs_under_way(void)
+{
+	static const struct rig_rule silent[] = {
+	    {".", "", 1}, {NULL, NULL, 0}};
+	char id[16];
+
+	rig_leg_script(LEG_LEGACY, silent);
+	rig_mail("a@client.sim", U1, id);
+	rig_sleep(1);
+	rig_has(rig_ctl(0, "status", "{}"), "\"dialogs\":1");
+	rig_until(no_dialog, NULL);
 }
 
 static void legs_are_suspended_and_resumed_with_a_reason(void)
@@ -355,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(status_tells_of_each_part, NULL),
+		RIG_TEST(status_counts_the_dialogs_under_way, NULL),
 		RIG_TEST(legs_are_suspended_and_resumed_with_a_reason, NULL),
 		RIG_TEST(the_queue_is_listed_by_each_condition, NULL),
 		RIG_TEST(a_bad_condition_is_refused, NULL),
