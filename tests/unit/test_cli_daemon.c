@@ -61,7 +61,7 @@ static void on_list(void *arg, struct ctl_request *r, const json_t *args)
 {
 	note_asked(arg, args);
 	ctl_row_text(r, SLICE("{\"id\":\"A\",\"to\":\"ann@example.com\","
-	    "\"leg\":\"legacy\",\"state\":\"deferred\"}"));
+	    "\"leg\":\"legacy\",\"state\":\"deferred\",\"age_s\":125}"));
 	ctl_end(r, 0, NULL);
 }
 
@@ -139,6 +139,10 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		    "ann@example.com",
 		    "{\"leg\":\"legacy\",\"limit\":5,\"state\":\"deferred\"}",
 		    0},
+		{"queue list", 0, "2 min", "", 0},
+		{"queue list", 0, "\n1 delivery\n", "", 0},
+		{"queue list --limit 1", 0, "the first 1; --limit N shows ",
+		    "{\"limit\":1}", 0},
 		{"queue list --json", 0,
 		    "{\"id\":\"A\",\"to\":\"ann@example.com\",", "{}", 0},
 		{"queue list --state sad", 2, "there is no state sad", "", 0},

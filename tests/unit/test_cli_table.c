@@ -483,6 +483,34 @@ static void each_change_is_on_record(void **state)
 	mem_free(out);
 }
 
+static void without_a_table_nothing_is_answered(void **state)
+{
+	static const char *const lines[] = {
+		"route list", "route count", "route get ann@a.example",
+		"route history ann@a.example", "route set cloud ann@a.example",
+		"route delete ann@a.example", "route export",
+		"flip cloud ann@a.example", "hold ann@a.example",
+		"release ann@a.example", "undo 1", "changes list",
+		"changes show 1", "explain ann@a.example", "table check",
+		"table backup copy.db",
+	};
+	char *out = mem_new(CLI_RIG_OUT), *conf, *text;
+
+	write_files(*state);
+	text = replaced(conf_text, "DIR/cutover.db", "DIR/none/cutover.db");
+	conf = replaced(text, "DIR", *state);
+	conf_tmp_write(*state, "posthouse.conf", conf);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		assert_int_equal(
+		    cli_rig_run(*state, lines[i], NULL, out), 1);
+		assert_non_null(strstr(out, "posthouse: the cutover table "));
+		assert_non_null(strstr(out, "/none/cutover.db "));
+	}
+	mem_free(conf);
+	mem_free(text);
+	mem_free(out);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, conf_tmp_setup, \
 	    conf_tmp_teardown)
@@ -495,6 +523,7 @@ int main(void)
 		TEST(files_are_read_and_written),
 		TEST(the_way_of_an_address_is_explained),
 		TEST(each_change_is_on_record),
+		TEST(without_a_table_nothing_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,6 +231,13 @@ static void trial_that_waits(struct fixture *f)
 	f->q->leg[LEGACY].trial = message(f, WAITS)->first;
 }
 
+static void scout_that_waits(struct fixture *f)
+{
+	f->q->leg[LEGACY].breaker = BREAKER_HALF_OPEN;
+	f->q->leg[LEGACY].scout = message(f, WAITS)->first;
+	ledger_gate(f->ledger, LEGACY, GATE_BREAKER, true);
+}
+
 static const struct {
 	void (*spoil)(struct fixture *f);
 	const char *said;
@@ -269,6 +276,7 @@ static const struct {
 	{ scout_of_none,        "scout",                        false },
 	{ gate_without_breaker, "gate",                         false },
 	{ trial_that_waits,     "no attempt under way",         false },
+	{ scout_that_waits,     "no attempt under way",         false },
 	/* clang-format on */
 };
 

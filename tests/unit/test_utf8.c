@@ -52,6 +52,7 @@ static const struct { uint32_t from, to; enum utf8_kind kind; } points[] = {
 	{ 0x1d17b, 0x1d17b, UTF8_SHOWN   },
 	{ 0x1f40e, 0x1f40e, UTF8_SHOWN   },
 	{ 0xe0001, 0xe007f, UTF8_HIDDEN  }, /* tags */
+	{ 0xe1000, 0xe1001, UTF8_SHOWN   },
 };
 /* clang-format on */
 
