@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "relay/daemon/app.h"
+#include "relay/settle/queue_thread.h"
 #include "tests/sim/sim_trace.h"
 #include "tests/unit/rig_leg.h"
 #include "tests/unit/worker_rig.h"
@@ -68,6 +70,24 @@ static void status_counts_the_dialogs_under_way(void)
 	rig_sleep(1);
 	rig_has(rig_ctl(0, "status", "{}"), "\"dialogs\":1");
 	rig_until(no_dialog, NULL);
+}
+
+/* Journal and queue are waited for, and the gap is a move of which one of them
+ * never hears. */
+static void a_move_that_the_queue_never_heard_of_is_a_gap(void)
+{
+	const struct app *a = rig_app();
+	struct live_flow *flow = (struct live_flow *)queue_flow(
+	    queue_thread_queue(a->queue_thread));
+	char id[16];
+
+	waiting(U1, id);
+	rig_has(rig_ctl(0, "leg.list", "{}"), "\"gap\":0");
+	rig_has(rig_ctl(0, "leg.list", "{}"), "!\"gap\":1");
+	flow[names_find(a->shared.names, SLICE("legacy"))].entered--;
+	rig_has(rig_ctl(0, "leg.list", "{}"), "\"gap\":1");
+	flow[names_find(a->shared.names, SLICE("legacy"))].entered++;
+	rig_has(rig_ctl(0, "leg.list", "{}"), "!\"gap\":1");
 }
 
 static void legs_are_suspended_and_resumed_with_a_reason(void)
@@ -375,6 +395,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(status_tells_of_each_part, NULL),
 		RIG_TEST(status_counts_the_dialogs_under_way, NULL),
+		RIG_TEST(a_move_that_the_queue_never_heard_of_is_a_gap, NULL),
 		RIG_TEST(legs_are_suspended_and_resumed_with_a_reason, NULL),
 		RIG_TEST(the_queue_is_listed_by_each_condition, NULL),
 		RIG_TEST(a_bad_condition_is_refused, NULL),

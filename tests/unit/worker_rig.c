@@ -451,6 +451,11 @@ void rig_mail(const char *from, const char *to, char id_out[16])
 
 /* ---- the administrator ---- */
 
+struct app *rig_app(void)
+{
+	return rig.app;
+}
+
 const char *rig_ctl(int code, const char *command, const char *args)
 {
 	json_error_t e;

@@ -83,6 +83,8 @@ void rig_mail(const char *from, const char *to, char id_out[16]);
 
 /* ---- the administrator ---- */
 
+/* The daemon itself, for what no wire shows. */
+struct app *rig_app(void);
 /* Rows of the answer, a line each; borrowed until the next. `args` is JSON. */
 const char *rig_ctl(int code, const char *command, const char *args);
 /* The reason that the last command gave. */
