@@ -39,6 +39,7 @@ struct segment {
 	uint64_t id_min, id_max; /* of messages in its records; 0: none */
 	uint64_t prev_end;  /* batches of the generation before           */
 	bool current;	    /* a writer is at work in it                  */
+	int64_t retry_ms;   /* its blocks are not asked for before this     */
 	bool allocated;	    /* it has all its blocks, as this session saw */
 	bool written;	    /* most of them were written to: they sync in
 			     * half the time of those that were not       */

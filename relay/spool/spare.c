@@ -85,12 +85,10 @@ static int allocate(struct spool *s, struct segment *seg, bool fresh)
 	return rc;
 }
 
-static void say_failed(struct spool *s, const struct segment *seg, int no,
-    int64_t now_ms)
+static void say_failed(const struct segment *seg, int no)
 {
 	struct error err;
 
-	s->steward.retry_ms = now_ms + RETRY_MS;
 	error_sys(&err, no, "prepare segment %u", (unsigned)seg->slot);
 	if (no_room(no))
 		log_warn("spool.no_space", kv_err(&err));
@@ -109,7 +107,7 @@ static bool may_reuse(const struct spool *s, const struct segment *seg,
 	    atomic_load(&s->spares) < (unsigned)s->c.spares;
 
 	return seg != NULL && seg->state == SEG_DIRTY && seg->pins == 0 &&
-	    (seg->allocated || (wanted && now_ms >= s->steward.retry_ms));
+	    (seg->allocated || (wanted && now_ms >= seg->retry_ms));
 }
 
 static struct segment *find_given_back(struct spool *s, int64_t now_ms)
@@ -124,28 +122,36 @@ static struct segment *find_given_back(struct spool *s, int64_t now_ms)
 	return found;
 }
 
+/* Without room it is tried again later; without a disk it is left alone. */
+static void reuse_failed(struct spool *s, struct segment *seg, int no,
+    int64_t now_ms)
+{
+	say_failed(seg, no);
+	seg->retry_ms = now_ms + RETRY_MS;
+	if (no_room(no))
+		return;
+	pthread_mutex_lock(&s->lock);
+	segment_move(s, seg, SEG_BROKEN);
+	pthread_mutex_unlock(&s->lock);
+	segment_close(s, seg);
+}
+
 bool spare_reuse(struct spool *s, int64_t now_ms)
 {
-	struct segment *seg = find_given_back(s, now_ms);
+	struct segment *seg;
 
-	if (seg == NULL)
-		return false;
-	if (!seg->allocated && allocate(s, seg, false) < 0) {
-		int no = errno;
-
-		say_failed(s, seg, no, now_ms);
-		if (no_room(no))
-			return false;
-		pthread_mutex_lock(&s->lock);
-		segment_move(s, seg, SEG_BROKEN);
-		pthread_mutex_unlock(&s->lock);
-		segment_close(s, seg);
+	while ((seg = find_given_back(s, now_ms)) != NULL) {
+		if (!seg->allocated && allocate(s, seg, false) < 0) {
+			reuse_failed(s, seg, errno, now_ms);
+			continue;
+		}
+		/* On disk before its use: how far generations were given
+		 * back. */
+		slotmap_note(s, seg, false);
+		ready(s, seg);
 		return true;
 	}
-	/* On disk before its use: how far generations were given back. */
-	slotmap_note(s, seg, false);
-	ready(s, seg);
-	return true;
+	return false;
 }
 
 /* ---- new files ---- */
@@ -222,7 +228,8 @@ bool spare_grow(struct spool *s, int64_t now_ms)
 		return false;
 	}
 	if (allocate(s, seg, true) < 0) {
-		say_failed(s, seg, errno, now_ms);
+		say_failed(seg, errno);
+		s->steward.retry_ms = now_ms + RETRY_MS;
 		remove_new(s, seg);
 		return false;
 	}

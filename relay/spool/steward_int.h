@@ -24,7 +24,7 @@ struct steward {
 	struct mailbox in;
 	struct overwrite overwrite;
 	bool cow;	  /* copy-on-write: an overwrite needs new blocks */
-	int64_t retry_ms; /* no blocks are asked for before this          */
+	int64_t retry_ms; /* no new file before this                      */
 	uint64_t keep;	  /* bytes of the disk that are not ours to take  */
 	int64_t spill_ms;
 };

@@ -343,6 +343,31 @@ static void n7_a_cut_spare_is_allocated_first(void **state)
 	rig_free(r);
 }
 
+/* One call that fails is not a full disk: the others are spares at once. */
+static void n8_one_refused_allocation_stops_no_mail(void **state)
+{
+	struct rig *r = used_rig(), *q;
+	struct rig_message *m;
+	bool end = false;
+
+	(void)state;
+	rig_close(r);
+	for (unsigned n = 1; !end; n++) {
+		q = copy_of(r);
+		q->disk->fault = FAULT_ENOSPC;
+		q->disk->fail_mask = 1u << CALL_ALLOCATE;
+		q->disk->fail_at = n;
+		assert_true(rig_open(q));
+		end = !q->disk->hit;
+		m = rig_accept(q, 100);
+		rig_write(q);
+		assert_int_equal(m->promise, P_STORED);
+		rig_free(q);
+		assert_true(n > 2 || !end);
+	}
+	rig_free(r);
+}
+
 static unsigned count(const struct rig *r, bool written)
 {
 	unsigned n = 0;
@@ -500,6 +525,7 @@ int main(void)
 	    cmocka_unit_test(
 		n6_a_refused_batch_leaves_no_way_into_a_former_life),
 	    cmocka_unit_test(n7_a_cut_spare_is_allocated_first),
+	    cmocka_unit_test(n8_one_refused_allocation_stops_no_mail),
 	    cmocka_unit_test(
 		o1_new_segments_are_written_ahead_while_it_is_idle),
 	    cmocka_unit_test(
