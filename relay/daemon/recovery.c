@@ -70,6 +70,13 @@ static void on_key(void *arg, const uint64_t key[2])
 	hash_stored_setup(key);
 }
 
+static void on_expect(void *arg, uint64_t messages)
+{
+	struct recovery *r = arg;
+
+	queue_expect(queue_thread_queue(r->queue_thread), messages);
+}
+
 static void on_message(void *arg, const struct spool_told *m)
 {
 	struct recovery *r = arg;
@@ -181,6 +188,7 @@ int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 	    .projector = true, .known = projector_cursor(c->audit.path),
 	    .unread = on_unread_later, .unread_arg = r};
 	struct spool_recovered told = {.arg = r, .key = on_key,
+	    .expect = on_expect,
 	    .message = on_message, .damage = on_damage,
 	    .unread = on_unread};
 

@@ -74,6 +74,18 @@ static void grow(struct queue *q)
 	}
 }
 
+/* Growing one by one moves each entry, at random places of the memory. */
+void queue_expect(struct queue *q, uint64_t deliveries)
+{
+	struct chains *c = &q->chains;
+
+	if (c->entries != 0 || deliveries > UINT32_MAX / 2)
+		return;
+	while ((uint64_t)c->blocks << BLOCK_BITS < deliveries)
+		add_block(c);
+	c->buckets = c->blocks << BLOCK_BITS;
+}
+
 void chain_add(struct queue *q, uint32_t n)
 {
 	struct chains *c = &q->chains;

@@ -93,6 +93,8 @@ struct queue_arrival {
 	bool claimed, force;
 };
 bool queue_insert(struct queue *q, const struct queue_arrival *a);
+/* About so many deliveries will be inserted at once; before the first. */
+void queue_expect(struct queue *q, uint64_t deliveries);
 bool queue_full(const struct queue *q); /* any thread */
 /* A keyed hash of the sender's domain, for queue_leg_shun() and
  * queue_leg_slow(); 29 bits of it are kept. */

@@ -139,11 +139,11 @@ static const struct queue_ops queue_ops = {
 static void read_envelope(const struct spool_told *m, struct arena *a,
     struct envelope *e)
 {
-	if (envelope_unpack(m->envelope, a, e) == 0)
+	*e = (struct envelope){.from = ""};
+	if (m->envelope.n == 0 || envelope_unpack(m->envelope, a, e) == 0)
 		return;
-	if (m->envelope.n > 0)
-		log_error("recover.envelope", kv_id("id", m->id),
-		    kv_int("newer_format", envelope_newer(m->envelope)));
+	log_error("recover.envelope", kv_id("id", m->id),
+	    kv_int("newer_format", envelope_newer(m->envelope)));
 	e->rcpts = 0;
 	e->from = "";
 }

@@ -91,12 +91,9 @@ static size_t some_ids(struct spool *s, uint32_t from, uint64_t *out)
 	size_t n = 0;
 
 	pthread_mutex_lock(&s->lock);
-	for (uint32_t i = from; i < from + IDS && i <= t->messages.used; i++) {
-		uint64_t id = live_at(t, i)->id;
-
-		if (id != 0 && live_find(t, id) == i)
-			out[n++] = id;
-	}
+	for (uint32_t i = from; i < from + IDS && i <= t->messages.used; i++)
+		if (live_is(t, i))
+			out[n++] = live_at(t, i)->id;
 	pthread_mutex_unlock(&s->lock);
 	return n;
 }

@@ -24,9 +24,10 @@ static void correct_totals(struct spool *s)
 {
 	struct index *ix = &s->index;
 	uint64_t(*live)[TOTALS] = mem_new(sizeof(ix->total));
-	uint32_t at = 0, number;
+	const struct live_table *t = &ix->table;
 
-	while ((number = live_next(&ix->table, &at)) != 0)
+	/* In order of memory. */
+	for (uint32_t number = 1; number <= t->messages.used; number++)
 		for (uint32_t i = live_at(&ix->table, number)->first; i != 0;) {
 			const struct live_delivery *d =
 			    live_delivery_at(&ix->table, i);

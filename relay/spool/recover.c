@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "relay/base/assert.h"
 #include "relay/base/id.h"
 #include "relay/spool/recover.h"
 
@@ -260,7 +261,7 @@ static void check_body(struct spool_recovery *r, uint64_t id,
 static void pass_on(struct spool_recovery *r, const struct spool_told *told)
 {
 	for (unsigned i = 0; i < told->n; i++)
-		steady_move(&told->delivery[i], -spool_ahead_us(r->s));
+		steady_move(&told->delivery[i], -r->ahead_us);
 	r->told->message(r->told->arg, told);
 }
 
@@ -301,9 +302,10 @@ static void tell_row(struct spool_recovery *r,
 	    .delivery = a->delivery, .n = v->n});
 }
 
-static void tell_one(struct spool_recovery *r, uint64_t id)
+static void tell_one(struct spool_recovery *r, uint32_t number)
 {
-	struct version *v = index_copy(r->s, id);
+	struct version *v = index_unpack(r->s, number, 0);
+	uint64_t id = v->id;
 	const struct checkpoint_row *row = checkpoint_row_of(r, v);
 	const struct rec_accept *a;
 	struct stored m;
@@ -325,19 +327,38 @@ static void tell_one(struct spool_recovery *r, uint64_t id)
 	version_free(v);
 }
 
+struct by_id {
+	uint64_t id;
+	uint32_t number;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t x = ((const struct by_id *)a)->id;
+	uint64_t y = ((const struct by_id *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
+/* By number they are in order already, as a checkpoint has them. */
 static void tell(struct spool_recovery *r)
 {
 	const struct live_table *t = &r->s->index.table;
-	uint64_t *ids = NEW_ARRAY(uint64_t, r->s->index.messages);
-	uint32_t at = 0, number;
+	struct by_id *m = NEW_ARRAY(struct by_id, r->s->index.messages);
 	size_t n = 0;
 
-	while ((number = live_next(t, &at)) != 0)
-		ids[n++] = live_at(t, number)->id;
-	qsort(ids, n, sizeof(*ids), by_slot);
+	for (uint32_t i = 1; i <= t->messages.used; i++)
+		if (live_is(t, i))
+			m[n++] = (struct by_id){live_at(t, i)->id, i};
+	PH_ASSERT(n == r->s->index.messages);
+	if (n > 1)
+		qsort(m, n, sizeof(*m), compare_ids);
+	r->ahead_us = spool_ahead_us(r->s);
+	if (r->told->expect != NULL)
+		r->told->expect(r->told->arg, n);
 	for (size_t i = 0; i < n && r->told->message != NULL; i++)
-		tell_one(r, ids[i]);
-	mem_free(ids);
+		tell_one(r, m[i].number);
+	mem_free(m);
 	r->start->messages = n;
 }
 

@@ -17,6 +17,7 @@ struct spool_recovery {
 	struct record record;
 	bool clean; /* the last batch has the mark of an orderly end */
 	int64_t before_us; /* steady time of the batch before this one */
+	int64_t ahead_us; /* of steady time, while messages are told */
 	unsigned lost; /* segments that are not there */
 	struct resume *resume; /* a checkpoint that is gone on from */
 	uint64_t from, from_number, from_offset; /* ... this batch */

@@ -217,7 +217,7 @@ static void restore(struct spool_recovery *r, const struct checkpoint_row *row)
 	struct segment *seg = main_at(s, row->slot, row->generation);
 	struct version *v;
 
-	if (seg == NULL || index_has(s, a->id))
+	if (seg == NULL)
 		return; /* carried since, by a record that is replayed */
 	replay_adopt_bulk(r, &a->body);
 	v = version_of(s, &row->record, (struct rec_place){seg, row->rec,

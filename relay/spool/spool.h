@@ -241,6 +241,8 @@ struct spool_recovered {
 	/* First: the key of the hashes that the spool stores, of recipients
 	 * and senders. It is the same in every process. */
 	void (*key)(void *arg, const uint64_t key[2]);
+	/* So many messages follow. */
+	void (*expect)(void *arg, uint64_t messages);
 	void (*message)(void *arg, const struct spool_told *m);
 	/* Told of each thing that was damaged and set aside, a line each. */
 	void (*damage)(void *arg, const char *line);

@@ -61,6 +61,25 @@ static void a_change_wakes_those_it_concerns_and_nobody_else(void **state)
 	assert_int_equal(f->resolves, 2);
 }
 
+static void a_queue_that_expects_many_wakes_the_same(void **state)
+{
+	struct fixture *f = *state;
+
+	queue_expect(f->q, 10000);
+	for (uint64_t id = 1; id <= 900; id++)
+		held(f, id, id << 16);
+	queue_expect(f->q, 1000000); /* too late: nothing changes */
+	queue_wake(f->q, UINT64_C(899) << 16);
+	queue_wake(f->q, UINT64_C(3) << 16);
+	queue_applied(f->q, 2);
+	fix_settle(f);
+	assert_int_equal(f->resolves, 2);
+	assert_int_equal(f->resolve[0], 899); /* in the order of the wake-ups */
+	assert_int_equal(f->resolve[1], 3);
+	queue_resolved(f->q, 3, 2);
+	queue_resolved(f->q, 899, 2);
+}
+
 static void a_domain_row_wakes_all(void **state)
 {
 	struct fixture *f = *state;
@@ -512,6 +531,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, fix_setup, fix_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_change_wakes_those_it_concerns_and_nobody_else),
+	    T(a_queue_that_expects_many_wakes_the_same),
 		T(a_domain_row_wakes_all),
 		T(nothing_of_a_message_starts_while_its_routes_are_asked),
 		T(a_wake_up_waits_for_the_attempt_that_it_meets),

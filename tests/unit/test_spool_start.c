@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "relay/base/id.h"
-#include "relay/spool/spool_check.h"
+#include "relay/spool/check/spool_check.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 14, CALLS_MAX = 500, SEGMENT = 64 << 10 };

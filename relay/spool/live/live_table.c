@@ -117,6 +117,7 @@ void live_remove(struct live_table *t, uint32_t number)
 		slab_free(&t->deliveries, d);
 	}
 	m->id = 0;
+	m->first = 0;
 	slab_free(&t->messages, number);
 }
 

@@ -55,6 +55,14 @@ uint32_t live_add(struct live_table *t, uint64_t id);
 void live_remove(struct live_table *t, uint32_t number);
 /* Room for so many messages, without growing in steps. */
 void live_table_reserve(struct live_table *t, uint32_t messages);
+/* Is there a message of that number? For a walk in order of numbers, from 1 to
+ * messages.used, which messages keep as long as they live. */
+static inline bool live_is(const struct live_table *t, uint32_t number)
+{
+	return ((const struct live *)slab_at(&t->messages, number))->first !=
+	    0;
+}
+
 /* Walk: start with *at = 0; 0 at the end. No add or remove meanwhile. */
 uint32_t live_next(const struct live_table *t, uint32_t *at);
 
