@@ -199,14 +199,16 @@ static void append(struct rig *r, struct newer_batch what)
 
 static struct rig *with_newer(struct newer_batch what)
 {
-	struct rig *r = rig_new(SEGMENT / BLOCK);
+	struct rig *r = rig_new(SEGMENT / BLOCK), *again;
 
 	assert_true(rig_open(r));
 	rig_accept(r, 100);
 	rig_pump(r);
 	append(r, what);
 	rig_kill(r);
-	return rig_over(fakedisk_cut(r->disk, CUT_KEEPS_ALL, 1), r);
+	again = rig_over(fakedisk_cut(r->disk, CUT_KEEPS_ALL, 1), r);
+	rig_free(r);
+	return again;
 }
 
 #define BY_RECORD "holds a record of type 200, made by a newer version of " \
