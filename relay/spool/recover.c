@@ -94,11 +94,11 @@ static int classify(struct spool_recovery *r, struct segment *seg,
 	if (scan_all_known(&r->sc, err) < 0)
 		return -1;
 	seg->written = seg->soiled = true;
+	seg->end = (uint64_t)size;
 	if (!found)
 		return 0; /* dirty: not ours, or a body that no record names */
 	segment_identity(s, seg, h.lane, h.generation);
 	seg->format = h.format;
-	seg->end = (uint64_t)size;
 	seg->prev_end = h.prev_end;
 	if (h.lane == LANE_SPARE) {
 		seg->written = (h.flags & SPARE_WRITTEN) != 0;

@@ -268,6 +268,7 @@ static void n5_bulk_pieces_are_found_over_a_former_life(void **state)
 		memset(bytes_of(q, seg), 0x55, BLOCK);
 		assert_true(rig_open(q));
 		seen += q->spool->seg[seg->slot]->adopted;
+		assert_int_equal(q->damaged, 0);
 		assert_null(rig_check(q));
 		rig_free(q);
 		rig_settle(r, m, D_DELIVERED, 0);
