@@ -168,6 +168,7 @@ static void put_carry(struct spool *s, struct stored *m, char *body)
 	struct rec_accept a = m->record.accept;
 	struct iovec iov = {body, a.body.bytes};
 	size_t rec, at;
+	bool takes;
 
 	a.ahead_us = s->steady.now_us - s->steady.wall_us;
 	a.deliveries = m->n;
@@ -179,7 +180,8 @@ static void put_carry(struct spool *s, struct stored *m, char *body)
 	at = record_put_accept(&j->batch.meta, &a, s->c.names);
 	if (body != NULL)
 		batch_body(&j->batch, at, &iov, 1);
-	fill_apply(s, rec);
+	takes = fill_apply(s, rec);
+	PH_ASSERT(takes); /* else its segment would be carried for ever */
 	j->carried[j->carries++] = body;
 }
 
