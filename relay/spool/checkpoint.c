@@ -22,6 +22,7 @@ static const char name_now[] = "checkpoint", name_old[] = "checkpoint.old",
 
 struct chunk_writer {
 	struct spool *s;
+	bool at_end; /* the session is over: nothing waits for the thread */
 	int fd;
 	int64_t at;
 	uint64_t number, rows;
@@ -180,21 +181,25 @@ static int write_rows(struct chunk_writer *w)
 		rc = write_row(w, ids[i]);
 		if (rc == 0 && w->b.n >= CHUNK_FULL)
 			rc = flush(w, CHUNK_ROWS);
-		if (atomic_load(&w->s->stopping) && !w->s->stopped)
-			rc = -1;
+		if (atomic_load(&w->s->stopping) && !w->at_end)
+			rc = -1; /* a stop writes one of its own */
 	}
 	mem_free(ids);
 	return rc == 0 && w->b.n > CHUNK_HEAD ? flush(w, CHUNK_ROWS) : rc;
 }
 
-static void put_segment(struct strbuf *b, const struct segment *seg)
+/* When its mail was over is written, not until when that is retained: the next
+ * session may have another spool.retain. */
+static void put_segment(struct strbuf *b, const struct segment *seg,
+    int64_t retain_us)
 {
 	struct checkpoint_segment g = {
 	    .lane = seg->state == SEG_MAIN ? LANE_MAIN : LANE_BULK,
 	    .slot = seg->slot, .generation = seg->generation,
 	    .end = seg->end, .batches = seg->batches, .id_min = seg->id_min,
 	    .id_max = seg->id_max, .first_us = seg->first_us,
-	    .retain_until_us = seg->retain_until_us};
+	    .over_us = seg->retain_until_us == 0 ? 0 :
+		seg->retain_until_us - retain_us};
 
 	checkpoint_put_segment(b, &g);
 }
@@ -217,17 +222,18 @@ static int write_end(struct chunk_writer *w)
 				continue;
 			n++;
 			if (pass == 1)
-				put_segment(&w->b, seg);
+				put_segment(&w->b, seg,
+				    atomic_load(&s->retain_us));
 		}
 	}
 	pthread_mutex_unlock(&s->lock);
 	return flush(w, CHUNK_END);
 }
 
-static int write_file(struct spool *s, const char *path)
+static int write_file(struct spool *s, const char *path, bool at_end)
 {
 	struct diskio *io = s->c.io;
-	struct chunk_writer w = {.s = s};
+	struct chunk_writer w = {.s = s, .at_end = at_end};
 	int rc;
 
 	w.fd = io->open(io, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -249,7 +255,7 @@ static int write_file(struct spool *s, const char *path)
 }
 
 /* The one before stays, until the next. */
-static int replace(struct spool *s)
+static int replace(struct spool *s, bool at_end)
 {
 	struct diskio *io = s->c.io;
 	struct strbuf now, old, new;
@@ -261,7 +267,7 @@ static int replace(struct spool *s)
 	spool_path(s, name_now, &now);
 	spool_path(s, name_old, &old);
 	spool_path(s, name_new, &new);
-	rc = write_file(s, new.p);
+	rc = write_file(s, new.p, at_end);
 	if (rc == 0 && io->rename(io, now.p, old.p) < 0 && errno != ENOENT)
 		rc = -1;
 	if (rc == 0)
@@ -314,7 +320,7 @@ int checkpoint_step(struct spool *s, int64_t now_ms)
 
 	if (now_ms < c->next_ms || !gains(s, false))
 		return LOOK_MS;
-	if (replace(s) < 0 && !atomic_load(&s->stopping))
+	if (replace(s, false) < 0 && !atomic_load(&s->stopping))
 		log_warn("spool.checkpoint_failed", kv_str("path", s->path));
 	took_ms = spool_now_ms(s) - now_ms;
 	c->next_ms = now_ms + (took_ms * SHARE > EVERY_MS ? took_ms * SHARE :
@@ -325,5 +331,5 @@ int checkpoint_step(struct spool *s, int64_t now_ms)
 void checkpoint_end(struct spool *s)
 {
 	if (!s->c.look_only && gains(s, true))
-		replace(s);
+		replace(s, true);
 }

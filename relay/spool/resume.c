@@ -288,7 +288,9 @@ static void restore_segments(struct spool_recovery *r, const struct found *f)
 		if (seg == NULL || seg->generation != g->generation ||
 		    (seg->state != SEG_MAIN && seg->state != SEG_BULK))
 			continue;
-		seg->retain_until_us = g->retain_until_us;
+		if (g->over_us != 0)
+			seg->retain_until_us =
+			    g->over_us + atomic_load(&s->retain_us);
 		seg->id_min = g->id_min;
 		seg->id_max = g->id_max;
 		seg->first_us = g->first_us;

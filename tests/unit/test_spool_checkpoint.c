@@ -417,6 +417,63 @@ static void h5_one_is_written_when_a_start_gains_by_it(void **state)
 	end(h);
 }
 
+/* H6: what is retained, by spool.retain as it is now. */
+static void h6_another_retain_counts_from_the_next_start_on(void **state)
+{
+	static const int64_t other_us[] = {0, 500000, INT64_C(900000000)};
+	struct history *h = begin(3);
+
+	(void)state;
+	while (h->r->spool->journal.generation < 3) {
+		rig_accept(h->r, 3000);
+		rig_pump(h->r);
+		rig_settle(h->r, &h->r->m[h->r->n - 1], D_DELIVERED, OP_SYNC);
+		rig_pump(h->r);
+	}
+	rig_accept(h->r, 50);
+	rig_pump(h->r);
+	write_checkpoint(h, false);
+	for (unsigned i = 0; i < ARRAY_LEN(other_us); i++) {
+		h->r->c.retain_us = other_us[i];
+		assert_true(compare(h->r, CUT_KEEPS_ALL, 1));
+	}
+	end(h);
+}
+
+static void stop_comes(void *arg, enum fake_call call)
+{
+	struct spool *s = arg;
+
+	if (call != CALL_OPEN)
+		return;
+	s->stopped = true; /* as spool_stop() does, on another thread */
+	atomic_store(&s->stopping, true);
+}
+
+/* H7 */
+static void h7_a_stop_does_not_wait_for_one_under_way(void **state)
+{
+	struct history *h = begin(3);
+	struct spool *s = h->r->spool;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		rig_accept(h->r, 300);
+	rig_pump(h->r);
+	h->r->disk->before_arg = s;
+	h->r->disk->before = stop_comes;
+	checkpoint_step(s, spool_now_ms(s));
+	h->r->disk->before = NULL;
+	assert_true(atomic_load(&s->stopping));
+	assert_null(fakedisk_bytes(h->r->disk, "/spool/checkpoint", &n));
+	assert_null(fakedisk_bytes(h->r->disk, "/spool/checkpoint.new", &n));
+	checkpoint_end(s);
+	assert_non_null(fakedisk_bytes(h->r->disk, "/spool/checkpoint", &n));
+	s->stopped = false;
+	end(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +482,8 @@ int main(void)
 	    cmocka_unit_test(h3_a_spoilt_one_is_not_believed),
 	    cmocka_unit_test(h4_a_lost_segment_is_named_all_the_same),
 	    cmocka_unit_test(h5_one_is_written_when_a_start_gains_by_it),
+	    cmocka_unit_test(h6_another_retain_counts_from_the_next_start_on),
+	    cmocka_unit_test(h7_a_stop_does_not_wait_for_one_under_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

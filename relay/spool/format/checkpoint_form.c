@@ -184,7 +184,7 @@ void checkpoint_put_segment(struct strbuf *b,
 	pack_u64(b, g->id_min);
 	pack_u64(b, g->id_max);
 	pack_i64(b, g->first_us);
-	pack_i64(b, g->retain_until_us);
+	pack_i64(b, g->over_us);
 }
 
 struct checkpoint_segment checkpoint_get_segment(struct unpack *u)
@@ -198,6 +198,6 @@ struct checkpoint_segment checkpoint_get_segment(struct unpack *u)
 	g.id_min = unpack_u64(u);
 	g.id_max = unpack_u64(u);
 	g.first_us = unpack_i64(u);
-	g.retain_until_us = unpack_i64(u);
+	g.over_us = unpack_i64(u);
 	return g;
 }

@@ -75,7 +75,7 @@ struct checkpoint_segment {
 	uint8_t lane;
 	uint32_t slot;
 	uint64_t generation, end, batches, id_min, id_max;
-	int64_t first_us, retain_until_us;
+	int64_t first_us, over_us; /* 0: no message in it was over */
 };
 
 void checkpoint_put_segment(struct strbuf *b,
