@@ -74,7 +74,8 @@ static int write_begin(struct chunk_writer *w)
 	c.now_us = last->now_us;
 	pack_facts(s, &facts);
 	record_put_totals(&totals,
-	    (const uint64_t(*)[TOTALS])s->index.total, s->c.names);
+	    (const uint64_t(*)[TOTALS])s->index.total, s->c.names,
+	    (unsigned)names_count(s->c.names));
 	pthread_mutex_unlock(&s->lock);
 	c.facts = strbuf_view(&facts);
 	c.totals = strbuf_view(&totals);

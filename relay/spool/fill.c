@@ -8,22 +8,25 @@
 #include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
-enum {
-	TOTAL_BYTES = 4 + NAME_BYTES + TOTALS * 8,
-	TOTALS_SPARE = 4, /* legs that another thread may add meanwhile */
-};
+enum { TOTAL_BYTES = 4 + NAME_BYTES + TOTALS * 8 };
 
-uint64_t fill_room(const struct spool *s)
+/* Other threads add legs at any time. The totals at the end of the batch are of
+ * those that were there when room was last found: no record in it can name a
+ * later one. So what room was kept for is what is written. */
+uint64_t fill_room(struct spool *s)
 {
-	const struct journal *j = &s->journal;
+	struct journal *j = &s->journal;
 	uint64_t limit = s->key.segment_bytes - j->seg->end, used, totals;
+	unsigned legs = (unsigned)names_count(s->c.names);
 
 	if (limit > BATCH_BYTES)
 		limit = BATCH_BYTES;
-	totals = RECORD_HEAD + 16 +
-	    (uint64_t)(names_count(s->c.names) + TOTALS_SPARE) * TOTAL_BYTES;
+	totals = RECORD_HEAD + 16 + (uint64_t)legs * TOTAL_BYTES;
 	used = j->batch.meta.n + j->batch.body_bytes + totals;
-	return used < limit ? limit - used : 0;
+	if (used >= limit)
+		return 0;
+	j->legs = legs;
+	return limit - used;
 }
 
 static void patch_old_states(struct strbuf *meta, size_t record,
@@ -105,12 +108,17 @@ static uint64_t draft_max(const struct spool_draft *d)
 	return draft_record_max(d) + (d->bulk ? 0 : d->body->bytes);
 }
 
-/* Decides what needs no trial; SPOOL_STORED: try it. */
+/* Decides what needs no trial; SPOOL_STORED: try it. A second record of an id
+ * would take the place of a live message. */
 static enum spool_status draft_verdict(struct spool *s,
     const struct spool_draft *d)
 {
 	if (d->lane_status != SPOOL_STORED)
 		return d->lane_status;
+	if (index_has(s, d->id)) {
+		log_warn("spool.id_taken", kv_id("id", d->id));
+		return SPOOL_TAKEN;
+	}
 	if (strbuf_ok(&d->envelope) && draft_record_max(d) <= s->record_max)
 		return SPOOL_STORED;
 	log_warn("spool.envelope_too_large", kv_id("id", d->id));
@@ -376,6 +384,7 @@ void fill_totals(struct spool *s)
 
 	batch_record(b, REC_TOTALS);
 	record_put_totals(&b->meta,
-	    (const uint64_t(*)[TOTALS])s->index.total_next, s->c.names);
+	    (const uint64_t(*)[TOTALS])s->index.total_next, s->c.names,
+	    s->journal.legs);
 	batch_record_end(b);
 }

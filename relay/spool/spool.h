@@ -32,6 +32,7 @@ enum spool_status {
 	SPOOL_STORED, /* written and synced                                 */
 	SPOOL_FULL,   /* no space: 452 4.3.1, nothing was kept              */
 	SPOOL_GONE,   /* a revival: there is nothing to revive              */
+	SPOOL_TAKEN,  /* a draft: a live message has its id, and keeps it   */
 	SPOOL_FAILED, /* write or sync failed: 451 4.3.0; after a failed
 		       * sync it may reappear as uncertain-accept           */
 };

@@ -150,6 +150,7 @@ struct journal {
 	int64_t clock_ms;     /* no batch for the clock before this  */
 	unsigned urgent;      /* ops that do not wait                */
 	unsigned write_fails; /* in a row                            */
+	unsigned legs;	      /* whose totals the batch has room for */
 	struct segment *victim; /* under lock: is being recycled     */
 	char *carried[64];	/* bodies in the batch               */
 	unsigned carries;
@@ -168,8 +169,8 @@ void journal_end(struct spool *s);
 
 /* ---- fill.c: what goes in a batch ---- */
 
-/* The bytes that may still go in this batch. */
-uint64_t fill_room(const struct spool *s);
+/* The bytes that may still go in this batch; asked before each record. */
+uint64_t fill_room(struct spool *s);
 void fill_ops(struct spool *s);
 void fill_drafts(struct spool *s);
 void fill_facts(struct spool *s);

@@ -445,6 +445,69 @@ static void m4_an_envelope_that_no_record_holds_is_refused(void **state)
 	rig_free(r);
 }
 
+static enum spool_status commit_again(struct rig *r, uint64_t id)
+{
+	struct spool_delivery to = rig_delivery(r, D_QUEUED);
+	struct spool_draft *d = spool_draft_new(r->spool, id, &r->in, NULL);
+	enum spool_status st;
+
+	assert_int_equal(spool_draft_add(d, SLICE("another"), 0), ADD_OK);
+	spool_draft_commit(d, SLICE("e"), &to, 1, RIG_ROOM);
+	rig_pump(r);
+	st = d->letter.status;
+	spool_draft_free(d);
+	return st;
+}
+
+/* Also when both come in one batch. */
+static void a_live_message_keeps_its_id(void **state)
+{
+	struct rig *r = open_rig();
+	struct rig_message *m = rig_accept(r, 100);
+
+	(void)state;
+	assert_int_equal(commit_again(r, m->id), SPOOL_TAKEN);
+	assert_int_equal(commit_again(r, m->id), SPOOL_TAKEN);
+	assert_true(rig_live(r, m));
+	assert_int_equal(total(r, T_CREATED), 1);
+	reopen(r);
+	assert_true(rig_live(r, m));
+	rig_settle(r, m, D_DELIVERED, OP_SYNC);
+	rig_pump(r);
+	assert_int_equal(total(r, T_DELIVERED), 1);
+	assert_int_equal(commit_again(r, m->id), SPOOL_STORED); /* over */
+	rig_free(r);
+}
+
+/* A thread that reads the table or an import adds them at any time: each batch
+ * has room for the totals of as many as it writes. */
+static void legs_that_come_while_a_batch_is_filled_wait_for_the_next(
+    void **state)
+{
+	struct rig *r = open_rig();
+	struct journal *j = &r->spool->journal;
+	char name[16];
+	uint64_t room;
+
+	(void)state;
+	rig_accept(r, 100);
+	rig_pump(r);
+	batch_begin(&j->batch);
+	room = fill_room(r->spool);
+	assert_true(room > 0);
+	for (int i = 0; i < NAMES_MAX - 8; i++) {
+		snprintf(name, sizeof(name), "later%d", i);
+		assert_true(names_id(r->names, slice_str(name)) >= 0);
+	}
+	fill_totals(r->spool);
+	assert_true(j->batch.meta.n < 1024);
+	batch_begin(&j->batch);
+	assert_true(fill_room(r->spool) < room);
+	fill_totals(r->spool);
+	assert_true(j->batch.meta.n > 16384);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +529,9 @@ int main(void)
 	    cmocka_unit_test(w1_a_stored_body_is_delivered_from_memory),
 	    cmocka_unit_test(w2_beyond_the_memory_window_there_is_no_source),
 	    cmocka_unit_test(m4_an_envelope_that_no_record_holds_is_refused),
+		cmocka_unit_test(a_live_message_keeps_its_id),
+		cmocka_unit_test(
+		    legs_that_come_while_a_batch_is_filled_wait_for_the_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

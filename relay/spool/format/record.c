@@ -310,12 +310,10 @@ static void take_facts(struct record *r, struct unpack *u)
 }
 
 void record_put_totals(struct strbuf *b, const uint64_t (*total)[TOTALS],
-    const struct names *names)
+    const struct names *names, unsigned legs)
 {
-	unsigned n = (unsigned)names_count(names);
-
-	pack_u32(b, n);
-	for (unsigned i = 0; i < n; i++) {
+	pack_u32(b, legs);
+	for (unsigned i = 0; i < legs; i++) {
 		pack_str(b, names_text(names, (int)i));
 		for (int t = 0; t < TOTALS; t++)
 			pack_u64(b, total[i][t]);

@@ -103,8 +103,9 @@ void record_put_update(struct strbuf *b, const struct rec_update *u,
     const struct names *names);
 void record_put_facts(struct strbuf *b, bool all, const struct fact *f,
     unsigned n);
+/* Of the first so many legs. */
 void record_put_totals(struct strbuf *b, const uint64_t (*total)[TOTALS],
-    const struct names *names);
+    const struct names *names, unsigned legs);
 /* Reads a totals record into a zeroed table; -1 when it is bad. */
 int record_totals(struct slice payload, uint64_t (*total_out)[TOTALS],
     struct names *names) PH_CHECK;
