@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "relay/base/log.h"
+#include "relay/spool/tail/tail.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 12, MESSAGES = 5 };
