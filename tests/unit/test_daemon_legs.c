@@ -9,9 +9,10 @@
 
 #include <cmocka.h>
 
+#include "relay/base/log.h"
 #include "tests/unit/legs_fix.h"
 
-enum { MINUTE_S = 60, INTERVAL_S = 5 * 60 };
+enum { MINUTE_S = 60, INTERVAL_S = 5 * 60, ALARM_S = 15 * 60 };
 
 static int setup(void **state)
 {
@@ -23,6 +24,18 @@ static int teardown(void **state)
 {
 	drig_free(*state);
 	return 0;
+}
+
+/* How many alarms say `text`: each is a line of the log. */
+static unsigned alarms_in(FILE *log, const char *text)
+{
+	char line[2048];
+	unsigned n = 0;
+
+	rewind(log);
+	while (fgets(line, sizeof(line), log) != NULL)
+		n += strstr(line, text) != NULL;
+	return n;
 }
 
 /* ---- faults of the set-up ---------------------------------------------- */
@@ -70,6 +83,31 @@ static void one_message_tried_often_is_one(void **state)
 		drig_later(r, 61);
 	}
 	assert_false(legf_suspended(r));
+}
+
+/* Too few for a suspension, and their messages wait: an administrator is told,
+ * once in alarm.interval. */
+static void faults_that_suspend_nothing_are_told_once_an_interval(void **state)
+{
+	static const char text[] = "refused a message for its set-up or ours";
+	struct drig *r = *state;
+	FILE *log = tmpfile();
+
+	assert_non_null(log);
+	drig_later(r, ALARM_S + MINUTE_S); /* a clock far from its zero */
+	log_setup(fileno(log), LOG_LV_WARN, r->shared.clock);
+	legf_fault(r, 1);
+	assert_int_equal(alarms_in(log, text), 1);
+	legf_fault(r, 2);
+	drig_later(r, MINUTE_S);
+	legf_fault(r, 1);
+	assert_int_equal(alarms_in(log, text), 1);
+	drig_later(r, ALARM_S);
+	legf_fault(r, 2);
+	assert_false(legf_suspended(r));
+	assert_int_equal(alarms_in(log, text), 2);
+	log_setup(-1, LOG_LV_ERROR, &clock_system);
+	fclose(log);
 }
 
 static void a_suspension_is_on_disk_and_says_whose_it_is(void **state)
@@ -449,6 +487,56 @@ static void the_disbelieved_are_counted_and_stop_nothing(void **state)
 	assert_false(legf_suspended(r));
 }
 
+static void disbelieve(struct drig *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		r->sender = i + 1;
+		legf_mail(r);
+		legf_answer(r, CLASS_AUTHENTICATION, OUT_PARKED);
+	}
+}
+
+/* As many as would suspend it, and none delivered between. */
+static void ten_in_a_row_that_are_disbelieved_are_told(void **state)
+{
+	static const char text[] = "disbelieved the senders of ";
+	struct drig *r = *state;
+	FILE *log = tmpfile();
+
+	assert_non_null(log);
+	log_setup(fileno(log), LOG_LV_WARN, r->shared.clock);
+	disbelieve(r, 9);
+	legf_deliver(r);
+	disbelieve(r, 9);
+	assert_int_equal(alarms_in(log, text), 0);
+	disbelieve(r, 1);
+	assert_int_equal(alarms_in(log, text), 1);
+	assert_int_equal(alarms_in(log, "senders of 10 messages in a row"), 1);
+	disbelieve(r, 9);
+	assert_int_equal(alarms_in(log, text), 1);
+	disbelieve(r, 1);
+	assert_int_equal(alarms_in(log, "senders of 20 messages in a row"), 1);
+	log_setup(-1, LOG_LV_ERROR, &clock_system);
+	fclose(log);
+}
+
+/* suspend_messages = 0: messages are not counted against it. */
+static void a_leg_that_counts_no_messages_tells_of_no_disbelief(void **state)
+{
+	struct drig *r = *state;
+	struct conf_leg *leg =
+	    (struct conf_leg *)conf_leg_by_id(r->snapshot->conf, r->legacy);
+	FILE *log = tmpfile();
+
+	assert_non_null(log);
+	leg->suspend_messages = 0;
+	log_setup(fileno(log), LOG_LV_WARN, r->shared.clock);
+	disbelieve(r, 30);
+	assert_int_equal(alarms_in(log, "disbelieved"), 0);
+	log_setup(-1, LOG_LV_ERROR, &clock_system);
+	fclose(log);
+}
+
 static void split_ones_go_at_once_when_others_were_taken(void **state)
 {
 	struct drig *r = *state;
@@ -474,6 +562,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(ten_messages_of_five_senders_suspend),
 	    TEST(one_message_tried_often_is_one),
+	    TEST(faults_that_suspend_nothing_are_told_once_an_interval),
 	    TEST(a_suspension_is_on_disk_and_says_whose_it_is),
 	    TEST(a_suspended_leg_is_tried_with_one_message),
 	    TEST(what_was_under_way_does_not_resume),
@@ -490,6 +579,8 @@ int main(void)
 	    TEST(a_direct_leg_slows_no_domain),
 	    TEST(a_burst_of_throttles_is_one),
 	    TEST(the_disbelieved_are_counted_and_stop_nothing),
+	    TEST(ten_in_a_row_that_are_disbelieved_are_told),
+	    TEST(a_leg_that_counts_no_messages_tells_of_no_disbelief),
 	    TEST(split_ones_go_at_once_when_others_were_taken),
 	};
 
