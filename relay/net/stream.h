@@ -68,7 +68,8 @@ struct stream_config {
 	const struct sock_ops *sock;
 	const struct stream_ops *ops;
 	void *arg;
-	size_t keep_max; /* unparsed input kept, bytes */
+	size_t keep_max; /* unparsed input kept, bytes; at most, and for 0,
+			  * half of the receive buffer */
 };
 
 /* Takes a connected descriptor; reading starts with the next turn. */

@@ -97,15 +97,21 @@ static struct stream_config config_of(struct world *w,
 		.arg = &w->o, .keep_max = 100};
 }
 
-static void open_with(struct world *w, const struct sock_ops *sock)
+static void open_as(struct world *w, const struct stream_config *c)
 {
-	struct stream_config c = config_of(w, sock);
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX,
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	w->peer = pair[1];
-	w->o.s = stream_accept(&c, pair[0]);
+	w->o.s = stream_accept(c, pair[0]);
+}
+
+static void open_with(struct world *w, const struct sock_ops *sock)
+{
+	struct stream_config c = config_of(w, sock);
+
+	open_as(w, &c);
 }
 
 static int setup(void **state)
@@ -212,6 +218,43 @@ static void reading_stops_at_keep_max_until_again(void **state)
 	assert_int_equal(w->o.inputs, 1); /* later, not now */
 	until(w, &w->o.inputs, 3);
 	assert_int_equal(w->o.got.n, 304);
+}
+
+static void say_20000(struct world *w)
+{
+	static char junk[20001];
+
+	memset(junk, 'x', sizeof(junk) - 1);
+	say(w, junk);
+	turn(w);
+}
+
+/* A read has room for half of the scratch, so no more than that is kept
+ * before reading stops. */
+static void half_of_the_scratch_is_kept_at_most(void **state)
+{
+	static const size_t keep_max[] = {0, 1 << 20};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(keep_max); i++) {
+		struct stream_config c = config_of(w, &sock_system);
+
+		c.keep_max = keep_max[i];
+		open_as(w, &c);
+		w->o.take = 0;
+		for (int k = 0; k < 3; k++)
+			say_20000(w);
+		assert_int_equal(stream_bytes_in(w->o.s), 40000);
+		w->o.take = SIZE_MAX;
+		stream_again(w->o.s);
+		turn(w);
+		assert_int_equal(w->o.got.n, 60000);
+		stream_free(w->o.s);
+		close(w->peer);
+		strbuf_reset(&w->o.got);
+	}
+	w->o.s = NULL;
+	w->peer = -1;
 }
 
 static void an_owner_that_takes_a_little_gets_all_of_it(void **state)
@@ -569,6 +612,7 @@ int main(void)
 		T(input_is_shown_again_with_what_comes_next),
 		T(a_line_that_comes_byte_by_byte_is_one_line),
 		T(reading_stops_at_keep_max_until_again),
+		T(half_of_the_scratch_is_kept_at_most),
 		T(an_owner_that_takes_a_little_gets_all_of_it),
 		T(no_more_is_read_at_once_than_memory_allows),
 		T(a_paused_owner_hears_neither_bytes_nor_the_end),
