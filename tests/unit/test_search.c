@@ -158,6 +158,24 @@ static void an_upload_across_the_hour_is_found_by_its_id(void **state)
 	assert_non_null(strstr(strbuf_cstr(&f->found), ann[0]));
 }
 
+/* One leg is done with it in the hour in which it came, the other three hours
+ * later. */
+static void a_message_is_followed_until_its_last_leg_is_done(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id = fake_id(T0, 0);
+
+	fake_accepted(&f->j, id, T0, "bob@example.org", ann, f->cloud);
+	attempt(f, id, T0 + 1, 0, D_QUEUED, D_DEFERRED);
+	routed(f, id, T0 + 2, 1, f->legacy, D_NONE, D_QUEUED);
+	routed(f, id, T0 + 3, 1, f->legacy, D_QUEUED, D_SUPERSEDED);
+	attempt(f, id, T0 + 3 * HOUR, 0, D_DEFERRED, D_DELIVERED);
+	run(f);
+	trace(f, (struct search){.from = "bob@example.org"});
+	assert_int_equal(f->founds, 5);
+	assert_non_null(strstr(strbuf_cstr(&f->found), "\"delivered\""));
+}
+
 static bool on_any(void *arg, uint64_t id)
 {
 	(void)arg;
@@ -461,6 +479,7 @@ int main(void)
 		T(events_come_oldest_first_whatever_file_they_are_in),
 		T(too_many_messages_are_cut_and_said),
 		T(an_upload_across_the_hour_is_found_by_its_id),
+		T(a_message_is_followed_until_its_last_leg_is_done),
 		T(an_index_that_is_not_there_is_said),
 		T(an_hour_that_is_over_is_sealed_with_its_indexes),
 		T(a_quiet_hour_is_sealed_without_new_mail),
