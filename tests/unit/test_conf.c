@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "conf/types.h"
 #include "tests/unit/conf_tmp.h"
 
 struct fixture {
@@ -398,6 +399,74 @@ static void a_changed_leg_is_compared_key_by_key(void **state)
 	unload(&f);
 }
 
+/* ---- values as text ----------------------------------------------------- */
+
+/* clang-format off */
+static const struct {
+	const struct conf_type *type;
+	const char *written, *shown;
+} values[] = {
+	{ &T_HOSTS, "2001:db8::1", "{ \"[2001:db8::1]:25\" }" },
+	{ &T_HOSTS, "[2001:db8::1]:2525", "{ \"[2001:db8::1]:2525\" }" },
+	{ &T_HOSTS, "192.0.2.1", "{ \"192.0.2.1:25\" }" },
+	{ &T_HOSTS, "mx.example:26", "{ \"mx.example:26\" }" },
+	{ &T_LISTEN, "[::]:0", "{ \"[::]:0\" }" },
+	{ &T_NETS, "192.0.2.0/24", "{ \"192.0.2.0/24\" }" },
+	{ &T_NETS, "2001:db8::/32", "{ \"2001:db8::/32\" }" },
+	{ &T_DURATION, "90s", "\"90s\"" },
+	{ &T_DURATION, "120s", "\"2m\"" },
+	{ &T_DURATION, "0s", "\"0s\"" },
+	{ &T_DURATION, "24h", "\"1d\"" },
+	{ &T_SIZE, "1024K", "\"1M\"" },
+	{ &T_BOOL, "true", "true" },
+	{ &T_CHAR, "+", "\"+\"" },
+};
+/* clang-format on */
+
+static void show(struct arena *a, const struct conf_type *type,
+    const char *text, struct strbuf *out)
+{
+	const struct conf_param p = {.name = "key", .type = type,
+	    .max = INT64_MAX};
+	union {
+		struct conf_nets list;
+		int64_t number;
+	} field = {.number = 0};
+	struct slot s = {.arena = a, .param = &p, .field = &field, .count = 1};
+	struct error err = {0};
+
+	if (type->set(&s, text, &err) < 0)
+		fail_msg("%s %s", text, err.text);
+	strbuf_reset(out);
+	type->show(&p, &field, out);
+}
+
+/* The text that is shown may be written, and is the same value. */
+static void a_value_is_shown_as_it_may_be_written(void **state)
+{
+	struct arena *a = arena_new();
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 200);
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		static const char around[] = "{} \"";
+		struct slice bare;
+
+		show(a, values[i].type, values[i].written, &out);
+		assert_string_equal(strbuf_cstr(&out), values[i].shown);
+		bare = slice_str(arena_strdup(a, values[i].shown));
+		while (bare.n > 0 && strchr(around, bare.p[0]) != NULL)
+			bare = slice_from(bare, 1);
+		while (bare.n > 0 && strchr(around, bare.p[bare.n - 1]) != NULL)
+			bare.n--;
+		show(a, values[i].type, arena_slicedup(a, bare), &out);
+		assert_string_equal(strbuf_cstr(&out), values[i].shown);
+	}
+	strbuf_fini(&out);
+	arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +483,7 @@ int main(void)
 		cmocka_unit_test(
 		    a_reload_says_what_changes_and_what_it_cannot_change),
 		cmocka_unit_test(a_changed_leg_is_compared_key_by_key),
+		cmocka_unit_test(a_value_is_shown_as_it_may_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

@@ -2,6 +2,7 @@
  *
  * The table of events and alarm kinds, held against the pages that describe
  * them and the sentences of `trace`: each name is in both, and none beside.
+ * And how sure an event is of what it tells.
  */
 #include <ctype.h>
 #include <setjmp.h>
@@ -17,6 +18,7 @@
 #include "relay/audit/event_table.h"
 #include "relay/base/mem.h"
 #include "relay/cli/audit/event_words.h"
+#include "relay/mail/result.h"
 
 enum { PAGE_MAX = 1 << 20, LINE_MAX_BYTES = 4096 };
 
@@ -241,6 +243,53 @@ static void the_commands_page_has_each_event_and_its_meaning(void **state)
 	mem_free(page);
 }
 
+/* ---- how sure ---- */
+
+/* After an attempt of which its result says that it may have gone out, and
+ * after one of which the delivery still does. */
+static void an_event_says_whether_the_mail_may_arrive_twice(void **state)
+{
+	static const struct {
+		enum uncertain mark;
+		bool now;
+		const char *said; /* NULL: nothing */
+	} cases[] = {
+	    {UNC_NO, false, NULL},
+	    {UNC_NO, true, "\"uncertain\":\"yes\""},
+	    {UNC_POSSIBLE, false, "\"uncertain\":\"possible\""},
+	    {UNC_POSSIBLE, true, "\"uncertain\":\"yes\""},
+	    {UNC_YES, false, "\"uncertain\":\"yes\""},
+	    {UNC_YES, true, "\"uncertain\":\"yes\""},
+	};
+	struct strbuf detail, out;
+
+	(void)state;
+	strbuf_init(&detail, LINE_MAX_BYTES);
+	strbuf_init(&out, LINE_MAX_BYTES);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct event_place at = {.node = 1};
+		struct delivery_event m = {.kind = EV_DEFERRED, .id = 1,
+		    .to = "ann@example.com", .leg = "cloud",
+		    .why = WHY_ATTEMPT, .uncertain = (uint8_t)cases[i].mark};
+		struct result r = {.outcome = OUT_DEFERRED, .remote = "",
+		    .text = "", .tls = "", .tls_failed = "", .address = "",
+		    .uncertain = cases[i].now};
+
+		strbuf_reset(&detail);
+		strbuf_reset(&out);
+		result_pack(&r, &detail);
+		m.detail = strbuf_view(&detail);
+		event_print_delivery(&out, &at, &m);
+		if (cases[i].said != NULL)
+			assert_non_null(
+			    strstr(strbuf_cstr(&out), cases[i].said));
+		else
+			assert_null(strstr(strbuf_cstr(&out), "uncertain"));
+	}
+	strbuf_fini(&detail);
+	strbuf_fini(&out);
+}
+
 /* ---- trace ---- */
 
 /* Events without a sentence are shown by their names and fields. */
@@ -271,6 +320,7 @@ int main(void)
 	    cmocka_unit_test(the_page_of_the_trail_has_each_event_and_field),
 	    cmocka_unit_test(the_daemons_page_has_each_alarm),
 	    cmocka_unit_test(the_commands_page_has_each_event_and_its_meaning),
+	    cmocka_unit_test(an_event_says_whether_the_mail_may_arrive_twice),
 	    cmocka_unit_test(each_event_has_a_sentence_but_two),
 	};
 
