@@ -75,6 +75,9 @@ int db_error(const struct db *db, struct error *err);
  * copy that is put over the table leaves it there, and SQLite would write its
  * pages into the copy. 1 it is (`err` says what to do), 0, -1. */
 int db_log_foreign(struct db *db, struct error *err) PH_CHECK;
+/* Does the mark as it is read, through the log, stand in the file itself? 1, 0
+ * (the file has an older one until the next checkpoint), -1. */
+int db_mark_in_file(struct db *db, struct error *err) PH_CHECK;
 /* Bytes of the log beside `path`; 0: there is none. */
 int64_t db_log_bytes(const char *path);
 

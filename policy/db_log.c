@@ -77,7 +77,8 @@ static bool page_has(const void *page, size_t bytes, const char *mark)
 
 /* The page as it stands in the file, read by SQLite's own descriptor: closing
  * another one would drop the locks of this process (db.c: check_file()). */
-static bool file_has(struct db *db, const struct file_mark *m)
+static bool file_has(struct db *db, const struct file_mark *m,
+    const char *mark)
 {
 	sqlite3_file *file = NULL;
 	bool found = false;
@@ -92,10 +93,18 @@ static bool file_has(struct db *db, const struct file_mark *m)
 	page = mem_new(bytes);
 	if (file->pMethods->xRead(file, page, (int)bytes,
 		(m->page - 1) * m->page_bytes) == SQLITE_OK)
-		found = page_has(page, bytes, m->now) ||
-			page_has(page, bytes, m->former);
+		found = page_has(page, bytes, mark);
 	mem_free(page);
 	return found;
+}
+
+int db_mark_in_file(struct db *db, struct error *err)
+{
+	struct file_mark m = {0};
+
+	if (read_mark(db, &m, err) < 0)
+		return -1;
+	return m.page > 0 && file_has(db, &m, m.now);
 }
 
 int db_log_foreign(struct db *db, struct error *err)
@@ -110,7 +119,7 @@ int db_log_foreign(struct db *db, struct error *err)
 		if (read_mark(db, &m, err) < 0)
 			return -1;
 		if (m.page == 0 || strcmp(m.former, DB_MARK_ANY) == 0 ||
-		    file_has(db, &m))
+		    file_has(db, &m, m.now) || file_has(db, &m, m.former))
 			return 0;
 	}
 	error_set(err, "%s-wal is the write-ahead log of another file than %s: "

@@ -187,8 +187,11 @@ int table_check(const char *path, bool deep, struct table_checked *out,
 	*out = (struct table_checked){0};
 	if (db_open(&db, path, DB_LOOK, sql, err) < 0)
 		return -1;
-	rc = look(&db, deep, out, err);
-	db_close(&db);
+	/* All of it as of one moment: others change the table meanwhile. */
+	rc = db_script(&db, "BEGIN", err);
+	if (rc == 0)
+		rc = look(&db, deep, out, err);
+	db_close(&db); /* which ends it */
 	return rc;
 }
 

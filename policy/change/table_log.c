@@ -54,14 +54,23 @@ static int is_unsettled(struct db *db, struct error *err)
 	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
 }
 
-/* One statement in a transaction of its own that writes the marks' pages. */
+/* One statement in a transaction of its own that writes the marks' pages: 1
+ * written, 0 not. Both take the mark of now to be in the file. Before the lock
+ * a restore may have put one into the log that is not; then it is left for the
+ * next time. */
 static int write_mark(struct db *db, enum change_statement which,
     struct error *err)
 {
-	if (db_do(db, CS_LOCK, err) < 0 || db_do(db, which, err) < 0 ||
+	int rc = db_do(db, CS_LOCK, err);
+
+	if (rc == 0)
+		rc = db_mark_in_file(db, err);
+	if (rc == 0)
+		return db_do(db, CS_ROLLBACK, err);
+	if (rc < 0 || db_do(db, which, err) < 0 ||
 	    db_do(db, CS_TOUCH_HEAD, err) < 0)
 		return -1; /* closing rolls back */
-	return db_do(db, CS_COMMIT, err);
+	return db_do(db, CS_COMMIT, err) < 0 ? -1 : 1;
 }
 
 static int open_log(struct db *db, const char *path, struct error *err)
@@ -78,9 +87,10 @@ static int settle(struct db *db, struct error *err)
 	int rc = is_unsettled(db, err);
 
 	if (rc > 0)
-		rc = write_mark(db, CS_MARK_SETTLE, err) < 0
-			 ? -1 : empty_log(db, err) < 0 ? -1 : 0;
-	return rc;
+		rc = write_mark(db, CS_MARK_SETTLE, err);
+	if (rc > 0)
+		rc = empty_log(db, err);
+	return rc < 0 ? -1 : 0;
 }
 
 int table_checkpoint(const char *path, struct error *err)
@@ -105,13 +115,12 @@ int table_mark(const char *path, struct error *err)
 	if (open_log(&db, path, err) < 0)
 		return -1;
 	rc = empty_log(&db, err);
-	if (rc > 0) {
+	if (rc > 0)
 		rc = write_mark(&db, CS_MARK_DRAW, err);
-		if (rc == 0)
-			rc = empty_log(&db, err);
-		if (rc > 0)
-			rc = settle(&db, err);
-	}
+	if (rc > 0)
+		rc = empty_log(&db, err);
+	if (rc > 0)
+		rc = settle(&db, err);
 	db_close(&db);
 	return rc < 0 ? -1 : 0;
 }

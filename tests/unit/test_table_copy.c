@@ -3,11 +3,13 @@
  * Backups of the cutover table and the way back; and a copy that is put over
  * the table while its write-ahead log remains.
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -306,6 +308,105 @@ static void a_mark_that_is_in_the_log_alone_makes_no_copy(void **state)
 	table_tmp_free(t);
 }
 
+/* ---- while others are at work ------------------------------------------ */
+
+/* A restore right after the n-th time from now that the log was emptied, and
+ * a reader that needs the file as it is then. */
+static struct {
+	int n;
+	struct table_tmp *t;
+	struct table *reader;
+	const char *backup;
+} meanwhile;
+
+/* Stands before SQLite's own. */
+int sqlite3_wal_checkpoint_v2(sqlite3 *db, const char *name, int mode,
+    int *log, int *moved)
+{
+	static int (*next)(sqlite3 *, const char *, int, int *, int *);
+	int rc;
+
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, __func__);
+	rc = next(db, name, mode, log, moved);
+	if (mode == SQLITE_CHECKPOINT_TRUNCATE && meanwhile.n > 0 &&
+	    --meanwhile.n == 0) {
+		struct error err;
+
+		assert_int_equal(table_begin(meanwhile.reader, &err), 0);
+		assert_int_equal(table_change(meanwhile.reader, &err), 3);
+		restore(meanwhile.t, meanwhile.backup, 0, NULL);
+	}
+	return rc;
+}
+
+static void a_restore_meanwhile(const char *dir, int n,
+    int (*at)(const char *path, struct error *err))
+{
+	char backup[340];
+	struct table_tmp *t = with_backup(dir, backup);
+	struct error err;
+	struct table *r = table_open(t->path, t->names, &err);
+
+	assert_int_equal(table_mark(t->path, &err), 0);
+	run_sql(t->path, "UPDATE about SET former = 'x'; "
+	    "PRAGMA user_version = 2");
+	meanwhile.n = n;
+	meanwhile.t = t;
+	meanwhile.reader = r;
+	meanwhile.backup = backup;
+	assert_true(at(t->path, &err) >= 0);
+	assert_int_equal(meanwhile.n, 0);
+	assert_false(table_log_foreign(t->path));
+	expect_route(t, "cloud");
+	table_end(r);
+	/* The next time it is settled. */
+	assert_int_equal(table_checkpoint(t->path, &err), 1);
+	assert_false(table_log_foreign(t->path));
+	table_tmp_route(t, "ann@example.com", "legacy");
+	assert_false(table_log_foreign(t->path));
+	table_close(r);
+	drop(t, ".before-restore");
+	table_tmp_free(t);
+}
+
+static void a_restore_between_log_and_mark_stays_the_table(void **state)
+{
+	a_restore_meanwhile(*state, 1, table_checkpoint);
+	a_restore_meanwhile(*state, 1, table_mark);
+	a_restore_meanwhile(*state, 2, table_mark);
+}
+
+/* Tags that come and go, one change after the other. */
+static void change_on(struct table_tmp *t)
+{
+	for (int i = 0; i < 300; i++) {
+		struct change_row row = {.route = "cloud", .held = -1,
+		    .tags = i % 2 == 0 ? "vip client=apple" : "site=berlin"};
+		char address[40];
+
+		snprintf(address, sizeof(address), "u%d@example.com", i % 7);
+		table_tmp_set(t, address, &row);
+	}
+}
+
+static void a_table_is_whole_while_it_is_changed(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	int status, looks = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		change_on(t);
+		_exit(0);
+	}
+	for (; waitpid(child, &status, WNOHANG) == 0; looks++)
+		change_of(t);
+	assert_int_equal(status, 0);
+	assert_true(looks > 1);
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +419,8 @@ int main(void)
 	    cmocka_unit_test(a_restore_replaces_both),
 	    cmocka_unit_test(a_cold_copy_is_known_after_the_next_start),
 	    cmocka_unit_test(a_mark_that_is_in_the_log_alone_makes_no_copy),
+	    cmocka_unit_test(a_restore_between_log_and_mark_stays_the_table),
+	    cmocka_unit_test(a_table_is_whole_while_it_is_changed),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,
