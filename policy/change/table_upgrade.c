@@ -5,6 +5,8 @@
  */
 #include "policy/change/table_upgrade.h"
 
+#include <unistd.h>
+
 #include "policy/change_chain.h"
 #include "policy/change/change_int.h"
 #include "policy/change/table_copy.h"
@@ -48,7 +50,7 @@ static int write_chain(struct db *db, struct error *err)
 	return st == NULL ? -1 : rc;
 }
 
-/* Under the write lock; another process may have done it meanwhile. */
+/* Under the write lock: 1 done, 0 another process did it meanwhile, -1. */
 static int upgrade(struct db *db, struct error *err)
 {
 	int64_t format = 0;
@@ -61,12 +63,26 @@ static int upgrade(struct db *db, struct error *err)
 	if (db_script(db, table_upgrade_1, err) < 0 ||
 	    write_chain(db, err) < 0)
 		return -1; /* closing rolls back */
-	return db_script(db, table_upgraded, err);
+	return db_script(db, table_upgraded, err) < 0 ? -1 : 1;
+}
+
+/* Behind a copy of the old format, which goes again when it is that of no
+ * upgrade: each start tries again, and would leave one more. */
+static int upgrade_behind_copy(struct db *db, struct error *err)
+{
+	char kept[TABLE_KEPT_PATH];
+	int rc;
+
+	if (table_keep(db, "format1", kept, err) < 0)
+		return -1;
+	rc = upgrade(db, err);
+	if (rc <= 0)
+		unlink(kept);
+	return rc;
 }
 
 static int upgrade_old(const char *path, bool keep, struct error *err)
 {
-	char kept[TABLE_KEPT_PATH];
 	struct error why;
 	struct db db;
 	int64_t format = 0;
@@ -76,17 +92,15 @@ static int upgrade_old(const char *path, bool keep, struct error *err)
 		return -1;
 	rc = db_int(&db, "PRAGMA user_version", &format, err);
 	if (rc == 0 && format != DB_FORMAT) {
-		if (keep)
-			rc = table_keep(&db, "format1", kept, &why);
-		if (rc == 0)
-			rc = upgrade(&db, &why);
+		rc = keep ? upgrade_behind_copy(&db, &why)
+			  : upgrade(&db, &why);
 		if (rc < 0)
 			error_set(err, "%s can not be upgraded from format "
 			    "%lld to %d: %s", path, (long long)format,
 			    DB_FORMAT, why.text);
 	}
 	db_close(&db);
-	return rc;
+	return rc < 0 ? -1 : 0;
 }
 
 int table_upgrade(const char *path, struct error *err)

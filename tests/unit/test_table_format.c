@@ -122,6 +122,28 @@ static void an_older_table_is_upgraded_behind_a_backup(void **state)
 	table_tmp_free(t);
 }
 
+static void an_upgrade_that_fails_leaves_no_copy(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	char kept[340];
+	struct error err;
+
+	make_old(t);
+	snprintf(kept, sizeof(kept), "%s.format1", t->path);
+	run_sql(t->path, "CREATE TABLE tag_1(in_the_way)");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(table_prepare(t->path, t->c, "test", &err),
+		    -1);
+		print_message("%s\n", err.text);
+		assert_non_null(strstr(err.text, "can not be upgraded"));
+		assert_int_equal(access(kept, F_OK), -1);
+	}
+	run_sql(t->path, "DROP TABLE tag_1");
+	assert_int_equal(table_prepare(t->path, t->c, "test", &err), 0);
+	assert_int_equal(unlink(kept), 0);
+	table_tmp_free(t);
+}
+
 static void what_was_changed_before_can_be_undone_after(void **state)
 {
 	struct change_how how = {.undo = 6, .as_of = -1};
@@ -278,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_older_table_is_upgraded_behind_a_backup),
+	    cmocka_unit_test(an_upgrade_that_fails_leaves_no_copy),
 	    cmocka_unit_test(what_was_changed_before_can_be_undone_after),
 	    cmocka_unit_test(
 		a_newer_table_is_refused_by_the_version_that_made_it),
