@@ -45,12 +45,13 @@ static bool compare(const struct node *n, struct slice value)
 	return n->kind == N_LIKE ? like(value, text) : slice_eq(value, text);
 }
 
+/* Of a row without tags there is none, not an empty one. */
 static bool any_tag(const struct node *n, struct slice tags)
 {
 	struct slice tag;
 
 	while (slice_next(&tags, ' ', &tag))
-		if (compare(n, tag))
+		if (tag.n > 0 && compare(n, tag))
 			return true;
 	return false;
 }

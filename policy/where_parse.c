@@ -128,6 +128,9 @@ static int add_text(struct where *w, struct node n, struct slice value,
 	struct strbuf key;
 	int rc = 0;
 
+	if (n.kind == N_EQUAL && n.field == WHERE_TAG && value.n == 0)
+		return error_set(err, "no tag is empty; rows without a tag "
+		    "are: not tag like '%%'");
 	strbuf_init(&key, ROW_TEXT_MAX);
 	if (n.kind == N_EQUAL && n.field == WHERE_ADDRESS) {
 		rc = row_key(value, &key, err);

@@ -41,7 +41,7 @@ static void an_expression_selects_by_every_column(void **state)
 	    {"tag = 'wave-1'", true},
 	    {"tag = 'wave'", false},
 	    {"tag like 'wave%'", true},
-	    {"tag = ''", false},
+	    {"tag like ''", false},
 	    {"mailbox = 'mb-ann'", true},
 	    {"mailbox = \"mb-ann\"", true},
 	    {"mailbox != ''", true},
@@ -155,6 +155,9 @@ static void a_wrong_expression_is_refused_with_its_place(void **state)
 	    {"change like 4", "changes are numbers"},
 	    {"change > -1", "a change's number"},
 	    {"route < 3", "only changes"},
+	    {"tag = ''", "not tag like '%'"},
+	    {"tag != ''", "no tag is empty"},
+	    {"vip or tag in (a, '')", "no tag is empty"},
 	};
 
 	(void)state;
@@ -166,6 +169,20 @@ static void a_wrong_expression_is_refused_with_its_place(void **state)
 		assert_null(w);
 		assert_non_null(strstr(err.text, cases[i].why));
 	}
+}
+
+static void a_row_without_tags_has_no_empty_one(void **state)
+{
+	struct where_row bare = {.tags = {"", 0}};
+	struct error err;
+	struct where *w = where_parse(SLICE("tag like '%'"), &err);
+
+	(void)state;
+	assert_non_null(w);
+	assert_true(where_match(w, &ann));
+	assert_false(where_match(w, &bare));
+	where_free(w);
+	assert_null(where_equal(WHERE_TAG, SLICE(""), &err));
 }
 
 static void an_expression_has_a_ceiling(void **state)
@@ -257,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_expression_selects_by_every_column),
 	    cmocka_unit_test(a_wrong_expression_is_refused_with_its_place),
+	    cmocka_unit_test(a_row_without_tags_has_no_empty_one),
 	    cmocka_unit_test(an_expression_has_a_ceiling),
 	    cmocka_unit_test(the_tags_that_a_match_needs_are_found),
 	    cmocka_unit_test(the_columns_that_are_asked_for_are_known),
