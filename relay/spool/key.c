@@ -140,10 +140,18 @@ static int parse(struct spool *s, struct slice text, struct error *err)
 		   : error_set(err, "%s/spool.key is damaged", s->path);
 }
 
+struct names_found {
+	bool segments, restoring;
+};
+
 static void on_name(void *arg, const char *name)
 {
+	struct names_found *f = arg;
+
 	if (slice_starts(slice_str(name), SLICE("seg.")))
-		*(bool *)arg = true;
+		f->segments = true;
+	if (strcmp(name, "restoring") == 0)
+		f->restoring = true;
 }
 
 static void draw(struct spool *s)
@@ -221,11 +229,16 @@ static int replace(struct spool *s, struct error *err)
 
 static int make(struct spool *s, struct error *err)
 {
-	bool used = false;
+	struct names_found found = {0};
 
-	if (s->c.io->list(s->c.io, s->path, on_name, &used) < 0)
+	if (s->c.io->list(s->c.io, s->path, on_name, &found) < 0)
 		return error_sys(err, errno, "read spool %s", s->path);
-	if (used)
+	if (found.restoring)
+		return error_set(err, "a restore into spool %s was "
+		    "interrupted: run posthouse restore again with the same "
+		    "backup, or remove restoring and each seg.* there to "
+		    "begin with an empty spool", s->path);
+	if (found.segments)
 		return error_set(err,
 		    "%s/spool.key is missing: the spool cannot be read",
 		    s->path);

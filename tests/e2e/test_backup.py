@@ -2,6 +2,7 @@
 """Backups that restore: taken while mail flows, restored into empty places,
 frozen until an administrator accepts them."""
 import collections
+import hashlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 
 import pytest
 
+from gateway import Refused
 from test_crash import Senders
 from until import until
 
@@ -230,6 +232,10 @@ ATTACKS = {
     "the key is left out": lambda d: manifest(
         d, lambda o: o.update(files=[f for f in o["files"] if
                                      f["name"] != "spool/spool.key"])),
+    "a generation is none": lambda d: manifest(
+        d, lambda o: o["position"].update(generation=-1)),
+    "a generation is too high": lambda d: manifest(
+        d, lambda o: o["position"].update(generation=(1 << 62) + 1)),
     "it is of a newer one": lambda d: manifest(
         d, lambda o: o.update(posthouse_backup=2)),
 }
@@ -294,6 +300,135 @@ def test_a_restore_that_was_killed_is_done_again(taken):
     uid = spool.stat().st_uid
     assert {f.stat().st_uid for f in spool.iterdir()} == {uid}
     assert stat.S_IMODE((spool / "spool.key").stat().st_mode) == 0o600
+
+
+def moved_in_part(gw, folder):
+    """What a power cut while files are moved may leave: all but the key."""
+    (gw.folder / "spool/restoring").mkdir(parents=True)
+    shutil.copy(folder / "spool/spool.key", gw.folder / "spool/restoring")
+    (gw.folder / "spool/lock").touch()
+    (gw.folder / "audit").mkdir()
+    for f in folder.glob("spool/seg.*"):
+        shutil.copy(f, gw.folder / "spool")
+    for f in folder.glob("audit/*.db"):
+        shutil.copy(f, gw.folder / "audit")
+    shutil.copy(folder / "table.db", gw.folder / "cutover.db")
+
+
+@pytest.mark.noverify
+def test_a_restore_that_was_cut_while_it_moved_goes_on(taken):
+    gw, folder = taken
+    moved_in_part(gw, folder)
+    with pytest.raises(Refused, match="run posthouse restore again"):
+        gw.start()
+    restore(gw, folder)
+    assert states(gw) == {"frozen": 1}
+    assert not (gw.folder / "spool/restoring").exists()
+
+
+@pytest.mark.noverify
+def test_after_a_cut_only_what_is_of_the_backup_goes(taken):
+    gw, folder = taken
+    moved_in_part(gw, folder)
+    (gw.folder / "audit/note.txt").write_text("mine")
+    assert "note.txt" in gw.cli_fails("restore", folder)
+    (gw.folder / "audit/note.txt").unlink()
+    spoil(gw.folder / "cutover.db")
+    mine = (gw.folder / "cutover.db").read_bytes()
+    said = gw.cli_fails("restore", folder)
+    assert "cutover.db: it is there, and is not what the backup has" in said
+    assert (gw.folder / "cutover.db").read_bytes() == mine
+    (gw.folder / "cutover.db").unlink()
+    restore(gw, folder)
+    assert states(gw) == {"frozen": 1}
+
+
+@pytest.mark.noverify
+def test_a_spool_of_which_only_the_folder_is_there_is_no_new_one(taken):
+    gw, folder = taken
+    (gw.folder / "spool/restoring").mkdir(parents=True)
+    with pytest.raises(Refused, match="a restore into spool .* interrupted"):
+        gw.start()
+    assert not (gw.folder / "spool/spool.key").exists()
+    restore(gw, folder)
+    assert states(gw) == {"frozen": 1}
+
+
+BIG = "audit/bbbb.db"
+
+
+@pytest.fixture
+def slow(taken):
+    """Its first file takes a while to read."""
+    gw, folder = taken
+    with open(folder / BIG, "wb") as f:
+        f.truncate(256 << 20)
+    with open(folder / BIG, "rb") as f:
+        sha = hashlib.file_digest(f, "sha256").hexdigest()
+    manifest(folder, lambda o: o["files"].insert(0, {
+        "name": BIG, "bytes": 256 << 20, "mode": 0o600, "sha256": sha}))
+    return gw, folder
+
+
+def stopped_at_big(gw, folder, when):
+    """A restore that stands still while it reads that file."""
+    run = gw.spawn("restore", folder)
+
+    def at_it():
+        assert run.poll() is None, "it is to take longer"
+        fds = f"/proc/{run.pid}/fd"
+        return when() and any(
+            os.path.realpath(f"{fds}/{n}") == str((folder / BIG).resolve())
+            for n in os.listdir(fds))
+    until(at_it, "it to read the large file")
+    os.kill(run.pid, signal.SIGSTOP)
+    return run
+
+
+@pytest.mark.noverify
+def test_no_daemon_starts_in_a_new_spool_while_it_is_restored(slow):
+    gw, folder = slow
+    run = stopped_at_big(gw, folder,
+                         (gw.folder / "audit/restoring").exists)
+    try:
+        with pytest.raises(Refused, match="is in use"):
+            gw.start()
+    finally:
+        os.kill(run.pid, signal.SIGCONT)
+    assert run.wait() == 0
+    (gw.folder / BIG).unlink()
+    gw.start()
+    assert states(gw) == {"frozen": 1}
+
+
+@pytest.mark.noverify
+def test_a_daemon_that_started_meanwhile_keeps_its_spool(slow):
+    gw, folder = slow
+    run = stopped_at_big(gw, folder, lambda: True)
+    try:
+        assert not (gw.folder / "spool").exists()
+        gw.start()
+        key = (gw.folder / "spool/spool.key").read_bytes()
+    finally:
+        os.kill(run.pid, signal.SIGCONT)
+    assert run.wait() == 1
+    assert (gw.folder / "spool/spool.key").read_bytes() == key
+    gw.restart()
+    assert gw.queue() == []
+
+
+@pytest.mark.noverify
+def test_files_that_were_put_aside_are_named_and_left_out(taken):
+    gw, folder = taken
+    gw.cli("restore", folder)
+    shutil.copy(segment(gw.folder), gw.folder / "spool/seg.0003.bad")
+    shutil.copy(gw.folder / "cutover.db", gw.folder / "audit/my-copy.db")
+    again = gw.folder / "again"
+    done = gw.run("backup", again)
+    assert done.returncode == 0 and "seg.0003.bad" in done.stderr, done
+    destroy(gw)
+    restore(gw, again)
+    assert states(gw) == {"frozen": 1}
 
 
 def test_the_spool_is_let_go_when_the_command_ends_however(make_gw):

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
+
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 7, CALLS_MAX = 3000 };
@@ -202,6 +204,14 @@ static void spoil_no_key(struct rig *r)
 	r->disk->io.unlink(&r->disk->io, "/spool/spool.key");
 }
 
+static void spoil_restoring(struct rig *r)
+{
+	struct diskio *io = &r->disk->io;
+
+	spoil_no_key(r);
+	io->close(io, io->open(io, "/spool/restoring", O_RDWR | O_CREAT, 0600));
+}
+
 static void spoil_full(struct rig *r)
 {
 	r->disk->io.unlink(&r->disk->io, "/spool/spool.key");
@@ -225,6 +235,9 @@ static const struct {
 	  spoil_version },
 	{ "bad key",   "/spool/spool.key is damaged",            spoil_key       },
 	{ "no key",    "/spool/spool.key is missing: the spool cannot be read", spoil_no_key },
+	{ "restoring", "a restore into spool /spool was interrupted: run posthouse restore "
+	  "again with the same backup, or remove restoring and each seg.* there to begin with "
+	  "an empty spool", spoil_restoring },
 	{ "full",      "spool /spool cannot be written: no space, or the disk fails", spoil_full },
 	/* clang-format on */
 };

@@ -284,6 +284,36 @@ static void it_begins_above_all_that_an_index_has_seen(void **state)
 	rig_free(r);
 }
 
+/* A number that a backup's manifest brings, or a key. */
+static void a_generation_that_no_journal_reaches_is_refused(void **state)
+{
+	static const uint64_t hostile[] = {GENERATION_MOST + 1, UINT64_MAX - 63,
+	    UINT64_MAX};
+	struct rig *r = taken_over(make(true));
+	struct rng_seeded rng;
+	struct spool_renewal what = {.path = r->c.path, .io = &r->disk->io,
+	    .rng = &rng.rng};
+	struct error err;
+
+	(void)state;
+	rng_seeded_init(&rng, 1);
+	for (unsigned i = 0; i < ARRAY_LEN(hostile); i++) {
+		what.known = hostile[i];
+		assert_int_equal(spool_renew(&what, &err), -1);
+		assert_non_null(strstr(err.text, "no journal reaches"));
+	}
+	open_well(r); /* as it was */
+	assert_int_equal(r->spool->key.lives, 0);
+	rig_close(r);
+	r = taken_over(r);
+	renew(r, GENERATION_MOST, 99);
+	what.io = &r->disk->io;
+	what.known = 0; /* now the key says it */
+	assert_int_equal(spool_renew(&what, &err), -1);
+	assert_non_null(strstr(err.text, "no journal reaches"));
+	rig_free(r);
+}
+
 static void a_flipped_bit_of_the_key_is_damage(void **state)
 {
 	struct rig *r = taken_over(make(true));
@@ -427,6 +457,8 @@ int main(void)
 		cmocka_unit_test(an_index_reads_on_from_life_to_life),
 		cmocka_unit_test(lives_have_an_end),
 		cmocka_unit_test(it_begins_above_all_that_an_index_has_seen),
+		cmocka_unit_test(
+		    a_generation_that_no_journal_reaches_is_refused),
 		cmocka_unit_test(a_flipped_bit_of_the_key_is_damage),
 		cmocka_unit_test(a_copy_taken_while_mail_flows_has_all_of_then),
 		cmocka_unit_test(nothing_is_recycled_while_it_is_held),

@@ -5,6 +5,7 @@
  * written.
  */
 #include "relay/cli/backup/backup_files.h"
+#include "relay/cli/backup/restore_files.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -62,11 +63,13 @@ static int copy_database(struct backing_up *b, const char *path,
 
 /* ---- the folder ---- */
 
+/* One that a restore takes. */
 static bool is_index(const char *name)
 {
-	size_t n = strlen(name);
+	char whole[NAME_MAX + 16];
 
-	return n > 3 && strcmp(name + n - 3, ".db") == 0;
+	snprintf(whole, sizeof(whole), "audit/%s", name);
+	return restore_place(whole) == TO_AUDIT;
 }
 
 static int copy_one(struct backing_up *b, const char *file, bool sealed)

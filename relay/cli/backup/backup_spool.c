@@ -4,6 +4,7 @@
  * position that the daemon tells.
  */
 #include "relay/cli/backup/backup_files.h"
+#include "relay/cli/backup/restore_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,12 +47,25 @@ static int copy_whole(struct backing_up *b, const char *file)
 	return copy(b, file, UINT64_MAX);
 }
 
+/* Also a file that was put aside is called seg.…; a restore would refuse it. */
+static int copy_segment(struct backing_up *b, const char *file)
+{
+	char name[NAME_MAX + 16];
+
+	snprintf(name, sizeof(name), "spool/%s", file);
+	if (restore_place(name) == TO_SPOOL)
+		return copy_whole(b, file);
+	cli_fail(b->c, "%s/%s: it is no segment of the spool, and is left out",
+	    b->conf->spool.path, file);
+	return CLI_DONE;
+}
+
 static int copy_all(struct backing_up *b)
 {
 	int code = copy_whole(b, "spool.key");
 
 	return code != CLI_DONE ? code : backup_each(b,
-	    &(struct backup_folder){b->conf->spool.path, "seg.", copy_whole});
+	    &(struct backup_folder){b->conf->spool.path, "seg.", copy_segment});
 }
 
 int backup_spool_alone(struct backing_up *b)

@@ -12,6 +12,7 @@
 #include "relay/cli/backup/restore_files.h"
 #include "relay/cli/common/folder.h"
 #include "relay/cli/common/json_get.h"
+#include "relay/spool/backup/renew.h"
 
 /* ---- restore ---- */
 
@@ -62,10 +63,26 @@ static void show(struct putting_back *p)
 	out_row_end(&p->c->out);
 }
 
+/* A backup that was taken without the daemon has none. */
+static int find_generation(struct putting_back *p)
+{
+	int64_t known = json_number(
+	    json_object_get(p->manifest, "position"), "generation");
+
+	if (known < 0 || (uint64_t)known > GENERATION_MOST)
+		return cli_fail(p->c, "%s/" BACKUP_MANIFEST ": generation %"
+		    PRId64 " of its position is none that a journal reaches",
+		    p->dir, known);
+	p->known = (uint64_t)known;
+	return CLI_DONE;
+}
+
 static int restore(struct putting_back *p)
 {
 	int code = find_places(p);
 
+	if (code == CLI_DONE)
+		code = find_generation(p);
 	if (code == CLI_DONE)
 		code = restore_look(p);
 	if (code == CLI_DONE)
@@ -90,8 +107,6 @@ static int run_restore(struct cli *c)
 	if (p.manifest == NULL)
 		return cli_fail(c, "%s: it is no backup, or one that did not "
 		    "come to its end; nothing was restored", p.dir);
-	p.known = (uint64_t)json_number(
-	    json_object_get(p.manifest, "position"), "generation");
 	code = restore(&p);
 	if (p.lock >= 0)
 		close(p.lock);

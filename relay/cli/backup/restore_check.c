@@ -128,16 +128,36 @@ int restore_check(struct putting_back *p)
 
 /* ---- places ---- */
 
-/* The lock is made by who looks, and "restoring" is of a restore that was
- * killed before it moved anything. */
-static bool counts(const char *name)
+static bool is_of_backup(const struct putting_back *p, enum place_kind kind,
+    const char *base)
 {
-	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-	       strcmp(name, "lock") != 0 && strcmp(name, "restoring") != 0;
+	const json_t *files = json_object_get(p->manifest, "files");
+	json_t *file;
+	size_t i;
+
+	json_array_foreach(files, i, file) {
+		const char *name = json_text(file, "name");
+
+		if (restore_place(name) == kind &&
+		    strcmp(restore_base(name), base) == 0)
+			return true;
+	}
+	return false;
 }
 
-static int look_at_folder(struct putting_back *p, const char *path)
+/* The lock is made by the command that looks, and "restoring" is of a restore
+ * that was interrupted. What that one moved is taken back later. */
+static bool counts(const struct putting_back *p, enum place_kind kind,
+    const char *name)
 {
+	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+	       strcmp(name, "lock") != 0 && strcmp(name, "restoring") != 0 &&
+	       !(p->again && is_of_backup(p, kind, name));
+}
+
+static int look_at_folder(struct putting_back *p, enum place_kind kind)
+{
+	const char *path = p->place[kind];
 	DIR *d = opendir(path);
 	const struct dirent *e = NULL;
 	int code = CLI_DONE;
@@ -146,7 +166,7 @@ static int look_at_folder(struct putting_back *p, const char *path)
 		return errno == ENOENT ? CLI_DONE : cli_fail(p->c, "%s: %s",
 		    path, strerror(errno));
 	while (code == CLI_DONE && (e = readdir(d)) != NULL)
-		if (counts(e->d_name))
+		if (counts(p, kind, e->d_name))
 			code = cli_fail(p->c, "%s is not empty (%s): a restore "
 			    "puts nothing over what is there; move it away",
 			    path, e->d_name);
@@ -160,7 +180,7 @@ static int look_at_table(struct putting_back *p)
 	char path[PATH_MAX];
 	struct stat st;
 
-	for (size_t i = 0; i < ARRAY_LEN(rests); i++) {
+	for (size_t i = p->again ? 1 : 0; i < ARRAY_LEN(rests); i++) {
 		snprintf(path, sizeof(path), "%s%s", p->place[TO_TABLE],
 		    rests[i]);
 		if (lstat(path, &st) == 0)
@@ -171,31 +191,33 @@ static int look_at_table(struct putting_back *p)
 	return CLI_DONE;
 }
 
-/* As the daemon does, so none starts meanwhile. */
+/* As the daemon does, so none starts meanwhile. Where there is no lock,
+ * restore_put() makes it and looks again. */
 static int lock_spool(struct putting_back *p)
 {
 	char path[PATH_MAX];
-	struct stat st;
 
-	if (stat(p->place[TO_SPOOL], &st) != 0)
-		return CLI_DONE;
 	snprintf(path, sizeof(path), "%s/lock", p->place[TO_SPOOL]);
-	p->lock = open(path, O_RDWR | O_CLOEXEC);
+	if (p->lock < 0)
+		p->lock = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (p->lock < 0 && errno == ENOENT)
 		return CLI_DONE;
 	if (p->lock >= 0 && flock(p->lock, LOCK_EX | LOCK_NB) == 0)
 		return CLI_DONE;
-	return cli_fail(p->c, "%s: it is in use: stop posthoused first",
-	    p->place[TO_SPOOL]);
+	if (p->lock >= 0 && errno == EWOULDBLOCK)
+		return cli_fail(p->c, "%s: it is in use: stop posthoused first",
+		    p->place[TO_SPOOL]);
+	return cli_fail(p->c, "%s: %s", path, strerror(errno));
 }
 
 int restore_look(struct putting_back *p)
 {
 	int code = lock_spool(p);
 
+	p->again = restore_is_half(p);
 	if (code == CLI_DONE)
-		code = look_at_folder(p, p->place[TO_SPOOL]);
-	if (look_at_folder(p, p->place[TO_AUDIT]) != CLI_DONE)
+		code = look_at_folder(p, TO_SPOOL);
+	if (look_at_folder(p, TO_AUDIT) != CLI_DONE)
 		code = CLI_NO;
 	if (look_at_table(p) != CLI_DONE)
 		code = CLI_NO;

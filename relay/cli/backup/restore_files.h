@@ -22,19 +22,30 @@ struct putting_back {
 				    * configuration NULL */
 	uint64_t known; /* the generation that the index has seen */
 	unsigned configs, kept; /* files of the configuration: written, left */
-	int lock; /* of the spool */
+	int lock; /* of the spool; -1: there was none yet */
+	bool again; /* an earlier one was interrupted while it moved files */
 };
 
 /* Where a file of the manifest goes, by its name; PLACES: nowhere. */
 enum place_kind restore_place(const char *name);
 /* The part of the name behind the folder. */
 const char *restore_base(const char *name);
+/* Where the copy goes first, and where it is moved to. */
+void restore_paths(const struct putting_back *p, const char *name,
+    char first_out[PATH_MAX], char last_out[PATH_MAX]);
 
 /* Each file is what the manifest says. CLI_DONE, or all faults were said. */
 int restore_check(struct putting_back *p);
-/* The places are free, and no daemon runs. */
+/* The places are free, but for what an interrupted restore of this backup left,
+ * and no daemon runs. */
 int restore_look(struct putting_back *p);
 /* All of it. What was begun is taken away again when it fails. */
 int restore_put(struct putting_back *p);
+
+/* A restore has begun in the spool, and its key is not there yet. */
+bool restore_is_half(const struct putting_back *p);
+/* Takes the files away that were moved into their places: those that are byte
+ * for byte the backup's. CLI_NO: others were named, and stay. */
+int restore_take_back(struct putting_back *p);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
+#include "relay/base/newfile.h"
 #include "relay/base/rng.h"
 #include "relay/cli/common/file_hash.h"
 #include "relay/cli/common/folder.h"
@@ -54,29 +55,12 @@ static int make_folder(struct putting_back *p, const char *path, int mode)
 	if (mkdir(path, (mode_t)mode) != 0)
 		return errno == EEXIST ? CLI_DONE : cli_fail(p->c, "%s: %s",
 		    path, strerror(errno));
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	rc = fd < 0 ? -1 : give_to(fd, &owner);
 	if (fd >= 0)
 		close(fd);
 	return rc == 0 ? CLI_DONE
 		       : cli_fail(p->c, "%s: %s", path, strerror(errno));
-}
-
-/* Where the copy goes first, and where it is moved to. */
-static void paths_of(const struct putting_back *p, const char *name,
-    char first[PATH_MAX], char last[PATH_MAX])
-{
-	enum place_kind kind = restore_place(name);
-	const char *place = p->place[kind];
-
-	if (kind == TO_TABLE) {
-		snprintf(first, PATH_MAX, "%s.restoring", place);
-		snprintf(last, PATH_MAX, "%s", place);
-		return;
-	}
-	snprintf(first, PATH_MAX, "%s/restoring/%s", place,
-	    restore_base(name));
-	snprintf(last, PATH_MAX, "%s/%s", place, restore_base(name));
 }
 
 /* ---- copies ---- */
@@ -133,7 +117,7 @@ static int copy_part(struct putting_back *p, const json_t *file)
 
 	if (kind == TO_CONFIG)
 		return CLI_DONE;
-	paths_of(p, name, first, last);
+	restore_paths(p, name, first, last);
 	owner_of(p->place[kind], &to.owner);
 	return copy_file(p, file, &to);
 }
@@ -156,7 +140,7 @@ static int put_config(struct putting_back *p, const json_t *file)
 	to.owner.st_uid = (uid_t)json_number(file, "uid");
 	to.owner.st_gid = (gid_t)json_number(file, "gid");
 	code = copy_file(p, file, &(struct copy_to){part, to.owner});
-	if (code == CLI_DONE && rename(part, to.path) != 0)
+	if (code == CLI_DONE && newfile_keep(part, to.path) != 0)
 		code = cli_fail(p->c, "%s: %s", to.path, strerror(errno));
 	p->configs += code == CLI_DONE;
 	return code;
@@ -208,6 +192,39 @@ static void take_away(struct putting_back *p)
 	unlink(path);
 }
 
+/* Made like the daemon's: as its user's, who opens it next. */
+static int make_lock(struct putting_back *p)
+{
+	char path[PATH_MAX];
+	struct stat owner;
+
+	if (p->lock >= 0)
+		return CLI_DONE;
+	snprintf(path, sizeof(path), "%s/lock", p->place[TO_SPOOL]);
+	owner_of(p->place[TO_SPOOL], &owner);
+	p->lock = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (p->lock < 0 && errno == EEXIST)
+		return CLI_DONE;
+	return p->lock >= 0 && give_to(p->lock, &owner) == 0
+		   ? CLI_DONE
+		   : cli_fail(p->c, "%s: %s", path, strerror(errno));
+}
+
+/* From here on no daemon starts in the spool. One that did while the backup
+ * was checked is seen: it has the lock, or has left its files. */
+static int take_places(struct putting_back *p)
+{
+	int code = make_folder(p, p->place[TO_SPOOL], 0700);
+
+	if (code == CLI_DONE)
+		code = make_lock(p);
+	if (code == CLI_DONE)
+		code = restore_look(p);
+	if (code == CLI_DONE && p->again)
+		code = restore_take_back(p);
+	return code;
+}
+
 static int make_places(struct putting_back *p)
 {
 	static const int modes[] = {[TO_SPOOL] = 0700, [TO_AUDIT] = 0750};
@@ -221,7 +238,8 @@ static int make_places(struct putting_back *p)
 		if (code == CLI_DONE)
 			code = make_folder(p, path, 0700);
 	}
-	return code;
+	/* The sign that stops a daemon is on disk before a file is moved. */
+	return code == CLI_DONE ? folder_sync(p->c, p->place[TO_SPOOL]) : code;
 }
 
 /* The file is written anew, as root's: it goes to the daemon's user again. */
@@ -252,10 +270,12 @@ static int move_up(struct putting_back *p, const char *name)
 {
 	char first[PATH_MAX], last[PATH_MAX];
 
-	paths_of(p, name, first, last);
-	if (rename(first, last) == 0)
+	restore_paths(p, name, first, last);
+	if (newfile_keep(first, last) == 0)
 		return CLI_DONE;
-	return cli_fail(p->c, "%s: %s", last, strerror(errno));
+	return cli_fail(p->c, "%s: %s", last, errno == EEXIST
+	    ? "something made it while the restore ran; it stays as it is"
+	    : strerror(errno));
 }
 
 /* The key comes last. */
@@ -300,8 +320,10 @@ static int put_configs(struct putting_back *p, const json_t *file)
 
 int restore_put(struct putting_back *p)
 {
-	int code;
+	int code = take_places(p);
 
+	if (code != CLI_DONE)
+		return code;
 	take_away(p);
 	code = make_places(p);
 	if (code == CLI_DONE)
@@ -312,6 +334,8 @@ int restore_put(struct putting_back *p)
 		code = each_file(p, "configuration", put_configs);
 	if (code == CLI_DONE)
 		code = move_all(p);
+	if (code != CLI_DONE && restore_is_half(p))
+		restore_take_back(p);
 	take_away(p);
 	return code;
 }

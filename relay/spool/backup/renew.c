@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 
 #include "relay/spool/spool_int.h"
 
@@ -81,6 +82,12 @@ static int renew(struct renewing *r, uint64_t known, struct error *err)
 		return error_sys(err, errno, "read spool %s", s->path);
 	if (r->b.main_to < known)
 		r->b.main_to = known;
+	if (r->b.main_to > GENERATION_MOST || r->b.bulk_to > GENERATION_MOST)
+		return error_set(err, "%s: a generation of its journal is "
+		    "%" PRIu64 ", which no journal reaches: damaged, or "
+		    "changed by hand", s->path,
+		    r->b.main_to > r->b.bulk_to ? r->b.main_to
+						: r->b.bulk_to);
 	r->b.main_to += MARGIN;
 	r->b.bulk_to += MARGIN;
 	return key_renew(s, &r->b, err);

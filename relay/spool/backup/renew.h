@@ -12,6 +12,10 @@
 #include "relay/base/rng.h"
 #include "relay/spool/disk/diskio.h"
 
+/* A journal counts its segments one by one and never comes near it: a number
+ * above it is damage or malice, and sums with one below do not overflow. */
+#define GENERATION_MOST (UINT64_C(1) << 62)
+
 struct spool_renewal {
 	const char *path;
 	struct diskio *io;
