@@ -119,6 +119,13 @@ bool hourfile_damaged(const struct hourfile *f)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
+static bool is_failed(const struct hourfile *f)
+{
+	int code = f->db == NULL ? SQLITE_MISUSE : sqlite3_errcode(f->db);
+
+	return code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
+}
+
 static int fail(struct hourfile *f, const char *path, struct error *err)
 {
 	if (f->state.format > HOUR_FORMAT)
@@ -276,6 +283,18 @@ static void unlink_all(const char *path)
 	}
 }
 
+/* The folder too: a power cut must not bring back what was unlinked. */
+static void remove_all(const char *dir, const char *path)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	unlink_all(path);
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
 static int write_first(struct hourfile *f, const struct hour_state *st)
 {
 	sqlite3_stmt *s = NULL;
@@ -305,15 +324,12 @@ static int write_first(struct hourfile *f, const struct hour_state *st)
 	sqlite3_bind_int(s, 9, st->again);
 	rc = sqlite3_step(s);
 	sqlite3_finalize(s);
-	if (rc != SQLITE_DONE)
-		return -1;
-	return sqlite3_exec(f->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK
-		   ? 0
-		   : -1;
+	f->in_tx = true;
+	return rc == SQLITE_DONE ? 0 : -1;
 }
 
 struct hourfile *hourfile_create(const char *dir, int64_t hour,
-    const struct hour_state *st, struct error *err)
+    const struct hour_state *st, struct hourfile *from, struct error *err)
 {
 	char path[PATH_MAX];
 	struct hourfile *f;
@@ -325,10 +341,13 @@ struct hourfile *hourfile_create(const char *dir, int64_t hour,
 	    err);
 	if (f == NULL)
 		return NULL;
-	if (write_first(f, st) == 0 && chmod(path, 0640) == 0)
+	if (write_first(f, st) == 0 && hourfile_follow(f, from) == 0 &&
+	    chmod(path, 0640) == 0)
 		return f;
 	fail(f, path, err);
-	unlink_all(path);
+	if (from != NULL && is_failed(from))
+		error_set(err, "%s: %s", dir, hourfile_error(from));
+	remove_all(dir, path);
 	return NULL;
 }
 

@@ -65,10 +65,13 @@ enum hour_open {
 	HOUR_SEAL,  /* what is over: also one that a seal left half way */
 };
 
-/* A new file whose cursor is `s->cursor`, committed when this returns. What a
- * crash left of an earlier try is replaced. */
+/* A new file whose cursor is `s->cursor`, committed when this returns. It
+ * begins with the totals at the end of `from`; NULL: there are none. What a
+ * crash left of an earlier try is replaced. After a failure there is no such
+ * file: its cursor would fall behind that of `from`, which goes on. */
 struct hourfile *hourfile_create(const char *dir, int64_t hour,
-    const struct hour_state *s, struct error *err) PH_CHECK;
+    const struct hour_state *s, struct hourfile *from,
+    struct error *err) PH_CHECK;
 /* NULL and err->no ENOENT when there is no such file or it was never
  * committed. */
 struct hourfile *hourfile_open(const char *dir, int64_t hour,
@@ -110,9 +113,6 @@ int hourfile_commit(struct hourfile *f, struct spool_pos cursor, bool known,
 int hourfile_begin_era(struct hourfile *f, const struct hour_state *s);
 /* The same era goes on in a spool that has another id by now. */
 int hourfile_put_spool(struct hourfile *f, uint64_t spool);
-/* The totals at the end of `from` are those at the beginning of `f`, which is
- * new. Committed when this returns. */
-int hourfile_follow(struct hourfile *f, struct hourfile *from);
 void hourfile_rollback(struct hourfile *f);
 const char *hourfile_error(const struct hourfile *f);
 

@@ -40,6 +40,9 @@ int hourfile_row(struct hourfile *f, enum hour_sql which, struct row_bind *r);
 void hourfile_row_int(struct row_bind *r, int64_t v);
 void hourfile_row_text(struct row_bind *r, struct slice v);
 int hourfile_row_done(struct row_bind *r);
+/* hourtotals.c: the end of `from` is the beginning of `f`, which is new; NULL:
+ * there is none before it. Commits. 0 or -1. */
+int hourfile_follow(struct hourfile *f, struct hourfile *from);
 /* One without parameters. */
 int hourfile_run(struct hourfile *f, enum hour_sql which);
 

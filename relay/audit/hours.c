@@ -137,7 +137,8 @@ static int take_up(struct hours *h, int64_t now_us, struct error *err)
 	rc = find_current(h, all, &n, err);
 	if (rc == 0 && h->current == NULL) {
 		h->current =
-		    hourfile_create(h->dir, hour_of(now_us), &fresh, err);
+		    hourfile_create(h->dir, hour_of(now_us), &fresh, NULL,
+			err);
 		rc = h->current == NULL ? -1 : 0;
 	} else if (rc == 0) {
 		find_unsealed(h, all, n - 1);
@@ -227,14 +228,9 @@ int hours_roll(struct hours *h, int64_t hour, struct error *err)
 	if (hour <= last)
 		hour = last + 1;
 	st.node = h->node;
-	f = hourfile_create(h->dir, hour, &st, err);
+	f = hourfile_create(h->dir, hour, &st, h->current, err);
 	if (f == NULL)
 		return -1;
-	if (hourfile_follow(f, h->current) != 0) {
-		error_set(err, "%s: %s", h->dir, hourfile_error(f));
-		hourfile_close(f);
-		return -1;
-	}
 	hourfile_close(h->current);
 	h->current = f;
 	wait_for_seal(h, last);

@@ -139,14 +139,11 @@ int hourfile_follow(struct hourfile *f, struct hourfile *from)
 {
 	struct following w = {f, 0};
 
-	if (!from->state.known)
-		return 0;
-	if (hourfile_totals(from, HOUR_JOURNAL, on_leg, &w) < 0 || w.rc != 0 ||
-	    hourfile_commit(f, f->state.cursor, true, from->state.based) != 0) {
-		hourfile_rollback(f);
+	if (from == NULL || !from->state.known)
+		return hourfile_commit(f, f->state.cursor, false, false);
+	if (hourfile_totals(from, HOUR_JOURNAL, on_leg, &w) < 0 || w.rc != 0)
 		return -1;
-	}
-	return 0;
+	return hourfile_commit(f, f->state.cursor, true, from->state.based);
 }
 
 int hourfile_totals(struct hourfile *f, enum hour_totals which,

@@ -229,6 +229,7 @@ static int renew(struct projector *p, int64_t mono_ms)
 		hours_pass_over(p->hours, true);
 	/* Said once: the file that is current after that is another. */
 	p->damaged = false;
+	projector_refill_rests(p);
 	if (hours_renew(p->hours, damaged, p->clock->wall_us(p->clock),
 		&err) != 0) {
 		p->retry_ms = mono_ms + RETRY_MS;
@@ -347,8 +348,10 @@ static int idle(struct projector *p, int64_t mono_ms)
 	prune(p);
 	projector_last_follow(p, mono_ms);
 	if (mono_ms >= p->sealed_ms) {
-		int rc = hours_seal(p->hours, &err);
+		int rc;
 
+		projector_refill_rests(p);
+		rc = hours_seal(p->hours, &err);
 		if (rc > 0)
 			return 0;
 		if (rc < 0)

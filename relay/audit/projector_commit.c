@@ -129,8 +129,11 @@ int projector_roll(struct projector *p, int64_t hour, int64_t mono_ms)
 
 	if (projector_commit(p, mono_ms) != 0)
 		return -1;
-	if (hours_roll(p->hours, hour, &err) != 0)
+	projector_refill_rests(p);
+	if (hours_roll(p->hours, hour, &err) != 0) {
+		p->damaged = hourfile_damaged(projector_file(p));
 		return projector_fail(p, mono_ms, &err);
+	}
 	open_messages_new_hour(&p->open);
 	p->sealed_ms = mono_ms;
 	return 0;

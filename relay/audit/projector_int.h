@@ -70,7 +70,8 @@ struct projector {
 	bool catching;
 	struct spool_pos caught;
 	struct {
-		struct hourfile *f; /* NULL: none is read now */
+		struct hourfile *f; /* NULL: none is open now       */
+		bool on;	    /* `hour` is read, up to `at` by now */
 		int64_t hour, below;
 		struct hour_seek at;
 	} refill;
@@ -170,6 +171,9 @@ void projector_last_commit(struct projector *p, int64_t mono_ms); /* now */
 void projector_last_gap(struct projector *p); /* records never came in */
 /* One step; ms until the next. */
 int projector_refill(struct projector *p);
+/* Lets go of the file that it reads until the next step: what is open in one
+ * process is shared, and a file cannot be sealed beside a reader. */
+void projector_refill_rests(struct projector *p);
 void projector_last_close(struct projector *p);
 /* projector_era.c: takes up where the index stopped, in this journal or the
  * one before. */

@@ -177,20 +177,25 @@ static void add_again(void *arg, const struct delivery_event *m)
 	last_delivery_add(p->last, m->leg, m->to, &d);
 }
 
-static void close_refill(struct projector *p)
+void projector_refill_rests(struct projector *p)
 {
 	hourfile_close(p->refill.f);
 	p->refill.f = NULL;
 }
 
+static void give_up_hour(struct projector *p)
+{
+	projector_refill_rests(p);
+	p->refill.on = false;
+}
+
 static void end_hour(struct projector *p, bool hole)
 {
-	close_refill(p);
+	give_up_hour(p);
 	last_delivery_refilled(p->last, p->refill.hour, hole);
 }
 
-/* The newest hour before the one that was added last. False: there is none,
- * or it cannot be read. */
+/* The newest hour before the one that was added last. False: there is none. */
 static bool next_hour(struct projector *p)
 {
 	int64_t below = last_delivery_refill(p->last), *hours;
@@ -210,8 +215,18 @@ static bool next_hour(struct projector *p)
 		log_info("ledger.refilled");
 		return false;
 	}
-	p->refill.f = hourfile_open(p->index_path, p->refill.hour, HOUR_READ,
-	    &err);
+	p->refill.on = true;
+	return true;
+}
+
+/* False: it cannot be read. */
+static bool open_hour(struct projector *p)
+{
+	struct error err;
+
+	if (p->refill.f == NULL)
+		p->refill.f = hourfile_open(p->index_path, p->refill.hour,
+		    HOUR_READ, &err);
 	if (p->refill.f != NULL)
 		return true;
 	log_warn("ledger.refill", kv_err(&err));
@@ -224,13 +239,12 @@ int projector_refill(struct projector *p)
 	int n;
 
 	if (last_delivery_refill(p->last) == LAST_REFILLED) {
-		close_refill(p);
+		give_up_hour(p);
 		return QUIET_MS;
 	}
-	if (p->refill.f != NULL &&
-	    last_delivery_refill(p->last) != p->refill.below)
-		close_refill(p); /* it began anew */
-	if (p->refill.f == NULL && !next_hour(p))
+	if (last_delivery_refill(p->last) != p->refill.below)
+		give_up_hour(p); /* it began anew */
+	if ((!p->refill.on && !next_hour(p)) || !open_hour(p))
 		return REFILL_PAUSE_MS;
 	n = hourfile_delivered(p->refill.f, &p->refill.at, REFILL_ROWS,
 	    add_again, p);
@@ -241,6 +255,6 @@ int projector_refill(struct projector *p)
 
 void projector_last_close(struct projector *p)
 {
-	close_refill(p);
+	projector_refill_rests(p);
 	last_delivery_close(p->last);
 }

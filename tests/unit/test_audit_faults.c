@@ -138,6 +138,92 @@ static void disk_give(void)
 	vfs->xSetSystemCall(vfs, "open", NULL);
 }
 
+/* ---- no room for the next hour ----------------------------------------- */
+
+static struct {
+	ssize_t (*pwrite)(int fd, const void *p, size_t n, off_t at);
+	unsigned calls, fail_at; /* this one fails, by ENOSPC */
+} room;
+
+static ssize_t on_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	if (++room.calls != room.fail_at)
+		return room.pwrite(fd, p, n, at);
+	errno = ENOSPC;
+	return -1;
+}
+
+static void room_ends_at(unsigned call)
+{
+	static const char *const names[] = {"pwrite", "pwrite64"};
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+	room.calls = 0;
+	room.fail_at = call;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		sqlite3_syscall_ptr real = vfs->xGetSystemCall(vfs, names[i]);
+
+		if (real == NULL)
+			continue;
+		room.pwrite = (ssize_t (*)(int, const void *, size_t,
+		    off_t))real;
+		vfs->xSetSystemCall(vfs, names[i],
+		    (sqlite3_syscall_ptr)on_pwrite);
+	}
+}
+
+static void room_is_back(void)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+
+	vfs->xSetSystemCall(vfs, "pwrite", NULL);
+	vfs->xSetSystemCall(vfs, "pwrite64", NULL);
+}
+
+/* Two batches of this hour, and one of the next. */
+static void three_batches(struct fixture *f)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		int64_t at = T0 + (i == 2 ? HOUR : i);
+
+		fake_accepted(&f->j, fake_id(at, i), at, "bob@example.org",
+		    ann, f->cloud);
+		fake_totals(&f->j);
+	}
+}
+
+/* The next hour's file cannot be made, rows go on in this one, and it is
+ * killed: a file of the next hour with the cursor of before would count. */
+static void an_hour_that_could_not_begin_doubles_nothing(void **state)
+{
+	static const struct spool_origin spool = {.id = 11,
+	    .end = {1, UINT64_MAX}};
+	struct fixture *f = *state;
+	struct conserve c;
+	char lost[64];
+
+	three_batches(f);
+	f->j.origin = &spool;
+	room.calls = UINT_MAX;
+	for (unsigned n = 1; n <= room.calls; n++) {
+		f->j.visible = 2;
+		run(f);
+		f->j.visible = f->j.n;
+		open_projector(f);
+		room_ends_at(n);
+		steps(f, 8);
+		room_is_back();
+		close_projector(f);
+		run(f);
+		verify(f, &c, lost);
+		assert_int_equal(c.leg[f->cloud].total[T_CREATED], 3);
+		assert_true(c.known);
+		assert_true(conserve_agrees(&c.leg[f->cloud]));
+		remove_dir(f->index);
+		unlink(f->events);
+	}
+}
+
 /* In a life that begins, one that goes on, one that rolls and seals. */
 static void one_open_that_fails_loses_nothing_for_ever(void **state)
 {
@@ -413,6 +499,7 @@ int main(void)
 		T(what_stays_unreadable_is_a_gap_and_the_rest_comes),
 		T(a_shortage_of_descriptors_passes_nothing_over),
 		T(one_open_that_fails_loses_nothing_for_ever),
+		T(an_hour_that_could_not_begin_doubles_nothing),
 		T(an_older_file_that_cannot_be_opened_is_waited_for),
 		T(a_hot_journal_of_a_sealed_file_is_rolled_back),
 		T(a_seal_leaves_no_journal_at_any_time),

@@ -320,6 +320,45 @@ static void made_again_it_may_be_killed(void **state)
 	}
 }
 
+/* An hour that ends while it is read for that is sealed all the same. */
+static void made_again_it_holds_no_seal_up(void **state)
+{
+	enum { MANY = 9000, REST = 4 };
+	struct fixture *f = *state;
+	struct last_delivered m;
+	struct stat st;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		uint64_t id = fake_id(T0 + i, i % 16384);
+		char text[40];
+		const char *to[] = {text, NULL};
+
+		snprintf(text, sizeof(text), "m%u@example.com", i);
+		fake_accepted(&f->j, id, T0 + i, "", to, f->cloud);
+		sent(f, id, T0 + i, D_QUEUED, D_DELIVERED, 1);
+	}
+	run(f);
+	forget_last(f);
+	f->j.first = f->j.n; /* the journal has nothing of it */
+	open_projector(f);
+	steps(f, 1);
+	fake_accepted(&f->j, fake_id(T0 + HOUR, 1), T0 + HOUR, "", ann,
+	    f->cloud);
+	f->j.visible = f->j.n;
+	steps(f, REST);
+	assert_int_not_equal(
+	    last_delivery_refill(projector_last(f->p)), LAST_REFILLED);
+	assert_int_equal(stat(path_of(f, "2026112205.db"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0440);
+	steps(f, 40);
+	assert_int_equal(
+	    last_delivery_refill(projector_last(f->p)), LAST_REFILLED);
+	assert_true(last_delivery_find(projector_last(f->p), "cloud",
+	    SLICE("m8999@example.com"), &m));
+	assert_true(last_delivery_find(projector_last(f->p), "cloud",
+	    SLICE("m0@example.com"), &m));
+}
+
 static void an_hour_that_cannot_be_read_is_a_hole(void **state)
 {
 	struct fixture *f = *state;
@@ -487,6 +526,8 @@ int main(void)
 		    a_lost_one_is_made_again_from_the_index, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    made_again_it_may_be_killed, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    made_again_it_holds_no_seal_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    an_hour_that_cannot_be_read_is_a_hole, setup, teardown),
 		cmocka_unit_test_setup_teardown(
