@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The commands that read the audit trail, over an index of a made-up journal:
+ * what trace shows and sums up, and the verdict of audit verify beside a
+ * daemon that only says how far its journal is.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "relay/base/id.h"
+#include "relay/base/log.h"
+#include "relay/ops/ctl.h"
+#include "tests/unit/auditfixture.h"
+#include "tests/unit/cli_rig.h"
+#include "tests/unit/conf_tmp.h"
+
+#define DAY_OF_T0 " --utc --since 2026-11-22T00:00:00Z"
+
+/* ---- helpers ----------------------------------------------------------- */
+
+static void write_conf(struct fixture *f)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%scontrol { socket = \"%s/sock\" }\n"
+	    "spool { path = \"%s/spool\" }\naudit { path = \"%s\" }\n",
+	    CONF_BASE, f->dir, f->dir, f->index);
+	conf_tmp_write(f->dir, "posthouse.conf", text);
+}
+
+/* Is the text in what was printed? A ! before it: is it not? */
+static void assert_said(const char *out, const char *text)
+{
+	bool want = *text != '!';
+
+	assert_int_equal(strstr(out, want ? text : text + 1) != NULL, want);
+}
+
+/* ---- trace ------------------------------------------------------------- */
+
+/* The first is delivered, the second waits. */
+static void two_messages(struct fixture *f)
+{
+	usual_mail(f, 1, MINUTE);
+	fake_accepted(&f->j, fake_id(T0 + MINUTE, 1), T0 + MINUTE,
+	    "eve@example.org", ann, f->cloud);
+	sent(f, fake_id(T0 + MINUTE, 1), T0 + 2 * MINUTE, D_QUEUED,
+	    D_DEFERRED, 1);
+	run(f);
+}
+
+static void a_trace_ends_with_the_last_word_on_each_delivery(void **state)
+{
+	static const struct {
+		const char *line;
+		int code;
+		const char *said;
+	} cases[] = {
+		{"trace --to ann@example.com" DAY_OF_T0, 0,
+		    "\n2 messages: 1 delivered, 1 deferred\n"},
+		{"trace --from eve@example.org" DAY_OF_T0, 0,
+		    "\n1 message: 1 deferred\n"},
+		{"trace --from eve@example.org" DAY_OF_T0, 0,
+		    "\n  2026-11-22 05:13:17.000Z  accepted from "},
+		{"trace --to ann@example.com --json" DAY_OF_T0, 0,
+		    "\"event\":\"delivered\""},
+		/* One line an event, and nothing else. */
+		{"trace --to ann@example.com --json" DAY_OF_T0, 0,
+		    "!messages"},
+		{"trace --to bob@example.com" DAY_OF_T0, 1,
+		    "nothing is known of such a message"},
+		{"trace --to ann@example.com --limit 1" DAY_OF_T0, 0,
+		    "there are more messages; narrow the search"},
+		{"trace --to ann@example.com --utc "
+		 "--since 2026-11-22T00:00:00Z --until 2026-11-22T05:12:30Z",
+		    0, "\n1 message: 1 delivered\n"},
+		{"trace --to ann@example.com --since 2026-11-22T05:00:00Z "
+		 "--until 2026-11-22T04:00:00Z", 2, "--until"},
+	};
+	struct fixture *f = *state;
+	char *out = mem_new(CLI_RIG_OUT), line[80], id[ID_TEXT];
+
+	two_messages(f);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(cli_rig_run(f->dir, cases[i].line, NULL, out),
+		    cases[i].code);
+		assert_said(out, cases[i].said);
+	}
+	/* One message is told whole, without a sum. */
+	id_text(fake_id(T0, 0), id);
+	snprintf(line, sizeof(line), "trace %s --utc", id);
+	assert_int_equal(cli_rig_run(f->dir, line, NULL, out), 0);
+	assert_said(out, "delivered");
+	assert_said(out, "!1 message:");
+	mem_free(out);
+}
+
+/* ---- audit verify ------------------------------------------------------ */
+
+/* A daemon whose journal is synced to `at`. */
+struct daemon {
+	struct spool_pos at;
+	unsigned asked; /* how far the index is behind */
+};
+
+static void on_position(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct daemon *d = arg;
+	struct jout *j = ctl_row(r);
+
+	(void)args;
+	jout_int(j, "generation", (int64_t)d->at.generation);
+	jout_int(j, "offset", (int64_t)d->at.offset);
+	ctl_row_end(r);
+	ctl_end(r, 0, NULL);
+}
+
+static void on_behind(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct daemon *d = arg;
+
+	(void)args;
+	d->asked++;
+	jout_int(ctl_row(r), "records", 3);
+	ctl_row_end(r);
+	ctl_end(r, 0, NULL);
+}
+
+static const struct ctl_command table[] = {
+	{"audit.position", on_position}, {"audit.behind", on_behind},
+	{NULL, NULL},
+};
+
+static int verify_line(struct fixture *f, struct daemon *d, const char *line,
+    char *out)
+{
+	struct loop *loop = loop_new(&clock_system);
+	char path[64];
+	struct error err;
+	struct ctl *ctl;
+	int code;
+
+	snprintf(path, sizeof(path), "%s/sock", f->dir);
+	ctl = ctl_open(loop, path, table, d, &err);
+	assert_non_null(ctl);
+	code = cli_rig_run(f->dir, line, loop, out);
+	ctl_close(ctl);
+	loop_free(loop);
+	return code;
+}
+
+static void a_recipient_without_a_delivery_is_named(void **state)
+{
+	struct fixture *f = *state;
+	struct daemon d = {.at = {0}};
+	char *out = mem_new(CLI_RIG_OUT), text[80], id[ID_TEXT];
+	struct spool_update gone = {.delivery = 0,
+	    .to = {.leg = f->cloud, .state = D_SUPERSEDED,
+		.reason = WHY_ROUTE, .change = 9}};
+
+	usual_mail(f, 1, MINUTE);
+	fake_accepted(&f->j, fake_id(T0 + MINUTE, 1), T0 + MINUTE, "", ann,
+	    f->cloud);
+	run(f);
+	assert_int_equal(verify_line(f, &d, "audit verify", out), 0);
+	assert_said(out, "every one is accounted for");
+	assert_said(out, "!no delivery stands");
+	fake_update(&f->j, fake_id(T0 + MINUTE, 1), T0 + HOUR, D_QUEUED,
+	    &gone);
+	run(f);
+	assert_int_equal(verify_line(f, &d, "audit verify", out), 1);
+	id_text(fake_id(T0 + MINUTE, 1), id);
+	snprintf(text, sizeof(text), "%s to %s: no delivery stands", id,
+	    ann[0]);
+	assert_said(out, text);
+	assert_said(out, "NOT accounted for; index and journal differ");
+	id_text(fake_id(T0, 0), id);
+	snprintf(text, sizeof(text), "!%s to", id);
+	assert_said(out, text);
+	mem_free(out);
+}
+
+/* It waits as long as it is told, and then says how far the index is behind. */
+static void an_index_that_is_behind_is_waited_for_and_told(void **state)
+{
+	struct fixture *f = *state;
+	struct daemon d = {.at = {UINT32_MAX, 0}};
+	char *out = mem_new(CLI_RIG_OUT);
+	int64_t start;
+
+	usual_mail(f, 1, MINUTE);
+	run(f);
+	start = clock_mono_ms(&clock_system);
+	assert_int_equal(verify_line(f, &d, "audit verify --wait 1s", out), 1);
+	assert_true(clock_mono_ms(&clock_system) - start >= 1000);
+	assert_said(out, "the index is behind the journal by 3 records");
+	assert_int_equal(d.asked, 1);
+	assert_int_equal(
+	    verify_line(f, &d, "audit verify --wait 0 --json", out), 1);
+	assert_said(out, "\"verdict\":\"behind\"");
+	assert_said(out, "\"behind\":3");
+	assert_int_equal(verify_line(f, &d, "audit verify --wait soon", out),
+	    2);
+	assert_said(out, "--wait wants a time like 10s, 5m");
+	mem_free(out);
+}
+
+static int begin(void **state)
+{
+	if (setup(state) != 0)
+		return -1;
+	write_conf(*state);
+	return 0;
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_trace_ends_with_the_last_word_on_each_delivery),
+		T(a_recipient_without_a_delivery_is_named),
+		T(an_index_that_is_behind_is_waited_for_and_told),
+	};
+
+	log_setup(-1, LOG_LV_ERROR, &clock_system);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
