@@ -8,6 +8,7 @@ from rig import BUILD, Figure, say
 from throughput import ratio, run_posthouse, tell
 
 NOISE = 1.05   # what two runs of one build differ by on a busy machine
+PAIRS = 5
 LOADS = {
     "100 sessions kept": {"keep": 1},
     "one message a connection": {"keep": 0, "at_most": 10_000},
@@ -34,7 +35,7 @@ def one_load(folder, args, what, load):
     messages = min(8_000 if args.quick else 40_000,
                    load.pop("at_most", 1 << 30))
     runs = []
-    for i in range(1 if args.quick else 5):
+    for i in range(1 if args.quick else PAIRS):
         order = [("now", BUILD), ("before", args.before.resolve())]
         if i % 2:      # neither always follows the other
             order.reverse()
