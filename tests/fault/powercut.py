@@ -430,12 +430,14 @@ class Judge:
         told = self.notices(gw, had | set(got))
         for id, name, legs in facts.missing(had | set(got) | held | told):
             raise Wrong(f"lost: {id} to {name} at {legs}")
-        self.doubles(gw, facts, got)
         for id, name, leg in got:
             if facts.act.get(id) in ("park", "delete"):
                 raise Wrong(f"{id} went to {leg}, after it was: "
                             f"{facts.act[id]}")
         self.stop(gw)
+        # By now the trail has the last result, which was told before it was
+        # synced.
+        self.doubles(gw, facts, got)
 
     @staticmethod
     def events(gw):
