@@ -206,6 +206,50 @@ def test_too_large_a_one_is_refused_by_name(old, make_gw):
     old.cli(f"queue delete {id} --yes")
 
 
+def spoil_body(gw, mark):
+    """The bytes are changed where the journal has them."""
+    for f in gw.folder.glob("spool/seg.*"):
+        at = f.read_bytes().find(mark)
+        if at >= 0:
+            with open(f, "r+b") as file:
+                file.seek(at)
+                file.write(mark.swapcase())
+            return
+    raise AssertionError("no segment has it")
+
+
+@pytest.mark.noverify
+def test_one_that_cannot_be_read_is_named_and_the_others_are_carried(
+        old, new, legacy):
+    new.cli("leg suspend legacy")
+    ids = [old.send(to=ANN, message=b"Subject: n\r\n\r\nMark-%d-of-this\r\n"
+                    % n) for n in range(3)]
+    spoil_body(old, b"Mark-1-of-this")
+    folder = old.folder.parent / "carried"
+    done = old.run("queue", "export", "--all", folder, "--json")
+    assert done.returncode == 1, done
+    assert ids[1] in done.stderr and "1 could not be read" in done.stderr
+    row = json.loads(done.stdout.splitlines()[-1])
+    assert (row["messages"], row["unread"]) == (2, 1)
+    assert {f.name for f in folder.iterdir()} == {"manifest.json"} | {
+        f"{i}.{end}" for i in (ids[0], ids[2]) for end in ("eml", "json")}
+    assert json.loads((folder / "manifest.json").read_text())["unread"] == 1
+    assert imported(new, folder)["imported"] == 2
+    assert {q["id"] for q in new.queue()} == {ids[0], ids[2]}
+
+
+@pytest.mark.noverify
+def test_a_daemon_that_ends_meanwhile_leaves_no_manifest(old):
+    for _ in range(40):
+        old.send(to=ANN, message=b"Subject: n\r\n\r\n" + b"z" * 900000)
+    folder = old.folder.parent / "carried"
+    run = old.spawn("queue", "export", "--all", folder)
+    until(lambda: folder.exists() and any(folder.iterdir()), "a body")
+    old.kill()
+    assert run.wait() != 0
+    assert not (folder / "manifest.json").exists()
+
+
 def test_a_folder_that_is_not_whole_is_refused(old, new):
     id = old.send(to=ANN)
     folder, _ = export(old)

@@ -21,7 +21,9 @@ struct exporting {
 	struct cli *c;
 	const char *dir;
 	uint64_t messages, deliveries, bytes, gone;
+	uint64_t unread; /* the daemon could not give them */
 	bool delivering; /* a leg is not suspended */
+	bool broken;	 /* here a file could not be written */
 	/* of the message at hand */
 	json_t *envelope; /* NULL: it is over */
 	json_t *recipients, *waits;
@@ -62,6 +64,13 @@ static void on_row(void *arg, json_t *row)
 	json_decref(section);
 }
 
+/* Another message would fare no better. */
+static int cannot_write(struct exporting *x, const char *path)
+{
+	x->broken = true;
+	return cli_fail(x->c, "%s: %s", path, strerror(errno));
+}
+
 static int wrong_size(const struct exporting *x, const char *path)
 {
 	int64_t size = json_number(x->envelope, "size");
@@ -79,31 +88,35 @@ static int keep(struct exporting *x, const char *id, const char *part,
 {
 	char name[64];
 
-	if (wrong_size(x, path) != CLI_DONE)
-		return CLI_NO;
 	json_object_set_new(x->envelope, "posthouse_mail",
 	    json_integer(CARRY_FORMAT));
 	json_object_set_new(x->envelope, "sha256", json_string(sha));
 	json_object_set(x->envelope, "recipients", x->recipients);
 	json_object_set(x->envelope, "deliveries", x->waits);
 	if (newfile_keep(part, path) != 0)
-		return cli_fail(x->c, "%s: %s", path, strerror(errno));
+		return cannot_write(x, path);
 	x->messages++;
 	x->deliveries += json_array_size(x->waits);
 	x->bytes += x->written;
 	snprintf(name, sizeof(name), "%s.json", id);
-	return folder_write_json(x->c, x->dir, name, x->envelope, false);
+	x->broken = folder_write_json(x->c, x->dir, name, x->envelope,
+			false) != CLI_DONE;
+	return x->broken ? CLI_NO : CLI_DONE;
 }
 
 /* Closes the body. */
 static int fetch(struct exporting *x, const char *id, const char *path)
 {
-	int code = cli_call(x->c, "queue.export",
-	    json_pack("{s:s, s:b}", "id", id, "envelope", 1), on_row, x);
+	const struct cli_talk talk = {.command = "queue.export", .about = id,
+	    .args = json_pack("{s:s, s:b}", "id", id, "envelope", 1),
+	    .row = on_row, .arg = x};
+	int code = cli_converse(x->c, &talk);
 	bool written = fflush(x->body) == 0 && ferror(x->body) == 0;
 
 	if (fclose(x->body) != 0 || !written)
-		code = cli_fail(x->c, "%s: %s", path, strerror(errno));
+		code = cannot_write(x, path);
+	if (code == CLI_DONE && x->envelope != NULL)
+		code = wrong_size(x, path);
 	return code;
 }
 
@@ -116,7 +129,7 @@ static int write_message(struct exporting *x, const char *id, int fd,
 	x->body = fdopen(fd, "w");
 	if (x->body == NULL) {
 		close(fd);
-		return cli_fail(x->c, "%s: %s", path, strerror(errno));
+		return cannot_write(x, path);
 	}
 	x->hash = file_hash_new();
 	code = fetch(x, id, path);
@@ -138,7 +151,7 @@ static int export_one(struct exporting *x, const char *id)
 		return cli_fail(x->c, "%s: the name is too long", x->dir);
 	fd = newfile_open(path, part);
 	if (fd < 0)
-		return cli_fail(x->c, "%s: %s", path, strerror(errno));
+		return cannot_write(x, path);
 	x->envelope = NULL;
 	x->recipients = json_array();
 	x->waits = json_array();
@@ -176,6 +189,7 @@ static int write_manifest(struct exporting *x)
 	json_object_set_new(o, "deliveries",
 	    json_integer((json_int_t)x->deliveries));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)x->bytes));
+	json_object_set_new(o, "unread", json_integer((json_int_t)x->unread));
 	json_object_set_new(o, "delivering", json_boolean(x->delivering));
 	code = folder_sync_all(x->c, x->dir);
 	if (code == CLI_DONE)
@@ -187,7 +201,7 @@ static int write_manifest(struct exporting *x)
 static const struct out_column columns[] = {
 	{"messages", "MESSAGES", true}, {"deliveries", "DELIVERIES", true},
 	{"bytes", "BYTES", true}, {"gone", "OVER MEANWHILE", true},
-	{NULL, NULL, false},
+	{"unread", "UNREADABLE", true}, {NULL, NULL, false},
 };
 
 static void show(struct exporting *x)
@@ -201,6 +215,7 @@ static void show(struct exporting *x)
 	jout_int(j, "deliveries", (int64_t)x->deliveries);
 	jout_int(j, "bytes", (int64_t)x->bytes);
 	jout_int(j, "gone", (int64_t)x->gone);
+	jout_int(j, "unread", (int64_t)x->unread);
 	out_row_end(o);
 	out_end(o);
 	if (x->delivering)
@@ -210,7 +225,8 @@ static void show(struct exporting *x)
 	    "was deleted here", x->dir);
 }
 
-static int export_all(struct exporting *x, const json_t *ids)
+/* One that cannot be read is named and counted; the others are as good. */
+static int export_each(struct exporting *x, const json_t *ids)
 {
 	struct progress bar;
 	int code = CLI_DONE;
@@ -220,17 +236,28 @@ static int export_all(struct exporting *x, const json_t *ids)
 	progress_begin(&bar, "export", json_array_size(ids));
 	json_array_foreach(ids, i, id) {
 		code = export_one(x, json_string_value(id));
-		if (code != CLI_DONE)
+		if (code == CLI_NO_DAEMON || x->broken)
 			break;
+		x->unread += code != CLI_DONE;
+		code = CLI_DONE;
 		progress_at(&bar, i + 1);
 	}
 	progress_end(&bar);
+	return code;
+}
+
+static int export_all(struct exporting *x, const json_t *ids)
+{
+	int code = export_each(x, ids);
+
+	if (code == CLI_DONE)
+		code = write_manifest(x);
 	if (code != CLI_DONE)
 		return code;
-	code = write_manifest(x);
-	if (code == CLI_DONE)
-		show(x);
-	return code;
+	show(x);
+	return x->unread == 0 ? CLI_DONE : cli_fail(x->c, "%" PRIu64
+	    " could not be read and %s not in %s; all else is", x->unread,
+	    x->unread == 1 ? "is" : "are", x->dir);
 }
 
 int carry_export(struct cli *c, const char *dir)
