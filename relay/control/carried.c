@@ -312,18 +312,15 @@ static const char *take_numbers(const json_t *o, struct spool_delivery *d)
 }
 
 const char *carried_take_delivery(const json_t *o, struct arena *a,
-    struct names *names, struct spool_delivery *d, struct slice *detail)
+    const char **leg, struct spool_delivery *d, struct slice *detail)
 {
-	const char *leg = json_string_value(json_object_get(o, "leg"));
-	int n = leg == NULL || leg[0] == '\0' ? -1
-					      : names_id(names, slice_str(leg));
 	const char *why;
 
 	*d = (struct spool_delivery){0};
-	if (n < 0)
-		return "\"leg\" of a delivery is no name, or there are too "
-		       "many";
-	d->leg = (uint16_t)n;
+	*leg = text_of(o, "leg", a);
+	if (*leg == NULL || (*leg)[0] == '\0' || strlen(*leg) > NAME_BYTES)
+		return "\"leg\" of a delivery is no name of up to 32 "
+		       "characters";
 	why = take_state(o, d);
 	if (why == NULL)
 		why = take_numbers(o, d);

@@ -29,10 +29,11 @@ const char *carried_take_envelope(const json_t *o, struct arena *a,
 /* `e` learns the legs that must not get it. */
 const char *carried_take_rcpt(const json_t *o, struct arena *a,
     struct envelope *e, struct envelope_rcpt *r_out) PH_CHECK;
-/* Its leg gets a number in `names`. The change number is another table's and
- * stays 0: the route is looked up anew. */
+/* Its leg stays a name: numbers are given when the message is accepted
+ * (carried_number_legs()). The change number is another table's and stays 0:
+ * the route is looked up anew. */
 const char *carried_take_delivery(const json_t *o, struct arena *a,
-    struct names *names, struct spool_delivery *d_out,
+    const char **leg_out, struct spool_delivery *d_out,
     struct slice *detail_out) PH_CHECK;
 
 /* The bytes of a base64 text, in the arena. False: it is none. */

@@ -14,6 +14,7 @@
 #include "relay/audit/lookup.h"
 #include "relay/audit/note_post.h"
 #include "relay/control/carried.h"
+#include "relay/control/carried_check.h"
 #include "relay/post/delivery_ref.h"
 #include "relay/post/mail.h"
 #include "relay/post/queue_letters.h"
@@ -22,7 +23,6 @@ enum {
 	ENVELOPE_ROOM = 8 << 20, /* its texts, while it comes */
 	TRACE_ROOM = 64 << 10, /* our trace field, over limits.message */
 };
-#define AHEAD_MS INT64_C(3600000)
 
 struct carried {
 	struct control *c;
@@ -33,7 +33,9 @@ struct carried {
 	unsigned rcpt_cap;
 	struct spool_delivery *delivery;
 	struct slice *detail;
+	const char **leg;
 	unsigned deliveries, delivery_cap;
+	size_t detail_bytes;
 	struct spool_draft *draft;
 	bool delivering; /* the other one went on while it exported */
 	bool committed;
@@ -49,6 +51,7 @@ static void import_free(struct carried *im)
 	mem_free(im->env.rcpt);
 	mem_free(im->delivery);
 	mem_free(im->detail);
+	mem_free(im->leg);
 	im->c->busy--;
 	mem_free(im);
 }
@@ -95,8 +98,12 @@ void control_import_fetched(struct spool_fetch *f)
 	struct carried *im = f->arg;
 	struct lookup *l;
 
-	/* Unknown, or on a disk that cannot be read: the index knows. */
-	if (f->status != 0) {
+	/* One that the disk does not give is here, and goes on here: taken
+	 * again it would be delivered twice. */
+	if (f->status != 0 && f->err.no != 0) {
+		refuse(im, "it is here and cannot be read now; see the log, "
+			   "and import it again");
+	} else if (f->status != 0) { /* not live: the index knows */
 		l = lookup_new(im->env.id, &im->c->box, O_IMPORT_KNOWN);
 		l->arg = im;
 		l->carried = true;
@@ -155,13 +162,14 @@ static const char *add_rcpts(struct carried *im, const json_t *list)
 
 static void grow_deliveries(struct carried *im)
 {
-	if (im->deliveries < im->delivery_cap)
+	if (im->deliveries <= im->delivery_cap)
 		return;
 	im->delivery_cap = im->delivery_cap * 2 + 8;
 	im->delivery = mem_resize(im->delivery,
 	    im->delivery_cap * sizeof(*im->delivery));
 	im->detail = mem_resize(im->detail,
 	    im->delivery_cap * sizeof(*im->detail));
+	im->leg = mem_resize(im->leg, im->delivery_cap * sizeof(*im->leg));
 }
 
 /* It may have gone out there meanwhile. */
@@ -172,19 +180,31 @@ static void doubt(struct spool_delivery *d)
 		d->uncertain = UNC_POSSIBLE;
 }
 
+static const char *add_delivery(struct carried *im, const json_t *o)
+{
+	unsigned at = im->deliveries++;
+	const char *why;
+
+	if (!spool_record_holds(im->c->cfg.shared->spool, im->deliveries,
+		im->detail_bytes))
+		return "it has more deliveries, or they say more, than one "
+		       "record of the spool holds; send its .eml by hand";
+	grow_deliveries(im);
+	why = carried_take_delivery(o, im->arena, &im->leg[at],
+	    &im->delivery[at], &im->detail[at]);
+	if (why == NULL && im->delivering)
+		doubt(&im->delivery[at]);
+	if (why == NULL)
+		im->detail_bytes += im->detail[at].n;
+	return why;
+}
+
 static const char *add_deliveries(struct carried *im, const json_t *list)
 {
 	const char *why = NULL;
 
-	for (size_t i = 0; i < json_array_size(list) && why == NULL; i++) {
-		grow_deliveries(im);
-		why = carried_take_delivery(json_array_get(list, i), im->arena,
-		    im->c->cfg.shared->names, &im->delivery[im->deliveries],
-		    &im->detail[im->deliveries]);
-		if (why == NULL && im->delivering)
-			doubt(&im->delivery[im->deliveries]);
-		im->deliveries++;
-	}
+	for (size_t i = 0; i < json_array_size(list) && why == NULL; i++)
+		why = add_delivery(im, json_array_get(list, i));
 	return why;
 }
 
@@ -215,49 +235,17 @@ static const char *add_chunk(struct carried *im, const json_t *text,
 
 /* ---- the whole ---- */
 
-static const char *check_rcpts(const struct carried *im)
-{
-	for (unsigned i = 0; i < im->env.rcpts; i++) {
-		struct addr a;
-		const char *why;
-
-		if (addr_parse(slice_str(im->env.rcpt[i].to), true, &a,
-			&why) != 0)
-			return "a recipient is no address";
-	}
-	return im->env.rcpts == 0 ? "it has no recipient" : NULL;
-}
-
-static const char *check_deliveries(const struct carried *im)
-{
-	bool *has = NEW_ARRAY(bool, im->env.rcpts), live = false;
-	const char *why = NULL;
-
-	for (unsigned i = 0; i < im->deliveries && why == NULL; i++) {
-		const struct spool_delivery *d = &im->delivery[i];
-
-		if (d->rcpt >= im->env.rcpts)
-			why = "a delivery is of no recipient";
-		else
-			has[d->rcpt] = true;
-		live = live || dstate_live(d->state);
-	}
-	for (unsigned i = 0; i < im->env.rcpts && why == NULL; i++)
-		if (!has[i])
-			why = "a recipient has no delivery";
-	if (why == NULL && !live)
-		why = "nothing of it waits: all its deliveries are over";
-	mem_free(has);
-	return why;
-}
-
 static const char *check(const struct carried *im)
 {
 	const struct shared *sh = im->c->cfg.shared;
-	const char *why = check_rcpts(im);
+	const char *why = carried_check_rcpts(&im->env);
 
 	if (why == NULL)
-		why = check_deliveries(im);
+		why = carried_check_deliveries(&im->env, im->delivery,
+		    im->deliveries);
+	if (why == NULL)
+		why = carried_check_times(&im->env, im->delivery,
+		    im->deliveries, clock_wall_us(sh->clock));
 	if (why == NULL && (im->draft == NULL ||
 	    spool_draft_size(im->draft) != im->env.size))
 		why = "it is shorter than its envelope says";
@@ -307,6 +295,9 @@ static void commit(struct carried *im)
 	if (why == NULL && !pack(im, &packed))
 		why = "its envelope is over 1 MiB, or has control characters "
 		      "in an address";
+	if (why == NULL)
+		why = carried_number_legs(im->c->cfg.shared->names, im->leg,
+		    im->delivery, im->deliveries);
 	if (why == NULL) {
 		im->committed = true;
 		hash_all(im);
@@ -396,6 +387,8 @@ void control_import_draft(struct spool_draft_letter *l)
 	}
 	if (l->status == SPOOL_FULL) {
 		refuse(im, "the spool has no room for it");
+	} else if (l->status == SPOOL_TAKEN) {
+		refuse(im, "it came here meanwhile; import it again");
 	} else if (l->status != SPOOL_STORED) {
 		refuse(im, "it could not be written; see the log");
 	} else {
@@ -418,16 +411,11 @@ static bool under_way(const struct control *c, uint64_t id)
 
 static const char *admit(const struct control *c, const struct envelope *e)
 {
-	int64_t now = clock_wall_us(c->cfg.shared->clock) / 1000;
-
 	if (under_way(c, e->id))
 		return "it is being imported by another command";
-	if (id_wall_ms(e->id) > now + AHEAD_MS)
-		return "its id says that it was accepted later than now; set "
-		       "this machine's clock";
 	if (e->size > c->snapshot->conf->limits.message_bytes + TRACE_ROOM)
 		return "it is larger than limits.message";
-	return NULL;
+	return carried_check_id(e->id, clock_wall_us(c->cfg.shared->clock));
 }
 
 void control_queue_import(void *arg, struct ctl_request *r,

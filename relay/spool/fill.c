@@ -97,6 +97,12 @@ static void put_accept(struct spool *s, const struct spool_draft *d)
 		batch_body(b, at, iov, body_iov(d->body, iov, DRAFT_IOVS));
 }
 
+bool spool_record_holds(const struct spool *s, unsigned deliveries,
+    size_t details)
+{
+	return record_accept_max(0, deliveries, details, 0) <= s->record_max;
+}
+
 static size_t draft_record_max(const struct spool_draft *d)
 {
 	return record_accept_max(d->envelope.n, d->deliveries,

@@ -92,6 +92,10 @@ void spool_draft_sender(struct spool_draft *d, uint64_t sender);
  * letter of `kind` follows. No add after it. */
 void spool_draft_commit(struct spool_draft *d, struct slice envelope,
     const struct spool_delivery *deliveries, unsigned n, int kind);
+/* May one record hold so many deliveries, and so many bytes of details? Any
+ * thread. */
+bool spool_record_holds(const struct spool *s, unsigned deliveries,
+    size_t details);
 /* The detail of each delivery's last update, for a message that was under way
  * elsewhere: copied. Before the commit, with as many deliveries. */
 void spool_draft_details(struct spool_draft *d, const struct slice *details,

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: ISC
 """Mail carried by hand: queue export --all, queue import."""
 import collections
+import errno
 import json
 import random
 import stat
+import time
 
 import pytest
 
+from fault import FOR_GOOD, fail_for
 from test_crash import Senders
 from until import until
 
@@ -27,6 +30,11 @@ def old(make_gw, legacy):
 @pytest.fixture
 def new(make_gw):
     return make_gw(name="new")
+
+
+@pytest.fixture
+def fail(folder):
+    return fail_for(folder)
 
 
 def export(gw, name="carried"):
@@ -125,6 +133,28 @@ def test_run_twice_it_imports_nothing_twice(old, new, legacy):
     old.cli("queue", "delete", "--state", "frozen", "--yes")
 
 
+def test_one_that_cannot_be_read_now_is_not_taken_again(
+        old, make_gw, legacy, fail):
+    id = old.send(to=ANN)
+    folder, _ = export(old)
+    new = make_gw(name="new", start=False)
+    new.environment.update(fail.environment)
+    new.start()
+    new.cli("leg suspend legacy")
+    assert imported(new, folder)["imported"] == 1
+    fail.arm("read", 1, errno.EIO, FOR_GOOD, "spool/seg.")
+    said = new.cli_fails("queue", "import", folder)
+    assert id in said and "cannot be read now" in said
+    fail.disarm()
+    assert imported(new, folder)["known"] == 1
+    new.cli("leg resume legacy")
+    new.wait_event("delivered", id)
+    new.restart()
+    new.wait_empty()
+    assert len(legacy.messages(id)) == 1
+    old.cli("queue", "delete", id, "--yes")
+
+
 def test_a_leg_that_is_not_there_is_resolved_by_the_table(
         old, make_gw, cloud):
     id = old.send(to=ANN)
@@ -175,6 +205,49 @@ BAD = {
     "a format that is newer": lambda eml, env: edit(env, posthouse_mail=2),
     "the wrong size": lambda eml, env: edit(env, size=1 << 40),
 }
+
+
+def edit_deliveries(env, n=1, **values):
+    one, = json.loads(env.read_text())["deliveries"]
+    edit(env, deliveries=[{**one, **{k: v(i) if callable(v) else v
+                                     for k, v in values.items()}}
+                          for i in range(n)])
+
+
+def us_from_now(seconds):
+    return int((time.time() + seconds) * 1e6)
+
+
+BAD_VALUE = {
+    "created_us": lambda env: edit_deliveries(
+        env, created_us=us_from_now(2 * 3600)),
+    "due_us": lambda env: edit_deliveries(env, due_us=2 ** 63 - 1),
+    "accepted_us": lambda env: edit(env, accepted_us=us_from_now(-2 * 86400)),
+    "no name": lambda env: edit_deliveries(env, leg="Old\n"),
+    "more than 16 legs": lambda env: edit_deliveries(
+        env, n=17, leg=lambda i: f"leg{i}"),
+    "one record of the spool": lambda env: edit_deliveries(env, n=20000),
+}
+
+
+@pytest.mark.parametrize("what", BAD_VALUE)
+def test_a_value_out_of_its_range_is_named(old, new, what):
+    """And what was refused leaves no name of a leg behind."""
+    id = old.send(to=ANN)
+    folder, _ = export(old)
+    env = folder / f"{id}.json"
+    good = env.read_text()
+    BAD_VALUE[what](env)
+    said = new.cli_fails("queue", "import", folder)
+    assert id in said and what in said
+    assert new.queue() == []
+    new.cli("leg suspend legacy")
+    env.write_text(good)
+    assert imported(new, folder)["imported"] == 1
+    assert not [s for s in (new.folder / "spool").glob("seg.*")
+                if b"leg3" in s.read_bytes()]
+    for gw in old, new:
+        gw.cli("queue", "delete", "--leg", "legacy", "--yes")
 
 
 def edit(env, **values):

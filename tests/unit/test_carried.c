@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "relay/base/id.h"
 #include "relay/control/carried.h"
+#include "relay/control/carried_check.h"
 
 static struct envelope_rcpt rcpts[] = {
 	{.to = "ann@example.com", .notify = NOTIFY_FAILURE | NOTIFY_DELAY,
@@ -112,24 +114,22 @@ static void an_envelope_comes_back_as_it_was(void **state)
 static void a_delivery_comes_back_without_its_change(void **state)
 {
 	struct arena *a = arena_new();
-	struct names *there = names_new(), *here = names_new();
+	struct names *there = names_new();
 	struct spool_delivery d, want = parked;
 	struct slice detail;
+	const char *leg;
 	json_t *o;
 
 	(void)state;
 	assert_int_equal(names_id(there, SLICE("legacy")), 0);
-	assert_int_equal(names_id(here, SLICE("another")), 0);
 	o = printed(print_delivery, there, 0);
-	assert_null(carried_take_delivery(o, a, here, &d, &detail));
-	want.leg = 1;
+	assert_null(carried_take_delivery(o, a, &leg, &d, &detail));
 	want.change = 0;
 	assert_memory_equal(&d, &want, sizeof(d));
-	assert_string_equal(names_text(here, 1), "legacy");
+	assert_string_equal(leg, "legacy");
 	assert_true(slice_eq(detail, slice_of("a\0\xff", 3)));
 	json_decref(o);
 	names_free(there);
-	names_free(here);
 	arena_free(a);
 }
 
@@ -140,20 +140,18 @@ struct fault {
 
 static const char *take(const json_t *o, print_fn print, struct arena *a)
 {
-	struct names *names = names_new();
 	struct envelope e = {0};
 	struct envelope_rcpt r;
 	struct spool_delivery d;
 	struct slice detail;
-	const char *why;
+	const char *why, *leg;
 
 	if (print == print_envelope)
 		why = carried_take_envelope(o, a, &e);
 	else if (print == print_rcpt)
 		why = carried_take_rcpt(o, a, &e, &r);
 	else
-		why = carried_take_delivery(o, a, names, &d, &detail);
-	names_free(names);
+		why = carried_take_delivery(o, a, &leg, &d, &detail);
 	return why;
 }
 
@@ -196,7 +194,9 @@ static void faults_are_named(void **state)
 		{"had", "[1]", "\"had\""},
 	};
 	static const struct fault delivery[] = {
-		{"leg", "\"\"", "\"leg\""}, {"state", "\"lost\"", "\"state\""},
+		{"leg", "\"\"", "\"leg\""}, {"leg", "7", "\"leg\""},
+		{"leg", "\"a-name-of-a-leg-that-is-too-long-by1\"", "32"},
+		{"state", "\"lost\"", "\"state\""},
 		{"role", "", "\"role\""}, {"uncertain", "1", "\"uncertain\""},
 		{"rcpt", "1048576", "rcpt"}, {"reason", "64", "reason"},
 		{"attempts", "65536", "attempts"}, {"due_us", "-1", "due_us"},
@@ -220,6 +220,7 @@ static void values_that_are_not_known_are_passed_over(void **state)
 	struct spool_delivery d;
 	struct slice detail;
 	struct envelope e;
+	const char *leg;
 	json_t *o = printed(print_envelope, NULL, 0);
 
 	(void)state;
@@ -229,7 +230,7 @@ static void values_that_are_not_known_are_passed_over(void **state)
 	assert_int_equal(names_id(names, SLICE("legacy")), 0);
 	o = printed(print_delivery, names, 0);
 	json_object_set_new(o, "flags", json_integer(0x4008));
-	assert_null(carried_take_delivery(o, a, names, &d, &detail));
+	assert_null(carried_take_delivery(o, a, &leg, &d, &detail));
 	assert_int_equal(d.flags, DF_REFUSED);
 	json_decref(o);
 	names_free(names);
@@ -255,6 +256,105 @@ static void seventeen_legs_are_too_many(void **state)
 	arena_free(a);
 }
 
+/* Hours from the time of the id, which is now; what is said, NULL: taken. */
+static void times_are_such_as_a_posthouse_has_by_now(void **state)
+{
+	static const struct {
+		int64_t accepted_h, created_h, due_h;
+		const char *said;
+	} rows[] = {
+		{0, 0, 0, NULL}, {-24, -9000, -9000, NULL}, {24, 1, 48, NULL},
+		{-25, 0, 0, "accepted_us"}, {25, 0, 0, "accepted_us"},
+		{0, 2, 0, "created_us"}, {0, 0, 49, "due_us"},
+		{INT64_MAX / HOUR_US, 0, 0, "accepted_us"},
+		{0, INT64_MAX / HOUR_US, 0, "created_us"},
+		{0, 0, INT64_MAX / HOUR_US, "due_us"},
+	};
+	struct clock_fake clock;
+	struct id_maker ids;
+	uint64_t id;
+	int64_t now_us;
+
+	(void)state;
+	clock_fake_init(&clock, full.accepted_us);
+	id_maker_init(&ids, &clock.clock, 1);
+	id = id_make(&ids);
+	now_us = id_wall_ms(id) * 1000;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int64_t add[] = {rows[i].accepted_h * HOUR_US,
+		    rows[i].created_h * HOUR_US, rows[i].due_h * HOUR_US};
+		struct envelope e = {.id = id};
+		struct spool_delivery d[2] = {{0}, {0}};
+		const char *why;
+
+		for (int k = 0; k < 3; k++)
+			if (add[k] < INT64_MAX - HOUR_US)
+				add[k] += now_us;
+		e.accepted_us = add[0];
+		d[1].created_us = add[1];
+		d[1].due_us = add[2];
+		print_message("row %zu\n", i);
+		why = carried_check_times(&e, d, 2, now_us);
+		if (rows[i].said == NULL)
+			assert_null(why);
+		else
+			assert_non_null(strstr(why, rows[i].said));
+	}
+}
+
+static void an_id_is_at_most_some_seconds_ahead(void **state)
+{
+	int64_t ms = id_wall_ms(full.id);
+
+	(void)state;
+	assert_null(carried_check_id(full.id, ms * 1000));
+	assert_null(carried_check_id(full.id, (ms - 5000) * 1000));
+	assert_non_null(carried_check_id(full.id, (ms - 5001) * 1000));
+	assert_non_null(carried_check_id(UINT64_MAX, ms * 1000));
+}
+
+/* So many legs, named by number; NULL: taken. */
+static const char *number(struct names *names, unsigned from, unsigned legs)
+{
+	char text[32][NAME_BYTES + 1];
+	const char *leg[32];
+	struct spool_delivery d[32];
+	const char *why;
+
+	assert_true(legs <= ARRAY_LEN(leg));
+	for (unsigned i = 0; i < legs; i++) {
+		snprintf(text[i], sizeof(text[i]), "old%u", from + i);
+		leg[i] = text[i];
+	}
+	why = carried_number_legs(names, leg, d, legs);
+	for (unsigned i = 0; i < legs && why == NULL; i++)
+		assert_string_equal(names_text(names, d[i].leg), leg[i]);
+	return why;
+}
+
+/* However much is imported, half of the names are left for our own legs. */
+static void names_of_legs_have_a_ceiling(void **state)
+{
+	struct names *names = names_new();
+	static const char *const bad[] = {"Old", "a b", "a\n"};
+	struct spool_delivery d;
+	unsigned at;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_non_null(carried_number_legs(names, &bad[i], &d, 1));
+	assert_non_null(number(names, 0, 17));
+	assert_int_equal(names_count(names), 0);
+	for (at = 0; at < NAMES_MAX / 2; at += 16)
+		assert_null(number(names, at, 16));
+	assert_non_null(number(names, at, 1));
+	assert_int_equal(names_count(names), NAMES_MAX / 2);
+	assert_null(number(names, 3, 16)); /* they are known */
+	assert_int_equal(names_id(names, SLICE("ours")), NAMES_MAX / 2);
+	assert_non_null(strstr(number(names, at, 1), "posthouse.conf"));
+	names_free(names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +363,9 @@ int main(void)
 		cmocka_unit_test(faults_are_named),
 		cmocka_unit_test(values_that_are_not_known_are_passed_over),
 		cmocka_unit_test(seventeen_legs_are_too_many),
+		cmocka_unit_test(times_are_such_as_a_posthouse_has_by_now),
+		cmocka_unit_test(an_id_is_at_most_some_seconds_ahead),
+		cmocka_unit_test(names_of_legs_have_a_ceiling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

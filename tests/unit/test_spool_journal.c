@@ -460,7 +460,7 @@ static enum spool_status commit_again(struct rig *r, uint64_t id)
 }
 
 /* Also when both come in one batch. */
-static void a_live_message_keeps_its_id(void **state)
+static void m5_a_live_message_keeps_its_id(void **state)
 {
 	struct rig *r = open_rig();
 	struct rig_message *m = rig_accept(r, 100);
@@ -481,7 +481,7 @@ static void a_live_message_keeps_its_id(void **state)
 
 /* A thread that reads the table or an import adds them at any time: each batch
  * has room for the totals of as many as it writes. */
-static void legs_that_come_while_a_batch_is_filled_wait_for_the_next(
+static void j6_legs_that_come_while_a_batch_is_filled_are_in_the_next(
     void **state)
 {
 	struct rig *r = open_rig();
@@ -529,9 +529,9 @@ int main(void)
 	    cmocka_unit_test(w1_a_stored_body_is_delivered_from_memory),
 	    cmocka_unit_test(w2_beyond_the_memory_window_there_is_no_source),
 	    cmocka_unit_test(m4_an_envelope_that_no_record_holds_is_refused),
-		cmocka_unit_test(a_live_message_keeps_its_id),
+		cmocka_unit_test(m5_a_live_message_keeps_its_id),
 		cmocka_unit_test(
-		    legs_that_come_while_a_batch_is_filled_wait_for_the_next),
+		    j6_legs_that_come_while_a_batch_is_filled_are_in_the_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
