@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "relay/daemon/app.h"
+#include "relay/post/workers.h"
 #include "tests/unit/rig_leg.h"
 #include "tests/unit/worker_rig.h"
 
@@ -141,6 +143,30 @@ static void one_connection_serves_both_workers(void)
 		rig_mail("a@client.sim", U1, id);
 	rig_leg_takes(LEG_LEGACY, 30);
 	rig_becomes(id, "");
+}
+
+static bool has_quit(void *arg)
+{
+	(void)arg;
+	return strstr(rig_leg_said(LEG_LEGACY), "QUIT") != NULL;
+}
+
+/* A worker that waits for a connection asks the others: one that is idle is
+ * given up at once, long before its idle_timeout. */
+static void an_idle_connection_is_given_up_for_another_worker(void)
+{
+	const struct app *a = rig_app();
+	int64_t begin = clock_mono_ms(a->shared.clock);
+	int leg = names_find(a->shared.names, SLICE("legacy"));
+	char id[16];
+
+	rig_mail("a@client.sim", U1, id);
+	rig_leg_takes(LEG_LEGACY, 1);
+	rig_sleep(2);
+	CHECK(!has_quit(NULL));
+	workers_yield(a->shared.workers, leg, -1);
+	rig_until(has_quit, NULL);
+	CHECK(clock_mono_ms(a->shared.clock) - begin < 20000);
 }
 
 static void a_transaction_has_its_limits(void)
@@ -333,6 +359,8 @@ int main(void)
 		RIG_TEST(a_leg_that_is_down_gets_all_when_it_is_back, NULL),
 		RIG_TEST(a_connection_is_used_again, NULL),
 		RIG_TEST(one_connection_serves_both_workers, &narrow),
+		RIG_TEST(an_idle_connection_is_given_up_for_another_worker,
+		    &narrow),
 		RIG_TEST(a_transaction_has_its_limits, &narrow),
 		RIG_TEST(an_answer_that_never_came_is_asked_for_again, NULL),
 		RIG_TEST(a_silent_leg_is_given_up_in_time, NULL),
