@@ -440,19 +440,34 @@ static void nothing_is_remembered_where_the_profile_forbids_it(void **state)
 
 static void names_are_no_more_asked_for_when_the_client_ends(void **state)
 {
-	struct world *w = world_new(zone);
-	struct sent *s = sent_new(w, "u@x.test");
+	static const struct {
+		const char *mx, *hosts;
+		int turns, pending;
+	} asked[] = {
+		{ "plain.test", "", 0, 1 }, /* its MX */
+		{ "plain.test", "", 1, 4 }, /* A and AAAA of both hosts */
+		{ "", "both.test", 0, 2 },
+	};
 
 	(void)state;
-	w->cl.mx = "plain.test";
-	assert_true(world_send(w, s));
-	assert_int_equal(testdns_pending(w->dns), 1);
-	client_free(w->client);
-	w->client = NULL;
-	assert_int_equal(testdns_pending(w->dns), 0);
-	assert_string_equal(sent_text(s, 0), "untried 0 4.4.2 mail network");
-	sent_free(s);
-	world_free(w);
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		struct world *w = world_new(zone);
+		struct sent *s = sent_new(w, "u@x.test");
+
+		print_message("%d\n", (int)i);
+		w->cl.mx = (char *)asked[i].mx;
+		set_hosts(w, hosts_text(s, asked[i].hosts));
+		assert_true(world_send(w, s));
+		world_turns(w, asked[i].turns);
+		assert_int_equal(testdns_pending(w->dns), asked[i].pending);
+		client_free(w->client);
+		w->client = NULL;
+		assert_int_equal(testdns_pending(w->dns), 0);
+		assert_string_equal(
+		    sent_text(s, 0), "untried 0 4.4.2 mail network");
+		sent_free(s);
+		world_free(w);
+	}
 }
 
 int main(void)
