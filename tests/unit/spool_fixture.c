@@ -150,7 +150,7 @@ static const char *differs(struct rig *r, struct spool_fetch *f,
 
 const char *fixture_differs(struct rig *r, const struct fixture_message *m)
 {
-	static char text[300];
+	static char text[sizeof(struct error) + 32];
 	struct spool_fetch *f = rig_fetch_kept(r, m->id);
 	const char *what = differs(r, f, m);
 
