@@ -233,12 +233,26 @@ static void tell_unread(struct spool_recovery *r, uint64_t id,
 		r->told->unread(r->told->arg, id, err->text);
 }
 
+/* Of a segment without a head nothing but its pieces says that it is not
+ * another file. One that cannot be read now may be there. */
+static bool piece_whole(struct spool *s, struct segment *seg,
+    const struct extent *e)
+{
+	char *p = mem_new(e->bytes);
+	bool whole = segment_read(s, seg, p, e->bytes, e->off) < 0 ||
+	    sum_bytes(seg->secret, p, e->bytes) == e->sum;
+
+	mem_free(p);
+	return whole;
+}
+
 /* Is the body's part of the bulk lane there? */
 static bool has_extent(struct spool *s, const struct extent *e)
 {
-	const struct segment *seg = segment_of(s, e);
+	struct segment *seg = segment_of(s, e);
 
-	return seg != NULL && (uint64_t)e->off + e->bytes <= seg->end;
+	return seg != NULL && (uint64_t)e->off + e->bytes <= seg->end &&
+	    (!seg->adopted || piece_whole(s, seg, e));
 }
 
 static void check_body(struct spool_recovery *r, uint64_t id,

@@ -271,6 +271,11 @@ static void n5_bulk_pieces_are_found_over_a_former_life(void **state)
 		assert_int_equal(q->damaged, 0);
 		assert_null(rig_check(q));
 		rig_free(q);
+		q = copy_of(r);
+		memset(bytes_of(q, seg), 0x55, SEGMENT); /* another file */
+		assert_true(rig_open(q));
+		assert_non_null(strstr(q->first_damage, "its body"));
+		rig_free(q);
 		rig_settle(r, m, D_DELIVERED, 0);
 		turn(r);
 	}
