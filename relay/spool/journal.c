@@ -69,10 +69,13 @@ static void seal(struct spool *s)
 
 	pthread_mutex_lock(&s->lock);
 	PH_ASSERT(j->seg->current && j->seg->state == SEG_MAIN);
-	j->prev_end = j->seg->batches;
+	if (j->seg->batches > 0)
+		j->before = (struct batch_before){j->seg->generation,
+		    j->seg->batches, false};
 	j->seg->current = false;
 	j->seg = NULL;
 	j->write_fails = 0;
+	j->refused_to = 0;
 	pthread_mutex_unlock(&s->lock);
 	space_wake(s);
 }
@@ -88,7 +91,7 @@ static bool open_segment(struct spool *s)
 	if (j->seg == NULL)
 		return false;
 	j->generation++;
-	j->seg->prev_end = j->prev_end;
+	j->seg->before = j->before;
 	slotmap_note(s, j->seg, false);
 	return true;
 }
@@ -144,6 +147,7 @@ static void written(struct spool *s, const struct batch_head *h)
 	j->declared = h->oldest;
 	j->unclean = j->restored = false;
 	j->write_fails = 0;
+	j->refused_to = 0;
 	s->batches++;
 	s->syncs++;
 	carry_written(s, true);
@@ -196,11 +200,12 @@ static void undo(struct spool *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static const unsigned char zeros[16 * BLOCK];
+
 /* Whatever part of a refused batch got there must not be found whole after a
  * crash. Best effort: the next batch overwrites it anyway. */
 static void erase_head(struct spool *s)
 {
-	static const unsigned char zeros[BLOCK];
 	struct journal *j = &s->journal;
 	int fd = segment_fd(s, j->seg);
 
@@ -213,7 +218,30 @@ static void erase_head(struct spool *s)
 	segment_fd_put(s, j->seg);
 }
 
-static void write_failed(struct spool *s, int no, int64_t now_ms)
+/* What refused batches left behind the end of the next one must not be taken
+ * for its records, should its head be damaged one day. */
+static int erase_rest(struct spool *s, int fd, uint64_t from)
+{
+	while (from < s->journal.refused_to) {
+		uint64_t n = s->journal.refused_to - from;
+		ssize_t put;
+
+		if (n > sizeof(zeros))
+			n = sizeof(zeros);
+		put = s->c.io->pwrite(s->c.io, fd, zeros, n, (int64_t)from);
+		if (put < 0)
+			return -1;
+		if ((uint64_t)put < n) {
+			errno = ENOSPC;
+			return -1;
+		}
+		from += n;
+	}
+	return 0;
+}
+
+static void write_failed(struct spool *s, uint64_t bytes, int no,
+    int64_t now_ms)
 {
 	struct journal *j = &s->journal;
 	enum spool_status st =
@@ -222,6 +250,8 @@ static void write_failed(struct spool *s, int no, int64_t now_ms)
 
 	error_sys(&err, no, "write segment %u", (unsigned)j->seg->slot);
 	log_error("spool.write_failed", kv_err(&err));
+	if (j->refused_to < j->seg->end + bytes)
+		j->refused_to = j->seg->end + bytes;
 	erase_head(s);
 	undo(s);
 	refuse_drafts(&j->batch_drafts, st);
@@ -262,7 +292,7 @@ static struct batch_head head_of(const struct spool *s)
 	    .generation = j->seg->generation,
 	    .number = j->seg->batches,
 	    .synced = j->seg->batches,
-	    .prev_end = j->seg->prev_end,
+	    .before = j->seg->before,
 	    .oldest = j->oldest,
 	    .time_us = s->steady.wall_us,
 	};
@@ -279,8 +309,10 @@ static int write_and_sync(struct spool *s, uint64_t bytes, bool *wrote_out)
 	*wrote_out = false;
 	if (fd < 0)
 		return -1;
-	n = io->pwritev(io, fd, j->batch.iov, (int)j->batch.iovs,
-	    (int64_t)j->seg->end);
+	n = erase_rest(s, fd, j->seg->end + bytes);
+	if (n == 0)
+		n = io->pwritev(io, fd, j->batch.iov, (int)j->batch.iovs,
+		    (int64_t)j->seg->end);
 	if (n >= 0 && (uint64_t)n < bytes)
 		errno = ENOSPC; /* a short write says no more than that */
 	if (n >= 0 && (uint64_t)n == bytes) {
@@ -306,7 +338,7 @@ static void write_batch(struct spool *s, int64_t now_ms)
 	else if (wrote)
 		sync_failed(s, errno, now_ms);
 	else
-		write_failed(s, errno, now_ms);
+		write_failed(s, batch_span(&h), errno, now_ms);
 }
 
 /* An empty batch in the open segment, or in the next when that is full. */

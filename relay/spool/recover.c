@@ -99,7 +99,7 @@ static int classify(struct spool_recovery *r, struct segment *seg,
 		return 0; /* dirty: not ours, or a body that no record names */
 	segment_identity(s, seg, h.lane, h.generation);
 	seg->format = h.format;
-	seg->prev_end = h.prev_end;
+	seg->before = h.before;
 	if (h.lane == LANE_SPARE) {
 		seg->written = (h.flags & SPARE_WRITTEN) != 0;
 		seg->soiled = false;
@@ -392,23 +392,34 @@ static int sync_last(struct spool *s, struct segment *last, struct error *err)
 	return 0;
 }
 
+/* What the next segment says of the newest before it, `generation`. When that
+ * is lost, nothing is known of its batches: should it be put back, all that it
+ * has count. */
+static void know_before(struct spool_recovery *r, const struct segment *last,
+    uint64_t generation)
+{
+	struct journal *j = &r->s->journal;
+
+	j->before.generation = generation;
+	j->before.leap = j->generation > generation;
+	if (last != NULL && last->generation == generation) {
+		j->before.batches = last->batches;
+	} else {
+		j->before.batches = generation > 0 ? UINT64_MAX : 0;
+		r->clean = r->clean && generation == 0;
+	}
+}
+
 static int settle(struct spool_recovery *r, struct error *err)
 {
 	struct spool *s = r->s;
 	struct segment *last = list_empty(&s->mains) ? NULL :
 	    LIST_ENTRY(s->mains.prev, struct segment, node);
+	uint64_t newest = s->journal.generation;
 
 	origin_find(r, last);
 	s->journal.declared = s->journal.oldest;
-	/* When the newest is lost, nothing is known of its batches: should it
-	 * be put back, all that it has count. */
-	if (last == NULL || last->generation != s->journal.generation) {
-		s->journal.prev_end =
-		    s->journal.generation > 0 ? UINT64_MAX : 0;
-		r->clean = r->clean && s->journal.generation == 0;
-	} else {
-		s->journal.prev_end = last->batches;
-	}
+	know_before(r, last, newest);
 	if (last == NULL) {
 		s->journal.unclean = r->lost > 0;
 		return 0;

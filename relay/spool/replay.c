@@ -5,7 +5,7 @@
  *
  * A batch that is not whole is either the tail, which was never acknowledged,
  * or damage. It is damage when a later batch of the generation, or the next
- * generation, says that it was synced: then what can be read of it is used,
+ * segment, says that it was synced: then what can be read of it is used,
  * the rest is named and set aside. Else it is the tail, and is cut.
  */
 #include <fcntl.h>
@@ -355,20 +355,37 @@ static void check_gap(struct spool_recovery *r, const struct segment *seg,
 	const struct spool *s = r->s;
 
 	/* A restored spool begins with a gap. */
-	if (next == NULL || next->generation == seg->generation + 1 ||
+	if (next == NULL || next->before.generation <= seg->generation ||
 	    key_id(s, LANE_MAIN, seg->generation) !=
 		key_id(s, LANE_MAIN, next->generation))
 		return;
 	/* One that was opened and never got a batch leaves no trace; the map
 	 * of slots has named those that did. */
 	if (r->s->slotmap.known ||
-	    (next->generation == seg->generation + 2 && next->prev_end == 0))
+	    (next->before.generation == seg->generation + 1 &&
+		next->before.batches == 0))
 		return;
 	replay_damage(r, "generations %" PRIu64 " to %" PRIu64 " are missing",
-	    seg->generation + 1, next->generation - 1);
-	for (uint64_t g = seg->generation + 1; g < next->generation &&
+	    seg->generation + 1, next->before.generation);
+	for (uint64_t g = seg->generation + 1; g <= next->before.generation &&
 	     g - seg->generation <= SPOOL_GONE_MAX; g++)
 		replay_gone(r, g);
+}
+
+/* What the next segment says of this one. */
+static struct vouch vouch_for(const struct spool *s, const struct segment *seg,
+    const struct segment *next)
+{
+	struct vouch v = {UINT64_MAX,
+	    seg->generation < s->journal.generation};
+
+	if (next == NULL || next->before.generation > seg->generation)
+		return v;
+	if (next->before.generation == seg->generation)
+		v.end = next->before.batches;
+	else if (!next->before.leap)
+		v.end = 0;
+	return v;
 }
 
 int replay_all(struct spool_recovery *r, struct error *err)
@@ -379,11 +396,8 @@ int replay_all(struct spool_recovery *r, struct error *err)
 		struct segment *seg = LIST_ENTRY(n, struct segment, node);
 		struct segment *next = n->next == &s->mains ? NULL :
 		    LIST_ENTRY(n->next, struct segment, node);
-		struct vouch v = {UINT64_MAX,
-		    seg->generation < s->journal.generation};
+		struct vouch v = vouch_for(s, seg, next);
 
-		if (next != NULL && next->generation == seg->generation + 1)
-			v.end = next->prev_end;
 		r->start->segments++;
 		if (seg->generation < r->from)
 			continue;

@@ -37,7 +37,7 @@ struct segment {
 	uint64_t end;	    /* bytes that are written and synced          */
 	uint64_t batches;   /* that many are good                         */
 	uint64_t id_min, id_max; /* of messages in its records; 0: none */
-	uint64_t prev_end;  /* batches of the generation before           */
+	struct batch_before before; /* main lane                          */
 	bool current;	    /* a writer is at work in it                  */
 	int64_t retry_ms;   /* its blocks are not asked for before this     */
 	bool allocated;	    /* it has all its blocks, as this session saw */

@@ -136,7 +136,8 @@ struct journal {
 	struct strbuf scratch;
 	struct segment *seg;  /* NULL: none is open                  */
 	uint64_t generation;  /* highest ever                        */
-	uint64_t prev_end;    /* batches of the newest sealed one    */
+	struct batch_before before; /* the newest sealed one         */
+	uint64_t refused_to;  /* how far refused batches may reach   */
 	uint64_t oldest;      /* lowest generation that counts       */
 	uint64_t declared;    /* `oldest` as the last synced head    */
 	bool unclean;	      /* the next head says so               */

@@ -270,6 +270,50 @@ static void x6_a_damaged_update_costs_its_reply(void **state)
 	rig_free(r);
 }
 
+/* What a refused batch left lies behind a shorter one in its place, the last
+ * of its segment, whose head cannot be read later. */
+static void x7_no_record_of_a_refused_batch_counts(void **state)
+{
+	struct rig *r = rig_new(SLOTS), *q;
+	struct segment *seg;
+	char path[32];
+	uint64_t at;
+	size_t n;
+
+	(void)state;
+	assert_true(rig_open(r));
+	rig_accept(r, 10);
+	rig_pump(r);
+	seg = r->spool->journal.seg;
+	snprintf(path, sizeof(path), "/spool/seg.%04u", (unsigned)seg->slot);
+	at = seg->end;
+	for (int i = 0; i < 60; i++)
+		rig_accept(r, 400);
+	r->disk->fault = FAULT_SHORT; /* half of it is written */
+	r->disk->fail_mask = 1u << CALL_WRITE;
+	r->disk->fail_at = r->disk->calls + 1;
+	rig_write(r);
+	r->disk->fault = FAULT_NONE;
+	for (int i = 1; i <= 60; i++)
+		assert_int_equal(r->m[i].promise, P_REFUSED);
+	assert_int_equal(rig_accept(r, 10)->promise, P_NONE);
+	rig_write(r);
+	assert_int_equal(r->m[61].promise, P_STORED);
+	assert_true(seg->end == at + BLOCK);
+	q = rig_over(fakedisk_cut(r->disk, CUT_KEEPS_ALL, 1), r);
+	rig_free(r);
+	assert_true(rig_open(q)); /* that segment is closed */
+	assert_null(rig_check(q));
+	r = rig_over(fakedisk_cut(q->disk, CUT_KEEPS_ALL, 1), q);
+	rig_free(q);
+	memset(fakedisk_bytes(r->disk, path, &n) + at, 0x55, BLOCK);
+	assert_true(rig_open(r));
+	assert_true(r->damaged > 0);
+	r->m[61].promise = P_NONE; /* its record was there */
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +321,7 @@ int main(void)
 	    cmocka_unit_test(x2_a_shortened_segment_costs_what_was_cut_off),
 	    cmocka_unit_test(x3_damage_before_the_tail_is_named_and_set_aside),
 	    cmocka_unit_test(x4_a_read_error_at_start_overwrites_nothing),
+	    cmocka_unit_test(x7_no_record_of_a_refused_batch_counts),
 	    cmocka_unit_test(x6_a_damaged_update_costs_its_reply),
 	    cmocka_unit_test(x5_a_damaged_body_is_never_carried_as_good),
 	};

@@ -314,6 +314,74 @@ static void a_generation_that_no_journal_reaches_is_refused(void **state)
 	rig_free(r);
 }
 
+/* Two messages whose batch was never whole, behind two that were promised. */
+static struct rig *with_torn_tail(void)
+{
+	struct rig *r = rig_new(SLOTS);
+	struct batch_head h;
+	char path[32], *p;
+	uint64_t at;
+	size_t n;
+
+	open_well(r);
+	rig_accept(r, 100);
+	rig_accept(r, 100);
+	rig_pump(r);
+	snprintf(path, sizeof(path), "/spool/seg.%04u",
+	    (unsigned)r->spool->journal.seg->slot);
+	at = r->spool->journal.seg->end;
+	rig_accept(r, 100);
+	rig_accept(r, 100);
+	rig_write(r);
+	rig_kill(r);
+	p = fakedisk_bytes(r->disk, path, &n) + at;
+	assert_true(batch_head_get(p, &h));
+	p[BATCH_HEAD + h.meta_bytes] ^= 1; /* of the first body */
+	r->m[2].promise = r->m[3].promise = P_REFUSED;
+	return r;
+}
+
+static void fail_writes(struct rig *r, bool on)
+{
+	r->disk->fault = on ? FAULT_EIO : FAULT_NONE;
+	r->disk->fail_mask = 1u << CALL_WRITE;
+	r->disk->fail_at = 1;
+	r->disk->fail_on = on;
+	r->disk->calls = 0;
+}
+
+/* L3: after a restore, or below what an index has read; also when the first
+ * start came to nothing. */
+static void what_was_cut_off_stays_cut_at_each_start(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 4; how++) {
+		struct rig *r = taken_over(with_torn_tail());
+
+		if (how % 2 == 0)
+			renew(r, 0, 99);
+		if (how >= 2) {
+			r->c.known = (struct spool_pos){how % 2 * 9, 4096};
+			fail_writes(r, true);
+			rig_open(r);
+			rig_kill(r);
+			fail_writes(r, false);
+			r = taken_over(r);
+		}
+		r->c.known = (struct spool_pos){how % 2 * 9, 4096};
+		open_well(r);
+		for (int start = 0; start < 4; start++) {
+			assert_null(rig_check(r));
+			rig_accept(r, 100);
+			rig_pump(r);
+			reopen(&r, start % 2 == 0);
+		}
+		assert_true(r->spool->journal.generation > 9);
+		assert_null(rig_check(r));
+		rig_free(r);
+	}
+}
+
 static void a_flipped_bit_of_the_key_is_damage(void **state)
 {
 	struct rig *r = taken_over(make(true));
@@ -459,6 +527,7 @@ int main(void)
 		cmocka_unit_test(it_begins_above_all_that_an_index_has_seen),
 		cmocka_unit_test(
 		    a_generation_that_no_journal_reaches_is_refused),
+		cmocka_unit_test(what_was_cut_off_stays_cut_at_each_start),
 		cmocka_unit_test(a_flipped_bit_of_the_key_is_damage),
 		cmocka_unit_test(a_copy_taken_while_mail_flows_has_all_of_then),
 		cmocka_unit_test(nothing_is_recycled_while_it_is_held),

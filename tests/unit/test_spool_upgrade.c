@@ -170,7 +170,7 @@ static void append(struct rig *r, struct newer_batch what)
 	struct batch_head h = {.lane = LANE_MAIN,
 	    .spool_id = r->spool->key.id, .generation = seg->generation,
 	    .number = seg->batches, .synced = seg->batches,
-	    .prev_end = seg->prev_end, .oldest = r->spool->journal.oldest,
+	    .before = seg->before, .oldest = r->spool->journal.oldest,
 	    .time_us = r->clock.wall};
 	struct batch *b = NEW(struct batch);
 	char path[64], *p;

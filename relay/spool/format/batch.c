@@ -56,17 +56,19 @@ void batch_head_put(const struct batch_head *h,
 	put32(out + 8, BATCH_MAGIC);
 	out[12] = FORMAT_VERSION;
 	out[14] = h->lane;
-	out[15] = h->flags;
+	out[15] = (unsigned char)(h->flags |
+	    (h->before.leap ? BATCH_LEAP : 0));
 	put64(out + 16, h->spool_id);
 	put64(out + 24, h->generation);
 	put64(out + 32, h->number);
 	put64(out + 40, h->synced);
-	put64(out + 48, h->prev_end);
+	put64(out + 48, h->before.batches);
 	put64(out + 56, h->oldest);
 	put64(out + 64, (uint64_t)h->time_us);
 	put32(out + 72, h->meta_bytes);
 	put32(out + 76, h->body_bytes);
 	put32(out + 80, h->records);
+	put64(out + 88, h->before.generation);
 	put64(out, sum_bytes(secret, out + 8, BATCH_HEAD - 8));
 }
 
@@ -84,13 +86,16 @@ bool batch_head_get(const void *p, struct batch_head *h_out)
 	    .generation = get64(q + 24),
 	    .number = get64(q + 32),
 	    .synced = get64(q + 40),
-	    .prev_end = get64(q + 48),
+	    .before = {get64(q + 88), get64(q + 48),
+		(q[15] & BATCH_LEAP) != 0},
 	    .oldest = get64(q + 56),
 	    .time_us = (int64_t)get64(q + 64),
 	    .meta_bytes = get32(q + 72),
 	    .body_bytes = get32(q + 76),
 	    .records = get32(q + 80),
 	};
+	if (h_out->before.generation == 0)
+		h_out->before.generation = h_out->generation - 1;
 	return h_out->lane >= LANE_SPARE && h_out->lane <= LANE_BULK;
 }
 

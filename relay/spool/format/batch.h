@@ -36,10 +36,19 @@ enum batch_flags {
 	BATCH_UNCLEAN = 1, /* the first after an end that was not orderly */
 	SPARE_WRITTEN = 1, /* of a spare: all its blocks were written     */
 	BATCH_RESTORED = 2, /* the first after the spool was restored     */
+	BATCH_LEAP = 4,	    /* batch_before.leap                          */
 };
 
 enum record_flags {
 	RECORD_MAY_SKIP = 1, /* a reader that does not know the type goes on */
+};
+
+/* How far the journal counts before this segment. Generations between that one
+ * and this were begun and got no batch; after a leap they were passed over. */
+struct batch_before {
+	uint64_t generation;
+	uint64_t batches; /* so many of it count; UINT64_MAX: not known */
+	bool leap;
 };
 
 struct batch_head {
@@ -48,7 +57,7 @@ struct batch_head {
 	uint64_t spool_id, generation;
 	uint64_t number;   /* in the segment, from 0                          */
 	uint64_t synced;   /* so many of this segment are known synced        */
-	uint64_t prev_end; /* so many batches of the generation before count  */
+	struct batch_before before;
 	uint64_t oldest;   /* generations below this one are given back       */
 	int64_t time_us;
 	uint32_t meta_bytes, body_bytes, records;
