@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 
+#include "relay/base/id.h"
 #include "relay/spool/recover.h"
 
 /* The last totals may count what no segment holds any more, or not count what
@@ -205,4 +206,43 @@ void origin_keep_unnamed(struct spool_recovery *r)
 		    seg->retain_until_us < until)
 			seg->retain_until_us = until;
 	}
+}
+
+/* Of a segment without a head nothing but its pieces says that it is not
+ * another file. One that cannot be read now may be there. */
+static bool piece_whole(struct spool *s, struct segment *seg,
+    const struct extent *e)
+{
+	char *p = mem_new(e->bytes);
+	bool whole = segment_read(s, seg, p, e->bytes, e->off) < 0 ||
+	    sum_bytes(seg->secret, p, e->bytes) == e->sum;
+
+	mem_free(p);
+	return whole;
+}
+
+/* Is the body's part of the bulk lane there? */
+static bool has_extent(struct spool *s, const struct extent *e)
+{
+	struct segment *seg = segment_of(s, e);
+
+	return seg != NULL && (uint64_t)e->off + e->bytes <= seg->end &&
+	    (!seg->adopted || piece_whole(s, seg, e));
+}
+
+void origin_check_body(struct spool_recovery *r, uint64_t id,
+    const struct body_place *y)
+{
+	char text[ID_TEXT];
+
+	for (unsigned i = 0; i < y->extents; i++)
+		if (!has_extent(r->s, &y->extent[i])) {
+			id_text(id, text);
+			replay_damage(r, "message %s: its body, or a part, was "
+			    "in seg.%04u (bulk generation %" PRIu64 "), "
+			    "which is absent, cut or replaced", text,
+			    (unsigned)y->extent[i].slot,
+			    y->extent[i].generation);
+			return;
+		}
 }

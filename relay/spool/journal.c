@@ -218,8 +218,8 @@ static void erase_head(struct spool *s)
 	segment_fd_put(s, j->seg);
 }
 
-/* What refused batches left behind the end of the next one must not be taken
- * for its records, should its head be damaged one day. */
+/* The remains of refused batches behind the end of the next one must not be
+ * taken for its records, should its head be damaged one day. */
 static int erase_rest(struct spool *s, int fd, uint64_t from)
 {
 	while (from < s->journal.refused_to) {

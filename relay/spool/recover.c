@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "relay/base/assert.h"
-#include "relay/base/id.h"
 #include "relay/spool/recover.h"
 
 /* ---- what the slots hold ---- */
@@ -233,45 +232,6 @@ static void tell_unread(struct spool_recovery *r, uint64_t id,
 		r->told->unread(r->told->arg, id, err->text);
 }
 
-/* Of a segment without a head nothing but its pieces says that it is not
- * another file. One that cannot be read now may be there. */
-static bool piece_whole(struct spool *s, struct segment *seg,
-    const struct extent *e)
-{
-	char *p = mem_new(e->bytes);
-	bool whole = segment_read(s, seg, p, e->bytes, e->off) < 0 ||
-	    sum_bytes(seg->secret, p, e->bytes) == e->sum;
-
-	mem_free(p);
-	return whole;
-}
-
-/* Is the body's part of the bulk lane there? */
-static bool has_extent(struct spool *s, const struct extent *e)
-{
-	struct segment *seg = segment_of(s, e);
-
-	return seg != NULL && (uint64_t)e->off + e->bytes <= seg->end &&
-	    (!seg->adopted || piece_whole(s, seg, e));
-}
-
-static void check_body(struct spool_recovery *r, uint64_t id,
-    const struct body_place *y)
-{
-	char text[ID_TEXT];
-
-	for (unsigned i = 0; i < y->extents; i++)
-		if (!has_extent(r->s, &y->extent[i])) {
-			id_text(id, text);
-			replay_damage(r, "message %s: its body, or a part, was "
-			    "in seg.%04u (bulk generation %" PRIu64 "), "
-			    "which is absent, cut or replaced", text,
-			    (unsigned)y->extent[i].slot,
-			    y->extent[i].generation);
-			return;
-		}
-}
-
 static void pass_on(struct spool_recovery *r, const struct spool_told *told)
 {
 	for (unsigned i = 0; i < told->n; i++)
@@ -310,7 +270,7 @@ static void tell_row(struct spool_recovery *r,
 
 	for (unsigned i = 0; i < v->n; i++)
 		a->delivery[i].uncertain = v->d[i].uncertain;
-	check_body(r, v->id, &a->body);
+	origin_check_body(r, v->id, &a->body);
 	pass_on(r, &(struct spool_told){.id = v->id, .size = row->size,
 	    .sender = a->sender, .envelope = slice_of("", 0),
 	    .delivery = a->delivery, .n = v->n});
@@ -332,7 +292,7 @@ static void tell_one(struct spool_recovery *r, uint32_t number)
 		tell_guess(r, v);
 	} else {
 		a = &m.record.accept;
-		check_body(r, id, &a->body);
+		origin_check_body(r, id, &a->body);
 		pass_on(r, &(struct spool_told){.id = id, .size = a->body.size,
 		    .sender = a->sender, .envelope = a->envelope,
 		    .delivery = m.delivery, .n = m.n});
@@ -392,9 +352,9 @@ static int sync_last(struct spool *s, struct segment *last, struct error *err)
 	return 0;
 }
 
-/* What the next segment says of the newest before it, `generation`. When that
- * is lost, nothing is known of its batches: should it be put back, all that it
- * has count. */
+/* The next segment says how far `generation`, the newest before it, counts.
+ * When that is lost, nothing is known of its batches: should it be put back,
+ * all that it has count. */
 static void know_before(struct spool_recovery *r, const struct segment *last,
     uint64_t generation)
 {

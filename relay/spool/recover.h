@@ -38,6 +38,10 @@ void origin_find(struct spool_recovery *r, const struct segment *last);
  * only they may name. */
 void origin_find_lost(struct spool_recovery *r);
 void origin_keep_unnamed(struct spool_recovery *r);
+/* continuity.c: names a live message whose body, or a part of it, is not there
+ * any more. */
+void origin_check_body(struct spool_recovery *r, uint64_t id,
+    const struct body_place *y);
 /* After recovery: where the session begins to write. */
 void origin_begin(struct spool *s);
 /* resume.c: takes over the newest checkpoint that is whole and fits the

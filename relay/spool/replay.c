@@ -372,7 +372,7 @@ static void check_gap(struct spool_recovery *r, const struct segment *seg,
 		replay_gone(r, g);
 }
 
-/* What the next segment says of this one. */
+/* As the next segment says of this one. */
 static struct vouch vouch_for(const struct spool *s, const struct segment *seg,
     const struct segment *next)
 {

@@ -270,8 +270,8 @@ static void x6_a_damaged_update_costs_its_reply(void **state)
 	rig_free(r);
 }
 
-/* What a refused batch left lies behind a shorter one in its place, the last
- * of its segment, whose head cannot be read later. */
+/* The remains of a refused batch lie behind a shorter one in its place, the
+ * last of its segment, whose head cannot be read later. */
 static void x7_no_record_of_a_refused_batch_counts(void **state)
 {
 	struct rig *r = rig_new(SLOTS), *q;
