@@ -274,6 +274,16 @@ struct conf *conf_load(const char *file, struct names *names,
  * first, what it includes, certificates, keys, secrets. -1 and err. */
 int conf_files(const char *file, void (*fn)(void *arg, const char *path),
     void *arg, struct error *err);
+/* A configuration whose files are elsewhere, as in a backup: `where` gives the
+ * path at which that file of it is read, NULL: it is not there. */
+struct conf_source {
+	const char *file; /* its own name */
+	const char *(*where)(void *arg, const char *path);
+	void *arg;
+};
+/* The same for such a one: all that it names, there or not. */
+int conf_files_from(const struct conf_source *from,
+    void (*fn)(void *arg, const char *path), void *arg, struct error *err);
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); /* NULL is fine */
 

@@ -22,6 +22,7 @@
 enum { FILE_MAX = 1 << 20, FILES_MAX = 64 };
 
 struct parser {
+	const struct conf_source *from;
 	struct arena *arena;
 	struct doc *doc;
 	struct error *err;
@@ -413,6 +414,20 @@ int parse_file(const char *path, struct strbuf *text_out, struct error *err)
 	return EFBIG;
 }
 
+/* errno, and p->err. */
+static int read_text(struct parser *p, struct strbuf *text_out)
+{
+	const char *path = current_file(p);
+
+	if (p->from->where != NULL)
+		path = p->from->where(p->from->arg, path);
+	if (path != NULL)
+		return parse_file(path, text_out, p->err);
+	error_set(p->err, "%s:1: the file is not with the others",
+	    current_file(p));
+	return ENOENT;
+}
+
 static int read_file(struct parser *p, cfg_t *cfg)
 {
 	struct strbuf text;
@@ -421,7 +436,7 @@ static int read_file(struct parser *p, cfg_t *cfg)
 
 	strbuf_init(&text, FILE_MAX);
 	p->opened = 0;
-	if (parse_file(current_file(p), &text, p->err) != 0) {
+	if (read_text(p, &text) != 0) {
 		p->failed = true;
 		goto out;
 	}
@@ -442,17 +457,28 @@ out:
 int doc_read(const char *file, struct arena *arena, struct doc *doc_out,
     struct error *err)
 {
-	struct parser p = {.arena = arena, .doc = doc_out, .err = err};
+	return doc_read_from(&(struct conf_source){.file = file}, arena,
+	    doc_out, err);
+}
+
+int doc_read_from(const struct conf_source *from, struct arena *arena,
+    struct doc *doc_out, struct error *err)
+{
+	struct parser p = {.from = from, .arena = arena, .doc = doc_out,
+	    .err = err};
 	cfg_t *cfg = make_cfg(&p);
 	int rc = 0;
 
 	*doc_out = (struct doc){0};
-	p.file[p.files++] = arena_strdup(arena, file);
+	p.file[p.files++] = arena_strdup(arena, from->file);
 	if (cfg == NULL)
 		return fail(&p, 1, "libConfuse cannot be set up");
 	doc_add_section(&p, SEC_TOP, "", 1);
 	for (; rc == 0 && p.current < p.files; p.current++)
 		rc = read_file(&p, cfg);
 	cfg_free(cfg);
+	doc_out->files = p.files;
+	doc_out->file = arena_alloc(arena, sizeof(p.file));
+	memcpy(doc_out->file, p.file, sizeof(p.file));
 	return rc;
 }

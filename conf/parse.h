@@ -31,6 +31,8 @@ struct doc_section {
 
 /* Sections in the order of the files; the first is SEC_TOP. */
 struct doc {
+	const char **file; /* in the order in which they were read */
+	int files;
 	struct doc_section *section;
 	int sections;
 	struct doc_value *value;
@@ -41,6 +43,9 @@ struct doc {
  * "FILE:LINE: …"; the doc is to be freed either way. */
 int doc_read(const char *file, struct arena *arena, struct doc *doc_out,
     struct error *err) PH_CHECK;
+/* The same, with its files elsewhere; `where` NULL: at their names. */
+int doc_read_from(const struct conf_source *from, struct arena *arena,
+    struct doc *doc_out, struct error *err) PH_CHECK;
 void doc_fini(struct doc *d);
 /* The text of a file, at most what `text_out` takes. errno, and err->text
  * "FILE:1: …". */

@@ -284,6 +284,53 @@ def test_files_of_the_configuration_come_back_where_there_are_none(
 
 
 @pytest.mark.noverify
+def test_included_files_and_links_come_back_by_their_names(make_gw):
+    gw = make_gw(start=False)
+    home = gw.folder
+    (home / "more.conf").write_text('include("deep/er.conf")\n')
+    (home / "deep").mkdir()
+    (home / "deep/er.conf").write_text(
+        f'token {{\n secrets = "{home}/live.secrets"\n}}\n')
+    (home / "real.secrets").write_text("this is the first key\n")
+    (home / "real.secrets").chmod(0o600)
+    (home / "live.secrets").symlink_to("real.secrets")
+    gw.conf.write_text(gw.conf_text() + 'include("more.conf")\n')
+    gw.start()
+    folder, _ = backup(gw)
+    gw.stop()
+    destroy(gw)
+    gone = [gw.conf, home / "more.conf", home / "deep/er.conf",
+            home / "live.secrets"]
+    texts = [f.read_text() for f in gone]
+    for f in gone + [home / "real.secrets"]:
+        f.unlink()
+    gw.cli("restore", folder)
+    assert [f.read_text() for f in gone] == texts
+    assert not (home / "real.secrets").exists()
+    gw.start()
+
+
+@pytest.mark.noverify
+def test_a_path_that_the_configuration_does_not_name_is_refused(taken):
+    gw, folder = taken
+    evil = gw.folder / "evil"
+    shutil.copy(folder / "config/0", folder / "config/77")
+    manifest(folder, lambda o: o["files"].append(dict(
+        next(f for f in o["files"] if f["name"] == "config/0"),
+        name="config/77", path=str(evil))))
+    said = gw.cli_fails("restore", folder)
+    assert f'"config/77" is to go to {evil}, which' in said, said
+    assert "nothing was restored" in said
+    assert not evil.exists()
+    nothing_is_there(gw)
+    manifest(folder, lambda o: o.update(files=[
+        f for f in o["files"] if f["name"] != "config/0"]))
+    assert "not config/0" in gw.cli_fails("restore", folder)
+    assert not evil.exists()
+    nothing_is_there(gw)
+
+
+@pytest.mark.noverify
 def test_a_restore_that_was_killed_is_done_again(taken):
     """What it left beside the places goes; the owner of a place gets its
     files."""

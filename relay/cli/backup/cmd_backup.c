@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "policy/change/table_copy.h"
@@ -33,13 +34,26 @@ static int copy_table(struct backing_up *b)
 	return backup_note(b, BACKUP_TABLE, b->conf->table.path);
 }
 
+/* By the name that the configuration has for it: a link is restored as the file
+ * that it leads to. 0, or -1 and errno. */
+static int whole_path(const char *path, char out[PATH_MAX])
+{
+	char here[PATH_MAX] = "";
+
+	if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
+		return -1;
+	errno = ENAMETOOLONG;
+	return snprintf(out, PATH_MAX, "%s%s%s", here,
+	    path[0] == '/' ? "" : "/", path) < PATH_MAX ? 0 : -1;
+}
+
 static void copy_named(void *arg, const char *path)
 {
 	struct backing_up *b = arg;
 	char whole[PATH_MAX], name[32];
 	struct stat st;
 
-	if (b->code == CLI_DONE && (realpath(path, whole) == NULL ||
+	if (b->code == CLI_DONE && (whole_path(path, whole) != 0 ||
 				       stat(whole, &st) != 0))
 		b->code = cli_fail(b->c, "%s: %s", path, strerror(errno));
 	if (b->code == CLI_DONE) {

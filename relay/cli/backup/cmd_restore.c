@@ -87,6 +87,8 @@ static int restore(struct putting_back *p)
 		code = restore_look(p);
 	if (code == CLI_DONE)
 		code = restore_check(p);
+	if (code == CLI_DONE)
+		code = restore_check_conf(p);
 	if (code != CLI_DONE) {
 		cli_fail(p->c, "nothing was restored");
 		return code;

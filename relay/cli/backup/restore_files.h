@@ -36,6 +36,9 @@ void restore_paths(const struct putting_back *p, const char *name,
 
 /* Each file is what the manifest says. CLI_DONE, or all faults were said. */
 int restore_check(struct putting_back *p);
+/* Each file of the configuration that is to be written goes where the backup's
+ * own configuration says. Call it after restore_check(). */
+int restore_check_conf(struct putting_back *p);
 /* The places are free, but for what an interrupted restore of this backup left,
  * and no daemon runs. */
 int restore_look(struct putting_back *p);
