@@ -117,7 +117,8 @@ static int too_new(struct db *db, int64_t format, struct error *err)
 		by = db_str(st, 0);
 	error_set(err, "%s has format %lld, made by %s; this is Posthouse "
 	    PACKAGE_VERSION ", which reads up to format %d: use that version, "
-	    "or restore a backup of the older format", db->path,
+	    "or move the file away, with its -wal, and restore a backup of "
+	    "the older format", db->path,
 	    (long long)format, by, DB_FORMAT);
 	sqlite3_finalize(st);
 	return -1;
@@ -145,6 +146,13 @@ static int check_format(struct db *db, enum db_mode mode, struct error *err)
 	return error_set(err, "%s has format %lld; the next start of the "
 	    "daemon, or a command that changes it, upgrades it to format %d",
 	    db->path, (long long)format, DB_FORMAT);
+}
+
+bool db_broken(const struct db *db)
+{
+	int code = sqlite3_errcode(db->handle) & 0xff;
+
+	return code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
 }
 
 int db_open(struct db *db, const char *path, enum db_mode mode,
@@ -176,8 +184,11 @@ int db_open(struct db *db, const char *path, enum db_mode mode,
 	foreign = db_script(db, pragmas, err) < 0 ? -1
 						   : db_log_foreign(db, err);
 	if (foreign != 0 || check_format(db, mode, err) < 0) {
+		bool broken = db_broken(db);
+
 		db_close(db);
 		db->foreign = foreign > 0;
+		db->broken = broken;
 		return -1;
 	}
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,

@@ -43,7 +43,9 @@ struct db {
 	sqlite3 *handle;
 	struct db_wait wait;
 	char *path;
-	bool foreign; /* db_open() refused it for its log (db_log.c) */
+	/* db_open() refused it: for its log (db_log.c), for what it holds (no
+	 * database, or a damaged one). */
+	bool foreign, broken;
 	const char *const *sql; /* numbered statements */
 	sqlite3_stmt *stmt[DB_STATEMENTS];
 };
@@ -70,6 +72,9 @@ int db_int(struct db *db, const char *sql, int64_t *value_out,
     struct error *err) PH_CHECK;
 /* Fills `err` with the last failure, as a sentence. Returns -1. */
 int db_error(const struct db *db, struct error *err);
+/* Did the last call fail for what the file holds: no database, or a damaged
+ * one? */
+bool db_broken(const struct db *db);
 
 /* db_log.c: is the write-ahead log beside the file that of another file? A
  * copy that is put over the table leaves it there, and SQLite would write its

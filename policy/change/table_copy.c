@@ -12,7 +12,39 @@
 #include "policy/change/change_int.h"
 #include "policy/change/table_copy_int.h"
 #include "policy/change/table_lock.h"
+#include "relay/base/mem.h"
 #include "relay/base/newfile.h"
+
+enum { COPY_BYTES = 1 << 20 };
+
+static int write_whole(int to, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t k = write(to, p, n);
+
+		if (k < 0 && errno != EINTR)
+			return -1;
+		if (k > 0) {
+			p += k;
+			n -= (size_t)k;
+		}
+	}
+	return 0;
+}
+
+int table_copy_bytes(int from, int to)
+{
+	char *buffer = mem_new(COPY_BYTES);
+	ssize_t n;
+	int rc = 0;
+
+	while (rc == 0 && (n = read(from, buffer, COPY_BYTES)) != 0)
+		if (n < 0 ? errno != EINTR
+			  : write_whole(to, buffer, (size_t)n) < 0)
+			rc = -1;
+	mem_free(buffer);
+	return rc;
+}
 
 /* Without a journal: the file gets its name when it is whole. */
 static int copy_pages(struct db *from, const char *to, struct error *err)

@@ -38,8 +38,10 @@ struct table_source {
 /* Puts the backup that is open at `fd` in the place of the table, through
  * SQLite, in one transaction, while others read the table. It is looked at
  * first: integrity, format (an older one is upgraded), history. A table that
- * cannot be opened is replaced when no program has it open. -1: the table is
- * as it was. */
+ * is damaged, or whose log is that of another file, is replaced when no program
+ * has it open; one that a later version made is refused. One restore at a time.
+ * -1: the table is as it was; `kept` is "", or, after an error of the disk, a
+ * copy of it. */
 int table_restore(const char *path, const struct table_source *from,
     struct table_restored *done_out, struct error *err) PH_CHECK;
 

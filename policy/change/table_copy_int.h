@@ -11,5 +11,7 @@
  * 1 has none), and makes it one file without a log. */
 int table_copy_mark(const char *path, const char *former, struct error *err)
     PH_CHECK;
+/* All bytes from where `from` stands to `to`. -1 and errno. */
+int table_copy_bytes(int from, int to) PH_CHECK;
 
 #endif

@@ -24,7 +24,7 @@ int table_lock(struct table_lock *lock, const char *path, struct error *err)
 		return error_sys(err, errno, "%s", path);
 	/* The table thread looks at the file now and then. */
 	for (int i = 0; i < TRIES; i++) {
-		if (fcntl(lock->fd, F_SETLK, &want) == 0)
+		if (fcntl(lock->fd, F_OFD_SETLK, &want) == 0)
 			return 0;
 		nanosleep(&(struct timespec){.tv_nsec = TRY_NS}, NULL);
 	}

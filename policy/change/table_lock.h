@@ -15,8 +15,9 @@ struct table_lock {
 };
 
 /* Takes the lock that every connection of SQLite would share: -1 when a
- * program has the table open. No connection of this process may be open, and
- * closing one lets the lock go (fcntl(2)). */
+ * program has the table open, this one too. It belongs to the descriptor, so
+ * what else this process opens and closes does not let it go (fcntl(2), open
+ * file description locks). */
 int table_lock(struct table_lock *lock, const char *path, struct error *err)
     PH_CHECK;
 void table_unlock(struct table_lock *lock);

@@ -4,11 +4,13 @@
  * the table while its write-ahead log remains.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #include <sqlite3.h>
 
 #include "policy/change/table_copy.h"
+#include "policy/change/table_lock.h"
 #include "policy/change/table_log.h"
 #include "policy/change/table_make.h"
 #include "policy/table_check.h"
@@ -35,6 +38,35 @@ static void copy_file(const char *from, const char *to)
 		assert_int_equal(fwrite(bytes, 1, n, g), n);
 	fclose(f);
 	assert_int_equal(fclose(g), 0);
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void expect_file(const char *path, const char *text)
+{
+	char got[80] = "";
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	assert_non_null(fgets(got, sizeof(got), f));
+	fclose(f);
+	assert_string_equal(got, text);
 }
 
 static const char *beside(const struct table_tmp *t, const char *end)
@@ -61,20 +93,30 @@ static uint64_t change_of(const struct table_tmp *t)
 	return c.change;
 }
 
-static struct table_restored restore(struct table_tmp *t, const char *name,
-    int want, const char *said)
+static struct table_restored try_restore(struct table_tmp *t,
+    const char *name, int want, const char *said)
 {
 	struct table_source from = {open(name, O_RDONLY), name};
 	struct table_restored done;
 	struct error err = {0};
+	int rc;
 
 	assert_true(from.fd >= 0);
-	assert_int_equal(table_restore(t->path, &from, &done, &err), want);
+	rc = table_restore(t->path, &from, &done, &err);
 	close(from.fd);
-	if (want < 0) {
+	if (rc < 0)
 		print_message("%s\n", err.text);
+	assert_int_equal(rc, want);
+	if (want < 0)
 		assert_non_null(strstr(err.text, said));
-	}
+	return done;
+}
+
+static struct table_restored restore(struct table_tmp *t, const char *name,
+    int want, const char *said)
+{
+	struct table_restored done = try_restore(t, name, want, said);
+
 	/* Its own copy is gone either way. */
 	assert_int_equal(access(beside(t, ".restoring"), F_OK), -1);
 	return done;
@@ -183,10 +225,125 @@ static void a_table_that_cannot_be_opened_is_replaced(void **state)
 	expect_route(t, "cloud");
 	/* Nor is one needed. */
 	drop(t, "");
+	drop(t, ".before-restore");
+	done = restore(t, backup, 0, NULL);
+	assert_string_equal(done.kept, "");
+	assert_int_equal(access(beside(t, ".before-restore"), F_OK), -1);
+	assert_int_equal(change_of(t), 2);
+	/* Nothing is kept of an empty file either. */
+	assert_int_equal(truncate(t->path, 0), 0);
+	write_file(beside(t, "-journal"), "of a table before it");
 	restore(t, backup, 0, NULL);
+	expect_file(beside(t, "-journal.aside"), "of a table before it");
+	drop(t, "-journal.aside");
+	assert_int_equal(access(beside(t, ".before-restore"), F_OK), -1);
+	assert_int_equal(change_of(t), 2);
+	expect_route(t, "cloud");
+	table_tmp_free(t);
+}
+
+static int64_t asked(const char *path, const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *st;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return n;
+}
+
+static void a_table_that_is_refused_is_not_replaced(void **state)
+{
+	static const struct {
+		const char *sql, *said;
+	} cases[] = {
+	    {"PRAGMA user_version = 3", "has format 3"},
+	    {"PRAGMA application_id = 7", "not a cutover table of"},
+	};
+	char backup[340];
+	struct table_tmp *t = with_backup(*state, backup);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		run_sql(t->path, cases[i].sql);
+		restore(t, backup, -1, cases[i].said);
+		assert_int_equal(asked(t->path, "SELECT max(change) "
+		    "FROM change"), 3);
+		assert_int_equal(access(beside(t, ".before-restore"), F_OK),
+		    -1);
+		run_sql(t->path, "PRAGMA user_version = 2");
+	}
+	table_tmp_free(t);
+}
+
+/* Stands before the C library's. */
+static int fail_rename;
+
+int rename(const char *from, const char *to)
+{
+	if (fail_rename) {
+		errno = fail_rename;
+		return -1;
+	}
+	return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+static void a_table_that_cannot_be_replaced_is_as_it_was(void **state)
+{
+	char backup[340];
+	struct table_tmp *t = with_backup(*state, backup);
+
+	write_file(t->path, "broken");
+	write_file(beside(t, "-wal"), "its log");
+	write_file(beside(t, ".before-restore-wal"), "that of another day");
+	restore(t, backup, -1, ".before-restore-wal");
+	expect_file(t->path, "broken");
+	expect_file(beside(t, "-wal"), "its log");
+	assert_int_equal(access(beside(t, ".before-restore"), F_OK), -1);
+	drop(t, ".before-restore-wal");
+	fail_rename = ENOSPC;
+	restore(t, backup, -1, "No space left");
+	expect_file(t->path, "broken");
+	expect_file(beside(t, "-wal"), "its log");
+	assert_int_equal(access(beside(t, ".before-restore"), F_OK), -1);
+	drop(t, "");
+	restore(t, backup, -1, "No space left");
+	expect_file(beside(t, "-wal"), "its log");
+	assert_int_equal(access(t->path, F_OK), -1);
+	fail_rename = 0;
+	write_file(t->path, "broken");
+	restore(t, backup, 0, NULL);
+	expect_file(beside(t, ".before-restore"), "broken");
+	expect_file(beside(t, ".before-restore-wal"), "its log");
 	assert_int_equal(change_of(t), 2);
 	drop(t, ".before-restore");
-	drop(t, ".before-restore-2");
+	drop(t, ".before-restore-wal");
+	table_tmp_free(t);
+}
+
+static void a_killed_restore_leaves_nothing_and_two_do_not_meet(void **state)
+{
+	char backup[340];
+	struct table_tmp *t = with_backup(*state, backup);
+	int fd;
+
+	write_file(beside(t, ".restoring"), "half a copy");
+	write_file(beside(t, ".restoring-journal"), "and its journal");
+	restore(t, backup, 0, NULL);
+	assert_int_equal(access(beside(t, ".restoring-journal"), F_OK), -1);
+	assert_int_equal(change_of(t), 2);
+	drop(t, ".before-restore");
+	fd = open(beside(t, ".restoring"), O_RDWR | O_CREAT, 0600);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	try_restore(t, backup, -1, "another restore");
+	assert_int_equal(access(beside(t, ".restoring"), F_OK), 0);
+	close(fd);
+	drop(t, ".restoring");
 	table_tmp_free(t);
 }
 
@@ -250,6 +407,44 @@ static void a_restore_replaces_both(void **state)
 	table_tmp_free(t);
 }
 
+/* It opened the file that was replaced, and comes too late. */
+static void a_program_that_waited_finds_no_table_in_the_old_file(void **state)
+{
+	char backup[340];
+	struct table_tmp *t = with_backup(*state, backup);
+	sqlite3 *late;
+
+	leave_log(t, backup);
+	assert_int_equal(sqlite3_open(t->path, &late), SQLITE_OK);
+	restore(t, backup, 0, NULL);
+	assert_int_equal(sqlite3_exec(late, "DELETE FROM route", NULL, NULL,
+			     NULL), SQLITE_NOTADB);
+	sqlite3_close(late);
+	assert_int_equal(change_of(t), 2);
+	expect_route(t, "cloud");
+	drop(t, ".before-restore");
+	drop(t, ".before-restore-wal");
+	table_tmp_free(t);
+}
+
+static void the_lock_stays_when_another_descriptor_is_closed(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct flock seen = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct table_lock lock;
+	struct error err;
+	int fd;
+
+	assert_int_equal(table_lock(&lock, t->path, &err), 0);
+	close(open(t->path, O_RDONLY));
+	fd = open(t->path, O_RDWR);
+	assert_int_equal(fcntl(fd, F_OFD_GETLK, &seen), 0);
+	assert_int_equal(seen.l_type, F_WRLCK);
+	close(fd);
+	table_unlock(&lock);
+	table_tmp_free(t);
+}
+
 /* A copy that was made while the daemon was stopped has the mark of then. */
 static void a_cold_copy_is_known_after_the_next_start(void **state)
 {
@@ -273,15 +468,6 @@ static void a_cold_copy_is_known_after_the_next_start(void **state)
 	assert_int_equal(change_of(t), 4);
 	unlink(cold);
 	table_tmp_free(t);
-}
-
-static void run_sql(const char *path, const char *sql)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
 }
 
 /* The daemon is killed between the mark and the checkpoint that brings it into
@@ -415,8 +601,15 @@ int main(void)
 		a_restored_table_is_seen_by_those_who_have_it_open),
 	    cmocka_unit_test(what_is_no_backup_leaves_the_table_as_it_is),
 	    cmocka_unit_test(a_table_that_cannot_be_opened_is_replaced),
+	    cmocka_unit_test(a_table_that_is_refused_is_not_replaced),
+	    cmocka_unit_test(a_table_that_cannot_be_replaced_is_as_it_was),
+	    cmocka_unit_test(
+		a_killed_restore_leaves_nothing_and_two_do_not_meet),
 	    cmocka_unit_test(a_log_of_another_file_is_noticed_and_set_aside),
 	    cmocka_unit_test(a_restore_replaces_both),
+	    cmocka_unit_test(
+		a_program_that_waited_finds_no_table_in_the_old_file),
+	    cmocka_unit_test(the_lock_stays_when_another_descriptor_is_closed),
 	    cmocka_unit_test(a_cold_copy_is_known_after_the_next_start),
 	    cmocka_unit_test(a_mark_that_is_in_the_log_alone_makes_no_copy),
 	    cmocka_unit_test(a_restore_between_log_and_mark_stays_the_table),

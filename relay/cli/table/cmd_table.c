@@ -67,7 +67,9 @@ static int run_restore(struct cli *c)
 	if (path == NULL)
 		code = CLI_NO;
 	else if (table_restore(path, &from, &done, &err) < 0)
-		code = cli_fail(c, "%s; the table was not changed", err.text);
+		code = cli_fail(c, "%s; the table was not changed%s%s",
+		    err.text, done.kept[0] == '\0' ? "" : ", a copy of it is ",
+		    done.kept);
 	else
 		say_restored(c, &done);
 	close(from.fd);
