@@ -48,10 +48,13 @@ static const char schema[] =
     " WITHOUT ROWID;"
     JOURNAL_TABLES;
 
-/* Few messages come from a leg. Files that are older do not have it. */
-static const char origin_table[] =
+/* Files that are older do not have them. origin: few messages come from a leg;
+ * owed: few eras begin. */
+static const char later_tables[] =
     "CREATE TABLE IF NOT EXISTS origin(id INTEGER PRIMARY KEY,"
-    " came_from TEXT, parent INT);";
+    " came_from TEXT, parent INT);"
+    "CREATE TABLE IF NOT EXISTS owed(one INTEGER PRIMARY KEY"
+    " CHECK(one = 1), why TEXT, open INT, note INT, ledger INT);";
 
 /* Format 1 is 2 without two columns. The current file gets them when it is
  * opened for writing; a sealed one stays as it is and is read. */
@@ -119,11 +122,13 @@ bool hourfile_damaged(const struct hourfile *f)
 	return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 }
 
+/* SQLITE_ERROR is a table that older files do not have. */
 static bool is_failed(const struct hourfile *f)
 {
 	int code = f->db == NULL ? SQLITE_MISUSE : sqlite3_errcode(f->db);
 
-	return code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
+	return code != SQLITE_OK && code != SQLITE_ROW &&
+	       code != SQLITE_DONE && code != SQLITE_ERROR;
 }
 
 static int fail(struct hourfile *f, const char *path, struct error *err)
@@ -226,7 +231,7 @@ static bool prepare(struct hourfile *f, enum hour_open how)
 		return writes(f);
 	return sqlite3_exec(f->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
 	       writes(f) && upgrade(f) &&
-	       sqlite3_exec(f->db, origin_table, NULL, NULL, NULL) ==
+	       sqlite3_exec(f->db, later_tables, NULL, NULL, NULL) ==
 		   SQLITE_OK;
 }
 
@@ -308,7 +313,7 @@ static int write_first(struct hourfile *f, const struct hour_state *st)
 	    sqlite3_exec(f->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
 		SQLITE_OK ||
 	    sqlite3_exec(f->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(f->db, origin_table, NULL, NULL, NULL) !=
+	    sqlite3_exec(f->db, later_tables, NULL, NULL, NULL) !=
 		SQLITE_OK ||
 	    sqlite3_prepare_v2(f->db, "INSERT INTO state VALUES"
 		"(1,?,?,?,?,0,0,?,?,?,?,?,0,0)", -1, &s, NULL) != SQLITE_OK)

@@ -57,6 +57,15 @@ struct hour_state {
 	bool based; /* ... and those at the beginning of this file    */
 };
 
+/* An era begins with one commit, and others learn of it later: that is what
+ * would be lost if the process ended now. */
+struct era_owed {
+	char why[200];	/* it began */
+	uint64_t open;	/* deliveries that the journal before it held */
+	bool note;	/* no event says so yet, that is in the index */
+	bool ledger;	/* ledger.db does not know since when */
+};
+
 /* ---- writing ----------------------------------------------------------- */
 
 enum hour_open {
@@ -66,9 +75,10 @@ enum hour_open {
 };
 
 /* A new file whose cursor is `s->cursor`, committed when this returns. It
- * begins with the totals at the end of `from`; NULL: there are none. What a
- * crash left of an earlier try is replaced. After a failure there is no such
- * file: its cursor would fall behind that of `from`, which goes on. */
+ * begins with the totals of the end of `from`, and owes the same; NULL: there
+ * is none. What a crash left of an earlier try is replaced. After a failure
+ * there is no such file: its cursor would fall behind that of `from`, which
+ * goes on. */
 struct hourfile *hourfile_create(const char *dir, int64_t hour,
     const struct hour_state *s, struct hourfile *from,
     struct error *err) PH_CHECK;
@@ -108,9 +118,15 @@ int hourfile_put_journal(struct hourfile *f, const char *leg,
  * the beginning follow, unless they are there already. */
 int hourfile_commit(struct hourfile *f, struct spool_pos cursor, bool known,
     bool base);
-/* Takes over spool, era, until, again and the cursor of `s`, and forgets all
- * totals. Committed when this returns. */
-int hourfile_begin_era(struct hourfile *f, const struct hour_state *s);
+/* Takes over spool, era, until, again and the cursor of `s`, what is owed, and
+ * forgets all totals. Committed when this returns. */
+int hourfile_begin_era(struct hourfile *f, const struct hour_state *s,
+    const struct era_owed *o);
+/* Takes over what is owed by now. Committed when this returns; with nothing
+ * uncommitted before. */
+int hourfile_owe(struct hourfile *f, const struct era_owed *o);
+/* Nothing, of a file that never heard of it. 0, or -1. */
+int hourfile_owed(struct hourfile *f, struct era_owed *out);
 /* The same era goes on in a spool that has another id by now. */
 int hourfile_put_spool(struct hourfile *f, uint64_t spool);
 void hourfile_rollback(struct hourfile *f);

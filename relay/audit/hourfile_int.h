@@ -19,6 +19,7 @@ enum hour_sql {
 	SQL_NOTES_TIME, SQL_DELIVERED, SQL_GAPS,
 	SQL_FLOW, SQL_JOURNAL, SQL_BASE,
 	SQL_PUT_ORIGIN, SQL_ORIGIN, SQL_PUT_JOURNAL, SQL_PUT_BASE, SQL_ERA,
+	SQL_PUT_OWED, SQL_OWED,
 	SQLS
 };
 
@@ -43,6 +44,8 @@ int hourfile_row_done(struct row_bind *r);
 /* hourtotals.c: the end of `from` is the beginning of `f`, which is new; NULL:
  * there is none before it. Commits. 0 or -1. */
 int hourfile_follow(struct hourfile *f, struct hourfile *from);
+/* hourera.c: hourfile_owe() as a part of a transaction. 0 or -1. */
+int hourfile_put_owed(struct hourfile *f, const struct era_owed *o);
 /* One without parameters. */
 int hourfile_run(struct hourfile *f, enum hour_sql which);
 

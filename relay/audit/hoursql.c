@@ -106,6 +106,8 @@ static const char *const sql[SQLS] = {
 	    " FROM journal j LEFT JOIN total t ON t.leg = j.leg",
 	[SQL_ERA] = "UPDATE state SET spool = ?, era = ?, until_generation = ?,"
 		    " until_offset = ?, again = ?",
+	[SQL_PUT_OWED] = "INSERT OR REPLACE INTO owed VALUES(1,?,?,?,?)",
+	[SQL_OWED] = "SELECT why, open, note, ledger FROM owed",
 };
 
 /* Format 2 has no eras, and the flow alone. */

@@ -66,60 +66,6 @@ int hourfile_commit(struct hourfile *f, struct spool_pos cursor, bool known,
 	return 0;
 }
 
-static int put_era(struct hourfile *f, const struct hour_state *s)
-{
-	struct row_bind r;
-
-	if (hourfile_row(f, SQL_ERA, &r) != 0)
-		return -1;
-	hourfile_row_int(&r, (int64_t)s->spool);
-	hourfile_row_int(&r, s->era);
-	hourfile_row_int(&r, (int64_t)s->until.generation);
-	hourfile_row_int(&r, (int64_t)s->until.offset);
-	hourfile_row_int(&r, s->again);
-	return hourfile_row_done(&r);
-}
-
-static int clear_totals(struct hourfile *f)
-{
-	return sqlite3_exec(f->db, "DELETE FROM total; DELETE FROM journal;"
-	    " DELETE FROM base", NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
-}
-
-int hourfile_begin_era(struct hourfile *f, const struct hour_state *s)
-{
-	struct hour_state *st = &f->state;
-
-	if (put_era(f, s) != 0 || clear_totals(f) != 0) {
-		hourfile_rollback(f);
-		return -1;
-	}
-	st->based = false;
-	if (hourfile_commit(f, s->cursor, false, false) != 0) {
-		hourfile_rollback(f);
-		return -1;
-	}
-	st->spool = s->spool;
-	st->era = s->era;
-	st->until = s->until;
-	st->again = s->again;
-	return 0;
-}
-
-int hourfile_put_spool(struct hourfile *f, uint64_t spool)
-{
-	struct hour_state st = f->state;
-
-	st.spool = spool;
-	if (put_era(f, &st) != 0 ||
-	    hourfile_commit(f, st.cursor, st.known, st.based) != 0) {
-		hourfile_rollback(f);
-		return -1;
-	}
-	f->state.spool = spool;
-	return 0;
-}
-
 /* ---- from hour to hour ------------------------------------------------- */
 
 struct following {
@@ -138,7 +84,11 @@ static void on_leg(void *arg, const char *leg, const int64_t total[TOTALS])
 int hourfile_follow(struct hourfile *f, struct hourfile *from)
 {
 	struct following w = {f, 0};
+	struct era_owed owed;
 
+	if (from != NULL && (hourfile_owed(from, &owed) != 0 ||
+				hourfile_put_owed(f, &owed) != 0))
+		return -1;
 	if (from == NULL || !from->state.known)
 		return hourfile_commit(f, f->state.cursor, false, false);
 	if (hourfile_totals(from, HOUR_JOURNAL, on_leg, &w) < 0 || w.rc != 0)

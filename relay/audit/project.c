@@ -361,10 +361,12 @@ static int project_note(struct projector *p, int64_t time_us,
 
 	if (note_parse(bytes, &event, &fields) == 0)
 		o = json_loadb(fields.p - 1, fields.n + 2, 0, NULL);
-	if (o != NULL)
+	if (o != NULL) {
 		rc = put_note(p, time_us, event, fields, o);
-	else
+		projector_era_note(p, event, o);
+	} else {
 		rc = project_gap_here(p, "note");
+	}
 	json_decref(o);
 	return rc;
 }

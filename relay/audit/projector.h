@@ -48,7 +48,8 @@ struct projector *projector_open_on(const struct conf *c,
  * is none, or it cannot be read now, which projector_open() will say. */
 struct spool_pos projector_cursor(const char *dir);
 /* Found when it was opened: the journal is not the one that the index had
- * read, or not all of it. */
+ * read, or not all of it. Also when an earlier start found it and ended before
+ * the event `spool` was in the index. */
 struct projector_era {
 	bool replaced;	/* another spool, or one that went back      */
 	uint64_t open;	/* deliveries that the one before held, then */

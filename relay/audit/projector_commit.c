@@ -25,7 +25,7 @@ int projector_fail(struct projector *p, int64_t mono_ms,
 	project_reset(p);
 	strbuf_reset(&p->log.out);
 	p->batch = 0;
-	p->in_group = p->whole = p->moved = false;
+	p->in_group = p->whole = p->moved = p->tells = false;
 	p->failed = true;
 	p->retry_ms = mono_ms + RETRY_MS;
 	p->catching = false; /* until it is well again */
@@ -103,6 +103,7 @@ int projector_commit(struct projector *p, int64_t mono_ms)
 		return -1;
 	if (commit_rows(p) != 0)
 		return projector_fail_rows(p, mono_ms);
+	p->told = p->told || p->tells;
 	projector_last_follow(p, mono_ms);
 	open_messages_trim(&p->open);
 	atomic_fetch_add(&p->records, p->batch);

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "relay/audit/event_table.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 
@@ -48,22 +49,19 @@ static void add_open(void *arg, const char *leg, const int64_t total[TOTALS])
 }
 
 /* A spool that was restored together with this index has another id. */
-static bool was_restored(const struct hour_state *st,
-    const struct spool_origin *o)
+bool projector_is_spool(const struct spool_origin *o, uint64_t spool)
 {
 	for (unsigned i = 0; i < o->formers; i++)
-		if (o->former[i] == st->spool)
+		if (o->former[i] == spool)
 			return true;
-	return false;
+	return spool == o->id;
 }
 
-/* Leaves p->era.why empty when the journal goes on where the index stopped. */
-static void compare(struct projector *p, const struct hour_state *st,
+/* Leaves e->why empty when the journal goes on where the index stopped. */
+static void compare(struct projector_era *e, const struct hour_state *st,
     const struct spool_origin *o)
 {
-	struct projector_era *e = &p->era;
-
-	if (st->spool != 0 && st->spool != o->id && !was_restored(st, o))
+	if (st->spool != 0 && !projector_is_spool(o, st->spool))
 		snprintf(e->why, sizeof(e->why), "the spool is another than "
 		    "the one that the index knows");
 	else if (spool_pos_cmp(st->cursor, o->end) > 0)
@@ -78,6 +76,32 @@ static void compare(struct projector *p, const struct hour_state *st,
 		    "stopped", o->corrected);
 }
 
+/* One that began at an earlier start, which ended too soon: what is owed of it
+ * is owed still. */
+static int resume(struct projector *p)
+{
+	struct projector_era *e = &p->era;
+
+	if (hourfile_owed(projector_file(p), &p->owed) != 0)
+		return -1;
+	if (!p->owed.note && !p->owed.ledger)
+		return 0;
+	memcpy(e->why, p->owed.why, sizeof(e->why));
+	e->replaced = p->owed.note;
+	e->open = p->owed.open;
+	return 0;
+}
+
+static void owe(struct projector *p)
+{
+	struct era_owed *o = &p->owed;
+
+	memcpy(o->why, p->era.why, sizeof(o->why));
+	o->open = p->era.open;
+	o->note = o->note || p->era.replaced;
+	o->ledger = true;
+}
+
 /* Known already: what the same spool held when the index had read it. */
 static int begin_era(struct projector *p, const struct hour_state *was,
     const struct spool_origin *o)
@@ -90,8 +114,9 @@ static int begin_era(struct projector *p, const struct hour_state *was,
 	} else {
 		hourfile_totals(projector_file(p), HOUR_JOURNAL, add_open,
 		    &p->era.open);
-		st.again = was->spool == 0 || was->spool == o->id ||
-			   was_restored(was, o);
+		st.again = was->spool == 0 ||
+			   projector_is_spool(o, was->spool);
+		owe(p);
 		st.spool = o->id;
 		st.era = was->era + 1;
 		st.until = o->begin;
@@ -99,7 +124,28 @@ static int begin_era(struct projector *p, const struct hour_state *was,
 		log_warn("audit.spool_replaced", kv_str("why", p->era.why),
 		    kv_int("open", (int64_t)p->era.open));
 	}
-	return hourfile_begin_era(projector_file(p), &st);
+	return hourfile_begin_era(projector_file(p), &st, &p->owed);
+}
+
+static int take_up(struct projector *p, const struct hour_state *st,
+    const struct spool_origin *o)
+{
+	struct projector_era found = {.open = 0};
+
+	if (resume(p) != 0)
+		return -1;
+	compare(&found, st, o);
+	if (found.why[0] != '\0') {
+		found.open = p->era.open; /* of the one that was cut short */
+		found.replaced = found.replaced || p->era.replaced;
+		p->era = found;
+	}
+	if ((st->spool == 0 || found.why[0] != '\0') &&
+	    begin_era(p, st, o) != 0)
+		return -1;
+	return st->spool == o->id
+		   ? 0
+		   : hourfile_put_spool(projector_file(p), o->id);
 }
 
 int projector_take_up(struct projector *p, const struct spool_origin *o,
@@ -108,20 +154,36 @@ int projector_take_up(struct projector *p, const struct spool_origin *o,
 	const struct hour_state *st = hourfile_state(projector_file(p));
 
 	p->batches = o != NULL;
-	if (o != NULL) {
-		compare(p, st, o);
-		if ((st->spool == 0 || p->era.why[0] != '\0') &&
-		    begin_era(p, st, o) != 0)
-			return error_set(err, "audit index: %s",
-			    hours_error(p->hours));
-		if (st->spool != o->id)
-			p->former_spool = st->spool;
-		if (st->spool != o->id &&
-		    hourfile_put_spool(projector_file(p), o->id) != 0)
-			return error_set(err, "audit index: %s",
-			    hours_error(p->hours));
-	}
+	if (o != NULL && take_up(p, st, o) != 0)
+		return error_set(err, "audit index: %s",
+		    hours_error(p->hours));
 	p->open.era = st->era;
 	p->next = st->cursor;
 	return 0;
+}
+
+/* One that was in the journal before is of another life of it. */
+void projector_era_note(struct projector *p, struct slice event,
+    const json_t *fields)
+{
+	const char *state =
+	    json_string_value(json_object_get(fields, "state"));
+
+	if (p->owed.note && !projector_reads_back(p) && state != NULL &&
+	    slice_eq(event, slice_str(event_table[EVENT_SPOOL].name)) &&
+	    strcmp(state, "replaced") == 0)
+		p->tells = true;
+}
+
+void projector_era_settle(struct projector *p)
+{
+	struct era_owed o = p->owed;
+
+	o.note = o.note && !p->told;
+	o.ledger = o.ledger && !last_delivery_saved(p->last);
+	o.open = o.note ? o.open : 0;
+	if (o.note == p->owed.note && o.ledger == p->owed.ledger)
+		return;
+	if (hourfile_owe(projector_file(p), &o) == 0)
+		p->owed = o;
 }

@@ -7,6 +7,7 @@
 #ifndef RELAY_AUDIT_PROJECTOR_INT_H
 #define RELAY_AUDIT_PROJECTOR_INT_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -61,7 +62,8 @@ struct projector {
 	bool moved;	      /* p->next is past the cursor                 */
 	uint64_t total[NAMES_MAX][TOTALS];
 	struct projector_era era;
-	uint64_t former_spool; /* its id before it was restored, just now; 0 */
+	struct era_owed owed; /* of that era, on the disk                    */
+	bool tells, told;     /* its event is in this transaction; committed */
 	int64_t batch_ms;     /* since when                     */
 	int64_t committed_ms; /* when last                      */
 
@@ -179,6 +181,14 @@ void projector_last_close(struct projector *p);
  * one before. */
 int projector_take_up(struct projector *p, const struct spool_origin *origin,
     struct error *err);
+/* A note is projected; fields: those of its event. */
+void projector_era_note(struct projector *p, struct slice event,
+    const json_t *fields);
+/* After a commit of the index or of ledger.db: what an era owed until then and
+ * owes no longer is written. */
+void projector_era_settle(struct projector *p);
+/* Is that spool the one of `o`, or one that it was before it was restored? */
+bool projector_is_spool(const struct spool_origin *o, uint64_t spool);
 /* projector.c: what projector_close() frees, after the thread has ended. */
 void projector_free(struct projector *p);
 

@@ -28,6 +28,16 @@ static struct last_time now_of(const struct projector *p, int64_t mono_ms)
 	return (struct last_time){p->clock->wall_us(p->clock), mono_ms};
 }
 
+/* Does its cursor mean a place in this journal? One that was restored together
+ * with the index has the id of before until its next commit. */
+static bool is_of(const struct projector *p, struct last_place last,
+    struct last_place at)
+{
+	return last.spool == at.spool ||
+	       (p->in.origin != NULL && !last_place_before(at, last) &&
+		   projector_is_spool(p->in.origin, last.spool));
+}
+
 /* Its cursor means nothing in the journal of another spool; and where an era
  * begins, neither has all that was delivered before. */
 void projector_last_open(struct projector *p, const struct conf *c)
@@ -40,10 +50,9 @@ void projector_last_open(struct projector *p, const struct conf *c)
 	p->index_path = mem_strdup(c->audit.path);
 	p->last = last_delivery_open(p->index_path, c, at, now);
 	last = last_delivery_cursor(p->last);
-	if (p->era.why[0] != '\0' ||
-	    (last.spool != at.spool && last.spool != p->former_spool))
+	if (p->owed.ledger || !is_of(p, last, at))
 		last_delivery_lost(p->last, at, now.wall_us);
-	if (p->era.why[0] != '\0')
+	if (p->owed.ledger)
 		projector_last_gap(p);
 	projector_read_from(p, at.pos);
 }
@@ -82,14 +91,17 @@ void projector_last_commit(struct projector *p, int64_t mono_ms)
 			last_delivery_lost(p->last, stands(p), now.wall_us);
 	}
 	release(p);
+	projector_era_settle(p);
 }
 
 void projector_last_follow(struct projector *p, int64_t mono_ms)
 {
-	if (last_delivery_due(p->last, stands(p), mono_ms))
+	if (last_delivery_due(p->last, stands(p), mono_ms)) {
 		projector_last_commit(p, mono_ms);
-	else
-		release(p);
+		return;
+	}
+	release(p);
+	projector_era_settle(p);
 }
 
 void projector_last_gap(struct projector *p)

@@ -240,11 +240,10 @@ static bool lost_by_replacing(const struct recovery *r)
 	return r->era != NULL && r->era->replaced && r->era->open > 0;
 }
 
-static void tell_replaced(struct recovery *r, const struct conf *c)
+static void alarm_replaced(struct recovery *r, const struct conf *c)
 {
 	char text[ALARM_BYTES];
 
-	write_event(r, "replaced", r->era->why);
 	if (!lost_by_replacing(r) || r->start.damaged > 0)
 		return;
 	snprintf(text, sizeof(text), "The spool is not the one that was in "
@@ -274,8 +273,11 @@ void recovery_tell(struct recovery *r, const struct conf *c)
 		tell_restored(r);
 	if (r->start.damaged > 0)
 		tell_damage(r, c);
-	if (r->era != NULL && r->era->replaced)
-		tell_replaced(r, c);
+	/* Last: once this event is in the index, no start tells of it again. */
+	if (r->era != NULL && r->era->replaced) {
+		alarm_replaced(r, c);
+		write_event(r, "replaced", r->era->why);
+	}
 	/* Those beyond are in the log; each is named when it is tried. */
 	for (unsigned i = 0; i < r->unreads; i++)
 		raise_unread(r->alarms, r->unread[i], r->why[i]);

@@ -451,6 +451,33 @@ static void another_spool_begins_the_knowledge_anew(void **state)
 	    last_delivery_cursor(projector_last(f->p)).spool, 8);
 }
 
+/* Restored together: the index has the new id at once, ledger.db with its next
+ * commit, and the start may have ended between. */
+static void a_restored_one_goes_on_whenever_it_was_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct spool_origin origin = {.id = 7};
+	int64_t since;
+
+	mail_for_all(f);
+	origin.end = f->j.rec[f->j.n - 1].next;
+	f->j.origin = &origin;
+	open_projector(f);
+	steps(f, MOST_STEPS);
+	since = last_delivery_since(projector_last(f->p));
+	close_projector(f);
+	origin.former[origin.formers++] = origin.id;
+	origin.id = 8;
+	for (int start = 0; start < 3; start++) {
+		open_projector(f);
+		assert_string_equal(projector_era(f->p)->why, "");
+		assert_int_equal(
+		    last_delivery_since(projector_last(f->p)), since);
+		assert_int_equal(known(f), PEOPLE);
+		close_projector(f);
+	}
+}
+
 /* ---- clocks ------------------------------------------------------------ */
 
 /* Set forward by years: what is known stays, and is not pruned. */
@@ -534,6 +561,9 @@ int main(void)
 		    after_a_gap_it_knows_since_then, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    another_spool_begins_the_knowledge_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_restored_one_goes_on_whenever_it_was_killed, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_clock_that_is_set_forgets_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(

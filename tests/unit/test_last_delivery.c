@@ -327,6 +327,44 @@ static void it_says_since_when_it_knows(void **state)
 	forget(*state);
 }
 
+/* A gap that it is told of while the file cannot be written is in there
+ * afterwards, also when all was lost besides. */
+static void a_gap_while_it_is_off_is_remembered(void **state)
+{
+	const int64_t hour = NOW / HOUR_US;
+
+	for (int lost = 0; lost < 2; lost++) {
+		struct last_delivery *l = open_in(*state);
+		sqlite3 *other;
+
+		last_delivery_refilled(l, hour - 5, false);
+		commit(l, NOW);
+		assert_int_equal(sqlite3_open(file(*state), &other),
+		    SQLITE_OK);
+		assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL,
+		    NULL, NULL), SQLITE_OK);
+		add(l, "cloud", "ann@example.com", NOW, 1);
+		commit(l, NOW);
+		assert_true(last_delivery_waits(l));
+		last_delivery_gap(l, NOW + 1);
+		if (lost)
+			last_delivery_lost(l, index_at, NOW + 2);
+		assert_false(last_delivery_saved(l));
+		assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL,
+		    NULL), SQLITE_OK);
+		sqlite3_close(other);
+		commit(l, NOW + 3);
+		assert_true(last_delivery_saved(l));
+		last_delivery_close(l);
+		l = open_in(*state);
+		assert_true(last_delivery_since(l) > NOW);
+		last_delivery_refilled(l, hour - 6, false);
+		assert_true(last_delivery_since(l) > NOW);
+		last_delivery_close(l);
+		forget(*state);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +380,7 @@ int main(void)
 		cmocka_unit_test(above_a_large_ceiling_the_older_go),
 		cmocka_unit_test(what_comes_between_two_commits_is_one_row),
 		cmocka_unit_test(it_says_since_when_it_knows),
+		cmocka_unit_test(a_gap_while_it_is_off_is_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

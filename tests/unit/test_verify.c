@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "relay/audit/delivered/last_delivery.h"
 #include "relay/audit/leg_states.h"
 #include "relay/base/log.h"
 #include "tests/unit/auditfixture.h"
@@ -284,6 +285,57 @@ static void another_spool_begins_an_era_and_what_was_open_is_missing(
 	assert_two_are_missing(f, id);
 }
 
+static void assert_begins(struct fixture *f, int64_t since)
+{
+	const struct projector_era *era;
+
+	f->j.origin = &another;
+	open_projector(f);
+	era = projector_era(f->p);
+	assert_true(era->replaced);
+	assert_int_equal(era->open, 2);
+	assert_non_null(strstr(era->why, "the spool is another"));
+	assert_true(last_delivery_since(projector_last(f->p)) >= since);
+}
+
+/* It is committed at the start, and others learn of it later: killed between,
+ * the next start tells of it. The new journal's places are below the old
+ * one's. */
+static void an_era_is_told_until_its_event_is_in_the_index(void **state)
+{
+	static const char told[] = "spool\0{\"state\":\"replaced\"}";
+	struct fixture *f = *state;
+	const struct projector_era *era;
+	uint64_t id[3], fresh = fake_id(T0 + HOUR, 7);
+	int64_t since;
+
+	three(f, id);
+	run_as(f, &brand_new);
+	since = clock_wall_us(&f->clock.clock);
+	forget_journal(f);
+	fake_accepted(&f->j, fresh, T0 + HOUR, "eve@example.org", ann,
+	    f->cloud);
+	fake_totals(&f->j);
+	assert_begins(f, since);
+	close_projector(f); /* at once */
+	assert_begins(f, since);
+	steps(f, 20); /* its event is not in the journal yet */
+	close_projector(f);
+	assert_true(count_events(f, "eve@example.org") > 0);
+	fake_note(&f->j, T0 + 3 * HOUR, slice_of(told, sizeof(told) - 1));
+	fake_totals(&f->j);
+	assert_begins(f, 0);
+	assert_int_equal(projector_flush(f->p), 0);
+	close_projector(f);
+	f->j.origin = &another;
+	open_projector(f);
+	era = projector_era(f->p);
+	assert_string_equal(era->why, "");
+	assert_false(era->replaced);
+	close_projector(f);
+	assert_two_are_missing(f, id);
+}
+
 /* An older copy has one of the two: it is not told again. */
 static void a_journal_that_went_back_is_read_again_in_silence(void **state)
 {
@@ -438,6 +490,7 @@ int main(void)
 		T(a_commit_waits_for_the_end_of_a_batch),
 		T(nothing_is_counted_before_its_place_is_reached),
 		T(another_spool_begins_an_era_and_what_was_open_is_missing),
+		T(an_era_is_told_until_its_event_is_in_the_index),
 		T(a_journal_that_went_back_is_read_again_in_silence),
 		T(totals_that_the_journal_corrected_begin_an_era),
 		T(a_journal_that_goes_on_begins_none),

@@ -35,6 +35,7 @@ struct last_delivery {
 	bool lost;		/* ... and the file's header is not true   */
 	bool dirty;		/* the header changed                      */
 	struct last_header h;
+	int64_t gap_us; /* of the last gap that is in no header yet; 0 */
 	int64_t rows_max, tried_ms;
 
 	/* Changed by the projector under the lock, which reads without. */
@@ -122,16 +123,6 @@ static void set_aside(struct last_delivery *l, const char *suffix,
 	    kv_str("effect", "it is made again from the audit index"));
 }
 
-/* The header of one that is made now: all that the index has is missing. */
-static void begin_anew(struct last_header *h, struct last_place cursor,
-    int64_t now_us)
-{
-	h->cursor = cursor;
-	h->since_us = now_us;
-	h->refill = LAST_REFILL_ALL;
-	h->hole = false;
-}
-
 static void take_over(struct last_delivery *l)
 {
 	struct error err;
@@ -173,7 +164,7 @@ static bool open_file(struct last_delivery *l, struct last_place cursor,
 	for (int i = 0; i < 2 && how <= LAST_NEWER && how != LAST_FAILED; i++) {
 		h = (struct last_header){.rows = 0};
 		memcpy(h.secret, l->secret, sizeof(h.secret));
-		begin_anew(&h, cursor, now_us);
+		last_header_anew(&h, cursor, now_us);
 		l->file = last_file_open(l->path, &h, l->legs, &how, &err);
 		if (how == LAST_DAMAGED || how == LAST_NEWER)
 			set_aside(l, how == LAST_NEWER ? "newer" : "damaged",
@@ -190,6 +181,7 @@ static bool open_file(struct last_delivery *l, struct last_place cursor,
 		    kv_str("file", l->path));
 	l->off = false;
 	l->h = h;
+	last_header_gap(&l->h, l->gap_us);
 	take_over(l);
 	return true;
 }
@@ -236,7 +228,7 @@ struct last_delivery *last_delivery_open(const char *dir,
 	last_delivery_configure(l, c);
 	for (int i = 0; i < 2; i++)
 		l->secret[i] = rng_u64(&rng_system);
-	begin_anew(&l->h, cursor, now.wall_us);
+	last_header_anew(&l->h, cursor, now.wall_us);
 	if (open_file(l, cursor, now.wall_us))
 		set_secret(l, l->h.secret);
 	atomic_store(&l->since_us, l->h.since_us);
@@ -312,6 +304,7 @@ static int write_all(struct last_delivery *l, struct last_place cursor,
 	l->h = next;
 	header_changed(l);
 	l->dirty = false;
+	l->gap_us = 0;
 	forget_fold(l);
 	return 0;
 }
@@ -361,10 +354,16 @@ bool last_delivery_waits(const struct last_delivery *l)
 	return l->file == NULL;
 }
 
+bool last_delivery_saved(const struct last_delivery *l)
+{
+	return l->file != NULL && !l->dirty;
+}
+
 void last_delivery_lost(struct last_delivery *l, struct last_place cursor,
     int64_t now_us)
 {
-	begin_anew(&l->h, cursor, now_us);
+	last_header_anew(&l->h, cursor, now_us);
+	last_header_gap(&l->h, l->gap_us);
 	header_changed(l);
 	l->lost = l->file == NULL;
 	if (l->lost)
@@ -375,6 +374,7 @@ void last_delivery_gap(struct last_delivery *l, int64_t now_us)
 {
 	l->h.since_us = now_us;
 	l->h.hole = true;
+	l->gap_us = now_us;
 	header_changed(l);
 }
 

@@ -68,6 +68,8 @@ void last_delivery_commit(struct last_delivery *l, struct last_place cursor,
 struct last_place last_delivery_cursor(const struct last_delivery *l);
 /* Does it wait for its file? */
 bool last_delivery_waits(const struct last_delivery *l);
+/* Is all that it was told, but for deliveries, on the disk? */
+bool last_delivery_saved(const struct last_delivery *l);
 
 /* Deliveries before `cursor` were not added, but the index has them. */
 void last_delivery_lost(struct last_delivery *l, struct last_place cursor,

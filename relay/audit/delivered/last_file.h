@@ -45,6 +45,12 @@ struct last_header {
 	int64_t rows;
 };
 
+/* Of one that is made now: all that the index has is missing. */
+void last_header_anew(struct last_header *h, struct last_place cursor,
+    int64_t now_us);
+/* Takes in a gap that it may not have yet; 0: there is none. */
+void last_header_gap(struct last_header *h, int64_t gap_us);
+
 /* One row. */
 struct last_row {
 	struct recipient_key to;

@@ -308,3 +308,23 @@ int last_file_take_over(struct last_file *f, const char *known_path,
 		unlink_all(known_path);
 	return rc;
 }
+
+/* ---- the header -------------------------------------------------------- */
+
+void last_header_anew(struct last_header *h, struct last_place cursor,
+    int64_t now_us)
+{
+	h->cursor = cursor;
+	h->since_us = now_us;
+	h->refill = LAST_REFILL_ALL;
+	h->hole = false;
+}
+
+void last_header_gap(struct last_header *h, int64_t gap_us)
+{
+	if (gap_us == 0)
+		return;
+	h->hole = true;
+	if (h->since_us < gap_us)
+		h->since_us = gap_us;
+}
