@@ -264,6 +264,30 @@ static void many_are_deleted_at_once(void)
 	CHECK(rig_leg_taken(LEG_LEGACY) == 0);
 }
 
+/* More deliveries of a message than are changed at once: the walk waits for
+ * them, and goes on to the messages behind. */
+static void messages_of_many_recipients_are_deleted_whole(void)
+{
+	char id[16], *to = mem_new(280 * 24);
+	size_t n = 0;
+
+	waiting(U1, id);
+	for (int i = 0; i < 280; i++)
+		n += (size_t)sprintf(&to[n], "%sm%d@corp.example",
+		    i == 0 ? "" : " ", i);
+	for (int i = 0; i < 3; i++)
+		rig_mail("b@client.sim", to, id);
+	mem_free(to);
+	rig_sleep(2);
+	rig_has(rig_ctl(0, "queue.act", "{\"action\": \"delete\", "
+	    "\"from\": \"b@client.sim\", \"count\": true}"),
+	    "\"count\":840");
+	rig_ctl(0, "queue.act", "{\"action\": \"delete\", "
+	    "\"from\": \"b@client.sim\"}");
+	rig_has(rig_ctl(0, "status", "{}"), "\"messages\":1");
+	CHECK(rig_leg_taken(LEG_LEGACY) == 0);
+}
+
 /* ---- probes ---- */
 
 static const struct rig_conf with_direct = {
@@ -403,6 +427,7 @@ int main(void)
 		RIG_TEST(an_act_needs_a_selection_and_a_name, NULL),
 		RIG_TEST(each_act_does_what_it_says, NULL),
 		RIG_TEST(many_are_deleted_at_once, NULL),
+		RIG_TEST(messages_of_many_recipients_are_deleted_whole, NULL),
 		RIG_TEST(a_leg_is_probed, &with_direct),
 		RIG_TEST(a_probe_that_makes_no_sense_is_refused, &with_direct),
 		RIG_TEST(the_trail_is_searched, NULL),
