@@ -172,6 +172,48 @@ static void j7_a_failed_sync_ends_its_segment_and_intake_alone(
 	rig_free(r);
 }
 
+/* Nor is it believed when the next segment gets no batch either. */
+static void j7_nor_is_it_believed_past_a_segment_without_a_batch(void **state)
+{
+	struct rig *r = rig_new(SLOTS), *q;
+	struct rig_message *m, *late;
+	uint64_t generation;
+
+	(void)state;
+	assert_true(rig_open(r));
+	m = rig_accept(r, 2000);
+	rig_pump(r);
+	generation = r->spool->journal.generation;
+	r->disk->fault = FAULT_EIO;
+	r->disk->fail_mask = 1u << CALL_SYNC;
+	r->disk->fail_at = 1;
+	late = rig_accept(r, 100);
+	rig_write(r);
+	assert_int_equal(late->promise, P_REFUSED);
+	r->disk->fail_mask = 1u << CALL_WRITE;
+	r->disk->fail_on = true;
+	for (int i = 0; i < 3; i++) {
+		rig_settle(r, m, D_DEFERRED, OP_SYNC);
+		rig_write(r);
+		assert_int_equal(r->last_op, SPOOL_FAILED);
+	}
+	r->disk->fault = FAULT_NONE;
+	r->disk->fail_on = false;
+	rig_settle(r, m, D_DEFERRED, OP_SYNC);
+	rig_write(r);
+	assert_int_equal(r->last_op, SPOOL_STORED);
+	assert_int_equal(r->spool->journal.generation, generation + 2);
+	for (int start = 0; start < 2; start++) {
+		q = rig_over(fakedisk_cut(r->disk, CUT_KEEPS_ALL, 1), r);
+		rig_free(r);
+		r = q;
+		assert_true(rig_open(r));
+		assert_int_equal(r->damaged, 0);
+		assert_null(rig_check(r));
+	}
+	rig_free(r);
+}
+
 static void spoil_lock(struct rig *r)
 {
 	int fd = r->disk->io.open(&r->disk->io, "/spool/lock", 02, 0);
@@ -264,6 +306,8 @@ int main(void)
 	    cmocka_unit_test(j6_the_nth_failing_call_breaks_no_promise),
 	    cmocka_unit_test(
 		j7_a_failed_sync_ends_its_segment_and_intake_alone),
+	    cmocka_unit_test(
+		j7_nor_is_it_believed_past_a_segment_without_a_batch),
 	    cmocka_unit_test(
 		j8_a_spool_that_cannot_be_opened_says_why),
 	};
