@@ -429,6 +429,29 @@ static void a_suspended_leg_takes_nothing_not_even_a_scout(void **state)
 	assert_int_equal(f->starts, 1);
 }
 
+/* All its connections are taken, maybe by workers that keep them idle: these
+ * are asked, and one that has nothing to do gets the trial. */
+static void a_trial_without_a_connection_asks_for_one(void **state)
+{
+	struct fixture *f = *state;
+	int taken = 0;
+
+	queue_leg_suspend(f->q, CLOUD, true);
+	while (ledger_take_trial(f->ledger, CLOUD))
+		taken++;
+	fix_put(f, 1, CLOUD, 1);
+	fix_settle(f);
+	assert_int_equal(f->wants[CLOUD], 0);
+	queue_leg_trial(f->q, CLOUD);
+	fix_settle(f);
+	assert_int_equal(f->starts, 0);
+	assert_int_equal(f->wants[CLOUD], 1);
+	assert_int_equal(queue_pull(f->q, 0, CLOUD, 1), 1);
+	assert_int_equal(f->starts, 1);
+	while (taken-- > 0)
+		ledger_give(f->ledger, CLOUD);
+}
+
 static void time_without_the_leg_counts_against_no_lifetime(void **state)
 {
 	struct fixture *f = *state;
@@ -547,6 +570,7 @@ int main(void)
 		T(one_delivery_scouts_and_success_lets_all_go),
 		T(a_scout_that_fails_or_is_not_made_is_followed_by_another),
 		T(a_suspended_leg_takes_nothing_not_even_a_scout),
+		T(a_trial_without_a_connection_asks_for_one),
 		T(time_without_the_leg_counts_against_no_lifetime),
 		T(a_fault_before_the_mail_came_is_not_counted),
 		T(after_two_weeks_it_counts_though_the_leg_is_down),
