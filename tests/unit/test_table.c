@@ -56,6 +56,29 @@ static void a_domain_is_seeded_once(void **state)
 	table_tmp_free(t);
 }
 
+/* At the next start, also when it is the only one; when nothing is new, that is
+ * no change. */
+static void a_domain_that_is_added_later_is_seeded_then(void **state)
+{
+	static const char text[] = CONF_BASE
+	    "domain \"late.example\" { route = \"legacy\" }\n";
+	struct table_tmp *t = table_tmp_new(*state);
+	struct conf *more = conf_tmp_good(*state, text, t->names);
+	struct error err;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+		    table_prepare(t->path, more, "test", &err), 0);
+		assert_string_equal(
+		    table_tmp_get(t, "@late.example").route_text, "legacy");
+		assert_int_equal(table_tmp_get(t, "@late.example").change, 2);
+		assert_int_equal(table_tmp_get(t, "@example.com").change, 1);
+	}
+	assert_int_equal(table_tmp_route(t, "@late.example", "cloud"), 3);
+	conf_unref(more);
+	table_tmp_free(t);
+}
+
 static void write_file(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");
@@ -490,6 +513,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_new_table_has_the_domains_of_the_configuration),
 	    cmocka_unit_test(a_domain_is_seeded_once),
+	    cmocka_unit_test(a_domain_that_is_added_later_is_seeded_then),
 	    cmocka_unit_test(
 		a_file_that_is_no_table_is_refused_in_one_sentence),
 	    cmocka_unit_test(a_table_whose_rows_make_no_sense_gives_no_route),
