@@ -133,6 +133,7 @@ def test_what_is_lost_is_named_and_new_mail_is_traced(held, harm):
     gw.start()
     names_the_lost(gw, lost)
     works_and_is_traced(gw)
+    assert len(gw.events(event="spool", state="replaced")) == 1
     if harm is older_copy:      # the others are as if nothing had been
         gw.cli(f"release {ANN}")
         for id in gw.ids[:2]:
@@ -253,6 +254,28 @@ def test_behind_without_the_daemon(gw):
     code, _, _, last = verify(gw)
     assert (code, last["verdict"]) == (1, "behind")
     assert last["behind"] >= 1
+
+
+@pytest.mark.noverify
+def test_an_era_without_figures_is_behind_without_the_daemon(gw):
+    """Killed before the first batch of an era was in the index."""
+    delivered(gw)
+    gw.stop()
+    file = sorted((gw.folder / "audit").glob("2*.db"))[-1]
+    for state, behind in (("known = 0, based = 0", False),
+                          ("generation = 0, offset = 0", True)):
+        db = sqlite3.connect(file)
+        db.execute(f"UPDATE state SET {state}")
+        for table in ("base", "journal"):
+            db.execute(f"DELETE FROM {table}")
+        db.commit()
+        db.close()
+        code, _, _, last = verify(gw)
+        assert (code, last["verdict"]) == (1, "behind")
+        assert (last["behind"] > 0) == behind
+        said = gw.run("audit", "verify").stdout
+        assert ("behind the journal by" in said) == behind
+        assert ("does not know the journal's figures yet" in said) != behind
 
 
 # ---- what goes on meanwhile -----------------------------------------------

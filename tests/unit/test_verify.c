@@ -32,6 +32,7 @@ struct missing_seen {
 	unsigned n;
 	uint64_t id[8];
 	char to[64], from[64], leg[64];
+	char path[96]; /* of a file that is removed */
 };
 
 static void on_missing(void *arg, const struct conserve_missing *m)
@@ -151,6 +152,35 @@ static void the_oldest_file_may_be_removed(void **state)
 	fake_totals(&f->j);
 	run_as(f, &in_use);
 	assert_agrees(f);
+}
+
+static bool prunes_and_holds_none(void *arg, uint64_t id, uint32_t number)
+{
+	(void)id;
+	(void)number;
+	remove(((struct missing_seen *)arg)->path);
+	return false;
+}
+
+/* Counted, and removed before the walk that names what is missing. */
+static void a_file_may_be_removed_while_it_is_counted(void **state)
+{
+	struct missing_seen seen = {.n = 0};
+	struct conserve c = {.on_missing = on_missing,
+	    .holds = prunes_and_holds_none, .arg = &seen};
+	struct fixture *f = *state;
+	struct error err;
+	uint64_t id[3];
+
+	three(f, id);
+	sent(f, id[0], T0 + 2 * HOUR, D_DEFERRED, D_PARKED, 2);
+	fake_totals(&f->j);
+	run_as(f, &brand_new);
+	snprintf(seen.path, sizeof(seen.path), "%s/2026112205.db", f->index);
+	assert_int_equal(conserve_run(f->index, f->names, &c, &err), 0);
+	assert_int_not_equal(remove(seen.path), 0);
+	assert_int_equal(c.missing, 2);
+	assert_int_equal(seen.n, 2);
 }
 
 static void an_altered_row_is_found_wherever_it_stands(void **state)
@@ -486,6 +516,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_figures_at_the_cursor_are_the_journals),
 		T(the_oldest_file_may_be_removed),
+		T(a_file_may_be_removed_while_it_is_counted),
 		T(an_altered_row_is_found_wherever_it_stands),
 		T(a_commit_waits_for_the_end_of_a_batch),
 		T(nothing_is_counted_before_its_place_is_reached),

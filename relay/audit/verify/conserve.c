@@ -133,6 +133,21 @@ static bool is_there(const char *dir, int64_t hour)
 	       access(path, F_OK) == 0;
 }
 
+/* Pruned meanwhile: the count begins behind it, or has it already. Or a crash
+ * left it before its first commit. */
+static int pass_over(struct recounting *c, int64_t hour)
+{
+	if (is_there(c->dir, hour))
+		return 0;
+	if (c->based && !c->counted)
+		return -1;
+	if (c->counted)
+		c->gone = hour;
+	else
+		c->first_hour = hour + 1;
+	return 0;
+}
+
 static int one_file(struct recounting *c, int64_t hour,
     int (*fn)(struct recounting *c), struct error *err)
 {
@@ -141,13 +156,8 @@ static int one_file(struct recounting *c, int64_t hour,
 
 	c->file = is_newest ? c->newest
 			    : hourfile_open(c->dir, hour, HOUR_READ, err);
-	/* Pruned meanwhile: the count begins behind it. Or a crash left it
-	 * before its first commit. */
-	if (c->file == NULL && err->no == ENOENT &&
-	    (!c->based || is_there(c->dir, hour)))
-		return 0;
 	if (c->file == NULL)
-		return -1;
+		return err->no == ENOENT ? pass_over(c, hour) : -1;
 	hourfile_stop_when(c->file, c->out->stop);
 	rc = fn(c);
 	if (rc != 0)
@@ -161,21 +171,16 @@ int recounting_each(struct recounting *c, int (*fn)(struct recounting *c),
     struct error *err)
 {
 	const _Atomic bool *stop = c->out->stop;
-	int64_t *hour;
-	size_t n;
-	int rc = hour_list(c->dir, &hour, &n, err);
+	int rc = 0;
 
-	if (n > 0)
-		c->first_hour = hour[0];
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (hour[i] > hourfile_hour(c->newest))
+	for (size_t i = 0; i < c->hours && rc == 0; i++) {
+		if (c->hour[i] > hourfile_hour(c->newest))
 			break;
 		if (stop != NULL && atomic_load(stop))
 			rc = error_set(err, "the recount was stopped");
 		else
-			rc = one_file(c, hour[i], fn, err);
+			rc = one_file(c, c->hour[i], fn, err);
 	}
-	mem_free(hour);
 	return rc;
 }
 
@@ -184,17 +189,15 @@ int recounting_each(struct recounting *c, int (*fn)(struct recounting *c),
 /* The newest file in which something was committed, and a moment of it. */
 static int open_newest(struct recounting *c, struct error *err)
 {
-	int64_t *hour;
-	size_t n;
-	int rc = hour_list(c->dir, &hour, &n, err);
+	int rc = hour_list(c->dir, &c->hour, &c->hours, err);
 
-	for (; rc == 0 && n > 0 && c->newest == NULL; n--) {
+	c->first_hour = c->hours > 0 ? c->hour[0] : 0;
+	for (size_t n = c->hours; rc == 0 && n > 0 && c->newest == NULL; n--) {
 		c->newest =
-		    hourfile_open(c->dir, hour[n - 1], HOUR_READ, err);
+		    hourfile_open(c->dir, c->hour[n - 1], HOUR_READ, err);
 		if (c->newest == NULL && err->no != ENOENT)
 			rc = -1;
 	}
-	mem_free(hour);
 	if (rc == 0 && c->newest != NULL && hourfile_snapshot(c->newest) != 0)
 		rc = error_set(err, "%s: %s", c->dir,
 		    hourfile_error(c->newest));
@@ -203,8 +206,11 @@ static int open_newest(struct recounting *c, struct error *err)
 
 static int recount(struct recounting *c, struct error *err)
 {
-	if (recounting_each(c, walk_file, err) != 0 ||
-	    suspects_check(c, err) != 0 || missing_tell(c, err) != 0)
+	if (recounting_each(c, walk_file, err) != 0)
+		return -1;
+	c->counted = true;
+	c->gone = INT64_MIN;
+	if (suspects_check(c, err) != 0 || missing_tell(c, err) != 0)
 		return -1;
 	for (int i = 0; i < NAMES_MAX; i++) {
 		struct conserve_leg *l = &c->out->leg[i];
@@ -213,6 +219,7 @@ static int recount(struct recounting *c, struct error *err)
 		for (int t = T_CREATED + 1; t < TOTALS; t++)
 			l->gap -= l->total[t];
 	}
+	c->out->based = c->based;
 	c->out->known = c->based && hourfile_state(c->newest)->known;
 	if (hourfile_totals(c->newest, HOUR_JOURNAL, on_journal, c) < 0)
 		return error_set(err, "%s: %s", c->dir,
@@ -252,6 +259,7 @@ int conserve_run(const char *dir, struct names *names, struct conserve *out,
 	map_init(&c.live);
 	rc = run(&c, err);
 	hourfile_close(c.newest);
+	mem_free(c.hour);
 	map_fini(&c.live);
 	suspects_fini(&c);
 	arena_free(c.a);

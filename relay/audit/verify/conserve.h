@@ -45,6 +45,8 @@ struct conserve {
 	struct spool_pos want;
 	/* Filled: */
 	bool reached;	     /* else only `at` and `spool` say something */
+	bool based;	     /* the figures begin with the journal's: all
+			      * of a leg are counted, not those since alone */
 	bool known;	     /* .journal is what the journal counts at `at` */
 	struct spool_pos at; /* the cursor of the snapshot */
 	uint64_t spool;	     /* of which spool; 0: not known */

@@ -30,7 +30,11 @@ struct recounting {
 	struct conserve *out;
 	struct hourfile *newest; /* a snapshot of it is held */
 	struct hourfile *file;	 /* the one that is walked   */
+	int64_t *hour; /* of the files, as they were at the snapshot */
+	size_t hours;
 	int64_t era, first_hour;
+	bool counted;  /* the first walk is over */
+	int64_t gone;  /* the newest hour that was pruned after it */
 	bool based; /* the figures begin with a file's totals */
 	struct map live; /* (id, number) to struct conserve_missing */
 	struct arena *a;
@@ -40,7 +44,7 @@ struct recounting {
 };
 
 /* The hours from the first kept to that of the newest; each is c->file while
- * fn runs. */
+ * fn runs. One that was pruned since it was counted is passed over. */
 int recounting_each(struct recounting *c, int (*fn)(struct recounting *c),
     struct error *err);
 

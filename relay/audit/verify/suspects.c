@@ -90,6 +90,14 @@ static int check(struct recounting *c)
 	return rc < 0 ? -1 : 0;
 }
 
+/* Where another delivery of it may have stood was pruned meanwhile; a notice is
+ * numbered after its hour's end. */
+static bool was_pruned(const struct recounting *c, uint64_t id)
+{
+	return c->gone != INT64_MIN &&
+	       hour_of(id_wall_ms(id) * 1000) <= c->gone + 1;
+}
+
 /* Several files may have made the same recipient suspect. */
 static bool told(const struct recounting *c, size_t n)
 {
@@ -106,7 +114,7 @@ static void tell(struct recounting *c)
 	for (size_t i = 0; i < c->suspects; i++) {
 		const struct suspect *s = &c->suspect[i];
 
-		if (stands(s) || told(c, i))
+		if (stands(s) || told(c, i) || was_pruned(c, s->id))
 			continue;
 		c->out->lost++;
 		if (c->out->on_lost != NULL)

@@ -210,7 +210,11 @@ static void say_verdict(struct verifying *v, bool good, const char *place)
 	const struct conserve *n = &v->count;
 	const char *alone = v->daemon ? "" : " (the daemon does not run)";
 
-	if (v->late && good)
+	if (v->late && good && v->behind == 0)
+		out_say(&v->c->out, "the index does not know the journal's "
+		    "figures yet, at %s%s: it reads them when posthoused runs",
+		    place, alone);
+	else if (v->late && good)
 		out_say(&v->c->out, "the index is behind the journal by %"
 		    PRIu64 " record%s, at %s%s", v->behind, plural(v->behind),
 		    place, alone);

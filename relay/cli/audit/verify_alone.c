@@ -26,7 +26,7 @@ static const char *compare(const struct verifying *v,
 
 	if (l->spool == NULL)
 		return n->at.generation == 0 ? NULL : "there is no spool";
-	if (n->at.generation == 0)
+	if (n->spool == 0 && n->at.generation == 0)
 		return l->origin.end.generation == 0 ? NULL
 						     : "there is no index";
 	if (n->spool != l->origin.id && !was_restored(n, &l->origin))
@@ -92,6 +92,8 @@ static int count(struct alone *a, struct spool_pos want, bool held)
 	return cli_fail(v->c, "%s", err.text);
 }
 
+/* An index that has read no batch of its era to the end does not know with
+ * which figures it begins: it cannot be compared, and is behind. */
 static int with_look(struct alone *a)
 {
 	const struct spool_pos never = {UINT64_MAX, 0}, any = {0};
@@ -110,6 +112,8 @@ static int with_look(struct alone *a)
 	v->late = v->behind > 0;
 	if (count(a, any, !v->late) != CLI_DONE)
 		return CLI_NO;
+	if (v->count.spool != 0 && !v->count.based)
+		v->late = true;
 	if (!v->late)
 		take_journal(v, a->look);
 	return CLI_DONE;
