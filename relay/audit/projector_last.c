@@ -94,9 +94,20 @@ void projector_last_commit(struct projector *p, int64_t mono_ms)
 	projector_era_settle(p);
 }
 
+/* A segment waits for ledger.db alone: under load a small spool would be full
+ * before its next commit is due. */
+static bool holds_a_segment(struct projector *p)
+{
+	struct last_place to = stands(p), last = last_delivery_cursor(p->last);
+
+	return last.spool == to.spool &&
+	       last.pos.generation < to.pos.generation;
+}
+
 void projector_last_follow(struct projector *p, int64_t mono_ms)
 {
-	if (last_delivery_due(p->last, stands(p), mono_ms)) {
+	if (last_delivery_due(p->last, stands(p), mono_ms) ||
+	    holds_a_segment(p)) {
 		projector_last_commit(p, mono_ms);
 		return;
 	}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """A daemon for which days pass, or whose wall clock is set:
 tests/bench/shift.so."""
+import ctypes
 import mmap
-import struct
 
 from gateway import BUILD
 
@@ -15,14 +15,17 @@ class Shift:
         path = folder / "shift"
         path.write_bytes(bytes(16))
         with open(path, "r+b") as f:
-            self.map = mmap.mmap(f.fileno(), 16)
+            memory = mmap.mmap(f.fileno(), 16)
+        # Stored in one piece each: a daemon that read half of a new time
+        # would see the clock go forward and back.
+        self.cells = (ctypes.c_int64 * 2).from_buffer(memory)
         self.seconds = self.wall = 0
         self.environment = {"LD_PRELOAD": str(LIBRARY),
                             "PH_SHIFT": str(path)}
 
     def write(self):
-        struct.pack_into("<qq", self.map, 0, int(self.seconds * 1e6),
-                         int(self.wall * 1e6))
+        self.cells[0] = int(self.seconds * 1e6)
+        self.cells[1] = int(self.wall * 1e6)
 
     def forward(self, gw, seconds):
         """A thread that sleeps learns of it when it is woken; a question
