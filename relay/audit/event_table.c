@@ -70,7 +70,7 @@ const struct event_row event_table[EVENTS] = {
 	[EVENT_IMPORTED] = { "imported", "id who",
 		"A message that was exported elsewhere was taken in" },
 	[EVENT_SPOOL] = { "spool", "state generations missing reason",
-		"At the start the spool was not whole, another one, or a restored one" },
+		"The spool is not whole, another one, a restored one, or short of space" },
 };
 
 const struct alarm_row alarm_table[ALARMS] = {

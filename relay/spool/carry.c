@@ -109,8 +109,7 @@ static void give_up(struct spool *s, const struct version *v,
 		spool_op_update(op, v->id, s->c.clock->wall_us(s->c.clock),
 		    &u, 1);
 	}
-	spool_op_note(op, NOTE_SYSTEM, s->c.clock->wall_us(s->c.clock),
-	    slice_str(name));
+	op_event(s, op, "damaged", name);
 	op->flags = OP_SYNC;
 	spool_post(s, op);
 }

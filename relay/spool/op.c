@@ -8,8 +8,9 @@
 #include "relay/spool/spool_int.h"
 
 #include "relay/base/assert.h"
+#include "relay/base/jout.h"
 
-enum { OP_BYTES = 8 << 20, ITEM_HEAD = 5 };
+enum { OP_BYTES = 8 << 20, EVENT_BYTES = 1 << 10, ITEM_HEAD = 5 };
 
 struct spool_op *spool_op_new(void)
 {
@@ -179,13 +180,22 @@ void op_answer(struct spool_op *op, enum spool_status status)
 	mailbox_post(op->to, &op->letter);
 }
 
-void op_system_note(struct spool *s, const char *text)
+void op_event(struct spool *s, struct spool_op *op, const char *state,
+    const char *reason)
 {
-	struct spool_op *op = spool_op_new();
+	struct strbuf bytes;
+	struct jout j;
 
+	strbuf_init(&bytes, EVENT_BYTES);
+	strbuf_add(&bytes, "spool", sizeof("spool"));
+	jout_init(&j, &bytes);
+	jout_object(&j, NULL);
+	jout_str(&j, "state", state);
+	jout_str(&j, "reason", reason);
+	jout_object_end(&j);
 	spool_op_note(op, NOTE_SYSTEM, s->c.clock->wall_us(s->c.clock),
-	    slice_str(text));
-	spool_post(s, op);
+	    strbuf_view(&bytes));
+	strbuf_fini(&bytes);
 }
 
 /* ---- letters that wait ---- */

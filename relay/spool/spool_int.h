@@ -104,8 +104,10 @@ struct spool_update op_get_update(struct slice body);
 struct fact op_get_fact(struct slice body);
 bool op_urgent(const struct spool_op *op); /* its answer is waited for */
 void op_answer(struct spool_op *op, enum spool_status status);
-/* A NOTE_SYSTEM of the spool itself. */
-void op_system_note(struct spool *s, const char *text);
+/* The event "spool", as a note of the op: its name, a NUL, a JSON object, as
+ * doc/audit.md says. */
+void op_event(struct spool *s, struct spool_op *op, const char *state,
+    const char *reason);
 
 struct letter_queue { /* of letters */
 	struct letter *head, **tail;

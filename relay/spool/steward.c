@@ -114,6 +114,7 @@ enum force { WILLINGLY, RETAINED_GOES, MAIL_WINS };
 static void say_forced(struct spool *s, uint64_t generation,
     enum force force)
 {
+	struct spool_op *op = spool_op_new();
 	char text[160];
 
 	snprintf(text, sizeof(text),
@@ -121,7 +122,8 @@ static void say_forced(struct spool *s, uint64_t generation,
 	    force == MAIL_WINS ? "not yet in the audit index" :
 				 "retained mail is given up");
 	log_warn("spool.recycled_early", kv_str("what", text));
-	op_system_note(s, text);
+	op_event(s, op, "recycled", text);
+	spool_post(s, op);
 }
 
 static bool recycle(struct spool *s, enum force force)
