@@ -20,7 +20,7 @@ static struct {
 	_Atomic int fd;
 	_Atomic int max;
 	_Atomic bool journal;
-	const struct clock *clock;
+	_Atomic(const struct clock *) clock;
 } sink = {2, LOG_LV_INFO, false, &clock_system};
 
 /* JOURNAL_STREAM=DEVICE:INODE of the stream that goes to the journal
@@ -47,7 +47,7 @@ static void log_assertion(const char *cond, const char *at)
 
 void log_setup(int fd, enum log_level max, const struct clock *clock)
 {
-	sink.clock = clock;
+	atomic_store(&sink.clock, clock);
 	atomic_store(&sink.max, (int)max);
 	atomic_store(&sink.journal, is_journal(fd));
 	atomic_store(&sink.fd, fd);
@@ -114,7 +114,7 @@ void log_write(enum log_level level, const char *event, const struct kv *kv)
 	if (fd < 0 || (int)level > atomic_load(&sink.max))
 		return;
 	strbuf_init(&b, LINE_MAX_BYTES);
-	clock_rfc3339(clock_wall_us(sink.clock), stamp);
+	clock_rfc3339(clock_wall_us(atomic_load(&sink.clock)), stamp);
 	strbuf_addf(&b, "%s%s %s %s",
 	    atomic_load(&sink.journal) ? prefixes[level] : "", stamp,
 	    names[level], event);

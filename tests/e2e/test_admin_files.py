@@ -47,6 +47,16 @@ def test_what_is_completed_is_never_run(gw):
     assert complete(gw, "flip", "cloud", "--tag", "wa") == ["wave-1"]
 
 
+def open_files(pid):
+    links = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            links.append(fd.readlink())
+        except FileNotFoundError:
+            pass
+    return links
+
+
 def test_the_rotation_loses_no_event(gw, folder):
     rotate = shutil.which("logrotate", path="/usr/sbin:/usr/bin")
     if rotate is None:
@@ -66,8 +76,9 @@ def test_the_rotation_loses_no_event(gw, folder):
     conf.chmod(0o644)
     subprocess.run([rotate, "-f", "-s", folder / "rotate.state", conf],
                    check=True, capture_output=True)
-    id = gw.send()
     new = gw.folder / "events.jsonl"
+    until(lambda: new in open_files(gw.process.pid), "the signal to arrive")
+    id = gw.send()
     until(lambda: id in new.read_text(), "the new file")
     old = (gw.folder / "events.jsonl.1").read_text()
     assert old.count('"event":"delivered"') == 1 and id not in old
