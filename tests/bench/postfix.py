@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 
 from rig import BUILD, SHARED, USERS, say
-from peers import answers, free_port
+from peers import answers
+from ports import free_port
 from until import DEADLINE_S, until
 
 UNPACKED = pathlib.Path(os.environ.get("PH_PEERS", BUILD / "peers")) / \

@@ -12,13 +12,8 @@ import signal
 import socket
 import subprocess
 
+from ports import free_port
 from until import until
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def answers(port):

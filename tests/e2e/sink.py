@@ -14,6 +14,7 @@ import re
 import socket
 import threading
 
+from ports import free_port
 from until import until
 
 
@@ -321,7 +322,7 @@ class Leg:
         a free one and asking for it another process may take it."""
         asked = self.port
         for left in reversed(range(50)):
-            port = asked or self.free_port()
+            port = asked or free_port(self.host)
             sock = socket.socket()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -333,11 +334,6 @@ class Leg:
                 continue
             self.port = port
             return sock
-
-    def free_port(self):
-        with socket.socket() as sock:
-            sock.bind((self.host, 0))
-            return sock.getsockname()[1]
 
     def accept(self, listener):
         while True:

@@ -4,7 +4,7 @@ import pytest
 
 from dialog import queued_id
 from names import Names
-from peers import free_port
+from ports import free_port
 from until import until
 
 ANN, BOB, EVE = "ann@example.com", "bob@example.com", "eve@example.com"

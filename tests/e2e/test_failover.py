@@ -3,7 +3,7 @@
 import pytest
 
 from names import Names
-from peers import free_port
+from ports import free_port
 from until import until
 
 ANN = "ann@example.com"

@@ -59,7 +59,7 @@ class World:
 def world(peers, tmp_path_factory):
     from conftest import BUILD, quiet
     import shutil
-    folder = BUILD / "e2e" / "world"
+    folder = BUILD / "e2e" / f"world{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     folder.chmod(0o755)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from gateway import BUILD, Refused
-from peers import free_port
+from ports import free_port
 from until import until
 
 ANN = "ann@example.com"
