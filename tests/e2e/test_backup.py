@@ -524,7 +524,7 @@ def test_a_standby_starts_on_a_snapshot_taken_under_load(
     gw.kill()
     other.start()
     cloud.accept_connections()
-    other.cli("queue retry --leg cloud")
+    other.run("queue retry --leg cloud")   # 1: all is under way by itself
     until(lambda: {m.id for m in cloud.mails} >= set(before),
           "all that was acknowledged before")
     other.wait_empty()
