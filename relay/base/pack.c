@@ -101,9 +101,8 @@ int64_t unpack_i64(struct unpack *u)
 	return (int64_t)unpack_u64(u);
 }
 
-struct slice unpack_bytes(struct unpack *u)
+static struct slice take_slice(struct unpack *u, size_t n)
 {
-	size_t n = unpack_u32(u);
 	struct slice s;
 
 	if (u->bad || u->rest.n < n) {
@@ -113,6 +112,16 @@ struct slice unpack_bytes(struct unpack *u)
 	s = slice_head(u->rest, n);
 	u->rest = slice_from(u->rest, n);
 	return s;
+}
+
+struct slice unpack_bytes(struct unpack *u)
+{
+	return take_slice(u, unpack_u32(u));
+}
+
+struct slice unpack_short(struct unpack *u)
+{
+	return take_slice(u, unpack_u8(u));
 }
 
 bool unpack_ok(const struct unpack *u)

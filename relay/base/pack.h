@@ -29,6 +29,7 @@ uint32_t unpack_u32(struct unpack *u);
 uint64_t unpack_u64(struct unpack *u);
 int64_t unpack_i64(struct unpack *u);
 struct slice unpack_bytes(struct unpack *u); /* borrowed */
+struct slice unpack_short(struct unpack *u); /* up to 255 bytes */
 bool unpack_ok(const struct unpack *u) PH_CHECK;
 /* As unpack_ok(), and nothing is left over. */
 bool unpack_end(const struct unpack *u) PH_CHECK;

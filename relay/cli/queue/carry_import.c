@@ -206,7 +206,8 @@ static bool id_of_name(const char *name, char id_out[ID_TEXT])
 	    strcmp(name + ID_TEXT - 1, ".json") != 0 ||
 	    id_parse(slice_of(name, ID_TEXT - 1), &id) != 0)
 		return false;
-	snprintf(id_out, ID_TEXT, "%s", name);
+	memcpy(id_out, name, ID_TEXT - 1);
+	id_out[ID_TEXT - 1] = '\0';
 	return true;
 }
 

@@ -67,20 +67,6 @@ static void put_delivery(struct strbuf *b, const struct spool_delivery *d,
 	pack_u64(b, d->hash);
 }
 
-static struct slice take_name(struct unpack *u)
-{
-	size_t n = unpack_u8(u);
-	struct slice s;
-
-	if (u->bad || u->rest.n < n) {
-		u->bad = true;
-		return slice_of("", 0);
-	}
-	s = slice_head(u->rest, n);
-	u->rest = slice_from(u->rest, n);
-	return s;
-}
-
 /* Where a record is read from. */
 struct input {
 	struct unpack u;
@@ -100,7 +86,7 @@ static void take_delivery(struct input *in, struct spool_delivery *d)
 	d->reason = unpack_u8(u);
 	d->flags = in->format == 1 ? unpack_u8(u) : unpack_u16(u);
 	d->attempts = unpack_u16(u);
-	leg = names_id(in->names, take_name(u));
+	leg = names_id(in->names, unpack_short(u));
 	d->created_us = unpack_i64(u);
 	d->due_us = unpack_i64(u);
 	d->change = unpack_u64(u);
