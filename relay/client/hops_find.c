@@ -313,14 +313,20 @@ void hops_conclude_unknown(struct hops *h)
 
 static void use_mx(struct hops *h, const struct dns_answer *a)
 {
-	for (int i = 0; i < a->count; i++)
-		if (a->mx[i].host[0] != '\0')
+	bool null = false;
+
+	for (int i = 0; i < a->count; i++) {
+		null |= a->mx[i].host[0] == '\0';
+		if (a->mx[i].host[0] != '\0' && dns_is_host(a->mx[i].host))
 			add_host(
 			    h, a->mx[i].host, SMTP_PORT, a->mx[i].preference);
+	}
 	if (h->hosts == 0)
 		hops_conclude(h, true,
-		    h->req->domain != NULL ? "5.1.10" : "4.3.5",
-		    "the domain takes no mail (null MX)");
+		    h->req->domain == NULL ? "4.3.5"
+			: null ? "5.1.10" : "5.4.4",
+		    null ? "the domain takes no mail (null MX)"
+			 : "its MX names no host that can be called");
 }
 
 static void on_mx(void *arg, const struct dns_answer *a)

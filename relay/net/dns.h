@@ -23,7 +23,7 @@ enum dns_status {
 
 struct dns_mx {
 	int preference;
-	char *host; /* lower case, no final dot; "" is the null MX (RFC 7505) */
+	char *host; /* "" is the null MX (RFC 7505) */
 };
 
 /* RFC 6698 2.1: which certificate a server has, or who signed it. */
@@ -33,6 +33,9 @@ struct dns_tlsa {
 	struct slice data;
 };
 
+/* Names are lower case, without a final dot, and may have any octet in them but
+ * NUL and a dot that parts no labels: what a zone says is not what a host may
+ * be called (RFC 2181 11). See dns_is_host(). */
 struct dns_answer { /* counted by the cache; borrowed in the callback */
 	enum dns_status status;
 	enum dns_type type;
@@ -64,13 +67,20 @@ struct dns *dns_new(struct loop *l, const struct conf *c, struct error *err);
 int dns_configure(struct dns *d, const struct conf *c, struct error *err)
     PH_CHECK;
 void dns_free(struct dns *d); /* no callback of a pending query follows */
-/* `name` without a final dot. An answer that may serve as stale comes after
- * 1.8 s if the servers have not spoken by then. The handle dies with its
- * callback. */
+/* `name` without a final dot, of any octets: a dot parts labels, nothing is an
+ * escape. One that cannot be in the DNS is NXDOMAIN unasked. An answer that may
+ * serve as stale comes after 1.8 s if the servers have not spoken by then. The
+ * handle dies with its callback. */
 struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
     dns_fn fn, void *arg);
 void dns_cancel(struct dns_query *q); /* no callback; NULL is fine */
+/* Would dns_ask() cost no question, because the answer is at hand, the same
+ * question is under way, or the name cannot be asked for? */
+bool dns_known(const struct dns *d, enum dns_type type, const char *name);
 
+/* Is the name one that commands, logs and notices may show: printable ASCII
+ * without a blank or a backslash? Pure. */
+bool dns_is_host(const char *name);
 /* Pure, fuzzed: the answer section of a raw reply; `secure` is its AD bit as
  * it came. 0, or -1 and why. */
 int dns_reply_parse(struct slice packet, enum dns_type type,

@@ -191,7 +191,7 @@ static void on_reply(void *arg, int status, int timeouts, unsigned char *p,
 	mem_free(k);
 }
 
-/* 1 to 63 bytes a label, 253 in all, nothing that would need an escape. */
+/* 1 to 63 bytes a label, 253 in all. */
 static bool is_name(const char *name)
 {
 	size_t label = 0, n;
@@ -200,11 +200,26 @@ static bool is_name(const char *name)
 		if (name[n] == '.' && label == 0)
 			return false;
 		label = name[n] == '.' ? 0 : label + 1;
-		if (label > 63 || name[n] <= ' ' || name[n] > '~' ||
-		    name[n] == '\\')
+		if (label > 63)
 			return false;
 	}
 	return n > 0 && n < 254 && label > 0;
+}
+
+/* The name of a question as c-ares wants it: a backslash there makes the octet
+ * behind it an ordinary one. All others, NUL apart, are what they are. */
+static const char *escaped(const struct dns_question *k,
+    char out[2 * DNS_NAME_MAX + 1])
+{
+	size_t n = 0;
+
+	for (const char *p = k->key + 1; *p != '\0'; p++) {
+		if (*p == '\\')
+			out[n++] = '\\';
+		out[n++] = *p;
+	}
+	out[n] = '\0';
+	return out;
 }
 
 /* With the AD bit, which asks for it in the reply (RFC 6840 5.7): c-ares
@@ -212,10 +227,11 @@ static bool is_name(const char *name)
 static void send_secure(struct dns *d, struct dns_question *k)
 {
 	uint16_t id = (uint16_t)rng_below(&rng_system, 65536);
+	char name[2 * DNS_NAME_MAX + 1];
 	unsigned char *packet = NULL;
 	int size = 0, rc;
 
-	rc = ares_create_query(k->key + 1, DNS_CLASS_IN,
+	rc = ares_create_query(escaped(k, name), DNS_CLASS_IN,
 	    (unsigned char)k->key[0], id, 1, &packet, &size, DNS_EDNS_BYTES);
 	if (rc != ARES_SUCCESS) {
 		on_reply(k, rc, 0, NULL, 0);
@@ -229,10 +245,12 @@ static void send_secure(struct dns *d, struct dns_question *k)
 /* May answer at once: k is not looked at again. */
 static void send_question(struct dns *d, struct dns_question *k)
 {
+	char name[2 * DNS_NAME_MAX + 1];
+
 	if (d->validating)
 		send_secure(d, k);
 	else
-		ares_query(d->channel.ares, k->key + 1, DNS_CLASS_IN,
+		ares_query(d->channel.ares, escaped(k, name), DNS_CLASS_IN,
 		    (unsigned char)k->key[0], on_reply, k);
 	dns_channel_arm(&d->channel);
 }
@@ -291,11 +309,35 @@ static void ask(struct dns *d, struct dns_query *q, const char *key)
 	send_question(d, k);
 }
 
+/* Type and name in lower case, as the cache and the questions have them. */
+static void make_key(char key[KEY_MAX], enum dns_type type, const char *name)
+{
+	size_t n = 0;
+
+	key[0] = (char)type;
+	for (; name[n] != '\0'; n++)
+		key[n + 1] = ascii_lower(name[n]);
+	key[n + 1] = '\0';
+}
+
+bool dns_known(const struct dns *d, enum dns_type type, const char *name)
+{
+	const struct dns_question *k;
+	char key[KEY_MAX];
+
+	if (!is_name(name))
+		return true;
+	make_key(key, type, name);
+	HASH_FIND(hh, d->questions, key, strlen(key + 1) + 1, k);
+	return k != NULL || dnscache_fresh(d->cache, type, key + 1,
+	    loop_now_ms(d->loop)) != NULL;
+}
+
 struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
     dns_fn fn, void *arg)
 {
 	struct dns_query *q = NEW(struct dns_query);
-	char key[KEY_MAX] = {(char)type};
+	char key[KEY_MAX];
 	struct dns_held *held;
 
 	q->fn = fn;
@@ -309,8 +351,7 @@ struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
 		dns_held_unref(held);
 		return q;
 	}
-	for (size_t i = 0; name[i] != '\0'; i++)
-		key[i + 1] = ascii_lower(name[i]);
+	make_key(key, type, name);
 	held = dnscache_fresh(d->cache, type, key + 1, loop_now_ms(d->loop));
 	if (held != NULL)
 		answer(d, q, held);

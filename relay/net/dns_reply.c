@@ -3,9 +3,9 @@
  * The answer in a raw DNS reply (RFC 1035 4.1). c-ares gives no TTL of MX and
  * TXT, so the records are read here. Pure.
  *
- * Names are read into fixed buffers, lower case, without escapes: a name with
- * a byte in it that no host name of ours has (a dot inside a label, a space,
- * a control) is marked odd and matches nothing. Only the answer section, and
+ * Names are read into fixed buffers, lower case, without escapes: any octet may
+ * be in them. Only a name that its text could not stand for (a dot inside a
+ * label, a NUL) is marked odd and matches nothing. Only the answer section, and
  * in it only what the question leads to, is believed.
  */
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static bool add_label(struct name *out, size_t *used,
 	for (size_t i = 0; i < n; i++) {
 		char c = ascii_lower((char)label[i]);
 
-		if (c <= ' ' || c > '~' || c == '.' || c == '\\')
+		if (c == '\0' || c == '.')
 			out->odd = true;
 		out->text[(*used)++] = c;
 	}
@@ -437,6 +437,14 @@ int dns_reply_read(struct slice packet, enum dns_type type,
 	    !skip_section(&r, s.section[0].end, u16(&r, 8), &s.section[1]))
 		return refuse(answer_out, why_out, "a malformed record");
 	return judge(&s, answer_out, why_out);
+}
+
+bool dns_is_host(const char *name)
+{
+	for (; *name != '\0'; name++)
+		if (*name <= ' ' || *name > '~' || *name == '\\')
+			return false;
+	return true;
 }
 
 int dns_reply_parse(struct slice packet, enum dns_type type,

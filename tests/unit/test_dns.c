@@ -35,6 +35,12 @@ static const struct dnsserver_row zone[] = {
 	{ "unsigned.example", "A", 0, "@ 60 A 192.0.2.8" },
 	{ "long.example", "A",    0, "@ 2147483648 A 192.0.2.9" },
 	{ "liar.example", "A",    0, "other.example 60 A 192.0.2.66" },
+	{ "a b.example",  "A",    0, "@ 60 A 192.0.2.20" },
+	{ "a\\b\\.example", "A",  0, "@ 60 A 192.0.2.21" },
+	{ "\xff\x01(\"@).example", "A", 0, "@ 60 CNAME \xc3\xa4|\\.example\n"
+	                             "\xc3\xa4|\\.example 60 A 192.0.2.22" },
+	{ "odd.example", "PTR",   0, "@ 60 PTR A \\\xff.example" },
+	{ "odd.example", "MX",    0, "@ 60 MX 5 a \\\xff.example" },
 	{ "round.example", "A",   0, "@ 60 CNAME two.example\ntwo.example 60 CNAME round.example" },
 	{ 0 },
 };
@@ -199,8 +205,13 @@ static const struct {
 	{ "A",    "two..dots",       DNS_NXDOMAIN, "",                     0  },
 	{ "A",    ".example",        DNS_NXDOMAIN, "",                     0  },
 	{ "A",    "example.",        DNS_NXDOMAIN, "",                     0  },
-	{ "A",    "a b.example",     DNS_NXDOMAIN, "",                     0  },
+	{ "A",    "a b.example",     DNS_OK,       "192.0.2.20",           60 },
+	{ "A",    "A B.Example",     DNS_OK,       "192.0.2.20",           60 },
+	{ "A",    "a\\b\\.example",  DNS_OK,       "192.0.2.21",           60 },
 	{ "A",    "a\\.b.example",   DNS_NXDOMAIN, "",                     0  },
+	{ "A",    "\xff\x01(\"@).example", DNS_OK, "192.0.2.22",           60 },
+	{ "PTR",  "odd.example",     DNS_OK,       "a \\\xff.example",      60 },
+	{ "MX",   "odd.example",     DNS_OK,       "5:a \\\xff.example",    60 },
 	{ "A",    "",                DNS_NXDOMAIN, "",                     0  },
 	{ "A",    "refused.example", DNS_FAILED,   "no DNS server could answer", 0  },
 	{ "A",    "long.example",    DNS_OK,       "192.0.2.9",            0  },
@@ -294,11 +305,18 @@ static void many_askers_share_one_question(void **state)
 {
 	struct world *w = *state;
 
+	assert_false(dns_known(w->dns, DNS_A, "Mail.example"));
 	for (int i = 0; i < 100; i++)
 		dns_ask(w->dns, DNS_A, i % 2 ? "mail.example" : "MAIL.example",
 		    on_answer, w);
+	assert_true(dns_known(w->dns, DNS_A, "Mail.example")); /* asked */
 	until(w, 100);
 	assert_int_equal(w->server.asked, 1);
+	assert_true(dns_known(w->dns, DNS_A, "Mail.example")); /* answered */
+	assert_false(dns_known(w->dns, DNS_AAAA, "mail.example"));
+	assert_true(dns_known(w->dns, DNS_A, "two..dots"));
+	step_s(w, 61);
+	assert_false(dns_known(w->dns, DNS_A, "mail.example"));
 }
 
 static void a_cancelled_question_calls_nobody_but_fills_the_cache(
