@@ -151,6 +151,8 @@ struct hour_recipient {
 	uint64_t id;
 	uint32_t rcpt;
 	int64_t era; /* -1: of before eras were counted */
+	bool home;   /* asked for all: the message is in this file too, which
+		      * it is in one alone */
 	const char *address, *legs; /* until the next row */
 };
 /* id 0: of all messages, in order of id. */

@@ -114,6 +114,7 @@ int hourfile_recipients(struct hourfile *f, uint64_t id,
 			.legs = text_at(s, 3),
 			.era = sqlite3_column_type(s, 4) == SQLITE_NULL
 				   ? -1 : sqlite3_column_int64(s, 4),
+			.home = id == 0 && sqlite3_column_int(s, 5) != 0,
 		};
 
 		fn(arg, &r);

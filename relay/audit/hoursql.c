@@ -9,6 +9,8 @@
 	"id, accepted, client, name, listen, helo, tls, sender, message_id," \
 	" size, recipients, spf"
 
+#define IS_HOME "EXISTS (SELECT 1 FROM message m WHERE m.id = recipient.id)"
+
 #define TOTAL_COLUMNS \
 	"leg, created, delivered, open, parked, bounced, superseded, deleted"
 
@@ -47,7 +49,7 @@ static const char *const sql[SQLS] = {
 	[SQL_ORIGIN] = "SELECT came_from, parent FROM origin WHERE id = ?",
 	[SQL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era"
 			   " FROM recipient WHERE id = ? ORDER BY rcpt",
-	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era"
+	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era, " IS_HOME
 			       " FROM recipient ORDER BY id, rcpt",
 	[SQL_MOVES] = "SELECT time, event, rcpt, leg, role, why, uncertain,"
 		      " attempt, change, detail FROM attempt"
@@ -118,8 +120,8 @@ static const char *before_eras(enum hour_sql which)
 		return "SELECT id, rcpt, address, legs, NULL FROM recipient"
 		       " WHERE id = ? ORDER BY rcpt";
 	case SQL_ALL_RECIPIENTS:
-		return "SELECT id, rcpt, address, legs, NULL FROM recipient"
-		       " ORDER BY id, rcpt";
+		return "SELECT id, rcpt, address, legs, NULL, " IS_HOME
+		       " FROM recipient ORDER BY id, rcpt";
 	case SQL_JOURNAL:
 	case SQL_BASE:
 		return "SELECT " TOTAL_COLUMNS " FROM total WHERE 0";

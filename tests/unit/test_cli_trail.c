@@ -187,6 +187,28 @@ static void a_recipient_without_a_delivery_is_named(void **state)
 	mem_free(out);
 }
 
+/* The second message is tried in three more hours, the first is over. */
+static void a_message_counts_once_in_however_many_hours_it_moves(void **state)
+{
+	struct fixture *f = *state;
+	struct daemon d = {.at = {0}};
+	char *out = mem_new(CLI_RIG_OUT);
+	uint64_t id = fake_id(T0 + MINUTE, 1);
+	static const char *const two[] = {"ann@example.com", "bob@example.com",
+	    NULL};
+
+	usual_mail(f, 1, MINUTE);
+	fake_accepted(&f->j, id, T0 + MINUTE, "", two, f->cloud);
+	for (unsigned i = 1; i <= 3; i++) {
+		sent(f, id, T0 + i * HOUR, i == 1 ? D_QUEUED : D_DEFERRED,
+		    D_DEFERRED, i);
+		run(f);
+	}
+	assert_int_equal(verify_line(f, &d, "audit verify", out), 0);
+	assert_said(out, "2 messages, 3 recipients: every one is accounted");
+	mem_free(out);
+}
+
 /* It waits as long as it is told, and then says how far the index is behind. */
 static void an_index_that_is_behind_is_waited_for_and_told(void **state)
 {
@@ -226,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_trace_ends_with_the_last_word_on_each_delivery),
 		T(a_recipient_without_a_delivery_is_named),
+		T(a_message_counts_once_in_however_many_hours_it_moves),
 		T(an_index_that_is_behind_is_waited_for_and_told),
 	};
 

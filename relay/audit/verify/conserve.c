@@ -46,6 +46,8 @@ static void on_recipient(void *arg, const struct hour_recipient *r)
 	}
 	if (!one_stands)
 		suspect_add(c, r);
+	if (!r->home) /* it moved in a later hour; its own file counts it */
+		return;
 	if (r->id != c->last_id)
 		c->out->messages++;
 	c->last_id = r->id;

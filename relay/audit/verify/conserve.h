@@ -51,7 +51,7 @@ struct conserve {
 	struct spool_pos at; /* the cursor of the snapshot */
 	uint64_t spool;	     /* of which spool; 0: not known */
 	struct conserve_leg leg[NAMES_MAX]; /* by number in names */
-	uint64_t messages, recipients;
+	uint64_t messages, recipients; /* accepted in the files that are kept */
 	uint64_t skipped; /* audit.gap rows: records never came in */
 	uint64_t lost;	  /* recipients without a delivery that stands */
 	uint64_t missing; /* deliveries */
