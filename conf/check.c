@@ -363,28 +363,47 @@ static int read_keys(const struct conf *c, const struct doc *doc,
 	    section_table[f->in].name, why.text);
 }
 
-static int check_return(struct conf *c, const struct doc *doc,
-    struct error *err)
+/* A domain at which there are only addresses of our own making, and the keys
+ * that sign them. */
+static int check_signed(const struct conf *c, const struct doc *doc,
+    const struct key_file *f, const char *domain, struct error *err)
 {
-	struct doc_place at = doc_place(doc, SEC_RETURN, "domain");
-	struct slice domain = slice_str(c->ret.domain);
+	const char *name = section_table[f->in].name;
+	struct doc_place at = doc_place(doc, f->in, "domain");
+
+	if (read_keys(c, doc, f, err) != 0)
+		return -1;
+	if ((domain[0] == '\0') != (f->key->count == 0))
+		return error_at(err, at.file, at.line, "%s needs both; write "
+		    "domain = \"%s.example.com\" and secrets = "
+		    "\"/etc/posthouse/%s.secrets\"", name, name, name);
+	if (domain[0] != '\0' &&
+	    (conf_domain(c, slice_str(domain)) != NULL ||
+		conf_leg_of_domain(c, slice_str(domain)) != NULL))
+		return error_at(err, at.file, at.line, "%s.domain \"%s\" has "
+		    "mailboxes; write a domain that is for nothing else", name,
+		    domain);
+	return 0;
+}
+
+static int check_keys(struct conf *c, const struct doc *doc, struct error *err)
+{
+	struct doc_place at = doc_place(doc, SEC_SRS, "domain");
 	const struct key_file ret = {SEC_RETURN, c->ret.secrets,
 	    &c->ret.key};
+	const struct key_file srs = {SEC_SRS, c->srs.secrets, &c->srs.key};
 	const struct key_file token = {SEC_TOKEN, c->token.secrets,
 	    &c->token.key};
 
-	if (read_keys(c, doc, &ret, err) != 0 ||
-	    read_keys(c, doc, &token, err) != 0)
+	if (read_keys(c, doc, &token, err) != 0 ||
+	    check_signed(c, doc, &ret, c->ret.domain, err) != 0 ||
+	    check_signed(c, doc, &srs, c->srs.domain, err) != 0)
 		return -1;
-	if ((domain.n == 0) != (c->ret.key.count == 0))
-		return error_at(err, at.file, at.line, "return needs both; "
-		    "write domain = \"return.example.com\" and secrets = "
-		    "\"/etc/posthouse/return.secrets\"");
-	if (domain.n != 0 && (conf_domain(c, domain) != NULL ||
-				 conf_leg_of_domain(c, domain) != NULL))
-		return error_at(err, at.file, at.line, "return.domain \"%s\" "
-		    "has mailboxes; write a domain that is for nothing else",
-		    c->ret.domain);
+	if (c->srs.domain[0] != '\0' &&
+	    strcmp(c->srs.domain, c->ret.domain) == 0)
+		return error_at(err, at.file, at.line, "srs.domain and "
+		    "return.domain are both \"%s\"; write two domains, so "
+		    "that an address is one or the other", c->srs.domain);
 	return 0;
 }
 
@@ -414,7 +433,7 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 	if (check_legs(c, err) != 0 || listens_check(c, err) != 0 ||
 	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
 	    check_dsn(c, doc, err) != 0 || check_alarm(c, doc, err) != 0 ||
-	    check_return(c, doc, err) != 0)
+	    check_keys(c, doc, err) != 0)
 		return -1;
 	return check_sizes(c, doc, err);
 }

@@ -185,6 +185,12 @@ struct conf {
 		int64_t lifetime_ms;
 		struct conf_strings key; /* read from the file, first signs */
 	} ret;
+	struct { /* senders rewritten by SRS; domain "" : none */
+		char *domain, *secrets;
+		int hash; /* characters of a mark */
+		int64_t lifetime_ms;
+		struct conf_strings key; /* read from the file, first signs */
+	} srs;
 	struct {
 		char *secrets; /* "" : made at the first start */
 		struct conf_strings key; /* of the file; count 0 without */

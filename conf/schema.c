@@ -48,6 +48,10 @@ const struct section_info section_table[SECTIONS] = {
 	[SEC_RETURN] = { "return",   NULL,          0,                          LIVE,
 		"A domain of return addresses of ours, for copies that go to a leg whose bounces "
 		"would otherwise reach the sender. Its MX must lead here.", NULL },
+	[SEC_SRS]    = { "srs",      NULL,          0,                          LIVE,
+		"A domain of ours under which a sender is rewritten (SRS) where the record of its "
+		"own domain would not believe us. Its MX must lead here, its SPF record must name "
+		"the egresses.", NULL },
 	[SEC_TOKEN]  = { "token",    NULL,          0,                          LIVE,
 		"The mark in our Received field by which mail that comes back is known.", NULL },
 	[SEC_PROBE]  = { "probe",    NULL,          0,                          LIVE,
@@ -266,6 +270,17 @@ const struct conf_param param_table[] = {
 	{ IN(RETURN), "lifetime", &T_DURATION, C(ret.lifetime_ms), "14d", MINS(1), DAYS(366), LIVE,
 	  NULL, "How long such an address takes mail." },
 
+	{ IN(SRS), "domain", &T_DOMAIN, C(srs.domain), "", 0, 0, LIVE, "srs.example.com",
+	  "The domain of the rewritten senders. Empty: none is rewritten." },
+	{ IN(SRS), "secrets", &T_FILE, C(srs.secrets), "", 0, 0, LIVE,
+	  "/etc/posthouse/srs.secrets",
+	  "The file of the keys, as in return: the first signs, all are believed." },
+	{ IN(SRS), "hash", &T_INT, C(srs.hash), "8", 4, 20, LIVE, NULL,
+	  "Characters of the mark in SRS0 and SRS1; a shorter one is not believed. Other "
+	  "implementations have 4." },
+	{ IN(SRS), "lifetime", &T_DURATION, C(srs.lifetime_ms), "21d", DAYS(1), DAYS(366), LIVE,
+	  NULL, "How long mail to a rewritten sender is taken; counted in whole days." },
+
 	{ IN(TOKEN), "secrets", &T_FILE, C(token.secrets), "", 0, 0, LIVE, NULL,
 	  "The file of the keys, as in return. Nodes share it. Empty: one is made beside the table "
 	  "at the first start." },
@@ -422,7 +437,7 @@ static const struct {
 	unsigned in;
 	const char *key, *value;
 } reserved[] = {
-	{ IN(OUTBOUND), "use", NULL }, { IN(TOP), "srs", NULL },
+	{ IN(OUTBOUND), "use", NULL },
 	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL },
 	{ IN(EGRESS), "spf_address", NULL }, { IN(EGRESS), "spf_include", NULL },
 	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },

@@ -17,6 +17,7 @@ enum section {
 	SEC_DOMAIN,
 	SEC_DSN,
 	SEC_RETURN,
+	SEC_SRS,
 	SEC_TOKEN,
 	SEC_PROBE,
 	SEC_ALARM,

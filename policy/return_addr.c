@@ -22,9 +22,7 @@ static void print_fields(const struct return_addr *a, struct strbuf *out)
 {
 	char id[ID_TEXT];
 
-	id_text(a->id, id);
-	for (char *p = id; *p != '\0'; p++)
-		*p = ascii_lower(*p);
+	id_text_lower(a->id, id);
 	strbuf_addf(out, "%s.%lld.%s", id, (long long)a->day, a->leg);
 }
 
@@ -87,16 +85,8 @@ static bool is_ours(const struct conf *c, const struct return_addr *a,
 
 static bool is_at(const struct conf *c, const struct addr *to)
 {
-	struct strbuf name;
-	bool at;
-
-	if (c->ret.domain[0] == '\0')
-		return false;
-	strbuf_init(&name, ADDR_DOMAIN_MAX);
-	at = domain_normal(to->domain, &name) &&
-	     slice_case_eq(strbuf_view(&name), slice_str(c->ret.domain));
-	strbuf_fini(&name);
-	return at;
+	return c->ret.domain[0] != '\0' &&
+	       domain_is(to->domain, slice_str(c->ret.domain));
 }
 
 enum return_verdict return_addr_check(const struct conf *c,

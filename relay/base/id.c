@@ -56,6 +56,13 @@ void id_text(uint64_t id, char out[ID_TEXT])
 	out[ID_TEXT - 1] = '\0';
 }
 
+void id_text_lower(uint64_t id, char out[ID_TEXT])
+{
+	id_text(id, out);
+	for (char *p = out; *p != '\0'; p++)
+		*p = ascii_lower(*p);
+}
+
 int id_parse(struct slice s, uint64_t *id_out)
 {
 	uint64_t id = 0;

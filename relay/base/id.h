@@ -32,6 +32,7 @@ uint64_t id_make(struct id_maker *m);
 
 int64_t id_wall_ms(uint64_t id); /* since 1970 */
 void id_text(uint64_t id, char out[ID_TEXT]);
+void id_text_lower(uint64_t id, char out[ID_TEXT]); /* in small letters */
 /* 0 or -1 when it is not an id. Case does not matter. */
 int id_parse(struct slice s, uint64_t *id_out);
 

@@ -166,3 +166,14 @@ bool domain_normal(struct slice d, struct strbuf *out)
 		strbuf_addc(out, ascii_lower(d.p[i]));
 	return strbuf_ok(out);
 }
+
+bool domain_is(struct slice d, struct slice normal)
+{
+	struct strbuf b;
+	bool is;
+
+	strbuf_init(&b, LITERAL_MAX);
+	is = domain_normal(d, &b) && slice_eq(strbuf_view(&b), normal);
+	strbuf_fini(&b);
+	return is;
+}

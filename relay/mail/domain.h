@@ -18,6 +18,8 @@ int domain_literal_check(struct slice d, const char **why_out) PH_CHECK;
 /* Appends A-labels in lower case (libidn2, UTS #46 non-transitional); a
  * literal is only folded. False when there is no such form. */
 bool domain_normal(struct slice d, struct strbuf *out);
+/* Is it that name, which is in normal form, in any way to write it? */
+bool domain_is(struct slice d, struct slice normal);
 bool ascii_only(struct slice s); /* no byte over 127 */
 
 #endif

@@ -91,7 +91,7 @@ static void what_is_reserved_is_not_there(void **state)
 	const struct conf_param *p;
 
 	(void)state;
-	assert_true(schema_reserved(SEC_TOP, "srs", NULL));
+	assert_true(schema_reserved(SEC_TOP, "verdict", NULL));
 	assert_false(schema_reserved(SEC_TOP, "leg", NULL));
 	for (int s = 0; s < SECTIONS; s++) {
 		assert_false(schema_reserved(SEC_TOP, section_table[s].name,
@@ -154,6 +154,7 @@ static void load_sample(const char *dir, struct slice text)
 	struct conf *c;
 
 	conf_tmp_secret(dir, "return.secrets", "0123456789abcdef\n");
+	conf_tmp_secret(dir, "srs.secrets", "0123456789abcdef\n");
 	strbuf_init(&moved, TEXT_MAX);
 	while (text.n != 0) {
 		if (slice_starts(text, slice_str(etc))) {

@@ -95,8 +95,8 @@ static const struct bad names_of_things[] = {
 	{ B "Hostname = \"x\"\n", "4: unknown name \"Hostname\"; did you mean \"hostname\"?" },
 	{ B "leg \"x\" { include(\"y\") }\n",
 	  "4: \"include\" does not belong here; it stands in no section" },
-	{ B "srs { domain = \"srs.example.com\" }\n",
-	  "4: \"srs\" is not supported by this version; remove it" },
+	{ B "verdict { leg = \"legacy\" }\n",
+	  "4: \"verdict\" is not supported by this version; remove it" },
 	{ B "outbound { use = { \"x\" } }\n",
 	  "4: \"use\" is not supported by this version; remove it" },
 	{ B "dsn {\n via = \"mx\"\n gard = \"fail\"\n}\n",
@@ -327,6 +327,9 @@ static const struct bad sense[] = {
 	{ B "return { domain = \"return.example.com\" }\n",
 	  "4: return needs both; write domain = \"return.example.com\" and secrets = "
 	  "\"/etc/posthouse/return.secrets\"" },
+	{ B "srs { domain = \"srs.example.com\" }\n",
+	  "4: srs needs both; write domain = \"srs.example.com\" and secrets = "
+	  "\"/etc/posthouse/srs.secrets\"" },
 	{ B "listen \"a\" { leg = \"cloud\" }\n",
 	  "4: listen \"a\": there is no leg \"cloud\"; name one that has a section" },
 	{ B "listen \"a\" { }\nlisten \"b\" { address = { \"[::]:25\" } }\n",
