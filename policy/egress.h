@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Which way out to the internet a message takes, and under whose name (E1):
+ * the first egress that the sender's domain vouches for; else the first that
+ * it does not speak against; else under a domain of ours (SRS). doc/spf.md has
+ * the table. Pure; any thread.
+ */
+#ifndef POLICY_EGRESS_H
+#define POLICY_EGRESS_H
+
+#include "relay/base/attr.h"
+#include "relay/mail/spf_result.h"
+
+#include <stdbool.h>
+
+enum { EGRESS_MAX = 16 }; /* in outbound.use */
+
+enum egress_sender {
+	EGRESS_OWN,	/* at a domain of ours */
+	EGRESS_FOREIGN, /* a stranger's mail that the old side forwards */
+	EGRESS_NULL,	/* <>: judged is postmaster at the EHLO name, which is
+			 * ours */
+};
+
+/* A way out, in the order of outbound.use, with what is known of it. */
+struct egress_way {
+	bool ours_only;		/* it relays senders at domains of ours alone */
+	enum spf_result sender; /* for the sender as it is */
+	enum spf_result srs;	/* for our SRS domain */
+};
+
+struct egress_case {
+	enum egress_sender from;
+	bool srs;    /* the configuration has an SRS domain */
+	bool waited; /* outbound.temperror_wait is over */
+	/* The From domain's DMARC policy is quarantine or reject, and the
+	 * message has no signature aligned with it: SRS does not help. */
+	bool dmarc_fails;
+	const struct egress_way *way; /* `n` of them, EGRESS_MAX at most */
+	unsigned n;
+};
+
+enum egress_why {
+	EGRESS_PASS,	  /* the record passes it */
+	EGRESS_SILENT,	  /* none or neutral: no word against it */
+	EGRESS_BROKEN,	  /* the record is in error; alarm */
+	EGRESS_DOUBTED,	  /* softfail, and nothing to rewrite with */
+	EGRESS_REWRITTEN, /* SRS */
+	EGRESS_TEMPERROR, /* waits: the DNS does not answer */
+	EGRESS_FORBIDDEN, /* waits: every way fails; alarm */
+	EGRESS_DMARC,	  /* waits: SRS would not help; alarm */
+	EGRESS_SRS_FAILS, /* waits: our SRS domain's record fails; alarm */
+	EGRESS_NOT_OURS,  /* waits: no way relays a foreign sender; alarm */
+	EGRESS_WHYS
+};
+
+struct egress_choice {
+	int way; /* in egress_case.way; -1: it waits */
+	bool rewrite;
+	enum egress_why why;
+	/* An own domain that needed SRS, or waits: its record lacks a term. */
+	bool own_record;
+	/* A foreign sender's rewritten mail will fail DMARC. */
+	bool dmarc_would_fail;
+};
+
+/* THE choice. Never a way that is judged `fail`, unless under our own name. */
+struct egress_choice egress_choose(const struct egress_case *e);
+const char *egress_why_name(enum egress_why why); /* "srs-fails" */
+
+#endif
