@@ -2,8 +2,8 @@
  *
  * Which way out to the internet a message takes, and under whose name (E1):
  * the first egress that the sender's domain vouches for; else the first that
- * it does not speak against; else under a domain of ours (SRS). doc/spf.md has
- * the table. Pure; any thread.
+ * it does not speak against; else under a domain of ours (SRS). doc/egress.md
+ * has the table. Pure; any thread.
  */
 #ifndef POLICY_EGRESS_H
 #define POLICY_EGRESS_H

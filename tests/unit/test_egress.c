@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The choice of an egress: each cell of the table in doc/spf.md, and for every
- * combination of verdicts what must never happen.
+ * The choice of an egress: each cell of the table in doc/egress.md, and what
+ * must never happen, for every combination of verdicts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
