@@ -17,6 +17,7 @@
 #include "conf/conf.h"
 #include "relay/watch/alarm.h"
 #include "relay/settle/queue_thread.h"
+#include "relay/spool/start/spool_open.h"
 
 /* A journal below 256 MiB is read as quickly as a checkpoint is. */
 enum { CHECKPOINT_SEGMENTS = 4 };

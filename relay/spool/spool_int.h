@@ -9,9 +9,9 @@
  * it without. `fd_lock` guards the open descriptors. A draft has a lock of
  * its own. Order: draft, lock, fd_lock. No file call is made under `lock`.
  *
- * Calls go down: spool_open; journal, steward, recover; bulk, carry, replay;
- * spare; fill, reader; body_source, scan, index, steady, op,
- * slotmap, key; draft, segment; space.
+ * Calls go down: start/; spool_run; journal, steward, checkpoint; bulk, carry;
+ * spare; fill, reader; body_source, scan, index, steady, op, slotmap, key;
+ * draft, segment; space.
  */
 #ifndef RELAY_SPOOL_SPOOL_INT_H
 #define RELAY_SPOOL_SPOOL_INT_H
@@ -307,11 +307,6 @@ int checkpoint_step(struct spool *s, int64_t now_ms);
 /* At the end of a session: writes one if the next start gains by it. */
 void checkpoint_end(struct spool *s);
 
-/* ---- recover.c ---- */
-
-int recover(struct spool *s, const struct spool_recovered *told,
-    struct spool_start *start_out, struct error *err);
-
 /* ---- key.c ---- */
 
 /* Before it was restored from a backup the spool was another: what these
@@ -360,7 +355,7 @@ struct life_bounds {
 int key_renew(struct spool *s, const struct life_bounds *b,
     struct error *err);
 
-/* ---- spool_open.c ---- */
+/* ---- spool_run.c ---- */
 
 struct spool_fact {
 	char *key;
@@ -420,6 +415,10 @@ struct spool {
 	struct mailbox *on_sync[8];
 	unsigned on_syncs;
 };
+
+/* With nothing in it; and its end, when no thread is left. */
+struct spool *spool_new(const struct spool_config *c);
+void spool_free(struct spool *s);
 
 static inline int64_t spool_now_ms(const struct spool *s)
 {

@@ -19,6 +19,7 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/spool/spool.h"
+#include "relay/spool/start/spool_open.h"
 
 enum { K_DONE = 1, SESSIONS_MAX = 1000, SEGMENT = 64 << 20 };
 

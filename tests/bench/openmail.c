@@ -12,6 +12,7 @@
 #include "relay/base/log.h"
 #include "relay/mail/envelope.h"
 #include "relay/spool/spool.h"
+#include "relay/spool/start/spool_open.h"
 
 enum { FLIGHT = 2000, SEGMENT = 64 << 20, COMMITTED = 1, MOVED = 2 };
 

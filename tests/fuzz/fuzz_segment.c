@@ -19,6 +19,7 @@
 #include "relay/spool/check/spool_check.h"
 #include "relay/spool/spool_int.h"
 #include "relay/spool/tail/tail.h"
+#include "relay/spool/start/spool_open.h"
 #include "tests/fault/fakedisk.h"
 
 enum { SEGMENT = 64 << 10 };

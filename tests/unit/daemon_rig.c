@@ -17,6 +17,7 @@
 #include "relay/delivery/bounce.h"
 #include "relay/settle/downtime.h"
 #include "relay/queue/queue_check.h"
+#include "relay/spool/start/spool_open.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/spool_peek.h"
 

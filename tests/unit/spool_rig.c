@@ -14,6 +14,7 @@
 
 #include "relay/base/log.h"
 #include "relay/spool/check/spool_check.h"
+#include "relay/spool/start/spool_open.h"
 
 enum { PUMPS = 400, SEGMENT = 64 << 10 };
 

@@ -17,6 +17,7 @@
 #include "relay/base/id.h"
 #include "relay/base/log.h"
 #include "relay/mail/result.h"
+#include "relay/spool/start/spool_open.h"
 #include "tests/unit/auditfixture.h"
 
 enum { MESSAGES = 40, WAIT_MS = 100, WAITS_MAX = 300, COMMIT = 1, OP = 2 };

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/spool_rig.h"
+#include "relay/spool/start/spool_open.h"
 
 enum { SLOTS = 40, SEEDS = 30, STEPS = 60, TOLD = 4000 };
 

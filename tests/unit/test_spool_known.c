@@ -14,6 +14,7 @@
 
 #include "relay/base/log.h"
 #include "relay/spool/tail/tail.h"
+#include "relay/spool/start/spool_open.h"
 #include "tests/unit/spool_rig.h"
 
 enum { SLOTS = 12, MESSAGES = 5 };

@@ -19,6 +19,7 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/spool/spool.h"
+#include "relay/spool/start/spool_open.h"
 
 enum { WORKERS = 2, OPEN = 8, ROUNDS = 150, K_DONE = 1, K_OP, K_FETCH, K_ROOM };
 

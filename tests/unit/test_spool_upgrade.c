@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/spool_fixture.h"
+#include "relay/spool/start/spool_open.h"
 
 enum { LIVE = 8, HEAD_FORMAT = 12, SEGMENT = 64 << 10 };
 

@@ -11,6 +11,7 @@
 
 #include "relay/spool/disk/diskio_look.h"
 #include "relay/base/mem.h"
+#include "relay/spool/start/spool_open.h"
 
 static void take_totals(struct journal_look *l)
 {

@@ -3,8 +3,8 @@
  * Between the two halves of recovery: finding the segments, and replaying
  * them. Before any thread.
  */
-#ifndef RELAY_SPOOL_RECOVER_H
-#define RELAY_SPOOL_RECOVER_H
+#ifndef RELAY_SPOOL_START_RECOVER_H
+#define RELAY_SPOOL_START_RECOVER_H
 
 #include "relay/spool/format/checkpoint_form.h"
 #include "relay/spool/scan.h"
@@ -57,5 +57,8 @@ void replay_facts(struct spool_recovery *r);
 void replay_adopt_bulk(struct spool_recovery *r, const struct body_place *y);
 /* Replays the segments of spool.mains. -1 and err when one cannot be read. */
 int replay_all(struct spool_recovery *r, struct error *err);
+/* recover.c: what is on the disk, into memory; tells what is live. -1, err. */
+int recover(struct spool *s, const struct spool_recovered *told,
+    struct spool_start *start_out, struct error *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "relay/base/assert.h"
-#include "relay/spool/recover.h"
+#include "relay/spool/start/recover.h"
 
 /* ---- what the slots hold ---- */
 

@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * The spool's door: opening, the threads around the steps, closing, figures.
+ * The spool while it runs: the threads around the steps, closing, figures.
  */
-#include <errno.h>
 #include <string.h>
 
-#include "relay/base/log.h"
 #include "relay/spool/spool_int.h"
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Small segments, as tests use, get smaller records and bodies. */
-static void set_limits(struct spool *s)
-{
-	uint64_t seg = s->key.segment_bytes;
-
-	s->inline_max = least(PIECE_BYTES, seg / 16);
-	s->piece_max = least(PIECE_BYTES, seg / 8);
-	s->record_max = least(RECORD_BYTES, seg / 4);
-	s->facts_max = least((uint64_t)FACTS_MAX * FACT_BYTES, seg / 8);
-	spool_memory_set(s, s->c.body_memory_bytes, s->c.memory_window_bytes);
-	spool_limits_set(s, s->c.max_bytes, s->c.retain_us);
-}
-
-static struct spool *spool_new(const struct spool_config *c)
+struct spool *spool_new(const struct spool_config *c)
 {
 	struct spool *s = NEW(struct spool);
 
@@ -52,7 +32,7 @@ static struct spool *spool_new(const struct spool_config *c)
 	return s;
 }
 
-static void spool_free(struct spool *s)
+void spool_free(struct spool *s)
 {
 	reader_fini(s);
 	checkpoint_fini(s);
@@ -71,67 +51,6 @@ static void spool_free(struct spool *s)
 	pthread_mutex_destroy(&s->drafts_lock);
 	mem_free(s->path);
 	mem_free(s);
-}
-
-/* Enough spares to begin with, as far as the disk has room. */
-static void first_spares(struct spool *s)
-{
-	int64_t now_ms = spool_now_ms(s);
-
-	while (steward_work(s, now_ms) && !carry_wanted(s))
-		continue;
-}
-
-struct spool *spool_open(const struct spool_config *c,
-    const struct spool_recovered *r, struct spool_start *start_out,
-    struct error *err)
-{
-	struct spool *s = spool_new(c);
-	struct spool_start start;
-
-	if (key_lock(s, err) < 0 || key_open(s, err) < 0) {
-		spool_free(s);
-		return NULL;
-	}
-	set_limits(s);
-	steward_look_at_disk(s);
-	if (recover(s, r, &start, err) < 0 || key_upgrade(s, err) < 0) {
-		spool_free(s);
-		return NULL;
-	}
-	if (start_out != NULL)
-		*start_out = start;
-	first_spares(s);
-	/* After an unclean end this one may stay away: with a full disk, what
-	 * was accepted still goes out. */
-	if (journal_start(s) < 0 && start.clean) {
-		error_set(err, "spool %s cannot be written: no space, or the "
-			       "disk fails", s->path);
-		spool_free(s);
-		return NULL;
-	}
-	first_spares(s);
-	return s;
-}
-
-struct spool *spool_look(const struct spool_config *c,
-    const struct spool_recovered *r, struct error *err)
-{
-	struct spool_config look = *c;
-	struct spool_start start;
-	struct spool *s;
-
-	look.look_only = true;
-	s = spool_new(&look);
-	s->stopped = true; /* nothing waits to be written at the close */
-	if (key_not_locked(s, err) == 0 && key_open(s, err) == 0) {
-		set_limits(s);
-		steward_look_at_disk(s);
-		if (recover(s, r, &start, err) == 0)
-			return s;
-	}
-	spool_free(s);
-	return NULL;
 }
 
 /* ---- threads: shells around the steps ---- */
@@ -320,4 +239,46 @@ void spool_tail_done(struct spool *s, struct spool_pos pos)
 	pthread_mutex_unlock(&s->lock);
 	if (moved)
 		space_wake(s);
+}
+
+/* ---- how far the journal goes ---- */
+
+struct spool_origin spool_origin(const struct spool *s)
+{
+	return s->origin;
+}
+
+struct spool_pos spool_synced(struct spool *s)
+{
+	struct spool_pos at = {0};
+
+	pthread_mutex_lock(&s->lock);
+	/* One that was opened and has no batch yet is not begun. */
+	for (struct list *n = s->mains.prev; n != &s->mains && at.offset == 0;
+	     n = n->prev) {
+		const struct segment *seg =
+		    LIST_ENTRY(n, struct segment, node);
+
+		at = (struct spool_pos){seg->generation, seg->end};
+	}
+	pthread_mutex_unlock(&s->lock);
+	return at;
+}
+
+bool spool_holds(struct spool *s, uint64_t id, uint32_t delivery)
+{
+	const struct live_table *t = &s->index.table;
+	bool holds = false;
+	uint32_t number, i = 0;
+
+	pthread_mutex_lock(&s->lock);
+	number = live_find(t, id);
+	if (number != 0)
+		i = live_at(t, number)->first;
+	for (; i != 0 && delivery > 0; delivery--)
+		i = live_delivery_at(t, i)->next;
+	if (i != 0)
+		holds = dstate_live((enum dstate)live_delivery_at(t, i)->state);
+	pthread_mutex_unlock(&s->lock);
+	return holds;
 }

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 
 #include "relay/base/id.h"
-#include "relay/spool/recover.h"
+#include "relay/spool/start/recover.h"
 
 /* The last totals may count what no segment holds any more, or not count what
  * was put back: the journal knows of what it holds. */
@@ -103,46 +103,6 @@ void origin_begin(struct spool *s)
 	s->origin.begin = seg != NULL
 	    ? (struct spool_pos){seg->generation, seg->end}
 	    : (struct spool_pos){s->journal.generation + 1, 0};
-}
-
-struct spool_origin spool_origin(const struct spool *s)
-{
-	return s->origin;
-}
-
-struct spool_pos spool_synced(struct spool *s)
-{
-	struct spool_pos at = {0};
-
-	pthread_mutex_lock(&s->lock);
-	/* One that was opened and has no batch yet is not begun. */
-	for (struct list *n = s->mains.prev; n != &s->mains && at.offset == 0;
-	     n = n->prev) {
-		const struct segment *seg =
-		    LIST_ENTRY(n, struct segment, node);
-
-		at = (struct spool_pos){seg->generation, seg->end};
-	}
-	pthread_mutex_unlock(&s->lock);
-	return at;
-}
-
-bool spool_holds(struct spool *s, uint64_t id, uint32_t delivery)
-{
-	const struct live_table *t = &s->index.table;
-	bool holds = false;
-	uint32_t number, i = 0;
-
-	pthread_mutex_lock(&s->lock);
-	number = live_find(t, id);
-	if (number != 0)
-		i = live_at(t, number)->first;
-	for (; i != 0 && delivery > 0; delivery--)
-		i = live_delivery_at(t, i)->next;
-	if (i != 0)
-		holds = dstate_live((enum dstate)live_delivery_at(t, i)->state);
-	pthread_mutex_unlock(&s->lock);
-	return holds;
 }
 
 /* ---- what is not there ---- */

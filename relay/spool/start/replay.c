@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "relay/spool/recover.h"
+#include "relay/spool/start/recover.h"
 
 enum { SET_ASIDE_MAX = 4 << 20 };
 

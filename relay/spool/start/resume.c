@@ -7,7 +7,7 @@
 #include <fcntl.h>
 
 #include "relay/base/log.h"
-#include "relay/spool/recover.h"
+#include "relay/spool/start/recover.h"
 
 /* Reads the chunks of a file in order. */
 struct chunk_reader {
