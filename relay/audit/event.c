@@ -147,6 +147,18 @@ static void begin(struct jout *j, struct strbuf *out,
 	jout_slice(j, "event", event);
 }
 
+/* Of the few that have them. */
+static void print_checked(struct jout *j, const struct envelope *e)
+{
+	uint64_t n;
+
+	if (e->spf_by != NULL && e->spf_by[0] != '\0')
+		jout_str(j, "spf_by", e->spf_by);
+	if (e->stripped != NULL &&
+	    slice_uint(slice_str(e->stripped), UINT32_MAX, &n))
+		jout_int(j, "stripped", (int64_t)n);
+}
+
 void event_print_accepted(struct strbuf *out, const struct event_place *at,
     const struct envelope *e)
 {
@@ -164,6 +176,7 @@ void event_print_accepted(struct strbuf *out, const struct event_place *at,
 	jout_int(&j, "size", (int64_t)e->size);
 	jout_int(&j, "recipients", e->rcpts);
 	jout_str(&j, "spf", e->spf);
+	print_checked(&j, e);
 	if (envelope_came_back(e))
 		jout_str(&j, "came_from",
 		    e->came_from == NULL ? "" : e->came_from);

@@ -14,7 +14,7 @@
 const struct event_row event_table[EVENTS] = {
 	[EVENT_ACCEPTED] = { "accepted",
 		"id client name listen helo tls from message_id size recipients spf "
-		"came_from parent",
+		"spf_by stripped came_from parent",
 		"A message was stored and its client was answered 250" },
 	[EVENT_DELIVERED] = { "delivered", RESULT,
 		"A leg took the message for a recipient" },

@@ -49,12 +49,15 @@ static const char schema[] =
     JOURNAL_TABLES;
 
 /* Files that are older do not have them. origin: few messages come from a leg;
- * owed: few eras begin. */
+ * owed: few eras begin; checked: a message whose sender was not judged, with no
+ * forged field, has no row. */
 static const char later_tables[] =
     "CREATE TABLE IF NOT EXISTS origin(id INTEGER PRIMARY KEY,"
     " came_from TEXT, parent INT);"
     "CREATE TABLE IF NOT EXISTS owed(one INTEGER PRIMARY KEY"
-    " CHECK(one = 1), why TEXT, open INT, note INT, ledger INT);";
+    " CHECK(one = 1), why TEXT, open INT, note INT, ledger INT);"
+    "CREATE TABLE IF NOT EXISTS checked(id INTEGER PRIMARY KEY,"
+    " spf_by TEXT, stripped TEXT);";
 
 /* Format 1 is 2 without two columns. The current file gets them when it is
  * opened for writing; a sealed one stays as it is and is read. */

@@ -63,6 +63,23 @@ static void read_origin(struct hourfile *f, struct arena *a,
 	sqlite3_reset(s);
 }
 
+/* How its sender was judged; of a file of before its table,
+ * nothing. */
+static void read_checked(struct hourfile *f, struct arena *a,
+    struct envelope *env)
+{
+	sqlite3_stmt *s = stmt_for(f, SQL_CHECKED, (int64_t)env->id);
+
+	env->spf_by = env->stripped = "";
+	if (s == NULL)
+		return;
+	if (sqlite3_step(s) == SQLITE_ROW) {
+		env->spf_by = arena_strdup(a, text_at(s, 0));
+		env->stripped = arena_strdup(a, text_at(s, 1));
+	}
+	sqlite3_reset(s);
+}
+
 int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
     struct envelope *env_out)
 {
@@ -94,6 +111,7 @@ int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
 		.envid = "",
 	};
 	read_origin(f, a, env_out);
+	read_checked(f, a, env_out);
 	return ended(s, SQLITE_DONE, 1);
 }
 

@@ -72,11 +72,27 @@ static int put_origin(struct hourfile *f, const struct envelope *e)
 	return hourfile_row_done(&r);
 }
 
+static int put_checked(struct hourfile *f, const struct envelope *e)
+{
+	const char *by = e->spf_by == NULL ? "" : e->spf_by;
+	const char *stripped = e->stripped == NULL ? "" : e->stripped;
+	struct row_bind r;
+
+	if (by[0] == '\0' && stripped[0] == '\0')
+		return 0;
+	if (hourfile_row(f, SQL_PUT_CHECKED, &r) != 0)
+		return -1;
+	hourfile_row_int(&r, (int64_t)e->id);
+	row_str(&r, by);
+	row_str(&r, stripped);
+	return hourfile_row_done(&r);
+}
+
 int hourfile_put_message(struct hourfile *f, const struct envelope *e)
 {
 	struct row_bind r;
 
-	if (put_origin(f, e) != 0)
+	if (put_origin(f, e) != 0 || put_checked(f, e) != 0)
 		return -1;
 	if (hourfile_row(f, SQL_PUT_MESSAGE, &r) != 0)
 		return -1;

@@ -44,6 +44,8 @@ static const struct value {
 	{ "srs",         offsetof(struct envelope, srs),         TEXT   },
 	{ "login",       offsetof(struct envelope, login),       TEXT   },
 	{ "proxy",       offsetof(struct envelope, proxy),       TEXT   },
+	{ "spf_by",      offsetof(struct envelope, spf_by),      TEXT   },
+	{ "stripped",    offsetof(struct envelope, stripped),    TEXT   },
 	{ "unknown",     offsetof(struct envelope, unknown),     BYTES  },
 	/* clang-format on */
 };

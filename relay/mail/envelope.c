@@ -20,7 +20,7 @@ enum {
 /* On disk; never renumbered. One that is not known is kept as it is. */
 enum tag {
 	TAG_SUBJECT = 1, TAG_EGRESS = 2, TAG_SRS = 3, TAG_LOGIN = 4,
-	TAG_PROXY = 5,
+	TAG_PROXY = 5, TAG_SPF_BY = 6, TAG_STRIPPED = 7,
 	TAGS
 };
 
@@ -48,6 +48,8 @@ static const size_t tagged[TAGS] = {
 	[TAG_SRS] = offsetof(struct envelope, srs),
 	[TAG_LOGIN] = offsetof(struct envelope, login),
 	[TAG_PROXY] = offsetof(struct envelope, proxy),
+	[TAG_SPF_BY] = offsetof(struct envelope, spf_by),
+	[TAG_STRIPPED] = offsetof(struct envelope, stripped),
 };
 
 static const char *const *text_at(const struct envelope *e, size_t i)
@@ -293,7 +295,8 @@ int envelope_unpack(struct slice bytes, struct arena *a,
 	unsigned version;
 
 	*env_out = (struct envelope){.came_from = "", .subject = "",
-	    .egress = "", .srs = "", .login = "", .proxy = ""};
+	    .egress = "", .srs = "", .login = "", .proxy = "", .spf_by = "",
+	    .stripped = ""};
 	if (bytes.n > ENVELOPE_MAX)
 		return -1;
 	unpack_init(&u, bytes);

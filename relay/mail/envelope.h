@@ -40,7 +40,7 @@ struct envelope {
 	/* seen in the message */
 	const char *message_id;
 	const char *subject; /* as people read it, where it is kept; "" */
-	const char *spf; /* the result for its sender; "" */
+	const char *spf; /* the result for its sender; "": it was not judged */
 	uint64_t size;	 /* bytes of the body as stored, trace block included */
 	bool bare_lf;	 /* came by BDAT with a bare CR or LF in it */
 	bool eight_bit;	 /* there is a byte over 127 */
@@ -59,7 +59,13 @@ struct envelope {
 	const char *egress; /* the way out to the internet that was chosen */
 	const char *srs;    /* the sender's rewritten form for it */
 	const char *login;  /* the user that the client proved to be */
-	const char *proxy;  /* how a proxy named the client: "v1", "v2" */
+	/* The PROXY header before it: "v1", "v2" (it named the client),
+	 * "local", "unknown" (it did not: `client` is the proxy itself). */
+	const char *proxy;
+	/* The term that gave `spf` and the domain whose record has it:
+	 * "ip4:192.0.2.0/24 example.org"; "default …": none of its terms. */
+	const char *spf_by;
+	const char *stripped; /* fields removed as forged: their number */
 	struct slice unknown; /* tags of a newer version, packed; kept */
 };
 

@@ -478,6 +478,25 @@ static void questions_come_back_when_records_were_read(void **state)
 	mailbox_fini(&a.box);
 }
 
+static void an_event_says_what_was_found_out_about_its_sender(void **state)
+{
+	static const char want[] = "\"spf\":\"softfail\",\"spf_by\":"
+	    "\"~all example.org\",\"stripped\":2}";
+	struct envelope_rcpt rcpt = {.to = ann[0], .orcpt = ""};
+	struct envelope e = {.id = fake_id(T0, 1), .accepted_us = T0,
+	    .client = "192.0.2.1", .client_name = "", .listen = "old-mx",
+	    .helo = "", .tls = "", .from = "bob@example.org", .envid = "",
+	    .message_id = "", .spf = "softfail", .rcpt = &rcpt, .rcpts = 1,
+	    .spf_by = "~all example.org", .stripped = "2"};
+	struct fixture *f = *state;
+	struct spool_delivery d = now(f, D_QUEUED, 0);
+
+	fake_message(&f->j, REC_ACCEPTED, &e, &d, 1);
+	run(f);
+	assert_int_equal(count_events(f, want), 1);
+	assert_non_null(strstr(trace(f, (struct search){.id = e.id}), want));
+}
+
 static void an_event_says_where_mail_came_from(void **state)
 {
 	struct envelope_rcpt rcpt = {.to = ann[0], .orcpt = ""};
@@ -511,6 +530,7 @@ int main(void)
 		T(what_is_not_on_record_costs_little),
 		T(questions_come_back_when_records_were_read),
 		T(an_event_says_where_mail_came_from),
+		T(an_event_says_what_was_found_out_about_its_sender),
 		T(a_delivery_is_told_with_all_its_fields),
 		T(each_move_has_its_event),
 		T(a_notification_is_told_with_what_it_is_about),

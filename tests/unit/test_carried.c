@@ -31,6 +31,7 @@ static const struct envelope full = {
 	.came_from = "cloud", .parent = 76, .had_leg = {"legacy", "cloud"},
 	.had_legs = 2, .egress = "direct", .srs = "srs0=x@srs.test",
 	.login = "scanner", .proxy = "v2",
+	.spf_by = "ip4:192.0.2.0/24 elsewhere.test", .stripped = "2",
 	.unknown = {"\x09\x01\x02\0\0\0hi", 8},
 };
 
