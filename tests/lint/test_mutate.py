@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Tests of tests/mutate: what it changes, and what it leaves alone."""
+import os
 import pathlib
 import re
-import struct
+import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -11,7 +13,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from mutation import operators, reach  # noqa: E402
+from mutation import operators, reach, state  # noqa: E402
 
 SAMPLE = r'''/* Comment: a < b && c == 1. */
 #include <x.h>
@@ -125,50 +127,100 @@ class Operators(unittest.TestCase):
             self.assertEqual(changed.count("\n"), SAMPLE.count("\n"))
 
 
-def record(tag, body):
-    return struct.pack("<Ii", tag, len(body)) + body
+COUNTED = """int twice(int n)
+{
+	return 2 * n;
+}
+static int never(void)
+{
 
-
-def word(text):
-    return struct.pack("<I", len(text) + 1) + text + b"\0"
+	return 7;
+}
+int main(int argc, char **argv)
+{
+	switch (argc) {
+	case 9:
+		return never();
+	default:
+		break;
+	}
+	if (argc > 1 &&
+	    argv[1][0] == 'x')
+		return 1;
+	return twice(argc - 1);
+}
+"""
 
 
 class Reach(unittest.TestCase):
-    """Files as GCC 12 writes them."""
+    def never(self, name, kept=True):
+        """What a run of COUNTED says that it never ran, the set of lines."""
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / name).write_text(COUNTED)
+            (folder / "there").mkdir()
+            subprocess.run(["gcc", "--coverage", "-c", name], cwd=folder,
+                           check=True)
+            subprocess.run(["gcc", "--coverage", "-o", "run", "a.o"],
+                           cwd=folder, check=True)
+            if kept:
+                subprocess.run(["./run"], cwd=folder, check=True, env=dict(
+                    os.environ, GCOV_PREFIX=str(folder / "there")))
+            found = reach.never_run(
+                pathlib.Path(str(folder / "there") + str(folder)), folder,
+                folder, ["a.o"])
+        return found.get("a.o")
+
+    @unittest.skipUnless(shutil.which("gcov"), "no gcov")
+    def test_lines_that_did_not_run(self):
+        never = self.never("a.c")
+        lines = {n for n in range(1, 24) if not reach.runs(never, n)}
+        # Line 13 is a label: with another value it is reached.
+        self.assertEqual(lines, {5, 6, 7, 8, 9, 14, 19, 20})
+
+    @unittest.skipUnless(shutil.which("gcov"), "no gcov")
+    def test_without_counters_nothing_is_known(self):
+        never = self.never("a.c", kept=False)
+        self.assertIsNone(never)
+        self.assertTrue(reach.runs(never, 5))
+
+
+class Known(unittest.TestCase):
+    """What an earlier run leaves for the next one."""
 
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
-        self.path = pathlib.Path(self.folder.name) / "file"
+        self.path = pathlib.Path(self.folder.name) / "verdicts"
 
-    def test_functions(self):
-        body = (struct.pack("<III", 77, 0, 0) + word(b"main") +
-                struct.pack("<I", 0) + word(b"a.c") +
-                struct.pack("<IIII", 12, 5, 18, 1))
-        self.path.write_bytes(
-            b"oncg*22B" + bytes(8) + word(b"/tmp") +
-            struct.pack("<I", 1) + record(reach.FUNCTION, body))
-        found = reach.functions(self.path)
-        self.assertEqual(found, [(12, 18, 77)])
-        self.assertEqual(reach.ident_at(found, 18), 77)
-        self.assertIsNone(reach.ident_at(found, 19))
+    def test_goes_on_where_it_was(self):
+        verdict = state.Verdict(True, "test_x", False, 3, ["test_y"])
+        first = state.State(self.path, "this")
+        first.put("a.c:1:2:0", state.TRIED, verdict)
+        first.put("a.c:1:2:1", state.EQUIVALENT)
+        with open(self.path, "a") as out:
+            out.write('["this", "a.c:9')  # killed while it wrote
+        again = state.State(self.path, "this")
+        self.assertEqual(again.get("a.c:1:2:0"), (state.TRIED, verdict))
+        self.assertEqual(again.get("a.c:1:2:1"), (state.EQUIVALENT, None))
+        again.put("a.c:1:2:2", state.BROKEN)
+        self.assertEqual(len(state.State(self.path, "this").known), 3)
 
-    def test_entered(self):
-        def function(ident, counters):
-            return (record(reach.FUNCTION, struct.pack("<III", ident, 0, 0)) +
-                    counters)
-        self.path.write_bytes(
-            b"adcg*22B" + bytes(8) +
-            function(1, record(reach.COUNTERS, struct.pack("<QQ", 0, 4))) +
-            function(2, record(reach.COUNTERS, bytes(16))) +
-            function(3, struct.pack("<Ii", reach.COUNTERS, -16)) +
-            function(4, record(reach.COUNTERS, struct.pack("<Q", 1))))
-        self.assertEqual(reach.entered(self.path), {1, 4})
+    def test_another_tree_begins_again(self):
+        state.State(self.path, "this").put("a.c:1:2:0", state.BROKEN)
+        self.assertIsNone(state.State(self.path, "that").get("a.c:1:2:0"))
 
-    def test_unreadable(self):
-        self.path.write_bytes(b"oncg")
-        self.assertIsNone(reach.functions(self.path))
-        self.assertEqual(reach.entered(self.path / "none"), set())
+    def test_what_makes_another_tree(self):
+        tree = pathlib.Path(self.folder.name)
+        names = ["a.c", "a.md"]
+        for name in names:
+            (tree / name).write_text("1")
+        first = state.digest(tree, names, ["none", 40])
+        (tree / "a.md").write_text("2")
+        self.assertEqual(state.digest(tree, names, ["none", 40]), first)
+        self.assertNotEqual(state.digest(tree, names, ["none", 0]), first)
+        (tree / "a.c").write_text("2")
+        self.assertNotEqual(state.digest(tree, names, ["none", 40]), first)
 
 
 if __name__ == "__main__":

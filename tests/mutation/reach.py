@@ -1,64 +1,77 @@
 # SPDX-License-Identifier: ISC
-"""Which functions a test enters, from the counters that gcc's --coverage
-leaves: a mutant in a function that a test never enters cannot fail it.
+"""Which lines a test runs, as gcov tells them: a mutant in a line that a test
+never runs cannot fail it.
 
-Reads the files of GCC 12 and later (the header gcov-io of GCC describes them). For what
-cannot be read the answer is None; the caller then runs every test that links
-the file."""
-import struct
+Sets of lines are numbers, a bit each. What gcov does not say counts as run:
+lines without code of their own in a function that is entered, and lines
+outside of functions, such as those of tables."""
+import json
+import pathlib
+import re
+import subprocess
 
-FUNCTION, COUNTERS = 0x01000000, 0x01a10000
-
-
-def records(data, at):
-    """(tag, payload) of each record. Counters that are all zero take no room:
-    their length is negative."""
-    while at + 8 <= len(data):
-        tag, length = struct.unpack_from("<Ii", data, at)
-        at += 8
-        yield tag, data[at:at + max(length, 0)]
-        at += max(length, 0)
+# A value that has no label runs no line of that label, but with another
+# label it would.
+LABEL = re.compile(r"\s*case\b")
 
 
-def string(data, at):
-    """The string at a place, and the place after it."""
-    n, = struct.unpack_from("<I", data, at)
-    return data[at + 4:at + 4 + n].rstrip(b"\0").decode(), at + 4 + n
+def bits(lines):
+    mask = 0
+    for line in lines:
+        mask |= 1 << line
+    return mask
 
 
-def functions(path):
-    """[(first line, last line, ident)] of an object's .gcno file."""
-    try:
-        data = path.read_bytes()
-        found = []
-        for tag, body in records(data, string(data, 16)[1] + 4):
-            if tag == FUNCTION:
-                ident, = struct.unpack_from("<I", body)
-                at = string(body, string(body, 12)[1] + 4)[1]
-                first, _, last = struct.unpack_from("<III", body, at)
-                found.append((first, last, ident))
-        return found
-    except (OSError, struct.error, ValueError):
-        return None
+def labels(text):
+    return {n for n, line in enumerate(text.splitlines(), 1)
+            if LABEL.match(line)}
 
 
-def entered(path):
-    """The idents of the functions that ran, of a .gcda file."""
-    try:
-        ident, found = None, set()
-        for tag, body in records(path.read_bytes(), 16):
-            if tag == FUNCTION:
-                ident = struct.unpack_from("<I", body)[0] if body else None
-            elif tag == COUNTERS and any(body):
-                found.add(ident)
-        return found
-    except (OSError, struct.error):
-        return set()
+def never_in(told, labelled):
+    """The lines of one source that did not run: those of functions that were
+    not entered, and in others those with code that was not reached."""
+    ran = {line["line_number"] for line in told["lines"] if line["count"]}
+    never = {line["line_number"] for line in told["lines"]} - ran - labelled
+    for f in told["functions"]:
+        if f["execution_count"] == 0:
+            never.update(set(range(f["start_line"], f["end_line"] + 1)) - ran)
+    return bits(never)
 
 
-def ident_at(found, line):
-    """The ident of the function around a line, None outside of them all."""
-    for first, last, ident in found:
-        if first <= line <= last:
-            return ident
-    return None
+def gcov(files, folder):
+    """What gcov says of each counters file: an object of JSON a line."""
+    said = subprocess.run(
+        ["gcov", "--json-format", "--stdout"] + files, cwd=folder,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    for line in said.decode(errors="replace").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def never_run(counted, build, source, objects):
+    """{object: its lines that a test did not run}; counted is where the test
+    left its counters, build where the compiler left its notes. An object
+    without counters is not in it: of it nothing is known."""
+    files = []
+    for name in sorted(objects):
+        counters = counted / (name[:-2] + ".gcda")
+        notes = build / (name[:-2] + ".gcno")
+        if counters.exists() and notes.exists():
+            counters.with_suffix(".gcno").symlink_to(notes)
+            files.append(str(counters))
+    found = {}
+    for said in gcov(files, build):
+        name = str(pathlib.Path(said["data_file"]).relative_to(counted))
+        text = name[:-5] + ".c"
+        for told in said["files"]:
+            if told["file"].endswith(text):
+                found[name[:-5] + ".o"] = never_in(
+                    told, labels((source / text).read_text()))
+    return found
+
+
+def runs(never, line):
+    """Whether a test may run a line; never is None where nothing is known."""
+    return never is None or not never >> line & 1

@@ -23,8 +23,11 @@ SHUT_IN = ["unshare", "-m", "-n", "-p", "--fork", "--kill-child", "sh", "-c",
            "sh"]
 
 SIMULATION = "tests/sim/sim"
+# These fork too, but each process ends by itself.
+LEAVES = {"sim_main.o", "worker_rig.o", "cli_rig.o"}
 
-Ended = namedtuple("Ended", "ok timeout seconds")
+# timeout: it took too much of the processor's time, or (late) of ours.
+Ended = namedtuple("Ended", "ok timeout late seconds")
 
 
 def can_shut_in(folder):
@@ -77,13 +80,13 @@ class Runner:
         shutil.rmtree(folder, ignore_errors=True)
         spent = code in (128 + signal.SIGXCPU, 128 + signal.SIGKILL,
                          -signal.SIGXCPU, -signal.SIGKILL)
-        return Ended(code in (0, 77), late or spent,
+        return Ended(code in (0, 77), late or spent, late,
                      time.monotonic() - start)
 
 
 class Tests:
     """The unit tests of the unchanged tree: which pass, how long each takes,
-    which functions it enters. The last one is the simulation with so many
+    which lines it never runs. The last one is the simulation with so many
     seeds, unless that is 0."""
 
     def __init__(self, scratch, runner, seeds):
@@ -92,8 +95,7 @@ class Tests:
         self.programs = scratch.programs(
             ["$(UNIT_TESTS)"] + [SIMULATION] * (seeds > 0))
         self.rooms = scratch.rooms_of_tests()
-        self.seconds, self.left_out, self.entered = {}, [], {}
-        self.functions = {}
+        self.seconds, self.left_out, self.never = {}, [], {}
 
     def first_run(self, pool):
         """Runs each test once; what fails unchanged is left out."""
@@ -103,7 +105,7 @@ class Tests:
         for program, seen in zip(self.programs, pool.map(
                 lambda p: self.watch_once(p, before), self.programs)):
             after[program.name] = seen
-            _, ok, self.seconds[program.name], self.entered[program.name] = seen
+            _, ok, self.seconds[program.name], self.never[program.name] = seen
             if not ok:
                 self.left_out.append(program.name)
         known.write_bytes(pickle.dumps(after))
@@ -111,14 +113,14 @@ class Tests:
                          if p.name not in self.left_out]
 
     def watch_once(self, program, before):
-        """(which binary, passes, seconds, entered), as seen before if the
-        binary is the same."""
+        """(which binary, passes, seconds, lines never run), as seen before if
+        the binary is the same."""
         binary = os.stat(self.scratch.build / program.name)
         which = binary.st_mtime_ns, binary.st_size, self.command("", program)
         seen = before.get(program.name)
         if seen is None or seen[0] != which or not seen[1]:
-            ended, entered = self.watch(program)
-            seen = which, ended.ok, ended.seconds, entered
+            ended, never = self.watch(program)
+            seen = which, ended.ok, ended.seconds, never
         return seen
 
     def watch(self, program):
@@ -129,11 +131,10 @@ class Tests:
                 prefix=folder,
                 log=self.scratch.folder / (
                     os.path.basename(program.name) + ".log"))
-            base = pathlib.Path(folder + str(self.scratch.build))
-            entered = {
-                name: reach.entered(base / (name[:-2] + ".gcda"))
-                for name in program.objects}
-        return ended, None if self.forks(program) else entered
+            never = {} if self.forks(program) else reach.never_run(
+                pathlib.Path(folder + str(self.scratch.build)),
+                self.scratch.build, self.scratch.source, program.objects)
+        return ended, never
 
     def try_one(self, binary, program):
         """Runs a test with a mutant in it; much longer than unchanged is
@@ -142,16 +143,24 @@ class Tests:
         return self.runner.run(self.command(binary, program),
                                cpu=int(10 + 5 * usual), wall=20 + 10 * usual)
 
+    def by_bad_luck(self, binary, program, ended):
+        """Whether a test that failed passes when it runs again or, if it was
+        late, is late without the mutant too: a busy machine."""
+        if ended.late:
+            plain = self.try_one(self.scratch.build / program.name, program)
+            return not plain.ok
+        return not ended.timeout and self.try_one(binary, program).ok
+
     def command(self, binary, program):
         return [binary] + self.arguments * (program.name == SIMULATION)
 
     def forks(self, program):
-        """A process that is killed or leaves by _exit() keeps its counters
-        for itself."""
-        if program.name == SIMULATION:
-            return True
+        """Whether it starts processes that may be killed: these keep their
+        counters for themselves."""
         sources = [self.scratch.source / (name[:-2] + ".c")
-                   for name in program.objects if name.startswith("tests/")]
+                   for name in program.objects
+                   if name.startswith("tests/") and
+                   os.path.basename(name) not in LEAVES]
         return any("fork(" in source.read_text() for source in sources
                    if source.exists())
 
@@ -161,13 +170,10 @@ class Tests:
         simulation comes last."""
         unit_object = name[:-2] + ".o"
         room, base = os.path.split(name)
-        ident = self.ident_at(unit_object, line)
 
         def reaches(program):
-            entered = self.entered[program.name]
-            return (unit_object in program.objects and
-                    (ident is None or entered is None or
-                     ident in entered[unit_object]))
+            return (unit_object in program.objects and reach.runs(
+                self.never[program.name].get(unit_object), line))
 
         def rank(program):
             test = os.path.basename(program.name)
@@ -177,10 +183,3 @@ class Tests:
                     self.seconds[program.name])
 
         return sorted(filter(reaches, self.programs), key=rank)
-
-    def ident_at(self, unit_object, line):
-        if unit_object not in self.functions:
-            self.functions[unit_object] = reach.functions(
-                self.scratch.build / (unit_object[:-2] + ".gcno"))
-        found = self.functions[unit_object]
-        return None if found is None else reach.ident_at(found, line)
