@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * THE table of what may be said in posthouse.conf, and nothing else but the
- * questions one asks of it. Constant; any thread.
+ * THE table of what may be said in posthouse.conf. Constant; any thread.
  */
 #include "conf/schema.h"
 
@@ -26,61 +25,6 @@
 #define TIMEOUT MS(10), DAYS(1)
 
 /* clang-format off */
-const struct section_info section_table[SECTIONS] = {
-	/* name, title, size, adding and removing, help, more */
-	[SEC_TOP]    = { "",         NULL,          0,                          RESTART,
-		"Keys that stand outside any section.", NULL },
-	[SEC_LISTEN] = { "listen",   "smtp",        sizeof(struct conf_listen), RESTART,
-		"Where mail is taken. Without a listen section there is one with all its "
-		"defaults.", NULL },
-	[SEC_LEG]    = { "leg",      "legacy",      sizeof(struct conf_leg),    LIVE,
-		"A named next hop that mail is forwarded to. Routes are made of the names of legs. "
-		"A leg has hosts or mx, not both.",
-		"\nleg \"cloud\" {\n    hosts = { \"mx.cloud.example.net:25\" }\n    tls = "
-		"\"verify\"\n}\n" },
-	[SEC_EGRESS] = { "egress",   "direct",      sizeof(struct conf_leg),    LIVE,
-		"A named way out to the internet, for our own DSNs. An egress has hosts or is "
-		"direct.", NULL },
-	[SEC_DOMAIN] = { "domain",   "example.com", sizeof(struct conf_domain), LIVE,
-		"A domain that mail is taken for.", NULL },
-	[SEC_DSN]    = { "dsn",      NULL,          0,                          LIVE,
-		"Notices to senders whose mail failed (RFC 3464).", NULL },
-	[SEC_RETURN] = { "return",   NULL,          0,                          LIVE,
-		"A domain of return addresses of ours, for copies that go to a leg whose bounces "
-		"would otherwise reach the sender. Its MX must lead here.", NULL },
-	[SEC_SRS]    = { "srs",      NULL,          0,                          LIVE,
-		"A domain of ours under which a sender is rewritten (SRS) where the record of its "
-		"own domain would not believe us. Its MX must lead here, its SPF record must name "
-		"the egresses.", NULL },
-	[SEC_TOKEN]  = { "token",    NULL,          0,                          LIVE,
-		"The mark in our Received field by which mail that comes back is known.", NULL },
-	[SEC_PROBE]  = { "probe",    NULL,          0,                          LIVE,
-		"How a leg is asked whether it knows a recipient (unknown = \"probe\").", NULL },
-	[SEC_ALARM]  = { "alarm",    NULL,          0,                          LIVE,
-		"Where alarms go when something needs an administrator.", NULL },
-	[SEC_OUTBOUND] = { "outbound", NULL,        0,                          LIVE,
-		"The legacy side's users, whose mail goes out through us. A later version sends "
-		"for them; until then this section stays empty.", NULL },
-	[SEC_TABLE]  = { "table",    NULL,          0,                          RESTART,
-		"The cutover table: the route of each recipient.", NULL },
-	[SEC_SPOOL]  = { "spool",    NULL,          0,                          RESTART,
-		"The journal: what was accepted and what became of it.", NULL },
-	[SEC_AUDIT]  = { "audit",    NULL,          0,                          RESTART,
-		"The index that trace searches, and the stream of events.", NULL },
-	[SEC_CONTROL] = { "control", NULL,          0,                          RESTART,
-		"The door for posthouse(1).", NULL },
-	[SEC_RESOLVER] = { "resolver", NULL,        0,                          LIVE,
-		"The name servers and how they are asked.", NULL },
-	[SEC_LIMITS] = { "limits",   NULL,          0,                          LIVE,
-		"What one client, and all of them together, may cost.", NULL },
-	[SEC_RETRY]  = { "retry",    NULL,          0,                          LIVE,
-		"When a delivery is tried again, and when it is given up.", NULL },
-	[SEC_QUEUE]  = { "queue",    NULL,          0,                          LIVE,
-		"The deliveries that wait.", NULL },
-	[SEC_LOG]    = { "log",      NULL,          0,                          LIVE,
-		"Where the daemon tells what it does.", NULL },
-};
-
 const struct conf_param param_table[] = {
 	/* in, name, type, field, default, min, max, reload, example, help */
 	{ IN(TOP), "hostname", &T_DOMAIN, C(hostname), NULL, 0, 0, NEW_SESSIONS,
@@ -431,18 +375,6 @@ const struct conf_param param_table[] = {
 	  "The file for it. Empty: standard error, which the journal of the system keeps." },
 };
 
-/* Names that are kept for features which are not built yet. A setting without
- * effect is refused. */
-static const struct {
-	unsigned in;
-	const char *key, *value;
-} reserved[] = {
-	{ IN(OUTBOUND), "use", NULL },
-	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL },
-	{ IN(EGRESS), "spf_address", NULL }, { IN(EGRESS), "spf_include", NULL },
-	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },
-	{ IN(TABLE), "engine", "postgresql" },
-};
 /* clang-format on */
 
 const int param_count = ARRAY_LEN(param_table);
@@ -456,17 +388,3 @@ LIST_AT(struct conf_listen, certificate, certificates);
 LIST_AT(struct conf_leg, host, hosts);
 LIST_AT(struct conf, resolver.server, resolver.servers);
 LIST_AT(struct conf, retry.steps_ms, retry.steps);
-
-bool schema_reserved(enum section s, const char *key, const char *value)
-{
-	for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
-		if ((reserved[i].in & (1u << s)) == 0 ||
-		    strcmp(reserved[i].key, key) != 0)
-			continue;
-		if (value == NULL ? reserved[i].value == NULL :
-				    reserved[i].value != NULL &&
-			    strcmp(reserved[i].value, value) == 0)
-			return true;
-	}
-	return false;
-}
