@@ -309,6 +309,8 @@ static int check_postmaster(struct conf *c, const struct doc *doc,
 		c->postmaster = arena_strdup(c->arena, strbuf_cstr(&s));
 		strbuf_fini(&s);
 	}
+	if (c->spf.authserv_id[0] == '\0')
+		c->spf.authserv_id = c->hostname;
 	if (is_ours(c, c->postmaster))
 		return 0;
 	return error_at(err, at.file, at.line, "postmaster \"%s\" is at no "

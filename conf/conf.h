@@ -175,6 +175,9 @@ struct conf {
 	int domains;
 	struct conf_domain **domain_by_name;
 
+	struct { /* SPF of incoming mail */
+		char *authserv_id; /* of Authentication-Results */
+	} spf;
 	struct {
 		char *via; /* "mx", leg or egress name, "" : no way */
 		enum dsn_guard guard;

@@ -194,6 +194,11 @@ const struct conf_param param_table[] = {
 	  "The organisation that the domain belongs to: lists, counts and flips can be confined to "
 	  "it, and a mailbox is never one of two." },
 
+	{ IN(SPF), "authserv_id", &T_DOMAIN, C(spf.authserv_id), "", 0, 0, NEW_SESSIONS,
+	  "relay.example.com",
+	  "The name under which our Authentication-Results are written (RFC 8601 2.2). Fields that "
+	  "bear it already are removed. Empty: the hostname." },
+
 	{ IN(DSN), "via", &T_NAME, C(dsn.via), "mx", 0, 0, LIVE, NULL,
 	  "The way of notices to other domains: mx (that of the sender's domain), the name of a "
 	  "leg or "

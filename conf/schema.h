@@ -15,6 +15,7 @@ enum section {
 	SEC_LEG,
 	SEC_EGRESS,
 	SEC_DOMAIN,
+	SEC_SPF,
 	SEC_DSN,
 	SEC_RETURN,
 	SEC_SRS,

@@ -26,6 +26,9 @@ const struct section_info section_table[SECTIONS] = {
 		"direct.", NULL },
 	[SEC_DOMAIN] = { "domain",   "example.com", sizeof(struct conf_domain), LIVE,
 		"A domain that mail is taken for.", NULL },
+	[SEC_SPF]    = { "spf",      NULL,          0,                          LIVE,
+		"How the senders of incoming mail are judged (RFC 7208), and under which name "
+		"that is told to the legs.", NULL },
 	[SEC_DSN]    = { "dsn",      NULL,          0,                          LIVE,
 		"Notices to senders whose mail failed (RFC 3464).", NULL },
 	[SEC_RETURN] = { "return",   NULL,          0,                          LIVE,

@@ -8,6 +8,7 @@
 #define RELAY_INTAKE_INTAKE_INT_H
 
 #include "relay/delivery/ask.h"
+#include "relay/mail/auth_results.h"
 #include "relay/intake/intake_config.h"
 #include "relay/watch/loophint.h"
 #include "relay/post/mail.h"
@@ -48,6 +49,7 @@ struct intake {
 	struct strbuf front; /* content that waits for our trace block */
 	struct loophint_body body; /* what stands below the header */
 	uint64_t hint;	     /* loophint_key(); 0: none */
+	struct auth_results results; /* takes out those that bear our id */
 	bool traced;	     /* our trace block is in the draft */
 	size_t trace_n;	     /* its bytes */
 	struct token_found was; /* messages of ours that it was before */
@@ -68,8 +70,8 @@ void intake_commit(struct intake *in);
 
 /* Our trace block stands before the content, and its mark is bound to the
  * header: the content waits until its header is there, or is longer than any
- * that is worth it. intake_trace_end(): there is no more content. As
- * spool_draft_add(). */
+ * that is worth it. Fields that claim to be of the block are removed.
+ * intake_trace_end(): there is no more content. As spool_draft_add(). */
 enum { TRACE_MAX = 2048 };
 void intake_trace_begin(struct intake *in);
 enum spool_add intake_trace_add(struct intake *in, struct slice bytes);

@@ -12,6 +12,8 @@ enum { FRONT_MAX = 32 << 10, FRONT_TIGHT = 8 << 10 };
 
 void intake_trace_begin(struct intake *in)
 {
+	auth_results_init(&in->results,
+	    session_conf(in->session)->spf.authserv_id);
 	strbuf_init(&in->front, FRONT_MAX);
 	loophint_body_init(&in->body);
 }
@@ -31,10 +33,16 @@ static void print_trace(struct intake *in, struct strbuf *out)
 	strbuf_addsl(out, strbuf_view(&in->front));
 }
 
-void intake_trace_drop(struct intake *in)
+static void drop_front(struct intake *in)
 {
 	spool_memory_held(in->w->shared->spool, -(int64_t)in->front.n);
 	strbuf_fini(&in->front);
+}
+
+void intake_trace_drop(struct intake *in)
+{
+	drop_front(in);
+	auth_results_fini(&in->results);
 }
 
 static enum spool_add flush(struct intake *in, int wait_kind)
@@ -45,7 +53,7 @@ static enum spool_add flush(struct intake *in, int wait_kind)
 	strbuf_init(&out, TRACE_MAX + FRONT_MAX);
 	print_trace(in, &out);
 	in->traced = true;
-	intake_trace_drop(in);
+	drop_front(in);
 	add = spool_draft_add(in->mail->draft, strbuf_view(&out), wait_kind);
 	strbuf_fini(&out);
 	return add;
@@ -79,7 +87,9 @@ static void part_from_trace(struct intake *in, struct slice bytes)
 		strbuf_adds(&in->front, "\r\n");
 }
 
-enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
+/* Bytes that have passed the filter. */
+static enum spool_add add_filtered(struct intake *in, struct slice bytes,
+    int wait_kind)
 {
 	struct spool *s = in->w->shared->spool;
 	size_t max = spool_memory_tight(s) ? FRONT_TIGHT : FRONT_MAX;
@@ -87,8 +97,10 @@ enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
 	struct slice rest;
 	enum spool_add add;
 
+	if (bytes.n == 0)
+		return ADD_OK;
 	if (in->traced)
-		return spool_draft_add(in->mail->draft, bytes, W_ROOM);
+		return spool_draft_add(in->mail->draft, bytes, wait_kind);
 	part_from_trace(in, bytes);
 	room = in->front.n < max ? max - in->front.n : 0;
 	rest = slice_from(bytes, room);
@@ -97,12 +109,44 @@ enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
 	if (in->front.n < max &&
 	    !header_ended(strbuf_view(&in->front), before))
 		return ADD_OK;
-	add = flush(in, rest.n == 0 ? W_ROOM : 0);
+	add = flush(in, rest.n == 0 ? wait_kind : 0);
 	return add != ADD_OK || rest.n == 0
-		   ? add : spool_draft_add(in->mail->draft, rest, W_ROOM);
+		   ? add : spool_draft_add(in->mail->draft, rest, wait_kind);
+}
+
+enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
+{
+	struct strbuf out;
+	enum spool_add add;
+
+	strbuf_init(&out, bytes.n + AUTH_RESULTS_HELD);
+	add = add_filtered(in, auth_results_next(&in->results, bytes, &out),
+	    W_ROOM);
+	strbuf_fini(&out);
+	return add;
+}
+
+static void count_stripped(struct intake *in)
+{
+	struct strbuf n;
+
+	if (in->results.stripped == 0)
+		return;
+	strbuf_init(&n, 20);
+	strbuf_addu(&n, in->results.stripped);
+	in->mail->env.stripped =
+	    arena_slicedup(in->mail->arena, strbuf_view(&n));
+	strbuf_fini(&n);
 }
 
 enum spool_add intake_trace_end(struct intake *in)
 {
-	return in->traced ? ADD_OK : flush(in, 0);
+	struct strbuf out;
+	enum spool_add add;
+
+	strbuf_init(&out, AUTH_RESULTS_HELD);
+	add = add_filtered(in, auth_results_end(&in->results, &out), 0);
+	strbuf_fini(&out);
+	count_stripped(in);
+	return add != ADD_OK || in->traced ? add : flush(in, 0);
 }

@@ -88,6 +88,39 @@ static void content_without_a_header_stays_below_ours(void)
 	rig_has(rig_leg_content(LEG_LEGACY), "\n\n indented\n");
 }
 
+/* The header is longer than what waits for our trace block; the last field of
+ * ours comes in pieces, and nothing behind it. */
+static void fields_that_bear_our_id_go(void)
+{
+	struct peer *p = rig_client(CLIENT);
+	struct strbuf b;
+
+	strbuf_init(&b, 1 << 20);
+	strbuf_adds(&b, "authentication-results : (a) \"relay.SIM\" 1; one\r\n"
+	    "Authentication-Results: other.sim; spf=fail\r\n");
+	for (int i = 0; i < 4000; i++)
+		strbuf_addf(&b, "X-Line-%d: some text\r\n", i);
+	rig_say(p, "MAIL FROM:<a@client.sim>", "250 ");
+	rig_say(p, "RCPT TO:<u1@corp.example>", "250 ");
+	rig_say(p, "DATA", "354 ");
+	peer_say(p, strbuf_view(&b));
+	peer_say(p, SLICE("Authentication-Res"));
+	rig_sleep(1);
+	peer_say(p, SLICE("ults:\r\n\trelay.s"));
+	rig_sleep(1);
+	rig_say(p, "im;\r\n\ttwo\r\nAuthentication-Results: relay.sim\r\n.",
+	    "250 ");
+	rig_leave(p);
+	rig_leg_takes(LEG_LEGACY, 1);
+	rig_has(rig_leg_content(LEG_LEGACY), "X-Line-3999: some text\n");
+	rig_has(rig_leg_content(LEG_LEGACY), "!one");
+	rig_has(rig_leg_content(LEG_LEGACY), "!two");
+	rig_has(rig_leg_content(LEG_LEGACY), "!Results: relay");
+	rig_has(rig_leg_content(LEG_LEGACY), "Results: other.sim; spf=fail\n");
+	rig_has(rig_events(), "\"stripped\":3");
+	strbuf_fini(&b);
+}
+
 static void a_long_header_and_a_large_body_come_through(void)
 {
 	struct peer *p = rig_client(CLIENT);
@@ -345,6 +378,7 @@ int main(void)
 		RIG_TEST(held_mail_waits_for_its_release, NULL),
 		RIG_TEST(a_sender_without_a_domain_gets_ours, NULL),
 		RIG_TEST(content_without_a_header_stays_below_ours, NULL),
+		RIG_TEST(fields_that_bear_our_id_go, NULL),
 		RIG_TEST(a_long_header_and_a_large_body_come_through, NULL),
 		RIG_TEST(a_client_may_take_back_or_leave, NULL),
 		RIG_TEST(a_stop_while_a_message_is_written_ends_well, NULL),
