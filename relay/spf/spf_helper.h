@@ -30,8 +30,8 @@ enum {
 	SPF_HELPER_WAITING_MAX = 2000,	     /* requests */
 	SPF_HELPER_WAITING_BYTES = 16 << 20, /* of all of them */
 	SPF_HELPER_SILENCE_MS = 1000, /* for one answer, then it is killed */
-	SPF_HELPER_BACK_OFF_MS = 1000, /* after processes that never came up */
-	SPF_HELPER_BACK_OFF_MAX_MS = 60000,
+	/* Between processes that never come up; doubled up to a minute. */
+	SPF_HELPER_BACK_OFF_MS = 1000,
 };
 
 struct spf_helper_config {

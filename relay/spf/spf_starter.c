@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The two ways to a process `posthouse-spf`. Either way it gets an empty
+ * environment, and of our descriptors nothing but its socket and the standard
+ * error.
+ */
+#include "relay/spf/spf_starter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- by fork ---- */
+
+/* Never returns. Nothing but what may be called after a fork. */
+static void become(const char *program, int channel, pid_t parent)
+{
+	char *const env[] = {NULL}, *const argv[] = {(char *)program, NULL};
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || dup2(channel, STDIN_FILENO) < 0 ||
+	    dup2(null, STDOUT_FILENO) < 0)
+		_exit(126);
+	close_range(3, ~0U, 0);
+	execve(program, argv, env);
+	_exit(127);
+}
+
+/* The handle is the process. */
+static int start_fork(const struct spf_starter *s, int channel,
+    struct error *err)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0)
+		become(s->program, channel, parent);
+	return pid < 0 ? error_sys(err, errno, "starting %s", s->program)
+		       : pid;
+}
+
+static void end_fork(const struct spf_starter *s, int handle)
+{
+	(void)s;
+	kill(handle, SIGKILL);
+	while (waitpid(handle, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+struct spf_starter spf_starter_fork(const char *program)
+{
+	return (struct spf_starter){.start = start_fork, .end = end_fork,
+	    .program = program};
+}
+
+/* ---- the program ---- */
+
+bool spf_program_find(char path_out[SPF_PROGRAM_BYTES])
+{
+	static const char name[] = "posthouse-spf";
+	ssize_t n = readlink("/proc/self/exe", path_out,
+	    SPF_PROGRAM_BYTES - sizeof(name));
+	char *name_at;
+
+	if (n > 0) {
+		path_out[n] = '\0';
+		name_at = strrchr(path_out, '/');
+		if (name_at != NULL) {
+			memcpy(name_at + 1, name, sizeof(name));
+			if (access(path_out, X_OK) == 0)
+				return true;
+		}
+	}
+	snprintf(path_out, SPF_PROGRAM_BYTES, PH_LIBEXECDIR "/%s", name);
+	return access(path_out, X_OK) == 0;
+}
