@@ -169,8 +169,10 @@ static void fill(struct spool *s, struct strbuf *b)
 		note.oldest = s->journal.oldest;
 		put_note(s, i, &note, b);
 	}
-	memset(strbuf_reserve(b, BLOCK), 0, BLOCK);
-	strbuf_used(b, BLOCK - b->n % BLOCK);
+	if (b->n % BLOCK != 0) {
+		memset(strbuf_reserve(b, BLOCK), 0, BLOCK);
+		strbuf_used(b, BLOCK - b->n % BLOCK);
+	}
 }
 
 static int write_whole(struct spool *s, int fd)

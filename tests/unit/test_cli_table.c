@@ -284,6 +284,20 @@ static void changes_are_made_shown_and_taken_back(void **state)
 		{"flip cloud --tag none-such", 1,
 		    "posthouse: warning: no row has the tag none-such\n"
 		    "posthouse: no recipient is selected\n"},
+		{"flip cloud --tag wave-2 --customer acme --dry-run", 0,
+		    "ADDRESS        OLD                       NEW\n"
+		    "bob@a.example  route=legacy tags=wave-2  "
+		    "route=cloud tags=wave-2\n"
+		    "would change 1 recipient, 0 have it already; "
+		    "nothing was changed\n"},
+		{"flip cloud --tag wave-2 --customer nobody", 1,
+		    "posthouse: no domain of the configuration "
+		    "belongs to the customer nobody\n"},
+		{"flip cloud ann@a.example --customer acme", 2,
+		    "posthouse: --customer narrows --tag and --where\n"
+		    "usage: posthouse flip ROUTE (ADDR... | --file F "
+		    "| --tag T | --where E | --all D)\n"
+		    "More: posthouse flip --help\n"},
 		{"flip nowhere ann@a.example", 1,
 		    "posthouse: 'nowhere' is no leg of the "
 		    "configuration (legacy, cloud) and none of both, "

@@ -109,6 +109,9 @@ static void a_failure_has_three_parts(void **state)
 	has(text, "\r\nContent-Type: multipart/report;"
 		  " report-type=delivery-status;\r\n"
 		  "\tboundary=\"=_b0undary\"\r\n");
+	has(text, "\r\n\r\n--=_b0undary\r\n"
+		  "Content-Type: text/plain; charset=us-ascii\r\n"
+		  "Content-Transfer-Encoding: 7bit\r\n\r\nHello,\r\n");
 	has(text, "\r\n--=_b0undary\r\n"
 		  "Content-Type: message/delivery-status\r\n"
 		  "Content-Transfer-Encoding: 7bit\r\n\r\n"
@@ -224,6 +227,9 @@ static void international_mail_gets_the_forms_of_rfc6533(void **state)
 	d.header = SLICE("Subject: caf\xc3\xa9\r\n");
 	d.utf8 = true;
 	text = print(&d, &out);
+	has(text, "\r\n\r\n--=_b0undary\r\n"
+		  "Content-Type: text/plain; charset=utf-8\r\n"
+		  "Content-Transfer-Encoding: 8bit\r\n\r\nHello,\r\n");
 	has(text, "\r\nContent-Type: message/global-delivery-status\r\n");
 	has(text, "\r\nContent-Type: message/global-headers\r\n"
 		  "Content-Transfer-Encoding: 8bit\r\n\r\n"

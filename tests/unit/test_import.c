@@ -313,6 +313,13 @@ static void utf_16_is_one_mailbox_with_utf_8(void **state)
 				     &done, &err), -1);
 		assert_non_null(strstr(err.text, "broken UTF-16"));
 	}
+	/* One character shows it, too. */
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(import(t, *state,
+				     slice_of(i == 0 ? "a\0" : "\0a", 2),
+				     &create, &done, &err), -1);
+		assert_non_null(strstr(err.text, "line 1: the column 'a'"));
+	}
 	table_tmp_free(t);
 }
 

@@ -353,6 +353,28 @@ static void old_versions_are_taken_where_a_listener_says_so(void **state)
 	SSL_free(leg);
 }
 
+/* A peer that renegotiates costs a handshake each time (RFC 5746 is no help
+ * against that); compression tells of secrets by its length. */
+static void neither_side_renegotiates_or_compresses(void **state)
+{
+	const uint64_t never = SSL_OP_NO_RENEGOTIATION |
+	    SSL_OP_NO_COMPRESSION;
+	struct world *w = *state;
+	SSL *ours, *legs;
+
+	certificate(w, (struct testcert_spec){.cn = "x", .names = "DNS:x"});
+	dial(w, TLS_MAY);
+	serve(w);
+	ours = tls_server_session(w->ts);
+	legs = tls_client_session(w->tc, "x");
+	assert_true((SSL_get_options(ours) & never) == never);
+	assert_true((SSL_get_options(legs) & never) == never);
+	SSL_free(ours);
+	SSL_free(legs);
+	tls_server_unref(w->ts);
+	w->ts = NULL;
+}
+
 static void bad_files_of(const struct testcert_spec *type)
 {
 	static const struct testcert_spec spec = {.cn = "x"};
@@ -413,6 +435,7 @@ int main(void)
 		T(ticket_keys_turn_and_are_forgotten),
 		T(a_leg_shows_its_certificate_when_asked),
 		T(old_versions_are_taken_where_a_listener_says_so),
+		T(neither_side_renegotiates_or_compresses),
 		T(bad_files_are_named),
 	};
 

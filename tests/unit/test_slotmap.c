@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The map of slots: what a start takes from it, and what it leaves.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "tests/unit/spool_rig.h"
+
+enum { SLOTS = 7, STARTS = 4 };
+
+#define MAP "/spool/spool.slots"
+
+static struct rig *filled(void)
+{
+	struct rig *r = rig_new(SLOTS);
+
+	assert_true(rig_open(r));
+	for (int i = 0; i < 40; i++)
+		rig_accept(r, 3000);
+	rig_pump(r);
+	return r;
+}
+
+static struct rig *copy_of(struct rig *r)
+{
+	return rig_over(fakedisk_cut(r->disk, CUT_KEEPS_ALL, 1), r);
+}
+
+static char *map_of(struct rig *r, size_t *n_out)
+{
+	char *map = fakedisk_bytes(r->disk, MAP, n_out);
+
+	assert_non_null(map);
+	return map;
+}
+
+static void the_map_is_as_long_after_each_start(void **state)
+{
+	struct rig *r = filled();
+	size_t first, n;
+
+	(void)state;
+	map_of(r, &first);
+	assert_int_equal(first, BLOCK);
+	for (int i = 0; i < STARTS; i++) {
+		struct rig *q = copy_of(r);
+
+		rig_free(r);
+		r = q;
+		assert_true(rig_open(r));
+		map_of(r, &n);
+		assert_int_equal(n, first);
+	}
+	rig_free(r);
+}
+
+static void lose_newest(struct rig *r, const struct rig *from)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/spool/seg.%04u", (unsigned)
+	    LIST_ENTRY(from->spool->mains.prev, struct segment, node)->slot);
+	assert_int_equal(r->disk->io.unlink(&r->disk->io, path), 0);
+}
+
+/* How many pieces of damage the start names when the newest segment is gone
+ * and `spoil` was done to the map. */
+static unsigned damage_after(struct rig *r,
+    void (*spoil)(char *map, size_t n))
+{
+	struct rig *q = copy_of(r);
+	unsigned damaged;
+	size_t n;
+	char *map = map_of(q, &n);
+
+	lose_newest(q, r);
+	spoil(map, n);
+	if (!rig_open(q))
+		fail_msg("%s", q->err.text);
+	damaged = q->damaged;
+	rig_free(q);
+	return damaged;
+}
+
+static void leave(char *map, size_t n)
+{
+	(void)map;
+	(void)n;
+}
+
+static void spoil_head(char *map, size_t n)
+{
+	(void)n;
+	map[0] ^= 1;
+}
+
+static void spoil_entries(char *map, size_t n)
+{
+	for (size_t i = 32; i < n; i += 32)
+		map[i + 8] ^= 1;
+}
+
+/* Another spool's map, or one of another format, says nothing of this one. */
+static void a_map_with_another_head_is_not_believed(void **state)
+{
+	struct rig *r = filled();
+
+	(void)state;
+	assert_true(damage_after(r, leave) > 0);
+	assert_int_equal(damage_after(r, spoil_head), 0);
+	assert_int_equal(damage_after(r, spoil_entries), 0);
+	rig_free(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_map_is_as_long_after_each_start),
+		cmocka_unit_test(a_map_with_another_head_is_not_believed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
