@@ -77,6 +77,10 @@ void dns_cancel(struct dns_query *q); /* no callback; NULL is fine */
 /* Would dns_ask() cost no question, because the answer is at hand, the same
  * question is under way, or the name cannot be asked for? */
 bool dns_known(const struct dns *d, enum dns_type type, const char *name);
+/* How long the answer that is at hand may still be believed; 0: there is none,
+ * or it is stale. */
+int64_t dns_left_ms(const struct dns *d, enum dns_type type,
+    const char *name);
 
 /* Is the name one that commands, logs and notices may show: printable ASCII
  * without a blank or a backslash? Pure. */

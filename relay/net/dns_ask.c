@@ -333,6 +333,18 @@ bool dns_known(const struct dns *d, enum dns_type type, const char *name)
 	    loop_now_ms(d->loop)) != NULL;
 }
 
+int64_t dns_left_ms(const struct dns *d, enum dns_type type,
+    const char *name)
+{
+	char key[KEY_MAX];
+
+	if (!is_name(name))
+		return 0;
+	make_key(key, type, name);
+	return dnscache_left_ms(d->cache, type, key + 1,
+	    loop_now_ms(d->loop));
+}
+
 struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
     dns_fn fn, void *arg)
 {

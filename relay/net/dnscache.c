@@ -131,6 +131,15 @@ struct dns_held *dnscache_stale(struct dnscache *c, enum dns_type type,
 	return e != NULL && now_ms < e->stale_until ? e->held : NULL;
 }
 
+int64_t dnscache_left_ms(struct dnscache *c, enum dns_type type,
+    const char *name, int64_t now_ms)
+{
+	struct entry *e = find(c, type, name);
+
+	return e != NULL && now_ms < e->fresh_until ? e->fresh_until - now_ms
+						    : 0;
+}
+
 static int64_t lifetime(const struct dns_answer *a)
 {
 	int64_t ms = (int64_t)a->ttl_s * SECOND;

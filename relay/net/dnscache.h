@@ -32,6 +32,9 @@ struct dns_held *dnscache_fresh(struct dnscache *c, enum dns_type type,
     const char *name, int64_t now_ms);
 struct dns_held *dnscache_stale(struct dnscache *c, enum dns_type type,
     const char *name, int64_t now_ms);
+/* How long it is still fresh; 0: it is not. */
+int64_t dnscache_left_ms(struct dnscache *c, enum dns_type type,
+    const char *name, int64_t now_ms);
 /* Keeps a reference for the answer's TTL: 1 s to 1 day, of a negative one
  * up to 5 minutes, of a failure 2 s. Replaces, but a failure never replaces
  * an answer that may still serve: that one is believed for 30 s more. */

@@ -121,6 +121,15 @@ bool dns_known(const struct dns *d, enum dns_type type, const char *name)
 	return false;
 }
 
+int64_t dns_left_ms(const struct dns *d, enum dns_type type,
+    const char *name)
+{
+	(void)d;
+	(void)type;
+	(void)name;
+	return 0;
+}
+
 void dns_cancel(struct dns_query *q)
 {
 	if (q != NULL)

@@ -275,8 +275,10 @@ static void an_answer_is_kept_for_its_ttl(void **state)
 {
 	struct world *w = *state;
 
+	assert_int_equal(dns_left_ms(w->dns, DNS_A, "mail.example"), 0);
 	ask(w, "A", "mail.example");
 	step_s(w, 59);
+	assert_in_range(dns_left_ms(w->dns, DNS_A, "Mail.example"), 1, 1000);
 	ask(w, "A", "mail.example");
 	assert_int_equal(w->server.asked, 1);
 	step_s(w, 2);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of a check: shared by spf_check.c (its rounds) and spf_answers.c (what
+ * the DNS answered).
+ */
+#ifndef RELAY_SPF_SPF_CHECK_INT_H
+#define RELAY_SPF_SPF_CHECK_INT_H
+
+#include "relay/base/hashtable.h"
+#include "relay/net/dns.h"
+#include "relay/spf/query_rate.h"
+#include "relay/spf/spf_check.h"
+#include "relay/spf/verdict_cache.h"
+
+struct spf_run;
+
+struct run_question {
+	struct spf_run *run;
+	struct dns_query *query; /* NULL: it is answered */
+	enum spf_type type;
+	struct slice name;
+	struct slice record; /* of TXT: the one of SPF; else empty */
+};
+
+/* A check under way. In its arena. */
+struct spf_run {
+	UT_hash_handle hh;
+	struct arena *arena;
+	struct spf_checker *checker;
+	struct list waits; /* struct spf_wait */
+	struct slice key;
+	struct netaddr client;
+	struct spf_identity id;
+	struct timer limit;
+	struct spf_ask *ask; /* to the helper, or NULL */
+	struct strbuf answers; /* packed, all so far */
+	int64_t ttl_ms; /* shortest of all answers */
+	int rounds;
+	int open; /* questions that are not answered */
+	int questions;
+	struct run_question question[SPF_QUESTIONS_MAX];
+};
+
+struct spf_checker {
+	struct loop *loop;
+	struct dns *dns;
+	struct spf_helper *helper;
+	struct verdict_cache *cache;
+	struct query_rate *rate;
+	struct spf_run *runs;
+	struct spf_checked known; /* what spf_check() gave last */
+	struct spf_check_counts counts;
+};
+
+/* Adds what the DNS said to the answers of the check. */
+void spf_answer_keep(struct run_question *q, const struct dns_answer *a);
+/* The record of SPF that `name` has, by what the DNS said. */
+struct slice spf_record_of(const struct spf_run *r, struct slice name);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The identity that a check of SPF is about (RFC 7208 4.1, 4.3; RFC 8616 for
+ * domains with U-labels).
+ */
+#include "relay/spf/spf_identity.h"
+
+#include <string.h>
+
+#include "relay/mail/domain.h"
+
+enum { LABEL_MAX = 63 };
+
+bool spf_is_loopback(const struct netaddr *client)
+{
+	if (client->sa.sa_family == AF_INET)
+		return ntohl(client->in.sin_addr.s_addr) >> 24 == 127;
+	return client->sa.sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&client->in6.sin6_addr);
+}
+
+static bool take_client(struct spf_identity *i, const struct netaddr *client)
+{
+	if (spf_is_loopback(client))
+		return false;
+	if (client->sa.sa_family == AF_INET) {
+		i->ip_n = 4;
+		memcpy(i->ip, &client->in.sin_addr, 4);
+	} else if (client->sa.sa_family == AF_INET6) {
+		i->ip_n = 16;
+		memcpy(i->ip, &client->in6.sin6_addr, 16);
+	}
+	return i->ip_n != 0;
+}
+
+/* Two labels or more, each of 1 to 63 octets, the last one no number: that
+ * would be an address. Which octets they are is not looked at: a domain of
+ * others has no record, and the DNS says so. */
+static bool is_full_name(struct slice d)
+{
+	struct slice label = slice_of("", 0);
+	bool letter = false;
+	int labels = 0;
+
+	while (slice_next(&d, '.', &label)) {
+		if (label.n == 0 || label.n > LABEL_MAX)
+			return false;
+		labels++;
+	}
+	for (size_t i = 0; i < label.n; i++)
+		letter |= !ascii_digit(label.p[i]);
+	return labels > 1 && letter;
+}
+
+static bool take_domain(struct spf_identity *i, struct slice d)
+{
+	struct strbuf normal;
+	bool ok = true;
+
+	if (d.n > 0 && d.p[d.n - 1] == '.')
+		d.n--;
+	if (d.n == 0 || d.p[0] == '[' || slice_find(d, '\0') >= 0)
+		return false;
+	strbuf_init(&normal, SPF_DOMAIN_MAX);
+	if (ascii_only(d)) {
+		for (size_t n = 0; n < d.n; n++)
+			strbuf_addc(&normal, ascii_lower(d.p[n]));
+	} else {
+		ok = domain_normal(d, &normal);
+	}
+	ok = ok && strbuf_ok(&normal) && is_full_name(strbuf_view(&normal));
+	if (ok) {
+		i->domain_n = normal.n;
+		memcpy(i->domain, normal.p, normal.n);
+		i->domain[normal.n] = '\0';
+	}
+	strbuf_fini(&normal);
+	return ok;
+}
+
+bool spf_identity_make(const struct spf_subject *s,
+    struct spf_identity *identity_out)
+{
+	struct spf_identity *i = identity_out;
+	long at = slice_rfind(s->sender, '@');
+	struct slice local = slice_head(s->sender, at < 0 ? 0 : (size_t)at);
+
+	i->ip_n = i->domain_n = 0;
+	i->of_helo = s->sender.n == 0;
+	i->helo = s->helo;
+	/* Without a local part postmaster stands for it (RFC 7208 4.3). */
+	i->local = local.n == 0 ? SLICE("postmaster") : local;
+	return take_client(i, s->client) && take_domain(i, i->of_helo
+	    ? s->helo : slice_from(s->sender, (size_t)(at + 1)));
+}
