@@ -226,6 +226,19 @@ static int undo(struct eventlog *l, int no, struct error *err)
 	return error_sys(err, no, "%s: write", l->path);
 }
 
+/* If this fails too, all that was not synced is written once more. The place
+ * in the last line says nothing: it may be of a spool that was replaced, whose
+ * places are above those of the present one. */
+static int open_again(struct eventlog *l, struct error *err)
+{
+	struct spool_pos synced = l->synced;
+
+	if (eventlog_open(l, synced, err) != 0)
+		return -1;
+	l->from = synced;
+	return 0;
+}
+
 int eventlog_write(struct eventlog *l, struct spool_pos next,
     struct error *err)
 {
@@ -233,7 +246,7 @@ int eventlog_write(struct eventlog *l, struct spool_pos next,
 
 	if (l->path[0] == '\0')
 		return 0;
-	if (l->fd < 0 && eventlog_open(l, l->synced, err) != 0) {
+	if (l->fd < 0 && open_again(l, err) != 0) {
 		strbuf_reset(&l->out);
 		return -1;
 	}
@@ -256,7 +269,9 @@ int eventlog_write(struct eventlog *l, struct spool_pos next,
 
 int eventlog_sync(struct eventlog *l, struct error *err)
 {
-	if (l->fd >= 0 && fdatasync(l->fd) != 0)
+	if (l->fd < 0) /* closed after a failure: nothing more is synced */
+		return 0;
+	if (fdatasync(l->fd) != 0)
 		return error_sys(err, errno, "%s: sync", l->path);
 	l->synced = l->from;
 	return 0;
@@ -264,10 +279,11 @@ int eventlog_sync(struct eventlog *l, struct error *err)
 
 int eventlog_reopen(struct eventlog *l, struct error *err)
 {
-	struct spool_pos from = l->from;
+	struct spool_pos from;
 
 	if (eventlog_sync(l, err) != 0)
 		return -1;
+	from = l->fd < 0 ? l->synced : l->from;
 	close_file(l);
 	if (eventlog_open(l, from, err) != 0)
 		return -1;

@@ -17,8 +17,41 @@ static int put_era(struct hourfile *f, const struct hour_state *s)
 	hourfile_row_int(&r, s->era);
 	hourfile_row_int(&r, (int64_t)s->until.generation);
 	hourfile_row_int(&r, (int64_t)s->until.offset);
-	hourfile_row_int(&r, s->again);
+	hourfile_row_int(&r, s->told.generation != 0);
+	return hourfile_row_done(&r) != 0
+		   ? -1 : hourfile_put_told(f, s->told);
+}
+
+int hourfile_put_told(struct hourfile *f, struct spool_pos told)
+{
+	struct row_bind r;
+
+	if (hourfile_row(f, SQL_PUT_TOLD, &r) != 0)
+		return -1;
+	hourfile_row_int(&r, (int64_t)told.generation);
+	hourfile_row_int(&r, (int64_t)told.offset);
 	return hourfile_row_done(&r);
+}
+
+/* A file of before this table keeps what its `again` means: all of before the
+ * era. */
+int hourfile_take_told(struct hourfile *f)
+{
+	sqlite3_stmt *s;
+	int rc;
+
+	if (f->state.told.generation == 0)
+		return 0;
+	s = hourfile_stmt(f, SQL_TOLD);
+	if (s == NULL) /* no such table? */
+		return sqlite3_errcode(f->db) == SQLITE_ERROR ? 0 : -1;
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		f->state.told = (struct spool_pos){
+		    (uint64_t)sqlite3_column_int64(s, 0),
+		    (uint64_t)sqlite3_column_int64(s, 1)};
+	sqlite3_reset(s);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
 }
 
 int hourfile_put_owed(struct hourfile *f, const struct era_owed *o)
@@ -95,7 +128,7 @@ int hourfile_begin_era(struct hourfile *f, const struct hour_state *s,
 	st->spool = s->spool;
 	st->era = s->era;
 	st->until = s->until;
-	st->again = s->again;
+	st->told = s->told;
 	return 0;
 }
 

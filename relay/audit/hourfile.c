@@ -49,15 +49,17 @@ static const char schema[] =
     JOURNAL_TABLES;
 
 /* Files that are older do not have them. origin: few messages come from a leg;
- * owed: few eras begin; checked: a message whose sender was not judged, with no
- * forged field, has no row. */
+ * owed and told: few eras begin; checked: a message whose sender was not
+ * judged, with no forged field, has no row. */
 static const char later_tables[] =
     "CREATE TABLE IF NOT EXISTS origin(id INTEGER PRIMARY KEY,"
     " came_from TEXT, parent INT);"
     "CREATE TABLE IF NOT EXISTS owed(one INTEGER PRIMARY KEY"
     " CHECK(one = 1), why TEXT, open INT, note INT, ledger INT);"
     "CREATE TABLE IF NOT EXISTS checked(id INTEGER PRIMARY KEY,"
-    " spf_by TEXT, stripped TEXT);";
+    " spf_by TEXT, stripped TEXT);"
+    "CREATE TABLE IF NOT EXISTS told(one INTEGER PRIMARY KEY"
+    " CHECK(one = 1), generation INT, offset INT);";
 
 /* Format 1 is 2 without two columns. The current file gets them when it is
  * opened for writing; a sealed one stays as it is and is read. */
@@ -177,7 +179,8 @@ static void take_state(sqlite3_stmt *s, struct hour_state *st)
 	st->spool = (uint64_t)sqlite3_column_int64(s, 7);
 	st->era = sqlite3_column_int64(s, 8);
 	st->until = pos_at(s, 9);
-	st->again = sqlite3_column_int(s, 11) != 0;
+	if (sqlite3_column_int(s, 11) != 0) /* again: see the table `told` */
+		st->told = st->until;
 	st->known = sqlite3_column_int(s, 12) != 0;
 	st->based = sqlite3_column_int(s, 13) != 0;
 }
@@ -229,13 +232,14 @@ static bool prepare(struct hourfile *f, enum hour_open how)
 	if (how == HOUR_READ)
 		return hourfile_functions(f);
 	if (how == HOUR_WRITE && f->state.sealed)
-		return true;
+		return hourfile_take_told(f) == 0;
 	if (f->state.sealed)
 		return writes(f);
 	return sqlite3_exec(f->db, setup, NULL, NULL, NULL) == SQLITE_OK &&
 	       writes(f) && upgrade(f) &&
 	       sqlite3_exec(f->db, later_tables, NULL, NULL, NULL) ==
-		   SQLITE_OK;
+		   SQLITE_OK &&
+	       hourfile_take_told(f) == 0;
 }
 
 int hourfile_snapshot(struct hourfile *f)
@@ -329,11 +333,11 @@ static int write_first(struct hourfile *f, const struct hour_state *st)
 	sqlite3_bind_int64(s, 6, st->era);
 	sqlite3_bind_int64(s, 7, (int64_t)st->until.generation);
 	sqlite3_bind_int64(s, 8, (int64_t)st->until.offset);
-	sqlite3_bind_int(s, 9, st->again);
+	sqlite3_bind_int(s, 9, st->told.generation != 0);
 	rc = sqlite3_step(s);
 	sqlite3_finalize(s);
 	f->in_tx = true;
-	return rc == SQLITE_DONE ? 0 : -1;
+	return rc == SQLITE_DONE ? hourfile_put_told(f, st->told) : -1;
 }
 
 struct hourfile *hourfile_create(const char *dir, int64_t hour,

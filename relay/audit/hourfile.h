@@ -49,10 +49,9 @@ struct hour_state {
 	bool sealed;
 	uint64_t spool;		/* the spool's id; 0: not known            */
 	int64_t era;
-	struct spool_pos until; /* what is before it was there when the era
-				 * began; and, if `again`, was in the index
-				 * already */
-	bool again;
+	struct spool_pos until; /* what is before it was in the journal when
+				 * the era began                             */
+	struct spool_pos told;	/* ... and in the index; {0,0}: nothing      */
 	bool known; /* the journal's totals at the cursor are here    */
 	bool based; /* ... and those at the beginning of this file    */
 };
@@ -118,7 +117,7 @@ int hourfile_put_journal(struct hourfile *f, const char *leg,
  * the beginning follow, unless they are there already. */
 int hourfile_commit(struct hourfile *f, struct spool_pos cursor, bool known,
     bool base);
-/* Takes over spool, era, until, again and the cursor of `s`, what is owed, and
+/* Takes over spool, era, until, told and the cursor of `s`, what is owed, and
  * forgets all totals. Committed when this returns. */
 int hourfile_begin_era(struct hourfile *f, const struct hour_state *s,
     const struct era_owed *o);

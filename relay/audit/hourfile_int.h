@@ -20,6 +20,7 @@ enum hour_sql {
 	SQL_FLOW, SQL_JOURNAL, SQL_BASE,
 	SQL_PUT_ORIGIN, SQL_ORIGIN, SQL_PUT_JOURNAL, SQL_PUT_BASE, SQL_ERA,
 	SQL_PUT_OWED, SQL_OWED, SQL_PUT_CHECKED, SQL_CHECKED,
+	SQL_PUT_TOLD, SQL_TOLD,
 	SQLS
 };
 
@@ -46,6 +47,10 @@ int hourfile_row_done(struct row_bind *r);
 int hourfile_follow(struct hourfile *f, struct hourfile *from);
 /* hourera.c: hourfile_owe() as a part of a transaction. 0 or -1. */
 int hourfile_put_owed(struct hourfile *f, const struct era_owed *o);
+/* ... f->state.told: written as a part of a transaction; read, where the
+ * column `again` alone says whether there is such a place. 0 or -1. */
+int hourfile_put_told(struct hourfile *f, struct spool_pos told);
+int hourfile_take_told(struct hourfile *f);
 /* One without parameters. */
 int hourfile_run(struct hourfile *f, enum hour_sql which);
 

@@ -112,6 +112,8 @@ static const char *const sql[SQLS] = {
 		    " until_offset = ?, again = ?",
 	[SQL_PUT_OWED] = "INSERT OR REPLACE INTO owed VALUES(1,?,?,?,?)",
 	[SQL_OWED] = "SELECT why, open, note, ledger FROM owed",
+	[SQL_PUT_TOLD] = "INSERT OR REPLACE INTO told VALUES(1,?,?)",
+	[SQL_TOLD] = "SELECT generation, offset FROM told",
 };
 
 /* Format 2 has no eras, and the flow alone. */

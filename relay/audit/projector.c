@@ -107,7 +107,7 @@ static int project_missing(struct projector *p, const struct spool_gap *gap,
 	projector_last_gap(p);
 	p->pos = gap->generations > 0 ? p->next : gap->pos;
 	p->whole = false;
-	if (projector_told(p)) {
+	if (projector_told_to(p, gap->next)) {
 		p->next = gap->next;
 		return 0;
 	}
@@ -425,7 +425,8 @@ struct projector *projector_open_on(const struct conf *c,
 		return NULL;
 	}
 	/* Mail of another spool was never told here, wherever it stands. */
-	if (p->era.replaced && !hourfile_state(projector_file(p))->again)
+	if (p->era.replaced &&
+	    hourfile_state(projector_file(p))->told.generation == 0)
 		p->log.from = (struct spool_pos){0};
 	projector_last_open(p, c);
 	p->opened = true;

@@ -102,7 +102,22 @@ static void owe(struct projector *p)
 	o->ledger = true;
 }
 
-/* Known already: what the same spool held when the index had read it. */
+/* To where the index has what a journal of the same spool held. One that ends
+ * before the cursor holds nothing else; one that lost segments may hold more
+ * than the index had read. */
+static struct spool_pos told_to(const struct hour_state *was,
+    const struct spool_origin *o)
+{
+	if (was->spool != 0 && !projector_is_spool(o, was->spool))
+		return (struct spool_pos){0};
+	if (spool_pos_cmp(was->cursor, o->end) > 0 ||
+	    spool_pos_cmp(was->cursor, o->begin) > 0)
+		return o->begin;
+	/* An era that was cut short had not read it all once more. */
+	return spool_pos_cmp(was->cursor, was->told) > 0 ? was->cursor
+							  : was->told;
+}
+
 static int begin_era(struct projector *p, const struct hour_state *was,
     const struct spool_origin *o)
 {
@@ -114,8 +129,7 @@ static int begin_era(struct projector *p, const struct hour_state *was,
 	} else {
 		hourfile_totals(projector_file(p), HOUR_JOURNAL, add_open,
 		    &p->era.open);
-		st.again = was->spool == 0 ||
-			   projector_is_spool(o, was->spool);
+		st.told = told_to(was, o);
 		owe(p);
 		st.spool = o->id;
 		st.era = was->era + 1;

@@ -121,11 +121,19 @@ static inline bool projector_reads_back(struct projector *p)
 		   hourfile_state(projector_file(p))->until) < 0;
 }
 
-/* ... and was it told then? Now only the states count. */
+/* Is what lies before that place in the index from an earlier era? Then only
+ * the states count. */
+static inline bool projector_told_to(struct projector *p, struct spool_pos at)
+{
+	return spool_pos_cmp(at,
+		   hourfile_state(projector_file(p))->told) <= 0;
+}
+
+/* The same of the record at p->pos. */
 static inline bool projector_told(struct projector *p)
 {
-	return hourfile_state(projector_file(p))->again &&
-	       projector_reads_back(p);
+	return spool_pos_cmp(p->pos,
+		   hourfile_state(projector_file(p))->told) < 0;
 }
 
 /* Is the line of the record at p->pos still to be written? */

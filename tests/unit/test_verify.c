@@ -423,6 +423,42 @@ static void totals_that_the_journal_corrected_begin_an_era(void **state)
 	assert_two_are_missing(f, id);
 }
 
+/* The index was behind when segments were lost: what it had not read is news,
+ * and what of that is gone is a gap. */
+static void an_era_tells_what_the_index_had_not_read(void **state)
+{
+	static const struct {
+		size_t unreadable; /* a record */
+		unsigned gaps;
+	} cases[] = {{1, 0}, {7, 1}, {SIZE_MAX, 0}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct spool_origin corrected = {.id = SPOOL_A,
+		    .end = {1, UINT64_MAX}, .corrected = 2};
+		uint64_t id[3], fresh = fake_id(T0 + MINUTE, 7);
+		struct fixture *f;
+
+		teardown(state);
+		setup(state);
+		f = *state;
+		three(f, id);
+		run_as(f, &brand_new);
+		for (unsigned n = 0; n < 2; n++) {
+			fake_accepted(&f->j, fresh + n, T0 + MINUTE,
+			    "eve@example.org", ann, f->cloud);
+			fake_totals(&f->j);
+		}
+		corrected.begin = (struct spool_pos){1, 4096 * f->j.n};
+		fake_totals(&f->j);
+		f->j.passed = cases[i].unreadable;
+		run_as(f, &corrected);
+		trace(f, (struct search){.id = fresh + 1});
+		assert_int_equal(f->founds, 1);
+		assert_int_equal(count_events(f, "audit.gap"), cases[i].gaps);
+		assert_int_equal(count_events(f, "eve@example.org"), 2);
+	}
+}
+
 static void a_journal_that_goes_on_begins_none(void **state)
 {
 	struct fixture *f = *state;
@@ -524,6 +560,7 @@ int main(void)
 		T(an_era_is_told_until_its_event_is_in_the_index),
 		T(a_journal_that_went_back_is_read_again_in_silence),
 		T(totals_that_the_journal_corrected_begin_an_era),
+		T(an_era_tells_what_the_index_had_not_read),
 		T(a_journal_that_goes_on_begins_none),
 		T(the_cursor_is_read_without_a_projector),
 		T(a_new_index_counts_from_where_it_begins),
