@@ -20,6 +20,7 @@
 #include "relay/mail/domain.h"
 #include "relay/mail/header.h"
 #include "relay/mail/subject.h"
+#include "relay/mail/trace_block.h"
 
 enum {
 	READ_TIGHT = 8 << 10, /* at once, while memory is short */

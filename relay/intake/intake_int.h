@@ -72,7 +72,6 @@ void intake_commit(struct intake *in);
  * header: the content waits until its header is there, or is longer than any
  * that is worth it. Fields that claim to be of the block are removed.
  * intake_trace_end(): there is no more content. As spool_draft_add(). */
-enum { TRACE_MAX = 2048 };
 void intake_trace_begin(struct intake *in);
 enum spool_add intake_trace_add(struct intake *in, struct slice bytes);
 enum spool_add intake_trace_end(struct intake *in);

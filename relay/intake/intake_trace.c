@@ -5,7 +5,7 @@
  * kept back until the header has ended. A worker's loop.
  */
 #include "relay/intake/intake_int.h"
-#include "relay/mail/received.h"
+#include "relay/mail/trace_block.h"
 
 /* A header that is longer is bound by what of it is there. */
 enum { FRONT_MAX = 32 << 10, FRONT_TIGHT = 8 << 10 };
@@ -28,7 +28,8 @@ static void print_trace(struct intake *in, struct strbuf *out)
 	id_text(e->id, id);
 	token_mark(in->w->intake->c.tokens, c, e, strbuf_view(&in->front),
 	    mark);
-	received_print(e, c->hostname, id, mark, out);
+	trace_print(e, &(struct trace_names){.hostname = c->hostname,
+	    .authserv_id = c->spf.authserv_id, .id = id, .token = mark}, out);
 	in->trace_n = out->n;
 	strbuf_addsl(out, strbuf_view(&in->front));
 }

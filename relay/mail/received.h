@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: ISC
  *
- * The trace field that we prepend (RFC 5321 4.4, RFC 3848, RFC 8314).
+ * Reads the Received field of our trace block (trace_block.h) again.
  */
 #ifndef RELAY_MAIL_RECEIVED_H
 #define RELAY_MAIL_RECEIVED_H
 
-#include "relay/mail/envelope.h"
+#include "relay/base/strbuf.h"
 
+/* A mark over the id stands in a comment behind it: "id ID (t=MARK)". */
+#define RECEIVED_TOKEN_START "(t="
 enum { RECEIVED_TOKEN = 64 }; /* longest mark that is looked at */
 
-/* Appends "Received: from HELO (NAME [IP])\r\n\tby HOST …;\r\n\tDATE\r\n".
- * Everything from the client is filtered: no CR, LF, NUL, bounded. `token`
- * ("" for none), a mark over the id, goes into the comment after it. */
-void received_print(const struct envelope *e, const char *hostname,
-    const char *id, const char *token, struct strbuf *out);
-
-/* The parts of a field by received_print(), "by HOST … id ID (t=MARK); DATE":
+/* The parts of a field that we printed, "by HOST … id ID (t=MARK); DATE":
  * cut out of a header when the mail is seen again. The caller checks the
  * mark. */
 struct received_token {

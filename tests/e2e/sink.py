@@ -49,6 +49,15 @@ class Mail:
         return self.ours.group(0)
 
     @property
+    def results(self):
+        """The fields of our trace block above Received, unfolded, by name."""
+        fields = re.findall(rb"([!-9;-~]+):((?:[^\r\n]|\r\n[ \t])*)\r\n",
+                            self.raw[:self.ours.start()])
+        return {name.decode(): re.sub(rb"\s+", b" ", value).strip().decode()
+                for name, value in fields
+                if name in (b"Authentication-Results", b"Received-SPF")}
+
+    @property
     def below(self):
         return self.raw[self.ours.end():]
 

@@ -13,7 +13,7 @@
 
 #include "relay/post/mail.h"
 #include "relay/intake/token.h"
-#include "relay/mail/received.h"
+#include "relay/mail/trace_block.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/daemon_rig.h"
 
@@ -126,7 +126,8 @@ static void add_token(struct keys *k, uint64_t id, const char *header,
 
 	id_text(id, text);
 	token_mark(k->tokens, k->conf, &e, slice_str(header), mark);
-	received_print(&e, k->conf->hostname, text, mark, out);
+	trace_print(&e, &(struct trace_names){.hostname = k->conf->hostname,
+	    .id = text, .token = mark}, out);
 }
 
 static const char ours[] = "Message-ID: <a@b>\r\nSubject: one\r\n\r\n";
