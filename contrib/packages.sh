@@ -12,7 +12,7 @@ packages_try=(python3 python3-aiosmtpd)
 packages_test=(
 	btrfs-progs clang libclang-rt-14-dev libmail-deliverystatus-bounceparser-perl logrotate
 	llvm-14 mandoc openssl
-	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-dkim strace swaks
+	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-dkim python3-yaml python3-spf strace swaks
 )
 # Libraries of the servers in packages_unpack, and what shows Exim the
 # account that Debian's build of it insists on.

@@ -16,6 +16,14 @@ AC_CHECK_HEADER([$1], [],
      #include <netinet/in.h>])
 ])
 
+# PH_NEED_LIB(VARIABLE, LIBRARY, FUNCTION, DEBIAN PACKAGE): a library without
+# pkg-config. VARIABLE gets what links it; nothing else is linked with it.
+AC_DEFUN([PH_NEED_LIB], [
+AC_CHECK_LIB([$2], [$3], [$1="-l$2"],
+    [AC_MSG_ERROR([lib$2 is missing: on Debian, install the package $4])])
+AC_SUBST([$1])
+])
+
 # PH_NEED_FUZZER: the compiler has libFuzzer.
 AC_DEFUN([PH_NEED_FUZZER], [
 AC_MSG_CHECKING([whether $CC has libFuzzer])

@@ -46,7 +46,8 @@ struct spf_answer {
 	enum spf_status status;
 	struct slice name;
 	/* Each packed by pack_bytes(): A 4 bytes, AAAA 16, PTR and MX the
-	 * name, MX by preference, TXT its strings joined (RFC 7208 3.3). */
+	 * name without a final dot, MX by preference ("" is the null MX), TXT
+	 * its strings joined (RFC 7208 3.3). */
 	struct slice records;
 };
 
