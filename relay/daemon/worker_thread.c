@@ -19,6 +19,7 @@
 #include "relay/net/listen.h"
 #include "relay/post/call.h"
 #include "relay/post/workers.h"
+#include "relay/spf/spf_check.h"
 #include "relay/watch/alarm.h"
 #include "relay/client/client.h"
 
@@ -27,7 +28,6 @@ struct worker_thread {
 	struct acceptor *acceptor;
 	struct leg_offers *offers;
 	struct stream_scratch *scratch;
-	struct dns *dns;
 	pthread_t thread;
 	bool running;
 };
@@ -163,7 +163,7 @@ static void make_server(struct worker_thread *t)
 static void make_client(struct worker_thread *t)
 {
 	struct client_config c = {.loop = t->w.loop, .scratch = t->scratch,
-	    .sock = &sock_system, .dns = t->dns, .slots = &outgoing_slots,
+	    .sock = &sock_system, .dns = t->w.dns, .slots = &outgoing_slots,
 	    .slots_arg = t, .idle = dispatch_idle, .tls = on_tls,
 	    .learned = on_learned, .in_clear = on_in_clear,
 	    .splits = on_splits, .arg = t};
@@ -194,11 +194,12 @@ struct worker_thread *worker_thread_new(const struct worker_config *c,
 	mailbox_attach(&w->box, w->loop, on_letter, w);
 	t->scratch = stream_scratch_new();
 	w->outgoing = outgoing_new(w, dispatch_handover);
-	t->dns = dns_new(w->loop, w->snapshot->conf, err);
-	if (t->dns == NULL) {
+	t->w.dns = dns_new(w->loop, w->snapshot->conf, err);
+	if (t->w.dns == NULL) {
 		worker_thread_free(t);
 		return NULL;
 	}
+	w->spf = spf_checker_new(w->loop, w->dns, NULL);
 	make_client(t);
 	make_server(t);
 	make_rooms(t, c);
@@ -268,7 +269,8 @@ void worker_thread_free(struct worker_thread *t)
 	if (t == NULL)
 		return;
 	outgoing_free(t->w.outgoing);
-	dns_free(t->dns);
+	spf_checker_free(t->w.spf);
+	dns_free(t->w.dns);
 	stream_scratch_free(t->scratch);
 	worker_fini(&t->w);
 	mem_free(t);
@@ -307,7 +309,7 @@ static void on_snapshot(void *arg)
 
 	worker_take_snapshot(w, take->snapshot);
 	if (!same_resolver(w->old[0]->conf, w->snapshot->conf) &&
-	    dns_configure(t->dns, w->snapshot->conf, &err) < 0)
+	    dns_configure(t->w.dns, w->snapshot->conf, &err) < 0)
 		log_error("resolver.rejected", kv_err(&err));
 	client_reload(w->client);
 	mem_free(take);

@@ -17,10 +17,12 @@
 struct alarms;
 struct asker;
 struct client;
+struct dns;
 struct intake_room;
 struct outgoing;
 struct projector;
 struct server;
+struct spf_checker;
 
 enum { SNAPSHOTS_MAX = 4 };
 
@@ -33,6 +35,8 @@ struct worker {
 	struct mailbox box;
 	struct server *server;
 	struct client *client;
+	struct dns *dns;
+	struct spf_checker *spf; /* may the client send in that name? */
 
 	struct table *table; /* NULL while it cannot be opened */
 	int64_t looked_ms; /* whether it is still the file of that name */
