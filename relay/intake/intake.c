@@ -74,6 +74,7 @@ static void fill_session(struct envelope *e, struct session *s,
 	e->client = arena_strdup(a, client);
 	e->client_name = "";
 	e->listen = arena_strdup(a, session_listen(s)->name);
+	e->proxy = proxy_kind_text(session_proxy(s));
 	e->helo = arena_strdup(a, session_helo(s));
 	e->esmtp = session_esmtp(s);
 	e->tls = arena_strdup(a, session_tls(s));

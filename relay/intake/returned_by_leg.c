@@ -28,8 +28,11 @@ static const struct conf_leg *leg_of(struct session *s)
 	const struct conf *c = session_conf(s);
 	int own = session_listen(s)->leg;
 
-	return own >= 0 ? &c->leg[own]
-			: origin_leg(c, &session_client(s)->sa);
+	if (own >= 0)
+		return &c->leg[own];
+	/* The address of a proxy is not that of the leg behind it. */
+	return proxy_names_client(session_proxy(s))
+		   ? origin_leg(c, &session_client(s)->sa) : NULL;
 }
 
 void returned_origin(struct intake *in)

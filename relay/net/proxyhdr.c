@@ -43,10 +43,11 @@ static enum proxy_state v1_line(struct slice line,
 	int words = 0;
 	bool six;
 
+	header_out->kind = PROXY_V1;
 	line = slice_from(line, v1_start.n);
 	if (slice_eq(slice_head(line, 7), SLICE("UNKNOWN")) &&
 	    (line.n == 7 || line.p[7] == ' ')) {
-		header_out->local = true;
+		header_out->kind = PROXY_UNKNOWN;
 		return PROXY_DONE;
 	}
 	while (words < 6 && slice_next(&line, ' ', &word[words]))
@@ -125,7 +126,7 @@ static enum proxy_state v2_proxied(unsigned family, struct slice body,
 	int af = family == 0x11 ? AF_INET : AF_INET6;
 
 	if (family == 0x00) {
-		h->local = true;
+		h->kind = PROXY_UNKNOWN;
 		return PROXY_DONE;
 	}
 	if (family != 0x11 && family != 0x21)
@@ -134,6 +135,7 @@ static enum proxy_state v2_proxied(unsigned family, struct slice body,
 		return bad(why_out, "shorter than its addresses");
 	if (!tlvs_fit(slice_from(body, addresses)))
 		return bad(why_out, "a TLV does not fit");
+	h->kind = PROXY_V2;
 	v2_address(&h->client, af, body.p, body.p + 2 * ip);
 	v2_address(&h->server, af, body.p + ip, body.p + 2 * ip + 2);
 	return PROXY_DONE;
@@ -158,7 +160,7 @@ static enum proxy_state v2_parse(struct slice in, struct proxy_header *h,
 		return PROXY_MORE;
 	*taken_out = V2_HEAD + n;
 	if ((version & 15) == 0) {
-		h->local = true; /* a health check; the rest is skipped */
+		h->kind = PROXY_LOCAL; /* the rest is skipped */
 		return PROXY_DONE;
 	}
 	return v2_proxied(family, slice_of(in.p + V2_HEAD, n), h, why_out);
@@ -172,7 +174,7 @@ static bool may_become(struct slice in, struct slice start)
 enum proxy_state proxy_parse(struct slice in, struct proxy_header *header_out,
     size_t *taken_out, const char **why_out)
 {
-	*header_out = (struct proxy_header){.local = false};
+	*header_out = (struct proxy_header){.kind = PROXY_NONE};
 	*taken_out = 0;
 	if (may_become(in, v1_start))
 		return in.n < v1_start.n
@@ -181,4 +183,19 @@ enum proxy_state proxy_parse(struct slice in, struct proxy_header *header_out,
 	if (may_become(in, v2_start))
 		return v2_parse(in, header_out, taken_out, why_out);
 	return bad(why_out, "no PROXY header");
+}
+
+bool proxy_names_client(enum proxy_kind kind)
+{
+	return kind != PROXY_LOCAL && kind != PROXY_UNKNOWN;
+}
+
+const char *proxy_kind_text(enum proxy_kind kind)
+{
+	static const char *const texts[] = {
+		[PROXY_NONE] = "", [PROXY_V1] = "v1", [PROXY_V2] = "v2",
+		[PROXY_LOCAL] = "local", [PROXY_UNKNOWN] = "unknown",
+	};
+
+	return texts[kind];
 }

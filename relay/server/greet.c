@@ -90,7 +90,8 @@ enum next greet_proxy(struct session *s, struct slice *rest)
 		return NEXT_CLOSE;
 	}
 	*rest = slice_from(*rest, taken);
-	if (!h.local && !move_to(s, &h.client))
+	s->proxy = h.kind;
+	if (proxy_names_client(h.kind) && !move_to(s, &h.client))
 		return session_bye(s, 421, "4.7.0",
 		    "Too many connections from your address");
 	return greet_now(s);

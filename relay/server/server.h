@@ -17,6 +17,7 @@
 #include "relay/mail/reply.h"
 #include "relay/mail/stage.h"
 #include "relay/net/listen.h"
+#include "relay/net/proxyhdr.h"
 #include "relay/net/stream.h"
 
 struct server;	/* one per worker */
@@ -134,6 +135,9 @@ void session_set_user(struct session *s, void *user);
 const struct conf *session_conf(const struct session *s);
 const struct conf_listen *session_listen(const struct session *s);
 const struct netaddr *session_client(const struct session *s);
+/* The kind of the PROXY header before the session. Where it names no client,
+ * session_client() is the proxy itself: that address gives no right. */
+enum proxy_kind session_proxy(const struct session *s);
 const char *session_helo(const struct session *s); /* "" before */
 bool session_esmtp(const struct session *s);
 const char *session_tls(const struct session *s);  /* "" in the clear */

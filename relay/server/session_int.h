@@ -89,6 +89,7 @@ struct session {
 	int listen;
 	struct netaddr client, counted; /* PROXY's; the one that the acceptor
 					 * counts */
+	enum proxy_kind proxy;
 	struct tls_server *tls; /* NULL: not offered */
 	void *user;
 

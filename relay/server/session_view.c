@@ -29,6 +29,11 @@ const struct netaddr *session_client(const struct session *s)
 	return &s->client;
 }
 
+enum proxy_kind session_proxy(const struct session *s)
+{
+	return s->proxy;
+}
+
 const char *session_helo(const struct session *s)
 {
 	return s->helo == NULL ? "" : s->helo;

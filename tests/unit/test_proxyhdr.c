@@ -108,8 +108,13 @@ static void check(size_t i, const struct proxy_header *h)
 {
 	char client[NETADDR_TEXT], server[NETADDR_TEXT];
 
-	assert_int_equal(h->local, headers[i].client[0] == '\0');
-	if (h->local)
+	assert_int_equal(proxy_names_client(h->kind),
+	    headers[i].client[0] != '\0');
+	/* The title begins with the version, or ends with the reason. */
+	assert_non_null(strcasestr(headers[i].title, h->kind == PROXY_UNKNOWN &&
+		headers[i].in.p[0] == '\r' ? "UNSPEC" :
+		proxy_kind_text(h->kind)));
+	if (!proxy_names_client(h->kind))
 		return;
 	netaddr_text(&h->client, client);
 	netaddr_text(&h->server, server);

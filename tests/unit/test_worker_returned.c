@@ -30,6 +30,15 @@ static const struct rig_conf own_addresses = {
 		"    secrets = \"%s/secrets\" }\n",
 };
 
+static const struct rig_conf behind_a_proxy = {
+	.listen = "listen \"mx\" { address = \"" SIM_RELAY_IP ":25\"\n"
+		  "    proxy_from = \"" SIM_LEGACY_IP "\" }\n",
+	.legs =
+	    "leg \"legacy\" { hosts = \"legacy.sim:25\" tls = \"none\"\n"
+	    "    clients = \"" SIM_LEGACY_IP "\" }\n",
+	.dsn = "dsn { via = \"none\" }\n",
+};
+
 #define STRANGER "198.51.100.9"
 #define PLAIN "Message-ID: <5@client.sim>\r\nSubject: s\r\n\r\nbody\r\n"
 
@@ -65,6 +74,29 @@ static void ends(const char *ip, const char *from, const char *to,
 	peer_say(p, slice_str(content));
 	rig_say(p, ".", want);
 	rig_leave(p);
+}
+
+/* Mail behind a header of PROXY, for a recipient of the leg at whose address
+ * the proxy stands. */
+static void proxied(const char *header, const char *want)
+{
+	struct peer *p = NEW(struct peer);
+
+	CHECK(peer_connect(p, SIM_LEGACY_IP, SIM_RELAY_IP));
+	peer_say(p, slice_str(header));
+	rig_say(p, NULL, "220 ");
+	rig_say(p, "EHLO a.sim", "250 ");
+	rig_say(p, "MAIL FROM:<a@client.sim>", "250 ");
+	rig_say(p, "RCPT TO:<u1@corp.example>", want);
+	rig_leave(p);
+}
+
+static void a_proxy_is_no_leg_whatever_its_address(void)
+{
+	proxied("PROXY TCP4 " SIM_LEGACY_IP " 192.0.2.1 1 25\r\n",
+	    "554 5.4.6");
+	proxied("PROXY TCP4 198.51.100.7 192.0.2.1 1 25\r\n", "250 ");
+	proxied("PROXY UNKNOWN\r\n", "250 ");
 }
 
 static void a_legs_mail_for_itself_alone_is_refused(void)
@@ -296,6 +328,8 @@ int main(void)
 	const struct rig_conf *c = &own_addresses;
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_legs_mail_for_itself_alone_is_refused, c),
+		RIG_TEST(a_proxy_is_no_leg_whatever_its_address,
+		    &behind_a_proxy),
 		RIG_TEST(a_legs_mail_goes_to_the_other_leg, c),
 		RIG_TEST(a_mark_in_the_header_is_known_from_anywhere, c),
 		RIG_TEST(a_leg_that_a_route_just_got_has_it_once, c),
