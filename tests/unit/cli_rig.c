@@ -27,7 +27,7 @@ static void child(const char *dir, char *const *word, int words)
 {
 	char conf[128], out[128];
 	char *argv[3 + WORDS_MAX + 1] = {"posthouse", "-c", conf};
-	int fd, null = open("/dev/null", O_RDONLY);
+	int code, fd, null = open("/dev/null", O_RDONLY);
 
 	snprintf(conf, sizeof(conf), "%s/posthouse.conf", dir);
 	snprintf(out, sizeof(out), "%s/out", dir);
@@ -38,7 +38,9 @@ static void child(const char *dir, char *const *word, int words)
 	for (int i = 0; i < words; i++)
 		argv[3 + i] = word[i];
 	alarm(60); /* a daemon that a failed test left does not answer */
-	_exit(cli_main(3 + words, argv, all_commands));
+	code = cli_main(3 + words, argv, all_commands);
+	fflush(stdout);
+	_exit(code);
 }
 
 /* Cuts `line` into words, in place. */

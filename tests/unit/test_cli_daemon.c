@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "relay/base/mem.h"
 #include "relay/cli/audit/event_words.h"
 #include "relay/cli/common/cli.h"
@@ -222,6 +223,17 @@ static void without_a_daemon_the_code_is_3_and_the_index_is_read(void **state)
 		int code;
 		const char *out;
 	} cases[] = {
+		{"-h", 0, "usage: posthouse"},
+		{"--help", 0, "usage: posthouse"},
+		{"-V", 0, "posthouse " PACKAGE_VERSION "\n"},
+		{"--version", 0, "posthouse " PACKAGE_VERSION "\n"},
+		{"--hepl", 2, "what is --hepl? (posthouse --help)"},
+		{"--json", 2, "usage: posthouse"},
+		{"queue", 2, "  queue list "},
+		{"queue moon", 2, "there is no command queue moon; "},
+		{"queue --help", 0, "  queue list "},
+		{"moon", 2, "there is no command moon (posthouse --help"},
+		{"--json status", 3, "the daemon does not answer"},
 		{"status", 3, "the daemon does not answer"},
 		{"queue list", 3, "the daemon does not answer"},
 		{"leg list", 3, "the daemon does not answer"},

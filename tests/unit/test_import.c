@@ -313,6 +313,11 @@ static void utf_16_is_one_mailbox_with_utf_8(void **state)
 				     &done, &err), -1);
 		assert_non_null(strstr(err.text, "broken UTF-16"));
 	}
+	/* The later half of a pair does not begin one. */
+	assert_int_equal(import(t, *state,
+			     SLICE("\xff\xfe\x00\xdc\x00\xdc"), &create,
+			     &done, &err), -1);
+	assert_non_null(strstr(err.text, "broken UTF-16"));
 	/* One character shows it, too. */
 	for (size_t i = 0; i < 2; i++) {
 		assert_int_equal(import(t, *state,

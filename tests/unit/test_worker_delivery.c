@@ -247,6 +247,28 @@ static void a_flip_before_the_attempt_counts(void)
 	rig_becomes(id, "");
 }
 
+/* It waited in its worker for the leg's only connection, and that is busy for
+ * minutes: after a moment it is the queue's, which follows the table. */
+static void what_finds_no_connection_is_soon_the_queue_s(void)
+{
+	static const struct rig_rule mute[] = {
+		{"MAIL", "", 1}, {NULL, NULL, 0}};
+	char id[16];
+
+	rig_leg_script(LEG_LEGACY, mute);
+	rig_mail("a@client.sim", U1, id);
+	rig_sleep(1);
+	rig_mail("a@client.sim", U2, id);
+	rig_sleep(1);
+	rig_row(U2, "cloud", -1);
+	rig_sleep(5);
+	CHECK(rig_leg_taken(LEG_LEGACY) == 0);
+	CHECK(rig_leg_taken(LEG_CLOUD) == 1);
+	rig_has(rig_leg_said(LEG_CLOUD), U2);
+	rig_becomes(id, "");
+	rig_leg_takes(LEG_LEGACY, 1);
+}
+
 static void a_rewritten_address_is_said_to_its_leg(void)
 {
 	char id[16];
@@ -366,6 +388,7 @@ int main(void)
 		RIG_TEST(a_silent_leg_is_given_up_in_time, NULL),
 		RIG_TEST(a_flip_moves_what_waits, NULL),
 		RIG_TEST(a_flip_before_the_attempt_counts, NULL),
+		RIG_TEST(what_finds_no_connection_is_soon_the_queue_s, &narrow),
 		RIG_TEST(a_rewritten_address_is_said_to_its_leg, NULL),
 		RIG_TEST(a_kill_loses_nothing, NULL),
 		RIG_TEST(a_stop_gives_back_what_is_under_way, NULL),
