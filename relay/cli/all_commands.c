@@ -11,6 +11,7 @@
 #include "relay/cli/leg/leg_commands.h"
 #include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/route/route_commands.h"
+#include "relay/cli/spf/spf_commands.h"
 #include "relay/cli/table/table_commands.h"
 
 const struct cli_command *const all_commands[] = {
@@ -29,6 +30,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_purge,
 	cmd_leg,
 	cmd_leg_probe,
+	cmd_spf_check,
 	cmd_trace,
 	cmd_audit,
 	cmd_table,

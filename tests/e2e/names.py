@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: ISC
 """A DNS server for tests on a free port, UDP and TCP: answers from a dict,
-NXDOMAIN for all else, and lies when it is told to."""
+NXDOMAIN for all else, and lies or is silent when it is told to. A character of
+a name or a text is an octet."""
 import socket
 import struct
 import threading
 
-TYPES = {1: "A", 5: "CNAME", 15: "MX", 28: "AAAA", 52: "TLSA"}
+TYPES = {1: "A", 5: "CNAME", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA",
+         52: "TLSA"}
 NUMBERS = {text: number for number, text in TYPES.items()}
 UDP_MAX = 1232
 AD = 0x20
 
 
 def labels(name):
-    return b"".join(bytes([len(l)]) + l.encode()
+    return b"".join(bytes([len(l)]) + l.encode("latin-1")
                     for l in name.split(".") if l) + b"\0"
+
+
+def strings(text):
+    """Of a TXT record: 255 octets each at most; an empty one is one, too."""
+    data = text.encode("latin-1")
+    parts = [data[i:i + 255] for i in range(0, len(data), 255)] or [b""]
+    return b"".join(bytes([len(p)]) + p for p in parts)
 
 
 def record_data(kind, text):
@@ -21,13 +30,15 @@ def record_data(kind, text):
         return socket.inet_aton(text)
     if kind == "AAAA":
         return socket.inet_pton(socket.AF_INET6, text)
-    if kind == "CNAME":
+    if kind in ("CNAME", "PTR"):
         return labels(text)
+    if kind == "TXT":
+        return strings(text)
     if kind == "TLSA":
         usage, selector, matching, data = text.split()
         return bytes([int(usage), int(selector), int(matching)]) + \
             bytes.fromhex(data)
-    preference, host = text.split()
+    preference, _, host = text.partition(" ")
     return struct.pack("!H", int(preference)) + labels(host)
 
 
@@ -35,17 +46,19 @@ def read_question(packet):
     """Name, type and where the question ends."""
     at, parts = 12, []
     while packet[at]:
-        parts.append(packet[at + 1:at + 1 + packet[at]].decode())
+        parts.append(packet[at + 1:at + 1 + packet[at]])
         at += 1 + packet[at]
     number, = struct.unpack("!H", packet[at + 1:at + 3])
-    return ".".join(parts).lower(), TYPES.get(number, ""), at + 5
+    name = b".".join(parts).lower().decode("latin-1")
+    return name, TYPES.get(number, ""), at + 5
 
 
 class Names:
-    def __init__(self, zone, signed=()):
+    def __init__(self, zone, signed=(), silent=()):
         """`zone`: (name, type) -> list of texts. `signed`: names whose
-        answers have the AD bit for those who ask for it."""
-        self.zone, self.signed = zone, set(signed)
+        answers have the AD bit for those who ask for it. `silent`: names,
+        or (name, type), that get no answer unless there are records."""
+        self.zone, self.signed, self.silent = zone, set(signed), set(silent)
         self.ttl = 60
         self.lie = None     # (question, answer) -> what is sent; None: nothing
         self.asked = []
@@ -85,6 +98,10 @@ class Names:
 
     def reply(self, packet):
         answer = self.answer(packet)
+        name, kind, _ = read_question(packet)
+        if (name, kind) in self.silent or \
+                (name in self.silent and not self.rows(name, kind)):
+            return None
         return self.lie(packet, answer) if self.lie else answer
 
     def serve(self):

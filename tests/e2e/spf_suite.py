@@ -61,6 +61,29 @@ def zone_of(data):
     return zone
 
 
+def names_of(zone):
+    """The arguments of Names, for a zone of spf_process.py."""
+    kinds = {number: kind for kind, number in spf.NUMBERS.items()}
+
+    def text(kind, record):
+        if kind == spf.A:
+            return socket.inet_ntoa(record)
+        if kind == spf.AAAA:
+            return socket.inet_ntop(socket.AF_INET6, record)
+        return ("10 " if kind == spf.MX else "") + record.decode("latin-1")
+
+    rows = {(name.decode("latin-1"), kinds[kind]):
+            [text(kind, r) for r in records]
+            for (name, kind), records in zone.rows.items()}
+    for name in zone.names:
+        rows.setdefault((name.decode("latin-1"), ""), [])
+    for name, alias in zone.alias.items():
+        rows[name.decode("latin-1"), "CNAME"] = [alias.decode("latin-1")]
+    silent = {s.decode("latin-1") if isinstance(s, bytes) else
+              (s[0].decode("latin-1"), kinds[s[1]]) for s in zone.silent}
+    return {"zone": rows, "silent": silent}
+
+
 def cases(shared):
     """(name, zone, host, helo, sender, results, explanation)"""
     with open(shared / SUITE, encoding="utf-8") as f:

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Tables of the commands about SPF.
+ */
+#ifndef RELAY_CLI_SPF_SPF_COMMANDS_H
+#define RELAY_CLI_SPF_SPF_COMMANDS_H
+
+#include "relay/cli/common/cli.h"
+
+/* Each ends with a row whose name is NULL. */
+extern const struct cli_command cmd_spf_check[];
+
+#endif
