@@ -21,10 +21,11 @@
 #include "relay/daemon/background.h"
 #include "relay/daemon/places.h"
 #include "relay/daemon/privileges.h"
+#include "relay/daemon/programs.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/sd.h"
-#include "relay/spawn/spawner.h"
 #include "relay/daemon/start_check.h"
+#include "relay/spawn/spawner.h"
 
 enum { TEXT_BYTES = 5000 };
 
@@ -234,47 +235,6 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
-/* The daemon's own question: who runs the command line may not run this. */
-static int check_program(const struct conf *c, struct error *err)
-{
-	struct conf_place at = conf_place(c, "alarm", "exec");
-	const char *program = c->alarm.exec, *place;
-	struct stat st = {0};
-
-	if (program[0] == '\0')
-		return 0;
-	if (stat(program, &st) == 0 && !S_ISREG(st.st_mode))
-		return error_set(err, "%s:%d: alarm.exec: %s is no file; name "
-		    "the program itself", at.file, at.line, program);
-	if (access(program, X_OK) != 0)
-		return error_sys(err, errno, "%s:%d: alarm.exec: %s cannot be "
-		    "run", at.file, at.line, program);
-	if ((st.st_mode & S_IWOTH) != 0)
-		return error_set(err, "%s:%d: alarm.exec: everybody on this "
-		    "machine can write %s; chmod o-w it", at.file, at.line,
-		    program);
-	place = place_may_write(c, program);
-	if (place == NULL)
-		return 0;
-	return error_set(err, "%s:%d: alarm.exec: %s is in a folder that the "
-	    "daemon may write (of %s), so an intruder could put a program "
-	    "of its own there; move it to a folder of root's, for example "
-	    "/usr/local/libexec", at.file, at.line, program, place);
-}
-
-/* While there is but this thread, and nothing that it does not need. */
-static int start_spawner(struct daemon *d, const struct conf *c,
-    struct error *err)
-{
-	if (c->alarm.exec[0] == '\0')
-		return 0;
-	if (check_program(c, err) < 0)
-		return -1;
-	d->app.spawner = spawner_new(c->alarm.exec, SPAWNER_LIMIT_MS,
-	    SPAWNER_GRACE_MS, c->sandbox ? sandbox_enter_spawner : NULL, err);
-	return d->app.spawner == NULL ? -1 : 0;
-}
-
 static void warn_of_writers(const struct conf *c)
 {
 	struct strbuf who;
@@ -300,7 +260,8 @@ static int run_logged(struct daemon *d, struct conf_snapshot *snapshot)
 	}
 	open_log(d, snapshot->conf);
 	warn_of_writers(snapshot->conf);
-	if (start_spawner(d, snapshot->conf, &err) < 0) {
+	d->app.spawner = programs_start(snapshot->conf, &err);
+	if (d->app.spawner == NULL) {
 		snapshot_unref(snapshot);
 	} else if (run(d, snapshot, &err) == 0) {
 		spawner_free(d->app.spawner);
@@ -357,7 +318,7 @@ static int test_configuration(struct daemon *d, struct conf_snapshot *snapshot)
 	int faults = 1;
 
 	snapshot = load_as_owner(d, snapshot, &err);
-	if (snapshot == NULL || check_program(snapshot->conf, &err) < 0)
+	if (snapshot == NULL || programs_check(snapshot->conf, &err) < 0)
 		fprintf(stderr, "%s\n", err.text);
 	else
 		faults = start_check(snapshot->conf, say_fault, NULL);

@@ -12,8 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "relay/spawn/spawner.h"
 
 /* ---- by fork ---- */
 
@@ -56,6 +59,39 @@ struct spf_starter spf_starter_fork(const char *program)
 {
 	return (struct spf_starter){.start = start_fork, .end = end_fork,
 	    .program = program};
+}
+
+/* ---- by the spawner ---- */
+
+/* The handle is our end of its control. */
+static int start_spawn(const struct spf_starter *s, int channel,
+    struct error *err)
+{
+	int fds[2];
+	struct spawn_fds give = {.input = channel, .output = -1};
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return error_sys(err, errno, "socketpair");
+	give.control = fds[1];
+	if (!spawner_start(s->spawner, SPAWN_SPF, "", &give)) {
+		close(fds[0]);
+		fds[0] = error_set(err, "the spawner is gone, or does not "
+					"read what it is asked");
+	}
+	close(fds[1]);
+	return fds[0];
+}
+
+static void end_spawn(const struct spf_starter *s, int handle)
+{
+	(void)s;
+	close(handle);
+}
+
+struct spf_starter spf_starter_spawn(struct spawner *spawner)
+{
+	return (struct spf_starter){.start = start_spawn, .end = end_spawn,
+	    .spawner = spawner};
 }
 
 /* ---- the program ---- */

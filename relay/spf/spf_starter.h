@@ -21,12 +21,11 @@ struct spf_starter {
 	void (*end)(const struct spf_starter *s, int handle);
 	const char *program; /* of the one that forks */
 	struct spawner *spawner;
-	unsigned row; /* the program's in the spawner's table */
 };
 
 /* Borrows `program` or `spawner`. Any thread. */
 struct spf_starter spf_starter_fork(const char *program);
-struct spf_starter spf_starter_spawn(struct spawner *spawner, unsigned row);
+struct spf_starter spf_starter_spawn(struct spawner *spawner);
 
 enum { SPF_PROGRAM_BYTES = 4096 };
 /* Finds the program: beside the one that runs, then in libexecdir. False: it

@@ -164,7 +164,8 @@ static void run_program(struct alarms *s, const struct alarm_told *m)
 	strbuf_init(&json, SPAWNER_INPUT_MAX);
 	print_json(s->c.shared, m, &json);
 	if (!strbuf_ok(&json) ||
-	    !spawner_run(s->c.exec, m->kind, strbuf_view(&json)))
+	    !spawner_run(s->c.exec, SPAWN_ALARM, m->kind,
+		strbuf_view(&json)))
 		log_error("alarm.not_run", kv_str("kind", m->kind),
 		    kv_str("about", m->about),
 		    kv_str("why", strbuf_ok(&json)
@@ -204,7 +205,7 @@ void alarm_raise(struct alarms *s, enum alarm_kind kind, const char *about,
 	due = is_due(s, kind, clock_mono_ms(sh->clock), &m);
 	mail = s->mail;
 	pthread_mutex_unlock(&s->lock);
-	if (due && s->c.exec != NULL)
+	if (due && spawner_has(s->c.exec, SPAWN_ALARM))
 		run_program(s, &m);
 	if (due && mail && s->c.mail != NULL)
 		s->c.mail(s->c.arg, &m);

@@ -26,7 +26,7 @@ struct alarm_told {
 struct alarm_config {
 	struct shared *shared;
 	const struct conf *conf;
-	struct spawner *exec; /* runs the program; may be NULL */
+	struct spawner *exec; /* runs the program, if it has one; or NULL */
 	/* Sends the mail: any thread, copies what it keeps. May be NULL. */
 	void (*mail)(void *arg, const struct alarm_told *told);
 	void *arg;

@@ -3,7 +3,6 @@
 sandbox."""
 import email
 import json
-import pathlib
 import shutil
 
 import pytest
@@ -136,58 +135,6 @@ def test_a_table_that_is_gone_is_an_alarm_and_its_mail_waits_for_it(
           "the alarm to arrive when the table is back")
     gw.wait_empty()
     gw.verify()
-
-
-def group_of(gw):
-    """Children of the daemon's process, by /proc."""
-    out = []
-    for p in pathlib.Path("/proc").iterdir():
-        if not p.name.isdigit():
-            continue
-        try:
-            stat = (p / "stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(stat[1]) == gw.process.pid:
-            out.append(int(p.name))
-    return out
-
-
-def alive(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(
-            ")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def test_a_killed_daemon_leaves_nothing_that_runs_on(
-        make_gw, legacy, cloud, page, folder):
-    page.write(f"sleep 1000 & echo $$ $! > {folder}/pids.new; "
-               f"mv {folder}/pids.new {folder}/pids; wait")
-    gw = make_gw({"alarm": {"exec": page.program, "interval": "1s"}})
-    spawner, = group_of(gw)
-    assert "Seccomp:\t2" in pathlib.Path(
-        f"/proc/{gw.process.pid}/status").read_text()
-    leg_down(gw, legacy)
-    pids = [int(p) for p in until(
-        lambda: (folder / "pids").exists() and
-        (folder / "pids").read_text(), "the program to run").split()]
-    assert len(pids) == 2 and all(alive(p) for p in pids)
-    gw.kill()
-    until(lambda: not any(alive(p) for p in [spawner, *pids]),
-          "all that it started to be gone")
-
-
-def test_stopping_ends_the_spawner(make_gw, legacy, page):
-    gw = make_gw({"alarm": {"exec": page.program}})
-    spawner, = group_of(gw)
-    assert gw.stop() == 0
-    until(lambda: not alive(spawner), "the spawner to end")
-
-
-def test_without_a_program_there_is_no_spawner(gw):
-    assert group_of(gw) == []
 
 
 @pytest.mark.parametrize("name", ["nothing", "."])

@@ -6,8 +6,6 @@ import re
 
 import pytest
 
-from until import until
-
 
 def status(folder):
     """The kernel's view of a process or a thread."""
@@ -106,19 +104,3 @@ def test_a_program_where_the_daemon_may_write_is_refused(make_gw, folder):
     program.chmod(0o755)
     text = refused(make_gw({"alarm": {"exec": program}}, start=False))
     assert re.search(r"posthouse\.conf:\d+: alarm\.exec: .*move it", text)
-
-
-def test_the_process_that_starts_programs_is_shut_in(make_gw, tmp_path):
-    program = tmp_path / "page"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    gw = make_gw({"alarm": {"exec": program}})
-    children = until(
-        lambda: [c for c in pathlib.Path("/proc").iterdir()
-                 if c.name.isdigit() and (c / "status").exists() and
-                 status(c)["PPid"] == str(gw.process.pid)],
-        "the spawner to be there")
-    for c in children:
-        until(lambda: status(c)["Seccomp"] == "2", "it to be shut in")
-        assert status(c)["NoNewPrivs"] == "1"
-        assert int(status(c)["CapPrm"], 16) == 0
