@@ -351,7 +351,7 @@ static void look_at_lanes(struct serving *s, const struct polled *w)
 
 		if ((got & (POLLHUP | POLLERR)) != 0)
 			s->alone = true;
-		else if ((got & POLLIN) != 0)
+		else if ((got & POLLIN) != 0 && !s->orphan)
 			take(s, i);
 	}
 }
