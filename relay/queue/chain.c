@@ -12,6 +12,8 @@ enum {
 	BLOCK_BITS = 12,
 	BLOCK = 1 << BLOCK_BITS,
 	LOOK_BACK = 16, /* how far older_waits() looks */
+	FETCH_BUCKET = 24, /* entries: about as long as memory takes, twice */
+	FETCH_HEAD = 12,
 };
 
 static uint32_t *bucket(const struct chains *c, uint32_t n)
@@ -79,11 +81,52 @@ void queue_expect(struct queue *q, uint64_t deliveries)
 {
 	struct chains *c = &q->chains;
 
-	if (c->entries != 0 || deliveries > UINT32_MAX / 2)
+	if (c->entries != 0 || c->later != 0 || deliveries > UINT32_MAX / 2)
 		return;
+	queue_tick(q);
 	while ((uint64_t)c->blocks << BLOCK_BITS < deliveries)
 		add_block(c);
 	c->buckets = c->blocks << BLOCK_BITS;
+	c->later = q->deliveries.used + 1;
+}
+
+static void add_first(struct chains *c)
+{
+	if (c->blocks > 0)
+		return;
+	add_block(c);
+	c->buckets = BLOCK;
+}
+
+/* The places in memory that an entry is linked at, some entries ahead. */
+static void fetch(const struct queue *q, uint32_t n)
+{
+	const struct chains *c = &q->chains;
+	uint32_t bucket_ahead = n + FETCH_BUCKET, head_ahead = n + FETCH_HEAD;
+
+	if (bucket_ahead > q->deliveries.used)
+		return;
+	__builtin_prefetch(bucket(c,
+	    bucket_of(c, delivery_at(q, bucket_ahead)->hash)), 1);
+	head_ahead = *bucket(c, bucket_of(c, delivery_at(q, head_ahead)->hash));
+	if (head_ahead != 0)
+		__builtin_prefetch(delivery_at(q, head_ahead), 1);
+}
+
+void queue_loaded(struct queue *q)
+{
+	struct chains *c = &q->chains;
+	uint32_t n = c->later;
+
+	if (n == 0)
+		return;
+	c->later = 0;
+	add_first(c);
+	for (; n <= q->deliveries.used; n++) {
+		fetch(q, n);
+		if (delivery_at(q, n)->msg != 0)
+			chain_add(q, n);
+	}
 }
 
 void chain_add(struct queue *q, uint32_t n)
@@ -92,10 +135,9 @@ void chain_add(struct queue *q, uint32_t n)
 	struct delivery *d = delivery_at(q, n);
 	uint32_t *head;
 
-	if (c->blocks == 0) {
-		add_block(c);
-		c->buckets = BLOCK;
-	}
+	if (c->later != 0)
+		return;
+	add_first(c);
 	if (++c->entries > c->buckets)
 		grow(q);
 	head = bucket(c, bucket_of(c, d->hash));
@@ -110,10 +152,12 @@ void chain_remove(struct queue *q, uint32_t n)
 {
 	struct chains *c = &q->chains;
 	struct delivery *d = delivery_at(q, n);
-	uint32_t *to = d->chain_prev != 0 ?
-	    &delivery_at(q, d->chain_prev)->chain_next :
-	    bucket(c, bucket_of(c, d->hash));
+	uint32_t *to;
 
+	if (c->later != 0)
+		return;
+	to = d->chain_prev != 0 ? &delivery_at(q, d->chain_prev)->chain_next :
+				  bucket(c, bucket_of(c, d->hash));
 	PH_ASSERT(*to == n && c->entries > 0);
 	*to = d->chain_next;
 	if (d->chain_next != 0)
@@ -133,6 +177,7 @@ uint32_t chain_newest(const struct queue *q, uint64_t hash)
 {
 	const struct chains *c = &q->chains;
 
+	PH_ASSERT(c->later == 0);
 	return c->blocks == 0 ? 0 : *bucket(c, bucket_of(c, hash));
 }
 

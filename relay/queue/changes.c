@@ -29,12 +29,14 @@ bool queue_insert(struct queue *q, const struct queue_arrival *a)
 {
 	uint32_t msg;
 
-	queue_tick(q);
+	if (q->chains.later == 0)
+		queue_tick(q);
 	if (!a->force && queue_full(q))
 		return false;
-	if (id_tree_find(q, a->id) != 0)
+	if (a->id <= q->highest_id && id_tree_find(q, a->id) != 0)
 		return true;
 	msg = message_new(q, a->id, a->size);
+	message_at(q, msg)->sender = a->sender & QUEUE_SENDER_MASK;
 	for (unsigned i = 0; i < a->n; i++) {
 		uint32_t at = entry_new(q, msg, &a->items[i]);
 		uint64_t change = a->items[i].change;

@@ -101,6 +101,7 @@ static void entry_free(struct queue *q, uint32_t n)
 	entry_count(q, delivery_at(q, n), false);
 	if (q->hint == n)
 		q->hint = 0;
+	delivery_at(q, n)->msg = 0;
 	slab_free(&q->deliveries, n);
 	q->counts.deliveries--;
 	atomic_fetch_sub(&q->held, 1);
@@ -133,6 +134,8 @@ uint32_t message_new(struct queue *q, uint64_t id, uint64_t size)
 	m->id = id;
 	m->size = size;
 	id_tree_add(q, msg);
+	if (id > q->highest_id)
+		q->highest_id = id;
 	q->counts.messages++;
 	return msg;
 }

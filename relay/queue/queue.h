@@ -91,10 +91,15 @@ struct queue_arrival {
 	const struct delivery_ref *items;
 	unsigned n;
 	bool claimed, force;
+	uint64_t sender; /* as queue_sender() has it; 0: not known */
 };
 bool queue_insert(struct queue *q, const struct queue_arrival *a);
-/* About so many deliveries will be inserted at once; before the first. */
+/* About so many deliveries will be inserted at once; before the first. Until
+ * queue_loaded() nothing else may be asked of the queue: a wake-up would not
+ * find them. */
 void queue_expect(struct queue *q, uint64_t deliveries);
+/* They were. Without queue_expect() nothing happens. */
+void queue_loaded(struct queue *q);
 bool queue_full(const struct queue *q); /* any thread */
 /* A keyed hash of the sender's domain, for queue_leg_shun() and
  * queue_leg_slow(); 29 bits of it are kept. */

@@ -76,6 +76,8 @@ struct wheel {
 struct chains {
 	uint32_t **block;
 	uint32_t blocks, buckets, entries;
+	uint32_t later; /* from this delivery on none is in a chain yet; 0: all
+			 * are */
 };
 
 struct span {
@@ -104,6 +106,7 @@ struct queue {
 	struct conf *conf;
 	struct slab deliveries, messages;
 	uint32_t root; /* of the tree of messages */
+	uint64_t highest_id; /* that ever was in it */
 	struct wheel wheel;
 	struct chains chains;
 	struct leg leg[NAMES_MAX];

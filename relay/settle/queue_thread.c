@@ -24,8 +24,7 @@ enum { RESOLVE_MAX = 64, PULL_MAX = 4 };
 static void on_accepted(struct queue_thread *s, struct accepted_letter *l)
 {
 	queue_insert(s->queue, &(struct queue_arrival){l->id, l->size, l->item,
-	    l->n, .claimed = l->claimed, .force = true});
-	queue_sender(s->queue, l->id, l->sender);
+	    l->n, .claimed = l->claimed, .force = true, .sender = l->sender});
 	mem_free(l);
 }
 
@@ -148,31 +147,36 @@ static void read_envelope(const struct spool_told *m, struct arena *a,
 	e->from = "";
 }
 
+static void grow_items(struct queue_thread *s, unsigned n)
+{
+	if (n <= s->items_cap)
+		return;
+	s->items_cap = n;
+	s->items = mem_resize(s->items, n * sizeof(*s->items));
+}
+
 void queue_thread_recovered(void *arg, const struct spool_told *m)
 {
 	struct queue_thread *s = arg;
-	struct arena *a = arena_new();
-	struct delivery_ref *items = NEW_ARRAY(struct delivery_ref, m->n);
+	struct arena *a = m->envelope.n == 0 ? NULL : arena_new();
 	struct envelope e;
 
 	read_envelope(m, a, &e);
+	grow_items(s, m->n);
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct spool_delivery *d = &m->delivery[i];
 
-		items[i] = delivery_ref_read(d, i);
-		items[i].hash = d->rcpt < e.rcpts
+		s->items[i] = delivery_ref_read(d, i);
+		s->items[i].hash = d->rcpt < e.rcpts
 				    ? mail_rcpt_hash(s->conf,
 					  e.rcpt[d->rcpt].to)
 				    : d->hash | QUEUE_ANYBODY;
 		if (dstate_live(d->state) && d->change < s->oldest_change)
 			s->oldest_change = d->change;
 	}
-	queue_insert(s->queue, &(struct queue_arrival){m->id, m->size, items,
-	    m->n, .force = true});
-	if (e.rcpts != 0 || m->sender != 0)
-		queue_sender(s->queue, m->id,
-		    e.rcpts != 0 ? mail_sender(e.from) : m->sender);
-	mem_free(items);
+	queue_insert(s->queue, &(struct queue_arrival){m->id, m->size,
+	    s->items, m->n, .force = true,
+	    .sender = e.rcpts != 0 ? mail_sender(e.from) : m->sender});
 	arena_free(a);
 }
 
@@ -238,6 +242,7 @@ int queue_thread_step(struct queue_thread *s)
 {
 	int trials, queue;
 
+	queue_loaded(s->queue); /* what the start told of, the first time */
 	take_letters(s);
 	trials = leg_step(s);
 	spool_look_at_clock(s->shared->spool);
@@ -252,6 +257,7 @@ void queue_thread_drain(struct queue_thread *s)
 {
 	if (s == NULL)
 		return;
+	queue_loaded(s->queue);
 	if (atomic_load(&s->stop)) {
 		reroute_end(s);
 		take_ready(s);
@@ -298,5 +304,6 @@ void queue_thread_free(struct queue_thread *s)
 	conf_unref(s->conf);
 	mailbox_fini(&s->box);
 	mem_free(s->rows);
+	mem_free(s->items);
 	mem_free(s);
 }

@@ -31,6 +31,8 @@ struct queue_thread {
 	_Atomic bool stop;
 	unsigned turn; /* of the workers */
 	uint64_t oldest_change;
+	struct delivery_ref *items; /* of a message at the start */
+	unsigned items_cap;
 	struct queue_row *rows;
 	unsigned row_cap;
 	struct list bounces; /* act.c: those whose end is waited for */

@@ -230,7 +230,7 @@ static enum carried carry_one(struct spool *s, uint32_t number,
 	struct stored m;
 	struct error err;
 
-	if (stored_read(s, v, &m, &err) < 0) {
+	if (stored_read(s, NULL, v, &m, &err) < 0) {
 		rc = cannot_carry(s, v, &err);
 	} else {
 		rc = carry_stored(s, &m, v, bytes);

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 #include "relay/base/log.h"
-#include "relay/spool/format/checkpoint_form.h"
-#include "relay/spool/spool_int.h"
+#include "relay/spool/chunk_file.h"
+#include "relay/spool/window.h"
 
 enum { EVERY_MS = 30000, SHARE = 20, LOOK_MS = 1000, IDS = 4096 };
 
@@ -27,6 +27,9 @@ struct chunk_writer {
 	int64_t at;
 	uint64_t number, rows;
 	struct strbuf b;
+	struct message_row row;
+	struct windows *windows;
+	struct chunk_file old; /* the checkpoint before */
 	unsigned char secret[SUM_SECRET];
 };
 
@@ -107,6 +110,15 @@ static int by_id(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* As they are after a start, and while no number is used again. */
+static bool ascending(const uint64_t *ids, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (ids[i] < ids[i - 1])
+			return false;
+	return true;
+}
+
 static uint64_t *all_ids(struct spool *s, size_t *n_out)
 {
 	uint64_t *ids;
@@ -119,7 +131,7 @@ static uint64_t *all_ids(struct spool *s, size_t *n_out)
 	*n_out = 0;
 	for (uint32_t i = 1; i <= used; i += IDS)
 		*n_out += some_ids(s, i, ids + *n_out);
-	if (*n_out > 1)
+	if (!ascending(ids, *n_out))
 		qsort(ids, *n_out, sizeof(*ids), by_id);
 	return ids;
 }
@@ -127,20 +139,63 @@ static uint64_t *all_ids(struct spool *s, size_t *n_out)
 static void put_row(struct chunk_writer *w, const struct version *v,
     const struct stored *m)
 {
-	struct checkpoint_row row = {.generation = v->seg->generation,
-	    .slot = v->seg->slot, .rec = v->rec, .rec_bytes = v->rec_bytes,
-	    .body_bytes = v->body_bytes, .size = m->record.accept.body.size};
+	const struct rec_accept *a = &m->record.accept;
+	struct message_row *row = &w->row;
 
-	row.record.accept = m->record.accept;
-	row.record.accept.id = v->id;
-	row.record.accept.delivery = m->delivery;
-	row.record.accept.deliveries = m->n;
-	row.place = NEW_ARRAY(struct state_place, v->n);
-	for (unsigned i = 0; i < v->n; i++)
-		row.place[i] = (struct state_place){v->d[i].slot, v->d[i].rec};
-	checkpoint_put_row(&w->b, &row, w->s->c.names);
-	mem_free(row.place);
+	row_room(row, m->n, a->body.extents);
+	row->id = v->id;
+	row->generation = v->seg->generation;
+	row->slot = v->seg->slot;
+	row->rec = v->rec;
+	row->rec_bytes = v->rec_bytes;
+	row->body_bytes = v->body_bytes;
+	row->size = a->body.size;
+	row->sender = a->sender;
+	row->whole = true;
+	row->deliveries = m->n;
+	row->extents = a->body.extents;
+	for (unsigned i = 0; i < m->n; i++) {
+		row->place[i] = (struct row_place){i, v->d[i].slot,
+		    v->d[i].rec};
+		row->delivery[i] = m->delivery[i];
+	}
+	for (unsigned i = 0; i < row->extents; i++)
+		row->extent[i] = a->body.extent[i];
+	sheet_put(&w->b, row);
 	w->rows++;
+}
+
+/* As the checkpoint before has it, if nothing became of it since. */
+static bool put_old_row(struct chunk_writer *w, const struct version *v)
+{
+	struct chunk_file *old = &w->old;
+	int rc = 1;
+
+	while (old->fd >= 0 && old->last_id < v->id && rc > 0)
+		rc = chunk_file_row(old);
+	if (rc <= 0)
+		chunk_file_close(old);
+	if (rc <= 0 || old->fd < 0 || old->last_id != v->id ||
+	    !version_has_row(v, &old->row))
+		return false;
+	for (unsigned i = 0; i < v->n; i++)
+		old->row.delivery[i].uncertain = v->d[i].uncertain;
+	sheet_put(&w->b, &old->row);
+	w->rows++;
+	return true;
+}
+
+static int read_row(struct chunk_writer *w, const struct version *v)
+{
+	struct stored m;
+	struct error err;
+	int rc = stored_read(w->s, w->windows, v, &m, &err);
+
+	if (rc == 0) {
+		put_row(w, v, &m);
+		stored_fini(&m);
+	}
+	return rc;
 }
 
 /* One that is over by now is left out. */
@@ -148,9 +203,7 @@ static int write_row(struct chunk_writer *w, uint64_t id)
 {
 	struct spool *s = w->s;
 	struct version *v;
-	struct stored m;
-	struct error err;
-	int rc;
+	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
 	v = index_copy(s, id);
@@ -159,11 +212,8 @@ static int write_row(struct chunk_writer *w, uint64_t id)
 	pthread_mutex_unlock(&s->lock);
 	if (v == NULL)
 		return 0;
-	rc = stored_read(s, v, &m, &err);
-	if (rc == 0) {
-		put_row(w, v, &m);
-		stored_fini(&m);
-	}
+	if (!put_old_row(w, v))
+		rc = read_row(w, v);
 	pthread_mutex_lock(&s->lock);
 	version_pin(s, v, -1);
 	pthread_mutex_unlock(&s->lock);
@@ -171,22 +221,50 @@ static int write_row(struct chunk_writer *w, uint64_t id)
 	return rc;
 }
 
-static int write_rows(struct chunk_writer *w)
+static int end_sheet(struct chunk_writer *w)
 {
-	uint64_t *ids;
-	size_t n;
+	int rc;
+
+	if (sheet_empty(&w->b, CHUNK_HEAD))
+		return 0;
+	sheet_end(&w->b, CHUNK_HEAD, w->s->c.names);
+	rc = flush(w, CHUNK_ROWS);
+	sheet_begin(&w->b);
+	return rc;
+}
+
+static int write_some(struct chunk_writer *w, const uint64_t *ids, size_t n)
+{
 	int rc = 0;
 
-	ids = all_ids(w->s, &n);
+	sheet_begin(&w->b);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = write_row(w, ids[i]);
 		if (rc == 0 && w->b.n >= CHUNK_FULL)
-			rc = flush(w, CHUNK_ROWS);
+			rc = end_sheet(w);
 		if (atomic_load(&w->s->stopping) && !w->at_end)
 			rc = -1; /* a stop writes one of its own */
 	}
+	if (rc == 0)
+		rc = end_sheet(w);
+	chunk_begin(&w->b);
+	return rc;
+}
+
+static int write_rows(struct chunk_writer *w)
+{
+	size_t n;
+	uint64_t *ids = all_ids(w->s, &n);
+	int rc;
+
+	w->windows = windows_new(w->s);
+	chunk_file_open(&w->old, w->s, name_now);
+	rc = write_some(w, ids, n);
+	chunk_file_close(&w->old);
+	windows_free(w->windows);
+	row_fini(&w->row);
 	mem_free(ids);
-	return rc == 0 && w->b.n > CHUNK_HEAD ? flush(w, CHUNK_ROWS) : rc;
+	return rc;
 }
 
 /* When its mail was over is written, not until when that is retained: the next

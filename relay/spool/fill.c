@@ -50,8 +50,8 @@ bool fill_apply(struct spool *s, size_t record)
 	batch_record_end(&j->batch);
 	at.off = (uint32_t)(j->seg->end + record);
 	at.bytes = (uint32_t)(meta->n - record);
-	at.mem = meta->p + record;
-	takes = record_frame(slice_of(at.mem, at.bytes), &h, &payload) &&
+	takes = record_frame(slice_of(meta->p + record, at.bytes), &h,
+		    &payload) &&
 	    record_parse(r, &h, payload, FORMAT_VERSION, s->c.names) == 0;
 	if (takes && (r->type == REC_UPDATE || r->type == REC_GROUP)) {
 		takes = index_stage_update(s, &r->update, at);

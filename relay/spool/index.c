@@ -67,6 +67,18 @@ struct segment **index_bulk(const struct spool *s, uint64_t id,
 	return refs == NULL ? NULL : refs->seg;
 }
 
+/* Of a delivery that stands in a row. */
+static struct live_state live_state_of_row(const struct message_row *row,
+    unsigned i)
+{
+	const struct spool_delivery *d = &row->delivery[i];
+
+	return (struct live_state){.slot = row->place[i].slot,
+	    .rec = row->place[i].rec, .rcpt = d->rcpt, .leg = d->leg,
+	    .role = d->role, .state = d->state, .uncertain = d->uncertain,
+	    .tried = d->attempts > 0, .due_us = d->due_us};
+}
+
 struct version *index_unpack(struct spool *s, uint32_t number, unsigned extra)
 {
 	const struct live_table *t = &s->index.table;
@@ -195,9 +207,83 @@ static void settle(struct spool *s, const struct version *v)
 		live_list_push(t, &v->seg->live, number);
 }
 
-void index_restore(struct spool *s, const struct version *v)
+static void restore_bulk(struct spool *s, const struct message_row *row)
 {
-	settle(s, v);
+	struct bulk_refs *refs =
+	    mem_new(sizeof(*refs) + row->extents * sizeof(refs->seg[0]));
+
+	for (unsigned i = 0; i < row->extents; i++) {
+		struct segment *seg = segment_of(s, &row->extent[i]);
+
+		if (seg == NULL ||
+		    (refs->n > 0 && refs->seg[refs->n - 1] == seg))
+			continue;
+		seg->refs++;
+		refs->seg[refs->n++] = seg;
+	}
+	if (refs->n > 0)
+		map_put(&s->index.bulk, row->id, refs);
+	else
+		mem_free(refs);
+}
+
+void index_restore(struct spool *s, struct segment *seg,
+    const struct message_row *row)
+{
+	struct live_table *t = &s->index.table;
+	uint32_t number = live_add(t, row->id), last = 0;
+	uint64_t bytes = (uint64_t)row->rec_bytes + row->body_bytes;
+	struct live *m = live_at(t, number);
+
+	m->slot = row->slot;
+	m->rec = row->rec;
+	m->rec_bytes = row->rec_bytes;
+	m->body_bytes = row->body_bytes;
+	for (unsigned i = 0; i < row->deliveries; i++) {
+		struct live_state state = live_state_of_row(row, i);
+
+		last = live_more(t, number, last, &state);
+	}
+	if (row->extents > 0)
+		restore_bulk(s, row);
+	seg->live_bytes += bytes;
+	s->index.live_bytes += bytes;
+	s->index.messages++;
+	live_list_push(t, &seg->live, number);
+}
+
+bool version_has_row(const struct version *v, const struct message_row *row)
+{
+	bool same = row->generation == v->seg->generation &&
+	    row->rec == v->rec && row->deliveries == v->n;
+
+	for (unsigned i = 0; i < v->n && same; i++)
+		same = row->place[i].rec == v->d[i].rec &&
+		    row->place[i].slot == v->d[i].slot &&
+		    row->delivery[i].state == v->d[i].state;
+	return same;
+}
+
+bool index_has_row(const struct spool *s, uint32_t number,
+    const struct message_row *row)
+{
+	const struct live_table *t = &s->index.table;
+	const struct live *m = live_at(t, number);
+	uint32_t at = m->first;
+	unsigned n = 0;
+
+	if (row->generation != s->seg[m->slot]->generation ||
+	    row->rec != m->rec)
+		return false;
+	for (; at != 0; at = live_delivery_at(t, at)->next, n++) {
+		const struct live_delivery *d = live_delivery_at(t, at);
+
+		if (n == row->deliveries || row->place[n].rec != d->rec ||
+		    row->place[n].slot != d->slot ||
+		    row->delivery[n].state != d->state)
+			return false;
+	}
+	return n == row->deliveries;
 }
 
 void index_clear(struct spool *s)

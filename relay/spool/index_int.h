@@ -8,6 +8,7 @@
 #include "relay/base/list.h"
 #include "relay/base/map.h"
 #include "relay/spool/format/record.h"
+#include "relay/spool/format/sheet.h"
 #include "relay/spool/live/live_table.h"
 
 struct spool;
@@ -44,11 +45,14 @@ struct index {
 	uint64_t seen_min, seen_max;
 };
 
-/* Where a record stands on disk, and its bytes while they are in memory. */
+struct windows;
+
+/* Where a record stands on disk, and what it is read through; NULL: by
+ * itself. */
 struct rec_place {
 	struct segment *seg;
 	uint32_t off, bytes;
-	const char *mem;
+	struct windows *by;
 };
 
 void index_init(struct spool *s);
@@ -85,8 +89,13 @@ void index_drop(struct spool *s);
 /* With room for n deliveries, and n of them. */
 struct version *version_new(uint64_t id, unsigned n);
 void version_free(struct version *v);
+/* Is it as the row says, and stands where it says? */
+bool version_has_row(const struct version *v, const struct message_row *row);
+bool index_has_row(const struct spool *s, uint32_t number,
+    const struct message_row *row);
 /* Recovery: a message as a checkpoint has it; and none of them. */
-void index_restore(struct spool *s, const struct version *v);
+void index_restore(struct spool *s, struct segment *seg,
+    const struct message_row *row);
 void index_clear(struct spool *s);
 /* The committed one, with room for more deliveries. */
 struct version *index_unpack(struct spool *s, uint32_t number, unsigned extra);

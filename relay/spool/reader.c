@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "relay/base/assert.h"
-#include "relay/spool/spool_int.h"
+#include "relay/spool/window.h"
 
 enum { RECORD_SANE = 64 << 20 };
 
@@ -28,8 +28,29 @@ void reader_fini(struct spool *s)
 
 /* ---- records ---- */
 
+/* NULL when it is not whole there. */
+static char *read_through(const struct spool *s, struct rec_place at,
+    size_t *bytes_out)
+{
+	const char *p = windows_bytes(at.by, at.seg, at.off, RECORD_HEAD);
+	struct record_head h;
+	struct slice payload;
+
+	if (p == NULL)
+		return NULL;
+	record_frame(slice_of(p, RECORD_HEAD), &h, &payload);
+	*bytes_out = record_span(&h);
+	if (h.bytes > s->key.segment_bytes)
+		return NULL;
+	p = windows_bytes(at.by, at.seg, at.off, *bytes_out);
+	if (p == NULL ||
+	    !record_valid(slice_of(p, *bytes_out), &h, at.seg->secret))
+		return NULL;
+	return mem_dup(p, *bytes_out);
+}
+
 /* NULL and errno: EBADMSG when the bytes are there and wrong. */
-static char *read_raw(struct spool *s, struct segment *seg, uint32_t off,
+static char *read_alone(struct spool *s, struct segment *seg, uint32_t off,
     size_t *bytes_out)
 {
 	unsigned char head[RECORD_HEAD];
@@ -57,13 +78,20 @@ static char *read_raw(struct spool *s, struct segment *seg, uint32_t off,
 	return NULL;
 }
 
+static char *read_raw(struct spool *s, struct rec_place at, size_t *bytes_out)
+{
+	char *mem = at.by == NULL ? NULL : read_through(s, at, bytes_out);
+
+	return mem != NULL ? mem : read_alone(s, at.seg, at.off, bytes_out);
+}
+
 int read_record(struct spool *s, struct rec_place at, struct record *r,
     char **mem_out, struct error *err)
 {
 	struct record_head h;
 	struct slice payload;
 	size_t n;
-	char *mem = read_raw(s, at.seg, at.off, &n);
+	char *mem = read_raw(s, at, &n);
 
 	if (mem == NULL)
 		return error_sys(err, errno,
@@ -193,7 +221,7 @@ static int give(struct spool *s, struct spool_fetch *f,
 	int rc = -1;
 
 	for (int i = 0; rc < 0 && i < READ_TRIES; i++)
-		rc = stored_read(s, v, &m, &f->err);
+		rc = stored_read(s, NULL, v, &m, &f->err);
 	if (rc < 0)
 		return -1;
 	a = &m.record.accept;

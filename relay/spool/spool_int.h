@@ -257,11 +257,12 @@ struct stored {
 	struct arena *arena;
 };
 
-/* From the disk; its segments are pinned, or the caller is the writer. -1 and
- * err, and nothing to free, when the message or the state of a delivery cannot
- * be read now. A state that is damaged is filled in from what is in memory. */
-int stored_read(struct spool *s, const struct version *v, struct stored *out,
-    struct error *err);
+/* From the disk, through `by` if there is one; its segments are pinned, or the
+ * caller is the writer. -1 and err, and nothing to free, when the message or
+ * the state of a delivery cannot be read now. A state that is damaged is filled
+ * in from what is in memory. */
+int stored_read(struct spool *s, struct windows *by, const struct version *v,
+    struct stored *out, struct error *err);
 void stored_fini(struct stored *m);
 /* A delivery as far as the index knows it, created when its message was
  * accepted. Its stamps are steady time. */

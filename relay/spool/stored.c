@@ -15,6 +15,7 @@
 /* Several deliveries have their state in one record, as a rule. */
 struct update_reader {
 	struct spool *s;
+	struct windows *by;
 	struct record record;
 	char *mem;
 	uint32_t slot, rec;
@@ -29,7 +30,7 @@ static void forget(struct update_reader *u)
 static int read_update(struct update_reader *u, const struct live_state *d,
     struct error *err)
 {
-	struct rec_place at = {u->s->seg[d->slot], d->rec, 0, NULL};
+	struct rec_place at = {u->s->seg[d->slot], d->rec, 0, u->by};
 
 	if (u->mem != NULL && u->slot == d->slot && u->rec == d->rec)
 		return 0;
@@ -178,10 +179,10 @@ static void mark(struct spool_delivery *d, const struct live_state *is)
 	d->due_us = is->due_us;
 }
 
-static int take_states(struct spool *s, struct stored *m,
+static int take_states(struct spool *s, struct windows *by, struct stored *m,
     const struct version *v)
 {
-	struct update_reader u = {.s = s};
+	struct update_reader u = {.s = s, .by = by};
 	int rc = 0;
 
 	record_init(&u.record);
@@ -198,10 +199,10 @@ static int take_states(struct spool *s, struct stored *m,
 	return rc;
 }
 
-int stored_read(struct spool *s, const struct version *v, struct stored *out,
-    struct error *err)
+int stored_read(struct spool *s, struct windows *by, const struct version *v,
+    struct stored *out, struct error *err)
 {
-	struct rec_place at = {v->seg, v->rec, v->rec_bytes, NULL};
+	struct rec_place at = {v->seg, v->rec, v->rec_bytes, by};
 
 	*out = (struct stored){0};
 	record_init(&out->record);
@@ -210,7 +211,7 @@ int stored_read(struct spool *s, const struct version *v, struct stored *out,
 		return -1;
 	}
 	out->arena = arena_new();
-	if (take_states(s, out, v) == 0)
+	if (take_states(s, by, out, v) == 0)
 		return 0;
 	error_sys(err, EIO, "the state of a delivery cannot be read");
 	stored_fini(out);
@@ -292,7 +293,7 @@ static void look_at(struct kept_search *f, struct segment *seg,
     const struct scan_record *rec)
 {
 	struct rec_place at = {seg, (uint32_t)rec->off,
-	    (uint32_t)rec->frame.n, rec->frame.p};
+	    (uint32_t)rec->frame.n, NULL};
 	struct record *r = &f->record;
 
 	if (!may_name(f, rec) ||

@@ -102,7 +102,7 @@ def test_a_message_that_cannot_be_read_is_named_and_served_later(
     """While the start tells of it: some reads after it looked at all."""
     legacy.refuse_connections()
     for nth in range(4, 60):
-        fail.arm("read", nth, errno.EIO, 3, "spool/seg.")
+        fail.arm("read", nth, errno.EIO, 4, "spool/seg.")
         try:
             waiting.start()
         except Refused:

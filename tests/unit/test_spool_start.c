@@ -300,7 +300,8 @@ static void j12_an_unread_message_is_named_and_served_later(void **state)
 		q->disk->fault = FAULT_EIO;
 		q->disk->fail_mask = 1u << CALL_READ;
 		q->disk->fail_at = n;
-		q->disk->fail_more = 2; /* as often as it is tried */
+		/* With others in its window, and as often as it is tried. */
+		q->disk->fail_more = 3;
 		open = rig_open(q);
 		q->disk->fault = FAULT_NONE;
 		hit = q->disk->hit;
@@ -316,7 +317,7 @@ static void j12_an_unread_message_is_named_and_served_later(void **state)
 		if (!hit)
 			break;
 	}
-	assert_true(seen > 5);
+	assert_true(seen >= 2);
 	rig_free(r);
 }
 

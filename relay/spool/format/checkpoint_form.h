@@ -11,7 +11,7 @@
 #include "relay/spool/format/record.h"
 
 enum {
-	CHECKPOINT_FORMAT = 1,
+	CHECKPOINT_FORMAT = 2,
 	CHUNK_HEAD = 24,
 	CHUNK_FULL = 256 << 10, /* about so many are put in one */
 	CHUNK_MAX = 8 << 20,
@@ -46,30 +46,6 @@ struct checkpoint_begin {
 void checkpoint_put_begin(struct strbuf *b, const struct checkpoint_begin *c);
 int checkpoint_get_begin(struct slice bytes,
     struct checkpoint_begin *out) PH_CHECK;
-
-/* Where a state stands; rec 0: in the record of the message. */
-struct state_place {
-	uint32_t slot, rec;
-};
-
-/* A live message: its places, and in `record.accept` the rest, without
- * envelope and details. Stamps are steady time. */
-struct checkpoint_row {
-	uint64_t generation; /* of its segment */
-	uint32_t slot, rec, rec_bytes;
-	uint32_t body_bytes; /* inline */
-	uint64_t size;
-	struct state_place *place; /* of each delivery */
-	unsigned place_cap;
-	struct record record;
-};
-
-void checkpoint_put_row(struct strbuf *b, const struct checkpoint_row *row,
-    const struct names *names);
-/* Takes the next one off; 0, or -1 when it is not one. */
-int checkpoint_get_row(struct slice *rest, struct checkpoint_row *row,
-    struct names *names) PH_CHECK;
-void checkpoint_row_fini(struct checkpoint_row *row);
 
 struct checkpoint_segment {
 	uint8_t lane;

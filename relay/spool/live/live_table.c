@@ -71,14 +71,22 @@ void live_table_reserve(struct live_table *t, uint32_t messages)
 		resize(t, cap);
 }
 
+void live_soon(const struct live_table *t, uint64_t id)
+{
+	if (t->cap > 0)
+		__builtin_prefetch(&t->number[home_of(t, id)], 1);
+}
+
 uint32_t live_add(struct live_table *t, uint64_t id)
 {
 	uint32_t n, at;
 
 	PH_ASSERT(id != 0);
 	live_table_reserve(t, t->used + 1);
-	at = place_of(t, id);
-	PH_ASSERT(t->number[at] == 0);
+	/* No other has its id, so none is looked at. */
+	at = home_of(t, id);
+	while (t->number[at] != 0)
+		at = (at + 1) & (t->cap - 1);
 	n = slab_new(&t->messages);
 	live_at(t, n)->id = id;
 	t->number[at] = n;
@@ -174,20 +182,29 @@ static void cut_after(struct live_table *t, uint32_t number, uint32_t last)
 	}
 }
 
+uint32_t live_more(struct live_table *t, uint32_t number, uint32_t last,
+    const struct live_state *state)
+{
+	uint32_t at = slab_new(&t->deliveries);
+
+	if (last == 0)
+		live_at(t, number)->first = at;
+	else
+		live_delivery_at(t, last)->next = at;
+	live_state_put(live_delivery_at(t, at), state);
+	return at;
+}
+
 void live_put(struct live_table *t, uint32_t number,
     const struct live_state *state, unsigned n)
 {
 	uint32_t at = live_at(t, number)->first, last = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (at == 0) {
-			at = slab_new(&t->deliveries);
-			if (last == 0)
-				live_at(t, number)->first = at;
-			else
-				live_delivery_at(t, last)->next = at;
-		}
-		live_state_put(live_delivery_at(t, at), &state[i]);
+		if (at == 0)
+			at = live_more(t, number, last, &state[i]);
+		else
+			live_state_put(live_delivery_at(t, at), &state[i]);
 		last = at;
 		at = live_delivery_at(t, at)->next;
 	}

@@ -13,11 +13,15 @@
 
 #include "relay/base/slab.h"
 
-enum { RCPT_BITS = 20 }; /* of SPOOL_RCPTS */
+enum {
+	RCPT_BITS = 20, /* of SPOOL_RCPTS */
+	REC_BITS = 23,	/* of the bytes of a record */
+	BODY_BITS = 24, /* of those of an inline body */
+};
 
 struct live {
 	uint64_t id; /* 0: none */
-	uint64_t slot : 17, rec_bytes : 23, body_bytes : 24;
+	uint64_t slot : 17, rec_bytes : REC_BITS, body_bytes : BODY_BITS;
 	uint32_t rec;	     /* of its accepted, carry or revive record */
 	uint32_t prev, next; /* in the list of its segment */
 	uint32_t first;	     /* of its deliveries */
@@ -49,7 +53,9 @@ struct live_table {
 void live_table_init(struct live_table *t);
 void live_table_fini(struct live_table *t);
 uint32_t live_find(const struct live_table *t, uint64_t id); /* 0: none */
-/* A new one, in no list, with no delivery. */
+/* The id will be added: its place in memory is fetched meanwhile. */
+void live_soon(const struct live_table *t, uint64_t id);
+/* One whose id is not there, in no list, with no delivery. */
 uint32_t live_add(struct live_table *t, uint64_t id);
 /* With its deliveries; it must be in no list. */
 void live_remove(struct live_table *t, uint32_t number);
@@ -76,6 +82,10 @@ struct live_state {
 	int64_t due_us; /* steady; kept in ms, rounded down */
 };
 
+/* One more, after `last`, which is the last one; 0: there is none. Returns
+ * it. */
+uint32_t live_more(struct live_table *t, uint32_t number, uint32_t last,
+    const struct live_state *state);
 /* The states of all deliveries. */
 void live_put(struct live_table *t, uint32_t number,
     const struct live_state *state, unsigned n);

@@ -219,7 +219,8 @@ static int read_again(struct spool_recovery *r, const struct version *v,
     struct stored *m, struct error *err)
 {
 	for (int i = 0; i < READ_TRIES; i++)
-		if (stored_read(r->s, v, m, err) == 0)
+		if (stored_read(r->s, i == 0 ? r->windows : NULL, v, m, err) ==
+		    0)
 			return 0;
 	return -1;
 }
@@ -254,51 +255,63 @@ static void tell_guess(struct spool_recovery *r, const struct version *v)
 }
 
 /* Without them its recipients are read from its envelope. */
-static bool hashes_known(const struct checkpoint_row *row)
+static bool hashes_known(const struct message_row *row)
 {
-	for (unsigned i = 0; i < row->record.accept.deliveries; i++)
-		if (row->record.accept.delivery[i].hash == 0)
+	for (unsigned i = 0; i < row->deliveries; i++)
+		if (row->delivery[i].hash == 0)
 			return false;
 	return true;
 }
 
 /* It is as it was when the checkpoint was made. */
-static void tell_row(struct spool_recovery *r,
-    const struct checkpoint_row *row, const struct version *v)
+static void tell_row(struct spool_recovery *r, uint32_t number,
+    const struct message_row *row)
 {
-	const struct rec_accept *a = &row->record.accept;
+	const struct live_table *t = &r->s->index.table;
+	struct body_place y = {.extent = row->extent,
+	    .extents = row->extents};
+	uint32_t at = live_at(t, number)->first;
 
-	for (unsigned i = 0; i < v->n; i++)
-		a->delivery[i].uncertain = v->d[i].uncertain;
-	origin_check_body(r, v->id, &a->body);
-	pass_on(r, &(struct spool_told){.id = v->id, .size = row->size,
-	    .sender = a->sender, .envelope = slice_of("", 0),
-	    .delivery = a->delivery, .n = v->n});
+	for (unsigned i = 0; i < row->deliveries; i++) {
+		row->delivery[i].uncertain = live_delivery_at(t, at)->uncertain;
+		at = live_delivery_at(t, at)->next;
+	}
+	origin_check_body(r, row->id, &y);
+	pass_on(r, &(struct spool_told){.id = row->id, .size = row->size,
+	    .sender = row->sender, .envelope = slice_of("", 0),
+	    .delivery = row->delivery, .n = row->deliveries});
 }
 
-static void tell_one(struct spool_recovery *r, uint32_t number)
+static void tell_stored(struct spool_recovery *r, uint32_t number)
 {
 	struct version *v = index_unpack(r->s, number, 0);
-	uint64_t id = v->id;
-	const struct checkpoint_row *row = checkpoint_row_of(r, v);
 	const struct rec_accept *a;
 	struct stored m;
 	struct error err;
 
-	if (row != NULL && hashes_known(row)) {
-		tell_row(r, row, v);
-	} else if (read_again(r, v, &m, &err) < 0) {
-		tell_unread(r, id, &err);
+	if (read_again(r, v, &m, &err) < 0) {
+		tell_unread(r, v->id, &err);
 		tell_guess(r, v);
 	} else {
 		a = &m.record.accept;
-		origin_check_body(r, id, &a->body);
-		pass_on(r, &(struct spool_told){.id = id, .size = a->body.size,
-		    .sender = a->sender, .envelope = a->envelope,
-		    .delivery = m.delivery, .n = m.n});
+		origin_check_body(r, v->id, &a->body);
+		pass_on(r, &(struct spool_told){.id = v->id,
+		    .size = a->body.size, .sender = a->sender,
+		    .envelope = a->envelope, .delivery = m.delivery,
+		    .n = m.n});
 		stored_fini(&m);
 	}
 	version_free(v);
+}
+
+static void tell_one(struct spool_recovery *r, uint32_t number)
+{
+	const struct message_row *row = checkpoint_row_of(r, number);
+
+	if (row != NULL && hashes_known(row))
+		tell_row(r, number, row);
+	else
+		tell_stored(r, number);
 }
 
 struct by_id {
@@ -319,19 +332,26 @@ static void tell(struct spool_recovery *r)
 {
 	const struct live_table *t = &r->s->index.table;
 	struct by_id *m = NEW_ARRAY(struct by_id, r->s->index.messages);
+	bool sorted = true;
 	size_t n = 0;
 
-	for (uint32_t i = 1; i <= t->messages.used; i++)
-		if (live_is(t, i))
-			m[n++] = (struct by_id){live_at(t, i)->id, i};
+	for (uint32_t i = 1; i <= t->messages.used; i++) {
+		if (!live_is(t, i))
+			continue;
+		m[n] = (struct by_id){live_at(t, i)->id, i};
+		sorted = sorted && (n == 0 || m[n - 1].id < m[n].id);
+		n++;
+	}
 	PH_ASSERT(n == r->s->index.messages);
-	if (n > 1)
+	if (!sorted)
 		qsort(m, n, sizeof(*m), compare_ids);
 	r->ahead_us = spool_ahead_us(r->s);
 	if (r->told->expect != NULL)
 		r->told->expect(r->told->arg, n);
+	r->windows = windows_new(r->s);
 	for (size_t i = 0; i < n && r->told->message != NULL; i++)
 		tell_one(r, m[i].number);
+	windows_free(r->windows);
 	mem_free(m);
 	r->start->messages = n;
 }

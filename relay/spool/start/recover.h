@@ -6,8 +6,9 @@
 #ifndef RELAY_SPOOL_START_RECOVER_H
 #define RELAY_SPOOL_START_RECOVER_H
 
-#include "relay/spool/format/checkpoint_form.h"
+#include "relay/spool/chunk_file.h"
 #include "relay/spool/scan.h"
+#include "relay/spool/window.h"
 
 struct spool_recovery {
 	struct spool *s;
@@ -19,6 +20,7 @@ struct spool_recovery {
 	int64_t before_us; /* steady time of the batch before this one */
 	int64_t ahead_us; /* of steady time, while messages are told */
 	unsigned lost; /* segments that are not there */
+	struct windows *windows; /* while messages are told */
 	struct resume *resume; /* a checkpoint that is gone on from */
 	uint64_t from, from_number, from_offset; /* ... this batch */
 	uint64_t *slots;
@@ -48,9 +50,9 @@ void origin_begin(struct spool *s);
  * segments, before the replay, which then begins at its batch. Without one
  * nothing changes. */
 void checkpoint_resume(struct spool_recovery *r);
-/* The row of that id, when the message is as it was then; ids ascend. */
-const struct checkpoint_row *checkpoint_row_of(struct spool_recovery *r,
-    const struct version *v);
+/* The row of a live message, when it is as it was then; ids ascend. */
+const struct message_row *checkpoint_row_of(struct spool_recovery *r,
+    uint32_t number);
 void checkpoint_leave(struct spool_recovery *r);
 /* Takes over the facts of r->record. */
 void replay_facts(struct spool_recovery *r);

@@ -186,7 +186,7 @@ static void replay_record(struct spool_recovery *r, struct segment *seg,
     const struct scan_record *rec)
 {
 	struct rec_place at = {seg, (uint32_t)rec->off,
-	    (uint32_t)rec->frame.n, rec->frame.p};
+	    (uint32_t)rec->frame.n, NULL};
 
 	if (!record_known(rec->head.type)) {
 		if ((rec->head.flags & RECORD_MAY_SKIP) == 0)

@@ -4,91 +4,13 @@
  * believed, and takes it over only if each segment that it counts on is there.
  * Else the one before it is tried, and then the journal is read as a whole.
  */
-#include <fcntl.h>
-
 #include "relay/base/log.h"
 #include "relay/spool/start/recover.h"
 
-/* Reads the chunks of a file in order. */
-struct chunk_reader {
-	struct spool *s;
-	int fd;
-	int64_t off;
-	uint64_t number;
-	char *mem;
-	size_t cap;
-	unsigned char secret[SUM_SECRET];
-};
-
 struct resume {
-	struct chunk_reader in;
-	struct slice rows; /* of the present chunk, that are left */
-	struct checkpoint_row row;
+	struct chunk_file in;
 	bool has_row;
 };
-
-/* ---- chunks ---- */
-
-static bool reader_open(struct chunk_reader *in, struct spool *s,
-    const char *name)
-{
-	struct strbuf path;
-
-	*in = (struct chunk_reader){.s = s};
-	strbuf_init(&path, 4096);
-	spool_path(s, name, &path);
-	in->fd = s->c.io->open(s->c.io, path.p, O_RDONLY, 0);
-	strbuf_fini(&path);
-	sum_secret(s->key.secret, CHECKPOINT_LANE, 0, in->secret);
-	return in->fd >= 0;
-}
-
-static void reader_close(struct chunk_reader *in)
-{
-	if (in->fd >= 0)
-		in->s->c.io->close(in->s->c.io, in->fd);
-	mem_free(in->mem);
-	*in = (struct chunk_reader){.fd = -1};
-}
-
-static void rewind_reader(struct chunk_reader *in)
-{
-	in->off = 0;
-	in->number = 0;
-}
-
-static bool read_more(struct chunk_reader *in, size_t from, size_t n)
-{
-	struct diskio *io = in->s->c.io;
-
-	if (from + n > in->cap) {
-		in->mem = mem_resize(in->mem, from + n);
-		in->cap = from + n;
-	}
-	return io->pread(io, in->fd, in->mem + from, n, in->off) == (ssize_t)n;
-}
-
-/* The next chunk's bytes; false when it is not there or not whole. */
-static bool next_chunk(struct chunk_reader *in, enum chunk_kind *kind_out,
-    struct slice *bytes_out)
-{
-	struct chunk_head h;
-
-	if (!read_more(in, 0, CHUNK_HEAD) ||
-	    !chunk_get(slice_of(in->mem, CHUNK_HEAD), &h) ||
-	    h.number != in->number)
-		return false;
-	in->off += CHUNK_HEAD;
-	if (!read_more(in, CHUNK_HEAD, h.bytes) ||
-	    !chunk_valid(slice_of(in->mem, CHUNK_HEAD + h.bytes), &h,
-		in->secret))
-		return false;
-	in->off += h.bytes;
-	in->number++;
-	*kind_out = h.kind;
-	*bytes_out = slice_of(in->mem + CHUNK_HEAD, h.bytes);
-	return true;
-}
 
 /* ---- the whole of it ---- */
 
@@ -124,19 +46,15 @@ static bool take_end(struct found *f, struct slice bytes)
 	return unpack_end(&u);
 }
 
-/* All chunks, from the first to the last. */
-static bool read_all(struct chunk_reader *in, struct found *f)
+/* The first and the last chunk: what is between is read as it is taken over. */
+static bool read_ends(struct chunk_file *in, struct found *f)
 {
 	enum chunk_kind kind;
 	struct slice bytes;
 
-	while (next_chunk(in, &kind, &bytes)) {
-		if (kind == CHUNK_BEGIN && !take_begin(f, bytes))
-			return false;
-		if (kind == CHUNK_END)
-			return f->begin_mem != NULL && take_end(f, bytes);
-	}
-	return false;
+	return chunk_file_next(in, &kind, &bytes) && kind == CHUNK_BEGIN &&
+	    take_begin(f, bytes) && chunk_file_last(in, &bytes) &&
+	    take_end(f, bytes);
 }
 
 static void found_free(struct found *f)
@@ -210,49 +128,51 @@ static bool fits(struct spool_recovery *r, const struct found *f)
 
 /* ---- taken over ---- */
 
-static void restore(struct spool_recovery *r, const struct checkpoint_row *row)
+/* May it be taken into memory? What its states stand in is there as long as it
+ * is. */
+static bool sane(const struct spool *s, const struct message_row *row)
 {
-	const struct rec_accept *a = &row->record.accept;
-	struct spool *s = r->s;
-	struct segment *seg = main_at(s, row->slot, row->generation);
-	struct version *v;
+	if (row->rec_bytes >> REC_BITS != 0 ||
+	    row->body_bytes >> BODY_BITS != 0)
+		return false;
+	for (unsigned i = 0; i < row->deliveries; i++) {
+		const struct row_place *at = &row->place[i];
+
+		if (at->rec != 0 &&
+		    (at->slot >= s->segs || s->seg[at->slot] == NULL))
+			return false;
+	}
+	return true;
+}
+
+static bool restore(struct spool_recovery *r, const struct message_row *row)
+{
+	struct segment *seg = main_at(r->s, row->slot, row->generation);
+	struct body_place y = {.extent = row->extent,
+	    .extents = row->extents};
 
 	if (seg == NULL)
-		return; /* carried since, by a record that is replayed */
-	replay_adopt_bulk(r, &a->body);
-	v = version_of(s, &row->record, (struct rec_place){seg, row->rec,
-	    row->rec_bytes, NULL});
-	v->body_bytes = row->body_bytes;
-	for (unsigned i = 0; i < v->n; i++) {
-		v->d[i].slot = row->place[i].slot;
-		v->d[i].rec = row->place[i].rec;
-	}
-	index_restore(s, v);
-	version_free(v);
+		return true; /* carried since, by a record that is replayed */
+	if (!sane(r->s, row))
+		return false;
+	replay_adopt_bulk(r, &y);
+	index_restore(r->s, seg, row);
+	return true;
 }
 
 static bool restore_rows(struct spool_recovery *r, uint64_t rows)
 {
-	struct resume *in = r->resume;
-	enum chunk_kind kind;
-	struct slice bytes;
-	uint64_t before = 0;
+	struct chunk_file *in = &r->resume->in;
+	int rc;
 
 	live_table_reserve(&r->s->index.table, (uint32_t)rows);
-	rewind_reader(&in->in);
-	while (next_chunk(&in->in, &kind, &bytes)) {
-		while (kind == CHUNK_ROWS && bytes.n > 0) {
-			if (checkpoint_get_row(&bytes, &in->row,
-				r->s->c.names) < 0 ||
-			    in->row.record.accept.id <= before || rows-- == 0)
-				return false;
-			before = in->row.record.accept.id;
-			restore(r, &in->row);
-		}
-		if (kind == CHUNK_END)
-			return rows == 0;
+	chunk_file_rewind(in);
+	while ((rc = chunk_file_row(in)) > 0) {
+		live_soon(&r->s->index.table, chunk_file_ahead(in));
+		if (rows-- == 0 || !restore(r, &in->row))
+			return false;
 	}
-	return false;
+	return rc == 0 && rows == 0;
 }
 
 static bool restore_begin(struct spool_recovery *r,
@@ -322,9 +242,9 @@ static bool resume_from(struct spool_recovery *r, const char *name)
 	bool good;
 
 	r->resume = NEW(struct resume);
-	good = reader_open(&r->resume->in, r->s, name);
+	good = chunk_file_open(&r->resume->in, r->s, name);
 	if (good) {
-		good = read_all(&r->resume->in, &f) && fits(r, &f) &&
+		good = read_ends(&r->resume->in, &f) && fits(r, &f) &&
 		    take_over(r, &f);
 		log_info("spool.checkpoint", kv_str("file", name),
 		    kv_str("used", good ? "yes" : "no"),
@@ -334,7 +254,7 @@ static bool resume_from(struct spool_recovery *r, const char *name)
 	if (!good)
 		checkpoint_leave(r);
 	else
-		rewind_reader(&r->resume->in);
+		chunk_file_rewind(&r->resume->in);
 	return good;
 }
 
@@ -350,52 +270,26 @@ void checkpoint_leave(struct spool_recovery *r)
 {
 	if (r->resume == NULL)
 		return;
-	reader_close(&r->resume->in);
-	checkpoint_row_fini(&r->resume->row);
+	chunk_file_close(&r->resume->in);
 	mem_free(r->resume);
 	r->resume = NULL;
 }
 
 /* ---- told from it ---- */
 
-static bool next_row(struct spool_recovery *r)
+const struct message_row *checkpoint_row_of(struct spool_recovery *r,
+    uint32_t number)
 {
 	struct resume *in = r->resume;
-	enum chunk_kind kind = CHUNK_ROWS;
+	uint64_t id = live_at(&r->s->index.table, number)->id;
 
-	while (in->rows.n == 0 || kind != CHUNK_ROWS)
-		if (!next_chunk(&in->in, &kind, &in->rows) ||
-		    kind == CHUNK_END)
-			return false;
-	return checkpoint_get_row(&in->rows, &in->row, r->s->c.names) == 0;
-}
-
-static bool untouched(const struct checkpoint_row *row,
-    const struct version *v)
-{
-	if (row->generation != v->seg->generation || row->rec != v->rec ||
-	    row->record.accept.deliveries != v->n)
-		return false;
-	for (unsigned i = 0; i < v->n; i++)
-		if (row->place[i].rec != v->d[i].rec ||
-		    row->place[i].slot != v->d[i].slot)
-			return false;
-	return true;
-}
-
-const struct checkpoint_row *checkpoint_row_of(struct spool_recovery *r,
-    const struct version *v)
-{
-	struct resume *in = r->resume;
-
-	while (in != NULL &&
-	    (!in->has_row || in->row.record.accept.id < v->id)) {
-		if (!next_row(r)) {
+	while (in != NULL && (!in->has_row || in->in.row.id < id)) {
+		if (chunk_file_row(&in->in) <= 0) {
 			checkpoint_leave(r);
 			return NULL;
 		}
 		in->has_row = true;
 	}
-	return in != NULL && in->row.record.accept.id == v->id &&
-		untouched(&in->row, v) ? &in->row : NULL;
+	return in != NULL && in->in.row.id == id &&
+		index_has_row(r->s, number, &in->in.row) ? &in->in.row : NULL;
 }
