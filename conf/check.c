@@ -297,6 +297,15 @@ static bool is_ours(const struct conf *c, const char *address)
 /* ---- the rest ---------------------------------------------------------- */
 
 /* T5: mail for postmaster must have somewhere to go. */
+/* Values that follow from others. */
+static void complete_spf(struct conf *c)
+{
+	if (c->spf.authserv_id[0] == '\0')
+		c->spf.authserv_id = c->hostname;
+	for (int i = 0; i < c->domains; i++)
+		c->spf.refuses |= c->domain[i].spf_fail == FAIL_REFUSE;
+}
+
 static int check_postmaster(struct conf *c, const struct doc *doc,
     struct error *err)
 {
@@ -309,8 +318,6 @@ static int check_postmaster(struct conf *c, const struct doc *doc,
 		c->postmaster = arena_strdup(c->arena, strbuf_cstr(&s));
 		strbuf_fini(&s);
 	}
-	if (c->spf.authserv_id[0] == '\0')
-		c->spf.authserv_id = c->hostname;
 	if (is_ours(c, c->postmaster))
 		return 0;
 	return error_at(err, at.file, at.line, "postmaster \"%s\" is at no "
@@ -432,6 +439,7 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 
 	c->outbound.file = outbound.file; /* conf/profiles.c judges it */
 	c->outbound.line = outbound.line;
+	complete_spf(c);
 	if (check_legs(c, err) != 0 || listens_check(c, err) != 0 ||
 	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
 	    check_dsn(c, doc, err) != 0 || check_alarm(c, doc, err) != 0 ||

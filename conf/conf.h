@@ -128,6 +128,9 @@ struct conf_leg {
 enum unknown { UNKNOWN_ROUTE, UNKNOWN_REJECT, UNKNOWN_DEFER, UNKNOWN_PROBE };
 enum dsn_guard { GUARD_OFF, GUARD_FAIL, GUARD_PASS_ONLY };
 enum no_answer { NO_ANSWER_ACCEPT, NO_ANSWER_DEFER };
+/* Of a sender that SPF fails, or that could not be judged now. */
+enum spf_fail_act { FAIL_REPORT, FAIL_REFUSE };
+enum spf_temperror_act { TEMPERROR_REPORT, TEMPERROR_DEFER };
 
 struct conf_domain {
 	char *name;  /* A-label, lower case */
@@ -137,6 +140,8 @@ struct conf_domain {
 	char subaddress; /* '\0': off */
 	struct conf_strings legs; /* its rows may use; count 0: all */
 	char *customer; /* the organisation that it belongs to, "" : none */
+	enum spf_fail_act spf_fail;
+	enum spf_temperror_act spf_temperror;
 	const char *file;
 	int line;
 };
@@ -176,7 +181,11 @@ struct conf {
 	struct conf_domain **domain_by_name;
 
 	struct { /* SPF of incoming mail */
+		bool check; /* false: no sender is judged, no client named */
+		bool refuses; /* a domain has spf_fail = refuse */
 		char *authserv_id; /* of Authentication-Results */
+		struct conf_nets exempt; /* clients never refused for it */
+		int64_t wait_ms; /* of an answer to a client, for a verdict */
 	} spf;
 	struct {
 		char *via; /* "mx", leg or egress name, "" : no way */

@@ -194,6 +194,24 @@ const struct conf_param param_table[] = {
 	  "The organisation that the domain belongs to: lists, counts and flips can be confined to "
 	  "it, and a mailbox is never one of two." },
 
+	{ IN(DOMAIN), "spf_fail", &T_SPF_FAIL, DOMAIN(spf_fail), "report", 0, 0, NEW_SESSIONS, NULL,
+	  "Mail to this domain whose sender's domain disowns the client (SPF fail): report takes "
+	  "it and tells the legs in its header, refuse answers 550 at RCPT. Mail to postmaster and "
+	  "abuse is always taken." },
+	{ IN(DOMAIN), "spf_temperror", &T_SPF_TEMPERROR, DOMAIN(spf_temperror), "report", 0, 0,
+	  NEW_SESSIONS, NULL,
+	  "Mail whose sender cannot be judged now, since the DNS does not answer: report takes it, "
+	  "defer answers 451." },
+
+	{ IN(SPF), "check", &T_BOOL, C(spf.check), "true", 0, 0, NEW_SESSIONS, NULL,
+	  "Senders of incoming mail are judged, and the names of clients are looked up. false: "
+	  "neither." },
+	{ IN(SPF), "exempt", &T_NETS, C(spf.exempt), "", 0, 0, NEW_SESSIONS, NULL,
+	  "Clients that forward mail of others, so that SPF has to fail: they are judged, but "
+	  "never refused or deferred for it. Private and link-local addresses never are." },
+	{ IN(SPF), "wait", &T_DURATION, C(spf.wait_ms), "5s", 0, MINS(4), NEW_SESSIONS, NULL,
+	  "Longest wait for a verdict, from MAIL on, before a client is answered; then it is "
+	  "temperror." },
 	{ IN(SPF), "authserv_id", &T_DOMAIN, C(spf.authserv_id), "", 0, 0, NEW_SESSIONS,
 	  "relay.example.com",
 	  "The name under which our Authentication-Results are written (RFC 8601 2.2). Fields that "

@@ -406,6 +406,8 @@ static const char *const copy_returns[] = { "notify", "token", NULL };
 static const char *const eightbits[] = { "send", "refuse", NULL };
 static const char *const guards[] = { "off", "fail", "pass-only", NULL };
 static const char *const no_answers[] = { "accept", "defer", NULL };
+static const char *const spf_fails[] = { "report", "refuse", NULL };
+static const char *const spf_temperrors[] = { "report", "defer", NULL };
 static const char *const bare_newlines[] = { "reject", "normalize", NULL };
 static const char *const tls_mins[] = { "1.2", "1.0", "1.1", "1.3", NULL };
 static const char *const engines[] = { "sqlite", NULL };
@@ -473,6 +475,10 @@ T_GUARD = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = guards },
 T_NO_ANSWER = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = no_answers },
+T_SPF_FAIL = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = spf_fails },
+T_SPF_TEMPERROR = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = spf_temperrors },
 T_STRING = { .name = "text", .set = set_string, .show = string_show,
 	.form = "printable characters, at most 200" },
 T_FINGERPRINTS = { .name = "fingerprint", .set = set_fingerprint, .show = show_texts,

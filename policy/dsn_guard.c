@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Decides which notices are parked. Where the sender's domain was not checked,
- * mail to a recipient that never existed is what guessed and forged mail looks
- * like: all notices about it would be backscatter.
+ * Decides which notices are parked. Mail to a recipient that never existed is
+ * what guessed and forged mail looks like: only a sender whose domain vouches
+ * for it is told, or all notices about it would be backscatter.
  */
 #include "policy/dsn_guard.h"
 
@@ -25,5 +25,5 @@ bool dsn_guard_parks(enum dsn_guard guard, const char *spf, bool stranger)
 		return false;
 	if (guard == GUARD_PASS_ONLY || slice_case_eq(result, SLICE("fail")))
 		return true;
-	return result.n == 0 && stranger;
+	return stranger;
 }

@@ -11,7 +11,7 @@
 /* `spf`: the result of the envelope's sender and client, its first word counts
  * ("pass", "fail", "none", …); "" : it was not looked at. `stranger`: the
  * notice is about a recipient that was never known, accepted without a row of
- * its own. True: park it. */
+ * its own: only a sender that passes is told. True: park it. */
 bool dsn_guard_parks(enum dsn_guard guard, const char *spf, bool stranger);
 
 #endif

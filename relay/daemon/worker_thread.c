@@ -19,6 +19,7 @@
 #include "relay/net/listen.h"
 #include "relay/post/call.h"
 #include "relay/post/workers.h"
+#include "relay/spf/client_names.h"
 #include "relay/spf/spf_check.h"
 #include "relay/watch/alarm.h"
 #include "relay/client/client.h"
@@ -200,6 +201,7 @@ struct worker_thread *worker_thread_new(const struct worker_config *c,
 		return NULL;
 	}
 	w->spf = spf_checker_new(w->loop, w->dns, NULL);
+	w->client_names = client_names_new(w->loop, w->dns);
 	make_client(t);
 	make_server(t);
 	make_rooms(t, c);
@@ -269,6 +271,7 @@ void worker_thread_free(struct worker_thread *t)
 	if (t == NULL)
 		return;
 	outgoing_free(t->w.outgoing);
+	client_names_free(t->w.client_names);
 	spf_checker_free(t->w.spf);
 	dns_free(t->w.dns);
 	stream_scratch_free(t->scratch);

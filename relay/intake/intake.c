@@ -15,6 +15,7 @@
 #include "relay/watch/oldtls.h"
 #include "relay/intake/refusals.h"
 #include "relay/intake/copy_bounce.h"
+#include "relay/intake/sender_check.h"
 #include "relay/post/delivery_ref.h"
 #include "relay/post/queue_letters.h"
 #include "relay/mail/domain.h"
@@ -120,6 +121,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	in->utf8_sender = m->from.utf8_local;
 	in->size = m->size_given ? m->size : 0;
 	returned_origin(in);
+	sender_begin(in);
 	oldtls_note(in->w->intake->c.oldtls, session_listen(s)->name,
 	    session_client(s), session_tls(s),
 	    clock_wall_us(in->w->shared->clock));
@@ -159,22 +161,45 @@ static enum take take_of(struct intake *in, enum spool_add a, struct reply *r)
 	return TAKE_REFUSED;
 }
 
-static enum answer on_body_begin(void *arg, struct session *s,
-    uint64_t expect, struct reply *r)
+static void begin_body(struct intake *in, struct reply *r)
 {
-	struct intake *in = session_user(s);
-	struct worker *w = arg;
+	struct worker *w = in->w;
 	struct mail *m = in->mail;
 	enum spool_add add;
 
+	sender_name_client(in);
 	m->env.id = id_make(&w->shared->ids);
 	m->env.accepted_us = clock_wall_us(w->shared->clock);
 	m->draft = spool_draft_new(w->shared->spool, m->env.id, &w->box, in);
 	intake_trace_begin(in);
 	add = queue_full(w->shared->queue)
-		  ? ADD_FULL : spool_draft_expect(m->draft, expect + TRACE_MAX);
+		  ? ADD_FULL
+		  : spool_draft_expect(m->draft, in->expect + TRACE_MAX);
 	if (take_of(in, add, r) != TAKE_REFUSED)
 		reply_set(r, 354, "", "End data with <CR><LF>.<CR><LF>");
+}
+
+static void on_sender_known(struct intake *in)
+{
+	struct reply r;
+
+	begin_body(in, &r);
+	session_answer(in->session, &r);
+}
+
+/* The trace block reports the sender's verdict. */
+static enum answer on_body_begin(void *arg, struct session *s,
+    uint64_t expect, struct reply *r)
+{
+	struct intake *in = session_user(s);
+
+	(void)arg;
+	in->expect = expect;
+	if (!in->sender.known) {
+		sender_await(in, on_sender_known);
+		return ANSWER_LATER;
+	}
+	begin_body(in, r);
 	return ANSWER_NOW;
 }
 
@@ -364,6 +389,7 @@ static void on_reset(void *arg, struct session *s)
 	session_set_user(s, NULL);
 	in->session = NULL;
 	ask_cancel(&in->wait);
+	sender_drop(in);
 	/* The letter is part of the draft: it comes first, and frees it. */
 	if (!in->owed)
 		intake_free(in);

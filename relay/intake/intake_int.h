@@ -16,6 +16,7 @@
 #include "relay/post/queue_letters.h"
 #include "relay/post/worker.h"
 #include "relay/server/server.h"
+#include "relay/spf/spf_check.h"
 
 /* Bytes of the envelope for a recipient, beside its strings. */
 enum { RCPT_OVERHEAD = 64 };
@@ -33,6 +34,20 @@ struct intake_room {
 	} loop_told[LOOPS_TOLD];
 };
 
+struct intake;
+
+/* Whether the sender is judged (sender_check.h). */
+struct sender_check {
+	bool known; /* or there is nothing to know: the sender is not judged */
+	bool spared; /* the client is never refused for it */
+	enum spf_result result;
+	struct slice explanation; /* in the transaction's arena */
+	struct spf_wait wait;
+	struct timer limit; /* while it is not known */
+	/* Goes on with what waits; NULL: nothing does. */
+	void (*then)(struct intake *in);
+};
+
 /* One mail transaction; session_user() while it lasts. */
 struct intake {
 	struct worker *w;
@@ -43,7 +58,9 @@ struct intake {
 	bool owed;     /* a letter of the spool about the draft is on its way */
 	struct rcpt_to asked; /* about whom the leg is being asked */
 	struct ask_wait wait;
+	struct sender_check sender;
 	uint64_t size;	/* that MAIL declared; 0: none */
+	uint64_t expect; /* bytes of the content; 0: not known */
 	bool utf8_sender; /* its local part needs SMTPUTF8 */
 	int origin; /* the leg whose connection it is, -1 */
 	struct strbuf front; /* content that waits for our trace block */

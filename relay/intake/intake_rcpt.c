@@ -8,6 +8,7 @@
 
 #include "relay/delivery/leg_offers.h"
 #include "relay/intake/copy_bounce.h"
+#include "relay/intake/sender_check.h"
 
 static struct spool_delivery *new_delivery(struct intake *in)
 {
@@ -241,10 +242,18 @@ static struct addr keep_addr(struct arena *a, const struct addr *to)
 }
 
 /* The address outlives the command line. */
+static void keep_asked(struct intake *in, const struct rcpt_to *t)
+{
+	struct arena *a = in->mail->arena;
+
+	in->asked = *t;
+	in->asked.orcpt = slice_str(arena_slicedup(a, t->orcpt));
+	in->asked.to = keep_addr(a, &t->to);
+}
+
 static enum answer ask(struct intake *in, const struct rcpt_to *t,
     const struct decision *d, struct reply *r)
 {
-	struct arena *a = in->mail->arena;
 	enum ask_answer answer;
 
 	in->wait.done = on_answer;
@@ -256,10 +265,44 @@ static enum answer ask(struct intake *in, const struct rcpt_to *t,
 			take_rcpt(in, t, d, r);
 		return ANSWER_NOW;
 	}
-	in->asked = *t;
-	in->asked.orcpt = slice_str(arena_slicedup(a, t->orcpt));
-	in->asked.to = keep_addr(a, &t->to);
+	keep_asked(in, t);
 	return ANSWER_LATER;
+}
+
+static void on_sender(struct intake *in);
+
+/* The sender's verdict comes before the leg is asked: mail that is refused for
+ * it costs the leg nothing. */
+static enum answer rcpt(struct intake *in, const struct rcpt_to *t,
+    struct reply *r)
+{
+	struct decision d;
+
+	if (copy_bounce_rcpt(in, t, r) || !look_up(in, t, &d, r))
+		return ANSWER_NOW;
+	if (sender_matters(in, &t->to, &d)) {
+		if (!in->sender.known) {
+			keep_asked(in, t);
+			sender_await(in, on_sender);
+			return ANSWER_LATER;
+		}
+		if (!sender_passes(in, &t->to, &d, r))
+			return ANSWER_NOW;
+	}
+	if (d.ask)
+		return ask(in, t, &d, r);
+	take_rcpt(in, t, &d, r);
+	return ANSWER_NOW;
+}
+
+/* From the beginning: the table may have changed meanwhile. */
+static void on_sender(struct intake *in)
+{
+	struct rcpt_to t = in->asked;
+	struct reply r;
+
+	if (rcpt(in, &t, &r) == ANSWER_NOW)
+		session_answer(in->session, &r);
 }
 
 enum answer intake_rcpt(void *arg, struct session *s,
@@ -267,7 +310,6 @@ enum answer intake_rcpt(void *arg, struct session *s,
 {
 	struct intake *in = session_user(s);
 	struct rcpt_to t = *given;
-	struct decision d;
 
 	(void)arg;
 	qualify(in->mail->arena, session_conf(s), &t);
@@ -276,11 +318,5 @@ enum answer intake_rcpt(void *arg, struct session *s,
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}
-	if (copy_bounce_rcpt(in, &t, r) || !look_up(in, &t, &d, r))
-		return ANSWER_NOW;
-	if (d.ask)
-		return ask(in, &t, &d, r);
-	take_rcpt(in, &t, &d, r);
-	return ANSWER_NOW;
+	return rcpt(in, &t, r);
 }
-

@@ -17,6 +17,7 @@
 struct alarms;
 struct asker;
 struct client;
+struct client_names;
 struct dns;
 struct intake_room;
 struct outgoing;
@@ -52,6 +53,7 @@ struct worker {
 	struct asker *ask;	    /* relay/delivery: questions to legs   */
 	unsigned asking;	    /* of its dialogs: those of questions  */
 	struct intake_room *intake; /* relay/intake: what transactions share */
+	struct client_names *client_names; /* relay/spf; or NULL */
 
 	/* Deliveries in a dialog, not questions: a stop does not wait for a
 	 * question. Both are shown in status, and watched at a stop. */

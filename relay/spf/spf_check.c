@@ -35,6 +35,11 @@ struct spf_checker *spf_checker_new(struct loop *l, struct dns *dns,
 	return c;
 }
 
+bool spf_checker_evaluates(const struct spf_checker *c)
+{
+	return c->helper != NULL;
+}
+
 const struct spf_check_counts *spf_check_counts(const struct spf_checker *c)
 {
 	return &c->counts;

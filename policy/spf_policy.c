@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Decides what follows from a sender's SPF result.
+ */
+#include "policy/spf_policy.h"
+
+/* Private and link-local: RFC 1918, RFC 3927, RFC 4193, RFC 4291. */
+static struct conf_net inside[] = {
+	{AF_INET, {10}, 8},
+	{AF_INET, {172, 16}, 12},
+	{AF_INET, {192, 168}, 16},
+	{AF_INET, {169, 254}, 16},
+	{AF_INET6, {0xfc}, 7},
+	{AF_INET6, {0xfe, 0x80}, 10},
+};
+
+bool spf_spares(const struct conf *c, const struct sockaddr *client)
+{
+	const struct conf_nets nets = {inside, ARRAY_LEN(inside)};
+
+	return conf_nets_have(&nets, client) ||
+	       conf_nets_have(&c->spf.exempt, client);
+}
+
+/* Of the address that the row is of: a leg's own address has its own. */
+static const struct conf_domain *domain_of(const struct conf *c,
+    const struct decision *d)
+{
+	struct slice base = slice_str(d->base);
+	long at = slice_rfind(base, '@');
+
+	return at < 0 ? NULL
+		      : conf_domain(c, slice_from(base, (size_t)at + 1));
+}
+
+bool spf_matters(const struct conf *c, const struct addr *to,
+    const struct decision *d)
+{
+	const struct conf_domain *domain = domain_of(c, d);
+
+	return domain != NULL && !addr_is_role(to) &&
+	       (domain->spf_fail == FAIL_REFUSE ||
+		   domain->spf_temperror == TEMPERROR_DEFER);
+}
+
+enum spf_act spf_decide(const struct conf *c, const struct addr *to,
+    const struct decision *d, enum spf_result result)
+{
+	const struct conf_domain *domain = domain_of(c, d);
+
+	if (!spf_matters(c, to, d))
+		return SPF_ACT_TAKE;
+	if (result == SPF_FAIL && domain->spf_fail == FAIL_REFUSE)
+		return SPF_ACT_REFUSE;
+	if (result == SPF_TEMPERROR &&
+	    domain->spf_temperror == TEMPERROR_DEFER)
+		return SPF_ACT_DEFER;
+	return SPF_ACT_TAKE;
+}
