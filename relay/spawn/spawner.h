@@ -15,6 +15,7 @@
 #ifndef RELAY_SPAWN_SPAWNER_H
 #define RELAY_SPAWN_SPAWNER_H
 
+#include "relay/base/error.h"
 #include "relay/base/slice.h"
 #include "relay/spawn/spawn_table.h"
 
@@ -31,7 +32,6 @@ struct spawn_fds {
 	int control;
 };
 
-struct error;
 struct spawner;
 
 /* Before any thread. Copies what it needs of `c`: the process has a copy of
