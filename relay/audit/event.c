@@ -33,6 +33,7 @@ static const char *const why_texts[] = {
 	[WHY_LATE] = "late",
 	[WHY_GUARD] = "guard",
 	[WHY_RETURNED] = "returned",
+	[WHY_FORGED] = "forged",
 	[WHY_EXPIRED] = "parked-expired",
 	[WHY_SPACE] = "space",
 	[WHY_TOO_LARGE] = "too-large",
@@ -251,11 +252,14 @@ static void print_detail(struct jout *j, const struct delivery_event *m)
 	struct result result;
 	struct actor actor;
 
-	if (m->why == WHY_ATTEMPT && result_unpack(m->detail, a, &result) == 0)
+	if (!why_has_result(m->why)) {
+		if (actor_unpack(m->detail, a, &actor) == 0)
+			print_by(j, m, &actor);
+	} else if (result_unpack(m->detail, a, &result) == 0) {
 		print_result(j, m, &result);
-	else if (m->why != WHY_ATTEMPT &&
-	    actor_unpack(m->detail, a, &actor) == 0)
-		print_by(j, m, &actor);
+		if (m->why == WHY_FORGED)
+			jout_str(j, "reason", why_texts[WHY_FORGED]);
+	}
 	arena_free(a);
 }
 

@@ -151,7 +151,7 @@ int hourfile_put_event(struct hourfile *f, const struct delivery_event *m)
 	sqlite3_bind_blob(r.s, ++r.i, m->detail.p, (int)m->detail.n,
 	    SQLITE_STATIC);
 	hourfile_row_int(&r,
-	    m->why == WHY_ATTEMPT ? result_code(m->detail) : 0);
+	    why_has_result(m->why) ? result_code(m->detail) : 0);
 	return hourfile_row_done(&r);
 }
 

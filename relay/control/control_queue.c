@@ -15,9 +15,11 @@ static void last_reply(const struct queue_row *row, const struct mail *m,
 	struct slice detail = strbuf_view(&m->fetch->reply[row->item.number]);
 	struct actor who;
 
-	if ((row->item.reason == WHY_ATTEMPT ||
+	if ((why_has_result(row->item.reason) ||
 		row->item.reason == WHY_LATE) && detail.n != 0 &&
 	    result_unpack(detail, a, r) == 0) {
+		if (row->item.reason == WHY_FORGED)
+			strbuf_adds(out, "forged: ");
 		if (r->code != 0)
 			strbuf_addf(out, "%d %s%s", r->code, r->enh,
 			    r->enh[0] != '\0' ? " " : "");

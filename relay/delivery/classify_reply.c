@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "policy/forged.h"
 #include "policy/reply_class.h"
 #include "relay/watch/alarm.h"
 #include "relay/mail/addr.h"
@@ -48,6 +49,17 @@ static void judge_outcome(const struct conf *c, const struct conf_leg *leg,
 		r->outcome = OUT_DEFERRED;
 }
 
+/* The leg found out what SPF says of the sender: there is none to tell, and
+ * nothing to correct. */
+static bool park_forged(const struct envelope *e, struct result *r)
+{
+	if (r->class != CLASS_AUTHENTICATION || !sender_is_forged(e->spf) ||
+	    (r->outcome != OUT_FAILED && r->outcome != OUT_PARKED))
+		return false;
+	r->outcome = OUT_PARKED;
+	return true;
+}
+
 static void say_loop(const struct attempt *at, unsigned i,
     const struct result *r, const char *help)
 {
@@ -71,6 +83,7 @@ void classify_result(const struct attempt *at, struct outcome_letter *o,
 	const char *help = row != NULL ? row->help : "";
 
 	judge_outcome(at->snapshot->conf, leg, r);
+	o->row[i].forged = park_forged(&at->mail->env, r);
 	judge_leg(leg, o, r);
 	o->slows |= row != NULL && row->slows_sender &&
 		    r->outcome != OUT_FAILED && at->mail->env.from[0] != '\0';
@@ -89,10 +102,11 @@ void classify_attempt(const struct attempt *at, struct outcome_letter *o)
 	const struct conf_leg *leg = leg_of(at);
 
 	o->sender = mail_sender(at->mail->env.from);
+	o->maybe_forged = sender_may_be_forged(at->mail->env.spf);
 	if (leg == NULL || leg->direct)
 		return;
 	if (o->good != NULL)
 		ledger_sound(at->w->shared->ledger, at->leg);
-	else if (o->help != NULL)
+	else if (o->help != NULL && !o->maybe_forged)
 		ledger_fault(at->w->shared->ledger, at->leg);
 }

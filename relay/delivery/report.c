@@ -197,7 +197,7 @@ struct result report_last_word(const struct mail *m,
 	if (m->fetch == NULL || ref->number >= m->deliveries)
 		return r;
 	reason = m->delivery[ref->number].reason;
-	if ((reason == WHY_ATTEMPT || reason == WHY_LATE) &&
+	if ((why_has_result(reason) || reason == WHY_LATE) &&
 	    result_unpack(strbuf_view(&m->fetch->reply[ref->number]), a,
 		&last) == 0)
 		r = last;

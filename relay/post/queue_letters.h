@@ -67,6 +67,7 @@ struct outcome_letter {
 	enum why why;
 	uint64_t sender; /* hash of the sender's domain */
 	bool slows; /* the leg slows that domain; never of the null sender */
+	bool maybe_forged; /* the sender: it says nothing against the leg */
 	/* The final address of one that was delivered, and what to do about a
 	 * fault of the leg, by its profile; in the arena, or NULL. */
 	const char *good, *help;
@@ -83,6 +84,7 @@ struct outcome_letter {
 		int64_t until_us; /* as there */
 		unsigned told; /* notice[told - 1] speaks of it; 0: none */
 		bool silent; /* the sender asked not to be told of this */
+		bool forged; /* parked, as the leg believes SPF's fail too */
 		bool on;     /* delivered: the leg will tell the sender */
 		/* "Unknown" of a recipient that this leg took lately (D5). */
 		bool known;

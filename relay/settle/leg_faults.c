@@ -7,7 +7,9 @@
  * What strangers write must not stop a leg. A fault at MAIL or RCPT is believed
  * when our own question meets it; when the question gets past it, it was about
  * the messages, and they wait alone. A fault behind RCPT cannot be asked about:
- * a message of a sender domain that did not meet it is tried first.
+ * a message of a sender domain that did not meet it is tried first. A message
+ * whose sender may be forged (policy/forged.h) counts for nothing: it may cause
+ * a question, and no more.
  */
 #include "relay/settle/leg_health_int.h"
 
@@ -163,7 +165,7 @@ static void answered_in_doubt(struct queue_thread *s, const struct conf_leg *c,
 	struct leg_state *w = &s->health->leg[a->leg];
 	bool many = enough(c, &w->run);
 
-	if (a->run != w->run.number || w->run.messages.used == 0)
+	if (a->run != w->run.number)
 		return;
 	if (is_past(w, a)) {
 		if (many)
@@ -186,8 +188,11 @@ void leg_answered(struct queue_thread *s, const struct question_letter *a)
 
 	w->asking = false;
 	if (w->suspended == NOT && c != NULL) {
+		bool counted = w->run.messages.used > 0;
+
 		answered_in_doubt(s, c, a);
-		say_waits(s->health, a->leg);
+		if (counted)
+			say_waits(s->health, a->leg);
 	}
 	if (w->suspended != BY_FAULT)
 		return;
@@ -266,6 +271,29 @@ static void remember_fault(struct leg_state *w, const struct conf_leg *c,
 	    r->enh, r->text, o->help != NULL ? o->help : "");
 }
 
+/* Asks at once where the answer proves something. */
+static void ask_early(struct leg_health *l, int leg)
+{
+	struct leg_state *w = &l->leg[leg];
+
+	if (w->met != MET_CONTENT && may_ask(l) && is_good(l, w) &&
+	    !w->asking && leg_now_ms(l) - w->asked_ms >= ASK_AGAIN_MS)
+		ask(l, leg);
+}
+
+/* It is not counted, and where a fault was met that does count, or is asked
+ * about, that is not changed. */
+static void see_doubtful_fault(struct leg_health *l, int leg,
+    const struct result *r)
+{
+	struct leg_state *w = &l->leg[leg];
+
+	if (w->suspended != NOT || w->run.messages.used > 0 || w->asking)
+		return;
+	w->met = met_at(r->stage);
+	ask_early(l, leg);
+}
+
 void leg_count_fault(struct queue_thread *s, const struct conf_leg *c,
     const struct outcome_letter *o, const struct result *r)
 {
@@ -274,6 +302,10 @@ void leg_count_fault(struct queue_thread *s, const struct conf_leg *c,
 	bool askable;
 
 	queue_leg_shun(s->queue, c->id, o->sender);
+	if (o->maybe_forged) {
+		see_doubtful_fault(l, c->id, r);
+		return;
+	}
 	if (w->suspended != NOT)
 		return;
 	remember_fault(w, c, o, r);
@@ -282,11 +314,10 @@ void leg_count_fault(struct queue_thread *s, const struct conf_leg *c,
 		suspend_for_run(s, c);
 		return;
 	}
-	if (askable && !w->asking &&
-	    (enough(c, &w->run) ||
-		(is_good(l, w) &&
-		    leg_now_ms(l) - w->asked_ms >= ASK_AGAIN_MS)))
+	if (askable && !w->asking && enough(c, &w->run))
 		ask(l, c->id);
+	else
+		ask_early(l, c->id);
 	if (!w->asking)
 		say_waits(l, c->id);
 	/* In doubt: the next one, alone. */

@@ -34,9 +34,12 @@ struct leg_health *leg_health_new(struct shared *sh, struct alarms *alarms,
 	return l;
 }
 
-static void run_reset(struct run *r)
+/* A question that is under way was about the run before. */
+static void run_reset(struct leg_state *w)
 {
-	if (r->messages.used == 0)
+	struct run *r = &w->run;
+
+	if (r->messages.used == 0 && !w->asking)
 		return;
 	r->number++;
 	map_fini(&r->messages);
@@ -48,7 +51,7 @@ static void run_reset(struct run *r)
 void leg_run_reset(struct queue_thread *s, int leg)
 {
 	queue_leg_shun_none(s->queue, leg);
-	run_reset(&s->health->leg[leg].run);
+	run_reset(&s->health->leg[leg]);
 }
 
 void leg_health_free(struct leg_health *l)
@@ -111,7 +114,7 @@ static void enter(struct queue_thread *s, int leg, enum suspended to)
 
 	w->suspended = to;
 	w->tried_ms = leg_now_ms(l);
-	run_reset(&w->run);
+	run_reset(w);
 	if (to != BY_FAULT)
 		queue_leg_shun_none(s->queue, leg);
 	memset(w->minute, 0, sizeof(w->minute));

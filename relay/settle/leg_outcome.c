@@ -30,7 +30,8 @@ static struct said read_rows(const struct outcome_letter *o)
 			continue;
 		said.any = r;
 		said.delivered += r->outcome == OUT_DELIVERED;
-		said.disbelieved += r->class == CLASS_AUTHENTICATION;
+		said.disbelieved += r->class == CLASS_AUTHENTICATION &&
+				    !o->maybe_forged;
 		said.throttled |= r->class == CLASS_THROTTLE;
 		if (r->class == CLASS_CONFIGURATION)
 			said.fault = r;

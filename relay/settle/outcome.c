@@ -60,7 +60,7 @@ static void move_outcome(struct queue_thread *s, const struct outcome_letter *o,
 {
 	const struct result *r = &o->row[k].result;
 
-	i->reason = (uint8_t)o->why;
+	i->reason = (uint8_t)(o->row[k].forged ? WHY_FORGED : o->why);
 	/* It stays where it is and goes on as it was. */
 	if (o->why == WHY_LATE) {
 		i->flags |= DF_DELAY_SENT;

@@ -513,12 +513,14 @@ void drig_report(struct drig *r, struct worker_job *j, enum why why,
 	o->reached = !r->unreached;
 	o->sender = r->sender;
 	o->slows = r->slows;
+	o->maybe_forged = r->maybe_forged;
 	o->good = r->good;
 	o->faulted = r->faulted;
 	o->who = o->reason = "admin";
 	for (unsigned i = 0; i < j->n; i++) {
 		o->row[i].result = result[i < n ? i : n - 1];
 		o->row[i].known = r->known;
+		o->row[i].forged = r->forged;
 	}
 	look_again(r, o);
 	if (o->role == ROLE_PRIMARY &&

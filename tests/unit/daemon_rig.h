@@ -61,7 +61,7 @@ struct drig {
 	/* Fields of reports besides their results. */
 	uint64_t sender;
 	const char *good, *faulted;
-	bool known, unreached, slows;
+	bool known, unreached, slows, maybe_forged, forged;
 	struct drig_act_seen {
 		bool called, ok;
 	} act[DRIG_ACTS]; /* in the order of asking */

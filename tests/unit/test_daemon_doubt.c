@@ -6,9 +6,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "relay/base/log.h"
 #include "tests/unit/legs_fix.h"
 
 enum { INTERVAL_S = 5 * 60 };
@@ -171,6 +173,92 @@ static void ten_forged_messages_are_asked_about_first(void **state)
 	}
 }
 
+/* ---- senders that may be forged ---------------------------------------- */
+
+/* As many as would suspend it, of as many domains, wherever they are refused;
+ * and they do not complete nine good ones. */
+static void forged_mail_suspends_nothing(void **state)
+{
+	static const enum stage stages[] = {STAGE_GREETING, STAGE_MAIL,
+		STAGE_RCPT, STAGE_DATA, STAGE_BODY};
+	struct ledger *l;
+	struct drig *r;
+
+	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+		print_message("%s\n", stage_text(stages[i]));
+		teardown(state);
+		setup(state);
+		r = *state;
+		l = r->shared.ledger;
+		r->faulted = "user0@example.com";
+		for (unsigned k = 1; k <= 30; k++) {
+			r->maybe_forged = k % 3 != 0 || k == 30;
+			legf_fault_at(r, k, stages[i]);
+		}
+		assert_int_equal(ledger_gates(l, r->legacy), 0);
+		r->maybe_forged = false;
+		r->faulted = NULL;
+		legf_fault_at(r, 99, STAGE_BODY);
+		assert_true(legf_suspended(r));
+	}
+}
+
+/* The question decides, without a message that counts; no alarm tells of what
+ * forged mail meets. */
+static void forged_mail_may_cause_a_question(void **state)
+{
+	static const struct {
+		const char *name;
+		enum stage stage;
+		unsigned asked;
+		enum reply_class class;
+		bool good_between, suspended;
+	} cases[] = {
+	    {"the same", STAGE_RCPT, 1, CLASS_CONFIGURATION, false, true},
+	    {"taken", STAGE_RCPT, 1, CLASS_NONE, false, false},
+	    {"unknown", STAGE_RCPT, 1, CLASS_RECIPIENT, false, false},
+	    {"the same, but a delivery since", STAGE_RCPT, 1,
+		CLASS_CONFIGURATION, true, false},
+	    {"behind RCPT", STAGE_BODY, 0, CLASS_NONE, false, false},
+	};
+	FILE *log = tmpfile();
+
+	assert_non_null(log);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct question_letter a;
+		struct drig *r;
+		unsigned before;
+
+		print_message("%s\n", cases[i].name);
+		teardown(state);
+		setup(state);
+		r = *state;
+		clock_fake_step(&r->clock, INT64_C(20000000));
+		log_setup(fileno(log), LOG_LV_WARN, r->shared.clock);
+		r->good = "user0@example.com";
+		legf_deliver(r);
+		r->good = NULL;
+		before = r->calls;
+		r->maybe_forged = true;
+		for (unsigned k = 1; k <= 5; k++)
+			legf_fault_at(r, k, cases[i].stage);
+		assert_int_equal(r->calls, before + cases[i].asked);
+		a = answer_to(r, leg_run(r->queue_thread, r->legacy),
+		    cases[i].class);
+		if (cases[i].good_between)
+			legf_deliver(r);
+		if (cases[i].asked > 0)
+			leg_answered(r->queue_thread, &a);
+		assert_int_equal(legf_suspended(r), cases[i].suspended);
+		log_setup(-1, LOG_LV_ERROR, &clock_system);
+		rewind(log);
+		while (!cases[i].suspended && fgetc(log) != EOF)
+			fail_msg("there is an alarm");
+		assert_int_equal(ftruncate(fileno(log), 0), 0);
+	}
+	fclose(log);
+}
+
 /* One message, which any client can send to any recipient, is no proof either
  * way. */
 static void a_question_about_the_refused_does_not_suspend_alone(void **state)
@@ -321,6 +409,8 @@ int main(void)
 	    TEST(another_answer_than_a_fault_ends_the_doubt),
 	    TEST(a_question_that_meets_the_fault_suspends),
 	    TEST(ten_forged_messages_are_asked_about_first),
+	    TEST(forged_mail_suspends_nothing),
+	    TEST(forged_mail_may_cause_a_question),
 	    TEST(a_question_about_the_refused_does_not_suspend_alone),
 	    TEST(another_senders_message_tries_the_leg),
 	    TEST(nothing_is_asked_at_the_end),

@@ -487,6 +487,27 @@ static void the_disbelieved_are_counted_and_stop_nothing(void **state)
 	assert_false(legf_suspended(r));
 }
 
+/* Forged mail is disbelieved with good reason. */
+static void forged_senders_that_are_disbelieved_count_for_nothing(void **state)
+{
+	struct drig *r = *state;
+	FILE *log = tmpfile();
+
+	assert_non_null(log);
+	log_setup(fileno(log), LOG_LV_WARN, r->shared.clock);
+	for (unsigned i = 0; i < 30; i++) {
+		r->sender = i + 1;
+		r->maybe_forged = i % 3 != 0; /* nine are not */
+		legf_mail(r);
+		if (i < 27)
+			legf_answer(r, CLASS_AUTHENTICATION, OUT_PARKED);
+	}
+	assert_int_equal(leg_look(r->queue_thread, r->legacy).disbelieved, 9);
+	assert_int_equal(alarms_in(log, "disbelieved"), 0);
+	log_setup(-1, LOG_LV_ERROR, &clock_system);
+	fclose(log);
+}
+
 static void disbelieve(struct drig *r, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -579,6 +600,7 @@ int main(void)
 	    TEST(a_direct_leg_slows_no_domain),
 	    TEST(a_burst_of_throttles_is_one),
 	    TEST(the_disbelieved_are_counted_and_stop_nothing),
+	    TEST(forged_senders_that_are_disbelieved_count_for_nothing),
 	    TEST(ten_in_a_row_that_are_disbelieved_are_told),
 	    TEST(a_leg_that_counts_no_messages_tells_of_no_disbelief),
 	    TEST(split_ones_go_at_once_when_others_were_taken),

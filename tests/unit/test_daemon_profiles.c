@@ -138,9 +138,15 @@ static struct result heard(struct bench *b, struct conf_leg *leg,
 	return rcpt.result;
 }
 
-/* `slows_out`: does the sender's domain wait? */
-static struct result judged_from(struct bench *b, struct conf_leg *leg,
-    struct result res, const char *from, bool *slows_out)
+/* The rest of what the letter says. */
+struct judgement {
+	bool slows; /* the sender's domain waits */
+	bool forged, maybe_forged;
+};
+
+/* Of an attempt with that sender; completes the result. */
+static struct judgement judge(struct bench *b, struct conf_leg *leg,
+    struct result *res, const struct envelope *e)
 {
 	struct arena *a = arena_new();
 	struct job_row row = {0};
@@ -151,28 +157,31 @@ static struct result judged_from(struct bench *b, struct conf_leg *leg,
 	    .leg = leg->id, .row = &row, .n = 1, .arena = a, .mail = m,
 	    .req = {.rcpt = &rcpt, .rcpts = 1}};
 	struct outcome_letter *o = attempt_outcome(&at, WHY_ATTEMPT);
+	struct judgement j;
 
-	m->env.from = from;
+	m->env.from = e->from;
+	m->env.spf = e->spf;
 	m->env.rcpt = &to;
 	m->env.rcpts = 1;
-	o->row[0].result = res;
+	o->row[0].result = *res;
 	classify_result(&at, o, 0);
-	res = o->row[0].result;
-	*slows_out = o->slows;
+	classify_attempt(&at, o);
+	*res = o->row[0].result;
+	j = (struct judgement){o->slows, o->row[0].forged, o->maybe_forged};
 	mem_free(o);
 	m->env.rcpts = 0;
 	m->env.rcpt = NULL;
 	mail_unref(m);
 	arena_free(a);
-	return res;
+	return j;
 }
 
 static struct result judged(struct bench *b, struct conf_leg *leg,
     struct result res)
 {
-	bool slows;
-
-	return judged_from(b, leg, res, "sender@elsewhere.test", &slows);
+	judge(b, leg, &res, &(struct envelope){
+	    .from = "sender@elsewhere.test", .spf = ""});
+	return res;
 }
 
 static enum dstate fate(struct drig *r, const struct result *res)
@@ -299,6 +308,74 @@ static void settings_change_what_is_final(void **state)
 	}
 }
 
+/* A leg that disbelieves a sender which SPF disowns is right, and a notice
+ * would reach the wrong one. */
+static void what_a_forged_sender_causes(void **state)
+{
+	static const struct {
+		const char *leg, *enh, *spf;
+		int code;
+		enum outcome outcome;
+		bool forged;
+	} cases[] = {
+	    {"google", "5.7.26", "fail", 550, OUT_PARKED, true},
+	    {"undeclared", "5.7.26", "fail", 550, OUT_PARKED, true},
+	    {"undeclared", "4.7.26", "fail", 421, OUT_DEFERRED, false},
+	    {"soft", "5.7.26", "fail", 550, OUT_DEFERRED, false},
+	    {"google", "5.7.26", "softfail", 550, OUT_PARKED, false},
+	    {"google", "5.7.26", "pass", 550, OUT_PARKED, false},
+	    {"undeclared", "5.7.26", "softfail", 550, OUT_FAILED, false},
+	    {"undeclared", "5.7.26", "", 550, OUT_FAILED, false},
+	    {"google", "5.1.1", "fail", 550, OUT_FAILED, false},
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct envelope e = {.from = "a@b.test", .spf = cases[i].spf};
+		struct result res = {.outcome = cases[i].code < 500
+			? OUT_DEFERRED : OUT_FAILED, .code = cases[i].code,
+		    .stage = STAGE_BODY, .remote = "", .text = "no",
+		    .tls = "", .address = ""};
+		struct judgement j;
+
+		snprintf(res.enh, sizeof(res.enh), "%s", cases[i].enh);
+		print_message("%s: %s, %s\n", cases[i].leg, res.enh,
+		    cases[i].spf);
+		j = judge(b, leg_of(b, cases[i].leg), &res, &e);
+		assert_int_equal(res.outcome, cases[i].outcome);
+		assert_int_equal(j.forged, cases[i].forged);
+		assert_int_equal(j.maybe_forged, cases[i].spf[0] != '\0' &&
+			cases[i].spf[0] != 'p');
+	}
+}
+
+/* Three faults in a row shut the gate, unless their senders may be forged. */
+static void what_faults_of_forged_senders_count(void **state)
+{
+	static const char *const words[] = {"fail", "softfail", "neutral",
+	    "none", "temperror", "permerror", "", "pass"};
+	struct bench *b = *state;
+	struct ledger *l = b->r->shared.ledger;
+	struct conf_leg *leg = leg_of(b, "m365");
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		struct envelope e = {.from = "a@b.test", .spf = words[i]};
+
+		print_message("%s\n", words[i]);
+		for (int k = 0; k < 5; k++) {
+			struct result res = {.outcome = OUT_FAILED,
+			    .code = 550, .enh = "5.7.68", .remote = "",
+			    .stage = STAGE_BODY, .text = "no", .tls = "",
+			    .address = ""};
+
+			judge(b, leg, &res, &e);
+		}
+		assert_int_equal(ledger_gates(l, leg->id),
+		    i < 6 ? 0 : GATE_DOUBT);
+		ledger_sound(l, leg->id);
+	}
+}
+
 static void what_slows_the_domain_of_a_sender(void **state)
 {
 	static const struct {
@@ -324,14 +401,13 @@ static void what_slows_the_domain_of_a_sender(void **state)
 		struct result res = {.outcome = OUT_DEFERRED,
 		    .code = cases[i].code, .stage = STAGE_BODY, .remote = "",
 		    .text = cases[i].text, .tls = "", .address = ""};
-		bool slows;
+		struct envelope e = {.from = cases[i].from, .spf = ""};
 
 		snprintf(res.enh, sizeof(res.enh), "%s", cases[i].enh);
 		print_message("%d %s from <%s>\n", res.code, res.enh,
 		    cases[i].from);
-		judged_from(b, leg_of(b, "google"), res, cases[i].from,
-		    &slows);
-		assert_int_equal(slows, cases[i].slows);
+		assert_int_equal(judge(b, leg_of(b, "google"), &res, &e).slows,
+		    cases[i].slows);
 	}
 }
 
@@ -344,6 +420,10 @@ int main(void)
 		teardown),
 	    cmocka_unit_test_setup_teardown(each_row_of_google, setup,
 		teardown),
+	    cmocka_unit_test_setup_teardown(what_a_forged_sender_causes,
+		setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_faults_of_forged_senders_count,
+		setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_slows_the_domain_of_a_sender,
 		setup, teardown),
 	    cmocka_unit_test_setup_teardown(settings_change_what_is_final,

@@ -487,6 +487,25 @@ static void what_has_no_place_in_the_route_is_parked(void **state)
 	assert_int_equal(r->jobs, 0);
 }
 
+/* The leg and SPF agree on the sender: it is not told, and the result stays. */
+static void what_is_forged_is_parked_with_its_reply(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d =
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_QUEUED);
+	struct result res = drig_result(OUT_PARKED, 550, "5.7.26 no");
+	uint64_t id = drig_accept(r, sender, 1, &d, 1);
+
+	r->forged = true;
+	drig_report(r, drig_job(r), WHY_ATTEMPT, &res, 1);
+	drig_pump(r);
+	assert_int_equal(drig_state(r, id, 0), D_PARKED);
+	assert_int_equal(drig_item(r, id, 0).reason, WHY_FORGED);
+	assert_true(why_has_result(drig_item(r, id, 0).reason));
+	assert_int_equal(drig_item(r, id, 0).attempts, 1);
+	assert_int_equal(r->jobs, 0); /* no notice */
+}
+
 static void held_time_is_no_lifetime(void **state)
 {
 	struct drig *r = *state;
@@ -613,6 +632,7 @@ int main(void)
 	    T(a_message_that_comes_in_the_middle_of_a_change_is_rerouted),
 	    T(a_result_waits_for_the_plan_that_is_being_written),
 	    T(what_has_no_place_in_the_route_is_parked),
+	    T(what_is_forged_is_parked_with_its_reply),
 	    T(held_time_is_no_lifetime),
 	    T(held_time_is_no_lifetime_though_roles_change),
 	    T(a_parked_copy_that_rises_is_tried_however_old),

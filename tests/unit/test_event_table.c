@@ -290,6 +290,28 @@ static void an_event_says_whether_the_mail_may_arrive_twice(void **state)
 	strbuf_fini(&out);
 }
 
+static void what_is_forged_has_a_reply_and_a_reason(void **state)
+{
+	const struct event_place at = {.node = 1};
+	struct delivery_event m = {.kind = EV_PARKED, .id = 1,
+	    .to = "ann@example.com", .leg = "cloud", .why = WHY_FORGED};
+	struct result r = {.outcome = OUT_PARKED, .code = 550, .remote = "",
+	    .text = "5.7.26 no", .tls = "", .tls_failed = "", .address = "",
+	    .class = CLASS_AUTHENTICATION};
+	struct strbuf detail, out;
+
+	(void)state;
+	strbuf_init(&detail, LINE_MAX_BYTES);
+	strbuf_init(&out, LINE_MAX_BYTES);
+	result_pack(&r, &detail);
+	m.detail = strbuf_view(&detail);
+	event_print_delivery(&out, &at, &m);
+	assert_non_null(strstr(strbuf_cstr(&out), "\"code\":550"));
+	assert_non_null(strstr(strbuf_cstr(&out), "\"reason\":\"forged\""));
+	strbuf_fini(&detail);
+	strbuf_fini(&out);
+}
+
 /* ---- trace ---- */
 
 /* Events without a sentence are shown by their names and fields. */
@@ -321,6 +343,7 @@ int main(void)
 	    cmocka_unit_test(the_daemons_page_has_each_alarm),
 	    cmocka_unit_test(the_commands_page_has_each_event_and_its_meaning),
 	    cmocka_unit_test(an_event_says_whether_the_mail_may_arrive_twice),
+	    cmocka_unit_test(what_is_forged_has_a_reply_and_a_reason),
 	    cmocka_unit_test(each_event_has_a_sentence_but_two),
 	};
 

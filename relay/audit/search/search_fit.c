@@ -123,7 +123,7 @@ static bool result_fits(const struct search *q, const struct delivery_event *m)
 	if (q->code == NULL && q->reply == NULL && q->address == NULL &&
 	    q->remote_id == NULL)
 		return true;
-	if (m->why != WHY_ATTEMPT)
+	if (!why_has_result(m->why))
 		return false;
 	a = arena_new();
 	fits = result_unpack(m->detail, a, &r) == 0 &&

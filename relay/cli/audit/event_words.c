@@ -176,6 +176,8 @@ static void add_why(struct strbuf *out, const json_t *e)
 
 	if (strcmp(json_text(e, "event"), "deferred") == 0 && why != NULL)
 		strbuf_addf(out, "; waits: %s", why);
+	if (strcmp(json_text(e, "reason"), "forged") == 0)
+		strbuf_adds(out, "; SPF disowns its sender too");
 }
 
 static void add_by(struct strbuf *out, const json_t *e)

@@ -47,9 +47,16 @@ enum why {
 	WHY_LATE = 20,	   /* its sender was told that it waits */
 	WHY_GUARD = 21,	   /* a DSN that a forged sender would get: parked */
 	WHY_RETURNED = 22, /* a bounce that a return address of ours took */
+	WHY_FORGED = 23, /* as WHY_ATTEMPT; SPF disowns the sender: parked */
 	WHY_TOO_LARGE = 30, /* a copy, over what its leg takes: parked */
 	WHY_NO_UTF8 = 31, /* a copy to a leg without SMTPUTF8: parked */
 };
+
+/* Is the detail a result? */
+static inline bool why_has_result(unsigned why)
+{
+	return why == WHY_ATTEMPT || why == WHY_FORGED;
+}
 
 /* One move of one delivery. */
 struct spool_update {
