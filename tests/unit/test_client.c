@@ -213,6 +213,9 @@ static const struct dialog_case cases[] = {
 	  { { EHLO("250-LIMITS RCPTMAX=1\r\n") }, { ".", "421 4.3.2 bye\r\n" LEG_CLOSE, 0 } },
 	  "a@x.test b@x.test", 0,
 	  "deferred 421 4.3.2 body network\nuntried 0 4.4.2 mail network\n", NULL, 0 },
+	{ "closed in the last reply of the first transaction: the rest on another connection",
+	  { { EHLO("250-LIMITS RCPTMAX=1\r\n") }, { ".", "250 2.0.0 Ok" LEG_CLOSE, 1 } },
+	  "a@x.test b@x.test", 0, OK OK, NULL, 2 },
 };
 /* clang-format on */
 

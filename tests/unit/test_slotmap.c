@@ -11,7 +11,7 @@
 
 #include "tests/unit/spool_rig.h"
 
-enum { SLOTS = 7, STARTS = 4 };
+enum { SLOTS = 7, STARTS = 4, MESSAGES = 70 };
 
 #define MAP "/spool/spool.slots"
 
@@ -20,7 +20,7 @@ static struct rig *filled(void)
 	struct rig *r = rig_new(SLOTS);
 
 	assert_true(rig_open(r));
-	for (int i = 0; i < 40; i++)
+	for (int i = 0; i < MESSAGES; i++)
 		rig_accept(r, 3000);
 	rig_pump(r);
 	return r;
@@ -117,11 +117,45 @@ static void a_map_with_another_head_is_not_believed(void **state)
 	rig_free(r);
 }
 
+/* Without the map the next segment's head tells which generations it came
+ * after; those that are missing between two are named, each. */
+static void without_a_map_a_gap_between_segments_is_named(void **state)
+{
+	struct rig *r = filled(), *q = copy_of(r);
+	const struct list *n = r->spool->mains.prev->prev;
+	uint64_t lost = 0;
+	char path[32];
+
+	(void)state;
+	assert_int_equal(q->disk->io.unlink(&q->disk->io, MAP), 0);
+	for (int i = 0; i < 2; i++, n = n->prev) {
+		const struct segment *seg =
+		    LIST_ENTRY(n, const struct segment, node);
+
+		assert_true(n != &r->spool->mains);
+		snprintf(path, sizeof(path), "/spool/seg.%04u",
+		    (unsigned)seg->slot);
+		assert_int_equal(q->disk->io.unlink(&q->disk->io, path), 0);
+		lost = seg->generation;
+	}
+	assert_true(n != &r->spool->mains); /* and one is before them */
+	if (!rig_open(q))
+		fail_msg("%s", q->err.text);
+	assert_non_null(strstr(q->first_damage, "are missing"));
+	assert_int_equal(q->start.gones, 2);
+	assert_int_equal(q->start.gone[0], lost);
+	assert_int_equal(q->start.gone[1], lost + 1);
+	rig_free(q);
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_map_is_as_long_after_each_start),
 		cmocka_unit_test(a_map_with_another_head_is_not_believed),
+		cmocka_unit_test(
+		    without_a_map_a_gap_between_segments_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
