@@ -116,6 +116,30 @@ static void s3_a_full_disk_is_met_by_the_steward_alone(void **state)
 	rig_free(r);
 }
 
+/* Of more segments than that, the files of those that were not used of late
+ * are closed; a reader opens one again. */
+static void few_segments_are_open_at_a_time(void **state)
+{
+	struct rig *r = rig_new(FDS_MAX + 20);
+	unsigned first;
+
+	(void)state;
+	r->c.retain_us = INT64_C(1) << 50;
+	assert_true(rig_open(r));
+	first = r->n;
+	while (r->spool->segs < FDS_MAX + 10) {
+		struct rig_message *m = rig_accept(r, 4000);
+
+		rig_pump(r);
+		assert_int_equal(m->promise, P_STORED);
+		assert_true(r->spool->fds_open <= FDS_MAX);
+	}
+	assert_true(rig_live(r, &r->m[first]));
+	assert_true(r->spool->fds_open <= FDS_MAX);
+	assert_null(rig_check(r));
+	rig_free(r);
+}
+
 static void s4_retained_mail_goes_before_new_mail_is_refused(void **state)
 {
 	struct rig *r = rig_new(8);
@@ -407,6 +431,7 @@ int main(void)
 	    cmocka_unit_test(s1_a_full_spool_refuses_mail_and_takes_results),
 	    cmocka_unit_test(s2_it_recovers_by_itself_when_mail_is_settled),
 	    cmocka_unit_test(s3_a_full_disk_is_met_by_the_steward_alone),
+	    cmocka_unit_test(few_segments_are_open_at_a_time),
 	    cmocka_unit_test(s4_retained_mail_goes_before_new_mail_is_refused),
 	    cmocka_unit_test(s5_retained_mail_stays_while_there_is_room),
 	    cmocka_unit_test(
