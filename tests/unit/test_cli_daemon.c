@@ -62,7 +62,9 @@ static void on_list(void *arg, struct ctl_request *r, const json_t *args)
 {
 	note_asked(arg, args);
 	ctl_row_text(r, SLICE("{\"id\":\"A\",\"to\":\"ann@example.com\","
-	    "\"leg\":\"legacy\",\"state\":\"deferred\",\"age_s\":125}"));
+	    "\"from\":\"\",\"role\":\"primary\",\"attempts\":2,"
+	    "\"leg\":\"legacy\",\"state\":\"deferred\",\"age_s\":125,"
+	    "\"reason\":\"421 busy\"}"));
 	ctl_end(r, 0, NULL);
 }
 
@@ -142,6 +144,11 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		    0},
 		{"queue list", 0, "2 min", "", 0},
 		{"queue list", 0, "\n1 delivery\n", "", 0},
+		{"queue list", 0, "ID  FROM  TO               LEG     ROLE     "
+		    "STATE     TRIES        AGE  SIZE  NEXT  REASON\n"
+		    "A   -     ann@example.com  legacy  primary  "
+		    "deferred      2  2 min 5 s     -  -     421 busy\n",
+		    "", 0},
 		{"queue list --limit 1", 0, "the first 1; --limit N shows ",
 		    "{\"limit\":1}", 0},
 		{"queue list --json", 0,

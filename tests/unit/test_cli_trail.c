@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -187,6 +188,40 @@ static void a_recipient_without_a_delivery_is_named(void **state)
 	mem_free(out);
 }
 
+static void exec(struct fixture *f, const char *sql)
+{
+	char path[128];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/2026112205.db", f->index);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Someone altered the index: the line of the leg says which figures differ. */
+static void the_figures_that_differ_are_named(void **state)
+{
+	struct fixture *f = *state;
+	struct daemon d = {.at = {0}};
+	char *out = mem_new(CLI_RIG_OUT);
+
+	usual_mail(f, 2, MINUTE);
+	fake_totals(&f->j);
+	run(f);
+	assert_int_equal(verify_line(f, &d, "audit verify", out), 0);
+	exec(f, "UPDATE total SET created = created + 1");
+	assert_int_equal(verify_line(f, &d, "audit verify", out), 1);
+	assert_said(out, "leg cloud; created: the index 3, the journal 2; "
+			 "created: by the rows 2, by the moves 3\n");
+	exec(f, "UPDATE total SET created = created - 1; DELETE FROM "
+		"recipient WHERE id = (SELECT max(id) FROM recipient)");
+	assert_int_equal(verify_line(f, &d, "audit verify", out), 1);
+	assert_said(out, "leg cloud; delivered: the index 1, the journal 2; "
+			 "created: by the rows 1, by the moves 2\n");
+	mem_free(out);
+}
+
 /* The second message is tried in three more hours, the first is over. */
 static void a_message_counts_once_in_however_many_hours_it_moves(void **state)
 {
@@ -248,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_trace_ends_with_the_last_word_on_each_delivery),
 		T(a_recipient_without_a_delivery_is_named),
+		T(the_figures_that_differ_are_named),
 		T(a_message_counts_once_in_however_many_hours_it_moves),
 		T(an_index_that_is_behind_is_waited_for_and_told),
 	};
