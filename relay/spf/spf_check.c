@@ -64,6 +64,7 @@ static struct spf_run *run_new(struct spf_checker *c,
 	r->arena = a;
 	r->checker = c;
 	r->client = *s->client;
+	r->ours = s->ours;
 	r->id = *i;
 	r->id.helo = arena_slice(a, i->helo);
 	r->id.local = arena_slice(a, i->local);
@@ -220,7 +221,7 @@ static bool ask(struct spf_run *r, enum spf_type type, struct slice name)
 	q->run = r;
 	q->type = type;
 	q->name = arena_slice(r->arena, name); /* with a NUL behind it */
-	if (!dns_known(c->dns, of, q->name.p) &&
+	if (!r->ours && !dns_known(c->dns, of, q->name.p) &&
 	    !query_rate_take(c->rate, &r->client, loop_now_ms(c->loop)))
 		return false;
 	r->questions++;
@@ -301,8 +302,8 @@ static void on_verdict(void *arg, const struct slice *body)
 static void run_key(const struct spf_subject *s, const struct spf_identity *i,
     struct strbuf *out)
 {
-	strbuf_addc(out, (char)(i->ip_n << 4 | (unsigned)i->of_helo << 1 |
-	    (unsigned)s->explain));
+	strbuf_addc(out, (char)(i->ip_n << 3 | (unsigned)i->of_helo << 2 |
+	    (unsigned)s->explain << 1 | (unsigned)s->ours));
 	strbuf_add(out, i->ip, i->ip_n);
 	strbuf_addsl(out, spf_identity_domain(i));
 	strbuf_addc(out, '\0');

@@ -60,7 +60,7 @@ static void an_identity_is_a_domain_name_or_none(void **state)
 		struct spf_identity id;
 		struct netaddr client;
 		struct spf_subject s = {&client, slice_str(cases[i].helo),
-		    slice_str(cases[i].sender), false};
+		    slice_str(cases[i].sender), false, false};
 		bool ok;
 
 		print_message("%s %s <%s>\n", cases[i].client, cases[i].helo,
