@@ -14,6 +14,9 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
     PH_CHECK;
 /* conf/check_listen.c: the same for the listeners. */
 int listens_check(struct conf *c, struct error *err) PH_CHECK;
+/* conf/check_egress.c: the same for the ways out. */
+int egresses_check(struct conf *c, const struct doc *doc, struct error *err)
+    PH_CHECK;
 /* conf/certs.c: checks that both files can be read and belong together, and
  * that no other user can read the key. -1 and err->text without
  * "FILE:LINE:". */

@@ -78,6 +78,8 @@ enum leg_family { FAMILY_V6_FIRST, FAMILY_V4_FIRST, FAMILY_V6_ONLY,
 enum leg_trust { TRUST_NONE, TRUST_ADDRESS, TRUST_CERTIFICATE };
 enum copy_return { RETURN_NOTIFY, RETURN_TOKEN };
 enum eightbit { EIGHTBIT_SEND, EIGHTBIT_REFUSE };
+enum { EGRESSES_MAX = 16 }; /* in outbound.use */
+enum egress_senders { SENDERS_ANY, SENDERS_OURS };
 
 /* A leg, or an egress: a named next hop. */
 struct conf_leg {
@@ -90,6 +92,12 @@ struct conf_leg {
 	char *mx; /* "" or the domain whose MX is used instead of hosts */
 	struct conf_nets clients;
 	struct conf_strings domains; /* its own addresses; normal form */
+	/* Of an egress: whose mail it relays, and what its receivers see, by
+	 * which SPF judges it. */
+	enum egress_senders senders;
+	struct conf_nets spf_address; /* as written */
+	char *spf_include; /* "", or the domain whose record lists them */
+	struct conf_nets seen; /* what counts; none: by spf_include */
 	enum tls_level tls;
 	char *tls_ca;	      /* "" : the system's */
 	char *certificate, *key; /* client certificate, "" : none */
@@ -218,6 +226,10 @@ struct conf {
 	} alarm;
 	struct { /* the legacy side's users; a later step sends for them */
 		struct conf_nets clients;
+		struct conf_strings use; /* egresses, in the order of trial */
+		int *way;		 /* … as indexes of conf.leg */
+		int ways;
+		int64_t temperror_wait_ms;
 		const char *file;
 		int line;
 	} outbound;

@@ -22,7 +22,8 @@ const struct section_info section_table[SECTIONS] = {
 		"\nleg \"cloud\" {\n    hosts = { \"mx.cloud.example.net:25\" }\n    tls = "
 		"\"verify\"\n}\n" },
 	[SEC_EGRESS] = { "egress",   "direct",      sizeof(struct conf_leg),    LIVE,
-		"A named way out to the internet, for our own DSNs. An egress has hosts or is "
+		"A named way out to the internet, for the mail of clients that may send there "
+		"(outbound.use) and for our own DSNs (dsn.via). An egress has hosts or is "
 		"direct.", NULL },
 	[SEC_DOMAIN] = { "domain",   "example.com", sizeof(struct conf_domain), LIVE,
 		"A domain that mail is taken for.", NULL },
@@ -73,9 +74,7 @@ static const struct {
 	unsigned in;
 	const char *key, *value;
 } reserved[] = {
-	{ IN(OUTBOUND), "use", NULL },
 	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL },
-	{ IN(EGRESS), "spf_address", NULL }, { IN(EGRESS), "spf_include", NULL },
 	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },
 	{ IN(TABLE), "engine", "postgresql" },
 };

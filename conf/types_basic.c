@@ -401,6 +401,7 @@ static const char *const tls_levels[] = { "none", "may", "encrypt", "verify", "d
 static const char *const unknowns[] = { "route", "reject", "defer", "probe", NULL };
 static const char *const protocols[] = { "smtp", "lmtp", NULL };
 static const char *const families[] = { "ipv6-first", "ipv4-first", "ipv6", "ipv4", NULL };
+static const char *const senders[] = { "any", "ours", NULL };
 static const char *const trusts[] = { "none", "address", "certificate", NULL };
 static const char *const copy_returns[] = { "notify", "token", NULL };
 static const char *const eightbits[] = { "send", "refuse", NULL };
@@ -473,6 +474,8 @@ T_EIGHTBIT = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = eightbits },
 T_GUARD = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = guards },
+T_SENDERS = { .name = "word", .set = set_enum, .show = show_enum,
+	.words = senders },
 T_NO_ANSWER = { .name = "word", .set = set_enum, .show = show_enum,
 	.words = no_answers },
 T_SPF_FAIL = { .name = "word", .set = set_enum, .show = show_enum,

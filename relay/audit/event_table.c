@@ -71,6 +71,9 @@ const struct event_row event_table[EVENTS] = {
 		"A message that was exported elsewhere was taken in" },
 	[EVENT_SPOOL] = { "spool", "state generations missing reason",
 		"The spool is not whole, another one, a restored one, or short of space" },
+	[EVENT_EGRESS] = { "egress",
+		"id from egress spf rewritten verdicts reason dmarc",
+		"A way out to the internet was chosen for an attempt, or it waits for one" },
 };
 
 const struct alarm_row alarm_table[ALARMS] = {
@@ -98,5 +101,7 @@ const struct alarm_row alarm_table[ALARMS] = {
 	[ALARM_AUTHENTICATION] = { "authentication",
 		"A leg does not believe the senders of what it gets from us" },
 	[ALARM_LOOP] = { "loop", "Mail for an address goes round" },
+	[ALARM_EGRESS] = { "egress",
+		"A record of SPF speaks against our ways out, or is in error" },
 };
 /* clang-format on */
