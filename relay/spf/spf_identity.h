@@ -18,7 +18,6 @@ struct spf_subject {
 	bool ours; /* the client is an address of ours: its questions are not
 		    * counted against it */
 	bool explain; /* what the domain says to a sender that fails it */
-	bool ours; /* the client is an address of ours: it asks without limit */
 };
 
 enum { SPF_DOMAIN_MAX = 253 };
