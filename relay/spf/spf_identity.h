@@ -15,8 +15,6 @@ struct spf_subject {
 	const struct netaddr *client;
 	struct slice helo;   /* as it came */
 	struct slice sender; /* of MAIL FROM; empty: HELO is judged */
-	bool ours; /* the client is an address of ours: its questions are not
-		    * counted against it */
 	bool explain; /* what the domain says to a sender that fails it */
 };
 
