@@ -6,7 +6,6 @@
  */
 #include "relay/delivery/attempt_route.h"
 
-#include "policy/chooser.h"
 #include "relay/delivery/unknown.h"
 #include "relay/mail/codec.h"
 
@@ -79,7 +78,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 
 	if (!mail_rcpt_addr(m, row->ref.rcpt, &to))
 		return WHERE_UNKNOWN;
-	if (recipient_chooser(c, &m->env, &to) != CHOOSER_TABLE) {
+	if (attempt_pinned(c, &m->env, &to)) {
 		add_rcpt(at, row, to.text);
 		return WHERE_HERE;
 	}
@@ -145,8 +144,7 @@ static bool look_again(const struct attempt *at, struct table *t,
 	struct addr to;
 
 	if (!mail_rcpt_addr(m, at->row[i].ref.rcpt, &to) ||
-	    recipient_chooser(at->snapshot->conf, &m->env, &to) !=
-		CHOOSER_TABLE)
+	    attempt_pinned(at->snapshot->conf, &m->env, &to))
 		return true;
 	memset(&d, 0, sizeof(d));
 	if (!route_resolve(at->snapshot->conf, t, &to, at->w->lookup, &d) ||
@@ -171,8 +169,7 @@ void attempt_know_strangers(struct attempt *at)
 		struct decision d = {0};
 
 		if (mail_rcpt_addr(at->mail, at->row[i].ref.rcpt, &to) &&
-		    recipient_chooser(at->snapshot->conf, &at->mail->env,
-			&to) == CHOOSER_TABLE &&
+		    !attempt_pinned(at->snapshot->conf, &at->mail->env, &to) &&
 		    route_resolve(at->snapshot->conf, t, &to, at->w->lookup,
 		    &d))
 			at->row[i].stranger = is_stranger(&d);

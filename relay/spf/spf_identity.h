@@ -16,6 +16,7 @@ struct spf_subject {
 	struct slice helo;   /* as it came */
 	struct slice sender; /* of MAIL FROM; empty: HELO is judged */
 	bool explain; /* what the domain says to a sender that fails it */
+	bool ours; /* the client is an address of ours: it asks without limit */
 };
 
 enum { SPF_DOMAIN_MAX = 253 };

@@ -2,7 +2,6 @@
 """Runs unit tests and the simulation shut in: with a time-out, without a
 network, and with a /tmp and /dev/shm of their own, where a mutant may leave
 what it likes."""
-import fnmatch
 import os
 import pathlib
 import pickle
@@ -16,7 +15,7 @@ from collections import namedtuple
 
 from mutation import reach
 
-FILE, MEMORY = 2 << 30, 3 << 30
+FILE = 2 << 30
 SHUT_IN = ["unshare", "-m", "-n", "-p", "--fork", "--kill-child", "sh", "-c",
            "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /dev/shm && "
            "mount -t proc proc /proc && "
@@ -41,13 +40,11 @@ def can_shut_in(folder):
         return False
 
 
-def limits(cpu, sanitized):
+def limits(cpu):
     def set_them():
         resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if not sanitized:  # these reserve terabytes
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     return set_them
 
 
@@ -69,8 +66,7 @@ class Runner:
             child = subprocess.Popen(
                 self.shut_in + [str(word) for word in command], cwd=folder,
                 env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True, preexec_fn=limits(
-                    cpu, self.scratch.sanitize != "none"))
+                start_new_session=True, preexec_fn=limits(cpu))
             try:
                 code, late = child.wait(wall), False
             except subprocess.TimeoutExpired:
@@ -93,12 +89,11 @@ class Tests:
     which lines it never runs. The last one is the simulation with so many
     seeds, unless that is 0."""
 
-    def __init__(self, scratch, runner, opts):
+    def __init__(self, scratch, runner, seeds):
         self.scratch, self.runner = scratch, runner
-        self.arguments = ["--count", opts.sim, "--jobs", 1, "--first"]
-        self.programs = [p for p in scratch.programs(
-            ["$(UNIT_TESTS)"] + [SIMULATION] * (opts.sim > 0))
-            if fnmatch.fnmatch(p.name, opts.tests)]
+        self.arguments = ["--count", seeds, "--jobs", 1, "--first"]
+        self.programs = scratch.programs(
+            ["$(UNIT_TESTS)"] + [SIMULATION] * (seeds > 0))
         self.rooms = scratch.rooms_of_tests()
         self.seconds, self.left_out, self.never = {}, [], {}
 
@@ -106,7 +101,7 @@ class Tests:
         """Runs each test once; what fails unchanged is left out."""
         known = self.scratch.folder / "tests.pickle"
         before = pickle.loads(known.read_bytes()) if known.exists() else {}
-        after = dict(before)
+        after = {}
         for program, seen in zip(self.programs, pool.map(
                 lambda p: self.watch_once(p, before), self.programs)):
             after[program.name] = seen
