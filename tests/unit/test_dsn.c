@@ -319,6 +319,20 @@ static void a_broken_header_is_made_safe_by_quoting(void **state)
 	strbuf_fini(&out);
 }
 
+static void an_envelope_id_is_decoded_whole(void **state)
+{
+	struct dsn d = sample(&failed, 1);
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 100000);
+	d.envid = "QQ314159";
+	has(print(&d, &out), "\r\nOriginal-Envelope-Id: QQ314159\r\n");
+	d.envid = "";
+	has_not(print(&d, &out), "Original-Envelope-Id");
+	strbuf_fini(&out);
+}
+
 static void an_encoded_subject_is_not_shown_to_people(void **state)
 {
 	struct dsn d = sample(&failed, 1);
@@ -494,6 +508,7 @@ int main(void)
 		cmocka_unit_test(an_address_of_numbers_fits_on_a_line),
 		cmocka_unit_test(hostile_text_stays_in_its_field),
 		cmocka_unit_test(a_broken_header_is_made_safe_by_quoting),
+		cmocka_unit_test(an_envelope_id_is_decoded_whole),
 		cmocka_unit_test(an_encoded_subject_is_not_shown_to_people),
 		cmocka_unit_test(each_action_has_its_words_and_fields),
 		cmocka_unit_test(of_many_people_read_some_and_programs_all),

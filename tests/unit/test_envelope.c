@@ -42,6 +42,34 @@ static struct envelope full(void)
 	};
 }
 
+/* A text that ends early would be another than the one that was checked. */
+static void a_nul_in_a_text_is_damage(void **state)
+{
+	static const char *const texts[] = {"mail.example.org", "old-mx",
+	    "bob@example.org", "q+2B", "ann@corp.example", "rfc822;a+2Bb@x"};
+	struct envelope e = full(), back;
+	struct arena *a = arena_new();
+	struct strbuf b;
+
+	(void)state;
+	strbuf_init(&b, ENVELOPE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		char *at;
+
+		strbuf_reset(&b);
+		envelope_pack(&e, &b);
+		assert_int_equal(
+		    envelope_unpack(strbuf_view(&b), a, &back), 0);
+		at = memmem(b.p, b.n, texts[i], strlen(texts[i]));
+		assert_non_null(at);
+		at[1] = '\0';
+		assert_int_equal(
+		    envelope_unpack(strbuf_view(&b), a, &back), -1);
+	}
+	strbuf_fini(&b);
+	arena_free(a);
+}
+
 static void an_envelope_survives_a_round_trip(void **state)
 {
 	struct envelope e = full(), back;
@@ -351,6 +379,7 @@ static void a_newer_format_is_refused_by_its_number(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_nul_in_a_text_is_damage),
 		cmocka_unit_test(an_envelope_survives_a_round_trip),
 		cmocka_unit_test(what_came_back_says_so),
 		cmocka_unit_test(an_older_envelope_is_read),

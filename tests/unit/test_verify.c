@@ -15,6 +15,7 @@
 
 #include "relay/audit/delivered/last_delivery.h"
 #include "relay/audit/leg_states.h"
+#include "relay/audit/projector_int.h"
 #include "relay/base/log.h"
 #include "tests/unit/auditfixture.h"
 
@@ -469,6 +470,8 @@ static void a_journal_that_goes_on_begins_none(void **state)
 	f->j.origin = &in_use;
 	open_projector(f);
 	assert_string_equal(projector_era(f->p)->why, "");
+	assert_int_equal(hourfile_state(projector_file(f->p))->era, 0);
+	assert_false(f->p->owed.note || f->p->owed.ledger);
 	close_projector(f);
 	assert_agrees(f);
 }
