@@ -14,6 +14,9 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
     PH_CHECK;
 /* conf/check_listen.c: the same for the listeners. */
 int listens_check(struct conf *c, struct error *err) PH_CHECK;
+/* conf/check_egress.c: the same for the ways out. */
+int egresses_check(struct conf *c, const struct doc *doc, struct error *err)
+    PH_CHECK;
 /* conf/certs.c: checks that both files can be read and belong together, and
  * that no other user can read the key. -1 and err->text without
  * "FILE:LINE:". */
@@ -29,9 +32,6 @@ char *route_canonical(const struct conf *c, struct arena *arena,
 int domain_legs_check(const struct conf *c, const struct conf_domain *d,
     struct error *err) PH_CHECK;
 
-/* conf/secrets.c: the users of outbound.users. */
-int secrets_users(struct conf *c, const struct doc *doc, struct error *err)
-    PH_CHECK;
 /* The keys of a file, one a line; empty lines and those with # are passed
  * over. */
 int secrets_keys(const char *path, struct arena *a,

@@ -48,9 +48,6 @@ struct conf_certificate {
 };
 
 enum bare_newline { BARE_REJECT, BARE_NORMALIZE };
-/* May clients with a right to send to the outside use it? Only they? */
-enum listen_outbound { OUTBOUND_ALLOWED, OUTBOUND_ONLY, OUTBOUND_OFF };
-enum listen_tls { LISTEN_STARTTLS, LISTEN_IMPLICIT /* RFC 8314 3.3 */ };
 /* The lowest version of TLS; what is not set is 1.2. */
 enum tls_min { TLS_MIN_12, TLS_MIN_10, TLS_MIN_11, TLS_MIN_13 };
 
@@ -66,10 +63,6 @@ struct conf_listen {
 	struct conf_nets bare_newline_clients; /* … these: normalized */
 	struct conf_nets starttls_never; /* clients that break on it */
 	enum tls_min tls_min;
-	enum listen_tls tls;
-	enum listen_outbound outbound;
-	bool auth; /* users may log in, and clients show certificates */
-	bool asks_certificate; /* auth, and outbound.certificates has some */
 	char *leg_name;
 	int leg; /* index into conf.leg of the leg whose listener it is, -1 */
 	const char *file; /* where it stands, for messages */
@@ -85,6 +78,8 @@ enum leg_family { FAMILY_V6_FIRST, FAMILY_V4_FIRST, FAMILY_V6_ONLY,
 enum leg_trust { TRUST_NONE, TRUST_ADDRESS, TRUST_CERTIFICATE };
 enum copy_return { RETURN_NOTIFY, RETURN_TOKEN };
 enum eightbit { EIGHTBIT_SEND, EIGHTBIT_REFUSE };
+enum { EGRESSES_MAX = 16 }; /* in outbound.use */
+enum egress_senders { SENDERS_ANY, SENDERS_OURS };
 
 /* A leg, or an egress: a named next hop. */
 struct conf_leg {
@@ -97,6 +92,12 @@ struct conf_leg {
 	char *mx; /* "" or the domain whose MX is used instead of hosts */
 	struct conf_nets clients;
 	struct conf_strings domains; /* its own addresses; normal form */
+	/* Of an egress: whose mail it relays, and what its receivers see, by
+	 * which SPF judges it. */
+	enum egress_senders senders;
+	struct conf_nets spf_address; /* as written */
+	char *spf_include; /* "", or the domain whose record lists them */
+	struct conf_nets seen; /* what counts; none: by spf_include */
 	enum tls_level tls;
 	char *tls_ca;	      /* "" : the system's */
 	char *certificate, *key; /* client certificate, "" : none */
@@ -151,15 +152,6 @@ struct conf_domain {
 	enum spf_temperror_act spf_temperror;
 	const char *file;
 	int line;
-};
-
-/* A user of outbound.users. */
-struct conf_user {
-	char *name; /* as AUTH says it */
-	char *hash; /* of crypt(5) */
-	/* The senders that it may say: keys of addresses (addr_key()), and
-	 * domains as "@example.com"; none: any address of our domains. */
-	struct conf_strings senders;
 };
 
 /* Where a key of a section that exists once stands, or where its section
@@ -232,13 +224,12 @@ struct conf {
 		int64_t interval_ms;
 		int64_t certificate_ms; /* before a certificate ends */
 	} alarm;
-	struct { /* who may send to the outside: policy/outbound.h */
+	struct { /* the legacy side's users; a later step sends for them */
 		struct conf_nets clients;
-		struct conf_strings certificates; /* SHA-256, hex */
-		char *users; /* the file, "" : none */
-		struct conf_user *user; /* what is in it, sorted by name */
-		int user_count;
-		int rate; /* recipients an hour for each, 0: any number */
+		struct conf_strings use; /* egresses, in the order of trial */
+		int *way;		 /* … as indexes of conf.leg */
+		int ways;
+		int64_t temperror_wait_ms;
 		const char *file;
 		int line;
 	} outbound;
@@ -335,8 +326,6 @@ const struct conf_domain *conf_domain(const struct conf *c,
     struct slice domain);
 /* May its rows be routed to that leg? Always without `legs`. */
 bool conf_domain_may(const struct conf_domain *d, struct slice leg);
-/* NULL: outbound.users has none of that name. */
-const struct conf_user *conf_user(const struct conf *c, struct slice name);
 /* The leg that has it among its own domains. */
 const struct conf_leg *conf_leg_of_domain(const struct conf *c,
     struct slice domain);

@@ -164,8 +164,13 @@ static int check_outbound(const struct loader *l)
 {
 	const struct conf *c = l->c;
 
-	return check_clients(l, c->outbound.file, c->outbound.line, "outbound",
-	    &c->outbound.clients);
+	if (check_clients(l, c->outbound.file, c->outbound.line, "outbound",
+		&c->outbound.clients) != 0)
+		return -1;
+	if (c->outbound.clients.count == 0)
+		return 0;
+	return error_at(l->err, c->outbound.file, c->outbound.line,
+	    "outbound: clients is not supported by this version; remove it");
 }
 
 int conf_profiles_load(struct conf *c, struct error *err)
@@ -178,7 +183,12 @@ int conf_profiles_load(struct conf *c, struct error *err)
 		if (load(&l, profile_text[i].name) != 0)
 			return -1;
 	for (int i = 0; i < c->legs; i++) {
-		int rc = load(&l, c->leg[i].profile);
+		int rc;
+
+		if (c->leg[i].profile[0] == '\0')
+			c->leg[i].profile = arena_strdup(c->arena,
+			    c->leg[i].direct ? "internet" : generic);
+		rc = load(&l, c->leg[i].profile);
 
 		if (rc != 0)
 			return rc < 0 ? -1 : no_such(&l, &c->leg[i]);

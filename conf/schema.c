@@ -83,17 +83,6 @@ const struct conf_param param_table[] = {
 	  "The lowest version of TLS. Below 1.2 this listener alone also takes the weak signatures "
 	  "and ciphers that such clients need; posthouse status names the clients that did. Legs "
 	  "are always spoken to with 1.2 or newer." },
-	{ IN(LISTEN), "tls", &T_LISTEN_TLS, LISTEN(tls), "starttls", 0, 0, NEW_SESSIONS, NULL,
-	  "When TLS begins: starttls (when the client asks for it), or implicit (before the "
-	  "greeting, RFC 8314), as devices and mail programs expect it on port 465." },
-	{ IN(LISTEN), "outbound", &T_OUTBOUND, LISTEN(outbound), "allowed", 0, 0, NEW_SESSIONS,
-	  NULL,
-	  "Whether the clients and users of the section outbound may send to the outside here: "
-	  "allowed, off (here they are clients like all others), or only (all others are told 530 "
-	  "at MAIL)." },
-	{ IN(LISTEN), "auth", &T_BOOL, LISTEN(auth), "false", 0, 0, NEW_SESSIONS, NULL,
-	  "Users of outbound.users may log in (AUTH PLAIN, LOGIN) and clients show a certificate "
-	  "of outbound.certificates, once TLS is in use and never without it." },
 	{ IN(LISTEN), "leg", &T_NAME, LISTEN(leg_name), "", 0, 0, NEW_SESSIONS, NULL,
 	  "Mail that comes in here comes from this leg." },
 
@@ -103,6 +92,14 @@ const struct conf_param param_table[] = {
 	  "Names or addresses with a port, tried in order." },
 	{ IN(LEG), "mx", &T_DOMAIN, LEG(mx), "", 0, 0, LIVE, NULL,
 	  "A domain whose MX records name the hosts, instead of hosts." },
+	{ IN(EGRESS), "senders", &T_SENDERS, LEG(senders), "any", 0, 0, LIVE, NULL,
+	  "Whose mail it relays: any sender's, or ours: senders at domains of ours alone, as "
+	  "clouds do. A sender at another domain is rewritten for it (srs)." },
+	{ IN(EGRESS), "spf_address", &T_NETS, LEG(spf_address), "", 0, 0, LIVE, "198.51.100.7",
+	  "The addresses that receivers see, by which the records of SPF judge this egress. "
+	  "Without it, of a direct one, public_address, else a public source." },
+	{ IN(EGRESS), "spf_include", &T_DOMAIN, LEG(spf_include), "", 0, 0, LIVE, NULL,
+	  "A domain whose record of SPF lists them: that of the platform, which senders include." },
 	{ IN(EGRESS), "direct", &T_BOOL, LEG(direct), "false", 0, 0, LIVE, "true",
 	  "Go to the MX of each recipient's domain, instead of hosts." },
 	{ IN(LEG), "clients", &T_NETS, LEG(clients), "", 0, 0, NEW_SESSIONS, NULL,
@@ -148,6 +145,9 @@ const struct conf_param param_table[] = {
 	{ IN(LEG), "profile", &T_PROFILE, LEG(profile), "generic", 0, 0, LIVE, NULL,
 	  "What the replies of this leg mean, and its limits: generic, microsoft365, google, or a "
 	  "file of the folder profiles." },
+	{ IN(EGRESS), "profile", &T_PROFILE, LEG(profile), "", 0, 0, LIVE, NULL,
+	  "What replies mean, as of a leg. Empty: internet of a direct one, whose refusals are "
+	  "told to the sender at once; else generic." },
 	{ IN(LEG), "trust", &T_TRUST, LEG(trust), "address", 0, 0, LIVE, NULL,
 	  "By what the leg lets us bring mail of others: address, certificate or none. What it "
 	  "refuses because it disbelieves a sender is parked; with none the sender is told." },
@@ -284,21 +284,16 @@ const struct conf_param param_table[] = {
 	{ IN(ALARM), "certificate", &T_DURATION, C(alarm.certificate_ms), "14d", 0, DAYS(366), LIVE,
 	  NULL, "How long before its end a certificate is an alarm." },
 
-	{ IN(OUTBOUND), "clients", &T_NETS, C(outbound.clients), "", 0, 0, LIVE, NULL,
-	  "Addresses that mail to the outside is taken from, with any sender. Only addresses that "
-	  "are theirs alone, never those of a shared platform." },
-	{ IN(OUTBOUND), "certificates", &T_FINGERPRINTS, C(outbound.certificates), "", 0, 0,
-	  NEW_SESSIONS, NULL,
-	  "SHA-256 fingerprints of client certificates whose owners may send to the outside, with "
-	  "any sender. They are asked for on listeners with auth = true." },
-	{ IN(OUTBOUND), "users", &T_FILE, C(outbound.users), "", 0, 0, LIVE,
-	  "/etc/posthouse/users",
-	  "The file of those who may log in, a line each: NAME:HASH:SENDERS, as posthouse passwd "
-	  "prints it. SENDERS are addresses and @domains with commas between; without any, it is "
-	  "each address of our domains. Others must not be able to read the file." },
-	{ IN(OUTBOUND), "rate", &T_INT, C(outbound.rate), "3600", 0, 10000000, LIVE, NULL,
-	  "Most recipients at the outside in an hour, of one client or one user; then 450, and an "
-	  "alarm. 0: any number." },
+	{ IN(OUTBOUND), "use", &T_NAMES, C(outbound.use), "", 0, 0, LIVE, "direct",
+	  "The egresses that such mail may take, in this order: the first that the record of SPF "
+	  "of the sender's domain passes, else the first that it does not speak against." },
+	{ IN(OUTBOUND), "temperror_wait", &T_DURATION, C(outbound.temperror_wait_ms), "4h", 0,
+	  DAYS(5), LIVE, NULL,
+	  "How long mail waits for a record of SPF that cannot be read, before its sender is "
+	  "rewritten (srs)." },
+	{ IN(OUTBOUND), "clients", &T_NETS, C(outbound.clients), "", 0, 0, NEW_SESSIONS, NULL,
+	  "Addresses that mail to the outside is taken from. Only addresses that are theirs alone, "
+	  "never those of a shared platform." },
 
 	{ IN(TABLE), "engine", &T_ENGINE, C(table.engine), "sqlite", 0, 0, RESTART, NULL,
 	  "What keeps the table: sqlite." },

@@ -22,7 +22,8 @@ const struct section_info section_table[SECTIONS] = {
 		"\nleg \"cloud\" {\n    hosts = { \"mx.cloud.example.net:25\" }\n    tls = "
 		"\"verify\"\n}\n" },
 	[SEC_EGRESS] = { "egress",   "direct",      sizeof(struct conf_leg),    LIVE,
-		"A named way out to the internet, for our own DSNs. An egress has hosts or is "
+		"A named way out to the internet, for the mail of clients that may send there "
+		"(outbound.use) and for our own DSNs (dsn.via). An egress has hosts or is "
 		"direct.", NULL },
 	[SEC_DOMAIN] = { "domain",   "example.com", sizeof(struct conf_domain), LIVE,
 		"A domain that mail is taken for.", NULL },
@@ -45,8 +46,8 @@ const struct section_info section_table[SECTIONS] = {
 	[SEC_ALARM]  = { "alarm",    NULL,          0,                          LIVE,
 		"Where alarms go when something needs an administrator.", NULL },
 	[SEC_OUTBOUND] = { "outbound", NULL,        0,                          LIVE,
-		"Who may send to domains that are not ours: clients by their address, by a client "
-		"certificate, or by a login (listen auth = true). All others are refused.", NULL },
+		"The legacy side's users, whose mail goes out through us. A later version sends "
+		"for them; until then this section stays empty.", NULL },
 	[SEC_TABLE]  = { "table",    NULL,          0,                          RESTART,
 		"The cutover table: the route of each recipient.", NULL },
 	[SEC_SPOOL]  = { "spool",    NULL,          0,                          RESTART,
@@ -73,9 +74,7 @@ static const struct {
 	unsigned in;
 	const char *key, *value;
 } reserved[] = {
-	{ IN(OUTBOUND), "use", NULL },
 	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL },
-	{ IN(EGRESS), "spf_address", NULL }, { IN(EGRESS), "spf_include", NULL },
 	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },
 	{ IN(TABLE), "engine", "postgresql" },
 };

@@ -395,12 +395,16 @@ static int set_fingerprint(const struct slot *s, const char *text,
 	return 0;
 }
 
+#define WORD(list) \
+	{ .name = "word", .set = set_enum, .show = show_enum, .words = (list) }
+
 /* clang-format off */
 static const char *const bools[] = { "true", "false", NULL };
 static const char *const tls_levels[] = { "none", "may", "encrypt", "verify", "dane", NULL };
 static const char *const unknowns[] = { "route", "reject", "defer", "probe", NULL };
 static const char *const protocols[] = { "smtp", "lmtp", NULL };
 static const char *const families[] = { "ipv6-first", "ipv4-first", "ipv6", "ipv4", NULL };
+static const char *const senders[] = { "any", "ours", NULL };
 static const char *const trusts[] = { "none", "address", "certificate", NULL };
 static const char *const copy_returns[] = { "notify", "token", NULL };
 static const char *const eightbits[] = { "send", "refuse", NULL };
@@ -410,8 +414,6 @@ static const char *const spf_fails[] = { "report", "refuse", NULL };
 static const char *const spf_temperrors[] = { "report", "defer", NULL };
 static const char *const bare_newlines[] = { "reject", "normalize", NULL };
 static const char *const tls_mins[] = { "1.2", "1.0", "1.1", "1.3", NULL };
-static const char *const listen_tls[] = { "starttls", "implicit", NULL };
-static const char *const outbounds[] = { "allowed", "only", "off", NULL };
 static const char *const engines[] = { "sqlite", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 
@@ -453,29 +455,23 @@ T_ROUTE = { .name = "route", .set = set_route, .show = string_show,
 	.form = "legs joined by +, the first of them primary, or defer, reject or gone" },
 T_CHAR = { .name = "separator", .set = set_char, .show = show_char,
 	.form = "one of ! # $ % & ' * + - / = ? ^ _ ` { | } ~ . or \"\"" },
-T_TLS = { .name = "word", .set = set_enum, .show = show_enum,
-	.words = tls_levels },
-T_UNKNOWN = { .name = "word", .set = set_enum, .show = show_enum,
-	.words = unknowns },
-T_BARE_NEWLINE = { .name = "word", .set = set_enum, .show = show_enum,
-	.words = bare_newlines },
+T_TLS = WORD(tls_levels),
+T_UNKNOWN = WORD(unknowns),
+T_BARE_NEWLINE = WORD(bare_newlines),
 T_TLS_MIN = { .name = "version", .set = set_enum, .show = show_enum,
 	.words = tls_mins },
-T_LISTEN_TLS = { .name = "word", .set = set_enum, .show = show_enum, .words = listen_tls },
-T_OUTBOUND = { .name = "word", .set = set_enum, .show = show_enum, .words = outbounds },
 T_PROFILE = { .name = "name", .set = set_name, .show = string_show,
 	.form = "lower-case letters, digits, - and _, at most 32" },
-T_PROTOCOL = { .name = "word", .set = set_enum, .show = show_enum, .words = protocols },
-T_FAMILY = { .name = "word", .set = set_enum, .show = show_enum, .words = families },
-T_TRUST = { .name = "word", .set = set_enum, .show = show_enum, .words = trusts },
-T_RETURN = { .name = "word", .set = set_enum, .show = show_enum, .words = copy_returns },
-T_EIGHTBIT = { .name = "word", .set = set_enum, .show = show_enum, .words = eightbits },
-T_GUARD = { .name = "word", .set = set_enum, .show = show_enum, .words = guards },
-T_NO_ANSWER = { .name = "word", .set = set_enum, .show = show_enum, .words = no_answers },
-T_SPF_FAIL = { .name = "word", .set = set_enum, .show = show_enum,
-	.words = spf_fails },
-T_SPF_TEMPERROR = { .name = "word", .set = set_enum, .show = show_enum,
-	.words = spf_temperrors },
+T_PROTOCOL = WORD(protocols),
+T_FAMILY = WORD(families),
+T_TRUST = WORD(trusts),
+T_RETURN = WORD(copy_returns),
+T_EIGHTBIT = WORD(eightbits),
+T_GUARD = WORD(guards),
+T_SENDERS = WORD(senders),
+T_NO_ANSWER = WORD(no_answers),
+T_SPF_FAIL = WORD(spf_fails),
+T_SPF_TEMPERROR = WORD(spf_temperrors),
 T_STRING = { .name = "text", .set = set_string, .show = string_show,
 	.form = "printable characters, at most 200" },
 T_FINGERPRINTS = { .name = "fingerprint", .set = set_fingerprint, .show = show_texts,
@@ -483,8 +479,7 @@ T_FINGERPRINTS = { .name = "fingerprint", .set = set_fingerprint, .show = show_t
 	.element = sizeof(char *) },
 T_ENGINE = { .name = "word", .set = set_word, .show = string_show,
 	.words = engines },
-T_LEVEL = { .name = "word", .set = set_enum, .show = show_enum,
-	.words = levels };
+T_LEVEL = WORD(levels);
 /* clang-format on */
 
 _Static_assert(sizeof(enum tls_level) == sizeof(int) &&

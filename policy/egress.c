@@ -120,7 +120,7 @@ struct egress_choice egress_choose(const struct egress_case *e)
 	struct egress_choice c;
 	int way;
 
-	PH_ASSERT(e->n <= EGRESS_MAX);
+	PH_ASSERT(e->n <= EGRESSES_MAX);
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		if ((way = first(e, good[i].a, good[i].b)) >= 0)
 			return goes(way, good[i].why);

@@ -8,12 +8,8 @@
 #ifndef POLICY_EGRESS_H
 #define POLICY_EGRESS_H
 
-#include "relay/base/attr.h"
+#include "conf/conf.h"
 #include "relay/mail/spf_result.h"
-
-#include <stdbool.h>
-
-enum { EGRESS_MAX = 16 }; /* in outbound.use */
 
 enum egress_sender {
 	EGRESS_OWN,	/* at a domain of ours */
@@ -36,7 +32,7 @@ struct egress_case {
 	/* The From domain's DMARC policy is quarantine or reject, and the
 	 * message has no signature aligned with it: SRS does not help. */
 	bool dmarc_fails;
-	const struct egress_way *way; /* `n` of them, EGRESS_MAX at most */
+	const struct egress_way *way; /* `n` of them, EGRESSES_MAX at most */
 	unsigned n;
 };
 

@@ -23,13 +23,11 @@
 #include "relay/daemon/descriptors.h"
 #include "relay/daemon/recovery.h"
 #include "relay/daemon/places.h"
-#include "relay/intake/outbound_rate.h"
 #include "relay/intake/refusals.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/settle/queue_thread.h"
 #include "relay/watch/conditions.h"
 #include "relay/intake/token.h"
-#include "relay/login/logins.h"
 #include "relay/daemon/worker_thread.h"
 #include "relay/delivery/alarm_mail.h"
 #include "relay/post/call.h"
@@ -125,8 +123,7 @@ static struct worker_thread *make_worker(struct app *a, int index,
 	    .projector = a->projector, .acceptor = a->acceptor,
 	    .asked = a->asked, .offers = &a->offers,
 	    .intake = {.hints = a->hints, .offers = &a->offers,
-		.oldtls = a->oldtls, .tokens = a->tokens,
-		.logins = a->logins, .rate = a->rate}};
+		.oldtls = a->oldtls, .tokens = a->tokens}};
 
 	return worker_thread_new(&c, err);
 }
@@ -231,8 +228,6 @@ static void make_shared(struct app *a, const struct conf *c)
 	a->asked = ask_cache_new(ASKED_MAX, a->shared.clock);
 	a->hints = loophints_new(HINTS_MAX, a->shared.clock);
 	a->oldtls = oldtls_new();
-	a->logins = logins_new(a->shared.clock, a->shared.rng);
-	a->rate = outbound_rate_new();
 	qc = (struct queue_thread_config){.shared = &a->shared,
 	    .conf = a->snapshot->conf, .alarms = a->alarms,
 	    .hints = a->hints};
@@ -414,7 +409,6 @@ static void join_threads(struct app *a)
 	}
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_thread_join(a->worker[i]);
-	logins_stop(a->logins);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -474,8 +468,6 @@ static void free_all(struct app *a)
 	ask_cache_free(a->asked);
 	loophints_free(a->hints);
 	oldtls_free(a->oldtls);
-	logins_free(a->logins);
-	outbound_rate_free(a->rate);
 	mem_free(a->table_path);
 	tokens_free(a->tokens);
 	snapshot_unref(a->snapshot);

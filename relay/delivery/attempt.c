@@ -6,6 +6,7 @@
 #include "relay/delivery/attempt.h"
 
 #include "relay/base/assert.h"
+#include "relay/delivery/outgoing.h"
 #include "relay/post/workers.h"
 
 enum { HEAD_MAX = 64 << 10 };
@@ -29,6 +30,9 @@ struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
 void attempt_free(struct attempt *at)
 {
 	list_remove(&at->node);
+	if (at->question != NULL)
+		at->w->outgoing->judgings--;
+	egress_forget(at->question);
 	if (at->slot)
 		ledger_give(at->w->shared->ledger, at->leg);
 	ledger_memory_give(at->w->shared->ledger, at->leg, at->memory);
@@ -61,15 +65,6 @@ void attempt_return(struct attempt *at, enum giving_back how)
 	PH_ASSERT(at->outcome == NULL); /* given back or reported: one */
 	attempt_give_back(at->w, at->mail->env.id, at->row, at->n, how);
 	attempt_free(at);
-}
-
-/* A DSN of ours to a domain that is not ours: no row of the table speaks of
- * it, dsn.via chose its leg once. */
-bool attempt_pinned(const struct conf *c, const struct envelope *e,
-    const struct addr *to)
-{
-	return e->listen[0] == '\0' && e->from[0] == '\0' &&
-	       !mail_is_ours(c, to);
 }
 
 struct outcome_letter *attempt_outcome(const struct attempt *at,

@@ -7,12 +7,13 @@
 #define RELAY_DELIVERY_ATTEMPT_H
 
 #include "relay/client/client.h"
+#include "relay/delivery/egress_judge.h"
 #include "relay/post/mail.h"
 #include "relay/post/queue_letters.h"
 #include "relay/post/worker.h"
 
 struct attempt {
-	struct list node; /* in worker.waiting or .reading, or nowhere */
+	struct list node; /* of a list of struct outgoing, or nowhere */
 	struct worker *w;
 	struct mail *mail;
 	struct conf_snapshot *snapshot; /* the snapshot that it runs under */
@@ -32,6 +33,9 @@ struct attempt {
 	struct arena *arena; /* goes along with the outcome */
 	struct source *content;
 	bool suppressed; /* content stands behind X-Auto-Response-Suppress */
+	struct egress_question *question; /* is under way */
+	void (*go_on)(struct attempt *at); /* … and then */
+	const struct egress_judged *judged; /* the way out, once it is known */
 	struct outcome_letter *outcome; /* waits for the header of a DSN */
 	struct strbuf head;
 };
@@ -56,10 +60,5 @@ bool attempt_below_share(const struct attempt *at);
 /* A letter with a row for each delivery; results are the caller's to fill. */
 struct outcome_letter *attempt_outcome(const struct attempt *at,
     enum why why);
-
-/* A DSN of ours to a domain that is not ours: no row of the table speaks of
- * it, dsn.via chose its leg once. */
-bool attempt_pinned(const struct conf *c, const struct envelope *e,
-    const struct addr *to);
 
 #endif

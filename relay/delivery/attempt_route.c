@@ -6,6 +6,7 @@
  */
 #include "relay/delivery/attempt_route.h"
 
+#include "policy/chooser.h"
 #include "relay/delivery/unknown.h"
 #include "relay/mail/codec.h"
 
@@ -78,7 +79,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 
 	if (!mail_rcpt_addr(m, row->ref.rcpt, &to))
 		return WHERE_UNKNOWN;
-	if (attempt_pinned(c, &m->env, &to)) {
+	if (recipient_chooser(c, &m->env, &to) != CHOOSER_TABLE) {
 		add_rcpt(at, row, to.text);
 		return WHERE_HERE;
 	}
@@ -144,7 +145,8 @@ static bool look_again(const struct attempt *at, struct table *t,
 	struct addr to;
 
 	if (!mail_rcpt_addr(m, at->row[i].ref.rcpt, &to) ||
-	    attempt_pinned(at->snapshot->conf, &m->env, &to))
+	    recipient_chooser(at->snapshot->conf, &m->env, &to) !=
+		CHOOSER_TABLE)
 		return true;
 	memset(&d, 0, sizeof(d));
 	if (!route_resolve(at->snapshot->conf, t, &to, at->w->lookup, &d) ||
@@ -169,7 +171,8 @@ void attempt_know_strangers(struct attempt *at)
 		struct decision d = {0};
 
 		if (mail_rcpt_addr(at->mail, at->row[i].ref.rcpt, &to) &&
-		    !attempt_pinned(at->snapshot->conf, &at->mail->env, &to) &&
+		    recipient_chooser(at->snapshot->conf, &at->mail->env,
+			&to) == CHOOSER_TABLE &&
 		    route_resolve(at->snapshot->conf, t, &to, at->w->lookup,
 		    &d))
 			at->row[i].stranger = is_stranger(&d);

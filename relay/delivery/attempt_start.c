@@ -5,6 +5,7 @@
  */
 #include "relay/delivery/attempt_start.h"
 
+#include "relay/delivery/attempt_egress.h"
 #include "relay/delivery/attempt_end.h"
 #include "relay/delivery/attempt_route.h"
 #include "relay/delivery/classify_reply.h"
@@ -67,7 +68,7 @@ static void fill_request(struct attempt *at)
 	q->conf = at->snapshot->conf;
 	q->leg = conf_leg_by_id(at->snapshot->conf, at->leg);
 	q->id = e->id;
-	q->from = e->from;
+	q->from = attempt_egress_sender(at);
 	q->body = e->body;
 	q->utf8 = e->utf8;
 	q->utf8_header = e->utf8_header;
@@ -152,6 +153,7 @@ bool attempt_start(struct attempt *at)
 		return false;
 	at->slot = false; /* the connection's now */
 	list_remove(&at->node);
+	attempt_egress_note(at);
 	dialogs_count(w);
 	return true;
 }

@@ -10,12 +10,13 @@
 #include "relay/base/log.h"
 #include "relay/delivery/ask.h"
 #include "relay/delivery/attempt.h"
+#include "relay/delivery/attempt_egress.h"
 #include "relay/delivery/attempt_end.h"
 #include "relay/delivery/attempt_route.h"
 #include "relay/delivery/attempt_start.h"
 #include "relay/delivery/outgoing.h"
-#include "relay/delivery/own_mail.h"
 #include "relay/delivery/report.h"
+#include "relay/delivery/resolve.h"
 #include "relay/client/client.h"
 #include "relay/post/delivery_ref.h"
 #include "relay/post/workers.h"
@@ -109,14 +110,20 @@ static void keep_lowest_rank(struct attempt *at)
 	keep_some(at, ranks_alike);
 }
 
+static void go(struct attempt *at)
+{
+	if (!attempt_start(at))
+		wait_for_connection(at);
+}
+
 static void launch(struct attempt *at)
 {
 	/* A trial goes whole: the leg is well when it takes any of it. */
 	if (!at->trial)
 		keep_lowest_rank(at);
 	keep_one_domain(at);
-	if (!attempt_start(at))
-		wait_for_connection(at);
+	if (attempt_egress(at, go) == EGRESS_GO)
+		go(at);
 }
 
 static bool can_send(const struct worker *w, int leg)
@@ -179,13 +186,6 @@ void dispatch_fresh(struct worker *w, struct mail *m)
 		if (first)
 			fresh_group(w, m, i);
 	}
-}
-
-static void job_free(struct worker_job *j)
-{
-	mem_free((char *)j->who);
-	mem_free((char *)j->reason);
-	mem_free(j);
 }
 
 static void job_return(struct worker *w, struct worker_job *j,
@@ -269,68 +269,6 @@ static void job_fetched(struct worker *w, struct worker_job *j,
 	job_free(j);
 }
 
-/* ---- resolving anew ---- */
-
-/* Its leg was chosen once; if there was none, there may be one by now. */
-static void resolve_pinned(struct worker *w, const struct mail *m,
-    const struct addr *to, struct resolved_letter *l, unsigned i)
-{
-	struct decision d = {0};
-	enum why why;
-
-	l->rcpt[i].pinned = true;
-	l->rcpt[i].hash = mail_hash(m->env.rcpt[i].to);
-	if (own_mail_route(w, to, &d, &why) && why == WHY_NONE)
-		l->rcpt[i].route = d.route;
-}
-
-static bool resolve_rcpt(struct worker *w, struct table *t,
-    const struct mail *m, struct resolved_letter *l, unsigned i)
-{
-	const struct conf *c = w->snapshot->conf;
-	struct decision d;
-	struct addr to;
-
-	if (!mail_rcpt_addr(m, i, &to))
-		return false;
-	memset(&d, 0, sizeof(d));
-	if (attempt_pinned(c, &m->env, &to)) {
-		resolve_pinned(w, m, &to, l, i);
-		return true;
-	}
-	if (!route_resolve(c, t, &to, w->lookup, &d) ||
-	    d.change < w->table_floor)
-		return false;
-	l->rcpt[i].loops = !mail_without_loops(m, i, w->shared->names, &d);
-	l->rcpt[i].route = d.route;
-	l->rcpt[i].held = d.held;
-	l->rcpt[i].hash = mail_hash(d.base);
-	return true;
-}
-
-static void resolve_fetched(struct worker *w, struct worker_job *j,
-    struct mail *m)
-{
-	unsigned n = m == NULL ? 0 : m->env.rcpts;
-	struct resolved_letter *l = mem_new(
-	    sizeof(*l) + n * sizeof(l->rcpt[0]));
-	struct error err;
-	struct table *t = worker_table(w, &err);
-
-	l->letter.kind = S_RESOLVED;
-	l->id = j->id;
-	l->n = n;
-	l->failed = t == NULL || m == NULL || atomic_load(&w->shared->stopping);
-	if (t != NULL)
-		l->change = (uint64_t)table_change(t, &err);
-	for (unsigned i = 0; i < n && !l->failed; i++)
-		l->failed = !resolve_rcpt(w, t, m, l, i);
-	if (t != NULL)
-		table_end(t);
-	mailbox_post(w->shared->queue_box, &l->letter);
-	job_free(j);
-}
-
 void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 {
 	struct worker_job *j = f->arg;
@@ -345,7 +283,7 @@ void dispatch_fetched(struct worker *w, struct spool_fetch *f)
 		spool_fetch_free(f);
 	}
 	if (j->kind == JOB_RESOLVE)
-		resolve_fetched(w, j, m);
+		resolve_routes(w, j, m);
 	else if (m == NULL || !fits(j, m))
 		job_return(w, j, BACK_TROUBLE);
 	else if (atomic_load(&w->shared->stopping))
@@ -431,6 +369,8 @@ void dispatch_stop(struct worker *w)
 
 	for (int leg = 0; leg < NAMES_MAX; leg++)
 		return_late(&w->outgoing->waiting[leg], INT64_MAX);
+	return_late(&w->outgoing->judging, INT64_MAX);
+	resolve_stop(w);
 	while ((at = LIST_FIRST(&w->outgoing->reading, struct attempt,
 	    node)) != NULL)
 		attempt_untold(at);

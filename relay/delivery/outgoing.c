@@ -7,6 +7,7 @@
 
 #include "relay/base/mem.h"
 #include "relay/client/client.h"
+#include "relay/delivery/egress_judge.h"
 
 struct outgoing *outgoing_new(struct worker *w,
     void (*handover)(void *arg))
@@ -15,8 +16,11 @@ struct outgoing *outgoing_new(struct worker *w,
 
 	for (int leg = 0; leg < NAMES_MAX; leg++)
 		list_init(&o->waiting[leg]);
+	list_init(&o->judging);
+	list_init(&o->resolving);
 	list_init(&o->reading);
 	timer_init(&o->handover, w->loop, handover, w);
+	o->egress = egress_judge_new(w);
 	return o;
 }
 
@@ -24,8 +28,16 @@ void outgoing_free(struct outgoing *o)
 {
 	if (o == NULL)
 		return;
+	egress_judge_free(o->egress);
 	timer_fini(&o->handover);
 	mem_free(o);
+}
+
+void job_free(struct worker_job *j)
+{
+	mem_free((char *)j->who);
+	mem_free((char *)j->reason);
+	mem_free(j);
 }
 
 void dialogs_count(struct worker *w)

@@ -5,6 +5,7 @@
  */
 #include "relay/delivery/own_mail.h"
 
+#include "policy/chooser.h"
 #include "relay/base/log.h"
 #include "relay/post/delivery_ref.h"
 #include "relay/post/mail.h"
@@ -43,7 +44,7 @@ bool own_mail_route(struct worker *w, const struct addr *to, struct decision *d,
 	uint64_t floor = atomic_load(&w->shared->change_floor);
 	bool ok = true, parked = false;
 
-	if (mail_is_ours(c, to)) {
+	if (addr_is_ours(c, to)) {
 		t = worker_table(w, &err);
 		ok = t != NULL && route_resolve(c, t, to, w->lookup, d) &&
 		     d->change >= floor;

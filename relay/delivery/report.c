@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "policy/chooser.h"
 #include "relay/delivery/own_mail.h"
 #include "relay/mail/codec.h"
 #include "relay/mail/domain.h"
@@ -66,7 +67,7 @@ static void hide_final(struct scrub *s, const struct conf *c,
 	s->inner = r->address;
 	if (r->address[0] == '\0' ||
 	    addr_parse(slice_str(r->address), true, &final, &why) < 0 ||
-	    mail_is_ours(c, &final))
+	    addr_is_ours(c, &final))
 		return;
 	strbuf_init(&name, ADDR_DOMAIN_MAX);
 	if (domain_normal(final.domain, &name))

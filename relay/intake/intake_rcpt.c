@@ -170,8 +170,6 @@ static bool decide(struct intake *in, struct table *t, const struct addr *to,
 	}
 	if (d->verdict == VERDICT_REFUSE) {
 		*r = d->reply;
-		if (d->rule == RULE_RELAY && in->right != RIGHT_NONE)
-			outbound_rcpt(in, to, r);
 		return false;
 	}
 	return returned_rcpt(in, t, to, d, r) && primary_fits(in, d, to, r);

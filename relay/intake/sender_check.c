@@ -89,7 +89,8 @@ static bool is_judged(const struct intake *in)
 	return c->spf.check && spf_checker_evaluates(in->w->spf) &&
 	       in->origin < 0 && !spf_is_loopback(client) &&
 	       !is_word(e->proxy, "local") &&
-	       !is_word(e->proxy, "unknown") && in->right == RIGHT_NONE;
+	       !is_word(e->proxy, "unknown") && is_word(e->login, "") &&
+	       !conf_nets_have(&c->outbound.clients, &client->sa);
 }
 
 void sender_begin(struct intake *in)

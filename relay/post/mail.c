@@ -149,15 +149,3 @@ bool mail_without_loops(const struct mail *m, unsigned rcpt,
 			    names_find(names, slice_str(e->had_leg[i])));
 	return left;
 }
-
-bool mail_is_ours(const struct conf *c, const struct addr *a)
-{
-	struct strbuf name;
-	bool ours;
-
-	strbuf_init(&name, ADDR_DOMAIN_MAX);
-	ours = domain_normal(a->domain, &name) &&
-	       conf_domain(c, strbuf_view(&name)) != NULL;
-	strbuf_fini(&name);
-	return ours;
-}

@@ -30,8 +30,6 @@ void mail_unref(struct mail *m);
 struct mail *mail_of_fetch(struct spool_fetch *f);
 /* The content, for one reader at a time; NULL when it is not at hand. */
 struct source *mail_source(struct mail *m);
-/* Is the address at a domain that has a section of the configuration? */
-bool mail_is_ours(const struct conf *c, const struct addr *a);
 /* The recipient's address, parsed again from its text. */
 bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out);
 /* The queue's key of a recipient: of its base address (route.h). The same in

@@ -49,6 +49,15 @@ class Zone:
         return (NODATA if name in self.names else NXDOMAIN), []
 
 
+def unmapped(client):
+    address = ipaddress.ip_address(client)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def reverse_name(client):
+    return unmapped(client).reverse_pointer
+
+
 def split_sender(sender, helo):
     """RFC 7208 2.4, 4.3: local part and domain of the identity."""
     local, at, domain = sender.rpartition(b"@")
@@ -92,9 +101,7 @@ class Process:
         """The reply as a dictionary, with `asked`: all questions in order."""
         helo = octets(helo)
         local, domain = split_sender(octets(sender), helo)
-        address = ipaddress.ip_address(client)
-        address = (getattr(address, "ipv4_mapped", None) or address).packed
-        head = b"\1" + text(address) + text(helo) + text(local) + text(domain)
+        head = b"\1" + text(unmapped(client).packed) + text(helo) + text(local) + text(domain)
         answers, asked, rounds = b"", [], 0
         while True:
             rounds += 1

@@ -141,7 +141,7 @@ static void every_form_of_value_is_read(void **state)
 	assert_int_equal(c->leg[1].tls, TLS_VERIFY);
 	assert_int_equal(c->legs, 3);
 	assert_true(c->leg[2].egress && c->leg[2].direct);
-	assert_string_equal(c->leg[2].profile, "generic");
+	assert_string_equal(c->leg[2].profile, "internet");
 	assert_string_equal(c->domain[0].both, "cloud+legacy");
 	assert_string_equal(c->domain[0].route, "cloud+legacy");
 	assert_int_equal(c->domain[0].subaddress, '\0');

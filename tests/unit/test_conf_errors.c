@@ -98,11 +98,30 @@ static const struct bad names_of_things[] = {
 	{ B "verdict { leg = \"legacy\" }\n",
 	  "4: \"verdict\" is not supported by this version; remove it" },
 	{ B "outbound { use = { \"x\" } }\n",
-	  "4: \"use\" is not supported by this version; remove it" },
+	  "4: outbound.use: there is no egress \"x\"; name one that has a section" },
+	{ B "egress \"x\" { direct = true }\noutbound { use = { \"x\" } }\n",
+	  "4: egress \"x\" is in outbound.use, and by no address could SPF judge it; "
+	  "write spf_address = { \"198.51.100.7\" }" },
+	{ B "egress \"x\" { hosts = { \"a\" } }\noutbound { use = { \"x\" } }\n",
+	  "4: egress \"x\" is in outbound.use, and by no address could SPF judge it; "
+	  "write spf_address = { \"198.51.100.7\" } or spf_include = \"DOMAIN\"" },
+	{ B "egress \"x\" { direct = true source = \"10.0.0.1\" }\n"
+	  "outbound { use = { \"x\" } }\n",
+	  "4: egress \"x\" is in outbound.use, and by no address could SPF judge it; "
+	  "write spf_address = { \"198.51.100.7\" }" },
+	{ B "egress \"x\" { direct = true spf_include = \"a.example\" }\n"
+	  "outbound { use = { \"x\" } }\n",
+	  "4: egress \"x\" is direct, so receivers see addresses of ours; "
+	  "write spf_address instead of spf_include" },
+	{ B "egress \"x\" { direct = true spf_address = { \"192.0.2.7\" } family = \"ipv6\" }\n"
+	  "outbound { use = { \"x\" } }\n",
+	  "4: egress \"x\" has family = \"ipv6\", and the addresses that receivers see are not "
+	  "of that family; correct one of the two" },
+	{ B "egress \"x\" { direct = true spf_address = { \"192.0.2.7\" } }\n"
+	  "outbound {\n use = { \"x\", \"x\" } }\n",
+	  "6: outbound.use names \"x\" twice; name it once" },
 	{ B "dsn {\n via = \"mx\"\n gard = \"fail\"\n}\n",
 	  "6: unknown key \"gard\"; did you mean \"guard\"?" },
-	{ B "egress \"e\" { direct = true spf_include = \"x\" }\n",
-	  "4: \"spf_include\" is not supported by this version; remove it" },
 	{ B "table { engine = \"postgresql\" }\n",
 	  "4: engine \"postgresql\" is not supported by this version; write sqlite" },
 	{ B "hostname = \"b.example.com\"\n",
@@ -298,8 +317,8 @@ static const struct bad sense[] = {
 	{ B "dsn {\n via = \"out\" }\n",
 	  "5: dsn.via: there is no leg and no egress \"out\"; write one of them, mx or none" },
 	{ B "leg \"x\" {\n hosts = { \"a\" }\n profile = \"m365\"\n}\n",
-	  "4: leg \"x\": there is no profile \"m365\"; write one of generic, google, microsoft365, "
-	  "or put m365.profile into the folder that profiles names" },
+	  "4: leg \"x\": there is no profile \"m365\"; write one of generic, google, internet, "
+	  "microsoft365, or put m365.profile into the folder that profiles names" },
 	{ B "leg \"x\" { hosts = { \"a\" } clients = { \"192.0.2.1\", \"40.107.200.0/24\" } }\n",
 	  "4: leg \"x\": clients has addresses of microsoft365, which all its tenants send from; "
 	  "name only addresses that are its alone" },
@@ -309,6 +328,8 @@ static const struct bad sense[] = {
 	{ B "outbound {\n clients = { \"52.100.0.0/14\" }\n}\n",
 	  "5: outbound: clients has addresses of microsoft365, which all its tenants send from; "
 	  "name only addresses that are its alone" },
+	{ B "outbound {\n clients = { \"192.0.2.10\" }\n}\n",
+	  "5: outbound: clients is not supported by this version; remove it" },
 	{ B "leg \"x\" {\n hosts = { \"a:24\", \"b\" }\n protocol = \"lmtp\"\n}\n",
 	  "4: leg \"x\" would speak LMTP on port 25, which is SMTP's; "
 	  "write hosts = { \"b:24\" }, or the port that it has" },

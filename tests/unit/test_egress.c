@@ -34,7 +34,7 @@ enum { SRS = 1, WAITED = 2, DMARC = 4 };
 static const char *choose(enum egress_sender from, unsigned flags,
     const char *ways, char out[80])
 {
-	struct egress_way way[EGRESS_MAX];
+	struct egress_way way[EGRESSES_MAX];
 	struct egress_case e = {.from = from, .srs = flags & SRS,
 	    .waited = flags & WAITED, .dmarc_fails = flags & DMARC,
 	    .way = way};

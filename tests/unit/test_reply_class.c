@@ -13,9 +13,10 @@
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/reply_rows.h"
 
-static const char three[] = CONF_BASE
+static const char profiles[] = CONF_BASE
 	"leg \"m365\" { hosts = { \"a\" } profile = \"microsoft365\" }\n"
-	"leg \"google\" { hosts = { \"a\" } profile = \"google\" }\n";
+	"leg \"google\" { hosts = { \"a\" } profile = \"google\" }\n"
+	"leg \"internet\" { hosts = { \"a\" } profile = \"internet\" }\n";
 
 #define A(leg, code, enh, stage, text, class, outcome) \
 	{ leg, code, enh, STAGE_##stage, text, CLASS_##class, OUT_##outcome },
@@ -141,6 +142,19 @@ static const struct {
 	A("google", 451, "4.3.0", RCPT, "Multiple destination domains per transaction "
 	  "is unsupported",
 	  SPLIT, DEFERRED)
+	A("internet", 550, "5.7.1", RCPT, "Relay access denied", MESSAGE, FAILED)
+	A("internet", 550, "5.7.1", MAIL, "your ip is blocked", MESSAGE, FAILED)
+	A("internet", 550, "5.7.23", BODY, "SPF", MESSAGE, FAILED)
+	A("internet", 530, "5.7.0", MAIL, "log in first", MESSAGE, FAILED)
+	A("internet", 550, "5.1.1", RCPT, "no such user", RECIPIENT, FAILED)
+	A("internet", 550, "", RCPT, "no", RECIPIENT, FAILED)
+	A("internet", 552, "5.2.2", RCPT, "full", RECIPIENT, FAILED)
+	A("internet", 554, "5.4.6", BODY, "loop", LOOP, FAILED)
+	A("internet", 452, "4.5.3", RCPT, "too many", SPLIT, DEFERRED)
+	A("internet", 554, "", GREETING, "No SMTP here", NETWORK, DEFERRED)
+	A("internet", 421, "4.7.0", GREETING, "rate", NONE, DEFERRED)
+	A("internet", 450, "4.7.1", RCPT, "greylisted", NONE, DEFERRED)
+	A("internet", 450, "4.7.1", RCPT, "client host rejected", NONE, DEFERRED)
 };
 
 /* Code, enhanced code and text as generic reads them, wherever in a
@@ -249,7 +263,7 @@ static const struct {
 static void an_answer_is_classed_by_code_enhanced_code_and_stage(void **state)
 {
 	struct names *names = names_new();
-	struct conf *c = conf_tmp_good(*state, three, names);
+	struct conf *c = conf_tmp_good(*state, profiles, names);
 	unsigned wrong = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
@@ -276,7 +290,7 @@ static void what_a_leg_says_itself_is_classed(void **state)
 {
 	static const enum stage stages[] = {STAGE_MAIL, STAGE_RCPT, STAGE_BODY};
 	struct names *names = names_new();
-	struct conf *c = conf_tmp_good(*state, three, names);
+	struct conf *c = conf_tmp_good(*state, profiles, names);
 	unsigned wrong = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(said) * ARRAY_LEN(stages); i++) {
@@ -325,10 +339,10 @@ static unsigned missed(const struct conf_profile *p, int i, int k)
 static void every_row_of_every_profile_is_reached(void **state)
 {
 	struct names *names = names_new();
-	struct conf *c = conf_tmp_good(*state, three, names);
+	struct conf *c = conf_tmp_good(*state, profiles, names);
 	unsigned misses = 0;
 
-	for (int l = 0; l < 3; l++) {
+	for (int l = 0; l < c->legs; l++) {
 		const struct conf_profile *p = c->leg[l].replies;
 
 		for (int i = 0; i < p->replies && reply_row_own(p, i); i++) {
@@ -345,7 +359,7 @@ static void every_row_of_every_profile_is_reached(void **state)
 static void what_our_side_concluded_stays(void **state)
 {
 	struct names *names = names_new();
-	struct conf *c = conf_tmp_good(*state, three, names);
+	struct conf *c = conf_tmp_good(*state, profiles, names);
 	const struct conf_profile *p = c->leg[0].replies;
 	struct result r = {.outcome = OUT_UNTRIED};
 

@@ -278,6 +278,25 @@ static void say_leg(const json_t *e, struct strbuf *out)
 	}
 }
 
+static void say_egress(const json_t *e, struct strbuf *out)
+{
+	const char *egress = json_text(e, "egress");
+
+	if (egress[0] == '\0') {
+		strbuf_adds(out, "waits for a way out");
+	} else {
+		strbuf_adds(out, "goes out by ");
+		add(out, egress);
+	}
+	strbuf_adds(out, " (");
+	add(out, json_text(e, "reason"));
+	strbuf_addc(out, ')');
+	if (json_text(e, "rewritten")[0] != '\0') {
+		strbuf_adds(out, " as ");
+		add_sender(out, json_text(e, "rewritten"));
+	}
+}
+
 static void say_alarm(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "alarm ");
@@ -360,6 +379,7 @@ static const struct {
 	{ "body",       NULL,              say_body     },
 	{ "imported",   NULL,              say_imported },
 	{ "change",     NULL,              say_change   },
+	{ "egress",     NULL,              say_egress   },
 	{ "leg",        NULL,              say_leg      },
 	{ "alarm",      NULL,              say_alarm    },
 	{ "audit.gap",  NULL,              say_gap      },

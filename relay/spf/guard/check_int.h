@@ -83,7 +83,8 @@ bool name_of_term(struct check *c, const struct spf_record *r,
 bool name_expand_text(struct check *c, const struct spf_record *r,
     struct slice text, struct strbuf *to);
 /* RFC 7208 5.5: does the client have a validated name within `domain`? */
-bool name_ptr_within(struct check *c, struct slice domain);
+bool name_ptr_within(struct check *c, const struct spf_record *r,
+    struct slice domain);
 
 /* ---- check_record.c: records ---- */
 

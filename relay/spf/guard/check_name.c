@@ -79,14 +79,17 @@ static void ahead_of_names(struct check *c, struct slice names,
 /* The best validated name for a domain, of a rank up to `worst`, and its rank;
  * over `worst`: there is none. An address that is not to be had leaves its
  * name out (5.5). */
-static int best_name(struct check *c, struct slice domain, int worst,
-    struct slice *name_out)
+static int best_name(struct check *c, const struct spf_record *r,
+    struct slice domain, int worst, struct slice *name_out)
 {
 	const struct spf_answer *ptr = ptr_find(c), *a;
 	struct slice rest, name;
 	int best = worst + 1;
 
-	if (ptr == NULL || ptr->status != SPF_ANSWER_OK)
+	if (ptr == NULL)
+		return best;
+	dns_void(c, r, ptr);
+	if (ptr->status != SPF_ANSWER_OK)
 		return best;
 	rest = ptr->records;
 	ahead_of_names(c, rest, domain, worst);
@@ -98,6 +101,7 @@ static int best_name(struct check *c, struct slice domain, int worst,
 		a = dns_find(c, dns_address_type(c), name);
 		if (a == NULL)
 			return best;
+		dns_void(c, r, a);
 		if (dns_has_client(c, a)) {
 			best = rank_of(name, domain);
 			*name_out = name;
@@ -106,11 +110,12 @@ static int best_name(struct check *c, struct slice domain, int worst,
 	return best;
 }
 
-bool name_ptr_within(struct check *c, struct slice domain)
+bool name_ptr_within(struct check *c, const struct spf_record *r,
+    struct slice domain)
 {
 	struct slice name;
 
-	return best_name(c, domain, 1, &name) <= 1;
+	return best_name(c, r, domain, 1, &name) <= 1;
 }
 
 static void add_pretty(const struct check *c, struct strbuf *to)
@@ -127,7 +132,7 @@ static bool add_validated(struct check *c, const struct spf_record *r,
 {
 	struct slice name;
 
-	if (best_name(c, r->domain, 2, &name) > 2)
+	if (best_name(c, r, r->domain, 2, &name) > 2)
 		name = SLICE("unknown");
 	strbuf_addsl(to, name);
 	return !check_over(c);

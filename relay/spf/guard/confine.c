@@ -52,7 +52,7 @@ static int add_rules(scmp_filter_ctx f)
 	for (size_t i = 0; i < ARRAY_LEN(allowed) && e == 0; i++)
 		e = allowed[i].has_fd ?
 		    seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i].call, 1,
-			SCMP_A0(SCMP_CMP_EQ, 0)) :
+			SCMP_A0(SCMP_CMP_EQ, 0, 0)) :
 		    seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i].call, 0);
 	/* Memory, but none that code runs from. */
 	if (e == 0)

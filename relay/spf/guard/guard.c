@@ -188,7 +188,7 @@ static SPF_dns_rr_t *lookup_term(struct guard *g, const char *text,
 	if (t->kind == TERM_MX)
 		return lookup_mx(g, text, token, name);
 	if (t->kind == TERM_PTR) {
-		within = name_ptr_within(c, name);
+		within = name_ptr_within(c, r, name);
 		return check_over(c) ? answer_end(g, text, type) :
 				       answer_if(g, text, type, within);
 	}
@@ -354,10 +354,14 @@ static void verdict_of(struct check *c, enum spf_result result)
 	while (r->next != NULL)
 		r = r->next;
 	t = r->past ? r->end : r->at;
+	v->lookups = c->lookups;
+	v->voids = c->voids;
 	v->result = result;
 	v->domain = explain_clean(c, r->domain, MACRO_NAME_MAX);
 	if (t != NULL)
 		v->mechanism = explain_clean(c, t->text, MACRO_NAME_MAX);
+	/* It costs no verdict: only what it asks counts. */
+	c->voids = 0;
 	if (result == SPF_FAIL)
 		explain_fail(c, r);
 }
@@ -367,6 +371,8 @@ static void verdict_of_stop(struct check *c)
 	struct spf_verdict *v = &c->reply->verdict;
 
 	v->result = c->result;
+	v->lookups = c->lookups;
+	v->voids = c->voids;
 	v->problem = slice_str(c->why);
 	v->domain = explain_clean(c, c->where != NULL ? c->where->domain :
 	    c->q->domain, MACRO_NAME_MAX);
@@ -432,8 +438,6 @@ void guard_check(struct guard *g, const struct spf_request *q, int64_t now_s,
 	/* Names asked ahead of a verdict are not waited for. */
 	if (!c.missed)
 		reply->questions = 0;
-	reply->verdict.lookups = c.lookups;
-	reply->verdict.voids = c.voids;
 }
 
 struct guard *guard_new(void)

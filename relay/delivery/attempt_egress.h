@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The way out of an attempt, late as the route is (D1): whether the sender's
+ * domain believes this egress is asked at each attempt, before it takes a
+ * connection (E1, doc/egress.md). A worker's loop.
+ */
+#ifndef RELAY_DELIVERY_ATTEMPT_EGRESS_H
+#define RELAY_DELIVERY_ATTEMPT_EGRESS_H
+
+#include "relay/delivery/attempt.h"
+
+enum egress_step {
+	EGRESS_GO,    /* it may be sent by this egress */
+	EGRESS_LATER, /* `go_on` is called, or it ends by itself */
+	EGRESS_OVER,  /* it was given back, or waits for its next attempt */
+};
+/* For each attempt; one by the table goes at once. */
+enum egress_step attempt_egress(struct attempt *at,
+    void (*go_on)(struct attempt *at));
+/* The sender that the egress is told: rewritten, or as it came. */
+const char *attempt_egress_sender(struct attempt *at);
+/* A dialog begins: the choice is an event. */
+void attempt_egress_note(const struct attempt *at);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Asks for each egress in use whether the sender's domain would believe it,
+ * and has one chosen (policy/egress.h, doc/egress.md). An egress is judged by
+ * the addresses that the receiver may see: its own, or those of the platform
+ * behind spf_include; the worst answer counts. A worker's loop.
+ */
+#ifndef RELAY_DELIVERY_EGRESS_JUDGE_H
+#define RELAY_DELIVERY_EGRESS_JUDGE_H
+
+#include "policy/egress.h"
+#include "relay/mail/addr.h"
+#include "relay/mail/envelope.h"
+#include "relay/post/worker.h"
+
+struct egress_judge; /* a worker's */
+struct egress_question;
+
+struct egress_judge *egress_judge_new(struct worker *w);
+void egress_judge_free(struct egress_judge *j); /* no callback follows */
+
+enum { EGRESS_TERM_MAX = 96 };
+
+struct egress_verdict {
+	int leg; /* in names */
+	enum spf_result result;
+	char mechanism[EGRESS_TERM_MAX]; /* that decided, cut; or "" */
+	char domain[256]; /* of the record that has it; or "" */
+};
+
+struct egress_judged {
+	struct egress_choice choice;
+	int leg; /* of the chosen egress, in names; -1: it waits */
+	unsigned n;
+	struct egress_verdict way[EGRESSES_MAX];
+};
+
+struct egress_subject {
+	const struct conf *conf; /* a snapshot's of this worker */
+	struct addr from;	 /* its text is empty: the null sender */
+	bool waited;		 /* outbound.temperror_wait is over */
+	bool dmarc_fails;	 /* as in struct egress_case */
+};
+/* Of a message by now. Borrows from both. */
+struct egress_subject egress_subject_of(const struct worker *w,
+    const struct conf *c, const struct envelope *e);
+
+/* The judgement, when all of it is known: borrowed until the next question.
+ * NULL: `done` is called once, later, with the same, borrowed for the call;
+ * until then *question_out is the question, to be taken back. */
+const struct egress_judged *egress_judge(struct egress_judge *j,
+    const struct egress_subject *s,
+    void (*done)(void *arg, const struct egress_judged *judged), void *arg,
+    struct egress_question **question_out);
+void egress_forget(struct egress_question *q); /* NULL is fine */
+
+#endif
