@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "policy/change/tag_list.h"
 #include "policy/route.h"
 #include "relay/base/mem.h"
 #include "relay/mail/addr.h"
@@ -57,6 +58,7 @@ void change_close(struct change *ch)
 	strbuf_fini(&ch->route);
 	strbuf_fini(&ch->tags);
 	strbuf_fini(&ch->patch);
+	mem_free(ch->form);
 	mem_free(ch);
 }
 
@@ -162,15 +164,38 @@ static int take_route(struct change *ch, struct slice key, const char *text,
 	return change_may_use(ch, key, *out, err);
 }
 
+/* A file says the same few tags over and over; an empty place has the form of
+ * no tags. NULL: too long to be kept. */
+static struct tag_form *form_of(struct change *ch, struct slice given)
+{
+	if (given.n >= TAG_FORM_TEXT)
+		return NULL;
+	if (ch->form == NULL)
+		ch->form = NEW_ARRAY(struct tag_form, TAG_FORMS);
+	return &ch->form[tag_text_place(given, TAG_FORMS)];
+}
+
 static int take_tags(struct change *ch, const char *text, struct slice *out,
     struct error *err)
 {
+	struct slice given = slice_str(text);
+	struct tag_form *form;
+
 	if (text == NULL)
 		return 0;
+	form = form_of(ch, given);
+	if (form != NULL && strcmp(form->given, text) == 0) {
+		*out = slice_str(form->canonical);
+		return 0;
+	}
 	strbuf_reset(&ch->tags);
-	if (row_tags(slice_str(text), &ch->tags, err) < 0)
+	if (row_tags(given, &ch->tags, err) < 0)
 		return -1;
 	*out = slice_str(strbuf_cstr(&ch->tags));
+	if (form != NULL && out->n < TAG_FORM_TEXT) {
+		memcpy(form->given, text, given.n + 1);
+		memcpy(form->canonical, out->p, out->n + 1);
+	}
 	return 0;
 }
 

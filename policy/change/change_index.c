@@ -34,25 +34,47 @@ static int move_tags(struct change *ch, struct tag_list *l, sqlite3_stmt *st,
 	struct slice old = db_text(st, 1), fresh = db_text(st, 2);
 	struct slice was = old, is = fresh;
 
+	if (old.n == 0) {
+		tag_list_add_all(l, address, fresh);
+		return 0;
+	}
 	while (slice_next(&was, ' ', &tag))
 		if (tag.n > 0 && !row_has_tag(fresh, tag) &&
 		    drop_tag(ch, tag, address, err) < 0)
 			return -1;
-	tag_list_address(l, address);
 	while (slice_next(&is, ' ', &tag))
-		if (tag.n > 0 && (old.n == 0 || !row_has_tag(old, tag)))
-			tag_list_add(l, tag);
+		if (tag.n > 0 && !row_has_tag(old, tag))
+			tag_list_add(l, address, tag);
 	return 0;
+}
+
+static int write_part(struct change *ch, const struct tag_part *part,
+    struct error *err)
+{
+	bool one = part->tag.p != NULL;
+	sqlite3_stmt *st =
+	    db_stmt(&ch->db, one ? CS_TAG_ADD : CS_TAGS_ADD, err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	if (one)
+		change_bind_tag(st, part->tag);
+	ch->feed = part->feed;
+	rc = db_run(&ch->db, st, err);
+	ch->feed = NULL;
+	return rc;
 }
 
 static int write_tags(struct change *ch, struct tag_list *l,
     struct error *err)
 {
-	int rc;
+	struct tag_part part;
+	int rc = 0;
 
-	ch->feed = tag_list_feed(l);
-	rc = change_run(ch, CS_TAGS_ADD, 0, err);
-	ch->feed = NULL;
+	tag_list_sort(l);
+	while (rc == 0 && tag_list_next(l, &part))
+		rc = write_part(ch, &part, err);
 	return rc;
 }
 

@@ -21,7 +21,7 @@ enum change_statement {
 	CS_MISSING, CS_ROUTELESS, CS_AS_OF, CS_TWOFOLD,
 	CS_NEWEST, CS_LOG, CS_LOG_ALL, CS_CHANGE, CS_PREVIEW,
 	CS_UPDATE, CS_UPSERT, CS_DELETE,
-	CS_TAGS, CS_TAGS_ADD, CS_TAG_DROP,
+	CS_TAGS, CS_TAGS_ADD, CS_TAG_ADD, CS_TAG_DROP,
 	CS_REWRITES, CS_REWRITES_ADD, CS_REWRITE_DROP,
 	CS_LAST_LINE, CS_NEXT_LINE, CS_CHAIN_LINE, CS_TOUCH, CS_TOUCH_HEAD,
 	CS_MARK_DRAW, CS_MARK_FORMER, CS_MARK_SETTLE, CS_MARK_COPY,
@@ -32,6 +32,12 @@ _Static_assert((int)CHANGE_STATEMENTS <= (int)DB_STATEMENTS,
 
 extern const char *const change_sql[CHANGE_STATEMENTS];
 extern const char change_temp[]; /* the staging area */
+
+/* Tags as they were given, and their canonical form, which is no longer. */
+enum { TAG_FORMS = 1024, TAG_FORM_TEXT = 96 };
+struct tag_form {
+	char given[TAG_FORM_TEXT], canonical[TAG_FORM_TEXT];
+};
 
 struct change {
 	struct db db;
@@ -47,6 +53,7 @@ struct change {
 	uint64_t faults;
 	struct error first; /* of the faults, as the caller is told it */
 	struct strbuf key, route, tags, patch; /* of the row at hand */
+	struct tag_form *form; /* TAG_FORMS; NULL: no row had tags yet */
 };
 
 /* change_query.c: a statement with at most one parameter, a number. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
- * The statements by which the table is changed, all constant.
+ * The SQL statements that change the table. All are constant.
  *
- * What is given is sorted in memory (heap.c) and then stands in `stage`: it is
- * what is to be, and `next` sets it beside what is. The log
- * of a change is written from `next` first, and the table from the log: so
- * the history can not differ from what was done. `tag` and `rewrite` are
- * indices over values of rows, brought along from the log too.
+ * The rows of a change are sorted in memory (heap.c) and loaded into the
+ * temporary table `stage`. The view `next` shows, for each staged row, the
+ * values in the table and the values after the change. The change's rows of
+ * `log` are written from `next`, and `route` is then updated from `log`, so
+ * the history is always what was done. `tag` and `rewrite`, by which rows are
+ * found, are updated from `log` too.
  */
 #include "policy/change_chain.h"
 #include "policy/change/change_int.h"
@@ -235,6 +236,9 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "AND coalesce(old_tags, '') <> coalesce(new_tags, '')",
 	[CS_TAGS_ADD] = "INSERT OR IGNORE INTO main.tag(key, value, address) "
 	    "SELECT c0, c1, c2 FROM feed",
+	/* One tag of many rows: its text is bound once. */
+	[CS_TAG_ADD] = "INSERT OR IGNORE INTO main.tag(key, value, address) "
+	    "SELECT ?1, ?2, c2 FROM feed",
 	[CS_TAG_DROP] = "DELETE FROM main.tag WHERE key = ?1 AND value = ?2 "
 	    "AND address = ?3",
 	[CS_REWRITES] = "SELECT address, old_addresses, new_addresses "

@@ -42,10 +42,21 @@ size_t utf8_next(struct slice s)
 	return s.n == 0 ? 0 : sequence(s);
 }
 
+/* Does it begin with eight ASCII characters, as nearly all text does? */
+static bool eight_ascii(struct slice s)
+{
+	uint64_t eight;
+
+	if (s.n < sizeof(eight))
+		return false;
+	memcpy(&eight, s.p, sizeof(eight));
+	return (eight & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool utf8_valid(struct slice s)
 {
 	while (s.n > 0) {
-		size_t n = sequence(s);
+		size_t n = eight_ascii(s) ? 8 : sequence(s);
 
 		if (n == 0)
 			return false;

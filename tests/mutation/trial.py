@@ -2,6 +2,7 @@
 """Runs unit tests and the simulation shut in: with a time-out, without a
 network, and with a /tmp and /dev/shm of their own, where a mutant may leave
 what it likes."""
+import fnmatch
 import os
 import pathlib
 import pickle
@@ -15,7 +16,7 @@ from collections import namedtuple
 
 from mutation import reach
 
-FILE = 2 << 30
+FILE, MEMORY = 2 << 30, 3 << 30
 SHUT_IN = ["unshare", "-m", "-n", "-p", "--fork", "--kill-child", "sh", "-c",
            "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /dev/shm && "
            "mount -t proc proc /proc && "
@@ -40,11 +41,13 @@ def can_shut_in(folder):
         return False
 
 
-def limits(cpu):
+def limits(cpu, sanitized):
     def set_them():
         resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if not sanitized:  # these reserve terabytes
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     return set_them
 
 
@@ -66,7 +69,8 @@ class Runner:
             child = subprocess.Popen(
                 self.shut_in + [str(word) for word in command], cwd=folder,
                 env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True, preexec_fn=limits(cpu))
+                start_new_session=True, preexec_fn=limits(
+                    cpu, self.scratch.sanitize != "none"))
             try:
                 code, late = child.wait(wall), False
             except subprocess.TimeoutExpired:
@@ -89,11 +93,12 @@ class Tests:
     which lines it never runs. The last one is the simulation with so many
     seeds, unless that is 0."""
 
-    def __init__(self, scratch, runner, seeds):
+    def __init__(self, scratch, runner, opts):
         self.scratch, self.runner = scratch, runner
-        self.arguments = ["--count", seeds, "--jobs", 1, "--first"]
-        self.programs = scratch.programs(
-            ["$(UNIT_TESTS)"] + [SIMULATION] * (seeds > 0))
+        self.arguments = ["--count", opts.sim, "--jobs", 1, "--first"]
+        self.programs = [p for p in scratch.programs(
+            ["$(UNIT_TESTS)"] + [SIMULATION] * (opts.sim > 0))
+            if fnmatch.fnmatch(p.name, opts.tests)]
         self.rooms = scratch.rooms_of_tests()
         self.seconds, self.left_out, self.never = {}, [], {}
 
@@ -101,7 +106,7 @@ class Tests:
         """Runs each test once; what fails unchanged is left out."""
         known = self.scratch.folder / "tests.pickle"
         before = pickle.loads(known.read_bytes()) if known.exists() else {}
-        after = {}
+        after = dict(before)
         for program, seen in zip(self.programs, pool.map(
                 lambda p: self.watch_once(p, before), self.programs)):
             after[program.name] = seen

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "policy/where.h"
 #include "relay/base/mem.h"
@@ -178,10 +179,80 @@ static void tags_and_a_walk_find_the_same_rows(void **state)
 	table_tmp_free(t);
 }
 
+/* ---- the table of tags -------------------------------------------------- */
+
+static int64_t number(const char *path, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return n;
+}
+
+/* Sets that are said often and once, with few tags and with many, short and
+ * long, in order and not; tags of few rows and of thousands. */
+static unsigned many_tags(unsigned row, struct strbuf *out)
+{
+	unsigned n = row % 10 == 9 ? 1 + row % 12 : row % 3;
+
+	for (unsigned i = n; i > 0; i--)
+		strbuf_addf(out, "k%u=%0*u%s", i, row % 10 == 8 ? 60 : 1,
+		    row % 7, row % 2 == 0 ? "  " : ",");
+	if (row % 50 != 0)
+		return n;
+	strbuf_addf(out, " one-%u", row);
+	if (n > 0) /* said twice */
+		strbuf_addf(out, " k1=%u", row % 7);
+	return n + 1;
+}
+
+static void each_tag_of_each_row_is_in_the_table_of_tags(void **state)
+{
+	enum { MANY = 12000 };
+	static const struct change_how how = {.create = true, .as_of = -1};
+	struct table_tmp *t = table_tmp_new(*state);
+	struct change *ch = table_tmp_change(t);
+	struct strbuf text;
+	unsigned tags_given = 0;
+
+	strbuf_init(&text, 4096);
+	for (unsigned i = 0; i < MANY; i++) {
+		char address[40];
+		struct change_row row = {.route = "cloud", .held = -1};
+		struct error err;
+
+		strbuf_reset(&text);
+		tags_given += many_tags(i, &text);
+		row.tags = strbuf_cstr(&text);
+		snprintf(address, sizeof(address), "u%u@example.com",
+		    i * 7919 % MANY);
+		if (change_set(ch, slice_str(address), &row, &err) < 0)
+			fail_msg("%s", err.text);
+	}
+	table_tmp_commit(ch, &how);
+	assert_int_equal(number(t->path, "SELECT count(*) FROM tag"),
+	    tags_given);
+	assert_int_equal(number(t->path, "SELECT count(*) FROM tag t JOIN"
+	    " route r ON r.address = t.address WHERE instr(' ' || r.tags ||"
+	    " ' ', ' ' || iif(t.key = '', t.value, t.key || '=' || t.value)"
+	    " || ' ') > 0"), tags_given);
+	strbuf_fini(&text);
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(tags_and_a_walk_find_the_same_rows),
+	    cmocka_unit_test(each_tag_of_each_row_is_in_the_table_of_tags),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The commands that read all that the daemon left, without it: audit verify,
+ * backup, restore, over a true spool, index and table.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relay/base/log.h"
+#include "tests/unit/audit_spool.h"
+#include "tests/unit/cli_rig.h"
+#include "tests/unit/conf_tmp.h"
+
+struct place {
+	struct fixture *f;
+	struct audit_spool spool;
+	char out[CLI_RIG_OUT], line[256];
+};
+
+static int remove_one(const char *path, const struct stat *st, int type,
+    struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+/* Without a message: it may not be there. */
+static void remove_all(struct place *p, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", p->f->dir, name);
+	nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void lose_all(struct place *p)
+{
+	static const char *const names[] = {"spool", "index", "cutover.db",
+	    "cutover.db-wal", "cutover.db-shm"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		remove_all(p, names[i]);
+}
+
+static void write_conf(struct fixture *f)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s"
+	    "leg \"cloud\" { hosts = { \"192.0.2.11:25\" } }\n"
+	    "table { path = \"%s/cutover.db\" }\n"
+	    "control { socket = \"%s/sock\" }\n"
+	    "spool { path = \"%s/spool\" }\naudit { path = \"%s\" }\n",
+	    CONF_BASE, f->dir, f->dir, f->dir, f->index);
+	conf_tmp_write(f->dir, "posthouse.conf", text);
+}
+
+static int begin(void **state)
+{
+	struct place *p = NEW(struct place);
+	void *f;
+
+	if (setup(&f) != 0)
+		return -1;
+	p->f = f;
+	write_conf(p->f);
+	audit_spool_init(&p->spool, p->f);
+	audit_spool_start(&p->spool);
+	audit_spool_mail(&p->spool);
+	audit_spool_stop(&p->spool);
+	*state = p;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct place *p = *state;
+	void *f = p->f;
+
+	audit_spool_fini(&p->spool);
+	remove_all(p, "backup");
+	lose_all(p);
+	mem_free(p);
+	return teardown(&f);
+}
+
+/* Runs `line` ("%s": the folder); it ends with `code` and says `piece`. */
+static void says(struct place *p, const char *line, int code,
+    const char *piece)
+{
+	int n = snprintf(p->line, sizeof(p->line), line, p->f->dir);
+
+	assert_true(n < (int)sizeof(p->line));
+	assert_int_equal(cli_rig_run(p->f->dir, p->line, NULL, p->out), code);
+	if (strstr(p->out, piece) == NULL)
+		fail_msg("%s: not said: %s", line, piece);
+}
+
+/* ---- audit verify ------------------------------------------------------- */
+
+static void the_index_is_compared_with_the_journal_itself(void **state)
+{
+	struct place *p = *state;
+
+	says(p, "audit verify", 0, "index and journal agree");
+	says(p, "audit verify --json", 0, "\"verdict\":\"agrees\"");
+}
+
+static void move(struct place *p, const char *from, const char *to)
+{
+	char old[128], new[128];
+
+	snprintf(old, sizeof(old), "%s/%s", p->f->dir, from);
+	snprintf(new, sizeof(new), "%s/%s", p->f->dir, to);
+	assert_int_equal(rename(old, new), 0);
+}
+
+static void the_index_of_another_spool_is_not_compared(void **state)
+{
+	struct place *p = *state;
+
+	remove_all(p, "spool");
+	says(p, "audit verify", 1, "/spool: there is no spool\n");
+	move(p, "index", "former");
+	audit_spool_start(&p->spool);
+	audit_spool_mail(&p->spool);
+	audit_spool_stop(&p->spool);
+	says(p, "audit verify", 0, "index and journal agree");
+	remove_all(p, "index");
+	move(p, "former", "index");
+	says(p, "audit verify", 1, "/spool: the spool is another than the one "
+	    "that the index knows\n");
+	remove_all(p, "index");
+	assert_int_equal(mkdir(p->f->index, 0700), 0);
+	says(p, "audit verify", 1, "/spool: there is no index\n");
+}
+
+/* ---- backup and restore -------------------------------------------------- */
+
+static void what_was_backed_up_is_restored(void **state)
+{
+	struct place *p = *state;
+
+	says(p, "route set cloud ann@example.com", 0, "change 2");
+	says(p, "backup %s/backup", 0, ", posthoused did not run\n");
+	says(p, "backup %s/backup", 1, "is no empty folder");
+	says(p, "restore %s/backup", 1, "nothing was restored");
+	lose_all(p);
+	says(p, "restore %s/backup", 0, "all mail that was open is frozen");
+	says(p, "route get ann@example.com", 0, "cloud");
+	says(p, "audit verify", 0, "index and journal agree");
+}
+
+static void a_spoilt_backup_is_not_restored(void **state)
+{
+	struct place *p = *state;
+	char path[128];
+	FILE *f;
+
+	says(p, "route set cloud ann@example.com", 0, "change 2");
+	says(p, "backup %s/backup", 0, ", posthoused did not run\n");
+	lose_all(p);
+	snprintf(path, sizeof(path), "%s/backup/spool/spool.key", p->f->dir);
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	fputc('x', f);
+	fclose(f);
+	says(p, "restore %s/backup", 1, "it is not what the manifest says "
+	    "(SHA-256): spoilt, or of another backup\n"
+	    "posthouse: nothing was restored\n");
+	snprintf(path, sizeof(path), "%s/spool", p->f->dir);
+	assert_int_equal(access(path, F_OK), -1);
+	says(p, "restore %s/spool", 1, "it is no backup, or one that did not "
+	    "come to its end; nothing was restored");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(the_index_is_compared_with_the_journal_itself),
+		T(the_index_of_another_spool_is_not_compared),
+		T(what_was_backed_up_is_restored),
+		T(a_spoilt_backup_is_not_restored),
+	};
+
+	log_setup(-1, LOG_LV_ERROR, &clock_system);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
