@@ -28,7 +28,7 @@ bool spool_peek(struct spool *s, uint64_t id, uint32_t number,
 	struct stored m;
 	struct error err;
 
-	if (there && stored_read(s, v, &m, &err) == 0) {
+	if (there && stored_read(s, NULL, v, &m, &err) == 0) {
 		*out = m.delivery[number];
 		stored_fini(&m);
 	}
