@@ -103,5 +103,8 @@ const struct alarm_row alarm_table[ALARMS] = {
 	[ALARM_LOOP] = { "loop", "Mail for an address goes round" },
 	[ALARM_EGRESS] = { "egress",
 		"A record of SPF speaks against our ways out, or is in error" },
+	[ALARM_SPF_HELPER] = { "spf-helper", "No process evaluates SPF" },
+	[ALARM_SPF_DOMAIN] = { "spf-domain",
+		"A domain ended the process that evaluates SPF three times" },
 };
 /* clang-format on */

@@ -70,6 +70,7 @@ void control_route_wait(void *arg, struct ctl_request *r, const json_t *args);
 /* control_node.c: what status says that is not of a leg. */
 void control_rows_node(const struct control *c, struct ctl_request *r,
     const struct spool_stats *s, const struct queue_counts *q);
+void control_row_spf(const struct control *c, struct ctl_request *r);
 /* Before the threads run. */
 void control_flow_begin(struct control *c);
 void control_status(void *arg, struct ctl_request *r, const json_t *args);

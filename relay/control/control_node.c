@@ -197,6 +197,7 @@ void control_rows_node(const struct control *c, struct ctl_request *r,
 	row_spool(c, r, s);
 	rows_disks(c->snapshot->conf, r);
 	row_index(c, r);
+	control_row_spf(c, r);
 	rows_certificates(c, r);
 	rows_oldtls(c, r);
 }

@@ -32,6 +32,8 @@
 #include "relay/delivery/alarm_mail.h"
 #include "relay/post/call.h"
 #include "relay/post/workers.h"
+#include "relay/spawn/spawner.h"
+#include "relay/spf/spf_blame.h"
 
 enum {
 	A_CALL = 1,
@@ -122,6 +124,9 @@ static struct worker_thread *make_worker(struct app *a, int index,
 	    .snapshot = a->snapshot, .alarms = a->alarms,
 	    .projector = a->projector, .acceptor = a->acceptor,
 	    .asked = a->asked, .offers = &a->offers,
+	    .spf_starter = spawner_has(a->spawner, SPAWN_SPF)
+			       ? &a->spf_starter : NULL,
+	    .spf_blame = a->spf_blame,
 	    .intake = {.hints = a->hints, .offers = &a->offers,
 		.oldtls = a->oldtls, .tokens = a->tokens}};
 
@@ -228,6 +233,8 @@ static void make_shared(struct app *a, const struct conf *c)
 	a->asked = ask_cache_new(ASKED_MAX, a->shared.clock);
 	a->hints = loophints_new(HINTS_MAX, a->shared.clock);
 	a->oldtls = oldtls_new();
+	a->spf_starter = spf_starter_spawn(a->spawner);
+	a->spf_blame = spf_blame_new(a->shared.clock);
 	qc = (struct queue_thread_config){.shared = &a->shared,
 	    .conf = a->snapshot->conf, .alarms = a->alarms,
 	    .hints = a->hints};
@@ -468,6 +475,7 @@ static void free_all(struct app *a)
 	ask_cache_free(a->asked);
 	loophints_free(a->hints);
 	oldtls_free(a->oldtls);
+	spf_blame_free(a->spf_blame);
 	mem_free(a->table_path);
 	tokens_free(a->tokens);
 	snapshot_unref(a->snapshot);

@@ -12,6 +12,7 @@
 #include "relay/net/listen.h"
 #include "relay/post/conf_snapshot.h"
 #include "relay/post/shared.h"
+#include "relay/spf/spf_starter.h"
 
 struct alarms;
 struct ask_cache;
@@ -25,6 +26,7 @@ struct queue_thread;
 struct recovery;
 struct refusals;
 struct spawner;
+struct spf_blame;
 struct table_follow;
 struct tokens;
 struct worker_thread;
@@ -33,7 +35,9 @@ struct app {
 	struct shared shared;
 	struct conf_snapshot *snapshot; /* the main thread's */
 	struct loop *ops; /* the main thread: signals, control, watchdog */
-	struct spawner *spawner; /* main.c's; NULL: there is no program */
+	struct spawner *spawner; /* main.c's */
+	struct spf_starter spf_starter;
+	struct spf_blame *spf_blame; /* domains that killed a helper */
 	char *table_path;
 	long descriptors; /* that the process may open */
 

@@ -9,7 +9,7 @@
 
 enum {
 	DESCRIPTORS_RESERVED = 256, /* journal, audit, table, control */
-	OF_A_WORKER = 4,
+	OF_A_WORKER = 6,
 };
 
 long descriptors_limit(void)

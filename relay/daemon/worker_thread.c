@@ -21,6 +21,7 @@
 #include "relay/post/workers.h"
 #include "relay/spf/client_names.h"
 #include "relay/spf/spf_check.h"
+#include "relay/spf/spf_helper.h"
 #include "relay/watch/alarm.h"
 #include "relay/client/client.h"
 
@@ -172,6 +173,46 @@ static void make_client(struct worker_thread *t)
 	t->w.client = client_new(&c);
 }
 
+static void on_spf_blamed(void *arg, const char *domain)
+{
+	struct worker *w = arg;
+
+	alarm_raise(w->alarms, ALARM_SPF_DOMAIN, domain, "what this domain "
+	    "has in the DNS ended posthouse-spf three times; for an hour its "
+	    "checks are temperror unasked; report its records, for example "
+	    "from posthouse spf check --json");
+}
+
+static void on_spf_absent(void *arg, const char *why)
+{
+	struct worker *w = arg;
+	char text[500];
+
+	snprintf(text, sizeof(text), "no process evaluates SPF (%s); until "
+	    "one does each check is temperror, and mail goes on", why);
+	alarm_raise(w->alarms, ALARM_SPF_HELPER, "posthouse-spf", text);
+}
+
+/* A process is started where mail needs it at once: the first check would have
+ * to wait for it. */
+static void begin_spf(struct worker *w)
+{
+	if (w->snapshot->conf->spf.check)
+		spf_helper_begin(w->spf_helper);
+}
+
+static void make_spf(struct worker_thread *t, const struct worker_config *c)
+{
+	struct worker *w = &t->w;
+
+	w->spf_helper = spf_helper_new(&(struct spf_helper_config){
+	    .loop = w->loop, .starter = c->spf_starter,
+	    .blame = c->spf_blame, .blamed = on_spf_blamed,
+	    .absent = on_spf_absent, .arg = w});
+	begin_spf(w);
+	w->spf = spf_checker_new(w->loop, w->dns, w->spf_helper);
+}
+
 static void make_rooms(struct worker_thread *t, const struct worker_config *c)
 {
 	struct intake_config ic = c->intake;
@@ -200,7 +241,7 @@ struct worker_thread *worker_thread_new(const struct worker_config *c,
 		worker_thread_free(t);
 		return NULL;
 	}
-	w->spf = spf_checker_new(w->loop, w->dns, NULL);
+	make_spf(t, c);
 	w->client_names = client_names_new(w->loop, w->dns);
 	make_client(t);
 	make_server(t);
@@ -273,6 +314,7 @@ void worker_thread_free(struct worker_thread *t)
 	outgoing_free(t->w.outgoing);
 	client_names_free(t->w.client_names);
 	spf_checker_free(t->w.spf);
+	spf_helper_free(t->w.spf_helper);
 	dns_free(t->w.dns);
 	stream_scratch_free(t->scratch);
 	worker_fini(&t->w);
@@ -315,6 +357,7 @@ static void on_snapshot(void *arg)
 	    dns_configure(t->w.dns, w->snapshot->conf, &err) < 0)
 		log_error("resolver.rejected", kv_err(&err));
 	client_reload(w->client);
+	begin_spf(w);
 	mem_free(take);
 }
 

@@ -12,6 +12,8 @@
 struct acceptor;
 struct ask_cache;
 struct leg_offers;
+struct spf_blame;
+struct spf_starter;
 struct worker_thread;
 
 struct worker_config {
@@ -23,6 +25,8 @@ struct worker_config {
 	struct acceptor *acceptor;
 	struct ask_cache *asked;
 	struct leg_offers *offers;
+	const struct spf_starter *spf_starter; /* NULL: no such program */
+	struct spf_blame *spf_blame;
 	struct intake_config intake; /* without its scratch */
 };
 

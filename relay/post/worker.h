@@ -24,6 +24,7 @@ struct outgoing;
 struct projector;
 struct server;
 struct spf_checker;
+struct spf_helper;
 
 enum { SNAPSHOTS_MAX = 4 };
 
@@ -37,6 +38,7 @@ struct worker {
 	struct server *server;
 	struct client *client;
 	struct dns *dns;
+	struct spf_helper *spf_helper;
 	struct spf_checker *spf; /* may the client send in that name? */
 
 	struct table *table; /* NULL while it cannot be opened */

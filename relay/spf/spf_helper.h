@@ -55,8 +55,10 @@ struct spf_helper_counts {
 	_Atomic int up;		   /* 1: a process is there and answers   */
 };
 
-/* Copies `c`; starts the process. What the starter borrows stays. */
+/* Copies `c`. What the starter borrows stays. Nothing is started yet. */
 struct spf_helper *spf_helper_new(const struct spf_helper_config *c);
+/* Starts the process, the first time; so does the first request. */
+void spf_helper_begin(struct spf_helper *h);
 /* Ends the process; requests that wait get no callback. NULL is fine. */
 void spf_helper_free(struct spf_helper *h);
 const struct spf_helper_counts *spf_helper_counts(const struct spf_helper *h);

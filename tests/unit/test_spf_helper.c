@@ -177,6 +177,8 @@ static void make(const struct spf_starter *starter)
 	box->h = spf_helper_new(&(struct spf_helper_config){
 	    .loop = box->loop, .starter = starter, .blame = box->blame,
 	    .blamed = on_blamed, .absent = on_absent});
+	assert_int_equal(box->starts, 0); /* it may never be wanted */
+	spf_helper_begin(box->h);
 }
 
 static int setup_bare(void **state)
