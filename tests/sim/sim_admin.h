@@ -32,6 +32,9 @@ bool daemon_refuses_unknown(void);
 
 /* Takes `args`. The exit code; -1: there is no daemon, or it died. */
 int sim_ctl(const char *command, json_t *args, struct strbuf *rows_out);
+/* The lines of JSON that a client sends when it is asked for more, up to a
+ * NULL; NULL: it sends none. Kept until the next call. */
+void sim_ctl_further(const char *const *lines);
 const char *sim_ctl_error(void); /* what the last one said to it */
 void sim_ctl_kill(void);
 

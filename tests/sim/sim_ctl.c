@@ -30,6 +30,9 @@ struct ctl_request {
 	struct jout jout;
 	struct task *asks;
 	bool open, gone;
+	ctl_more_fn more;
+	void *more_arg;
+	struct defer later;
 	int exit_code;
 	char error[300];
 };
@@ -37,6 +40,7 @@ struct ctl_request {
 static char last_error[300];
 static struct ctl *ctl_now; /* NULL: no daemon */
 static struct ctl_request *asked;
+static const char *const *further; /* lines to come, then NULL */
 
 struct ctl *ctl_open(struct loop *l, const char *path,
     const struct ctl_command *table, void *arg, struct error *err)
@@ -91,11 +95,33 @@ void ctl_on_drain(struct ctl_request *r, void (*fn)(void *arg), void *arg)
 	fn(arg);
 }
 
-/* This client sends one line. */
+static void on_more(void *arg)
+{
+	struct ctl_request *r = arg;
+	json_t *line = NULL;
+
+	if (*further != NULL)
+		line = json_loads(*further++, 0, NULL);
+	r->more(r->more_arg, line);
+	json_decref(line);
+}
+
+/* This client sends one line, unless sim_ctl_further() gave it others. */
 void ctl_more(struct ctl_request *r, ctl_more_fn fn, void *arg)
 {
-	(void)r;
-	fn(arg, NULL);
+	if (further == NULL) {
+		fn(arg, NULL);
+		return;
+	}
+	r->more = fn;
+	r->more_arg = arg;
+	defer_init(&r->later, on_more, r);
+	loop_defer(r->ctl->loop, &r->later);
+}
+
+void sim_ctl_further(const char *const *lines)
+{
+	further = lines;
 }
 
 void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)

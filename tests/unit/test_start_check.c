@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Whose configuration it is, as a start looks at it.
+ * The owner of a configuration, as a start looks at it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -471,6 +471,17 @@ const char *rig_ctl(int code, const char *command, const char *args)
 	return strbuf_cstr(&rig.text);
 }
 
+const char *rig_ctl_lines(int code, const char *command, const char *args,
+    const char *const *lines)
+{
+	const char *rows;
+
+	sim_ctl_further(lines);
+	rows = rig_ctl(code, command, args);
+	sim_ctl_further(NULL);
+	return rows;
+}
+
 const char *rig_ctl_error(void)
 {
 	return sim_ctl_error();

@@ -87,6 +87,9 @@ void rig_mail(const char *from, const char *to, char id_out[16]);
 struct app *rig_app(void);
 /* Rows of the answer, a line each; borrowed until the next. `args` is JSON. */
 const char *rig_ctl(int code, const char *command, const char *args);
+/* The same of a command that asks for further lines: JSON, up to a NULL. */
+const char *rig_ctl_lines(int code, const char *command, const char *args,
+    const char *const *lines);
 /* The reason that the last command gave. */
 const char *rig_ctl_error(void);
 /* "cloud delivered,legacy parked" of all deliveries of a message */
