@@ -172,6 +172,9 @@ void leg_outcome(struct queue_thread *s, const struct outcome_letter *o)
 			leg_resume(s, o->leg, "a message was taken");
 	} else if (said.fault != NULL) {
 		leg_count_fault(s, c, o, said.fault);
+		/* It proved nothing: another message tries the leg. */
+		if (trial && o->maybe_forged)
+			queue_leg_trial(s->queue, o->leg);
 	} else {
 		ledger_sound(s->shared->ledger, o->leg);
 	}

@@ -203,6 +203,44 @@ static void forged_mail_suspends_nothing(void **state)
 	}
 }
 
+/* A message that tries the leg may be a forged one, too: it proves nothing, and
+ * the next one goes at once, whether the leg is in doubt or suspended. */
+static void another_message_tries_after_a_forged_one(void **state)
+{
+	struct drig *r = *state;
+	struct ledger *l = r->shared.ledger;
+	uint64_t first;
+
+	for (unsigned i = 0; i < 3; i++) {
+		ledger_fault(l, r->legacy);
+		legf_fault_at(r, i + 1, STAGE_BODY);
+	}
+	for (int i = 0; i < 20; i++)
+		legf_mail(r);
+	assert_int_equal(r->jobs, 1);
+	for (int i = 0; i < 3; i++) {
+		first = r->job[0]->id;
+		r->maybe_forged = true;
+		legf_answer(r, CLASS_CONFIGURATION, OUT_DEFERRED);
+		assert_int_equal(r->jobs, 1);
+		assert_true(r->job[0]->id != first);
+	}
+	r->maybe_forged = false;
+	while (!legf_suspended(r)) {
+		r->sender++;
+		legf_answer(r, CLASS_CONFIGURATION, OUT_DEFERRED);
+	}
+	drig_later(r, INTERVAL_S);
+	assert_int_equal(r->jobs, 1);
+	first = r->job[0]->id;
+	r->maybe_forged = true;
+	legf_answer(r, CLASS_CONFIGURATION, OUT_DEFERRED);
+	assert_int_equal(r->jobs, 1);
+	assert_true(r->job[0]->id != first);
+	legf_answer(r, CLASS_NONE, OUT_DELIVERED);
+	assert_false(legf_suspended(r));
+}
+
 /* The question decides, without a message that counts; no alarm tells of what
  * forged mail meets. */
 static void forged_mail_may_cause_a_question(void **state)
@@ -410,6 +448,7 @@ int main(void)
 	    TEST(a_question_that_meets_the_fault_suspends),
 	    TEST(ten_forged_messages_are_asked_about_first),
 	    TEST(forged_mail_suspends_nothing),
+	    TEST(another_message_tries_after_a_forged_one),
 	    TEST(forged_mail_may_cause_a_question),
 	    TEST(a_question_about_the_refused_does_not_suspend_alone),
 	    TEST(another_senders_message_tries_the_leg),
