@@ -32,6 +32,7 @@ struct spf_record {
 
 struct check {
 	const struct spf_request *q;
+	struct slice domain; /* the request's, in lower case */
 	int64_t now_s; /* for %{t} */
 	struct arena *mem; /* of the reply's texts, too */
 	struct spf_reply *reply;

@@ -375,7 +375,7 @@ static void verdict_of_stop(struct check *c)
 	v->voids = c->voids;
 	v->problem = slice_str(c->why);
 	v->domain = explain_clean(c, c->where != NULL ? c->where->domain :
-	    c->q->domain, MACRO_NAME_MAX);
+	    c->domain, MACRO_NAME_MAX);
 	if (c->term != NULL)
 		v->mechanism = explain_clean(c, c->term->text, MACRO_NAME_MAX);
 }
@@ -414,7 +414,8 @@ static void evaluate(struct guard *g, struct check *c)
 	bool none;
 
 	g->check = c;
-	if (record_load(c, lower(c->mem, c->q->domain), NULL, &none) != NULL)
+	c->domain = lower(c->mem, c->q->domain);
+	if (record_load(c, c->domain, NULL, &none) != NULL)
 		result = run(g, c->q->client);
 	g->check = NULL;
 	if (!check_over(c) && c->records > 0)
