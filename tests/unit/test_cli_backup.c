@@ -12,6 +12,7 @@
 
 #include <ftw.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +147,68 @@ static void the_index_of_another_spool_is_not_compared(void **state)
 	says(p, "audit verify", 1, "/spool: there is no index\n");
 }
 
+/* ---- what is on the disk ------------------------------------------------- */
+
+/* Of the process that the command runs in: what it synced, by name. */
+static struct synced {
+	size_t n;
+	char text[1 << 16];
+} *synced;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	char link[40];
+	ssize_t n;
+
+	if (synced == NULL)
+		return __real_fsync(fd);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, synced->text + synced->n,
+	    sizeof(synced->text) - synced->n - 2);
+	if (n > 0) {
+		synced->n += (size_t)n;
+		synced->text[synced->n++] = '\n';
+		synced->text[synced->n] = '\0';
+	}
+	return __real_fsync(fd);
+}
+
+static void synced_was(struct place *p, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s\n", p->f->dir, name);
+	if (strstr(synced->text, path) == NULL)
+		fail_msg("%s was not synced, but:\n%s", name, synced->text);
+}
+
+/* A backup, or a spool, whose names are lost by a power cut is none. */
+static void folders_are_synced_with_what_is_in_them(void **state)
+{
+	static const char *const made[] = {"backup/spool", "backup/audit",
+	    "backup/config", "backup/spool/spool.key"};
+	static const char *const back[] = {"index", "spool",
+	    "spool/restoring/spool.key"};
+	struct place *p = *state;
+
+	says(p, "route set cloud ann@example.com", 0, "change 2");
+	synced = mmap(NULL, sizeof(*synced), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(synced != MAP_FAILED);
+	says(p, "backup %s/backup", 0, ", posthoused did not run\n");
+	for (size_t i = 0; i < ARRAY_LEN(made); i++)
+		synced_was(p, made[i]);
+	lose_all(p);
+	synced->n = 0;
+	says(p, "restore %s/backup", 0, "restored into");
+	for (size_t i = 0; i < ARRAY_LEN(back); i++)
+		synced_was(p, back[i]);
+	munmap(synced, sizeof(*synced));
+	synced = NULL;
+}
+
 /* ---- backup and restore -------------------------------------------------- */
 
 static void what_was_backed_up_is_restored(void **state)
@@ -193,6 +256,7 @@ int main(void)
 		T(the_index_of_another_spool_is_not_compared),
 		T(what_was_backed_up_is_restored),
 		T(a_spoilt_backup_is_not_restored),
+		T(folders_are_synced_with_what_is_in_them),
 	};
 
 	log_setup(-1, LOG_LV_ERROR, &clock_system);

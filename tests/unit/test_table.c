@@ -4,6 +4,7 @@
  * when that can not be.
  */
 #include <fcntl.h>
+#include <dirent.h>
 #include <setjmp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -290,9 +291,22 @@ static void a_backup_is_a_table_and_a_moved_file_is_noticed(void **state)
 	table_tmp_free(t);
 }
 
+static unsigned files_open(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
 static void a_checkpoint_empties_the_log_beside_readers(void **state)
 {
 	struct table_tmp *t = table_tmp_new(*state);
+	unsigned before = files_open();
 	struct error err;
 	struct table *r = table_open(t->path, t->names, &err);
 	struct table_row row;
@@ -305,6 +319,7 @@ static void a_checkpoint_empties_the_log_beside_readers(void **state)
 	assert_int_equal(table_get(r, SLICE("ann@example.com"), t->a, &row,
 			     &err), 1);
 	table_close(r);
+	assert_int_equal(files_open(), before);
 	table_tmp_free(t);
 }
 
