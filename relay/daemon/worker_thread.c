@@ -345,17 +345,25 @@ static bool same_resolver(const struct conf *a, const struct conf *b)
 	return true;
 }
 
+static void ask_elsewhere(struct worker *w)
+{
+	struct error err;
+
+	if (dns_configure(w->dns, w->snapshot->conf, &err) < 0)
+		log_error("resolver.rejected", kv_err(&err));
+	else
+		spf_checker_forget(w->spf);
+}
+
 static void on_snapshot(void *arg)
 {
 	struct take_snapshot *take = arg;
 	struct worker_thread *t = take->t;
 	struct worker *w = &t->w;
-	struct error err;
 
 	worker_take_snapshot(w, take->snapshot);
-	if (!same_resolver(w->old[0]->conf, w->snapshot->conf) &&
-	    dns_configure(t->w.dns, w->snapshot->conf, &err) < 0)
-		log_error("resolver.rejected", kv_err(&err));
+	if (!same_resolver(w->old[0]->conf, w->snapshot->conf))
+		ask_elsewhere(w);
 	client_reload(w->client);
 	begin_spf(w);
 	mem_free(take);

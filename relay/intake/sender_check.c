@@ -19,8 +19,10 @@ static const char *reason_of(struct arena *a, const struct spf_verdict *v)
 
 	strbuf_init(&b, 1024);
 	strbuf_addsl(&b, v->mechanism);
-	if (v->domain.n > 0) {
-		strbuf_adds(&b, v->mechanism.n > 0 ? " " : "default ");
+	if (v->mechanism.n == 0 && v->result == SPF_NEUTRAL)
+		strbuf_adds(&b, "default"); /* RFC 7208 4.7, 9.1 */
+	if (b.n > 0 && v->domain.n > 0) {
+		strbuf_addc(&b, ' ');
 		strbuf_addsl(&b, v->domain);
 	}
 	text = arena_slicedup(a, strbuf_view(&b));

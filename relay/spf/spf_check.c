@@ -35,6 +35,12 @@ struct spf_checker *spf_checker_new(struct loop *l, struct dns *dns,
 	return c;
 }
 
+void spf_checker_forget(struct spf_checker *c)
+{
+	verdict_cache_free(c->cache);
+	c->cache = verdict_cache_new(CACHE_BYTES);
+}
+
 bool spf_checker_evaluates(const struct spf_checker *c)
 {
 	return c->helper != NULL;

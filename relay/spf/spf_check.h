@@ -66,6 +66,8 @@ struct spf_checker *spf_checker_new(struct loop *l, struct dns *dns,
     struct spf_helper *helper);
 /* Checks under way end without a callback. NULL is fine. */
 void spf_checker_free(struct spf_checker *c);
+/* The DNS is asked elsewhere from now on: no verdict of before counts. */
+void spf_checker_forget(struct spf_checker *c);
 /* Was it given a helper? */
 bool spf_checker_evaluates(const struct spf_checker *c);
 const struct spf_check_counts *spf_check_counts(const struct spf_checker *c);
