@@ -3,13 +3,21 @@
  * The answers of the DNS as the helper reads them.
  */
 #include "relay/spf/spf_check_int.h"
+#include "relay/spf/term.h"
 
-static void pack_address(struct strbuf *out, const struct netaddr *a)
+/* A mapped IPv4 address in an AAAA record has become IPv4; it has its 16 bytes
+ * here, and no client has it. */
+static void pack_address(struct strbuf *out, enum dns_type type,
+    const struct netaddr *a)
 {
-	if (a->sa.sa_family == AF_INET)
-		pack_bytes(out, slice_of(&a->in.sin_addr, 4));
+	unsigned char six[16] = {[10] = 0xff, [11] = 0xff};
+
+	if (a->sa.sa_family != AF_INET)
+		memcpy(six, &a->in6.sin6_addr, sizeof(six));
 	else
-		pack_bytes(out, slice_of(&a->in6.sin6_addr, 16));
+		memcpy(six + 12, &a->in.sin_addr, 4);
+	pack_bytes(out, type == DNS_A ? slice_of(six + 12, 4) :
+					slice_of(six, sizeof(six)));
 }
 
 static void pack_record(struct strbuf *out, const struct dns_answer *a, int i)
@@ -17,7 +25,7 @@ static void pack_record(struct strbuf *out, const struct dns_answer *a, int i)
 	switch (a->type) {
 	case DNS_A:
 	case DNS_AAAA:
-		pack_address(out, &a->addr[i]);
+		pack_address(out, a->type, &a->addr[i]);
 		break;
 	case DNS_MX:
 		pack_str(out, a->mx[i].host);
@@ -31,15 +39,6 @@ static void pack_record(struct strbuf *out, const struct dns_answer *a, int i)
 	case DNS_TLSA:
 		break;
 	}
-}
-
-/* RFC 7208 4.5: a blank or nothing behind the version. */
-static bool is_spf(struct slice txt)
-{
-	struct slice version = SLICE("v=spf1");
-
-	return slice_case_starts(txt, version) &&
-	       (txt.n == version.n || txt.p[version.n] == ' ');
 }
 
 static enum spf_status status_of(const struct dns_answer *a)
@@ -66,7 +65,7 @@ void spf_answer_keep(struct run_question *q, const struct dns_answer *a)
 	for (int i = 0; i < a->count; i++) {
 		pack_record(&records, a, i);
 		if (a->type == DNS_TXT && q->record.n == 0 &&
-		    is_spf(a->txt[i]))
+		    spf_record_is(a->txt[i]))
 			q->record = slice_of(arena_slicedup(r->arena,
 			    a->txt[i]), a->txt[i].n);
 	}

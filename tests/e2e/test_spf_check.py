@@ -113,6 +113,18 @@ def test_whom_it_is_about(cli):
         assert names.asked[-1] == ("ann.Ã©\\.x.y", "A")
 
 
+def test_an_address_of_the_other_family_in_an_answer_matches_nothing(cli):
+    zone = {("d.example", "TXT"): ["v=spf1 a mx:m.example -all"],
+            ("d.example", "AAAA"): ["::ffff:192.0.2.3", "::ffff:0:0"],
+            ("m.example", "MX"): ["10 d.example"]}
+    with Names(zone) as names:
+        r = cli.check(names, "2001:db8::1", "ann@d.example")
+        assert r["result"] == "fail", r
+        zone[("d.example", "AAAA")].append("2001:db8::1")
+        r = cli.check(names, "2001:db8::1", "ann@d.example")
+        assert r["result"] == "pass", r
+
+
 def test_usage_is_told(cli):
     with Names({}) as names:
         for words, said in ((["1.2.3", "a@b.c"], "no IPv4 or IPv6 address"),
