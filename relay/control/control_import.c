@@ -21,7 +21,7 @@
 
 enum {
 	ENVELOPE_ROOM = 8 << 20, /* its texts, while it comes */
-	TRACE_ROOM = 64 << 10, /* our trace field, over limits.message */
+	TRACE_ROOM = 64 << 10, /* our trace block, over limits.message */
 };
 
 struct carried {

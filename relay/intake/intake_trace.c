@@ -43,6 +43,8 @@ static void drop_front(struct intake *in)
 void intake_trace_drop(struct intake *in)
 {
 	drop_front(in);
+	spool_memory_held(in->w->shared->spool,
+	    -(int64_t)in->results.held.n);
 	auth_results_fini(&in->results);
 }
 
@@ -117,6 +119,7 @@ static enum spool_add add_filtered(struct intake *in, struct slice bytes,
 
 enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
 {
+	size_t held = in->results.held.n;
 	struct strbuf out;
 	enum spool_add add;
 
@@ -124,6 +127,8 @@ enum spool_add intake_trace_add(struct intake *in, struct slice bytes)
 	add = add_filtered(in, auth_results_next(&in->results, bytes, &out),
 	    W_ROOM);
 	strbuf_fini(&out);
+	spool_memory_held(in->w->shared->spool,
+	    (int64_t)in->results.held.n - (int64_t)held);
 	return add;
 }
 
@@ -146,6 +151,8 @@ enum spool_add intake_trace_end(struct intake *in)
 	enum spool_add add;
 
 	strbuf_init(&out, AUTH_RESULTS_HELD);
+	spool_memory_held(in->w->shared->spool,
+	    -(int64_t)in->results.held.n);
 	add = add_filtered(in, auth_results_end(&in->results, &out), 0);
 	strbuf_fini(&out);
 	count_stripped(in);

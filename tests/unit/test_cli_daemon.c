@@ -281,6 +281,12 @@ static void events_are_told_in_words(void **state)
 		 "\"size\":1,\"recipients\":2,\"tls\":\"TLSv1.3\"}",
 		    "accepted from mx.example.org [192.0.2.1] at old-mx over "
 		    "TLS: from b@c, 2 recipients, 1 byte"},
+		{"{\"event\":\"accepted\",\"client\":\"192.0.2.1\",\"helo\":"
+		 "\"h\",\"listen\":\"mx\",\"from\":\"b@c\",\"size\":1,"
+		 "\"recipients\":1,\"spf\":\"fail\",\"spf_by\":\"-all c\","
+		 "\"stripped\":2}",
+		    "accepted from h [192.0.2.1] at mx: from b@c (SPF fail by "
+		    "-all c), 1 recipient, 1 byte, without 2 forged results"},
 		{"{\"event\":\"accepted\",\"listen\":\"\",\"from\":\"\","
 		 "\"recipients\":1,\"size\":900}",
 		    "a notification of our own: from <>, 1 recipient, "

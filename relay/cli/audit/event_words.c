@@ -36,6 +36,20 @@ static void add_client(struct strbuf *out, const json_t *e)
 	strbuf_addc(out, ']');
 }
 
+/* " (SPF fail by -all example.org)" */
+static void add_spf(struct strbuf *out, const json_t *e)
+{
+	if (json_text(e, "spf")[0] == '\0')
+		return;
+	strbuf_adds(out, " (SPF ");
+	add(out, json_text(e, "spf"));
+	if (json_text(e, "spf_by")[0] != '\0') {
+		strbuf_adds(out, " by ");
+		add(out, json_text(e, "spf_by"));
+	}
+	strbuf_addc(out, ')');
+}
+
 static void say_accepted(const json_t *e, struct strbuf *out)
 {
 	if (json_text(e, "listen")[0] == '\0') {
@@ -50,10 +64,15 @@ static void say_accepted(const json_t *e, struct strbuf *out)
 	}
 	strbuf_adds(out, ": from ");
 	add_sender(out, json_text(e, "from"));
+	add_spf(out, e);
 	strbuf_adds(out, ", ");
 	add_plural(out, json_number(e, "recipients"), "recipient");
 	strbuf_adds(out, ", ");
 	add_plural(out, json_number(e, "size"), "byte");
+	if (json_number(e, "stripped") > 0) {
+		strbuf_adds(out, ", without ");
+		add_plural(out, json_number(e, "stripped"), "forged result");
+	}
 }
 
 static void add_who(struct strbuf *out, const json_t *e)
