@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "policy/change/tag_list.h"
 #include "policy/route.h"
+#include "relay/base/hash.h"
 #include "relay/base/mem.h"
 #include "relay/mail/addr.h"
 
@@ -172,7 +172,7 @@ static struct tag_form *form_of(struct change *ch, struct slice given)
 		return NULL;
 	if (ch->form == NULL)
 		ch->form = NEW_ARRAY(struct tag_form, TAG_FORMS);
-	return &ch->form[tag_text_place(given, TAG_FORMS)];
+	return &ch->form[hash_fnv(given) % TAG_FORMS];
 }
 
 static int take_tags(struct change *ch, const char *text, struct slice *out,

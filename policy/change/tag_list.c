@@ -172,7 +172,7 @@ static bool learn(struct tag_list *l, struct tag_set *s, struct slice tags)
 void tag_list_add_all(struct tag_list *l, struct slice address,
     struct slice tags)
 {
-	struct tag_set *s = &l->set[tag_text_place(tags, SETS)];
+	struct tag_set *s = &l->set[hash_fnv(tags) % SETS];
 	struct slice tag;
 
 	if (tags.n == 0)

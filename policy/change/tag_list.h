@@ -31,16 +31,4 @@ void tag_list_sort(struct tag_list *l);
 /* The next part; false: there is none. */
 bool tag_list_next(struct tag_list *l, struct tag_part *part_out);
 
-/* Rows of a file have the same few sets of tags. Where one of `places` keeps
- * what is known of such a text: a cheap hash, as a collision costs time
- * alone. */
-static inline size_t tag_text_place(struct slice text, size_t places)
-{
-	uint32_t h = 2166136261; /* FNV-1a */
-
-	for (size_t i = 0; i < text.n; i++)
-		h = (h ^ (unsigned char)text.p[i]) * 16777619;
-	return (h ^ h >> 16) % places;
-}
-
 #endif

@@ -150,13 +150,15 @@ struct hour_recipient {
 	uint64_t id;
 	uint32_t rcpt;
 	int64_t era; /* -1: of before eras were counted */
-	bool home;   /* asked for all: the message is in this file too, which
-		      * it is in one alone */
 	const char *address, *legs; /* until the next row */
 };
 /* id 0: of all messages, in order of id. */
 int hourfile_recipients(struct hourfile *f, uint64_t id,
     void (*fn)(void *arg, const struct hour_recipient *r), void *arg);
+/* The messages that were accepted in this file's hour, and their recipients. 0
+ * or -1. */
+int hourfile_count(struct hourfile *f, uint64_t *messages_out,
+    uint64_t *recipients_out);
 /* accepted_us and `to` are the caller's to fill; the rest of the strings
  * lives until the next row. In order of time. */
 int hourfile_events(struct hourfile *f, uint64_t id,

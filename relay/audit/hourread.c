@@ -132,13 +132,25 @@ int hourfile_recipients(struct hourfile *f, uint64_t id,
 			.legs = text_at(s, 3),
 			.era = sqlite3_column_type(s, 4) == SQLITE_NULL
 				   ? -1 : sqlite3_column_int64(s, 4),
-			.home = id == 0 && sqlite3_column_int(s, 5) != 0,
 		};
 
 		fn(arg, &r);
 		rows = 1;
 	}
 	return ended(s, rc, rows);
+}
+
+int hourfile_count(struct hourfile *f, uint64_t *messages_out,
+    uint64_t *recipients_out)
+{
+	sqlite3_stmt *s = hourfile_stmt(f, SQL_COUNT);
+	int rc = s == NULL ? SQLITE_ERROR : sqlite3_step(s);
+
+	if (rc != SQLITE_ROW)
+		return s == NULL ? -1 : ended(s, rc, -1);
+	*messages_out = (uint64_t)sqlite3_column_int64(s, 0);
+	*recipients_out = (uint64_t)sqlite3_column_int64(s, 1);
+	return ended(s, SQLITE_DONE, 0);
 }
 
 static void move_of(sqlite3_stmt *s, struct delivery_event *m)

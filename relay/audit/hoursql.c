@@ -9,8 +9,6 @@
 	"id, accepted, client, name, listen, helo, tls, sender, message_id," \
 	" size, recipients, spf"
 
-#define IS_HOME "EXISTS (SELECT 1 FROM message m WHERE m.id = recipient.id)"
-
 #define TOTAL_COLUMNS \
 	"leg, created, delivered, open, parked, bounced, superseded, deleted"
 
@@ -51,8 +49,10 @@ static const char *const sql[SQLS] = {
 	[SQL_CHECKED] = "SELECT spf_by, stripped FROM checked WHERE id = ?",
 	[SQL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era"
 			   " FROM recipient WHERE id = ? ORDER BY rcpt",
-	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era, " IS_HOME
+	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era"
 			       " FROM recipient ORDER BY id, rcpt",
+	[SQL_COUNT] = "SELECT count(*), ifnull(sum(recipients), 0)"
+		      " FROM message",
 	[SQL_MOVES] = "SELECT time, event, rcpt, leg, role, why, uncertain,"
 		      " attempt, change, detail FROM attempt"
 		      " WHERE id = ? ORDER BY seq",
@@ -124,8 +124,8 @@ static const char *before_eras(enum hour_sql which)
 		return "SELECT id, rcpt, address, legs, NULL FROM recipient"
 		       " WHERE id = ? ORDER BY rcpt";
 	case SQL_ALL_RECIPIENTS:
-		return "SELECT id, rcpt, address, legs, NULL, " IS_HOME
-		       " FROM recipient ORDER BY id, rcpt";
+		return "SELECT id, rcpt, address, legs, NULL FROM recipient"
+		       " ORDER BY id, rcpt";
 	case SQL_JOURNAL:
 	case SQL_BASE:
 		return "SELECT " TOTAL_COLUMNS " FROM total WHERE 0";

@@ -24,6 +24,8 @@ struct suspect {
 	unsigned legs;
 };
 
+enum { LEG_FORMS = 256, LEG_FORM_TEXT = 80 };
+
 struct recounting {
 	const char *dir;
 	struct names *names;
@@ -40,7 +42,14 @@ struct recounting {
 	struct arena *a;
 	struct suspect *suspect;
 	size_t suspects, cap;
-	uint64_t last_id;
+	/* A row by its text: of one delivery that is over, which nearly all
+	 * are, and where it counts. n 0: none was learnt. */
+	struct leg_form {
+		struct conserve_leg *leg;
+		enum total total;
+		unsigned char n;
+		char text[LEG_FORM_TEXT];
+	} form[LEG_FORMS];
 };
 
 /* The hours from the first kept to that of the newest; each is c->file while
