@@ -15,9 +15,8 @@ struct spf_subject {
 	const struct netaddr *client;
 	struct slice helo;   /* as it came */
 	struct slice sender; /* of MAIL FROM; empty: HELO is judged */
-	bool ours; /* the client is an address of ours: its questions are not
-		    * counted against it */
 	bool explain; /* what the domain says to a sender that fails it */
+	bool ours; /* the client is an address of ours: it asks without limit */
 };
 
 enum { SPF_DOMAIN_MAX = 253 };
