@@ -275,7 +275,8 @@ static void put_segment(struct strbuf *b, const struct segment *seg,
 	struct checkpoint_segment g = {
 	    .lane = seg->state == SEG_MAIN ? LANE_MAIN : LANE_BULK,
 	    .slot = seg->slot, .generation = seg->generation,
-	    .end = seg->end, .batches = seg->batches, .id_min = seg->id_min,
+	    .end = seg->end, .batches = seg->batches,
+	    .summary = seg->summary, .id_min = seg->id_min,
 	    .id_max = seg->id_max, .first_us = seg->first_us,
 	    .over_us = seg->retain_until_us == 0 ? 0 :
 		seg->retain_until_us - retain_us};

@@ -17,8 +17,10 @@ uint64_t fill_room(struct spool *s)
 {
 	struct journal *j = &s->journal;
 	uint64_t limit = s->key.segment_bytes - j->seg->end, used, totals;
+	uint64_t summary = summarize_reserve(s);
 	unsigned legs = (unsigned)names_count(s->c.names);
 
+	limit = summary < limit ? limit - summary : 0;
 	if (limit > BATCH_BYTES)
 		limit = BATCH_BYTES;
 	totals = RECORD_HEAD + 16 + (uint64_t)legs * TOTAL_BYTES;

@@ -22,6 +22,7 @@ void index_init(struct spool *s)
 	map_init(&s->index.bulk);
 	map_init(&s->index.staged);
 	list_init(&s->index.versions);
+	summary_init(&s->index.summary);
 }
 
 void version_free(struct version *v)
@@ -45,6 +46,8 @@ void index_fini(struct spool *s)
 	map_fini(&s->index.staged);
 	mem_free(s->index.held);
 	live_table_fini(&s->index.table);
+	summary_fini(&s->index.summary);
+	row_fini(&s->index.row);
 }
 
 struct version *version_new(uint64_t id, unsigned n)
@@ -67,8 +70,7 @@ struct segment **index_bulk(const struct spool *s, uint64_t id,
 	return refs == NULL ? NULL : refs->seg;
 }
 
-/* Of a delivery that stands in a row. */
-static struct live_state live_state_of_row(const struct message_row *row,
+struct live_state state_of_row(const struct message_row *row,
     unsigned i)
 {
 	const struct spool_delivery *d = &row->delivery[i];
@@ -240,7 +242,7 @@ void index_restore(struct spool *s, struct segment *seg,
 	m->rec_bytes = row->rec_bytes;
 	m->body_bytes = row->body_bytes;
 	for (unsigned i = 0; i < row->deliveries; i++) {
-		struct live_state state = live_state_of_row(row, i);
+		struct live_state state = state_of_row(row, i);
 
 		last = live_more(t, number, last, &state);
 	}
@@ -369,15 +371,23 @@ static void let_go(struct index *x)
 		x->held[--x->helds]->pins--;
 }
 
+void index_put(struct spool *s, const struct version *v)
+{
+	if (v->dead)
+		bury(s, v);
+	else
+		settle(s, v);
+}
+
 void index_commit(struct spool *s)
 {
+	summary_keep(&s->index.summary);
 	list_each_safe(n, &s->index.versions) {
 		struct version *v = LIST_ENTRY(n, struct version, node);
 
+		index_put(s, v);
 		if (v->dead)
-			bury(s, v);
-		else
-			settle(s, v);
+			summary_over(&s->index.summary, v->id, v->time_us);
 		unstage(s, v);
 	}
 	let_go(&s->index);
@@ -390,6 +400,7 @@ void index_drop(struct spool *s)
 {
 	list_each_safe(n, &s->index.versions)
 		unstage(s, LIST_ENTRY(n, struct version, node));
+	summary_drop(&s->index.summary);
 	let_go(&s->index);
 	keep_seen(&s->index, false);
 	memcpy(s->index.total_next, s->index.total, sizeof(s->index.total));

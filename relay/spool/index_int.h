@@ -9,6 +9,7 @@
 #include "relay/base/map.h"
 #include "relay/spool/format/record.h"
 #include "relay/spool/format/sheet.h"
+#include "relay/spool/summary/summary.h"
 #include "relay/spool/live/live_table.h"
 
 struct spool;
@@ -38,6 +39,8 @@ struct index {
 	/* Deliveries that became live, and that ended, since the start. */
 	struct live_flow flow[NAMES_MAX], flow_next[NAMES_MAX];
 	uint64_t live_bytes, messages;
+	struct summary summary; /* of the segment that is written */
+	struct message_row row; /* scratch of summarize_… */
 	struct segment **held; /* pinned until the batch is written */
 	unsigned helds, held_cap;
 	/* Of the staged records: their segment, and the ids that they name. */
@@ -97,6 +100,24 @@ bool index_has_row(const struct spool *s, uint32_t number,
 void index_restore(struct spool *s, struct segment *seg,
     const struct message_row *row);
 void index_clear(struct spool *s);
+/* May it be taken into memory, as far as its numbers go? What its states stand
+ * in is there as long as it is. */
+bool index_may_take(const struct spool *s, const struct message_row *row);
+/* Recovery: what the summary of a segment says of a message. */
+void index_take_row(struct spool *s, struct segment *home,
+    const struct message_row *row);
+/* The version is the message from now on; it is the caller's still. */
+void index_put(struct spool *s, const struct version *v);
+/* With room for so many deliveries. */
+struct version *version_dup(const struct version *was, unsigned room);
+/* A message by a row of the summary of a segment, as version_of() and
+ * version_after(). */
+struct version *version_of_row(struct spool *s, struct segment *home,
+    const struct message_row *row);
+struct version *version_after_row(const struct version *was,
+    const struct message_row *row);
+/* Of a delivery that stands in a row. */
+struct live_state state_of_row(const struct message_row *row, unsigned i);
 /* The committed one, with room for more deliveries. */
 struct version *index_unpack(struct spool *s, uint32_t number, unsigned extra);
 /* After an unclean end: what may have been under way may have been sent. */

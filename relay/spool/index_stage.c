@@ -167,12 +167,14 @@ void index_stage_accept(struct spool *s, const struct record *rec,
 {
 	const struct rec_accept *a = &rec->accept;
 	bool known = index_has(s, a->id);
-	struct version *v = by_accept(s, rec, at, accept_ahead(s, rec, at));
+	int64_t ahead_us = accept_ahead(s, rec, at);
+	struct version *v = by_accept(s, rec, at, ahead_us);
 
 	for (unsigned i = 0; i < v->n && !known; i++)
 		count(s, NULL, &v->d[i]);
 	v->time_us = s->steady.now_us;
 	seen(s, at, a->id);
+	summarize_accept(s, a, v, ahead_us);
 	stage(s, v);
 }
 
@@ -190,6 +192,7 @@ bool index_stage_revive(struct spool *s, const struct record *rec,
 		count(s, NULL, &v->d[i]);
 	v->time_us = s->steady.now_us;
 	seen(s, at, v->id);
+	summarize_accept(s, &rec->accept, v, rec->accept.ahead_us);
 	stage(s, v);
 	return true;
 }
@@ -202,11 +205,9 @@ static unsigned created_by(unsigned n, const struct rec_update *u)
 	return n;
 }
 
-static struct version *staged_dup(const struct version *was,
-    const struct rec_update *u)
+struct version *version_dup(const struct version *was, unsigned room)
 {
-	struct version *v =
-	    version_new(was->id, created_by(was->n, u));
+	struct version *v = version_new(was->id, room);
 
 	v->n = was->n;
 	v->seg = was->seg;
@@ -218,6 +219,12 @@ static struct version *staged_dup(const struct version *was,
 	    mem_dup(was->bulk, was->bulks * sizeof(was->bulk[0]));
 	memcpy(v->d, was->d, was->n * sizeof(was->d[0]));
 	return v;
+}
+
+static struct version *staged_dup(const struct version *was,
+    const struct rec_update *u)
+{
+	return version_dup(was, created_by(was->n, u));
 }
 
 /* A copy with room for what the update creates; NULL: not live. */
@@ -292,6 +299,93 @@ bool index_stage_update(struct spool *s, struct rec_update *u,
 	}
 	v->time_us = s->steady.now_us;
 	seen(s, at, u->id);
+	summarize_update(s, u, at, ahead_us);
 	stage(s, v);
 	return true;
+}
+
+/* ---- by the rows of a summary ---- */
+
+static void take_extents(struct spool *s, struct version *v,
+    const struct message_row *row)
+{
+	struct body_place y = {.extent = row->extent,
+	    .extents = row->extents};
+
+	find_bulk(s, v, &y);
+}
+
+struct version *version_of_row(struct spool *s, struct segment *home,
+    const struct message_row *row)
+{
+	struct segment *seg = row->generation == home->generation ? home :
+	    main_of(s, row->generation);
+	struct version *v;
+
+	if (seg == NULL)
+		return NULL;
+	v = version_new(row->id, row->deliveries);
+	v->seg = seg;
+	v->rec = row->rec;
+	v->rec_bytes = row->rec_bytes;
+	v->body_bytes = row->body_bytes;
+	for (unsigned i = 0; i < v->n; i++)
+		v->d[i] = state_of_row(row, i);
+	take_extents(s, v, row);
+	v->dead = !any_live(v);
+	v->time_us = row->over_us;
+	return v;
+}
+
+struct version *version_after_row(const struct version *was,
+    const struct message_row *row)
+{
+	unsigned n = was->n;
+	struct version *v;
+
+	for (unsigned i = 0; i < row->deliveries; i++)
+		n += row->place[i].number == n;
+	v = version_dup(was, n);
+	for (unsigned i = 0; i < row->deliveries; i++) {
+		uint32_t number = row->place[i].number;
+
+		if (number > v->n)
+			continue;
+		v->n += number == v->n;
+		v->d[number] = state_of_row(row, i);
+	}
+	v->dead = !any_live(v);
+	v->time_us = row->over_us;
+	return v;
+}
+
+bool index_may_take(const struct spool *s, const struct message_row *row)
+{
+	if (row->rec_bytes >> REC_BITS != 0 ||
+	    row->body_bytes >> BODY_BITS != 0)
+		return false;
+	for (unsigned i = 0; i < row->deliveries; i++) {
+		const struct row_place *at = &row->place[i];
+
+		if (at->rec != 0 &&
+		    (at->slot >= s->segs || s->seg[at->slot] == NULL))
+			return false;
+	}
+	return true;
+}
+
+void index_take_row(struct spool *s, struct segment *home,
+    const struct message_row *row)
+{
+	struct version *was = row->whole ? NULL : index_copy(s, row->id);
+	struct version *v = NULL;
+
+	if (row->whole)
+		v = version_of_row(s, home, row);
+	else if (was != NULL)
+		v = version_after_row(was, row);
+	if (v != NULL)
+		index_put(s, v);
+	version_free(v);
+	version_free(was);
 }

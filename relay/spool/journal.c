@@ -80,6 +80,40 @@ static void seal(struct spool *s)
 	space_wake(s);
 }
 
+static void write_batch(struct spool *s, int64_t now_ms);
+
+/* Its summary is left out when it does not fit, or cannot be written. */
+static void write_summary(struct spool *s, int64_t now_ms)
+{
+	struct journal *j = &s->journal;
+	struct summary_head h = {.batches = j->seg->batches,
+	    .wall_us = j->last.wall_us, .now_us = j->last.now_us};
+	uint64_t from = j->seg->end;
+	struct segment *seg = j->seg;
+	bool more = summarize_fits(s);
+	size_t at = 0;
+
+	while (more) {
+		uint64_t before = seg->batches;
+
+		batch_begin(&j->batch);
+		more = summarize_fill(s, &h, &at);
+		write_batch(s, now_ms);
+		if (seg->batches == before)
+			return;
+		if (!more)
+			summarize_written(s, seg, from);
+	}
+}
+
+/* It is full. */
+static void close_segment(struct spool *s, int64_t now_ms)
+{
+	write_summary(s, now_ms);
+	if (s->journal.seg != NULL)
+		seal(s);
+}
+
 /* Results and carries may have the last spares, new mail may not. */
 static bool open_segment(struct spool *s)
 {
@@ -92,6 +126,7 @@ static bool open_segment(struct spool *s)
 		return false;
 	j->generation++;
 	j->seg->before = j->before;
+	summarize_begin(s, true);
 	slotmap_note(s, j->seg, false);
 	return true;
 }
@@ -200,44 +235,22 @@ static void undo(struct spool *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static const unsigned char zeros[16 * BLOCK];
-
 /* Whatever part of a refused batch got there must not be found whole after a
  * crash. Best effort: the next batch overwrites it anyway. */
 static void erase_head(struct spool *s)
 {
-	struct journal *j = &s->journal;
-	int fd = segment_fd(s, j->seg);
+	struct segment *seg = s->journal.seg;
 
-	if (fd < 0)
-		return;
-	if (s->c.io->pwrite(s->c.io, fd, zeros, BLOCK,
-		(int64_t)j->seg->end) < 0)
-		log_warn("spool.erase_failed",
-		    kv_int("slot", j->seg->slot));
-	segment_fd_put(s, j->seg);
+	if (segment_zero(s, seg, seg->end, seg->end + BLOCK) < 0)
+		log_warn("spool.erase_failed", kv_int("slot", seg->slot));
 }
 
 /* The remains of refused batches behind the end of the next one must not be
  * taken for its records, should its head be damaged one day. */
-static int erase_rest(struct spool *s, int fd, uint64_t from)
+static int erase_rest(struct spool *s, uint64_t from)
 {
-	while (from < s->journal.refused_to) {
-		uint64_t n = s->journal.refused_to - from;
-		ssize_t put;
-
-		if (n > sizeof(zeros))
-			n = sizeof(zeros);
-		put = s->c.io->pwrite(s->c.io, fd, zeros, n, (int64_t)from);
-		if (put < 0)
-			return -1;
-		if ((uint64_t)put < n) {
-			errno = ENOSPC;
-			return -1;
-		}
-		from += n;
-	}
-	return 0;
+	return from >= s->journal.refused_to ? 0 :
+	    segment_zero(s, s->journal.seg, from, s->journal.refused_to);
 }
 
 static void write_failed(struct spool *s, uint64_t bytes, int no,
@@ -309,7 +322,7 @@ static int write_and_sync(struct spool *s, uint64_t bytes, bool *wrote_out)
 	*wrote_out = false;
 	if (fd < 0)
 		return -1;
-	n = erase_rest(s, fd, j->seg->end + bytes);
+	n = erase_rest(s, j->seg->end + bytes);
 	if (n == 0)
 		n = io->pwritev(io, fd, j->batch.iov, (int)j->batch.iovs,
 		    (int64_t)j->seg->end);
@@ -342,7 +355,7 @@ static void write_batch(struct spool *s, int64_t now_ms)
 }
 
 /* An empty batch in the open segment, or in the next when that is full. */
-static bool begin(struct spool *s)
+static bool begin(struct spool *s, int64_t now_ms)
 {
 	struct journal *j = &s->journal;
 
@@ -356,10 +369,11 @@ static bool begin(struct spool *s)
 		batch_begin(&j->batch);
 		if (j->seg->batches == 0)
 			fill_facts(s);
-		steady_begin_batch(s);
-		if (fill_room(s) > CLEAN_BYTES)
+		if (fill_room(s) > CLEAN_BYTES + FACT_BYTES) {
+			steady_begin_batch(s);
 			return true;
-		seal(s);
+		}
+		close_segment(s, now_ms);
 	}
 	return false;
 }
@@ -390,7 +404,7 @@ static bool run_batch(struct spool *s, int64_t now_ms)
 {
 	struct journal *j = &s->journal;
 
-	if (!begin(s))
+	if (!begin(s, now_ms))
 		return false;
 	fill(s, now_ms);
 	if (filled(s)) {
@@ -401,7 +415,7 @@ static bool run_batch(struct spool *s, int64_t now_ms)
 	answer_all(&j->batch_drafts, &j->batch_ops, SPOOL_STORED);
 	if (!j->full)
 		return false;
-	seal(s);
+	close_segment(s, now_ms);
 	return true;
 }
 
@@ -477,7 +491,7 @@ void journal_end(struct spool *s)
 	while (!j->dead && j->drafts.n + j->ops.n > 0 && run_batch(s, now_ms))
 		continue;
 	refuse_all(s);
-	if (j->dead || !begin(s))
+	if (j->dead || !begin(s, now_ms))
 		return;
 	batch_record(&j->batch, REC_CLEAN);
 	pack_i64(&j->batch.meta, s->c.clock->wall_us(s->c.clock));

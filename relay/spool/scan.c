@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-enum { WINDOW = 256 << 10, TRIES = 3 };
+enum { WINDOW = 256 << 10, NARROW = 512, TRIES = 3 };
 
 void scan_init(struct scan *sc, struct spool *s)
 {
@@ -85,7 +85,8 @@ static void count_bad(struct scan *sc, uint64_t off, size_t n)
 
 const char *scan_bytes(struct scan *sc, uint64_t off, size_t n)
 {
-	size_t want = n < WINDOW ? WINDOW : n;
+	size_t least = sc->narrow ? NARROW : WINDOW;
+	size_t want = n < least ? least : n;
 
 	if (off + n > sc->limit)
 		return NULL;

@@ -25,6 +25,7 @@ struct scan {
 	struct spool *spool;
 	struct segment *seg;
 	uint64_t limit; /* nothing is read from here on */
+	bool narrow;	/* little more is read than is asked for */
 	char *win;	/* bytes of the segment at win_off */
 	uint64_t win_off;
 	size_t win_n, win_cap;

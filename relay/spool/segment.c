@@ -144,6 +144,32 @@ int segment_read(struct spool *s, struct segment *seg, void *p, size_t n,
 	return rc;
 }
 
+int segment_zero(struct spool *s, struct segment *seg, uint64_t from,
+    uint64_t to)
+{
+	static const unsigned char zeros[16 * BLOCK];
+	int fd = segment_fd(s, seg), no;
+	ssize_t put = fd < 0 ? -1 : 0;
+
+	while (put >= 0 && from < to) {
+		uint64_t n = to - from;
+
+		if (n > sizeof(zeros))
+			n = sizeof(zeros);
+		put = s->c.io->pwrite(s->c.io, fd, zeros, n, (int64_t)from);
+		if (put >= 0 && (uint64_t)put < n) {
+			errno = ENOSPC; /* a short write says no more */
+			put = -1;
+		}
+		from += n;
+	}
+	no = errno;
+	if (fd >= 0)
+		segment_fd_put(s, seg);
+	errno = no;
+	return put < 0 ? -1 : 0;
+}
+
 void segment_identity(struct spool *s, struct segment *seg, enum lane lane,
     uint64_t generation)
 {
@@ -206,6 +232,7 @@ static void begin_life(struct spool *s, struct segment *seg, enum lane lane,
 	segment_identity(s, seg, lane, generation);
 	seg->format = FORMAT_VERSION;
 	seg->end = seg->batches = seg->id_min = seg->id_max = 0;
+	seg->summary = 0;
 	seg->retain_until_us = 0;
 	seg->first_us = s->c.clock->wall_us(s->c.clock);
 	seg->current = seg->written = seg->soiled = true;

@@ -36,6 +36,7 @@ struct segment {
 	int64_t first_us;   /* when its first batch was written           */
 	uint64_t end;	    /* bytes that are written and synced          */
 	uint64_t batches;   /* that many are good                         */
+	uint64_t summary;   /* where its first batch of that begins; 0: none */
 	uint64_t id_min, id_max; /* of messages in its records; 0: none */
 	struct batch_before before; /* main lane                          */
 	bool current;	    /* a writer is at work in it                  */
@@ -61,6 +62,9 @@ void segment_close(struct spool *s, struct segment *seg);
 /* Exactly n bytes, or -1. */
 int segment_read(struct spool *s, struct segment *seg, void *p, size_t n,
     uint64_t off);
+/* Zeros in [from, to); -1 and errno. */
+int segment_zero(struct spool *s, struct segment *seg, uint64_t from,
+    uint64_t to);
 void segment_identity(struct spool *s, struct segment *seg, enum lane lane,
     uint64_t generation);
 /* Under the lock: the one place where a segment's state moves. */

@@ -272,6 +272,7 @@ struct spool_start { /* what recovery found */
 	uint64_t gone[SPOOL_GONE_MAX];
 	unsigned gones;
 	bool more_gone;
+	unsigned summaries; /* segments that were taken over by theirs */
 	unsigned unread; /* messages that could not be read yet */
 };
 

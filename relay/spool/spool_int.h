@@ -118,6 +118,23 @@ void queue_push(struct letter_queue *q, struct letter *l);
 void queue_unpop_all(struct letter_queue *q, struct letter_queue *from);
 struct letter *queue_pop(struct letter_queue *q);
 
+/* ---- summarize.c: the summary of the segment that is written ---- */
+
+/* A segment is begun, or replayed from its first batch on (`whole`). */
+void summarize_begin(struct spool *s, bool whole);
+void summarize_accept(struct spool *s, const struct rec_accept *a,
+    const struct version *v, int64_t ahead_us);
+void summarize_update(struct spool *s, const struct rec_update *u,
+    struct rec_place at, int64_t ahead_us);
+/* Bytes of the segment that are left to its summary. */
+uint64_t summarize_reserve(const struct spool *s);
+/* Is there one, and room for it? */
+bool summarize_fits(const struct spool *s);
+/* Puts what one batch takes of it into the batch; true: there is more. */
+bool summarize_fill(struct spool *s, struct summary_head *h, size_t *at);
+/* All of it was written, from there on. */
+void summarize_written(struct spool *s, struct segment *seg, uint64_t at);
+
 /* ---- journal.c: the main lane ---- */
 
 enum post { POST_DRAFT, POST_OP, POST_BULK, POST_FETCH, POST_PIECE };
@@ -231,11 +248,13 @@ int read_record(struct spool *s, struct rec_place at, struct record *r,
 
 /* A message that is over and still there, its segments pinned until
  * retained_let_go(); NULL: there is none, or err.no when it cannot be read
- * now. Reads the journal: some 100 ms a segment that may name the id. */
+ * now. Reads the summary of each segment that may name the id, or all of its
+ * records where there is none (some 100 ms). */
 struct retained {
 	struct version *version;
 	struct segment **pin;
 	unsigned pins;
+	unsigned summaries; /* so many of them were read by theirs */
 };
 /* For a revival; in a fetch. */
 struct kept_place {

@@ -4,13 +4,14 @@
  * delivery that had one. The index keeps only what is asked for often.
  *
  * Of a message that is over and kept still (R4) nothing is in memory but the
- * lowest and the highest id that each segment names; those segments whose range
- * has its id are read, from the oldest on.
+ * lowest and the highest id that each segment names; of those segments whose
+ * range has its id the summaries are read, or all records where there is none,
+ * from the oldest on.
  */
 #include <errno.h>
 
 #include "relay/base/id.h"
-#include "relay/spool/scan.h"
+#include "relay/spool/summary_read.h"
 
 /* Several deliveries have their state in one record, as a rule. */
 struct update_reader {
@@ -233,6 +234,7 @@ struct kept_search {
 	struct scan sc;
 	struct record record;
 	struct version *found;
+	unsigned summaries;
 };
 
 static void pin_all(struct spool *s, uint64_t id, struct retained *r)
@@ -307,15 +309,13 @@ static void look_at(struct kept_search *f, struct segment *seg,
 		become(f, version_of(f->s, r, at));
 }
 
-static void read_segment(struct kept_search *f, struct segment *seg)
+static void read_segment(struct kept_search *f, struct segment *seg,
+    uint64_t end)
 {
 	struct batch_head h;
 	struct scan_record rec;
-	uint64_t off = 0, end;
+	uint64_t off = 0;
 
-	pthread_mutex_lock(&f->s->lock);
-	end = seg->end;
-	pthread_mutex_unlock(&f->s->lock);
 	scan_open(&f->sc, seg, end);
 	while (off < end) {
 		struct scan_range range;
@@ -334,6 +334,50 @@ static void read_segment(struct kept_search *f, struct segment *seg)
 	}
 }
 
+/* False: its summary is not whole, and nothing was found. */
+static bool read_summary(struct kept_search *f, struct segment *seg,
+    uint64_t at, uint64_t end)
+{
+	struct version *before = f->found == NULL ? NULL :
+	    version_dup(f->found, f->found->n);
+	struct summary_reader r;
+	int rc;
+
+	summary_reader_open(&r, f->s, seg, at, end);
+	while ((rc = summary_reader_next(&r)) > 0) {
+		if (r.row.id != f->id)
+			continue;
+		if (r.row.whole)
+			become(f, version_of_row(f->s, seg, &r.row));
+		else if (f->found != NULL)
+			become(f, version_after_row(f->found, &r.row));
+	}
+	summary_reader_close(&r);
+	if (rc == 0) {
+		version_free(before);
+		f->summaries++;
+		return true;
+	}
+	version_free(f->found);
+	f->found = before;
+	return false;
+}
+
+static int search(struct kept_search *f, struct segment *seg,
+    struct error *err)
+{
+	uint64_t at, end;
+
+	pthread_mutex_lock(&f->s->lock);
+	at = seg->summary;
+	end = seg->end;
+	pthread_mutex_unlock(&f->s->lock);
+	if (at != 0 && read_summary(f, seg, at, end))
+		return 0;
+	read_segment(f, seg, end);
+	return scan_all_known(&f->sc, err);
+}
+
 struct version *retained_find(struct spool *s, uint64_t id,
     struct retained *out, struct error *err)
 {
@@ -344,13 +388,12 @@ struct version *retained_find(struct spool *s, uint64_t id,
 	pin_all(s, id, out);
 	scan_init(&f.sc, s);
 	record_init(&f.record);
-	for (unsigned i = 0; i < out->pins && rc == 0; i++) {
-		read_segment(&f, out->pin[i]);
-		rc = scan_all_known(&f.sc, err);
-	}
+	for (unsigned i = 0; i < out->pins && rc == 0; i++)
+		rc = search(&f, out->pin[i], err);
 	scan_fini(&f.sc);
 	record_fini(&f.record);
 	out->version = f.found;
+	out->summaries = f.summaries;
 	if (rc == 0 && f.found == NULL)
 		error_set(err, "no such message is in the queue, or kept");
 	if (rc == 0 && f.found != NULL)

@@ -12,95 +12,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tests/unit/spool_rig.h"
-#include "relay/spool/start/spool_open.h"
+#include "tests/unit/spool_same.h"
 
-enum { SLOTS = 40, SEEDS = 30, STEPS = 60, TOLD = 4000 };
-
-/* Everything that a start tells and knows. */
-struct state {
-	struct spool_told told[TOLD];
-	struct spool_delivery d[TOLD];
-	unsigned n, ds;
-	uint64_t total[NAMES_MAX][TOTALS];
-	uint64_t live_bytes, highest;
-	uint64_t kept[SLOTS]; /* of each segment: until when, and its end */
-	char fact[64];
-	bool used; /* a checkpoint */
-};
-
-static void on_message(void *arg, const struct spool_told *m)
-{
-	struct state *k = arg;
-
-	assert_true(k->n < TOLD && k->ds + m->n <= TOLD);
-	k->told[k->n] = *m;
-	k->told[k->n].delivery = &k->d[k->ds];
-	k->used = k->used || m->envelope.n == 0;
-	memcpy(&k->d[k->ds], m->delivery, m->n * sizeof(k->d[0]));
-	k->n++;
-	k->ds += m->n;
-}
-
-static void on_damage(void *arg, const char *line)
-{
-	(void)arg;
-	fail_msg("damage: %s", line);
-}
-
-static void look(struct rig *q, struct state *k)
-{
-	struct spool_recovered told = {.arg = k, .message = on_message,
-	    .damage = on_damage};
-	struct strbuf fact;
-
-	memset(k, 0, sizeof(*k));
-	q->spool = spool_open(&q->c, &told, &q->start, &q->err);
-	if (q->spool == NULL)
-		fail_msg("%s", q->err.text);
-	memcpy(k->total, q->spool->index.total, sizeof(k->total));
-	k->live_bytes = q->spool->index.live_bytes;
-	k->highest = q->start.highest_id;
-	for (unsigned i = 0; i < q->spool->segs && i < SLOTS; i++) {
-		const struct segment *seg = q->spool->seg[i];
-
-		if (seg != NULL && seg->state == SEG_MAIN)
-			k->kept[i] = (uint64_t)seg->retain_until_us * 31 +
-			    seg->end;
-	}
-	strbuf_init(&fact, 64);
-	spool_fact(q->spool, "k", &fact);
-	snprintf(k->fact, sizeof(k->fact), "%s", strbuf_cstr(&fact));
-	strbuf_fini(&fact);
-	rig_recount(q);
-}
-
-static void same(const struct state *a, const struct state *b)
-{
-	assert_int_equal(a->n, b->n);
-	assert_int_equal(a->ds, b->ds);
-	for (unsigned i = 0; i < a->n; i++) {
-		assert_true(a->told[i].id == b->told[i].id);
-		assert_true(a->told[i].size == b->told[i].size);
-		assert_true(a->told[i].sender == b->told[i].sender);
-		assert_int_equal(a->told[i].n, b->told[i].n);
-	}
-	for (unsigned i = 0; i < a->ds; i++) {
-		assert_int_equal(a->d[i].leg, b->d[i].leg);
-		assert_int_equal(a->d[i].state, b->d[i].state);
-		assert_int_equal(a->d[i].uncertain, b->d[i].uncertain);
-		assert_int_equal(a->d[i].attempts, b->d[i].attempts);
-		assert_int_equal(a->d[i].flags, b->d[i].flags);
-		assert_true(a->d[i].hash == b->d[i].hash);
-		assert_true(a->d[i].created_us == b->d[i].created_us);
-		assert_true(a->d[i].due_us == b->d[i].due_us);
-	}
-	assert_memory_equal(a->total, b->total, sizeof(a->total));
-	assert_memory_equal(a->kept, b->kept, sizeof(a->kept));
-	assert_true(a->live_bytes == b->live_bytes);
-	assert_true(a->highest == b->highest);
-	assert_string_equal(a->fact, b->fact);
-}
+enum { SEEDS = 30, STEPS = 60 };
 
 static void remove_file(struct rig *r, const char *path)
 {
@@ -110,7 +24,8 @@ static void remove_file(struct rig *r, const char *path)
 /* Opens a copy with the checkpoints and one without; true: one was used. */
 static bool compare(struct rig *r, enum fake_cut how, uint64_t seed)
 {
-	struct state *a = NEW(struct state), *b = NEW(struct state);
+	struct told_state *a = NEW(struct told_state);
+	struct told_state *b = NEW(struct told_state);
 	struct rig *with = rig_over(fakedisk_cut(r->disk, how, seed), r);
 	struct rig *without = rig_over(fakedisk_cut(r->disk, how, seed), r);
 	const char *wrong;
@@ -119,10 +34,11 @@ static bool compare(struct rig *r, enum fake_cut how, uint64_t seed)
 	remove_file(without, "/spool/checkpoint");
 	remove_file(without, "/spool/checkpoint.old");
 	with->c.checkpoint_segments = without->c.checkpoint_segments = 1;
-	look(with, a);
-	look(without, b);
+	told_look(with, a);
+	told_look(without, b);
+	assert_int_equal(a->damaged + b->damaged, 0);
 	assert_false(b->used);
-	same(a, b);
+	told_same(a, b);
 	wrong = rig_check(with);
 	if (wrong != NULL)
 		fail_msg("%s", wrong);
@@ -220,7 +136,7 @@ static struct history *begin(uint64_t seed)
 {
 	struct history *h = NEW(struct history);
 
-	h->r = rig_new(SLOTS);
+	h->r = rig_new(TOLD_SLOTS);
 	h->r->c.checkpoint_segments = 1;
 	h->r->c.retain_us = 1000000;
 	rng_seeded_init(&h->rng, seed);

@@ -94,6 +94,7 @@ void checkpoint_put_segment(struct strbuf *b,
 	pack_u64(b, g->generation);
 	pack_u64(b, g->end);
 	pack_u64(b, g->batches);
+	pack_u64(b, g->summary);
 	pack_u64(b, g->id_min);
 	pack_u64(b, g->id_max);
 	pack_i64(b, g->first_us);
@@ -108,6 +109,7 @@ struct checkpoint_segment checkpoint_get_segment(struct unpack *u)
 	g.generation = unpack_u64(u);
 	g.end = unpack_u64(u);
 	g.batches = unpack_u64(u);
+	g.summary = unpack_u64(u);
 	g.id_min = unpack_u64(u);
 	g.id_max = unpack_u64(u);
 	g.first_us = unpack_i64(u);

@@ -50,7 +50,7 @@ int checkpoint_get_begin(struct slice bytes,
 struct checkpoint_segment {
 	uint8_t lane;
 	uint32_t slot;
-	uint64_t generation, end, batches, id_min, id_max;
+	uint64_t generation, end, batches, summary, id_min, id_max;
 	int64_t first_us, over_us; /* 0: no message in it was over */
 };
 

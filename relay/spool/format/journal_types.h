@@ -75,7 +75,7 @@ enum note {
 enum record_type {
 	REC_ACCEPTED = 1, REC_UPDATE = 2, REC_GROUP = 3, REC_NOTE = 4,
 	REC_CARRY = 5, REC_FACTS = 6, REC_TOTALS = 7, REC_CLEAN = 8,
-	REC_REVIVE = 10,
+	REC_SUMMARY = 9, REC_REVIVE = 10,
 };
 
 #endif

@@ -331,8 +331,7 @@ int record_totals(struct slice payload, uint64_t (*total_out)[TOTALS],
 
 bool record_known(uint8_t type)
 {
-	return (type >= REC_ACCEPTED && type <= REC_CLEAN) ||
-	    type == REC_REVIVE;
+	return type >= REC_ACCEPTED && type <= REC_REVIVE;
 }
 
 static void take_note(struct record *r, struct unpack *u)
@@ -368,7 +367,8 @@ int record_parse(struct record *r, const struct record_head *h,
 		take_facts(r, &in.u);
 		break;
 	case REC_TOTALS:
-		r->totals = payload;
+	case REC_SUMMARY:
+		r->totals = r->bytes = payload; /* for those who read it */
 		return 0;
 	case REC_REVIVE:
 		take_revive(r, &in);

@@ -75,7 +75,7 @@ struct record {
 	struct rec_update update; /* update, group          */
 	enum note note;
 	int64_t time_us; /* note, clean */
-	struct slice bytes;
+	struct slice bytes; /* note, summary */
 	bool all_facts; /* replaces what was known */
 	struct fact *fact;
 	unsigned facts;

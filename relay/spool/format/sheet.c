@@ -217,6 +217,44 @@ static bool good_body(const struct message_row *row, uint64_t in_extents)
 	    (row->extents == 0 || row->body_bytes == 0);
 }
 
+/* Where the delivery of that number stands; NULL: it has none. */
+static char *find_number(char *row, uint32_t number)
+{
+	uint32_t n = get32(row + 56);
+	char *p = row + ROW_FIXED;
+
+	for (uint32_t i = 0; i < n; i++, p += ROW_DELIVERY)
+		if (get32(p) == number)
+			return p;
+	return NULL;
+}
+
+bool row_patch(char *row, const char *by)
+{
+	uint32_t n = get32(by + 56);
+	const char *p = by + ROW_FIXED;
+
+	if (get32(by + 64) == ROW_WHOLE)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (find_number(row, get32(p + i * ROW_DELIVERY)) == NULL)
+			return false;
+	for (uint32_t i = 0; i < n; i++, p += ROW_DELIVERY) {
+		char *to = find_number(row, get32(p));
+		uint64_t hash = get64(p + 52) != 0 ? get64(p + 52) :
+						     get64(to + 52);
+
+		memcpy(to, p, ROW_DELIVERY);
+		put64((unsigned char *)to + 52, hash);
+	}
+	return true;
+}
+
+void row_over(char *row, int64_t over_us)
+{
+	put64((unsigned char *)row + 32, (uint64_t)over_us);
+}
+
 uint64_t sheet_skip(struct slice *rows)
 {
 	const char *p = rows->p;

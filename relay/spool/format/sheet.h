@@ -61,6 +61,12 @@ size_t sheet_legs_max(const struct names *names);
 /* The rows of a sheet, which is all of `bytes`; 0, or -1 when it is not one. */
 int sheet_get(struct slice bytes, struct names *names, struct slice *rows_out,
     struct sheet_legs *legs_out) PH_CHECK;
+/* A packed row takes over the deliveries of another of the same id, when it has
+ * all of them by number; false: it does not, or the other is whole. Their
+ * hashes stay where none comes. */
+bool row_patch(char *row, const char *by);
+/* And since when none of its message is live. */
+void row_over(char *row, int64_t over_us);
 /* The id of the next row, which is passed over; 0: there is none. */
 uint64_t sheet_skip(struct slice *rows);
 /* Takes the next row off; 0, or -1 when it is not one. */

@@ -16,6 +16,7 @@ struct spool_recovery {
 	struct spool_start *start;
 	struct scan sc;
 	struct record record;
+	bool met_summary; /* in the batch that is replayed */
 	bool clean; /* the last batch has the mark of an orderly end */
 	int64_t before_us; /* steady time of the batch before this one */
 	int64_t ahead_us; /* of steady time, while messages are told */
@@ -57,6 +58,10 @@ void checkpoint_leave(struct spool_recovery *r);
 /* Takes over the facts of r->record. */
 void replay_facts(struct spool_recovery *r);
 void replay_adopt_bulk(struct spool_recovery *r, const struct body_place *y);
+/* take_summary.c: takes over a sealed segment, of which so many batches count,
+ * by its summary. False: it has none that is whole, and nothing was done. */
+bool take_summary(struct spool_recovery *r, struct segment *seg,
+    uint64_t batches);
 /* Replays the segments of spool.mains. -1 and err when one cannot be read. */
 int replay_all(struct spool_recovery *r, struct error *err);
 /* recover.c: what is on the disk, into memory; tells what is live. -1, err. */

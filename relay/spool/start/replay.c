@@ -177,6 +177,9 @@ static void apply(struct spool_recovery *r, struct rec_place at)
 	case REC_TOTALS:
 		replay_totals(r);
 		break;
+	case REC_SUMMARY:
+		r->met_summary = true;
+		break;
 	default:
 		break;
 	}
@@ -288,7 +291,10 @@ static void replay_batch(struct spool_recovery *r, struct segment *seg,
 		index_mark_restored(r->s);
 	if (h->number == 0)
 		seg->first_us = h->time_us;
+	r->met_summary = false;
 	replay_range(r, seg, scan_range_of(off, h), false);
+	if (r->met_summary && seg->summary == 0)
+		seg->summary = off;
 	seg->end = off + batch_span(h);
 	seg->batches = h->number + 1;
 }
@@ -308,6 +314,7 @@ static uint64_t cross_gap(struct spool_recovery *r, struct segment *seg,
 	if (past <= number || past == UINT64_MAX)
 		return 0; /* the tail */
 	damage_at(r, seg, at, to, "a batch whose head cannot be read");
+	summarize_begin(r->s, false);
 	replay_range(r, seg, (struct scan_range){at, to, number, past}, true);
 	seg->end = to;
 	seg->batches = past;
@@ -324,7 +331,9 @@ static void replay_segment(struct spool_recovery *r, struct segment *seg,
 		at = r->from_offset;
 		number = r->from_number;
 	}
+	summarize_begin(r->s, at == 0 && seg->format == FORMAT_VERSION);
 	scan_open(&r->sc, seg, limit);
+	seg->summary = 0;
 	seg->end = at;
 	seg->batches = number;
 	while (at < limit && number < v->end) {
@@ -402,7 +411,10 @@ int replay_all(struct spool_recovery *r, struct error *err)
 		if (seg->generation < r->from)
 			continue;
 		check_gap(r, seg, next);
-		replay_segment(r, seg, &v);
+		if (next == NULL || v.end == UINT64_MAX ||
+		    (seg->generation == r->from && r->from_offset > 0) ||
+		    !take_summary(r, seg, v.end))
+			replay_segment(r, seg, &v);
 		if (scan_all_known(&r->sc, err) < 0)
 			return -1;
 		if (seg->batches == 0)

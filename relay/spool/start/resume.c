@@ -128,23 +128,6 @@ static bool fits(struct spool_recovery *r, const struct found *f)
 
 /* ---- taken over ---- */
 
-/* May it be taken into memory? What its states stand in is there as long as it
- * is. */
-static bool sane(const struct spool *s, const struct message_row *row)
-{
-	if (row->rec_bytes >> REC_BITS != 0 ||
-	    row->body_bytes >> BODY_BITS != 0)
-		return false;
-	for (unsigned i = 0; i < row->deliveries; i++) {
-		const struct row_place *at = &row->place[i];
-
-		if (at->rec != 0 &&
-		    (at->slot >= s->segs || s->seg[at->slot] == NULL))
-			return false;
-	}
-	return true;
-}
-
 static bool restore(struct spool_recovery *r, const struct message_row *row)
 {
 	struct segment *seg = main_at(r->s, row->slot, row->generation);
@@ -153,7 +136,7 @@ static bool restore(struct spool_recovery *r, const struct message_row *row)
 
 	if (seg == NULL)
 		return true; /* carried since, by a record that is replayed */
-	if (!sane(r->s, row))
+	if (!index_may_take(r->s, row))
 		return false;
 	replay_adopt_bulk(r, &y);
 	index_restore(r->s, seg, row);
@@ -219,6 +202,7 @@ static void restore_segments(struct spool_recovery *r, const struct found *f)
 			continue;
 		seg->end = g->end;
 		seg->batches = g->batches;
+		seg->summary = g->summary;
 	}
 }
 
