@@ -178,7 +178,7 @@ static void happen(const struct sim_event *e)
 {
 	switch (e->kind) {
 	case EV_SESSION:
-		sender_begin(e->a);
+		senders_begin(e->a);
 		break;
 	case EV_MOOD:
 		leg_mood((int)(e->a % SIM_LEGS), mood_drawn(e->b));

@@ -278,7 +278,7 @@ static void *session(void *arg)
 	return NULL;
 }
 
-void sender_begin(uint64_t seed)
+void senders_begin(uint64_t seed)
 {
 	struct sender *s = NEW(struct sender);
 

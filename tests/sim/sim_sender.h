@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Begins a session whose mails, recipients and manners follow from `seed`. */
-void sender_begin(uint64_t seed);
+void senders_begin(uint64_t seed);
 /* A leg brings back what it took (copied). */
 struct leg_took;
 void sender_returns(const char *ip, const struct leg_took *t);
