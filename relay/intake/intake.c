@@ -121,7 +121,7 @@ static enum answer on_mail(void *arg, struct session *s,
 	in->utf8_sender = m->from.utf8_local;
 	in->size = m->size_given ? m->size : 0;
 	returned_origin(in);
-	sender_begin(in);
+	sender_check_begin(in);
 	oldtls_note(in->w->intake->c.oldtls, session_listen(s)->name,
 	    session_client(s), session_tls(s),
 	    clock_wall_us(in->w->shared->clock));
@@ -167,7 +167,7 @@ static void begin_body(struct intake *in, struct reply *r)
 	struct mail *m = in->mail;
 	enum spool_add add;
 
-	sender_name_client(in);
+	sender_check_name_client(in);
 	m->env.id = id_make(&w->shared->ids);
 	m->env.accepted_us = clock_wall_us(w->shared->clock);
 	m->draft = spool_draft_new(w->shared->spool, m->env.id, &w->box, in);
@@ -196,7 +196,7 @@ static enum answer on_body_begin(void *arg, struct session *s,
 	(void)arg;
 	in->expect = expect;
 	if (!in->sender.known) {
-		sender_await(in, on_sender_known);
+		sender_check_await(in, on_sender_known);
 		return ANSWER_LATER;
 	}
 	begin_body(in, r);
@@ -389,7 +389,7 @@ static void on_reset(void *arg, struct session *s)
 	session_set_user(s, NULL);
 	in->session = NULL;
 	ask_cancel(&in->wait);
-	sender_drop(in);
+	sender_check_drop(in);
 	/* The letter is part of the draft: it comes first, and frees it. */
 	if (!in->owed)
 		intake_free(in);

@@ -280,13 +280,13 @@ static enum answer rcpt(struct intake *in, const struct rcpt_to *t,
 
 	if (copy_bounce_rcpt(in, t, r) || !look_up(in, t, &d, r))
 		return ANSWER_NOW;
-	if (sender_matters(in, &t->to, &d)) {
+	if (sender_check_matters(in, &t->to, &d)) {
 		if (!in->sender.known) {
 			keep_asked(in, t);
-			sender_await(in, on_sender);
+			sender_check_await(in, on_sender);
 			return ANSWER_LATER;
 		}
-		if (!sender_passes(in, &t->to, &d, r))
+		if (!sender_check_passes(in, &t->to, &d, r))
 			return ANSWER_NOW;
 	}
 	if (d.ask)

@@ -95,7 +95,7 @@ static bool is_judged(const struct intake *in)
 	       !conf_nets_have(&c->outbound.clients, &client->sa);
 }
 
-void sender_begin(struct intake *in)
+void sender_check_begin(struct intake *in)
 {
 	const struct conf *c = session_conf(in->session);
 	const struct netaddr *client = session_client(in->session);
@@ -124,13 +124,13 @@ void sender_begin(struct intake *in)
 	timer_set(&k->limit, c->spf.wait_ms);
 }
 
-void sender_await(struct intake *in, void (*then)(struct intake *in))
+void sender_check_await(struct intake *in, void (*then)(struct intake *in))
 {
 	PH_ASSERT(!in->sender.known && in->sender.then == NULL);
 	in->sender.then = then;
 }
 
-void sender_drop(struct intake *in)
+void sender_check_drop(struct intake *in)
 {
 	if (in->sender.known)
 		return;
@@ -142,7 +142,7 @@ void sender_drop(struct intake *in)
 
 /* ---- what follows ---- */
 
-bool sender_matters(const struct intake *in, const struct addr *to,
+bool sender_check_matters(const struct intake *in, const struct addr *to,
     const struct decision *d)
 {
 	return !in->sender.spared &&
@@ -168,7 +168,7 @@ static void refuse(const struct intake *in, struct reply *r)
 	    said.n > 0 ? ";\nthe domain says: " : "", (int)said.n, said.p);
 }
 
-bool sender_passes(const struct intake *in, const struct addr *to,
+bool sender_check_passes(const struct intake *in, const struct addr *to,
     const struct decision *d, struct reply *r)
 {
 	const struct conf *c = session_conf(in->session);
@@ -189,7 +189,7 @@ bool sender_passes(const struct intake *in, const struct addr *to,
 	return false;
 }
 
-void sender_name_client(struct intake *in)
+void sender_check_name_client(struct intake *in)
 {
 	struct client_names *names = in->w->client_names;
 	const char *name = "";

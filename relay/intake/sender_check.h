@@ -11,19 +11,19 @@
 #include "relay/intake/intake_int.h"
 
 /* At MAIL, when the envelope has the client. */
-void sender_begin(struct intake *in);
+void sender_check_begin(struct intake *in);
 /* The verdict is not known yet: `then` is called once, later. */
-void sender_await(struct intake *in, void (*then)(struct intake *in));
+void sender_check_await(struct intake *in, void (*then)(struct intake *in));
 /* No callback follows. */
-void sender_drop(struct intake *in);
+void sender_check_drop(struct intake *in);
 
 /* Must the verdict be known before this recipient is answered? */
-bool sender_matters(const struct intake *in, const struct addr *to,
+bool sender_check_matters(const struct intake *in, const struct addr *to,
     const struct decision *d);
 /* When it is. False: *r refuses. */
-bool sender_passes(const struct intake *in, const struct addr *to,
+bool sender_check_passes(const struct intake *in, const struct addr *to,
     const struct decision *d, struct reply *r);
 /* Into the envelope: the client's name, if it was found by now. */
-void sender_name_client(struct intake *in);
+void sender_check_name_client(struct intake *in);
 
 #endif

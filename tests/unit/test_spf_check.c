@@ -269,8 +269,9 @@ static void on_done(void *arg, const struct spf_checked *c)
 static bool begin(struct world *w, const char *sender, bool explain,
     struct spf_wait *wait)
 {
-	struct spf_subject s = {&w->client, SLICE("mx.example"),
-	    slice_str(sender), explain, w->ours};
+	struct spf_subject s = {.client = &w->client,
+	    .helo = SLICE("mx.example"), .sender = slice_str(sender),
+	    .explain = explain, .ours = w->ours};
 	const struct spf_checked *c;
 
 	*wait = (struct spf_wait){.done = on_done, .arg = w};

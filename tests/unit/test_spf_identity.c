@@ -59,8 +59,9 @@ static void an_identity_is_a_domain_name_or_none(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct spf_identity id;
 		struct netaddr client;
-		struct spf_subject s = {&client, slice_str(cases[i].helo),
-		    slice_str(cases[i].sender), false, false};
+		struct spf_subject s = {.client = &client,
+		    .helo = slice_str(cases[i].helo),
+		    .sender = slice_str(cases[i].sender)};
 		bool ok;
 
 		print_message("%s %s <%s>\n", cases[i].client, cases[i].helo,

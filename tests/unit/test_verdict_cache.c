@@ -19,8 +19,8 @@ static struct spf_identity identity(const char *ip, const char *helo,
 {
 	struct spf_identity i;
 	struct netaddr client;
-	struct spf_subject s = {&client, slice_str(helo), slice_str(sender),
-	    false, false};
+	struct spf_subject s = {.client = &client, .helo = slice_str(helo),
+	    .sender = slice_str(sender)};
 
 	assert_int_equal(netaddr_parse(&client, slice_str(ip), 25), 0);
 	assert_true(spf_identity_make(&s, &i));

@@ -145,6 +145,9 @@ static void write_conf(const struct rig_conf *c)
 	    PART(c, listen), PART(c, legs), PART(c, domain), PART(c, retry),
 	    PART(c, dsn), PART(c, limits));
 	put_more(to, PART(c, more));
+	/* There is no program that evaluates. */
+	if (strstr(PART(c, more), "spf {") == NULL)
+		fputs("spf { check = false }\n", to);
 	fprintf(to, "spool { path = \"%s/spool\" segment = \"128K\"\n"
 	    "    max = \"64M\" }\n"
 	    "table { path = \"%s/cutover.db\" }\n"
