@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Shared by the files behind table.h.
+ * Shared by the files behind table.h, and by those that change the table.
  */
 #ifndef POLICY_TABLE_INT_H
 #define POLICY_TABLE_INT_H
@@ -20,6 +20,9 @@ struct table {
 
 void table_take_row(struct table *t, sqlite3_stmt *st, struct arena *a,
     struct table_row *row);
+/* The value in columns `at` and following; texts are the statement's until its
+ * next step. */
+struct table_value table_value_at(sqlite3_stmt *st, int at);
 /* table_tagged.c: table_rows() of a page with tags. */
 int table_tagged(struct table *t, const struct table_page *page,
     struct error *err) PH_CHECK;

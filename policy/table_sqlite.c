@@ -314,9 +314,9 @@ static void borrow_change(sqlite3_stmt *st, struct table_change *c)
 	take_undid(c);
 }
 
-static void borrow_value(sqlite3_stmt *st, int at, struct table_value *v)
+struct table_value table_value_at(sqlite3_stmt *st, int at)
 {
-	*v = (struct table_value){
+	return (struct table_value){
 	    .row = sqlite3_column_type(st, at) != SQLITE_NULL,
 	    .route = db_str(st, at),
 	    .held = sqlite3_column_int(st, at + 1) != 0,
@@ -384,8 +384,8 @@ int table_history(struct table *t, struct slice key,
 	db_bind(st, 1, key);
 	while ((rc = one(t, st, err)) == 1) {
 		borrow_change(st, &c);
-		borrow_value(st, 10, &before);
-		borrow_value(st, 15, &after);
+		before = table_value_at(st, 10);
+		after = table_value_at(st, 15);
 		fn(arg, &c, &before, &after);
 		n++;
 	}
@@ -406,8 +406,8 @@ int table_change_rows(struct table *t, uint64_t change,
 		return -1;
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)change);
 	while ((rc = one(t, st, err)) == 1) {
-		borrow_value(st, 1, &before);
-		borrow_value(st, 6, &after);
+		before = table_value_at(st, 1);
+		after = table_value_at(st, 6);
 		fn(arg, db_text(st, 0), &before, &after);
 		n++;
 	}

@@ -78,9 +78,7 @@ int change_check_crossing(struct change *ch, const struct change_how *how,
  * as they are. */
 int change_stage_undo(struct change *ch, uint64_t undo,
     struct change_done *done, struct error *err) PH_CHECK;
-/* change_query.c: a row's value in columns `at` and following. */
-struct table_value change_value(sqlite3_stmt *st, int at);
-/* Binds a tag's key and value as parameters 1 and 2. */
+/* change_query.c: binds a tag's key and value as parameters 1 and 2. */
 void change_bind_tag(sqlite3_stmt *st, struct slice tag);
 /* change_functions.c: gives the handle the SQL functions that the statements
  * call. */

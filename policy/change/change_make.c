@@ -10,6 +10,7 @@
 #include "policy/change/change_index.h"
 #include "policy/change/change_int.h"
 #include "policy/route.h"
+#include "policy/table_int.h"
 #include "relay/base/mem.h"
 
 /* ---- what is to be, made complete ------------------------------------- */
@@ -168,8 +169,8 @@ static int preview(struct change *ch, const struct change_show *show,
 		return -1;
 	change_phase(ch, NULL); /* the rows that are shown are a sign */
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		struct table_value before = change_value(st, 1);
-		struct table_value after = change_value(st, 6);
+		struct table_value before = table_value_at(st, 1);
+		struct table_value after = table_value_at(st, 6);
 
 		done->recipients++;
 		count_kind(done, db_text(st, 0), before.row, after.row);

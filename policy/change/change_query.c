@@ -54,18 +54,6 @@ int change_number(struct change *ch, enum change_statement which,
 	return rc;
 }
 
-struct table_value change_value(sqlite3_stmt *st, int at)
-{
-	return (struct table_value){
-	    .row = sqlite3_column_type(st, at) != SQLITE_NULL,
-	    .route = db_str(st, at),
-	    .held = sqlite3_column_int(st, at + 1) != 0,
-	    .mailbox = db_str(st, at + 2),
-	    .tags = db_str(st, at + 3),
-	    .addresses = db_str(st, at + 4),
-	};
-}
-
 void change_bind_tag(sqlite3_stmt *st, struct slice tag)
 {
 	struct slice key, value;

@@ -11,6 +11,7 @@
 #include "policy/change/change_int.h"
 #include "policy/change/row_undo.h"
 #include "policy/route.h"
+#include "policy/table_int.h"
 
 /* ---- staging ---------------------------------------------------------- */
 
@@ -142,9 +143,9 @@ int change_left(struct change *ch, uint64_t undo, change_left_fn *fn,
 	int rc = change_ask(ch, CS_UNDO_LEFT, (int64_t)undo, &st, err);
 
 	while (rc > 0) {
-		struct table_value old = change_value(st, 1);
-		struct table_value given = change_value(st, 6);
-		struct table_value now = change_value(st, 11);
+		struct table_value old = table_value_at(st, 1);
+		struct table_value given = table_value_at(st, 6);
+		struct table_value now = table_value_at(st, 11);
 		struct left l = {fn, arg, db_text(st, 0), &old, &given, &now};
 
 		name_row(&l);

@@ -200,6 +200,18 @@ static int put_state(struct last_file *f, const struct last_header *h)
 	return run(f, LAST_PUT_STATE);
 }
 
+/* Ends the transaction, in which all went well so far if `rc` says so. 0, or
+ * -1: it is undone. */
+static int end(struct last_file *f, int rc, const struct last_header *h,
+    struct error *err)
+{
+	if (rc == SQLITE_OK)
+		rc = put_state(f, h);
+	if (rc == SQLITE_OK)
+		rc = run(f, LAST_COMMIT);
+	return rc == SQLITE_OK ? 0 : fail(f, err);
+}
+
 int last_file_write(struct last_file *f, const struct last_batch *b,
     struct last_header *h, struct error *err)
 {
@@ -212,12 +224,8 @@ int last_file_write(struct last_file *f, const struct last_batch *b,
 		rc = put_row(f, &b->row[i], b->now_us, &next.rows);
 	if (rc == SQLITE_OK)
 		rc = keep_to(f, &next, b->rows_max);
-	if (rc == SQLITE_OK)
-		rc = put_state(f, &next);
-	if (rc == SQLITE_OK)
-		rc = run(f, LAST_COMMIT);
-	if (rc != SQLITE_OK)
-		return fail(f, err);
+	if (end(f, rc, &next, err) != 0)
+		return -1;
 	f->legs = legs;
 	*h = next;
 	return 0;
@@ -241,12 +249,8 @@ int last_file_prune(struct last_file *f, const struct last_age *age,
 		next.since_us = age->before_us;
 	if (rc == SQLITE_OK)
 		rc = run(f, LAST_DROP_KNOWN);
-	if (rc == SQLITE_OK)
-		rc = put_state(f, &next);
-	if (rc == SQLITE_OK)
-		rc = run(f, LAST_COMMIT);
-	if (rc != SQLITE_OK)
-		return fail(f, err);
+	if (end(f, rc, &next, err) != 0)
+		return -1;
 	*h = next;
 	return 0;
 }

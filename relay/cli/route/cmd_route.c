@@ -180,12 +180,7 @@ static void put_history(void *arg, const struct table_change *ch,
 	struct cli *c = arg;
 	struct jout *j = out_row(&c->out);
 
-	jout_int(j, "change", (int64_t)ch->change);
-	jout_time(j, "time", ch->time_us);
-	jout_str(j, "who", ch->who);
-	jout_str(j, "host", ch->host);
-	jout_str(j, "command", ch->command);
-	cli_put_undid(j, ch);
+	cli_put_change(j, ch);
 	cli_put_value(j, "old", before);
 	cli_put_value(j, "new", after);
 	jout_str(j, "note", ch->note);

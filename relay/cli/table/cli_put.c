@@ -47,8 +47,13 @@ void cli_put_value(struct jout *j, const char *key,
 	jout_object_end(j);
 }
 
-void cli_put_undid(struct jout *j, const struct table_change *ch)
+void cli_put_change(struct jout *j, const struct table_change *ch)
 {
+	jout_int(j, "change", (int64_t)ch->change);
+	jout_time(j, "time", ch->time_us);
+	jout_str(j, "who", ch->who);
+	jout_str(j, "host", ch->host);
+	jout_str(j, "command", ch->command);
 	if (ch->undid != 0)
 		jout_int(j, "undid", (int64_t)ch->undid);
 }

@@ -15,8 +15,8 @@ void cli_put_row(struct cli *c, struct slice key, const struct table_row *row);
  * there is no row. */
 void cli_put_value(struct jout *j, const char *key,
     const struct table_value *v);
-/* "undid", when the change is an undo. */
-void cli_put_undid(struct jout *j, const struct table_change *ch);
+/* "change", "time", "who", "host", "command"; "undid" when it is an undo. */
+void cli_put_change(struct jout *j, const struct table_change *ch);
 /* A preview's or change's row: "address", "old", "new". */
 extern const struct out_column cli_pair_columns[];
 void cli_put_pair(struct cli *c, struct slice key,

@@ -29,12 +29,7 @@ static void put_change(void *arg, const struct table_change *ch)
 	struct cli *c = arg;
 	struct jout *j = out_row(&c->out);
 
-	jout_int(j, "change", (int64_t)ch->change);
-	jout_time(j, "time", ch->time_us);
-	jout_str(j, "who", ch->who);
-	jout_str(j, "host", ch->host);
-	jout_str(j, "command", ch->command);
-	cli_put_undid(j, ch);
+	cli_put_change(j, ch);
 	jout_int(j, "recipients", (int64_t)ch->recipients);
 	jout_str(j, "kind", ch->kind);
 	jout_int(j, "node", ch->node);
