@@ -326,9 +326,14 @@ const struct cli_command cmd_audit[] = {
 		       "deleted\nwith what the journal counts at that place. "
 		       "Answers that both agree (exit code 0),\nthat they "
 		       "differ, with both values, or how many records the "
-		       "index is behind (1).\nWithout the daemon the journal "
-		       "is read to its end. Names each recipient whose\n"
-		       "deliveries all vanished.",
+		       "index is behind (1).\nA new index, or one that has "
+		       "just begun with a new spool, may not know the\n"
+		       "journal's figures yet (exit code 1): posthoused reads "
+		       "them as it runs.\nMessages and recipients are those "
+		       "that were accepted in the hours that are kept.\n"
+		       "Without the daemon the journal is read to its end. "
+		       "Names each recipient whose\ndeliveries all "
+		       "vanished.",
 	    .example = "posthouse audit verify\n"
 		       "posthouse audit verify --wait 1m --json\n"
 		       "posthouse audit verify --lost",

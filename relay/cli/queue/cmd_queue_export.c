@@ -78,7 +78,9 @@ const struct cli_command cmd_queue_export[] = {
 		       "as files",
 	    .details = "An ID may be that of a message that is over, while it "
 		       "is kept (spool.retain). That a message was read is on "
-		       "record. Files that exist are left alone.",
+		       "record. Files that exist are left alone.\n--all writes "
+		       "what can be read: what cannot is counted as unread, "
+		       "and the exit code is 1.",
 	    .example = "posthouse queue export 01JD5K3W7Q2MA > mail.eml\n"
 		       "posthouse queue export --state parked --to-dir parked\n"
 		       "posthouse queue export --all /root/carried",
