@@ -117,6 +117,23 @@ static void what_is_missing_is_wanted(void **state)
 	assert_int_equal(w->r.reads, 2);
 }
 
+static void a_verdict_wants_nothing_more(void **state)
+{
+	struct world *w = *state;
+
+	add(w, SPF_TYPE_TXT, "d.example", "v=spf1 include:i.x mx:m.x -all");
+	add(w, SPF_TYPE_TXT, "i.x", "v=spf1 -a:h.x");
+	add(w, SPF_TYPE_A, "h.x", "\xc0\0\x02\x01");
+	add(w, SPF_TYPE_MX, "m.x", "h.x");
+	pack_bytes(&w->asked, SLICE("h.x"));
+	pack_bytes(&w->asked, SLICE("other.x"));
+	w->q.answer[3].records = slice_of(arena_slicedup(w->mem,
+	    strbuf_view(&w->asked)), w->asked.n);
+	/* other.x would be asked with h.x, but that is known, and does. */
+	assert_string_equal(ask(w), "pass mx:m.x d.example");
+	assert_int_equal(w->r.questions, 0);
+}
+
 static void includes_go_together_once_one_has_shown_itself(void **state)
 {
 	struct world *w = *state;
@@ -191,6 +208,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_missing_is_wanted,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(a_verdict_wants_nothing_more,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    includes_go_together_once_one_has_shown_itself, setup,
