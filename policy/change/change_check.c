@@ -42,7 +42,7 @@ static int check_routes_given(struct change *ch, struct error *err)
 	return rc < 0 ? -1 : change_faulty(ch, err);
 }
 
-/* A number that is not given yet would let everything pass. */
+/* --as-of with a number above the newest change would allow every row. */
 static int check_given(struct change *ch, int64_t as_of, struct error *err)
 {
 	sqlite3_stmt *st;
@@ -72,8 +72,8 @@ static int check_as_of(struct change *ch, int64_t as_of, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
-/* Each leg would hand the mail of a group out to its members, and a room would
- * answer twice. */
+/* With a copy on a second leg, a group's members would get each message twice
+ * and a room would answer twice. */
 static int check_twofold(struct change *ch, struct error *err)
 {
 	sqlite3_stmt *st;

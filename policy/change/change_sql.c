@@ -60,8 +60,8 @@ const char change_temp[] =
 	" IS l.new_" column ", l.old_" column ", NULL)"
 #define LEFT(column) "(" ALTERED(column) " AND r." column " IS NOT l.new_" \
 	column " AND r." column " IS NOT l.old_" column ")"
-/* Rows of log `l` of which something stays as it is. A column that is what
- * it was before the change is no matter. */
+/* Rows of log `l` that an undo leaves as they are, in whole or in part. A
+ * column that has its value of before the change again does not count. */
 #define UNDO_LEAVES "FROM main.log l LEFT JOIN main.route r " \
 	"ON r.address = l.address WHERE l.change = ?1 AND CASE " \
 	"WHEN l.old_route IS NULL AND l.new_route IS NULL THEN 0 " \

@@ -38,7 +38,7 @@ struct delivery_event {
 /* The detail of EV_DSN. */
 struct notice {
 	uint64_t id;	    /* of the notification itself */
-	const char *sender; /* whom it goes to            */
+	const char *sender; /* its recipient              */
 	const char *action; /* "failed", "delayed", "relayed", "delivered" */
 };
 

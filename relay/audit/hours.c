@@ -91,8 +91,9 @@ static int find_current(struct hours *h, const int64_t *all, size_t *n,
 	return 0;
 }
 
-/* A journal beside it: a power cut may bring back what a seal had removed,
- * and who may only read cannot roll it back. */
+/* Is a log or a rollback journal beside it? A power cut may bring one back
+ * that the seal had removed, and a reader without write access cannot recover
+ * it. */
 static bool has_rest(const struct hours *h, int64_t hour)
 {
 	char path[PATH_MAX];
@@ -412,7 +413,8 @@ int hours_home(struct hours *h, uint64_t id, struct arena *a,
 
 	h->err.text[0] = '\0';
 	h->passed = false;
-	/* Most are young, and a clock that stepped back is no riddle. */
+	/* Most messages are in the current file, also those with the id of an
+	 * earlier hour that were accepted after the clock was set back. */
 	*home_out = h->current;
 	rc = hourfile_message(h->current, id, a, env_out);
 	for (; rc == 0 && hour < now && hour <= last; hour++)

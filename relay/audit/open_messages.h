@@ -45,7 +45,7 @@ struct open_messages {
 void open_messages_init(struct open_messages *b, struct names *names,
     unsigned max);
 void open_messages_fini(struct open_messages *b);
-/* A rolled back transaction: the index knows, we know nothing. */
+/* After a rollback: forgets all of them; the index has what was committed. */
 void open_messages_clear(struct open_messages *b);
 
 struct open_message *open_messages_add(struct open_messages *b,

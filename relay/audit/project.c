@@ -59,7 +59,7 @@ int project_flow(struct projector *p)
 	return 0;
 }
 
-/* The delivery as it is by now, and as it was before this move. */
+/* The delivery's state after this move, and before it. */
 static struct open_delivery state_of(uint32_t number,
     const struct spool_delivery *d, enum dstate before)
 {
@@ -68,9 +68,8 @@ static struct open_delivery state_of(uint32_t number,
 	    .before = (uint8_t)before};
 }
 
-/* The action that a notification of the same record tells of a move; NULL:
- * none. Of two parts only one is the notification, its own moves count for
- * nothing. */
+/* The action that a notification in the same record reports for a move; NULL:
+ * none. */
 static const char *action_of(const struct delivery_event *m,
     const struct spool_delivery *to)
 {

@@ -95,8 +95,8 @@ int projector_commit(struct projector *p, int64_t mono_ms)
 {
 	if (p->batch == 0 && !p->moved)
 		return 0;
-	/* A transaction that ended inside a group of records would be taken up
-	 * in its midst after a crash. */
+	/* A crash after a commit inside a group of records would make the next
+	 * start go on inside that group. */
 	PH_ASSERT(!p->in_group);
 	if (projector_write_lines(p, mono_ms) != 0 ||
 	    sync_lines(p, mono_ms) != 0)

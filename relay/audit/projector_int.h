@@ -28,7 +28,7 @@ struct about {
  * them, in either order. */
 struct record_group {
 	uint64_t dsn; /* id of the notification; 0: none */
-	char *sender; /* whom it goes to                 */
+	char *sender; /* its recipient                   */
 	struct about *about;
 	size_t n, cap;
 };
