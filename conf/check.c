@@ -441,6 +441,7 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 	c->outbound.line = outbound.line;
 	complete_spf(c);
 	if (check_legs(c, err) != 0 || listens_check(c, err) != 0 ||
+	    secrets_users(c, doc, err) != 0 ||
 	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
 	    check_dsn(c, doc, err) != 0 || check_alarm(c, doc, err) != 0 ||
 	    check_keys(c, doc, err) != 0 || egresses_check(c, doc, err) != 0)

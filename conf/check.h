@@ -32,6 +32,9 @@ char *route_canonical(const struct conf *c, struct arena *arena,
 int domain_legs_check(const struct conf *c, const struct conf_domain *d,
     struct error *err) PH_CHECK;
 
+/* conf/secrets.c: the users of outbound.users. */
+int secrets_users(struct conf *c, const struct doc *doc, struct error *err)
+    PH_CHECK;
 /* The keys of a file, one a line; empty lines and those with # are passed
  * over. */
 int secrets_keys(const char *path, struct arena *a,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * Checks the listeners against each other, their certificates and the legs.
+ * Checks the listeners against each other, their certificates, the legs, and
+ * what may be sent to the outside: a door that no client can pass, or that a
+ * password would pass in the clear, is a mistake.
  */
 #include "conf/check.h"
 
@@ -68,6 +70,54 @@ static int check_addresses(const struct conf *c, const struct conf_listen *l,
 	return 0;
 }
 
+static int check_auth(const struct conf *c, const struct conf_listen *l,
+    struct error *err)
+{
+	if (!l->auth)
+		return 0;
+	if (l->certificates == 0)
+		return error_at(err, l->file, l->line, "listen \"%s\" has auth "
+		    "= true, which takes passwords over TLS alone, and has no "
+		    "certificate; add certificate = { \"FILE\" }", l->name);
+	if (c->outbound.users[0] == '\0' &&
+	    c->outbound.certificates.count == 0)
+		return error_at(err, l->file, l->line, "listen \"%s\" has auth "
+		    "= true, and there is nobody to let in; write outbound { "
+		    "users = \"/etc/posthouse/users\" }, or certificates",
+		    l->name);
+	if (l->outbound == OUTBOUND_OFF)
+		return error_at(err, l->file, l->line, "listen \"%s\" has auth "
+		    "= true, and outbound = \"off\", by which a login is good "
+		    "for nothing; remove one of them", l->name);
+	return 0;
+}
+
+static int check_only(const struct conf *c, const struct conf_listen *l,
+    struct error *err)
+{
+	if (l->outbound != OUTBOUND_ONLY || l->auth ||
+	    c->outbound.clients.count > 0)
+		return 0;
+	return error_at(err, l->file, l->line, "listen \"%s\" has outbound = "
+	    "\"only\", and nobody could use it; write outbound { clients = { "
+	    "\"192.0.2.10\" } }, or auth = true", l->name);
+}
+
+static int check_implicit(const struct conf_listen *l, struct error *err)
+{
+	if (l->tls != LISTEN_IMPLICIT)
+		return 0;
+	if (l->certificates == 0)
+		return error_at(err, l->file, l->line, "listen \"%s\" has tls "
+		    "= \"implicit\" and no certificate; add certificate = { "
+		    "\"FILE\" }", l->name);
+	if (l->starttls_never.count > 0)
+		return error_at(err, l->file, l->line, "listen \"%s\" has tls "
+		    "= \"implicit\", and starttls_never for clients that "
+		    "cannot use TLS; remove one of them", l->name);
+	return 0;
+}
+
 int listens_check(struct conf *c, struct error *err)
 {
 	for (struct conf_listen *l = c->listen; l < c->listen + c->listens;
@@ -79,8 +129,12 @@ int listens_check(struct conf *c, struct error *err)
 			    NAME_BYTES);
 		if (check_addresses(c, l, err) != 0 ||
 		    check_certificates(l, err) != 0 ||
-		    check_listen_leg(c, l, err) != 0)
+		    check_listen_leg(c, l, err) != 0 ||
+		    check_auth(c, l, err) != 0 || check_only(c, l, err) != 0 ||
+		    check_implicit(l, err) != 0)
 			return -1;
+		l->asks_certificate =
+		    l->auth && c->outbound.certificates.count > 0;
 	}
 	return 0;
 }

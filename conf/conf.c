@@ -78,6 +78,24 @@ const struct conf_domain *conf_domain(const struct conf *c,
 	return NULL;
 }
 
+const struct conf_user *conf_user(const struct conf *c, struct slice name)
+{
+	int low = 0, high = c->outbound.user_count;
+
+	while (low < high) {
+		int mid = low + (high - low) / 2;
+		int d = compare(name, c->outbound.user[mid].name);
+
+		if (d == 0)
+			return &c->outbound.user[mid];
+		if (d < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
 bool conf_domain_may(const struct conf_domain *d, struct slice leg)
 {
 	for (int i = 0; i < d->legs.count; i++)

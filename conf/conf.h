@@ -48,6 +48,9 @@ struct conf_certificate {
 };
 
 enum bare_newline { BARE_REJECT, BARE_NORMALIZE };
+/* May clients with a right to send to the outside use it? Only they? */
+enum listen_outbound { OUTBOUND_ALLOWED, OUTBOUND_ONLY, OUTBOUND_OFF };
+enum listen_tls { LISTEN_STARTTLS, LISTEN_IMPLICIT /* RFC 8314 3.3 */ };
 /* The lowest version of TLS; what is not set is 1.2. */
 enum tls_min { TLS_MIN_12, TLS_MIN_10, TLS_MIN_11, TLS_MIN_13 };
 
@@ -63,6 +66,10 @@ struct conf_listen {
 	struct conf_nets bare_newline_clients; /* … these: normalized */
 	struct conf_nets starttls_never; /* clients that break on it */
 	enum tls_min tls_min;
+	enum listen_tls tls;
+	enum listen_outbound outbound;
+	bool auth; /* users may log in, and clients show certificates */
+	bool asks_certificate; /* auth, and outbound.certificates has some */
 	char *leg_name;
 	int leg; /* index into conf.leg of the leg whose listener it is, -1 */
 	const char *file; /* where it stands, for messages */
@@ -154,6 +161,15 @@ struct conf_domain {
 	int line;
 };
 
+/* A user of outbound.users. */
+struct conf_user {
+	char *name; /* as AUTH says it */
+	char *hash; /* of crypt(5) */
+	/* The senders that it may say: keys of addresses (addr_key()), and
+	 * domains as "@example.com"; none: any address of our domains. */
+	struct conf_strings senders;
+};
+
 /* Where a key of a section that exists once stands, or where its section
  * does, or line 1 of the first file. */
 struct conf_place {
@@ -224,12 +240,17 @@ struct conf {
 		int64_t interval_ms;
 		int64_t certificate_ms; /* before a certificate ends */
 	} alarm;
-	struct { /* the legacy side's users; a later step sends for them */
+	struct { /* who may send to the outside: policy/outbound.h */
 		struct conf_nets clients;
 		struct conf_strings use; /* egresses, in the order of trial */
 		int *way;		 /* … as indexes of conf.leg */
 		int ways;
 		int64_t temperror_wait_ms;
+		struct conf_strings certificates; /* SHA-256, hex */
+		char *users; /* the file, "" : none */
+		struct conf_user *user; /* what is in it, sorted by name */
+		int user_count;
+		int rate; /* recipients an hour for each, 0: any number */
 		const char *file;
 		int line;
 	} outbound;
@@ -326,6 +347,8 @@ const struct conf_domain *conf_domain(const struct conf *c,
     struct slice domain);
 /* May its rows be routed to that leg? Always without `legs`. */
 bool conf_domain_may(const struct conf_domain *d, struct slice leg);
+/* NULL: outbound.users has none of that name. */
+const struct conf_user *conf_user(const struct conf *c, struct slice name);
 /* The leg that has it among its own domains. */
 const struct conf_leg *conf_leg_of_domain(const struct conf *c,
     struct slice domain);
@@ -345,6 +368,8 @@ int conf_net_parse(struct slice s, struct conf_net *net_out,
  * for something. */
 bool conf_diff(const struct conf *old, const struct conf *fresh,
     struct strbuf *lines_out);
+/* Is a leg another server by now? Then what it said is of no use. */
+bool conf_hops_differ(const struct conf *old, const struct conf *fresh);
 /* The schema as a sample file, and as text for posthouse.conf(5). */
 void conf_print_sample(struct strbuf *out);
 void conf_print_man(struct strbuf *out);

@@ -148,3 +148,23 @@ bool conf_diff(const struct conf *old, const struct conf *fresh,
 	strbuf_fini(&d.b);
 	return d.reload_does;
 }
+
+static bool hop_differs(const struct conf_leg *a, const struct conf_leg *b)
+{
+	if (b == NULL || a->hosts != b->hosts || strcmp(a->mx, b->mx) != 0)
+		return true;
+	for (int i = 0; i < a->hosts; i++)
+		if (a->host[i].port != b->host[i].port ||
+		    strcmp(a->host[i].host, b->host[i].host) != 0)
+			return true;
+	return false;
+}
+
+bool conf_hops_differ(const struct conf *old, const struct conf *fresh)
+{
+	for (int i = 0; i < old->legs; i++)
+		if (hop_differs(&old->leg[i],
+			conf_leg_by_id(fresh, old->leg[i].id)))
+			return true;
+	return false;
+}

@@ -164,13 +164,8 @@ static int check_outbound(const struct loader *l)
 {
 	const struct conf *c = l->c;
 
-	if (check_clients(l, c->outbound.file, c->outbound.line, "outbound",
-		&c->outbound.clients) != 0)
-		return -1;
-	if (c->outbound.clients.count == 0)
-		return 0;
-	return error_at(l->err, c->outbound.file, c->outbound.line,
-	    "outbound: clients is not supported by this version; remove it");
+	return check_clients(l, c->outbound.file, c->outbound.line, "outbound",
+	    &c->outbound.clients);
 }
 
 int conf_profiles_load(struct conf *c, struct error *err)

@@ -83,6 +83,17 @@ const struct conf_param param_table[] = {
 	  "The lowest version of TLS. Below 1.2 this listener alone also takes the weak signatures "
 	  "and ciphers that such clients need; posthouse status names the clients that did. Legs "
 	  "are always spoken to with 1.2 or newer." },
+	{ IN(LISTEN), "tls", &T_LISTEN_TLS, LISTEN(tls), "starttls", 0, 0, NEW_SESSIONS, NULL,
+	  "When TLS begins: starttls (when the client asks for it), or implicit (before the "
+	  "greeting, RFC 8314), as devices and mail programs expect it on port 465." },
+	{ IN(LISTEN), "outbound", &T_OUTBOUND, LISTEN(outbound), "allowed", 0, 0, NEW_SESSIONS,
+	  NULL,
+	  "Whether the clients and users of the section outbound may send to the outside here: "
+	  "allowed, off (here they are clients like all others), or only (all others are told 530 "
+	  "at MAIL)." },
+	{ IN(LISTEN), "auth", &T_BOOL, LISTEN(auth), "false", 0, 0, NEW_SESSIONS, NULL,
+	  "Users of outbound.users may log in (AUTH PLAIN, LOGIN) and clients show a certificate "
+	  "of outbound.certificates, once TLS is in use and never without it." },
 	{ IN(LISTEN), "leg", &T_NAME, LISTEN(leg_name), "", 0, 0, NEW_SESSIONS, NULL,
 	  "Mail that comes in here comes from this leg." },
 
@@ -291,9 +302,21 @@ const struct conf_param param_table[] = {
 	  DAYS(5), LIVE, NULL,
 	  "How long mail waits for a record of SPF that cannot be read, before its sender is "
 	  "rewritten (srs)." },
-	{ IN(OUTBOUND), "clients", &T_NETS, C(outbound.clients), "", 0, 0, NEW_SESSIONS, NULL,
-	  "Addresses that mail to the outside is taken from. Only addresses that are theirs alone, "
-	  "never those of a shared platform." },
+	{ IN(OUTBOUND), "clients", &T_NETS, C(outbound.clients), "", 0, 0, LIVE, NULL,
+	  "Addresses that mail to the outside is taken from, with any sender. Only addresses that "
+	  "are theirs alone, never those of a shared platform." },
+	{ IN(OUTBOUND), "certificates", &T_FINGERPRINTS, C(outbound.certificates), "", 0, 0,
+	  NEW_SESSIONS, NULL,
+	  "SHA-256 fingerprints of client certificates whose owners may send to the outside, with "
+	  "any sender. They are asked for on listeners with auth = true." },
+	{ IN(OUTBOUND), "users", &T_FILE, C(outbound.users), "", 0, 0, LIVE,
+	  "/etc/posthouse/users",
+	  "The file of those who may log in, a line each: NAME:HASH:SENDERS, as posthouse passwd "
+	  "prints it. SENDERS are addresses and @domains with commas between; without any, it is "
+	  "each address of our domains. Others must not be able to read the file." },
+	{ IN(OUTBOUND), "rate", &T_INT, C(outbound.rate), "3600", 0, 10000000, LIVE, NULL,
+	  "Most recipients at the outside in an hour, of one client or one user; then 450, and an "
+	  "alarm. 0: any number." },
 
 	{ IN(TABLE), "engine", &T_ENGINE, C(table.engine), "sqlite", 0, 0, RESTART, NULL,
 	  "What keeps the table: sqlite." },

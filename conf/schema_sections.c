@@ -46,8 +46,8 @@ const struct section_info section_table[SECTIONS] = {
 	[SEC_ALARM]  = { "alarm",    NULL,          0,                          LIVE,
 		"Where alarms go when something needs an administrator.", NULL },
 	[SEC_OUTBOUND] = { "outbound", NULL,        0,                          LIVE,
-		"The legacy side's users, whose mail goes out through us. A later version sends "
-		"for them; until then this section stays empty.", NULL },
+		"Who may send to domains that are not ours: clients by their address, by a client "
+		"certificate, or by a login (listen auth = true). All others are refused.", NULL },
 	[SEC_TABLE]  = { "table",    NULL,          0,                          RESTART,
 		"The cutover table: the route of each recipient.", NULL },
 	[SEC_SPOOL]  = { "spool",    NULL,          0,                          RESTART,

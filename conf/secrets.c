@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC
  *
- * Files of secrets: keys that sign, and the password of a leg. Read when the
- * configuration is; a file that every user can read is refused.
+ * Files of secrets: keys that sign, the password of a leg, and the users that
+ * may log in. Read when the configuration is; a file that every user can read
+ * is refused.
  */
 #include "conf/check.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+
+#include "conf/users.h"
 
 enum { KEY_MIN = 16, KEY_MAX = 256, KEYS_MAX = 16 };
 
@@ -89,4 +92,48 @@ int secrets_password(const char *path, struct arena *a, char **out,
 		    "the first line, at most %d characters", path, KEY_MAX);
 	*out = arena_slicedup(a, slice_of(line, n));
 	return 0;
+}
+
+static int read_all(FILE *f, const char *path, struct strbuf *out,
+    struct error *err)
+{
+	char part[4096];
+	size_t n;
+
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		strbuf_add(out, part, n);
+	if (ferror(f))
+		return error_sys(err, errno, "\"%s\" cannot be read", path);
+	if (!strbuf_ok(out))
+		return error_set(err, "\"%s\" is larger than %d bytes; keep to "
+		    "so many", path, USERS_BYTES);
+	return 0;
+}
+
+int secrets_users(struct conf *c, const struct doc *doc,
+    struct error *err)
+{
+	struct doc_place at = doc_place(doc, SEC_OUTBOUND, "users");
+	const char *path = c->outbound.users;
+	struct strbuf text;
+	struct error why;
+	FILE *f;
+	int rc;
+
+	if (path[0] == '\0')
+		return 0;
+	f = open_secret(path, &why);
+	if (f == NULL)
+		return error_at(err, at.file, at.line, "outbound.users: %s",
+		    why.text);
+	strbuf_init(&text, USERS_BYTES);
+	rc = read_all(f, path, &text, &why);
+	fclose(f);
+	if (rc != 0)
+		error_at(err, at.file, at.line, "outbound.users: %s",
+		    why.text);
+	else
+		rc = users_parse(strbuf_view(&text), path, c->arena, c, err);
+	strbuf_fini(&text);
+	return rc;
 }

@@ -414,6 +414,8 @@ static const char *const spf_fails[] = { "report", "refuse", NULL };
 static const char *const spf_temperrors[] = { "report", "defer", NULL };
 static const char *const bare_newlines[] = { "reject", "normalize", NULL };
 static const char *const tls_mins[] = { "1.2", "1.0", "1.1", "1.3", NULL };
+static const char *const listen_tls[] = { "starttls", "implicit", NULL };
+static const char *const outbounds[] = { "allowed", "only", "off", NULL };
 static const char *const engines[] = { "sqlite", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 
@@ -460,6 +462,8 @@ T_UNKNOWN = WORD(unknowns),
 T_BARE_NEWLINE = WORD(bare_newlines),
 T_TLS_MIN = { .name = "version", .set = set_enum, .show = show_enum,
 	.words = tls_mins },
+T_LISTEN_TLS = WORD(listen_tls),
+T_OUTBOUND = WORD(outbounds),
 T_PROFILE = { .name = "name", .set = set_name, .show = string_show,
 	.form = "lower-case letters, digits, - and _, at most 32" },
 T_PROTOCOL = WORD(protocols),

@@ -313,11 +313,11 @@ static void by_the_policy(struct ask *q, const struct recipient_place *p)
 	struct decision *d = q->d;
 	enum found f;
 
+	d->rule = RULE_UNKNOWN;
 	if (d->key[0] == '\0') {
 		refuse(d, &no_local);
 		return;
 	}
-	d->rule = RULE_UNKNOWN;
 	if (p->own->unknown != UNKNOWN_ROUTE &&
 	    p->own->unknown != UNKNOWN_PROBE) {
 		refuse(d, &by_policy[p->own->unknown]);

@@ -5,6 +5,7 @@
  * no row.
  */
 #include "policy/route.h"
+#include "relay/base/assert.h"
 
 static const char *const answers[] = {
 	[ROUTE_DEFER] = "defer",
@@ -123,4 +124,23 @@ bool route_without(struct route *r, int leg)
 	if (kept == 0)
 		r->kind = ROUTE_NONE;
 	return kept != 0;
+}
+
+static const char *const rule_names[DECISION_RULES] = {
+	[RULE_RELAY] = "relay",
+	[RULE_ADDRESS] = "address",
+	[RULE_SUBADDRESS] = "subaddress",
+	[RULE_DOMAIN] = "domain",
+	[RULE_UNKNOWN] = "unknown",
+	[RULE_POSTMASTER] = "postmaster",
+	[RULE_LEG_DOMAIN] = "leg-domain",
+	[RULE_ONWARD] = "onward",
+	[RULE_RETURN] = "return",
+	[RULE_TABLE] = "table",
+};
+
+const char *rule_name(enum decision_rule rule)
+{
+	PH_ASSERT(rule < DECISION_RULES);
+	return rule_names[rule];
 }

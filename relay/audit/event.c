@@ -153,6 +153,8 @@ static void print_checked(struct jout *j, const struct envelope *e)
 {
 	uint64_t n;
 
+	if (e->login != NULL && e->login[0] != '\0')
+		jout_str(j, "login", e->login);
 	if (e->spf_by != NULL && e->spf_by[0] != '\0')
 		jout_str(j, "spf_by", e->spf_by);
 	if (e->stripped != NULL &&

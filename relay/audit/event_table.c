@@ -13,7 +13,7 @@
 
 const struct event_row event_table[EVENTS] = {
 	[EVENT_ACCEPTED] = { "accepted",
-		"id client name listen helo tls from message_id size recipients spf "
+		"id client name listen helo tls login from message_id size recipients spf "
 		"spf_by stripped came_from parent",
 		"A message was stored and its client was answered 250" },
 	[EVENT_DELIVERED] = { "delivered", RESULT,
@@ -100,6 +100,8 @@ const struct alarm_row alarm_table[ALARMS] = {
 	[ALARM_IN_CLEAR] = { "in-clear", "Mail went in the clear to a host that offered TLS" },
 	[ALARM_AUTHENTICATION] = { "authentication",
 		"A leg does not believe the senders of what it gets from us" },
+	[ALARM_OUTBOUND_RATE] = { "outbound-rate",
+		"A client or user sends to more recipients at the outside than outbound.rate" },
 	[ALARM_LOOP] = { "loop", "Mail for an address goes round" },
 	[ALARM_EGRESS] = { "egress",
 		"A record of SPF speaks against our ways out, or is in error" },

@@ -9,6 +9,7 @@
 #include "relay/cli/customer/customer_commands.h"
 #include "relay/cli/help_commands.h"
 #include "relay/cli/leg/leg_commands.h"
+#include "relay/cli/login/login_commands.h"
 #include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/spf/spf_commands.h"
@@ -33,6 +34,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_spf_check,
 	cmd_trace,
 	cmd_audit,
+	cmd_passwd,
 	cmd_table,
 	cmd_backup,
 	cmd_restore,

@@ -23,11 +23,13 @@
 #include "relay/daemon/descriptors.h"
 #include "relay/daemon/recovery.h"
 #include "relay/daemon/places.h"
+#include "relay/intake/outbound_rate.h"
 #include "relay/intake/refusals.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/settle/queue_thread.h"
 #include "relay/watch/conditions.h"
 #include "relay/intake/token.h"
+#include "relay/login/logins.h"
 #include "relay/daemon/worker_thread.h"
 #include "relay/delivery/alarm_mail.h"
 #include "relay/post/call.h"
@@ -128,7 +130,8 @@ static struct worker_thread *make_worker(struct app *a, int index,
 			       ? &a->spf_starter : NULL,
 	    .spf_blame = a->spf_blame,
 	    .intake = {.hints = a->hints, .offers = &a->offers,
-		.oldtls = a->oldtls, .tokens = a->tokens}};
+		.oldtls = a->oldtls, .tokens = a->tokens,
+		.logins = a->logins, .rate = a->rate}};
 
 	return worker_thread_new(&c, err);
 }
@@ -235,6 +238,8 @@ static void make_shared(struct app *a, const struct conf *c)
 	a->oldtls = oldtls_new();
 	a->spf_starter = spf_starter_spawn(a->spawner);
 	a->spf_blame = spf_blame_new(a->shared.clock);
+	a->logins = logins_new(a->shared.clock, a->shared.rng);
+	a->rate = outbound_rate_new();
 	qc = (struct queue_thread_config){.shared = &a->shared,
 	    .conf = a->snapshot->conf, .alarms = a->alarms,
 	    .hints = a->hints};
@@ -313,27 +318,6 @@ int app_start(struct app *a, struct conf_snapshot *snapshot, struct error *err)
 
 /* ---- reload ---- */
 
-static bool hop_differs(const struct conf_leg *a, const struct conf_leg *b)
-{
-	if (b == NULL || a->hosts != b->hosts || strcmp(a->mx, b->mx) != 0)
-		return true;
-	for (int i = 0; i < a->hosts; i++)
-		if (a->host[i].port != b->host[i].port ||
-		    strcmp(a->host[i].host, b->host[i].host) != 0)
-			return true;
-	return false;
-}
-
-/* Is a leg another server by now? Then what it said is of no use. */
-static bool hops_differ(const struct conf *old, const struct conf *fresh)
-{
-	for (int i = 0; i < old->legs; i++)
-		if (hop_differs(&old->leg[i],
-			conf_leg_by_id(fresh, old->leg[i].id)))
-			return true;
-	return false;
-}
-
 static int may_run(struct app *a, const struct conf *c, struct error *err)
 {
 	if (descriptors_check(c, a->workers, a->descriptors, err) < 0 ||
@@ -370,7 +354,7 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 	spool_limits_set(a->shared.spool, snapshot->conf->spool.max_bytes,
 	    snapshot->conf->spool.retain_ms * 1000);
 	leg_offers_forget(&a->offers);
-	if (hops_differ(old->conf, snapshot->conf))
+	if (conf_hops_differ(old->conf, snapshot->conf))
 		ask_cache_clear(a->asked);
 	control_configure(a->control, snapshot);
 	table_follow_configure(a->follow, snapshot);
@@ -416,6 +400,7 @@ static void join_threads(struct app *a)
 	}
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_thread_join(a->worker[i]);
+	logins_stop(a->logins);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -476,6 +461,8 @@ static void free_all(struct app *a)
 	loophints_free(a->hints);
 	oldtls_free(a->oldtls);
 	spf_blame_free(a->spf_blame);
+	logins_free(a->logins);
+	outbound_rate_free(a->rate);
 	mem_free(a->table_path);
 	tokens_free(a->tokens);
 	snapshot_unref(a->snapshot);

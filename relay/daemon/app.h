@@ -19,8 +19,10 @@ struct ask_cache;
 struct certificates;
 struct conditions;
 struct control;
+struct logins;
 struct loophints;
 struct oldtls;
+struct outbound_rate;
 struct projector;
 struct queue_thread;
 struct recovery;
@@ -46,6 +48,8 @@ struct app {
 	struct loophints *hints; /* what may be going round */
 	struct oldtls *oldtls;
 	struct tokens *tokens;
+	struct logins *logins;
+	struct outbound_rate *rate; /* recipients at the outside */
 	struct projector *projector;
 	struct queue_thread *queue_thread;
 	struct table_follow *follow;

@@ -87,6 +87,9 @@ static void on_letter(void *arg, struct letter *l)
 	case W_OWN_MAIL:
 		own_mail_letter(w, (struct spool_draft_letter *)l);
 		break;
+	case W_LOGIN:
+		intake_login_done(w, l);
+		break;
 	case W_PARENT:
 		intake_parent((struct lookup *)l);
 		break;

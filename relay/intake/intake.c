@@ -32,6 +32,7 @@ void intake_open(struct worker *w, const struct intake_config *c)
 	struct intake_room *room = NEW(struct intake_room);
 
 	room->c = *c;
+	list_init(&room->logins);
 	room->refusals = refusals_new(w->loop, w->shared->clock,
 	    w->shared->spool);
 	w->intake = room;
@@ -79,6 +80,7 @@ static void fill_session(struct envelope *e, struct session *s,
 	e->helo = arena_strdup(a, session_helo(s));
 	e->esmtp = session_esmtp(s);
 	e->tls = arena_strdup(a, session_tls(s));
+	e->login = arena_strdup(a, session_login(s));
 	e->message_id = e->spf = "";
 }
 
@@ -103,9 +105,14 @@ static const char *sender_text(struct arena *a, const struct conf *c,
 static enum answer on_mail(void *arg, struct session *s,
     const struct mail_from *m, struct reply *r)
 {
-	struct intake *in = NEW(struct intake);
+	enum outbound_right right;
 	struct envelope *e;
+	struct intake *in;
 
+	if (!outbound_mail(arg, s, &m->from, &right, r))
+		return ANSWER_NOW;
+	in = NEW(struct intake);
+	in->right = right;
 	in->w = arg;
 	in->session = s;
 	in->mail = mail_new();
@@ -399,7 +406,7 @@ static void on_closed(void *arg, struct session *s)
 {
 	struct worker *w = arg;
 
-	(void)s;
+	intake_login_drop(w, s);
 	atomic_store(&w->sessions, server_sessions(w->server));
 }
 
@@ -437,6 +444,7 @@ static void on_report(void *arg, struct session *s,
 
 const struct server_ops intake_ops = {
 	.connected = on_connected,
+	.login = intake_login,
 	.mail = on_mail,
 	.rcpt = intake_rcpt,
 	.body_begin = on_body_begin,

@@ -6,8 +6,10 @@
 #define RELAY_INTAKE_INTAKE_CONFIG_H
 
 struct leg_offers;
+struct logins;
 struct loophints;
 struct oldtls;
+struct outbound_rate;
 struct stream_scratch;
 struct tokens;
 
@@ -18,6 +20,8 @@ struct intake_config {
 	struct leg_offers *offers; /* what the legs offer         */
 	struct oldtls *oldtls;
 	struct tokens *tokens;
+	struct logins *logins;
+	struct outbound_rate *rate;
 };
 
 #endif

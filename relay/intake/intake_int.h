@@ -7,6 +7,7 @@
 #ifndef RELAY_INTAKE_INTAKE_INT_H
 #define RELAY_INTAKE_INTAKE_INT_H
 
+#include "policy/outbound.h"
 #include "relay/delivery/ask.h"
 #include "relay/mail/auth_results.h"
 #include "relay/intake/intake_config.h"
@@ -28,6 +29,7 @@ struct refusals;
 struct intake_room {
 	struct intake_config c;
 	struct refusals *refusals;
+	struct list logins; /* that are being looked at: struct login_job */
 	struct { /* addresses whose loop was told of, by their hash */
 		uint64_t hash;
 		int64_t at_ms;
@@ -63,6 +65,7 @@ struct intake {
 	uint64_t expect; /* bytes of the content; 0: not known */
 	bool utf8_sender; /* its local part needs SMTPUTF8 */
 	int origin; /* the leg whose connection it is, -1 */
+	enum outbound_right right; /* to send to the outside */
 	struct strbuf front; /* content that waits for our trace block */
 	struct loophint_body body; /* what stands below the header */
 	uint64_t hint;	     /* loophint_key(); 0: none */
@@ -100,6 +103,19 @@ void intake_add(struct intake *in, const struct rcpt_to *t,
 /* The server's `rcpt`. */
 enum answer intake_rcpt(void *worker, struct session *s,
     const struct rcpt_to *t, struct reply *r);
+
+/* The server's `login`; its answer as a letter; the session is gone. */
+enum answer intake_login(void *worker, struct session *s,
+    const struct credentials *c, struct reply *r);
+void intake_login_drop(struct worker *w, const struct session *s);
+/* At MAIL. False: *r refuses the sender. */
+bool outbound_mail(struct worker *w, const struct session *s,
+    const struct addr *from, enum outbound_right *right_out, struct reply *r);
+/* A recipient that the table refuses. True: it is at no domain of ours, of a
+ * client with a right, and *d takes it. False: *r, which is the table's word
+ * by now, refuses it. */
+bool outbound_rcpt(struct intake *in, const struct addr *to,
+    struct decision *d, struct reply *r);
 
 /* Never to the leg it came from (D6, doc/routing.md). */
 void returned_origin(struct intake *in); /* at MAIL */

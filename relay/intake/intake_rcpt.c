@@ -170,7 +170,8 @@ static bool decide(struct intake *in, struct table *t, const struct addr *to,
 	}
 	if (d->verdict == VERDICT_REFUSE) {
 		*r = d->reply;
-		return false;
+		return outbound_rcpt(in, to, d, r) &&
+		       primary_fits(in, d, to, r);
 	}
 	return returned_rcpt(in, t, to, d, r) && primary_fits(in, d, to, r);
 }

@@ -91,8 +91,7 @@ static bool is_judged(const struct intake *in)
 	return c->spf.check && spf_checker_evaluates(in->w->spf) &&
 	       in->origin < 0 && !spf_is_loopback(client) &&
 	       !is_word(e->proxy, "local") &&
-	       !is_word(e->proxy, "unknown") && is_word(e->login, "") &&
-	       !conf_nets_have(&c->outbound.clients, &client->sa);
+	       !is_word(e->proxy, "unknown") && in->right == RIGHT_NONE;
 }
 
 void sender_check_begin(struct intake *in)

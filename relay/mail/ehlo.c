@@ -54,18 +54,20 @@ static void parse_limits(struct slice args, struct ehlo *e)
 	}
 }
 
+/* Of AUTH. */
+static const struct {
+	const char *name;
+	unsigned bit;
+} mechanisms[] = {{"PLAIN", AUTH_PLAIN}, {"LOGIN", AUTH_LOGIN}};
+
 static void parse_auth(struct slice args, struct ehlo *e)
 {
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} known[] = {{"PLAIN", AUTH_PLAIN}, {"LOGIN", AUTH_LOGIN}};
 	struct slice arg;
 
 	while (slice_next(&args, ' ', &arg))
-		for (size_t i = 0; i < ARRAY_LEN(known); i++)
-			if (slice_case_eq(arg, slice_str(known[i].name)))
-				e->auth |= known[i].bit;
+		for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+			if (slice_case_eq(arg, slice_str(mechanisms[i].name)))
+				e->auth |= mechanisms[i].bit;
 }
 
 static void parse_line(struct slice line, struct ehlo *e)
@@ -107,11 +109,20 @@ static void print_limits(const struct ehlo *e, struct strbuf *out)
 		strbuf_addf(out, " RCPTMAX=%d", e->limit_rcpt);
 }
 
+static void print_auth(const struct ehlo *e, struct strbuf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+		if (e->auth & mechanisms[i].bit)
+			strbuf_addf(out, " %s", mechanisms[i].name);
+}
+
 void ehlo_print(const struct ehlo *e, const char *name, struct strbuf *out)
 {
 	/* AUTH without mechanisms and LIMITS without limits say nothing. */
-	unsigned say = e->ext & ~(unsigned)EXT_AUTH;
+	unsigned say = e->ext;
 
+	if (e->auth == 0)
+		say &= ~(unsigned)EXT_AUTH;
 	if (e->limit_mail <= 0 && e->limit_rcpt <= 0)
 		say &= ~(unsigned)EXT_LIMITS;
 	strbuf_adds(out, name);
@@ -121,6 +132,8 @@ void ehlo_print(const struct ehlo *e, const char *name, struct strbuf *out)
 		strbuf_addf(out, "\n%s", extensions[i].keyword);
 		if (extensions[i].ext == EXT_SIZE && e->size > 0)
 			strbuf_addf(out, " %llu", (unsigned long long)e->size);
+		if (extensions[i].ext == EXT_AUTH)
+			print_auth(e, out);
 		if (extensions[i].ext == EXT_LIMITS)
 			print_limits(e, out);
 	}

@@ -27,8 +27,8 @@ struct ehlo {
 /* `text`: the EHLO reply's lines joined by LF, the first being the greeting
  * name. Unknown keywords are passed over. */
 void ehlo_parse(struct slice text, struct ehlo *ehlo_out);
-/* Lines (LF between) as an EHLO reply's text, `name` first. AUTH is never
- * said: it would need its mechanisms; LIMITS only with a limit. */
+/* Lines (LF between) as an EHLO reply's text, `name` first. AUTH is said only
+ * with a mechanism, LIMITS only with a limit. */
 void ehlo_print(const struct ehlo *e, const char *name, struct strbuf *out);
 
 #endif

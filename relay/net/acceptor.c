@@ -155,15 +155,17 @@ static void hand_over(const struct listener *l, int fd,
 static void refuse(const struct listener *l, int fd,
     const struct netaddr *peer, const char *why)
 {
+	const struct conf_listen *c = &l->a->conf->listen[l->listen];
 	char text[400];
 	int n = snprintf(text, sizeof(text),
 	    "421 4.3.2 %s %s, try again later\r\n", l->a->conf->hostname, why);
 
-	(void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* Where TLS comes first a client cannot read it. */
+	if (c->tls != LISTEN_IMPLICIT)
+		(void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 	if (l->a->refused != NULL)
-		l->a->refused(l->a->refused_arg, peer,
-		    &l->a->conf->listen[l->listen], why);
+		l->a->refused(l->a->refused_arg, peer, c, why);
 }
 
 static int accept_one(const struct listener *l, struct netaddr *peer)

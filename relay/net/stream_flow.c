@@ -86,8 +86,14 @@ void stream_writable(struct stream *s)
 
 /* ---- input ---- */
 
-static void keep_rest(struct stream *s, struct slice rest)
+static void keep_rest(struct stream *s, struct slice rest, bool secret)
 {
+	/* A block that grows may move, and leave its bytes behind. */
+	if (secret && s->keep != NULL) {
+		explicit_bzero(s->keep, s->kept);
+		mem_free(s->keep);
+		s->keep = NULL;
+	}
 	if (rest.n == 0) {
 		mem_free(s->keep);
 		s->keep = NULL;
@@ -102,16 +108,22 @@ static void keep_rest(struct stream *s, struct slice rest)
 /* `bytes` stand in the scratch. */
 static void show(struct stream *s, struct slice bytes)
 {
+	bool secret = s->secret;
 	size_t taken;
 
 	s->showing = true;
 	s->again = false;
 	taken = s->c.ops->input(s->c.arg, bytes);
 	s->showing = false;
+	if (stream_alive(s))
+		keep_rest(s, slice_from(bytes, taken), secret);
+	if (secret)
+		explicit_bzero(s->c.scratch->bytes, bytes.n);
 	if (!stream_alive(s))
 		return;
-	keep_rest(s, slice_from(bytes, taken));
 	s->again = s->again && s->kept > 0;
+	if (s->tls == TLS_ASKED && s->kept > 0 && s->rest)
+		stream_tls_ahead(s);
 	if (s->tls == TLS_ASKED && s->kept > 0) {
 		stream_set_error(s, "plaintext ahead of the handshake");
 		stream_end(s, STREAM_TLS);
@@ -157,6 +169,13 @@ void stream_read_some(struct stream *s)
 	} else if (!stream_would_block(errno)) {
 		stream_end(s, STREAM_RESET);
 	}
+}
+
+void stream_secret(struct stream *s, bool secret, size_t keep_max)
+{
+	s->secret = secret;
+	s->c.keep_max = keep_max;
+	s->full = s->kept >= keep_max;
 }
 
 void stream_pause(struct stream *s)

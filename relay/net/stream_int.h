@@ -17,6 +17,11 @@ struct stream_scratch {
 	char bytes[SCRATCH_BYTES];
 };
 
+struct ahead {
+	size_t n, at;
+	char bytes[];
+};
+
 enum tls_phase {
 	TLS_OFF,
 	TLS_ASKED,   /* begins with the next turn */
@@ -39,6 +44,7 @@ struct stream {
 	uint64_t bytes_in;
 	SSL *ssl;
 	char *tls_text, *error;
+	struct ahead *ahead; /* of a handshake: received before it; or NULL */
 	struct netaddr peer, local;
 	enum tls_phase tls;
 	int tls_wants;		 /* IO_… that the TLS engine waits for   */
@@ -50,6 +56,8 @@ struct stream {
 	bool again;    /* `keep` is shown before more is read, or its end */
 	bool full;     /* `keep` reached keep_max                       */
 	bool more;     /* TLS may hold bytes the descriptor won't tell  */
+	bool rest;     /* what is left is the client's handshake        */
+	bool secret;   /* what was shown is overwritten                 */
 	bool sock_eof; /* what BIO_eof() says                           */
 	bool failed;   /* found in a call; told by the kick             */
 	bool showing;  /* inside input()                                */
@@ -97,5 +105,7 @@ ssize_t stream_tls_write(struct stream *s, struct slice bytes);
 /* One step of the handshake; ends the stream when it fails. True: done. */
 bool stream_tls_shake(struct stream *s);
 void stream_tls_fini(struct stream *s);
+/* Input that the owner left becomes the beginning of the handshake. */
+void stream_tls_ahead(struct stream *s);
 
 #endif

@@ -285,6 +285,8 @@ void stream_free(struct stream *s)
 	if (s->io.fd >= 0)
 		s->c.sock->close(s->io.fd);
 	strbuf_fini(&s->out);
+	if (s->secret && s->keep != NULL)
+		explicit_bzero(s->keep, s->kept);
 	mem_free(s->keep);
 	mem_free(s->tls_text);
 	mem_free(s->error);

@@ -11,10 +11,25 @@
 #include "relay/base/mem.h"
 #include "relay/net/stream_int.h"
 
+static ssize_t take_ahead(struct stream *s, char *to, size_t room)
+{
+	struct ahead *a = s->ahead;
+	size_t n = a->n - a->at < room ? a->n - a->at : room;
+
+	memcpy(to, a->bytes + a->at, n);
+	a->at += n;
+	if (a->at == a->n) {
+		mem_free(a);
+		s->ahead = NULL;
+	}
+	return (ssize_t)n;
+}
+
 static int bio_read(BIO *b, char *to, int room)
 {
 	struct stream *s = BIO_get_data(b);
-	ssize_t n = s->c.sock->recv(s->io.fd, to, (size_t)room);
+	ssize_t n = s->ahead != NULL ? take_ahead(s, to, (size_t)room)
+		: s->c.sock->recv(s->io.fd, to, (size_t)room);
 
 	BIO_clear_retry_flags(b);
 	if (n < 0) {
@@ -86,6 +101,25 @@ bool stream_tls_accept(struct stream *s, SSL *ssl)
 {
 	SSL_set_accept_state(ssl);
 	return begin(s, ssl);
+}
+
+bool stream_tls_accept_rest(struct stream *s, SSL *ssl)
+{
+	if (!stream_tls_accept(s, ssl))
+		return false;
+	s->rest = true;
+	return true;
+}
+
+void stream_tls_ahead(struct stream *s)
+{
+	s->ahead = mem_new(sizeof(*s->ahead) + s->kept);
+	s->ahead->n = s->kept;
+	memcpy(s->ahead->bytes, s->keep, s->kept);
+	mem_free(s->keep);
+	s->keep = NULL;
+	s->kept = 0;
+	s->full = false;
 }
 
 bool stream_tls_connect(struct stream *s, SSL *ssl)
@@ -201,6 +235,8 @@ bool stream_tls_shake(struct stream *s)
 
 void stream_tls_fini(struct stream *s)
 {
+	mem_free(s->ahead);
+	s->ahead = NULL;
 	if (s->ssl == NULL)
 		return;
 	ERR_clear_error();

@@ -22,6 +22,8 @@ struct tls_server {
 	_Atomic int refs;
 	struct tls_tickets *tickets;
 	enum tls_min min;
+	bool secrets;	       /* passwords come over it           */
+	bool asks_certificate; /* any is taken, and none is as well */
 	struct site *site; /* in order of the configuration */
 	int sites;
 };
@@ -59,6 +61,15 @@ static void set_version(SSL_CTX *ctx, enum tls_min min)
 		SSL_CTX_set_security_level(ctx, 0);
 }
 
+/* It proves that the client has its key; by its fingerprint alone the owner
+ * of the session judges it, so no chain of it is looked at. */
+static int take_certificate(X509_STORE_CTX *store, void *arg)
+{
+	(void)arg;
+	X509_STORE_CTX_set_error(store, X509_V_OK);
+	return 1;
+}
+
 static SSL_CTX *site_context(struct tls_server *t)
 {
 	static const unsigned char id[] = "posthouse";
@@ -70,6 +81,12 @@ static SSL_CTX *site_context(struct tls_server *t)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets */
 	SSL_CTX_set_num_tickets(ctx, 1);
 	tls_tickets_use(t->tickets, ctx);
+	if (t->secrets)
+		SSL_CTX_set_options(ctx, SSL_OP_CLEANSE_PLAINTEXT);
+	if (t->asks_certificate) {
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_cert_verify_callback(ctx, take_certificate, NULL);
+	}
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_sni);
 	SSL_CTX_set_tlsext_servername_arg(ctx, t);
 	return ctx;
@@ -167,6 +184,8 @@ struct tls_server *tls_server_new(const struct conf_listen *l,
 	atomic_init(&t->refs, 1);
 	t->tickets = tls_tickets_new(&clock_system);
 	t->min = l->tls_min;
+	t->secrets = l->auth;
+	t->asks_certificate = l->asks_certificate;
 	for (int i = 0; i < l->certificates; i++) {
 		if (add_certificate(t, &l->certificate[i], err) < 0) {
 			tls_server_unref(t);

@@ -23,6 +23,7 @@ enum worker_letter {
 	W_PARENT,	/* struct lookup                                */
 	W_YIELD,	/* struct leg_letter: give up idle connections  */
 	W_OFFER,	/* struct leg_letter: the queue has mail for it */
+	W_LOGIN,	/* struct login_job (relay/login)               */
 	W_QUESTION,	/* struct question_letter                       */
 };
 

@@ -40,6 +40,10 @@ enum next cmd_ehlo(struct session *s, const struct smtp_cmd *cmd)
 		return refuse(s);
 	if (s->tls != NULL && *session_tls(s) == '\0')
 		e.ext |= EXT_STARTTLS;
+	if (auth_offered(s)) {
+		e.ext |= EXT_AUTH;
+		e.auth = AUTH_PLAIN | AUTH_LOGIN;
+	}
 	strbuf_init(&text, sizeof(r.text));
 	ehlo_print(&e, s->conf->hostname, &text);
 	reply_set(&r, 250, "", "%s", strbuf_cstr(&text));

@@ -26,8 +26,36 @@ enum next cmd_starttls(struct session *s, const struct smtp_cmd *cmd)
 	return stream_tls_accept(s->stream, ssl) ? NEXT_TLS : NEXT_CLOSE;
 }
 
+enum next starttls_at_once(struct session *s)
+{
+	SSL *ssl = s->tls == NULL ? NULL : tls_server_session(s->tls);
+
+	if (ssl == NULL || !stream_tls_accept_rest(s->stream, ssl)) {
+		session_aborted(s, STAGE_TLS, "TLS is not available");
+		return NEXT_CLOSE;
+	}
+	return NEXT_TLS;
+}
+
+/* Only a listener with auth asks for the certificate, and any is taken: that
+ * the client has its key is proven, and whose it is says its fingerprint. */
+static void note_certificate(struct session *s)
+{
+	X509 *cert = SSL_get1_peer_certificate(stream_ssl(s->stream));
+
+	if (cert == NULL)
+		return;
+	mem_free(s->certificate);
+	s->certificate = mem_new(TLS_FINGERPRINT);
+	tls_fingerprint(cert, s->certificate);
+	X509_free(cert);
+}
+
 void starttls_done(struct session *s)
 {
+	note_certificate(s);
+	if (auth_offered(s))
+		stream_secret(s->stream, true, KEEP_AUTH);
 	mem_free(s->helo);
 	s->helo = NULL;
 	s->esmtp = false;

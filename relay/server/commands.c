@@ -9,6 +9,8 @@
 enum {
 	IDLE = 1, /* brings no mail further: counted by limits.commands */
 	LAST = 2, /* no byte may follow before our reply (RFC 2920 3.1) */
+	LOGIN = 4, /* its argument is secret; unknown without auth = true */
+	SAYS = IDLE | LOGIN,
 };
 
 struct command {
@@ -20,6 +22,7 @@ struct command {
 };
 
 static enum next cmd_help(struct session *s, const struct smtp_cmd *cmd);
+static bool is_known(const struct session *s, const struct command *c);
 
 /* clang-format off */
 static const struct command commands[] = {
@@ -27,6 +30,7 @@ static const struct command commands[] = {
 	{ "EHLO",     ANY & ~IN(ST_BDAT),           IDLE,  STAGE_HELO,    cmd_ehlo     },
 	{ "HELO",     ANY & ~IN(ST_BDAT),           IDLE,  STAGE_HELO,    cmd_helo     },
 	{ "STARTTLS", IN(ST_HELLO) | IN(ST_READY),  LAST,  STAGE_TLS,     cmd_starttls },
+	{ "AUTH",     IN(ST_HELLO) | IN(ST_READY),  SAYS,  STAGE_AUTH,    cmd_auth     },
 	{ "MAIL",     IN(ST_HELLO) | IN(ST_READY),  0,     STAGE_MAIL,    cmd_mail     },
 	{ "RCPT",     IN(ST_MAIL) | IN(ST_RCPT),    0,     STAGE_RCPT,    cmd_rcpt     },
 	{ "DATA",     IN(ST_MAIL) | IN(ST_RCPT),    LAST,  STAGE_DATA,    cmd_data     },
@@ -51,7 +55,8 @@ static enum next cmd_help(struct session *s, const struct smtp_cmd *cmd)
 	strbuf_init(&text, 256);
 	strbuf_adds(&text, "Commands:");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		strbuf_addf(&text, " %s", commands[i].verb);
+		if (is_known(s, &commands[i]))
+			strbuf_addf(&text, " %s", commands[i].verb);
 	reply_set(&r, 214, "2.0.0", "%s", strbuf_cstr(&text));
 	next = session_say(s, &r);
 	strbuf_fini(&text);
@@ -62,11 +67,16 @@ static enum next cmd_help(struct session *s, const struct smtp_cmd *cmd)
 static const char *const http_verbs[] = {"GET", "POST", "PUT", "HEAD",
     "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI"};
 
-static const struct command *find(struct slice verb)
+static bool is_known(const struct session *s, const struct command *c)
+{
+	return (c->flags & LOGIN) == 0 || s->conf->listen[s->listen].auth;
+}
+
+static const struct command *find(const struct session *s, struct slice verb)
 {
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (slice_case_eq(verb, slice_str(commands[i].verb)))
-			return &commands[i];
+			return is_known(s, &commands[i]) ? &commands[i] : NULL;
 	return NULL;
 }
 
@@ -78,7 +88,7 @@ static bool is_http(struct slice verb)
 	return false;
 }
 
-/* A line that is no command of ours. Old clients say AUTH, which is not
+/* A line that is no command of ours. Old clients say AUTH where it is not
  * offered, and some send the login behind it without listening: what may be a
  * password is not put on record. */
 static void say_line(struct session *s, struct slice line)
@@ -109,15 +119,16 @@ static enum next run_answered(struct session *s, const struct command *c,
 
 static enum next run(struct session *s, const struct smtp_cmd *cmd)
 {
-	const struct command *c = find(cmd->verb);
+	const struct command *c = find(s, cmd->verb);
+	bool login = c != NULL && (c->flags & LOGIN) != 0;
 
 	if (c == NULL && is_http(cmd->verb))
 		return session_bye(s, 554, "5.5.1", "This is SMTP");
 	if (c == NULL)
 		return session_refuse(s, 500, "5.5.1", "Unknown command");
 	s->stage = c->stage;
-	s->secrets = false;
-	session_said(s, cmd->arg);
+	s->secrets = login;
+	session_said(s, login ? slice_str(sasl_said(cmd->arg)) : cmd->arg);
 	if ((c->flags & LAST) && s->pipelined)
 		return session_bye(s, 554, "5.5.0",
 		    "Sent ahead of the reply to this command");
@@ -167,6 +178,13 @@ static enum next bare_line(struct session *s, struct slice line)
 	return session_bye(s, 521, "5.5.2", "Lines end with CR LF");
 }
 
+/* AUTH may bring a whole login along (RFC 4954 4). */
+static size_t line_max(const struct session *s, struct slice line)
+{
+	return auth_offered(s) && slice_case_starts(slice_trim(line),
+	    SLICE("AUTH ")) ? (size_t)SASL_LINE_MAX : (size_t)CMD_LINE_MAX;
+}
+
 /* One line. A line that ends with a bare LF is none (T6), and where its
  * sender saw the next command begin we can only guess: the session ends. */
 enum next commands_input(struct session *s, struct slice *rest)
@@ -177,7 +195,7 @@ enum next commands_input(struct session *s, struct slice *rest)
 	if (s->skipping)
 		return skip(s, rest);
 	lf = slice_find(*rest, '\n');
-	if (lf < 0 && rest->n <= CMD_LINE_MAX + 1)
+	if (lf < 0 && rest->n <= line_max(s, *rest) + 1)
 		return NEXT_STAY;
 	if (lf < 0) {
 		line = *rest;
@@ -193,5 +211,6 @@ enum next commands_input(struct session *s, struct slice *rest)
 		return bare_line(s, line);
 	else
 		s->repaired = true;
-	return line.n > CMD_LINE_MAX ? too_long(s, line) : run_line(s, line);
+	return line.n > line_max(s, line) ? too_long(s, line)
+					  : run_line(s, line);
 }

@@ -18,8 +18,9 @@ static const struct conf_listen *listener(const struct session *s)
 
 enum state greet_state(const struct session *s)
 {
-	return conf_nets_have(&listener(s)->proxy_from, &s->client.sa)
-		   ? ST_PROXY : ST_CONNECT;
+	if (conf_nets_have(&listener(s)->proxy_from, &s->client.sa))
+		return ST_PROXY;
+	return listener(s)->tls == LISTEN_IMPLICIT ? ST_TLS : ST_CONNECT;
 }
 
 /* True: the owner lets it in. */
@@ -41,6 +42,7 @@ enum next greet_now(struct session *s)
 {
 	struct reply r = {.code = 0};
 
+	s->greeted = true;
 	if (!admitted(s, &r)) {
 		session_say(s, &r);
 		return NEXT_CLOSE;
@@ -94,5 +96,6 @@ enum next greet_proxy(struct session *s, struct slice *rest)
 	if (proxy_names_client(h.kind) && !move_to(s, &h.client))
 		return session_bye(s, 421, "4.7.0",
 		    "Too many connections from your address");
-	return greet_now(s);
+	return listener(s)->tls == LISTEN_IMPLICIT ? starttls_at_once(s)
+						   : greet_now(s);
 }

@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "relay/mail/cmd.h"
 #include "relay/mail/reply.h"
+#include "relay/mail/sasl.h"
 #include "relay/mail/stage.h"
 #include "relay/net/listen.h"
 #include "relay/net/proxyhdr.h"
@@ -68,6 +69,10 @@ struct server_ops {
 	 * (too many connections behind PROXY) is seen by `report` and
 	 * `closed` alone. */
 	bool (*connected)(void *arg, struct session *s, struct reply *r);
+	/* A client wants to log in, over TLS. 235: it is that user; any other
+	 * reply: it is not. `c` is borrowed for the call. */
+	enum answer (*login)(void *arg, struct session *s,
+	    const struct credentials *c, struct reply *r);
 	enum answer (*mail)(void *arg, struct session *s,
 	    const struct mail_from *m, struct reply *r);
 	enum answer (*rcpt)(void *arg, struct session *s,
@@ -141,6 +146,10 @@ enum proxy_kind session_proxy(const struct session *s);
 const char *session_helo(const struct session *s); /* "" before */
 bool session_esmtp(const struct session *s);
 const char *session_tls(const struct session *s);  /* "" in the clear */
+/* The user that the client logged in as, and the SHA-256 of the certificate
+ * that it showed (hex); "": none. */
+const char *session_login(const struct session *s);
+const char *session_certificate(const struct session *s);
 struct slice session_from(const struct session *s); /* of this transaction */
 
 #endif

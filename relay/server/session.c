@@ -12,13 +12,8 @@
 #include "relay/base/log.h"
 #include "relay/net/proxyhdr.h"
 
-enum {
-	/* Input kept while an answer is owed; the longest thing that must be
-	 * seen whole is a PROXY header. */
-	KEEP_MAX = 4096,
-	/* Replies that a client leaves unread, before we read no more. */
-	UNREAD_MAX = 16384,
-};
+/* Replies that a client leaves unread, before we read no more. */
+enum { UNREAD_MAX = 16384 };
 _Static_assert((int)KEEP_MAX > (int)CMD_LINE_MAX + 2 &&
 	(int)KEEP_MAX > (int)PROXY_MAX, "a line and a header fit");
 
@@ -38,6 +33,7 @@ static enum next (*const readers[STATES])(struct session *, struct slice *) = {
 	[ST_MAIL] = commands_input,
 	[ST_RCPT] = commands_input,
 	[ST_BDAT] = commands_input,
+	[ST_AUTH] = auth_input,
 	[ST_DATA] = data_input,
 	[ST_CHUNK] = bdat_input,
 	[ST_CLOSING] = discard,
@@ -118,7 +114,8 @@ static void session_enter(struct session *s, enum state to)
 void session_proceed(struct session *s, enum next next)
 {
 	static const enum state leads_to[] = {
-		[NEXT_WAIT] = ST_ASKED, [NEXT_DATA] = ST_DATA,
+		[NEXT_WAIT] = ST_ASKED, [NEXT_AUTH] = ST_AUTH,
+		[NEXT_DATA] = ST_DATA,
 		[NEXT_CHUNK] = ST_CHUNK, [NEXT_HOLD] = ST_HELD,
 		[NEXT_TLS] = ST_TLS, [NEXT_CLOSE] = ST_CLOSING,
 	};
@@ -201,7 +198,8 @@ void session_drain(struct session *s)
 {
 	if (s->state == ST_PROXY)
 		session_go_on(s, NEXT_CLOSE);
-	else if (IN(s->state) & (IN(ST_CONNECT) | IN(ST_HELLO) | IN(ST_READY)))
+	else if (IN(s->state) & (IN(ST_CONNECT) | IN(ST_HELLO) | IN(ST_READY) |
+	    IN(ST_AUTH)))
 		hang_up(s, "4.3.2", "Shutting down");
 }
 
@@ -248,7 +246,7 @@ static void on_ready(void *arg)
 	struct session *s = arg;
 
 	starttls_done(s);
-	session_go_on(s, NEXT_REPLIED);
+	session_go_on(s, s->greeted ? NEXT_REPLIED : greet_now(s));
 }
 
 static void on_ended(void *arg, enum stream_end why)
@@ -319,7 +317,9 @@ void session_begin(struct server *sv, const struct accepted *a)
 	timer_init(&s->timer, sv->c.loop, on_timer, s);
 	s->stream = stream_accept(&c, a->fd);
 	session_enter(s, greet_state(s));
-	if (s->state == ST_CONNECT)
+	if (s->state == ST_TLS)
+		session_proceed(s, starttls_at_once(s));
+	else if (s->state == ST_CONNECT)
 		timer_set(&s->timer, 0);
 }
 
@@ -342,6 +342,9 @@ void session_free(struct session *s)
 	defer_cancel(&s->free);
 	tls_server_unref(s->tls);
 	conf_unref(s->conf);
+	auth_drop(s);
+	mem_free(s->login_asked);
+	mem_free(s->certificate);
 	mem_free(s->helo);
 	mem_free(s);
 }

@@ -17,6 +17,7 @@
 #include "relay/base/loop.h"
 #include "relay/base/mem.h"
 #include "relay/mail/body.h"
+#include "relay/mail/sasl.h"
 #include "relay/server/server.h"
 
 enum state {
@@ -27,6 +28,7 @@ enum state {
 	ST_MAIL,    /* commands: a sender, no recipient                   */
 	ST_RCPT,    /* commands: one recipient or more                    */
 	ST_BDAT,    /* commands: between two chunks                       */
+	ST_AUTH,    /* the response to a 334                              */
 	ST_DATA,    /* content, up to its dot                             */
 	ST_CHUNK,   /* content, counted octets                            */
 	ST_ASKED,   /* the owner owes an answer; input waits              */
@@ -37,6 +39,14 @@ enum state {
 	STATES
 };
 
+enum {
+	/* Input kept while an answer is owed; the longest thing that must be
+	 * seen whole is a PROXY header. */
+	KEEP_MAX = 4096,
+	/* … and where a login may come. */
+	KEEP_AUTH = SASL_LINE_MAX + 64,
+};
+
 #define IN(state) (1u << (state))
 #define ANY (IN(ST_HELLO) | IN(ST_READY) | IN(ST_MAIL) | IN(ST_RCPT) | \
 	IN(ST_BDAT))
@@ -45,6 +55,7 @@ enum next {
 	NEXT_STAY,    /* more bytes are wanted where we are           */
 	NEXT_REPLIED, /* to the resting state that follows from facts */
 	NEXT_WAIT,    /* session_answer() goes on                     */
+	NEXT_AUTH,
 	NEXT_DATA,
 	NEXT_CHUNK,
 	NEXT_HOLD,    /* session_resume() goes on                     */
@@ -105,6 +116,11 @@ struct session {
 
 	char *helo; /* NULL before */
 	bool esmtp;
+	bool greeted;
+	char *login; /* the user that it proved to be; NULL: none */
+	char *login_asked; /* … that the owner is asked about */
+	struct sasl *sasl; /* a login that is being said, else NULL */
+	char *certificate; /* fingerprint of the client's; NULL: none */
 	bool normalize; /* bare line ends are line ends for this client */
 	bool skipping;	/* the rest of a line that was too long */
 	bool pipelined; /* bytes follow the command that runs */
@@ -215,6 +231,13 @@ enum next cmd_ehlo(struct session *s, const struct smtp_cmd *cmd);
 enum next cmd_helo(struct session *s, const struct smtp_cmd *cmd);
 enum next cmd_starttls(struct session *s, const struct smtp_cmd *cmd);
 void starttls_done(struct session *s);
+/* TLS before the greeting: NEXT_TLS, or NEXT_CLOSE. */
+enum next starttls_at_once(struct session *s);
+enum next cmd_auth(struct session *s, const struct smtp_cmd *cmd);
+/* May the client log in now? */
+bool auth_offered(const struct session *s);
+enum next auth_input(struct session *s, struct slice *rest);
+void auth_drop(struct session *s);
 enum next cmd_mail(struct session *s, const struct smtp_cmd *cmd);
 enum next cmd_rcpt(struct session *s, const struct smtp_cmd *cmd);
 enum next cmd_data(struct session *s, const struct smtp_cmd *cmd);

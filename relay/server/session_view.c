@@ -49,6 +49,16 @@ const char *session_tls(const struct session *s)
 	return stream_tls(s->stream);
 }
 
+const char *session_login(const struct session *s)
+{
+	return s->login == NULL ? "" : s->login;
+}
+
+const char *session_certificate(const struct session *s)
+{
+	return s->certificate == NULL ? "" : s->certificate;
+}
+
 struct slice session_from(const struct session *s)
 {
 	return s->tx == NULL ? slice_of("", 0) : s->tx->from;

@@ -86,7 +86,14 @@ class Dialog:
     def starttls(self, context, name="relay.example.com"):
         r = self.cmd("STARTTLS")
         assert r.code == 220, r
+        self.begin_tls(context, name)
+
+    def begin_tls(self, context, name="relay.example.com", ahead=b""):
+        """Here and now; `ahead` goes in one piece with the handshake."""
         self.file.close()
+        if ahead:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            self.sock.sendall(ahead)
         self.sock = context.wrap_socket(self.sock, server_hostname=name)
         self.file = self.sock.makefile("rb")
 

@@ -71,6 +71,25 @@ static bool connected(void *arg, struct session *s, struct reply *r)
 	return !o->bar;
 }
 
+static enum answer on_login(void *arg, struct session *s,
+    const struct credentials *c, struct reply *r)
+{
+	struct owner *o = arg;
+
+	must(o->connected && !o->closed && !o->in_tx);
+	must(*session_tls(s) != '\0' && *session_login(s) == '\0');
+	strbuf_addf(&o->log, "login %.*s %.*s\n", (int)c->name.n, c->name.p,
+	    (int)c->password.n, c->password.p);
+	reply_set(r, 235, "2.7.0", "Logged in");
+	if (is(c->password, "wrong"))
+		reply_set(r, 535, "5.7.8", "Wrong");
+	else if (is(c->password, "busy"))
+		reply_set(r, 454, "4.7.0", "Busy");
+	else if (is(c->password, "slam"))
+		reply_set(r, 421, "4.7.0", "Too many");
+	return give(o, s, r);
+}
+
 static enum answer on_mail(void *arg, struct session *s,
     const struct mail_from *m, struct reply *r)
 {
@@ -262,6 +281,7 @@ static bool on_recount(void *arg, const struct netaddr *from,
 
 const struct server_ops owner_ops = {
 	.connected = connected,
+	.login = on_login,
 	.mail = on_mail,
 	.rcpt = on_rcpt,
 	.body_begin = on_body_begin,

@@ -26,7 +26,8 @@
  *   sender   refuse 554, busy 451, slam 421; full: body_begin 452;
  *            virus: body refuses 554; plain: bare refuses 554;
  *            late: body_end 451
- *   recipient unknown 550, defer 450, anything else 250 */
+ *   recipient unknown 550, defer 450, anything else 250
+ *   password  wrong 535, busy 454, slam 421, anything else 235 */
 struct owner {
 	struct rig *rig;
 	bool later;  /* answers come in another turn                */

@@ -155,6 +155,7 @@ static void load_sample(const char *dir, struct slice text)
 
 	conf_tmp_secret(dir, "return.secrets", "0123456789abcdef\n");
 	conf_tmp_secret(dir, "srs.secrets", "0123456789abcdef\n");
+	conf_tmp_secret(dir, "users", "");
 	strbuf_init(&moved, TEXT_MAX);
 	while (text.n != 0) {
 		if (slice_starts(text, slice_str(etc))) {

@@ -328,8 +328,6 @@ static const struct bad sense[] = {
 	{ B "outbound {\n clients = { \"52.100.0.0/14\" }\n}\n",
 	  "5: outbound: clients has addresses of microsoft365, which all its tenants send from; "
 	  "name only addresses that are its alone" },
-	{ B "outbound {\n clients = { \"192.0.2.10\" }\n}\n",
-	  "5: outbound: clients is not supported by this version; remove it" },
 	{ B "leg \"x\" {\n hosts = { \"a:24\", \"b\" }\n protocol = \"lmtp\"\n}\n",
 	  "4: leg \"x\" would speak LMTP on port 25, which is SMTP's; "
 	  "write hosts = { \"b:24\" }, or the port that it has" },
