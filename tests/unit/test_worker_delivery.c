@@ -363,9 +363,30 @@ static void what_a_leg_does_not_take_is_known_beforehand(void)
 	rig_say(p, "MAIL FROM:<\xc3\xa4@client.sim> SMTPUTF8", "250 ");
 	rig_say(p, "RCPT TO:<" U1 ">", "553 5.6.7");
 	rig_say(p, "RSET", "250 ");
-	/* The copy is parked, the primary goes. */
-	rig_leg_script(LEG_CLOUD, NULL);
 	rig_leave(p);
+}
+
+/* The leg of a copy takes less than that of the primary. */
+static void a_copy_that_its_leg_does_not_take_is_parked(void)
+{
+	static const struct rig_rule small[] = {
+		{"EHLO", "250-leg.sim\r\n250 SIZE 2000", 0},
+		{NULL, NULL, 0}};
+	char id[16], content[3100];
+	size_t n = (size_t)snprintf(content, sizeof(content),
+	    "Subject: large\r\n\r\n");
+
+	while (n < 3000)
+		n += (size_t)snprintf(content + n, sizeof(content) - n,
+		    "%060d\r\n", 0);
+	rig_leg_script(LEG_LEGACY, small);
+	rig_row(U2, "cloud+legacy", -1);
+	rig_mail("a@client.sim", U2, id); /* tells what the legs take */
+	rig_becomes(id, "");
+	rig_mail_from("198.51.100.8", "b@client.sim", U2, content, id);
+	rig_leg_takes(LEG_CLOUD, 2);
+	rig_becomes(id, "legacy parked");
+	CHECK(rig_leg_taken(LEG_LEGACY) == 1);
 }
 
 int main(void)
@@ -394,6 +415,7 @@ int main(void)
 		RIG_TEST(a_stop_gives_back_what_is_under_way, NULL),
 		RIG_TEST(a_reload_keeps_what_is_under_way, NULL),
 		RIG_TEST(what_a_leg_does_not_take_is_known_beforehand, NULL),
+		RIG_TEST(a_copy_that_its_leg_does_not_take_is_parked, NULL),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
