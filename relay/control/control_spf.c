@@ -13,7 +13,7 @@
 
 struct spf_sum {
 	uint64_t checks, cached, temperrors;
-	uint64_t deaths, timeouts, unasked;
+	uint64_t asked, deaths, timeouts, unasked;
 	int up;
 };
 
@@ -25,6 +25,7 @@ static void add_worker(struct spf_sum *s, const struct worker *w)
 	s->checks += atomic_load(&c->checks);
 	s->cached += atomic_load(&c->cached);
 	s->temperrors += atomic_load(&c->temperrors);
+	s->asked += atomic_load(&h->asked);
 	s->deaths += atomic_load(&h->deaths);
 	s->timeouts += atomic_load(&h->timeouts);
 	s->unasked += atomic_load(&h->unasked);
@@ -48,6 +49,7 @@ void control_row_spf(const struct control *c, struct ctl_request *r)
 	jout_int(j, "cached_percent", percent(s.cached, s.checks));
 	jout_int(j, "temperror_percent", percent(s.temperrors, s.checks));
 	jout_int(j, "helpers", s.up);
+	jout_int(j, "helper_asked", (int64_t)s.asked);
 	jout_int(j, "helper_deaths", (int64_t)s.deaths);
 	jout_int(j, "helper_timeouts", (int64_t)s.timeouts);
 	jout_int(j, "helper_unasked", (int64_t)s.unasked);
