@@ -2,6 +2,7 @@
 """posthouse-spf spoken to directly: frames of relay/spf/spf_wire.h, and the
 questions of a check answered from a zone, without a DNS server."""
 import ipaddress
+import itertools
 import socket
 import struct
 import subprocess
@@ -47,6 +48,27 @@ class Zone:
         if rows:
             return OK, rows
         return (NODATA if name in self.names else NXDOMAIN), []
+
+
+def nested(levels, width, leaf):
+    """Records, each with `width` includes, `levels` deep; at the bottom
+    `leaf`."""
+    records = {}
+    for level in range(levels + 1):
+        for path in itertools.product(range(width), repeat=level):
+            name = ".".join(["i%d" % i for i in reversed(path)] +
+                            ["d.example"])
+            records[name] = leaf if level == levels else "v=spf1 " + " ".join(
+                "include:i%d.%s" % (i, name) for i in range(width)) + " -all"
+    return records
+
+
+# Texts that a macro's expansion may break on.
+ATTACKS = ["%{d}" * 127, "%{d2r}." * 43, "%{D128r}" * 80, "%{L}" * 400,
+           "%{S99r-_.}" * 60, "%{i}" * 200, "%{p}" * 100, "%{d999}" * 20,
+           "%{H}" * 200, "x" * 4096, "%" * 4000, "%%" * 2000, "%_" * 2000,
+           "%-" * 1300, "%{d" + "r" * 3000 + "}", "%{l" + "-" * 4000 + "}",
+           "%{t}" * 500, "%{r}%{c}" * 300, "\x80%{d}", "%{l99999999999999}"]
 
 
 def unmapped(client):

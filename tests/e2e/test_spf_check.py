@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import spf_process as spf
 import spf_suite
 from conftest import SHARED
 from gateway import BUILD
@@ -123,6 +124,38 @@ def test_an_address_of_the_other_family_in_an_answer_matches_nothing(cli):
         zone[("d.example", "AAAA")].append("2001:db8::1")
         r = cli.check(names, "2001:db8::1", "ann@d.example")
         assert r["result"] == "pass", r
+
+
+def test_no_record_asks_a_dns_server_without_end(cli):
+    zone = {(name, "TXT"): [record] for name, record in
+            spf.nested(3, 9, "v=spf1 -all").items()}
+    with Names(zone) as names:
+        r = cli.check(names, CLIENT, "ann@d.example")
+        assert (r["result"], r["lookups"]) == ("permerror", 11)
+        assert len(names.asked) <= 11
+    zone = {("d.example", "TXT"): ["v=spf1 " + " ".join(
+        "mx:m%d.x.y" % i for i in range(10)) + " -all"]}
+    for i in range(10):
+        zone["m%d.x.y" % i, "MX"] = ["10 h%d.%d.x.y" % (j, i)
+                                     for j in range(10)]
+        zone.update(((h[3:], "A"), ["198.51.100.1"])
+                    for h in zone["m%d.x.y" % i, "MX"])
+    with Names(zone) as names:
+        r = cli.check(names, CLIENT, "ann@d.example")
+        assert r["result"] == "permerror"
+        assert r["problem"] == "more than 50 questions to the DNS"
+        assert len(names.asked) <= 50
+
+
+def test_an_explanation_of_a_stranger_is_shown_and_harms_nothing(cli):
+    domain = ".".join(["x" * 59] * 4) + ".example"
+    for text in spf.ATTACKS[:6] + spf.ATTACKS[-2:]:
+        zone = {(domain, "TXT"): ["v=spf1 -all exp=e.x"],
+                ("e.x", "TXT"): [text]}
+        with Names(zone) as names:
+            r = cli.check(names, CLIENT, "ann@" + domain, "h" * 200)
+            assert r["result"] == "fail"
+            assert len(r["explanation"]) <= 400
 
 
 def test_usage_is_told(cli):
