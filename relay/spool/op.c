@@ -243,7 +243,9 @@ void queue_unpop_all(struct letter_queue *q, struct letter_queue *from)
 /* ---- facts ----
  *
  * A few keyed values that outlive recycling, because each segment begins with
- * all of them. A flat array: there are at most 256. */
+ * all of them. A leg has two (why it is suspended, when it was down), the table
+ * and the clock one each, so all that there may ever be are one record: there
+ * is no table of facts (type 11). A flat array. */
 
 static struct spool_fact *find(struct spool *s, struct slice key)
 {
@@ -256,12 +258,19 @@ static struct spool_fact *find(struct spool *s, struct slice key)
 bool fact_fits(const struct spool *s, const struct fact *f)
 {
 	uint64_t n = f->key.n + f->value.n;
+	bool known = false;
 
-	for (unsigned i = 0; i < s->facts; i++)
-		n += strlen(s->fact[i].key) + s->fact[i].value.n;
+	for (unsigned i = 0; i < s->facts; i++) {
+		struct slice key = slice_str(s->fact[i].key);
+
+		if (slice_eq(key, f->key))
+			known = true; /* it takes the place of the former */
+		else
+			n += key.n + s->fact[i].value.n;
+	}
 	return f->value.n == 0 ||
 	    (f->key.n + f->value.n <= FACT_BYTES && n <= s->facts_max &&
-		s->facts < FACTS_MAX);
+		(known || s->facts < FACTS_MAX));
 }
 
 static void forget(struct spool *s, struct spool_fact *f)

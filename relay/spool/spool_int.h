@@ -35,7 +35,7 @@ enum {
 	BULK_SYNC_BYTES = 1 << 20,
 	ENVELOPE_BYTES = 1 << 20,
 	RECORD_BYTES = 3 << 19,   /* 1.5 MiB                                */
-	FACTS_MAX = 256,
+	FACTS_MAX = 2 * NAMES_MAX + 8, /* two a leg, and a few */
 	FACT_BYTES = 1024,
 	READERS = 2,
 	FDS_MAX = 64,

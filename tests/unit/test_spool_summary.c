@@ -144,7 +144,7 @@ static unsigned compare(struct rig *r)
 	return used;
 }
 
-static void a_start_finds_the_same_by_summaries(void **state)
+static void y1_a_start_finds_the_same_by_summaries(void **state)
 {
 	unsigned used = 0;
 
@@ -175,7 +175,7 @@ static uint64_t rows_end(struct rig *r, const struct summaries *y)
 	return at + RECORD_HEAD + h.bytes;
 }
 
-static void every_flipped_byte_is_found_out(void **state)
+static void y2_every_flipped_byte_is_found_out(void **state)
 {
 	struct rig *r = history(4, STEPS);
 	struct told_state *a = NEW(struct told_state);
@@ -239,7 +239,7 @@ static unsigned found_by_summaries(struct rig *r, uint64_t id)
 
 /* It came in one segment and was over in another; after a restart, and also
  * where the summary is spoilt. */
-static void mail_that_is_over_is_found_through_them(void **state)
+static void y3_mail_that_is_over_is_found_through_them(void **state)
 {
 	struct rig *r = rig_new(TOLD_SLOTS), *q;
 	struct summaries y;
@@ -322,7 +322,7 @@ static uint64_t id_at(int64_t ms)
 	return id_make(&ids);
 }
 
-static void recipients_in_a_period_are_found(void **state)
+static void y4_recipients_in_a_period_are_found(void **state)
 {
 	const int64_t day = INT64_C(1700000000000);
 	uint64_t old = id_at(day - 5000), in = id_at(day + 10);
@@ -368,10 +368,10 @@ static void recipients_in_a_period_are_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_start_finds_the_same_by_summaries),
-	    cmocka_unit_test(every_flipped_byte_is_found_out),
-	    cmocka_unit_test(mail_that_is_over_is_found_through_them),
-	    cmocka_unit_test(recipients_in_a_period_are_found),
+	    cmocka_unit_test(y1_a_start_finds_the_same_by_summaries),
+	    cmocka_unit_test(y2_every_flipped_byte_is_found_out),
+	    cmocka_unit_test(y3_mail_that_is_over_is_found_through_them),
+	    cmocka_unit_test(y4_recipients_in_a_period_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
