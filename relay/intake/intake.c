@@ -49,6 +49,7 @@ void intake_close(struct worker *w)
 
 void intake_free(struct intake *in)
 {
+	egress_drop(in);
 	mail_unref(in->mail);
 	intake_trace_drop(in);
 	loophint_body_fini(&in->body);
@@ -289,6 +290,7 @@ void intake_commit(struct intake *in)
 	PH_ASSERT(!in->owed && in->session != NULL);
 	if (!in->bounce)
 		returned_hint(in);
+	egress_settle(in);
 	for (unsigned i = 0; i < m->deliveries; i++) {
 		struct spool_delivery *d = &m->delivery[i];
 

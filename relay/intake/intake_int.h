@@ -24,6 +24,7 @@ enum { RCPT_OVERHEAD = 64 };
 
 enum { LOOPS_TOLD = 64 };
 
+struct egress_question;
 struct refusals;
 
 struct intake_room {
@@ -66,6 +67,11 @@ struct intake {
 	bool utf8_sender; /* its local part needs SMTPUTF8 */
 	int origin; /* the leg whose connection it is, -1 */
 	enum outbound_right right; /* to send to the outside */
+	struct {
+		bool asked;
+		int first, chosen; /* in names; chosen -1: not known */
+		struct egress_question *question;
+	} egress;
 	struct strbuf front; /* content that waits for our trace block */
 	struct loophint_body body; /* what stands below the header */
 	uint64_t hint;	     /* loophint_key(); 0: none */
@@ -116,6 +122,12 @@ bool outbound_mail(struct worker *w, const struct session *s,
  * by now, refuses it. */
 bool outbound_rcpt(struct intake *in, const struct addr *to,
     struct decision *d, struct reply *r);
+
+/* The way out: asked about with the first recipient at the outside, for which
+ * `first` stands in; settled at the commit. */
+void egress_ask(struct intake *in, const struct conf_leg *first);
+void egress_settle(struct intake *in);
+void egress_drop(struct intake *in); /* the answer is not wanted any more */
 
 /* Never to the leg it came from (D6, doc/routing.md). */
 void returned_origin(struct intake *in); /* at MAIL */

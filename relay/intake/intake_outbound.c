@@ -171,6 +171,7 @@ static void take_way(struct intake *in, const struct conf_leg *way,
 	d->route = (struct route){ROUTE_LEGS, 1, {(uint16_t)way->id}};
 	snprintf(d->base, sizeof(d->base), "%.*s", (int)to->text.n,
 	    to->text.p);
+	egress_ask(in, way);
 	PH_ASSERT(decision_ok(d));
 }
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The way out of recipients at the outside, when they are accepted: the first
+ * of outbound.use stands in. Which one it should be is asked meanwhile, and no
+ * answer is waited for: each attempt asks again (attempt_egress.c). A worker's
+ * loop.
+ */
+#include "relay/delivery/egress_judge.h"
+#include "relay/delivery/outgoing.h"
+#include "relay/intake/intake_int.h"
+
+static void on_judged(void *arg, const struct egress_judged *judged)
+{
+	struct intake *in = arg;
+
+	in->egress.question = NULL;
+	in->egress.chosen = judged->leg;
+}
+
+void egress_ask(struct intake *in, const struct conf_leg *first)
+{
+	struct egress_subject s;
+	const struct egress_judged *judged;
+
+	if (in->egress.asked)
+		return;
+	s = egress_subject_of(in->w, session_conf(in->session),
+	    &in->mail->env);
+	in->egress.asked = true;
+	in->egress.first = first->id;
+	in->egress.chosen = -1;
+	judged = egress_judge(in->w->outgoing->egress, &s, on_judged, in,
+	    &in->egress.question);
+	if (judged != NULL)
+		in->egress.chosen = judged->leg;
+}
+
+void egress_settle(struct intake *in)
+{
+	struct mail *m = in->mail;
+	int chosen = in->egress.chosen;
+
+	if (!in->egress.asked || chosen < 0)
+		return;
+	m->env.egress = names_text(in->w->shared->names, chosen);
+	for (unsigned i = 0; i < m->deliveries; i++)
+		if (m->delivery[i].leg == in->egress.first)
+			m->delivery[i].leg = (uint16_t)chosen;
+}
+
+void egress_drop(struct intake *in)
+{
+	egress_forget(in->egress.question);
+	in->egress.question = NULL;
+}
