@@ -96,6 +96,22 @@ static void parked_mail_ends_in_its_time(void **state)
 	assert_int_equal(f->starts, 0);
 }
 
+/* The set of recipients that were served grows twice. */
+static void the_recipients_of_a_large_message_are_told_apart(void **state)
+{
+	static const struct was was[] = {
+		{0, ROLE_PRIMARY, D_DELIVERED, 8},
+		{600, ROLE_PRIMARY, D_DELIVERED, 8},
+		{0, ROLE_COPY, D_PARKED, 8},
+		{700, ROLE_COPY, D_PARKED, 8}};
+	struct fixture *f = *state;
+
+	put(f, 1, was, ARRAY_LEN(was));
+	walk(f);
+	assert_int_equal(f->overs, 1);
+	assert_int_equal(f->over[0].number, 2);
+}
+
 static void what_was_parked_before_stamps_counts_from_its_creation(void **state)
 {
 	struct fixture *f = *state;
@@ -217,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(parked_mail_ends_in_its_time),
+		T(the_recipients_of_a_large_message_are_told_apart),
 		T(what_was_parked_before_stamps_counts_from_its_creation),
 		T(what_somebody_has_in_hand_stays),
 		T(spare_copies_go_when_space_is_short),
