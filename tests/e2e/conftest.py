@@ -5,11 +5,13 @@ Whatever a test does, at its end the books must be even (no gap between what
 was created and what became of it), the daemon must stop when asked, and no
 sanitizer may have spoken.
 """
+import base64
 import itertools
 import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -163,6 +165,18 @@ def real_mail():
     if not files:
         pytest.skip(f"no messages in {SHARED}/data/mail (PH_SHARED)")
     return files
+
+
+@pytest.fixture(scope="session")
+def dkim_key(tmp_path_factory):
+    """The private key, and the record of the public one."""
+    file = tmp_path_factory.mktemp("dkim") / "key"
+    subprocess.run(["openssl", "genrsa", "-out", file, "2048"], check=True,
+                   capture_output=True)
+    public = subprocess.run(
+        ["openssl", "rsa", "-in", file, "-pubout", "-outform", "DER"],
+        check=True, capture_output=True).stdout
+    return file.read_bytes(), b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What follows when a sender is judged by SPF: the trace block reports it, and
 mail of forged senders does not move a leg's state. Clients come by PROXY."""
+import dkim
 import pytest
 
 from dialog import queued_id
@@ -9,6 +10,7 @@ from until import until
 
 ANN = "ann@example.com"
 CLIENT = "192.0.2.10"
+PROXIED = b"PROXY TCP4 192.0.2.10 127.0.0.1 4000 25\r\n"
 GOOD = [f"good{i}.test" for i in range(5)]
 BAD = [f"bad{i}.test" for i in range(5)]
 ZONE = {("10.2.0.192.in-addr.arpa", "PTR"): ["mx.good0.test"],
@@ -37,17 +39,16 @@ def judge(make_gw, legacy, names):
     return begin
 
 
-def send(gw, sender, client=CLIENT):
-    with gw.dialog(first=b"PROXY TCP4 %s 127.0.0.1 4000 25\r\n" %
-                   client.encode()) as d:
+def send(gw, sender):
+    with gw.dialog(first=PROXIED) as d:
         d.envelope(sender, ANN)
         return queued_id(d.data("Subject: x\r\n\r\nx\r\n.\r\n"))
 
 
-def reported(gw, legacy, sender, client=CLIENT):
+def reported(gw, legacy, sender):
     """What the block says, when the client's name is known."""
     def once():
-        results = legacy.wait_message(send(gw, sender, client)).results
+        results = legacy.wait_message(send(gw, sender)).results
         return results if "iprev" in results["Authentication-Results"] \
             else None
     return until(once, "the client's name")
@@ -101,6 +102,24 @@ def test_a_client_that_is_not_judged_has_no_results(judge, legacy):
         id = queued_id(d.data("Subject: x\r\n\r\nx\r\n.\r\n"))
     assert legacy.wait_message(id).results == {}
     assert gw.wait_event("accepted", id)["spf"] == ""
+
+
+def test_a_signature_verifies_below_the_whole_block_on_both_legs(
+        judge, legacy, cloud, dkim_key):
+    private, record = dkim_key
+    body = b"From: a@good0.test\r\nSubject: signed\r\n\r\n x \r\n"
+    body = dkim.sign(body, b"sel", b"good0.test", private,
+                     canonicalize=(b"simple", b"simple")) + body
+    gw = judge()
+    gw.cli(f"route set legacy+cloud {ANN}")
+    with gw.dialog(first=PROXIED) as d:
+        d.envelope("a@good0.test", ANN)
+        id = queued_id(d.data(body + b".\r\n"))
+    for leg in (legacy, cloud):
+        mail = leg.wait_message(id)
+        assert set(mail.results) == {"Authentication-Results", "Received-SPF"}
+        assert mail.below == body
+        assert dkim.verify(mail.raw, dnsfunc=lambda *_, **__: record)
 
 
 # -- a leg's state

@@ -115,24 +115,12 @@ def test_each_route_leads_to_its_server(world):
 KEY_NAME = b"sel._domainkey.elsewhere.test."
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dkim")
-    subprocess.run(["openssl", "genrsa", "-out", folder / "key", "2048"],
-                   check=True, capture_output=True)
-    public = subprocess.run(
-        ["openssl", "rsa", "-in", folder / "key", "-pubout", "-outform",
-         "DER"], check=True, capture_output=True).stdout
-    import base64
-    return ((folder / "key").read_bytes(),
-            b"v=DKIM1; k=rsa; p=" + base64.b64encode(public))
-
-
 @pytest.mark.parametrize("how", [send_data, send_bdat],
                          ids=["data", "bdat"])
 @pytest.mark.parametrize("rule", [b"simple", b"relaxed"])
-def test_a_dkim_signature_still_verifies_on_both_legs(world, key, how, rule):
-    private, record = key
+def test_a_dkim_signature_still_verifies_on_both_legs(world, dkim_key, how,
+                                                      rule):
+    private, record = dkim_key
     body = (b"From: Ann <ann@elsewhere.test>\r\nTo: <ann@example.com>\r\n"
             b"Subject: signed\r\nMIME-Version: 1.0\r\n"
             b"Content-Type: text/plain; charset=utf-8\r\n"
