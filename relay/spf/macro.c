@@ -266,7 +266,7 @@ bool macro_name_valid(struct slice name)
 	struct slice rest = name, label;
 
 	if (name.n == 0 || name.n > MACRO_NAME_MAX ||
-	    name.p[name.n - 1] == '.')
+	    name.p[name.n - 1] == '.' || slice_find(name, '\0') >= 0)
 		return false;
 	while (slice_next(&rest, '.', &label))
 		if (label.n == 0 || label.n > LABEL_MAX)

@@ -42,7 +42,8 @@ bool macro_expand(struct slice text, macro_value_fn value, void *arg,
  * from the left, label by label, to MACRO_NAME_MAX. */
 bool macro_expand_name(struct slice text, macro_value_fn value, void *arg,
     struct strbuf *to);
-/* Labels of 1 to 63 octets, at most MACRO_NAME_MAX: can it be asked? */
+/* Labels of 1 to 63 octets, none of them NUL, at most MACRO_NAME_MAX: can it
+ * be asked? */
 bool macro_name_valid(struct slice name);
 
 #endif

@@ -71,6 +71,7 @@ static struct spf_run *run_new(struct spf_checker *c,
 	r->checker = c;
 	r->client = *s->client;
 	r->ours = s->ours;
+	r->explain = s->explain;
 	r->id = *i;
 	r->id.helo = arena_slice(a, i->helo);
 	r->id.local = arena_slice(a, i->local);
@@ -147,9 +148,9 @@ static void fail(struct spf_run *r, enum spf_result result,
 }
 
 static void keep(struct spf_run *r, const struct spf_verdict *v,
-    unsigned used)
+    unsigned used, bool unasked)
 {
-	struct verdict_found found = {v, used, r->ttl_ms};
+	struct verdict_found found = {v, used, r->ttl_ms, unasked};
 
 	if (v->result == SPF_TEMPERROR)
 		found.ttl_ms = SPF_TTL_ERROR_MS;
@@ -164,7 +165,7 @@ static void on_limit(void *arg)
 	    .problem = SLICE("the check took too long")}};
 
 	/* It would take as long again. */
-	keep(r, &checked.verdict, SPF_USED_HELO | SPF_USED_LOCAL);
+	keep(r, &checked.verdict, SPF_USED_HELO | SPF_USED_LOCAL, false);
 	finish(r, &checked);
 }
 
@@ -273,7 +274,7 @@ static void conclude(struct spf_run *r, const struct spf_reply *reply)
 	for (int i = 0; i < reply->reads; i++)
 		checked.read[checked.reads++] = (struct spf_read){
 		    reply->read[i], spf_record_of(r, reply->read[i])};
-	keep(r, &reply->verdict, reply->used);
+	keep(r, &reply->verdict, reply->used, reply->questions > 0);
 	finish(r, &checked);
 }
 
@@ -282,6 +283,7 @@ static void on_verdict(void *arg, const struct slice *body)
 	struct spf_run *r = arg;
 	struct spf_reply reply;
 	const char *why;
+	bool failed;
 
 	r->ask = NULL;
 	if (body == NULL) {
@@ -292,13 +294,17 @@ static void on_verdict(void *arg, const struct slice *body)
 		fail(r, SPF_TEMPERROR, why);
 		return;
 	}
-	if (reply.questions == 0) {
+	failed = reply.verdict.result == SPF_FAIL;
+	if (reply.questions == 0 || (failed && !r->explain)) {
 		conclude(r, &reply);
 		return;
 	}
 	why = r->rounds < SPF_ROUNDS_MAX ? ask_all(r, &reply)
 					 : "the check comes to no end";
-	if (why != NULL)
+	/* A fail stands, explained or not. */
+	if (why != NULL && failed)
+		conclude(r, &reply);
+	else if (why != NULL)
 		fail(r, SPF_TEMPERROR, why);
 }
 

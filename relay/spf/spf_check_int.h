@@ -30,6 +30,7 @@ struct spf_run {
 	struct list waits; /* struct spf_wait */
 	struct slice key;
 	struct netaddr client;
+	bool explain; /* a fail is not enough */
 	bool ours; /* its questions are not counted */
 	struct spf_identity id;
 	struct timer limit;

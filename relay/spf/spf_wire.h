@@ -78,7 +78,8 @@ struct spf_question {
 };
 
 struct spf_reply {
-	/* Names wanted; none: the verdict is final. */
+	/* Names wanted; none: the verdict is final. With a verdict of
+	 * SPF_FAIL they are for its explanation alone. */
 	int questions;
 	struct spf_question question[SPF_QUESTIONS_MAX];
 	struct spf_verdict verdict;

@@ -211,6 +211,7 @@ void verdict_cache_put(struct verdict_cache *c, const struct spf_identity *i,
 	if (used != 0 && !make_key(&k, i, used))
 		return;
 	p = place_new(&k, found->verdict);
+	p->explains = p->explains || found->unasked;
 	p->until_ms = now_ms + found->ttl_ms;
 	put(c, p);
 }

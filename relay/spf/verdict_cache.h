@@ -20,6 +20,7 @@ struct verdict_found {
 	const struct spf_verdict *verdict;
 	unsigned used; /* of enum spf_used, of all records that were read */
 	int64_t ttl_ms;
+	bool unasked; /* it has an explanation that was not asked for */
 };
 
 struct verdict_cache *verdict_cache_new(size_t max_bytes);

@@ -36,6 +36,8 @@ static const struct dnsserver_row zone[] = {
 	{ "all.example",    "MX",  0, "@ 600 MX 20 b.example\n@ 600 MX 10 A \\\377.example" },
 	{ "all.example",    "PTR", 0, "@ 600 PTR p.example" },
 	{ "fail.example",   "TXT", 0, "@ 600 TXT v=spf1 fail" },
+	{ "why.example",    "TXT", 0, "@ 600 TXT v=spf1 fail want=T:e.example" },
+	{ "whynul.example", "TXT", 0, "@ 600 TXT v=spf1 fail nul" },
 	{ "down.example",   "TXT", 2, "" },
 	{ "endless.example", "TXT", 0, "@ 600 TXT v=spf1 endless" },
 	{ "same.example",   "TXT", 0, "@ 600 TXT v=spf1 same" },
@@ -440,6 +442,21 @@ static void an_explanation_is_made_anew(void **state)
 	assert_string_equal(w->text, "fail");
 }
 
+static void an_explanation_is_asked_for_where_it_is_wanted(void **state)
+{
+	struct world *w = *state;
+	struct spf_wait wait;
+
+	assert_false(begin(w, "ann@why.example", false, &wait));
+	until(w, 1);
+	assert_string_equal(w->text, "fail");
+	assert_int_equal(w->server.asked, 1);
+	assert_string_equal(check(w, "ann@why.example"), "fail, go away");
+	assert_int_equal(w->server.asked, 2);
+	/* One that cannot be had does not take the fail away. */
+	assert_string_equal(check(w, "ann@whynul.example"), "fail");
+}
+
 /* clang-format off */
 static const struct { const char *sender, *text; int asked; } ends[] = {
 	{ "ann@endless.example", "temperror: the check asks for too much", 50 },
@@ -618,6 +635,7 @@ int main(void)
 		T(an_answer_counts_for_the_whole_check),
 		T(a_local_part_that_was_looked_at_is_of_the_key),
 		T(an_explanation_is_made_anew),
+		T(an_explanation_is_asked_for_where_it_is_wanted),
 		T(a_check_that_goes_wrong_ends_and_is_not_kept),
 		T(what_the_dns_cannot_say_is_kept_for_half_a_minute),
 		T(a_check_has_twenty_seconds),

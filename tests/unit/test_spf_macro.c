@@ -210,6 +210,7 @@ static void a_name_that_can_be_asked_has_whole_labels(void **state)
 	};
 
 	(void)state;
+	assert_false(macro_name_valid(SLICE("a\0b.c")));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		assert_int_equal(macro_name_valid(slice_str(names[i].name)),
 		    names[i].valid);

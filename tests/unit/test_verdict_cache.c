@@ -33,8 +33,8 @@ static void put(struct verdict_cache *c, struct spf_identity i, unsigned used,
 	struct spf_verdict v = {.result = result, .mechanism = SLICE("-all"),
 	    .domain = SLICE("example.com"), .problem = SLICE("")};
 
-	verdict_cache_put(c, &i, &(struct verdict_found){&v, used, FOR_MS},
-	    now_ms);
+	verdict_cache_put(c, &i,
+	    &(struct verdict_found){&v, used, FOR_MS, false}, now_ms);
 }
 
 static const char *find(struct verdict_cache *c, struct spf_identity i,
@@ -169,7 +169,8 @@ static void what_a_domain_explains_is_not_kept(void **state)
 	const struct spf_verdict *found;
 
 	(void)state;
-	verdict_cache_put(c, &i, &(struct verdict_found){&v, 0, FOR_MS}, 0);
+	verdict_cache_put(c, &i, &(struct verdict_found){&v, 0, FOR_MS, false},
+	    0);
 	assert_null(verdict_cache_find(c, &i, true, 1));
 	found = verdict_cache_find(c, &i, false, 1);
 	assert_int_equal(found->result, SPF_FAIL);
