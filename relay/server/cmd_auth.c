@@ -10,10 +10,15 @@
  */
 #include "relay/server/session_int.h"
 
+bool auth_known(const struct session *s)
+{
+	return s->conf->listen[s->listen].auth &&
+	       s->conf->outbound.users[0] != '\0';
+}
+
 bool auth_offered(const struct session *s)
 {
-	return s->conf->listen[s->listen].auth && *session_tls(s) != '\0' &&
-	       s->login == NULL;
+	return auth_known(s) && *session_tls(s) != '\0' && s->login == NULL;
 }
 
 static void drop(struct session *s)
@@ -90,6 +95,7 @@ enum next cmd_auth(struct session *s, const struct smtp_cmd *cmd)
 {
 	const char *challenge = "";
 	struct credentials c;
+	enum sasl_next next;
 
 	if (s->login != NULL)
 		return session_refuse(s, 503, "5.5.1", "You are logged in");
@@ -99,17 +105,18 @@ enum next cmd_auth(struct session *s, const struct smtp_cmd *cmd)
 	if (!s->esmtp)
 		return session_refuse(s, 503, "5.5.1", "Say EHLO first");
 	s->sasl = NEW(struct sasl);
-	return go_on(s, sasl_begin(s->sasl, cmd->arg, &challenge, &c),
-	    challenge, &c);
+	next = sasl_begin(s->sasl, cmd->arg, &challenge, &c);
+	return go_on(s, next, challenge, &c);
 }
 
 static enum next take_line(struct session *s, struct slice line)
 {
 	const char *challenge = "";
 	struct credentials c;
+	enum sasl_next next;
 
-	return go_on(s, sasl_respond(s->sasl, line, &challenge, &c), challenge,
-	    &c);
+	next = sasl_respond(s->sasl, line, &challenge, &c);
+	return go_on(s, next, challenge, &c);
 }
 
 enum next auth_input(struct session *s, struct slice *rest)

@@ -9,7 +9,7 @@
 enum {
 	IDLE = 1, /* brings no mail further: counted by limits.commands */
 	LAST = 2, /* no byte may follow before our reply (RFC 2920 3.1) */
-	LOGIN = 4, /* its argument is secret; unknown without auth = true */
+	LOGIN = 4, /* its argument is secret; unknown without users */
 	SAYS = IDLE | LOGIN,
 };
 
@@ -69,7 +69,7 @@ static const char *const http_verbs[] = {"GET", "POST", "PUT", "HEAD",
 
 static bool is_known(const struct session *s, const struct command *c)
 {
-	return (c->flags & LOGIN) == 0 || s->conf->listen[s->listen].auth;
+	return (c->flags & LOGIN) == 0 || auth_known(s);
 }
 
 static const struct command *find(const struct session *s, struct slice verb)

@@ -234,7 +234,8 @@ void starttls_done(struct session *s);
 /* TLS before the greeting: NEXT_TLS, or NEXT_CLOSE. */
 enum next starttls_at_once(struct session *s);
 enum next cmd_auth(struct session *s, const struct smtp_cmd *cmd);
-/* May the client log in now? */
+/* Are there users who may log in on this listener? And may the client now? */
+bool auth_known(const struct session *s);
 bool auth_offered(const struct session *s);
 enum next auth_input(struct session *s, struct slice *rest);
 void auth_drop(struct session *s);

@@ -122,8 +122,14 @@ LOGINS = {
 def test_a_user_logs_in(door, legacy, how):
     door.start()
     with door.dialog() as d:
+        asked = []
         for words, code in LOGINS[how]:
-            assert d.cmd(words).code == code
+            r = d.cmd(words)
+            assert r.code == code
+            asked += [r.text] if code == 334 else []
+        want = {"PLAIN": [""], "LOGIN": [b64("Username:"), b64("Password:")],
+                "LOGIN at once": [b64("Password:")]}
+        assert asked == want.get(how, [])
         assert outside_answer(d) == MAY
         assert d.cmd("AUTH PLAIN " + plain("ann")).code == 503
         d.ok(f"MAIL FROM:<{ANN}>")

@@ -308,6 +308,7 @@ static void rig_conf(struct rig *r)
 	c->listen = &r->listen;
 	c->listens = 1;
 	conf_defaults(SEC_LIMITS, c);
+	conf_defaults(SEC_OUTBOUND, c);
 	c->limits.message_bytes = 100000;
 	c->limits.recipients = 10;
 	c->limits.commands = 50;

@@ -249,6 +249,136 @@ static void a_drained_server_ends_after_the_handshake(void **state)
 	fini(&t);
 }
 
+/* NUL user NUL pass; the owner knows "wrong", "busy" and "slam". */
+#define RIGHT "AHVzZXIAcGFzcw=="
+#define WRONG "AHVzZXIAd3Jvbmc="
+#define BUSY "AHVzZXIAYnVzeQ=="
+#define SLAM "AHVzZXIAc2xhbQ=="
+
+static void init_login(struct tls_rig *t, bool later)
+{
+	static char users[] = "/users";
+
+	init(t);
+	t->r.listen.auth = true;
+	t->r.conf.outbound.users = users;
+	t->r.o.later = later;
+	t->r.o.say_words = true;
+}
+
+/* clang-format off */
+static const struct step login_steps[] = {
+	{ "AUTH PLAIN " RIGHT "\r\n", "503 5.5.1" }, /* EHLO first */
+	{ "EHLO a\r\n", "250-" },
+	{ "AUTH PLAIN " WRONG "\r\nNOOP\r\n", "535 5.7.8\n250" },
+	{ "AUTH PLAIN\r\n" WRONG "\r\nNOOP\r\n", "334 \n535 5.7.8\n250" },
+	{ "AUTH PLAIN " BUSY "\r\n", "454 4.7.0" },
+	{ "AUTH LOGIN\r\n", "334 VXNlcm5hbWU6" },
+	{ "dXNlcg==\r\n", "334 UGFzc3dvcmQ6" },
+	{ "*\r\n", "501 5.7.0" },
+	{ "dXNlcg==\r\n", "500 5.5.1" }, /* a command again */
+	{ "MAIL FROM:<s@a.example>\r\n", "250" },
+	{ "AUTH PLAIN " RIGHT "\r\n", "503 5.5.1" }, /* not in a mail */
+	{ "RSET\r\n", "250" },
+	{ "AUTH PLAIN\r\n" RIGHT "\r\nEHLO a\r\n", "334 \n235 2.7.0\n250-" },
+	{ "AUTH PLAIN " RIGHT "\r\n", "503 5.5.1" },
+	{ "QUIT\r\n", "221\nEND" },
+};
+/* clang-format on */
+
+static void run_login(bool later)
+{
+	struct tls_rig t;
+
+	init_login(&t, later);
+	start(&t);
+	for (size_t i = 0; i < ARRAY_LEN(login_steps); i++) {
+		const char *got;
+
+		rig_say(&t.r, login_steps[i].say);
+		got = rig_expect(&t.r, login_steps[i].hear);
+		if (got != NULL)
+			fail_msg("%s: %s", login_steps[i].say, got);
+	}
+	assert_int_equal(rig_logged(&t.r, "login user pass"), 1);
+	assert_int_equal(rig_logged(&t.r, "login user wrong"), 2);
+	/* On record is the mechanism, and nothing of the rest. */
+	assert_true(rig_logged(&t.r, "said PLAIN bytes") > 0);
+	assert_null(strstr(strbuf_cstr(&t.r.o.log), "AHVz"));
+	assert_null(strstr(strbuf_cstr(&t.r.o.log), "dXNl"));
+	fini(&t);
+}
+
+static void a_login_is_asked_of_the_owner(void **state)
+{
+	(void)state;
+	run_login(false);
+	run_login(true);
+}
+
+static void a_login_may_end_a_session_in_any_way(void **state)
+{
+	struct tls_rig t;
+
+	(void)state;
+	init_login(&t, true);
+	start(&t);
+	rig_say(&t.r, "EHLO a\r\nAUTH PLAIN " SLAM "\r\n");
+	assert_null(rig_expect(&t.r, "250-\n421 4.7.0\nEND"));
+	start(&t);
+	rig_say(&t.r, "EHLO a\r\nAUTH PLAIN\r\n");
+	assert_null(rig_expect(&t.r, "250-\n334 "));
+	server_drain(t.r.server);
+	assert_null(rig_expect(&t.r, "421 4.3.2\nEND"));
+	fini(&t);
+}
+
+/* RFC 4954 4: 12,288 octets, of AUTH itself and of a response. */
+static void a_response_has_its_own_length(void **state)
+{
+	static char line[SASL_LINE_MAX + 100];
+	struct tls_rig t;
+
+	(void)state;
+	init_login(&t, false);
+	start(&t);
+	memset(line, 'A', sizeof(line));
+	rig_say(&t.r, "EHLO a\r\nAUTH PLAIN\r\n");
+	assert_null(rig_expect(&t.r, "250-\n334 "));
+	rig_send(&t.r, line, SASL_LINE_MAX);
+	rig_say(&t.r, "\r\nAUTH PLAIN\r\n");
+	assert_null(rig_expect(&t.r, "501 5.5.2\n334 "));
+	rig_send(&t.r, line, SASL_LINE_MAX + 1);
+	rig_say(&t.r, "\r\nAUTH PLAIN ");
+	assert_null(rig_expect(&t.r, "500 5.5.6"));
+	rig_send(&t.r, line, SASL_LINE_MAX - 11);
+	rig_say(&t.r, "\r\nNOOP ");
+	assert_null(rig_expect(&t.r, "501 5.5.2"));
+	rig_send(&t.r, line, CMD_LINE_MAX);
+	rig_say(&t.r, "\r\n");
+	assert_null(rig_expect(&t.r, "500 5.5.6"));
+	fini(&t);
+}
+
+static void without_tls_or_users_there_is_no_login(void **state)
+{
+	static char none[] = "";
+	struct tls_rig t;
+
+	(void)state;
+	init_login(&t, false);
+	hello(&t.r, "STARTTLS\r\n");
+	rig_say(&t.r, "AUTH PLAIN " RIGHT "\r\n" RIGHT "\r\n");
+	assert_null(rig_expect(&t.r, "538 5.7.11\n500 5.5.1"));
+	assert_null(strstr(strbuf_cstr(&t.r.o.log), "AHVz"));
+	t.r.conf.outbound.users = none;
+	start(&t);
+	rig_say(&t.r, "EHLO a\r\nAUTH PLAIN " RIGHT "\r\n");
+	assert_null(rig_expect(&t.r, "250-\n500 5.5.1"));
+	assert_int_equal(rig_logged(&t.r, "login"), 0);
+	fini(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +392,10 @@ int main(void)
 		cmocka_unit_test(starttls_has_its_place),
 		cmocka_unit_test(records_of_one_byte_make_commands),
 		cmocka_unit_test(a_drained_server_ends_after_the_handshake),
+		cmocka_unit_test(a_login_is_asked_of_the_owner),
+		cmocka_unit_test(a_login_may_end_a_session_in_any_way),
+		cmocka_unit_test(a_response_has_its_own_length),
+		cmocka_unit_test(without_tls_or_users_there_is_no_login),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
