@@ -214,6 +214,8 @@ static bool take_over(struct spool_recovery *r, const struct found *f)
 		return false;
 	}
 	restore_segments(r, f);
+	/* Another is of no use before another segment was begun. */
+	r->s->checkpointer.written = f->begin.generation;
 	r->from = f->begin.generation;
 	r->from_number = f->begin.number;
 	r->from_offset = f->begin.offset;
