@@ -17,7 +17,9 @@ enum {
 	REVERSE_MAX = 80,
 	KEEP_MAX_MS = 3600 * 1000,
 	KEEP_UNKNOWN_MS = 30 * 1000,
-	KEEP_MIN_MS = 1000,
+	/* A name is told, nothing is decided by it: an answer that may not be
+	 * kept does not cause a question with each message. */
+	KEEP_MIN_MS = 60 * 1000,
 };
 
 struct named_client;

@@ -6,13 +6,16 @@
  *   sender --port P --messages N [--sessions 100] [--size 4096] [--keep 1]
  *          [--domain D] [--users 1000] [--first ID] [--ids FILE]
  *          [--rate N] [--limit SECONDS] [--senders 1] [--forged ID]
+ *          [--proxy 0] [--each 0]
  *
  * Recipients are user0@D, user1@D ... in turn. --keep 0: one message a
  * connection. --ids: the ids that got 250, one a line. --rate: messages a
  * second at most (0: as fast as it goes). A server that refuses connections
  * is gone: what was under way is counted as failed and the run ends.
  * --senders: of so many domains in turn. --forged: the message with this id
- * is from forged@D.
+ * is from forged@D. --proxy 1: each session is a client of its own, named by
+ * PROXY; --each: so many messages of a session are of one sender domain, the
+ * next ones of another, which no other session has.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +32,7 @@ struct session {
 	struct bench_conn c;
 	enum stage stage;
 	int replies; /* still due in this stage */
-	long id;
+	long id, begun; /* messages so far */
 	double began;
 	bool open;
 };
@@ -37,7 +40,8 @@ struct session {
 static struct {
 	int epoll, port, keep;
 	long messages, next, last, done, failed, size, rate, users;
-	long senders, forged;
+	long senders, forged, proxy, each;
+	struct session *sessions;
 	const char *domain;
 	bool gone;
 	char *body, *wire;
@@ -55,6 +59,17 @@ static void session_close(struct session *s)
 	s->open = false;
 }
 
+static void say_client(struct session *s)
+{
+	long i = s - g.sessions;
+	char text[100];
+	int n = snprintf(text, sizeof(text),
+	    "PROXY TCP4 203.0.%ld.%ld 127.0.0.1 4000 25\r\n",
+	    113 + i / 250, 1 + i % 250);
+
+	bench_write(&s->c, text, (size_t)n);
+}
+
 static void session_open(struct session *s)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = s};
@@ -68,6 +83,8 @@ static void session_open(struct session *s)
 	s->stage = GREETING;
 	s->replies = 1;
 	s->open = true;
+	if (g.proxy != 0)
+		say_client(s);
 	if (epoll_ctl(g.epoll, EPOLL_CTL_ADD, s->c.fd, &ev) < 0)
 		bench_die("epoll_ctl");
 }
@@ -80,9 +97,14 @@ static bool may_begin(void)
 		       (bench_now() - g.start) * (double)g.rate);
 }
 
-static void from_address(long id, char *out, size_t n)
+static void from_address(const struct session *s, char *out, size_t n)
 {
-	if (id == g.forged)
+	long id = s->id;
+
+	if (g.each != 0)
+		snprintf(out, n, "sender@s%ld-%ld.example",
+		    (long)(s - g.sessions), s->begun / g.each);
+	else if (id == g.forged)
 		snprintf(out, n, "forged@%s", g.domain);
 	else if (id % g.senders == 0)
 		snprintf(out, n, "sender@sender.example");
@@ -102,7 +124,8 @@ static void begin_message(struct session *s)
 		return;
 	}
 	s->id = g.next++;
-	from_address(s->id, from, sizeof(from));
+	from_address(s, from, sizeof(from));
+	s->begun++;
 	n = snprintf(text, sizeof(text), "MAIL FROM:<%s>\r\n"
 	    "RCPT TO:<user%ld@%s>\r\nDATA\r\n", from, s->id % g.users,
 	    g.domain);
@@ -276,6 +299,9 @@ int main(int argc, char **argv)
 	g.users = bench_number(argc, argv, "--users", 1000);
 	g.senders = bench_number(argc, argv, "--senders", 1);
 	g.forged = bench_number(argc, argv, "--forged", 0);
+	g.proxy = bench_number(argc, argv, "--proxy", 0);
+	g.each = bench_number(argc, argv, "--each", 0);
+	g.sessions = sessions;
 	g.domain = bench_option(argc, argv, "--domain", "example.com");
 	g.ids = ids == NULL ? NULL : fopen(ids, "we");
 	g.epoll = epoll_create1(EPOLL_CLOEXEC);

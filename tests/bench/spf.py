@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: ISC
+"""SPF: the processor time of a check, the helper's included, and of a message
+with the checks on beside the same with them off. Clients come by PROXY, 200
+addresses, of which each sends 20 messages for each of 50 sender domains."""
+import json
+import shutil
+import subprocess
+import sys
+
+from rig import (BUILD, ROOT, Figure, Receiver, idle_cpu_s, posthouse,
+                 say, send, tree_cpu_s)
+
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+from names import Names                                  # noqa: E402
+
+CLIENTS = 200       # and so many sessions
+EACH = 20           # messages of a client and a sender domain
+RECORD = ["v=spf1 ip4:198.51.100.0/24 ip4:203.0.113.0/24 "
+          "ip6:2001:db8::/32 -all"]
+
+
+class Everybody(Names):
+    """Each domain has a record, no client has a name."""
+
+    def rows(self, name, kind):
+        return [(name, kind, text) for text in RECORD] \
+            if kind == "TXT" else []
+
+
+def checks(args):
+    server = subprocess.Popen([BUILD / "tests/bench/spf", "serve"],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        port = server.stdout.readline().strip()
+        out = subprocess.run(
+            [BUILD / "tests/bench/spf", "check", port,
+             BUILD / "posthouse-spf", "20" if args.quick else "1"],
+            capture_output=True, text=True, check=True)
+    finally:
+        server.kill()
+        server.wait()
+    return json.loads(out.stdout)
+
+
+def message_us(folder, on, domains):
+    messages = CLIENTS * domains * EACH
+    receiver = Receiver(messages)
+    with Everybody({}) as names:
+        gw = posthouse(folder, receiver.port, settings={
+            'listen "mx"': {"proxy_from": ["127.0.0.1"]},
+            "resolver": {"servers": [names.address]},
+            "spf": {"check": on}})
+        try:
+            before = tree_cpu_s(gw.process.pid)
+            out = send(gw.port, messages, sessions=CLIENTS, proxy=1,
+                       each=EACH)
+            receipt = receiver.result()
+            cpu_s = idle_cpu_s(gw.process.pid) - before
+            gw.verify()
+        finally:
+            gw.stop()
+            receiver.stop()
+        asked = len(names.asked)
+    shutil.rmtree(folder)
+    if out["failed"] or receipt["lost"] or receipt["double"]:
+        raise RuntimeError(f"not every message came once: {out} {receipt}")
+    us = cpu_s / messages * 1e6
+    say(f"SPF {'on ' if on else 'off'}: {messages} messages, {us:.0f} us CPU "
+        f"each, {out['per_s']:.0f}/s, {asked} questions to the DNS")
+    return us
+
+
+def spf(folder, args):
+    out = checks(args)
+    domains, pairs = (5, 1) if args.quick else (50, 3)
+    ratios = sorted(
+        message_us(folder / f"on{i}", True, domains) /
+        message_us(folder / f"off{i}", False, domains) for i in range(pairs))
+    more = (ratios[pairs // 2] - 1) * 100
+    return [
+        Figure("spf: a known verdict", out["verdict_us"], "<= 2", " us"),
+        Figure("spf: known records", out["records_us"], "<= 60", " us",
+               "helper included"),
+        Figure("spf: ten includes, nothing known", out["cold_us"], "<= 500",
+               " us", "helper included"),
+        Figure("spf: a message, on against off", more, "<= 15", " %",
+               "pairs " + " ".join(f"{r:.3f}" for r in ratios)),
+    ]
