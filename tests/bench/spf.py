@@ -27,6 +27,11 @@ class Everybody(Names):
         return [(name, kind, text) for text in RECORD] \
             if kind == "TXT" else []
 
+    def answer(self, packet):
+        out = super().answer(packet)  # NXDOMAIN: it is in no zone
+        return out[:3] + b"\x80" + out[4:] \
+            if self.asked[-1][1] == "TXT" else out
+
 
 def checks(args):
     server = subprocess.Popen([BUILD / "tests/bench/spf", "serve"],
@@ -62,7 +67,10 @@ def message_us(folder, on, domains):
             gw.stop()
             receiver.stop()
         asked = len(names.asked)
+        passed = len(gw.events(event="accepted", spf="pass"))
     shutil.rmtree(folder)
+    if passed != (messages if on else 0):
+        raise RuntimeError(f"{passed} of {messages} passed")
     if out["failed"] or receipt["lost"] or receipt["double"]:
         raise RuntimeError(f"not every message came once: {out} {receipt}")
     us = cpu_s / messages * 1e6
