@@ -49,15 +49,14 @@ static const char schema[] =
     JOURNAL_TABLES;
 
 /* Files that are older do not have them. origin: few messages come from a leg;
- * owed and told: few eras begin; checked: a message whose sender was not
- * judged, with no forged field, has no row. */
+ * owed and told: few eras begin; stripped: few messages have forged fields. */
 static const char later_tables[] =
     "CREATE TABLE IF NOT EXISTS origin(id INTEGER PRIMARY KEY,"
     " came_from TEXT, parent INT);"
     "CREATE TABLE IF NOT EXISTS owed(one INTEGER PRIMARY KEY"
     " CHECK(one = 1), why TEXT, open INT, note INT, ledger INT);"
-    "CREATE TABLE IF NOT EXISTS checked(id INTEGER PRIMARY KEY,"
-    " spf_by TEXT, stripped TEXT);"
+    "CREATE TABLE IF NOT EXISTS stripped(id INTEGER PRIMARY KEY,"
+    " fields TEXT);"
     "CREATE TABLE IF NOT EXISTS told(one INTEGER PRIMARY KEY"
     " CHECK(one = 1), generation INT, offset INT);";
 

@@ -63,21 +63,31 @@ static void read_origin(struct hourfile *f, struct arena *a,
 	sqlite3_reset(s);
 }
 
-/* How its sender was judged; of a file of before its table,
- * nothing. */
-static void read_checked(struct hourfile *f, struct arena *a,
+/* Of a file of before its table, nothing. */
+static void read_stripped(struct hourfile *f, struct arena *a,
     struct envelope *env)
 {
-	sqlite3_stmt *s = stmt_for(f, SQL_CHECKED, (int64_t)env->id);
+	sqlite3_stmt *s = stmt_for(f, SQL_STRIPPED, (int64_t)env->id);
 
-	env->spf_by = env->stripped = "";
+	env->stripped = "";
 	if (s == NULL)
 		return;
-	if (sqlite3_step(s) == SQLITE_ROW) {
-		env->spf_by = arena_strdup(a, text_at(s, 0));
-		env->stripped = arena_strdup(a, text_at(s, 1));
-	}
+	if (sqlite3_step(s) == SQLITE_ROW)
+		env->stripped = arena_strdup(a, text_at(s, 0));
 	sqlite3_reset(s);
+}
+
+/* The result is a word; the term and the domain that led to it stand behind
+ * it. */
+static void split_spf(struct arena *a, struct envelope *env)
+{
+	struct slice rest = slice_str(env->spf), word;
+
+	env->spf_by = "";
+	if (!slice_next(&rest, ' ', &word) || rest.n == 0)
+		return;
+	env->spf_by = arena_slicedup(a, rest);
+	env->spf = arena_slicedup(a, word);
 }
 
 int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
@@ -111,7 +121,8 @@ int hourfile_message(struct hourfile *f, uint64_t id, struct arena *a,
 		.envid = "",
 	};
 	read_origin(f, a, env_out);
-	read_checked(f, a, env_out);
+	read_stripped(f, a, env_out);
+	split_spf(a, env_out);
 	return ended(s, SQLITE_DONE, 1);
 }
 

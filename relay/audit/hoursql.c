@@ -27,7 +27,7 @@ static const char *const sql[SQLS] = {
 	[SQL_PUT_MESSAGE] = "INSERT OR IGNORE INTO message VALUES"
 			    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 	[SQL_PUT_ORIGIN] = "INSERT OR IGNORE INTO origin VALUES(?,?,?)",
-	[SQL_PUT_CHECKED] = "INSERT OR IGNORE INTO checked VALUES(?,?,?)",
+	[SQL_PUT_STRIPPED] = "INSERT OR IGNORE INTO stripped VALUES(?,?)",
 	[SQL_PUT_RECIPIENT] =
 	    "INSERT OR REPLACE INTO recipient VALUES(?,?,?,?,?,?)",
 	[SQL_PUT_MOVE] =
@@ -46,7 +46,7 @@ static const char *const sql[SQLS] = {
 	[SQL_MESSAGE] =
 	    "SELECT " MESSAGE_COLUMNS ", subject FROM message WHERE id = ?",
 	[SQL_ORIGIN] = "SELECT came_from, parent FROM origin WHERE id = ?",
-	[SQL_CHECKED] = "SELECT spf_by, stripped FROM checked WHERE id = ?",
+	[SQL_STRIPPED] = "SELECT fields FROM stripped WHERE id = ?",
 	[SQL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era"
 			   " FROM recipient WHERE id = ? ORDER BY rcpt",
 	[SQL_ALL_RECIPIENTS] = "SELECT id, rcpt, address, legs, era"

@@ -72,28 +72,36 @@ static int put_origin(struct hourfile *f, const struct envelope *e)
 	return hourfile_row_done(&r);
 }
 
-static int put_checked(struct hourfile *f, const struct envelope *e)
+static int put_stripped(struct hourfile *f, const struct envelope *e)
 {
-	const char *by = e->spf_by == NULL ? "" : e->spf_by;
-	const char *stripped = e->stripped == NULL ? "" : e->stripped;
 	struct row_bind r;
 
-	if (by[0] == '\0' && stripped[0] == '\0')
+	if (e->stripped == NULL || e->stripped[0] == '\0')
 		return 0;
-	if (hourfile_row(f, SQL_PUT_CHECKED, &r) != 0)
+	if (hourfile_row(f, SQL_PUT_STRIPPED, &r) != 0)
 		return -1;
 	hourfile_row_int(&r, (int64_t)e->id);
-	row_str(&r, by);
-	row_str(&r, stripped);
+	row_str(&r, e->stripped);
 	return hourfile_row_done(&r);
 }
 
-int hourfile_put_message(struct hourfile *f, const struct envelope *e)
+/* "pass ip4:192.0.2.0/24 example.org": nearly each message has a result, and a
+ * row of its own for what led to it would cost as much as another table. */
+static const char *spf_text(const struct envelope *e, struct strbuf *b)
+{
+	strbuf_adds(b, e->spf);
+	if (e->spf_by != NULL && e->spf_by[0] != '\0')
+		strbuf_addc(b, ' ');
+	if (e->spf_by != NULL)
+		strbuf_adds(b, e->spf_by);
+	return strbuf_cstr(b);
+}
+
+static int put_message(struct hourfile *f, const struct envelope *e,
+    const char *spf)
 {
 	struct row_bind r;
 
-	if (put_origin(f, e) != 0 || put_checked(f, e) != 0)
-		return -1;
 	if (hourfile_row(f, SQL_PUT_MESSAGE, &r) != 0)
 		return -1;
 	hourfile_row_int(&r, (int64_t)e->id);
@@ -107,12 +115,25 @@ int hourfile_put_message(struct hourfile *f, const struct envelope *e)
 	row_str(&r, e->message_id);
 	hourfile_row_int(&r, (int64_t)e->size);
 	hourfile_row_int(&r, e->rcpts);
-	row_str(&r, e->spf);
+	row_str(&r, spf);
 	row_hash(&r, hour_hash(e->client));
 	row_hash(&r, hour_hash(e->from));
 	row_hash(&r, hour_hash_message_id(e->message_id));
 	row_str(&r, e->subject == NULL ? "" : e->subject);
 	return hourfile_row_done(&r);
+}
+
+int hourfile_put_message(struct hourfile *f, const struct envelope *e)
+{
+	struct strbuf spf;
+	int rc;
+
+	if (put_origin(f, e) != 0 || put_stripped(f, e) != 0)
+		return -1;
+	strbuf_init(&spf, 4096);
+	rc = put_message(f, e, spf_text(e, &spf));
+	strbuf_fini(&spf);
+	return rc;
 }
 
 int hourfile_put_recipient(struct hourfile *f, uint64_t id, uint32_t rcpt,
