@@ -53,23 +53,40 @@ static void the_limit_is_raised_as_far_as_it_may(void **state)
 	assert_int_equal(limit_with(300, 300), 300);
 }
 
+/* The sum that a refusal names; a limit of so many is enough, of one less is
+ * not. */
+static long need_of(const struct conf *c, int workers)
+{
+	struct error err = {.text = ""};
+	const char *sum;
+	long need;
+
+	assert_int_equal(descriptors_check(c, workers, 0, &err), -1);
+	sum = strstr(err.text, " make ");
+	assert_non_null(sum);
+	need = strtol(sum + strlen(" make "), NULL, 10);
+	assert_int_equal(descriptors_check(c, workers, need, &err), 0);
+	assert_int_equal(descriptors_check(c, workers, LONG_MAX, &err), 0);
+	assert_int_equal(descriptors_check(c, workers, need - 1, &err), -1);
+	assert_non_null(strstr(err.text, "raise LimitNOFILE or lower them"));
+	return need;
+}
+
 static void what_a_configuration_needs_is_summed_up(void **state)
 {
 	struct conf_leg legs[2] = {{.connections = 20}, {.connections = 30}};
 	struct conf c = {.leg = legs, .legs = 2};
-	struct error err = {.text = ""};
-	const long need = 100 + 20 + 30 + 4 * 3 + 256;
+	long need;
 
 	(void)state;
 	c.limits.connections = 100;
-	assert_int_equal(descriptors_check(&c, 3, need, &err), 0);
-	assert_int_equal(descriptors_check(&c, 3, LONG_MAX, &err), 0);
-	assert_string_equal(err.text, "");
-	assert_int_equal(descriptors_check(&c, 3, need - 1, &err), -1);
-	assert_string_equal(err.text, "too few file descriptors: "
-	    "limits.connections 100 + connections of the legs 50 + 4 * 3 "
-	    "workers + 256 make 418, but the limit is 417; raise LimitNOFILE "
-	    "or lower them");
+	need = need_of(&c, 3);
+	assert_true(need > 100 + 20 + 30);
+	c.limits.connections++;
+	assert_int_equal(need_of(&c, 3), need + 1);
+	legs[1].connections += 7;
+	assert_int_equal(need_of(&c, 3), need + 8);
+	assert_true(need_of(&c, 4) > need + 8);
 }
 
 int main(void)
