@@ -423,6 +423,18 @@ static void a_killed_spawner_leaves_no_program_of_its_own(void **state)
 	close(start(b, "again", -1));
 }
 
+static void what_a_program_leaves_in_its_group_ends_with_it(void **state)
+{
+	struct spawn_rig *b = *state;
+
+	b->second = LANE_HOOK;
+	spawn_rig_write(b, "sleep 1000 & echo $! >$OUT.new; "
+			   "mv $OUT.new $OUT.child; exit 0");
+	spawn_rig_start(b, 1000000, 100);
+	wait_report(start(b, "a", -1));
+	spawn_rig_wait_gone(number_in(b, "child"));
+}
+
 /* A process that leaves its group is not ended, but waited for. */
 static void what_a_program_leaves_behind_becomes_no_zombie(void **state)
 {
@@ -458,6 +470,7 @@ int main(void)
 		S(a_helper_gets_its_socket_no_environment_and_no_limit),
 		S(a_row_without_a_program_is_refused),
 		S(a_killed_spawner_leaves_no_program_of_its_own),
+		S(what_a_program_leaves_in_its_group_ends_with_it),
 		S(what_a_program_leaves_behind_becomes_no_zombie),
 	};
 
