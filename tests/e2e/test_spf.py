@@ -10,6 +10,7 @@ import spf_suite
 from conftest import SHARED
 from dialog import Dialog, queued_id
 from names import Names
+from test_proxy import v2
 from until import until
 
 CLIENT = "192.0.2.1"
@@ -127,9 +128,11 @@ def test_a_null_sender_is_judged_by_its_helo(make_spf):
 
 
 def test_some_clients_are_not_judged(make_spf, names):
-    gw = make_spf(**{'leg "legacy"': {"clients": ["192.0.2.66"]}})
+    gw = make_spf(outbound={"clients": ["192.0.2.77"]},
+                  **{'leg "legacy"': {"clients": ["192.0.2.66"]}})
     for client, listen in [(None, "plain"), ("127.0.0.5", "mx"),
-                           ("192.0.2.66", "mx"), ("192.0.2.1", "mine")]:
+                           ("192.0.2.66", "mx"), ("192.0.2.1", "mine"),
+                           ("192.0.2.77", "mx")]:
         to = "ann@example.com"
         if client == "192.0.2.66":
             gw.cli("route", "set", "cloud", to)
@@ -139,7 +142,9 @@ def test_some_clients_are_not_judged(make_spf, names):
     assert not [n for n, kind in names.asked if kind == "TXT"]
 
 
-@pytest.mark.parametrize("first", [b"PROXY UNKNOWN\r\n"])
+@pytest.mark.parametrize("first", [b"PROXY UNKNOWN\r\n",
+                                   v2("192.0.2.9", command=0)],
+                         ids=["unknown", "local"])
 def test_a_proxy_that_speaks_for_itself_is_not_judged(make_spf, first):
     gw = make_spf()
     with Dialog(int(gw.ports["mx"]), first=first) as d:
