@@ -10,7 +10,7 @@
 mapfile -t packages_build <"${BASH_SOURCE[0]%/*}/packages-build"
 packages_try=(python3 python3-aiosmtpd)
 packages_test=(
-	btrfs-progs clang libclang-rt-14-dev libmail-deliverystatus-bounceparser-perl logrotate
+	btrfs-progs clang libclang-rt-14-dev libmail-deliverystatus-bounceparser-perl libmail-srs-perl logrotate
 	llvm-14 mandoc openssl
 	python3 python3-pytest python3-pytest-timeout python3-pytest-xdist python3-dkim python3-yaml python3-spf strace swaks
 )
@@ -20,7 +20,7 @@ packages_peers=(
 	libdb5.3 libicu72 libnsl2 libsasl2-2 libidn12 libgnutls-dane0
 	libpcre2-8-0 libnss-wrapper libsodium23 libunwind8
 )
-packages_unpack=(postfix exim4-daemon-light dovecot-core dovecot-lmtpd)
+packages_unpack=(postfix exim4-daemon-light dovecot-core dovecot-lmtpd postsrsd)
 
 # sudo may ask where a user can answer.
 as_root()

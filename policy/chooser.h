@@ -19,8 +19,9 @@ enum chooser {
 /* Is it at a domain that has a section? */
 bool addr_is_ours(const struct conf *c, const struct addr *a);
 /* Of a recipient of that message. Mail of a client without a right to send to
- * the outside has no egress; a recipient of it whose domain left the
- * configuration is the table's, which has no route for it. */
+ * the outside has no egress, unless an SRS address led it there; a recipient of
+ * it whose domain left the configuration is the table's, which has no route for
+ * it. */
 enum chooser recipient_chooser(const struct conf *c, const struct envelope *e,
     const struct addr *to);
 

@@ -94,7 +94,8 @@ bool outbound_leads_out(const struct conf *c, const struct addr *to)
 	name = strbuf_view(&domain);
 	out = out && name.p[0] != '[' &&
 	      !slice_eq(name, slice_str(c->hostname)) &&
-	      !slice_eq(name, slice_str(c->ret.domain));
+	      !slice_eq(name, slice_str(c->ret.domain)) &&
+	      !slice_eq(name, slice_str(c->srs.domain));
 	strbuf_fini(&domain);
 	return out;
 }

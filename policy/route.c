@@ -219,7 +219,8 @@ static bool own_literal(const struct conf *c, const char *domain)
 static bool own_name(const struct conf *c, const char *domain)
 {
 	return strcmp(domain, c->hostname) == 0 ||
-	       strcmp(domain, c->ret.domain) == 0 || own_literal(c, domain);
+	       strcmp(domain, c->ret.domain) == 0 ||
+	       strcmp(domain, c->srs.domain) == 0 || own_literal(c, domain);
 }
 
 /* Finds the recipient's domain and its row in the table. */

@@ -136,6 +136,7 @@ static const char *const rule_names[DECISION_RULES] = {
 	[RULE_LEG_DOMAIN] = "leg-domain",
 	[RULE_ONWARD] = "onward",
 	[RULE_RETURN] = "return",
+	[RULE_SRS] = "srs",
 	[RULE_TABLE] = "table",
 };
 

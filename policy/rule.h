@@ -19,6 +19,7 @@ enum decision_rule {
 	RULE_ONWARD,	 /* a server behind us would relay it, and no row is
 			  * of that very address */
 	RULE_RETURN,	 /* a return address of ours (return_addr.h) */
+	RULE_SRS,	 /* an SRS address of ours (srs.h) */
 	RULE_TABLE,	 /* the table cannot be read */
 	DECISION_RULES
 };

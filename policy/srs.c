@@ -409,3 +409,16 @@ enum srs_verdict srs_check(const struct conf *c, const struct addr *to,
 	strbuf_fini(&plain);
 	return verdict;
 }
+
+bool srs_refuses(enum srs_verdict verdict, struct decision *decision_out)
+{
+	if (verdict != SRS_EXPIRED && verdict != SRS_FORGED)
+		return false;
+	*decision_out = (struct decision){.verdict = VERDICT_REFUSE,
+	    .rule = RULE_SRS, .row.route_text = ""};
+	reply_set(&decision_out->reply, 550, "5.7.1", "%s",
+	    verdict == SRS_EXPIRED
+		? "This SRS address has expired, no mail is taken for it"
+		: "This is no SRS address of ours");
+	return true;
+}

@@ -18,8 +18,7 @@
 #ifndef POLICY_SRS_H
 #define POLICY_SRS_H
 
-#include "conf/conf.h"
-#include "relay/mail/addr.h"
+#include "policy/route.h"
 
 struct srs_sender {
 	const struct addr *from; /* not the null sender */
@@ -43,5 +42,8 @@ enum srs_verdict {
  * Mark and age are judged in constant time. `back` is empty before. */
 enum srs_verdict srs_check(const struct conf *c, const struct addr *to,
     int64_t now_us, struct strbuf *back, uint64_t *id_out);
+/* THE decision for an address there that is not good (rule "srs"). False: it
+ * is another address, or leads to a recipient. */
+bool srs_refuses(enum srs_verdict verdict, struct decision *decision_out);
 
 #endif

@@ -124,10 +124,14 @@ static bool is_on_record(struct projector *p, struct lookup *l)
 	struct hourfile *home;
 	struct envelope env;
 
-	if (l->carried)
-		return hours_home_of_any(p->hours, l->id, l->arena, &env,
-		    &home) > 0;
-	return hours_home(p->hours, l->id, l->arena, &env, &home) > 0;
+	int rc = l->carried ? hours_home_of_any(p->hours, l->id, l->arena,
+				  &env, &home)
+			    : hours_home(p->hours, l->id, l->arena, &env,
+				  &home);
+
+	if (rc > 0)
+		l->from = env.from;
+	return rc > 0;
 }
 
 void lookup_fill(struct projector *p, struct lookup *l)
@@ -135,7 +139,7 @@ void lookup_fill(struct projector *p, struct lookup *l)
 	struct gather g = {.l = l, .names = p->names};
 	const struct open_message *e = map_get(&p->open.map, l->id);
 
-	if (e == NULL && !is_on_record(p, l))
+	if ((e == NULL || l->sender) && !is_on_record(p, l) && e == NULL)
 		return;
 	hours_since(p->hours, l->id, on_hour, &g);
 	if (e != NULL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
- * The record of one message, for the daemon itself: its recipients and the
- * states of its deliveries. The projector's thread answers, out of its memory
- * and the hour files, after it has taken in what was synced by then.
+ * The record of one message, for the daemon itself: its sender, its recipients
+ * and the states of its deliveries. The projector's thread answers, out of its
+ * memory and the hour files, after it has taken in what was synced by then.
  */
 #ifndef RELAY_AUDIT_LOOKUP_H
 #define RELAY_AUDIT_LOOKUP_H
@@ -23,9 +23,11 @@ struct lookup {
 	void *arg;
 	uint64_t id;
 	bool carried; /* it may have come here later: any file may have it */
+	bool sender; /* `from` is wanted, too */
 	int64_t asked_ms; /* the projector's */
 	/* filled: */
 	bool found; /* false: never accepted here, or older than the index */
+	const char *from; /* NULL: not asked for, or not known */
 	const char **rcpt; /* by number; "" when it is not known */
 	unsigned rcpts;
 	struct lookup_row *row;

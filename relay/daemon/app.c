@@ -23,7 +23,7 @@
 #include "relay/daemon/descriptors.h"
 #include "relay/daemon/recovery.h"
 #include "relay/daemon/places.h"
-#include "relay/intake/outbound_rate.h"
+#include "relay/intake/rate_table.h"
 #include "relay/intake/refusals.h"
 #include "relay/daemon/sandbox.h"
 #include "relay/settle/queue_thread.h"
@@ -131,7 +131,8 @@ static struct worker_thread *make_worker(struct app *a, int index,
 	    .spf_blame = a->spf_blame,
 	    .intake = {.hints = a->hints, .offers = &a->offers,
 		.oldtls = a->oldtls, .tokens = a->tokens,
-		.logins = a->logins, .rate = a->rate}};
+		.logins = a->logins, .rate = a->rate,
+		.srs_forged = a->srs_forged, .srs_mail = a->srs_mail}};
 
 	return worker_thread_new(&c, err);
 }
@@ -239,7 +240,9 @@ static void make_shared(struct app *a, const struct conf *c)
 	a->spf_starter = spf_starter_spawn(a->spawner);
 	a->spf_blame = spf_blame_new(a->shared.clock);
 	a->logins = logins_new(a->shared.clock, a->shared.rng);
-	a->rate = outbound_rate_new();
+	a->rate = rate_table_new(HOUR_MS);
+	a->srs_forged = rate_table_new(MINUTE_MS);
+	a->srs_mail = rate_table_new(HOUR_MS);
 	qc = (struct queue_thread_config){.shared = &a->shared,
 	    .conf = a->snapshot->conf, .alarms = a->alarms,
 	    .hints = a->hints};
@@ -462,7 +465,9 @@ static void free_all(struct app *a)
 	oldtls_free(a->oldtls);
 	spf_blame_free(a->spf_blame);
 	logins_free(a->logins);
-	outbound_rate_free(a->rate);
+	rate_table_free(a->rate);
+	rate_table_free(a->srs_forged);
+	rate_table_free(a->srs_mail);
 	mem_free(a->table_path);
 	tokens_free(a->tokens);
 	snapshot_unref(a->snapshot);

@@ -22,7 +22,7 @@ struct control;
 struct logins;
 struct loophints;
 struct oldtls;
-struct outbound_rate;
+struct rate_table;
 struct projector;
 struct queue_thread;
 struct recovery;
@@ -49,7 +49,8 @@ struct app {
 	struct oldtls *oldtls;
 	struct tokens *tokens;
 	struct logins *logins;
-	struct outbound_rate *rate; /* recipients at the outside */
+	struct rate_table *rate; /* recipients at the outside */
+	struct rate_table *srs_forged, *srs_mail; /* intake_config.h */
 	struct projector *projector;
 	struct queue_thread *queue_thread;
 	struct table_follow *follow;

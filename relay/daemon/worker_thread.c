@@ -90,8 +90,8 @@ static void on_letter(void *arg, struct letter *l)
 	case W_LOGIN:
 		intake_login_done(w, l);
 		break;
-	case W_PARENT:
-		intake_parent((struct lookup *)l);
+	case W_FOUND:
+		intake_found((struct lookup *)l);
 		break;
 	case W_CALL:
 		call_run(l);

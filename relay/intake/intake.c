@@ -8,6 +8,7 @@
  */
 #include "relay/intake/intake.h"
 
+#include "relay/audit/lookup.h"
 #include "relay/base/assert.h"
 #include "relay/delivery/dispatch.h"
 #include "relay/delivery/leg_offers.h"
@@ -54,6 +55,29 @@ void intake_free(struct intake *in)
 	intake_trace_drop(in);
 	loophint_body_fini(&in->body);
 	mem_free(in);
+}
+
+void intake_look_up(struct intake *in, struct lookup *l,
+    void (*found)(struct intake *in, const struct lookup *l))
+{
+	PH_ASSERT(!in->owed);
+	l->arg = in;
+	in->owed = true;
+	in->found = found;
+	projector_lookup(in->w->projector, l);
+}
+
+void intake_found(struct lookup *l)
+{
+	struct intake *in = l->arg;
+
+	PH_ASSERT(in->owed);
+	in->owed = false;
+	if (in->session == NULL)
+		intake_free(in);
+	else
+		in->found(in, l);
+	lookup_free(l);
 }
 
 static bool on_connected(void *arg, struct session *s, struct reply *r)

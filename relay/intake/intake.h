@@ -21,8 +21,8 @@ extern const struct server_ops intake_ops; /* arg: struct worker */
 void intake_stored(struct worker *w, struct spool_draft_letter *l);
 void intake_room(struct spool_draft_letter *l);
 void intake_login_done(struct worker *w, struct letter *l); /* takes it */
-/* Takes the record of an earlier message that came back. Takes `l`. */
-void intake_parent(struct lookup *l);
+/* The record of an earlier message, by intake_look_up(). Takes `l`. */
+void intake_found(struct lookup *l);
 
 
 #endif

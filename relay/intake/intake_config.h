@@ -9,7 +9,7 @@ struct leg_offers;
 struct logins;
 struct loophints;
 struct oldtls;
-struct outbound_rate;
+struct rate_table;
 struct stream_scratch;
 struct tokens;
 
@@ -21,7 +21,10 @@ struct intake_config {
 	struct oldtls *oldtls;
 	struct tokens *tokens;
 	struct logins *logins;
-	struct outbound_rate *rate;
+	struct rate_table *rate; /* recipients at the outside, an hour */
+	/* Forged SRS addresses of a client in a minute; messages to a
+	 * recipient by SRS in an hour. */
+	struct rate_table *srs_forged, *srs_mail;
 };
 
 #endif

@@ -25,6 +25,7 @@ enum { RCPT_OVERHEAD = 64 };
 enum { LOOPS_TOLD = 64 };
 
 struct egress_question;
+struct lookup;
 struct refusals;
 
 struct intake_room {
@@ -58,7 +59,10 @@ struct intake {
 	struct mail *mail;
 	unsigned rcpt_cap, delivery_cap;
 	size_t packed; /* estimate of the packed envelope */
-	bool owed;     /* a letter of the spool about the draft is on its way */
+	/* A letter about it is on its way: of the spool, or of the projector,
+	 * which `found` takes. */
+	bool owed;
+	void (*found)(struct intake *in, const struct lookup *l);
 	struct rcpt_to asked; /* about whom the leg is being asked */
 	struct ask_wait wait;
 	struct sender_check sender;
@@ -67,6 +71,7 @@ struct intake {
 	bool utf8_sender; /* its local part needs SMTPUTF8 */
 	int origin; /* the leg whose connection it is, -1 */
 	enum outbound_right right; /* to send to the outside */
+	bool led_back; /* RCPT says an SRS address of ours (srs_rcpt.c) */
 	struct {
 		bool asked;
 		int first, chosen; /* in names; chosen -1: not known */
@@ -91,6 +96,10 @@ void intake_report(struct worker *w, const struct session *s,
     const struct server_report *r);
 
 void intake_free(struct intake *in);
+/* Asks for the record of a message. `found` is called once, later, unless the
+ * transaction ends before. Takes `l`. */
+void intake_look_up(struct intake *in, struct lookup *l,
+    void (*found)(struct intake *in, const struct lookup *l));
 /* Asks the journal for the message; intake_stored() follows. */
 void intake_commit(struct intake *in);
 
@@ -118,8 +127,8 @@ void intake_login_drop(struct worker *w, const struct session *s);
 bool outbound_mail(struct worker *w, const struct session *s,
     const struct addr *from, enum outbound_right *right_out, struct reply *r);
 /* A recipient that the table refuses. True: it is at no domain of ours, of a
- * client with a right, and *d takes it. False: *r, which is the table's word
- * by now, refuses it. */
+ * client with a right or behind an SRS address of ours, and *d takes it. False:
+ * *r, which is the table's word by now, refuses it. */
 bool outbound_rcpt(struct intake *in, const struct addr *to,
     struct decision *d, struct reply *r);
 

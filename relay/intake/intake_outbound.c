@@ -8,7 +8,7 @@
 #include "relay/base/hash.h"
 #include "relay/intake/intake.h"
 #include "relay/intake/intake_int.h"
-#include "relay/intake/outbound_rate.h"
+#include "relay/intake/rate_table.h"
 #include "relay/login/logins.h"
 #include "relay/watch/alarm.h"
 
@@ -150,7 +150,7 @@ static bool within_rate(const struct intake *in, struct reply *r)
 
 	strbuf_init(&who, 512);
 	print_who(in, &who);
-	a = outbound_rate_take(in->w->intake->c.rate,
+	a = rate_table_take(in->w->intake->c.rate,
 	    hash_slice(strbuf_view(&who)), limit,
 	    clock_mono_ms(in->w->shared->clock));
 	if (a == RATE_OVER_FIRST)
@@ -168,6 +168,7 @@ static void take_way(struct intake *in, const struct conf_leg *way,
 {
 	in->mail->env.egress = arena_strdup(in->mail->arena, way->name);
 	d->verdict = VERDICT_ACCEPT;
+	d->rule = in->led_back ? RULE_SRS : d->rule;
 	d->route = (struct route){ROUTE_LEGS, 1, {(uint16_t)way->id}};
 	snprintf(d->base, sizeof(d->base), "%.*s", (int)to->text.n,
 	    to->text.p);
@@ -175,13 +176,20 @@ static void take_way(struct intake *in, const struct conf_leg *way,
 	PH_ASSERT(decision_ok(d));
 }
 
+/* Mail that an SRS address leads back is not the client's own. */
+static bool may_send_out(const struct intake *in, struct reply *r)
+{
+	return in->led_back ||
+	       (in->right != RIGHT_NONE && within_rate(in, r));
+}
+
 bool outbound_rcpt(struct intake *in, const struct addr *to,
     struct decision *d, struct reply *r)
 {
 	const struct conf *c = in->w->snapshot->conf;
 
-	if (d->rule != RULE_RELAY || in->right == RIGHT_NONE ||
-	    !outbound_leads_out(c, to) || !within_rate(in, r))
+	if (d->rule != RULE_RELAY || !outbound_leads_out(c, to) ||
+	    !may_send_out(in, r))
 		return false;
 	if (c->outbound.ways == 0) {
 		reply_set(r, 451, "4.3.5", "You may send to the outside, and "

@@ -6,9 +6,11 @@
  */
 #include "relay/intake/intake_int.h"
 
+#include "relay/audit/lookup.h"
 #include "relay/delivery/leg_offers.h"
 #include "relay/intake/copy_bounce.h"
 #include "relay/intake/sender_check.h"
+#include "relay/intake/srs_rcpt.h"
 
 static struct spool_delivery *new_delivery(struct intake *in)
 {
@@ -306,6 +308,35 @@ static void on_sender(struct intake *in)
 		session_answer(in->session, &r);
 }
 
+static void on_led_back(struct intake *in, const struct lookup *l)
+{
+	struct rcpt_to t = in->asked;
+	struct reply r;
+
+	if (!srs_rcpt_found(in, l, &t, &r) || rcpt(in, &t, &r) == ANSWER_NOW)
+		session_answer(in->session, &r);
+}
+
+static enum answer lead_back(struct intake *in, struct rcpt_to *t,
+    struct reply *r)
+{
+	struct lookup *l;
+	uint64_t id;
+
+	switch (srs_rcpt(in, t, &id, r)) {
+	case LED_REFUSED:
+		return ANSWER_NOW;
+	case LED_LATER:
+		keep_asked(in, t);
+		l = lookup_new(id, &in->w->box, W_FOUND);
+		l->carried = l->sender = true;
+		intake_look_up(in, l, on_led_back);
+		return ANSWER_LATER;
+	default:
+		return rcpt(in, t, r);
+	}
+}
+
 enum answer intake_rcpt(void *arg, struct session *s,
     const struct rcpt_to *given, struct reply *r)
 {
@@ -319,5 +350,5 @@ enum answer intake_rcpt(void *arg, struct session *s,
 		reply_set(r, 452, "4.5.3", "Too many recipients");
 		return ANSWER_NOW;
 	}
-	return rcpt(in, &t, r);
+	return lead_back(in, &t, r);
 }

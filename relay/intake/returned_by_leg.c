@@ -200,15 +200,12 @@ static void take_parent(struct intake *in, const struct lookup *l)
 	table_end(t);
 }
 
+static void on_parent(struct intake *in, const struct lookup *l);
+
 static void ask_next(struct intake *in)
 {
-	struct lookup *l = lookup_new(in->was.id[in->parents_seen++],
-	    &in->w->box, W_PARENT);
-
-	PH_ASSERT(!in->owed);
-	l->arg = in;
-	in->owed = true;
-	projector_lookup(in->w->projector, l);
+	intake_look_up(in, lookup_new(in->was.id[in->parents_seen++],
+	    &in->w->box, W_FOUND), on_parent);
 }
 
 /* A mark of ours in a message that it was not made for: copied from another
@@ -412,19 +409,13 @@ bool returned_refused(const struct intake *in, const struct server_report *r)
 	return true;
 }
 
-void intake_parent(struct lookup *l)
+static void on_parent(struct intake *in, const struct lookup *l)
 {
-	struct intake *in = l->arg;
 	struct reply r;
 
-	PH_ASSERT(in->owed);
-	in->owed = false;
-	if (in->session != NULL && l->found)
+	if (l->found)
 		take_parent(in, l);
-	lookup_free(l);
-	if (in->session == NULL) {
-		intake_free(in);
-	} else if (in->blind) {
+	if (in->blind) {
 		reply_set(&r, 451, "4.3.0", "The cutover table cannot be read "
 					    "now, try again later");
 		session_answer(in->session, &r);

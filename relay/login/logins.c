@@ -259,18 +259,6 @@ void logins_free(struct logins *l)
 
 /* ---- asking ---- */
 
-/* The address; of IPv6 the network that one client has. */
-static uint64_t client_key(const struct netaddr *a)
-{
-	unsigned char bytes[9] = {(unsigned char)a->sa.sa_family};
-
-	if (a->sa.sa_family == AF_INET)
-		memcpy(bytes + 1, &a->in.sin_addr, 4);
-	else if (a->sa.sa_family == AF_INET6)
-		memcpy(bytes + 1, &a->in6.sin6_addr, 8);
-	return hash_bytes(bytes, sizeof(bytes));
-}
-
 /* The user, or another one whose hash costs as much as that of a user. */
 static const struct conf_user *find(const struct conf *c, struct slice name,
     bool *known_out)
@@ -295,7 +283,7 @@ static struct login_job *job_new(const struct login_ask *q)
 	j->letter.kind = q->kind;
 	j->back = q->back;
 	j->asker = q->asker;
-	j->who.client = client_key(q->client);
+	j->who.client = netaddr_client_key(q->client);
 	j->who.name = hash_slice(q->said->name);
 	j->name = mem_slicedup(q->said->name);
 	j->hash = mem_strdup(u->hash);

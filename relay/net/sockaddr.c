@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "relay/base/hash.h"
+
 static void set_v4(struct netaddr *a, const void *ip, in_port_t port)
 {
 	*a = (struct netaddr){.len = sizeof(a->in)};
@@ -109,6 +111,17 @@ bool netaddr_same_ip(const struct netaddr *a, const struct netaddr *b)
 		return IN6_ARE_ADDR_EQUAL(
 		    &a->in6.sin6_addr, &b->in6.sin6_addr);
 	return false;
+}
+
+uint64_t netaddr_client_key(const struct netaddr *a)
+{
+	unsigned char bytes[9] = {(unsigned char)a->sa.sa_family};
+
+	if (a->sa.sa_family == AF_INET)
+		memcpy(bytes + 1, &a->in.sin_addr, 4);
+	else if (a->sa.sa_family == AF_INET6)
+		memcpy(bytes + 1, &a->in6.sin6_addr, 8);
+	return hash_bytes(bytes, sizeof(bytes));
 }
 
 static void from_system(struct netaddr *a, int fd,

@@ -35,6 +35,9 @@ void netaddr_ip(const struct netaddr *a, char out[NETADDR_TEXT]);
 void netaddr_text(const struct netaddr *a, char out[NETADDR_TEXT]);
 int netaddr_port(const struct netaddr *a);
 bool netaddr_same_ip(const struct netaddr *a, const struct netaddr *b);
+/* Keyed hash (hash.h) of a client: its address; of IPv6 the /64 that one client
+ * has. */
+uint64_t netaddr_client_key(const struct netaddr *a);
 
 /* The descriptor's own address, and its peer's. */
 void netaddr_local(struct netaddr *a, int fd);

@@ -20,7 +20,7 @@ enum worker_letter {
 	W_FETCHED,	/* struct spool_fetch; arg is a struct worker_job */
 	W_CALL,		/* struct call                                  */
 	W_OWN_MAIL,	/* struct spool_draft_letter: for own_mail.c    */
-	W_PARENT,	/* struct lookup                                */
+	W_FOUND,	/* struct lookup                                */
 	W_YIELD,	/* struct leg_letter: give up idle connections  */
 	W_OFFER,	/* struct leg_letter: the queue has mail for it */
 	W_LOGIN,	/* struct login_job (relay/login)               */

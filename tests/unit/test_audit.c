@@ -323,6 +323,17 @@ static struct lookup *look(struct fixture *f, uint64_t id)
 	return l;
 }
 
+static void expect_sender(struct fixture *f, uint64_t id, const char *from)
+{
+	struct lookup *l = lookup_new(id, NULL, 0);
+
+	l->sender = l->carried = true;
+	lookup_fill(f->p, l);
+	assert_true(l->found && l->from != NULL);
+	assert_string_equal(l->from, from);
+	lookup_free(l);
+}
+
 static void expect_row(const struct lookup *l, unsigned i, uint16_t leg,
     enum dstate state)
 {
@@ -345,12 +356,13 @@ static void what_is_on_record_of_a_message_can_be_asked(void **state)
 	copy.to.role = ROLE_COPY;
 	copy.to.reason = WHY_LOOP;
 	open_projector(f);
-	fake_accepted(&f->j, id, T0, "", ann, f->cloud);
+	fake_accepted(&f->j, id, T0, "bob@example.org", ann, f->cloud);
 	projector_step(f->p, 1);
 	l = look(f, id);
 	expect_row(l, 0, f->cloud, D_QUEUED);
 	assert_int_equal(l->rows, 1);
 	lookup_free(l);
+	expect_sender(f, id, "bob@example.org");
 
 	fake_update(&f->j, id, T0 + MINUTE, D_NONE, &copy);
 	steps(f, 3);
@@ -368,6 +380,7 @@ static void what_is_on_record_of_a_message_can_be_asked(void **state)
 	expect_row(l, 1, f->legacy, D_PARKED);
 	assert_int_equal(l->rows, 2);
 	lookup_free(l);
+	expect_sender(f, id, "bob@example.org");
 
 	l = look(f, fake_id(T0, 2));
 	assert_false(l->found);

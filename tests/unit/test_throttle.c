@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "relay/base/clock.h"
-#include "relay/intake/outbound_rate.h"
+#include "relay/intake/rate_table.h"
 #include "relay/login/login_memory.h"
 #include "relay/login/throttle.h"
 
@@ -99,21 +99,26 @@ static void a_right_login_is_remembered_for_five_minutes(void **state)
 
 static void an_hour_has_so_many_recipients(void **state)
 {
-	struct outbound_rate *r = outbound_rate_new();
+	struct rate_table *r = rate_table_new(HOUR_MS);
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(outbound_rate_take(r, ANN, 3, 1000 * i),
+		assert_int_equal(rate_table_take(r, ANN, 3, 1000 * i),
 		    RATE_TAKEN);
-	assert_int_equal(outbound_rate_take(r, ANN, 3, HOUR_MS - 1),
+	assert_int_equal(rate_table_take(r, ANN, 3, HOUR_MS - 1),
 	    RATE_OVER_FIRST);
-	assert_int_equal(outbound_rate_take(r, ANN, 3, HOUR_MS - 1),
+	assert_int_equal(rate_table_take(r, ANN, 3, HOUR_MS - 1),
 	    RATE_OVER);
-	assert_int_equal(outbound_rate_take(r, BOB, 3, HOUR_MS - 1),
+	assert_int_equal(rate_table_take(r, BOB, 3, HOUR_MS - 1),
 	    RATE_TAKEN);
-	assert_int_equal(outbound_rate_take(r, ANN, 3, HOUR_MS), RATE_TAKEN);
-	assert_int_equal(outbound_rate_take(r, ANN, 0, HOUR_MS), RATE_TAKEN);
-	outbound_rate_free(r);
+	assert_int_equal(rate_table_take(r, ANN, 3, HOUR_MS), RATE_TAKEN);
+	assert_int_equal(rate_table_take(r, ANN, 0, HOUR_MS), RATE_TAKEN);
+	assert_false(rate_table_is_over(r, ANN, 2, HOUR_MS));
+	assert_false(rate_table_is_over(r, ANN, 2, HOUR_MS)); /* not counted */
+	assert_int_equal(rate_table_take(r, ANN, 2, HOUR_MS), RATE_TAKEN);
+	assert_true(rate_table_is_over(r, ANN, 2, 2 * HOUR_MS - 1));
+	assert_false(rate_table_is_over(r, ANN, 2, 2 * HOUR_MS));
+	rate_table_free(r);
 }
 
 int main(void)
