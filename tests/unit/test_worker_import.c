@@ -102,6 +102,17 @@ static void a_carried_message_goes_on_here_once(void)
 		    "\"state\":\"imported\"");
 		rig_has(rig_ctl_lines(0, "queue.import", m.envelope, lines),
 		    "\"state\":\"known\"");
+		{ /* The same id, and not the same message. */
+			char *other = mem_strdup(m.envelope);
+			char *from = strstr(other, "a@client.sim");
+
+			CHECK(from != NULL);
+			*from = 'b';
+			rig_ctl_lines(1, "queue.import", other, lines);
+			rig_has(rig_ctl_error(),
+			    "another message has this id here");
+			mem_free(other);
+		}
 		rig_deliveries(m.id, "legacy deferred");
 		rig_leg_down(LEG_LEGACY, false);
 		rig_leg_takes(LEG_LEGACY, 2);
