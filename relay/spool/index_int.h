@@ -100,9 +100,12 @@ bool index_has_row(const struct spool *s, uint32_t number,
 void index_restore(struct spool *s, struct segment *seg,
     const struct message_row *row);
 void index_clear(struct spool *s);
-/* May it be taken into memory, as far as its numbers go? What its states stand
- * in is there as long as it is. */
-bool index_may_take(const struct spool *s, const struct message_row *row);
+/* May it be taken into memory, as far as its numbers go? Its record ends before
+ * `end` of its segment; what its states stand in is there as long as it is. */
+bool index_may_take(const struct spool *s, const struct message_row *row,
+    uint64_t end);
+/* Is a delivery of it live? */
+bool row_lives(const struct message_row *row);
 /* Recovery: what the summary of a segment says of a message. */
 void index_take_row(struct spool *s, struct segment *home,
     const struct message_row *row);

@@ -359,10 +359,20 @@ struct version *version_after_row(const struct version *was,
 	return v;
 }
 
-bool index_may_take(const struct spool *s, const struct message_row *row)
+bool row_lives(const struct message_row *row)
+{
+	for (unsigned i = 0; i < row->deliveries; i++)
+		if (dstate_live(row->delivery[i].state))
+			return true;
+	return false;
+}
+
+bool index_may_take(const struct spool *s, const struct message_row *row,
+    uint64_t end)
 {
 	if (row->rec_bytes >> REC_BITS != 0 ||
-	    row->body_bytes >> BODY_BITS != 0)
+	    row->body_bytes >> BODY_BITS != 0 ||
+	    (uint64_t)row->rec + row->rec_bytes > end)
 		return false;
 	for (unsigned i = 0; i < row->deliveries; i++) {
 		const struct row_place *at = &row->place[i];

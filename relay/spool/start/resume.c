@@ -9,6 +9,7 @@
 
 struct resume {
 	struct chunk_file in;
+	uint64_t *end; /* by slot: where its segment ended */
 	bool has_row;
 };
 
@@ -136,7 +137,8 @@ static bool restore(struct spool_recovery *r, const struct message_row *row)
 
 	if (seg == NULL)
 		return true; /* carried since, by a record that is replayed */
-	if (!index_may_take(r->s, row))
+	if (!row_lives(row) ||
+	    !index_may_take(r->s, row, r->resume->end[row->slot]))
 		return false;
 	replay_adopt_bulk(r, &y);
 	index_restore(r->s, seg, row);
@@ -206,8 +208,22 @@ static void restore_segments(struct spool_recovery *r, const struct found *f)
 	}
 }
 
+/* All messages stood in these segments when they were listed. */
+static void know_ends(struct spool_recovery *r, const struct found *f)
+{
+	r->resume->end = NEW_ARRAY(uint64_t, r->s->segs);
+	for (uint32_t i = 0; i < f->segs; i++) {
+		const struct checkpoint_segment *g = &f->seg[i];
+
+		if (g->lane == LANE_MAIN &&
+		    main_at(r->s, g->slot, g->generation) != NULL)
+			r->resume->end[g->slot] = g->end;
+	}
+}
+
 static bool take_over(struct spool_recovery *r, const struct found *f)
 {
+	know_ends(r, f);
 	if (!restore_begin(r, &f->begin) || !restore_rows(r, f->rows)) {
 		index_clear(r->s);
 		facts_clear(r->s);
@@ -257,6 +273,7 @@ void checkpoint_leave(struct spool_recovery *r)
 	if (r->resume == NULL)
 		return;
 	chunk_file_close(&r->resume->in);
+	mem_free(r->resume->end);
 	mem_free(r->resume);
 	r->resume = NULL;
 }

@@ -59,6 +59,27 @@ static bool skim_heads(struct spool_recovery *r, struct segment *seg,
 	return at->summary != 0 && sc->bad_blocks == 0 && !sc->newer.met;
 }
 
+/* Of the segment that the record of a row stands in: that of a message that was
+ * revived is an earlier one. */
+static uint64_t end_of(const struct spool *s, const struct message_row *row,
+    const struct segment *seg, const struct skim *skim)
+{
+	if (!row->whole)
+		return UINT64_MAX;
+	if (row->generation > seg->generation)
+		return 0;
+	if (row->generation == seg->generation)
+		return skim->summary;
+	list_each(n, &s->mains) {
+		const struct segment *other =
+		    LIST_ENTRY(n, struct segment, node);
+
+		if (other->generation == row->generation)
+			return other->end;
+	}
+	return UINT64_MAX; /* it is gone: the row has no effect */
+}
+
 static bool all_whole(struct spool_recovery *r, struct segment *seg,
     const struct skim *skim)
 {
@@ -67,8 +88,9 @@ static bool all_whole(struct spool_recovery *r, struct segment *seg,
 
 	summary_reader_open(&in, r->s, seg, skim->summary, skim->end);
 	while ((rc = summary_reader_next(&in)) > 0)
-		if (!index_may_take(r->s, &in.row))
-			rc = -1;
+		if (!index_may_take(r->s, &in.row,
+			end_of(r->s, &in.row, seg, skim)))
+			break;
 	rc = rc == 0 && in.head.batches == skim->covers ? 0 : -1;
 	summary_reader_close(&in);
 	return rc == 0;
