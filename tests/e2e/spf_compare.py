@@ -37,6 +37,8 @@ RULES = {
     "ptr": ("5.5, 7.2", "an error of the DNS in ptr is a temperror; asks for "
             "names that would not do, and counts them as void; %{p} is kept "
             "when the domain changes"),
+    "once": ("4.6.4", "counts a name without an answer each time it is used, "
+             "not each that is asked"),
     "exp": ("6.2", "looks up an explanation, and counts what is void in it, "
             "before there is a fail"),
     "cut": ("7.3", "cuts an explanation as if it were a name"),
@@ -84,7 +86,7 @@ class Explanation:
 class Query(pyspf.query):
     """python3-spf, with the rules in `rules` kept."""
 
-    rules = frozenset()
+    rules = asked = frozenset()
 
     # -- records
 
@@ -133,7 +135,10 @@ class Query(pyspf.query):
         return Lazy(self, arg)
 
     def dns(self, name, qtype, cnames=None, ignore_void=False):
-        return super().dns(str(name), qtype, cnames, ignore_void)
+        key = str(name).lower(), qtype
+        again = "once" in self.rules and key in self.asked
+        self.asked = self.asked | {key}
+        return super().dns(str(name), qtype, cnames, ignore_void or again)
 
     def dns_spf(self, domain):
         return super().dns_spf(str(domain))

@@ -184,7 +184,8 @@ def test_no_record_costs_more_than_50_questions(process):
 def test_the_third_name_without_an_answer_is_an_error(process):
     for terms, result in (("a:n1.x.y a:n2.x.y", "fail"),
                           ("a:n1.x.y mx:n2.x.y exists:n3.x.y", "permerror"),
-                          ("a:x.y a:n1.x.y a:n2.x.y", "fail")):
+                          ("a:x.y a:n1.x.y a:n2.x.y", "fail"),
+                          ("a:n1.x.y a:n1.x.y a:n1.x.y a:n2.x.y", "fail")):
         r = check(process, {"d.example": "v=spf1 %s -all" % terms,
                             "x.y": "A 198.51.100.1"})
         assert r["result"] == result, terms
@@ -213,6 +214,14 @@ def test_ten_names_of_a_ptr_are_read(process):
         # An address that is not to be had leaves its name out (5.5).
         r = check(process, records, silent=["x.d.example", reverse])
         assert r["result"] == "fail" or names == 10 and r["result"] == "pass"
+
+
+def test_nothing_is_void_in_an_explanation(process):
+    records = {"d.example": "v=spf1 -all exp=e.x", "e.x": "%{p}.",
+               "3.2.0.192.in-addr.arpa": ["PTR n%d.x" % i for i in range(5)]}
+    r = check(process, records)
+    assert (r["result"], r["explanation"], r["voids"]) == \
+        ("fail", "unknown.", 0)
 
 
 def test_a_long_record_is_evaluated_whole(process):

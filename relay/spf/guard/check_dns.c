@@ -99,9 +99,12 @@ void dns_void(struct check *c, const struct spf_record *r,
     const struct spf_answer *a)
 {
 	/* A name that was not asked has none in its answer. */
-	if (a->name.n == 0 || a->status == SPF_ANSWER_FAILED ||
-	    a->records.n > 0)
+	if (c->explains || a->name.n == 0 ||
+	    a->status == SPF_ANSWER_FAILED || a->records.n > 0)
 		return;
+	if (c->counted[a - c->q->answer])
+		return;
+	c->counted[a - c->q->answer] = true;
 	if (++c->voids > GUARD_VOIDS_MAX)
 		check_stop(c, SPF_PERMERROR, r,
 		    "more than 2 names without an answer (RFC 7208 4.6.4)");

@@ -39,6 +39,8 @@ struct check {
 	struct spf_record *record[GUARD_RECORDS_MAX];
 	unsigned records;
 	unsigned lookups, voids;
+	bool counted[SPF_QUESTIONS_MAX]; /* an answer, among the voids */
+	bool explains;	 /* the verdict is there: nothing counts */
 	bool missed;	 /* an answer is wanted: the result means nothing */
 	/* The end of a check beside its terms: SPF_TEMPERROR or
 	 * SPF_PERMERROR, in which record and why. */
@@ -67,7 +69,7 @@ const struct spf_answer *dns_find(struct check *c, enum spf_type type,
 /* Asks unless it is answered; does not end the check. */
 void dns_ahead(struct check *c, enum spf_type type, struct slice name);
 int dns_count(const struct spf_answer *a);
-/* Counts an answer without records; past the limit the check is over. */
+/* Counts an answer without records, once; past the limit the check is over. */
 void dns_void(struct check *c, const struct spf_record *r,
     const struct spf_answer *a);
 /* A or AAAA, as the client is. */

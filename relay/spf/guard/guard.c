@@ -360,8 +360,7 @@ static void verdict_of(struct check *c, enum spf_result result)
 	v->domain = explain_clean(c, r->domain, MACRO_NAME_MAX);
 	if (t != NULL)
 		v->mechanism = explain_clean(c, t->text, MACRO_NAME_MAX);
-	/* It costs no verdict: only what it asks counts. */
-	c->voids = 0;
+	c->explains = true;
 	if (result == SPF_FAIL)
 		explain_fail(c, r);
 }
