@@ -25,7 +25,8 @@
 enum {
 	VERDICTS = 2000000,
 	CLIENTS = 20000,
-	DOMAINS = 1000, /* of ten includes each */
+	DOMAINS = 100, /* of ten includes each: the server looks at each row */
+	ROUNDS = 20, /* over all of them, each from the beginning */
 	INCLUDES = 10,
 	TEXT = 2000,
 };
@@ -208,7 +209,8 @@ static double known_records(int port, const char *program, int n)
 	return end(&b, begun, n);
 }
 
-static double nothing_known(int port, const char *program, int n)
+/* The helper's start is left out: it has answered before. */
+static double nothing_known(int port, const char *program)
 {
 	struct bench b;
 	double begun;
@@ -218,13 +220,22 @@ static double nothing_known(int port, const char *program, int n)
 	check(&b, "ann@known.example", SPF_PASS);
 	set_client(&b, 0x5b000001); /* in no include's network */
 	begun = begun_us();
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < DOMAINS; i++) {
 		char sender[64];
 
 		snprintf(sender, sizeof(sender), "ann@d%d.example", i);
 		check(&b, sender, SPF_FAIL);
 	}
-	return end(&b, begun, n);
+	return end(&b, begun, DOMAINS);
+}
+
+static double mean_of_rounds(int port, const char *program, int rounds)
+{
+	double sum = 0;
+
+	for (int i = 0; i < rounds; i++)
+		sum += nothing_known(port, program);
+	return sum / rounds;
 }
 
 int main(int argc, char **argv)
@@ -243,6 +254,6 @@ int main(int argc, char **argv)
 	       "\"cold_us\": %.1f}\n",
 	    known_verdict(port, argv[3], VERDICTS / part),
 	    known_records(port, argv[3], CLIENTS / part),
-	    nothing_known(port, argv[3], DOMAINS / part));
+	    mean_of_rounds(port, argv[3], 1 + ROUNDS / part));
 	return 0;
 }
