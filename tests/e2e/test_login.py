@@ -2,6 +2,8 @@
 """Clients that may send to the outside: by a login over TLS, a certificate or
 an address; and all others, which may not (T4)."""
 import base64
+import os
+import pty
 import re
 import socket
 import subprocess
@@ -13,6 +15,7 @@ from dialog import Dialog, queued_id
 from gateway import BUILD, Refused
 from names import Names
 from test_proxy import v2
+from until import DEADLINE_S
 
 NAME = "relay.example.com"
 ANN = "ann@example.com"
@@ -463,6 +466,38 @@ def test_without_a_way_nothing_is_taken(door):
     door.start(outbound={"use": []})
     with door.login() as d:
         assert outside_answer(d) == (451, "4.3.5")
+
+
+# ---- the command
+
+def on_terminal(*lines):
+    """What `passwd` prints on its output, and what the terminal showed."""
+    ours, theirs = pty.openpty()
+    p = subprocess.Popen([BUILD / "posthouse", "passwd", "ann"], stdin=theirs,
+                         stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    shown = b""
+    for line in lines:
+        while not shown.endswith(b": "):
+            shown += os.read(ours, 100)
+        os.write(ours, line + b"\n")
+        shown += b"|"
+    out = p.communicate(timeout=DEADLINE_S)[0]
+    try:
+        while part := os.read(ours, 1000):
+            shown += part
+    except OSError:  # its other end is closed
+        pass
+    os.close(ours)
+    return p.returncode, out, shown
+
+
+def test_passwd_asks_twice_and_shows_nothing():
+    code, out, shown = on_terminal(b"first-one", b"first-one")
+    assert code == 0 and re.fullmatch(r"ann:\$y\$[^:]+:\n", out)
+    assert b"first-one" not in shown and b"Once more" in shown
+    code, out, shown = on_terminal(b"first-one", b"other-one")
+    assert (code, out) == (1, "") and b"differ" in shown
 
 
 # ---- guessing

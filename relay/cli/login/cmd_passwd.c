@@ -36,13 +36,14 @@ static bool ask(const char *question, struct password *p)
 	struct termios shown, hidden;
 	bool ok;
 
-	fprintf(stderr, "%s: ", question);
 	if (tcgetattr(STDIN_FILENO, &shown) != 0)
 		return false;
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
 		return false;
+	/* Asked last: the password may be typed at the sight of it. */
+	fprintf(stderr, "%s: ", question);
 	ok = read_line(p);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	fputc('\n', stderr);
