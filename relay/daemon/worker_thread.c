@@ -238,13 +238,13 @@ struct worker_thread *worker_thread_new(const struct worker_config *c,
 	t->offers = c->offers;
 	mailbox_attach(&w->box, w->loop, on_letter, w);
 	t->scratch = stream_scratch_new();
-	w->outgoing = outgoing_new(w, dispatch_handover);
 	t->w.dns = dns_new(w->loop, w->snapshot->conf, err);
 	if (t->w.dns == NULL) {
 		worker_thread_free(t);
 		return NULL;
 	}
 	make_spf(t, c);
+	w->outgoing = outgoing_new(w, dispatch_handover);
 	w->client_names = client_names_new(w->loop, w->dns);
 	make_client(t);
 	make_server(t);

@@ -7,7 +7,7 @@
 #define RELAY_DELIVERY_ATTEMPT_H
 
 #include "relay/client/client.h"
-#include "relay/delivery/egress_judge.h"
+#include "relay/egress/egress_judge.h"
 #include "relay/post/mail.h"
 #include "relay/post/queue_letters.h"
 #include "relay/post/worker.h"

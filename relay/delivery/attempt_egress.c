@@ -256,7 +256,8 @@ enum egress_step attempt_egress(struct attempt *at,
 		at->snapshot = snapshot_ref(at->w->snapshot);
 	if (at->judged != NULL || !is_outbound(at))
 		return EGRESS_GO;
-	s = egress_subject_of(at->w, at->snapshot->conf, &at->mail->env);
+	s = egress_subject_of(at->snapshot->conf, &at->mail->env,
+	    clock_wall_us(at->w->shared->clock));
 	judged = egress_judge(at->w->outgoing->egress, &s, on_judged, at,
 	    &at->question);
 	if (judged != NULL)

@@ -7,7 +7,7 @@
 
 #include "relay/base/mem.h"
 #include "relay/client/client.h"
-#include "relay/delivery/egress_judge.h"
+#include "relay/egress/egress_judge.h"
 
 struct outgoing *outgoing_new(struct worker *w,
     void (*handover)(void *arg))
@@ -20,7 +20,7 @@ struct outgoing *outgoing_new(struct worker *w,
 	list_init(&o->resolving);
 	list_init(&o->reading);
 	timer_init(&o->handover, w->loop, handover, w);
-	o->egress = egress_judge_new(w);
+	o->egress = egress_judge_new(w->loop, w->dns, w->spf);
 	return o;
 }
 

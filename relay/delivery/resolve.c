@@ -5,7 +5,7 @@
 #include "relay/delivery/resolve.h"
 
 #include "policy/chooser.h"
-#include "relay/delivery/egress_judge.h"
+#include "relay/egress/egress_judge.h"
 #include "relay/delivery/outgoing.h"
 #include "relay/delivery/own_mail.h"
 
@@ -160,7 +160,8 @@ void resolve_routes(struct worker *w, struct worker_job *j, struct mail *m)
 		resolve_all(w, j, m, NULL);
 		return;
 	}
-	s = egress_subject_of(w, w->snapshot->conf, &m->env);
+	s = egress_subject_of(w->snapshot->conf, &m->env,
+	    clock_wall_us(w->shared->clock));
 	r = NEW(struct resolve_wait);
 	*r = (struct resolve_wait){.w = w, .job = j, .mail = mail_ref(m)};
 	list_push_back(&w->outgoing->resolving, &r->node);

@@ -5,7 +5,7 @@
  * answer is waited for: each attempt asks again (attempt_egress.c). A worker's
  * loop.
  */
-#include "relay/delivery/egress_judge.h"
+#include "relay/egress/egress_judge.h"
 #include "relay/delivery/outgoing.h"
 #include "relay/intake/intake_int.h"
 
@@ -24,8 +24,8 @@ void egress_ask(struct intake *in, const struct conf_leg *first)
 
 	if (in->egress.asked)
 		return;
-	s = egress_subject_of(in->w, session_conf(in->session),
-	    &in->mail->env);
+	s = egress_subject_of(session_conf(in->session), &in->mail->env,
+	    clock_wall_us(in->w->shared->clock));
 	in->egress.asked = true;
 	in->egress.first = first->id;
 	in->egress.chosen = -1;

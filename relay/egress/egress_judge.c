@@ -3,7 +3,7 @@
  * The verdicts for a sender over each egress in use: each public address of an
  * egress is a check of its own, and so is our SRS domain over it.
  */
-#include "relay/delivery/egress_judge.h"
+#include "relay/egress/egress_judge.h"
 
 #include "policy/chooser.h"
 #include "relay/base/assert.h"
@@ -12,7 +12,9 @@
 #include "relay/spf/spf_networks.h"
 
 struct egress_judge {
-	struct worker *w;
+	struct loop *loop;
+	struct dns *dns;
+	struct spf_checker *spf;
 	struct list questions;
 	struct list platforms;
 	struct egress_judged known; /* of the last question */
@@ -57,11 +59,14 @@ struct look {
 	bool srs;
 };
 
-struct egress_judge *egress_judge_new(struct worker *w)
+struct egress_judge *egress_judge_new(struct loop *l, struct dns *dns,
+    struct spf_checker *spf)
 {
 	struct egress_judge *j = NEW(struct egress_judge);
 
-	j->w = w;
+	j->loop = l;
+	j->dns = dns;
+	j->spf = spf;
 	list_init(&j->questions);
 	list_init(&j->platforms);
 	return j;
@@ -215,7 +220,7 @@ static void look(struct asked_way *way, const struct netaddr *address,
 	l->wait.done = on_checked;
 	l->wait.arg = l;
 	list_node_init(&l->wait.node);
-	c = spf_check(q->j->w->spf, &s, &l->wait);
+	c = spf_check(q->j->spf, &s, &l->wait);
 	if (c == NULL) {
 		q->pending++;
 		list_push_back(&q->looks, &l->node);
@@ -274,7 +279,7 @@ static struct spf_networks *platform(struct egress_judge *j,
 	}
 	p = NEW(struct platform);
 	p->domain = mem_strdup(domain);
-	p->networks = spf_networks_new(j->w->loop, j->w->dns, domain);
+	p->networks = spf_networks_new(j->loop, j->dns, domain);
 	list_push_back(&j->platforms, &p->node);
 	return p->networks;
 }
@@ -329,12 +334,12 @@ static void look_at_way(struct asked_way *way)
 		way->q->pending++;
 }
 
-struct egress_subject egress_subject_of(const struct worker *w,
-    const struct conf *c, const struct envelope *e)
+struct egress_subject egress_subject_of(const struct conf *c,
+    const struct envelope *e, int64_t now_us)
 {
-	int64_t us = clock_wall_us(w->shared->clock) - e->accepted_us;
 	struct egress_subject s = {.conf = c,
-	    .waited = us / 1000 >= c->outbound.temperror_wait_ms};
+	    .waited = (now_us - e->accepted_us) / 1000 >=
+		      c->outbound.temperror_wait_ms};
 	const char *why;
 
 	if (e->from[0] != '\0' &&

@@ -3,20 +3,26 @@
  * Asks for each egress in use whether the sender's domain would believe it,
  * and has one chosen (policy/egress.h, doc/egress.md). An egress is judged by
  * the addresses that the receiver may see: its own, or those of the platform
- * behind spf_include; the worst answer counts. A worker's loop.
+ * behind spf_include; the worst answer counts. One loop: a worker's, or that of
+ * the command line.
  */
-#ifndef RELAY_DELIVERY_EGRESS_JUDGE_H
-#define RELAY_DELIVERY_EGRESS_JUDGE_H
+#ifndef RELAY_EGRESS_EGRESS_JUDGE_H
+#define RELAY_EGRESS_EGRESS_JUDGE_H
 
 #include "policy/egress.h"
 #include "relay/mail/addr.h"
 #include "relay/mail/envelope.h"
-#include "relay/post/worker.h"
+#include "relay/base/loop.h"
 
-struct egress_judge; /* a worker's */
+struct dns;
+struct egress_judge; /* a loop's */
 struct egress_question;
 
-struct egress_judge *egress_judge_new(struct worker *w);
+struct spf_checker;
+
+/* Borrows all three. */
+struct egress_judge *egress_judge_new(struct loop *l, struct dns *dns,
+    struct spf_checker *spf);
 void egress_judge_free(struct egress_judge *j); /* no callback follows */
 
 enum { EGRESS_TERM_MAX = 96 };
@@ -36,14 +42,14 @@ struct egress_judged {
 };
 
 struct egress_subject {
-	const struct conf *conf; /* a snapshot's of this worker */
+	const struct conf *conf; /* counted (conf_ref()) */
 	struct addr from;	 /* its text is empty: the null sender */
 	bool waited;		 /* outbound.temperror_wait is over */
 	bool dmarc_fails;	 /* as in struct egress_case */
 };
-/* Of a message by now. Borrows from both. */
-struct egress_subject egress_subject_of(const struct worker *w,
-    const struct conf *c, const struct envelope *e);
+/* Of a message at that time (wall clock). Borrows from both. */
+struct egress_subject egress_subject_of(const struct conf *c,
+    const struct envelope *e, int64_t now_us);
 
 /* The judgement, when all of it is known: borrowed until the next question.
  * NULL: `done` is called once, later, with the same, borrowed for the call;
