@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * From and DKIM-Signature, read for a domain each. What is unclear to us may
+ * be clear to a receiver that guesses: it is no domain then.
+ */
+#include "relay/mail/author.h"
+
+#include "relay/base/mem.h"
+#include "relay/mail/addr.h"
+#include "relay/mail/domain.h"
+#include "relay/mail/header.h"
+
+/* ---- From ---------------------------------------------------------------- */
+
+/* A mailbox that is being read; a comment is a blank. */
+struct mailbox_text {
+	struct strbuf plain; /* what stands outside of angle brackets */
+	struct strbuf angle; /* inside of them */
+	bool opened, closed;
+};
+
+/* The end of the comment that `s` begins with; 0: it has none. */
+static size_t comment_end(struct slice s)
+{
+	int depth = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '(')
+			depth++;
+		else if (s.p[i] == ')' && --depth == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+static size_t quoted_end(struct slice s)
+{
+	for (size_t i = 1; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '"')
+			return i + 1;
+	}
+	return 0;
+}
+
+/* A character that stands for itself. False: it makes the field unclear. */
+static bool take_char(struct mailbox_text *m, char c)
+{
+	switch (c) {
+	case '<':
+		if (m->opened)
+			return false;
+		m->opened = true;
+		return true;
+	case '>':
+		if (!m->opened || m->closed)
+			return false;
+		m->closed = true;
+		return true;
+	case ',': /* a second address */
+	case ';': /* a group, or a source route */
+	case ':':
+	case ')':
+	case '\0':
+		return false;
+	default:
+		/* Nothing stands behind the brackets. */
+		if (m->closed)
+			return false;
+		strbuf_addc(m->opened ? &m->angle : &m->plain, c);
+		return true;
+	}
+}
+
+/* The bytes of `s` that belong together at its head; 0: it is unclear. */
+static size_t take_token(struct mailbox_text *m, struct slice s)
+{
+	struct strbuf *to = m->opened ? &m->angle : &m->plain;
+	size_t n;
+
+	if (ascii_blank(s.p[0]) || s.p[0] == '(') {
+		if (!m->closed)
+			strbuf_addc(to, ' ');
+		return s.p[0] == '(' ? comment_end(s) : 1;
+	}
+	if (s.p[0] != '"')
+		return take_char(m, s.p[0]) ? 1 : 0;
+	n = m->closed ? 0 : quoted_end(s);
+	strbuf_addsl(to, slice_head(s, n));
+	return n;
+}
+
+static bool domain_of_mailbox(struct mailbox_text *m, struct strbuf *out)
+{
+	struct strbuf *text = m->opened ? &m->angle : &m->plain;
+	struct strbuf domain;
+	struct addr a;
+	const char *why;
+	bool ok;
+
+	if (m->opened != m->closed || !strbuf_ok(text) ||
+	    addr_parse(slice_trim(strbuf_view(text)), true, &a, &why) < 0 ||
+	    a.literal)
+		return false;
+	strbuf_init(&domain, AUTHOR_DOMAIN_MAX);
+	ok = domain_normal(a.domain, &domain) && domain.n > 0;
+	if (ok)
+		strbuf_addsl(out, strbuf_view(&domain));
+	strbuf_fini(&domain);
+	return ok;
+}
+
+static bool domain_of_field(struct slice value, struct strbuf *out)
+{
+	struct mailbox_text m = {.opened = false};
+	bool ok = value.n <= AUTHOR_FIELD_MAX;
+
+	strbuf_init(&m.plain, AUTHOR_FIELD_MAX);
+	strbuf_init(&m.angle, AUTHOR_FIELD_MAX);
+	while (ok && value.n > 0) {
+		size_t n = take_token(&m, value);
+
+		ok = n > 0;
+		value = slice_from(value, n);
+	}
+	ok = ok && domain_of_mailbox(&m, out);
+	strbuf_fini(&m.plain);
+	strbuf_fini(&m.angle);
+	return ok;
+}
+
+bool author_domain(struct slice message, bool whole, struct strbuf *out)
+{
+	struct slice value = slice_of("", 0);
+	struct header_field f;
+	int fields = 0;
+
+	while (header_next(&message, &f)) {
+		if (!slice_case_eq(f.name, SLICE("From")))
+			continue;
+		value = f.value;
+		fields++;
+	}
+	return whole && fields == 1 && domain_of_field(value, out);
+}
+
+/* ---- DKIM-Signature ------------------------------------------------------ */
+
+bool domain_below(struct slice d, struct slice above)
+{
+	if (d.n <= above.n)
+		return slice_eq(d, above);
+	return above.n > 0 && d.p[d.n - above.n - 1] == '.' &&
+	       slice_eq(slice_from(d, d.n - above.n), above);
+}
+
+/* Its last two labels; all of it, when it has no more. */
+static struct slice last_two(struct slice d)
+{
+	long at = slice_rfind(d, '.');
+
+	if (at > 0)
+		at = slice_rfind(slice_head(d, (size_t)at), '.');
+	return slice_from(d, at < 0 ? 0 : (size_t)at + 1);
+}
+
+static bool may_be_related(struct slice d, struct slice from)
+{
+	struct slice end = last_two(from);
+
+	return domain_below(d, from) || domain_below(from, d) ||
+	       (slice_find(end, '.') >= 0 && slice_eq(last_two(d), end));
+}
+
+/* The value of the tag d, its blanks dropped. False: none, or two of them. */
+static bool signer_of(struct slice value, struct strbuf *out)
+{
+	struct strbuf text;
+	struct slice part;
+	int found = 0;
+
+	strbuf_init(&text, 2 * AUTHOR_DOMAIN_MAX);
+	while (slice_next(&value, ';', &part)) {
+		size_t i = 0;
+
+		while (i < part.n && ascii_blank(part.p[i]))
+			i++;
+		if (i == part.n || part.p[i++] != 'd')
+			continue;
+		while (i < part.n && ascii_blank(part.p[i]))
+			i++;
+		if (i == part.n || part.p[i++] != '=')
+			continue;
+		found++;
+		for (; i < part.n; i++)
+			if (!ascii_blank(part.p[i]))
+				strbuf_addc(&text, part.p[i]);
+	}
+	/* An A-label, or a name of RFC 8616; never a literal. */
+	if (found != 1 || !strbuf_ok(&text) || text.n == 0 ||
+	    text.p[0] == '[' || !domain_normal(strbuf_view(&text), out))
+		found = 0;
+	strbuf_fini(&text);
+	return found == 1;
+}
+
+static bool listed(struct slice list, struct slice d)
+{
+	struct slice one;
+
+	while (slice_next(&list, ' ', &one))
+		if (slice_eq(one, d))
+			return true;
+	return false;
+}
+
+/* Adds what is new to the list behind `start`, while there is room. */
+static void keep_signer(struct slice d, size_t start, struct strbuf *out)
+{
+	struct slice list = slice_from(strbuf_view(out), start);
+	int kept = 0;
+
+	if (listed(list, d))
+		return;
+	for (size_t i = 0; i < list.n; i++)
+		kept += list.p[i] == ' ';
+	if (list.n > 0 && kept + 1 >= AUTHOR_SIGNERS)
+		return;
+	if (list.n > 0)
+		strbuf_addc(out, ' ');
+	strbuf_addsl(out, d);
+}
+
+void author_signers(struct slice message, struct slice from,
+    struct strbuf *out)
+{
+	size_t start = out->n;
+	struct header_field f;
+	struct strbuf d;
+	int fields = 0;
+
+	strbuf_init(&d, AUTHOR_DOMAIN_MAX);
+	while (header_next(&message, &f) && fields < AUTHOR_FIELDS) {
+		if (!slice_case_eq(f.name, SLICE("DKIM-Signature")))
+			continue;
+		fields++;
+		strbuf_reset(&d);
+		if (f.value.n > AUTHOR_FIELD_MAX || !signer_of(f.value, &d) ||
+		    !may_be_related(strbuf_view(&d), from))
+			continue;
+		if (slice_eq(strbuf_view(&d), from)) {
+			out->n = start;
+			strbuf_addsl(out, from);
+			break;
+		}
+		keep_signer(strbuf_view(&d), start, out);
+	}
+	strbuf_fini(&d);
+}
