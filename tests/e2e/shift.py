@@ -12,6 +12,7 @@ HOUR_S = 3600
 
 class Shift:
     def __init__(self, folder):
+        assert LIBRARY.exists(), f"no clock to shift: make {LIBRARY}"
         path = folder / "shift"
         path.write_bytes(bytes(16))
         with open(path, "r+b") as f:
