@@ -26,7 +26,8 @@ void loop_free(struct loop *l);
 /* Runs until loop_stop(). */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread */
-/* Handles what is ready (waiting at most `wait_ms`) and returns; for tests. */
+/* Handles what is ready (waiting at most `wait_ms`) and returns: for tests,
+ * and where a program waits for one thing after the other. */
 void loop_once(struct loop *l, int wait_ms);
 /* Monotonic milliseconds, read once a turn of the loop. */
 int64_t loop_now_ms(const struct loop *l);

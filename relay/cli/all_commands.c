@@ -32,6 +32,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_leg,
 	cmd_leg_probe,
 	cmd_spf_check,
+	cmd_spf_egress,
 	cmd_trace,
 	cmd_audit,
 	cmd_passwd,

@@ -5,7 +5,6 @@
  */
 #include "relay/delivery/attempt_egress.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "policy/chooser.h"
@@ -14,6 +13,7 @@
 #include "relay/base/id.h"
 #include "relay/delivery/attempt_end.h"
 #include "relay/delivery/outgoing.h"
+#include "relay/egress/egress_text.h"
 #include "relay/watch/alarm.h"
 
 /* A DNS that is silent lets attempts wait here, each with its message. */
@@ -81,24 +81,6 @@ static const struct egress_verdict *worst(const struct egress_judged *judged)
 	return NULL;
 }
 
-/* The term that the record lacks for that egress. */
-static void add_term(const struct conf_leg *leg, struct strbuf *out)
-{
-	char text[NETADDR_TEXT];
-
-	if (leg->spf_include[0] != '\0') {
-		strbuf_addf(out, "include:%s", leg->spf_include);
-		return;
-	}
-	if (leg->seen.count == 0)
-		return;
-	if (inet_ntop(leg->seen.net[0].family, leg->seen.net[0].addr, text,
-		sizeof(text)) != NULL)
-		strbuf_addf(out, "%s:%s/%d",
-		    leg->seen.net[0].family == AF_INET6 ? "ip6" : "ip4", text,
-		    leg->seen.net[0].bits);
-}
-
 static void say_record(const struct attempt *at,
     const struct egress_judged *judged, const struct egress_verdict *v)
 {
@@ -114,7 +96,7 @@ static void say_record(const struct attempt *at,
 	    v->mechanism);
 	if (judged->choice.own_record) {
 		strbuf_adds(&text, "; add ");
-		add_term(leg, &text);
+		egress_add_term(leg, &text);
 		strbuf_adds(&text, " to it");
 	}
 	strbuf_adds(&text, judged->choice.way < 0 ? "; the mail waits" :

@@ -3,8 +3,8 @@
  * spf check: what SPF says of a client and a sender, and which term of which
  * record says it.
  */
-#include "relay/cli/spf/own_checker.h"
 #include "relay/cli/spf/spf_commands.h"
+#include "relay/spf/spf_alone.h"
 
 struct shown {
 	struct cli *c;
@@ -117,7 +117,8 @@ static int run_check(struct cli *c)
 	struct netaddr client;
 	struct spf_subject s = {.client = &client, .explain = true};
 	struct shown shown = {.c = c};
-	struct own_checker *o;
+	struct spf_alone *o;
+	struct error err;
 
 	if (netaddr_parse(&client, slice_str(c->arg[0]), 0) != 0)
 		return cli_usage(c, "%s is no IPv4 or IPv6 address",
@@ -127,12 +128,14 @@ static int run_check(struct cli *c)
 		return cli_usage(c, "a null sender is judged by its HELO "
 				    "name: give that as well");
 	s.helo = slice_str(c->args > 2 ? c->arg[2] : "unknown");
-	o = own_checker_new(c);
-	if (o == NULL)
+	if (cli_conf(c) == NULL)
 		return CLI_NO;
+	o = spf_alone_new(c->conf, &err);
+	if (o == NULL)
+		return cli_fail(c, "%s", err.text);
 	shown.began_ms = clock_mono_ms(&clock_system);
-	own_checker_run(o, &s, on_found, &shown);
-	own_checker_free(o);
+	spf_alone_run(o, &s, on_found, &shown);
+	spf_alone_free(o);
 	return CLI_DONE;
 }
 
