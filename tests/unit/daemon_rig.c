@@ -516,6 +516,7 @@ void drig_report(struct drig *r, struct worker_job *j, enum why why,
 	o->maybe_forged = r->maybe_forged;
 	o->good = r->good;
 	o->faulted = r->faulted;
+	o->help = r->help;
 	o->who = o->reason = "admin";
 	for (unsigned i = 0; i < j->n; i++) {
 		o->row[i].result = result[i < n ? i : n - 1];

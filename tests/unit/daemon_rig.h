@@ -60,7 +60,7 @@ struct drig {
 	bool read; /* the test reads the journal: it waits for that */
 	/* Fields of reports besides their results. */
 	uint64_t sender;
-	const char *good, *faulted;
+	const char *good, *faulted, *help;
 	bool known, unreached, slows, maybe_forged, forged;
 	struct drig_act_seen {
 		bool called, ok;

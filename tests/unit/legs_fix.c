@@ -28,6 +28,7 @@ struct result legf_said(enum reply_class class, enum outcome outcome)
 	struct result res = drig_result(outcome, 550, "no");
 
 	res.class = class;
+	snprintf(res.enh, sizeof(res.enh), "5.7.1");
 	return res;
 }
 

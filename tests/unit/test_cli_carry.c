@@ -107,7 +107,7 @@ static void forget_all(const char *dir)
 {
 	static const char *const names[] = {"manifest.json", ID1 ".json",
 	    ID1 ".eml", ID2 ".json", ID2 ".eml", ID3 ".json", ID3 ".eml",
-	    "notes.json"};
+	    ID1 ".back", "notes.json"};
 	char path[128];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -214,6 +214,7 @@ static void each_message_is_sent_and_counted(void **state)
 	write_mail(*state, ID1, ID1, sizeof(EML) - 1, SHA);
 	write_mail(*state, ID2, ID2, sizeof(EML) - 1, SHA);
 	conf_tmp_write(*state, "carried/notes.json", "not a message");
+	conf_tmp_write(*state, "carried/" ID1 ".back", "nor this");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		d.state = cases[i].state;
 		assert_int_equal(import(*state, &d, out), 0);

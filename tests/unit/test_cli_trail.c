@@ -13,6 +13,8 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "relay/base/id.h"
@@ -22,6 +24,8 @@
 #include "tests/unit/cli_rig.h"
 #include "tests/unit/conf_tmp.h"
 
+#define ID1 "0RPBTVKVM0000"
+#define ID2 "0RPBTVKVM0001"
 #define DAY_OF_T0 " --utc --since 2026-11-22T00:00:00Z"
 
 /* ---- helpers ----------------------------------------------------------- */
@@ -134,8 +138,37 @@ static void on_behind(void *arg, struct ctl_request *r, const json_t *args)
 	ctl_end(r, 0, NULL);
 }
 
+/* As it counts for those who may not read the index. */
+static void on_count(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct daemon *d = arg;
+	static const char *const rows[] = {
+	    "{\"counted\":\"legacy\",\"created\":7,\"delivered\":1,\"open\":2,"
+	    "\"parked\":3,\"bounced\":1,\"rows\":7,\"gap\":0,\"journal\":{"
+	    "\"created\":7,\"delivered\":1,\"open\":2,\"parked\":3,"
+	    "\"bounced\":1}}",
+	    "{\"counted\":\"cloud\",\"created\":5,\"superseded\":2,"
+	    "\"deleted\":3,\"rows\":4,\"gap\":0,\"journal\":{\"created\":5,"
+	    "\"superseded\":3,\"deleted\":2}}",
+	    "{\"missing\":\"" ID1 "\",\"to\":\"ann@example.com\","
+	    "\"from\":\"eve@example.org\",\"leg\":\"cloud\"}",
+	    "{\"lost\":\"" ID2 "\",\"to\":\"bob@example.com\"}",
+	    "{\"reached\":true,\"known\":true,\"generation\":1,\"offset\":4096,"
+	    "\"messages\":11,\"recipients\":12,\"skipped\":2,"
+	    "\"lost_recipients\":1,\"missing_deliveries\":1}"};
+
+	assert_int_equal(json_integer_value(
+	    json_object_get(args, "generation")), d->at.generation);
+	assert_int_equal(json_integer_value(
+	    json_object_get(args, "offset")), d->at.offset);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		ctl_row_text(r, slice_str(rows[i]));
+	ctl_end(r, 0, NULL);
+}
+
 static const struct ctl_command table[] = {
 	{"audit.position", on_position}, {"audit.behind", on_behind},
+	{"audit.count", on_count},
 	{NULL, NULL},
 };
 
@@ -269,6 +302,54 @@ static void an_index_that_is_behind_is_waited_for_and_told(void **state)
 	mem_free(out);
 }
 
+/* Runs a line as one who may not read the index. The mode is enough for all
+ * but root, who has another user's rights on files meanwhile. */
+static int verify_shut_out(struct fixture *f, struct daemon *d,
+    const char *line, char *out)
+{
+	enum { ANOTHER = 65534 };
+	char path[64];
+	int code;
+
+	snprintf(path, sizeof(path), "%s/posthouse.conf", f->dir);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(chmod(f->dir, 0777), 0);
+	snprintf(path, sizeof(path), "%s/out", f->dir);
+	unlink(path);
+	assert_int_equal(chmod(f->index, 0), 0);
+	setfsuid(ANOTHER);
+	code = verify_line(f, d, line, out);
+	setfsuid(geteuid());
+	assert_int_equal(chmod(f->index, 0700), 0);
+	unlink(path);
+	return code;
+}
+
+static void the_daemon_counts_for_those_who_may_not_read(void **state)
+{
+	struct fixture *f = *state;
+	struct daemon d = {.at = {1, 4096}};
+	char *out = mem_new(CLI_RIG_OUT);
+
+	usual_mail(f, 1, MINUTE);
+	run(f);
+	assert_int_equal(verify_shut_out(f, &d, "audit verify --lost", out),
+	    1);
+	assert_said(out, ID2 " to bob@example.com: no delivery stands\n");
+	assert_said(out, ID1 "  eve@example.org  ann@example.com  cloud\n");
+	assert_said(out, "legacy        7          1     2       3        1"
+			 "           0        0    0\n");
+	assert_said(out, "!leg legacy");
+	assert_said(out, "leg cloud; superseded: the index 2, the journal 3; "
+			 "deleted: the index 3, the journal 2; created: by the "
+			 "rows 4, by the moves 5\n");
+	assert_said(out, "1 delivery is open by the index");
+	assert_said(out, "the index has 2 gaps");
+	assert_said(out, "11 messages, 12 recipients: NOT accounted for; "
+			 "index and journal differ at 1:4096\n");
+	mem_free(out);
+}
+
 static int begin(void **state)
 {
 	if (setup(state) != 0)
@@ -285,6 +366,7 @@ int main(void)
 		T(a_recipient_without_a_delivery_is_named),
 		T(the_figures_that_differ_are_named),
 		T(a_message_counts_once_in_however_many_hours_it_moves),
+		T(the_daemon_counts_for_those_who_may_not_read),
 		T(an_index_that_is_behind_is_waited_for_and_told),
 	};
 

@@ -318,6 +318,20 @@ static void an_expired_answer_may_serve_for_hours_but_is_not_fresh(
 	dnscache_free(c);
 }
 
+/* What is not printable or not plain leads to no host. */
+static void a_host_is_of_printable_bytes_without_an_escape(void **state)
+{
+	(void)state;
+	assert_true(dns_is_host(""));
+	assert_true(dns_is_host("mx_1.a-b.example"));
+	assert_true(dns_is_host("!~"));
+	assert_false(dns_is_host("a b"));
+	assert_false(dns_is_host("a\x1f"));
+	assert_false(dns_is_host("a\x7f"));
+	assert_false(dns_is_host("a\xc3\xa4"));
+	assert_false(dns_is_host("a\\.b"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +340,8 @@ int main(void)
 		cmocka_unit_test(any_byte_may_be_wrong),
 		cmocka_unit_test(odd_packets_do_no_harm),
 		cmocka_unit_test(a_name_with_a_dot_in_a_label_is_nobody_else),
+		cmocka_unit_test(
+		    a_host_is_of_printable_bytes_without_an_escape),
 		cmocka_unit_test(the_strings_of_a_long_record_are_joined),
 		cmocka_unit_test(the_cache_is_bounded_in_entries_and_bytes),
 		cmocka_unit_test(whatever_an_answer_owns_counts),

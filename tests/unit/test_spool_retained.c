@@ -70,6 +70,17 @@ static void is_kept(struct rig *r, struct rig_message *m)
 	spool_fetch_free(f);
 }
 
+/* A segment is read only for ids between those that it names. */
+static void first_names_from(const struct rig *r, uint64_t id)
+{
+	const struct segment *first = LIST_ENTRY(r->spool->mains.next,
+	    struct segment, node);
+
+	assert_int_equal(first->generation, 1);
+	assert_true(first->id_min == id);
+	assert_true(first->id_max >= id);
+}
+
 static void reopen(struct rig *r)
 {
 	rig_close(r);
@@ -91,6 +102,7 @@ static void v1_mail_that_is_over_is_read_by_its_id(void **state)
 	(void)state;
 	assert_true(r->spool->journal.generation >= 3);
 	for (int i = 0; i < 2; i++) {
+		first_names_from(r, at_once->id);
 		is_kept(r, at_once);
 		is_kept(r, later);
 		is_kept(r, large);

@@ -285,6 +285,30 @@ static void j11_what_is_absent_emptied_or_cut_is_named(void **state)
 	rig_free(r);
 }
 
+/* There a segment grows as it is written, so its size says nothing; what the
+ * next one says of it does. */
+static void j15_a_cut_is_named_on_a_file_system_that_copies(void **state)
+{
+	struct rig *r = make();
+	char path[32];
+
+	(void)state;
+	path_of(r, 1, path, sizeof(path));
+	for (size_t n = BLOCK; n < SEGMENT - SEGMENT / 4; n += BLOCK) {
+		struct rig *q = copy_of(r);
+
+		q->disk->cow = true;
+		inode_of(q, path)->now_n = n;
+		assert_true(rig_open(q));
+		print_message("%zu: %s\n", n, q->first_damage);
+		assert_true(q->damaged >= 1);
+		assert_int_equal(q->start.gones, 1);
+		assert_int_equal(q->start.gone[0], 1);
+		rig_free(q);
+	}
+	rig_free(r);
+}
+
 /* ---- a record that cannot be read ---- */
 
 static void j12_an_unread_message_is_named_and_served_later(void **state)
@@ -405,6 +429,8 @@ int main(void)
 	    cmocka_unit_test(j9_a_failing_call_at_the_start_costs_nothing),
 	    cmocka_unit_test(j10_a_segment_that_stays_unreadable_is_named),
 	    cmocka_unit_test(j11_what_is_absent_emptied_or_cut_is_named),
+	    cmocka_unit_test(
+		j15_a_cut_is_named_on_a_file_system_that_copies),
 	    cmocka_unit_test(j12_an_unread_message_is_named_and_served_later),
 	    cmocka_unit_test(j13_a_lost_bulk_segment_names_its_messages),
 	    cmocka_unit_test(

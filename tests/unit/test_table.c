@@ -202,6 +202,11 @@ static void the_log_is_read_by_cursor_in_slices(void **state)
 	assert_string_equal(s.text, "2:b@example.com 3:a@example.com ");
 	assert_int_equal(table_log(r,
 	    &(struct table_log_page){3, NULL, 9, see, &s}, &err), 0);
+	/* Without a key, whatever the key of the page before was. */
+	s.text[0] = '\0';
+	assert_int_equal(table_log(r,
+	    &(struct table_log_page){2, NULL, 9, see, &s}, &err), 1);
+	assert_string_equal(s.text, "3:a@example.com ");
 	table_close(r);
 	table_tmp_free(t);
 }
