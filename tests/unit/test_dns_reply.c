@@ -318,7 +318,7 @@ static void an_expired_answer_may_serve_for_hours_but_is_not_fresh(
 	dnscache_free(c);
 }
 
-/* What is not printable or not plain leads to no host. */
+/* Bytes that are not printable, and escapes, lead to no host. */
 static void a_host_is_of_printable_bytes_without_an_escape(void **state)
 {
 	(void)state;
