@@ -25,12 +25,13 @@
 #include "relay/daemon/sandbox.h"
 #include "relay/daemon/sd.h"
 #include "relay/daemon/start_check.h"
+#include "relay/egress/outbound_check.h"
 #include "relay/spawn/spawner.h"
 
 enum { TEXT_BYTES = 5000 };
 
 struct options {
-	bool foreground, test;
+	bool foreground, test, dns;
 	const char *file;
 };
 
@@ -42,9 +43,10 @@ struct daemon {
 };
 
 static const char usage[] =
-    "usage: posthoused [-f] [-t] [-c FILE] [-V]\n"
+    "usage: posthoused [-f] [-t [--dns]] [-c FILE] [-V]\n"
     "  -f       stay in the foreground and log to stderr\n"
     "  -t       check the configuration and exit\n"
+    "  --dns    with -t: compare it with the DNS, too, and warn\n"
     "  -c FILE  configuration (" PH_SYSCONFDIR "/posthouse/posthouse.conf)\n"
     "  -V       print the version and exit\n"
     "example: posthoused -t -c ./posthouse.conf\n";
@@ -194,9 +196,25 @@ static int run(struct daemon *d, struct conf_snapshot *snapshot,
 	return status;
 }
 
+/* -1, or the exit code. */
+static int check_options(int argc, char **argv, const struct options *o)
+{
+	if (o->dns && !o->test) {
+		fprintf(stderr, "posthoused: --dns goes with -t\n%s", usage);
+		return 2;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "posthoused: %s: no arguments are taken\n%s",
+		    argv[optind], usage);
+		return 2;
+	}
+	return -1;
+}
+
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option words[] = {
+		{"dns", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -208,10 +226,11 @@ static int parse_options(int argc, char **argv, struct options *o)
 	while ((c = getopt_long(argc, argv, "ftc:Vh", words, NULL)) != -1) {
 		switch (c) {
 		case 'f':
-			o->foreground = true;
-			break;
 		case 't':
-			o->test = true;
+		case 'd':
+			o->foreground |= c == 'f';
+			o->test |= c == 't';
+			o->dns |= c == 'd';
 			break;
 		case 'c':
 			o->file = optarg;
@@ -227,12 +246,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return 2;
 		}
 	}
-	if (optind < argc) {
-		fprintf(stderr, "posthoused: %s: no arguments are taken\n%s",
-		    argv[optind], usage);
-		return 2;
-	}
-	return -1;
+	return check_options(argc, argv, o);
 }
 
 static void warn_of_writers(const struct conf *c)
@@ -312,6 +326,26 @@ static struct conf_snapshot *load_as_owner(struct daemon *d,
 	return became < 0 ? NULL : load(d->opt.file, d->app.shared.names, err);
 }
 
+static void say_warning(void *arg, const char *line)
+{
+	(void)arg;
+	printf("warning: %s\n", line);
+}
+
+static int check_dns(const struct conf *c)
+{
+	struct error err;
+	struct spf_alone *o = spf_alone_new(c, &err);
+
+	if (o == NULL) {
+		fprintf(stderr, "--dns: %s\n", err.text);
+		return -1;
+	}
+	outbound_check(o, c, say_warning, NULL);
+	spf_alone_free(o);
+	return 0;
+}
+
 static int test_configuration(struct daemon *d, struct conf_snapshot *snapshot)
 {
 	struct error err;
@@ -322,6 +356,8 @@ static int test_configuration(struct daemon *d, struct conf_snapshot *snapshot)
 		fprintf(stderr, "%s\n", err.text);
 	else
 		faults = start_check(snapshot->conf, say_fault, NULL);
+	if (faults == 0 && d->opt.dns && check_dns(snapshot->conf) < 0)
+		faults = 1;
 	if (faults == 0)
 		say_good(d->opt.file, snapshot->conf);
 	snapshot_unref(snapshot);

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: ISC
 """What commands say of the ways out, without the daemon: the same function
 chooses, and they ask the same DNS."""
+import subprocess
+
 import pytest
 
 from names import Names
+from until import DEADLINE_S
 
 US, CLOUD = "192.0.2.10", "198.51.100.7"
 
@@ -89,3 +92,125 @@ def test_no_egress_and_no_domain(make):
     assert "names no egress" in gw.cli_fails("spf egress ours.test")
     gw = make()
     gw.cli_fails("spf", "egress", "a b@", code=2)
+
+
+# ---- posthoused -t --dns
+
+GOOD = f"v=spf1 ip4:{US} ip4:{CLOUD} -all"
+
+
+def warnings(gw, code=0):
+    done = subprocess.run([gw.build / "posthoused", "-t", "--dns", "-c",
+                           gw.conf], capture_output=True, text=True,
+                          timeout=DEADLINE_S)
+    assert done.returncode == code, done
+    return [line.removeprefix("warning: ") for line in
+            done.stdout.splitlines() if line.startswith("warning: ")]
+
+
+@pytest.fixture
+def all_good(names):
+    """The zone of a configuration about which there is nothing to say."""
+    zone = names.zone
+    for domain in ("ours", "half", "bare", "silent", "srs", "return"):
+        zone[(f"{domain}.test", "TXT")] = [GOOD]
+    for domain in ("srs.test", "return.test"):
+        zone[(domain, "MX")] = ["10 relay.example.com"]
+    names.silent = set()
+    return zone
+
+
+@pytest.fixture
+def checked(make, folder, all_good):
+    def run(more=None, code=0):
+        gw = make({
+            'domain "example.com"': {"route": "legacy"},
+            "return": {"domain": "return.test",
+                       "secrets": secrets_file(folder)},
+            "": {"public_address": [US]}, **(more or {})})
+        return warnings(gw, code)
+    all_good[("example.com", "TXT")] = [GOOD]
+    return run
+
+
+def test_nothing_to_say(checked):
+    assert checked() == []
+
+
+# What the zone has instead, and what the one warning says.
+MISSING = {
+    ("ours.test", "TXT", f"v=spf1 ip4:{US} ~all"):
+        ["the SPF record of ours.test says softfail of egress \"tenant\"",
+         f"add ip4:{CLOUD}/32 to it"],
+    ("ours.test", "TXT", None):
+        ["ours.test has no SPF record",
+         f"\"v=spf1 ip4:{US}/32 ip4:{CLOUD}/32 ~all\""],
+    ("ours.test", "TXT", "v=spf1 nonsense:x -all"):
+        ["the SPF record of ours.test is in error"],
+    ("srs.test", "TXT", f"v=spf1 ip4:{CLOUD} ?all"):
+        ["the SPF record of srs.test says neutral of egress \"main\"",
+         f"add ip4:{US}/32 to it"],
+    ("return.test", "TXT", f"v=spf1 ip4:{CLOUD} -all"):
+        ["the SPF record of return.test says fail", f"add ip4:{US}/32"],
+    ("srs.test", "MX", "10 mx.other.test"):
+        ["the MX of srs.test is mx.other.test",
+         "add MX 10 relay.example.com"],
+    ("return.test", "MX", None): ["return.test has no MX",
+                                  "add MX 10 relay.example.com"],
+}
+
+
+@pytest.mark.parametrize("missing", MISSING, ids=lambda m: " ".join(
+    str(part) for part in m))
+def test_what_is_missing(checked, all_good, missing):
+    name, kind, text = missing
+    all_good.pop((name, kind))
+    if text:
+        all_good[(name, kind)] = [text]
+    told, = checked()
+    for part in MISSING[missing]:
+        assert part in told, told
+
+
+@pytest.mark.parametrize("lookups, said", [(8, False), (9, True)])
+def test_a_costly_record(checked, all_good, lookups, said):
+    """Also where the egresses stand before the terms that cost."""
+    terms = " ".join(f"exists:n{i}.test" for i in range(lookups))
+    for i in range(lookups):
+        all_good[(f"n{i}.test", "A")] = ["192.0.2.200"]
+    all_good[("ours.test", "TXT")] = [
+        f"v=spf1 ip4:{US} ip4:{CLOUD} " + terms.replace("exists:n", "a:n") +
+        " -all"]
+    told = checked()
+    assert len(told) == said, told
+    assert not said or f"ours.test needs {lookups} lookups" in told[0]
+
+
+def test_an_mx_of_ours_by_its_address(checked, all_good):
+    all_good[("srs.test", "MX")] = ["10 mx.ours.test"]
+    all_good[("mx.ours.test", "A")] = [US]
+    assert checked() == []
+
+
+@pytest.mark.parametrize("name, part", [
+    ("mx.helo.test", None), ("other.helo.test", "says EHLO mx.helo.test"),
+    (None, "has no name that leads back to it")])
+def test_the_name_of_a_direct_egress(checked, all_good, name, part):
+    if name:
+        all_good[("10.2.0.192.in-addr.arpa", "PTR")] = [name]
+        all_good[(name, "A")] = [US]
+    told = checked({'egress "main"': {"direct": True, "hosts": [],
+                                      "tls": "may"}})
+    assert len(told) == (part is not None), told
+    assert part is None or part in told[0]
+
+
+def test_a_silent_dns_is_a_warning(checked, names):
+    names.silent = {"ours.test"}
+    names.zone.pop(("ours.test", "TXT"))
+    told, = checked()
+    assert "the SPF record of ours.test cannot be read now" in told
+
+
+def test_a_fault_is_a_fault(checked):
+    assert checked({"outbound": {"use": ["nowhere"]}}, code=1) == []
