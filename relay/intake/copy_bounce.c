@@ -43,7 +43,7 @@ static void take(struct intake *in, const struct rcpt_to *t,
 	dl->state = D_DELETED;
 	dl->reason = WHY_RETURNED;
 	m->env.parent = ret->id;
-	m->env.came_from = leg_name(session_conf(in->session), m->arena,
+	m->env.came_from = leg_name(intake_conf(in), m->arena,
 	    ret->leg);
 	in->bounce = true;
 }
@@ -53,7 +53,7 @@ bool copy_bounce_rcpt(struct intake *in, const struct rcpt_to *t,
 {
 	struct return_addr ret;
 	struct decision d;
-	bool is_one = return_addr_decide(session_conf(in->session), &t->to,
+	bool is_one = return_addr_decide(intake_conf(in), &t->to,
 	    steady_wall_us(in->w->shared), &ret, &d);
 
 	if (!is_one && !in->bounce)

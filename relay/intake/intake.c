@@ -48,6 +48,11 @@ void intake_close(struct worker *w)
 	w->intake = NULL;
 }
 
+const struct conf *intake_conf(const struct intake *in)
+{
+	return in->w->snapshot->conf;
+}
+
 void intake_free(struct intake *in)
 {
 	egress_drop(in);
@@ -353,7 +358,7 @@ static enum answer on_body_end(void *arg, struct session *s,
 					   "loops");
 		return ANSWER_NOW;
 	}
-	read_header(session_conf(s), m);
+	read_header(intake_conf(in), m);
 	if (in->bounce)
 		copy_bounce_read(in);
 	if (in->bounce || !returned_begin(in))

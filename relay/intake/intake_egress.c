@@ -24,7 +24,7 @@ void egress_ask(struct intake *in, const struct conf_leg *first)
 
 	if (in->egress.asked)
 		return;
-	s = egress_subject_of(session_conf(in->session), &in->mail->env,
+	s = egress_subject_of(intake_conf(in), &in->mail->env,
 	    clock_wall_us(in->w->shared->clock));
 	in->egress.asked = true;
 	in->egress.first = first->id;

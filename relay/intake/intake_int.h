@@ -95,6 +95,10 @@ struct intake {
 void intake_report(struct worker *w, const struct session *s,
     const struct server_report *r);
 
+/* Of what a reload changes at once; session_conf() is for what it changes for
+ * new sessions. */
+const struct conf *intake_conf(const struct intake *in);
+
 void intake_free(struct intake *in);
 /* Asks for the record of a message. `found` is called once, later, unless the
  * transaction ends before. Takes `l`. */

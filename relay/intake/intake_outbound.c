@@ -144,7 +144,7 @@ static void tell_rate(const struct intake *in, const char *who, int limit)
 
 static bool within_rate(const struct intake *in, struct reply *r)
 {
-	int limit = in->w->snapshot->conf->outbound.rate;
+	int limit = intake_conf(in)->outbound.rate;
 	struct strbuf who;
 	enum rate_answer a;
 
@@ -186,7 +186,7 @@ static bool may_send_out(const struct intake *in, struct reply *r)
 bool outbound_rcpt(struct intake *in, const struct addr *to,
     struct decision *d, struct reply *r)
 {
-	const struct conf *c = in->w->snapshot->conf;
+	const struct conf *c = intake_conf(in);
 
 	if (d->rule != RULE_RELAY || !outbound_leads_out(c, to) ||
 	    !may_send_out(in, r))

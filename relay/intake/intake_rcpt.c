@@ -38,7 +38,7 @@ static bool needs_utf8(const struct intake *in, const struct decision *d,
 	if (in->utf8_sender || !to->utf8_local)
 		return in->utf8_sender;
 	strbuf_init(&text, 2 * ADDR_MAX);
-	route_address(d, leg, to, session_conf(in->session), &text);
+	route_address(d, leg, to, intake_conf(in), &text);
 	needs = addr_parse(strbuf_view(&text), true, &a, &why) < 0 ||
 		a.utf8_local;
 	strbuf_fini(&text);
@@ -163,7 +163,7 @@ static void table_trouble(struct reply *r)
 static bool decide(struct intake *in, struct table *t, const struct addr *to,
     struct decision *d, struct reply *r)
 {
-	const struct conf *c = session_conf(in->session);
+	const struct conf *c = intake_conf(in);
 
 	route_decide(c, t, to, in->w->lookup, d);
 	if (d->change < in->w->table_floor) {
@@ -228,7 +228,7 @@ static void on_answer(void *arg, enum ask_answer answer)
 	struct reply r;
 
 	if (look_up(in, t, &d, &r) &&
-	    (!d.ask || is_known(session_conf(in->session), answer, &r)))
+	    (!d.ask || is_known(intake_conf(in), answer, &r)))
 		take_rcpt(in, t, &d, &r);
 	session_answer(in->session, &r);
 }
@@ -264,7 +264,7 @@ static enum answer ask(struct intake *in, const struct rcpt_to *t,
 	in->wait.client = ask_client(session_client(in->session));
 	answer = ask_leg(in->w->ask, d, &t->to, &in->wait);
 	if (answer != ASK_LATER) {
-		if (is_known(session_conf(in->session), answer, r))
+		if (is_known(intake_conf(in), answer, r))
 			take_rcpt(in, t, d, r);
 		return ANSWER_NOW;
 	}
@@ -344,7 +344,7 @@ enum answer intake_rcpt(void *arg, struct session *s,
 	struct rcpt_to t = *given;
 
 	(void)arg;
-	qualify(in->mail->arena, session_conf(s), &t);
+	qualify(in->mail->arena, intake_conf(in), &t);
 	if (in->packed + RCPT_OVERHEAD + t.to.text.n + t.orcpt.n >
 	    ENVELOPE_MAX) {
 		reply_set(r, 452, "4.5.3", "Too many recipients");

@@ -26,8 +26,8 @@ static void print_trace(struct intake *in, struct strbuf *out)
 	char id[ID_TEXT], mark[KEYED_TEXT];
 
 	id_text(e->id, id);
-	token_mark(in->w->intake->c.tokens, c, e, strbuf_view(&in->front),
-	    mark);
+	token_mark(in->w->intake->c.tokens, intake_conf(in), e,
+	    strbuf_view(&in->front), mark);
 	trace_print(e, &(struct trace_names){.hostname = c->hostname,
 	    .authserv_id = c->spf.authserv_id, .id = id, .token = mark}, out);
 	in->trace_n = out->n;

@@ -23,21 +23,22 @@ enum { ALARM_MAX = 1024, ALARM_AGAIN_MS = MINUTE_MS };
 
 /* ---- whose connection it is ---- */
 
-static const struct conf_leg *leg_of(struct session *s)
+static const struct conf_leg *leg_of(const struct intake *in)
 {
-	const struct conf *c = session_conf(s);
+	const struct session *s = in->session;
 	int own = session_listen(s)->leg;
 
 	if (own >= 0)
-		return &c->leg[own];
+		return &session_conf(s)->leg[own];
 	/* The address of a proxy is not that of the leg behind it. */
 	return proxy_names_client(session_proxy(s))
-		   ? origin_leg(c, &session_client(s)->sa) : NULL;
+		   ? origin_leg(intake_conf(in), &session_client(s)->sa)
+		   : NULL;
 }
 
 void returned_origin(struct intake *in)
 {
-	const struct conf_leg *leg = leg_of(in->session);
+	const struct conf_leg *leg = leg_of(in);
 	struct envelope *e = &in->mail->env;
 
 	in->origin = leg == NULL ? -1 : leg->id;
@@ -97,7 +98,7 @@ bool returned_rcpt(struct intake *in, struct table *t, const struct addr *to,
 {
 	if (in->origin < 0)
 		return true;
-	origin_decide(session_conf(in->session), t,
+	origin_decide(intake_conf(in), t,
 	    &(struct origin_mail){in->origin, to,
 		clock_wall_us(in->w->shared->clock)}, d);
 	if (d->verdict == VERDICT_ACCEPT)
@@ -165,7 +166,7 @@ static uint64_t whose(struct intake *in, struct table *t, const char *to)
 
 	memset(&d, 0, sizeof(d));
 	if (addr_parse(slice_str(to), true, &a, &why) < 0 ||
-	    !route_resolve(session_conf(in->session), t, &a, in->w->lookup,
+	    !route_resolve(intake_conf(in), t, &a, in->w->lookup,
 		&d) || d.base[0] == '\0')
 		return 0;
 	return mail_hash(d.base);
@@ -236,7 +237,7 @@ bool returned_begin(struct intake *in)
 	/* The return address tells what a bounce of ours is about. */
 	if (in->bounce)
 		return false;
-	token_find(in->w->intake->c.tokens, session_conf(in->session),
+	token_find(in->w->intake->c.tokens, intake_conf(in),
 	    slice_from(head, in->trace_n), &in->was);
 	if (in->was.foreign.n != 0)
 		note_foreign(in);
@@ -298,7 +299,7 @@ static unsigned sift_all(struct intake *in, bool *looping)
 
 static bool rcpt_in_grace(struct intake *in, struct table *t, unsigned rcpt)
 {
-	const struct conf *c = session_conf(in->session);
+	const struct conf *c = intake_conf(in);
 	struct decision d;
 	struct addr to;
 

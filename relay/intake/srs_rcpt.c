@@ -114,7 +114,7 @@ enum srs_led srs_rcpt(struct intake *in, struct rcpt_to *t, uint64_t *id_out,
 
 	in->led_back = false;
 	strbuf_init(&back, 2 * ADDR_MAX);
-	verdict = srs_check(session_conf(in->session), &t->to,
+	verdict = srs_check(intake_conf(in), &t->to,
 	    steady_wall_us(in->w->shared), &back, id_out);
 	if (verdict == SRS_NONE)
 		led = LED_NOT;

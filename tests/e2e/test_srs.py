@@ -330,3 +330,18 @@ def test_a_secret_that_is_gone(srs, other):
     they = other(["another secret of theirs".replace(" ", "-")])
     assert answer(gw, they.make(SENDER)) == (550, "5.7.1")
     assert SENDER not in they.back(rewritten(gw, way))
+
+
+def test_a_session_goes_on_while_the_secrets_change(srs, folder):
+    """What a new key signs is believed at once, and what is gone is not."""
+    gw, way = srs
+    old = rewritten(gw, way)
+    with gw.dialog(source=STRANGER) as d:
+        d.ok("EHLO mx.stranger.test")
+        secrets_file(folder, ["a-secret-that-is-new"])
+        assert gw.reload()
+        new = rewritten(gw, way)
+        assert new != old
+        d.ok("MAIL FROM:<>")
+        assert d.cmd(f"RCPT TO:<{new}>").code == 250
+        assert d.cmd(f"RCPT TO:<{old}>").code == 550
