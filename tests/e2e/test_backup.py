@@ -31,9 +31,11 @@ def backup(gw, name="backup"):
 
 
 def destroy(gw):
-    """All but the configuration and what was read of events."""
+    """All but the configuration."""
     for name in "spool", "audit":
         shutil.rmtree(gw.folder / name)
+    gw.events_file.unlink(missing_ok=True)
+    gw.events_at, gw.events_read = 0, []
     for f in gw.folder.glob("cutover.db*"):
         f.unlink()
 
@@ -130,6 +132,76 @@ def test_bodies_of_all_sizes_and_states_come_back(make_gw, legacy):
     gw.cli(f"release {EVE}")
     gw.cli(f"queue retry {ids[3]}")
     until(lambda: {m.id for m in legacy.mails} == set(ids), "all of it")
+
+
+def places(folder):
+    """Of the lines of a file of events."""
+    return [tuple(int(n) for n in json.loads(line)["pos"].split(":"))
+            for line in folder.read_text().splitlines()]
+
+
+def test_events_come_back_and_go_on(make_gw, legacy):
+    """Taken under load: none is missing that the index has, and none is there
+    that the journal of the backup lacks."""
+    gw = make_gw()
+    load = Senders(gw.port, 6)
+    until(lambda: len(load.ids) > 200, "some mail")
+    before = list(load.ids)
+    folder, row = backup(gw)
+    until(lambda: len(load.ids) > len(before) + 100, "mail behind it")
+    load.stop()
+    gw.kill()
+    copied = (folder / "events.jsonl").read_bytes()
+    copied = copied[:copied.rfind(b"\n") + 1]
+    (gw.folder / "whole").write_bytes(copied)
+    assert max(places(gw.folder / "whole")) <= \
+        (row["generation"], row["offset"])
+    destroy(gw)
+    restore(gw, folder)
+    accepted = {q["id"] for q in gw.queue()}
+    gw.wait_event("spool", state="restored")
+    assert gw.events_file.read_bytes().startswith(copied)
+    gw.cli("restore accept --yes")
+    gw.wait_empty()
+    until(lambda: accepted <= {e["id"] for e in gw.events(event="accepted")},
+          "a line of each")
+    seen = collections.Counter(e["pos"] for e in gw.events(event="accepted"))
+    assert set(before) <= {e["id"] for e in gw.events(event="accepted")}
+    # The record of the last line may be written once more, as after a crash.
+    assert {pos for pos, n in seen.items() if n > 1} <= \
+        {":".join(map(str, places(gw.folder / "whole")[-1]))}
+    gw.verify()
+
+
+@pytest.mark.noverify
+def test_a_file_of_events_that_is_there_stays(taken):
+    gw, folder = taken
+    gw.events_file.write_text("mine\n")
+    said = gw.cli_fails("restore", folder)
+    assert "events.jsonl is there" in said and "nothing was restored" in said
+    assert gw.events_file.read_text() == "mine\n"
+    nothing_is_there(gw)
+
+
+@pytest.mark.noverify
+def test_events_go_where_the_configuration_says(taken):
+    """Which is the backup's if there is none, and no folder is made."""
+    gw, folder = taken
+    copied = (folder / "events.jsonl").read_text()
+    manifest(folder, lambda o: o["paths"].update(
+        events=str(gw.folder / "evil")))
+    gw.conf.unlink()
+    gw.cli("restore", folder)
+    assert gw.events_file.read_text() == copied
+    destroy(gw)
+    gw.conf.write_text(gw.conf_text().replace(
+        str(gw.events_file), str(gw.folder / "no/events.jsonl")))
+    said = gw.run("restore", folder)
+    assert said.returncode == 0
+    assert f"events.jsonl is left where it is: there is no folder " \
+        f"{gw.folder}/no" in said.stderr, said
+    assert not gw.events_file.exists()
+    assert not (gw.folder / "evil").exists()
 
 
 def test_without_the_daemon_it_is_taken_too(make_gw, legacy):
@@ -360,6 +432,7 @@ def moved_in_part(gw, folder):
     for f in folder.glob("audit/*.db"):
         shutil.copy(f, gw.folder / "audit")
     shutil.copy(folder / "table.db", gw.folder / "cutover.db")
+    shutil.copy(folder / "events.jsonl", gw.folder)
 
 
 @pytest.mark.noverify

@@ -2,7 +2,8 @@
  *
  * The audit index in a backup. Sealed hours never change and are copied as
  * files; the current one and ledger.db are copied by SQLite while they are
- * written.
+ * written. Behind them events.jsonl, which has all lines of before their
+ * cursor.
  */
 #include "relay/cli/backup/backup_files.h"
 #include "relay/cli/backup/restore_files.h"
@@ -107,8 +108,27 @@ int backup_audit_sealed(struct backing_up *b)
 	    copy_sealed});
 }
 
+/* A pipe or a device keeps no line. */
+static int copy_events(struct backing_up *b)
+{
+	const char *path = b->conf->audit.events;
+	struct stat st;
+
+	if (path[0] == '\0')
+		return CLI_DONE;
+	if (stat(path, &st) != 0)
+		return errno == ENOENT
+			   ? CLI_DONE
+			   : cli_fail(b->c, "%s: %s", path, strerror(errno));
+	return S_ISREG(st.st_mode)
+		   ? backup_copy(b, path, BACKUP_EVENTS, UINT64_MAX)
+		   : CLI_DONE;
+}
+
 int backup_audit_rest(struct backing_up *b)
 {
-	return backup_each(b, &(struct backup_folder){b->conf->audit.path, "",
-	    copy_rest});
+	int code = backup_each(b, &(struct backup_folder){b->conf->audit.path,
+	    "", copy_rest});
+
+	return code == CLI_DONE ? copy_events(b) : code;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * A backup folder: spool/, audit/, table.db, config/N and manifest.json, which
- * comes last and has the size and SHA-256 of each. doc/backup.md says how the
- * parts belong together. Each function says what went wrong.
+ * A backup folder: spool/, audit/, events.jsonl, table.db, config/N and
+ * manifest.json, which comes last and has the size and SHA-256 of each.
+ * doc/backup.md says how the parts belong together. Each function says what
+ * went wrong.
  */
 #ifndef RELAY_CLI_BACKUP_BACKUP_FILES_H
 #define RELAY_CLI_BACKUP_BACKUP_FILES_H
@@ -15,6 +16,7 @@
 #define BACKUP_MANIFEST "manifest.json"
 #define BACKUP_KEY "posthouse_backup"
 #define BACKUP_TABLE "table.db"
+#define BACKUP_EVENTS "events.jsonl"
 enum { BACKUP_FORMAT = 1 };
 
 struct backing_up {
@@ -50,8 +52,8 @@ json_t *backup_last(const struct backing_up *b);
 
 /* ---- the parts ---- */
 
-/* Hour files that are sealed; then, while the spool is held, all others and
- * ledger.db. */
+/* Hour files that are sealed; then, while the spool is held, all others,
+ * ledger.db and last events.jsonl. */
 int backup_audit_sealed(struct backing_up *b);
 int backup_audit_rest(struct backing_up *b);
 /* The segments that b->slots names; without them all, under the spool's

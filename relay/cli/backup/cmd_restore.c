@@ -31,6 +31,7 @@ static int find_places(struct putting_back *p)
 		p->place[TO_SPOOL] = conf->spool.path;
 		p->place[TO_AUDIT] = conf->audit.path;
 		p->place[TO_TABLE] = conf->table.path;
+		p->place[TO_EVENTS] = conf->audit.events;
 		return CLI_DONE;
 	}
 	for (int kind = TO_SPOOL; kind <= TO_TABLE; kind++) {
@@ -216,11 +217,11 @@ const struct cli_command cmd_restore[] = {
 	{.name = "restore",
 	    .args = "FOLDER",
 	    .summary = "A backup into empty places, with the daemon stopped",
-	    .details = "Spool, audit index and table must be absent or empty; "
-		       "files of the\n"
-		       "configuration are written where there are none. All "
-		       "is looked at before\n"
-		       "anything is written.",
+	    .details = "Spool, audit index, table and events.jsonl must be "
+		       "absent or empty; files\n"
+		       "of the configuration are written where there are "
+		       "none. All is looked at\n"
+		       "before anything is written.",
 	    .example = "posthouse restore /root/posthouse-2026-11-30",
 	    .min_args = 1,
 	    .max_args = 1,

@@ -19,7 +19,7 @@ void restore_paths(const struct putting_back *p, const char *name,
 	enum place_kind kind = restore_place(name);
 	const char *place = p->place[kind];
 
-	if (kind == TO_TABLE) {
+	if (kind == TO_TABLE || kind == TO_EVENTS) {
 		snprintf(first_out, PATH_MAX, "%s.restoring", place);
 		snprintf(last_out, PATH_MAX, "%s", place);
 		return;
@@ -54,6 +54,15 @@ static bool is_the_same(const json_t *file, int fd)
 	       strcmp(sha, json_text(file, "sha256")) == 0;
 }
 
+/* False: there is nowhere to look for it. */
+static bool has_place(const struct putting_back *p, const json_t *file)
+{
+	enum place_kind kind = restore_place(json_text(file, "name"));
+
+	return kind != TO_CONFIG &&
+	       (kind != TO_EVENTS || restore_has_events(p));
+}
+
 static int take_back(struct putting_back *p, const json_t *file)
 {
 	char first[PATH_MAX], last[PATH_MAX];
@@ -85,8 +94,7 @@ int restore_take_back(struct putting_back *p)
 
 	progress_begin(&bar, "take back", json_array_size(files));
 	json_array_foreach(files, i, file) {
-		if (restore_place(json_text(file, "name")) != TO_CONFIG &&
-		    take_back(p, file) != CLI_DONE)
+		if (has_place(p, file) && take_back(p, file) != CLI_DONE)
 			code = CLI_NO;
 		progress_at(&bar, i + 1);
 	}

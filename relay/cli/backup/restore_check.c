@@ -41,6 +41,8 @@ enum place_kind restore_place(const char *name)
 
 	if (strcmp(name, BACKUP_TABLE) == 0)
 		return TO_TABLE;
+	if (strcmp(name, BACKUP_EVENTS) == 0)
+		return TO_EVENTS;
 	if (strncmp(name, "spool/", 6) == 0 &&
 	    (strcmp(base, "spool.key") == 0 ||
 		(strncmp(base, "seg.", 4) == 0 && all_of(base + 4, digits))))
@@ -191,6 +193,26 @@ static int look_at_table(struct putting_back *p)
 	return CLI_DONE;
 }
 
+bool restore_has_events(const struct putting_back *p)
+{
+	const char *place = p->place[TO_EVENTS];
+
+	return place != NULL && place[0] != '\0' &&
+	       is_of_backup(p, TO_EVENTS, BACKUP_EVENTS);
+}
+
+/* One that went on has places of records that the new life may use again. */
+static int look_at_events(struct putting_back *p)
+{
+	struct stat st;
+
+	if (!restore_has_events(p) || p->again ||
+	    lstat(p->place[TO_EVENTS], &st) != 0)
+		return CLI_DONE;
+	return cli_fail(p->c, "%s is there: a restore puts nothing over what "
+	    "is there; move it away", p->place[TO_EVENTS]);
+}
+
 /* As the daemon does, so none starts meanwhile. Where there is no lock,
  * restore_put() makes it and looks again. */
 static int lock_spool(struct putting_back *p)
@@ -220,6 +242,8 @@ int restore_look(struct putting_back *p)
 	if (look_at_folder(p, TO_AUDIT) != CLI_DONE)
 		code = CLI_NO;
 	if (look_at_table(p) != CLI_DONE)
+		code = CLI_NO;
+	if (look_at_events(p) != CLI_DONE)
 		code = CLI_NO;
 	return code;
 }

@@ -12,14 +12,23 @@
 
 #include "relay/cli/common/cli.h"
 
-enum place_kind { TO_SPOOL, TO_AUDIT, TO_TABLE, TO_CONFIG, PLACES };
+enum place_kind {
+	TO_SPOOL,
+	TO_AUDIT,
+	TO_TABLE,
+	TO_EVENTS,
+	TO_CONFIG,
+	PLACES
+};
 
 struct putting_back {
 	struct cli *c;
 	const char *dir;
 	json_t *manifest;
-	const char *place[PLACES]; /* folders; of the table the file; of the
-				    * configuration NULL */
+	const char *place[PLACES]; /* folders; of table and events the file;
+				    * of the configuration NULL. Of events
+				    * also while no configuration is there to
+				    * name it; "": it is not restored */
 	uint64_t known; /* the generation that the index has seen */
 	unsigned configs, kept; /* files of the configuration: written, left */
 	int lock; /* of the spool; -1: there was none yet */
@@ -33,6 +42,9 @@ const char *restore_base(const char *name);
 /* Where the copy goes first, and where it is moved to. */
 void restore_paths(const struct putting_back *p, const char *name,
     char first_out[PATH_MAX], char last_out[PATH_MAX]);
+
+/* The manifest has events.jsonl, and it has a place. */
+bool restore_has_events(const struct putting_back *p);
 
 /* Each file is what the manifest says. CLI_DONE, or all faults were said. */
 int restore_check(struct putting_back *p);

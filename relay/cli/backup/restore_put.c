@@ -16,6 +16,7 @@
 #include "relay/base/mem.h"
 #include "relay/base/newfile.h"
 #include "relay/base/rng.h"
+#include "relay/cli/backup/backup_files.h"
 #include "relay/cli/common/file_hash.h"
 #include "relay/cli/common/folder.h"
 #include "relay/cli/common/json_get.h"
@@ -115,7 +116,7 @@ static int copy_part(struct putting_back *p, const json_t *file)
 	char first[PATH_MAX], last[PATH_MAX];
 	struct copy_to to = {.path = first};
 
-	if (kind == TO_CONFIG)
+	if (kind == TO_CONFIG || kind == TO_EVENTS)
 		return CLI_DONE;
 	restore_paths(p, name, first, last);
 	owner_of(p->place[kind], &to.owner);
@@ -144,6 +145,43 @@ static int put_config(struct putting_back *p, const json_t *file)
 		code = cli_fail(p->c, "%s: %s", to.path, strerror(errno));
 	p->configs += code == CLI_DONE;
 	return code;
+}
+
+/* ---- events.jsonl: its place is the configuration's ---- */
+
+static int copy_events(struct putting_back *p, const json_t *file)
+{
+	const char *name = json_text(file, "name");
+	char first[PATH_MAX], last[PATH_MAX];
+	struct copy_to to = {.path = first};
+
+	if (restore_place(name) != TO_EVENTS)
+		return CLI_DONE;
+	restore_paths(p, name, first, last);
+	owner_of(last, &to.owner);
+	unlink(first);
+	return copy_file(p, file, &to);
+}
+
+/* The daemon makes a new file when there is none, so a configuration that
+ * cannot be read and a folder that is missing do not stop the restore. */
+static bool find_events(struct putting_back *p)
+{
+	const struct conf *conf = cli_conf_try(p->c);
+	char path[PATH_MAX];
+
+	p->place[TO_EVENTS] = conf == NULL ? "" : conf->audit.events;
+	snprintf(path, sizeof(path), "%s", p->place[TO_EVENTS]);
+	if (restore_has_events(p) && access(dirname(path), F_OK) == 0)
+		return true;
+	if (conf == NULL)
+		cli_fail(p->c, "%s/" BACKUP_EVENTS " is left where it is: %s",
+		    p->dir, p->c->conf_fault.text);
+	else if (restore_has_events(p))
+		cli_fail(p->c, "%s/" BACKUP_EVENTS " is left where it is: "
+		    "there is no folder %s", p->dir, path);
+	p->place[TO_EVENTS] = "";
+	return false;
 }
 
 /* ---- steps ---- */
@@ -189,6 +227,10 @@ static void take_away(struct putting_back *p)
 		rmdir(path);
 	}
 	snprintf(path, sizeof(path), "%s.restoring", p->place[TO_TABLE]);
+	unlink(path);
+	if (!restore_has_events(p))
+		return;
+	snprintf(path, sizeof(path), "%s.restoring", p->place[TO_EVENTS]);
 	unlink(path);
 }
 
@@ -283,20 +325,25 @@ static int move_part(struct putting_back *p, const json_t *file)
 {
 	const char *name = json_text(file, "name");
 
-	return restore_place(name) == TO_CONFIG ||
-		       strcmp(name, "spool/spool.key") == 0
-		   ? CLI_DONE
-		   : move_up(p, name);
+	if (restore_place(name) == TO_CONFIG ||
+	    strcmp(name, "spool/spool.key") == 0 ||
+	    (restore_place(name) == TO_EVENTS && !restore_has_events(p)))
+		return CLI_DONE;
+	return move_up(p, name);
 }
 
 static int sync_places(struct putting_back *p)
 {
-	char table[PATH_MAX];
+	char path[PATH_MAX];
 	int code = folder_sync(p->c, p->place[TO_AUDIT]);
 
-	snprintf(table, sizeof(table), "%s", p->place[TO_TABLE]);
+	snprintf(path, sizeof(path), "%s", p->place[TO_TABLE]);
 	if (code == CLI_DONE)
-		code = folder_sync(p->c, dirname(table));
+		code = folder_sync(p->c, dirname(path));
+	if (code == CLI_DONE && restore_has_events(p)) {
+		snprintf(path, sizeof(path), "%s", p->place[TO_EVENTS]);
+		code = folder_sync(p->c, dirname(path));
+	}
 	return code == CLI_DONE ? folder_sync(p->c, p->place[TO_SPOOL]) : code;
 }
 
@@ -332,6 +379,8 @@ int restore_put(struct putting_back *p)
 		code = renew(p);
 	if (code == CLI_DONE)
 		code = each_file(p, "configuration", put_configs);
+	if (code == CLI_DONE && find_events(p))
+		code = each_file(p, "events", copy_events);
 	if (code == CLI_DONE)
 		code = move_all(p);
 	if (code != CLI_DONE && restore_is_half(p))
