@@ -378,15 +378,27 @@ int projector_step(struct projector *p, int64_t mono_ms)
 	return rc > 0 ? 0 : idle(p, mono_ms);
 }
 
-int projector_flush(struct projector *p)
+/* The last commit stands, as after a crash. */
+static int leave_behind(struct projector *p, int64_t mono_ms)
 {
-	int64_t now = clock_mono_ms(p->clock);
+	hourfile_rollback(projector_file(p));
+	projector_last_commit(p, mono_ms);
+	return 1;
+}
+
+int projector_flush(struct projector *p, int64_t until_ms)
+{
+	int64_t now;
 	int rc = 1;
 
 	if (p->failed)
 		return -1;
-	while (rc > 0)
+	do {
+		now = clock_mono_ms(p->clock);
 		rc = read_slice(p, now);
+	} while (rc > 0 && now < until_ms);
+	if (rc > 0)
+		return leave_behind(p, now);
 	if (rc != 0 || projector_commit(p, now) != 0)
 		return -1;
 	projector_last_commit(p, now);

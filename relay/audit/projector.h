@@ -63,9 +63,11 @@ void projector_close(struct projector *p);
  * it wants to be called again (earlier when there are records), 0 when more
  * is there. */
 int projector_step(struct projector *p, int64_t mono_ms);
-/* Reads all that is there and commits it. 0, or -1 when the audit disk
- * refuses; what was not taken in stays in the journal. */
-int projector_flush(struct projector *p);
+/* Reads all that is there, but for what is not read by `until_ms` of the
+ * monotonic clock, and commits it; not to be used after that. 0; 1: there is
+ * more; -1: the audit disk refuses. What was not taken in stays in the
+ * journal. */
+int projector_flush(struct projector *p, int64_t until_ms);
 
 /* Any thread: events.jsonl is opened anew with the next step (SIGUSR1). */
 void projector_reopen(struct projector *p);
@@ -90,7 +92,8 @@ void projector_stats(struct projector *p, struct projector_stats *out);
 /* The thread: after spool_run(). */
 int projector_run(struct projector *p, struct error *err) PH_CHECK;
 /* Before spool_close(), with or without a thread: ends it, takes in what is
- * there and lets go of the spool. */
-void projector_stop(struct projector *p);
+ * there, as far as it is read by `until_ms` of the monotonic clock, and lets go
+ * of the spool. The next start goes on where it ended. */
+void projector_stop(struct projector *p, int64_t until_ms);
 
 #endif

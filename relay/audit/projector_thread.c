@@ -53,14 +53,20 @@ static void join(struct projector *p)
 	p->running = false;
 }
 
-void projector_stop(struct projector *p)
+void projector_stop(struct projector *p, int64_t until_ms)
 {
+	int rc;
+
 	if (p->running)
 		join(p);
 	if (!p->opened)
 		return;
-	if (projector_flush(p) != 0)
+	rc = projector_flush(p, until_ms);
+	if (rc < 0)
 		log_warn("audit.unfinished");
+	else if (rc > 0)
+		log_info("audit.behind", kv_str("effect",
+		    "the next start reads on"));
 	p->in.close(p->in.arg);
 	p->opened = false;
 }
@@ -69,6 +75,6 @@ void projector_close(struct projector *p)
 {
 	if (p == NULL)
 		return;
-	projector_stop(p);
+	projector_stop(p, INT64_MAX);
 	projector_free(p);
 }

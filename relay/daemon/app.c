@@ -40,6 +40,7 @@
 enum {
 	A_CALL = 1,
 	STOP_LOOK_MS = 20,
+	PROJECTOR_MS = 1000, /* that it has at least, to end */
 	ASKED_MAX = 128 << 10, /* recipients; 5 MiB */
 	HINTS_MAX = 32 << 10,  /* messages, and deliveries of them; 1.5 MiB */
 };
@@ -382,15 +383,13 @@ static bool all_quiet(const struct app *a)
 /* Nothing new is begun; what is under way may end by itself. */
 static void wind_down(struct app *a)
 {
-	int64_t end = clock_mono_ms(a->shared.clock) +
-	    a->snapshot->conf->stop_after_ms;
-
 	accept_call(a, NULL, NULL);
 	for (int i = 0; i < names_count(a->shared.names); i++)
 		ledger_gate(a->shared.ledger, i, GATE_STOP, true);
 	for (int i = 0; i < a->workers; i++)
 		worker_thread_drain(a->worker[i]);
-	while (!all_quiet(a) && clock_mono_ms(a->shared.clock) < end)
+	while (!all_quiet(a) && clock_mono_ms(a->shared.clock) <
+	    a->stop_by_ms)
 		loop_once(a->ops, STOP_LOOK_MS);
 }
 
@@ -439,6 +438,16 @@ static void free_acceptor(struct app *a)
 	loop_free(a->accept_loop);
 }
 
+/* After a start with a full journal it may be far behind. */
+static void stop_projector(struct app *a)
+{
+	int64_t least = clock_mono_ms(a->shared.clock) + PROJECTOR_MS;
+
+	if (a->projector != NULL)
+		projector_stop(a->projector,
+		    a->stop_by_ms > least ? a->stop_by_ms : least);
+}
+
 static void free_all(struct app *a)
 {
 	certificates_free(a->certificates);
@@ -448,8 +457,7 @@ static void free_all(struct app *a)
 	mem_free(a->worker);
 	mem_free(a->view);
 	workers_free(a->shared.workers);
-	if (a->projector != NULL)
-		projector_stop(a->projector);
+	stop_projector(a);
 	/* Rings the projector's bell a last time. */
 	spool_close(a->shared.spool);
 	projector_close(a->projector);
@@ -478,6 +486,8 @@ void app_stop(struct app *a)
 {
 	atomic_store(&a->shared.stopping, true);
 	conditions_stop(a->conditions);
+	a->stop_by_ms = clock_mono_ms(a->shared.clock) +
+	    a->snapshot->conf->stop_after_ms;
 	if (a->accepting)
 		wind_down(a);
 	join_threads(a);

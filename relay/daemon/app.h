@@ -71,6 +71,7 @@ struct app {
 	struct worker **view; /* of each, for the control commands */
 	int workers;
 	int64_t started_us;
+	int64_t stop_by_ms; /* monotonic: where stop_after ends */
 };
 
 /* Takes `snapshot`; leaves nothing behind when it fails. */

@@ -74,7 +74,7 @@ void audit_spool_start(struct audit_spool *r)
 
 void audit_spool_stop(struct audit_spool *r)
 {
-	projector_stop(r->f->p);
+	projector_stop(r->f->p, INT64_MAX);
 	spool_close(r->spool);
 	close_projector(r->f);
 }

@@ -109,7 +109,7 @@ void run(struct fixture *f)
 		if (f->j.at == f->j.visible && i > 20)
 			break;
 	}
-	assert_int_equal(projector_flush(f->p), 0);
+	assert_int_equal(projector_flush(f->p, INT64_MAX), 0);
 	close_projector(f);
 }
 

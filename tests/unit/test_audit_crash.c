@@ -190,6 +190,23 @@ static void a_damaged_newest_file_is_set_aside(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
+/* A daemon that is far behind and is stopped does not read it all first. */
+static void a_stop_without_time_leaves_the_rest_to_the_next_start(void **state)
+{
+	enum { MESSAGES = 1500, STEP_RECORDS = 1000 };
+	struct fixture *f = *state;
+
+	usual_mail(f, MESSAGES, MINUTE / 60);
+	open_projector(f);
+	steps(f, 1);
+	projector_stop(f->p, clock_mono_ms(&f->clock.clock));
+	assert_true(f->j.at <= 2 * STEP_RECORDS);
+	close_projector(f);
+	run(f);
+	assert_all_once(f, MESSAGES, MINUTE / 60);
+	assert_lines(f, MESSAGES);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* From there on a file that is missing would be a hole. */
@@ -235,6 +252,7 @@ int main(void)
 		T(a_torn_last_line_is_cut_and_written_whole),
 		T(a_damaged_newest_file_is_set_aside),
 		T(an_hour_without_a_commit_is_no_hole),
+		T(a_stop_without_time_leaves_the_rest_to_the_next_start),
 	};
 
 	log_setup(-1, LOG_LV_ERROR, &clock_system);

@@ -356,7 +356,7 @@ static void an_era_is_told_until_its_event_is_in_the_index(void **state)
 	fake_note(&f->j, T0 + 3 * HOUR, slice_of(told, sizeof(told) - 1));
 	fake_totals(&f->j);
 	assert_begins(f, 0);
-	assert_int_equal(projector_flush(f->p), 0);
+	assert_int_equal(projector_flush(f->p, INT64_MAX), 0);
 	close_projector(f);
 	f->j.origin = &another;
 	open_projector(f);
@@ -393,7 +393,7 @@ static void a_journal_that_went_back_is_read_again_in_silence(void **state)
 	assert_int_equal(era->open, 2);
 	assert_non_null(strstr(era->why, "the journal ends at 1:4096"));
 	steps(f, 5);
-	assert_int_equal(projector_flush(f->p), 0);
+	assert_int_equal(projector_flush(f->p, INT64_MAX), 0);
 	close_projector(f);
 	assert_int_equal(count_events(f, "\n"), lines);
 	count_all(f, &c, &seen);
@@ -419,7 +419,7 @@ static void totals_that_the_journal_corrected_begin_an_era(void **state)
 	assert_false(projector_era(f->p)->replaced);
 	assert_true(projector_era(f->p)->why[0] != '\0');
 	steps(f, 5);
-	assert_int_equal(projector_flush(f->p), 0);
+	assert_int_equal(projector_flush(f->p, INT64_MAX), 0);
 	close_projector(f);
 	assert_two_are_missing(f, id);
 }
