@@ -184,10 +184,11 @@ static void walk(struct spf_networks *n)
 const struct spf_network_list *spf_networks_get(struct spf_networks *n,
     struct spf_networks_wait *wait)
 {
-	if (n->todos == 0 &&
-	    (!n->known || loop_now_ms(n->loop) >= n->until_ms))
+	int64_t now = loop_now_ms(n->loop);
+
+	if (n->todos == 0 && (!n->known || now >= n->until_ms))
 		walk(n);
-	if (n->known)
+	if (n->known && now < (n->list.silent ? n->until_ms : n->stale_ms))
 		return &n->list;
 	list_push_back(&n->waiting, &wait->node);
 	return NULL;

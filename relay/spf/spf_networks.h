@@ -21,7 +21,8 @@ enum {
 	SPF_NETWORKS_MIN_MS = 60 * 1000,
 	SPF_NETWORKS_MAX_MS = 3600 * 1000,
 	SPF_NETWORKS_ERROR_MS = 30 * 1000,
-	/* Those known serve so long while the DNS is silent. */
+	/* Those known serve so long, while they are asked for anew and while
+	 * the DNS is silent. */
 	SPF_NETWORKS_STALE_MS = 86400 * 1000,
 };
 
