@@ -17,6 +17,7 @@ static const char *const why_names[EGRESS_WHYS] = {
 	[EGRESS_DMARC] = "dmarc",
 	[EGRESS_SRS_FAILS] = "srs-fails",
 	[EGRESS_NOT_OURS] = "foreign-sender",
+	[EGRESS_NO_WAY] = "no-egress",
 };
 
 const char *egress_why_name(enum egress_why why)
@@ -121,6 +122,8 @@ struct egress_choice egress_choose(const struct egress_case *e)
 	int way;
 
 	PH_ASSERT(e->n <= EGRESSES_MAX);
+	if (e->n == 0)
+		return (struct egress_choice){.way = -1, .why = EGRESS_NO_WAY};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		if ((way = first(e, good[i].a, good[i].b)) >= 0)
 			return goes(way, good[i].why);

@@ -27,7 +27,7 @@ struct egress_way {
 
 struct egress_case {
 	enum egress_sender from;
-	bool srs;    /* the configuration has an SRS domain */
+	bool srs; /* there is an SRS domain, and an address in it to make */
 	bool waited; /* outbound.temperror_wait is over */
 	/* The From domain's DMARC policy is quarantine or reject, and the
 	 * message has no signature aligned with it: SRS does not help. */
@@ -47,6 +47,7 @@ enum egress_why {
 	EGRESS_DMARC,	  /* waits: SRS would not help; alarm */
 	EGRESS_SRS_FAILS, /* waits: our SRS domain's record fails; alarm */
 	EGRESS_NOT_OURS,  /* waits: no way relays a foreign sender; alarm */
+	EGRESS_NO_WAY,	  /* waits: outbound.use is empty by now; alarm */
 	EGRESS_WHYS
 };
 

@@ -10,6 +10,7 @@
 #include "policy/chooser.h"
 #include "policy/srs.h"
 #include "relay/audit/note_post.h"
+#include "relay/base/assert.h"
 #include "relay/base/id.h"
 #include "relay/delivery/attempt_end.h"
 #include "relay/delivery/outgoing.h"
@@ -126,6 +127,10 @@ static void say_choice(const struct attempt *at,
 		alarm_raise(at->w->alarms, ALARM_EGRESS,
 		    at->snapshot->conf->srs.domain, text);
 	}
+	if (why == EGRESS_NO_WAY)
+		alarm_raise(at->w->alarms, ALARM_EGRESS, "outbound.use",
+		    "mail waits for a way out, and outbound.use names none; "
+		    "name an egress there");
 	if (why == EGRESS_NOT_OURS)
 		alarm_raise(at->w->alarms, ALARM_EGRESS, "outbound.use",
 		    "mail of senders at other domains waits: each egress has "
@@ -152,6 +157,9 @@ static const char *why_it_waits(struct attempt *at,
 		snprintf(text, sizeof(text), "The SPF record of %s passes no "
 		    "way out", at->snapshot->conf->srs.domain);
 		break;
+	case EGRESS_NO_WAY:
+		snprintf(text, sizeof(text), "There is no way out at present");
+		break;
 	case EGRESS_NOT_OURS:
 		snprintf(text, sizeof(text), "No way out takes a sender of "
 		    "another domain");
@@ -174,7 +182,7 @@ static void wait_on(struct attempt *at)
 	o = attempt_outcome(at, WHY_ATTEMPT);
 	for (unsigned i = 0; i < o->n; i++)
 		o->row[i].result = (struct result){.outcome = OUT_DEFERRED,
-		    .enh = "4.7.23", .stage = STAGE_QUEUE, .remote = "",
+		    .enh = NO_WAY_ENH, .stage = STAGE_QUEUE, .remote = "",
 		    .text = text, .tls = "", .address = ""};
 	attempt_finish(at, o);
 }
@@ -210,22 +218,51 @@ static void on_judged(void *arg, const struct egress_judged *judged)
 		at->go_on(at);
 }
 
-/* A slot is for those who can go. A trial keeps it: it is the only one. */
+/* A slot is for those that can go. What came in spite of a shut gate keeps it:
+ * there is no second one. */
 static void give_slot(struct attempt *at)
 {
-	if (!at->slot || at->trial)
+	const struct ledger *l = at->w->shared->ledger;
+
+	if (!at->slot || at->trial || ledger_gates(l, at->leg) != 0)
 		return;
 	at->slot = false;
 	ledger_give(at->w->shared->ledger, at->leg);
 }
 
-static bool is_outbound(const struct attempt *at)
+static bool is_outbound(const struct attempt *at, const struct job_row *row)
 {
 	struct addr to;
 
-	return mail_rcpt_addr(at->mail, at->row[0].ref.rcpt, &to) &&
+	return mail_rcpt_addr(at->mail, row->ref.rcpt, &to) &&
 	       recipient_chooser(at->snapshot->conf, &at->mail->env, &to) ==
 		   CHOOSER_EGRESS;
+}
+
+/* False: none is for an egress. Others beside those that are have come to a
+ * domain of ours by a reload: the table decides about them. */
+static bool keep_outbound(struct attempt *at)
+{
+	const char *egress = at->mail->env.egress;
+	unsigned kept = 0, others = 0;
+	struct job_row *rest;
+
+	if (egress == NULL || egress[0] == '\0')
+		return false;
+	rest = arena_alloc(at->arena, at->n * sizeof(*rest));
+	for (unsigned i = 0; i < at->n; i++) {
+		if (is_outbound(at, &at->row[i]))
+			at->row[kept++] = at->row[i];
+		else
+			rest[others++] = at->row[i];
+	}
+	if (kept == 0)
+		return false;
+	at->n = kept;
+	if (others > 0)
+		attempt_give_back(at->w, at->mail->env.id, rest, others,
+		    BACK_STALE);
+	return true;
 }
 
 enum egress_step attempt_egress(struct attempt *at,
@@ -236,7 +273,7 @@ enum egress_step attempt_egress(struct attempt *at,
 
 	if (at->snapshot == NULL)
 		at->snapshot = snapshot_ref(at->w->snapshot);
-	if (at->judged != NULL || !is_outbound(at))
+	if (at->judged != NULL || !keep_outbound(at))
 		return EGRESS_GO;
 	s = egress_subject_of(at->snapshot->conf, &at->mail->env,
 	    clock_wall_us(at->w->shared->clock));
@@ -245,6 +282,8 @@ enum egress_step attempt_egress(struct attempt *at,
 	if (judged != NULL)
 		return take_choice(at, judged);
 	if (at->w->outgoing->judgings == JUDGING_MAX) {
+		egress_forget(at->question);
+		at->question = NULL; /* it is not counted */
 		attempt_return(at, BACK_TROUBLE);
 		return EGRESS_OVER;
 	}
@@ -260,17 +299,20 @@ const char *attempt_egress_sender(struct attempt *at)
 	const struct envelope *e = &at->mail->env;
 	struct srs_sender s = {.id = e->id,
 	    .now_us = clock_wall_us(at->w->shared->clock)};
-	const char *from = e->from, *why;
+	const char *from, *why;
 	struct strbuf text;
 	struct addr a;
+	bool made;
 
-	if (at->judged == NULL || !at->judged->choice.rewrite ||
-	    addr_parse(slice_str(e->from), true, &a, &why) < 0)
-		return from;
+	if (at->judged == NULL || !at->judged->choice.rewrite)
+		return e->from;
 	s.from = &a;
 	strbuf_init(&text, ADDR_MAX);
-	if (srs_make(at->snapshot->conf, &s, &text) && strbuf_ok(&text))
-		from = arena_slicedup(at->arena, strbuf_view(&text));
+	made = addr_parse(slice_str(e->from), true, &a, &why) == 0 &&
+	       srs_make(at->snapshot->conf, &s, &text) && strbuf_ok(&text);
+	/* It is chosen only where it can be made (egress_judge.c). */
+	PH_ASSERT(made);
+	from = arena_slicedup(at->arena, strbuf_view(&text));
 	strbuf_fini(&text);
 	return from;
 }

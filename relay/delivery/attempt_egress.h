@@ -9,6 +9,9 @@
 
 #include "relay/delivery/attempt.h"
 
+/* Of the result of an attempt that waits for a way out (RFC 7372 3.2). */
+#define NO_WAY_ENH "4.7.23"
+
 enum egress_step {
 	EGRESS_GO,    /* it may be sent by this egress */
 	EGRESS_LATER, /* `go_on` is called, or it ends by itself */

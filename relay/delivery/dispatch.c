@@ -21,6 +21,8 @@
 #include "relay/post/delivery_ref.h"
 #include "relay/post/workers.h"
 
+enum { LATE_TEXT = 1000 };
+
 /* ---- where attempts come from ---- */
 
 static void wait_for_connection(struct attempt *at)
@@ -197,6 +199,24 @@ static void job_return(struct worker *w, struct worker_job *j,
 	job_free(j);
 }
 
+/* The sender hears what kept it from going out at all (attempt_egress.c). */
+static struct result result_late(struct attempt *at, unsigned i)
+{
+	struct result r = {.outcome = OUT_FAILED, .enh = "4.4.7",
+	    .stage = STAGE_QUEUE, .remote = "", .tls = "", .address = ""};
+	struct result last =
+	    report_last_word(at->mail, &at->row[i].ref, at->arena);
+	struct strbuf text;
+
+	strbuf_init(&text, LATE_TEXT);
+	strbuf_adds(&text, "The message could not be delivered in time");
+	if (last.stage == STAGE_QUEUE && strcmp(last.enh, NO_WAY_ENH) == 0)
+		strbuf_addf(&text, ": %s", last.text);
+	r.text = arena_slicedup(at->arena, strbuf_view(&text));
+	strbuf_fini(&text);
+	return r;
+}
+
 /* The end of a lifetime, or an administrator's word: a result without a
  * dialog. */
 static void end_without_dialog(struct attempt *at, struct worker_job *j)
@@ -205,10 +225,7 @@ static void end_without_dialog(struct attempt *at, struct worker_job *j)
 	    j->kind == JOB_EXPIRED ? WHY_LIFETIME : WHY_ADMIN);
 
 	for (unsigned i = 0; i < o->n; i++)
-		o->row[i].result = (struct result){.outcome = OUT_FAILED,
-		    .enh = "4.4.7", .stage = STAGE_QUEUE, .remote = "",
-		    .text = "The message could not be delivered in time",
-		    .tls = "", .address = ""};
+		o->row[i].result = result_late(at, i);
 	if (j->kind == JOB_BOUNCE) {
 		for (unsigned i = 0; i < o->n; i++) {
 			struct result *r = &o->row[i].result;

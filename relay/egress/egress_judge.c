@@ -39,7 +39,7 @@ struct egress_question {
 	struct list node; /* of egress_judge.questions */
 	struct egress_judge *j;
 	struct conf *conf;
-	struct strbuf from, srs; /* addresses; empty: null, or no SRS */
+	struct strbuf from, srs; /* addresses; empty: null, or no SRS for it */
 	enum egress_sender kind;
 	bool waited, dmarc_fails;
 	struct asked_way way[EGRESSES_MAX];
@@ -362,6 +362,19 @@ static enum egress_sender kind_of(const struct conf *c, const struct addr *from)
 	return EGRESS_FOREIGN;
 }
 
+/* An envelope of the journal may have what this build takes for no domain:
+ * srs_make() has no address for it. */
+static bool is_name(struct slice domain)
+{
+	struct strbuf normal;
+	bool ok;
+
+	strbuf_init(&normal, ADDR_DOMAIN_MAX);
+	ok = domain_normal(domain, &normal);
+	strbuf_fini(&normal);
+	return ok;
+}
+
 static struct egress_question *question_new(struct egress_judge *j,
     const struct egress_subject *s)
 {
@@ -375,7 +388,7 @@ static struct egress_question *question_new(struct egress_judge *j,
 	strbuf_init(&q->from, ADDR_MAX);
 	strbuf_init(&q->srs, ADDR_MAX);
 	strbuf_addsl(&q->from, s->from.text);
-	if (s->conf->srs.domain[0] != '\0')
+	if (s->conf->srs.domain[0] != '\0' && is_name(s->from.domain))
 		strbuf_addf(&q->srs, "postmaster@%s", s->conf->srs.domain);
 	list_init(&q->looks);
 	list_push_back(&j->questions, &q->node);

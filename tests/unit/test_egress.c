@@ -130,7 +130,9 @@ static const struct {
 	{ O, SRS | DMARC, "d=softfail/pass", "-1 dmarc own-record" },
 	{ F, SRS | DMARC, "d=fail/pass", "0 srs rewritten dmarc" },
 	{ O, SRS | DMARC, "d=pass", "0 pass" },
-	{ F, 0, "", "-1 foreign-sender" },
+	/* A reload has emptied outbound.use while mail waits. */
+	{ F, 0, "", "-1 no-egress" },
+	{ O, SRS, "", "-1 no-egress" },
 };
 /* clang-format on */
 
