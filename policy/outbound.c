@@ -4,6 +4,9 @@
  */
 #include "policy/outbound.h"
 
+#include <stdio.h>
+
+#include "relay/base/assert.h"
 #include "relay/mail/domain.h"
 
 static bool is_listed(const struct conf_strings *list, const char *text)
@@ -98,4 +101,29 @@ bool outbound_leads_out(const struct conf *c, const struct addr *to)
 	      !slice_eq(name, slice_str(c->srs.domain));
 	strbuf_fini(&domain);
 	return out;
+}
+
+bool outbound_may(const struct conf *c, const struct addr *to,
+    enum outbound_right right, bool led_back, const struct decision *d)
+{
+	return d->verdict == VERDICT_REFUSE && d->rule == RULE_RELAY &&
+	       (led_back || right != RIGHT_NONE) && outbound_leads_out(c, to);
+}
+
+void outbound_take(const struct conf *c, const struct addr *to, bool led_back,
+    struct decision *d)
+{
+	if (led_back)
+		d->rule = RULE_SRS;
+	if (c->outbound.ways == 0) {
+		reply_set(&d->reply, 451, "4.3.5", "You may send to the "
+		    "outside, and this server has no way there");
+		return;
+	}
+	d->verdict = VERDICT_ACCEPT;
+	d->route = (struct route){ROUTE_LEGS, 1,
+	    {(uint16_t)c->leg[c->outbound.way[0]].id}};
+	snprintf(d->base, sizeof(d->base), "%.*s", (int)to->text.n,
+	    to->text.p);
+	PH_ASSERT(decision_ok(d));
 }

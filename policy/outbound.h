@@ -6,8 +6,7 @@
 #ifndef POLICY_OUTBOUND_H
 #define POLICY_OUTBOUND_H
 
-#include "conf/conf.h"
-#include "relay/mail/addr.h"
+#include "policy/route.h"
 
 enum outbound_right {
 	RIGHT_NONE,	   /* a client like all others                      */
@@ -34,5 +33,14 @@ bool outbound_sender_fits(const struct conf *c, enum outbound_right right,
 /* Can mail for that domain, which route_decide() knows as no domain of ours,
  * go out? Not to our own names, and to no address literal. */
 bool outbound_leads_out(const struct conf *c, const struct addr *to);
+
+/* THE decision for a recipient that route_decide() refuses: may it go out,
+ * since the client has a right or an SRS address of ours led it here? */
+bool outbound_may(const struct conf *c, const struct addr *to,
+    enum outbound_right right, bool led_back, const struct decision *d);
+/* Where it may: *d takes it by the first of outbound.use, which stands in for
+ * the egress that each attempt chooses; or refuses it, where there is none. */
+void outbound_take(const struct conf *c, const struct addr *to, bool led_back,
+    struct decision *d);
 
 #endif

@@ -14,6 +14,11 @@ static struct conf_net inside[] = {
 	{AF_INET6, {0xfe, 0x80}, 10},
 };
 
+bool spf_judges(const struct conf *c, int origin, enum outbound_right right)
+{
+	return c->spf.check && origin < 0 && right == RIGHT_NONE;
+}
+
 bool spf_spares(const struct conf *c, const struct sockaddr *client)
 {
 	const struct conf_nets nets = {inside, ARRAY_LEN(inside)};

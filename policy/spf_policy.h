@@ -8,7 +8,7 @@
 #define POLICY_SPF_POLICY_H
 
 #include "conf/conf.h"
-#include "policy/route.h"
+#include "policy/outbound.h"
 #include "relay/mail/spf_result.h"
 
 enum spf_act {
@@ -17,6 +17,10 @@ enum spf_act {
 	SPF_ACT_DEFER,	/* 451 4.7.24 */
 };
 
+/* Is mail of such a client judged? Not that of a leg (its id in names, else -1)
+ * and of those that may send to the outside: they bring mail in the names of
+ * others as a matter of course. */
+bool spf_judges(const struct conf *c, int origin, enum outbound_right right);
 /* Never refused nor deferred for it: private and link-local clients, and those
  * that the configuration exempts. */
 bool spf_spares(const struct conf *c, const struct sockaddr *client);

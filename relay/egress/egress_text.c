@@ -24,6 +24,7 @@ const char *egress_why_words(enum egress_why why)
 				     "forbids every egress",
 		[EGRESS_NOT_OURS] = "it waits: no egress relays a sender that "
 				    "is not ours",
+		[EGRESS_NO_WAY] = "it waits: outbound.use names no egress",
 	};
 
 	PH_ASSERT(why < EGRESS_WHYS);

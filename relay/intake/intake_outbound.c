@@ -162,40 +162,23 @@ static bool within_rate(const struct intake *in, struct reply *r)
 	return a == RATE_TAKEN;
 }
 
-/* Each attempt chooses the way anew; until then the first stands for it. */
-static void take_way(struct intake *in, const struct conf_leg *way,
-    const struct addr *to, struct decision *d)
-{
-	in->mail->env.egress = arena_strdup(in->mail->arena, way->name);
-	d->verdict = VERDICT_ACCEPT;
-	d->rule = in->led_back ? RULE_SRS : d->rule;
-	d->route = (struct route){ROUTE_LEGS, 1, {(uint16_t)way->id}};
-	snprintf(d->base, sizeof(d->base), "%.*s", (int)to->text.n,
-	    to->text.p);
-	egress_ask(in, way);
-	PH_ASSERT(decision_ok(d));
-}
-
-/* Mail that an SRS address leads back is not the client's own. */
-static bool may_send_out(const struct intake *in, struct reply *r)
-{
-	return in->led_back ||
-	       (in->right != RIGHT_NONE && within_rate(in, r));
-}
-
 bool outbound_rcpt(struct intake *in, const struct addr *to,
     struct decision *d, struct reply *r)
 {
 	const struct conf *c = intake_conf(in);
+	const struct conf_leg *way;
 
-	if (d->rule != RULE_RELAY || !outbound_leads_out(c, to) ||
-	    !may_send_out(in, r))
+	/* Mail that an SRS address leads back is not the client's own. */
+	if (!outbound_may(c, to, in->right, in->led_back, d) ||
+	    (!in->led_back && !within_rate(in, r)))
 		return false;
-	if (c->outbound.ways == 0) {
-		reply_set(r, 451, "4.3.5", "You may send to the outside, and "
-		    "this server has no way there");
+	outbound_take(c, to, in->led_back, d);
+	if (d->verdict == VERDICT_REFUSE) {
+		*r = d->reply;
 		return false;
 	}
-	take_way(in, &c->leg[c->outbound.way[0]], to, d);
+	way = &c->leg[c->outbound.way[0]];
+	in->mail->env.egress = arena_strdup(in->mail->arena, way->name);
+	egress_ask(in, way);
 	return true;
 }

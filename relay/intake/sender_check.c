@@ -80,18 +80,17 @@ static bool is_word(const char *value, const char *word)
 	return strcmp(value == NULL ? "" : value, word) == 0;
 }
 
-/* A proxy that spoke for itself, a leg and those that may send to the outside
- * bring mail in the names of others as a matter of course. */
+/* Nor is mail of a proxy that spoke for itself. */
 static bool is_judged(const struct intake *in)
 {
 	const struct conf *c = session_conf(in->session);
 	const struct netaddr *client = session_client(in->session);
 	const struct envelope *e = &in->mail->env;
 
-	return c->spf.check && spf_checker_evaluates(in->w->spf) &&
-	       in->origin < 0 && !spf_is_loopback(client) &&
-	       !is_word(e->proxy, "local") &&
-	       !is_word(e->proxy, "unknown") && in->right == RIGHT_NONE;
+	return spf_judges(c, in->origin, in->right) &&
+	       spf_checker_evaluates(in->w->spf) &&
+	       !spf_is_loopback(client) && !is_word(e->proxy, "local") &&
+	       !is_word(e->proxy, "unknown");
 }
 
 void sender_check_begin(struct intake *in)

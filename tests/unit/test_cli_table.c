@@ -442,7 +442,9 @@ static void the_way_of_an_address_is_explained(void **state)
 		    "\"ask\":null,\"legs\":[{\"leg\":\"legacy\","
 		    "\"role\":\"primary\","
 		    "\"address\":\"bob@a.example\","
-		    "\"configured\":true}],\"from_leg\":null,\"change\":4}\n"},
+		    "\"configured\":true}],\"from_leg\":null,"
+		    "\"led_back\":null,\"right\":null,\"spf\":null,"
+		    "\"outbound\":null,\"change\":4}\n"},
 		{"explain zed@a.example", 0,
 		    "address   zed@a.example\n"
 		    "verdict   refuse: 550 5.1.1 No such recipient\n"

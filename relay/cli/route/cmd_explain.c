@@ -3,51 +3,48 @@
  * explain: what would be decided of a recipient, by the function that the
  * server asks, without sending anything.
  */
-#include <arpa/inet.h>
 #include <inttypes.h>
-#include <netinet/in.h>
+#include <stdio.h>
 
 #include "policy/origin.h"
 #include "policy/return_addr.h"
 #include "policy/route.h"
 #include "policy/row.h"
+#include "policy/srs.h"
 #include "relay/base/clock.h"
+#include "relay/base/id.h"
 #include "relay/base/mem.h"
+#include "relay/cli/route/explain_mail.h"
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/table/cli_table.h"
 
 struct lookup_query {
 	struct addr to;
-	const struct conf_leg *from_leg; /* whose client asks; NULL */
+	struct explained_mail mail;
+	const char *led_back; /* what an SRS address stands for; NULL */
+	uint64_t message; /* whose sender it stands for; 0 */
 };
 
 static int parse_client(struct cli *c, const char *text,
-    const struct conf_leg **leg_out)
+    struct explained_mail *m)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} u = {0};
-
-	if (inet_pton(AF_INET, text, &u.v4.sin_addr) == 1)
-		u.sa.sa_family = AF_INET;
-	else if (inet_pton(AF_INET6, text, &u.v6.sin6_addr) == 1)
-		u.sa.sa_family = AF_INET6;
-	else
+	if (netaddr_parse(&m->client, slice_str(text), 0) != 0)
 		return cli_usage(c, "'%s' is no IP address", text);
-	*leg_out = origin_leg(c->conf, &u.sa);
+	m->has_client = true;
+	m->from_leg = origin_leg(c->conf, &m->client.sa);
+	m->right = explain_right(c->conf, &m->client);
 	return CLI_DONE;
 }
 
-static int parse_from(struct cli *c, const char *text)
+static int parse_from(struct cli *c, const char *text,
+    struct explained_mail *m)
 {
 	const char *why;
-	struct addr a;
 
+	m->has_from = true;
 	if (text[0] == '\0' || strcmp(text, "<>") == 0)
 		return CLI_DONE;
-	if (addr_parse(slice_str(text), true, &a, &why) < 0)
+	if (addr_parse(slice_str(text), true, &m->from, &why) < 0)
 		return cli_usage(c, "'%s' is no sender: %s", text, why);
 	return CLI_DONE;
 }
@@ -66,9 +63,9 @@ static int parse_question(struct cli *c, struct lookup_query *q)
 	else if (addr_parse(slice_str(text), true, &q->to, &why) < 0)
 		return cli_usage(c, "'%s' is no address: %s", text, why);
 	if (client != NULL)
-		code = parse_client(c, client, &q->from_leg);
+		code = parse_client(c, client, &q->mail);
 	if (code == CLI_DONE && from != NULL)
-		code = parse_from(c, from);
+		code = parse_from(c, from, &q->mail);
 	return code;
 }
 
@@ -125,7 +122,10 @@ static void put_decision(struct cli *c, const struct lookup_query *q,
 	jout_str(j, "reply", d->reply.text);
 	jout_str(j, "ask", asked(c, d));
 	put_legs(c, j, q, d);
-	jout_str(j, "from_leg", q->from_leg == NULL ? NULL : q->from_leg->name);
+	jout_str(j, "from_leg",
+	    q->mail.from_leg == NULL ? NULL : q->mail.from_leg->name);
+	jout_str(j, "led_back", q->led_back);
+	explain_mail_put(c, &q->mail, j);
 	jout_int(j, "change", (int64_t)d->change);
 	out_row_end(&c->out);
 	strbuf_fini(&route);
@@ -141,7 +141,8 @@ static const char *const rule_texts[DECISION_RULES] = {
 	[RULE_RELAY] = "not a domain of ours",
 	[RULE_ONWARD] = "the local part names another host",
 	[RULE_RETURN] = "the domain of our return addresses, `return`",
-	[RULE_SRS] = "the domain of our SRS addresses, `srs`",
+	[RULE_SRS] = "an SRS address of ours, or what else stands at "
+		     "srs.domain",
 	[RULE_TABLE] = "the cutover table can not be read",
 };
 
@@ -185,12 +186,62 @@ static void say_decision(struct cli *c, const struct lookup_query *q,
 		out_say(&c->out, "row       %s: %s, change %" PRIu64, d->key,
 		    d->row.route_text, d->row.change);
 	say_legs(c, q, d);
-	if (q->from_leg != NULL)
+	if (q->led_back != NULL)
+		out_say(&c->out, "leads to  %s", q->led_back);
+	if (q->mail.from_leg != NULL)
 		out_say(&c->out, "client    belongs to the leg %s: nothing "
-		    "goes back there", q->from_leg->name);
+		    "goes back there", q->mail.from_leg->name);
+	explain_mail_say(c, &q->mail);
 }
 
-static int decide(struct cli *c, const struct lookup_query *q)
+/* As at RCPT (relay/intake/srs_rcpt.c). True: *d is the decision. */
+static bool lead_back(struct cli *c, struct lookup_query *q, int64_t now_us,
+    struct decision *d)
+{
+	enum srs_verdict verdict;
+	struct strbuf back;
+	char id[ID_TEXT], text[64];
+	const char *why;
+
+	strbuf_init(&back, 2 * ADDR_MAX);
+	verdict = srs_check(c->conf, &q->to, now_us, &back, &q->message);
+	if (verdict == SRS_ADDRESS) {
+		q->led_back = arena_slicedup(c->arena, strbuf_view(&back));
+		if (addr_parse(slice_str(q->led_back), true, &q->to, &why) < 0)
+			verdict = SRS_FORGED;
+	}
+	strbuf_fini(&back);
+	if (verdict == SRS_MESSAGE) {
+		id_text(q->message, id);
+		snprintf(text, sizeof(text), "the sender of %s", id);
+		q->led_back = arena_strdup(c->arena, text);
+		*d = (struct decision){.verdict = VERDICT_ACCEPT,
+		    .rule = RULE_SRS, .row.route_text = ""};
+		return true;
+	}
+	return srs_refuses(verdict, d);
+}
+
+static void decide_outbound(struct cli *c, const struct lookup_query *q,
+    struct decision *d)
+{
+	bool back = q->led_back != NULL;
+
+	if (outbound_may(c->conf, &q->to, q->mail.right, back, d))
+		outbound_take(c->conf, &q->to, back, d);
+}
+
+/* Only such mail could go back to the leg that it comes from. */
+static bool by_table(const struct cli *c, const struct decision *d)
+{
+	const struct conf_leg *leg = d->route.kind == ROUTE_LEGS
+		? conf_leg_by_id(c->conf, d->route.leg[0]) : NULL;
+
+	return d->rule != RULE_RETURN && d->rule != RULE_SRS &&
+	       (leg == NULL || !leg->egress);
+}
+
+static int decide(struct cli *c, struct lookup_query *q)
 {
 	struct table *t = cli_table(c);
 	struct arena *a = arena_new();
@@ -201,12 +252,15 @@ static int decide(struct cli *c, const struct lookup_query *q)
 	bool reads = t != NULL && table_begin(t, &err) == 0;
 
 	/* Without a table the server's answer is a decision too. */
-	if (!return_addr_decide(c->conf, &q->to, now_us, &ret, &d))
+	if (!lead_back(c, q, now_us, &d) &&
+	    !return_addr_decide(c->conf, &q->to, now_us, &ret, &d))
 		route_decide(c->conf, reads ? t : NULL, &q->to, a, &d);
-	if (reads && q->from_leg != NULL)
+	decide_outbound(c, q, &d);
+	if (reads && q->mail.from_leg != NULL && by_table(c, &d))
 		origin_decide(c->conf, t,
-		    &(struct origin_mail){q->from_leg->id, &q->to, now_us},
+		    &(struct origin_mail){q->mail.from_leg->id, &q->to, now_us},
 		    &d);
+	explain_mail(c, &q->mail, &q->to, &d);
 	if (c->json)
 		put_decision(c, q, &d);
 	else
@@ -243,7 +297,10 @@ const struct cli_command cmd_explain[] = {
 		       "without sending",
 	    .details = "Where a leg would be asked whether it knows the "
 		       "recipient (unknown = \"probe\"), it says so, and "
-		       "asks nobody.",
+		       "asks nobody. With --from and --client the sender is "
+		       "judged by SPF; with --from, mail to the outside by "
+		       "the egress that it would take. The DNS is asked, by "
+		       "the resolvers of the configuration, not the daemon.",
 	    .example = "posthouse explain ann+news@example.com "
 		       "--client 192.0.2.10",
 	    .options = options,
