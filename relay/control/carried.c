@@ -46,6 +46,8 @@ static const struct value {
 	{ "proxy",       offsetof(struct envelope, proxy),       TEXT   },
 	{ "spf_by",      offsetof(struct envelope, spf_by),      TEXT   },
 	{ "stripped",    offsetof(struct envelope, stripped),    TEXT   },
+	{ "from_domain", offsetof(struct envelope, from_domain), TEXT   },
+	{ "dkim",        offsetof(struct envelope, dkim),        TEXT   },
 	{ "unknown",     offsetof(struct envelope, unknown),     BYTES  },
 	/* clang-format on */
 };

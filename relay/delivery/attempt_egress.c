@@ -153,6 +153,13 @@ static const char *why_it_waits(struct attempt *at,
 		    "read now", v != NULL && v->domain[0] != '\0' ? v->domain :
 		    "the sender's domain");
 		break;
+	case EGRESS_DMARC:
+		snprintf(text, sizeof(text), "The SPF record of %s forbids "
+		    "every way out (%s), and the DMARC policy of %s forbids "
+		    "a rewritten sender", v != NULL ? v->domain : "the "
+		    "sender's domain", v != NULL ? v->mechanism : "",
+		    at->mail->env.from_domain);
+		break;
 	case EGRESS_SRS_FAILS:
 		snprintf(text, sizeof(text), "The SPF record of %s passes no "
 		    "way out", at->snapshot->conf->srs.domain);

@@ -8,6 +8,7 @@
 #include "policy/chooser.h"
 #include "relay/base/assert.h"
 #include "relay/mail/domain.h"
+#include "relay/spf/dmarc_outlook.h"
 #include "relay/spf/spf_check.h"
 #include "relay/spf/spf_networks.h"
 
@@ -18,6 +19,7 @@ struct egress_judge {
 	struct list questions;
 	struct list platforms;
 	struct egress_judged known; /* of the last question */
+	struct dmarc *dmarc;
 };
 
 /* A domain that some configuration has named in spf_include. */
@@ -41,7 +43,9 @@ struct egress_question {
 	struct conf *conf;
 	struct strbuf from, srs; /* addresses; empty: null, or no SRS for it */
 	enum egress_sender kind;
-	bool waited, dmarc_fails;
+	bool waited, dmarc_asked, dmarc_fails;
+	char *from_domain, *dkim;
+	struct dmarc_question dmarc;
 	struct asked_way way[EGRESSES_MAX];
 	struct egress_judged judged;
 	struct list looks;
@@ -69,6 +73,7 @@ struct egress_judge *egress_judge_new(struct loop *l, struct dns *dns,
 	j->spf = spf;
 	list_init(&j->questions);
 	list_init(&j->platforms);
+	j->dmarc = dmarc_new(l, dns);
 	return j;
 }
 
@@ -83,7 +88,10 @@ static void question_free(struct egress_question *q)
 	}
 	for (unsigned i = 0; i < q->judged.n; i++)
 		spf_networks_cancel(&q->way[i].networks);
+	dmarc_outlook_cancel(&q->dmarc);
 	list_remove(&q->node);
+	mem_free(q->from_domain);
+	mem_free(q->dkim);
 	strbuf_fini(&q->from);
 	strbuf_fini(&q->srs);
 	conf_unref(q->conf);
@@ -116,6 +124,7 @@ void egress_judge_free(struct egress_judge *j)
 		question_free(q);
 	while ((p = LIST_FIRST(&j->platforms, struct platform, node)) != NULL)
 		platform_free(p);
+	dmarc_free(j->dmarc);
 	mem_free(j);
 }
 
@@ -180,12 +189,52 @@ static void choose(struct egress_question *q)
 	    q->judged.way[q->judged.choice.way].leg;
 }
 
+static void went(struct egress_question *q);
+
+static void on_outlook(void *arg, enum dmarc_outlook outlook)
+{
+	struct egress_question *q = arg;
+
+	q->dmarc_fails = outlook == DMARC_WOULD_FAIL;
+	went(q);
+}
+
+/* Does the receiver's SPF pass the rewritten sender by the chosen way? */
+static bool srs_passes(const struct egress_question *q)
+{
+	return q->way[q->judged.choice.way].srs == SPF_PASS;
+}
+
+/* True: the choice is made. Before a sender is rewritten the policy of the
+ * From domain is asked, and it may be made anew. */
+static bool settle(struct egress_question *q)
+{
+	enum dmarc_outlook outlook;
+
+	choose(q);
+	if (!q->judged.choice.rewrite || q->dmarc_asked)
+		return true;
+	q->dmarc_asked = true;
+	q->dmarc = (struct dmarc_question){.from = q->from_domain,
+	    .signers = q->dkim,
+	    .spf = srs_passes(q) ? q->conf->srs.domain : "",
+	    .done = on_outlook, .arg = q};
+	if (!dmarc_outlook(q->j->dmarc, &q->dmarc, &outlook)) {
+		q->pending++;
+		return false;
+	}
+	q->dmarc_fails = outlook == DMARC_WOULD_FAIL;
+	choose(q);
+	return true;
+}
+
 static void went(struct egress_question *q)
 {
 	PH_ASSERT(q->pending > 0);
 	if (--q->pending != 0 || q->starting)
 		return;
-	choose(q);
+	if (!settle(q))
+		return;
 	q->done(q->arg, &q->judged);
 	question_free(q);
 }
@@ -338,6 +387,7 @@ struct egress_subject egress_subject_of(const struct conf *c,
     const struct envelope *e, int64_t now_us)
 {
 	struct egress_subject s = {.conf = c,
+	    .from_domain = e->from_domain, .dkim = e->dkim,
 	    .waited = (now_us - e->accepted_us) / 1000 >=
 		      c->outbound.temperror_wait_ms};
 	const char *why;
@@ -384,7 +434,9 @@ static struct egress_question *question_new(struct egress_judge *j,
 	q->conf = conf_ref((struct conf *)s->conf);
 	q->kind = kind_of(s->conf, &s->from);
 	q->waited = s->waited;
-	q->dmarc_fails = s->dmarc_fails;
+	q->from_domain = mem_strdup(s->from_domain == NULL ? "" :
+	    s->from_domain);
+	q->dkim = mem_strdup(s->dkim == NULL ? "" : s->dkim);
 	strbuf_init(&q->from, ADDR_MAX);
 	strbuf_init(&q->srs, ADDR_MAX);
 	strbuf_addsl(&q->from, s->from.text);
@@ -418,9 +470,8 @@ const struct egress_judged *egress_judge(struct egress_judge *j,
 		look_at_way(&q->way[i]);
 	q->starting = false;
 	*question_out = q;
-	if (q->pending != 0)
+	if (q->pending != 0 || !settle(q))
 		return NULL;
-	choose(q);
 	j->known = q->judged;
 	*question_out = NULL;
 	question_free(q);

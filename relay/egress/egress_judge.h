@@ -45,7 +45,8 @@ struct egress_subject {
 	const struct conf *conf; /* counted (conf_ref()) */
 	struct addr from;	 /* its text is empty: the null sender */
 	bool waited;		 /* outbound.temperror_wait is over */
-	bool dmarc_fails;	 /* as in struct egress_case */
+	/* As in the envelope; "" or NULL: not known. */
+	const char *from_domain, *dkim;
 };
 /* Of a message at that time (wall clock). Borrows from both. */
 struct egress_subject egress_subject_of(const struct conf *c,

@@ -359,6 +359,7 @@ static enum answer on_body_end(void *arg, struct session *s,
 		return ANSWER_NOW;
 	}
 	read_header(intake_conf(in), m);
+	egress_read_header(in);
 	if (in->bounce)
 		copy_bounce_read(in);
 	if (in->bounce || !returned_begin(in))

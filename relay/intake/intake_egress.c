@@ -8,6 +8,8 @@
 #include "relay/egress/egress_judge.h"
 #include "relay/delivery/outgoing.h"
 #include "relay/intake/intake_int.h"
+#include "relay/mail/author.h"
+#include "relay/mail/header.h"
 
 static void on_judged(void *arg, const struct egress_judged *judged)
 {
@@ -33,6 +35,29 @@ void egress_ask(struct intake *in, const struct conf_leg *first)
 	    &in->egress.question);
 	if (judged != NULL)
 		in->egress.chosen = judged->leg;
+}
+
+/* An attempt has no header at hand. */
+void egress_read_header(struct intake *in)
+{
+	struct mail *m = in->mail;
+	struct slice head = spool_draft_head(m->draft);
+	struct slice section = header_section(head);
+	bool whole = section.n < head.n || m->env.size == head.n;
+	struct strbuf from, signers;
+
+	if (!in->egress.asked)
+		return;
+	strbuf_init(&from, AUTHOR_DOMAIN_MAX);
+	strbuf_init(&signers, AUTHOR_SIGNERS_MAX);
+	if (author_domain(section, whole, &from)) {
+		author_signers(section, strbuf_view(&from), &signers);
+		m->env.from_domain = arena_slicedup(m->arena,
+		    strbuf_view(&from));
+		m->env.dkim = arena_slicedup(m->arena, strbuf_view(&signers));
+	}
+	strbuf_fini(&from);
+	strbuf_fini(&signers);
 }
 
 void egress_settle(struct intake *in)

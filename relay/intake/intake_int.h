@@ -140,6 +140,8 @@ bool outbound_rcpt(struct intake *in, const struct addr *to,
  * `first` stands in; settled at the commit. */
 void egress_ask(struct intake *in, const struct conf_leg *first);
 void egress_settle(struct intake *in);
+/* Notes in the envelope of mail that goes out the header's facts for DMARC. */
+void egress_read_header(struct intake *in);
 void egress_drop(struct intake *in); /* the answer is not wanted any more */
 
 /* Never to the leg it came from (D6, doc/routing.md). */

@@ -21,6 +21,7 @@ enum {
 enum tag {
 	TAG_SUBJECT = 1, TAG_EGRESS = 2, TAG_SRS = 3, TAG_LOGIN = 4,
 	TAG_PROXY = 5, TAG_SPF_BY = 6, TAG_STRIPPED = 7,
+	TAG_FROM_DOMAIN = 8, TAG_DKIM = 9,
 	TAGS
 };
 
@@ -50,6 +51,8 @@ static const size_t tagged[TAGS] = {
 	[TAG_PROXY] = offsetof(struct envelope, proxy),
 	[TAG_SPF_BY] = offsetof(struct envelope, spf_by),
 	[TAG_STRIPPED] = offsetof(struct envelope, stripped),
+	[TAG_FROM_DOMAIN] = offsetof(struct envelope, from_domain),
+	[TAG_DKIM] = offsetof(struct envelope, dkim),
 };
 
 static const char *const *text_at(const struct envelope *e, size_t i)
@@ -296,7 +299,7 @@ int envelope_unpack(struct slice bytes, struct arena *a,
 
 	*env_out = (struct envelope){.came_from = "", .subject = "",
 	    .egress = "", .srs = "", .login = "", .proxy = "", .spf_by = "",
-	    .stripped = ""};
+	    .stripped = "", .from_domain = "", .dkim = ""};
 	if (bytes.n > ENVELOPE_MAX)
 		return -1;
 	unpack_init(&u, bytes);

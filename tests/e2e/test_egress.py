@@ -240,3 +240,60 @@ def test_strangers_send_nothing_out(make_way):
         assert (reply.code, reply.enh) == (550, "5.7.1")
     until(lambda: gw.events(event="refused"), "the refusal to be an event")
     assert not sinks["way"].mails
+
+
+# Beside the SPF records: what DMARC asks of mail in From domains.
+POLICIES = {
+    "_dmarc.own-fail.test": "v=DMARC1; p=reject",
+    "_dmarc.foreign-fail.test": "v=DMARC1; p=quarantine",
+    "_dmarc.mild.test": "v=DMARC1; p=none",
+    "_dmarc.srs.test": "v=DMARC1; p=reject",
+}
+
+# Envelope's domain, From, signers -> what becomes of it.
+DMARC = [
+    ("own-fail", ["u@own-fail.test"], [], "waits"),
+    ("own-fail", ["u@a.own-fail.test"], [], "waits"),
+    ("own-fail", ["u@own-fail.test"], ["own-fail.test"], "srs"),
+    ("own-fail", ["u@own-fail.test"], ["mail.own-fail.test"], "srs"),
+    ("own-fail", ["u@own-fail.test"], ["other.test"], "waits"),
+    ("own-fail", ["u@mild.test"], [], "srs"),
+    ("own-fail", ["u@silent.test"], [], "srs"),
+    ("own-fail", ["u@own-fail.test", "v@own-fail.test"], [], "srs"),
+    ("own-fail", [], [], "srs"),
+    ("foreign-fail", ["u@foreign-fail.test"], [], "would-fail"),
+    ("foreign-fail", ["u@foreign-fail.test"], ["foreign-fail.test"], "srs"),
+    # SPF passes a domain of the author's own organization.
+    ("own-fail", ["u@a.srs.test"], [], "srs"),
+    # This one is not rewritten.
+    ("own-pass", ["u@own-fail.test"], [], "as it is"),
+]
+
+
+def test_the_policy_of_the_author(make_way, names):
+    names.zone.update({(name, "TXT"): [record]
+                       for name, record in POLICIES.items()})
+    names.silent.add("_dmarc.silent.test")
+    gw, sinks = make_way({"way": ANY})
+    asked = []
+    for domain, authors, signers, fate in DMARC:
+        header = "".join(f"DKIM-Signature: v=1; d={d}; s=x; b=AA==\r\n"
+                         for d in signers)
+        header += "".join(f"From: <{a}>\r\n" for a in authors)
+        asked.append((gw.send(to=AWAY, sender=f"u@{domain}.test",
+                              message=(header + "\r\nx\r\n").encode()),
+                      fate))
+    for id, fate in asked:
+        event = choice(gw, id)
+        assert (event["reason"], event.get("dmarc")) == {
+            "waits": ("dmarc", None), "srs": ("srs", None),
+            "would-fail": ("srs", "would-fail"),
+            "as it is": ("pass", None)}[fate], (id, event)
+        if fate == "waits":
+            text = gw.wait_event("deferred", id)["reply"]
+            assert "the DMARC policy of " in text
+        else:
+            gw.wait_event("delivered", id)
+    alarm = gw.wait_event("alarm", kind="egress")
+    assert "add ip4:192.0.2.10/32 to it" in alarm["text"]
+    drop(gw)

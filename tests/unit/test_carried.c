@@ -32,6 +32,7 @@ static const struct envelope full = {
 	.had_legs = 2, .egress = "direct", .srs = "srs0=x@srs.test",
 	.login = "scanner", .proxy = "v2",
 	.spf_by = "ip4:192.0.2.0/24 elsewhere.test", .stripped = "2",
+	.from_domain = "corp.test", .dkim = "mail.corp.test",
 	.unknown = {"\x09\x01\x02\0\0\0hi", 8},
 };
 

@@ -296,6 +296,8 @@ static void each_tagged_value_is_read_again(void **state)
 	e.proxy = "v2";
 	e.spf_by = "ip4:192.0.2.0/24 example.org";
 	e.stripped = "3";
+	e.from_domain = "corp.example";
+	e.dkim = "a.corp.example b.corp.example";
 	envelope_pack(&e, &b);
 	assert_int_equal(b.p[0], ENVELOPE_FORMAT);
 	assert_int_equal(envelope_unpack(strbuf_view(&b), a, &back), 0);
@@ -305,6 +307,8 @@ static void each_tagged_value_is_read_again(void **state)
 	assert_string_equal(back.proxy, e.proxy);
 	assert_string_equal(back.spf_by, e.spf_by);
 	assert_string_equal(back.stripped, e.stripped);
+	assert_string_equal(back.from_domain, e.from_domain);
+	assert_string_equal(back.dkim, e.dkim);
 	assert_string_equal(back.subject, "");
 	assert_int_equal(back.unknown.n, 0);
 	envelope_pack(&back, &again);
