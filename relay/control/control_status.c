@@ -139,6 +139,13 @@ static bool leg_configured(const struct status *st, int leg)
 	return conf_leg_by_id(st->c->snapshot->conf, leg) != NULL;
 }
 
+static bool is_egress(const struct status *st, int leg)
+{
+	const struct conf_leg *l = conf_leg_by_id(st->c->snapshot->conf, leg);
+
+	return l != NULL && l->egress;
+}
+
 static const char *leg_state(const struct status *st, int leg)
 {
 	unsigned gates = ledger_gates(st->c->cfg.shared->ledger, leg);
@@ -253,6 +260,7 @@ static void row_leg(struct status *st, int leg)
 	if (!st->legs_only)
 		jout_str(j, "section", "leg");
 	jout_str(j, "leg", names_text(cfg->shared->names, leg));
+	jout_bool(j, "egress", is_egress(st, leg));
 	jout_str(j, "state", leg_state(st, leg));
 	jout_slice(j, "reason", leg_fact_reason(strbuf_view(&reason)));
 	jout_bool(j, "everybody", ask_cache_everybody(cfg->asked, leg));
@@ -287,10 +295,39 @@ static void on_look_again(void *arg)
 	control_ask_queue(st->c, status_follow, st);
 }
 
+/* Mail to the outside, of all egresses; each has a row among the legs. */
+static void row_outbound(struct status *st)
+{
+	const struct conf *c = st->c->snapshot->conf;
+	struct strbuf use;
+	struct jout *j;
+	uint64_t total[TOTALS] = {0};
+
+	strbuf_init(&use, 4096);
+	for (int i = 0; i < c->outbound.ways; i++)
+		strbuf_addf(&use, "%s%s", i == 0 ? "" : " ",
+		    c->leg[c->outbound.way[i]].name);
+	for (int i = 0; i < names_count(st->c->cfg.shared->names); i++)
+		for (int t = 0; t < TOTALS && is_egress(st, i); t++)
+			total[t] += st->spool.leg[i].total[t];
+	j = ctl_row(st->r);
+	jout_str(j, "section", "outbound");
+	jout_slice(j, "use", strbuf_view(&use));
+	jout_int(j, "delivered", (int64_t)total[T_DELIVERED]);
+	jout_int(j, "open", (int64_t)total[T_OPEN]);
+	jout_int(j, "parked", (int64_t)total[T_PARKED]);
+	jout_int(j, "bounced", (int64_t)total[T_BOUNCED]);
+	ctl_row_end(st->r);
+	strbuf_fini(&use);
+}
+
 static void print_rows(struct status *st)
 {
-	if (!st->legs_only)
+	if (!st->legs_only) {
 		control_rows_node(st->c, st->r, &st->spool, &st->queue);
+		if (st->c->snapshot->conf->outbound.ways > 0)
+			row_outbound(st);
+	}
 	for (int i = 0; i < names_count(st->c->cfg.shared->names); i++)
 		if (leg_shown(st, i))
 			row_leg(st, i);

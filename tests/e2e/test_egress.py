@@ -297,3 +297,25 @@ def test_the_policy_of_the_author(make_way, names):
     alarm = gw.wait_event("alarm", kind="egress")
     assert "add ip4:192.0.2.10/32 to it" in alarm["text"]
     drop(gw)
+
+
+def test_status_tells_of_each_egress(make_way, names):
+    gw, sinks = make_way({"one": ANY, "two": {"spf_address": ["192.0.2.12"]}},
+                         srs=False)
+    names.zone[("own-pass.test", "TXT")] = ["v=spf1 ip4:192.0.2.12 -all"]
+    names.zone[("own-none.test", "TXT")] = RECORDS["pass"]
+    ids = [gw.send(to=AWAY, sender=f"u@own-{domain}.test")
+           for domain in ("pass", "none", "none", "fail")]
+    for id in ids[:3]:
+        gw.wait_event("delivered", id)
+    gw.wait_event("deferred", ids[3])
+    rows = gw.cli_json("status")
+    out, = [row for row in rows if row["section"] == "outbound"]
+    assert (out["use"], out["delivered"], out["open"]) == ("one two", 3, 1)
+    legs = {row["leg"]: row for row in rows if row["section"] == "leg"}
+    assert {name: row["delivered"] for name, row in legs.items()
+            if row["egress"]} == {"one": 2, "two": 1, "outside": 0}
+    spf, = [row for row in rows if row["section"] == "spf"]
+    assert spf["checks"] > 0 and spf["helper_deaths"] == 0
+    assert "outbound    use one two, delivered 3, open 1" in gw.cli("status")
+    drop(gw)
