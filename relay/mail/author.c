@@ -169,10 +169,8 @@ static struct slice last_two(struct slice d)
 
 static bool may_be_related(struct slice d, struct slice from)
 {
-	struct slice end = last_two(from);
-
 	return domain_below(d, from) || domain_below(from, d) ||
-	       (slice_find(end, '.') >= 0 && slice_eq(last_two(d), end));
+	       slice_eq(last_two(d), last_two(from));
 }
 
 /* The value of the tag d, its blanks dropped. False: none, or two of them. */

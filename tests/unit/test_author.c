@@ -81,6 +81,7 @@ static const struct { const char *header, *from, *signers; } signatures[] = {
 	  "corp.example" },
 	{ "DKIM-Signature: bd=corp.example; b=;\r\n", "corp.example", "" },
 	{ "DKIM-Signature: d=corp.example; d=corp.example\r\n", "corp.example", "" },
+	{ "DKIM-Signature: d=; d=corp.example\r\n", "corp.example", "" },
 	{ "DKIM-Signature: d=\r\n", "corp.example", "" },
 	{ "DKIM-Signature: d; =\r\n", "corp.example", "" },
 	{ "X-DKIM-Signature: d=corp.example\r\n", "corp.example", "" },
