@@ -230,6 +230,19 @@ def test_a_kill_between_choice_and_attempt(make_way, names):
     assert len(sinks["way"].messages(id)) == 1
 
 
+def test_an_egress_is_reached_again_by_verdicts_of_no_length(make_way, names):
+    """The one that is let through a shut gate has to wait for its verdict: a
+    verdict is kept for a second, and the gate is shut for longer."""
+    names.ttl = 0
+    gw, sinks = make_way({"way": ANY}, more={"retry": {"steps": ["2s"]}})
+    sinks["way"].refuse_connections()
+    ids = [gw.send(to=AWAY, sender="u@own-pass.test") for _ in range(6)]
+    gw.wait_event("leg", leg="way", state="down")
+    sinks["way"].accept_connections()
+    for id in ids:
+        gw.wait_event("delivered", id)
+
+
 def test_strangers_send_nothing_out(make_way):
     gw, sinks = make_way({"way": ANY}, more={
         "outbound": {"clients": ["192.0.2.99/32"]}})
