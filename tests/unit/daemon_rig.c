@@ -249,6 +249,7 @@ static void on_worker_letter(struct drig *r, struct letter *l)
 	case W_YIELD: /* of connections: there are none */
 	case W_OFFER:
 	case W_QUESTION:
+		r->questions += l->kind == W_QUESTION;
 		r->calls++;
 		mem_free(l);
 		break;

@@ -57,6 +57,7 @@ struct drig {
 	uint64_t change;
 	unsigned asked; /* resolves that were not answered */
 	unsigned calls; /* of the worker, about connections */
+	unsigned questions; /* of those */
 	bool read; /* the test reads the journal: it waits for that */
 	/* Fields of reports besides their results. */
 	uint64_t sender;

@@ -13,7 +13,7 @@
 #include "relay/base/log.h"
 #include "tests/unit/legs_fix.h"
 
-enum { INTERVAL_S = 5 * 60 };
+enum { INTERVAL_S = 5 * 60, PUMPED_S = 20 /* more than the rig moves on */ };
 
 static int setup(void **state)
 {
@@ -441,6 +441,105 @@ static void a_question_about_one_who_is_gone_leads_to_a_trial(void **state)
 	assert_false(legf_suspended(r));
 }
 
+/* Without a restart, where the place of the fault is known: a question that
+ * got past it is enough, taken or not. */
+static void a_question_that_gets_past_the_fault_ends_it(void **state)
+{
+	static const struct {
+		enum stage stage;
+		enum reply_class class;
+		bool resumed;
+	} cases[] = {
+	    {STAGE_RCPT, CLASS_NONE, true},
+	    {STAGE_RCPT, CLASS_MAILBOX, false},
+	    {STAGE_MAIL, CLASS_NONE, true},
+	    {STAGE_MAIL, CLASS_MAILBOX, true},
+	    {STAGE_BODY, CLASS_NONE, false},
+	    {STAGE_BODY, CLASS_MAILBOX, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct question_letter a;
+		struct drig *r;
+
+		print_message("%s, %d\n", stage_text(cases[i].stage),
+		    cases[i].class);
+		teardown(state);
+		setup(state);
+		r = *state;
+		for (unsigned k = 1; k <= 10; k++)
+			legf_fault_at(r, k, cases[i].stage);
+		assert_true(legf_suspended(r));
+		a = answer_to(r, 0, cases[i].class);
+		leg_answered(r->queue_thread, &a);
+		assert_int_equal(legf_suspended(r), !cases[i].resumed);
+	}
+}
+
+/* suspend_messages = 0: however many, of however many senders. */
+static void a_leg_that_counts_no_messages_is_not_suspended(void **state)
+{
+	struct drig *r = *state;
+	struct conf_leg *leg =
+	    (struct conf_leg *)conf_leg_by_id(r->snapshot->conf, r->legacy);
+
+	leg->suspend_messages = 0;
+	for (unsigned k = 1; k <= 12; k++)
+		legf_fault_at(r, k, STAGE_BODY);
+	assert_false(legf_suspended(r));
+}
+
+/* One question at a time. */
+static void it_is_asked_again_once_an_answer_is_there(void **state)
+{
+	struct drig *r = *state;
+	struct question_letter a;
+	unsigned before;
+
+	r->good = "user0@example.com";
+	legf_deliver(r);
+	r->good = NULL;
+	clock_fake_step(&r->clock, INT64_C(2000000));
+	before = r->questions;
+	legf_fault(r, 1);
+	assert_int_equal(r->questions, before + 1);
+	legf_fault(r, 2);
+	assert_int_equal(r->questions, before + 1);
+	a = answer_to(r, leg_run(r->queue_thread, r->legacy), CLASS_MAILBOX);
+	leg_answered(r->queue_thread, &a);
+	clock_fake_step(&r->clock, INT64_C(1000000));
+	legf_fault(r, 3);
+	assert_int_equal(r->questions, before + 2);
+}
+
+/* Each time when leg.probe is over, unless an answer is waited for. */
+static void a_suspended_leg_is_asked_again_and_again(void **state)
+{
+	static const enum reply_class answers[] = {CLASS_CONFIGURATION,
+		CLASS_NETWORK, CLASS_CONFIGURATION};
+	struct drig *r = *state;
+	struct question_letter a;
+	unsigned before;
+
+	r->faulted = "user0@example.com";
+	for (unsigned k = 1; k <= 10; k++)
+		legf_fault(r, k);
+	a = answer_to(r, leg_run(r->queue_thread, r->legacy),
+	    CLASS_CONFIGURATION);
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		a.class = answers[i];
+		leg_answered(r->queue_thread, &a);
+		assert_true(legf_suspended(r));
+		before = r->questions;
+		drig_later(r, INTERVAL_S - PUMPED_S);
+		assert_int_equal(r->questions, before);
+		drig_later(r, PUMPED_S);
+		assert_int_equal(r->questions, before + 1);
+		drig_later(r, INTERVAL_S);
+		assert_int_equal(r->questions, before + 1);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -457,6 +556,10 @@ int main(void)
 	    TEST(nothing_is_asked_at_the_end),
 	    TEST(a_question_that_is_taken_leads_to_a_trial_or_back),
 	    TEST(a_question_about_one_who_is_gone_leads_to_a_trial),
+	    TEST(a_question_that_gets_past_the_fault_ends_it),
+	    TEST(a_leg_that_counts_no_messages_is_not_suspended),
+	    TEST(it_is_asked_again_once_an_answer_is_there),
+	    TEST(a_suspended_leg_is_asked_again_and_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
