@@ -444,7 +444,8 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 	    secrets_users(c, doc, err) != 0 ||
 	    check_domains(c, err) != 0 || check_postmaster(c, doc, err) != 0 ||
 	    check_dsn(c, doc, err) != 0 || check_alarm(c, doc, err) != 0 ||
-	    check_keys(c, doc, err) != 0 || egresses_check(c, doc, err) != 0)
+	    check_keys(c, doc, err) != 0 ||
+	    egresses_check(c, doc, err) != 0 || trust_check(c, err) != 0)
 		return -1;
 	return check_sizes(c, doc, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The ways out to the internet: what receivers see of each, by which records
- * of SPF judge it, and those that outbound.use names.
+ * of SPF judge it, and those that outbound.use names. And what legs believe of
+ * us: one that looks through us judges the client, not our address.
  */
 #include "conf/check.h"
 
@@ -26,14 +27,14 @@ static bool is_seen(struct conf_net *net)
 	return true;
 }
 
-/* Our own addresses, where it connects to the receivers itself. */
-static void find_seen(const struct conf *c, struct conf_leg *l)
+void leg_find_seen(const struct conf *c, struct conf_leg *l)
 {
 	struct conf_net *net;
 	const char *why;
 
-	l->seen = l->spf_address;
-	if (!l->direct || l->seen.count != 0)
+	if (l->egress)
+		l->seen = l->spf_address;
+	if (l->seen.count != 0)
 		return;
 	l->seen = c->public_address;
 	if (l->seen.count != 0 || l->source[0] == '\0')
@@ -42,6 +43,15 @@ static void find_seen(const struct conf *c, struct conf_leg *l)
 	if (conf_net_parse(slice_str(l->source), net, &why) == 0 &&
 	    is_seen(net))
 		l->seen = (struct conf_nets){net, 1};
+}
+
+/* Our own addresses, where it connects to the receivers itself. */
+static void find_seen(const struct conf *c, struct conf_leg *l)
+{
+	if (l->direct)
+		leg_find_seen(c, l);
+	else if (l->egress)
+		l->seen = l->spf_address;
 }
 
 static bool has_family(const struct conf_nets *nets, int family)
@@ -117,12 +127,78 @@ int egresses_check(struct conf *c, const struct doc *doc, struct error *err)
 	struct doc_place at = doc_place(doc, SEC_OUTBOUND, "use");
 
 	for (int i = 0; i < c->legs; i++)
-		if (c->leg[i].egress)
-			find_seen(c, &c->leg[i]);
+		find_seen(c, &c->leg[i]);
 	c->outbound.way = arena_alloc(c->arena,
 	    EGRESSES_MAX * sizeof(c->outbound.way[0]));
 	for (int i = 0; i < c->outbound.use.count; i++)
 		if (use_one(c, &at, c->outbound.use.s[i], err) != 0)
 			return -1;
+	return 0;
+}
+
+/* ---- what legs believe of us --------------------------------------------- */
+
+bool leg_looks_through(const struct conf_leg *l)
+{
+	return l->trust == TRUST_SKIP_LISTING ||
+	       l->trust == TRUST_INBOUND_GATEWAY;
+}
+
+static int check_known_by(const struct conf_leg *l, struct error *err)
+{
+	if (l->trust != TRUST_CERTIFICATE || l->certificate[0] != '\0')
+		return 0;
+	return error_at(err, l->file, l->line, "leg \"%s\" has trust = "
+	    "\"certificate\", and shows none; write certificate = \"FILE\", "
+	    "or trust = \"address\"", l->name);
+}
+
+/* The addresses that the leg sees. */
+static int check_seen(const struct conf *c, struct conf_leg *l,
+    struct error *err)
+{
+	leg_find_seen(c, l);
+	if (l->seen.count != 0)
+		return 0;
+	return error_at(err, l->file, l->line, "leg \"%s\" has rewrite_sender "
+	    "= \"when-spf-fails\", and by no address could SPF judge us; "
+	    "write public_address = { \"198.51.100.7\" }, the addresses that "
+	    "it sees us by", l->name);
+}
+
+static int check_rewriting(const struct conf *c, struct conf_leg *l,
+    struct error *err)
+{
+	if (l->rewrite_sender == REWRITE_NEVER)
+		return 0;
+	if (leg_looks_through(l))
+		return error_at(err, l->file, l->line, "leg \"%s\" looks "
+		    "through us (trust = \"%s\"), so srs.domain would be "
+		    "judged by the client's address and fail; write "
+		    "rewrite_sender = \"never\"", l->name,
+		    l->trust == TRUST_SKIP_LISTING ? "skip-listing" :
+						     "inbound-gateway");
+	if (c->srs.domain[0] == '\0')
+		return error_at(err, l->file, l->line, "leg \"%s\" has "
+		    "rewrite_sender = \"when-spf-fails\", and there is no "
+		    "domain to rewrite to; write the section srs { ... }",
+		    l->name);
+	if (c->ret.domain[0] == '\0' && c->dsn.guard != GUARD_OFF)
+		return error_at(err, l->file, l->line, "leg \"%s\" has "
+		    "rewrite_sender = \"when-spf-fails\", and its bounces of "
+		    "forged mail would have no address to go to; write the "
+		    "section return { ... }", l->name);
+	return check_seen(c, l, err);
+}
+
+int trust_check(struct conf *c, struct error *err)
+{
+	for (int i = 0; i < c->legs; i++) {
+		struct conf_leg *l = &c->leg[i];
+
+		if (!l->egress && (check_known_by(l, err) != 0 ||
+				      check_rewriting(c, l, err) != 0))
+			return -1;
+	}
 	return 0;
 }

@@ -82,7 +82,10 @@ enum leg_protocol { PROTOCOL_SMTP, PROTOCOL_LMTP };
 enum leg_family { FAMILY_V6_FIRST, FAMILY_V4_FIRST, FAMILY_V6_ONLY,
 	FAMILY_V4_ONLY };
 /* By what a leg believes senders that are not ours when they come over us. */
-enum leg_trust { TRUST_NONE, TRUST_ADDRESS, TRUST_CERTIFICATE };
+enum leg_trust { TRUST_NONE, TRUST_ADDRESS, TRUST_CERTIFICATE,
+	/* It looks through us, and judges the client that came to us. */
+	TRUST_SKIP_LISTING, TRUST_INBOUND_GATEWAY };
+enum rewrite_sender { REWRITE_NEVER, REWRITE_WHEN_SPF_FAILS };
 enum copy_return { RETURN_NOTIFY, RETURN_TOKEN };
 enum eightbit { EIGHTBIT_SEND, EIGHTBIT_REFUSE };
 enum { EGRESSES_MAX = 16 }; /* in outbound.use */
@@ -104,7 +107,9 @@ struct conf_leg {
 	enum egress_senders senders;
 	struct conf_nets spf_address; /* as written */
 	char *spf_include; /* "", or the domain whose record lists them */
-	struct conf_nets seen; /* what counts; none: by spf_include */
+	/* The addresses that count; none: by spf_include. Of a leg that
+	 * rewrite_sender holds for: those that it sees. */
+	struct conf_nets seen;
 	enum tls_level tls;
 	char *tls_ca;	      /* "" : the system's */
 	char *certificate, *key; /* client certificate, "" : none */
@@ -125,6 +130,7 @@ struct conf_leg {
 	char *auth_secret; /* the file of the password */
 	char *password;	   /* what is in it; never shown */
 	enum leg_trust trust;
+	enum rewrite_sender rewrite_sender;
 	enum copy_return copy_return;
 	enum eightbit eightbit;
 	bool suppress_auto;    /* X-Auto-Response-Suppress for copies */
@@ -342,6 +348,8 @@ void conf_unref(struct conf *c); /* NULL is fine */
 const struct conf_leg *conf_leg_by_name(const struct conf *c,
     struct slice name);
 const struct conf_leg *conf_leg_by_id(const struct conf *c, int id);
+/* Does it judge the client that came to us, not our address (trust)? */
+bool leg_looks_through(const struct conf_leg *l);
 /* `domain` in normal form (relay/mail/domain.h). */
 const struct conf_domain *conf_domain(const struct conf *c,
     struct slice domain);

@@ -405,7 +405,9 @@ static const char *const unknowns[] = { "route", "reject", "defer", "probe", NUL
 static const char *const protocols[] = { "smtp", "lmtp", NULL };
 static const char *const families[] = { "ipv6-first", "ipv4-first", "ipv6", "ipv4", NULL };
 static const char *const senders[] = { "any", "ours", NULL };
-static const char *const trusts[] = { "none", "address", "certificate", NULL };
+static const char *const trusts[] = { "none", "address", "certificate", "skip-listing",
+	"inbound-gateway", NULL };
+static const char *const rewrites[] = { "never", "when-spf-fails", NULL };
 static const char *const copy_returns[] = { "notify", "token", NULL };
 static const char *const eightbits[] = { "send", "refuse", NULL };
 static const char *const guards[] = { "off", "fail", "pass-only", NULL };
@@ -469,6 +471,7 @@ T_PROFILE = { .name = "name", .set = set_name, .show = string_show,
 T_PROTOCOL = WORD(protocols),
 T_FAMILY = WORD(families),
 T_TRUST = WORD(trusts),
+T_REWRITE = WORD(rewrites),
 T_RETURN = WORD(copy_returns),
 T_EIGHTBIT = WORD(eightbits),
 T_GUARD = WORD(guards),

@@ -4,6 +4,7 @@
  */
 #include "policy/egress.h"
 
+#include "policy/dsn_guard.h"
 #include "relay/base/assert.h"
 
 static const char *const why_names[EGRESS_WHYS] = {
@@ -134,4 +135,26 @@ struct egress_choice egress_choose(const struct egress_case *e)
 	PH_ASSERT(c.way < 0 || c.rewrite ||
 		  e->way[c.way].sender != SPF_FAIL);
 	return c;
+}
+
+/* ---- the sender for a leg of the table ----------------------------------- */
+
+enum leg_sender leg_sender_choose(const struct conf *c,
+    const struct conf_leg *leg, enum role role, const char *from,
+    const char *spf)
+{
+	/* A copy's return address is copy_sender.c's matter; the null sender
+	 * has none, and must stay null. */
+	if (leg->egress || leg->rewrite_sender == REWRITE_NEVER ||
+	    role != ROLE_PRIMARY || from[0] == '\0')
+		return LEG_SENDER_OWN;
+	if (dsn_guard_parks(c->dsn.guard, spf, false))
+		return LEG_SENDER_RETURN;
+	return LEG_SENDER_ASK;
+}
+
+enum leg_sender leg_sender_judged(enum spf_result result)
+{
+	return result == SPF_FAIL || result == SPF_TEMPERROR ?
+	    LEG_SENDER_SRS : LEG_SENDER_OWN;
 }

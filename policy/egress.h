@@ -3,12 +3,16 @@
  * Which way out to the internet a message takes, and under whose name (E1):
  * the first egress that the sender's domain vouches for; else the first that
  * it does not speak against; else under a domain of ours (SRS). doc/egress.md
- * has the table. Pure; any thread.
+ * has the table. And the sender that a leg of the table is told: under our SRS
+ * domain, where it would judge our address and the sender's domain fails that;
+ * a return address of ours, where its bounce would reach a sender that never
+ * wrote. Pure; any thread.
  */
 #ifndef POLICY_EGRESS_H
 #define POLICY_EGRESS_H
 
 #include "conf/conf.h"
+#include "relay/base/delivery.h"
 #include "relay/mail/spf_result.h"
 
 enum egress_sender {
@@ -64,5 +68,24 @@ struct egress_choice {
 /* THE choice. Never a way that is judged `fail`, unless under our own name. */
 struct egress_choice egress_choose(const struct egress_case *e);
 const char *egress_why_name(enum egress_why why); /* "srs-fails" */
+
+/* ---- the sender for a leg of the table (rewrite_sender, doc/spf.md) ----- */
+
+enum leg_sender {
+	LEG_SENDER_OWN,	   /* as it came */
+	LEG_SENDER_SRS,	   /* srs.h */
+	LEG_SENDER_RETURN, /* return_addr.h */
+	LEG_SENDER_ASK,	   /* SPF decides: leg_sender_judged() */
+};
+
+/* `from`: the envelope's sender; `spf`: its result when it came in, as
+ * dsn_guard_parks() takes it. */
+enum leg_sender leg_sender_choose(const struct conf *c,
+    const struct conf_leg *leg, enum role role, const char *from,
+    const char *spf);
+/* By what the sender's domain says of the addresses that the leg sees, the
+ * worst of them. Without an answer of the DNS it is rewritten, too: that
+ * loses no mail, while a leg that gets an answer might refuse it. */
+enum leg_sender leg_sender_judged(enum spf_result result);
 
 #endif

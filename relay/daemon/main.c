@@ -288,6 +288,21 @@ static int run_logged(struct daemon *d, struct conf_snapshot *snapshot)
 	return 1;
 }
 
+/* A leg that does not believe us refuses what SPF fails for our address. */
+static void advise_leg(const struct conf *c, const struct conf_leg *l)
+{
+	if (l->replies->note[0] != '\0')
+		printf("%s:%d: note: leg \"%s\": %s\n", l->file, l->line,
+		    l->name, l->replies->note);
+	if (!l->egress && l->trust == TRUST_NONE &&
+	    l->rewrite_sender == REWRITE_NEVER)
+		printf("%s:%d: note: leg \"%s\" has trust = \"none\", so it "
+		    "judges senders by our address; write rewrite_sender = "
+		    "\"when-spf-fails\"%s\n", l->file, l->line, l->name,
+		    c->srs.domain[0] != '\0' ? "" : ", and srs { ... } for "
+						   "it");
+}
+
 static void say_good(const char *file, const struct conf *c)
 {
 	struct strbuf who;
@@ -297,10 +312,7 @@ static void say_good(const char *file, const struct conf *c)
 		printf("note: %s\n", strbuf_cstr(&who));
 	strbuf_fini(&who);
 	for (int i = 0; i < c->legs; i++)
-		if (c->leg[i].replies->note[0] != '\0')
-			printf("%s:%d: note: leg \"%s\": %s\n", c->leg[i].file,
-			    c->leg[i].line, c->leg[i].name,
-			    c->leg[i].replies->note);
+		advise_leg(c, &c->leg[i]);
 	printf("%s: good\n", file);
 }
 

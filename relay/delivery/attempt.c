@@ -21,6 +21,7 @@ struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
 	at->mail = mail_ref(m);
 	at->leg = leg;
 	at->role = role;
+	at->sender = LEG_SENDER_ASK;
 	at->arena = arena_new();
 	at->row = arena_alloc(at->arena, cap * sizeof(*at->row));
 	strbuf_init(&at->head, HEAD_MAX);

@@ -36,6 +36,7 @@ struct attempt {
 	struct egress_question *question; /* is under way */
 	void (*go_on)(struct attempt *at); /* … and then */
 	const struct egress_judged *judged; /* the way out, once it is known */
+	enum leg_sender sender; /* what the leg is told, once it is known */
 	struct outcome_letter *outcome; /* waits for the header of a DSN */
 	struct strbuf head;
 };

@@ -214,17 +214,6 @@ static enum egress_step take_choice(struct attempt *at,
 	return EGRESS_OVER;
 }
 
-static void on_judged(void *arg, const struct egress_judged *judged)
-{
-	struct attempt *at = arg;
-
-	at->question = NULL;
-	at->w->outgoing->judgings--;
-	list_remove(&at->node);
-	if (take_choice(at, judged) == EGRESS_GO)
-		at->go_on(at);
-}
-
 /* A slot is for those that can go. What came in spite of a shut gate keeps it:
  * there is no second one. */
 static void give_slot(struct attempt *at)
@@ -235,6 +224,38 @@ static void give_slot(struct attempt *at)
 		return;
 	at->slot = false;
 	ledger_give(at->w->shared->ledger, at->leg);
+}
+
+enum egress_step attempt_put_aside(struct attempt *at,
+    void (*go_on)(struct attempt *at))
+{
+	if (at->w->outgoing->judgings == JUDGING_MAX) {
+		egress_forget(at->question);
+		at->question = NULL; /* it is not counted */
+		attempt_return(at, BACK_TROUBLE);
+		return EGRESS_OVER;
+	}
+	at->go_on = go_on;
+	give_slot(at);
+	at->w->outgoing->judgings++;
+	list_push_back(&at->w->outgoing->judging, &at->node);
+	return EGRESS_LATER;
+}
+
+void attempt_take_up(struct attempt *at)
+{
+	at->question = NULL;
+	at->w->outgoing->judgings--;
+	list_remove(&at->node);
+}
+
+static void on_judged(void *arg, const struct egress_judged *judged)
+{
+	struct attempt *at = arg;
+
+	attempt_take_up(at);
+	if (take_choice(at, judged) == EGRESS_GO)
+		at->go_on(at);
 }
 
 static bool is_outbound(const struct attempt *at, const struct job_row *row)
@@ -288,20 +309,10 @@ enum egress_step attempt_egress(struct attempt *at,
 	    &at->question);
 	if (judged != NULL)
 		return take_choice(at, judged);
-	if (at->w->outgoing->judgings == JUDGING_MAX) {
-		egress_forget(at->question);
-		at->question = NULL; /* it is not counted */
-		attempt_return(at, BACK_TROUBLE);
-		return EGRESS_OVER;
-	}
-	at->go_on = go_on;
-	give_slot(at);
-	at->w->outgoing->judgings++;
-	list_push_back(&at->w->outgoing->judging, &at->node);
-	return EGRESS_LATER;
+	return attempt_put_aside(at, go_on);
 }
 
-const char *attempt_egress_sender(struct attempt *at)
+const char *attempt_srs(struct attempt *at)
 {
 	const struct envelope *e = &at->mail->env;
 	struct srs_sender s = {.id = e->id,
@@ -311,15 +322,23 @@ const char *attempt_egress_sender(struct attempt *at)
 	struct addr a;
 	bool made;
 
-	if (at->judged == NULL || !at->judged->choice.rewrite)
-		return e->from;
 	s.from = &a;
 	strbuf_init(&text, ADDR_MAX);
 	made = addr_parse(slice_str(e->from), true, &a, &why) == 0 &&
 	       srs_make(at->snapshot->conf, &s, &text) && strbuf_ok(&text);
-	/* It is chosen only where it can be made (egress_judge.c). */
-	PH_ASSERT(made);
-	from = arena_slicedup(at->arena, strbuf_view(&text));
+	from = made ? arena_slicedup(at->arena, strbuf_view(&text)) : NULL;
 	strbuf_fini(&text);
+	return from;
+}
+
+const char *attempt_egress_sender(struct attempt *at)
+{
+	const char *from;
+
+	if (at->judged == NULL || !at->judged->choice.rewrite)
+		return at->mail->env.from;
+	from = attempt_srs(at);
+	/* It is chosen only where it can be made (egress_judge.c). */
+	PH_ASSERT(from != NULL);
 	return from;
 }

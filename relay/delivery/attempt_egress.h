@@ -20,6 +20,13 @@ enum egress_step {
 /* For each attempt; one by the table goes at once. */
 enum egress_step attempt_egress(struct attempt *at,
     void (*go_on)(struct attempt *at));
+/* Waits for the answer to its question, without a slot of the ledger; what
+ * ends the wait calls attempt_take_up() first. */
+enum egress_step attempt_put_aside(struct attempt *at,
+    void (*go_on)(struct attempt *at));
+void attempt_take_up(struct attempt *at);
+/* The message's sender under our SRS domain; NULL: it has no form there. */
+const char *attempt_srs(struct attempt *at);
 /* The sender that the egress is told: rewritten, or as it came. */
 const char *attempt_egress_sender(struct attempt *at);
 /* A dialog begins: the choice is an event. */

@@ -8,6 +8,7 @@
 #include "relay/delivery/attempt_egress.h"
 #include "relay/delivery/attempt_end.h"
 #include "relay/delivery/attempt_route.h"
+#include "relay/delivery/attempt_sender.h"
 #include "relay/delivery/classify_reply.h"
 #include "relay/delivery/copy_sender.h"
 #include "relay/delivery/outgoing.h"
@@ -80,6 +81,7 @@ static void fill_request(struct attempt *at)
 	q->arena = at->arena;
 	q->done = on_done;
 	q->arg = at;
+	attempt_sender_set(at);
 	copy_sender_set(at);
 }
 

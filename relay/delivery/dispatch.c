@@ -13,6 +13,7 @@
 #include "relay/delivery/attempt_egress.h"
 #include "relay/delivery/attempt_end.h"
 #include "relay/delivery/attempt_route.h"
+#include "relay/delivery/attempt_sender.h"
 #include "relay/delivery/attempt_start.h"
 #include "relay/delivery/outgoing.h"
 #include "relay/delivery/report.h"
@@ -118,14 +119,20 @@ static void go(struct attempt *at)
 		wait_for_connection(at);
 }
 
+static void go_as_sender(struct attempt *at)
+{
+	if (attempt_sender(at, go) == EGRESS_GO)
+		go(at);
+}
+
 static void launch(struct attempt *at)
 {
 	/* A trial goes whole: the leg is well when it takes any of it. */
 	if (!at->trial)
 		keep_lowest_rank(at);
 	keep_one_domain(at);
-	if (attempt_egress(at, go) == EGRESS_GO)
-		go(at);
+	if (attempt_egress(at, go_as_sender) == EGRESS_GO)
+		go_as_sender(at);
 }
 
 static bool can_send(const struct worker *w, int leg)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The verdicts for a sender over each egress in use: each public address of an
- * egress is a check of its own, and so is our SRS domain over it.
+ * egress is a check of its own, and so is our SRS domain over it; and over a
+ * leg of the table, by the addresses that it sees.
  */
 #include "relay/egress/egress_judge.h"
 
@@ -41,6 +42,7 @@ struct egress_question {
 	struct list node; /* of egress_judge.questions */
 	struct egress_judge *j;
 	struct conf *conf;
+	const struct conf_leg *only; /* a leg of the table; or NULL */
 	struct strbuf from, srs; /* addresses; empty: null, or no SRS for it */
 	enum egress_sender kind;
 	bool waited, dmarc_asked, dmarc_fails;
@@ -170,7 +172,8 @@ static void take_verdict(struct asked_way *way, bool srs,
 static const struct conf_leg *leg_at(const struct egress_question *q,
     unsigned i)
 {
-	return &q->conf->leg[q->conf->outbound.way[i]];
+	return q->only != NULL ? q->only :
+	    &q->conf->leg[q->conf->outbound.way[i]];
 }
 
 static void choose(struct egress_question *q)
@@ -180,6 +183,10 @@ static void choose(struct egress_question *q)
 	    .waited = q->waited, .dmarc_fails = q->dmarc_fails, .way = way,
 	    .n = q->judged.n};
 
+	if (q->only != NULL) {
+		q->judged.leg = q->only->id;
+		return;
+	}
 	for (unsigned i = 0; i < e.n; i++)
 		way[i] = (struct egress_way){
 		    .ours_only = leg_at(q, i)->senders == SENDERS_OURS,
@@ -371,7 +378,7 @@ static void look_at_way(struct asked_way *way)
 
 	for (int i = 0; i < leg->seen.count; i++)
 		look_at_net(way, &leg->seen.net[i]);
-	if (leg->spf_include[0] == '\0')
+	if (way->q->only != NULL || leg->spf_include[0] == '\0')
 		return;
 	way->networks.done = on_networks;
 	way->networks.arg = way;
@@ -429,8 +436,10 @@ static struct egress_question *question_new(struct egress_judge *j,
     const struct egress_subject *s)
 {
 	struct egress_question *q = NEW(struct egress_question);
+	int ways = s->leg != NULL ? 1 : s->conf->outbound.ways;
 
 	q->j = j;
+	q->only = s->leg;
 	q->conf = conf_ref((struct conf *)s->conf);
 	q->kind = kind_of(s->conf, &s->from);
 	q->waited = s->waited;
@@ -440,11 +449,12 @@ static struct egress_question *question_new(struct egress_judge *j,
 	strbuf_init(&q->from, ADDR_MAX);
 	strbuf_init(&q->srs, ADDR_MAX);
 	strbuf_addsl(&q->from, s->from.text);
-	if (s->conf->srs.domain[0] != '\0' && is_name(s->from.domain))
+	if (s->leg == NULL && s->conf->srs.domain[0] != '\0' &&
+	    is_name(s->from.domain))
 		strbuf_addf(&q->srs, "postmaster@%s", s->conf->srs.domain);
 	list_init(&q->looks);
 	list_push_back(&j->questions, &q->node);
-	for (int i = 0; i < s->conf->outbound.ways && i < EGRESSES_MAX; i++) {
+	for (int i = 0; i < ways && i < EGRESSES_MAX; i++) {
 		struct asked_way *way = &q->way[i];
 
 		way->q = q;

@@ -298,7 +298,7 @@ def test_a_full_mailbox_waits_alone(start, legacy, outside):
     assert not gw.events(event="bounced") and not outside.mails
 
 
-@pytest.mark.parametrize("trust", ["certificate", "none"])
+@pytest.mark.parametrize("trust", ["address", "none"])
 def test_a_sender_that_is_disbelieved(start, legacy, outside, trust):
     gw = start(trust=trust)
     legacy.reply("DOT", "550 5.7.509 Access denied, DMARC", times=1)

@@ -347,6 +347,20 @@ static const struct bad sense[] = {
 	{ B "srs { domain = \"srs.example.com\" }\n",
 	  "4: srs needs both; write domain = \"srs.example.com\" and secrets = "
 	  "\"/etc/posthouse/srs.secrets\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } trust = \"certificate\" }\n",
+	  "4: leg \"x\" has trust = \"certificate\", and shows none; write certificate = "
+	  "\"FILE\", or trust = \"address\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } trust = \"skip-listing\" "
+	  "rewrite_sender = \"when-spf-fails\" }\n",
+	  "4: leg \"x\" looks through us (trust = \"skip-listing\"), so srs.domain would be "
+	  "judged by the client's address and fail; write rewrite_sender = \"never\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } trust = \"inbound-gateway\" "
+	  "rewrite_sender = \"when-spf-fails\" }\n",
+	  "4: leg \"x\" looks through us (trust = \"inbound-gateway\"), so srs.domain would be "
+	  "judged by the client's address and fail; write rewrite_sender = \"never\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } rewrite_sender = \"when-spf-fails\" }\n",
+	  "4: leg \"x\" has rewrite_sender = \"when-spf-fails\", and there is no domain to "
+	  "rewrite to; write the section srs { ... }" },
 	{ B "listen \"a\" { leg = \"cloud\" }\n",
 	  "4: listen \"a\": there is no leg \"cloud\"; name one that has a section" },
 	{ B "listen \"a\" { }\nlisten \"b\" { address = { \"[::]:25\" } }\n",

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The question about the sender, and its answer in the request.
+ */
+#include "relay/delivery/attempt_sender.h"
+
+#include "policy/return_addr.h"
+#include "relay/delivery/outgoing.h"
+
+static void on_judged(void *arg, const struct egress_judged *judged)
+{
+	struct attempt *at = arg;
+
+	at->sender = leg_sender_judged(judged->way[0].result);
+	attempt_take_up(at);
+	at->go_on(at);
+}
+
+enum egress_step attempt_sender(struct attempt *at,
+    void (*go_on)(struct attempt *at))
+{
+	const struct envelope *e = &at->mail->env;
+	const struct egress_judged *judged;
+	const struct conf_leg *leg;
+	struct egress_subject s;
+
+	if (at->snapshot == NULL)
+		at->snapshot = snapshot_ref(at->w->snapshot);
+	leg = conf_leg_by_id(at->snapshot->conf, at->leg);
+	if (at->sender != LEG_SENDER_ASK || leg == NULL)
+		return EGRESS_GO;
+	at->sender = leg_sender_choose(at->snapshot->conf, leg, at->role,
+	    e->from, e->spf);
+	if (at->sender != LEG_SENDER_ASK)
+		return EGRESS_GO;
+	s = egress_subject_of(at->snapshot->conf, e,
+	    clock_wall_us(at->w->shared->clock));
+	s.leg = leg;
+	judged = egress_judge(at->w->outgoing->egress, &s, on_judged, at,
+	    &at->question);
+	if (judged == NULL)
+		return attempt_put_aside(at, go_on);
+	at->sender = leg_sender_judged(judged->way[0].result);
+	return EGRESS_GO;
+}
+
+/* A bounce of this mail comes to us, and ends here. */
+static void set_return(struct attempt *at)
+{
+	struct client_request *q = &at->req;
+	struct strbuf address;
+
+	strbuf_init(&address, ADDR_MAX);
+	if (return_addr_make(q->conf, q->id, q->leg->name,
+		steady_wall_us(at->w->shared), &address) &&
+	    strbuf_ok(&address)) {
+		q->from = arena_slicedup(at->arena, strbuf_view(&address));
+		q->ret = RET_HDRS;
+		for (unsigned i = 0; i < q->rcpts; i++)
+			q->rcpt[i].notify &= NOTIFY_NEVER;
+	}
+	strbuf_fini(&address);
+}
+
+void attempt_sender_set(struct attempt *at)
+{
+	const char *srs;
+
+	if (at->req.leg == NULL)
+		return;
+	if (at->sender == LEG_SENDER_SRS && (srs = attempt_srs(at)) != NULL)
+		at->req.from = srs;
+	else if (at->sender == LEG_SENDER_RETURN)
+		set_return(at);
+}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: ISC
+"""What a leg believes of us: a sender whose domain fails our address goes to it
+under a domain of ours, and a forged one under a return address. Clients come by
+PROXY; the leg sees 198.51.100.7."""
+import re
+import subprocess
+
+import pytest
+
+from dialog import queued_id
+from gateway import BUILD
+from names import Names
+
+ANN = "ann@example.com"
+US, CLIENT = "198.51.100.7", "192.0.2.10"
+PROXIED = f"PROXY TCP4 {CLIENT} 127.0.0.1 4000 25\r\n".encode()
+# What of the two addresses a domain passes; softfail and permerror of all.
+ZONE = {("both.test", "TXT"): [f"v=spf1 ip4:{US} ip4:{CLIENT} -all"],
+        ("client.test", "TXT"): [f"v=spf1 ip4:{CLIENT} -all"],
+        ("us.test", "TXT"): [f"v=spf1 ip4:{US} -all"],
+        ("soft.test", "TXT"): [f"v=spf1 ip4:{CLIENT} ~all"],
+        ("broken.test", "TXT"): ["v=spf1 bad:term -all"]}
+SRS = r"SRS0=.{8}=..=%s=x@srs.test"
+RETURN = r"ret\..*@return.test"
+WHEN = {"rewrite_sender": "when-spf-fails"}
+
+
+@pytest.fixture
+def names():
+    with Names(ZONE) as n:
+        n.silent = {"silent.test"}
+        yield n
+
+
+@pytest.fixture
+def make_trusted(make_gw, legacy, names, folder):
+    def make(start=True, more=None, **keys):
+        key = folder / "keys"
+        key.write_text("0123456789abcdef\n")
+        key.chmod(0o600)
+        return make_gw({
+            "": {"public_address": [US]},
+            'listen "mx"': {"proxy_from": ["127.0.0.1"]},
+            "spf": {"check": True},
+            "resolver": {"servers": [names.address], "timeout": "300ms"},
+            "dsn": {"guard": "fail"},
+            "srs": {"domain": "srs.test", "secrets": key},
+            "return": {"domain": "return.test", "secrets": key},
+            **(more or {})},
+            legs={"legacy": {"hosts": [f"127.0.0.1:{legacy.port}"],
+                             "tls": "none", **keys}}, start=start)
+    return make
+
+
+def send(gw, sender, to=ANN):
+    with gw.dialog(first=PROXIED) as d:
+        d.envelope(sender, to)
+        return queued_id(d.data("Subject: x\r\n\r\nx\r\n.\r\n"))
+
+
+def told(gw, leg, sender):
+    return leg.wait_message(send(gw, sender)).sender
+
+
+@pytest.mark.parametrize("domain, want", [
+    ("both.test", "x@both.test"), ("client.test", SRS % "client.test"),
+    ("us.test", RETURN), ("soft.test", "x@soft.test"),
+    ("broken.test", "x@broken.test"), ("without.test", "x@without.test"),
+    ("silent.test", SRS % "silent.test")])
+def test_the_sender_that_the_leg_is_told(make_trusted, legacy, domain, want):
+    gw = make_trusted(**WHEN)
+    sender = told(gw, legacy, f"x@{domain}")
+    assert re.fullmatch(want, sender), sender
+
+
+def test_never_is_the_default(make_trusted, legacy):
+    gw = make_trusted()
+    for domain in ("client.test", "us.test"):
+        assert told(gw, legacy, f"x@{domain}") == f"x@{domain}"
+
+
+def test_the_null_sender_stays(make_trusted, legacy):
+    assert told(make_trusted(**WHEN), legacy, "") == ""
+
+
+def test_a_copy_keeps_its_return_address(make_trusted, legacy, cloud):
+    gw = make_trusted(**WHEN, copy_return="token")
+    gw.change(f"route set cloud+legacy {ANN}")
+    id = send(gw, "x@client.test")
+    assert cloud.wait_message(id).sender == "x@client.test"
+    assert re.fullmatch(RETURN, legacy.wait_message(id).sender)
+
+
+def test_a_bounce_of_forged_mail_ends_here(make_trusted, legacy, outside):
+    gw = make_trusted(**WHEN)
+    to = told(gw, legacy, "x@us.test")
+    with gw.dialog(first=PROXIED) as d:
+        d.envelope("", to)
+        id = queued_id(d.data("Subject: it failed\r\n\r\nSorry.\r\n.\r\n"))
+    assert gw.wait_event("deleted", id)["reason"] == "returned"
+    assert not outside.mails
+
+
+def test_a_record_that_changes_counts_at_the_next_attempt(
+        make_trusted, legacy, names):
+    names.ttl = 0
+    gw = make_trusted(**WHEN)
+    rule = legacy.reply("MAIL", "451 4.3.0 later")
+    id = send(gw, "x@both.test")
+    gw.wait_event("deferred", id)
+    names.zone[("both.test", "TXT")] = [f"v=spf1 ip4:{CLIENT} -all"]
+    gw.set("resolver", timeout="301ms")    # known verdicts are forgotten
+    gw.reload()
+    rule.times = 0
+    assert re.fullmatch(SRS % "both.test", legacy.wait_message(id).sender)
+
+
+def advice(gw):
+    done = subprocess.run([BUILD / "posthoused", "-t", "-c", gw.conf],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return [l for l in done.stdout.splitlines() if "rewrite_sender" in l]
+
+
+def test_a_leg_that_does_not_believe_us_is_advice(make_trusted):
+    line, = advice(make_trusted(start=False, trust="none"))
+    assert 'leg "legacy" has trust = "none"' in line
+    assert not advice(make_trusted(start=False, trust="none", **WHEN))
+    assert not advice(make_trusted(start=False, trust="skip-listing"))

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The sender that a leg is told, for each setting and each result.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "policy/egress.h"
+
+enum { OWN = LEG_SENDER_OWN, SRS = LEG_SENDER_SRS, RET = LEG_SENDER_RETURN,
+	ASK = LEG_SENDER_ASK, WHEN = REWRITE_WHEN_SPF_FAILS };
+
+static void only_the_primary_of_a_leg_that_wants_it(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		bool egress;
+		int rewrite, role, guard;
+		const char *from, *spf;
+		int want;
+	} cases[] = {
+		{ false, REWRITE_NEVER, ROLE_PRIMARY, GUARD_FAIL, "a@b.test", "fail", OWN },
+		{ true,  WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "fail", OWN },
+		{ false, WHEN, ROLE_COPY,    GUARD_FAIL,      "a@b.test", "fail", OWN },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "",         "fail", OWN },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "fail", RET },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_OFF,       "a@b.test", "fail", ASK },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "softfail", ASK },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "", ASK },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_PASS_ONLY, "a@b.test", "none", RET },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_PASS_ONLY, "a@b.test", "pass", ASK },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct conf c = {.dsn.guard = (enum dsn_guard)cases[i].guard};
+		struct conf_leg leg = {.egress = cases[i].egress,
+		    .rewrite_sender = (enum rewrite_sender)cases[i].rewrite};
+
+		print_message("case %zu\n", i);
+		assert_int_equal(leg_sender_choose(&c, &leg,
+		    (enum role)cases[i].role, cases[i].from, cases[i].spf),
+		    cases[i].want);
+	}
+}
+
+static void a_fail_is_rewritten_and_so_is_a_silent_dns(void **state)
+{
+	static const int want[SPF_RESULTS] = {[SPF_NONE] = OWN,
+	    [SPF_NEUTRAL] = OWN, [SPF_PASS] = OWN, [SPF_FAIL] = SRS,
+	    [SPF_SOFTFAIL] = OWN, [SPF_TEMPERROR] = SRS,
+	    [SPF_PERMERROR] = OWN};
+
+	(void)state;
+	for (int r = 0; r < SPF_RESULTS; r++)
+		assert_int_equal(leg_sender_judged((enum spf_result)r),
+		    want[r]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_the_primary_of_a_leg_that_wants_it),
+		cmocka_unit_test(a_fail_is_rewritten_and_so_is_a_silent_dns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
