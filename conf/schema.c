@@ -324,8 +324,8 @@ const struct conf_param param_table[] = {
 	  "prints it. SENDERS are addresses and @domains with commas between; without any, it is "
 	  "each address of our domains. Others must not be able to read the file." },
 	{ IN(OUTBOUND), "rate", &T_INT, C(outbound.rate), "3600", 0, 10000000, LIVE, NULL,
-	  "Most recipients at the outside in an hour, of one client or one user; then 450, and an "
-	  "alarm. 0: any number." },
+	  "Most recipients at the outside in an hour, of one client or one user, also those that "
+	  "SRS addresses lead to; then 450, and an alarm. 0: any number." },
 
 	{ IN(TABLE), "engine", &T_ENGINE, C(table.engine), "sqlite", 0, 0, RESTART, NULL,
 	  "What keeps the table: sqlite." },

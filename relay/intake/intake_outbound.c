@@ -168,9 +168,10 @@ bool outbound_rcpt(struct intake *in, const struct addr *to,
 	const struct conf *c = intake_conf(in);
 	const struct conf_leg *way;
 
-	/* Mail that an SRS address leads back is not the client's own. */
+	/* Also by an SRS address, of which a client may know any number: to one
+	 * that leads to itself it writes as its victim, and is given the next. */
 	if (!outbound_may(c, to, in->right, in->led_back, d) ||
-	    (!in->led_back && !within_rate(in, r)))
+	    !within_rate(in, r))
 		return false;
 	outbound_take(c, to, in->led_back, d);
 	if (d->verdict == VERDICT_REFUSE) {

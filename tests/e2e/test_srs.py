@@ -203,6 +203,22 @@ def test_ten_guesses(srs):
         d.envelope("", good)
 
 
+def test_a_client_sends_no_more_by_srs_than_by_a_right(srs):
+    """Mail to one such address from a forged sender gives its reader an address
+    that leads to that sender, so a client can know any number of them."""
+    gw, way = srs
+    gw.set("outbound", rate=4)
+    assert gw.reload()
+    known = rewritten(gw, way)
+    ids = [bounce(gw, known, f"victim{n}@foreign.test") for n in range(3)]
+    gained = [way.wait_message(id).sender for id in ids]
+    assert answer(gw, gained[0]) == (250, "2.1.5")
+    assert answer(gw, gained[1]) == (450, "4.7.1")
+    gw.wait_event("alarm", kind="outbound-rate", about=f"client {STRANGER}")
+    with gw.dialog(source="127.0.0.3") as d:
+        d.envelope("", gained[1])
+
+
 @pytest.mark.parametrize("sender", [SENDER, "a" * 50 + "@long.foreign.test"])
 def test_sixty_an_hour(srs, sender):
     gw, way = srs
