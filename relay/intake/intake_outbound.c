@@ -109,7 +109,7 @@ bool outbound_mail(struct worker *w, const struct session *s,
 
 /* ---- RCPT ---- */
 
-/* Its name for people and for the count: "user x", "client 192.0.2.1". */
+/* "user x", "client 192.0.2.1" */
 static void print_who(const struct intake *in, struct strbuf *out)
 {
 	const struct session *s = in->session;
@@ -126,6 +126,15 @@ static void print_who(const struct intake *in, struct strbuf *out)
 		strbuf_adds(out, "client ");
 		strbuf_adds(out, ip);
 	}
+}
+
+/* It is counted as that; a client by its address, of IPv6 its /64: a machine
+ * has all addresses of one. */
+static uint64_t who_key(const struct intake *in, struct slice who)
+{
+	return in->right == RIGHT_USER || in->right == RIGHT_CERTIFICATE
+		   ? hash_slice(who)
+		   : netaddr_client_key(session_client(in->session));
 }
 
 static void tell_rate(const struct intake *in, const char *who, int limit)
@@ -151,7 +160,7 @@ static bool within_rate(const struct intake *in, struct reply *r)
 	strbuf_init(&who, 512);
 	print_who(in, &who);
 	a = rate_table_take(in->w->intake->c.rate,
-	    hash_slice(strbuf_view(&who)), limit,
+	    who_key(in, strbuf_view(&who)), limit,
 	    clock_mono_ms(in->w->shared->clock));
 	if (a == RATE_OVER_FIRST)
 		tell_rate(in, strbuf_cstr(&who), limit);
@@ -168,8 +177,8 @@ bool outbound_rcpt(struct intake *in, const struct addr *to,
 	const struct conf *c = intake_conf(in);
 	const struct conf_leg *way;
 
-	/* Also by an SRS address, of which a client may know any number: to one
-	 * that leads to itself it writes as its victim, and is given the next. */
+	/* Also by an SRS address. A client may know any number: to one that
+	 * leads to itself it writes as its victim, and is given the next. */
 	if (!outbound_may(c, to, in->right, in->led_back, d) ||
 	    !within_rate(in, r))
 		return false;

@@ -545,6 +545,22 @@ def test_an_hour_has_so_many_recipients(door):
     assert len(door.gw.events(event="alarm", kind="outbound-rate")) == 1
 
 
+def test_an_ipv6_client_is_its_network(door):
+    """A machine has as many addresses as it likes in one of 64 bits."""
+    door.start({"proxy_from": ["127.0.0.1"]},
+               {"rate": 2, "clients": ["2001:db8::/32"]})
+
+    def answer(address):
+        first = f"PROXY TCP6 {address} ::1 4000 25\r\n".encode()
+        with door.gw.dialog(first=first) as d:
+            d.ok("EHLO client.test")
+            return outside_answer(d)
+
+    assert [answer(f"2001:db8::{n}") for n in range(1, 4)] == \
+        [MAY, MAY, (450, "4.7.1")]
+    assert answer("2001:db8:0:1::1") == MAY
+
+
 # ---- what stays secret
 
 def test_a_password_is_on_no_record(door, folder):
