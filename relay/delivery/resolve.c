@@ -9,9 +9,14 @@
 #include "relay/delivery/outgoing.h"
 #include "relay/delivery/own_mail.h"
 
+/* A change of the table waits for its turn behind these: it must not wait for
+ * a stranger's DNS. */
+enum { JUDGE_MS = 500 };
+
 /* A message whose way out is asked about. */
 struct resolve_wait {
 	struct list node; /* of outgoing.resolving */
+	struct timer limit;
 	struct worker *w;
 	struct worker_job *job;
 	struct mail *mail;
@@ -23,7 +28,7 @@ struct look_up {
 	struct worker *w;
 	struct table *table; /* NULL: it cannot be read */
 	const struct mail *mail;
-	const struct egress_judged *judged; /* NULL: none goes out */
+	const struct egress_judged *judged; /* NULL: not known */
 	struct resolved_letter *letter;
 };
 
@@ -41,15 +46,16 @@ static void resolve_notice(const struct look_up *l, const struct addr *to,
 		out->rcpt[i].route = d.route;
 }
 
-/* Where no way out is good it stays on its leg, whose attempts wait. */
+/* Where no way out is good, or none is known yet, it stays on its leg, whose
+ * attempts ask anew. */
 static void resolve_egress(const struct look_up *l, unsigned i)
 {
 	struct resolved_letter *out = l->letter;
 	struct route *r = &out->rcpt[i].route;
 
 	out->rcpt[i].hash = mail_hash(l->mail->env.rcpt[i].to);
-	out->rcpt[i].pinned = l->judged->leg < 0;
-	if (l->judged->leg < 0)
+	out->rcpt[i].pinned = l->judged == NULL || l->judged->leg < 0;
+	if (out->rcpt[i].pinned)
 		return;
 	r->kind = ROUTE_LEGS;
 	r->legs = 1;
@@ -86,8 +92,6 @@ static bool resolve_rcpt(const struct look_up *l, unsigned i)
 		resolve_notice(l, &to, i);
 		return true;
 	case CHOOSER_EGRESS:
-		if (l->judged == NULL) /* its domain left the configuration */
-			return false;
 		resolve_egress(l, i);
 		return true;
 	case CHOOSER_TABLE:
@@ -124,6 +128,7 @@ static void resolve_all(struct worker *w, struct worker_job *j,
 
 static void wait_free(struct resolve_wait *r)
 {
+	timer_fini(&r->limit);
 	list_remove(&r->node);
 	egress_forget(r->question);
 	mail_unref(r->mail);
@@ -136,6 +141,15 @@ static void on_judged(void *arg, const struct egress_judged *judged)
 
 	r->question = NULL;
 	resolve_all(r->w, r->job, r->mail, judged);
+	wait_free(r);
+}
+
+/* The question goes on for the next who ask. */
+static void on_limit(void *arg)
+{
+	struct resolve_wait *r = arg;
+
+	resolve_all(r->w, r->job, r->mail, NULL);
 	wait_free(r);
 }
 
@@ -156,7 +170,8 @@ void resolve_routes(struct worker *w, struct worker_job *j, struct mail *m)
 	struct egress_subject s;
 	struct resolve_wait *r;
 
-	if (m == NULL || !has_egress(w->snapshot->conf, m)) {
+	if (m == NULL || atomic_load(&w->shared->stopping) ||
+	    !has_egress(w->snapshot->conf, m)) {
 		resolve_all(w, j, m, NULL);
 		return;
 	}
@@ -164,6 +179,8 @@ void resolve_routes(struct worker *w, struct worker_job *j, struct mail *m)
 	    clock_wall_us(w->shared->clock));
 	r = NEW(struct resolve_wait);
 	*r = (struct resolve_wait){.w = w, .job = j, .mail = mail_ref(m)};
+	timer_init(&r->limit, w->loop, on_limit, r);
+	timer_set(&r->limit, JUDGE_MS);
 	list_push_back(&w->outgoing->resolving, &r->node);
 	judged = egress_judge(w->outgoing->egress, &s, on_judged, r,
 	    &r->question);

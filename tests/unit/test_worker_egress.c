@@ -23,8 +23,8 @@
 #define OUTBOUND(use) \
 	"outbound { clients = \"" CLIENT "/32\" " use " }\n"
 #define OUTSIDE \
-	"leg \"legacy\" { hosts = \"legacy.sim:25\" tls = \"none\" }\n" \
-	"leg \"cloud\" { hosts = \"cloud.sim:25\" tls = \"none\" }\n" \
+	"leg \"legacy\" { hosts = \"" SIM_LEGACY_IP ":25\" tls = \"none\" }\n" \
+	"leg \"cloud\" { hosts = \"" SIM_CLOUD_IP ":25\" tls = \"none\" }\n" \
 	"egress \"outside\" { hosts = \"" SIM_OUTSIDE_IP ":25\"\n" \
 	"    tls = \"none\" spf_address = \"192.0.2.100\" }\n"
 #define OURS "domain \"corp.example\" { route = \"legacy\" }\n"
@@ -37,7 +37,7 @@ static const struct rig_conf one_is_ours = {
 	.legs = OUTSIDE, .more = OUTBOUND("use = \"outside\""),
 	.domain = OURS "domain \"first.example\" { route = \"legacy\" }\n"};
 
-enum { MAILS = 700, JUDGED_AT_ONCE = 256 };
+enum { MAILS = 700, JUDGED_AT_ONCE = 256, WAITING = 320, FLIP_S = 10 };
 
 /* Attempts whose way out is asked about, in both workers. */
 static int judging(bool counted)
@@ -117,6 +117,24 @@ static void none_goes_unasked(void)
 	CHECK(rig_leg_taken(LEG_OUTSIDE) == 0);
 }
 
+/* Mail whose routes are looked up stands before it, a few at a time. */
+static void a_flip_waits_for_no_dns(void)
+{
+	struct peer *p = rig_client(CLIENT);
+	char id[16];
+
+	rig_ctl(0, "leg.suspend", "{\"leg\": \"legacy\"}");
+	for (int i = 0; i < WAITING; i++)
+		say_mail(p);
+	rig_leave(p);
+	rig_mail("a@client.sim", "u1@corp.example", id);
+	rig_becomes(id, "legacy queued");
+	sim_dns_fails(true);
+	rig_row("@corp.example", "cloud", -1);
+	rig_sleep(FLIP_S);
+	CHECK(rig_leg_taken(LEG_CLOUD) == 1);
+}
+
 static void without_a_way_it_waits(void)
 {
 	char id[16];
@@ -147,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_silent_dns_fills_no_memory, &judged),
 		RIG_TEST(none_goes_unasked, &judged),
+		RIG_TEST(a_flip_waits_for_no_dns, &judged),
 		RIG_TEST(without_a_way_it_waits, &judged),
 		RIG_TEST(its_notice_names_the_record, &judged),
 	};
