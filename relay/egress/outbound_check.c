@@ -95,33 +95,18 @@ static void say_verdicts(struct record_check *k, const char *domain,
 	}
 }
 
-/* ---- what a record costs, and how it ends -------------------------------- */
+/* ---- what a record costs ------------------------------------------------- */
 
 struct read_record {
 	const char *domain;
 	unsigned lookups;
-	bool ends_open; /* in "?all" */
 };
-
-static bool has_term(struct slice record, struct slice term)
-{
-	struct slice word;
-
-	while (slice_next(&record, ' ', &word))
-		if (slice_case_eq(word, term))
-			return true;
-	return slice_case_eq(record, term);
-}
 
 static void on_read(void *arg, const struct spf_checked *found)
 {
 	struct read_record *r = arg;
 
 	r->lookups = found->verdict.lookups;
-	for (int i = 0; i < found->reads; i++)
-		if (slice_case_eq(found->read[i].name, slice_str(r->domain)))
-			r->ends_open |= has_term(found->read[i].record,
-			    SLICE("?all"));
 }
 
 /* A client of no network (RFC 1112 4) has each term of the record evaluated. */

@@ -141,8 +141,7 @@ static const char *const rule_texts[DECISION_RULES] = {
 	[RULE_RELAY] = "not a domain of ours",
 	[RULE_ONWARD] = "the local part names another host",
 	[RULE_RETURN] = "the domain of our return addresses, `return`",
-	[RULE_SRS] = "an SRS address of ours, or what else stands at "
-		     "srs.domain",
+	[RULE_SRS] = "the domain of our SRS addresses, `srs`",
 	[RULE_TABLE] = "the cutover table can not be read",
 };
 
