@@ -102,9 +102,12 @@ static const char indexes[] =
     "UPDATE state SET sealed = 1;"
     "COMMIT;";
 
+/* Rows come in order: a larger cache keeps pages that are not met again, and
+ * is there for as long as the daemon (2,000,000 records read in took as much
+ * CPU with 16 MB). */
 static const char setup[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-    "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000;";
+    "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -4000;";
 
 static int path_of(const char *dir, int64_t hour, char out[PATH_MAX],
     struct error *err)

@@ -16,7 +16,7 @@
 enum {
 	SLICE = 1000,	       /* records a step                      */
 	LINES_BYTES = 1 << 18, /* of events.jsonl, kept back          */
-	OPEN_MAX = 32768,      /* messages under way, of 300 bytes    */
+	OPEN_MAX = 16384,      /* messages under way, of 300 bytes    */
 	GIVE_UP_MS = 60000,    /* what cannot be read is passed over  */
 	DISCARD_MS = 20,
 	CLOCKS_MAX = 8, /* so often may a clock have been set      */
