@@ -560,7 +560,8 @@ bool drig_act(struct drig *r, enum act what, uint64_t id, uint32_t number,
 	bool taken;
 
 	assert_true(r->acts < DRIG_ACTS);
-	taken = act_apply(r->queue_thread, &act, id, number) == NULL;
+	r->act_said = act_apply(r->queue_thread, &act, id, number);
+	taken = r->act_said == NULL;
 	drig_pump(r);
 	if (what != ACT_BOUNCE)
 		assert_int_equal(taken, seen->called);

@@ -67,6 +67,7 @@ struct drig {
 		bool called, ok;
 	} act[DRIG_ACTS]; /* in the order of asking */
 	unsigned acts;
+	const char *act_said; /* of the last: why it was not taken; NULL */
 };
 
 struct drig *drig_new(void);

@@ -232,6 +232,29 @@ static void frozen_time_is_no_lifetime(void **state)
 	assert_int_equal(job_after(r, 3700), JOB_EXPIRED);
 }
 
+/* The moment it was held stands in the due time, and stays there. */
+static void held_and_then_frozen_it_is_as_young_as_before(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d =
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_HELD);
+	const int64_t day_us = INT64_C(86400000000);
+	int64_t created_us;
+	uint64_t id;
+	bool ok;
+
+	d.due_us = d.created_us;
+	id = drig_accept(r, sender, 1, &d, 1);
+	drig_later(r, 86400);
+	assert_true(drig_act(r, ACT_FREEZE, id, 0, &ok) && ok);
+	assert_true(drig_item(r, id, 0).due_us == d.due_us);
+	drig_later(r, 86400);
+	assert_true(drig_act(r, ACT_THAW, id, 0, &ok) && ok);
+	created_us = drig_item(r, id, 0).created_us;
+	assert_true(created_us >= d.created_us + 2 * day_us);
+	assert_true(created_us <= clock_wall_us(r->shared.clock));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 /* ---- clocks that are set ---- */
@@ -371,6 +394,7 @@ int main(void)
 		T(parked_mail_ends_over_restarts),
 		T(a_spare_copy_goes_for_space),
 		T(frozen_time_is_no_lifetime),
+		T(held_and_then_frozen_it_is_as_young_as_before),
 		T(a_clock_that_is_set_ends_no_lifetime),
 		T(a_clock_that_was_set_back_delays_nothing),
 		T(after_a_long_stop_each_is_tried_once_more),

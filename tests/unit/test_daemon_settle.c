@@ -268,21 +268,22 @@ static const struct {
 	enum act what;
 	bool taken;
 	enum dstate to;
+	const char *says;
 } acts[] = {
-    {D_PARKED, ACT_RETRY, true, D_QUEUED},
-    {D_HELD, ACT_RETRY, false, D_HELD},
-    {D_FROZEN, ACT_RETRY, false, D_FROZEN},
-    {D_DEFERRED, ACT_FREEZE, true, D_FROZEN},
-    {D_HELD, ACT_FREEZE, true, D_FROZEN},
-    {D_FROZEN, ACT_FREEZE, false, D_FROZEN},
-    {D_PARKED, ACT_FREEZE, false, D_PARKED},
-    {D_FROZEN, ACT_THAW, true, D_QUEUED},
-    {D_PARKED, ACT_THAW, false, D_PARKED},
-    {D_DEFERRED, ACT_PARK, true, D_PARKED},
-    {D_PARKED, ACT_PARK, false, D_PARKED},
-    {D_DEFERRED, ACT_DELETE, true, D_NONE},
-    {D_PARKED, ACT_DELETE, true, D_NONE},
-    {D_HELD, ACT_DELETE, true, D_NONE},
+    {D_PARKED, ACT_RETRY, true, D_QUEUED, NULL},
+    {D_HELD, ACT_RETRY, false, D_HELD, "held: "},
+    {D_FROZEN, ACT_RETRY, false, D_FROZEN, "frozen: "},
+    {D_DEFERRED, ACT_FREEZE, true, D_FROZEN, NULL},
+    {D_HELD, ACT_FREEZE, true, D_FROZEN, NULL},
+    {D_FROZEN, ACT_FREEZE, false, D_FROZEN, "frozen already"},
+    {D_PARKED, ACT_FREEZE, false, D_PARKED, "parked: "},
+    {D_FROZEN, ACT_THAW, true, D_QUEUED, NULL},
+    {D_PARKED, ACT_THAW, false, D_PARKED, "not frozen"},
+    {D_DEFERRED, ACT_PARK, true, D_PARKED, NULL},
+    {D_PARKED, ACT_PARK, false, D_PARKED, "parked already"},
+    {D_DEFERRED, ACT_DELETE, true, D_NONE, NULL},
+    {D_PARKED, ACT_DELETE, true, D_NONE, NULL},
+    {D_HELD, ACT_DELETE, true, D_NONE, NULL},
 };
 
 static uint64_t accept_in(struct drig *r, enum dstate in)
@@ -308,6 +309,7 @@ static void an_act_is_taken_in_its_states_and_no_other(void **state)
 		assert_int_equal(drig_act(r, acts[i].what, id, 0, &ok),
 		    acts[i].taken);
 		assert_int_equal(ok, acts[i].taken);
+		assert_true(ok || strstr(r->act_said, acts[i].says) != NULL);
 		assert_int_equal(drig_state(r, id, 0), acts[i].to);
 	}
 }

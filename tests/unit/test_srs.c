@@ -301,6 +301,34 @@ static void ours_is_not_rewritten_again(void **state)
 	strbuf_fini(&b);
 }
 
+static void one_that_is_not_good_is_refused_and_told_why(void **state)
+{
+	static const struct {
+		enum srs_verdict verdict;
+		const char *says; /* NULL: it is not refused */
+	} cases[] = {{SRS_NONE, NULL}, {SRS_ADDRESS, NULL},
+	    {SRS_MESSAGE, NULL}, {SRS_EXPIRED, "has expired"},
+	    {SRS_FORGED, "no SRS address of ours"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct decision d = {.rule = RULE_TABLE};
+
+		assert_int_equal(srs_refuses(cases[i].verdict, &d),
+		    cases[i].says != NULL);
+		if (cases[i].says == NULL) {
+			assert_int_equal(d.rule, RULE_TABLE);
+			continue;
+		}
+		assert_int_equal(d.verdict, VERDICT_REFUSE);
+		assert_int_equal(d.rule, RULE_SRS);
+		assert_string_equal(d.row.route_text, "");
+		assert_int_equal(d.reply.code, 550);
+		assert_string_equal(d.reply.enh, "5.7.1");
+		assert_non_null(strstr(d.reply.text, cases[i].says));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +341,7 @@ int main(void)
 		cmocka_unit_test(what_else_stands_there),
 		cmocka_unit_test(an_old_key_is_believed_and_signs_nothing),
 		cmocka_unit_test(ours_is_not_rewritten_again),
+		cmocka_unit_test(one_that_is_not_good_is_refused_and_told_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
