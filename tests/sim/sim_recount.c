@@ -117,8 +117,10 @@ static uint8_t mark_of(const struct read_message *m,
 	return mark;
 }
 
-/* Records are read a moment after they are made. */
-enum { BOUNCE_S = 60, GRACE_S = 600 };
+/* A refusal at RCPT is on record when the dialog is over: the leg may be silent
+ * about the content of the other recipients (data_done_timeout), and records
+ * are read a moment after they are made. */
+enum { BOUNCE_S = 180, GRACE_S = 600 };
 #define S_US INT64_C(1000000)
 
 /* D4: only a refusal of this recipient or this mail is the end of it; D5: not
