@@ -100,13 +100,28 @@ static void say_verdicts(struct record_check *k, const char *domain,
 struct read_record {
 	const char *domain;
 	unsigned lookups;
+	bool silent; /* it has ?all: it says nothing of others */
 };
+
+static bool has_term(struct slice record, struct slice term)
+{
+	struct slice word;
+
+	while (slice_next(&record, ' ', &word))
+		if (slice_case_eq(word, term))
+			return true;
+	return slice_case_eq(record, term);
+}
 
 static void on_read(void *arg, const struct spf_checked *found)
 {
 	struct read_record *r = arg;
 
 	r->lookups = found->verdict.lookups;
+	for (int i = 0; i < found->reads; i++)
+		if (slice_case_eq(found->read[i].name, slice_str(r->domain)))
+			r->silent |= has_term(found->read[i].record,
+			    SLICE("?all"));
 }
 
 /* A client of no network (RFC 1112 4) has each term of the record evaluated. */
@@ -136,6 +151,27 @@ static void say_cost(struct record_check *k, const struct read_record *r)
 	strbuf_fini(&line);
 }
 
+/* It judges a copy by the true client, which no record of ours lists. */
+static void say_strict(struct record_check *k, const struct read_record *r)
+{
+	struct strbuf line;
+
+	for (int i = 0; i < k->c->legs && !r->silent; i++) {
+		const struct conf_leg *leg = &k->c->leg[i];
+
+		if (strcmp(r->domain, k->c->ret.domain) != 0 ||
+		    !leg_looks_through(leg))
+			continue;
+		strbuf_init(&line, LINE_MAX_BYTES);
+		strbuf_addf(&line, "leg \"%s\" looks through us, so it judges "
+		    "copies from return addresses at %s by the client's "
+		    "address; add ?all as the last term of its SPF record",
+		    leg->name, r->domain);
+		warn(k, strbuf_cstr(&line));
+		strbuf_fini(&line);
+	}
+}
+
 static void check_domain(struct record_check *k, const char *domain)
 {
 	struct egress_subject s = {.conf = k->c};
@@ -151,6 +187,7 @@ static void check_domain(struct record_check *k, const char *domain)
 		say_verdicts(k, domain, &judged);
 		read_record(k, strbuf_cstr(&sender), &r);
 		say_cost(k, &r);
+		say_strict(k, &r);
 	}
 	strbuf_fini(&sender);
 }

@@ -205,6 +205,15 @@ def test_the_name_of_a_direct_egress(checked, all_good, name, part):
     assert part is None or part in told[0]
 
 
+@pytest.mark.parametrize("trust", ["skip-listing", "inbound-gateway"])
+def test_a_leg_that_looks_through_us(checked, all_good, trust):
+    leg = {'leg "cloud"': {"trust": trust}}
+    told, = checked(leg)
+    assert 'leg "cloud" looks through us' in told and "add ?all" in told
+    all_good[("return.test", "TXT")] = [GOOD.replace("-all", "?all")]
+    assert checked(leg) == []
+
+
 def test_a_silent_dns_is_a_warning(checked, names):
     names.silent = {"ours.test"}
     names.zone.pop(("ours.test", "TXT"))
