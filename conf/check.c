@@ -296,7 +296,6 @@ static bool is_ours(const struct conf *c, const char *address)
 
 /* ---- the rest ---------------------------------------------------------- */
 
-/* T5: mail for postmaster must have somewhere to go. */
 /* Values that follow from others. */
 static void complete_spf(struct conf *c)
 {
@@ -306,6 +305,7 @@ static void complete_spf(struct conf *c)
 		c->spf.refuses |= c->domain[i].spf_fail == FAIL_REFUSE;
 }
 
+/* T5: mail for postmaster must have somewhere to go. */
 static int check_postmaster(struct conf *c, const struct doc *doc,
     struct error *err)
 {

@@ -82,7 +82,7 @@ static int check_auth(const struct conf *c, const struct conf_listen *l,
 	if (c->outbound.users[0] == '\0' &&
 	    c->outbound.certificates.count == 0)
 		return error_at(err, l->file, l->line, "listen \"%s\" has auth "
-		    "= true, and there is nobody to let in; write outbound { "
+		    "= true, and no client can log in; write outbound { "
 		    "users = \"/etc/posthouse/users\" }, or certificates",
 		    l->name);
 	if (l->outbound == OUTBOUND_OFF)
@@ -99,7 +99,7 @@ static int check_only(const struct conf *c, const struct conf_listen *l,
 	    c->outbound.clients.count > 0)
 		return 0;
 	return error_at(err, l->file, l->line, "listen \"%s\" has outbound = "
-	    "\"only\", and nobody could use it; write outbound { clients = { "
+	    "\"only\", and no client can use it; write outbound { clients = { "
 	    "\"192.0.2.10\" } }, or auth = true", l->name);
 }
 

@@ -174,6 +174,7 @@ struct conf_user {
 	/* The senders that it may say: keys of addresses (addr_key()), and
 	 * domains as "@example.com"; none: any address of our domains. */
 	struct conf_strings senders;
+	int line; /* of the file */
 };
 
 /* Where a key of a section that exists once stands, or where its section

@@ -181,6 +181,17 @@ static bool sender_key(struct slice text, struct strbuf *out)
 	       addr_key(&a, '\0', out) && strbuf_ok(out);
 }
 
+bool user_sender_ok(struct slice text)
+{
+	struct strbuf key;
+	bool ok;
+
+	strbuf_init(&key, ADDR_MAX);
+	ok = sender_key(text, &key);
+	strbuf_fini(&key);
+	return ok;
+}
+
 struct users_file {
 	const char *path;
 	int line;
@@ -245,6 +256,7 @@ static int add_user(const struct users_file *f, struct slice line,
 		return error_at(f->err, f->path, f->line, "the name of a user "
 		    "%s; write printable characters without a colon", why);
 	u->name = arena_slicedup(f->a, name);
+	u->line = f->line;
 	(void)slice_next(&line, ':', &hash);
 	why = user_hash_fault(hash);
 	if (why != NULL)
@@ -266,10 +278,14 @@ static int by_name(const void *a, const void *b)
 static int sort(const struct users_file *f, struct conf_user *user, int n)
 {
 	qsort(user, (size_t)n, sizeof(*user), by_name);
-	for (int i = 1; i < n; i++)
+	for (int i = 1; i < n; i++) {
+		int a = user[i - 1].line, b = user[i].line;
+
 		if (by_name(&user[i - 1], &user[i]) == 0)
-			return error_at(f->err, f->path, 1, "user \"%.80s\" "
-			    "has two lines; keep one", user[i].name);
+			return error_at(f->err, f->path, a > b ? a : b, "user "
+			    "\"%.80s\" has line %d already; keep one of the "
+			    "two", user[i].name, a > b ? b : a);
+	}
 	return 0;
 }
 

@@ -30,6 +30,9 @@ const char *user_hash_fault(struct slice hash) PH_CHECK;
 /* NULL, or why it cannot be the name of a user. */
 const char *user_name_fault(struct slice name) PH_CHECK;
 
+/* Is it a sender that a line may name: an address, or a domain as "@domain"? */
+bool user_sender_ok(struct slice text);
+
 /* Reads `text`, of the file `path`; the users are sorted by name and live in
  * `a`. Empty lines and those that begin with # are passed over. 0, or -1 and
  * "PATH:LINE: what is wrong and what would be right". */

@@ -500,6 +500,16 @@ def test_passwd_asks_twice_and_shows_nothing():
     assert (code, out) == (1, "") and b"differ" in shown
 
 
+@pytest.mark.parametrize("sender", ["ann", "@", "a@x.test,b@x.test",
+                                    "a@x.test\nroot:"])
+def test_passwd_takes_what_the_daemon_takes(sender):
+    p = subprocess.run([BUILD / "posthouse", "passwd", "ann", "--sender",
+                        sender], input="secret\n", capture_output=True,
+                       text=True)
+    assert (p.returncode, p.stdout) == (2, "")
+    assert "is no sender; write an address" in p.stderr
+
+
 # ---- guessing
 
 def test_five_failures_of_a_client_are_all_that_is_looked_at(door):
@@ -642,9 +652,9 @@ def in_memory(pid, what):
 @pytest.mark.parametrize("listen, outbound, why", [
     ({"certificate": []}, {}, "has auth = true, which takes passwords over "
      "TLS alone"),
-    ({}, {"users": ""}, "there is nobody to let in"),
+    ({}, {"users": ""}, "no client can log in"),
     ({"outbound": "off"}, {}, "by which a login is good for nothing"),
-    ({"auth": False, "outbound": "only"}, {}, "nobody could use it"),
+    ({"auth": False, "outbound": "only"}, {}, "no client can use it"),
     ({"auth": False, "certificate": [], "tls": "implicit"}, {},
      "has tls = \"implicit\" and no certificate"),
     ({}, {"clients": ["0.0.0.0/0"]}, "would trust strangers"),

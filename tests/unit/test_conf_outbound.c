@@ -75,7 +75,7 @@ static const struct { const char *text, *says; } files[] = {
 	{ "ann:" YES ":a@example.com:x\n", "1: \"a@example.com:x\" is no sender of user \"ann\"; "
 	  "write an address, or a domain as @example.com" },
 	{ "ann:" YES ":\nbob:" YES ":\nann:" YES ":\n",
-	  "1: user \"ann\" has two lines; keep one" },
+	  "3: user \"ann\" has line 1 already; keep one of the two" },
 };
 
 static const struct { const char *text, *says; } doors[] = {
@@ -84,7 +84,7 @@ static const struct { const char *text, *says; } doors[] = {
 	{ "listen \"a\" { tls = \"implicit\" }\n", "4: listen \"a\" has tls = \"implicit\" and no "
 	  "certificate; add certificate = { \"FILE\" }" },
 	{ "listen \"a\" { outbound = \"only\" }\n", "4: listen \"a\" has outbound = \"only\", and "
-	  "nobody could use it; write outbound { clients = { \"192.0.2.10\" } }, or auth = true" },
+	  "no client can use it; write outbound { clients = { \"192.0.2.10\" } }, or auth = true" },
 	{ "outbound {\n users = \"/no/such\"\n}\n", "5: outbound.users: \"/no/such\" cannot be "
 	  "read: No such file or directory" },
 };

@@ -110,8 +110,20 @@ static void print(struct cli *c, const char *made)
 	strbuf_fini(&line);
 }
 
+/* NULL, or the --sender that the daemon would refuse. */
+static const char *bad_sender(const struct cli *c)
+{
+	const char *sender;
+
+	for (int i = 0; (sender = cli_value_at(c, "sender", i)) != NULL; i++)
+		if (!user_sender_ok(slice_str(sender)))
+			return sender;
+	return NULL;
+}
+
 static int run_passwd(struct cli *c)
 {
+	const char *sender = bad_sender(c);
 	const char *why = user_name_fault(slice_str(c->arg[0]));
 	char made[CRYPT_OUTPUT_SIZE];
 	struct password p;
@@ -120,6 +132,9 @@ static int run_passwd(struct cli *c)
 	if (why != NULL)
 		return cli_usage(c, "the name %s; write printable characters "
 				    "without a colon", why);
+	if (sender != NULL)
+		return cli_usage(c, "\"%s\" is no sender; write an address, or "
+				    "a domain as @example.com", sender);
 	why = read_password(&p);
 	if (why != NULL) {
 		explicit_bzero(&p, sizeof(p));
