@@ -113,14 +113,14 @@ static void sort_few(struct slice *tag, size_t n)
 
 int row_tags(struct slice in, struct strbuf *out, struct error *err)
 {
-	struct slice tag[PARTS_MAX];
+	struct slice tag[PARTS_MAX], more;
 	size_t n = 0, start = out->n;
 
 	while (n < PARTS_MAX && next_tag(&in, &tag[n]) > 0)
 		if (!tag_ok(tag[n++]))
 			return not_a_tag(tag[n - 1], err);
-	if (in.n > 0)
-		return error_set(err, "more than %d tags", PARTS_MAX - 1);
+	if (next_tag(&in, &more) > 0)
+		return error_set(err, "more than %d tags", PARTS_MAX);
 	sort_few(tag, n);
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0 && slice_eq(tag[i], tag[i - 1]))

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "policy/row.h"
 #include "policy/where.h"
 #include "relay/base/mem.h"
 #include "relay/mail/addr.h"
@@ -248,10 +249,41 @@ static void each_tag_of_each_row_is_in_the_table_of_tags(void **state)
 	table_tmp_free(t);
 }
 
+/* 64, however they are set apart. */
+static void a_row_has_so_many_tags_and_no_more(void **state)
+{
+	static const char *const ends[] = {"", " ", ", "};
+	struct strbuf in, out;
+	struct error err;
+
+	(void)state;
+	strbuf_init(&in, 1000);
+	strbuf_init(&out, 1000);
+	for (unsigned n = 63; n <= 65; n++)
+		for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+			strbuf_reset(&in);
+			strbuf_reset(&out);
+			for (unsigned k = 0; k < n; k++)
+				strbuf_addf(&in, "%st%u", k == 0 ? "" : ",",
+				    10 + k);
+			strbuf_adds(&in, ends[i]);
+			assert_int_equal(row_tags(strbuf_view(&in), &out,
+			    &err), n <= 64 ? 0 : -1);
+			if (n <= 64)
+				assert_int_equal(out.n, n * 4 - 1);
+			else
+				assert_string_equal(err.text,
+				    "more than 64 tags");
+		}
+	strbuf_fini(&in);
+	strbuf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(tags_and_a_walk_find_the_same_rows),
+	    cmocka_unit_test(a_row_has_so_many_tags_and_no_more),
 	    cmocka_unit_test(each_tag_of_each_row_is_in_the_table_of_tags),
 	};
 
