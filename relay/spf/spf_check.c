@@ -12,7 +12,10 @@
 #include "relay/spf/spf_helper.h"
 
 enum {
-	CHECKS_MAX = 2000, /* under way; beyond, a temperror at once */
+	/* Under way; beyond, a temperror at once. Those of our ways out, many
+	 * for each message, leave room for mail that comes in. */
+	CHECKS_MAX = 2000,
+	OURS_MAX = CHECKS_MAX / 2,
 	CACHE_BYTES = 16 << 20,
 	CLIENTS_MAX = 16384, /* whose questions are counted */
 	TTL_MIN_MS = 1000, /* as the DNS cache keeps an answer */
@@ -82,6 +85,7 @@ static struct spf_run *run_new(struct spf_checker *c,
 	timer_init(&r->limit, c->loop, on_limit, r);
 	timer_set(&r->limit, SPF_CHECK_MS);
 	HASH_ADD_KEYPTR(hh, c->runs, r->key.p, r->key.n, r);
+	c->ours += r->ours;
 	return r;
 }
 
@@ -89,6 +93,7 @@ static struct spf_run *run_new(struct spf_checker *c,
 static void run_stop(struct spf_run *r)
 {
 	HASH_DEL(r->checker->runs, r);
+	r->checker->ours -= r->ours;
 	timer_fini(&r->limit);
 	spf_helper_cancel(&r->ask);
 	for (int i = 0; i < r->questions; i++)
@@ -346,7 +351,8 @@ static struct spf_run *begin(struct spf_checker *c,
 	if (c->helper == NULL)
 		return NULL;
 	*problem_out = "too many checks are under way";
-	if (HASH_COUNT(c->runs) >= CHECKS_MAX || !strbuf_ok(key))
+	if (HASH_COUNT(c->runs) >= CHECKS_MAX ||
+	    (s->ours && c->ours >= OURS_MAX) || !strbuf_ok(key))
 		return NULL;
 	r = run_new(c, s, i, strbuf_view(key));
 	if (ask(r, SPF_TYPE_TXT, spf_identity_domain(i)))

@@ -50,6 +50,7 @@ struct spf_checker {
 	struct verdict_cache *cache;
 	struct query_rate *rate;
 	struct spf_run *runs;
+	unsigned ours; /* of them, of our own addresses */
 	struct spf_checked known; /* what spf_check() gave last */
 	struct spf_check_counts counts;
 };
