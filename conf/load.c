@@ -133,18 +133,25 @@ static int fill_listen(struct builder *b, const struct doc_section *s)
 	return fill_section(b, s, l);
 }
 
-static int fill_leg(struct builder *b, const struct doc_section *s)
+static void set_defaults(struct builder *b, enum section kind, void *base)
 {
-	struct conf_leg *l = &b->c->leg[b->c->legs++];
 	const struct conf_param *p = NULL;
 
-	/* An egress has the default of each key that it cannot set. */
-	while ((p = param_next(SEC_LEG, p)) != NULL) {
+	while ((p = param_next(kind, p)) != NULL) {
 		struct slot slot = {.arena = b->c->arena, .param = p,
-		    .field = (char *)l + p->offset};
+		    .field = (char *)base + p->offset};
 
 		set_default(&slot);
 	}
+}
+
+static int fill_leg(struct builder *b, const struct doc_section *s)
+{
+	struct conf_leg *l = &b->c->leg[b->c->legs++];
+
+	/* Each has the defaults of the keys that only the other can set. */
+	set_defaults(b, SEC_EGRESS, l);
+	set_defaults(b, SEC_LEG, l);
 	l->name = arena_strdup(b->c->arena, s->title);
 	l->egress = s->kind == SEC_EGRESS;
 	l->file = s->file;

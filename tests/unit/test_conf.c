@@ -142,6 +142,8 @@ static void every_form_of_value_is_read(void **state)
 	assert_int_equal(c->legs, 3);
 	assert_true(c->leg[2].egress && c->leg[2].direct);
 	assert_string_equal(c->leg[2].profile, "internet");
+	/* A leg has what only an egress can set, and no NULL. */
+	assert_string_equal(c->leg[0].spf_include, "");
 	assert_string_equal(c->domain[0].both, "cloud+legacy");
 	assert_string_equal(c->domain[0].route, "cloud+legacy");
 	assert_int_equal(c->domain[0].subaddress, '\0');
