@@ -68,6 +68,22 @@ static int check_lmtp(const struct conf_leg *l, struct error *err)
 	    "the port that it has", l->name, mx ? "HOST" : host);
 }
 
+/* XCLIENT begins the session anew, and what it was logged in as is gone. */
+static int check_xclient(const struct conf_leg *l, struct error *err)
+{
+	if (!l->xclient)
+		return 0;
+	if (l->auth_user[0] != '\0')
+		return error_at(err, l->file, l->line, "%s \"%s\" has xclient "
+		    "and auth_user, and XCLIENT ends a login; leave auth_user "
+		    "out, and let our address in there", kind(l), l->name);
+	if (l->protocol == PROTOCOL_LMTP)
+		return error_at(err, l->file, l->line, "%s \"%s\" has "
+		    "xclient, which is of SMTP, and speaks LMTP; write "
+		    "xclient = false", kind(l), l->name);
+	return 0;
+}
+
 static int check_leg_certificate(struct conf_leg *l, struct error *err)
 {
 	struct error why;
@@ -128,7 +144,7 @@ static int check_auth(const struct conf *c, struct conf_leg *l,
 static int check_leg(struct conf *c, struct conf_leg *l, struct error *err)
 {
 	if (check_name(l, err) != 0 || check_way(l, err) != 0 ||
-	    check_lmtp(l, err) != 0 ||
+	    check_lmtp(l, err) != 0 || check_xclient(l, err) != 0 ||
 	    check_leg_certificate(l, err) != 0 || check_tls(c, l, err) != 0 ||
 	    check_auth(c, l, err) != 0)
 		return -1;

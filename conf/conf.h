@@ -131,6 +131,7 @@ struct conf_leg {
 	char *password;	   /* what is in it; never shown */
 	enum leg_trust trust;
 	enum rewrite_sender rewrite_sender;
+	bool xclient; /* it is told each message's client, where it offers */
 	enum copy_return copy_return;
 	enum eightbit eightbit;
 	bool suppress_auto;    /* X-Auto-Response-Suppress for copies */

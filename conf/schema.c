@@ -163,14 +163,16 @@ const struct conf_param param_table[] = {
 	  "What the leg believes of us: none, or that we may bring mail of others, by our address "
 	  "(address), by our certificate (certificate, which must be set), or so that it looks "
 	  "through us and judges the client that came to us: by Microsoft's enhanced filtering "
-	  "(skip-listing) or Google's list of gateways (inbound-gateway). posthouse leg guide "
-	  "tells what to set there. What it refuses because it disbelieves a sender is parked; "
-	  "with none the sender is told." },
+	  "(skip-listing) or Google's list of gateways (inbound-gateway). What it refuses because "
+	  "it disbelieves a sender is parked; with none the sender is told." },
 	{ IN(LEG), "rewrite_sender", &T_REWRITE, LEG(rewrite_sender), "never", 0, 0, LIVE, NULL,
 	  "When a sender is put under srs.domain for this leg: never, or when-spf-fails (when its "
 	  "domain's record of SPF fails the addresses that the leg sees: public_address, else a "
 	  "public source). A sender that dsn.guard would not tell gets a return address. Copies "
 	  "keep theirs. Not for a leg that looks through us (trust)." },
+	{ IN(LEG), "xclient", &T_BOOL, LEG(xclient), "false", 0, 0, LIVE, NULL,
+	  "The leg is told the client of each message (XCLIENT, as Postfix has it), where it "
+	  "offers that to us; its own SPF, lists and logs then see that client." },
 	{ IN(LEG), "copy_return", &T_RETURN, LEG(copy_return), "notify", 0, 0, LIVE, NULL,
 	  "How a copy's bounces are kept from its sender: notify (NOTIFY=NEVER where the leg "
 	  "offers DSN, else a return address of ours), or token (always a return address of "

@@ -44,6 +44,10 @@ struct client_request {
 	const struct conf_leg *leg; /* of that conf */
 	const char *domain;	    /* direct egress: whose MX; else NULL */
 	uint64_t id;
+	/* For XCLIENT: an address, its name and its HELO; "" or NULL: not
+	 * known. */
+	const char *client, *client_name, *helo;
+	bool esmtp; /* … and how it spoke */
 	const char *from; /* "" is null */
 	/* Said instead of `from` where the leg does not offer DSN, so that
 	 * NOTIFY=NEVER cannot be said (D3); NULL: `from` all the same. */

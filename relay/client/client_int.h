@@ -54,6 +54,12 @@ int64_t stages_timeout(const struct conf_leg *leg, enum stage stage);
 
 /* Does the leg offer all of these EXT_…? */
 bool stages_offers(const struct dialog *d, unsigned ext);
+/* Is XCLIENT due ahead of MAIL? A question of our own names no client, but the
+ * one of a message before must not stand for it. */
+bool stages_introduces(const struct dialog *d);
+/* The leg knows the session by the client of a message before, and offers no
+ * XCLIENT any more to change that. */
+bool stages_stale(const struct dialog *d);
 /* The reply makes no sense at this stage. */
 enum stage stages_senseless(struct dialog *d);
 /* The reply refuses the session. */
@@ -94,6 +100,8 @@ const char *transact_sender(const struct dialog *d);
 void transact_put_mail(struct dialog *d, struct strbuf *out);
 void transact_put_rcpt(struct dialog *d, unsigned i, struct strbuf *out);
 void transact_put_data(struct dialog *d);
+/* XCLIENT, with those attributes that the leg takes; not counted. */
+void transact_put_client(const struct dialog *d, struct strbuf *out);
 
 /* ---- transact_admit.c ---- */
 
@@ -217,6 +225,8 @@ struct dialog {
 	bool in_clear; /* tls = may, and TLS failed before */
 	char *clear_why; /* then how; NULL */
 	bool reused;   /* had a request before this one */
+	bool introduced; /* XCLIENT named this request's client … */
+	bool stands_in;	 /* … or that of one before it */
 	bool answered; /* the leg has spoken about this request */
 	bool needs_rset;
 	int rcpt_limit; /* learned from 452 4.5.3; 0: none */

@@ -268,6 +268,7 @@ void dialog_send(struct dialog *d, struct client_request *r)
 	PH_ASSERT(d->tx == NULL && !d->over);
 	d->tx = exchange_new(r);
 	d->answered = false;
+	d->introduced = false;
 	d->fault_rank = -1;
 	d->feed.state = FEED_NONE;
 	if (d->stream != NULL) {

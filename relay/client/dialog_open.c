@@ -65,6 +65,7 @@ void dialog_begin(struct dialog *d)
 	mem_free(d->bound);
 	d->bound = NULL;
 	d->needs_rset = false;
+	d->introduced = d->stands_in = false;
 	d->generation = d->client->generation;
 	d->fault_rank = -1;
 	d->hops = hops_new(d->client, d->tx->req, on_hops, d);

@@ -32,6 +32,8 @@ void dialog_lost(struct dialog *d)
 {
 	if (d->tx == NULL) {
 		dialog_close(d);
+	} else if (d->stage < STAGE_MAIL && d->hops == NULL) {
+		start_over(d); /* a kept connection, at XCLIENT */
 	} else if (d->stage < STAGE_MAIL) {
 		dialog_hang_up(d);
 		dialog_next_host(d);
@@ -101,6 +103,8 @@ static void leave_for_another(struct dialog *d)
 
 static bool may_go_on(const struct dialog *d)
 {
+	if (stages_stale(d))
+		return false;
 	return d->messages == 0 || (!pool_spent(d) && transact_fits(d));
 }
 
@@ -117,8 +121,9 @@ static void ready(struct dialog *d)
 			return;
 		}
 		if (d->tx->open > 0) {
-			dialog_enter(
-			    d, d->needs_rset ? STAGE_RSET : STAGE_MAIL);
+			dialog_enter(d, d->needs_rset ? STAGE_RSET :
+			    stages_introduces(d) ? STAGE_XCLIENT :
+						   STAGE_MAIL);
 			return;
 		}
 		dialog_finish(d);

@@ -9,6 +9,18 @@ bool stages_offers(const struct dialog *d, unsigned ext)
 	return (d->ehlo.ext & ext) == ext;
 }
 
+bool stages_introduces(const struct dialog *d)
+{
+	return dialog_leg(d)->xclient && stages_offers(d, EXT_XCLIENT) &&
+	       (d->ehlo.xclient & XCLIENT_ADDR) != 0 && !d->introduced &&
+	       (!d->tx->req->ask || d->stands_in);
+}
+
+bool stages_stale(const struct dialog *d)
+{
+	return d->stands_in && !d->introduced && !stages_introduces(d);
+}
+
 enum stage stages_senseless(struct dialog *d)
 {
 	result_fault(
@@ -22,6 +34,8 @@ enum stage stages_open(struct dialog *d)
 {
 	const struct client_config *c = &d->client->cfg;
 
+	if (stages_introduces(d))
+		return STAGE_XCLIENT;
 	if (c->learned != NULL && !dialog_leg(d)->direct)
 		c->learned(c->arg, d->leg, &d->ehlo);
 	return NEXT_READY;

@@ -21,7 +21,8 @@ static bool names_us(const struct dialog *d)
  * name is ours; another machine that bears it is a mistake, too. */
 static enum stage ourselves(struct dialog *d)
 {
-	hops_self(d->hops);
+	if (d->hops != NULL)
+		hops_self(d->hops);
 	result_fault(d, CLASS_CONFIGURATION, "4.4.6",
 	    "it says our own name, %s: it leads to ourselves, or two machines "
 	    "have one hostname", d->tx->req->conf->hostname);
@@ -103,7 +104,8 @@ static enum stage when_secure(struct dialog *d)
 {
 	enum tls_level level = dialog_leg(d)->tls;
 
-	if (d->secure || level == TLS_NONE)
+	/* Behind XCLIENT on a kept connection it was passed before. */
+	if (d->secure || level == TLS_NONE || d->hops == NULL)
 		return when_known(d);
 	if (level == TLS_MAY && !d->in_clear &&
 	    !stages_offers(d, EXT_STARTTLS) && clear_had_tls(d))
@@ -179,6 +181,31 @@ static void send_client_hello(struct dialog *d)
 	loop_defer(d->client->cfg.loop, &d->later);
 }
 
+/* ---- the client behind us ---- */
+
+static void send_xclient(struct dialog *d)
+{
+	transact_put_client(d, stream_out(d->stream));
+	d->due++;
+}
+
+/* The leg begins anew with 220. A refusal is a fault of the set-up: the leg
+ * offered it. */
+static enum stage on_xclient(struct dialog *d)
+{
+	if (d->reply.code >= 500)
+		return stages_refused(d, CLASS_CONFIGURATION);
+	if (d->reply.code >= 400)
+		return stages_refused(d, CLASS_NETWORK);
+	if (d->reply.code != 220)
+		return stages_senseless(d);
+	d->introduced = true;
+	d->stands_in = true;
+	d->needs_rset = false;
+	d->ehlo = (struct ehlo){.ext = 0};
+	return STAGE_EHLO;
+}
+
 /* ---- between transactions ---- */
 
 static void send_rset(struct dialog *d)
@@ -220,6 +247,7 @@ const struct stage_info stage_table[STAGES] = { /* timeouts: RFC 5321 4.5.3.2 */
 	[STAGE_TLS]      = { send_client_hello,  NULL,             T(tls)       },
 	[STAGE_AUTH]     = { send_login,         on_login,         T(command)   },
 	[STAGE_RESPONSE] = { send_response,      on_login,         T(command)   },
+	[STAGE_XCLIENT]  = { send_xclient,       on_xclient,       T(command)   },
 	[STAGE_MAIL]     = { transact_send_mail, transact_on_mail, T(command)   },
 	[STAGE_RCPT]     = { transact_send_rcpt, transact_on_rcpt, T(command)   },
 	[STAGE_DATA]     = { transact_send_data, transact_on_data, T(data_init) },

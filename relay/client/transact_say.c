@@ -152,3 +152,58 @@ void transact_put_data(struct dialog *d)
 	d->due++;
 	d->data_sent = true;
 }
+
+/* ---- XCLIENT ---- */
+
+enum { XCLIENT_LINE = 510 }; /* Postfix takes no longer command */
+
+static void put_attribute(const char *name, const char *value,
+    struct strbuf *out)
+{
+	strbuf_addc(out, ' ');
+	strbuf_adds(out, name);
+	strbuf_addc(out, '=');
+	if (value == NULL || value[0] == '\0')
+		strbuf_adds(out, "[UNAVAILABLE]");
+	else
+		xtext_encode(slice_str(value), out);
+}
+
+/* One that would make the command too long is not known. */
+static void put_cut(const char *name, const char *value, size_t used,
+    struct strbuf *out)
+{
+	struct strbuf one;
+
+	strbuf_init(&one, 4 * XCLIENT_LINE);
+	put_attribute(name, value, &one);
+	if (!strbuf_ok(&one) || used + one.n > XCLIENT_LINE) {
+		strbuf_reset(&one);
+		put_attribute(name, "", &one);
+	}
+	strbuf_addsl(out, strbuf_view(&one));
+	strbuf_fini(&one);
+}
+
+void transact_put_client(const struct dialog *d, struct strbuf *out)
+{
+	const struct client_request *r = d->tx->req;
+	const char *client = r->ask || r->client == NULL ? "" : r->client;
+	struct netaddr a;
+	bool known = netaddr_parse(&a, slice_str(client), 0) == 0;
+	size_t start = out->n;
+
+	strbuf_adds(out, "XCLIENT ADDR=");
+	if (known && strchr(client, ':') != NULL)
+		strbuf_adds(out, "IPV6:");
+	strbuf_adds(out, known ? client : "[UNAVAILABLE]");
+	if (d->ehlo.xclient & XCLIENT_PROTO)
+		put_attribute("PROTO", !known ? "" : r->esmtp ? "ESMTP" :
+						     "SMTP", out);
+	if (d->ehlo.xclient & XCLIENT_NAME)
+		put_cut("NAME", known ? r->client_name : "",
+		    out->n - start + sizeof(" HELO=[UNAVAILABLE]"), out);
+	if (d->ehlo.xclient & XCLIENT_HELO)
+		put_cut("HELO", known ? r->helo : "", out->n - start, out);
+	strbuf_adds(out, "\r\n");
+}

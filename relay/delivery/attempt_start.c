@@ -69,6 +69,13 @@ static void fill_request(struct attempt *at)
 	q->conf = at->snapshot->conf;
 	q->leg = conf_leg_by_id(at->snapshot->conf, at->leg);
 	q->id = e->id;
+	/* A proxy's own connection (LOCAL, UNKNOWN) is of no client. */
+	if (e->proxy == NULL || e->proxy[0] == '\0' || e->proxy[0] == 'v') {
+		q->client = e->client;
+		q->client_name = e->client_name;
+		q->helo = e->helo;
+		q->esmtp = e->esmtp;
+	}
 	q->from = attempt_egress_sender(at);
 	q->body = e->body;
 	q->utf8 = e->utf8;

@@ -23,6 +23,7 @@ static const struct {
 	{"STARTTLS", EXT_STARTTLS},		/* RFC 3207 */
 	{"AUTH", EXT_AUTH},			/* RFC 4954 */
 	{"LIMITS", EXT_LIMITS},			/* RFC 9422 */
+	{"XCLIENT", EXT_XCLIENT},		/* Postfix's XCLIENT_README */
 };
 
 static unsigned ext_of(struct slice keyword)
@@ -60,6 +61,12 @@ static const struct {
 	unsigned bit;
 } mechanisms[] = {{"PLAIN", AUTH_PLAIN}, {"LOGIN", AUTH_LOGIN}};
 
+static const struct {
+	const char *name;
+	unsigned bit;
+} attributes[] = {{"NAME", XCLIENT_NAME}, {"ADDR", XCLIENT_ADDR},
+    {"PROTO", XCLIENT_PROTO}, {"HELO", XCLIENT_HELO}};
+
 static void parse_auth(struct slice args, struct ehlo *e)
 {
 	struct slice arg;
@@ -68,6 +75,16 @@ static void parse_auth(struct slice args, struct ehlo *e)
 		for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
 			if (slice_case_eq(arg, slice_str(mechanisms[i].name)))
 				e->auth |= mechanisms[i].bit;
+}
+
+static void parse_xclient(struct slice args, struct ehlo *e)
+{
+	struct slice arg;
+
+	while (slice_next(&args, ' ', &arg))
+		for (size_t i = 0; i < ARRAY_LEN(attributes); i++)
+			if (slice_case_eq(arg, slice_str(attributes[i].name)))
+				e->xclient |= attributes[i].bit;
 }
 
 static void parse_line(struct slice line, struct ehlo *e)
@@ -88,6 +105,8 @@ static void parse_line(struct slice line, struct ehlo *e)
 		parse_auth(args, e);
 	if (ext == EXT_LIMITS)
 		parse_limits(args, e);
+	if (ext == EXT_XCLIENT)
+		parse_xclient(args, e);
 }
 
 void ehlo_parse(struct slice text, struct ehlo *ehlo_out)
@@ -121,6 +140,7 @@ void ehlo_print(const struct ehlo *e, const char *name, struct strbuf *out)
 	/* AUTH without mechanisms and LIMITS without limits say nothing. */
 	unsigned say = e->ext;
 
+	say &= ~(unsigned)EXT_XCLIENT; /* a leg's alone */
 	if (e->auth == 0)
 		say &= ~(unsigned)EXT_AUTH;
 	if (e->limit_mail <= 0 && e->limit_rcpt <= 0)

@@ -20,6 +20,7 @@ static const char *const names[STAGES] = {
 	[STAGE_TLS] = "tls",
 	[STAGE_AUTH] = "auth",
 	[STAGE_RESPONSE] = "auth",
+	[STAGE_XCLIENT] = "xclient",
 	[STAGE_MAIL] = "mail",
 	[STAGE_RCPT] = "rcpt",
 	[STAGE_DATA] = "data",

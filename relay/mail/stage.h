@@ -25,6 +25,7 @@ enum stage {
 	STAGE_TLS,     /* the handshake */
 	STAGE_AUTH,
 	STAGE_RESPONSE, /* to a 334 of AUTH; its name is that of AUTH */
+	STAGE_XCLIENT, /* the leg is told the client */
 	STAGE_MAIL,
 	STAGE_RCPT,
 	STAGE_DATA,

@@ -7,9 +7,11 @@ import subprocess
 
 import pytest
 
+from conftest import unpacked
 from dialog import queued_id
 from gateway import BUILD
 from names import Names
+from peers import Postfix
 
 ANN = "ann@example.com"
 US, CLIENT = "198.51.100.7", "192.0.2.10"
@@ -127,3 +129,52 @@ def test_a_leg_that_does_not_believe_us_is_advice(make_trusted):
     assert 'leg "legacy" has trust = "none"' in line
     assert not advice(make_trusted(start=False, trust="none", **WHEN))
     assert not advice(make_trusted(start=False, trust="skip-listing"))
+
+
+# ---- XCLIENT
+
+@pytest.fixture
+def make_postfix(folder, legacy):
+    running = []
+
+    def make(lines):
+        p = Postfix(unpacked("postfix"), folder / "postfix", legacy)
+        running.append(p.start_with(lines))
+        return p
+    yield make
+    for p in running:
+        p.stop()
+
+
+XCLIENT = "smtpd_authorized_xclient_hosts = 127.0.0.0/8\n"
+
+
+def from_client(n):
+    return f"PROXY TCP4 192.0.2.{n} 127.0.0.1 4000 25\r\n".encode()
+
+
+def test_a_postfix_sees_the_client_of_each_message(
+        make_trusted, make_postfix, legacy):
+    postfix = make_postfix(XCLIENT + "mynetworks = 127.0.0.0/8 192.0.2.0/24\n")
+    gw = make_trusted(xclient=True, hosts=[f"127.0.0.1:{postfix.port}"],
+                      connections=1)
+    seen = {}
+    for n in (10, 11, 12):
+        with gw.dialog(first=from_client(n)) as d:
+            d.envelope("x@both.test", ANN)
+            id = queued_id(d.data("Subject: x\r\n\r\nx\r\n.\r\n"))
+        seen[n] = legacy.wait_message(id)
+    for n, mail in seen.items():
+        assert f"[192.0.2.{n}])".encode() in mail.raw, mail.raw
+
+
+def test_a_postfix_that_offers_no_xclient_gets_the_mail(
+        make_trusted, make_postfix, legacy):
+    postfix = make_postfix("mynetworks = 127.0.0.0/8\n")
+    gw = make_trusted(xclient=True, hosts=[f"127.0.0.1:{postfix.port}"])
+    with gw.dialog(first=from_client(10)) as d:
+        d.envelope("x@both.test", ANN)
+        id = queued_id(d.data("Subject: x\r\n\r\nx\r\n.\r\n"))
+    raw = legacy.wait_message(id).raw
+    assert b"[127.0.0.1])" in raw and b"[192.0.2.10])" not in raw.split(
+        b"[127.0.0.1])")[0]

@@ -358,6 +358,12 @@ static const struct bad sense[] = {
 	  "rewrite_sender = \"when-spf-fails\" }\n",
 	  "4: leg \"x\" looks through us (trust = \"inbound-gateway\"), so srs.domain would be "
 	  "judged by the client's address and fail; write rewrite_sender = \"never\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } tls = verify xclient = true "
+	  "auth_user = \"u\" auth_secret = \"/s\" }\n",
+	  "4: leg \"x\" has xclient and auth_user, and XCLIENT ends a login; leave auth_user "
+	  "out, and let our address in there" },
+	{ B "leg \"x\" { hosts = { \"a:24\" } xclient = true protocol = \"lmtp\" }\n",
+	  "4: leg \"x\" has xclient, which is of SMTP, and speaks LMTP; write xclient = false" },
 	{ B "leg \"x\" { hosts = { \"a\" } rewrite_sender = \"when-spf-fails\" }\n",
 	  "4: leg \"x\" has rewrite_sender = \"when-spf-fails\", and there is no domain to "
 	  "rewrite to; write the section srs { ... }" },

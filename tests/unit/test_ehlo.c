@@ -41,6 +41,27 @@ static const struct { const char *text; unsigned ext, auth; } logins[] = {
 };
 /* clang-format on */
 
+static void attributes_of_xclient_are_read(void **state)
+{
+	static const struct { const char *text; unsigned ext, xclient; } t[] = {
+	    {"h\nXCLIENT NAME ADDR PROTO HELO LOGIN", EXT_XCLIENT,
+		XCLIENT_NAME | XCLIENT_ADDR | XCLIENT_PROTO | XCLIENT_HELO},
+	    {"h\nxclient addr", EXT_XCLIENT, XCLIENT_ADDR},
+	    {"h\nXCLIENT ADDRESS NAMES", EXT_XCLIENT, 0},
+	    {"h\nXCLIENT", EXT_XCLIENT, 0},
+	    {"h\nXCLIENTS ADDR", 0, 0},
+	};
+	struct ehlo e;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		print_message("case %zu: %s\n", i, t[i].text);
+		ehlo_parse(slice_str(t[i].text), &e);
+		assert_int_equal(e.ext, t[i].ext);
+		assert_int_equal(e.xclient, t[i].xclient);
+	}
+}
+
 static void extensions_of_a_peer_are_read(void **state)
 {
 	struct ehlo e;
@@ -98,7 +119,7 @@ static void what_is_printed_is_read_the_same(void **state)
 	assert_int_equal(back.ext, e.ext & ~(unsigned)EXT_AUTH);
 	assert_true(back.size == e.size);
 	strbuf_reset(&out);
-	e = (struct ehlo){.ext = EXT_SIZE | EXT_LIMITS};
+	e = (struct ehlo){.ext = EXT_SIZE | EXT_LIMITS | EXT_XCLIENT};
 	ehlo_print(&e, "h", &out);
 	assert_string_equal(strbuf_cstr(&out), "h\nSIZE");
 	strbuf_fini(&out);
@@ -108,6 +129,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(extensions_of_a_peer_are_read),
+		cmocka_unit_test(attributes_of_xclient_are_read),
 		cmocka_unit_test(mechanisms_of_a_login_are_read),
 		cmocka_unit_test(domains_of_a_session_may_be_limited),
 		cmocka_unit_test(what_is_printed_is_read_the_same),

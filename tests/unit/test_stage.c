@@ -39,6 +39,7 @@ static void a_transaction_is_from_mail_to_the_answer_to_the_content(
 	(void)state;
 	assert_false(stage_transacts(STAGE_NONE));
 	assert_false(stage_transacts(STAGE_RESPONSE));
+	assert_false(stage_transacts(STAGE_XCLIENT));
 	assert_true(stage_transacts(STAGE_MAIL));
 	assert_true(stage_transacts(STAGE_RCPT));
 	assert_true(stage_transacts(STAGE_DATA));
