@@ -231,10 +231,11 @@ static void a_leg_has_what_its_profile_says_and_it_does_not(void **state)
 	    "leg \"d\" { hosts = { \"a\" } profile = \"microsoft365\"\n"
 	    "  max_recipients = 1 }\n"
 	    "leg \"g\" { hosts = { \"a\" } profile = \"google\" }\n"
-	    "egress \"e\" { direct = true }\n", names);
+	    "egress \"e\" { direct = true }\n"
+	    "egress \"h\" { hosts = { \"a\" } }\n", names);
 
 	/* and the last: the way of DSNs, which is not in the file */
-	assert_int_equal(c->legs, 6);
+	assert_int_equal(c->legs, 7);
 	for (int i = 0; i < c->legs; i++) {
 		assert_non_null(c->leg[i].replies);
 		assert_true(c->leg[i].max_recipients > 0);
@@ -251,7 +252,10 @@ static void a_leg_has_what_its_profile_says_and_it_does_not(void **state)
 	assert_int_equal(c->leg[2].max_recipients, 1);
 	assert_true(c->leg[3].replies->one_domain);
 	assert_int_equal(c->leg[3].replies->networks.count, 17);
-	assert_string_equal(c->leg[4].replies->name, "generic");
+	/* A direct egress meets servers of strangers. */
+	assert_string_equal(c->leg[4].replies->name, "internet");
+	assert_string_equal(c->leg[5].replies->name, "generic");
+	assert_string_equal(c->leg[6].replies->name, "internet");
 	conf_unref(c);
 	names_free(names);
 }
