@@ -58,7 +58,8 @@ static void on_done(void *arg, const struct spawn_end *end)
 	b->calls++;
 	b->end = *end;
 	assert_in_range(end->output.n, 0, SPAWN_RUN_OUTPUT);
-	memcpy(b->output, end->output.p, end->output.n);
+	if (end->output.n != 0)
+		memcpy(b->output, end->output.p, end->output.n);
 	b->output[end->output.n] = '\0';
 	spawn_run_free(b->run); /* from inside is fine */
 	b->run = NULL;
