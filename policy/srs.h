@@ -38,7 +38,7 @@ enum srs_verdict {
 	SRS_EXPIRED, /* it was ours, and is too old */
 	SRS_FORGED,
 };
-/* Whether an address at that domain is of our making, and to whom it leads.
+/* Checks an address at that domain, and finds the sender that it stands for.
  * Mark and age are judged in constant time. `back` is empty before. */
 enum srs_verdict srs_check(const struct conf *c, const struct addr *to,
     int64_t now_us, struct strbuf *back, uint64_t *id_out);

@@ -69,8 +69,7 @@ static void fill_request(struct attempt *at)
 	q->conf = at->snapshot->conf;
 	q->leg = conf_leg_by_id(at->snapshot->conf, at->leg);
 	q->id = e->id;
-	/* A proxy's own connection (LOCAL, UNKNOWN) is of no client. */
-	if (e->proxy == NULL || e->proxy[0] == '\0' || e->proxy[0] == 'v') {
+	if (envelope_names_client(e)) {
 		q->client = e->client;
 		q->client_name = e->client_name;
 		q->helo = e->helo;

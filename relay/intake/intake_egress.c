@@ -41,13 +41,15 @@ void egress_ask(struct intake *in, const struct conf_leg *first)
 void egress_read_header(struct intake *in)
 {
 	struct mail *m = in->mail;
-	struct slice head = spool_draft_head(m->draft);
-	struct slice section = header_section(head);
-	bool whole = section.n < head.n || m->env.size == head.n;
+	struct slice head, section;
 	struct strbuf from, signers;
+	bool whole;
 
 	if (!in->egress.asked)
 		return;
+	head = spool_draft_head(m->draft);
+	section = header_section(head);
+	whole = section.n < head.n || m->env.size == head.n;
 	strbuf_init(&from, AUTHOR_DOMAIN_MAX);
 	strbuf_init(&signers, AUTHOR_SIGNERS_MAX);
 	if (author_domain(section, whole, &from)) {

@@ -75,11 +75,6 @@ static void on_limit(void *arg)
 
 /* ---- who is judged ---- */
 
-static bool is_word(const char *value, const char *word)
-{
-	return strcmp(value == NULL ? "" : value, word) == 0;
-}
-
 /* Nor is mail of a proxy that spoke for itself. */
 static bool is_judged(const struct intake *in)
 {
@@ -89,8 +84,7 @@ static bool is_judged(const struct intake *in)
 
 	return spf_judges(c, in->origin, in->right) &&
 	       spf_checker_evaluates(in->w->spf) &&
-	       !spf_is_loopback(client) && !is_word(e->proxy, "local") &&
-	       !is_word(e->proxy, "unknown");
+	       !spf_is_loopback(client) && envelope_names_client(e);
 }
 
 void sender_check_begin(struct intake *in)

@@ -97,6 +97,12 @@ bool envelope_came_back(const struct envelope *e)
 	       (e->came_from != NULL && e->came_from[0] != '\0');
 }
 
+bool envelope_names_client(const struct envelope *e)
+{
+	return e->proxy == NULL || (strcmp(e->proxy, "local") != 0 &&
+	    strcmp(e->proxy, "unknown") != 0);
+}
+
 static void pack_came(const struct envelope *e, struct strbuf *out)
 {
 	pack_str(out, e->came_from);

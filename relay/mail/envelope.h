@@ -76,6 +76,8 @@ struct envelope {
 
 /* Is there anything to say of where it came from? */
 bool envelope_came_back(const struct envelope *e);
+/* Is `client` the client, and not a proxy that spoke for itself? */
+bool envelope_names_client(const struct envelope *e);
 /* The bit of envelope_rcpt.had for that leg, which is added when it is new; 0
  * when there is no room for it. */
 uint16_t envelope_had(struct envelope *e, struct arena *a, const char *leg);

@@ -5,8 +5,8 @@
  * say. After a login TLS cannot begin anew, so it holds until the connection
  * ends.
  *
- * What the client says here is on no record, and is overwritten when it was
- * looked at.
+ * The bytes of a login reach no log and no event; they are overwritten once
+ * they are decoded.
  */
 #include "relay/server/session_int.h"
 

@@ -99,6 +99,18 @@ static void an_envelope_survives_a_round_trip(void **state)
 	arena_free(a);
 }
 
+static void a_proxy_is_not_the_client(void **state)
+{
+	static const struct { const char *proxy; bool named; } cases[] = {
+		{NULL, true}, {"", true}, {"v1", true}, {"v2", true},
+		{"local", false}, {"unknown", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_true(envelope_names_client(&(struct envelope){
+		    .proxy = cases[i].proxy}) == cases[i].named);
+}
+
 static void what_came_back_says_so(void **state)
 {
 	struct envelope e = full(), back;
@@ -385,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_nul_in_a_text_is_damage),
 		cmocka_unit_test(an_envelope_survives_a_round_trip),
+		cmocka_unit_test(a_proxy_is_not_the_client),
 		cmocka_unit_test(what_came_back_says_so),
 		cmocka_unit_test(an_older_envelope_is_read),
 		cmocka_unit_test(

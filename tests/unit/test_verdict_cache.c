@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Which verdict counts for whom, and for how long.
+ * A kept verdict serves the checks that it would be the same for, and no longer
+ * than its records are valid.
  */
 #include <setjmp.h>
 #include <stdarg.h>
