@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "relay/net/dns.h"
+
 enum { HEADER = 12, REPLY_MAX = 65535 };
 
 static void must(bool ok)
@@ -337,4 +339,29 @@ void dnsserver_close(struct dnsserver *s)
 	close_io(&s->udp);
 	close_io(&s->tcp);
 	close_io(&s->client);
+}
+
+struct dns *dnsserver_client(struct dnsserver *s, struct conf *c,
+    int64_t timeout_ms)
+{
+	static char host[] = "127.0.0.1";
+	struct error err;
+	struct dns *d;
+
+	s->at = (struct conf_hostport){host, s->port, true};
+	c->resolver.server = &s->at;
+	c->resolver.servers = 1;
+	c->resolver.timeout_ms = timeout_ms;
+	d = dns_new(s->loop, c, &err);
+	if (d == NULL)
+		abort();
+	return d;
+}
+
+void dnsserver_turn(struct loop *l, struct clock_fake *clock, int wait_ms)
+{
+	int64_t begun_us = clock_system.mono_us(&clock_system);
+
+	loop_once(l, wait_ms);
+	clock_fake_step(clock, clock_system.mono_us(&clock_system) - begun_us);
 }

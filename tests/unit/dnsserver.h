@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_DNSSERVER_H
 #define TESTS_UNIT_DNSSERVER_H
 
+#include "conf/conf.h"
 #include "relay/base/loop.h"
 #include "relay/base/strbuf.h"
 
@@ -34,7 +35,10 @@ enum dnsserver_mood {
 	DNSSERVER_BOASTS, /* AD, asked for or not */
 };
 
+struct dns;
+
 struct dnsserver {
+	struct conf_hostport at; /* for dnsserver_client() */
 	struct loop *loop;
 	const struct dnsserver_row *rows; /* ends with a NULL name */
 	enum dnsserver_mood mood;
@@ -45,6 +49,12 @@ struct dnsserver {
 void dnsserver_open(struct dnsserver *s, struct loop *l,
     const struct dnsserver_row *rows);
 void dnsserver_close(struct dnsserver *s);
+/* A resolver that asks this server alone; `c` is zeroed and outlives it. */
+struct dns *dnsserver_client(struct dnsserver *s, struct conf *c,
+    int64_t timeout_ms);
+/* A turn of a loop whose clock a test holds: c-ares reads the true clock, so
+ * the held one goes on by as much. */
+void dnsserver_turn(struct loop *l, struct clock_fake *clock, int wait_ms);
 /* The reply to a question, for tests of the parser alone. */
 void dnsserver_reply(const struct dnsserver_row *row, uint16_t id,
     struct strbuf *out);

@@ -62,7 +62,6 @@ struct world {
 	struct loop *loop;
 	struct dnsserver server;
 	struct conf conf;
-	struct conf_hostport at;
 	struct dns *dns;
 	struct client_names *names;
 };
@@ -70,18 +69,11 @@ struct world {
 static int setup(void **state)
 {
 	struct world *w = NEW(struct world);
-	static char host[] = "127.0.0.1";
-	struct error err;
 
 	clock_fake_init(&w->clock, 0);
 	w->loop = loop_new(&w->clock.clock);
 	dnsserver_open(&w->server, w->loop, zone);
-	w->at = (struct conf_hostport){host, w->server.port, true};
-	w->conf.resolver.server = &w->at;
-	w->conf.resolver.servers = 1;
-	w->conf.resolver.timeout_ms = 600000;
-	w->dns = dns_new(w->loop, &w->conf, &err);
-	assert_non_null(w->dns);
+	w->dns = dnsserver_client(&w->server, &w->conf, 600000);
 	w->names = client_names_new(w->loop, w->dns);
 	*state = w;
 	return 0;

@@ -126,7 +126,6 @@ struct world {
 	struct loop *loop;
 	struct dnsserver server;
 	struct conf conf;
-	struct conf_hostport at;
 	struct dns *dns;
 	struct dmarc *dmarc;
 	int told;
@@ -136,18 +135,11 @@ struct world {
 static int setup(void **state)
 {
 	struct world *w = NEW(struct world);
-	static char host[] = "127.0.0.1";
-	struct error err;
 
 	clock_fake_init(&w->clock, 0);
 	w->loop = loop_new(&w->clock.clock);
 	dnsserver_open(&w->server, w->loop, zone);
-	w->at = (struct conf_hostport){host, w->server.port, true};
-	w->conf.resolver.server = &w->at;
-	w->conf.resolver.servers = 1;
-	w->conf.resolver.timeout_ms = 5000;
-	w->dns = dns_new(w->loop, &w->conf, &err);
-	assert_non_null(w->dns);
+	w->dns = dnsserver_client(&w->server, &w->conf, 5000);
 	w->dmarc = dmarc_new(w->loop, w->dns);
 	*state = w;
 	return 0;
@@ -165,14 +157,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* c-ares reads the true clock: the loop's follows. */
 static void turn(struct world *w)
 {
-	int64_t begun_us = clock_system.mono_us(&clock_system);
-
-	loop_once(w->loop, TURN_MS);
-	clock_fake_step(&w->clock,
-	    clock_system.mono_us(&clock_system) - begun_us);
+	dnsserver_turn(w->loop, &w->clock, TURN_MS);
 }
 
 static void on_found(void *arg)

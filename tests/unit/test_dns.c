@@ -51,7 +51,6 @@ struct world {
 	struct loop *loop;
 	struct dnsserver server;
 	struct conf conf;
-	struct conf_hostport at;
 	struct dns *dns;
 	/* of the last callback */
 	int answers;
@@ -125,18 +124,11 @@ static void on_count(void *arg, const struct dns_answer *a)
 static int setup(void **state)
 {
 	struct world *w = NEW(struct world);
-	static char host[] = "127.0.0.1";
-	struct error err;
 
 	clock_fake_init(&w->clock, 0);
 	w->loop = loop_new(&w->clock.clock);
 	dnsserver_open(&w->server, w->loop, zone);
-	w->at = (struct conf_hostport){host, w->server.port, true};
-	w->conf.resolver.server = &w->at;
-	w->conf.resolver.servers = 1;
-	w->conf.resolver.timeout_ms = 150;
-	w->dns = dns_new(w->loop, &w->conf, &err);
-	assert_non_null(w->dns);
+	w->dns = dnsserver_client(&w->server, &w->conf, 150);
 	*state = w;
 	return 0;
 }
@@ -152,15 +144,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* c-ares reads the true clock, the loop ours: that one follows, and jumps
- * besides. */
 static void turn(struct world *w, int wait_ms)
 {
-	int64_t begun_us = clock_system.mono_us(&clock_system);
-
-	loop_once(w->loop, wait_ms);
-	clock_fake_step(
-	    &w->clock, clock_system.mono_us(&clock_system) - begun_us);
+	dnsserver_turn(w->loop, &w->clock, wait_ms);
 }
 
 static void until(struct world *w, int answers)
@@ -518,7 +504,7 @@ static void another_server_is_asked_what_is_asked(void **state)
 	dns_ask(w->dns, DNS_A, "mail.example", on_answer, w);
 	for (int i = 0; i < 100 && w->server.asked < 2; i++)
 		turn(w, 1);
-	w->at.port = second.port;
+	w->server.at.port = second.port;
 	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
 	until(w, 2);
 	assert_string_equal(w->text, "192.0.2.77");
@@ -526,7 +512,7 @@ static void another_server_is_asked_what_is_asked(void **state)
 	ask(w, "AAAA", "mail.example");
 	assert_int_equal(w->status, DNS_NXDOMAIN);
 	/* A list that cannot be leaves all as it was. */
-	w->at.host = (char[]){"no address"};
+	w->server.at.host = (char[]){"no address"};
 	assert_int_equal(dns_configure(w->dns, &w->conf, &err), -1);
 	ask(w, "A", "mail.example");
 	assert_string_equal(w->text, "192.0.2.77");
@@ -546,7 +532,7 @@ static void what_was_known_serves_until_another_server_answers(void **state)
 	assert_string_equal(w->text, "192.0.2.1 192.0.2.2");
 	dnsserver_open(&second, w->loop, other);
 	second.mood = DNSSERVER_SILENT;
-	w->at.port = second.port;
+	w->server.at.port = second.port;
 	w->conf.resolver.timeout_ms = 600000;
 	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
 	ask(w, "A", "mail.example"); /* long before the time-out */
@@ -572,7 +558,7 @@ static void a_resolver_that_is_no_address_is_refused(void **state)
 	char host[] = "no address";
 	struct error err;
 
-	w->at.host = host;
+	w->server.at.host = host;
 	assert_null(dns_new(w->loop, &w->conf, &err));
 	assert_non_null(strstr(err.text, "resolver.servers: no address"));
 }

@@ -53,7 +53,6 @@ struct world {
 	struct loop *loop;
 	struct dnsserver server;
 	struct conf conf;
-	struct conf_hostport at;
 	struct dns *dns;
 	struct spf_helper *helper;
 	struct spf_checker *checker;
@@ -192,18 +191,11 @@ static bool on_request(void *arg, const struct spf_request *q,
 static int setup(void **state)
 {
 	struct world *w = NEW(struct world);
-	static char host[] = "127.0.0.1";
-	struct error err;
 
 	clock_fake_init(&w->clock, 0);
 	w->loop = loop_new(&w->clock.clock);
 	dnsserver_open(&w->server, w->loop, zone);
-	w->at = (struct conf_hostport){host, w->server.port, true};
-	w->conf.resolver.server = &w->at;
-	w->conf.resolver.servers = 1;
-	w->conf.resolver.timeout_ms = 5000; /* a busy machine takes a while */
-	w->dns = dns_new(w->loop, &w->conf, &err);
-	assert_non_null(w->dns);
+	w->dns = dnsserver_client(&w->server, &w->conf, 5000);
 	w->helper = fakehelper_new(w->loop, on_request, w);
 	w->checker = spf_checker_new(w->loop, w->dns, w->helper);
 	strbuf_init(&w->seen, 1 << 20);
@@ -226,14 +218,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* c-ares reads the true clock: the loop's follows. */
 static void turn(struct world *w, int wait_ms)
 {
-	int64_t begun_us = clock_system.mono_us(&clock_system);
-
-	loop_once(w->loop, wait_ms);
-	clock_fake_step(
-	    &w->clock, clock_system.mono_us(&clock_system) - begun_us);
+	dnsserver_turn(w->loop, &w->clock, wait_ms);
 }
 
 static void step_ms(struct world *w, int64_t ms)
