@@ -5,7 +5,6 @@
  */
 #include "relay/cli/command_line.h"
 
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "relay/base/mem.h"
 #include "relay/cli/command_find.h"
 #include "relay/cli/command_help.h"
+#include "relay/ops/who.h"
 
 /* ---- the line --------------------------------------------------------- */
 
@@ -130,22 +130,6 @@ static int run_command(struct cli *c, int argc, char **argv)
 
 /* ---- the program ------------------------------------------------------ */
 
-/* The user that called sudo, not root, is the one that changed the table. */
-static char *who_runs(void)
-{
-	const char *sudo = getenv("SUDO_USER");
-	const struct passwd *pw;
-	char number[24];
-
-	if (getuid() == 0 && sudo != NULL && sudo[0] != '\0')
-		return mem_strdup(sudo);
-	pw = getpwuid(getuid());
-	if (pw != NULL)
-		return mem_strdup(pw->pw_name);
-	snprintf(number, sizeof(number), "%u", (unsigned)getuid());
-	return mem_strdup(number);
-}
-
 static char *where_it_runs(void)
 {
 	char name[256] = "";
@@ -216,7 +200,8 @@ int cli_main(int argc, char **argv, const struct cli_command *const *tables)
 	c.command = cli_find(tables, argc - at, argv + at, &used);
 	if (c.command == NULL)
 		return no_such_command(&c, argc - at, argv + at);
-	c.who = who_runs();
+	c.who = NEW_ARRAY(char, WHO_TEXT);
+	who_self(c.who);
 	c.host = where_it_runs();
 	c.names = names_new();
 	c.arena = arena_new();

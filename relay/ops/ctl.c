@@ -123,12 +123,14 @@ static void request_run(struct conn *c, const json_t *line)
 {
 	const char *name = json_string_value(json_object_get(line, "command"));
 	const json_t *args = json_object_get(line, "args");
+	const json_t *claim = json_object_get(line, "claim");
 	const struct ctl_command *cmd = c->ctl->table;
 
 	if (name == NULL || (args != NULL && !json_is_object(args))) {
 		ctl_end(&c->request, 2, "not a request");
 		return;
 	}
+	who_claims(c->peer, json_string_value(claim), c->who);
 	while (cmd->name != NULL && strcmp(cmd->name, name) != 0)
 		cmd++;
 	if (cmd->name != NULL)

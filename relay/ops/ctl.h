@@ -6,7 +6,7 @@
  * for the command line. A connection may ask again after the end line; a
  * client that closes its sending side has gone.
  *
- *   {"command":"queue.list","args":{"leg":"cloud"}}
+ *   {"command":"queue.list","args":{"leg":"cloud"},"claim":"ann(1000)"}
  *   {"row":{…}}  …  {"end":{"exit":0,"error":""}}
  *
  * A command that takes more than a line asks for each further one, so neither
@@ -65,7 +65,8 @@ void ctl_end(struct ctl_request *r, int exit_code, const char *fmt, ...)
     PH_PRINTF(3, 4);
 /* Ends the connection in the midst of an answer; ctl_end() is still due. */
 void ctl_cut(struct ctl_request *r);
-const char *ctl_who(const struct ctl_request *r); /* user name of the peer */
+/* The peer, as who_peer() and who_claims() say it. */
+const char *ctl_who(const struct ctl_request *r);
 /* The client went away: rows go nowhere, ctl_end() is still due. */
 bool ctl_gone(const struct ctl_request *r);
 

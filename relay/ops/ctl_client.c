@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "relay/base/mem.h"
+#include "relay/ops/who.h"
 
 enum {
 	EXIT_REFUSED = 1,
@@ -90,7 +91,10 @@ static int send_line(int fd, json_t *line, struct error *err)
 static int ask(int fd, const struct ctl_question *q, struct error *err)
 {
 	json_t *line = json_object();
+	char self[WHO_TEXT];
 
+	who_self(self);
+	json_object_set_new(line, "claim", json_string(self));
 	json_object_set_new(line, "command", json_string(q->command));
 	json_object_set_new(line, "args",
 	    q->args == NULL ? json_object() : q->args);

@@ -7,6 +7,7 @@
 
 #include "relay/base/list.h"
 #include "relay/ops/ctl.h"
+#include "relay/ops/who.h"
 
 struct ctl {
 	struct loop *loop;
@@ -41,12 +42,13 @@ struct conn {
 	size_t scanned; /* of `in`: no line end before here */
 	struct ctl_request request;
 	int64_t idle_ms; /* since when no request is open */
-	char who[64];
+	char peer[WHO_TEXT]; /* who_peer() */
+	char who[WHO_TEXT];  /* of the request at hand, with its claim */
 	int fd; /* -1: the client went away */
 	bool last; /* nothing more is read: close when the output is out */
 };
 
-/* A connection on an accepted socket; `who` is left to the caller. */
+/* A connection on an accepted socket; `peer` is left to the caller. */
 struct conn *ctl_conn_new(struct ctl *ctl, int fd);
 /* Only from the loop or with no request open. */
 void ctl_conn_free(struct conn *c);

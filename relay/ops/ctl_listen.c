@@ -6,7 +6,6 @@
 #include "relay/ops/ctl_int.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 #include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/ops/who.h"
 
 enum { ACCEPT_PAUSE_MS = 1000 };
 
@@ -42,18 +42,6 @@ static bool peer_allowed(const struct ctl *c, int fd, struct ucred *cred)
 		return false;
 	return cred->uid == 0 || cred->uid == geteuid() ||
 	    cred->gid == c->group || in_groups(fd, c->group);
-}
-
-static void peer_name(uid_t uid, char *out, size_t n)
-{
-	struct passwd pw, *found = NULL;
-	char buf[4096];
-
-	if (getpwuid_r(uid, &pw, buf, sizeof(buf), &found) == 0 &&
-	    found != NULL)
-		snprintf(out, n, "%s", pw.pw_name);
-	else
-		snprintf(out, n, "uid %u", (unsigned)uid);
 }
 
 /* ---- the listening socket ---------------------------------------------- */
@@ -105,7 +93,7 @@ static void on_peer(struct ctl *ctl, int fd)
 		return;
 	}
 	c = ctl_conn_new(ctl, fd);
-	peer_name(cred.uid, c->who, sizeof(c->who));
+	who_peer(fd, &cred, c->peer);
 }
 
 static void on_listen(void *arg, int what)
