@@ -345,7 +345,7 @@ static void on_mx(void *arg, const struct dns_answer *a)
 		break;
 	case DNS_NXDOMAIN:
 		hops_conclude(h, true,
-		    h->req->domain != NULL ? "5.4.4" : "4.3.5",
+		    h->req->domain != NULL ? "5.1.2" : "4.3.5",
 		    "the domain does not exist");
 		break;
 	case DNS_FAILED:

@@ -168,7 +168,7 @@ static const struct {
 	{ "direct: no host name at all", "", "odd.test", "", "", { { 0 } },
 	  "failed 0 5.4.4 connect recipient", "", 0, 0 },
 	{ "direct: no such domain", "", "missing.test", "", "", { { 0 } },
-	  "failed 0 5.4.4 connect recipient", "", 0, 0 },
+	  "failed 0 5.1.2 connect recipient", "", 0, 0 },
 	{ "direct: no address", "", "nowhere.test", "", "", { { 0 } },
 	  "failed 0 5.4.4 connect recipient", "", 0, 0 },
 	{ "direct: no host exists", "", "ghost.test", "", "", { { 0 } },
