@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The tables of waves. The state of a member is the number of enum
+ * member_state, that of a wave its name. Members of one mailbox have one seat,
+ * and slices take seats in order.
+ */
+#include "policy/wave/file/wave_schema.h"
+
+const char wave_schema[] =
+    "CREATE TABLE IF NOT EXISTS wave(wave INTEGER PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, run INTEGER NOT NULL,"
+    " begun INTEGER NOT NULL, route TEXT NOT NULL, options TEXT NOT NULL,"
+    " at INTEGER NOT NULL, reason TEXT NOT NULL, created INTEGER NOT NULL,"
+    " moved INTEGER NOT NULL, who TEXT NOT NULL, host TEXT NOT NULL,"
+    " note TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS member(wave INTEGER NOT NULL,"
+    " address TEXT NOT NULL, state INTEGER NOT NULL, seat INTEGER NOT NULL,"
+    " line INTEGER NOT NULL, was TEXT, run INTEGER NOT NULL,"
+    " slice INTEGER NOT NULL, change INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " PRIMARY KEY(wave, address)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS member_seat ON member(wave, state, seat);"
+    "CREATE INDEX IF NOT EXISTS member_address ON member(address);"
+    "CREATE TABLE IF NOT EXISTS slice(wave INTEGER NOT NULL,"
+    " run INTEGER NOT NULL, slice INTEGER NOT NULL, time INTEGER NOT NULL,"
+    " change INTEGER NOT NULL, members INTEGER NOT NULL,"
+    " PRIMARY KEY(wave, run, slice)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS slice_time ON slice(time);"
+    "CREATE TABLE IF NOT EXISTS decision(decision INTEGER PRIMARY KEY,"
+    " time INTEGER NOT NULL, who TEXT NOT NULL, host TEXT NOT NULL,"
+    " command TEXT NOT NULL, about TEXT NOT NULL, detail TEXT NOT NULL,"
+    " note TEXT NOT NULL, previous BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS exclude(exclude INTEGER PRIMARY KEY,"
+    " expression TEXT NOT NULL UNIQUE, time INTEGER NOT NULL,"
+    " who TEXT NOT NULL, host TEXT NOT NULL, note TEXT NOT NULL);";

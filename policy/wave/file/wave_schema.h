@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The tables of waves in the file of the cutover table. Constant.
+ *
+ *   wave      a row a wave
+ *   member    a row a member; its route at creation, its state
+ *   slice     a row a slice, unique in wave and run
+ *   decision  what people decided, in order
+ *   exclude   rules that leave recipients out
+ *
+ * They are no part of the table's format: a program that does not know them
+ * leaves them alone, copies and restores them with the rest.
+ */
+#ifndef POLICY_WAVE_FILE_WAVE_SCHEMA_H
+#define POLICY_WAVE_FILE_WAVE_SCHEMA_H
+
+extern const char wave_schema[];
+
+#endif
