@@ -91,7 +91,8 @@ enum event_kind event_kind_of(enum dstate old_state,
 		return why == WHY_ATTEMPT ? EV_DEFERRED
 					  : opened(old_state, why);
 	case D_QUEUED:
-		return opened(old_state, why);
+		return old_state == D_NONE && (to->flags & DF_REPLAYED) != 0
+			   ? EV_REPLAYED : opened(old_state, why);
 	default:
 		return EV_NONE;
 	}

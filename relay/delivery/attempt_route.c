@@ -61,10 +61,25 @@ static void add_rcpt(struct attempt *at, const struct job_row *row,
 	cr->orcpt = original(at, rcpt, address);
 }
 
+/* A replay chose its leg once (doc/routing.md, 9): the table says whether it
+ * is held, and by which address the leg knows it. */
+static bool is_pinned(const struct job_row *row)
+{
+	return (row->ref.flags & DF_PINNED) != 0;
+}
+
 static struct table_word word_of(const struct decision *d)
 {
 	return (struct table_word){.known = true, .held = d->held,
 	    .route = d->route, .change = d->change};
+}
+
+/* Does the route lead there, without the legs that handed the message back? */
+static bool names_way(const struct attempt *at, const struct job_row *row,
+    struct decision *d)
+{
+	return mail_without_loops(at->mail, row->ref.rcpt,
+		   at->w->shared->names, d) && names_leg(d, at);
 }
 
 /* Does the table still say so? Fills the final address. */
@@ -88,13 +103,12 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 	    d.change < at->w->table_floor)
 		return WHERE_UNKNOWN;
 	at->change = d.change;
-	if (d.held ||
-	    !mail_without_loops(m, row->ref.rcpt, at->w->shared->names, &d) ||
-	    !names_leg(&d, at))
+	if (d.held || (!is_pinned(row) && !names_way(at, row, &d)))
 		return WHERE_ELSEWHERE;
 	strbuf_init(&address, 2 * ADDR_MAX);
 	route_address(&d, at->leg, &to, c, &address);
-	at->word[at->n] = word_of(&d);
+	at->word[at->n] = is_pinned(row) ? (struct table_word){0}
+					 : word_of(&d);
 	add_rcpt(at, row, strbuf_view(&address));
 	at->row[at->n - 1].stranger = is_stranger(&d);
 	strbuf_fini(&address);
@@ -154,7 +168,8 @@ static bool look_again(const struct attempt *at, struct table *t,
 		return false;
 	(void)mail_without_loops(m, at->row[i].ref.rcpt, at->w->shared->names,
 	    &d);
-	o->row[i].ended = word_of(&d);
+	if (!is_pinned(&at->row[i]))
+		o->row[i].ended = word_of(&d);
 	if (o->row[i].result.outcome != OUT_FAILED)
 		return true;
 	o->row[i].stranger = is_stranger(&d);

@@ -226,8 +226,11 @@ static const char *ready_wrong(const struct queue *q, struct queue_checker *c,
     const struct recount *r)
 {
 	for (int leg = 0; leg < NAMES_MAX; leg++) {
+		uint64_t most = r->counts.deliveries;
 		uint64_t k = list_count(q, HEAD_READY + (uint32_t)leg,
-		    PLACE_READY, r->counts.deliveries);
+			PLACE_READY, most) +
+		    list_count(q, HEAD_BEHIND + (uint32_t)leg, PLACE_READY,
+			most);
 
 		if (k != r->ready[leg] || k != q->leg[leg].ready ||
 		    k != ledger_ready(q->config.ledger, leg))

@@ -31,7 +31,8 @@ enum {
 	WHEEL_SLOTS = 1 << SLOT_BITS, /* a level */
 	/* Heads of lists are the first entries of the slabs. */
 	HEAD_READY = 1, /* + leg */
-	HEAD_CLAIMED = HEAD_READY + NAMES_MAX,
+	HEAD_BEHIND = HEAD_READY + NAMES_MAX, /* + leg: replayed, ready */
+	HEAD_CLAIMED = HEAD_BEHIND + NAMES_MAX,
 	HEAD_WHEEL, /* + level * WHEEL_SLOTS + slot */
 	HEADS = HEAD_WHEEL + WHEEL_LEVELS * WHEEL_SLOTS,
 	HEAD_PENDING = 1, /* of messages */
@@ -150,6 +151,14 @@ static inline struct delivery *delivery_at(const struct queue *q, uint32_t n)
 static inline struct message *message_at(const struct queue *q, uint32_t n)
 {
 	return slab_at(&q->messages, n);
+}
+
+/* The ready list of its leg. What is replayed was delivered once, elsewhere: it
+ * goes behind all that was not. */
+static inline uint32_t ready_head(const struct delivery *d)
+{
+	return ((d->flags & DF_REPLAYED) != 0 ? HEAD_BEHIND : HEAD_READY) +
+	       (uint32_t)d->leg;
 }
 
 static inline bool waits_for_time(const struct delivery *d)

@@ -39,7 +39,7 @@ void place_take(struct queue *q, uint32_t n)
 void place_ready(struct queue *q, uint32_t n)
 {
 	struct delivery *d = delivery_at(q, n);
-	uint32_t head = HEAD_READY + (uint32_t)d->leg;
+	uint32_t head = ready_head(d);
 	uint32_t at = delivery_at(q, head)->prev;
 	uint64_t id = message_at(q, d->msg)->id;
 

@@ -43,11 +43,10 @@ static bool put_off(struct queue *q, uint32_t n)
 	return true;
 }
 
-/* The oldest of a leg that may go; 0: none. What waits for a route goes back
+/* The oldest of a list that may go; 0: none. What waits for a route goes back
  * to its message. */
-static uint32_t next_ready(struct queue *q, int leg)
+static uint32_t next_of(struct queue *q, uint32_t head)
 {
-	uint32_t head = HEAD_READY + (uint32_t)leg;
 	uint32_t n = delivery_at(q, head)->next, next;
 	int slowed = 0;
 
@@ -69,6 +68,14 @@ static uint32_t next_ready(struct queue *q, int leg)
 		i++;
 	}
 	return 0;
+}
+
+/* The oldest of a leg; of what is replayed only when nothing else may go. */
+static uint32_t next_ready(struct queue *q, int leg)
+{
+	uint32_t n = next_of(q, HEAD_READY + (uint32_t)leg);
+
+	return n != 0 ? n : next_of(q, HEAD_BEHIND + (uint32_t)leg);
 }
 
 void job_add(struct queue *q, unsigned i, uint32_t number)
@@ -151,7 +158,7 @@ static void scout(struct queue *q, int leg)
 /* From `n` on, the first whose sender has not met the fault; else `n`. */
 static uint32_t other_sender(struct queue *q, int leg, uint32_t n)
 {
-	uint32_t head = HEAD_READY + (uint32_t)leg, at = n;
+	uint32_t head = ready_head(delivery_at(q, n)), at = n;
 
 	for (int i = 0; at != head && i < TRIAL_LOOK; i++) {
 		const struct delivery *d = delivery_at(q, at);

@@ -9,7 +9,8 @@ static struct plan_have have_of(const struct delivery_ref *it, bool claimed)
 {
 	return (struct plan_have){.number = it->number, .leg = it->leg,
 	    .role = it->role, .state = it->state, .uncertain = it->uncertain,
-	    .claimed = claimed, .dsn_sent = (it->flags & DF_DSN_SENT) != 0,
+	    .claimed = claimed, .pinned = (it->flags & DF_PINNED) != 0,
+	    .dsn_sent = (it->flags & DF_DSN_SENT) != 0,
 	    .no_route = it->state == D_PARKED &&
 			(it->reason == WHY_NO_ROUTE ||
 			    it->reason == WHY_NO_WAY ||

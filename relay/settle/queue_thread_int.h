@@ -4,7 +4,8 @@
  * states), jobs.c (letters to workers), plan.c (what routes make of a
  * message's deliveries), leg_*.c (the state of the legs), outcome.c (what
  * attempts brought), reroute.c (changed routes), act.c (an administrator's
- * acts), expire.c, and queue_thread.c (the letters).
+ * acts), revive.c (mail that was over), expire.c, and queue_thread.c (the
+ * letters).
  */
 #ifndef RELAY_SETTLE_QUEUE_THREAD_INT_H
 #define RELAY_SETTLE_QUEUE_THREAD_INT_H

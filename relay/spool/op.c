@@ -102,7 +102,7 @@ static void put_revive(struct strbuf *b, const struct spool_fetch *f,
 }
 
 void spool_op_revive(struct spool *s, struct spool_op *op,
-    const struct spool_fetch *f, const struct spool_delivery *more, unsigned n)
+    const struct spool_fetch *f, const struct spool_update *more, unsigned n)
 {
 	struct rec_accept a = {.id = f->id, .accepted_us = f->accepted_us,
 	    .ahead_us = spool_ahead_us(s), .envelope = slice_of("", 0),
@@ -115,8 +115,8 @@ void spool_op_revive(struct spool *s, struct spool_op *op,
 	a.delivery = NEW_ARRAY(struct spool_delivery, a.deliveries);
 	a.detail = NEW_ARRAY(struct slice, a.deliveries);
 	for (unsigned i = 0; i < n; i++) {
-		a.delivery[f->deliveries + i] = more[i];
-		a.detail[f->deliveries + i] = slice_of("", 0);
+		a.delivery[f->deliveries + i] = more[i].to;
+		a.detail[f->deliveries + i] = more[i].detail;
 	}
 	strbuf_init(&record, OP_BYTES);
 	put_revive(&record, f, &a, s->c.names);

@@ -190,7 +190,7 @@ struct spool_fetch {
  * done, when it is live by then or no longer kept. Their numbers go on from
  * those that `f` has. A decision: the op comes back synced. */
 void spool_op_revive(struct spool *s, struct spool_op *op,
-    const struct spool_fetch *f, const struct spool_delivery *more,
+    const struct spool_fetch *f, const struct spool_update *more,
     unsigned n);
 struct spool_fetch *spool_fetch_new(uint64_t id, struct mailbox *to, int kind);
 void spool_fetch_free(struct spool_fetch *f);

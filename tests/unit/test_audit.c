@@ -80,6 +80,7 @@ static void each_move_has_its_event(void **state)
 		{D_PARKED, D_QUEUED, WHY_ADMIN, "retried", "joe"},
 		{D_QUEUED, D_SUPERSEDED, WHY_ROUTE, "superseded", "change 9"},
 		{D_NONE, D_QUEUED, WHY_ROUTE, "routed", "change 9"},
+		{D_NONE, D_QUEUED, WHY_ADMIN, "replayed", "joe"},
 		{D_QUEUED, D_PARKED, WHY_NO_ROUTE, "parked", "policy"},
 		{D_QUEUED, D_PARKED, WHY_LIFETIME, "parked", "policy"},
 		{D_PARKED, D_BOUNCED, WHY_ADMIN, "bounced", "joe"},
@@ -101,6 +102,8 @@ static void each_move_has_its_event(void **state)
 		    &f->j, fake_id(T0, i), T0, "", ann, f->cloud);
 		u.to.reason = (uint8_t)cases[i].why;
 		u.to.change = 9;
+		if (strcmp(cases[i].event, "replayed") == 0)
+			u.to.flags = DF_PINNED | DF_REPLAYED;
 		if (cases[i].why == WHY_ADMIN)
 			u.detail = strbuf_view(&detail);
 		fake_update(&f->j, fake_id(T0, i), T0, cases[i].old, &u);

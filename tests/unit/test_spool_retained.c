@@ -141,14 +141,15 @@ static void v2_it_is_gone_with_its_segment(void **state)
 static struct spool_op *revival(struct rig *r, struct rig_message *m)
 {
 	struct spool_fetch *f = kept(r, m);
-	struct spool_delivery to = rig_delivery(r, D_QUEUED);
+	struct spool_update more = {.to = rig_delivery(r, D_QUEUED),
+	    .detail = SLICE("by an administrator")};
 	struct spool_op *op = spool_op_new();
 
-	to.leg = (uint16_t)names_id(r->names, SLICE("cloud"));
-	to.flags = DF_PINNED | DF_REPLAYED;
+	more.to.leg = (uint16_t)names_id(r->names, SLICE("cloud"));
+	more.to.flags = DF_PINNED | DF_REPLAYED;
 	op->to = &r->in;
 	op->kind = RIG_OP;
-	spool_op_revive(r->spool, op, f, &to, 1);
+	spool_op_revive(r->spool, op, f, &more, 1);
 	spool_fetch_free(f);
 	return op;
 }
@@ -176,6 +177,8 @@ static void is_live_again(struct rig *r, struct rig_message *m)
 	assert_true(d[1].created_us > d[0].created_us);
 	assert_true(slice_eq(strbuf_view(&f->reply[0]),
 	    SLICE("250 2.0.0 taken")));
+	assert_true(slice_eq(strbuf_view(&f->reply[1]),
+	    SLICE("by an administrator")));
 	spool_fetch_free(f);
 	assert_null(rig_check(r));
 }
