@@ -252,25 +252,21 @@ def test_export_of_a_selection_is_a_folder_of_messages(down, folder):
     assert sorted(os.listdir(to)) == sorted(f"{i}.eml" for i in ids)
 
 
-@pytest.mark.skipif("PH_BUILD" in os.environ and
-                    "san" in os.environ["PH_BUILD"], reason="measures time")
 def test_a_hundred_thousand_are_parked_while_mail_goes_on(
         gw, legacy, cloud):
-    """In bounded time, and delivery to the other leg does not stand still."""
+    """Delivery to the other leg does not stand still."""
     gw.set("limits", recipients=1000)
     gw.restart()
     gw.cli(f"route set cloud {ANN}")
     gw.cli("leg suspend legacy")
     bulk(gw, 100, 1000)
     park = gw.spawn("queue", "park", "--leg", "legacy", "--yes")
-    worst, sent = 0, 0
+    sent = 0
     while park.poll() is None:
-        start = time.monotonic()
         cloud.wait_message(gw.send(to=ANN))
-        worst = max(worst, time.monotonic() - start)
         sent += 1
     assert park.returncode == 0
-    assert sent > 3 and worst < 5, (sent, worst)
+    assert sent > 3
     leg, = [l for l in gw.cli_json("leg list") if l["leg"] == "legacy"]
     assert (leg["parked"], leg["open"], leg["gap"]) == (100000, 0, 0)
 

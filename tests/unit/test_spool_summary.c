@@ -365,6 +365,44 @@ static void y4_recipients_in_a_period_are_found(void **state)
 	names_free(names);
 }
 
+/* Of a batch that has a message and then moves of its delivery: `kept` rows
+ * are there before it. */
+static void batch_of_moves(struct summary *y, size_t most, unsigned kept,
+    unsigned moves)
+{
+	const int64_t ms = INT64_C(1700000000000);
+
+	summary_init(y);
+	summary_begin(y, true, most);
+	for (unsigned i = 0; i < kept; i++)
+		add(y, id_at(ms + i), 0, 500, D_QUEUED, true);
+	summary_keep(y);
+	assert_true(y->whole);
+	add(y, id_at(ms + kept), 0, 600, D_QUEUED, true);
+	for (unsigned i = 0; i < moves; i++)
+		add(y, id_at(ms + kept), 0, 0, D_PARKED, false);
+	summary_keep(y);
+}
+
+static void y5_no_row_is_patched_that_found_no_room(void **state)
+{
+	const size_t row = ROW_FIXED + ROW_DELIVERY;
+	struct summary y;
+
+	(void)state;
+	for (size_t most = 3 * row; most < 5 * row; most++) {
+		/* The rows end first; then those of the batch do. */
+		batch_of_moves(&y, most, 3, 1);
+		assert_int_equal(y.whole, most >= 4 * row);
+		assert_int_equal(summary_bytes(&y), y.whole ? 4 * row : 0);
+		summary_fini(&y);
+		batch_of_moves(&y, most, 1, 3);
+		assert_int_equal(y.whole, most >= 4 * row);
+		assert_int_equal(summary_bytes(&y), y.whole ? 2 * row : 0);
+		summary_fini(&y);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +410,7 @@ int main(void)
 	    cmocka_unit_test(y2_every_flipped_byte_is_found_out),
 	    cmocka_unit_test(y3_mail_that_is_over_is_found_through_them),
 	    cmocka_unit_test(y4_recipients_in_a_period_are_found),
+	    cmocka_unit_test(y5_no_row_is_patched_that_found_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

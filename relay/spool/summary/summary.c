@@ -99,17 +99,23 @@ static void keep_row(struct summary *y, uint64_t id, struct slice row)
 	strbuf_addsl(&y->rows, row);
 }
 
+/* A row that found no room has no place: nothing may be patched after it. */
+static bool has_room(const struct summary *y)
+{
+	return strbuf_ok(&y->fresh) && strbuf_ok(&y->rows);
+}
+
 void summary_keep(struct summary *y)
 {
 	struct slice left = strbuf_view(&y->fresh);
 
-	while (y->whole && left.n > 0) {
+	while (y->whole && left.n > 0 && has_room(y)) {
 		const char *p = left.p;
 		uint64_t id = sheet_skip(&left);
 
 		keep_row(y, id, slice_of(p, (size_t)(left.p - p)));
 	}
-	if (!strbuf_ok(&y->fresh) || !strbuf_ok(&y->rows))
+	if (!has_room(y))
 		summary_begin(y, false, y->most);
 	strbuf_reset(&y->fresh);
 }
