@@ -5,7 +5,6 @@ import os
 import pty
 import socket
 import subprocess
-import time
 
 import pytest
 
