@@ -108,7 +108,7 @@ struct table_change {
 	uint64_t recipients;
 	uint64_t undid; /* the change that it took back; 0: it is no undo */
 	int node;	/* where it was made */
-	const char *kind; /* rows, seed, undo, accept; there may be more */
+	const char *kind; /* rows, seed, undo, accept, wave, rollback, more */
 	const char *wave; /* that it belongs to; "": none */
 };
 /* The changes above `after`, in order: at most `limit`. */

@@ -318,27 +318,15 @@ static bool selected(const struct change *ch, const struct where *w,
 	return where_match(w, &row);
 }
 
-/* `row` NULL: it is to go. */
-static int stage_one(struct change *ch, struct slice key,
-    const struct change_row *row, struct error *err)
-{
-	const struct staged gone = {.key = key, .gone = true, .held = -1};
-
-	if (row != NULL)
-		return change_stage_row(ch, key, row, err);
-	change_stage(ch, &gone);
-	return 0;
-}
-
 /* The rows that `st` gives, bound by the caller. */
-static int stage_selected(struct change *ch, const struct where *w,
-    const struct change_row *row, sqlite3_stmt *st, struct error *err)
+static int each_selected(struct change *ch, const struct where *w,
+    const struct change_each *each, sqlite3_stmt *st, struct error *err)
 {
 	int rc;
 
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
 		if (selected(ch, w, st) &&
-		    stage_one(ch, db_text(st, 0), row, err) < 0)
+		    each->fn(each->arg, db_text(st, 0), err) < 0)
 			break;
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
 		db_error(&ch->db, err);
@@ -346,9 +334,8 @@ static int stage_selected(struct change *ch, const struct where *w,
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 
-/* A row with two of the tags is staged twice, which sorting makes one. */
-int change_where(struct change *ch, const struct where *w,
-    const struct change_row *row, struct error *err)
+int change_each(struct change *ch, const struct where *w,
+    const struct change_each *each, struct error *err)
 {
 	struct slice tag[WHERE_NODES];
 	unsigned tags = where_tags(w, tag);
@@ -359,13 +346,39 @@ int change_where(struct change *ch, const struct where *w,
 		return -1;
 	change_phase(ch, "selecting");
 	if (tags == 0)
-		return stage_selected(ch, w, row, st, err);
+		return each_selected(ch, w, each, st, err);
 	for (unsigned i = 0; i < tags; i++) {
 		change_bind_tag(st, tag[i]);
-		if (stage_selected(ch, w, row, st, err) < 0)
+		if (each_selected(ch, w, each, st, err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+struct selection {
+	struct change *ch;
+	const struct change_row *row; /* NULL: it is to go */
+};
+
+static int stage_one(void *arg, struct slice key, struct error *err)
+{
+	const struct selection *s = arg;
+	const struct staged gone = {.key = key, .gone = true, .held = -1};
+
+	if (s->row != NULL)
+		return change_stage_row(s->ch, key, s->row, err);
+	change_stage(s->ch, &gone);
+	return 0;
+}
+
+/* A row with two of the tags is staged twice, which sorting makes one. */
+int change_where(struct change *ch, const struct where *w,
+    const struct change_row *row, struct error *err)
+{
+	struct selection s = {ch, row};
+	const struct change_each each = {stage_one, &s};
+
+	return change_each(ch, w, &each, err);
 }
 
 int change_delete_where(struct change *ch, struct where *w, struct error *err)

@@ -86,6 +86,31 @@ uint64_t change_strangers(const struct change *ch, const char **first_out);
 
 /* ---- how -------------------------------------------------------------- */
 
+struct change_done {
+	uint64_t change;     /* 0: nothing differed, no change was made */
+	uint64_t recipients; /* rows changed */
+	uint64_t same;	     /* rows that have it already */
+	uint64_t left;	     /* undo: rows with a value that stays as it is */
+	/* Of the recipients; by change_preview() alone. */
+	uint64_t made, deleted;
+	uint64_t defaults; /* deleted rows of domains */
+};
+
+struct db;
+/* Functions that a caller adds to a change. Both run inside its transaction,
+ * under the write lock; -1: all of it is taken back. */
+struct change_part {
+	/* Stages rows that the table itself tells, in place of staged ones; a
+	 * preview calls it too. NULL: the rows are staged. */
+	int (*stage)(void *arg, struct change *ch, struct change_done *done,
+	    struct error *err);
+	/* Writes what is kept or lost with the change, behind its rows. Called
+	 * also when nothing differed (done->change 0). NULL: nothing. */
+	int (*also)(void *arg, struct db *db, const struct change_done *done,
+	    struct error *err);
+	void *arg;
+};
+
 struct change_how {
 	bool create;	/* rows that do not exist are made; else refused */
 	bool inherit;	/* … with the route of their domain's row */
@@ -96,21 +121,13 @@ struct change_how {
 	bool twice;	/* a group or a room may get a copy; else refused */
 	int64_t as_of;	/* -1; else refuse what was rerouted after it */
 	uint64_t undo;	/* 0; else stage the inverse of that change */
+	const char *kind; /* in the history; NULL: rows, seed or undo */
+	const struct change_part *part; /* NULL: nothing is added */
 };
 
 struct change_by {
 	const char *who, *host, *command, *note;
 	const char *wave; /* that the change belongs to; NULL: none */
-};
-
-struct change_done {
-	uint64_t change;     /* 0: nothing differed, no change was made */
-	uint64_t recipients; /* rows changed */
-	uint64_t same;	     /* rows that have it already */
-	uint64_t left;	     /* undo: rows with a value that stays as it is */
-	/* Of the recipients; by change_preview() alone. */
-	uint64_t made, deleted;
-	uint64_t defaults; /* deleted rows of domains */
 };
 
 /* In one transaction, synced when it returns 0. -1: nothing was changed. */

@@ -78,6 +78,8 @@ int change_check_crossing(struct change *ch, const struct change_how *how,
  * as they are. */
 int change_stage_undo(struct change *ch, uint64_t undo,
     struct change_done *done, struct error *err) PH_CHECK;
+/* Does the configuration have the legs of all staged routes? */
+int change_check_legs(struct change *ch, struct error *err) PH_CHECK;
 /* change_query.c: binds a tag's key and value as parameters 1 and 2. */
 void change_bind_tag(sqlite3_stmt *st, struct slice tag);
 /* change_functions.c: gives the handle the SQL functions that the statements
@@ -89,7 +91,7 @@ struct slice change_customer(const struct conf *c, struct slice key);
 struct change_line {
 	uint64_t number, recipients;
 	const struct change_by *by;
-	const char *kind; /* rows, seed, undo, accept; others may come */
+	const char *kind; /* rows, seed, undo, accept, wave, rollback */
 };
 
 /* A row in canonical form; copied. */
@@ -112,6 +114,14 @@ int change_arrange(struct change *ch, struct error *err) PH_CHECK;
  * and a sentence that names the row. */
 int change_may_use(const struct change *ch, struct slice key,
     struct slice route, struct error *err) PH_CHECK;
+/* Calls `fn` for the key of each row that `w` selects; -1 ends it. One that
+ * bears two of the tags may come twice. */
+struct change_each {
+	int (*fn)(void *arg, struct slice key, struct error *err);
+	void *arg;
+};
+int change_each(struct change *ch, const struct where *w,
+    const struct change_each *each, struct error *err) PH_CHECK;
 /* Checks and stages values for a key that is canonical. */
 int change_stage_row(struct change *ch, struct slice key,
     const struct change_row *row, struct error *err) PH_CHECK;

@@ -38,6 +38,9 @@ static int complete(struct change *ch, const struct change_how *how,
 	if (how->undo != 0)
 		return change_stage_undo(ch, how->undo, done, err) < 0
 			   ? -1 : change_check_crossing(ch, how, err);
+	if (how->part != NULL && how->part->stage != NULL)
+		return how->part->stage(how->part->arg, ch, done, err) < 0
+			   ? -1 : change_check_crossing(ch, how, err);
 	if (how->seed && stage_seed(ch, err) < 0)
 		return -1;
 	if (how->replace && widen(ch, CS_REPLACE, err) < 0)
@@ -53,7 +56,10 @@ static int complete(struct change *ch, const struct change_how *how,
 
 static const char *kind_of(const struct change_how *how)
 {
-	return how->undo != 0 ? "undo" : how->seed ? "seed" : "rows";
+	return how->kind != NULL ? how->kind
+	       : how->undo != 0	 ? "undo"
+	       : how->seed	 ? "seed"
+				 : "rows";
 }
 
 static int write_rows(struct change *ch, int64_t number, struct error *err)
@@ -67,7 +73,7 @@ static int write_rows(struct change *ch, int64_t number, struct error *err)
 	return change_index_rewrites(ch, number, err);
 }
 
-static int write_all(struct change *ch, const struct change_how *how,
+static int write_change(struct change *ch, const struct change_how *how,
     const struct change_by *by, struct change_done *done, struct error *err)
 {
 	struct change_line line = {.by = by, .kind = kind_of(how)};
@@ -91,6 +97,21 @@ static int write_all(struct change *ch, const struct change_how *how,
 	if (change_write_line(ch, &line, err) < 0)
 		return -1;
 	return write_rows(ch, (int64_t)done->change, err);
+}
+
+static int write_all(struct change *ch, const struct change_how *how,
+    const struct change_by *by, struct change_done *done, struct error *err)
+{
+	const struct change_part *part = how->part;
+
+	if (write_change(ch, how, by, done, err) < 0)
+		return -1;
+	if (part == NULL || part->also == NULL)
+		return 0;
+	/* The line of a change has touched the mark already. */
+	if (done->change == 0 && change_touch(&ch->db, err) < 0)
+		return -1;
+	return part->also(part->arg, &ch->db, done, err);
 }
 
 /* Ends the transaction by `rc`; the first error is the one that is told. */

@@ -6,6 +6,10 @@
  */
 #include "policy/change/row_undo.h"
 
+#include <stdio.h>
+
+#include "relay/mail/addr.h"
+
 static bool has_address(struct slice lines, struct slice leg,
     struct slice *address_out)
 {
@@ -97,4 +101,84 @@ void row_left_addresses(const struct row_undo *u, struct strbuf *out)
 			    (int)leg.n, leg.p);
 			strbuf_addsl(out, now);
 		}
+}
+
+/* ---- what stays ------------------------------------------------------- */
+
+static void name(const struct row_left *l, const char *column,
+    const char *value)
+{
+	l->fn(l->arg, l->key, column, value, l->now);
+}
+
+static void name_text(const struct row_left *l, const char *column,
+    const char *const value[3])
+{
+	bool altered = strcmp(value[0], value[1]) != 0;
+
+	if (altered && strcmp(value[2], value[0]) != 0 &&
+	    strcmp(value[2], value[1]) != 0)
+		name(l, column, value[2]);
+}
+
+static void name_addresses(const struct row_left *l)
+{
+	const struct row_undo u = {slice_str(l->old->addresses),
+	    slice_str(l->given->addresses), slice_str(l->now->addresses)};
+	struct slice rest, leg, address;
+	char column[NAME_BYTES + 16], value[ADDR_MAX + 1];
+	struct strbuf lines;
+
+	strbuf_init(&lines, 2 * ROW_TEXT_MAX);
+	row_left_addresses(&u, &lines);
+	rest = strbuf_view(&lines);
+	while (row_next_address(&rest, &leg, &address)) {
+		snprintf(column, sizeof(column), "%.*s_address", (int)leg.n,
+		    leg.p);
+		snprintf(value, sizeof(value), "%.*s", (int)address.n,
+		    address.p);
+		name(l, column, value);
+	}
+	strbuf_fini(&lines);
+}
+
+static void name_altered(const struct row_left *l)
+{
+	const struct table_value *o = l->old, *g = l->given, *n = l->now;
+
+	name_text(l, "route", (const char *[]){o->route, g->route, n->route});
+	name_text(l, "mailbox",
+	    (const char *[]){o->mailbox, g->mailbox, n->mailbox});
+	name_addresses(l);
+}
+
+/* A row that the change made, or deleted: whatever is not as it would have
+ * to be keeps it. */
+static void name_different(const struct row_left *l,
+    const struct table_value *wanted)
+{
+	const struct table_value *n = l->now;
+
+	if (strcmp(wanted->route, n->route) != 0)
+		name(l, "route", n->route);
+	if (wanted->held != n->held)
+		name(l, "held", n->held ? "yes" : "no");
+	if (strcmp(wanted->mailbox, n->mailbox) != 0)
+		name(l, "mailbox", n->mailbox);
+	if (strcmp(wanted->tags, n->tags) != 0)
+		name(l, "tags", n->tags);
+	if (strcmp(wanted->addresses, n->addresses) != 0)
+		name(l, "addresses", n->addresses);
+}
+
+void row_name_left(const struct row_left *l)
+{
+	if (!l->now->row)
+		name(l, "row", "none");
+	else if (!l->old->row)
+		name_different(l, l->given);
+	else if (!l->given->row)
+		name_different(l, l->old);
+	else
+		name_altered(l);
 }

@@ -23,6 +23,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_route_file,
 	cmd_flip,
 	cmd_undo,
+	cmd_rollback,
 	cmd_hold,
 	cmd_changes,
 	cmd_queue,

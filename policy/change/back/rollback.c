@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Stages a rollback. The flips to be taken back are picked, as pairs of
+ * recipient and change, into a temporary table; then each recipient is taken
+ * back through its own, newest first.
+ */
+#include "policy/change/back/rollback.h"
+
+#include "policy/change/back/row_back.h"
+#include "policy/change/change_int.h"
+#include "policy/table_int.h"
+#include "relay/base/mem.h"
+
+enum { LEFT_MAX = 100000 };
+
+struct pick {
+	struct pick *next;
+	uint64_t change;
+	const char *key;
+};
+
+struct stays {
+	struct stays *next;
+	const char *key, *column, *value;
+};
+
+struct rollback {
+	struct arena *a; /* of the picks */
+	struct rollback_since since;
+	struct pick *picks;
+	struct arena *left_arena;
+	struct stays *left, **left_end;
+	uint64_t lefts;
+	/* While it is staged. */
+	struct db *db;
+	sqlite3_stmt *st;
+	struct row_back row;
+	bool row_left; /* something of the row at hand stays */
+};
+
+struct rollback *rollback_new(void)
+{
+	struct rollback *rb = NEW(struct rollback);
+
+	rb->a = arena_new();
+	rb->left_arena = arena_new();
+	rb->left_end = &rb->left;
+	row_back_init(&rb->row);
+	return rb;
+}
+
+void rollback_free(struct rollback *rb)
+{
+	if (rb == NULL)
+		return;
+	row_back_fini(&rb->row);
+	arena_free(rb->a);
+	arena_free(rb->left_arena);
+	mem_free(rb);
+}
+
+void rollback_since(struct rollback *rb, const struct rollback_since *what)
+{
+	rb->since = *what;
+}
+
+void rollback_add(struct rollback *rb, struct slice key, uint64_t change)
+{
+	struct pick *p = arena_alloc(rb->a, sizeof(*p));
+
+	*p = (struct pick){rb->picks, change, arena_slicedup(rb->a, key)};
+	rb->picks = p;
+}
+
+/* ---- statements ------------------------------------------------------- */
+
+static const char tables[] =
+    "CREATE TEMP TABLE IF NOT EXISTS flips(change INTEGER PRIMARY KEY,"
+    " recipients INTEGER NOT NULL, makes INTEGER NOT NULL);"
+    "CREATE TEMP TABLE IF NOT EXISTS chosen("
+    " address TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TEMP TABLE IF NOT EXISTS picked(address TEXT NOT NULL,"
+    " change INTEGER NOT NULL, PRIMARY KEY(address, change DESC))"
+    " WITHOUT ROWID;"
+    "DELETE FROM flips; DELETE FROM chosen; DELETE FROM picked;";
+
+/* A row that was set or imported for the first time was not flipped. */
+static const char sql_flips[] = "INSERT INTO flips SELECT change, "
+    "recipients, command = 'flip' FROM main.change WHERE time >= ?1 "
+    "AND kind NOT IN ('undo', 'rollback', 'seed', 'accept')";
+static const char sql_choose[] = "INSERT OR IGNORE INTO chosen VALUES(?1)";
+static const char sql_mailboxes[] = "INSERT OR IGNORE INTO chosen "
+    "SELECT b.address FROM chosen c "
+    "CROSS JOIN main.route a ON a.address = c.address "
+    "CROSS JOIN main.route b ON b.mailbox = a.mailbox "
+    "WHERE a.mailbox <> '' AND b.mailbox <> ''";
+/* Is it less to look every chosen row up in every change than to read all
+ * rows of the changes? A look-up costs as much as four rows read on. */
+static const char sql_few[] = "SELECT 4 * (SELECT count(*) FROM chosen) * "
+    "(SELECT count(*) FROM flips) < (SELECT total(recipients) FROM flips)";
+
+#define PICK "INSERT INTO picked SELECT l.address, l.change "
+#define FLIPPED "WHERE l.new_route IS NOT NULL " \
+	"AND l.old_route IS NOT l.new_route " \
+	"AND (f.makes OR l.old_route IS NOT NULL)"
+static const char sql_pick_few[] = PICK "FROM chosen c CROSS JOIN flips f "
+    "CROSS JOIN main.log l ON l.change = f.change "
+    "AND l.address = c.address " FLIPPED;
+static const char sql_pick_many[] = PICK "FROM flips f "
+    "CROSS JOIN main.log l ON l.change = f.change "
+    "CROSS JOIN chosen c ON c.address = l.address " FLIPPED;
+static const char sql_pick[] = "INSERT OR IGNORE INTO picked VALUES(?1, ?2)";
+
+static const char sql_rows[] = "SELECT p.address, "
+    "l.old_route, l.old_held, l.old_mailbox, l.old_tags, l.old_addresses, "
+    "l.new_route, l.new_held, l.new_mailbox, l.new_tags, l.new_addresses, "
+    "r.route, r.held, r.mailbox, r.tags, r.addresses "
+    "FROM picked p CROSS JOIN main.log l ON l.change = p.change "
+    "AND l.address = p.address LEFT JOIN main.route r "
+    "ON r.address = p.address WHERE l.new_route IS NOT NULL "
+    "ORDER BY p.address, p.change DESC";
+static const char sql_stage[] = "INSERT OR REPLACE INTO stage(address, gone, "
+    "route, held, mailbox, tags, whole) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+static int prepare(struct db *db, const char *sql, sqlite3_stmt **st_out,
+    struct error *err)
+{
+	if (sqlite3_prepare_v2(db->handle, sql, -1, st_out, NULL) == SQLITE_OK)
+		return 0;
+	return db_error(db, err);
+}
+
+static int run(struct db *db, const char *sql, int64_t parameter,
+    struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (prepare(db, sql, &st, err) < 0)
+		return -1;
+	if (sqlite3_bind_parameter_count(st) > 0)
+		sqlite3_bind_int64(st, 1, parameter);
+	rc = db_run(db, st, err);
+	sqlite3_finalize(st);
+	return rc;
+}
+
+/* ---- which ------------------------------------------------------------ */
+
+static int choose(void *arg, struct slice key, struct error *err)
+{
+	struct rollback *rb = arg;
+
+	db_bind(rb->st, 1, key);
+	return db_run(rb->db, rb->st, err);
+}
+
+static int pick_since(struct rollback *rb, struct change *ch,
+    struct error *err)
+{
+	const struct change_each each = {choose, rb};
+	int64_t few;
+	int rc;
+
+	if (run(rb->db, sql_flips, rb->since.since_us, err) < 0 ||
+	    prepare(rb->db, sql_choose, &rb->st, err) < 0)
+		return -1;
+	rc = change_each(ch, rb->since.where, &each, err);
+	sqlite3_finalize(rb->st);
+	if (rc == 0 && !rb->since.only_address)
+		rc = run(rb->db, sql_mailboxes, 0, err);
+	if (rc < 0 || db_int(rb->db, sql_few, &few, err) < 0)
+		return -1;
+	change_phase(ch, "comparing");
+	return run(rb->db, few ? sql_pick_few : sql_pick_many, 0, err);
+}
+
+static int pick_given(struct rollback *rb, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = prepare(rb->db, sql_pick, &st, err);
+
+	for (struct pick *p = rb->picks; rc == 0 && p != NULL; p = p->next) {
+		db_bind_str(st, 1, p->key);
+		sqlite3_bind_int64(st, 2, (sqlite3_int64)p->change);
+		rc = db_run(rb->db, st, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+/* ---- the rows --------------------------------------------------------- */
+
+static void keep_left(void *arg, struct slice key, const char *column,
+    const char *value, const struct table_value *now)
+{
+	struct rollback *rb = arg;
+	struct arena *a = rb->left_arena;
+	struct stays *s;
+
+	(void)now;
+	rb->row_left = true;
+	if (rb->lefts++ >= LEFT_MAX)
+		return;
+	s = arena_alloc(a, sizeof(*s));
+	*s = (struct stays){NULL, arena_slicedup(a, key),
+	    arena_strdup(a, column), arena_strdup(a, value)};
+	*rb->left_end = s;
+	rb->left_end = &s->next;
+}
+
+static int stage_row(struct rollback *rb, struct slice key,
+    sqlite3_stmt *stage, struct error *err)
+{
+	struct row_back *b = &rb->row;
+
+	db_bind(stage, 1, key);
+	sqlite3_bind_int(stage, 2, b->gone);
+	db_bind(stage, 3, strbuf_view(&b->route));
+	sqlite3_bind_int(stage, 4, b->held);
+	db_bind(stage, 5, strbuf_view(&b->mailbox));
+	db_bind(stage, 6, strbuf_view(&b->tags));
+	db_bind(stage, 7, strbuf_view(&b->addresses));
+	return db_run(rb->db, stage, err);
+}
+
+/* All flips of the row that `rows` stands on; `rows` is behind them then. */
+static int take_row(struct rollback *rb, struct change *ch,
+    sqlite3_stmt *rows, struct strbuf *key, struct error *err)
+{
+	struct table_value now = table_value_at(rows, 11);
+	int rc = 1;
+
+	strbuf_reset(key);
+	strbuf_addsl(key, db_text(rows, 0));
+	rb->row_left = false;
+	row_back_begin(&rb->row, &now);
+	while (rc > 0 && slice_eq(db_text(rows, 0), strbuf_view(key))) {
+		struct table_value old = table_value_at(rows, 1);
+		struct table_value given = table_value_at(rows, 6);
+		const struct row_back_step step = {strbuf_view(key), &old,
+		    &given, keep_left, rb};
+
+		if (row_back_step(&rb->row, &step, err) < 0)
+			return -1;
+		rc = change_next(ch, rows, err);
+	}
+	return rc;
+}
+
+static int stage_rows(struct rollback *rb, struct change *ch,
+    struct change_done *done, sqlite3_stmt *st[2], struct error *err)
+{
+	struct strbuf key;
+	int rc = change_next(ch, st[0], err);
+
+	strbuf_init(&key, ADDR_MAX);
+	while (rc > 0) {
+		rc = take_row(rb, ch, st[0], &key, err);
+		if (rc < 0)
+			break;
+		done->left += rb->row_left;
+		if (!rb->row.row)
+			continue;
+		if (stage_row(rb, strbuf_view(&key), st[1], err) < 0)
+			rc = -1;
+		ch->staged++;
+	}
+	strbuf_fini(&key);
+	return rc;
+}
+
+int rollback_stage(void *arg, struct change *ch, struct change_done *done,
+    struct error *err)
+{
+	struct rollback *rb = arg;
+	sqlite3_stmt *st[2] = {NULL, NULL};
+	int rc;
+
+	rb->db = &ch->db;
+	arena_free(rb->left_arena);
+	rb->left_arena = arena_new();
+	rb->left = NULL;
+	rb->left_end = &rb->left;
+	rb->lefts = 0;
+	ch->staged = 0;
+	if (db_script(rb->db, tables, err) < 0 ||
+	    (rb->since.where != NULL && pick_since(rb, ch, err) < 0) ||
+	    pick_given(rb, err) < 0)
+		return -1;
+	rc = prepare(rb->db, sql_rows, &st[0], err);
+	if (rc == 0)
+		rc = prepare(rb->db, sql_stage, &st[1], err);
+	if (rc == 0)
+		rc = stage_rows(rb, ch, done, st, err);
+	sqlite3_finalize(st[0]);
+	sqlite3_finalize(st[1]);
+	return rc < 0 ? -1 : change_check_legs(ch, err);
+}
+
+void rollback_left(const struct rollback *rb,
+    const struct rollback_stays *stays)
+{
+	for (const struct stays *s = rb->left; s != NULL; s = s->next)
+		stays->fn(stays->arg, slice_str(s->key), s->column, s->value);
+}

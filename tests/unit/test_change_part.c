@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The functions that a caller adds to a change: what they write is kept and
+ * lost with it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "policy/db.h"
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/table_tmp.h"
+
+static const char ann[] = "ann@example.com";
+
+struct added {
+	bool fails;
+	unsigned calls;
+	struct change_done done;
+	char route[20]; /* as the table had it when it was called */
+};
+
+static const char mark[] = "INSERT INTO seeded VALUES('marked')";
+
+static int add(void *arg, struct db *db, const struct change_done *done,
+    struct error *err)
+{
+	struct added *a = arg;
+	sqlite3_stmt *st;
+
+	a->calls++;
+	a->done = *done;
+	assert_int_equal(sqlite3_prepare_v2(db->handle,
+	    "SELECT route FROM route WHERE address = 'ann@example.com'", -1,
+	    &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	snprintf(a->route, sizeof(a->route), "%s", db_str(st, 0));
+	sqlite3_finalize(st);
+	if (db_script(db, mark, err) < 0)
+		return -1;
+	return a->fails ? error_set(err, "not now") : 0;
+}
+
+static bool is_marked(struct table_tmp *t)
+{
+	struct error err;
+	struct db db;
+	int64_t n;
+
+	assert_int_equal(db_open(&db, t->path, DB_READ, NULL, &err), 0);
+	assert_int_equal(db_int(&db, "SELECT count(*) FROM seeded "
+	    "WHERE domain = 'marked'", &n, &err), 0);
+	db_close(&db);
+	return n != 0;
+}
+
+static int flip(struct table_tmp *t, struct added *a, const char *route)
+{
+	const struct change_part part = {.also = add, .arg = a};
+	const struct change_how how = {.as_of = -1, .kind = "wave",
+	    .part = &part};
+	static const struct change_by by = {.who = "ann", .host = "host",
+	    .command = "test", .note = "", .wave = "w1"};
+	struct change_row row = {.route = route, .held = -1};
+	struct change *ch = table_tmp_change(t);
+	struct change_done done;
+	struct error err;
+	int rc;
+
+	assert_int_equal(change_set(ch, SLICE("ann@example.com"), &row, &err),
+	    0);
+	rc = change_commit(ch, &how, &by, &done, &err);
+	change_close(ch);
+	return rc;
+}
+
+static void it_is_kept_with_the_change(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct added a = {0};
+	struct table_change c;
+	struct error err;
+	struct table *r;
+	uint64_t first = table_tmp_route(t, ann, "legacy");
+
+	assert_int_equal(flip(t, &a, "cloud"), 0);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.done.change, first + 1);
+	assert_int_equal(a.done.recipients, 1);
+	assert_string_equal(a.route, "cloud");
+	assert_true(is_marked(t));
+	r = table_open(t->path, t->names, &err);
+	assert_non_null(r);
+	assert_int_equal(table_change_get(r, first + 1, t->a, &c, &err), 1);
+	assert_string_equal(c.kind, "wave");
+	assert_string_equal(c.wave, "w1");
+	table_close(r);
+	table_tmp_free(t);
+}
+
+static void when_it_fails_the_change_is_not_made(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct added a = {.fails = true};
+
+	table_tmp_route(t, ann, "legacy");
+	assert_int_equal(flip(t, &a, "cloud"), -1);
+	assert_int_equal(a.calls, 1);
+	assert_string_equal(table_tmp_get(t, ann).route_text, "legacy");
+	assert_false(is_marked(t));
+	table_tmp_free(t);
+}
+
+static void it_is_done_where_nothing_differs(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct added a = {0};
+
+	table_tmp_route(t, ann, "legacy");
+	assert_int_equal(flip(t, &a, "legacy"), 0);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.done.change, 0);
+	assert_int_equal(a.done.same, 1);
+	assert_true(is_marked(t));
+	table_tmp_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(it_is_kept_with_the_change),
+	    cmocka_unit_test(when_it_fails_the_change_is_not_made),
+	    cmocka_unit_test(it_is_done_where_nothing_differs),
+	};
+
+	return cmocka_run_group_tests(tests, conf_tmp_setup,
+	    conf_tmp_teardown);
+}
