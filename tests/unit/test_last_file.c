@@ -30,9 +30,9 @@ static void what_is_of_no_use_is_made_anew(void **state)
 		const char *spoil, *kept_as;
 	} cases[] = {
 	    {NULL, "ledger.db.damaged"}, /* no database at all */
-	    {"UPDATE state SET format = 7", "ledger.db.newer"},
+	    {"UPDATE state SET format = 70", "ledger.db.newer"},
 	    {"DROP TABLE state; CREATE TABLE state(format INT, more TEXT);"
-	     " INSERT INTO state VALUES(2, '')", "ledger.db.newer"},
+	     " INSERT INTO state VALUES(70, '')", "ledger.db.newer"},
 	    {"UPDATE state SET format = 0", "ledger.db.damaged"},
 	    {"UPDATE state SET secret = x'00'", "ledger.db.damaged"},
 	    {"DELETE FROM state", "ledger.db.damaged"},
@@ -103,7 +103,7 @@ static void damage_that_shows_later_is_survived(void **state)
 
 /* ---- known.db ----------------------------------------------------------- */
 
-static void put_known(const char *dir)
+static void put_sql(const char *dir, const char *data, const char *name)
 {
 	const char *top = getenv("srcdir");
 	char path[420], text[4096];
@@ -111,19 +111,63 @@ static void put_known(const char *dir)
 	FILE *f;
 	size_t n;
 
-	snprintf(path, sizeof(path), "%s/tests/data/known.sql",
-	    top == NULL ? "." : top);
+	snprintf(path, sizeof(path), "%s/tests/data/%s",
+	    top == NULL ? "." : top, data);
 	f = fopen(path, "re");
 	assert_non_null(f);
 	n = fread(text, 1, sizeof(text) - 1, f);
 	text[n] = '\0';
 	fclose(f);
-	snprintf(path, sizeof(path), "%s/known.db", dir);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL,
 	    NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
+}
+
+static void put_known(const char *dir)
+{
+	put_sql(dir, "known.sql", "known.db");
+}
+
+static int format_of(const char *dir)
+{
+	sqlite3_stmt *q = NULL;
+	sqlite3 *db;
+	int format;
+
+	assert_int_equal(sqlite3_open(file(dir), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT format FROM state", -1,
+	    &q, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	format = sqlite3_column_int(q, 0);
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	return format;
+}
+
+/* It keeps its rows and its place, and has the tables of later formats. */
+static void one_of_an_older_format_is_brought_up(void **state)
+{
+	struct last_delivery *l;
+
+	put_sql(*state, "ledger-1.sql", "ledger.db");
+	for (int i = 0; i < 2; i++) {
+		l = open_in(*state);
+		assert_int_equal(last(l, "cloud", "ann@example.com"), 1);
+		assert_int_equal(last(l, "legacy", "bob@example.com"), 2);
+		assert_int_equal(last_delivery_cursor(l).spool, 7);
+		assert_int_equal(last_delivery_refill(l), LAST_REFILLED);
+		last_delivery_close(l);
+		assert_false(there(*state, "ledger.db.damaged"));
+		alter(*state, "INSERT OR IGNORE INTO spf_client VALUES(1, 'a',"
+		    " 'b', 1); INSERT OR IGNORE INTO forecast VALUES(1, 'a',"
+		    " 'b', 1, 0, 0, 0, 0, 0); INSERT OR IGNORE INTO spf_since"
+		    " VALUES(1, 1)");
+		assert_int_equal(format_of(*state), LAST_FORMAT);
+	}
+	forget(*state);
 }
 
 static void a_known_db_is_taken_over(void **state)
@@ -264,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_of_no_use_is_made_anew),
 		cmocka_unit_test(damage_that_shows_later_is_survived),
+		cmocka_unit_test(one_of_an_older_format_is_brought_up),
 		cmocka_unit_test(a_known_db_is_taken_over),
 		cmocka_unit_test(a_known_db_of_no_use_goes),
 		cmocka_unit_test(a_shortage_of_descriptors_passes),

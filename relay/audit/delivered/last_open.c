@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * ledger.db: its schema, how it is opened, and what is taken over from the
+ * ledger.db: how it is opened, and what is taken over from the
  * file that versions before had.
  *
  * synchronous=FULL, because the journal gives back what lies before the
@@ -24,18 +24,6 @@ enum {
 static const char setup[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
     "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8000;";
-
-/* `known` has what versions before wrote: a hash that no key of ours can be
- * made of, and the day. It is only read, and empties with the days. */
-static const char schema[] =
-    "CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1), format INT,"
-    " secret BLOB, spool INT, generation INT, offset INT, since INT,"
-    " refill INT, hole INT, deliveries INT);"
-    "CREATE TABLE leg(number INTEGER PRIMARY KEY, name TEXT);"
-    "CREATE TABLE delivery(recipient INT, leg INT, detail INT, time INT,"
-    " id INT, uncertain INT, PRIMARY KEY(recipient, leg, detail))"
-    " WITHOUT ROWID;"
-    "CREATE TABLE known(hash INTEGER PRIMARY KEY, day INT);";
 
 /* ---- opening ----------------------------------------------------------- */
 
@@ -120,7 +108,8 @@ static enum last_opened read_state(struct last_file *f,
 		how = LAST_MADE;
 	} else if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
 		how = failed(f, err);
-	} else if (format == LAST_FORMAT) {
+	} else if (format > 0 && format <= LAST_FORMAT) {
+		f->format = format;
 		how = read_header(f, h, err);
 	} else if (format > LAST_FORMAT) {
 		error_set(err, "its format is %d, this version knows up to %d: "
@@ -213,7 +202,7 @@ static enum last_opened create(struct last_file *f, const char *path,
 {
 	PH_ASSERT(h->rows == 0);
 	if (!exec(f, setup) || !exec(f, "BEGIN IMMEDIATE") ||
-	    !exec(f, schema) || !put_header(f, h) || !exec(f, "COMMIT"))
+	    !last_schema_steps(f, 0) || !put_header(f, h) || !exec(f, "COMMIT"))
 		return failed(f, err);
 	if (chmod(path, 0640) == 0)
 		return LAST_MADE;
@@ -231,6 +220,9 @@ static enum last_opened take_up(struct last_file *f, const char *path,
 	if (!exec(f, setup) || !exec(f, "BEGIN IMMEDIATE; ROLLBACK;"))
 		return failed(f, err);
 	how = check(f, path, err);
+	if (how == LAST_OPEN && f->format < LAST_FORMAT &&
+	    !last_schema_upgrade(f, f->format))
+		return failed(f, err);
 	return how == LAST_OPEN ? read_legs(f, err) : how;
 }
 

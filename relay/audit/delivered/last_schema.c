@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The tables of ledger.db, as steps from one format to the next. A file that
+ * is made now takes all steps.
+ */
+#include "relay/audit/delivered/last_file_int.h"
+
+#include "relay/base/strbuf.h"
+
+/* [N]: from format N. A new table is a step, and its number LAST_FORMAT. */
+static const char *const steps[LAST_FORMAT] = {
+	/* `known` has what versions before wrote: a hash that no key of ours
+	 * can be made of, and the day. It is only read, and empties with the
+	 * days. */
+	[0] = "CREATE TABLE state(one INTEGER PRIMARY KEY CHECK(one = 1),"
+	      " format INT, secret BLOB, spool INT, generation INT,"
+	      " offset INT, since INT, refill INT, hole INT, deliveries INT);"
+	      "CREATE TABLE leg(number INTEGER PRIMARY KEY, name TEXT);"
+	      "CREATE TABLE delivery(recipient INT, leg INT, detail INT,"
+	      " time INT, id INT, uncertain INT,"
+	      " PRIMARY KEY(recipient, leg, detail)) WITHOUT ROWID;"
+	      "CREATE TABLE known(hash INTEGER PRIMARY KEY, day INT);",
+	/* Messages of a day (UTC, days since 1970). */
+	[1] = "CREATE TABLE spf_since(one INTEGER PRIMARY KEY CHECK(one = 1),"
+	      " since INT);"
+	      "CREATE TABLE spf_client(day INT, domain TEXT, client TEXT,"
+	      " messages INT, PRIMARY KEY(day, domain, client)) WITHOUT ROWID;"
+	      "CREATE TABLE forecast(day INT, leg TEXT, domain TEXT,"
+	      " by_spf INT, by_signature INT, fail_none INT,"
+	      " fail_quarantine INT, fail_reject INT, unclear INT,"
+	      " PRIMARY KEY(day, leg, domain)) WITHOUT ROWID;",
+};
+
+bool last_schema_steps(struct last_file *f, int from)
+{
+	bool ok = true;
+
+	for (int i = from; i < LAST_FORMAT && ok; i++)
+		ok = sqlite3_exec(f->db, steps[i], NULL, NULL, NULL) ==
+		     SQLITE_OK;
+	return ok;
+}
+
+bool last_schema_upgrade(struct last_file *f, int from)
+{
+	struct strbuf set;
+	bool ok;
+
+	strbuf_init(&set, 64);
+	strbuf_addf(&set, "UPDATE state SET format = %d; COMMIT;",
+	    LAST_FORMAT);
+	ok = sqlite3_exec(f->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ==
+		 SQLITE_OK &&
+	     last_schema_steps(f, from) &&
+	     sqlite3_exec(f->db, strbuf_cstr(&set), NULL, NULL, NULL) ==
+		 SQLITE_OK;
+	strbuf_fini(&set);
+	return ok;
+}
