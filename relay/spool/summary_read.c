@@ -62,13 +62,25 @@ static int next_part(struct summary_reader *r)
 	}
 }
 
+/* As summary_next(). */
+static int row_of_part(struct summary_reader *r)
+{
+	if (r->query != NULL)
+		return summary_next(&r->rows, &r->legs, r->query, &r->row);
+	if (r->rows.n == 0)
+		return 0;
+	return sheet_next(&r->rows, &r->legs, &r->row) < 0 ? -1 : 1;
+}
+
 int summary_reader_next(struct summary_reader *r)
 {
-	while (r->rows.n == 0) {
+	int rc;
+
+	while ((rc = row_of_part(r)) == 0) {
 		if (r->part > 0 && r->head.last)
 			return 0;
 		if (next_part(r) < 0)
 			return -1;
 	}
-	return sheet_next(&r->rows, &r->legs, &r->row) < 0 ? -1 : 1;
+	return rc;
 }

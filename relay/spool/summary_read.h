@@ -6,9 +6,11 @@
 #define RELAY_SPOOL_SUMMARY_READ_H
 
 #include "relay/spool/scan.h"
+#include "relay/spool/summary/summary.h"
 
 struct summary_reader {
 	struct spool *s;
+	const struct summary_query *query; /* NULL: every row is given */
 	struct scan sc;
 	uint64_t at, end; /* the next batch; no byte from `end` on */
 	struct scan_range range;

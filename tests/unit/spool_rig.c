@@ -255,7 +255,7 @@ struct spool_delivery rig_delivery(struct rig *r, enum dstate state)
 	return (struct spool_delivery){
 	    .leg = (uint16_t)names_id(r->names, SLICE("legacy")),
 	    .state = (uint8_t)state,
-	    .hash = 12345,
+	    .hash = r->hash != 0 ? r->hash : 12345,
 	    .created_us = r->clock.wall,
 	};
 }

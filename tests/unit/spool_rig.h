@@ -39,6 +39,7 @@ struct rig {
 	struct mailbox in;
 	struct rig_message m[RIG_MESSAGES];
 	unsigned n;
+	uint64_t hash; /* of recipients from now on; 0: the same for all */
 	size_t piece; /* bodies are added by so much; 0: 3000 bytes */
 	uint64_t next_id;
 	unsigned told, damaged, unread; /* by recovery */
