@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Room comes back only at the moments when a slice becomes an hour old, so
+ * these are all that have to be looked at.
+ */
+#include "relay/when/hour_limit.h"
+
+#include "relay/base/clock.h"
+
+uint64_t hour_room(
+    const struct hour_slice *log, int n, int64_t now_s, uint64_t limit)
+{
+	uint64_t used = 0;
+
+	if (limit == 0)
+		return UINT64_MAX;
+	for (int i = n; i-- > 0 && log[i].at_s > now_s - HOUR_S;) {
+		if (log[i].members >= limit - used)
+			return 0;
+		used += log[i].members;
+	}
+	return limit - used;
+}
+
+int64_t hour_free_at(const struct hour_slice *log, int n, int64_t now_s,
+    uint64_t limit, uint64_t members)
+{
+	if (limit != 0 && members > limit)
+		return INT64_MAX;
+	if (hour_room(log, n, now_s, limit) >= members)
+		return now_s;
+	for (int i = 0; i < n; i++) {
+		int64_t t = log[i].at_s + HOUR_S;
+
+		if (t > now_s && hour_room(log, n, t, limit) >= members)
+			return t;
+	}
+	return INT64_MAX; /* not reached: an hour after the last all is free */
+}
