@@ -4,6 +4,7 @@
  */
 #include "relay/control/control_int.h"
 
+#include "relay/cutover/table_follow.h"
 #include "relay/post/call.h"
 
 enum { END_TURNS = 500 };
@@ -110,6 +111,7 @@ void control_end(struct control *c)
 	     (c->busy != 0 && i < END_TURNS); i++) {
 		loop_once(c->cfg.ops, LOOK_AGAIN_MS);
 		queue_thread_drain(c->cfg.queue_thread);
+		table_follow_answer(c->cfg.follow);
 	}
 }
 

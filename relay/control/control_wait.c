@@ -4,17 +4,16 @@
  */
 #include "relay/control/control_int.h"
 
-#include "relay/cutover/table_follow.h"
-#include "relay/post/mail.h"
+#include "relay/cutover/change_people.h"
 
-/* Until no attempt that was begun under an older change is open for these
- * recipients, or at all. */
+/* Until no attempt that was begun under an older change is open for the
+ * recipients of the change, or at all. */
 struct route_wait {
 	struct control *c;
 	struct ctl_request *r;
 	uint64_t change;
-	uint64_t *hash;
-	size_t hashes;
+	bool all; /* attempts, whatever recipient they are for */
+	struct change_people people;
 	unsigned open;
 	bool applied;
 	int64_t until_us; /* monotonic; 0: no limit */
@@ -34,14 +33,10 @@ static void wait_look(void *arg)
 {
 	struct route_wait *w = arg;
 	struct queue *q = queue_thread_queue(w->c->cfg.queue_thread);
+	const struct queue_people people = {w->people.hash, w->people.n};
 
 	w->applied = atomic_load(&w->c->cfg.shared->change_floor) >= w->change;
-	w->open = 0;
-	for (size_t i = 0; i < w->hashes; i++)
-		w->open += queue_older_attempts(q, w->hash[i], w->change);
-	w->open += queue_older_attempts(q, QUEUE_ANYBODY, w->change);
-	if (w->hashes == 0)
-		w->open = queue_older_attempts(q, 0, w->change);
+	w->open = queue_older_attempts(q, w->all ? NULL : &people, w->change);
 	control_come_back(w->c, on_wait_back, w);
 }
 
@@ -56,7 +51,8 @@ static void wait_free(struct route_wait *w)
 {
 	timer_fini(&w->again);
 	w->c->busy--;
-	mem_free(w->hash);
+	snapshot_unref(w->people.snapshot);
+	mem_free(w->people.hash);
 	mem_free(w);
 }
 
@@ -85,31 +81,56 @@ static void on_wait_back(void *arg)
 	timer_set(&w->again, LOOK_AGAIN_MS);
 }
 
+static void on_people_back(void *arg)
+{
+	struct route_wait *w = arg;
+
+	w->all = w->people.all;
+	control_ask_queue(w->c, wait_look, w);
+}
+
+/* The table thread. */
+static void on_people(void *arg)
+{
+	struct route_wait *w = arg;
+
+	control_come_back(w->c, on_people_back, w);
+}
+
+static void ask_people(struct control *c, struct route_wait *w)
+{
+	w->people = (struct change_people){
+	    .follow = c->cfg.follow,
+	    .snapshot = snapshot_ref(c->snapshot),
+	    .change = w->change,
+	    .done = on_people,
+	    .arg = w,
+	};
+	change_people_read(&w->people);
+}
+
+/* {"change": N, "all": true, "timeout_ms": T}; change 0 is no change, and over
+ * at once. */
 void control_route_wait(void *arg, struct ctl_request *r,
     const json_t *args)
 {
 	struct control *c = arg;
 	struct route_wait *w = NEW(struct route_wait);
-	const json_t *keys = json_object_get(args, "addresses");
-	size_t n = json_array_size(keys);
 
 	w->c = c;
 	w->r = r;
 	c->busy++;
 	w->change = (uint64_t)json_integer_value(
 	    json_object_get(args, "change"));
-	w->hash = NEW_ARRAY(uint64_t, n);
-	for (size_t i = 0; i < n; i++) {
-		const char *k = json_string_value(json_array_get(keys, i));
-
-		if (k != NULL)
-			w->hash[w->hashes++] =
-			    mail_key_hash(c->snapshot->conf, slice_str(k));
-	}
+	w->all = w->change == 0 ||
+		 json_is_true(json_object_get(args, "all"));
 	if (json_is_integer(json_object_get(args, "timeout_ms")))
 		w->until_us = now_us(c) + 1000 *
 		    json_integer_value(json_object_get(args, "timeout_ms"));
 	timer_init(&w->again, c->cfg.ops, on_wait_again, w);
+	if (w->all)
+		control_ask_queue(c, wait_look, w);
+	else
+		ask_people(c, w);
 	table_follow_poke(c->cfg.follow);
-	control_ask_queue(c, wait_look, w);
 }

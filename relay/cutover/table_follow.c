@@ -16,6 +16,7 @@
 #include "relay/base/log.h"
 #include "relay/cutover/table_file.h"
 #include "relay/delivery/ask_cache.h"
+#include "relay/post/call.h"
 #include "relay/post/mail.h"
 #include "relay/post/queue_letters.h"
 
@@ -28,7 +29,7 @@ struct table_follow {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
-	struct mailbox box; /* only to be woken */
+	struct mailbox box; /* calls; and to be woken */
 	struct conf_snapshot *snapshot;
 	_Atomic(struct conf_snapshot *) next_snapshot;
 	struct table *table;
@@ -289,10 +290,33 @@ static void take_snapshot(struct table_follow *f)
 	f->snapshot = l;
 }
 
+void table_follow_ask(struct table_follow *f, void (*fn)(void *arg), void *arg)
+{
+	call_post(&f->box, 0, fn, arg);
+}
+
+void table_follow_answer(struct table_follow *f)
+{
+	struct letter *l = mailbox_take(&f->box);
+
+	while (l != NULL) {
+		struct letter *next = l->next;
+
+		call_run(l);
+		l = next;
+	}
+}
+
+struct table *table_follow_table(struct table_follow *f)
+{
+	return f->table;
+}
+
 void table_follow_step(struct table_follow *f)
 {
 	int64_t now = f->shared->clock->mono_us(f->shared->clock);
 
+	table_follow_answer(f);
 	take_snapshot(f);
 	look(f);
 	if (f->table != NULL)
@@ -352,9 +376,6 @@ static void *follow_thread(void *arg)
 	struct table_follow *f = arg;
 
 	while (!atomic_load(&f->stop)) {
-		struct letter *l = mailbox_take(&f->box);
-
-		(void)l; /* it carries nothing, it only wakes */
 		table_follow_step(f);
 		mailbox_wait(&f->box, POLL_MS);
 	}

@@ -25,6 +25,13 @@ void table_follow_poke(struct table_follow *f); /* look now; any thread */
 void table_follow_configure(struct table_follow *f, struct conf_snapshot *l);
 void table_follow_step(struct table_follow *f); /* its thread, or a test */
 void table_follow_stop(struct table_follow *f);
+/* fn(arg) on the table thread, soon. Any thread. */
+void table_follow_ask(struct table_follow *f, void (*fn)(void *arg), void *arg);
+/* Its table, NULL while it cannot be read; for such a function alone. */
+struct table *table_follow_table(struct table_follow *f);
+/* Calls the functions that were asked for: its thread, or the caller after
+ * table_follow_stop(). */
+void table_follow_answer(struct table_follow *f);
 void table_follow_free(struct table_follow *f);
 
 #endif

@@ -171,10 +171,15 @@ void queue_reading(struct queue *q, uint64_t change);
 void queue_wake(struct queue *q, uint64_t hash);
 void queue_wake_all(struct queue *q); /* a domain row; walked in slices */
 void queue_applied(struct queue *q, uint64_t change);
-/* Attempts under way for that recipient, or in all, that were begun under a
- * change below `change`: what `--wait` waits for. */
-unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
-    uint64_t change);
+/* Attempts under way that were begun under a change below `change`, for which
+ * `--wait` waits: of recipients with these hashes, in ascending order; NULL:
+ * of all. Takes as long as there are attempts, not hashes. */
+struct queue_people {
+	const uint64_t *hash;
+	size_t n;
+};
+unsigned queue_older_attempts(const struct queue *q,
+    const struct queue_people *people, uint64_t change);
 
 /* The daemon did not run from then (wall us) until now. A lifetime that ended
  * meanwhile ends when the delivery was tried once more, at the latest another

@@ -168,21 +168,35 @@ static unsigned older(const struct delivery *d, uint64_t change)
 	return d->place == PLACE_CLAIMED && d->change < change;
 }
 
-unsigned queue_older_attempts(const struct queue *q, uint64_t hash,
-    uint64_t change)
+static bool is_among(const struct queue_people *p, uint64_t hash)
 {
-	uint32_t n;
+	size_t low = 0, high = p->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (p->hash[middle] < hash)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < p->n && p->hash[low] == hash;
+}
+
+/* A recipient that only the table could tell may be any of them. */
+unsigned queue_older_attempts(const struct queue *q,
+    const struct queue_people *people, uint64_t change)
+{
 	unsigned k = 0;
 
-	if (hash == 0) {
-		for (n = delivery_at(q, HEAD_CLAIMED)->next; n != HEAD_CLAIMED;
-		     n = delivery_at(q, n)->next)
-			k += older(delivery_at(q, n), change);
-		return k;
+	for (uint32_t n = delivery_at(q, HEAD_CLAIMED)->next;
+	     n != HEAD_CLAIMED; n = delivery_at(q, n)->next) {
+		const struct delivery *d = delivery_at(q, n);
+
+		if (older(d, change) &&
+		    (people == NULL || d->hash == QUEUE_ANYBODY ||
+			is_among(people, d->hash)))
+			k++;
 	}
-	for (n = chain_newest(q, hash); n != 0;
-	     n = delivery_at(q, n)->chain_next)
-		if (delivery_at(q, n)->hash == hash)
-			k += older(delivery_at(q, n), change);
 	return k;
 }

@@ -137,6 +137,28 @@ def test_an_attempt_past_mail_from_completes_and_flip_waits_for_it(
     legacy.wait_message(later)
 
 
+def test_a_flip_of_very_many_waits_for_its_own_recipients_alone(gw, cloud):
+    """Their addresses are more than a request of the control socket takes."""
+    many = [f"recipient.number.{n:06}@example.com" for n in range(20000)]
+    assert sum(map(len, many)) > 512 * 1024
+    listed = gw.folder / "many"
+    listed.write_text("\n".join(many + [BOB]))
+    gw.cli("route", "import", "-", stdin="address,route\n" + "".join(
+        f"{a},legacy\n" for a in [*many, ANN, BOB]))
+    gw.cli(f"flip cloud {ANN}")
+    gate = cloud.hold("DOT")
+    gw.send(to=ANN)
+    gate.reached()
+    gw.cli(f"flip cloud --file {listed} --wait --timeout 30s")
+    listed.write_text("\n".join(many + [ANN]))
+    flip = gw.spawn("flip", "legacy", "--file", listed, "--wait")
+    gw.wait_event("change", command="flip", change=5)
+    assert flip.poll() is None
+    gate.release()
+    assert flip.wait() == 0
+    gw.wait_empty()
+
+
 def test_hold_delivers_nothing_and_release_lets_go_oldest_first(
         make_gw, legacy, cloud):
     """R3. What was fetched for the same worker may overtake by a place."""

@@ -384,17 +384,23 @@ static void a_change_is_waited_for(void)
 	uint64_t n = rig_row(U1, "cloud", -1);
 	char args[200];
 
-	snprintf(args, sizeof(args), "{\"change\": %llu, \"addresses\": "
-	    "[\"" U1 "\", \"@corp.example\"], \"timeout_ms\": 5000}",
-	    (unsigned long long)n);
+	snprintf(args, sizeof(args), "{\"change\": %llu, \"timeout_ms\": "
+	    "5000}", (unsigned long long)n);
 	rig_ctl(0, "route.wait", args);
 	/* One that does not come. */
-	snprintf(args, sizeof(args), "{\"change\": %llu, \"addresses\": "
-	    "[\"" U1 "\"], \"timeout_ms\": 3000}", (unsigned long long)n + 5);
+	snprintf(args, sizeof(args), "{\"change\": %llu, \"timeout_ms\": "
+	    "3000}", (unsigned long long)n + 5);
 	rig_ctl(1, "route.wait", args);
 }
 
-/* A delivery that is under way to the old leg is waited for. */
+static void wait_args(uint64_t change, const char *more, char args[200])
+{
+	snprintf(args, 200, "{\"change\": %llu, \"timeout_ms\": 2000%s}",
+	    (unsigned long long)change, more);
+}
+
+/* A delivery that is under way to the old leg is waited for, unless it is
+ * another recipient's. */
 static void what_is_under_way_is_waited_for(void)
 {
 	static const struct rig_rule mute[] = {
@@ -405,9 +411,16 @@ static void what_is_under_way_is_waited_for(void)
 	rig_leg_script(LEG_LEGACY, mute);
 	rig_mail("a@client.sim", U1, id);
 	rig_sleep(2);
+	wait_args(rig_row(U2, "cloud", -1), "", args);
+	rig_ctl(0, "route.wait", args);
 	n = rig_row(U1, "cloud", -1);
-	snprintf(args, sizeof(args), "{\"change\": %llu, \"addresses\": "
-	    "[\"" U1 "\"], \"timeout_ms\": 2000}", (unsigned long long)n);
+	wait_args(n, "", args);
+	rig_ctl(1, "route.wait", args);
+	/* A later change of other recipients, and all that is under way. */
+	n = rig_row(U2, "legacy", -1);
+	wait_args(n, "", args);
+	rig_ctl(0, "route.wait", args);
+	wait_args(n, ", \"all\": true", args);
 	rig_ctl(1, "route.wait", args);
 	rig_leg_takes(LEG_CLOUD, 1);
 	rig_becomes(id, "");
