@@ -174,6 +174,8 @@ static const struct conf_param top_keys[] = {
 	    .max = 1000000 },
 	{ .name = "max_age", .type = &T_DURATION, .offset = TOP(max_age_ms),
 	    .max = DAY_MS },
+	{ .name = "mailbox_hour", .type = &T_INT, .offset = TOP(mailbox_hour),
+	    .max = 1000000 },
 	{ .name = "one_domain", .type = &T_BOOL, .offset = TOP(one_domain) },
 	{ .name = "no_dead_hosts", .type = &T_BOOL,
 	    .offset = TOP(no_dead_hosts) },

@@ -3,6 +3,7 @@
 
 date = "2026-11-01"
 one_domain = true           # recipients of one domain a transaction
+mailbox_hour = 3600         # 4.2.1 beyond; a replay uses half
 networks = {
     "35.190.247.0/24", "64.233.160.0/19", "66.102.0.0/20", "66.249.80.0/20",
     "72.14.192.0/18", "74.125.0.0/16", "108.177.8.0/21", "173.194.0.0/16",

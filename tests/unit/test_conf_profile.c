@@ -21,7 +21,7 @@ static void every_key_is_read(void **state)
 	static const char text[] =
 	    "# a comment\n"
 	    "date = \"2026-11-01\" note = \"n\"\n"
-	    "max_recipients = 7 max_messages = 8\n"
+	    "max_recipients = 7 max_messages = 8 mailbox_hour = 9\n"
 	    "max_age = \"9m\" one_domain = true no_dead_hosts = true\n"
 	    "ignores_notify = true\n"
 	    "networks = { \"192.0.2.0/24\",\n \"2001:db8::/32\" }\n"
@@ -44,6 +44,7 @@ static void every_key_is_read(void **state)
 	assert_string_equal(p.date, "2026-11-01");
 	assert_string_equal(p.note, "n");
 	assert_int_equal(p.max_recipients, 7);
+	assert_int_equal(p.mailbox_hour, 9);
 	assert_int_equal(p.max_messages, 8);
 	assert_int_equal(p.max_age_ms, 540000);
 	assert_true(p.one_domain && p.no_dead_hosts && p.ignores_notify);

@@ -164,7 +164,10 @@ static void one_of_an_older_format_is_brought_up(void **state)
 		alter(*state, "INSERT OR IGNORE INTO spf_client VALUES(1, 'a',"
 		    " 'b', 1); INSERT OR IGNORE INTO forecast VALUES(1, 'a',"
 		    " 'b', 1, 0, 0, 0, 0, 0); INSERT OR IGNORE INTO spf_since"
-		    " VALUES(1, 1)");
+		    " VALUES(1, 1); INSERT OR IGNORE INTO replay(number)"
+		    " VALUES(1); INSERT OR IGNORE INTO replay_user VALUES(1,"
+		    " 'a', 0); INSERT OR IGNORE INTO replay_mail VALUES(1, 1,"
+		    " 0, 'a', 1, 1, 1)");
 		assert_int_equal(format_of(*state), LAST_FORMAT);
 	}
 	forget(*state);

@@ -14,7 +14,7 @@
 #include "relay/spool/spool.h"
 
 enum {
-	LAST_FORMAT = 2,	   /* the newest, which is written */
+	LAST_FORMAT = 3,	   /* the newest, which is written */
 	LAST_ROWS_MAX = 16000000,  /* then the oldest go out       */
 };
 /* No hour of the index is wanted any more; all are. */

@@ -29,6 +29,18 @@ static const char *const steps[LAST_FORMAT] = {
 	      " by_spf INT, by_signature INT, fail_none INT,"
 	      " fail_quarantine INT, fail_reject INT, unclear INT,"
 	      " PRIMARY KEY(day, leg, domain)) WITHOUT ROWID;",
+	/* Replays, each with its recipients and the deliveries that it
+	 * made. */
+	[2] = "CREATE TABLE replay(number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	      " started INT, ended INT, who TEXT, command TEXT, note TEXT,"
+	      " wave TEXT, from_leg TEXT, to_leg TEXT, since INT, until INT,"
+	      " state INT, reason TEXT, covered INT, users INT, there INT,"
+	      " waits INT, came_from INT, gone INT, unread INT);"
+	      "CREATE TABLE replay_user(replay INT, address TEXT, lacks INT,"
+	      " PRIMARY KEY(replay, address)) WITHOUT ROWID;"
+	      "CREATE TABLE replay_mail(replay INT, id INT, rcpt INT,"
+	      " address TEXT, number INT, state INT, time INT,"
+	      " PRIMARY KEY(replay, id, rcpt)) WITHOUT ROWID;",
 };
 
 bool last_schema_steps(struct last_file *f, int from)
