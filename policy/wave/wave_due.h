@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Decides what a wave does next, and what it waits for. Pure: the daemon acts
+ * by it, `wave show` tells it.
+ */
+#ifndef POLICY_WAVE_WAVE_DUE_H
+#define POLICY_WAVE_WAVE_DUE_H
+
+#include "policy/wave/wave_options.h"
+#include "policy/wave/wave_state.h"
+#include "relay/when/hour_limit.h"
+
+enum wave_step {
+	WAVE_NOTHING,	  /* it is not scheduled and not running */
+	WAVE_WAIT,	  /* until `until_us`, for `wait` */
+	WAVE_BEGIN,	  /* its time has come: it runs */
+	WAVE_LATE,	  /* its time is over by more than `late`: paused */
+	WAVE_MAKE_SLICE,  /* of at most `limit` members */
+	WAVE_FINISH,	  /* no member is pending */
+};
+
+enum wave_wait {
+	WAVE_WAIT_NONE,
+	WAVE_WAIT_TIME,	    /* that it is scheduled for */
+	WAVE_WAIT_PAUSE,    /* between two slices */
+	WAVE_WAIT_BLACKOUT,
+	WAVE_WAIT_HOUR,	    /* per_hour, over all waves */
+};
+
+/* All times are wall clock. */
+struct wave_moment {
+	int64_t now_us;
+	enum wave_state state;
+	int64_t at_us; /* scheduled for */
+	const struct wave_options *options;
+	uint64_t pending;
+	int64_t last_us; /* its newest slice of this run; 0: none */
+	uint64_t per_hour; /* 0: no limit */
+	const struct hour_slice *lately; /* slices of all waves */
+	int lately_n;
+	int64_t blackout_until_us; /* 0: none is now */
+};
+
+struct wave_due {
+	enum wave_step step;
+	enum wave_wait wait;
+	int64_t until_us; /* of a wait */
+	uint64_t limit;
+};
+
+/* A slice of which not all of per_hour is free waits until it is, so that a
+ * wave goes in slices of its own size; one larger than per_hour is cut to it.
+ * A slice's time that lies ahead, because the clock was set back, delays no
+ * longer than if it were now. */
+struct wave_due wave_due(const struct wave_moment *m);
+
+/* "its time", "the pause between slices", "the end of a blackout",
+ * "per_hour"; "" for none. */
+const char *wave_wait_text(enum wave_wait wait);
+
+#endif

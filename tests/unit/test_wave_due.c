@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * wave_due(): what a wave does next, and what it waits for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "policy/wave/wave_due.h"
+#include "relay/base/mem.h"
+
+#define S INT64_C(1000000)
+#define NOW (INT64_C(1800000000) * S)
+
+static struct wave_due due(const struct wave_moment *m, int64_t slice,
+    int64_t pause_s)
+{
+	struct wave_options o = wave_options_default();
+	struct wave_moment at = *m;
+
+	o.slice = (uint64_t)slice;
+	o.pause_s = pause_s;
+	at.options = &o;
+	at.now_us = NOW;
+	return wave_due(&at);
+}
+
+static void assert_waits(struct wave_due d, enum wave_wait wait, int64_t us)
+{
+	assert_int_equal(d.step, WAVE_WAIT);
+	assert_int_equal(d.wait, wait);
+	assert_int_equal(d.until_us, us);
+}
+
+static void assert_slice(struct wave_due d, uint64_t limit)
+{
+	assert_int_equal(d.step, WAVE_MAKE_SLICE);
+	assert_int_equal(d.limit, limit);
+}
+
+static void a_schedule_is_kept_or_paused(void **state)
+{
+	struct wave_moment m = {.state = WAVE_SCHEDULED, .pending = 5};
+
+	(void)state;
+	m.at_us = NOW + 1;
+	assert_waits(due(&m, 10, 0), WAVE_WAIT_TIME, NOW + 1);
+	m.at_us = NOW;
+	assert_int_equal(due(&m, 10, 0).step, WAVE_BEGIN);
+	m.at_us = NOW - 15 * 60 * S;
+	assert_int_equal(due(&m, 10, 0).step, WAVE_BEGIN);
+	m.at_us--;
+	assert_int_equal(due(&m, 10, 0).step, WAVE_LATE);
+}
+
+static void only_a_running_wave_does_something(void **state)
+{
+	(void)state;
+	for (int s = 0; s < WAVE_STATES; s++) {
+		struct wave_moment m = {.state = (enum wave_state)s,
+		    .pending = 5, .at_us = NOW + S};
+		enum wave_step step = due(&m, 10, 0).step;
+
+		assert_int_equal(step, s == WAVE_RUNNING     ? WAVE_MAKE_SLICE
+				       : s == WAVE_SCHEDULED ? WAVE_WAIT
+							     : WAVE_NOTHING);
+	}
+}
+
+static void slices_have_a_pause_between(void **state)
+{
+	struct wave_moment m = {.state = WAVE_RUNNING, .pending = 25};
+
+	(void)state;
+	assert_slice(due(&m, 10, 60), 10);
+	m.last_us = NOW - 60 * S;
+	assert_slice(due(&m, 10, 60), 10);
+	m.last_us = NOW - 59 * S;
+	assert_waits(due(&m, 10, 60), WAVE_WAIT_PAUSE, NOW + S);
+	/* The clock was set back by a day. */
+	m.last_us = NOW + 86400 * S;
+	assert_waits(due(&m, 10, 60), WAVE_WAIT_PAUSE, NOW + 60 * S);
+	m.last_us = 0;
+	m.pending = 3;
+	assert_slice(due(&m, 10, 60), 3);
+	m.pending = 0;
+	assert_int_equal(due(&m, 10, 60).step, WAVE_FINISH);
+}
+
+static void no_slice_begins_in_a_blackout(void **state)
+{
+	struct wave_moment m = {.state = WAVE_RUNNING, .pending = 25,
+	    .blackout_until_us = NOW + 3600 * S};
+
+	(void)state;
+	assert_waits(due(&m, 10, 0), WAVE_WAIT_BLACKOUT, NOW + 3600 * S);
+	m.blackout_until_us = NOW;
+	assert_slice(due(&m, 10, 0), 10);
+	m.pending = 0;
+	m.blackout_until_us = NOW + S;
+	assert_int_equal(due(&m, 10, 0).step, WAVE_FINISH);
+}
+
+static void all_waves_share_the_hour(void **state)
+{
+	const struct hour_slice lately[] = {
+	    {NOW / S - 3000, 40}, {NOW / S - 1000, 50}, {NOW / S - 10, 5}};
+	struct wave_moment m = {.state = WAVE_RUNNING, .pending = 1000,
+	    .per_hour = 100, .lately = lately, .lately_n = 3};
+
+	(void)state;
+	assert_slice(due(&m, 5, 0), 5);
+	assert_waits(due(&m, 6, 0), WAVE_WAIT_HOUR, NOW + 600 * S);
+	assert_waits(due(&m, 46, 0), WAVE_WAIT_HOUR, NOW + 2600 * S);
+	/* Larger than the hour: it is cut, and waits for a whole one. */
+	assert_waits(due(&m, 500, 0), WAVE_WAIT_HOUR, NOW + 3590 * S);
+	m.lately_n = 0;
+	assert_slice(due(&m, 500, 0), 100);
+	m.lately_n = 3;
+	m.pending = 5;
+	assert_slice(due(&m, 500, 0), 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_schedule_is_kept_or_paused),
+	    cmocka_unit_test(only_a_running_wave_does_something),
+	    cmocka_unit_test(slices_have_a_pause_between),
+	    cmocka_unit_test(no_slice_begins_in_a_blackout),
+	    cmocka_unit_test(all_waves_share_the_hour),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
