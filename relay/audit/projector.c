@@ -153,6 +153,15 @@ static void was_read(struct projector *p)
 	log_info("audit.read_again");
 }
 
+static int slice_ends(struct projector *p, int64_t mono_ms)
+{
+	if (end_group(p, mono_ms) != 0)
+		return -1;
+	if (!p->catching)
+		last_delivery_taken(p->last, p->next);
+	return 0;
+}
+
 /* 1: there may be more, 0: all was read, -1: failed. */
 static int read_slice(struct projector *p, int64_t mono_ms)
 {
@@ -165,7 +174,7 @@ static int read_slice(struct projector *p, int64_t mono_ms)
 
 		if (got == TAIL_NONE ||
 		    (got == TAIL_FAILED && wait_for_journal(p, &gap, mono_ms)))
-			return end_group(p, mono_ms);
+			return slice_ends(p, mono_ms);
 		if (got == TAIL_FAILED)
 			continue;
 		was_read(p);

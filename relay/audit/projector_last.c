@@ -154,8 +154,8 @@ static int catch_up_update(struct projector *p, const struct spool_record *rec)
 
 	for (unsigned i = 0; i < rec->updates; i++) {
 		const struct spool_delivery *to = &rec->update[i].to;
-		struct last_delivered m = {rec->time_us, rec->id,
-		    to->uncertain};
+		struct last_delivered m = {.time_us = rec->time_us,
+		    .id = rec->id, .uncertain = to->uncertain};
 		int rc = 1;
 
 		if (!delivers(rec, i))
@@ -195,7 +195,7 @@ bool projector_catches_up(struct projector *p, const struct spool_record *rec,
 static void add_again(void *arg, const struct delivery_event *m)
 {
 	struct projector *p = arg;
-	struct last_delivered d = {m->time_us, m->id, m->uncertain};
+	struct last_delivered d = {m->time_us, m->id, m->uncertain, true};
 
 	last_delivery_add(p->last, m->leg, m->to, &d);
 }

@@ -75,7 +75,7 @@ bool there(const char *dir, const char *what)
 void add(struct last_delivery *l, const char *leg, const char *to,
     int64_t time_us, uint64_t id)
 {
-	struct last_delivered m = {time_us, id, 0};
+	struct last_delivered m = {.time_us = time_us, .id = id};
 
 	last_delivery_add(l, leg, to, &m);
 }

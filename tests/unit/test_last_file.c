@@ -158,7 +158,8 @@ static void one_of_an_older_format_is_brought_up(void **state)
 		assert_int_equal(last(l, "cloud", "ann@example.com"), 1);
 		assert_int_equal(last(l, "legacy", "bob@example.com"), 2);
 		assert_int_equal(last_delivery_cursor(l).spool, 7);
-		assert_int_equal(last_delivery_refill(l), LAST_REFILLED);
+		/* For the addresses. */
+		assert_int_equal(last_delivery_refill(l), LAST_REFILL_ALL);
 		last_delivery_close(l);
 		assert_false(there(*state, "ledger.db.damaged"));
 		alter(*state, "INSERT OR IGNORE INTO spf_client VALUES(1, 'a',"

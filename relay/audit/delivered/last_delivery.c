@@ -6,12 +6,10 @@
 #include "relay/audit/delivered/last_delivery.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "relay/audit/delivered/last_fold.h"
+#include "relay/audit/delivered/last_delivery_int.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/base/rng.h"
@@ -20,33 +18,9 @@
 enum {
 	PATH_BYTES = 4096,
 	COMMIT_MS = 2000,
+	SOON_MS = 50, /* while watermarks wait */
 	FOLD_ROWS = 16384,    /* are written at once                    */
 	FOLD_MAX = 262144,    /* wait for a file; then the index has to */
-};
-
-struct last_delivery {
-	char *path, *known_path;
-	_Atomic int64_t known_us, keep_us, since_us;
-	_Atomic bool damaged; /* a reader found that */
-
-	/* The projector's alone. */
-	struct last_file *file; /* NULL: off, until it can be opened again */
-	bool off;		/* ... and the log says so                 */
-	bool lost;		/* ... and the file's header is not true   */
-	bool dirty;		/* the header changed                      */
-	struct last_header h;
-	int64_t gap_us; /* of the last gap that is in no header yet; 0 */
-	int64_t rows_max, tried_ms;
-
-	/* Changed by the projector under the lock, which reads without. */
-	pthread_mutex_t lock;
-	uint64_t secret[2];
-	struct names *legs;
-	struct last_fold fold;
-
-	/* Of all threads. */
-	struct separators *separators;
-	struct last_reader *reader; /* NULL: not opened yet */
 };
 
 static void forget_fold(struct last_delivery *l)
@@ -56,27 +30,46 @@ static void forget_fold(struct last_delivery *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* Of another file: the change log is read from where this one stands. */
+static void forget_watermarks(struct last_delivery *l)
+{
+	pthread_mutex_lock(&l->lock);
+	watermark_ops_drop(l, l->ops);
+	l->marked = l->h.marked;
+	pthread_mutex_unlock(&l->lock);
+}
+
 void last_delivery_add(struct last_delivery *l, const char *leg,
     const char *to, const struct last_delivered *m)
 {
 	struct last_row r = {.time_us = m->time_us, .id = m->id,
 	    .uncertain = m->uncertain};
 	int number = names_id(l->legs, slice_str(leg));
-	struct strbuf key;
+	struct strbuf key, base;
 	struct addr a;
 	const char *why;
 
+	r.again = m->again;
 	strbuf_init(&key, 2 * ADDR_MAX);
+	strbuf_init(&base, 2 * ADDR_MAX);
 	if (number >= 0 && addr_parse(slice_str(to), true, &a, &why) == 0 &&
 	    addr_key(&a, '\0', &key)) {
 		r.leg = (uint16_t)number;
 		pthread_mutex_lock(&l->lock);
-		r.to = recipient_key(l->separators, l->secret,
-		    strbuf_view(&key));
-		last_fold_put(&l->fold, &r);
+		r.to = recipient_key_text(l->separators, l->secret,
+		    strbuf_view(&key), &base);
+		last_fold_put(&l->fold, &r, strbuf_view(&base));
 		pthread_mutex_unlock(&l->lock);
 	}
+	strbuf_fini(&base);
 	strbuf_fini(&key);
+}
+
+void last_delivery_taken(struct last_delivery *l, struct spool_pos pos)
+{
+	pthread_mutex_lock(&l->lock);
+	l->taken = pos;
+	pthread_mutex_unlock(&l->lock);
 }
 
 /* ---- opening ----------------------------------------------------------- */
@@ -146,6 +139,7 @@ static bool set_secret(struct last_delivery *l, const uint64_t secret[2])
 	if (same)
 		return true;
 	forget_fold(l);
+	forget_watermarks(l);
 	pthread_mutex_lock(&l->lock);
 	memcpy(l->secret, secret, sizeof(l->secret));
 	pthread_mutex_unlock(&l->lock);
@@ -182,6 +176,8 @@ static bool open_file(struct last_delivery *l, struct last_place cursor,
 	l->off = false;
 	l->h = h;
 	last_header_gap(&l->h, l->gap_us);
+	if (how == LAST_MADE)
+		forget_watermarks(l);
 	take_over(l);
 	return true;
 }
@@ -231,6 +227,7 @@ struct last_delivery *last_delivery_open(const char *dir,
 	last_header_anew(&l->h, cursor, now.wall_us);
 	if (open_file(l, cursor, now.wall_us))
 		set_secret(l, l->h.secret);
+	l->marked = l->h.marked;
 	atomic_store(&l->since_us, l->h.since_us);
 	return l;
 }
@@ -245,6 +242,8 @@ void last_delivery_close(struct last_delivery *l)
 	separators_free(l->separators);
 	names_free(l->legs);
 	last_fold_fini(&l->fold);
+	watermark_ops_drop(l, l->ops);
+	mem_free(l->op);
 	mem_free(l->path);
 	mem_free(l->known_path);
 	mem_free(l);
@@ -270,10 +269,13 @@ void last_delivery_rows_max(struct last_delivery *l, int64_t rows_max)
 
 /* ---- writing ----------------------------------------------------------- */
 
-bool last_delivery_due(const struct last_delivery *l, struct last_place cursor,
+bool last_delivery_due(struct last_delivery *l, struct last_place cursor,
     int64_t mono_ms)
 {
 	if (l->file != NULL && l->fold.n >= FOLD_ROWS)
+		return true;
+	if (l->file != NULL && mono_ms - l->tried_ms >= SOON_MS &&
+	    watermark_ops_wait(l) != 0)
 		return true;
 	return mono_ms - l->tried_ms >= COMMIT_MS &&
 	       (l->fold.n > 0 || l->dirty || l->file == NULL ||
@@ -293,12 +295,15 @@ static int write_all(struct last_delivery *l, struct last_place cursor,
 	struct last_header next = l->h;
 	/* Neighbours share a page. */
 	struct last_row *sorted = last_fold_sorted(&l->fold);
-	struct last_batch b = {sorted, l->fold.n, l->rows_max, now_us};
+	struct last_batch b = {sorted, l->fold.n, l->rows_max, now_us, NULL,
+	    0};
 	int rc;
 
 	next.cursor = cursor;
+	watermark_ops_take(l, &b, &next);
 	rc = last_file_write(l->file, &b, &next, err);
 	mem_free(sorted);
+	watermark_ops_taken(l, &b, rc == 0);
 	if (rc != 0)
 		return -1;
 	l->h = next;
@@ -465,7 +470,8 @@ bool last_delivery_find(struct last_delivery *l, const char *leg,
 	found = look(l, &r);
 	pthread_mutex_unlock(&l->lock);
 	if (found)
-		*out = (struct last_delivered){r.time_us, r.id, r.uncertain};
+		*out = (struct last_delivered){.time_us = r.time_us,
+		    .id = r.id, .uncertain = r.uncertain};
 	return found;
 }
 

@@ -40,6 +40,7 @@ struct last_delivered {
 	int64_t time_us;
 	uint64_t id;	   /* of the message */
 	uint8_t uncertain; /* as the event says (enum uncertain) */
+	bool again; /* last_delivery_add(): it was read from the index */
 };
 /* `key`: an address in its lookup form with its detail (addr_key()). One read
  * of one page or two. False: none is known. */
@@ -58,12 +59,14 @@ void last_delivery_add(struct last_delivery *l, const char *leg,
     const char *to, const struct last_delivered *m);
 
 /* Is a commit worth its sync? `cursor`: the one that it would write. */
-bool last_delivery_due(const struct last_delivery *l, struct last_place cursor,
+bool last_delivery_due(struct last_delivery *l, struct last_place cursor,
     int64_t mono_ms);
 /* Writes what was added, which is of before `cursor`, and the cursor. A failure
  * is logged, and tried again when it is due. */
 void last_delivery_commit(struct last_delivery *l, struct last_place cursor,
     struct last_time now);
+/* Deliveries before that place of the journal were added. */
+void last_delivery_taken(struct last_delivery *l, struct spool_pos pos);
 /* The journal must keep what lies behind it. */
 struct last_place last_delivery_cursor(const struct last_delivery *l);
 /* Does it wait for its file? */

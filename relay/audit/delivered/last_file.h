@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * ledger.db: the last delivery of each recipient on each leg, in SQLite. A
- * header says which format it is, where in the journal it stands, since when
- * it knows, and has the key of its hashes. The projector's thread writes;
- * another connection may read.
+ * ledger.db: the last delivery of each recipient on each leg, and the
+ * watermarks, in SQLite. A header says which format it is, where in the journal
+ * and in the change log it stands, since when it knows, and has the key of its
+ * hashes. The projector's thread writes; another connection may read.
  */
 #ifndef RELAY_AUDIT_DELIVERED_LAST_FILE_H
 #define RELAY_AUDIT_DELIVERED_LAST_FILE_H
@@ -14,7 +14,7 @@
 #include "relay/spool/spool.h"
 
 enum {
-	LAST_FORMAT = 3,	   /* the newest, which is written */
+	LAST_FORMAT = 4,	   /* the newest, which is written */
 	LAST_ROWS_MAX = 16000000,  /* then the oldest go out       */
 };
 /* No hour of the index is wanted any more; all are. */
@@ -43,6 +43,8 @@ struct last_header {
 	int64_t refill;
 	bool hole; /* an hour was missing: since_us stays where it is */
 	int64_t rows;
+	/* Up to this change of the cutover table watermarks were begun. */
+	uint64_t marked;
 };
 
 /* Of one that is made now: all that the index has is missing. */
@@ -58,6 +60,8 @@ struct last_row {
 	uint64_t id;
 	uint16_t leg; /* number in the file's names */
 	uint8_t uncertain;
+	bool again; /* read from the index again: it is no new delivery */
+	char *base; /* the base address; NULL: not at hand */
 };
 
 struct last_file;
@@ -81,10 +85,14 @@ void last_file_close(struct last_file *f); /* NULL is fine */
  * there is not newer, and the header. Past `rows_max` the oldest rows go.
  * h->rows and h->since_us change with it. `now_us`: a row from the future is
  * one that a wrong clock left, and gives way. 0, or -1. */
+struct watermark_op;
 struct last_batch {
 	const struct last_row *row;
 	size_t n;
 	int64_t rows_max, now_us;
+	/* Events of watermarks; they come after the rows, in order. */
+	const struct watermark_op *op;
+	size_t ops;
 };
 int last_file_write(struct last_file *f, const struct last_batch *b,
     struct last_header *h, struct error *err) PH_CHECK;

@@ -18,13 +18,15 @@ void last_fold_init(struct last_fold *f)
 
 void last_fold_fini(struct last_fold *f)
 {
+	last_fold_clear(f);
 	map_fini(&f->at);
 	mem_free(f->row);
 }
 
 void last_fold_clear(struct last_fold *f)
 {
-	f->n = 0;
+	while (f->n > 0)
+		mem_free(f->row[--f->n].base);
 	map_fini(&f->at);
 	map_init(&f->at);
 }
@@ -52,20 +54,25 @@ const struct last_row *last_fold_find(const struct last_fold *f,
 }
 
 /* Of two keys with one mix only the second is found, and both are written. */
-void last_fold_put(struct last_fold *f, const struct last_row *r)
+void last_fold_put(struct last_fold *f, const struct last_row *r,
+    struct slice base)
 {
 	size_t at = place(f, r);
 
 	if (at != 0) {
+		char *had = f->row[at - 1].base;
+
 		if (r->time_us >= f->row[at - 1].time_us)
 			f->row[at - 1] = *r;
+		f->row[at - 1].base = had;
 		return;
 	}
 	if (f->n == f->cap) {
 		f->cap = f->cap == 0 ? FIRST_ROWS : f->cap * 2;
 		f->row = mem_resize(f->row, f->cap * sizeof(*f->row));
 	}
-	f->row[f->n++] = *r;
+	f->row[f->n] = *r;
+	f->row[f->n++].base = mem_slicedup(base);
 	map_put(&f->at, mix(r), (void *)(uintptr_t)f->n);
 }
 

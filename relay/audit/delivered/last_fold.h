@@ -18,12 +18,14 @@ struct last_fold {
 void last_fold_init(struct last_fold *f);
 void last_fold_fini(struct last_fold *f);
 void last_fold_clear(struct last_fold *f);
-/* The newer of two rows of one key stays. */
-void last_fold_put(struct last_fold *f, const struct last_row *r);
+/* The newer of two rows of one key stays. `base`: the base address, copied. */
+void last_fold_put(struct last_fold *f, const struct last_row *r,
+    struct slice base);
 /* The row of the key of `r`; NULL: none. */
 const struct last_row *last_fold_find(const struct last_fold *f,
     const struct last_row *r);
-/* A sorted copy, to be freed; NULL when it is empty. */
+/* A sorted copy, to be freed; NULL when it is empty. Its texts are those of the
+ * fold. */
 struct last_row *last_fold_sorted(const struct last_fold *f);
 
 #endif

@@ -70,7 +70,7 @@ static enum last_opened read_header(struct last_file *f,
 {
 	sqlite3_stmt *s = NULL;
 	int rc = first_row(f, "SELECT secret, spool, generation, offset,"
-	    " since, refill, hole, deliveries FROM state", &s);
+	    " since, refill, hole, deliveries, marked FROM state", &s);
 	enum last_opened how = LAST_OPEN;
 
 	if (rc != SQLITE_ROW) {
@@ -90,14 +90,19 @@ static enum last_opened read_header(struct last_file *f,
 		h->refill = sqlite3_column_int64(s, 5);
 		h->hole = sqlite3_column_int(s, 6) != 0;
 		h->rows = sqlite3_column_int64(s, 7);
+		h->marked = (uint64_t)sqlite3_column_int64(s, 8);
 	}
 	sqlite3_finalize(s);
 	return how;
 }
 
+static bool exec(struct last_file *f, const char *text)
+{
+	return sqlite3_exec(f->db, text, NULL, NULL, NULL) == SQLITE_OK;
+}
+
 /* LAST_MADE: nothing was ever committed there. */
-static enum last_opened read_state(struct last_file *f,
-    struct last_header *h, struct error *err)
+static enum last_opened read_format(struct last_file *f, struct error *err)
 {
 	sqlite3_stmt *s = NULL;
 	int rc = first_row(f, "SELECT format FROM state", &s);
@@ -110,7 +115,7 @@ static enum last_opened read_state(struct last_file *f,
 		how = failed(f, err);
 	} else if (format > 0 && format <= LAST_FORMAT) {
 		f->format = format;
-		how = read_header(f, h, err);
+		how = LAST_OPEN;
 	} else if (format > LAST_FORMAT) {
 		error_set(err, "its format is %d, this version knows up to %d: "
 		    "a newer version wrote it", format, LAST_FORMAT);
@@ -170,16 +175,11 @@ static enum last_opened check(struct last_file *f, const char *path,
 	return how;
 }
 
-static bool exec(struct last_file *f, const char *text)
-{
-	return sqlite3_exec(f->db, text, NULL, NULL, NULL) == SQLITE_OK;
-}
-
 static bool put_header(struct last_file *f, const struct last_header *h)
 {
 	sqlite3_stmt *s = NULL;
 	int rc = sqlite3_prepare_v2(f->db, "INSERT INTO state VALUES(1, ?1, ?2,"
-	    " ?3, ?4, ?5, ?6, ?7, ?8, 0)", -1, &s, NULL);
+	    " ?3, ?4, ?5, ?6, ?7, ?8, 0, 0)", -1, &s, NULL);
 
 	if (rc == SQLITE_OK) {
 		sqlite3_bind_int(s, 1, LAST_FORMAT);
@@ -213,7 +213,7 @@ static enum last_opened create(struct last_file *f, const char *path,
 /* A descriptor that could not be had when the file or its log was opened
  * leaves a connection that may only read: it must not pass for one. */
 static enum last_opened take_up(struct last_file *f, const char *path,
-    struct error *err)
+    struct last_header *h, struct error *err)
 {
 	enum last_opened how;
 
@@ -223,6 +223,8 @@ static enum last_opened take_up(struct last_file *f, const char *path,
 	if (how == LAST_OPEN && f->format < LAST_FORMAT &&
 	    !last_schema_upgrade(f, f->format))
 		return failed(f, err);
+	if (how == LAST_OPEN)
+		how = read_header(f, h, err);
 	return how == LAST_OPEN ? read_legs(f, err) : how;
 }
 
@@ -238,10 +240,10 @@ struct last_file *last_file_open(const char *path, struct last_header *h,
 		  ? LAST_OPEN : failed(f, err);
 	if (how == LAST_OPEN) {
 		sqlite3_busy_timeout(f->db, BUSY_MS);
-		how = read_state(f, h, err);
+		how = read_format(f, err);
 	}
 	if (how == LAST_OPEN)
-		how = take_up(f, path, err);
+		how = take_up(f, path, h, err);
 	else if (how == LAST_MADE)
 		how = create(f, path, h, err);
 	if ((how == LAST_OPEN || how == LAST_MADE) && !last_file_prepare(f))

@@ -5,7 +5,10 @@
  */
 #include "relay/audit/delivered/last_file_int.h"
 
+#include "relay/audit/delivered/watermark_row.h"
 #include "relay/base/strbuf.h"
+
+_Static_assert(LAST_REFILL_ALL == 9223372036854775807, "as a step writes it");
 
 /* [N]: from format N. A new table is a step, and its number LAST_FORMAT. */
 static const char *const steps[LAST_FORMAT] = {
@@ -41,6 +44,21 @@ static const char *const steps[LAST_FORMAT] = {
 	      "CREATE TABLE replay_mail(replay INT, id INT, rcpt INT,"
 	      " address TEXT, number INT, state INT, time INT,"
 	      " PRIMARY KEY(replay, id, rcpt)) WITHOUT ROWID;",
+	/* The base address of each recipient that `delivery` has, for which
+	 * the index is read again; and the watermarks (watermark_row.h), for
+	 * which the change log is. `told`: the state in the audit trail. */
+	[3] = "CREATE TABLE address(recipient INTEGER PRIMARY KEY,"
+	      " address TEXT);"
+	      "CREATE TABLE watermark(recipient INT, leg INT, address TEXT,"
+	      " change INT, state INT, time INT, id INT, at INT, open INT,"
+	      " told INT, hook INT, waived INT, note TEXT,"
+	      " PRIMARY KEY(recipient, leg)) WITHOUT ROWID;"
+	      "CREATE INDEX watermark_todo ON watermark(recipient, leg)"
+	      " WHERE " WATERMARK_TODO ";"
+	      "CREATE INDEX watermark_hook ON watermark(recipient, leg)"
+	      " WHERE " WATERMARK_HOOK_DUE ";"
+	      "ALTER TABLE state ADD COLUMN marked INT DEFAULT 0;"
+	      "UPDATE state SET refill = 9223372036854775807;",
 };
 
 bool last_schema_steps(struct last_file *f, int from)

@@ -15,6 +15,7 @@ enum {
 };
 
 #define IN_SLICE "recipient BETWEEN ?1 AND ?2"
+#define IS_MARK "recipient = ?1 AND leg = ?2"
 
 static const char *const sql[LAST_SQLS] = {
 	[LAST_BEGIN] = "BEGIN IMMEDIATE",
@@ -22,7 +23,7 @@ static const char *const sql[LAST_SQLS] = {
 	[LAST_ROLLBACK] = "ROLLBACK",
 	[LAST_PUT_STATE] = "UPDATE state SET spool = ?1, generation = ?2,"
 			   " offset = ?3, since = ?4, refill = ?5, hole = ?6,"
-			   " deliveries = ?7",
+			   " deliveries = ?7, marked = ?8",
 	[LAST_PUT_LEG] = "INSERT INTO leg VALUES(?1, ?2)",
 	[LAST_UPDATE] = "UPDATE delivery SET time = ?4, id = ?5,"
 			" uncertain = ?6 WHERE recipient = ?1 AND leg = ?2"
@@ -35,6 +36,28 @@ static const char *const sql[LAST_SQLS] = {
 	[LAST_COUNT] = "SELECT count(*) FROM delivery",
 	[LAST_DROP_KNOWN] =
 	    "DELETE FROM known WHERE (hash BETWEEN ?1 AND ?2) AND day < ?3",
+	[LAST_PUT_ADDRESS] = "INSERT OR IGNORE INTO address VALUES(?1, ?2)",
+	[LAST_DROP_ADDRESS] =
+	    "DELETE FROM address WHERE " IN_SLICE " AND NOT EXISTS (SELECT 1"
+	    " FROM delivery d WHERE d.recipient = address.recipient)",
+	[LAST_MARK_GET] = "SELECT state, change, time FROM watermark WHERE "
+			  IS_MARK,
+	[LAST_MARK_PUT] = "INSERT INTO watermark VALUES(?1, ?2, ?3, ?4, ?5, 0,"
+			  " 0, ?6, 0, ?5, 0, 0, '')",
+	[LAST_MARK_END] = "DELETE FROM watermark WHERE " IS_MARK,
+	[LAST_MARK_STATE] = "UPDATE watermark SET state = ?3, at = ?4,"
+			    " open = 0 WHERE " IS_MARK,
+	[LAST_MARK_LAST] =
+	    "UPDATE watermark SET time = ?3, id = ?4 WHERE " IS_MARK,
+	[LAST_MARK_TOLD] = "UPDATE watermark SET told = ?3, hook = iif(?4 > 0,"
+			   " ?4, hook) WHERE " IS_MARK " AND state = ?3",
+	[LAST_MARK_HOOK] =
+	    "UPDATE watermark SET hook = ?3, note = ?4 WHERE " IS_MARK,
+	[LAST_MARK_OPEN] = "UPDATE watermark SET open = ?3 WHERE " IS_MARK,
+	[LAST_MARK_WAIVE] = "UPDATE watermark SET waived = 1 WHERE " IS_MARK,
+	[LAST_MARK_NEWEST] = "SELECT time, id FROM delivery WHERE " IS_MARK
+			     " ORDER BY time DESC LIMIT 1",
+	[LAST_MARK_ANY] = "SELECT 1 FROM watermark LIMIT 1",
 };
 
 bool last_file_prepare(struct last_file *f)
@@ -44,6 +67,8 @@ bool last_file_prepare(struct last_file *f)
 			SQLITE_PREPARE_PERSISTENT, &f->stmt[i], NULL) !=
 		    SQLITE_OK)
 			return false;
+	f->marks = sqlite3_step(f->stmt[LAST_MARK_ANY]) == SQLITE_ROW;
+	sqlite3_reset(f->stmt[LAST_MARK_ANY]);
 	return true;
 }
 
@@ -87,6 +112,19 @@ static void bind_row(sqlite3_stmt *s, const struct last_row *r)
 	sqlite3_bind_int(s, 6, r->uncertain);
 }
 
+/* The text of its address, for those that a watermark of a whole domain is to
+ * find. */
+static int put_address(struct last_file *f, const struct last_row *r)
+{
+	sqlite3_stmt *s = f->stmt[LAST_PUT_ADDRESS];
+
+	if (r->base == NULL)
+		return SQLITE_OK;
+	sqlite3_bind_int64(s, 1, r->to.base);
+	sqlite3_bind_text(s, 2, r->base, -1, SQLITE_STATIC);
+	return run(f, LAST_PUT_ADDRESS);
+}
+
 /* Most recipients have a row already. */
 static int put_row(struct last_file *f, const struct last_row *r,
     int64_t now_us, int64_t *rows)
@@ -96,11 +134,24 @@ static int put_row(struct last_file *f, const struct last_row *r,
 	bind_row(f->stmt[LAST_UPDATE], r);
 	sqlite3_bind_int64(f->stmt[LAST_UPDATE], 7, now_us);
 	rc = run(f, LAST_UPDATE);
-	if (rc != SQLITE_OK || sqlite3_changes(f->db) > 0)
+	if (rc != SQLITE_OK || (sqlite3_changes(f->db) > 0 && !r->again))
 		return rc;
 	bind_row(f->stmt[LAST_INSERT], r);
 	rc = run(f, LAST_INSERT);
 	*rows += rc == SQLITE_OK ? sqlite3_changes(f->db) : 0;
+	return rc == SQLITE_OK ? put_address(f, r) : rc;
+}
+
+static int put_rows(struct last_file *f, const struct last_batch *b,
+    int64_t *rows)
+{
+	int rc = SQLITE_OK;
+
+	for (size_t i = 0; i < b->n && rc == SQLITE_OK; i++) {
+		rc = put_row(f, &b->row[i], b->now_us, rows);
+		if (rc == SQLITE_OK && f->marks)
+			rc = watermark_delivered(f, &b->row[i]);
+	}
 	return rc;
 }
 
@@ -197,6 +248,7 @@ static int put_state(struct last_file *f, const struct last_header *h)
 	sqlite3_bind_int64(s, 5, h->refill);
 	sqlite3_bind_int(s, 6, h->hole);
 	sqlite3_bind_int64(s, 7, h->rows);
+	sqlite3_bind_int64(s, 8, (int64_t)h->marked);
 	return run(f, LAST_PUT_STATE);
 }
 
@@ -220,8 +272,10 @@ int last_file_write(struct last_file *f, const struct last_batch *b,
 
 	if (rc == SQLITE_OK)
 		rc = put_legs(f, &legs);
-	for (size_t i = 0; i < b->n && rc == SQLITE_OK; i++)
-		rc = put_row(f, &b->row[i], b->now_us, &next.rows);
+	if (rc == SQLITE_OK)
+		rc = put_rows(f, b, &next.rows);
+	if (rc == SQLITE_OK && b->ops > 0)
+		rc = watermark_apply(f, b);
 	if (rc == SQLITE_OK)
 		rc = keep_to(f, &next, b->rows_max);
 	if (end(f, rc, &next, err) != 0)
@@ -247,8 +301,11 @@ int last_file_prune(struct last_file *f, const struct last_age *age,
 		next.rows -= sqlite3_changes(f->db);
 	if (next.since_us < age->before_us)
 		next.since_us = age->before_us;
+	bind_part(f->stmt[LAST_DROP_ADDRESS], age->part, LAST_PARTS);
 	if (rc == SQLITE_OK)
 		rc = run(f, LAST_DROP_KNOWN);
+	if (rc == SQLITE_OK)
+		rc = run(f, LAST_DROP_ADDRESS);
 	if (end(f, rc, &next, err) != 0)
 		return -1;
 	*h = next;

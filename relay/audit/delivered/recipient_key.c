@@ -97,17 +97,29 @@ static bool base_of(const struct separators *s, struct slice address,
 	       !slice_eq(strbuf_view(out), address);
 }
 
+struct recipient_key recipient_key_text(const struct separators *s,
+    const uint64_t secret[2], struct slice address, struct strbuf *base_out)
+{
+	struct recipient_key key = {hash_of(secret, address), 0};
+
+	if (base_of(s, address, base_out)) {
+		key.detail = key.base;
+		key.base = hash_of(secret, strbuf_view(base_out));
+	} else {
+		strbuf_reset(base_out);
+		strbuf_addsl(base_out, address);
+	}
+	return key;
+}
+
 struct recipient_key recipient_key(const struct separators *s,
     const uint64_t secret[2], struct slice address)
 {
-	struct recipient_key key = {hash_of(secret, address), 0};
+	struct recipient_key key;
 	struct strbuf base;
 
 	strbuf_init(&base, 2 * ADDR_MAX);
-	if (base_of(s, address, &base)) {
-		key.detail = key.base;
-		key.base = hash_of(secret, strbuf_view(&base));
-	}
+	key = recipient_key_text(s, secret, address, &base);
 	strbuf_fini(&base);
 	return key;
 }

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Reads watermarks out of ledger.db, over a connection of its own.
+ */
+#include "relay/audit/delivered/watermark_reader.h"
+
+#include <sqlite3.h>
+
+#include "relay/audit/delivered/last_file.h"
+#include "relay/base/mem.h"
+
+enum { READ_WAIT_MS = 1000, PATH_BYTES = 4096 };
+
+enum reader_sql { READ_GET, READ_ALL, READ_TODO, READ_HOOK, READ_DOMAIN,
+	READ_SQLS };
+
+#define COLUMNS "SELECT w.recipient, w.leg, w.address, l.name, w.change," \
+	" w.state, w.time, w.id, w.at, w.open, w.told, w.hook, w.waived," \
+	" w.note FROM watermark w JOIN leg l ON l.number = w.leg WHERE "
+#define PAGE " (w.recipient, w.leg) > (?1, ?2) ORDER BY w.recipient, w.leg" \
+	" LIMIT ?3"
+
+static const char *const sql[READ_SQLS] = {
+	[READ_GET] = COLUMNS "w.recipient = ?1 ORDER BY w.leg",
+	[READ_ALL] = COLUMNS PAGE,
+	[READ_TODO] = COLUMNS "(" WATERMARK_TODO ") AND" PAGE,
+	[READ_HOOK] = COLUMNS WATERMARK_HOOK_DUE " AND" PAGE,
+	[READ_DOMAIN] = "SELECT a.recipient, a.address, EXISTS (SELECT 1 FROM"
+	    " delivery d JOIN leg l ON l.number = d.leg WHERE d.recipient ="
+	    " a.recipient AND l.name = ?2) FROM address a WHERE a.recipient >"
+	    " ?1 ORDER BY a.recipient LIMIT ?3",
+};
+
+struct watermark_reader {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[READ_SQLS];
+	struct separators *separators;
+	uint64_t secret[2];
+	int64_t since_us;
+};
+
+static int fail(struct watermark_reader *r, struct error *err)
+{
+	return error_set(err, "the ledger of last deliveries: %s",
+	    sqlite3_errmsg(r->db));
+}
+
+static int read_header(struct watermark_reader *r, struct error *err)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(r->db, "SELECT format, secret, since FROM"
+	    " state", -1, &s, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW) {
+		rc = fail(r, err);
+	} else if (sqlite3_column_int(s, 0) != LAST_FORMAT ||
+		   sqlite3_column_bytes(s, 1) != sizeof(r->secret)) {
+		rc = error_set(err, "the ledger of last deliveries has format "
+		    "%d, this version reads %d; start the daemon of this "
+		    "version", sqlite3_column_int(s, 0), LAST_FORMAT);
+	} else {
+		memcpy(r->secret, sqlite3_column_blob(s, 1),
+		    sizeof(r->secret));
+		r->since_us = sqlite3_column_int64(s, 2);
+		rc = 0;
+	}
+	sqlite3_finalize(s);
+	return rc;
+}
+
+static int prepare(struct watermark_reader *r, struct error *err)
+{
+	for (int i = 0; i < READ_SQLS; i++)
+		if (sqlite3_prepare_v3(r->db, sql[i], -1,
+			SQLITE_PREPARE_PERSISTENT, &r->stmt[i], NULL) !=
+		    SQLITE_OK)
+			return fail(r, err);
+	return 0;
+}
+
+struct watermark_reader *watermark_reader_open_at(const char *path,
+    const struct conf *c, struct error *err)
+{
+	struct watermark_reader *r = NEW(struct watermark_reader);
+
+	r->separators = separators_new(c);
+	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READONLY |
+		SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+		fail(r, err);
+		watermark_reader_close(r);
+		return NULL;
+	}
+	sqlite3_busy_timeout(r->db, READ_WAIT_MS);
+	if (read_header(r, err) == 0 && prepare(r, err) == 0)
+		return r;
+	watermark_reader_close(r);
+	return NULL;
+}
+
+struct watermark_reader *watermark_reader_open(const struct conf *c,
+    struct error *err)
+{
+	struct strbuf path;
+	struct watermark_reader *r;
+
+	strbuf_init(&path, PATH_BYTES);
+	strbuf_addf(&path, "%s/ledger.db", c->audit.path);
+	r = watermark_reader_open_at(strbuf_cstr(&path), c, err);
+	strbuf_fini(&path);
+	return r;
+}
+
+void watermark_reader_close(struct watermark_reader *r)
+{
+	if (r == NULL)
+		return;
+	for (int i = 0; i < READ_SQLS; i++)
+		sqlite3_finalize(r->stmt[i]);
+	sqlite3_close(r->db);
+	separators_free(r->separators);
+	mem_free(r);
+}
+
+int64_t watermark_reader_since(const struct watermark_reader *r)
+{
+	return r->since_us;
+}
+
+static const char *text_at(sqlite3_stmt *s, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(s, column);
+
+	return text == NULL ? "" : text;
+}
+
+/* A number that the file may not hold is read as one that begins again. */
+static enum watermark_state state_at(sqlite3_stmt *s, int column)
+{
+	int state = sqlite3_column_int(s, column);
+
+	return state > 0 && state < WATERMARK_STATES
+		   ? (enum watermark_state)state : WATERMARK_PENDING;
+}
+
+static struct watermark row_at(sqlite3_stmt *s)
+{
+	return (struct watermark){
+		.recipient = sqlite3_column_int64(s, 0),
+		.leg_number = sqlite3_column_int(s, 1),
+		.address = text_at(s, 2),
+		.leg = text_at(s, 3),
+		.change = (uint64_t)sqlite3_column_int64(s, 4),
+		.state = state_at(s, 5),
+		.time_us = sqlite3_column_int64(s, 6),
+		.id = (uint64_t)sqlite3_column_int64(s, 7),
+		.at_us = sqlite3_column_int64(s, 8),
+		.open = (unsigned)sqlite3_column_int64(s, 9),
+		.told = state_at(s, 10),
+		.hook = (enum watermark_hook)(sqlite3_column_int(s, 11) & 3),
+		.waived = sqlite3_column_int(s, 12) != 0,
+		.note = text_at(s, 13),
+	};
+}
+
+int watermark_reader_get(struct watermark_reader *r, struct slice address,
+    watermark_fn *fn, void *arg, struct error *err)
+{
+	sqlite3_stmt *s = r->stmt[READ_GET];
+	struct watermark w;
+	int rc, n = 0;
+
+	sqlite3_bind_int64(s, 1, recipient_key(r->separators, r->secret,
+	    address).base);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		w = row_at(s);
+		fn(arg, &w);
+		n++;
+	}
+	sqlite3_reset(s);
+	return rc == SQLITE_DONE ? n : fail(r, err);
+}
+
+int watermark_reader_page(struct watermark_reader *r,
+    struct watermark_page *page, struct error *err)
+{
+	static const enum reader_sql sql_of[] = {
+	    [WATERMARKS_ALL] = READ_ALL, [WATERMARKS_TODO] = READ_TODO,
+	    [WATERMARKS_HOOK] = READ_HOOK};
+	sqlite3_stmt *s = r->stmt[sql_of[page->which]];
+	struct watermark w;
+	int rc, n = 0;
+
+	sqlite3_bind_int64(s, 1, page->recipient);
+	sqlite3_bind_int(s, 2, page->leg);
+	sqlite3_bind_int64(s, 3, page->limit);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		w = row_at(s);
+		page->recipient = w.recipient;
+		page->leg = w.leg_number;
+		page->fn(page->arg, &w);
+		n++;
+	}
+	sqlite3_reset(s);
+	return rc == SQLITE_DONE ? n : fail(r, err);
+}
+
+static bool is_of(struct slice address, struct slice domain)
+{
+	long at = slice_rfind(address, '@');
+
+	return at >= 0 && slice_eq(slice_from(address, (size_t)at + 1), domain);
+}
+
+int watermark_reader_domain(struct watermark_reader *r,
+    struct watermark_domain *d, struct error *err)
+{
+	sqlite3_stmt *s = r->stmt[READ_DOMAIN];
+	int rc, n = 0;
+
+	sqlite3_bind_int64(s, 1, d->after);
+	sqlite3_bind_text(s, 2, d->leg, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 3, d->limit);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		struct slice address = slice_str(text_at(s, 1));
+
+		d->after = sqlite3_column_int64(s, 0);
+		if (sqlite3_column_int(s, 2) != 0 && is_of(address, d->domain))
+			d->fn(d->arg, address);
+		n++;
+	}
+	sqlite3_reset(s);
+	return rc == SQLITE_DONE ? n : fail(r, err);
+}
