@@ -1,80 +1,145 @@
 /* SPDX-License-Identifier: ISC
  *
- * Hashes the lines of the table's history and looks whether each names the
- * line before it.
+ * Hashes the lines of the table's history, their rows, and decisions.
  */
 #include "policy/change_chain.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 
-#include "relay/base/strbuf.h"
+#include "relay/base/pack.h"
 
-enum { COL_CHANGE = 0, COL_PREVIOUS = 10, COLUMNS = 11, LINE_BYTES = 1 << 16 };
+enum {
+	COL_PREVIOUS = 10, COL_ROWS = 11, COL_DECIDED = 12,
+	COL_DECISION_PREVIOUS = 8,
+	OLD_COLUMNS = 11, /* of a line before rows had a digest */
+	LOG_COLUMNS = 11, DECISION_COLUMNS = 9,
+	LINE_BYTES = 1 << 16, LOG_ROW_BYTES = 1 << 18,
+};
 _Static_assert((int)CHAIN_BYTES == SHA256_DIGEST_LENGTH, "SHA-256");
+_Static_assert((int)COL_DECIDED + 1 == (int)CHAIN_COLUMN_COUNT, "all");
+
+static struct slice blob(sqlite3_stmt *st, int column)
+{
+	const void *p = sqlite3_column_blob(st, column);
+	size_t n = (size_t)sqlite3_column_bytes(st, column);
+
+	return slice_of(p == NULL ? "" : p, p == NULL ? 0 : n);
+}
 
 /* Each column with its length before it, so that no text runs into the next.
- */
-void chain_line(sqlite3_stmt *st, unsigned char hash_out[CHAIN_BYTES])
+ * Those from `blobs` on are bytes, the others text. */
+static void hash_columns(sqlite3_stmt *st, int columns, int blobs,
+    unsigned char hash_out[CHAIN_BYTES])
 {
 	struct strbuf b;
 
 	strbuf_init(&b, LINE_BYTES);
-	for (int i = 0; i < COLUMNS; i++) {
-		/* As text first: it is what its length is of. */
-		const void *p = i == COL_PREVIOUS
-				    ? sqlite3_column_blob(st, i)
-				    : sqlite3_column_text(st, i);
-		size_t n = (size_t)sqlite3_column_bytes(st, i);
+	for (int i = 0; i < columns; i++) {
+		struct slice s = i >= blobs ? blob(st, i) : db_text(st, i);
 
-		strbuf_addf(&b, "%zu:", n);
-		strbuf_add(&b, p == NULL ? "" : p, p == NULL ? 0 : n);
+		strbuf_addf(&b, "%zu:", s.n);
+		strbuf_addsl(&b, s);
 	}
 	SHA256((const unsigned char *)b.p, b.n, hash_out);
 	strbuf_fini(&b);
 }
 
-bool chain_follows(sqlite3_stmt *st, struct slice hash)
+void chain_line(sqlite3_stmt *st, unsigned char hash_out[CHAIN_BYTES])
 {
-	const void *p = sqlite3_column_blob(st, COL_PREVIOUS);
-	size_t n = (size_t)sqlite3_column_bytes(st, COL_PREVIOUS);
+	bool old = chain_rows(st).n == 0 && chain_decided(st).n == 0;
 
-	return slice_eq(slice_of(p == NULL ? "" : p, n), hash);
+	hash_columns(st, old ? (int)OLD_COLUMNS : (int)CHAIN_COLUMN_COUNT,
+	    COL_PREVIOUS, hash_out);
 }
 
-static void look_at_line(struct chain_state *s, sqlite3_stmt *st,
-    unsigned char hash[CHAIN_BYTES], uint64_t *last)
+void chain_text(const unsigned char hash[CHAIN_BYTES],
+    char text_out[CHAIN_TEXT])
 {
-	struct slice before = slice_of((const char *)hash,
-	    s->lines == 0 ? 0 : CHAIN_BYTES);
-	uint64_t number = (uint64_t)sqlite3_column_int64(st, COL_CHANGE);
+	for (int i = 0; i < CHAIN_BYTES; i++)
+		snprintf(text_out + 2 * i, 3, "%02x", hash[i]);
+}
 
-	if (s->broken == 0 && !chain_follows(st, before)) {
-		s->broken = number;
-		s->before = *last;
+struct slice chain_previous(sqlite3_stmt *st)
+{
+	return blob(st, COL_PREVIOUS);
+}
+
+struct slice chain_rows(sqlite3_stmt *st)
+{
+	return blob(st, COL_ROWS);
+}
+
+struct slice chain_decided(sqlite3_stmt *st)
+{
+	return blob(st, COL_DECIDED);
+}
+
+/* ---- rows of the log --------------------------------------------------- */
+
+static void add_log_row(struct strbuf *b, sqlite3_stmt *st)
+{
+	for (int i = 0; i < LOG_COLUMNS; i++) {
+		if (sqlite3_column_type(st, i) == SQLITE_NULL)
+			pack_u32(b, UINT32_MAX);
+		else
+			pack_bytes(b, db_text(st, i));
 	}
-	chain_line(st, hash);
-	*last = number;
-	s->lines++;
 }
 
-int chain_verify(struct db *db, struct chain_state *state_out,
+int chain_log(sqlite3_stmt *st, unsigned char digest_out[CHAIN_BYTES],
+    uint64_t *rows_out)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct strbuf b;
+	int rc = SQLITE_NOMEM;
+	bool good = ctx != NULL &&
+		    EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+
+	*rows_out = 0;
+	strbuf_init(&b, LOG_ROW_BYTES);
+	while (good && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		strbuf_reset(&b);
+		add_log_row(&b, st);
+		good = strbuf_ok(&b) &&
+		       EVP_DigestUpdate(ctx, b.p, b.n) == 1;
+		++*rows_out;
+	}
+	good = good && rc == SQLITE_DONE &&
+	       EVP_DigestFinal_ex(ctx, digest_out, NULL) == 1;
+	sqlite3_reset(st);
+	strbuf_fini(&b);
+	EVP_MD_CTX_free(ctx);
+	return good ? 0 : -1;
+}
+
+/* ---- decisions --------------------------------------------------------- */
+
+void chain_decision(sqlite3_stmt *st, unsigned char hash_out[CHAIN_BYTES])
+{
+	hash_columns(st, DECISION_COLUMNS, COL_DECISION_PREVIOUS, hash_out);
+}
+
+struct slice chain_decision_previous(sqlite3_stmt *st)
+{
+	return blob(st, COL_DECISION_PREVIOUS);
+}
+
+int chain_newest_decision(struct db *db, unsigned char hash_out[CHAIN_BYTES],
     struct error *err)
 {
-	static const char sql[] = "SELECT " CHAIN_COLUMNS
-	    " FROM main.change ORDER BY change";
-	unsigned char hash[CHAIN_BYTES];
+	static const char sql[] = "SELECT " CHAIN_DECISION_COLUMNS
+	    " FROM main.decision ORDER BY decision DESC LIMIT 1";
 	sqlite3_stmt *st = NULL;
-	uint64_t last = 0;
 	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &st, NULL);
 
-	*state_out = (struct chain_state){0};
-	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
-		if (rc == SQLITE_ROW)
-			look_at_line(state_out, st, hash, &last);
-	}
-	if (rc != SQLITE_DONE)
+	if (rc == SQLITE_ROW)
+		chain_decision(st, hash_out);
+	else if (rc != SQLITE_DONE)
 		db_error(db, err);
 	sqlite3_finalize(st);
-	return rc == SQLITE_DONE ? 0 : -1;
+	return rc == SQLITE_ROW ? CHAIN_BYTES : rc == SQLITE_DONE ? 0 : -1;
 }

@@ -1,35 +1,58 @@
 /* SPDX-License-Identifier: ISC
  *
- * The chain of the table's history: each line of `change` holds the SHA-256
- * of the line before it (`previous`), so that a line that was altered, taken
- * out or put in later is found. The newest line is covered by the next one.
+ * The chain of the table's history. Each line of `change` holds the SHA-256 of
+ * the line before it (`previous`), a digest of its own rows of `log` (`rows`)
+ * and the hash of the newest decision at that time (`decided`); each decision
+ * holds the hash of the decision before. So what was edited, taken out or put
+ * in later is found. The newest line and decision are covered by the next
+ * line; until then, and should the whole chain be computed anew, by their hash
+ * in the journal (event `change`).
  */
 #ifndef POLICY_CHANGE_CHAIN_H
 #define POLICY_CHANGE_CHAIN_H
 
 #include "policy/db.h"
 
-enum { CHAIN_BYTES = 32 };
+enum { CHAIN_BYTES = 32, CHAIN_TEXT = 2 * CHAIN_BYTES + 1 };
 
-/* A line as it is hashed, in this order; `chain_line()` reads them. */
-#define CHAIN_COLUMNS "change, time, who, host, command, note, recipients, " \
-	"node, kind, wave, previous"
+/* A line as it is hashed, in this order; `c` is "" or the name of the table and
+ * a dot. Statements that chain_line() and its kin read begin with them. */
+#define CHAIN_COLUMNS_OF(c) c "change, " c "time, " c "who, " c "host, " \
+	c "command, " c "note, " c "recipients, " c "node, " c "kind, " \
+	c "wave, " c "previous, " c "rows, " c "decided"
+#define CHAIN_COLUMNS CHAIN_COLUMNS_OF("")
+enum { CHAIN_COLUMN_COUNT = 13 };
+/* A row of the log, ordered by address. */
+#define CHAIN_LOG_COLUMNS "address, old_route, old_held, old_mailbox, " \
+	"old_tags, old_addresses, new_route, new_held, new_mailbox, " \
+	"new_tags, new_addresses"
+/* A decision. */
+#define CHAIN_DECISION_COLUMNS "decision, time, who, host, command, about, " \
+	"detail, note, previous"
 
-/* Hashes the line that `st` stands on, whose columns are CHAIN_COLUMNS. */
+/* Hashes the line that `st` stands on. One without a digest of its rows, of a
+ * table that was upgraded, is hashed as it was then. */
 void chain_line(sqlite3_stmt *st, unsigned char hash_out[CHAIN_BYTES]);
-/* Does the line say that `hash` is that of the line before? The first line
- * says nothing (n 0). */
-bool chain_follows(sqlite3_stmt *st, struct slice hash);
+void chain_text(const unsigned char hash[CHAIN_BYTES],
+    char text_out[CHAIN_TEXT]);
+/* The three hashes that the line holds; n 0: none. Borrowed. */
+struct slice chain_previous(sqlite3_stmt *st);
+struct slice chain_rows(sqlite3_stmt *st);
+struct slice chain_decided(sqlite3_stmt *st);
 
-struct chain_state {
-	uint64_t lines;
-	uint64_t broken; /* the first line that does not follow; 0: none */
-	uint64_t before; /* the line before it, which is not as it was */
-};
+/* The digest of all rows that `st` gives, whose columns are CHAIN_LOG_COLUMNS;
+ * resets it. Each column as its length (4 bytes, little endian) and its text;
+ * NULL is the length 0xffffffff. -1: it cannot be read. */
+int chain_log(sqlite3_stmt *st, unsigned char digest_out[CHAIN_BYTES],
+    uint64_t *rows_out) PH_CHECK;
 
-/* Walks the whole history. -1: it cannot be read. Any thread with a handle of
- * its own. */
-int chain_verify(struct db *db, struct chain_state *state_out,
+/* Hashes the decision that `st` stands on: CHAIN_DECISION_COLUMNS. */
+void chain_decision(sqlite3_stmt *st, unsigned char hash_out[CHAIN_BYTES]);
+/* The hash that the decision holds; n 0: it is the first. Borrowed. */
+struct slice chain_decision_previous(sqlite3_stmt *st);
+/* The hash of the newest decision: what the next one, and the next line,
+ * holds. How many bytes; 0: there is none; -1 and `err`. */
+int chain_newest_decision(struct db *db, unsigned char hash_out[CHAIN_BYTES],
     struct error *err) PH_CHECK;
 
 #endif

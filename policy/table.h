@@ -110,6 +110,7 @@ struct table_change {
 	int node;	/* where it was made */
 	const char *kind; /* rows, seed, undo, accept, wave, rollback, more */
 	const char *wave; /* that it belongs to; "": none */
+	char head[65];	  /* the hash of its line: change_chain.h */
 };
 /* The changes above `after`, in order: at most `limit`. */
 struct table_changes_page {

@@ -6,6 +6,7 @@
  */
 #include "policy/table.h"
 
+#include "policy/change_chain.h"
 #include "policy/row.h"
 #include "policy/table_int.h"
 
@@ -16,8 +17,7 @@ enum table_statement {
 };
 
 #define COLUMNS TABLE_COLUMNS("")
-#define CHANGE "c.change, c.time, c.who, c.host, c.command, c.note, " \
-	"c.recipients, c.node, c.kind, c.wave"
+#define CHANGE CHAIN_COLUMNS_OF("c.")
 #define VALUES "l.old_route, l.old_held, l.old_mailbox, l.old_tags, " \
 	"l.old_addresses, l.new_route, l.new_held, l.new_mailbox, " \
 	"l.new_tags, l.new_addresses"
@@ -299,6 +299,8 @@ static void take_undid(struct table_change *c)
 /* Borrowed from the table_statement. */
 static void borrow_change(sqlite3_stmt *st, struct table_change *c)
 {
+	unsigned char hash[CHAIN_BYTES];
+
 	*c = (struct table_change){
 	    .change = (uint64_t)sqlite3_column_int64(st, 0),
 	    .time_us = sqlite3_column_int64(st, 1),
@@ -312,6 +314,8 @@ static void borrow_change(sqlite3_stmt *st, struct table_change *c)
 	    .wave = db_str(st, 9),
 	};
 	take_undid(c);
+	chain_line(st, hash);
+	chain_text(hash, c->head);
 }
 
 struct table_value table_value_at(sqlite3_stmt *st, int at)
@@ -384,8 +388,8 @@ int table_history(struct table *t, struct slice key,
 	db_bind(st, 1, key);
 	while ((rc = one(t, st, err)) == 1) {
 		borrow_change(st, &c);
-		before = table_value_at(st, 10);
-		after = table_value_at(st, 15);
+		before = table_value_at(st, CHAIN_COLUMN_COUNT);
+		after = table_value_at(st, CHAIN_COLUMN_COUNT + 5);
 		fn(arg, &c, &before, &after);
 		n++;
 	}

@@ -23,7 +23,8 @@ enum change_statement {
 	CS_UPDATE, CS_UPSERT, CS_DELETE,
 	CS_TAGS, CS_TAGS_ADD, CS_TAG_ADD, CS_TAG_DROP,
 	CS_REWRITES, CS_REWRITES_ADD, CS_REWRITE_DROP,
-	CS_LAST_LINE, CS_NEXT_LINE, CS_CHAIN_LINE, CS_TOUCH, CS_TOUCH_HEAD,
+	CS_LAST_LINE, CS_NEXT_LINE, CS_CHAIN_LINE, CS_CHAIN_LOG,
+	CS_TOUCH, CS_TOUCH_HEAD,
 	CS_MARK_DRAW, CS_MARK_FORMER, CS_MARK_SETTLE, CS_MARK_COPY,
 	CHANGE_STATEMENTS
 };
@@ -96,8 +97,8 @@ struct change_line {
 
 /* A row in canonical form; copied. */
 void change_stage(struct change *ch, const struct staged *s);
-/* change_line.c: the line of the change in the history, and the marks of its
- * pages (db_log.c). */
+/* change_line.c: the line of the change in the history, behind its rows of the
+ * log, and the marks of its pages (db_log.c). */
 int change_write_line(struct change *ch, const struct change_line *line,
     struct error *err) PH_CHECK;
 /* Writes the pages of the mark, as each transaction does. */

@@ -161,9 +161,9 @@ int change_accept(struct change *ch, uint64_t above,
 	rc = change_number(ch, CS_NEWEST, 0, &number, err) < 0 ? -1 : 0;
 	line.number = (number > above ? number : above) + 1;
 	if (rc == 0)
-		rc = change_write_line(ch, &line, err);
-	if (rc == 0)
 		rc = change_run(ch, CS_LOG_ALL, (int64_t)line.number, err);
+	if (rc == 0)
+		rc = change_write_line(ch, &line, err);
 	rc = finish(ch, rc, err);
 	if (rc == 0)
 		done_out->change = line.number;

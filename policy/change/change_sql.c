@@ -190,7 +190,9 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_LOG_ALL] = "INSERT INTO main.log(change, address) "
 	    "VALUES(?1, '@')",
 	[CS_CHANGE] = "INSERT INTO main.change(" CHAIN_COLUMNS ") "
-	    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+	[CS_CHAIN_LOG] = "SELECT " CHAIN_LOG_COLUMNS " FROM main.log "
+	    "WHERE change = ?1 ORDER BY address",
 	[CS_LAST_LINE] = "SELECT " CHAIN_COLUMNS " FROM main.change "
 	    "ORDER BY change DESC LIMIT 1",
 	[CS_NEXT_LINE] = "SELECT change FROM main.change WHERE change > ?1 "
@@ -199,7 +201,7 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "WHERE change = ?1 RETURNING " CHAIN_COLUMNS,
 	/* The mark's page and page 1 into the log: see db_log.c. */
 	[CS_TOUCH] = "UPDATE main.about SET writes = writes + 1",
-	[CS_TOUCH_HEAD] = "PRAGMA main.user_version = 2", /* DB_FORMAT */
+	[CS_TOUCH_HEAD] = "PRAGMA main.user_version = 3", /* DB_FORMAT */
 	[CS_MARK_DRAW] = "UPDATE main.about SET former = mark, "
 	    "mark = " DB_MARK_NEW ", writes = writes + 1",
 	[CS_MARK_FORMER] = "SELECT 1 FROM main.about WHERE former <> ''",

@@ -87,7 +87,7 @@ int table_copy_mark(const char *path, const char *former, struct error *err)
 	rc = db_script(&db, alone, err);
 	if (rc == 0)
 		rc = db_int(&db, "PRAGMA user_version", &format, err);
-	if (rc == 0 && format == DB_FORMAT) {
+	if (rc == 0 && format > 1) {
 		sqlite3_stmt *st = db_stmt(&db, CS_MARK_COPY, err);
 
 		rc = st == NULL ? -1 : 0;

@@ -20,7 +20,7 @@
 #include "policy/change/table_copy_int.h"
 #include "policy/change/table_lock.h"
 #include "policy/change/table_upgrade.h"
-#include "policy/table_check.h"
+#include "policy/check/table_check.h"
 #include "relay/base/newfile.h"
 
 enum { BUSY_STEP_MS = 20, BUSY_STEPS = 500 };

@@ -8,6 +8,7 @@
  *   change   a line a change, each with the hash of the one before:
  *            change_chain.h
  *   log      the old and new values of each row of each change
+ *   decision what administrators decided, a line each, in a chain too
  *   seeded   domains and legs that configurations had
  *   about    one row: who made the file, and its mark (db_log.c)
  *
@@ -26,6 +27,11 @@
 #define TAG_TABLE "CREATE TABLE IF NOT EXISTS tag(key TEXT NOT NULL," \
 	" value TEXT NOT NULL, address TEXT NOT NULL," \
 	" PRIMARY KEY(key, value, address)) WITHOUT ROWID;"
+#define DECISION_TABLE "CREATE TABLE IF NOT EXISTS decision(" \
+	"decision INTEGER PRIMARY KEY, time INTEGER NOT NULL," \
+	" who TEXT NOT NULL, host TEXT NOT NULL, command TEXT NOT NULL," \
+	" about TEXT NOT NULL, detail TEXT NOT NULL, note TEXT NOT NULL," \
+	" previous BLOB NOT NULL);"
 #define ABOUT_TABLE(former) "CREATE TABLE IF NOT EXISTS about(" \
 	"id INTEGER PRIMARY KEY CHECK(id = 1), made_by TEXT NOT NULL," \
 	" mark TEXT NOT NULL, former TEXT NOT NULL," \
@@ -40,7 +46,7 @@ const char table_schema[] =
     "PRAGMA page_size = 8192;"
     "BEGIN IMMEDIATE;"
     "PRAGMA application_id = 1346925680;" /* DB_APPLICATION */
-    "PRAGMA user_version = 2;"		  /* DB_FORMAT */
+    "PRAGMA user_version = 3;"		  /* DB_FORMAT */
     ABOUT_TABLE("")
     "CREATE TABLE IF NOT EXISTS route("
     " address TEXT NOT NULL PRIMARY KEY, route TEXT NOT NULL,"
@@ -56,7 +62,9 @@ const char table_schema[] =
     " time INTEGER NOT NULL, who TEXT NOT NULL, host TEXT NOT NULL,"
     " command TEXT NOT NULL, note TEXT NOT NULL,"
     " recipients INTEGER NOT NULL, node INTEGER NOT NULL,"
-    " kind TEXT NOT NULL, wave TEXT NOT NULL, previous BLOB NOT NULL);"
+    " kind TEXT NOT NULL, wave TEXT NOT NULL, previous BLOB NOT NULL,"
+    " rows BLOB NOT NULL, decided BLOB NOT NULL);"
+    DECISION_TABLE
     "CREATE TABLE IF NOT EXISTS log(change INTEGER NOT NULL,"
     " address TEXT NOT NULL, old_route TEXT, old_held INTEGER,"
     " old_mailbox TEXT, old_tags TEXT, old_addresses TEXT,"
@@ -86,8 +94,14 @@ const char table_upgrade_1[] =
     " WHEN command = 'table accept' THEN 'accept'"
     " WHEN command LIKE 'undo%' THEN 'undo' ELSE 'rows' END;";
 
+/* Rows of changes that were made before have no digest. */
+const char table_upgrade_2[] =
+    "ALTER TABLE change ADD COLUMN rows BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE change ADD COLUMN decided BLOB NOT NULL DEFAULT x'';"
+    DECISION_TABLE;
+
 const char table_upgraded[] =
-    "PRAGMA user_version = 2;"
+    "PRAGMA user_version = 3;"
     "COMMIT;";
-_Static_assert(DB_APPLICATION == 1346925680 && DB_FORMAT == 2,
+_Static_assert(DB_APPLICATION == 1346925680 && DB_FORMAT == 3,
     "the schema's mark");

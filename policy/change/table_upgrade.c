@@ -5,6 +5,7 @@
  */
 #include "policy/change/table_upgrade.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "policy/change_chain.h"
@@ -60,20 +61,23 @@ static int upgrade(struct db *db, struct error *err)
 		return -1;
 	if (format == DB_FORMAT)
 		return db_do(db, CS_ROLLBACK, err);
-	if (db_script(db, table_upgrade_1, err) < 0 ||
-	    write_chain(db, err) < 0)
+	if ((format == 1 && db_script(db, table_upgrade_1, err) < 0) ||
+	    db_script(db, table_upgrade_2, err) < 0 ||
+	    (format == 1 && write_chain(db, err) < 0))
 		return -1; /* closing rolls back */
 	return db_script(db, table_upgraded, err) < 0 ? -1 : 1;
 }
 
 /* Behind a copy of the old format, which goes again when it is that of no
  * upgrade: each start tries again, and would leave one more. */
-static int upgrade_behind_copy(struct db *db, struct error *err)
+static int upgrade_behind_copy(struct db *db, int64_t format,
+    struct error *err)
 {
-	char kept[TABLE_KEPT_PATH];
+	char kept[TABLE_KEPT_PATH], label[24];
 	int rc;
 
-	if (table_keep(db, "format1", kept, err) < 0)
+	snprintf(label, sizeof(label), "format%lld", (long long)format);
+	if (table_keep(db, label, kept, err) < 0)
 		return -1;
 	rc = upgrade(db, err);
 	if (rc <= 0)
@@ -92,7 +96,7 @@ static int upgrade_old(const char *path, bool keep, struct error *err)
 		return -1;
 	rc = db_int(&db, "PRAGMA user_version", &format, err);
 	if (rc == 0 && format != DB_FORMAT) {
-		rc = keep ? upgrade_behind_copy(&db, &why)
+		rc = keep ? upgrade_behind_copy(&db, format, &why)
 			  : upgrade(&db, &why);
 		if (rc < 0)
 			error_set(err, "%s can not be upgraded from format "

@@ -7,7 +7,7 @@
 
 #include "policy/db.h"
 
-/* In one transaction, after a backup beside it (PATH.format1). A table that
+/* In one transaction, after a backup beside it (PATH.formatN). A table that
  * is of our format stays as it is. Command line, table thread at its start,
  * each before it opens the table. Waits for another writer. */
 int table_upgrade(const char *path, struct error *err) PH_CHECK;

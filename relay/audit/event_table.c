@@ -63,7 +63,8 @@ const struct event_row event_table[EVENTS] = {
 	[EVENT_REPAIRED] = { "repaired",
 		"client listen stage from to said reason count",
 		"A fault of a client was accepted all the same" },
-	[EVENT_CHANGE] = { "change", "change who host command note recipients undid",
+	[EVENT_CHANGE] = { "change", "change who host command note recipients undid "
+	    "head",
 		"The cutover table was changed" },
 	[EVENT_BODY] = { "body", "id who command",
 		"An administrator read or exported the body of a message" },

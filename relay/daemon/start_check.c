@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "policy/table.h"
-#include "policy/table_check.h"
+#include "policy/check/table_check.h"
 #include "relay/base/mem.h"
 #include "relay/client/client.h"
 #include "relay/daemon/places.h"

@@ -62,7 +62,7 @@ def test_restore_while_the_daemon_runs(restored, legacy, cloud):
     gw.cli("table", "accept")
     until(lambda: state(gw) == "ok", "the table to be in use again")
     assert comes_to(gw, cloud)
-    assert gw.cli_json("table", "check")[0]["format"] == 2
+    assert gw.cli_json("table", "check")[0]["format"] == 3
 
 
 @pytest.mark.parametrize("way", ["accept", "restore"])

@@ -397,7 +397,7 @@ static void files_are_read_and_written(void **state)
 		    "usage: posthouse route export\n"
 		    "More: posthouse route export --help\n"},
 		{"table check", 0,
-		    "the table is whole: format 2, 5 rows, change 4, "
+		    "the table is whole: format 3, 5 rows, change 4, "
 		    "4 lines of history, each behind the one before\n"},
 		{"table backup DIR/copy.db", 0,
 		    "DIR/copy.db is a copy of DIR/cutover.db\n"},

@@ -21,7 +21,7 @@
 #include "policy/change/table_lock.h"
 #include "policy/change/table_log.h"
 #include "policy/change/table_make.h"
-#include "policy/table_check.h"
+#include "policy/check/table_check.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/table_tmp.h"
@@ -263,7 +263,7 @@ static void a_table_that_is_refused_is_not_replaced(void **state)
 	static const struct {
 		const char *sql, *said;
 	} cases[] = {
-	    {"PRAGMA user_version = 3", "has format 3"},
+	    {"PRAGMA user_version = 4", "has format 4"},
 	    {"PRAGMA application_id = 7", "not a cutover table of"},
 	};
 	char backup[340];
@@ -276,7 +276,7 @@ static void a_table_that_is_refused_is_not_replaced(void **state)
 		    "FROM change"), 3);
 		assert_int_equal(access(beside(t, ".before-restore"), F_OK),
 		    -1);
-		run_sql(t->path, "PRAGMA user_version = 2");
+		run_sql(t->path, "PRAGMA user_version = 3");
 	}
 	table_tmp_free(t);
 }
@@ -480,7 +480,7 @@ static void a_mark_that_is_in_the_log_alone_makes_no_copy(void **state)
 
 	run_sql(t->path, "UPDATE about SET former = mark, "
 	    "mark = '0123456789abcdef0123456789abcdef'; "
-	    "PRAGMA user_version = 2");
+	    "PRAGMA user_version = 3");
 	assert_true(table_log_bytes(t->path) > 0);
 	assert_false(table_log_foreign(t->path));
 	table_tmp_route(t, "ann@example.com", "cloud");
@@ -536,7 +536,7 @@ static void a_restore_meanwhile(const char *dir, int n,
 
 	assert_int_equal(table_mark(t->path, &err), 0);
 	run_sql(t->path, "UPDATE about SET former = 'x'; "
-	    "PRAGMA user_version = 2");
+	    "PRAGMA user_version = 3");
 	meanwhile.n = n;
 	meanwhile.t = t;
 	meanwhile.reader = r;

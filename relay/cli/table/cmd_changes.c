@@ -36,6 +36,7 @@ static void put_change(void *arg, const struct table_change *ch)
 	if (ch->wave[0] != '\0')
 		jout_str(j, "wave", ch->wave);
 	jout_str(j, "note", ch->note);
+	jout_str(j, "head", ch->head);
 	out_row_end(&c->out);
 }
 

@@ -11,7 +11,7 @@
 
 #include "policy/change/table_copy.h"
 #include "policy/change/table_log.h"
-#include "policy/table_check.h"
+#include "policy/check/table_check.h"
 #include "relay/cli/common/human.h"
 #include "relay/cli/table/cli_change.h"
 #include "relay/cli/table/cli_table.h"

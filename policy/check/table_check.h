@@ -3,8 +3,8 @@
  * Is the table whole? Its pages, its format, the chain of its history, and
  * the tables by which rows are found. Reads only.
  */
-#ifndef POLICY_TABLE_CHECK_H
-#define POLICY_TABLE_CHECK_H
+#ifndef POLICY_CHECK_TABLE_CHECK_H
+#define POLICY_CHECK_TABLE_CHECK_H
 
 #include <stdint.h>
 
@@ -14,6 +14,7 @@ struct table_checked {
 	int64_t format;	 /* an older one has no chain and is not searched */
 	uint64_t change; /* the newest */
 	uint64_t lines;	 /* of the history */
+	uint64_t decisions;
 	uint64_t rows;	 /* 0: not counted */
 	/* A fault, as a sentence; "": none. */
 	struct error wrong;

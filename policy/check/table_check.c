@@ -4,12 +4,12 @@
  * nothing but what stands in the rows, so a count and a sum of hashes over the
  * rows must be those over the tables.
  */
-#include "policy/table_check.h"
+#include "policy/check/table_check.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/change_chain.h"
+#include "policy/check/chain_verify.h"
 #include "policy/row.h"
 #include "relay/base/hash.h"
 
@@ -143,20 +143,23 @@ static int look_at_pages(struct db *db, struct table_checked *out,
 	return 0;
 }
 
-static int look_at_chain(struct db *db, struct table_checked *out,
+static int look_at_chain(struct db *db, bool deep, struct table_checked *out,
     struct error *err)
 {
 	struct chain_state chain;
+	struct strbuf why;
 
-	if (chain_verify(db, &chain, err) < 0)
+	if (chain_verify(db, deep, &chain, err) < 0)
 		return -1;
 	out->lines = chain.lines;
-	if (chain.broken == 0)
+	out->decisions = chain.decisions;
+	if (chain.fault == CHAIN_WHOLE)
 		return 0;
+	strbuf_init(&why, sizeof(out->wrong.text));
+	chain_fault_text(&chain, &why);
 	error_set(&out->wrong, "%s: the history is not as it was written: "
-	    "change %llu does not follow the line before it (change %llu); "
-	    "compare with a backup", db->path,
-	    (unsigned long long)chain.broken, (unsigned long long)chain.before);
+	    "%s; compare with a backup", db->path, strbuf_cstr(&why));
+	strbuf_fini(&why);
 	return 0;
 }
 
@@ -172,7 +175,7 @@ static int look(struct db *db, bool deep, struct table_checked *out,
 	out->change = (uint64_t)change;
 	if (out->format < DB_FORMAT || out->wrong.text[0] != '\0')
 		return 0;
-	if (look_at_chain(db, out, err) < 0)
+	if (look_at_chain(db, deep, out, err) < 0)
 		return -1;
 	return deep && out->wrong.text[0] == '\0' ? look_at_rows(db, out, err)
 						   : 0;
