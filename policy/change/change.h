@@ -111,6 +111,9 @@ struct change_part {
 	void *arg;
 };
 
+/* For such a function: stages the other addresses of the mailboxes too. */
+int change_widen(struct change *ch, struct error *err) PH_CHECK;
+
 struct change_how {
 	bool create;	/* rows that do not exist are made; else refused */
 	bool inherit;	/* … with the route of their domain's row */

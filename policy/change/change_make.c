@@ -24,6 +24,11 @@ static int widen(struct change *ch, enum change_statement which,
 	return 0;
 }
 
+int change_widen(struct change *ch, struct error *err)
+{
+	return widen(ch, CS_MAILBOXES, err);
+}
+
 static int stage_seed(struct change *ch, struct error *err)
 {
 	if (change_run(ch, CS_SEED_SKIP, 0, err) < 0 ||
@@ -45,7 +50,7 @@ static int complete(struct change *ch, const struct change_how *how,
 		return -1;
 	if (how->replace && widen(ch, CS_REPLACE, err) < 0)
 		return -1;
-	if (how->mailboxes && widen(ch, CS_MAILBOXES, err) < 0)
+	if (how->mailboxes && change_widen(ch, err) < 0)
 		return -1;
 	if (how->inherit && change_run(ch, CS_INHERIT, 0, err) < 0)
 		return -1;

@@ -13,7 +13,8 @@
  *   about    one row: who made the file, and its mark (db_log.c)
  *
  * Tables that this program does not know are left alone: a later version may
- * add some (waves and their members) without another format.
+ * add some without another format, as those of waves were
+ * (policy/wave/file/wave_schema.c).
  *
  * The tag "client=apple" is key "client", value "apple"; a tag without a key,
  * "vip", is key "", value "vip".

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The rows of `decision`.
+ */
+#include "policy/wave/file/decided.h"
+
+#include "policy/wave/file/wave_file_int.h"
+
+int decided_add(struct wave_file *f, const struct decided *d,
+    struct error *err)
+{
+	sqlite3_stmt *st = wave_stmt(f, WS_DECIDE, err);
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, d->time_us);
+	db_bind_str(st, 2, d->who);
+	db_bind_str(st, 3, d->host);
+	db_bind_str(st, 4, d->command);
+	db_bind_str(st, 5, d->about);
+	db_bind_str(st, 6, d->detail);
+	db_bind_str(st, 7, d->note);
+	return wave_do(f, st, NULL, err);
+}
+
+int decided_each(struct wave_file *f, const struct decided_page *page,
+    struct error *err)
+{
+	int rc = wave_absent(f, err);
+	sqlite3_stmt *st;
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	st = wave_stmt(f, page->about == NULL ? WS_DECIDED : WS_DECIDED_ABOUT,
+	    err);
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)page->after);
+	if (page->about != NULL)
+		db_bind_str(st, 2, page->about);
+	while ((rc = wave_step(f, st, err)) > 0) {
+		const struct decided d = {
+		    .number = (uint64_t)sqlite3_column_int64(st, 0),
+		    .time_us = sqlite3_column_int64(st, 1),
+		    .who = db_str(st, 2),
+		    .host = db_str(st, 3),
+		    .command = db_str(st, 4),
+		    .about = db_str(st, 5),
+		    .detail = db_str(st, 6),
+		    .note = db_str(st, 7),
+		};
+
+		page->fn(page->arg, &d);
+	}
+	return rc;
+}

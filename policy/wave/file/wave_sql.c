@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The SQL of waves. All statements are constant. CROSS JOIN keeps the order of
+ * the loops. The states of members are numbers of enum member_state: 0
+ * pending, 1 done, 2 failed, 3 excluded, 4 skipped.
+ */
+#include "policy/wave/file/wave_file_int.h"
+
+_Static_assert(MEMBER_PENDING == 0 && MEMBER_DONE == 1 &&
+    MEMBER_EXCLUDED == 3 && MEMBER_SKIPPED == 4, "numbers in the statements");
+
+#define ACTIVE "('scheduled', 'running', 'paused')"
+#define MEMBER "m.address, m.state, m.was, m.line, m.change, m.slice, " \
+	"m.run, m.reason, r.route, r.held"
+#define SLICE_COLUMNS "run, slice, change, members, time"
+#define STAGED "address IN (SELECT address FROM temp.stage)"
+
+const char *const wave_sql[WAVE_STATEMENTS] = {
+	[WS_BEGIN] = "BEGIN IMMEDIATE",
+	[WS_COMMIT] = "COMMIT",
+	[WS_ROLLBACK] = "ROLLBACK",
+	[WS_TOUCH] = "UPDATE main.about SET writes = writes + 1",
+	[WS_TOUCH_HEAD] = "PRAGMA main.user_version = 2", /* DB_FORMAT */
+	[WS_TABLES] = "SELECT 1 FROM main.sqlite_schema "
+	    "WHERE type = 'table' AND name = 'exclude'",
+
+	[WS_GET] = "SELECT " WAVE_COLUMNS " FROM wave w WHERE w.name = ?1",
+	[WS_EACH] = "SELECT " WAVE_COLUMNS " FROM wave w ORDER BY w.wave",
+	[WS_COUNT] = "SELECT state, count(*) FROM member WHERE wave = ?1 "
+	    "GROUP BY state",
+	[WS_COUNT_THERE] = "SELECT count(*) FROM member m "
+	    "CROSS JOIN route r ON r.address = m.address "
+	    "WHERE m.wave = ?1 AND m.state = 1 AND r.route = m.gave",
+	[WS_INSERT] = "INSERT INTO wave(name, state, run, begun, route, "
+	    "options, at, reason, created, moved, who, host, note) "
+	    "VALUES(?1, 'planned', 0, 0, ?2, ?3, 0, '', ?4, ?4, ?5, ?6, ?7)",
+	[WS_UPDATE] = "UPDATE wave SET state = ?2, run = ?3, begun = ?4, "
+	    "route = ?5, options = ?6, at = ?7, reason = ?8, moved = ?9 "
+	    "WHERE wave = ?1",
+	[WS_DELETE] = "DELETE FROM wave WHERE wave = ?1",
+	[WS_DELETE_MEMBERS] = "DELETE FROM member WHERE wave = ?1",
+	[WS_BEGIN_RUN] = "UPDATE member SET state = 0, run = 0, slice = 0, "
+	    "change = 0, gave = '', reason = '' WHERE wave = ?1 "
+	    "AND state <> 0 AND (state <> 1 OR gave IS NOT (SELECT r.route "
+	    "FROM route r WHERE r.address = member.address))",
+	[WS_CLASH] = "SELECT m.address, m.line, w.name FROM member m "
+	    "CROSS JOIN member o ON o.address = m.address "
+	    "AND o.wave <> m.wave CROSS JOIN wave w ON w.wave = o.wave "
+	    "WHERE m.wave = ?1 AND w.state IN " ACTIVE
+	    " ORDER BY m.line, m.address",
+
+	[WS_MEMBERS] = "SELECT " MEMBER " FROM member m "
+	    "LEFT JOIN route r ON r.address = m.address WHERE m.wave = ?1 "
+	    "AND (?2 < 0 OR m.state = ?2) ORDER BY m.address",
+	[WS_HAS] = "SELECT 1 FROM member WHERE address = ?2 "
+	    "AND wave = (SELECT wave FROM wave WHERE name = ?1)",
+	[WS_OF] = "SELECT " WAVE_COLUMNS " FROM member m "
+	    "CROSS JOIN wave w ON w.wave = m.wave WHERE m.address = ?1 "
+	    "ORDER BY w.state IN " ACTIVE " DESC, w.moved DESC LIMIT 1",
+	[WS_MARK] = "UPDATE member SET state = ?3, change = ?4, slice = ?5, "
+	    "run = ?6, reason = ?7, gave = iif(?3 = 1, coalesce((SELECT "
+	    "r.route FROM route r WHERE r.address = ?2), ''), gave) "
+	    "WHERE wave = ?1 AND address = ?2",
+	[WS_SEAT] = "INSERT INTO member VALUES(?1, ?2, 0, ?3, ?4, ?5, 0, 0, "
+	    "0, '', '')",
+
+	[WS_TAKE] = "SELECT " MEMBER ", m.seat, r.mailbox, r.tags, r.change "
+	    "FROM member m LEFT JOIN route r ON r.address = m.address "
+	    "WHERE m.wave = ?1 AND m.state = 0 ORDER BY m.seat, m.address",
+	/* Members of the slice to which another route was given meanwhile. */
+	[WS_MOVED] = "SELECT m.address FROM temp.stage s "
+	    "CROSS JOIN member m ON m.wave = ?1 AND m.address = s.address "
+	    "CROSS JOIN log l ON l.change = ?2 AND l.address = m.address "
+	    "WHERE m.state = 0 AND l.old_route IS NOT m.was "
+	    "AND l.old_route IS NOT l.new_route LIMIT 1",
+	[WS_SLICE_MARK] = "UPDATE member SET state = 1, slice = ?3, "
+	    "run = ?4, reason = '', change = iif(EXISTS(SELECT 1 FROM log l "
+	    "WHERE l.change = ?2 AND l.address = member.address), ?2, 0), "
+	    "gave = coalesce((SELECT r.route FROM route r "
+	    "WHERE r.address = member.address), '') "
+	    "WHERE wave = ?1 AND state = 0 AND " STAGED,
+	[WS_SLICE_ADD] = "INSERT OR IGNORE INTO slice(wave, run, slice, "
+	    "time, change, members) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	[WS_SLICE_NEXT] = "SELECT coalesce(max(slice), 0) + 1 FROM slice "
+	    "WHERE wave = ?1 AND run = ?2",
+	[WS_TAKEN_BACK] = "UPDATE member SET state = 4, reason = ?2 "
+	    "WHERE wave = ?1 AND state = 1 AND " STAGED,
+	[WS_SLICES] = "SELECT " SLICE_COLUMNS " FROM slice WHERE wave = ?1 "
+	    "ORDER BY run, slice",
+	[WS_SLICES_SINCE] = "SELECT " SLICE_COLUMNS " FROM slice "
+	    "WHERE time > ?1 ORDER BY time",
+
+	[WS_STAGED_DOMAIN] = "SELECT address, line FROM temp.stage "
+	    "WHERE substr(address, 1, 1) = '@' ORDER BY line LIMIT 1",
+	[WS_STAGED_CLEAR] = "DELETE FROM temp.stage",
+	/* A mailbox has the seat of its first address. */
+	[WS_STAGED_ADD] = "INSERT OR IGNORE INTO member SELECT ?1, s.address, "
+	    "0, (SELECT coalesce(max(seat), 0) FROM member WHERE wave = ?1) "
+	    "+ dense_rank() OVER (ORDER BY s.first), s.line, s.route, "
+	    "0, 0, 0, '', '' FROM (SELECT g.address, g.line, r.route, "
+	    "iif(coalesce(r.mailbox, '') = '', g.address, "
+	    "min(g.address) OVER (PARTITION BY coalesce(nullif(r.mailbox, "
+	    "''), g.address))) AS first FROM temp.stage g "
+	    "LEFT JOIN route r ON r.address = g.address) s "
+	    "ORDER BY s.address",
+	[WS_STAGED_REMOVE] = "DELETE FROM member WHERE wave = ?1 AND " STAGED,
+	[WS_STAGED_REMOVE_ALL] = "DELETE FROM member WHERE wave IN "
+	    "(SELECT wave FROM wave WHERE state = 'planned') AND " STAGED,
+	[WS_NO_ROW] = "SELECT count(*) FROM member WHERE wave = ?1 "
+	    "AND was IS NULL",
+
+	[WS_DECIDE] = "INSERT INTO decision(time, who, host, command, about, "
+	    "detail, note, previous) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, x'')",
+	[WS_DECIDED] = "SELECT decision, time, who, host, command, about, "
+	    "detail, note FROM decision WHERE decision > ?1 "
+	    "ORDER BY decision",
+	[WS_DECIDED_ABOUT] = "SELECT decision, time, who, host, command, "
+	    "about, detail, note FROM decision WHERE decision > ?1 "
+	    "AND about = ?2 ORDER BY decision",
+
+	[WS_EXCLUDES] = "SELECT exclude, time, expression, who, note "
+	    "FROM exclude ORDER BY exclude",
+	[WS_EXCLUDE_ADD] = "INSERT INTO exclude(expression, time, who, host, "
+	    "note) VALUES(?1, ?2, ?3, ?4, ?5)",
+	[WS_EXCLUDE_FIND] = "SELECT exclude, expression FROM exclude "
+	    "WHERE exclude = ?1 OR (?1 = 0 AND expression = ?2)",
+	[WS_EXCLUDE_DROP] = "DELETE FROM exclude WHERE exclude = ?1",
+	[WS_EXCLUDED_BACK] = "UPDATE member SET state = 0, reason = '' "
+	    "WHERE state = 3 AND wave IN (SELECT wave FROM wave "
+	    "WHERE state NOT IN ('done', 'rolled-back'))",
+};
