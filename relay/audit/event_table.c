@@ -64,7 +64,7 @@ const struct event_row event_table[EVENTS] = {
 		"client listen stage from to said reason count",
 		"A fault of a client was accepted all the same" },
 	[EVENT_CHANGE] = { "change", "change who host command note recipients undid "
-	    "head",
+	    "wave head",
 		"The cutover table was changed" },
 	[EVENT_BODY] = { "body", "id who command",
 		"An administrator read or exported the body of a message" },
@@ -75,6 +75,9 @@ const struct event_row event_table[EVENTS] = {
 	[EVENT_EGRESS] = { "egress",
 		"id from egress spf rewritten verdicts reason dmarc",
 		"A way out to the internet was chosen for an attempt, or it waits for one" },
+	[EVENT_WAVE] = { "wave",
+		"name state step run slice change members done pending who reason",
+		"A wave came to another state, or a slice of it was flipped" },
 };
 
 const struct alarm_row alarm_table[ALARMS] = {

@@ -126,6 +126,8 @@ static void on_change(void *arg, const struct table_change *c)
 	jout_int(j, "recipients", (int64_t)c->recipients);
 	if (c->undid != 0)
 		jout_int(j, "undid", (int64_t)c->undid);
+	if (c->wave[0] != '\0')
+		jout_str(j, "wave", c->wave);
 	jout_str(j, "head", c->head);
 	note_post(&n, f->shared->spool, NOTE_CHANGE, c->time_us);
 }

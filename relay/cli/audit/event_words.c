@@ -297,6 +297,23 @@ static void say_leg(const json_t *e, struct strbuf *out)
 	}
 }
 
+static void say_wave(const json_t *e, struct strbuf *out)
+{
+	strbuf_adds(out, "wave ");
+	add(out, json_text(e, "name"));
+	strbuf_adds(out, " is ");
+	add(out, json_text(e, "state"));
+	if (json_number(e, "slice") > 0)
+		strbuf_addf(out, ", slice %" PRId64 " of ",
+		    json_number(e, "slice"));
+	if (json_number(e, "slice") > 0)
+		add_plural(out, json_number(e, "members"), "member");
+	if (json_text(e, "reason")[0] != '\0') {
+		strbuf_adds(out, ": ");
+		add(out, json_text(e, "reason"));
+	}
+}
+
 static void say_egress(const json_t *e, struct strbuf *out)
 {
 	const char *egress = json_text(e, "egress");
@@ -399,6 +416,7 @@ static const struct {
 	{ "imported",   NULL,              say_imported },
 	{ "change",     NULL,              say_change   },
 	{ "egress",     NULL,              say_egress   },
+	{ "wave",       NULL,              say_wave     },
 	{ "leg",        NULL,              say_leg      },
 	{ "alarm",      NULL,              say_alarm    },
 	{ "audit.gap",  NULL,              say_gap      },
