@@ -18,6 +18,7 @@
 #include "relay/base/log.h"
 #include "relay/base/names.h"
 #include "relay/base/strbuf.h"
+#include "relay/when/slice_limits.h"
 
 /* An IPv4 or IPv6 network. v4-mapped v6 addresses are stored as v4. */
 struct conf_net {
@@ -318,6 +319,13 @@ struct conf {
 	struct {
 		uint64_t max; /* deliveries, 5,000,000 */
 	} queue;
+	struct { /* waves: when a slice may begin */
+		char *zone; /* "" : none, so a time needs its own */
+		struct conf_strings blackout; /* as written */
+		int per_hour;		      /* members; 0: any number */
+		const struct zone *clock;     /* of `zone`; NULL: none */
+		struct slice_limits limits;   /* both, to be asked */
+	} wave;
 	struct {
 		enum log_level level;
 		char *file; /* "" : stderr */

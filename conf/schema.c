@@ -444,6 +444,19 @@ const struct conf_param param_table[] = {
 	{ IN(QUEUE), "max", &T_COUNT, C(queue.max), "5000000", 1, 100000000, LIVE, NULL,
 	  "Most deliveries that wait. With more, senders are told 452." },
 
+	{ IN(WAVE), "zone", &T_STRING, C(wave.zone), "", 0, 0, LIVE, NULL,
+	  "The time zone of times that are written without one, as in wave schedule --at: a name "
+	  "of the system's tzdata, \"Europe/London\". Empty: such times are refused." },
+	{ IN(WAVE), "blackout", &T_BLACKOUTS, C(wave.blackout), "", 0, 0, LIVE, NULL,
+	  "Times in which no slice of a wave begins, on the clocks of a place: each day "
+	  "(\"Mon-Fri 07:00-19:00\"), one span (\"Fri 19:00-Mon 07:00\"), whole days "
+	  "(\"Sat-Sun\", \"2026-12-24-2027-01-02\") or between two moments "
+	  "(\"2026-12-24 18:00-2026-12-27 06:00\"). Without a zone that of this section, else "
+	  "the system's." },
+	{ IN(WAVE), "per_hour", &T_INT, C(wave.per_hour), "0", 0, 100000000, LIVE, NULL,
+	  "Most members that all waves together move in any hour, counted by the slices on record. "
+	  "0: any number." },
+
 	{ IN(LOG), "level", &T_LEVEL, C(log.level), "info", 0, 0, LIVE, NULL,
 	  "How much is told: error, warn, info or debug." },
 	{ IN(LOG), "file", &T_FILE, C(log.file), "", 0, 0, RESTART, NULL,

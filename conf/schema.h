@@ -31,6 +31,7 @@ enum section {
 	SEC_LIMITS,
 	SEC_RETRY,
 	SEC_QUEUE,
+	SEC_WAVE,
 	SEC_LOG,
 	SECTIONS
 };

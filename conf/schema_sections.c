@@ -64,6 +64,8 @@ const struct section_info section_table[SECTIONS] = {
 		"When a delivery is tried again, and when it is given up.", NULL },
 	[SEC_QUEUE]  = { "queue",    NULL,          0,                          LIVE,
 		"The deliveries that wait.", NULL },
+	[SEC_WAVE]   = { "wave",     NULL,          0,                          LIVE,
+		"When waves of recipients move, and how fast.", NULL },
 	[SEC_LOG]    = { "log",      NULL,          0,                          LIVE,
 		"Where the daemon tells what it does.", NULL },
 };

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC
  *
- * Helpers of all types of parameters: lists, words, ranges and names.
+ * Helpers of all types of parameters: lists, words, ranges and names. And the
+ * type of blackouts, whose syntax is that of relay/when.
  */
 #include "conf/types.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+
+#include "relay/when/blackout.h"
 
 /* The layout of every list in conf.h: a pointer and the count behind it. */
 struct list_field {
@@ -95,3 +98,30 @@ bool conf_name_ok(const char *s)
 			return false;
 	return true;
 }
+
+/* Its zone is looked up when wave.zone is known (check.c). */
+static int set_blackout(const struct slot *s, const char *text,
+    struct error *err)
+{
+	struct blackout b;
+	struct slice zone;
+
+	if (blackout_parse(slice_str(text), &b, &zone, err) != 0)
+		return -1;
+	*(char **)slot_element(s) = arena_strdup(s->arena, text);
+	return 0;
+}
+
+static void show_blackouts(const struct conf_param *p, const void *field,
+    struct strbuf *out)
+{
+	list_show(p, field, out, string_show);
+}
+
+const struct conf_type T_BLACKOUTS = {
+    .name = "blackout",
+    .set = set_blackout,
+    .show = show_blackouts,
+    .form = "as \"Mon-Fri 07:00-19:00 Europe/London\"",
+    .element = sizeof(char *),
+};

@@ -60,7 +60,8 @@ extern const struct conf_type T_BOOL, T_INT, T_COUNT, T_DURATION, T_DURATIONS,
     T_ENGINE, T_LEVEL, T_PROTOCOL, T_FAMILY, T_TRUST, T_REWRITE,
     T_RETURN, T_EIGHTBIT,
     T_GUARD, T_SENDERS, T_NO_ANSWER, T_SPF_FAIL, T_SPF_TEMPERROR,
-    T_LISTEN_TLS, T_OUTBOUND, T_STRING, T_FINGERPRINTS, T_NAMES;
+    T_LISTEN_TLS, T_OUTBOUND, T_STRING, T_FINGERPRINTS, T_NAMES,
+    T_BLACKOUTS;
 
 /* "FILE:LINE: …"; returns -1. */
 int error_at(struct error *err, const char *file, int line, const char *fmt,

@@ -469,9 +469,35 @@ static void a_value_is_shown_as_it_may_be_written(void **state)
 	arena_free(a);
 }
 
+static void waves_have_limits_in_their_zone(void **state)
+{
+	struct fixture f;
+	const struct conf *c;
+
+	load(state, &f, CONF_BASE);
+	assert_null(f.c->wave.clock);
+	assert_int_equal(f.c->wave.limits.blackouts.count, 0);
+	assert_int_equal(f.c->wave.limits.per_hour, 0);
+	unload(&f);
+	load(state, &f, CONF_BASE "wave { zone = \"Europe/London\"\n"
+	    "blackout = { \"Mon-Fri 07:00-19:00\", \"Sat Asia/Tokyo\" }\n"
+	    "per_hour = 30000 }\n");
+	c = f.c;
+	assert_string_equal(c->wave.clock->name, "Europe/London");
+	assert_int_equal(c->wave.limits.blackouts.count, 2);
+	assert_ptr_equal(c->wave.limits.blackouts.item[0].zone, c->wave.clock);
+	assert_string_equal(c->wave.limits.blackouts.item[1].zone->name,
+	    "Asia/Tokyo");
+	assert_string_equal(c->wave.limits.blackouts.item[0].text,
+	    "Mon-Fri 07:00-19:00");
+	assert_int_equal(c->wave.limits.per_hour, 30000);
+	unload(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(waves_have_limits_in_their_zone),
 		cmocka_unit_test(all_but_three_things_have_a_default),
 		cmocka_unit_test(every_form_of_value_is_read),
 		cmocka_unit_test(

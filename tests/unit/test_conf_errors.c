@@ -120,6 +120,27 @@ static const struct bad names_of_things[] = {
 	{ B "egress \"x\" { direct = true spf_address = { \"192.0.2.7\" } }\n"
 	  "outbound {\n use = { \"x\", \"x\" } }\n",
 	  "6: outbound.use names \"x\" twice; name it once" },
+	{ B "wave {\n zone = \"Europe/Londen\"\n}\n",
+	  "5: wave.zone: there is no zone \"Europe/Londen\"; "
+	  "write a name of /usr/share/zoneinfo, as \"Europe/London\" or "
+	  "\"UTC\"" },
+	{ B "wave {\n zone = \"../passwd\"\n}\n", "5: wave.zone: there is no zone \"../passwd\""
+	  "; write a name of /usr/share/zoneinfo, as \"Europe/London\" or "
+	  "\"UTC\"" },
+	{ B "wave {\n blackout = { \"Sat-Sun\",\n \"Monday 07:00\" }\n}\n",
+	  "6: blackout \"Monday 07:00\" is not a time of the week or between dates; write it as "
+	  "\"Mon-Fri 07:00-19:00 Europe/London\" (each day), \"Fri 19:00-Mon 07:00\" (one "
+	  "span) or \"2026-12-24-2027-01-02\"" },
+	{ B "wave {\n blackout = { \"Mon-Fri 19:00-19:00\" }\n}\n",
+	  "5: blackout \"Mon-Fri 19:00-19:00\" ends when it begins or before; write a later end" },
+	{ B "wave {\n blackout = { \"Sat-Sun Europe/Londen\" }\n}\n",
+	  "5: wave.blackout: the blackout \"Sat-Sun Europe/Londen\": there is no zone "
+	  "\"Europe/Londen\"; write a name of /usr/share/zoneinfo, as \"Europe/London\" or "
+	  "\"UTC\"" },
+	{ B "wave {\n blackout = { \"Mon-Sun\" }\n}\n",
+	  "5: wave.blackout: the blackouts leave no moment without one; leave a gap in the week" },
+	{ B "wave {\n per_hour = -1\n}\n",
+	  "5: per_hour \"-1\" is not a number; write digits only" },
 	{ B "dsn {\n via = \"mx\"\n gard = \"fail\"\n}\n",
 	  "6: unknown key \"gard\"; did you mean \"guard\"?" },
 	{ B "table { engine = \"postgresql\" }\n",
