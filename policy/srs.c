@@ -266,7 +266,7 @@ static void add_short(const struct conf *c, const struct srs_sender *s,
 }
 
 /* The local part, in quotes where it needs them. False: too long for the way
- * back to be carried in it. */
+ * back to be carried in it, or "", which SRS0 has no place for. */
 static bool add_carried(const struct conf *c, const struct srs_sender *s,
     struct slice host, struct strbuf *out)
 {
@@ -279,8 +279,8 @@ static bool add_carried(const struct conf *c, const struct srs_sender *s,
 	add_plain(s->from->local, &user);
 	add_long(c, s, strbuf_view(&user), host, &plain);
 	addr_add_local(strbuf_view(&plain), &local);
-	fits = strbuf_ok(&user) && strbuf_ok(&plain) && strbuf_ok(&local) &&
-	       local.n <= ADDR_LOCAL_SAFE;
+	fits = user.n != 0 && strbuf_ok(&user) && strbuf_ok(&plain) &&
+	       strbuf_ok(&local) && local.n <= ADDR_LOCAL_SAFE;
 	if (fits)
 		strbuf_addsl(out, strbuf_view(&local));
 	strbuf_fini(&local);

@@ -7,8 +7,9 @@
  *   SRS1=MARK=fwd==M=D=h=l@ours       of SRS0=M=D=h=l@fwd, and of an SRS1
  *                                     that leads to fwd
  *   srs.ID.DAY.MARK@ours              where those pass 64 octets, or the local
- *                                     part is not ASCII; the sender is in the
- *                                     record of message ID
+ *                                     part is not ASCII or "" (RFC 5321 4.1.2);
+ *                                     the sender is in the record of message
+ *                                     ID
  *
  * The first two as other implementations write and read them: MARK is the
  * head of a base64 HMAC-SHA1 over the parts in lower case, DAY two base32

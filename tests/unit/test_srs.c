@@ -182,6 +182,47 @@ static void a_long_one_names_the_message(void **state)
 	assert_string_equal(back(&c, text, NOW, led), "forged");
 }
 
+/* RFC 5321 4.1.2 has it; SRS0 has no place for it. */
+static void an_empty_one_names_the_message(void **state)
+{
+	struct conf c = sample(8);
+	char text[400], led[400];
+
+	(void)state;
+	make(&c, "\"\"@example.org", text);
+	assert_true(slice_starts(slice_str(text), SLICE("srs.0sa86nevc")));
+	assert_string_equal(back(&c, text, NOW, led), "message");
+}
+
+/* Marks of the default length, each guessed once, over one good address. */
+static void a_million_guesses_lead_nowhere(void **state)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	enum { GUESSES = 1000000, LETTERS = sizeof(letters) - 1 };
+	char text[] = "SRS0=xxxxxxxx=G4=example.org=ann@srs.example.com";
+	struct conf c = sample(8);
+	struct addr a = parsed(text);
+	struct strbuf led;
+	uint64_t id, mix = 1;
+
+	(void)state;
+	strbuf_init(&led, 400);
+	for (int i = 0; i < GUESSES; i++) {
+		/* Knuth's generator: the same guesses each time. */
+		mix = mix * UINT64_C(6364136223846793005) + 1442695040888963407;
+		for (size_t k = 0, rest = (size_t)(mix >> 20); k < 8; k++) {
+			text[5 + k] = letters[rest % LETTERS];
+			rest /= LETTERS;
+		}
+		assert_int_equal(srs_check(&c, &a, NOW, &led, &id),
+		    SRS_FORGED);
+	}
+	assert_int_equal(led.n, 0);
+	memcpy(text + 5, "L4Gef2LQ", 8);
+	assert_int_equal(srs_check(&c, &a, NOW, &led, &id), SRS_ADDRESS);
+	strbuf_fini(&led);
+}
+
 static void it_ends_with_its_days(void **state)
 {
 	struct conf c = sample(8);
@@ -336,6 +377,8 @@ int main(void)
 		cmocka_unit_test(case_on_the_way_does_not_count),
 		cmocka_unit_test(quotes_are_put_around_the_whole),
 		cmocka_unit_test(a_long_one_names_the_message),
+		cmocka_unit_test(an_empty_one_names_the_message),
+		cmocka_unit_test(a_million_guesses_lead_nowhere),
 		cmocka_unit_test(it_ends_with_its_days),
 		cmocka_unit_test(one_character_makes_it_forged),
 		cmocka_unit_test(what_else_stands_there),
