@@ -78,6 +78,9 @@ void projector_keep(struct projector *p, int64_t keep_ms);
  * the projector is there. */
 struct last_delivery;
 struct last_delivery *projector_last(struct projector *p);
+/* Counts of SPF and DMARC, which any thread adds to as long. */
+struct spf_counts;
+struct spf_counts *projector_spf(struct projector *p);
 
 struct projector_stats {
 	uint64_t records;  /* taken in since the start               */

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "relay/audit/delivered/last_delivery.h"
+#include "relay/audit/delivered/spf_counts.h"
 #include "relay/audit/eventlog.h"
 #include "relay/audit/open_messages.h"
 #include "relay/audit/projector.h"
@@ -46,6 +47,7 @@ struct projector {
 	char *events_path, *index_path;
 	struct hours *hours;
 	struct last_delivery *last;
+	struct spf_counts *spf; /* of all threads */
 	struct eventlog log;
 	struct open_messages open;
 	struct record_group group;

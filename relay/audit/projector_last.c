@@ -48,6 +48,7 @@ void projector_last_open(struct projector *p, const struct conf *c)
 	struct last_place last;
 
 	p->index_path = mem_strdup(c->audit.path);
+	p->spf = spf_counts_new(p->index_path, now.wall_us);
 	p->last = last_delivery_open(p->index_path, c, at, now);
 	last = last_delivery_cursor(p->last);
 	if (p->owed.ledger || !is_of(p, last, at))
@@ -94,6 +95,11 @@ void projector_last_commit(struct projector *p, int64_t mono_ms)
 	projector_era_settle(p);
 }
 
+struct spf_counts *projector_spf(struct projector *p)
+{
+	return p->spf;
+}
+
 /* A segment waits for ledger.db alone: under load a small spool would be full
  * before its next commit is due. */
 static bool holds_a_segment(struct projector *p)
@@ -106,6 +112,7 @@ static bool holds_a_segment(struct projector *p)
 
 void projector_last_follow(struct projector *p, int64_t mono_ms)
 {
+	spf_counts_follow(p->spf, p->clock->wall_us(p->clock), mono_ms);
 	if (last_delivery_due(p->last, stands(p), mono_ms) ||
 	    holds_a_segment(p)) {
 		projector_last_commit(p, mono_ms);
@@ -279,5 +286,8 @@ int projector_refill(struct projector *p)
 void projector_last_close(struct projector *p)
 {
 	projector_refill_rests(p);
+	if (p->spf != NULL)
+		spf_counts_write(p->spf, p->clock->wall_us(p->clock));
+	spf_counts_free(p->spf);
 	last_delivery_close(p->last);
 }
