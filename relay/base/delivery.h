@@ -62,6 +62,9 @@ struct delivery_ref {
 	uint16_t attempts;
 	uint64_t hash;	 /* of the recipient's folded base address (hash.h);
 			  * never 0 */
+	/* Of a recipient's domain, for permits (permits.h); 0: not known. It is
+	 * not written down. */
+	uint32_t domain;
 	uint64_t change; /* the table's, when it was resolved */
 	int64_t created_us, due_us; /* wall clock */
 };

@@ -28,9 +28,18 @@ struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
 	return at;
 }
 
+void attempt_permit_end(struct attempt *at, enum permit_end end)
+{
+	const struct shared *sh = at->w->shared;
+
+	permit_give(ledger_permits(sh->ledger), &at->permit, end,
+	    at->began_us, sh->clock->mono_us(sh->clock));
+}
+
 void attempt_free(struct attempt *at)
 {
 	list_remove(&at->node);
+	attempt_permit_end(at, PERMIT_UNUSED);
 	if (at->question != NULL)
 		at->w->outgoing->judgings--;
 	egress_forget(at->question);
@@ -49,10 +58,12 @@ void attempt_give_back(struct worker *w, uint64_t id,
     const struct job_row *row, unsigned n, enum giving_back how)
 {
 	struct unclaim_letter *l = mem_new(
-	    sizeof(*l) + n * sizeof(l->number[0]));
+	    sizeof(*l) + n * sizeof(l->row[0]));
 
-	for (unsigned i = 0; i < n; i++)
-		l->number[i] = row[i].ref.number;
+	for (unsigned i = 0; i < n; i++) {
+		l->row[i].number = row[i].ref.number;
+		l->row[i].domain = row[i].ref.domain;
+	}
 	l->letter.kind = S_UNCLAIM;
 	l->id = id;
 	l->stale = how == BACK_STALE;
@@ -64,6 +75,7 @@ void attempt_give_back(struct worker *w, uint64_t id,
 void attempt_return(struct attempt *at, enum giving_back how)
 {
 	PH_ASSERT(at->outcome == NULL); /* given back or reported: one */
+	attempt_permit_end(at, PERMIT_UNUSED);
 	attempt_give_back(at->w, at->mail->env.id, at->row, at->n, how);
 	attempt_free(at);
 }

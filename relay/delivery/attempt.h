@@ -20,6 +20,8 @@ struct attempt {
 	int leg;
 	enum role role;
 	bool slot;	   /* a slot of the ledger is ours */
+	struct permit permit; /* for its recipients' domain */
+	int64_t began_us;  /* the dialog; monotonic */
 	bool trial;	   /* shut gates do not stop it */
 	uint64_t memory;   /* bytes counted there, of a message in memory */
 	int64_t since_ms;  /* waiting since */
@@ -53,6 +55,9 @@ void attempt_give_back(struct worker *w, uint64_t id,
 
 struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
     enum role role, unsigned cap);
+/* Before the queue hears of the attempt: what waits for the permit is looked
+ * at then. Nothing when it has none. */
+void attempt_permit_end(struct attempt *at, enum permit_end end);
 void attempt_free(struct attempt *at); /* its slot and memory go back */
 /* Gives all of it back. Takes `at`. */
 void attempt_return(struct attempt *at, enum giving_back how);

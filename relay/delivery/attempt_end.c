@@ -15,6 +15,7 @@ static void post_outcome(struct attempt *at)
 	struct outcome_letter *o = at->outcome;
 
 	PH_ASSERT(o != NULL && at->arena != NULL && o->n == at->n);
+	attempt_permit_end(at, PERMIT_UNUSED); /* there was no dialog */
 	o->arena = at->arena;
 	at->arena = NULL;
 	mailbox_post_lazy(at->w->shared->queue_box, &o->letter);

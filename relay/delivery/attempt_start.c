@@ -7,6 +7,7 @@
 
 #include "relay/delivery/attempt_egress.h"
 #include "relay/delivery/attempt_end.h"
+#include "relay/delivery/attempt_permit.h"
 #include "relay/delivery/attempt_route.h"
 #include "relay/delivery/attempt_sender.h"
 #include "relay/delivery/classify_reply.h"
@@ -41,6 +42,7 @@ static void on_done(void *arg, struct client_request *req)
 		classify_result(at, o, i);
 	}
 	classify_attempt(at, o);
+	attempt_permit_end(at, attempt_permit_met(o));
 	attempt_look_again(at, o);
 	dialogs_count(w);
 	attempt_finish(at, o);
@@ -160,6 +162,7 @@ bool attempt_start(struct attempt *at)
 	if (!client_send(w->client, &at->req, at->slot))
 		return false;
 	at->slot = false; /* the connection's now */
+	at->began_us = w->shared->clock->mono_us(w->shared->clock);
 	list_remove(&at->node);
 	attempt_egress_note(at);
 	dialogs_count(w);

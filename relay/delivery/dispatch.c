@@ -12,6 +12,7 @@
 #include "relay/delivery/attempt.h"
 #include "relay/delivery/attempt_egress.h"
 #include "relay/delivery/attempt_end.h"
+#include "relay/delivery/attempt_permit.h"
 #include "relay/delivery/attempt_route.h"
 #include "relay/delivery/attempt_sender.h"
 #include "relay/delivery/attempt_start.h"
@@ -115,7 +116,9 @@ static void keep_lowest_rank(struct attempt *at)
 
 static void go(struct attempt *at)
 {
-	if (!attempt_start(at))
+	if (!attempt_permit(at))
+		attempt_return(at, BACK_READY);
+	else if (!attempt_start(at))
 		wait_for_connection(at);
 }
 
@@ -130,6 +133,7 @@ static void launch(struct attempt *at)
 	/* A trial goes whole: the leg is well when it takes any of it. */
 	if (!at->trial)
 		keep_lowest_rank(at);
+	attempt_know_domains(at);
 	keep_one_domain(at);
 	if (attempt_egress(at, go_as_sender) == EGRESS_GO)
 		go_as_sender(at);
@@ -202,6 +206,8 @@ static void job_return(struct worker *w, struct worker_job *j,
 {
 	if (j->slot)
 		ledger_give(w->shared->ledger, j->leg);
+	permit_give(ledger_permits(w->shared->ledger), &j->permit,
+	    PERMIT_UNUSED, 0, w->shared->clock->mono_us(w->shared->clock));
 	attempt_give_back(w, j->id, j->row, j->n, how);
 	job_free(j);
 }
@@ -282,6 +288,7 @@ static void job_fetched(struct worker *w, struct worker_job *j,
 		at->row[at->n++] = j->row[i];
 	at->planned = j->change;
 	at->slot = j->slot;
+	at->permit = j->permit;
 	at->trial = j->trial;
 	at->snapshot = snapshot_ref(w->snapshot);
 	if (j->kind == JOB_LATE)

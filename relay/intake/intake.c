@@ -379,8 +379,12 @@ static void tell_queue(struct worker *w, const struct mail *m)
 	l->sender = mail_sender(m->env.from);
 	l->claimed = true;
 	l->n = m->deliveries;
-	for (unsigned i = 0; i < m->deliveries; i++)
+	for (unsigned i = 0; i < m->deliveries; i++) {
 		l->item[i] = delivery_ref_read(&m->delivery[i], i);
+		if ((l->item[i].flags & DF_EGRESS) != 0)
+			l->item[i].domain =
+			    mail_domain(m->env.rcpt[l->item[i].rcpt].to);
+	}
 	mailbox_post_lazy(w->shared->queue_box, &l->letter);
 }
 

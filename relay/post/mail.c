@@ -137,6 +137,24 @@ uint64_t mail_sender(const char *from)
 	return hash_stored(slice_of(folded, n)) | 1;
 }
 
+uint32_t mail_domain(const char *to)
+{
+	struct slice all = slice_str(to), domain;
+	long at = slice_rfind(all, '@');
+	struct strbuf b;
+	uint32_t hash;
+
+	domain = at < 0 ? all : slice_from(all, (size_t)at + 1);
+	strbuf_init(&b, ADDR_DOMAIN_MAX);
+	if (!domain_normal(domain, &b)) {
+		strbuf_reset(&b);
+		strbuf_addsl(&b, slice_head(domain, ADDR_DOMAIN_MAX));
+	}
+	hash = (uint32_t)hash_stored(strbuf_view(&b)) & PERMIT_DOMAIN_MASK;
+	strbuf_fini(&b);
+	return hash != 0 ? hash : 1;
+}
+
 bool mail_without_loops(const struct mail *m, unsigned rcpt,
     const struct names *names, struct decision *d)
 {

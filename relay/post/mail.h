@@ -43,6 +43,9 @@ uint64_t mail_rcpt_hash(const struct conf *c, const char *to);
 uint64_t mail_key_hash(const struct conf *c, struct slice key);
 /* A hash of the sender's domain, that of the null sender included; never 0. */
 uint64_t mail_sender(const char *from);
+/* A keyed hash of a recipient's domain in normal form, as permits have it
+ * (relay/queue/permits.h); never 0. */
+uint32_t mail_domain(const char *to);
 /* Takes out of the recipient's route the legs that handed the message back
  * (D6); what is held waits for another. False: none is left, it would loop. */
 bool mail_without_loops(const struct mail *m, unsigned rcpt,

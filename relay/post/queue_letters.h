@@ -104,7 +104,9 @@ struct unclaim_letter {
 	bool stale; /* its route is another now: resolve the message */
 	bool trouble; /* table or journal could not be read: not at once */
 	unsigned n;
-	uint32_t number[];
+	struct {
+		uint32_t number, domain; /* as in struct delivery_ref */
+	} row[];
 };
 
 struct resolved_letter {

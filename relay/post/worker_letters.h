@@ -11,6 +11,7 @@
 #include "policy/reply_class.h"
 #include "relay/base/mailbox.h"
 #include "relay/mail/addr.h"
+#include "relay/queue/permits.h"
 #include "relay/spool/spool.h"
 
 enum worker_letter {
@@ -54,6 +55,7 @@ struct worker_job {
 	enum role role;
 	uint64_t change; /* as in struct queue_job */
 	bool slot; /* a slot of the ledger comes along */
+	struct permit permit; /* … and a permit, where one is needed */
 	bool trial; /* it goes in spite of shut gates */
 	const char *who, *reason; /* of JOB_BOUNCE; owned by the job */
 	unsigned n;

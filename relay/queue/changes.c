@@ -7,6 +7,14 @@
 
 #include "relay/base/assert.h"
 
+/* The attempt has read the envelope. */
+static void learn_domain(struct delivery *d, uint32_t domain)
+{
+	if (domain != 0 && (d->place == PLACE_CLAIMED ||
+	    d->place == PLACE_NONE))
+		d->domain = domain & PERMIT_DOMAIN_MASK;
+}
+
 /* Its claim is over: a wake-up that it slept through counts now. */
 static void claim_ended(struct queue *q, uint32_t n)
 {
@@ -15,6 +23,7 @@ static void claim_ended(struct queue *q, uint32_t n)
 	PH_ASSERT(d->place == PLACE_CLAIMED);
 	place_take(q, n);
 	breaker_unclaimed(q, n);
+	backlog_look(q, n);
 	if (d->woken)
 		wake_message(q, d->msg);
 	d->woken = 0;
@@ -80,6 +89,7 @@ void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item)
 		live_flow_count(&q->flow[d->leg], dstate_live(d->state),
 		    dstate_live(item->state));
 		entry_count(q, d, false);
+		learn_domain(d, item->domain);
 		if (d->place == PLACE_CLAIMED)
 			claim_ended(q, n);
 		place_take(q, n);
@@ -89,6 +99,16 @@ void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item)
 	}
 	place_put(q, n);
 	message_forget_if_over(q, msg);
+}
+
+void queue_domain(struct queue *q, uint64_t id, uint32_t number,
+    uint32_t domain)
+{
+	uint32_t msg = id_tree_find(q, id);
+	uint32_t n = msg == 0 ? 0 : entry_find(q, msg, number);
+
+	if (n != 0)
+		learn_domain(delivery_at(q, n), domain);
 }
 
 void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later)
@@ -127,6 +147,9 @@ void queue_retry(struct queue *q, uint64_t id, uint32_t number)
 	n = msg == 0 ? 0 : entry_find(q, msg, number);
 	if (n == 0 || delivery_at(q, n)->place == PLACE_CLAIMED)
 		return;
+	permit_hurry(ledger_permits(q->config.ledger),
+	    (int)delivery_at(q, n)->leg, (uint32_t)delivery_at(q, n)->domain,
+	    q->now_us);
 	if (waits_for_time(delivery_at(q, n))) {
 		place_take(q, n);
 		delivery_at(q, n)->due_us = q->now_us;

@@ -8,6 +8,7 @@
 #include "relay/base/assert.h"
 
 enum { ATTEMPTS_MAX = (1 << 15) - 1 };
+#define CHANGE_MAX ((UINT64_C(1) << 40) - 1)
 #define CREATED_MAX ((INT64_C(1) << 49) - 1)
 
 /* Callers ask for the numbers of a message one after another. */
@@ -56,7 +57,9 @@ void entry_fill(struct queue *q, struct delivery *d,
 	PH_ASSERT(i->flags < 256 && i->reason < 64);
 	d->flags = (uint8_t)i->flags;
 	d->attempts = i->attempts < ATTEMPTS_MAX ? i->attempts : ATTEMPTS_MAX;
-	d->change = i->change;
+	d->change = i->change < CHANGE_MAX ? i->change : CHANGE_MAX;
+	if (i->domain != 0)
+		d->domain = i->domain & PERMIT_DOMAIN_MASK;
 	d->created_us = queue_bounded(i->created_us - q->wall_us, CREATED_MAX);
 	if (i->due_us != 0)
 		d->due_us = queue_bounded(i->due_us - q->wall_us, DUE_MAX);

@@ -31,17 +31,24 @@ struct ledger {
 		_Atomic uint64_t memory;
 	} leg[NAMES_MAX];
 	struct slow slow[SLOW_SETS][SLOW_WAYS];
+	struct permits *permits;
 };
 
 _Static_assert(NAMES_MAX <= 256, "a leg is 8 bits of a name");
 
 struct ledger *ledger_new(void)
 {
-	return NEW(struct ledger);
+	struct ledger *l = NEW(struct ledger);
+
+	l->permits = permits_new();
+	return l;
 }
 
 void ledger_free(struct ledger *l)
 {
+	if (l == NULL)
+		return;
+	permits_free(l->permits);
 	mem_free(l);
 }
 
@@ -56,6 +63,7 @@ void ledger_configure(struct ledger *l, const struct conf *c)
 		if (limit == before || limit > most)
 			atomic_store(&l->leg[i].limit, most);
 	}
+	permits_configure(l->permits, c);
 }
 
 static bool take(struct ledger *l, int leg)
@@ -190,6 +198,11 @@ void ledger_memory_give(struct ledger *l, int leg, uint64_t bytes)
 	uint64_t before = atomic_fetch_sub(&l->leg[leg].memory, bytes);
 
 	PH_ASSERT(before >= bytes);
+}
+
+struct permits *ledger_permits(const struct ledger *l)
+{
+	return l->permits;
 }
 
 int ledger_limit(const struct ledger *l, int leg)

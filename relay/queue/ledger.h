@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Slots and state of each leg, shared by all workers and the queue thread:
- * one slot per open connection. Atomics only; any thread.
+ * one slot per open connection; and the permits of its direct egresses. Atomics
+ * but for these; any thread.
  */
 #ifndef RELAY_QUEUE_LEDGER_H
 #define RELAY_QUEUE_LEDGER_H
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 
 #include "conf/conf.h"
+#include "relay/queue/permits.h"
 
 struct ledger;
 
@@ -77,6 +79,8 @@ struct ledger_slow ledger_slowed(const struct ledger *l, int leg,
 void ledger_slow(struct ledger *l, int leg, uint64_t sender,
     struct ledger_slow slow);
 void ledger_slow_end(struct ledger *l, int leg, uint64_t sender);
+/* Of recipient domains (permits.h). */
+struct permits *ledger_permits(const struct ledger *l);
 int ledger_limit(const struct ledger *l, int leg);
 int ledger_configured(const struct ledger *l, int leg);
 int ledger_used(const struct ledger *l, int leg);

@@ -18,9 +18,10 @@
 struct queue;
 
 /* The queue keeps 64 bytes of a struct delivery_ref: `rcpt` below 2^20,
- * `number` below 2^22 and ascending in a message, `attempts` up to 32767,
- * `reason` below 64, `flags` below 256. due_us 0: now; of one that is parked or
- * delivered it is the moment when that came about, 0: when it was created.
+ * `number` below 2^22 and ascending in a message, `change` below 2^40,
+ * `attempts` up to 32767, `reason` below 64, `flags` below 256. due_us 0: now;
+ * of one that is parked or delivered it is the moment when that came about, 0:
+ * when it was created.
  * Times are given and shown by the wall clock and kept by the monotonic one, so
  * that a clock that is set moves the stamps. */
 
@@ -43,6 +44,7 @@ struct queue_job {
 	bool late; /* no attempt: its sender is to be told that it waits. All
 		    * primaries of the message, whatever their legs */
 	bool slot;    /* a slot was taken for it and goes along */
+	struct permit permit; /* … and a permit, if it needs one */
 	bool trial;   /* it goes in spite of shut gates */
 };
 
@@ -107,6 +109,9 @@ void queue_sender(struct queue *q, uint64_t id, uint64_t sender);
 /* The new state of a delivery (creates it when the number is new); ends its
  * claim. A message whose deliveries are all over is forgotten. */
 void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item);
+/* The recipient domain of a claimed delivery, as struct delivery_ref has it. */
+void queue_domain(struct queue *q, uint64_t id, uint32_t number,
+    uint32_t domain);
 /* The attempt did not happen: ready again at once, or (`later`) after the
  * first retry step. */
 void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later);

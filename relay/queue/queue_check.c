@@ -15,7 +15,8 @@
 /* The counts of the walk over the messages. */
 struct recount {
 	struct queue_counts counts;
-	uint64_t ready[NAMES_MAX], wheel, claimed;
+	uint64_t ready[NAMES_MAX], unproven[NAMES_MAX];
+	uint64_t wheel, claimed, backlog;
 	unsigned pending, asked;
 };
 
@@ -98,6 +99,8 @@ static const char *place_wrong(const struct queue *q, uint32_t n)
 	case PLACE_WHEEL:
 		return waits_for_time(d) ? NULL : "it waits for no time";
 	case PLACE_READY:
+	case PLACE_UNPROVEN:
+	case PLACE_BACKLOG:
 		if (!waits_for_time(d))
 			return "it may not be started";
 		return d->due_us <= q->now_us ? NULL : "it is not due";
@@ -115,6 +118,8 @@ static void recount(struct recount *r, const struct delivery *d)
 	r->claimed += d->place == PLACE_CLAIMED;
 	r->ready[d->leg] += d->place == PLACE_READY;
 	r->wheel += d->place == PLACE_WHEEL;
+	r->unproven[d->leg] += d->place == PLACE_UNPROVEN;
+	r->backlog += d->place == PLACE_BACKLOG;
 }
 
 static const char *delivery_wrong(const struct queue *q,
@@ -243,6 +248,63 @@ static const char *ready_wrong(const struct queue *q, struct queue_checker *c,
 	return NULL;
 }
 
+static const char *unproven_wrong(const struct queue *q,
+    struct queue_checker *c, const struct recount *r)
+{
+	for (int leg = 0; leg < NAMES_MAX; leg++) {
+		uint64_t k = list_count(q, HEAD_UNPROVEN + (uint32_t)leg,
+		    PLACE_UNPROVEN, r->counts.deliveries);
+
+		if (k != r->unproven[leg] || k != q->leg[leg].unproven)
+			return wrong(c, "leg %d: %" PRIu64 " of unproven "
+			    "domains in its list, %" PRIu64 " in messages, "
+			    "%u counted", leg, k, r->unproven[leg],
+			    q->leg[leg].unproven);
+	}
+	return NULL;
+}
+
+/* All of one domain, in the bucket of its name. */
+static bool is_backlog(const struct queue *q, uint32_t b, size_t bucket,
+    uint64_t most)
+{
+	const struct backlog *l = backlog_at(q, b);
+	uint32_t n;
+
+	if (l->n == 0 || list_count(q, l->head, PLACE_BACKLOG, most) != l->n ||
+	    ((l->name >> 8 ^ l->name) & (QUEUE_BACKLOGS - 1)) != bucket ||
+	    delivery_at(q, l->timer)->sibling != b)
+		return false;
+	for (n = delivery_at(q, l->head)->next; n != l->head;
+	     n = delivery_at(q, n)->next)
+		if (backlog_name(delivery_at(q, n)) != l->name)
+			return false;
+	return true;
+}
+
+static const char *backlogs_wrong(const struct queue *q,
+    struct queue_checker *c, const struct recount *r)
+{
+	uint64_t domains = 0, all = 0;
+
+	for (size_t i = 0; i < QUEUE_BACKLOGS; i++)
+		for (uint32_t b = q->backlog[i]; b != 0;
+		     b = backlog_at(q, b)->next) {
+			if (!is_backlog(q, b, i, r->counts.deliveries))
+				return wrong(c, "backlog %u is none, or of "
+				    "several domains", (unsigned)b);
+			domains++;
+			all += backlog_at(q, b)->n;
+		}
+	if (all != r->backlog || all != q->in_backlogs.deliveries ||
+	    domains != q->in_backlogs.domains)
+		return wrong(c, "%" PRIu64 " deliveries in %" PRIu64
+		    " backlogs, %" PRIu64 " in messages; counted %" PRIu64
+		    " in %" PRIu64, all, domains, r->backlog,
+		    q->in_backlogs.deliveries, q->in_backlogs.domains);
+	return NULL;
+}
+
 /* The slot of an entry is that of its time, seen from the wheel's present. */
 static bool in_slot(const struct queue *q, uint32_t n, int level,
     unsigned slot)
@@ -260,18 +322,20 @@ static const char *slot_wrong(const struct queue *q, struct queue_checker *c,
     int level, unsigned slot, uint64_t *all)
 {
 	uint32_t head = HEAD_WHEEL + (uint32_t)level * WHEEL_SLOTS + slot, n;
-	uint64_t k = list_count(q, head, PLACE_WHEEL,
-	    q->counts.deliveries);
+	uint64_t most = q->counts.deliveries + q->in_backlogs.domains;
+	uint64_t k = list_count(q, head, PLACE_WHEEL, most);
 
-	if (k > q->counts.deliveries ||
+	if (k > most ||
 	    (k > 0 && !(q->wheel.occupied[level] >> slot & 1)))
 		return wrong(c, "the wheel's level %d, slot %u: a list that "
 		    "is none, or that is not looked at", level, slot);
 	for (n = delivery_at(q, head)->next; n != head;
-	     n = delivery_at(q, n)->next)
+	     n = delivery_at(q, n)->next) {
 		if (!in_slot(q, n, level, slot))
-			return wrong_one(c, q, n, "in a slot of another time");
-	*all += k;
+			return wrong(c, "the wheel's level %d, slot %u: an "
+			    "entry of another time", level, slot);
+		*all += delivery_at(q, n)->msg != 0;
+	}
 	return NULL;
 }
 
@@ -377,6 +441,10 @@ const char *queue_check(const struct queue *q, struct queue_checker *c)
 	if (why == NULL)
 		why = ready_wrong(q, c, r);
 	if (why == NULL)
+		why = unproven_wrong(q, c, r);
+	if (why == NULL)
+		why = backlogs_wrong(q, c, r);
+	if (why == NULL)
 		why = wheel_wrong(q, c, r);
 	mem_free(r);
 	return why;
@@ -402,35 +470,4 @@ const char *queue_check_some(const struct queue *q, struct queue_checker *c,
 		seen++;
 	}
 	return why;
-}
-
-/* ---- the ledger -------------------------------------------------------- */
-
-static const char *slots_wrong(const struct ledger *l, int leg)
-{
-	const unsigned known =
-	    GATE_SUSPENDED | GATE_BREAKER | GATE_STOP | GATE_DOUBT;
-
-	if (ledger_used(l, leg) < 0)
-		return "a slot was given back twice";
-	if (ledger_limit(l, leg) < 0)
-		return "its limit is below none";
-	if ((ledger_gates(l, leg) & ~known) != 0)
-		return "a gate that does not exist";
-	return NULL;
-}
-
-const char *ledger_check(const struct ledger *l, const int held[NAMES_MAX],
-    struct queue_checker *c)
-{
-	for (int leg = 0; leg < NAMES_MAX; leg++) {
-		const char *why = slots_wrong(l, leg);
-
-		if (why != NULL)
-			return wrong(c, "leg %d: %s", leg, why);
-		if (held != NULL && held[leg] != ledger_used(l, leg))
-			return wrong(c, "leg %d: %d slots taken, %d in hands",
-			    leg, ledger_used(l, leg), held[leg]);
-	}
-	return NULL;
 }

@@ -3,16 +3,17 @@
  * Inside of the queue: entries and the structures that they are in at the
  * same time. A delivery is in the chain of its recipient's hash (chain.c), in
  * the list of its message, and in at most one place: the wheel while it
- * waits for its time (wheel.c), the ready list of its leg, or the list of
- * those in a worker's hand. A message is in the tree of ids (id_tree.c) and,
- * while its routes are to be resolved, in the list of those.
+ * waits for its time (wheel.c), the ready list of its leg, the backlog of its
+ * recipient's domain (backlog.c), or the list of those in a worker's hand. A
+ * message is in the tree of ids (id_tree.c) and, while its routes are to be
+ * resolved, in the list of those.
  *
  * Everything is named by its number in a slab. Times are monotonic, in us;
  * wall clock only goes in and out (changes.c, entry.c). One thread.
  *
  * Calls go downward alone: queue_step; changes, wake, sweep, notice; start;
- * entry, breaker, retry; pending, down; queue_place; wheel, chain, id_tree;
- * queue_state.
+ * entry, breaker, retry; pending, down; backlog_look; queue_place; backlog;
+ * wheel, chain, id_tree; queue_state.
  */
 #ifndef RELAY_QUEUE_QUEUE_INT_H
 #define RELAY_QUEUE_QUEUE_INT_H
@@ -21,7 +22,11 @@
 #include "relay/base/slab.h"
 #include "relay/queue/queue.h"
 
-enum place { PLACE_NONE, PLACE_WHEEL, PLACE_READY, PLACE_CLAIMED };
+enum place {
+	PLACE_NONE, PLACE_WHEEL, PLACE_READY, PLACE_CLAIMED,
+	PLACE_BACKLOG, /* due; its recipient domain gets no permit */
+	PLACE_UNPROVEN, /* due; the unproven domains have all permits */
+};
 enum resolve { RESOLVE_NONE, RESOLVE_PENDING, RESOLVE_ASKED };
 
 enum {
@@ -32,7 +37,8 @@ enum {
 	/* Heads of lists are the first entries of the slabs. */
 	HEAD_READY = 1, /* + leg */
 	HEAD_BEHIND = HEAD_READY + NAMES_MAX, /* + leg: replayed, ready */
-	HEAD_CLAIMED = HEAD_BEHIND + NAMES_MAX,
+	HEAD_UNPROVEN = HEAD_BEHIND + NAMES_MAX, /* + leg */
+	HEAD_CLAIMED = HEAD_UNPROVEN + NAMES_MAX,
 	HEAD_WHEEL, /* + level * WHEEL_SLOTS + slot */
 	HEADS = HEAD_WHEEL + WHEEL_LEVELS * WHEEL_SLOTS,
 	HEAD_PENDING = 1, /* of messages */
@@ -45,9 +51,9 @@ struct delivery {
 	uint32_t chain_prev, chain_next; /* next: older */
 	uint32_t msg, sibling;	   /* sibling: the next number of msg */
 	uint64_t hash;
-	uint64_t change;
+	uint64_t change : 40, domain : 24; /* domain: 0: not known */
 	uint64_t number : 22, rcpt : 20, role : 1, state : 4, uncertain : 2,
-	    place : 2, woken : 1, leg : 8;
+	    place : 3, woken : 1, leg : 8;
 	int64_t created_us : 50;
 	uint64_t reason : 6, flags : 8;
 	int64_t due_us : 48;
@@ -81,13 +87,24 @@ struct chains {
 			 * are */
 };
 
+/* Of a recipient domain at a leg. Its head and its timer are entries of no
+ * message; the timer's `sibling` is the number of the backlog. */
+struct backlog {
+	uint32_t name; /* backlog_name() */
+	uint32_t next; /* of its bucket */
+	uint32_t head, timer;
+	uint32_t n;
+};
+
+enum { QUEUE_BACKLOGS = 4096 }; /* buckets */
+
 struct span {
 	int64_t from, to; /* us; to: INT64_MAX while it lasts */
 	int64_t counts;	  /* of the time between, when it is over */
 };
 
 struct leg {
-	unsigned ready;
+	unsigned ready, unproven;
 	enum breaker breaker;
 	unsigned failures; /* in a row */
 	int64_t scout_us;
@@ -105,7 +122,11 @@ struct leg {
 struct queue {
 	struct queue_config config;
 	struct conf *conf;
-	struct slab deliveries, messages;
+	struct slab deliveries, messages, backlogs;
+	uint32_t backlog[QUEUE_BACKLOGS];
+	struct {
+		uint64_t domains, deliveries;
+	} in_backlogs;
 	uint32_t root; /* of the tree of messages */
 	uint64_t highest_id; /* that ever was in it */
 	struct wheel wheel;
@@ -161,6 +182,23 @@ static inline uint32_t ready_head(const struct delivery *d)
 	       (uint32_t)d->leg;
 }
 
+static inline struct backlog *backlog_at(const struct queue *q, uint32_t b)
+{
+	return slab_at(&q->backlogs, b);
+}
+
+static inline uint32_t backlog_name(const struct delivery *d)
+{
+	return (uint32_t)d->domain << 8 | (uint32_t)d->leg;
+}
+
+/* It could be started, but for permits. */
+static inline bool is_due(const struct delivery *d)
+{
+	return d->place == PLACE_READY || d->place == PLACE_BACKLOG ||
+	       d->place == PLACE_UNPROVEN;
+}
+
 static inline bool waits_for_time(const struct delivery *d)
 {
 	return d->state == D_QUEUED || d->state == D_DEFERRED;
@@ -176,6 +214,7 @@ void queue_tick(struct queue *q);
 int64_t queue_bounded(int64_t v, int64_t max);
 void list_insert(struct queue *q, uint32_t after, uint32_t n);
 void list_append(struct queue *q, uint32_t head, uint32_t n);
+void list_take(struct queue *q, uint32_t n);
 
 /* ---- queue_place.c ---------------------------------------------------- */
 
@@ -185,6 +224,26 @@ void place_put(struct queue *q, uint32_t n);
 void place_again(struct queue *q, uint32_t n); /* both */
 void place_claim(struct queue *q, uint32_t n);
 void place_ready(struct queue *q, uint32_t n);
+
+/* ---- backlog.c: domains without a permit -------------------------------- */
+
+uint32_t backlog_find(struct queue *q, uint32_t name); /* 0: none */
+/* `n` is in no place and goes where the answer says. */
+void backlog_add(struct queue *q, uint32_t n, const struct permit_word *w);
+/* It was taken out of the list that it was in. */
+void backlog_left(struct queue *q, uint32_t n);
+void backlog_timer(struct queue *q, struct backlog *l, int64_t until_us);
+void backlog_timer_stop(struct queue *q, uint32_t timer);
+
+/* ---- backlog_look.c ----------------------------------------------------- */
+
+/* Makes ready as many as permits allow: of the domain of `n`, of the one whose
+ * timer is due, of all domains. */
+void backlog_look(struct queue *q, uint32_t n);
+void backlog_due(struct queue *q, uint32_t timer);
+void backlog_look_all(struct queue *q);
+/* The first of an unproven domain that gets a permit; 0: none. */
+uint32_t backlog_unproven(struct queue *q, int leg);
 
 /* ---- entry.c ----------------------------------------------------------- */
 
@@ -270,8 +329,14 @@ void job_add(struct queue *q, unsigned i, uint32_t number);
 /* Lifetimes end in parts: may another one now? And: is this one over, too? */
 bool start_may_end(struct queue *q);
 bool start_ends(struct queue *q, const struct delivery *d);
+/* How a job goes: to which worker (-1: any), and what goes along. */
+struct how {
+	int worker;
+	bool slot;
+	struct permit permit;
+};
 /* Delivery `n` and what else of its message goes the same way. */
-void start_job(struct queue *q, int worker, uint32_t n, bool slot);
+void start_job(struct queue *q, uint32_t n, const struct how *how);
 
 /* ---- sweep.c: what is too old ------------------------------------------ */
 

@@ -21,16 +21,15 @@ void place_take(struct queue *q, uint32_t n)
 
 	if (d->place == PLACE_NONE)
 		return;
-	PH_ASSERT(delivery_at(q, d->prev)->next == n &&
-		  delivery_at(q, d->next)->prev == n);
-	delivery_at(q, d->prev)->next = d->next;
-	delivery_at(q, d->next)->prev = d->prev;
+	list_take(q, n);
 	if (d->place == PLACE_READY)
 		ready_count(q, (int)d->leg, -1);
 	if (d->place == PLACE_CLAIMED) {
 		PH_ASSERT(q->counts.leg[d->leg].claimed > 0);
 		q->counts.leg[d->leg].claimed--;
 	}
+	if (d->place == PLACE_BACKLOG || d->place == PLACE_UNPROVEN)
+		backlog_left(q, n);
 	d->place = PLACE_NONE;
 }
 

@@ -38,6 +38,16 @@ void list_insert(struct queue *q, uint32_t at, uint32_t n)
 	a->next = n;
 }
 
+void list_take(struct queue *q, uint32_t n)
+{
+	struct delivery *d = delivery_at(q, n);
+
+	PH_ASSERT(delivery_at(q, d->prev)->next == n &&
+		  delivery_at(q, d->next)->prev == n);
+	delivery_at(q, d->prev)->next = d->next;
+	delivery_at(q, d->next)->prev = d->prev;
+}
+
 void list_append(struct queue *q, uint32_t head, uint32_t n)
 {
 	list_insert(q, delivery_at(q, head)->prev, n);

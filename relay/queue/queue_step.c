@@ -25,7 +25,7 @@ static int until_slot(const struct queue *q, int leg, int most)
 	unsigned gates = ledger_gates(q->config.ledger, leg);
 	int64_t scout_us = q->leg[leg].scout_us;
 
-	if (q->leg[leg].ready == 0 ||
+	if ((q->leg[leg].ready == 0 && q->leg[leg].unproven == 0) ||
 	    ((gates & ~(unsigned)GATE_BREAKER) != 0 &&
 		!breaker_may_try(q, leg)))
 		return most;
@@ -45,6 +45,14 @@ static int until_next(const struct queue *q)
 	return ms_until(q, q->failed_us, ms);
 }
 
+static void due(struct queue *q, uint32_t n)
+{
+	if (delivery_at(q, n)->msg == 0)
+		backlog_due(q, n);
+	else
+		place_again(q, n);
+}
+
 int queue_step(struct queue *q)
 {
 	bool more;
@@ -52,7 +60,7 @@ int queue_step(struct queue *q)
 	queue_tick(q);
 	/* Before what is due is claimed: nothing is always in a hand then. */
 	notice_sweep(q);
-	more = wheel_turn(q, DUE_A_STEP, place_again);
+	more = wheel_turn(q, DUE_A_STEP, due);
 	more |= wake_step(q);
 	more |= start_ready(q);
 	sweep(q);
@@ -88,6 +96,7 @@ struct queue *queue_new(const struct queue_config *c, struct conf *conf)
 	atomic_store(&q->limit, conf->queue.max);
 	slab_init(&q->deliveries, sizeof(struct delivery));
 	slab_init(&q->messages, sizeof(struct message));
+	slab_init(&q->backlogs, sizeof(struct backlog));
 	make_heads(q);
 	q->failed_us = INT64_MAX;
 	queue_tick(q);
@@ -102,6 +111,7 @@ void queue_free(struct queue *q)
 	chain_fini(q);
 	slab_fini(&q->deliveries);
 	slab_fini(&q->messages);
+	slab_fini(&q->backlogs);
 	conf_unref(q->conf);
 	mem_free(q->job);
 	mem_free(q->served);
@@ -114,4 +124,6 @@ void queue_configure(struct queue *q, struct conf *conf)
 	conf_unref(q->conf);
 	q->conf = conf;
 	atomic_store(&q->limit, conf->queue.max);
+	queue_tick(q);
+	backlog_look_all(q);
 }

@@ -13,7 +13,8 @@ static void row_of(const struct queue *q, const struct message *m,
 		.leg = (uint16_t)d->leg, .role = d->role, .state = d->state,
 		.uncertain = d->uncertain, .reason = d->reason,
 		.flags = d->flags, .attempts = (uint16_t)d->attempts,
-		.hash = d->hash, .change = d->change,
+		.hash = d->hash, .domain = (uint32_t)d->domain,
+		.change = d->change,
 		.created_us = d->created_us + q->wall_us,
 		.due_us = d->due_us + q->wall_us}};
 }

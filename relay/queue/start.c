@@ -14,7 +14,7 @@ enum {
 	STARTS_A_TURN = STARTS_A_STEP / 8,
 	ENDS = 500, /* lifetimes that end in a second */
 	LOOK_AHEAD = 64, /* past those that wait for an older one */
-	SLOWED_A_TURN = 20000, /* about a millisecond */
+	ASIDE_A_TURN = 20000, /* about a millisecond */
 	TRIAL_LOOK = 4096, /* past those of senders that met a fault */
 };
 #define ENDS_US INT64_C(1000000)
@@ -43,24 +43,44 @@ static bool put_off(struct queue *q, uint32_t n)
 	return true;
 }
 
-/* The oldest of a list that may go; 0: none. What waits for a route goes back
- * to its message. */
+/* It waits for a permit of its recipient's domain, unless its lifetime ends. */
+static bool lacks_permit(struct queue *q, uint32_t n)
+{
+	const struct delivery *d = delivery_at(q, n);
+	struct permit_word w;
+
+	if (d->domain == 0 || start_ends(q, d))
+		return false;
+	w = permit_look(ledger_permits(q->config.ledger), (int)d->leg,
+	    (uint32_t)d->domain, q->now_us);
+	if (w.answer == PERMIT_GRANTED)
+		return false;
+	place_take(q, n);
+	backlog_add(q, n, &w);
+	return true;
+}
+
+/* It is moved to where it waits. What waits for a route goes back to its
+ * message. */
+static bool goes_aside(struct queue *q, uint32_t n)
+{
+	if (message_at(q, delivery_at(q, n)->msg)->resolve == RESOLVE_NONE)
+		return put_off(q, n) || lacks_permit(q, n);
+	place_take(q, n);
+	return true;
+}
+
+/* The oldest of a list that may go; 0: none. */
 static uint32_t next_of(struct queue *q, uint32_t head)
 {
 	uint32_t n = delivery_at(q, head)->next, next;
-	int slowed = 0;
+	int aside = 0;
 
-	for (int i = 0; n != head && i < LOOK_AHEAD && slowed < SLOWED_A_TURN;
+	for (int i = 0; n != head && i < LOOK_AHEAD && aside < ASIDE_A_TURN;
 	     n = next) {
-		struct delivery *d = delivery_at(q, n);
-
-		next = d->next;
-		if (message_at(q, d->msg)->resolve != RESOLVE_NONE) {
-			place_take(q, n);
-			continue;
-		}
-		if (put_off(q, n)) {
-			slowed++;
+		next = delivery_at(q, n)->next;
+		if (goes_aside(q, n)) {
+			aside++;
 			continue;
 		}
 		if (!older_waits(q, n))
@@ -70,11 +90,28 @@ static uint32_t next_of(struct queue *q, uint32_t head)
 	return 0;
 }
 
+/* The oldest of an unproven domain that may go, if it is the first of them. */
+static uint32_t next_unproven(struct queue *q, int leg)
+{
+	uint32_t n;
+
+	for (int i = 0; i < ASIDE_A_TURN &&
+	     (n = backlog_unproven(q, leg)) != 0; i++) {
+		if (!goes_aside(q, n))
+			return older_waits(q, n) ? 0 : n;
+		if (is_due(delivery_at(q, n)))
+			break; /* the permit has gone since */
+	}
+	return 0;
+}
+
 /* The oldest of a leg; of what is replayed only when nothing else may go. */
 static uint32_t next_ready(struct queue *q, int leg)
 {
-	uint32_t n = next_of(q, HEAD_READY + (uint32_t)leg);
+	uint32_t n = next_unproven(q, leg);
 
+	if (n == 0)
+		n = next_of(q, HEAD_READY + (uint32_t)leg);
 	return n != 0 ? n : next_of(q, HEAD_BEHIND + (uint32_t)leg);
 }
 
@@ -104,22 +141,31 @@ bool start_ends(struct queue *q, const struct delivery *d)
 	return start_may_end(q) && retry_expired(q, d);
 }
 
+/* A permit is for one domain. */
+static bool goes_along(const struct queue *q, const struct delivery *first,
+    const struct delivery *d)
+{
+	const struct conf_leg *leg = conf_leg_by_id(q->conf, (int)first->leg);
+
+	return is_due(d) && d->leg == first->leg && d->role == first->role &&
+	       (d->domain == first->domain || leg == NULL || !leg->direct);
+}
+
 /* Delivery `n` and what else of its message goes the same way. */
-void start_job(struct queue *q, int worker, uint32_t n, bool slot)
+void start_job(struct queue *q, uint32_t n, const struct how *how)
 {
 	const struct delivery *first = delivery_at(q, n);
 	const struct message *m = message_at(q, first->msg);
 	bool expired = start_ends(q, first);
 	struct queue_job job = {.id = m->id, .leg = (int)first->leg,
 	    .role = (enum role)first->role, .change = UINT64_MAX,
-	    .expired = expired, .slot = slot,
+	    .expired = expired, .slot = how->slot, .permit = how->permit,
 	    .trial = n == q->leg[first->leg].trial};
 
 	for (uint32_t i = m->first; i != 0; i = delivery_at(q, i)->sibling) {
 		const struct delivery *d = delivery_at(q, i);
 
-		if (d->place != PLACE_READY || d->leg != first->leg ||
-		    d->role != first->role || start_ends(q, d) != expired)
+		if (!goes_along(q, first, d) || start_ends(q, d) != expired)
 			continue;
 		job_add(q, job.n++, d->number);
 		place_claim(q, i);
@@ -129,7 +175,7 @@ void start_job(struct queue *q, int worker, uint32_t n, bool slot)
 	PH_ASSERT(job.n > 0 && first->place == PLACE_CLAIMED);
 	job.number = q->job;
 	q->ends += expired;
-	q->config.ops->start(q->config.arg, worker, &job);
+	q->config.ops->start(q->config.arg, how->worker, &job);
 }
 
 static void want_slot(struct queue *q, int leg)
@@ -152,7 +198,7 @@ static void scout(struct queue *q, int leg)
 	if (n == 0 || !ledger_take_scout(q->config.ledger, leg))
 		return;
 	breaker_scout(q, leg, n);
-	start_job(q, -1, n, true);
+	start_job(q, n, &(struct how){.worker = -1, .slot = true});
 }
 
 /* From `n` on, the first whose sender has not met the fault; else `n`. */
@@ -160,6 +206,8 @@ static uint32_t other_sender(struct queue *q, int leg, uint32_t n)
 {
 	uint32_t head = ready_head(delivery_at(q, n)), at = n;
 
+	if (delivery_at(q, n)->place != PLACE_READY)
+		return n;
 	for (int i = 0; at != head && i < TRIAL_LOOK; i++) {
 		const struct delivery *d = delivery_at(q, at);
 		const struct message *m = message_at(q, d->msg);
@@ -194,7 +242,21 @@ static void try_one(struct queue *q, int leg)
 		return;
 	}
 	breaker_try(q, leg, n);
-	start_job(q, -1, n, true);
+	start_job(q, n, &(struct how){.worker = -1, .slot = true});
+}
+
+/* Workers take permits, too: it may have gone since it was looked for. */
+static bool has_permit(struct queue *q, uint32_t n, struct permit *permit)
+{
+	const struct delivery *d = delivery_at(q, n);
+	struct permit_word w = permit_take(ledger_permits(q->config.ledger),
+	    (int)d->leg, (uint32_t)d->domain, q->now_us, permit);
+
+	if (w.answer == PERMIT_GRANTED)
+		return true;
+	place_take(q, n);
+	backlog_add(q, n, &w);
+	return false;
 }
 
 /* Returns how many jobs; less than `max`: nothing more can go now. */
@@ -210,17 +272,20 @@ static unsigned start_leg(struct queue *q, int leg, unsigned max)
 	if (gates != 0)
 		return 0;
 	for (done = 0; done < max; done++) {
-		bool expired;
+		struct how how = {.worker = -1};
 
 		n = next_ready(q, leg);
 		if (n == 0)
 			break;
-		expired = start_ends(q, delivery_at(q, n));
-		if (!expired && !ledger_take(q->config.ledger, leg)) {
+		how.slot = !start_ends(q, delivery_at(q, n));
+		if (how.slot && !ledger_take(q->config.ledger, leg)) {
 			want_slot(q, leg);
 			break;
 		}
-		start_job(q, -1, n, !expired);
+		if (how.slot && !has_permit(q, n, &how.permit))
+			ledger_give(q->config.ledger, leg);
+		else
+			start_job(q, n, &how);
 	}
 	return done;
 }
@@ -232,7 +297,7 @@ bool start_ready(struct queue *q)
 
 	for (int i = 0; i < NAMES_MAX && left > 0; i++) {
 		leg = (int)((q->turn + (unsigned)i) % NAMES_MAX);
-		if (q->leg[leg].ready == 0)
+		if (q->leg[leg].ready == 0 && q->leg[leg].unproven == 0)
 			continue;
 		max = left < STARTS_A_TURN ? left : STARTS_A_TURN;
 		left -= start_leg(q, leg, max);
@@ -251,7 +316,7 @@ static unsigned pull_trial(struct queue *q, int worker, int leg)
 	if (n == 0)
 		return 0;
 	breaker_try(q, leg, n);
-	start_job(q, worker, n, false);
+	start_job(q, n, &(struct how){.worker = worker});
 	return 1;
 }
 
@@ -265,8 +330,13 @@ unsigned queue_pull(struct queue *q, int worker, int leg, unsigned max)
 		return pull_trial(q, worker, leg);
 	while (done < max && ledger_gates(q->config.ledger, leg) == 0 &&
 	       (n = next_ready(q, leg)) != 0) {
-		done += !start_ends(q, delivery_at(q, n));
-		start_job(q, worker, n, false);
+		struct how how = {.worker = worker};
+		bool expired = start_ends(q, delivery_at(q, n));
+
+		if (!expired && !has_permit(q, n, &how.permit))
+			break;
+		done += !expired;
+		start_job(q, n, &how);
 	}
 	return done;
 }

@@ -19,9 +19,9 @@ static void sweep_ready(struct queue *q, uint32_t n)
 {
 	const struct delivery *d = delivery_at(q, n);
 
-	if (d->place == PLACE_READY && start_ends(q, d) &&
+	if (is_due(d) && start_ends(q, d) &&
 	    !(ledger_gates(q->config.ledger, (int)d->leg) & GATE_STOP))
-		start_job(q, -1, n, false);
+		start_job(q, n, &(struct how){.worker = -1});
 }
 
 /* ---- parked mail ------------------------------------------------------- */

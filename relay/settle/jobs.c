@@ -51,6 +51,7 @@ void jobs_start(void *arg, int worker, const struct queue_job *job)
 	j->role = job->role;
 	j->change = job->change;
 	j->slot = job->slot;
+	j->permit = job->permit;
 	j->trial = job->trial;
 	jobs_send(s, worker, j);
 }

@@ -209,6 +209,7 @@ static void gather(struct queue_thread *s, const struct outcome_letter *o,
 		if (o->row[k].result.outcome == OUT_DELIVERED)
 			loophint_delivered(s->hints, o->id, item.hash,
 			    o->leg);
+		item.domain = o->row[k].delivery.domain;
 		move_outcome(s, o, k, &item);
 		add_detail(m, moves_add(m, &item), o, k);
 	}

@@ -32,9 +32,12 @@ static void on_accepted(struct queue_thread *s, struct accepted_letter *l)
  * nothing becomes of it there, or it would go round and round. */
 static void on_unclaim(struct queue_thread *s, struct unclaim_letter *l)
 {
-	for (unsigned i = 0; i < l->n; i++)
-		queue_unclaim(s->queue, l->id, l->number[i],
+	for (unsigned i = 0; i < l->n; i++) {
+		queue_domain(s->queue, l->id, l->row[i].number,
+		    l->row[i].domain);
+		queue_unclaim(s->queue, l->id, l->row[i].number,
 		    l->trouble || l->stale);
+	}
 	if (l->stale)
 		queue_stale(s->queue, l->id);
 	mem_free(l);
@@ -171,6 +174,8 @@ void queue_thread_recovered(void *arg, const struct spool_told *m)
 				    ? mail_rcpt_hash(s->conf,
 					  e.rcpt[d->rcpt].to)
 				    : d->hash | QUEUE_ANYBODY;
+		if (d->rcpt < e.rcpts && (d->flags & DF_EGRESS) != 0)
+			s->items[i].domain = mail_domain(e.rcpt[d->rcpt].to);
 		if (dstate_live(d->state) && d->change < s->oldest_change)
 			s->oldest_change = d->change;
 	}

@@ -17,6 +17,8 @@ static const char text[] =
     "hostname = \"r.example\"\n"
     "leg \"legacy\" { hosts = \"a.example\" connections = 3 }\n"
     "leg \"cloud\" { hosts = \"b.example\" connections = 2 }\n"
+    "egress \"way\" { direct = true spf_address = \"192.0.2.9\""
+    " connections = 8 }\n"
     "domain \"example.com\" { }\n"
     "queue { max = 1000 }\n"
     "retry { steps = { \"10s\", \"20s\", \"40s\" } jitter = 0"
@@ -29,7 +31,8 @@ static void on_start(void *arg, int worker, const struct queue_job *job)
 
 	*s = (struct started){.id = job->id, .leg = job->leg,
 	    .worker = worker, .role = job->role, .expired = job->expired,
-	    .slot = job->slot, .late = job->late, .n = job->n};
+	    .slot = job->slot, .permit = job->permit, .late = job->late,
+	    .n = job->n};
 	for (unsigned i = 0; i < job->n && i < NUMBERS_MAX; i++)
 		s->number[i] = job->number[i];
 }

@@ -8,7 +8,8 @@
 #include "relay/base/clock.h"
 #include "relay/queue/queue.h"
 
-enum { LOG_MAX = 4096, NUMBERS_MAX = 64, LEGACY = 0, CLOUD = 1 };
+enum { LOG_MAX = 4096, NUMBERS_MAX = 64, LEGACY = 0, CLOUD = 1,
+	WAY = 2 /* a direct egress */ };
 #define SECOND INT64_C(1000000)
 #define WALL (INT64_C(1790000000) * SECOND)
 
@@ -17,6 +18,7 @@ struct started {
 	int leg, worker;
 	enum role role;
 	bool expired, slot, late;
+	struct permit permit;
 	unsigned n;
 	uint32_t number[NUMBERS_MAX];
 };
@@ -33,7 +35,7 @@ struct fixture {
 	unsigned starts;
 	uint64_t resolve[LOG_MAX];
 	unsigned resolves;
-	unsigned wants[2], downs[2];
+	unsigned wants[3], downs[3];
 	/* Deliveries that were parked for too long; the fixture ends them. */
 	struct {
 		uint64_t id;

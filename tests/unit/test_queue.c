@@ -293,7 +293,8 @@ static void stamps_come_back_as_they_were_given(void **state)
 	struct delivery_ref i = {.number = 4194303, .rcpt = 1048575, .leg = 255,
 	    .role = ROLE_COPY, .state = D_PARKED, .uncertain = UNC_YES,
 	    .reason = 63, .flags = 63, .attempts = 32767, .hash = UINT64_MAX,
-	    .change = UINT64_MAX, .created_us = WALL - 86400 * SECOND + 7,
+	    .change = (UINT64_C(1) << 40) - 1, .domain = PERMIT_DOMAIN_MASK,
+	    .created_us = WALL - 86400 * SECOND + 7,
 	    .due_us = WALL + 86400 * SECOND + 3};
 	struct queue_row r;
 
@@ -310,6 +311,7 @@ static void stamps_come_back_as_they_were_given(void **state)
 	assert_int_equal(r.item.flags, i.flags);
 	assert_int_equal(r.item.attempts, i.attempts);
 	assert_true(r.item.hash == i.hash && r.item.change == i.change);
+	assert_int_equal(r.item.domain, i.domain);
 	assert_int_equal(r.item.created_us, i.created_us);
 	assert_int_equal(r.item.due_us, i.due_us);
 	assert_int_equal(r.size, UINT64_MAX);

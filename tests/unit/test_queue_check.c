@@ -238,6 +238,16 @@ static void scout_that_waits(struct fixture *f)
 	ledger_gate(f->ledger, LEGACY, GATE_BREAKER, true);
 }
 
+static void count_unproven(struct fixture *f)
+{
+	f->q->leg[WAY].unproven++;
+}
+
+static void count_of_backlogs(struct fixture *f)
+{
+	f->q->in_backlogs.deliveries++;
+}
+
 static const struct {
 	void (*spoil)(struct fixture *f);
 	const char *said;
@@ -270,6 +280,8 @@ static const struct {
 	{ count_ready,          "ready in its list",            false },
 	{ ready_elsewhere,      "in the ledger",                false },
 	{ ready_of_another_leg, "ready in its list",            false },
+	{ count_unproven,       "of unproven domains",          false },
+	{ count_of_backlogs,    "backlogs",                     false },
 	{ claimed_and_waiting,  "in the list of claims",        false },
 	{ slot_unseen,          "not looked at",                false },
 	{ slot_of_another_time, "another time",                 false },
