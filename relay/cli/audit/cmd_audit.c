@@ -227,6 +227,16 @@ static void say_verdict(struct verifying *v, bool good, const char *place)
 				     "differ", place, alone);
 }
 
+static void say_history(struct verifying *v)
+{
+	if (strcmp(v->history, "whole") == 0)
+		out_say(&v->c->out, "%" PRIu64 " change%s of the table, %"
+		    PRIu64 " decision%s: as they were written; %" PRIu64
+		    " of the changes compared with the index", v->lines,
+		    plural(v->lines), v->decisions, plural(v->decisions),
+		    v->recorded);
+}
+
 static void print_verdict(struct verifying *v, bool good, const char *place)
 {
 	struct jout *j;
@@ -242,6 +252,10 @@ static void print_verdict(struct verifying *v, bool good, const char *place)
 	jout_int(j, "recipients", (int64_t)v->count.recipients);
 	jout_int(j, "missing", (int64_t)v->count.missing);
 	jout_int(j, "gaps", (int64_t)v->count.skipped);
+	jout_str(j, "history", v->history);
+	jout_int(j, "changes", (int64_t)v->lines);
+	jout_int(j, "decisions", (int64_t)v->decisions);
+	jout_int(j, "recorded", (int64_t)v->recorded);
 	out_row_end(&v->c->out);
 }
 
@@ -249,6 +263,7 @@ static int verdict(struct verifying *v)
 {
 	char place[PLACE_TEXT];
 	bool good;
+	int code;
 
 	snprintf(place, sizeof(place), "%" PRIu64 ":%" PRIu64,
 	    v->count.at.generation, v->count.at.offset);
@@ -258,8 +273,10 @@ static int verdict(struct verifying *v)
 	good = legs_agree(v);
 	good = nothing_lost(v) && good;
 	say_verdict(v, good, place);
+	code = verify_history(v);
+	say_history(v);
 	print_verdict(v, good, place);
-	return good && !v->late ? CLI_DONE : CLI_NO;
+	return good && !v->late ? code : CLI_NO;
 }
 
 /* ---- the command ------------------------------------------------------- */
@@ -333,7 +350,10 @@ const struct cli_command cmd_audit[] = {
 		       "that were accepted in the hours that are kept.\n"
 		       "Without the daemon the journal is read to its end. "
 		       "Names each recipient whose\ndeliveries all "
-		       "vanished.",
+		       "vanished. Then it looks at the history of the "
+		       "cutover table: names\nthe first line, row or decision "
+		       "that was edited, taken out or put in, and the\nfirst "
+		       "change that is not the one that the index recorded.",
 	    .example = "posthouse audit verify\n"
 		       "posthouse audit verify --wait 1m --json\n"
 		       "posthouse audit verify --lost",

@@ -25,6 +25,11 @@ struct verifying {
 			  * together; NULL: they do                  */
 	bool late;	 /* the index did not get there in time      */
 	uint64_t behind; /* records, if it is late                   */
+	/* Of the table's history: none, unread, whole or altered. */
+	const char *history;
+	uint64_t lines, decisions; /* of it */
+	uint64_t recorded; /* lines that the index recorded */
+	uint64_t others;   /* ... that are others by now, or gone */
 	struct conserve count;
 	struct verify_missing *missing;
 	size_t missings, cap;
@@ -35,6 +40,9 @@ struct verifying {
 int verify_with_daemon(struct verifying *v);
 /* Reads the journal itself. */
 int verify_alone(struct verifying *v);
+/* Looks at the history of the cutover table, after the counts: root becomes the
+ * table's owner. CLI_DONE, or CLI_NO: what was altered was said. */
+int verify_history(struct verifying *v);
 
 /* For struct conserve; `arg` is a struct verifying. */
 void verify_on_lost(void *arg, uint64_t id, const char *to);
