@@ -7,8 +7,8 @@
 #include <inttypes.h>
 
 #include "policy/change/change_int.h"
-#include "policy/change/csv.h"
-#include "policy/change/csv_column.h"
+#include "policy/csv/csv.h"
+#include "policy/csv/csv_column.h"
 #include "relay/base/mem.h"
 
 struct import {

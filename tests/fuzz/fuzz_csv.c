@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "policy/change/csv.h"
+#include "policy/csv/csv.h"
 #include "relay/base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -3,7 +3,7 @@
  * Detects the coding at the head of the file, then converts block by block.
  * A character that a block cuts in two waits in `raw` for its rest.
  */
-#include "policy/change/textfile.h"
+#include "policy/csv/textfile.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -3,8 +3,8 @@
  * Which column of the cutover table a heading of a CSV file stands for: our
  * own names, and what the exports of directories call the same things. Pure.
  */
-#ifndef POLICY_CHANGE_CSV_COLUMN_H
-#define POLICY_CHANGE_CSV_COLUMN_H
+#ifndef POLICY_CSV_CSV_COLUMN_H
+#define POLICY_CSV_CSV_COLUMN_H
 
 #include "conf/conf.h"
 #include "relay/base/error.h"

@@ -5,7 +5,7 @@
  * after a bad one reading goes on with the line behind the one that it began
  * on: a quote that is never closed must not hide the lines behind it.
  */
-#include "policy/change/csv.h"
+#include "policy/csv/csv.h"
 
 #include "relay/base/mem.h"
 #include "relay/base/utf8.h"

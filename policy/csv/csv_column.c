@@ -5,7 +5,7 @@
  * Exchange "PrimarySmtpAddress". A heading that is not known is refused, for
  * it may be a column of ours, mistyped.
  */
-#include "policy/change/csv_column.h"
+#include "policy/csv/csv_column.h"
 
 #include "relay/base/mem.h"
 

@@ -6,8 +6,8 @@
  * Bytes that are not UTF-8 are passed on as they are: the reader knows the
  * line that they stand on. Bounded memory; blocks as the descriptor does.
  */
-#ifndef POLICY_CHANGE_TEXTFILE_H
-#define POLICY_CHANGE_TEXTFILE_H
+#ifndef POLICY_CSV_TEXTFILE_H
+#define POLICY_CSV_TEXTFILE_H
 
 #include <sys/types.h>
 

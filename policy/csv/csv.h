@@ -5,10 +5,10 @@
  * semicolon or TAB; LF or CRLF; UTF-8 or UTF-16 (textfile.h). What is given
  * out is valid UTF-8.
  */
-#ifndef POLICY_CHANGE_CSV_H
-#define POLICY_CHANGE_CSV_H
+#ifndef POLICY_CSV_CSV_H
+#define POLICY_CSV_CSV_H
 
-#include "policy/change/textfile.h"
+#include "policy/csv/textfile.h"
 #include "relay/base/error.h"
 #include "relay/base/strbuf.h"
 
