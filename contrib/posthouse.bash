@@ -65,6 +65,10 @@ _posthouse()
 		_posthouse_offer "$(_posthouse_column leg leg list)"
 		return
 		;;
+	--wave | --failed-of)
+		_posthouse_offer "$(_posthouse_column name wave list)"
+		return
+		;;
 	--tag)
 		_posthouse_offer "$(_posthouse_column tag route count --by tag)"
 		return
@@ -90,6 +94,12 @@ _posthouse()
 	case $words in
 	"leg probe " | "leg suspend " | "leg resume ")
 		options+=" $(_posthouse_column leg leg list)"
+		;;
+	"wave add " | "wave remove " | "wave delete " | "wave show " | \
+		"wave start " | "wave schedule " | "wave unschedule " | \
+		"wave pause " | "wave resume " | "wave rollback " | \
+		"wave rehearse " | "wave flip ")
+		options+=" $(_posthouse_column name wave list)"
 		;;
 	esac
 	if [[ $words == "route import "* || $words == "route diff "* ]]; then

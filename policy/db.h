@@ -20,6 +20,11 @@ enum {
 	DB_MARK_TEXT = 33,	     /* 32 hexadecimal digits */
 };
 
+/* Each transaction that writes does these, so that page 1 and that of the mark
+ * are in the log (db_log.c). */
+#define DB_TOUCH "UPDATE main.about SET writes = writes + 1"
+#define DB_TOUCH_HEAD "PRAGMA main.user_version = 3" /* DB_FORMAT */
+
 /* A mark that no other file has: 32 hexadecimal digits. */
 #define DB_MARK_NEW "lower(hex(randomblob(16)))"
 /* Instead of the former mark: the file may have any until the next checkpoint.

@@ -200,8 +200,8 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_CHAIN_LINE] = "UPDATE main.change SET previous = ?2 "
 	    "WHERE change = ?1 RETURNING " CHAIN_COLUMNS,
 	/* The mark's page and page 1 into the log: see db_log.c. */
-	[CS_TOUCH] = "UPDATE main.about SET writes = writes + 1",
-	[CS_TOUCH_HEAD] = "PRAGMA main.user_version = 3", /* DB_FORMAT */
+	[CS_TOUCH] = DB_TOUCH,
+	[CS_TOUCH_HEAD] = DB_TOUCH_HEAD,
 	[CS_MARK_DRAW] = "UPDATE main.about SET former = mark, "
 	    "mark = " DB_MARK_NEW ", writes = writes + 1",
 	[CS_MARK_FORMER] = "SELECT 1 FROM main.about WHERE former <> ''",

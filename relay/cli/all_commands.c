@@ -14,6 +14,7 @@
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/spf/spf_commands.h"
 #include "relay/cli/table/table_commands.h"
+#include "relay/cli/wave/wave_commands.h"
 
 const struct cli_command *const all_commands[] = {
 	cmd_status,
@@ -26,6 +27,9 @@ const struct cli_command *const all_commands[] = {
 	cmd_rollback,
 	cmd_hold,
 	cmd_changes,
+	cmd_wave,
+	cmd_wave_show,
+	cmd_wave_rule,
 	cmd_queue,
 	cmd_queue_act,
 	cmd_queue_export,

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "policy/change/table_copy.h"
-#include "policy/table_check.h"
+#include "policy/check/table_check.h"
 #include "policy/wave/file/decided.h"
 #include "policy/wave/file/exclude.h"
 #include "policy/wave/file/wave_make.h"

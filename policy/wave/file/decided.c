@@ -4,14 +4,17 @@
  */
 #include "policy/wave/file/decided.h"
 
+#include "policy/change_chain.h"
 #include "policy/wave/file/wave_file_int.h"
 
 int decided_add(struct wave_file *f, const struct decided *d,
     struct error *err)
 {
 	sqlite3_stmt *st = wave_stmt(f, WS_DECIDE, err);
+	unsigned char hash[CHAIN_BYTES];
+	int n = st == NULL ? -1 : chain_newest_decision(&f->db, hash, err);
 
-	if (st == NULL)
+	if (n < 0)
 		return -1;
 	sqlite3_bind_int64(st, 1, d->time_us);
 	db_bind_str(st, 2, d->who);
@@ -20,6 +23,7 @@ int decided_add(struct wave_file *f, const struct decided *d,
 	db_bind_str(st, 5, d->about);
 	db_bind_str(st, 6, d->detail);
 	db_bind_str(st, 7, d->note);
+	sqlite3_bind_blob(st, 8, hash, n, SQLITE_STATIC);
 	return wave_do(f, st, NULL, err);
 }
 

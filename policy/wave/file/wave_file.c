@@ -58,12 +58,14 @@ int wave_absent(struct wave_file *f, struct error *err)
 	return f->absent;
 }
 
-static int make_tables(struct wave_file *f, struct error *err)
+/* On a handle of another, only where its transaction writes already: nothing
+ * else is to take the lock of writers. */
+static int make_tables(struct wave_file *f, bool write, struct error *err)
 {
-	bool own = sqlite3_get_autocommit(f->db.handle) != 0;
+	bool own = !f->borrowed;
 	int rc = wave_absent(f, err);
 
-	if (rc <= 0 || sqlite3_db_readonly(f->db.handle, "main") == 1)
+	if (rc <= 0 || !write)
 		return rc < 0 ? -1 : 0;
 	if (own && wave_begin(f, err) < 0)
 		return -1;
@@ -76,11 +78,12 @@ static int make_tables(struct wave_file *f, struct error *err)
 	return rc;
 }
 
-static struct wave_file *ready(struct wave_file *f, struct error *err)
+static struct wave_file *ready(struct wave_file *f, bool write,
+    struct error *err)
 {
 	f->absent = true;
 	f->texts = arena_new();
-	if (make_tables(f, err) == 0)
+	if (make_tables(f, write, err) == 0)
 		return f;
 	wave_file_close(f);
 	return NULL;
@@ -96,7 +99,7 @@ struct wave_file *wave_file_open(const char *path, bool write,
 		mem_free(f);
 		return NULL;
 	}
-	return ready(f, err);
+	return ready(f, write, err);
 }
 
 struct wave_file *wave_file_on(struct db *db, struct error *err)
@@ -106,7 +109,8 @@ struct wave_file *wave_file_on(struct db *db, struct error *err)
 	f->db = (struct db){.handle = db->handle, .path = db->path,
 	    .wait = {.limit_ms = db->wait.limit_ms}, .sql = wave_sql};
 	f->borrowed = true;
-	return ready(f, err);
+	return ready(f, sqlite3_txn_state(db->handle, "main") ==
+		SQLITE_TXN_WRITE, err);
 }
 
 void wave_file_close(struct wave_file *f)

@@ -25,9 +25,8 @@ struct wave_file;
  * are missing; to read, a file without them has no waves. NULL and `err`. */
 struct wave_file *wave_file_open(const char *path, bool write,
     struct error *err) PH_CHECK;
-/* On a handle that stays the caller's and outlives it. A handle that writes
- * makes the tables where they are missing; inside a transaction, if one is
- * open. */
+/* On a handle that stays the caller's and outlives it. In a transaction that
+ * has the lock of writers the tables are made where they are missing. */
 struct wave_file *wave_file_on(struct db *db, struct error *err) PH_CHECK;
 void wave_file_close(struct wave_file *f); /* NULL is fine */
 /* Frees the texts that were given out, which otherwise live as long as the

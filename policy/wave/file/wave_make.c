@@ -25,22 +25,22 @@ struct work {
 
 /* ---- what is staged --------------------------------------------------- */
 
-static int refuse_domains(struct wave_file *f, struct error *err)
+/* Each is a fault of its line. */
+static int refuse_domains(struct wave_file *f, struct change *ch,
+    struct error *err)
 {
 	sqlite3_stmt *st = wave_stmt(f, WS_STAGED_DOMAIN, err);
-	char line[40] = "";
-	int rc = st == NULL ? -1 : wave_step(f, st, err);
+	struct error why;
+	int rc = -1;
 
-	if (rc <= 0)
-		return rc;
-	if (sqlite3_column_int64(st, 1) > 0)
-		snprintf(line, sizeof(line), "line %lld: ",
-		    (long long)sqlite3_column_int64(st, 1));
-	error_set(err, "%s%.200s is a domain; the members of a wave are "
-	    "recipients, such as --where 'domain = %.200s'", line,
-	    db_str(st, 0), db_str(st, 0) + 1);
-	sqlite3_reset(st);
-	return -1;
+	while (st != NULL && (rc = wave_step(f, st, err)) > 0) {
+		error_set(&why, "%.150s is a domain; the members of a wave "
+		    "are recipients, such as --where 'domain = %.150s'",
+		    db_str(st, 0), db_str(st, 0) + 1);
+		change_fault(ch, (uint64_t)sqlite3_column_int64(st, 1),
+		    why.text);
+	}
+	return rc < 0 ? -1 : change_faulty(ch, err);
 }
 
 static int on_stage(void *arg, struct change *ch, struct change_done *done,
@@ -53,7 +53,7 @@ static int on_stage(void *arg, struct change *ch, struct change_done *done,
 	(void)done;
 	if (f == NULL)
 		return -1;
-	if (refuse_domains(f, err) == 0 && change_widen(ch, err) == 0 &&
+	if (refuse_domains(f, ch, err) == 0 && change_widen(ch, err) == 0 &&
 	    wave_touch(f, err) == 0 && work->fn(work, f, err) == 0)
 		rc = db_do(&f->db, WS_STAGED_CLEAR, err);
 	wave_file_close(f);
@@ -213,6 +213,44 @@ int wave_remove(struct change *ch, const char *name,
 
 	*members_out = work.made.members;
 	return rc;
+}
+
+/* ---- members of a wave as the rows of a change ------------------------- */
+
+struct staging {
+	struct change *ch;
+	const struct change_row *row;
+	struct error *err;
+	int rc;
+};
+
+static void stage_member(void *arg, const struct member *m)
+{
+	struct staging *s = arg;
+
+	if (s->rc == 0)
+		s->rc = change_set(s->ch, m->address, s->row, s->err);
+}
+
+int wave_stage(struct change *ch, const struct wave_stage *s,
+    struct error *err)
+{
+	struct staging to = {.ch = ch, .row = s->row, .err = err};
+	struct member_page page = {.state = s->state, .fn = stage_member,
+	    .arg = &to};
+	struct wave_file *f = wave_file_on(&ch->db, err);
+	struct wave w;
+	int rc;
+
+	if (f == NULL)
+		return -1;
+	rc = wave_need(f, s->name, &w, err);
+	if (rc == 0) {
+		page.id = w.id;
+		rc = wave_members(f, &page, err);
+	}
+	wave_file_close(f);
+	return rc < 0 ? -1 : to.rc;
 }
 
 /* ---- one by one ------------------------------------------------------- */

@@ -40,6 +40,15 @@ int wave_remove(struct change *ch, const char *name,
     const struct change_by *by, uint64_t *members_out, struct error *err)
     PH_CHECK;
 
+/* Stages `row` for each member of a wave, of one state or (-1) of any. */
+struct wave_stage {
+	const char *name;
+	int state;
+	const struct change_row *row;
+};
+int wave_stage(struct change *ch, const struct wave_stage *s,
+    struct error *err) PH_CHECK;
+
 /* For plans, which make many waves in one transaction of the caller: a wave
  * without members, and its members one by one, best in order of their
  * addresses. Those of one mailbox have the same `seat`; slices take seats in

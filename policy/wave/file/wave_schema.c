@@ -26,10 +26,6 @@ const char wave_schema[] =
     " change INTEGER NOT NULL, members INTEGER NOT NULL,"
     " PRIMARY KEY(wave, run, slice)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS slice_time ON slice(time);"
-    "CREATE TABLE IF NOT EXISTS decision(decision INTEGER PRIMARY KEY,"
-    " time INTEGER NOT NULL, who TEXT NOT NULL, host TEXT NOT NULL,"
-    " command TEXT NOT NULL, about TEXT NOT NULL, detail TEXT NOT NULL,"
-    " note TEXT NOT NULL, previous BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS exclude(exclude INTEGER PRIMARY KEY,"
     " expression TEXT NOT NULL UNIQUE, time INTEGER NOT NULL,"
     " who TEXT NOT NULL, host TEXT NOT NULL, note TEXT NOT NULL);";

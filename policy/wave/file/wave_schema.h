@@ -2,14 +2,14 @@
  *
  * The tables of waves in the file of the cutover table. Constant.
  *
- *   wave      a row a wave
- *   member    a row a member; its route at creation, its state
- *   slice     a row a slice, unique in wave and run
- *   decision  what people decided, in order
- *   exclude   rules that leave recipients out
+ *   wave     a row a wave
+ *   member   a row a member; its route at creation, its state
+ *   slice    a row a slice, unique in wave and run
+ *   exclude  rules that leave recipients out
  *
  * They are no part of the table's format: a program that does not know them
- * leaves them alone, copies and restores them with the rest.
+ * leaves them alone, copies and restores them with the rest. Decisions are in
+ * the table `decision` of the format itself.
  */
 #ifndef POLICY_WAVE_FILE_WAVE_SCHEMA_H
 #define POLICY_WAVE_FILE_WAVE_SCHEMA_H

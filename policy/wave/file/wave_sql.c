@@ -19,8 +19,8 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_BEGIN] = "BEGIN IMMEDIATE",
 	[WS_COMMIT] = "COMMIT",
 	[WS_ROLLBACK] = "ROLLBACK",
-	[WS_TOUCH] = "UPDATE main.about SET writes = writes + 1",
-	[WS_TOUCH_HEAD] = "PRAGMA main.user_version = 2", /* DB_FORMAT */
+	[WS_TOUCH] = DB_TOUCH,
+	[WS_TOUCH_HEAD] = DB_TOUCH_HEAD,
 	[WS_TABLES] = "SELECT 1 FROM main.sqlite_schema "
 	    "WHERE type = 'table' AND name = 'exclude'",
 
@@ -91,7 +91,7 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "WHERE time > ?1 ORDER BY time",
 
 	[WS_STAGED_DOMAIN] = "SELECT address, line FROM temp.stage "
-	    "WHERE substr(address, 1, 1) = '@' ORDER BY line LIMIT 1",
+	    "WHERE substr(address, 1, 1) = '@' ORDER BY line, address",
 	[WS_STAGED_CLEAR] = "DELETE FROM temp.stage",
 	/* A mailbox has the seat of its first address. */
 	[WS_STAGED_ADD] = "INSERT OR IGNORE INTO member SELECT ?1, s.address, "
@@ -110,7 +110,7 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "AND was IS NULL",
 
 	[WS_DECIDE] = "INSERT INTO decision(time, who, host, command, about, "
-	    "detail, note, previous) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, x'')",
+	    "detail, note, previous) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[WS_DECIDED] = "SELECT decision, time, who, host, command, about, "
 	    "detail, note FROM decision WHERE decision > ?1 "
 	    "ORDER BY decision",

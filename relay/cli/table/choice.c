@@ -10,10 +10,19 @@
 #include "relay/cli/table/cli_change.h"
 #include "relay/cli/table/cli_table.h"
 
+/* The domain of --all; NULL: none. Where it is a flag it means something else.
+ */
+static const char *all_of(const struct cli *c)
+{
+	const char *all = cli_value(c, "all");
+
+	return all == NULL || all[0] == '\0' ? NULL : all;
+}
+
 static int count_ways(const struct cli *c, int first)
 {
 	return (c->args > first) + cli_flag(c, "tag") + cli_flag(c, "where") +
-	       cli_flag(c, "file") + cli_flag(c, "all");
+	       cli_flag(c, "file") + (all_of(c) != NULL);
 }
 
 static int narrow(struct cli *c, struct choice *choice)
@@ -34,7 +43,7 @@ static int narrow(struct cli *c, struct choice *choice)
 static int read_where(struct cli *c, struct choice *choice)
 {
 	const char *tag = cli_value(c, "tag");
-	const char *all = cli_value(c, "all");
+	const char *all = all_of(c);
 	const char *where = cli_value(c, "where");
 	struct error err = {0};
 
