@@ -15,6 +15,7 @@
 #include "relay/intake/intake_int.h"
 #include "relay/watch/oldtls.h"
 #include "relay/intake/refusals.h"
+#include "relay/intake/client_count.h"
 #include "relay/intake/copy_bounce.h"
 #include "relay/intake/sender_check.h"
 #include "relay/post/delivery_ref.h"
@@ -404,6 +405,7 @@ void intake_stored(struct worker *w, struct spool_draft_letter *l)
 		if (w->intake != NULL)
 			loophint_stored(w->intake->c.hints, m->env.id,
 			    in->hint);
+		client_count(w, m);
 		tell_queue(w, m);
 	} else if (l->status == SPOOL_FULL) {
 		no_space(&r);

@@ -74,6 +74,9 @@ void dns_free(struct dns *d); /* no callback of a pending query follows */
 struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
     dns_fn fn, void *arg);
 void dns_cancel(struct dns_query *q); /* no callback; NULL is fine */
+/* From now on that name has this one TXT record, whatever the servers say; of
+ * several calls the last one counts. */
+void dns_set_txt(struct dns *d, const char *name, const char *text);
 /* Would dns_ask() cost no question, because the answer is at hand, the same
  * question is under way, or the name cannot be asked for? */
 bool dns_known(const struct dns *d, enum dns_type type, const char *name);

@@ -19,6 +19,7 @@
 enum {
 	ENTRIES_MAX = 10000,
 	BYTES_MAX = 16 * 1024 * 1024,
+	SET_TTL_S = 3600,
 	STALE_AFTER_MS = 1800, /* RFC 8767 5: "client response timer" */
 	KEY_MAX = DNS_NAME_MAX + 2,
 };
@@ -48,6 +49,8 @@ struct dns {
 	struct list answered; /* queries whose call is on its way */
 	struct dns_question *questions;
 	struct dnscache *cache;
+	struct dns_held *set; /* dns_set_txt(); or NULL */
+	char set_key[KEY_MAX];
 	bool validating; /* AD is asked for, and believed */
 	bool moving;	 /* to other servers: what is asked is asked again */
 };
@@ -320,6 +323,29 @@ static void make_key(char key[KEY_MAX], enum dns_type type, const char *name)
 	key[n + 1] = '\0';
 }
 
+void dns_set_txt(struct dns *d, const char *name, const char *text)
+{
+	struct dns_answer a = {.status = DNS_OK, .type = DNS_TXT,
+	    .ttl_s = SET_TTL_S, .count = 1};
+
+	if (!is_name(name))
+		return;
+	a.txt = NEW(struct slice);
+	a.txt[0] = slice_of(mem_strdup(text), strlen(text));
+	dns_held_unref(d->set);
+	d->set = dns_hold(&a);
+	make_key(d->set_key, DNS_TXT, name);
+}
+
+/* By the key of a question; NULL: it has to be asked. */
+static struct dns_held *at_hand(const struct dns *d, const char *key)
+{
+	if (d->set != NULL && strcmp(d->set_key, key) == 0)
+		return d->set;
+	return dnscache_fresh(d->cache, (unsigned char)key[0], key + 1,
+	    loop_now_ms(d->loop));
+}
+
 bool dns_known(const struct dns *d, enum dns_type type, const char *name)
 {
 	const struct dns_question *k;
@@ -329,8 +355,7 @@ bool dns_known(const struct dns *d, enum dns_type type, const char *name)
 		return true;
 	make_key(key, type, name);
 	HASH_FIND(hh, d->questions, key, strlen(key + 1) + 1, k);
-	return k != NULL || dnscache_fresh(d->cache, type, key + 1,
-	    loop_now_ms(d->loop)) != NULL;
+	return k != NULL || at_hand(d, key) != NULL;
 }
 
 int64_t dns_left_ms(const struct dns *d, enum dns_type type,
@@ -341,6 +366,8 @@ int64_t dns_left_ms(const struct dns *d, enum dns_type type,
 	if (!is_name(name))
 		return 0;
 	make_key(key, type, name);
+	if (d->set != NULL && at_hand(d, key) == d->set)
+		return SET_TTL_S * 1000;
 	return dnscache_left_ms(d->cache, type, key + 1,
 	    loop_now_ms(d->loop));
 }
@@ -364,7 +391,7 @@ struct dns_query *dns_ask(struct dns *d, enum dns_type type, const char *name,
 		return q;
 	}
 	make_key(key, type, name);
-	held = dnscache_fresh(d->cache, type, key + 1, loop_now_ms(d->loop));
+	held = at_hand(d, key);
 	if (held != NULL)
 		answer(d, q, held);
 	else
@@ -399,6 +426,7 @@ void dns_free(struct dns *d)
 		cancel_all(&k->askers);
 	cancel_all(&d->answered);
 	dns_channel_fini(&d->channel); /* calls on_reply() */
+	dns_held_unref(d->set);
 	dnscache_free(d->cache);
 	mem_free(d);
 }

@@ -257,6 +257,29 @@ static void each_of_three_equals_may_be_first_or_last(void **state)
 		assert_true(first[i] && last[i]);
 }
 
+static void a_record_that_is_set_stands_for_all_of_that_name(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "TXT", "spf.example"); /* the cache has it */
+	dns_set_txt(w->dns, "two..dots", "v=spf1 ?all");
+	for (int i = 0; i < 2; i++) {
+		dns_set_txt(w->dns, "SPF.example",
+		    i == 0 ? "v=spf1 ~all" : "v=spf1 +all");
+		ask(w, "TXT", "spf.Example");
+		assert_string_equal(w->text,
+		    i == 0 ? "\"v=spf1 ~all\"" : "\"v=spf1 +all\"");
+	}
+	step_s(w, 86400 * 2);
+	assert_true(dns_known(w->dns, DNS_TXT, "spf.example"));
+	assert_int_not_equal(dns_left_ms(w->dns, DNS_TXT, "spf.example"), 0);
+	ask(w, "TXT", "spf.example");
+	assert_string_equal(w->text, "\"v=spf1 +all\"");
+	assert_int_equal(w->server.asked, 1);
+	ask(w, "A", "mail.example");
+	assert_string_equal(w->text, "192.0.2.1 192.0.2.2");
+}
+
 static void an_answer_is_kept_for_its_ttl(void **state)
 {
 	struct world *w = *state;
@@ -570,6 +593,7 @@ int main(void)
 		T(questions_are_answered),
 		T(exchangers_come_by_preference_and_equals_in_any_order),
 		T(each_of_three_equals_may_be_first_or_last),
+		T(a_record_that_is_set_stands_for_all_of_that_name),
 		T(an_answer_is_kept_for_its_ttl),
 		T(no_is_kept_as_its_authority_says_and_zero_for_a_second),
 		T(many_askers_share_one_question),
