@@ -123,10 +123,11 @@ static bool is_separator(char c)
 	return c == '=' || c == '+' || c == '-';
 }
 
-/* Has it the form of another forwarder's address ("SRS0=…")? */
+/* Has it the form of another forwarder's address ("SRS0=…")? "SRS0=" alone is
+ * a name like others. */
 static bool is_form(struct slice local, const char *tag)
 {
-	return local.n > TAG && slice_case_starts(local, slice_str(tag)) &&
+	return local.n > TAG + 1 && slice_case_starts(local, slice_str(tag)) &&
 	       is_separator(local.p[TAG]);
 }
 

@@ -194,6 +194,20 @@ static void an_empty_one_names_the_message(void **state)
 	assert_string_equal(back(&c, text, NOW, led), "message");
 }
 
+/* It stands for itself: nothing behind the tag could lead on. */
+static void the_tag_alone_is_a_name(void **state)
+{
+	struct conf c = sample(8);
+	char text[400], led[400];
+
+	(void)state;
+	make(&c, "SRS0=@example.org", text);
+	assert_true(slice_starts(slice_str(text), SLICE("SRS0=")));
+	assert_string_equal(back(&c, text, NOW, led), "SRS0=@example.org");
+	make(&c, "SRS1=@example.org", text);
+	assert_string_equal(back(&c, text, NOW, led), "SRS1=@example.org");
+}
+
 /* Marks of the default length, each guessed once, over one good address. */
 static void a_million_guesses_lead_nowhere(void **state)
 {
@@ -378,6 +392,7 @@ int main(void)
 		cmocka_unit_test(quotes_are_put_around_the_whole),
 		cmocka_unit_test(a_long_one_names_the_message),
 		cmocka_unit_test(an_empty_one_names_the_message),
+		cmocka_unit_test(the_tag_alone_is_a_name),
 		cmocka_unit_test(a_million_guesses_lead_nowhere),
 		cmocka_unit_test(it_ends_with_its_days),
 		cmocka_unit_test(one_character_makes_it_forged),
