@@ -8,41 +8,56 @@
 
 static struct wave_due wait_until(enum wave_wait wait, int64_t until_us)
 {
-	return (struct wave_due){WAVE_WAIT, wait, until_us, 0};
+	return (struct wave_due){.step = WAVE_WAIT, .wait = wait,
+	    .until_us = until_us};
 }
 
-static int64_t no_later(int64_t time_us, int64_t now_us)
+static struct wave_due act(enum wave_step step)
 {
-	return time_us < now_us ? time_us : now_us;
+	return (struct wave_due){.step = step};
 }
 
-/* When the hour has room for `want`, which is no more than the limit. */
-static int64_t hour_us(const struct wave_moment *m, uint64_t want)
+static int64_t next_us(const struct wave_moment *m)
 {
-	return SECOND_US * hour_free_at(m->lately, m->lately_n,
-	    m->now_us / SECOND_US, m->per_hour, want);
+	int64_t last_us = m->last_us < m->now_us ? m->last_us : m->now_us;
+
+	return m->last_us == 0 ? m->now_us
+			       : last_us + m->options->pause_s * SECOND_US;
+}
+
+static uint64_t slice_size(const struct wave_moment *m)
+{
+	uint64_t want = m->pending < m->options->slice ? m->pending
+						       : m->options->slice;
+	uint64_t most = m->limits->per_hour;
+
+	return most > 0 && want > most ? most : want;
 }
 
 static struct wave_due due_slice(const struct wave_moment *m)
 {
-	uint64_t want = m->pending < m->options->slice ? m->pending
-						       : m->options->slice;
-	int64_t next_us = m->last_us == 0 ? m->now_us
-	    : no_later(m->last_us, m->now_us) +
-	      m->options->pause_s * SECOND_US;
-	int64_t free_us = 0;
+	static const enum wave_wait waits[] = {
+		[SLICE_NOW] = WAVE_WAIT_NONE,
+		[SLICE_BLACKOUT] = WAVE_WAIT_BLACKOUT,
+		[SLICE_PER_HOUR] = WAVE_WAIT_HOUR,
+		[SLICE_NEVER] = WAVE_WAIT_EVER,
+	};
+	uint64_t want = slice_size(m);
+	struct slice_turn turn;
+	struct wave_due due;
 
-	if (next_us > m->now_us)
-		return wait_until(WAVE_WAIT_PAUSE, next_us);
-	if (m->blackout_until_us > m->now_us)
-		return wait_until(WAVE_WAIT_BLACKOUT, m->blackout_until_us);
-	if (m->per_hour > 0 && want > m->per_hour)
-		want = m->per_hour;
-	if (m->per_hour > 0)
-		free_us = hour_us(m, want);
-	if (free_us > m->now_us)
-		return wait_until(WAVE_WAIT_HOUR, free_us);
-	return (struct wave_due){WAVE_MAKE_SLICE, WAVE_WAIT_NONE, 0, want};
+	if (next_us(m) > m->now_us)
+		return wait_until(WAVE_WAIT_PAUSE, next_us(m));
+	turn = slice_turn(m->limits, &m->log, m->now_us / SECOND_US, want);
+	if (turn.wait == SLICE_NOW) {
+		due = act(WAVE_MAKE_SLICE);
+		due.limit = want;
+		return due;
+	}
+	due = wait_until(waits[turn.wait], turn.wait == SLICE_NEVER
+	    ? INT64_MAX : turn.at_s * SECOND_US);
+	due.blackout = turn.blackout;
+	return due;
 }
 
 struct wave_due wave_due(const struct wave_moment *m)
@@ -50,14 +65,12 @@ struct wave_due wave_due(const struct wave_moment *m)
 	if (m->state == WAVE_SCHEDULED && m->now_us < m->at_us)
 		return wait_until(WAVE_WAIT_TIME, m->at_us);
 	if (m->state == WAVE_SCHEDULED)
-		return (struct wave_due){
-		    m->now_us - m->at_us > m->options->late_s * SECOND_US
-			? WAVE_LATE : WAVE_BEGIN, WAVE_WAIT_NONE, 0, 0};
+		return act(m->now_us - m->at_us >
+			m->options->late_s * SECOND_US
+		    ? WAVE_LATE : WAVE_BEGIN);
 	if (m->state != WAVE_RUNNING)
-		return (struct wave_due){WAVE_NOTHING, WAVE_WAIT_NONE, 0, 0};
-	if (m->pending == 0)
-		return (struct wave_due){WAVE_FINISH, WAVE_WAIT_NONE, 0, 0};
-	return due_slice(m);
+		return act(WAVE_NOTHING);
+	return m->pending == 0 ? act(WAVE_FINISH) : due_slice(m);
 }
 
 const char *wave_wait_text(enum wave_wait wait)
@@ -67,7 +80,8 @@ const char *wave_wait_text(enum wave_wait wait)
 		[WAVE_WAIT_TIME] = "its time",
 		[WAVE_WAIT_PAUSE] = "the pause between slices",
 		[WAVE_WAIT_BLACKOUT] = "the end of a blackout",
-		[WAVE_WAIT_HOUR] = "per_hour",
+		[WAVE_WAIT_HOUR] = "wave.per_hour",
+		[WAVE_WAIT_EVER] = "blackouts that leave no gap",
 	};
 
 	return texts[wait];

@@ -8,7 +8,7 @@
 
 #include "policy/wave/wave_options.h"
 #include "policy/wave/wave_state.h"
-#include "relay/when/hour_limit.h"
+#include "relay/when/slice_limits.h"
 
 enum wave_step {
 	WAVE_NOTHING,	  /* it is not scheduled and not running */
@@ -25,6 +25,7 @@ enum wave_wait {
 	WAVE_WAIT_PAUSE,    /* between two slices */
 	WAVE_WAIT_BLACKOUT,
 	WAVE_WAIT_HOUR,	    /* per_hour, over all waves */
+	WAVE_WAIT_EVER,	    /* blackouts leave no gap */
 };
 
 /* All times are wall clock. */
@@ -35,27 +36,26 @@ struct wave_moment {
 	const struct wave_options *options;
 	uint64_t pending;
 	int64_t last_us; /* its newest slice of this run; 0: none */
-	uint64_t per_hour; /* 0: no limit */
-	const struct hour_slice *lately; /* slices of all waves */
-	int lately_n;
-	int64_t blackout_until_us; /* 0: none is now */
+	const struct slice_limits *limits;
+	struct slice_log log; /* of all waves, in the hour before */
 };
 
 struct wave_due {
 	enum wave_step step;
 	enum wave_wait wait;
 	int64_t until_us; /* of a wait */
+	const struct blackout *blackout; /* of WAVE_WAIT_BLACKOUT */
 	uint64_t limit;
 };
 
-/* A slice of which not all of per_hour is free waits until it is, so that a
+/* A slice of which not all fits into the hour waits until it does, so that a
  * wave goes in slices of its own size; one larger than per_hour is cut to it.
- * A slice's time that lies ahead, because the clock was set back, delays no
- * longer than if it were now. */
+ * A slice's time that lies ahead, because the clock was set back, makes the
+ * pause no longer than if it were now. */
 struct wave_due wave_due(const struct wave_moment *m);
 
 /* "its time", "the pause between slices", "the end of a blackout",
- * "per_hour"; "" for none. */
+ * "wave.per_hour", "blackouts that leave no gap"; "" for none. */
 const char *wave_wait_text(enum wave_wait wait);
 
 #endif

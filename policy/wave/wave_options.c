@@ -25,6 +25,7 @@ static const struct option_row rows[] = {
 	{"late", O_NUMBER, AT(late_s), 0},
 	{"hold", O_FLAG, AT(hold), 0},
 	{"deadline", O_NUMBER, AT(deadline_s), 0},
+	{"rollback", O_NUMBER, AT(rollback), 0},
 	{"force", O_FLAG, AT(force), 0},
 	{"zone", O_TEXT, AT(zone), 0},
 };

@@ -22,6 +22,7 @@ struct wave_options {
 	int64_t late_s;	    /* overdue by more: paused instead */
 	bool hold;	    /* hold, wait, flip, release */
 	int64_t deadline_s; /* of a hold; 0: none */
+	uint64_t rollback;  /* one is under way, in slices of so many; 0 */
 	bool force;	    /* also members that were moved, or have no row */
 	char zone[WAVE_ZONE_TEXT]; /* in which --at was said; "": UTC */
 };

@@ -30,6 +30,17 @@ static void add_left(void *arg, struct slice key, const char *column,
 	    (int)key.n, key.p, column, value);
 }
 
+static char kept[400];
+
+static void add_kept(void *arg, struct slice key, const char *why)
+{
+	char *text = arg;
+	size_t n = strlen(text);
+
+	snprintf(text + n, 400 - n, "%s%.*s: %s", n == 0 ? "" : "; ",
+	    (int)key.n, key.p, why);
+}
+
 /* A change of the kind that an import or a wave is; it names several. */
 struct row_of {
 	const char *address;
@@ -76,6 +87,7 @@ static struct change_done take_back(struct table_tmp *t, struct rollback *rb,
 	const struct change_how how = {.as_of = -1, .kind = "rollback",
 	    .part = &part};
 	const struct rollback_stays stays = {add_left, left};
+	const struct rollback_keeps keeps = {add_kept, kept};
 	static const struct change_by by = {.who = "ann", .host = "host",
 	    .command = "rollback", .note = ""};
 	struct change *ch = table_tmp_change(t);
@@ -89,6 +101,8 @@ static struct change_done take_back(struct table_tmp *t, struct rollback *rb,
 	assert_int_equal(seen.left, done.left);
 	left[0] = '\0';
 	rollback_left(rb, &stays);
+	kept[0] = '\0';
+	rollback_kept(rb, &keeps);
 	change_close(ch);
 	rollback_free(rb);
 	return done;
@@ -320,12 +334,16 @@ static void given_flips_alone_are_taken_back(void **state)
 	flip(t, bob, "legacy");
 	rollback_add(rb, slice_str(ann), n);
 	rollback_add(rb, slice_str(bob), n);
+	rollback_add(rb, slice_str(cid), n);
+	flip(t, cid, "legacy");
 	done = take_back(t, rb, left);
 	assert_int_equal(done.recipients, 1);
 	assert_int_equal(done.left, 1);
+	assert_string_equal(kept, "bob@example.com: route is legacy by now; "
+	    "cid@example.com: it has its old values already");
 	assert_row(t, ann, "legacy", "client=apple");
 	assert_row(t, bob, "legacy", "client=apple");
-	assert_row(t, cid, "cloud", "");
+	assert_row(t, cid, "legacy", "");
 	assert_string_equal(left, "bob@example.com route=legacy");
 	table_tmp_free(t);
 }

@@ -18,8 +18,11 @@ static struct wave_due due(const struct wave_moment *m, int64_t slice,
     int64_t pause_s)
 {
 	struct wave_options o = wave_options_default();
+	static const struct slice_limits none;
 	struct wave_moment at = *m;
 
+	if (at.limits == NULL)
+		at.limits = &none;
 	o.slice = (uint64_t)slice;
 	o.pause_s = pause_s;
 	at.options = &o;
@@ -89,26 +92,34 @@ static void slices_have_a_pause_between(void **state)
 	assert_int_equal(due(&m, 10, 60).step, WAVE_FINISH);
 }
 
+/* NOW is 2027-01-15 08:00:00 UTC, a Friday. */
 static void no_slice_begins_in_a_blackout(void **state)
 {
+	const struct blackout night = {.text = "Fri 07:00-09:00",
+	    .zone = &zone_utc, .days = 1 << 5, .begin_s = 7 * 3600,
+	    .length_s = 2 * 3600};
+	struct slice_limits limits = {.blackouts = {&night, 1}};
 	struct wave_moment m = {.state = WAVE_RUNNING, .pending = 25,
-	    .blackout_until_us = NOW + 3600 * S};
+	    .limits = &limits};
+	struct wave_due d = due(&m, 10, 0);
 
 	(void)state;
-	assert_waits(due(&m, 10, 0), WAVE_WAIT_BLACKOUT, NOW + 3600 * S);
-	m.blackout_until_us = NOW;
-	assert_slice(due(&m, 10, 0), 10);
+	assert_waits(d, WAVE_WAIT_BLACKOUT, NOW + 3600 * S);
+	assert_ptr_equal(d.blackout, &night);
 	m.pending = 0;
-	m.blackout_until_us = NOW + S;
 	assert_int_equal(due(&m, 10, 0).step, WAVE_FINISH);
+	limits.blackouts.count = 0;
+	m.pending = 25;
+	assert_slice(due(&m, 10, 0), 10);
 }
 
 static void all_waves_share_the_hour(void **state)
 {
 	const struct hour_slice lately[] = {
 	    {NOW / S - 3000, 40}, {NOW / S - 1000, 50}, {NOW / S - 10, 5}};
+	const struct slice_limits limits = {.per_hour = 100};
 	struct wave_moment m = {.state = WAVE_RUNNING, .pending = 1000,
-	    .per_hour = 100, .lately = lately, .lately_n = 3};
+	    .limits = &limits, .log = {lately, 3}};
 
 	(void)state;
 	assert_slice(due(&m, 5, 0), 5);
@@ -116,9 +127,9 @@ static void all_waves_share_the_hour(void **state)
 	assert_waits(due(&m, 46, 0), WAVE_WAIT_HOUR, NOW + 2600 * S);
 	/* Larger than the hour: it is cut, and waits for a whole one. */
 	assert_waits(due(&m, 500, 0), WAVE_WAIT_HOUR, NOW + 3590 * S);
-	m.lately_n = 0;
+	m.log.slices = 0;
 	assert_slice(due(&m, 500, 0), 100);
-	m.lately_n = 3;
+	m.log.slices = 3;
 	m.pending = 5;
 	assert_slice(due(&m, 500, 0), 5);
 }

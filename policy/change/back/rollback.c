@@ -11,7 +11,7 @@
 #include "policy/table_int.h"
 #include "relay/base/mem.h"
 
-enum { LEFT_MAX = 100000 };
+enum { LEFT_MAX = 100000, WHY_MAX = 400 };
 
 struct pick {
 	struct pick *next;
@@ -24,28 +24,47 @@ struct stays {
 	const char *key, *column, *value;
 };
 
+struct keeps {
+	struct keeps *next;
+	const char *key, *why;
+};
+
 struct rollback {
 	struct arena *a; /* of the picks */
 	struct rollback_since since;
+	const struct where *narrow;
 	struct pick *picks;
-	struct arena *left_arena;
+	struct arena *found; /* what follows, by the last staging */
 	struct stays *left, **left_end;
 	uint64_t lefts;
+	struct keeps *kept, **kept_end;
 	/* While it is staged. */
 	struct db *db;
 	sqlite3_stmt *st;
 	struct row_back row;
-	bool row_left; /* something of the row at hand stays */
+	bool row_left; /* something of the row at hand stays … */
+	struct strbuf why; /* … the first column of it */
 };
+
+static void forget_found(struct rollback *rb)
+{
+	arena_free(rb->found);
+	rb->found = arena_new();
+	rb->left = NULL;
+	rb->left_end = &rb->left;
+	rb->lefts = 0;
+	rb->kept = NULL;
+	rb->kept_end = &rb->kept;
+}
 
 struct rollback *rollback_new(void)
 {
 	struct rollback *rb = NEW(struct rollback);
 
 	rb->a = arena_new();
-	rb->left_arena = arena_new();
-	rb->left_end = &rb->left;
+	strbuf_init(&rb->why, WHY_MAX);
 	row_back_init(&rb->row);
+	forget_found(rb);
 	return rb;
 }
 
@@ -55,13 +74,19 @@ void rollback_free(struct rollback *rb)
 		return;
 	row_back_fini(&rb->row);
 	arena_free(rb->a);
-	arena_free(rb->left_arena);
+	arena_free(rb->found);
+	strbuf_fini(&rb->why);
 	mem_free(rb);
 }
 
 void rollback_since(struct rollback *rb, const struct rollback_since *what)
 {
 	rb->since = *what;
+}
+
+void rollback_narrow(struct rollback *rb, const struct where *where)
+{
+	rb->narrow = where;
 }
 
 void rollback_add(struct rollback *rb, struct slice key, uint64_t change)
@@ -109,6 +134,8 @@ static const char sql_pick_few[] = PICK "FROM chosen c CROSS JOIN flips f "
 static const char sql_pick_many[] = PICK "FROM flips f "
     "CROSS JOIN main.log l ON l.change = f.change "
     "CROSS JOIN chosen c ON c.address = l.address " FLIPPED;
+static const char sql_narrow[] = "DELETE FROM picked "
+    "WHERE address NOT IN (SELECT address FROM chosen)";
 static const char sql_pick[] = "INSERT OR IGNORE INTO picked VALUES(?1, ?2)";
 
 static const char sql_rows[] = "SELECT p.address, "
@@ -155,27 +182,35 @@ static int choose(void *arg, struct slice key, struct error *err)
 	return db_run(rb->db, rb->st, err);
 }
 
-static int pick_since(struct rollback *rb, struct change *ch,
-    struct error *err)
+static int choose_rows(struct rollback *rb, struct change *ch,
+    const struct where *where, struct error *err)
 {
 	const struct change_each each = {choose, rb};
-	int64_t few;
-	int rc;
+	int rc = prepare(rb->db, sql_choose, &rb->st, err);
 
-	if (run(rb->db, sql_flips, rb->since.since_us, err) < 0 ||
-	    prepare(rb->db, sql_choose, &rb->st, err) < 0)
-		return -1;
-	rc = change_each(ch, rb->since.where, &each, err);
+	if (rc == 0)
+		rc = change_each(ch, where, &each, err);
 	sqlite3_finalize(rb->st);
 	if (rc == 0 && !rb->since.only_address)
 		rc = run(rb->db, sql_mailboxes, 0, err);
-	if (rc < 0 || db_int(rb->db, sql_few, &few, err) < 0)
-		return -1;
 	change_phase(ch, "comparing");
+	return rc;
+}
+
+static int pick_since(struct rollback *rb, struct change *ch,
+    struct error *err)
+{
+	int64_t few;
+
+	if (run(rb->db, sql_flips, rb->since.since_us, err) < 0 ||
+	    choose_rows(rb, ch, rb->since.where, err) < 0 ||
+	    db_int(rb->db, sql_few, &few, err) < 0)
+		return -1;
 	return run(rb->db, few ? sql_pick_few : sql_pick_many, 0, err);
 }
 
-static int pick_given(struct rollback *rb, struct error *err)
+static int pick_given(struct rollback *rb, struct change *ch,
+    struct error *err)
 {
 	sqlite3_stmt *st;
 	int rc = prepare(rb->db, sql_pick, &st, err);
@@ -186,6 +221,10 @@ static int pick_given(struct rollback *rb, struct error *err)
 		rc = db_run(rb->db, st, err);
 	}
 	sqlite3_finalize(st);
+	if (rc == 0 && rb->narrow != NULL)
+		rc = choose_rows(rb, ch, rb->narrow, err);
+	if (rc == 0 && rb->narrow != NULL)
+		rc = run(rb->db, sql_narrow, 0, err);
 	return rc;
 }
 
@@ -195,10 +234,12 @@ static void keep_left(void *arg, struct slice key, const char *column,
     const char *value, const struct table_value *now)
 {
 	struct rollback *rb = arg;
-	struct arena *a = rb->left_arena;
+	struct arena *a = rb->found;
 	struct stays *s;
 
 	(void)now;
+	if (!rb->row_left)
+		strbuf_addf(&rb->why, "%s is %.200s by now", column, value);
 	rb->row_left = true;
 	if (rb->lefts++ >= LEFT_MAX)
 		return;
@@ -207,6 +248,17 @@ static void keep_left(void *arg, struct slice key, const char *column,
 	    arena_strdup(a, column), arena_strdup(a, value)};
 	*rb->left_end = s;
 	rb->left_end = &s->next;
+}
+
+static void keep_row(struct rollback *rb, struct slice key)
+{
+	struct keeps *k = arena_alloc(rb->found, sizeof(*k));
+
+	*k = (struct keeps){NULL, arena_slicedup(rb->found, key),
+	    rb->row_left ? arena_strdup(rb->found, strbuf_cstr(&rb->why))
+			 : "it has its old values already"};
+	*rb->kept_end = k;
+	rb->kept_end = &k->next;
 }
 
 static int stage_row(struct rollback *rb, struct slice key,
@@ -234,6 +286,7 @@ static int take_row(struct rollback *rb, struct change *ch,
 	strbuf_reset(key);
 	strbuf_addsl(key, db_text(rows, 0));
 	rb->row_left = false;
+	strbuf_reset(&rb->why);
 	row_back_begin(&rb->row, &now);
 	while (rc > 0 && slice_eq(db_text(rows, 0), strbuf_view(key))) {
 		struct table_value old = table_value_at(rows, 1);
@@ -260,8 +313,10 @@ static int stage_rows(struct rollback *rb, struct change *ch,
 		if (rc < 0)
 			break;
 		done->left += rb->row_left;
-		if (!rb->row.row)
+		if (!rb->row.altered) {
+			keep_row(rb, strbuf_view(&key));
 			continue;
+		}
 		if (stage_row(rb, strbuf_view(&key), st[1], err) < 0)
 			rc = -1;
 		ch->staged++;
@@ -278,15 +333,11 @@ int rollback_stage(void *arg, struct change *ch, struct change_done *done,
 	int rc;
 
 	rb->db = &ch->db;
-	arena_free(rb->left_arena);
-	rb->left_arena = arena_new();
-	rb->left = NULL;
-	rb->left_end = &rb->left;
-	rb->lefts = 0;
+	forget_found(rb);
 	ch->staged = 0;
 	if (db_script(rb->db, tables, err) < 0 ||
 	    (rb->since.where != NULL && pick_since(rb, ch, err) < 0) ||
-	    pick_given(rb, err) < 0)
+	    pick_given(rb, ch, err) < 0)
 		return -1;
 	rc = prepare(rb->db, sql_rows, &st[0], err);
 	if (rc == 0)
@@ -303,4 +354,11 @@ void rollback_left(const struct rollback *rb,
 {
 	for (const struct stays *s = rb->left; s != NULL; s = s->next)
 		stays->fn(stays->arg, slice_str(s->key), s->column, s->value);
+}
+
+void rollback_kept(const struct rollback *rb,
+    const struct rollback_keeps *keeps)
+{
+	for (const struct keeps *k = rb->kept; k != NULL; k = k->next)
+		keeps->fn(keeps->arg, slice_str(k->key), k->why);
 }

@@ -32,6 +32,9 @@ struct rollback_since {
 void rollback_since(struct rollback *rb, const struct rollback_since *what);
 /* The flip of one recipient by one change: those of a wave. */
 void rollback_add(struct rollback *rb, struct slice key, uint64_t change);
+/* Of those that were added, only rows that `where`, which outlives the
+ * rollback, selects as they are now, with their mailboxes. */
+void rollback_narrow(struct rollback *rb, const struct where *where);
 
 /* As the `stage` of a change_part, with the rollback for its `arg`: stages the
  * rows as they were. done->left counts recipients of which something stays. */
@@ -47,5 +50,13 @@ struct rollback_stays {
 };
 void rollback_left(const struct rollback *rb,
     const struct rollback_stays *stays);
+/* After staging: a recipient that keeps all that it has, and why. Also those of
+ * which nothing stays: they have their old values already. */
+struct rollback_keeps {
+	void (*fn)(void *arg, struct slice key, const char *why);
+	void *arg;
+};
+void rollback_kept(const struct rollback *rb,
+    const struct rollback_keeps *keeps);
 
 #endif

@@ -35,6 +35,7 @@ void row_back_begin(struct row_back *b, const struct table_value *now)
 {
 	b->row = now->row;
 	b->gone = false;
+	b->altered = false;
 	b->held = now->held;
 	put(&b->route, now->route);
 	put(&b->mailbox, now->mailbox);
@@ -62,11 +63,13 @@ static bool same(const struct table_value *a, const struct table_value *b)
 	       strcmp(a->addresses, b->addresses) == 0;
 }
 
-static void take_back_text(struct strbuf *now, const char *old,
-    const char *given)
+static void take_back_text(struct row_back *b, struct strbuf *now,
+    const char *old, const char *given)
 {
-	if (strcmp(strbuf_cstr(now), given) == 0)
-		put(now, old);
+	if (strcmp(old, given) == 0 || strcmp(strbuf_cstr(now), given) != 0)
+		return;
+	put(now, old);
+	b->altered = true;
 }
 
 static struct row_undo undo_of(const char *old, const char *given,
@@ -83,6 +86,8 @@ static int take_work(struct row_back *b, struct strbuf *to,
 	if (!strbuf_ok(&b->work))
 		return error_set(err, "the tags or addresses of a row are too "
 		    "long");
+	b->altered = b->altered ||
+		     !slice_eq(strbuf_view(&b->work), strbuf_view(to));
 	put(to, strbuf_cstr(&b->work));
 	return 0;
 }
@@ -110,10 +115,12 @@ static int take_back_lists(struct row_back *b, const struct table_value *old,
 static int take_back(struct row_back *b, const struct table_value *old,
     const struct table_value *given, struct error *err)
 {
-	if (old->held != given->held && b->held == given->held)
+	if (old->held != given->held && b->held == given->held) {
 		b->held = old->held;
-	take_back_text(&b->route, old->route, given->route);
-	take_back_text(&b->mailbox, old->mailbox, given->mailbox);
+		b->altered = true;
+	}
+	take_back_text(b, &b->route, old->route, given->route);
+	take_back_text(b, &b->mailbox, old->mailbox, given->mailbox);
 	return take_back_lists(b, old, given, err);
 }
 
@@ -132,5 +139,6 @@ int row_back_step(struct row_back *b, const struct row_back_step *step,
 	if (step->old->row)
 		return take_back(b, step->old, step->given, err);
 	b->gone = same(&now, step->given);
+	b->altered = b->altered || b->gone;
 	return 0;
 }

@@ -12,6 +12,7 @@
 struct row_back {
 	bool row;  /* it is there */
 	bool gone; /* the flip that made it is taken back */
+	bool altered; /* something was taken back */
 	bool held;
 	struct strbuf route, mailbox, tags, addresses;
 	struct strbuf work;

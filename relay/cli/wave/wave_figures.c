@@ -77,8 +77,7 @@ static int add_due(struct wave_file *f, const struct wave *w,
 	m->options = &w->options;
 	m->pending = g->counts.state[MEMBER_PENDING];
 	m->last_us = g->last_us;
-	m->lately = log.slice;
-	m->lately_n = log.n;
+	m->log = (struct slice_log){log.slice, log.n};
 	if (rc == 0)
 		g->due = wave_due(m);
 	mem_free(log.slice);
@@ -93,14 +92,8 @@ int wave_figures(struct wave_file *f, const struct wave *w,
 	struct run_log log = {.wave = w, .figures = g};
 	struct wave_moment m = {
 	    .now_us = clock_wall_us(&clock_system),
-	    .per_hour = c->wave.limits.per_hour,
+	    .limits = &c->wave.limits,
 	};
-	int64_t free_s;
-
-	if (blackouts_at(&c->wave.limits.blackouts, m.now_us / 1000000,
-		&free_s) != NULL)
-		m.blackout_until_us = free_s == INT64_MAX ? INT64_MAX
-							  : free_s * 1000000;
 
 	*g = (struct wave_figures){0};
 	if (wave_count_now(f, w, &g->counts, err) < 0 ||

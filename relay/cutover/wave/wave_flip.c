@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * One slice of a wave: its members are looked for, staged, and flipped by one
+ * change, in the transaction of which they are marked.
+ */
+#include "relay/cutover/wave/wave_run_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct left_out {
+	struct left_out *next;
+	const char *address;
+	struct member_mark mark;
+};
+
+struct slicing {
+	const struct wave_now *n;
+	struct change *ch;
+	struct arena *a;
+	struct left_out *out; /* skipped or excluded */
+	struct wave_slice slice;
+	uint64_t staged;
+	struct error *err; /* of what could not be staged */
+	bool failed;
+};
+
+static void stage_member(struct slicing *s, const struct member *m)
+{
+	const struct change_row row = {.route = s->n->wave->route,
+	    .held = -1};
+
+	if (change_set(s->ch, m->address, &row, s->err) < 0)
+		s->failed = true;
+	s->staged++;
+}
+
+static void on_member(void *arg, const struct member *m)
+{
+	struct slicing *s = arg;
+	struct left_out *o;
+
+	if (s->failed)
+		return;
+	if (m->state == MEMBER_DONE) {
+		stage_member(s, m);
+		return;
+	}
+	o = arena_alloc(s->a, sizeof(*o));
+	o->next = s->out;
+	o->address = arena_slicedup(s->a, m->address);
+	o->mark = (struct member_mark){.state = m->state,
+	    .reason = m->reason == NULL ? NULL
+					: arena_strdup(s->a, m->reason)};
+	s->out = o;
+}
+
+/* Inside the change's transaction. */
+static int mark_members(void *arg, struct db *db,
+    const struct change_done *done, struct error *err)
+{
+	struct slicing *s = arg;
+	const struct wave *w = s->n->wave;
+	struct wave_file *f = wave_file_on(db, err);
+	int rc = f == NULL ? -1 : 0;
+
+	for (struct left_out *o = s->out; rc == 0 && o != NULL; o = o->next)
+		rc = wave_mark(f, w, slice_str(o->address), &o->mark, err);
+	s->slice.change = done->change;
+	if (rc == 0 && s->staged > 0)
+		rc = wave_slice_done(f, w->name, &s->slice, err);
+	wave_file_close(f);
+	return rc;
+}
+
+static int commit(struct slicing *s, struct error *err)
+{
+	const struct wave *w = s->n->wave;
+	const struct change_part part = {.also = mark_members, .arg = s};
+	const struct change_how how = {
+	    .create = w->options.force,
+	    .mailboxes = true,
+	    .twice = w->options.force,
+	    .as_of = -1,
+	    .kind = "wave",
+	    .part = &part,
+	};
+	char note[WAVE_NAME_MAX + 40];
+	const struct change_by by = {.who = "posthoused", .host = w->host,
+	    .command = "wave", .note = note, .wave = w->name};
+	struct change_done done;
+
+	snprintf(note, sizeof(note), "slice %" PRIu64 " of wave %s",
+	    s->slice.slice, w->name);
+	return change_commit(s->ch, &how, &by, &done, err);
+}
+
+static int take(struct slicing *s, uint64_t limit, struct error *err)
+{
+	const struct wave_now *n = s->n;
+	const struct wave_take take = {
+	    .conf = n->conf,
+	    .limit = limit,
+	    .force = n->wave->options.force,
+	    .fn = on_member,
+	    .arg = s,
+	};
+	uint64_t seen;
+
+	s->err = err;
+	if (wave_take(n->run->read, n->wave, &take, &seen, err) < 0 ||
+	    s->failed)
+		return -1;
+	if (wave_slice_next(n->run->read, n->wave, &s->slice.slice, err) < 0)
+		return -1;
+	return seen == 0 ? 0 : commit(s, err);
+}
+
+int slice_make(const struct wave_now *n, uint64_t limit,
+    struct slice_made *made_out, struct error *err)
+{
+	struct slicing s = {.n = n};
+	int rc;
+
+	s.slice.now_us = n->now_us;
+	s.slice.force = n->wave->options.force;
+	s.ch = change_open(n->run->path, n->conf, err);
+	if (s.ch == NULL)
+		return -1;
+	s.a = arena_new();
+	rc = take(&s, limit, err);
+	*made_out = (struct slice_made){s.slice.slice, s.slice.change,
+	    s.slice.members};
+	arena_free(s.a);
+	change_close(s.ch);
+	return rc;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The step of all waves: looks at each that is under way, and does what is due
+ * first. Of several that have a slice to make, the one that waited longest.
+ */
+#include "relay/cutover/wave/wave_run_int.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "relay/base/log.h"
+#include "relay/base/mem.h"
+
+#define LOOK_US INT64_C(1000000)
+enum { FAILURES = 5 };
+
+struct wave_run *wave_run_new(const char *path,
+    const struct wave_run_ops *ops)
+{
+	struct wave_run *r = NEW(struct wave_run);
+
+	r->path = path;
+	r->ops = *ops;
+	strbuf_init(&r->failing, WAVE_NAME_MAX + 1);
+	return r;
+}
+
+void wave_run_free(struct wave_run *r)
+{
+	if (r == NULL)
+		return;
+	wave_file_close(r->read);
+	strbuf_fini(&r->failing);
+	mem_free(r);
+}
+
+/* ---- one event -------------------------------------------------------- */
+
+int run_move(const struct wave_now *n, const struct wave_said *said,
+    struct error *err)
+{
+	struct wave_file *f = wave_file_open(n->run->path, true, err);
+	int rc;
+
+	if (f == NULL)
+		return -1;
+	rc = wave_begin(f, err);
+	if (rc == 0)
+		rc = wave_end(f, wave_move(f, n->wave->name, said, NULL, err),
+		    err);
+	wave_file_close(f);
+	return rc < 0 ? -1
+		      : wave_need(n->run->read, n->wave->name, n->wave, err);
+}
+
+void run_tell(const struct wave_now *n, enum wave_event step,
+    const struct slice_made *made, const struct change_by *by)
+{
+	struct wave_counts counts;
+	struct wave_told t = {
+	    .wave = n->wave,
+	    .step = step,
+	    .counts = &counts,
+	    .who = by == NULL ? "" : by->who,
+	    .reason = n->wave->reason,
+	};
+	struct error ignored;
+
+	if (made != NULL) {
+		t.slice = made->slice;
+		t.change = made->change;
+		t.members = made->members;
+	}
+	if (n->run->ops.told == NULL)
+		return;
+	/* The step stands, whatever can be read of it now. */
+	if (wave_count(n->run->read, n->wave->id, &counts, &ignored) < 0)
+		counts = (struct wave_counts){0};
+	n->run->ops.told(n->run->ops.arg, &t);
+}
+
+static int move_and_tell(const struct wave_now *n, enum wave_event event,
+    const char *reason, struct error *err)
+{
+	const struct wave_said said = {.event = event, .reason = reason,
+	    .now_us = n->now_us};
+
+	if (run_move(n, &said, err) < 0)
+		return -1;
+	run_tell(n, event, NULL, NULL);
+	return 0;
+}
+
+/* ---- what is due ------------------------------------------------------ */
+
+struct wave_seen {
+	struct wave_seen *next;
+	struct wave wave;
+};
+
+struct slice_list {
+	struct hour_slice *slice;
+	int n, room;
+	int64_t last_us; /* of the run `run` */
+	unsigned run;
+};
+
+struct wave_look {
+	struct wave_run *run;
+	const struct conf *conf;
+	int64_t now_us, next_us;
+	struct arena *a;
+	struct wave_seen *list;
+	struct slice_list lately;
+	/* The first thing to do. */
+	struct wave *wave;
+	struct wave_due due;
+	int64_t last_us;
+};
+
+static void on_wave(void *arg, const struct wave *w)
+{
+	struct wave_look *l = arg;
+	struct wave_seen *c;
+
+	if (w->state != WAVE_SCHEDULED && w->state != WAVE_RUNNING &&
+	    w->options.rollback == 0)
+		return;
+	c = arena_alloc(l->a, sizeof(*c));
+	c->wave = *w;
+	c->wave.name = arena_strdup(l->a, w->name);
+	c->wave.route = arena_strdup(l->a, w->route);
+	c->wave.reason = arena_strdup(l->a, w->reason);
+	c->wave.who = arena_strdup(l->a, w->who);
+	c->wave.host = arena_strdup(l->a, w->host);
+	c->wave.note = arena_strdup(l->a, w->note);
+	c->next = l->list;
+	l->list = c;
+}
+
+static void on_lately(void *arg, const struct slice_row *s)
+{
+	struct slice_list *l = arg;
+
+	if (l->n == l->room) {
+		l->room = l->room == 0 ? 64 : 2 * l->room;
+		l->slice = mem_resize(l->slice,
+		    (size_t)l->room * sizeof(*l->slice));
+	}
+	l->slice[l->n++] = (struct hour_slice){s->time_us / 1000000,
+	    s->members};
+}
+
+static void on_slice(void *arg, const struct slice_row *s)
+{
+	struct slice_list *l = arg;
+
+	if (s->run == l->run && s->time_us > l->last_us)
+		l->last_us = s->time_us;
+}
+
+static int moment_of(struct wave_look *l, const struct wave *w,
+    struct wave_moment *m, struct error *err)
+{
+	struct slice_list last = {.run = w->run};
+	struct wave_counts counts;
+
+	if (wave_count(l->run->read, w->id, &counts, err) < 0 ||
+	    wave_slices(l->run->read, w->id, on_slice, &last, err) < 0)
+		return -1;
+	*m = (struct wave_moment){
+	    .now_us = l->now_us,
+	    .state = w->state,
+	    .at_us = w->at_us,
+	    .options = &w->options,
+	    .pending = counts.state[MEMBER_PENDING],
+	    .last_us = last.last_us,
+	    .limits = &l->conf->wave.limits,
+	    .log = {l->lately.slice, l->lately.n},
+	};
+	return 0;
+}
+
+/* A rollback that is under way comes before all slices; these go by the time
+ * of the last one. */
+static void prefer(struct wave_look *l, struct wave *w, struct wave_due due,
+    int64_t last_us)
+{
+	if (l->wave != NULL && last_us >= l->last_us)
+		return;
+	l->wave = w;
+	l->due = due;
+	l->last_us = last_us;
+}
+
+static int judge(struct wave_look *l, struct wave *w, struct error *err)
+{
+	struct wave_moment m;
+	struct wave_due due;
+
+	if (w->options.rollback > 0) {
+		prefer(l, w, (struct wave_due){.step = WAVE_NOTHING}, -1);
+		return 0;
+	}
+	if (moment_of(l, w, &m, err) < 0)
+		return -1;
+	due = wave_due(&m);
+	if (due.step == WAVE_WAIT && due.until_us < l->next_us)
+		l->next_us = due.until_us;
+	if (due.step != WAVE_WAIT && due.step != WAVE_NOTHING)
+		prefer(l, w, due, due.step == WAVE_MAKE_SLICE ? m.last_us : 0);
+	return 0;
+}
+
+/* ---- doing it --------------------------------------------------------- */
+
+static int late(const struct wave_now *n, struct error *err)
+{
+	char reason[120];
+
+	snprintf(reason, sizeof(reason), "its time was over by %lld min when "
+	    "it could begin: the daemon had stopped, or the clock was set",
+	    (long long)((n->now_us - n->wave->at_us) / 60000000));
+	return move_and_tell(n, WAVE_PAUSE, reason, err);
+}
+
+static int make_slice(const struct wave_now *n, uint64_t limit,
+    struct error *err)
+{
+	struct slice_made made;
+
+	if (slice_make(n, limit, &made, err) < 0)
+		return -1;
+	if (made.members > 0)
+		run_tell(n, WAVE_SLICE_DONE, &made, NULL);
+	return 0;
+}
+
+static int go_on_back(const struct wave_now *n, struct error *err)
+{
+	const struct back_order order = {.limit = n->wave->options.rollback};
+	struct slice_made told = {0};
+	struct back_made made;
+
+	if (back_make(n, &order, &made, err) < 0 ||
+	    wave_need(n->run->read, n->wave->name, n->wave, err) < 0)
+		return -1;
+	told.change = made.change;
+	told.members = made.recipients;
+	run_tell(n, WAVE_ROLLBACK, &told, NULL);
+	return 0;
+}
+
+static int act(const struct wave_now *n, const struct wave_due *due,
+    struct error *err)
+{
+	switch (due->step) {
+	case WAVE_BEGIN:
+		return move_and_tell(n, WAVE_START, NULL, err);
+	case WAVE_LATE:
+		return late(n, err);
+	case WAVE_FINISH:
+		return move_and_tell(n, WAVE_END, NULL, err);
+	case WAVE_MAKE_SLICE:
+		return make_slice(n, due->limit, err);
+	case WAVE_NOTHING: /* a rollback goes on */
+		return go_on_back(n, err);
+	case WAVE_WAIT:
+		break;
+	}
+	return 0;
+}
+
+/* A step that fails again and again is for a person to look at. */
+static void failed(const struct wave_now *n, const struct error *err)
+{
+	struct wave_run *r = n->run;
+	struct error ignored;
+
+	log_warn("wave.step", kv_str("wave", n->wave->name), kv_err(err));
+	if (strcmp(strbuf_cstr(&r->failing), n->wave->name) != 0)
+		r->failures = 0;
+	strbuf_reset(&r->failing);
+	strbuf_adds(&r->failing, n->wave->name);
+	if (++r->failures < FAILURES)
+		return;
+	r->failures = 0;
+	if (move_and_tell(n, WAVE_PAUSE, err->text, &ignored) < 0)
+		log_error("wave.pause", kv_str("wave", n->wave->name),
+		    kv_err(&ignored));
+}
+
+static int find(struct wave_look *l, struct error *err)
+{
+	struct wave_file *f = l->run->read;
+
+	if (wave_each(f, on_wave, l, err) < 0)
+		return -1;
+	if (l->list == NULL)
+		return 0;
+	if (wave_slices_since(f, l->now_us - INT64_C(3600000000), on_lately,
+		&l->lately, err) < 0)
+		return -1;
+	for (struct wave_seen *c = l->list; c != NULL; c = c->next)
+		if (judge(l, &c->wave, err) < 0)
+			return -1;
+	return 0;
+}
+
+static void do_first(struct wave_look *l)
+{
+	struct wave_now n = {l->run, l->conf, l->wave, l->now_us};
+	struct error err;
+
+	if (act(&n, &l->due, &err) < 0) {
+		failed(&n, &err);
+		return;
+	}
+	l->run->failures = 0;
+	l->next_us = l->now_us;
+}
+
+int64_t wave_run_step(struct wave_run *r, const struct conf *c,
+    int64_t now_us)
+{
+	struct wave_look l = {.run = r, .conf = c, .now_us = now_us,
+	    .next_us = now_us + LOOK_US, .a = arena_new()};
+	struct error err;
+	struct stat st;
+
+	/* Another file may stand there since: opened anew each time. */
+	wave_file_close(r->read);
+	r->read = NULL;
+	if (stat(r->path, &st) == 0 && st.st_size > 0)
+		r->read = wave_file_open(r->path, false, &err);
+	/* A table that cannot be read is the table thread's to report. */
+	if (r->read != NULL && find(&l, &err) == 0 && l.wave != NULL)
+		do_first(&l);
+	mem_free(l.lately.slice);
+	arena_free(l.a);
+	return l.next_us;
+}

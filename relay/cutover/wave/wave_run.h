@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Runs waves (doc/waves.md): a step function that takes the time and does at
+ * most one transaction. Each slice's change, the marks of its members and its
+ * row are one, so after a kill between any two the next start goes on, and
+ * nothing is done twice. The wave thread, or a test.
+ */
+#ifndef RELAY_CUTOVER_WAVE_WAVE_RUN_H
+#define RELAY_CUTOVER_WAVE_WAVE_RUN_H
+
+#include "conf/conf.h"
+#include "policy/wave/file/wave_file.h"
+
+struct wave_run;
+
+/* A step that was made, after it was synced. */
+struct wave_told {
+	const struct wave *wave; /* as it is now */
+	enum wave_event step;
+	const struct wave_counts *counts;
+	uint64_t slice, change, members; /* of a slice; 0 */
+	const char *who; /* of a command; "": it did it by itself */
+	const char *reason;
+};
+
+struct wave_run_ops {
+	void (*told)(void *arg, const struct wave_told *t);
+	void *arg;
+};
+
+/* `path`, the table's, outlives it. */
+struct wave_run *wave_run_new(const char *path,
+    const struct wave_run_ops *ops);
+void wave_run_free(struct wave_run *r);
+
+/* Now, and what is next. Returns when it is to be called again, wall us: now if
+ * there may be more to do, else at most a second later, because commands that
+ * need no daemon write the file as well. A table that cannot be read or
+ * written is waited for. */
+int64_t wave_run_step(struct wave_run *r, const struct conf *c,
+    int64_t now_us);
+
+/* ---- commands --------------------------------------------------------- */
+
+/* A command that needs the daemon. Numbers below 0, and NULL: not given, so
+ * the wave keeps what it has. */
+struct wave_order {
+	enum wave_event event;
+	const char *name;
+	const char *route;
+	int64_t slice, pause_s, late_s;
+	bool force;
+	const char *zone;
+	int64_t at_us;
+	int64_t now_us; /* wall clock */
+	const char *where; /* rollback: of its members, those that fit */
+	struct change_by by; /* with its note */
+	/* rollback: each member that keeps what it has, and why; NULL. */
+	void (*kept)(void *arg, struct slice key, const char *why);
+	void *arg;
+};
+
+struct wave_ordered {
+	struct wave wave; /* after it; lives until the next call */
+	uint64_t change, recipients; /* rollback */
+};
+
+/* 0, or -1 and a sentence; nothing was changed then. A rollback in slices has
+ * begun when this returns, and wave_run_step() goes on with it. */
+int wave_run_order(struct wave_run *r, const struct conf *c,
+    const struct wave_order *order, struct wave_ordered *out,
+    struct error *err) PH_CHECK;
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of the running of waves.
+ */
+#ifndef RELAY_CUTOVER_WAVE_WAVE_RUN_INT_H
+#define RELAY_CUTOVER_WAVE_WAVE_RUN_INT_H
+
+#include "policy/wave/wave_due.h"
+#include "relay/cutover/wave/wave_run.h"
+
+struct wave_run {
+	const char *path;
+	struct wave_run_ops ops;
+	struct wave_file *read; /* of an order's answer, or of a step */
+	struct strbuf turn; /* the wave that had the last step */
+	/* Steps in a row that failed, of the wave whose name is `failing`. */
+	struct strbuf failing;
+	unsigned failures;
+};
+
+/* One wave, at one moment. */
+struct wave_now {
+	struct wave_run *run;
+	const struct conf *conf;
+	struct wave *wave;
+	int64_t now_us;
+};
+
+/* A slice that was made. */
+struct slice_made {
+	uint64_t slice, change, members;
+};
+
+/* wave_flip.c: one slice of at most `limit` members, in one transaction. */
+int slice_make(const struct wave_now *n, uint64_t limit,
+    struct slice_made *made_out, struct error *err) PH_CHECK;
+
+/* wave_back.c: takes members back, in one transaction with their marks and
+ * the wave's event. */
+struct back_order {
+	uint64_t limit; /* members, in whole slices of the wave; 0: all */
+	const struct where *where; /* NULL: all */
+	const struct change_by *by; /* NULL: a slice of one that has begun */
+	void (*kept)(void *arg, struct slice key, const char *why);
+	void *arg;
+};
+struct back_made {
+	uint64_t change, recipients;
+	bool over; /* the whole wave is rolled back */
+};
+int back_make(const struct wave_now *n, const struct back_order *order,
+    struct back_made *made_out, struct error *err) PH_CHECK;
+
+/* An event of the wave in a transaction of its own; the wave after it is in
+ * n->wave, read through n->run->read. */
+int run_move(const struct wave_now *n, const struct wave_said *said,
+    struct error *err) PH_CHECK;
+/* Tells it, with the counts as they are. */
+void run_tell(const struct wave_now *n, enum wave_event step,
+    const struct slice_made *made, const struct change_by *by);
+
+#endif

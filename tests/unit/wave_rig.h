@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Waves that run, on a clock of the test: the running part of the daemon
+ * without its thread, on a table of table_tmp.h.
+ */
+#ifndef TESTS_UNIT_WAVE_RIG_H
+#define TESTS_UNIT_WAVE_RIG_H
+
+#include "relay/cutover/wave/wave_run.h"
+#include "tests/unit/wave_tmp.h"
+
+#define RIG_S INT64_C(1000000)
+/* 2027-01-15 08:00:00 UTC, a Friday. */
+#define RIG_NOW (INT64_C(1800000000) * RIG_S)
+
+struct wave_rig {
+	struct table_tmp *t;
+	struct wave_run *run;
+	int64_t now_us;
+	char told[4000]; /* "w1 start running, …", since it was looked at */
+	char kept[1000]; /* of the last rollback: "ann: why, …" */
+	struct wave_ordered out;
+};
+
+/* On wave_tmp_table(). */
+struct wave_rig *wave_rig_new(void **state);
+void wave_rig_free(struct wave_rig *r);
+
+/* Steps until nothing is due at this time; at most 1,000. */
+void wave_rig_settle(struct wave_rig *r);
+void wave_rig_pass(struct wave_rig *r, int64_t seconds); /* and settles */
+/* The events since the last call. */
+void wave_rig_told(struct wave_rig *r, const char *want);
+/* Numbers that are not given are below 0, but of a rollback 0. */
+struct wave_order wave_rig_order(const char *name, enum wave_event event);
+void wave_rig_do(struct wave_rig *r, const struct wave_order *order);
+void wave_rig_refused(struct wave_rig *r, const struct wave_order *order,
+    const char *says);
+/* Starts with slices of so many, a minute apart. */
+void wave_rig_start(struct wave_rig *r, const char *name, int64_t slice);
+
+#endif
