@@ -46,12 +46,12 @@ static bool compare(const struct node *n, struct slice value)
 }
 
 /* Of a row without tags there is none, not an empty one. */
-static bool any_tag(const struct node *n, struct slice tags)
+static bool any_word(const struct node *n, struct slice words)
 {
-	struct slice tag;
+	struct slice word;
 
-	while (slice_next(&tags, ' ', &tag))
-		if (tag.n > 0 && compare(n, tag))
+	while (slice_next(&words, ' ', &word))
+		if (word.n > 0 && compare(n, word))
 			return true;
 	return false;
 }
@@ -87,13 +87,15 @@ static bool test(const struct node *n, const struct where_row *row)
 	case WHERE_LEG:
 		return any_leg(n, row->route);
 	case WHERE_TAG:
-		return any_tag(n, row->tags);
+		return any_word(n, row->tags);
 	case WHERE_MAILBOX:
 		return compare(n, row->mailbox);
 	case WHERE_HELD:
 		return row->held;
 	case WHERE_CHANGE:
 		return compare_number(n, row->change);
+	case WHERE_WAVE:
+		return any_word(n, row->waves);
 	}
 	return false;
 }
@@ -119,46 +121,64 @@ bool where_match(const struct where *w, const struct where_row *row)
 	return w->top < 0 || eval(w, w->top, row);
 }
 
-/* ---- by tag ----------------------------------------------------------- */
+/* ---- by what rows are found -------------------------------------------- */
 
-static bool is_tag(const struct node *n)
+static bool is_key(const struct node *n)
 {
-	return n->kind == N_EQUAL && n->field == WHERE_TAG;
+	return n->kind == N_EQUAL &&
+	       (n->field == WHERE_TAG || n->field == WHERE_WAVE ||
+		   n->field == WHERE_ADDRESS);
 }
 
 /* Both sides of an `or` are needed, one side of an `and` is enough. */
-static unsigned needed_tags(const struct where *w, int at, struct slice *out)
+static unsigned needed_keys(const struct where *w, int at,
+    struct where_key *out)
 {
 	const struct node *n = &w->node[at];
 	unsigned left, right;
 
-	if (is_tag(n)) {
-		*out = slice_str(n->text);
+	if (is_key(n)) {
+		*out = (struct where_key){n->field, slice_str(n->text)};
 		return 1;
 	}
 	if (n->kind != N_AND && n->kind != N_OR)
 		return 0;
-	left = needed_tags(w, n->left, out);
+	left = needed_keys(w, n->left, out);
 	if (n->kind == N_AND && left > 0)
 		return left;
 	if (n->kind == N_OR && left == 0)
 		return 0;
-	right = needed_tags(w, n->right, out + left);
+	right = needed_keys(w, n->right, out + left);
 	return right == 0 ? 0 : left + right;
+}
+
+unsigned where_keys(const struct where *w,
+    struct where_key key_out[WHERE_NODES])
+{
+	return w->top < 0 ? 0 : needed_keys(w, w->top, key_out);
 }
 
 unsigned where_tags(const struct where *w, struct slice tag_out[WHERE_NODES])
 {
-	return w->top < 0 ? 0 : needed_tags(w, w->top, tag_out);
+	struct where_key key[WHERE_NODES];
+	unsigned n = where_keys(w, key);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (key[i].field != WHERE_TAG)
+			return 0;
+		tag_out[i] = key[i].text;
+	}
+	return n;
 }
 
-unsigned where_named(const struct where *w, struct slice tag_out[WHERE_NODES])
+unsigned where_named(const struct where *w, enum where_field field,
+    struct slice text_out[WHERE_NODES])
 {
 	unsigned n = 0;
 
 	for (int i = 0; i < w->nodes; i++)
-		if (is_tag(&w->node[i]))
-			tag_out[n++] = slice_str(w->node[i].text);
+		if (w->node[i].kind == N_EQUAL && w->node[i].field == field)
+			text_out[n++] = slice_str(w->node[i].text);
 	return n;
 }
 

@@ -32,6 +32,7 @@ static const struct {
 	{"mailbox", WHERE_MAILBOX},
 	{"held", WHERE_HELD},
 	{"change", WHERE_CHANGE},
+	{"wave", WHERE_WAVE},
 };
 
 /* ---- words ------------------------------------------------------------ */
@@ -327,7 +328,7 @@ static int read_tag(struct where_reader *r)
 
 	if (is_symbol(r) || r->quoted || is_reserved(r))
 		return fault(r, "a tag or one of address, domain, customer, "
-		    "route, leg, held, mailbox, tag, change is expected");
+		    "route, leg, held, mailbox, tag, wave, change is expected");
 	if (next(r) < 0)
 		return -1;
 	if (operator_at(r) != NULL || at_word(r, "in") || at_word(r, "not"))

@@ -52,6 +52,8 @@ void change_close(struct change *ch)
 {
 	if (ch == NULL)
 		return;
+	if (ch->waves.end != NULL)
+		ch->waves.end(ch->waves.arg);
 	db_close(&ch->db);
 	heap_free(ch->heap);
 	strbuf_fini(&ch->key);

@@ -47,6 +47,9 @@ int change_where(struct change *ch, const struct where *w,
 /* Deletes every row that `w` selects, those of domains too. */
 int change_delete_where(struct change *ch, struct where *w, struct error *err)
     PH_CHECK;
+/* For expressions that ask for the column `wave`, which are refused without it.
+ * Takes `waves`, which change_close() ends. */
+void change_take_waves(struct change *ch, const struct where_waves *waves);
 /* A tag that the expression names and no row has, which may be mistyped: a
  * word that is no column is a tag. In `a`; NULL: none. */
 const char *change_no_such_tag(struct change *ch, const struct where *w,

@@ -13,7 +13,7 @@
 
 enum change_statement {
 	CS_BEGIN, CS_LOCK, CS_COMMIT, CS_ROLLBACK,
-	CS_STAGE, CS_SCAN, CS_SCAN_TAG, CS_HAS_TAG,
+	CS_STAGE, CS_SCAN, CS_SCAN_TAG, CS_SCAN_ADDRESS, CS_HAS_TAG,
 	CS_SEEDED, CS_LEG_MARK, CS_SEED_SKIP, CS_SEED_MARK, CS_SEED_KEEP,
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
 	CS_CROSSING, CS_SHARED, CS_SHARED_STAGED,
@@ -50,6 +50,7 @@ struct change {
 	bool twofold; /* a row may be given a copy, or become a group */
 	bool once;    /* an address given twice is an error */
 	struct change_watch watch;
+	struct where_waves waves; /* of NULL: it is not known */
 	const char *phase; /* NULL: nothing that takes long */
 	uint64_t faults;
 	struct error first; /* of the faults, as the caller is told it */

@@ -85,6 +85,8 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "FROM feed",
 	[CS_SCAN] = "SELECT address, route, held, mailbox, tags, change "
 	    "FROM main.route",
+	[CS_SCAN_ADDRESS] = "SELECT address, route, held, mailbox, tags, "
+	    "change FROM main.route WHERE address = ?1",
 	[CS_HAS_TAG] = "SELECT 1 FROM main.tag WHERE key = ?1 "
 	    "AND value = ?2 LIMIT 1",
 	[CS_SCAN_TAG] = "SELECT r.address, r.route, r.held, r.mailbox, r.tags, "

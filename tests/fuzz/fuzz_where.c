@@ -53,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	row.mailbox = cut(&rest);
 	row.tags = cut(&rest);
 	row.customer = cut(&rest);
+	row.waves = cut(&rest);
 	row.change = rest.n;
 	if (where_match(w, &row))
 		must(has_one(row.tags, w));

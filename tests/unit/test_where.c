@@ -17,6 +17,7 @@ static const struct where_row ann = {
     .mailbox = {"mb-ann", 6},
     .tags = {"client=apple-mail held sales wave-1", 35},
     .customer = {"example", 7},
+    .waves = {"july-1 w7 ", 10},
     .change = 42,
 };
 
@@ -38,6 +39,12 @@ static void an_expression_selects_by_every_column(void **state)
 	    {"domain = 'example.org'", false},
 	    {"route = 'legacy+cloud'", true},
 	    {"route like '%cloud'", true},
+	    {"wave = w7", true},
+	    {"wave in (w8, july-1)", true},
+	    {"wave = july", false},
+	    {"wave like 'july%'", true},
+	    {"wave = ''", false},
+	    {"not wave = w8", true},
 	    {"tag = 'wave-1'", true},
 	    {"tag = 'wave'", false},
 	    {"tag like 'wave%'", true},
@@ -248,7 +255,7 @@ static void the_tags_that_a_match_needs_are_found(void **state)
 		print_message("%s\n", cases[i].text);
 		assert_string_equal(listed(tag, where_tags(w, tag)),
 		    cases[i].tags);
-		assert_string_equal(listed(tag, where_named(w, tag)),
+		assert_string_equal(listed(tag, where_named(w, WHERE_TAG, tag)),
 		    cases[i].named);
 		where_free(w);
 	}

@@ -12,7 +12,7 @@ enum wave_statement {
 	WS_BEGIN, WS_COMMIT, WS_ROLLBACK, WS_TOUCH, WS_TOUCH_HEAD, WS_TABLES,
 	WS_GET, WS_EACH, WS_COUNT, WS_COUNT_THERE, WS_INSERT, WS_UPDATE,
 	WS_DELETE, WS_DELETE_MEMBERS, WS_BEGIN_RUN, WS_CLASH,
-	WS_MEMBERS, WS_HAS, WS_OF, WS_MARK, WS_SEAT,
+	WS_MEMBERS, WS_HAS, WS_OF, WS_NAMES_OF, WS_MARK, WS_SEAT,
 	WS_TAKE, WS_MOVED, WS_SLICE_MARK, WS_SLICE_ADD, WS_SLICE_NEXT,
 	WS_TAKEN_BACK, WS_SLICES, WS_SLICES_SINCE,
 	WS_STAGED_DOMAIN, WS_STAGED_CLEAR, WS_STAGED_ADD,
@@ -71,6 +71,8 @@ struct exclude_rules;
 struct exclude_rules *exclude_rules_load(struct wave_file *f,
     struct error *err) PH_CHECK;
 void exclude_rules_free(struct exclude_rules *r);
+/* Does one of them ask for the column `wave`? */
+bool exclude_rules_ask_wave(const struct exclude_rules *r);
 /* Its number; 0: none. */
 uint64_t exclude_rules_match(const struct exclude_rules *r,
     const struct where_row *row);

@@ -7,6 +7,7 @@
 
 #include "policy/row.h"
 #include "policy/wave/file/wave_member.h"
+#include "policy/wave/file/wave_where.h"
 #include "relay/base/mem.h"
 
 /* ---- the next slice --------------------------------------------------- */
@@ -106,6 +107,21 @@ static bool enough(const struct slice_taking *t)
 	       t->seen >= t->take->limit + LOOK_AHEAD;
 }
 
+static int judge_by_waves(struct wave_file *f, struct slice_taking *t,
+    const struct member *m, struct where_row *row, struct error *err)
+{
+	struct strbuf names;
+	int rc;
+
+	strbuf_init(&names, WHERE_WAVES_TEXT);
+	rc = wave_names_of(f, row->address, &names, err);
+	row->waves = strbuf_view(&names);
+	if (rc == 0)
+		judge_member(t, m, row);
+	strbuf_fini(&names);
+	return rc;
+}
+
 static int take_row(struct wave_file *f, struct slice_taking *t,
     sqlite3_stmt *st, struct error *err)
 {
@@ -126,6 +142,8 @@ static int take_row(struct wave_file *f, struct slice_taking *t,
 	d = conf_domain(t->take->conf, row_domain(row.address));
 	row.customer = slice_str(d == NULL ? "" : d->customer);
 	keep_member(&t->seat, &m);
+	if (exclude_rules_ask_wave(t->rules))
+		return judge_by_waves(f, t, &m, &row, err);
 	judge_member(t, &m, &row);
 	return 0;
 }

@@ -57,6 +57,8 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_OF] = "SELECT " WAVE_COLUMNS " FROM member m "
 	    "CROSS JOIN wave w ON w.wave = m.wave WHERE m.address = ?1 "
 	    "ORDER BY w.state IN " ACTIVE " DESC, w.moved DESC LIMIT 1",
+	[WS_NAMES_OF] = "SELECT w.name FROM member m CROSS JOIN wave w "
+	    "ON w.wave = m.wave WHERE m.address = ?1 ORDER BY w.name",
 	[WS_MARK] = "UPDATE member SET state = ?3, change = ?4, slice = ?5, "
 	    "run = ?6, reason = ?7, gave = iif(?3 = 1, coalesce((SELECT "
 	    "r.route FROM route r WHERE r.address = ?2), ''), gave) "

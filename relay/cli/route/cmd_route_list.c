@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "policy/row.h"
+#include "policy/wave/file/wave_where.h"
 #include "policy/where.h"
 #include "relay/base/hash.h"
 #include "relay/base/map.h"
@@ -82,6 +83,9 @@ struct row_walk {
 	unsigned tags;		       /* … 0: it need not */
 	struct strbuf last; /* the key that was read last */
 	uint64_t fitting;
+	struct where_waves waves;
+	struct error err; /* they cannot be read; "" */
+	bool asks_wave;
 	bool domains; /* rows of domains too */
 	bool ended;
 };
@@ -93,10 +97,27 @@ static struct slice customer_of(const struct row_walk *w, struct slice key)
 	return slice_str(d == NULL ? "" : d->customer);
 }
 
+/* Waves that cannot be read end the walk. */
+static bool fits(struct row_walk *w, struct where_row *row)
+{
+	struct strbuf names;
+	bool fit;
+
+	if (!w->asks_wave)
+		return where_match(w->where, row);
+	strbuf_init(&names, WHERE_WAVES_TEXT);
+	w->ended = w->waves.of(w->waves.arg, row->address, &names,
+		       &w->err) < 0;
+	row->waves = strbuf_view(&names);
+	fit = !w->ended && where_match(w->where, row);
+	strbuf_fini(&names);
+	return fit;
+}
+
 static void on_row(void *arg, struct slice key, const struct table_row *row)
 {
 	struct row_walk *w = arg;
-	const struct where_row fields = {
+	struct where_row fields = {
 	    .address = key,
 	    .route = slice_str(row->route_text),
 	    .mailbox = slice_str(row->mailbox),
@@ -109,7 +130,7 @@ static void on_row(void *arg, struct slice key, const struct table_row *row)
 	strbuf_reset(&w->last);
 	strbuf_addsl(&w->last, key);
 	if (w->ended || (!w->domains && key.n > 0 && key.p[0] == '@') ||
-	    !where_match(w->where, &fields))
+	    !fits(w, &fields))
 		return;
 	w->fitting++;
 	w->ended = !w->fn(w, key, row);
@@ -134,6 +155,8 @@ static int walk_rows(struct row_walk *w, struct table *t)
 		arena_free(a);
 	} while (n == TABLE_PAGE && !w->ended && !ferror(w->c->out.to));
 	strbuf_fini(&w->last);
+	if (w->err.text[0] != '\0')
+		return cli_fail(w->c, "%s", w->err.text);
 	return n < 0 ? cli_fail(w->c, "%s", err.text) : CLI_DONE;
 }
 
@@ -150,7 +173,14 @@ static int walk(struct row_walk *w)
 	if (where != NULL) {
 		w->where = where;
 		w->tags = where_tags(where, w->tag);
-		code = walk_rows(w, t);
+		w->asks_wave = where_asks(where, WHERE_WAVE);
+		w->waves = wave_where_new(w->c->conf->table.path);
+		if (w->asks_wave &&
+		    w->waves.known(w->waves.arg, where, &w->err) < 0)
+			code = cli_fail(w->c, "%s", w->err.text);
+		else
+			code = walk_rows(w, t);
+		w->waves.end(w->waves.arg);
 		where_free(where);
 	}
 	table_close(t);

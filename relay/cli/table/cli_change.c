@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "policy/change/table_make.h"
+#include "policy/wave/file/wave_where.h"
 #include "relay/base/clock.h"
 #include "relay/cli/table/cli_table.h"
 
@@ -112,6 +113,7 @@ struct change *cli_change(struct cli *c)
 	const char *path = cli_table_path(c), *note = cli_value(c, "note");
 	struct error err = {0};
 	struct change *ch = NULL;
+	struct where_waves waves;
 
 	if (path == NULL)
 		return NULL;
@@ -127,6 +129,8 @@ struct change *cli_change(struct cli *c)
 		cli_fail(c, "%s", err.text);
 		return NULL;
 	}
+	waves = wave_where_new(path);
+	change_take_waves(ch, &waves);
 	progress_begin(&c->bar, "", 0);
 	watch(c, ch);
 	return ch;
