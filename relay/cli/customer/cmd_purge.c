@@ -27,6 +27,11 @@ struct purge {
 	uint64_t refused;
 };
 
+static const char *deliveries(uint64_t n)
+{
+	return n == 1 ? "delivery" : "deliveries";
+}
+
 static json_t *arguments(const struct purge *p)
 {
 	json_t *args = json_pack("{s:s}", "customer", p->customer);
@@ -140,10 +145,11 @@ static int ask(struct purge *p, struct change *ch,
 
 	if (change_preview(ch, how, NULL, &done, &err) < 0)
 		return cli_change_fail(p->c, ch, &err);
-	snprintf(question, sizeof(question), "The %" PRIu64 " rows and %"
-	    PRIu64 " deliveries of the customer %s are in %s; remove them? "
+	snprintf(question, sizeof(question), "The %" PRIu64 " row%s and %"
+	    PRIu64 " %s of the customer %s are in %s; remove them? "
 	    "(nobody is told, and nothing else is kept)", done.recipients,
-	    p->waiting, p->customer, p->folder);
+	    done.recipients == 1 ? "" : "s", p->waiting,
+	    deliveries(p->waiting), p->customer, p->folder);
 	return cli_confirm(p->c, question) ? CLI_DONE
 					   : cli_fail(p->c, "nothing was "
 						 "removed");
@@ -157,8 +163,9 @@ static int delete_mail(struct purge *p)
 			     on_deleted, p);
 
 	if (code == CLI_DONE)
-		out_say(&p->c->out, "%" PRIu64 " deliveries removed",
-		    p->waiting - p->refused);
+		out_say(&p->c->out, "%" PRIu64 " %s removed",
+		    p->waiting - p->refused,
+		    deliveries(p->waiting - p->refused));
 	return code;
 }
 
@@ -188,9 +195,11 @@ static int say_rest(struct purge *p)
 	p->until = NULL;
 	code = count(p);
 	if (code == CLI_DONE && p->waiting > 0)
-		return cli_fail(p->c, "%" PRIu64 " deliveries were under way "
-		    "or came in meanwhile and are not exported: posthouse "
-		    "queue list --customer %s", p->waiting, p->customer);
+		return cli_fail(p->c, "%" PRIu64 " %s under way or came in "
+		    "meanwhile and %s not exported: posthouse queue list "
+		    "--customer %s", p->waiting,
+		    p->waiting == 1 ? "delivery was" : "deliveries were",
+		    p->waiting == 1 ? "is" : "are", p->customer);
 	return code;
 }
 
