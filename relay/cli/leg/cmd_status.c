@@ -12,6 +12,7 @@
 #include "relay/cli/common/json_get.h"
 #include "relay/cli/common/leg_advice.h"
 #include "relay/cli/leg/leg_commands.h"
+#include "relay/cli/wave/wave_status.h"
 
 static const struct out_column state_columns[] = {
 	{"leg", "LEG", false},		{"state", "STATE", false},
@@ -247,7 +248,11 @@ static int show(struct cli *c, const char *command, bool whole)
 
 static int run_status(struct cli *c)
 {
-	return show(c, "status", true);
+	int code = show(c, "status", true);
+
+	if (code == CLI_DONE)
+		wave_status(c);
+	return code;
 }
 
 static int run_leg_list(struct cli *c)
@@ -258,7 +263,7 @@ static int run_leg_list(struct cli *c)
 const struct cli_command cmd_status[] = {
 	{.name = "status",
 	    .args = "",
-	    .summary = "One screen: legs, queue, disk, conservation",
+	    .summary = "One screen: legs, queue, disk, conservation, waves",
 	    .details = "OPEN mail is under way, WAITING for its time or the "
 		       "leg, or HELD. OLDEST is how long the\noldest mail "
 		       "waits that a leg could have had. disk: room where "

@@ -14,6 +14,7 @@
 #include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/queue/queue_files.h"
 #include "relay/cli/queue/queue_select.h"
+#include "relay/cli/wave/wave_filter.h"
 
 enum { PAGE = 1000 }; /* deliveries on a terminal */
 
@@ -33,6 +34,7 @@ struct listing {
 	char section[16]; /* of queue.show: message, deliveries, body */
 	bool counts; /* queue.list */
 	uint64_t rows, limit; /* of it; limit 0: none */
+	struct wave_filter wave;
 };
 
 static void list_row(struct listing *l, json_t *row)
@@ -49,6 +51,9 @@ static void on_row(void *arg, json_t *row)
 {
 	struct listing *l = arg;
 
+	if (!wave_filter_has(&l->wave, json_text(row, "to")) ||
+	    (l->limit != 0 && l->rows == l->limit))
+		return;
 	l->rows++;
 	list_row(l, row);
 }
@@ -78,6 +83,27 @@ static int end_list(struct listing *l, int code)
 	return code;
 }
 
+/* The daemon knows no waves: its rows are looked at here, and so is the limit.
+ */
+static int list(struct cli *c, struct listing *l, json_t *args)
+{
+	int code = wave_filter_open(c, &l->wave);
+
+	if (code != CLI_DONE) {
+		json_decref(args);
+		return code;
+	}
+	if (l->wave.file == NULL && l->limit != 0)
+		json_object_set_new(args, "limit",
+		    json_integer((json_int_t)l->limit));
+	out_table(&c->out, list_columns);
+	l->legs = json_object();
+	code = end_list(l, cli_call(c, "queue.list", args, on_row, l));
+	if (wave_filter_close(c, &l->wave) != CLI_DONE)
+		return CLI_NO;
+	return code;
+}
+
 /* ---- list, show -------------------------------------------------------- */
 
 static int run_list(struct cli *c)
@@ -96,12 +122,7 @@ static int run_list(struct cli *c)
 		json_decref(args);
 		return cli_usage(c, "--limit wants a number");
 	}
-	if (limit != NULL || l.limit != 0)
-		json_object_set_new(args, "limit",
-		    json_integer((json_int_t)l.limit));
-	out_table(&c->out, list_columns);
-	l.legs = json_object();
-	return end_list(&l, cli_call(c, "queue.list", args, on_row, &l));
+	return list(c, &l, args);
 }
 
 static const struct out_column message_columns[] = {
@@ -150,6 +171,7 @@ static int run_show(struct cli *c)
 
 static const struct cli_option list_options[] = {
 	QUEUE_FILTERS,
+	{"wave", "WAVE", "To the members of a wave."},
 	{"limit", "N", "At most so many (1000 on a terminal)."},
 	{NULL, NULL, NULL},
 };

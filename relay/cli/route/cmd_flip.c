@@ -77,6 +77,7 @@ static int run_release(struct cli *c)
 #define CHOICE                                                              \
 	{"file", "FILE", "Addresses, one a line; - for standard input."},   \
 	{"tag", "TAG", "All rows that bear the tag."},                      \
+	{"wave", "WAVE", "The members of a wave."},                         \
 	{"where", "EXPR", "Rows that fit; see EXPRESSIONS in "              \
 	    "posthouse(1)."},                                               \
 	{"customer", "C", "Of those, rows of the domains of one customer."}, \
@@ -120,7 +121,7 @@ const struct cli_command cmd_flip[] = {
 	{
 	    .name = "flip",
 	    .args = "ROUTE (ADDR... | --file F | --tag T | --where E | "
-		    "--all D)",
+		    "--wave W | --all D)",
 	    .summary = "Moves recipients to a route, with all addresses of "
 		       "their mailboxes",
 	    .details = "An expression: client=apple-mail and leg = legacy "
@@ -140,7 +141,8 @@ const struct cli_command cmd_flip[] = {
 const struct cli_command cmd_hold[] = {
 	{
 	    .name = "hold",
-	    .args = "ADDR... | --file F | --tag T | --where E | --all D",
+	    .args = "ADDR... | --file F | --tag T | --where E | --wave W | "
+		    "--all D",
 	    .summary = "Accepts their mail and delivers none of it",
 	    .example = "posthouse hold ann@example.com --wait",
 	    .options = hold_options,
@@ -149,7 +151,8 @@ const struct cli_command cmd_hold[] = {
 	},
 	{
 	    .name = "release",
-	    .args = "ADDR... | --file F | --tag T | --where E | --all D",
+	    .args = "ADDR... | --file F | --tag T | --where E | --wave W | "
+		    "--all D",
 	    .summary = "Lets held mail go, oldest first, by the route as it "
 		       "is now",
 	    .example = "posthouse release ann@example.com",

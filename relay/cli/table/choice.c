@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "policy/wave/file/wave_make.h"
 #include "relay/base/mem.h"
 #include "relay/cli/table/cli_change.h"
 #include "relay/cli/table/cli_table.h"
@@ -22,7 +23,8 @@ static const char *all_of(const struct cli *c)
 static int count_ways(const struct cli *c, int first)
 {
 	return (c->args > first) + cli_flag(c, "tag") + cli_flag(c, "where") +
-	       cli_flag(c, "file") + (all_of(c) != NULL);
+	       cli_flag(c, "file") + cli_flag(c, "wave") +
+	       (all_of(c) != NULL);
 }
 
 static int narrow(struct cli *c, struct choice *choice)
@@ -67,10 +69,13 @@ int choice_read(struct cli *c, int first, struct choice *choice)
 	*choice = (struct choice){.first = first, .fd = -1};
 	if (count_ways(c, first) != 1)
 		return cli_usage(c, "say which recipients in one way: "
-		    "addresses, --file, --tag, --where or --all");
+		    "addresses, --file, --tag, --where, --wave or --all");
 	if (cli_flag(c, "customer") && !cli_flag(c, "tag") &&
 	    !cli_flag(c, "where"))
 		return cli_usage(c, "--customer narrows --tag and --where");
+	choice->wave = cli_value(c, "wave");
+	if (choice->wave != NULL)
+		return CLI_DONE;
 	if (file != NULL) {
 		choice->fd = cli_open_input(c, file);
 		return choice->fd < 0 ? CLI_NO : CLI_DONE;
@@ -111,13 +116,17 @@ static void warn_of_tags(const struct cli *c, struct change *ch,
 int choice_stage(struct cli *c, struct change *ch,
     const struct choice *choice, const struct change_row *row)
 {
-	bool addresses = choice->where == NULL && choice->fd < 0;
+	bool addresses = choice->where == NULL && choice->fd < 0 &&
+			 choice->wave == NULL;
+	const struct wave_stage members = {choice->wave, -1, row};
 	struct error err = {0};
 	int rc = 0;
 
 	if (choice->where != NULL) {
 		warn_of_tags(c, ch, choice->where);
 		rc = change_where(ch, choice->where, row, &err);
+	} else if (choice->wave != NULL) {
+		rc = wave_stage(ch, &members, &err);
 	} else if (choice->fd >= 0) {
 		rc = stage_list(c, ch, choice->fd, row, &err);
 	}

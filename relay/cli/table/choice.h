@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * Which rows a command means: said in one way, by addresses, --file, --tag,
- * --where or --all.
+ * --where, --wave or --all.
  */
 #ifndef RELAY_CLI_TABLE_CHOICE_H
 #define RELAY_CLI_TABLE_CHOICE_H
@@ -14,6 +14,7 @@ struct choice {
 	int first; /* operand where addresses begin */
 	int fd;	   /* of --file, -1 */
 	struct where *where;
+	const char *wave; /* its members; NULL: not by a wave */
 };
 
 /* Reads it; `first`: the operand where addresses begin. CLI_DONE, or what was
