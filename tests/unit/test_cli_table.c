@@ -296,7 +296,7 @@ static void changes_are_made_shown_and_taken_back(void **state)
 		{"flip cloud ann@a.example --customer acme", 2,
 		    "posthouse: --customer narrows --tag and --where\n"
 		    "usage: posthouse flip ROUTE (ADDR... | --file F "
-		    "| --tag T | --where E | --all D)\n"
+		    "| --tag T | --where E | --wave W | --all D)\n"
 		    "More: posthouse flip --help\n"},
 		{"flip nowhere ann@a.example", 1,
 		    "posthouse: 'nowhere' is no leg of the "
@@ -306,7 +306,7 @@ static void changes_are_made_shown_and_taken_back(void **state)
 		    "posthouse: say which recipients in one way: "
 		    "addresses, --file, --tag, --where or --all\n"
 		    "usage: posthouse flip ROUTE (ADDR... | --file F "
-		    "| --tag T | --where E | --all D)\n"
+		    "| --tag T | --where E | --wave W | --all D)\n"
 		    "More: posthouse flip --help\n"},
 		{"undo 7 --dry-run", 0,
 		    "ADDRESS        OLD                       NEW\n"
