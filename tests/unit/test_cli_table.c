@@ -304,7 +304,8 @@ static void changes_are_made_shown_and_taken_back(void **state)
 		    "defer, reject, gone\n"},
 		{"flip cloud", 2,
 		    "posthouse: say which recipients in one way: "
-		    "addresses, --file, --tag, --where or --all\n"
+		    "addresses, --file, --tag, --where, --wave or "
+		    "--all\n"
 		    "usage: posthouse flip ROUTE (ADDR... | --file F "
 		    "| --tag T | --where E | --wave W | --all D)\n"
 		    "More: posthouse flip --help\n"},
