@@ -29,6 +29,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_changes,
 	cmd_wave,
 	cmd_wave_show,
+	cmd_wave_plan,
 	cmd_wave_rule,
 	cmd_queue,
 	cmd_queue_act,

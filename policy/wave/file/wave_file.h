@@ -49,7 +49,7 @@ struct wave {
 	bool begun;    /* struct wave_facts */
 	const char *route;  /* the target; "": none yet */
 	struct wave_options options;
-	int64_t at_us;	    /* scheduled for; 0: no time */
+	int64_t at_us;	    /* planned or scheduled for; 0: no time */
 	const char *reason; /* why it is paused; "": by a command, or is not */
 	int64_t created_us, moved_us; /* wall clock; moved: the last event */
 	const char *who, *host, *note; /* of its creation */

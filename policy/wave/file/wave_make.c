@@ -282,6 +282,7 @@ int wave_insert(struct wave_file *f, const struct wave_new *w,
 	db_bind_str(st, 5, by->who);
 	db_bind_str(st, 6, by->host);
 	db_bind_str(st, 7, by->note == NULL ? "" : by->note);
+	sqlite3_bind_int64(st, 8, w->at_us);
 	rc = wave_do(f, st, NULL, err);
 	strbuf_fini(&text);
 	*id_out = sqlite3_last_insert_rowid(f->db.handle);

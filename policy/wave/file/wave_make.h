@@ -12,6 +12,7 @@ struct wave_new {
 	const char *name;
 	const char *route; /* the target; NULL: none yet */
 	const struct wave_options *options; /* NULL: the defaults */
+	int64_t at_us; /* planned for; `schedule` may take it. 0: no time */
 	const struct change_by *by; /* who, host, command, note */
 	int64_t now_us;
 };

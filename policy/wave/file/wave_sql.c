@@ -33,7 +33,7 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "WHERE m.wave = ?1 AND m.state = 1 AND r.route = m.gave",
 	[WS_INSERT] = "INSERT INTO wave(name, state, run, begun, route, "
 	    "options, at, reason, created, moved, who, host, note) "
-	    "VALUES(?1, 'planned', 0, 0, ?2, ?3, 0, '', ?4, ?4, ?5, ?6, ?7)",
+	    "VALUES(?1, 'planned', 0, 0, ?2, ?3, ?8, '', ?4, ?4, ?5, ?6, ?7)",
 	[WS_UPDATE] = "UPDATE wave SET state = ?2, run = ?3, begun = ?4, "
 	    "route = ?5, options = ?6, at = ?7, reason = ?8, moved = ?9 "
 	    "WHERE wave = ?1",

@@ -8,6 +8,7 @@
 #include "relay/cli/common/cli.h"
 
 /* Each ends with a row whose name is NULL. */
-extern const struct cli_command cmd_wave[], cmd_wave_show[], cmd_wave_rule[];
+extern const struct cli_command cmd_wave[], cmd_wave_show[], cmd_wave_plan[],
+    cmd_wave_rule[];
 
 #endif

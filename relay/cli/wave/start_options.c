@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Options of a start from the command line.
+ */
+#include "relay/cli/wave/start_options.h"
+
+#include "relay/base/clock.h"
+
+enum { SLICE_MAX = 1000000000 };
+
+int start_option_time(struct cli *c, const char *name, int64_t *seconds)
+{
+	const char *text = cli_value(c, name);
+	int64_t us;
+
+	if (text == NULL)
+		return CLI_DONE;
+	if (clock_duration(slice_str(text), &us) < 0)
+		return cli_usage(c,
+		    "--%s wants a time like 30s, 5m, 2h, not "
+		    "%s",
+		    name, text);
+	*seconds = us / 1000000;
+	return CLI_DONE;
+}
+
+int start_options_read(struct cli *c, struct wave_options *options)
+{
+	const char *slice = cli_value(c, "slice");
+
+	if (slice != NULL &&
+	    (!slice_uint(slice_str(slice), SLICE_MAX, &options->slice) ||
+		options->slice == 0))
+		return cli_usage(c,
+		    "--slice wants a number of members, 1 or "
+		    "more, not %s",
+		    slice);
+	options->hold = options->hold || cli_flag(c, "hold");
+	options->force = options->force || cli_flag(c, "force");
+	if (start_option_time(c, "pause", &options->pause_s) != CLI_DONE ||
+	    start_option_time(c, "late", &options->late_s) != CLI_DONE ||
+	    start_option_time(c, "deadline", &options->deadline_s) != CLI_DONE)
+		return CLI_USAGE;
+	if (options->hold != (options->deadline_s > 0))
+		return cli_usage(c, "--hold and --deadline go together, as in "
+				    "--hold --deadline 2h");
+	return CLI_DONE;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The options of a start, as `wave start`, `schedule` and `plan` take them.
+ */
+#ifndef RELAY_CLI_WAVE_START_OPTIONS_H
+#define RELAY_CLI_WAVE_START_OPTIONS_H
+
+#include "policy/wave/wave_options.h"
+#include "relay/cli/common/cli.h"
+
+/* Rows for a command's table of options. */
+#define START_OPTIONS                                                    \
+	{"slice", "N", "Members that are flipped at a time (1,000)."},   \
+	    {"pause", "T", "Between two slices (none)."},                \
+	    {"hold", NULL,                                               \
+		"Holds their mail, waits until no attempt is open, "     \
+		"flips, releases."},                                     \
+	    {"deadline", "T", "Of a hold; past it an alarm is raised."}, \
+	{                                                                \
+		"force", NULL,                                           \
+		    "Also members that another change moved since the "  \
+		    "wave was made."                                     \
+	}
+
+/* Over the values that `options` has. CLI_DONE, or what was said. */
+int start_options_read(struct cli *c, struct wave_options *options);
+/* Of an option that is a time ("90s", "15m"), if it is given, in seconds. */
+int start_option_time(struct cli *c, const char *name, int64_t *seconds);
+
+#endif
