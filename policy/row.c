@@ -141,6 +141,25 @@ bool row_has_tag(struct slice tags, struct slice tag)
 	return false;
 }
 
+int row_patch_tags(struct slice tags, struct slice add, struct slice drop,
+    struct strbuf *out, struct error *err)
+{
+	struct strbuf mixed;
+	struct slice tag;
+	int rc;
+
+	strbuf_init(&mixed, 3 * ROW_TEXT_MAX);
+	while (slice_next(&tags, ' ', &tag))
+		if (!row_has_tag(drop, tag)) {
+			strbuf_addsl(&mixed, tag);
+			strbuf_addc(&mixed, ' ');
+		}
+	strbuf_addsl(&mixed, add);
+	rc = row_tags(strbuf_view(&mixed), out, err);
+	strbuf_fini(&mixed);
+	return rc;
+}
+
 void row_tag_parts(struct slice tag, struct slice *key_out,
     struct slice *value_out)
 {

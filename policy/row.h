@@ -20,6 +20,9 @@ enum { ROW_TEXT_MAX = 4096, TAG_MAX = 64, MAILBOX_MAX = 320 };
 void row_route(struct slice text, struct names *names, struct route *route_out);
 /* Blanks and commas separate, semicolons do not. 0, or -1 and why. */
 int row_tags(struct slice in, struct strbuf *out, struct error *err) PH_CHECK;
+/* Tags with those of `add`, without those of `drop`; all in canonical form. */
+int row_patch_tags(struct slice tags, struct slice add, struct slice drop,
+    struct strbuf *out, struct error *err) PH_CHECK;
 bool row_has_tag(struct slice tags, struct slice tag);
 /* "client=apple" is key "client", value "apple"; "vip" and "=vip" have no key.
  */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "policy/route.h"
+#include "relay/base/assert.h"
 #include "relay/base/hash.h"
 #include "relay/base/mem.h"
 #include "relay/mail/addr.h"
@@ -201,6 +202,23 @@ static int take_tags(struct change *ch, const char *text, struct slice *out,
 	return 0;
 }
 
+static int take_all_tags(struct change *ch, const struct change_row *row,
+    struct staged *s, struct error *err)
+{
+	if (row->add_tags == NULL && row->drop_tags == NULL)
+		return take_tags(ch, row->tags, &s->tags, err);
+	PH_ASSERT(row->tags == NULL);
+	strbuf_reset(&ch->tags);
+	if (row_tags(slice_str(row->add_tags), &ch->tags, err) < 0)
+		return -1;
+	strbuf_addc(&ch->tags, '\n');
+	if (row_tags(slice_str(row->drop_tags), &ch->tags, err) < 0)
+		return -1;
+	s->tags = slice_str(strbuf_cstr(&ch->tags));
+	s->tag_patch = true;
+	return 0;
+}
+
 /* Adds "leg=address" to the patch, the address without what it was copied
  * with. A domain's row may rewrite the domain alone, others whole
  * addresses. */
@@ -252,7 +270,7 @@ int change_stage_row(struct change *ch, struct slice key,
 	struct staged s = {.key = key, .line = row->line, .held = row->held};
 
 	if (take_route(ch, key, row->route, &s.route, err) < 0 ||
-	    take_tags(ch, row->tags, &s.tags, err) < 0 ||
+	    take_all_tags(ch, row, &s, err) < 0 ||
 	    take_addresses(ch, key, row->addresses, &s.patch, err) < 0)
 		return -1;
 	if (row->mailbox != NULL) {

@@ -31,6 +31,7 @@ struct change_row {
 	int held;
 	const char *mailbox; /* "" clears */
 	const char *tags;
+	const char *add_tags, *drop_tags; /* `tags` is NULL then */
 	const char *addresses; /* lines "leg=address" over what is there; an
 				* empty address clears its leg */
 	uint64_t line;	       /* of a file, for messages */

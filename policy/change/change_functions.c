@@ -6,18 +6,22 @@
 
 #include "policy/change/row_undo.h"
 
+static struct slice value_text(sqlite3_value *value)
+{
+	const void *text = sqlite3_value_text(value);
+
+	return slice_of(text == NULL ? "" : text,
+	    (size_t)sqlite3_value_bytes(value));
+}
+
 /* merge_addresses(old, patch) */
 static void sql_merge(sqlite3_context *ctx, int n, sqlite3_value **arg)
 {
 	struct slice part[2];
 	struct strbuf out;
 
-	for (int i = 0; i < n && i < 2; i++) {
-		const void *text = sqlite3_value_text(arg[i]);
-
-		part[i] = slice_of(text == NULL ? "" : text,
-		    (size_t)sqlite3_value_bytes(arg[i]));
-	}
+	for (int i = 0; i < n && i < 2; i++)
+		part[i] = value_text(arg[i]);
 	strbuf_init(&out, 2 * ROW_TEXT_MAX);
 	row_addresses(part[0], part[1], &out);
 	if (strbuf_ok(&out))
@@ -29,13 +33,30 @@ static void sql_merge(sqlite3_context *ctx, int n, sqlite3_value **arg)
 	strbuf_fini(&out);
 }
 
+/* patch_tags(tags, patch): the patch is the tags to add, a line end, those to
+ * drop. */
+static void sql_patch_tags(sqlite3_context *ctx, int n, sqlite3_value **arg)
+{
+	struct slice tags = value_text(arg[0]), drop = value_text(arg[1]), add;
+	struct strbuf out;
+	struct error err;
+
+	(void)n;
+	strbuf_init(&out, ROW_TEXT_MAX);
+	if (!slice_next(&drop, '\n', &add))
+		add = slice_of("", 0);
+	if (row_patch_tags(tags, add, drop, &out, &err) == 0)
+		sqlite3_result_text(ctx, strbuf_cstr(&out), (int)out.n,
+		    SQLITE_TRANSIENT);
+	else
+		sqlite3_result_error(ctx, err.text, -1);
+	strbuf_fini(&out);
+}
+
 /* domain_of(address) */
 static void sql_domain_of(sqlite3_context *ctx, int n, sqlite3_value **arg)
 {
-	const void *text = sqlite3_value_text(arg[0]);
-	struct slice key = slice_of(text == NULL ? "" : text,
-	    (size_t)sqlite3_value_bytes(arg[0]));
-	struct slice domain = row_domain(key);
+	struct slice domain = row_domain(value_text(arg[0]));
 
 	(void)n;
 	sqlite3_result_text(ctx, domain.p, (int)domain.n, SQLITE_TRANSIENT);
@@ -52,10 +73,7 @@ struct slice change_customer(const struct conf *c, struct slice key)
 static void sql_customer_of(sqlite3_context *ctx, int n, sqlite3_value **arg)
 {
 	const struct conf *c = sqlite3_user_data(ctx);
-	const void *text = sqlite3_value_text(arg[0]);
-	struct slice customer = change_customer(c,
-	    slice_of(text == NULL ? "" : text,
-		(size_t)sqlite3_value_bytes(arg[0])));
+	struct slice customer = change_customer(c, value_text(arg[0]));
 
 	(void)n;
 	/* The configuration outlives the statement. */
@@ -66,15 +84,8 @@ static void sql_customer_of(sqlite3_context *ctx, int n, sqlite3_value **arg)
 
 static struct row_undo undo_of(sqlite3_value **arg)
 {
-	struct slice part[3];
-
-	for (int i = 0; i < 3; i++) {
-		const void *text = sqlite3_value_text(arg[i]);
-
-		part[i] = slice_of(text == NULL ? "" : text,
-		    (size_t)sqlite3_value_bytes(arg[i]));
-	}
-	return (struct row_undo){part[0], part[1], part[2]};
+	return (struct row_undo){value_text(arg[0]), value_text(arg[1]),
+	    value_text(arg[2])};
 }
 
 static void give(sqlite3_context *ctx, struct strbuf *text)
@@ -157,6 +168,8 @@ void change_functions(struct change *ch)
 
 	sqlite3_create_function(db, "merge_addresses", 2, KIND, NULL,
 	    sql_merge, NULL, NULL);
+	sqlite3_create_function(db, "patch_tags", 2, KIND, NULL,
+	    sql_patch_tags, NULL, NULL);
 	sqlite3_create_function(db, "domain_of", 1, KIND, NULL, sql_domain_of,
 	    NULL, NULL);
 	sqlite3_create_function(db, "customer_of", 1, KIND,

@@ -16,14 +16,17 @@ const char change_temp[] =
     "CREATE TEMP TABLE stage("
     " address TEXT NOT NULL PRIMARY KEY, line INTEGER NOT NULL DEFAULT 0,"
     " gone INTEGER NOT NULL DEFAULT 0, route TEXT, held INTEGER,"
-    " mailbox TEXT, tags TEXT, patch TEXT, whole TEXT) WITHOUT ROWID;"
+    " mailbox TEXT, tags TEXT, patch TEXT, whole TEXT,"
+    " tag_patch INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
     "CREATE TEMP VIEW next AS SELECT s.address, s.line,"
     " r.route AS old_route, r.held AS old_held, r.mailbox AS old_mailbox,"
     " r.tags AS old_tags, r.addresses AS old_addresses,"
     " iif(s.gone, NULL, coalesce(s.route, r.route)) AS new_route,"
     " iif(s.gone, NULL, coalesce(s.held, r.held, 0)) AS new_held,"
     " iif(s.gone, NULL, coalesce(s.mailbox, r.mailbox, '')) AS new_mailbox,"
-    " iif(s.gone, NULL, coalesce(s.tags, r.tags, '')) AS new_tags,"
+    " iif(s.gone, NULL, iif(s.tag_patch,"
+    "  patch_tags(coalesce(r.tags, ''), s.tags),"
+    "  coalesce(s.tags, r.tags, ''))) AS new_tags,"
     " iif(s.gone, NULL, coalesce(s.whole, iif(s.patch IS NULL,"
     "  coalesce(r.addresses, ''),"
     "  merge_addresses(coalesce(r.addresses, ''), s.patch))))"
@@ -81,7 +84,8 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_ROLLBACK] = "ROLLBACK",
 
 	[CS_STAGE] = "INSERT INTO stage(address, line, gone, route, held, "
-	    "mailbox, tags, patch) SELECT c0, c1, c2, c3, c4, c5, c6, c7 "
+	    "mailbox, tags, patch, tag_patch) "
+	    "SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8 "
 	    "FROM feed",
 	[CS_SCAN] = "SELECT address, route, held, mailbox, tags, change "
 	    "FROM main.route",

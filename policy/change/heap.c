@@ -48,12 +48,14 @@ static void on_column(void *arg, sqlite3_context *ctx, int column)
 	const struct heap *h = arg;
 	const struct staged *s = &h->entry[h->at - 1].row->s;
 	const struct slice text[] = {s->key, {0}, {0}, s->route, {0},
-	    s->mailbox, s->tags, s->patch};
+	    s->mailbox, s->tags, s->patch, {0}};
 
 	if (column == 1)
 		sqlite3_result_int64(ctx, (sqlite3_int64)s->line);
 	else if (column == 2)
 		sqlite3_result_int(ctx, s->gone);
+	else if (column == 8)
+		sqlite3_result_int(ctx, s->tag_patch);
 	else if (column == 4 && s->held >= 0)
 		sqlite3_result_int(ctx, s->held);
 	else

@@ -16,6 +16,7 @@ struct staged {
 	bool gone;
 	int held;
 	struct slice route, mailbox, tags, patch;
+	bool tag_patch; /* `tags`: those to add, a line end, those to drop */
 };
 
 struct heap;
@@ -33,7 +34,7 @@ void heap_unique(struct heap *h,
     void (*twice)(void *arg, const struct staged *s, uint64_t first),
     void *arg);
 /* The rows, once, in order: columns address, line, gone, route, held, mailbox,
- * tags, patch. */
+ * tags, patch, tag_patch. */
 struct rows_feed *heap_feed(struct heap *h);
 
 #endif

@@ -22,6 +22,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_route,
 	cmd_route_list,
 	cmd_route_file,
+	cmd_tag,
 	cmd_flip,
 	cmd_undo,
 	cmd_rollback,
