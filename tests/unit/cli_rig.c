@@ -25,14 +25,18 @@ enum { TURNS_MAX = 1000, TURN_MS = 10, WORDS_MAX = 24 };
 
 static void child(const char *dir, char *const *word, int words)
 {
-	char conf[128], out[128];
+	char conf[128], out[128], in[128];
 	char *argv[3 + WORDS_MAX + 1] = {"posthouse", "-c", conf};
-	int code, fd, null = open("/dev/null", O_RDONLY);
+	int code, fd, from;
 
+	snprintf(in, sizeof(in), "%s/in", dir);
+	from = open(in, O_RDONLY);
+	if (from < 0)
+		from = open("/dev/null", O_RDONLY);
 	snprintf(conf, sizeof(conf), "%s/posthouse.conf", dir);
 	snprintf(out, sizeof(out), "%s/out", dir);
 	fd = open(out, O_CREAT | O_TRUNC | O_WRONLY, 0600);
-	dup2(null, 0);
+	dup2(from, 0);
 	dup2(fd, 1);
 	dup2(fd, 2);
 	for (int i = 0; i < words; i++)

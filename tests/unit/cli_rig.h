@@ -9,7 +9,8 @@ struct loop;
 
 enum { CLI_RIG_OUT = 1 << 16 };
 
-/* Runs `line` with DIR/posthouse.conf; returns its exit code, and in `out`
+/* Runs `line` with DIR/posthouse.conf, and DIR/in as its input when there is
+ * such a file; returns its exit code, and in `out`
  * (CLI_RIG_OUT bytes) what it printed, errors included. Words are parted by
  * blanks, but for those inside ' '. `serving`: a loop that runs meanwhile, of
  * the daemon that it asks; NULL: there is none. */

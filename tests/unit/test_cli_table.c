@@ -60,6 +60,8 @@ static void write_files(const char *dir)
 	conf_tmp_write(dir, "posthouse.conf", conf);
 	conf_tmp_write(dir, "in.csv", "address,route,tags\n"
 	    "bob@a.example,cloud,wave-2\nnew@b.example,legacy,\n");
+	conf_tmp_write(dir, "all.csv", "address,route\n"
+	    "@a.example,cloud\n");
 	conf_tmp_write(dir, "bad.csv", "address,route\n"
 	    "bob@a.example,nowhere\nx y,cloud\n");
 	mem_free(conf);
@@ -410,6 +412,81 @@ static void files_are_read_and_written(void **state)
 	run_lines(*state, lines, ARRAY_LEN(lines));
 }
 
+static void a_table_is_put_back(void **state)
+{
+	static const struct line lines[] = {
+		{"route set legacy bob@a.example", 0,
+		    "change 2: 1 recipient\n"},
+		{"table backup DIR/copy.db", 0,
+		    "DIR/copy.db is a copy of DIR/cutover.db\n"},
+		{"table backup DIR/copy.db", 1,
+		    "posthouse: DIR/copy.db: File exists\n"},
+		{"route set cloud bob@a.example", 0,
+		    "change 3: 1 recipient\n"},
+		{"table restore DIR/none.db", 1,
+		    "posthouse: DIR/none.db: No such file or directory\n"},
+		{"table restore DIR/in.csv", 1,
+		    "posthouse: DIR/in.csv can not be used: its copy "
+		    "DIR/cutover.db.restoring is not a cutover table (not an "
+		    "SQLite database); the table was not changed\n"},
+		{"table restore DIR/copy.db", 0,
+		    "the table is that of change 2 now; it was at change 3 "
+		    "and is kept as DIR/cutover.db.before-restore\n"
+		    "mail is answered 451 until you say: posthouse table "
+		    "accept\n"},
+		{"route get bob@a.example --json", 0,
+		    "{\"address\":\"bob@a.example\","
+		    "\"route\":\"legacy\",\"held\":false,"
+		    "\"mailbox\":\"\",\"tags\":[],\"addresses\":{},"
+		    "\"change\":2}\n"},
+		{"table accept --above three", 2,
+		    "posthouse: 'three' is no change number\n"
+		    "usage: posthouse table accept\n"
+		    "More: posthouse table accept --help\n"},
+		{"table accept --above 3 --note 'as on Monday'", 0,
+		    "change 4: the table is taken as it is\n"},
+		{"table accept --above 9 --json", 0,
+		    "{\"change\":10}\n"},
+		{"table restore DIR/copy.db --json", 0,
+		    "{\"change\":2,\"was\":10,\"kept\":"
+		    "\"DIR/cutover.db.before-restore-2\"}\n"},
+		{"table check --json", 0,
+		    "{\"format\":3,\"rows\":3,\"change\":2,"
+		    "\"lines\":2}\n"},
+	};
+
+	run_lines(*state, lines, ARRAY_LEN(lines));
+}
+
+/* In a run without a terminal the question is its refusal. */
+static void much_is_asked_about(void **state)
+{
+	static const struct line lines[] = {
+		{"route set cloud ann@a.example bob@b.example --tag vip", 0,
+		    "change 2: 2 recipients\n"},
+		{"flip legacy --tag vip", 1,
+		    "posthouse: This changes 2 rows: 2 altered; of the "
+		    "customers acme, (none). Go on? Say --yes to do it.\n"
+		    "posthouse: nothing was changed\n"},
+		{"flip legacy --tag vip --yes", 0,
+		    "change 3: 2 recipients\n"},
+		{"flip cloud ann@a.example bob@b.example", 0,
+		    "change 4: 2 recipients\n"},
+		{"route import DIR/all.csv --replace", 1,
+		    "posthouse: This changes 2 rows: 1 altered, 1 deleted. "
+		    "Go on? Say --yes to do it.\n"
+		    "posthouse: nothing was changed\n"},
+		{"undo 1", 1,
+		    "posthouse: This changes 2 rows: 2 deleted; of the "
+		    "customers acme, (none); 2 of the deleted are rows of a "
+		    "domain: without it recipients that have no row of their "
+		    "own have no route. Go on? Say --yes to do it.\n"
+		    "posthouse: nothing was changed\n"},
+	};
+
+	run_lines(*state, lines, ARRAY_LEN(lines));
+}
+
 static void the_way_of_an_address_is_explained(void **state)
 {
 	static const struct line lines[] = {
@@ -538,6 +615,8 @@ int main(void)
 		TEST(rows_are_listed_and_counted),
 		TEST(changes_are_made_shown_and_taken_back),
 		TEST(files_are_read_and_written),
+		TEST(a_table_is_put_back),
+		TEST(much_is_asked_about),
 		TEST(the_way_of_an_address_is_explained),
 		TEST(each_change_is_on_record),
 		TEST(without_a_table_nothing_is_answered),

@@ -90,10 +90,10 @@ static bool ask(struct cli *c, const struct change_done *done,
 }
 
 /* Several customers by one tag or expression: --customer or --yes says that
- * it is meant. */
+ * it is meant. Beside addresses or a file, --tag is a value that is set. */
 static bool spans(const struct cli *c, const struct customers_met *s)
 {
-	return s->customers > 1 &&
+	return s->customers > 1 && c->args < 2 && !cli_flag(c, "file") &&
 	       (cli_flag(c, "tag") || cli_flag(c, "where"));
 }
 
