@@ -129,6 +129,18 @@ struct table_value {
 	const char *route, *mailbox, *tags;
 	const char *addresses; /* lines "leg=address" */
 };
+/* The change log with its values, as table_log(): at most `limit` rows above
+ * (`after`, `after_key`). Returns how many, or -1. */
+struct table_log_values {
+	uint64_t after;
+	const char *after_key; /* NULL: changes above `after` */
+	unsigned limit;
+	void (*fn)(void *arg, uint64_t change, struct slice key,
+	    const struct table_value *before, const struct table_value *after);
+	void *arg;
+};
+int table_log_rows(struct table *t, const struct table_log_values *page,
+    struct error *err);
 /* The changes of one row, oldest first. */
 int table_history(struct table *t, struct slice key,
     void (*fn)(void *arg, const struct table_change *c,

@@ -13,7 +13,7 @@
 enum table_statement {
 	ST_BEGIN, ST_END, ST_GET, ST_REVERSE, ST_ROWS, ST_NEWEST, ST_VERSION,
 	ST_LOG, ST_CHANGES, ST_CHANGE, ST_HISTORY, ST_CHANGE_ROWS,
-	ST_FLIPPED,
+	ST_FLIPPED, ST_LOG_ROWS,
 };
 
 #define COLUMNS TABLE_COLUMNS("")
@@ -36,6 +36,9 @@ static const char *const sql[] = {
 	[ST_LOG] = "SELECT change, address FROM log "
 	    "WHERE (change, address) > (?1, ?2) "
 	    "ORDER BY change, address LIMIT ?3",
+	[ST_LOG_ROWS] = "SELECT l.change, l.address, " VALUES " FROM log l "
+	    "WHERE (l.change, l.address) > (?1, ?2) "
+	    "ORDER BY l.change, l.address LIMIT ?3",
 	[ST_CHANGES] = "SELECT " CHANGE " FROM change c WHERE c.change > ?1 "
 	    "ORDER BY c.change LIMIT ?2",
 	[ST_CHANGE] = "SELECT " CHANGE " FROM change c WHERE c.change = ?1",
@@ -261,6 +264,18 @@ bool table_moved(struct table *t)
 
 /* ---- the log ---------------------------------------------------------- */
 
+/* A blob sorts behind every text, so behind every key. */
+static void bind_place(sqlite3_stmt *st, uint64_t after, const char *key,
+    unsigned limit)
+{
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)after);
+	if (key == NULL)
+		sqlite3_bind_zeroblob(st, 2, 0);
+	else
+		db_bind_str(st, 2, key);
+	sqlite3_bind_int(st, 3, (int)limit);
+}
+
 int table_log(struct table *t, const struct table_log_page *page,
     struct error *err)
 {
@@ -269,13 +284,7 @@ int table_log(struct table *t, const struct table_log_page *page,
 
 	if (st == NULL)
 		return -1;
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)page->after);
-	/* A blob sorts behind every text, so behind every key. */
-	if (page->after_key == NULL)
-		sqlite3_bind_zeroblob(st, 2, 0);
-	else
-		db_bind_str(st, 2, page->after_key);
-	sqlite3_bind_int(st, 3, (int)page->limit);
+	bind_place(st, page->after, page->after_key, page->limit);
 	while ((rc = one(t, st, err)) == 1) {
 		page->fn(page->arg, (uint64_t)sqlite3_column_int64(st, 0),
 		    db_text(st, 1));
@@ -371,6 +380,27 @@ int table_change_get(struct table *t, uint64_t change, struct arena *a,
 	}
 	sqlite3_reset(st);
 	return rc;
+}
+
+int table_log_rows(struct table *t, const struct table_log_values *page,
+    struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_LOG_ROWS, err);
+	struct table_value before, after;
+	int n = 0, rc;
+
+	if (st == NULL)
+		return -1;
+	bind_place(st, page->after, page->after_key, page->limit);
+	while ((rc = one(t, st, err)) == 1) {
+		before = table_value_at(st, 2);
+		after = table_value_at(st, 7);
+		page->fn(page->arg, (uint64_t)sqlite3_column_int64(st, 0),
+		    db_text(st, 1), &before, &after);
+		n++;
+	}
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : n;
 }
 
 int table_history(struct table *t, struct slice key,

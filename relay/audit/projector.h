@@ -82,6 +82,10 @@ struct last_delivery *projector_last(struct projector *p);
 struct spf_counts;
 struct spf_counts *projector_spf(struct projector *p);
 
+/* Any thread: takes in what is synced now, and commits ledger.db if that is
+ * due. */
+void projector_poke(struct projector *p);
+
 struct projector_stats {
 	uint64_t records;  /* taken in since the start               */
 	uint64_t gap;	   /* records that mail could not wait for   */

@@ -34,6 +34,12 @@ static void *run(void *arg)
 	return NULL;
 }
 
+void projector_poke(struct projector *p)
+{
+	mailbox_wake(&p->box);
+	mailbox_wake(&p->pause);
+}
+
 int projector_run(struct projector *p, struct error *err)
 {
 	int rc = pthread_create(&p->thread, NULL, run, p);

@@ -15,6 +15,7 @@
 #include "relay/cli/spf/spf_commands.h"
 #include "relay/cli/table/table_commands.h"
 #include "relay/cli/wave/wave_commands.h"
+#include "relay/cli/watermark/watermark_commands.h"
 
 const struct cli_command *const all_commands[] = {
 	cmd_status,
@@ -27,6 +28,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_undo,
 	cmd_rollback,
 	cmd_hold,
+	cmd_watermark,
 	cmd_changes,
 	cmd_wave,
 	cmd_wave_show,

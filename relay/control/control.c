@@ -27,6 +27,7 @@ static const struct ctl_command commands[] = {
 	{ "route.wait",   control_route_wait    },
 	{ "status",       control_status       },
 	{ "trace",        control_trace        },
+	{ "watermark.mark", control_watermark_mark },
 	{ NULL,           NULL                 },
 	/* clang-format on */
 };

@@ -19,6 +19,7 @@ struct oldtls;
 struct projector;
 struct queue_thread;
 struct table_follow;
+struct watermarks;
 struct worker;
 
 /* The handles that commands look at; they outlive the control. */
@@ -28,6 +29,7 @@ struct control_config {
 	struct conf_snapshot *snapshot; /* counted */
 	struct queue_thread *queue_thread;
 	struct table_follow *follow;
+	struct watermarks *watermarks;
 	struct projector *projector;
 	struct worker **worker; /* shared.workers.n of them */
 	struct acceptor *acceptor;

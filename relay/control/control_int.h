@@ -83,6 +83,8 @@ void control_audit_position(void *arg, struct ctl_request *r,
     const json_t *args);
 /* No client waits any more: their threads end soon. */
 void control_search_stop(struct control *c);
+void control_watermark_mark(void *arg, struct ctl_request *r,
+    const json_t *args);
 void control_trace(void *arg, struct ctl_request *r, const json_t *args);
 void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_fetched(struct spool_fetch *f);

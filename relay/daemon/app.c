@@ -19,6 +19,7 @@
 #include "relay/settle/downtime.h"
 #include "relay/cutover/table_follow.h"
 #include "relay/cutover/removal.h"
+#include "relay/cutover/watermark/watermarks.h"
 #include "relay/watch/oldtls.h"
 #include "relay/daemon/descriptors.h"
 #include "relay/daemon/recovery.h"
@@ -168,7 +169,8 @@ static int run_threads(struct app *a, struct error *err)
 	if (spool_run(a->shared.spool, err) < 0 ||
 	    queue_thread_run(a->queue_thread, err) < 0 ||
 	    projector_run(a->projector, err) < 0 ||
-	    table_follow_run(a->follow, err) < 0)
+	    table_follow_run(a->follow, err) < 0 ||
+	    watermarks_run(a->watermarks, err) < 0)
 		return -1;
 	for (int i = 0; i < a->workers; i++)
 		if (worker_thread_run(a->worker[i], err) < 0)
@@ -194,17 +196,6 @@ static void log_listeners(const struct app *a)
 				    kv_str("name", c->listen[i].name),
 				    kv_str("address", text));
 			}
-}
-
-/* A user that may write there decides what becomes of mail. */
-static int check_private(const struct conf *c, struct error *err)
-{
-	struct place_open o;
-
-	if (!place_open_to_all(c, &o))
-		return 0;
-	return error_set(err, "%s.%s: everybody on this machine can write %s; "
-	    "chmod o-w %s", o.section, o.key, o.path, o.path);
 }
 
 /* On any thread. */
@@ -254,7 +245,8 @@ static int make_control(struct app *a, struct error *err)
 {
 	const struct control_config c = {.ops = a->ops, .shared = &a->shared,
 	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
-	    .follow = a->follow, .projector = a->projector, .worker = a->view,
+	    .follow = a->follow, .watermarks = a->watermarks,
+	    .projector = a->projector, .worker = a->view,
 	    .acceptor = a->acceptor, .asked = a->asked, .oldtls = a->oldtls,
 	    .certificates = a->certificates, .started_us = a->started_us,
 	    .degraded = recovery_degraded(a->recovery),
@@ -288,7 +280,7 @@ static int build(struct app *a, struct error *err)
 	a->tokens = tokens_new(a->shared.rng, a->table_path);
 	a->descriptors = descriptors_limit();
 	if (descriptors_check(c, a->workers, a->descriptors, err) < 0 ||
-	    check_private(c, err) < 0 ||
+	    place_check_private(c, err) < 0 ||
 	    removal_check_table(c, err) < 0 ||
 	    tokens_open(a->tokens, c, err) < 0)
 		return -1;
@@ -301,6 +293,10 @@ static int build(struct app *a, struct error *err)
 	if (a->follow == NULL || make_workers(a, err) < 0)
 		return -1;
 	make_watch(a);
+	a->watermarks = watermarks_new(&(struct watermarks_config){
+	    .shared = &a->shared, .projector = a->projector,
+	    .queue_thread = a->queue_thread, .alarms = a->alarms,
+	    .spawner = a->spawner, .snapshot = a->snapshot});
 	return make_control(a, err);
 }
 
@@ -362,6 +358,7 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 		ask_cache_clear(a->asked);
 	control_configure(a->control, snapshot);
 	table_follow_configure(a->follow, snapshot);
+	watermarks_configure(a->watermarks, snapshot);
 	projector_keep(a->projector, snapshot->conf->audit.keep_ms);
 	last_delivery_configure(projector_last(a->projector), snapshot->conf);
 	a->snapshot = snapshot;
@@ -403,6 +400,7 @@ static void join_threads(struct app *a)
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_thread_join(a->worker[i]);
 	logins_stop(a->logins);
+	watermarks_stop(a->watermarks);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -459,6 +457,7 @@ static void free_all(struct app *a)
 	workers_free(a->shared.workers);
 	stop_projector(a);
 	/* Rings the projector's bell a last time. */
+	watermarks_free(a->watermarks);
 	spool_close(a->shared.spool);
 	projector_close(a->projector);
 	table_follow_free(a->follow);

@@ -31,6 +31,7 @@ struct spawner;
 struct spf_blame;
 struct table_follow;
 struct tokens;
+struct watermarks;
 struct worker_thread;
 
 struct app {
@@ -54,6 +55,7 @@ struct app {
 	struct projector *projector;
 	struct queue_thread *queue_thread;
 	struct table_follow *follow;
+	struct watermarks *watermarks;
 	struct control *control;
 	struct alarms *alarms;
 	struct conditions *conditions;

@@ -105,3 +105,13 @@ bool place_open_to_all(const struct conf *c, struct place_open *open_out)
 	}
 	return false;
 }
+
+int place_check_private(const struct conf *c, struct error *err)
+{
+	struct place_open o;
+
+	if (!place_open_to_all(c, &o))
+		return 0;
+	return error_set(err, "%s.%s: everybody on this machine can write %s; "
+	    "chmod o-w %s", o.section, o.key, o.path, o.path);
+}

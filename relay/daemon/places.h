@@ -40,6 +40,9 @@ struct place_open {
 };
 bool place_open_to_all(const struct conf *c, struct place_open *open_out);
 
+/* The same as an error: such a user decides what becomes of mail. */
+int place_check_private(const struct conf *c, struct error *err) PH_CHECK;
+
 /* The key of the configuration that names the folder in which `path` lies,
  * where the daemon may write; NULL: there is none. */
 const char *place_may_write(const struct conf *c, const char *path);

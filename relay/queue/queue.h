@@ -186,6 +186,10 @@ struct queue_people {
 unsigned queue_older_attempts(const struct queue *q,
     const struct queue_people *people, uint64_t change);
 
+/* Deliveries of that recipient (QUEUE_ANYBODY: of those that are not known) to
+ * that leg that wait for their time or are under way. */
+unsigned queue_open_at(const struct queue *q, uint64_t hash, int leg);
+
 /* The daemon did not run from then (wall us) until now. A lifetime that ended
  * meanwhile ends when the delivery was tried once more, at the latest another
  * lifetime from now. */

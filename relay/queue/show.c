@@ -201,3 +201,17 @@ unsigned queue_older_attempts(const struct queue *q,
 	}
 	return k;
 }
+
+unsigned queue_open_at(const struct queue *q, uint64_t hash, int leg)
+{
+	unsigned k = 0;
+
+	for (uint32_t n = chain_newest(q, hash); n != 0;
+	     n = delivery_at(q, n)->chain_next) {
+		const struct delivery *d = delivery_at(q, n);
+
+		k += d->hash == hash && d->leg == (unsigned)leg &&
+		     (d->place == PLACE_CLAIMED || waits_for_time(d));
+	}
+	return k;
+}

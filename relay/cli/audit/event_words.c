@@ -314,6 +314,25 @@ static void say_wave(const json_t *e, struct strbuf *out)
 	}
 }
 
+/* "ann@corp.example at legacy: watermark reached, last delivery …" */
+static void say_watermark(const json_t *e, struct strbuf *out)
+{
+	add(out, json_text(e, "to"));
+	strbuf_adds(out, " at ");
+	add(out, json_text(e, "leg"));
+	strbuf_adds(out, ": watermark ");
+	add(out, json_text(e, "state"));
+	if (json_text(e, "last")[0] != '\0') {
+		strbuf_adds(out, ", last delivery ");
+		add(out, json_text(e, "last"));
+		strbuf_addc(out, ' ');
+		add(out, json_text(e, "message"));
+	} else {
+		strbuf_adds(out, ", no delivery on record since ");
+		add(out, json_text(e, "since"));
+	}
+}
+
 static void say_egress(const json_t *e, struct strbuf *out)
 {
 	const char *egress = json_text(e, "egress");
@@ -417,6 +436,7 @@ static const struct {
 	{ "change",     NULL,              say_change   },
 	{ "egress",     NULL,              say_egress   },
 	{ "wave",       NULL,              say_wave     },
+	{ "watermark",  NULL,              say_watermark },
 	{ "leg",        NULL,              say_leg      },
 	{ "alarm",      NULL,              say_alarm    },
 	{ "audit.gap",  NULL,              say_gap      },

@@ -9,10 +9,12 @@
 #include "relay/cli/table/cli_commit.h"
 #include "relay/cli/table/cli_put.h"
 #include "relay/cli/table/cli_table.h"
+#include "relay/cli/watermark/watermark_show.h"
 
 /* ---- get -------------------------------------------------------------- */
 
-static int get_one(struct cli *c, struct table *t, const char *address)
+static int get_one(struct cli *c, struct table *t, const char *address,
+    struct slice *key_out)
 {
 	struct arena *a = arena_new();
 	struct table_row row;
@@ -30,6 +32,7 @@ static int get_one(struct cli *c, struct table *t, const char *address)
 		code = cli_fail(c, "%s", err.text);
 	else if (code == CLI_DONE)
 		code = cli_fail(c, "%s has no row", address);
+	*key_out = slice_str(arena_slicedup(c->arena, strbuf_view(&key)));
 	strbuf_fini(&key);
 	arena_free(a);
 	return code;
@@ -38,19 +41,22 @@ static int get_one(struct cli *c, struct table *t, const char *address)
 static int run_get(struct cli *c)
 {
 	struct table *t = cli_table(c);
+	struct slice *key = arena_alloc(c->arena,
+	    (size_t)(c->args + 1) * sizeof(*key));
 	int code = CLI_DONE;
 
 	if (t == NULL)
 		return CLI_NO;
 	out_table(&c->out, cli_row_columns);
 	for (int i = 0; i < c->args; i++) {
-		int one = get_one(c, t, c->arg[i]);
+		int one = get_one(c, t, c->arg[i], &key[i]);
 
 		if (one != CLI_DONE)
 			code = one;
 	}
 	out_end(&c->out);
 	table_close(t);
+	watermark_show_of(c, key, (size_t)c->args);
 	return code;
 }
 

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Inside of the watermarks. watermark_common.c is below all: the table, the
+ * route of an address, events on their way. watermarks.c is above: the thread.
+ */
+#ifndef RELAY_CUTOVER_WATERMARK_WATERMARKS_INT_H
+#define RELAY_CUTOVER_WATERMARK_WATERMARKS_INT_H
+
+#include <pthread.h>
+
+#include "policy/route.h"
+#include "relay/audit/delivered/watermark_post.h"
+#include "relay/audit/delivered/watermark_reader.h"
+#include "relay/cutover/watermark/watermarks.h"
+#include "relay/mail/addr.h"
+
+enum watermark_letter { M_CALL = 1, M_FLUSHED, M_DECIDE };
+
+enum {
+	SOON_MS = 20,	   /* what others do is looked at again */
+	TROUBLE_MS = 1000, /* table or ledger.db cannot be read */
+	KEY_BYTES = 2 * ADDR_MAX,
+};
+
+struct mark_legs {
+	unsigned n;
+	uint16_t leg[2 * ROUTE_LEGS_MAX];
+};
+
+/* A question to the journal: is all that was posted before synced? One at a
+ * time; it outlives what it is for. */
+enum flush_state { FLUSH_NONE, FLUSH_ASKED, FLUSH_DONE, FLUSH_FAILED };
+struct mark_flush {
+	enum flush_state state;
+	struct spool_pos pos; /* of FLUSH_DONE: all of before it is */
+};
+
+/* Before a domain's recipients are looked for: no attempt by the route of
+ * before is under way, and ledger.db has the results. */
+enum walk_phase { WALK_OLDER, WALK_ASKED, WALK_SYNC, WALK_COMMIT, WALK_READ };
+
+/* A change of a domain's row, in the midst of its recipients. */
+struct domain_walk {
+	bool on;
+	char domain[KEY_BYTES]; /* "": each domain */
+	uint64_t change;
+	struct mark_legs legs;
+	unsigned leg; /* 0: watermarks that are there; n: the n-th of legs */
+	enum walk_phase phase;
+	struct watermark_reader *reader; /* NULL: not opened yet */
+	struct watermark_page page;
+	int64_t after;
+};
+
+struct walk_ask {
+	bool asked; /* the queue, and it has not answered */
+	uint64_t change;
+	unsigned older;
+	struct mark_flush flush;
+};
+
+struct log_follow {
+	bool began;
+	uint64_t told;	 /* changes up to it are told to ledger.db         */
+	int64_t version; /* of the table, when all of it was read; 0: not */
+	uint64_t change; /* all before it is told, and of it … */
+	char key[KEY_BYTES]; /* … the rows up to here; "": all */
+	struct domain_walk walk;
+};
+
+enum ask_phase { ASK_IDLE, ASK_QUEUE, ASK_TAKE };
+
+struct ask_row {
+	char *address;
+	uint16_t leg; /* of names */
+	uint64_t hash;
+	unsigned open, was_open;
+};
+
+struct mark_round {
+	enum ask_phase phase;
+	struct watermark_reader *reader; /* of the round */
+	struct watermark_page page;
+	bool seen; /* something is to be done in this round */
+	int64_t round_ms; /* the next one begins then */
+	struct ask_row *row;
+	unsigned n, cap;
+	unsigned anybody[NAMES_MAX]; /* open, of recipients not known */
+	struct mark_flush flush;
+};
+
+struct watermarks {
+	struct watermarks_config cfg;
+	struct shared *shared;
+	struct last_delivery *last;
+	struct conf_snapshot *snapshot;
+	_Atomic(struct conf_snapshot *) next_snapshot;
+	struct loop *loop;
+	struct mailbox box;
+	struct timer again;
+	pthread_t thread;
+	bool running, ended;
+	struct table *table; /* NULL: not now */
+	uint64_t epoch;
+	struct arena *arena; /* of a row; renewed */
+	struct mark_file *marks; /* NULL: not opened yet */
+	struct log_follow log;
+	struct walk_ask walk_ask;
+	struct mark_round ask;
+	/* Decisions that wait, and those that wait to be in ledger.db. */
+	struct watermark_decision *decide, *answer;
+	bool said; /* the trouble was logged */
+};
+
+/* ---- watermark_common.c ---- */
+
+/* Opens the table where it is not. False: not now, and that was said. */
+bool marks_table(struct watermarks *w);
+void marks_trouble(struct watermarks *w, const struct error *err);
+struct watermark_reader *marks_reader(struct watermarks *w);
+/* The base address in its lookup form; false: it is none. */
+bool marks_key(struct watermarks *w, struct slice address, struct strbuf *out);
+/* The route of an address by the table as it is, in a read transaction of its
+ * own. False: it is no address, or cannot be read. */
+bool marks_route(struct watermarks *w, struct slice address,
+    struct decision *out);
+/* Is that leg named, and the recipient not held? */
+bool marks_named(const struct decision *d, int leg);
+void marks_event(struct watermarks *w, enum watermark_event event,
+    const struct watermark_op *op);
+/* Does nothing wait for a commit of ledger.db? Else it is hurried. */
+bool marks_settled(struct watermarks *w);
+/* The answer comes with marks_flushed(). */
+void marks_flush(struct watermarks *w, struct mark_flush *f);
+void marks_flushed(struct watermarks *w, struct spool_op *op);
+/* Is that so, and has ledger.db taken in what lies before? Then it is
+ * FLUSH_NONE again. */
+bool marks_took(struct watermarks *w, struct mark_flush *f);
+int64_t marks_wall_us(const struct watermarks *w);
+int64_t marks_mono_ms(const struct watermarks *w);
+
+/* ---- the parts of a step; true: there is more to do at once ---- */
+
+bool marks_follow(struct watermarks *w);     /* watermark_log.c    */
+bool marks_walk(struct watermarks *w);	     /* watermark_domain.c */
+void marks_walk_begin(struct watermarks *w, struct slice key,
+    const struct mark_legs *legs, uint64_t change);
+void marks_walk_end(struct watermarks *w);
+bool marks_ask(struct watermarks *w);	     /* watermark_ask.c    */
+void marks_ask_end(struct watermarks *w);
+void marks_decide(struct watermarks *w);     /* watermark_decide.c */
+/* A decision of before ledger.db was made anew, for one that is reached. */
+void marks_remember(struct watermarks *w, const struct watermark *row);
+
+#endif
