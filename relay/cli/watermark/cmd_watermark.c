@@ -53,7 +53,8 @@ static int list_pages(struct watermark_listing *l,
 static int run_list(struct cli *c)
 {
 	const char *state = cli_value(c, "state");
-	struct watermark_listing l = {.c = c, .leg = cli_value(c, "leg"), .state = -1};
+	struct watermark_listing l = {.c = c, .leg = cli_value(c, "leg"),
+	    .state = -1};
 	struct conf *conf = cli_conf(c);
 	struct watermark_reader *r;
 	struct error err;
