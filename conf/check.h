@@ -17,9 +17,6 @@ int listens_check(struct conf *c, struct error *err) PH_CHECK;
 /* conf/check_egress.c: the same for the ways out. */
 int egresses_check(struct conf *c, const struct doc *doc, struct error *err)
     PH_CHECK;
-/* … finds our own addresses as the other side sees them: spf_address, else
- * public_address, else a public source. */
-void leg_find_seen(const struct conf *c, struct conf_leg *l);
 /* … what legs believe of us, and rewrite_sender; after the domains of srs and
  * return. */
 int trust_check(struct conf *c, struct error *err) PH_CHECK;

@@ -27,7 +27,9 @@ static bool is_seen(struct conf_net *net)
 	return true;
 }
 
-void leg_find_seen(const struct conf *c, struct conf_leg *l)
+/* Our own addresses as the other side sees them: spf_address, else
+ * public_address, else a public source. */
+static void find_own(const struct conf *c, struct conf_leg *l)
 {
 	struct conf_net *net;
 	const char *why;
@@ -45,13 +47,13 @@ void leg_find_seen(const struct conf *c, struct conf_leg *l)
 		l->seen = (struct conf_nets){net, 1};
 }
 
-/* Our own addresses, where it connects to the receivers itself. */
+/* Behind an egress that is another host, receivers see that host. */
 static void find_seen(const struct conf *c, struct conf_leg *l)
 {
-	if (l->direct)
-		leg_find_seen(c, l);
-	else if (l->egress)
+	if (l->egress && !l->direct)
 		l->seen = l->spf_address;
+	else
+		find_own(c, l);
 }
 
 static bool has_family(const struct conf_nets *nets, int family)
@@ -153,11 +155,8 @@ static int check_known_by(const struct conf_leg *l, struct error *err)
 	    "or trust = \"address\"", l->name);
 }
 
-/* The addresses that the leg sees. */
-static int check_seen(const struct conf *c, struct conf_leg *l,
-    struct error *err)
+static int check_seen(const struct conf_leg *l, struct error *err)
 {
-	leg_find_seen(c, l);
 	if (l->seen.count != 0)
 		return 0;
 	return error_at(err, l->file, l->line, "leg \"%s\" has rewrite_sender "
@@ -188,7 +187,7 @@ static int check_rewriting(const struct conf *c, struct conf_leg *l,
 		    "rewrite_sender = \"when-spf-fails\", and its bounces of "
 		    "forged mail would have no address to go to; write the "
 		    "section return { ... }", l->name);
-	return check_seen(c, l, err);
+	return check_seen(l, err);
 }
 
 int trust_check(struct conf *c, struct error *err)

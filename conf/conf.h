@@ -108,8 +108,8 @@ struct conf_leg {
 	enum egress_senders senders;
 	struct conf_nets spf_address; /* as written */
 	char *spf_include; /* "", or the domain whose record lists them */
-	/* The addresses that count; none: by spf_include. Of a leg that
-	 * rewrite_sender holds for: those that it sees. */
+	/* The addresses that count; none: by spf_include. Of a leg those that
+	 * it sees; none: they are not known. */
 	struct conf_nets seen;
 	enum tls_level tls;
 	char *tls_ca;	      /* "" : the system's */

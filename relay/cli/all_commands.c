@@ -42,6 +42,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_leg_probe,
 	cmd_spf_check,
 	cmd_spf_egress,
+	cmd_spf_forecast,
 	cmd_spf_what_if,
 	cmd_trace,
 	cmd_audit,

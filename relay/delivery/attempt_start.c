@@ -12,6 +12,7 @@
 #include "relay/delivery/attempt_sender.h"
 #include "relay/delivery/classify_reply.h"
 #include "relay/delivery/copy_sender.h"
+#include "relay/delivery/forecast.h"
 #include "relay/delivery/outgoing.h"
 #include "relay/mail/domain.h"
 
@@ -26,6 +27,21 @@ static const char *rewritten(const struct attempt *at, unsigned i)
 	return strcmp(said, to) == 0 ||
 			       addr_parse(slice_str(to), true, &a, &why) < 0
 		   ? "" : said;
+}
+
+/* Only recipients with a row: how mail to them fares shows what a leg makes of
+ * real mail, not of guessed addresses. */
+static void count_forecast(struct attempt *at, const struct outcome_letter *o)
+{
+	struct forecast_subject s = {.conf = at->req.conf, .leg = at->req.leg,
+	    .envelope = &at->mail->env, .told = at->req.from};
+
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->row[i].result.outcome == OUT_DELIVERED &&
+		    at->word[i].known && !o->row[i].stranger) {
+			forecast_count(at->w->outgoing->forecast, &s);
+			return;
+		}
 }
 
 static void on_done(void *arg, struct client_request *req)
@@ -44,6 +60,7 @@ static void on_done(void *arg, struct client_request *req)
 	classify_attempt(at, o);
 	attempt_permit_end(at, attempt_permit_met(o));
 	attempt_look_again(at, o);
+	count_forecast(at, o);
 	dialogs_count(w);
 	attempt_finish(at, o);
 }

@@ -7,6 +7,7 @@
 
 #include "relay/base/mem.h"
 #include "relay/client/client.h"
+#include "relay/delivery/forecast.h"
 #include "relay/egress/egress_judge.h"
 
 struct outgoing *outgoing_new(struct worker *w,
@@ -21,6 +22,7 @@ struct outgoing *outgoing_new(struct worker *w,
 	list_init(&o->reading);
 	timer_init(&o->handover, w->loop, handover, w);
 	o->egress = egress_judge_new(w->loop, w->dns, w->spf);
+	o->forecast = forecast_new(w, o->egress);
 	return o;
 }
 
@@ -28,6 +30,7 @@ void outgoing_free(struct outgoing *o)
 {
 	if (o == NULL)
 		return;
+	forecast_free(o->forecast);
 	egress_judge_free(o->egress);
 	timer_fini(&o->handover);
 	mem_free(o);

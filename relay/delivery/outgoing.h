@@ -19,6 +19,7 @@ struct outgoing {
 	struct list reading; /* those that read a head for a DSN */
 	struct timer handover;
 	struct egress_judge *egress;
+	struct forecast *forecast;
 };
 
 /* `handover`, called with `w`, gives back what has waited for too long. */

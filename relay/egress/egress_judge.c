@@ -79,6 +79,11 @@ struct egress_judge *egress_judge_new(struct loop *l, struct dns *dns,
 	return j;
 }
 
+struct dmarc *egress_judge_dmarc(struct egress_judge *j)
+{
+	return j->dmarc;
+}
+
 static void question_free(struct egress_question *q)
 {
 	struct look *l;

@@ -18,12 +18,15 @@ struct dns;
 struct egress_judge; /* a loop's */
 struct egress_question;
 
+struct dmarc;
 struct spf_checker;
 
 /* Borrows all three. */
 struct egress_judge *egress_judge_new(struct loop *l, struct dns *dns,
     struct spf_checker *spf);
 void egress_judge_free(struct egress_judge *j); /* no callback follows */
+/* Policies of From domains; lives as long as `j`. */
+struct dmarc *egress_judge_dmarc(struct egress_judge *j);
 
 enum { EGRESS_TERM_MAX = 96 };
 

@@ -37,6 +37,13 @@ void egress_ask(struct intake *in, const struct conf_leg *first)
 		in->egress.chosen = judged->leg;
 }
 
+/* Of a sender that fails nothing is forecast: no receiver is to take it. */
+static bool is_forecast(const struct intake *in)
+{
+	return in->has_row && intake_conf(in)->spf.check &&
+	       !(in->mail->env.spf[0] != '\0' && in->sender.result == SPF_FAIL);
+}
+
 /* An attempt has no header at hand. */
 void egress_read_header(struct intake *in)
 {
@@ -45,7 +52,7 @@ void egress_read_header(struct intake *in)
 	struct strbuf from, signers;
 	bool whole;
 
-	if (!in->egress.asked)
+	if (!in->egress.asked && !is_forecast(in))
 		return;
 	head = spool_draft_head(m->draft);
 	section = header_section(head);

@@ -71,6 +71,7 @@ struct intake {
 	bool utf8_sender; /* its local part needs SMTPUTF8 */
 	int origin; /* the leg whose connection it is, -1 */
 	enum outbound_right right; /* to send to the outside */
+	bool has_row; /* a recipient has: a forecast counts the message */
 	bool led_back; /* RCPT says an SRS address of ours (srs_rcpt.c) */
 	struct {
 		bool asked;

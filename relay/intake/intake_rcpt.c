@@ -124,6 +124,7 @@ void intake_add(struct intake *in, const struct rcpt_to *t,
 		m->hash = mem_resize(m->hash,
 		    in->rcpt_cap * sizeof(*m->hash));
 	}
+	in->has_row |= d->row.found && d->rule != RULE_DOMAIN;
 	add_deliveries(in, d, &t->to);
 	rcpt = &e->rcpt[e->rcpts];
 	rcpt->to = arena_slicedup(m->arena, t->to.text);

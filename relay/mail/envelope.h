@@ -66,9 +66,10 @@ struct envelope {
 	 * "ip4:192.0.2.0/24 example.org"; "default …": none of its terms. */
 	const char *spf_by;
 	const char *stripped; /* fields removed as forged: their number */
-	/* Of its header, for DMARC, where mail goes out (relay/mail/author.h):
-	 * the domain in From, "" when it is unclear; and those that signed it
-	 * and may be aligned, one blank apart. */
+	/* Of its header, for DMARC, where mail goes out or a recipient has a
+	 * row (relay/mail/author.h): the domain in From, "" when it is
+	 * unclear; and those that signed it and may be aligned, one blank
+	 * apart. */
 	const char *from_domain;
 	const char *dkim;
 	struct slice unknown; /* tags of a newer version, packed; kept */

@@ -98,7 +98,8 @@ static bool look(struct dmarc_question *q, enum dmarc_outlook *out)
 	if (f->silent)
 		return true;
 	*out = DMARC_NO_MATTER;
-	if (f->policy == DMARC_NONE)
+	q->policy = f->policy;
+	if (f->policy == DMARC_NONE && !q->any_policy)
 		return true;
 	org = mem_strdup(f->org);
 	known = judge(q, f, org, out);

@@ -14,7 +14,7 @@ enum dmarc_outlook {
 	DMARC_NO_MATTER, /* no record, or its policy is none */
 	DMARC_BY_SPF, /* the domain that SPF passes is aligned */
 	DMARC_BY_SIGNATURE, /* there is a signature that is aligned */
-	DMARC_WOULD_FAIL, /* quarantine or reject, and nothing is aligned */
+	DMARC_WOULD_FAIL, /* by the policy, and nothing is aligned */
 };
 
 /* The caller's memory; zeroed before its first use. Domains are in normal form
@@ -23,6 +23,9 @@ struct dmarc_question {
 	const char *from;    /* "": not known */
 	const char *signers; /* one blank apart (relay/mail/author.h) */
 	const char *spf;     /* that SPF passes; "": none */
+	bool any_policy; /* is it aligned, whatever the policy is? Then no
+			  * outlook is DMARC_NO_MATTER. */
+	enum dmarc_policy policy; /* comes with the outlook */
 	void (*done)(void *arg, enum dmarc_outlook outlook);
 	void *arg;
 	/* Private. */

@@ -331,6 +331,37 @@ static void the_outlook_of_messages(void **state)
 	}
 }
 
+/* A forecast asks of each policy whether something is aligned. */
+static void any_policy_may_be_asked_for(void **state)
+{
+	static const struct {
+		const char *from, *signers, *spf, *want;
+		enum dmarc_policy policy;
+	} cases[] = {
+		{ "other.test", "", "", "fails", DMARC_NONE },
+		{ "other.test", "other.test", "", "signature", DMARC_NONE },
+		{ "other.test", "", "other.test", "spf", DMARC_NONE },
+		{ "own.corp.test", "", "", "fails", DMARC_NONE },
+		{ "corp.test", "", "", "fails", DMARC_REJECT },
+		{ "down.test", "down.test", "", "unclear", DMARC_NONE },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dmarc_question q = {.from = cases[i].from,
+		    .signers = cases[i].signers, .spf = cases[i].spf,
+		    .any_policy = true, .done = on_outlook, .arg = w};
+
+		w->told = 0;
+		if (!dmarc_outlook(w->dmarc, &q, &w->outlook))
+			for (int k = 0; k < TURNS && w->told == 0; k++)
+				turn(w);
+		print_message("%s by %s, %s\n", q.from, q.signers, q.spf);
+		assert_string_equal(outlook_names[w->outlook], cases[i].want);
+		assert_int_equal(q.policy, cases[i].policy);
+	}
+}
+
 static void a_question_is_taken_back(void **state)
 {
 	struct world *w = *state;
@@ -360,6 +391,8 @@ int main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(there_are_bounds, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(any_policy_may_be_asked_for,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(the_outlook_of_messages, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(a_question_is_taken_back,

@@ -10,6 +10,7 @@
 /* Each ends with a row whose name is NULL. */
 extern const struct cli_command cmd_spf_check[];
 extern const struct cli_command cmd_spf_egress[];
+extern const struct cli_command cmd_spf_forecast[];
 extern const struct cli_command cmd_spf_what_if[];
 
 #endif
