@@ -92,7 +92,7 @@ _posthouse()
 		fi
 	done <<<"$table"
 	case $words in
-	"leg probe " | "leg suspend " | "leg resume ")
+	"leg guide " | "leg probe " | "leg suspend " | "leg resume ")
 		options+=" $(_posthouse_column leg leg list)"
 		;;
 	"wave add " | "wave remove " | "wave delete " | "wave show " | \

@@ -40,6 +40,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_purge,
 	cmd_leg,
 	cmd_leg_probe,
+	cmd_leg_guide,
 	cmd_spf_check,
 	cmd_spf_egress,
 	cmd_spf_forecast,

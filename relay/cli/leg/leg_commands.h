@@ -8,6 +8,7 @@
 #include "relay/cli/common/cli.h"
 
 /* Each ends with a row whose name is NULL. */
-extern const struct cli_command cmd_leg[], cmd_leg_probe[], cmd_status[];
+extern const struct cli_command cmd_leg[], cmd_leg_guide[], cmd_leg_probe[],
+    cmd_status[];
 
 #endif
