@@ -65,6 +65,11 @@ void change_close(struct change *ch)
 	mem_free(ch);
 }
 
+void change_refuse_domains(struct change *ch)
+{
+	ch->no_domains = true;
+}
+
 uint64_t change_staged(const struct change *ch)
 {
 	return ch->staged;
@@ -303,6 +308,10 @@ int change_set(struct change *ch, struct slice address,
 
 	if (key_of(address, key, err) < 0)
 		return -1;
+	if (ch->no_domains && key[0] == '@')
+		return error_set(err, "%.150s is a domain; recipients are "
+		    "wanted, such as --where 'domain = %.150s'", key,
+		    key + 1);
 	return change_stage_row(ch, slice_str(key), row, err);
 }
 

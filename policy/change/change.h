@@ -37,6 +37,8 @@ struct change_row {
 	uint64_t line;	       /* of a file, for messages */
 };
 
+/* From here on, rows of domains that are named are refused. */
+void change_refuse_domains(struct change *ch);
 /* Stages one row; `address` as people write it, or "@domain". */
 int change_set(struct change *ch, struct slice address,
     const struct change_row *row, struct error *err) PH_CHECK;

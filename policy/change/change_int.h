@@ -48,6 +48,7 @@ struct change {
 	uint64_t staged, strangers;
 	char stranger[ADDR_MAX]; /* the first of them */
 	bool twofold; /* a row may be given a copy, or become a group */
+	bool no_domains; /* change_set() refuses their rows */
 	bool once;    /* an address given twice is an error */
 	struct change_watch watch;
 	struct where_waves waves; /* of NULL: it is not known */

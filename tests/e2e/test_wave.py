@@ -71,11 +71,12 @@ def test_members_come_and_go_by_list_and_expression(ph):
 
 def test_every_wrong_line_is_named_and_nothing_made(ph, folder):
     (folder / "list").write_text(
-        "ann@example.com\n@example.com\nbob@example.com\n@other.example\n")
+        "ann@example.com\n@example.com\nx y\n@other.example\n")
     said = ph.cli_fails("wave", "create", "w1", "--file", folder / "list")
     assert f"{folder}/list: line 2: @example.com is a domain" in said
     assert f"{folder}/list: line 4: @other.example is a domain" in said
-    assert "2 lines are wrong; nothing was changed" in said
+    assert f"{folder}/list: line 3: 'x y' is no address" in said
+    assert "3 lines are wrong; nothing was changed" in said
     assert ph.cli_json("wave list") == []
 
 
@@ -94,6 +95,7 @@ def test_every_wrong_line_is_named_and_nothing_made(ph, folder):
     ("wave delete w9", 1, "there is no wave w9"),
     ("wave remove", 2, "say of which wave, or --all"),
     ("wave exclude --where vip", 2, "--note says why"),
+    ("wave exclude --where 'wave = w9' --note x", 1, "there is no wave w9"),
     ("wave include", 2, "say which rule"),
     ("wave include 0", 2, "'0' is no number of a rule"),
     ("wave include 7", 1, "there is no such rule"),

@@ -83,9 +83,6 @@ static void what_is_no_wave_is_refused_and_nothing_made(void **state)
 	    {"w1", "ann", "there is a wave w1 already (planned)"},
 	    {"w 2", "ann", "'w 2' is no name of a wave: letters, digits, "
 		"'-', '_' and '.' may stand in one"},
-	    {"w2", "ann @example.com", "line 2: @example.com is a domain; "
-		"the members of a wave are recipients, such as --where "
-		"'domain = example.com'"},
 	};
 	struct table_tmp *t = wave_tmp_table(state);
 
@@ -312,6 +309,12 @@ static void a_rule_leaves_out_until_it_is_taken_away(void **state)
 	assert_int_equal(rule(t, true, "address like 'an%' or "
 	    "address = zoe@example.com", &number, &err), -1);
 	assert_string_equal(err.text, "rule 1 has that expression already");
+	wave_tmp_create(t, "w2", "bob");
+	assert_int_equal(rule(t, true, "wave = w2", &number, &err), 0);
+	wave_tmp_look(t, &run, 9, true);
+	assert_non_null(strstr(run.text, "bob excluded rule 2"));
+	change_close(run.ch);
+	assert_int_equal(rule(t, false, NULL, &number, &err), 1);
 	number = 7;
 	assert_int_equal(rule(t, false, NULL, &number, &err), 0);
 	number = 0;

@@ -15,7 +15,7 @@ enum wave_statement {
 	WS_MEMBERS, WS_HAS, WS_OF, WS_NAMES_OF, WS_MARK, WS_SEAT,
 	WS_TAKE, WS_MOVED, WS_SLICE_MARK, WS_SLICE_ADD, WS_SLICE_NEXT,
 	WS_TAKEN_BACK, WS_SLICES, WS_SLICES_SINCE,
-	WS_STAGED_DOMAIN, WS_STAGED_CLEAR, WS_STAGED_ADD,
+	WS_STAGED_CLEAR, WS_STAGED_ADD,
 	WS_STAGED_REMOVE, WS_STAGED_REMOVE_ALL, WS_NO_ROW,
 	WS_DECIDE, WS_DECIDED, WS_DECIDED_ABOUT,
 	WS_EXCLUDES, WS_EXCLUDE_ADD, WS_EXCLUDE_FIND, WS_EXCLUDE_DROP,
@@ -73,6 +73,8 @@ struct exclude_rules *exclude_rules_load(struct wave_file *f,
 void exclude_rules_free(struct exclude_rules *r);
 /* Does one of them ask for the column `wave`? */
 bool exclude_rules_ask_wave(const struct exclude_rules *r);
+/* Does a rule ask for the column `wave`? Then the row must say it. */
+bool exclude_rules_ask_waves(const struct exclude_rules *r);
 /* Its number; 0: none. */
 uint64_t exclude_rules_match(const struct exclude_rules *r,
     const struct where_row *row);

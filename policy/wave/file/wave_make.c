@@ -25,24 +25,6 @@ struct work {
 
 /* ---- what is staged --------------------------------------------------- */
 
-/* Each is a fault of its line. */
-static int refuse_domains(struct wave_file *f, struct change *ch,
-    struct error *err)
-{
-	sqlite3_stmt *st = wave_stmt(f, WS_STAGED_DOMAIN, err);
-	struct error why;
-	int rc = -1;
-
-	while (st != NULL && (rc = wave_step(f, st, err)) > 0) {
-		error_set(&why, "%.150s is a domain; the members of a wave "
-		    "are recipients, such as --where 'domain = %.150s'",
-		    db_str(st, 0), db_str(st, 0) + 1);
-		change_fault(ch, (uint64_t)sqlite3_column_int64(st, 1),
-		    why.text);
-	}
-	return rc < 0 ? -1 : change_faulty(ch, err);
-}
-
 static int on_stage(void *arg, struct change *ch, struct change_done *done,
     struct error *err)
 {
@@ -53,8 +35,8 @@ static int on_stage(void *arg, struct change *ch, struct change_done *done,
 	(void)done;
 	if (f == NULL)
 		return -1;
-	if (refuse_domains(f, ch, err) == 0 && change_widen(ch, err) == 0 &&
-	    wave_touch(f, err) == 0 && work->fn(work, f, err) == 0)
+	if (change_widen(ch, err) == 0 && wave_touch(f, err) == 0 &&
+	    work->fn(work, f, err) == 0)
 		rc = db_do(&f->db, WS_STAGED_CLEAR, err);
 	wave_file_close(f);
 	return rc;

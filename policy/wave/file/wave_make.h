@@ -28,8 +28,8 @@ struct wave_made {
 /* Makes a wave of the recipients that `ch` has staged (change_set(),
  * change_list(), change_where() with a row that keeps all values), with all
  * addresses of their mailboxes; in one transaction with its decision. `ch` can
- * only be closed after that. -1: nothing was made. A domain's row is refused.
- */
+ * only be closed after that. Members are recipients: change_refuse_domains().
+ * -1: nothing was made. */
 int wave_create(struct change *ch, const struct wave_new *w,
     struct wave_made *made_out, struct error *err) PH_CHECK;
 /* Adds what is staged to a wave that is planned, or takes it out; mailboxes

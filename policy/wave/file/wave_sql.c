@@ -92,8 +92,6 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_SLICES_SINCE] = "SELECT " SLICE_COLUMNS " FROM slice "
 	    "WHERE time > ?1 ORDER BY time",
 
-	[WS_STAGED_DOMAIN] = "SELECT address, line FROM temp.stage "
-	    "WHERE substr(address, 1, 1) = '@' ORDER BY line, address",
 	[WS_STAGED_CLEAR] = "DELETE FROM temp.stage",
 	/* A mailbox has the seat of its first address. */
 	[WS_STAGED_ADD] = "INSERT OR IGNORE INTO member SELECT ?1, s.address, "

@@ -49,7 +49,11 @@ static struct change *staged(struct cli *c, struct choice *choice,
 {
 	struct change *ch = cli_change(c);
 
-	*code_out = ch == NULL ? CLI_NO : stage(c, ch, choice);
+	*code_out = CLI_NO;
+	if (ch == NULL)
+		return NULL;
+	change_refuse_domains(ch);
+	*code_out = stage(c, ch, choice);
 	if (*code_out == CLI_DONE)
 		return ch;
 	change_close(ch);

@@ -5,7 +5,9 @@
 #include <inttypes.h>
 
 #include "policy/wave/file/exclude.h"
+#include "policy/wave/file/wave_where.h"
 #include "relay/base/clock.h"
+#include "relay/cli/table/cli_table.h"
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_open.h"
 
@@ -68,15 +70,26 @@ static int write_rule(struct cli *c, struct exclude_said *said, bool add,
 	return rc;
 }
 
+/* Waves that it names must be there. */
 static int check_where(struct cli *c, const char *text)
 {
+	const char *path = cli_table_path(c);
+	struct where_waves waves;
 	struct error err;
 	struct where *w = where_parse(slice_str(text), &err);
+	int rc;
 
 	if (w == NULL)
 		return cli_usage(c, "%s", err.text);
+	if (path == NULL || !where_asks(w, WHERE_WAVE)) {
+		where_free(w);
+		return path == NULL ? CLI_NO : CLI_DONE;
+	}
+	waves = wave_where_new(path);
+	rc = waves.known(waves.arg, w, &err);
+	waves.end(waves.arg);
 	where_free(w);
-	return CLI_DONE;
+	return rc < 0 ? cli_fail(c, "%s", err.text) : CLI_DONE;
 }
 
 static int run_exclude(struct cli *c)

@@ -11,6 +11,7 @@
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_figures.h"
 #include "relay/cli/wave/wave_open.h"
+#include "relay/when/zone_file.h"
 
 /* ---- list ------------------------------------------------------------- */
 
@@ -143,30 +144,45 @@ static void add_count(struct strbuf *b, const char *before, uint64_t n,
 	strbuf_addf(b, " %s", what);
 }
 
-/* Local, and UTC beside it. */
-static void add_time(struct strbuf *b, int64_t us)
-{
-	char local[CLOCK_LOCAL_MAX], utc[CLOCK_RFC3339_MAX];
+/* A wave on the screen; `zone` NULL: times are the machine's. */
+struct wave_view {
+	struct cli *c;
+	const struct wave *w;
+	const struct wave_figures *g;
+	const struct zone *zone;
+};
 
-	clock_local(us, local);
+/* Local, and UTC beside it. */
+static void add_time(struct strbuf *b, const struct wave_view *v, int64_t us)
+{
+	char machine[CLOCK_LOCAL_MAX], local[ZONE_TEXT_MAX];
+	char utc[CLOCK_RFC3339_MAX];
+
 	clock_rfc3339(us, utc);
-	strbuf_addf(b, "%s (UTC %.19sZ)", local, utc);
+	if (v->zone == NULL) {
+		clock_local(us, machine);
+		strbuf_addf(b, "%s (UTC %.19sZ)", machine, utc);
+		return;
+	}
+	zone_text(v->zone, us / 1000000, local);
+	strbuf_addf(b, "%s, %s (UTC %.19sZ)", local, v->zone->name, utc);
 }
 
-static void say_time(struct cli *c, const char *what, int64_t us)
+static void say_time(const struct wave_view *v, const char *what, int64_t us)
 {
 	struct strbuf b;
 
 	if (us == 0)
 		return;
 	strbuf_init(&b, OUT_LINE_MAX);
-	add_time(&b, us);
-	out_say(&c->out, "%-10s %s", what, strbuf_cstr(&b));
+	add_time(&b, v, us);
+	out_say(&v->c->out, "%-10s %s", what, strbuf_cstr(&b));
 	strbuf_fini(&b);
 }
 
-static void say_members(struct cli *c, const struct wave_figures *g)
+static void say_members(const struct wave_view *v)
 {
+	const struct wave_figures *g = v->g;
 	const struct wave_counts *n = &g->counts;
 	struct strbuf b;
 
@@ -182,7 +198,7 @@ static void say_members(struct cli *c, const struct wave_figures *g)
 		add_count(&b, ", ", n->state[MEMBER_EXCLUDED], "excluded");
 	if (n->state[MEMBER_SKIPPED] > 0)
 		add_count(&b, ", ", n->state[MEMBER_SKIPPED], "skipped");
-	out_say(&c->out, "%-10s %s", "members", strbuf_cstr(&b));
+	out_say(&v->c->out, "%-10s %s", "members", strbuf_cstr(&b));
 	strbuf_fini(&b);
 }
 
@@ -208,27 +224,28 @@ static void say_options(struct cli *c, const struct wave_options *o)
 	strbuf_fini(&b);
 }
 
-static void say_slices(struct cli *c, const struct wave *w,
-    const struct wave_figures *g)
+static void say_slices(const struct wave_view *v)
 {
+	const struct wave_figures *g = v->g;
 	struct strbuf b;
 
 	if (g->slices == 0)
 		return;
 	strbuf_init(&b, OUT_LINE_MAX);
 	add_count(&b, "", g->slices, g->slices == 1 ? "slice" : "slices");
-	strbuf_addf(&b, " in run %u", w->run);
+	strbuf_addf(&b, " in run %u", v->w->run);
 	if (g->per_hour > 0)
 		add_count(&b, ", ", g->per_hour, "members an hour");
 	strbuf_adds(&b, ", the newest at ");
-	add_time(&b, g->last_us);
-	out_say(&c->out, "%-10s %s", "slices", strbuf_cstr(&b));
+	add_time(&b, v, g->last_us);
+	out_say(&v->c->out, "%-10s %s", "slices", strbuf_cstr(&b));
 	strbuf_fini(&b);
 }
 
-static void say_wait(struct cli *c, const struct wave *w,
-    const struct wave_figures *g)
+static void say_wait(const struct wave_view *v)
 {
+	const struct wave *w = v->w;
+	const struct wave_figures *g = v->g;
 	struct strbuf b;
 
 	strbuf_init(&b, OUT_LINE_MAX);
@@ -242,26 +259,39 @@ static void say_wait(struct cli *c, const struct wave *w,
 	if (g->due.step == WAVE_WAIT && g->due.until_us > 0 &&
 	    g->due.until_us < INT64_MAX) {
 		strbuf_adds(&b, ", until ");
-		add_time(&b, g->due.until_us);
+		add_time(&b, v, g->due.until_us);
 	}
 	if (b.n > 0)
-		out_say(&c->out, "%-10s %s", "waits for", strbuf_cstr(&b));
+		out_say(&v->c->out, "%-10s %s", "waits for", strbuf_cstr(&b));
 	strbuf_fini(&b);
+}
+
+/* The zone in which its time was said, else that of the configuration. */
+static const struct zone *zone_of(struct cli *c, const struct wave *w)
+{
+	const struct zone *z = NULL;
+	struct error ignored;
+
+	if (w->options.zone[0] != '\0')
+		z = zone_load(c->arena, slice_str(w->options.zone), &ignored);
+	return z != NULL ? z : c->conf->wave.clock;
 }
 
 static void say_wave(struct cli *c, const struct wave *w,
     const struct wave_figures *g)
 {
+	const struct wave_view v = {c, w, g, zone_of(c, w)};
+
 	out_say(&c->out, "%-10s %s, %s%s%s", "wave", w->name,
 	    wave_state_text((int)w->state), w->route[0] == '\0' ? "" : ", to ",
 	    w->route);
-	say_members(c, g);
-	say_time(c, "at", w->at_us);
+	say_members(&v);
+	say_time(&v, "at", w->at_us);
 	say_options(c, &w->options);
-	say_slices(c, w, g);
-	say_time(c, "done by", g->end_us);
-	say_wait(c, w, g);
-	say_time(c, "created", w->created_us);
+	say_slices(&v);
+	say_time(&v, "done by", g->end_us);
+	say_wait(&v);
+	say_time(&v, "created", w->created_us);
 	out_say(&c->out, "%-10s %s%s%s", "by", w->who,
 	    w->note[0] == '\0' ? "" : ": ", w->note);
 }
