@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "conf/check.h"
 #include "relay/cli/leg/guide_steps.h"
 #include "relay/cli/leg/leg_commands.h"
 #include "relay/net/tls_look.h"
@@ -17,7 +16,7 @@ enum { TEXT_MAX = 16 << 10, NET_TEXT = INET6_ADDRSTRLEN + 4 };
 /* By what a leg knows us. */
 struct guide {
 	struct cli *c;
-	struct conf_leg *leg;
+	const struct conf_leg *leg;
 	const struct tls_certificate *cert; /* NULL: it is shown none */
 	unsigned facts;
 	int steps; /* shown so far */
@@ -332,7 +331,7 @@ static unsigned facts_of(const struct guide *g)
 	return facts;
 }
 
-static struct conf_leg *find_leg(const struct conf *c, const char *name)
+static const struct conf_leg *find_leg(const struct conf *c, const char *name)
 {
 	for (int i = 0; i < c->legs; i++)
 		if (strcmp(c->leg[i].name, name) == 0)
@@ -357,7 +356,6 @@ static int run_guide(struct cli *c)
 				   "is in the DNS: see `posthoused -t --dns` "
 				   "and `posthouse spf egress DOMAIN`",
 		    c->arg[0]);
-	leg_find_seen(c->conf, g.leg);
 	if (g.leg->certificate[0] != '\0') {
 		if (tls_certificate_file(g.leg->certificate, c->arena, &cert,
 			&err) != 0)
