@@ -81,6 +81,10 @@ const struct event_row event_table[EVENTS] = {
 	[EVENT_WAVE] = { "wave",
 		"name state step run slice change members done pending who reason",
 		"A wave came to another state, or a slice of it was flipped" },
+	[EVENT_REPLAY] = { "replay",
+		"number state who command note from_leg to_leg since until users "
+		"made there waits came_from gone unread reason",
+		"A replay came to another state" },
 };
 
 const struct alarm_row alarm_table[ALARMS] = {

@@ -11,6 +11,7 @@
 #include "relay/cli/leg/leg_commands.h"
 #include "relay/cli/login/login_commands.h"
 #include "relay/cli/queue/queue_commands.h"
+#include "relay/cli/replay/replay_commands.h"
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/spf/spf_commands.h"
 #include "relay/cli/table/table_commands.h"
@@ -37,6 +38,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_queue,
 	cmd_queue_act,
 	cmd_queue_export,
+	cmd_replay,
 	cmd_purge,
 	cmd_leg,
 	cmd_leg_probe,

@@ -5,6 +5,7 @@
 #include "relay/control/control_int.h"
 
 #include "relay/cutover/table_follow.h"
+#include "relay/cutover/replay/replay.h"
 #include "relay/post/call.h"
 
 enum { END_TURNS = 500 };
@@ -24,6 +25,9 @@ static const struct ctl_command commands[] = {
 	{ "queue.import", control_queue_import },
 	{ "queue.list",   control_queue_list   },
 	{ "queue.show",   control_queue_show   },
+	{ "replay.list",  control_replay_list  },
+	{ "replay.show",  control_replay_show  },
+	{ "replay.start", control_replay_start },
 	{ "route.wait",   control_route_wait    },
 	{ "status",       control_status       },
 	{ "trace",        control_trace        },
@@ -112,6 +116,7 @@ void control_end(struct control *c)
 	     (c->busy != 0 && i < END_TURNS); i++) {
 		loop_once(c->cfg.ops, LOOK_AGAIN_MS);
 		queue_thread_drain(c->cfg.queue_thread);
+		replay_drain(c->cfg.replay);
 		table_follow_answer(c->cfg.follow);
 	}
 }

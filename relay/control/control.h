@@ -18,6 +18,7 @@ struct control;
 struct oldtls;
 struct projector;
 struct queue_thread;
+struct replay;
 struct table_follow;
 struct watermarks;
 struct worker;
@@ -31,6 +32,7 @@ struct control_config {
 	struct table_follow *follow;
 	struct watermarks *watermarks;
 	struct projector *projector;
+	struct replay *replay;
 	struct worker **worker; /* shared.workers.n of them */
 	struct acceptor *acceptor;
 	struct ask_cache *asked;

@@ -91,6 +91,12 @@ void control_queue_fetched(struct spool_fetch *f);
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
+void control_replay_start(void *arg, struct ctl_request *r,
+    const json_t *args);
+void control_replay_list(void *arg, struct ctl_request *r,
+    const json_t *args);
+void control_replay_show(void *arg, struct ctl_request *r,
+    const json_t *args);
 /* The content as rows, then the end of `r`. */
 /* The rows of `queue show` for a fetched message, which is taken. False: its
  * envelope cannot be read. */

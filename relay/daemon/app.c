@@ -20,6 +20,7 @@
 #include "relay/cutover/table_follow.h"
 #include "relay/cutover/removal.h"
 #include "relay/cutover/watermark/watermarks.h"
+#include "relay/cutover/replay/replay.h"
 #include "relay/watch/oldtls.h"
 #include "relay/daemon/descriptors.h"
 #include "relay/daemon/recovery.h"
@@ -170,7 +171,8 @@ static int run_threads(struct app *a, struct error *err)
 	    queue_thread_run(a->queue_thread, err) < 0 ||
 	    projector_run(a->projector, err) < 0 ||
 	    table_follow_run(a->follow, err) < 0 ||
-	    watermarks_run(a->watermarks, err) < 0)
+	    watermarks_run(a->watermarks, err) < 0 ||
+	    replay_run(a->replay, err) < 0)
 		return -1;
 	for (int i = 0; i < a->workers; i++)
 		if (worker_thread_run(a->worker[i], err) < 0)
@@ -180,22 +182,6 @@ static int run_threads(struct app *a, struct error *err)
 		return error_sys(err, no, "starting the acceptor");
 	a->accepting = true;
 	return 0;
-}
-
-static void log_listeners(const struct app *a)
-{
-	const struct conf *c = a->snapshot->conf;
-	struct netaddr at;
-	char text[NETADDR_TEXT];
-
-	for (int i = 0; i < c->listens; i++)
-		for (int k = 0; k < c->listen[i].addresses; k++)
-			if (acceptor_address(a->acceptor, i, k, &at)) {
-				netaddr_text(&at, text);
-				log_info("listen",
-				    kv_str("name", c->listen[i].name),
-				    kv_str("address", text));
-			}
 }
 
 /* On any thread. */
@@ -246,7 +232,7 @@ static int make_control(struct app *a, struct error *err)
 	const struct control_config c = {.ops = a->ops, .shared = &a->shared,
 	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
 	    .follow = a->follow, .watermarks = a->watermarks,
-	    .projector = a->projector, .worker = a->view,
+	    .projector = a->projector, .replay = a->replay, .worker = a->view,
 	    .acceptor = a->acceptor, .asked = a->asked, .oldtls = a->oldtls,
 	    .certificates = a->certificates, .started_us = a->started_us,
 	    .degraded = recovery_degraded(a->recovery),
@@ -290,6 +276,9 @@ static int build(struct app *a, struct error *err)
 		return -1;
 	a->follow = table_follow_new(&a->shared, a->asked, a->snapshot,
 	    queue_thread_oldest_change(a->queue_thread), err);
+	a->replay = replay_new(&(struct replay_config){.shared = &a->shared,
+	    .queue_thread = a->queue_thread, .snapshot = a->snapshot,
+	    .last = projector_last(a->projector)});
 	if (a->follow == NULL || make_workers(a, err) < 0)
 		return -1;
 	make_watch(a);
@@ -304,7 +293,7 @@ int app_start(struct app *a, struct conf_snapshot *snapshot, struct error *err)
 {
 	a->snapshot = snapshot;
 	if (build(a, err) == 0) {
-		log_listeners(a);
+		acceptor_log(a->acceptor, snapshot->conf);
 		sandbox_enter(snapshot->conf);
 		recovery_tell(a->recovery, snapshot->conf);
 		if (run_threads(a, err) == 0) {
@@ -359,6 +348,7 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 	control_configure(a->control, snapshot);
 	table_follow_configure(a->follow, snapshot);
 	watermarks_configure(a->watermarks, snapshot);
+	replay_configure(a->replay, snapshot);
 	projector_keep(a->projector, snapshot->conf->audit.keep_ms);
 	last_delivery_configure(projector_last(a->projector), snapshot->conf);
 	a->snapshot = snapshot;
@@ -401,6 +391,7 @@ static void join_threads(struct app *a)
 		worker_thread_join(a->worker[i]);
 	logins_stop(a->logins);
 	watermarks_stop(a->watermarks);
+	replay_stop(a->replay);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -450,6 +441,7 @@ static void free_all(struct app *a)
 {
 	certificates_free(a->certificates);
 	control_free(a->control);
+	replay_free(a->replay);
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_thread_free(a->worker[i]);
 	mem_free(a->worker);

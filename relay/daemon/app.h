@@ -27,6 +27,7 @@ struct projector;
 struct queue_thread;
 struct recovery;
 struct refusals;
+struct replay;
 struct spawner;
 struct spf_blame;
 struct table_follow;
@@ -56,6 +57,7 @@ struct app {
 	struct queue_thread *queue_thread;
 	struct table_follow *follow;
 	struct watermarks *watermarks;
+	struct replay *replay;
 	struct control *control;
 	struct alarms *alarms;
 	struct conditions *conditions;

@@ -37,6 +37,8 @@ void acceptor_stop(struct acceptor *a); /* closes all listeners */
 /* The address really bound (port 0 was asked), by listener and index. */
 bool acceptor_address(const struct acceptor *a, int listen, int index,
     struct netaddr *out);
+/* Says them all. */
+void acceptor_log(const struct acceptor *a, const struct conf *c);
 
 /* A connection ended: any thread. `client` is the peer given in `accepted`, or
  * the one that acceptor_recount() moved the count to; `worker` its index, in

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/net/listen_int.h"
 
@@ -98,4 +99,19 @@ struct inherited *listen_inherit(int *count_out)
 		(*count_out)++;
 	}
 	return list;
+}
+
+void acceptor_log(const struct acceptor *a, const struct conf *c)
+{
+	struct netaddr at;
+	char text[NETADDR_TEXT];
+
+	for (int i = 0; i < c->listens; i++)
+		for (int k = 0; k < c->listen[i].addresses; k++)
+			if (acceptor_address(a, i, k, &at)) {
+				netaddr_text(&at, text);
+				log_info("listen",
+				    kv_str("name", c->listen[i].name),
+				    kv_str("address", text));
+			}
 }

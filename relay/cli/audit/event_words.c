@@ -333,6 +333,25 @@ static void say_watermark(const json_t *e, struct strbuf *out)
 	}
 }
 
+static void say_replay(const json_t *e, struct strbuf *out)
+{
+	strbuf_addf(out, "replay %" PRId64 " from ",
+	    json_number(e, "number"));
+	add(out, json_text(e, "from_leg"));
+	strbuf_adds(out, " to ");
+	add(out, json_text(e, "to_leg"));
+	strbuf_adds(out, " is ");
+	add(out, json_text(e, "state"));
+	if (json_number(e, "made") > 0) {
+		strbuf_adds(out, ", made ");
+		add_plural(out, json_number(e, "made"), "delivery");
+	}
+	if (json_text(e, "reason")[0] != '\0') {
+		strbuf_adds(out, ": ");
+		add(out, json_text(e, "reason"));
+	}
+}
+
 static void say_egress(const json_t *e, struct strbuf *out)
 {
 	const char *egress = json_text(e, "egress");
@@ -437,6 +456,7 @@ static const struct {
 	{ "egress",     NULL,              say_egress   },
 	{ "wave",       NULL,              say_wave     },
 	{ "watermark",  NULL,              say_watermark },
+	{ "replay",     NULL,              say_replay   },
 	{ "leg",        NULL,              say_leg      },
 	{ "alarm",      NULL,              say_alarm    },
 	{ "audit.gap",  NULL,              say_gap      },

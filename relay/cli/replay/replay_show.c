@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The report of a replay: what came of it, and what it cannot cover.
+ */
+#include "relay/cli/replay/replay_show.h"
+
+#include <inttypes.h>
+
+#include "relay/cli/common/json_get.h"
+
+static const struct {
+	const char *key, *meaning;
+} figures[] = {
+	{"replayed", "queued for the other leg"},
+	{"delivered", "of these, it has by now"},
+	{"waiting", "of these, wait"},
+	{"failed", "of these, it did not take (they are parked) or were ended"},
+	{"there", "it had already, or gets by their route"},
+	{"waits", "may still get there by their route"},
+	{"came_from", "that leg brought them itself"},
+	{"gone", "given up meanwhile, for space or age"},
+	{"unread", "cannot be read"},
+};
+
+static void say_head(struct cli *c, const json_t *row)
+{
+	struct out *o = &c->out;
+
+	out_say(o, "replay %" PRId64 " from %s to %s: %s",
+	    json_number(row, "number"), json_text(row, "from_leg"),
+	    json_text(row, "to_leg"), json_text(row, "state"));
+	out_say(o, "  ordered %s by %s%s%s", json_text(row, "started"),
+	    json_text(row, "who"), json_text(row, "note")[0] != '\0' ? ": "
+								     : "",
+	    json_text(row, "note"));
+	out_say(o, "  %" PRId64 " recipients, delivered from %s until %s",
+	    json_number(row, "users"), json_text(row, "since"),
+	    json_text(row, "until"));
+	if (json_text(row, "reason")[0] != '\0')
+		out_say(o, "  %s", json_text(row, "reason"));
+	for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+		out_say(o, "  %8" PRId64 "  %s",
+		    json_number(row, figures[i].key), figures[i].meaning);
+	out_say(o, "  Not covered: mail that did not pass here or stayed in "
+	    "the cloud, sent items,");
+	out_say(o, "  read flags; and what comes by an MX that points "
+	    "elsewhere.");
+	if (json_text(row, "covered")[0] != '\0')
+		out_say(o, "  Mail of before %s is not all kept any more.",
+		    json_text(row, "covered"));
+}
+
+void replay_show_row(void *arg, json_t *row)
+{
+	struct cli *c = arg;
+	const char *kind = json_text(row, "kind");
+
+	if (c->json)
+		out_row_json(&c->out, row);
+	else if (strcmp(kind, "replay") == 0)
+		say_head(c, row);
+	else if (strcmp(kind, "lacks") == 0)
+		out_say(&c->out, "  outside the retention: %s from %s until "
+		    "%s", json_text(row, "address"), json_text(row, "from"),
+		    json_text(row, "until"));
+	else
+		out_say(&c->out, "  %s  %s  %s", json_text(row, "id"),
+		    json_text(row, "to"), json_text(row, "state"));
+}

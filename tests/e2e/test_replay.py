@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: ISC
+"""Replay: what one leg got and the other did not, once, whatever happens."""
+import collections
+import datetime
+import random
+import smtplib
+import threading
+
+import pytest
+
+from until import until
+
+ANN, BOB, SUE = "ann@example.com", "bob@example.com", "sue@example.com"
+WAY = "--from-leg cloud --to-leg legacy --since -1h"
+
+
+def message(text):
+    return (b"From: <sender@elsewhere.test>\r\nSubject: a test\r\n\r\n" +
+            text.encode() + b"\r\n")
+
+
+def replay(gw, *words):
+    """Its number."""
+    said = gw.cli_json("replay", *words, *WAY.split())
+    return said[0]["number"]
+
+
+def report(gw, number):
+    return gw.cli_json(f"replay show {number}")[0]
+
+
+def done(gw, number):
+    return until(lambda: (r := report(gw, number))["state"] in
+                 ("done", "failed") and r, f"replay {number} to end")
+
+
+def got(leg):
+    return collections.Counter(m.id for m in leg.mails)
+
+
+def flipped(gw, n, to=ANN):
+    """So many messages that the cloud got, then the flip back."""
+    gw.cli("flip", "cloud", to, "--create")
+    ids = [gw.send(to=to, message=message(f"number {i}")) for i in range(n)]
+    gw.wait_empty()
+    until(lambda: gw.events(event="delivered", id=ids[-1]), "the events")
+    gw.cli("flip", "legacy", to)
+    return ids
+
+
+def test_what_the_cloud_got_comes_to_legacy_after_a_flip_back(
+        gw, legacy, cloud):
+    gw.set('leg "legacy"', connections=1)
+    gw.reload()
+    before = gw.send(to=ANN)
+    ids = flipped(gw, 5)
+    other = flipped(gw, 2, to=BOB)
+    dry = gw.cli_json("replay", "--to", ANN, *WAY.split(), "--dry-run")
+    assert dry[0]["deliveries"] == 5 and dry[0]["messages"] == 5
+    assert got(legacy) == {before: 1}
+    number = replay(gw, "--to", ANN, "--note", "clients misbehave")
+    end = done(gw, number)
+    assert end["state"] == "done"
+    assert (end["replayed"], end["delivered"], end["failed"]) == (5, 5, 0)
+    assert end["who"] and end["note"] == "clients misbehave"
+    # Oldest first, the same bytes, and not those of others.
+    assert [m.id for m in legacy.mails] == [before] + ids
+    for a, b in zip(legacy.mails[1:], cloud.mails):
+        assert a.id == b.id and a.raw == b.raw
+    assert not set(other) & set(got(legacy))
+    for id in ids:
+        event = gw.wait_event("replayed", id=id, to=ANN, leg="legacy")
+        assert event["role"] == "copy"
+        assert event["reason"] == f"replay {number}"
+    last = gw.wait_event("replay", state="done")
+    assert (last["number"], last["made"]) == (number, 5)
+    assert gw.events(event="replay")[0]["state"] == "searching"
+    gw.verify()
+    assert "read flags" in gw.cli(f"replay show {number}")
+    assert [r["number"] for r in gw.cli_json("replay list")] == [number]
+
+
+def test_run_again_nothing_goes_twice(gw, legacy):
+    ids = flipped(gw, 3)
+    done(gw, replay(gw, ANN))
+    again = done(gw, replay(gw, ANN))
+    assert (again["replayed"], again["there"]) == (0, 3)
+    assert got(legacy) == {id: 1 for id in ids}
+
+
+def test_nothing_goes_twice_although_the_ledger_was_deleted(gw, legacy):
+    ids = flipped(gw, 3)
+    done(gw, replay(gw, ANN))
+    assert gw.stop() == 0
+    for name in gw.folder.glob("audit/ledger.db*"):
+        name.unlink()
+    gw.start()
+    assert gw.cli_json("replay list") == []
+    again = done(gw, replay(gw, ANN))
+    assert (again["replayed"], again["there"]) == (0, 3)
+    assert got(legacy) == {id: 1 for id in ids}
+
+
+def test_mail_that_went_to_both_is_there(gw, legacy, cloud):
+    gw.cli(f"route set cloud+legacy {ANN}")
+    both = gw.send(to=ANN)
+    gw.wait_empty()
+    ids = flipped(gw, 2)
+    end = done(gw, replay(gw, ANN))
+    assert (end["replayed"], end["there"]) == (2, 1)
+    assert got(legacy) == {id: 1 for id in [both] + ids}
+
+
+def test_a_message_of_several_recipients_goes_to_those_that_are_meant(
+        gw, legacy):
+    for who in ANN, BOB, SUE:
+        gw.cli("flip", "cloud", who, "--create")
+    id = gw.send(to=[ANN, BOB, SUE])
+    gw.wait_empty()
+    for who in ANN, BOB, SUE:
+        gw.cli("flip", "legacy", who)
+    end = done(gw, replay(gw, ANN, SUE))
+    assert end["replayed"] == 2
+    gw.wait_empty()
+    assert sorted(r for m in legacy.mails for r in m.rcpt) == [ANN, SUE]
+    done(gw, replay(gw, ANN, BOB, SUE))
+    gw.wait_empty()
+    assert sorted(r for m in legacy.mails for r in m.rcpt) == [ANN, BOB, SUE]
+    assert {m.id for m in legacy.mails} == {id}
+
+
+def test_mail_that_waits_elsewhere_still_gets_one_delivery_more(gw, legacy):
+    """One of its recipients is held: the message is not over."""
+    gw.cli("flip", "cloud", ANN, "--create")
+    gw.cli(f"route set legacy {BOB}")
+    gw.cli(f"hold {BOB}")
+    id = gw.send(to=[ANN, BOB])
+    until(lambda: gw.events(event="delivered", id=id), "the cloud to have it")
+    gw.cli("flip", "legacy", ANN)
+    end = done(gw, replay(gw, ANN))
+    assert (end["replayed"], end["delivered"]) == (1, 1)
+    gw.cli(f"release {BOB}")
+    until(lambda: len(legacy.mails) > 1, "what was held")
+    assert [(m.id, m.rcpt) for m in legacy.mails] == [(id, [ANN]),
+                                                     (id, [BOB])]
+    gw.verify()
+
+
+def test_a_change_of_the_table_does_not_move_it(gw, legacy, cloud):
+    ids = flipped(gw, 2)
+    gw.cli("leg suspend legacy")
+    number = replay(gw, ANN)
+    until(lambda: report(gw, number)["waiting"] == 2, "both to wait")
+    gw.cli(f"flip cloud {ANN}")
+    gw.cli(f"hold {ANN} --wait")
+    gw.restart()
+    assert report(gw, number)["waiting"] == 2
+    gw.cli("leg resume legacy")
+    until(lambda: [q["state"] for q in gw.queue()] == ["held"] * 2, "the hold")
+    gw.cli(f"release {ANN}")
+    assert done(gw, number)["delivered"] == 2
+    assert got(legacy) == {id: 1 for id in ids}
+    assert got(cloud) == {id: 1 for id in ids}
+
+
+def test_a_refusal_makes_no_notice(make_gw, make_leg, legacy, cloud):
+    outside = make_leg("world")
+    gw = make_gw(legs={"outside": outside})
+    flipped(gw, 1)
+    legacy.reply("RCPT", "550 5.1.1 no such user")
+    end = done(gw, replay(gw, ANN))
+    assert (end["replayed"], end["failed"]) == (1, 1)
+    failed = gw.cli_json(f"replay show {end['number']}")[1]
+    assert failed["to"] == ANN and failed["state"] == "parked"
+    assert not gw.events(event="dsn") and not outside.mails
+    gw.cli("queue delete --state parked --yes")
+    again = done(gw, replay(gw, ANN))
+    assert (again["replayed"], again["there"]) == (0, 1)
+
+
+def test_no_leg_gets_what_it_brought(make_gw, legacy, cloud, own_address):
+    gw = make_gw({'listen "from-legacy"': {"address": ["127.0.0.1:0"],
+                                           "leg": "legacy"}})
+    gw.cli("flip", "cloud", ANN, "--create")
+    with smtplib.SMTP("127.0.0.1", int(gw.ports["from-legacy"])) as smtp:
+        smtp.sendmail("sender@elsewhere.test", [ANN], message("mine"))
+    gw.wait_empty()
+    gw.cli("flip", "legacy", ANN)
+    end = done(gw, replay(gw, ANN))
+    assert (end["replayed"], end["came_from"]) == (0, 1)
+    assert not legacy.mails
+
+
+def test_a_period_is_that_of_the_delivery(gw, legacy):
+    ids = flipped(gw, 1)
+    time = gw.events(event="delivered", id=ids[0])[0]["time"]
+    # Stamps are kept by a time that does not jump: a little before it.
+    at = (datetime.datetime.fromisoformat(time.replace("Z", "+00:00")) -
+          datetime.timedelta(milliseconds=20)).isoformat()
+    late = gw.cli_json("replay", ANN, "--from-leg", "cloud", "--to-leg",
+                       "legacy", "--since", "-1h", "--until", at)
+    assert done(gw, late[0]["number"])["replayed"] == 0
+    now = gw.cli_json("replay", ANN, "--from-leg", "cloud", "--to-leg",
+                      "legacy", "--since", at)
+    assert done(gw, now[0]["number"])["replayed"] == 1
+
+
+def kill_soon(gw, rng):
+    """Amid the search, a record, or what the leg says."""
+    timer = threading.Timer(rng.random() * 0.4, gw.process.kill)
+    timer.start()
+    gw.ended()
+    timer.join()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_anywhere_it_goes_on_and_nothing_goes_twice(
+        make_gw, legacy, cloud, seed):
+    """A kill while the leg answers makes a duplicate that is marked."""
+    rng = random.Random(seed)
+    gw = make_gw()
+    ids = flipped(gw, 40)
+    number = replay(gw, ANN)
+    for _ in range(4):
+        kill_soon(gw, rng)
+        gw.start()
+    end = done(gw, number)
+    assert end["state"] == "done"
+    assert end["replayed"] + end["there"] == 40
+    gw.wait_empty()
+    assert set(ids) == set(got(legacy))
+    double = {id for id, k in got(legacy).items() if k > 1}
+    assert double <= {e["id"] for e in gw.all_events() if e.get("uncertain")}
+    # A line of the events comes at least once.
+    records = {(e["id"], e["pos"]) for e in gw.all_events()
+               if e["event"] == "replayed"}
+    assert sorted(id for id, _ in records) == sorted(ids)
+    gw.verify()
+
+
+def test_what_is_not_kept_is_said_by_user_and_span_and_asked_about(
+        make_gw, legacy, cloud):
+    gw = make_gw({"spool": {"retain": "0s", "segment": "1M", "max": "64M"}})
+    ids = flipped(gw, 2)
+    gw.cli("flip", "cloud", BOB, "--create")
+    gw.cli("flip", "cloud", SUE, "--create")
+
+    def recycled():
+        gw.send(to=BOB, message=message("x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 3000))
+        return all(not gw.cli_json("replay", ANN, *WAY.split(),
+                                   "--dry-run")[0]["there"] and
+                   gw.run("queue", "export", id).returncode != 0
+                   for id in ids)
+
+    until(recycled, "the first mail to be given up")
+    since = gw.events(event="accepted", id=ids[0])[0]["time"]
+    way = f"--from-leg cloud --to-leg legacy --since {since}".split()
+    said = gw.cli_json("replay", ANN, SUE, *way, "--dry-run")
+    lacks = [r for r in said if r["kind"] == "lacks"]
+    assert [r["address"] for r in lacks] == [ANN]
+    assert lacks[0]["from"] < lacks[0]["until"]
+    shown = gw.cli("replay", ANN, *WAY.split(), "--dry-run")
+    assert ANN in shown and "not all kept" in shown
+    assert "Say --yes to do it" in gw.cli_fails("replay", ANN, *WAY.split())
+    assert gw.cli_json("replay list") == []
+    number = replay(gw, ANN, "--yes")
+    end = done(gw, number)
+    assert end["replayed"] == 0 and end["covered"]
+    assert [r["address"] for r in gw.cli_json(f"replay show {number}")
+            if r["kind"] == "lacks"] == [ANN]
+    assert not set(ids) & set(got(legacy))
+
+
+@pytest.mark.parametrize("words, said", [
+    ("--from-leg cloud --to-leg legacy", "say --from-leg, --to-leg and"),
+    (f"{WAY}", "say which recipients in one way"),
+    (f"{WAY} --file x --to a@b", "say which recipients in one way"),
+    (f"{WAY} --until -2h {ANN}", "--since is not before --until"),
+    (f"{WAY} @example.com", "is a domain"),
+    ("--from-leg cloud --to-leg legacy --since soon a@b", "a time is"),
+])
+def test_a_slip_gets_one_sentence(gw, words, said):
+    assert said in gw.cli_fails(f"replay {words}", code=2)
+
+
+def test_a_leg_that_is_none_and_a_line_that_is_none(gw):
+    assert "no leg is called" in gw.cli_fails(
+        f"replay {ANN} --from-leg cloud --to-leg moon --since -1h")
+    assert "both legs are" in gw.cli_fails(
+        f"replay {ANN} --from-leg cloud --to-leg cloud --since -1h")
+    assert "there is no replay 9" in gw.cli_fails("replay show 9")
+    path = gw.folder / "list"
+    path.write_text(f"{ANN}\n\nnot an address at all\n")
+    assert "list:3" in gw.cli_fails("replay", "--file", path, *WAY.split(),
+                                    code=1)
+
+
+def test_a_list_and_its_decision_on_record(gw, legacy):
+    ids = flipped(gw, 2)
+    path = gw.folder / "list"
+    path.write_text(f"{ANN}\r\n{BOB}\r\n")
+    number = replay(gw, "--file", path)
+    assert done(gw, number)["users"] == 2
+    assert got(legacy) == {id: 1 for id in ids}
