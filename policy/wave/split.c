@@ -186,12 +186,10 @@ unsigned split_wave(const struct split *s, uint32_t member)
 	return group_of(s, member)->wave;
 }
 
-/* Positive as an int64_t, those that go first in front. */
 uint64_t split_seat(const struct split *s, uint32_t member)
 {
-	const struct split_group *g = group_of(s, member);
-
-	return (uint64_t)g->rank << 60 | g->order >> 4;
+	return (uint64_t)group_of(s, member)->rank << 32 |
+	       s->part[member].group;
 }
 
 uint32_t split_group_size(const struct split *s, uint32_t member)

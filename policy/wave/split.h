@@ -55,8 +55,10 @@ struct split_how {
  * that no wave has room for; *member_out is one of it then. */
 int split_run(struct split *s, const struct split_how *how,
     uint32_t *member_out, struct error *err) PH_CHECK;
-/* After that: the member's wave; its group's number, random, which is the
- * order in which groups move within the wave; the size of its group. */
+/* After that: the member's wave; a number that its group alone has, by which
+ * groups move within the wave: those that go first in front, else in the order
+ * in which their first members were added, so that a table that is filled in
+ * that order grows at its end; the size of its group. */
 unsigned split_wave(const struct split *s, uint32_t member);
 uint64_t split_seat(const struct split *s, uint32_t member);
 uint32_t split_group_size(const struct split *s, uint32_t member);

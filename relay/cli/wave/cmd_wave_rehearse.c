@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * wave rehearse: all that a start would do, without doing it.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "relay/base/clock.h"
+#include "relay/cli/common/human.h"
+#include "relay/cli/wave/plan_calendar.h"
+#include "relay/cli/wave/rehearsal.h"
+#include "relay/cli/wave/start_options.h"
+#include "relay/cli/wave/wave_commands.h"
+#include "relay/cli/wave/wave_open.h"
+#include "relay/when/when_parse.h"
+#include "relay/when/zone_file.h"
+
+enum { LEFT_OUT_SHOWN = 20, MS_US = 1000 };
+#define SECOND_US INT64_C(1000000)
+
+struct rehearsing {
+	struct cli *c;
+	const struct zone *zone; /* in which times are shown */
+	struct rehearsal r;
+};
+
+/* ---- the command line ---------------------------------------------------- */
+
+/* --zone, that of the wave, that of the configuration, the system's. */
+static int find_zone(struct rehearsing *h)
+{
+	struct cli *c = h->c;
+	const char *name = cli_value(c, "zone");
+	struct error err;
+
+	if (name != NULL || c->conf->wave.clock != NULL ||
+	    h->r.wave.options.zone[0] == '\0')
+		h->zone = name != NULL ? plan_zone(c) : c->conf->wave.clock;
+	else
+		h->zone = zone_load(c->arena,
+		    slice_str(h->r.wave.options.zone), &err);
+	if (h->zone == NULL && name != NULL)
+		return CLI_USAGE;
+	if (h->zone == NULL)
+		h->zone = zone_load_system(c->arena, &err);
+	return h->zone != NULL ? CLI_DONE : cli_fail(c, "%s", err.text);
+}
+
+/* When it would begin: --at, else its own time, else now. */
+static int find_begin(struct rehearsing *h)
+{
+	struct cli *c = h->c;
+	struct rehearsal *r = &h->r;
+	const char *at = cli_value(c, "at");
+	int64_t now_us = clock_wall_us(&clock_system), at_s;
+	bool zoned = cli_flag(c, "zone") || c->conf->wave.clock != NULL;
+	struct error err;
+
+	r->from_us = r->wave.at_us > now_us ? r->wave.at_us : now_us;
+	if (at == NULL)
+		return CLI_DONE;
+	if (when_parse(slice_str(at), zoned ? h->zone : NULL, &at_s, &err) != 0)
+		return cli_usage(c, "--at: %s", err.text);
+	r->from_us = at_s * SECOND_US;
+	if (r->from_us < now_us)
+		return cli_fail(c, "--at is in the past; write a later time");
+	return CLI_DONE;
+}
+
+static int read_line(struct rehearsing *h, struct wave_file *f)
+{
+	struct cli *c = h->c;
+	struct rehearsal *r = &h->r;
+	const char *to = cli_value(c, "to");
+	struct error err;
+	int code;
+
+	if (wave_need(f, c->arg[0], &r->wave, &err) < 0)
+		return cli_fail(c, "%s", err.text);
+	r->route = to == NULL ? r->wave.route : wave_route(c, to);
+	if (r->route == NULL)
+		return CLI_NO;
+	if (r->route[0] == '\0')
+		return cli_usage(c, "wave %s has no target yet; write --to "
+		    "ROUTE", r->wave.name);
+	r->options = r->wave.options;
+	code = start_options_read(c, &r->options);
+	if (code == CLI_DONE)
+		code = find_zone(h);
+	return code == CLI_DONE ? find_begin(h) : code;
+}
+
+/* ---- for people ---------------------------------------------------------- */
+
+static void add_time(const struct rehearsing *h, struct strbuf *b, int64_t us)
+{
+	char local[ZONE_TEXT_MAX], utc[ZONE_TEXT_MAX];
+
+	zone_text(h->zone, us / SECOND_US, local);
+	zone_rfc3339(&zone_utc, us / SECOND_US, utc);
+	strbuf_addf(b, "%s (UTC %s)", local, utc);
+}
+
+static void say(const struct rehearsing *h, const char *what,
+    struct strbuf *b)
+{
+	out_say(&h->c->out, "%-10s %s", what, strbuf_cstr(b));
+	strbuf_reset(b);
+}
+
+static void say_moves(const struct rehearsing *h, struct strbuf *b)
+{
+	const struct rehearsal *r = &h->r;
+
+	human_count((int64_t)r->moves, b);
+	strbuf_addf(b, " to %s", r->route);
+	for (int i = 0; i < r->routes; i++) {
+		strbuf_adds(b, i == 0 ? ": " : ", ");
+		human_count((int64_t)r->was[i].members, b);
+		strbuf_addf(b, " from %s", r->was[i].text);
+	}
+	if (r->there > 0)
+		strbuf_addf(b, "; %" PRIu64 " have it already", r->there);
+	if (r->held > 0)
+		strbuf_addf(b, "; %" PRIu64 " of both are held, and stay so",
+		    r->held);
+	say(h, "moves", b);
+}
+
+static const char *wait_words(const struct course_part *p)
+{
+	return p->wait == WAVE_WAIT_BLACKOUT && p->blackout != NULL
+		   ? p->blackout->text : wave_wait_text(p->wait);
+}
+
+static void say_part(const struct rehearsing *h, const struct course_part *p,
+    struct strbuf *b)
+{
+	if (p->slices > 0) {
+		human_count((int64_t)p->slices, b);
+		strbuf_addf(b, " slice%s of ", p->slices == 1 ? "" : "s");
+		human_count((int64_t)p->members, b);
+		strbuf_addf(b, " member%s, ", p->members == 1 ? "" : "s");
+		add_time(h, b, p->from_us);
+		if (p->slices > 1) {
+			strbuf_adds(b, " to ");
+			add_time(h, b, p->to_us);
+		}
+		say(h, "slices", b);
+	}
+	if (p->wait == WAVE_WAIT_NONE)
+		return;
+	strbuf_adds(b, wait_words(p));
+	if (p->until_us < INT64_MAX) {
+		strbuf_adds(b, ", until ");
+		add_time(h, b, p->until_us);
+	}
+	say(h, "waits for", b);
+}
+
+static void say_course(const struct rehearsing *h, struct strbuf *b)
+{
+	const struct rehearsal *r = &h->r;
+
+	add_time(h, b, r->from_us);
+	say(h, "begins", b);
+	for (int i = 0; i < r->course.parts; i++)
+		say_part(h, &r->course.part[i], b);
+	if (r->course.end_us == INT64_MAX)
+		strbuf_adds(b, "never: the limits leave it no moment");
+	else
+		add_time(h, b, r->course.end_us);
+	say(h, "ends", b);
+	if (r->timed == 0)
+		strbuf_adds(b, "not known: no two slices are on record here, "
+		    "so none is counted");
+	else
+		strbuf_addf(b, "%" PRId64 " ms, the median of %" PRIu64
+		    " on record here", r->slice_us / MS_US, r->timed);
+	say(h, "a slice", b);
+}
+
+static void say_safety(const struct rehearsing *h, struct strbuf *b)
+{
+	int64_t retain_ms = h->c->conf->spool.retain_ms;
+
+	if (h->r.options.hold)
+		strbuf_adds(b, "what comes for a member while it is held; how "
+		    "much that is, is not measured yet");
+	else
+		strbuf_adds(b, "none");
+	say(h, "hold", b);
+	if (retain_ms == 0)
+		strbuf_adds(b, "routes alone: spool.retain is 0, so nothing "
+		    "that was delivered can be replayed");
+	else {
+		strbuf_adds(b, "routes at any time; delivered mail can be "
+		    "replayed for ");
+		human_age(retain_ms / 1000, b);
+		strbuf_adds(b, " after its delivery (spool.retain)");
+	}
+	say(h, "rollback", b);
+	strbuf_adds(b, "none is on record");
+	say(h, "preflight", b);
+}
+
+static const struct out_column left_columns[] = {
+	{"address", "LEFT OUT", false}, {"state", "STATE", false},
+	{"reason", "REASON", false},	{NULL, NULL, false},
+};
+
+static void put_left_out(const struct rehearsing *h)
+{
+	const struct rehearsal *r = &h->r;
+	struct out *out = &h->c->out;
+
+	if (r->outs == 0)
+		return;
+	out_table(out, left_columns);
+	for (int i = 0; i < r->outs && i < LEFT_OUT_SHOWN; i++) {
+		struct jout *j = out_row(out);
+
+		jout_str(j, "address", r->out[i].address);
+		jout_str(j, "state", r->out[i].state);
+		jout_str(j, "reason", r->out[i].reason);
+		out_row_end(out);
+	}
+	out_end(out);
+	if (r->left_out > LEFT_OUT_SHOWN)
+		out_say(out, "and %" PRIu64 " more", r->left_out -
+		    LEFT_OUT_SHOWN);
+}
+
+static void show(const struct rehearsing *h)
+{
+	const struct rehearsal *r = &h->r;
+	struct strbuf b;
+
+	strbuf_init(&b, OUT_LINE_MAX);
+	strbuf_addf(&b, "%s, %s; nothing is written", r->wave.name,
+	    wave_state_text((int)r->wave.state));
+	say(h, "wave", &b);
+	say_moves(h, &b);
+	human_count((int64_t)r->left_out, &b);
+	say(h, "left out", &b);
+	say_course(h, &b);
+	say_safety(h, &b);
+	strbuf_fini(&b);
+	put_left_out(h);
+}
+
+/* ---- for programs -------------------------------------------------------- */
+
+static void put_parts(struct jout *j, const struct wave_course *course)
+{
+	jout_array(j, "course");
+	for (int i = 0; i < course->parts; i++) {
+		const struct course_part *p = &course->part[i];
+
+		jout_object(j, NULL);
+		jout_int(j, "slices", (int64_t)p->slices);
+		jout_int(j, "members", (int64_t)p->members);
+		jout_time(j, "from", p->from_us);
+		jout_time(j, "to", p->to_us);
+		if (p->wait != WAVE_WAIT_NONE)
+			jout_str(j, "waits_for", wait_words(p));
+		if (p->wait != WAVE_WAIT_NONE && p->until_us < INT64_MAX)
+			jout_time(j, "until", p->until_us);
+		jout_object_end(j);
+	}
+	jout_array_end(j);
+}
+
+static void put_outs(struct jout *j, const struct rehearsal *r)
+{
+	jout_array(j, "members_left_out");
+	for (int i = 0; i < r->outs; i++) {
+		jout_object(j, NULL);
+		jout_str(j, "address", r->out[i].address);
+		jout_str(j, "state", r->out[i].state);
+		jout_str(j, "reason", r->out[i].reason);
+		jout_object_end(j);
+	}
+	jout_array_end(j);
+}
+
+static void put_json(const struct rehearsing *h)
+{
+	const struct rehearsal *r = &h->r;
+	struct jout *j = out_row(&h->c->out);
+
+	jout_str(j, "name", r->wave.name);
+	jout_str(j, "state", wave_state_text((int)r->wave.state));
+	jout_str(j, "route", r->route);
+	jout_int(j, "moves", (int64_t)r->moves);
+	jout_int(j, "there", (int64_t)r->there);
+	jout_int(j, "held", (int64_t)r->held);
+	jout_int(j, "left_out", (int64_t)r->left_out);
+	jout_time(j, "begins", r->from_us);
+	if (r->course.end_us < INT64_MAX)
+		jout_time(j, "ends", r->course.end_us);
+	jout_int(j, "slices", (int64_t)r->course.slices);
+	jout_int(j, "timed_slices", (int64_t)r->timed);
+	if (r->timed > 0)
+		jout_int(j, "slice_ms", r->slice_us / MS_US);
+	put_parts(j, &r->course);
+	put_outs(j, r);
+	out_row_end(&h->c->out);
+}
+
+/* ---- all of it ----------------------------------------------------------- */
+
+static int run_rehearse(struct cli *c)
+{
+	struct rehearsing *h = arena_alloc(c->arena, sizeof(*h));
+	struct wave_file *f = wave_open(c, false);
+	struct error err;
+	int code;
+
+	if (f == NULL)
+		return CLI_NO;
+	h->c = c;
+	h->r.texts = c->arena;
+	h->r.conf = c->conf;
+	code = read_line(h, f);
+	if (code == CLI_DONE && rehearse(f, &h->r, &err) < 0)
+		code = cli_fail(c, "%s", err.text);
+	wave_file_close(f);
+	if (code != CLI_DONE)
+		return code;
+	if (c->json)
+		put_json(h);
+	else
+		show(h);
+	return CLI_DONE;
+}
+
+static const struct cli_option rehearse_options[] = {
+	{"to", "ROUTE", "Where they are to go, if the wave has no target."},
+	{"at", "TIME", "When it is to begin; without it at its own time, or "
+	    "now."},
+	{"zone", "ZONE", "The time zone of --at and of the times that are "
+	    "shown."},
+	START_OPTIONS,
+	{NULL, NULL, NULL},
+};
+
+const struct cli_command cmd_wave_rehearse[] = {
+	{
+	    .name = "wave rehearse",
+	    .args = "NAME",
+	    .summary = "Shows what a start of the wave would do, and writes "
+		       "nothing",
+	    .details = "Members that move and from where, members that are "
+		       "left out and why, each slice\nthrough the pauses, "
+		       "blackouts and wave.per_hour, and when the last one "
+		       "is made.\nWhat a slice takes is the median of those "
+		       "on record here.",
+	    .example = "posthouse wave rehearse w7 --at '2026-12-01 20:00' "
+		       "--zone Europe/London",
+	    .options = rehearse_options,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .run = run_rehearse,
+	},
+	{.name = NULL},
+};

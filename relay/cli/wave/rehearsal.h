@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Finds what a wave would do, without writing: its members as the table has
+ * them now, and its course by the slices on record here. One thread.
+ */
+#ifndef RELAY_CLI_WAVE_REHEARSAL_H
+#define RELAY_CLI_WAVE_REHEARSAL_H
+
+#include "policy/wave/file/wave_file.h"
+#include "policy/wave/wave_course.h"
+
+enum { REHEARSAL_ROUTES = 32, REHEARSAL_LEFT_OUT = 1000 };
+
+struct rehearsal_route {
+	const char *text;
+	uint64_t members;
+};
+
+struct rehearsal_left_out {
+	const char *address, *state, *reason;
+};
+
+struct rehearsal {
+	struct arena *texts; /* the caller's */
+	const struct conf *conf;
+	struct wave wave;
+	struct wave_options options; /* that it would be started with */
+	const char *route;
+	int64_t from_us; /* when it would begin */
+
+	/* Of the members that are pending: */
+	uint64_t moves; /* get the route */
+	uint64_t there; /* have it already */
+	uint64_t held;	/* of both, held now */
+	uint64_t left_out;
+	struct rehearsal_route was[REHEARSAL_ROUTES]; /* of those that move */
+	int routes;			/* others are not told apart */
+	struct rehearsal_left_out *out; /* the first of them */
+	int outs;
+
+	uint64_t timed;	  /* slices that slice_us is the median of */
+	int64_t slice_us; /* a slice takes; 0: not known */
+	struct wave_course course;
+};
+
+/* Fills what follows from_us. */
+int rehearse(
+    struct wave_file *f, struct rehearsal *r, struct error *err) PH_CHECK;
+
+#endif
