@@ -191,3 +191,16 @@ def test_queue_list_and_status_know_waves(gw):
     assert (wave["name"], wave["state"], wave["members"], wave["done"]) == \
         ("w1", "planned", 2, 0)
     assert "waves: 1 planned; posthouse wave list" in gw.cli("status")
+
+
+def test_show_has_the_watermarks_of_the_members(gw):
+    gw.cli("route", "import", "-", stdin=ROWS)
+    gw.cli("wave create w1 ann@example.com cid@example.com")
+    gw.cli("flip cloud ann@example.com bob@example.com")
+
+    def marks():
+        return [(r["address"], r["leg"], r["state"]) for r in gw.cli_json(
+            "wave show w1 --watermarks") if "leg" in r]
+
+    until(lambda: marks() == [("ann@example.com", "legacy", "reached")],
+          "the watermark")

@@ -5,12 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "policy/wave/file/decided.h"
 #include "relay/base/clock.h"
 #include "relay/cli/common/human.h"
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_figures.h"
 #include "relay/cli/wave/wave_open.h"
+#include "relay/cli/wave/wave_rows.h"
 #include "relay/when/zone_file.h"
 
 /* ---- list ------------------------------------------------------------- */
@@ -296,73 +296,7 @@ static void say_wave(struct cli *c, const struct wave *w,
 	    w->note[0] == '\0' ? "" : ": ", w->note);
 }
 
-/* ---- its rows ---------------------------------------------------------- */
-
-static const struct out_column member_columns[] = {
-	{"address", "MEMBER", false}, {"state", "STATE", false},
-	{"was", "WAS", false},	      {"now", "NOW", false},
-	{"slice", "SLICE", true},     {"change", "CHANGE", true},
-	{"reason", "REASON", false},  {NULL, NULL, false},
-};
-
-static void put_member(void *arg, const struct member *m)
-{
-	struct cli *c = arg;
-	struct jout *j = out_row(&c->out);
-
-	jout_slice(j, "address", m->address);
-	jout_str(j, "state", member_state_text(m->state));
-	jout_str(j, "was", m->was);
-	jout_str(j, "now", m->now);
-	if (m->slice != 0)
-		jout_int(j, "slice", (int64_t)m->slice);
-	if (m->change != 0)
-		jout_int(j, "change", (int64_t)m->change);
-	jout_str(j, "reason", m->reason);
-	out_row_end(&c->out);
-}
-
-static const struct out_column slice_columns[] = {
-	{"run", "RUN", true},	      {"slice", "SLICE", true},
-	{"time", "TIME", false},      {"moved", "MEMBERS", true},
-	{"change", "CHANGE", true},   {NULL, NULL, false},
-};
-
-static void put_slice(void *arg, const struct slice_row *s)
-{
-	struct cli *c = arg;
-	struct jout *j = out_row(&c->out);
-
-	jout_int(j, "run", s->run);
-	jout_int(j, "slice", (int64_t)s->slice);
-	jout_time(j, "time", s->time_us);
-	jout_int(j, "moved", (int64_t)s->members);
-	if (s->change != 0)
-		jout_int(j, "change", (int64_t)s->change);
-	out_row_end(&c->out);
-}
-
-static const struct out_column decision_columns[] = {
-	{"time", "TIME", false},      {"who", "WHO", false},
-	{"host", "HOST", false},      {"command", "COMMAND", false},
-	{"detail", "DECIDED", false}, {"why", "NOTE", false},
-	{NULL, NULL, false},
-};
-
-static void put_decision(void *arg, const struct decided *d)
-{
-	struct cli *c = arg;
-	struct jout *j = out_row(&c->out);
-
-	jout_int(j, "decision", (int64_t)d->number);
-	jout_time(j, "time", d->time_us);
-	jout_str(j, "who", d->who);
-	jout_str(j, "host", d->host);
-	jout_str(j, "command", d->command);
-	jout_str(j, "detail", d->detail);
-	jout_str(j, "why", d->note);
-	out_row_end(&c->out);
-}
+/* ---- the commands ------------------------------------------------------- */
 
 static int read_state(struct cli *c, int *state_out)
 {
@@ -375,38 +309,12 @@ static int read_state(struct cli *c, int *state_out)
 	return CLI_DONE;
 }
 
-static int put_rows(struct cli *c, struct wave_file *f, const struct wave *w,
-    int state, struct error *err)
-{
-	const struct member_page members = {.id = w->id, .state = state,
-	    .fn = put_member, .arg = c};
-	const struct decided_page decided = {.about = w->name,
-	    .fn = put_decision, .arg = c};
-	int rc = 0;
-
-	if (cli_flag(c, "slices")) {
-		out_table(&c->out, slice_columns);
-		rc = wave_slices(f, w->id, put_slice, c, err);
-		out_end(&c->out);
-	}
-	if (rc == 0 && cli_flag(c, "decisions")) {
-		out_table(&c->out, decision_columns);
-		rc = decided_each(f, &decided, err);
-		out_end(&c->out);
-	}
-	if (rc == 0 && (cli_flag(c, "members") || state >= 0)) {
-		out_table(&c->out, member_columns);
-		rc = wave_members(f, &members, err);
-		out_end(&c->out);
-	}
-	return rc;
-}
-
 static int show(struct cli *c, struct wave_file *f, int state,
     struct error *err)
 {
 	struct wave_figures g;
 	struct wave w;
+	const struct wave_of of = {&w, state};
 
 	if (wave_need(f, c->arg[0], &w, err) < 0 ||
 	    wave_figures(f, &w, c->conf, &g, err) < 0)
@@ -415,7 +323,7 @@ static int show(struct cli *c, struct wave_file *f, int state,
 		put_json(c, &w, &g);
 	else
 		say_wave(c, &w, &g);
-	return put_rows(c, f, &w, state, err);
+	return wave_rows(c, f, &of, err);
 }
 
 static int run_show(struct cli *c)
@@ -439,6 +347,8 @@ static const struct cli_option show_options[] = {
 	    "it was left out."},
 	{"state", "S", "Of those, pending, done, failed, excluded or "
 	    "skipped ones."},
+	{"watermarks", NULL, "The watermarks of its members too: since when "
+	    "their old legs get no more mail."},
 	{"slices", NULL, "Its slices too."},
 	{"decisions", NULL, "What was decided about it, by which user, and "
 	    "why."},
