@@ -85,8 +85,17 @@ static void add(struct world *w, enum spf_type type, const char *name,
 	if (record == NULL)
 		return;
 	strbuf_init(&b, 4096);
-	pack_bytes(&b, type == SPF_TYPE_A ? slice_of(record, 4) :
-					    slice_str(record));
+	/* Several names are parted by blanks. */
+	if (type == SPF_TYPE_A || type == SPF_TYPE_AAAA) {
+		pack_bytes(&b, slice_of(record, type == SPF_TYPE_A ? 4 : 16));
+	} else if (type == SPF_TYPE_PTR || type == SPF_TYPE_MX) {
+		struct slice rest = slice_str(record), one;
+
+		while (slice_next(&rest, ' ', &one))
+			pack_bytes(&b, one);
+	} else {
+		pack_bytes(&b, slice_str(record));
+	}
 	a->records = slice_of(arena_slicedup(w->mem, strbuf_view(&b)), b.n);
 	strbuf_fini(&b);
 }
@@ -204,6 +213,164 @@ static void an_error_has_its_term_and_its_cause(void **state)
 	assert_string_equal(ask(w), "temperror  d.example");
 }
 
+#define V6 "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\xcb\x01"
+#define V6_NIBBLES "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0." \
+	"8.b.d.0.1.0.0.2"
+
+/* Each letter as the name that it makes is asked for (RFC 7208 7.2, 7.4). */
+static void each_macro_has_its_value(void **state)
+{
+	static const struct {
+		const char *text, *v4, *v6;
+	} cases[] = {
+		{"%{s}", "ann@d.example", "ann@d.example"},
+		{"%{l}", "ann", "ann"},
+		{"%{o}", "d.example", "d.example"},
+		{"%{d}", "d.example", "d.example"},
+		{"%{d1r}", "d", "d"},
+		{"%{h}", "h.example", "h.example"},
+		{"%{i}", "192.0.2.1", "2.0.0.1.0.d.b.8.0.0.0.0.0.0.0.0.0.0.0.0."
+		    "0.0.0.0.0.0.0.0.c.b.0.1"},
+		{"%{ir}", "1.2.0.192", V6_NIBBLES},
+		{"%{v}", "in-addr", "ip6"},
+	};
+	struct world *w = *state;
+	char record[64], want[200];
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		bool six = i % 2 == 1;
+
+		w->q.client = six ? slice_of(V6, 16) : SLICE("\xc0\0\x02\x01");
+		w->q.answers = 0;
+		snprintf(record, sizeof(record), "v=spf1 exists:%s.x.y -all",
+		    cases[i / 2].text);
+		add(w, SPF_TYPE_TXT, "d.example", record);
+		/* `exists` asks for A whatever the client is (5.7). */
+		snprintf(want, sizeof(want), "A %s.x.y",
+		    six ? cases[i / 2].v6 : cases[i / 2].v4);
+		assert_string_equal(ask(w), want);
+	}
+}
+
+/* %{c}, %{t} and %{r} are of an explanation alone (7.2). */
+static void an_explanation_shows_the_client_as_people_write_it(void **state)
+{
+	struct world *w = *state;
+
+	w->q.client = slice_of(V6, 16);
+	add(w, SPF_TYPE_TXT, "d.example", "v=spf1 -all exp=e.x");
+	add(w, SPF_TYPE_TXT, "e.x", "%{c} %{t} %{r} %{s}");
+	assert_string_equal(ask(w), "fail -all d.example");
+	assert_true(slice_eq(w->r.verdict.explanation,
+	    SLICE("2001:db8::cb01 1000000000 unknown ann@D.example")));
+}
+
+/* 5.5: the names of the client's address, those whose address is the
+ * client's, of which the domain itself or one below it will do. */
+static void a_clients_names_are_validated(void **state)
+{
+	struct world *w = *state;
+
+	add(w, SPF_TYPE_TXT, "d.example", "v=spf1 ptr:x.example -all");
+	assert_string_equal(ask(w), "PTR 1.2.0.192.in-addr.arpa");
+	add(w, SPF_TYPE_PTR, "1.2.0.192.in-addr.arpa",
+	    "a.other.example ax.example b.x.example X.example");
+	/* All that would do are asked at once, the others are not. */
+	assert_string_equal(ask(w), "A b.x.example, A x.example");
+	add(w, SPF_TYPE_A, "b.x.example", "\x0a\0\0\x01");
+	add(w, SPF_TYPE_A, "x.example", "\x0a\0\0\x02");
+	assert_string_equal(ask(w), "fail -all d.example");
+	w->q.answer[2].records = slice_of("", 0);
+	w->q.answer[2].status = SPF_ANSWER_FAILED; /* leaves its name out */
+	assert_string_equal(ask(w), "fail -all d.example");
+	w->q.answers = 3;
+	add(w, SPF_TYPE_A, "x.example", "\xc0\0\x02\x01");
+	assert_string_equal(ask(w), "pass ptr:x.example d.example");
+	w->q.answers = 1;
+	add(w, SPF_TYPE_PTR, "1.2.0.192.in-addr.arpa", NULL);
+	assert_string_equal(ask(w), "fail -all d.example");
+	assert_int_equal(w->r.verdict.voids, 1);
+}
+
+static void a_name_below_the_domain_is_enough(void **state)
+{
+	struct world *w = *state;
+
+	add(w, SPF_TYPE_TXT, "d.example", "v=spf1 ptr:x.example -all");
+	add(w, SPF_TYPE_PTR, "1.2.0.192.in-addr.arpa", "b.x.example");
+	add(w, SPF_TYPE_A, "b.x.example", "\xc0\0\x02\x01");
+	assert_string_equal(ask(w), "pass ptr:x.example d.example");
+	/* ... but not one that ends alike. */
+	w->q.answers = 1;
+	add(w, SPF_TYPE_PTR, "1.2.0.192.in-addr.arpa", "bx.example");
+	assert_string_equal(ask(w), "fail -all d.example");
+}
+
+/* %{p}: the domain itself, else a name below it, else any, else "unknown". */
+static void the_best_validated_name_is_taken(void **state)
+{
+	static const struct {
+		const char *names, *want;
+	} cases[] = {
+		{"a.other.example b.d.example d.example", "A d.example.x.y"},
+		{"a.other.example b.d.example", "A b.d.example.x.y"},
+		{"a.other.example", "A a.other.example.x.y"},
+		{NULL, "A unknown.x.y"},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		w->q.answers = 0;
+		add(w, SPF_TYPE_TXT, "d.example", "v=spf1 exists:%{p}.x.y "
+		    "-all");
+		add(w, SPF_TYPE_PTR, "1.2.0.192.in-addr.arpa", cases[i].names);
+		add(w, SPF_TYPE_A, "a.other.example", "\xc0\0\x02\x01");
+		add(w, SPF_TYPE_A, "b.d.example", "\xc0\0\x02\x01");
+		add(w, SPF_TYPE_A, "d.example", "\xc0\0\x02\x01");
+		assert_string_equal(ask(w), cases[i].want);
+	}
+	/* None of the names has the client's address. */
+	w->q.client = SLICE("\xc0\0\x02\x07");
+	w->q.answers = 1;
+	add(w, SPF_TYPE_PTR, "7.2.0.192.in-addr.arpa", "d.example");
+	add(w, SPF_TYPE_A, "d.example", "\xc0\0\x02\x01");
+	assert_string_equal(ask(w), "A unknown.x.y");
+}
+
+static void only_ten_names_of_a_client_are_looked_at(void **state)
+{
+	struct world *w = *state;
+	struct strbuf names;
+
+	strbuf_init(&names, 1000);
+	for (int i = 0; i < 10; i++)
+		strbuf_addf(&names, "n%d.other.example ", i);
+	strbuf_adds(&names, "x.example");
+	add(w, SPF_TYPE_TXT, "d.example", "v=spf1 ptr:x.example -all");
+	add(w, SPF_TYPE_PTR, "1.2.0.192.in-addr.arpa", strbuf_cstr(&names));
+	add(w, SPF_TYPE_A, "x.example", "\xc0\0\x02\x01");
+	assert_string_equal(ask(w), "fail -all d.example");
+	strbuf_fini(&names);
+}
+
+/* A client of IPv6 is looked up by AAAA, and by its nibbles. */
+static void a_client_of_ipv6_is_asked_for_as_one(void **state)
+{
+	struct world *w = *state;
+
+	w->q.client = slice_of(V6, 16);
+	add(w, SPF_TYPE_TXT, "d.example", "v=spf1 a ptr -all");
+	assert_string_equal(ask(w), "AAAA d.example");
+	add(w, SPF_TYPE_AAAA, "d.example", NULL);
+	assert_string_equal(ask(w), "PTR " V6_NIBBLES ".ip6.arpa");
+	add(w, SPF_TYPE_PTR, V6_NIBBLES ".ip6.arpa", "h.d.example");
+	assert_string_equal(ask(w), "AAAA h.d.example");
+	add(w, SPF_TYPE_AAAA, "h.d.example", V6);
+	assert_string_equal(ask(w), "pass ptr d.example");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +388,13 @@ int main(void)
 		    a_senders_octets_do_not_reach_libspf2, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    an_error_has_its_term_and_its_cause, setup, teardown),
+		TEST(each_macro_has_its_value),
+		TEST(an_explanation_shows_the_client_as_people_write_it),
+		TEST(a_clients_names_are_validated),
+		TEST(a_name_below_the_domain_is_enough),
+		TEST(the_best_validated_name_is_taken),
+		TEST(only_ten_names_of_a_client_are_looked_at),
+		TEST(a_client_of_ipv6_is_asked_for_as_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
