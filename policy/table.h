@@ -156,6 +156,16 @@ int table_change_rows(struct table *t, uint64_t change,
 int table_change_get(struct table *t, uint64_t change, struct arena *a,
     struct table_change *change_out, struct error *err) PH_CHECK;
 
+/* The change that gave a row the route and the hold that it has; `change` is
+ * the one that wrote it last. 1, 0 none is on record, -1. Strings live in `a`.
+ */
+struct table_at {
+	struct slice key;
+	uint64_t change;
+};
+int table_routed(struct table *t, const struct table_at *row, struct arena *a,
+    struct table_change *change_out, struct error *err) PH_CHECK;
+
 /* Was the recipient flipped since `since_us` (wall clock)? That is: its row
  * got another route than it had, or `posthouse flip --create` made it. A row
  * that was set, imported or seeded for the first time is no flip. 1, 0, -1. */

@@ -13,7 +13,7 @@
 enum table_statement {
 	ST_BEGIN, ST_END, ST_GET, ST_REVERSE, ST_ROWS, ST_NEWEST, ST_VERSION,
 	ST_LOG, ST_CHANGES, ST_CHANGE, ST_HISTORY, ST_CHANGE_ROWS,
-	ST_FLIPPED, ST_LOG_ROWS,
+	ST_FLIPPED, ST_LOG_ROWS, ST_ROUTED,
 };
 
 #define COLUMNS TABLE_COLUMNS("")
@@ -49,6 +49,12 @@ static const char *const sql[] = {
 	    "ORDER BY c.change",
 	[ST_CHANGE_ROWS] = "SELECT l.address, " VALUES " FROM log l "
 	    "WHERE l.change = ?1 ORDER BY l.address",
+	/* As a rule it is the change that wrote the row last, ?2. */
+	[ST_ROUTED] = "SELECT " CHANGE " FROM change c CROSS JOIN log l "
+	    "ON l.change = c.change AND l.address = ?1 "
+	    "WHERE c.change <= ?2 AND (l.old_route IS NOT l.new_route "
+	    "OR l.old_held IS NOT l.new_held) "
+	    "ORDER BY c.change DESC LIMIT 1",
 	/* ?3 is the change that wrote the row last: if that one is too old,
 	 * no other is looked at, and as a rule it is the flip itself. */
 	[ST_FLIPPED] = "SELECT 1 FROM change c CROSS JOIN log l "
@@ -359,16 +365,12 @@ int table_changes(struct table *t, const struct table_changes_page *page,
 	return rc < 0 ? -1 : n;
 }
 
-int table_change_get(struct table *t, uint64_t change, struct arena *a,
+/* The change that `st` gives, if any, with texts in `a`. */
+static int keep_change(struct table *t, sqlite3_stmt *st, struct arena *a,
     struct table_change *change_out, struct error *err)
 {
-	sqlite3_stmt *st = db_stmt(&t->db, ST_CHANGE, err);
-	int rc;
+	int rc = one(t, st, err);
 
-	if (st == NULL)
-		return -1;
-	sqlite3_bind_int64(st, 1, (sqlite3_int64)change);
-	rc = one(t, st, err);
 	if (rc == 1) {
 		borrow_change(st, change_out);
 		change_out->who = keep(a, st, 2);
@@ -380,6 +382,29 @@ int table_change_get(struct table *t, uint64_t change, struct arena *a,
 	}
 	sqlite3_reset(st);
 	return rc;
+}
+
+int table_change_get(struct table *t, uint64_t change, struct arena *a,
+    struct table_change *change_out, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_CHANGE, err);
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)change);
+	return keep_change(t, st, a, change_out, err);
+}
+
+int table_routed(struct table *t, const struct table_at *row, struct arena *a,
+    struct table_change *change_out, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&t->db, ST_ROUTED, err);
+
+	if (st == NULL)
+		return -1;
+	db_bind(st, 1, row->key);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)row->change);
+	return keep_change(t, st, a, change_out, err);
 }
 
 int table_log_rows(struct table *t, const struct table_log_values *page,

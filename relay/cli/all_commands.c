@@ -21,6 +21,7 @@
 const struct cli_command *const all_commands[] = {
 	cmd_status,
 	cmd_explain,
+	cmd_whereis,
 	cmd_route,
 	cmd_route_list,
 	cmd_route_file,

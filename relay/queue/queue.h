@@ -189,6 +189,14 @@ unsigned queue_older_attempts(const struct queue *q,
 /* Deliveries of that recipient (QUEUE_ANYBODY: of those that are not known) to
  * that leg that wait for their time or are under way. */
 unsigned queue_open_at(const struct queue *q, uint64_t hash, int leg);
+/* The live deliveries of the recipients of a hash, whatever the leg: by state,
+ * and how many attempts are under way. Takes as long as there are such. */
+struct queue_recipient {
+	uint64_t state[D_STATES];
+	uint64_t in_flight;
+};
+void queue_recipient(struct queue *q, uint64_t hash,
+    struct queue_recipient *out);
 
 /* The daemon did not run from then (wall us) until now. A lifetime that ended
  * meanwhile ends when the delivery was tried once more, at the latest another

@@ -101,6 +101,21 @@ unsigned queue_walk(struct queue *q, struct queue_at *at,
 	}
 }
 
+void queue_recipient(struct queue *q, uint64_t hash,
+    struct queue_recipient *out)
+{
+	*out = (struct queue_recipient){{0}, 0};
+	for (uint32_t n = chain_newest(q, hash); n != 0;
+	     n = delivery_at(q, n)->chain_next) {
+		const struct delivery *d = delivery_at(q, n);
+
+		if (d->hash != hash)
+			continue;
+		out->state[d->state]++;
+		out->in_flight += d->place == PLACE_CLAIMED;
+	}
+}
+
 static unsigned oldest_of(const struct queue *q, const struct message *m,
     uint64_t oldest[NAMES_MAX], unsigned *missing)
 {
