@@ -249,6 +249,10 @@ struct conf {
 		int64_t interval_ms;
 		int64_t certificate_ms; /* before a certificate ends */
 	} alarm;
+	struct { /* programs of a migration: doc/watermark.md */
+		char *on_watermark, *on_held; /* "" : none */
+		int64_t timeout_ms;
+	} hook;
 	struct { /* who may send to the outside: policy/outbound.h */
 		struct conf_nets clients;
 		struct conf_strings use; /* egresses, in the order of trial */

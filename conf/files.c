@@ -42,7 +42,7 @@ static bool is_read(const struct doc_section *s, const struct doc_value *v)
 
 	return (t == &T_FILE || t == &T_PATHS || t == &T_CERTIFICATES) &&
 	       s->kind != SEC_AUDIT && s->kind != SEC_LOG &&
-	       s->kind != SEC_ALARM;
+	       s->kind != SEC_ALARM && s->kind != SEC_HOOK;
 }
 
 static void walk(struct naming *m, const struct doc *d)

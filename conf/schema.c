@@ -306,6 +306,18 @@ const struct conf_param param_table[] = {
 	{ IN(ALARM), "certificate", &T_DURATION, C(alarm.certificate_ms), "14d", 0, DAYS(366), LIVE,
 	  NULL, "How long before its end a certificate is an alarm." },
 
+	{ IN(HOOK), "on_watermark", &T_FILE, C(hook.on_watermark), "", 0, 0, RESTART,
+	  "/usr/local/libexec/sync-mailboxes",
+	  "A program that gets the mailboxes whose watermark is reached: a line of JSON each, at "
+	  "most 1,000 at once, its argument is watermark. It prints ADDRESS synced, or ADDRESS "
+	  "failed TEXT. It must lie where the daemon may not write." },
+	{ IN(HOOK), "on_held", &T_FILE, C(hook.on_held), "", 0, 0, RESTART,
+	  "/usr/local/libexec/move-mailboxes",
+	  "The same for mailboxes that are held; its argument is held. Without it they are "
+	  "on_watermark's." },
+	{ IN(HOOK), "timeout", &T_DURATION, C(hook.timeout_ms), "1h", SECS(1), DAYS(7), RESTART,
+	  NULL, "A program that runs for longer is ended, and given the same list again later." },
+
 	{ IN(OUTBOUND), "use", &T_NAMES, C(outbound.use), "", 0, 0, LIVE, "direct",
 	  "The egresses that such mail may take, in this order: the first that the record of SPF "
 	  "of the sender's domain passes, else the first that it does not speak against." },

@@ -45,6 +45,8 @@ const struct section_info section_table[SECTIONS] = {
 		"How a leg is asked whether it knows a recipient (unknown = \"probe\").", NULL },
 	[SEC_ALARM]  = { "alarm",    NULL,          0,                          LIVE,
 		"Where alarms go when something needs an administrator.", NULL },
+	[SEC_HOOK]   = { "hook",     NULL,          0,                          RESTART,
+		"Programs that a migration starts: see doc/watermark.md.", NULL },
 	[SEC_OUTBOUND] = { "outbound", NULL,        0,                          LIVE,
 		"Who may send to domains that are not ours: clients by their address, by a client "
 		"certificate, or by a login (listen auth = true). All others are refused.", NULL },

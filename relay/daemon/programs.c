@@ -13,31 +13,61 @@
 #include "relay/daemon/sandbox.h"
 #include "relay/spf/spf_starter.h"
 
-int programs_check(const struct conf *c, struct error *err)
+/* A program that the configuration names; "" is none. */
+struct named_program {
+	const char *section, *key, *program;
+};
+
+static int check_program(const struct conf *c, const struct named_program *n,
+    struct error *err)
 {
-	struct conf_place at = conf_place(c, "alarm", "exec");
-	const char *program = c->alarm.exec, *place;
+	struct conf_place at = conf_place(c, n->section, n->key);
+	const char *program = n->program, *place;
 	struct stat st = {0};
 
 	if (program[0] == '\0')
 		return 0;
 	if (stat(program, &st) == 0 && !S_ISREG(st.st_mode))
-		return error_set(err, "%s:%d: alarm.exec: %s is no file; name "
-		    "the program itself", at.file, at.line, program);
-	if (access(program, X_OK) != 0)
-		return error_sys(err, errno, "%s:%d: alarm.exec: %s cannot be "
-		    "run", at.file, at.line, program);
-	if ((st.st_mode & S_IWOTH) != 0)
-		return error_set(err, "%s:%d: alarm.exec: everybody on this "
-		    "machine can write %s; chmod o-w it", at.file, at.line,
+		return error_set(err, "%s:%d: %s.%s: %s is no file; name the "
+		    "program itself", at.file, at.line, n->section, n->key,
 		    program);
+	if (access(program, X_OK) != 0)
+		return error_sys(err, errno, "%s:%d: %s.%s: %s cannot be run",
+		    at.file, at.line, n->section, n->key, program);
+	if ((st.st_mode & S_IWOTH) != 0)
+		return error_set(err, "%s:%d: %s.%s: everybody on this machine "
+		    "can write %s; chmod o-w it", at.file, at.line, n->section,
+		    n->key, program);
 	place = place_may_write(c, program);
 	if (place == NULL)
 		return 0;
-	return error_set(err, "%s:%d: alarm.exec: %s is in a folder that the "
+	return error_set(err, "%s:%d: %s.%s: %s is in a folder that the "
 	    "daemon may write (of %s), so an intruder could put a program "
 	    "of its own there; move it to a folder of root's, for example "
-	    "/usr/local/libexec", at.file, at.line, program, place);
+	    "/usr/local/libexec", at.file, at.line, n->section, n->key,
+	    program, place);
+}
+
+int programs_check(const struct conf *c, struct error *err)
+{
+	const struct named_program named[] = {
+	    {"alarm", "exec", c->alarm.exec},
+	    {"hook", "on_watermark", c->hook.on_watermark},
+	    {"hook", "on_held", c->hook.on_held}};
+
+	for (size_t i = 0; i < ARRAY_LEN(named); i++)
+		if (check_program(c, &named[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* A program that is watched to its end, in the lane of hooks. */
+static void add_hook(struct spawner_config *sc, enum spawn_row row,
+    const char *path, int64_t limit_ms)
+{
+	if (path[0] != '\0')
+		sc->program[row] = (struct spawn_program){.path = path,
+		    .lane = LANE_HOOK, .limit_ms = (int)limit_ms};
 }
 
 struct spawner *programs_start(const struct conf *c, struct error *err)
@@ -56,6 +86,9 @@ struct spawner *programs_start(const struct conf *c, struct error *err)
 	if (spf_program_find(spf))
 		sc.program[SPAWN_SPF] = (struct spawn_program){
 		    .path = spf, .lane = LANE_HELPER, .bare = true};
+	add_hook(&sc, SPAWN_WATERMARK, c->hook.on_watermark,
+	    c->hook.timeout_ms);
+	add_hook(&sc, SPAWN_HELD, c->hook.on_held, c->hook.timeout_ms);
 	s = spawner_new(&sc, err);
 	/* The spawner's first process is our child: it becomes no zombie. */
 	signal(SIGCHLD, SIG_IGN);

@@ -69,6 +69,10 @@ static bool read_some(struct spawn_run *r)
 		return false;
 	}
 	strbuf_used(&r->said, (size_t)n);
+	if (r->job.said != NULL) {
+		r->job.said(r->job.done_arg, strbuf_view(&r->said));
+		strbuf_reset(&r->said);
+	}
 	if (r->said.n > SPAWN_RUN_OUTPUT)
 		strbuf_drop_front(&r->said, r->said.n - SPAWN_RUN_OUTPUT);
 	return true;

@@ -34,6 +34,9 @@ struct spawn_job {
 	enum spawn_row row;
 	const char *arg; /* as of spawner_run() */
 	struct slice input; /* copied */
+	/* Gets all that it writes, as it comes, and nothing is kept; `done`
+	 * may follow, and it frees nothing. NULL: the end of it is kept. */
+	void (*said)(void *done_arg, struct slice bytes);
 	void (*done)(void *done_arg, const struct spawn_end *end);
 	void *done_arg;
 };

@@ -26,6 +26,8 @@ struct box {
 	unsigned calls;
 	struct spawn_end end;
 	char output[SPAWN_RUN_OUTPUT + 1];
+	bool listens; /* on_said() gets the output */
+	size_t heard;
 };
 
 static int setup(void **state)
@@ -65,6 +67,14 @@ static void on_done(void *arg, const struct spawn_end *end)
 	b->run = NULL;
 }
 
+static void on_said(void *arg, struct slice bytes)
+{
+	struct box *b = arg;
+
+	assert_int_equal(b->calls, 0);
+	b->heard += bytes.n;
+}
+
 /* Begins the script with an input of so many bytes. */
 static void begin(struct box *b, const char *script, size_t input)
 {
@@ -79,6 +89,7 @@ static void begin(struct box *b, const char *script, size_t input)
 	b->run = spawn_run_new(b->spawn.spawner, b->loop, &(struct spawn_job){
 	    .row = SPAWN_SPF, .arg = "kind",
 	    .input = slice_of(bytes, input),
+	    .said = b->listens ? on_said : NULL,
 	    .done = on_done, .done_arg = b}, &err);
 	mem_free(bytes);
 	assert_non_null(b->run);
@@ -122,6 +133,21 @@ static void more_is_refused(void **state)
 	assert_string_equal(err.text, "the input has 1048577 bytes, of at "
 				      "most 1048576");
 	mem_free(bytes);
+}
+
+/* Of one that listens nothing is kept, and it need not wait for the end. */
+static void output_is_heard_as_it_comes(void **state)
+{
+	struct box *b = *state;
+
+	b->listens = true;
+	begin(b, "yes x | head -c 1048576; read line", SPAWN_RUN_INPUT_MAX);
+	for (int i = 0; i < TURNS && b->heard < 1048576; i++)
+		loop_once(b->loop, TURN_MS);
+	assert_int_equal(b->heard, 1048576);
+	finish(b);
+	assert_int_equal(b->end.fate, SPAWN_EXITED);
+	assert_string_equal(b->output, "");
 }
 
 static void of_much_output_the_end_is_kept(void **state)
@@ -218,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		S(a_megabyte_of_input_arrives),
 		S(more_is_refused),
+		S(output_is_heard_as_it_comes),
 		S(of_much_output_the_end_is_kept),
 		S(a_program_may_leave_its_input_unread),
 		S(a_program_that_hangs_is_late),

@@ -70,6 +70,16 @@ static bool is_final(enum watermark_state state)
 	return state == WATERMARK_REACHED || state == WATERMARK_SYNCED;
 }
 
+static bool is_hooked(struct watermarks *w, const struct watermark *row)
+{
+	enum mark_hook_kind kind;
+	struct decision d;
+
+	return row->state == WATERMARK_REACHED &&
+	       marks_route(w, slice_str(row->address), &d) &&
+	       marks_hook_kind(w, &d, &kind);
+}
+
 static void tell(struct watermarks *w, const struct watermark *row)
 {
 	note(w, row);
@@ -77,6 +87,7 @@ static void tell(struct watermarks *w, const struct watermark *row)
 		raise(w, row);
 	watermark_post(w->last, &(struct watermark_op){.what = DO_TOLD,
 	    .number = row->state, .address = slice_str(row->address),
+	    .hook = is_hooked(w, row) ? HOOK_DUE : HOOK_NONE,
 	    .leg = row->leg});
 	if (row->state == WATERMARK_REACHED)
 		marks_remember(w, row);

@@ -98,7 +98,7 @@ static void post_marks(struct watermarks *w, const struct mark_gather *g)
 	}
 }
 
-static void decide(struct watermarks *w, struct watermark_decision *d)
+void marks_decide_now(struct watermarks *w, struct watermark_decision *d)
 {
 	struct mark_gather g = {.d = d, .a = arena_new(),
 	    .now_us = marks_wall_us(w)};
@@ -140,7 +140,7 @@ void marks_decide(struct watermarks *w)
 	while (w->decide != NULL) {
 		struct watermark_decision *d = first_of(&w->decide);
 
-		decide(w, d);
+		marks_decide_now(w, d);
 		d->next = w->answer;
 		w->answer = d;
 	}

@@ -62,6 +62,7 @@ int watermarks_step(struct watermarks *w)
 		projector_poke(w->cfg.projector);
 	if (marks_ask(w))
 		more = true;
+	marks_hooks(w);
 	return more ? 0 : SOON_MS;
 }
 
@@ -85,6 +86,7 @@ struct watermarks *watermarks_new(const struct watermarks_config *c)
 	mailbox_init(&w->box);
 	mailbox_attach(&w->box, w->loop, on_letter, w);
 	timer_init(&w->again, w->loop, on_again, w);
+	marks_hooks_init(w);
 	return w;
 }
 
@@ -135,6 +137,7 @@ void watermarks_free(struct watermarks *w)
 	loop_once(w->loop, 0);
 	marks_walk_end(w);
 	marks_ask_end(w);
+	marks_hooks_end(w);
 	timer_fini(&w->again);
 	mailbox_fini(&w->box);
 	loop_free(w->loop);

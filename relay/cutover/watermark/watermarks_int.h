@@ -13,6 +13,7 @@
 #include "relay/audit/delivered/watermark_reader.h"
 #include "relay/cutover/watermark/watermarks.h"
 #include "relay/mail/addr.h"
+#include "relay/spawn/spawn_run.h"
 
 enum watermark_letter { M_CALL = 1, M_FLUSHED, M_DECIDE };
 
@@ -89,6 +90,30 @@ struct mark_round {
 	struct mark_flush flush;
 };
 
+enum mark_hook_kind { HOOK_WATERMARK, HOOK_HELD, MARK_HOOKS };
+
+enum { MARK_HOOK_ROWS = 1000, MARK_LINE_MAX = 1024 };
+
+struct mark_hook_row {
+	char *address, *leg;
+	bool synced, decided; /* it said so; and that is written down */
+	char *failed;	      /* what it said; NULL: it did not */
+};
+
+/* A program with its list. */
+struct mark_hook {
+	struct watermarks *w;
+	enum mark_hook_kind kind;
+	struct spawn_run *run; /* NULL: it does not run */
+	bool ended, taken, broken; /* exit status 0; one that is an error */
+	int64_t next_ms; /* not before */
+	unsigned tries;
+	struct mark_hook_row row[MARK_HOOK_ROWS];
+	unsigned n;
+	struct strbuf input, line;
+	char last[MARK_LINE_MAX];
+};
+
 struct watermarks {
 	struct watermarks_config cfg;
 	struct shared *shared;
@@ -107,6 +132,8 @@ struct watermarks {
 	struct log_follow log;
 	struct walk_ask walk_ask;
 	struct mark_round ask;
+	struct mark_hook hook[MARK_HOOKS];
+	int64_t hook_since_us;
 	/* Decisions that wait, and those that wait to be in ledger.db. */
 	struct watermark_decision *decide, *answer;
 	bool said; /* the trouble was logged */
@@ -149,6 +176,13 @@ void marks_walk_end(struct watermarks *w);
 bool marks_ask(struct watermarks *w);	     /* watermark_ask.c    */
 void marks_ask_end(struct watermarks *w);
 void marks_decide(struct watermarks *w);     /* watermark_decide.c */
+void marks_decide_now(struct watermarks *w, struct watermark_decision *d);
+void marks_hooks_init(struct watermarks *w);
+void marks_hooks(struct watermarks *w);	     /* watermark_hook.c */
+void marks_hooks_end(struct watermarks *w);
+/* Which program is to be told of a recipient with that route. False: none. */
+bool marks_hook_kind(const struct watermarks *w, const struct decision *d,
+    enum mark_hook_kind *kind_out);
 /* A decision of before ledger.db was made anew, for one that is reached. */
 void marks_remember(struct watermarks *w, const struct watermark *row);
 
