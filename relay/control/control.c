@@ -6,6 +6,7 @@
 
 #include "relay/cutover/table_follow.h"
 #include "relay/cutover/replay/replay.h"
+#include "relay/cutover/wave/wave_thread.h"
 #include "relay/post/call.h"
 
 enum { END_TURNS = 500 };
@@ -33,6 +34,7 @@ static const struct ctl_command commands[] = {
 	{ "status",       control_status       },
 	{ "trace",        control_trace        },
 	{ "watermark.mark", control_watermark_mark },
+	{ "wave.order",   control_wave_order   },
 	{ NULL,           NULL                 },
 	/* clang-format on */
 };
@@ -119,6 +121,7 @@ void control_end(struct control *c)
 		queue_thread_drain(c->cfg.queue_thread);
 		replay_drain(c->cfg.replay);
 		table_follow_answer(c->cfg.follow);
+		wave_thread_answer(c->cfg.waves);
 	}
 }
 

@@ -21,6 +21,7 @@ struct queue_thread;
 struct replay;
 struct table_follow;
 struct watermarks;
+struct wave_thread;
 struct worker;
 
 /* The handles that commands look at; they outlive the control. */
@@ -31,6 +32,7 @@ struct control_config {
 	struct queue_thread *queue_thread;
 	struct table_follow *follow;
 	struct watermarks *watermarks;
+	struct wave_thread *waves;
 	struct projector *projector;
 	struct replay *replay;
 	struct worker **worker; /* shared.workers.n of them */

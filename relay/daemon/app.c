@@ -21,6 +21,7 @@
 #include "relay/cutover/removal.h"
 #include "relay/cutover/watermark/watermarks.h"
 #include "relay/cutover/replay/replay.h"
+#include "relay/cutover/wave/wave_thread.h"
 #include "relay/watch/oldtls.h"
 #include "relay/daemon/descriptors.h"
 #include "relay/daemon/recovery.h"
@@ -40,60 +41,11 @@
 #include "relay/spf/spf_blame.h"
 
 enum {
-	A_CALL = 1,
 	STOP_LOOK_MS = 20,
 	PROJECTOR_MS = 1000, /* that it has at least, to end */
 	ASKED_MAX = 128 << 10, /* recipients; 5 MiB */
 	HINTS_MAX = 32 << 10,  /* messages, and deliveries of them; 1.5 MiB */
 };
-
-/* ---- the acceptor's thread ---- */
-
-static void on_accept_letter(void *arg, struct letter *l)
-{
-	(void)arg;
-	call_run(l);
-}
-
-/* A call on the acceptor's thread that is waited for. */
-struct accept_call {
-	struct app *app;
-	struct conf *conf; /* NULL: stop listening */
-	struct error *err;
-	int status;
-	struct letter done;
-};
-
-static void do_accept_call(void *arg)
-{
-	struct accept_call *c = arg;
-
-	if (c->conf == NULL)
-		acceptor_stop(c->app->acceptor);
-	else
-		c->status = acceptor_listen(c->app->acceptor, c->conf, c->err);
-	mailbox_post(&c->app->accept_back, &c->done);
-}
-
-/* The box of the answer outlives the call: it may still be rung when the
- * letter was taken already. */
-static int accept_call(struct app *a, struct conf *conf, struct error *err)
-{
-	struct accept_call c = {.app = a, .conf = conf, .err = err};
-
-	call_post(&a->accept_box, A_CALL, do_accept_call, &c);
-	while (mailbox_take(&a->accept_back) == NULL)
-		mailbox_wait(&a->accept_back, -1);
-	return c.status;
-}
-
-static void *accept_thread(void *arg)
-{
-	struct app *a = arg;
-
-	loop_run(a->accept_loop);
-	return NULL;
-}
 
 /* ---- start ---- */
 
@@ -127,7 +79,7 @@ static struct worker_thread *make_worker(struct app *a, int index,
 {
 	struct worker_config c = {.shared = &a->shared, .index = index,
 	    .snapshot = a->snapshot, .alarms = a->alarms,
-	    .projector = a->projector, .acceptor = a->acceptor,
+	    .projector = a->projector, .acceptor = a->accept.acceptor,
 	    .asked = a->asked, .offers = &a->offers,
 	    .spf_starter = spawner_has(a->spawner, SPAWN_SPF)
 			       ? &a->spf_starter : NULL,
@@ -142,14 +94,10 @@ static struct worker_thread *make_worker(struct app *a, int index,
 
 static int make_workers(struct app *a, struct error *err)
 {
-	a->accept_loop = loop_new(a->shared.clock);
-	mailbox_init(&a->accept_box);
-	mailbox_init(&a->accept_back);
-	mailbox_attach(&a->accept_box, a->accept_loop, on_accept_letter, a);
-	a->acceptor = acceptor_new(a->accept_loop);
-	a->turned_away = refusals_new(a->accept_loop, a->shared.clock,
+	accept_thread_init(&a->accept, a->shared.clock);
+	a->turned_away = refusals_new(a->accept.loop, a->shared.clock,
 	    a->shared.spool);
-	acceptor_on_refused(a->acceptor, on_turned_away, a);
+	acceptor_on_refused(a->accept.acceptor, on_turned_away, a);
 	a->worker = NEW_ARRAY(struct worker_thread *, (size_t)a->workers);
 	a->view = NEW_ARRAY(struct worker *, (size_t)a->workers);
 	for (int i = 0; i < a->workers; i++) {
@@ -158,30 +106,26 @@ static int make_workers(struct app *a, struct error *err)
 			return -1;
 		a->view[i] = worker_thread_view(a->worker[i]);
 		a->shared.workers->door[i].box = &a->view[i]->box;
-		acceptor_worker(a->acceptor, &a->view[i]->box, W_ACCEPTED);
+		acceptor_worker(a->accept.acceptor, &a->view[i]->box,
+		    W_ACCEPTED);
 	}
-	return acceptor_listen(a->acceptor, a->snapshot->conf, err);
+	return acceptor_listen(a->accept.acceptor, a->snapshot->conf, err);
 }
 
 static int run_threads(struct app *a, struct error *err)
 {
-	int no;
-
 	if (spool_run(a->shared.spool, err) < 0 ||
 	    queue_thread_run(a->queue_thread, err) < 0 ||
 	    projector_run(a->projector, err) < 0 ||
 	    table_follow_run(a->follow, err) < 0 ||
 	    watermarks_run(a->watermarks, err) < 0 ||
-	    replay_run(a->replay, err) < 0)
+	    replay_run(a->replay, err) < 0 ||
+	    wave_thread_start(a->waves, err) < 0)
 		return -1;
 	for (int i = 0; i < a->workers; i++)
 		if (worker_thread_run(a->worker[i], err) < 0)
 			return -1;
-	no = pthread_create(&a->accept_thread, NULL, accept_thread, a);
-	if (no != 0)
-		return error_sys(err, no, "starting the acceptor");
-	a->accepting = true;
-	return 0;
+	return accept_thread_start(&a->accept, err);
 }
 
 /* On any thread. */
@@ -232,8 +176,9 @@ static int make_control(struct app *a, struct error *err)
 	const struct control_config c = {.ops = a->ops, .shared = &a->shared,
 	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
 	    .follow = a->follow, .watermarks = a->watermarks,
-	    .projector = a->projector, .replay = a->replay, .worker = a->view,
-	    .acceptor = a->acceptor, .asked = a->asked, .oldtls = a->oldtls,
+	    .waves = a->waves, .asked = a->asked, .replay = a->replay,
+	    .projector = a->projector, .worker = a->view,
+	    .acceptor = a->accept.acceptor, .oldtls = a->oldtls,
 	    .certificates = a->certificates, .started_us = a->started_us,
 	    .degraded = recovery_degraded(a->recovery),
 	    .missing = recovery_missing(a->recovery)};
@@ -279,6 +224,7 @@ static int build(struct app *a, struct error *err)
 	a->replay = replay_new(&(struct replay_config){.shared = &a->shared,
 	    .queue_thread = a->queue_thread, .snapshot = a->snapshot,
 	    .last = projector_last(a->projector)});
+	a->waves = wave_thread_new(&a->shared, a->snapshot);
 	if (a->follow == NULL || make_workers(a, err) < 0)
 		return -1;
 	make_watch(a);
@@ -293,7 +239,7 @@ int app_start(struct app *a, struct conf_snapshot *snapshot, struct error *err)
 {
 	a->snapshot = snapshot;
 	if (build(a, err) == 0) {
-		acceptor_log(a->acceptor, snapshot->conf);
+		acceptor_log(a->accept.acceptor, snapshot->conf);
 		sandbox_enter(snapshot->conf);
 		recovery_tell(a->recovery, snapshot->conf);
 		if (run_threads(a, err) == 0) {
@@ -329,7 +275,7 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 	/* Workers know it before a connection can come with it. */
 	for (int i = 0; i < a->workers; i++)
 		worker_thread_configure(a->worker[i], snapshot);
-	if (accept_call(a, snapshot->conf, err) < 0) {
+	if (accept_thread_call(&a->accept, snapshot->conf, err) < 0) {
 		for (int i = 0; i < a->workers; i++)
 			worker_thread_configure(a->worker[i], old);
 		snapshot_unref(snapshot);
@@ -349,6 +295,7 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 	table_follow_configure(a->follow, snapshot);
 	watermarks_configure(a->watermarks, snapshot);
 	replay_configure(a->replay, snapshot);
+	wave_thread_configure(a->waves, snapshot);
 	projector_keep(a->projector, snapshot->conf->audit.keep_ms);
 	last_delivery_configure(projector_last(a->projector), snapshot->conf);
 	a->snapshot = snapshot;
@@ -370,7 +317,7 @@ static bool all_quiet(const struct app *a)
 /* Nothing new is begun; what is under way may end by itself. */
 static void wind_down(struct app *a)
 {
-	accept_call(a, NULL, NULL);
+	accept_thread_call(&a->accept, NULL, NULL);
 	for (int i = 0; i < names_count(a->shared.names); i++)
 		ledger_gate(a->shared.ledger, i, GATE_STOP, true);
 	for (int i = 0; i < a->workers; i++)
@@ -383,15 +330,13 @@ static void wind_down(struct app *a)
 /* All but the spool's and the projector's: only they are waited for below. */
 static void join_threads(struct app *a)
 {
-	if (a->accepting) {
-		loop_stop(a->accept_loop);
-		pthread_join(a->accept_thread, NULL);
-	}
+	accept_thread_stop(&a->accept);
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_thread_join(a->worker[i]);
 	logins_stop(a->logins);
 	watermarks_stop(a->watermarks);
 	replay_stop(a->replay);
+	wave_thread_stop(a->waves);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -415,16 +360,6 @@ static void end_work(struct app *a)
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_thread_turn(a->worker[i]);
 	queue_thread_drain(a->queue_thread);
-}
-
-static void free_acceptor(struct app *a)
-{
-	acceptor_free(a->acceptor);
-	if (a->accept_loop == NULL)
-		return;
-	mailbox_fini(&a->accept_box);
-	mailbox_fini(&a->accept_back);
-	loop_free(a->accept_loop);
 }
 
 /* After a start with a full journal it may be far behind. */
@@ -452,9 +387,10 @@ static void free_all(struct app *a)
 	watermarks_free(a->watermarks);
 	spool_close(a->shared.spool);
 	projector_close(a->projector);
+	wave_thread_free(a->waves);
 	table_follow_free(a->follow);
 	queue_thread_free(a->queue_thread);
-	free_acceptor(a);
+	accept_thread_free(&a->accept);
 	ledger_free(a->shared.ledger);
 	conditions_free(a->conditions);
 	recovery_free(a->recovery);
@@ -479,7 +415,7 @@ void app_stop(struct app *a)
 	conditions_stop(a->conditions);
 	a->stop_by_ms = clock_mono_ms(a->shared.clock) +
 	    a->snapshot->conf->stop_after_ms;
-	if (a->accepting)
+	if (a->accept.running)
 		wind_down(a);
 	join_threads(a);
 	end_work(a);

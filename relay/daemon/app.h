@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "relay/daemon/accept_thread.h"
 #include "relay/delivery/leg_offers.h"
 #include "relay/net/listen.h"
 #include "relay/post/conf_snapshot.h"
@@ -31,6 +32,7 @@ struct replay;
 struct spawner;
 struct spf_blame;
 struct table_follow;
+struct wave_thread;
 struct tokens;
 struct watermarks;
 struct worker_thread;
@@ -58,18 +60,15 @@ struct app {
 	struct table_follow *follow;
 	struct watermarks *watermarks;
 	struct replay *replay;
+	struct wave_thread *waves;
 	struct control *control;
 	struct alarms *alarms;
 	struct conditions *conditions;
 	struct recovery *recovery; /* what the start found wrong */
 	struct certificates *certificates;
 
-	struct loop *accept_loop;
-	struct acceptor *acceptor;
+	struct accept_thread accept; /* running: and so do all others */
 	struct refusals *turned_away; /* by the acceptor, on its loop */
-	pthread_t accept_thread;
-	bool accepting; /* the thread runs, and so do all others */
-	struct mailbox accept_box, accept_back;
 
 	struct worker_thread **worker;
 	struct worker **view; /* of each, for the control commands */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The thread around the steps of waves, and their events.
+ */
+#include "relay/cutover/wave/wave_thread.h"
+
+#include <pthread.h>
+
+#include "relay/audit/note_post.h"
+#include "relay/base/mem.h"
+#include "relay/post/call.h"
+
+struct wave_thread {
+	struct shared *shared;
+	struct wave_run *run;
+	struct mailbox box;
+	struct conf_snapshot *snapshot;
+	_Atomic(struct conf_snapshot *) next_snapshot;
+	pthread_t thread;
+	bool running;
+	_Atomic bool stop;
+};
+
+/* ---- events ----------------------------------------------------------- */
+
+static void put_slice(struct jout *j, const struct wave_told *t)
+{
+	if (t->slice > 0)
+		jout_int(j, "slice", (int64_t)t->slice);
+	if (t->change > 0)
+		jout_int(j, "change", (int64_t)t->change);
+	if (t->slice > 0 || t->change > 0)
+		jout_int(j, "members", (int64_t)t->members);
+}
+
+static void on_told(void *arg, const struct wave_told *t)
+{
+	struct wave_thread *w = arg;
+	struct note_draft n;
+	struct jout *j = note_open(&n, EVENT_WAVE);
+
+	jout_str(j, "name", t->wave->name);
+	jout_str(j, "state", wave_state_text((int)t->wave->state));
+	jout_str(j, "step", wave_event_text(t->step));
+	jout_int(j, "run", (int64_t)t->wave->run);
+	put_slice(j, t);
+	jout_int(j, "done", (int64_t)t->counts->state[MEMBER_DONE]);
+	jout_int(j, "pending", (int64_t)t->counts->state[MEMBER_PENDING]);
+	if (t->who[0] != '\0')
+		jout_str(j, "who", t->who);
+	if (t->reason[0] != '\0')
+		jout_str(j, "reason", t->reason);
+	note_post(&n, w->shared->spool, NOTE_SYSTEM,
+	    clock_wall_us(w->shared->clock));
+}
+
+/* ---- the thread ------------------------------------------------------- */
+
+struct wave_thread *wave_thread_new(struct shared *sh,
+    struct conf_snapshot *snapshot)
+{
+	struct wave_thread *t = NEW(struct wave_thread);
+	const struct wave_run_ops ops = {on_told, t};
+
+	t->shared = sh;
+	t->snapshot = snapshot_ref(snapshot);
+	t->run = wave_run_new(sh->table_path, &ops);
+	mailbox_init(&t->box);
+	return t;
+}
+
+void wave_thread_ask(struct wave_thread *t, void (*fn)(void *arg), void *arg)
+{
+	call_post(&t->box, 0, fn, arg);
+}
+
+static void take_snapshot(struct wave_thread *t)
+{
+	struct conf_snapshot *s = atomic_exchange(&t->next_snapshot, NULL);
+
+	if (s == NULL)
+		return;
+	snapshot_unref(t->snapshot);
+	t->snapshot = s;
+}
+
+void wave_thread_answer(struct wave_thread *t)
+{
+	struct letter *l = mailbox_take(&t->box);
+
+	take_snapshot(t);
+	while (l != NULL) {
+		struct letter *next = l->next;
+
+		call_run(l);
+		l = next;
+	}
+}
+
+int wave_thread_order(struct wave_thread *t, struct wave_order *order,
+    struct wave_ordered *out, struct error *err)
+{
+	order->now_us = clock_wall_us(t->shared->clock);
+	return wave_run_order(t->run, t->snapshot->conf, order, out, err);
+}
+
+int wave_thread_step(struct wave_thread *t)
+{
+	enum { LONGEST_MS = 1000 };
+	int64_t now_us, ms;
+
+	wave_thread_answer(t);
+	now_us = clock_wall_us(t->shared->clock);
+	ms = (wave_run_step(t->run, t->snapshot->conf, now_us) - now_us +
+		 999) / 1000;
+	return ms > LONGEST_MS ? LONGEST_MS : ms < 0 ? 0 : (int)ms;
+}
+
+static void *run_thread(void *arg)
+{
+	struct wave_thread *t = arg;
+
+	while (!atomic_load(&t->stop)) {
+		int ms = wave_thread_step(t);
+
+		if (ms > 0)
+			mailbox_wait(&t->box, ms);
+	}
+	return NULL;
+}
+
+int wave_thread_start(struct wave_thread *t, struct error *err)
+{
+	int no = pthread_create(&t->thread, NULL, run_thread, t);
+
+	if (no != 0)
+		return error_sys(err, no, "starting the wave thread");
+	t->running = true;
+	return 0;
+}
+
+void wave_thread_configure(struct wave_thread *t, struct conf_snapshot *s)
+{
+	snapshot_unref(atomic_exchange(&t->next_snapshot, snapshot_ref(s)));
+}
+
+void wave_thread_stop(struct wave_thread *t)
+{
+	if (t == NULL || !t->running)
+		return;
+	atomic_store(&t->stop, true);
+	mailbox_wake(&t->box);
+	pthread_join(t->thread, NULL);
+	t->running = false;
+}
+
+void wave_thread_free(struct wave_thread *t)
+{
+	if (t == NULL)
+		return;
+	wave_run_free(t->run);
+	snapshot_unref(atomic_exchange(&t->next_snapshot, NULL));
+	snapshot_unref(t->snapshot);
+	mailbox_fini(&t->box);
+	mem_free(t);
+}
