@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * wave start, schedule, unschedule, pause, resume, rollback: what the daemon
+ * does.
+ */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "policy/where.h"
+#include "relay/base/clock.h"
+#include "relay/cli/common/human.h"
+#include "relay/cli/wave/wave_commands.h"
+#include "relay/cli/wave/wave_open.h"
+#include "relay/when/when_parse.h"
+#include "relay/when/zone_file.h"
+
+/* ---- asking the daemon ------------------------------------------------ */
+
+struct wave_answer {
+	struct cli *c;
+	char state[40];
+	int64_t change, recipients;
+	uint64_t kept;
+};
+
+static const struct out_column kept_columns[] = {
+	{"address", "KEEPS WHAT IT HAS", false},
+	{"keeps", "BECAUSE", false},
+	{NULL, NULL, false},
+};
+
+static void on_row(void *arg, json_t *row)
+{
+	struct wave_answer *a = arg;
+	const char *state = json_string_value(json_object_get(row, "state"));
+
+	if (state == NULL) {
+		if (a->kept++ == 0)
+			out_table(&a->c->out, kept_columns);
+		out_row_json(&a->c->out, row);
+		return;
+	}
+	snprintf(a->state, sizeof(a->state), "%s", state);
+	a->change = json_integer_value(json_object_get(row, "change"));
+	a->recipients = json_integer_value(
+	    json_object_get(row, "recipients"));
+	if (a->c->json)
+		out_row_json(&a->c->out, row);
+}
+
+static json_t *order(const struct cli *c, const char *event)
+{
+	const char *note = cli_value(c, "note");
+	json_t *args = json_pack("{s:s, s:s, s:s, s:s}", "name", c->arg[0],
+	    "event", event, "host", c->host, "command", c->command->name);
+
+	if (note != NULL)
+		json_object_set_new(args, "note", json_string(note));
+	return args;
+}
+
+static int ask(struct cli *c, json_t *args, struct wave_answer *a)
+{
+	int code;
+
+	*a = (struct wave_answer){.c = c};
+	code = cli_call(c, "wave.order", args, on_row, a);
+	if (a->kept > 0)
+		out_end(&c->out);
+	return code;
+}
+
+/* ---- options ---------------------------------------------------------- */
+
+static bool set_number(struct cli *c, json_t *args, const char *name)
+{
+	const char *text = cli_value(c, name);
+	uint64_t n;
+
+	if (text == NULL)
+		return true;
+	if (!slice_uint(slice_str(text), 100000000, &n) || n == 0) {
+		cli_usage(c, "--%s wants a number from 1 on", name);
+		return false;
+	}
+	json_object_set_new(args, name, json_integer((json_int_t)n));
+	return true;
+}
+
+static bool set_duration(struct cli *c, json_t *args, const char *name,
+    const char *key)
+{
+	const char *text = cli_value(c, name);
+	int64_t us;
+
+	if (text == NULL)
+		return true;
+	if (clock_duration(slice_str(text), &us) < 0) {
+		cli_usage(c, "--%s wants a time like 30s, 5m, 2h", name);
+		return false;
+	}
+	json_object_set_new(args, key, json_integer(us / 1000000));
+	return true;
+}
+
+/* Those of start, which schedule keeps for it. */
+static bool set_start(struct cli *c, json_t *args)
+{
+	if (c->args > 1)
+		json_object_set_new(args, "route", json_string(c->arg[1]));
+	if (cli_flag(c, "force"))
+		json_object_set_new(args, "force", json_true());
+	return set_number(c, args, "slice") &&
+	       set_duration(c, args, "pause", "pause_s") &&
+	       set_duration(c, args, "late", "late_s");
+}
+
+/* Of --zone, else of the configuration; NULL: there is none, or (`ok` false)
+ * it was said what is wrong. */
+static const struct zone *zone_of(struct cli *c, bool *ok)
+{
+	const char *name = cli_value(c, "zone");
+	const struct conf *conf = cli_conf(c);
+	const struct zone *zone;
+	struct error err;
+
+	*ok = conf != NULL;
+	if (conf == NULL || name == NULL)
+		return conf == NULL ? NULL : conf->wave.clock;
+	zone = zone_load(c->arena, slice_str(name), &err);
+	*ok = zone != NULL;
+	if (zone == NULL)
+		cli_usage(c, "--zone: %s", err.text);
+	return zone;
+}
+
+static bool set_at(struct cli *c, json_t *args)
+{
+	const char *text = cli_value(c, "at");
+	const struct zone *zone;
+	struct error err;
+	int64_t at_s;
+	bool ok;
+
+	if (text == NULL) {
+		cli_usage(c, "say when by --at");
+		return false;
+	}
+	zone = zone_of(c, &ok);
+	if (!ok)
+		return false;
+	if (when_parse(slice_str(text), zone, &at_s, &err) < 0) {
+		cli_usage(c, "--at: %s", err.text);
+		return false;
+	}
+	if (at_s * 1000000 < clock_wall_us(&clock_system)) {
+		cli_usage(c, "--at %s: that time is over", text);
+		return false;
+	}
+	json_object_set_new(args, "at_us", json_integer(at_s * 1000000));
+	if (zone != NULL)
+		json_object_set_new(args, "zone", json_string(zone->name));
+	return true;
+}
+
+/* ---- the commands ----------------------------------------------------- */
+
+/* Takes `args`; NULL: the reason was said, a usage. */
+static int move(struct cli *c, json_t *args, struct wave_answer *a)
+{
+	int code = args == NULL ? CLI_USAGE : ask(c, args, a);
+
+	if (code == CLI_DONE)
+		out_say(&c->out, "wave %s is %s", c->arg[0], a->state);
+	return code;
+}
+
+static json_t *checked(json_t *args, bool ok)
+{
+	if (ok)
+		return args;
+	json_decref(args);
+	return NULL;
+}
+
+static bool has_route(struct cli *c)
+{
+	return c->args < 2 || wave_route(c, c->arg[1]) != NULL;
+}
+
+static int run_start(struct cli *c)
+{
+	struct wave_answer a;
+	json_t *args;
+	int code;
+
+	if (!has_route(c))
+		return CLI_NO;
+	args = order(c, "start");
+	code = move(c, checked(args, set_start(c, args)), &a);
+	if (code == CLI_DONE)
+		out_say(&c->out, "posthouse wave show %s tells how it gets on",
+		    c->arg[0]);
+	return code;
+}
+
+static int run_schedule(struct cli *c)
+{
+	struct wave_answer a;
+	json_t *args;
+
+	if (!has_route(c))
+		return CLI_NO;
+	args = order(c, "schedule");
+	return move(c, checked(args, set_start(c, args) && set_at(c, args)),
+	    &a);
+}
+
+static int run_unschedule(struct cli *c)
+{
+	struct wave_answer a;
+
+	return move(c, order(c, "unschedule"), &a);
+}
+
+static int run_pause(struct cli *c)
+{
+	struct wave_answer a;
+
+	return move(c, order(c, "pause"), &a);
+}
+
+static int run_resume(struct cli *c)
+{
+	struct wave_answer a;
+
+	return move(c, order(c, "resume"), &a);
+}
+
+/* ---- rollback --------------------------------------------------------- */
+
+/* A wave that is not there is the daemon's to refuse. */
+static bool agree(struct cli *c)
+{
+	bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	struct wave_file *f = !terminal || cli_flag(c, "yes")
+				  ? NULL : wave_open(c, false);
+	struct wave_counts n = {0};
+	struct strbuf question;
+	struct error err;
+	struct wave w;
+	bool yes = true;
+
+	if (f != NULL && wave_get(f, c->arg[0], &w, &err) > 0 &&
+	    wave_count(f, w.id, &n, &err) == 0 &&
+	    n.state[MEMBER_DONE] > CLI_ASK_ABOVE) {
+		strbuf_init(&question, 200);
+		strbuf_adds(&question, "This takes back what the wave gave to "
+		    "as many as ");
+		human_count((int64_t)n.state[MEMBER_DONE], &question);
+		strbuf_adds(&question, " recipients. Go on?");
+		yes = cli_confirm(c, strbuf_cstr(&question));
+		strbuf_fini(&question);
+	}
+	wave_file_close(f);
+	return yes;
+}
+
+static bool set_where(struct cli *c, json_t *args)
+{
+	const char *text = cli_value(c, "where");
+	struct error err;
+	struct where *w;
+
+	if (text == NULL)
+		return true;
+	w = where_parse(slice_str(text), &err);
+	if (w == NULL)
+		cli_usage(c, "%s", err.text);
+	else
+		json_object_set_new(args, "where", json_string(text));
+	where_free(w);
+	return w != NULL;
+}
+
+static void say_back(struct cli *c, const struct wave_answer *a)
+{
+	if (a->kept > 0)
+		out_say(&c->out, "%" PRIu64 " member%s what %s", a->kept,
+		    a->kept == 1 ? " keeps" : "s keep",
+		    a->kept == 1 ? "it has" : "they have");
+	if (cli_flag(c, "slice"))
+		out_say(&c->out, "wave %s goes back in slices; posthouse wave "
+		    "show %s tells how it gets on", c->arg[0], c->arg[0]);
+	else if (a->change == 0)
+		out_say(&c->out, "wave %s is %s: there was nothing to take "
+		    "back", c->arg[0], a->state);
+	else
+		out_say(&c->out, "change %" PRId64 ": %" PRId64 " recipient%s; "
+		    "wave %s is %s", a->change, a->recipients,
+		    a->recipients == 1 ? "" : "s", c->arg[0], a->state);
+}
+
+static int run_rollback(struct cli *c)
+{
+	struct wave_answer a;
+	json_t *args;
+	int code;
+
+	if (!agree(c))
+		return cli_fail(c, "nothing was changed");
+	args = order(c, "rollback");
+	args = checked(args, set_number(c, args, "slice") &&
+	    set_where(c, args));
+	code = args == NULL ? CLI_USAGE : ask(c, args, &a);
+	if (code == CLI_DONE)
+		say_back(c, &a);
+	return code;
+}
+
+/* ---- the rows --------------------------------------------------------- */
+
+#define START                                                               \
+	{"slice", "N", "Members that are flipped at once (1,000)."},        \
+	{"pause", "T", "Between two slices (none)."},                       \
+	{"late", "T", "A start that is overdue by more is paused (15m)."},  \
+	{"force", NULL, "Also members that another change moved since the " \
+	    "wave was created, or that have no row."},                      \
+	{"note", "TEXT", "Why, for the history."}
+
+static const struct cli_option start_options[] = {
+	START,
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_option schedule_options[] = {
+	{"at", "TIME", "'2026-12-01 20:00' on the clocks of a zone, or with "
+	    "an offset: 2026-12-01T20:00:00+01:00."},
+	{"zone", "Z", "Of --at, such as Europe/London; wave.zone of the "
+	    "configuration, if it has one."},
+	START,
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_option note_options[] = {
+	{"note", "TEXT", "Why, for the history."},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_option rollback_options[] = {
+	{"slice", "N", "In steps of the wave's slices, as many as have no "
+	    "more members; the newest first."},
+	{"where", "EXPR", "Only members that fit now; see EXPRESSIONS in "
+	    "posthouse(1)."},
+	{"yes", NULL, "Asks nothing: above 1,000 members on a terminal."},
+	{"note", "TEXT", "Why, for the history."},
+	{NULL, NULL, NULL},
+};
+
+const struct cli_command cmd_wave_run[] = {
+	{
+	    .name = "wave start",
+	    .args = "NAME [ROUTE]",
+	    .summary = "Moves the members of a wave now, slice by slice",
+	    .details = "The daemon goes on with it, also after a restart. No "
+		       "slice begins in a blackout, and\nall waves keep to "
+		       "wave.per_hour. A wave that was rolled back may be "
+		       "started again.",
+	    .example = "posthouse wave start w7 cloud --slice 500 --pause 5m",
+	    .options = start_options,
+	    .min_args = 1,
+	    .max_args = 2,
+	    .run = run_start,
+	},
+	{
+	    .name = "wave schedule",
+	    .args = "NAME [ROUTE] --at TIME",
+	    .summary = "Starts a wave by itself at a time",
+	    .example = "posthouse wave schedule w7 cloud --at '2026-12-01 "
+		       "20:00' --zone Europe/London",
+	    .options = schedule_options,
+	    .min_args = 1,
+	    .max_args = 2,
+	    .run = run_schedule,
+	},
+	{
+	    .name = "wave unschedule",
+	    .args = "NAME",
+	    .summary = "Takes the time of a scheduled wave away",
+	    .example = "posthouse wave unschedule w7",
+	    .options = note_options,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .run = run_unschedule,
+	},
+	{
+	    .name = "wave pause",
+	    .args = "NAME",
+	    .summary = "Makes no further slice of a wave until it is resumed",
+	    .example = "posthouse wave pause w7 --note 'the new leg is slow'",
+	    .options = note_options,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .run = run_pause,
+	},
+	{
+	    .name = "wave resume",
+	    .args = "NAME",
+	    .summary = "Goes on with a wave that is paused",
+	    .example = "posthouse wave resume w7",
+	    .options = note_options,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .run = run_resume,
+	},
+	{
+	    .name = "wave rollback",
+	    .args = "NAME",
+	    .summary = "Gives the members of a wave back what they had",
+	    .details = "Members that still have what the wave gave get back "
+		       "what they had, column by column\nas by undo; the "
+		       "others are named, with the reason. Without --slice "
+		       "it is one change.",
+	    .example = "posthouse wave rollback w7 --where client=apple-mail "
+		       "--note 'no calendars'",
+	    .options = rollback_options,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .run = run_rollback,
+	},
+	{.name = NULL},
+};
