@@ -34,6 +34,7 @@ struct chain_walk {
 	sqlite3_stmt *st[W_STATEMENTS];
 	struct chain_state *s;
 	struct chain_link line, decision;
+	bool no_more; /* decisions */
 };
 
 static bool is_hash(struct slice s, const unsigned char hash[CHAIN_BYTES])
@@ -62,11 +63,13 @@ static void fault(struct chain_walk *w, enum chain_fault what, uint64_t number,
 static int next_decision(struct chain_walk *w)
 {
 	sqlite3_stmt *st = w->st[W_DECISIONS];
-	int rc = sqlite3_step(st);
+	int rc = w->no_more ? SQLITE_DONE : sqlite3_step(st);
 	uint64_t number;
 
-	if (rc != SQLITE_ROW)
+	if (rc != SQLITE_ROW) {
+		w->no_more = rc == SQLITE_DONE; /* a step would begin anew */
 		return rc == SQLITE_DONE ? 0 : -1;
+	}
 	number = (uint64_t)sqlite3_column_int64(st, 0);
 	if (!follows(&w->decision, chain_decision_previous(st)))
 		fault(w, CHAIN_DECISION, number, w->decision.number);

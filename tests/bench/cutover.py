@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """The cutover table at its size: 2,100,000 rows imported, 83,000 flipped in
 one change, while mail flows."""
+import datetime
 import re
+import resource
 import statistics
 import subprocess
 import time
@@ -119,6 +121,90 @@ def flip_under_load(folder, args):
         Figure("p99.9 of a sender's wait, without",
                statistics.median(b for _, _, b in runs), None, " ms",
                note="runs " + " ".join(f"{b:.1f}" for _, _, b in runs))]
+
+
+def where(folder, args):
+    """Rows that an expression finds beside a list of the same, and the way
+    back; a line for one recipient. Each change with the chain of the history.
+    Without a daemon, as it would cost the same processor time."""
+    rows, wave = size(args)
+    rounds = 1 if args.quick else 3
+    gw = posthouse(folder, 1)
+    took, cpu = {}, {}
+
+    def run(what, *words):
+        w, c = measured(gw, *words)
+        took.setdefault(what, []).append(w)
+        cpu.setdefault(what, []).append(c)
+
+    try:
+        write_tagged(folder / "all.csv", rows, wave)
+        write_wave(folder / "wave", rows, wave)
+        timed(gw, "route", "import", str(folder / "all.csv"))
+        for _ in range(10):
+            run("whereis", "whereis", f"user{rows // 2}@example.com")
+        gw.stop()
+        change = newest(gw)
+        for _ in range(rounds):
+            for what, words in (("list", ["--file", str(folder / "wave")]),
+                                ("where", ["--where", "a or b"])):
+                since = now()
+                run(what, "flip", "cloud", "--yes", *words)
+                change += 1
+                run("undo", "undo", str(change), "--yes")
+                run(what, "flip", "cloud", "--yes", *words)
+                run("rollback", "rollback", "--where", "a or b", "--since",
+                    since, "--yes")
+                change += 3
+        assert change == newest(gw), (change, newest(gw))
+    finally:
+        gw.stop()
+    # The commands are one thread: on a shared machine their own time.
+    return [Figure("rows of a or b, against the same flip by list",
+                   statistics.median(cpu["where"]) /
+                   statistics.median(cpu["list"]), "<= 1.3", "",
+                   note=seconds_of(cpu, "where", "list") +
+                   " of processor time")] + [
+        Figure(f"{what} of {wave:,}, with the chain",
+               statistics.median(took[what]), "<= 1.2", " s",
+               note=seconds_of(cpu, what) + " of processor time")
+        for what in ("list", "where", "undo", "rollback")] + [
+        Figure("whereis", 1000 * statistics.median(took["whereis"]),
+               "<= 20", " ms", note=f"processor time "
+               f"{1000 * statistics.median(cpu['whereis']):.0f} ms")]
+
+
+def write_tagged(path, rows, wave):
+    with open(path, "w") as f:
+        f.write("address,route,tags\n")
+        step = rows // wave
+        for i in range(rows):
+            n = i * 7368787 % rows
+            inside = n % step == 0 and n // step < wave
+            tag = ("a", "b")[n // step % 2] if inside else f"c{n % 7}"
+            f.write(f"user{n}@example.com,legacy,{tag}\n")
+
+
+def measured(gw, *words):
+    """Seconds on the clock, and of the processor."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = timed(gw, *words)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took, after.ru_utime - before.ru_utime + \
+        after.ru_stime - before.ru_stime
+
+
+def newest(gw):
+    return int(gw.cli_json("changes", "list", "--last", "1")[0]["change"])
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat()
+
+
+def seconds_of(cpu, *whats):
+    return " and ".join(f"{what} " + " ".join(f"{s:.2f}" for s in cpu[what])
+                        for what in whats)
 
 
 def one_round(gw, folder, i, rate, seconds):

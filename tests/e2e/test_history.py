@@ -152,6 +152,25 @@ def test_a_chain_that_was_computed_anew_is_found(past):
     assert "change 3 is not as it was recorded" in done.stderr
 
 
+@pytest.mark.parametrize("sql, said", [
+    ("UPDATE decision SET note = 'x' WHERE decision = 1",
+     "decision 1 was edited or put in"),
+    ("DELETE FROM decision WHERE decision = 2",
+     "a decision was edited or taken out: change 6"),
+])
+def test_decisions_are_covered_too(past, sql, said):
+    past.cli("wave", "create", "july", ANN, "--to", "cloud")
+    past.cli("wave", "add", "july", BOB)
+    past.cli("flip", "legacy", ANN)  # its line holds the newest decision
+    done = past.run("audit", "verify")
+    assert "2 decisions: as they were written" in done.stdout
+    spoil(past, sql)
+    done, last = verified(past)
+    assert (last["history"], last["decisions"]) == ("altered", 2 - (
+        "DELETE" in sql))
+    assert said in done.stderr
+
+
 def test_newest_lines_that_were_taken_out_are_found(past):
     spoil(past, "DELETE FROM change WHERE change = 5",
           "DELETE FROM log WHERE change = 5")

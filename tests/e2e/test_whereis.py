@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from until import until
+
 ANN = "ann@example.com"
 TIME = r"\d{4}-\d\d-\d\dT[\d:.]+Z"
 
@@ -41,9 +43,9 @@ def test_the_line_says_legs_since_when_by_which_change_and_what_waits(gw):
     assert row["open"] == {"queued": 0, "deferred": 0, "held": 2, "frozen": 0,
                            "parked": 0, "open": 2, "in_flight": 0}
     gw.cli("release", ANN)
-    gw.wait_empty()
+    until(lambda: where(gw, ANN)["open"]["open"] == 0, "all to be delivered")
     row = where(gw, ANN)
-    assert (row["command"], row["open"]["open"]) == ("release", 0)
+    assert row["command"] == "release"
     gw.cli("tag", "remove", "vip", ANN)
     assert where(gw, ANN)["change"] == row["change"]
 
