@@ -6,7 +6,7 @@
  *   sender --port P --messages N [--sessions 100] [--size 4096] [--keep 1]
  *          [--domain D] [--users 1000] [--first ID] [--ids FILE]
  *          [--rate N] [--limit SECONDS] [--senders 1] [--forged ID]
- *          [--proxy 0] [--each 0]
+ *          [--proxy 0] [--each 0] [--author 0]
  *
  * Recipients are user0@D, user1@D ... in turn. --keep 0: one message a
  * connection. --ids: the ids that got 250, one a line. --rate: messages a
@@ -15,7 +15,8 @@
  * --senders: of so many domains in turn. --forged: the message with this id
  * is from forged@D. --proxy 1: each session is a client of its own, named by
  * PROXY; --each: so many messages of a session are of one sender domain, the
- * next ones of another, which no other session has.
+ * next ones of another, which no other session has. --author 1: From is that
+ * sender, and there is a field as a signature of its domain.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 
 #include "tests/bench/bench.h"
 
+enum { FROM_BYTES = 300, HEAD_MAX = 1000 };
 enum stage { GREETING, EHLO, PAUSE, ENVELOPE, CONTENT, QUIT };
 
 struct session {
@@ -35,12 +37,13 @@ struct session {
 	long id, begun; /* messages so far */
 	double began;
 	bool open;
+	char from[FROM_BYTES]; /* of the message under way */
 };
 
 static struct {
 	int epoll, port, keep;
 	long messages, next, last, done, failed, size, rate, users;
-	long senders, forged, proxy, each;
+	long senders, forged, proxy, each, author;
 	struct session *sessions;
 	const char *domain;
 	bool gone;
@@ -114,7 +117,7 @@ static void from_address(const struct session *s, char *out, size_t n)
 
 static void begin_message(struct session *s)
 {
-	char text[900], from[300];
+	char text[900];
 	int n;
 
 	if (g.next >= g.last) {
@@ -124,10 +127,10 @@ static void begin_message(struct session *s)
 		return;
 	}
 	s->id = g.next++;
-	from_address(s, from, sizeof(from));
+	from_address(s, s->from, sizeof(s->from));
 	s->begun++;
 	n = snprintf(text, sizeof(text), "MAIL FROM:<%s>\r\n"
-	    "RCPT TO:<user%ld@%s>\r\nDATA\r\n", from, s->id % g.users,
+	    "RCPT TO:<user%ld@%s>\r\nDATA\r\n", s->from, s->id % g.users,
 	    g.domain);
 	s->stage = ENVELOPE;
 	s->replies = 3;
@@ -142,14 +145,27 @@ static void next_message(struct session *s)
 		begin_message(s);
 }
 
+/* As long as one of RSA-2048. */
+static int print_signature(const struct session *s, char *out, size_t n)
+{
+	return snprintf(out, n, "DKIM-Signature: v=1; a=rsa-sha256; "
+	    "c=relaxed/relaxed; d=%s; s=bench;\r\n h=from:to:subject:date:"
+	    "message-id; bh=%043d=;\r\n b=%0342d==\r\n",
+	    strchr(s->from, '@') + 1, 0, 0);
+}
+
 static void send_content(struct session *s)
 {
-	int head = snprintf(g.wire, 512, "From: sender@sender.example\r\n"
+	int head = g.author ? print_signature(s, g.wire, HEAD_MAX) : 0;
+	size_t body;
+
+	head += snprintf(g.wire + head, HEAD_MAX, "From: %s\r\n"
 	    "To: user%ld@%s\r\nSubject: benchmark\r\n"
 	    "Message-ID: <%ld@bench.example>\r\nX-Bench-Id: %ld\r\n"
 	    "X-Bench-Sent: %.6f\r\n\r\n",
+	    g.author ? s->from : "sender@sender.example",
 	    s->id % g.users, g.domain, s->id, s->id, bench_now());
-	size_t body = g.size > head ? (size_t)(g.size - head) : 0;
+	body = g.size > head ? (size_t)(g.size - head) : 0;
 
 	memcpy(g.wire + head, g.body, body);
 	memcpy(g.wire + (size_t)head + body, "\r\n.\r\n", 5);
@@ -301,6 +317,7 @@ int main(int argc, char **argv)
 	g.forged = bench_number(argc, argv, "--forged", 0);
 	g.proxy = bench_number(argc, argv, "--proxy", 0);
 	g.each = bench_number(argc, argv, "--each", 0);
+	g.author = bench_number(argc, argv, "--author", 0);
 	g.sessions = sessions;
 	g.domain = bench_option(argc, argv, "--domain", "example.com");
 	g.ids = ids == NULL ? NULL : fopen(ids, "we");
