@@ -167,7 +167,7 @@ static struct slice last_two(struct slice d)
 	return slice_from(d, at < 0 ? 0 : (size_t)at + 1);
 }
 
-static bool may_be_related(struct slice d, struct slice from)
+bool domain_may_be_aligned(struct slice d, struct slice from)
 {
 	return domain_below(d, from) || domain_below(from, d) ||
 	       slice_eq(last_two(d), last_two(from));
@@ -247,7 +247,7 @@ void author_signers(struct slice message, struct slice from,
 		fields++;
 		strbuf_reset(&d);
 		if (f.value.n > AUTHOR_FIELD_MAX || !signer_of(f.value, &d) ||
-		    !may_be_related(strbuf_view(&d), from))
+		    !domain_may_be_aligned(strbuf_view(&d), from))
 			continue;
 		if (slice_eq(strbuf_view(&d), from)) {
 			out->n = start;

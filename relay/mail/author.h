@@ -30,6 +30,9 @@ bool author_domain(struct slice message, bool whole, struct strbuf *out);
 void author_signers(struct slice message, struct slice from,
     struct strbuf *out);
 
+/* May `d` and `from` be of one organization? One lies below the other, or two
+ * labels at the end are the same. Both in normal form. */
+bool domain_may_be_aligned(struct slice d, struct slice from);
 /* Is `d` the domain `above`, or a name below it? Both in normal form. */
 bool domain_below(struct slice d, struct slice above);
 

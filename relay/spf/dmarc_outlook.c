@@ -116,6 +116,22 @@ static void on_found(void *arg)
 		q->done(q->arg, outlook);
 }
 
+/* A domain is aligned with itself by any record (4.4), so it need not be read
+ * for one that passes: a forecast asks for the policy of those that fail. */
+static bool is_plain(const struct dmarc_question *q, enum dmarc_outlook *out)
+{
+	struct slice from = slice_str(q->from), spf = slice_str(q->spf);
+
+	if (!q->any_policy || from.n == 0)
+		return false;
+	*out = DMARC_BY_SPF;
+	if (slice_eq(spf, from))
+		return true;
+	*out = DMARC_BY_SIGNATURE;
+	return slice_eq(slice_str(q->signers), from) &&
+	       !(spf.n > 0 && domain_may_be_aligned(spf, from));
+}
+
 bool dmarc_outlook(struct dmarc *d, struct dmarc_question *q,
     enum dmarc_outlook *outlook_out)
 {
@@ -124,7 +140,7 @@ bool dmarc_outlook(struct dmarc *d, struct dmarc_question *q,
 	q->wait.done = on_found;
 	q->wait.arg = q;
 	list_node_init(&q->wait.node);
-	return look(q, outlook_out);
+	return is_plain(q, outlook_out) || look(q, outlook_out);
 }
 
 void dmarc_outlook_cancel(struct dmarc_question *q)

@@ -25,7 +25,7 @@ struct dmarc_question {
 	const char *spf;     /* that SPF passes; "": none */
 	bool any_policy; /* is it aligned, whatever the policy is? Then no
 			  * outlook is DMARC_NO_MATTER. */
-	enum dmarc_policy policy; /* comes with the outlook */
+	enum dmarc_policy policy; /* comes with DMARC_WOULD_FAIL */
 	void (*done)(void *arg, enum dmarc_outlook outlook);
 	void *arg;
 	/* Private. */

@@ -343,7 +343,13 @@ static void any_policy_may_be_asked_for(void **state)
 		{ "other.test", "", "other.test", "spf", DMARC_NONE },
 		{ "own.corp.test", "", "", "fails", DMARC_NONE },
 		{ "corp.test", "", "", "fails", DMARC_REJECT },
-		{ "down.test", "down.test", "", "unclear", DMARC_NONE },
+		/* The same name needs no record. */
+		{ "down.test", "down.test", "", "signature", DMARC_NONE },
+		{ "down.test", "down.test", "x.test", "signature", DMARC_NONE },
+		{ "down.test", "", "down.test", "spf", DMARC_NONE },
+		{ "down.test", "a.down.test", "", "unclear", DMARC_NONE },
+		{ "corp.test", "corp.test", "b.corp.test", "spf",
+		  DMARC_REJECT },
 	};
 	struct world *w = *state;
 
