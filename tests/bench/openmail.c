@@ -2,6 +2,9 @@
  *
  * Fills a spool with open mail, each message deferred once, and measures how
  * long it takes to open it again: openmail SPOOL [MESSAGES [BODY-BYTES]].
+ * With two more numbers, USERS and FIND, the messages go to so many recipients
+ * in turn and are delivered, and the mail of FIND of them is looked for as a
+ * replay does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +13,7 @@
 #include "relay/base/hash.h"
 #include "relay/base/id.h"
 #include "relay/base/log.h"
+#include "relay/cutover/replay/replay_hunt.h"
 #include "relay/mail/envelope.h"
 #include "relay/spool/spool.h"
 #include "relay/spool/start/spool_open.h"
@@ -24,7 +28,15 @@ struct fill {
 	char *body;
 	size_t body_bytes;
 	uint64_t asked, stored, moved;
+	uint64_t users; /* 0: each message has its own, and is deferred */
 };
+
+static uint64_t hash_of(const struct fill *f, uint64_t number)
+{
+	if (f->users > 0)
+		number %= f->users;
+	return hash_siphash((uint64_t[2]){1, 2}, &number, sizeof(number)) | 1;
+}
 
 static struct spool_delivery delivery(const struct fill *f, enum dstate state,
     uint64_t number)
@@ -32,10 +44,10 @@ static struct spool_delivery delivery(const struct fill *f, enum dstate state,
 	int64_t now = clock_wall_us(&clock_system);
 
 	return (struct spool_delivery){.leg = f->leg, .state = (uint8_t)state,
-	    .attempts = state == D_DEFERRED, .created_us = now,
-	    .due_us = state == D_DEFERRED ? now + INT64_C(3600000000) : 0,
-	    .hash = hash_siphash((uint64_t[2]){1, 2}, &number,
-		sizeof(number)) | 1};
+	    .attempts = state != D_QUEUED, .created_us = now,
+	    .due_us = state == D_DEFERRED ? now + INT64_C(3600000000)
+		      : state == D_DELIVERED ? now : 0,
+	    .hash = hash_of(f, number)};
 }
 
 static void accept_one(struct fill *f)
@@ -48,7 +60,8 @@ static void accept_one(struct fill *f)
 	    .from = "sender@example.net", .rcpt = &rcpt, .rcpts = 1,
 	    .size = f->body_bytes};
 	struct spool_draft *d =
-	    spool_draft_new(f->spool, e.id, &f->in, NULL);
+	    spool_draft_new(f->spool, e.id, &f->in,
+		(void *)(uintptr_t)f->asked);
 	struct spool_delivery to_leg = delivery(f, D_QUEUED, f->asked);
 	struct strbuf packed;
 
@@ -64,13 +77,16 @@ static void accept_one(struct fill *f)
 	f->asked++;
 }
 
-static void defer(struct fill *f, uint64_t id)
+static void move(struct fill *f, uint64_t id, uint64_t number)
 {
 	struct spool_op *op = spool_op_new();
-	struct spool_update u = {0, delivery(f, D_DEFERRED, f->moved),
-	    SLICE("451 4.4.1 no answer")};
+	bool ends = f->users > 0;
+	struct spool_update u = {0, delivery(f, ends ? D_DELIVERED
+						     : D_DEFERRED, number),
+	    ends ? SLICE("250 2.0.0 taken") : SLICE("451 4.4.1 no answer")};
 
-	u.to.hash = 0;
+	if (!ends)
+		u.to.hash = 0;
 	op->to = &f->in;
 	op->kind = MOVED;
 	spool_op_update(op, id, clock_wall_us(&clock_system), &u, 1);
@@ -92,7 +108,7 @@ static void on_letter(struct fill *f, struct letter *l)
 		exit(1);
 	}
 	f->stored++;
-	defer(f, spool_draft_id(d->draft));
+	move(f, spool_draft_id(d->draft), (uint64_t)(uintptr_t)d->arg);
 	spool_draft_free(d->draft);
 }
 
@@ -157,6 +173,40 @@ static void reopen(const struct spool_config *c)
 	    (long long)(clock_mono_ms(&clock_system) - start));
 }
 
+static void on_lead(void *arg, const struct replay_lead *lead)
+{
+	uint64_t *leads = arg;
+
+	*leads += lead->verdict == REPLAY_GO;
+}
+
+static void find(struct fill *f, uint64_t users)
+{
+	int64_t start = clock_mono_ms(&clock_system);
+	uint64_t *hash = NEW_ARRAY(uint64_t, users), leads = 0;
+	struct replay_hunt h;
+	struct error err;
+	int rc;
+
+	for (uint64_t i = 0; i < users; i++)
+		hash[i] = hash_of(f, i * (f->users / users));
+	replay_hunt_init(&h, f->spool, hash, users);
+	h.asked = (struct replay_asked){.from_leg = f->leg,
+	    .to_leg = f->leg + 1, .until_us = INT64_MAX};
+	while ((rc = replay_hunt_step(&h, &err)) > 0)
+		;
+	if (rc < 0 || h.unread > 0) {
+		fprintf(stderr, "%s\n", rc < 0 ? err.text : "unread");
+		exit(1);
+	}
+	replay_hunt_judge(&h, on_lead, &leads);
+	printf("find: %lld ms, %llu deliveries of %llu recipients\n",
+	    (long long)(clock_mono_ms(&clock_system) - start),
+	    (unsigned long long)leads, (unsigned long long)users);
+	replay_hunt_fini(&h);
+	mem_free(hash);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t messages = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
@@ -167,13 +217,15 @@ int main(int argc, char **argv)
 	    .body_memory_bytes = 128 << 20, .memory_window_bytes = 0,
 	    .spares = 4, .clock = &clock_system, .rng = &rng_system,
 	    .io = &diskio_system, .names = names_new(),
-	    .checkpoint_segments = 4};
+	    .checkpoint_segments = 4,
+	    .retain_us = INT64_C(7) * 86400 * 1000000};
 
 	log_setup(2, LOG_LV_INFO, &clock_system);
 	f->leg = (uint16_t)names_id(c.names, SLICE("legacy"));
 	f->body_bytes = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000;
 	f->body = mem_new(f->body_bytes);
 	memset(f->body, 'x', f->body_bytes);
+	f->users = argc > 5 ? strtoull(argv[4], NULL, 10) : 0;
 	mailbox_init(&f->in);
 	id_maker_init(&f->ids, &clock_system, 0);
 	f->spool = spool_open(&c, NULL, NULL, &err);
@@ -183,6 +235,8 @@ int main(int argc, char **argv)
 	}
 	fill(f, messages);
 	printf("filled: RssAnon %ld MB\n", rss_anon_kb() / 1024);
+	if (f->users > 0)
+		find(f, strtoull(argv[5], NULL, 10));
 	spool_close(f->spool);
 	mailbox_fini(&f->in);
 	mem_free(f->body);

@@ -302,3 +302,43 @@ def test_a_list_and_its_decision_on_record(gw, legacy):
     number = replay(gw, "--file", path)
     assert done(gw, number)["users"] == 2
     assert got(legacy) == {id: 1 for id in ids}
+
+
+def test_an_undo_with_replay(gw, legacy):
+    gw.cli(f"route set legacy {ANN}")
+    gw.cli(f"route set legacy+cloud {BOB}")
+    change = gw.change("flip", "cloud", ANN, BOB)
+    ids = [gw.send(to=ANN), gw.send(to=BOB)]
+    gw.wait_empty()
+    said = gw.cli("undo", str(change), "--replay")
+    assert "replay 1: 2 recipients, from cloud to legacy" in said
+    assert done(gw, 1)["delivered"] == 2
+    assert got(legacy) == {id: 1 for id in ids}
+
+
+def test_a_rollback_with_replay_asks_before_it_changes_anything(gw, legacy):
+    gw.cli(f"route set legacy {ANN} --tag client=apple")
+    gw.cli(f"route set legacy {BOB}")
+    gw.cli("flip", "cloud", ANN, BOB)
+    ids = [gw.send(to=ANN), gw.send(to=BOB)]
+    gw.wait_empty()
+    words = ["rollback", "--where", "client=apple", "--since", "-1h",
+             "--replay"]
+    assert gw.stop() == 0
+    assert gw.run(*words).returncode == 3
+    assert gw.cli_json(f"route get {ANN}")[0]["route"] == "cloud"
+    gw.start()
+    assert "from cloud to legacy" in gw.cli(*words)
+    assert done(gw, 1)["delivered"] == 1
+    assert got(legacy) == {ids[0]: 1}
+    assert gw.cli_json(f"route get {ANN}")[0]["route"] == "legacy"
+
+
+def test_the_members_of_a_wave(gw, legacy):
+    gw.cli("route", "set", "legacy", ANN, BOB)
+    gw.cli("wave create w1 --where 'address = \"ann@example.com\"'")
+    ids = flipped(gw, 2)
+    end = done(gw, replay(gw, "--wave", "w1"))
+    assert (end["wave"], end["users"], end["delivered"]) == ("w1", 1, 2)
+    assert got(legacy) == {id: 1 for id in ids}
+    assert "no wave" in gw.cli_fails("replay", "--wave", "w2", *WAY.split())

@@ -7,6 +7,7 @@
 
 #include "policy/change/back/rollback.h"
 #include "relay/base/clock.h"
+#include "relay/cli/replay/replay_back.h"
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/table/cli_change.h"
 #include "relay/cli/table/cli_commit.h"
@@ -46,7 +47,24 @@ static int show_left(struct cli *c, const struct rollback *rb,
 	return done->recipients > 0 ? CLI_DONE : CLI_NO;
 }
 
-static int take_back(struct cli *c, struct rollback *rb)
+/* Mail that is not kept is named before anything is changed. */
+static int preview_replay(struct cli *c, struct change *ch,
+    const struct change_how *how, struct replay_back *b)
+{
+	const struct change_show show = {replay_back_row, b};
+	struct change_done done;
+	struct error err;
+
+	if (b == NULL)
+		return CLI_DONE;
+	if (change_preview(ch, how, &show, &done, &err) < 0)
+		return cli_change_fail(c, ch, &err);
+	return replay_back_preview(b);
+}
+
+/* `back`: NULL when nothing is to be replayed. */
+static int take_back(struct cli *c, struct rollback *rb,
+    struct replay_back *back)
 {
 	const struct change_part part = {.stage = rollback_stage, .arg = rb};
 	const struct change_how how = {.as_of = -1, .kind = "rollback",
@@ -57,11 +75,15 @@ static int take_back(struct cli *c, struct rollback *rb)
 
 	if (ch == NULL)
 		return CLI_NO;
-	code = cli_flag(c, "dry-run") ? cli_dry_run(c, ch, &how)
-				      : cli_commit(c, ch, &how, &done);
+	code = preview_replay(c, ch, &how, back);
+	if (code == CLI_DONE)
+		code = cli_flag(c, "dry-run") ? cli_dry_run(c, ch, &how)
+					      : cli_commit(c, ch, &how, &done);
 	if (code == CLI_DONE)
 		code = show_left(c, rb, &done);
 	change_close(ch);
+	if (code == CLI_DONE && back != NULL)
+		code = replay_back_start(back);
 	return code;
 }
 
@@ -101,6 +123,7 @@ static int run_rollback(struct cli *c)
 	    .only_address = cli_flag(c, "only-address"),
 	};
 	struct rollback *rb;
+	struct replay_back *back = NULL;
 	struct where *where = NULL;
 	int code;
 
@@ -114,7 +137,10 @@ static int run_rollback(struct cli *c)
 		rb = rollback_new();
 		what.where = where;
 		rollback_since(rb, &what);
-		code = take_back(c, rb);
+		if (cli_flag(c, "replay") && !cli_flag(c, "dry-run"))
+			back = replay_back_new(c, what.since_us, "");
+		code = take_back(c, rb, back);
+		replay_back_free(back);
 		rollback_free(rb);
 	}
 	where_free(where);
@@ -129,6 +155,8 @@ static const struct cli_option rollback_options[] = {
 	{"customer", "C", "Of those, rows of the domains of one customer."},
 	{"only-address", NULL, "Not the other addresses of their "
 	    "mailboxes."},
+	{"replay", NULL, "What a leg got meanwhile goes to the legs that have "
+	    "the recipients again; see `posthouse replay --help`."},
 	{"dry-run", NULL, "Shows what would change, and changes nothing."},
 	{"timeout", "T", "Waits so long for another change's end (10s)."},
 	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or "

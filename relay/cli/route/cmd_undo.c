@@ -4,6 +4,8 @@
  */
 #include <inttypes.h>
 
+#include "relay/base/mem.h"
+#include "relay/cli/replay/replay_back.h"
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/table/cli_change.h"
 #include "relay/cli/table/cli_commit.h"
@@ -49,10 +51,56 @@ static int show_left(struct cli *c, struct change *ch, uint64_t undone,
 	return done->recipients > 0 ? CLI_DONE : CLI_NO;
 }
 
+/* When it was made; CLI_DONE. */
+static int time_of(struct cli *c, uint64_t change, int64_t *us_out)
+{
+	struct table *t = cli_table(c);
+	struct table_change made;
+	struct arena *a = arena_new();
+	struct error err = {0};
+	int code = CLI_NO, rc;
+
+	if (t != NULL) {
+		rc = table_change_get(t, change, a, &made, &err);
+		if (rc > 0) {
+			*us_out = made.time_us;
+			code = CLI_DONE;
+		} else {
+			code = cli_fail(c, rc < 0 ? "%s"
+			    : "there is no such change%s", err.text);
+		}
+	}
+	table_close(t);
+	arena_free(a);
+	return code;
+}
+
+/* Mail that is not kept is named before anything is changed. */
+static int preview_replay(struct cli *c, struct change *ch,
+    const struct change_how *how, struct replay_back **b_out)
+{
+	struct change_show show = {.fn = replay_back_row};
+	struct change_done done;
+	struct error err;
+	int64_t since_us;
+	int code;
+
+	if (!cli_flag(c, "replay") || cli_flag(c, "dry-run"))
+		return CLI_DONE;
+	code = time_of(c, how->undo, &since_us);
+	if (code != CLI_DONE)
+		return code;
+	*b_out = show.arg = replay_back_new(c, since_us, "");
+	if (change_preview(ch, how, &show, &done, &err) < 0)
+		return cli_change_fail(c, ch, &err);
+	return replay_back_preview(*b_out);
+}
+
 static int run_undo(struct cli *c)
 {
 	struct change_how how = {.as_of = -1};
 	struct change_done done = {0};
+	struct replay_back *back = NULL;
 	struct change *ch;
 	int code;
 
@@ -63,15 +111,22 @@ static int run_undo(struct cli *c)
 	ch = cli_change(c);
 	if (ch == NULL)
 		return CLI_NO;
-	code = cli_flag(c, "dry-run") ? cli_dry_run(c, ch, &how)
-				      : cli_commit(c, ch, &how, &done);
+	code = preview_replay(c, ch, &how, &back);
+	if (code == CLI_DONE)
+		code = cli_flag(c, "dry-run") ? cli_dry_run(c, ch, &how)
+					      : cli_commit(c, ch, &how, &done);
 	if (code == CLI_DONE)
 		code = show_left(c, ch, how.undo, &done);
 	change_close(ch);
+	if (code == CLI_DONE && back != NULL)
+		code = replay_back_start(back);
+	replay_back_free(back);
 	return code;
 }
 
 static const struct cli_option undo_options[] = {
+	{"replay", NULL, "What a leg got meanwhile goes to the legs that have "
+	    "the recipients again; see `posthouse replay --help`."},
 	{"dry-run", NULL, "Shows what would change, and changes nothing."},
 	{"timeout", "T", "Waits so long for another change's end (10s)."},
 	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or where "
