@@ -55,6 +55,9 @@ struct client_request {
 	/* Only a question: MAIL, RCPT, RSET. content is NULL; a recipient that
 	 * the leg takes is OUT_DELIVERED, STAGE_RCPT. */
 	bool ask;
+	/* No step of the dialog before the content is waited for longer,
+	 * whatever the leg's own times are; 0: they hold. */
+	int64_t patience_ms;
 	enum body_type body;
 	bool utf8; /* it came with SMTPUTF8, and needs it ... */
 	bool utf8_header; /* ... for its header: not all of that is ASCII */

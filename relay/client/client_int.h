@@ -49,6 +49,8 @@ struct stage_info {
 extern const struct stage_info stage_table[STAGES];
 /* How long the leg may be silent at that stage. */
 int64_t stages_timeout(const struct conf_leg *leg, enum stage stage);
+/* … with a request, which may have less patience. */
+int64_t dialog_timeout(const struct dialog *d, enum stage stage);
 
 /* ---- stage_common.c ---- */
 

@@ -31,8 +31,7 @@ void dialog_connect(struct dialog *d)
 	d->stage = STAGE_CONNECT;
 	d->stream = wire_connect(&w, &d->hop.addr);
 	d->opened_ms = loop_now_ms(c->loop);
-	stream_deadline(
-	    d->stream, stages_timeout(dialog_leg(d), STAGE_CONNECT));
+	stream_deadline(d->stream, dialog_timeout(d, STAGE_CONNECT));
 }
 
 void dialog_next_host(struct dialog *d)

@@ -48,7 +48,7 @@ static int64_t timeout_of(const struct dialog *d)
 {
 	if (d->tx == NULL)
 		return d->stage == STAGE_IDLE ? 0 : FAREWELL_MS;
-	return stages_timeout(dialog_leg(d), d->stage);
+	return dialog_timeout(d, d->stage);
 }
 
 void dialog_enter(struct dialog *d, enum stage stage)

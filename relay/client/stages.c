@@ -263,3 +263,11 @@ int64_t stages_timeout(const struct conf_leg *leg, enum stage stage)
 	return *(const int64_t *)(const void *)((const char *)leg +
 						stage_table[stage].timeout);
 }
+
+int64_t dialog_timeout(const struct dialog *d, enum stage stage)
+{
+	int64_t ms = stages_timeout(dialog_leg(d), stage);
+	int64_t most = d->tx->req->patience_ms;
+
+	return most != 0 && most < ms && stage < STAGE_DATA ? most : ms;
+}

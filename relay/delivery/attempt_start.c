@@ -94,6 +94,7 @@ static void fill_request(struct attempt *at)
 		q->helo = e->helo;
 		q->esmtp = e->esmtp;
 	}
+	q->patience_ms = at->permit.patience_ms;
 	q->from = attempt_egress_sender(at);
 	q->body = e->body;
 	q->utf8 = e->utf8;

@@ -89,16 +89,24 @@ static void end(struct queue *q, uint32_t b)
 
 /* ---- in and out -------------------------------------------------------- */
 
+static void add_unproven(struct queue *q, uint32_t n, bool doubtful)
+{
+	struct delivery *d = delivery_at(q, n);
+
+	list_append(q, (doubtful ? HEAD_DOUBTFUL : HEAD_NEW) +
+	    (uint32_t)d->leg, n);
+	d->place = doubtful ? PLACE_DOUBTFUL : PLACE_NEW;
+	q->leg[d->leg].unproven++;
+}
+
 void backlog_add(struct queue *q, uint32_t n, const struct permit_word *w)
 {
 	struct delivery *d = delivery_at(q, n);
 	uint32_t b;
 
 	PH_ASSERT(d->place == PLACE_NONE && w->answer != PERMIT_GRANTED);
-	if (w->answer == PERMIT_SHARE) {
-		list_append(q, HEAD_UNPROVEN + (uint32_t)d->leg, n);
-		d->place = PLACE_UNPROVEN;
-		q->leg[d->leg].unproven++;
+	if (w->answer == PERMIT_NEW || w->answer == PERMIT_DOUBTFUL) {
+		add_unproven(q, n, w->answer == PERMIT_DOUBTFUL);
 		return;
 	}
 	b = backlog_find(q, backlog_name(d));
@@ -117,7 +125,7 @@ void backlog_left(struct queue *q, uint32_t n)
 	const struct delivery *d = delivery_at(q, n);
 	uint32_t b;
 
-	if (d->place == PLACE_UNPROVEN) {
+	if (d->place != PLACE_BACKLOG) {
 		PH_ASSERT(q->leg[d->leg].unproven > 0);
 		q->leg[d->leg].unproven--;
 		return;

@@ -52,21 +52,33 @@ void backlog_look_all(struct queue *q)
 	}
 }
 
-uint32_t backlog_unproven(struct queue *q, int leg)
+/* Each list has a share of its own; a domain that is now of the other kind goes
+ * there. */
+static uint32_t first_of(struct queue *q, uint32_t head,
+    enum permit_answer own)
 {
-	uint32_t head = HEAD_UNPROVEN + (uint32_t)leg, n;
 	struct permits *p = ledger_permits(q->config.ledger);
+	uint32_t n;
 
 	while ((n = delivery_at(q, head)->next) != head) {
-		struct permit_word w = permit_look(p, leg,
-		    (uint32_t)delivery_at(q, n)->domain, q->now_us);
+		const struct delivery *d = delivery_at(q, n);
+		struct permit_word w = permit_look(p, (int)d->leg,
+		    (uint32_t)d->domain, q->now_us);
 
 		if (w.answer == PERMIT_GRANTED)
 			return n;
-		if (w.answer == PERMIT_SHARE)
+		if (w.answer == own)
 			break;
 		place_take(q, n);
 		backlog_add(q, n, &w);
 	}
 	return 0;
+}
+
+uint32_t backlog_unproven(struct queue *q, int leg)
+{
+	uint32_t n = first_of(q, HEAD_NEW + (uint32_t)leg, PERMIT_NEW);
+
+	return n != 0 ? n : first_of(q, HEAD_DOUBTFUL + (uint32_t)leg,
+				PERMIT_DOUBTFUL);
 }

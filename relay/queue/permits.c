@@ -21,7 +21,8 @@ struct domain {
 	uint16_t used, limit;
 	uint16_t delivered; /* since the limit was last moved */
 	uint16_t failures;  /* in a row */
-	bool proven, scouts;
+	bool proven;
+	bool slow; /* its last delivery took long */
 	int64_t until_us; /* monotonic; no attempt before */
 	int64_t last_us;  /* when it was last asked for or given back */
 };
@@ -30,7 +31,7 @@ struct permits {
 	pthread_mutex_t lock;
 	struct {
 		unsigned slots; /* 0: needs no permits */
-		unsigned used, unproven;
+		unsigned used, unproven, doubtful;
 	} leg[NAMES_MAX];
 	int steps;
 	int64_t step_us[STEPS];
@@ -120,6 +121,7 @@ static void domain_delivered(const struct permits *p, int leg,
 {
 	domain_answered(d);
 	d->proven = quick;
+	d->slow = !quick;
 	if (!quick)
 		d->limit = PERMITS_FIRST;
 	if (!quick || ++d->delivered < d->limit)
@@ -188,11 +190,29 @@ static bool needs_none(const struct permits *p, int leg, uint32_t domain)
 	return p->leg[leg].slots == 0 || (domain & PERMIT_DOMAIN_MASK) == 0;
 }
 
-static bool share_is_full(const struct permits *p, int leg)
+static bool is_doubtful(const struct domain *d)
 {
-	unsigned half = p->leg[leg].slots / 2;
+	return !d->proven && (d->failures > 0 || d->slow);
+}
 
-	return p->leg[leg].unproven >= (half > 0 ? half : 1);
+static unsigned part(unsigned slots, unsigned parts)
+{
+	return slots >= parts ? slots / parts : 1;
+}
+
+/* GRANTED: there is room for one more of its kind. */
+static enum permit_answer share(const struct permits *p, int leg,
+    const struct domain *d)
+{
+	bool doubtful = is_doubtful(d);
+
+	if (d->proven)
+		return PERMIT_GRANTED;
+	if (doubtful && p->leg[leg].doubtful >= part(p->leg[leg].slots, 4))
+		return PERMIT_DOUBTFUL;
+	if (p->leg[leg].unproven >= part(p->leg[leg].slots, 2))
+		return doubtful ? PERMIT_DOUBTFUL : PERMIT_NEW;
+	return PERMIT_GRANTED;
 }
 
 /* The domain's own limit is looked at first: what waits behind it is not in
@@ -200,13 +220,15 @@ static bool share_is_full(const struct permits *p, int leg)
 static struct permit_word look(struct permits *p, int leg, uint32_t domain,
     int64_t now_us)
 {
-	struct domain *d = find(p, name_of(leg, domain));
 	static const struct domain fresh = {.limit = PERMITS_FIRST};
-	struct permit_word w = domain_word(d != NULL ? d : &fresh, now_us);
+	const struct domain *d = find(p, name_of(leg, domain));
+	struct permit_word w;
 
-	if (w.answer == PERMIT_GRANTED && (d == NULL || !d->proven) &&
-	    share_is_full(p, leg))
-		w.answer = PERMIT_SHARE;
+	if (d == NULL)
+		d = &fresh;
+	w = domain_word(d, now_us);
+	if (w.answer == PERMIT_GRANTED)
+		w.answer = share(p, leg, d);
 	return w;
 }
 
@@ -234,14 +256,18 @@ static struct permit_word take(struct permits *p, int leg, uint32_t domain,
 	if (d == NULL)
 		d = make(p, name);
 	if (d == NULL)
-		return (struct permit_word){.answer = PERMIT_SHARE};
+		return (struct permit_word){.answer = PERMIT_NEW};
 	permit->name = name;
 	permit->unproven = !d->proven;
+	permit->doubtful = is_doubtful(d);
 	permit->scout = is_failing(d);
+	permit->patience_ms = d->proven || is_failing(d) ? 0 :
+	    PERMIT_PATIENCE_MS << d->failures;
 	d->used++;
 	d->last_us = now_us;
 	p->leg[leg].used++;
 	p->leg[leg].unproven += permit->unproven;
+	p->leg[leg].doubtful += permit->doubtful;
 	return w;
 }
 
@@ -267,10 +293,12 @@ static void give(struct permits *p, const struct permit *permit,
 	PH_ASSERT(d != NULL && d->used > 0);
 	PH_ASSERT(p->leg[leg].used > 0);
 	PH_ASSERT(!permit->unproven || p->leg[leg].unproven > 0);
+	PH_ASSERT(!permit->doubtful || p->leg[leg].doubtful > 0);
 	d->used--;
 	d->last_us = now_us;
 	p->leg[leg].used--;
 	p->leg[leg].unproven -= permit->unproven;
+	p->leg[leg].doubtful -= permit->doubtful;
 	switch (end) {
 	case PERMIT_UNUSED:
 		break;

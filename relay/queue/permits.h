@@ -8,7 +8,11 @@
  *
  * Domains that took no mail within PERMIT_QUICK_US at their last attempt are
  * unproven, and have at most half of the slots together: the others keep the
- * rest, however many hold on to a connection.
+ * rest, however many hold on to a connection. Those of them that are doubtful,
+ * since an attempt reached no server or took long, have half of that half; the
+ * others are new, and wait behind no doubtful one. An unproven domain is to be
+ * waited for only so long (PERMIT_PATIENCE_MS), twice as long after a failure,
+ * four times after two, then as long as ever.
  *
  * In memory alone, some ten thousand domains. Locked for some hundred
  * instructions at most; any thread.
@@ -29,6 +33,7 @@ enum {
 	PERMITS_FIRST = 2,   /* of a domain that nothing is known of */
 };
 #define PERMIT_QUICK_US INT64_C(10000000)
+#define PERMIT_PATIENCE_MS INT64_C(30000)
 
 struct permits;
 
@@ -40,14 +45,16 @@ void permits_configure(struct permits *p, const struct conf *c);
 /* One that was taken; all 0: none. It may be handed on, with what it is for. */
 struct permit {
 	uint32_t name; /* of domain and leg */
-	bool unproven, scout;
+	bool unproven, doubtful, scout;
+	int64_t patience_ms; /* for each step of the dialog; 0: any */
 };
 
 enum permit_answer {
 	PERMIT_GRANTED,
 	PERMIT_BUSY,  /* the domain has all that it may have */
 	PERMIT_WAIT,  /* its servers cannot be reached */
-	PERMIT_SHARE, /* the unproven ones have all that they may have */
+	PERMIT_NEW,   /* the unproven ones have all that they may have … */
+	PERMIT_DOUBTFUL, /* … or those of them that are doubtful */
 };
 
 struct permit_word {

@@ -99,7 +99,8 @@ static const char *place_wrong(const struct queue *q, uint32_t n)
 	case PLACE_WHEEL:
 		return waits_for_time(d) ? NULL : "it waits for no time";
 	case PLACE_READY:
-	case PLACE_UNPROVEN:
+	case PLACE_NEW:
+	case PLACE_DOUBTFUL:
 	case PLACE_BACKLOG:
 		if (!waits_for_time(d))
 			return "it may not be started";
@@ -118,7 +119,8 @@ static void recount(struct recount *r, const struct delivery *d)
 	r->claimed += d->place == PLACE_CLAIMED;
 	r->ready[d->leg] += d->place == PLACE_READY;
 	r->wheel += d->place == PLACE_WHEEL;
-	r->unproven[d->leg] += d->place == PLACE_UNPROVEN;
+	r->unproven[d->leg] += d->place == PLACE_NEW ||
+			       d->place == PLACE_DOUBTFUL;
 	r->backlog += d->place == PLACE_BACKLOG;
 }
 
@@ -252,8 +254,11 @@ static const char *unproven_wrong(const struct queue *q,
     struct queue_checker *c, const struct recount *r)
 {
 	for (int leg = 0; leg < NAMES_MAX; leg++) {
-		uint64_t k = list_count(q, HEAD_UNPROVEN + (uint32_t)leg,
-		    PLACE_UNPROVEN, r->counts.deliveries);
+		uint64_t most = r->counts.deliveries;
+		uint64_t k = list_count(q, HEAD_NEW + (uint32_t)leg, PLACE_NEW,
+				 most) +
+		    list_count(q, HEAD_DOUBTFUL + (uint32_t)leg,
+			PLACE_DOUBTFUL, most);
 
 		if (k != r->unproven[leg] || k != q->leg[leg].unproven)
 			return wrong(c, "leg %d: %" PRIu64 " of unproven "

@@ -25,7 +25,8 @@
 enum place {
 	PLACE_NONE, PLACE_WHEEL, PLACE_READY, PLACE_CLAIMED,
 	PLACE_BACKLOG, /* due; its recipient domain gets no permit */
-	PLACE_UNPROVEN, /* due; the unproven domains have all permits */
+	/* due; the unproven domains have all permits that they may have */
+	PLACE_NEW, PLACE_DOUBTFUL,
 };
 enum resolve { RESOLVE_NONE, RESOLVE_PENDING, RESOLVE_ASKED };
 
@@ -37,8 +38,9 @@ enum {
 	/* Heads of lists are the first entries of the slabs. */
 	HEAD_READY = 1, /* + leg */
 	HEAD_BEHIND = HEAD_READY + NAMES_MAX, /* + leg: replayed, ready */
-	HEAD_UNPROVEN = HEAD_BEHIND + NAMES_MAX, /* + leg */
-	HEAD_CLAIMED = HEAD_UNPROVEN + NAMES_MAX,
+	HEAD_NEW = HEAD_BEHIND + NAMES_MAX, /* + leg */
+	HEAD_DOUBTFUL = HEAD_NEW + NAMES_MAX, /* + leg */
+	HEAD_CLAIMED = HEAD_DOUBTFUL + NAMES_MAX,
 	HEAD_WHEEL, /* + level * WHEEL_SLOTS + slot */
 	HEADS = HEAD_WHEEL + WHEEL_LEVELS * WHEEL_SLOTS,
 	HEAD_PENDING = 1, /* of messages */
@@ -104,7 +106,8 @@ struct span {
 };
 
 struct leg {
-	unsigned ready, unproven;
+	unsigned ready;
+	unsigned unproven; /* new and doubtful */
 	enum breaker breaker;
 	unsigned failures; /* in a row */
 	int64_t scout_us;
@@ -195,8 +198,7 @@ static inline uint32_t backlog_name(const struct delivery *d)
 /* It could be started, but for permits. */
 static inline bool is_due(const struct delivery *d)
 {
-	return d->place == PLACE_READY || d->place == PLACE_BACKLOG ||
-	       d->place == PLACE_UNPROVEN;
+	return d->place == PLACE_READY || d->place >= PLACE_BACKLOG;
 }
 
 static inline bool waits_for_time(const struct delivery *d)
@@ -242,7 +244,8 @@ void backlog_timer_stop(struct queue *q, uint32_t timer);
 void backlog_look(struct queue *q, uint32_t n);
 void backlog_due(struct queue *q, uint32_t timer);
 void backlog_look_all(struct queue *q);
-/* The first of an unproven domain that gets a permit; 0: none. */
+/* The first of an unproven domain that gets a permit, of the new ones before
+ * the doubtful ones; 0: none. */
 uint32_t backlog_unproven(struct queue *q, int leg);
 
 /* ---- entry.c ----------------------------------------------------------- */

@@ -28,7 +28,7 @@ void place_take(struct queue *q, uint32_t n)
 		PH_ASSERT(q->counts.leg[d->leg].claimed > 0);
 		q->counts.leg[d->leg].claimed--;
 	}
-	if (d->place == PLACE_BACKLOG || d->place == PLACE_UNPROVEN)
+	if (d->place >= PLACE_BACKLOG)
 		backlog_left(q, n);
 	d->place = PLACE_NONE;
 }

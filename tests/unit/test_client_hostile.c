@@ -419,9 +419,12 @@ static void silence_is_cut_at_the_time_of_its_stage(void **state)
 {
 	static const struct {
 		struct leg_rule rules[3];
-		size_t setting;
+		size_t setting; /* 0: the request has less patience */
 		const char *result;
 	} silences[] = {
+	    {{{"CONNECT", "", 0}}, 0, "deferred 0 4.4.2 greeting network"},
+	    {{{"EHLO", "", 0}}, 0, "deferred 0 4.4.2 ehlo network"},
+	    {{{BARE}, {"RCPT", "", 0}}, 0, "deferred 0 4.4.2 rcpt network"},
 	    {{{"CONNECT", "", 0}},
 		offsetof(struct conf_leg, greeting_timeout_ms),
 		"deferred 0 4.4.2 greeting network"},
@@ -448,7 +451,9 @@ static void silence_is_cut_at_the_time_of_its_stage(void **state)
 		struct sent *s = sent_new(w, "a@x.test");
 
 		print_message("%s\n", silences[i].result);
-		*(int64_t *)(void *)((char *)&w->cl + silences[i].setting) = 60;
+		*(int64_t *)(void *)(silences[i].setting == 0
+			? (char *)&s->r.patience_ms
+			: (char *)&w->cl + silences[i].setting) = 60;
 		leg_script(w->leg, silences[i].rules);
 		assert_true(world_send(w, s));
 		world_wait(w, 1);

@@ -259,7 +259,7 @@ static void the_unproven_have_half_of_the_slots(void **state)
 	for (uint32_t i = 0; i < HALF; i++)
 		unproven[i] = get(f, 0x10001 + i);
 	assert_int_equal(permits_unproven(f->p, WAY), HALF);
-	assert_int_equal(ask(f, NEW_ONE), PERMIT_SHARE);
+	assert_int_equal(ask(f, NEW_ONE), PERMIT_NEW);
 	good = get(f, GOOD);
 	assert_false(good.unproven);
 	assert_int_equal(permits_unproven(f->p, WAY), HALF);
@@ -271,6 +271,62 @@ static void the_unproven_have_half_of_the_slots(void **state)
 	/* It is proven when it began, and is not when it ends. */
 	give(f, good, PERMIT_FAILED);
 	assert_true(permits_unproven(f->p, WAY) == 0);
+}
+
+/* A failure, or a delivery that takes long: half of that half; the new ones
+ * have the rest, and all while there are no others. */
+static void the_doubtful_have_a_quarter(void **state)
+{
+	struct fix *f = *state;
+	struct permit doubtful[QUARTER], fresh[HALF - QUARTER];
+
+	for (uint32_t i = 0; i <= QUARTER; i++)
+		meet(f, 0x20001 + i, PERMIT_FAILED);
+	for (uint32_t i = 0; i < QUARTER; i++) {
+		doubtful[i] = get(f, 0x20001 + i);
+		assert_true(doubtful[i].doubtful);
+	}
+	assert_int_equal(ask(f, 0x20001 + QUARTER), PERMIT_DOUBTFUL);
+	for (uint32_t i = 0; i < HALF - QUARTER; i++) {
+		fresh[i] = get(f, 0x10001 + i);
+		assert_false(fresh[i].doubtful);
+	}
+	assert_int_equal(ask(f, NEW_ONE), PERMIT_NEW);
+	give(f, fresh[0], PERMIT_ANSWERED);
+	assert_int_equal(ask(f, 0x20001 + QUARTER), PERMIT_DOUBTFUL);
+	assert_int_equal(ask(f, NEW_ONE), PERMIT_GRANTED);
+	fresh[0] = get(f, NEW_ONE);
+	give(f, doubtful[0], PERMIT_ANSWERED); /* it is new again */
+	assert_int_equal(ask(f, 0x20001 + QUARTER), PERMIT_GRANTED);
+	for (uint32_t i = 1; i < QUARTER; i++)
+		give(f, doubtful[i], PERMIT_FAILED);
+	for (uint32_t i = 0; i < HALF - QUARTER; i++)
+		give(f, fresh[i], PERMIT_DELIVERED);
+	assert_int_equal(permits_unproven(f->p, WAY), 0);
+}
+
+static int64_t patience(struct fix *f, uint32_t domain)
+{
+	struct permit permit = get(f, domain);
+	int64_t ms = permit.patience_ms;
+
+	give(f, permit, PERMIT_UNUSED);
+	return ms;
+}
+
+static void patience_grows(void **state)
+{
+	struct fix *f = *state;
+
+	for (int i = 0; i < PERMIT_FAILURES; i++) {
+		assert_int_equal(patience(f, DEAD), PERMIT_PATIENCE_MS << i);
+		meet(f, DEAD, PERMIT_FAILED);
+	}
+	f->now += 10 * SECOND;
+	assert_int_equal(patience(f, DEAD), 0); /* as the egress has it */
+	meet(f, DEAD, PERMIT_DELIVERED);
+	assert_int_equal(patience(f, DEAD), 0);
+	assert_int_equal(patience(f, GOOD), PERMIT_PATIENCE_MS);
 }
 
 /* A delivery that takes long leaves a domain unproven, with what it began
@@ -286,7 +342,7 @@ static void a_slow_domain_stays_unproven(void **state)
 	permit_give(f->p, &permit, PERMIT_DELIVERED, f->now - PERMIT_QUICK_US,
 	    f->now);
 	permit = get(f, GOOD);
-	assert_true(permit.unproven);
+	assert_true(permit.unproven && permit.doubtful);
 	give(f, permit, PERMIT_UNUSED);
 	assert_int_equal(at_once(f, GOOD, PERMIT_UNUSED), 2);
 	permit = get(f, GOOD);
@@ -335,7 +391,7 @@ static void a_narrow_egress(void **state)
 
 	permit_take(f->p, OTHER_WAY, GOOD, f->now, &permit);
 	assert_int_equal(permit_take(f->p, OTHER_WAY, DEAD, f->now,
-	    &other).answer, PERMIT_SHARE);
+	    &other).answer, PERMIT_NEW);
 	give(f, permit, PERMIT_DELIVERED);
 	assert_int_equal(permit_look(f->p, OTHER_WAY, GOOD, f->now).room, 2);
 	assert_int_equal(permit_take(f->p, OTHER_WAY, DEAD, f->now,
@@ -375,6 +431,8 @@ int main(void)
 	    T(any_answer_ends_the_wait),
 	    T(attempts_from_before_the_wait),
 	    T(the_unproven_have_half_of_the_slots),
+	    T(the_doubtful_have_a_quarter),
+	    T(patience_grows),
 	    T(a_slow_domain_stays_unproven),
 	    T(others_need_none),
 	    T(an_administrator_ends_the_wait),

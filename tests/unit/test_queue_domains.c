@@ -202,6 +202,32 @@ static void the_unproven_take_half(void **state)
 	}
 }
 
+/* Those that have failed are behind those that were not tried yet. */
+static void the_doubtful_are_behind_the_new(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint64_t id = 10; id < 20; id++)
+		put(f, id, MANY + (uint32_t)id);
+	fix_settle(f);
+	for (uint64_t id = 10; id < 20; id++) {
+		ends_as(f, id, PERMIT_FAILED);
+		fix_settle(f);
+	}
+	assert_int_equal(f->starts, 10);
+	fix_later(f, STEP_S + 1); /* all are due again; HALF / 2 may go */
+	assert_int_equal(f->starts, 10 + HALF / 2);
+	for (uint64_t id = 30; id < 40; id++)
+		put(f, id, MANY + (uint32_t)id);
+	fix_settle(f);
+	assert_int_equal(f->starts, 10 + HALF);
+	for (unsigned i = 10 + HALF / 2; i < 10 + HALF; i++)
+		assert_in_range(f->started[i].id, 30, 40);
+	ends_as(f, 30, PERMIT_FAILED);
+	fix_settle(f);
+	assert_int_equal(f->started[10 + HALF].id, 32);
+}
+
 /* Behind a dead domain among them stand no others. */
 static void a_dead_one_among_the_unproven(void **state)
 {
@@ -347,6 +373,7 @@ int main(void)
 	    T(one_tries_the_domain),
 	    T(all_of_it_goes_when_the_domain_is_back),
 	    T(the_unproven_take_half),
+	    T(the_doubtful_are_behind_the_new),
 	    T(a_dead_one_among_the_unproven),
 	    T(an_administrator_ends_the_wait),
 	    T(lifetimes_end_in_a_backlog),
