@@ -11,10 +11,12 @@
 
 #include <cmocka.h>
 
+#include "policy/change/change_int.h"
 #include "policy/change/table_copy.h"
 #include "policy/check/table_check.h"
 #include "policy/wave/file/decided.h"
 #include "policy/wave/file/exclude.h"
+#include "policy/wave/file/wave_file_int.h"
 #include "policy/wave/file/wave_make.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
@@ -191,6 +193,25 @@ static void slices_take_whole_mailboxes_in_order(void **state)
 	c = counts_now(t, "w1");
 	assert_int_equal(c.there, 5);
 	assert_int_equal(c.moved_on, 1);
+	table_tmp_free(t);
+}
+
+static void a_member_is_done_once(void **state)
+{
+	struct table_tmp *t = wave_tmp_table(state);
+	struct wave_tmp_run run = {.name = "w1"};
+	struct change_row row = {.route = "third", .held = -1};
+	struct error err;
+
+	wave_tmp_create(t, "w1", "ann bob");
+	wave_tmp_move(t, "w1", WAVE_START);
+	wave_tmp_slice(t, &run, 1);
+	wave_tmp_look(t, &run, 9, false);
+	assert_string_equal(run.text, "bob done");
+	assert_int_equal(change_set(run.ch, SLICE("ann@example.com"), &row,
+	    &err), 0);
+	assert_int_equal(wave_tmp_make(&run, &err), 0);
+	assert_int_equal(run.slice.members, 1);
 	table_tmp_free(t);
 }
 
@@ -438,6 +459,74 @@ static void decisions_and_slices_are_on_record(void **state)
 	table_tmp_free(t);
 }
 
+static void a_schedule_has_a_time_until_it_is_taken_off(void **state)
+{
+	struct table_tmp *t = wave_tmp_table(state);
+	const struct wave_said at = {.event = WAVE_SCHEDULE, .by = &by,
+	    .at_us = 77, .route = "third"};
+	struct wave_file *f;
+	struct error err;
+	struct wave w;
+
+	wave_tmp_create(t, "w1", "ann");
+	assert_int_equal(wave_tmp_said(t, "w1", at, &err), 0);
+	f = wave_tmp_open(t, false);
+	assert_int_equal(wave_need(f, "w1", &w, &err), 0);
+	assert_int_equal(w.at_us, 77);
+	assert_string_equal(w.route, "third");
+	assert_int_equal(w.moved_us, NOW);
+	wave_tmp_move(t, "w1", WAVE_UNSCHEDULE);
+	assert_int_equal(wave_need(f, "w1", &w, &err), 0);
+	assert_int_equal(w.at_us, 0);
+	assert_int_equal(w.state, WAVE_PLANNED);
+	wave_file_close(f);
+	table_tmp_free(t);
+}
+
+/* As db_log.c and the chain want of each transaction. */
+static void each_transaction_marks_the_log_and_goes_on_with_the_chain(
+    void **state)
+{
+	struct table_tmp *t = wave_tmp_table(state);
+	struct wave_file *f = wave_tmp_open(t, true);
+	struct table_checked checked;
+	int64_t before = 0, after = 0;
+	struct error err;
+
+	assert_int_equal(db_int(&f->db, "SELECT writes FROM about", &before,
+	    &err), 0);
+	wave_tmp_create(t, "w1", "ann");
+	wave_tmp_move(t, "w1", WAVE_START);
+	wave_tmp_move(t, "w1", WAVE_PAUSE);
+	assert_int_equal(db_int(&f->db, "SELECT writes FROM about", &after,
+	    &err), 0);
+	assert_int_equal(after - before, 3);
+	wave_file_close(f);
+	assert_int_equal(table_check(t->path, true, &checked, &err), 0);
+	assert_string_equal(checked.wrong.text, "");
+	table_tmp_free(t);
+}
+
+static void staging_the_members_of_a_wave_locks_nothing(void **state)
+{
+	struct table_tmp *t = wave_tmp_table(state);
+	const struct change_row row = {.held = 1};
+	const struct wave_stage of = {"w1", -1, &row};
+	struct change *ch = table_tmp_change(t);
+	struct error err;
+
+	assert_int_equal(wave_stage(ch, &of, &err), -1);
+	assert_int_not_equal(sqlite3_txn_state(ch->db.handle, "main"),
+	    SQLITE_TXN_WRITE);
+	change_close(ch);
+	wave_tmp_create(t, "w1", "ann bob");
+	ch = table_tmp_change(t);
+	assert_int_equal(wave_stage(ch, &of, &err), 0);
+	assert_int_equal(change_staged(ch), 2);
+	change_close(ch);
+	table_tmp_free(t);
+}
+
 static void count_wave(void *arg, const struct wave *w)
 {
 	(void)w;
@@ -501,11 +590,16 @@ int main(void)
 	    cmocka_unit_test(members_come_and_go_while_it_is_planned),
 	    cmocka_unit_test(a_recipient_is_in_one_active_wave),
 	    cmocka_unit_test(slices_take_whole_mailboxes_in_order),
+	    cmocka_unit_test(a_member_is_done_once),
 	    cmocka_unit_test(a_slice_that_may_not_be_changes_nothing),
 	    cmocka_unit_test(what_can_not_go_is_left_out_with_its_reason),
 	    cmocka_unit_test(a_rule_leaves_out_until_it_is_taken_away),
 	    cmocka_unit_test(a_rolled_back_wave_runs_anew),
 	    cmocka_unit_test(decisions_and_slices_are_on_record),
+	    cmocka_unit_test(a_schedule_has_a_time_until_it_is_taken_off),
+	    cmocka_unit_test(
+		each_transaction_marks_the_log_and_goes_on_with_the_chain),
+	    cmocka_unit_test(staging_the_members_of_a_wave_locks_nothing),
 	    cmocka_unit_test(a_table_without_waves_has_none),
 	    cmocka_unit_test(a_backup_has_the_waves_and_the_table_is_whole),
 	};

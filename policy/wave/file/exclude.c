@@ -98,14 +98,6 @@ bool exclude_rules_ask_wave(const struct exclude_rules *r)
 	return false;
 }
 
-bool exclude_rules_ask_waves(const struct exclude_rules *r)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (where_asks(r->rule[i].where, WHERE_WAVE))
-			return true;
-	return false;
-}
-
 uint64_t exclude_rules_match(const struct exclude_rules *r,
     const struct where_row *row)
 {

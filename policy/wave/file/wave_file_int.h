@@ -73,8 +73,6 @@ struct exclude_rules *exclude_rules_load(struct wave_file *f,
 void exclude_rules_free(struct exclude_rules *r);
 /* Does one of them ask for the column `wave`? */
 bool exclude_rules_ask_wave(const struct exclude_rules *r);
-/* Does a rule ask for the column `wave`? Then the row must say it. */
-bool exclude_rules_ask_waves(const struct exclude_rules *r);
 /* Its number; 0: none. */
 uint64_t exclude_rules_match(const struct exclude_rules *r,
     const struct where_row *row);

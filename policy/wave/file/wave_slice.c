@@ -8,7 +8,6 @@
 #include "policy/row.h"
 #include "policy/wave/file/wave_member.h"
 #include "policy/wave/file/wave_where.h"
-#include "policy/wave/file/wave_where.h"
 #include "relay/base/mem.h"
 
 /* ---- the next slice --------------------------------------------------- */
@@ -29,7 +28,6 @@ struct seat {
 struct slice_taking {
 	const struct wave_take *take;
 	struct exclude_rules *rules;
-	struct strbuf waves; /* of the row at hand, where a rule asks */
 	struct seat seat;
 	uint64_t taken, seen;
 };
@@ -139,12 +137,8 @@ static int take_row(struct wave_file *f, struct slice_taking *t,
 	const struct conf_domain *d;
 	struct member m;
 
-	strbuf_reset(&t->waves);
-	if (wave_member_at(f, st, &m, err) < 0 ||
-	    (exclude_rules_ask_waves(t->rules) &&
-		wave_names_of(f, row.address, &t->waves, err) < 0))
+	if (wave_member_at(f, st, &m, err) < 0)
 		return -1;
-	row.waves = strbuf_view(&t->waves);
 	d = conf_domain(t->take->conf, row_domain(row.address));
 	row.customer = slice_str(d == NULL ? "" : d->customer);
 	keep_member(&t->seat, &m);
@@ -193,13 +187,11 @@ int wave_take(struct wave_file *f, const struct wave *w,
 	if (t.rules == NULL)
 		return -1;
 	t.seat.texts = arena_new();
-	strbuf_init(&t.waves, WHERE_WAVES_TEXT);
 	sqlite3_bind_int64(st, 1, w->id);
 	rc = take_rows(f, &t, st, err);
 	*seen_out = t.seen;
 	arena_free(t.seat.texts);
 	mem_free(t.seat.member);
-	strbuf_fini(&t.waves);
 	exclude_rules_free(t.rules);
 	return rc;
 }
@@ -286,8 +278,7 @@ int wave_slice_done(struct wave_file *f, const char *name,
 	    wave_next(&(struct wave_facts){.name = w.name, .state = w.state,
 			  .begun = w.begun}, WAVE_SLICE_DONE, &next, err) < 0)
 		return -1;
-	if (wave_touch(f, err) < 0 ||
-	    (!slice->force && refuse_moved(f, &w, slice->change, err) < 0) ||
+	if ((!slice->force && refuse_moved(f, &w, slice->change, err) < 0) ||
 	    mark_staged(f, &w, slice, err) < 0)
 		return -1;
 	return add_slice(f, &w, slice, err);
@@ -300,7 +291,7 @@ int wave_taken_back(struct wave_file *f, const struct wave *w,
 	char why[60];
 
 	snprintf(why, sizeof(why), "rolled back by change %" PRIu64, change);
-	if (st == NULL || wave_touch(f, err) < 0)
+	if (st == NULL)
 		return -1;
 	sqlite3_bind_int64(st, 1, w->id);
 	db_bind_str(st, 2, why);
