@@ -20,6 +20,10 @@ struct table_tmp {
 	struct arena *a;
 };
 
+/* Values of a struct change_row in order. */
+#define TABLE_TMP_ROW(r, h, m, t, a) {.route = r, .held = h, .mailbox = m, \
+	.tags = t, .addresses = a}
+
 struct table_tmp *table_tmp_new(const char *dir);
 void table_tmp_free(struct table_tmp *t);
 

@@ -192,11 +192,12 @@ static void make_rows(struct table_tmp *t)
 		const char *address;
 		struct change_row row;
 	} rows[] = {
-	    {"ann@example.com", {"legacy", 0, "m1", "w1", NULL, 0}},
-	    {"anne@example.com", {"legacy", 0, "m1", "", NULL, 0}},
-	    {"bob@example.com", {"legacy", 0, "", "w1", NULL, 0}},
-	    {"cid@example.com", {"cloud", 0, "", "w2", NULL, 0}},
-	    {"dan@reject.example", {"legacy", 0, "m1x", "w2", NULL, 0}},
+	    {"ann@example.com", TABLE_TMP_ROW("legacy", 0, "m1", "w1", NULL)},
+	    {"anne@example.com", TABLE_TMP_ROW("legacy", 0, "m1", "", NULL)},
+	    {"bob@example.com", TABLE_TMP_ROW("legacy", 0, "", "w1", NULL)},
+	    {"cid@example.com", TABLE_TMP_ROW("cloud", 0, "", "w2", NULL)},
+	    {"dan@reject.example", TABLE_TMP_ROW("legacy", 0, "m1x", "w2",
+	    NULL)},
 	};
 	struct change *ch = table_tmp_change(t);
 	struct error err;

@@ -72,69 +72,80 @@ static uint64_t step(struct table_tmp *t, const struct change_row *row)
 static bool is_step(const struct change_row *row)
 {
 	return row->route != NULL || row->held >= 0 || row->mailbox != NULL ||
-	       row->tags != NULL || row->addresses != NULL;
+	       row->tags != NULL || row->addresses != NULL ||
+	       row->add_tags != NULL || row->drop_tags != NULL;
 }
 
 static const struct case_ cases[] = {
-    {"a tag since", {"legacy", 0, "", "a", NULL, 0},
+    {"a tag since", TABLE_TMP_ROW("legacy", 0, "", "a", NULL),
 	{.route = "cloud", .held = -1}, {.held = -1, .tags = "a vip"},
 	"legacy mailbox= tags=a vip", "", 0},
-    {"a hold since", {"legacy", 0, "", "", NULL, 0},
+    {"a hold since", TABLE_TMP_ROW("legacy", 0, "", "", NULL),
 	{.route = "cloud", .held = -1}, {.held = 1},
 	"legacy held mailbox= tags=", "", 0},
-    {"a mailbox since", {"legacy", 0, "", "", NULL, 0},
+    {"a mailbox since", TABLE_TMP_ROW("legacy", 0, "", "", NULL),
 	{.route = "cloud", .held = -1}, {.held = -1, .mailbox = "m"},
 	"legacy mailbox=m tags=", "", 0},
-    {"another route since", {"legacy", 0, "", "", NULL, 0},
+    {"another route since", TABLE_TMP_ROW("legacy", 0, "", "", NULL),
 	{.route = "cloud", .held = -1, .tags = "w1"},
 	{.route = "third", .held = -1},
 	"third mailbox= tags=", "route=third", 1},
-    {"the old route since", {"legacy", 0, "", "", NULL, 0},
+    {"the old route since", TABLE_TMP_ROW("legacy", 0, "", "", NULL),
 	{.route = "cloud", .held = -1}, {.route = "legacy", .held = -1},
 	"legacy mailbox= tags=", "", 0},
-    {"its tags alone", {"legacy", 0, "", "a b c", NULL, 0},
+    {"its tags alone", TABLE_TMP_ROW("legacy", 0, "", "a b c", NULL),
 	{.held = -1, .tags = "b d"}, {.held = -1, .tags = "d e"},
 	"legacy mailbox= tags=a c e", "", 0},
-    {"a tag that it added is gone", {"legacy", 0, "", "", NULL, 0},
+    {"a tag that it added is gone", TABLE_TMP_ROW("legacy", 0, "", "", NULL),
 	{.held = -1, .tags = "x y"}, {.held = -1, .tags = "y z"},
 	"legacy mailbox= tags=z", "", 0},
-    {"a mailbox of a third name", {"legacy", 0, "m", "", NULL, 0},
+    {"tags that it added, of which one was there",
+	TABLE_TMP_ROW("legacy", 0, "", "a", NULL), {.held = -1,
+	    .add_tags = "b a"},
+	{.held = -1, .add_tags = "c"}, "legacy mailbox= tags=a c", "", 0},
+    {"tags that it removed, of which one was not there",
+	TABLE_TMP_ROW("legacy", 0, "", "a b", NULL), {.held = -1,
+	    .drop_tags = "c b"},
+	{.held = -1, .add_tags = "c"}, "legacy mailbox= tags=a b c", "", 0},
+    {"a mailbox of a third name", TABLE_TMP_ROW("legacy", 0, "m", "", NULL),
 	{.route = "cloud", .held = 1, .mailbox = "n"},
 	{.held = -1, .mailbox = "o"},
 	"legacy mailbox=o tags=", "mailbox=o", 1},
     {"the address of one leg",
-	{"legacy", 0, "", "", "cloud=a@tenant.example\nlegacy=l@x.example",
-	    0},
+	TABLE_TMP_ROW("legacy", 0, "", "",
+	    "cloud=a@tenant.example\nlegacy=l@x.example"),
 	{.held = -1, .addresses = "cloud=b@tenant.example\nthird=t@x.example"},
 	{.held = -1, .addresses = "legacy=k@x.example"},
 	"legacy mailbox= tags= cloud=a@tenant.example legacy=k@x.example", "",
 	0},
     {"an address of a third name",
-	{"legacy", 0, "", "", "cloud=a@tenant.example", 0},
+	TABLE_TMP_ROW("legacy", 0, "", "", "cloud=a@tenant.example"),
 	{.held = -1, .addresses = "cloud=b@tenant.example\nlegacy=l@x.example"},
 	{.held = -1, .addresses = "cloud=c@tenant.example"},
 	"legacy mailbox= tags= cloud=c@tenant.example",
 	"cloud_address=c@tenant.example", 1},
     {"an address that was cleared since",
-	{"legacy", 0, "", "", "cloud=a@tenant.example", 0},
+	TABLE_TMP_ROW("legacy", 0, "", "", "cloud=a@tenant.example"),
 	{.held = -1, .addresses = "cloud=b@tenant.example"},
 	{.held = -1, .addresses = "cloud="},
 	"legacy mailbox= tags=", "cloud_address=", 1},
-    {"a row that it made", NOTHING, {"cloud", 0, "", "", NULL, 0}, NOTHING,
+    {"a row that it made", NOTHING, TABLE_TMP_ROW("cloud", 0, "", "", NULL),
+	    NOTHING,
 	"-", "", 0},
     {"a row that it made and others wrote to", NOTHING,
-	{"cloud", 0, "", "", NULL, 0}, {.held = 1, .tags = "vip"},
+	TABLE_TMP_ROW("cloud", 0, "", "", NULL), {.held = 1, .tags = "vip"},
 	"cloud held mailbox= tags=vip", "held=yes tags=vip", 1},
     {"a row that it made and that is gone", NOTHING,
-	{"cloud", 0, "", "", NULL, 0}, DELETE, "-", "", 0},
-    {"a row that it deleted", {"legacy", 1, "m", "a", "cloud=a@x.example", 0},
+	TABLE_TMP_ROW("cloud", 0, "", "", NULL), DELETE, "-", "", 0},
+    {"a row that it deleted", TABLE_TMP_ROW("legacy", 1, "m", "a",
+	    "cloud=a@x.example"),
 	DELETE, NOTHING,
 	"legacy held mailbox=m tags=a cloud=a@x.example", "", 0},
     {"a row that it deleted and that was made anew",
-	{"legacy", 0, "", "a", NULL, 0}, DELETE,
+	TABLE_TMP_ROW("legacy", 0, "", "a", NULL), DELETE,
 	{.route = "cloud", .held = -1},
 	"cloud mailbox= tags=", "route=cloud tags=", 1},
-    {"a row that is gone since", {"legacy", 0, "", "", NULL, 0},
+    {"a row that is gone since", TABLE_TMP_ROW("legacy", 0, "", "", NULL),
 	{.route = "cloud", .held = -1}, DELETE, "-", "row=none", 1},
 };
 
@@ -187,10 +198,10 @@ static uint64_t undo(struct table_tmp *t, uint64_t change)
 static void an_undo_can_be_undone(void **state)
 {
 	struct table_tmp *t = table_tmp_new(*state);
-	const struct change_row was = {"legacy", 0, "m", "a b",
-	    "cloud=a@tenant.example", 0};
-	const struct change_row is = {"cloud", 1, "n", "b c",
-	    "cloud=b@tenant.example\nlegacy=l@x.example", 0};
+	const struct change_row was = TABLE_TMP_ROW("legacy", 0, "m", "a b",
+	    "cloud=a@tenant.example");
+	const struct change_row is = TABLE_TMP_ROW("cloud", 1, "n", "b c",
+	    "cloud=b@tenant.example\nlegacy=l@x.example");
 	char before[400], after[400], again[400];
 	uint64_t n;
 
@@ -209,8 +220,8 @@ static void an_undo_can_be_undone(void **state)
 static void the_indices_follow(void **state)
 {
 	struct table_tmp *t = table_tmp_new(*state);
-	const struct change_row was = {"legacy", 0, "", "a",
-	    "cloud=a@tenant.example", 0};
+	const struct change_row was = TABLE_TMP_ROW("legacy", 0, "", "a",
+	    "cloud=a@tenant.example");
 	const struct change_row is = {.held = -1, .tags = "b",
 	    .addresses = "cloud=b@tenant.example"};
 	struct table_row row;
