@@ -12,7 +12,7 @@
 enum { DAYS_AROUND = WEEK_DAYS + 2 };
 /* Blackouts that follow one another without a gap, before it is taken for
  * granted that there is none. */
-enum { CHAIN_MAX = 2000 };
+enum { CHAIN_MAX = 500 };
 
 struct occurrence {
 	int64_t begin, end; /* UTC */

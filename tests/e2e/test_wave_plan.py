@@ -291,3 +291,34 @@ def test_both_clock_changes_of_a_year(folder, name):
                     assert "does not exist" in done.stderr
     step = 2 if name == "Australia/Lord_Howe" else 4
     assert (counts["none"], counts["twice"]) == (step, step)
+
+
+def test_a_planned_wave_is_scheduled_for_its_time(ph):
+    plan(ph, *CALENDAR)
+    ph.cli("wave", "create", "w7", "u001@example.com", "--to", "cloud")
+    ph.start()
+    try:
+        said = ph.cli("wave", "schedule", "w-2030-12-03", "--zone",
+                      "Europe/Paris")
+        assert said == ("wave w-2030-12-03 is scheduled for 2030-12-03 21:00 "
+                        "CET (UTC 2030-12-03T20:00:00Z)\n")
+        said = ph.cli("wave", "schedule", "w-2030-12-04", "--at",
+                      "2031-06-04 20:00", "--zone", "Europe/London")
+        assert "2031-06-04 20:00 BST (UTC 2031-06-04T19:00:00Z)" in said
+        said = ph.cli("wave", "schedule", "w-2030-12-05", "--at",
+                      "2031-06-04T20:00:00+01:00")
+        assert "is scheduled for 2031-06-04T19:00:00Z\n" in said
+        at = {w["name"]: (w["state"], w["at"][:16])
+              for w in ph.cli_json("wave list") if "at" in w}
+        assert at["w-2030-12-03"] == ("scheduled", "2030-12-03T20:00")
+        assert at["w-2030-12-04"] == ("scheduled", "2031-06-04T19:00")
+        assert at["w-2030-12-06"] == ("planned", "2030-12-06T20:00")
+        for words, why in [
+                (["w7"], "was not planned for a time"),
+                (["w7", "--at", "2031-06-04 20:00"], "needs a zone"),
+                (["w7", "--at", "2020-06-04T20:00Z"], "is over"),
+                (["w7", "--at", "2031-03-30 01:30", "--zone",
+                  "Europe/London"], "does not exist in Europe/London")]:
+            assert why in ph.cli_fails("wave", "schedule", *words, code=2)
+    finally:
+        ph.stop()

@@ -119,7 +119,7 @@ def test_a_hold_and_a_rollback_are_told(ph):
 
 @pytest.mark.parametrize("words, code, why", [
     (["w7", "--at", "2030-12-04"], 2, "is not a time"),
-    (["w7", "--at", "2020-12-04 20:00"], 1, "in the past"),
+    (["w7", "--at", "2020-12-04 20:00"], 2, "time is over"),
     (["w7", "--at", "2030-03-31 01:30"], 2, "does not exist"),
     (["w8"], 1, "there is no wave w8"),
     (["w7", "--to", "nowhere"], 1, "nowhere"),

@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		i->zone = &zone;
 		b.count++;
 	}
-	for (int64_t t = 1774000000; t < 1806000000; t += 40 * HOUR_S + 77)
+	for (int64_t t = 1774000000; t < 1806000000; t += 311 * HOUR_S + 77)
 		ask(&b, t);
 	return 0;
 }

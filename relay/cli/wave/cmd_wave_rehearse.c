@@ -7,16 +7,14 @@
 
 #include "relay/base/clock.h"
 #include "relay/cli/common/human.h"
-#include "relay/cli/wave/plan_calendar.h"
 #include "relay/cli/wave/rehearsal.h"
 #include "relay/cli/wave/start_options.h"
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_open.h"
-#include "relay/when/when_parse.h"
+#include "relay/cli/wave/wave_when.h"
 #include "relay/when/zone_file.h"
 
 enum { LEFT_OUT_SHOWN = 20, MS_US = 1000 };
-#define SECOND_US INT64_C(1000000)
 
 struct rehearsing {
 	struct cli *c;
@@ -26,45 +24,36 @@ struct rehearsing {
 
 /* ---- the command line ---------------------------------------------------- */
 
-/* --zone, that of the wave, that of the configuration, the system's. */
-static int find_zone(struct rehearsing *h)
+/* For --at that of --zone, else of the configuration; times are shown in it,
+ * else in that of the wave, else in the system's. */
+static int find_zone(struct rehearsing *h, const struct zone **at_zone)
 {
 	struct cli *c = h->c;
-	const char *name = cli_value(c, "zone");
+	const char *of_wave = h->r.wave.options.zone;
+	int code = wave_zone(c, at_zone);
 	struct error err;
 
-	if (name != NULL || c->conf->wave.clock != NULL ||
-	    h->r.wave.options.zone[0] == '\0')
-		h->zone = name != NULL ? plan_zone(c) : c->conf->wave.clock;
-	else
-		h->zone = zone_load(c->arena,
-		    slice_str(h->r.wave.options.zone), &err);
-	if (h->zone == NULL && name != NULL)
-		return CLI_USAGE;
-	if (h->zone == NULL)
+	h->zone = code == CLI_DONE ? *at_zone : NULL;
+	if (code == CLI_DONE && h->zone == NULL && of_wave[0] != '\0')
+		h->zone = zone_load(c->arena, slice_str(of_wave), &err);
+	if (code == CLI_DONE && h->zone == NULL)
 		h->zone = zone_load_system(c->arena, &err);
-	return h->zone != NULL ? CLI_DONE : cli_fail(c, "%s", err.text);
+	if (code != CLI_DONE || h->zone != NULL)
+		return code;
+	return cli_fail(c, "%s", err.text);
 }
 
 /* When it would begin: --at, else its own time, else now. */
 static int find_begin(struct rehearsing *h)
 {
-	struct cli *c = h->c;
+	int64_t now_us = clock_wall_us(&clock_system);
+	const struct zone *at_zone = NULL;
 	struct rehearsal *r = &h->r;
-	const char *at = cli_value(c, "at");
-	int64_t now_us = clock_wall_us(&clock_system), at_s;
-	bool zoned = cli_flag(c, "zone") || c->conf->wave.clock != NULL;
-	struct error err;
+	int code = find_zone(h, &at_zone);
 
 	r->from_us = r->wave.at_us > now_us ? r->wave.at_us : now_us;
-	if (at == NULL)
-		return CLI_DONE;
-	if (when_parse(slice_str(at), zoned ? h->zone : NULL, &at_s, &err) != 0)
-		return cli_usage(c, "--at: %s", err.text);
-	r->from_us = at_s * SECOND_US;
-	if (r->from_us < now_us)
-		return cli_fail(c, "--at is in the past; write a later time");
-	return CLI_DONE;
+	return code == CLI_DONE ? wave_at_option(h->c, at_zone, &r->from_us)
+				: code;
 }
 
 static int read_line(struct rehearsing *h, struct wave_file *f)
@@ -85,8 +74,6 @@ static int read_line(struct rehearsing *h, struct wave_file *f)
 		    "ROUTE", r->wave.name);
 	r->options = r->wave.options;
 	code = start_options_read(c, &r->options);
-	if (code == CLI_DONE)
-		code = find_zone(h);
 	return code == CLI_DONE ? find_begin(h) : code;
 }
 
@@ -94,11 +81,7 @@ static int read_line(struct rehearsing *h, struct wave_file *f)
 
 static void add_time(const struct rehearsing *h, struct strbuf *b, int64_t us)
 {
-	char local[ZONE_TEXT_MAX], utc[ZONE_TEXT_MAX];
-
-	zone_text(h->zone, us / SECOND_US, local);
-	zone_rfc3339(&zone_utc, us / SECOND_US, utc);
-	strbuf_addf(b, "%s (UTC %s)", local, utc);
+	wave_time_text(h->zone, us, b);
 }
 
 static void say(const struct rehearsing *h, const char *what,

@@ -11,8 +11,7 @@
 #include "relay/cli/common/human.h"
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_open.h"
-#include "relay/when/when_parse.h"
-#include "relay/when/zone_file.h"
+#include "relay/cli/wave/wave_when.h"
 
 /* ---- asking the daemon ------------------------------------------------ */
 
@@ -115,52 +114,43 @@ static bool set_start(struct cli *c, json_t *args)
 	       set_duration(c, args, "late", "late_s");
 }
 
-/* Of --zone, else of the configuration; NULL: there is none, or (`ok` false)
- * it was said what is wrong. */
-static const struct zone *zone_of(struct cli *c, bool *ok)
+/* The time that the wave was planned for. CLI_DONE, or what was said. */
+static int planned_at(struct cli *c, int64_t *at_us)
 {
-	const char *name = cli_value(c, "zone");
-	const struct conf *conf = cli_conf(c);
-	const struct zone *zone;
+	struct wave_file *f = wave_open(c, false);
 	struct error err;
+	struct wave w;
+	int rc;
 
-	*ok = conf != NULL;
-	if (conf == NULL || name == NULL)
-		return conf == NULL ? NULL : conf->wave.clock;
-	zone = zone_load(c->arena, slice_str(name), &err);
-	*ok = zone != NULL;
-	if (zone == NULL)
-		cli_usage(c, "--zone: %s", err.text);
-	return zone;
+	if (f == NULL)
+		return CLI_NO;
+	rc = wave_need(f, c->arg[0], &w, &err);
+	*at_us = rc < 0 ? 0 : w.at_us;
+	wave_file_close(f);
+	if (rc < 0)
+		return cli_fail(c, "%s", err.text);
+	return *at_us != 0 ? CLI_DONE
+			   : cli_usage(c, "say when by --at: wave %s was not "
+				 "planned for a time", c->arg[0]);
 }
 
-static bool set_at(struct cli *c, json_t *args)
+/* --at, else the time that it was planned for. */
+static int find_at(struct cli *c, json_t *args, const struct zone **zone,
+    int64_t *at_us)
 {
-	const char *text = cli_value(c, "at");
-	const struct zone *zone;
-	struct error err;
-	int64_t at_s;
-	bool ok;
+	int code = wave_zone(c, zone);
 
-	if (text == NULL) {
-		cli_usage(c, "say when by --at");
-		return false;
-	}
-	zone = zone_of(c, &ok);
-	if (!ok)
-		return false;
-	if (when_parse(slice_str(text), zone, &at_s, &err) < 0) {
-		cli_usage(c, "--at: %s", err.text);
-		return false;
-	}
-	if (at_s * 1000000 < clock_wall_us(&clock_system)) {
-		cli_usage(c, "--at %s: that time is over", text);
-		return false;
-	}
-	json_object_set_new(args, "at_us", json_integer(at_s * 1000000));
-	if (zone != NULL)
-		json_object_set_new(args, "zone", json_string(zone->name));
-	return true;
+	if (code == CLI_DONE && cli_flag(c, "at"))
+		code = wave_at_option(c, *zone, at_us);
+	else if (code == CLI_DONE)
+		code = planned_at(c, at_us);
+	if (code != CLI_DONE)
+		return code;
+	json_object_set_new(args, "at_us", json_integer(*at_us));
+	if (*zone != NULL && cli_flag(c, "at"))
+		json_object_set_new(args, "zone",
+		    json_string((*zone)->name));
+	return CLI_DONE;
 }
 
 /* ---- the commands ----------------------------------------------------- */
@@ -206,14 +196,30 @@ static int run_start(struct cli *c)
 
 static int run_schedule(struct cli *c)
 {
+	const struct zone *zone = NULL;
 	struct wave_answer a;
+	struct strbuf time;
+	int64_t at_us = 0;
 	json_t *args;
+	int code;
 
 	if (!has_route(c))
 		return CLI_NO;
 	args = order(c, "schedule");
-	return move(c, checked(args, set_start(c, args) && set_at(c, args)),
-	    &a);
+	code = set_start(c, args) ? find_at(c, args, &zone, &at_us)
+				  : CLI_USAGE;
+	if (code != CLI_DONE) {
+		json_decref(args);
+		return code;
+	}
+	code = ask(c, args, &a);
+	strbuf_init(&time, 200);
+	wave_time_text(zone, at_us, &time);
+	if (code == CLI_DONE)
+		out_say(&c->out, "wave %s is %s for %s", c->arg[0], a.state,
+		    strbuf_cstr(&time));
+	strbuf_fini(&time);
+	return code;
 }
 
 static int run_unschedule(struct cli *c)
@@ -334,8 +340,9 @@ static const struct cli_option start_options[] = {
 };
 
 static const struct cli_option schedule_options[] = {
-	{"at", "TIME", "'2026-12-01 20:00' on the clocks of a zone, or with "
-	    "an offset: 2026-12-01T20:00:00+01:00."},
+	{"at", "TIME", "When, if it was not planned for a time: '2026-12-01 "
+	    "20:00' on the clocks of a zone, or with an offset: "
+	    "2026-12-01T20:00:00+01:00."},
 	{"zone", "Z", "Of --at, such as Europe/London; wave.zone of the "
 	    "configuration, if it has one."},
 	START,
@@ -374,7 +381,7 @@ const struct cli_command cmd_wave_run[] = {
 	},
 	{
 	    .name = "wave schedule",
-	    .args = "NAME [ROUTE] --at TIME",
+	    .args = "NAME [ROUTE]",
 	    .summary = "Starts a wave by itself at a time",
 	    .example = "posthouse wave schedule w7 cloud --at '2026-12-01 "
 		       "20:00' --zone Europe/London",

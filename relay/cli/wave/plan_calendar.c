@@ -7,32 +7,21 @@
 #include <stdio.h>
 
 #include "relay/base/clock.h"
+#include "relay/cli/wave/wave_when.h"
 #include "relay/when/civil.h"
 #include "relay/when/when_parse.h"
-#include "relay/when/zone_file.h"
 
 enum { PREFIX_MAX = 40, SKIPS_MAX = 366 };
 
-const struct zone *plan_zone(struct cli *c)
+static int read_zone(struct cli *c, struct calendar_when *when)
 {
-	const char *name = cli_value(c, "zone");
-	const struct conf *conf = cli_conf(c);
-	const struct zone *z;
-	struct error err;
+	int code = wave_zone(c, &when->zone);
 
-	if (conf == NULL)
-		return NULL;
-	if (name == NULL && conf->wave.clock == NULL)
-		cli_usage(c,
-		    "a time of day needs a zone: write --zone "
-		    "Europe/London, or wave { zone = \"Europe/London\" } in "
-		    "the configuration");
-	if (name == NULL)
-		return conf->wave.clock;
-	z = zone_load(c->arena, slice_str(name), &err);
-	if (z == NULL)
-		cli_usage(c, "--zone: %s", err.text);
-	return z;
+	if (code != CLI_DONE || when->zone != NULL)
+		return code;
+	return cli_usage(c, "a calendar needs a zone: write --zone "
+			    "Europe/London, or wave { zone = "
+			    "\"Europe/London\" } in the configuration");
 }
 
 static int read_skips(struct cli *c, struct calendar_when *when)
@@ -58,6 +47,7 @@ int plan_calendar_read(struct cli *c, struct plan_calendar *p)
 	const char *calendar = cli_value(c, "calendar");
 	const char *from = cli_value(c, "from");
 	struct error err;
+	int code;
 
 	*p = (struct plan_calendar){.prefix = cli_value(c, "name")};
 	if (p->prefix == NULL)
@@ -72,9 +62,9 @@ int plan_calendar_read(struct cli *c, struct plan_calendar *p)
 		return cli_usage(c, "--calendar: %s", err.text);
 	if (when_date(slice_str(from), &p->when.first_day, &err) != 0)
 		return cli_usage(c, "--from: %s", err.text);
-	p->when.zone = plan_zone(c);
-	if (p->when.zone == NULL)
-		return CLI_USAGE;
+	code = read_zone(c, &p->when);
+	if (code != CLI_DONE)
+		return code;
 	p->when.blackouts = &c->conf->wave.limits.blackouts;
 	return read_skips(c, &p->when);
 }

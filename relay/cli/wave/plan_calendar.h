@@ -23,7 +23,5 @@ int plan_calendar_read(struct cli *c, struct plan_calendar *p);
  * where a date has two. NULL: the reason was said. */
 struct plan_wave *plan_calendar_waves(struct cli *c,
     const struct plan_calendar *p, uint32_t members, int *waves_out);
-/* The zone of --zone, else of the configuration; NULL: the reason was said. */
-const struct zone *plan_zone(struct cli *c);
 
 #endif
