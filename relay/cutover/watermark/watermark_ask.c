@@ -75,7 +75,7 @@ static bool is_hooked(struct watermarks *w, const struct watermark *row)
 	enum mark_hook_kind kind;
 	struct decision d;
 
-	return row->state == WATERMARK_REACHED &&
+	return row->state == WATERMARK_REACHED && marks_hooked(w) &&
 	       marks_route(w, slice_str(row->address), &d) &&
 	       marks_hook_kind(w, &d, &kind);
 }
@@ -248,7 +248,11 @@ static bool next_page(struct watermarks *w)
 
 	if (a->reader == NULL && !begin_round(w))
 		return false;
-	n = watermark_reader_page(a->reader, &a->page, &err);
+	n = table_begin(w->table, &err);
+	if (n == 0) {
+		n = watermark_reader_page(a->reader, &a->page, &err);
+		table_end(w->table);
+	}
 	if (n < 0)
 		marks_trouble(w, &err);
 	if (n <= 0) {

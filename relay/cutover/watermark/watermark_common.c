@@ -8,10 +8,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "policy/mark/mark_file.h"
 #include "relay/audit/projector.h"
 #include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+
+enum { ARENA_BYTES = 1 << 16 };
 
 void marks_trouble(struct watermarks *w, const struct error *err)
 {
@@ -31,6 +34,8 @@ bool marks_table(struct watermarks *w)
 	if (w->table != NULL && w->epoch != epoch) {
 		table_close(w->table);
 		w->table = NULL;
+		mark_file_close(w->marks);
+		w->marks = NULL;
 	}
 	w->epoch = epoch;
 	if (w->table == NULL) {
@@ -74,20 +79,16 @@ bool marks_key(struct watermarks *w, struct slice address, struct strbuf *out)
 bool marks_route(struct watermarks *w, struct slice address,
     struct decision *out)
 {
-	struct error err;
 	struct addr a;
 	const char *why;
-	bool good;
 
-	arena_free(w->arena);
-	w->arena = arena_new();
+	if (arena_bytes(w->arena) > ARENA_BYTES) {
+		arena_free(w->arena);
+		w->arena = arena_new();
+	}
 	memset(out, 0, sizeof(*out));
-	if (addr_parse(address, true, &a, &why) < 0 ||
-	    table_begin(w->table, &err) < 0)
-		return false;
-	good = route_resolve(w->snapshot->conf, w->table, &a, w->arena, out);
-	table_end(w->table);
-	return good;
+	return addr_parse(address, true, &a, &why) == 0 &&
+	       route_resolve(w->snapshot->conf, w->table, &a, w->arena, out);
 }
 
 bool marks_named(const struct decision *d, int leg)

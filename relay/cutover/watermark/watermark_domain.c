@@ -87,11 +87,16 @@ static int walk_page(struct watermarks *w, struct error *err)
 {
 	struct domain_walk *k = &w->log.walk;
 
-	if (k->leg > 0)
-		return walk_leg(w, err);
+	int n;
+
+	if (table_begin(w->table, err) < 0)
+		return -1;
 	k->page.fn = on_watermark;
 	k->page.arg = w;
-	return watermark_reader_page(k->reader, &k->page, err);
+	n = k->leg > 0 ? walk_leg(w, err)
+		       : watermark_reader_page(k->reader, &k->page, err);
+	table_end(w->table);
+	return n;
 }
 
 /* ---- before it ---------------------------------------------------------- */

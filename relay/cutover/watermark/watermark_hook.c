@@ -37,6 +37,11 @@ static bool has(const struct watermarks *w, enum mark_hook_kind kind)
 	return spawner_has(w->cfg.spawner, programs[kind].row);
 }
 
+bool marks_hooked(const struct watermarks *w)
+{
+	return has(w, HOOK_WATERMARK) || has(w, HOOK_HELD);
+}
+
 bool marks_hook_kind(const struct watermarks *w, const struct decision *d,
     enum mark_hook_kind *kind_out)
 {
@@ -97,9 +102,12 @@ static void gather(struct watermarks *w, struct mark_hook *h)
 	if (r == NULL)
 		return;
 	w->hook_since_us = watermark_reader_since(r);
-	while (h->n < MARK_HOOK_ROWS &&
-	       watermark_reader_page(r, &page, &err) > 0)
-		;
+	if (table_begin(w->table, &err) == 0) {
+		while (h->n < MARK_HOOK_ROWS &&
+		       watermark_reader_page(r, &page, &err) > 0)
+			;
+		table_end(w->table);
+	}
 	watermark_reader_close(r);
 }
 

@@ -129,8 +129,9 @@ static void take_page(struct watermarks *w, struct log_page *p)
 	}
 }
 
-/* Reads a page and the newest change of the same moment. -1: it failed. */
-static int read_page(struct watermarks *w, struct log_page *p,
+/* Takes a page, and reads the newest change of the same moment. -1: it failed,
+ * and nothing was taken. */
+static int follow_page(struct watermarks *w, struct log_page *p,
     int64_t *newest_out, struct error *err)
 {
 	const struct table_log_values page = {.after = w->log.change,
@@ -142,6 +143,8 @@ static int read_page(struct watermarks *w, struct log_page *p,
 		return -1;
 	*newest_out = table_change(w->table, err);
 	n = *newest_out < 0 ? -1 : table_log_rows(w->table, &page, err);
+	if (n > 0)
+		take_page(w, p);
 	table_end(w->table);
 	return n;
 }
@@ -173,11 +176,9 @@ bool marks_follow(struct watermarks *w)
 		return false;
 	p.a = arena_new();
 	p.end = &p.first;
-	n = read_page(w, &p, &newest, &err);
+	n = follow_page(w, &p, &newest, &err);
 	if (n < 0)
 		marks_trouble(w, &err);
-	else
-		take_page(w, &p);
 	arena_free(p.a);
 	if (n < 0 || p.full || n == LOG_ROWS)
 		return n > 0;

@@ -147,8 +147,8 @@ void marks_trouble(struct watermarks *w, const struct error *err);
 struct watermark_reader *marks_reader(struct watermarks *w);
 /* The base address in its lookup form; false: it is none. */
 bool marks_key(struct watermarks *w, struct slice address, struct strbuf *out);
-/* The route of an address by the table as it is, in a read transaction of its
- * own. False: it is no address, or cannot be read. */
+/* The route of an address by the table, in a read transaction of the caller,
+ * who begins one a page. False: it is no address, or cannot be read. */
 bool marks_route(struct watermarks *w, struct slice address,
     struct decision *out);
 /* Is that leg named, and the recipient not held? */
@@ -180,6 +180,7 @@ void marks_decide_now(struct watermarks *w, struct watermark_decision *d);
 void marks_hooks_init(struct watermarks *w);
 void marks_hooks(struct watermarks *w);	     /* watermark_hook.c */
 void marks_hooks_end(struct watermarks *w);
+bool marks_hooked(const struct watermarks *w); /* is there a program? */
 /* Which program is to be told of a recipient with that route. False: none. */
 bool marks_hook_kind(const struct watermarks *w, const struct decision *d,
     enum mark_hook_kind *kind_out);
