@@ -16,7 +16,6 @@
 #include "relay/cli/spf/spf_commands.h"
 #include "relay/cli/table/table_commands.h"
 #include "relay/cli/wave/wave_commands.h"
-#include "relay/cli/watermark/watermark_commands.h"
 
 const struct cli_command *const all_commands[] = {
 	cmd_status,

@@ -143,6 +143,19 @@ def test_a_domain_row_makes_them_for_all_that_had_mail(gw, legacy, cloud):
     until(lambda: rows(gw) == [], "the watermarks at legacy to end")
 
 
+def test_a_wave_has_those_of_its_members(gw):
+    gw.cli("route", "set", "legacy", "ann@example.com")
+    gw.cli("route", "set", "legacy", "bob@example.com")
+    gw.cli("wave", "create", "w1", "--where", "address = 'ann@example.com'")
+    gw.cli("flip", "cloud", "ann@example.com", "bob@example.com")
+    for who in ("ann", "bob"):
+        wait_state(gw, "reached", f"{who}@example.com")
+    assert [r["address"] for r in rows(gw, "--wave", "w1")] == [
+        "ann@example.com"]
+    refused = gw.run("watermark", "list", "--wave", "w2")
+    assert refused.returncode == 1 and "w2" in refused.stderr
+
+
 def test_it_outlives_a_kill_and_the_loss_of_the_ledger(
         make_gw, legacy, cloud):
     gw = make_gw()
@@ -157,6 +170,14 @@ def test_it_outlives_a_kill_and_the_loss_of_the_ledger(
     gw.kill()
     gw.start()
     assert mark(gw)["state"] == "synced" and mark(gw)["id"] == last
+    with sqlite3.connect(gw.folder / "cutover.db", timeout=30) as db:
+        decided = db.execute("SELECT command, about, detail, note FROM "
+                             "decision ORDER BY decision").fetchall()
+    db.close()
+    assert decided == [
+        ("watermark synced", "ann@example.com", "synced at legacy",
+         "imapsync"),
+        ("watermark waive", "bob@example.com", "waived at legacy", "empty")]
     assert gw.stop() == 0
     for end in ("", "-wal", "-shm"):
         (gw.folder / "audit" / f"ledger.db{end}").unlink(missing_ok=True)

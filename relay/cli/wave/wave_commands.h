@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Tables of the commands about waves.
+ * Tables of the commands about waves, and about watermarks.
  */
 #ifndef RELAY_CLI_WAVE_WAVE_COMMANDS_H
 #define RELAY_CLI_WAVE_WAVE_COMMANDS_H
@@ -9,6 +9,7 @@
 
 /* Each ends with a row whose name is NULL. */
 extern const struct cli_command cmd_wave[], cmd_wave_show[], cmd_wave_plan[],
-    cmd_wave_rehearse[], cmd_wave_rule[], cmd_wave_run[];
+    cmd_wave_rehearse[], cmd_wave_rule[], cmd_wave_run[],
+    cmd_watermark[];
 
 #endif

@@ -9,8 +9,9 @@
 
 #include "relay/base/mem.h"
 #include "relay/cli/common/json_get.h"
-#include "relay/cli/watermark/watermark_commands.h"
 #include "relay/cli/watermark/watermark_show.h"
+#include "relay/cli/wave/wave_commands.h"
+#include "relay/cli/wave/wave_filter.h"
 
 enum {
 	LIST_ROWS = 1000,
@@ -25,6 +26,7 @@ struct watermark_listing {
 	const char *leg; /* NULL: each */
 	int state;	 /* -1: each    */
 	int64_t since_us;
+	struct wave_filter wave;
 };
 
 static void on_watermark(void *arg, const struct watermark *w)
@@ -32,7 +34,8 @@ static void on_watermark(void *arg, const struct watermark *w)
 	struct watermark_listing *l = arg;
 
 	if ((l->leg == NULL || strcmp(l->leg, w->leg) == 0) &&
-	    (l->state < 0 || l->state == (int)w->state))
+	    (l->state < 0 || l->state == (int)w->state) &&
+	    wave_filter_has(&l->wave, w->address))
 		watermark_show(l->c, w, l->since_us);
 }
 
@@ -72,10 +75,15 @@ static int run_list(struct cli *c)
 	if (r == NULL)
 		return cli_fail(c, "%s", err.text);
 	l.since_us = watermark_reader_since(r);
-	out_table(&c->out, watermark_columns);
-	code = list_pages(&l, r);
-	out_end(&c->out);
-	watermark_show_end(c);
+	code = wave_filter_open(c, &l.wave);
+	if (code == CLI_DONE) {
+		out_table(&c->out, watermark_columns);
+		code = list_pages(&l, r);
+		out_end(&c->out);
+		watermark_show_end(c);
+		if (wave_filter_close(c, &l.wave) != CLI_DONE)
+			code = CLI_NO;
+	}
 	watermark_reader_close(r);
 	return code;
 }
@@ -169,6 +177,7 @@ static int run_decide(struct cli *c)
 static const struct cli_option list_options[] = {
 	{"state", "S", "Only pending, reached, withdrawn or synced."},
 	{"leg", "L", "Only of that leg."},
+	{"wave", "W", "Only of members of that wave."},
 	{NULL, NULL, NULL},
 };
 
