@@ -366,8 +366,8 @@ static int run_what_if(struct cli *c)
 }
 
 static const struct cli_option options[] = {
-	{"record", "RECORD", "The record that DOMAIN would have"},
-	{"all", NULL, "Shows each client, not the first 100"},
+	{"record", "RECORD", "The record that DOMAIN would have."},
+	{"all", NULL, "Shows each client, not the first 100."},
 	{NULL, NULL, NULL},
 };
 
