@@ -82,7 +82,7 @@ static int preview_replay(struct cli *c, struct change *ch,
 	struct change_show show = {.fn = replay_back_row};
 	struct change_done done;
 	struct error err;
-	int64_t since_us;
+	int64_t since_us = 0;
 	int code;
 
 	if (!cli_flag(c, "replay") || cli_flag(c, "dry-run"))
