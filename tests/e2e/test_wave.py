@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Waves by the command line, with and without a daemon: what they hold, what
 is refused, and what selects by them."""
+import sqlite3
+
 import pytest
 
 from gateway import Gateway
@@ -141,6 +143,13 @@ def test_rules_are_put_up_shown_and_taken_away(ph):
     ph.cli("wave include 2")
     ph.cli("wave", "include", "--where", "vip")
     assert ph.cli_json("wave exclude") == []
+    decided = [(r["command"], r["about"], r["detail"])
+               for r in ph.cli_json("wave list --decisions")]
+    assert decided == [
+        ("wave exclude", "vip", "rule 1"),
+        ("wave exclude", "client=odd", "rule 2"),
+        ("wave include", "client=odd", "rule 2"),
+        ("wave include", "vip", "rule 1")]
 
 
 # -- the table
@@ -191,6 +200,33 @@ def test_queue_list_and_status_know_waves(gw):
     assert (wave["name"], wave["state"], wave["members"], wave["done"]) == \
         ("w1", "planned", 2, 0)
     assert "waves: 1 planned; posthouse wave list" in gw.cli("status")
+
+
+def test_a_rule_and_an_undo_show_while_it_runs(gw):
+    gw.cli("route", "import", "-", stdin=ROWS)
+    gw.cli("wave", "exclude", "--where", "vip", "--note", "later")
+    gw.cli("wave create w1 ann@example.com bob@example.com --to cloud")
+    gw.cli("wave start w1")
+    until(lambda: shown(gw, "w1")["state"] == "done", "the end")
+    assert members(gw, "w1") == {"ann": "done", "bob": "excluded"}
+    w = shown(gw, "w1")
+    assert (w["done"], w["left"], w["excluded"]) == (1, 0, 1)
+    number = gw.cli_json("changes list")[-1]["change"]
+    gw.cli("undo", str(number))
+    w = shown(gw, "w1")
+    assert (w["done"], w["left"], w["moved_on"]) == (0, 1, 1)
+    assert "have another route by now" in gw.cli("wave show w1")
+
+
+def test_the_failed_members_make_the_next_wave(ph):
+    ph.cli("wave create w1 ann@example.com bob@example.com zoe@example.com")
+    with sqlite3.connect(ph.folder / "cutover.db") as db:
+        db.execute("UPDATE member SET state = 2, reason = 'full' "
+                   "WHERE address IN ('bob@example.com', 'zoe@example.com')")
+    db.close()
+    assert ph.cli_json("wave show w1 --state failed")[1]["reason"] == "full"
+    ph.cli("wave create w2 --failed-of w1")
+    assert set(members(ph, "w2")) == {"amy", "bob", "zoe"}
 
 
 def test_show_has_the_watermarks_of_the_members(gw):

@@ -71,6 +71,8 @@ static int run_list(struct cli *c)
 	if (wave_each(l.f, put_wave, &l, &l.err) < 0)
 		l.rc = -1;
 	out_end(&c->out);
+	if (l.rc == 0 && cli_flag(c, "decisions"))
+		l.rc = wave_decisions(c, l.f, &l.err);
 	wave_file_close(l.f);
 	return l.rc < 0 ? cli_fail(c, "%s", l.err.text) : CLI_DONE;
 }
@@ -342,6 +344,12 @@ static int run_show(struct cli *c)
 	return rc < 0 ? cli_fail(c, "%s", err.text) : CLI_DONE;
 }
 
+static const struct cli_option list_options[] = {
+	{"decisions", NULL, "What was decided about all waves and rules too, "
+	    "those that are gone included."},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_option show_options[] = {
 	{"members", NULL, "Its members too: what each had and has, and why "
 	    "it was left out."},
@@ -363,6 +371,7 @@ const struct cli_command cmd_wave_show[] = {
 	    .details = "FLIPPED counts members by what the slices did; wave "
 		       "show looks what each has now.",
 	    .example = "posthouse wave list",
+	    .options = list_options,
 	    .run = run_list,
 	},
 	{

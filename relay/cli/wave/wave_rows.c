@@ -55,7 +55,8 @@ static void put_slice(void *arg, const struct slice_row *s)
 static const struct out_column decision_columns[] = {
 	{"time", "TIME", false},      {"who", "WHO", false},
 	{"host", "HOST", false},      {"command", "COMMAND", false},
-	{"detail", "DECIDED", false}, {"why", "NOTE", false},
+	{"about", "ABOUT", false},    {"detail", "DECIDED", false},
+	{"why", "NOTE", false},
 	{NULL, NULL, false},
 };
 
@@ -69,9 +70,29 @@ static void put_decision(void *arg, const struct decided *d)
 	jout_str(j, "who", d->who);
 	jout_str(j, "host", d->host);
 	jout_str(j, "command", d->command);
+	jout_str(j, "about", d->about);
 	jout_str(j, "detail", d->detail);
 	jout_str(j, "why", d->note);
 	out_row_end(&c->out);
+}
+
+/* About one wave, or (NULL) all. */
+static int put_decisions(struct cli *c, struct wave_file *f,
+    const char *about, struct error *err)
+{
+	const struct decided_page page = {.about = about,
+	    .fn = put_decision, .arg = c};
+	int rc;
+
+	out_table(&c->out, decision_columns);
+	rc = decided_each(f, &page, err);
+	out_end(&c->out);
+	return rc;
+}
+
+int wave_decisions(struct cli *c, struct wave_file *f, struct error *err)
+{
+	return put_decisions(c, f, NULL, err);
 }
 
 struct address_list {
@@ -113,8 +134,6 @@ int wave_rows(struct cli *c, struct wave_file *f, const struct wave_of *of,
 	const struct wave *w = of->wave;
 	const struct member_page members = {.id = w->id, .state = of->state,
 	    .fn = put_member, .arg = c};
-	const struct decided_page decided = {.about = w->name,
-	    .fn = put_decision, .arg = c};
 	bool marks = cli_flag(c, "watermarks");
 	int rc = 0;
 
@@ -123,11 +142,8 @@ int wave_rows(struct cli *c, struct wave_file *f, const struct wave_of *of,
 		rc = wave_slices(f, w->id, put_slice, c, err);
 		out_end(&c->out);
 	}
-	if (rc == 0 && cli_flag(c, "decisions")) {
-		out_table(&c->out, decision_columns);
-		rc = decided_each(f, &decided, err);
-		out_end(&c->out);
-	}
+	if (rc == 0 && cli_flag(c, "decisions"))
+		rc = put_decisions(c, f, w->name, err);
 	if (rc == 0 && (cli_flag(c, "members") || (of->state >= 0 && !marks))) {
 		out_table(&c->out, member_columns);
 		rc = wave_members(f, &members, err);
