@@ -210,12 +210,12 @@ static int build(struct app *a, struct error *err)
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
 	a->tokens = tokens_new(a->shared.rng, a->table_path);
 	a->descriptors = descriptors_limit();
+	sandbox_prepare(c);
 	if (descriptors_check(c, a->workers, a->descriptors, err) < 0 ||
 	    place_check_private(c, err) < 0 ||
 	    removal_check_table(c, err) < 0 ||
 	    tokens_open(a->tokens, c, err) < 0)
 		return -1;
-	sandbox_prepare(c);
 	make_shared(a, c);
 	if (open_spool(a, err) < 0)
 		return -1;

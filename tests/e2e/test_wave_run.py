@@ -77,6 +77,21 @@ def test_a_wave_moves_its_members_slice_by_slice(gw, legacy, cloud):
     assert (w["done"], w["left"]) == (40, 10)
 
 
+def test_a_large_slice_of_a_table_that_was_there_at_the_start(make_gw):
+    """Its temporary files are where the sandbox lets them be."""
+    gw = make_gw(start=False)
+    people = [f"user{n}@example.com" for n in range(20000)]
+    fill(gw, people)
+    create(gw, "w1", people[:9000], "--to", "cloud")
+    gw.start()
+    gw.cli("wave start w1 --slice 9000")
+    until(lambda: shown(gw, "w1")["state"] != "running", "an end")
+    w = shown(gw, "w1")
+    assert (w["state"], w["reason"], w["slices"]) == ("done", "", 1)
+    gw.cli("wave rollback w1")
+    assert set(routes(gw).values()) == {"legacy"}
+
+
 def test_three_waves_share_the_hour(make_gw):
     gw = make_gw({"wave": {"per_hour": 30}})
     fill(gw)

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The process ends before any one of the statements that a wave makes: the next
+ * one goes on, and nothing is done twice. A child process runs the wave and
+ * leaves, without a word, before the n-th statement, for each n that there is.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "policy/change/table_log.h"
+#include "relay/base/mem.h"
+#include "tests/unit/conf_tmp.h"
+#include "tests/unit/wave_rig.h"
+
+enum { STOPPED = 9, MOST = 5000 };
+
+static int left; /* statements until the end of the process */
+
+static int on_statement(unsigned what, void *arg, void *p, void *x)
+{
+	(void)what;
+	(void)arg;
+	(void)p;
+	(void)x;
+	if (--left == 0)
+		_exit(STOPPED);
+	return 0;
+}
+
+/* SQLite calls it for each connection that is opened. */
+static int on_open(sqlite3 *db, const char **message,
+    const struct sqlite3_api_routines *api)
+{
+	(void)message;
+	(void)api;
+	return sqlite3_trace_v2(db, SQLITE_TRACE_STMT, on_statement, NULL);
+}
+
+static void watch_statements(int before)
+{
+	left = before;
+	sqlite3_auto_extension((void (*)(void))on_open);
+}
+
+/* ---- what a child does ------------------------------------------------ */
+
+static struct wave_rig *rig_on(struct table_tmp *t)
+{
+	struct wave_rig *r = NEW(struct wave_rig);
+	const struct wave_run_ops ops = {NULL, NULL};
+
+	r->t = t;
+	r->run = wave_run_new(t->path, &ops);
+	r->now_us = RIG_NOW;
+	return r;
+}
+
+static void end_rig(struct wave_rig *r)
+{
+	wave_run_free(r->run);
+	mem_free(r);
+}
+
+/* True: it came to its end before that many statements. */
+static bool child(struct table_tmp *t, void (*fn)(struct wave_rig *r),
+    int statements)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		watch_statements(statements);
+		fn(rig_on(t));
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_true(WEXITSTATUS(status) == 0 ||
+		    WEXITSTATUS(status) == STOPPED);
+	return WEXITSTATUS(status) == 0;
+}
+
+static void run_slices(struct wave_rig *r)
+{
+	wave_rig_settle(r);
+}
+
+/* ---- the same table again --------------------------------------------- */
+
+struct saved {
+	char *bytes;
+	size_t n;
+};
+
+static struct saved save(const struct table_tmp *t)
+{
+	struct saved s = {mem_new(1 << 20), 0};
+	struct error err;
+	FILE *f;
+
+	/* Its log goes into the file. */
+	assert_int_equal(table_checkpoint(t->path, &err), 1);
+	f = fopen(t->path, "r");
+	assert_non_null(f);
+	s.n = fread(s.bytes, 1, 1 << 20, f);
+	assert_true(s.n > 0 && s.n < 1 << 20);
+	fclose(f);
+	return s;
+}
+
+static void put_back(const struct table_tmp *t, const struct saved *s)
+{
+	static const char *const beside[] = {"-wal", "-shm"};
+	char path[400];
+	FILE *f;
+
+	for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
+		snprintf(path, sizeof(path), "%s%s", t->path, beside[i]);
+		unlink(path);
+	}
+	unlink(t->path);
+	f = fopen(t->path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(s->bytes, 1, s->n, f), s->n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* For each n from 1, until there is no such statement. */
+static void stop_at_each(struct table_tmp *t,
+    bool (*stop)(struct table_tmp *t, int n))
+{
+	struct saved s = save(t);
+	int n = 0;
+
+	do
+		put_back(t, &s);
+	while (stop(t, ++n));
+	print_message("%d statements\n", n - 1);
+	assert_true(n > 50 && n < MOST);
+	mem_free(s.bytes);
+	table_tmp_free(t);
+}
+
+/* ---- what must hold --------------------------------------------------- */
+
+/* Rows of the log whose change is of that kind, a key each. */
+struct log_count {
+	struct table *t;
+	struct table_tmp *tmp;
+	const char *kind;
+	unsigned rows, twice;
+	char seen[1000];
+};
+
+static void count_row(void *arg, struct slice key,
+    const struct table_value *before, const struct table_value *after)
+{
+	struct log_count *c = arg;
+	char name[100];
+	size_t n = strlen(c->seen);
+
+	(void)before;
+	(void)after;
+	snprintf(name, sizeof(name), " %.*s ", (int)key.n, key.p);
+	c->twice += strstr(c->seen, name) != NULL;
+	snprintf(c->seen + n, sizeof(c->seen) - n, "%s", name);
+	c->rows++;
+}
+
+static struct log_count count_moves(struct table_tmp *t, const char *kind)
+{
+	struct log_count c = {.tmp = t, .kind = kind};
+	struct table_change change;
+	struct error err;
+
+	c.t = table_open(t->path, t->names, &err);
+	assert_non_null(c.t);
+	for (uint64_t n = 1; n < 100; n++)
+		if (table_change_get(c.t, n, t->a, &change, &err) == 1 &&
+		    strcmp(change.kind, kind) == 0)
+			assert_true(table_change_rows(c.t, n, count_row, &c,
+					&err) >= 0);
+	table_close(c.t);
+	return c;
+}
+
+static uint64_t slices_of(struct table_tmp *t, enum wave_state *state_out)
+{
+	struct wave_file *f = wave_tmp_open(t, false);
+	struct error err;
+	uint64_t next;
+	struct wave w;
+
+	assert_int_equal(wave_need(f, "w1", &w, &err), 0);
+	assert_int_equal(wave_slice_next(f, &w, &next, &err), 0);
+	*state_out = w.state;
+	wave_file_close(f);
+	return next - 1;
+}
+
+/* Stopped once before statement `n`, then once more soon after, then it runs
+ * to its end. False: there is no such statement. */
+static bool stop_slices(struct table_tmp *t, int n)
+{
+	bool whole = child(t, run_slices, n);
+	enum wave_state state;
+	struct log_count c;
+
+	if (!whole)
+		child(t, run_slices, 1 + n % 37);
+	assert_true(child(t, run_slices, MOST));
+	c = count_moves(t, "wave");
+	assert_int_equal(c.rows, 6);
+	assert_int_equal(c.twice, 0);
+	assert_int_equal(slices_of(t, &state), 3);
+	assert_int_equal(state, WAVE_DONE);
+	wave_tmp_members(t, "w1", "amy.b done, amy done, ann done, bob done, "
+	    "cid done, nobody skipped no row, zoe done");
+	return !whole;
+}
+
+static struct table_tmp *started(void **state)
+{
+	struct table_tmp *t = wave_tmp_table(state);
+	struct wave_rig *r = rig_on(t);
+	struct wave_order o = wave_rig_order("w1", WAVE_START);
+
+	wave_tmp_create(t, "w1", "ann bob cid amy nobody");
+	o.slice = 2;
+	wave_rig_do(r, &o);
+	end_rig(r);
+	return t;
+}
+
+static void a_wave_that_is_stopped_anywhere_goes_on(void **state)
+{
+	stop_at_each(started(state), stop_slices);
+}
+
+static bool stop_rollback(struct table_tmp *t, int n)
+{
+	bool whole = child(t, run_slices, n);
+	enum wave_state state;
+	struct log_count c;
+
+	if (!whole)
+		child(t, run_slices, 1 + n % 37);
+	assert_true(child(t, run_slices, MOST));
+	c = count_moves(t, "rollback");
+	assert_int_equal(c.rows, 6);
+	assert_int_equal(c.twice, 0);
+	slices_of(t, &state);
+	assert_int_equal(state, WAVE_ROLLED_BACK);
+	assert_string_equal(table_tmp_get(t, "zoe@example.com").route_text,
+	    "legacy");
+	return !whole;
+}
+
+static void a_rollback_that_is_stopped_anywhere_goes_on(void **state)
+{
+	struct table_tmp *t = started(state);
+	struct wave_rig *r = rig_on(t);
+	struct wave_order o = wave_rig_order("w1", WAVE_ROLLBACK);
+
+	wave_rig_settle(r);
+	o.slice = 2;
+	wave_rig_do(r, &o);
+	end_rig(r);
+	stop_at_each(t, stop_rollback);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_wave_that_is_stopped_anywhere_goes_on),
+	    cmocka_unit_test(a_rollback_that_is_stopped_anywhere_goes_on),
+	};
+
+	return cmocka_run_group_tests(tests, conf_tmp_setup,
+	    conf_tmp_teardown);
+}
