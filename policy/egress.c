@@ -140,15 +140,14 @@ struct egress_choice egress_choose(const struct egress_case *e)
 /* ---- the sender for a leg of the table ----------------------------------- */
 
 enum leg_sender leg_sender_choose(const struct conf *c,
-    const struct conf_leg *leg, enum role role, const char *from,
-    const char *spf)
+    const struct conf_leg *leg, const struct leg_mail *m)
 {
 	/* A copy's return address is copy_sender.c's matter; the null sender
 	 * has none, and must stay null. */
 	if (leg->egress || leg->rewrite_sender == REWRITE_NEVER ||
-	    role != ROLE_PRIMARY || from[0] == '\0')
+	    m->role != ROLE_PRIMARY || m->from[0] == '\0')
 		return LEG_SENDER_OWN;
-	if (dsn_guard_parks(c->dsn.guard, spf, false))
+	if (dsn_guard_parks(c->dsn.guard, m->spf, m->stranger))
 		return LEG_SENDER_RETURN;
 	return LEG_SENDER_ASK;
 }

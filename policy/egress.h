@@ -78,11 +78,16 @@ enum leg_sender {
 	LEG_SENDER_ASK,	   /* SPF decides: leg_sender_judged() */
 };
 
-/* `from`: the envelope's sender; `spf`: its result when it came in, as
- * dsn_guard_parks() takes it. */
+/* The deliveries of an attempt. `spf`: the sender's result when the message
+ * came in, and `stranger`: one of the recipients has no row of its own; both
+ * as dsn_guard_parks() takes them. */
+struct leg_mail {
+	enum role role;
+	const char *from, *spf;
+	bool stranger;
+};
 enum leg_sender leg_sender_choose(const struct conf *c,
-    const struct conf_leg *leg, enum role role, const char *from,
-    const char *spf);
+    const struct conf_leg *leg, const struct leg_mail *m);
 /* By what the sender's domain says of the addresses that the leg sees, the
  * worst of them. Without an answer of the DNS it is rewritten, too: that
  * loses no mail, while a leg that gets an answer might refuse it. */

@@ -22,6 +22,7 @@ struct attempt *attempt_new(struct worker *w, struct mail *m, int leg,
 	at->leg = leg;
 	at->role = role;
 	at->sender = LEG_SENDER_ASK;
+	at->sender_spf = "";
 	at->arena = arena_new();
 	at->row = arena_alloc(at->arena, cap * sizeof(*at->row));
 	strbuf_init(&at->head, HEAD_MAX);

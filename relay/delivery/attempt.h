@@ -39,6 +39,7 @@ struct attempt {
 	void (*go_on)(struct attempt *at); /* … and then */
 	const struct egress_judged *judged; /* the way out, once it is known */
 	enum leg_sender sender; /* what the leg is told, once it is known */
+	const char *sender_spf; /* … by this result; "": it was not asked */
 	struct outcome_letter *outcome; /* waits for the header of a DSN */
 	struct strbuf head;
 };

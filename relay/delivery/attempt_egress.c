@@ -237,6 +237,7 @@ enum egress_step attempt_put_aside(struct attempt *at,
 	}
 	at->go_on = go_on;
 	give_slot(at);
+	attempt_permit_end(at, PERMIT_UNUSED); /* as a slot */
 	at->w->outgoing->judgings++;
 	list_push_back(&at->w->outgoing->judging, &at->node);
 	return EGRESS_LATER;

@@ -5,13 +5,36 @@
 #include "relay/delivery/attempt_sender.h"
 
 #include "policy/return_addr.h"
+#include "relay/audit/note_post.h"
+#include "relay/base/id.h"
+#include "relay/delivery/attempt_route.h"
 #include "relay/delivery/outgoing.h"
+
+static void take_result(struct attempt *at, const struct egress_judged *judged)
+{
+	at->sender = leg_sender_judged(judged->way[0].result);
+	at->sender_spf = spf_result_text(judged->way[0].result);
+}
+
+/* By the table as it is now: a notice about a recipient without a row is for a
+ * sender that passes alone. */
+static enum leg_sender choose(struct attempt *at, const struct conf_leg *leg)
+{
+	struct leg_mail m = {.role = at->role, .from = at->mail->env.from,
+	    .spf = at->mail->env.spf};
+
+	if (leg->rewrite_sender != REWRITE_NEVER)
+		attempt_know_strangers(at);
+	for (unsigned i = 0; i < at->n; i++)
+		m.stranger |= at->row[i].stranger;
+	return leg_sender_choose(at->snapshot->conf, leg, &m);
+}
 
 static void on_judged(void *arg, const struct egress_judged *judged)
 {
 	struct attempt *at = arg;
 
-	at->sender = leg_sender_judged(judged->way[0].result);
+	take_result(at, judged);
 	attempt_take_up(at);
 	at->go_on(at);
 }
@@ -29,8 +52,7 @@ enum egress_step attempt_sender(struct attempt *at,
 	leg = conf_leg_by_id(at->snapshot->conf, at->leg);
 	if (at->sender != LEG_SENDER_ASK || leg == NULL)
 		return EGRESS_GO;
-	at->sender = leg_sender_choose(at->snapshot->conf, leg, at->role,
-	    e->from, e->spf);
+	at->sender = choose(at, leg);
 	if (at->sender != LEG_SENDER_ASK)
 		return EGRESS_GO;
 	s = egress_subject_of(at->snapshot->conf, e,
@@ -40,7 +62,7 @@ enum egress_step attempt_sender(struct attempt *at,
 	    &at->question);
 	if (judged == NULL)
 		return attempt_put_aside(at, go_on);
-	at->sender = leg_sender_judged(judged->way[0].result);
+	take_result(at, judged);
 	return EGRESS_GO;
 }
 
@@ -72,4 +94,26 @@ void attempt_sender_set(struct attempt *at)
 		at->req.from = srs;
 	else if (at->sender == LEG_SENDER_RETURN)
 		set_return(at);
+}
+
+void attempt_sender_note(const struct attempt *at)
+{
+	struct shared *sh = at->w->shared;
+	struct note_draft n;
+	struct jout *j;
+	char id[ID_TEXT];
+
+	if ((at->sender != LEG_SENDER_SRS && at->sender != LEG_SENDER_RETURN) ||
+	    strcmp(at->req.from, at->mail->env.from) == 0)
+		return;
+	j = note_open(&n, EVENT_REWRITTEN);
+	id_text(at->mail->env.id, id);
+	jout_str(j, "id", id);
+	jout_str(j, "from", at->mail->env.from);
+	jout_str(j, "leg", names_text(sh->names, at->leg));
+	jout_str(j, "rewritten", at->req.from);
+	if (at->sender == LEG_SENDER_SRS)
+		jout_str(j, "spf", at->sender_spf);
+	jout_str(j, "reason", at->sender == LEG_SENDER_SRS ? "spf" : "guard");
+	note_post(&n, sh->spool, NOTE_SYSTEM, clock_wall_us(sh->clock));
 }

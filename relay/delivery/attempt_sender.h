@@ -13,6 +13,9 @@
  * where it says EGRESS_LATER. */
 enum egress_step attempt_sender(struct attempt *at,
     void (*go_on)(struct attempt *at));
+/* Says in the audit trail that the sender is another one, once the dialog is
+ * begun. */
+void attempt_sender_note(const struct attempt *at);
 /* Sets the sender of the attempt's request. */
 void attempt_sender_set(struct attempt *at);
 

@@ -183,6 +183,7 @@ bool attempt_start(struct attempt *at)
 	at->began_us = w->shared->clock->mono_us(w->shared->clock);
 	list_remove(&at->node);
 	attempt_egress_note(at);
+	attempt_sender_note(at);
 	dialogs_count(w);
 	return true;
 }

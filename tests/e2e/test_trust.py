@@ -11,6 +11,7 @@ from conftest import unpacked
 from dialog import queued_id
 from gateway import BUILD
 from names import Names
+from until import until
 from peers import Postfix
 
 ANN = "ann@example.com"
@@ -71,8 +72,34 @@ def told(gw, leg, sender):
     ("silent.test", SRS % "silent.test")])
 def test_the_sender_that_the_leg_is_told(make_trusted, legacy, domain, want):
     gw = make_trusted(**WHEN)
-    sender = told(gw, legacy, f"x@{domain}")
+    gw.cli(f"route set legacy {ANN}")
+    id = send(gw, f"x@{domain}")
+    sender = legacy.wait_message(id).sender
     assert re.fullmatch(want, sender), sender
+    gw.wait_event("delivered", id)
+    events = gw.events(id, "rewritten")
+    assert len(events) == (want != f"x@{domain}")
+    for event in events:
+        assert event["from"] == f"x@{domain}" and event["leg"] == "legacy"
+        assert event["rewritten"] == sender
+        assert (event["reason"], event.get("spf")) == {
+            "client.test": ("spf", "fail"), "us.test": ("guard", None),
+            "silent.test": ("spf", "temperror")}[domain]
+        until(lambda: f"goes to legacy ({event['reason']}) as {sender}" in
+              gw.run(f"trace {id}").stdout, "the trail to have it")
+
+
+def test_a_recipient_without_a_row(make_trusted, legacy):
+    """A bounce of that mail is told only to a sender that passed."""
+    gw = make_trusted(**WHEN)
+    stranger = "stranger@example.com"
+    for domain, want in (("both.test", "x@both.test"),
+                         ("client.test", SRS % "client.test"),
+                         ("soft.test", "x@soft.test"),
+                         ("without.test", RETURN)):
+        sender = legacy.wait_message(
+            send(gw, f"x@{domain}", to=stranger)).sender
+        assert re.fullmatch(want, sender), (domain, sender)
 
 
 def test_never_is_the_default(make_trusted, legacy):

@@ -21,17 +21,22 @@ static void only_the_primary_of_a_leg_that_wants_it(void **state)
 		int rewrite, role, guard;
 		const char *from, *spf;
 		int want;
+		bool stranger;
 	} cases[] = {
-		{ false, REWRITE_NEVER, ROLE_PRIMARY, GUARD_FAIL, "a@b.test", "fail", OWN },
-		{ true,  WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "fail", OWN },
-		{ false, WHEN, ROLE_COPY,    GUARD_FAIL,      "a@b.test", "fail", OWN },
-		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "",         "fail", OWN },
-		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "fail", RET },
-		{ false, WHEN, ROLE_PRIMARY, GUARD_OFF,       "a@b.test", "fail", ASK },
-		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "softfail", ASK },
-		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "", ASK },
-		{ false, WHEN, ROLE_PRIMARY, GUARD_PASS_ONLY, "a@b.test", "none", RET },
-		{ false, WHEN, ROLE_PRIMARY, GUARD_PASS_ONLY, "a@b.test", "pass", ASK },
+		{ false, REWRITE_NEVER, ROLE_PRIMARY, GUARD_FAIL, "a@b.test", "fail", OWN, false },
+		{ true,  WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "fail", OWN, false },
+		{ false, WHEN, ROLE_COPY,    GUARD_FAIL,      "a@b.test", "fail", OWN, false },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "",         "fail", OWN, false },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "fail", RET, false },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_OFF,       "a@b.test", "fail", ASK, false },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "softfail", ASK, false },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL,      "a@b.test", "", ASK, false },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_PASS_ONLY, "a@b.test", "none", RET, false },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_PASS_ONLY, "a@b.test", "pass", ASK, false },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL, "a@b.test", "none", RET, true },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_FAIL, "a@b.test", "pass", ASK, true },
+		{ false, WHEN, ROLE_PRIMARY, GUARD_OFF,  "a@b.test", "none", ASK, true },
+		{ false, WHEN, ROLE_COPY,    GUARD_FAIL, "a@b.test", "none", OWN, true },
 	};
 	/* clang-format on */
 
@@ -41,9 +46,11 @@ static void only_the_primary_of_a_leg_that_wants_it(void **state)
 		struct conf_leg leg = {.egress = cases[i].egress,
 		    .rewrite_sender = (enum rewrite_sender)cases[i].rewrite};
 
+		struct leg_mail m = {(enum role)cases[i].role, cases[i].from,
+		    cases[i].spf, cases[i].stranger};
+
 		print_message("case %zu\n", i);
-		assert_int_equal(leg_sender_choose(&c, &leg,
-		    (enum role)cases[i].role, cases[i].from, cases[i].spf),
+		assert_int_equal(leg_sender_choose(&c, &leg, &m),
 		    cases[i].want);
 	}
 }

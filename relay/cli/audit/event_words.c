@@ -352,16 +352,14 @@ static void say_replay(const json_t *e, struct strbuf *out)
 	}
 }
 
+/* … and of a leg that is told another sender. */
 static void say_egress(const json_t *e, struct strbuf *out)
 {
-	const char *egress = json_text(e, "egress");
+	const char *egress = json_text(e, "egress"), *leg = json_text(e, "leg");
 
-	if (egress[0] == '\0') {
-		strbuf_adds(out, "waits for a way out");
-	} else {
-		strbuf_adds(out, "goes out by ");
-		add(out, egress);
-	}
+	strbuf_adds(out, leg[0] != '\0' ? "goes to " :
+	    egress[0] != '\0' ? "goes out by " : "waits for a way out");
+	add(out, leg[0] != '\0' ? leg : egress);
 	strbuf_adds(out, " (");
 	add(out, json_text(e, "reason"));
 	strbuf_addc(out, ')');
@@ -454,6 +452,7 @@ static const struct {
 	{ "imported",   NULL,              say_imported },
 	{ "change",     NULL,              say_change   },
 	{ "egress",     NULL,              say_egress   },
+	{ "rewritten",  NULL,              say_egress   },
 	{ "wave",       NULL,              say_wave     },
 	{ "watermark",  NULL,              say_watermark },
 	{ "replay",     NULL,              say_replay   },
