@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "relay/base/hash.h"
 #include "relay/base/id.h"
@@ -180,8 +181,17 @@ static void on_lead(void *arg, const struct replay_lead *lead)
 	*leads += lead->verdict == REPLAY_GO;
 }
 
+static long long cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
 static void find(struct fill *f, uint64_t users)
 {
+	long long cpu = cpu_ms();
 	int64_t start = clock_mono_ms(&clock_system);
 	uint64_t *hash = NEW_ARRAY(uint64_t, users), leads = 0;
 	struct replay_hunt h;
@@ -200,9 +210,10 @@ static void find(struct fill *f, uint64_t users)
 		exit(1);
 	}
 	replay_hunt_judge(&h, on_lead, &leads);
-	printf("find: %lld ms, %llu deliveries of %llu recipients\n",
-	    (long long)(clock_mono_ms(&clock_system) - start),
-	    (unsigned long long)leads, (unsigned long long)users);
+	printf("find: %lld ms, %llu deliveries of %llu recipients, CPU %lld "
+	    "ms\n", (long long)(clock_mono_ms(&clock_system) - start),
+	    (unsigned long long)leads, (unsigned long long)users,
+	    cpu_ms() - cpu);
 	replay_hunt_fini(&h);
 	mem_free(hash);
 }

@@ -18,12 +18,13 @@ def find(folder, args):
         [BUILD / "tests/bench/openmail", folder / "spool", str(messages),
          str(BODY), str(messages // A_USER), str(USERS)],
         capture_output=True, text=True)
-    found = re.search(r"find: (\d+) ms, (\d+) deliveries", done.stdout)
+    found = re.search(r"find: (\d+) ms, (\d+) deliveries .* CPU (\d+) ms",
+                      done.stdout)
     if done.returncode != 0 or found is None:
         raise RuntimeError(done.stderr[-500:])
-    ms, deliveries = map(int, found.groups())
+    ms, deliveries, cpu = map(int, found.groups())
     if deliveries < USERS * A_USER:
         raise RuntimeError(f"{deliveries} of {USERS * A_USER} were found")
     return [Figure("replay: mail of 1,100 users found", ms / 1000, "<= 10",
                    unit=" s", note=f"{deliveries:,} deliveries among "
-                   f"{messages:,} messages")]
+                   f"{messages:,} messages, {cpu / 1000:.2f} s of CPU")]

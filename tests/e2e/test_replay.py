@@ -65,8 +65,8 @@ def test_what_the_cloud_got_comes_to_legacy_after_a_flip_back(
     assert end["who"] and end["note"] == "clients misbehave"
     # Oldest first, the same bytes, and not those of others.
     assert [m.id for m in legacy.mails] == [before] + ids
-    for a, b in zip(legacy.mails[1:], cloud.mails):
-        assert a.id == b.id and a.raw == b.raw
+    cloud_has = {m.id: m.raw for m in cloud.mails}
+    assert all(m.raw == cloud_has[m.id] for m in legacy.mails[1:])
     assert not set(other) & set(got(legacy))
     for id in ids:
         event = gw.wait_event("replayed", id=id, to=ANN, leg="legacy")
@@ -342,3 +342,20 @@ def test_the_members_of_a_wave(gw, legacy):
     assert (end["wave"], end["users"], end["delivered"]) == ("w1", 1, 2)
     assert got(legacy) == {id: 1 for id in ids}
     assert "no wave" in gw.cli_fails("replay", "--wave", "w2", *WAY.split())
+
+
+@pytest.mark.parametrize("which", ["", "--where client=apple", "--slice 1"])
+def test_a_rollback_of_a_wave_with_replay(gw, legacy, which):
+    gw.cli(f"route set legacy {ANN} --tag client=apple")
+    gw.cli(f"route set legacy {BOB}")
+    gw.cli("wave create w1 --where 'domain = example.com'")
+    gw.cli("wave start w1 cloud")
+    until(lambda: gw.cli_json("wave show w1")[0]["state"] == "done",
+          "the wave")
+    ids = {who: gw.send(to=who) for who in (ANN, BOB)}
+    gw.wait_empty()
+    assert "from cloud to legacy" in gw.cli(
+        f"wave rollback w1 --replay {which}")
+    meant = [ANN] if "where" in which else [ANN, BOB]
+    assert done(gw, 1)["delivered"] == len(meant)
+    assert got(legacy) == {ids[who]: 1 for who in meant}

@@ -13,7 +13,7 @@
 static void ask(struct slice payload)
 {
 	uint64_t hash[2] = {1, UINT64_C(0x0101010101010101)};
-	struct summary_query q = {hash, 2, 0, INT64_MAX};
+	struct summary_query q = {hash, 2, 0, INT64_MAX, NULL};
 	struct names *names = names_new();
 	struct message_row row = {0};
 	struct summary_head h;

@@ -327,7 +327,7 @@ static void y4_recipients_in_a_period_are_found(void **state)
 	const int64_t day = INT64_C(1700000000000);
 	uint64_t old = id_at(day - 5000), in = id_at(day + 10);
 	uint64_t other = id_at(day + 20), hash[2] = {500, 600};
-	struct summary_query q = {hash, 2, day, day + 1000};
+	struct summary_query q = {hash, 2, day, day + 1000, NULL};
 	struct names *names = names_new();
 	struct summary y;
 	uint64_t ids[8];

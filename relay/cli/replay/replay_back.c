@@ -8,7 +8,7 @@
 #include "relay/base/mem.h"
 #include "relay/cli/replay/replay_order.h"
 
-enum { PAIRS_MAX = 64 };
+enum { PAIRS_MAX = 64, WAIT_MS = 60000 };
 
 struct leg_pair {
 	char *from, *to;
@@ -100,25 +100,28 @@ static bool has_leg(struct slice route, struct slice leg)
 }
 
 /* The first leg that it had got all of its mail. */
-void replay_back_row(void *arg, struct slice key,
-    const struct table_value *before, const struct table_value *after)
+void replay_back_add(struct replay_back *b, struct slice key,
+    const char *before, const char *after)
 {
-	struct replay_back *b = arg;
-	struct slice had, gets, from, to;
+	struct slice had = slice_str(before), gets = slice_str(after);
+	struct slice from, to;
 
-	if (!before->row || !after->row)
-		return;
 	if (key.p[0] == '@') {
 		b->domains++;
 		return;
 	}
-	had = slice_str(before->route);
-	gets = slice_str(after->route);
 	if (!next_leg(&had, &from))
 		return;
 	while (next_leg(&gets, &to))
-		if (!has_leg(slice_str(before->route), to))
+		if (!has_leg(slice_str(before), to))
 			add(b, from, to, key);
+}
+
+void replay_back_row(void *arg, struct slice key,
+    const struct table_value *before, const struct table_value *after)
+{
+	if (before->row && after->row)
+		replay_back_add(arg, key, before->route, after->route);
 }
 
 static struct replay_wish wish_of(const struct replay_back *b, unsigned i)
@@ -148,10 +151,23 @@ int replay_back_preview(struct replay_back *b)
 	return code;
 }
 
-/* Until now: an attempt that is under way still ends before it, or is none. */
-int replay_back_start(struct replay_back *b)
+/* An attempt that takes longer is for another replay. */
+static int wait_for(struct replay_back *b, uint64_t change)
 {
-	int code = CLI_DONE;
+	int code = change == 0 || b->pairs == 0 ? CLI_DONE
+	    : cli_call(b->c, "route.wait", json_pack("{s:I, s:b, s:i}",
+		"change", (json_int_t)change, "all", 0, "timeout_ms",
+		WAIT_MS), NULL, NULL);
+
+	if (code == CLI_NO)
+		cli_fail(b->c, "warning: run the replay again when they are "
+		    "over");
+	return code == CLI_NO ? CLI_DONE : code;
+}
+
+int replay_back_start(struct replay_back *b, uint64_t change)
+{
+	int code = wait_for(b, change);
 
 	for (unsigned i = 0; i < b->pairs && code == CLI_DONE; i++) {
 		struct replay_wish w = wish_of(b, i);

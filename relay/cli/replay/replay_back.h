@@ -23,9 +23,14 @@ void replay_back_free(struct replay_back *b); /* NULL is fine */
 /* As the function of a change_show: a row before and after it is taken back. */
 void replay_back_row(void *arg, struct slice key,
     const struct table_value *before, const struct table_value *after);
+/* The same of a recipient by its routes, as they are stored. */
+void replay_back_add(struct replay_back *b, struct slice key,
+    const char *before, const char *after);
 /* As replay_preview(), for each pair of legs. CLI_DONE also when there is
  * nothing to replay. */
 int replay_back_preview(struct replay_back *b);
-int replay_back_start(struct replay_back *b);
+/* After that change (0: none yet): waits a while for attempts that were begun
+ * before it, whose mail is replayed too. */
+int replay_back_start(struct replay_back *b, uint64_t change);
 
 #endif

@@ -83,7 +83,7 @@ static int take_back(struct cli *c, struct rollback *rb,
 		code = show_left(c, rb, &done);
 	change_close(ch);
 	if (code == CLI_DONE && back != NULL)
-		code = replay_back_start(back);
+		code = replay_back_start(back, done.change);
 	return code;
 }
 

@@ -119,7 +119,7 @@ static int run_undo(struct cli *c)
 		code = show_left(c, ch, how.undo, &done);
 	change_close(ch);
 	if (code == CLI_DONE && back != NULL)
-		code = replay_back_start(back);
+		code = replay_back_start(back, done.change);
 	replay_back_free(back);
 	return code;
 }

@@ -9,6 +9,7 @@
 #include "policy/where.h"
 #include "relay/base/clock.h"
 #include "relay/cli/common/human.h"
+#include "relay/cli/replay/replay_wave.h"
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_open.h"
 #include "relay/cli/wave/wave_when.h"
@@ -307,9 +308,8 @@ static void say_back(struct cli *c, const struct wave_answer *a)
 		    a->recipients == 1 ? "" : "s", c->arg[0], a->state);
 }
 
-static int run_rollback(struct cli *c)
+static int roll_back(struct cli *c, struct wave_answer *a)
 {
-	struct wave_answer a;
 	json_t *args;
 	int code;
 
@@ -318,9 +318,28 @@ static int run_rollback(struct cli *c)
 	args = order(c, "rollback");
 	args = checked(args, set_number(c, args, "slice") &&
 	    set_where(c, args));
-	code = args == NULL ? CLI_USAGE : ask(c, args, &a);
+	code = args == NULL ? CLI_USAGE : ask(c, args, a);
 	if (code == CLI_DONE)
-		say_back(c, &a);
+		say_back(c, a);
+	return code;
+}
+
+/* Mail that is not kept is named before anything is changed. */
+static int run_rollback(struct cli *c)
+{
+	struct wave_answer a;
+	struct replay_back *back = NULL;
+	int code = CLI_DONE;
+
+	if (cli_flag(c, "replay"))
+		code = replay_wave_preview(c, c->arg[0], &back);
+	if (code == CLI_DONE)
+		code = roll_back(c, &a);
+	if (code == CLI_DONE && back != NULL &&
+	    (a.change != 0 || cli_flag(c, "slice")))
+		code = replay_wave_start(c, back, c->arg[0],
+		    (uint64_t)a.change);
+	replay_back_free(back);
 	return code;
 }
 
@@ -359,6 +378,8 @@ static const struct cli_option rollback_options[] = {
 	    "more members; the newest first."},
 	{"where", "EXPR", "Only members that fit now; see EXPRESSIONS in "
 	    "posthouse(1)."},
+	{"replay", NULL, "What a leg got meanwhile goes to the legs that have "
+	    "the members again; see `posthouse replay --help`."},
 	{"yes", NULL, "Asks nothing: above 1,000 members on a terminal."},
 	{"note", "TEXT", "Why, for the history."},
 	{NULL, NULL, NULL},

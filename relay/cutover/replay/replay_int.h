@@ -19,6 +19,7 @@
 enum replay_letter {
 	R_CALL = 1, /* struct call */
 	R_FETCHED,  /* struct spool_fetch */
+	R_WRITTEN,  /* struct spool_op */
 };
 
 /* A recipient that is replayed. */
@@ -97,6 +98,7 @@ struct replay {
 	int64_t retry_ms; /* after trouble */
 	struct replay_job *job;
 	bool fetching; /* a fetch of ours is out */
+	unsigned telling; /* events that the journal has not yet */
 };
 
 int64_t replay_now_ms(const struct replay *r);
@@ -118,7 +120,8 @@ void replay_made_put_if_due(struct replay_job *j);
  * the message `*id_out` is to be read for it. */
 bool replay_made_look(struct replay_job *j, uint64_t *id_out);
 void replay_made_read(struct replay_job *j, const struct spool_fetch *f);
-/* The event "replay". */
+/* The event "replay". When it is in the journal, so is all that was posted
+ * before it: results wait up to 100 ms for a batch. */
 void replay_tell(struct replay *r, const struct replay_row *row);
 
 /* ---- replay_mail.c ---- */

@@ -131,6 +131,7 @@ struct replay_job *replay_job_new(struct replay *r, struct arena *arena,
 	replay_pace_init(&j->pace, to->replies == NULL ? 0
 	    : to->replies->mailbox_hour);
 	j->row.state = REPLAY_SEARCHES;
+	replay_tell(r, &j->row);
 	begin_hunt(j);
 	return j;
 }
@@ -399,7 +400,7 @@ int replay_job_step(struct replay_job *j)
 	if (j->row.state == REPLAY_FAILED)
 		return 0;
 	if (j->hunting)
-		return hunt(j);
+		return j->r->telling > 0 ? STEP_MS : hunt(j);
 	replay_made_put_if_due(j);
 	if (j->reviving || j->r->fetching)
 		return STEP_MS;

@@ -5,7 +5,7 @@
  */
 #include "relay/cutover/replay/replay_int.h"
 
-#include "relay/audit/note_post.h"
+#include "relay/audit/note.h"
 #include "relay/base/log.h"
 #include "relay/post/call.h"
 #include "relay/post/queue_letters.h"
@@ -16,15 +16,13 @@ enum {
 	PUT_MAX = 500,
 	LOOK_MS = 2000, /* at what is open: no letter comes when it ends */
 	PROBES = 1000,
+	EVENT_BYTES = 16 << 10,
 };
 
 /* ---- the event --------------------------------------------------------- */
 
-void replay_tell(struct replay *r, const struct replay_row *row)
+static void put_fields(struct jout *o, const struct replay_row *row)
 {
-	struct note_draft n;
-	struct jout *o = note_open(&n, EVENT_REPLAY);
-
 	jout_int(o, "number", row->number);
 	jout_str(o, "state", replay_state_text(row->state));
 	jout_str(o, "who", row->who);
@@ -42,7 +40,25 @@ void replay_tell(struct replay *r, const struct replay_row *row)
 	jout_int(o, "gone", row->gone);
 	jout_int(o, "unread", row->unread);
 	jout_str(o, "reason", row->reason == NULL ? "" : row->reason);
-	note_post(&n, r->c.shared->spool, NOTE_SYSTEM, replay_wall_us(r));
+}
+
+void replay_tell(struct replay *r, const struct replay_row *row)
+{
+	struct spool_op *op = spool_op_new();
+	struct note_writer w;
+	struct strbuf bytes;
+
+	strbuf_init(&bytes, EVENT_BYTES);
+	put_fields(note_begin(&w, &bytes, EVENT_REPLAY), row);
+	note_end(&w);
+	spool_op_note(op, NOTE_SYSTEM, replay_wall_us(r),
+	    strbuf_view(&bytes));
+	strbuf_fini(&bytes);
+	op->flags |= OP_SYNC;
+	op->to = &r->box;
+	op->kind = R_WRITTEN;
+	r->telling++;
+	spool_post(r->c.shared->spool, op);
 }
 
 /* ---- what it made ------------------------------------------------------ */

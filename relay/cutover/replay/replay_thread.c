@@ -138,7 +138,6 @@ static void begin(struct replay *r, struct replay_order *o)
 	if (replay_file_add(r->path, &o->row, o->user, o->users, &o->err) < 0)
 		return;
 	o->err.text[0] = '\0';
-	replay_tell(r, &o->row);
 	r->look = true;
 }
 
@@ -178,6 +177,11 @@ static void take_letters(struct replay *r)
 		next = l->next;
 		if (l->kind == R_CALL) {
 			call_run(l);
+			continue;
+		}
+		if (l->kind == R_WRITTEN) {
+			spool_op_free((struct spool_op *)l);
+			r->telling--;
 			continue;
 		}
 		f = CONTAINER_OF(l, struct spool_fetch, letter);

@@ -165,12 +165,15 @@ static void let_go(struct finding *f)
 int spool_find_segment(struct spool *s, const struct spool_find *q,
     uint64_t *generation, struct error *err)
 {
-	struct finding f = {.s = s, .q = q,
-	    .query = {q->hash, q->hashes, 0, INT64_MAX}};
+	struct finding f = {.s = s, .q = q, .query = {.hash = q->hash,
+	    .hashes = q->hashes, .to_ms = INT64_MAX}};
+	unsigned char *sieve;
 	int rc = 1;
 
 	if (!pin_from(&f, *generation))
 		return 0;
+	f.query.sieve = sieve = mem_new(SUMMARY_SIEVE);
+	summary_sieve(q->hash, q->hashes, sieve);
 	*generation = f.seg->generation + 1;
 	scan_init(&f.sc, s);
 	record_init(&f.record);
@@ -179,5 +182,6 @@ int spool_find_segment(struct spool *s, const struct spool_find *q,
 	record_fini(&f.record);
 	scan_fini(&f.sc);
 	let_go(&f);
+	mem_free(sieve);
 	return rc;
 }

@@ -120,7 +120,7 @@ static void put_delivery(struct strbuf *b, const struct row_place *at,
 	put64(p + 28, (uint64_t)d->created_us);
 	put64(p + 36, (uint64_t)d->due_us);
 	put64(p + 44, d->change);
-	put64(p + 52, d->hash);
+	put64(p + ROW_HASH, d->hash);
 	strbuf_add(b, p, sizeof(p));
 }
 
@@ -189,7 +189,7 @@ static bool get_delivery(const char *p, const struct sheet_legs *legs,
 	d->created_us = (int64_t)get64(p + 28);
 	d->due_us = (int64_t)get64(p + 36);
 	d->change = get64(p + 44);
-	d->hash = get64(p + 52);
+	d->hash = get64(p + ROW_HASH);
 	if (leg >= legs->n)
 		return false;
 	d->leg = legs->leg[leg];
@@ -267,6 +267,24 @@ uint64_t sheet_skip(struct slice *rows)
 		(uint64_t)get32(p + 60) * EXTENT_BYTES;
 	*rows = slice_from(*rows, bytes < rows->n ? bytes : rows->n);
 	return id;
+}
+
+bool sheet_fits(struct slice rows,
+    bool (*fits)(const void *arg, uint64_t hash), const void *arg)
+{
+	const char *p = rows.p;
+	uint32_t n;
+
+	if (rows.n < ROW_FIXED)
+		return true;
+	n = get32(p + 56);
+	if (n == 0 || ROW_FIXED + (uint64_t)n * ROW_DELIVERY > rows.n)
+		return true;
+	p += ROW_FIXED;
+	for (; n > 0; n--, p += ROW_DELIVERY)
+		if (fits(arg, get64(p + ROW_HASH)))
+			return true;
+	return false;
 }
 
 int sheet_next(struct slice *rows, const struct sheet_legs *legs,

@@ -13,6 +13,7 @@
 enum {
 	ROW_FIXED = 68,	   /* bytes of a row without deliveries */
 	ROW_DELIVERY = 60, /* bytes of a delivery */
+	ROW_HASH = 52,	   /* of a delivery: where its hash stands */
 	ROW_WHOLE = 1,	   /* flag of struct message_row.whole */
 };
 
@@ -69,6 +70,10 @@ bool row_patch(char *row, const char *by);
 void row_over(char *row, int64_t over_us);
 /* The id of the next row, which is passed over; 0: there is none. */
 uint64_t sheet_skip(struct slice *rows);
+/* Has the next row a delivery whose hash `fits`? Also true of what is no row:
+ * sheet_next() says so. A row that is only passed over is not looked at. */
+bool sheet_fits(struct slice rows,
+    bool (*fits)(const void *arg, uint64_t hash), const void *arg);
 /* Takes the next row off; 0, or -1 when it is not one. */
 int sheet_next(struct slice *rows, const struct sheet_legs *legs,
     struct message_row *row_out) PH_CHECK;

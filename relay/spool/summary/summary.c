@@ -141,10 +141,29 @@ struct slice summary_part(const struct summary *y, size_t *at)
 
 /* ---- asked ---- */
 
-static bool asked_for(const struct summary_query *q, uint64_t hash)
+void summary_sieve(const uint64_t *hash, size_t n,
+    unsigned char sieve[SUMMARY_SIEVE])
 {
+	memset(sieve, 0, SUMMARY_SIEVE);
+	for (size_t i = 0; i < n; i++)
+		sieve[hash[i] >> 3 & (SUMMARY_SIEVE - 1)] |=
+		    (unsigned char)(1U << (hash[i] >> 40 & 7));
+}
+
+static bool falls_through(const struct summary_query *q, uint64_t hash)
+{
+	return q->sieve != NULL &&
+	    (q->sieve[hash >> 3 & (SUMMARY_SIEVE - 1)] &
+		1U << (hash >> 40 & 7)) == 0;
+}
+
+static bool asked_for(const void *arg, uint64_t hash)
+{
+	const struct summary_query *q = arg;
 	size_t from = 0, to = q->hashes;
 
+	if (falls_through(q, hash))
+		return false;
 	while (from < to) {
 		size_t mid = from + (to - from) / 2;
 
@@ -183,6 +202,10 @@ int summary_next(struct slice *rows, const struct sheet_legs *legs,
     const struct summary_query *q, struct message_row *row)
 {
 	while (rows->n > 0) {
+		if (!sheet_fits(*rows, asked_for, q)) {
+			sheet_skip(rows);
+			continue;
+		}
 		if (sheet_next(rows, legs, row) < 0)
 			return -1;
 		if (!in_time(q, row->id))

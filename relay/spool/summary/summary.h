@@ -58,11 +58,18 @@ struct slice summary_part(const struct summary *y, size_t *at);
 
 /* ---- asked ---- */
 
+enum { SUMMARY_SIEVE = 1 << 17 }; /* bytes: a bit for 20 bits of a hash */
+
 struct summary_query {
 	const uint64_t *hash; /* of recipients; ascending */
 	size_t hashes;
 	int64_t from_ms, to_ms; /* of acceptance: [from, to) */
+	/* summary_sieve() of the hashes, which most others fall through; NULL:
+	 * each is looked for. */
+	const unsigned char *sieve;
 };
+void summary_sieve(const uint64_t *hash, size_t n,
+    unsigned char sieve_out[SUMMARY_SIEVE]);
 
 /* The next row that was accepted in that time and has a delivery of one of
  * those recipients: 1 and *row_out, of which the deliveries of others are
