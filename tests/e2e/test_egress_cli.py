@@ -16,6 +16,8 @@ def names():
     zone = {("ours.test", "TXT"): [f"v=spf1 ip4:{US} -all"],
             ("half.test", "TXT"): [f"v=spf1 ip4:{CLOUD} -all"],
             ("bare.test", "TXT"): ["v=spf1 -all"],
+            ("_dmarc.bare.test", "TXT"): ["v=DMARC1; p=reject"],
+            ("_dmarc.half.test", "TXT"): ["v=DMARC1; p=none"],
             ("srs.test", "TXT"): [f"v=spf1 ip4:{US} ip4:{CLOUD} -all"],
             ("mx.helo.test", "TXT"): [f"v=spf1 ip4:{US} -all"]}
     with Names(zone) as server:
@@ -78,6 +80,18 @@ def test_each_choice(make):
             (egress, rewritten, reason), sender
         assert [v["result"] for v in row["verdicts"]] == results, sender
         assert [v["egress"] for v in row["verdicts"]] == ["main", "tenant"]
+
+
+def test_the_policy_of_the_domain(make, names):
+    names.silent.add("_dmarc.silent.test")
+    rows = make().cli_json("spf", "egress", *CHOICES)
+    assert {row["sender"]: row["dmarc"] for row in rows} == {
+        "ours.test": "", "half.test": "none", "bare.test": "reject",
+        "ann@ours.test": "", "silent.test": None, "foreign.test": "",
+        "<>": None}
+    text = make().cli("spf egress bare.test half.test")
+    assert "DMARC policy is reject, so it needs a signature" in text
+    assert "its DMARC policy is none\n" in text
 
 
 def test_what_people_read(make):
@@ -254,6 +268,7 @@ def test_a_client_that_may_send_out(running):
         ("accept", "client", "relay")
     assert row["spf"] is None
     out = row["outbound"]
+    assert out["dmarc"] == "reject"
     assert (out["egress"], out["rewritten"], out["reason"]) == \
         ("main", True, "srs")
     assert [leg["leg"] for leg in row["legs"]] == ["main"]

@@ -9,7 +9,7 @@
 
 #include "policy/outbound.h"
 #include "relay/cli/common/cli.h"
-#include "relay/egress/egress_judge.h"
+#include "relay/egress/egress_alone.h"
 #include "relay/net/sockaddr.h"
 
 struct explained_mail {
@@ -22,7 +22,7 @@ struct explained_mail {
 	bool judged, refused; /* by SPF; for this recipient */
 	struct egress_verdict spf; /* its leg counts for nothing */
 	bool goes_out;
-	struct egress_judged way;
+	struct egress_found way;
 	struct error err; /* why nothing could be judged; "" */
 };
 

@@ -49,7 +49,7 @@ static void show_rows(struct cli *c, const struct egress_judged *judged)
 }
 
 static void show(struct cli *c, const char *text,
-    const struct egress_judged *judged)
+    const struct egress_found *found)
 {
 	static const struct out_column none[] = {{NULL, NULL, false}};
 	struct strbuf line;
@@ -57,30 +57,30 @@ static void show(struct cli *c, const char *text,
 
 	if (!c->json) {
 		strbuf_init(&line, OUT_LINE_MAX);
-		egress_say_choice(c, judged, &line);
+		egress_say_choice(c, found, &line);
 		out_say(&c->out, "%s: %s", text, strbuf_cstr(&line));
 		strbuf_fini(&line);
-		show_rows(c, judged);
+		show_rows(c, &found->judged);
 		return;
 	}
 	out_table(&c->out, none);
 	j = out_row(&c->out);
 	jout_str(j, "sender", text);
-	egress_put_choice(c, judged, j);
+	egress_put_choice(c, found, j);
 	out_row_end(&c->out);
 	out_end(&c->out);
 }
 
 static int judge_all(struct cli *c, struct spf_alone *o)
 {
-	struct egress_judged judged;
+	struct egress_found found;
 	struct egress_subject s = {.conf = c->conf};
 
 	for (int i = 0; i < c->args; i++) {
 		if (!sender_of(c, c->arg[i], &s.from))
 			return CLI_USAGE;
-		egress_judge_alone(o, &s, &judged);
-		show(c, c->arg[i], &judged);
+		egress_judge_alone(o, &s, &found);
+		show(c, c->arg[i], &found);
 	}
 	return CLI_DONE;
 }
@@ -114,8 +114,10 @@ const struct cli_command cmd_spf_egress[] = {
 		"choice and its reason, by the function that the daemon asks "
 		"before each attempt (doc/egress.md). An address stands for a "
 		"sender, and '<>' for the null sender. The resolvers of the "
-		"configuration are asked; the daemon is not needed. DMARC is "
-		"not looked at: it depends on the message.",
+		"configuration are asked; the daemon is not needed. The "
+		"DMARC policy is the one of the sender's domain, as if From "
+		"had the same: mail under srs.domain needs a signature then, "
+		"if it is quarantine or reject.",
 	    .example = "posthouse spf egress example.com example.org\n"
 		       "posthouse spf egress ann@example.com '<>'",
 	    .min_args = 1,

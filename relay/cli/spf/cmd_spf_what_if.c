@@ -203,18 +203,18 @@ static struct client_verdict said_of(const struct egress_verdict *v)
 static void show_egresses(const struct what_if *w)
 {
 	struct egress_subject s = {.conf = w->c->conf, .from = w->sender};
-	struct egress_judged before, after;
+	struct egress_found before, after;
 
 	if (w->c->conf->outbound.ways == 0)
 		return;
 	egress_judge_alone(w->before, &s, &before);
 	egress_judge_alone(w->after, &s, &after);
-	for (unsigned i = 0; i < before.n; i++) {
-		struct seen_client row = {.before = said_of(&before.way[i]),
-		    .after = said_of(&after.way[i])};
+	for (unsigned i = 0; i < before.judged.n; i++) {
+		const struct egress_verdict *v = &before.judged.way[i];
+		struct seen_client row = {.before = said_of(v),
+		    .after = said_of(&after.judged.way[i])};
 
-		put_row(w->c, "egress",
-		    names_text(w->c->names, before.way[i].leg), &row);
+		put_row(w->c, "egress", names_text(w->c->names, v->leg), &row);
 	}
 }
 

@@ -15,13 +15,18 @@ void egress_put_verdict(struct cli *c, const struct egress_verdict *v,
 	jout_str(j, "domain", v->domain);
 }
 
-void egress_put_choice(struct cli *c, const struct egress_judged *judged,
+void egress_put_choice(struct cli *c, const struct egress_found *found,
     struct jout *j)
 {
+	const struct egress_judged *judged = &found->judged;
+
 	jout_str(j, "egress",
 	    judged->leg < 0 ? NULL : names_text(c->names, judged->leg));
 	jout_bool(j, "rewritten", judged->choice.rewrite);
 	jout_str(j, "reason", egress_why_name(judged->choice.why));
+	jout_str(j, "dmarc", found->policy_known == POLICY_UNKNOWN ? NULL :
+	    found->policy_known == POLICY_NO_RECORD ? "" :
+	    dmarc_policy_name(found->policy));
 	jout_array(j, "verdicts");
 	for (unsigned i = 0; i < judged->n; i++) {
 		jout_object(j, NULL);
@@ -47,14 +52,28 @@ static void add_advice(const struct cli *c, const struct egress_judged *judged,
 	strbuf_adds(out, " to the record");
 }
 
-void egress_say_choice(struct cli *c, const struct egress_judged *judged,
+/* SRS helps SPF alone (doc/egress.md). */
+static void add_policy(const struct egress_found *found, struct strbuf *out)
+{
+	if (found->policy_known != POLICY_KNOWN)
+		return;
+	strbuf_addf(out, "; its DMARC policy is %s",
+	    dmarc_policy_name(found->policy));
+	if (found->policy != DMARC_NONE && found->judged.choice.rewrite)
+		strbuf_adds(out, ", so it needs a signature of its own");
+}
+
+void egress_say_choice(struct cli *c, const struct egress_found *found,
     struct strbuf *out)
 {
+	const struct egress_judged *judged = &found->judged;
+
 	if (judged->leg < 0)
 		strbuf_adds(out, egress_why_words(judged->choice.why));
 	else
 		strbuf_addf(out, "%s, since %s",
 		    names_text(c->names, judged->leg),
 		    egress_why_words(judged->choice.why));
+	add_policy(found, out);
 	add_advice(c, judged, out);
 }

@@ -12,10 +12,10 @@
 /* Fields of an open object. */
 void egress_put_verdict(struct cli *c, const struct egress_verdict *v,
     struct jout *j);
-void egress_put_choice(struct cli *c, const struct egress_judged *judged,
+void egress_put_choice(struct cli *c, const struct egress_found *found,
     struct jout *j);
 /* For people: "main, since the record passes this egress". */
-void egress_say_choice(struct cli *c, const struct egress_judged *judged,
+void egress_say_choice(struct cli *c, const struct egress_found *found,
     struct strbuf *out);
 
 #endif
