@@ -64,20 +64,22 @@ static bool has_family(const struct conf_nets *nets, int family)
 	return false;
 }
 
-/* It connects over what was judged, or a receiver would see another address
+/* It connects over what was judged, or the other side would see another address
  * than the one that the record was asked about. */
 static int keep_to_families(struct conf_leg *l, struct error *err)
 {
 	bool v4 = has_family(&l->seen, AF_INET);
 	bool v6 = has_family(&l->seen, AF_INET6);
 
-	if (!l->direct || (v4 && v6))
+	if (v4 && v6)
 		return 0;
 	if (l->family == (v4 ? FAMILY_V6_ONLY : FAMILY_V4_ONLY))
-		return error_at(err, l->file, l->line, "egress \"%s\" has "
-		    "family = \"%s\", and the addresses that receivers see "
-		    "are not of that family; correct one of the two", l->name,
-		    v4 ? "ipv6" : "ipv4");
+		return error_at(err, l->file, l->line, "%s \"%s\" has "
+		    "family = \"%s\", and the addresses that %s "
+		    "not of that family; correct one of the two",
+		    l->egress ? "egress" : "leg", l->name,
+		    v4 ? "ipv6" : "ipv4", l->egress ? "receivers see are"
+						    : "it sees us by are");
 	l->family = v4 ? FAMILY_V4_ONLY : FAMILY_V6_ONLY;
 	return 0;
 }
@@ -93,7 +95,7 @@ static int check_used(struct conf_leg *l, struct error *err)
 		    "outbound.use, and by no address could SPF judge it; "
 		    "write spf_address = { \"198.51.100.7\" }%s", l->name,
 		    l->direct ? "" : " or spf_include = \"DOMAIN\"");
-	return keep_to_families(l, err);
+	return l->direct ? keep_to_families(l, err) : 0;
 }
 
 static int find_egress(const struct conf *c, const char *name)
@@ -155,10 +157,10 @@ static int check_known_by(const struct conf_leg *l, struct error *err)
 	    "or trust = \"address\"", l->name);
 }
 
-static int check_seen(const struct conf_leg *l, struct error *err)
+static int check_seen(struct conf_leg *l, struct error *err)
 {
 	if (l->seen.count != 0)
-		return 0;
+		return keep_to_families(l, err);
 	return error_at(err, l->file, l->line, "leg \"%s\" has rewrite_sender "
 	    "= \"when-spf-fails\", and by no address could SPF judge us; "
 	    "write public_address = { \"198.51.100.7\" }, the addresses that "

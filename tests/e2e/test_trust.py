@@ -2,6 +2,7 @@
 """What a leg believes of us: a sender whose domain fails our address goes to it
 under a domain of ours, and a forged one under a return address. Clients come by
 PROXY; the leg sees 198.51.100.7."""
+import json
 import re
 import subprocess
 
@@ -100,6 +101,29 @@ def test_a_recipient_without_a_row(make_trusted, legacy):
         sender = legacy.wait_message(
             send(gw, f"x@{domain}", to=stranger)).sender
         assert re.fullmatch(want, sender), (domain, sender)
+
+
+def test_the_leg_is_reached_over_what_is_judged(make_trusted, legacy, names):
+    names.zone.update({("mx.leg.test", "A"): ["127.0.0.1"],
+                       ("mx.leg.test", "AAAA"): ["::1"]})
+    hosts = {"hosts": [f"mx.leg.test:{legacy.port}"]}
+
+    def addresses(**keys):
+        gw = make_trusted(**hosts, **keys)
+        rows = gw.run("--json leg probe legacy").stdout.splitlines()
+        gw.stop()
+        return {json.loads(row)["address"] for row in rows}
+    assert addresses() == {"127.0.0.1", "::1"}
+    assert addresses(**WHEN) == {"127.0.0.1"}
+
+
+def test_a_family_that_is_not_judged_is_an_error(make_trusted):
+    gw = make_trusted(start=False, family="ipv6", **WHEN)
+    done = subprocess.run([BUILD / "posthoused", "-t", "-c", gw.conf],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0
+    assert 'leg "legacy" has family = "ipv6", and the addresses that it ' \
+        "sees us by are not of that family" in done.stderr
 
 
 def test_never_is_the_default(make_trusted, legacy):
