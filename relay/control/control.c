@@ -34,6 +34,7 @@ static const struct ctl_command commands[] = {
 	{ "status",       control_status       },
 	{ "trace",        control_trace        },
 	{ "watermark.mark", control_watermark_mark },
+	{ "wave.follow",  control_wave_follow  },
 	{ "wave.order",   control_wave_order   },
 	{ NULL,           NULL                 },
 	/* clang-format on */

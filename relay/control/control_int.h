@@ -68,6 +68,8 @@ void control_leg_written(struct control *c, struct spool_op *op);
 void control_legs_restore(struct control *c);
 void control_recipient_open(void *arg, struct ctl_request *r,
     const json_t *args);
+void control_wave_follow(void *arg, struct ctl_request *r,
+    const json_t *args);
 void control_wave_order(void *arg, struct ctl_request *r, const json_t *args);
 void control_route_wait(void *arg, struct ctl_request *r, const json_t *args);
 /* control_node.c: what status says that is not of a leg. */

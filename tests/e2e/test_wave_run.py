@@ -92,6 +92,20 @@ def test_a_large_slice_of_a_table_that_was_there_at_the_start(make_gw):
     assert set(routes(gw).values()) == {"legacy"}
 
 
+def test_a_start_may_wait_for_the_end(gw):
+    fill(gw)
+    create(gw, "w1", PEOPLE[:30], "--to", "cloud")
+    said = gw.cli("wave start w1 --slice 10 --wait")
+    assert said == "wave w1 is running\nwave w1 is done\n"
+    create(gw, "w2", PEOPLE[30:], "--to", "cloud")
+    start = gw.spawn("wave", "start", "w2", "--slice", "1", "--pause", "1h",
+                     "--wait")
+    until(lambda: shown(gw, "w2")["done"] == 1, "a slice")
+    assert start.poll() is None
+    gw.cli("wave pause w2")
+    assert start.wait() == 1
+
+
 def test_three_waves_share_the_hour(make_gw):
     gw = make_gw({"wave": {"per_hour": 30}})
     fill(gw)

@@ -179,6 +179,34 @@ static bool has_route(struct cli *c)
 	return c->args < 2 || wave_route(c, c->arg[1]) != NULL;
 }
 
+/* ---- following it ----------------------------------------------------- */
+
+static void on_progress(void *arg, json_t *row)
+{
+	struct cli *c = arg;
+	uint64_t done = (uint64_t)json_integer_value(
+	    json_object_get(row, "done"));
+	uint64_t pending = (uint64_t)json_integer_value(
+	    json_object_get(row, "pending"));
+
+	if (c->json)
+		out_row_json(&c->out, row);
+	if (c->bar.total == 0)
+		progress_begin(&c->bar, "moving", done + pending);
+	progress_at(&c->bar, done);
+}
+
+static int follow(struct cli *c)
+{
+	int code = cli_call(c, "wave.follow", json_pack("{s:s}", "name",
+	    c->arg[0]), on_progress, c);
+
+	progress_end(&c->bar);
+	if (code == CLI_DONE)
+		out_say(&c->out, "wave %s is done", c->arg[0]);
+	return code;
+}
+
 static int run_start(struct cli *c)
 {
 	struct wave_answer a;
@@ -189,6 +217,8 @@ static int run_start(struct cli *c)
 		return CLI_NO;
 	args = order(c, "start");
 	code = move(c, checked(args, set_start(c, args)), &a);
+	if (code == CLI_DONE && cli_flag(c, "wait"))
+		return follow(c);
 	if (code == CLI_DONE)
 		out_say(&c->out, "posthouse wave show %s tells how it gets on",
 		    c->arg[0]);
@@ -355,6 +385,8 @@ static int run_rollback(struct cli *c)
 
 static const struct cli_option start_options[] = {
 	START,
+	{"wait", NULL, "Returns when the wave is done, or no longer runs; "
+	    "ended before, it goes on."},
 	{NULL, NULL, NULL},
 };
 

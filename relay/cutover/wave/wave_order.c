@@ -164,3 +164,23 @@ int wave_run_order(struct wave_run *r, const struct conf *c,
 	return order->event == WAVE_ROLLBACK ? order_back(&n, order, out, err)
 					     : order_move(&n, order, err);
 }
+
+int wave_run_look(struct wave_run *r, const char *name,
+    struct wave_seen *out, struct error *err)
+{
+	struct wave_counts counts;
+	struct wave w;
+
+	wave_file_close(r->read);
+	r->read = wave_file_open(r->path, false, err);
+	if (r->read == NULL || wave_need(r->read, name, &w, err) < 0 ||
+	    wave_count(r->read, w.id, &counts, err) < 0)
+		return -1;
+	*out = (struct wave_seen){
+	    .state = w.state,
+	    .done = counts.state[MEMBER_DONE],
+	    .pending = counts.state[MEMBER_PENDING],
+	};
+	snprintf(out->reason, sizeof(out->reason), "%s", w.reason);
+	return 0;
+}

@@ -93,8 +93,8 @@ static int move_and_tell(const struct wave_now *n, enum wave_event event,
 
 /* ---- what is due ------------------------------------------------------ */
 
-struct wave_seen {
-	struct wave_seen *next;
+struct wave_listed {
+	struct wave_listed *next;
 	struct wave wave;
 };
 
@@ -110,7 +110,7 @@ struct wave_look {
 	const struct conf *conf;
 	int64_t now_us, next_us;
 	struct arena *a;
-	struct wave_seen *list;
+	struct wave_listed *list;
 	struct slice_list lately;
 	/* The first thing to do. */
 	struct wave *wave;
@@ -121,7 +121,7 @@ struct wave_look {
 static void on_wave(void *arg, const struct wave *w)
 {
 	struct wave_look *l = arg;
-	struct wave_seen *c;
+	struct wave_listed *c;
 
 	if (w->state != WAVE_SCHEDULED && w->state != WAVE_RUNNING &&
 	    w->options.rollback == 0)
@@ -301,7 +301,7 @@ static int find(struct wave_look *l, struct error *err)
 	if (wave_slices_since(f, l->now_us - INT64_C(3600000000), on_lately,
 		&l->lately, err) < 0)
 		return -1;
-	for (struct wave_seen *c = l->list; c != NULL; c = c->next)
+	for (struct wave_listed *c = l->list; c != NULL; c = c->next)
 		if (judge(l, &c->wave, err) < 0)
 			return -1;
 	return 0;

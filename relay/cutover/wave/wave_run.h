@@ -70,5 +70,13 @@ struct wave_ordered {
 int wave_run_order(struct wave_run *r, const struct conf *c,
     const struct wave_order *order, struct wave_ordered *out,
     struct error *err) PH_CHECK;
+/* How a wave is now: what `wave start --wait` follows. */
+struct wave_seen {
+	enum wave_state state;
+	uint64_t done, pending;
+	char reason[400]; /* of a pause; "" */
+};
+int wave_run_look(struct wave_run *r, const char *name,
+    struct wave_seen *out, struct error *err) PH_CHECK;
 
 #endif

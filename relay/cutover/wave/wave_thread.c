@@ -104,6 +104,12 @@ int wave_thread_order(struct wave_thread *t, struct wave_order *order,
 	return wave_run_order(t->run, t->snapshot->conf, order, out, err);
 }
 
+int wave_thread_look(struct wave_thread *t, const char *name,
+    struct wave_seen *out, struct error *err)
+{
+	return wave_run_look(t->run, name, out, err);
+}
+
 int wave_thread_step(struct wave_thread *t)
 {
 	enum { LONGEST_MS = 1000 };

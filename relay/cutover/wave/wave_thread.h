@@ -34,5 +34,8 @@ int wave_thread_step(struct wave_thread *t);
 /* wave_run_order() at this time; by a function that was asked for. */
 int wave_thread_order(struct wave_thread *t, struct wave_order *order,
     struct wave_ordered *out, struct error *err) PH_CHECK;
+/* wave_run_look(); by a function that was asked for. */
+int wave_thread_look(struct wave_thread *t, const char *name,
+    struct wave_seen *out, struct error *err) PH_CHECK;
 
 #endif
