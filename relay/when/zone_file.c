@@ -74,10 +74,13 @@ static int no_zone(struct slice name, struct error *err)
 	    (int)(name.n < ZONE_NAME_MAX ? name.n : ZONE_NAME_MAX), name.p);
 }
 
-struct zone *zone_load(struct arena *a, struct slice name, struct error *err)
+const struct zone *zone_load(struct arena *a, struct slice name,
+    struct error *err)
 {
 	char path[PATH_BYTES], text[ZONE_NAME_MAX];
 
+	if (slice_eq(name, SLICE("UTC")))
+		return &zone_utc; /* also without tzdata */
 	if (!zone_name_ok(name)) {
 		no_zone(name, err);
 		return NULL;

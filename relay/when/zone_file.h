@@ -14,9 +14,10 @@
 /* Is that the form of a zone's name: letters, digits, + - _ and single
  * slashes inside, so that no name leads out of the folder? */
 bool zone_name_ok(struct slice name);
-/* "Europe/London". NULL and err->text: a whole sentence. */
-struct zone *zone_load(
-    struct arena *a, struct slice name, struct error *err) PH_CHECK;
+/* "Europe/London"; "UTC" needs no file. NULL and err->text: a whole
+ * sentence. */
+const struct zone *zone_load(struct arena *a, struct slice name,
+    struct error *err) PH_CHECK;
 /* The zone of /etc/localtime; UTC on a system without that file. */
 const struct zone *zone_load_system(
     struct arena *a, struct error *err) PH_CHECK;
