@@ -227,6 +227,26 @@ def test_a_postfix_sees_the_client_of_each_message(
         assert f" [192.0.2.{n}])" in client_line(mail), mail.raw
 
 
+def test_a_postfix_sees_the_client_behind_tls(
+        make_trusted, make_postfix, legacy, authority):
+    """XCLIENT comes after STARTTLS, and TLS stays behind the second EHLO."""
+    postfix = make_postfix(
+        XCLIENT + "mynetworks = 127.0.0.0/8 192.0.2.0/24\n"
+        "smtpd_tls_security_level = encrypt\n"
+        "smtpd_tls_received_header = yes\n"
+        f"smtpd_tls_chain_files = {authority.make('px', 'px.test')}\n")
+    gw = make_trusted(xclient=True, hosts=[f"127.0.0.1:{postfix.port}"],
+                      tls="encrypt")
+    for n in (10, 11):
+        with gw.dialog(first=from_client(n)) as d:
+            d.envelope("x@both.test", ANN)
+            id = queued_id(d.data("Subject: x\r\n\r\nx\r\n.\r\n"))
+        mail = legacy.wait_message(id)
+        assert f" [192.0.2.{n}])" in client_line(mail), mail.raw
+        assert b"using TLSv1.3" in mail.raw.split(b"\r\nReceived:")[0]
+        assert gw.wait_event("delivered", id)["tls"].startswith("TLSv1.3")
+
+
 def test_a_postfix_that_offers_no_xclient_gets_the_mail(
         make_trusted, make_postfix, legacy):
     postfix = make_postfix("mynetworks = 127.0.0.0/8\n")
