@@ -230,7 +230,7 @@ static int run_forecast(struct cli *c)
 }
 
 static const struct cli_option options[] = {
-	{"leg", "LEG", "Mail to this leg alone"},
+	{"leg", "LEG", "Mail to this leg alone."},
 	{NULL, NULL, NULL},
 };
 
