@@ -19,7 +19,8 @@ static const char *const sql[W_STATEMENTS] = {
 	    " FROM main.decision ORDER BY decision",
 	[W_ROWS] = "SELECT " CHAIN_LOG_COLUMNS " FROM main.log "
 	    "WHERE change = ?1 ORDER BY address",
-	[W_STRAY] = "SELECT min(change) FROM main.log WHERE change NOT IN "
+	[W_STRAY] = "SELECT min(change) FROM main.log "
+	    "WHERE change NOT IN "
 	    "(SELECT change FROM main.change)",
 };
 
