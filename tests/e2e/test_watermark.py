@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from dialog import dotted
 from until import until
 
 
@@ -188,6 +189,38 @@ def test_it_outlives_a_kill_and_the_loss_of_the_ledger(
     assert row["leg"] == "legacy"
     until(lambda: mark(gw, "bob@example.com").get("waived"),
           "the waiver to be read from the table again")
+
+
+def test_handed_back_mail_goes_to_no_leg_after_its_watermark(
+        make_gw, legacy, cloud):
+    """D6: legacy has not had it, and would be the leg that has not; but the
+    route has left it, or the recipient is held."""
+    gw = make_gw({"retry": {"grace": "0s"}})
+    gw.cli("route", "set", "legacy", "ann@example.com")
+    gw.cli("flip", "cloud", "ann@example.com")
+    wait_state(gw, "reached")
+    first = gw.send(to="ann@example.com")
+    raw = cloud.wait_message(first).raw
+    gw.wait_event("delivered", id=first)
+
+    def hand_back():
+        with gw.dialog() as d:
+            d.ok("EHLO cloud.test")
+            d.ok("MAIL FROM:<s@elsewhere.test>")
+            d.ok("RCPT TO:<ann@example.com>")
+            return d.data(dotted(b"Received: from us by cloud.test; now\r\n"
+                                 + raw) + b".\r\n")
+    refused = hand_back()
+    assert (refused.code, refused.enh) == (554, "5.4.6")
+    # Held on the leg that has not had it: it waits for the release.
+    gw.cli("flip", "legacy", "ann@example.com", "--wait")
+    gw.cli("hold", "ann@example.com", "--wait")
+    wait_state(gw, "reached")
+    assert hand_back().code == 250
+    until(lambda: [r for r in gw.cli_json("queue", "list")
+                   if r["state"] == "held"], "it to be held")
+    assert mark(gw)["state"] == "reached"
+    assert not legacy.mails
 
 
 @pytest.mark.parametrize("words, said", [
