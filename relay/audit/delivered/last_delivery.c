@@ -275,7 +275,7 @@ bool last_delivery_due(struct last_delivery *l, struct last_place cursor,
 	if (l->file != NULL && l->fold.n >= FOLD_ROWS)
 		return true;
 	if (l->file != NULL && mono_ms - l->tried_ms >= SOON_MS &&
-	    watermark_ops_wait(l) != 0)
+	    watermark_ops_due(l))
 		return true;
 	return mono_ms - l->tried_ms >= COMMIT_MS &&
 	       (l->fold.n > 0 || l->dirty || l->file == NULL ||

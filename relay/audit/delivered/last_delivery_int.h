@@ -32,6 +32,7 @@ struct last_delivery {
 	struct last_fold fold;
 	struct watermark_op *op; /* that wait for the next commit */
 	size_t ops, op_cap;
+	bool hurry; /* a poster waits for them */
 	uint64_t marked; /* of the newest DO_MARKED, or the header */
 	struct spool_pos taken; /* deliveries of before it are in the fold */
 
@@ -42,7 +43,8 @@ struct last_delivery {
 
 /* watermark_post.c. Under the lock: the oldest `n` of those that wait go. */
 void watermark_ops_drop(struct last_delivery *l, size_t n);
-size_t watermark_ops_wait(struct last_delivery *l); /* so many wait */
+/* Are they waited for, or too many? */
+bool watermark_ops_due(struct last_delivery *l);
 /* The projector's thread, around a commit: those that wait go into the batch,
  * and the change that they reach into the header; and from the queue when they
  * are written. */

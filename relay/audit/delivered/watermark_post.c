@@ -81,17 +81,19 @@ bool watermark_post(struct last_delivery *l, const struct watermark_op *op)
 
 size_t watermark_waits(struct last_delivery *l)
 {
-	return watermark_ops_wait(l);
-}
-
-size_t watermark_ops_wait(struct last_delivery *l)
-{
 	size_t n;
 
 	pthread_mutex_lock(&l->lock);
 	n = l->ops;
 	pthread_mutex_unlock(&l->lock);
 	return n;
+}
+
+void watermark_hurry(struct last_delivery *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->hurry = l->ops != 0;
+	pthread_mutex_unlock(&l->lock);
 }
 
 uint64_t watermark_marked(struct last_delivery *l)
@@ -121,6 +123,16 @@ const char *watermark_path(const struct last_delivery *l)
 
 /* ---- the projector's thread --------------------------------------------- */
 
+bool watermark_ops_due(struct last_delivery *l)
+{
+	bool due;
+
+	pthread_mutex_lock(&l->lock);
+	due = l->hurry || l->ops >= WATERMARK_WAITS_MAX;
+	pthread_mutex_unlock(&l->lock);
+	return due;
+}
+
 /* A copy: posting goes on, and may move the array. */
 void watermark_ops_take(struct last_delivery *l, struct last_batch *b,
     struct last_header *h)
@@ -129,6 +141,7 @@ void watermark_ops_take(struct last_delivery *l, struct last_batch *b,
 	b->ops = l->ops;
 	b->op = b->ops == 0 ? NULL : mem_dup(l->op, b->ops * sizeof(*l->op));
 	h->marked = l->marked;
+	l->hurry = false;
 	pthread_mutex_unlock(&l->lock);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
  * Takes the events of watermarks, from any thread; the projector's thread
- * writes them with its next commit of ledger.db, 50 ms after the one before
- * when it is rung. When ledger.db is lost, what waits is forgotten, and
- * watermark_marked() goes back to 0, from where the change log is read again.
+ * writes them with its next commit of ledger.db. When ledger.db is lost, what
+ * waits is forgotten, and watermark_marked() goes back to 0, from where the
+ * change log is read again.
  */
 #ifndef RELAY_AUDIT_DELIVERED_WATERMARK_POST_H
 #define RELAY_AUDIT_DELIVERED_WATERMARK_POST_H
@@ -17,8 +17,10 @@ enum { WATERMARK_WAITS_MAX = 65536 }; /* then the poster waits */
 
 /* Copies `op`. False: the leg has no number, or the address is none. */
 bool watermark_post(struct last_delivery *l, const struct watermark_op *op);
-/* So many wait for a commit. */
+/* So many wait for a commit: with that of the deliveries, within two seconds,
+ * or sooner when there are too many, or they are hurried. */
 size_t watermark_waits(struct last_delivery *l);
+void watermark_hurry(struct last_delivery *l);
 /* Changes of the table up to this one were told by DO_MARKED. */
 uint64_t watermark_marked(struct last_delivery *l);
 /* Is every delivery of before that place of the journal written, or will it be

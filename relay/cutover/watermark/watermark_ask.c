@@ -22,9 +22,10 @@
 #include "relay/watch/alarm.h"
 
 enum {
-	ASK_ROWS = 8192, /* a page */
+	ASK_ROWS = 32768, /* a page */
 	ROUND_MS = 200,	 /* between rounds, while something is to be done */
 	QUIET_MS = 1000, /* … and while nothing is */
+	BUSY_MS = 2000,	 /* later while a long change is read: a commit each */
 	ALARM_BYTES = 512,
 };
 
@@ -160,7 +161,9 @@ static bool begin_round(struct watermarks *w)
 {
 	struct mark_round *a = &w->ask;
 
-	if (marks_mono_ms(w) < a->round_ms || !marks_settled(w))
+	int64_t due = a->round_ms + (w->log.busy ? BUSY_MS : 0);
+
+	if (marks_mono_ms(w) < due || !marks_settled(w))
 		return false;
 	a->reader = marks_reader(w);
 	a->page = (struct watermark_page){.which = WATERMARKS_TODO,

@@ -120,6 +120,7 @@ bool marks_settled(struct watermarks *w)
 {
 	if (watermark_waits(w->last) == 0)
 		return true;
+	watermark_hurry(w->last);
 	projector_poke(w->cfg.projector);
 	return false;
 }

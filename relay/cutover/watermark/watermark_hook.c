@@ -329,11 +329,20 @@ void marks_hooks_init(struct watermarks *w)
 	}
 }
 
+/* A commit of ledger.db is not hurried for nothing. */
+static bool is_due(const struct watermarks *w, const struct mark_hook *h)
+{
+	return h->n > 0 || (h->run == NULL && has(w, h->kind) &&
+			       marks_mono_ms(w) >= h->next_ms);
+}
+
 void marks_hooks(struct watermarks *w)
 {
 	for (int i = 0; i < MARK_HOOKS; i++) {
 		struct mark_hook *h = &w->hook[i];
 
+		if (!is_due(w, h))
+			continue;
 		if (!marks_settled(w))
 			return;
 		if (h->n > 0 && decide_leg(w, h))

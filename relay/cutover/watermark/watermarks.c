@@ -57,7 +57,7 @@ int watermarks_step(struct watermarks *w)
 	if (!marks_table(w))
 		return TROUBLE_MS;
 	if (watermark_waits(w->last) < WATERMARK_WAITS_MAX)
-		more = marks_follow(w);
+		more = w->log.busy = marks_follow(w);
 	else
 		projector_poke(w->cfg.projector);
 	if (marks_ask(w))

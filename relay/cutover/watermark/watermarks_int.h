@@ -62,6 +62,7 @@ struct walk_ask {
 
 struct log_follow {
 	bool began;
+	bool busy; /* there is more to read */
 	uint64_t told;	 /* changes up to it are told to ledger.db         */
 	int64_t version; /* of the table, when all of it was read; 0: not */
 	uint64_t change; /* all before it is told, and of it … */
