@@ -110,8 +110,12 @@ def test_none_is_doubled_and_none_is_gone(make_gw, servers, program):
     assert subjects(new, BOB) == ["a", "b", "c", "d"]
     # Once more, after another one on the old server.
     gw.cli("flip", "legacy", BOB, "--wait")
+    until(lambda: not [r for r in gw.cli_json("watermark", "list")
+                       if r["address"] == BOB and r["leg"] == "legacy"],
+          "the watermark of the old server to end")
     gw.wait_event("delivered", gw.send(to=BOB, message=mail("f")))
     gw.cli("flip", "cloud", BOB, "--wait")
     wait_synced(gw, BOB)
+    gw.wait_empty()
     assert subjects(new, BOB) == ["a", "b", "c", "d", "f"]
     assert before.items() <= names(old.folder / "mail").items()

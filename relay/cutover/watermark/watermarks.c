@@ -62,6 +62,8 @@ int watermarks_step(struct watermarks *w)
 		projector_poke(w->cfg.projector);
 	if (marks_ask(w))
 		more = true;
+	if (!more)
+		marks_settled(w); /* what is posted is to be seen soon */
 	marks_hooks(w);
 	return more ? 0 : SOON_MS;
 }
