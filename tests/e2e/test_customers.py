@@ -66,7 +66,7 @@ def test_a_customer_that_leaves_is_exported_then_removed(gw):
     assert len(gw.cli_json("queue list --customer beta")) == 2
     folder = gw.folder / "acme"
     said = gw.cli_fails("purge", "--customer", "acme", "--to", folder)
-    assert "The 2 rows and 1 deliveries of the customer acme" in said
+    assert "The 2 rows and 1 delivery of the customer acme" in said
     assert "nothing was removed" in said
     assert ANN in routes(gw)
     # Messages that were exported by then are not written over.

@@ -24,19 +24,26 @@ void marks_trouble(struct watermarks *w, const struct error *err)
 	w->said = true;
 }
 
+static void close_table(struct watermarks *w)
+{
+	table_close(w->table);
+	w->table = NULL;
+	mark_file_close(w->marks);
+	w->marks = NULL;
+}
+
+/* While the table is out of use no handle stays open: `table accept` and
+ * `table restore` want the file for themselves. */
 bool marks_table(struct watermarks *w)
 {
 	uint64_t epoch = atomic_load(&w->shared->table_epoch);
+	bool bad = atomic_load(&w->shared->table_bad);
 	struct error err;
 
-	if (atomic_load(&w->shared->table_bad))
+	if (bad || w->epoch != epoch)
+		close_table(w);
+	if (bad)
 		return false; /* which the table's thread said */
-	if (w->table != NULL && w->epoch != epoch) {
-		table_close(w->table);
-		w->table = NULL;
-		mark_file_close(w->marks);
-		w->marks = NULL;
-	}
 	w->epoch = epoch;
 	if (w->table == NULL) {
 		w->log.version = 0;
