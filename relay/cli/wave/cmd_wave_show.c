@@ -93,6 +93,8 @@ static void put_options(struct jout *j, const struct wave_options *o)
 	jout_bool(j, "hold", o->hold);
 	jout_int(j, "deadline_s", o->deadline_s);
 	jout_bool(j, "force", o->force);
+	if (o->rollback > 0)
+		jout_int(j, "rollback", (int64_t)o->rollback);
 	jout_str(j, "zone", o->zone);
 }
 
@@ -222,6 +224,9 @@ static void say_options(struct cli *c, const struct wave_options *o)
 	}
 	if (o->force)
 		strbuf_adds(&b, ", also what was moved or has no row");
+	if (o->rollback > 0)
+		add_count(&b, ", goes back in slices of ", o->rollback,
+		    "members");
 	out_say(&c->out, "%-10s %s", "options", strbuf_cstr(&b));
 	strbuf_fini(&b);
 }
