@@ -191,7 +191,7 @@ def test_a_refusal_says_what_is_allowed(gw, words, why):
 
 
 @pytest.mark.parametrize("words, why", [
-    ("wave schedule w1 cloud", "--at"),
+    ("wave schedule w1 cloud", "say when by --at: wave w1 was not planned"),
     ("wave schedule w1 cloud --at '2026-01-01 10:00' --zone Europe/Londn",
      "--zone"),
     ("wave schedule w1 cloud --at 2020-01-01T00:00:00Z", "that time is over"),
@@ -199,6 +199,8 @@ def test_a_refusal_says_what_is_allowed(gw, words, why):
     ("wave start w1 cloud --pause soon", "--pause"),
 ])
 def test_a_slip_of_the_pen_is_said(gw, words, why):
+    fill(gw)
+    create(gw, "w1", PEOPLE[:5])
     assert why in gw.cli_fails(words, code=2)
 
 
