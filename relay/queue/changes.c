@@ -29,6 +29,14 @@ static void claim_ended(struct queue *q, uint32_t n)
 	d->woken = 0;
 }
 
+/* It was in no hand. Let out of a backlog, it may have been the only one that
+ * the others of its domain wait for. */
+static void taken_away(struct queue *q, uint32_t n)
+{
+	place_take(q, n);
+	backlog_look(q, n);
+}
+
 bool queue_full(const struct queue *q)
 {
 	return atomic_load(&q->held) >= atomic_load(&q->limit);
@@ -92,6 +100,8 @@ void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item)
 		learn_domain(d, item->domain);
 		if (d->place == PLACE_CLAIMED)
 			claim_ended(q, n);
+		else
+			taken_away(q, n);
 		place_take(q, n);
 		d->tried |= item->attempts > d->attempts;
 		entry_fill(q, d, item);

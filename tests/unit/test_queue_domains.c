@@ -345,6 +345,33 @@ static void a_message_goes_by_domain(void **state)
 	}
 }
 
+/* Permits that came free let two out; those go another way, and the rest is
+ * not forgotten. */
+static void others_follow_what_goes_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	struct delivery_ref i;
+
+	put_some(f, 10, 19, DEAD);
+	fix_settle(f);
+	assert_int_equal(f->starts, 2);
+	ledger_gate(f->ledger, WAY, GATE_SUSPENDED, true);
+	ends_as(f, 10, PERMIT_DELIVERED);
+	ends_as(f, 11, PERMIT_DELIVERED);
+	fix_settle(f);
+	for (uint64_t id = 12; id < 16; id++) {
+		i = fix_row(f, id, 0).item;
+		i.state = D_DELETED;
+		queue_set(f->q, id, &i);
+	}
+	fix_settle(f);
+	ledger_gate(f->ledger, WAY, GATE_SUSPENDED, false);
+	fix_later(f, 3600);
+	assert_int_equal(f->starts, 4);
+	assert_non_null(start_of(f, 16));
+	assert_non_null(start_of(f, 17));
+}
+
 static void it_is_no_direct_egress_any_more(void **state)
 {
 	struct fixture *f = *state;
@@ -380,6 +407,7 @@ int main(void)
 	    T(a_route_is_looked_up_for_them),
 	    T(a_domain_is_learned),
 	    T(a_message_goes_by_domain),
+	    T(others_follow_what_goes_elsewhere),
 	    T(it_is_no_direct_egress_any_more),
 	};
 
