@@ -112,10 +112,30 @@ static void on_suspend(void *arg, struct ctl_request *r, const json_t *args)
 	    json_string_value(json_object_get(args, "leg")));
 }
 
+static void on_probe(void *arg, struct ctl_request *r, const json_t *args)
+{
+	note_asked(arg, args);
+	ctl_row_text(r, SLICE("{\"host\":\"mx.cloud.example\",\"address\":"
+	    "\"192.0.2.7\",\"port\":25,\"state\":\"ok\",\"connect_ms\":3,"
+	    "\"tls\":\"TLSv1.3\",\"verified_by\":\"ca\",\"stage\":\"rset\","
+	    "\"problem\":\"\",\"note\":null,\"greeting\":\"220 hi\\u001b\","
+	    "\"greeting_ms\":4,\"offers\":[\"SIZE\",\"DSN\"],\"auth\":[],"
+	    "\"size\":0,\"max_recipients\":100,\"max_messages\":20,"
+	    "\"tls_ms\":5,\"dane\":2,\"fingerprint_fits\":true,"
+	    "\"certificate\":{\"subject\":\"S\",\"names\":[\"a\",\"b\"],"
+	    "\"issuer\":\"I\",\"key\":\"RSA 2048\",\"expires\":\"E\","
+	    "\"days_left\":-1,\"chain\":3,\"fingerprint\":\"F\"}}"));
+	ctl_row_text(r, SLICE("{\"host\":\"mx2\",\"address\":null,"
+	    "\"port\":26,\"state\":\"failed\",\"problem\":\"refused\","
+	    "\"fingerprint_fits\":false,\"verify_error\":\"old\"}"));
+	ctl_end(r, 0, NULL);
+}
+
 static const struct ctl_command table[] = {
 	{"status", on_status},	      {"queue.list", on_list},
 	{"queue.act", on_act},	      {"queue.export", on_export},
 	{"leg.suspend", on_suspend},  {"leg.list", on_status},
+	{"leg.probe", on_probe},
 	{NULL, NULL},
 };
 
@@ -128,6 +148,23 @@ static void write_conf(const char *dir)
 	snprintf(text, sizeof(text), "%scontrol { socket = \"%s/sock\" }\n"
 	    "audit { path = \"%s/audit\" }\n", CONF_BASE, dir, dir);
 	conf_tmp_write(dir, "posthouse.conf", text);
+}
+
+static int run(const char *dir, struct daemon *d, const char *line, char *out)
+{
+	char path[128];
+	struct error err;
+	int code;
+
+	write_conf(dir);
+	snprintf(path, sizeof(path), "%s/sock", dir);
+	d->loop = loop_new(&clock_system);
+	d->ctl = ctl_open(d->loop, path, table, d, &err);
+	assert_non_null(d->ctl);
+	code = cli_rig_run(dir, line, d->loop, out);
+	ctl_close(d->ctl);
+	loop_free(d->loop);
+	return code;
 }
 
 static void commands_ask_the_daemon_and_show_its_answer(void **state)
@@ -201,25 +238,65 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		{"status --json", 0, "{\"section\":\"node\",\"change\":7,"
 		    "\"used_bytes\":1536,", "", 0},
 	};
-	const char *dir = *state;
-	char *out = mem_new(CLI_RIG_OUT), path[128];
-	struct error err;
+	char *out = mem_new(CLI_RIG_OUT);
 
-	write_conf(dir);
-	snprintf(path, sizeof(path), "%s/sock", dir);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct daemon d = {.loop = loop_new(&clock_system)};
+		struct daemon d = {0};
 
-		d.ctl = ctl_open(d.loop, path, table, &d, &err);
-		assert_non_null(d.ctl);
-		assert_int_equal(cli_rig_run(dir, cases[i].line, d.loop, out),
+		assert_int_equal(run(*state, &d, cases[i].line, out),
 		    cases[i].code);
 		assert_non_null(strstr(out, cases[i].out));
 		assert_non_null(strstr(d.asked, cases[i].asked));
 		assert_int_equal(d.acted, cases[i].acted);
-		ctl_close(d.ctl);
-		loop_free(d.loop);
 	}
+	mem_free(out);
+}
+
+/* Only what is known has a line. */
+static void a_probe_is_a_table_and_what_is_behind_each_row(void **state)
+{
+	static const char shown[] =
+	    "HOST              ADDRESS    STATE   CONNECT MS  TLS      "
+	    "VERIFIED BY  DAYS LEFT\n"
+	    "mx.cloud.example  192.0.2.7  ok               3  TLSv1.3  "
+	    "ca                  -1\n"
+	    "mx2               -          failed           -  -        "
+	    "-                    -\n"
+	    "\nmx.cloud.example 192.0.2.7 port 25\n"
+	    "  came to                  rset\n"
+	    "  greeting                 220 hi\\x1b\n"
+	    "  greeted after ms         4\n"
+	    "  offers                   SIZE, DSN\n"
+	    "  largest message          0\n"
+	    "  recipients a transaction 100\n"
+	    "  messages a connection    20\n"
+	    "  handshake ms             5\n"
+	    "  TLSA records             2\n"
+	    "  fingerprint fits         yes\n"
+	    "  certificate of           S\n"
+	    "  names                    a, b\n"
+	    "  issued by                I\n"
+	    "  key                      RSA 2048\n"
+	    "  expires                  E\n"
+	    "  days left                -1\n"
+	    "  certificates sent        3\n"
+	    "  SHA-256                  F\n"
+	    "\nmx2 no port 26\n"
+	    "  problem                  refused\n"
+	    "  fingerprint fits         no\n"
+	    "  not verified             old\n";
+	char *out = mem_new(CLI_RIG_OUT);
+	struct daemon d = {0};
+
+	assert_int_equal(run(*state, &d, "leg probe cloud", out), 0);
+	assert_string_equal(out, shown);
+	assert_string_equal(d.asked,
+	    "{\"domain\":\"\",\"leg\":\"cloud\",\"to\":\"\"}");
+	assert_int_equal(run(*state, &d,
+	    "leg probe cloud b.example --to ann@b.example --json", out), 0);
+	assert_null(strstr(out, "came to"));
+	assert_string_equal(d.asked, "{\"domain\":\"b.example\",\"leg\":"
+	    "\"cloud\",\"to\":\"ann@b.example\"}");
 	mem_free(out);
 }
 
@@ -367,6 +444,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_ask_the_daemon_and_show_its_answer),
+		cmocka_unit_test(
+		    a_probe_is_a_table_and_what_is_behind_each_row),
 		cmocka_unit_test(
 		    without_a_daemon_the_code_is_3_and_the_index_is_read),
 		cmocka_unit_test(events_are_told_in_words),
