@@ -103,6 +103,33 @@ os.read(fd, 1)''')
     assert len(hook.runs) == 1
 
 
+def test_what_it_did_not_see_is_told_again(make_gw, legacy, cloud, hook,
+                                           folder):
+    """Mail comes between the list and the line `synced`: the program looked
+    before it, so the line does not count, and the mailbox comes again."""
+    gate = folder / "open"
+    hook.write(f'''while not os.path.exists({str(gate)!r}):
+    threading.Event().wait(0.02)
+for r in rows: print(r["address"], "synced")''')
+    gw = make_gw({"hook": {"on_watermark": hook.program}})
+    flip(gw, ANN, BOB)
+    told = {r["address"] for r in hook.wait()[0][1]}
+    assert ANN in told
+    gw.cli("flip", "legacy", ANN)
+    message = gw.send(to=ANN)
+    assert legacy.wait_message(message)
+    gw.wait_event("delivered", id=message)
+    gw.cli("flip", "cloud", ANN)
+    wait_mark(gw, ANN, state="reached", id=message)
+    hook.write("pass")
+    gate.touch()
+    again = [r for r in hook.wait(2)[1][1] if r["address"] == ANN]
+    assert [r["message"] for r in again] == [message]
+    assert wait_mark(gw, ANN, hook="taken")["state"] == "reached"
+    if BOB in told:
+        wait_mark(gw, BOB, state="synced")
+
+
 @pytest.mark.parametrize("how", ["sys.exit(75)", "os.kill(os.getpid(), 9)"])
 def test_what_is_not_taken_comes_again(make_gw, hook, how):
     hook.write(how)

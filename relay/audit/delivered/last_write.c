@@ -52,7 +52,8 @@ static const char *const sql[LAST_SQLS] = {
 	[LAST_MARK_TOLD] = "UPDATE watermark SET told = ?3, hook = iif(?4 > 0,"
 			   " ?4, hook) WHERE " IS_MARK " AND state = ?3",
 	[LAST_MARK_HOOK] =
-	    "UPDATE watermark SET hook = ?3, note = ?4 WHERE " IS_MARK,
+	    "UPDATE watermark SET hook = ?3, note = ?4 WHERE " IS_MARK
+	    " AND ?5 IN (0, at)",
 	[LAST_MARK_OPEN] = "UPDATE watermark SET open = ?3 WHERE " IS_MARK,
 	[LAST_MARK_WAIVE] = "UPDATE watermark SET waived = 1 WHERE " IS_MARK,
 	[LAST_MARK_NEWEST] = "SELECT time, id FROM delivery WHERE " IS_MARK

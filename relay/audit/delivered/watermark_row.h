@@ -45,7 +45,7 @@ enum watermark_do {
 	DO_EVENT,  /* `event`, of `change` */
 	DO_OPEN,   /* `number` deliveries are open */
 	DO_TOLD,   /* state `number` is in the audit trail; `hook` */
-	DO_HOOK,   /* `hook`, and `note` */
+	DO_HOOK,   /* `hook`, and `note`, of the state since `at_us`; 0: any */
 	DO_WAIVE,
 	DO_MARKED, /* changes up to `change` are told; no recipient */
 };

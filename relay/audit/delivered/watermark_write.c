@@ -177,6 +177,7 @@ static int apply_one(struct last_file *f, const struct watermark_op *op)
 		sqlite3_bind_int(s, 3, (int)op->hook);
 		sqlite3_bind_text(s, 4, op->note == NULL ? "" : op->note, -1,
 		    SQLITE_STATIC);
+		sqlite3_bind_int64(s, 5, op->at_us);
 	}
 	return run(s);
 }

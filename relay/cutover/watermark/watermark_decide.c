@@ -49,6 +49,8 @@ static void on_watermark(void *arg, const struct watermark *row)
 
 	if (d->leg[0] != '\0' && strcmp(d->leg, row->leg) != 0)
 		return;
+	if (d->row[g->at].at_us != 0 && d->row[g->at].at_us != row->at_us)
+		return;
 	if (!d->waived &&
 	    watermark_next(row->state, WATERMARK_SYNC) < 0) {
 		if (d->row[g->at].result == MARK_NONE)

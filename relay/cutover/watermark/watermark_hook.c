@@ -4,7 +4,9 @@
  * whose watermark is reached, and say which are synchronized.
  *
  * At least once: a row of ledger.db says that it is to be told until the
- * program has taken the list, whatever ends in between.
+ * program has taken the list, whatever ends in between. A watermark that was
+ * withdrawn and reached again while the program ran is not the one that it was
+ * told of: it is told anew, whatever the program says of the first one.
  */
 #include "relay/cutover/watermark/watermarks_int.h"
 
@@ -88,7 +90,8 @@ static void on_due(void *arg, const struct watermark *row)
 		return;
 	put_line(w, row, &h->input);
 	h->row[h->n++] = (struct mark_hook_row){
-	    .address = mem_strdup(row->address), .leg = mem_strdup(row->leg)};
+	    .address = mem_strdup(row->address), .leg = mem_strdup(row->leg),
+	    .at_us = row->at_us};
 }
 
 static void gather(struct watermarks *w, struct mark_hook *h)
@@ -217,7 +220,7 @@ static void post(struct watermarks *w, const struct mark_hook_row *r,
 {
 	watermark_post(w->last, &(struct watermark_op){.what = DO_HOOK,
 	    .hook = hook, .note = text, .address = slice_str(r->address),
-	    .leg = r->leg});
+	    .leg = r->leg, .at_us = r->at_us});
 }
 
 static void raise(struct mark_hook *h, unsigned failed, const char *address,
@@ -274,7 +277,8 @@ static bool decide_leg(struct watermarks *w, struct mark_hook *h)
 		    (d.leg != NULL && strcmp(d.leg, r->leg) != 0))
 			continue;
 		d.leg = r->leg;
-		d.row[d.n++].address = r->address;
+		d.row[d.n].address = r->address;
+		d.row[d.n++].at_us = r->at_us;
 		r->decided = true;
 		post(w, r, HOOK_TAKEN, NULL);
 	}

@@ -54,6 +54,8 @@ struct watermark_decision {
 	unsigned n;
 	struct {
 		const char *address;
+		int64_t at_us; /* counts for the one that has its state since
+				* then; 0: whichever there is */
 		enum mark_result result; /* filled */
 		const char *leg; /* of MARK_EARLY; filled */
 		int state;	 /* enum watermark_state, then */

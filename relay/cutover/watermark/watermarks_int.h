@@ -97,6 +97,7 @@ enum { MARK_HOOK_ROWS = 1000, MARK_LINE_MAX = 1024 };
 
 struct mark_hook_row {
 	char *address, *leg;
+	int64_t at_us; /* since when it was reached, as it was told */
 	bool synced, decided; /* it said so; and that is written down */
 	char *failed;	      /* what it said; NULL: it did not */
 };
