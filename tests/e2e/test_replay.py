@@ -334,6 +334,24 @@ def test_a_rollback_with_replay_asks_before_it_changes_anything(gw, legacy):
     assert gw.cli_json(f"route get {ANN}")[0]["route"] == "legacy"
 
 
+@pytest.mark.parametrize("last", ["cloud+legacy", "legacy+cloud"])
+def test_a_rollback_of_two_flips_replays_what_the_first_kept_from_a_leg(
+        gw, legacy, last):
+    """The last route names legacy, which lacks the mail of the one before."""
+    gw.cli(f"route set legacy {ANN} --tag client=apple")
+    gw.cli(f"flip cloud {ANN}")
+    ids = [gw.send(to=ANN) for _ in range(2)]
+    gw.wait_empty()
+    gw.cli(f"flip {last} {ANN}")
+    both = gw.send(to=ANN)
+    gw.wait_empty()
+    assert "from cloud to legacy" in gw.cli(
+        "rollback --where client=apple --since -1h --replay")
+    end = done(gw, 1)
+    assert (end["replayed"], end["there"]) == (2, 1)
+    assert got(legacy) == {id: 1 for id in ids + [both]}
+
+
 def test_the_members_of_a_wave(gw, legacy):
     gw.cli("route", "set", "legacy", ANN, BOB)
     gw.cli("wave create w1 --where 'address = \"ann@example.com\"'")

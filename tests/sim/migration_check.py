@@ -11,8 +11,8 @@ Every recipient of a message that got 250
   later change took back before it was delivered;
 - reached no other leg, unless a replay brought it there;
 - reached no leg twice, unless an event calls the delivery uncertain.
-And what a leg got of those that a rollback took from it is replayed to the
-legs that the rollback gave them.
+And of the recipients of a rollback, which has all of the run for its period,
+what other legs got before it is replayed to the legs that they have then.
 """
 import bisect
 import collections
@@ -195,13 +195,12 @@ class Judge:
     def judge_rollback(self, change):
         _, who = self.history.rows[change]
         for key in sorted(k for k in self.sent if k[1] in who):
-            before = set(self.history.legs_at(key[1], change - 1))
             after = set(self.history.legs_at(key[1], change))
             place = self.events.noted[change]
             had = [e for p, e in self.events.of.get(key, ())
                    if e["event"] == "delivered" and p < place and
-                   e["leg"] in before - after]
-            for leg in after - before:
+                   e["leg"] not in after]
+            for leg in after:
                 if had and not self.got[*key, leg]:
                     self.fault("not replayed", key, f"{had[0]['leg']} got it "
                                f"before change {change}, {leg} has it not")

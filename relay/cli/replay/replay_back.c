@@ -124,6 +124,25 @@ void replay_back_row(void *arg, struct slice key,
 		replay_back_add(arg, key, before->route, after->route);
 }
 
+void replay_back_row_across(void *arg, struct slice key,
+    const struct table_value *before, const struct table_value *after)
+{
+	struct replay_back *b = arg;
+	struct slice had = slice_str(before->route), gets, from, to;
+
+	if (!before->row || !after->row || key.p[0] == '@' ||
+	    strcmp(before->route, after->route) == 0) {
+		replay_back_row(b, key, before, after);
+		return;
+	}
+	while (next_leg(&had, &from)) {
+		gets = slice_str(after->route);
+		while (next_leg(&gets, &to))
+			if (!slice_eq(from, to))
+				add(b, from, to, key);
+	}
+}
+
 static struct replay_wish wish_of(const struct replay_back *b, unsigned i)
 {
 	const char *note = cli_value(b->c, "note");

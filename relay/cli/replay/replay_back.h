@@ -23,7 +23,13 @@ void replay_back_free(struct replay_back *b); /* NULL is fine */
 /* As the function of a change_show: a row before and after it is taken back. */
 void replay_back_row(void *arg, struct slice key,
     const struct table_value *before, const struct table_value *after);
-/* The same of a recipient by its routes, as they are stored. */
+/* As replay_back_row(), where several flips are taken back: a leg that the
+ * last route names may have missed mail under a route before it. So each leg of
+ * it is a source for each leg of the route behind it; what that leg has does
+ * not go again. */
+void replay_back_row_across(void *arg, struct slice key,
+    const struct table_value *before, const struct table_value *after);
+/* As replay_back_row(), of a recipient by its routes, as they are stored. */
 void replay_back_add(struct replay_back *b, struct slice key,
     const char *before, const char *after);
 /* As replay_preview(), for each pair of legs. CLI_DONE also when there is

@@ -51,7 +51,7 @@ static int show_left(struct cli *c, const struct rollback *rb,
 static int preview_replay(struct cli *c, struct change *ch,
     const struct change_how *how, struct replay_back *b)
 {
-	const struct change_show show = {replay_back_row, b};
+	const struct change_show show = {replay_back_row_across, b};
 	struct change_done done;
 	struct error err;
 
