@@ -230,6 +230,46 @@ static void a_client_has_a_share(void **state)
 	assert_true(ask_cache_take(f->c, CLOUD, ONE, 3));
 }
 
+/* A client that is left alone stays so, however many others ask. */
+static void others_do_not_wash_out_a_silence(void **state)
+{
+	struct fix *f = *state;
+
+	for (int i = 0; i < 3; i++)
+		ask_cache_silent(f->c, CLOUD, ONE, HOUR_MS);
+	assert_false(ask_cache_may_ask(f->c, CLOUD, ONE, HOUR_MS));
+	for (uint64_t k = 100; k < 20000; k++)
+		assert_true(ask_cache_may_ask(f->c, CLOUD, k, HOUR_MS));
+	assert_false(ask_cache_may_ask(f->c, CLOUD, ONE, HOUR_MS));
+	clock_fake_step(&f->clock, INT64_C(1000) * HOUR_MS);
+	assert_true(ask_cache_may_ask(f->c, CLOUD, ONE, HOUR_MS));
+}
+
+/* The table or the legs are others now. */
+static void a_clear_forgets_what_the_legs_are_like(void **state)
+{
+	static const uint64_t clients[] = {ONE, TWO, THREE};
+	struct fix *f = *state;
+
+	put(f, key(CLOUD, 7, 7), FOUND_EVERYBODY, 1000);
+	for (int i = 0; i < 3; i++)
+		ask_cache_silent(f->c, LEGACY, clients[i], 1000);
+	assert_true(ask_cache_everybody(f->c, CLOUD));
+	assert_false(ask_cache_may_ask(f->c, LEGACY, 19, 1000));
+	ask_cache_clear(f->c);
+	assert_false(ask_cache_everybody(f->c, CLOUD));
+	assert_true(ask_cache_may_ask(f->c, LEGACY, 19, 1000));
+}
+
+static void what_is_given_back_unasked_is_no_share(void **state)
+{
+	struct fix *f = *state;
+
+	ask_cache_give(f->c, CLOUD, ONE);
+	assert_true(ask_cache_take(f->c, CLOUD, ONE, 1));
+	assert_false(ask_cache_take(f->c, CLOUD, ONE, 1));
+}
+
 static void who_is_one_client(void **state)
 {
 	static const struct {
@@ -316,6 +356,9 @@ int main(void)
 		T(a_silent_leg_is_left_alone),
 		T(it_is_silent_for_all_when_it_is_for_three),
 		T(a_client_has_a_share),
+		T(others_do_not_wash_out_a_silence),
+		T(a_clear_forgets_what_the_legs_are_like),
+		T(what_is_given_back_unasked_is_no_share),
 		T(who_is_one_client),
 		T(the_last_fact_is_better_than_none),
 		T(a_harvest_does_not_wash_out_the_last_facts),

@@ -140,6 +140,71 @@ static void a_leg_that_comes_and_goes_is_counted_in_full(void **state)
 	assert_true(ended(f));
 }
 
+static bool is_same(const struct queue_span *a, const struct queue_span *b)
+{
+	return a->from_us == b->from_us && a->to_us == b->to_us &&
+	       a->counts_us == b->counts_us;
+}
+
+/* An hour each and two hours between, but one second behind number `at`. */
+static void fill_spans(struct queue_span was[QUEUE_SPANS], int at)
+{
+	for (int i = 0; i < QUEUE_SPANS; i++) {
+		was[i].from_us = WALL - (QUEUE_SPANS - i) * 3 * HOUR;
+		was[i].to_us = was[i].from_us + HOUR;
+		was[i].counts_us = HOUR - i * SECOND;
+	}
+	was[at + 1].from_us = was[at].to_us + SECOND;
+}
+
+/* The time between the two counts as down: the less of it, the better. */
+static void the_two_with_the_least_between_become_one(void **state)
+{
+	static const int at[] = {0, 5, QUEUE_SPANS - 2};
+	struct fixture *f = *state;
+	struct queue_span was[QUEUE_SPANS], s[QUEUE_SPANS];
+
+	for (size_t k = 0; k < ARRAY_LEN(at); k++) {
+		fill_spans(was, at[k]);
+		queue_leg_suspend(f->q, LEGACY, false);
+		queue_leg_downs_restore(f->q, LEGACY, was, QUEUE_SPANS);
+		queue_leg_suspend(f->q, LEGACY, true);
+		assert_int_equal(queue_leg_downs(f->q, LEGACY, s),
+		    QUEUE_SPANS);
+		was[at[k]].to_us = was[at[k] + 1].to_us;
+		was[at[k]].counts_us += was[at[k] + 1].counts_us;
+		for (int i = 0; i < QUEUE_SPANS - 1; i++)
+			assert_true(is_same(&s[i],
+			    &was[i <= at[k] ? i : i + 1]));
+		assert_true(s[QUEUE_SPANS - 1].to_us == INT64_MAX);
+	}
+}
+
+/* The fixture's lifetime and 14 days: nothing that lives is older. */
+static void what_no_delivery_has_seen_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	const struct queue_span was[] = {
+	    {WALL - 30 * DAY, WALL - 20 * DAY, 10 * DAY},
+	    {WALL - 19 * DAY, WALL - 14 * DAY - 2 * HOUR, DAY},
+	    {WALL - 14 * DAY - HOUR, WALL - 14 * DAY, HOUR},
+	    {WALL - 3 * DAY, WALL - 2 * DAY, DAY}};
+	struct queue_span s[QUEUE_SPANS];
+
+	queue_leg_downs_restore(f->q, LEGACY, was, ARRAY_LEN(was));
+	assert_int_equal(queue_leg_downs(f->q, LEGACY, s), 4);
+	queue_leg_suspend(f->q, LEGACY, true);
+	assert_int_equal(queue_leg_downs(f->q, LEGACY, s), 3);
+	assert_true(is_same(&s[0], &was[2]));
+	assert_true(is_same(&s[1], &was[3]));
+	assert_true(s[2].to_us == INT64_MAX);
+	queue_leg_suspend(f->q, LEGACY, false);
+	queue_leg_downs_restore(f->q, LEGACY, was, 1);
+	queue_leg_suspend(f->q, LEGACY, true);
+	assert_int_equal(queue_leg_downs(f->q, LEGACY, s), 1);
+	assert_true(s[0].to_us == INT64_MAX);
+}
+
 static void what_is_given_back_counts_as_before(void **state)
 {
 	struct fixture *f = *state;
@@ -153,9 +218,7 @@ static void what_is_given_back_counts_as_before(void **state)
 	assert_true(queue_leg_down_since(f->q, LEGACY) == WALL - 2 * DAY);
 	queue_leg_suspend(f->q, LEGACY, false);
 	assert_int_equal(queue_leg_downs(f->q, LEGACY, s), 2);
-	assert_true(s[0].from_us == was[0].from_us &&
-		    s[0].to_us == was[0].to_us &&
-		    s[0].counts_us == was[0].counts_us);
+	assert_true(is_same(&s[0], &was[0]));
 	assert_in_range(s[1].to_us, WALL, WALL + SECOND);
 	assert_true(s[1].counts_us == s[1].to_us - s[1].from_us);
 	/* Half of the first, and the second: three days that do not count. */
@@ -195,6 +258,8 @@ int main(void)
 		T(of_another_leg_it_counts),
 		T(unreachable_time_does_not_count),
 		T(a_leg_that_comes_and_goes_is_counted_in_full),
+		T(the_two_with_the_least_between_become_one),
+		T(what_no_delivery_has_seen_is_forgotten),
 		T(what_is_given_back_counts_as_before),
 		T(what_lasts_goes_on_when_it_is_still_suspended),
 	};
