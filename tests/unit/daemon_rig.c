@@ -233,6 +233,12 @@ static void take_job(struct drig *r, struct spool_fetch *f)
 	mem_free(j);
 }
 
+static void note_question(struct drig *r, const struct question_letter *q)
+{
+	r->questions++;
+	snprintf(r->asked_about, sizeof(r->asked_about), "%s", q->to);
+}
+
 static void on_worker_letter(struct drig *r, struct letter *l)
 {
 	struct spool_draft_letter *d;
@@ -249,7 +255,8 @@ static void on_worker_letter(struct drig *r, struct letter *l)
 	case W_YIELD: /* of connections: there are none */
 	case W_OFFER:
 	case W_QUESTION:
-		r->questions += l->kind == W_QUESTION;
+		if (l->kind == W_QUESTION)
+			note_question(r, (struct question_letter *)l);
 		r->calls++;
 		mem_free(l);
 		break;

@@ -58,6 +58,7 @@ struct drig {
 	unsigned asked; /* resolves that were not answered */
 	unsigned calls; /* of the worker, about connections */
 	unsigned questions; /* of those */
+	char asked_about[ADDR_MAX + 1]; /* by the last: a recipient */
 	bool read; /* the test reads the journal: it waits for that */
 	/* Fields of reports besides their results. */
 	uint64_t sender;

@@ -27,6 +27,17 @@ static int teardown(void **state)
 	return 0;
 }
 
+static unsigned lines_with(FILE *log, const char *text)
+{
+	char line[2048];
+	unsigned n = 0;
+
+	rewind(log);
+	while (fgets(line, sizeof(line), log) != NULL)
+		n += strstr(line, text) != NULL;
+	return n;
+}
+
 /* ---- in doubt ---------------------------------------------------------- */
 
 /* As workers do: the third fault in a row shuts the gate at once. */
@@ -512,6 +523,73 @@ static void it_is_asked_again_once_an_answer_is_there(void **state)
 	assert_int_equal(r->questions, before + 2);
 }
 
+/* That proves more than one that met the fault, which a stranger can choose. */
+static void it_is_asked_about_one_that_got_mail_today(void **state)
+{
+	struct drig *r = *state;
+	char good[ADDR_MAX + 1] = "";
+
+	assert_false(leg_good_recipient(r->queue_thread, r->legacy, good));
+	assert_string_equal(good, "");
+	r->good = "good@example.com";
+	legf_deliver(r);
+	r->good = NULL;
+	assert_true(leg_good_recipient(r->queue_thread, r->legacy, good));
+	assert_string_equal(good, "good@example.com");
+	assert_false(leg_good_recipient(r->queue_thread, r->cloud, good));
+	clock_fake_step(&r->clock, INT64_C(2000000));
+	r->faulted = "refused@example.com";
+	legf_fault(r, 1);
+	assert_int_equal(r->questions, 1);
+	assert_string_equal(r->asked_about, "good@example.com");
+}
+
+static void after_a_day_it_is_asked_about_one_that_met_the_fault(void **state)
+{
+	struct drig *r = *state;
+	char good[ADDR_MAX + 1];
+
+	r->good = "good@example.com";
+	legf_deliver(r);
+	r->good = NULL;
+	clock_fake_step(&r->clock, INT64_C(1000000) * (86400 - PUMPED_S));
+	assert_true(leg_good_recipient(r->queue_thread, r->legacy, good));
+	clock_fake_step(&r->clock, INT64_C(1000000) * PUMPED_S);
+	assert_false(leg_good_recipient(r->queue_thread, r->legacy, good));
+	r->faulted = "refused@example.com";
+	for (unsigned k = 1; k <= 9; k++)
+		legf_fault(r, k);
+	assert_int_equal(r->questions, 0);
+	legf_fault(r, 10);
+	assert_int_equal(r->questions, 1);
+	assert_string_equal(r->asked_about, "refused@example.com");
+}
+
+/* Many met it, and a question got past: the leg is well, those messages are
+ * not, and only an administrator can tell why. */
+static void refused_messages_of_a_leg_that_is_well_are_told(void **state)
+{
+	static const char text[] = "It took a question of our own";
+	struct drig *r = *state;
+	struct question_letter a;
+	FILE *log = tmpfile();
+
+	assert_non_null(log);
+	r->faulted = "user0@example.com";
+	log_setup(fileno(log), LOG_LV_WARN, r->shared.clock);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned k = 1; k <= 9 + round; k++)
+			legf_fault(r, 1 + k % 6);
+		a = answer_to(r, leg_run(r->queue_thread, r->legacy),
+		    CLASS_NONE);
+		leg_answered(r->queue_thread, &a);
+		assert_false(legf_suspended(r));
+		assert_int_equal(lines_with(log, text), round);
+	}
+	log_setup(-1, LOG_LV_ERROR, &clock_system);
+	fclose(log);
+}
+
 /* Each time when leg.probe is over, unless an answer is waited for. */
 static void a_suspended_leg_is_asked_again_and_again(void **state)
 {
@@ -559,6 +637,9 @@ int main(void)
 	    TEST(a_question_that_gets_past_the_fault_ends_it),
 	    TEST(a_leg_that_counts_no_messages_is_not_suspended),
 	    TEST(it_is_asked_again_once_an_answer_is_there),
+	    TEST(it_is_asked_about_one_that_got_mail_today),
+	    TEST(after_a_day_it_is_asked_about_one_that_met_the_fault),
+	    TEST(refused_messages_of_a_leg_that_is_well_are_told),
 	    TEST(a_suspended_leg_is_asked_again_and_again),
 	};
 
