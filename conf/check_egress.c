@@ -179,6 +179,12 @@ static int check_rewriting(const struct conf *c, struct conf_leg *l,
 		    "rewrite_sender = \"never\"", l->name,
 		    l->trust == TRUST_SKIP_LISTING ? "skip-listing" :
 						     "inbound-gateway");
+	if (l->xclient)
+		return error_at(err, l->file, l->line, "leg \"%s\" is told "
+		    "the client (xclient = true), so its SPF would judge "
+		    "srs.domain by the client's address and fail it; write "
+		    "rewrite_sender = \"never\", or xclient = false",
+		    l->name);
 	if (c->srs.domain[0] == '\0')
 		return error_at(err, l->file, l->line, "leg \"%s\" has "
 		    "rewrite_sender = \"when-spf-fails\", and there is no "

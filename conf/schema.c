@@ -169,7 +169,8 @@ const struct conf_param param_table[] = {
 	  "When a sender is put under srs.domain for this leg: never, or when-spf-fails (when its "
 	  "domain's record of SPF fails the addresses that the leg sees: public_address, else a "
 	  "public source). A sender that dsn.guard would not tell gets a return address. Copies "
-	  "keep theirs. Not for a leg that looks through us (trust)." },
+	  "keep theirs. Not for a leg that looks through us (trust), or is told the client "
+	  "(xclient)." },
 	{ IN(LEG), "xclient", &T_BOOL, LEG(xclient), "false", 0, 0, LIVE, NULL,
 	  "The leg is told the client of each message (XCLIENT, as Postfix has it), where it "
 	  "offers that to us; its own SPF, lists and logs then see that client." },

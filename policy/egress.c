@@ -157,3 +157,12 @@ enum leg_sender leg_sender_judged(enum spf_result result)
 	return result == SPF_FAIL || result == SPF_TEMPERROR ?
 	    LEG_SENDER_SRS : LEG_SENDER_OWN;
 }
+
+struct egress_choice leg_sender_choice(enum spf_result result,
+    bool dmarc_fails)
+{
+	bool srs = leg_sender_judged(result) == LEG_SENDER_SRS;
+
+	return (struct egress_choice){.rewrite = srs,
+	    .dmarc_would_fail = srs && dmarc_fails};
+}

@@ -92,5 +92,10 @@ enum leg_sender leg_sender_choose(const struct conf *c,
  * worst of them. Without an answer of the DNS it is rewritten, too: that
  * loses no mail, while a leg that gets an answer might refuse it. */
 enum leg_sender leg_sender_judged(enum spf_result result);
+/* The same as a choice of one way. The mail goes also where the policy of the
+ * From domain (`dmarc_fails`, as in egress_case) will fail it there: as it
+ * came it would fail SPF as well. */
+struct egress_choice leg_sender_choice(enum spf_result result,
+    bool dmarc_fails);
 
 #endif

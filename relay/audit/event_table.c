@@ -78,7 +78,7 @@ const struct event_row event_table[EVENTS] = {
 	[EVENT_EGRESS] = { "egress",
 		"id from egress spf rewritten verdicts reason dmarc",
 		"A way out to the internet was chosen for an attempt, or it waits for one" },
-	[EVENT_REWRITTEN] = { "rewritten", "id from leg rewritten spf reason",
+	[EVENT_REWRITTEN] = { "rewritten", "id from leg rewritten spf reason dmarc",
 		"A leg was told another sender than the message has" },
 	[EVENT_WAVE] = { "wave",
 		"name state step run slice change members done pending who reason",

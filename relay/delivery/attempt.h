@@ -40,6 +40,7 @@ struct attempt {
 	const struct egress_judged *judged; /* the way out, once it is known */
 	enum leg_sender sender; /* what the leg is told, once it is known */
 	const char *sender_spf; /* … by this result; "": it was not asked */
+	bool sender_dmarc_fails; /* … and its From domain will fail it */
 	struct outcome_letter *outcome; /* waits for the header of a DSN */
 	struct strbuf head;
 };

@@ -14,6 +14,7 @@ static void take_result(struct attempt *at, const struct egress_judged *judged)
 {
 	at->sender = leg_sender_judged(judged->way[0].result);
 	at->sender_spf = spf_result_text(judged->way[0].result);
+	at->sender_dmarc_fails = judged->choice.dmarc_would_fail;
 }
 
 /* By the table as it is now: a notice about a recipient without a row is for a
@@ -115,5 +116,7 @@ void attempt_sender_note(const struct attempt *at)
 	if (at->sender == LEG_SENDER_SRS)
 		jout_str(j, "spf", at->sender_spf);
 	jout_str(j, "reason", at->sender == LEG_SENDER_SRS ? "spf" : "guard");
+	if (at->sender_dmarc_fails)
+		jout_str(j, "dmarc", "would-fail");
 	note_post(&n, sh->spool, NOTE_SYSTEM, clock_wall_us(sh->clock));
 }

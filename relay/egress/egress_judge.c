@@ -190,6 +190,8 @@ static void choose(struct egress_question *q)
 
 	if (q->only != NULL) {
 		q->judged.leg = q->only->id;
+		q->judged.choice = leg_sender_choice(
+		    q->judged.way[0].result, q->dmarc_fails);
 		return;
 	}
 	for (unsigned i = 0; i < e.n; i++)
@@ -454,8 +456,7 @@ static struct egress_question *question_new(struct egress_judge *j,
 	strbuf_init(&q->from, ADDR_MAX);
 	strbuf_init(&q->srs, ADDR_MAX);
 	strbuf_addsl(&q->from, s->from.text);
-	if (s->leg == NULL && s->conf->srs.domain[0] != '\0' &&
-	    is_name(s->from.domain))
+	if (s->conf->srs.domain[0] != '\0' && is_name(s->from.domain))
 		strbuf_addf(&q->srs, "postmaster@%s", s->conf->srs.domain);
 	list_init(&q->looks);
 	list_push_back(&j->questions, &q->node);

@@ -47,7 +47,7 @@ struct egress_judged {
 struct egress_subject {
 	const struct conf *conf; /* counted (conf_ref()) */
 	/* NULL: the egresses in use. A leg of the table: it alone is judged,
-	 * and nothing is chosen. */
+	 * and the choice is the sender's (leg_sender_choice()). */
 	const struct conf_leg *leg;
 	struct addr from;	 /* its text is empty: the null sender */
 	bool waited;		 /* outbound.temperror_wait is over */

@@ -44,6 +44,16 @@ static bool is_forecast(const struct intake *in)
 	       !(in->mail->env.spf[0] != '\0' && in->sender.result == SPF_FAIL);
 }
 
+/* Before a leg is told another sender, its attempt asks for the policy of the
+ * From domain (attempt_sender.c), to whatever leg it goes by then. */
+static bool may_be_rewritten(const struct conf *c)
+{
+	for (int i = 0; i < c->legs; i++)
+		if (c->leg[i].rewrite_sender != REWRITE_NEVER)
+			return true;
+	return false;
+}
+
 /* An attempt has no header at hand. */
 void egress_read_header(struct intake *in)
 {
@@ -52,7 +62,8 @@ void egress_read_header(struct intake *in)
 	struct strbuf from, signers;
 	bool whole;
 
-	if (!in->egress.asked && !is_forecast(in))
+	if (!in->egress.asked && !is_forecast(in) &&
+	    !may_be_rewritten(intake_conf(in)))
 		return;
 	head = spool_draft_head(m->draft);
 	section = header_section(head);

@@ -90,6 +90,30 @@ def test_the_sender_that_the_leg_is_told(make_trusted, legacy, domain, want):
               gw.run(f"trace {id}").stdout, "the trail to have it")
 
 
+@pytest.mark.parametrize("author, signer, fails", [
+    ("strict.test", "", True), ("strict.test", "strict.test", False),
+    ("mild.test", "", False), ("srs.test", "", False)])
+def test_what_dmarc_says_of_a_rewritten_sender(make_trusted, legacy, names,
+                                               author, signer, fails):
+    """By the policy of From, a signature, and srs.test where SPF passes it."""
+    names.zone.update({
+        ("_dmarc.strict.test", "TXT"): ["v=DMARC1; p=reject"],
+        ("_dmarc.mild.test", "TXT"): ["v=DMARC1; p=none"],
+        ("_dmarc.srs.test", "TXT"): ["v=DMARC1; p=quarantine"],
+        ("srs.test", "TXT"): [f"v=spf1 ip4:{US} -all"]})
+    gw = make_trusted(**WHEN)
+    gw.cli(f"route set legacy {ANN}")
+    signed = f"DKIM-Signature: v=1; d={signer}\r\n" if signer else ""
+    with gw.dialog(first=PROXIED) as d:
+        d.envelope("x@client.test", ANN)
+        id = queued_id(d.data(f"{signed}From: a@{author}\r\n"
+                              "Subject: x\r\n\r\nx\r\n.\r\n"))
+    assert re.fullmatch(SRS % "client.test", legacy.wait_message(id).sender)
+    gw.wait_event("delivered", id)
+    [event] = gw.events(id, "rewritten")
+    assert event.get("dmarc") == ("would-fail" if fails else None)
+
+
 def test_a_recipient_without_a_row(make_trusted, legacy):
     """A bounce of that mail is told only to a sender that passed."""
     gw = make_trusted(**WHEN)

@@ -379,6 +379,11 @@ static const struct bad sense[] = {
 	  "rewrite_sender = \"when-spf-fails\" }\n",
 	  "4: leg \"x\" looks through us (trust = \"inbound-gateway\"), so srs.domain would be "
 	  "judged by the client's address and fail; write rewrite_sender = \"never\"" },
+	{ B "leg \"x\" { hosts = { \"a\" } xclient = true "
+	  "rewrite_sender = \"when-spf-fails\" }\n",
+	  "4: leg \"x\" is told the client (xclient = true), so its SPF would judge "
+	  "srs.domain by the client's address and fail it; write rewrite_sender = "
+	  "\"never\", or xclient = false" },
 	{ B "leg \"x\" { hosts = { \"a\" } tls = verify xclient = true "
 	  "auth_user = \"u\" auth_secret = \"/s\" }\n",
 	  "4: leg \"x\" has xclient and auth_user, and XCLIENT ends a login; leave auth_user "

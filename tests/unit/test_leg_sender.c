@@ -68,11 +68,28 @@ static void a_fail_is_rewritten_and_so_is_a_silent_dns(void **state)
 		    want[r]);
 }
 
+static void what_dmarc_fails_is_told(void **state)
+{
+	struct egress_choice c;
+
+	(void)state;
+	for (int r = 0; r < SPF_RESULTS; r++) {
+		c = leg_sender_choice((enum spf_result)r, true);
+		assert_int_equal(c.way, 0);
+		assert_int_equal(c.rewrite,
+		    (int)leg_sender_judged((enum spf_result)r) == SRS);
+		assert_int_equal(c.dmarc_would_fail, c.rewrite);
+		c = leg_sender_choice((enum spf_result)r, false);
+		assert_false(c.dmarc_would_fail);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_the_primary_of_a_leg_that_wants_it),
 		cmocka_unit_test(a_fail_is_rewritten_and_so_is_a_silent_dns),
+		cmocka_unit_test(what_dmarc_fails_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
