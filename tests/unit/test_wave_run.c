@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
+
 #include "policy/wave/file/exclude.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
@@ -366,6 +368,62 @@ static void a_rollback_stops_the_slices(void **state)
 	wave_rig_free(r);
 }
 
+/* The leg that its members had was taken out of the configuration. */
+static void lose_old_leg(struct wave_rig *r)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(r->t->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE log SET old_route = 'moon' "
+	    "WHERE new_route = 'cloud'", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+#define MOON "its rollback stopped: it can not be undone: 'moon' is no leg " \
+	"of the configuration (legacy, cloud, third) and none of both, " \
+	"defer, reject, gone"
+
+static void a_rollback_that_never_succeeds_stops(void **state)
+{
+	struct wave_rig *r = wave_rig_new(state);
+	struct wave_order o = wave_rig_order("w1", WAVE_ROLLBACK);
+
+	wave_tmp_create(r->t, "w1", "ann bob");
+	wave_tmp_create(r->t, "w2", "cid");
+	wave_rig_start(r, "w1", 1);
+	wave_rig_settle(r);
+	lose_old_leg(r);
+	o.slice = 1;
+	wave_rig_do(r, &o);
+	wave_rig_start(r, "w2", 1);
+	wave_rig_told(r, "w1 start running, w1 slice-done running 1:1, "
+	    "w1 rollback running, w2 start running");
+	for (int i = 0; i < 5; i++)
+		wave_rig_pass(r, 1);
+	/* Nor does it move others on, and other waves have their turn. */
+	wave_rig_told(r, "w1 pause paused (" MOON ")");
+	wave_rig_pass(r, 61);
+	wave_rig_told(r, "w2 slice-done running 1:1, w2 end done");
+	wave_rig_free(r);
+}
+
+static void the_rollback_of_a_done_wave_stops_as_well(void **state)
+{
+	struct wave_rig *r = done_wave(state);
+	struct wave_order o = wave_rig_order("w1", WAVE_ROLLBACK);
+
+	lose_old_leg(r);
+	o.slice = 3;
+	wave_rig_do(r, &o);
+	for (int i = 0; i < 5; i++)
+		wave_rig_pass(r, 1);
+	wave_rig_told(r, "w1 rollback done, w1 rollback done (" MOON ")");
+	for (int i = 0; i < 5; i++)
+		wave_rig_pass(r, 1);
+	wave_rig_told(r, "");
+	wave_rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +443,8 @@ int main(void)
 	    cmocka_unit_test(some_members_alone_go_back),
 	    cmocka_unit_test(in_slices_the_newest_go_first),
 	    cmocka_unit_test(a_rollback_stops_the_slices),
+	    cmocka_unit_test(a_rollback_that_never_succeeds_stops),
+	    cmocka_unit_test(the_rollback_of_a_done_wave_stops_as_well),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

@@ -50,7 +50,8 @@ struct wave {
 	const char *route;  /* the target; "": none yet */
 	struct wave_options options;
 	int64_t at_us;	    /* planned or scheduled for; 0: no time */
-	const char *reason; /* why it is paused; "": by a command, or is not */
+	const char *reason; /* why it was paused, or its rollback stopped, if it
+			     * was not by a command; "" */
 	int64_t created_us, moved_us; /* wall clock; moved: the last event */
 	const char *who, *host, *note; /* of its creation */
 };
@@ -90,7 +91,7 @@ struct wave_said {
 	const char *route;	    /* NULL: stays */
 	const struct wave_options *options; /* NULL: stay */
 	int64_t at_us;		    /* schedule */
-	const char *reason;	    /* pause; NULL: none */
+	const char *reason;	    /* of what is no command; NULL: none */
 	bool part;		    /* rollback */
 	int64_t now_us;		    /* wall clock */
 };

@@ -178,8 +178,8 @@ static void take_said(struct wave_file *f, struct wave *w,
 		w->options = *said->options;
 	w->at_us = said->event == WAVE_SCHEDULE	    ? said->at_us
 		   : said->event == WAVE_UNSCHEDULE ? 0 : w->at_us;
-	w->reason = said->event == WAVE_PAUSE && said->reason != NULL
-			? arena_strdup(f->texts, said->reason) : "";
+	w->reason = said->reason == NULL ? ""
+					 : arena_strdup(f->texts, said->reason);
 	w->moved_us = said->now_us;
 	if (said->event == WAVE_ROLLBACK && !said->part)
 		w->begun = false;

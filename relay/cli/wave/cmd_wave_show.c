@@ -295,6 +295,8 @@ static void say_wave(struct cli *c, const struct wave *w,
 	say_members(&v);
 	say_time(&v, "at", w->at_us);
 	say_options(c, &w->options);
+	if (w->reason[0] != '\0' && w->state != WAVE_PAUSED)
+		out_say(&c->out, "%-10s %s", "stopped", w->reason);
 	say_slices(&v);
 	say_time(&v, "done by", g->end_us);
 	say_wait(&v);

@@ -271,6 +271,40 @@ static int act(const struct wave_now *n, const struct wave_due *due,
 	return 0;
 }
 
+/* A rollback that cannot go on would keep all other waves from theirs. What is
+ * back by then stays so, and no slice follows that moves others on. */
+static int stop_back(const struct wave_now *n, const struct error *why,
+    struct error *err)
+{
+	bool makes_slices = n->wave->state == WAVE_RUNNING ||
+			    n->wave->state == WAVE_SCHEDULED;
+	struct wave_options options = n->wave->options;
+	char reason[sizeof(why->text) + 40];
+	const struct wave_said said = {
+	    .event = makes_slices ? WAVE_PAUSE : WAVE_ROLLBACK,
+	    .options = &options,
+	    .part = true,
+	    .reason = reason,
+	    .now_us = n->now_us,
+	};
+
+	snprintf(reason, sizeof(reason), "its rollback stopped: %s",
+	    why->text);
+	options.rollback = 0;
+	if (run_move(n, &said, err) < 0)
+		return -1;
+	run_tell(n, said.event, NULL, NULL);
+	return 0;
+}
+
+static int stop(const struct wave_now *n, const struct error *why,
+    struct error *err)
+{
+	return n->wave->options.rollback > 0
+		   ? stop_back(n, why, err)
+		   : move_and_tell(n, WAVE_PAUSE, why->text, err);
+}
+
 /* A step that fails again and again is for a person to look at. */
 static void failed(const struct wave_now *n, const struct error *err)
 {
@@ -285,7 +319,7 @@ static void failed(const struct wave_now *n, const struct error *err)
 	if (++r->failures < FAILURES)
 		return;
 	r->failures = 0;
-	if (move_and_tell(n, WAVE_PAUSE, err->text, &ignored) < 0)
+	if (stop(n, err, &ignored) < 0)
 		log_error("wave.pause", kv_str("wave", n->wave->name),
 		    kv_err(&ignored));
 }
