@@ -119,7 +119,8 @@ static void put_decision(struct cli *c, const struct lookup_query *q,
 	jout_int(j, "code", d->verdict == VERDICT_REFUSE ? d->reply.code : 250);
 	jout_str(j, "enhanced",
 	    d->verdict == VERDICT_REFUSE ? d->reply.enh : "2.1.5");
-	jout_str(j, "reply", d->reply.text);
+	jout_str(j, "reply",
+	    d->verdict == VERDICT_REFUSE ? d->reply.text : "");
 	jout_str(j, "ask", asked(c, d));
 	put_legs(c, j, q, d);
 	jout_str(j, "from_leg",

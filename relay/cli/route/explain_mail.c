@@ -67,14 +67,15 @@ static void apply(struct cli *c, struct explained_mail *m,
 	case SPF_ACT_REFUSE:
 		reply_set(&d->reply, 550, "5.7.23", "The sender's domain does "
 		    "not let this client send in its name (SPF)");
+		m->effect = ", which the recipient's domain refuses";
 		break;
 	case SPF_ACT_DEFER:
 		reply_set(&d->reply, 451, "4.7.24", "SPF cannot be checked "
 		    "now");
+		m->effect = ", so the recipient's domain takes it later";
 		break;
 	}
 	d->verdict = VERDICT_REFUSE;
-	m->refused = true;
 }
 
 /* ---- both ---------------------------------------------------------------- */
@@ -145,10 +146,10 @@ void explain_mail_say(struct cli *c, const struct explained_mail *m)
 	if (m->err.text[0] != '\0')
 		out_say(&c->out, "SPF       is not judged: %s", m->err.text);
 	if (m->judged)
-		out_say(&c->out, "SPF       %s (%s of %s)%s",
+		out_say(&c->out, "SPF       %s (%s%s%s)%s",
 		    spf_result_text(m->spf.result), m->spf.mechanism,
-		    m->spf.domain, m->refused ? ", which the recipient's "
-		    "domain refuses" : "");
+		    m->spf.mechanism[0] != '\0' ? " of " : "", m->spf.domain,
+		    m->effect != NULL ? m->effect : "");
 	if (!m->goes_out)
 		return;
 	strbuf_init(&line, OUT_LINE_MAX);

@@ -19,7 +19,8 @@ struct explained_mail {
 	const struct conf_leg *from_leg; /* whose client it is; NULL */
 	enum outbound_right right; /* by its address */
 	/* filled by explain_mail(): */
-	bool judged, refused; /* by SPF; for this recipient */
+	bool judged; /* by SPF */
+	const char *effect; /* of it on this recipient, in words; NULL: none */
 	struct egress_verdict spf; /* its leg counts for nothing */
 	bool goes_out;
 	struct egress_found way;
