@@ -179,6 +179,16 @@ def test_a_route_that_was_over_before_the_attempt(logs):
         faults(logs)
 
 
+def test_a_change_of_others_is_a_change_too(logs):
+    """m5 was accepted behind change 3, which is not about Bob."""
+    logs["sent"].append({"id": "m5", "to": [BOB]})
+    logs["receipts"].append(receipt("m5", BOB, "legacy"))
+    logs["events"] += [event(36, "accepted", id="m5"),
+                       delivered(37, "m5", BOB, "legacy", 2)]
+    assert faults(logs) == [
+        f"old route: m5 to {BOB}: legacy by change 2, after change 3"]
+
+
 def test_a_route_that_was_over_before_a_second_attempt(logs):
     """m1 was deferred, then Ann was flipped."""
     logs["events"].append(event(26, "deferred", id="m1", to=ANN,

@@ -88,7 +88,7 @@ class Judge:
                 self.got[r["id"], to, r["leg"]] += 1
         self.sent = {(s["id"], to) for s in sent for to in s["to"]}
         self.faults = []
-        self.uncertain = self.replayed = self.superseded = 0
+        self.uncertain = self.twice = self.replayed = self.superseded = 0
 
     def fault(self, word, key, text):
         self.faults.append(f"{word}: {key[0]} to {key[1]}: {text}")
@@ -144,13 +144,15 @@ class Judge:
         return back and over
 
     def judge_age(self, key, e):
-        """What the journal had before the attempt began, it must know."""
+        """A change is current until the next one, whatever that is about.
+        What the journal had of changes before the attempt began, the attempt
+        must know."""
         began = self.begun(key, e)
-        for n in self.history.newer(key[1], e["change"]):
-            if began is not None and n in self.events.noted and \
-                    self.events.noted[n] < began:
-                self.fault("old route", key, f"{e['leg']} by change "
-                           f"{e['change']}, after change {n}")
+        newer = [n for n, place in self.events.noted.items()
+                 if n > e["change"] and began is not None and place < began]
+        if newer:
+            self.fault("old route", key, f"{e['leg']} by change "
+                       f"{e['change']}, after change {max(newer)}")
         if self.history.time.get(e["change"], "") > e["time"]:
             self.fault("new route", key, f"change {e['change']} was not yet "
                        f"made at {e['time']}")
@@ -175,6 +177,7 @@ class Judge:
         self.uncertain += len(doubt)
         for leg in self.legs_of(key):
             n = self.got[*key, leg]
+            self.twice += n > 1
             if n > 1 and leg not in doubt:
                 self.fault("twice", key, f"{leg} got it {n} times")
             if leg not in told | pinned | doubt and key in self.sent:
