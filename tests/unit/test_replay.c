@@ -13,8 +13,7 @@
 
 #include "relay/audit/delivered/last_file.h"
 #include "relay/cutover/replay/replay_file.h"
-#include "relay/cutover/replay/replay_hunt.h"
-#include "relay/cutover/replay/replay_pace.h"
+#include "relay/cutover/replay/replay_int.h"
 #include "tests/unit/conf_tmp.h"
 
 enum { CLOUD, LEGACY, OTHER };
@@ -342,6 +341,32 @@ static void rows_are_kept_until_they_are_forgotten(void **state)
 	arena_free(a);
 }
 
+/* ---- what was made ------------------------------------------------------- */
+
+/* Ids of one millisecond differ in their last bits alone. */
+static void each_is_made_once(void **state)
+{
+	struct replay_job j = {.arena = arena_new()};
+	const uint64_t first = UINT64_C(0x0c5d8a4200040000);
+
+	(void)state;
+	map_init(&j.known);
+	for (int again = 0; again < 2; again++)
+		for (uint64_t i = 0; i < 1000; i++)
+			replay_made_add(&j, &(struct replay_mail){
+			    .id = first + i / 4, .rcpt = i % 4,
+			    .address = "ann@example.com", .state = D_QUEUED});
+	assert_int_equal(j.row.made, 1000);
+	assert_int_equal(j.open, 1000);
+	for (uint64_t i = 0; i < 1000; i++)
+		assert_true(replay_made_knows(&j, first + i / 4, i % 4));
+	assert_false(replay_made_knows(&j, first + 250, 0));
+	mem_free(j.mail);
+	mem_free(j.dirty);
+	map_fini(&j.known);
+	arena_free(j.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +374,7 @@ int main(void)
 		cmocka_unit_test(a_hunt_judges_by_the_last_word),
 		cmocka_unit_test(
 		    a_mailbox_gets_half_of_what_it_takes_in_an_hour),
+		cmocka_unit_test(each_is_made_once),
 		cmocka_unit_test(another_mailbox_does_not_wait_for_it),
 		cmocka_unit_test_setup_teardown(
 		    rows_are_kept_until_they_are_forgotten, conf_tmp_setup,

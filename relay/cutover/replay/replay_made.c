@@ -63,9 +63,13 @@ void replay_tell(struct replay *r, const struct replay_row *row)
 
 /* ---- what it made ------------------------------------------------------ */
 
+/* Messages of one moment have ids that follow one another. */
 static uint64_t key_of(uint64_t id, uint32_t rcpt)
 {
-	return (id ^ (rcpt + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15)) | 1;
+	uint64_t key = id * UINT64_C(0x9e3779b97f4a7c15) +
+	    (rcpt + UINT64_C(1)) * UINT64_C(0xbf58476d1ce4e5b9);
+
+	return key == 0 ? 1 : key;
 }
 
 bool replay_made_knows(const struct replay_job *j, uint64_t id, uint32_t rcpt)
