@@ -12,6 +12,7 @@
 #include "policy/change/change_int.h"
 #include "policy/wave/file/decided.h"
 #include "policy/wave/file/wave_file_int.h"
+#include "policy/wave/file/wave_schema.h"
 #include "relay/base/clock.h"
 
 struct work {
@@ -284,4 +285,28 @@ int wave_seat(struct wave_file *f, int64_t id, const struct wave_seat *seat,
 	sqlite3_bind_int64(st, 4, (sqlite3_int64)seat->line);
 	db_bind_str(st, 5, seat->was);
 	return wave_do(f, st, NULL, err);
+}
+
+int wave_seats_begin(struct wave_file *f, uint64_t members,
+    struct error *err)
+{
+	/* A cache for the leaves at which the waves of a plan grow, and for
+	 * the sorting. */
+	static const char cache[] = "PRAGMA cache_size = -65536;";
+	sqlite3_stmt *st = wave_stmt(f, WS_FEWER, err);
+	bool fewer;
+
+	if (st == NULL || db_script(&f->db, cache, err) < 0)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)members);
+	if (wave_step(f, st, err) < 0)
+		return -1;
+	fewer = sqlite3_column_int(st, 0) != 0;
+	sqlite3_reset(st);
+	return fewer ? db_script(&f->db, wave_indexes_drop, err) : 0;
+}
+
+int wave_seats_end(struct wave_file *f, struct error *err)
+{
+	return db_script(&f->db, wave_indexes, err);
 }

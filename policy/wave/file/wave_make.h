@@ -64,5 +64,11 @@ struct wave_seat {
 };
 int wave_seat(struct wave_file *f, int64_t id, const struct wave_seat *seat,
     struct error *err) PH_CHECK;
+/* Around many of them, in the same transaction: `members` will come. Where
+ * there are fewer so far, their indexes are made at the end, sorted, which
+ * takes half the time; until then nothing finds a member quickly. */
+int wave_seats_begin(struct wave_file *f, uint64_t members,
+    struct error *err) PH_CHECK;
+int wave_seats_end(struct wave_file *f, struct error *err) PH_CHECK;
 
 #endif

@@ -6,6 +6,14 @@
  */
 #include "policy/wave/file/wave_schema.h"
 
+#define INDEXES \
+	"CREATE INDEX IF NOT EXISTS member_seat ON member(wave, state, seat);" \
+	"CREATE INDEX IF NOT EXISTS member_address ON member(address);"
+
+const char wave_indexes[] = INDEXES;
+const char wave_indexes_drop[] = "DROP INDEX IF EXISTS member_seat;"
+    "DROP INDEX IF EXISTS member_address;";
+
 const char wave_schema[] =
     "CREATE TABLE IF NOT EXISTS wave(wave INTEGER PRIMARY KEY,"
     " name TEXT NOT NULL UNIQUE, state TEXT NOT NULL, run INTEGER NOT NULL,"
@@ -19,8 +27,7 @@ const char wave_schema[] =
     " slice INTEGER NOT NULL, change INTEGER NOT NULL, gave TEXT NOT NULL,"
     " reason TEXT NOT NULL,"
     " PRIMARY KEY(wave, address)) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS member_seat ON member(wave, state, seat);"
-    "CREATE INDEX IF NOT EXISTS member_address ON member(address);"
+    INDEXES
     "CREATE TABLE IF NOT EXISTS slice(wave INTEGER NOT NULL,"
     " run INTEGER NOT NULL, slice INTEGER NOT NULL, time INTEGER NOT NULL,"
     " change INTEGER NOT NULL, members INTEGER NOT NULL,"

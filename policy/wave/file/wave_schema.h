@@ -15,5 +15,7 @@
 #define POLICY_WAVE_FILE_WAVE_SCHEMA_H
 
 extern const char wave_schema[];
+/* Makes the indexes of `member` where they are not; takes them away. */
+extern const char wave_indexes[], wave_indexes_drop[];
 
 #endif

@@ -65,6 +65,8 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "WHERE wave = ?1 AND address = ?2",
 	[WS_SEAT] = "INSERT INTO member VALUES(?1, ?2, 0, ?3, ?4, ?5, 0, 0, "
 	    "0, '', '')",
+	[WS_FEWER] = "SELECT count(*) < ?1 FROM "
+	    "(SELECT 1 FROM member LIMIT ?1)",
 
 	[WS_TAKE] = "SELECT " MEMBER ", m.seat, r.mailbox, r.tags, r.change "
 	    "FROM member m LEFT JOIN route r ON r.address = m.address "

@@ -69,7 +69,11 @@ static int write_all(struct wave_file *f, const struct plan_writing *p,
 		if (p->wave[i].members > 0)
 			rc = write_wave(f, p, &p->wave[i], &id[i], err);
 	if (rc == 0)
+		rc = wave_seats_begin(f, p->members->members, err);
+	if (rc == 0)
 		rc = plan_members_each(p->members, &each, err);
+	if (rc == 0)
+		rc = wave_seats_end(f, err);
 	for (int i = 0; i < p->waves && rc == 0 && p->schedule; i++)
 		if (p->wave[i].members > 0)
 			rc = schedule(f, p, &p->wave[i], err);
