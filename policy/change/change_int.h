@@ -117,10 +117,10 @@ int change_arrange(struct change *ch, struct error *err) PH_CHECK;
  * and a sentence that names the row. */
 int change_may_use(const struct change *ch, struct slice key,
     struct slice route, struct error *err) PH_CHECK;
-/* Calls `fn` for the key of each row that `w` selects; -1 ends it. One that
- * bears two of the tags may come twice. */
+/* Calls `fn` for each row that `w` selects; -1 ends it. One that bears two of
+ * the tags may come twice. */
 struct change_each {
-	int (*fn)(void *arg, struct slice key, struct error *err);
+	int (*fn)(void *arg, const struct where_row *row, struct error *err);
 	void *arg;
 };
 int change_each(struct change *ch, const struct where *w,

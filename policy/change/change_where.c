@@ -17,12 +17,8 @@ static bool may_be(const struct choosing *c, struct slice key)
 	return key.n == 0 || key.p[0] != '@' || where_takes_domains(c->w);
 }
 
-/* 1 it is selected, 0, -1. */
-static int is_selected(const struct choosing *c, sqlite3_stmt *st,
-    struct error *err)
+static struct where_row row_at(const struct choosing *c, sqlite3_stmt *st)
 {
-	const struct where_waves *waves = &c->ch->waves;
-	struct strbuf names;
 	struct where_row row = {
 	    .address = db_text(st, 0),
 	    .route = db_text(st, 1),
@@ -31,20 +27,31 @@ static int is_selected(const struct choosing *c, sqlite3_stmt *st,
 	    .tags = db_text(st, 4),
 	    .change = (uint64_t)sqlite3_column_int64(st, 5),
 	};
-	int rc = 0;
 
-	if (!may_be(c, row.address))
-		return 0;
 	if (c->customer)
 		row.customer = change_customer(c->ch->conf, row.address);
+	return row;
+}
+
+/* 1 it is selected, 0, -1. */
+static int is_selected(const struct choosing *c, struct where_row *row,
+    struct error *err)
+{
+	const struct where_waves *waves = &c->ch->waves;
+	struct strbuf names;
+	int rc = 0;
+
+	if (!may_be(c, row->address))
+		return 0;
 	if (!c->wave)
-		return where_match(c->w, &row);
+		return where_match(c->w, row);
 	strbuf_init(&names, WHERE_WAVES_TEXT);
-	if (waves->of(waves->arg, row.address, &names, err) < 0)
+	if (waves->of(waves->arg, row->address, &names, err) < 0)
 		rc = -1;
-	row.waves = strbuf_view(&names);
+	row->waves = strbuf_view(&names);
 	if (rc == 0)
-		rc = where_match(c->w, &row);
+		rc = where_match(c->w, row);
+	row->waves = SLICE("");
 	strbuf_fini(&names);
 	return rc;
 }
@@ -56,9 +63,11 @@ static int each_selected(const struct choosing *c, sqlite3_stmt *st,
 	int rc, fits = 0;
 
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		fits = is_selected(c, st, err);
+		struct where_row row = row_at(c, st);
+
+		fits = is_selected(c, &row, err);
 		if (fits > 0)
-			fits = c->each->fn(c->each->arg, db_text(st, 0), err);
+			fits = c->each->fn(c->each->arg, &row, err);
 		if (fits < 0)
 			break;
 	}
@@ -141,13 +150,15 @@ struct selection {
 	const struct change_row *row; /* NULL: it is to go */
 };
 
-static int stage_one(void *arg, struct slice key, struct error *err)
+static int stage_one(void *arg, const struct where_row *row,
+    struct error *err)
 {
 	const struct selection *s = arg;
-	const struct staged gone = {.key = key, .gone = true, .held = -1};
+	const struct staged gone = {.key = row->address, .gone = true,
+	    .held = -1};
 
 	if (s->row != NULL)
-		return change_stage_row(s->ch, key, s->row, err);
+		return change_stage_row(s->ch, row->address, s->row, err);
 	change_stage(s->ch, &gone);
 	return 0;
 }

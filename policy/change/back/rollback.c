@@ -40,7 +40,7 @@ struct rollback {
 	struct keeps *kept, **kept_end;
 	/* While it is staged. */
 	struct db *db;
-	sqlite3_stmt *st;
+	struct heap *chosen;
 	struct row_back row;
 	bool row_left; /* something of the row at hand stays … */
 	struct strbuf why; /* … the first column of it */
@@ -102,8 +102,8 @@ void rollback_add(struct rollback *rb, struct slice key, uint64_t change)
 static const char tables[] =
     "CREATE TEMP TABLE IF NOT EXISTS flips(change INTEGER PRIMARY KEY,"
     " recipients INTEGER NOT NULL, makes INTEGER NOT NULL);"
-    "CREATE TEMP TABLE IF NOT EXISTS chosen("
-    " address TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TEMP TABLE IF NOT EXISTS chosen(address TEXT NOT NULL"
+    " PRIMARY KEY, mailbox TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TEMP TABLE IF NOT EXISTS picked(address TEXT NOT NULL,"
     " change INTEGER NOT NULL, PRIMARY KEY(address, change DESC))"
     " WITHOUT ROWID;"
@@ -113,12 +113,11 @@ static const char tables[] =
 static const char sql_flips[] = "INSERT INTO flips SELECT change, "
     "recipients, command = 'flip' FROM main.change WHERE time >= ?1 "
     "AND kind NOT IN ('undo', 'rollback', 'seed', 'accept')";
-static const char sql_choose[] = "INSERT OR IGNORE INTO chosen VALUES(?1)";
+static const char sql_choose[] = "INSERT INTO chosen SELECT c0, c5 FROM feed";
 static const char sql_mailboxes[] = "INSERT OR IGNORE INTO chosen "
-    "SELECT b.address FROM chosen c "
-    "CROSS JOIN main.route a ON a.address = c.address "
-    "CROSS JOIN main.route b ON b.mailbox = a.mailbox "
-    "WHERE a.mailbox <> '' AND b.mailbox <> ''";
+    "SELECT b.address, b.mailbox FROM chosen c "
+    "CROSS JOIN main.route b ON b.mailbox = c.mailbox "
+    "WHERE c.mailbox <> '' AND b.mailbox <> ''";
 /* Is it less to look every chosen row up in every change than to read all
  * rows of the changes? A look-up costs as much as four rows read on. */
 static const char sql_few[] = "SELECT 4 * (SELECT count(*) FROM chosen) * "
@@ -147,7 +146,8 @@ static const char sql_rows[] = "SELECT p.address, "
     "ON r.address = p.address WHERE l.new_route IS NOT NULL "
     "ORDER BY p.address, p.change DESC";
 static const char sql_stage[] = "INSERT OR REPLACE INTO stage(address, gone, "
-    "route, held, mailbox, tags, whole) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    "route, held, mailbox, tags, whole) "
+    "SELECT c0, c1, c2, c3, c4, c5, c6 FROM feed";
 
 static int prepare(struct db *db, const char *sql, sqlite3_stmt **st_out,
     struct error *err)
@@ -174,23 +174,42 @@ static int run(struct db *db, const char *sql, int64_t parameter,
 
 /* ---- which ------------------------------------------------------------ */
 
-static int choose(void *arg, struct slice key, struct error *err)
+static int choose(void *arg, const struct where_row *row, struct error *err)
 {
 	struct rollback *rb = arg;
+	const struct staged s = {.key = row->address,
+	    .mailbox = slice_of(row->mailbox.p == NULL ? "" : row->mailbox.p,
+		row->mailbox.n)};
 
-	db_bind(rb->st, 1, key);
-	return db_run(rb->db, rb->st, err);
+	(void)err;
+	heap_add(rb->chosen, &s);
+	return 0;
+}
+
+static int feed_chosen(struct rollback *rb, struct change *ch,
+    struct error *err)
+{
+	int rc;
+
+	heap_sort(rb->chosen);
+	heap_unique(rb->chosen, NULL, NULL);
+	ch->feed = heap_feed(rb->chosen);
+	rc = run(rb->db, sql_choose, 0, err);
+	ch->feed = NULL;
+	return rc;
 }
 
 static int choose_rows(struct rollback *rb, struct change *ch,
     const struct where *where, struct error *err)
 {
 	const struct change_each each = {choose, rb};
-	int rc = prepare(rb->db, sql_choose, &rb->st, err);
+	int rc;
 
+	rb->chosen = heap_new();
+	rc = change_each(ch, where, &each, err);
 	if (rc == 0)
-		rc = change_each(ch, where, &each, err);
-	sqlite3_finalize(rb->st);
+		rc = feed_chosen(rb, ch, err);
+	heap_free(rb->chosen);
 	if (rc == 0 && !rb->since.only_address)
 		rc = run(rb->db, sql_mailboxes, 0, err);
 	change_phase(ch, "comparing");
@@ -261,21 +280,6 @@ static void keep_row(struct rollback *rb, struct slice key)
 	rb->kept_end = &k->next;
 }
 
-static int stage_row(struct rollback *rb, struct slice key,
-    sqlite3_stmt *stage, struct error *err)
-{
-	struct row_back *b = &rb->row;
-
-	db_bind(stage, 1, key);
-	sqlite3_bind_int(stage, 2, b->gone);
-	db_bind(stage, 3, strbuf_view(&b->route));
-	sqlite3_bind_int(stage, 4, b->held);
-	db_bind(stage, 5, strbuf_view(&b->mailbox));
-	db_bind(stage, 6, strbuf_view(&b->tags));
-	db_bind(stage, 7, strbuf_view(&b->addresses));
-	return db_run(rb->db, stage, err);
-}
-
 /* All flips of the row that `rows` stands on; `rows` is behind them then. */
 static int take_row(struct rollback *rb, struct change *ch,
     sqlite3_stmt *rows, struct strbuf *key, struct error *err)
@@ -301,35 +305,73 @@ static int take_row(struct rollback *rb, struct change *ch,
 	return rc;
 }
 
-static int stage_rows(struct rollback *rb, struct change *ch,
-    struct change_done *done, sqlite3_stmt *st[2], struct error *err)
-{
+/* The rows that `rows` gives, taken back one by one, as a feed. */
+struct staging {
+	struct rollback *rb;
+	struct change *ch;
+	struct change_done *done;
+	sqlite3_stmt *rows;
 	struct strbuf key;
-	int rc = change_next(ch, st[0], err);
+	int rc; /* 1: `rows` stands on a row, 0: no more, -1: `err` */
+	struct error *err;
+};
 
-	strbuf_init(&key, ADDR_MAX);
-	while (rc > 0) {
-		rc = take_row(rb, ch, st[0], &key, err);
-		if (rc < 0)
-			break;
-		done->left += rb->row_left;
-		if (!rb->row.altered) {
-			keep_row(rb, strbuf_view(&key));
-			continue;
+static bool next_staged(void *arg)
+{
+	struct staging *s = arg;
+
+	while (s->rc > 0) {
+		s->rc = take_row(s->rb, s->ch, s->rows, &s->key, s->err);
+		if (s->rc < 0)
+			return false;
+		s->done->left += s->rb->row_left;
+		if (s->rb->row.altered) {
+			s->ch->staged++;
+			return true;
 		}
-		if (stage_row(rb, strbuf_view(&key), st[1], err) < 0)
-			rc = -1;
-		ch->staged++;
+		keep_row(s->rb, strbuf_view(&s->key));
 	}
-	strbuf_fini(&key);
-	return rc;
+	return false;
+}
+
+static void staged_column(void *arg, sqlite3_context *ctx, int column)
+{
+	const struct staging *s = arg;
+	const struct row_back *b = &s->rb->row;
+	const struct strbuf *text[] = {&s->key, NULL, &b->route, NULL,
+	    &b->mailbox, &b->tags, &b->addresses};
+
+	if (text[column] == NULL)
+		sqlite3_result_int(ctx, column == 1 ? b->gone : b->held);
+	else
+		sqlite3_result_text(ctx, text[column]->n == 0
+			? "" : text[column]->p, (int)text[column]->n,
+		    SQLITE_STATIC);
+}
+
+static int stage_rows(struct rollback *rb, struct change *ch,
+    struct change_done *done, sqlite3_stmt *rows, struct error *err)
+{
+	struct staging s = {rb, ch, done, .rows = rows, .err = err};
+	struct rows_feed feed = {next_staged, staged_column, &s};
+	int rc;
+
+	s.rc = change_next(ch, rows, err);
+	if (s.rc < 0)
+		return -1;
+	strbuf_init(&s.key, ADDR_MAX);
+	ch->feed = &feed;
+	rc = run(rb->db, sql_stage, 0, err);
+	ch->feed = NULL;
+	strbuf_fini(&s.key);
+	return rc < 0 || s.rc < 0 ? -1 : 0;
 }
 
 int rollback_stage(void *arg, struct change *ch, struct change_done *done,
     struct error *err)
 {
 	struct rollback *rb = arg;
-	sqlite3_stmt *st[2] = {NULL, NULL};
+	sqlite3_stmt *rows;
 	int rc;
 
 	rb->db = &ch->db;
@@ -339,13 +381,10 @@ int rollback_stage(void *arg, struct change *ch, struct change_done *done,
 	    (rb->since.where != NULL && pick_since(rb, ch, err) < 0) ||
 	    pick_given(rb, ch, err) < 0)
 		return -1;
-	rc = prepare(rb->db, sql_rows, &st[0], err);
-	if (rc == 0)
-		rc = prepare(rb->db, sql_stage, &st[1], err);
-	if (rc == 0)
-		rc = stage_rows(rb, ch, done, st, err);
-	sqlite3_finalize(st[0]);
-	sqlite3_finalize(st[1]);
+	if (prepare(rb->db, sql_rows, &rows, err) < 0)
+		return -1;
+	rc = stage_rows(rb, ch, done, rows, err);
+	sqlite3_finalize(rows);
 	return rc < 0 ? -1 : change_check_legs(ch, err);
 }
 
