@@ -306,7 +306,7 @@ static int take_row(struct rollback *rb, struct change *ch,
 }
 
 /* The rows that `rows` gives, taken back one by one, as a feed. */
-struct staging {
+struct taking_back {
 	struct rollback *rb;
 	struct change *ch;
 	struct change_done *done;
@@ -318,7 +318,7 @@ struct staging {
 
 static bool next_staged(void *arg)
 {
-	struct staging *s = arg;
+	struct taking_back *s = arg;
 
 	while (s->rc > 0) {
 		s->rc = take_row(s->rb, s->ch, s->rows, &s->key, s->err);
@@ -336,7 +336,7 @@ static bool next_staged(void *arg)
 
 static void staged_column(void *arg, sqlite3_context *ctx, int column)
 {
-	const struct staging *s = arg;
+	const struct taking_back *s = arg;
 	const struct row_back *b = &s->rb->row;
 	const struct strbuf *text[] = {&s->key, NULL, &b->route, NULL,
 	    &b->mailbox, &b->tags, &b->addresses};
@@ -352,7 +352,7 @@ static void staged_column(void *arg, sqlite3_context *ctx, int column)
 static int stage_rows(struct rollback *rb, struct change *ch,
     struct change_done *done, sqlite3_stmt *rows, struct error *err)
 {
-	struct staging s = {rb, ch, done, .rows = rows, .err = err};
+	struct taking_back s = {rb, ch, done, .rows = rows, .err = err};
 	struct rows_feed feed = {next_staged, staged_column, &s};
 	int rc;
 
