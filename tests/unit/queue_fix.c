@@ -32,7 +32,7 @@ static void on_start(void *arg, int worker, const struct queue_job *job)
 	*s = (struct started){.id = job->id, .leg = job->leg,
 	    .worker = worker, .role = job->role, .expired = job->expired,
 	    .slot = job->slot, .permit = job->permit, .late = job->late,
-	    .n = job->n};
+	    .change = job->change, .n = job->n};
 	for (unsigned i = 0; i < job->n && i < NUMBERS_MAX; i++)
 		s->number[i] = job->number[i];
 }

@@ -18,6 +18,7 @@ struct started {
 	int leg, worker;
 	enum role role;
 	bool expired, slot, late;
+	uint64_t change;
 	struct permit permit;
 	unsigned n;
 	uint32_t number[NUMBERS_MAX];

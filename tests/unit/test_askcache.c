@@ -147,6 +147,8 @@ static void everybody_is_shown_for_as_long_as_it_holds(void **state)
 	struct fix *f = *state;
 
 	assert_false(ask_cache_everybody(f->c, CLOUD));
+	put(f, key(CLOUD, 7, 7), FOUND_YES, 1000);
+	assert_false(ask_cache_everybody(f->c, CLOUD));
 	put(f, key(CLOUD, 7, 7), FOUND_EVERYBODY, 1000);
 	assert_true(ask_cache_everybody(f->c, CLOUD));
 	assert_false(ask_cache_everybody(f->c, LEGACY));

@@ -178,6 +178,156 @@ static void a_hold_holds_what_is_open_and_reroutes_nothing(void **state)
 	}
 }
 
+/* All of them, wherever they stand; one that was superseded stands for
+ * nothing. */
+static void a_hold_looks_at_each_delivery(void **state)
+{
+	struct plan_have have[] = {
+	    {.number = 0, .leg = LEGACY, .state = D_SUPERSEDED},
+	    {.number = 1, .leg = LEGACY, .state = D_QUEUED},
+	    {.number = 2, .leg = CLOUD, .role = ROLE_COPY,
+		.state = D_DEFERRED},
+	};
+	struct plan_step step[PLAN_MAX];
+
+	(void)state;
+	assert_int_equal(route_plan(&both, true, have, 3, step), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(step[i].what, PLAN_HOLD);
+		assert_int_equal(step[i].number, i + 1);
+		assert_int_equal(step[i].role, have[i + 1].role);
+	}
+	/* Nothing stands: what the route names waits for the release. */
+	assert_int_equal(route_plan(&both, true, have, 1, step), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(step[i].what, PLAN_CREATE);
+		assert_int_equal(step[i].state, D_HELD);
+		assert_int_equal(step[i].role, i == 0 ? ROLE_PRIMARY
+						      : ROLE_COPY);
+	}
+}
+
+/* A release, and a recipient without a route: replayed mail is let go, in a
+ * worker's hand it is not touched, and it is neither parked nor superseded. */
+static void replayed_mail_is_released_under_any_route(void **state)
+{
+	static const struct route *const routes[] = {&cloud, &none};
+	struct plan_have have[] = {
+	    {.number = 0, .leg = LEGACY, .role = ROLE_COPY, .state = D_HELD,
+		.pinned = true},
+	    {.number = 1, .leg = LEGACY, .role = ROLE_COPY, .state = D_QUEUED,
+		.pinned = true, .claimed = true},
+	    {.number = 2, .leg = LEGACY, .role = ROLE_COPY, .state = D_HELD,
+		.pinned = true},
+	    {.number = 3, .leg = CLOUD, .state = D_DELIVERED},
+	};
+	struct plan_step step[PLAN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		assert_int_equal(
+		    route_plan(routes[i], false, have, 4, step), 2);
+		assert_int_equal(step[0].what, PLAN_RELEASE);
+		assert_int_equal(step[0].number, 0);
+		assert_int_equal(step[1].what, PLAN_RELEASE);
+		assert_int_equal(step[1].number, 2);
+	}
+}
+
+/* However the primary ended: nothing is created. What a replay ended says
+ * nothing of it, and neither does a copy. */
+static void a_primary_that_ended_has_no_successor(void **state)
+{
+	static const struct {
+		enum dstate state;
+		bool pinned, copy, over;
+	} cases[] = {
+	    {D_DELIVERED, false, false, true},
+	    {D_BOUNCED, false, false, true},
+	    {D_DELETED, false, false, true},
+	    {D_SUPERSEDED, false, false, false},
+	    {D_DELIVERED, true, false, false},
+	    {D_BOUNCED, true, false, false},
+	    {D_DELIVERED, false, true, false},
+	    {D_BOUNCED, false, true, false},
+	};
+	struct plan_step step[PLAN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct plan_have have = {.leg = LEGACY,
+		    .role = cases[i].copy ? ROLE_COPY : ROLE_PRIMARY,
+		    .state = (uint8_t)cases[i].state,
+		    .pinned = cases[i].pinned};
+		unsigned n = route_plan(&cloud, false, &have, 1, step);
+
+		print_message("case %zu\n", i);
+		expect("ended", cases[i].over ? SLICE("-")
+					      : SLICE("+cloud"), step, n);
+	}
+}
+
+/* A route is served when each leg of it has a delivery that counts. */
+static void a_route_is_served_leg_by_leg(void **state)
+{
+	static const struct {
+		struct plan_have have[2];
+		unsigned n;
+		const struct route *route;
+		bool served;
+	} cases[] = {
+	    {{{.leg = LEGACY}}, 1, &legacy, true},
+	    {{{.leg = LEGACY}}, 1, &both, false},
+	    {{{.leg = CLOUD}}, 1, &both, false},
+	    {{{.leg = CLOUD}, {.leg = LEGACY}}, 2, &both, true},
+	    {{{.leg = LEGACY, .state = D_SUPERSEDED}}, 1, &legacy, false},
+	    {{{.leg = LEGACY, .state = D_PARKED, .no_route = true}}, 1,
+		&legacy, false},
+	    {{{.leg = LEGACY, .state = D_PARKED}}, 1, &legacy, true},
+	    {{{.leg = LEGACY, .state = D_SUPERSEDED}, {.leg = LEGACY}}, 2,
+		&legacy, true},
+	    {{{.leg = LEGACY}}, 0, &legacy, false},
+	    {{{.leg = LEGACY}}, 0, &none, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("case %zu\n", i);
+		assert_int_equal(route_served(cases[i].route, cases[i].have,
+		    cases[i].n), cases[i].served);
+	}
+}
+
+/* On one leg: what is in flight or open stands for it before what is parked,
+ * and that before what is done. */
+static void what_is_most_alive_stands_for_a_leg(void **state)
+{
+	static const struct {
+		uint8_t other;
+		const char *cell;
+	} cases[] = {
+	    {D_PARKED, "legacy primary"}, {D_DELIVERED, "legacy primary"},
+	    {D_DELETED, "legacy primary"}, {D_SUPERSEDED, "legacy primary"},
+	    {D_BOUNCED, "legacy primary"},
+	};
+	struct plan_step step[PLAN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		struct plan_have old = {.number = 0, .leg = LEGACY,
+		    .role = ROLE_COPY, .state = cases[i / 2].other};
+		struct plan_have open = {.number = 1, .leg = LEGACY,
+		    .role = ROLE_COPY, .state = D_QUEUED};
+		struct plan_have have[2] = {i % 2 ? open : old,
+		    i % 2 ? old : open};
+		unsigned n = route_plan(&legacy, false, have, 2, step);
+
+		print_message("%s\n", dstate_text(cases[i / 2].other));
+		expect("open", slice_str(cases[i / 2].cell), step, n);
+		assert_int_equal(step[0].number, 1);
+	}
+}
+
 static void a_replayed_delivery_stays_on_its_leg(void **state)
 {
 	struct plan_have have[] = {
@@ -319,6 +469,11 @@ int main(void)
 	    cmocka_unit_test(every_cell_of_the_page_is_what_the_plan_does),
 	    cmocka_unit_test(a_new_message_gets_the_legs_of_the_route),
 	    cmocka_unit_test(a_hold_holds_what_is_open_and_reroutes_nothing),
+	    cmocka_unit_test(a_hold_looks_at_each_delivery),
+	    cmocka_unit_test(replayed_mail_is_released_under_any_route),
+	    cmocka_unit_test(a_primary_that_ended_has_no_successor),
+	    cmocka_unit_test(a_route_is_served_leg_by_leg),
+	    cmocka_unit_test(what_is_most_alive_stands_for_a_leg),
 	    cmocka_unit_test(a_replayed_delivery_stays_on_its_leg),
 	    cmocka_unit_test(a_parked_primary_whose_sender_was_told_stays),
 	    cmocka_unit_test(beside_a_deleted_copy_the_primary_is_parked),

@@ -172,6 +172,66 @@ static void jitter_spreads_and_stays_in_its_bounds(void **state)
 	assert_in_range(most, 236 * SECOND, 240 * SECOND);
 }
 
+/* The first step before any attempt as after the first, the last for ever. */
+static void each_attempt_has_its_step(void **state)
+{
+	static const int64_t want_s[] = {100, 100, 200, 300, 300};
+	struct fixture *f = *state;
+	struct conf *c = conf_tmp_good(f->dir, CONF_BASE
+	    "retry { steps = { \"100s\", \"200s\", \"300s\" } jitter = 0 }\n",
+	    f->names);
+
+	queue_configure(f->q, c);
+	conf_unref(c);
+	for (unsigned i = 0; i < ARRAY_LEN(want_s); i++)
+		assert_int_equal(queue_next_due(f->q, i, 7),
+		    want_s[i] * SECOND + 7);
+	assert_int_equal(queue_next_due(f->q, 1000, 0), 300 * SECOND);
+}
+
+/* Its result is by the routes of that change, and of no later one. */
+static void a_job_is_of_the_oldest_change_of_its_deliveries(void **state)
+{
+	static const uint64_t change[] = {7, 5, 9};
+	struct fixture *f = *state;
+	struct delivery_ref i[ARRAY_LEN(change)];
+
+	for (unsigned k = 0; k < ARRAY_LEN(change); k++) {
+		i[k] = fix_item(f, k, LEGACY);
+		i[k].change = change[k];
+	}
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, i,
+	    .n = ARRAY_LEN(change)}));
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	assert_int_equal(f->started[0].n, ARRAY_LEN(change));
+	assert_int_equal(f->started[0].change, 5);
+}
+
+/* One dialog is with one server, and what it says of a copy is no news. */
+static void a_job_is_of_one_leg_and_one_role(void **state)
+{
+	struct fixture *f = *state;
+	struct delivery_ref i[] = {fix_item(f, 0, LEGACY),
+	    fix_item(f, 1, CLOUD), fix_item(f, 2, LEGACY),
+	    fix_item(f, 3, LEGACY)};
+
+	i[2].role = ROLE_COPY;
+	assert_true(queue_insert(f->q, &(struct queue_arrival){1, 1, i,
+	    .n = ARRAY_LEN(i)}));
+	fix_settle(f);
+	assert_int_equal(f->starts, 3);
+	for (unsigned k = 0; k < f->starts; k++) {
+		const struct started *s = &f->started[k];
+		bool both = s->leg == LEGACY && s->role == ROLE_PRIMARY;
+
+		assert_int_equal(s->n, both ? 2 : 1);
+		assert_int_equal(s->number[0], both ? 0 :
+		    s->leg == CLOUD ? 1 : 2);
+		assert_true(!both || s->number[1] == 3);
+	}
+}
+
 static void a_lifetime_ends_without_an_attempt(void **state)
 {
 	struct fixture *f = *state;
@@ -435,6 +495,9 @@ int main(void)
 		T(what_a_worker_has_in_hand_is_not_started),
 		T(retries_follow_the_steps_and_the_last_repeats),
 		T(jitter_spreads_and_stays_in_its_bounds),
+		T(each_attempt_has_its_step),
+		T(a_job_is_of_the_oldest_change_of_its_deliveries),
+		T(a_job_is_of_one_leg_and_one_role),
 		T(a_lifetime_ends_without_an_attempt),
 		T(only_what_is_too_old_of_a_message_ends),
 		T(mail_of_a_leg_that_bounces_nothing_has_no_end),

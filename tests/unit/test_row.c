@@ -161,6 +161,7 @@ static void tags_are_sorted_each_once(void **state)
 	    {"b,a,,b\ta", "a b", NULL}, {"ab a b abc", "a ab abc b", NULL},
 	    {"c b a", "a b c", NULL}, {"x=2 x=1", "x=1 x=2", NULL},
 	    {"a'b", NULL, "'a'b' is no tag (at most 64 characters"},
+	    {"'a", NULL, "is no tag (at most"},
 	    {"a \"b\"", NULL, "'\"b\"' is no tag (at most"},
 	    {"a\x7f", NULL, "is no tag"}, {"a\x01", NULL, "is no tag"},
 	    {"a;b", NULL, "a blank or a comma, 'a b'"},
@@ -200,7 +201,10 @@ static void tags_have_a_length_and_a_number(void **state)
 	assert_int_equal(out.n, TAG_MAX);
 	assert_int_equal(row_tags(slice_of(text, TAG_MAX + 1), &out, &err),
 	    -1);
-	/* A long one with a semicolon: there is nothing to show. */
+	text[1] = ';';
+	assert_int_equal(row_tags(slice_of(text, TAG_MAX), &out, &err), -1);
+	assert_non_null(strstr(err.text, "a blank or a comma, 'a aaa"));
+	/* Too long with a semicolon: there is nothing to show. */
 	text[TAG_MAX] = ';';
 	assert_int_equal(row_tags(slice_of(text, TAG_MAX + 1), &out, &err),
 	    -1);

@@ -123,6 +123,45 @@ static void as_other_implementations_make_them(void **state)
 	}
 }
 
+static void each_separator_is_kept_for_the_way_back(void **state)
+{
+	struct conf c = sample(8);
+	char from[] = "SRS0?HHHH=TT=orig.example=u@fwd.example";
+	char text[400], led[400];
+
+	(void)state;
+	for (const char *s = "=+-"; *s != '\0'; s++) {
+		from[4] = *s;
+		make(&c, from, text);
+		assert_true(slice_starts(slice_str(text), SLICE("SRS1=")));
+		assert_string_equal(back(&c, text, NOW, led), from);
+	}
+	from[4] = '_'; /* a name like others */
+	make(&c, from, text);
+	assert_true(slice_starts(slice_str(text), SLICE("SRS0=")));
+	assert_string_equal(back(&c, text, NOW, led), from);
+}
+
+/* All of base64(SHA-1) without its '=': no longer mark is one of ours. */
+static void the_longest_mark_is_checked_whole(void **state)
+{
+	struct conf c = sample(27), shorter = sample(8);
+	char text[400], led[400];
+	const char *const longer = "SRS0=L4Gef2LQivRvkzw1cDPpo2QPb8MM=G4="
+				   "example.org=ann@srs.example.com";
+
+	(void)state;
+	assert_string_equal(make(&c, "ann@example.org", text),
+	    "SRS0=L4Gef2LQivRvkzw1cDPpo2QPb8M=G4=example.org=ann"
+	    "@srs.example.com");
+	assert_string_equal(back(&c, text, NOW, led), "ann@example.org");
+	assert_string_equal(back(&shorter, text, NOW, led),
+	    "ann@example.org");
+	assert_string_equal(back(&c, longer, NOW, led), "forged");
+	text[5 + 26] = 'N';
+	assert_string_equal(back(&shorter, text, NOW, led), "forged");
+}
+
 static void case_on_the_way_does_not_count(void **state)
 {
 	struct conf c = sample(8);
@@ -388,6 +427,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_other_implementations_make_them),
+		cmocka_unit_test(each_separator_is_kept_for_the_way_back),
+		cmocka_unit_test(the_longest_mark_is_checked_whole),
 		cmocka_unit_test(case_on_the_way_does_not_count),
 		cmocka_unit_test(quotes_are_put_around_the_whole),
 		cmocka_unit_test(a_long_one_names_the_message),
