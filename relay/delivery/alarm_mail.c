@@ -60,8 +60,8 @@ static void print_message(const void *arg, const char *id, struct strbuf *out)
 		    "told last.\r\n", m->unsaid, m->unsaid == 1 ? "" : "s");
 	if (m->others != 0)
 		strbuf_addf(out, "\r\n%u other alarm%s had to be left out; "
-		    "they are in the audit trail.\r\n", m->others,
-		    m->others == 1 ? "" : "s");
+		    "the audit trail has %s.\r\n", m->others,
+		    m->others == 1 ? "" : "s", m->others == 1 ? "it" : "them");
 }
 
 /* On the worker's loop. */
