@@ -60,7 +60,8 @@ static uint32_t first_of(struct queue *q, uint32_t head,
 	struct permits *p = ledger_permits(q->config.ledger);
 	uint32_t n;
 
-	while ((n = delivery_at(q, head)->next) != head) {
+	for (int i = 0; i < ASIDE_A_TURN &&
+	     (n = delivery_at(q, head)->next) != head; i++) {
 		const struct delivery *d = delivery_at(q, n);
 		struct permit_word w = permit_look(p, (int)d->leg,
 		    (uint32_t)d->domain, q->now_us);

@@ -99,6 +99,8 @@ struct backlog {
 };
 
 enum { QUEUE_BACKLOGS = 4096 }; /* buckets */
+/* So many are moved to where they wait, about a millisecond. */
+enum { ASIDE_A_TURN = 20000 };
 
 struct span {
 	int64_t from, to; /* us; to: INT64_MAX while it lasts */

@@ -14,7 +14,6 @@ enum {
 	STARTS_A_TURN = STARTS_A_STEP / 8,
 	ENDS = 500, /* lifetimes that end in a second */
 	LOOK_AHEAD = 64, /* past those that wait for an older one */
-	ASIDE_A_TURN = 20000, /* about a millisecond */
 	TRIAL_LOOK = 4096, /* past those of senders that met a fault */
 };
 #define ENDS_US INT64_C(1000000)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "relay/queue/queue_int.h"
 #include "tests/unit/queue_fix.h"
 
 /* Hashes of recipient domains; the egress has 8 slots. */
@@ -250,6 +251,32 @@ static void a_dead_one_among_the_unproven(void **state)
 	assert_non_null(start_of(f, 30));
 }
 
+/* All of a large domain stood behind the unproven ones, and has no more permits
+ * now: other work goes on while it is moved. */
+static void a_large_domain_is_moved_in_parts(void **state)
+{
+	enum { LARGE = 3 * ASIDE_A_TURN };
+	struct fixture *f = *state;
+
+	for (uint64_t id = 10; id < 10 + HALF; id++)
+		put(f, id, MANY + (uint32_t)id);
+	put_some(f, 20, 20 + LARGE, OTHER);
+	for (int i = 0; i < 5; i++)
+		fix_later(f, 1);
+	assert_int_equal(f->q->leg[WAY].unproven, LARGE + 1);
+	ends_as(f, 10, PERMIT_FAILED);
+	ends_as(f, 11, PERMIT_FAILED);
+	ends_as(f, 12, PERMIT_FAILED);
+	queue_step(f->q);
+	assert_int_equal(f->starts, HALF + 2);
+	assert_in_range(f->q->leg[WAY].unproven, 1, LARGE);
+	assert_in_range(f->q->in_backlogs.deliveries, 1, 2 * ASIDE_A_TURN);
+	for (int i = 0; i < 5; i++)
+		fix_later(f, 1);
+	assert_int_equal(f->q->leg[WAY].unproven, 0);
+	assert_int_equal(f->q->in_backlogs.deliveries, LARGE - 1);
+}
+
 static void an_administrator_ends_the_wait(void **state)
 {
 	struct fixture *f = *state;
@@ -402,6 +429,7 @@ int main(void)
 	    T(the_unproven_take_half),
 	    T(the_doubtful_are_behind_the_new),
 	    T(a_dead_one_among_the_unproven),
+	    T(a_large_domain_is_moved_in_parts),
 	    T(an_administrator_ends_the_wait),
 	    T(lifetimes_end_in_a_backlog),
 	    T(a_route_is_looked_up_for_them),
