@@ -122,13 +122,13 @@ void watermarks_stop(struct watermarks *w)
 {
 	if (w == NULL)
 		return;
-	w->ended = true;
-	if (!w->running)
-		return;
-	loop_stop(w->loop);
-	pthread_join(w->thread, NULL);
+	if (w->running) {
+		loop_stop(w->loop);
+		pthread_join(w->thread, NULL);
+		timer_del(&w->again);
+	}
 	w->running = false;
-	timer_del(&w->again);
+	w->ended = true; /* read by its thread, while there is one */
 }
 
 /* Decisions that nothing answers any more: their askers are gone as well. */
