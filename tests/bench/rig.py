@@ -144,9 +144,10 @@ class Receiver:
 
 def sender(port, messages, **options):
     """Starts it; sent() waits for its report."""
+    options.setdefault("users", USERS)
     return subprocess.Popen(
         [BUILD / "tests/bench/sender",
-         *words(port=port, messages=messages, users=USERS, **options)],
+         *words(port=port, messages=messages, **options)],
         stdout=subprocess.PIPE, text=True)
 
 
@@ -161,11 +162,14 @@ def send(port, messages, **options):
 # -- the daemon
 
 def posthouse(folder, legacy, cloud=None, settings=None, shift=None,
-              build=BUILD):
+              build=BUILD, ledger=True):
     """With the defaults, but for limits that a single client of 100
     sessions would meet; the route of every user is legacy. `shift`: the
-    clock that it goes by. `build`: where its programs are."""
+    clock that it goes by. `build`: where its programs are. Without `ledger`
+    a folder stands where ledger.db would be made."""
     folder.mkdir(parents=True)
+    if not ledger:
+        (folder / "audit/ledger.db").mkdir(parents=True)
     gw = Gateway(folder, {"legacy": {"hosts": [f"127.0.0.1:{legacy}"],
                                      "tls": "none"},
                           "cloud": {"hosts": [f"127.0.0.1:{cloud or legacy}"],

@@ -47,12 +47,13 @@ def tell(who, run):
 
 
 def run_posthouse(folder, messages, route="legacy", recycled=False,
-                  build=BUILD, **options):
+                  build=BUILD, with_ledger=True, **options):
     legs = ["legacy", "cloud"][:1 + ("+" in route)]
     keep = FILL if recycled else 0
     receivers = [Receiver(keep + messages) for _ in legs]
     gw = posthouse(folder, *[r.port for r in receivers],
-                   settings=SMALL_SPOOL if recycled else None, build=build)
+                   settings=SMALL_SPOOL if recycled else None, build=build,
+                   ledger=with_ledger)
     try:
         if route != "legacy":
             import_users(gw, route)
@@ -208,3 +209,24 @@ def dual_at(folder, args, what, options):
     one = statistics.median(b.cpu_us for _, b in runs)
     return [Figure(f"CPU a message, dual / single, {what}", cpu, "<= 1.5",
                    note=f"{two:.0f} / {one:.0f} us; {note}")]
+
+
+def ledger(folder, args):
+    """Deliveries are folded in memory in both, which is a hundredth of a
+    message; only one writes them. `users`: how many get the mail in turn."""
+    messages = 8_000 if args.quick else 40_000
+    figures = []
+    for users in (1_000, 100_000):
+        runs = []
+        for i in range(1 if args.quick else 5):
+            run = {on: tell("with ledger.db" if on else "without",
+                            run_posthouse(folder / f"{users}-{i}-{on}",
+                                          messages, keep=1, users=users,
+                                          with_ledger=on))
+                   for on in ((True, False), (False, True))[i % 2]}
+            runs.append((run[True], run[False]))
+        middle, note = ratio(runs, lambda a, b: a.cpu_us / b.cpu_us)
+        figures.append(Figure(
+            f"CPU a message with ledger.db against without, {users:,} users",
+            middle, "<= 1.1", note=note))
+    return figures
