@@ -304,6 +304,27 @@ static void a_rollback_gives_back_what_the_wave_gave(void **state)
 	wave_rig_free(r);
 }
 
+/* A slice moves a mailbox with the addresses that it has by then. */
+static void a_mailbox_goes_back_as_a_whole(void **state)
+{
+	static const struct change_row box =
+	    TABLE_TMP_ROW(NULL, -1, "box", NULL, NULL);
+	struct wave_rig *r = wave_rig_new(state);
+	struct wave_order o = wave_rig_order("w1", WAVE_ROLLBACK);
+
+	wave_tmp_create(r->t, "w1", "bob");
+	table_tmp_set(r->t, "bob@example.com", &box);
+	table_tmp_set(r->t, "cid@example.com", &box);
+	wave_rig_start(r, "w1", 10);
+	wave_rig_settle(r);
+	assert_string_equal(route_of(r, "cid"), "cloud");
+	wave_rig_do(r, &o);
+	assert_string_equal(route_of(r, "bob"), "legacy");
+	assert_string_equal(route_of(r, "cid"), "legacy");
+	assert_string_equal(r->kept, "");
+	wave_rig_free(r);
+}
+
 static void some_members_alone_go_back(void **state)
 {
 	struct wave_rig *r = done_wave(state);
@@ -440,6 +461,7 @@ int main(void)
 	    cmocka_unit_test(what_never_succeeds_is_paused_with_the_reason),
 	    cmocka_unit_test(a_bad_order_changes_nothing),
 	    cmocka_unit_test(a_rollback_gives_back_what_the_wave_gave),
+	    cmocka_unit_test(a_mailbox_goes_back_as_a_whole),
 	    cmocka_unit_test(some_members_alone_go_back),
 	    cmocka_unit_test(in_slices_the_newest_go_first),
 	    cmocka_unit_test(a_rollback_stops_the_slices),

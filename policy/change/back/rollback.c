@@ -136,6 +136,14 @@ static const char sql_pick_many[] = PICK "FROM flips f "
 static const char sql_narrow[] = "DELETE FROM picked "
     "WHERE address NOT IN (SELECT address FROM chosen)";
 static const char sql_pick[] = "INSERT OR IGNORE INTO picked VALUES(?1, ?2)";
+/* Other addresses of a mailbox that the same change moved: it may have got them
+ * since the wave was made. */
+static const char sql_pick_mailboxes[] = "INSERT OR IGNORE INTO picked "
+    "SELECT b.address, p.change FROM picked p "
+    "CROSS JOIN main.route a ON a.address = p.address "
+    "CROSS JOIN main.route b ON b.mailbox = a.mailbox "
+    "CROSS JOIN main.log l ON l.change = p.change "
+    "AND l.address = b.address WHERE a.mailbox <> '' AND b.mailbox <> ''";
 
 static const char sql_rows[] = "SELECT p.address, "
     "l.old_route, l.old_held, l.old_mailbox, l.old_tags, l.old_addresses, "
@@ -240,6 +248,8 @@ static int pick_given(struct rollback *rb, struct change *ch,
 		rc = db_run(rb->db, st, err);
 	}
 	sqlite3_finalize(st);
+	if (rc == 0 && rb->picks != NULL)
+		rc = run(rb->db, sql_pick_mailboxes, 0, err);
 	if (rc == 0 && rb->narrow != NULL)
 		rc = choose_rows(rb, ch, rb->narrow, err);
 	if (rc == 0 && rb->narrow != NULL)
