@@ -293,11 +293,27 @@ static void put_json(const struct rehearsing *h)
 
 /* ---- all of it ----------------------------------------------------------- */
 
+/* The texts of the wave live as long as `f` is open. */
+static int rehearse_from(struct rehearsing *h, struct wave_file *f)
+{
+	struct error err;
+	int code = read_line(h, f);
+
+	if (code != CLI_DONE)
+		return code;
+	if (rehearse(f, &h->r, &err) < 0)
+		return cli_fail(h->c, "%s", err.text);
+	if (h->c->json)
+		put_json(h);
+	else
+		show(h);
+	return CLI_DONE;
+}
+
 static int run_rehearse(struct cli *c)
 {
 	struct rehearsing *h = arena_alloc(c->arena, sizeof(*h));
 	struct wave_file *f = wave_open(c, false);
-	struct error err;
 	int code;
 
 	if (f == NULL)
@@ -305,17 +321,9 @@ static int run_rehearse(struct cli *c)
 	h->c = c;
 	h->r.texts = c->arena;
 	h->r.conf = c->conf;
-	code = read_line(h, f);
-	if (code == CLI_DONE && rehearse(f, &h->r, &err) < 0)
-		code = cli_fail(c, "%s", err.text);
+	code = rehearse_from(h, f);
 	wave_file_close(f);
-	if (code != CLI_DONE)
-		return code;
-	if (c->json)
-		put_json(h);
-	else
-		show(h);
-	return CLI_DONE;
+	return code;
 }
 
 static const struct cli_option rehearse_options[] = {
