@@ -27,6 +27,17 @@ static const char pragmas[] =
     "PRAGMA cell_size_check = ON;"
     "PRAGMA wal_autocheckpoint = 0;";
 
+static int locked(const struct db *db, struct error *err)
+{
+	if (err == NULL)
+		return -1;
+	error_set(err, "%s is locked: another change is being made, and was "
+	    "not done in %lld s; try again, or wait longer (--timeout)",
+	    db->path, (long long)(db->wait.limit_ms + 999) / 1000);
+	err->no = EBUSY;
+	return -1;
+}
+
 int db_error(const struct db *db, struct error *err)
 {
 	int code = sqlite3_errcode(db->handle);
@@ -37,10 +48,7 @@ int db_error(const struct db *db, struct error *err)
 		    "(not an SQLite database)", db->path);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return error_set(err, "%s is locked: another change is being "
-		    "made, and was not done in %lld s; try again, or wait "
-		    "longer (--timeout)", db->path,
-		    (long long)(db->wait.limit_ms + 999) / 1000);
+		return locked(db, err);
 	case SQLITE_CORRUPT:
 		return error_set(err, "%s is damaged (%s); restore a backup",
 		    db->path, sqlite3_errmsg(db->handle));

@@ -75,7 +75,8 @@ int db_script(struct db *db, const char *sql, struct error *err) PH_CHECK;
  * there is none. */
 int db_int(struct db *db, const char *sql, int64_t *value_out,
     struct error *err) PH_CHECK;
-/* Fills `err` with the last failure, as a sentence. Returns -1. */
+/* Fills `err` with the last failure, as a sentence; its `no` is EBUSY where
+ * another one held the lock all the time, else 0. Returns -1. */
 int db_error(const struct db *db, struct error *err);
 /* Did the last call fail for what the file holds: no database, or a damaged
  * one? */

@@ -389,14 +389,43 @@ static void a_rollback_stops_the_slices(void **state)
 	wave_rig_free(r);
 }
 
+static void must_do(sqlite3 *db, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* A long import is no fault of a wave, and does not count as one. */
+static void a_locked_table_is_waited_for(void **state)
+{
+	struct wave_rig *r = wave_rig_new(state);
+	sqlite3 *db;
+
+	wave_tmp_create(r->t, "w1", "ann");
+	wave_rig_start(r, "w1", 1);
+	assert_int_equal(sqlite3_open(r->t->path, &db), SQLITE_OK);
+	must_do(db, "BEGIN IMMEDIATE");
+	for (int i = 0; i < 4; i++)
+		wave_rig_pass(r, 1);
+	must_do(db, "UPDATE wave SET route = 'moon'; COMMIT");
+	sqlite3_close(db);
+	for (int i = 0; i < 4; i++)
+		wave_rig_pass(r, 1);
+	wave_rig_told(r, "w1 start running");
+	wave_rig_pass(r, 1);
+	wave_rig_told(r, "w1 pause paused ('moon' is no leg of the "
+	    "configuration (legacy, cloud, third) and none of both, defer, "
+	    "reject, gone)");
+	wave_rig_free(r);
+}
+
 /* The leg that its members had was taken out of the configuration. */
 static void lose_old_leg(struct wave_rig *r)
 {
 	sqlite3 *db;
 
 	assert_int_equal(sqlite3_open(r->t->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "UPDATE log SET old_route = 'moon' "
-	    "WHERE new_route = 'cloud'", NULL, NULL, NULL), SQLITE_OK);
+	must_do(db, "UPDATE log SET old_route = 'moon' "
+	    "WHERE new_route = 'cloud'");
 	sqlite3_close(db);
 }
 
@@ -465,6 +494,7 @@ int main(void)
 	    cmocka_unit_test(some_members_alone_go_back),
 	    cmocka_unit_test(in_slices_the_newest_go_first),
 	    cmocka_unit_test(a_rollback_stops_the_slices),
+	    cmocka_unit_test(a_locked_table_is_waited_for),
 	    cmocka_unit_test(a_rollback_that_never_succeeds_stops),
 	    cmocka_unit_test(the_rollback_of_a_done_wave_stops_as_well),
 	};

@@ -208,6 +208,9 @@ int back_make(const struct wave_now *n, const struct back_order *order,
 
 	if (ch == NULL)
 		return -1;
+	if (order->by == NULL)
+		change_watch(ch,
+		    &(struct change_watch){.wait_ms = STEP_WAIT_MS});
 	b.rb = rollback_new();
 	b.a = arena_new();
 	if (order->where != NULL)

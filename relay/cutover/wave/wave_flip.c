@@ -127,6 +127,7 @@ int slice_make(const struct wave_now *n, uint64_t limit,
 	s.ch = change_open(n->run->path, n->conf, err);
 	if (s.ch == NULL)
 		return -1;
+	change_watch(s.ch, &(struct change_watch){.wait_ms = STEP_WAIT_MS});
 	s.a = arena_new();
 	rc = take(&s, limit, err);
 	*made_out = (struct slice_made){s.slice.slice, s.slice.change,

@@ -5,6 +5,7 @@
  */
 #include "relay/cutover/wave/wave_run_int.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -312,6 +313,8 @@ static void failed(const struct wave_now *n, const struct error *err)
 	struct error ignored;
 
 	log_warn("wave.step", kv_str("wave", n->wave->name), kv_err(err));
+	if (err->no == EBUSY)
+		return; /* the end of a long import is waited for */
 	if (strcmp(strbuf_cstr(&r->failing), n->wave->name) != 0)
 		r->failures = 0;
 	strbuf_reset(&r->failing);

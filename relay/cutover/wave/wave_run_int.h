@@ -26,6 +26,10 @@ struct wave_now {
 	int64_t now_us;
 };
 
+/* How long a step waits for another change's end: it is made again soon, and
+ * commands and the end of the daemon wait behind it. */
+enum { STEP_WAIT_MS = 500 };
+
 /* A slice that was made. */
 struct slice_made {
 	uint64_t slice, change, members;
