@@ -147,6 +147,14 @@ def test_twice_and_uncertain(logs, mark):
     assert faults(logs) == []
 
 
+def test_a_mark_excuses_nothing_that_was_on_record(logs):
+    logs["receipts"].append(receipt("m1", ANN, "legacy"))
+    logs["events"].append(delivered(48, "m1", ANN, "legacy", 4,
+                                    uncertain="possible"))
+    assert faults(logs) == [
+        f"twice: m1 to {ANN}: 2 deliveries to legacy are on record"]
+
+
 def test_twice_without_a_250(logs):
     logs["receipts"] += [receipt("m9", ANN, "legacy")] * 2
     assert faults(logs) == [f"twice: m9 to {ANN}: legacy got it 2 times"]

@@ -10,7 +10,8 @@ Every recipient of a message that got 250
 - reached every leg that the route of that change names, but for one that a
   later change took back before it was delivered;
 - reached no other leg, unless a replay brought it there;
-- reached no leg twice, unless an event calls the delivery uncertain.
+- reached no leg twice, unless an event calls the delivery uncertain, and then
+  the result of one alone is on record: that of the other was lost.
 And of the recipients of a rollback, which has all of the run for its period,
 what other legs got before it is replayed to the legs that they have then.
 """
@@ -172,7 +173,8 @@ class Judge:
         doubt = {e["leg"] for _, e in self.events.of.get(key, ())
                  if e.get("uncertain") and "leg" in e}
         pinned = {e["leg"] for e in self.of(key, "replayed")}
-        told = {e["leg"] for e in self.of(key, "delivered")}
+        told = collections.Counter(e["leg"] for e in
+                                   self.of(key, "delivered"))
         self.replayed += len(pinned)
         self.uncertain += len(doubt)
         for leg in self.legs_of(key):
@@ -180,7 +182,10 @@ class Judge:
             self.twice += n > 1
             if n > 1 and leg not in doubt:
                 self.fault("twice", key, f"{leg} got it {n} times")
-            if leg not in told | pinned | doubt and key in self.sent:
+            if told[leg] > 1:
+                self.fault("twice", key, f"{told[leg]} deliveries to {leg} "
+                           "are on record")
+            if leg not in {*told, *pinned, *doubt} and key in self.sent:
                 self.fault("wrong leg", key, f"{leg} has it, and no event "
                            "says so")
 

@@ -5,6 +5,7 @@ it takes before it says so, and a sender that logs each 250.
 As a program it is a receiver: migration_world.py NAME LOG CLOCK. It says its
 port, then reads a command a line: refuse, accept. It ends with its input.
 """
+import contextlib
 import json
 import pathlib
 import random
@@ -101,24 +102,59 @@ class Receiver:
         self.process.wait(PATIENCE_S)
 
 
-class Sender(threading.Thread):
-    """Mail to random users all the time, at most `most` messages: of one to
-    three recipients, every fifth to one of `special`."""
+class Sender:
+    """Mail to random users all the time, at most `most` messages, in some
+    sessions at once: of one to three recipients, half to one of `special`."""
+    sessions = 4
 
-    def __init__(self, world, users, special, rate, most):
-        super().__init__(daemon=True)
-        self.gw, self.users, self.special = world.gw, users, special
-        self.rng = random.Random(world.seed)
+    def __init__(self, world, users, rate, most):
+        self.gw, self.users, self.special = world.gw, users, []
         self.log = Log(world.folder / "sent.log")
         self.clock = world.clock
-        self.pause_s, self.most = 1 / rate, most
-        self.begun = self.failed = 0
+        self.pause_s = self.sessions / rate
         self.over = threading.Event()
+        self.each = [Session(self, n, random.Random(f"{world.seed} {n}"),
+                             most // self.sessions)
+                     for n in range(self.sessions)]
+
+    def start(self):
+        for session in self.each:
+            session.start()
+
+    @contextlib.contextmanager
+    def still(self):
+        """No message is under way."""
+        with contextlib.ExitStack() as stack:
+            for session in self.each:
+                stack.enter_context(session.gate)
+            yield
+
+    def is_alive(self):
+        return any(session.is_alive() for session in self.each)
+
+    def sent(self):
+        return self.log.lines
+
+    def failed(self):
+        return sum(session.failed for session in self.each)
+
+    def stop(self):
+        self.over.set()
+        for session in self.each:
+            session.join(PATIENCE_S)
+
+
+class Session(threading.Thread):
+    def __init__(self, sender, number, rng, most):
+        super().__init__(daemon=True)
+        self.of, self.number, self.rng, self.most = sender, number, rng, most
+        self.begun = self.failed = 0
         self.gate = threading.Lock()    # held while a message is under way
         self.smtp = None
 
     def run(self):
-        while self.begun < self.most and not self.over.wait(self.pause_s):
+        while self.begun < self.most and \
+                not self.of.over.wait(self.of.pause_s):
             with self.gate:
                 self.begun += 1
                 try:
@@ -127,35 +163,32 @@ class Sender(threading.Thread):
                     self.failed += 1    # no 250, no claim
                     self.smtp = None
 
+    def recipients(self):
+        special = self.of.special
+        if special and self.rng.random() < 0.5:
+            return [self.rng.choice(special)]
+        return self.rng.sample(self.of.users, self.rng.choice((1, 1, 2, 3)))
+
     def one(self):
         if self.smtp is None:
-            self.smtp = smtplib.SMTP("127.0.0.1", self.gw.port, "mx.test",
+            self.smtp = smtplib.SMTP("127.0.0.1", self.of.gw.port, "mx.test",
                                      timeout=PATIENCE_S)
             self.smtp.ehlo()
-        rng = self.rng
-        to = rng.sample(self.users, rng.choice((1, 1, 1, 2, 3)))
-        if self.special and rng.random() < 0.2:
-            to = [rng.choice(self.special)]
-        self.must(self.smtp.mail(f"s{self.begun}@elsewhere.test"))
+        to = self.recipients()
+        name = f"s{self.number}-{self.begun}"
+        self.must(self.smtp.mail(f"{name}@elsewhere.test"))
         for rcpt in to:
             self.must(self.smtp.rcpt(rcpt))
-        text = (f"From: <s{self.begun}@elsewhere.test>\r\nSubject: news\r\n"
-                f"\r\nnumber {self.begun}\r\n")
+        text = (f"From: <{name}@elsewhere.test>\r\nSubject: news\r\n"
+                f"\r\nmessage {name}\r\n")
         id = QUEUED.search(self.must(self.smtp.data(text.encode())))[1]
-        self.log.write(id=id.decode(), to=to, time=self.clock.now())
+        self.of.log.write(id=id.decode(), to=to, time=self.of.clock.now())
 
     @staticmethod
     def must(answer):
         if not 200 <= answer[0] < 300:
             raise smtplib.SMTPException(str(answer))
         return answer[1]
-
-    def sent(self):
-        return self.log.lines
-
-    def stop(self):
-        self.over.set()
-        self.join(PATIENCE_S)
 
 
 if __name__ == "__main__":
