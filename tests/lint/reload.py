@@ -10,7 +10,7 @@ NOT_USES = (SCHEMA, "conf/conf.h", "conf/parse.c", "conf/print.c")
 # What is made at the start and then stays: these functions and files.
 START_FILES = ("recovery.c", "background.c", "sandbox.c", "privileges.c")
 START = {"build", "make_shared", "make_workers", "make_watch", "make_control",
-         "open_spool", "check_private", "make_worker"}
+         "open_spool", "place_check_private", "make_worker"}
 RELOAD = {"app_reconfigure"}
 ROW = re.compile(r'\{ (?:IN\(\w+\)|HOP), "(\w+)", &\w+, '
                  r"(?:C|LEG|DOMAIN|LISTEN)\(([\w.]+)\)(.*?)\},?[ \t]*\n", re.S)
