@@ -20,9 +20,6 @@
 
 enum {
 	EXIT_AGAIN = 75, /* EX_TEMPFAIL */
-	AGAIN_MS = 60000,
-	AGAIN_MAX_MS = 3600000,
-	NOTE_BYTES = 200,
 	ALARM_BYTES = 1024,
 };
 
@@ -124,36 +121,41 @@ static void forget(struct mark_hook *h)
 		mem_free(r->failed);
 	}
 	strbuf_reset(&h->input);
-	strbuf_reset(&h->line);
+	hook_lines_reset(&h->lines);
 	h->last[0] = '\0';
 	h->ended = false;
 }
 
 /* ---- what it says -------------------------------------------------------- */
 
-/* The last line that is no report says why a program failed. */
-static void take_line(struct mark_hook *h, struct slice line)
+static bool take_report(struct mark_hook *h, const struct hook_report *said)
 {
-	struct slice rest = slice_trim(line), address;
 	bool known = false;
 
-	if (!slice_next(&rest, ' ', &address))
-		return;
 	for (unsigned i = 0; i < h->n; i++) {
 		struct mark_hook_row *r = &h->row[i];
 
-		if (!slice_case_eq(address, slice_str(r->address)))
+		if (!slice_case_eq(said->address, slice_str(r->address)))
 			continue;
-		if (slice_eq(rest, SLICE("synced"))) {
-			r->synced = known = true;
-		} else if (slice_starts(rest, SLICE("failed"))) {
-			mem_free(r->failed);
-			r->failed = mem_slicedup(slice_head(slice_trim(
-			    slice_from(rest, strlen("failed"))), NOTE_BYTES));
-			known = true;
+		known = true;
+		if (said->word == HOOK_SAYS_SYNCED) {
+			r->synced = true;
+			continue;
 		}
+		mem_free(r->failed);
+		r->failed = mem_slicedup(said->why);
 	}
-	if (!known)
+	return known;
+}
+
+/* The last line that is no report says why a program failed. */
+static void take_line(void *arg, struct slice line)
+{
+	struct mark_hook *h = arg;
+	struct hook_report said = hook_report_read(line);
+
+	if (slice_trim(line).n > 0 &&
+	    (said.word == HOOK_SAYS_NOTHING || !take_report(h, &said)))
 		snprintf(h->last, sizeof(h->last), "%.*s", (int)line.n,
 		    line.p);
 }
@@ -162,30 +164,15 @@ static void on_said(void *arg, struct slice bytes)
 {
 	struct mark_hook *h = arg;
 
-	for (size_t i = 0; i < bytes.n; i++) {
-		if (bytes.p[i] != '\n') {
-			strbuf_addc(&h->line, bytes.p[i]);
-			continue;
-		}
-		/* A line that is too long is none of ours. */
-		if (strbuf_ok(&h->line))
-			take_line(h, strbuf_view(&h->line));
-		strbuf_reset(&h->line);
-	}
+	hook_lines_take(&h->lines, bytes);
 }
 
 /* ---- the end ------------------------------------------------------------- */
 
 static void again(struct mark_hook *h)
 {
-	int64_t wait = AGAIN_MS;
+	int64_t wait = hook_pause_again(&h->pause, marks_mono_ms(h->w));
 
-	for (unsigned i = 0; i < h->tries && wait < AGAIN_MAX_MS; i++)
-		wait *= 2;
-	h->tries++;
-	if (wait > AGAIN_MAX_MS)
-		wait = AGAIN_MAX_MS;
-	h->next_ms = marks_mono_ms(h->w) + wait;
 	log_warn("hook.again", kv_str("hook", programs[h->kind].kind),
 	    kv_int("mailboxes", h->n), kv_int("in_s", wait / 1000),
 	    kv_str("said", h->last));
@@ -195,8 +182,7 @@ static void on_done(void *arg, const struct spawn_end *end)
 {
 	struct mark_hook *h = arg;
 
-	if (strbuf_ok(&h->line) && h->line.n > 0)
-		take_line(h, strbuf_view(&h->line));
+	hook_lines_end(&h->lines);
 	spawn_run_free(h->run);
 	h->run = NULL;
 	h->ended = true;
@@ -206,12 +192,10 @@ static void on_done(void *arg, const struct spawn_end *end)
 	if (h->broken && h->last[0] == '\0')
 		snprintf(h->last, sizeof(h->last), "it ended with %d",
 		    end->code);
-	if (h->taken || h->broken) {
-		h->tries = 0;
-		h->next_ms = 0;
-	} else {
+	if (h->taken || h->broken)
+		hook_pause_over(&h->pause);
+	else
 		again(h);
-	}
 	timer_set(&h->w->again, 0);
 }
 
@@ -306,9 +290,9 @@ static void begin(struct watermarks *w, struct mark_hook *h)
 	struct spawn_job j = job;
 	struct error err;
 
-	if (marks_mono_ms(w) < h->next_ms || !has(w, h->kind))
+	if (!hook_pause_due(&h->pause, marks_mono_ms(w)) || !has(w, h->kind))
 		return;
-	h->next_ms = marks_mono_ms(w) + TROUBLE_MS;
+	h->pause.next_ms = marks_mono_ms(w) + TROUBLE_MS;
 	gather(w, h);
 	if (h->n == 0)
 		return;
@@ -329,7 +313,9 @@ void marks_hooks_init(struct watermarks *w)
 		h->w = w;
 		h->kind = (enum mark_hook_kind)i;
 		strbuf_init(&h->input, SPAWN_RUN_INPUT_MAX);
-		strbuf_init(&h->line, MARK_LINE_MAX);
+		hook_lines_init(&h->lines);
+		h->lines.fn = take_line;
+		h->lines.arg = h;
 	}
 }
 
@@ -337,7 +323,7 @@ void marks_hooks_init(struct watermarks *w)
 static bool is_due(const struct watermarks *w, const struct mark_hook *h)
 {
 	return h->n > 0 || (h->run == NULL && has(w, h->kind) &&
-			       marks_mono_ms(w) >= h->next_ms);
+			       hook_pause_due(&h->pause, marks_mono_ms(w)));
 }
 
 void marks_hooks(struct watermarks *w)
@@ -368,6 +354,6 @@ void marks_hooks_end(struct watermarks *w)
 		h->run = NULL;
 		forget(h);
 		strbuf_fini(&h->input);
-		strbuf_fini(&h->line);
+		hook_lines_fini(&h->lines);
 	}
 }

@@ -11,6 +11,7 @@
 #include "policy/route.h"
 #include "relay/audit/delivered/watermark_post.h"
 #include "relay/audit/delivered/watermark_reader.h"
+#include "relay/cutover/watermark/hook_said.h"
 #include "relay/cutover/watermark/watermarks.h"
 #include "relay/mail/addr.h"
 #include "relay/spawn/spawn_run.h"
@@ -93,7 +94,7 @@ struct mark_round {
 
 enum mark_hook_kind { HOOK_WATERMARK, HOOK_HELD, MARK_HOOKS };
 
-enum { MARK_HOOK_ROWS = 1000, MARK_LINE_MAX = 1024 };
+enum { MARK_HOOK_ROWS = 1000 };
 
 struct mark_hook_row {
 	char *address, *leg;
@@ -108,12 +109,12 @@ struct mark_hook {
 	enum mark_hook_kind kind;
 	struct spawn_run *run; /* NULL: it does not run */
 	bool ended, taken, broken; /* exit status 0; one that is an error */
-	int64_t next_ms; /* not before */
-	unsigned tries;
+	struct hook_pause pause;
 	struct mark_hook_row row[MARK_HOOK_ROWS];
 	unsigned n;
-	struct strbuf input, line;
-	char last[MARK_LINE_MAX];
+	struct strbuf input;
+	struct hook_lines lines;
+	char last[HOOK_LINE_MAX];
 };
 
 struct watermarks {
