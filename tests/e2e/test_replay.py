@@ -163,6 +163,24 @@ def test_a_change_of_the_table_does_not_move_it(gw, legacy, cloud):
     assert got(cloud) == {id: 1 for id in ids}
 
 
+def test_one_that_waits_for_its_leg_steps_aside(gw, legacy, cloud):
+    bob = "bob@example.com"
+    ids = flipped(gw, 2) + flipped(gw, 1, to=bob)
+    gw.cli("leg suspend legacy")
+    first, second = replay(gw, ANN), replay(gw, bob)
+    until(lambda: report(gw, second)["waiting"] == 1, "the second to queue")
+    third = replay(gw, ANN)
+    assert done(gw, third)["there"] == 2
+    assert report(gw, first)["state"] == "running"
+    gw.restart()
+    assert done(gw, replay(gw, ANN))["there"] == 2
+    assert [report(gw, n)["waiting"] for n in (first, second)] == [2, 1]
+    gw.cli("leg resume legacy")
+    assert done(gw, first)["delivered"] == 2
+    assert done(gw, second)["delivered"] == 1
+    assert got(legacy) == {id: 1 for id in ids}
+
+
 def test_a_refusal_makes_no_notice(make_gw, make_leg, legacy, cloud):
     outside = make_leg("world")
     gw = make_gw(legs={"outside": outside})

@@ -299,13 +299,13 @@ static void rows_are_kept_until_they_are_forgotten(void **state)
 	struct told t;
 
 	snprintf(path, sizeof(path), "%s/ledger.db", (const char *)*state);
-	assert_int_equal(replay_file_next(path, a, &next, &err), -1);
+	assert_int_equal(replay_file_next(path, 0, a, &next, &err), -1);
 	make_file(path);
-	assert_int_equal(replay_file_next(path, a, &next, &err), 0);
+	assert_int_equal(replay_file_next(path, 0, a, &next, &err), 0);
 	assert_int_equal(replay_file_add(path, &row, users, 2, &err), 0);
 	assert_int_equal(replay_file_add(path, &other, users, 1, &err), 0);
 	assert_true(row.number > 0 && other.number > row.number);
-	assert_int_equal(replay_file_next(path, a, &next, &err), 1);
+	assert_int_equal(replay_file_next(path, 0, a, &next, &err), 1);
 	assert_int_equal(next.number, row.number);
 	assert_int_equal(replay_file_put(path, &p, &err), 0);
 	mail[0].state = D_PARKED;
@@ -315,7 +315,7 @@ static void rows_are_kept_until_they_are_forgotten(void **state)
 	row.gone = 4;
 	p.n = 1;
 	assert_int_equal(replay_file_put(path, &p, &err), 0);
-	assert_int_equal(replay_file_next(path, a, &next, &err), 1);
+	assert_int_equal(replay_file_next(path, 0, a, &next, &err), 1);
 	assert_int_equal(next.number, other.number);
 	read_all(path, row.number, a, &t);
 	assert_int_equal(t.rows, 1);

@@ -3,7 +3,7 @@
  * Replay (R4): what one leg got through Posthouse in a period, and the other
  * did not, is queued for the other. A thread of its own looks for it, reads
  * each message, and has the queue thread revive it; one replay at a time, in
- * the order of asking.
+ * the order of asking; one that has queued all and waits for it steps aside.
  *
  * What was queued stands in the journal; ledger.db has the order and the
  * report. A replay that is found there not to have ended goes on at a start.

@@ -260,7 +260,7 @@ static void take_row(sqlite3_stmt *s, struct arena *a, struct replay_row *r)
 	    .unread = sqlite3_column_int64(s, 19)};
 }
 
-int replay_file_next(const char *path, struct arena *a,
+int replay_file_next(const char *path, int64_t after, struct arena *a,
     struct replay_row *row_out, struct error *err)
 {
 	sqlite3 *db = open_file(path, err);
@@ -269,9 +269,10 @@ int replay_file_next(const char *path, struct arena *a,
 
 	if (db == NULL)
 		return -1;
-	s = prepare(db, COLUMNS "WHERE state < ?1 ORDER BY number LIMIT 1",
-	    err);
+	s = prepare(db, COLUMNS "WHERE state < ?1 AND number > ?2"
+	    " ORDER BY number LIMIT 1", err);
 	if (s != NULL) {
+		sqlite3_bind_int64(s, 2, after);
 		sqlite3_bind_int(s, 1, REPLAY_DONE);
 		rc = sqlite3_step(s);
 		if (rc == SQLITE_ROW)

@@ -62,8 +62,8 @@ struct replay_progress {
 };
 int replay_file_put(const char *path, const struct replay_progress *p,
     struct error *err) PH_CHECK;
-/* The first that has not ended: 1, 0 when there is none. */
-int replay_file_next(const char *path, struct arena *a,
+/* The first behind `after` that has not ended: 1, 0 when there is none. */
+int replay_file_next(const char *path, int64_t after, struct arena *a,
     struct replay_row *row_out, struct error *err) PH_CHECK;
 /* In order of their numbers; `number` 0: all. */
 struct replay_reader {

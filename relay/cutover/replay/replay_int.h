@@ -48,6 +48,7 @@ struct replay_probe {
 /* One replay. */
 struct replay_job {
 	struct replay *r;
+	struct replay_job *next; /* of replay.aside */
 	struct arena *arena;
 	struct replay_row row;
 	struct replay_asked asked;
@@ -97,7 +98,9 @@ struct replay {
 	bool look; /* there may be a replay that has not ended */
 	int64_t retry_ms; /* after trouble */
 	struct replay_job *job;
-	bool fetching; /* a fetch of ours is out */
+	struct replay_job *aside; /* all is queued, and something is open */
+	bool fetching; /* a fetch of ours is out … */
+	struct replay_job *fetch_job; /* … for this one */
 	unsigned telling; /* events that the journal has not yet */
 };
 
@@ -143,6 +146,8 @@ struct replay_job *replay_job_new(struct replay *r, struct arena *arena,
 void replay_job_free(struct replay_job *j);
 /* One thing; ms until there is more to do. row.state says when it is over. */
 int replay_job_step(struct replay_job *j);
+/* Did it queue all that it may, and waits for what is open? */
+bool replay_job_waits(const struct replay_job *j);
 void replay_job_fetched(struct replay_job *j, struct spool_fetch *f);
 /* Which legs and times it is about. False and err: a leg is not there. */
 bool replay_asked_of(const struct replay *r, const struct replay_row *row,

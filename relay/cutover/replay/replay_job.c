@@ -237,6 +237,7 @@ static void fetch(struct replay_job *j, uint64_t id)
 	f->want_kept = true;
 	f->lane = (unsigned)id;
 	j->r->fetching = true;
+	j->r->fetch_job = j;
 	spool_fetch_post(j->r->c.shared->spool, f);
 }
 
@@ -374,6 +375,12 @@ static struct replay_candidate *next(struct replay_job *j)
 		if (may_go(j, &j->cand[i], now_ms))
 			return &j->cand[i];
 	return NULL;
+}
+
+bool replay_job_waits(const struct replay_job *j)
+{
+	return j->row.state == REPLAY_RUNS && j->cand_at == j->cands &&
+	       j->open > 0 && !j->reviving;
 }
 
 static void end_if_over(struct replay_job *j)

@@ -189,7 +189,7 @@ static void take_letters(struct replay *r)
 		if (r->ended)
 			spool_fetch_free(f);
 		else
-			replay_job_fetched(r->job, f);
+			replay_job_fetched(r->fetch_job, f);
 	}
 }
 
@@ -203,13 +203,26 @@ static void take_snapshot(struct replay *r)
 	r->snapshot = l;
 }
 
+static bool is_aside(const struct replay *r, int64_t number)
+{
+	const struct replay_job *j = r->aside;
+
+	while (j != NULL && j->row.number != number)
+		j = j->next;
+	return j != NULL;
+}
+
 /* The next that has not ended. */
 static void take_job(struct replay *r)
 {
 	struct arena *a = arena_new();
-	struct replay_row row;
+	struct replay_row row = {.number = 0};
 	struct error err;
-	int rc = replay_file_next(r->path, a, &row, &err);
+	int rc;
+
+	do
+		rc = replay_file_next(r->path, row.number, a, &row, &err);
+	while (rc > 0 && is_aside(r, row.number));
 
 	if (rc < 0) {
 		log_error("replay.file", kv_err(&err));
@@ -222,32 +235,70 @@ static void take_job(struct replay *r)
 		arena_free(a);
 }
 
-static int step_job(struct replay *r)
+/* True: it is over, and freed. */
+static bool step_job(struct replay *r, struct replay_job *j, int *wait)
 {
-	struct replay_job *j = r->job;
 	enum replay_state was = j->row.state;
-	int wait = replay_job_step(j);
 
+	*wait = replay_job_step(j);
 	if (j->row.state < REPLAY_DONE) {
 		if (j->row.state != was)
 			replay_tell(r, &j->row);
-		return wait;
+		return false;
 	}
 	j->row.ended_us = replay_wall_us(r);
 	replay_tell(r, &j->row);
 	replay_made_put(j);
 	replay_job_free(j);
+	return true;
+}
+
+/* They come first: they read little, and the other one always something. */
+static int step_aside(struct replay *r)
+{
+	struct replay_job **at = &r->aside, *next;
+	int wait = IDLE_MS, one;
+
+	while (*at != NULL) {
+		next = (*at)->next;
+		if (step_job(r, *at, &one)) {
+			*at = next;
+			continue;
+		}
+		wait = one < wait ? one : wait;
+		at = &(*at)->next;
+	}
+	return wait;
+}
+
+/* A leg that is suspended is no reason for the next one to wait. It queues no
+ * more, so two never queue at once. */
+static void put_aside(struct replay *r)
+{
+	r->job->next = r->aside;
+	r->aside = r->job;
 	r->job = NULL;
-	return 0;
+	r->look = true;
 }
 
 int replay_step(struct replay *r)
 {
+	int wait, one;
+
 	take_snapshot(r);
 	take_letters(r);
+	wait = step_aside(r);
 	if (r->job == NULL && r->look && replay_now_ms(r) >= r->retry_ms)
 		take_job(r);
-	return r->job == NULL ? IDLE_MS : step_job(r);
+	if (r->job == NULL)
+		return wait;
+	if (step_job(r, r->job, &one)) {
+		r->job = NULL;
+		return 0;
+	}
+	if (replay_job_waits(r->job))
+		put_aside(r);
+	return one < wait ? one : wait;
 }
 
 /* ---- the thread -------------------------------------------------------- */
@@ -303,6 +354,8 @@ void replay_stop(struct replay *r)
 	r->ended = true;
 	if (r->job != NULL)
 		replay_made_put(r->job);
+	for (struct replay_job *j = r->aside; j != NULL; j = j->next)
+		replay_made_put(j);
 }
 
 void replay_drain(struct replay *r)
@@ -313,10 +366,16 @@ void replay_drain(struct replay *r)
 
 void replay_free(struct replay *r)
 {
+	struct replay_job *next;
+
 	if (r == NULL)
 		return;
 	take_letters(r);
 	replay_job_free(r->job);
+	for (; r->aside != NULL; r->aside = next) {
+		next = r->aside->next;
+		replay_job_free(r->aside);
+	}
 	table_close(r->table);
 	snapshot_unref(atomic_exchange(&r->next_snapshot, NULL));
 	snapshot_unref(r->snapshot);
