@@ -248,6 +248,147 @@ static void a_spoilt_backup_is_not_restored(void **state)
 	    "come to its end; nothing was restored");
 }
 
+/* ---- a restore again ----------------------------------------------------- */
+
+static void cut_short(struct place *p)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/spool/restoring", p->f->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	remove_all(p, "spool/spool.key");
+}
+
+static void append(struct place *p, const char *name)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", p->f->dir, name);
+	f = fopen(path, "a");
+	assert_non_null(f);
+	fputc('x', f);
+	fclose(f);
+}
+
+/* Until the spool's key is there, all else may be of that restore; a file that
+ * is not is left alone. */
+static void a_restore_that_was_cut_short_is_begun_again(void **state)
+{
+	struct place *p = *state;
+	char path[128];
+
+	says(p, "route set cloud ann@example.com", 0, "change 2");
+	says(p, "backup %s/backup", 0, ", posthoused did not run\n");
+	lose_all(p);
+	says(p, "restore %s/backup", 0, "restored into");
+	cut_short(p);
+	says(p, "restore %s/backup", 0, "restored into");
+	cut_short(p);
+	append(p, "cutover.db");
+	says(p, "restore %s/backup", 1, "/cutover.db: it is there, and is not "
+	    "what the backup has: move it away\n");
+	snprintf(path, sizeof(path), "%s/cutover.db", p->f->dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	says(p, "restore %s/backup", 1, "/cutover.db: it is there, and is not "
+	    "what the backup has: move it away\n");
+	assert_int_equal(rmdir(path), 0);
+	says(p, "restore %s/backup", 0, "restored into");
+	says(p, "route get ann@example.com", 0, "cloud");
+	says(p, "audit verify", 0, "index and journal agree");
+}
+
+/* ---- the configuration --------------------------------------------------- */
+
+/* The first `from` in the manifest becomes `to`. */
+static void edit(struct place *p, const char *from, const char *to)
+{
+	char path[128], *text = mem_new(CLI_RIG_OUT), *at;
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/backup/manifest.json", p->f->dir);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(text, 1, CLI_RIG_OUT - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	at = strstr(text, from);
+	if (at == NULL)
+		fail_msg("no %s in %s", from, text);
+	f = fopen(path, "w");
+	fprintf(f, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	fclose(f);
+	mem_free(text);
+}
+
+static void back_up_with_secrets(struct place *p)
+{
+	char path[128], text[256];
+	FILE *f;
+
+	conf_tmp_secret(p->f->dir, "srs.secrets", "0123456789abcdef\n");
+	snprintf(path, sizeof(path), "%s/posthouse.conf", p->f->dir);
+	snprintf(text, sizeof(text), "srs { domain = \"srs.example\" "
+	    "secrets = \"%s/srs.secrets\" }\n", p->f->dir);
+	f = fopen(path, "a");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	says(p, "route set cloud ann@example.com", 0, "change 2");
+	says(p, "backup %s/backup", 0, ", posthoused did not run\n");
+	lose_all(p);
+	remove_all(p, "posthouse.conf");
+	remove_all(p, "srs.secrets");
+}
+
+/* Its places are those of the backup. */
+static void without_a_configuration_that_of_the_backup_comes_back(void **state)
+{
+	struct place *p = *state;
+
+	back_up_with_secrets(p);
+	says(p, "restore %s/backup --json", 0, "\"configuration\":2}\n");
+	says(p, "route get ann@example.com", 0, "cloud");
+	lose_all(p);
+	remove_all(p, "posthouse.conf");
+	says(p, "restore %s/backup", 0, "; 1 files of the configuration were "
+	    "written, 1 were there and stay\n");
+	says(p, "audit verify", 0, "index and journal agree");
+	remove_all(p, "srs.secrets");
+}
+
+static void files_go_only_where_the_configuration_names_them(void **state)
+{
+	struct place *p = *state;
+	char path[128];
+
+	back_up_with_secrets(p);
+	edit(p, "/srs.secrets\"", "/other.secrets\"");
+	says(p, "restore %s/backup", 1, "/manifest.json: \"config/1\" is to go "
+	    "to ");
+	assert_non_null(strstr(p->out, "/other.secrets, which the "
+	    "configuration of the backup does not name\nposthouse: nothing was "
+	    "restored\n"));
+	snprintf(path, sizeof(path), "%s/other.secrets", p->f->dir);
+	assert_int_equal(access(path, F_OK), -1);
+	edit(p, "/other.secrets\"", "/srs.secrets\"");
+	edit(p, "config/0", "config/7");
+	move(p, "backup/config/0", "backup/config/7");
+	says(p, "restore %s/backup", 1, "/backup: it has files of a "
+	    "configuration, and not config/0, which names them\n");
+	edit(p, "config/7", "config/0");
+	move(p, "backup/config/7", "backup/config/0");
+	edit(p, "\"spool\": \"/", "\"spool\": \"");
+	says(p, "restore %s/backup", 1, "/manifest.json: its spool is no path\n"
+	    "posthouse: nothing was restored\n");
+	edit(p, "\"spool\": \"", "\"spool\": \"/");
+	says(p, "restore %s/backup", 0, "; 2 files of the configuration were "
+	    "written, 0 were there and stay\n");
+	remove_all(p, "srs.secrets");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -257,6 +398,9 @@ int main(void)
 		T(what_was_backed_up_is_restored),
 		T(a_spoilt_backup_is_not_restored),
 		T(folders_are_synced_with_what_is_in_them),
+		T(a_restore_that_was_cut_short_is_begun_again),
+		T(without_a_configuration_that_of_the_backup_comes_back),
+		T(files_go_only_where_the_configuration_names_them),
 	};
 
 	log_setup(-1, LOG_LV_ERROR, &clock_system);
