@@ -298,7 +298,7 @@ static void a_route_is_served_leg_by_leg(void **state)
 	}
 }
 
-/* On one leg: what is in flight or open stands for it before what is parked,
+/* On one leg: a delivery in flight or open stands for it before what is parked,
  * and that before what is done. */
 static void what_is_most_alive_stands_for_a_leg(void **state)
 {
@@ -325,6 +325,29 @@ static void what_is_most_alive_stands_for_a_leg(void **state)
 		print_message("%s\n", dstate_text(cases[i / 2].other));
 		expect("open", slice_str(cases[i / 2].cell), step, n);
 		assert_int_equal(step[0].number, 1);
+	}
+}
+
+/* Parked mail can still be delivered: it rises, and is tried. */
+static void what_is_parked_stands_before_what_is_done(void **state)
+{
+	static const uint8_t done[] = {D_DELIVERED, D_DELETED};
+	struct plan_step step[PLAN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(done); i++) {
+		struct plan_have over = {.number = 0, .leg = LEGACY,
+		    .role = ROLE_COPY, .state = done[i / 2]};
+		struct plan_have parked = {.number = 1, .leg = LEGACY,
+		    .role = ROLE_COPY, .state = D_PARKED};
+		struct plan_have have[2] = {i % 2 ? parked : over,
+		    i % 2 ? over : parked};
+		unsigned n = route_plan(&legacy, false, have, 2, step);
+
+		expect("parked", SLICE("legacy primary, legacy released"),
+		    step, n);
+		assert_int_equal(step[0].number, 1);
+		assert_int_equal(step[1].number, 1);
 	}
 }
 
@@ -405,10 +428,16 @@ static void beside_a_deleted_copy_the_primary_is_parked(void **state)
 		};
 		struct plan_step step[PLAN_MAX];
 
-		assert_int_equal(
-		    route_plan(&cloud, false, have, 2, step), 1);
-		assert_int_equal(step[0].what, PLAN_PARK);
-		assert_int_equal(step[0].number, 0);
+		for (int turn = 0; turn < 2; turn++) {
+			struct plan_have first = have[0];
+
+			assert_int_equal(
+			    route_plan(&cloud, false, have, 2, step), 1);
+			assert_int_equal(step[0].what, PLAN_PARK);
+			assert_int_equal(step[0].number, 0);
+			have[0] = have[1];
+			have[1] = first;
+		}
 	}
 }
 
@@ -474,6 +503,7 @@ int main(void)
 	    cmocka_unit_test(a_primary_that_ended_has_no_successor),
 	    cmocka_unit_test(a_route_is_served_leg_by_leg),
 	    cmocka_unit_test(what_is_most_alive_stands_for_a_leg),
+	    cmocka_unit_test(what_is_parked_stands_before_what_is_done),
 	    cmocka_unit_test(a_replayed_delivery_stays_on_its_leg),
 	    cmocka_unit_test(a_parked_primary_whose_sender_was_told_stays),
 	    cmocka_unit_test(beside_a_deleted_copy_the_primary_is_parked),

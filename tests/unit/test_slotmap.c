@@ -2,6 +2,7 @@
  *
  * The map of slots: what a start takes from it, and what it leaves.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,6 +118,70 @@ static void a_map_with_another_head_is_not_believed(void **state)
 	rig_free(r);
 }
 
+/* The newest segment is gone, and of the map so many bytes are left. */
+static unsigned damage_with_bytes(struct rig *r, size_t left)
+{
+	struct rig *q = copy_of(r);
+	struct diskio *io = &q->disk->io;
+	unsigned damaged;
+	size_t n;
+	char *whole = map_of(r, &n);
+	int fd = io->open(io, MAP, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0 && left <= n);
+	assert_int_equal(io->pwrite(io, fd, whole, left, 0), left);
+	io->close(io, fd);
+	lose_newest(q, r);
+	if (!rig_open(q))
+		fail_msg("%s", q->err.text);
+	damaged = q->damaged;
+	rig_free(q);
+	return damaged;
+}
+
+/* A head and a note of each slot, 32 bytes each: what is left of them says as
+ * much as it did, and a part of a note nothing. */
+static void a_map_that_was_cut_short_says_what_is_left(void **state)
+{
+	struct rig *r = filled();
+	size_t newest = LIST_ENTRY(r->spool->mains.prev, struct segment,
+	    node)->slot;
+
+	(void)state;
+	assert_int_equal(damage_with_bytes(r, 0), 0);
+	assert_int_equal(damage_with_bytes(r, 31), 0);
+	assert_int_equal(damage_with_bytes(r, 32), 0);
+	assert_int_equal(damage_with_bytes(r, 32 * (newest + 2) - 1), 0);
+	assert_true(damage_with_bytes(r, 32 * (newest + 2)) > 0);
+	rig_free(r);
+}
+
+/* A map that is passed over could let a generation be used twice. */
+static void a_map_that_cannot_be_read_stops_the_start(void **state)
+{
+	struct rig *r = filled();
+
+	(void)state;
+	for (unsigned fails = 1; fails <= 3; fails++) {
+		struct rig *q = copy_of(r);
+
+		lose_newest(q, r);
+		q->disk->fault = FAULT_EIO;
+		q->disk->fail_mask = 1U << CALL_READ;
+		q->disk->fail_path = MAP;
+		q->disk->calls = 0;
+		q->disk->fail_at = 1;
+		q->disk->fail_more = fails - 1;
+		assert_int_equal(rig_open(q), fails < 3);
+		if (fails < 3)
+			assert_true(q->damaged > 0);
+		else
+			assert_non_null(strstr(q->err.text, "spool.slots"));
+		rig_free(q);
+	}
+	rig_free(r);
+}
+
 /* Without the map the next segment's head tells which generations it came
  * after; those that are missing between two are named, each. */
 static void without_a_map_a_gap_between_segments_is_named(void **state)
@@ -154,6 +219,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_map_is_as_long_after_each_start),
 		cmocka_unit_test(a_map_with_another_head_is_not_believed),
+		cmocka_unit_test(a_map_that_was_cut_short_says_what_is_left),
+		cmocka_unit_test(a_map_that_cannot_be_read_stops_the_start),
 		cmocka_unit_test(
 		    without_a_map_a_gap_between_segments_is_named),
 	};
