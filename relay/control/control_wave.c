@@ -147,6 +147,16 @@ static void take_order(struct wave_asked *w, const json_t *args, int event)
 	};
 }
 
+/* Sums of times are made of them. */
+static bool in_range(const struct wave_order *o)
+{
+	const int64_t max_us = INT64_C(253402300800) * 1000000; /* year 10000 */
+	const int64_t max = 10000000000;
+
+	return o->slice <= max && o->pause_s <= max && o->late_s <= max &&
+	       o->at_us >= 0 && o->at_us < max_us;
+}
+
 /* Those that people say; slices and their end happen by themselves. */
 static bool is_command(int event)
 {
@@ -173,5 +183,11 @@ void control_wave_order(void *arg, struct ctl_request *r, const json_t *args)
 	w->kept_end = &w->kept;
 	c->busy++;
 	take_order(w, args, event);
+	if (!in_range(&w->order)) {
+		ctl_end(r, 2, "slice, pause_s and late_s are 10000000000 at "
+		    "most, and at_us is before the year 10000");
+		asked_free(w);
+		return;
+	}
 	wave_thread_ask(c->cfg.waves, carry_out, w);
 }

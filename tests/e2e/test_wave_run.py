@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Waves that the daemon runs: slices, limits, what a kill leaves, rollback."""
 import datetime
+import json
+import socket
 
 import pytest
 
@@ -202,6 +204,22 @@ def test_a_slip_of_the_pen_is_said(gw, words, why):
     fill(gw)
     create(gw, "w1", PEOPLE[:5])
     assert why in gw.cli_fails(words, code=2)
+
+
+@pytest.mark.parametrize("number", [
+    {"slice": 2**62}, {"pause_s": 2**62}, {"late_s": 2**62},
+    {"at_us": 2**63 - 1}, {"at_us": -2**63}])
+def test_numbers_that_are_out_of_range_are_refused(gw, number):
+    fill(gw)
+    create(gw, "w1", PEOPLE[:5], "--to", "cloud")
+    asked = {"command": "wave.order",
+             "args": {"name": "w1", "event": "schedule", **number}}
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(gw.folder / "control.sock"))
+        s.sendall(json.dumps(asked).encode() + b"\n")
+        end = json.loads(s.makefile().readline())["end"]
+    assert end["exit"] == 2 and "at most" in end["error"]
+    assert shown(gw, "w1")["state"] == "planned"
 
 
 def test_a_second_active_wave_of_a_recipient_is_refused(gw):
