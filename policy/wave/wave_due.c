@@ -60,8 +60,22 @@ static struct wave_due due_slice(const struct wave_moment *m)
 	return due;
 }
 
+static struct wave_due due_held(const struct wave_moment *m)
+{
+	int64_t from_us = m->moved_us > m->last_us ? m->moved_us : m->last_us;
+	int64_t until_us = m->options->deadline_s == 0 ? INT64_MAX
+	    : from_us + m->options->deadline_s * SECOND_US;
+
+	if (m->settle)
+		return act(WAVE_SETTLE);
+	return m->now_us < until_us ? wait_until(WAVE_WAIT_HELD, until_us)
+				    : act(WAVE_OVERDUE);
+}
+
 struct wave_due wave_due(const struct wave_moment *m)
 {
+	if (m->flipped > 0)
+		return act(WAVE_RELEASE);
 	if (m->state == WAVE_SCHEDULED && m->now_us < m->at_us)
 		return wait_until(WAVE_WAIT_TIME, m->at_us);
 	if (m->state == WAVE_SCHEDULED)
@@ -70,6 +84,8 @@ struct wave_due wave_due(const struct wave_moment *m)
 		    ? WAVE_LATE : WAVE_BEGIN);
 	if (m->state != WAVE_RUNNING)
 		return act(WAVE_NOTHING);
+	if (m->held > 0)
+		return due_held(m);
 	return m->pending == 0 ? act(WAVE_FINISH) : due_slice(m);
 }
 
@@ -82,6 +98,7 @@ const char *wave_wait_text(enum wave_wait wait)
 		[WAVE_WAIT_BLACKOUT] = "the end of a blackout",
 		[WAVE_WAIT_HOUR] = "wave.per_hour",
 		[WAVE_WAIT_EVER] = "blackouts that leave no gap",
+		[WAVE_WAIT_HELD] = "the moves of held members",
 	};
 
 	return texts[wait];

@@ -16,7 +16,10 @@ enum wave_step {
 	WAVE_BEGIN,	  /* its time has come: it runs */
 	WAVE_LATE,	  /* its time is over by more than `late`: paused */
 	WAVE_MAKE_SLICE,  /* of at most `limit` members */
-	WAVE_FINISH,	  /* no member is pending */
+	WAVE_FINISH,	  /* no member is pending, none is held */
+	WAVE_RELEASE,	  /* mail of flipped members */
+	WAVE_SETTLE,	  /* held members of which it is known what becomes */
+	WAVE_OVERDUE,	  /* a hold is past its deadline: paused */
 };
 
 enum wave_wait {
@@ -26,6 +29,7 @@ enum wave_wait {
 	WAVE_WAIT_BLACKOUT,
 	WAVE_WAIT_HOUR,	    /* per_hour, over all waves */
 	WAVE_WAIT_EVER,	    /* blackouts leave no gap */
+	WAVE_WAIT_HELD,	    /* held members, until the deadline */
 };
 
 /* All times are wall clock. */
@@ -34,7 +38,9 @@ struct wave_moment {
 	enum wave_state state;
 	int64_t at_us; /* scheduled for */
 	const struct wave_options *options;
-	uint64_t pending;
+	uint64_t pending, held, flipped;
+	bool settle; /* of a held member it is known that its move ended */
+	int64_t moved_us; /* the wave's last event */
 	int64_t last_us; /* its newest slice of this run; 0: none */
 	const struct slice_limits *limits;
 	struct slice_log log; /* of all waves, in the hour before */
@@ -51,11 +57,13 @@ struct wave_due {
 /* A slice of which not all fits into the hour waits until it does, so that a
  * wave goes in slices of its own size; one larger than per_hour is cut to it.
  * A slice's time that lies ahead, because the clock was set back, makes the
- * pause no longer than if it were now. */
+ * pause no longer than if it were now. The deadline of a hold counts from its
+ * slice, and anew from a resume. A slice is held when no other one is. */
 struct wave_due wave_due(const struct wave_moment *m);
 
 /* "its time", "the pause between slices", "the end of a blackout",
- * "wave.per_hour", "blackouts that leave no gap"; "" for none. */
+ * "wave.per_hour", "blackouts that leave no gap", "the moves of held members";
+ * "" for none. */
 const char *wave_wait_text(enum wave_wait wait);
 
 #endif

@@ -17,6 +17,8 @@ enum {
 	BACK = -2,   /* where it was scheduled from */
 	LAST = -3,   /* done when no member is pending; else refused */
 	TAKEN = -4,  /* rolled back as a whole; a part leaves the state */
+	HELD = -5,   /* stays while members are held; else refused */
+	FREE = -6,   /* scheduled, unless members are held */
 };
 
 #define PLANNED WAVE_PLANNED
@@ -26,18 +28,19 @@ enum {
 #define GONE WAVE_GONE
 
 /* Columns in the order of enum wave_event: schedule, unschedule, start,
- * slice-done, pause, resume, end, rollback, delete. */
+ * slice-done, pause, resume, end, rollback, delete, flip. */
 static const signed char cell[WAVE_STATES][WAVE_EVENTS] = {
-	[WAVE_PLANNED] = {SCHEDULED, NO, RUNNING, NO, NO, NO, NO, NO, GONE},
+	[WAVE_PLANNED] = {SCHEDULED, NO, RUNNING, NO, NO, NO, NO, NO, GONE,
+	    NO},
 	[WAVE_SCHEDULED] =
-	    {SCHEDULED, BACK, RUNNING, NO, PAUSED, NO, NO, TAKEN, NO},
+	    {SCHEDULED, BACK, RUNNING, NO, PAUSED, NO, NO, TAKEN, NO, NO},
 	[WAVE_RUNNING] =
-	    {NO, NO, NO, RUNNING, PAUSED, NO, LAST, TAKEN, NO},
+	    {NO, NO, NO, RUNNING, PAUSED, NO, LAST, TAKEN, NO, HELD},
 	[WAVE_PAUSED] =
-	    {SCHEDULED, NO, NO, NO, NO, RUNNING, NO, TAKEN, NO},
-	[WAVE_DONE] = {NO, NO, NO, NO, NO, NO, NO, TAKEN, NO},
+	    {FREE, NO, NO, NO, NO, RUNNING, NO, TAKEN, NO, HELD},
+	[WAVE_DONE] = {NO, NO, NO, NO, NO, NO, NO, TAKEN, NO, NO},
 	[WAVE_ROLLED_BACK] =
-	    {SCHEDULED, NO, RUNNING, NO, NO, NO, NO, NO, NO},
+	    {SCHEDULED, NO, RUNNING, NO, NO, NO, NO, NO, NO, NO},
 };
 
 static const char *const state_names[WAVE_STATES + 1] = {
@@ -46,10 +49,11 @@ static const char *const state_names[WAVE_STATES + 1] = {
 };
 static const char *const event_names[WAVE_EVENTS] = {
 	"schedule", "unschedule", "start", "slice-done", "pause", "resume",
-	"end", "rollback", "delete",
+	"end", "rollback", "delete", "flip",
 };
 static const char *const member_names[MEMBER_STATES] = {
-	"pending", "done", "failed", "excluded", "skipped",
+	"pending", "done", "failed", "excluded", "skipped", "held",
+	"flipped",
 };
 
 /* ---- one cell --------------------------------------------------------- */
@@ -67,7 +71,11 @@ static int next_of(const struct wave_facts *f, enum wave_event event)
 	case BACK:
 		return came_from(f);
 	case LAST:
-		return f->pending == 0 ? (int)WAVE_DONE : NO;
+		return f->pending == 0 && f->held == 0 ? (int)WAVE_DONE : NO;
+	case FREE:
+		return f->held == 0 ? (int)WAVE_SCHEDULED : NO;
+	case HELD:
+		return f->held > 0 ? (int)f->state : NO;
 	case TAKEN:
 		if (!f->begun)
 			return NO;

@@ -25,6 +25,7 @@ enum wave_state {
 enum wave_event {
 	WAVE_SCHEDULE, WAVE_UNSCHEDULE, WAVE_START, WAVE_SLICE_DONE,
 	WAVE_PAUSE, WAVE_RESUME, WAVE_END, WAVE_ROLLBACK, WAVE_DELETE,
+	WAVE_FLIP, /* of single members that it holds */
 	WAVE_EVENTS
 };
 
@@ -35,6 +36,8 @@ enum member_state {
 	MEMBER_FAILED,	 /* its own move failed; it has its old route */
 	MEMBER_EXCLUDED, /* a rule leaves it out; `include` takes it back */
 	MEMBER_SKIPPED,	 /* left out for a reason; a new run takes it back */
+	MEMBER_HELD,	 /* its mail is held until its own move ends */
+	MEMBER_FLIPPED,	 /* flipped after that; its mail is still held */
 	MEMBER_STATES
 };
 
@@ -43,6 +46,7 @@ struct wave_facts {
 	const char *name; /* for the refusal */
 	enum wave_state state;
 	uint64_t pending; /* members */
+	uint64_t held;	  /* members whose mail the wave holds */
 	bool begun; /* the run has begun and was not rolled back */
 	bool again; /* an earlier run was rolled back */
 	bool part;  /* rollback: of a slice or of some members alone */

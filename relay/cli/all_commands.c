@@ -34,6 +34,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_wave,
 	cmd_wave_show,
 	cmd_wave_run,
+	cmd_wave_hold,
 	cmd_wave_plan,
 	cmd_wave_rehearse,
 	cmd_wave_rule,

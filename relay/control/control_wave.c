@@ -5,6 +5,7 @@
  *
  *   {"name":"w7","event":"start","route":"cloud","slice":500,"pause_s":60,
  *    "late_s":900,"force":true,"zone":"Europe/London","at_us":…,
+ *    "hold":true,"deadline_s":7200,"release":true,"addresses":["…"],
  *    "where":"…","host":"…","command":"wave start","note":"…"}
  *
  * All but name and event may be missing. A rollback is answered by a row for
@@ -65,7 +66,7 @@ static void on_ordered(void *arg)
 	j = ctl_row(w->r);
 	jout_str(j, "name", w->order.name);
 	jout_str(j, "state", w->state);
-	if (w->order.event == WAVE_ROLLBACK) {
+	if (w->order.event == WAVE_ROLLBACK || w->order.event == WAVE_FLIP) {
 		jout_int(j, "change", (int64_t)w->change);
 		jout_int(j, "recipients", (int64_t)w->recipients);
 	}
@@ -119,6 +120,21 @@ static int64_t number_of(const json_t *args, const char *key, int64_t missing)
 	return json_is_integer(v) ? json_integer_value(v) : missing;
 }
 
+static void take_addresses(struct wave_asked *w, const json_t *list)
+{
+	size_t n = json_array_size(list), i;
+	const char **address = arena_alloc(w->a, (n + 1) * sizeof(*address));
+	json_t *v;
+
+	json_array_foreach (list, i, v) {
+		const char *text = json_string_value(v);
+
+		address[i] = arena_strdup(w->a, text == NULL ? "" : text);
+	}
+	w->order.address = address;
+	w->order.addresses = n;
+}
+
 static void take_order(struct wave_asked *w, const json_t *args, int event)
 {
 	const char *host = text_of(w, args, "host");
@@ -132,7 +148,11 @@ static void take_order(struct wave_asked *w, const json_t *args, int event)
 	    .slice = number_of(args, "slice", none),
 	    .pause_s = number_of(args, "pause_s", -1),
 	    .late_s = number_of(args, "late_s", -1),
+	    .deadline_s = number_of(args, "deadline_s", -1),
 	    .force = json_is_true(json_object_get(args, "force")),
+	    .hold = json_is_true(json_object_get(args, "hold")),
+	    .release = event == WAVE_RESUME &&
+		       json_is_true(json_object_get(args, "release")),
 	    .zone = text_of(w, args, "zone"),
 	    .at_us = number_of(args, "at_us", 0),
 	    .where = text_of(w, args, "where"),
@@ -145,6 +165,7 @@ static void take_order(struct wave_asked *w, const json_t *args, int event)
 	    .kept = on_kept,
 	    .arg = w,
 	};
+	take_addresses(w, json_object_get(args, "addresses"));
 }
 
 /* Sums of times are made of them. */
@@ -162,7 +183,8 @@ static bool is_command(int event)
 {
 	return event == WAVE_SCHEDULE || event == WAVE_UNSCHEDULE ||
 	       event == WAVE_START || event == WAVE_PAUSE ||
-	       event == WAVE_RESUME || event == WAVE_ROLLBACK;
+	       event == WAVE_RESUME || event == WAVE_ROLLBACK ||
+	       event == WAVE_FLIP;
 }
 
 void control_wave_order(void *arg, struct ctl_request *r, const json_t *args)
@@ -173,7 +195,7 @@ void control_wave_order(void *arg, struct ctl_request *r, const json_t *args)
 
 	if (!is_command(event) || control_arg(args, "name")[0] == '\0') {
 		ctl_end(r, 2, "a wave's name and one of schedule, unschedule, "
-		    "start, pause, resume, rollback are wanted");
+		    "start, pause, resume, rollback, flip are wanted");
 		return;
 	}
 	w = NEW(struct wave_asked);

@@ -224,10 +224,10 @@ static int build(struct app *a, struct error *err)
 	a->replay = replay_new(&(struct replay_config){.shared = &a->shared,
 	    .queue_thread = a->queue_thread, .snapshot = a->snapshot,
 	    .last = projector_last(a->projector)});
-	a->waves = wave_thread_new(&a->shared, a->snapshot);
 	if (a->follow == NULL || make_workers(a, err) < 0)
 		return -1;
 	make_watch(a);
+	a->waves = wave_thread_new(&a->shared, a->alarms, a->snapshot);
 	a->watermarks = watermarks_new(&(struct watermarks_config){
 	    .shared = &a->shared, .projector = a->projector,
 	    .queue_thread = a->queue_thread, .alarms = a->alarms,

@@ -64,7 +64,7 @@ static void a_table_without_waves_or_none_at_all_is_looked_at_again(
     void **state)
 {
 	struct wave_rig *r = wave_rig_new(state);
-	const struct wave_run_ops ops = {NULL, NULL};
+	const struct wave_run_ops ops = {.told = NULL};
 	struct wave_run *none = wave_run_new("/nowhere/at/all", &ops);
 
 	assert_int_equal(wave_run_step(r->run, r->t->c, r->now_us),

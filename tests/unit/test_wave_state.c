@@ -58,6 +58,8 @@ static void set_fact(struct slice word, struct wave_facts *f)
 		f->again = true;
 	else if (slice_eq(word, SLICE("pending")))
 		f->pending = 7;
+	else if (slice_eq(word, SLICE("held")))
+		f->held = 2;
 	else if (slice_eq(word, SLICE("part")))
 		f->part = true;
 	else
@@ -79,7 +81,8 @@ static struct slice state_in(struct slice cell, const struct wave_facts *f)
 			set_fact(slice_trim(word), &want);
 		if ((want.begun && !f->begun) || (want.again && !f->again) ||
 		    (want.part && !f->part) ||
-		    (want.pending > 0 && f->pending == 0))
+		    (want.pending > 0 && f->pending == 0) ||
+		    (want.held > 0 && f->held == 0))
 			continue;
 		found = slice_trim(slice_from(part, (size_t)(colon + 1)));
 	}
@@ -89,11 +92,12 @@ static struct slice state_in(struct slice cell, const struct wave_facts *f)
 static void run_cell(enum wave_state state, enum wave_event event,
     struct slice cell)
 {
-	for (int bits = 0; bits < 16; bits++) {
+	for (int bits = 0; bits < 32; bits++) {
 		const struct wave_facts f = {
 		    .name = "w7", .state = state,
 		    .begun = (bits & 1) != 0, .again = (bits & 2) != 0,
-		    .part = (bits & 4) != 0, .pending = (bits & 8) != 0};
+		    .part = (bits & 4) != 0, .pending = (bits & 8) != 0,
+		    .held = (bits & 16) != 0};
 		struct slice want = state_in(cell, &f);
 		struct error err = {0};
 		int next = -1;

@@ -50,10 +50,21 @@ static void watch_statements(int before)
 
 /* ---- what a child does ------------------------------------------------ */
 
+/* Each has moved at once. */
+static enum held_is on_held(void *arg, const struct conf *c,
+    const struct held_asked *q, char why[HELD_WHY_MAX])
+{
+	(void)arg;
+	(void)c;
+	(void)q;
+	(void)why;
+	return HELD_ENDED;
+}
+
 static struct wave_rig *rig_on(struct table_tmp *t)
 {
 	struct wave_rig *r = NEW(struct wave_rig);
-	const struct wave_run_ops ops = {NULL, NULL};
+	const struct wave_run_ops ops = {.held = on_held};
 
 	r->t = t;
 	r->run = wave_run_new(t->path, &ops);
@@ -226,7 +237,34 @@ static bool stop_slices(struct table_tmp *t, int n)
 	return !whole;
 }
 
-static struct table_tmp *started(void **state)
+/* Three changes of each: held, flipped, released. */
+static bool stop_hold(struct table_tmp *t, int n)
+{
+	static const char *const all[] = {"ann@example.com", "bob@example.com",
+	    "cid@example.com", "amy@example.com", "zoe@example.com"};
+	bool whole = child(t, run_slices, n);
+	enum wave_state state;
+	struct log_count c;
+
+	if (!whole)
+		child(t, run_slices, 1 + n % 37);
+	assert_true(child(t, run_slices, MOST));
+	c = count_moves(t, "wave");
+	assert_int_equal(c.rows, 18);
+	assert_int_equal(slices_of(t, &state), 3);
+	assert_int_equal(state, WAVE_DONE);
+	wave_tmp_members(t, "w1", "amy.b done, amy done, ann done, bob done, "
+	    "cid done, nobody skipped no row, zoe done");
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct table_row row = table_tmp_get(t, all[i]);
+
+		assert_string_equal(row.route_text, "cloud");
+		assert_false(row.held);
+	}
+	return !whole;
+}
+
+static struct table_tmp *started(void **state, bool hold)
 {
 	struct table_tmp *t = wave_tmp_table(state);
 	struct wave_rig *r = rig_on(t);
@@ -234,6 +272,8 @@ static struct table_tmp *started(void **state)
 
 	wave_tmp_create(t, "w1", "ann bob cid amy nobody");
 	o.slice = 2;
+	o.hold = hold;
+	o.deadline_s = hold ? 3600 : -1;
 	wave_rig_do(r, &o);
 	end_rig(r);
 	return t;
@@ -241,7 +281,12 @@ static struct table_tmp *started(void **state)
 
 static void a_wave_that_is_stopped_anywhere_goes_on(void **state)
 {
-	stop_at_each(started(state), stop_slices);
+	stop_at_each(started(state, false), stop_slices);
+}
+
+static void a_hold_that_is_stopped_anywhere_goes_on(void **state)
+{
+	stop_at_each(started(state, true), stop_hold);
 }
 
 static bool stop_rollback(struct table_tmp *t, int n)
@@ -265,7 +310,7 @@ static bool stop_rollback(struct table_tmp *t, int n)
 
 static void a_rollback_that_is_stopped_anywhere_goes_on(void **state)
 {
-	struct table_tmp *t = started(state);
+	struct table_tmp *t = started(state, false);
 	struct wave_rig *r = rig_on(t);
 	struct wave_order o = wave_rig_order("w1", WAVE_ROLLBACK);
 
@@ -280,6 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_wave_that_is_stopped_anywhere_goes_on),
+	    cmocka_unit_test(a_hold_that_is_stopped_anywhere_goes_on),
 	    cmocka_unit_test(a_rollback_that_is_stopped_anywhere_goes_on),
 	};
 

@@ -18,7 +18,8 @@ static void on_told(void *arg, const struct wave_told *t)
 	size_t n = strlen(r->told);
 
 	n += (size_t)snprintf(r->told + n, sizeof(r->told) - n, "%s%s %s %s",
-	    n == 0 ? "" : ", ", t->wave->name, wave_event_text(t->step),
+	    n == 0 ? "" : ", ", t->wave->name,
+	    t->hold != NULL ? t->hold : wave_event_text(t->step),
 	    wave_state_text((int)t->wave->state));
 	if (t->slice > 0 || t->members > 0)
 		n += (size_t)snprintf(r->told + n, sizeof(r->told) - n,
@@ -26,6 +27,39 @@ static void on_told(void *arg, const struct wave_told *t)
 	if (t->reason[0] != '\0')
 		snprintf(r->told + n, sizeof(r->told) - n, " (%s)",
 		    t->reason);
+}
+
+static bool has_name(const char *names, const char *address)
+{
+	char name[100];
+	size_t n = (size_t)(strchr(address, '@') - address);
+
+	snprintf(name, sizeof(name), " %.*s ", (int)n, address);
+	return names != NULL && strstr(names, name) != NULL;
+}
+
+static enum held_is on_held(void *arg, const struct conf *c,
+    const struct held_asked *q, char why[HELD_WHY_MAX])
+{
+	const struct wave_rig *r = arg;
+
+	(void)c;
+	assert_string_equal(q->was, "legacy");
+	assert_string_equal(q->to, "cloud");
+	if (has_name(r->broken, q->address)) {
+		snprintf(why, HELD_WHY_MAX, "no such folder");
+		return HELD_FAILED;
+	}
+	return has_name(r->moved, q->address) ? HELD_ENDED : HELD_WAITS;
+}
+
+static void on_overdue(void *arg, const char *wave, const char *text)
+{
+	struct wave_rig *r = arg;
+	size_t n = strlen(r->overdue);
+
+	assert_non_null(strstr(text, "--release"));
+	snprintf(r->overdue + n, sizeof(r->overdue) - n, "%s ", wave);
 }
 
 static void on_kept(void *arg, struct slice key, const char *why)
@@ -40,7 +74,7 @@ static void on_kept(void *arg, struct slice key, const char *why)
 struct wave_rig *wave_rig_new(void **state)
 {
 	struct wave_rig *r = NEW(struct wave_rig);
-	const struct wave_run_ops ops = {on_told, r};
+	const struct wave_run_ops ops = {on_told, on_held, on_overdue, r};
 
 	r->t = wave_tmp_table(state);
 	r->run = wave_run_new(r->t->path, &ops);
@@ -83,6 +117,7 @@ struct wave_order wave_rig_order(const char *name, enum wave_event event)
 	    .slice = event == WAVE_ROLLBACK ? 0 : -1,
 	    .pause_s = -1,
 	    .late_s = -1,
+	    .deadline_s = -1,
 	    .by = {.who = "ann", .host = "host", .command = "wave",
 		.note = "why"},
 	};

@@ -18,6 +18,10 @@ struct wave_rig {
 	struct wave_run *run;
 	int64_t now_us;
 	char told[4000]; /* "w1 start running, …", since it was looked at */
+	/* Names of held members whose own move ended, or failed, in blanks:
+	 * " ann bob ". */
+	const char *moved, *broken;
+	char overdue[100]; /* waves of which it was told, "w1 " */
 	char kept[1000]; /* of the last rollback: "ann: why, …" */
 	struct wave_ordered out;
 };

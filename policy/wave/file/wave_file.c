@@ -282,6 +282,7 @@ int wave_count_now(struct wave_file *f, const struct wave *w,
     struct wave_counts *out, struct error *err)
 {
 	sqlite3_stmt *st = wave_stmt(f, WS_COUNT_THERE, err);
+	uint64_t given;
 
 	if (st == NULL || wave_count(f, w->id, out, err) < 0)
 		return -1;
@@ -289,8 +290,8 @@ int wave_count_now(struct wave_file *f, const struct wave *w,
 	if (wave_step(f, st, err) < 0)
 		return -1;
 	out->there = (uint64_t)sqlite3_column_int64(st, 0);
-	out->moved_on = out->state[MEMBER_DONE] > out->there
-			    ? out->state[MEMBER_DONE] - out->there : 0;
+	given = out->state[MEMBER_DONE] + out->state[MEMBER_FLIPPED];
+	out->moved_on = given > out->there ? given - out->there : 0;
 	sqlite3_reset(st);
 	return 0;
 }

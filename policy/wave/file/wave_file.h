@@ -176,7 +176,8 @@ struct wave_slice {
 	uint64_t change; /* 0: all had the route already */
 	int64_t now_us;
 	bool force;
-	uint64_t members; /* out: marked as done */
+	bool hold; /* they are held instead, for their own move */
+	uint64_t members; /* out: marked as done, or held */
 };
 int wave_slice_done(struct wave_file *f, const char *name,
     struct wave_slice *slice, struct error *err) PH_CHECK;

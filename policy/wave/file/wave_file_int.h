@@ -14,6 +14,7 @@ enum wave_statement {
 	WS_DELETE, WS_DELETE_MEMBERS, WS_BEGIN_RUN, WS_CLASH,
 	WS_MEMBERS, WS_HAS, WS_OF, WS_NAMES_OF, WS_MARK, WS_SEAT, WS_FEWER,
 	WS_TAKE, WS_MOVED, WS_SLICE_MARK, WS_SLICE_ADD, WS_SLICE_NEXT,
+	WS_HOLD_MARK, WS_HELD, WS_FLIP_MARK, WS_RELEASE_MARK,
 	WS_TAKEN_BACK, WS_SLICES, WS_SLICES_SINCE,
 	WS_STAGED_CLEAR, WS_STAGED_ADD,
 	WS_STAGED_REMOVE, WS_STAGED_REMOVE_ALL, WS_NO_ROW,
@@ -56,6 +57,11 @@ int wave_at(const struct wave_file *f, sqlite3_stmt *st, struct wave *w,
 /* With texts of the handle. */
 int wave_keep(struct wave_file *f, sqlite3_stmt *st, struct wave *w,
     struct error *err) PH_CHECK;
+
+/* wave_held.c: -1 where the change moves a member that another change moved
+ * since the wave was created. */
+int wave_refuse_moved(struct wave_file *f, const struct wave *w,
+    uint64_t change, struct error *err) PH_CHECK;
 
 /* wave_move.c: members of the wave that are in another active one. */
 struct wave_clash {

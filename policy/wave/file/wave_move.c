@@ -172,6 +172,9 @@ static int record(struct wave_file *f, const struct wave *w,
 static void take_said(struct wave_file *f, struct wave *w,
     const struct wave_said *said)
 {
+	/* Neither the reason of a pause nor a deadline changes by it. */
+	if (said->event == WAVE_FLIP)
+		return;
 	if (said->route != NULL)
 		w->route = arena_strdup(f->texts, said->route);
 	if (said->options != NULL)
@@ -197,9 +200,10 @@ static int next_state(struct wave_file *f, const struct wave *w,
 	};
 	struct wave_counts counts = {0};
 
-	if (said->event == WAVE_END && wave_count(f, w->id, &counts, err) < 0)
+	if (wave_count(f, w->id, &counts, err) < 0)
 		return -1;
 	facts.pending = counts.state[MEMBER_PENDING];
+	facts.held = counts.state[MEMBER_HELD] + counts.state[MEMBER_FLIPPED];
 	return wave_next(&facts, said->event, next_out, err);
 }
 

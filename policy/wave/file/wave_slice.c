@@ -214,28 +214,11 @@ int wave_slice_next(struct wave_file *f, const struct wave *w,
 
 /* ---- inside the transaction of a change ------------------------------- */
 
-static int refuse_moved(struct wave_file *f, const struct wave *w,
-    uint64_t change, struct error *err)
-{
-	sqlite3_stmt *st = wave_stmt(f, WS_MOVED, err);
-	int rc;
-
-	if (st == NULL)
-		return -1;
-	sqlite3_bind_int64(st, 1, w->id);
-	sqlite3_bind_int64(st, 2, (sqlite3_int64)change);
-	rc = wave_step(f, st, err);
-	if (rc > 0)
-		error_set(err, "wave %s: %.200s was moved while the slice was "
-		    "made", w->name, db_str(st, 0));
-	sqlite3_reset(st);
-	return rc == 0 ? 0 : -1;
-}
-
 static int mark_staged(struct wave_file *f, const struct wave *w,
     struct wave_slice *slice, struct error *err)
 {
-	sqlite3_stmt *st = wave_stmt(f, WS_SLICE_MARK, err);
+	sqlite3_stmt *st = wave_stmt(f,
+	    slice->hold ? WS_HOLD_MARK : WS_SLICE_MARK, err);
 
 	if (st == NULL)
 		return -1;
@@ -278,8 +261,9 @@ int wave_slice_done(struct wave_file *f, const char *name,
 	    wave_next(&(struct wave_facts){.name = w.name, .state = w.state,
 			  .begun = w.begun}, WAVE_SLICE_DONE, &next, err) < 0)
 		return -1;
-	if ((!slice->force && refuse_moved(f, &w, slice->change, err) < 0) ||
-	    mark_staged(f, &w, slice, err) < 0)
+	if (!slice->force && wave_refuse_moved(f, &w, slice->change, err) < 0)
+		return -1;
+	if (mark_staged(f, &w, slice, err) < 0)
 		return -1;
 	return add_slice(f, &w, slice, err);
 }

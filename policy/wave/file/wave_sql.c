@@ -2,12 +2,13 @@
  *
  * The SQL of waves. All statements are constant. CROSS JOIN keeps the order of
  * the loops. The states of members are numbers of enum member_state: 0
- * pending, 1 done, 2 failed, 3 excluded, 4 skipped.
+ * pending, 1 done, 2 failed, 3 excluded, 4 skipped, 5 held, 6 flipped.
  */
 #include "policy/wave/file/wave_file_int.h"
 
 _Static_assert(MEMBER_PENDING == 0 && MEMBER_DONE == 1 &&
-    MEMBER_EXCLUDED == 3 && MEMBER_SKIPPED == 4, "numbers in the statements");
+    MEMBER_EXCLUDED == 3 && MEMBER_SKIPPED == 4 && MEMBER_HELD == 5 &&
+    MEMBER_FLIPPED == 6, "numbers in the statements");
 
 #define ACTIVE "('scheduled', 'running', 'paused')"
 #define MEMBER "m.address, m.state, m.was, m.line, m.change, m.slice, " \
@@ -30,7 +31,7 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "GROUP BY state",
 	[WS_COUNT_THERE] = "SELECT count(*) FROM member m "
 	    "CROSS JOIN route r ON r.address = m.address "
-	    "WHERE m.wave = ?1 AND m.state = 1 AND r.route = m.gave",
+	    "WHERE m.wave = ?1 AND m.state IN (1, 6) AND r.route = m.gave",
 	[WS_INSERT] = "INSERT INTO wave(name, state, run, begun, route, "
 	    "options, at, reason, created, moved, who, host, note) "
 	    "VALUES(?1, 'planned', 0, 0, ?2, ?3, ?8, '', ?4, ?4, ?5, ?6, ?7)",
@@ -75,7 +76,7 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_MOVED] = "SELECT m.address FROM temp.stage s "
 	    "CROSS JOIN member m ON m.wave = ?1 AND m.address = s.address "
 	    "CROSS JOIN log l ON l.change = ?2 AND l.address = m.address "
-	    "WHERE m.state = 0 AND l.old_route IS NOT m.was "
+	    "WHERE m.state IN (0, 5) AND l.old_route IS NOT m.was "
 	    "AND l.old_route IS NOT l.new_route LIMIT 1",
 	[WS_SLICE_MARK] = "UPDATE member SET state = 1, slice = ?3, "
 	    "run = ?4, reason = '', change = iif(EXISTS(SELECT 1 FROM log l "
@@ -83,12 +84,29 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "gave = coalesce((SELECT r.route FROM route r "
 	    "WHERE r.address = member.address), '') "
 	    "WHERE wave = ?1 AND state = 0 AND " STAGED,
+	/* `change` is 0 where another change held it before. */
+	[WS_HOLD_MARK] = "UPDATE member SET state = 5, slice = ?3, "
+	    "run = ?4, reason = '', change = iif(EXISTS(SELECT 1 FROM log l "
+	    "WHERE l.change = ?2 AND l.address = member.address "
+	    "AND l.old_held IS NOT l.new_held), ?2, 0) "
+	    "WHERE wave = ?1 AND state = 0 AND " STAGED,
+	[WS_HELD] = "SELECT " MEMBER ", m.seat FROM member m "
+	    "LEFT JOIN route r ON r.address = m.address "
+	    "WHERE m.wave = ?1 AND m.state = ?2 ORDER BY m.seat, m.address",
+	[WS_FLIP_MARK] = "UPDATE member SET state = iif(change = 0, 1, 6), "
+	    "reason = '', change = iif(EXISTS(SELECT 1 FROM log l "
+	    "WHERE l.change = ?2 AND l.address = member.address), ?2, 0), "
+	    "gave = coalesce((SELECT r.route FROM route r "
+	    "WHERE r.address = member.address), '') "
+	    "WHERE wave = ?1 AND state = 5 AND " STAGED,
+	[WS_RELEASE_MARK] = "UPDATE member SET state = 1 "
+	    "WHERE wave = ?1 AND state = 6",
 	[WS_SLICE_ADD] = "INSERT OR IGNORE INTO slice(wave, run, slice, "
 	    "time, change, members) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 	[WS_SLICE_NEXT] = "SELECT coalesce(max(slice), 0) + 1 FROM slice "
 	    "WHERE wave = ?1 AND run = ?2",
 	[WS_TAKEN_BACK] = "UPDATE member SET state = 4, reason = ?2 "
-	    "WHERE wave = ?1 AND state = 1 AND " STAGED,
+	    "WHERE wave = ?1 AND state IN (1, 5) AND " STAGED,
 	[WS_SLICES] = "SELECT " SLICE_COLUMNS " FROM slice WHERE wave = ?1 "
 	    "ORDER BY run, slice",
 	[WS_SLICES_SINCE] = "SELECT " SLICE_COLUMNS " FROM slice "

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * wave start, schedule, unschedule, pause, resume, rollback: what the daemon
- * does.
+ * wave start, schedule, unschedule, rollback: what the daemon does.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -10,65 +9,10 @@
 #include "relay/base/clock.h"
 #include "relay/cli/common/human.h"
 #include "relay/cli/replay/replay_wave.h"
+#include "relay/cli/wave/wave_ask.h"
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_open.h"
 #include "relay/cli/wave/wave_when.h"
-
-/* ---- asking the daemon ------------------------------------------------ */
-
-struct wave_answer {
-	struct cli *c;
-	char state[40];
-	int64_t change, recipients;
-	uint64_t kept;
-};
-
-static const struct out_column kept_columns[] = {
-	{"address", "KEEPS WHAT IT HAS", false},
-	{"keeps", "BECAUSE", false},
-	{NULL, NULL, false},
-};
-
-static void on_row(void *arg, json_t *row)
-{
-	struct wave_answer *a = arg;
-	const char *state = json_string_value(json_object_get(row, "state"));
-
-	if (state == NULL) {
-		if (a->kept++ == 0)
-			out_table(&a->c->out, kept_columns);
-		out_row_json(&a->c->out, row);
-		return;
-	}
-	snprintf(a->state, sizeof(a->state), "%s", state);
-	a->change = json_integer_value(json_object_get(row, "change"));
-	a->recipients = json_integer_value(
-	    json_object_get(row, "recipients"));
-	if (a->c->json)
-		out_row_json(&a->c->out, row);
-}
-
-static json_t *order(const struct cli *c, const char *event)
-{
-	const char *note = cli_value(c, "note");
-	json_t *args = json_pack("{s:s, s:s, s:s, s:s}", "name", c->arg[0],
-	    "event", event, "host", c->host, "command", c->command->name);
-
-	if (note != NULL)
-		json_object_set_new(args, "note", json_string(note));
-	return args;
-}
-
-static int ask(struct cli *c, json_t *args, struct wave_answer *a)
-{
-	int code;
-
-	*a = (struct wave_answer){.c = c};
-	code = cli_call(c, "wave.order", args, on_row, a);
-	if (a->kept > 0)
-		out_end(&c->out);
-	return code;
-}
 
 /* ---- options ---------------------------------------------------------- */
 
@@ -110,9 +54,17 @@ static bool set_start(struct cli *c, json_t *args)
 		json_object_set_new(args, "route", json_string(c->arg[1]));
 	if (cli_flag(c, "force"))
 		json_object_set_new(args, "force", json_true());
+	if (cli_flag(c, "hold") != (cli_value(c, "deadline") != NULL)) {
+		cli_usage(c, "--hold and --deadline go together, as in --hold "
+		    "--deadline 2h");
+		return false;
+	}
+	if (cli_flag(c, "hold"))
+		json_object_set_new(args, "hold", json_true());
 	return set_number(c, args, "slice") &&
 	       set_duration(c, args, "pause", "pause_s") &&
-	       set_duration(c, args, "late", "late_s");
+	       set_duration(c, args, "late", "late_s") &&
+	       set_duration(c, args, "deadline", "deadline_s");
 }
 
 /* The time that the wave was planned for. CLI_DONE, or what was said. */
@@ -155,16 +107,6 @@ static int find_at(struct cli *c, json_t *args, const struct zone **zone,
 }
 
 /* ---- the commands ----------------------------------------------------- */
-
-/* Takes `args`; NULL: the reason was said, a usage. */
-static int move(struct cli *c, json_t *args, struct wave_answer *a)
-{
-	int code = args == NULL ? CLI_USAGE : ask(c, args, a);
-
-	if (code == CLI_DONE)
-		out_say(&c->out, "wave %s is %s", c->arg[0], a->state);
-	return code;
-}
 
 static json_t *checked(json_t *args, bool ok)
 {
@@ -215,8 +157,8 @@ static int run_start(struct cli *c)
 
 	if (!has_route(c))
 		return CLI_NO;
-	args = order(c, "start");
-	code = move(c, checked(args, set_start(c, args)), &a);
+	args = wave_order_args(c, "start");
+	code = wave_ask_move(c, checked(args, set_start(c, args)), &a);
 	if (code == CLI_DONE && cli_flag(c, "wait"))
 		return follow(c);
 	if (code == CLI_DONE)
@@ -236,14 +178,14 @@ static int run_schedule(struct cli *c)
 
 	if (!has_route(c))
 		return CLI_NO;
-	args = order(c, "schedule");
+	args = wave_order_args(c, "schedule");
 	code = set_start(c, args) ? find_at(c, args, &zone, &at_us)
 				  : CLI_USAGE;
 	if (code != CLI_DONE) {
 		json_decref(args);
 		return code;
 	}
-	code = ask(c, args, &a);
+	code = wave_ask(c, args, &a);
 	strbuf_init(&time, 200);
 	wave_time_text(zone, at_us, &time);
 	if (code == CLI_DONE)
@@ -257,21 +199,7 @@ static int run_unschedule(struct cli *c)
 {
 	struct wave_answer a;
 
-	return move(c, order(c, "unschedule"), &a);
-}
-
-static int run_pause(struct cli *c)
-{
-	struct wave_answer a;
-
-	return move(c, order(c, "pause"), &a);
-}
-
-static int run_resume(struct cli *c)
-{
-	struct wave_answer a;
-
-	return move(c, order(c, "resume"), &a);
+	return wave_ask_move(c, wave_order_args(c, "unschedule"), &a);
 }
 
 /* ---- rollback --------------------------------------------------------- */
@@ -345,10 +273,10 @@ static int roll_back(struct cli *c, struct wave_answer *a)
 
 	if (!agree(c))
 		return cli_fail(c, "nothing was changed");
-	args = order(c, "rollback");
+	args = wave_order_args(c, "rollback");
 	args = checked(args, set_number(c, args, "slice") &&
 	    set_where(c, args));
-	code = args == NULL ? CLI_USAGE : ask(c, args, a);
+	code = args == NULL ? CLI_USAGE : wave_ask(c, args, a);
 	if (code == CLI_DONE)
 		say_back(c, a);
 	return code;
@@ -379,6 +307,10 @@ static int run_rollback(struct cli *c)
 	{"slice", "N", "Members that are flipped at once (1,000)."},        \
 	{"pause", "T", "Between two slices (none)."},                       \
 	{"late", "T", "A start that is overdue by more is paused (15m)."},  \
+	{"hold", NULL, "Holds their mail, waits for hook.on_held or "        \
+	    "`watermark synced`, flips, releases."},                        \
+	{"deadline", "T", "Of a hold; past it the wave is paused, and an "   \
+	    "alarm raised."},                                               \
 	{"force", NULL, "Also members that another change moved since the " \
 	    "wave was created, or that have no row."},                      \
 	{"note", "TEXT", "Why, for the history."}
@@ -452,26 +384,6 @@ const struct cli_command cmd_wave_run[] = {
 	    .min_args = 1,
 	    .max_args = 1,
 	    .run = run_unschedule,
-	},
-	{
-	    .name = "wave pause",
-	    .args = "NAME",
-	    .summary = "Makes no further slice of a wave until it is resumed",
-	    .example = "posthouse wave pause w7 --note 'the new leg is slow'",
-	    .options = note_options,
-	    .min_args = 1,
-	    .max_args = 1,
-	    .run = run_pause,
-	},
-	{
-	    .name = "wave resume",
-	    .args = "NAME",
-	    .summary = "Goes on with a wave that is paused",
-	    .example = "posthouse wave resume w7",
-	    .options = note_options,
-	    .min_args = 1,
-	    .max_args = 1,
-	    .run = run_resume,
 	},
 	{
 	    .name = "wave rollback",

@@ -105,6 +105,8 @@ static void put_figures(struct jout *j, const struct wave_figures *g)
 	jout_int(j, "failed", (int64_t)g->counts.state[MEMBER_FAILED]);
 	jout_int(j, "left", (int64_t)g->left);
 	jout_int(j, "pending", (int64_t)g->counts.state[MEMBER_PENDING]);
+	jout_int(j, "held", (int64_t)(g->counts.state[MEMBER_HELD] +
+	    g->counts.state[MEMBER_FLIPPED]));
 	jout_int(j, "moved_on", (int64_t)g->counts.moved_on);
 	jout_int(j, "excluded", (int64_t)g->counts.state[MEMBER_EXCLUDED]);
 	jout_int(j, "skipped", (int64_t)g->counts.state[MEMBER_SKIPPED]);
@@ -198,6 +200,9 @@ static void say_members(const struct wave_view *v)
 	if (n->moved_on > 0)
 		add_count(&b, " (", n->moved_on,
 		    "of them were flipped and have another route by now)");
+	if (n->state[MEMBER_HELD] + n->state[MEMBER_FLIPPED] > 0)
+		add_count(&b, ", the mail of ", n->state[MEMBER_HELD] +
+		    n->state[MEMBER_FLIPPED], "held");
 	if (n->state[MEMBER_EXCLUDED] > 0)
 		add_count(&b, ", ", n->state[MEMBER_EXCLUDED], "excluded");
 	if (n->state[MEMBER_SKIPPED] > 0)
@@ -314,7 +319,8 @@ static int read_state(struct cli *c, int *state_out)
 	*state_out = text == NULL ? -1 : member_state_named(slice_str(text));
 	if (text != NULL && *state_out < 0)
 		return cli_usage(c, "no member has the state %s; pending, "
-		    "done, failed, excluded and skipped are", text);
+		    "held, flipped, done, failed, excluded and skipped are",
+		    text);
 	return CLI_DONE;
 }
 
@@ -360,8 +366,8 @@ static const struct cli_option list_options[] = {
 static const struct cli_option show_options[] = {
 	{"members", NULL, "Its members too: what each had and has, and why "
 	    "it was left out."},
-	{"state", "S", "Of those, pending, done, failed, excluded or "
-	    "skipped ones."},
+	{"state", "S", "Of those, pending, held, flipped, done, failed, "
+	    "excluded or skipped ones."},
 	{"watermarks", NULL, "The watermarks of its members too: since when "
 	    "their old legs get no more mail."},
 	{"slices", NULL, "Its slices too."},

@@ -76,6 +76,9 @@ static int add_due(struct wave_file *f, const struct wave *w,
 	m->at_us = w->at_us;
 	m->options = &w->options;
 	m->pending = g->counts.state[MEMBER_PENDING];
+	m->held = g->counts.state[MEMBER_HELD];
+	m->flipped = g->counts.state[MEMBER_FLIPPED];
+	m->moved_us = w->moved_us;
 	m->last_us = g->last_us;
 	m->log = (struct slice_log){log.slice, log.n};
 	if (rc == 0)
@@ -99,7 +102,8 @@ int wave_figures(struct wave_file *f, const struct wave *w,
 	if (wave_count_now(f, w, &g->counts, err) < 0 ||
 	    wave_slices(f, w->id, add_run, &log, err) < 0)
 		return -1;
-	g->left = g->counts.state[MEMBER_PENDING] + g->counts.moved_on;
+	g->left = g->counts.state[MEMBER_PENDING] +
+		  g->counts.state[MEMBER_HELD] + g->counts.moved_on;
 	add_rate(&log, m.now_us);
 	return add_due(f, w, &m, g, err);
 }

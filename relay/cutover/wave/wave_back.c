@@ -12,6 +12,7 @@
 struct had {
 	struct had *next;
 	const char *address;
+	enum member_state state;
 };
 
 struct back {
@@ -80,7 +81,7 @@ static void pick_member(void *arg, const struct member *m)
 		return;
 	}
 	h = arena_alloc(b->a, sizeof(*h));
-	*h = (struct had){b->had, arena_slicedup(b->a, m->address)};
+	*h = (struct had){b->had, arena_slicedup(b->a, m->address), m->state};
 	b->had = h;
 }
 
@@ -93,9 +94,17 @@ static int pick(struct back *b, struct error *err)
 	if (b->order->limit > 0) {
 		if (wave_members(f, &page, err) < 0)
 			return -1;
+		page.state = MEMBER_HELD;
+		if (wave_members(f, &page, err) < 0)
+			return -1;
+		page.state = MEMBER_DONE;
 		find_low(b);
 	}
 	page.fn = pick_member;
+	if (wave_members(f, &page, err) < 0)
+		return -1;
+	/* The change that held it is what the wave gave it. */
+	page.state = MEMBER_HELD;
 	return wave_members(f, &page, err);
 }
 
@@ -133,7 +142,9 @@ static int mark_all(struct back *b, uint64_t change, struct error *err)
 	for (struct had *h = b->had;
 	     b->order->where == NULL && h != NULL; h = h->next)
 		mark_kept(b, slice_str(h->address),
-		    "it had the route before the wave");
+		    h->state == MEMBER_HELD
+			? "it was held before the wave"
+			: "it had the route before the wave");
 	return b->failed ? -1 : 0;
 }
 

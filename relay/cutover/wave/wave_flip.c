@@ -27,8 +27,11 @@ struct slicing {
 
 static void stage_member(struct slicing *s, const struct member *m)
 {
-	const struct change_row row = {.route = s->n->wave->route,
-	    .held = -1};
+	const struct wave *w = s->n->wave;
+	const struct change_row row = {
+	    .route = w->options.hold ? NULL : w->route,
+	    .held = w->options.hold ? 1 : -1,
+	};
 
 	if (change_set(s->ch, m->address, &row, s->err) < 0)
 		s->failed = true;
@@ -79,6 +82,7 @@ static int commit(struct slicing *s, struct error *err)
 	const struct change_part part = {.also = mark_members, .arg = s};
 	const struct change_how how = {
 	    .create = w->options.force,
+	    .inherit = w->options.force && w->options.hold,
 	    .mailboxes = true,
 	    .twice = w->options.force,
 	    .as_of = -1,
@@ -90,8 +94,8 @@ static int commit(struct slicing *s, struct error *err)
 	    .command = "wave", .note = note, .wave = w->name};
 	struct change_done done;
 
-	snprintf(note, sizeof(note), "slice %" PRIu64 " of wave %s",
-	    s->slice.slice, w->name);
+	snprintf(note, sizeof(note), "slice %" PRIu64 " of wave %s%s",
+	    s->slice.slice, w->name, w->options.hold ? ", held" : "");
 	return change_commit(s->ch, &how, &by, &done, err);
 }
 
@@ -124,6 +128,7 @@ int slice_make(const struct wave_now *n, uint64_t limit,
 
 	s.slice.now_us = n->now_us;
 	s.slice.force = n->wave->options.force;
+	s.slice.hold = n->wave->options.hold;
 	s.ch = change_open(n->run->path, n->conf, err);
 	if (s.ch == NULL)
 		return -1;
@@ -131,7 +136,7 @@ int slice_make(const struct wave_now *n, uint64_t limit,
 	s.a = arena_new();
 	rc = take(&s, limit, err);
 	*made_out = (struct slice_made){s.slice.slice, s.slice.change,
-	    s.slice.members};
+	    s.slice.members, s.slice.hold ? "held" : NULL};
 	arena_free(s.a);
 	change_close(s.ch);
 	return rc;

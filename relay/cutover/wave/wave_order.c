@@ -28,6 +28,10 @@ static void take_options(const struct wave_order *o, struct wave_options *to)
 		to->pause_s = o->pause_s;
 	if (o->late_s >= 0)
 		to->late_s = o->late_s;
+	if (o->deadline_s > 0)
+		to->deadline_s = o->deadline_s;
+	if (o->hold)
+		to->hold = true;
 	if (o->force)
 		to->force = true;
 	if (o->zone != NULL)
@@ -78,6 +82,38 @@ static int order_move(const struct wave_now *n, const struct wave_order *o,
 	if (run_move(n, &said, err) < 0)
 		return -1;
 	run_tell(n, o->event, NULL, &o->by);
+	return 0;
+}
+
+/* ---- what is held ------------------------------------------------------- */
+
+static int order_held(const struct wave_now *n, const struct wave_order *o,
+    struct wave_ordered *out, struct error *err)
+{
+	struct slice_made made;
+
+	if (hold_order(n, o, &made, err) < 0 ||
+	    wave_need(n->run->read, n->wave->name, n->wave, err) < 0)
+		return -1;
+	out->change = made.change;
+	out->recipients = made.members;
+	run_tell(n, o->event, &made, &o->by);
+	return 0;
+}
+
+/* Flipped members are done, and no longer held, before they are taken back. */
+static int release_first(const struct wave_now *n, struct error *err)
+{
+	struct wave_counts counts;
+	struct slice_made made;
+
+	if (wave_count(n->run->read, n->wave->id, &counts, err) < 0)
+		return -1;
+	if (counts.state[MEMBER_FLIPPED] == 0)
+		return 0;
+	if (hold_release(n, &made, err) < 0)
+		return -1;
+	run_tell(n, WAVE_SLICE_DONE, &made, NULL);
 	return 0;
 }
 
@@ -143,7 +179,8 @@ static int order_back(const struct wave_now *n, const struct wave_order *o,
 		return error_set(err, "a rollback of some members (--where) "
 		    "is one step: leave --slice out");
 	/* Before anything is compared. */
-	if (wave_next(&facts, WAVE_ROLLBACK, &next, err) < 0)
+	if (wave_next(&facts, WAVE_ROLLBACK, &next, err) < 0 ||
+	    release_first(n, err) < 0)
 		return -1;
 	return o->slice > 0 ? begin_back(n, o, err)
 			    : back_at_once(n, o, out, err);
@@ -161,8 +198,11 @@ int wave_run_order(struct wave_run *r, const struct conf *c,
 	if (r->read == NULL ||
 	    wave_need(r->read, order->name, &out->wave, err) < 0)
 		return -1;
-	return order->event == WAVE_ROLLBACK ? order_back(&n, order, out, err)
-					     : order_move(&n, order, err);
+	if (order->event == WAVE_ROLLBACK)
+		return order_back(&n, order, out, err);
+	return order->event == WAVE_FLIP || order->release
+		   ? order_held(&n, order, out, err)
+		   : order_move(&n, order, err);
 }
 
 int wave_run_look(struct wave_run *r, const char *name,
@@ -179,7 +219,8 @@ int wave_run_look(struct wave_run *r, const char *name,
 	*out = (struct wave_seen){
 	    .state = w.state,
 	    .done = counts.state[MEMBER_DONE],
-	    .pending = counts.state[MEMBER_PENDING],
+	    .pending = counts.state[MEMBER_PENDING] +
+		       counts.state[MEMBER_HELD],
 	};
 	snprintf(out->reason, sizeof(out->reason), "%s", w.reason);
 	return 0;

@@ -71,6 +71,7 @@ void run_tell(const struct wave_now *n, enum wave_event step,
 		t.slice = made->slice;
 		t.change = made->change;
 		t.members = made->members;
+		t.hold = made->hold;
 	}
 	if (n->run->ops.told == NULL)
 		return;
@@ -124,8 +125,10 @@ static void on_wave(void *arg, const struct wave *w)
 	struct wave_look *l = arg;
 	struct wave_listed *c;
 
+	/* A paused one may have mail of flipped members to release. */
 	if (w->state != WAVE_SCHEDULED && w->state != WAVE_RUNNING &&
-	    w->options.rollback == 0)
+	    w->options.rollback == 0 &&
+	    !(w->state == WAVE_PAUSED && w->options.hold))
 		return;
 	c = arena_alloc(l->a, sizeof(*c));
 	c->wave = *w;
@@ -160,14 +163,19 @@ static void on_slice(void *arg, const struct slice_row *s)
 		l->last_us = s->time_us;
 }
 
-static int moment_of(struct wave_look *l, const struct wave *w,
+static int moment_of(struct wave_look *l, struct wave *w,
     struct wave_moment *m, struct error *err)
 {
+	const struct wave_now n = {l->run, l->conf, w, l->now_us};
 	struct slice_list last = {.run = w->run};
 	struct wave_counts counts;
+	bool settle = false;
 
 	if (wave_count(l->run->read, w->id, &counts, err) < 0 ||
 	    wave_slices(l->run->read, w->id, on_slice, &last, err) < 0)
+		return -1;
+	if (counts.state[MEMBER_HELD] > 0 && w->state == WAVE_RUNNING &&
+	    hold_look(&n, &settle, err) < 0)
 		return -1;
 	*m = (struct wave_moment){
 	    .now_us = l->now_us,
@@ -175,6 +183,10 @@ static int moment_of(struct wave_look *l, const struct wave *w,
 	    .at_us = w->at_us,
 	    .options = &w->options,
 	    .pending = counts.state[MEMBER_PENDING],
+	    .held = counts.state[MEMBER_HELD],
+	    .flipped = counts.state[MEMBER_FLIPPED],
+	    .settle = settle,
+	    .moved_us = w->moved_us,
 	    .last_us = last.last_us,
 	    .limits = &l->conf->wave.limits,
 	    .log = {l->lately.slice, l->lately.n},
@@ -252,6 +264,34 @@ static int go_on_back(const struct wave_now *n, struct error *err)
 	return 0;
 }
 
+/* Told before it is written down: twice is better than never. */
+static int overdue(const struct wave_now *n, struct error *err)
+{
+	const char *name = n->wave->name;
+	char reason[400];
+
+	snprintf(reason, sizeof(reason), "members are held for longer than the "
+	    "deadline: `posthouse wave resume %s --release` gives their mail "
+	    "to their old route, without it the wave waits as long again; "
+	    "`posthouse wave flip %s ADDR` flips those that moved", name,
+	    name);
+	if (n->run->ops.overdue != NULL)
+		n->run->ops.overdue(n->run->ops.arg, name, reason);
+	return move_and_tell(n, WAVE_PAUSE, reason, err);
+}
+
+static int go_on_hold(const struct wave_now *n, enum wave_step step,
+    struct error *err)
+{
+	struct slice_made made;
+
+	if ((step == WAVE_RELEASE ? hold_release(n, &made, err)
+				  : hold_settle(n, &made, err)) < 0)
+		return -1;
+	run_tell(n, WAVE_SLICE_DONE, &made, NULL);
+	return 0;
+}
+
 static int act(const struct wave_now *n, const struct wave_due *due,
     struct error *err)
 {
@@ -264,6 +304,11 @@ static int act(const struct wave_now *n, const struct wave_due *due,
 		return move_and_tell(n, WAVE_END, NULL, err);
 	case WAVE_MAKE_SLICE:
 		return make_slice(n, due->limit, err);
+	case WAVE_RELEASE:
+	case WAVE_SETTLE:
+		return go_on_hold(n, due->step, err);
+	case WAVE_OVERDUE:
+		return overdue(n, err);
 	case WAVE_NOTHING: /* a rollback goes on */
 		return go_on_back(n, err);
 	case WAVE_WAIT:

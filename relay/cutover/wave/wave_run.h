@@ -21,10 +21,29 @@ struct wave_told {
 	uint64_t slice, change, members; /* of a slice; 0 */
 	const char *who; /* of a command; "": it did it by itself */
 	const char *reason;
+	/* A step of a hold, which is no event of the wave: "held", "flipped",
+	 * "released", "let-go"; else NULL. */
+	const char *hold;
+};
+
+/* The own move of a member whose mail is held. */
+enum held_is { HELD_WAITS, HELD_ENDED, HELD_FAILED };
+enum { HELD_WHY_MAX = 200 };
+struct held_asked {
+	const char *address, *was, *to; /* routes, as text */
+	uint64_t change; /* that held it; 0: it was held before */
+	int64_t since_us; /* wall clock, just before that change */
 };
 
 struct wave_run_ops {
 	void (*told)(void *arg, const struct wave_told *t);
+	/* HELD_ENDED: each old leg that the new route does not name is
+	 * synchronized, and all old legs got their last delivery. `why`: what
+	 * failed. NULL: it waits. */
+	enum held_is (*held)(void *arg, const struct conf *c,
+	    const struct held_asked *q, char why[HELD_WHY_MAX]);
+	/* A hold is past its deadline. May be NULL. */
+	void (*overdue)(void *arg, const char *wave, const char *text);
 	void *arg;
 };
 
@@ -48,8 +67,11 @@ struct wave_order {
 	enum wave_event event;
 	const char *name;
 	const char *route;
-	int64_t slice, pause_s, late_s;
-	bool force;
+	int64_t slice, pause_s, late_s, deadline_s;
+	bool force, hold;
+	bool release; /* resume: what is held goes back to its old route */
+	const char *const *address; /* flip */
+	size_t addresses;
 	const char *zone;
 	int64_t at_us;
 	int64_t now_us; /* wall clock */
@@ -62,7 +84,7 @@ struct wave_order {
 
 struct wave_ordered {
 	struct wave wave; /* after it; lives until the next call */
-	uint64_t change, recipients; /* rollback */
+	uint64_t change, recipients; /* rollback, flip */
 };
 
 /* 0, or -1 and a sentence; nothing was changed then. A rollback in slices has
@@ -73,7 +95,7 @@ int wave_run_order(struct wave_run *r, const struct conf *c,
 /* How a wave is now: what `wave start --wait` follows. */
 struct wave_seen {
 	enum wave_state state;
-	uint64_t done, pending;
+	uint64_t done, pending; /* pending: those that are held too */
 	char reason[400]; /* of a pause; "" */
 };
 int wave_run_look(struct wave_run *r, const char *name,

@@ -30,9 +30,10 @@ struct wave_now {
  * commands and the end of the daemon wait behind it. */
 enum { STEP_WAIT_MS = 500 };
 
-/* A slice that was made. */
+/* A slice that was made, or another change of the wave. */
 struct slice_made {
 	uint64_t slice, change, members;
+	const char *hold; /* wave_told.hold */
 };
 
 /* wave_flip.c: one slice of at most `limit` members, in one transaction. */
@@ -54,6 +55,23 @@ struct back_made {
 };
 int back_make(const struct wave_now *n, const struct back_order *order,
     struct back_made *made_out, struct error *err) PH_CHECK;
+
+/* wave_hold.c: what a hold does behind its slice, each in one transaction. */
+
+/* Is there a held member of which it is known what becomes? */
+int hold_look(const struct wave_now *n, bool *any_out, struct error *err)
+    PH_CHECK;
+/* Releases those whose move failed, and that another change moved; else flips
+ * those whose move ended. */
+int hold_settle(const struct wave_now *n, struct slice_made *made_out,
+    struct error *err) PH_CHECK;
+/* Releases those that are flipped. */
+int hold_release(const struct wave_now *n, struct slice_made *made_out,
+    struct error *err) PH_CHECK;
+/* By a command, with the wave's event: flips these mailboxes, or lets all go
+ * (`release`). */
+int hold_order(const struct wave_now *n, const struct wave_order *order,
+    struct slice_made *made_out, struct error *err) PH_CHECK;
 
 /* An event of the wave in a transaction of its own; the wave after it is in
  * n->wave, read through n->run->read. */

@@ -8,10 +8,14 @@
 
 #include "relay/audit/note_post.h"
 #include "relay/base/mem.h"
+#include "relay/cutover/wave/wave_ledger.h"
 #include "relay/post/call.h"
+#include "relay/watch/alarm.h"
 
 struct wave_thread {
 	struct shared *shared;
+	struct alarms *alarms;
+	struct wave_ledger *ledger; /* of a step; NULL */
 	struct wave_run *run;
 	struct mailbox box;
 	struct conf_snapshot *snapshot;
@@ -33,6 +37,16 @@ static void put_slice(struct jout *j, const struct wave_told *t)
 		jout_int(j, "members", (int64_t)t->members);
 }
 
+static void put_held(struct jout *j, const struct wave_counts *n)
+{
+	uint64_t held = n->state[MEMBER_HELD] + n->state[MEMBER_FLIPPED];
+
+	if (held > 0)
+		jout_int(j, "held", (int64_t)held);
+	if (n->state[MEMBER_FAILED] > 0)
+		jout_int(j, "failed", (int64_t)n->state[MEMBER_FAILED]);
+}
+
 static void on_told(void *arg, const struct wave_told *t)
 {
 	struct wave_thread *w = arg;
@@ -41,11 +55,13 @@ static void on_told(void *arg, const struct wave_told *t)
 
 	jout_str(j, "name", t->wave->name);
 	jout_str(j, "state", wave_state_text((int)t->wave->state));
-	jout_str(j, "step", wave_event_text(t->step));
+	jout_str(j, "step",
+	    t->hold != NULL ? t->hold : wave_event_text(t->step));
 	jout_int(j, "run", (int64_t)t->wave->run);
 	put_slice(j, t);
 	jout_int(j, "done", (int64_t)t->counts->state[MEMBER_DONE]);
 	jout_int(j, "pending", (int64_t)t->counts->state[MEMBER_PENDING]);
+	put_held(j, t->counts);
 	if (t->who[0] != '\0')
 		jout_str(j, "who", t->who);
 	if (t->reason[0] != '\0')
@@ -54,15 +70,35 @@ static void on_told(void *arg, const struct wave_told *t)
 	    clock_wall_us(w->shared->clock));
 }
 
+/* ---- holds ------------------------------------------------------------ */
+
+static enum held_is on_held(void *arg, const struct conf *c,
+    const struct held_asked *q, char why[HELD_WHY_MAX])
+{
+	struct wave_thread *t = arg;
+
+	if (t->ledger == NULL)
+		t->ledger = wave_ledger_new(c, t->shared->names);
+	return wave_ledger_held(t->ledger, q, why);
+}
+
+static void on_overdue(void *arg, const char *wave, const char *text)
+{
+	struct wave_thread *t = arg;
+
+	alarm_raise(t->alarms, ALARM_HOLD, wave, text);
+}
+
 /* ---- the thread ------------------------------------------------------- */
 
-struct wave_thread *wave_thread_new(struct shared *sh,
+struct wave_thread *wave_thread_new(struct shared *sh, struct alarms *alarms,
     struct conf_snapshot *snapshot)
 {
 	struct wave_thread *t = NEW(struct wave_thread);
-	const struct wave_run_ops ops = {on_told, t};
+	const struct wave_run_ops ops = {on_told, on_held, on_overdue, t};
 
 	t->shared = sh;
+	t->alarms = alarms;
 	t->snapshot = snapshot_ref(snapshot);
 	t->run = wave_run_new(sh->table_path, &ops);
 	mailbox_init(&t->box);
@@ -119,6 +155,8 @@ int wave_thread_step(struct wave_thread *t)
 	now_us = clock_wall_us(t->shared->clock);
 	ms = (wave_run_step(t->run, t->snapshot->conf, now_us) - now_us +
 		 999) / 1000;
+	wave_ledger_free(t->ledger);
+	t->ledger = NULL;
 	return ms > LONGEST_MS ? LONGEST_MS : ms < 0 ? 0 : (int)ms;
 }
 

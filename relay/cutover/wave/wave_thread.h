@@ -11,10 +11,11 @@
 #include "relay/post/conf_snapshot.h"
 #include "relay/post/shared.h"
 
+struct alarms;
 struct wave_thread;
 
-/* The events go to the journal of `sh`, which outlives it. */
-struct wave_thread *wave_thread_new(struct shared *sh,
+/* The events go to the journal of `sh`, which outlives it, as `alarms` does. */
+struct wave_thread *wave_thread_new(struct shared *sh, struct alarms *alarms,
     struct conf_snapshot *snapshot);
 int wave_thread_start(struct wave_thread *t, struct error *err) PH_CHECK;
 /* Any thread. */
