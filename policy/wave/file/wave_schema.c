@@ -2,12 +2,14 @@
  *
  * The tables of waves. The state of a member is the number of enum
  * member_state, that of a wave its name. Members of one mailbox have one seat,
- * and slices take seats in order.
+ * and slices take seats in order: the index has pending members alone, so that
+ * a slice takes each out of it and puts none in.
  */
 #include "policy/wave/file/wave_schema.h"
 
 #define INDEXES \
-	"CREATE INDEX IF NOT EXISTS member_seat ON member(wave, state, seat);" \
+	"CREATE INDEX IF NOT EXISTS member_seat ON member(wave, seat)" \
+	" WHERE state = 0;" \
 	"CREATE INDEX IF NOT EXISTS member_address ON member(address);"
 
 const char wave_indexes[] = INDEXES;
