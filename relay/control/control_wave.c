@@ -175,6 +175,7 @@ static bool in_range(const struct wave_order *o)
 	const int64_t max = 10000000000;
 
 	return o->slice <= max && o->pause_s <= max && o->late_s <= max &&
+	       o->deadline_s <= max &&
 	       o->at_us >= 0 && o->at_us < max_us;
 }
 
