@@ -178,8 +178,8 @@ static void a_refusal_names_what_is_allowed(void **state)
 static void names_and_words_are_read_back(void **state)
 {
 	static const char *const bad[] = {"", "a b", "x/y", "-n", "\xc3\xa4",
-	    "0123456789012345678901234567890123456789"
-	    "0123456789012345678901234"};
+	    ("0123456789012345678901234567890123456789"
+	     "0123456789012345678901234")};
 	static const char *const good[] = {"w7", "2026-12-01", "A_b.c-d"};
 	struct error err;
 

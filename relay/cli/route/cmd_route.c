@@ -56,7 +56,9 @@ static int run_get(struct cli *c)
 	}
 	out_end(&c->out);
 	table_close(t);
-	watermark_show_of(c, key, (size_t)c->args);
+	/* For programs a line is a row; whereis --json has the watermarks. */
+	if (!c->json)
+		watermark_show_of(c, key, (size_t)c->args);
 	return code;
 }
 
