@@ -43,9 +43,12 @@ def test_a_flip_makes_one_and_it_is_told(gw, legacy, cloud):
     assert told["leg"] == "legacy" and told["message"] == last
     assert told["last"] == row["last"]
     assert told["covers"] == "mail that passed here"
-    # Shown beside the row, and never by silence.
-    shown = gw.cli_json("route", "get", "ann@example.com")
-    assert [r.get("state") for r in shown] == [None, "reached"]
+    # Shown beside the row to people; for programs a line is a row.
+    shown = gw.cli("route", "get", "ann@example.com")
+    assert "reached" in shown and "mail that passed here" in shown
+    assert len(gw.cli_json("route", "get", "ann@example.com")) == 1
+    assert [m["state"] for m in gw.cli_json(
+        "whereis", "ann@example.com")[0]["watermarks"]] == ["reached"]
     assert "mail that passed here" in gw.cli("watermark", "list")
     assert gw.cli_json("watermark", "list", "--state", "pending") == []
     assert len(gw.cli_json("watermark", "list", "--leg", "legacy")) == 1
