@@ -222,7 +222,7 @@ def test_handed_back_mail_goes_to_no_leg_after_its_watermark(
     assert hand_back().code == 250
     until(lambda: [r for r in gw.cli_json("queue", "list")
                    if r["state"] == "held"], "it to be held")
-    assert mark(gw)["state"] == "reached"
+    wait_state(gw, "reached")
     assert not legacy.mails
 
 
