@@ -131,12 +131,23 @@ void watermarks_stop(struct watermarks *w)
 	w->ended = true; /* read by its thread, while there is one */
 }
 
-/* Decisions that nothing answers any more: their askers are gone as well. */
+/* Answers of the queue and the journal that came behind the thread's end, and
+ * decisions that nothing answers any more: their askers are gone as well. */
+static void take_left(struct watermarks *w)
+{
+	struct letter *l = mailbox_take(&w->box), *next;
+
+	for (; l != NULL; l = next) {
+		next = l->next;
+		on_letter(w, l);
+	}
+}
+
 void watermarks_free(struct watermarks *w)
 {
 	if (w == NULL)
 		return;
-	loop_once(w->loop, 0);
+	take_left(w);
 	marks_walk_end(w);
 	marks_ask_end(w);
 	marks_hooks_end(w);
