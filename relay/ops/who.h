@@ -35,8 +35,8 @@ struct who {
  * end; 4294967295 is no login. Pure. */
 enum who_login who_parse_login(struct slice text, uid_t *login_out);
 /* The text above. Names are looked up; a uid without one is its number alone.
- * What sudo claims is cut at 64 bytes, and a byte that is no printable ASCII
- * becomes '?'. Any thread. */
+ * The name that sudo claims is cut at 64 bytes, and each byte of it that is not
+ * printable ASCII becomes '?'. Any thread. */
 void who_text(const struct who *w, char out[WHO_TEXT]);
 
 /* This process. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Asks for the members of a slice without end, and puts the answer together.
- * What a slice takes is the time between two slices of one run, less their
- * pause; waits are in there too, which the median leaves out.
+ * The time of a slice is measured between two slices of one run, without their
+ * pause. Some of these times contain a wait, so the median is taken.
  */
 #include "relay/cli/wave/rehearsal.h"
 

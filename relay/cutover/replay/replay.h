@@ -5,8 +5,8 @@
  * each message, and has the queue thread revive it; one replay at a time, in
  * the order of asking; one that has queued all and waits for it steps aside.
  *
- * What was queued stands in the journal; ledger.db has the order and the
- * report. A replay that is found there not to have ended goes on at a start.
+ * The journal has the deliveries that were queued; ledger.db has the order and
+ * the report. A replay that had not ended there goes on at the next start.
  */
 #ifndef RELAY_CUTOVER_REPLAY_REPLAY_H
 #define RELAY_CUTOVER_REPLAY_REPLAY_H
