@@ -13,6 +13,7 @@
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_open.h"
 #include "relay/cli/wave/wave_when.h"
+#include "relay/cli/wave/start_options.h"
 
 /* ---- options ---------------------------------------------------------- */
 
@@ -303,20 +304,10 @@ static int run_rollback(struct cli *c)
 
 /* ---- the rows --------------------------------------------------------- */
 
-#define START                                                               \
-	{"slice", "N", "Members that are flipped at once (1,000)."},        \
-	{"pause", "T", "Between two slices (none)."},                       \
-	{"late", "T", "A start that is overdue by more is paused (15m)."},  \
-	{"hold", NULL, "Holds their mail, waits for hook.on_held or "        \
-	    "`watermark synced`, flips, releases."},                        \
-	{"deadline", "T", "Of a hold; past it the wave is paused, and an "   \
-	    "alarm raised."},                                               \
-	{"force", NULL, "Also members that another change moved since the " \
-	    "wave was created, or that have no row."},                      \
-	{"note", "TEXT", "Why, for the history."}
-
 static const struct cli_option start_options[] = {
-	START,
+	START_OPTIONS,
+	{"late", "T", "A start that is overdue by more is paused (15m)."},
+	{"note", "TEXT", "Why, for the history."},
 	{"wait", NULL, "Returns when the wave is done, or no longer runs; "
 	    "ended before, it goes on."},
 	{NULL, NULL, NULL},
@@ -328,7 +319,9 @@ static const struct cli_option schedule_options[] = {
 	    "2026-12-01T20:00:00+01:00."},
 	{"zone", "Z", "Of --at, such as Europe/London; wave.zone of the "
 	    "configuration, if it has one."},
-	START,
+	START_OPTIONS,
+	{"late", "T", "A start that is overdue by more is paused (15m)."},
+	{"note", "TEXT", "Why, for the history."},
 	{NULL, NULL, NULL},
 };
 

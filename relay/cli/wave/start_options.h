@@ -9,18 +9,15 @@
 #include "relay/cli/common/cli.h"
 
 /* Rows for a command's table of options. */
-#define START_OPTIONS                                                    \
-	{"slice", "N", "Members that are flipped at a time (1,000)."},   \
-	    {"pause", "T", "Between two slices (none)."},                \
-	    {"hold", NULL,                                               \
-		"Holds their mail, waits until no attempt is open, "     \
-		"flips, releases."},                                     \
-	    {"deadline", "T", "Of a hold; past it an alarm is raised."}, \
-	{                                                                \
-		"force", NULL,                                           \
-		    "Also members that another change moved since the "  \
-		    "wave was made."                                     \
-	}
+#define START_OPTIONS                                                        \
+	{"slice", "N", "Members that are flipped at a time (1,000)."},       \
+	{"pause", "T", "Between two slices (none)."},                        \
+	{"hold", NULL, "Holds their mail, waits for hook.on_held or "        \
+	    "`watermark synced`, flips, releases."},                         \
+	{"deadline", "T", "Of a hold; past it the wave is paused, and an "   \
+	    "alarm raised."},                                                \
+	{"force", NULL, "Also members that another change moved since the "  \
+	    "wave was created, or that have no row."}
 
 /* Over the values that `options` has. CLI_DONE, or what was said. */
 int start_options_read(struct cli *c, struct wave_options *options);
