@@ -33,6 +33,7 @@
 #include "relay/watch/conditions.h"
 #include "relay/intake/token.h"
 #include "relay/login/logins.h"
+#include "relay/observed/observed.h"
 #include "relay/daemon/worker_thread.h"
 #include "relay/delivery/alarm_mail.h"
 #include "relay/post/call.h"
@@ -219,6 +220,7 @@ static int build(struct app *a, struct error *err)
 	make_shared(a, c);
 	if (open_spool(a, err) < 0)
 		return -1;
+	observed_prepare(c->audit.path, a->started_us);
 	a->follow = table_follow_new(&a->shared, a->asked, a->snapshot,
 	    queue_thread_oldest_change(a->queue_thread), err);
 	a->replay = replay_new(&(struct replay_config){.shared = &a->shared,
