@@ -10,8 +10,6 @@
 
 #include "relay/mail/addr.h"
 #include "relay/mail/domain.h"
-#include "relay/when/blackout_load.h"
-#include "relay/when/zone_file.h"
 
 /* Words of routes and of dsn.via that no leg may take away. */
 static const char *const reserved[] = {"defer", "reject", "gone", "both",
@@ -451,31 +449,6 @@ static int check_sizes(const struct conf *c, const struct doc *doc,
 	return 0;
 }
 
-/* Reads the zones that are named. */
-static int check_wave(struct conf *c, const struct doc *doc, struct error *err)
-{
-	struct doc_place zone = doc_place(doc, SEC_WAVE, "zone");
-	struct doc_place at = doc_place(doc, SEC_WAVE, "blackout");
-	struct blackout_texts texts = {c->wave.blackout.s,
-		c->wave.blackout.count, NULL};
-	struct error why;
-
-	if (c->wave.zone[0] != '\0') {
-		c->wave.clock = zone_load(c->arena, slice_str(c->wave.zone),
-		    &why);
-		if (c->wave.clock == NULL)
-			return error_at(err, zone.file, zone.line,
-			    "wave.zone: %s", why.text);
-	}
-	texts.zone = c->wave.clock;
-	if (blackouts_load(c->arena, &texts, &c->wave.limits.blackouts,
-		&why) != 0)
-		return error_at(err, at.file, at.line, "wave.blackout: %s",
-		    why.text);
-	c->wave.limits.per_hour = (uint64_t)c->wave.per_hour;
-	return 0;
-}
-
 int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 {
 	struct doc_place outbound = doc_place(doc, SEC_OUTBOUND, "clients");
@@ -490,5 +463,5 @@ int conf_check(struct conf *c, const struct doc *doc, struct error *err)
 	    check_keys(c, doc, err) != 0 ||
 	    egresses_check(c, doc, err) != 0 || trust_check(c, err) != 0)
 		return -1;
-	return check_wave(c, doc, err) != 0 ? -1 : check_sizes(c, doc, err);
+	return cutover_check(c, doc, err) != 0 ? -1 : check_sizes(c, doc, err);
 }

@@ -17,6 +17,9 @@ int listens_check(struct conf *c, struct error *err) PH_CHECK;
 /* conf/check_egress.c: the same for the ways out. */
 int egresses_check(struct conf *c, const struct doc *doc, struct error *err)
     PH_CHECK;
+/* conf/check_cutover.c: the same for waves and verdicts; after the rest. */
+int cutover_check(struct conf *c, const struct doc *doc, struct error *err)
+    PH_CHECK;
 /* … what legs believe of us, and rewrite_sender; after the domains of srs and
  * return. */
 int trust_check(struct conf *c, struct error *err) PH_CHECK;

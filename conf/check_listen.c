@@ -118,6 +118,16 @@ static int check_implicit(const struct conf_listen *l, struct error *err)
 	return 0;
 }
 
+/* It takes no mail, so nothing that is about taking mail has an effect. */
+static int check_closed(const struct conf_listen *l, struct error *err)
+{
+	if (!l->closed || (!l->auth && l->outbound != OUTBOUND_ONLY))
+		return 0;
+	return error_at(err, l->file, l->line, "listen \"%s\" has closed = "
+	    "true, and auth or outbound = \"only\" for those who may send; "
+	    "remove one of them", l->name);
+}
+
 int listens_check(struct conf *c, struct error *err)
 {
 	for (struct conf_listen *l = c->listen; l < c->listen + c->listens;
@@ -131,7 +141,7 @@ int listens_check(struct conf *c, struct error *err)
 		    check_certificates(l, err) != 0 ||
 		    check_listen_leg(c, l, err) != 0 ||
 		    check_auth(c, l, err) != 0 || check_only(c, l, err) != 0 ||
-		    check_implicit(l, err) != 0)
+		    check_implicit(l, err) != 0 || check_closed(l, err) != 0)
 			return -1;
 		l->asks_certificate =
 		    l->auth && c->outbound.certificates.count > 0;

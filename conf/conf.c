@@ -96,10 +96,45 @@ const struct conf_user *conf_user(const struct conf *c, struct slice name)
 	return NULL;
 }
 
+static bool strings_have(const struct conf_strings *s, struct slice text)
+{
+	for (int i = 0; i < s->count; i++)
+		if (slice_eq(slice_str(s->s[i]), text))
+			return true;
+	return false;
+}
+
 bool conf_domain_may(const struct conf_domain *d, struct slice leg)
 {
-	for (int i = 0; i < d->legs.count; i++)
-		if (slice_eq(leg, slice_str(d->legs.s[i])))
-			return true;
-	return d->legs.count == 0;
+	return d->legs.count == 0 || strings_have(&d->legs, leg);
+}
+
+const struct conf_verdict *conf_verdict(const struct conf *c,
+    struct slice name)
+{
+	for (int i = 0; i < c->verdicts; i++)
+		if (slice_eq(slice_str(c->verdict[i].name), name))
+			return &c->verdict[i];
+	return NULL;
+}
+
+bool conf_verdict_has(const struct conf *c, const struct conf_verdict *v,
+    struct slice domain)
+{
+	const struct conf_domain *d;
+
+	if (v->domains.count > 0)
+		return strings_have(&v->domains, domain);
+	if (v->customer[0] == '\0')
+		return true;
+	d = conf_domain(c, domain);
+	return d != NULL && strcmp(d->customer, v->customer) == 0;
+}
+
+bool conf_verdict_listens(const struct conf_verdict *v,
+    const struct conf_listen *l)
+{
+	if (v->listen.count > 0)
+		return strings_have(&v->listen, slice_str(l->name));
+	return !l->closed && l->leg < 0 && l->outbound != OUTBOUND_ONLY;
 }

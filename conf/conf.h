@@ -71,6 +71,7 @@ struct conf_listen {
 	enum listen_outbound outbound;
 	bool auth; /* users may log in, and clients show certificates */
 	bool asks_certificate; /* auth, and outbound.certificates has some */
+	bool closed; /* takes no mail: greets with 521 (RFC 7504) */
 	char *leg_name;
 	int leg; /* index into conf.leg of the leg whose listener it is, -1 */
 	const char *file; /* where it stands, for messages */
@@ -163,6 +164,7 @@ struct conf_domain {
 	char subaddress; /* '\0': off */
 	struct conf_strings legs; /* its rows may use; count 0: all */
 	char *customer; /* the organisation that it belongs to, "" : none */
+	char *moved_to; /* named in the answer of route `gone`; "" */
 	enum spf_fail_act spf_fail;
 	enum spf_temperror_act spf_temperror;
 	const char *file;
@@ -183,6 +185,18 @@ struct conf_user {
  * does, or line 1 of the first file. */
 struct conf_place {
 	const char *section, *key;
+	const char *file;
+	int line;
+};
+
+/* When the server behind a leg may be switched off. */
+struct conf_verdict {
+	char *name; /* "": the one without */
+	char *leg;
+	char *customer; /* "": not by customer */
+	struct conf_strings domains; /* normal form; none: all */
+	int64_t quiet_ms;
+	struct conf_strings listen; /* none: conf_verdict_listens() */
 	const char *file;
 	int line;
 };
@@ -212,6 +226,8 @@ struct conf {
 	struct conf_domain *domain; /* in the order of the file */
 	int domains;
 	struct conf_domain **domain_by_name;
+	struct conf_verdict *verdict;
+	int verdicts;
 
 	struct { /* SPF of incoming mail */
 		bool check; /* false: no sender is judged, no client named */
@@ -367,6 +383,15 @@ bool leg_looks_through(const struct conf_leg *l);
 /* `domain` in normal form (relay/mail/domain.h). */
 const struct conf_domain *conf_domain(const struct conf *c,
     struct slice domain);
+/* "": the one without a name. NULL: there is none. */
+const struct conf_verdict *conf_verdict(const struct conf *c,
+    struct slice name);
+/* Is the domain, in normal form, one that the verdict is about? */
+bool conf_verdict_has(const struct conf *c, const struct conf_verdict *v,
+    struct slice domain);
+/* Is that listener one whose silence the verdict counts? */
+bool conf_verdict_listens(const struct conf_verdict *v,
+    const struct conf_listen *l);
 /* May its rows be routed to that leg? Always without `legs`. */
 bool conf_domain_may(const struct conf_domain *d, struct slice leg);
 /* NULL: outbound.users has none of that name. */

@@ -34,6 +34,10 @@ static bool nth(const struct conf *c, enum section kind, int n,
 		*out = (struct named){c->domain[n].name, &c->domain[n]};
 		return true;
 	}
+	if (kind == SEC_VERDICT && n < c->verdicts) {
+		*out = (struct named){c->verdict[n].name, &c->verdict[n]};
+		return true;
+	}
 	if (kind != SEC_LEG && kind != SEC_EGRESS)
 		return false;
 	for (int i = 0; i < c->legs; i++) {
@@ -68,7 +72,7 @@ static void section_label(enum section kind, const char *name,
     struct strbuf *out)
 {
 	strbuf_adds(out, section_table[kind].name);
-	if (name != NULL)
+	if (name != NULL && name[0] != '\0')
 		strbuf_addf(out, " \"%s\"", name);
 }
 

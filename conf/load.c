@@ -169,6 +169,16 @@ static int fill_domain(struct builder *b, const struct doc_section *s)
 	return fill_section(b, s, d);
 }
 
+static int fill_verdict(struct builder *b, const struct doc_section *s)
+{
+	struct conf_verdict *v = &b->c->verdict[b->c->verdicts++];
+
+	v->name = arena_strdup(b->c->arena, s->title);
+	v->file = s->file;
+	v->line = s->line;
+	return fill_section(b, s, v);
+}
+
 static int fill_all(struct builder *b, enum section kind,
     int (*fill)(struct builder *b, const struct doc_section *s))
 {
@@ -211,6 +221,15 @@ static int fill_domains(struct builder *b)
 	b->c->domain = arena_alloc(b->c->arena,
 	    sizeof(struct conf_domain) * (size_t)(n + 1));
 	return fill_all(b, SEC_DOMAIN, fill_domain);
+}
+
+static int fill_verdicts(struct builder *b)
+{
+	int n = count_sections(b->doc, SEC_VERDICT);
+
+	b->c->verdict = arena_alloc(b->c->arena,
+	    sizeof(struct conf_verdict) * (size_t)(n + 1));
+	return fill_all(b, SEC_VERDICT, fill_verdict);
 }
 
 /* Sections whose fields are in struct conf, written or not. */
@@ -336,6 +355,7 @@ static int build(struct conf *c, const struct doc *doc, struct error *err)
 	note_places(c, doc);
 	if (fill_plain(&b) != 0 || fill_listens(&b) != 0 ||
 	    fill_legs(&b) != 0 || fill_domains(&b) != 0 ||
+	    fill_verdicts(&b) != 0 ||
 	    conf_check(c, doc, err) != 0 || fill_mx(&b) != 0 ||
 	    conf_profiles_load(c, err) != 0)
 		return -1;

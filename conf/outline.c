@@ -18,6 +18,8 @@ struct scanner {
 	int line;
 	enum token last;
 	bool last_is_path; /* the last word has a '|' */
+	char *begin;
+	struct slice bare; /* the last token, if it is a word without quotes */
 	int section_line, list_line; /* where the open one began, or 0 */
 	struct outline *scan;
 	struct error *err;
@@ -74,6 +76,7 @@ static int skip_string(struct scanner *s)
 {
 	char quote = *s->p++;
 
+	s->bare = slice_of(s->p, 0);
 	s->last = TOKEN_WORD;
 	s->last_is_path = false;
 	for (; s->p < s->end && *s->p != '\n'; s->p++) {
@@ -100,6 +103,8 @@ static int skip_string(struct scanner *s)
 /* A word that goes on over a '|' would be a path into another section. */
 static int skip_word(struct scanner *s)
 {
+	char *from = s->p;
+
 	s->last = TOKEN_WORD;
 	s->last_is_path = false;
 	while (s->p < s->end && strchr(" \t\r\n\"'=(){},+#", *s->p) == NULL &&
@@ -108,6 +113,7 @@ static int skip_word(struct scanner *s)
 			s->last_is_path = true;
 		s->p++;
 	}
+	s->bare = slice_of(from, (size_t)(s->p - from));
 	if (s->p < s->end && s->p[-1] == '$' && *s->p == '{')
 		return fail(s, s->line, "there is a ${ outside quotes; put the "
 					"value into \"\"");
@@ -121,6 +127,19 @@ static int equals(struct scanner *s)
 					"key inside its section");
 	s->last = TOKEN_EQUALS;
 	return 0;
+}
+
+static void note_bare(struct scanner *s)
+{
+	struct outline *out = s->scan;
+
+	if (s->bare.n == 0 || s->last != TOKEN_WORD)
+		return;
+	out->bare = mem_resize(out->bare,
+	    sizeof(*out->bare) * (size_t)(out->bares + 1));
+	out->bare[out->bares++] = (struct outline_bare){
+	    (size_t)(s->bare.p - s->begin), s->bare.n,
+	    (size_t)(s->p - 1 - s->begin)};
 }
 
 static int open_brace(struct scanner *s)
@@ -141,6 +160,7 @@ static int open_brace(struct scanner *s)
 	out->line = mem_resize(out->line,
 	    sizeof(int) * (size_t)(out->lines + 1));
 	out->line[out->lines++] = s->line;
+	note_bare(s);
 	return 0;
 }
 
@@ -230,8 +250,8 @@ static int next_token(struct scanner *s)
 int outline_text(char *text, size_t n, struct outline *outline_out,
     struct error *err)
 {
-	struct scanner s = {.p = text, .end = text + n, .line = 1,
-	    .scan = outline_out, .err = err};
+	struct scanner s = {.begin = text, .p = text, .end = text + n,
+	    .line = 1,	    .scan = outline_out, .err = err};
 
 	*outline_out = (struct outline){.error_line = 1};
 	if (memchr(text, '\0', n) != NULL)
@@ -251,8 +271,26 @@ int outline_text(char *text, size_t n, struct outline *outline_out,
 	return 0;
 }
 
+void outline_named(const struct outline *o, struct slice text,
+    bool (*optional)(struct slice kind), struct strbuf *out)
+{
+	size_t done = 0;
+
+	for (int i = 0; i < o->bares; i++) {
+		const struct outline_bare *b = &o->bare[i];
+
+		if (!optional(slice_of(text.p + b->word, b->word_n)))
+			continue;
+		strbuf_add(out, text.p + done, b->brace - done);
+		strbuf_adds(out, "\"\" ");
+		done = b->brace;
+	}
+	strbuf_addsl(out, slice_from(text, done));
+}
+
 void outline_fini(struct outline *s)
 {
+	mem_free(s->bare);
 	mem_free(s->line);
 	*s = (struct outline){0};
 }

@@ -343,7 +343,7 @@ static int fill_options(struct parser *p, enum section s, cfg_opt_t *to)
  * where the first one is. */
 static cfg_t *make_cfg(struct parser *p)
 {
-	const size_t room = (size_t)(param_count + SECTIONS + 2);
+	const size_t room = (size_t)(param_count() + SECTIONS + 2);
 	cfg_opt_t *opts[SECTIONS], *top;
 	cfg_t *cfg;
 	int n;
@@ -428,13 +428,23 @@ static int read_text(struct parser *p, struct strbuf *text_out)
 	return ENOENT;
 }
 
+static bool is_optional(struct slice kind)
+{
+	for (int s = SEC_TOP; s < SECTIONS; s++)
+		if (section_name_optional(&section_table[s]) &&
+		    slice_eq(kind, slice_str(section_table[s].name)))
+			return true;
+	return false;
+}
+
 static int read_file(struct parser *p, cfg_t *cfg)
 {
-	struct strbuf text;
+	struct strbuf text, named;
 	struct error why;
 	int rc = -1;
 
 	strbuf_init(&text, FILE_MAX);
+	strbuf_init(&named, 2 * FILE_MAX);
 	p->opened = 0;
 	if (read_text(p, &text) != 0) {
 		p->failed = true;
@@ -444,13 +454,15 @@ static int read_file(struct parser *p, cfg_t *cfg)
 		fail(p, p->scan.error_line, "%s", why.text);
 		goto out;
 	}
-	if (cfg_parse_buf(cfg, strbuf_cstr(&text)) != CFG_SUCCESS)
+	outline_named(&p->scan, strbuf_view(&text), is_optional, &named);
+	if (cfg_parse_buf(cfg, strbuf_cstr(&named)) != CFG_SUCCESS)
 		fail(p, cfg->line, "this cannot be read; posthouse.conf(5) "
 				   "shows how it is written");
 	rc = p->failed ? -1 : 0;
 out:
 	outline_fini(&p->scan);
 	strbuf_fini(&text);
+	strbuf_fini(&named);
 	return rc;
 }
 

@@ -97,7 +97,7 @@ static void sample_section(enum section s, struct strbuf *out)
 
 	strbuf_addc(out, '\n');
 	add_comment("", info->help, out);
-	if (s != SEC_TOP && info->title != NULL)
+	if (s != SEC_TOP && info->title != NULL && info->title[0] != '\0')
 		strbuf_addf(out, "%s \"%s\" {\n", info->name, info->title);
 	else if (s != SEC_TOP)
 		strbuf_addf(out, "%s {\n", info->name);
@@ -206,6 +206,7 @@ static void man_section(enum section s, struct strbuf *out)
 		strbuf_adds(out, ".Ss Top level\n");
 	else
 		strbuf_addf(out, ".Ss Section %s%s\n", info->name,
+		    section_name_optional(info) ? " [NAME]" :
 		    info->title != NULL ? " NAME" : "");
 	man_text(info->help, out);
 	strbuf_adds(out, ".Bl -tag -width Ds\n");

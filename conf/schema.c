@@ -1,31 +1,12 @@
 /* SPDX-License-Identifier: ISC
  *
- * THE table of what may be said in posthouse.conf. Constant; any thread.
+ * THE table of what may be said in posthouse.conf, but for the sections of a
+ * cutover: schema_cutover.c. Constant; any thread.
  */
-#include "conf/schema.h"
-
-#include "relay/base/clock.h"
-
-#define IN(s) (1u << SEC_##s)
-#define HOP (IN(LEG) | IN(EGRESS))
-#define C(field) offsetof(struct conf, field)
-#define LISTEN(field) offsetof(struct conf_listen, field)
-#define LEG(field) offsetof(struct conf_leg, field)
-#define DOMAIN(field) offsetof(struct conf_domain, field)
-
-#define MS(n) ((n) * 1LL)
-#define SECS(n) ((n) * 1000LL)
-#define MINS(n) ((n) * 60000LL)
-#define DAYS(n) ((n) * (int64_t)DAY_MS)
-#define KIB(n) ((n) * 1024LL)
-#define MIB(n) ((n) * 1048576LL)
-#define GIB(n) ((n) * 1073741824LL)
-
-/* Timeouts of the protocol may be made very short: tests live on it. */
-#define TIMEOUT MS(10), DAYS(1)
+#include "conf/schema_int.h"
 
 /* clang-format off */
-const struct conf_param param_table[] = {
+static const struct conf_param rows[] = {
 	/* in, name, type, field, default, min, max, reload, example, help */
 	{ IN(TOP), "hostname", &T_DOMAIN, C(hostname), NULL, 0, 0, NEW_SESSIONS,
 	  "relay.example.com",
@@ -94,6 +75,9 @@ const struct conf_param param_table[] = {
 	{ IN(LISTEN), "auth", &T_BOOL, LISTEN(auth), "false", 0, 0, NEW_SESSIONS, NULL,
 	  "Users of outbound.users may log in (AUTH PLAIN, LOGIN) and clients show a certificate "
 	  "of outbound.certificates, once TLS is in use and never without it." },
+	{ IN(LISTEN), "closed", &T_BOOL, LISTEN(closed), "false", 0, 0, NEW_SESSIONS, NULL,
+	  "No mail is taken here any more: the greeting is 521 (RFC 7504), and those who come are "
+	  "counted." },
 	{ IN(LISTEN), "leg", &T_NAME, LISTEN(leg_name), "", 0, 0, NEW_SESSIONS, NULL,
 	  "Mail that comes in here comes from this leg." },
 
@@ -227,6 +211,9 @@ const struct conf_param param_table[] = {
 	{ IN(DOMAIN), "customer", &T_NAME, DOMAIN(customer), "", 0, 0, LIVE, NULL,
 	  "The organisation that the domain belongs to: lists, counts and flips can be confined to "
 	  "it, and a mailbox is never one of two." },
+	{ IN(DOMAIN), "moved_to", &T_DOMAIN, DOMAIN(moved_to), "", 0, 0, NEW_SESSIONS, NULL,
+	  "The server that has the domain's mail now, such as its MX: named in the answer of route "
+	  "gone (550 5.1.6)." },
 
 	{ IN(DOMAIN), "spf_fail", &T_SPF_FAIL, DOMAIN(spf_fail), "report", 0, 0, NEW_SESSIONS, NULL,
 	  "Mail to this domain whose sender's domain disowns the client (SPF fail): report takes "
@@ -306,18 +293,6 @@ const struct conf_param param_table[] = {
 	  NULL, "An alarm of the same kind about the same thing is not repeated before." },
 	{ IN(ALARM), "certificate", &T_DURATION, C(alarm.certificate_ms), "14d", 0, DAYS(366), LIVE,
 	  NULL, "How long before its end a certificate is an alarm." },
-
-	{ IN(HOOK), "on_watermark", &T_FILE, C(hook.on_watermark), "", 0, 0, RESTART,
-	  "/usr/local/libexec/sync-mailboxes",
-	  "A program that gets the mailboxes whose watermark is reached: a line of JSON each, at "
-	  "most 1,000 at once, its argument is watermark. It prints ADDRESS synced, or ADDRESS "
-	  "failed TEXT. It must lie where the daemon may not write." },
-	{ IN(HOOK), "on_held", &T_FILE, C(hook.on_held), "", 0, 0, RESTART,
-	  "/usr/local/libexec/move-mailboxes",
-	  "The same for mailboxes that are held; its argument is held. Without it they are "
-	  "on_watermark's." },
-	{ IN(HOOK), "timeout", &T_DURATION, C(hook.timeout_ms), "1h", SECS(1), DAYS(7), RESTART,
-	  NULL, "A program that runs for longer is ended, and given the same list again later." },
 
 	{ IN(OUTBOUND), "use", &T_NAMES, C(outbound.use), "", 0, 0, LIVE, "direct",
 	  "The egresses that such mail may take, in this order: the first that the record of SPF "
@@ -457,19 +432,6 @@ const struct conf_param param_table[] = {
 	{ IN(QUEUE), "max", &T_COUNT, C(queue.max), "5000000", 1, 100000000, LIVE, NULL,
 	  "Most deliveries that wait. With more, senders are told 452." },
 
-	{ IN(WAVE), "zone", &T_STRING, C(wave.zone), "", 0, 0, LIVE, NULL,
-	  "The time zone of times that are written without one, as in wave schedule --at: a name "
-	  "of the system's tzdata, \"Europe/London\". Empty: such times are refused." },
-	{ IN(WAVE), "blackout", &T_BLACKOUTS, C(wave.blackout), "", 0, 0, LIVE, NULL,
-	  "Times in which no slice of a wave begins, on the clocks of a place: each day "
-	  "(\"Mon-Fri 07:00-19:00\"), one span (\"Fri 19:00-Mon 07:00\"), whole days "
-	  "(\"Sat-Sun\", \"2026-12-24-2027-01-02\") or between two moments "
-	  "(\"2026-12-24 18:00-2026-12-27 06:00\"). Without a zone that of this section, else "
-	  "the system's." },
-	{ IN(WAVE), "per_hour", &T_INT, C(wave.per_hour), "0", 0, 100000000, LIVE, NULL,
-	  "Most members that all waves together move in any hour, counted by the slices on record. "
-	  "0: any number." },
-
 	{ IN(LOG), "level", &T_LEVEL, C(log.level), "info", 0, 0, LIVE, NULL,
 	  "How much is told: error, warn, info or debug." },
 	{ IN(LOG), "file", &T_FILE, C(log.file), "", 0, 0, RESTART, NULL,
@@ -478,7 +440,7 @@ const struct conf_param param_table[] = {
 
 /* clang-format on */
 
-const int param_count = ARRAY_LEN(param_table);
+const struct param_list params_common = {rows, ARRAY_LEN(rows)};
 
 /* Where a list's count is not in a struct of its own it must follow. */
 #define LIST_AT(type, list, count) \

@@ -33,13 +33,15 @@ enum section {
 	SEC_RETRY,
 	SEC_QUEUE,
 	SEC_WAVE,
+	SEC_VERDICT,
 	SEC_LOG,
 	SECTIONS
 };
 
 struct section_info {
 	const char *name;
-	const char *title; /* of a section with a name: one for the sample */
+	const char *title; /* of a section with a name: one for the sample; ""
+			    * where it may stand without one */
 	size_t size;	   /* of its struct; 0: its fields are in conf */
 	enum effect effect; /* of adding or removing one */
 	const char *help;
@@ -47,14 +49,18 @@ struct section_info {
 };
 
 extern const struct section_info section_table[SECTIONS];
-extern const struct conf_param param_table[];
-extern const int param_count;
+/* Rows in all. */
+int param_count(void);
 
+/* May it stand with a name or without one? Then that is "". */
+bool section_name_optional(const struct section_info *s);
 /* -1: none. */
 int section_find(const char *name);
 const struct conf_param *param_find(enum section s, const char *name);
 /* Those of one section in order: start with NULL; NULL at the end. */
 const struct conf_param *param_next(enum section s, const struct conf_param *p);
+/* The n-th row of all, from 0. */
+const struct conf_param *param_at(int n);
 const char *effect_text(enum effect e);
 
 /* A name that a later version has: the text to refuse it with, or NULL. With

@@ -4,9 +4,9 @@
  * tables: sections and parameters by name, and the nearest name to a mistyped
  * one.
  */
-#include "conf/schema.h"
+#include "conf/schema_int.h"
 
-#define IN(s) (1u << SEC_##s)
+#include "relay/base/assert.h"
 
 /* clang-format off */
 const struct section_info section_table[SECTIONS] = {
@@ -68,6 +68,12 @@ const struct section_info section_table[SECTIONS] = {
 		"The deliveries that wait.", NULL },
 	[SEC_WAVE]   = { "wave",     NULL,          0,                          LIVE,
 		"When waves of recipients move, and how fast.", NULL },
+	[SEC_VERDICT] = { "verdict", "",            sizeof(struct conf_verdict), LIVE,
+		"When the server behind a leg may be switched off (posthouse verdict). Without a "
+		"name it is about all domains; with one (it may stand several times) about those "
+		"that it names.",
+		"\nverdict \"customer-a\" {\n    leg = \"legacy\"\n    domains = { "
+		"\"example.com\" }\n}\n" },
 	[SEC_LOG]    = { "log",      NULL,          0,                          LIVE,
 		"Where the daemon tells what it does.", NULL },
 };
@@ -78,7 +84,7 @@ static const struct {
 	unsigned in;
 	const char *key, *value;
 } reserved[] = {
-	{ IN(TOP), "http", NULL }, { IN(TOP), "verdict", NULL },
+	{ IN(TOP), "http", NULL },
 	{ IN(TABLE), "url", NULL }, { IN(SPOOL), "engine", NULL },
 	{ IN(TABLE), "engine", "postgresql" },
 };
@@ -98,6 +104,11 @@ bool schema_reserved(enum section s, const char *key, const char *value)
 	return false;
 }
 
+bool section_name_optional(const struct section_info *s)
+{
+	return s->title != NULL && s->title[0] == '\0';
+}
+
 int section_find(const char *name)
 {
 	for (int s = SEC_TOP + 1; s < SECTIONS; s++)
@@ -106,10 +117,47 @@ int section_find(const char *name)
 	return -1;
 }
 
+static const struct param_list *const lists[] = {&params_common,
+    &params_cutover};
+
+int param_count(void)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		n += lists[i]->n;
+	return n;
+}
+
+const struct conf_param *param_at(int n)
+{
+	size_t i = 0;
+
+	PH_ASSERT(n >= 0 && n < param_count());
+	for (; n >= lists[i]->n; i++)
+		n -= lists[i]->n;
+	return &lists[i]->row[n];
+}
+
+/* Behind `p`, which is a row of one of the lists. NULL: it is the last. */
+static const struct conf_param *behind(const struct conf_param *p)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		const struct conf_param *end = lists[i]->row + lists[i]->n;
+
+		if (p < lists[i]->row || p >= end)
+			continue;
+		if (p + 1 < end)
+			return p + 1;
+		return i + 1 < ARRAY_LEN(lists) ? lists[i + 1]->row : NULL;
+	}
+	return NULL;
+}
+
 const struct conf_param *param_next(enum section s, const struct conf_param *p)
 {
-	for (p = p == NULL ? param_table : p + 1;
-	     p < param_table + param_count; p++)
+	for (p = p == NULL ? lists[0]->row : behind(p); p != NULL;
+	     p = behind(p))
 		if (p->in & (1u << s))
 			return p;
 	return NULL;

@@ -300,12 +300,18 @@ static void refuse(struct decision *d, const struct denial *s)
 	reply_set(&d->reply, s->code, s->enh, "%s", s->text);
 }
 
-static void by_the_route(struct decision *d)
+/* `own`: the recipient's domain; NULL: it is at none of ours. */
+static void by_the_route(struct decision *d, const struct conf_domain *own)
 {
 	if (d->route.kind == ROUTE_LEGS)
 		d->verdict = VERDICT_ACCEPT;
 	else
 		refuse(d, &by_route[d->route.kind]);
+	if (d->route.kind == ROUTE_GONE && own != NULL &&
+	    own->moved_to[0] != '\0')
+		reply_set(&d->reply, by_route[ROUTE_GONE].code,
+		    by_route[ROUTE_GONE].enh, "Recipient has moved; %s takes "
+		    "its mail", own->moved_to);
 }
 
 /* The recipient has no row of its own, at a domain of ours. */
@@ -329,7 +335,7 @@ static void by_the_policy(struct ask *q, const struct recipient_place *p)
 		refuse(d, &no_table);
 		return;
 	}
-	by_the_route(d);
+	by_the_route(d, p->own);
 	/* Held mail is taken: no leg's word counts while mailboxes move. */
 	d->ask = d->verdict == VERDICT_ACCEPT && !d->held &&
 		 p->own->unknown == UNKNOWN_PROBE;
@@ -370,7 +376,7 @@ void route_decide(const struct conf *c, struct table *t,
 		decision_out->rule = RULE_ONWARD;
 		refuse(decision_out, &no_onward);
 	} else if (f == FOUND) {
-		by_the_route(decision_out);
+		by_the_route(decision_out, p.own);
 	} else if (decision_out->rule == RULE_POSTMASTER) {
 		refuse(decision_out, &by_route[ROUTE_NONE]);
 	} else if (p.own != NULL) {

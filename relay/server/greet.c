@@ -23,12 +23,18 @@ enum state greet_state(const struct session *s)
 	return listener(s)->tls == LISTEN_IMPLICIT ? ST_TLS : ST_CONNECT;
 }
 
-/* True: the owner lets it in. */
+/* True: the owner lets it in. A closed listener has no mailbox, so it owes no
+ * postmaster either (RFC 7504 3). */
 static bool admitted(struct session *s, struct reply *r)
 {
 	const struct server_config *c = &s->server->c;
 	const struct conf_listen *l = listener(s);
 
+	if (l->closed) {
+		reply_set(r, 521, "5.3.2", "%s takes no mail here any more",
+		    s->conf->hostname);
+		return false;
+	}
 	s->normalize = l->bare_newline == BARE_NORMALIZE ||
 		       conf_nets_have(&l->bare_newline_clients, &s->client.sa);
 	if (conf_nets_have(&l->starttls_never, &s->client.sa)) {

@@ -31,7 +31,7 @@ static const char conf_text[] =
     "domain \"defer.example\" { route = \"legacy\" unknown = \"defer\" }\n"
     "domain \"xn--bcher-kva.example\" { route = \"legacy\"\n"
     "  subaddress = \"\" }\n"
-    "domain \"bare.example\" { }\n"
+    "domain \"bare.example\" { moved_to = \"mx.example.net\" }\n"
     "domain \"acme.example\" { route = \"legacy\" customer = \"acme\"\n"
     "  legs = { \"legacy\", \"cloud\" } }\n"
     "domain \"beta.example\" { route = \"legacy\" customer = \"beta\" }\n";

@@ -41,6 +41,7 @@ static struct table *fill(struct table_tmp *t)
 	    {"slow@example.com", TABLE_TMP_ROW("defer", 0, "", "", NULL)},
 	    {"no@example.com", TABLE_TMP_ROW("reject", 0, "", "", NULL)},
 	    {"left@example.com", TABLE_TMP_ROW("gone", 0, "", "", NULL)},
+	    {"left@bare.example", TABLE_TMP_ROW("gone", 0, "", "", NULL)},
 	    {"admin@example.com", TABLE_TMP_ROW("third", 0, "", "", NULL)},
 	    {"abuse@reject.example", TABLE_TMP_ROW("cloud", 0, "", "", NULL)},
 	    {"abuse@defer.example", TABLE_TMP_ROW("reject", 0, "", "", NULL)},
@@ -94,6 +95,8 @@ static const struct {
 	{ "no@example.com", "address", "no@example.com",
 		NULL, 550, "5.1.1", "reject", NULL },
 	{ "left@example.com", "address", "left@example.com",
+		NULL, 550, "5.1.6", "gone", NULL },
+	{ "left@bare.example", "address", "left@bare.example",
 		NULL, 550, "5.1.6", "gone", NULL },
 	{ "known@reject.example", "address", "known@reject.example",
 		NULL, 250, "", "cloud", NULL },
@@ -229,6 +232,25 @@ static void each_recipient_is_decided_by_the_row_that_is_his(void **state)
 	table_tmp_free(t);
 }
 
+static void who_has_moved_is_named_with_the_server_that_has_the_mail(
+    void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct table *r = fill(t);
+	struct addr left = address("left@bare.example");
+	struct addr unsaid = address("left@example.com");
+	struct decision d;
+
+	route_decide(t->c, r, &left, t->a, &d);
+	assert_string_equal(d.reply.text,
+	    "Recipient has moved; mx.example.net takes its mail");
+	route_decide(t->c, r, &unsaid, t->a, &d);
+	assert_string_equal(d.reply.text,
+	    "Recipient has moved, no forwarding address");
+	table_close(r);
+	table_tmp_free(t);
+}
+
 static void without_a_table_nobody_is_decided_by_accident(void **state)
 {
 	static const char *const all[] = {"ann@example.com",
@@ -352,7 +374,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_leg_is_taken_out_of_a_route),
 	    cmocka_unit_test(each_recipient_is_decided_by_the_row_that_is_his),
-	    cmocka_unit_test(without_a_table_nobody_is_decided_by_accident),
+	    cmocka_unit_test(
+		    who_has_moved_is_named_with_the_server_that_has_the_mail),
+		cmocka_unit_test(without_a_table_nobody_is_decided_by_accident),
 	    cmocka_unit_test(each_leg_is_told_the_address_that_it_knows),
 	    cmocka_unit_test(a_key_of_the_log_leads_to_the_hash_of_the_queue),
 	};

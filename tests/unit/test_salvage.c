@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "conf/salvage.h"
+#include "relay/cli/common/salvage.h"
 #include "relay/base/mem.h"
 
 #define DEFAULT "/run/posthouse/control.sock"

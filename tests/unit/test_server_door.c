@@ -121,6 +121,30 @@ static void a_proxied_client_with_too_many_connections_hears_421(void **state)
 	rig_fini(&r);
 }
 
+/* RFC 7504: 521 and the end, also for those who name a client by PROXY. */
+static void a_closed_listener_says_521_and_that_is_all(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	r.listen.closed = true;
+	rig_connect(&r, "192.0.2.1");
+	assert_null(rig_expect(&r, "521 5.3.2\nEND"));
+	assert_int_equal(rig_logged(&r, "refused connect"), 1);
+	rig_connect(&r, "192.0.2.1");
+	rig_say(&r, "EHLO a\r\nMAIL FROM:<>\r\n");
+	assert_null(rig_expect(&r, "521 5.3.2\nEND"));
+	r.listen.proxy_from = (struct conf_nets){r.net, 1};
+	r.net[0] = (struct conf_net){AF_INET, {192, 0, 2, 1}, 32};
+	rig_connect(&r, "192.0.2.1");
+	rig_say(&r, V1 "EHLO a\r\nRCPT TO:<postmaster>\r\n");
+	assert_null(rig_expect(&r, "521 5.3.2\nEND"));
+	assert_int_equal(rig_logged(&r, "left 203.0.113.9"), 1);
+	assert_int_equal(rig_logged(&r, "mail"), 0);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +154,7 @@ int main(void)
 		cmocka_unit_test(a_header_from_anyone_else_is_no_command),
 		cmocka_unit_test(
 		    a_proxied_client_with_too_many_connections_hears_421),
+		cmocka_unit_test(a_closed_listener_says_521_and_that_is_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  *
  * Asking the daemon: the client side of the control socket.
  */
-#include "conf/salvage.h"
+#include "relay/cli/common/salvage.h"
 #include "relay/cli/common/cli.h"
 #include "relay/ops/ctl.h"
 

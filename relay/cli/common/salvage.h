@@ -4,8 +4,8 @@
  * so that the command line can still ask the daemon, which runs with what it
  * read before.
  */
-#ifndef CONF_SALVAGE_H
-#define CONF_SALVAGE_H
+#ifndef RELAY_CLI_COMMON_SALVAGE_H
+#define RELAY_CLI_COMMON_SALVAGE_H
 
 #include "relay/base/strbuf.h"
 

@@ -3,7 +3,7 @@
  * Reads words and strings and nothing else: braces, section names and the
  * other keys may be what is broken. No other section has a key `socket`.
  */
-#include "conf/salvage.h"
+#include "relay/cli/common/salvage.h"
 
 #include "conf/parse.h"
 

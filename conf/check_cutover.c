@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Checks the sections by which a cutover is run: waves and verdicts.
+ */
+#include "conf/check.h"
+
+#include "relay/when/blackout_load.h"
+#include "relay/when/zone_file.h"
+
+/* Reads the zones that are named. */
+static int check_wave(struct conf *c, const struct doc *doc, struct error *err)
+{
+	struct doc_place zone = doc_place(doc, SEC_WAVE, "zone");
+	struct doc_place at = doc_place(doc, SEC_WAVE, "blackout");
+	struct blackout_texts texts = {c->wave.blackout.s,
+		c->wave.blackout.count, NULL};
+	struct error why;
+
+	if (c->wave.zone[0] != '\0') {
+		c->wave.clock = zone_load(c->arena, slice_str(c->wave.zone),
+		    &why);
+		if (c->wave.clock == NULL)
+			return error_at(err, zone.file, zone.line,
+			    "wave.zone: %s", why.text);
+	}
+	texts.zone = c->wave.clock;
+	if (blackouts_load(c->arena, &texts, &c->wave.limits.blackouts,
+		&why) != 0)
+		return error_at(err, at.file, at.line, "wave.blackout: %s",
+		    why.text);
+	c->wave.limits.per_hour = (uint64_t)c->wave.per_hour;
+	return 0;
+}
+
+/* ---- verdicts ---- */
+
+static int check_verdict_leg(const struct conf *c,
+    const struct conf_verdict *v, struct error *err)
+{
+	const struct conf_leg *l = conf_leg_by_name(c, slice_str(v->leg));
+
+	if (l != NULL && !l->egress)
+		return 0;
+	return error_at(err, v->file, v->line, "verdict: there is no leg "
+	    "\"%s\"; name one that has a section", v->leg);
+}
+
+static bool is_customer(const struct conf *c, const char *name)
+{
+	for (int i = 0; i < c->domains; i++)
+		if (strcmp(c->domain[i].customer, name) == 0)
+			return true;
+	return false;
+}
+
+static int check_verdict_domains(const struct conf *c,
+    const struct conf_verdict *v, struct error *err)
+{
+	if (v->customer[0] != '\0' && v->domains.count > 0)
+		return error_at(err, v->file, v->line, "verdict \"%s\" has "
+		    "customer and domains; write one of them", v->name);
+	if (v->customer[0] != '\0' && !is_customer(c, v->customer))
+		return error_at(err, v->file, v->line, "verdict \"%s\": no "
+		    "domain has customer = \"%s\"; write one that a domain "
+		    "has", v->name, v->customer);
+	for (int i = 0; i < v->domains.count; i++)
+		if (conf_domain(c, slice_str(v->domains.s[i])) == NULL)
+			return error_at(err, v->file, v->line, "verdict "
+			    "\"%s\": \"%s\" is no domain of ours; name one "
+			    "that has a section", v->name, v->domains.s[i]);
+	return 0;
+}
+
+static const struct conf_listen *listen_by_name(const struct conf *c,
+    const char *name)
+{
+	for (int i = 0; i < c->listens; i++)
+		if (strcmp(c->listen[i].name, name) == 0)
+			return &c->listen[i];
+	return NULL;
+}
+
+/* Silence on no listener would be no evidence of anything. */
+static int check_verdict_listen(const struct conf *c,
+    const struct conf_verdict *v, struct error *err)
+{
+	for (int i = 0; i < v->listen.count; i++)
+		if (listen_by_name(c, v->listen.s[i]) == NULL)
+			return error_at(err, v->file, v->line, "verdict: there "
+			    "is no listen \"%s\"; name one that has a "
+			    "section", v->listen.s[i]);
+	return 0;
+}
+
+static int check_verdict(const struct conf *c, const struct conf_verdict *v,
+    struct error *err)
+{
+	if (v->name[0] != '\0' && !conf_name_ok(v->name))
+		return error_at(err, v->file, v->line, "\"%.40s\" is no name "
+		    "for a verdict; write lower-case letters, digits, - and "
+		    "_, at most %d", v->name, NAME_BYTES);
+	if (check_verdict_leg(c, v, err) != 0 ||
+	    check_verdict_domains(c, v, err) != 0)
+		return -1;
+	return check_verdict_listen(c, v, err);
+}
+
+int cutover_check(struct conf *c, const struct doc *doc, struct error *err)
+{
+	if (check_wave(c, doc, err) != 0)
+		return -1;
+	for (int i = 0; i < c->verdicts; i++)
+		if (check_verdict(c, &c->verdict[i], err) != 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The table of parameters goes on: the sections by which a cutover is run.
+ * Constant; any thread.
+ */
+#include "conf/schema_int.h"
+
+/* clang-format off */
+static const struct conf_param rows[] = {
+	/* in, name, type, field, default, min, max, reload, example, help */
+	{ IN(HOOK), "on_watermark", &T_FILE, C(hook.on_watermark), "", 0, 0, RESTART,
+	  "/usr/local/libexec/sync-mailboxes",
+	  "A program that gets the mailboxes whose watermark is reached: a line of JSON each, at "
+	  "most 1,000 at once, its argument is watermark. It prints ADDRESS synced, or ADDRESS "
+	  "failed TEXT. It must lie where the daemon may not write." },
+	{ IN(HOOK), "on_held", &T_FILE, C(hook.on_held), "", 0, 0, RESTART,
+	  "/usr/local/libexec/move-mailboxes",
+	  "The same for mailboxes that are held; its argument is held. Without it they are "
+	  "on_watermark's." },
+	{ IN(HOOK), "timeout", &T_DURATION, C(hook.timeout_ms), "1h", SECS(1), DAYS(7), RESTART,
+	  NULL, "A program that runs for longer is ended, and given the same list again later." },
+
+	{ IN(WAVE), "zone", &T_STRING, C(wave.zone), "", 0, 0, LIVE, NULL,
+	  "The time zone of times that are written without one, as in wave schedule --at: a name "
+	  "of the system's tzdata, \"Europe/London\". Empty: such times are refused." },
+	{ IN(WAVE), "blackout", &T_BLACKOUTS, C(wave.blackout), "", 0, 0, LIVE, NULL,
+	  "Times in which no slice of a wave begins, on the clocks of a place: each day "
+	  "(\"Mon-Fri 07:00-19:00\"), one span (\"Fri 19:00-Mon 07:00\"), whole days "
+	  "(\"Sat-Sun\", \"2026-12-24-2027-01-02\") or between two moments "
+	  "(\"2026-12-24 18:00-2026-12-27 06:00\"). Without a zone that of this section, else "
+	  "the system's." },
+	{ IN(WAVE), "per_hour", &T_INT, C(wave.per_hour), "0", 0, 100000000, LIVE, NULL,
+	  "Most members that all waves together move in any hour, counted by the slices on record. "
+	  "0: any number." },
+
+	{ IN(VERDICT), "leg", &T_NAME, VERDICT(leg), NULL, 0, 0, LIVE, "legacy",
+	  "The leg whose server is to be switched off." },
+	{ IN(VERDICT), "customer", &T_NAME, VERDICT(customer), "", 0, 0, LIVE, NULL,
+	  "Only the domains of this customer count, and no other is named." },
+	{ IN(VERDICT), "domains", &T_DOMAINS, VERDICT(domains), "", 0, 0, LIVE, NULL,
+	  "Only these domains count. Without them and without customer: all." },
+	{ IN(VERDICT), "quiet", &T_DURATION, VERDICT(quiet_ms), "14d", SECS(1), DAYS(366), LIVE,
+	  NULL,
+	  "How long clients must have stayed away from the listeners, and the leg must have sent "
+	  "nothing. Only time counts in which the listeners were open and mail was taken." },
+	{ IN(VERDICT), "listen", &T_NAMES, VERDICT(listen), "", 0, 0, LIVE, NULL,
+	  "The listeners that stand where the old server stood. Empty: all but those that are "
+	  "closed, a leg's, or for outbound alone." },
+};
+/* clang-format on */
+
+const struct param_list params_cutover = {rows, ARRAY_LEN(rows)};
