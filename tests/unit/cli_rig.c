@@ -21,7 +21,7 @@
 #include "relay/cli/all_commands.h"
 #include "relay/cli/command_line.h"
 
-enum { TURNS_MAX = 1000, TURN_MS = 10, WORDS_MAX = 24 };
+enum { TURNS_MAX = 1000, TURN_MS = 10, WORDS_MAX = 48 };
 
 static void child(const char *dir, char *const *word, int words)
 {
@@ -52,9 +52,10 @@ static int cut(char *line, char *word[WORDS_MAX])
 {
 	int words = 0;
 
-	while (*line != '\0' && words < WORDS_MAX) {
+	while (*line != '\0') {
 		char end = *line == '\'' ? '\'' : ' ';
 
+		assert_true(words < WORDS_MAX);
 		line += *line == '\'';
 		word[words++] = line;
 		while (*line != end && *line != '\0')

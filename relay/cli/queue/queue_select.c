@@ -98,7 +98,7 @@ void queue_show_row(struct cli *c, json_t *row)
 	const char *why;
 	struct strbuf b;
 
-	strbuf_init(&b, 100);
+	strbuf_init(&b, OUT_ROW_MAX); /* a leg's reply is any length */
 	if (!c->json && json_is_integer(age)) {
 		human_age(json_integer_value(age), &b);
 		add_text(row, "age", &b);

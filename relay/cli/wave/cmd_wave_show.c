@@ -198,8 +198,9 @@ static void say_members(const struct wave_view *v)
 	add_count(&b, ", ", n->state[MEMBER_FAILED], "failed");
 	add_count(&b, ", ", g->left, "left");
 	if (n->moved_on > 0)
-		add_count(&b, " (", n->moved_on,
-		    "of them were flipped and have another route by now)");
+		add_count(&b, " (", n->moved_on, n->moved_on == 1
+		    ? "of them was flipped and has another route by now)"
+		    : "of them were flipped and have another route by now)");
 	if (n->state[MEMBER_HELD] + n->state[MEMBER_FLIPPED] > 0)
 		add_count(&b, ", the mail of ", n->state[MEMBER_HELD] +
 		    n->state[MEMBER_FLIPPED], "held");

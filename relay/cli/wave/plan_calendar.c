@@ -55,6 +55,8 @@ int plan_calendar_read(struct cli *c, struct plan_calendar *p)
 	if (strlen(p->prefix) > PREFIX_MAX)
 		return cli_usage(
 		    c, "--name is longer than %d letters", PREFIX_MAX);
+	if (wave_name_check(p->prefix, &err) < 0)
+		return cli_usage(c, "--name: %s", err.text);
 	if (calendar == NULL || from == NULL)
 		return cli_usage(c, "a plan needs --calendar \"Tue-Thu 20:00 "
 				    "22000, Fri 20:00 83000\" and --from DATE");
@@ -70,7 +72,7 @@ int plan_calendar_read(struct cli *c, struct plan_calendar *p)
 }
 
 /* "w-2026-12-01", or "w-2026-12-01-2000" where the date has two. */
-static int name_wave(struct cli *c, const struct plan_calendar *p,
+static void name_wave(const struct plan_calendar *p,
     const struct calendar_list *list, int i, struct plan_wave *wave)
 {
 	const struct calendar_wave *w = &list->wave[i];
@@ -78,7 +80,6 @@ static int name_wave(struct cli *c, const struct plan_calendar *p,
 		   (i + 1 < list->count && w[1].day == w->day);
 	struct civil at = civil_of_seconds(zone_local(p->when.zone, w->at_s));
 	char date[CIVIL_TEXT_MAX], time[16] = "";
-	struct error err;
 
 	civil_date_text(w->day, date);
 	if (two)
@@ -87,9 +88,6 @@ static int name_wave(struct cli *c, const struct plan_calendar *p,
 	    wave->name, sizeof(wave->name), "%s-%s%s", p->prefix, date, time);
 	wave->at_s = w->at_s;
 	wave->size = w->size;
-	if (wave_name_check(wave->name, &err) < 0)
-		return cli_usage(c, "--name: %s", err.text);
-	return CLI_DONE;
 }
 
 static int check_first(struct cli *c, const struct plan_calendar *p,
@@ -125,8 +123,8 @@ struct plan_wave *plan_calendar_waves(struct cli *c,
 		wave = arena_alloc(
 		    c->arena, (size_t)(list.count + 1) * sizeof(*wave));
 	for (int i = 0; i < list.count && code == CLI_DONE; i++)
-		code = name_wave(c, p, &list, i, &wave[i]);
+		name_wave(p, &list, i, &wave[i]);
 	*waves_out = list.count;
 	mem_free(list.wave);
-	return code == CLI_DONE ? wave : NULL;
+	return wave;
 }
