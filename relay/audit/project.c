@@ -120,10 +120,8 @@ static int project_move(struct projector *p, struct open_message *e,
 		.detail = u->detail,
 	};
 
-	if (m.kind == EV_DELIVERED)
-		last_delivery_add(p->last, m.leg, m.to,
-		    &(struct last_delivered){.time_us = time_us, .id = m.id,
-			.uncertain = m.uncertain});
+	if (projector_last_wants(m.kind, &u->to))
+		projector_last_take(p, &m);
 	note_about(p, e, &m, &u->to);
 	return m.kind == EV_NONE ? 0 : put_move(p, &m);
 }

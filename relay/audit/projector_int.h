@@ -171,6 +171,10 @@ void projector_last_open(struct projector *p, const struct conf *c);
 /* Reads on at `pos`, what is in the index, or before it where
  * ledger.db stands. */
 void projector_read_from(struct projector *p, struct spool_pos pos);
+/* Does ledger.db count that move: a delivery, or a first attempt? */
+bool projector_last_wants(enum event_kind kind,
+    const struct spool_delivery *to);
+void projector_last_take(struct projector *p, const struct delivery_event *m);
 /* Was that record for ledger.db alone? */
 bool projector_catches_up(struct projector *p, const struct spool_record *rec,
     int64_t mono_ms);

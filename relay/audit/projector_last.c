@@ -8,6 +8,7 @@
 #include "relay/audit/projector_int.h"
 
 #include "relay/base/log.h"
+#include "relay/mail/result.h"
 
 enum {
 	REFILL_ROWS = 2000, /* a step */
@@ -148,10 +149,54 @@ int projector_catch_up_ends(struct projector *p)
 	return 0;
 }
 
-static bool delivers(const struct spool_record *rec, unsigned i)
+/* The first outcome of a delivery is that of its first attempt; a sender that
+ * the leg disbelieved has a reason of its own. */
+static bool is_first(const struct spool_delivery *to)
 {
-	return event_kind_of((enum dstate)rec->old_state[i],
-		   &rec->update[i].to) == EV_DELIVERED;
+	return to->attempts == 1 &&
+	       (to->reason == WHY_ATTEMPT || to->reason == WHY_FORGED);
+}
+
+bool projector_last_wants(enum event_kind kind,
+    const struct spool_delivery *to)
+{
+	return kind == EV_DELIVERED ||
+	       (is_first(to) && (kind == EV_DEFERRED || kind == EV_BOUNCED ||
+		   kind == EV_PARKED));
+}
+
+/* Of what was not delivered; FIRST_OUTCOMES: it says nothing of either. */
+static enum first_outcome missed_by(struct slice detail)
+{
+	switch (result_class(detail)) {
+	case CLASS_MESSAGE:
+	case CLASS_RECIPIENT:
+	case CLASS_MAILBOX:
+		return FIRST_FAILED;
+	case CLASS_THROTTLE:
+	case CLASS_CONFIGURATION:
+	case CLASS_NETWORK:
+	case CLASS_AUTHENTICATION:
+		return FIRST_TROUBLE;
+	default:
+		return FIRST_OUTCOMES;
+	}
+}
+
+void projector_last_take(struct projector *p, const struct delivery_event *m)
+{
+	const struct last_delivered d = {.time_us = m->time_us, .id = m->id,
+	    .uncertain = m->uncertain,
+	    .first = m->attempt == 1 && m->why == WHY_ATTEMPT};
+	enum first_outcome how;
+
+	if (m->kind == EV_DELIVERED) {
+		last_delivery_add(p->last, m->leg, m->to, &d);
+		return;
+	}
+	how = missed_by(m->detail);
+	if (how != FIRST_OUTCOMES)
+		last_delivery_missed(p->last, m->leg, m->to, m->time_us, how);
 }
 
 /* 0, or -1: the index cannot be read. */
@@ -161,18 +206,25 @@ static int catch_up_update(struct projector *p, const struct spool_record *rec)
 
 	for (unsigned i = 0; i < rec->updates; i++) {
 		const struct spool_delivery *to = &rec->update[i].to;
-		struct last_delivered m = {.time_us = rec->time_us,
-		    .id = rec->id, .uncertain = to->uncertain};
+		struct delivery_event m = {
+		    .kind = event_kind_of((enum dstate)rec->old_state[i], to),
+		    .time_us = rec->time_us,
+		    .id = rec->id,
+		    .uncertain = to->uncertain,
+		    .why = to->reason,
+		    .attempt = to->attempts,
+		    .detail = rec->update[i].detail};
 		int rc = 1;
 
-		if (!delivers(rec, i))
+		if (!projector_last_wants(m.kind, to))
 			continue;
 		if (e == NULL)
 			rc = open_messages_get(&p->open, p->hours, rec->id, &e);
 		if (rc <= 0)
 			return rc;
-		last_delivery_add(p->last, names_text(p->names, to->leg),
-		    open_message_to(e, to->rcpt), &m);
+		m.leg = names_text(p->names, to->leg);
+		m.to = open_message_to(e, to->rcpt);
+		projector_last_take(p, &m);
 	}
 	return 0;
 }
@@ -202,7 +254,8 @@ bool projector_catches_up(struct projector *p, const struct spool_record *rec,
 static void add_again(void *arg, const struct delivery_event *m)
 {
 	struct projector *p = arg;
-	struct last_delivered d = {m->time_us, m->id, m->uncertain, true};
+	struct last_delivered d = {.time_us = m->time_us, .id = m->id,
+	    .uncertain = m->uncertain, .again = true};
 
 	last_delivery_add(p->last, m->leg, m->to, &d);
 }

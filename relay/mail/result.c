@@ -104,3 +104,16 @@ int result_code(struct slice packed)
 	code = unpack_u16(&u);
 	return u.bad || code > 599 ? 0 : (int)code;
 }
+
+enum reply_class result_class(struct slice packed)
+{
+	struct unpack u;
+	unsigned class;
+
+	unpack_init(&u, packed);
+	unpack_u8(&u);
+	unpack_u8(&u);
+	class = unpack_u8(&u);
+	return u.bad || class >= CLASSES ? CLASS_NONE
+					 : (enum reply_class)class;
+}

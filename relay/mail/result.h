@@ -45,6 +45,8 @@ const char *reply_class_text(enum reply_class c);
 void result_pack(const struct result *r, struct strbuf *out);
 /* The code alone; 0 when these are no packed result. */
 int result_code(struct slice packed);
+/* The class alone; CLASS_NONE then. */
+enum reply_class result_class(struct slice packed);
 int result_unpack(struct slice bytes, struct arena *a,
     struct result *result_out) PH_CHECK;
 

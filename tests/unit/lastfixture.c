@@ -113,6 +113,24 @@ void alter(const char *dir, const char *text)
 	sqlite3_close(db);
 }
 
+void back_to(const char *dir, int format)
+{
+	/* [N]: to format N, from the one after it. */
+	static const char *const back[LAST_FORMAT] = {
+		[3] = "DROP TABLE address; DROP TABLE watermark;"
+		      "ALTER TABLE state DROP COLUMN marked;"
+		      "UPDATE state SET format = 3,"
+		      " refill = -9223372036854775808;",
+		[4] = "ALTER TABLE delivery DROP COLUMN days;"
+		      "ALTER TABLE state DROP COLUMN outcomes;"
+		      "DROP TABLE failure; DROP TABLE leg_day;"
+		      "UPDATE state SET format = 4;",
+	};
+
+	for (int i = LAST_FORMAT - 1; i >= format; i--)
+		alter(dir, back[i]);
+}
+
 void add_crowd(struct last_delivery *l, int n, int64_t now_us)
 {
 	char to[64];

@@ -26,6 +26,8 @@ void forget(const char *dir);	   /* removes all files of it */
 bool there(const char *dir, const char *what);
 /* Runs it on the file, over a connection of its own. */
 void alter(const char *dir, const char *text);
+/* Makes the file what the last build of that format, 3 or more, left. */
+void back_to(const char *dir, int format);
 
 void add(struct last_delivery *l, const char *leg, const char *to,
     int64_t time_us, uint64_t id);

@@ -28,6 +28,7 @@ static void forget_fold(struct last_delivery *l)
 	pthread_mutex_lock(&l->lock);
 	last_fold_clear(&l->fold);
 	pthread_mutex_unlock(&l->lock);
+	outcome_fold_clear(&l->outcomes);
 }
 
 /* Of another file: the change log is read from where this one stands. */
@@ -37,32 +38,6 @@ static void forget_watermarks(struct last_delivery *l)
 	watermark_ops_drop(l, l->ops);
 	l->marked = l->h.marked;
 	pthread_mutex_unlock(&l->lock);
-}
-
-void last_delivery_add(struct last_delivery *l, const char *leg,
-    const char *to, const struct last_delivered *m)
-{
-	struct last_row r = {.time_us = m->time_us, .id = m->id,
-	    .uncertain = m->uncertain};
-	int number = names_id(l->legs, slice_str(leg));
-	struct strbuf key, base;
-	struct addr a;
-	const char *why;
-
-	r.again = m->again;
-	strbuf_init(&key, 2 * ADDR_MAX);
-	strbuf_init(&base, 2 * ADDR_MAX);
-	if (number >= 0 && addr_parse(slice_str(to), true, &a, &why) == 0 &&
-	    addr_key(&a, '\0', &key)) {
-		r.leg = (uint16_t)number;
-		pthread_mutex_lock(&l->lock);
-		r.to = recipient_key_text(l->separators, l->secret,
-		    strbuf_view(&key), &base);
-		last_fold_put(&l->fold, &r, strbuf_view(&base));
-		pthread_mutex_unlock(&l->lock);
-	}
-	strbuf_fini(&base);
-	strbuf_fini(&key);
 }
 
 void last_delivery_taken(struct last_delivery *l, struct spool_pos pos)
@@ -175,6 +150,8 @@ static bool open_file(struct last_delivery *l, struct last_place cursor,
 		    kv_str("file", l->path));
 	l->off = false;
 	l->h = h;
+	if (h.outcomes_us == 0)
+		l->h.outcomes_us = now_us; /* of an older format */
 	last_header_gap(&l->h, l->gap_us);
 	if (how == LAST_MADE)
 		forget_watermarks(l);
@@ -220,6 +197,7 @@ struct last_delivery *last_delivery_open(const char *dir,
 	l->tried_ms = now.mono_ms - COMMIT_MS;
 	l->legs = names_new();
 	last_fold_init(&l->fold);
+	outcome_fold_init(&l->outcomes);
 	pthread_mutex_init(&l->lock, NULL);
 	last_delivery_configure(l, c);
 	for (int i = 0; i < 2; i++)
@@ -242,6 +220,7 @@ void last_delivery_close(struct last_delivery *l)
 	separators_free(l->separators);
 	names_free(l->legs);
 	last_fold_fini(&l->fold);
+	outcome_fold_fini(&l->outcomes);
 	watermark_ops_drop(l, l->ops);
 	mem_free(l->op);
 	mem_free(l->path);
@@ -296,7 +275,7 @@ static int write_all(struct last_delivery *l, struct last_place cursor,
 	/* Neighbours share a page. */
 	struct last_row *sorted = last_fold_sorted(&l->fold);
 	struct last_batch b = {sorted, l->fold.n, l->rows_max, now_us, NULL,
-	    0};
+	    0, &l->outcomes};
 	int rc;
 
 	next.cursor = cursor;
@@ -339,7 +318,7 @@ void last_delivery_commit(struct last_delivery *l, struct last_place cursor,
 		failed(l, cursor, now.wall_us, &err);
 	}
 	if (l->file == NULL && !open_again(l, cursor, now.wall_us)) {
-		if (l->fold.n > FOLD_MAX)
+		if (l->fold.n > FOLD_MAX || l->outcomes.n > FOLD_MAX)
 			last_delivery_lost(l, cursor, now.wall_us);
 		return;
 	}
@@ -377,7 +356,7 @@ void last_delivery_lost(struct last_delivery *l, struct last_place cursor,
 
 void last_delivery_gap(struct last_delivery *l, int64_t now_us)
 {
-	l->h.since_us = now_us;
+	l->h.since_us = l->h.outcomes_us = now_us;
 	l->h.hole = true;
 	l->gap_us = now_us;
 	header_changed(l);
@@ -421,6 +400,7 @@ void last_delivery_prune(struct last_delivery *l, int64_t before_us,
 		.part = (unsigned)(now_us / HOUR_US % LAST_PARTS),
 		.before_us = before_us,
 		.before_day = oldest_day(l, now_us),
+		.today = now_us / DAY_US,
 	};
 	struct error err;
 

@@ -40,7 +40,9 @@ struct last_delivered {
 	int64_t time_us;
 	uint64_t id;	   /* of the message */
 	uint8_t uncertain; /* as the event says (enum uncertain) */
-	bool again; /* last_delivery_add(): it was read from the index */
+	/* For last_delivery_add(). */
+	bool again; /* it was read from the index */
+	bool first; /* at the first attempt */
 };
 /* `key`: an address in its lookup form with its detail (addr_key()). One read
  * of one page or two. False: none is known. */
@@ -57,6 +59,10 @@ int64_t last_delivery_since(struct last_delivery *l);
 /* `to`: the address as it came. In any order: the newest counts. */
 void last_delivery_add(struct last_delivery *l, const char *leg,
     const char *to, const struct last_delivered *m);
+
+/* The first attempt at a delivery did not deliver it. */
+void last_delivery_missed(struct last_delivery *l, const char *leg,
+    const char *to, int64_t time_us, enum first_outcome how);
 
 /* Is a commit worth its sync? `cursor`: the one that it would write. */
 bool last_delivery_due(struct last_delivery *l, struct last_place cursor,

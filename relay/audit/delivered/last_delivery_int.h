@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Shared by last_delivery.c and watermark_post.c.
+ * Shared by last_delivery.c, last_add.c and watermark_post.c.
  */
 #ifndef RELAY_AUDIT_DELIVERED_LAST_DELIVERY_INT_H
 #define RELAY_AUDIT_DELIVERED_LAST_DELIVERY_INT_H
@@ -22,6 +22,7 @@ struct last_delivery {
 	bool lost;		/* ... and the file's header is not true   */
 	bool dirty;		/* the header changed                      */
 	struct last_header h;
+	struct outcome_fold outcomes;
 	int64_t gap_us; /* of the last gap that is in no header yet; 0 */
 	int64_t rows_max, tried_ms;
 

@@ -8,13 +8,14 @@
 #ifndef RELAY_AUDIT_DELIVERED_LAST_FILE_H
 #define RELAY_AUDIT_DELIVERED_LAST_FILE_H
 
+#include "relay/audit/delivered/outcome_fold.h"
 #include "relay/audit/delivered/recipient_key.h"
 #include "relay/base/error.h"
 #include "relay/base/names.h"
 #include "relay/spool/spool.h"
 
 enum {
-	LAST_FORMAT = 4,	   /* the newest, which is written */
+	LAST_FORMAT = 5,	   /* the newest, which is written */
 	LAST_ROWS_MAX = 16000000,  /* then the oldest go out       */
 };
 /* No hour of the index is wanted any more; all are. */
@@ -45,6 +46,7 @@ struct last_header {
 	int64_t rows;
 	/* Up to this change of the cutover table watermarks were begun. */
 	uint64_t marked;
+	int64_t outcomes_us; /* first outcomes from then on are counted */
 };
 
 /* Of one that is made now: all that the index has is missing. */
@@ -60,6 +62,7 @@ struct last_row {
 	uint64_t id;
 	uint16_t leg; /* number in the file's names */
 	uint8_t uncertain;
+	uint32_t firsts; /* deliveries at the first attempt */
 	bool again; /* read from the index again: it is no new delivery */
 	char *base; /* the base address; NULL: not at hand */
 };
@@ -93,6 +96,7 @@ struct last_batch {
 	/* Events of watermarks; they come after the rows, in order. */
 	const struct watermark_op *op;
 	size_t ops;
+	const struct outcome_fold *outcomes; /* NULL: none */
 };
 int last_file_write(struct last_file *f, const struct last_batch *b,
     struct last_header *h, struct error *err) PH_CHECK;
@@ -102,6 +106,7 @@ struct last_age {
 	unsigned part;	    /* of LAST_PARTS; only there is looked   */
 	int64_t before_us;  /* rows of before that go                */
 	int64_t before_day; /* ... and those that were taken over    */
+	int64_t today;	    /* days since 1970                       */
 };
 int last_file_prune(struct last_file *f, const struct last_age *age,
     struct last_header *h, struct error *err) PH_CHECK;

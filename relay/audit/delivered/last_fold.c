@@ -60,11 +60,14 @@ void last_fold_put(struct last_fold *f, const struct last_row *r,
 	size_t at = place(f, r);
 
 	if (at != 0) {
-		char *had = f->row[at - 1].base;
+		struct last_row *to = &f->row[at - 1];
+		uint32_t firsts = to->firsts + r->firsts;
+		char *had = to->base;
 
-		if (r->time_us >= f->row[at - 1].time_us)
-			f->row[at - 1] = *r;
-		f->row[at - 1].base = had;
+		if (r->time_us >= to->time_us)
+			*to = *r;
+		to->base = had;
+		to->firsts = firsts;
 		return;
 	}
 	if (f->n == f->cap) {

@@ -70,7 +70,8 @@ static enum last_opened read_header(struct last_file *f,
 {
 	sqlite3_stmt *s = NULL;
 	int rc = first_row(f, "SELECT secret, spool, generation, offset,"
-	    " since, refill, hole, deliveries, marked FROM state", &s);
+	    " since, refill, hole, deliveries, marked, outcomes FROM state",
+	    &s);
 	enum last_opened how = LAST_OPEN;
 
 	if (rc != SQLITE_ROW) {
@@ -91,6 +92,7 @@ static enum last_opened read_header(struct last_file *f,
 		h->hole = sqlite3_column_int(s, 6) != 0;
 		h->rows = sqlite3_column_int64(s, 7);
 		h->marked = (uint64_t)sqlite3_column_int64(s, 8);
+		h->outcomes_us = sqlite3_column_int64(s, 9);
 	}
 	sqlite3_finalize(s);
 	return how;
@@ -179,7 +181,7 @@ static bool put_header(struct last_file *f, const struct last_header *h)
 {
 	sqlite3_stmt *s = NULL;
 	int rc = sqlite3_prepare_v2(f->db, "INSERT INTO state VALUES(1, ?1, ?2,"
-	    " ?3, ?4, ?5, ?6, ?7, ?8, 0, 0)", -1, &s, NULL);
+	    " ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9)", -1, &s, NULL);
 
 	if (rc == SQLITE_OK) {
 		sqlite3_bind_int(s, 1, LAST_FORMAT);
@@ -191,6 +193,7 @@ static bool put_header(struct last_file *f, const struct last_header *h)
 		sqlite3_bind_int64(s, 6, h->since_us);
 		sqlite3_bind_int64(s, 7, h->refill);
 		sqlite3_bind_int(s, 8, h->hole);
+		sqlite3_bind_int64(s, 9, h->outcomes_us);
 		rc = sqlite3_step(s);
 	}
 	sqlite3_finalize(s);
@@ -310,6 +313,7 @@ void last_header_anew(struct last_header *h, struct last_place cursor,
 {
 	h->cursor = cursor;
 	h->since_us = now_us;
+	h->outcomes_us = now_us;
 	h->refill = LAST_REFILL_ALL;
 	h->hole = false;
 }
@@ -321,4 +325,6 @@ void last_header_gap(struct last_header *h, int64_t gap_us)
 	h->hole = true;
 	if (h->since_us < gap_us)
 		h->since_us = gap_us;
+	if (h->outcomes_us < gap_us)
+		h->outcomes_us = gap_us;
 }

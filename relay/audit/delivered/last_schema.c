@@ -59,6 +59,16 @@ static const char *const steps[LAST_FORMAT] = {
 	      " WHERE " WATERMARK_HOOK_DUE ";"
 	      "ALTER TABLE state ADD COLUMN marked INT DEFAULT 0;"
 	      "UPDATE state SET refill = 9223372036854775807;",
+	/* First outcomes: what was delivered at once in the row of the last
+	 * delivery (day_counts.h), failures by recipient, all by leg. */
+	[4] = "ALTER TABLE delivery ADD COLUMN days BLOB;"
+	      "CREATE TABLE failure(recipient INT, leg INT, day INT,"
+	      " failed INT, trouble INT, last INT,"
+	      " PRIMARY KEY(recipient, leg, day)) WITHOUT ROWID;"
+	      "CREATE INDEX failure_day ON failure(day);"
+	      "CREATE TABLE leg_day(leg INT, day INT, delivered INT,"
+	      " failed INT, trouble INT, PRIMARY KEY(leg, day)) WITHOUT ROWID;"
+	      "ALTER TABLE state ADD COLUMN outcomes INT DEFAULT 0;",
 };
 
 bool last_schema_steps(struct last_file *f, int from)

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "relay/audit/delivered/last_file_int.h"
+#include "relay/base/clock.h"
 
 enum {
 	SLICE_ROWS = 4096, /* are looked at together for the oldest */
@@ -23,13 +24,15 @@ static const char *const sql[LAST_SQLS] = {
 	[LAST_ROLLBACK] = "ROLLBACK",
 	[LAST_PUT_STATE] = "UPDATE state SET spool = ?1, generation = ?2,"
 			   " offset = ?3, since = ?4, refill = ?5, hole = ?6,"
-			   " deliveries = ?7, marked = ?8",
+			   " deliveries = ?7, marked = ?8, outcomes = ?9",
 	[LAST_PUT_LEG] = "INSERT INTO leg VALUES(?1, ?2)",
 	[LAST_UPDATE] = "UPDATE delivery SET time = ?4, id = ?5,"
-			" uncertain = ?6 WHERE recipient = ?1 AND leg = ?2"
+			" uncertain = ?6, days = iif(?8 > 0, days_add(days,"
+			" ?9, ?8), days) WHERE recipient = ?1 AND leg = ?2"
 			" AND detail = ?3 AND (time <= ?4 OR time > ?7)",
 	[LAST_INSERT] =
-	    "INSERT OR IGNORE INTO delivery VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	    "INSERT OR IGNORE INTO delivery VALUES(?1, ?2, ?3, ?4, ?5, ?6,"
+	    " iif(?8 > 0, days_add(NULL, ?9, ?8), NULL))",
 	[LAST_OLDEST] = "SELECT time FROM delivery WHERE " IN_SLICE
 			" ORDER BY time LIMIT 1 OFFSET ?3",
 	[LAST_DROP] = "DELETE FROM delivery WHERE " IN_SLICE " AND time <= ?3",
@@ -59,10 +62,22 @@ static const char *const sql[LAST_SQLS] = {
 	[LAST_MARK_NEWEST] = "SELECT time, id FROM delivery WHERE " IS_MARK
 			     " ORDER BY time DESC LIMIT 1",
 	[LAST_MARK_ANY] = "SELECT 1 FROM watermark LIMIT 1",
+	[LAST_PUT_FAILURE] =
+	    "INSERT INTO failure VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT"
+	    " DO UPDATE SET failed = failed + ?4, trouble = trouble + ?5,"
+	    " last = max(last, ?6)",
+	[LAST_PUT_LEG_DAY] =
+	    "INSERT INTO leg_day VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT"
+	    " DO UPDATE SET delivered = delivered + ?3, failed = failed + ?4,"
+	    " trouble = trouble + ?5",
+	[LAST_DROP_FAILURE] = "DELETE FROM failure WHERE day <= ?1",
+	[LAST_DROP_LEG_DAY] = "DELETE FROM leg_day WHERE day <= ?1",
 };
 
 bool last_file_prepare(struct last_file *f)
 {
+	if (!outcome_functions(f->db))
+		return false;
 	for (int i = 0; i < LAST_SQLS; i++)
 		if (sqlite3_prepare_v3(f->db, sql[i], -1,
 			SQLITE_PREPARE_PERSISTENT, &f->stmt[i], NULL) !=
@@ -111,6 +126,8 @@ static void bind_row(sqlite3_stmt *s, const struct last_row *r)
 	sqlite3_bind_int64(s, 4, r->time_us);
 	sqlite3_bind_int64(s, 5, (int64_t)r->id);
 	sqlite3_bind_int(s, 6, r->uncertain);
+	sqlite3_bind_int64(s, 8, r->firsts);
+	sqlite3_bind_int64(s, 9, r->time_us / DAY_US);
 }
 
 /* The text of its address, for those that a watermark of a whole domain is to
@@ -250,6 +267,7 @@ static int put_state(struct last_file *f, const struct last_header *h)
 	sqlite3_bind_int(s, 6, h->hole);
 	sqlite3_bind_int64(s, 7, h->rows);
 	sqlite3_bind_int64(s, 8, (int64_t)h->marked);
+	sqlite3_bind_int64(s, 9, h->outcomes_us);
 	return run(f, LAST_PUT_STATE);
 }
 
@@ -277,6 +295,8 @@ int last_file_write(struct last_file *f, const struct last_batch *b,
 		rc = put_rows(f, b, &next.rows);
 	if (rc == SQLITE_OK && b->ops > 0)
 		rc = watermark_apply(f, b);
+	if (rc == SQLITE_OK && b->outcomes != NULL)
+		rc = outcome_write(f, b->outcomes);
 	if (rc == SQLITE_OK)
 		rc = keep_to(f, &next, b->rows_max);
 	if (end(f, rc, &next, err) != 0)
@@ -307,6 +327,8 @@ int last_file_prune(struct last_file *f, const struct last_age *age,
 		rc = run(f, LAST_DROP_KNOWN);
 	if (rc == SQLITE_OK)
 		rc = run(f, LAST_DROP_ADDRESS);
+	if (rc == SQLITE_OK)
+		rc = outcome_prune(f, age->today);
 	if (end(f, rc, &next, err) != 0)
 		return -1;
 	*h = next;

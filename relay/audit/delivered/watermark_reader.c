@@ -4,12 +4,8 @@
  */
 #include "relay/audit/delivered/watermark_reader.h"
 
-#include <sqlite3.h>
-
-#include "relay/audit/delivered/last_file.h"
+#include "relay/audit/delivered/ledger_read.h"
 #include "relay/base/mem.h"
-
-enum { READ_WAIT_MS = 1000, PATH_BYTES = 4096 };
 
 enum reader_sql { READ_GET, READ_ALL, READ_TODO, READ_HOOK, READ_DOMAIN,
 	READ_SQLS };
@@ -32,52 +28,18 @@ static const char *const sql[READ_SQLS] = {
 };
 
 struct watermark_reader {
-	sqlite3 *db;
+	struct ledger_read ledger;
 	sqlite3_stmt *stmt[READ_SQLS];
-	struct separators *separators;
-	uint64_t secret[2];
-	int64_t since_us;
 };
 
-static int fail(struct watermark_reader *r, struct error *err)
+static struct watermark_reader *prepare(struct watermark_reader *r, int rc,
+    struct error *err)
 {
-	return error_set(err, "the ledger of last deliveries: %s",
-	    sqlite3_errmsg(r->db));
-}
-
-static int read_header(struct watermark_reader *r, struct error *err)
-{
-	sqlite3_stmt *s = NULL;
-	int rc = sqlite3_prepare_v2(r->db, "SELECT format, secret, since FROM"
-	    " state", -1, &s, NULL);
-
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(s);
-	if (rc != SQLITE_ROW) {
-		rc = fail(r, err);
-	} else if (sqlite3_column_int(s, 0) != LAST_FORMAT ||
-		   sqlite3_column_bytes(s, 1) != sizeof(r->secret)) {
-		rc = error_set(err, "the ledger of last deliveries has format "
-		    "%d, this version reads %d; start the daemon of this "
-		    "version", sqlite3_column_int(s, 0), LAST_FORMAT);
-	} else {
-		memcpy(r->secret, sqlite3_column_blob(s, 1),
-		    sizeof(r->secret));
-		r->since_us = sqlite3_column_int64(s, 2);
-		rc = 0;
-	}
-	sqlite3_finalize(s);
-	return rc;
-}
-
-static int prepare(struct watermark_reader *r, struct error *err)
-{
-	for (int i = 0; i < READ_SQLS; i++)
-		if (sqlite3_prepare_v3(r->db, sql[i], -1,
-			SQLITE_PREPARE_PERSISTENT, &r->stmt[i], NULL) !=
-		    SQLITE_OK)
-			return fail(r, err);
-	return 0;
+	if (rc == 0 && ledger_read_prepare(&r->ledger, sql, r->stmt, READ_SQLS,
+			   err) == 0)
+		return r;
+	watermark_reader_close(r);
+	return NULL;
 }
 
 struct watermark_reader *watermark_reader_open_at(const char *path,
@@ -85,31 +47,15 @@ struct watermark_reader *watermark_reader_open_at(const char *path,
 {
 	struct watermark_reader *r = NEW(struct watermark_reader);
 
-	r->separators = separators_new(c);
-	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READONLY |
-		SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-		fail(r, err);
-		watermark_reader_close(r);
-		return NULL;
-	}
-	sqlite3_busy_timeout(r->db, READ_WAIT_MS);
-	if (read_header(r, err) == 0 && prepare(r, err) == 0)
-		return r;
-	watermark_reader_close(r);
-	return NULL;
+	return prepare(r, ledger_read_open_at(path, c, &r->ledger, err), err);
 }
 
 struct watermark_reader *watermark_reader_open(const struct conf *c,
     struct error *err)
 {
-	struct strbuf path;
-	struct watermark_reader *r;
+	struct watermark_reader *r = NEW(struct watermark_reader);
 
-	strbuf_init(&path, PATH_BYTES);
-	strbuf_addf(&path, "%s/ledger.db", c->audit.path);
-	r = watermark_reader_open_at(strbuf_cstr(&path), c, err);
-	strbuf_fini(&path);
-	return r;
+	return prepare(r, ledger_read_open(c, &r->ledger, err), err);
 }
 
 void watermark_reader_close(struct watermark_reader *r)
@@ -118,14 +64,13 @@ void watermark_reader_close(struct watermark_reader *r)
 		return;
 	for (int i = 0; i < READ_SQLS; i++)
 		sqlite3_finalize(r->stmt[i]);
-	sqlite3_close(r->db);
-	separators_free(r->separators);
+	ledger_read_close(&r->ledger);
 	mem_free(r);
 }
 
 int64_t watermark_reader_since(const struct watermark_reader *r)
 {
-	return r->since_us;
+	return r->ledger.since_us;
 }
 
 static const char *text_at(sqlite3_stmt *s, int column)
@@ -171,15 +116,14 @@ int watermark_reader_get(struct watermark_reader *r, struct slice address,
 	struct watermark w;
 	int rc, n = 0;
 
-	sqlite3_bind_int64(s, 1, recipient_key(r->separators, r->secret,
-	    address).base);
+	sqlite3_bind_int64(s, 1, ledger_read_key(&r->ledger, address));
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
 		w = row_at(s);
 		fn(arg, &w);
 		n++;
 	}
 	sqlite3_reset(s);
-	return rc == SQLITE_DONE ? n : fail(r, err);
+	return rc == SQLITE_DONE ? n : ledger_read_fail(&r->ledger, err);
 }
 
 int watermark_reader_page(struct watermark_reader *r,
@@ -203,7 +147,7 @@ int watermark_reader_page(struct watermark_reader *r,
 		n++;
 	}
 	sqlite3_reset(s);
-	return rc == SQLITE_DONE ? n : fail(r, err);
+	return rc == SQLITE_DONE ? n : ledger_read_fail(&r->ledger, err);
 }
 
 static bool is_of(struct slice address, struct slice domain)
@@ -231,5 +175,5 @@ int watermark_reader_domain(struct watermark_reader *r,
 		n++;
 	}
 	sqlite3_reset(s);
-	return rc == SQLITE_DONE ? n : fail(r, err);
+	return rc == SQLITE_DONE ? n : ledger_read_fail(&r->ledger, err);
 }
