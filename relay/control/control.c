@@ -27,6 +27,7 @@ static const struct ctl_command commands[] = {
 	{ "queue.list",   control_queue_list   },
 	{ "queue.show",   control_queue_show   },
 	{ "recipient.open", control_recipient_open },
+	{ "replay.cancel", control_replay_cancel },
 	{ "replay.list",  control_replay_list  },
 	{ "replay.show",  control_replay_show  },
 	{ "replay.start", control_replay_start },

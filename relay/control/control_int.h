@@ -96,6 +96,8 @@ void control_queue_fetched(struct spool_fetch *f);
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
+void control_replay_cancel(void *arg, struct ctl_request *r,
+    const json_t *args);
 void control_replay_start(void *arg, struct ctl_request *r,
     const json_t *args);
 void control_replay_list(void *arg, struct ctl_request *r,

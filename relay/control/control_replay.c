@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
- * replay.start, replay.list, replay.show. An order comes in several lines: the
- * legs and times, then {"addresses":[…]} and at last {"end":true}. The ops
- * loop.
+ * replay.start, replay.cancel, replay.list, replay.show. An order comes in
+ * several lines: the legs and times, then {"addresses":[…]} and at last
+ * {"end":true}. The ops loop.
  */
 #include "relay/control/control_int.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "relay/base/id.h"
 #include "relay/cutover/replay/replay.h"
@@ -172,6 +173,58 @@ void control_replay_start(void *arg, struct ctl_request *r,
 	}
 	ctl_end(r, 2, "since_us must be before until_us");
 	order_free(o);
+}
+
+/* ---- cancel ------------------------------------------------------------ */
+
+struct replay_cancelling {
+	struct control *c;
+	struct ctl_request *r;
+	struct replay_cancel cancel;
+	char reason[2 * WHO_MAX];
+};
+
+static void on_cancelled(void *arg)
+{
+	struct replay_cancelling *x = arg;
+	const char *text = x->cancel.err.text;
+
+	ctl_end(x->r, text[0] == '\0' ? 0 : 1, "%s", text);
+	x->c->busy--;
+	mem_free(x);
+}
+
+/* The thread of the replay. */
+static void on_cancel_done(struct replay_cancel *cancel)
+{
+	struct replay_cancelling *x = cancel->arg;
+
+	control_come_back(x->c, on_cancelled, x);
+}
+
+void control_replay_cancel(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	struct replay_cancelling *x;
+	const char *note = control_arg(args, "note");
+	struct arena *a;
+
+	if (integer(args, "number") <= 0) {
+		ctl_end(r, 2, "\"number\" is the number of a replay");
+		return;
+	}
+	x = NEW(struct replay_cancelling);
+	a = arena_new();
+	x->c = arg;
+	x->c->busy++;
+	x->r = r;
+	snprintf(x->reason, sizeof(x->reason), "cancelled by %s%s%.400s",
+	    who(a, r, control_arg(args, "who")), note[0] == '\0' ? "" : ": ",
+	    note);
+	arena_free(a);
+	x->cancel = (struct replay_cancel){.number = integer(args, "number"),
+	    .reason = x->reason, .done = on_cancel_done, .arg = x};
+	replay_cancel(x->c->cfg.replay, &x->cancel);
 }
 
 /* ---- list, show -------------------------------------------------------- */

@@ -142,9 +142,11 @@ static void revive_live(struct queue_thread *s, struct reviving *r,
 static enum revive_status may(struct queue_thread *s,
     const struct revive_request *q)
 {
-	unsigned n;
+	unsigned n, all = q->n + (q->fetch->over ? q->fetch->deliveries : 0);
 	const struct queue_row *rows = moves_rows(s, q->fetch->id, &n);
 
+	if (!spool_revive_holds(s->shared->spool, all, 0))
+		return REVIVE_LARGE;
 	if (queue_full(s->queue) || reroute_waits(s, q->fetch->id))
 		return REVIVE_BUSY;
 	for (unsigned i = 0; i < n; i++)

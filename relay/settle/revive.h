@@ -15,6 +15,7 @@ enum revive_status {
 	REVIVE_CHANGED,	 /* it is not as it was fetched: fetch it again */
 	REVIVE_BUSY,	 /* in hand just now, or the queue is full: later */
 	REVIVE_FAILED,	 /* the journal was not written */
+	REVIVE_LARGE,	 /* no record can hold that many deliveries */
 };
 
 struct revive_to {

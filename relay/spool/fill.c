@@ -105,6 +105,14 @@ bool spool_record_holds(const struct spool *s, unsigned deliveries,
 	return record_accept_max(0, deliveries, details, 0) <= s->record_max;
 }
 
+/* As put_revive() counts: where the message stood goes before it. */
+bool spool_revive_holds(const struct spool *s, unsigned deliveries,
+    size_t details)
+{
+	return spool_record_holds(s, deliveries,
+	    details + sizeof(struct rec_revive) + BLOCK / 64);
+}
+
 static size_t draft_record_max(const struct spool_draft *d)
 {
 	return record_accept_max(d->envelope.n, d->deliveries,

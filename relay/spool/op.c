@@ -91,14 +91,23 @@ void spool_op_fact(struct spool_op *op, const char *key, struct slice value)
 	pack_bytes(&op->body, value);
 }
 
-static void put_revive(struct strbuf *b, const struct spool_fetch *f,
-    struct rec_accept *a, const struct names *names)
+/* As with updates: the states matter more than what was said. */
+static void put_revive(const struct spool *s, struct strbuf *b,
+    const struct spool_fetch *f, struct rec_accept *a)
 {
+	size_t bytes = 0;
+
 	for (unsigned i = 0; i < f->deliveries; i++) {
 		a->delivery[i] = f->delivery[i];
 		a->detail[i] = strbuf_view(&f->reply[i]);
+		bytes += f->reply[i].n;
 	}
-	record_put_revive(b, &f->place->place, a, names);
+	for (unsigned i = f->deliveries; i < a->deliveries; i++)
+		bytes += a->detail[i].n;
+	for (unsigned i = 0; i < a->deliveries &&
+	     !spool_revive_holds(s, a->deliveries, bytes); i++)
+		a->detail[i] = slice_of("", 0);
+	record_put_revive(b, &f->place->place, a, s->c.names);
 }
 
 void spool_op_revive(struct spool *s, struct spool_op *op,
@@ -119,7 +128,7 @@ void spool_op_revive(struct spool *s, struct spool_op *op,
 		a.detail[f->deliveries + i] = more[i].detail;
 	}
 	strbuf_init(&record, OP_BYTES);
-	put_revive(&record, f, &a, s->c.names);
+	put_revive(s, &record, f, &a);
 	op->id = f->id;
 	op->time_us = s->c.clock->wall_us(s->c.clock);
 	op->flags |= OP_SYNC;

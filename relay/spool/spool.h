@@ -96,6 +96,9 @@ void spool_draft_commit(struct spool_draft *d, struct slice envelope,
  * thread. */
 bool spool_record_holds(const struct spool *s, unsigned deliveries,
     size_t details);
+/* The same of the record of a revival. */
+bool spool_revive_holds(const struct spool *s, unsigned deliveries,
+    size_t details);
 /* The detail of each delivery's last update, for a message that was under way
  * elsewhere: copied. Before the commit, with as many deliveries. */
 void spool_draft_details(struct spool_draft *d, const struct slice *details,

@@ -395,3 +395,77 @@ def test_a_rollback_of_a_wave_with_replay(gw, legacy, which):
     meant = [ANN] if "where" in which else [ANN, BOB]
     assert done(gw, 1)["delivered"] == len(meant)
     assert got(legacy) == {ids[who]: 1 for who in meant}
+
+
+def each(leg):
+    """How many recipients have each message; none has it twice."""
+    has = collections.Counter((m.id, who) for m in leg.mails for who in m.rcpt)
+    assert set(has.values()) == {1}
+    return collections.Counter(id for id, _ in has)
+
+
+def many(gw, letters, messages):
+    """A list of a thousand, each with so many messages that the cloud got."""
+    path = gw.folder / f"list-{letters}"
+    who = [f"{letters}{i}@example.com" for i in range(1000)]
+    path.write_text("".join(f"{a}\n" for a in who))
+    gw.cli("flip", "cloud", "--file", path, "--create", "--yes")
+    ids = [gw.send(to=who) for _ in range(messages)]
+    gw.wait_empty()
+    gw.cli("flip", "legacy", "--file", path, "--yes")
+    return path, ids
+
+
+def test_one_that_may_queue_no_more_lets_others_go_on_and_can_be_cancelled(
+        gw, legacy):
+    """Three messages of a thousand: the third is more than may be open."""
+    path, ids = many(gw, "u", 3)
+    bobs = flipped(gw, 1, to=BOB)
+    gw.cli("leg suspend legacy")
+    first = replay(gw, "--file", path, "--yes")
+    until(lambda: report(gw, first)["waiting"] == 2000, "2,000 to wait")
+    second = replay(gw, BOB)
+    until(lambda: report(gw, second)["waiting"] == 1, "the second to queue")
+    assert report(gw, first)["state"] == "running"
+    said = gw.cli("replay", "cancel", str(first), "--note", "the wrong ones")
+    assert f"replay {first} is cancelled" in said
+    end = report(gw, first)
+    assert (end["state"], end["replayed"]) == ("cancelled", 2000)
+    assert end["reason"].startswith("cancelled by ")
+    assert end["reason"].endswith(": the wrong ones")
+    last = gw.wait_event("replay", state="cancelled")
+    assert (last["number"], last["made"]) == (first, 2000)
+    assert "has ended" in gw.cli_fails(f"replay cancel {first}")
+    assert "there is no replay 99" in gw.cli_fails("replay cancel 99")
+    gw.restart()
+    assert report(gw, first)["state"] == "cancelled"
+    gw.cli("leg resume legacy")
+    assert done(gw, second)["delivered"] == 1
+    gw.wait_empty()
+    assert each(legacy) == {id: 1000 for id in ids[:2]} | {bobs[0]: 1}
+    # What it had not queued is for another one.
+    again = done(gw, replay(gw, "--file", path, "--yes"))
+    assert (again["replayed"], again["there"]) == (1000, 2000)
+    assert each(legacy) == {id: 1000 for id in ids} | {bobs[0]: 1}
+
+
+@pytest.mark.parametrize("how", ["rollback", "undo"])
+def test_a_leg_that_only_a_route_in_between_named_is_replayed_from(
+        make_gw, make_leg, legacy, cloud, how):
+    third = make_leg("third")
+    gw = make_gw(legs={"third": third})
+    gw.cli(f"route set legacy {ANN} --tag client=apple")
+    change = gw.change("flip", "cloud", ANN)
+    ids = [gw.send(to=ANN)]
+    gw.wait_empty()
+    gw.cli(f"flip third {ANN}")
+    ids.append(gw.send(to=ANN))
+    gw.wait_empty()
+    gw.cli(f"flip cloud {ANN}")
+    ids.append(gw.send(to=ANN))
+    gw.wait_empty()
+    said = gw.cli("undo", str(change), "--replay") if how == "undo" else \
+        gw.cli("rollback --where client=apple --since -1h --replay")
+    assert "from cloud to legacy" in said and "from third to legacy" in said
+    assert [done(gw, n)["delivered"] for n in (1, 2)] == [2, 1]
+    assert got(legacy) == {id: 1 for id in ids}

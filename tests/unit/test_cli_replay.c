@@ -491,7 +491,7 @@ static void what_makes_no_order_is_refused(void **state)
 	"        16  may still get there by their route\n"                    \
 	"        17  that leg brought them itself\n"                          \
 	"        18  given up meanwhile, for space or age\n"                  \
-	"        19  cannot be read\n"                                        \
+	"        19  cannot be read, or are of too many deliveries\n"         \
 	"  Not covered: mail that did not pass here or stayed in the cloud, " \
 	"sent items,\n"                                                       \
 	"  read flags; and what comes by an MX that points elsewhere.\n" covered

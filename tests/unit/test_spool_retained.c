@@ -230,6 +230,38 @@ static void v3_it_gets_a_new_delivery(void **state)
 	rig_free(r);
 }
 
+/* As with updates: the states stay, and it is revived. */
+static void what_was_said_goes_where_no_record_holds_it(void **state)
+{
+	struct rig *r = make();
+	struct rig_message *m = over(r, BODY, 0);
+	struct spool_fetch *f = kept(r, m);
+	size_t n = r->spool->record_max;
+	char *said = mem_new(n);
+	struct spool_update more = {.to = rig_delivery(r, D_QUEUED),
+	    .detail = {memset(said, 'x', n), n}};
+	struct spool_op *op = spool_op_new();
+
+	(void)state;
+	assert_true(spool_revive_holds(r->spool, 2, 0));
+	assert_false(spool_revive_holds(r->spool, 2, n));
+	op->to = &r->in;
+	op->kind = RIG_OP;
+	spool_op_revive(r->spool, op, f, &more, 1);
+	spool_fetch_free(f);
+	mem_free(said);
+	spool_post(r->spool, op);
+	rig_pump(r);
+	assert_int_equal(r->last_op, SPOOL_STORED);
+	m->promise = P_STORED;
+	f = kept(r, m);
+	assert_int_equal(f->delivery[0].state, D_DELIVERED);
+	assert_int_equal(f->delivery[1].state, D_QUEUED);
+	assert_int_equal(f->reply[0].n + f->reply[1].n, 0);
+	spool_fetch_free(f);
+	rig_free(r);
+}
+
 static void v4_it_is_carried_as_any_live_one(void **state)
 {
 	struct rig *r = make();
@@ -387,6 +419,7 @@ int main(void)
 	    cmocka_unit_test(v1_mail_that_is_over_is_read_by_its_id),
 	    cmocka_unit_test(v2_it_is_gone_with_its_segment),
 	    cmocka_unit_test(v3_it_gets_a_new_delivery),
+	    cmocka_unit_test(what_was_said_goes_where_no_record_holds_it),
 	    cmocka_unit_test(v4_it_is_carried_as_any_live_one),
 	    cmocka_unit_test(v5_there_is_nothing_to_revive_twice),
 	    cmocka_unit_test(v6_not_once_its_segment_was_given_back),

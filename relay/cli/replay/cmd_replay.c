@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * replay, replay list, replay show.
+ * replay, replay list, replay show, replay cancel.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -250,6 +250,34 @@ static int run_show(struct cli *c)
 	    (json_int_t)number), replay_show_row, c);
 }
 
+/* ---- cancel ------------------------------------------------------------ */
+
+static int run_cancel(struct cli *c)
+{
+	const char *note = cli_value(c, "note");
+	uint64_t number;
+	int code;
+
+	if (!cli_number(c, c->arg[0], &number))
+		return CLI_USAGE;
+	note = note == NULL ? "" : note;
+	code = cli_call(c, "replay.cancel", json_pack("{s:I, s:s, s:s}",
+	    "number", (json_int_t)number, "who", c->who, "note", note), NULL,
+	    NULL);
+	if (code != CLI_DONE)
+		return code;
+	out_say(&c->out, "replay %" PRIu64 " is cancelled: it queues no more; "
+	    "what it queued goes out, see `posthouse replay show %" PRIu64 "`",
+	    number, number);
+	replay_decided(c, (int64_t)number, note, "cancelled");
+	return CLI_DONE;
+}
+
+static const struct cli_option cancel_options[] = {
+	{"note", "TEXT", "Why, for the record."},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_option replay_options[] = {
 	{"to", "ADDR", "A recipient; may be given more than once."},
 	{"file", "F", "A file with one recipient a line; - is standard input."},
@@ -276,6 +304,14 @@ const struct cli_command cmd_replay[] = {
 		"cover.",
 	    .example = "posthouse replay show 7", .min_args = 1,
 	    .max_args = 1, .run = run_show},
+	{.name = "replay cancel", .args = "NUMBER",
+	    .summary = "Ends a replay: it queues no more",
+	    .details = "What it queued goes out; `posthouse replay show` "
+		"names it and `posthouse queue delete`\ntakes it away. "
+		"Ordered again, a replay goes on where this one was.",
+	    .example = "posthouse replay cancel 7 --note 'wrong leg'",
+	    .options = cancel_options, .min_args = 1, .max_args = 1,
+	    .run = run_cancel},
 	{.name = "replay", .args = "[ADDR...]",
 	    .summary = "Queues for one leg what another got and it did not",
 	    .details = "Says first what is not kept any more, by recipient and "

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: ISC
  *
- * Which legs a recipient loses and gets back, and a replay for each pair.
+ * Which legs a recipient loses and gets back, also those of routes in between,
+ * and a replay for each pair.
  */
 #include "relay/cli/replay/replay_back.h"
 
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/cli/replay/replay_order.h"
+#include "relay/cli/table/cli_table.h"
 
-enum { PAIRS_MAX = 64, WAIT_MS = 60000 };
+enum { WAIT_MS = 60000 };
 
 struct leg_pair {
 	char *from, *to;
@@ -19,8 +21,10 @@ struct replay_back {
 	struct cli *c;
 	int64_t since_us;
 	const char *wave;
-	struct leg_pair pair[PAIRS_MAX];
-	unsigned pairs;
+	struct leg_pair *pair;
+	unsigned pairs, cap;
+	struct table *table; /* for its history; opened when it is wanted */
+	bool blind;	     /* … and that was not possible */
 	uint64_t domains; /* rows of domains, whose recipients are not known */
 };
 
@@ -37,11 +41,15 @@ struct replay_back *replay_back_new(struct cli *c, int64_t since_us,
 
 void replay_back_free(struct replay_back *b)
 {
-	for (unsigned i = 0; b != NULL && i < b->pairs; i++) {
+	if (b == NULL)
+		return;
+	for (unsigned i = 0; i < b->pairs; i++) {
 		mem_free(b->pair[i].from);
 		mem_free(b->pair[i].to);
 		json_decref(b->pair[i].addresses);
 	}
+	mem_free(b->pair);
+	table_close(b->table);
 	mem_free(b);
 }
 
@@ -58,21 +66,33 @@ static char *text_of(struct slice s)
 	return out;
 }
 
+static struct leg_pair *pair_of(struct replay_back *b, struct slice from,
+    struct slice to)
+{
+	for (unsigned i = 0; i < b->pairs; i++)
+		if (same(b->pair[i].from, from) && same(b->pair[i].to, to))
+			return &b->pair[i];
+	if (b->pairs == b->cap) {
+		b->cap = b->cap * 2 + 8;
+		b->pair = mem_resize(b->pair, b->cap * sizeof(*b->pair));
+	}
+	b->pair[b->pairs] = (struct leg_pair){text_of(from), text_of(to),
+	    json_array()};
+	return &b->pair[b->pairs++];
+}
+
 static void add(struct replay_back *b, struct slice from, struct slice to,
     struct slice key)
 {
-	unsigned i = 0;
+	struct leg_pair *p = pair_of(b, from, to);
+	size_t n = json_array_size(p->addresses);
+	const char *last = n == 0 ? ""
+	    : json_string_value(json_array_get(p->addresses, n - 1));
 
-	while (i < b->pairs && !(same(b->pair[i].from, from) &&
-	    same(b->pair[i].to, to)))
-		i++;
-	if (i == PAIRS_MAX)
-		return;
-	if (i == b->pairs)
-		b->pair[b->pairs++] = (struct leg_pair){text_of(from),
-		    text_of(to), json_array()};
-	json_array_append_new(b->pair[i].addresses,
-	    json_stringn_nocheck(key.p, key.n));
+	/* A recipient's pairs come one behind the other. */
+	if (!same(last, key))
+		json_array_append_new(p->addresses,
+		    json_stringn_nocheck(key.p, key.n));
 }
 
 /* The legs of a stored route; the words that are no legs have no '+', and
@@ -99,6 +119,58 @@ static bool has_leg(struct slice route, struct slice leg)
 	return false;
 }
 
+/* Each leg of the one route for each leg of the other. */
+static void add_all(struct replay_back *b, struct slice key,
+    const char *before, const char *after)
+{
+	struct slice had = slice_str(before), gets, from, to;
+
+	while (next_leg(&had, &from)) {
+		gets = slice_str(after);
+		while (next_leg(&gets, &to))
+			if (!slice_eq(from, to))
+				add(b, from, to, key);
+	}
+}
+
+/* A recipient's routes in its history. */
+struct between {
+	struct replay_back *b;
+	struct slice key;
+	const char *before, *after;
+};
+
+static void on_history(void *arg, const struct table_change *c,
+    const struct table_value *was, const struct table_value *became)
+{
+	const struct between *t = arg;
+
+	(void)was;
+	if (c->time_us >= t->b->since_us && became->row &&
+	    strcmp(became->route, t->before) != 0 &&
+	    strcmp(became->route, t->after) != 0)
+		add_all(t->b, t->key, became->route, t->after);
+}
+
+/* A leg that only a route in between named has mail that no other has. */
+static void add_between(struct replay_back *b, struct slice key,
+    const char *before, const char *after)
+{
+	struct between t = {b, key, before, after};
+	struct error err;
+
+	if (b->blind || strcmp(before, after) == 0)
+		return;
+	if (b->table == NULL)
+		b->table = cli_table(b->c);
+	if (b->table != NULL &&
+	    table_history(b->table, key, on_history, &t, &err) >= 0)
+		return;
+	b->blind = true;
+	cli_fail(b->c, "warning: routes in between cannot be read, so what "
+	    "only they gave to a leg is not replayed");
+}
+
 /* The first leg that it had got all of its mail. */
 void replay_back_add(struct replay_back *b, struct slice key,
     const char *before, const char *after)
@@ -110,11 +182,11 @@ void replay_back_add(struct replay_back *b, struct slice key,
 		b->domains++;
 		return;
 	}
-	if (!next_leg(&had, &from))
-		return;
-	while (next_leg(&gets, &to))
-		if (!has_leg(slice_str(before), to))
-			add(b, from, to, key);
+	if (next_leg(&had, &from))
+		while (next_leg(&gets, &to))
+			if (!has_leg(slice_str(before), to))
+				add(b, from, to, key);
+	add_between(b, key, before, after);
 }
 
 void replay_back_row(void *arg, struct slice key,
@@ -128,19 +200,14 @@ void replay_back_row_across(void *arg, struct slice key,
     const struct table_value *before, const struct table_value *after)
 {
 	struct replay_back *b = arg;
-	struct slice had = slice_str(before->route), gets, from, to;
 
 	if (!before->row || !after->row || key.p[0] == '@' ||
 	    strcmp(before->route, after->route) == 0) {
 		replay_back_row(b, key, before, after);
 		return;
 	}
-	while (next_leg(&had, &from)) {
-		gets = slice_str(after->route);
-		while (next_leg(&gets, &to))
-			if (!slice_eq(from, to))
-				add(b, from, to, key);
-	}
+	add_all(b, key, before->route, after->route);
+	add_between(b, key, before->route, after->route);
 }
 
 static struct replay_wish wish_of(const struct replay_back *b, unsigned i)

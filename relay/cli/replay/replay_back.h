@@ -2,7 +2,8 @@
  *
  * The replay that goes with flips that are taken back (undo, rollback): what
  * the routes gave to a leg while they stood goes to the legs that have the
- * recipients again.
+ * recipients again. So does what a leg got under routes in between, since the
+ * time that is named.
  *
  *   replay_back_new -> replay_back_row for each row -> replay_back_preview,
  *   before the change -> the change -> replay_back_start -> replay_back_free

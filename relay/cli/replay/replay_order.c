@@ -143,33 +143,39 @@ int replay_preview(struct cli *c, const struct replay_wish *w)
 
 /* ---- start ------------------------------------------------------------- */
 
-/* Kept where decisions are: ledger.db may be lost. Root becomes the owner of
- * the table here. */
-static void record(struct cli *c, const struct replay_wish *w, int64_t number)
+void replay_decided(struct cli *c, int64_t number, const char *note,
+    const char *detail)
 {
 	const char *path = cli_table_path(c);
 	struct wave_file *f;
-	char about[64], detail[TEXT_MAX];
+	char about[64];
 	struct error err = {0};
 	int rc = -1;
 
 	if (path == NULL)
 		return;
 	snprintf(about, sizeof(about), "replay %" PRId64, number);
-	snprintf(detail, sizeof(detail), "%s to %s, %zu recipients%s%s",
-	    w->from_leg, w->to_leg, json_array_size(w->addresses),
-	    w->wave[0] != '\0' ? " of wave " : "", w->wave);
 	f = wave_file_open(path, true, &err);
 	if (f != NULL && wave_begin(f, &err) == 0)
 		rc = wave_end(f, decided_add(f, &(struct decided){
 		    .time_us = clock_wall_us(&clock_system), .who = c->who,
 		    .host = c->host, .command = c->command->name,
-		    .note = w->note, .about = about, .detail = detail}, &err),
+		    .note = note, .about = about, .detail = detail}, &err),
 		    &err);
 	wave_file_close(f);
 	if (rc < 0)
 		cli_fail(c, "warning: the decision is not in the table: %s",
 		    err.text);
+}
+
+static void record(struct cli *c, const struct replay_wish *w, int64_t number)
+{
+	char detail[TEXT_MAX];
+
+	snprintf(detail, sizeof(detail), "%s to %s, %zu recipients%s%s",
+	    w->from_leg, w->to_leg, json_array_size(w->addresses),
+	    w->wave[0] != '\0' ? " of wave " : "", w->wave);
+	replay_decided(c, number, w->note, detail);
 }
 
 int replay_start(struct cli *c, const struct replay_wish *w)

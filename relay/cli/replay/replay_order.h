@@ -23,5 +23,9 @@ struct replay_wish {
 int replay_preview(struct cli *c, const struct replay_wish *w);
 /* Orders it, and says its number. After a preview. */
 int replay_start(struct cli *c, const struct replay_wish *w);
+/* Kept where decisions are: ledger.db may be lost. Root becomes the owner of
+ * the table here. What goes wrong is said, and stops nothing. */
+void replay_decided(struct cli *c, int64_t number, const char *note,
+    const char *detail);
 
 #endif

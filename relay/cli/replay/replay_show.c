@@ -19,7 +19,7 @@ static const struct {
 	{"waits", "may still get there by their route"},
 	{"came_from", "that leg brought them itself"},
 	{"gone", "given up meanwhile, for space or age"},
-	{"unread", "cannot be read"},
+	{"unread", "cannot be read, or are of too many deliveries"},
 };
 
 static void say_head(struct cli *c, const json_t *row)

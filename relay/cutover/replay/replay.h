@@ -2,8 +2,9 @@
  *
  * Replay (R4): what one leg got through Posthouse in a period, and the other
  * did not, is queued for the other. A thread of its own looks for it, reads
- * each message, and has the queue thread revive it; one replay at a time, in
- * the order of asking; one that has queued all and waits for it steps aside.
+ * each message, and has the queue thread revive it. Replays begin in the order
+ * of asking; one that has nothing to queue now steps aside, and goes on when it
+ * has, in turns with the others.
  *
  * The journal has the deliveries that were queued; ledger.db has the order and
  * the report. A replay that had not ended there goes on at the next start.
@@ -56,6 +57,18 @@ struct replay_order {
 	uint64_t last_id; /* its own */
 };
 void replay_ask(struct replay *r, struct replay_order *o);
+
+/* Ends one that has not ended: it queues no more. Owner: who asks, until
+ * `done`. */
+struct replay_cancel {
+	int64_t number;
+	const char *reason; /* for the report and the event */
+	/* On the thread of the replay, once. */
+	void (*done)(struct replay_cancel *c);
+	void *arg;
+	struct error err; /* "": it is cancelled, synced */
+};
+void replay_cancel(struct replay *r, struct replay_cancel *c);
 
 /* The path of ledger.db, for replay_file_read(). Any thread. */
 const char *replay_path(const struct replay *r);

@@ -12,11 +12,12 @@ enum { WAIT_MS = 5000 };
 static const char *const states[] = {
 	[REPLAY_SEARCHES] = "searching", [REPLAY_RUNS] = "running",
 	[REPLAY_DONE] = "done", [REPLAY_FAILED] = "failed",
+	[REPLAY_CANCELLED] = "cancelled",
 };
 
 const char *replay_state_text(enum replay_state s)
 {
-	return s >= REPLAY_SEARCHES && s <= REPLAY_FAILED ? states[s] : "?";
+	return s >= REPLAY_SEARCHES && s <= REPLAY_CANCELLED ? states[s] : "?";
 }
 
 /* ---- a connection ------------------------------------------------------ */
@@ -204,6 +205,61 @@ int replay_file_put(const char *path, const struct replay_progress *p,
 	if (rc == 0)
 		rc = put_mail(db, p, err);
 	return end(db, rc, err);
+}
+
+/* Of the rows that `text`, with the number for ?1, counts. */
+static int count_of(sqlite3 *db, const char *text, int64_t number,
+    struct error *err)
+{
+	sqlite3_stmt *s = prepare(db, text, err);
+	int n = -1;
+
+	if (s == NULL)
+		return -1;
+	sqlite3_bind_int64(s, 1, number);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		n = sqlite3_column_int(s, 0);
+	else
+		say(db, err);
+	sqlite3_finalize(s);
+	return n;
+}
+
+static int cancel(sqlite3 *db, const struct replay_row *row,
+    struct error *err)
+{
+	sqlite3_stmt *s = prepare(db, "UPDATE replay SET state = ?2,"
+	    " ended = ?3, reason = ?4 WHERE number = ?1 AND state < ?5", err);
+	int rc;
+
+	if (s == NULL)
+		return -1;
+	sqlite3_bind_int64(s, 1, row->number);
+	sqlite3_bind_int(s, 2, REPLAY_CANCELLED);
+	sqlite3_bind_int64(s, 3, row->ended_us);
+	put_text(s, 4, row->reason);
+	sqlite3_bind_int(s, 5, REPLAY_DONE);
+	rc = sqlite3_step(s) == SQLITE_DONE ? sqlite3_changes(db)
+					    : say(db, err);
+	sqlite3_finalize(s);
+	return rc;
+}
+
+int replay_file_cancel(const char *path, const struct replay_row *row,
+    struct error *err)
+{
+	sqlite3 *db = open_file(path, err);
+	int rc;
+
+	if (db == NULL)
+		return -1;
+	rc = cancel(db, row, err);
+	if (rc == 0 && count_of(db, "SELECT count(*) FROM replay WHERE"
+		" number = ?1", row->number, err) == 0)
+		rc = error_set(err, "there is no replay %lld; see `posthouse "
+		    "replay list`", (long long)row->number);
+	sqlite3_close(db);
+	return rc;
 }
 
 int replay_file_prune(const char *path, int64_t before_us, struct error *err)

@@ -15,6 +15,7 @@ enum replay_state { /* on disk */
 	REPLAY_RUNS = 2,
 	REPLAY_DONE = 3,
 	REPLAY_FAILED = 4,
+	REPLAY_CANCELLED = 5,
 };
 const char *replay_state_text(enum replay_state s);
 
@@ -24,7 +25,7 @@ struct replay_row {
 	const char *who, *command, *note, *wave, *from_leg, *to_leg;
 	int64_t since_us, until_us;
 	enum replay_state state;
-	const char *reason; /* it failed; "" */
+	const char *reason; /* it failed or was cancelled; "" */
 	/* Mail that was accepted before that may not be kept; 0: all is. */
 	int64_t covered_us;
 	/* Recipients; and pairs of message and recipient: the other leg had
@@ -61,6 +62,10 @@ struct replay_progress {
 	size_t n;
 };
 int replay_file_put(const char *path, const struct replay_progress *p,
+    struct error *err) PH_CHECK;
+/* One that has not ended is cancelled: 1; it had ended: 0; there is none, or
+ * it cannot be written: -1. */
+int replay_file_cancel(const char *path, const struct replay_row *row,
     struct error *err) PH_CHECK;
 /* The first behind `after` that has not ended: 1, 0 when there is none. */
 int replay_file_next(const char *path, int64_t after, struct arena *a,

@@ -3,7 +3,7 @@
  * Inside of a replay. From below to above: replay_judge, replay_pace,
  * replay_file, replay_hunt; replay_made.c (what was queued so far, and what
  * becomes of it); replay_mail.c (one message); replay_job.c (one replay);
- * replay_thread.c.
+ * replay_orders.c, replay_thread.c.
  */
 #ifndef RELAY_CUTOVER_REPLAY_REPLAY_INT_H
 #define RELAY_CUTOVER_REPLAY_REPLAY_INT_H
@@ -81,6 +81,7 @@ struct replay_job {
 	struct revive_to *to;
 	const char **to_address;
 	bool reviving;
+	int64_t idle_ms; /* nothing may go before then; 0: something may */
 	char reason[64]; /* "replay 7" */
 };
 
@@ -98,12 +99,15 @@ struct replay {
 	bool look; /* there may be a replay that has not ended */
 	int64_t retry_ms; /* after trouble */
 	struct replay_job *job;
-	struct replay_job *aside; /* all is queued, and something is open */
+	struct replay_job *aside; /* nothing of it may be queued just now */
 	bool fetching; /* a fetch of ours is out … */
 	struct replay_job *fetch_job; /* … for this one */
+	bool job_fetched; /* the last was for `job`: the others are next */
 	unsigned telling; /* events that the journal has not yet */
 };
 
+/* The job in memory of that number; NULL: there is none. */
+struct replay_job *replay_job_of(struct replay *r, int64_t number);
 int64_t replay_now_ms(const struct replay *r);
 int64_t replay_now_us(const struct replay *r); /* monotonic */
 int64_t replay_wall_us(const struct replay *r);
@@ -146,8 +150,10 @@ struct replay_job *replay_job_new(struct replay *r, struct arena *arena,
 void replay_job_free(struct replay_job *j);
 /* One thing; ms until there is more to do. row.state says when it is over. */
 int replay_job_step(struct replay_job *j);
-/* Did it queue all that it may, and waits for what is open? */
+/* Has it nothing that may be queued just now? */
 bool replay_job_waits(const struct replay_job *j);
+/* Has it ended, and nothing of it is in another thread's hands? */
+bool replay_job_over(const struct replay_job *j);
 void replay_job_fetched(struct replay_job *j, struct spool_fetch *f);
 /* Which legs and times it is about. False and err: a leg is not there. */
 bool replay_asked_of(const struct replay *r, const struct replay_row *row,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "conf/profile.h"
+#include "relay/base/log.h"
 #include "relay/post/call.h"
 #include "relay/post/mail.h"
 #include "relay/post/queue_letters.h"
@@ -238,6 +239,7 @@ static void fetch(struct replay_job *j, uint64_t id)
 	f->lane = (unsigned)id;
 	j->r->fetching = true;
 	j->r->fetch_job = j;
+	j->r->job_fetched = j == j->r->job;
 	spool_fetch_post(j->r->c.shared->spool, f);
 }
 
@@ -273,6 +275,16 @@ static void made(struct replay_job *j)
 	}
 }
 
+/* Its turn does not come again: it will not get smaller. */
+static void too_large(struct replay_job *j)
+{
+	log_warn("replay.large", kv_id("id", j->request.fetch->id),
+	    kv_int("replay", j->row.number), kv_int("deliveries",
+		(int64_t)j->request.fetch->deliveries + j->request.n));
+	j->row.unread++;
+	j->row_dirty = true;
+}
+
 /* Its thread: what the queue thread said. */
 static void on_revived(void *arg)
 {
@@ -281,12 +293,14 @@ static void on_revived(void *arg)
 	    (enum revive_status)(uintptr_t)j->request.arg;
 
 	j->reviving = false;
-	if (status == REVIVE_DONE) {
+	if (status == REVIVE_DONE)
 		made(j);
+	if (status == REVIVE_LARGE)
+		too_large(j);
+	if (status == REVIVE_DONE || status == REVIVE_LARGE)
 		over(j);
-	} else {
+	else
 		again(j);
-	}
 	let_go(j);
 }
 
@@ -330,6 +344,11 @@ void replay_job_fetched(struct replay_job *j, struct spool_fetch *f)
 		spool_fetch_free(f);
 		return;
 	}
+	if (j->row.state >= REPLAY_DONE) { /* cancelled meanwhile */
+		spool_fetch_free(f);
+		j->hand = NULL;
+		return;
+	}
 	j->fetch = f;
 	if (f->status != 0) {
 		j->row.gone += f->err.no == 0;
@@ -350,6 +369,27 @@ void replay_job_fetched(struct replay_job *j, struct spool_fetch *f)
 
 /* ---- steps ------------------------------------------------------------- */
 
+static bool paced(const struct replay_job *k, const struct replay_job *j,
+    uint64_t mailbox, int64_t now_us)
+{
+	return k->asked.to_leg != j->asked.to_leg ||
+	       replay_pace_may(&k->pace, mailbox, now_us);
+}
+
+/* Mail of other replays to that mailbox counts too. */
+static bool mailbox_may(const struct replay_job *j, uint64_t mailbox,
+    int64_t now_us)
+{
+	const struct replay *r = j->r;
+
+	if (r->job != NULL && !paced(r->job, j, mailbox, now_us))
+		return false;
+	for (const struct replay_job *k = r->aside; k != NULL; k = k->next)
+		if (!paced(k, j, mailbox, now_us))
+			return false;
+	return true;
+}
+
 static bool may_go(const struct replay_job *j,
     const struct replay_candidate *c, int64_t now_ms)
 {
@@ -358,8 +398,7 @@ static bool may_go(const struct replay_job *j,
 	if (c->over || c->again_ms > now_ms)
 		return false;
 	for (unsigned i = 0; i < c->n; i++)
-		if (!replay_pace_may(&j->pace, j->lead_hash[c->first + i],
-			now_us))
+		if (!mailbox_may(j, j->lead_hash[c->first + i], now_us))
 			return false;
 	return true;
 }
@@ -379,8 +418,13 @@ static struct replay_candidate *next(struct replay_job *j)
 
 bool replay_job_waits(const struct replay_job *j)
 {
-	return j->row.state == REPLAY_RUNS && j->cand_at == j->cands &&
-	       j->open > 0 && !j->reviving;
+	return j->row.state == REPLAY_RUNS && j->idle_ms > 0 && !j->reviving;
+}
+
+bool replay_job_over(const struct replay_job *j)
+{
+	return j->row.state >= REPLAY_DONE && !j->reviving && !j->probing &&
+	       !(j->r->fetching && j->r->fetch_job == j);
 }
 
 static void end_if_over(struct replay_job *j)
@@ -391,9 +435,15 @@ static void end_if_over(struct replay_job *j)
 	j->row_dirty = true;
 }
 
+/* All that waits is looked through to find nothing: not at each letter. */
 static void take_next(struct replay_job *j)
 {
+	int64_t now_ms = replay_now_ms(j->r);
+
+	if (j->idle_ms > now_ms)
+		return;
 	j->hand = j->open < OPEN_MAX ? next(j) : NULL;
+	j->idle_ms = j->hand == NULL ? now_ms + STEP_MS : 0;
 	if (j->hand != NULL)
 		fetch(j, j->hand->id);
 	else
@@ -404,8 +454,8 @@ int replay_job_step(struct replay_job *j)
 {
 	uint64_t id;
 
-	if (j->row.state == REPLAY_FAILED)
-		return 0;
+	if (j->row.state >= REPLAY_DONE)
+		return replay_job_over(j) ? 0 : STEP_MS;
 	if (j->hunting)
 		return j->r->telling > 0 ? STEP_MS : hunt(j);
 	replay_made_put_if_due(j);

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: ISC
  *
- * The thread of replays: takes orders, runs one replay after the other, and
- * goes on with one that a stop or a kill interrupted.
+ * The thread of replays: takes orders, begins one replay after the other, and
+ * goes on with those that a stop or a kill interrupted.
  */
 #include "relay/cutover/replay/replay_int.h"
 
 #include <stdio.h>
 
 #include "policy/table.h"
-#include "relay/audit/delivered/last_delivery.h"
 #include "relay/base/log.h"
 #include "relay/post/call.h"
 
-enum { IDLE_MS = 1000, RETRY_MS = 10000 };
+enum {
+	IDLE_MS = 1000,
+	RETRY_MS = 10000,
+	ASIDE_MAX = 8, /* with more to queue: each has its list in memory */
+};
 static const char file_name[] = "/ledger.db";
 
 int64_t replay_now_ms(const struct replay *r)
@@ -33,137 +36,6 @@ int64_t replay_wall_us(const struct replay *r)
 const char *replay_path(const struct replay *r)
 {
 	return r->path;
-}
-
-/* ---- orders ------------------------------------------------------------ */
-
-struct order_call {
-	struct replay *r;
-	struct replay_order *o;
-};
-
-static void on_lead(void *arg, const struct replay_lead *l)
-{
-	struct replay_order *o = arg;
-
-	if (l->verdict == REPLAY_THERE)
-		o->row.there++;
-	if (l->verdict == REPLAY_WAITS)
-		o->row.waits++;
-	if (l->verdict != REPLAY_GO)
-		return;
-	o->go++;
-	o->messages += l->id != o->last_id;
-	o->last_id = l->id;
-}
-
-/* Mail of that recipient was delivered there since then, or it is not known. */
-static bool may_lack(struct replay *r, const struct replay_row *row,
-    const char *address)
-{
-	struct last_delivered last;
-
-	if (row->covered_us == 0)
-		return false;
-	if (last_delivery_find(r->c.last, row->from_leg, slice_str(address),
-		&last))
-		return last.time_us >= row->since_us;
-	return last_delivery_since(r->c.last) > row->since_us;
-}
-
-static void look_for_lacks(struct replay *r, struct replay_order *o,
-    const struct replay_hunt *h)
-{
-	struct spool_stats st;
-
-	spool_stats(r->c.shared->spool, &st);
-	o->row.covered_us = replay_hunt_gave_back(h) &&
-		st.oldest_us > o->row.since_us ? st.oldest_us : 0;
-	for (size_t i = 0; i < o->users; i++)
-		o->user[i].lacks = may_lack(r, &o->row, o->user[i].address);
-}
-
-/* All segments at once: the one who asks waits for it. Of an order that is
- * taken the job looks through them again, and here the first is enough. */
-static int search(struct replay *r, struct replay_order *o,
-    struct replay_hunt *h)
-{
-	int rc = -1;
-
-	while (!atomic_load(&r->stop) &&
-	       (rc = replay_hunt_step(h, &o->err)) > 0 && o->dry_run)
-		;
-	if (rc < 0)
-		return -1;
-	look_for_lacks(r, o, h);
-	if (o->dry_run)
-		replay_hunt_judge(h, on_lead, o);
-	o->row.unread = h->unread;
-	return 0;
-}
-
-static int count(struct replay *r, struct replay_order *o)
-{
-	struct replay_hunt h;
-	struct replay_asked asked;
-	struct replay_wanted *w = replay_wanted_of(r->snapshot->conf, o->user,
-	    o->users, o->arena, &o->err);
-	uint64_t *hash;
-	int rc;
-
-	if (w == NULL || !replay_asked_of(r, &o->row, &asked, &o->err))
-		return -1;
-	hash = NEW_ARRAY(uint64_t, o->users + 1);
-	for (size_t i = 0; i < o->users; i++)
-		hash[i] = w[i].hash;
-	replay_hunt_init(&h, r->c.shared->spool, hash,
-	    o->dry_run ? o->users : 0);
-	mem_free(hash);
-	h.asked = asked;
-	rc = search(r, o, &h);
-	replay_hunt_fini(&h);
-	return rc;
-}
-
-static void begin(struct replay *r, struct replay_order *o)
-{
-	struct error prune;
-
-	o->row.state = REPLAY_SEARCHES;
-	o->row.started_us = replay_wall_us(r);
-	o->row.users = (int64_t)o->users;
-	if (replay_file_prune(r->path, o->row.started_us -
-		r->snapshot->conf->audit.keep_ms * 1000, &prune) < 0)
-		log_error("replay.file", kv_err(&prune));
-	if (replay_file_add(r->path, &o->row, o->user, o->users, &o->err) < 0)
-		return;
-	o->err.text[0] = '\0';
-	r->look = true;
-}
-
-static void on_order(void *arg)
-{
-	struct order_call *call = arg;
-	struct replay *r = call->r;
-	struct replay_order *o = call->o;
-
-	mem_free(call);
-	o->err = (struct error){0};
-	if (r->ended)
-		error_set(&o->err, "the daemon is about to stop");
-	else if (count(r, o) < 0 && o->err.text[0] == '\0')
-		error_set(&o->err, "the daemon is about to stop");
-	else if (o->err.text[0] == '\0' && !o->dry_run)
-		begin(r, o);
-	o->done(o);
-}
-
-void replay_ask(struct replay *r, struct replay_order *o)
-{
-	struct order_call *call = NEW(struct order_call);
-
-	*call = (struct order_call){r, o};
-	call_post(&r->box, R_CALL, on_order, call);
 }
 
 /* ---- steps ------------------------------------------------------------- */
@@ -203,13 +75,15 @@ static void take_snapshot(struct replay *r)
 	r->snapshot = l;
 }
 
-static bool is_aside(const struct replay *r, int64_t number)
+struct replay_job *replay_job_of(struct replay *r, int64_t number)
 {
-	const struct replay_job *j = r->aside;
+	struct replay_job *j = r->aside;
 
+	if (r->job != NULL && r->job->row.number == number)
+		return r->job;
 	while (j != NULL && j->row.number != number)
 		j = j->next;
-	return j != NULL;
+	return j;
 }
 
 /* The next that has not ended. */
@@ -222,7 +96,7 @@ static void take_job(struct replay *r)
 
 	do
 		rc = replay_file_next(r->path, row.number, a, &row, &err);
-	while (rc > 0 && is_aside(r, row.number));
+	while (rc > 0 && replay_job_of(r, row.number) != NULL);
 
 	if (rc < 0) {
 		log_error("replay.file", kv_err(&err));
@@ -241,7 +115,7 @@ static bool step_job(struct replay *r, struct replay_job *j, int *wait)
 	enum replay_state was = j->row.state;
 
 	*wait = replay_job_step(j);
-	if (j->row.state < REPLAY_DONE) {
+	if (!replay_job_over(j)) {
 		if (j->row.state != was)
 			replay_tell(r, &j->row);
 		return false;
@@ -253,26 +127,45 @@ static bool step_job(struct replay *r, struct replay_job *j, int *wait)
 	return true;
 }
 
-/* They come first: they read little, and the other one always something. */
+/* One that read a message goes behind the others. */
+static struct replay_job **to_end(struct replay_job **at)
+{
+	struct replay_job *j = *at, **last = at;
+
+	if (j->next == NULL)
+		return &j->next;
+	*at = j->next;
+	while (*last != NULL)
+		last = &(*last)->next;
+	*last = j;
+	j->next = NULL;
+	return at;
+}
+
 static int step_aside(struct replay *r)
 {
 	struct replay_job **at = &r->aside, *next;
 	int wait = IDLE_MS, one;
+	bool fetching;
+	unsigned n = 0;
 
-	while (*at != NULL) {
+	for (const struct replay_job *j = r->aside; j != NULL; j = j->next)
+		n++;
+	for (; n > 0; n--) {
 		next = (*at)->next;
+		fetching = r->fetching;
 		if (step_job(r, *at, &one)) {
 			*at = next;
 			continue;
 		}
 		wait = one < wait ? one : wait;
-		at = &(*at)->next;
+		at = r->fetching && !fetching ? to_end(at) : &(*at)->next;
 	}
 	return wait;
 }
 
-/* A leg that is suspended is no reason for the next one to wait. It queues no
- * more, so two never queue at once. */
+/* A leg that is suspended, or mailboxes that had enough for now, are no reason
+ * for the next one to wait. */
 static void put_aside(struct replay *r)
 {
 	r->job->next = r->aside;
@@ -281,24 +174,50 @@ static void put_aside(struct replay *r)
 	r->look = true;
 }
 
-int replay_step(struct replay *r)
+static bool may_stand_aside(const struct replay *r)
 {
-	int wait, one;
+	unsigned n = 0;
 
-	take_snapshot(r);
-	take_letters(r);
-	wait = step_aside(r);
+	if (!replay_job_waits(r->job))
+		return false;
+	for (const struct replay_job *j = r->aside; j != NULL; j = j->next)
+		n += j->cand_at < j->cands;
+	return r->job->cand_at == r->job->cands || n < ASIDE_MAX;
+}
+
+static int step_current(struct replay *r)
+{
+	int wait;
+
 	if (r->job == NULL && r->look && replay_now_ms(r) >= r->retry_ms)
 		take_job(r);
 	if (r->job == NULL)
-		return wait;
-	if (step_job(r, r->job, &one)) {
+		return IDLE_MS;
+	if (step_job(r, r->job, &wait)) {
 		r->job = NULL;
 		return 0;
 	}
-	if (replay_job_waits(r->job))
+	if (may_stand_aside(r))
 		put_aside(r);
-	return one < wait ? one : wait;
+	return wait;
+}
+
+int replay_step(struct replay *r)
+{
+	int wait = IDLE_MS, one;
+	bool others_first = r->job_fetched;
+
+	take_snapshot(r);
+	take_letters(r);
+	if (others_first)
+		wait = step_aside(r);
+	one = step_current(r);
+	wait = one < wait ? one : wait;
+	if (!others_first) {
+		one = step_aside(r);
+		wait = one < wait ? one : wait;
+	}
+	return wait;
 }
 
 /* ---- the thread -------------------------------------------------------- */
