@@ -15,6 +15,8 @@
 
 #include "relay/cutover/wave/wave_thread.h"
 
+enum { TEXT_MAX = 1000 }; /* bytes */
+
 /* A member that keeps what it has. */
 struct kept_member {
 	struct kept_member *next;
@@ -168,6 +170,15 @@ static void take_order(struct wave_asked *w, const json_t *args, int event)
 	take_addresses(w, json_object_get(args, "addresses"));
 }
 
+/* They are kept for good, in a decision and a change. */
+static bool too_long(const struct wave_order *o)
+{
+	const struct change_by *by = &o->by;
+
+	return strlen(by->host) > TEXT_MAX || strlen(by->command) > TEXT_MAX ||
+	       (by->note != NULL && strlen(by->note) > TEXT_MAX);
+}
+
 /* Sums of times are made of them. */
 static bool in_range(const struct wave_order *o)
 {
@@ -206,6 +217,12 @@ void control_wave_order(void *arg, struct ctl_request *r, const json_t *args)
 	w->kept_end = &w->kept;
 	c->busy++;
 	take_order(w, args, event);
+	if (too_long(&w->order)) {
+		ctl_end(r, 2, "host, command and note have at most %d bytes",
+		    TEXT_MAX);
+		asked_free(w);
+		return;
+	}
 	if (!in_range(&w->order)) {
 		ctl_end(r, 2, "slice, pause_s and late_s are 10000000000 at "
 		    "most, and at_us is before the year 10000");

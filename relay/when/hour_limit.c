@@ -5,6 +5,9 @@
  */
 #include "relay/when/hour_limit.h"
 
+#include <stdbool.h>
+#include <stdlib.h>
+
 #include "relay/base/clock.h"
 
 uint64_t hour_room(
@@ -20,6 +23,27 @@ uint64_t hour_room(
 		used += log[i].members;
 	}
 	return limit - used;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct hour_slice *x = a, *y = b;
+
+	return (x->at_s > y->at_s) - (x->at_s < y->at_s);
+}
+
+void hour_log_bound(struct hour_slice *log, int n, int64_t now_s,
+    int64_t as_s)
+{
+	bool any = false;
+
+	for (int i = 0; i < n; i++)
+		if (log[i].at_s > now_s) {
+			log[i].at_s = as_s;
+			any = true;
+		}
+	if (any)
+		qsort(log, (size_t)n, sizeof(log[0]), by_time);
 }
 
 int64_t hour_free_at(const struct hour_slice *log, int n, int64_t now_s,

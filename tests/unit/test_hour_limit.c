@@ -32,6 +32,20 @@ static void a_slice_counts_for_an_hour(void **state)
 	assert_int_equal(hour_room(log, 3, 3000, 10), 0);
 }
 
+static void what_is_stamped_later_counts_as_made_at_a_moment(void **state)
+{
+	struct hour_slice log[] = {{900, 1}, {1000, 500}, {2000, 300}};
+
+	(void)state;
+	hour_log_bound(log, 3, 1000, 950);
+	assert_int_equal(log[0].at_s, 900);
+	assert_int_equal(log[1].at_s, 950);
+	assert_int_equal(log[1].members, 300);
+	assert_int_equal(log[2].at_s, 1000);
+	assert_int_equal(log[2].members, 500);
+	assert_int_equal(hour_room(log, 3, 950 + HOUR_S, 1000), 500);
+}
+
 static void the_moment_with_room_is_known(void **state)
 {
 	static const struct hour_slice log[] = {
@@ -82,6 +96,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_slice_counts_for_an_hour),
 	    cmocka_unit_test(the_moment_with_room_is_known),
+	    cmocka_unit_test(what_is_stamped_later_counts_as_made_at_a_moment),
 	    cmocka_unit_test(no_hour_has_more_than_the_limit),
 	};
 

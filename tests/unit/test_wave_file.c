@@ -3,6 +3,7 @@
  * Waves in the file of the cutover table: members, slices, states, rules,
  * decisions.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -290,6 +291,30 @@ static int rule(struct table_tmp *t, bool add, const char *where,
 	return rc;
 }
 
+/* Committed while the members of a slice were read. */
+static void a_rule_meanwhile_stops_the_slice(void **state)
+{
+	struct table_tmp *t = wave_tmp_table(state);
+	struct wave_tmp_run run = {.name = "w1"};
+	uint64_t number = 0;
+	struct error err;
+
+	wave_tmp_create(t, "w1", "ann bob");
+	wave_tmp_move(t, "w1", WAVE_START);
+	for (int add = 1; add >= 0; add--) {
+		wave_tmp_look(t, &run, 9, false);
+		assert_int_equal(rule(t, add, "address = 'ann@example.com'",
+		    &number, &err), add ? 0 : 1);
+		assert_int_equal(wave_tmp_make(&run, &err), -1);
+		assert_string_equal(err.text,
+		    "a rule of wave exclude was changed meanwhile");
+		assert_int_equal(err.no, EBUSY);
+		wave_tmp_members(t, "w1", "ann pending, bob pending");
+	}
+	assert_int_equal(wave_tmp_slice(t, &run, 9), 2);
+	table_tmp_free(t);
+}
+
 static void mark(struct table_tmp *t, const char *address,
     const struct member_mark *m)
 {
@@ -459,7 +484,7 @@ static void decisions_and_slices_are_on_record(void **state)
 	table_tmp_free(t);
 }
 
-static void a_schedule_has_a_time_until_it_is_taken_off(void **state)
+static void a_time_stays_when_its_schedule_is_taken_off(void **state)
 {
 	struct table_tmp *t = wave_tmp_table(state);
 	const struct wave_said at = {.event = WAVE_SCHEDULE, .by = &by,
@@ -477,7 +502,7 @@ static void a_schedule_has_a_time_until_it_is_taken_off(void **state)
 	assert_int_equal(w.moved_us, NOW);
 	wave_tmp_move(t, "w1", WAVE_UNSCHEDULE);
 	assert_int_equal(wave_need(f, "w1", &w, &err), 0);
-	assert_int_equal(w.at_us, 0);
+	assert_int_equal(w.at_us, 77);
 	assert_int_equal(w.state, WAVE_PLANNED);
 	wave_file_close(f);
 	table_tmp_free(t);
@@ -592,11 +617,12 @@ int main(void)
 	    cmocka_unit_test(slices_take_whole_mailboxes_in_order),
 	    cmocka_unit_test(a_member_is_done_once),
 	    cmocka_unit_test(a_slice_that_may_not_be_changes_nothing),
+	    cmocka_unit_test(a_rule_meanwhile_stops_the_slice),
 	    cmocka_unit_test(what_can_not_go_is_left_out_with_its_reason),
 	    cmocka_unit_test(a_rule_leaves_out_until_it_is_taken_away),
 	    cmocka_unit_test(a_rolled_back_wave_runs_anew),
 	    cmocka_unit_test(decisions_and_slices_are_on_record),
-	    cmocka_unit_test(a_schedule_has_a_time_until_it_is_taken_off),
+	    cmocka_unit_test(a_time_stays_when_its_schedule_is_taken_off),
 	    cmocka_unit_test(
 		each_transaction_marks_the_log_and_goes_on_with_the_chain),
 	    cmocka_unit_test(staging_the_members_of_a_wave_locks_nothing),

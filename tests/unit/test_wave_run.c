@@ -56,6 +56,7 @@ static void slices_follow_each_other_after_a_pause(void **state)
 	assert_string_equal(c.wave, "w1");
 	assert_string_equal(c.note, "slice 1 of wave w1");
 	assert_int_equal(c.recipients, 3);
+	assert_string_equal(c.who, "sue");
 	table_close(t);
 	wave_rig_free(r);
 }
@@ -208,6 +209,24 @@ static void all_waves_share_the_hour(void **state)
 	wave_rig_settle(r);
 	wave_rig_told(r, "w1 start running, w1 slice-done running 1:1, "
 	    "w2 start running, w2 slice-done running 1:1, w2 end done");
+	wave_rig_pass(r, 3599);
+	wave_rig_told(r, "");
+	wave_rig_pass(r, 1);
+	wave_rig_told(r, "w1 slice-done running 2:1, w1 end done");
+	wave_rig_free(r);
+}
+
+/* Ten days: what was made counts for an hour from then on. */
+static void a_clock_that_was_set_back_stops_no_wave(void **state)
+{
+	struct wave_rig *r = wave_rig_new(state);
+
+	r->t->c->wave.limits.per_hour = 1;
+	wave_tmp_create(r->t, "w1", "ann bob");
+	wave_rig_start(r, "w1", 1);
+	wave_rig_settle(r);
+	wave_rig_told(r, "w1 start running, w1 slice-done running 1:1");
+	wave_rig_pass(r, -10 * 86400);
 	wave_rig_pass(r, 3599);
 	wave_rig_told(r, "");
 	wave_rig_pass(r, 1);
@@ -487,6 +506,7 @@ int main(void)
 	    cmocka_unit_test(one_that_is_overdue_is_paused),
 	    cmocka_unit_test(a_time_inside_a_blackout_is_refused),
 	    cmocka_unit_test(all_waves_share_the_hour),
+	    cmocka_unit_test(a_clock_that_was_set_back_stops_no_wave),
 	    cmocka_unit_test(what_never_succeeds_is_paused_with_the_reason),
 	    cmocka_unit_test(a_bad_order_changes_nothing),
 	    cmocka_unit_test(a_rollback_gives_back_what_the_wave_gave),

@@ -118,8 +118,8 @@ struct wave_order wave_rig_order(const char *name, enum wave_event event)
 	    .pause_s = -1,
 	    .late_s = -1,
 	    .deadline_s = -1,
-	    .by = {.who = "ann", .host = "host", .command = "wave",
-		.note = "why"},
+	    .by = {.who = "sue", .host = "host", .note = "why",
+		.command = event == WAVE_START ? "wave start" : "wave"},
 	};
 }
 

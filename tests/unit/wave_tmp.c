@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "policy/wave/file/exclude.h"
 #include "relay/base/mem.h"
 
 enum { NOW = WAVE_TMP_NOW, TEXT = WAVE_TMP_TEXT };
@@ -192,7 +193,8 @@ void wave_tmp_look(struct table_tmp *t, struct wave_tmp_run *run,
 	run->text[0] = '\0';
 	assert_int_equal(wave_need(f, run->name, &w, &err), 0);
 	assert_int_equal(wave_slice_next(f, &w, &run->slice.slice, &err), 0);
-	if (wave_take(f, &w, &take, &seen, &err) < 0)
+	if (exclude_mark(f, &run->slice.rules, &err) < 0 ||
+	    wave_take(f, &w, &take, &seen, &err) < 0)
 		fail_msg("%s", err.text);
 	wave_file_close(f);
 }

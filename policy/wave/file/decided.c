@@ -27,6 +27,27 @@ int decided_add(struct wave_file *f, const struct decided *d,
 	return wave_do(f, st, NULL, err);
 }
 
+int decided_start(struct wave_file *f, const char *wave,
+    struct decided_start *out, struct error *err)
+{
+	int rc = wave_absent(f, err);
+	sqlite3_stmt *st;
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	st = wave_stmt(f, WS_STARTED, err);
+	if (st == NULL)
+		return -1;
+	db_bind_str(st, 1, wave);
+	rc = wave_step(f, st, err);
+	if (rc > 0)
+		*out = (struct decided_start){
+		    arena_strdup(f->texts, db_str(st, 0)),
+		    arena_strdup(f->texts, db_str(st, 1))};
+	sqlite3_reset(st);
+	return rc;
+}
+
 int decided_each(struct wave_file *f, const struct decided_page *page,
     struct error *err)
 {

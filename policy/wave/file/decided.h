@@ -18,6 +18,14 @@ struct decided {
 /* Inside a write transaction, whose hash chain it goes on with. */
 int decided_add(struct wave_file *f, const struct decided *d,
     struct error *err) PH_CHECK;
+/* The command that let the wave of that name make slices, the newest: 1 and who
+ * gave it and where, whose texts live as long as the handle; 0: none is on
+ * record; -1. */
+struct decided_start {
+	const char *who, *host;
+};
+int decided_start(struct wave_file *f, const char *wave,
+    struct decided_start *out, struct error *err) PH_CHECK;
 /* Oldest first, above `after`; `about` NULL: all. */
 struct decided_page {
 	const char *about;

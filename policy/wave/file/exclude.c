@@ -37,6 +37,22 @@ int exclude_each(struct wave_file *f,
 	return rc;
 }
 
+int exclude_mark(struct wave_file *f, int64_t *mark_out, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = wave_absent(f, err);
+
+	*mark_out = 0;
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	st = wave_stmt(f, WS_EXCLUDE_MARK, err);
+	if (st == NULL || wave_step(f, st, err) < 0)
+		return -1;
+	*mark_out = sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return 0;
+}
+
 /* ---- asked for a row -------------------------------------------------- */
 
 struct exclude_rules {

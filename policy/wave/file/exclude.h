@@ -17,6 +17,9 @@ struct exclude {
 int exclude_each(struct wave_file *f,
     void (*fn)(void *arg, const struct exclude *e), void *arg,
     struct error *err) PH_CHECK;
+/* A number that a rule more or fewer changes; 0 without rules. */
+int exclude_mark(struct wave_file *f, int64_t *mark_out, struct error *err)
+    PH_CHECK;
 struct exclude_said {
 	const char *where; /* the expression, which the caller has parsed */
 	uint64_t number;   /* remove: 0: by the text of the expression */

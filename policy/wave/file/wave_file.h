@@ -169,12 +169,13 @@ int wave_take(struct wave_file *f, const struct wave *w,
 /* Inside the transaction of the change that flips the slice: the members that
  * it staged (all of TEMP table `stage`) are done, and the slice has its row.
  * -1, and so no change: the wave is no longer running, the slice's number was
- * used, or (without `force`) another change moved a member since wave_take():
- * take it anew. */
+ * used, a rule of `wave exclude` came or went, or (without `force`) another
+ * change moved a member since wave_take(): take it anew. */
 struct wave_slice {
 	uint64_t slice; /* 1 … in a run; wave_slice_next() */
 	uint64_t change; /* 0: all had the route already */
 	int64_t now_us;
+	int64_t rules; /* exclude_mark() before wave_take() */
 	bool force;
 	bool hold; /* they are held instead, for their own move */
 	uint64_t members; /* out: marked as done, or held */

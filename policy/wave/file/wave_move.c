@@ -179,8 +179,9 @@ static void take_said(struct wave_file *f, struct wave *w,
 		w->route = arena_strdup(f->texts, said->route);
 	if (said->options != NULL)
 		w->options = *said->options;
-	w->at_us = said->event == WAVE_SCHEDULE	    ? said->at_us
-		   : said->event == WAVE_UNSCHEDULE ? 0 : w->at_us;
+	/* The time of a plan stays when a wave is unscheduled. */
+	w->at_us = said->event == WAVE_SCHEDULE ? said->at_us
+		   : w->at_us;
 	w->reason = said->reason == NULL ? ""
 					 : arena_strdup(f->texts, said->reason);
 	w->moved_us = said->now_us;

@@ -2,10 +2,12 @@
  *
  * Slices: which members go next, and what a slice did.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "policy/row.h"
+#include "policy/wave/file/exclude.h"
 #include "policy/wave/file/wave_member.h"
 #include "policy/wave/file/wave_where.h"
 #include "relay/base/mem.h"
@@ -251,6 +253,21 @@ static int add_slice(struct wave_file *f, const struct wave *w,
 				slice->slice, w->run);
 }
 
+/* Committed while the members were read. The next step reads them anew. */
+static int refuse_new_rule(struct wave_file *f,
+    const struct wave_slice *slice, struct error *err)
+{
+	int64_t now;
+
+	if (exclude_mark(f, &now, err) < 0)
+		return -1;
+	if (now == slice->rules)
+		return 0;
+	error_set(err, "a rule of wave exclude was changed meanwhile");
+	err->no = EBUSY;
+	return -1;
+}
+
 int wave_slice_done(struct wave_file *f, const char *name,
     struct wave_slice *slice, struct error *err)
 {
@@ -260,6 +277,8 @@ int wave_slice_done(struct wave_file *f, const char *name,
 	if (wave_need(f, name, &w, err) < 0 ||
 	    wave_next(&(struct wave_facts){.name = w.name, .state = w.state,
 			  .begun = w.begun}, WAVE_SLICE_DONE, &next, err) < 0)
+		return -1;
+	if (refuse_new_rule(f, slice, err) < 0)
 		return -1;
 	if (!slice->force && wave_refuse_moved(f, &w, slice->change, err) < 0)
 		return -1;

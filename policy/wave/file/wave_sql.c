@@ -138,6 +138,13 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "about, detail, note FROM decision WHERE decision > ?1 "
 	    "AND about = ?2 ORDER BY decision",
 
+	[WS_STARTED] = "SELECT who, host FROM decision WHERE about = ?1 AND "
+	    "command IN ('wave start', 'wave schedule', 'wave plan', "
+	    "'wave resume') ORDER BY decision DESC LIMIT 1",
+
+	/* A rule more or fewer makes another number. */
+	[WS_EXCLUDE_MARK] = "SELECT coalesce(max(time), 0) + "
+	    "1000003 * coalesce(sum(exclude), 0) + count(*) FROM exclude",
 	[WS_EXCLUDES] = "SELECT exclude, time, expression, who, note "
 	    "FROM exclude ORDER BY exclude",
 	[WS_EXCLUDE_ADD] = "INSERT INTO exclude(expression, time, who, host, "

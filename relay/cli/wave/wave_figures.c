@@ -80,6 +80,8 @@ static int add_due(struct wave_file *f, const struct wave *w,
 	m->flipped = g->counts.state[MEMBER_FLIPPED];
 	m->moved_us = w->moved_us;
 	m->last_us = g->last_us;
+	hour_log_bound(log.slice, log.n, m->now_us / 1000000,
+	    m->now_us / 1000000);
 	m->log = (struct slice_log){log.slice, log.n};
 	if (rc == 0)
 		g->due = wave_due(m);

@@ -187,12 +187,13 @@ static int commit(struct back *b, struct change *ch, struct error *err)
 	const struct change_part part = {stage, mark, b};
 	const struct change_how how = {.as_of = -1, .kind = "rollback",
 	    .part = &part};
-	struct change_by by = {.who = "posthoused", .host = w->host,
-	    .note = "a slice of a rollback"};
+	struct change_by by = {.note = "a slice of a rollback"};
 	struct change_done done;
 
 	if (b->order->by != NULL)
 		by = *b->order->by;
+	else if (run_starter(b->n, &by, err) < 0)
+		return -1;
 	by.command = "wave rollback";
 	by.wave = w->name;
 	if (change_commit(ch, &how, &by, &done, err) < 0)

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "policy/wave/file/exclude.h"
+
 struct left_out {
 	struct left_out *next;
 	const char *address;
@@ -90,12 +92,14 @@ static int commit(struct slicing *s, struct error *err)
 	    .part = &part,
 	};
 	char note[WAVE_NAME_MAX + 40];
-	const struct change_by by = {.who = "posthoused", .host = w->host,
-	    .command = "wave", .note = note, .wave = w->name};
+	struct change_by by = {.command = "wave", .note = note,
+	    .wave = w->name};
 	struct change_done done;
 
 	snprintf(note, sizeof(note), "slice %" PRIu64 " of wave %s%s",
 	    s->slice.slice, w->name, w->options.hold ? ", held" : "");
+	if (run_starter(s->n, &by, err) < 0)
+		return -1;
 	return change_commit(s->ch, &how, &by, &done, err);
 }
 
@@ -112,7 +116,8 @@ static int take(struct slicing *s, uint64_t limit, struct error *err)
 	uint64_t seen;
 
 	s->err = err;
-	if (wave_take(n->run->read, n->wave, &take, &seen, err) < 0 ||
+	if (exclude_mark(n->run->read, &s->slice.rules, err) < 0 ||
+	    wave_take(n->run->read, n->wave, &take, &seen, err) < 0 ||
 	    s->failed)
 		return -1;
 	if (wave_slice_next(n->run->read, n->wave, &s->slice.slice, err) < 0)

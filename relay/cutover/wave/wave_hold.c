@@ -250,12 +250,13 @@ static int commit(struct holding *h, struct change *ch, struct error *err)
 	    .part = &part,
 	};
 	char note[WAVE_NAME_MAX + 40];
-	struct change_by by = {.who = "posthoused", .host = w->host,
-	    .command = "wave", .note = note};
+	struct change_by by = {.command = "wave", .note = note};
 	struct change_done done;
 
 	if (h->order != NULL)
 		by = h->order->by;
+	else if (run_starter(h->n, &by, err) < 0)
+		return -1;
 	else
 		snprintf(note, sizeof(note), "wave %s, %s", w->name,
 		    h->made.hold);

@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "policy/wave/file/decided.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 
 #define LOOK_US INT64_C(1000000)
+#define SECOND_US INT64_C(1000000)
 enum { FAILURES = 5 };
 
 struct wave_run *wave_run_new(const char *path,
@@ -52,6 +54,18 @@ int run_move(const struct wave_now *n, const struct wave_said *said,
 	wave_file_close(f);
 	return rc < 0 ? -1
 		      : wave_need(n->run->read, n->wave->name, n->wave, err);
+}
+
+int run_starter(const struct wave_now *n, struct change_by *by,
+    struct error *err)
+{
+	struct decided_start start = {"posthoused", n->wave->host};
+
+	if (decided_start(n->run->read, n->wave->name, &start, err) < 0)
+		return -1;
+	by->who = start.who;
+	by->host = start.host;
+	return 0;
 }
 
 void run_tell(const struct wave_now *n, enum wave_event step,
@@ -187,7 +201,8 @@ static int moment_of(struct wave_look *l, struct wave *w,
 	    .flipped = counts.state[MEMBER_FLIPPED],
 	    .settle = settle,
 	    .moved_us = w->moved_us,
-	    .last_us = last.last_us,
+	    .last_us = last.last_us > l->now_us ? l->run->ahead_us
+						: last.last_us,
 	    .limits = &l->conf->wave.limits,
 	    .log = {l->lately.slice, l->lately.n},
 	};
@@ -372,6 +387,22 @@ static void failed(const struct wave_now *n, const struct error *err)
 		    kv_err(&ignored));
 }
 
+/* The clock was set back: what was made before that counts for an hour by the
+ * new clock, from when it is seen. */
+static void take_ahead(struct wave_look *l)
+{
+	struct wave_run *r = l->run;
+	const struct slice_list *log = &l->lately;
+
+	if (log->n == 0 || log->slice[log->n - 1].at_s <= l->now_us / SECOND_US)
+		r->ahead_us = 0;
+	else if (r->ahead_us == 0 || r->ahead_us > l->now_us)
+		r->ahead_us = l->now_us;
+	if (r->ahead_us != 0)
+		hour_log_bound(l->lately.slice, l->lately.n,
+		    l->now_us / SECOND_US, r->ahead_us / SECOND_US);
+}
+
 static int find(struct wave_look *l, struct error *err)
 {
 	struct wave_file *f = l->run->read;
@@ -383,6 +414,7 @@ static int find(struct wave_look *l, struct error *err)
 	if (wave_slices_since(f, l->now_us - INT64_C(3600000000), on_lately,
 		&l->lately, err) < 0)
 		return -1;
+	take_ahead(l);
 	for (struct wave_listed *c = l->list; c != NULL; c = c->next)
 		if (judge(l, &c->wave, err) < 0)
 			return -1;

@@ -16,6 +16,9 @@ struct wave_run {
 	/* Steps in a row that failed, of the wave whose name is `failing`. */
 	struct strbuf failing;
 	unsigned failures;
+	/* When slices that are stamped later than the clock were first seen,
+	 * by that clock; 0: there are none. */
+	int64_t ahead_us;
 };
 
 /* One wave, at one moment. */
@@ -76,6 +79,10 @@ int hold_order(const struct wave_now *n, const struct wave_order *order,
 /* An event of the wave in a transaction of its own; the wave after it is in
  * n->wave, read through n->run->read. */
 int run_move(const struct wave_now *n, const struct wave_said *said,
+    struct error *err) PH_CHECK;
+/* Sets who let the wave make slices, and where: the changes of its slices say
+ * so. The texts live as long as n->run->read. */
+int run_starter(const struct wave_now *n, struct change_by *by,
     struct error *err) PH_CHECK;
 /* Tells it, with the counts as they are. */
 void run_tell(const struct wave_now *n, enum wave_event step,
