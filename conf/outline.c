@@ -251,7 +251,7 @@ int outline_text(char *text, size_t n, struct outline *outline_out,
     struct error *err)
 {
 	struct scanner s = {.begin = text, .p = text, .end = text + n,
-	    .line = 1,	    .scan = outline_out, .err = err};
+	    .line = 1, .scan = outline_out, .err = err};
 
 	*outline_out = (struct outline){.error_line = 1};
 	if (memchr(text, '\0', n) != NULL)

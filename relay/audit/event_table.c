@@ -119,6 +119,8 @@ const struct alarm_row alarm_table[ALARMS] = {
 		"A leg took mail for a recipient after its watermark was reached" },
 	[ALARM_HOOK] = { "hook", "A program of the section hook failed for mailboxes" },
 	[ALARM_HOLD] = { "hold", "A wave holds mail for longer than its deadline" },
+	[ALARM_WAY_BACK] = { "way-back",
+		"Mail for recipients of ours reached a leg from outside and came from there" },
 	[ALARM_LOOP] = { "loop", "Mail for an address goes round" },
 	[ALARM_EGRESS] = { "egress",
 		"A record of SPF speaks against our ways out, or is in error" },

@@ -6,6 +6,7 @@
 
 #include "relay/cutover/table_follow.h"
 #include "relay/cutover/replay/replay.h"
+#include "relay/cutover/verdict/observer.h"
 #include "relay/cutover/wave/wave_thread.h"
 #include "relay/post/call.h"
 
@@ -35,6 +36,7 @@ static const struct ctl_command commands[] = {
 	{ "status",       control_status       },
 	{ "trace",        control_trace        },
 	{ "watermark.mark", control_watermark_mark },
+	{ "verdict.observe", control_verdict_observe },
 	{ "wave.follow",  control_wave_follow  },
 	{ "wave.order",   control_wave_order   },
 	{ NULL,           NULL                 },
@@ -124,6 +126,7 @@ void control_end(struct control *c)
 		replay_drain(c->cfg.replay);
 		table_follow_answer(c->cfg.follow);
 		wave_thread_answer(c->cfg.waves);
+		observer_answer(c->cfg.observer);
 	}
 }
 

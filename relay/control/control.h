@@ -15,6 +15,7 @@ struct acceptor;
 struct ask_cache;
 struct certificates;
 struct control;
+struct observer;
 struct oldtls;
 struct projector;
 struct queue_thread;
@@ -33,6 +34,7 @@ struct control_config {
 	struct table_follow *follow;
 	struct watermarks *watermarks;
 	struct wave_thread *waves;
+	struct observer *observer;
 	struct projector *projector;
 	struct replay *replay;
 	struct worker **worker; /* shared.workers.n of them */

@@ -21,7 +21,9 @@
 #include "relay/cutover/removal.h"
 #include "relay/cutover/watermark/watermarks.h"
 #include "relay/cutover/replay/replay.h"
+#include "relay/cutover/verdict/observer.h"
 #include "relay/cutover/wave/wave_thread.h"
+#include "relay/watch/from_legs.h"
 #include "relay/watch/oldtls.h"
 #include "relay/daemon/descriptors.h"
 #include "relay/daemon/recovery.h"
@@ -88,7 +90,8 @@ static struct worker_thread *make_worker(struct app *a, int index,
 	    .intake = {.hints = a->hints, .offers = &a->offers,
 		.oldtls = a->oldtls, .tokens = a->tokens,
 		.logins = a->logins, .rate = a->rate,
-		.srs_forged = a->srs_forged, .srs_mail = a->srs_mail}};
+		.srs_forged = a->srs_forged, .srs_mail = a->srs_mail,
+		.from_legs = a->from_legs}};
 
 	return worker_thread_new(&c, err);
 }
@@ -121,7 +124,8 @@ static int run_threads(struct app *a, struct error *err)
 	    table_follow_run(a->follow, err) < 0 ||
 	    watermarks_run(a->watermarks, err) < 0 ||
 	    replay_run(a->replay, err) < 0 ||
-	    wave_thread_start(a->waves, err) < 0)
+	    wave_thread_start(a->waves, err) < 0 ||
+	    observer_start(a->observer, err) < 0)
 		return -1;
 	for (int i = 0; i < a->workers; i++)
 		if (worker_thread_run(a->worker[i], err) < 0)
@@ -160,6 +164,7 @@ static void make_shared(struct app *a, const struct conf *c)
 	a->asked = ask_cache_new(ASKED_MAX, a->shared.clock);
 	a->hints = loophints_new(HINTS_MAX, a->shared.clock);
 	a->oldtls = oldtls_new();
+	a->from_legs = from_legs_new();
 	a->spf_starter = spf_starter_spawn(a->spawner);
 	a->spf_blame = spf_blame_new(a->shared.clock);
 	a->logins = logins_new(a->shared.clock, a->shared.rng);
@@ -177,7 +182,8 @@ static int make_control(struct app *a, struct error *err)
 	const struct control_config c = {.ops = a->ops, .shared = &a->shared,
 	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
 	    .follow = a->follow, .watermarks = a->watermarks,
-	    .waves = a->waves, .asked = a->asked, .replay = a->replay,
+	    .waves = a->waves, .observer = a->observer, .asked = a->asked,
+	    .replay = a->replay,
 	    .projector = a->projector, .worker = a->view,
 	    .acceptor = a->accept.acceptor, .oldtls = a->oldtls,
 	    .certificates = a->certificates, .started_us = a->started_us,
@@ -200,12 +206,38 @@ static void make_watch(struct app *a)
 	    a->snapshot->conf);
 }
 
+/* Would mail that comes now be taken? Nothing else is silence. */
+static bool takes_mail(void *arg)
+{
+	const struct app *a = arg;
+	struct spool_stats *st = NEW(struct spool_stats);
+	bool takes;
+
+	spool_stats(a->shared.spool, st);
+	takes = !st->full && st->health < SPOOL_NO_SPACE &&
+		!queue_full(a->shared.queue) &&
+		!atomic_load(&a->shared.table_bad) &&
+		!atomic_load(&a->shared.stopping);
+	mem_free(st);
+	return takes;
+}
+
+static void make_observer(struct app *a)
+{
+	const struct observer_config c = {.shared = &a->shared,
+	    .snapshot = a->snapshot, .from_legs = a->from_legs,
+	    .dir = a->audit_path, .takes_mail = takes_mail, .arg = a};
+
+	a->observer = observer_new(&c);
+}
+
 static int build(struct app *a, struct error *err)
 {
 	const struct conf *c = a->snapshot->conf;
 
 	a->table_path = mem_strdup(c->table.path);
 	a->shared.table_path = a->table_path;
+	a->audit_path = mem_strdup(c->audit.path);
 	a->started_us = clock_wall_us(a->shared.clock);
 	a->workers = c->workers > 0 ? c->workers
 				    : (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -230,6 +262,7 @@ static int build(struct app *a, struct error *err)
 		return -1;
 	make_watch(a);
 	a->waves = wave_thread_new(&a->shared, a->alarms, a->snapshot);
+	make_observer(a);
 	a->watermarks = watermarks_new(&(struct watermarks_config){
 	    .shared = &a->shared, .projector = a->projector,
 	    .queue_thread = a->queue_thread, .alarms = a->alarms,
@@ -265,6 +298,16 @@ static int may_run(struct app *a, const struct conf *c, struct error *err)
 	return tokens_open(a->tokens, c, err);
 }
 
+static void configure_threads(struct app *a, struct conf_snapshot *snapshot)
+{
+	control_configure(a->control, snapshot);
+	table_follow_configure(a->follow, snapshot);
+	watermarks_configure(a->watermarks, snapshot);
+	replay_configure(a->replay, snapshot);
+	wave_thread_configure(a->waves, snapshot);
+	observer_configure(a->observer, snapshot);
+}
+
 int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
     struct error *err)
 {
@@ -293,11 +336,7 @@ int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
 	leg_offers_forget(&a->offers);
 	if (conf_hops_differ(old->conf, snapshot->conf))
 		ask_cache_clear(a->asked);
-	control_configure(a->control, snapshot);
-	table_follow_configure(a->follow, snapshot);
-	watermarks_configure(a->watermarks, snapshot);
-	replay_configure(a->replay, snapshot);
-	wave_thread_configure(a->waves, snapshot);
+	configure_threads(a, snapshot);
 	projector_keep(a->projector, snapshot->conf->audit.keep_ms);
 	last_delivery_configure(projector_last(a->projector), snapshot->conf);
 	a->snapshot = snapshot;
@@ -339,6 +378,7 @@ static void join_threads(struct app *a)
 	watermarks_stop(a->watermarks);
 	replay_stop(a->replay);
 	wave_thread_stop(a->waves);
+	observer_stop(a->observer);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -390,6 +430,7 @@ static void free_all(struct app *a)
 	spool_close(a->shared.spool);
 	projector_close(a->projector);
 	wave_thread_free(a->waves);
+	observer_free(a->observer);
 	table_follow_free(a->follow);
 	queue_thread_free(a->queue_thread);
 	accept_thread_free(&a->accept);
@@ -400,12 +441,14 @@ static void free_all(struct app *a)
 	ask_cache_free(a->asked);
 	loophints_free(a->hints);
 	oldtls_free(a->oldtls);
+	from_legs_free(a->from_legs);
 	spf_blame_free(a->spf_blame);
 	logins_free(a->logins);
 	rate_table_free(a->rate);
 	rate_table_free(a->srs_forged);
 	rate_table_free(a->srs_mail);
 	mem_free(a->table_path);
+	mem_free(a->audit_path);
 	tokens_free(a->tokens);
 	snapshot_unref(a->snapshot);
 }

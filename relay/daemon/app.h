@@ -21,7 +21,9 @@ struct certificates;
 struct conditions;
 struct control;
 struct logins;
+struct from_legs;
 struct loophints;
+struct observer;
 struct oldtls;
 struct rate_table;
 struct projector;
@@ -44,7 +46,7 @@ struct app {
 	struct spawner *spawner; /* main.c's */
 	struct spf_starter spf_starter;
 	struct spf_blame *spf_blame; /* domains that killed a helper */
-	char *table_path;
+	char *table_path, *audit_path; /* a reload does not move them */
 	long descriptors; /* that the process may open */
 
 	struct leg_offers offers;
@@ -61,6 +63,8 @@ struct app {
 	struct watermarks *watermarks;
 	struct replay *replay;
 	struct wave_thread *waves;
+	struct from_legs *from_legs;
+	struct observer *observer;
 	struct control *control;
 	struct alarms *alarms;
 	struct conditions *conditions;

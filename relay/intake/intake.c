@@ -16,6 +16,7 @@
 #include "relay/watch/oldtls.h"
 #include "relay/intake/refusals.h"
 #include "relay/intake/client_count.h"
+#include "relay/intake/from_leg.h"
 #include "relay/intake/copy_bounce.h"
 #include "relay/intake/sender_check.h"
 #include "relay/post/delivery_ref.h"
@@ -321,6 +322,7 @@ void intake_commit(struct intake *in)
 	if (!in->bounce)
 		returned_hint(in);
 	egress_settle(in);
+	from_leg_count(in);
 	for (unsigned i = 0; i < m->deliveries; i++) {
 		struct spool_delivery *d = &m->delivery[i];
 

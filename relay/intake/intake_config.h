@@ -5,6 +5,7 @@
 #ifndef RELAY_INTAKE_INTAKE_CONFIG_H
 #define RELAY_INTAKE_INTAKE_CONFIG_H
 
+struct from_legs;
 struct leg_offers;
 struct logins;
 struct loophints;
@@ -25,6 +26,7 @@ struct intake_config {
 	/* Forged SRS addresses of a client in a minute; messages to a
 	 * recipient by SRS in an hour. */
 	struct rate_table *srs_forged, *srs_mail;
+	struct from_legs *from_legs; /* NULL: not counted */
 };
 
 #endif

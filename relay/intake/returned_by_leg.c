@@ -16,6 +16,7 @@
 #include "relay/base/assert.h"
 #include "relay/base/log.h"
 #include "relay/watch/alarm.h"
+#include "relay/intake/from_leg.h"
 #include "relay/intake/intake.h"
 #include "relay/intake/intake_int.h"
 
@@ -104,6 +105,7 @@ bool returned_rcpt(struct intake *in, struct table *t, const struct addr *to,
 	if (d->verdict == VERDICT_ACCEPT)
 		return true;
 	*r = d->reply;
+	from_leg_refused(in, to);
 	say_loop(in, arena_slicedup(in->mail->arena, to->text),
 	    "it was refused");
 	return false;

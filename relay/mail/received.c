@@ -97,6 +97,69 @@ bool received_token_next(struct slice *rest,
 	return false;
 }
 
+/* ---- the way that it came ---- */
+
+bool received_from_next(struct slice *rest, struct slice *from_out)
+{
+	struct header_field field;
+	struct slice left, word;
+
+	while (header_next(rest, &field)) {
+		left = field.value;
+		if (!slice_case_eq(field.name, SLICE("Received")) ||
+		    !slice_case_eq(first_word(&left), SLICE("from")))
+			continue;
+		*from_out = left;
+		while ((word = first_word(&left)).n != 0 &&
+		       !slice_case_eq(word, SLICE("by")))
+			;
+		from_out->n = (size_t)(word.p - from_out->p);
+		return true;
+	}
+	return false;
+}
+
+static bool of_address(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+	       (c >= 'A' && c <= 'F') || c == '.' || c == ':';
+}
+
+static size_t count_of(struct slice s, char c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == c;
+	return n;
+}
+
+/* Does it look like one? A time has two colons, and no more digits than fit
+ * between them. */
+static bool is_address(struct slice run)
+{
+	if (count_of(run, ':') == 0)
+		return count_of(run, '.') == 3;
+	return count_of(run, ':') >= 2 && run.n > 1;
+}
+
+bool received_from_address(struct slice *from, struct slice *address_out)
+{
+	while (from->n > 0) {
+		size_t n = 0;
+
+		if (slice_case_eq(slice_head(*from, 5), SLICE("IPv6:")))
+			*from = slice_from(*from, 5);
+		while (n < from->n && of_address(from->p[n]))
+			n++;
+		*address_out = slice_head(*from, n);
+		*from = slice_from(*from, n > 0 ? n : 1);
+		if (is_address(*address_out))
+			return true;
+	}
+	return false;
+}
+
 /* ---- shown to strangers ---- */
 
 /* How long "(t=MARK)" at the head of `s` is; 0: it is none. */

@@ -24,6 +24,14 @@ struct received_token {
  * other. Pure. */
 bool received_token_next(struct slice *rest,
     struct received_token *token_out);
+/* The part of the next Received field that says what it came from: between
+ * "from" and the first "by" behind it, unfolded no further. False: there is no
+ * other field; one without "from" is passed over. Pure. */
+bool received_from_next(struct slice *rest, struct slice *from_out);
+/* The first address in such a part, in whatever form servers write it:
+ * "[192.0.2.1]", "(192.0.2.1)", "[IPv6:2001:db8::1]". Bytes that may be one;
+ * the caller parses it. False: there is none. Pure. */
+bool received_from_address(struct slice *from, struct slice *address_out);
 /* Appends the message without the marks in its Received fields: it is to be
  * shown to a stranger. All other bytes stay. Pure. */
 void received_unmark(struct slice message, struct strbuf *out);

@@ -35,6 +35,12 @@ struct observed {
 static const char *const steps[OBSERVED_FORMAT] = {
 	[0] = "CREATE TABLE about(one INTEGER PRIMARY KEY CHECK(one = 1),"
 	      " format INT NOT NULL, since INT NOT NULL);",
+	/* watched.h: the evidence of verdicts. */
+	[1] = "CREATE TABLE watched(listen TEXT, began INT, ended INT,"
+	      " observed INT, PRIMARY KEY(listen, began)) WITHOUT ROWID;"
+	      "CREATE TABLE came(leg TEXT, kind INT, domain TEXT, first INT,"
+	      " last INT, messages INT, id INT, hop TEXT,"
+	      " PRIMARY KEY(leg, kind, domain)) WITHOUT ROWID;",
 };
 
 static bool is_damage(const struct observed *o)
