@@ -33,13 +33,19 @@ const char *egress_why_words(enum egress_why why)
 
 void egress_add_term(const struct conf_leg *egress, struct strbuf *out)
 {
-	const struct conf_net *net = egress->seen.net;
 	char text[INET6_ADDRSTRLEN];
 
-	if (egress->spf_include[0] != '\0')
+	if (egress->spf_include[0] != '\0') {
 		strbuf_addf(out, "include:%s", egress->spf_include);
-	else if (egress->seen.count != 0 &&
-		 inet_ntop(net->family, net->addr, text, sizeof(text)) != NULL)
-		strbuf_addf(out, "%s:%s/%d",
+		return;
+	}
+	for (int i = 0; i < egress->seen.count; i++) {
+		const struct conf_net *net = &egress->seen.net[i];
+
+		if (inet_ntop(net->family, net->addr, text,
+			sizeof(text)) == NULL)
+			continue;
+		strbuf_addf(out, "%s%s:%s/%d", i > 0 ? " " : "",
 		    net->family == AF_INET6 ? "ip6" : "ip4", text, net->bits);
+	}
 }

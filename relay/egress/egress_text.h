@@ -10,8 +10,9 @@
 
 /* "the record passes this egress" */
 const char *egress_why_words(enum egress_why why);
-/* The term that a record lacks for that egress: "ip4:192.0.2.1/32",
- * "include:spf.example.net"; nothing where it has no address. */
+/* The terms that a record lacks for that egress, one of each address:
+ * "ip4:192.0.2.1/32 ip6:2001:db8::1/128", "include:spf.example.net"; nothing
+ * where it has no address. */
 void egress_add_term(const struct conf_leg *egress, struct strbuf *out);
 
 #endif

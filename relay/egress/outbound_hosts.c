@@ -220,12 +220,12 @@ static bool next_address(struct outbound_hosts *h)
 static void look(void *arg)
 {
 	struct outbound_hosts *h = arg;
-	const char *name = NULL;
+	const char *name;
+	bool known;
 
-	while (client_names_get(h->names, &h->address, &name) ||
+	while ((known = client_names_get(h->names, &h->address, &name)) ||
 	       loop_now_ms(h->c.loop) >= h->end_ms) {
-		compare(h, name);
-		name = NULL;
+		compare(h, known ? name : NULL);
 		h->net++;
 		if (!next_address(h)) {
 			end(h);

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +19,7 @@
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/dnsserver.h"
 #include "tests/unit/fakehelper.h"
+#include "tests/unit/fakejudge.h"
 
 /* clang-format off */
 static const struct dnsserver_row zone[] = {
@@ -39,63 +39,9 @@ static const struct dnsserver_row zone[] = {
 
 /* ---- in place of posthouse-spf ------------------------------------------- */
 
-static void judge(struct slice record, const struct spf_request *q,
-    struct spf_reply *r)
-{
-	char client[INET6_ADDRSTRLEN] = "";
-	struct slice rest = record, word;
-
-	inet_ntop(q->client.n == 4 ? AF_INET : AF_INET6, q->client.p, client,
-	    sizeof(client));
-	while (slice_next(&rest, ' ', &word)) {
-		bool address = slice_starts(word, SLICE("ip4:"));
-
-		r->verdict.mechanism = word;
-		if (slice_eq(word, SLICE("-all")) ||
-		    slice_eq(word, SLICE("~all"))) {
-			r->verdict.result =
-			    word.p[0] == '-' ? SPF_FAIL : SPF_SOFTFAIL;
-			return;
-		}
-		if (address && slice_eq(slice_from(word, 4),
-				   slice_str(client))) {
-			r->verdict.result = SPF_PASS;
-			return;
-		}
-		if (!address && !slice_eq(word, SLICE("v=spf1"))) {
-			r->verdict.result = SPF_PERMERROR;
-			r->verdict.problem = SLICE("no such term");
-			return;
-		}
-	}
-}
-
-static bool on_request(void *arg, const struct spf_request *q,
-    struct spf_reply *r)
-{
-	struct slice records, record;
-
-	(void)arg;
-	r->verdict.domain = q->domain;
-	r->verdict.lookups = 3;
-	r->verdict.voids = 1;
-	if (q->answer[0].status == SPF_ANSWER_FAILED) {
-		r->verdict.result = SPF_TEMPERROR;
-		return true;
-	}
-	records = q->answer[0].records;
-	while (spf_record_next(&records, &record)) {
-		r->read[r->reads++] = q->domain;
-		judge(record, q, r);
-	}
-	if (r->verdict.result == SPF_FAIL)
-		r->verdict.explanation = SLICE("go away");
-	return true;
-}
-
 struct spf_helper *spf_helper_new(const struct spf_helper_config *c)
 {
-	return fakehelper_new(c->loop, on_request, NULL);
+	return fakehelper_new(c->loop, fakejudge, NULL);
 }
 
 bool __wrap_spf_program_find(char path_out[SPF_PROGRAM_BYTES]);
