@@ -406,6 +406,8 @@ struct conf_place conf_place(const struct conf *c, const char *section,
 bool conf_nets_have(const struct conf_nets *n, const struct sockaddr *sa);
 /* Is there an address inside both? */
 bool conf_nets_overlap(const struct conf_nets *a, const struct conf_nets *b);
+/* Private and link-local networks: RFC 1918, 3927, 4193, 4291. */
+const struct conf_nets *conf_private(void);
 /* "192.0.2.0/24", "2001:db8::1"; host bits must be zero. */
 int conf_net_parse(struct slice s, struct conf_net *net_out,
     const char **why_out);

@@ -132,3 +132,18 @@ bool conf_nets_overlap(const struct conf_nets *a, const struct conf_nets *b)
 		}
 	return false;
 }
+
+const struct conf_nets *conf_private(void)
+{
+	static struct conf_net net[] = {
+		{AF_INET, {10}, 8},
+		{AF_INET, {172, 16}, 12},
+		{AF_INET, {192, 168}, 16},
+		{AF_INET, {169, 254}, 16},
+		{AF_INET6, {0xfc}, 7},
+		{AF_INET6, {0xfe, 0x80}, 10},
+	};
+	static const struct conf_nets nets = {net, ARRAY_LEN(net)};
+
+	return &nets;
+}

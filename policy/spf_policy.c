@@ -4,16 +4,6 @@
  */
 #include "policy/spf_policy.h"
 
-/* Private and link-local: RFC 1918, RFC 3927, RFC 4193, RFC 4291. */
-static struct conf_net inside[] = {
-	{AF_INET, {10}, 8},
-	{AF_INET, {172, 16}, 12},
-	{AF_INET, {192, 168}, 16},
-	{AF_INET, {169, 254}, 16},
-	{AF_INET6, {0xfc}, 7},
-	{AF_INET6, {0xfe, 0x80}, 10},
-};
-
 bool spf_judges(const struct conf *c, int origin, enum outbound_right right)
 {
 	return c->spf.check && origin < 0 && right == RIGHT_NONE;
@@ -21,9 +11,7 @@ bool spf_judges(const struct conf *c, int origin, enum outbound_right right)
 
 bool spf_spares(const struct conf *c, const struct sockaddr *client)
 {
-	const struct conf_nets nets = {inside, ARRAY_LEN(inside)};
-
-	return conf_nets_have(&nets, client) ||
+	return conf_nets_have(conf_private(), client) ||
 	       conf_nets_have(&c->spf.exempt, client);
 }
 

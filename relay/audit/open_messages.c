@@ -43,11 +43,21 @@ void open_messages_fini(struct open_messages *b)
 	map_fini(&b->map);
 }
 
+static char *put_text(char **at, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *to = memcpy(*at, text, n);
+
+	*at += n;
+	return to;
+}
+
 /* One piece of memory: the entry, its tables and its strings. */
 static struct open_message *entry_new(struct open_messages *b, uint64_t id,
-    const char *const *to, unsigned rcpts)
+    const char *const *to, unsigned rcpts, const struct straggler_origin *from)
 {
-	size_t tables = rcpts * (sizeof(char *) + sizeof(bool)), bytes = 0;
+	size_t tables = rcpts * (sizeof(char *) + sizeof(bool));
+	size_t bytes = strlen(from->client) + strlen(from->listen) + 2;
 	struct open_message *e;
 	char *at;
 
@@ -59,12 +69,11 @@ static struct open_message *entry_new(struct open_messages *b, uint64_t id,
 	e->to = (char **)(e + 1);
 	e->dirty = (bool *)(e->to + rcpts);
 	at = (char *)(e->dirty + rcpts);
-	for (unsigned i = 0; i < rcpts; i++) {
-		size_t n = strlen(to[i]) + 1;
-
-		e->to[i] = memcpy(at, to[i], n);
-		at += n;
-	}
+	for (unsigned i = 0; i < rcpts; i++)
+		e->to[i] = put_text(&at, to[i]);
+	e->from.client = put_text(&at, from->client);
+	e->from.listen = put_text(&at, from->listen);
+	e->from.proven = from->proven;
 	list_node_init(&e->touched);
 	list_push_back(&b->used, &e->used);
 	map_put(&b->map, id, e);
@@ -76,11 +85,12 @@ struct open_message *open_messages_add(struct open_messages *b,
     const struct envelope *env)
 {
 	const char **to = mem_new((env->rcpts + 1) * sizeof(*to));
+	struct straggler_origin from = straggler_origin_of(env);
 	struct open_message *e;
 
 	for (unsigned i = 0; i < env->rcpts; i++)
 		to[i] = env->rcpt[i].to;
-	e = entry_new(b, env->id, to, env->rcpts);
+	e = entry_new(b, env->id, to, env->rcpts, &from);
 	e->accepted_us = env->accepted_us;
 	mem_free(to);
 	return e;
@@ -166,6 +176,7 @@ static int load(struct open_messages *b, struct hours *h, uint64_t id,
     struct arena *a, struct open_message **e_out)
 {
 	struct loading l = {.b = b, .a = a};
+	struct straggler_origin from;
 	struct envelope env;
 	struct hourfile *home;
 	int rc = hours_home_of_any(h, id, a, &env, &home);
@@ -178,7 +189,8 @@ static int load(struct open_messages *b, struct hours *h, uint64_t id,
 		l.to[i] = "";
 	if (hourfile_recipients(home, id, on_address, &l) < 0)
 		return hours_unreadable(h, home);
-	l.e = entry_new(b, id, l.to, l.rcpts);
+	from = straggler_origin_of(&env);
+	l.e = entry_new(b, id, l.to, l.rcpts, &from);
 	l.e->accepted_us = env.accepted_us;
 	if (hourfile_recipients(hours_current(h), id, on_legs, &l) < 0) {
 		entry_free(b, l.e);
@@ -191,7 +203,8 @@ static int load(struct open_messages *b, struct hours *h, uint64_t id,
 struct open_message *open_message_stub(struct open_messages *b,
     struct hours *h, uint64_t id)
 {
-	struct loading l = {.b = b, .e = entry_new(b, id, NULL, 0)};
+	const struct straggler_origin from = {"", "", false};
+	struct loading l = {.b = b, .e = entry_new(b, id, NULL, 0, &from)};
 
 	if (hourfile_recipients(hours_current(h), id, on_legs, &l) >= 0)
 		return l.e;

@@ -10,6 +10,7 @@
 #define RELAY_AUDIT_OPEN_MESSAGES_H
 
 #include "relay/audit/hours.h"
+#include "relay/audit/straggler/straggler_counts.h"
 #include "relay/base/list.h"
 #include "relay/base/map.h"
 #include "relay/base/names.h"
@@ -27,6 +28,7 @@ struct open_message {
 	struct list touched; /* in this transaction           */
 	uint64_t id;
 	int64_t accepted_us; /* 0: not known */
+	struct straggler_origin from;
 	unsigned rcpts;
 	char **to;
 	bool *dirty; /* by recipient */

@@ -122,6 +122,9 @@ static int project_move(struct projector *p, struct open_message *e,
 
 	if (projector_last_wants(m.kind, &u->to))
 		projector_last_take(p, &m);
+	if (m.kind == EV_DELIVERED && !projector_told(p))
+		straggler_counts_delivered(projector_stragglers(p), &e->from,
+		    m.to);
 	note_about(p, e, &m, &u->to);
 	return m.kind == EV_NONE ? 0 : put_move(p, &m);
 }
@@ -280,6 +283,8 @@ static int project_envelope(struct projector *p, const struct spool_record *rec,
 	if (put_message(p, env) != 0 || (is_returned(rec, env) &&
 		!projector_told(p) && put_returned(p, env) != 0))
 		return -1;
+	if (rec->type == REC_ACCEPTED && !projector_told(p))
+		straggler_counts_accepted(projector_stragglers(p), env);
 	e = e != NULL ? open_message_name(&p->open, e, env)
 		      : open_messages_add(&p->open, env);
 	open_message_touch(&p->open, e);
@@ -318,13 +323,6 @@ static int project_carry(struct projector *p, const struct spool_record *rec)
 
 /* ---- notes ------------------------------------------------------------- */
 
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s == NULL ? "" : s;
-}
-
 static int put_note(struct projector *p, int64_t time_us, struct slice event,
     struct slice fields, const json_t *o)
 {
@@ -333,14 +331,14 @@ static int put_note(struct projector *p, int64_t time_us, struct slice event,
 		.time_us = time_us,
 		.event = event,
 		.fields = fields,
-		.client = text_of(o, "client"),
-		.from = text_of(o, "from"),
-		.to = text_of(o, "to"),
+		.client = projector_text(o, "client"),
+		.from = projector_text(o, "from"),
+		.to = projector_text(o, "to"),
 	};
 
 	if (projector_told(p))
 		return 0;
-	if (id_parse(slice_str(text_of(o, "id")), &row.id) != 0)
+	if (id_parse(slice_str(projector_text(o, "id")), &row.id) != 0)
 		row.id = 0;
 	if (projector_wants_line(p)) {
 		event_print_note(&p->log.out, &at, time_us, event, fields);
@@ -362,6 +360,8 @@ static int project_note(struct projector *p, int64_t time_us,
 	if (o != NULL) {
 		rc = put_note(p, time_us, event, fields, o);
 		projector_era_note(p, event, o);
+		if (!projector_told(p))
+			project_straggler_note(p, time_us, event, o);
 	} else {
 		rc = project_gap_here(p, "note");
 	}

@@ -23,6 +23,7 @@ int projector_fail(struct projector *p, int64_t mono_ms,
 	hourfile_rollback(projector_file(p));
 	open_messages_clear(&p->open);
 	project_reset(p);
+	straggler_counts_drop(projector_stragglers(p));
 	strbuf_reset(&p->log.out);
 	p->batch = 0;
 	p->in_group = p->whole = p->moved = p->tells = false;

@@ -16,6 +16,7 @@
 #include "relay/audit/eventlog.h"
 #include "relay/audit/open_messages.h"
 #include "relay/audit/projector.h"
+#include "relay/audit/straggler/straggler_counts.h"
 
 /* A move inside a group that may be what a notification is about. */
 struct about {
@@ -149,6 +150,20 @@ static inline struct event_place projector_place(const struct projector *p)
 	return (struct event_place){p->node, p->pos};
 }
 
+static inline struct straggler_counts *projector_stragglers(
+    const struct projector *p)
+{
+	return last_delivery_stragglers(p->last);
+}
+
+/* A text of a note's fields; "" when it has none. */
+static inline const char *projector_text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s == NULL ? "" : s;
+}
+
 /* Ends a line that was printed into p->log.out. */
 static inline void projector_end_line(struct projector *p)
 {
@@ -216,6 +231,11 @@ int project_gap(struct projector *p, const struct spool_gap *gap);
 int project_discarded(struct projector *p, uint64_t records);
 /* The record that is being projected says nothing that is understood. */
 int project_gap_here(struct projector *p, const char *reason);
+/* project_straggler.c. A note: a client that was refused is counted. */
+void project_straggler_note(struct projector *p, int64_t time_us,
+    struct slice event, const json_t *fields);
+/* The acceptance or refusal in a record that is for ledger.db alone. */
+void project_straggler(struct projector *p, const struct spool_record *rec);
 /* lookup.c: takes the questions that were posted; answers those that were taken
  * at `before_ms` or earlier. */
 void lookup_take(struct projector *p, int64_t mono_ms);

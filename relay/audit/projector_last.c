@@ -113,6 +113,8 @@ static bool holds_a_segment(struct projector *p)
 
 void projector_last_follow(struct projector *p, int64_t mono_ms)
 {
+	if (!p->catching)
+		straggler_counts_keep(projector_stragglers(p));
 	spf_counts_follow(p->spf, p->clock->wall_us(p->clock), mono_ms);
 	if (last_delivery_due(p->last, stands(p), mono_ms) ||
 	    holds_a_segment(p)) {
@@ -225,6 +227,9 @@ static int catch_up_update(struct projector *p, const struct spool_record *rec)
 		m.leg = names_text(p->names, to->leg);
 		m.to = open_message_to(e, to->rcpt);
 		projector_last_take(p, &m);
+		if (m.kind == EV_DELIVERED)
+			straggler_counts_delivered(projector_stragglers(p),
+			    &e->from, m.to);
 	}
 	return 0;
 }
@@ -238,12 +243,15 @@ bool projector_catches_up(struct projector *p, const struct spool_record *rec,
 		p->catching = false;
 		return false;
 	}
+	project_straggler(p, rec);
 	if (rec->type == REC_UPDATE && catch_up_update(p, rec) != 0) {
 		projector_catch_up_ends(p);
 		return true;
 	}
-	if ((rec->next.offset & 1) == 0) /* between the parts of a group: no */
+	if ((rec->next.offset & 1) == 0) { /* between parts of a group: no */
 		p->caught = rec->next;
+		straggler_counts_keep(projector_stragglers(p));
+	}
 	projector_last_follow(p, mono_ms);
 	open_messages_trim(&p->open);
 	return true;

@@ -168,7 +168,10 @@ static void one_of_an_older_format_is_brought_up(void **state)
 		    " VALUES(1, 1); INSERT OR IGNORE INTO replay(number)"
 		    " VALUES(1); INSERT OR IGNORE INTO replay_user VALUES(1,"
 		    " 'a', 0); INSERT OR IGNORE INTO replay_mail VALUES(1, 1,"
-		    " 0, 'a', 1, 1, 1)");
+		    " 0, 'a', 1, 1, 1); INSERT OR IGNORE INTO"
+		    " straggler_since VALUES(1, 1); INSERT OR IGNORE INTO"
+		    " straggler(client) VALUES('192.0.2.1'); INSERT OR IGNORE"
+		    " INTO straggler_day(straggler, day) VALUES(1, 1)");
 		assert_int_equal(format_of(*state), LAST_FORMAT);
 	}
 	forget(*state);

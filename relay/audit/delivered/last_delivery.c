@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The last deliveries: what is folded in memory, when it is written, what is
- * asked of it. The projector's thread changes, any thread asks.
+ * The last deliveries: what is folded in memory, and when it is written. The
+ * projector's thread changes; last_ask.c answers.
  */
 #include "relay/audit/delivered/last_delivery.h"
 
@@ -199,6 +199,7 @@ struct last_delivery *last_delivery_open(const char *dir,
 	last_fold_init(&l->fold);
 	outcome_fold_init(&l->outcomes);
 	pthread_mutex_init(&l->lock, NULL);
+	l->stragglers = straggler_counts_new(c);
 	last_delivery_configure(l, c);
 	for (int i = 0; i < 2; i++)
 		l->secret[i] = rng_u64(&rng_system);
@@ -218,6 +219,7 @@ void last_delivery_close(struct last_delivery *l)
 	last_file_close(l->file);
 	pthread_mutex_destroy(&l->lock);
 	separators_free(l->separators);
+	straggler_counts_free(l->stragglers);
 	names_free(l->legs);
 	last_fold_fini(&l->fold);
 	outcome_fold_fini(&l->outcomes);
@@ -234,6 +236,7 @@ void last_delivery_configure(struct last_delivery *l, const struct conf *c)
 
 	atomic_store(&l->known_us, c->retry.known_ms * 1000);
 	atomic_store(&l->keep_us, c->audit.keep_ms * 1000);
+	straggler_counts_configure(l->stragglers, c);
 	pthread_mutex_lock(&l->lock);
 	old = l->separators;
 	l->separators = fresh;
@@ -258,6 +261,7 @@ bool last_delivery_due(struct last_delivery *l, struct last_place cursor,
 		return true;
 	return mono_ms - l->tried_ms >= COMMIT_MS &&
 	       (l->fold.n > 0 || l->dirty || l->file == NULL ||
+		   straggler_counts_due(l->stragglers) ||
 		   l->h.cursor.spool != cursor.spool ||
 		   last_place_before(l->h.cursor, cursor));
 }
@@ -274,11 +278,14 @@ static int write_all(struct last_delivery *l, struct last_place cursor,
 	struct last_header next = l->h;
 	/* Neighbours share a page. */
 	struct last_row *sorted = last_fold_sorted(&l->fold);
-	struct last_batch b = {sorted, l->fold.n, l->rows_max, now_us, NULL,
-	    0, &l->outcomes};
+	struct last_batch b = {.row = sorted, .n = l->fold.n,
+	    .rows_max = l->rows_max, .now_us = now_us,
+	    .outcomes = &l->outcomes};
 	int rc;
 
 	next.cursor = cursor;
+	b.stragglers = straggler_counts_waiting(l->stragglers,
+	    &b.straggler_gap_us);
 	watermark_ops_take(l, &b, &next);
 	rc = last_file_write(l->file, &b, &next, err);
 	mem_free(sorted);
@@ -290,6 +297,7 @@ static int write_all(struct last_delivery *l, struct last_place cursor,
 	l->dirty = false;
 	l->gap_us = 0;
 	forget_fold(l);
+	straggler_counts_written(l->stragglers);
 	return 0;
 }
 
@@ -348,6 +356,7 @@ void last_delivery_lost(struct last_delivery *l, struct last_place cursor,
 {
 	last_header_anew(&l->h, cursor, now_us);
 	last_header_gap(&l->h, l->gap_us);
+	straggler_counts_gap(l->stragglers, now_us);
 	header_changed(l);
 	l->lost = l->file == NULL;
 	if (l->lost)
@@ -359,7 +368,13 @@ void last_delivery_gap(struct last_delivery *l, int64_t now_us)
 	l->h.since_us = l->h.outcomes_us = now_us;
 	l->h.hole = true;
 	l->gap_us = now_us;
+	straggler_counts_gap(l->stragglers, now_us);
 	header_changed(l);
+}
+
+struct straggler_counts *last_delivery_stragglers(struct last_delivery *l)
+{
+	return l->stragglers;
 }
 
 int64_t last_delivery_refill(const struct last_delivery *l)
@@ -377,14 +392,6 @@ void last_delivery_refilled(struct last_delivery *l, int64_t hour, bool hole)
 	header_changed(l);
 }
 
-/* Days of retry.known, and how far the day in a known.db may be behind. */
-static int64_t oldest_day(const struct last_delivery *l, int64_t now_us)
-{
-	int64_t days = (atomic_load(&l->known_us) + DAY_US - 1) / DAY_US;
-
-	return now_us / DAY_US - days - days / 10;
-}
-
 int64_t last_delivery_keep_us(const struct last_delivery *l)
 {
 	int64_t keep = atomic_load(&l->keep_us);
@@ -399,7 +406,7 @@ void last_delivery_prune(struct last_delivery *l, int64_t before_us,
 	struct last_age age = {
 		.part = (unsigned)(now_us / HOUR_US % LAST_PARTS),
 		.before_us = before_us,
-		.before_day = oldest_day(l, now_us),
+		.before_day = last_oldest_day(l, now_us),
 		.today = now_us / DAY_US,
 	};
 	struct error err;
@@ -409,72 +416,4 @@ void last_delivery_prune(struct last_delivery *l, int64_t before_us,
 	if (last_file_prune(l->file, &age, &l->h, &err) != 0)
 		failed(l, l->h.cursor, now_us, &err);
 	atomic_store(&l->since_us, l->h.since_us);
-}
-
-/* ---- asking ------------------------------------------------------------ */
-
-/* Under the lock. */
-static bool reader_ready(struct last_delivery *l)
-{
-	if (l->reader == NULL)
-		l->reader = last_reader_open(l->path);
-	return l->reader != NULL;
-}
-
-/* Under the lock: the newer one of fold and file. */
-static bool look(struct last_delivery *l, struct last_row *r)
-{
-	const struct last_row *have = last_fold_find(&l->fold, r);
-	int got = reader_ready(l) ? last_reader_find(l->reader, r) : 0;
-
-	if (got < 0)
-		atomic_store(&l->damaged, true);
-	if (have != NULL && (got != 1 || have->time_us >= r->time_us)) {
-		*r = *have;
-		return true;
-	}
-	return got == 1;
-}
-
-bool last_delivery_find(struct last_delivery *l, const char *leg,
-    struct slice key, struct last_delivered *out)
-{
-	int number = names_find(l->legs, slice_str(leg));
-	struct last_row r = {.leg = (uint16_t)number};
-	bool found;
-
-	if (number < 0)
-		return false;
-	pthread_mutex_lock(&l->lock);
-	r.to = recipient_key(l->separators, l->secret, key);
-	found = look(l, &r);
-	pthread_mutex_unlock(&l->lock);
-	if (found)
-		*out = (struct last_delivered){.time_us = r.time_us,
-		    .id = r.id, .uncertain = r.uncertain};
-	return found;
-}
-
-bool last_delivery_known(struct last_delivery *l, const char *leg,
-    struct slice key, int64_t now_us)
-{
-	int64_t known_us = atomic_load(&l->known_us);
-	struct last_delivered m;
-	bool has;
-
-	if (known_us == 0)
-		return false;
-	if (last_delivery_find(l, leg, key, &m) &&
-	    m.time_us >= now_us - known_us)
-		return true;
-	pthread_mutex_lock(&l->lock);
-	has = reader_ready(l) && last_reader_knows(l->reader, leg, key,
-	    oldest_day(l, now_us));
-	pthread_mutex_unlock(&l->lock);
-	return has;
-}
-
-int64_t last_delivery_since(struct last_delivery *l)
-{
-	return atomic_load(&l->since_us);
 }

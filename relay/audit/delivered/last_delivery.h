@@ -54,6 +54,10 @@ bool last_delivery_known(struct last_delivery *l, const char *leg,
 /* Every delivery from then on is known. */
 int64_t last_delivery_since(struct last_delivery *l);
 
+/* Counted by the projector's thread, and written with the deliveries. */
+struct straggler_counts;
+struct straggler_counts *last_delivery_stragglers(struct last_delivery *l);
+
 /* ---- the projector's thread -------------------------------------------- */
 
 /* `to`: the address as it came. In any order: the newest counts. */

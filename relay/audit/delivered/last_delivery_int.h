@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Shared by last_delivery.c, last_add.c and watermark_post.c.
+ * Shared by last_delivery.c, last_add.c, last_ask.c and watermark_post.c.
  */
 #ifndef RELAY_AUDIT_DELIVERED_LAST_DELIVERY_INT_H
 #define RELAY_AUDIT_DELIVERED_LAST_DELIVERY_INT_H
@@ -8,8 +8,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "relay/audit/delivered/last_delivery.h"
 #include "relay/audit/delivered/last_fold.h"
 #include "relay/audit/delivered/watermark_row.h"
+#include "relay/audit/straggler/straggler_counts.h"
+#include "relay/base/clock.h"
 
 struct last_delivery {
 	char *path, *known_path;
@@ -36,11 +39,22 @@ struct last_delivery {
 	bool hurry; /* a poster waits for them */
 	uint64_t marked; /* of the newest DO_MARKED, or the header */
 	struct spool_pos taken; /* deliveries of before it are in the fold */
+	struct straggler_counts *stragglers;
 
 	/* Of all threads. */
 	struct separators *separators;
 	struct last_reader *reader; /* NULL: not opened yet */
 };
+
+/* The oldest day that retry.known reaches, and how far the day in a known.db
+ * may be behind. */
+static inline int64_t last_oldest_day(const struct last_delivery *l,
+    int64_t now_us)
+{
+	int64_t days = (atomic_load(&l->known_us) + DAY_US - 1) / DAY_US;
+
+	return now_us / DAY_US - days - days / 10;
+}
 
 /* watermark_post.c. Under the lock: the oldest `n` of those that wait go. */
 void watermark_ops_drop(struct last_delivery *l, size_t n);

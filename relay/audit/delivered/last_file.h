@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * ledger.db: the last delivery of each recipient on each leg, and the
- * watermarks, in SQLite. A header says which format it is, where in the journal
- * and in the change log it stands, since when it knows, and has the key of its
- * hashes. The projector's thread writes; another connection may read.
+ * ledger.db: the last delivery of each recipient on each leg, the watermarks
+ * and the stragglers, in SQLite. A header says which format it is, where in the
+ * journal and in the change log it stands, since when it knows, and has the key
+ * of its hashes. The projector's thread writes; another connection may read.
  */
 #ifndef RELAY_AUDIT_DELIVERED_LAST_FILE_H
 #define RELAY_AUDIT_DELIVERED_LAST_FILE_H
@@ -15,7 +15,7 @@
 #include "relay/spool/spool.h"
 
 enum {
-	LAST_FORMAT = 5,	   /* the newest, which is written */
+	LAST_FORMAT = 6,	   /* the newest, which is written */
 	LAST_ROWS_MAX = 16000000,  /* then the oldest go out       */
 };
 /* No hour of the index is wanted any more; all are. */
@@ -89,6 +89,7 @@ void last_file_close(struct last_file *f); /* NULL is fine */
  * h->rows and h->since_us change with it. `now_us`: a row from the future is
  * one that a wrong clock left, and gives way. 0, or -1. */
 struct watermark_op;
+struct straggler_fold;
 struct last_batch {
 	const struct last_row *row;
 	size_t n;
@@ -97,6 +98,9 @@ struct last_batch {
 	const struct watermark_op *op;
 	size_t ops;
 	const struct outcome_fold *outcomes; /* NULL: none */
+	/* Stragglers; NULL: none. The gap: straggler_write.h. */
+	const struct straggler_fold *stragglers;
+	int64_t straggler_gap_us;
 };
 int last_file_write(struct last_file *f, const struct last_batch *b,
     struct last_header *h, struct error *err) PH_CHECK;

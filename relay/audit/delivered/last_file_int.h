@@ -30,6 +30,7 @@ struct last_file {
 	int legs;	/* so many of them are in the file             */
 	uint64_t slice; /* where the next search for the oldest begins */
 	sqlite3_stmt *stmt[LAST_SQLS];
+	struct straggler_writer *stragglers;
 };
 
 /* last_schema.c: makes what was added to the file since format `from`; 0: all

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "relay/audit/delivered/last_file_int.h"
+#include "relay/audit/straggler/straggler_write.h"
 #include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
@@ -44,6 +45,7 @@ void last_file_close(struct last_file *f)
 		return;
 	for (int i = 0; i < LAST_SQLS; i++)
 		sqlite3_finalize(f->stmt[i]);
+	straggler_writer_free(f->stragglers);
 	sqlite3_close(f->db);
 	mem_free(f);
 }

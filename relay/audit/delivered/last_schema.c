@@ -6,6 +6,7 @@
 #include "relay/audit/delivered/last_file_int.h"
 
 #include "relay/audit/delivered/watermark_row.h"
+#include "relay/audit/straggler/straggler_write.h"
 #include "relay/base/strbuf.h"
 
 _Static_assert(LAST_REFILL_ALL == 9223372036854775807, "as a step writes it");
@@ -69,6 +70,7 @@ static const char *const steps[LAST_FORMAT] = {
 	      "CREATE TABLE leg_day(leg INT, day INT, delivered INT,"
 	      " failed INT, trouble INT, PRIMARY KEY(leg, day)) WITHOUT ROWID;"
 	      "ALTER TABLE state ADD COLUMN outcomes INT DEFAULT 0;",
+	[5] = straggler_schema,
 };
 
 bool last_schema_steps(struct last_file *f, int from)

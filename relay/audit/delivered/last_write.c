@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "relay/audit/delivered/last_file_int.h"
+#include "relay/audit/straggler/straggler_write.h"
 #include "relay/base/clock.h"
 
 enum {
@@ -83,9 +84,10 @@ bool last_file_prepare(struct last_file *f)
 			SQLITE_PREPARE_PERSISTENT, &f->stmt[i], NULL) !=
 		    SQLITE_OK)
 			return false;
+	f->stragglers = straggler_writer_new(f->db);
 	f->marks = sqlite3_step(f->stmt[LAST_MARK_ANY]) == SQLITE_ROW;
 	sqlite3_reset(f->stmt[LAST_MARK_ANY]);
-	return true;
+	return f->stragglers != NULL;
 }
 
 static int run(struct last_file *f, enum last_sql which)
@@ -171,6 +173,15 @@ static int put_rows(struct last_file *f, const struct last_batch *b,
 			rc = watermark_delivered(f, &b->row[i]);
 	}
 	return rc;
+}
+
+static int put_stragglers(struct last_file *f, const struct last_batch *b)
+{
+	return b->stragglers == NULL ? SQLITE_OK
+	    : straggler_write(f->stragglers, &(struct straggler_batch){
+		.fold = b->stragglers, .now_us = b->now_us,
+		.gap_us = b->straggler_gap_us,
+		.rows_max = STRAGGLER_ROWS_MAX});
 }
 
 static int put_legs(struct last_file *f, int *legs)
@@ -299,6 +310,8 @@ int last_file_write(struct last_file *f, const struct last_batch *b,
 		rc = outcome_write(f, b->outcomes);
 	if (rc == SQLITE_OK)
 		rc = keep_to(f, &next, b->rows_max);
+	if (rc == SQLITE_OK)
+		rc = put_stragglers(f, b);
 	if (end(f, rc, &next, err) != 0)
 		return -1;
 	f->legs = legs;
@@ -329,6 +342,9 @@ int last_file_prune(struct last_file *f, const struct last_age *age,
 		rc = run(f, LAST_DROP_ADDRESS);
 	if (rc == SQLITE_OK)
 		rc = outcome_prune(f, age->today);
+	if (rc == SQLITE_OK)
+		rc = straggler_prune(f->stragglers, age->part, LAST_PARTS,
+		    age->today - STRAGGLER_DAYS_KEPT);
 	if (end(f, rc, &next, err) != 0)
 		return -1;
 	*h = next;
