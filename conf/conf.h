@@ -346,6 +346,10 @@ struct conf {
 		const struct zone *clock;     /* of `zone`; NULL: none */
 		struct slice_limits limits;   /* both, to be asked */
 	} wave;
+	struct { /* how far a changed MX has spread */
+		int64_t interval_ms;
+		int64_t stale_ms;
+	} propagation;
 	struct {
 		enum log_level level;
 		char *file; /* "" : stderr */

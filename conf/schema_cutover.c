@@ -33,6 +33,15 @@ static const struct conf_param rows[] = {
 	  "Most members that all waves together move in any hour, counted by the slices on record. "
 	  "0: any number." },
 
+	{ IN(PROPAGATION), "interval", &T_DURATION, C(propagation.interval_ms), "15m", SECS(1),
+	  DAYS(1), LIVE, NULL,
+	  "How often the daemon asks the name servers of each domain for its MX "
+	  "(doc/propagation.md). Without a look for three intervals nothing is known any more." },
+	{ IN(PROPAGATION), "stale", &T_DURATION, C(propagation.stale_ms), "3d", 0, DAYS(60), LIVE,
+	  NULL,
+	  "How long a resolver may serve an answer that has ended when it can have no other "
+	  "(RFC 8767)." },
+
 	{ IN(VERDICT), "leg", &T_NAME, VERDICT(leg), NULL, 0, 0, LIVE, "legacy",
 	  "The leg whose server is to be switched off." },
 	{ IN(VERDICT), "customer", &T_NAME, VERDICT(customer), "", 0, 0, LIVE, NULL,

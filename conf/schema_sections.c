@@ -68,6 +68,8 @@ const struct section_info section_table[SECTIONS] = {
 		"The deliveries that wait.", NULL },
 	[SEC_WAVE]   = { "wave",     NULL,          0,                          LIVE,
 		"When waves of recipients move, and how fast.", NULL },
+	[SEC_PROPAGATION] = { "propagation", NULL,  0,                          LIVE,
+		"How the change of a domain's MX is followed at each name server.", NULL },
 	[SEC_VERDICT] = { "verdict", "",            sizeof(struct conf_verdict), LIVE,
 		"When the server behind a leg may be switched off (posthouse verdict). Without a "
 		"name it is about all domains; with one (it may stand several times) about those "

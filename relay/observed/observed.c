@@ -41,6 +41,17 @@ static const char *const steps[OBSERVED_FORMAT] = {
 	      "CREATE TABLE came(leg TEXT, kind INT, domain TEXT, first INT,"
 	      " last INT, messages INT, id INT, hop TEXT,"
 	      " PRIMARY KEY(leg, kind, domain)) WITHOUT ROWID;",
+	/* Looks at the name servers of domains (spread/spread_rows.h). */
+	[2] = "CREATE TABLE spread_domain(domain TEXT PRIMARY KEY, zone TEXT,"
+	      " looked INT, more INT) WITHOUT ROWID;"
+	      "CREATE TABLE spread_server(domain TEXT, source INT, name TEXT,"
+	      " address TEXT, kind INT, said INT, at INT, since INT, why TEXT,"
+	      " serial INT, answer TEXT, ttl INT,"
+	      " PRIMARY KEY(domain, source, name, address)) WITHOUT ROWID;"
+	      "CREATE TABLE spread_target(domain TEXT, source INT, name TEXT,"
+	      " address TEXT, way INT, target TEXT, first INT, last INT,"
+	      " ended INT, ttl INT, PRIMARY KEY(domain, source, name, address,"
+	      " way, target)) WITHOUT ROWID;",
 };
 
 static bool is_damage(const struct observed *o)

@@ -5,8 +5,8 @@ on at a reload what it made of it at the start. One that is read nowhere has
 no effect at all."""
 import re
 
-SCHEMA, DAEMON = "conf/schema.c", "relay/daemon/"
-NOT_USES = (SCHEMA, "conf/conf.h", "conf/parse.c", "conf/print.c")
+SCHEMAS, DAEMON = ("conf/schema.c", "conf/schema_cutover.c"), "relay/daemon/"
+NOT_USES = (*SCHEMAS, "conf/conf.h", "conf/parse.c", "conf/print.c")
 # What is made at the start and then stays: these functions and files.
 START_FILES = ("recovery.c", "background.c", "sandbox.c", "privileges.c")
 START = {"build", "make_shared", "make_workers", "make_watch", "make_control",
@@ -59,15 +59,15 @@ def uses(tree, field):
 def reload(tree):
     """settings that the schema calls live are live"""
     for s in tree.sources:
-        for key, field, effect, line in rows(s.text if s.name == SCHEMA
+        for key, field, effect, line in rows(s.text if s.name in SCHEMAS
                                              else ""):
             start, again, other = uses(tree, field)
             if effect == "RESTART":
                 continue
             if start + again + other == 0:
-                yield f"{SCHEMA}:{line}: {key} ({field}) is read nowhere"
+                yield f"{s.name}:{line}: {key} ({field}) is read nowhere"
             elif start and not again:
-                yield (f"{SCHEMA}:{line}: {key} ({field}) is {effect}, but "
+                yield (f"{s.name}:{line}: {key} ({field}) is {effect}, but "
                        f"what is made of it at the start does not hear of a "
                        f"reload: app_reconfigure()")
 
