@@ -22,7 +22,7 @@
 
 enum {
 	UTF8 = 1, BARE = 2, EIGHT = 4, BINARY = 8, DSN = 16, NULL_FROM = 32,
-	UTF8_HEADER = 64, FORGED_ORCPT = 128,
+	UTF8_HEADER = 64, FORGED_ORCPT = 128, UTF8_ORCPT = 256,
 };
 
 struct dialog_case {
@@ -89,6 +89,12 @@ static const struct dialog_case cases[] = {
 	  "RCPT TO:<b@x.test> NOTIFY=NEVER\nDATA\n", 0 },
 	{ "an ORCPT that holds another parameter", { { EHLO("250-DSN\r\n") } },
 	  "a@x.test", FORGED_ORCPT, OK, MAIL "\n" TO("a@x.test") "DATA\n", 0 },
+	{ "an ORCPT in UTF-8", { { EHLO("250-DSN\r\n250-SMTPUTF8\r\n") } },
+	  "a@x.test", UTF8_ORCPT, OK,
+	  MAIL "\nRCPT TO:<a@x.test> ORCPT=utf-8;\xc3\xbc@x.test\nDATA\n", 0 },
+	{ "an ORCPT in UTF-8 without SMTPUTF8", { { EHLO("250-DSN\r\n") } },
+	  "a@x.test", UTF8_ORCPT, OK,
+	  MAIL "\nRCPT TO:<a@x.test> ORCPT=utf-8;\\x{FC}@x.test\nDATA\n", 0 },
 	{ "DSN is not offered", { { EHLO("") } }, "a@x.test b@x.test", DSN, OK OK,
 	  MAIL "\n" TO("a@x.test") TO("b@x.test") "DATA\n", 0 },
 	{ "the null sender", { { EHLO("") } }, "a@x.test", NULL_FROM, OK,
@@ -232,6 +238,8 @@ static void set_flags(struct sent *s, unsigned flags)
 		r->from = "";
 	if (flags & FORGED_ORCPT)
 		s->rcpt[0].orcpt = "rfc822;o@x.test NOTIFY=NEVER";
+	if (flags & UTF8_ORCPT)
+		s->rcpt[0].orcpt = "utf-8;\xc3\xbc@x.test";
 	if (flags & DSN) {
 		r->ret = RET_HDRS;
 		r->envid = "e+2B1";

@@ -189,6 +189,24 @@ static void a_step_ends_a_slice_of_many(void **state)
 	assert_int_equal(f->overs, 3500);
 }
 
+/* Said again and again while the space is short, it goes on where it was. */
+static void pressed_again_a_step_goes_on(void **state)
+{
+	static const struct was old = {0, ROLE_PRIMARY, D_PARKED, 40};
+	static const struct was young = {0, ROLE_PRIMARY, D_PARKED, 1};
+	struct fixture *f = *state;
+
+	for (uint64_t id = 1; id <= 1500; id++)
+		put(f, id, &young, 1);
+	put(f, 1501, &old, 1);
+	for (unsigned k = 0; k < 2; k++) {
+		queue_pressed(f->q, true);
+		queue_step(f->q);
+		assert_int_equal(f->overs, k);
+		clock_fake_step(&f->clock, SECOND);
+	}
+}
+
 static unsigned ended(const struct fixture *f)
 {
 	unsigned n = 0;
@@ -238,6 +256,7 @@ int main(void)
 		T(what_somebody_has_in_hand_stays),
 		T(spare_copies_go_when_space_is_short),
 		T(a_step_ends_a_slice_of_many),
+		T(pressed_again_a_step_goes_on),
 		T(lifetimes_that_end_together_end_in_parts),
 	};
 

@@ -382,6 +382,30 @@ static void format_3_is_upgraded(void **state)
 	forget(*state);
 }
 
+/* A file of a later version, a damaged one, and none. */
+static void a_file_that_is_not_ours_is_not_read(void **state)
+{
+	static const char *const spoilt[] = {
+	    "UPDATE state SET format = format + 1",
+	    "UPDATE state SET secret = x'00'", "DELETE FROM state"};
+	struct conf c = conf_of(30, 90);
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LEN(spoilt); i++) {
+		last_delivery_close(open_in(*state));
+		watermark_reader_close(reader(*state));
+		alter(*state, spoilt[i]);
+		err.text[0] = '\0';
+		assert_null(watermark_reader_open_at(file(*state), &c, &err));
+		assert_string_not_equal(err.text, "");
+		if (i < 2)
+			assert_non_null(strstr(err.text,
+			    "start the daemon of this version"));
+		forget(*state);
+	}
+	assert_null(watermark_reader_open_at(file(*state), &c, &err));
+}
+
 static void on_address(void *arg, struct slice address)
 {
 	struct strbuf *b = arg;
@@ -456,6 +480,7 @@ int main(void)
 		cmocka_unit_test(pages_give_each_once),
 		cmocka_unit_test(the_place_in_the_change_log_is_kept),
 		cmocka_unit_test(format_3_is_upgraded),
+		cmocka_unit_test(a_file_that_is_not_ours_is_not_read),
 		cmocka_unit_test(a_domain_knows_its_recipients),
 	};
 

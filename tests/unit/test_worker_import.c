@@ -174,11 +174,42 @@ static void what_is_not_whole_is_refused(void)
 	forget(&m);
 }
 
+/* A delivery that was open there may have gone out meanwhile; an address that
+ * would end a command is not taken. */
+static void what_goes_on_there_too_is_uncertain(void)
+{
+	struct carried_mail m;
+	char *no;
+
+	waiting_one(&m);
+	no = strstr(m.envelope, "\"delivering\": false");
+	CHECK(no != NULL);
+	memcpy(no, "\"delivering\": true ", 19);
+	{
+		const char *const lines[] = {RCPT, m.deliveries, CHUNK, END,
+		    NULL};
+		char *other = mem_strdup(m.envelope);
+		char *from = strstr(other, "a@client.sim");
+
+		CHECK(from != NULL);
+		memcpy(from, "\\n", 2);
+		rig_ctl_lines(1, "queue.import", other, lines);
+		CHECK(*rig_ctl_error() != '\0');
+		mem_free(other);
+		rig_ctl_lines(0, "queue.import", m.envelope, lines);
+	}
+	rig_leg_down(LEG_LEGACY, false);
+	rig_becomes(m.id, "");
+	rig_has(rig_events(), "\"uncertain\":\"possible\"");
+	forget(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_carried_message_goes_on_here_once, NULL),
 		RIG_TEST(what_is_not_whole_is_refused, NULL),
+		RIG_TEST(what_goes_on_there_too_is_uncertain, NULL),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
