@@ -225,6 +225,34 @@ static void what_is_live_still_gets_one_more(void **state)
 	drig_check(r);
 }
 
+/* Nothing is sent of which the journal may know nothing. */
+static void it_is_in_hand_until_it_is_written(void **state)
+{
+	struct drig *r = *state;
+	struct spool_delivery d[2] = {
+	    drig_delivery(r, 0, r->legacy, ROLE_PRIMARY, D_QUEUED),
+	    drig_delivery(r, 1, r->outside, ROLE_PRIMARY, D_HELD)};
+	uint64_t id = drig_accept(r, sender, 2, d, 2);
+	struct queue_at at = {id, 0};
+	struct queue_row row[8];
+	struct asking a;
+	unsigned n, claimed = 0;
+
+	drig_pump(r);
+	report(r, OUT_DELIVERED, 250, "taken");
+	asking_init(r, &a, id);
+	revive_apply(r->queue_thread, &a.q);
+	n = queue_walk(queue_thread_queue(r->queue_thread), &at, row, 8);
+	for (unsigned i = 0; i < n; i++)
+		claimed += row[i].item.number == 2 && row[i].claimed;
+	assert_int_equal(claimed, 1);
+	drig_pump(r);
+	assert_int_equal(a.status, REVIVE_DONE);
+	report(r, OUT_DELIVERED, 250, "taken");
+	asking_fini(&a);
+	drig_check(r);
+}
+
 static void it_is_there_after_a_kill(void **state)
 {
 	struct drig *r = *state;
@@ -305,6 +333,7 @@ int main(void)
 		T(no_change_of_the_table_moves_it),
 		T(no_notice_comes_of_it),
 		T(what_is_live_still_gets_one_more),
+		T(it_is_in_hand_until_it_is_written),
 		T(it_is_there_after_a_kill),
 		T(what_changed_meanwhile_is_fetched_again),
 		T(it_goes_behind_mail_that_was_never_delivered),
