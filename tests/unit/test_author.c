@@ -42,6 +42,8 @@ static const struct {
 	{ "From: <a@b.example> Ann\r\n", NULL },
 	{ "From: <a@b.example> \"Ann\"\r\n", NULL },
 	{ "From: <a@b.example\r\n", NULL },
+	{ "From: <<a@b.example>\r\n", NULL },
+	{ "From: <a@b.example>>\r\n", NULL },
 	{ "From: a@b.example>\r\n", NULL },
 	{ "From: a@b.example Ann\r\n", NULL },
 	{ "From: Ann a@b.example\r\n", NULL },
