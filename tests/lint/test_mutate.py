@@ -13,7 +13,8 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from mutation import operators, reach, state  # noqa: E402
+from mutation import endtoend, operators, reach, state  # noqa: E402
+from mutation.counters import Counters  # noqa: E402
 
 SAMPLE = r'''/* Comment: a < b && c == 1. */
 #include <x.h>
@@ -183,6 +184,59 @@ class Reach(unittest.TestCase):
         never = self.never("a.c", kept=False)
         self.assertIsNone(never)
         self.assertTrue(reach.runs(never, 5))
+
+
+class Apart(unittest.TestCase):
+    """Which end-to-end test runs a line."""
+
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+        (self.folder / "a.c").write_text(COUNTED)
+        (self.folder / "b.c").write_text("")
+        (self.folder / "counted").mkdir()
+        for command in ("-c a.c", "-o run a.o"):
+            subprocess.run(["gcc", "--coverage", *command.split()],
+                           cwd=self.folder, check=True)
+
+    def run_test(self, name, arguments):
+        where = self.folder / "counted" / name
+        subprocess.run(["./run"] + ["x"] * arguments, cwd=self.folder, env=dict(
+            os.environ, GCOV_PREFIX=str(where)))
+        with open(self.folder / "counted/seconds", "a") as out:
+            out.write(f"{name}\t0.5\n")
+
+    @unittest.skipUnless(shutil.which("gcov"), "no gcov")
+    def test_lines_of_each(self):
+        self.run_test("test_a.py::one", 0)
+        self.run_test("test_a.py::one", 0)
+        self.run_test("test_b.py", 8)
+        counters = Counters.pack(self.folder / "counters.db", self.folder,
+                                 self.folder, self.folder / "counted")
+        self.assertEqual(counters.tests(),
+                         {"test_a.py::one": 1.0, "test_b.py": 0.5})
+        for line, tests in ((3, ["test_a.py::one"]), (8, ["test_b.py"]),
+                            (12, ["test_a.py::one", "test_b.py"]), (20, [])):
+            self.assertEqual(sorted(counters.reaching("a.o", line)), tests)
+        self.assertIsNone(counters.reaching("b.o", 1))
+
+    def test_the_next_of_kin_come_first(self):
+        tests = {"test_queue.py::test_list": 3, "test_wave_run.py::test_x": 1,
+                 "test_tags.py::test_in_a_queue": 2, "test_login.py": 9}
+        self.assertEqual(
+            endtoend.choose("relay/cli/queue/cmd_queue.c", tests, 7),
+            (["test_queue.py::test_list", "test_tags.py::test_in_a_queue",
+              "test_wave_run.py::test_x"], 6))
+
+    def test_the_one_that_failed(self):
+        text = ("FAILED e2e/test_a.py::test_one[x y] - assert 1\n"
+                "ERROR ../source/tests/e2e/test_b.py::test_two - boom\n")
+        self.assertEqual(endtoend.failed_of(text, ["test_b.py",
+                                                   "test_c.py"]), "test_b.py")
+        self.assertEqual(endtoend.failed_of(text, ["test_a.py::test_one"]),
+                         "test_a.py::test_one")
+        self.assertIsNone(endtoend.failed_of("1 passed", ["test_b.py"]))
 
 
 class Known(unittest.TestCase):

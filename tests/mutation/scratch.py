@@ -8,7 +8,8 @@ import subprocess
 from collections import namedtuple
 
 # Stands in for the compiler: notes each command beside its output, and asks
-# the linker which members of the libraries it took.
+# the linker which members of the libraries it took. What is loaded into
+# programs to disturb their calls counts nothing: to write that down takes calls.
 COMPILER = """#!/bin/sh
 out= last=
 for word; do
@@ -17,7 +18,13 @@ for word; do
 done
 [ -z "$out" ] || printf '%s\\n' "$@" >"$out.cmd"
 case " $* " in
-*" -c "* | *" -shared "*) exec {cc} "$@" ;;
+*" -shared "*)
+	for word; do
+		shift
+		[ "$word" = --coverage ] || set -- "$@" "$word"
+	done
+	exec {cc} "$@" ;;
+*" -c "*) exec {cc} "$@" ;;
 esac
 [ -n "$out" ] && exec {cc} "$@" {leave} "-Wl,-Map=$out.map"
 exec {cc} "$@"
@@ -48,11 +55,10 @@ class Failed(Exception):
     """The scratch copy cannot be used; the text says why."""
 
 
-def run(command, folder, log):
+def run(command, folder, log, given=b""):
     with open(log, "ab") as out:
         done = subprocess.run(command, cwd=folder, stdout=out,
-                              stderr=subprocess.STDOUT,
-                              stdin=subprocess.DEVNULL)
+                              stderr=subprocess.STDOUT, input=given)
     if done.returncode != 0:
         raise Failed(f"`{shlex.join(map(str, command))}` failed, see {log}")
 
@@ -73,16 +79,16 @@ def tracked(tree):
 class Scratch:
     def __init__(self, tree, folder, cc, sanitize):
         self.tree, self.folder = tree, folder
-        self.source, self.build = folder / "source", folder / "build"
+        self.source, self.build = folder / "source", folder / "source/build"
         self.cc, self.sanitize = shlex.split(cc), sanitize
         self.log = folder / "build.log"
-        self.members = {}
+        self.names, self.members = [], {}
 
     def prepare(self, jobs):
         for place in (self.source, self.build):
             place.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
-        for kind in ("mutant", "run", "coverage"):
+        for kind in ("mutant", "run", "coverage", "counting"):
             for left in self.folder.glob(kind + "-*"):  # by a kill
                 remove(left)
         self.copy()
@@ -95,7 +101,8 @@ class Scratch:
     def copy(self):
         """Only what differs is copied, so that make has little to do."""
         names = set(tracked(self.tree))
-        for name in names:
+        self.names = sorted(names)
+        for name in self.names:
             there, here = self.tree / name, self.source / name
             here.parent.mkdir(parents=True, exist_ok=True)
             if not here.exists() or there.read_bytes() != here.read_bytes():
@@ -104,7 +111,7 @@ class Scratch:
         if known.exists():
             for name in set(known.read_text().split("\n")) - names - {""}:
                 (self.source / name).unlink(missing_ok=True)
-        known.write_text("\n".join(sorted(names)))
+        known.write_text("\n".join(self.names))
 
     def configure(self):
         compiler, leave = self.folder / "cc", self.folder / "leave.o"
@@ -115,7 +122,8 @@ class Scratch:
         compiler.write_text(COMPILER.format(cc=shlex.join(self.cc),
                                             leave=shlex.quote(str(leave))))
         compiler.chmod(0o755)
-        words = [str(self.source / "configure"), f"CC={compiler}",
+        # From here, so that sources have names in the log as tests want.
+        words = ["../configure", f"CC={compiler}",
                  "CFLAGS=-O1 --coverage"]
         if self.sanitize != "none":
             words.append(f"--enable-sanitize={self.sanitize}")
@@ -236,9 +244,10 @@ class Compiler:
         return output.read_bytes()
 
 
-def relink(scratch, program, unit_object, mutant, output):
-    """Links a test with the mutant in place of its object."""
-    words, given = [], False
+def relink(scratch, program, unit_object, mutant, output, more=()):
+    """Links a program with the mutant in place of its object and with more
+    objects; unchanged if there is no mutant."""
+    words, given = list(more), mutant is None
     command = list(program.command)
     command[command.index("-o") + 1] = str(output)
     for word in command:

@@ -57,11 +57,13 @@ class Runner:
         self.shut_in = SHUT_IN if can_shut_in(scratch.folder) else []
         self.env = dict(os.environ, srcdir=str(scratch.source))
         self.env.setdefault("PH_SHARED", str(tree.parent / "shared"))
+        self.env.setdefault("PH_PEERS", str(tree / "build/peers"))
 
-    def run(self, command, cpu=60, wall=120, log=None, prefix=None):
-        """Runs a test program in a folder that goes away afterwards."""
+    def run(self, command, cpu=60, wall=120, log=None, prefix=None, more=None):
+        """Runs tests in a folder that goes away afterwards; more: what they
+        have in their environment."""
         folder = tempfile.mkdtemp(prefix="run-", dir=self.scratch.folder)
-        env = dict(self.env, MUTATE_FOLDER=folder)
+        env = dict(self.env, MUTATE_FOLDER=folder, **(more or {}))
         env["GCOV_PREFIX"] = prefix or (
             "/tmp/coverage" if self.shut_in else folder)
         start = time.monotonic()

@@ -194,11 +194,13 @@ static void status_has_each_field_of_the_node(void)
 	row_has(text, "\"section\":\"node\"", "\"started\":" FIRST_S);
 	row_has(text, "\"section\":\"node\"",
 	    "\"workers\":2,\"connections\":0,\"sessions\":0,\"dialogs\":0}");
-	row_has(text, "\"section\":\"table\"", "\"change\":1,\"state\":\"ok\"}");
+	row_has(text, "\"section\":\"table\"",
+	    "\"change\":1,\"state\":\"ok\"}");
 	row_has(text, "\"section\":\"queue\"",
 	    "\"messages\":1,\"deliveries\":1}");
-	row_has(text, "\"section\":\"spool\"", "\"health\":\"ok\",\"segments\":5,"
-	    "\"spares\":4,\"used_bytes\":131072,\"free_bytes\":");
+	row_has(text, "\"section\":\"spool\"", "\"health\":\"ok\","
+	    "\"segments\":5,\"spares\":4,\"used_bytes\":131072,"
+	    "\"free_bytes\":");
 	row_has(text, "\"section\":\"spool\"", "\"live_messages\":1,");
 	row_has(text, "\"section\":\"spool\"", "\"recycled\":0,\"carried\":0,"
 	    "\"oldest\":" FIRST_S);

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: ISC
+"""Which lines each end-to-end test runs. One run of all of them leaves the
+counters of each apart; they are packed into a file, and an object's lines are
+worked out when a mutant of it asks."""
+import pathlib
+import sqlite3
+import struct
+import tempfile
+import zlib
+
+from mutation import reach
+
+SCHEMA = """
+CREATE TABLE counters (object TEXT, test TEXT, data BLOB);
+CREATE TABLE test (name TEXT PRIMARY KEY, seconds REAL);
+CREATE TABLE never (object TEXT, test TEXT, lines TEXT);
+CREATE TABLE seen (object TEXT PRIMARY KEY);
+"""
+# The format of GCC 12: a file begins with magic, version, stamp and checksum;
+# a record is a tag, its length in bytes, and so much.
+HEADER, ARCS = 16, 0x01a10000
+AT_ONCE = 100
+
+
+def counted(data):
+    """Whether a counters file has any count: a record of counts that are all
+    0 has a length below 0 and nothing behind it."""
+    at = HEADER
+    while at + 8 <= len(data):
+        tag, length = struct.unpack_from("<Ii", data, at)
+        if tag == ARCS and length > 0:
+            return True
+        at += 8 + max(length, 0)
+    return False
+
+
+class Counters:
+    """The packed counters of a run."""
+
+    def __init__(self, path, build, source):
+        self.path, self.build, self.source = path, build, source
+        self.db = sqlite3.connect(path, check_same_thread=False)
+
+    @classmethod
+    def pack(cls, path, build, source, folder):
+        """Makes the file out of what count_apart.py left in a folder."""
+        new = path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        db = sqlite3.connect(new)
+        db.executescript(SCHEMA)
+        for line in (folder / "seconds").read_text().splitlines():
+            name, seconds = line.split("\t")
+            db.execute("INSERT INTO test VALUES (?1, ?2) ON CONFLICT DO "
+                       "UPDATE SET seconds = seconds + ?2",
+                       (name, float(seconds)))
+        for (name,) in db.execute("SELECT name FROM test").fetchall():
+            top = pathlib.Path(str(folder / name) + str(build))
+            for file in top.rglob("*.gcda"):
+                data = file.read_bytes()
+                if counted(data):
+                    db.execute("INSERT INTO counters VALUES (?, ?, ?)",
+                               (str(file.relative_to(top))[:-5] + ".o", name,
+                                zlib.compress(data, 1)))
+        db.executescript("CREATE INDEX counted ON counters (object);"
+                         "CREATE INDEX nevers ON never (object);")
+        db.commit()
+        db.close()
+        new.replace(path)
+        return cls(path, build, source)
+
+    def tests(self):
+        """{test: seconds}"""
+        return dict(self.db.execute("SELECT name, seconds FROM test"))
+
+    def reaching(self, unit_object, line):
+        """The tests that run a line, or None if none of them has counters of
+        the object: a program that is shut in leaves none."""
+        if not self.db.execute("SELECT 1 FROM seen WHERE object = ?",
+                               (unit_object,)).fetchone():
+            self.look(unit_object)
+        rows = self.db.execute("SELECT test, lines FROM never "
+                               "WHERE object = ?", (unit_object,)).fetchall()
+        if not rows:
+            return None
+        return [test for test, lines in rows
+                if reach.runs(int(lines, 16), line)]
+
+    def look(self, unit_object):
+        """Asks gcov for the lines of an object that each test did not run."""
+        rows = self.db.execute("SELECT test, data FROM counters "
+                               "WHERE object = ?", (unit_object,)).fetchall()
+        text = unit_object[:-2] + ".c"
+        labelled = reach.labels((self.source / text).read_text())
+        notes = self.build / (unit_object[:-2] + ".gcno")
+        for at in range(0, len(rows), AT_ONCE):
+            some = rows[at:at + AT_ONCE]
+            with tempfile.TemporaryDirectory(prefix="counting-",
+                                             dir=self.path.parent) as folder:
+                self.look_at(unit_object, some, notes, labelled,
+                             pathlib.Path(folder))
+        self.db.execute("INSERT INTO seen VALUES (?)", (unit_object,))
+        self.db.commit()
+
+    def look_at(self, unit_object, rows, notes, labelled, folder):
+        for number, (_, data) in enumerate(rows):
+            (folder / f"{number}.gcda").write_bytes(zlib.decompress(data))
+            (folder / f"{number}.gcno").symlink_to(notes)
+        for said in reach.gcov([f"{folder}/{n}.gcda"
+                                for n in range(len(rows))], self.build):
+            number = int(pathlib.Path(said["data_file"]).stem)
+            for told in said["files"]:
+                if told["file"].endswith(unit_object[:-2] + ".c"):
+                    self.db.execute(
+                        "INSERT INTO never VALUES (?, ?, ?)",
+                        (unit_object, rows[number][0],
+                         f"{reach.never_in(told, labelled):x}"))
