@@ -8,12 +8,14 @@
 
 #include "relay/base/mem.h"
 
-enum history_statement { H_LINE };
+enum history_statement { H_LINE, H_DECISION };
 
 static const char *const sql[] = {
 	/* The line itself, or the one that comes behind its number. */
 	[H_LINE] = "SELECT " CHAIN_COLUMNS " FROM main.change "
 	    "WHERE change >= ?1 ORDER BY change LIMIT 1",
+	[H_DECISION] = "SELECT " CHAIN_DECISION_COLUMNS " FROM main.decision "
+	    "WHERE decision = ?1",
 };
 
 struct history_view {
@@ -61,6 +63,33 @@ static enum history_fit fit(sqlite3_stmt *st, uint64_t change,
 	chain_line(st, hash);
 	chain_text(hash, text);
 	return strcmp(text, head) == 0 ? HISTORY_SAME : HISTORY_OTHER;
+}
+
+static enum history_fit decision_fit(sqlite3_stmt *st, const char *head)
+{
+	unsigned char hash[CHAIN_BYTES];
+	char text[CHAIN_TEXT];
+
+	chain_decision(st, hash);
+	chain_text(hash, text);
+	return strcmp(text, head) == 0 ? HISTORY_SAME : HISTORY_OTHER;
+}
+
+int history_compare_decision(struct history_view *h, uint64_t decision,
+    const char *head, enum history_fit *fit_out, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&h->db, H_DECISION, err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)decision);
+	rc = sqlite3_step(st);
+	*fit_out = rc == SQLITE_ROW ? decision_fit(st, head) : HISTORY_GONE;
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		db_error(&h->db, err);
+	sqlite3_reset(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
 }
 
 int history_compare(struct history_view *h, uint64_t change, const char *head,

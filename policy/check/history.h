@@ -25,8 +25,10 @@ enum history_fit {
 	HISTORY_GIVEN_UP, /* `table accept` passed its number over */
 	HISTORY_GONE,	  /* the table has no such line */
 };
-/* How a change whose line had the hash `head`, in hexadecimal digits, fits the
- * line of that number. -1: it cannot be read. */
+/* How a change, or a decision, whose hash was `head`, in hexadecimal digits,
+ * fits what has that number. -1: it cannot be read. */
+int history_compare_decision(struct history_view *h, uint64_t decision,
+    const char *head, enum history_fit *fit_out, struct error *err) PH_CHECK;
 int history_compare(struct history_view *h, uint64_t change, const char *head,
     enum history_fit *fit_out, struct error *err) PH_CHECK;
 

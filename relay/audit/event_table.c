@@ -66,6 +66,9 @@ const struct event_row event_table[EVENTS] = {
 	[EVENT_CHANGE] = { "change", "change who host command note recipients undid "
 	    "wave head",
 		"The cutover table was changed" },
+	[EVENT_DECISION] = { "decision",
+	    "decision who host command about detail note head",
+		"An administrator decided something that changes no row" },
 	[EVENT_BODY] = { "body", "id who command",
 		"An administrator read or exported the body of a message" },
 	[EVENT_IMPORTED] = { "imported", "id who",

@@ -14,6 +14,7 @@
 #include "relay/audit/note_post.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/cutover/decision_notes.h"
 #include "relay/cutover/table_file.h"
 #include "relay/delivery/ask_cache.h"
 #include "relay/post/call.h"
@@ -38,6 +39,7 @@ struct table_follow {
 	char after[ADDR_MAX * 2]; /* … the keys up to here; "": all */
 	uint64_t noted; /* changes up to it are in the audit trail */
 	struct table_file file;
+	struct decision_notes decisions;
 	bool said; /* the table's trouble was logged */
 };
 
@@ -275,6 +277,7 @@ static void look(struct table_follow *f)
 		trouble(f, &err);
 		return;
 	}
+	decision_notes_look(&f->decisions);
 	f->version = version;
 	if (f->said)
 		log_info("table.back", kv_int("change",
@@ -361,6 +364,7 @@ struct table_follow *table_follow_new(struct shared *sh,
 	f->snapshot = snapshot_ref(snapshot);
 	mailbox_init(&f->box);
 	f->file.path = sh->table_path;
+	f->decisions.shared = sh;
 	now = open_table(f, err);
 	if (now < 0) {
 		table_follow_free(f);

@@ -201,3 +201,31 @@ def test_a_table_that_cannot_be_read_is_said(past):
     assert (done.returncode, last["history"]) == (1, "unread")
     assert "the history of the table was not looked at" in done.stderr
     past.table.unlink()
+
+
+@pytest.mark.parametrize("sql, said", [
+    ("UPDATE decision SET note = 'another' WHERE decision = 3",
+     "decision 3 is not as it was recorded"),
+    ("DELETE FROM decision WHERE decision = 3", "decision 3, recorded"),
+])
+def test_a_decision_that_no_change_follows_is_covered(gw, sql, said):
+    gw.cli("route", "set", "legacy", ANN)
+    gw.cli("wave", "create", "w1", "--where", "route = legacy", "--note", "why")
+    gw.cli("wave", "exclude", "--where", "vip", "--note", "not now")
+    told = gw.wait_event("decision", decision=2)
+    assert (told["command"], told["about"], told["note"]) == \
+        ("wave exclude", "vip", "not now")
+    assert gw.wait_event("decision", decision=1)["about"] == "w1"
+    gw.restart()
+    gw.cli("wave", "include", "1")
+    gw.wait_event("decision", decision=3)
+    assert [e["decision"] for e in gw.events(event="decision")] == [1, 2, 3]
+    gw.verify()
+    gw.table = gw.folder / "cutover.db"
+    assert gw.stop() == 0
+    done, last = verified(gw)
+    assert (done.returncode, last["history"]) == (0, "whole"), done.stderr
+    spoil(gw, sql)
+    done, last = verified(gw)
+    assert (done.returncode, last["history"]) == (1, "altered")
+    assert said in done.stderr

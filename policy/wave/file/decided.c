@@ -48,10 +48,29 @@ int decided_start(struct wave_file *f, const char *wave,
 	return rc;
 }
 
+int decided_newest(struct wave_file *f, uint64_t *number_out,
+    struct error *err)
+{
+	int rc = wave_absent(f, err);
+	sqlite3_stmt *st;
+
+	*number_out = 0;
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	st = wave_stmt(f, WS_DECIDED_NEWEST, err);
+	if (st == NULL || wave_step(f, st, err) < 0)
+		return -1;
+	*number_out = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return 0;
+}
+
 int decided_each(struct wave_file *f, const struct decided_page *page,
     struct error *err)
 {
 	int rc = wave_absent(f, err);
+	unsigned char hash[CHAIN_BYTES];
+	char head[CHAIN_TEXT];
 	sqlite3_stmt *st;
 
 	if (rc != 0)
@@ -73,8 +92,11 @@ int decided_each(struct wave_file *f, const struct decided_page *page,
 		    .about = db_str(st, 5),
 		    .detail = db_str(st, 6),
 		    .note = db_str(st, 7),
+		    .head = head,
 		};
 
+		chain_decision(st, hash);
+		chain_text(hash, head);
 		page->fn(page->arg, &d);
 	}
 	return rc;

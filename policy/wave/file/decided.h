@@ -14,6 +14,7 @@ struct decided {
 	const char *who, *host, *command, *note;
 	const char *about;  /* a wave's name, a rule, an address … */
 	const char *detail; /* what was decided: "to cloud, slice 500" */
+	const char *head;   /* hash of its row (change_chain.h); when read */
 };
 /* Inside a write transaction, whose hash chain it goes on with. */
 int decided_add(struct wave_file *f, const struct decided *d,
@@ -26,6 +27,9 @@ struct decided_start {
 };
 int decided_start(struct wave_file *f, const char *wave,
     struct decided_start *out, struct error *err) PH_CHECK;
+/* The number of the newest; 0: there is none. */
+int decided_newest(struct wave_file *f, uint64_t *number_out,
+    struct error *err) PH_CHECK;
 /* Oldest first, above `after`; `about` NULL: all. */
 struct decided_page {
 	const char *about;

@@ -4,6 +4,7 @@
  * the loops. The states of members are numbers of enum member_state: 0
  * pending, 1 done, 2 failed, 3 excluded, 4 skipped, 5 held, 6 flipped.
  */
+#include "policy/change_chain.h"
 #include "policy/wave/file/wave_file_int.h"
 
 _Static_assert(MEMBER_PENDING == 0 && MEMBER_DONE == 1 &&
@@ -131,12 +132,11 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 
 	[WS_DECIDE] = "INSERT INTO decision(time, who, host, command, about, "
 	    "detail, note, previous) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	[WS_DECIDED] = "SELECT decision, time, who, host, command, about, "
-	    "detail, note FROM decision WHERE decision > ?1 "
-	    "ORDER BY decision",
-	[WS_DECIDED_ABOUT] = "SELECT decision, time, who, host, command, "
-	    "about, detail, note FROM decision WHERE decision > ?1 "
-	    "AND about = ?2 ORDER BY decision",
+	[WS_DECIDED] = "SELECT " CHAIN_DECISION_COLUMNS " FROM decision "
+	    "WHERE decision > ?1 ORDER BY decision",
+	[WS_DECIDED_NEWEST] = "SELECT coalesce(max(decision), 0) FROM decision",
+	[WS_DECIDED_ABOUT] = "SELECT " CHAIN_DECISION_COLUMNS " FROM decision "
+	    "WHERE decision > ?1 AND about = ?2 ORDER BY decision",
 
 	[WS_STARTED] = "SELECT who, host FROM decision WHERE about = ?1 AND "
 	    "command IN ('wave start', 'wave schedule', 'wave plan', "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Reads the recorded changes of the cutover table from the hour files.
+ * Reads the recorded changes of the cutover table, and decisions, from the hour
+ * files.
  */
 #include "relay/audit/verify/recorded.h"
 
@@ -20,7 +21,8 @@ static void on_note(void *arg, int64_t time_us, struct slice event,
 {
 	struct recorded *r = arg;
 
-	if (slice_eq(event, slice_str(event_table[EVENT_CHANGE].name)))
+	if (slice_eq(event, slice_str(event_table[EVENT_CHANGE].name)) ||
+	    slice_eq(event, slice_str(event_table[EVENT_DECISION].name)))
 		r->fn(r->arg, time_us, fields);
 }
 
@@ -41,7 +43,7 @@ static int read_file(const char *dir, int64_t hour, struct recorded *r,
 	return rc;
 }
 
-int recorded_changes(const char *dir,
+int recorded_history(const char *dir,
     void (*fn)(void *arg, int64_t time_us, struct slice fields), void *arg,
     struct error *err)
 {

@@ -2,7 +2,7 @@
  *
  * Events in words: who sent, where each copy went, what the other side said.
  */
-#include "relay/cli/audit/event_words.h"
+#include "relay/cli/audit/event_words_int.h"
 
 #include <inttypes.h>
 
@@ -10,7 +10,7 @@
 #include "relay/cli/common/json_get.h"
 #include "relay/cli/common/why_waits.h"
 
-static void add(struct strbuf *out, const char *s)
+void words_add(struct strbuf *out, const char *s)
 {
 	utf8_show(slice_str(s), out);
 }
@@ -18,10 +18,10 @@ static void add(struct strbuf *out, const char *s)
 /* "bob@example.org", and "<>" for the null sender. */
 static void add_sender(struct strbuf *out, const char *from)
 {
-	add(out, from[0] == '\0' ? "<>" : from);
+	words_add(out, from[0] == '\0' ? "<>" : from);
 }
 
-static void add_plural(struct strbuf *out, int64_t n, const char *what)
+void words_plural(struct strbuf *out, int64_t n, const char *what)
 {
 	strbuf_addf(out, "%" PRId64 " %s%s", n, what, n == 1 ? "" : "s");
 }
@@ -30,9 +30,9 @@ static void add_client(struct strbuf *out, const json_t *e)
 {
 	const char *name = json_text(e, "name");
 
-	add(out, name[0] != '\0' ? name : json_text(e, "helo"));
+	words_add(out, name[0] != '\0' ? name : json_text(e, "helo"));
 	strbuf_adds(out, " [");
-	add(out, json_text(e, "client"));
+	words_add(out, json_text(e, "client"));
 	strbuf_addc(out, ']');
 }
 
@@ -42,10 +42,10 @@ static void add_spf(struct strbuf *out, const json_t *e)
 	if (json_text(e, "spf")[0] == '\0')
 		return;
 	strbuf_adds(out, " (SPF ");
-	add(out, json_text(e, "spf"));
+	words_add(out, json_text(e, "spf"));
 	if (json_text(e, "spf_by")[0] != '\0') {
 		strbuf_adds(out, " by ");
-		add(out, json_text(e, "spf_by"));
+		words_add(out, json_text(e, "spf_by"));
 	}
 	strbuf_addc(out, ')');
 }
@@ -58,7 +58,7 @@ static void say_accepted(const json_t *e, struct strbuf *out)
 		strbuf_adds(out, "accepted from ");
 		add_client(out, e);
 		strbuf_adds(out, " at ");
-		add(out, json_text(e, "listen"));
+		words_add(out, json_text(e, "listen"));
 		if (json_text(e, "tls")[0] != '\0')
 			strbuf_adds(out, " over TLS");
 	}
@@ -66,12 +66,12 @@ static void say_accepted(const json_t *e, struct strbuf *out)
 	add_sender(out, json_text(e, "from"));
 	add_spf(out, e);
 	strbuf_adds(out, ", ");
-	add_plural(out, json_number(e, "recipients"), "recipient");
+	words_plural(out, json_number(e, "recipients"), "recipient");
 	strbuf_adds(out, ", ");
-	add_plural(out, json_number(e, "size"), "byte");
+	words_plural(out, json_number(e, "size"), "byte");
 	if (json_number(e, "stripped") > 0) {
 		strbuf_adds(out, ", without ");
-		add_plural(out, json_number(e, "stripped"), "forged result");
+		words_plural(out, json_number(e, "stripped"), "forged result");
 	}
 }
 
@@ -81,22 +81,22 @@ static void add_who(struct strbuf *out, const json_t *e)
 		const char *key, *word;
 	} parts[] = {{"stage", " at "}, {"from", " from "}, {"to", " for "}};
 
-	add(out, json_text(e, "client"));
+	words_add(out, json_text(e, "client"));
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		if (json_text(e, parts[i].key)[0] == '\0')
 			continue;
 		strbuf_adds(out, parts[i].word);
-		add(out, json_text(e, parts[i].key));
+		words_add(out, json_text(e, parts[i].key));
 	}
 }
 
 /* Why, what the client said, and how often. */
 static void add_reason(struct strbuf *out, const json_t *e)
 {
-	add(out, json_text(e, "reason"));
+	words_add(out, json_text(e, "reason"));
 	if (json_text(e, "said")[0] != '\0') {
 		strbuf_adds(out, "; it said \"");
-		add(out, json_text(e, "said"));
+		words_add(out, json_text(e, "said"));
 		strbuf_addc(out, '"');
 	}
 	if (json_number(e, "count") > 1)
@@ -109,7 +109,7 @@ static void say_refused(const json_t *e, struct strbuf *out)
 	strbuf_adds(out, "refused ");
 	add_who(out, e);
 	strbuf_addf(out, ": %" PRId64 " ", json_number(e, "code"));
-	add(out, json_text(e, "enhanced"));
+	words_add(out, json_text(e, "enhanced"));
 	strbuf_addc(out, ' ');
 	add_reason(out, e);
 }
@@ -122,7 +122,7 @@ static void say_aborted(const json_t *e, struct strbuf *out)
 	add_reason(out, e);
 	if (json_number(e, "bytes") > 0) {
 		strbuf_adds(out, ", after ");
-		add_plural(out, json_number(e, "bytes"), "byte");
+		words_plural(out, json_number(e, "bytes"), "byte");
 	}
 }
 
@@ -138,9 +138,9 @@ static void say_repaired(const json_t *e, struct strbuf *out)
 /* "Ann@example.com -> cloud (primary): " */
 static void add_delivery(struct strbuf *out, const json_t *e)
 {
-	add(out, json_text(e, "to"));
+	words_add(out, json_text(e, "to"));
 	strbuf_adds(out, " -> ");
-	add(out, json_text(e, "leg"));
+	words_add(out, json_text(e, "leg"));
 	strbuf_addf(out, " (%s): ", json_text(e, "role"));
 }
 
@@ -152,16 +152,16 @@ static void add_reply(struct strbuf *out, const json_t *e)
 
 	if (json_text(e, "relay")[0] != '\0') {
 		strbuf_adds(out, ", ");
-		add(out, json_text(e, "relay"));
+		words_add(out, json_text(e, "relay"));
 	}
 	strbuf_adds(out, code != 0 ? " said \"" : ": ");
 	if (code != 0)
 		strbuf_addf(out, "%" PRId64 " ", code);
 	if (enh[0] != '\0' && !slice_starts(slice_str(reply), slice_str(enh))) {
-		add(out, enh);
+		words_add(out, enh);
 		strbuf_addc(out, ' ');
 	}
-	add(out, reply);
+	words_add(out, reply);
 	strbuf_adds(out, code != 0 ? "\"" : "");
 }
 
@@ -177,11 +177,11 @@ static void add_attempt(struct strbuf *out, const json_t *e)
 	    ms % 1000 / 100);
 	if (json_text(e, "address")[0] != '\0') {
 		strbuf_adds(out, ", as ");
-		add(out, json_text(e, "address"));
+		words_add(out, json_text(e, "address"));
 	}
 	if (json_text(e, "tls_failed")[0] != '\0') {
 		strbuf_adds(out, ", in the clear since TLS failed: ");
-		add(out, json_text(e, "tls_failed"));
+		words_add(out, json_text(e, "tls_failed"));
 	}
 	if (uncertain[0] != '\0')
 		strbuf_adds(out, ", may arrive twice");
@@ -202,10 +202,10 @@ static void add_why(struct strbuf *out, const json_t *e)
 static void add_by(struct strbuf *out, const json_t *e)
 {
 	strbuf_adds(out, " by ");
-	add(out, json_text(e, "by"));
+	words_add(out, json_text(e, "by"));
 	if (json_text(e, "reason")[0] != '\0') {
 		strbuf_adds(out, " (");
-		add(out, json_text(e, "reason"));
+		words_add(out, json_text(e, "reason"));
 		strbuf_addc(out, ')');
 	}
 }
@@ -227,21 +227,22 @@ static const char *news(const char *action)
 /* Of a bounce that a return address of ours took. */
 static void say_returned(const json_t *e, struct strbuf *out)
 {
+	const char *action = json_text(e, "action");
+
 	strbuf_adds(out, "its copy to ");
-	add(out, json_text(e, "leg"));
+	words_add(out, json_text(e, "leg"));
 	strbuf_adds(out, " was answered: ");
-	add(out, json_text(e, "action")[0] != '\0' ? json_text(e, "action")
-						: "a message");
+	words_add(out, action[0] != '\0' ? action : "a message");
 	if (json_text(e, "status")[0] != '\0') {
 		strbuf_addc(out, ' ');
-		add(out, json_text(e, "status"));
+		words_add(out, json_text(e, "status"));
 	}
 	if (json_text(e, "to")[0] != '\0') {
 		strbuf_adds(out, " for ");
-		add(out, json_text(e, "to"));
+		words_add(out, json_text(e, "to"));
 	}
 	strbuf_adds(out, ", by message ");
-	add(out, json_text(e, "id"));
+	words_add(out, json_text(e, "id"));
 }
 
 static void say_dsn(const json_t *e, struct strbuf *out)
@@ -249,106 +250,34 @@ static void say_dsn(const json_t *e, struct strbuf *out)
 	strbuf_adds(out, "told ");
 	add_sender(out, json_text(e, "sender"));
 	strbuf_adds(out, " that mail for ");
-	add(out, json_text(e, "to"));
+	words_add(out, json_text(e, "to"));
 	strbuf_adds(out, news(json_text(e, "action")));
 	strbuf_adds(out, ", by message ");
-	add(out, json_text(e, "id"));
+	words_add(out, json_text(e, "id"));
 }
 
 static void say_body(const json_t *e, struct strbuf *out)
 {
-	add(out, json_text(e, "who"));
+	words_add(out, json_text(e, "who"));
 	strbuf_adds(out, " read the message with ");
-	add(out, json_text(e, "command"));
+	words_add(out, json_text(e, "command"));
 }
 
 static void say_imported(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "carried here from another Posthouse by ");
-	add(out, json_text(e, "who"));
-}
-
-static void say_change(const json_t *e, struct strbuf *out)
-{
-	strbuf_addf(out, "change %" PRId64 " by ", json_number(e, "change"));
-	add(out, json_text(e, "who"));
-	if (json_text(e, "command")[0] != '\0') {
-		strbuf_adds(out, " (");
-		add(out, json_text(e, "command"));
-		strbuf_addc(out, ')');
-	}
-	strbuf_adds(out, ", ");
-	add_plural(out, json_number(e, "recipients"), "recipient");
-	if (json_text(e, "note")[0] != '\0') {
-		strbuf_adds(out, ": ");
-		add(out, json_text(e, "note"));
-	}
+	words_add(out, json_text(e, "who"));
 }
 
 static void say_leg(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "leg ");
-	add(out, json_text(e, "leg"));
+	words_add(out, json_text(e, "leg"));
 	strbuf_addc(out, ' ');
-	add(out, json_text(e, "state"));
+	words_add(out, json_text(e, "state"));
 	if (json_text(e, "reason")[0] != '\0') {
 		strbuf_adds(out, ": ");
-		add(out, json_text(e, "reason"));
-	}
-}
-
-static void say_wave(const json_t *e, struct strbuf *out)
-{
-	strbuf_adds(out, "wave ");
-	add(out, json_text(e, "name"));
-	strbuf_adds(out, " is ");
-	add(out, json_text(e, "state"));
-	if (json_number(e, "slice") > 0)
-		strbuf_addf(out, ", slice %" PRId64 " of ",
-		    json_number(e, "slice"));
-	if (json_number(e, "slice") > 0)
-		add_plural(out, json_number(e, "members"), "member");
-	if (json_text(e, "reason")[0] != '\0') {
-		strbuf_adds(out, ": ");
-		add(out, json_text(e, "reason"));
-	}
-}
-
-/* "ann@corp.example at legacy: watermark reached, last delivery …" */
-static void say_watermark(const json_t *e, struct strbuf *out)
-{
-	add(out, json_text(e, "to"));
-	strbuf_adds(out, " at ");
-	add(out, json_text(e, "leg"));
-	strbuf_adds(out, ": watermark ");
-	add(out, json_text(e, "state"));
-	if (json_text(e, "last")[0] != '\0') {
-		strbuf_adds(out, ", last delivery ");
-		add(out, json_text(e, "last"));
-		strbuf_addc(out, ' ');
-		add(out, json_text(e, "message"));
-	} else {
-		strbuf_adds(out, ", no delivery on record since ");
-		add(out, json_text(e, "since"));
-	}
-}
-
-static void say_replay(const json_t *e, struct strbuf *out)
-{
-	strbuf_addf(out, "replay %" PRId64 " from ",
-	    json_number(e, "number"));
-	add(out, json_text(e, "from_leg"));
-	strbuf_adds(out, " to ");
-	add(out, json_text(e, "to_leg"));
-	strbuf_adds(out, " is ");
-	add(out, json_text(e, "state"));
-	if (json_number(e, "made") > 0) {
-		strbuf_adds(out, ", made ");
-		add_plural(out, json_number(e, "made"), "delivery");
-	}
-	if (json_text(e, "reason")[0] != '\0') {
-		strbuf_adds(out, ": ");
-		add(out, json_text(e, "reason"));
+		words_add(out, json_text(e, "reason"));
 	}
 }
 
@@ -359,9 +288,9 @@ static void say_egress(const json_t *e, struct strbuf *out)
 
 	strbuf_adds(out, leg[0] != '\0' ? "goes to " :
 	    egress[0] != '\0' ? "goes out by " : "waits for a way out");
-	add(out, leg[0] != '\0' ? leg : egress);
+	words_add(out, leg[0] != '\0' ? leg : egress);
 	strbuf_adds(out, " (");
-	add(out, json_text(e, "reason"));
+	words_add(out, json_text(e, "reason"));
 	strbuf_addc(out, ')');
 	if (json_text(e, "rewritten")[0] != '\0') {
 		strbuf_adds(out, " as ");
@@ -372,11 +301,11 @@ static void say_egress(const json_t *e, struct strbuf *out)
 static void say_alarm(const json_t *e, struct strbuf *out)
 {
 	strbuf_adds(out, "alarm ");
-	add(out, json_text(e, "kind"));
+	words_add(out, json_text(e, "kind"));
 	strbuf_adds(out, " about ");
-	add(out, json_text(e, "about"));
+	words_add(out, json_text(e, "about"));
 	strbuf_adds(out, ": ");
-	add(out, json_text(e, "text"));
+	words_add(out, json_text(e, "text"));
 }
 
 static void say_gap(const json_t *e, struct strbuf *out)
@@ -387,11 +316,12 @@ static void say_gap(const json_t *e, struct strbuf *out)
 
 	strbuf_adds(out, "the audit trail has a gap: ");
 	if (records > 0)
-		add_plural(out, records, "record");
+		words_plural(out, records, "record");
 	else if (generations > 0)
-		add_plural(out, generations, "journal segment");
+		words_plural(out, generations, "journal segment");
 	else
-		add_plural(out, json_number(e, "bytes"), "byte of the journal");
+		words_plural(out, json_number(e, "bytes"),
+		    "byte of the journal");
 	if (json_object_get(e, "offset") == NULL) {
 		strbuf_adds(out, " could not be kept for it");
 		return;
@@ -407,19 +337,19 @@ static void say_fields(const json_t *e, struct strbuf *out)
 	const char *key;
 	json_t *v;
 
-	add(out, json_text(e, "event"));
+	words_add(out, json_text(e, "event"));
 	json_object_foreach((json_t *)e, key, v) {
 		if (strcmp(key, "time") == 0 || strcmp(key, "node") == 0 ||
 		    strcmp(key, "event") == 0 || strcmp(key, "id") == 0)
 			continue;
 		strbuf_addc(out, ' ');
-		add(out, key);
+		words_add(out, key);
 		strbuf_addc(out, '=');
 		if (json_is_integer(v))
 			strbuf_addf(out, "%" JSON_INTEGER_FORMAT,
 			    json_integer_value(v));
 		else if (json_is_string(v))
-			add(out, json_string_value(v));
+			words_add(out, json_string_value(v));
 	}
 }
 
@@ -450,12 +380,13 @@ static const struct {
 	{ "returned",   NULL,              say_returned },
 	{ "body",       NULL,              say_body     },
 	{ "imported",   NULL,              say_imported },
-	{ "change",     NULL,              say_change   },
+	{ "change",     NULL,              words_change   },
+	{ "decision",   NULL,              words_decision },
 	{ "egress",     NULL,              say_egress   },
 	{ "rewritten",  NULL,              say_egress   },
-	{ "wave",       NULL,              say_wave     },
-	{ "watermark",  NULL,              say_watermark },
-	{ "replay",     NULL,              say_replay   },
+	{ "wave",       NULL,              words_wave     },
+	{ "watermark",  NULL,              words_watermark },
+	{ "replay",     NULL,              words_replay   },
 	{ "leg",        NULL,              say_leg      },
 	{ "alarm",      NULL,              say_alarm    },
 	{ "audit.gap",  NULL,              say_gap      },

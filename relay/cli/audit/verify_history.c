@@ -22,7 +22,7 @@ struct comparing {
 
 /* The first one is named; those behind it differ too, as each line holds the
  * hash of the one before. */
-static void tell_other(struct comparing *c, uint64_t change,
+static void tell_other(struct comparing *c, const char *what, uint64_t number,
     enum history_fit fit, int64_t time_us)
 {
 	char when[CLOCK_RFC3339_MAX];
@@ -31,28 +31,36 @@ static void tell_other(struct comparing *c, uint64_t change,
 	if (c->v->others++ > 0)
 		return;
 	if (fit == HISTORY_GONE)
-		cli_fail(c->v->c, "change %" PRIu64 ", recorded %s, is not in "
-		    "the table: it was taken out, or an older table was put "
-		    "there", change, when);
+		cli_fail(c->v->c, "%s %" PRIu64 ", recorded %s, is not in the "
+		    "table: it was taken out, or an older table was put "
+		    "there", what, number, when);
 	else
-		cli_fail(c->v->c, "change %" PRIu64 " is not as it was "
-		    "recorded %s: it, or one before it, was written anew",
-		    change, when);
+		cli_fail(c->v->c, "%s %" PRIu64 " is not as it was recorded "
+		    "%s: it, or one before it, was written anew", what,
+		    number, when);
 }
 
 static void compare(struct comparing *c, json_t *fields, int64_t time_us)
 {
 	const char *head = json_text(fields, "head");
-	uint64_t change = (uint64_t)json_number(fields, "change");
+	bool decided = json_object_get(fields, "decision") != NULL;
+	const char *what = decided ? "decision" : "change";
+	uint64_t number = (uint64_t)json_number(fields, what);
 	enum history_fit fit;
+	int rc;
 
 	/* Earlier versions recorded none. */
-	if (head[0] == '\0' || c->err.text[0] != '\0' ||
-	    history_compare(c->history, change, head, &fit, &c->err) < 0)
+	if (head[0] == '\0' || c->err.text[0] != '\0')
 		return;
-	c->v->recorded++;
+	rc = decided ? history_compare_decision(c->history, number, head,
+			   &fit, &c->err)
+		     : history_compare(c->history, number, head, &fit,
+			   &c->err);
+	if (rc < 0)
+		return;
+	c->v->recorded += !decided;
 	if (fit == HISTORY_OTHER || fit == HISTORY_GONE)
-		tell_other(c, change, fit, time_us);
+		tell_other(c, what, number, fit, time_us);
 }
 
 static void on_recorded(void *arg, int64_t time_us, struct slice fields)
@@ -102,7 +110,7 @@ static int with_history(struct verifying *v, struct history_view *h)
 	if (rc == 0)
 		tell_fault(v, &state);
 	if (rc == 0)
-		rc = recorded_changes(v->conf->audit.path, on_recorded, &c,
+		rc = recorded_history(v->conf->audit.path, on_recorded, &c,
 		    &err);
 	if (rc < 0 || c.err.text[0] != '\0')
 		return unread(v, rc < 0 ? &err : &c.err);
