@@ -22,7 +22,7 @@ enum { READ_WAIT_MS = 2000 };
 #define NEWEST " AND last >= ?1 ORDER BY last DESC"
 
 enum straggler_select { SELECT_DELIVERED, SELECT_REFUSED, SELECT_WANTING,
-	SELECT_DAYS, SELECTS };
+	SELECT_DAYS, SELECT_HAS, SELECTS };
 
 static const char *const sql[SELECTS] = {
 	[SELECT_DELIVERED] = COLUMNS "delivered > 0" NEWEST,
@@ -31,6 +31,8 @@ static const char *const sql[SELECTS] = {
 	    " ORDER BY wants_at DESC",
 	[SELECT_DAYS] = "SELECT day, messages, recipients, refused FROM"
 	    " straggler_day WHERE straggler = ?1 AND day >= ?2 ORDER BY day",
+	[SELECT_HAS] = "SELECT 1 FROM straggler WHERE client = ?1 AND"
+	    " last > 0",
 };
 
 struct straggler_reader {
@@ -223,4 +225,18 @@ int straggler_reader_days(struct straggler_reader *r, int64_t id, int64_t day,
 		n = error_set(err, "ledger.db: %s", sqlite3_errmsg(r->db));
 	sqlite3_reset(s);
 	return n;
+}
+
+int straggler_reader_has(struct straggler_reader *r, const char *client,
+    struct error *err)
+{
+	sqlite3_stmt *s = r->stmt[SELECT_HAS];
+	int rc;
+
+	sqlite3_bind_text(s, 1, client, -1, SQLITE_STATIC);
+	rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		error_set(err, "ledger.db: %s", sqlite3_errmsg(r->db));
+	sqlite3_reset(s);
+	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
 }

@@ -46,6 +46,10 @@ struct straggler_look {
 int straggler_reader_each(struct straggler_reader *r,
     const struct straggler_look *look, struct error *err) PH_CHECK;
 
+/* Was that client seen, at any listener? 1, 0, or -1 with `err`. */
+int straggler_reader_has(struct straggler_reader *r, const char *client,
+    struct error *err) PH_CHECK;
+
 /* Its days from `day` on (UTC, since 1970), oldest first. How many there are;
  * -1 with `err`. */
 int straggler_reader_days(struct straggler_reader *r, int64_t id, int64_t day,

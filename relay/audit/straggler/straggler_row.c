@@ -132,6 +132,9 @@ static void merge_times(struct straggler_row *r,
 {
 	if (more->last_us == 0)
 		return;
+	/* Logs of an older time may come later. */
+	if (r->last_us != 0)
+		widen_gap(r, r->first_us - more->last_us);
 	straggler_row_seen(r, more->first_us);
 	widen_gap(r, more->gap_us);
 	if (more->last_us > r->last_us)
