@@ -116,6 +116,9 @@ struct conf_leg {
 	char *tls_ca;	      /* "" : the system's */
 	char *certificate, *key; /* client certificate, "" : none */
 	char *source;	      /* source address, "" : any */
+	char *probe_source;   /* of preflight, shadow, compare; "" : source */
+	int ask_connections;  /* that these have at most */
+	int ask_rate;	      /* recipients a second; 0: the profile's */
 	char *helo;	      /* "" : conf.hostname */
 	int connections;      /* most at once */
 	int max_recipients;   /* a transaction */

@@ -176,6 +176,8 @@ static const struct conf_param top_keys[] = {
 	    .max = DAY_MS },
 	{ .name = "mailbox_hour", .type = &T_INT, .offset = TOP(mailbox_hour),
 	    .max = 1000000 },
+	{ .name = "ask_rate", .type = &T_INT, .offset = TOP(ask_rate),
+	    .max = 1000 },
 	{ .name = "one_domain", .type = &T_BOOL, .offset = TOP(one_domain) },
 	{ .name = "no_dead_hosts", .type = &T_BOOL,
 	    .offset = TOP(no_dead_hosts) },

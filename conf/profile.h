@@ -52,6 +52,7 @@ struct conf_profile {
 	int max_recipients, max_messages;
 	int64_t max_age_ms;
 	int mailbox_hour; /* messages that a mailbox takes; 0: not known */
+	int ask_rate; /* recipients it may be asked about a second */
 	bool one_domain;  /* recipients of one domain a transaction */
 	bool no_dead_hosts; /* a reset of one host says nothing of it */
 	bool ignores_notify; /* NOTIFY=NEVER is not known to be honoured */

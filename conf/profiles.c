@@ -90,6 +90,8 @@ static void add_generic(struct loader *l, struct conf_profile *p)
 		p->max_messages = g->max_messages;
 	if (p->max_age_ms == 0)
 		p->max_age_ms = g->max_age_ms;
+	if (p->ask_rate == 0)
+		p->ask_rate = g->ask_rate;
 }
 
 /* 1: there is none of that name. */
@@ -130,6 +132,8 @@ static void set_limits(struct conf_leg *leg)
 		leg->max_messages = p->max_messages;
 	if (leg->max_age_ms == 0)
 		leg->max_age_ms = p->max_age_ms;
+	if (leg->ask_rate == 0)
+		leg->ask_rate = p->ask_rate;
 }
 
 /* Every tenant of the platform has these addresses: mail from them need not be

@@ -10,6 +10,7 @@
 
 date = "2026-11-01"
 max_recipients = 100
+ask_rate = 20               # recipients a second in a preflight
 max_messages = 1000
 max_age = "15m"
 

@@ -3,6 +3,7 @@
 
 date = "2026-11-01"
 one_domain = true           # recipients of one domain a transaction
+ask_rate = 2                # of a preflight: it blocks addresses that ask too much
 mailbox_hour = 3600         # 4.2.1 beyond; a replay uses half
 networks = {
     "35.190.247.0/24", "64.233.160.0/19", "66.102.0.0/20", "66.249.80.0/20",

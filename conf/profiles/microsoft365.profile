@@ -6,6 +6,7 @@ note = "Posthouse must not stand between an Exchange server and its tenant in a 
 max_recipients = 200
 max_messages = 200          # a connection is cut at 20 minutes
 max_age = "15m"
+ask_rate = 2                # of a preflight: it blocks addresses that ask too much
 mailbox_hour = 3600         # 5.2.121 beyond; a replay uses half
 no_dead_hosts = true        # a few addresses answer for all tenants
 ignores_notify = true       # NOTIFY=NEVER is not known to be honoured

@@ -124,6 +124,8 @@ const struct alarm_row alarm_table[ALARMS] = {
 	[ALARM_HOLD] = { "hold", "A wave holds mail for longer than its deadline" },
 	[ALARM_WAY_BACK] = { "way-back",
 		"Mail for recipients of ours reached a leg from outside and came from there" },
+	[ALARM_PREFLIGHT] = { "preflight",
+		"A leg is asked about recipients no more, so that it does not block us" },
 	[ALARM_LOOP] = { "loop", "Mail for an address goes round" },
 	[ALARM_EGRESS] = { "egress",
 		"A record of SPF speaks against our ways out, or is in error" },

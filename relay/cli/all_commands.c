@@ -10,6 +10,7 @@
 #include "relay/cli/help_commands.h"
 #include "relay/cli/leg/leg_commands.h"
 #include "relay/cli/login/login_commands.h"
+#include "relay/cli/preflight/preflight_commands.h"
 #include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/replay/replay_commands.h"
 #include "relay/cli/route/route_commands.h"
@@ -37,6 +38,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_wave_hold,
 	cmd_wave_plan,
 	cmd_wave_rehearse,
+	cmd_wave_preflight,
 	cmd_wave_rule,
 	cmd_queue,
 	cmd_queue_act,
@@ -45,6 +47,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_purge,
 	cmd_leg,
 	cmd_leg_probe,
+	cmd_leg_compare,
 	cmd_leg_guide,
 	cmd_spf_check,
 	cmd_spf_egress,

@@ -55,6 +55,8 @@ struct client_request {
 	/* Only a question: MAIL, RCPT, RSET. content is NULL; a recipient that
 	 * the leg takes is OUT_DELIVERED, STAGE_RCPT. */
 	bool ask;
+	/* From the leg's probe_source, over connections of their own. */
+	bool apart;
 	/* No step of the dialog before the content is waited for longer,
 	 * whatever the leg's own times are; 0: they hold. */
 	int64_t patience_ms;

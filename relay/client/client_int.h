@@ -75,11 +75,17 @@ enum stage stages_open(struct dialog *d);
 struct wire {
 	const struct client_config *client;
 	const struct conf_leg *leg;
+	const char *source; /* "": the system's choice */
 	const struct stream_ops *ops;
 	void *arg; /* of `ops` */
 };
-/* From the leg's source address, when it has one. */
+/* From the source address, when there is one. */
 struct stream *wire_connect(const struct wire *w, const struct netaddr *to);
+/* The address that a connection for it comes from; "": any. */
+static inline const char *request_source(const struct client_request *r)
+{
+	return r->apart ? r->leg->probe_source : r->leg->source;
+}
 /* Takes a whole line off the front, without its end. False: there is none. */
 bool wire_line(struct slice *rest, struct slice *line_out);
 /* EHLO, of LMTP LHLO; and HELO. */
@@ -217,6 +223,7 @@ struct dialog {
 	/* the connection */
 	int leg;
 	char *domain; /* direct egress: whose MX; else NULL */
+	bool apart; /* it has the source of client_request.apart */
 	struct hops *hops; /* until it is open */
 	struct hop hop;
 	char *remote; /* "mx1.example.net [192.0.2.7]:25" */

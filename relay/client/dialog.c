@@ -243,6 +243,7 @@ struct dialog *dialog_new(struct client *c, const struct client_request *r)
 	d->ops = &stream_ops;
 	d->leg = r->leg->id;
 	d->domain = mem_strdup(r->domain);
+	d->apart = r->apart;
 	list_node_init(&d->idle);
 	list_node_init(&d->parked);
 	list_push_back(&c->dialogs, &d->node);

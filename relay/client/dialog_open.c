@@ -25,7 +25,8 @@ static void name_remote(struct dialog *d)
 void dialog_connect(struct dialog *d)
 {
 	const struct client_config *c = &d->client->cfg;
-	const struct wire w = {c, dialog_leg(d), d->ops, d};
+	const struct wire w = {c, dialog_leg(d),
+	    request_source(d->tx->req), d->ops, d};
 
 	name_remote(d);
 	d->stage = STAGE_CONNECT;

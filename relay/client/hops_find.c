@@ -392,14 +392,15 @@ struct hops *hops_new(struct client *c, const struct client_request *r,
     void (*ready)(void *arg), void *arg)
 {
 	struct hops *h = NEW(struct hops);
+	const char *source = request_source(r);
 
 	h->client = c;
 	h->req = r;
 	h->ready = ready;
 	h->arg = arg;
 	h->self_from = INT_MAX;
-	h->bound = r->leg->source[0] != '\0' &&
-		   netaddr_parse(&h->source, slice_str(r->leg->source), 0) == 0;
+	h->bound = source[0] != '\0' &&
+		   netaddr_parse(&h->source, slice_str(source), 0) == 0;
 	begin(h);
 	return h;
 }

@@ -97,8 +97,9 @@ struct dialog *pool_take(struct client *c, const struct client_request *r)
 	list_each_safe(n, &c->pool.idle[r->leg->id]) {
 		struct dialog *d = LIST_ENTRY(n, struct dialog, idle);
 
-		if (!same_domain(d->domain, r->domain) || other_bound(d, r) ||
-		    too_old(d))
+		if (d->apart != r->apart ||
+		    !same_domain(d->domain, r->domain) ||
+		    other_bound(d, r) || too_old(d))
 			continue;
 		pool_remove(d);
 		return d;

@@ -252,7 +252,8 @@ static void on_again(void *arg)
 
 static void look_begin(struct probe_look *k)
 {
-	const struct wire w = {&k->probe->client->cfg, k->probe->job->leg,
+	const struct conf_leg *leg = k->probe->job->leg;
+	const struct wire w = {&k->probe->client->cfg, leg, leg->source,
 	    &stream_ops, k};
 
 	defer_init(&k->later, on_later, k);

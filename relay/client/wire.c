@@ -17,8 +17,8 @@ struct stream *wire_connect(const struct wire *w, const struct netaddr *to)
 	    .arg = w->arg,
 	    .keep_max = KEEP_MAX};
 	struct netaddr source;
-	bool bound = w->leg->source[0] != '\0' &&
-		     netaddr_parse(&source, slice_str(w->leg->source), 0) == 0;
+	bool bound = w->source[0] != '\0' &&
+		     netaddr_parse(&source, slice_str(w->source), 0) == 0;
 
 	return stream_connect(&sc, to, bound ? &source : NULL);
 }

@@ -5,6 +5,7 @@
 #include "relay/control/control_int.h"
 
 #include "relay/cutover/table_follow.h"
+#include "relay/cutover/preflight/preflights.h"
 #include "relay/cutover/replay/replay.h"
 #include "relay/cutover/verdict/observer.h"
 #include "relay/cutover/wave/wave_thread.h"
@@ -22,6 +23,7 @@ static const struct ctl_command commands[] = {
 	{ "leg.probe",    control_leg_probe    },
 	{ "leg.resume",   control_leg_resume    },
 	{ "leg.suspend",  control_leg_suspend    },
+	{ "preflight.start", control_preflight_start },
 	{ "queue.act",    control_queue_act    },
 	{ "queue.export", control_queue_export },
 	{ "queue.import", control_queue_import },
@@ -127,6 +129,7 @@ void control_end(struct control *c)
 		table_follow_answer(c->cfg.follow);
 		wave_thread_answer(c->cfg.waves);
 		observer_answer(c->cfg.observer);
+		preflights_drain(c->cfg.preflights);
 	}
 }
 

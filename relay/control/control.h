@@ -17,6 +17,7 @@ struct certificates;
 struct control;
 struct observer;
 struct oldtls;
+struct preflights;
 struct projector;
 struct queue_thread;
 struct replay;
@@ -35,6 +36,7 @@ struct control_config {
 	struct watermarks *watermarks;
 	struct wave_thread *waves;
 	struct observer *observer;
+	struct preflights *preflights;
 	struct projector *projector;
 	struct replay *replay;
 	struct worker **worker; /* shared.workers.n of them */

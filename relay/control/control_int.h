@@ -100,6 +100,8 @@ void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
 void control_replay_cancel(void *arg, struct ctl_request *r,
     const json_t *args);
+void control_preflight_start(void *arg, struct ctl_request *r,
+    const json_t *args);
 void control_replay_start(void *arg, struct ctl_request *r,
     const json_t *args);
 void control_replay_list(void *arg, struct ctl_request *r,

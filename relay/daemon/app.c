@@ -20,6 +20,7 @@
 #include "relay/cutover/table_follow.h"
 #include "relay/cutover/removal.h"
 #include "relay/cutover/watermark/watermarks.h"
+#include "relay/cutover/preflight/preflights.h"
 #include "relay/cutover/replay/replay.h"
 #include "relay/cutover/verdict/observer.h"
 #include "relay/cutover/wave/wave_thread.h"
@@ -125,7 +126,8 @@ static int run_threads(struct app *a, struct error *err)
 	    watermarks_run(a->watermarks, err) < 0 ||
 	    replay_run(a->replay, err) < 0 ||
 	    wave_thread_start(a->waves, err) < 0 ||
-	    observer_start(a->observer, err) < 0)
+	    observer_start(a->observer, err) < 0 ||
+	    preflights_run(a->preflights, err) < 0)
 		return -1;
 	for (int i = 0; i < a->workers; i++)
 		if (worker_thread_run(a->worker[i], err) < 0)
@@ -182,7 +184,8 @@ static int make_control(struct app *a, struct error *err)
 	const struct control_config c = {.ops = a->ops, .shared = &a->shared,
 	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
 	    .follow = a->follow, .watermarks = a->watermarks,
-	    .waves = a->waves, .observer = a->observer, .asked = a->asked,
+	    .waves = a->waves, .observer = a->observer,
+	    .preflights = a->preflights, .asked = a->asked,
 	    .replay = a->replay,
 	    .projector = a->projector, .worker = a->view,
 	    .acceptor = a->accept.acceptor, .oldtls = a->oldtls,
@@ -231,6 +234,13 @@ static void make_observer(struct app *a)
 	a->observer = observer_new(&c);
 }
 
+static void make_preflights(struct app *a)
+{
+	a->preflights = preflights_new(&(struct preflights_config){
+	    .shared = &a->shared, .worker = a->view, .alarms = a->alarms,
+	    .offers = &a->offers, .snapshot = a->snapshot});
+}
+
 static int build(struct app *a, struct error *err)
 {
 	const struct conf *c = a->snapshot->conf;
@@ -263,6 +273,7 @@ static int build(struct app *a, struct error *err)
 	make_watch(a);
 	a->waves = wave_thread_new(&a->shared, a->alarms, a->snapshot);
 	make_observer(a);
+	make_preflights(a);
 	a->watermarks = watermarks_new(&(struct watermarks_config){
 	    .shared = &a->shared, .projector = a->projector,
 	    .queue_thread = a->queue_thread, .alarms = a->alarms,
@@ -306,6 +317,7 @@ static void configure_threads(struct app *a, struct conf_snapshot *snapshot)
 	replay_configure(a->replay, snapshot);
 	wave_thread_configure(a->waves, snapshot);
 	observer_configure(a->observer, snapshot);
+	preflights_configure(a->preflights, snapshot);
 }
 
 int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
@@ -379,6 +391,7 @@ static void join_threads(struct app *a)
 	replay_stop(a->replay);
 	wave_thread_stop(a->waves);
 	observer_stop(a->observer);
+	preflights_stop(a->preflights);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -422,6 +435,7 @@ static void free_all(struct app *a)
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_thread_free(a->worker[i]);
 	mem_free(a->worker);
+	preflights_free(a->preflights);
 	mem_free(a->view);
 	workers_free(a->shared.workers);
 	stop_projector(a);

@@ -30,6 +30,7 @@ struct projector;
 struct queue_thread;
 struct recovery;
 struct refusals;
+struct preflights;
 struct replay;
 struct spawner;
 struct spf_blame;
@@ -65,6 +66,7 @@ struct app {
 	struct wave_thread *waves;
 	struct from_legs *from_legs;
 	struct observer *observer;
+	struct preflights *preflights;
 	struct control *control;
 	struct alarms *alarms;
 	struct conditions *conditions;

@@ -3,7 +3,8 @@
  * Inside of asking. ask_way.c is the one way of a question to a leg, MAIL, RCPT
  * and RSET without content. Above it: ask.c (a session's questions, and which
  * sessions wait for them) with ask_said.c (what a leg's answers mean and
- * teach), and ask_doubt.c (the queue thread's questions).
+ * teach), ask_doubt.c (the queue thread's questions), and ask_batch.c (those of
+ * a preflight).
  */
 #ifndef RELAY_DELIVERY_ASK_INT_H
 #define RELAY_DELIVERY_ASK_INT_H
@@ -69,6 +70,8 @@ void ask_way_fill(struct ask_way *y, const char *from, const char *to,
 /* Gives it to the client, over an idle connection or a new one with the slot
  * that `take` takes. False: the leg is unknown, or there is neither. */
 bool ask_way_put(struct ask_way *y, bool (*take)(struct ledger *l, int leg));
+/* A slot that no delivery wants: they keep the last quarter of the leg's. */
+bool ask_way_spare(struct ledger *l, int leg);
 /* In req.done: it is under way no more. */
 void ask_way_over(struct ask_way *y);
 /* By the leg's profile; the row that fits, or NULL. */

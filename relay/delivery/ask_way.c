@@ -49,7 +49,7 @@ bool ask_way_put(struct ask_way *y, bool (*take)(struct ledger *l, int leg))
 	PH_ASSERT(y->req.done != NULL);
 	if (y->req.leg == NULL)
 		return false;
-	if (!client_has_idle(y->w->client, y->leg)) {
+	if (y->req.apart || !client_has_idle(y->w->client, y->leg)) {
 		slot = take(l, y->leg);
 		if (!slot)
 			return false;
@@ -81,16 +81,15 @@ bool ask_way_came_to_rcpt(const struct ask_way *y)
 	return y->rcpt.result.stage == STAGE_RCPT && y->rcpt.result.code != 0;
 }
 
-/* ---- a session's ---- */
-
-/* Deliveries keep the last quarter of a leg's slots. */
-static bool take_slot(struct ledger *l, int leg)
+bool ask_way_spare(struct ledger *l, int leg)
 {
 	int limit = ledger_limit(l, leg);
 
 	return ledger_used(l, leg) < limit - limit / 4 &&
 	       !ledger_wanted(l, leg) && ledger_take_spare(l, leg);
 }
+
+/* ---- a session's ---- */
 
 /* One client gets half of the connections that questions may use: a leg that
  * lets its questions wait answers those of the others. */
@@ -117,7 +116,7 @@ bool ask_start(struct question *q)
 {
 	if (!take_share(q))
 		return false;
-	if (!ask_way_put(&q->way, take_slot)) {
+	if (!ask_way_put(&q->way, ask_way_spare)) {
 		ask_give_share(q);
 		return false;
 	}

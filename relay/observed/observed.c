@@ -52,6 +52,27 @@ static const char *const steps[OBSERVED_FORMAT] = {
 	      " address TEXT, way INT, target TEXT, first INT, last INT,"
 	      " ended INT, ttl INT, PRIMARY KEY(domain, source, name, address,"
 	      " way, target)) WITHOUT ROWID;",
+	/* Legs that were asked about recipients (asked.h). */
+	[3] = "CREATE TABLE asking(number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	      " kind INT NOT NULL, about TEXT NOT NULL, created INT NOT NULL,"
+	      " route TEXT NOT NULL, old TEXT NOT NULL, who TEXT NOT NULL,"
+	      " started INT NOT NULL, ended INT NOT NULL, stop INT NOT NULL,"
+	      " reason TEXT NOT NULL, notes TEXT NOT NULL);"
+	      "CREATE TABLE asking_row(asking INT NOT NULL,"
+	      " leg TEXT NOT NULL, address TEXT NOT NULL,"
+	      " said TEXT NOT NULL, kind INT NOT NULL, tag TEXT NOT NULL,"
+	      " tries INT NOT NULL, again INT NOT NULL,"
+	      " settled INT NOT NULL,"
+	      " PRIMARY KEY(asking, leg, address)) WITHOUT ROWID;"
+	      "CREATE INDEX asking_due ON asking_row(asking, leg, again,"
+	      " address) WHERE settled = 0;"
+	      "CREATE TABLE answer(leg TEXT NOT NULL, said TEXT NOT NULL,"
+	      " at INT NOT NULL, class INT NOT NULL, code INT NOT NULL,"
+	      " enh TEXT NOT NULL, reply TEXT NOT NULL,"
+	      " PRIMARY KEY(leg, said)) WITHOUT ROWID;"
+	      "CREATE TABLE asked_stop(leg TEXT PRIMARY KEY,"
+	      " at INT NOT NULL, stop INT NOT NULL,"
+	      " reason TEXT NOT NULL);",
 };
 
 static bool is_damage(const struct observed *o)

@@ -19,7 +19,7 @@
 
 #define OBSERVED_NAME "observed.db"
 enum {
-	OBSERVED_FORMAT = 3,	   /* the newest, which is written      */
+	OBSERVED_FORMAT = 4,	   /* the newest, which is written      */
 	OBSERVED_PAGES_MAX = 65536 /* of 4 KiB; then writes are refused */
 };
 

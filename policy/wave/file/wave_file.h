@@ -128,6 +128,11 @@ struct member_page {
 };
 int wave_members(struct wave_file *f, const struct member_page *page,
     struct error *err) PH_CHECK;
+/* The addresses that have a member's mailbox and are no members: they move with
+ * it all the same. As wave_members(). */
+int wave_aliases(struct wave_file *f, int64_t id,
+    void (*fn)(void *arg, struct slice address), void *arg,
+    struct error *err) PH_CHECK;
 /* Is it a member of the wave of that name? 1, 0, -1. */
 int wave_has(struct wave_file *f, struct slice wave, struct slice address,
     struct error *err) PH_CHECK;

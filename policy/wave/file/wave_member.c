@@ -57,6 +57,21 @@ int wave_members(struct wave_file *f, const struct member_page *page,
 	return rc;
 }
 
+int wave_aliases(struct wave_file *f, int64_t id,
+    void (*fn)(void *arg, struct slice address), void *arg,
+    struct error *err)
+{
+	sqlite3_stmt *st = wave_stmt(f, WS_ALIASES, err);
+	int rc;
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, id);
+	while ((rc = wave_step(f, st, err)) > 0)
+		fn(arg, db_text(st, 0));
+	return rc;
+}
+
 int wave_has(struct wave_file *f, struct slice wave, struct slice address,
     struct error *err)
 {

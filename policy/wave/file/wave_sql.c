@@ -54,6 +54,12 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_MEMBERS] = "SELECT " MEMBER " FROM member m "
 	    "LEFT JOIN route r ON r.address = m.address WHERE m.wave = ?1 "
 	    "AND (?2 < 0 OR m.state = ?2) ORDER BY m.address",
+	[WS_ALIASES] = "SELECT DISTINCT r.address FROM member m "
+	    "CROSS JOIN route x ON x.address = m.address "
+	    "CROSS JOIN route r ON r.mailbox = x.mailbox "
+	    "AND r.mailbox <> '' AND r.address NOT IN (SELECT n.address "
+	    "FROM member n WHERE n.wave = ?1 AND n.address = r.address) "
+	    "WHERE m.wave = ?1 AND x.mailbox <> ''",
 	[WS_HAS] = "SELECT 1 FROM member WHERE address = ?2 "
 	    "AND wave = (SELECT wave FROM wave WHERE name = ?1)",
 	[WS_OF] = "SELECT " WAVE_COLUMNS " FROM member m "

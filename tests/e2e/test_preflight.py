@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: ISC
+"""Legs are asked about a wave's members before it moves: wave preflight."""
+import json
+
+import pytest
+
+from test_ask import NOBODY, knows, questions, strangers
+from test_wave_run import create, fill, routes, shown, wait_state
+from until import until
+
+PEOPLE = [f"p{n:02}@example.com" for n in range(30)]
+CLOUD = 'leg "cloud"'
+QUICK = {CLOUD: {"ask_rate": 1000}}
+
+
+def preflight(gw, *words):
+    """The exit code, and the rows by address."""
+    done = gw.run("--json", "wave", "preflight", *words)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return done.returncode, {r["address"]: r for r in rows}
+
+
+def classes(rows):
+    return {a: r["class"] for a, r in rows.items()}
+
+
+@pytest.fixture
+def gw(make_gw):
+    return make_gw(QUICK)
+
+
+def test_members_are_asked_about_and_told_apart(gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    knows(cloud, *PEOPLE[3:])
+    cloud.reply("RCPT", "550 5.7.1 Policy", to=PEOPLE[1])
+    cloud.reply("RCPT", "450 4.2.0 Greylisted", to=PEOPLE[2])
+    run = gw.spawn("--json", "wave", "preflight", "w1", "cloud")
+    until(lambda: classes(preflight(gw, "w1", "--show")[1]).get(PEOPLE[2]) ==
+          "undecided", "an undecided one")
+    # It is asked again, so the preflight goes on.
+    assert run.poll() is None
+    run.terminate()
+    code, rows = preflight(gw, "w1", "--show")
+    assert code == 1
+    assert classes(rows) == {
+        PEOPLE[0]: "unknown", PEOPLE[1]: "refused", PEOPLE[2]: "undecided",
+        **{a: "taken" for a in PEOPLE[3:]}}
+    assert rows[PEOPLE[0]]["reply"] == "Nobody of that name"
+    assert not rows[PEOPLE[2]]["settled"] and rows[PEOPLE[0]]["settled"]
+    assert not cloud.mails
+
+
+def test_a_leg_that_takes_any_name_proves_nothing(gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    code, rows = preflight(gw, "w1", "cloud")
+    assert code == 0
+    assert set(classes(rows).values()) == {"any-name"}
+    assert len(strangers(cloud)) == 1
+    said = gw.cli("wave preflight w1 --show")
+    assert "proves nothing" in said
+
+
+def test_answers_are_used_for_a_day(gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    knows(cloud, *PEOPLE)
+    assert preflight(gw, "w1", "cloud")[0] == 0
+    asked = len(questions(cloud))
+    assert asked == len(PEOPLE) + 1
+    code, rows = preflight(gw, "w1", "cloud")
+    assert code == 0 and set(classes(rows).values()) == {"taken"}
+    assert len(questions(cloud)) == asked
+
+
+@pytest.mark.parametrize("reply, why", [
+    ("421 4.7.0 Too many errors", "asks for less"),
+    ("554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using "
+     "a list", "refuses us"),
+])
+def test_the_first_sign_stops_it_with_an_alarm(gw, cloud, reply, why):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    knows(cloud, *PEOPLE)
+    cloud.reply("RCPT", reply, to=PEOPLE[0])
+    said = gw.run("wave", "preflight", "w1", "cloud")
+    assert said.returncode == 1 and why in said.stdout, said.stdout
+    alarm = gw.wait_event("alarm", kind="preflight")
+    assert alarm["about"] == "cloud" and why in alarm["text"]
+    # A person has it go on.
+    cloud.normal()
+    knows(cloud, *PEOPLE)
+    assert preflight(gw, "w1", "cloud")[0] == 0
+
+
+def test_a_leg_that_takes_no_connection_stops_it(gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    cloud.refuse_connections()
+    said = gw.run("wave", "preflight", "w1", "cloud")
+    assert said.returncode == 1 and "takes no connection" in said.stdout
+    assert gw.wait_event("alarm", kind="preflight")
+    cloud.accept_connections()
+
+
+def test_too_many_strangers_stop_it(gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    gw.set(CLOUD, ask_rate=5)
+    gw.reload()
+    knows(cloud)
+    said = gw.run("wave", "preflight", "w1", "cloud")
+    assert said.returncode == 1 and "over 5 %" in said.stdout
+    asked = len(questions(cloud)) - len(strangers(cloud))
+    assert 11 <= asked <= 21, asked
+    assert gw.wait_event("alarm", kind="preflight")
+
+
+def test_a_kill_in_the_middle_goes_on(gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    gw.set(CLOUD, ask_rate=5)
+    gw.reload()
+    knows(cloud, *PEOPLE)
+    gw.spawn("wave", "preflight", "w1", "cloud")
+    until(lambda: len(questions(cloud)) > 6, "some were asked")
+    gw.kill()
+    before = len(questions(cloud))
+    assert before < len(PEOPLE)
+    gw.set(CLOUD, ask_rate=1000)
+    gw.start()
+    until(lambda: set(classes(preflight(gw, "w1", "--show")[1]).values()) ==
+          {"taken"}, "the rest, unasked for")
+    # At most what was under way is asked twice.
+    assert len(questions(cloud)) <= len(PEOPLE) + 1 + 6
