@@ -228,6 +228,11 @@ class Campaign:
     def check(self, gw, ids):
         ids = ids + self.waiting
         end = self.send(gw, BOB, SMALL)
+        if end is None and gw.said("spool.sync_failed"):
+            # Of the journal, by a daemon that had started: T2.
+            gw.kill()
+            self.up(gw)
+            end = self.send(gw, BOB, SMALL)
         if end is None:
             raise Wrong("no mail is taken afterwards")
         wanted = {*ids, end}
