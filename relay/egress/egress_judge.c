@@ -20,6 +20,7 @@ struct egress_judge {
 	struct list questions;
 	struct list platforms;
 	struct egress_judged known; /* of the last question */
+	struct egress_question *spare; /* its memory; most end at once */
 	struct dmarc *dmarc;
 };
 
@@ -102,7 +103,8 @@ static void question_free(struct egress_question *q)
 	strbuf_fini(&q->from);
 	strbuf_fini(&q->srs);
 	conf_unref(q->conf);
-	mem_free(q);
+	mem_free(q->j->spare);
+	q->j->spare = q;
 }
 
 void egress_forget(struct egress_question *q)
@@ -131,6 +133,7 @@ void egress_judge_free(struct egress_judge *j)
 		question_free(q);
 	while ((p = LIST_FIRST(&j->platforms, struct platform, node)) != NULL)
 		platform_free(p);
+	mem_free(j->spare);
 	dmarc_free(j->dmarc);
 	mem_free(j);
 }
@@ -442,17 +445,18 @@ static bool is_name(struct slice domain)
 static struct egress_question *question_new(struct egress_judge *j,
     const struct egress_subject *s)
 {
-	struct egress_question *q = NEW(struct egress_question);
+	struct egress_question *q = j->spare;
 	int ways = s->leg != NULL ? 1 : s->conf->outbound.ways;
 
-	q->j = j;
-	q->only = s->leg;
-	q->conf = conf_ref((struct conf *)s->conf);
-	q->kind = kind_of(s->conf, &s->from);
-	q->waited = s->waited;
-	q->from_domain = mem_strdup(s->from_domain == NULL ? "" :
-	    s->from_domain);
-	q->dkim = mem_strdup(s->dkim == NULL ? "" : s->dkim);
+	/* Some kilobytes for each message are what malloc() is slow at. */
+	q = q == NULL ? NEW(struct egress_question) : q;
+	j->spare = NULL;
+	*q = (struct egress_question){.j = j, .only = s->leg,
+	    .conf = conf_ref((struct conf *)s->conf),
+	    .kind = kind_of(s->conf, &s->from), .waited = s->waited,
+	    .from_domain = mem_strdup(s->from_domain == NULL ? "" :
+		s->from_domain),
+	    .dkim = mem_strdup(s->dkim == NULL ? "" : s->dkim)};
 	strbuf_init(&q->from, ADDR_MAX);
 	strbuf_init(&q->srs, ADDR_MAX);
 	strbuf_addsl(&q->from, s->from.text);

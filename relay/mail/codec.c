@@ -117,26 +117,40 @@ bool orcpt_encode(struct slice address, struct strbuf *out)
 	return strbuf_ok(out) && out->n - before <= ORCPT_MAX;
 }
 
+/* A stand-in for a character that is not printable ASCII. */
 static struct slice harmless(struct slice c, bool utf8)
 {
 	if (c.n == 1 && c.p[0] == '\t')
 		return SLICE(" ");
-	if (c.n == 1 && c.p[0] >= ' ' && c.p[0] < 127)
-		return c;
 	return c.n > 1 && utf8 && utf8_kind(utf8_point(c)) != UTF8_CONTROL
 		   ? c : SLICE("?");
 }
 
+static size_t printable_n(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= ' ' && s.p[n] < 127)
+		n++;
+	return n;
+}
+
+/* Printable ASCII is copied in runs. */
 void text_clean(struct slice s, bool utf8, size_t max, struct strbuf *out)
 {
-	while (s.n > 0) {
-		size_t n = utf8 ? utf8_next(s) : 1;
-		struct slice c = harmless(slice_head(s, n == 0 ? 1 : n), utf8);
+	while (s.n > 0 && max > 0) {
+		size_t n = printable_n(s);
+		struct slice c = slice_head(s, n < max ? n : max);
 
-		if (c.n > max)
-			return;
+		if (n == 0) {
+			n = utf8 ? utf8_next(s) : 1;
+			n = n == 0 ? 1 : n;
+			c = harmless(slice_head(s, n), utf8);
+			if (c.n > max)
+				return;
+		}
 		strbuf_addsl(out, c);
 		max -= c.n;
-		s = slice_from(s, n == 0 ? 1 : n);
+		s = slice_from(s, n);
 	}
 }

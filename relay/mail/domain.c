@@ -157,14 +157,19 @@ int domain_literal_check(struct slice d, const char **why_out)
 bool domain_normal(struct slice d, struct strbuf *out)
 {
 	bool literal = d.n > 0 && d.p[0] == '[';
+	char *to;
 
 	if (!ascii_only(d))
 		return mapped(d, out);
 	if (literal ? !literal_ok(d) : ascii_fault(d) != NULL)
 		return false;
+	to = strbuf_reserve(out, d.n);
+	if (to == NULL)
+		return false;
 	for (size_t i = 0; i < d.n; i++)
-		strbuf_addc(out, ascii_lower(d.p[i]));
-	return strbuf_ok(out);
+		to[i] = ascii_lower(d.p[i]);
+	strbuf_used(out, d.n);
+	return true;
 }
 
 bool domain_is(struct slice d, struct slice normal)
