@@ -16,6 +16,7 @@
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/spf/spf_commands.h"
 #include "relay/cli/table/table_commands.h"
+#include "relay/cli/verdict/verdict_commands.h"
 #include "relay/cli/wave/wave_commands.h"
 
 const struct cli_command *const all_commands[] = {
@@ -44,6 +45,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_queue_act,
 	cmd_queue_export,
 	cmd_replay,
+	cmd_verdict,
 	cmd_purge,
 	cmd_leg,
 	cmd_leg_probe,

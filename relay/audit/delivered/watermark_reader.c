@@ -4,10 +4,12 @@
  */
 #include "relay/audit/delivered/watermark_reader.h"
 
+#include "relay/audit/delivered/last_file.h"
 #include "relay/audit/delivered/ledger_read.h"
 #include "relay/base/mem.h"
 
 enum reader_sql { READ_GET, READ_ALL, READ_TODO, READ_HOOK, READ_DOMAIN,
+	READ_LEG, READ_UNMARKED, READ_WHOLE, READ_LAST,
 	READ_SQLS };
 
 #define COLUMNS "SELECT w.recipient, w.leg, w.address, l.name, w.change," \
@@ -25,6 +27,15 @@ static const char *const sql[READ_SQLS] = {
 	    " delivery d JOIN leg l ON l.number = d.leg WHERE d.recipient ="
 	    " a.recipient AND l.name = ?2) FROM address a WHERE a.recipient >"
 	    " ?1 ORDER BY a.recipient LIMIT ?3",
+	[READ_LEG] = COLUMNS "l.name = ?1 ORDER BY w.recipient, w.leg",
+	[READ_UNMARKED] = "SELECT d.recipient, coalesce(a.address, ''),"
+	    " max(d.time) FROM delivery d LEFT JOIN address a ON"
+	    " a.recipient = d.recipient WHERE d.leg IN (SELECT number FROM leg"
+	    " WHERE name = ?1) AND NOT EXISTS (SELECT 1 FROM watermark w WHERE"
+	    " w.recipient = d.recipient AND w.leg = d.leg)"
+	    " GROUP BY d.recipient ORDER BY d.recipient",
+	[READ_LAST] = "SELECT coalesce(max(time), 0) FROM delivery",
+	[READ_WHOLE] = "SELECT refill, hole FROM state",
 };
 
 struct watermark_reader {
@@ -176,4 +187,71 @@ int watermark_reader_domain(struct watermark_reader *r,
 	}
 	sqlite3_reset(s);
 	return rc == SQLITE_DONE ? n : ledger_read_fail(&r->ledger, err);
+}
+
+/* ---- all that a leg ever had ------------------------------------------ */
+
+static int end_rows(struct watermark_reader *r, sqlite3_stmt *s, int rc,
+    struct error *err)
+{
+	sqlite3_reset(s);
+	return rc == SQLITE_DONE ? 0 : ledger_read_fail(&r->ledger, err);
+}
+
+static int each_marked(struct watermark_reader *r, const char *leg,
+    watermark_fn *fn, void *arg, struct error *err)
+{
+	sqlite3_stmt *s = r->stmt[READ_LEG];
+	struct watermark w;
+	int rc;
+
+	sqlite3_bind_text(s, 1, leg, -1, SQLITE_STATIC);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		w = row_at(s);
+		fn(arg, &w);
+	}
+	return end_rows(r, s, rc, err);
+}
+
+int watermark_reader_of_leg(struct watermark_reader *r, const char *leg,
+    watermark_fn *fn, void *arg, struct error *err)
+{
+	sqlite3_stmt *s = r->stmt[READ_UNMARKED];
+	int rc = each_marked(r, leg, fn, arg, err);
+
+	if (rc < 0)
+		return -1;
+	sqlite3_bind_text(s, 1, leg, -1, SQLITE_STATIC);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		const struct watermark none = {
+		    .recipient = sqlite3_column_int64(s, 0),
+		    .address = text_at(s, 1), .leg = leg,
+		    .state = WATERMARK_NONE,
+		    .time_us = sqlite3_column_int64(s, 2), .note = ""};
+
+		fn(arg, &none);
+	}
+	return end_rows(r, s, rc, err);
+}
+
+int watermark_reader_whole(struct watermark_reader *r, struct error *err)
+{
+	sqlite3_stmt *s = r->stmt[READ_WHOLE];
+	int rc = sqlite3_step(s), whole = 0;
+
+	if (rc == SQLITE_ROW)
+		whole = sqlite3_column_int64(s, 0) == LAST_REFILLED &&
+			sqlite3_column_int(s, 1) == 0;
+	sqlite3_reset(s);
+	return rc == SQLITE_ROW ? whole : ledger_read_fail(&r->ledger, err);
+}
+
+int64_t watermark_reader_last(struct watermark_reader *r, struct error *err)
+{
+	sqlite3_stmt *s = r->stmt[READ_LAST];
+	int rc = sqlite3_step(s);
+	int64_t us = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+
+	sqlite3_reset(s);
+	return rc == SQLITE_ROW ? us : ledger_read_fail(&r->ledger, err);
 }

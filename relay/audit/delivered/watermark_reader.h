@@ -55,6 +55,17 @@ struct watermark_page {
 int watermark_reader_page(struct watermark_reader *r,
     struct watermark_page *page, struct error *err);
 
+/* Each recipient that ever had mail at a leg, or whose route has left it: its
+ * watermark, or one of WATERMARK_NONE where there is none; `address` "": of a
+ * delivery whose address is not on record. 0, or -1. */
+int watermark_reader_of_leg(struct watermark_reader *r, const char *leg,
+    watermark_fn *fn, void *arg, struct error *err);
+/* When the last delivery of all on record was (wall, us); 0: none; -1. */
+int64_t watermark_reader_last(struct watermark_reader *r, struct error *err);
+/* Has it all deliveries since watermark_reader_since()? 1; 0: it is being made
+ * again from the index, or an hour of that was missing; -1. */
+int watermark_reader_whole(struct watermark_reader *r, struct error *err);
+
 /* Base addresses of a domain that had mail at a leg, in pages. */
 struct watermark_domain {
 	struct slice domain; /* without the '@' */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The facts of a verdict, all reasons one after the other.
+ */
+#include "relay/cli/verdict/gather.h"
+
+#include <stdarg.h>
+
+#include "relay/cli/table/cli_table.h"
+
+enum { FACT_BYTES = 1000 };
+
+const char *gather_text(struct verdict_look *g, const char *fmt, ...)
+{
+	char text[FACT_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return arena_strdup(g->f.arena, text);
+}
+
+void gather_fact(struct verdict_look *g, enum fact_id id, int64_t at_us,
+    const char *fmt, ...)
+{
+	char text[FACT_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	facts_add(&g->f, id, slice_str(text), at_us);
+}
+
+bool gather_has(const struct verdict_look *g, struct slice address)
+{
+	long at = slice_rfind(address, '@');
+
+	return at >= 0 && conf_verdict_has(g->conf, g->v,
+	    slice_from(address, (size_t)at + 1));
+}
+
+static int leg_index(const struct conf *c, const char *name)
+{
+	for (int i = 0; i < c->legs; i++)
+		if (strcmp(c->leg[i].name, name) == 0)
+			return i;
+	return -1; /* the configuration is checked */
+}
+
+int gather_all(struct verdict_look *g)
+{
+	struct error err = {0};
+
+	g->f.arena = g->c->arena;
+	g->leg = leg_index(g->conf, g->v->leg);
+	g->now_us = clock_wall_us(&clock_system);
+	g->table_path = cli_table_path(g->c);
+	if (g->table_path == NULL)
+		return CLI_NO;
+	g->file = verdict_file_open(g->table_path, false, &err);
+	if (g->file == NULL ||
+	    verdict_heads(g->file, &g->heads, &err) < 0 ||
+	    waivers_get(g->file, g->v->name, g->f.arena, g->waiver, &err) < 0)
+		return cli_fail(g->c, "%s", err.text);
+	gather_rows(g);
+	gather_open(g);
+	gather_marks(g);
+	gather_spread(g);
+	gather_clients(g);
+	gather_watch(g);
+	return CLI_DONE;
+}
+
+void gather_end(struct verdict_look *g)
+{
+	mem_free(g->waived);
+	mem_free(g->public);
+	verdict_file_close(g->file);
+	g->file = NULL;
+}

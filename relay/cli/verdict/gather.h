@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Gathers the facts of a verdict: from the file of the table, ledger.db,
+ * observed.db, the DNS, and the daemon. Each function looks at one reason, and
+ * says in verdict_facts what it found or why it could not look.
+ */
+#ifndef RELAY_CLI_VERDICT_GATHER_H
+#define RELAY_CLI_VERDICT_GATHER_H
+
+#include "policy/verdict/file/verdict_file.h"
+#include "relay/cli/common/cli.h"
+
+/* A recipient whose watermark a person does without, for the report. */
+struct gather_waived {
+	const char *address, *who, *note;
+	int64_t time_us;
+};
+
+/* A way that still leads to the server in public, for the end of the report. */
+struct gather_public {
+	const char *domain, *what, *text;
+};
+
+struct verdict_look {
+	struct cli *c;
+	const struct conf *conf;
+	const struct conf_verdict *v;
+	int leg; /* its index in conf.leg */
+	const char *table_path;
+	int64_t now_us; /* wall */
+	struct verdict_file *file;
+	struct verdict_facts f;
+	struct verdict_heads heads;
+	const struct waiver *waiver[REASONS];
+	struct gather_waived *waived;
+	size_t waiveds;
+	struct gather_public *public;
+	size_t publics;
+	/* By gather_watch(): the moment that the last client that matters was
+	 * seen, which silence is counted from; 0: none was. */
+	int64_t last_client_us;
+};
+
+/* All of it. CLI_DONE, or what was said. */
+int gather_all(struct verdict_look *g);
+void gather_end(struct verdict_look *g);
+
+/* Is the address, or its "@domain", one that the verdict is about? */
+bool gather_has(const struct verdict_look *g, struct slice address);
+/* printf into the arena. */
+const char *gather_text(struct verdict_look *g, const char *fmt, ...)
+    PH_PRINTF(2, 3);
+/* The same as a fact. */
+void gather_fact(struct verdict_look *g, enum fact_id id, int64_t at_us,
+    const char *fmt, ...) PH_PRINTF(4, 5);
+
+void gather_rows(struct verdict_look *g);
+void gather_open(struct verdict_look *g);
+void gather_marks(struct verdict_look *g);
+void gather_spread(struct verdict_look *g);
+void gather_clients(struct verdict_look *g); /* stragglers and inside */
+void gather_watch(struct verdict_look *g);   /* from-leg and observed */
+
+#endif
