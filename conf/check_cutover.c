@@ -95,6 +95,9 @@ static int check_verdict_listen(const struct conf *c,
 static int check_verdict(const struct conf *c, const struct conf_verdict *v,
     struct error *err)
 {
+	if (strcmp(v->name, "waive") == 0)
+		return error_at(err, v->file, v->line, "\"waive\" is a word "
+		    "of posthouse verdict; give the verdict another name");
 	if (v->name[0] != '\0' && !conf_name_ok(v->name))
 		return error_at(err, v->file, v->line, "\"%.40s\" is no name "
 		    "for a verdict; write lower-case letters, digits, - and "

@@ -26,17 +26,22 @@ static int match_words(const char *name, int words, char **word)
 	return n;
 }
 
+/* The longest name counts: "verdict waive" is no operand of "verdict". */
 const struct cli_command *cli_find(const struct cli_command *const *tables,
     int words, char **word, int *used_out)
 {
-	for (int t = 0; tables[t] != NULL; t++) {
-		const struct cli_command *cmd = tables[t];
+	const struct cli_command *best = NULL;
 
-		for (; cmd->name != NULL; cmd++) {
-			*used_out = match_words(cmd->name, words, word);
-			if (*used_out > 0)
-				return cmd;
+	*used_out = 0;
+	for (int t = 0; tables[t] != NULL; t++)
+		for (const struct cli_command *cmd = tables[t];
+		     cmd->name != NULL; cmd++) {
+			int used = match_words(cmd->name, words, word);
+
+			if (used <= *used_out)
+				continue;
+			*used_out = used;
+			best = cmd;
 		}
-	}
-	return NULL;
+	return best;
 }

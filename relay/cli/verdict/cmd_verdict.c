@@ -161,7 +161,7 @@ static int run_verdict(struct cli *c)
 
 static const struct cli_option verdict_options[] = {
 	{"report", "FILE", "Writes it as HTML, to print and to sign."},
-	{"relay", NULL, "May Posthouse itself go?"},
+	{"relay", NULL, "Asks whether Posthouse itself may go."},
 	{NULL, NULL, NULL},
 };
 
