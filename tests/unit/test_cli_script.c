@@ -21,6 +21,7 @@ SCRIPT(leg)
 SCRIPT(leg_guide)
 SCRIPT(queue)
 SCRIPT(route)
+SCRIPT(trace)
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, conf_tmp_setup, \
 	    conf_tmp_teardown)
@@ -32,6 +33,7 @@ int main(void)
 		TEST(leg_guide),
 		TEST(queue),
 		TEST(route),
+		TEST(trace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

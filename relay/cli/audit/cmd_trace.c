@@ -119,7 +119,7 @@ static void print_words(struct tracing *t, const json_t *e)
 	char local[CLOCK_LOCAL_MAX];
 	struct strbuf words;
 
-	if (about != NULL) /* a notification is told where it belongs */
+	if (id != NULL && about != NULL) /* a notification: where it belongs */
 		id = about;
 	if (id == NULL)
 		id = "";

@@ -88,10 +88,10 @@ void words_replay(const json_t *e, struct strbuf *out)
 	words_add(out, json_text(e, "to_leg"));
 	strbuf_adds(out, " is ");
 	words_add(out, json_text(e, "state"));
-	if (json_number(e, "made") > 0) {
-		strbuf_adds(out, ", made ");
-		words_plural(out, json_number(e, "made"), "delivery");
-	}
+	if (json_number(e, "made") > 0)
+		strbuf_addf(out, ", made %" PRId64 " %s",
+		    json_number(e, "made"), json_number(e, "made") == 1
+			? "delivery" : "deliveries");
 	if (json_text(e, "reason")[0] != '\0') {
 		strbuf_adds(out, ": ");
 		words_add(out, json_text(e, "reason"));
