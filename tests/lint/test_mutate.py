@@ -3,6 +3,7 @@
 """Tests of tests/mutate: what it changes, and what it leaves alone."""
 import os
 import pathlib
+import pickle
 import re
 import shutil
 import subprocess
@@ -13,8 +14,8 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from mutation import endtoend, operators, reach, state  # noqa: E402
-from mutation.counters import Counters  # noqa: E402
+from mutation import counters, endtoend, operators  # noqa: E402
+from mutation import reach, state  # noqa: E402
 
 SAMPLE = r'''/* Comment: a < b && c == 1. */
 #include <x.h>
@@ -201,25 +202,25 @@ class Apart(unittest.TestCase):
                            cwd=self.folder, check=True)
 
     def run_test(self, name, arguments):
-        where = self.folder / "counted" / name
+        where = self.folder / name
         subprocess.run(["./run"] + ["x"] * arguments, cwd=self.folder, env=dict(
             os.environ, GCOV_PREFIX=str(where)))
-        with open(self.folder / "counted/seconds", "a") as out:
-            out.write(f"{name}\t0.5\n")
+        with open(self.folder / "counted/1", "ab") as out:
+            pickle.dump((name, 0.5, counters.packed(where)), out)
 
     @unittest.skipUnless(shutil.which("gcov"), "no gcov")
     def test_lines_of_each(self):
         self.run_test("test_a.py::one", 0)
         self.run_test("test_a.py::one", 0)
         self.run_test("test_b.py", 8)
-        counters = Counters.pack(self.folder / "counters.db", self.folder,
-                                 self.folder, self.folder / "counted")
-        self.assertEqual(counters.tests(),
+        found = counters.Counters.take(self.folder / "c.db", self.folder,
+                                       self.folder, self.folder / "counted")
+        self.assertEqual(found.tests(),
                          {"test_a.py::one": 1.0, "test_b.py": 0.5})
         for line, tests in ((3, ["test_a.py::one"]), (8, ["test_b.py"]),
                             (12, ["test_a.py::one", "test_b.py"]), (20, [])):
-            self.assertEqual(sorted(counters.reaching("a.o", line)), tests)
-        self.assertIsNone(counters.reaching("b.o", 1))
+            self.assertEqual(found.reaching("a.o", line), set(tests))
+        self.assertIsNone(found.reaching("b.o", 1))
 
     def test_the_next_of_kin_come_first(self):
         tests = {"test_queue.py::test_list": 3, "test_wave_run.py::test_x": 1,

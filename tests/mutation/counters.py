@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """Which lines each end-to-end test runs. One run of all of them leaves the
-counters of each apart; they are packed into a file, and an object's lines are
-worked out when a mutant of it asks."""
+counters of each apart (count_apart.py); they are kept in a file, and an
+object's lines are worked out when a mutant of it asks."""
+import os
 import pathlib
+import pickle
 import sqlite3
 import struct
 import tempfile
@@ -34,33 +36,50 @@ def counted(data):
     return False
 
 
+def packed(folder):
+    """{path of an object from the root: its counters, compressed} of what
+    programs left in a folder; only of those that ran."""
+    found = {}
+    for file in folder.rglob("*.gcda"):
+        data = file.read_bytes()
+        if counted(data):
+            name = "/" + str(file.relative_to(folder))[:-5] + ".o"
+            found[name] = zlib.compress(data, 1)
+    return found
+
+
+def read_all(folder):
+    """What count_apart.py wrote: (test, seconds, packed()) of each run."""
+    for file in sorted(folder.iterdir()):
+        with open(file, "rb") as f:
+            while True:
+                try:
+                    yield pickle.load(f)
+                except EOFError:
+                    break
+
+
 class Counters:
-    """The packed counters of a run."""
+    """The counters of a run of all tests, in a file."""
 
     def __init__(self, path, build, source):
         self.path, self.build, self.source = path, build, source
         self.db = sqlite3.connect(path, check_same_thread=False)
 
     @classmethod
-    def pack(cls, path, build, source, folder):
-        """Makes the file out of what count_apart.py left in a folder."""
+    def take(cls, path, build, source, folder):
+        """Makes the file out of what count_apart.py wrote."""
         new = path.with_suffix(".new")
         new.unlink(missing_ok=True)
         db = sqlite3.connect(new)
         db.executescript(SCHEMA)
-        for line in (folder / "seconds").read_text().splitlines():
-            name, seconds = line.split("\t")
+        for name, seconds, objects in read_all(folder):
             db.execute("INSERT INTO test VALUES (?1, ?2) ON CONFLICT DO "
-                       "UPDATE SET seconds = seconds + ?2",
-                       (name, float(seconds)))
-        for (name,) in db.execute("SELECT name FROM test").fetchall():
-            top = pathlib.Path(str(folder / name) + str(build))
-            for file in top.rglob("*.gcda"):
-                data = file.read_bytes()
-                if counted(data):
-                    db.execute("INSERT INTO counters VALUES (?, ?, ?)",
-                               (str(file.relative_to(top))[:-5] + ".o", name,
-                                zlib.compress(data, 1)))
+                       "UPDATE SET seconds = seconds + ?2", (name, seconds))
+            db.executemany(
+                "INSERT INTO counters VALUES (?, ?, ?)",
+                [(os.path.relpath(unit_object, build), name, data)
+                 for unit_object, data in objects.items()])
         db.executescript("CREATE INDEX counted ON counters (object);"
                          "CREATE INDEX nevers ON never (object);")
         db.commit()
@@ -82,8 +101,8 @@ class Counters:
                                "WHERE object = ?", (unit_object,)).fetchall()
         if not rows:
             return None
-        return [test for test, lines in rows
-                if reach.runs(int(lines, 16), line)]
+        return {test for test, lines in rows
+                if reach.runs(int(lines, 16), line)}
 
     def look(self, unit_object):
         """Asks gcov for the lines of an object that each test did not run."""

@@ -124,7 +124,7 @@ class EndToEnd:
             self.pytest([], home, "count.log", wall=4 * 3600, more={
                 "MUTATE_COUNTERS": str(folder / "counted"),
                 "PH_SANDBOX": "off"})
-            return Counters.pack(path, self.scratch.build,
+            return Counters.take(path, self.scratch.build,
                                  self.scratch.source, folder / "counted")
 
     def home(self, folder, programs):
