@@ -84,7 +84,7 @@ const struct event_row event_table[EVENTS] = {
 	[EVENT_REWRITTEN] = { "rewritten", "id from leg rewritten spf reason dmarc",
 		"A leg was told another sender than the message has" },
 	[EVENT_WAVE] = { "wave",
-		"name state step run slice change members done pending who reason",
+		"name state step run slice change members done pending preflight who reason",
 		"A wave came to another state, or a slice of it was flipped" },
 	[EVENT_REPLAY] = { "replay",
 		"number state who command note from_leg to_leg since until users "

@@ -34,6 +34,7 @@ struct wave_asked {
 	struct error err;
 	uint64_t change, recipients;
 	const char *state;
+	int64_t preflight_us; /* of the wave; 0: it had none */
 };
 
 static void asked_free(struct wave_asked *w)
@@ -54,6 +55,14 @@ static void put_kept(struct wave_asked *w)
 	}
 }
 
+static void put_preflight(struct jout *j, const struct wave_asked *w)
+{
+	if (w->preflight_us != 0)
+		jout_time(j, "preflight", w->preflight_us);
+	else
+		jout_str(j, "preflight", "none");
+}
+
 static void on_ordered(void *arg)
 {
 	struct wave_asked *w = arg;
@@ -72,6 +81,8 @@ static void on_ordered(void *arg)
 		jout_int(j, "change", (int64_t)w->change);
 		jout_int(j, "recipients", (int64_t)w->recipients);
 	}
+	if (w->order.event == WAVE_START || w->order.event == WAVE_SCHEDULE)
+		put_preflight(j, w);
 	ctl_row_end(w->r);
 	ctl_end(w->r, 0, "%s", "");
 	asked_free(w);
@@ -100,6 +111,8 @@ static void carry_out(void *arg)
 		w->change = out.change;
 		w->recipients = out.recipients;
 		w->state = wave_state_text((int)out.wave.state);
+		w->preflight_us =
+		    wave_thread_preflight(w->c->cfg.waves, &out.wave);
 	}
 	control_come_back(w->c, on_ordered, w);
 }

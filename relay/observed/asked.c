@@ -62,8 +62,9 @@ const char *asked_str(sqlite3_stmt *st, int column)
 static const char due_rows[] = "SELECT " COLUMNS ROWS " AND r.leg = ?2 "
     "AND r.settled = 0 AND r.again <= ?3 ORDER BY r.again, r.address "
     "LIMIT ?4";
+/* Classes 2 and 3 are PREFLIGHT_UNKNOWN and _REFUSED. */
 static const char all_rows[] = "SELECT " COLUMNS ROWS
-    " ORDER BY r.address, r.leg";
+    " AND (?2 = 0 OR a.class IN (2, 3)) ORDER BY r.address, r.leg";
 
 static struct asked_row row_at(sqlite3_stmt *st)
 {
@@ -98,6 +99,8 @@ int asked_rows(struct observed *o, const struct asked_page *page,
 		asked_text(st, 2, page->leg);
 		sqlite3_bind_int64(st, 3, page->due_us);
 		sqlite3_bind_int64(st, 4, page->limit);
+	} else {
+		sqlite3_bind_int(st, 2, page->fails);
 	}
 	while ((rc = asked_step(o, st, err)) > 0) {
 		const struct asked_row row = row_at(st);

@@ -88,6 +88,7 @@ struct asked_page {
 	const char *leg;
 	int64_t due_us;
 	unsigned limit;
+	bool fails; /* leg NULL: those alone that are unknown or refused */
 	void (*fn)(void *arg, const struct asked_row *row);
 	void *arg;
 };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Legs are asked about a wave's members before it moves: wave preflight."""
+import datetime
 import json
 
 import pytest
@@ -134,3 +135,79 @@ def test_a_kill_in_the_middle_goes_on(gw, cloud):
           {"taken"}, "the rest, unasked for")
     # At most what was under way is asked twice.
     assert len(questions(cloud)) <= len(PEOPLE) + 1 + 6
+
+
+# ---- what a start makes of it ----------------------------------------------
+
+def members(gw, name):
+    rows = gw.cli_json("wave", "show", name, "--members")
+    return {r["address"]: r for r in rows if "address" in r}
+
+
+def test_members_that_would_fail_are_left_out(gw, cloud):
+    fill(gw, PEOPLE)
+    gw.cli(f"route set legacy {PEOPLE[4]} {PEOPLE[5]} --mailbox both")
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    knows(cloud, *PEOPLE[1:5], *PEOPLE[6:])
+    cloud.reply("RCPT", "550 5.7.1 Policy", to=PEOPLE[1])
+    assert preflight(gw, "w1", "cloud")[0] == 1
+    rehearsed = gw.cli("wave rehearse w1")
+    assert "Nobody of that name" in rehearsed
+    said = gw.cli("wave start w1 cloud --wait")
+    assert "no preflight" not in said
+    left = {a: r["reason"] for a, r in members(gw, "w1").items()
+            if r["state"] == "skipped"}
+    # A mailbox stays whole: one of its addresses is unknown.
+    assert set(left) == {PEOPLE[0], PEOPLE[1], PEOPLE[4], PEOPLE[5]}
+    assert "cloud said 550 5.1.1 Nobody of that name" in left[PEOPLE[0]]
+    assert "cloud said 550 5.7.1 Policy" in left[PEOPLE[1]]
+    assert PEOPLE[5] in left[PEOPLE[4]]
+    moved = routes(gw)
+    assert {a for a in PEOPLE if moved[a] == "legacy"} == set(left)
+    assert gw.wait_event("wave", step="start")["preflight"].startswith("20")
+
+
+def test_force_takes_them_all_the_same(gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    knows(cloud, *PEOPLE[1:])
+    assert preflight(gw, "w1", "cloud")[0] == 1
+    gw.cli("wave start w1 cloud --force --wait")
+    assert {routes(gw)[a] for a in PEOPLE} == {"cloud"}
+
+
+def test_a_wave_without_a_preflight_starts_and_says_so(gw):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    said = gw.cli("wave start w1 --wait")
+    assert "it had no preflight" in said
+    assert gw.wait_event("wave", step="start")["preflight"] == "none"
+    assert {routes(gw)[a] for a in PEOPLE} == {"cloud"}
+
+
+def test_the_preflight_of_an_earlier_wave_of_that_name_counts_no_more(
+        gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    knows(cloud, *PEOPLE[1:])
+    assert preflight(gw, "w1", "cloud")[0] == 1
+    gw.cli("wave delete w1")
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    assert "it had no preflight" in gw.cli("wave start w1 --wait")
+    assert {routes(gw)[a] for a in PEOPLE} == {"cloud"}
+
+
+def test_a_scheduled_wave_has_its_preflight_by_itself(gw, cloud):
+    fill(gw, PEOPLE)
+    knows(cloud, *PEOPLE)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for name, who, hours in (("w1", PEOPLE[:15], 13), ("w2", PEOPLE[15:], 11)):
+        create(gw, name, who, "--to", "cloud")
+        at = now + datetime.timedelta(hours=hours)
+        gw.cli("wave", "schedule", name, "--at",
+               at.isoformat(timespec="seconds"))
+    until(lambda: set(classes(preflight(gw, "w2", "--show")[1]).values()) ==
+          {"taken"}, "its own preflight")
+    assert "posthoused" in gw.cli("wave preflight w2 --show")
+    # That of a wave which begins later than that waits.
+    assert "nothing of that name" in gw.cli_fails("wave preflight w1 --show")

@@ -153,6 +153,13 @@ int wave_mark(struct wave_file *f, const struct wave *w,
 
 /* ---- slices ----------------------------------------------------------- */
 
+/* Members that would fail where the wave takes them. */
+struct wave_unfit {
+	/* True: it is left out, for the reason that `why` is filled with. */
+	bool (*fn)(void *arg, const struct wave *w, struct slice address,
+	    char *why, size_t why_size);
+	void *arg;
+};
 /* Looks for the members of the next slice: pending ones in their order, until
  * `limit` of them may go, mailboxes whole (so a slice may be larger by the rest
  * of one mailbox). `fn` gets each with the state that it is to have:
@@ -163,7 +170,8 @@ int wave_mark(struct wave_file *f, const struct wave *w,
 struct wave_take {
 	const struct conf *conf; /* which customer a domain belongs to */
 	uint64_t limit;
-	bool force; /* also what was moved or has no row */
+	bool force; /* also what was moved, has no row or is unfit */
+	struct wave_unfit unfit; /* fn NULL: all fit */
 	void (*fn)(void *arg, const struct member *m);
 	void *arg;
 };

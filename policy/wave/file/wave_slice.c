@@ -29,6 +29,7 @@ struct seat {
 
 struct slice_taking {
 	const struct wave_take *take;
+	const struct wave *wave;
 	struct exclude_rules *rules;
 	struct seat seat;
 	uint64_t taken, seen;
@@ -42,6 +43,16 @@ static void put_out(struct seat *s, enum member_state state,
 	s->state = state;
 	snprintf(s->reason, sizeof(s->reason), "%s%s%.*s", why,
 	    s->n > 1 ? ": " : "", s->n > 1 ? (int)address.n : 0, address.p);
+}
+
+static void judge_unfit(struct slice_taking *t, const struct member *m)
+{
+	const struct wave_unfit *unfit = &t->take->unfit;
+	char why[REASON_MAX];
+
+	if (unfit->fn != NULL && unfit->fn(unfit->arg, t->wave, m->address,
+				     why, sizeof(why)))
+		put_out(&t->seat, MEMBER_SKIPPED, m->address, why);
 }
 
 static void judge_member(struct slice_taking *t, const struct member *m,
@@ -65,6 +76,8 @@ static void judge_member(struct slice_taking *t, const struct member *m,
 		snprintf(why, sizeof(why), "moved by change %" PRIu64
 		    " since the wave was created", row->change);
 		put_out(&t->seat, MEMBER_SKIPPED, m->address, why);
+	} else {
+		judge_unfit(t, m);
 	}
 }
 
@@ -179,7 +192,8 @@ int wave_take(struct wave_file *f, const struct wave *w,
     const struct wave_take *take, uint64_t *seen_out, struct error *err)
 {
 	sqlite3_stmt *st = wave_stmt(f, WS_TAKE, err);
-	struct slice_taking t = {.take = take, .seat = {.state = MEMBER_DONE}};
+	struct slice_taking t = {.take = take, .wave = w,
+	    .seat = {.state = MEMBER_DONE}};
 	int rc = -1;
 
 	*seen_out = 0;

@@ -160,6 +160,10 @@ static int run_start(struct cli *c)
 		return CLI_NO;
 	args = wave_order_args(c, "start");
 	code = wave_ask_move(c, checked(args, set_start(c, args)), &a);
+	if (code == CLI_DONE && a.no_preflight)
+		out_say(&c->out, "it had no preflight: posthouse wave "
+		    "preflight %s asks whether its new legs take its members",
+		    c->arg[0]);
 	if (code == CLI_DONE && cli_flag(c, "wait"))
 		return follow(c);
 	if (code == CLI_DONE)
@@ -190,8 +194,9 @@ static int run_schedule(struct cli *c)
 	strbuf_init(&time, 200);
 	wave_time_text(zone, at_us, &time);
 	if (code == CLI_DONE)
-		out_say(&c->out, "wave %s is %s for %s", c->arg[0], a.state,
-		    strbuf_cstr(&time));
+		out_say(&c->out, "wave %s is %s for %s%s", c->arg[0], a.state,
+		    strbuf_cstr(&time), a.no_preflight
+		    ? "; its preflight runs 12 h before, or now" : "");
 	strbuf_fini(&time);
 	return code;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "relay/base/clock.h"
+#include "relay/observed/unfit.h"
 
 enum { TIMED_MAX = 10000, LATELY_MAX = 100000 };
 #define SECOND_US INT64_C(1000000)
@@ -54,15 +55,34 @@ static void take_member(void *arg, const struct member *m)
 	count_route(r, m->now == NULL ? "no row" : m->now);
 }
 
+struct rehearsed {
+	struct rehearsal *r;
+	struct unfit *unfit;
+};
+
+static bool on_unfit(void *arg, const struct wave *w, struct slice address,
+    char *why, size_t why_size)
+{
+	struct rehearsed *p = arg;
+	const struct unfit_wave of = {w->name, p->r->route, w->created_us};
+
+	return unfit_member(p->unfit, &of, address, why, why_size);
+}
+
 static int take_members(
     struct wave_file *f, struct rehearsal *r, struct error *err)
 {
-	const struct wave_take take = {
-	    r->conf, UINT64_MAX / 2, r->options.force, take_member, r};
+	struct rehearsed p = {r, unfit_new(r->conf->audit.path)};
+	const struct wave_take take = {.conf = r->conf,
+	    .limit = UINT64_MAX / 2, .force = r->options.force,
+	    .unfit = {on_unfit, &p}, .fn = take_member, .arg = r};
 	uint64_t seen;
+	int rc;
 
 	r->out = arena_alloc(r->texts, REHEARSAL_LEFT_OUT * sizeof(r->out[0]));
-	return wave_take(f, &r->wave, &take, &seen, err);
+	rc = wave_take(f, &r->wave, &take, &seen, err);
+	unfit_free(p.unfit);
+	return rc;
 }
 
 /* ---- what a slice takes -------------------------------------------------- */

@@ -16,6 +16,8 @@ static void on_row(void *arg, json_t *row)
 {
 	struct wave_answer *a = arg;
 	const char *state = json_string_value(json_object_get(row, "state"));
+	const char *preflight =
+	    json_string_value(json_object_get(row, "preflight"));
 
 	if (state == NULL) {
 		if (a->kept++ == 0)
@@ -24,6 +26,7 @@ static void on_row(void *arg, json_t *row)
 		return;
 	}
 	snprintf(a->state, sizeof(a->state), "%s", state);
+	a->no_preflight = preflight != NULL && strcmp(preflight, "none") == 0;
 	a->change = json_integer_value(json_object_get(row, "change"));
 	a->recipients = json_integer_value(
 	    json_object_get(row, "recipients"));

@@ -12,6 +12,7 @@ struct wave_answer {
 	char state[40];
 	int64_t change, recipients;
 	uint64_t kept;
+	bool no_preflight; /* it is started without one */
 };
 
 /* The arguments of wave.order for the wave that is named first, with the note;

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "relay/base/log.h"
 #include "relay/post/call.h"
@@ -218,15 +219,32 @@ static int prune(struct preflights *p, struct error *err)
 		   ? -1 : rc;
 }
 
+/* Waves are looked at every ten seconds. A table that cannot be read is the
+ * table thread's to report, and one that is not there has no waves. */
+static void schedule(struct preflights *p)
+{
+	int64_t now_ms = preflights_mono_ms(p);
+	struct error err;
+
+	if (now_ms < p->schedule_ms ||
+	    access(p->shared->table_path, F_OK) != 0)
+		return;
+	p->schedule_ms = now_ms + IDLE_MS;
+	if (preflight_schedule(p, &err) < 0)
+		log_warn("preflight.schedule", kv_err(&err));
+}
+
 int preflights_step(struct preflights *p)
 {
 	struct error err;
 
 	take_snapshot(p);
 	take_letters(p);
-	if (preflights_mono_ms(p) >= p->trouble_ms &&
-	    (work(p, &err) < 0 || prune(p, &err) < 0))
-		preflights_trouble(p, &err);
+	if (preflights_mono_ms(p) >= p->trouble_ms) {
+		schedule(p);
+		if (work(p, &err) < 0 || prune(p, &err) < 0)
+			preflights_trouble(p, &err);
+	}
 	drop_over(p);
 	close_db(p);
 	return p->job != NULL || p->look ? BUSY_MS : IDLE_MS;

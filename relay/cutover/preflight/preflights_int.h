@@ -3,7 +3,7 @@
  * Inside of the thread that has legs asked. preflights.c is the thread and its
  * commands; preflight_rows.c finds the recipients that an asking is about;
  * preflight_job.c hands them to workers; preflight_answer.c takes what came
- * back.
+ * back; preflight_schedule.c begins those of scheduled waves.
  */
 #ifndef RELAY_CUTOVER_PREFLIGHT_PREFLIGHTS_INT_H
 #define RELAY_CUTOVER_PREFLIGHT_PREFLIGHTS_INT_H
@@ -89,6 +89,9 @@ void preflights_trouble(struct preflights *p, const struct error *err);
  * wave's or the legs' names are checked; -1 and a sentence. */
 int64_t preflight_rows(struct preflights *p, const struct preflight_order *o,
     struct error *err);
+
+/* preflight_schedule.c: begins those of waves that begin soon. */
+int preflight_schedule(struct preflights *p, struct error *err) PH_CHECK;
 
 /* preflight_job.c */
 struct preflight_job *preflight_job_new(struct arena *a,

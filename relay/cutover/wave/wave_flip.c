@@ -110,6 +110,7 @@ static int take(struct slicing *s, uint64_t limit, struct error *err)
 	    .conf = n->conf,
 	    .limit = limit,
 	    .force = n->wave->options.force,
+	    .unfit = n->run->unfit,
 	    .fn = on_member,
 	    .arg = s,
 	};

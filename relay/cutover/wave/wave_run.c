@@ -28,6 +28,11 @@ struct wave_run *wave_run_new(const char *path,
 	return r;
 }
 
+void wave_run_unfit(struct wave_run *r, const struct wave_unfit *unfit)
+{
+	r->unfit = *unfit;
+}
+
 void wave_run_free(struct wave_run *r)
 {
 	if (r == NULL)

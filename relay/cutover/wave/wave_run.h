@@ -51,6 +51,8 @@ struct wave_run_ops {
 struct wave_run *wave_run_new(const char *path,
     const struct wave_run_ops *ops);
 void wave_run_free(struct wave_run *r);
+/* Slices leave out the members that are unfit, unless they are forced. */
+void wave_run_unfit(struct wave_run *r, const struct wave_unfit *unfit);
 
 /* Now, and what is next. Returns when it is to be called again, wall us: now if
  * there may be more to do, else at most a second later, because commands that

@@ -11,6 +11,7 @@
 struct wave_run {
 	const char *path;
 	struct wave_run_ops ops;
+	struct wave_unfit unfit;
 	struct wave_file *read; /* of an order's answer, or of a step */
 	struct strbuf turn; /* the wave that had the last step */
 	/* Steps in a row that failed, of the wave whose name is `failing`. */

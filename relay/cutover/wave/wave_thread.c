@@ -9,6 +9,7 @@
 #include "relay/audit/note_post.h"
 #include "relay/base/mem.h"
 #include "relay/cutover/wave/wave_ledger.h"
+#include "relay/observed/unfit.h"
 #include "relay/post/call.h"
 #include "relay/watch/alarm.h"
 
@@ -16,6 +17,7 @@ struct wave_thread {
 	struct shared *shared;
 	struct alarms *alarms;
 	struct wave_ledger *ledger; /* of a step; NULL */
+	struct unfit *unfit; /* of a step; NULL */
 	struct wave_run *run;
 	struct mailbox box;
 	struct conf_snapshot *snapshot;
@@ -24,6 +26,43 @@ struct wave_thread {
 	bool running;
 	_Atomic bool stop;
 };
+
+/* ---- preflights ------------------------------------------------------- */
+
+static struct unfit *unfit_of(struct wave_thread *t)
+{
+	if (t->unfit == NULL)
+		t->unfit = unfit_new(t->snapshot->conf->audit.path);
+	return t->unfit;
+}
+
+static void drop_unfit(struct wave_thread *t)
+{
+	unfit_free(t->unfit);
+	t->unfit = NULL;
+}
+
+static struct unfit_wave unfit_wave_of(const struct wave *w)
+{
+	return (struct unfit_wave){w->name, w->route, w->created_us};
+}
+
+static bool on_unfit(void *arg, const struct wave *w, struct slice address,
+    char *why, size_t why_size)
+{
+	const struct unfit_wave of = unfit_wave_of(w);
+
+	return unfit_member(unfit_of(arg), &of, address, why, why_size);
+}
+
+int64_t wave_thread_preflight(struct wave_thread *t, const struct wave *w)
+{
+	const struct unfit_wave of = unfit_wave_of(w);
+	int64_t us = unfit_asked_at(unfit_of(t), &of);
+
+	drop_unfit(t);
+	return us;
+}
 
 /* ---- events ----------------------------------------------------------- */
 
@@ -47,6 +86,20 @@ static void put_held(struct jout *j, const struct wave_counts *n)
 		jout_int(j, "failed", (int64_t)n->state[MEMBER_FAILED]);
 }
 
+static void put_preflight(struct jout *j, struct wave_thread *w,
+    const struct wave_told *t)
+{
+	int64_t us;
+
+	if (t->hold != NULL || t->step != WAVE_START)
+		return;
+	us = wave_thread_preflight(w, t->wave);
+	if (us != 0)
+		jout_time(j, "preflight", us);
+	else
+		jout_str(j, "preflight", "none");
+}
+
 static void on_told(void *arg, const struct wave_told *t)
 {
 	struct wave_thread *w = arg;
@@ -62,6 +115,7 @@ static void on_told(void *arg, const struct wave_told *t)
 	jout_int(j, "done", (int64_t)t->counts->state[MEMBER_DONE]);
 	jout_int(j, "pending", (int64_t)t->counts->state[MEMBER_PENDING]);
 	put_held(j, t->counts);
+	put_preflight(j, w, t);
 	if (t->who[0] != '\0')
 		jout_str(j, "who", t->who);
 	if (t->reason[0] != '\0')
@@ -101,6 +155,7 @@ struct wave_thread *wave_thread_new(struct shared *sh, struct alarms *alarms,
 	t->alarms = alarms;
 	t->snapshot = snapshot_ref(snapshot);
 	t->run = wave_run_new(sh->table_path, &ops);
+	wave_run_unfit(t->run, &(struct wave_unfit){on_unfit, t});
 	mailbox_init(&t->box);
 	return t;
 }
@@ -157,6 +212,7 @@ int wave_thread_step(struct wave_thread *t)
 		 999) / 1000;
 	wave_ledger_free(t->ledger);
 	t->ledger = NULL;
+	drop_unfit(t);
 	return ms > LONGEST_MS ? LONGEST_MS : ms < 0 ? 0 : (int)ms;
 }
 

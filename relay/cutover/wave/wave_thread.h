@@ -35,6 +35,9 @@ int wave_thread_step(struct wave_thread *t);
 /* wave_run_order() at this time; by a function that was asked for. */
 int wave_thread_order(struct wave_thread *t, struct wave_order *order,
     struct wave_ordered *out, struct error *err) PH_CHECK;
+/* When the wave's last preflight began, wall us; 0: it had none. By a function
+ * that was asked for. */
+int64_t wave_thread_preflight(struct wave_thread *t, const struct wave *w);
 /* wave_run_look(); by a function that was asked for. */
 int wave_thread_look(struct wave_thread *t, const char *name,
     struct wave_seen *out, struct error *err) PH_CHECK;
