@@ -15,7 +15,7 @@ static bool one_like(char pattern, char c)
 }
 
 /* Greedy with one point to go back to, so the time is bounded. */
-static bool like(struct slice text, struct slice pattern)
+bool where_like(struct slice text, struct slice pattern)
 {
 	size_t t = 0, p = 0, star = SIZE_MAX, back = 0;
 
@@ -42,7 +42,7 @@ static bool compare(const struct node *n, struct slice value)
 {
 	struct slice text = slice_str(n->text);
 
-	return n->kind == N_LIKE ? like(value, text) : slice_eq(value, text);
+	return n->kind == N_LIKE ? where_like(value, text) : slice_eq(value, text);
 }
 
 /* Of a row without tags there is none, not an empty one. */

@@ -67,6 +67,9 @@ int where_narrow(struct where *w, enum where_field field, struct slice value,
     struct error *err) PH_CHECK;
 void where_free(struct where *w);
 
+/* `%` is any run of characters, `_` any one; ASCII case folded. */
+bool where_like(struct slice text, struct slice pattern);
+
 bool where_match(const struct where *w, const struct where_row *row);
 /* Tags, waves and addresses of which every match has at least one, so that only
  * their rows need be looked at: how many, 0 when there are none such. Some may
