@@ -42,7 +42,8 @@ static bool compare(const struct node *n, struct slice value)
 {
 	struct slice text = slice_str(n->text);
 
-	return n->kind == N_LIKE ? where_like(value, text) : slice_eq(value, text);
+	return n->kind == N_LIKE ? where_like(value, text)
+				 : slice_eq(value, text);
 }
 
 /* Of a row without tags there is none, not an empty one. */

@@ -33,7 +33,7 @@ struct straggler_values {
 	/* TEXT_SENDER: words, every second of which is a count, as
 	 * straggler_senders_print() writes them. */
 	struct slice text[STRAGGLER_TEXTS];
-	/* Times in us; NUMBER_AFTER -1: it is not known, and no test is true. */
+	/* Times in us; NUMBER_AFTER -1: not known, and no test is true. */
 	int64_t number[STRAGGLER_NUMBERS];
 };
 

@@ -15,6 +15,7 @@
 #include "relay/cli/replay/replay_commands.h"
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/spf/spf_commands.h"
+#include "relay/cli/straggler/straggler_commands.h"
 #include "relay/cli/table/table_commands.h"
 #include "relay/cli/verdict/verdict_commands.h"
 #include "relay/cli/wave/wave_commands.h"
@@ -55,6 +56,8 @@ const struct cli_command *const all_commands[] = {
 	cmd_spf_egress,
 	cmd_spf_forecast,
 	cmd_spf_what_if,
+	cmd_straggler_set,
+	cmd_stragglers,
 	cmd_trace,
 	cmd_audit,
 	cmd_passwd,

@@ -47,6 +47,12 @@ int64_t stragglers_since(const struct stragglers *s)
 	return straggler_reader_since(s->seen);
 }
 
+int stragglers_days(struct stragglers *s, int64_t id, int64_t day,
+    struct straggler_day out[STRAGGLER_DAYS_KEPT + 1], struct error *err)
+{
+	return straggler_reader_days(s->seen, id, day, out, err);
+}
+
 /* ---- judging ------------------------------------------------------------- */
 
 static bool is_listed(const struct stragglers *s, const char *client)

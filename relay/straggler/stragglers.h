@@ -33,6 +33,11 @@ struct straggler_found {
 	int64_t quiet_at_us; /* from then on it is quiet */
 };
 
+/* As straggler_reader_days(). */
+int stragglers_days(struct stragglers *s, int64_t id, int64_t day,
+    struct straggler_day out[STRAGGLER_DAYS_KEPT + 1],
+    struct error *err) PH_CHECK;
+
 struct straggler_ask {
 	enum straggler_which which;
 	int64_t since_us; /* last seen then or later; 0: any time */

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "policy/csv/csv_cell.h"
 #include "policy/row.h"
 #include "relay/base/mem.h"
 #include "relay/cli/table/cli_put.h"
@@ -18,26 +19,6 @@ struct export {
 	bool json;
 	struct strbuf line, last;
 };
-
-static void add_cell(struct strbuf *line, const char *text)
-{
-	struct slice rest = slice_str(text), part;
-	bool first = true;
-
-	if (line->n > 0)
-		strbuf_addc(line, ',');
-	if (strpbrk(text, ",\"\r\n") == NULL) {
-		strbuf_adds(line, text);
-		return;
-	}
-	strbuf_addc(line, '"');
-	while (slice_next(&rest, '"', &part)) {
-		strbuf_adds(line, first ? "" : "\"\"");
-		strbuf_addsl(line, part);
-		first = false;
-	}
-	strbuf_addc(line, '"');
-}
 
 static const char *rewrite_of(const struct table_row *row, int leg)
 {
@@ -70,13 +51,13 @@ static void put_csv(struct export *e, const struct table_row *row)
 {
 	const struct conf *conf = e->c->conf;
 
-	add_cell(&e->line, strbuf_cstr(&e->last));
-	add_cell(&e->line, row->route_text);
-	add_cell(&e->line, row->mailbox);
-	add_cell(&e->line, row->tags);
+	csv_cell(&e->line, strbuf_cstr(&e->last));
+	csv_cell(&e->line, row->route_text);
+	csv_cell(&e->line, row->mailbox);
+	csv_cell(&e->line, row->tags);
 	for (int i = 0; i < conf->legs; i++)
 		if (!conf->leg[i].egress)
-			add_cell(&e->line, rewrite_of(row, conf->leg[i].id));
+			csv_cell(&e->line, rewrite_of(row, conf->leg[i].id));
 	put_line(e);
 }
 
