@@ -38,8 +38,11 @@ static unsigned print(struct marking *m)
 		case MARK_DONE:
 			break;
 		case MARK_NONE:
-			put_refused(m, address, "it has no watermark: its "
-			    "route has left no leg");
+			put_refused(m, address, m->d.waived
+			    ? "it has no watermark: its route has left no "
+			      "leg; name the leg by --leg"
+			    : "it has no watermark: its route has left no "
+			      "leg");
 			break;
 		case MARK_ADDRESS:
 			put_refused(m, address, "it is no address");

@@ -14,7 +14,7 @@
 enum verdict_sql {
 	VERDICT_BEGIN, VERDICT_COMMIT, VERDICT_ROLLBACK, VERDICT_TOUCH,
 	VERDICT_ROWS, VERDICT_MARKS, VERDICT_PUT, VERDICT_GET, VERDICT_LINE,
-	VERDICT_DECISION, VERDICT_STATEMENTS
+	VERDICT_DECISION, VERDICT_TIME, VERDICT_STATEMENTS
 };
 _Static_assert((int)VERDICT_STATEMENTS <= (int)DB_STATEMENTS,
     "room for statements");
@@ -26,12 +26,13 @@ static const char *const sql[DB_STATEMENTS] = {
 	[VERDICT_TOUCH] = DB_TOUCH,
 	[VERDICT_ROWS] = "SELECT address, route, held FROM route"
 			 " ORDER BY address",
-	[VERDICT_MARKS] = "SELECT address, time, who, note FROM mark"
+	[VERDICT_MARKS] = "SELECT address, time, who, note, change FROM mark"
 			  " WHERE leg = ?1 AND waived = 1 ORDER BY address",
 	[VERDICT_PUT] = "INSERT OR REPLACE INTO waiver VALUES"
 			"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[VERDICT_GET] = "SELECT reason, until, time, who, host, note"
 			" FROM waiver WHERE verdict = ?1 AND until > 0",
+	[VERDICT_TIME] = "SELECT time FROM change WHERE change = ?1",
 	[VERDICT_LINE] = "SELECT " CHAIN_COLUMNS " FROM change"
 			 " ORDER BY change DESC LIMIT 1",
 	[VERDICT_DECISION] = "SELECT " CHAIN_DECISION_COLUMNS " FROM decision"
@@ -139,7 +140,8 @@ int verdict_marks_waived(struct verdict_file *f, const char *leg,
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		const struct verdict_waived w = {.address = db_text(st, 0),
 		    .time_us = sqlite3_column_int64(st, 1),
-		    .who = db_str(st, 2), .note = db_str(st, 3)};
+		    .who = db_str(st, 2), .note = db_str(st, 3),
+		    .change = (uint64_t)sqlite3_column_int64(st, 4)};
 
 		fn(arg, &w);
 	}
@@ -277,4 +279,20 @@ int verdict_heads(struct verdict_file *f, struct verdict_heads *out,
 		chain_text(hash, out->decision_head);
 	}
 	return end(f, decision, rc, err);
+}
+
+int verdict_change_time(struct verdict_file *f, uint64_t change,
+    int64_t *time_us_out, struct error *err)
+{
+	sqlite3_stmt *st = db_stmt(&f->db, VERDICT_TIME, err);
+	int rc;
+
+	*time_us_out = 0;
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)change);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*time_us_out = sqlite3_column_int64(st, 0);
+	return end(f, st, rc, err);
 }

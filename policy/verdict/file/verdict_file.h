@@ -33,6 +33,7 @@ int verdict_rows(struct verdict_file *f,
 /* Base addresses whose watermark at `leg` a person does without. */
 struct verdict_waived {
 	struct slice address;
+	uint64_t change; /* that its watermark began with, then */
 	int64_t time_us;
 	const char *who, *note;
 };
@@ -60,5 +61,8 @@ struct verdict_heads {
 };
 int verdict_heads(struct verdict_file *f, struct verdict_heads *out,
     struct error *err) PH_CHECK;
+/* When that change was made (wall, us); 0: there is none. */
+int verdict_change_time(struct verdict_file *f, uint64_t change,
+    int64_t *time_us_out, struct error *err) PH_CHECK;
 
 #endif

@@ -14,6 +14,7 @@
 struct gather_waived {
 	const char *address, *who, *note;
 	int64_t time_us;
+	uint64_t change; /* a later watermark is not done without */
 };
 
 /* A way that still leads to the server in public, for the end of the report. */
@@ -36,9 +37,17 @@ struct verdict_look {
 	size_t waiveds;
 	struct gather_public *public;
 	size_t publics;
-	/* By gather_watch(): the moment that the last client that matters was
-	 * seen, which silence is counted from; 0: none was. */
+	/* By gather_clients(): when the last client that matters was seen,
+	 * which silence is counted from; 0: none was. And the one that is
+	 * waited for the longest. */
 	int64_t last_client_us;
+	struct {
+		int64_t quiet_at_us, last_us;
+		const char *client;
+	} longest;
+	/* By gather_marks(): the last change by which a route left the leg, the
+	 * first mailbox that was synchronized; 0: none. */
+	int64_t last_flip_us, first_sync_us;
 };
 
 /* All of it. CLI_DONE, or what was said. */

@@ -13,7 +13,7 @@
 struct marks_look {
 	struct verdict_look *g;
 	size_t cap;
-	uint64_t recipients, synced, waived;
+	uint64_t recipients, synced, waived, change;
 };
 
 /* ---- those that a person does without --------------------------------- */
@@ -34,7 +34,7 @@ static void on_waived(void *arg, const struct verdict_waived *w)
 	    .address = arena_slicedup(g->f.arena, w->address),
 	    .who = arena_strdup(g->f.arena, w->who),
 	    .note = arena_strdup(g->f.arena, w->note),
-	    .time_us = w->time_us};
+	    .time_us = w->time_us, .change = w->change};
 }
 
 static int by_address(const void *a, const void *b)
@@ -44,15 +44,26 @@ static int by_address(const void *a, const void *b)
 	return strcmp(x->address, y->address);
 }
 
-static bool is_waived(const struct verdict_look *g, const char *address)
+static bool is_waived(const struct verdict_look *g,
+    const struct watermark *w)
 {
-	const struct gather_waived key = {.address = address};
+	const struct gather_waived key = {.address = w->address}, *found;
 
-	return g->waiveds > 0 && bsearch(&key, g->waived, g->waiveds,
-	    sizeof(*g->waived), by_address) != NULL;
+	found = g->waiveds == 0 ? NULL : bsearch(&key, g->waived, g->waiveds,
+	    sizeof(*g->waived), by_address);
+	return found != NULL && found->change >= w->change;
 }
 
 /* ---- all -------------------------------------------------------------- */
+
+static void note_synced(struct marks_look *l, const struct watermark *w)
+{
+	struct verdict_look *g = l->g;
+
+	l->synced++;
+	if (g->first_sync_us == 0 || w->at_us < g->first_sync_us)
+		g->first_sync_us = w->at_us;
+}
 
 static void on_mark(void *arg, const struct watermark *w)
 {
@@ -69,9 +80,11 @@ static void on_mark(void *arg, const struct watermark *w)
 	if (w->address[0] != '\0' && !gather_has(l->g, slice_str(w->address)))
 		return;
 	l->recipients++;
+	if (w->change > l->change)
+		l->change = w->change;
 	if (w->state == WATERMARK_SYNCED)
-		l->synced++;
-	else if (is_waived(l->g, w->address))
+		note_synced(l, w);
+	else if (is_waived(l->g, w))
 		l->waived++;
 	else
 		facts_add(&l->g->f, facts[w->state], slice_str(name),
@@ -87,6 +100,8 @@ static int look(struct marks_look *l, struct watermark_reader *r,
 
 	if (whole < 0 || watermark_reader_of_leg(r, g->v->leg, on_mark, l,
 			     err) < 0)
+		return -1;
+	if (verdict_change_time(g->file, l->change, &g->last_flip_us, err) < 0)
 		return -1;
 	clock_rfc3339(watermark_reader_since(r), since);
 	if (whole == 0)

@@ -81,6 +81,25 @@ static int64_t watched_least(struct verdict_look *g, struct observed *o,
 	return least;
 }
 
+/* A client that comes once a month is quiet by the wall clock, which may have
+ * been set: it has to be by what was watched. */
+static int look_at_longest(struct verdict_look *g, struct observed *o,
+    struct error *err)
+{
+	int64_t need_us = g->longest.quiet_at_us - g->longest.last_us, us;
+
+	if (g->longest.client == NULL)
+		return 0;
+	us = watched_least(g, o, g->longest.last_us, err);
+	if (us < 0)
+		return -1;
+	if (us < need_us)
+		gather_fact(g, FACT_UNOBSERVED_GAP, g->longest.last_us,
+		    "%s: %s of %s since %s", g->longest.client, age(g, us),
+		    age(g, need_us), moment(g, g->longest.last_us));
+	return 0;
+}
+
 static int look_at_listeners(struct verdict_look *g, struct observed *o,
     struct error *err)
 {
@@ -103,6 +122,8 @@ static int look_at_listeners(struct verdict_look *g, struct observed *o,
 			    g->last_client_us != 0
 				? moment(g, g->last_client_us) : "");
 	}
+	if (look_at_longest(g, o, err) < 0)
+		return -1;
 	if (n == 0)
 		gather_fact(g, FACT_NO_LISTENER, 0, "each listener is closed, "
 		    "of a leg, or for outbound alone");

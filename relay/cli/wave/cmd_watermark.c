@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "policy/row.h"
+#include "policy/wave/file/wave_where.h"
 #include "relay/base/mem.h"
 #include "relay/cli/common/json_get.h"
+#include "relay/cli/table/cli_table.h"
 #include "relay/cli/watermark/watermark_show.h"
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_filter.h"
@@ -151,15 +154,98 @@ static int read_file(struct deciding *d, const char *path)
 	return CLI_DONE;
 }
 
+/* ---- by an expression ---- */
+
+struct where_decide {
+	struct deciding *d;
+	const struct where *where;
+	struct where_waves waves;
+	struct strbuf last; /* the key that was read last */
+	struct error err;
+};
+
+/* Rows of domains are no recipients. */
+static void on_row(void *arg, struct slice key, const struct table_row *row)
+{
+	struct where_decide *w = arg;
+	const struct conf_domain *domain =
+	    conf_domain(w->d->c->conf, row_domain(key));
+	struct where_row fields = {.address = key,
+	    .route = slice_str(row->route_text),
+	    .mailbox = slice_str(row->mailbox), .tags = slice_str(row->tags),
+	    .customer = slice_str(domain == NULL ? "" : domain->customer),
+	    .change = row->change, .held = row->held};
+	struct strbuf names;
+
+	strbuf_reset(&w->last);
+	strbuf_addsl(&w->last, key);
+	if (w->err.text[0] != '\0' || (key.n > 0 && key.p[0] == '@'))
+		return;
+	strbuf_init(&names, WHERE_WAVES_TEXT);
+	if (!where_asks(w->where, WHERE_WAVE) ||
+	    w->waves.of(w->waves.arg, key, &names, &w->err) >= 0) {
+		fields.waves = strbuf_view(&names);
+		if (where_match(w->where, &fields))
+			add_address(w->d, key);
+	}
+	strbuf_fini(&names);
+}
+
+static int walk_rows(struct where_decide *w, struct table *t)
+{
+	int n;
+
+	strbuf_init(&w->last, ROW_TEXT_MAX);
+	do {
+		struct arena *a = arena_new();
+		char *last = mem_dup(w->last.p, w->last.n);
+		const struct table_page page = {
+		    .after = slice_of(last, w->last.n), .limit = LIST_ROWS,
+		    .a = a, .fn = on_row, .arg = w};
+
+		n = table_rows(t, &page, &w->err);
+		mem_free(last);
+		arena_free(a);
+	} while (n == LIST_ROWS && w->err.text[0] == '\0' &&
+		 w->d->code != CLI_NO_DAEMON);
+	strbuf_fini(&w->last);
+	return n < 0 || w->err.text[0] != '\0' ? -1 : 0;
+}
+
+static int add_where(struct deciding *d, const char *text)
+{
+	struct where_decide w = {.d = d};
+	struct table *t = cli_table(d->c);
+	struct where *where;
+	int rc = -1;
+
+	if (t == NULL)
+		return CLI_NO;
+	where = where_parse(slice_str(text), &w.err);
+	if (where != NULL) {
+		w.where = where;
+		w.waves = wave_where_new(d->c->conf->table.path);
+		if (w.waves.known(w.waves.arg, where, &w.err) >= 0)
+			rc = walk_rows(&w, t);
+		w.waves.end(w.waves.arg);
+		where_free(where);
+	}
+	table_close(t);
+	return rc < 0 ? cli_fail(d->c, "%s", w.err.text) : CLI_DONE;
+}
+
+/* ---- all ---- */
+
 static int run_decide(struct cli *c)
 {
 	struct deciding d = {.c = c,
 	    .waive = strcmp(c->command->name, "watermark waive") == 0};
 	const char *file = cli_value(c, "file");
+	const char *where = cli_value(c, "where");
 
-	if ((c->args == 0) == (file == NULL))
+	if ((c->args > 0) + (file != NULL) + (where != NULL) != 1)
 		return cli_usage(c, "name addresses, or --file FILE with one "
-		    "a line");
+		    "a line, or --where EXPRESSION");
 	if (d.waive && cli_value(c, "note") == NULL)
 		return cli_usage(c, "a waiver wants --note TEXT: why it may go "
 		    "without");
@@ -167,6 +253,8 @@ static int run_decide(struct cli *c)
 	for (int i = 0; i < c->args && d.code != CLI_NO_DAEMON; i++)
 		add_address(&d, slice_str(c->arg[i]));
 	if (file != NULL && read_file(&d, file) != CLI_DONE)
+		d.code = CLI_NO;
+	if (where != NULL && add_where(&d, where) != CLI_DONE)
 		d.code = CLI_NO;
 	if (d.code != CLI_NO_DAEMON)
 		send_batch(&d);
@@ -184,6 +272,7 @@ static const struct cli_option list_options[] = {
 static const struct cli_option decide_options[] = {
 	{"leg", "L", "Of that leg; without it of each that has one."},
 	{"file", "FILE", "Addresses, one a line; - is standard input."},
+	{"where", "E", "The rows of the table that fit."},
 	{"note", "TEXT", "Why, kept with the decision."},
 	{NULL, NULL, NULL},
 };

@@ -64,6 +64,21 @@ static void on_watermark(void *arg, const struct watermark *row)
 	add_mark(g, row);
 }
 
+/* Of a leg that is named a person also does without what was never begun: a
+ * name of a catch-all that no row ever had. */
+static void add_unmarked(struct mark_gather *g, struct slice address)
+{
+	struct watermark_decision *d = g->d;
+	const struct watermark none = {.leg = d->leg,
+	    .address = arena_slicedup(g->a, address)};
+
+	if (!d->waived || d->leg[0] == '\0' ||
+	    d->row[g->at].result != MARK_NONE)
+		return;
+	d->row[g->at].result = MARK_DONE;
+	add_mark(g, &none);
+}
+
 static int gather(struct watermarks *w, struct mark_gather *g,
     struct watermark_reader *r)
 {
@@ -80,6 +95,8 @@ static int gather(struct watermarks *w, struct mark_gather *g,
 		d->row[g->at].result = MARK_NONE;
 		rc = watermark_reader_get(r, strbuf_view(&key), on_watermark,
 		    g, &d->err);
+		if (rc >= 0)
+			add_unmarked(g, strbuf_view(&key));
 	}
 	strbuf_fini(&key);
 	return rc < 0 ? -1 : 0;
