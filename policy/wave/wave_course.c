@@ -90,15 +90,19 @@ static void pass_time(struct course_walk *w, const struct wave_due *due)
 
 void wave_course(const struct course_of *of, struct wave_course *course_out)
 {
+	struct wave_options options = *of->options;
 	struct course_walk w = {.of = of,
 	    .out = course_out,
 	    .m = {.now_us = of->from_us,
 		.state = WAVE_RUNNING,
-		.options = of->options,
+		.options = &options,
 		.pending = of->members,
 		.last_us = of->last_us,
 		.limits = of->limits}};
 
+	/* Each slice is good when its soak is over. */
+	if (options.soak_s > options.pause_s)
+		options.pause_s = options.soak_s;
 	*course_out = (struct wave_course){.end_us = of->from_us};
 	for (int i = 0; i < of->log.slices; i++)
 		add_slice(&w, of->log.slice[i].at_s * SECOND_US,

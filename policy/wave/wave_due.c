@@ -72,6 +72,38 @@ static struct wave_due due_held(const struct wave_moment *m)
 				    : act(WAVE_OVERDUE);
 }
 
+/* WAVE_NOTHING: it goes on. */
+static struct wave_due due_watch(const struct wave_moment *m)
+{
+	static const enum wave_step steps[] = {
+		[WATCH_OFF] = WAVE_NOTHING,
+		[WATCH_DUE] = WAVE_SOAK,
+		[WATCH_SOAKS] = WAVE_WAIT,
+		[WATCH_PASSED] = WAVE_SOAKED,
+		[WATCH_STOPS] = WAVE_BRAKE,
+		[WATCH_UNTOLD] = WAVE_BRAKE_TELL,
+		[WATCH_BACK] = WAVE_TAKE_BACK,
+	};
+
+	return m->watch == WATCH_SOAKS
+		   ? wait_until(WAVE_WAIT_SOAK, m->watch_us)
+		   : act(steps[m->watch]);
+}
+
+/* A slice that stops the wave does so whatever is held. */
+static struct wave_due due_running(const struct wave_moment *m)
+{
+	struct wave_due watch = due_watch(m);
+
+	if (m->watch == WATCH_STOPS)
+		return watch;
+	if (m->held > 0)
+		return due_held(m);
+	if (watch.step != WAVE_NOTHING)
+		return watch;
+	return m->pending == 0 ? act(WAVE_FINISH) : due_slice(m);
+}
+
 struct wave_due wave_due(const struct wave_moment *m)
 {
 	if (m->flipped > 0)
@@ -82,11 +114,11 @@ struct wave_due wave_due(const struct wave_moment *m)
 		return act(m->now_us - m->at_us >
 			m->options->late_s * SECOND_US
 		    ? WAVE_LATE : WAVE_BEGIN);
-	if (m->state != WAVE_RUNNING)
-		return act(WAVE_NOTHING);
-	if (m->held > 0)
-		return due_held(m);
-	return m->pending == 0 ? act(WAVE_FINISH) : due_slice(m);
+	if (m->state == WAVE_PAUSED &&
+	    (m->watch == WATCH_UNTOLD || m->watch == WATCH_BACK))
+		return due_watch(m);
+	return m->state == WAVE_RUNNING ? due_running(m)
+					: act(WAVE_NOTHING);
 }
 
 const char *wave_wait_text(enum wave_wait wait)
@@ -99,6 +131,7 @@ const char *wave_wait_text(enum wave_wait wait)
 		[WAVE_WAIT_HOUR] = "wave.per_hour",
 		[WAVE_WAIT_EVER] = "blackouts that leave no gap",
 		[WAVE_WAIT_HELD] = "the moves of held members",
+		[WAVE_WAIT_SOAK] = "the soak of the newest slice",
 	};
 
 	return texts[wait];

@@ -22,6 +22,9 @@ struct wave_options {
 	int64_t late_s;	    /* overdue by more: paused instead */
 	bool hold;	    /* hold, wait, flip, release */
 	int64_t deadline_s; /* of a hold; 0: none */
+	int64_t soak_s;	    /* a slice is watched so long; 0: not at all */
+	bool take_back;	    /* a slice that is bad is rolled back as well */
+	uint64_t complaints; /* so many stop the wave; 0: none do */
 	uint64_t rollback;  /* one is under way, in slices of so many; 0 */
 	bool force;	    /* also members that were moved, or have no row */
 	char zone[WAVE_ZONE_TEXT]; /* in which --at was said; "": UTC */

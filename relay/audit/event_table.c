@@ -126,6 +126,7 @@ const struct alarm_row alarm_table[ALARMS] = {
 		"Mail for recipients of ours reached a leg from outside and came from there" },
 	[ALARM_PREFLIGHT] = { "preflight",
 		"A leg is asked about recipients no more, so that it does not block us" },
+	[ALARM_BRAKE] = { "brake", "A slice has stopped its wave" },
 	[ALARM_LOOP] = { "loop", "Mail for an address goes round" },
 	[ALARM_EGRESS] = { "egress",
 		"A record of SPF speaks against our ways out, or is in error" },

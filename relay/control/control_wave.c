@@ -5,7 +5,8 @@
  *
  *   {"name":"w7","event":"start","route":"cloud","slice":500,"pause_s":60,
  *    "late_s":900,"force":true,"zone":"Europe/London","at_us":…,
- *    "hold":true,"deadline_s":7200,"release":true,"addresses":["…"],
+ *    "hold":true,"deadline_s":7200,"soak_s":3600,"take_back":true,
+ *    "complaints":3,"release":true,"accept":true,"addresses":["…"],
  *    "where":"…","host":"…","command":"wave start","note":"…"}
  *
  * All but name and event may be missing. A rollback is answered by a row for
@@ -135,6 +136,14 @@ static int64_t number_of(const json_t *args, const char *key, int64_t missing)
 	return json_is_integer(v) ? json_integer_value(v) : missing;
 }
 
+/* -1: it is not given. */
+static int flag_of(const json_t *args, const char *key)
+{
+	const json_t *v = json_object_get(args, key);
+
+	return json_is_boolean(v) ? json_is_true(v) : -1;
+}
+
 static void take_addresses(struct wave_asked *w, const json_t *list)
 {
 	size_t n = json_array_size(list), i;
@@ -164,10 +173,15 @@ static void take_order(struct wave_asked *w, const json_t *args, int event)
 	    .pause_s = number_of(args, "pause_s", -1),
 	    .late_s = number_of(args, "late_s", -1),
 	    .deadline_s = number_of(args, "deadline_s", -1),
+	    .soak_s = number_of(args, "soak_s", -1),
+	    .complaints = number_of(args, "complaints", -1),
+	    .take_back = flag_of(args, "take_back"),
 	    .force = json_is_true(json_object_get(args, "force")),
 	    .hold = json_is_true(json_object_get(args, "hold")),
 	    .release = event == WAVE_RESUME &&
 		       json_is_true(json_object_get(args, "release")),
+	    .accept = event == WAVE_RESUME &&
+		      json_is_true(json_object_get(args, "accept")),
 	    .zone = text_of(w, args, "zone"),
 	    .at_us = number_of(args, "at_us", 0),
 	    .where = text_of(w, args, "where"),
@@ -199,7 +213,8 @@ static bool in_range(const struct wave_order *o)
 	const int64_t max = 10000000000;
 
 	return o->slice <= max && o->pause_s <= max && o->late_s <= max &&
-	       o->deadline_s <= max &&
+	       o->deadline_s <= max && o->soak_s <= max &&
+	       o->complaints <= max &&
 	       o->at_us >= 0 && o->at_us < max_us;
 }
 

@@ -72,6 +72,41 @@ static void only_a_running_wave_does_something(void **state)
 	}
 }
 
+static void the_newest_slice_is_watched_before_the_next(void **state)
+{
+	static const struct {
+		enum wave_watch watch;
+		enum wave_step running, paused;
+	} cases[] = {
+	    {WATCH_OFF, WAVE_MAKE_SLICE, WAVE_NOTHING},
+	    {WATCH_DUE, WAVE_SOAK, WAVE_NOTHING},
+	    {WATCH_SOAKS, WAVE_WAIT, WAVE_NOTHING},
+	    {WATCH_PASSED, WAVE_SOAKED, WAVE_NOTHING},
+	    {WATCH_STOPS, WAVE_BRAKE, WAVE_NOTHING},
+	    {WATCH_UNTOLD, WAVE_BRAKE_TELL, WAVE_BRAKE_TELL},
+	    {WATCH_BACK, WAVE_TAKE_BACK, WAVE_TAKE_BACK},
+	};
+	struct wave_moment m = {.pending = 5, .watch_us = NOW + 9 * S};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		m.watch = cases[i].watch;
+		m.state = WAVE_RUNNING;
+		assert_int_equal(due(&m, 10, 0).step, cases[i].running);
+		m.state = WAVE_PAUSED;
+		assert_int_equal(due(&m, 10, 0).step, cases[i].paused);
+	}
+	m.state = WAVE_RUNNING;
+	m.watch = WATCH_SOAKS;
+	m.pending = 0; /* the last slice soaks as well */
+	assert_waits(due(&m, 10, 0), WAVE_WAIT_SOAK, NOW + 9 * S);
+	/* Held members come first, but not before a stop. */
+	m.held = 1;
+	assert_int_equal(due(&m, 10, 0).wait, WAVE_WAIT_HELD);
+	m.watch = WATCH_STOPS;
+	assert_int_equal(due(&m, 10, 0).step, WAVE_BRAKE);
+}
+
 static void slices_have_a_pause_between(void **state)
 {
 	struct wave_moment m = {.state = WAVE_RUNNING, .pending = 25};
@@ -139,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_schedule_is_kept_or_paused),
 	    cmocka_unit_test(only_a_running_wave_does_something),
+	    cmocka_unit_test(the_newest_slice_is_watched_before_the_next),
 	    cmocka_unit_test(slices_have_a_pause_between),
 	    cmocka_unit_test(no_slice_begins_in_a_blackout),
 	    cmocka_unit_test(all_waves_share_the_hour),

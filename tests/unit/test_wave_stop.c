@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 
 #include "policy/change/table_log.h"
+#include "policy/wave/file/soak_file.h"
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/wave_rig.h"
@@ -61,10 +62,47 @@ static enum held_is on_held(void *arg, const struct conf *c,
 	return HELD_ENDED;
 }
 
+/* The second slice is bad. */
+static int on_look(void *arg, const struct conf *c,
+    const struct brake_asked *q, struct brake_seen *seen_out,
+    struct error *err)
+{
+	struct wave_rig *r = arg;
+
+	(void)c;
+	(void)err;
+	*seen_out = (struct brake_seen){.base = {980, 20, 0}};
+	/* Whatever had been counted when it was begun. */
+	if (q->baseline)
+		return 0;
+	seen_out->counts = q->slice == 1 ? (struct soak_counts){60, 0, 0}
+					 : (struct soak_counts){43, 7, 0};
+	seen_out->users = q->slice == 1 ? 0 : 7;
+	r->looks++;
+	return 0;
+}
+
+/* By then it is on the disk, with its figures. */
+static void on_braked(void *arg, const char *wave, const char *text)
+{
+	struct wave_rig *r = arg;
+	struct wave_file *f = wave_tmp_open(r->t, false);
+	struct error err;
+	struct soak s;
+	struct wave w;
+
+	if (wave_need(f, wave, &w, &err) < 0 || w.state != WAVE_PAUSED ||
+	    strcmp(w.reason, text) != 0 || soak_get(f, &w, 2, &s, &err) != 1 ||
+	    s.end != SOAK_BAD || s.now.failed != 7 || s.told)
+		_exit(1);
+	wave_file_close(f);
+}
+
 static struct wave_rig *rig_on(struct table_tmp *t)
 {
 	struct wave_rig *r = NEW(struct wave_rig);
-	const struct wave_run_ops ops = {.held = on_held};
+	const struct wave_run_ops ops = {.held = on_held, .look = on_look,
+	    .braked = on_braked, .arg = r};
 
 	r->t = t;
 	r->run = wave_run_new(t->path, &ops);
@@ -321,12 +359,65 @@ static void a_rollback_that_is_stopped_anywhere_goes_on(void **state)
 	stop_at_each(t, stop_rollback);
 }
 
+static void run_soak(struct wave_rig *r)
+{
+	wave_rig_settle(r);
+	wave_rig_pass(r, 100);
+	wave_rig_pass(r, 100);
+}
+
+/* One slice is good, the next one bad: it is taken back once, the alarm was
+ * raised, and the third was never made. */
+static bool stop_soak(struct table_tmp *t, int n)
+{
+	bool whole = child(t, run_soak, n);
+	struct wave_file *f;
+	enum wave_state state;
+	struct error err;
+	struct soak s;
+	struct wave w;
+
+	if (!whole)
+		child(t, run_soak, 1 + n % 37);
+	assert_true(child(t, run_soak, MOST));
+	assert_int_equal(slices_of(t, &state), 2);
+	assert_int_equal(state, WAVE_PAUSED);
+	wave_tmp_members(t, "w1", "ann done, bob skipped rolled back by "
+	    "change 10, cid pending");
+	f = wave_tmp_open(t, false);
+	assert_int_equal(wave_need(f, "w1", &w, &err), 0);
+	assert_int_equal(soak_get(f, &w, 1, &s, &err), 1);
+	assert_int_equal(s.end, SOAK_GOOD);
+	assert_int_equal(soak_get(f, &w, 2, &s, &err), 1);
+	assert_true(s.told);
+	assert_int_equal(s.now.failed, 7);
+	assert_int_equal(s.back, 10);
+	wave_file_close(f);
+	return !whole;
+}
+
+static void a_soak_that_is_stopped_anywhere_goes_on(void **state)
+{
+	struct table_tmp *t = wave_tmp_table(state);
+	struct wave_rig *r = rig_on(t);
+	struct wave_order o = wave_rig_order("w1", WAVE_START);
+
+	wave_tmp_create(t, "w1", "ann bob cid");
+	o.slice = 1;
+	o.soak_s = 100;
+	o.take_back = 1;
+	wave_rig_do(r, &o);
+	end_rig(r);
+	stop_at_each(t, stop_soak);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_wave_that_is_stopped_anywhere_goes_on),
 	    cmocka_unit_test(a_hold_that_is_stopped_anywhere_goes_on),
 	    cmocka_unit_test(a_rollback_that_is_stopped_anywhere_goes_on),
+	    cmocka_unit_test(a_soak_that_is_stopped_anywhere_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

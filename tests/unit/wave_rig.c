@@ -62,6 +62,30 @@ static void on_overdue(void *arg, const char *wave, const char *text)
 	snprintf(r->overdue + n, sizeof(r->overdue) - n, "%s ", wave);
 }
 
+static int on_look(void *arg, const struct conf *c,
+    const struct brake_asked *q, struct brake_seen *seen_out,
+    struct error *err)
+{
+	struct wave_rig *r = arg;
+
+	(void)c;
+	r->looks++;
+	if (r->blind)
+		return error_set(err, "no ledger");
+	*seen_out = r->seen;
+	seen_out->base = q->baseline ? r->seen.base : (struct soak_counts){0};
+	return 0;
+}
+
+static void on_braked(void *arg, const char *wave, const char *text)
+{
+	struct wave_rig *r = arg;
+	size_t n = strlen(r->braked);
+
+	assert_non_null(strstr(text, "--accept"));
+	snprintf(r->braked + n, sizeof(r->braked) - n, "%s ", wave);
+}
+
 static void on_kept(void *arg, struct slice key, const char *why)
 {
 	struct wave_rig *r = arg;
@@ -71,22 +95,35 @@ static void on_kept(void *arg, struct slice key, const char *why)
 	    n == 0 ? "" : ", ", (int)slice_find(key, '@'), key.p, why);
 }
 
-struct wave_rig *wave_rig_new(void **state)
+struct wave_rig *wave_rig_on(struct table_tmp *t, int64_t now_us)
 {
 	struct wave_rig *r = NEW(struct wave_rig);
-	const struct wave_run_ops ops = {on_told, on_held, on_overdue, r};
+	const struct wave_run_ops ops = {on_told, on_held, on_overdue,
+	    on_look, on_braked, r};
 
-	r->t = wave_tmp_table(state);
-	r->run = wave_run_new(r->t->path, &ops);
-	r->now_us = RIG_NOW;
+	r->t = t;
+	r->run = wave_run_new(t->path, &ops);
+	r->now_us = now_us;
 	return r;
+}
+
+struct wave_rig *wave_rig_new(void **state)
+{
+	return wave_rig_on(wave_tmp_table(state), RIG_NOW);
+}
+
+void wave_rig_end(struct wave_rig *r)
+{
+	wave_run_free(r->run);
+	mem_free(r);
 }
 
 void wave_rig_free(struct wave_rig *r)
 {
-	wave_run_free(r->run);
-	table_tmp_free(r->t);
-	mem_free(r);
+	struct table_tmp *t = r->t;
+
+	wave_rig_end(r);
+	table_tmp_free(t);
 }
 
 void wave_rig_settle(struct wave_rig *r)
@@ -118,6 +155,9 @@ struct wave_order wave_rig_order(const char *name, enum wave_event event)
 	    .pause_s = -1,
 	    .late_s = -1,
 	    .deadline_s = -1,
+	    .soak_s = -1,
+	    .complaints = -1,
+	    .take_back = -1,
 	    .by = {.who = "sue", .host = "host", .note = "why",
 		.command = event == WAVE_START ? "wave start" : "wave"},
 	};

@@ -21,6 +21,11 @@ struct wave_rig {
 	/* Names of held members whose own move ended, or failed, in blanks:
 	 * " ann bob ". */
 	const char *moved, *broken;
+	/* Of the newest slice in ledger.db, and how often it was asked. */
+	struct brake_seen seen;
+	bool blind; /* it cannot be read */
+	unsigned looks;
+	char braked[100]; /* waves of which it was told, "w1 " */
 	char overdue[100]; /* waves of which it was told, "w1 " */
 	char kept[1000]; /* of the last rollback: "ann: why, …" */
 	struct wave_ordered out;
@@ -29,6 +34,9 @@ struct wave_rig {
 /* On wave_tmp_table(). */
 struct wave_rig *wave_rig_new(void **state);
 void wave_rig_free(struct wave_rig *r);
+/* Another daemon on the same table. */
+struct wave_rig *wave_rig_on(struct table_tmp *t, int64_t now_us);
+void wave_rig_end(struct wave_rig *r); /* which stays */
 
 /* Steps until nothing is due at this time; at most 1,000. */
 void wave_rig_settle(struct wave_rig *r);

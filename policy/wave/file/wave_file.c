@@ -58,6 +58,22 @@ int wave_absent(struct wave_file *f, struct error *err)
 	return f->absent;
 }
 
+int wave_unwatched(struct wave_file *f, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (!f->unwatched)
+		return 0;
+	st = wave_stmt(f, WS_SOAK_TABLES, err);
+	rc = st == NULL ? -1 : wave_step(f, st, err);
+	if (rc < 0)
+		return -1;
+	sqlite3_reset(st);
+	f->unwatched = rc == 0;
+	return f->unwatched;
+}
+
 /* On a handle of another, only where its transaction writes already: nothing
  * else is to take the lock of writers. */
 static int make_tables(struct wave_file *f, bool write, struct error *err)
@@ -65,6 +81,8 @@ static int make_tables(struct wave_file *f, bool write, struct error *err)
 	bool own = !f->borrowed;
 	int rc = wave_absent(f, err);
 
+	if (rc == 0)
+		rc = wave_unwatched(f, err);
 	if (rc <= 0 || !write)
 		return rc < 0 ? -1 : 0;
 	if (own && wave_begin(f, err) < 0)
@@ -74,14 +92,14 @@ static int make_tables(struct wave_file *f, bool write, struct error *err)
 		rc = wave_end(f, rc, err);
 	else if (rc == 0)
 		rc = wave_touch(f, err);
-	f->absent = rc < 0;
+	f->absent = f->unwatched = rc < 0;
 	return rc;
 }
 
 static struct wave_file *ready(struct wave_file *f, bool write,
     struct error *err)
 {
-	f->absent = true;
+	f->absent = f->unwatched = true;
 	f->texts = arena_new();
 	if (make_tables(f, write, err) == 0)
 		return f;

@@ -93,6 +93,7 @@ struct wave_said {
 	int64_t at_us;		    /* schedule */
 	const char *reason;	    /* of what is no command; NULL: none */
 	bool part;		    /* rollback */
+	bool accept;		    /* resume: in spite of the brake */
 	int64_t now_us;		    /* wall clock */
 };
 /* Moves a wave (wave_next()). schedule, start and resume want a target and

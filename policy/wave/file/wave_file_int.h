@@ -23,6 +23,9 @@ enum wave_statement {
 	WS_STARTED,
 	WS_EXCLUDES, WS_EXCLUDE_ADD, WS_EXCLUDE_FIND, WS_EXCLUDE_DROP,
 	WS_EXCLUDED_BACK, WS_EXCLUDE_MARK,
+	WS_SOAK_TABLES, WS_SOAK_GET, WS_SOAK_PUT, WS_SOAK_DROP,
+	WS_SOAK_SINCE, WS_SOAK_MEMBERS,
+	WS_COMPLAINT_ADD, WS_COMPLAINTS, WS_COMPLAINED,
 	WAVE_STATEMENTS
 };
 _Static_assert((int)WAVE_STATEMENTS <= (int)DB_STATEMENTS,
@@ -33,6 +36,7 @@ extern const char *const wave_sql[WAVE_STATEMENTS];
 struct wave_file {
 	struct db db; /* `borrowed`: with statements of its own alone */
 	bool borrowed, absent;
+	bool unwatched; /* there are waves, but no tables of soaks */
 	struct arena *texts;
 };
 
@@ -47,6 +51,8 @@ int wave_do(struct wave_file *f, sqlite3_stmt *st, uint64_t *rows_out,
     struct error *err) PH_CHECK;
 /* Are the tables not there (yet)? 1, 0, -1. */
 int wave_absent(struct wave_file *f, struct error *err) PH_CHECK;
+/* The same of `soak` and `complaint`, which earlier versions did not make. */
+int wave_unwatched(struct wave_file *f, struct error *err) PH_CHECK;
 /* Writes the pages of the mark, as each transaction does (db_log.c). */
 int wave_touch(struct wave_file *f, struct error *err) PH_CHECK;
 

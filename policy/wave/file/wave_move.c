@@ -118,18 +118,21 @@ static int delete_wave(struct wave_file *f, const struct wave *w,
 }
 
 /* "from planned to scheduled, route cloud, at 2026-…; slice=1000 …" */
-static void detail_of(const struct wave *w, const char *from,
+static void detail_of(const struct wave *w, const struct wave *before,
     const struct wave_said *said, struct strbuf *out)
 {
 	char at[CLOCK_RFC3339_MAX];
 	struct strbuf options;
 	struct slice rest, line;
 
-	strbuf_addf(out, "from %s to %s", from,
+	strbuf_addf(out, "from %s to %s",
+	    wave_state_text((int)before->state),
 	    said->event == WAVE_DELETE ? wave_state_text(WAVE_GONE)
 				       : wave_state_text((int)w->state));
 	if (said->part)
 		strbuf_adds(out, ", a part");
+	if (said->accept)
+		strbuf_addf(out, ", accepted: %s", before->reason);
 	if (w->route[0] != '\0')
 		strbuf_addf(out, ", route %s", w->route);
 	if (w->state == WAVE_SCHEDULED) {
@@ -148,7 +151,8 @@ static void detail_of(const struct wave *w, const char *from,
 }
 
 static int record(struct wave_file *f, const struct wave *w,
-    const char *from, const struct wave_said *said, struct error *err)
+    const struct wave *before, const struct wave_said *said,
+    struct error *err)
 {
 	struct decided d = {.time_us = said->now_us, .about = w->name};
 	struct strbuf detail;
@@ -157,7 +161,7 @@ static int record(struct wave_file *f, const struct wave *w,
 	if (said->by == NULL)
 		return 0;
 	strbuf_init(&detail, WAVE_OPTIONS_TEXT);
-	detail_of(w, from, said, &detail);
+	detail_of(w, before, said, &detail);
 	d.who = said->by->who;
 	d.host = said->by->host;
 	d.command = said->by->command;
@@ -211,14 +215,13 @@ static int next_state(struct wave_file *f, const struct wave *w,
 int wave_move(struct wave_file *f, const char *name,
     const struct wave_said *said, struct wave *wave_out, struct error *err)
 {
-	struct wave w;
-	const char *from;
+	struct wave w, before;
 	int next, rc;
 
 	if (wave_need(f, name, &w, err) < 0 ||
 	    next_state(f, &w, said, &next, err) < 0)
 		return -1;
-	from = wave_state_text((int)w.state);
+	before = w;
 	take_said(f, &w, said);
 	if (next != WAVE_GONE)
 		w.state = (enum wave_state)next;
@@ -230,7 +233,7 @@ int wave_move(struct wave_file *f, const char *name,
 	rc = next == WAVE_GONE ? delete_wave(f, &w, err)
 			       : write_wave(f, &w, err);
 	if (rc == 0)
-		rc = record(f, &w, from, said, err);
+		rc = record(f, &w, &before, said, err);
 	if (rc == 0 && wave_out != NULL)
 		*wave_out = w;
 	return rc;

@@ -6,6 +6,8 @@
  *   member   a row a member; its route at creation, its state
  *   slice    a row a slice, unique in wave and run
  *   exclude  rules that leave recipients out
+ *   soak     a row a slice that is or was watched, and its figures
+ *   complaint  a row a complaint that a person took down
  *
  * They are no part of the table's format: a program that does not know them
  * leaves them alone, copies and restores them with the rest. Decisions are in

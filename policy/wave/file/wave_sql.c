@@ -161,4 +161,32 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_EXCLUDED_BACK] = "UPDATE member SET state = 0, reason = '' "
 	    "WHERE state = 3 AND wave IN (SELECT wave FROM wave "
 	    "WHERE state NOT IN ('done', 'rolled-back'))",
+
+	[WS_SOAK_TABLES] = "SELECT 1 FROM main.sqlite_schema "
+	    "WHERE type = 'table' AND name = 'complaint'",
+	[WS_SOAK_GET] = "SELECT began, since, looked, ended, end, told, back, "
+	    "who, of_leg, base_delivered, base_failed, base_trouble, "
+	    "was_delivered, was_failed, was_trouble, delivered, failed, "
+	    "trouble, users, complaints FROM soak "
+	    "WHERE wave = ?1 AND run = ?2 AND slice = ?3",
+	[WS_SOAK_PUT] = "INSERT OR REPLACE INTO soak VALUES(?1, ?2, ?3, ?4, "
+	    "?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
+	    "?18, ?19, ?20, ?21, ?22, ?23)",
+	[WS_SOAK_DROP] = "DELETE FROM soak WHERE wave = ?1 AND run = ?2 "
+	    "AND slice = ?3",
+	/* From the first slice of the run, or from where a person went on. */
+	[WS_SOAK_SINCE] = "SELECT max(coalesce((SELECT min(time) FROM slice "
+	    "WHERE wave = ?1 AND run = ?2), 0), coalesce((SELECT max(ended) "
+	    "FROM soak WHERE wave = ?1 AND run = ?2 AND end = 'accepted'), "
+	    "0))",
+	[WS_SOAK_MEMBERS] = "SELECT address, coalesce(was, ''), gave "
+	    "FROM member WHERE wave = ?1 AND run = ?2 AND slice = ?3 "
+	    "AND state = 1",
+	[WS_COMPLAINT_ADD] = "INSERT INTO complaint(address, time, who, host, "
+	    "note) VALUES(?1, ?2, ?3, ?4, ?5)",
+	[WS_COMPLAINTS] = "SELECT complaint, address, time, who, host, note "
+	    "FROM complaint WHERE time >= ?1 ORDER BY complaint",
+	[WS_COMPLAINED] = "SELECT count(DISTINCT c.address) FROM complaint c "
+	    "CROSS JOIN member m ON m.wave = ?1 AND m.address = c.address "
+	    "WHERE c.time > ?3 AND m.run = ?2 AND m.slice > 0",
 };

@@ -20,6 +20,11 @@ static int run_resume(struct cli *c)
 	json_t *args = wave_order_args(c, "resume");
 	struct wave_answer a;
 
+	if (cli_flag(c, "accept")) {
+		json_object_set_new(args, "accept", json_true());
+		json_object_set_new(args, "command",
+		    json_string("wave resume --accept"));
+	}
 	if (cli_flag(c, "release")) {
 		json_object_set_new(args, "release", json_true());
 		json_object_set_new(args, "command",
@@ -51,6 +56,8 @@ static const struct cli_option note_options[] = {
 };
 
 static const struct cli_option resume_options[] = {
+	{"accept", NULL, "Goes on after a slice that stopped it; that is "
+	    "written down with your name."},
 	{"release", NULL, "What it holds goes to its old route; these members "
 	    "have failed."},
 	{"note", "TEXT", "Why, for the history."},
@@ -73,8 +80,12 @@ const struct cli_command cmd_wave_hold[] = {
 	    .args = "NAME",
 	    .summary = "Goes on with a wave that is paused",
 	    .details = "A hold that is past its deadline waits as long again, "
-		       "or with --release goes on without\nits members.",
+		       "or with --release goes on without\nits members. A "
+		       "slice that stopped the wave is watched anew, or with "
+		       "--accept taken\nas it is.",
 	    .example = "posthouse wave resume w7\n"
+		       "posthouse wave resume w7 --accept --note 'known, an "
+		       "old alias'\n"
 		       "posthouse wave resume w7 --release",
 	    .options = resume_options,
 	    .min_args = 1,

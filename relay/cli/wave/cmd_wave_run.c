@@ -48,6 +48,22 @@ static bool set_duration(struct cli *c, json_t *args, const char *name,
 	return true;
 }
 
+/* An option that is not given stays as it was planned. */
+static bool set_brake(struct cli *c, json_t *args)
+{
+	struct wave_options o = {0};
+
+	if (start_option_brake(c, &o) != CLI_DONE)
+		return false;
+	if (o.complaints > 0)
+		json_object_set_new(args, "complaints",
+		    json_integer((json_int_t)o.complaints));
+	if (cli_flag(c, "on-bad"))
+		json_object_set_new(args, "take_back",
+		    json_boolean(o.take_back));
+	return set_duration(c, args, "soak", "soak_s");
+}
+
 /* Those of start, which schedule keeps for it. */
 static bool set_start(struct cli *c, json_t *args)
 {
@@ -62,7 +78,7 @@ static bool set_start(struct cli *c, json_t *args)
 	}
 	if (cli_flag(c, "hold"))
 		json_object_set_new(args, "hold", json_true());
-	return set_number(c, args, "slice") &&
+	return set_brake(c, args) && set_number(c, args, "slice") &&
 	       set_duration(c, args, "pause", "pause_s") &&
 	       set_duration(c, args, "late", "late_s") &&
 	       set_duration(c, args, "deadline", "deadline_s");

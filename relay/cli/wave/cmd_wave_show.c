@@ -7,6 +7,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/cli/common/human.h"
+#include "relay/cli/wave/show_soak.h"
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_figures.h"
 #include "relay/cli/wave/wave_open.h"
@@ -93,6 +94,9 @@ static void put_options(struct jout *j, const struct wave_options *o)
 	jout_bool(j, "hold", o->hold);
 	jout_int(j, "deadline_s", o->deadline_s);
 	jout_bool(j, "force", o->force);
+	jout_int(j, "soak_s", o->soak_s);
+	jout_str(j, "on_bad", o->take_back ? "rollback" : "pause");
+	jout_int(j, "complaints", (int64_t)o->complaints);
 	if (o->rollback > 0)
 		jout_int(j, "rollback", (int64_t)o->rollback);
 	jout_str(j, "zone", o->zone);
@@ -133,6 +137,7 @@ static void put_json(struct cli *c, const struct wave *w,
 	put_time(j, "at", w->at_us);
 	jout_str(j, "reason", w->reason);
 	put_options(j, &w->options);
+	show_soak_json(j, &g->soak);
 	jout_time(j, "created", w->created_us);
 	jout_str(j, "who", w->who);
 	jout_str(j, "host", w->host);
@@ -228,6 +233,14 @@ static void say_options(struct cli *c, const struct wave_options *o)
 		strbuf_adds(&b, " of at most ");
 		human_age(o->deadline_s, &b);
 	}
+	if (o->soak_s > 0) {
+		strbuf_adds(&b, ", a soak of ");
+		human_age(o->soak_s, &b);
+	}
+	if (o->take_back)
+		strbuf_adds(&b, ", a bad slice goes back");
+	if (o->complaints > 0)
+		add_count(&b, ", pauses at ", o->complaints, "complaints");
 	if (o->force)
 		strbuf_adds(&b, ", also what was moved or has no row");
 	if (o->rollback > 0)
@@ -304,6 +317,7 @@ static void say_wave(struct cli *c, const struct wave *w,
 	if (w->reason[0] != '\0' && w->state != WAVE_PAUSED)
 		out_say(&c->out, "%-10s %s", "stopped", w->reason);
 	say_slices(&v);
+	show_soak(c, &g->soak);
 	say_time(&v, "done by", g->end_us);
 	say_wait(&v);
 	say_time(&v, "created", w->created_us);

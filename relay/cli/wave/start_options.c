@@ -24,6 +24,25 @@ int start_option_time(struct cli *c, const char *name, int64_t *seconds)
 	return CLI_DONE;
 }
 
+int start_option_brake(struct cli *c, struct wave_options *options)
+{
+	const char *bad = cli_value(c, "on-bad");
+	const char *complaints = cli_value(c, "complaints");
+
+	if (bad != NULL && strcmp(bad, "pause") != 0 &&
+	    strcmp(bad, "rollback") != 0)
+		return cli_usage(c, "--on-bad wants pause or rollback, not %s",
+		    bad);
+	if (complaints != NULL &&
+	    (!slice_uint(slice_str(complaints), SLICE_MAX,
+		 &options->complaints) || options->complaints == 0))
+		return cli_usage(c, "--complaints wants a number of members, "
+		    "1 or more, not %s", complaints);
+	if (bad != NULL)
+		options->take_back = strcmp(bad, "rollback") == 0;
+	return CLI_DONE;
+}
+
 int start_options_read(struct cli *c, struct wave_options *options)
 {
 	const char *slice = cli_value(c, "slice");
@@ -39,8 +58,13 @@ int start_options_read(struct cli *c, struct wave_options *options)
 	options->force = options->force || cli_flag(c, "force");
 	if (start_option_time(c, "pause", &options->pause_s) != CLI_DONE ||
 	    start_option_time(c, "late", &options->late_s) != CLI_DONE ||
-	    start_option_time(c, "deadline", &options->deadline_s) != CLI_DONE)
+	    start_option_time(c, "deadline", &options->deadline_s) !=
+		CLI_DONE ||
+	    start_option_time(c, "soak", &options->soak_s) != CLI_DONE ||
+	    start_option_brake(c, options) != CLI_DONE)
 		return CLI_USAGE;
+	if (options->take_back && options->soak_s == 0)
+		return cli_usage(c, "--on-bad wants --soak, as in --soak 1h");
 	if (options->hold != (options->deadline_s > 0))
 		return cli_usage(c, "--hold and --deadline go together, as in "
 				    "--hold --deadline 2h");

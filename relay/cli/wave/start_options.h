@@ -16,9 +16,18 @@
 	    "`watermark synced`, flips, releases."},                         \
 	{"deadline", "T", "Of a hold; past it the wave is paused, and an "   \
 	    "alarm raised."},                                                \
+	{"soak", "T", "A slice is watched so long before the next one "      \
+	    "(none): more of its mail must not fail than before."},          \
+	{"on-bad", "WHAT", "Of a slice of which more fails: pause (the "     \
+	    "default), or rollback, which takes the slice back too."},       \
+	{"complaints", "N", "Pauses when so many members complained (see "   \
+	    "complaints add)."},                                             \
 	{"force", NULL, "Also members that another change moved since the "  \
 	    "wave was created, or that have no row."}
 
+/* --on-bad and --complaints, where they are given. CLI_DONE, or what was
+ * said. */
+int start_option_brake(struct cli *c, struct wave_options *options);
 /* Over the values that `options` has. CLI_DONE, or what was said. */
 int start_options_read(struct cli *c, struct wave_options *options);
 /* Of an option that is a time ("90s", "15m"), if it is given, in seconds. */

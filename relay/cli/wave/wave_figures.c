@@ -4,6 +4,7 @@
  */
 #include "relay/cli/wave/wave_figures.h"
 
+#include "policy/wave/file/soak_verdict.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 
@@ -17,6 +18,7 @@ struct run_log {
 	const struct wave *wave;
 	struct wave_figures *figures;
 	uint64_t after_first; /* members of all slices but the first */
+	uint64_t newest;      /* the number of that slice; 0 */
 };
 
 static void add_hour(void *arg, const struct slice_row *s)
@@ -45,6 +47,7 @@ static void add_run(void *arg, const struct slice_row *s)
 		log->after_first += s->members;
 	g->last_us = s->time_us;
 	g->moved += s->members;
+	log->newest = s->slice;
 }
 
 /* Over the time from the first slice to the newest, whose members went in
@@ -63,6 +66,25 @@ static void add_rate(const struct run_log *log, int64_t now_us)
 		g->end_us = now_us +
 			    (int64_t)((double)g->counts.state[MEMBER_PENDING] /
 				rate * (double)HOUR_US);
+}
+
+/* By the figures that the daemon wrote down last. */
+static int add_soak(struct wave_file *f, const struct run_log *log,
+    struct wave_moment *m, struct error *err)
+{
+	struct soak *s = &log->figures->soak;
+	int rc = soak_get(f, log->wave, log->newest, s, err);
+
+	if (rc <= 0) {
+		s->slice = 0;
+		return rc;
+	}
+	if (log->wave->state != WAVE_RUNNING || s->ended_us != 0)
+		return 0;
+	m->watch = WATCH_SOAKS;
+	m->watch_us = soak_due_of(s, &(struct soak_around){
+	    .options = &log->wave->options, .now_us = m->now_us}).until_us;
+	return 0;
 }
 
 static int add_due(struct wave_file *f, const struct wave *w,
@@ -102,7 +124,8 @@ int wave_figures(struct wave_file *f, const struct wave *w,
 
 	*g = (struct wave_figures){0};
 	if (wave_count_now(f, w, &g->counts, err) < 0 ||
-	    wave_slices(f, w->id, add_run, &log, err) < 0)
+	    wave_slices(f, w->id, add_run, &log, err) < 0 ||
+	    add_soak(f, &log, &m, err) < 0)
 		return -1;
 	g->left = g->counts.state[MEMBER_PENDING] +
 		  g->counts.state[MEMBER_HELD] + g->counts.moved_on;

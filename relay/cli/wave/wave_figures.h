@@ -7,7 +7,7 @@
 #define RELAY_CLI_WAVE_WAVE_FIGURES_H
 
 #include "conf/conf.h"
-#include "policy/wave/file/wave_file.h"
+#include "policy/wave/file/soak_file.h"
 #include "policy/wave/wave_due.h"
 
 struct wave_figures {
@@ -17,6 +17,7 @@ struct wave_figures {
 	int64_t first_us, last_us; /* of this run; 0: no slice yet */
 	uint64_t per_hour;	   /* measured over this run; 0: not yet */
 	int64_t end_us;		   /* when all is done by that; 0: unknown */
+	struct soak soak; /* of the newest slice; slice 0: it has none */
 	struct wave_due due;
 };
 /* By the blackouts and per_hour of `c`. */

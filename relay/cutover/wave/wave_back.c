@@ -76,6 +76,9 @@ static void pick_member(void *arg, const struct member *m)
 
 	if (slice_of_member(b, m) < b->low)
 		return;
+	if (b->order->soak != NULL &&
+	    slice_of_member(b, m) != b->order->soak->slice)
+		return;
 	if (m->change != 0) {
 		rollback_add(b->rb, m->address, m->change);
 		return;
@@ -155,14 +158,26 @@ static int move(struct back *b, struct error *err)
 	    .event = WAVE_ROLLBACK,
 	    .by = b->order->by,
 	    .options = &options,
-	    .part = b->low > 0 || b->order->where != NULL,
+	    .part = b->low > 0 || b->order->where != NULL ||
+		    b->order->soak != NULL,
 	    .now_us = b->n->now_us,
 	};
+
+	if (b->order->soak != NULL)
+		said.reason = b->n->wave->reason; /* it stands still for it */
 
 	if (!said.part)
 		options.rollback = 0;
 	b->made.over = !said.part;
 	return wave_move(b->file, b->n->wave->name, &said, NULL, err);
+}
+
+static int mark_soak(struct back *b, uint64_t change, struct error *err)
+{
+	struct soak s = *b->order->soak;
+
+	s.back = change;
+	return soak_put(b->file, b->n->wave, &s, err);
 }
 
 static int mark(void *arg, struct db *db, const struct change_done *done,
@@ -175,6 +190,8 @@ static int mark(void *arg, struct db *db, const struct change_done *done,
 	if (b->file == NULL)
 		return -1;
 	rc = mark_all(b, done->change, err);
+	if (rc == 0 && b->order->soak != NULL)
+		rc = mark_soak(b, done->change, err);
 	if (rc == 0)
 		rc = move(b, err);
 	wave_file_close(b->file);

@@ -30,6 +30,12 @@ static void take_options(const struct wave_order *o, struct wave_options *to)
 		to->late_s = o->late_s;
 	if (o->deadline_s > 0)
 		to->deadline_s = o->deadline_s;
+	if (o->soak_s > 0)
+		to->soak_s = o->soak_s;
+	if (o->complaints > 0)
+		to->complaints = (uint64_t)o->complaints;
+	if (o->take_back >= 0)
+		to->take_back = o->take_back != 0;
 	if (o->hold)
 		to->hold = true;
 	if (o->force)
@@ -72,6 +78,7 @@ static int order_move(const struct wave_now *n, const struct wave_order *o,
 	    .options = begins(o->event) || options.rollback > 0 ? &options
 								: NULL,
 	    .at_us = o->at_us,
+	    .accept = o->accept,
 	    .now_us = n->now_us,
 	};
 

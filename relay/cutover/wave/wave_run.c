@@ -53,9 +53,13 @@ int run_move(const struct wave_now *n, const struct wave_said *said,
 	if (f == NULL)
 		return -1;
 	rc = wave_begin(f, err);
-	if (rc == 0)
-		rc = wave_end(f, wave_move(f, n->wave->name, said, NULL, err),
-		    err);
+	if (rc == 0) {
+		if (said->event == WAVE_RESUME)
+			rc = soak_resume(n, f, said, err);
+		if (rc == 0)
+			rc = wave_move(f, n->wave->name, said, NULL, err);
+		rc = wave_end(f, rc, err);
+	}
 	wave_file_close(f);
 	return rc < 0 ? -1
 		      : wave_need(n->run->read, n->wave->name, n->wave, err);
@@ -123,6 +127,7 @@ struct slice_list {
 	struct hour_slice *slice;
 	int n, room;
 	int64_t last_us; /* of the run `run` */
+	uint64_t newest; /* its number; 0: none */
 	unsigned run;
 };
 
@@ -137,6 +142,7 @@ struct wave_look {
 	struct wave *wave;
 	struct wave_due due;
 	int64_t last_us;
+	struct soak_now soak;
 };
 
 static void on_wave(void *arg, const struct wave *w)
@@ -144,10 +150,12 @@ static void on_wave(void *arg, const struct wave *w)
 	struct wave_look *l = arg;
 	struct wave_listed *c;
 
-	/* A paused one may have mail of flipped members to release. */
+	/* A paused one may have mail of flipped members to release, or an
+	 * alarm to raise. */
 	if (w->state != WAVE_SCHEDULED && w->state != WAVE_RUNNING &&
 	    w->options.rollback == 0 &&
-	    !(w->state == WAVE_PAUSED && w->options.hold))
+	    !(w->state == WAVE_PAUSED &&
+		(w->options.hold || soak_is_watched(w))))
 		return;
 	c = arena_alloc(l->a, sizeof(*c));
 	c->wave = *w;
@@ -180,10 +188,12 @@ static void on_slice(void *arg, const struct slice_row *s)
 
 	if (s->run == l->run && s->time_us > l->last_us)
 		l->last_us = s->time_us;
+	if (s->run == l->run && s->slice > l->newest)
+		l->newest = s->slice;
 }
 
 static int moment_of(struct wave_look *l, struct wave *w,
-    struct wave_moment *m, struct error *err)
+    struct wave_moment *m, struct soak_now *soak, struct error *err)
 {
 	const struct wave_now n = {l->run, l->conf, w, l->now_us};
 	struct slice_list last = {.run = w->run};
@@ -195,6 +205,8 @@ static int moment_of(struct wave_look *l, struct wave *w,
 		return -1;
 	if (counts.state[MEMBER_HELD] > 0 && w->state == WAVE_RUNNING &&
 	    hold_look(&n, &settle, err) < 0)
+		return -1;
+	if (soak_look(&n, last.newest, soak, err) < 0)
 		return -1;
 	*m = (struct wave_moment){
 	    .now_us = l->now_us,
@@ -208,6 +220,8 @@ static int moment_of(struct wave_look *l, struct wave *w,
 	    .moved_us = w->moved_us,
 	    .last_us = last.last_us > l->now_us ? l->run->ahead_us
 						: last.last_us,
+	    .watch = soak->watch,
+	    .watch_us = soak->until_us,
 	    .limits = &l->conf->wave.limits,
 	    .log = {l->lately.slice, l->lately.n},
 	};
@@ -216,18 +230,20 @@ static int moment_of(struct wave_look *l, struct wave *w,
 
 /* A rollback that is under way comes before all slices; these go by the time
  * of the last one. */
-static void prefer(struct wave_look *l, struct wave *w, struct wave_due due,
+static bool prefer(struct wave_look *l, struct wave *w, struct wave_due due,
     int64_t last_us)
 {
 	if (l->wave != NULL && last_us >= l->last_us)
-		return;
+		return false;
 	l->wave = w;
 	l->due = due;
 	l->last_us = last_us;
+	return true;
 }
 
 static int judge(struct wave_look *l, struct wave *w, struct error *err)
 {
+	struct soak_now soak;
 	struct wave_moment m;
 	struct wave_due due;
 
@@ -235,13 +251,14 @@ static int judge(struct wave_look *l, struct wave *w, struct error *err)
 		prefer(l, w, (struct wave_due){.step = WAVE_NOTHING}, -1);
 		return 0;
 	}
-	if (moment_of(l, w, &m, err) < 0)
+	if (moment_of(l, w, &m, &soak, err) < 0)
 		return -1;
 	due = wave_due(&m);
 	if (due.step == WAVE_WAIT && due.until_us < l->next_us)
 		l->next_us = due.until_us;
-	if (due.step != WAVE_WAIT && due.step != WAVE_NOTHING)
-		prefer(l, w, due, due.step == WAVE_MAKE_SLICE ? m.last_us : 0);
+	if (due.step != WAVE_WAIT && due.step != WAVE_NOTHING &&
+	    prefer(l, w, due, due.step == WAVE_MAKE_SLICE ? m.last_us : 0))
+		l->soak = soak;
 	return 0;
 }
 
@@ -313,7 +330,7 @@ static int go_on_hold(const struct wave_now *n, enum wave_step step,
 }
 
 static int act(const struct wave_now *n, const struct wave_due *due,
-    struct error *err)
+    const struct soak_now *soak, struct error *err)
 {
 	switch (due->step) {
 	case WAVE_BEGIN:
@@ -329,6 +346,12 @@ static int act(const struct wave_now *n, const struct wave_due *due,
 		return go_on_hold(n, due->step, err);
 	case WAVE_OVERDUE:
 		return overdue(n, err);
+	case WAVE_SOAK:
+	case WAVE_SOAKED:
+	case WAVE_BRAKE:
+	case WAVE_BRAKE_TELL:
+	case WAVE_TAKE_BACK:
+		return soak_act(n, due->step, soak, err);
 	case WAVE_NOTHING: /* a rollback goes on */
 		return go_on_back(n, err);
 	case WAVE_WAIT:
@@ -357,22 +380,24 @@ static int stop_back(const struct wave_now *n, const struct error *why,
 	snprintf(reason, sizeof(reason), "its rollback stopped: %s",
 	    why->text);
 	options.rollback = 0;
+	options.take_back = false;
 	if (run_move(n, &said, err) < 0)
 		return -1;
 	run_tell(n, said.event, NULL, NULL);
 	return 0;
 }
 
-static int stop(const struct wave_now *n, const struct error *why,
-    struct error *err)
+static int stop(const struct wave_now *n, enum wave_step step,
+    const struct error *why, struct error *err)
 {
-	return n->wave->options.rollback > 0
+	return n->wave->options.rollback > 0 || step == WAVE_TAKE_BACK
 		   ? stop_back(n, why, err)
 		   : move_and_tell(n, WAVE_PAUSE, why->text, err);
 }
 
 /* A step that fails again and again is for a person to look at. */
-static void failed(const struct wave_now *n, const struct error *err)
+static void failed(const struct wave_now *n, enum wave_step step,
+    const struct error *err)
 {
 	struct wave_run *r = n->run;
 	struct error ignored;
@@ -387,7 +412,7 @@ static void failed(const struct wave_now *n, const struct error *err)
 	if (++r->failures < FAILURES)
 		return;
 	r->failures = 0;
-	if (stop(n, err, &ignored) < 0)
+	if (stop(n, step, err, &ignored) < 0)
 		log_error("wave.pause", kv_str("wave", n->wave->name),
 		    kv_err(&ignored));
 }
@@ -431,8 +456,8 @@ static void do_first(struct wave_look *l)
 	struct wave_now n = {l->run, l->conf, l->wave, l->now_us};
 	struct error err;
 
-	if (act(&n, &l->due, &err) < 0) {
-		failed(&n, &err);
+	if (act(&n, &l->due, &l->soak, &err) < 0) {
+		failed(&n, l->due.step, &err);
 		return;
 	}
 	l->run->failures = 0;

@@ -10,6 +10,7 @@
 
 #include "conf/conf.h"
 #include "policy/wave/file/wave_file.h"
+#include "relay/cutover/brake/brake_look.h"
 
 struct wave_run;
 
@@ -44,6 +45,13 @@ struct wave_run_ops {
 	    const struct held_asked *q, char why[HELD_WHY_MAX]);
 	/* A hold is past its deadline. May be NULL. */
 	void (*overdue)(void *arg, const char *wave, const char *text);
+	/* The first outcomes of a slice (brake_look()); NULL: there are none.
+	 * -1: not to be had now. */
+	int (*look)(void *arg, const struct conf *c,
+	    const struct brake_asked *q, struct brake_seen *seen_out,
+	    struct error *err);
+	/* A slice has stopped its wave. May be NULL. */
+	void (*braked)(void *arg, const char *wave, const char *text);
 	void *arg;
 };
 
@@ -69,8 +77,10 @@ struct wave_order {
 	enum wave_event event;
 	const char *name;
 	const char *route;
-	int64_t slice, pause_s, late_s, deadline_s;
+	int64_t slice, pause_s, late_s, deadline_s, soak_s, complaints;
+	int take_back; /* of a bad slice: 1, 0 */
 	bool force, hold;
+	bool accept; /* resume: whatever stopped it is taken on a person */
 	bool release; /* resume: what is held goes back to its old route */
 	const char *const *address; /* flip */
 	size_t addresses;
@@ -94,11 +104,12 @@ struct wave_ordered {
 int wave_run_order(struct wave_run *r, const struct conf *c,
     const struct wave_order *order, struct wave_ordered *out,
     struct error *err) PH_CHECK;
+enum { STOP_TEXT = 480 };
 /* How a wave is now: what `wave start --wait` follows. */
 struct wave_seen {
 	enum wave_state state;
 	uint64_t done, pending; /* pending: those that are held too */
-	char reason[400]; /* of a pause; "" */
+	char reason[STOP_TEXT]; /* of a pause; "" */
 };
 int wave_run_look(struct wave_run *r, const char *name,
     struct wave_seen *out, struct error *err) PH_CHECK;

@@ -5,8 +5,20 @@
 #ifndef RELAY_CUTOVER_WAVE_WAVE_RUN_INT_H
 #define RELAY_CUTOVER_WAVE_WAVE_RUN_INT_H
 
+#include "policy/wave/file/soak_file.h"
 #include "policy/wave/wave_due.h"
 #include "relay/cutover/wave/wave_run.h"
+
+/* The figures of a slice as they were last looked at. */
+struct soak_seen {
+	int64_t wave; /* 0: none */
+	uint64_t slice;
+	int64_t began_us, looked_us, again_us;
+	struct soak_counts now;
+	uint64_t users;
+	bool shut, blind;
+};
+enum { SOAKS_SEEN = 16 };
 
 struct wave_run {
 	const char *path;
@@ -20,6 +32,8 @@ struct wave_run {
 	/* When slices that are stamped later than the clock were first seen,
 	 * by that clock; 0: there are none. */
 	int64_t ahead_us;
+	struct soak_seen soak[SOAKS_SEEN];
+	int soaks; /* the place that was given last */
 };
 
 /* One wave, at one moment. */
@@ -49,6 +63,8 @@ int slice_make(const struct wave_now *n, uint64_t limit,
 struct back_order {
 	uint64_t limit; /* members, in whole slices of the wave; 0: all */
 	const struct where *where; /* NULL: all */
+	/* The slice that is rolled back alone, and is marked so; NULL. */
+	const struct soak *soak;
 	const struct change_by *by; /* NULL: a slice of one that has begun */
 	void (*kept)(void *arg, struct slice key, const char *why);
 	void *arg;
@@ -76,6 +92,24 @@ int hold_release(const struct wave_now *n, struct slice_made *made_out,
  * (`release`). */
 int hold_order(const struct wave_now *n, const struct wave_order *order,
     struct slice_made *made_out, struct error *err) PH_CHECK;
+
+/* wave_soak.c: the newest slice is watched. */
+bool soak_is_watched(const struct wave *w);
+struct soak_now {
+	enum wave_watch watch;
+	int64_t until_us;  /* of WATCH_SOAKS */
+	enum soak_end end; /* of WATCH_STOPS */
+	struct soak soak;
+};
+int soak_look(const struct wave_now *n, uint64_t slice, struct soak_now *out,
+    struct error *err) PH_CHECK;
+/* The step that is due by it: a transaction, then what is told. */
+int soak_act(const struct wave_now *n, enum wave_step step,
+    const struct soak_now *o, struct error *err) PH_CHECK;
+/* In the transaction of a resume: the slice that stopped the wave is accepted,
+ * or is watched anew. -1 also where that is refused. */
+int soak_resume(const struct wave_now *n, struct wave_file *f,
+    const struct wave_said *said, struct error *err) PH_CHECK;
 
 /* An event of the wave in a transaction of its own; the wave after it is in
  * n->wave, read through n->run->read. */

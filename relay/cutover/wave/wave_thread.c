@@ -143,13 +143,42 @@ static void on_overdue(void *arg, const char *wave, const char *text)
 	alarm_raise(t->alarms, ALARM_HOLD, wave, text);
 }
 
+/* ---- the brake -------------------------------------------------------- */
+
+/* Full slots are no trouble, and neither is the end of the daemon. */
+static bool on_shut(void *arg, int leg)
+{
+	const struct wave_thread *t = arg;
+
+	return (ledger_gates(t->shared->ledger, leg) &
+		   (GATE_SUSPENDED | GATE_BREAKER)) != 0;
+}
+
+static int on_look(void *arg, const struct conf *c,
+    const struct brake_asked *q, struct brake_seen *seen_out,
+    struct error *err)
+{
+	struct wave_thread *t = arg;
+	const struct brake_legs legs = {c, t->shared->names, on_shut, t};
+
+	return brake_look(&legs, q, seen_out, err);
+}
+
+static void on_braked(void *arg, const char *wave, const char *text)
+{
+	struct wave_thread *t = arg;
+
+	alarm_raise(t->alarms, ALARM_BRAKE, wave, text);
+}
+
 /* ---- the thread ------------------------------------------------------- */
 
 struct wave_thread *wave_thread_new(struct shared *sh, struct alarms *alarms,
     struct conf_snapshot *snapshot)
 {
 	struct wave_thread *t = NEW(struct wave_thread);
-	const struct wave_run_ops ops = {on_told, on_held, on_overdue, t};
+	const struct wave_run_ops ops = {on_told, on_held, on_overdue,
+	    on_look, on_braked, t};
 
 	t->shared = sh;
 	t->alarms = alarms;
