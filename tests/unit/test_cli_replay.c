@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
 #include "policy/wave/file/decided.h"
 #include "relay/base/mem.h"
@@ -28,9 +27,10 @@ enum { ASKED_MAX = 1 << 16, LACKING = 21 };
 #define PREVIEW(deliveries, unread) "{\"kind\":\"dry-run\",\"deliveries\":" \
 	#deliveries ",\"messages\":3,\"there\":7,\"waits\":2,\"unread\":" \
 	#unread "}"
-#define FIGURES(n) #n " deliveries of 3 messages are missing on legacy that " \
-	"cloud got; 7 are there already, 2 may still get there by their "    \
-	"route.\n"
+#define MISSING " missing on legacy that cloud got; 7 are there already, 2 " \
+	"may still get there by their route.\n"
+#define FIGURES(n) #n " deliveries of 3 messages are" MISSING
+#define ONE_FIGURE "1 delivery of 3 messages is" MISSING
 #define NOT_COVERED "Not covered: mail that did not pass here or stayed in " \
 	"the cloud, sent items,\nread flags; and what comes by an MX that "  \
 	"points elsewhere.\n"
@@ -312,8 +312,8 @@ static void many_and_what_is_not_kept_want_a_word(void **state)
 	assert_int_equal(run(dir, d, "replay --to ann@a.example " SPAN), 1);
 	assert_string_equal(out, "Mail of that time is not all kept any more; "
 	    "what came before it cannot be replayed:\n  ann@a.example  from F "
-	    "until U\n" FIGURES(1) NOT_COVERED "posthouse: replay 1 "
-	    "deliveries, without what is not kept? Say --yes to do it.\n");
+	    "until U\n" ONE_FIGURE NOT_COVERED "posthouse: replay 1 "
+	    "delivery, without what is not kept? Say --yes to do it.\n");
 	assert_int_equal(run(dir, d, "replay --yes --to ann@a.example " SPAN),
 	    0);
 	assert_non_null(strstr(d->asked, "\"dry_run\":false"));
@@ -458,7 +458,7 @@ static void what_makes_no_order_is_refused(void **state)
 		    "'2026-11-22 05:00' (local), -2h, -3d, yesterday or now"},
 		{"replay ann@a.example " SPAN "--until 2026-11-22T05:00:00Z",
 		    "--since is not before --until"},
-		{"replay show seven", "'seven' is no change number"},
+		{"replay show seven", "'seven' is no number of a replay"},
 	};
 	struct daemon *d = daemon_new(PREVIEW(5, 0));
 
@@ -585,9 +585,9 @@ static void an_undo_replays_by_pairs_of_legs(void **state)
 	static const char ordered[] =
 	    "replay 7: 3 recipients, from cloud to legacy; see `posthouse "
 	    "replay show 7`\n"
-	    "replay 7: 1 recipients, from cloud to third; see `posthouse "
+	    "replay 7: 1 recipient, from cloud to third; see `posthouse "
 	    "replay show 7`\n"
-	    "replay 7: 1 recipients, from legacy to cloud; see `posthouse "
+	    "replay 7: 1 recipient, from legacy to cloud; see `posthouse "
 	    "replay show 7`\n";
 
 	snprintf(line, sizeof(line), "undo %llu --replay --yes --note why",

@@ -21,6 +21,10 @@ SCRIPT(leg)
 SCRIPT(leg_guide)
 SCRIPT(queue)
 SCRIPT(route)
+SCRIPT(replay)
+SCRIPT(restore)
+SCRIPT(explain)
+SCRIPT(words)
 SCRIPT(trace)
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, conf_tmp_setup, \
@@ -33,6 +37,10 @@ int main(void)
 		TEST(leg_guide),
 		TEST(queue),
 		TEST(route),
+		TEST(replay),
+		TEST(restore),
+		TEST(explain),
+		TEST(words),
 		TEST(trace),
 	};
 

@@ -175,8 +175,9 @@ static int thaw(struct accepting *a)
 	progress_begin(&a->bar, "accept", a->count);
 	code = cli_call(a->c, "queue.act", json_incref(a->args), on_thawed, a);
 	progress_end(&a->bar);
-	out_say(&a->c->out, "%" PRIu64 " deliveries go on, %" PRIu64
-	    " could not be changed", a->done, a->refused);
+	out_say(&a->c->out, "%" PRIu64 " deliver%s on, %" PRIu64
+	    " could not be changed", a->done,
+	    a->done == 1 ? "y goes" : "ies go", a->refused);
 	if (a->c->json) {
 		j = out_row(&a->c->out);
 		jout_int(j, "accepted", (int64_t)a->done);

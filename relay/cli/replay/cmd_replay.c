@@ -230,6 +230,15 @@ static const struct out_column list_columns[] = {
 	{"who", "WHO", false},	       {NULL, NULL, false},
 };
 
+/* False: the reason was said. */
+static bool read_number(struct cli *c, uint64_t *number_out)
+{
+	if (slice_uint(slice_str(c->arg[0]), INT64_MAX, number_out))
+		return true;
+	cli_usage(c, "'%s' is no number of a replay", c->arg[0]);
+	return false;
+}
+
 static int run_list(struct cli *c)
 {
 	int code;
@@ -244,7 +253,7 @@ static int run_show(struct cli *c)
 {
 	uint64_t number;
 
-	if (!cli_number(c, c->arg[0], &number))
+	if (!read_number(c, &number))
 		return CLI_USAGE;
 	return cli_call(c, "replay.show", json_pack("{s:I}", "number",
 	    (json_int_t)number), replay_show_row, c);
@@ -258,7 +267,7 @@ static int run_cancel(struct cli *c)
 	uint64_t number;
 	int code;
 
-	if (!cli_number(c, c->arg[0], &number))
+	if (!read_number(c, &number))
 		return CLI_USAGE;
 	note = note == NULL ? "" : note;
 	code = cli_call(c, "replay.cancel", json_pack("{s:I, s:s, s:s}",

@@ -90,15 +90,18 @@ static void say_preview(struct ordering *o)
 {
 	struct cli *c = o->c;
 	int64_t unread = json_number(o->head, "unread");
+	int64_t deliveries = json_number(o->head, "deliveries");
+	int64_t messages = json_number(o->head, "messages");
 
 	if (o->lacking > SHOWN_MAX)
 		out_say(&c->out, "  and %" PRIu64 " more",
 		    o->lacking - SHOWN_MAX);
-	out_say(&c->out, "%" PRId64 " deliveries of %" PRId64 " messages are "
+	out_say(&c->out, "%" PRId64 " deliver%s of %" PRId64 " message%s %s "
 	    "missing on %s that %s got; %" PRId64 " are there already, %"
-	    PRId64 " may still get there by their route.",
-	    json_number(o->head, "deliveries"),
-	    json_number(o->head, "messages"), o->w->to_leg, o->w->from_leg,
+	    PRId64 " may still get there by their route.", deliveries,
+	    deliveries == 1 ? "y" : "ies", messages,
+	    messages == 1 ? "" : "s", deliveries == 1 ? "is" : "are",
+	    o->w->to_leg, o->w->from_leg,
 	    json_number(o->head, "there"), json_number(o->head, "waits"));
 	if (unread > 0)
 		out_say(&c->out, "Parts of the journal cannot be read now (%"
@@ -117,7 +120,7 @@ static int confirm(struct ordering *o)
 	if (o->lacking == 0 && n <= CLI_ASK_ABOVE)
 		return CLI_DONE;
 	snprintf(question, sizeof(question), "replay %" PRId64
-	    " deliveries%s?", n,
+	    " deliver%s%s?", n, n == 1 ? "y" : "ies",
 	    o->lacking > 0 ? ", without what is not kept" : "");
 	return cli_confirm(o->c, question) ? CLI_DONE : CLI_NO;
 }
@@ -188,10 +191,11 @@ int replay_start(struct cli *c, const struct replay_wish *w)
 
 		if (c->json)
 			out_row_json(&c->out, o.head);
-		out_say(&c->out, "replay %" PRId64 ": %zu recipients, from %s "
-		    "to %s; see `posthouse replay show %" PRId64 "`", number,
-		    json_array_size(w->addresses), w->from_leg, w->to_leg,
-		    number);
+		out_say(&c->out, "replay %" PRId64 ": %zu recipient%s, from "
+		    "%s to %s; see `posthouse replay show %" PRId64 "`",
+		    number, json_array_size(w->addresses),
+		    json_array_size(w->addresses) == 1 ? "" : "s",
+		    w->from_leg, w->to_leg, number);
 		record(c, w, number);
 	}
 	json_decref(o.head);

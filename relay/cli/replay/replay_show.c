@@ -33,8 +33,9 @@ static void say_head(struct cli *c, const json_t *row)
 	    json_text(row, "who"), json_text(row, "note")[0] != '\0' ? ": "
 								     : "",
 	    json_text(row, "note"));
-	out_say(o, "  %" PRId64 " recipients, delivered from %s until %s",
-	    json_number(row, "users"), json_text(row, "since"),
+	out_say(o, "  %" PRId64 " recipient%s, delivered from %s until %s",
+	    json_number(row, "users"), json_number(row, "users") == 1 ? ""
+	    : "s", json_text(row, "since"),
 	    json_text(row, "until"));
 	if (json_text(row, "reason")[0] != '\0')
 		out_say(o, "  %s", json_text(row, "reason"));
