@@ -25,6 +25,7 @@ struct mark_entry {
 struct straggler_marks {
 	struct mark_entry *clients; /* by `about` */
 	struct mark_entry *others;  /* networks and names, any order */
+	bool keep; /* one says so */
 };
 
 static bool is_client(const struct conf_net *net)
@@ -117,6 +118,7 @@ int straggler_marks_add(struct straggler_marks *m, struct slice about,
 	e->mark = mark;
 	e->net = net;
 	e->note = mem_slicedup(note);
+	m->keep = m->keep || mark == STRAGGLER_KEEP;
 	if (net.family != 0 && is_client(&net)) {
 		HASH_ADD_KEYPTR(hh, m->clients, e->about, e->n, e);
 	} else {
@@ -124,6 +126,11 @@ int straggler_marks_add(struct straggler_marks *m, struct slice about,
 		m->others = e;
 	}
 	return 0;
+}
+
+bool straggler_marks_keep(const struct straggler_marks *m)
+{
+	return m->keep;
 }
 
 /* How near the mark is to that client: 0, not of it; names come before

@@ -26,6 +26,9 @@ void straggler_marks_free(struct straggler_marks *m); /* NULL is fine */
 int straggler_marks_add(struct straggler_marks *m, struct slice about,
     enum straggler_mark mark, struct slice note);
 
+/* May one that no leg took mail of be legitimate? */
+bool straggler_marks_keep(const struct straggler_marks *m);
+
 struct straggler_marked {
 	enum straggler_mark mark;
 	const char *note, *about; /* borrowed; "" without a mark */

@@ -121,6 +121,8 @@ const struct alarm_row alarm_table[ALARMS] = {
 	[ALARM_WATERMARK] = { "watermark",
 		"A leg took mail for a recipient after its watermark was reached" },
 	[ALARM_HOOK] = { "hook", "A program of the section hook failed for mailboxes" },
+	[ALARM_WANTS_OUTBOUND] = { "wants-outbound",
+		"A client of a private network was refused mail to the outside" },
 	[ALARM_HOLD] = { "hold", "A wave holds mail for longer than its deadline" },
 	[ALARM_WAY_BACK] = { "way-back",
 		"Mail for recipients of ours reached a leg from outside and came from there" },

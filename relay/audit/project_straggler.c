@@ -49,3 +49,12 @@ void project_straggler(struct projector *p, const struct spool_record *rec)
 	else if (rec->type == REC_NOTE)
 		note(p, rec);
 }
+
+bool projector_wants_outbound(struct projector *p,
+    char client_out[PROJECTOR_CLIENT_TEXT])
+{
+	_Static_assert((int)PROJECTOR_CLIENT_TEXT ==
+	    (int)STRAGGLER_CLIENT_TEXT, "one size");
+
+	return straggler_counts_wanting(projector_stragglers(p), client_out);
+}

@@ -82,6 +82,12 @@ struct last_delivery *projector_last(struct projector *p);
 struct spf_counts;
 struct spf_counts *projector_spf(struct projector *p);
 
+/* Any thread. Since the last call, was a client of a private network refused
+ * mail to the outside? Then the last one of them is in client_out. */
+enum { PROJECTOR_CLIENT_TEXT = 64 };
+bool projector_wants_outbound(struct projector *p,
+    char client_out[PROJECTOR_CLIENT_TEXT]);
+
 /* Any thread: takes in what is synced now, and commits ledger.db if that is
  * due. */
 void projector_poke(struct projector *p);

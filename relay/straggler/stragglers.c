@@ -5,6 +5,7 @@
 #include "relay/straggler/stragglers.h"
 
 #include "policy/mark/straggler_file.h"
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/straggler/imported.h"
 
@@ -180,11 +181,14 @@ static bool on_each(void *arg, const struct straggler_found *f)
 int stragglers_restless(struct stragglers *s, const struct straggler_ask *ask,
     int64_t now_us, struct error *err)
 {
+	const int64_t most = STRAGGLER_DAYS * DAY_US;
 	struct restless r = {ask, now_us};
 	struct straggler_ask all = *ask;
 
-	all.which = STRAGGLERS_ALL; /* one may be marked keep */
-	all.since_us = 0;
+	/* Those of before are quiet, whatever their gaps. */
+	all.since_us = now_us - (ask->quiet_us > most ? ask->quiet_us : most);
+	all.which = straggler_marks_keep(s->marks) ? STRAGGLERS_ALL
+						   : STRAGGLERS_DELIVERED;
 	all.fn = on_each;
 	all.arg = &r;
 	return stragglers_each(s, &all, err);

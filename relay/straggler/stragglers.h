@@ -11,6 +11,10 @@
 #include "conf/conf.h"
 #include "policy/straggler/straggler_marks.h"
 #include "relay/audit/straggler/straggler_reader.h"
+#include "relay/base/clock.h"
+
+/* verdict.quiet, where there is no such section. */
+#define STRAGGLER_QUIET_US (14 * DAY_US)
 
 struct stragglers;
 /* By audit.path, table.path and spf.exempt of `c`, which outlives it. NULL and

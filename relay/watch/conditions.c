@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "relay/audit/projector.h"
+#include "relay/base/clock.h"
 #include "relay/base/loop.h"
 #include "relay/base/mem.h"
 #include "relay/watch/alarm.h"
@@ -23,6 +24,7 @@ struct conditions {
 	enum spool_health health;
 	bool table, audit;
 	uint64_t gap;
+	int64_t wanted_us; /* wall: the last alarm about a client; 0 */
 	_Atomic bool asked; /* the queue thread is to look at the legs */
 	_Atomic int64_t patience_us;
 	bool down[NAMES_MAX]; /* the queue thread's */
@@ -102,6 +104,24 @@ static void look_at_audit(struct conditions *w)
 	w->gap = st.gap;
 }
 
+/* One alarm a day, whichever clients they are: a device tries for years. */
+static void look_at_clients(struct conditions *w)
+{
+	int64_t now_us = clock_wall_us(w->c.shared->clock);
+	char client[PROJECTOR_CLIENT_TEXT], text[TEXT_BYTES];
+
+	if (w->wanted_us != 0 && now_us - w->wanted_us < DAY_US)
+		return;
+	if (!projector_wants_outbound(w->c.projector, client))
+		return;
+	w->wanted_us = now_us;
+	snprintf(text, sizeof(text), "%s, in a private network, was refused "
+	    "mail to the outside, and is in no outbound.clients. posthouse "
+	    "stragglers --outbound lists all such clients, as that list.",
+	    client);
+	alarm_raise(w->c.alarms, ALARM_WANTS_OUTBOUND, client, text);
+}
+
 /* ---- the queue thread ---- */
 
 static void look_at_leg(struct conditions *w, int leg, int64_t now_us)
@@ -154,6 +174,7 @@ static void on_timer(void *arg)
 	look_at_spool(w);
 	look_at_table(w);
 	look_at_audit(w);
+	look_at_clients(w);
 }
 
 struct conditions *conditions_new(const struct conditions_config *c)

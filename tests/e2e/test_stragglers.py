@@ -80,6 +80,9 @@ def test_each_client_is_a_row(gw, legacy):
     table = gw.cli("stragglers")
     assert "3 stragglers, 2 legitimate and not quiet" in table
     assert gw.cli_json("stragglers", "--listen", "other") == []
+    assert "stragglers: 2 legitimate and not quiet" in gw.cli("status")
+    r, = [r for r in gw.cli_json("status") if r["section"] == "stragglers"]
+    assert r["legitimate"] == 2 and r["last"] <= rows(gw)["192.0.2.8"]["last"]
     assert set(rows(gw, "192.0.2.0/24")) == {"192.0.2.7", "192.0.2.8"}
     chart = gw.cli("stragglers", "192.0.2.7")
     assert "#" * 50 in chart and "4 taken, 0 refused" in chart
@@ -203,3 +206,10 @@ def test_who_wants_to_send_outside(gw, legacy):
     assert r["client"] == "10.1.2.3" and r["refused"] == 2
     text = gw.cli("stragglers", "--outbound")
     assert 'outbound { clients = { "10.1.2.3" } }' in text
+    # One alarm a day, whichever clients they are.
+    alarm = gw.wait_event("alarm", kind="wants-outbound")
+    assert alarm["about"] == "10.1.2.3" and "10.1.2.3" in alarm["text"]
+    refused(gw, proxied("10.1.2.4"), "x@elsewhere.test")
+    counted(gw, [("10.1.2.4", "refused", 1)])
+    assert len(gw.events(event="alarm", kind="wants-outbound")) == 1
+    assert len(gw.cli_json("stragglers", "--outbound")) == 2

@@ -12,6 +12,7 @@
 #include "relay/cli/common/json_get.h"
 #include "relay/cli/common/leg_advice.h"
 #include "relay/cli/leg/leg_commands.h"
+#include "relay/cli/straggler/straggler_status.h"
 #include "relay/cli/wave/wave_status.h"
 
 static const struct out_column state_columns[] = {
@@ -250,8 +251,10 @@ static int run_status(struct cli *c)
 {
 	int code = show(c, "status", true);
 
-	if (code == CLI_DONE)
+	if (code == CLI_DONE) {
 		wave_status(c);
+		straggler_status(c);
+	}
 	return code;
 }
 
@@ -263,7 +266,8 @@ static int run_leg_list(struct cli *c)
 const struct cli_command cmd_status[] = {
 	{.name = "status",
 	    .args = "",
-	    .summary = "One screen: legs, queue, disk, conservation, waves",
+	    .summary = "One screen: legs, queue, disk, conservation, waves, "
+		       "stragglers",
 	    .details = "OPEN mail is under way, WAITING for its time or the "
 		       "leg, or HELD. OLDEST is how long the\noldest mail "
 		       "waits that a leg could have had. disk: room where "

@@ -46,7 +46,8 @@ int straggler_view_open(struct cli *c, struct straggler_view *v)
 	if (cli_conf(c) == NULL)
 		return CLI_NO;
 	verdict = conf_verdict(c->conf, SLICE(""));
-	v->quiet_us = verdict == NULL ? 14 * DAY_US : verdict->quiet_ms * 1000;
+	v->quiet_us = verdict == NULL ? STRAGGLER_QUIET_US
+				      : verdict->quiet_ms * 1000;
 	if (read_after(v) != CLI_DONE)
 		return CLI_USAGE;
 	v->all = stragglers_open(c->conf, &err);
