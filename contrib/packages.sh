@@ -21,6 +21,12 @@ packages_peers=(
 	libpcre2-8-0 libnss-wrapper libsodium23 libunwind8
 )
 packages_unpack=(postfix exim4-daemon-light dovecot-core dovecot-lmtpd postsrsd)
+# A browser that prints reports, and what it alone wants: unpacked too.
+packages_unpack+=(
+	chromium-common chromium-headless-shell libasyncns0 libdouble-conversion3 libflac12
+	libharfbuzz-subset0 libminizip1 libmp3lame0 libmpg123-0 libogg0 libopenh264-7 libopenjp2-7
+	libopus0 libpulse0 libsndfile1 libvorbis0a libvorbisenc2 libxnvctrl0
+)
 
 # sudo may ask where a user can answer.
 as_root()
