@@ -351,6 +351,7 @@ struct conf {
 	} wave;
 	struct { /* how far a changed MX has spread */
 		int64_t interval_ms;
+		struct conf_strings old_ns; /* names, normal form */
 		int64_t stale_ms;
 	} propagation;
 	struct {

@@ -33,10 +33,15 @@ static const struct conf_param rows[] = {
 	  "Most members that all waves together move in any hour, counted by the slices on record. "
 	  "0: any number." },
 
-	{ IN(PROPAGATION), "interval", &T_DURATION, C(propagation.interval_ms), "15m", SECS(1),
+	{ IN(PROPAGATION), "interval", &T_DURATION, C(propagation.interval_ms), "15m", 0,
 	  DAYS(1), LIVE, NULL,
 	  "How often the daemon asks the name servers of each domain for its MX "
-	  "(doc/propagation.md). Without a look for three intervals nothing is known any more." },
+	  "(doc/propagation.md). Without a look for three intervals nothing is known any more. "
+	  "0s: only when posthouse propagation is run." },
+	{ IN(PROPAGATION), "old_ns", &T_DOMAINS, C(propagation.old_ns), "", 0, 0, LIVE,
+	  "ns1.old.example",
+	  "Name servers that our domains had before, and that caches may know still: they are "
+	  "asked as well. Those that the daemon has seen in use need not be named." },
 	{ IN(PROPAGATION), "stale", &T_DURATION, C(propagation.stale_ms), "3d", 0, DAYS(60), LIVE,
 	  NULL,
 	  "How long a resolver may serve an answer that has ended when it can have no other "

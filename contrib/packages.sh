@@ -19,8 +19,9 @@ packages_test=(
 packages_peers=(
 	libdb5.3 libicu72 libnsl2 libsasl2-2 libidn12 libgnutls-dane0
 	libpcre2-8-0 libnss-wrapper libsodium23 libunwind8
+	libfstrm0 libprotobuf-c1 libpython3.11
 )
-packages_unpack=(postfix exim4-daemon-light dovecot-core dovecot-lmtpd postsrsd)
+packages_unpack=(postfix exim4-daemon-light dovecot-core dovecot-lmtpd postsrsd nsd unbound)
 # A browser that prints reports, and what it alone wants: unpacked too.
 packages_unpack+=(
 	chromium-common chromium-headless-shell libasyncns0 libdouble-conversion3 libflac12

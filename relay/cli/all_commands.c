@@ -11,6 +11,7 @@
 #include "relay/cli/leg/leg_commands.h"
 #include "relay/cli/login/login_commands.h"
 #include "relay/cli/preflight/preflight_commands.h"
+#include "relay/cli/propagation/propagation_commands.h"
 #include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/replay/replay_commands.h"
 #include "relay/cli/route/route_commands.h"
@@ -58,6 +59,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_spf_what_if,
 	cmd_straggler_set,
 	cmd_stragglers,
+	cmd_propagation,
 	cmd_trace,
 	cmd_audit,
 	cmd_passwd,

@@ -4,6 +4,7 @@
  */
 #include "relay/control/control_int.h"
 
+#include "relay/cutover/propagation/propagation_thread.h"
 #include "relay/cutover/table_follow.h"
 #include "relay/cutover/preflight/preflights.h"
 #include "relay/cutover/replay/replay.h"
@@ -24,6 +25,7 @@ static const struct ctl_command commands[] = {
 	{ "leg.resume",   control_leg_resume    },
 	{ "leg.suspend",  control_leg_suspend    },
 	{ "preflight.start", control_preflight_start },
+	{ "propagation.look", control_propagation_look },
 	{ "queue.act",    control_queue_act    },
 	{ "queue.export", control_queue_export },
 	{ "queue.import", control_queue_import },
@@ -128,6 +130,7 @@ void control_end(struct control *c)
 		replay_drain(c->cfg.replay);
 		table_follow_answer(c->cfg.follow);
 		wave_thread_answer(c->cfg.waves);
+		propagation_thread_answer(c->cfg.propagation);
 		observer_answer(c->cfg.observer);
 		preflights_drain(c->cfg.preflights);
 	}

@@ -19,6 +19,7 @@ struct observer;
 struct oldtls;
 struct preflights;
 struct projector;
+struct propagation_thread;
 struct queue_thread;
 struct replay;
 struct table_follow;
@@ -37,6 +38,7 @@ struct control_config {
 	struct wave_thread *waves;
 	struct observer *observer;
 	struct preflights *preflights;
+	struct propagation_thread *propagation;
 	struct projector *projector;
 	struct replay *replay;
 	struct worker **worker; /* shared.workers.n of them */

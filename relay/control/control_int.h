@@ -97,6 +97,8 @@ void control_leg_probe(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_fetched(struct spool_fetch *f);
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args);
 void control_queue_show(void *arg, struct ctl_request *r, const json_t *args);
+void control_propagation_look(void *arg, struct ctl_request *r,
+    const json_t *args);
 void control_queue_act(void *arg, struct ctl_request *r, const json_t *args);
 void control_replay_cancel(void *arg, struct ctl_request *r,
     const json_t *args);

@@ -21,6 +21,7 @@
 #include "relay/cutover/removal.h"
 #include "relay/cutover/watermark/watermarks.h"
 #include "relay/cutover/preflight/preflights.h"
+#include "relay/cutover/propagation/propagation_thread.h"
 #include "relay/cutover/replay/replay.h"
 #include "relay/cutover/verdict/observer.h"
 #include "relay/cutover/wave/wave_thread.h"
@@ -127,7 +128,8 @@ static int run_threads(struct app *a, struct error *err)
 	    replay_run(a->replay, err) < 0 ||
 	    wave_thread_start(a->waves, err) < 0 ||
 	    observer_start(a->observer, err) < 0 ||
-	    preflights_run(a->preflights, err) < 0)
+	    preflights_run(a->preflights, err) < 0 ||
+	    propagation_thread_start(a->propagation, err) < 0)
 		return -1;
 	for (int i = 0; i < a->workers; i++)
 		if (worker_thread_run(a->worker[i], err) < 0)
@@ -185,7 +187,8 @@ static int make_control(struct app *a, struct error *err)
 	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
 	    .follow = a->follow, .watermarks = a->watermarks,
 	    .waves = a->waves, .observer = a->observer,
-	    .preflights = a->preflights, .asked = a->asked,
+	    .preflights = a->preflights, .propagation = a->propagation,
+	    .asked = a->asked,
 	    .replay = a->replay,
 	    .projector = a->projector, .worker = a->view,
 	    .acceptor = a->accept.acceptor, .oldtls = a->oldtls,
@@ -274,6 +277,7 @@ static int build(struct app *a, struct error *err)
 	a->waves = wave_thread_new(&a->shared, a->alarms, a->snapshot);
 	make_observer(a);
 	make_preflights(a);
+	a->propagation = propagation_thread_new(&a->shared, a->snapshot);
 	a->watermarks = watermarks_new(&(struct watermarks_config){
 	    .shared = &a->shared, .projector = a->projector,
 	    .queue_thread = a->queue_thread, .alarms = a->alarms,
@@ -318,6 +322,7 @@ static void configure_threads(struct app *a, struct conf_snapshot *snapshot)
 	wave_thread_configure(a->waves, snapshot);
 	observer_configure(a->observer, snapshot);
 	preflights_configure(a->preflights, snapshot);
+	propagation_thread_configure(a->propagation, snapshot);
 }
 
 int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
@@ -392,6 +397,7 @@ static void join_threads(struct app *a)
 	wave_thread_stop(a->waves);
 	observer_stop(a->observer);
 	preflights_stop(a->preflights);
+	propagation_thread_stop(a->propagation);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -445,6 +451,7 @@ static void free_all(struct app *a)
 	projector_close(a->projector);
 	wave_thread_free(a->waves);
 	observer_free(a->observer);
+	propagation_thread_free(a->propagation);
 	table_follow_free(a->follow);
 	queue_thread_free(a->queue_thread);
 	accept_thread_free(&a->accept);

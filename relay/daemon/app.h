@@ -27,6 +27,7 @@ struct observer;
 struct oldtls;
 struct rate_table;
 struct projector;
+struct propagation_thread;
 struct queue_thread;
 struct recovery;
 struct refusals;
@@ -64,6 +65,7 @@ struct app {
 	struct watermarks *watermarks;
 	struct replay *replay;
 	struct wave_thread *waves;
+	struct propagation_thread *propagation;
 	struct from_legs *from_legs;
 	struct observer *observer;
 	struct preflights *preflights;

@@ -12,8 +12,8 @@
 #include "relay/base/loop.h"
 #include "relay/net/sockaddr.h"
 
-enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16,
-	DNS_AAAA = 28, DNS_TLSA = 52 };
+enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15,
+	DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
 enum dns_status {
 	DNS_OK,
 	DNS_NODATA,   /* the name is there, this type is not */

@@ -5,10 +5,12 @@
  */
 #include "relay/net/dns_channel.h"
 
+#include <arpa/inet.h>
+
 #include "relay/base/mem.h"
 #include "relay/net/dns_int.h"
 
-enum { TRIES = 2 };
+enum { TRIES = 2, DNS_PORT = 53 };
 
 struct watched_sock {
 	struct list node;
@@ -124,15 +126,15 @@ static int try_ms(struct dns_channel *c, const struct conf *conf)
 	return ms < 10 ? 10 : ms > 60000 ? 60000 : (int)ms;
 }
 
-/* NOCHECKRESP is not set: a server that refuses or fails is passed over and
- * the next one is asked at once. */
-static int open_channel(struct dns_channel *c, int timeout_ms,
+/* Without NOCHECKRESP in `flags` a server that refuses or fails is passed over
+ * and the next one is asked at once. */
+static int open_channel(struct dns_channel *c, int flags, int timeout_ms,
     struct error *err)
 {
 	char lookups[] = "b";
 	struct ares_options o = {
 		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
-			 ARES_FLAG_EDNS,
+			 ARES_FLAG_EDNS | flags,
 		.timeout = timeout_ms,
 		.tries = TRIES,
 		.lookups = lookups,
@@ -157,13 +159,54 @@ int dns_channel_open(struct dns_channel *c, const struct conf *conf,
 {
 	int timeout_ms;
 
-	if (open_channel(c, 1000, err) < 0 || set_servers(c, conf, err) < 0)
+	if (open_channel(c, 0, 1000, err) < 0 || set_servers(c, conf, err) < 0)
 		return -1;
 	timeout_ms = try_ms(c, conf);
 	ares_destroy(c->ares);
-	if (open_channel(c, timeout_ms, err) < 0)
+	if (open_channel(c, 0, timeout_ms, err) < 0)
 		return -1;
 	return set_servers(c, conf, err);
+}
+
+int dns_channel_open_at(struct dns_channel *c, const struct dns_channel_at *at,
+    struct error *err)
+{
+	char text[NETADDR_TEXT];
+
+	netaddr_text(&at->server, text);
+	if (open_channel(c, ARES_FLAG_NOCHECKRESP |
+		(at->recurse ? 0 : ARES_FLAG_NORECURSE),
+		at->timeout_ms / (1 + TRIES), err) < 0)
+		return -1;
+	if (ares_set_servers_ports_csv(c->ares, text) == ARES_SUCCESS)
+		return 0;
+	return error_set(err, "%s is no address of a DNS server", text);
+}
+
+size_t dns_channel_servers(struct dns_channel *c, struct netaddr *out,
+    size_t max)
+{
+	struct ares_addr_port_node *servers = NULL;
+	size_t n = 0;
+
+	if (ares_get_servers_ports(c->ares, &servers) != ARES_SUCCESS)
+		return 0;
+	for (struct ares_addr_port_node *s = servers; s != NULL && n < max;
+	     s = s->next) {
+		int port = s->udp_port == 0 ? DNS_PORT : s->udp_port;
+		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+		    .sin6_port = htons((uint16_t)port)};
+		struct sockaddr_in in = {.sin_family = AF_INET,
+		    .sin_port = htons((uint16_t)port)};
+
+		memcpy(&in6.sin6_addr, &s->addr, sizeof(in6.sin6_addr));
+		memcpy(&in.sin_addr, &s->addr, sizeof(in.sin_addr));
+		netaddr_from(&out[n++], s->family == AF_INET6
+			? (const struct sockaddr *)&in6
+			: (const struct sockaddr *)&in);
+	}
+	ares_free_data(servers);
+	return n;
 }
 
 void dns_channel_init(struct dns_channel *c, struct loop *l)

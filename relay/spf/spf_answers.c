@@ -37,6 +37,8 @@ static void pack_record(struct strbuf *out, const struct dns_answer *a, int i)
 		pack_bytes(out, a->txt[i]);
 		break;
 	case DNS_TLSA:
+	case DNS_NS:
+	case DNS_SOA:
 		break;
 	}
 }

@@ -36,6 +36,8 @@ DEFAULTS = {
               "grace": "0s", "known": "0s"},
     # Recipients without a row are told of, too.
     "dsn": {"via": "outside", "guard": "off"},
+    # Name servers are asked by test_propagation.py alone.
+    "propagation": {"interval": "0s"},
     # No sender is judged where a test has no DNS server of its own.
     "spf": {"check": False},
 }

@@ -23,7 +23,8 @@ static void must(bool ok)
 int dnsserver_type(const char *type)
 {
 	static const struct { const char *text; int type; } types[] = {
-		{"A", 1}, {"CNAME", 5}, {"SOA", 6}, {"PTR", 12}, {"MX", 15},
+		{"A", 1}, {"NS", 2}, {"DELEGATION", 2}, {"CNAME", 5},
+		{"SOA", 6}, {"PTR", 12}, {"MX", 15},
 		{"TXT", 16}, {"AAAA", 28}, {"TLSA", 52},
 	};
 
@@ -129,7 +130,7 @@ static bool put_record(struct strbuf *b, const char *asked, const char *line)
 	put_data(b, dnsserver_type(type), data);
 	b->p[length_at] = (char)((b->n - length_at - 2) >> 8);
 	b->p[length_at + 1] = (char)(b->n - length_at - 2);
-	return dnsserver_type(type) == 6;
+	return dnsserver_type(type) == 6 || strcmp(type, "DELEGATION") == 0;
 }
 
 void dnsserver_reply(const struct dnsserver_row *row, uint16_t id,

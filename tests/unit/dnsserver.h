@@ -12,6 +12,8 @@
 
 /* Said only to who asks for it. */
 enum { DNSSERVER_AD = 0x20 };
+/* Said to all: the answer has authority. */
+enum { DNSSERVER_AA = 0x400 };
 
 struct dnsserver_row {
 	const char *name;
@@ -20,7 +22,8 @@ struct dnsserver_row {
 	/* "OWNER TTL TYPE DATA", one a line; "@" is the name that was asked.
 	 * A, AAAA, PTR, CNAME, MX ("10 host"), TXT (strings parted by "|"),
 	 * TLSA ("3 1 1 00ff"),
-	 * SOA (its minimum; goes to the authority section). */
+	 * NS, SOA (its minimum) and DELEGATION (NS), which go to the authority
+	 * section, behind all others. */
 	const char *records;
 };
 

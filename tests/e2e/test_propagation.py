@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: ISC
+"""Where the MX of a domain leads, by each of its name servers: real nsd and
+unbound. Clean is only what each of them says."""
+import json
+import subprocess
+
+import pytest
+
+from conftest import PEERS
+from dnspeers import Nsd, Unbound
+from until import until
+
+DOMAIN = "example.com"
+STATED = f"propagation set {DOMAIN} --old-ttl 1h --changed -9d --note known"
+
+
+class World:
+    """com, which delegates example.com to two servers; a resolver."""
+
+    def __init__(self, folder, own_address):
+        self.folder, self.take = folder, own_address
+        self.us, self.legacy = own_address(), own_address()
+        self.servers = []
+        self.com = self.nsd("com", {})
+        self.ns1 = self.nsd("ns1", {DOMAIN: self.zone()})
+        self.ns2 = self.nsd("ns2", {DOMAIN: self.zone()})
+        self.delegate()
+        self.resolver = Unbound(PEERS / "unbound", folder / "unbound", "com",
+                                self.com.address)
+
+    def nsd(self, name, zones):
+        self.servers.append(Nsd(PEERS / "nsd", self.folder / name,
+                                self.take(), zones))
+        return self.servers[-1]
+
+    def zone(self, mx="@ 300 MX 10 mx\n", more=""):
+        glue = "".join(
+            f"{name} A {getattr(self, name).address}\n"
+            for name in ("ns1", "ns2") if hasattr(self, name))
+        return "@ NS ns1\n@ NS ns2\n" + glue + mx + \
+            f"mx A {self.us}\nold A {self.legacy}\n" + more
+
+    def delegate(self, names=("ns1", "ns2")):
+        lines = f"@ NS ns\nns A {self.com.address}\nns1 A 127.0.0.1\n"
+        for name in names:
+            lines += f"example 3600 NS {name}.example\n" \
+                f"{name}.example A {getattr(self, name).address}\n"
+        self.com.serve({"com": lines})
+        for server in (self.ns1, self.ns2):
+            server.serve({DOMAIN: self.zone()})
+
+    def stop(self):
+        for server in [*self.servers, self.resolver]:
+            server.stop()
+
+
+@pytest.fixture
+def world(folder, own_address):
+    w = World(folder, own_address)
+    yield w
+    w.stop()
+
+
+@pytest.fixture
+def gw(world, make_gw):
+    return make_gw({
+        "": {"public_address": [world.us]},
+        "resolver": {"servers": [world.resolver.address], "timeout": "2s"},
+        "propagation": {"interval": "0s", "stale": "3d"},
+    }, legs={"legacy": {"hosts": [f"{world.legacy}:2525"], "tls": "none"}})
+
+
+def rows(gw, *more, code=None):
+    """Servers as (kind, name, state), and the row of the domain."""
+    p = gw.run("propagation", DOMAIN, "--json", *more)
+    if code is not None:
+        assert p.returncode == code, p
+    out = [json.loads(line) for line in p.stdout.splitlines()]
+    return [r for r in out if r["kind"] not in ("domain", "mx")], \
+        next(r for r in out if r["kind"] == "domain")
+
+
+def state_of(servers, kind, name=""):
+    found = {r["state"] for r in servers
+             if r["kind"] == kind and r["name"] == name}
+    assert len(found) == 1, (kind, name, servers)
+    return found.pop()
+
+
+def test_all_clean_waits_for_caches_until_it_is_stated(world, gw):
+    servers, domain = rows(gw, code=1)
+    assert {(r["kind"], r["name"], r["state"]) for r in servers} == {
+        ("resolver", "", "clean"), ("parent", "com", "clean"),
+        ("authoritative", "ns1.example.com", "clean"),
+        ("authoritative", "ns2.example.com", "clean")}
+    ns1 = next(r for r in servers if r["name"] == "ns1.example.com")
+    assert ns1["address"] == world.ns1.address
+    assert ns1["serial"] == world.ns1.serial
+    assert ns1["ttl"] == 300
+    assert ns1["mx"] == [{"preference": 10, "host": "mx.example.com",
+                          "addresses": [{"address": world.us,
+                                         "leads": "us"}]}]
+    assert domain["state"] == "waits" and domain["unseen"]
+    assert domain["old_ttl"] == 7 * 86400
+    gw.cli(STATED)
+    servers, domain = rows(gw, code=0)
+    assert domain["state"] == "clean" and domain["stated"]
+    assert domain["note"] == "known" and domain["old_ttl"] == 3600
+    people = gw.run("propagation", DOMAIN).stdout
+    assert "as stated by" in people and "[%s us]" % world.us in people
+    # What is kept is shown without a daemon, too, as long as it is fresh.
+    gw.stop()
+    p = gw.run("propagation", DOMAIN)
+    assert p.returncode == 0 and "does not run" in p.stdout
+
+
+def test_each_server_alone_is_named(world, gw):
+    gw.cli(STATED)
+    rows(gw, code=0)
+    # An old MX, of a worse preference.
+    world.ns2.serve({DOMAIN: world.zone("@ MX 10 mx\n@ MX 20 old\n")})
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "authoritative", "ns2.example.com") == "old"
+    assert state_of(servers, "authoritative", "ns1.example.com") == "clean"
+    assert domain["state"] == "old"
+    # The same name, by IPv6 elsewhere.
+    world.ns2.serve({DOMAIN: world.zone(more="mx AAAA 2001:db8::25\n")})
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "authoritative", "ns2.example.com") == "old"
+    # A host without an address.
+    world.ns2.serve({DOMAIN: world.zone("@ MX 10 none\n")})
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "authoritative", "ns2.example.com") == "old"
+    # No MX: the domain's own address (RFC 5321 5.1).
+    world.ns2.serve({DOMAIN: world.zone("", f"@ A {world.legacy}\n")})
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "authoritative", "ns2.example.com") == "old"
+    assert [r["mx"][0]["host"] for r in servers
+            if r["name"] == "ns2.example.com"] == [DOMAIN]
+    # It serves another zone.
+    world.ns2.serve({"example.net": world.zone()})
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "authoritative", "ns2.example.com") == "unknown"
+    assert domain["state"] == "unknown"
+    # Silence.
+    world.ns2.stop()
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "authoritative", "ns2.example.com") == "unknown"
+    world.ns2.serve({DOMAIN: world.zone()})
+    # All of it was seen: the clock begins anew. (The resolver takes a moment
+    # to believe in ns2 again.)
+    until(lambda: rows(gw, code=1)[1]["state"] == "waits", "all to be clean")
+    assert not rows(gw, code=1)[1]["unseen"]
+
+
+def test_a_silent_resolver_is_unknown(world, gw):
+    gw.cli(STATED)
+    rows(gw, code=0)
+    gw.set("resolver", servers=[world.resolver.address, "127.0.0.1:9"])
+    gw.reload()
+    servers, domain = rows(gw, code=1)
+    assert {r["address"]: r["state"] for r in servers
+            if r["kind"] == "resolver"} == {
+        world.resolver.address: "clean", "127.0.0.1:9": "unknown"}
+    assert domain["state"] == "unknown"
+
+
+def test_servers_of_before_are_asked_for_the_old_mx(world, gw):
+    """One that was seen, and one that the configuration names."""
+    gw.cli(STATED)
+    world.ns3 = world.nsd("ns3", {DOMAIN: world.zone("@ MX 10 old\n")})
+    world.ns2.serve({DOMAIN: world.zone("@ MX 10 old\n")})
+    rows(gw, code=1)
+    # ns2 leaves the zone and its delegation, and goes on with the old MX.
+    world.com.serve({"com": f"@ NS ns\nns A {world.com.address}\n"
+                     "example 3600 NS ns1.example\n"
+                     f"ns1.example A {world.ns1.address}\n"
+                     f"old A {world.ns3.address}\n"})
+    world.ns1.serve({DOMAIN: world.zone().replace("@ NS ns2\n", "")})
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "retired", "ns2.example.com") == "old"
+    gw.set("propagation", old_ns=["old.com"])
+    gw.reload()
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "retired", "old.com") == "old"
+    # When they serve it no more, the last old answer has an end.
+    for server in world.ns2, world.ns3:
+        server.serve({"example.net": world.zone()})
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "retired", "old.com") == "clean"
+    assert state_of(servers, "retired", "ns2.example.com") == "clean"
+    assert domain["state"] == "waits"
+    # ... to which the delegation of before belongs.
+    assert domain["old_ttl"] == 3600
+
+
+def test_a_change_is_watched_to_its_end(world, gw):
+    old = world.zone("@ 1 MX 10 old\n").replace("old A", "old 1 A")
+    for server in world.ns1, world.ns2:
+        server.serve({DOMAIN: old})
+    gw.set("propagation", stale="0s", interval="1s")
+    gw.reload()
+    servers, domain = rows(gw, code=1)
+    assert domain["state"] == "old" and "until" not in domain
+    watching = subprocess.Popen(
+        [gw.build / "posthouse", "-c", gw.conf, "propagation", DOMAIN,
+         "--watch", "--every", "1s"], stdout=subprocess.PIPE, text=True)
+    for server in world.ns1, world.ns2:
+        server.serve({DOMAIN: world.zone()})
+    out, _ = watching.communicate(timeout=60)
+    assert watching.returncode == 0, out
+    assert "old, an MX leads to the leg" in out
+    assert "changed: " in out and "clean" in out.splitlines()[-2]
+    servers, domain = rows(gw, "--kept", code=0)
+    assert domain["old_ttl"] == 1 and not domain["stated"]
+    # The daemon looks by itself.
+    at = domain["looked"]
+    until(lambda: rows(gw, "--kept")[1]["looked"] > at, "the next look")
+
+
+def test_an_answer_that_is_cut_short_is_asked_for_over_tcp(world, gw):
+    gw.cli(STATED)
+    long = ".".join(c * 60 for c in "abc")
+    mx = "".join(f"@ MX {n} m{n}.{long}\n" for n in range(16))
+    more = "".join(f"m{n}.{long} A {world.us}\n" for n in range(16))
+    for server in world.ns1, world.ns2:
+        server.serve({DOMAIN: world.zone(mx, more)})
+    servers, domain = rows(gw, code=0)
+    assert {len(r["mx"]) for r in servers if r["kind"] != "parent"} == {16}
+
+
+def test_without_what_was_heard_nothing_is_clean(world, gw):
+    gw.cli(STATED)
+    rows(gw, code=0)
+    for name in "observed.db", "observed.db-wal", "observed.db-shm":
+        (gw.folder / "audit" / name).unlink(missing_ok=True)
+    p = gw.run("propagation", DOMAIN, "--kept")
+    assert p.returncode == 1 and "observed.db" in p.stderr
+    rows(gw, code=0)
+
+
+def test_what_is_wrong_is_said_and_changes_nothing(world, gw):
+    gw.cli(STATED)
+    for words, code, said in [
+            ("propagation elsewhere.example", 1, "no domain"),
+            ("propagation example.com --leg none", 1, "no leg"),
+            ("propagation example.com --watch --every 0s", 2, "--every"),
+            ("propagation set example.com", 2, "--old-ttl"),
+            ("propagation set elsewhere.example --old-ttl 1d --changed -1d "
+             "--note x", 1, "no domain"),
+            ("propagation set example.com --old-ttl x --changed -1d "
+             "--note x", 2, "--old-ttl x"),
+            ("propagation set example.com --old-ttl 1d --changed x "
+             "--note x", 2, "--changed x"),
+            ("propagation set example.com --old-ttl 1d --changed +1d "
+             "--note x", 2, "not past")]:
+        p = gw.run(*words.split())
+        assert p.returncode == code and said in p.stderr, (words, p)
+    assert rows(gw, code=0)[1]["note"] == "known"
