@@ -119,6 +119,7 @@ struct conf_leg {
 	char *probe_source;   /* of preflight, shadow, compare; "" : source */
 	int ask_connections;  /* that these have at most */
 	int ask_rate;	      /* recipients a second; 0: the profile's */
+	bool shadow;	      /* asked about recipients seen in mail */
 	char *helo;	      /* "" : conf.hostname */
 	int connections;      /* most at once */
 	int max_recipients;   /* a transaction */

@@ -347,12 +347,13 @@ class Leg:
     def accept(self, listener):
         while True:
             try:
-                sock, _ = listener.accept()
+                sock, peer = listener.accept()
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 talk = Talk(self, sock, len(self.talks) + 1)
+                talk.peer = peer[0]
                 self.talks.append(talk)
             talk.start()
 

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+import peers as peers_module
 from test_ask import NOBODY, knows, questions, strangers
-from test_wave_run import create, fill, routes, shown, wait_state
+from test_wave_run import create, fill, routes
 from until import until
 
 PEOPLE = [f"p{n:02}@example.com" for n in range(30)]
@@ -211,3 +212,175 @@ def test_a_scheduled_wave_has_its_preflight_by_itself(gw, cloud):
     assert "posthoused" in gw.cli("wave preflight w2 --show")
     # That of a wave which begins later than that waits.
     assert "nothing of that name" in gw.cli_fails("wave preflight w1 --show")
+
+
+# ---- shadow ----------------------------------------------------------------
+
+def test_a_shadow_is_asked_about_recipients_of_mail(make_gw, legacy, cloud):
+    gw = make_gw({CLOUD: {"shadow": True, "ask_rate": 1000}})
+    fill(gw, PEOPLE)
+    gw.cli(f"route set cloud {PEOPLE[3]}")
+    knows(cloud, PEOPLE[0], PEOPLE[3])
+    for a in PEOPLE[:2]:
+        legacy.wait_message(gw.send(to=a))
+    cloud.wait_message(gw.send(to=PEOPLE[3]))
+    until(lambda: set(PEOPLE[:2]) <= set(questions(cloud)), "both asked")
+    # That one is there already.
+    assert PEOPLE[3] not in questions(cloud)
+    # The answers serve a preflight.
+    create(gw, "w1", PEOPLE[:2], "--to", "cloud")
+    until(lambda: classes(preflight(gw, "w1", "cloud")[1]) == {
+        PEOPLE[0]: "taken", PEOPLE[1]: "unknown"}, "the answers")
+    assert questions(cloud, PEOPLE[0]) == [PEOPLE[0]]
+    assert not [m for m in cloud.mails if PEOPLE[0] in m.rcpt]
+
+
+# ---- what a report says beside ----------------------------------------------
+
+def test_the_offers_of_both_legs_are_compared(gw, legacy, cloud):
+    fill(gw, PEOPLE)
+    cloud.size, cloud.utf8 = 1000000, []
+    legacy.wait_message(gw.send(to=PEOPLE[0]))
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    knows(cloud, *PEOPLE)
+    said = gw.cli("wave preflight w1 cloud")
+    assert "cloud takes messages of 1000000 bytes at most, legacy of " \
+        "104857600" in said
+    assert "cloud does not offer SMTPUTF8, which legacy does" in said
+    assert "8BITMIME" not in said
+
+
+def test_what_is_not_known_of_an_old_leg_is_said(gw, cloud):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE, "--to", "cloud")
+    knows(cloud, *PEOPLE)
+    assert "legacy was not greeted" in gw.cli("wave preflight w1 cloud")
+
+
+def test_final_addresses_aliases_and_groups(gw, cloud):
+    gw.cli("route set legacy ann@example.com --mailbox ann "
+           "--address cloud=ann@tenant.example")
+    gw.cli("route set legacy team@example.com --tag kind=group")
+    create(gw, "w1", ["ann@example.com", "team@example.com"], "--to", "cloud")
+    # Made since the wave was created.
+    gw.cli("route set legacy annie@example.com --mailbox ann")
+    knows(cloud, "ann@tenant.example")
+    cloud.reply("RCPT", "550 5.7.133 Not allowed for this group",
+                to="team@example.com")
+    code, rows = preflight(gw, "w1", "cloud")
+    assert code == 1
+    assert rows["ann@example.com"]["said"] == "ann@tenant.example"
+    assert classes(rows) == {"ann@example.com": "taken",
+                             "annie@example.com": "unknown",
+                             "team@example.com": "refused"}
+    assert rows["annie@example.com"]["kind"] == "alias"
+    assert rows["team@example.com"]["kind"] == "group"
+    said = gw.run("wave", "preflight", "w1", "--show").stdout
+    assert "1 of them are groups" in said and "1 of these would fail" in said
+
+
+# ---- compare -----------------------------------------------------------------
+
+def compare(gw, *words):
+    done = gw.run("--json", "leg", "compare", *words)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return done.returncode, {r["address"]: r for r in rows}
+
+
+def test_two_legs_are_compared(gw, legacy, cloud):
+    fill(gw, PEOPLE)
+    gw.cli(f"route set cloud {PEOPLE[4]}")
+    knows(legacy, PEOPLE[0], PEOPLE[1], *PEOPLE[3:])
+    knows(cloud, PEOPLE[1], PEOPLE[2], *PEOPLE[4:])
+    code, rows = compare(gw, "cloud")
+    assert code == 1
+    assert {a: r["verdict"] for a, r in rows.items()} == {
+        PEOPLE[0]: "legacy", PEOPLE[1]: "both", PEOPLE[2]: "cloud",
+        PEOPLE[3]: "legacy", **{a: "both" for a in PEOPLE[4:]}}
+    assert not rows[PEOPLE[4]]["unseen"] and rows[PEOPLE[5]]["unseen"]
+    said = gw.run("leg", "compare", "cloud", "--show").stdout
+    assert "27 taken by both, 2 by legacy only, 1 by cloud only" in said
+    assert "export coexist" in said
+    code, rows = compare(gw, "cloud", "--against", "legacy", "--sample", "7")
+    assert len(rows) == 7
+    create(gw, "w1", PEOPLE[4:9], "--to", "cloud")
+    code, rows = compare(gw, "cloud", "--wave", "w1")
+    assert code == 0 and set(rows) == set(PEOPLE[4:9])
+    for words, why in ((["nowhere"], "no leg is called"),
+                       (["cloud", "--against", "cloud"], "with itself"),
+                       (["cloud", "--wave", "w9"], "w9")):
+        done = gw.run("leg", "compare", *words)
+        assert done.returncode == 1 and why in done.stderr
+
+
+def test_questions_come_from_an_address_of_their_own(make_gw, cloud):
+    gw = make_gw({CLOUD: {"ask_rate": 1000, "probe_source": "127.0.0.77",
+                          "source": "127.0.0.78"}})
+    fill(gw, PEOPLE)
+    knows(cloud, *PEOPLE)
+    gw.cli(f"route set cloud {PEOPLE[0]}")
+    cloud.wait_message(gw.send(to=PEOPLE[0]))
+    create(gw, "w1", PEOPLE[1:], "--to", "cloud")
+    assert preflight(gw, "w1", "cloud")[0] == 0
+    cloud.wait_message(gw.send(to=PEOPLE[0]))
+    asking = {n for n, line in cloud.said if line.startswith(b"MAIL FROM:<>")}
+    sending = {n for n, line in cloud.said if line.startswith(b"BDAT")}
+    assert asking and sending
+    assert {cloud.talks[n - 1].peer for n in asking} == {"127.0.0.77"}
+    assert {cloud.talks[n - 1].peer for n in sending} == {"127.0.0.78"}
+
+
+# ---- real servers ------------------------------------------------------------
+
+KNOWN = PEOPLE[:4]
+
+
+class KnowingPostfix(peers_module.Postfix):
+    def start(self):
+        known = " ".join(f"{a}=x" for a in KNOWN)
+        return self.start_with(
+            "relay_domains = example.com\n"
+            f"relay_recipient_maps = inline:{{ {known} }}\n"
+            "smtpd_error_sleep_time = 0\n")
+
+
+EXIM_ACL = """begin acl
+
+check_rcpt:
+  deny message = Unrouteable address
+       !local_parts = %s
+  accept
+
+begin routers
+"""
+
+
+@pytest.mark.parametrize("server", ["postfix", "exim"])
+def test_a_real_server_is_asked(make_gw, peers, folder, make_leg, server,
+                                monkeypatch):
+    behind = make_leg("behind")
+    locals_ = " : ".join(a.split("@")[0] for a in KNOWN)
+    monkeypatch.setattr(
+        peers_module, "EXIM_CONF", peers_module.EXIM_CONF
+        .replace("acl_smtp_rcpt = accept", "acl_smtp_rcpt = check_rcpt")
+        .replace("begin routers\n", EXIM_ACL % locals_))
+    kind = KnowingPostfix if server == "postfix" else peers_module.Exim
+    real = kind(peers, folder / server, behind)
+    real.start()
+    try:
+        gw = make_gw({CLOUD: {"ask_rate": 1000}}, legs={"cloud": real.port})
+        fill(gw, PEOPLE)
+        create(gw, "w1", PEOPLE[:10], "--to", "cloud")
+        code, rows = preflight(gw, "w1", "cloud")
+        assert code == 1
+        assert classes(rows) == {
+            **{a: "taken" for a in KNOWN},
+            **{a: "unknown" for a in PEOPLE[4:10]}}
+        assert rows[PEOPLE[9]]["code"] == 550
+        gw.cli("wave start w1 --wait")
+        assert {a for a, r in routes(gw).items() if r == "cloud"} == set(KNOWN)
+        gw.send(to=KNOWN[0])
+        assert behind.wait_count(1)[0].rcpt == [KNOWN[0]]
+        gw.wait_empty()
+    finally:
+        real.stop()

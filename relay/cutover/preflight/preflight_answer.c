@@ -46,6 +46,8 @@ static int store(struct preflights *p, const struct preflight_flight *f,
 	if (said->class != PREFLIGHT_UNASKED &&
 	    asked_answer(p->o, &row, err) < 0)
 		return -1;
+	if (f->job == NULL)
+		return 0;
 	return asked_mark(p->o, f->job->asking.number, &row,
 	    row.settled ? 0 : again, err);
 }
@@ -69,8 +71,11 @@ static int stop(struct preflights *p, const struct preflight_flight *f,
 	    "preflight` and `leg compare` go on from there when you have "
 	    "looked", reason);
 	alarm_raise(p->cfg.alarms, ALARM_PREFLIGHT, leg, text);
-	return f->job->over ? 0 : preflight_job_end(p, f->job, (int)sign,
-	    reason, err);
+	if (f->job == NULL)
+		preflight_shadow_stop(p, b->leg);
+	if (f->job == NULL || f->job->over)
+		return 0;
+	return preflight_job_end(p, f->job, (int)sign, reason, err);
 }
 
 static enum preflight_stop sign_of(struct preflights *p,
@@ -123,8 +128,9 @@ void preflight_answered(void *arg, struct ask_batch *b)
 	struct error err;
 
 	leg->batches--;
-	f->job->flights--;
 	f->page->flights--;
+	if (f->job != NULL)
+		f->job->flights--;
 	if (!p->ended && b->asked && take(p, f, b, &err) < 0)
 		preflights_trouble(p, &err);
 	if (!b->asked) {

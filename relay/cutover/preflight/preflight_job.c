@@ -109,17 +109,17 @@ static int read_page(struct preflights *p, const struct preflight_job *j,
 
 /* ---- handing out --------------------------------------------------------- */
 
-static void hand(struct preflights *p, struct preflight_job *j, int leg,
-    unsigned n)
+void preflight_send(struct preflights *p, const struct preflight_sent *s)
 {
-	struct preflight_page *g = j->page[leg];
+	struct preflight_page *g = s->page;
 	struct preflight_flight *f = NEW(struct preflight_flight);
-	struct ask_batch *b = ask_batch_new(leg);
+	struct ask_batch *b = ask_batch_new(s->leg);
 	unsigned workers = (unsigned)p->shared->workers->n;
 	char random[2 * ADDR_MAX];
 
-	*f = (struct preflight_flight){.p = p, .job = j, .page = g};
-	for (unsigned i = 0; i < n; i++) {
+	PH_ASSERT(s->n <= ASK_BATCH_MAX && s->n <= g->n - g->at);
+	*f = (struct preflight_flight){.p = p, .job = s->job, .page = g};
+	for (unsigned i = 0; i < s->n; i++) {
 		const struct preflight_item *it = &g->item[g->at++];
 
 		f->item[i] = *it;
@@ -128,12 +128,14 @@ static void hand(struct preflights *p, struct preflight_job *j, int leg,
 		(void)ask_batch_add(b,
 		    it->kind == ASKED_RANDOM ? random : it->said);
 	}
+	b->idle_only = s->idle_only;
 	b->back = &p->box;
 	b->done = preflight_answered;
 	b->arg = f;
 	g->flights++;
-	j->flights++;
-	p->leg[leg].batches++;
+	if (s->job != NULL)
+		s->job->flights++;
+	p->leg[s->leg].batches++;
 	ask_batch_post(p->cfg.worker[p->next_worker++ % workers], b);
 }
 
@@ -153,7 +155,8 @@ static void hand_out(struct preflights *p, struct preflight_job *j,
 
 		if (n == 0)
 			return;
-		hand(p, j, leg->id, n);
+		preflight_send(p, &(struct preflight_sent){.job = j,
+		    .page = g, .leg = leg->id, .n = n});
 	}
 }
 

@@ -188,6 +188,7 @@ static void drop_over(struct preflights *p)
 
 static int work(struct preflights *p, struct error *err)
 {
+	preflight_shadow_step(p);
 	if (!p->look && p->job == NULL)
 		return 0;
 	if (!preflights_db(p, err))
@@ -247,7 +248,8 @@ int preflights_step(struct preflights *p)
 	}
 	drop_over(p);
 	close_db(p);
-	return p->job != NULL || p->look ? BUSY_MS : IDLE_MS;
+	return p->job != NULL || p->look || preflight_shadow_busy(p)
+		   ? BUSY_MS : IDLE_MS;
 }
 
 /* ---- the thread ---------------------------------------------------------- */
@@ -321,6 +323,7 @@ void preflights_free(struct preflights *p)
 		p->job = j->next;
 		preflight_job_free(j);
 	}
+	preflight_shadow_free(p);
 	snapshot_unref(atomic_exchange(&p->next_snapshot, NULL));
 	snapshot_unref(p->snapshot);
 	mailbox_fini(&p->box);

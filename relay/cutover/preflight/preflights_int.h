@@ -64,6 +64,8 @@ struct preflights {
 	struct observed *o; /* of a step or a command; NULL */
 	struct leg_asking leg[NAMES_MAX];
 	struct preflight_job *job;
+	struct preflight_shadow *shadow[NAMES_MAX]; /* by leg; NULL */
+	struct preflight_pace shadow_pace; /* of all of them */
 	bool look; /* there may be one in the file that is not in `job` */
 	unsigned next_worker;
 	int64_t trouble_ms; /* observed.db failed: not before */
@@ -73,7 +75,7 @@ struct preflights {
 /* A batch under way. */
 struct preflight_flight {
 	struct preflights *p;
-	struct preflight_job *job;
+	struct preflight_job *job; /* NULL: of a shadow */
 	struct preflight_page *page;
 	struct preflight_item item[ASK_BATCH_MAX];
 };
@@ -105,6 +107,21 @@ int preflight_job_step(struct preflights *p, struct preflight_job *j,
 int preflight_job_end(struct preflights *p, struct preflight_job *j,
     int stop, const char *reason, struct error *err) PH_CHECK;
 void preflight_page_drop(struct preflight_page *g);
+/* Has a worker ask about the next `n` items of the page. */
+struct preflight_sent {
+	struct preflight_job *job; /* NULL: of a shadow */
+	struct preflight_page *page;
+	int leg;
+	unsigned n; /* ASK_BATCH_MAX at most */
+	bool idle_only;
+};
+void preflight_send(struct preflights *p, const struct preflight_sent *s);
+
+/* preflight_shadow.c */
+void preflight_shadow_step(struct preflights *p);
+bool preflight_shadow_busy(const struct preflights *p);
+void preflight_shadow_stop(struct preflights *p, int leg);
+void preflight_shadow_free(struct preflights *p);
 
 /* preflight_answer.c: ask_batch.done; arg: struct preflight_flight. */
 void preflight_answered(void *arg, struct ask_batch *b);
