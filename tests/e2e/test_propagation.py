@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: ISC
 """Where the MX of a domain leads, by each of its name servers: real nsd and
 unbound. Clean is only what each of them says."""
+import hashlib
 import json
+import os
+import ssl
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from certs import Authority
 from conftest import PEERS
 from dnspeers import Nsd, Unbound
 from until import until
@@ -257,3 +263,106 @@ def test_what_is_wrong_is_said_and_changes_nothing(world, gw):
         p = gw.run(*words.split())
         assert p.returncode == code and said in p.stderr, (words, p)
     assert rows(gw, code=0)[1]["note"] == "known"
+
+
+class PolicyServer:
+    """https://mta-sts.example.com/.well-known/mta-sts.txt"""
+
+    def __init__(self, address, certificate):
+        outer = self
+        self.status, self.body = 200, ""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                assert self.path == "/.well-known/mta-sts.txt"
+                self.send_response(outer.status)
+                self.send_header("Location", "https://elsewhere.example/")
+                self.end_headers()
+                self.wfile.write(outer.body.encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer((address, 443), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.server.socket = context.wrap_socket(self.server.socket,
+                                                 server_side=True)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def spki(pem):
+    der = subprocess.run(
+        ["sh", "-c", f"openssl x509 -in {pem} -pubkey -noout | "
+         "openssl pkey -pubin -outform DER"], check=True,
+        capture_output=True).stdout
+    return hashlib.sha256(der).hexdigest()
+
+
+def test_names_that_lead_to_us_are_checked_as_senders_do(
+        world, gw, folder, own_address):
+    authority = Authority(folder)
+    ours = authority.make("mx", "mx.example.com")
+    at = own_address()
+    policy = PolicyServer(at, authority.make("sts", "mta-sts.example.com"))
+    gw.environment = {"SSL_CERT_FILE": str(authority.file)}
+
+    def checks(code):
+        p = subprocess.run(
+            [gw.build / "posthouse", "-c", gw.conf, "propagation", DOMAIN,
+             "--json"], env={**os.environ, **gw.environment}, text=True,
+            capture_output=True, timeout=60)
+        assert p.returncode == code, p
+        lines = [json.loads(line) for line in p.stdout.splitlines()]
+        return {r["check"]: (r["state"], r["why"]) for r in lines
+                if r["kind"] == "mx"}
+
+    def serve(more):
+        for server in world.ns1, world.ns2:
+            server.serve({DOMAIN: world.zone(more=more)})
+
+    try:
+        gw.cli(STATED)
+        assert {k: v[0] for k, v in checks(0).items()} == {
+            "certificate": "none", "tlsa": "none", "mta-sts": "none"}
+        # A certificate of another name, then of this one.
+        gw.set('listen "mx"', certificate=[authority.make("x", "x.example")])
+        gw.reload()
+        assert checks(1)["certificate"][0] == "mismatch"
+        gw.set('listen "mx"', certificate=[ours])
+        gw.reload()
+        assert checks(0)["certificate"][0] == "ok"
+        # TLSA of another key, of this one.
+        tlsa = "_25._tcp.mx TLSA 3 1 1 "
+        serve(tlsa + "00" * 32 + "\n")
+        assert checks(1)["tlsa"][0] == "mismatch"
+        serve(tlsa + spki(ours) + "\n")
+        assert checks(0)["tlsa"][0] == "ok"
+        # A policy: it does not name the MX, it is a redirect, it fits.
+        announced = f'mta-sts A {at}\n_mta-sts TXT "v=STSv1; id=1"\n'
+        serve(announced)
+        policy.body = "version: STSv1\nmode: enforce\nmx: old.example.com\n" \
+            "max_age: 86400\n"
+        state, why = checks(1)["mta-sts"]
+        assert state == "mismatch" and "mx.example.com is not" in why
+        policy.status = 301
+        state, why = checks(1)["mta-sts"]
+        assert state == "mismatch" and "does not answer 200" in why
+        policy.status, policy.body = 200, "x" * 100000
+        state, why = checks(1)["mta-sts"]
+        assert state == "mismatch" and "64 KiB" in why
+        policy.body = "version: STSv1\nmode: enforce\n" \
+            "mx: *.example.com\nmax_age: 86400\n"
+        assert checks(0)["mta-sts"] == ("ok", "mode enforce")
+        # A certificate that the system does not believe.
+        gw.environment = {}
+        state, why = checks(1)["mta-sts"]
+        assert state == "mismatch" and "TLS" in why
+    finally:
+        policy.stop()

@@ -10,6 +10,7 @@
 #include "relay/base/mem.h"
 #include "relay/cli/common/json_get.h"
 #include "relay/cli/propagation/mx_names.h"
+#include "relay/cli/propagation/mx_sts.h"
 
 static const struct out_column columns[] = {
 	{"host", "MX", false},
@@ -41,7 +42,9 @@ static void add_name(struct cli *c, struct mx_names *n, const char *host)
 		n->name[n->n++] = arena_strdup(c->arena, host);
 }
 
-static void collect(const struct mx_checked *m, struct mx_names *out)
+/* `ours`: only those that lead to us. */
+static void collect(const struct mx_checked *m, bool ours,
+    struct mx_names *out)
 {
 	for (size_t i = 0; i < m->rows->n; i++) {
 		json_t *answer = json_loads(m->rows->detail[i].answer, 0,
@@ -49,7 +52,7 @@ static void collect(const struct mx_checked *m, struct mx_names *out)
 		size_t k;
 
 		json_array_foreach(answer, k, mx)
-			if (leads_to_us(mx))
+			if (!ours || leads_to_us(mx))
 				add_name(m->c, out, json_text(mx, "host"));
 		json_decref(answer);
 	}
@@ -90,6 +93,18 @@ static bool check_name(const struct mx_checked *m, struct mx_asker *k,
 	return is_good(&certificate) && is_good(&tlsa);
 }
 
+/* The policy speaks of all MX, wherever they lead. */
+static bool check_sts(const struct mx_checked *m, struct mx_asker *k)
+{
+	struct mx_names all = {.n = 0};
+	struct mx_found f;
+
+	collect(m, false, &all);
+	mx_sts(k, m->domain, &all, &f);
+	put(m->c, m->domain, "mta-sts", &f);
+	return is_good(&f);
+}
+
 int mx_check(const struct mx_checked *m)
 {
 	struct mx_names names = {.n = 0};
@@ -97,7 +112,7 @@ int mx_check(const struct mx_checked *m)
 	struct error err;
 	bool good = true;
 
-	collect(m, &names);
+	collect(m, true, &names);
 	if (names.n == 0)
 		return CLI_DONE;
 	k = mx_asker_new(m->conf, &err);
@@ -106,6 +121,7 @@ int mx_check(const struct mx_checked *m)
 	out_table(&m->c->out, columns);
 	for (size_t i = 0; i < names.n; i++)
 		good = check_name(m, k, names.name[i]) && good;
+	good = check_sts(m, k) && good;
 	out_end(&m->c->out);
 	mx_asker_free(k);
 	return good ? CLI_DONE : CLI_NO;

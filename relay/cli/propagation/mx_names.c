@@ -17,10 +17,7 @@
 
 enum { TURN_MS = 1000, TLSA_NAME_BYTES = 300, CHAIN_MAX = 10 };
 
-static void say(struct mx_found *out, enum mx_state state, const char *fmt,
-    ...) PH_PRINTF(3, 4);
-
-static void say(struct mx_found *out, enum mx_state state, const char *fmt,
+void mx_say(struct mx_found *out, enum mx_state state, const char *fmt,
     ...)
 {
 	va_list ap;
@@ -101,17 +98,17 @@ void mx_certificate(const struct conf *c, const char *host,
 
 	search(c, host, &s);
 	if (!s.tls)
-		say(out, MX_NONE, "no listener that takes mail offers TLS");
+		mx_say(out, MX_NONE, "no listener that takes mail offers TLS");
 	else if (s.chain.n == 0 && s.unread != NULL)
-		say(out, MX_UNKNOWN, "%s cannot be read", s.unread);
+		mx_say(out, MX_UNKNOWN, "%s cannot be read", s.unread);
 	else if (s.chain.n == 0)
-		say(out, MX_MISMATCH, "no certificate of a listener names it; "
-		    "add one to listen.certificate");
+		mx_say(out, MX_MISMATCH, "no certificate of a listener names "
+		    "it; add one to listen.certificate");
 	else if (X509_cmp_current_time(X509_get0_notAfter(s.chain.cert[0])) <
 		 0)
-		say(out, MX_MISMATCH, "its certificate is past its time");
+		mx_say(out, MX_MISMATCH, "its certificate is past its time");
 	else
-		say(out, MX_FITS, "%s", "");
+		mx_say(out, MX_FITS, "%s", "");
 	chain_free(&s.chain);
 }
 
@@ -121,8 +118,8 @@ struct mx_asker {
 	struct loop *loop;
 	struct dns *dns;
 	bool done;
-	struct mx_chain *chain; /* of the host that is asked for */
-	struct mx_found *out;
+	dns_fn fn; /* of the question in hand */
+	void *arg;
 };
 
 struct mx_asker *mx_asker_new(const struct conf *c, struct error *err)
@@ -145,6 +142,25 @@ void mx_asker_free(struct mx_asker *k)
 		dns_free(k->dns);
 	loop_free(k->loop);
 	mem_free(k);
+}
+
+static void on_answer(void *arg, const struct dns_answer *a)
+{
+	struct mx_asker *k = arg;
+
+	k->fn(k->arg, a);
+	k->done = true;
+}
+
+void mx_ask(struct mx_asker *k, enum dns_type type, const char *name,
+    dns_fn fn, void *arg)
+{
+	k->fn = fn;
+	k->arg = arg;
+	k->done = false;
+	dns_ask(k->dns, type, name, on_answer, k);
+	while (!k->done)
+		loop_once(k->loop, TURN_MS);
 }
 
 static int part_of(X509 *cert, unsigned selector, unsigned char **der)
@@ -190,31 +206,35 @@ static bool some_fits(const struct mx_chain *h, const struct dns_tlsa *t)
 	return false;
 }
 
+struct tlsa_check {
+	const struct mx_chain *chain; /* of the host that is asked for */
+	struct mx_found *out;
+};
+
 static void on_tlsa(void *arg, const struct dns_answer *a)
 {
-	struct mx_asker *k = arg;
+	struct tlsa_check *k = arg;
 	int used = 0;
 
-	k->done = true;
 	if (a->status == DNS_FAILED) {
-		say(k->out, MX_UNKNOWN, "no answer: %s", a->why);
+		mx_say(k->out, MX_UNKNOWN, "no answer: %s", a->why);
 		return;
 	}
 	for (int i = 0; i < a->count; i++) {
 		used += usable(&a->tlsa[i]);
 		if (usable(&a->tlsa[i]) && some_fits(k->chain, &a->tlsa[i])) {
-			say(k->out, MX_FITS, "%s", "");
+			mx_say(k->out, MX_FITS, "%s", "");
 			return;
 		}
 	}
 	if (used == 0)
-		say(k->out, MX_NONE, "there are no TLSA records");
+		mx_say(k->out, MX_NONE, "there are no TLSA records");
 	else if (k->chain->n == 0)
-		say(k->out, MX_MISMATCH, "there are TLSA records, and no "
+		mx_say(k->out, MX_MISMATCH, "there are TLSA records, and no "
 		    "certificate of that name");
 	else
-		say(k->out, MX_MISMATCH, "no TLSA record fits our certificate; "
-		    "senders with DANE will not deliver");
+		mx_say(k->out, MX_MISMATCH, "no TLSA record fits our "
+		    "certificate; senders with DANE will not deliver");
 }
 
 void mx_tlsa(struct mx_asker *k, const struct conf *c, const char *host,
@@ -225,11 +245,7 @@ void mx_tlsa(struct mx_asker *k, const struct conf *c, const char *host,
 
 	search(c, host, &s);
 	snprintf(name, sizeof(name), "_25._tcp.%s", host);
-	k->chain = &s.chain;
-	k->out = out;
-	k->done = false;
-	dns_ask(k->dns, DNS_TLSA, name, on_tlsa, k);
-	while (!k->done)
-		loop_once(k->loop, TURN_MS);
+	mx_ask(k, DNS_TLSA, name, on_tlsa,
+	    &(struct tlsa_check){&s.chain, out});
 	chain_free(&s.chain);
 }
