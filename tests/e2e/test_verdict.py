@@ -2,12 +2,16 @@
 """May the old server be switched off? GO is reached first; then each thing
 that speaks against it turns it, alone, and is named."""
 import json
+import os
 import smtplib
 import sqlite3
+import subprocess
 
 import pytest
 
-from dialog import queued_id
+from dialog import Dialog, queued_id
+from gateway import BUILD
+from shift import HOUR_S, Shift
 from until import DEADLINE_S, until
 
 REASONS = ["rows", "open", "watermarks", "propagation", "stragglers",
@@ -396,3 +400,151 @@ def test_a_waiver_wants_all_of_it(done, words, says):
     refused = done.run("verdict", "waive", *words)
     assert refused.returncode == 2 and says in refused.stderr
     wait_go(done)
+
+
+# ---- a clock that is set ----------------------------------------------------
+
+def test_a_clock_set_forward_by_quiet_is_no_silence(done):
+    """Clients are quiet by the wall clock then; by what was watched they are
+    not."""
+    shift = Shift(done.folder)
+    done.stop()
+    done.environment.update(shift.environment)
+    done.set("verdict", quiet="1h")
+    done.start()
+    _, rows = verdict(done)
+    assert rows["stragglers"]["state"] == "no"
+    shift.set_clock(3 * HOUR_S)
+
+    def look():
+        seen = subprocess.run(
+            [BUILD / "posthouse", "-c", done.conf, "--json", "verdict"],
+            env={**os.environ, **shift.environment}, capture_output=True,
+            text=True)
+        return {r["reason"]: r for r in map(json.loads,
+                seen.stdout.splitlines()) if "reason" in r}
+
+    until(lambda: look()["stragglers"]["state"] != "no",
+          "the wall clock to have passed the quiet time")
+    rows = look()
+    assert rows["observed"]["state"] == "no"
+    assert "of 1 h" in rows["observed"]["evidence"]
+
+
+# ---- several verdicts -------------------------------------------------------
+
+@pytest.fixture
+def two(done):
+    """A second customer, whose mail still goes to the same leg."""
+    done.set('domain "example.com"', customer="one")
+    done.set('domain "two.example"', route="legacy", unknown="route",
+             customer="two")
+    done.set('verdict "one"', leg="legacy", customer="one", quiet="1s")
+    done.set('verdict "two"', leg="legacy", domains=["two.example"],
+             quiet="1s")
+    done.reload()
+    done.cli("route", "set", "legacy", "@two.example")
+    for name in "one", "two":
+        for reason in WAIVED:
+            done.cli("verdict", "waive", reason, "--name", name, "--until",
+                     "+1d", "--note", "not of this test")
+    return done
+
+
+def test_a_verdict_by_name_counts_its_own_domains_and_names_no_other(two):
+    wait_go(two, "one")
+    two.cli("route", "set", "legacy", "eve@two.example")
+    id = two.send(to="eve@two.example")
+    two.wait_event("delivered", id=id)
+    two.cli("wave", "create", "theirs", "--file", "-",
+            stdin="eve@two.example\n")
+    wait_go(two, "one")
+    text = two.run("--json", "verdict", "one").stdout
+    assert "two.example" not in text and "theirs" not in text
+    said = against_many(two, "two")
+    assert "eve@two.example" in said["rows"]
+    assert "eve@two.example" in said["watermarks"]
+    assert "theirs is planned" in said["open"]
+    # The whole names all.
+    assert "@two.example" in verdict(two)[1]["rows"]["evidence"]
+
+
+def against_many(gw, *words):
+    answer, rows = verdict(gw, *words)
+    assert answer["verdict"] == "NO-GO"
+    return {r: rows[r]["evidence"] for r in REASONS
+            if rows[r]["state"] == "no"}
+
+
+def test_mail_of_the_leg_for_another_customer_is_theirs(two):
+    wait_go(two, "one")
+    two.cli("route", "set", "cloud", "eve@two.example")
+    from_legacy(two, "eve@two.example")
+    assert verdict(two, "one")[1]["from-leg"]["state"] == "ok"
+    assert verdict(two, "two")[1]["from-leg"]["state"] == "no"
+
+
+def test_a_verdict_that_is_not_there(done):
+    refused = done.run("verdict", "nobody")
+    assert refused.returncode == 1
+    assert 'no verdict "nobody"' in refused.stderr
+
+
+# ---- the relay itself -------------------------------------------------------
+
+def test_the_relay_itself_may_go_when_nothing_is_left_of_it(done, legacy):
+    done.set("spool", retain="1s")
+    done.reload()
+    until(lambda: done.run("verdict", "--relay").returncode == 0,
+          "the relay to be done")
+    assert done.cli("verdict", "--relay").splitlines()[-1] == "GO"
+    done.cli("route", "set", "legacy", "new@example.com")
+    legacy.reply("RCPT", "451 4.2.1 busy", to="new@example.com")
+    id = done.send(to="new@example.com")
+    done.wait_event("deferred", id=id)
+    refused = done.run("--json", "verdict", "--relay")
+    rows = [json.loads(l) for l in refused.stdout.splitlines()]
+    assert refused.returncode == 1 and rows[-1]["verdict"] == "NO-GO"
+    assert [r["reason"] for r in rows[:-1]] == [
+        "queue", "addresses", "clients", "retained"]
+    assert rows[0]["state"] == "no"
+    assert rows[0]["evidence"].startswith("1 deliveries")
+
+
+def test_return_addresses_that_still_take_mail_keep_the_relay(done):
+    secrets = done.folder / "return.secrets"
+    secrets.write_text("a secret of sixteen and more\n")
+    secrets.chmod(0o600)
+    done.set("return", domain="return.example.com", secrets=secrets)
+    done.set("spool", retain="1s")
+    done.reload()
+    refused = done.run("verdict", "--relay")
+    assert refused.returncode == 1
+    line = [l for l in refused.stdout.splitlines()
+            if l.startswith("addresses")][0]
+    assert " no " in line and "takes mail until 2" in line
+
+
+# ---- afterwards -------------------------------------------------------------
+
+def test_who_has_moved_hears_where_to(done):
+    done.set('domain "example.com"', moved_to="mx.example.net")
+    done.reload()
+    done.cli("route", "set", "gone", CAT)
+    with done.dialog() as s:
+        s.cmd("EHLO a")
+        s.cmd("MAIL FROM:<x@elsewhere.test>")
+        reply = s.cmd(f"RCPT TO:<{CAT}>")
+    assert (reply.code, reply.enh) == (550, "5.1.6")
+    assert "mx.example.net" in reply.text
+
+
+def test_a_closed_listener_takes_nobody_and_counts_who_comes(done):
+    done.set('listen "old"', address=["127.0.0.1:0"], closed=True)
+    done.restart()
+    port = done.ports["old"]
+    with Dialog(port) as s:
+        assert s.greeting.code == 521
+        assert s.file.read() == b""
+    refused = done.wait_event("refused", listen="old")
+    assert refused["code"] == 521 and refused["client"] == "127.0.0.1"
