@@ -230,11 +230,11 @@ int wave_slice_next(struct wave_file *f, const struct wave *w,
 
 /* ---- inside the transaction of a change ------------------------------- */
 
-static int mark_staged(struct wave_file *f, const struct wave *w,
-    struct wave_slice *slice, struct error *err)
+static int mark_by(struct wave_file *f, const struct wave *w,
+    enum wave_statement which, struct wave_slice *slice, struct error *err)
 {
-	sqlite3_stmt *st = wave_stmt(f,
-	    slice->hold ? WS_HOLD_MARK : WS_SLICE_MARK, err);
+	sqlite3_stmt *st = wave_stmt(f, which, err);
+	uint64_t members = 0;
 
 	if (st == NULL)
 		return -1;
@@ -242,7 +242,29 @@ static int mark_staged(struct wave_file *f, const struct wave *w,
 	sqlite3_bind_int64(st, 2, (sqlite3_int64)slice->change);
 	sqlite3_bind_int64(st, 3, (sqlite3_int64)slice->slice);
 	sqlite3_bind_int64(st, 4, w->run);
-	return wave_do(f, st, &slice->members, err);
+	if (which == WS_SLICE_MARK)
+		sqlite3_bind_int(st, 5, slice->force);
+	if (wave_do(f, st, &members, err) < 0)
+		return -1;
+	slice->members += members;
+	return 0;
+}
+
+/* Mostly each staged member is in a row of the change: what else there may be
+ * is asked when there are fewer. */
+static int mark_staged(struct wave_file *f, const struct wave *w,
+    struct wave_slice *slice, struct error *err)
+{
+	slice->members = 0;
+	if (slice->hold)
+		return mark_by(f, w, WS_HOLD_MARK, slice, err);
+	if (mark_by(f, w, WS_SLICE_MARK, slice, err) < 0)
+		return -1;
+	if (slice->members >= slice->staged)
+		return 0;
+	if (!slice->force && wave_refuse_moved(f, w, slice->change, err) < 0)
+		return -1;
+	return mark_by(f, w, WS_SLICE_STAY, slice, err);
 }
 
 static int add_slice(struct wave_file *f, const struct wave *w,
@@ -294,7 +316,8 @@ int wave_slice_done(struct wave_file *f, const char *name,
 		return -1;
 	if (refuse_new_rule(f, slice, err) < 0)
 		return -1;
-	if (!slice->force && wave_refuse_moved(f, &w, slice->change, err) < 0)
+	if (slice->hold && !slice->force &&
+	    wave_refuse_moved(f, &w, slice->change, err) < 0)
 		return -1;
 	if (mark_staged(f, &w, slice, err) < 0)
 		return -1;

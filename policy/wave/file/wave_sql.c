@@ -85,12 +85,22 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "CROSS JOIN log l ON l.change = ?2 AND l.address = m.address "
 	    "WHERE m.state IN (0, 5) AND l.old_route IS NOT m.was "
 	    "AND l.old_route IS NOT l.new_route LIMIT 1",
+	/* By the rows of the change; those that another change gave another
+	 * route meanwhile stay as they are, unless ?5. */
 	[WS_SLICE_MARK] = "UPDATE member SET state = 1, slice = ?3, "
-	    "run = ?4, reason = '', change = iif(EXISTS(SELECT 1 FROM log l "
-	    "WHERE l.change = ?2 AND l.address = member.address), ?2, 0), "
+	    "run = ?4, reason = '', change = ?2, gave = l.new_route "
+	    "FROM log l WHERE l.change = ?2 AND member.wave = ?1 "
+	    "AND member.address = l.address AND member.state = 0 "
+	    "AND (?5 OR l.old_route IS member.was "
+	    "OR l.old_route IS l.new_route)",
+	/* Members that had the route already are in no row of it. */
+	[WS_SLICE_STAY] = "UPDATE member SET state = 1, slice = ?3, "
+	    "run = ?4, reason = '', change = 0, "
 	    "gave = coalesce((SELECT r.route FROM route r "
 	    "WHERE r.address = member.address), '') "
-	    "WHERE wave = ?1 AND state = 0 AND " STAGED,
+	    "WHERE wave = ?1 AND state = 0 AND " STAGED
+	    " AND NOT EXISTS(SELECT 1 FROM log l "
+	    "WHERE l.change = ?2 AND l.address = member.address)",
 	/* `change` is 0 where another change held it before. */
 	[WS_HOLD_MARK] = "UPDATE member SET state = 5, slice = ?3, "
 	    "run = ?4, reason = '', change = iif(EXISTS(SELECT 1 FROM log l "
