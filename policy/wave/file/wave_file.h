@@ -192,7 +192,6 @@ struct wave_slice {
 	int64_t rules; /* exclude_mark() before wave_take() */
 	bool force;
 	bool hold; /* they are held instead, for their own move */
-	uint64_t staged; /* members that the change is to move */
 	uint64_t members; /* out: marked as done, or held */
 };
 int wave_slice_done(struct wave_file *f, const char *name,

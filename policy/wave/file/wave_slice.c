@@ -48,7 +48,7 @@ static void put_out(struct seat *s, enum member_state state,
 static void judge_unfit(struct slice_taking *t, const struct member *m)
 {
 	const struct wave_unfit *unfit = &t->take->unfit;
-	char why[REASON_MAX];
+	char why[REASON_MAX / 2];
 
 	if (unfit->fn != NULL && unfit->fn(unfit->arg, t->wave, m->address,
 				     why, sizeof(why)))
@@ -250,17 +250,31 @@ static int mark_by(struct wave_file *f, const struct wave *w,
 	return 0;
 }
 
-/* Mostly each staged member is in a row of the change: what else there may be
- * is asked when there are fewer. */
+static int staged(struct wave_file *f, uint64_t *rows_out, struct error *err)
+{
+	sqlite3_stmt *st = wave_stmt(f, WS_STAGED, err);
+
+	if (st == NULL || wave_step(f, st, err) < 0)
+		return -1;
+	*rows_out = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_reset(st);
+	return 0;
+}
+
+/* Mostly each staged row is of a member, and in the change: others are looked
+ * for when there are fewer. */
 static int mark_staged(struct wave_file *f, const struct wave *w,
     struct wave_slice *slice, struct error *err)
 {
+	uint64_t rows;
+
 	slice->members = 0;
 	if (slice->hold)
 		return mark_by(f, w, WS_HOLD_MARK, slice, err);
-	if (mark_by(f, w, WS_SLICE_MARK, slice, err) < 0)
+	if (mark_by(f, w, WS_SLICE_MARK, slice, err) < 0 ||
+	    staged(f, &rows, err) < 0)
 		return -1;
-	if (slice->members >= slice->staged)
+	if (slice->members == rows)
 		return 0;
 	if (!slice->force && wave_refuse_moved(f, w, slice->change, err) < 0)
 		return -1;

@@ -93,6 +93,7 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "AND member.address = l.address AND member.state = 0 "
 	    "AND (?5 OR l.old_route IS member.was "
 	    "OR l.old_route IS l.new_route)",
+	[WS_STAGED] = "SELECT count(*) FROM temp.stage",
 	/* Members that had the route already are in no row of it. */
 	[WS_SLICE_STAY] = "UPDATE member SET state = 1, slice = ?3, "
 	    "run = ?4, reason = '', change = 0, "

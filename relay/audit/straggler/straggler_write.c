@@ -305,7 +305,7 @@ int straggler_prune(struct straggler_writer *w, unsigned part, unsigned parts,
     int64_t before_day)
 {
 	sqlite3_stmt *s = w->stmt[PRUNE];
-	int64_t newest, width;
+	int64_t newest = 0, width;
 	int rc = number(w, NEWEST, &newest);
 
 	if (rc != SQLITE_OK)

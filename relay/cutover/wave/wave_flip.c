@@ -72,7 +72,6 @@ static int mark_members(void *arg, struct db *db,
 	for (struct left_out *o = s->out; rc == 0 && o != NULL; o = o->next)
 		rc = wave_mark(f, w, slice_str(o->address), &o->mark, err);
 	s->slice.change = done->change;
-	s->slice.staged = s->staged;
 	if (rc == 0 && s->staged > 0)
 		rc = wave_slice_done(f, w->name, &s->slice, err);
 	wave_file_close(f);
