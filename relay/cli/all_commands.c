@@ -6,6 +6,7 @@
 
 #include "relay/cli/audit/audit_commands.h"
 #include "relay/cli/backup/backup_commands.h"
+#include "relay/cli/brake/brake_commands.h"
 #include "relay/cli/customer/customer_commands.h"
 #include "relay/cli/help_commands.h"
 #include "relay/cli/leg/leg_commands.h"
@@ -43,6 +44,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_wave_rehearse,
 	cmd_wave_preflight,
 	cmd_wave_rule,
+	cmd_complaints,
 	cmd_queue,
 	cmd_queue_act,
 	cmd_queue_export,
