@@ -83,9 +83,11 @@ static void say_others(const struct wave_lines *l)
 		human_count((int64_t)l->state[i], &b);
 		strbuf_addf(&b, " %s", wave_state_text(i));
 	}
+	if (b.n > 0 && l->shown == 0)
+		out_say(&l->c->out, "%s", "");
 	if (b.n > 0)
-		out_say(&l->c->out, "%swaves: %s; posthouse wave list",
-		    l->shown > 0 ? "" : "\n", strbuf_cstr(&b));
+		out_say(&l->c->out, "waves: %s; posthouse wave list",
+		    strbuf_cstr(&b));
 	strbuf_fini(&b);
 }
 
