@@ -142,8 +142,8 @@ static int prune_step(struct observed *o, const char *sql, int64_t before_us,
 int asked_prune(struct observed *o, int64_t before_us, struct error *err)
 {
 	static const char *const steps[] = {
-	    "DELETE FROM asking_row WHERE asking IN (SELECT number "
-	    "FROM asking WHERE ended > 0 AND ended < ?1)",
+	    ("DELETE FROM asking_row WHERE asking IN (SELECT number "
+	     "FROM asking WHERE ended > 0 AND ended < ?1)"),
 	    "DELETE FROM asking WHERE ended > 0 AND ended < ?1",
 	    "DELETE FROM answer WHERE at < ?1",
 	};

@@ -66,8 +66,7 @@ static const char *const meanings[PREFLIGHT_CLASSES] = {
 	[PREFLIGHT_UNKNOWN] = "unknown there: a start leaves them out",
 	[PREFLIGHT_REFUSED] = "refused there: a start leaves them out",
 	[PREFLIGHT_UNDECIDED] = "undecided: neither good nor bad",
-	[PREFLIGHT_ANY_NAME] = "taken, but the leg takes any name, so this "
-			       "proves nothing",
+	[PREFLIGHT_ANY_NAME] = "taken, as any name is: this proves nothing",
 };
 
 static void say_counts(struct cli *c, const struct preflight_report *p)
