@@ -173,6 +173,11 @@ static void say_safety(const struct rehearsing *h, struct strbuf *b)
 	else
 		strbuf_adds(b, "none");
 	say(h, "hold", b);
+	if (h->r.options.soak_s > 0) {
+		human_age(h->r.options.soak_s, b);
+		strbuf_adds(b, " a slice, if each is good by then");
+		say(h, "soak", b);
+	}
 	if (retain_ms == 0)
 		strbuf_adds(b, "routes alone: spool.retain is 0, so nothing "
 		    "that was delivered can be replayed");
