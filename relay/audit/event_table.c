@@ -90,6 +90,8 @@ const struct event_row event_table[EVENTS] = {
 		"number state who command note from_leg to_leg since until users "
 		"made there waits came_from gone unread reason",
 		"A replay came to another state" },
+	[EVENT_VERDICT] = { "verdict", "name leg state waived who reason",
+		"A user was told whether the server behind a leg may be switched off" },
 };
 
 const struct alarm_row alarm_table[ALARMS] = {

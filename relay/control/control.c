@@ -41,6 +41,7 @@ static const struct ctl_command commands[] = {
 	{ "trace",        control_trace        },
 	{ "watermark.mark", control_watermark_mark },
 	{ "verdict.observe", control_verdict_observe },
+	{ "verdict.told", control_verdict_told },
 	{ "wave.follow",  control_wave_follow  },
 	{ "wave.order",   control_wave_order   },
 	{ NULL,           NULL                 },

@@ -88,6 +88,8 @@ void control_audit_position(void *arg, struct ctl_request *r,
     const json_t *args);
 /* No client waits any more: their threads end soon. */
 void control_search_stop(struct control *c);
+void control_verdict_told(void *arg, struct ctl_request *r,
+    const json_t *args);
 void control_verdict_observe(void *arg, struct ctl_request *r,
     const json_t *args);
 void control_watermark_mark(void *arg, struct ctl_request *r,

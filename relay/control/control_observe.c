@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * Brings observed.db up to date before a command reads it. The ops loop; the
- * threads that write the file answer.
+ * Brings observed.db up to date before a command reads it, and keeps what a
+ * verdict said. The ops loop; the threads that write the file answer.
  */
 #include "relay/control/control_int.h"
 
+#include "relay/audit/note_post.h"
 #include "relay/cutover/propagation/propagation_thread.h"
 #include "relay/cutover/verdict/observer.h"
 
@@ -47,6 +48,27 @@ void control_verdict_observe(void *arg, struct ctl_request *r,
 	o->r = r;
 	c->busy++;
 	observer_ask(c->cfg.observer, on_observe, o);
+}
+
+/* ---- verdict.told: what the command said of it, for the audit trail ------ */
+
+void control_verdict_told(void *arg, struct ctl_request *r,
+    const json_t *args)
+{
+	struct control *c = arg;
+	struct shared *sh = c->cfg.shared;
+	struct note_draft n;
+	struct jout *j = note_open(&n, EVENT_VERDICT);
+
+	jout_str(j, "name", control_arg(args, "name"));
+	jout_str(j, "leg", control_arg(args, "leg"));
+	jout_str(j, "state", control_arg(args, "state"));
+	jout_int(j, "waived",
+	    json_integer_value(json_object_get(args, "waived")));
+	jout_str(j, "who", ctl_who(r));
+	jout_str(j, "reason", control_arg(args, "reason"));
+	note_post(&n, sh->spool, NOTE_SYSTEM, clock_wall_us(sh->clock));
+	ctl_end(r, 0, "%s", "");
 }
 
 /* ---- propagation.look: name servers are asked now -------------------------

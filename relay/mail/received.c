@@ -109,7 +109,11 @@ bool received_from_next(struct slice *rest, struct slice *from_out)
 		if (!slice_case_eq(field.name, SLICE("Received")) ||
 		    !slice_case_eq(first_word(&left), SLICE("from")))
 			continue;
+		/* The name that a client gives itself, "by" or an address. */
 		*from_out = left;
+		word = first_word(&left);
+		if (word.n > 0 && word.p[0] != '[')
+			*from_out = left;
 		while ((word = first_word(&left)).n != 0 &&
 		       !slice_case_eq(word, SLICE("by")))
 			;

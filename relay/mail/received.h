@@ -24,8 +24,9 @@ struct received_token {
  * other. Pure. */
 bool received_token_next(struct slice *rest,
     struct received_token *token_out);
-/* The part of the next Received field that says what it came from: between
- * "from" and the first "by" behind it, unfolded no further. False: there is no
+/* The part of the next Received field that says what it came from, up to "by",
+ * as it is folded; without the name that the client gave itself, unless that
+ * stands in brackets, as some servers write the address. False: there is no
  * other field; one without "from" is passed over. Pure. */
 bool received_from_next(struct slice *rest, struct slice *from_out);
 /* The first address in such a part, in whatever form servers write it:

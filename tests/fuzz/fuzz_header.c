@@ -76,6 +76,17 @@ static void check_tokens(struct slice message, int hops)
 	}
 }
 
+static void check_hops(struct slice message, int hops)
+{
+	struct slice rest = message, from, address;
+
+	while (received_from_next(&rest, &from)) {
+		must(hops-- > 0 && (from.n == 0 || within(from, message)));
+		while (received_from_address(&from, &address))
+			must(address.n > 1 && within(address, message));
+	}
+}
+
 static void check_subject(struct slice value)
 {
 	struct strbuf b;
@@ -110,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(header_hops(message) == hops);
 	must(header_find(message, "Received", &value) == (hops > 0));
 	check_tokens(message, hops);
+	check_hops(message, hops);
 	check_report(message, section, false);
 	check_report(message, section, true);
 	return 0;

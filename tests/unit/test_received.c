@@ -176,6 +176,54 @@ static void strangers_see_no_mark(void **state)
 	strbuf_fini(&out);
 }
 
+/* clang-format off */
+static const struct {
+	const char *what, *header;
+	const char *addresses; /* of each field with a "from", a blank behind */
+} ways[] = {
+	{ "Postfix", "Received: from mx.example (mx.example [203.0.113.7])\r\n\tby r; d\r\n\r\n",
+		"203.0.113.7 | " },
+	{ "Exim", "Received: from [203.0.113.7] (helo=x)\r\n by r with smtp\r\n\r\n",
+		"203.0.113.7 | " },
+	{ "Exchange", "Received: from A.example (10.1.2.3) by B.example (10.1.2.4) with\r\n"
+		" Microsoft SMTP Server id 15.2.1\r\n\r\n", "10.1.2.3 | " },
+	{ "IPv6", "Received: from a (a [IPv6:2001:db8::7]) by r\r\n\r\n", "2001:db8::7 | " },
+	{ "a name that is an address", "Received: from 198.51.100.1 (x [203.0.113.7]) by r\r\n\r\n",
+		"203.0.113.7 | " },
+	{ "a client that says by", "Received: from by (x [203.0.113.7]) by r\r\n\r\n",
+		"203.0.113.7 | " },
+	{ "its own", "Received: by r id 1 (192.0.2.1)\r\n\r\n", "" },
+	{ "newest first", "Received: from a ([192.0.2.1]) by r\r\nTo: x\r\n"
+		"Received: from b ([192.0.2.2]) by s\r\n\r\n", "192.0.2.1 | 192.0.2.2 | " },
+	{ "nothing behind from", "Received: from\r\n\r\n", "| " },
+	{ "a time is no address", "Received: from a (at 12:30 10.5) by r\r\n\r\n", "| " },
+	{ "in the body", "To: x\r\n\r\nReceived: from a ([192.0.2.1]) by r\r\n", "" },
+};
+/* clang-format on */
+
+static void hops_name_their_addresses(void **state)
+{
+	struct strbuf out;
+
+	(void)state;
+	strbuf_init(&out, 1000);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		struct slice rest = slice_str(ways[i].header), from, address;
+
+		print_message("%s\n", ways[i].what);
+		strbuf_reset(&out);
+		while (received_from_next(&rest, &from)) {
+			while (received_from_address(&from, &address)) {
+				strbuf_addsl(&out, address);
+				strbuf_addc(&out, ' ');
+			}
+			strbuf_adds(&out, "| ");
+		}
+		assert_string_equal(strbuf_cstr(&out), ways[i].addresses);
+	}
+	strbuf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +231,7 @@ int main(void)
 		cmocka_unit_test(our_own_token_is_found_again),
 		cmocka_unit_test(no_helo_has_a_token),
 		cmocka_unit_test(strangers_see_no_mark),
+		cmocka_unit_test(hops_name_their_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

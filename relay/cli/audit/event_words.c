@@ -387,6 +387,7 @@ static const struct {
 	{ "wave",       NULL,              words_wave     },
 	{ "watermark",  NULL,              words_watermark },
 	{ "replay",     NULL,              words_replay   },
+	{ "verdict",    NULL,              words_verdict  },
 	{ "leg",        NULL,              say_leg      },
 	{ "alarm",      NULL,              say_alarm    },
 	{ "audit.gap",  NULL,              say_gap      },

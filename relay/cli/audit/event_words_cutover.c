@@ -97,3 +97,20 @@ void words_replay(const json_t *e, struct strbuf *out)
 		words_add(out, json_text(e, "reason"));
 	}
 }
+
+void words_verdict(const json_t *e, struct strbuf *out)
+{
+	words_add(out, json_text(e, "who"));
+	strbuf_adds(out, " was told ");
+	words_add(out, json_text(e, "state"));
+	strbuf_adds(out, " for leg ");
+	words_add(out, json_text(e, "leg"));
+	if (json_number(e, "waived") > 0) {
+		strbuf_adds(out, " with ");
+		words_plural(out, json_number(e, "waived"), "waiver");
+	}
+	if (json_text(e, "reason")[0] != '\0') {
+		strbuf_adds(out, ": ");
+		words_add(out, json_text(e, "reason"));
+	}
+}

@@ -18,5 +18,6 @@ void words_decision(const json_t *e, struct strbuf *out);
 void words_wave(const json_t *e, struct strbuf *out);
 void words_watermark(const json_t *e, struct strbuf *out);
 void words_replay(const json_t *e, struct strbuf *out);
+void words_verdict(const json_t *e, struct strbuf *out);
 
 #endif

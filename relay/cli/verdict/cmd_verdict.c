@@ -85,6 +85,24 @@ static void put_answer(const struct verdict_look *g, struct verdict_answer a)
 	out_end(out);
 }
 
+/* Without a daemon there is no trail to keep it, and the answer is NO-GO. */
+static void tell_daemon(const struct verdict_look *g, struct verdict_answer a)
+{
+	struct strbuf bad;
+	json_t *args;
+
+	strbuf_init(&bad, 200);
+	for (int r = 0; r < REASONS; r++)
+		if (reason_judge(&g->f, (enum reason_id)r) != REASON_OK)
+			strbuf_addf(&bad, "%s%s", bad.n == 0 ? "" : " ",
+			    reason_name((enum reason_id)r));
+	args = json_pack("{s:s, s:s, s:s, s:i, s:s}", "name", g->v->name,
+	    "leg", g->v->leg, "state", a.go ? "GO" : "NO-GO", "waived",
+	    a.go ? (int)a.waived : 0, "reason", strbuf_cstr(&bad));
+	cli_call_if_running(g->c, "verdict.told", args, gather_ignore, NULL);
+	strbuf_fini(&bad);
+}
+
 static int show(struct verdict_look *g, FILE *report)
 {
 	struct verdict_answer a = verdict_answer(&g->f, g->waiver, g->now_us);
@@ -96,6 +114,7 @@ static int show(struct verdict_look *g, FILE *report)
 		put_reason(g, (enum reason_id)r);
 	out_end(&g->c->out);
 	put_answer(g, a);
+	tell_daemon(g, a);
 	if (report != NULL && !verdict_report(g, report))
 		code = cli_fail(g->c, "%s: %s", cli_value(g->c, "report"),
 		    strerror(errno));

@@ -33,6 +33,12 @@ void gather_fact(struct verdict_look *g, enum fact_id id, int64_t at_us,
 	facts_add(&g->f, id, slice_str(text), at_us);
 }
 
+void gather_ignore(void *arg, json_t *row)
+{
+	(void)arg;
+	(void)row;
+}
+
 bool gather_has(const struct verdict_look *g, struct slice address)
 {
 	long at = slice_rfind(address, '@');

@@ -63,6 +63,9 @@ const char *gather_text(struct verdict_look *g, const char *fmt, ...)
 void gather_fact(struct verdict_look *g, enum fact_id id, int64_t at_us,
     const char *fmt, ...) PH_PRINTF(4, 5);
 
+/* A row of the daemon that says nothing. */
+void gather_ignore(void *arg, json_t *row);
+
 void gather_rows(struct verdict_look *g);
 void gather_open(struct verdict_look *g);
 void gather_marks(struct verdict_look *g);

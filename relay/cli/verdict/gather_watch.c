@@ -199,18 +199,12 @@ static int look_at_leg(struct verdict_look *g, struct observed *o,
 	return 0;
 }
 
-static void ignore_row(void *arg, json_t *row)
-{
-	(void)arg;
-	(void)row;
-}
-
 void gather_watch(struct verdict_look *g)
 {
 	struct error err = {0};
 	struct observed *o;
 	int code = cli_call_if_running(g->c, "verdict.observe", NULL,
-	    ignore_row, NULL);
+	    gather_ignore, NULL);
 
 	o = observed_read(g->conf->audit.path, &err);
 	if (o == NULL || look_at_listeners(g, o, &err) < 0)
