@@ -114,6 +114,9 @@ def test_a_migration_that_is_over_is_go_and_says_what_was_looked_at(done):
     assert told.splitlines()[-1] == "GO with 2 waivers"
     # Waivers stand first.
     assert told.startswith("waiver: ")
+    on_record = done.wait_event("verdict", state="GO")
+    assert on_record["leg"] == "legacy" and on_record["waived"] == 2
+    assert on_record["reason"] == "propagation inside" and on_record["who"]
 
 
 # ---- rows -----------------------------------------------------------------
