@@ -59,6 +59,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_spf_egress,
 	cmd_spf_forecast,
 	cmd_spf_what_if,
+	cmd_straggler_import,
 	cmd_straggler_set,
 	cmd_stragglers,
 	cmd_propagation,

@@ -3,10 +3,12 @@
 marked by the true command. Clients come by PROXY."""
 import csv
 import io
+import smtplib
 
 import pytest
 
 from dialog import queued_id
+from peers import Exim, Postfix
 from until import until
 
 ANN = "ann@example.com"
@@ -213,3 +215,156 @@ def test_who_wants_to_send_outside(gw, legacy):
     counted(gw, [("10.1.2.4", "refused", 1)])
     assert len(gw.events(event="alarm", kind="wants-outbound")) == 1
     assert len(gw.cli_json("stragglers", "--outbound")) == 2
+
+
+# -- logs of the old server
+
+POSTFIX = """\
+Nov  3 08:00:00 mx postfix/smtpd[7]: A1: client=scan.example[192.0.2.7]
+Nov  3 08:00:00 mx postfix/qmgr[9]: A1: from=<scan@b.example>, size=9, nrcpt=1
+Nov  3 08:00:01 mx postfix/virtual[3]: A1: to=<Ann@example.com>, \
+relay=virtual, delay=0, dsn=2.0.0, status=sent (delivered to maildir)
+Nov  3 08:00:01 mx postfix/qmgr[9]: A1: removed
+Nov 30 23:30:00 mx postfix/smtpd[7]: A2: client=unknown[192.0.2.8]
+Nov 30 23:30:00 mx postfix/qmgr[9]: A2: from=<>, size=9, nrcpt=1
+Nov 30 23:30:01 mx postfix/smtp[3]: A2: to=<x@elsewhere.test>, \
+relay=h[192.0.2.1]:25, delay=0, status=sent (250 ok)
+Nov 30 23:30:02 mx postfix/local[3]: A2: to=<ann@box.test>, \
+orig_to=<bob@example.com>, relay=local, status=sent (delivered to mailbox)
+Nov 30 23:30:03 mx postfix/smtpd[7]: NOQUEUE: reject: RCPT from \
+unknown[192.0.2.9]: 554 5.7.1 <x@y.test>: Relay access denied; helo=<bot>
+this line is of something else
+"""
+EXIM = """\
+2019-12-01 08:00:00 1aBcDe-000001-XY <= a@b.example H=(pc) [192.0.2.17] P=smtp
+2019-12-01 08:00:01 1aBcDe-000001-XY => ann <ann@example.com> R=l T=mail_spool
+2019-12-01 08:00:01 1aBcDe-000001-XY Completed
+"""
+TRACKING = """\
+#Software: Microsoft Exchange Server
+#Fields: date-time,client-ip,source,event-id,internal-message-id,\
+recipient-address,message-subject,sender-address,directionality
+2019-12-02T08:00:00.123Z,192.0.2.27,SMTP,RECEIVE,1,ann@example.com,"a,b",\
+a@b.example,Incoming
+2019-12-02T08:00:01.123Z,,STOREDRIVER,DELIVER,1,ann@example.com,"a,b",\
+a@b.example,Incoming
+"""
+FORMATS = {"postfix": POSTFIX, "exim": EXIM, "exchange-tracking": TRACKING}
+
+
+def imports(gw, *words, stdin=None):
+    return gw.cli_json("stragglers", "import", *words, stdin=stdin)
+
+
+@pytest.fixture
+def log(gw):
+    def write(text, name="old.log", encoding="utf-8"):
+        path = gw.folder / name
+        path.write_bytes(text.encode(encoding))
+        return str(path)
+    return write
+
+
+def settled(gw):
+    until(lambda: gw.run("stragglers").returncode == 0, "the ledger")
+
+
+def test_a_log_names_clients_of_before(gw, log):
+    settled(gw)
+    r, = imports(gw, "--format", "postfix", "--year", "2019", "--zone",
+                 "Europe/Berlin", log(POSTFIX))
+    assert (r["lines"], r["messages"], r["inside"], r["unread"]) == \
+        (10, 2, 2, 1)
+    assert r["first"].startswith("2019-11-03T07:00:00")
+    assert r["last"].startswith("2019-11-30T22:30:03")
+    got = rows(gw)
+    assert set(got) == {"192.0.2.7", "192.0.2.8", "192.0.2.9"}
+    scan = got["192.0.2.7"]
+    assert scan["imported"] and scan["state"] == "quiet"
+    assert scan["name"] == "scan.example" and scan["delivered"] == 1
+    assert scan["senders"] == [{"domain": "b.example", "messages": 1}]
+    assert got["192.0.2.8"]["delivered"] == 3 - 1
+    assert got["192.0.2.9"]["state"] == "unproven"
+    assert got["192.0.2.9"]["helo"] == "bot"
+    assert "(logs)" in gw.cli("stragglers")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_file_twice_counts_once(gw, log, form):
+    settled(gw)
+    words = ["--format", form, "--year", "2019", log(FORMATS[form])]
+    first, = imports(gw, *words)
+    assert not first["again"] and first["inside"] > 0
+    before = rows(gw)
+    again, = imports(gw, *words)
+    assert again["again"]
+    # Also where it has another name, or comes by a pipe.
+    again, = imports(gw, *words[:-1], "-", stdin=FORMATS[form])
+    assert again["again"]
+    assert rows(gw) == before
+    # Half of it, and then all: other files, and no date changes.
+    cut = "".join(FORMATS[form].splitlines(True)[:-1])
+    imports(gw, *words[:-1], log(cut, "half.log"))
+    now = rows(gw)
+    assert {c: (r["first"], r["last"]) for c, r in now.items()} == \
+        {c: (r["first"], r["last"]) for c, r in before.items()}
+
+
+def test_a_log_of_windows_is_read(gw, log):
+    settled(gw)
+    text = TRACKING.replace("\n", "\r\n")
+    for i, (encoding, head) in enumerate((("utf-8", "\ufeff"),
+                                          ("utf-16", ""))):
+        r, = imports(gw, "--format", "exchange-tracking",
+                     log(head + text + "#" * i + "\r\n" * i,
+                         f"{i}.log", encoding))
+        assert (r["messages"], r["inside"], r["unread"]) == (1, 1, 0)
+
+
+def test_what_is_not_read_is_shown_and_a_wrong_file_refused(gw, log):
+    settled(gw)
+    text = gw.cli("stragglers", "import", "--format", "postfix", log(POSTFIX))
+    assert "1 lines not read" in text
+    assert "old.log:10: not a line of postfix: this line is" in text
+    said = gw.cli_fails("stragglers", "import", "--format", "exim",
+                        log("no log at all\n", "x.log"))
+    assert "x.log: no line of it is one of exim" in said
+    for words, says in ((["--format", "sendmail", "x"], "exchange-tracking,"),
+                        (["--format", "exim", "--zone", "Mars/X", "x"],
+                         "Mars/X"),
+                        (["--format", "exim", "--year", "20x", "x"],
+                         "is no year")):
+        assert says in gw.cli_fails("stragglers", "import", *words, code=2)
+    assert "missing.log" in gw.cli_fails(
+        "stragglers", "import", "--format", "exim", log(EXIM, "e.log"),
+        str(gw.folder / "missing.log"))
+    assert set(rows(gw)) == {"192.0.2.7", "192.0.2.8", "192.0.2.9"}
+
+
+def test_lines_in_any_order_lose_no_delivery(gw, log):
+    settled(gw)
+    lines = EXIM.splitlines(True)
+    r, = imports(gw, "--format", "exim", log("".join(reversed(lines))))
+    assert (r["messages"], r["inside"], r["unread"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("kind, form, name", [
+    (Postfix, "postfix", "log"), (Exim, "exim", "log-main")])
+def test_each_line_of_a_true_server_is_read(gw, peers, folder, legacy, kind,
+                                            form, name):
+    peer = kind(peers, folder / form, legacy)
+    peer.start()
+    try:
+        with smtplib.SMTP("127.0.0.1", peer.port) as s:
+            s.sendmail("a@sender.test", [ANN], b"Subject: x\r\n\r\nx\r\n")
+        legacy.wait_count(1)
+        path = folder / form / name
+        until(lambda: "removed" in path.read_text() or
+              "Completed" in path.read_text(), "its log to tell the end")
+    finally:
+        peer.stop()
+    settled(gw)
+    r, = imports(gw, "--format", form, str(path))
+    assert r["lines"] >= 3 and r["unread"] == 0
+    # The client is the server's own machine, and it relayed: none of these.
+    assert r["messages"] == 0 and r["inside"] == 0 and rows(gw) == {}

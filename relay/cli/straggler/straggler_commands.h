@@ -8,6 +8,7 @@
 #include "relay/cli/common/cli.h"
 
 /* Each ends with a row whose name is NULL. */
+extern const struct cli_command cmd_straggler_import[];
 extern const struct cli_command cmd_straggler_set[];
 extern const struct cli_command cmd_stragglers[]; /* after the others */
 
