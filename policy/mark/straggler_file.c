@@ -20,8 +20,8 @@ static const char *const sql[DB_STATEMENTS] = {
 	[MARK_ROLLBACK] = "ROLLBACK",
 	/* As each change does: db_log.c. */
 	[MARK_TOUCH] = DB_TOUCH,
-	[MARK_PUT] = "INSERT OR REPLACE INTO straggler_mark VALUES"
-		     "(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[MARK_PUT] = ("INSERT OR REPLACE INTO straggler_mark VALUES"
+		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
 	[MARK_DROP] = "DELETE FROM straggler_mark WHERE about = ?1",
 	[MARK_ALL] = "SELECT about, mark, note FROM straggler_mark",
 };
