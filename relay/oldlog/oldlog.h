@@ -47,7 +47,7 @@ struct oldlog_line {
  * on where the months begin anew. */
 struct oldlog_clock {
 	const struct zone *zone;
-	int year;  /* of the next line; 0: the latest that is past at `now_us` */
+	int year;  /* of the next line; 0: the latest past at `now_us` */
 	int month; /* of the last line; 0: there was none */
 	int64_t now_us;
 };
