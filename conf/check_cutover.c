@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Checks the sections by which a cutover is run: waves and verdicts.
+ * Checks the sections by which a cutover is run: waves, verdicts and files of
+ * coexist.
  */
 #include "conf/check.h"
 
@@ -108,12 +109,70 @@ static int check_verdict(const struct conf *c, const struct conf_verdict *v,
 	return check_verdict_listen(c, v, err);
 }
 
+/* ---- coexist ---- */
+
+static bool is_word(const char *const *words, const char *text)
+{
+	while (*words != NULL && strcmp(*words, text) != 0)
+		words++;
+	return *words != NULL;
+}
+
+static int check_coexist_leg(const struct conf *c,
+    const struct conf_coexist *x, struct error *err)
+{
+	const struct conf_leg *l = conf_leg_by_name(c, slice_str(x->leg));
+
+	if (x->leg[0] == '\0' || (l != NULL && !l->egress))
+		return 0;
+	return error_at(err, x->file, x->line, "coexist \"%s\": there is no "
+	    "leg \"%s\"; name one that has a section", x->name, x->leg);
+}
+
+static int check_coexist_path(const struct conf *c,
+    const struct conf_coexist *x, struct error *err)
+{
+	for (const struct conf_coexist *o = c->coexist; o < x; o++)
+		if (strcmp(o->path, x->path) == 0)
+			return error_at(err, x->file, x->line, "coexist "
+			    "\"%s\" and \"%s\" have one file; give each a "
+			    "file of its own", o->name, x->name);
+	return 0;
+}
+
+static int check_coexist(const struct conf *c, const struct conf_coexist *x,
+    struct error *err)
+{
+	static const char *const formats[] = {"exchange", "postfix", "exim",
+	    "google", NULL};
+	static const char *const maps[] = {"transport", "recipient", NULL};
+
+	if (!conf_name_ok(x->name))
+		return error_at(err, x->file, x->line, "\"%.40s\" is no name "
+		    "for a coexist; write lower-case letters, digits, - and "
+		    "_, at most %d", x->name, NAME_BYTES);
+	if (!is_word(formats, x->format))
+		return error_at(err, x->file, x->line, "coexist \"%s\": "
+		    "format = \"%.40s\" is none of exchange, postfix, exim, "
+		    "google", x->name, x->format);
+	if (!is_word(maps, x->map))
+		return error_at(err, x->file, x->line, "coexist \"%s\": map = "
+		    "\"%.40s\" is neither transport nor recipient", x->name,
+		    x->map);
+	if (check_coexist_leg(c, x, err) != 0)
+		return -1;
+	return check_coexist_path(c, x, err);
+}
+
 int cutover_check(struct conf *c, const struct doc *doc, struct error *err)
 {
 	if (check_wave(c, doc, err) != 0)
 		return -1;
 	for (int i = 0; i < c->verdicts; i++)
 		if (check_verdict(c, &c->verdict[i], err) != 0)
+			return -1;
+	for (int i = 0; i < c->coexists; i++)
+		if (check_coexist(c, &c->coexist[i], err) != 0)
 			return -1;
 	return 0;
 }

@@ -205,6 +205,17 @@ struct conf_verdict {
 	int line;
 };
 
+/* A file that tells one side of a cutover where recipients are. */
+struct conf_coexist {
+	char *name;
+	char *format, *map; /* enum coexist_format, _map of policy/coexist */
+	char *path;
+	char *leg; /* whose server reads it; "": the only one that fits */
+	char *via; /* the next hop; "": the hosts of each leg */
+	const char *file;
+	int line;
+};
+
 struct conf {
 	_Atomic int refs;
 	struct arena *arena; /* everything below that is a pointer */
@@ -232,6 +243,8 @@ struct conf {
 	struct conf_domain **domain_by_name;
 	struct conf_verdict *verdict;
 	int verdicts;
+	struct conf_coexist *coexist;
+	int coexists;
 
 	struct { /* SPF of incoming mail */
 		bool check; /* false: no sender is judged, no client named */
@@ -270,7 +283,7 @@ struct conf {
 		int64_t certificate_ms; /* before a certificate ends */
 	} alarm;
 	struct { /* programs of a migration: doc/watermark.md */
-		char *on_watermark, *on_held; /* "" : none */
+		char *on_watermark, *on_held, *on_export; /* "" : none */
 		int64_t timeout_ms;
 	} hook;
 	struct { /* who may send to the outside: policy/outbound.h */

@@ -38,6 +38,10 @@ static bool nth(const struct conf *c, enum section kind, int n,
 		*out = (struct named){c->verdict[n].name, &c->verdict[n]};
 		return true;
 	}
+	if (kind == SEC_COEXIST && n < c->coexists) {
+		*out = (struct named){c->coexist[n].name, &c->coexist[n]};
+		return true;
+	}
 	if (kind != SEC_LEG && kind != SEC_EGRESS)
 		return false;
 	for (int i = 0; i < c->legs; i++) {

@@ -179,6 +179,16 @@ static int fill_verdict(struct builder *b, const struct doc_section *s)
 	return fill_section(b, s, v);
 }
 
+static int fill_coexist(struct builder *b, const struct doc_section *s)
+{
+	struct conf_coexist *x = &b->c->coexist[b->c->coexists++];
+
+	x->name = arena_strdup(b->c->arena, s->title);
+	x->file = s->file;
+	x->line = s->line;
+	return fill_section(b, s, x);
+}
+
 static int fill_all(struct builder *b, enum section kind,
     int (*fill)(struct builder *b, const struct doc_section *s))
 {
@@ -230,6 +240,15 @@ static int fill_verdicts(struct builder *b)
 	b->c->verdict = arena_alloc(b->c->arena,
 	    sizeof(struct conf_verdict) * (size_t)(n + 1));
 	return fill_all(b, SEC_VERDICT, fill_verdict);
+}
+
+static int fill_coexists(struct builder *b)
+{
+	int n = count_sections(b->doc, SEC_COEXIST);
+
+	b->c->coexist = arena_alloc(b->c->arena,
+	    sizeof(struct conf_coexist) * (size_t)(n + 1));
+	return fill_all(b, SEC_COEXIST, fill_coexist);
 }
 
 /* Sections whose fields are in struct conf, written or not. */
@@ -355,7 +374,7 @@ static int build(struct conf *c, const struct doc *doc, struct error *err)
 	note_places(c, doc);
 	if (fill_plain(&b) != 0 || fill_listens(&b) != 0 ||
 	    fill_legs(&b) != 0 || fill_domains(&b) != 0 ||
-	    fill_verdicts(&b) != 0 ||
+	    fill_verdicts(&b) != 0 || fill_coexists(&b) != 0 ||
 	    conf_check(c, doc, err) != 0 || fill_mx(&b) != 0 ||
 	    conf_profiles_load(c, err) != 0)
 		return -1;

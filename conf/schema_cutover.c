@@ -17,6 +17,10 @@ static const struct conf_param rows[] = {
 	  "/usr/local/libexec/move-mailboxes",
 	  "The same for mailboxes that are held; its argument is held. Without it they are "
 	  "on_watermark's." },
+	{ IN(HOOK), "on_export", &T_FILE, C(hook.on_export), "", 0, 0, RESTART,
+	  "/usr/local/libexec/install-map",
+	  "A program that is run when a file of coexist was written: its argument is export, its "
+	  "input a line of JSON (doc/coexist.md)." },
 	{ IN(HOOK), "timeout", &T_DURATION, C(hook.timeout_ms), "1h", SECS(1), DAYS(7), RESTART,
 	  NULL, "A program that runs for longer is ended, and given the same list again later." },
 
@@ -60,6 +64,22 @@ static const struct conf_param rows[] = {
 	{ IN(VERDICT), "listen", &T_NAMES, VERDICT(listen), "", 0, 0, LIVE, NULL,
 	  "The listeners that stand where the old server stood. Empty: all but those that are "
 	  "closed, a leg's, or for outbound alone." },
+
+	{ IN(COEXIST), "format", &T_STRING, COEXIST(format), NULL, 0, 0, RESTART, "exchange",
+	  "exchange, postfix, exim or google." },
+	{ IN(COEXIST), "map", &T_STRING, COEXIST(map), "transport", 0, 0, RESTART, NULL,
+	  "Of postfix and exim: transport (where mail of a recipient goes) or recipient (the "
+	  "address that it has there)." },
+	{ IN(COEXIST), "file", &T_PATH, COEXIST(path), NULL, 0, 0, RESTART,
+	  "/var/lib/posthouse/coexist/exchange.csv",
+	  "The file. Its folder must be there; the daemon writes a new file and renames it." },
+	{ IN(COEXIST), "leg", &T_STRING, COEXIST(leg), "", 0, 0, RESTART, "legacy",
+	  "The leg whose server reads it: recipients whose route names it are not in the file. "
+	  "Empty: of google the only leg with that profile, else the only one without a profile "
+	  "of a platform." },
+	{ IN(COEXIST), "via", &T_STRING, COEXIST(via), "", 0, 0, RESTART, "relay.example.com:25",
+	  "Of map = transport: the next hop for all. Empty: the first host of each recipient's "
+	  "leg." },
 };
 /* clang-format on */
 

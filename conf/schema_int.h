@@ -22,6 +22,7 @@ extern const struct param_list params_common, params_cutover;
 #define LEG(field) offsetof(struct conf_leg, field)
 #define DOMAIN(field) offsetof(struct conf_domain, field)
 #define VERDICT(field) offsetof(struct conf_verdict, field)
+#define COEXIST(field) offsetof(struct conf_coexist, field)
 
 #define MS(n) ((n) * 1LL)
 #define SECS(n) ((n) * 1000LL)

@@ -76,6 +76,12 @@ const struct section_info section_table[SECTIONS] = {
 		"that it names.",
 		"\nverdict \"customer-a\" {\n    leg = \"legacy\"\n    domains = { "
 		"\"example.com\" }\n}\n" },
+	[SEC_COEXIST] = { "coexist", "exchange",    sizeof(struct conf_coexist), RESTART,
+		"A file that tells the server behind a leg where the recipients are that other "
+		"legs have, as posthouse export coexist writes it. It is written anew after each "
+		"change of the table (doc/coexist.md).",
+		"\ncoexist \"aliases\" {\n    format = \"postfix\"\n    map = \"recipient\"\n    "
+		"file = \"/var/lib/posthouse/coexist/aliases\"\n}\n" },
 	[SEC_LOG]    = { "log",      NULL,          0,                          LIVE,
 		"Where the daemon tells what it does.", NULL },
 };

@@ -44,6 +44,7 @@ enum alarm_kind {
 	ALARM_WAY_BACK,
 	ALARM_PREFLIGHT,
 	ALARM_BRAKE,
+	ALARM_COEXIST,
 	ALARMS
 };
 

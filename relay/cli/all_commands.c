@@ -7,6 +7,7 @@
 #include "relay/cli/audit/audit_commands.h"
 #include "relay/cli/backup/backup_commands.h"
 #include "relay/cli/brake/brake_commands.h"
+#include "relay/cli/coexist/coexist_commands.h"
 #include "relay/cli/customer/customer_commands.h"
 #include "relay/cli/help_commands.h"
 #include "relay/cli/leg/leg_commands.h"
@@ -50,6 +51,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_queue_export,
 	cmd_replay,
 	cmd_verdict,
+	cmd_export,
 	cmd_purge,
 	cmd_leg,
 	cmd_leg_probe,

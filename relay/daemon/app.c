@@ -21,10 +21,7 @@
 #include "relay/cutover/removal.h"
 #include "relay/cutover/watermark/watermarks.h"
 #include "relay/cutover/preflight/preflights.h"
-#include "relay/cutover/propagation/propagation_thread.h"
 #include "relay/cutover/replay/replay.h"
-#include "relay/cutover/verdict/observer.h"
-#include "relay/cutover/wave/wave_thread.h"
 #include "relay/watch/from_legs.h"
 #include "relay/watch/oldtls.h"
 #include "relay/daemon/descriptors.h"
@@ -126,10 +123,7 @@ static int run_threads(struct app *a, struct error *err)
 	    table_follow_run(a->follow, err) < 0 ||
 	    watermarks_run(a->watermarks, err) < 0 ||
 	    replay_run(a->replay, err) < 0 ||
-	    wave_thread_start(a->waves, err) < 0 ||
-	    observer_start(a->observer, err) < 0 ||
-	    preflights_run(a->preflights, err) < 0 ||
-	    propagation_thread_start(a->propagation, err) < 0)
+	    cutover_threads_run(&a->cutover, err) < 0)
 		return -1;
 	for (int i = 0; i < a->workers; i++)
 		if (worker_thread_run(a->worker[i], err) < 0)
@@ -186,8 +180,9 @@ static int make_control(struct app *a, struct error *err)
 	const struct control_config c = {.ops = a->ops, .shared = &a->shared,
 	    .snapshot = a->snapshot, .queue_thread = a->queue_thread,
 	    .follow = a->follow, .watermarks = a->watermarks,
-	    .waves = a->waves, .observer = a->observer,
-	    .preflights = a->preflights, .propagation = a->propagation,
+	    .waves = a->cutover.waves, .observer = a->cutover.observer,
+	    .preflights = a->cutover.preflights,
+	    .propagation = a->cutover.propagation,
 	    .asked = a->asked,
 	    .replay = a->replay,
 	    .projector = a->projector, .worker = a->view,
@@ -210,38 +205,6 @@ static void make_watch(struct app *a)
 	a->conditions = conditions_new(&c);
 	a->certificates = certificates_new(a->ops, a->shared.clock, a->alarms,
 	    a->snapshot->conf);
-}
-
-/* Would mail that comes now be taken? Nothing else is silence. */
-static bool takes_mail(void *arg)
-{
-	const struct app *a = arg;
-	struct spool_stats *st = NEW(struct spool_stats);
-	bool takes;
-
-	spool_stats(a->shared.spool, st);
-	takes = !st->full && st->health < SPOOL_NO_SPACE &&
-		!queue_full(a->shared.queue) &&
-		!atomic_load(&a->shared.table_bad) &&
-		!atomic_load(&a->shared.stopping);
-	mem_free(st);
-	return takes;
-}
-
-static void make_observer(struct app *a)
-{
-	const struct observer_config c = {.shared = &a->shared,
-	    .snapshot = a->snapshot, .from_legs = a->from_legs,
-	    .dir = a->audit_path, .takes_mail = takes_mail, .arg = a};
-
-	a->observer = observer_new(&c);
-}
-
-static void make_preflights(struct app *a)
-{
-	a->preflights = preflights_new(&(struct preflights_config){
-	    .shared = &a->shared, .worker = a->view, .alarms = a->alarms,
-	    .offers = &a->offers, .snapshot = a->snapshot});
 }
 
 static int build(struct app *a, struct error *err)
@@ -274,10 +237,9 @@ static int build(struct app *a, struct error *err)
 	if (a->follow == NULL || make_workers(a, err) < 0)
 		return -1;
 	make_watch(a);
-	a->waves = wave_thread_new(&a->shared, a->alarms, a->snapshot);
-	make_observer(a);
-	make_preflights(a);
-	a->propagation = propagation_thread_new(&a->shared, a->snapshot);
+	cutover_threads_make(&a->cutover, &(struct cutover_config){&a->shared,
+	    a->alarms, a->spawner, a->snapshot, a->from_legs, &a->offers,
+	    a->view, a->audit_path});
 	a->watermarks = watermarks_new(&(struct watermarks_config){
 	    .shared = &a->shared, .projector = a->projector,
 	    .queue_thread = a->queue_thread, .alarms = a->alarms,
@@ -319,10 +281,7 @@ static void configure_threads(struct app *a, struct conf_snapshot *snapshot)
 	table_follow_configure(a->follow, snapshot);
 	watermarks_configure(a->watermarks, snapshot);
 	replay_configure(a->replay, snapshot);
-	wave_thread_configure(a->waves, snapshot);
-	observer_configure(a->observer, snapshot);
-	preflights_configure(a->preflights, snapshot);
-	propagation_thread_configure(a->propagation, snapshot);
+	cutover_threads_configure(&a->cutover, snapshot);
 }
 
 int app_reconfigure(struct app *a, struct conf_snapshot *snapshot,
@@ -394,10 +353,7 @@ static void join_threads(struct app *a)
 	logins_stop(a->logins);
 	watermarks_stop(a->watermarks);
 	replay_stop(a->replay);
-	wave_thread_stop(a->waves);
-	observer_stop(a->observer);
-	preflights_stop(a->preflights);
-	propagation_thread_stop(a->propagation);
+	cutover_threads_stop(&a->cutover);
 	table_follow_stop(a->follow);
 	queue_thread_stop(a->queue_thread);
 }
@@ -441,7 +397,7 @@ static void free_all(struct app *a)
 	for (int i = 0; i < a->workers && a->worker != NULL; i++)
 		worker_thread_free(a->worker[i]);
 	mem_free(a->worker);
-	preflights_free(a->preflights);
+	preflights_free(a->cutover.preflights);
 	mem_free(a->view);
 	workers_free(a->shared.workers);
 	stop_projector(a);
@@ -449,9 +405,7 @@ static void free_all(struct app *a)
 	watermarks_free(a->watermarks);
 	spool_close(a->shared.spool);
 	projector_close(a->projector);
-	wave_thread_free(a->waves);
-	observer_free(a->observer);
-	propagation_thread_free(a->propagation);
+	cutover_threads_free(&a->cutover);
 	table_follow_free(a->follow);
 	queue_thread_free(a->queue_thread);
 	accept_thread_free(&a->accept);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "relay/daemon/accept_thread.h"
+#include "relay/daemon/cutover_threads.h"
 #include "relay/delivery/leg_offers.h"
 #include "relay/net/listen.h"
 #include "relay/post/conf_snapshot.h"
@@ -23,20 +24,16 @@ struct control;
 struct logins;
 struct from_legs;
 struct loophints;
-struct observer;
 struct oldtls;
 struct rate_table;
 struct projector;
-struct propagation_thread;
 struct queue_thread;
 struct recovery;
 struct refusals;
-struct preflights;
 struct replay;
 struct spawner;
 struct spf_blame;
 struct table_follow;
-struct wave_thread;
 struct tokens;
 struct watermarks;
 struct worker_thread;
@@ -64,11 +61,8 @@ struct app {
 	struct table_follow *follow;
 	struct watermarks *watermarks;
 	struct replay *replay;
-	struct wave_thread *waves;
-	struct propagation_thread *propagation;
+	struct cutover_threads cutover;
 	struct from_legs *from_legs;
-	struct observer *observer;
-	struct preflights *preflights;
 	struct control *control;
 	struct alarms *alarms;
 	struct conditions *conditions;

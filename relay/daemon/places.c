@@ -36,14 +36,27 @@ const char *place_path(const struct place *p, const struct conf *c)
 	return *(char *const *)((const char *)c + p->path);
 }
 
-char *place_folder(const struct place *p, const struct conf *c)
+/* In which that file is; the caller's. */
+static char *folder_of(const char *file)
 {
-	char *folder = mem_strdup(place_path(p, c));
+	char *folder = mem_strdup(file);
 	char *slash = strrchr(folder, '/');
 
-	if (!p->is_folder && slash != NULL)
+	if (slash != NULL)
 		slash[slash == folder ? 1 : 0] = '\0';
 	return folder;
+}
+
+char *place_folder(const struct place *p, const struct conf *c)
+{
+	const char *path = place_path(p, c);
+
+	return p->is_folder ? mem_strdup(path) : folder_of(path);
+}
+
+char *place_coexist(const struct conf *c, int i)
+{
+	return i < c->coexists ? folder_of(c->coexist[i].path) : NULL;
 }
 
 /* Both names without links; what does not exist holds nothing. */
@@ -71,6 +84,14 @@ const char *place_may_write(const struct conf *c, const char *path)
 		mem_free(folder);
 		if (below)
 			return place;
+	}
+	for (int k = 0; k < c->coexists; k++) {
+		char *folder = place_coexist(c, k);
+		bool below = is_below(path, folder);
+
+		mem_free(folder);
+		if (below)
+			return c->coexist[k].path;
 	}
 	return NULL;
 }

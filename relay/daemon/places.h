@@ -31,6 +31,10 @@ const char *place_path(const struct place *p, const struct conf *c);
 /* The folder that counts; the caller frees it with mem_free(). */
 char *place_folder(const struct place *p, const struct conf *c);
 
+/* The folder of the i-th file of `coexist`, where files are kept as in
+ * PLACE_KEEP; the caller's. NULL behind the last. */
+char *place_coexist(const struct conf *c, int i);
+
 /* The first place that every user of this machine can write: a folder of the
  * daemon's, or a file. In a folder with the sticky bit (/tmp) a log or a
  * socket may be, the table and the spool may not. */

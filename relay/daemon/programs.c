@@ -53,7 +53,8 @@ int programs_check(const struct conf *c, struct error *err)
 	const struct named_program named[] = {
 	    {"alarm", "exec", c->alarm.exec},
 	    {"hook", "on_watermark", c->hook.on_watermark},
-	    {"hook", "on_held", c->hook.on_held}};
+	    {"hook", "on_held", c->hook.on_held},
+	    {"hook", "on_export", c->hook.on_export}};
 
 	for (size_t i = 0; i < ARRAY_LEN(named); i++)
 		if (check_program(c, &named[i], err) < 0)
@@ -89,6 +90,7 @@ struct spawner *programs_start(const struct conf *c, struct error *err)
 	add_hook(&sc, SPAWN_WATERMARK, c->hook.on_watermark,
 	    c->hook.timeout_ms);
 	add_hook(&sc, SPAWN_HELD, c->hook.on_held, c->hook.timeout_ms);
+	add_hook(&sc, SPAWN_EXPORT, c->hook.on_export, c->hook.timeout_ms);
 	s = spawner_new(&sc, err);
 	/* The spawner's first process is our child: it becomes no zombie. */
 	signal(SIGCHLD, SIG_IGN);

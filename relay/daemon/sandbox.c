@@ -276,32 +276,43 @@ static uint64_t guarded(int abi)
 	return all;
 }
 
-static int open_place(const struct place *p, const struct conf *c)
-{
-	char *folder = place_folder(p, c);
-	int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+struct ruleset_part {
+	int rules, abi;
+};
 
-	mem_free(folder);
-	return fd;
-}
-
-/* 0 or -errno. */
-static int allow(int rules, const struct place *p, const struct conf *c,
-    int abi)
+/* Takes the folder. 0 or -errno. */
+static int allow(const struct ruleset_part *r, char *folder,
+    enum place_use use)
 {
 	struct landlock_path_beneath_attr below = {
-	    .allowed_access = rights[p->use] & guarded(abi)};
+	    .allowed_access = rights[use] & guarded(r->abi)};
 	int rc;
 
-	if (place_path(p, c)[0] == '\0')
-		return 0;
-	below.parent_fd = open_place(p, c);
+	below.parent_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rc = -errno;
+	mem_free(folder);
 	if (below.parent_fd < 0)
-		return -errno;
-	rc = (int)syscall(SYS_landlock_add_rule, rules,
+		return rc;
+	rc = (int)syscall(SYS_landlock_add_rule, r->rules,
 	    LANDLOCK_RULE_PATH_BENEATH, &below, 0);
 	rc = rc == 0 ? 0 : -errno;
 	close(below.parent_fd);
+	return rc;
+}
+
+/* The folder of a file of `coexist` may be missing: that is no reason to go
+ * without rules, and it is told when the file is written. */
+static int allow_all(const struct ruleset_part *r, const struct conf *c)
+{
+	const struct place *p;
+	char *folder;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && (p = place_at(i)) != NULL; i++)
+		if (place_path(p, c)[0] != '\0')
+			rc = allow(r, place_folder(p, c), p->use);
+	for (int i = 0; rc == 0 && (folder = place_coexist(c, i)) != NULL; i++)
+		rc = allow(r, folder, PLACE_KEEP) == -EINVAL ? -EINVAL : 0;
 	return rc;
 }
 
@@ -318,7 +329,7 @@ static int make_rules(int abi)
  * be closed to us for good: then rather no rules. */
 static int guard_files(const struct conf *c)
 {
-	int abi, rules, rc = 0;
+	int abi, rules, rc;
 
 	abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0,
 	    LANDLOCK_CREATE_RULESET_VERSION);
@@ -327,8 +338,7 @@ static int guard_files(const struct conf *c)
 	rules = make_rules(abi);
 	if (rules < 0)
 		return -errno;
-	for (size_t i = 0; rc == 0 && place_at(i) != NULL; i++)
-		rc = allow(rules, place_at(i), c, abi);
+	rc = allow_all(&(struct ruleset_part){rules, abi}, c);
 	if (rc == 0 && syscall(SYS_landlock_restrict_self, rules, 0) != 0)
 		rc = -errno;
 	close(rules);

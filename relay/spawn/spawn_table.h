@@ -23,7 +23,7 @@ enum spawn_lane {
 
 /* A new program is a row here and in relay/daemon/programs.c. */
 enum spawn_row { SPAWN_ALARM, SPAWN_SPF, SPAWN_WATERMARK, SPAWN_HELD,
-	SPAWN_ROWS };
+	SPAWN_EXPORT, SPAWN_ROWS };
 
 struct spawn_program {
 	const char *path; /* NULL: there is none */
