@@ -147,6 +147,7 @@ static void a_change_is_seen_with_its_time(void **state)
 	ns1.n = 2;
 	look(&r, NOW + HOUR_US, &ns1);
 	ns1.said = SAID_SILENT; /* says nothing of its MX */
+	ns1.n = 0;
 	look(&r, NOW + 2 * HOUR_US, &ns1);
 	f = found(&r, NOW + 2 * HOUR_US);
 	assert_int_equal(f.rows.server[AT_NS].target[0].ended_us, 0);
@@ -250,6 +251,21 @@ static void a_server_has_a_ceiling_of_ways(void **state)
 	end(&r);
 }
 
+static void assert_decided(const char *path, int n)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM decision"
+	    " WHERE about = '" DOMAIN "' AND detail LIKE 'MX changed at %' AND"
+	    " note = 'by the registrar'", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(st, 0), n);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
 static void what_is_stated_is_kept_with_its_decision(void **state)
 {
 	struct spread_rig r = rig_of(*state);
@@ -275,6 +291,7 @@ static void what_is_stated_is_kept_with_its_decision(void **state)
 	assert_true(f.judged.stated);
 	assert_int_equal(f.judged.until_us,
 	    NOW + 2 * DAY_US + 2 * HOUR_US);
+	assert_decided(r.table->path, 2);
 	/* Of this domain alone. */
 	assert_int_equal(stated_get(r.table->path, "other.example", r.a, &s,
 	    &err), 0);

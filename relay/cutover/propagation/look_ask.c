@@ -49,8 +49,6 @@ static void take_answer(struct look_run *k, const struct dns_direct *q,
 	if (dns_told_parse(slice_of(q->packet, q->size), DNS_MX, k->domain, &t,
 		&why) < 0)
 		refused(s, why);
-	else if (!s->recurse && t.rcode == 0 && !t.authoritative)
-		refused(s, "it has no authority (AA)");
 	else if (!look_take_mx(k, q, s))
 		refused(s, s->seen.why);
 	else if (!s->recurse && !t.authoritative)
