@@ -189,6 +189,23 @@ static void a_step_ends_a_slice_of_many(void **state)
 	assert_int_equal(f->overs, 3500);
 }
 
+/* A delivery to another recipient keeps no parked mail, and a spare copy
+ * is kept from the later of both times on. */
+static void each_is_kept_from_its_own_time(void **state)
+{
+	static const struct was old[2] = {{0, ROLE_PRIMARY, D_PARKED, 40},
+	    {3, ROLE_PRIMARY, D_DELIVERED, 1}};
+	static const struct was spare[2] = {{3, ROLE_COPY, D_PARKED, 1},
+	    {3, ROLE_PRIMARY, D_DELIVERED, 40}};
+	struct fixture *f = *state;
+
+	put(f, 1, old, 2);
+	put(f, 2, spare, 2);
+	walk(f);
+	assert_int_equal(f->overs, 1);
+	assert_int_equal(f->over[0].id, 1);
+}
+
 /* Said again and again while the space is short, it goes on where it was. */
 static void pressed_again_a_step_goes_on(void **state)
 {
@@ -256,6 +273,7 @@ int main(void)
 		T(what_somebody_has_in_hand_stays),
 		T(spare_copies_go_when_space_is_short),
 		T(a_step_ends_a_slice_of_many),
+		T(each_is_kept_from_its_own_time),
 		T(pressed_again_a_step_goes_on),
 		T(lifetimes_that_end_together_end_in_parts),
 	};
