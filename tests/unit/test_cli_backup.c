@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The commands that read all that the daemon left, without it: audit verify,
- * backup, restore, over a true spool, index and table.
+ * backup, restore, over a true spool, index and table; and a backup beside one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "relay/base/log.h"
+#include "relay/ops/ctl.h"
 #include "tests/unit/audit_spool.h"
 #include "tests/unit/cli_rig.h"
 #include "tests/unit/conf_tmp.h"
@@ -248,6 +249,134 @@ static void a_spoilt_backup_is_not_restored(void **state)
 	    "come to its end; nothing was restored");
 }
 
+/* ---- beside the daemon --------------------------------------------------- */
+
+/* A daemon that has one segment, of which so many bytes count. */
+struct holding {
+	struct ctl_request *r;
+	int slot;
+	bool refuses; /* once the end is asked for */
+	char asked[200];
+};
+
+static void on_asked(void *arg, const json_t *line)
+{
+	struct holding *h = arg;
+	char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT);
+	char row[100];
+
+	strcat(h->asked, text == NULL ? "gone" : text);
+	mem_free(text);
+	if (line == NULL || json_is_true(json_object_get(line, "end"))) {
+		ctl_end(h->r, 0, NULL);
+	} else if (h->refuses) {
+		ctl_end(h->r, 1, "the disk is full");
+	} else {
+		snprintf(row, sizeof(row), "{\"slot\":%d,\"bytes\":100}",
+		    h->slot);
+		ctl_row_text(h->r, slice_str(row));
+		ctl_row_text(h->r,
+		    SLICE("{\"generation\":3,\"offset\":100}"));
+		ctl_more(h->r, on_asked, h);
+	}
+}
+
+static void on_hold(void *arg, struct ctl_request *r, const json_t *args)
+{
+	struct holding *h = arg;
+
+	(void)args;
+	h->r = r;
+	h->asked[0] = '\0';
+	ctl_more(r, on_asked, h);
+}
+
+static int backup_beside(struct place *p, struct holding *h)
+{
+	static const struct ctl_command table[] = {
+		{"backup.hold", on_hold}, {NULL, NULL}};
+	struct loop *loop = loop_new(&clock_system);
+	char path[128];
+	struct error err;
+	struct ctl *ctl;
+	int code;
+
+	snprintf(path, sizeof(path), "%s/sock", p->f->dir);
+	ctl = ctl_open(loop, path, table, h, &err);
+	assert_non_null(ctl);
+	snprintf(p->line, sizeof(p->line), "backup %s/backup", p->f->dir);
+	code = cli_rig_run(p->f->dir, p->line, loop, p->out);
+	ctl_close(ctl);
+	loop_free(loop);
+	return code;
+}
+
+static int64_t size_of(const struct place *p, const char *name)
+{
+	struct stat st;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", p->f->dir, name);
+	return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+/* Bytes of a segment up to the last one that is not 0. */
+static long filled(const struct place *p, const char *name)
+{
+	char path[128];
+	long at = 0, last = 0;
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "%s/%s", p->f->dir, name);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	for (; (c = fgetc(f)) != EOF; at++)
+		if (c != 0)
+			last = at + 1;
+	fclose(f);
+	return last;
+}
+
+/* The segments that the daemon names, up to where they count. */
+static void the_daemon_says_what_counts_in_the_spool(void **state)
+{
+	struct place *p = *state;
+	struct holding h = {.slot = 0};
+	char name[40];
+
+	says(p, "route set cloud ann@example.com", 0, "change 2");
+	for (;; h.slot++) {
+		assert_true(h.slot < 100);
+		snprintf(name, sizeof(name), "spool/seg.%04d", h.slot);
+		if (size_of(p, name) > 0 && filled(p, name) > 100)
+			break;
+	}
+	assert_int_equal(backup_beside(p, &h), 0);
+	assert_string_equal(h.asked, "{\"take\":true}{\"end\":true}");
+	assert_null(strstr(p->out, "did not run"));
+	snprintf(name, sizeof(name), "backup/spool/seg.%04d", h.slot);
+	assert_in_range(filled(p, name), 1, 100);
+	assert_true(filled(p, name + strlen("backup/")) > 100);
+	snprintf(name, sizeof(name), "backup/spool/seg.%04d", h.slot + 1);
+	assert_int_equal(size_of(p, name), -1);
+	assert_true(size_of(p, "backup/spool/spool.key") > 0);
+	assert_true(size_of(p, "backup/table.db") > 0 ||
+		    size_of(p, "backup/cutover.db") > 0);
+	remove_all(p, "backup");
+	/* Without its end there is no manifest. */
+	h.refuses = true;
+	assert_int_equal(backup_beside(p, &h), 1);
+	assert_non_null(strstr(p->out, "posthouse: the disk is full\n"));
+	assert_int_equal(size_of(p, "backup/manifest.json"), -1);
+	remove_all(p, "backup");
+	h.refuses = false;
+	h.slot = 99;
+	assert_int_equal(backup_beside(p, &h), 1);
+	assert_string_equal(h.asked, "{\"take\":true}gone");
+	assert_non_null(strstr(p->out, "/spool/seg.0099: No such file"));
+}
+
 /* ---- a restore again ----------------------------------------------------- */
 
 static void cut_short(struct place *p)
@@ -397,6 +526,7 @@ int main(void)
 		T(the_index_of_another_spool_is_not_compared),
 		T(what_was_backed_up_is_restored),
 		T(a_spoilt_backup_is_not_restored),
+		T(the_daemon_says_what_counts_in_the_spool),
 		T(folders_are_synced_with_what_is_in_them),
 		T(a_restore_that_was_cut_short_is_begun_again),
 		T(without_a_configuration_that_of_the_backup_comes_back),
