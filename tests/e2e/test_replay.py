@@ -469,3 +469,18 @@ def test_a_leg_that_only_a_route_in_between_named_is_replayed_from(
     assert "from cloud to legacy" in said and "from third to legacy" in said
     assert [done(gw, n)["delivered"] for n in (1, 2)] == [2, 1]
     assert got(legacy) == {id: 1 for id in ids}
+
+
+def test_a_rollback_replays_for_any_number_of_pairs_of_legs(
+        make_gw, make_leg, legacy):
+    """Nine recipients, each back from eight legs to the ninth: 72 pairs."""
+    names = [f"l{n}" for n in range(9)]
+    gw = make_gw(legs={n: make_leg(n) for n in names})
+    for n, name in enumerate(names):
+        gw.cli(f"route set {name} u{n}@example.com --tag back")
+    for n, name in enumerate(names):
+        gw.cli(f"flip {'+'.join(names[:n] + names[n + 1:])} "
+               f"u{n}@example.com")
+    gw.cli("rollback --where back --since -1h --replay --yes")
+    pairs = {(r["from_leg"], r["to_leg"]) for r in gw.cli_json("replay list")}
+    assert pairs == {(a, b) for a in names for b in names if a != b}

@@ -144,3 +144,20 @@ def test_a_planned_wave_begins_at_its_own_time(ph):
     (r,) = ph.cli_json("wave", "rehearse", name)
     zone_hours = ("19:00", "20:00")  # London, in summer and in winter
     assert r["begins"][:10] == str(later) and r["begins"][11:16] in zone_hours
+
+
+def test_other_waves_under_way_are_named(ph):
+    assert rehearse(ph)["beside"] == []
+    assert "beside" not in ph.cli("wave", "rehearse", "w7")
+    for name, where, state in (("w8", "vip", "scheduled"),
+                               ("w9", "route = legacy", "planned")):
+        ph.cli("wave", "create", name, "--where", where)
+        db = sqlite3.connect(ph.folder / "cutover.db")
+        db.execute("UPDATE wave SET state = ? WHERE name = ?", (state, name))
+        db.commit()
+        db.close()
+    assert rehearse(ph)["beside"] == [
+        {"name": "w8", "state": "scheduled", "left": 2}]
+    said = ph.cli("wave", "rehearse", "w7")
+    assert "wave w8 is scheduled, 2 to go: their slices count in " \
+        "wave.per_hour too" in said

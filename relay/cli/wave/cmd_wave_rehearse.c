@@ -163,6 +163,25 @@ static void say_course(const struct rehearsing *h, struct strbuf *b)
 	say(h, "a slice", b);
 }
 
+/* They take from what an hour has room for, by their own times. */
+static void say_others(const struct rehearsing *h, struct strbuf *b)
+{
+	const struct rehearsal *r = &h->r;
+
+	if (r->others == 0)
+		return;
+	for (int i = 0; i < r->others; i++) {
+		strbuf_addf(b, "%swave %s is %s, ", i == 0 ? "" : "; ",
+		    r->other[i].name, r->other[i].state);
+		human_count((int64_t)r->other[i].left, b);
+		strbuf_adds(b, " to go");
+	}
+	if (r->conf->wave.limits.per_hour > 0)
+		strbuf_adds(b, ": their slices count in wave.per_hour too, "
+		    "and are not in the times above");
+	say(h, "beside", b);
+}
+
 static void say_safety(const struct rehearsing *h, struct strbuf *b)
 {
 	int64_t retain_ms = h->c->conf->spool.retain_ms;
@@ -232,6 +251,7 @@ static void show(const struct rehearsing *h)
 	human_count((int64_t)r->left_out, &b);
 	say(h, "left out", &b);
 	say_course(h, &b);
+	say_others(h, &b);
 	say_safety(h, &b);
 	strbuf_fini(&b);
 	put_left_out(h);
@@ -254,6 +274,19 @@ static void put_parts(struct jout *j, const struct wave_course *course)
 			jout_str(j, "waits_for", wait_words(p));
 		if (p->wait != WAVE_WAIT_NONE && p->until_us < INT64_MAX)
 			jout_time(j, "until", p->until_us);
+		jout_object_end(j);
+	}
+	jout_array_end(j);
+}
+
+static void put_others(struct jout *j, const struct rehearsal *r)
+{
+	jout_array(j, "beside");
+	for (int i = 0; i < r->others; i++) {
+		jout_object(j, NULL);
+		jout_str(j, "name", r->other[i].name);
+		jout_str(j, "state", r->other[i].state);
+		jout_int(j, "left", (int64_t)r->other[i].left);
 		jout_object_end(j);
 	}
 	jout_array_end(j);
@@ -292,6 +325,7 @@ static void put_json(const struct rehearsing *h)
 	if (r->timed > 0)
 		jout_int(j, "slice_ms", r->slice_us / MS_US);
 	put_parts(j, &r->course);
+	put_others(j, r);
 	put_outs(j, r);
 	out_row_end(&h->c->out);
 }

@@ -190,9 +190,40 @@ static int find_course(
 	return rc;
 }
 
+/* ---- other waves --------------------------------------------------------- */
+
+static void note_other(void *arg, const struct wave *w)
+{
+	struct rehearsal *r = arg;
+
+	if (w->id == r->wave.id || r->others == REHEARSAL_OTHERS ||
+	    (w->state != WAVE_SCHEDULED && w->state != WAVE_RUNNING &&
+		w->state != WAVE_PAUSED))
+		return;
+	r->other[r->others++] = (struct rehearsal_other){
+	    arena_strdup(r->texts, w->name), wave_state_text((int)w->state),
+	    w->id, 0};
+}
+
+static int find_others(
+    struct wave_file *f, struct rehearsal *r, struct error *err)
+{
+	struct wave_counts counts;
+
+	if (wave_each(f, note_other, r, err) < 0)
+		return -1;
+	for (int i = 0; i < r->others; i++) {
+		if (wave_count(f, r->other[i].id, &counts, err) < 0)
+			return -1;
+		r->other[i].left = counts.state[MEMBER_PENDING];
+	}
+	return 0;
+}
+
 int rehearse(struct wave_file *f, struct rehearsal *r, struct error *err)
 {
-	if (take_members(f, r, err) < 0 || time_slices(f, r, err) < 0)
+	if (take_members(f, r, err) < 0 || time_slices(f, r, err) < 0 ||
+	    find_others(f, r, err) < 0)
 		return -1;
 	return find_course(f, r, err);
 }

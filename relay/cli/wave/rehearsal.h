@@ -9,7 +9,11 @@
 #include "policy/wave/file/wave_file.h"
 #include "policy/wave/wave_course.h"
 
-enum { REHEARSAL_ROUTES = 32, REHEARSAL_LEFT_OUT = 1000 };
+enum {
+	REHEARSAL_ROUTES = 32,
+	REHEARSAL_LEFT_OUT = 1000,
+	REHEARSAL_OTHERS = 100,
+};
 
 struct rehearsal_route {
 	const char *text;
@@ -18,6 +22,13 @@ struct rehearsal_route {
 
 struct rehearsal_left_out {
 	const char *address, *state, *reason;
+};
+
+/* Another wave that is under way; its slices count in wave.per_hour too. */
+struct rehearsal_other {
+	const char *name, *state;
+	int64_t id;
+	uint64_t left; /* members that wait for a slice */
 };
 
 struct rehearsal {
@@ -37,6 +48,9 @@ struct rehearsal {
 	int routes;			/* others are not told apart */
 	struct rehearsal_left_out *out; /* the first of them */
 	int outs;
+
+	struct rehearsal_other other[REHEARSAL_OTHERS]; /* the first of them */
+	int others;
 
 	uint64_t timed;	  /* slices that slice_us is the median of */
 	int64_t slice_us; /* a slice takes; 0: not known */
