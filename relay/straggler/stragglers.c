@@ -78,7 +78,9 @@ static void judge(const struct stragglers *s, struct straggler_found *f,
 	f->facts = (struct straggler_facts){.first_us = seen->first_us,
 	    .last_us = seen->last_us, .gap_us = seen->gap_us,
 	    .delivered = seen->delivered, .proven = seen->proven,
-	    .listed = is_listed(s, seen->key.client),
+	    /* Looked at only where it decides. */
+	    .listed = seen->proven == 0 && seen->delivered > 0 &&
+		is_listed(s, seen->key.client),
 	    .mark = f->marked.mark};
 	if (gap_us > f->facts.gap_us)
 		f->facts.gap_us = gap_us;

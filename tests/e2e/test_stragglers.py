@@ -4,6 +4,7 @@ marked by the true command. Clients come by PROXY."""
 import csv
 import io
 import smtplib
+import sqlite3
 
 import pytest
 
@@ -165,7 +166,7 @@ BAD = [(["192.0.2.7", "keep"], "--note"),
        (["192.0.2.7/24", "keep", "--note", "x"], "bits set beyond"),
        (["--where", "colour = red", "keep", "--note", "x"],
         "near 'colour = red'"),
-       (["--where", "after > 1", "keep", "--note", "x"], "--after TIME")]
+       (["--where", "after > 1", "keep", "--note", "x"], "--after TIME says")]
 
 
 @pytest.mark.parametrize("words, says", BAD, ids=[w[-1] for _, w in BAD])
@@ -339,6 +340,15 @@ def test_what_is_not_read_is_shown_and_a_wrong_file_refused(gw, log):
         "stragglers", "import", "--format", "exim", log(EXIM, "e.log"),
         str(gw.folder / "missing.log"))
     assert set(rows(gw)) == {"192.0.2.7", "192.0.2.8", "192.0.2.9"}
+
+
+def test_a_backup_has_what_logs_said(gw, log):
+    settled(gw)
+    imports(gw, "--format", "exim", log(EXIM))
+    gw.cli("backup", str(gw.folder / "copy"))
+    db = sqlite3.connect(gw.folder / "copy/audit/imported.db")
+    assert db.execute("SELECT recipient FROM inside").fetchall() == [(ANN,)]
+    db.close()
 
 
 def test_lines_in_any_order_lose_no_delivery(gw, log):

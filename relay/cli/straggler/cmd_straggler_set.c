@@ -62,8 +62,9 @@ static int find_where(struct straggler_set *m, const char *text)
 	if (m->where == NULL)
 		return cli_usage(c, "%s", err.text);
 	if (straggler_where_asks_after(m->where) && m->v.ended_us == 0)
-		return cli_usage(c, "the expression asks for `after`: "
-		    "--after TIME says when old answers of the DNS ended");
+		return cli_usage(c, "the expression asks for `after`, and "
+		    "whether old answers of the DNS have ended is not known: "
+		    "--after TIME says when");
 	if (stragglers_each(m->v.all, &ask, &err) != 0)
 		return cli_fail(c, "%s", err.text);
 	return m->n > 0 ? CLI_DONE

@@ -124,8 +124,9 @@ static void say_sum(struct straggler_list *l)
 					   : since);
 	strbuf_fini(&n);
 	if (l->v.ended_us == 0)
-		out_say(&l->v.c->out, "when old answers of the DNS ended was "
-		    "not said: --after TIME groups by it");
+		out_say(&l->v.c->out, "whether old answers of the DNS have "
+		    "ended is not known (posthouse propagation), so none is "
+		    "late; --after TIME says when");
 }
 
 static void put_charts(struct straggler_list *l)
@@ -302,8 +303,9 @@ static const struct cli_option options[] = {
 	{"listen", "NAME", "Only at that listener."},
 	{"customer", "NAME", "Only for that customer."},
 	{"since", "T", "Only those that were seen since then."},
-	{"after", "T", "When the last old answer of the DNS ended: those that "
-		       "came later stand in a group of their own."},
+	{"after", "T", "When the last old answer of the DNS ended, where "
+		       "posthouse propagation does not know: those that came "
+		       "later stand in a group of their own."},
 	{"all", NULL, "All of them, not the newest 100 of each group."},
 	{"chart", NULL, "A bar a day for each, 20 at most."},
 	{"csv", NULL, "Comma-separated values: a list of owners to write to."},
@@ -323,7 +325,8 @@ const struct cli_command cmd_stragglers[] = {
 		"its private network or spf.exempt speaks for, or that is "
 		"marked keep; quiet is one that was not seen for "
 		"verdict.quiet and for twice its longest gap, 62 days at "
-		"most. AFTER is the share of its messages after --after. "
+		"most. AFTER is the share of its messages since the last "
+		"old answer of the DNS ended. "
 		"With clients, networks or ends of names only those, with a "
 		"bar a day. What came in the last seconds is not in it yet; "
 		"the daemon is not needed.",

@@ -10,6 +10,7 @@
 #include "policy/csv/csv_cell.h"
 #include "relay/base/clock.h"
 #include "relay/cli/common/human.h"
+#include "relay/observed/spread/spread_of.h"
 
 enum { CELL = 32, LINE_BYTES = 8192, SENDERS_SHOWN = 5, BAR = 50 };
 
@@ -25,10 +26,36 @@ const struct out_column straggler_columns[] = {
 
 /* ---- opening ------------------------------------------------------------- */
 
+/* The latest of all our domains; 0 where one is not known, or has not ended. */
+static int64_t old_answers_ended(struct straggler_view *v)
+{
+	struct spread_asked q = {.conf = v->c->conf, .now_us = v->now_us};
+	struct arena *a = arena_new();
+	struct spread_found found;
+	int64_t ended_us = 0;
+	struct error ignored;
+
+	for (int i = 0; i < v->c->conf->domains; i++) {
+		q.domain = v->c->conf->domain[i].name;
+		if (spread_of(&q, a, &found, &ignored) != 0 ||
+		    found.judged.state != SPREAD_CLEAN ||
+		    found.judged.until_us == 0) {
+			ended_us = 0;
+			break;
+		}
+		if (found.judged.until_us > ended_us)
+			ended_us = found.judged.until_us;
+	}
+	arena_free(a);
+	return ended_us;
+}
+
 static int read_after(struct straggler_view *v)
 {
 	const char *after = cli_value(v->c, "after");
 
+	if (after == NULL)
+		v->ended_us = old_answers_ended(v);
 	if (after == NULL || clock_parse(slice_str(after), v->now_us,
 		&v->ended_us) == 0)
 		return CLI_DONE;
