@@ -14,7 +14,7 @@
 #include "policy/preflight/preflight.h"
 #include "relay/cutover/preflight/preflights.h"
 
-enum { FOLLOW_MS = 250 };
+enum { FOLLOW_MS = 250, SAMPLE_MAX = 200000 };
 
 struct preflight_asked {
 	struct control *c;
@@ -112,11 +112,16 @@ void control_preflight_start(void *arg, struct ctl_request *r,
     const json_t *args)
 {
 	struct control *c = arg;
+	int64_t sample = json_integer_value(json_object_get(args, "sample"));
 	struct preflight_asked *q;
 
 	if (control_arg(args, "wave")[0] == '\0' &&
 	    control_arg(args, "leg")[0] == '\0') {
 		ctl_end(r, 2, "a wave or a leg is wanted");
+		return;
+	}
+	if (sample < 0 || sample > SAMPLE_MAX) {
+		ctl_end(r, 2, "sample is %d at most", SAMPLE_MAX);
 		return;
 	}
 	q = NEW(struct preflight_asked);
@@ -126,7 +131,7 @@ void control_preflight_start(void *arg, struct ctl_request *r,
 	    .route = text_of(q, args, "route"),
 	    .leg = text_of(q, args, "leg"),
 	    .against = text_of(q, args, "against"),
-	    .sample = json_integer_value(json_object_get(args, "sample")),
+	    .sample = sample,
 	    .who = arena_strdup(q->a, ctl_who(r)),
 	    .by_hand = true,
 	};

@@ -129,23 +129,52 @@ int asked_next_due(struct observed *o, int64_t number, const char *leg,
 	return 0;
 }
 
-/* Random names are first: what others answer counts by theirs. */
-int asking_put_row(struct observed *o, int64_t number,
-    const struct asked_row *row, struct error *err)
-{
-	sqlite3_stmt *st = asked_stmt(o, "INSERT OR IGNORE INTO asking_row "
-	    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0)", err);
+struct asking_writer {
+	struct observed *o;
+	sqlite3_stmt *st;
+	int64_t number;
+};
 
-	if (st == NULL)
-		return -1;
-	sqlite3_bind_int64(st, 1, number);
+struct asking_writer *asking_writer_new(struct observed *o, int64_t number,
+    struct error *err)
+{
+	struct asking_writer *w = NEW(struct asking_writer);
+
+	w->o = o;
+	w->number = number;
+	w->st = asked_stmt(o, "INSERT OR IGNORE INTO asking_row "
+	    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0)", err);
+	if (w->st != NULL)
+		return w;
+	mem_free(w);
+	return NULL;
+}
+
+void asking_writer_free(struct asking_writer *w)
+{
+	if (w == NULL)
+		return;
+	sqlite3_finalize(w->st);
+	mem_free(w);
+}
+
+/* Random names are first: the answers about others count by theirs. */
+int asking_put_row(struct asking_writer *w, const struct asked_row *row,
+    struct error *err)
+{
+	sqlite3_stmt *st = w->st;
+	int rc;
+
+	sqlite3_bind_int64(st, 1, w->number);
 	asked_text(st, 2, row->leg);
 	asked_text(st, 3, row->address);
 	asked_text(st, 4, row->said);
 	sqlite3_bind_int(st, 5, (int)row->kind);
 	asked_text(st, 6, row->tag);
 	sqlite3_bind_int(st, 7, row->kind == ASKED_RANDOM ? 0 : 1);
-	return asked_run(o, st, err);
+	rc = sqlite3_step(st) == SQLITE_DONE ? 0 : observed_error(w->o, err);
+	sqlite3_reset(st);
+	return rc;
 }
 
 int asked_mark(struct observed *o, int64_t number,
@@ -217,18 +246,26 @@ int asked_find(struct observed *o, struct asked_row *row, struct arena *a,
 int asked_stop_put(struct observed *o, const char *leg,
     const struct asked_stop *stop, struct error *err)
 {
-	sqlite3_stmt *st = asked_stmt(o, stop == NULL
-	    ? "DELETE FROM asked_stop WHERE leg = ?1"
-	    : "INSERT OR REPLACE INTO asked_stop VALUES(?1, ?2, ?3, ?4)", err);
+	sqlite3_stmt *st = asked_stmt(o, "INSERT OR REPLACE INTO asked_stop "
+	    "VALUES(?1, ?2, ?3, ?4)", err);
 
 	if (st == NULL)
 		return -1;
 	asked_text(st, 1, leg);
-	if (stop != NULL) {
-		sqlite3_bind_int64(st, 2, stop->at_us);
-		sqlite3_bind_int(st, 3, stop->stop);
-		asked_text(st, 4, stop->reason);
-	}
+	sqlite3_bind_int64(st, 2, stop->at_us);
+	sqlite3_bind_int(st, 3, stop->stop);
+	asked_text(st, 4, stop->reason);
+	return asked_run(o, st, err);
+}
+
+int asked_stop_forgive(struct observed *o, int64_t number, struct error *err)
+{
+	sqlite3_stmt *st = asked_stmt(o, "DELETE FROM asked_stop WHERE leg IN "
+	    "(SELECT r.leg FROM asking_row r WHERE r.asking = ?1)", err);
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, number);
 	return asked_run(o, st, err);
 }
 

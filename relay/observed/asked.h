@@ -56,8 +56,12 @@ int64_t asking_add(struct observed *o, const struct asking *a,
 int asking_old(struct observed *o, int64_t number, const char *old,
     struct error *err) PH_CHECK;
 /* Not yet asked; one that is there stays. */
-int asking_put_row(struct observed *o, int64_t number,
-    const struct asked_row *row, struct error *err) PH_CHECK;
+struct asking_writer;
+struct asking_writer *asking_writer_new(struct observed *o, int64_t number,
+    struct error *err) PH_CHECK;
+int asking_put_row(struct asking_writer *w, const struct asked_row *row,
+    struct error *err) PH_CHECK;
+void asking_writer_free(struct asking_writer *w); /* NULL is fine */
 int asking_end(struct observed *o, const struct asking *a,
     struct error *err) PH_CHECK;
 /* 1 and it, 0, -1. Texts live in `a`. The newest that fits: by its number (not
@@ -66,7 +70,6 @@ struct asking_which {
 	int64_t number;
 	enum asking_kind kind;
 	const char *about;
-	bool ended; /* only one that has ended */
 };
 int asking_get(struct observed *o, const struct asking_which *w,
     struct arena *a, struct asking *asking_out, struct error *err) PH_CHECK;
@@ -114,9 +117,11 @@ struct asked_stop {
 	int stop;
 	const char *reason;
 };
-/* `stop` NULL: it may be asked again. */
 int asked_stop_put(struct observed *o, const char *leg,
     const struct asked_stop *stop, struct error *err) PH_CHECK;
+/* The legs of that asking may be asked again. */
+int asked_stop_forgive(struct observed *o, int64_t number,
+    struct error *err) PH_CHECK;
 /* 1, 0, -1. The reason lives in `a`. */
 int asked_stop_get(struct observed *o, const char *leg, struct arena *a,
     struct asked_stop *out, struct error *err) PH_CHECK;

@@ -86,15 +86,13 @@ int asking_get(struct observed *o, const struct asking_which *w,
 {
 	sqlite3_stmt *st = asked_stmt(o, "SELECT " COLUMNS " FROM asking "
 	    "WHERE (?1 <> 0 AND number = ?1 OR ?1 = 0 AND kind = ?2 "
-	    "AND about = ?3) AND (?4 = 0 OR ended > 0) "
-	    "ORDER BY number DESC LIMIT 1", err);
+	    "AND about = ?3) ORDER BY number DESC LIMIT 1", err);
 
 	if (st == NULL)
 		return -1;
 	sqlite3_bind_int64(st, 1, w->number);
 	sqlite3_bind_int(st, 2, (int)w->kind);
 	asked_text(st, 3, w->about);
-	sqlite3_bind_int(st, 4, w->ended);
 	return take(o, st, a, asking_out, err);
 }
 

@@ -64,6 +64,19 @@ def test_a_leg_that_takes_any_name_proves_nothing(gw, cloud):
     assert "proves nothing" in said
 
 
+def test_what_cannot_be_asked_is_said(gw):
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE)
+    for words, why in ((["w9", "cloud"], "w9"),
+                       (["w1"], "has no route yet"),
+                       (["w1", "nowhere"], "nowhere"),
+                       (["w1", "--show"], "nothing of that name")):
+        done = gw.run("wave", "preflight", *words)
+        assert done.returncode == 1 and why in done.stderr, done.stderr
+    # They have that leg.
+    assert "nothing to ask" in gw.cli("wave preflight w1 legacy")
+
+
 def test_answers_are_used_for_a_day(gw, cloud):
     fill(gw, PEOPLE)
     create(gw, "w1", PEOPLE, "--to", "cloud")

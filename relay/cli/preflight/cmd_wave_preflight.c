@@ -23,7 +23,7 @@ struct preflight_report {
 	struct cli *c;
 	bool all; /* those that are taken, too */
 	uint64_t class[PREFLIGHT_CLASSES];
-	uint64_t aliases, tagged, tagged_bad;
+	uint64_t rows, aliases, tagged, tagged_bad;
 };
 
 static void put_row(struct preflight_report *p, const struct asked_row *row,
@@ -48,6 +48,7 @@ static void on_row(void *arg, const struct asked_row *row)
 
 	if (row->kind == ASKED_RANDOM)
 		return;
+	p->rows++;
 	p->class[class]++;
 	p->aliases += row->kind == ASKED_ALIAS;
 	if (row->tag[0] != '\0') {
@@ -73,6 +74,9 @@ static void say_counts(struct cli *c, const struct preflight_report *p)
 {
 	struct strbuf b;
 
+	if (p->rows == 0)
+		out_say(&c->out, "there was nothing to ask: no member gets a "
+		    "leg that it does not have");
 	strbuf_init(&b, OUT_LINE_MAX);
 	for (int i = 0; i < PREFLIGHT_CLASSES; i++) {
 		if (p->class[i] == 0)

@@ -243,8 +243,7 @@ int compare_rows(struct preflight_rows *r, const struct preflight_order *o)
 	q.leg[1] = other->id;
 	a.about = leg->name;
 	a.route = other->name;
-	r->number = asking_add(r->p->o, &a, r->err);
-	if (r->number < 0)
+	if (!preflight_begin(r, &a))
 		return -1;
 	rc = o->wave != NULL ? of_wave(&q, o->wave) : of_table(&q, o->sample);
 	return r->failed ? -1 : rc;

@@ -28,7 +28,7 @@ static void put_random(struct preflight_rows *r, const char *leg,
 		return;
 	r->last_leg = leg;
 	snprintf(r->last, sizeof(r->last), "%s", at);
-	if (asking_put_row(r->p->o, r->number, &row, r->err) < 0)
+	if (asking_put_row(r->writer, &row, r->err) < 0)
 		fail(r);
 }
 
@@ -46,7 +46,7 @@ void preflight_put(struct preflight_rows *r, const struct preflight_who *w,
 	row.said = strbuf_cstr(&said);
 	put_random(r, name, row.said);
 	if (!r->failed &&
-	    asking_put_row(r->p->o, r->number, &row, r->err) < 0)
+	    asking_put_row(r->writer, &row, r->err) < 0)
 		fail(r);
 	strbuf_fini(&said);
 }
@@ -151,6 +151,24 @@ static int say_old(struct preflight_rows *r)
 	return rc;
 }
 
+bool preflight_begin(struct preflight_rows *r, const struct asking *a)
+{
+	r->number = asking_add(r->p->o, a, r->err);
+	if (r->number >= 0)
+		r->writer = asking_writer_new(r->p->o, r->number, r->err);
+	return r->writer != NULL;
+}
+
+/* `both` is another route in each domain. */
+static bool check_route(struct preflight_rows *r)
+{
+	struct route to;
+
+	return strcmp(r->route, "both") == 0 ||
+	       route_parse(slice_str(r->route), r->p->snapshot->conf, NULL,
+		   &to, r->err) == 0;
+}
+
 static int wave_rows(struct preflight_rows *r,
     const struct preflight_order *o)
 {
@@ -169,8 +187,8 @@ static int wave_rows(struct preflight_rows *r,
 	a.route = r->route;
 	a.created_us = w.created_us;
 	page.id = w.id;
-	r->number = asking_add(r->p->o, &a, r->err);
-	if (r->number < 0 || wave_members(r->waves, &page, r->err) < 0 ||
+	if (!check_route(r) || !preflight_begin(r, &a) ||
+	    wave_members(r->waves, &page, r->err) < 0 ||
 	    wave_aliases(r->waves, w.id, on_alias, r, r->err) < 0 ||
 	    r->failed)
 		return -1;
@@ -178,17 +196,6 @@ static int wave_rows(struct preflight_rows *r,
 }
 
 /* ---- all of them --------------------------------------------------------- */
-
-/* A person looked, and has it asked. */
-static int forgive(struct preflight_rows *r)
-{
-	const struct conf *c = r->p->snapshot->conf;
-
-	for (int i = 0; i < c->legs; i++)
-		if (asked_stop_put(r->p->o, c->leg[i].name, NULL, r->err) < 0)
-			return -1;
-	return 0;
-}
 
 static int in_transaction(struct preflight_rows *r,
     const struct preflight_order *o)
@@ -199,7 +206,9 @@ static int in_transaction(struct preflight_rows *r,
 		return -1;
 	rc = o->kind == ASKING_WAVE ? wave_rows(r, o) : compare_rows(r, o);
 	if (rc == 0 && o->by_hand)
-		rc = forgive(r);
+		rc = asked_stop_forgive(r->p->o, r->number, r->err);
+	asking_writer_free(r->writer);
+	r->writer = NULL;
 	if (rc == 0)
 		return observed_do(r->p->o, "COMMIT", r->err);
 	if (observed_do(r->p->o, "ROLLBACK", &(struct error){0}) < 0)

@@ -21,7 +21,7 @@ struct preflight_rows {
 	bool failed;	     /* and `err` says why */
 	const char *last_leg; /* of the last random name, … */
 	char last[ADDR_MAX + 1]; /* … at that "@domain" */
-	uint64_t rows;
+	struct asking_writer *writer;
 };
 
 /* A recipient as the table has it. */
@@ -33,6 +33,8 @@ struct preflight_who {
 	const struct decision *decision;
 };
 
+/* Adds the asking; its rows follow. */
+bool preflight_begin(struct preflight_rows *r, const struct asking *a);
 /* False: it is passed over, or r->failed. `addr` borrows from `key`. */
 bool preflight_decide(struct preflight_rows *r, struct slice key,
     struct addr *addr, struct decision *d);

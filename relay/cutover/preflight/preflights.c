@@ -88,6 +88,9 @@ static int64_t find_running(struct preflights *p,
 		rc = asking_get(p->o, &which, a, &at, err);
 	if (rc > 0 && at.ended_us == 0)
 		number = at.number;
+	if (number > 0 && o->route != NULL && strcmp(o->route, at.route) != 0)
+		number = error_set(err, "wave %s is being asked about for the "
+		    "route %s; wait for its end", o->wave, at.route);
 	arena_free(a);
 	return rc < 0 ? -1 : number;
 }
