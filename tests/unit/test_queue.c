@@ -92,6 +92,25 @@ static void deliveries_of_one_message_go_together(void **state)
 	assert_false(queue_claimed(f->q, 8, 4));
 }
 
+/* Of one recipient at one leg: in hand or waiting for its time. */
+static void open_deliveries_of_a_recipient_are_counted(void **state)
+{
+	struct fixture *f = *state;
+
+	ledger_gate(f->ledger, LEGACY, GATE_STOP, true);
+	for (uint64_t id = 1; id <= 3; id++)
+		fix_put(f, id, LEGACY, 77);
+	fix_put(f, 4, CLOUD, 77);
+	fix_put(f, 5, LEGACY, 78);
+	assert_true(queue_claim(f->q, 2, 0));
+	assert_int_equal(queue_open_at(f->q, 77, LEGACY), 3);
+	assert_int_equal(queue_open_at(f->q, 77, CLOUD), 1);
+	assert_int_equal(queue_open_at(f->q, 78, LEGACY), 1);
+	assert_int_equal(queue_open_at(f->q, 78, CLOUD), 0);
+	assert_int_equal(queue_open_at(f->q, 79, LEGACY), 0);
+	queue_unclaim(f->q, 2, 0, false);
+}
+
 static void a_worker_with_a_free_connection_pulls(void **state)
 {
 	struct fixture *f = *state;
@@ -491,6 +510,7 @@ int main(void)
 		T(no_more_starts_than_there_are_slots),
 		T(a_leg_gets_its_part_of_the_memory_and_leaves_the_rest),
 		T(deliveries_of_one_message_go_together),
+		T(open_deliveries_of_a_recipient_are_counted),
 		T(a_worker_with_a_free_connection_pulls),
 		T(what_a_worker_has_in_hand_is_not_started),
 		T(retries_follow_the_steps_and_the_last_repeats),

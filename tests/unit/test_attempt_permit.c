@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The end of a permit by the results of an attempt.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "relay/base/mem.h"
+#include "relay/delivery/attempt_permit.h"
+
+enum { RESULTS = 3 };
+
+#define DELIVERED {.outcome = OUT_DELIVERED, .code = 250}
+#define LATER {.outcome = OUT_DEFERRED, .code = 451}
+#define REFUSED {.outcome = OUT_FAILED, .code = 550}
+#define NO_DOMAIN {.outcome = OUT_FAILED}
+#define CUT {.outcome = OUT_DEFERRED, .code = 421, .class = CLASS_NETWORK}
+#define DOWN {.outcome = OUT_DEFERRED}
+#define UNTRIED {.outcome = OUT_UNTRIED}
+
+static void a_permit_ends_by_the_best_of_the_results(void **state)
+{
+	static const struct {
+		enum permit_end want;
+		unsigned n;
+		struct result result[RESULTS];
+	} cases[] = {
+	    {PERMIT_UNUSED, 0, {UNTRIED}},
+	    {PERMIT_UNUSED, 2, {UNTRIED, UNTRIED}},
+	    {PERMIT_FAILED, 1, {DOWN}},
+	    {PERMIT_FAILED, 3, {UNTRIED, CUT, DOWN}},
+	    {PERMIT_ANSWERED, 1, {LATER}},
+	    {PERMIT_ANSWERED, 1, {REFUSED}},
+	    {PERMIT_ANSWERED, 1, {NO_DOMAIN}},
+	    {PERMIT_ANSWERED, 3, {LATER, DOWN, UNTRIED}},
+	    {PERMIT_ANSWERED, 3, {DOWN, LATER, CUT}},
+	    {PERMIT_DELIVERED, 1, {DELIVERED}},
+	    {PERMIT_DELIVERED, 3, {REFUSED, DOWN, DELIVERED}},
+	    {PERMIT_DELIVERED, 3, {UNTRIED, DELIVERED, CUT}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct outcome_letter *o = mem_new(
+		    sizeof(*o) + RESULTS * sizeof(o->row[0]));
+		enum permit_end end;
+
+		o->n = cases[i].n;
+		for (unsigned k = 0; k < o->n; k++)
+			o->row[k].result = cases[i].result[k];
+		end = attempt_permit_met(o);
+		if (end != cases[i].want)
+			fail_msg("case %zu: %d", i, (int)end);
+		mem_free(o);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_permit_ends_by_the_best_of_the_results),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
