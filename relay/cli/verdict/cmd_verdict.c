@@ -115,6 +115,8 @@ static int show(struct verdict_look *g, FILE *report)
 	out_end(&g->c->out);
 	put_answer(g, a);
 	tell_daemon(g, a);
+	if (report != NULL)
+		gather_public(g);
 	if (report != NULL && !verdict_report(g, report))
 		code = cli_fail(g->c, "%s: %s", cli_value(g->c, "report"),
 		    strerror(errno));

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 
+#include "relay/base/clock.h"
 #include "relay/cli/table/cli_table.h"
 
 enum { FACT_BYTES = 1000 };
@@ -18,6 +19,14 @@ const char *gather_text(struct verdict_look *g, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	return arena_strdup(g->f.arena, text);
+}
+
+const char *gather_moment(struct verdict_look *g, int64_t us)
+{
+	char text[CLOCK_RFC3339_MAX];
+
+	clock_rfc3339(us, text);
 	return arena_strdup(g->f.arena, text);
 }
 

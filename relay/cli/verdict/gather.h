@@ -59,7 +59,9 @@ bool gather_has(const struct verdict_look *g, struct slice address);
 /* printf into the arena. */
 const char *gather_text(struct verdict_look *g, const char *fmt, ...)
     PH_PRINTF(2, 3);
-/* The same as a fact. */
+/* A time (wall, us) as RFC 3339 has it, in the arena. */
+const char *gather_moment(struct verdict_look *g, int64_t us);
+/* As gather_text(), as a fact. */
 void gather_fact(struct verdict_look *g, enum fact_id id, int64_t at_us,
     const char *fmt, ...) PH_PRINTF(4, 5);
 
@@ -72,5 +74,9 @@ void gather_marks(struct verdict_look *g);
 void gather_spread(struct verdict_look *g);
 void gather_clients(struct verdict_look *g); /* stragglers and inside */
 void gather_watch(struct verdict_look *g);   /* from-leg and observed */
+
+/* For a report: what leads there in public. Asks name servers, so it takes its
+ * time. */
+void gather_public(struct verdict_look *g);
 
 #endif

@@ -11,14 +11,6 @@
 #include "relay/base/clock.h"
 #include "relay/straggler/stragglers.h"
 
-static const char *moment(struct verdict_look *g, int64_t us)
-{
-	char text[CLOCK_RFC3339_MAX];
-
-	clock_rfc3339(us, text);
-	return arena_strdup(g->f.arena, text);
-}
-
 /* ---- stragglers ------------------------------------------------------- */
 
 /* Does a straggler of that customer, at that listener, matter here? Logs of
@@ -60,7 +52,8 @@ static bool on_client(void *arg, const struct straggler_found *f)
 		gather_fact(g, f->imported ? FACT_IMPORTED : FACT_STRAGGLER,
 		    f->seen.last_us, "%s%s%s, last seen %s, quiet at %s",
 		    f->seen.key.client, name[0] == '\0' ? "" : " ", name,
-		    moment(g, f->seen.last_us), moment(g, f->quiet_at_us));
+		    gather_moment(g, f->seen.last_us),
+		    gather_moment(g, f->quiet_at_us));
 	return true;
 }
 
@@ -77,12 +70,12 @@ static int look_at_clients(struct verdict_look *g, struct stragglers *s,
 	if (since_us == 0 || g->now_us - since_us < quiet_us)
 		gather_fact(g, FACT_SHORT_COUNT, 0, "clients are counted %s%s",
 		    since_us == 0 ? "not yet" : "since ", since_us == 0 ? ""
-			: moment(g, since_us));
+			: gather_moment(g, since_us));
 	g->f.looked[REASON_STRAGGLERS] = gather_text(g, "all clients that "
 	    "matter have been quiet for long enough; counted since %s%s%s",
-	    moment(g, since_us), g->last_client_us == 0 ? "" :
+	    gather_moment(g, since_us), g->last_client_us == 0 ? "" :
 	    ", the last was seen ", g->last_client_us == 0 ? "" :
-	    moment(g, g->last_client_us));
+	    gather_moment(g, g->last_client_us));
 	return 0;
 }
 
@@ -120,8 +113,8 @@ static void on_inside(void *arg, const struct inside_delivery *d)
 	if (l->synced_us != 0 && d->time_us > l->synced_us)
 		gather_fact(l->g, FACT_INSIDE, d->time_us,
 		    "%s at %s from %s, synchronized %s", d->to,
-		    moment(l->g, d->time_us), d->from[0] == '\0' ? "<>"
-			: d->from, moment(l->g, l->synced_us));
+		    gather_moment(l->g, d->time_us), d->from[0] == '\0' ? "<>"
+			: d->from, gather_moment(l->g, l->synced_us));
 }
 
 /* The logs must cover the last flip, and the quiet time behind it. */
@@ -133,12 +126,12 @@ static void look_at_end(struct verdict_look *g, const struct inside_logs *logs)
 		gather_fact(g, FACT_NO_LOG, 0, "%s", g->v->leg);
 	else if (logs->last_us < need_us)
 		gather_fact(g, FACT_LOG_ENDS, logs->last_us, "they end at %s, "
-		    "and have to cover %s", moment(g, logs->last_us),
-		    moment(g, need_us));
+		    "and have to cover %s", gather_moment(g, logs->last_us),
+		    gather_moment(g, need_us));
 	g->f.looked[REASON_INSIDE] = gather_text(g, "%" PRIu64 " logs with %"
 	    PRIu64 " lines, %" PRIu64 " of them not understood, until %s",
 	    logs->files, logs->lines, logs->unread, logs->last_us == 0 ? "-"
-		: moment(g, logs->last_us));
+		: gather_moment(g, logs->last_us));
 }
 
 static int look_inside(struct verdict_look *g, struct stragglers *s,

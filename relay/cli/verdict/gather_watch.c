@@ -29,14 +29,6 @@ static const char *age(struct verdict_look *g, int64_t us)
 	return copy;
 }
 
-static const char *moment(struct verdict_look *g, int64_t us)
-{
-	char text[CLOCK_RFC3339_MAX];
-
-	clock_rfc3339(us, text);
-	return arena_strdup(g->f.arena, text);
-}
-
 /* ---- how long listeners were open -------------------------------------- */
 
 static void on_span(void *arg, const struct watched_row *row)
@@ -96,7 +88,7 @@ static int look_at_longest(struct verdict_look *g, struct observed *o,
 	if (us < need_us)
 		gather_fact(g, FACT_UNOBSERVED_GAP, g->longest.last_us,
 		    "%s: %s of %s since %s", g->longest.client, age(g, us),
-		    age(g, need_us), moment(g, g->longest.last_us));
+		    age(g, need_us), gather_moment(g, g->longest.last_us));
 	return 0;
 }
 
@@ -120,7 +112,7 @@ static int look_at_listeners(struct verdict_look *g, struct observed *o,
 			    l->name, age(g, us), age(g, need_us),
 			    g->last_client_us != 0 ? " since " : "",
 			    g->last_client_us != 0
-				? moment(g, g->last_client_us) : "");
+				? gather_moment(g, g->last_client_us) : "");
 	}
 	if (look_at_longest(g, o, err) < 0)
 		return -1;
@@ -130,7 +122,7 @@ static int look_at_listeners(struct verdict_look *g, struct observed *o,
 	g->f.looked[REASON_OBSERVED] = gather_text(g, "each listener was open "
 	    "for %s or more%s%s, by a clock that is never set",
 	    age(g, need_us), g->last_client_us != 0 ? " since " : "",
-	    g->last_client_us != 0 ? moment(g, g->last_client_us) : "");
+	    g->last_client_us != 0 ? gather_moment(g, g->last_client_us) : "");
 	return 0;
 }
 
@@ -170,7 +162,7 @@ static void on_came(void *arg, const struct came_row *row)
 	    row->last_us, "%s %s, %llu messages, the last at %s%s%s",
 	    known ? kinds[row->kind] : "mail of", row->domain[0] == '\0'
 		? "no domain of ours" : row->domain,
-	    (unsigned long long)row->messages, moment(g, row->last_us),
+	    (unsigned long long)row->messages, gather_moment(g, row->last_us),
 	    row->hop[0] == '\0' ? "" : ", from ", row->hop);
 }
 
@@ -195,7 +187,7 @@ static int look_at_leg(struct verdict_look *g, struct observed *o,
 		    age(g, us), age(g, g->v->quiet_ms * 1000));
 	g->f.looked[REASON_FROM_LEG] = gather_text(g, "no mail came from it "
 	    "for %s, watched since %s", age(g, g->v->quiet_ms * 1000),
-	    moment(g, observed_since(o)));
+	    gather_moment(g, observed_since(o)));
 	return 0;
 }
 

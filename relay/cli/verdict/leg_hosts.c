@@ -182,3 +182,23 @@ const char *leg_hosts_missing(const struct leg_hosts *h, int leg)
 {
 	return h->leg[leg].missing;
 }
+
+bool leg_hosts_has(const struct leg_hosts *h, int leg,
+    const struct netaddr *address)
+{
+	const struct leg_addresses *l = &h->leg[leg];
+
+	for (int i = 0; i < l->n; i++)
+		if (netaddr_same_ip(&l->address[i], address))
+			return true;
+	return false;
+}
+
+bool leg_hosts_address(const struct leg_hosts *h, int leg, int n,
+    struct netaddr *out)
+{
+	if (n >= h->leg[leg].n)
+		return false;
+	*out = h->leg[leg].address[n];
+	return true;
+}

@@ -8,6 +8,7 @@
 
 #include "conf/conf.h"
 #include "relay/base/error.h"
+#include "relay/net/sockaddr.h"
 
 struct leg_hosts;
 
@@ -20,6 +21,12 @@ void leg_hosts_free(struct leg_hosts *h); /* NULL is fine */
  * of `b` comes from? On the loopback, where all are one machine, the ports
  * count too. */
 bool leg_hosts_same(const struct leg_hosts *h, int a, int b);
+/* Has the leg that address, whatever the port? */
+bool leg_hosts_has(const struct leg_hosts *h, int leg,
+    const struct netaddr *address);
+/* The n-th address of the leg, from 0; false: there are fewer. */
+bool leg_hosts_address(const struct leg_hosts *h, int leg, int n,
+    struct netaddr *out);
 /* The first name of the leg that has no address now; NULL: all have. */
 const char *leg_hosts_missing(const struct leg_hosts *h, int leg);
 
