@@ -14,6 +14,7 @@ import pytest
 from certs import Authority
 from conftest import PEERS
 from dnspeers import Nsd, Unbound
+from test_backup import backup, destroy, restore
 from until import until
 
 DOMAIN = "example.com"
@@ -169,6 +170,10 @@ def test_a_silent_resolver_is_unknown(world, gw):
             if r["kind"] == "resolver"} == {
         world.resolver.address: "clean", "127.0.0.1:9": "unknown"}
     assert domain["state"] == "unknown"
+    # One that is asked no more says nothing either.
+    gw.set("resolver", servers=[world.resolver.address])
+    gw.reload()
+    rows(gw, code=0)
 
 
 def test_servers_of_before_are_asked_for_the_old_mx(world, gw):
@@ -263,6 +268,17 @@ def test_what_is_wrong_is_said_and_changes_nothing(world, gw):
         p = gw.run(*words.split())
         assert p.returncode == code and said in p.stderr, (words, p)
     assert rows(gw, code=0)[1]["note"] == "known"
+
+
+def test_what_was_heard_is_in_a_backup(world, gw):
+    gw.cli(STATED)
+    looked = rows(gw, code=0)[1]["looked"]
+    folder, _ = backup(gw)
+    gw.stop()
+    destroy(gw)
+    restore(gw, folder)
+    domain = rows(gw, "--kept", code=0)[1]
+    assert domain["looked"] == looked and domain["note"] == "known"
 
 
 class PolicyServer:

@@ -38,6 +38,9 @@ static const struct dnsserver_row common[] = {
 };
 
 #define AWAY {"example.com", "MX", AA, "@ 60 MX 10 mx.elsewhere.test"}
+#define SIX(n) "@ 60 A 203.0.113." n "1\n@ 60 A 203.0.113." n "2\n"  \
+	"@ 60 A 203.0.113." n "3\n@ 60 A 203.0.113." n "4\n"       \
+	"@ 60 A 203.0.113." n "5\n@ 60 A 203.0.113." n "6"
 #define MANY "@ 60 MX 1 m1.example.com\n@ 60 MX 1 m2.example.com\n"     \
 	"@ 60 MX 1 m3.example.com\n@ 60 MX 1 m4.example.com\n"          \
 	"@ 60 MX 1 m5.example.com\n@ 60 MX 1 m6.example.com\n"          \
@@ -86,6 +89,10 @@ static const struct {
 	  SAID_SILENT, "no answer for the address of an MX", "", "", false },
 	{ "more MX than are looked at", {{"example.com", "MX", AA,
 	  MANY MANY "@ 60 MX 1 mx.example.com"}}, "", SAID_ANSWER, "", "nowhere 60", "m1", true },
+	{ "more addresses than are looked at",
+	  {{"example.com", "MX", AA, "@ 60 MX 10 mx.example.com"}, {"mx.example.com", "A", AA,
+	  SIX("1") "\n" SIX("2") "\n" SIX("3")}}, "",
+	  SAID_ANSWER, "", "elsewhere 60", "203.0.113.26", true },
 	/* clang-format on */
 };
 
@@ -106,7 +113,8 @@ static void begin(struct look_rig *r, const char *dir,
 
 	*r = (struct look_rig){.l = loop_new(&clock_system),
 	    .a = arena_new(), .names = names_new()};
-	memcpy(r->rows, rows, n * sizeof(*rows));
+	if (n > 0)
+		memcpy(r->rows, rows, n * sizeof(*rows));
 	memcpy(r->rows + n, common, sizeof(common));
 	dnsserver_open(&r->server, r->l, r->rows);
 	snprintf(text, sizeof(text), CONF_BASE "public_address = { "

@@ -193,6 +193,40 @@ static void one_that_retires_keeps_what_it_said(void **state)
 	end(&r);
 }
 
+/* A row that is never looked at again would be unknown for ever. */
+static void a_resolver_that_is_left_is_forgotten(void **state)
+{
+	struct spread_rig r = rig_of(*state);
+	struct spread_seen all[3] = {
+	    seen(SPREAD_AUTHORITATIVE, "ns1", &to_us),
+	    seen(SPREAD_RESOLVER, "", &to_us),
+	    seen(SPREAD_PARENT, "com", &ns)};
+	struct spread_look l = {.domain = DOMAIN, .zone = DOMAIN,
+	    .at_us = NOW, .seen = all, .n = 3};
+	struct spread_found f;
+
+	all[1].address = "192.0.2.7";
+	all[2].address = "";
+	put(&r, &l);
+	/* Without a zone nothing is known of the one above. */
+	l.at_us = NOW + HOUR_US;
+	l.zone = "";
+	l.n = 2;
+	all[0].address = ""; /* its name has none */
+	all[1].address = "192.0.2.8";
+	put(&r, &l);
+	f = found(&r, NOW + HOUR_US);
+	assert_int_equal(f.rows.n, 4);
+	assert_string_equal(f.rows.server[0].address, "192.0.2.8");
+	l.at_us = NOW + 2 * HOUR_US;
+	l.zone = DOMAIN;
+	all[0].address = "192.0.2.1";
+	put(&r, &l);
+	f = found(&r, NOW + 2 * HOUR_US);
+	assert_int_equal(f.rows.n, 2);
+	end(&r);
+}
+
 static void what_is_missing_is_never_clean(void **state)
 {
 	struct spread_rig r = rig_of(*state);
@@ -306,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(a_look_is_read_as_it_was_put),
 	    cmocka_unit_test(a_change_is_seen_with_its_time),
 	    cmocka_unit_test(one_that_retires_keeps_what_it_said),
+	    cmocka_unit_test(a_resolver_that_is_left_is_forgotten),
 	    cmocka_unit_test(what_is_missing_is_never_clean),
 	    cmocka_unit_test(past_the_ceiling_it_says_so),
 	    cmocka_unit_test(a_server_has_a_ceiling_of_ways),

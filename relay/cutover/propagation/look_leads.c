@@ -150,6 +150,7 @@ enum spread_way look_way(const struct look_run *k, const char *host,
 struct look_heard {
 	struct spread_heard way[SPREAD_TARGETS_MAX];
 	size_t n;
+	bool more; /* than fit */
 };
 
 static void hear(struct look_heard *h, enum spread_way way, const char *name,
@@ -160,8 +161,10 @@ static void hear(struct look_heard *h, enum spread_way way, const char *name,
 	while (i < h->n && (h->way[i].way != way ||
 			       strcmp(h->way[i].name, name) != 0))
 		i++;
-	if (i == SPREAD_TARGETS_MAX)
+	if (i == SPREAD_TARGETS_MAX) {
+		h->more = true;
 		return;
+	}
 	if (i == h->n)
 		h->way[h->n++] = (struct spread_heard){way, name, 0};
 	if (ttl_s > h->way[i].ttl_s)
@@ -197,6 +200,7 @@ static void judge_mx(struct look_run *k, const struct look_server *s,
 		put_address(j, text, way == WAY_US    ? "us"
 			: way == WAY_LEG ? leg : "elsewhere");
 	}
+	h->more = h->more || m->host.more;
 	if (m->host.n == 0)
 		hear(h, WAY_NOWHERE, "", ttl_s);
 	jout_array_end(j);
@@ -216,6 +220,7 @@ static void judge_server(struct look_run *k, struct look_server *s)
 	for (size_t i = 0; i < s->n; i++)
 		judge_mx(k, s, &s->mx[i], &h, &j);
 	jout_array_end(&j);
+	k->more = k->more || h.more;
 	kept = arena_alloc(k->a, (h.n + 1) * sizeof(*kept));
 	memcpy(kept, h.way, h.n * sizeof(*kept));
 	s->seen.heard = kept;

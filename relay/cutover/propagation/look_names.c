@@ -16,8 +16,12 @@ int look_resolvers(struct look_run *k, struct error *err)
 	rc = dns_channel_open(&c, k->how.conf, err);
 	if (rc == 0)
 		k->resolvers = dns_channel_servers(&c, k->resolver,
-		    LOOK_RESOLVERS);
+		    LOOK_RESOLVERS + 1);
 	dns_channel_fini(&c);
+	if (k->resolvers > LOOK_RESOLVERS) {
+		k->resolvers = LOOK_RESOLVERS;
+		k->more = true;
+	}
 	if (rc == 0 && k->resolvers == 0)
 		return error_set(err, "there is no resolver: name one in "
 		    "resolver.servers");
@@ -75,6 +79,8 @@ static void add_address(struct look_name *to, const struct netaddr *address)
 			return;
 	if (to->n < LOOK_ADDRESSES)
 		to->address[to->n++] = *address;
+	else
+		to->more = true;
 }
 
 bool look_addresses(const struct dns_direct *q, struct look_name *to)

@@ -175,6 +175,7 @@ static void add_found(struct look_run *k, const struct look_found *f)
 						       : SPREAD_RETIRED;
 		struct look_server *s;
 
+		k->more = k->more || n->more;
 		for (size_t j = 0; j < n->n; j++)
 			add_at(k, kind, n->name, &n->address[j]);
 		if (n->n > 0)

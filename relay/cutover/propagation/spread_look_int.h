@@ -24,6 +24,7 @@ struct look_name {
 	size_t n;
 	uint32_t ttl_s; /* the largest */
 	bool known; /* a resolver has answered, if only that there is none */
+	bool more;  /* addresses than fit */
 };
 
 struct look_names {
@@ -57,7 +58,7 @@ struct look_run {
 	struct spread_look_how how;
 	struct arena *a;
 	const char *domain, *zone; /* zone "" : not found */
-	struct netaddr resolver[LOOK_RESOLVERS];
+	struct netaddr resolver[LOOK_RESOLVERS + 1];
 	size_t resolvers;
 	struct look_server *server[SPREAD_SERVERS_MAX];
 	size_t servers;

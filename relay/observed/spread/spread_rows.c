@@ -12,8 +12,9 @@ enum {
 };
 
 enum rows_sql {
-	ROWS_DOMAIN, ROWS_SERVER, ROWS_TARGET, ROWS_ENDED, ROWS_GET_DOMAIN,
-	ROWS_GET_SERVERS, ROWS_GET_TARGETS, ROWS_SQLS
+	ROWS_DOMAIN, ROWS_SERVER, ROWS_TARGET, ROWS_ENDED, ROWS_GONE,
+	ROWS_GONE_TARGETS, ROWS_GET_DOMAIN, ROWS_GET_SERVERS,
+	ROWS_GET_TARGETS, ROWS_SQLS
 };
 
 #define KEY "domain = ?1 AND source = ?2 AND name = ?3 AND address = ?4"
@@ -34,6 +35,14 @@ static const char *const sql[ROWS_SQLS] = {
 	    " ended = 0, ttl = max(ttl, excluded.ttl)",
 	[ROWS_ENDED] = "UPDATE spread_target SET ended = ?5 WHERE " KEY
 	    " AND ended = 0 AND last < ?5",
+	/* Resolvers that are not configured any more, and names that have an
+	 * address by now; with a zone also another one above it. */
+	[ROWS_GONE] = "DELETE FROM spread_server WHERE domain = ?1 AND"
+	    " at < ?2 AND (source = ?3 OR (address = '' AND ?4))",
+	[ROWS_GONE_TARGETS] = "DELETE FROM spread_target AS t WHERE"
+	    " domain = ?1 AND NOT EXISTS (SELECT 1 FROM spread_server AS s"
+	    " WHERE s.domain = t.domain AND s.source = t.source AND"
+	    " s.name = t.name AND s.address = t.address)",
 	[ROWS_GET_DOMAIN] = "SELECT zone, looked, more FROM spread_domain"
 	    " WHERE domain = ?1",
 	[ROWS_GET_SERVERS] = "SELECT kind, name, address, said, at, since,"
@@ -142,6 +151,20 @@ static int put_targets(struct spread_write *w, const struct spread_seen *e)
 	return step(w, ROWS_ENDED);
 }
 
+static int drop_gone(struct spread_write *w)
+{
+	sqlite3_stmt *s = w->stmt[ROWS_GONE];
+
+	bind(s, 1, w->look->domain);
+	sqlite3_bind_int64(s, 2, w->look->at_us);
+	sqlite3_bind_int(s, 3, SOURCE_RESOLVER);
+	sqlite3_bind_int(s, 4, w->look->zone[0] != '\0');
+	if (step(w, ROWS_GONE) != 0)
+		return -1;
+	bind(w->stmt[ROWS_GONE_TARGETS], 1, w->look->domain);
+	return step(w, ROWS_GONE_TARGETS);
+}
+
 static int put_all(struct spread_write *w)
 {
 	int rc = put_domain(w);
@@ -153,7 +176,7 @@ static int put_all(struct spread_write *w)
 		if (rc == 0 && e->said == SAID_ANSWER)
 			rc = put_targets(w, e);
 	}
-	return rc;
+	return rc == 0 ? drop_gone(w) : rc;
 }
 
 static int prepare(struct observed *o, sqlite3_stmt *stmt[ROWS_SQLS],

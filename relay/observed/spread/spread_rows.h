@@ -45,8 +45,9 @@ struct spread_look {
 	size_t n;
 };
 
-/* Takes a look in, in one transaction. Servers that it does not have stay as
- * they are, and so do the ways of those that gave no answer. */
+/* Takes a look in, in one transaction. Name servers that it does not have stay
+ * as they are, and so do the ways of those that gave no answer; resolvers and
+ * servers without an address go. */
 int spread_put(struct observed *o, const struct spread_look *l,
     struct error *err) PH_CHECK;
 
