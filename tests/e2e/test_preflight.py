@@ -64,6 +64,17 @@ def test_a_leg_that_takes_any_name_proves_nothing(gw, cloud):
     assert "proves nothing" in said
 
 
+def test_each_member_of_a_large_wave_is_a_row(gw, cloud):
+    people = [f"user{n:05}@example.com" for n in range(20000)]
+    fill(gw, people)
+    create(gw, "w1", people, "--to", "cloud")
+    cloud.hold("RCPT")
+    gw.spawn("wave", "preflight", "w1", "cloud")
+    until(lambda: set(preflight(gw, "w1", "--show")[1]) == set(people),
+          "a row for each")
+    cloud.normal()
+
+
 def test_what_cannot_be_asked_is_said(gw):
     fill(gw, PEOPLE)
     create(gw, "w1", PEOPLE)

@@ -47,6 +47,7 @@ static void put(struct leg_comparing *q, const char *key)
 	struct decision d;
 	struct addr addr;
 
+	preflight_next_row(r);
 	if (!preflight_decide(r, slice_str(key), &addr, &d))
 		return;
 	strbuf_init(&route, ROW_TEXT_MAX);

@@ -9,6 +9,8 @@
 
 #include "policy/row.h"
 
+enum { TEXTS_MAX = 1 << 20 };
+
 /* ---- one row ------------------------------------------------------------- */
 
 static void fail(struct preflight_rows *r)
@@ -59,6 +61,14 @@ bool preflight_names(const struct route *route, int leg)
 	return false;
 }
 
+void preflight_next_row(struct preflight_rows *r)
+{
+	if (arena_bytes(r->texts) <= TEXTS_MAX)
+		return;
+	arena_free(r->texts);
+	r->texts = arena_new();
+}
+
 bool preflight_decide(struct preflight_rows *r, struct slice key,
     struct addr *addr, struct decision *d)
 {
@@ -66,10 +76,6 @@ bool preflight_decide(struct preflight_rows *r, struct slice key,
 
 	if (r->failed)
 		return false;
-	if (arena_bytes(r->texts) > 1 << 20) {
-		arena_free(r->texts);
-		r->texts = arena_new();
-	}
 	memset(d, 0, sizeof(*d));
 	if (addr_parse(key, true, addr, &why) != 0)
 		return false;
@@ -105,13 +111,15 @@ static void put_member(struct preflight_rows *r, struct slice key,
     enum asked_kind kind)
 {
 	const struct conf *c = r->p->snapshot->conf;
-	const char *text = arena_slicedup(r->texts, key);
+	const char *text;
 	struct error ignored;
 	struct decision d;
 	struct route to;
 	struct addr addr;
-	struct preflight_who w = {text, kind, "", &addr, &d};
+	struct preflight_who w = {NULL, kind, "", &addr, &d};
 
+	preflight_next_row(r);
+	w.key = text = arena_slicedup(r->texts, key);
 	if (!preflight_decide(r, slice_str(text), &addr, &d) ||
 	    route_parse(slice_str(r->route), c,
 		conf_domain(c, row_domain(key)), &to, &ignored) < 0)
@@ -209,11 +217,8 @@ static int in_transaction(struct preflight_rows *r,
 		rc = asked_stop_forgive(r->p->o, r->number, r->err);
 	asking_writer_free(r->writer);
 	r->writer = NULL;
-	if (rc == 0)
-		return observed_do(r->p->o, "COMMIT", r->err);
-	if (observed_do(r->p->o, "ROLLBACK", &(struct error){0}) < 0)
-		return -1;
-	return -1;
+	return observed_do(r->p->o, rc == 0 ? "COMMIT" : "ROLLBACK",
+		   r->err) < 0 ? -1 : rc;
 }
 
 static int with_table(struct preflight_rows *r,

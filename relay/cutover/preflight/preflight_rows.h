@@ -35,6 +35,8 @@ struct preflight_who {
 
 /* Adds the asking; its rows follow. */
 bool preflight_begin(struct preflight_rows *r, const struct asking *a);
+/* Frees the texts of the rows before, when they have become many. */
+void preflight_next_row(struct preflight_rows *r);
 /* False: it is passed over, or r->failed. `addr` borrows from `key`. */
 bool preflight_decide(struct preflight_rows *r, struct slice key,
     struct addr *addr, struct decision *d);
