@@ -140,3 +140,10 @@ int64_t unfit_asked_at(struct unfit *u, const struct unfit_wave *w)
 		load(u, w);
 	return u->asked_us;
 }
+
+size_t unfit_count(struct unfit *u, const struct unfit_wave *w)
+{
+	if (!is_of(u, w))
+		load(u, w);
+	return u->n;
+}

@@ -27,6 +27,8 @@ void unfit_free(struct unfit *u); /* NULL is fine */
  * its reply. */
 bool unfit_member(struct unfit *u, const struct unfit_wave *w,
     struct slice address, char *why, size_t why_size);
+/* How many members and aliases of members are unfit. */
+size_t unfit_count(struct unfit *u, const struct unfit_wave *w);
 /* When the wave's preflight began, wall us; 0: it had none. */
 int64_t unfit_asked_at(struct unfit *u, const struct unfit_wave *w);
 

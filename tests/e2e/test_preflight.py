@@ -7,7 +7,7 @@ import pytest
 
 import peers as peers_module
 from test_ask import NOBODY, knows, questions, strangers
-from test_wave_run import create, fill, routes
+from test_wave_run import create, fill, routes, shown
 from until import until
 
 PEOPLE = [f"p{n:02}@example.com" for n in range(30)]
@@ -180,6 +180,8 @@ def test_members_that_would_fail_are_left_out(gw, cloud):
     assert "Nobody of that name" in rehearsed
     said = gw.cli("wave start w1 cloud --wait")
     assert "no preflight" not in said
+    assert shown(gw, "w1")["unfit"] == 3 and shown(gw, "w1")["preflight"]
+    assert ": 3 would fail" in gw.cli("wave show w1")
     left = {a: r["reason"] for a, r in members(gw, "w1").items()
             if r["state"] == "skipped"}
     # A mailbox stays whole: one of its addresses is unknown.

@@ -12,6 +12,7 @@
 #include "relay/cli/wave/wave_figures.h"
 #include "relay/cli/wave/wave_open.h"
 #include "relay/cli/wave/wave_rows.h"
+#include "relay/observed/unfit.h"
 #include "relay/when/zone_file.h"
 
 /* ---- list ------------------------------------------------------------- */
@@ -124,6 +125,19 @@ static void put_figures(struct jout *j, const struct wave_figures *g)
 		put_time(j, "waits_until", g->due.until_us);
 }
 
+static void put_preflight(struct jout *j, const struct cli *c,
+    const struct wave *w)
+{
+	const struct unfit_wave of = {w->name, w->route, w->created_us};
+	struct unfit *u = unfit_new(c->conf->audit.path);
+
+	if (unfit_asked_at(u, &of) != 0) {
+		jout_time(j, "preflight", unfit_asked_at(u, &of));
+		jout_int(j, "unfit", (int64_t)unfit_count(u, &of));
+	}
+	unfit_free(u);
+}
+
 static void put_json(struct cli *c, const struct wave *w,
     const struct wave_figures *g)
 {
@@ -135,6 +149,7 @@ static void put_json(struct cli *c, const struct wave *w,
 	jout_str(j, "route", w->route);
 	jout_int(j, "run", w->run);
 	put_time(j, "at", w->at_us);
+	put_preflight(j, c, w);
 	jout_str(j, "reason", w->reason);
 	put_options(j, &w->options);
 	show_soak_json(j, &g->soak);
@@ -303,6 +318,24 @@ static const struct zone *zone_of(struct cli *c, const struct wave *w)
 	return z != NULL ? z : c->conf->wave.clock;
 }
 
+static void say_preflight(const struct wave_view *v)
+{
+	const struct wave *w = v->w;
+	const struct unfit_wave of = {w->name, w->route, w->created_us};
+	struct unfit *u = unfit_new(v->c->conf->audit.path);
+	int64_t us = unfit_asked_at(u, &of);
+	struct strbuf b;
+
+	strbuf_init(&b, OUT_LINE_MAX);
+	if (us != 0) {
+		add_time(&b, v, us);
+		add_count(&b, ": ", unfit_count(u, &of), "would fail");
+		out_say(&v->c->out, "%-10s %s", "preflight", strbuf_cstr(&b));
+	}
+	strbuf_fini(&b);
+	unfit_free(u);
+}
+
 static void say_wave(struct cli *c, const struct wave *w,
     const struct wave_figures *g)
 {
@@ -320,6 +353,7 @@ static void say_wave(struct cli *c, const struct wave *w,
 	show_soak(c, &g->soak);
 	say_time(&v, "done by", g->end_us);
 	say_wait(&v);
+	say_preflight(&v);
 	say_time(&v, "created", w->created_us);
 	out_say(&c->out, "%-10s %s%s%s", "by", w->who,
 	    w->note[0] == '\0' ? "" : ": ", w->note);
