@@ -205,6 +205,20 @@ def test_servers_of_before_are_asked_for_the_old_mx(world, gw):
     assert domain["old_ttl"] == 3600
 
 
+def test_one_that_only_the_zone_above_names_is_asked(world, gw):
+    gw.cli(STATED)
+    world.ns3 = world.nsd("ns3", {DOMAIN: world.zone("@ MX 10 old\n")})
+    world.com.serve({"com": f"@ NS ns\nns A {world.com.address}\n"
+                     "example 3600 NS ns1.example\n"
+                     f"ns1.example A {world.ns1.address}\n"
+                     "example 3600 NS ns3\n"
+                     f"ns3 A {world.ns3.address}\n"})
+    servers, domain = rows(gw, code=1)
+    assert state_of(servers, "authoritative", "ns3.com") == "old"
+    assert state_of(servers, "authoritative", "ns2.example.com") == "clean"
+    assert domain["state"] == "old"
+
+
 def test_a_change_is_watched_to_its_end(world, gw):
     old = world.zone("@ 1 MX 10 old\n").replace("old A", "old 1 A")
     for server in world.ns1, world.ns2:
