@@ -234,6 +234,21 @@ def test_a_late_delivery_withdraws_one(done, legacy):
     assert ANN in against(done, "watermarks")
 
 
+def test_a_replay_there_withdraws_one(done, legacy, cloud):
+    id = done.send(to=ANN)
+    assert cloud.wait_message(id)
+    done.wait_event("delivered", id=id)
+    done.cli("replay", "--to", ANN, "--from-leg", "cloud", "--to-leg",
+             "legacy", "--since", "-10s", "--yes")
+    assert legacy.wait_message(id)
+    done.wait_event("watermark", to=ANN, state="withdrawn")
+    until(lambda: ANN in verdict(done)[1]["watermarks"]["evidence"],
+          "the mailbox to be named")
+    assert ANN in against(done, "watermarks")
+    synced(done, ANN)
+    wait_go(done)
+
+
 def test_a_recipient_that_is_done_without_by_name(done):
     done.cli("route", "set", "legacy", "new@example.com")
     done.cli("flip", "cloud", "new@example.com")
