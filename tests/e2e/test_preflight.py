@@ -6,7 +6,8 @@ import json
 import pytest
 
 import peers as peers_module
-from test_ask import NOBODY, knows, questions, strangers
+from shift import Shift
+from test_ask import knows, questions, strangers
 from test_wave_run import create, fill, routes, shown
 from until import until
 
@@ -62,6 +63,45 @@ def test_a_leg_that_takes_any_name_proves_nothing(gw, cloud):
     assert len(strangers(cloud)) == 1
     said = gw.cli("wave preflight w1 --show")
     assert "proves nothing" in said
+
+
+def test_an_undecided_one_is_asked_again_and_then_left_at_that(
+        make_gw, cloud, folder):
+    shift = Shift(folder)
+    gw = make_gw(QUICK, start=False)
+    gw.environment = shift.environment
+    gw.start()
+    fill(gw, PEOPLE)
+    create(gw, "w1", PEOPLE[:2], "--to", "cloud")
+    knows(cloud)
+    for a in PEOPLE[:2]:
+        cloud.reply("RCPT", "450 4.2.0 Greylisted", to=a)
+    run = gw.spawn("wave", "preflight", "w1", "cloud")
+    until(lambda: questions(cloud, PEOPLE[1]), "the first question")
+    cloud.reply("RCPT", "250 2.1.5 Ok", to=PEOPLE[0])
+    for n, pause in enumerate((70, 370, 910), 2):
+        shift.forward(gw, pause)
+        until(lambda: len(questions(cloud, PEOPLE[1])) == n, "it asked again")
+    assert run.wait() == 0
+    assert classes(preflight(gw, "w1", "--show")[1]) == {
+        PEOPLE[0]: "taken", PEOPLE[1]: "undecided"}
+    assert len(questions(cloud, PEOPLE[0])) == 2
+
+
+def test_it_asks_over_so_many_connections_and_no_more(gw, cloud):
+    gw.set(CLOUD, ask_connections=2)
+    gw.reload()
+    people = [f"user{n:03}@example.com" for n in range(200)]
+    fill(gw, people)
+    knows(cloud, *people)
+    create(gw, "w1", people, "--to", "cloud")
+    held = [cloud.hold("RCPT") for _ in range(3)]
+    run = gw.spawn("wave", "preflight", "w1", "cloud")
+    until(lambda: held[-1].times == 0 and held[-2].times == 0, "two wait")
+    assert {n for n, line in cloud.said if line.startswith(b"MAIL")} == {1, 2}
+    cloud.normal()
+    knows(cloud, *people)
+    assert run.wait() == 0
 
 
 def test_each_member_of_a_large_wave_is_a_row(gw, cloud):
