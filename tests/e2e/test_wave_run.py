@@ -310,3 +310,12 @@ def test_who_started_it_is_a_decision(gw):
     assert [(d["command"], d.get("why", "")) for d in gw.cli_json(
         "wave show w1 --decisions") if "command" in d] == [
             ("wave create", ""), ("wave start", "go")]
+
+
+def test_a_note_that_is_too_long_is_refused(gw):
+    fill(gw, PEOPLE[:1])
+    create(gw, "w1", PEOPLE[:1])
+    assert "have at most 1000 bytes" in gw.cli_fails(
+        "wave", "start", "w1", "cloud", "--note", "x" * 1001, code=2)
+    assert gw.cli_json("wave show w1")[0]["state"] == "planned"
+    gw.cli("wave", "start", "w1", "cloud", "--note", "x" * 1000, "--wait")
