@@ -90,7 +90,7 @@ static void a_wave_moves_slice_by_slice_and_back(void)
 	make_wave("w1", "0 1 2");
 	rig_has(order(0, "w1", "start",
 	    ",\"slice\":2,\"pause_s\":300,\"note\":\"go\""),
-	    "{\"name\":\"w1\",\"state\":\"running\"}");
+	    "{\"name\":\"w1\",\"state\":\"running\"");
 	rig_sleep(5);
 	goes_to(U(0), LEG_CLOUD);
 	goes_to(U(2), LEG_LEGACY);
