@@ -206,7 +206,7 @@ static void man_section(enum section s, struct strbuf *out)
 		strbuf_adds(out, ".Ss Top level\n");
 	else
 		strbuf_addf(out, ".Ss Section %s%s\n", info->name,
-		    section_name_optional(info) ? " [NAME]" :
+		    section_name_optional(info) ? " with or without NAME" :
 		    info->title != NULL ? " NAME" : "");
 	man_text(info->help, out);
 	strbuf_adds(out, ".Bl -tag -width Ds\n");

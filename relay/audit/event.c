@@ -38,6 +38,7 @@ static const char *const why_texts[] = {
 	[WHY_SPACE] = "space",
 	[WHY_TOO_LARGE] = "too-large",
 	[WHY_NO_UTF8] = "no-utf8",
+	[WHY_RESTORED] = "restored",
 };
 
 const char *event_kind_text(enum event_kind k)
