@@ -19,8 +19,8 @@ struct egress_judge {
 	struct spf_checker *spf;
 	struct list questions;
 	struct list platforms;
-	struct egress_judged known; /* of the last question */
-	struct egress_question *spare; /* its memory; most end at once */
+	/* The last question that ended: its memory, and what was judged. */
+	struct egress_question *spare;
 	struct dmarc *dmarc;
 };
 
@@ -492,8 +492,7 @@ const struct egress_judged *egress_judge(struct egress_judge *j,
 	*question_out = q;
 	if (q->pending != 0 || !settle(q))
 		return NULL;
-	j->known = q->judged;
 	*question_out = NULL;
 	question_free(q);
-	return &j->known;
+	return &j->spare->judged;
 }

@@ -9,7 +9,6 @@
 #include "relay/delivery/outgoing.h"
 #include "relay/intake/intake_int.h"
 #include "relay/mail/author.h"
-#include "relay/mail/header.h"
 
 static void on_judged(void *arg, const struct egress_judged *judged)
 {
@@ -54,24 +53,26 @@ static bool may_be_rewritten(const struct conf *c)
 	return false;
 }
 
-/* An attempt has no header at hand. */
+/* An attempt has no header at hand. Of a header that goes on behind what was
+ * kept of it the author is unclear. */
 void egress_read_header(struct intake *in)
 {
 	struct mail *m = in->mail;
-	struct slice head, section;
+	struct author_fields fields;
 	struct strbuf from, signers;
-	bool whole;
+	struct slice head;
 
 	if (!in->egress.asked && !is_forecast(in) &&
 	    !may_be_rewritten(intake_conf(in)))
 		return;
 	head = spool_draft_head(m->draft);
-	section = header_section(head);
-	whole = section.n < head.n || m->env.size == head.n;
+	author_read(head, &fields);
+	if (fields.rest.n == 0 && m->env.size != head.n)
+		return;
 	strbuf_init(&from, AUTHOR_DOMAIN_MAX);
 	strbuf_init(&signers, AUTHOR_SIGNERS_MAX);
-	if (author_domain(section, whole, &from)) {
-		author_signers(section, strbuf_view(&from), &signers);
+	if (author_domain(&fields, &from)) {
+		author_signers(&fields, strbuf_view(&from), &signers);
 		m->env.from_domain = arena_slicedup(m->arena,
 		    strbuf_view(&from));
 		m->env.dkim = arena_slicedup(m->arena, strbuf_view(&signers));

@@ -132,19 +132,9 @@ static bool domain_of_field(struct slice value, struct strbuf *out)
 	return ok;
 }
 
-bool author_domain(struct slice message, bool whole, struct strbuf *out)
+bool author_domain(const struct author_fields *f, struct strbuf *out)
 {
-	struct slice value = slice_of("", 0);
-	struct header_field f;
-	int fields = 0;
-
-	while (header_next(&message, &f)) {
-		if (!slice_case_eq(f.name, SLICE("From")))
-			continue;
-		value = f.value;
-		fields++;
-	}
-	return whole && fields == 1 && domain_of_field(value, out);
+	return f->froms == 1 && domain_of_field(f->from, out);
 }
 
 /* ---- DKIM-Signature ------------------------------------------------------ */
@@ -232,21 +222,18 @@ static void keep_signer(struct slice d, size_t start, struct strbuf *out)
 	strbuf_addsl(out, d);
 }
 
-void author_signers(struct slice message, struct slice from,
+void author_signers(const struct author_fields *f, struct slice from,
     struct strbuf *out)
 {
 	size_t start = out->n;
-	struct header_field f;
 	struct strbuf d;
-	int fields = 0;
 
 	strbuf_init(&d, AUTHOR_DOMAIN_MAX);
-	while (header_next(&message, &f) && fields < AUTHOR_FIELDS) {
-		if (!slice_case_eq(f.name, SLICE("DKIM-Signature")))
-			continue;
-		fields++;
+	for (int i = 0; i < f->signatures; i++) {
+		struct slice value = f->signature[i];
+
 		strbuf_reset(&d);
-		if (f.value.n > AUTHOR_FIELD_MAX || !signer_of(f.value, &d) ||
+		if (value.n > AUTHOR_FIELD_MAX || !signer_of(value, &d) ||
 		    !domain_may_be_aligned(strbuf_view(&d), from))
 			continue;
 		if (slice_eq(strbuf_view(&d), from)) {
@@ -257,4 +244,23 @@ void author_signers(struct slice message, struct slice from,
 		keep_signer(strbuf_view(&d), start, out);
 	}
 	strbuf_fini(&d);
+}
+
+/* ---- the header ---------------------------------------------------------- */
+
+void author_read(struct slice message, struct author_fields *out)
+{
+	struct header_field f;
+
+	out->froms = out->signatures = 0;
+	while (header_next(&message, &f)) {
+		if (slice_case_eq(f.name, SLICE("From"))) {
+			out->from = f.value;
+			out->froms++;
+		} else if (out->signatures < AUTHOR_FIELDS &&
+			   slice_case_eq(f.name, SLICE("DKIM-Signature"))) {
+			out->signature[out->signatures++] = f.value;
+		}
+	}
+	out->rest = message;
 }

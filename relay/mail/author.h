@@ -17,17 +17,27 @@ enum {
 	AUTHOR_SIGNERS_MAX = AUTHOR_SIGNERS * (AUTHOR_DOMAIN_MAX + 1),
 };
 
+/* The fields that are read, and what stands behind the header; all borrowed of
+ * the message. */
+struct author_fields {
+	struct slice from; /* the last one */
+	int froms;
+	struct slice signature[AUTHOR_FIELDS];
+	int signatures;
+	struct slice rest;
+};
+void author_read(struct slice message, struct author_fields *out);
+
 /* Appends the domain of the one address in the one From field, in normal form.
  * False, and nothing appended: there is none, or it is unclear: several fields
- * or addresses, a group, a literal, no syntax of an address. `whole` is false
- * when the header goes on behind `message`: unclear, too. */
-bool author_domain(struct slice message, bool whole, struct strbuf *out);
+ * or addresses, a group, a literal, no syntax of an address. */
+bool author_domain(const struct author_fields *f, struct strbuf *out);
 
 /* Appends the domains of DKIM-Signature fields, one blank apart, in normal
  * form: `from`, which is in normal form, alone where it is among them; else
  * those that may be in one organization with it, as one lies below the other
  * or two labels at the end are the same; the first AUTHOR_SIGNERS of them. */
-void author_signers(struct slice message, struct slice from,
+void author_signers(const struct author_fields *f, struct slice from,
     struct strbuf *out);
 
 /* May `d` and `from` be of one organization? One lies below the other, or two

@@ -12,15 +12,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice message = slice_of(data, size), rest, one;
 	struct strbuf from, signers;
+	struct author_fields f;
 	bool clear;
 	int n = 0;
 
 	strbuf_init(&from, AUTHOR_DOMAIN_MAX);
 	strbuf_init(&signers, AUTHOR_SIGNERS_MAX);
-	clear = author_domain(message, true, &from);
+	author_read(message, &f);
+	must(f.rest.n <= message.n);
+	clear = author_domain(&f, &from);
 	must(clear == (from.n > 0) && strbuf_ok(&from));
 	must(!clear || domain_is(strbuf_view(&from), strbuf_view(&from)));
-	author_signers(message, clear ? strbuf_view(&from) :
+	author_signers(&f, clear ? strbuf_view(&from) :
 	    SLICE("corp.example"), &signers);
 	must(strbuf_ok(&signers));
 	rest = strbuf_view(&signers);

@@ -91,6 +91,23 @@ static const struct { const char *header, *from, *signers; } signatures[] = {
 };
 /* clang-format on */
 
+static bool domain_in(struct slice header, struct strbuf *out)
+{
+	struct author_fields f;
+
+	author_read(header, &f);
+	return author_domain(&f, out);
+}
+
+static void signers_in(struct slice header, struct slice from,
+    struct strbuf *out)
+{
+	struct author_fields f;
+
+	author_read(header, &f);
+	author_signers(&f, from, out);
+}
+
 static void the_domain_in_from(void **state)
 {
 	struct strbuf out;
@@ -102,12 +119,10 @@ static void the_domain_in_from(void **state)
 
 		print_message("%s\n", froms[i].header);
 		strbuf_reset(&out);
-		is = author_domain(slice_str(froms[i].header), true, &out);
+		is = domain_in(slice_str(froms[i].header), &out);
 		assert_int_equal(is, froms[i].domain != NULL);
 		assert_string_equal(strbuf_cstr(&out),
 		    is ? froms[i].domain : "");
-		assert_false(author_domain(slice_str(froms[i].header), false,
-		    &out));
 	}
 	strbuf_fini(&out);
 }
@@ -121,11 +136,25 @@ static void domains_that_signed(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(signatures); i++) {
 		print_message("%s\n", signatures[i].header);
 		strbuf_reset(&out);
-		author_signers(slice_str(signatures[i].header),
+		signers_in(slice_str(signatures[i].header),
 		    slice_str(signatures[i].from), &out);
 		assert_string_equal(strbuf_cstr(&out), signatures[i].signers);
 	}
 	strbuf_fini(&out);
+}
+
+static void what_stands_behind_the_header(void **state)
+{
+	struct author_fields f;
+
+	(void)state;
+	author_read(SLICE("From: a@b.example\r\n\r\nFrom: c\r\n"), &f);
+	assert_int_equal(f.froms, 1);
+	assert_true(slice_eq(f.rest, SLICE("\r\nFrom: c\r\n")));
+	author_read(SLICE("From: a@b.example\r\nDKIM-Sig"), &f);
+	assert_true(slice_eq(f.rest, SLICE("DKIM-Sig")));
+	author_read(SLICE("From: a@b.example\r\n"), &f);
+	assert_int_equal(f.rest.n, 0);
 }
 
 static void a_field_that_is_too_long_is_not_read(void **state)
@@ -138,10 +167,10 @@ static void a_field_that_is_too_long_is_not_read(void **state)
 	strbuf_init(&header, 2 * AUTHOR_FIELD_MAX);
 	strbuf_init(&out, 1000);
 	strbuf_addf(&header, "From: %s <a@b.example>\r\n", name);
-	assert_false(author_domain(strbuf_view(&header), true, &out));
+	assert_false(domain_in(strbuf_view(&header), &out));
 	strbuf_reset(&header);
 	strbuf_addf(&header, "DKIM-Signature: d=b.example; b=%s\r\n", name);
-	author_signers(strbuf_view(&header), SLICE("b.example"), &out);
+	signers_in(strbuf_view(&header), SLICE("b.example"), &out);
 	assert_int_equal(out.n, 0);
 	strbuf_fini(&header);
 	strbuf_fini(&out);
@@ -152,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_domain_in_from),
 		cmocka_unit_test(domains_that_signed),
+		cmocka_unit_test(what_stands_behind_the_header),
 		cmocka_unit_test(a_field_that_is_too_long_is_not_read),
 	};
 
