@@ -63,7 +63,7 @@ static void explain_judges_as_the_server_does(void **state)
 		{"explain ann@ours.example --client 203.0.113.9 "
 		    "--from u@bare.example",
 		    "address   ann@ours.example\n"
-		    "verdict   accept, if he is known: the leg would be"
+		    "verdict   accept, if the recipient is known: the leg would be"
 		    " asked, legacy\n"
 		    "rule      domain (no row of its own: the domain's "
 		    "row)\n"

@@ -174,8 +174,8 @@ static void say_decision(struct cli *c, const struct lookup_query *q,
 	if (d->verdict == VERDICT_ACCEPT)
 		out_say(&c->out, "verdict   accept%s%s%s",
 		    d->held ? ", held: it waits for a release" : "",
-		    d->ask ? ", if he is known: the leg would be asked, "
-			   : "",
+		    d->ask ? ", if the recipient is known: the leg would "
+			     "be asked, " : "",
 		    d->ask ? asked(c, d) : "");
 	else
 		out_say(&c->out, "verdict   refuse: %d %s %s", d->reply.code,
