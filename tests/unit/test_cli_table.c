@@ -530,8 +530,8 @@ static void the_way_of_an_address_is_explained(void **state)
 		    "domain's `unknown` policy)\n"},
 		{"explain zed@b.example", 0,
 		    "address   zed@b.example\n"
-		    "verdict   accept, if the recipient is known: the leg would "
-		    "be asked, cloud\n"
+		    "verdict   accept, if the recipient is known: the leg "
+		    "would be asked, cloud\n"
 		    "rule      domain (no row of its own: the domain's row)\n"
 		    "row       @b.example: cloud, change 1\n"
 		    "legs      cloud (primary) as zed@b.example\n"},
