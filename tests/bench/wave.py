@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: ISC
 """A wave at its size: 83,000 of 2,100,000 flipped as one slice, undone, rolled
-back, beside the same flip by a list, daemon running."""
+back, beside the same flip by a list, daemon running; and while mail flows, with
+a replay."""
 import json
 import statistics
 import subprocess
 import time
 
 from cutover import size, timed, write_csv, write_wave
-from rig import BUILD, Figure, Receiver, posthouse, say
+from rig import (BUILD, Figure, Receiver, idle_cpu_s, posthouse, say, send,
+                 sender, sent)
 
 
 def events_of(gw, at):
@@ -85,3 +87,54 @@ def wave(folder, args):
         Figure("wave against the flip by list",
                statistics.median(slices) / statistics.median(flips), None,
                "")]
+
+
+def beside_mail_round(gw, folder, i, rate, seconds):
+    """The wait of senders beside a slice and its rollback, with what the cloud
+    got meanwhile replayed; and without."""
+    n, name = rate * seconds, f"m{i}"
+    timed(gw, "wave", "create", name, "--to", "cloud", "--file",
+          str(folder / "wave"))
+    _, at = events_of(gw, 0)
+    flow = sender(gw.port, n, sessions=20, rate=rate, first=2 * i * n + 1)
+    timed(gw, "wave", "start", name, "--slice", "100000000")
+    wait_wave(gw, at, "slice-done")
+    time.sleep(seconds / 4)     # mail comes to the cloud
+    timed(gw, "wave", "rollback", name, "--replay", "--yes")
+    a = sent(flow)
+    idle_cpu_s(gw.process.pid)
+    b = send(gw.port, n, sessions=20, rate=rate, first=(2 * i + 1) * n + 1)
+    if a["failed"] or b["failed"]:
+        raise RuntimeError(f"refused meanwhile: {a} {b}")
+    say(f"wait p99.9 {a['wait_ms_p999']:.1f} ms with, "
+        f"{b['wait_ms_p999']:.1f} without; max {a['wait_ms_max']:.0f}, "
+        f"{b['wait_ms_max']:.0f}")
+    return a["wait_ms_p999"], b["wait_ms_p999"]
+
+
+def beside_mail(folder, args):
+    rows, count = size(args)
+    rounds, seconds = (1, 6) if args.quick else (5, 12)
+    legacy, cloud = Receiver(1 << 30), Receiver(1 << 30)
+    gw = posthouse(folder, legacy.port, cloud.port)
+    try:
+        write_csv(folder / "all.csv", rows)
+        write_wave(folder / "wave", rows, count)
+        timed(gw, "route", "import", str(folder / "all.csv"))
+        idle_cpu_s(gw.process.pid)
+        runs = [beside_mail_round(gw, folder, i, 1000, seconds)
+                for i in range(rounds)]
+        replayed = len(gw.events(event="replayed"))
+        gw.verify()
+    finally:
+        gw.stop()
+        legacy.stop()
+        cloud.stop()
+    if replayed == 0:
+        raise RuntimeError("nothing was replayed")
+    ratio = statistics.median(a for a, _ in runs) / \
+        statistics.median(b for _, b in runs)
+    return [Figure("p99.9 of a sender's wait, with wave, rollback and replay "
+                   "/ without", ratio, "<= 2", " x",
+                   note=f"{replayed} replayed; pairs " + " ".join(
+                       f"{a:.1f}/{b:.1f}" for a, b in runs))]
