@@ -21,6 +21,14 @@ packages_peers=(
 	libpcre2-8-0 libnss-wrapper libsodium23 libunwind8
 	libfstrm0 libprotobuf-c1 libpython3.11
 )
+# Of the browser; a server's machine has few of them.
+packages_peers+=(
+	fonts-dejavu-core libasound2 libatk1.0-0 libatspi2.0-0 libdav1d6
+	libdbus-1-3 libdrm2 libfontconfig1 libfreetype6 libgbm1 libglib2.0-0
+	libharfbuzz0b libjpeg62-turbo liblcms2-2 libnss3 libpng16-16
+	libwayland-server0 libx11-6 libxcb1 libxcomposite1 libxdamage1 libxext6
+	libxfixes3 libxi6 libxkbcommon0 libxrandr2 libxrender1
+)
 packages_unpack=(postfix exim4-daemon-light dovecot-core dovecot-lmtpd postsrsd nsd unbound)
 # A browser that prints reports, and what it alone wants: unpacked too.
 packages_unpack+=(
