@@ -215,7 +215,8 @@ def test_a_rule_and_an_undo_show_while_it_runs(gw):
     gw.cli("undo", str(number))
     w = shown(gw, "w1")
     assert (w["done"], w["left"], w["moved_on"]) == (0, 1, 1)
-    assert "have another route by now" in gw.cli("wave show w1")
+    assert "1 of them was flipped and has another route by now" in \
+        gw.cli("wave show w1")
 
 
 def test_the_failed_members_make_the_next_wave(ph):

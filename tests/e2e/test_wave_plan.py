@@ -301,13 +301,14 @@ def test_a_planned_wave_is_scheduled_for_its_time(ph):
         said = ph.cli("wave", "schedule", "w-2030-12-03", "--zone",
                       "Europe/Paris")
         assert said == ("wave w-2030-12-03 is scheduled for 2030-12-03 21:00 "
-                        "CET (UTC 2030-12-03T20:00:00Z)\n")
+                        "CET (UTC 2030-12-03T20:00:00Z); its preflight runs "
+                        "12 h before, or now\n")
         said = ph.cli("wave", "schedule", "w-2030-12-04", "--at",
                       "2031-06-04 20:00", "--zone", "Europe/London")
         assert "2031-06-04 20:00 BST (UTC 2031-06-04T19:00:00Z)" in said
         said = ph.cli("wave", "schedule", "w-2030-12-05", "--at",
                       "2031-06-04T20:00:00+01:00")
-        assert "is scheduled for 2031-06-04T19:00:00Z\n" in said
+        assert "is scheduled for 2031-06-04T19:00:00Z; " in said
         at = {w["name"]: (w["state"], w["at"][:16])
               for w in ph.cli_json("wave list") if "at" in w}
         assert at["w-2030-12-03"] == ("scheduled", "2030-12-03T20:00")
