@@ -264,7 +264,8 @@ def test_what_is_not_kept_is_said_by_user_and_span_and_asked_about(
     gw.cli("flip", "cloud", SUE, "--create")
 
     def recycled():
-        gw.send(to=BOB, message=message("x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 3000))
+        for _ in range(4):
+            gw.send(to=BOB, message=message(("y" * 70 + "\r\n") * 3000))
         return all(not gw.cli_json("replay", ANN, *WAY.split(),
                                    "--dry-run")[0]["there"] and
                    gw.run("queue", "export", id).returncode != 0
