@@ -40,7 +40,7 @@ enum {
 	BRAKE_BASELINE = 200, /* deliveries that the members' own past needs */
 };
 
-/* `users`: recipients of whom a delivery failed. */
+/* `users`: how many different recipients had a failed delivery. */
 struct brake_judged {
 	enum brake_verdict verdict;
 	struct brake_interval interval;

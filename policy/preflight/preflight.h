@@ -22,8 +22,8 @@ enum preflight_class {
 	PREFLIGHT_TAKEN = 1,
 	PREFLIGHT_UNKNOWN = 2,	 /* the leg has no such recipient */
 	PREFLIGHT_REFUSED = 3,	 /* for good, for another reason */
-	PREFLIGHT_UNDECIDED = 4, /* for now, or no answer: neither good nor
-				  * bad, asked again */
+	PREFLIGHT_UNDECIDED = 4, /* a 4yz reply, or no answer: neither good
+				  * nor bad, asked again */
 	PREFLIGHT_ANY_NAME = 5,	 /* taken, as any name is there: it proves
 				  * nothing; of preflight_judge() alone */
 	PREFLIGHT_CLASSES

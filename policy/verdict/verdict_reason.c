@@ -57,7 +57,7 @@ static const struct {
 	[FACT_WITHDRAWN] = { REASON_WATERMARKS, REASON_NO,
 		"watermarks that a later delivery has withdrawn" },
 	[FACT_NOT_SYNCED] = { REASON_WATERMARKS, REASON_NO,
-		"mailboxes that nobody reported as synchronized" },
+		"mailboxes that were not reported as synchronized" },
 	[FACT_SHORT_LEDGER] = { REASON_WATERMARKS, REASON_UNKNOWN,
 		"gaps in what is known of deliveries there" },
 	[FACT_ELSEWHERE] = { REASON_PROPAGATION, REASON_NO, "answers that still lead there" },

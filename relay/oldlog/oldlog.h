@@ -2,8 +2,8 @@
  *
  * Lines of the old server's logs: what each says of a client, a sender, or a
  * delivery. Pure functions on one line; the caller joins lines by the queue id.
- * What is no line of the format is said so, and what is one and says nothing of
- * these is told apart from it.
+ * A line that is not of the format has one result, a line of the format that
+ * says nothing of these has another.
  *
  * Sources: Postfix's smtpd, qmgr and delivery agents, as syslog and RFC 5424
  * times print them; Exim's main log (spec.txt 52); Exchange's message tracking

@@ -29,7 +29,7 @@ struct complaint_page {
 int complaint_each(struct wave_file *f, const struct complaint_page *page,
     struct error *err) PH_CHECK;
 
-/* Members that slices of this run moved, of whom one came after that time. */
+/* How many members that this run has moved had a complaint after that time. */
 int complaint_count(struct wave_file *f, const struct wave *w,
     int64_t after_us, uint64_t *n_out, struct error *err) PH_CHECK;
 

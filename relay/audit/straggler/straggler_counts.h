@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
  * Counts stragglers from the records of the journal, as the projector reads
- * them. Not one of them are: a proxy that speaks for itself (a balancer's
- * check), a leg, and a client that may send to the outside.
+ * them. Not counted are a proxy that speaks for itself (a balancer's check), a
+ * leg, and a client that may send to the outside.
  *
- * What is counted belongs to the transaction of the index until that is
- * committed, and then waits for a write of ledger.db.
+ * Counts belong to the open transaction of the index. After its commit they
+ * wait for the next write of ledger.db.
  */
 #ifndef RELAY_AUDIT_STRAGGLER_STRAGGLER_COUNTS_H
 #define RELAY_AUDIT_STRAGGLER_STRAGGLER_COUNTS_H

@@ -236,25 +236,13 @@ static json_t *order(struct cli *c)
 
 static int run_compare(struct cli *c)
 {
-	struct asking_which which = {.kind = ASKING_COMPARE,
+	const struct asking_which which = {.kind = ASKING_COMPARE,
 	    .about = c->arg[0]};
-	struct preflight_open o;
-	int code = CLI_DONE;
+	json_t *args = cli_flag(c, "show") ? NULL : order(c);
 
-	if (!cli_flag(c, "show")) {
-		json_t *args = order(c);
-
-		if (args == NULL)
-			return CLI_USAGE;
-		code = preflight_follow(c, args, &which.number);
-	}
-	if (code == CLI_DONE)
-		code = preflight_read(c, &which, &o);
-	if (code != CLI_DONE)
-		return code;
-	code = report(c, &o);
-	preflight_close(&o);
-	return code;
+	if (args == NULL && !cli_flag(c, "show"))
+		return CLI_USAGE;
+	return preflight_show(c, args, which, report);
 }
 
 static const struct cli_option options[] = {

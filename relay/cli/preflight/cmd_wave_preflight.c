@@ -127,26 +127,14 @@ static int report(struct cli *c, const struct preflight_open *o)
 
 static int run_preflight(struct cli *c)
 {
-	struct asking_which which = {.kind = ASKING_WAVE,
+	const struct asking_which which = {.kind = ASKING_WAVE,
 	    .about = c->arg[0]};
-	struct preflight_open o;
-	int code = CLI_DONE;
+	json_t *args = cli_flag(c, "show") ? NULL
+	    : json_pack("{s:s}", "wave", c->arg[0]);
 
-	if (!cli_flag(c, "show")) {
-		json_t *args = json_pack("{s:s}", "wave", c->arg[0]);
-
-		if (c->args > 1)
-			json_object_set_new(args, "route",
-			    json_string(c->arg[1]));
-		code = preflight_follow(c, args, &which.number);
-	}
-	if (code == CLI_DONE)
-		code = preflight_read(c, &which, &o);
-	if (code != CLI_DONE)
-		return code;
-	code = report(c, &o);
-	preflight_close(&o);
-	return code;
+	if (args != NULL && c->args > 1)
+		json_object_set_new(args, "route", json_string(c->arg[1]));
+	return preflight_show(c, args, which, report);
 }
 
 static const struct cli_option options[] = {

@@ -26,7 +26,7 @@ static void on_row(void *arg, json_t *row)
 	progress_at(&f->c->bar, count_at(row, "settled"));
 }
 
-int preflight_follow(struct cli *c, json_t *args, int64_t *number_out)
+static int preflight_follow(struct cli *c, json_t *args, int64_t *number_out)
 {
 	struct asking_follow f = {c, 0};
 	int code;
@@ -38,7 +38,13 @@ int preflight_follow(struct cli *c, json_t *args, int64_t *number_out)
 	return code;
 }
 
-int preflight_read(struct cli *c, const struct asking_which *which,
+static void preflight_close(struct preflight_open *p)
+{
+	observed_close(p->o);
+	p->o = NULL;
+}
+
+static int preflight_read(struct cli *c, const struct asking_which *which,
     struct preflight_open *out)
 {
 	const struct conf *conf = cli_conf(c);
@@ -60,10 +66,20 @@ int preflight_read(struct cli *c, const struct asking_which *which,
 			    "--show out, and it is");
 }
 
-void preflight_close(struct preflight_open *p)
+int preflight_show(struct cli *c, json_t *args, struct asking_which which,
+    int (*report)(struct cli *c, const struct preflight_open *o))
 {
-	observed_close(p->o);
-	p->o = NULL;
+	struct preflight_open o;
+	int code = args == NULL ? CLI_DONE
+				: preflight_follow(c, args, &which.number);
+
+	if (code == CLI_DONE)
+		code = preflight_read(c, &which, &o);
+	if (code != CLI_DONE)
+		return code;
+	code = report(c, &o);
+	preflight_close(&o);
+	return code;
 }
 
 void preflight_say_asking(const struct preflight_open *p)

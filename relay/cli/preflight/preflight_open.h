@@ -17,13 +17,11 @@ struct preflight_open {
 	struct asking asking;
 };
 
-/* Has the daemon ask (preflight.start; takes `args`), and waits for the end:
- * CLI_DONE and the number, or what was said. */
-int preflight_follow(struct cli *c, json_t *args, int64_t *number_out);
-/* CLI_DONE, or what was said. End with preflight_close(). */
-int preflight_read(struct cli *c, const struct asking_which *which,
-    struct preflight_open *out);
-void preflight_close(struct preflight_open *p);
+/* Has the daemon ask (preflight.start; takes `args`) and waits for the end, or
+ * with NULL takes the last answers; then has them reported. What a command
+ * ends with. */
+int preflight_show(struct cli *c, json_t *args, struct asking_which which,
+    int (*report)(struct cli *c, const struct preflight_open *o));
 /* When it was, and why it ended early. */
 void preflight_say_asking(const struct preflight_open *p);
 
