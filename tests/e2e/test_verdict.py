@@ -257,7 +257,7 @@ def test_a_recipient_that_is_done_without_by_name(done):
     rows = wait_go(done)
     assert "1 done without by name" in rows["watermarks"]["evidence"]
     # It moves again: that mailbox is another matter.
-    done.cli("flip", "legacy", "new@example.com")
+    done.cli("flip", "legacy", "new@example.com", "--wait")
     done.cli("flip", "cloud", "new@example.com")
     assert "new@example.com" in against(done, "watermarks")
 
@@ -479,9 +479,10 @@ def test_a_verdict_by_name_counts_its_own_domains_and_names_no_other(two):
     wait_go(two, "one")
     text = two.run("--json", "verdict", "one").stdout
     assert "two.example" not in text and "theirs" not in text
+    until(lambda: "eve@two.example" in against_many(two, "two").get(
+        "watermarks", ""), "its mailbox to be named")
     said = against_many(two, "two")
     assert "eve@two.example" in said["rows"]
-    assert "eve@two.example" in said["watermarks"]
     assert "theirs is planned" in said["open"]
     # The whole names all.
     assert "@two.example" in verdict(two)[1]["rows"]["evidence"]
