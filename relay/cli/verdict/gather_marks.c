@@ -44,6 +44,7 @@ static int by_address(const void *a, const void *b)
 	return strcmp(x->address, y->address);
 }
 
+/* Neither a later move of the recipient nor a later delivery there. */
 static bool is_waived(const struct verdict_look *g,
     const struct watermark *w)
 {
@@ -51,7 +52,8 @@ static bool is_waived(const struct verdict_look *g,
 
 	found = g->waiveds == 0 ? NULL : bsearch(&key, g->waived, g->waiveds,
 	    sizeof(*g->waived), by_address);
-	return found != NULL && found->change >= w->change;
+	return found != NULL && found->change >= w->change &&
+	       found->time_us >= w->time_us;
 }
 
 /* ---- all -------------------------------------------------------------- */
