@@ -199,6 +199,34 @@ def test_held_mailboxes_have_a_program_of_their_own(
     assert {r["address"] for _, rows in hook.runs for r in rows} == {BOB}
 
 
+def test_a_mailbox_that_is_held_again_comes_after_it_was_passed_over(
+        make_gw, held, folder):
+    """What is due for no program is passed over once, and looked at again when
+    its route says otherwise."""
+    gate = folder / "open"
+    held.write(f"""while not os.path.exists({str(gate)!r}):
+    threading.Event().wait(0.02)""")
+    gw = make_gw({"hook": {"on_held": held.program}})
+    for address in (ANN, BOB, CAY):
+        gw.cli("route", "set", "legacy", address)
+    gw.cli("hold", ANN)
+    assert [r["address"] for r in held.wait()[0][1]] == [ANN]
+    gw.cli("hold", BOB)
+    wait_mark(gw, BOB, hook="due")
+    gw.cli("flip", "defer", BOB)  # no leg: no other watermark begins
+    gw.cli("release", BOB)
+    gw.cli("hold", CAY)
+    wait_mark(gw, CAY, hook="due")
+    gate.touch()
+    # One walk made that list, so it has met BOB, too.
+    assert [r["address"] for r in held.wait(2)[1][1]] == [CAY]
+    assert mark(gw, BOB)["hook"] == "due"
+    gw.cli("hold", BOB)
+    told = {r["address"] for r in held.wait(3)[2][1]}
+    assert told == {BOB}
+    wait_mark(gw, BOB, hook="taken")
+
+
 def test_a_list_has_a_thousand_lines_at_most(make_gw, hook, folder):
     hook.write("pass")
     gw = make_gw({"hook": {"on_watermark": hook.program}})

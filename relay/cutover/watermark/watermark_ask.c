@@ -76,9 +76,12 @@ static bool is_hooked(struct watermarks *w, const struct watermark *row)
 	enum mark_hook_kind kind;
 	struct decision d;
 
-	return row->state == WATERMARK_REACHED && marks_hooked(w) &&
-	       marks_route(w, slice_str(row->address), &d) &&
-	       marks_hook_kind(w, &d, &kind);
+	if (row->state != WATERMARK_REACHED || !marks_hooked(w) ||
+	    !marks_route(w, slice_str(row->address), &d) ||
+	    !marks_hook_kind(w, &d, &kind))
+		return false;
+	marks_hook_due(w, kind);
+	return true;
 }
 
 static void tell(struct watermarks *w, const struct watermark *row)

@@ -91,22 +91,61 @@ static void on_due(void *arg, const struct watermark *row)
 	    .at_us = row->at_us};
 }
 
+void marks_hook_due(struct watermarks *w, enum mark_hook_kind kind)
+{
+	w->hook[kind].due = true;
+}
+
+void marks_hooks_due(struct watermarks *w)
+{
+	for (int i = 0; i < MARK_HOOKS; i++)
+		marks_hook_due(w, (enum mark_hook_kind)i);
+}
+
+/* From the first row on, at the next list. */
+static void walk_anew(struct mark_hook *h)
+{
+	h->walks = false;
+	h->due = true;
+}
+
+/* Goes on along what is due until the list is full. At the end nothing is
+ * looked at again before more is due, or a route changed: rows of the other
+ * program would be passed over each time. */
+static int walk(struct watermarks *w, struct mark_hook *h,
+    struct watermark_reader *r, struct error *err)
+{
+	int n = 1;
+
+	if (!h->walks) {
+		h->due = false;
+		h->walks = true;
+		h->page = (struct watermark_page){.which = WATERMARKS_HOOK,
+		    .recipient = INT64_MIN, .leg = -1, .fn = on_due,
+		    .arg = h};
+	}
+	if (table_begin(w->table, err) < 0)
+		return -1;
+	while (n > 0 && h->n < MARK_HOOK_ROWS) {
+		h->page.limit = MARK_HOOK_ROWS - h->n;
+		n = watermark_reader_page(r, &h->page, err);
+	}
+	table_end(w->table);
+	h->walks = n > 0;
+	return n;
+}
+
 static void gather(struct watermarks *w, struct mark_hook *h)
 {
-	struct watermark_page page = {.which = WATERMARKS_HOOK,
-	    .recipient = INT64_MIN, .leg = -1, .limit = MARK_HOOK_ROWS,
-	    .fn = on_due, .arg = h};
 	struct watermark_reader *r = marks_reader(w);
 	struct error err;
 
 	if (r == NULL)
 		return;
 	w->hook_since_us = watermark_reader_since(r);
-	if (table_begin(w->table, &err) == 0) {
-		while (h->n < MARK_HOOK_ROWS &&
-		       watermark_reader_page(r, &page, &err) > 0)
-			;
-		table_end(w->table);
+	if (walk(w, h, r, &err) < 0) {
+		marks_trouble(w, &err);
+		walk_anew(h);
 	}
 	watermark_reader_close(r);
 }
@@ -173,6 +212,7 @@ static void again(struct mark_hook *h)
 {
 	int64_t wait = hook_pause_again(&h->pause, marks_mono_ms(h->w));
 
+	walk_anew(h);
 	log_warn("hook.again", kv_str("hook", programs[h->kind].kind),
 	    kv_int("mailboxes", h->n), kv_int("in_s", wait / 1000),
 	    kv_str("said", h->last));
@@ -275,6 +315,7 @@ static bool decide_leg(struct watermarks *w, struct mark_hook *h)
 			if (strcmp(h->row[i].leg, d.leg) == 0 &&
 			    h->row[i].synced)
 				post(w, &h->row[i], HOOK_DUE, NULL);
+		walk_anew(h);
 	}
 	arena_free(a);
 	return d.n > 0;
@@ -312,6 +353,7 @@ void marks_hooks_init(struct watermarks *w)
 
 		h->w = w;
 		h->kind = (enum mark_hook_kind)i;
+		h->due = true; /* what the last run left */
 		strbuf_init(&h->input, SPAWN_RUN_INPUT_MAX);
 		hook_lines_init(&h->lines);
 		h->lines.fn = take_line;
@@ -322,7 +364,8 @@ void marks_hooks_init(struct watermarks *w)
 /* A commit of ledger.db is not hurried for nothing. */
 static bool is_due(const struct watermarks *w, const struct mark_hook *h)
 {
-	return h->n > 0 || (h->run == NULL && has(w, h->kind) &&
+	return h->n > 0 || (h->run == NULL && (h->due || h->walks) &&
+			       has(w, h->kind) &&
 			       hook_pause_due(&h->pause, marks_mono_ms(w)));
 }
 

@@ -75,6 +75,7 @@ static void mark_told(struct watermarks *w, uint64_t change)
 	if (change <= w->log.told)
 		return;
 	w->log.told = change;
+	marks_hooks_due(w); /* a hold or a release: for the other program */
 	watermark_post(w->last, &(struct watermark_op){.what = DO_MARKED,
 	    .change = change});
 }

@@ -46,6 +46,7 @@ static void take_snapshot(struct watermarks *w)
 		return;
 	snapshot_unref(w->snapshot);
 	w->snapshot = l;
+	marks_hooks_due(w);
 }
 
 int watermarks_step(struct watermarks *w)

@@ -109,6 +109,9 @@ struct mark_hook {
 	enum mark_hook_kind kind;
 	struct spawn_run *run; /* NULL: it does not run */
 	bool ended, taken, broken; /* exit status 0; one that is an error */
+	bool due;   /* there may be rows that the walk does not meet */
+	bool walks; /* along what is due; `page` is how far */
+	struct watermark_page page;
 	struct hook_pause pause;
 	struct mark_hook_row row[MARK_HOOK_ROWS];
 	unsigned n;
@@ -187,6 +190,9 @@ bool marks_hooked(const struct watermarks *w); /* is there a program? */
 /* Which program is to be told of a recipient with that route. False: none. */
 bool marks_hook_kind(const struct watermarks *w, const struct decision *d,
     enum mark_hook_kind *kind_out);
+/* More is due for that program; the route of what is due may have changed. */
+void marks_hook_due(struct watermarks *w, enum mark_hook_kind kind);
+void marks_hooks_due(struct watermarks *w);
 /* A decision of before ledger.db was made anew, for one that is reached. */
 void marks_remember(struct watermarks *w, const struct watermark *row);
 
