@@ -120,7 +120,7 @@ void jout_int(struct jout *j, const char *key, int64_t value)
 void jout_real(struct jout *j, const char *key, double value)
 {
 	lead(j, key);
-	strbuf_addf(j->to, "%.17g", value);
+	strbuf_addf(j->to, "%.15g", value);
 }
 
 void jout_bool(struct jout *j, const char *key, bool value)

@@ -24,6 +24,7 @@ void jout_slice(struct jout *j, const char *key, struct slice value);
 /* NULL is written as null. */
 void jout_str(struct jout *j, const char *key, const char *value);
 void jout_int(struct jout *j, const char *key, int64_t value);
+/* With 15 digits, so that 27.9 is "27.9". */
 void jout_real(struct jout *j, const char *key, double value);
 void jout_bool(struct jout *j, const char *key, bool value);
 void jout_time(struct jout *j, const char *key, int64_t wall_us);

@@ -148,7 +148,7 @@ static void add_value(const json_t *v, struct strbuf *to)
 		    json_integer_value(v));
 		break;
 	case JSON_REAL:
-		strbuf_addf(to, "%.3f", json_real_value(v));
+		strbuf_addf(to, "%.15g", json_real_value(v));
 		break;
 	case JSON_TRUE:
 		strbuf_adds(to, "yes");
