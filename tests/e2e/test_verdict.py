@@ -326,7 +326,7 @@ def test_a_client_at_a_listener_that_does_not_count(done):
 def test_mail_that_comes_from_the_leg(done):
     from_legacy(done, ANN)
     said = against(done, "from-leg")
-    assert "mail for example.com, 1 messages" in said
+    assert "mail for example.com, 1 message," in said
     wait_go(done)  # it is quiet again
 
 

@@ -21,7 +21,7 @@
 #include "relay/cli/all_commands.h"
 #include "relay/cli/command_line.h"
 
-enum { TURNS_MAX = 1000, TURN_MS = 10, WORDS_MAX = 48 };
+enum { TURN_MS = 10, WORDS_MAX = 48 };
 
 static void child(const char *dir, char *const *word, int words)
 {
@@ -78,11 +78,9 @@ int cli_rig_run(const char *dir, const char *line, struct loop *serving,
 
 	if (pid == 0)
 		child(dir, word, words);
-	for (int i = 0; i < TURNS_MAX; i++) {
-		if (waitpid(pid, &status, serving != NULL ? WNOHANG : 0) == pid)
-			break;
+	/* Its alarm ends it. */
+	while (waitpid(pid, &status, serving != NULL ? WNOHANG : 0) == 0)
 		loop_once(serving, TURN_MS);
-	}
 	mem_free(copy);
 	snprintf(path, sizeof(path), "%s/out", dir);
 	in = fopen(path, "r");

@@ -12,18 +12,22 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "config.h"
+#include "relay/audit/delivered/recipient_key.h"
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/ops/ctl.h"
 #include "relay/ops/who.h"
 #include "tests/unit/cli_rig.h"
 #include "tests/unit/conf_tmp.h"
+#include "tests/unit/dnsserver.h"
 
-enum { ANSWERS = 16, ROWS = 64, LINES = 1000, TEXT_MAX = 1 << 20 };
+enum { ANSWERS = 16, ROWS = 64, NAMES = 64, LINES = 1000, TEXT_MAX = 1 << 20 };
 
 /* 2027-01-15T08:00:00Z, until a line sets another time. */
 #define WALL_US (INT64_C(1800000000) * 1000000)
@@ -41,8 +45,15 @@ struct script {
 	struct answer answer[ANSWERS];
 	int answers;
 	struct answer *last; /* that the file names */
-	struct strbuf file;  /* of the lines "| " */
-	char *file_name;     /* NULL: none is being written */
+	struct strbuf lines; /* "| " */
+	/* Of the line before them, and what takes them; NULL: there is none. */
+	char *rest;
+	void (*take)(struct script *s, const char *text);
+	struct loop *loop;
+	struct dnsserver server;
+	struct dnsserver_row name[NAMES + 1];
+	int names;
+	char at[40]; /* of the name server */
 	struct strbuf asked; /* of the command that runs */
 	struct strbuf is;    /* the transcript as it comes out */
 	char *out;
@@ -181,6 +192,58 @@ static void (*const handler[ANSWERS])(void *, struct ctl_request *,
     const json_t *) = {on_0, on_1, on_2, on_3, on_4, on_5, on_6, on_7, on_8,
     on_9, on_10, on_11, on_12, on_13, on_14, on_15};
 
+/* ---- a name server ------------------------------------------------------- */
+
+static void name_free(struct dnsserver_row *n)
+{
+	mem_free((char *)n->name);
+	mem_free((char *)n->type);
+	mem_free((char *)n->records);
+}
+
+static struct dnsserver_row *name_of(struct script *s, const char *name,
+    const char *type)
+{
+	for (int i = 0; i < s->names; i++)
+		if (strcmp(s->name[i].name, name) == 0 &&
+		    strcmp(s->name[i].type, type) == 0) {
+			name_free(&s->name[i]);
+			return &s->name[i];
+		}
+	assert_true(s->names < NAMES);
+	return &s->name[s->names++];
+}
+
+static void take_name(struct script *s, const char *text)
+{
+	char name[256], type[16], *records;
+	int rcode = 0;
+
+	assert_true(sscanf(s->rest, "%255s %15s %d", name, type, &rcode) >= 2);
+	records = mem_strdup(text);
+	if (records[0] != '\0')
+		records[strlen(records) - 1] = '\0'; /* the last end of line */
+	*name_of(s, name, type) = (struct dnsserver_row){mem_strdup(name),
+	    mem_strdup(type), rcode, records};
+}
+
+static void open_server(struct script *s)
+{
+	s->loop = loop_new(&clock_system);
+	dnsserver_open(&s->server, s->loop, s->name);
+	snprintf(s->at, sizeof(s->at), "127.0.0.1:%d", s->server.port);
+}
+
+static void close_server(struct script *s)
+{
+	dnsserver_close(&s->server);
+	loop_free(s->loop);
+	for (int i = 0; i < s->names; i++)
+		name_free(&s->name[i]);
+}
+
+/* ---- what the daemon says ------------------------------------------------ */
+
 static void forget(struct answer *a)
 {
 	for (int i = 0; i < a->rows; i++)
@@ -215,7 +278,6 @@ static void no_daemon(struct script *s)
 static int run_served(struct script *s, const char *line)
 {
 	struct ctl_command table[ANSWERS + 1] = {{NULL, NULL}};
-	struct loop *loop = loop_new(&clock_system);
 	struct error err = {0};
 	struct ctl *ctl;
 	char sock[200];
@@ -225,12 +287,11 @@ static int run_served(struct script *s, const char *line)
 		table[i] = (struct ctl_command){s->answer[i].command,
 		    handler[i]};
 	snprintf(sock, sizeof(sock), "%s/sock", s->dir);
-	ctl = ctl_open(loop, sock, table, s, &err);
+	ctl = ctl_open(s->loop, sock, table, s, &err);
 	if (ctl == NULL)
 		fail_msg("%s", err.text);
-	code = cli_rig_run(s->dir, line, loop, s->out);
+	code = cli_rig_run(s->dir, line, s->loop, s->out);
 	ctl_close(ctl);
-	loop_free(loop);
 	return code;
 }
 
@@ -270,9 +331,34 @@ static const char *mark_of(const char *line, bool ended)
 	return n == 0 || line[n - 1] == ' ' ? "\\" : "";
 }
 
-static void put_out(struct script *s)
+#define OURS "Posthouse "
+#define DNS_AT "127.0.0.1:DNSPORT"
+
+/* The names of the folder and the server, put into what the file says … */
+static char *with_names(const struct script *s, const char *text)
 {
-	char *text = replaced(s->out, s->dir, "DIR"), *line, *rest = text;
+	char *first = replaced(text, "DIR", s->dir);
+	char *both = replaced(first, DNS_AT, s->at);
+
+	mem_free(first);
+	return both;
+}
+
+/* … and taken out of what was said. */
+static char *without_names(const struct script *s, const char *text)
+{
+	char *first = replaced(text, s->dir, "DIR");
+	char *both = replaced(first, s->at, DNS_AT);
+	char *all = replaced(both, OURS PACKAGE_VERSION, OURS "VERSION");
+
+	mem_free(first);
+	mem_free(both);
+	return all;
+}
+
+static void put_text(struct script *s, const char *said)
+{
+	char *text = without_names(s, said), *line, *rest = text;
 
 	while ((line = strsep(&rest, "\n")) != NULL)
 		if (rest != NULL || *line != '\0')
@@ -283,18 +369,18 @@ static void put_out(struct script *s)
 
 static void run_line(struct script *s, const char *line, bool sorted)
 {
-	char *say = replaced(line, "DIR", s->dir);
+	char *say = with_names(s, line);
 	char *asked;
 	int code;
 
 	strbuf_reset(&s->asked);
 	code = s->answers > 0 ? run_served(s, say)
-			      : cli_rig_run(s->dir, say, NULL, s->out);
-	asked = replaced(strbuf_cstr(&s->asked), s->dir, "DIR");
+			      : cli_rig_run(s->dir, say, s->loop, s->out);
+	asked = without_names(s, strbuf_cstr(&s->asked));
 	strbuf_adds(&s->is, asked);
 	if (sorted)
 		sort_lines(s->out);
-	put_out(s);
+	put_text(s, s->out);
 	if (code != 0)
 		strbuf_addf(&s->is, "[%d]\n", code);
 	mem_free(asked);
@@ -303,18 +389,68 @@ static void run_line(struct script *s, const char *line, bool sorted)
 
 /* ---- the file ----------------------------------------------------------- */
 
-static void end_file(struct script *s)
+static void take_file(struct script *s, const char *text)
+{
+	conf_tmp_write(s->dir, s->rest, text);
+}
+
+static void take_secret(struct script *s, const char *text)
+{
+	conf_tmp_secret(s->dir, s->rest, text);
+}
+
+/* key('ann@a.example'): its number in ledger.db. */
+static void key_of(sqlite3_context *c, int n, sqlite3_value **value)
+{
+	static const struct conf none;
+	struct separators *plain = separators_new(&none);
+	sqlite3_stmt *st = NULL;
+	uint64_t secret[2];
+
+	(void)n;
+	sqlite3_prepare_v2(sqlite3_context_db_handle(c),
+	    "SELECT secret FROM state", -1, &st, NULL);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	memcpy(secret, sqlite3_column_blob(st, 0), sizeof(secret));
+	sqlite3_finalize(st);
+	sqlite3_result_int64(c, recipient_key(plain, secret, slice_str(
+	    (const char *)sqlite3_value_text(value[0]))).base);
+	separators_free(plain);
+}
+
+static void take_sql(struct script *s, const char *text)
+{
+	sqlite3 *db = NULL;
+	char path[200], *why = NULL;
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, s->rest);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_create_function(db, "key", 1, SQLITE_UTF8, NULL, key_of, NULL,
+	    NULL);
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", s->rest, why);
+	sqlite3_close(db);
+}
+
+static void end_lines(struct script *s)
 {
 	char *text;
 
-	if (s->file_name == NULL)
+	if (s->take == NULL)
 		return;
-	text = replaced(strbuf_cstr(&s->file), "DIR", s->dir);
-	conf_tmp_write(s->dir, s->file_name, text);
+	text = with_names(s, strbuf_cstr(&s->lines));
+	s->take(s, text);
 	mem_free(text);
-	mem_free(s->file_name);
-	s->file_name = NULL;
-	strbuf_reset(&s->file);
+	mem_free(s->rest);
+	s->take = NULL;
+	strbuf_reset(&s->lines);
+}
+
+static void begin_lines(struct script *s, const char *rest,
+    void (*take)(struct script *s, const char *text))
+{
+	s->rest = mem_strdup(rest);
+	s->take = take;
 }
 
 static bool starts(const char *line, const char *with, const char **rest)
@@ -325,9 +461,37 @@ static bool starts(const char *line, const char *with, const char **rest)
 	return strncmp(line, with, n) == 0;
 }
 
+/* Lines behind it are what it prints. */
 static bool is_command(const char *line)
 {
-	return (line[0] == '$' || line[0] == '~') && line[1] == ' ';
+	const char *rest;
+
+	return starts(line, "$ ", &rest) || starts(line, "~ ", &rest) ||
+	       starts(line, "show ", &rest);
+}
+
+static void show(struct script *s, const char *name)
+{
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+	f = fopen(path, "r");
+	if (f == NULL)
+		fail_msg("%s is not there", path);
+	s->out[fread(s->out, 1, CLI_RIG_OUT - 1, f)] = '\0';
+	fclose(f);
+	put_text(s, s->out);
+}
+
+static void run(struct script *s, const char *line)
+{
+	const char *rest;
+
+	if (starts(line, "show ", &rest))
+		show(s, rest);
+	else
+		run_line(s, line + 2, line[0] == '~');
 }
 
 /* False: the line is of what a command printed. */
@@ -336,19 +500,24 @@ static bool take(struct script *s, const char *line)
 	const char *rest;
 
 	if (starts(line, "| ", &rest) || starts(line, "|", &rest)) {
-		assert_non_null(s->file_name);
-		strbuf_addf(&s->file, "%s\n", rest);
+		assert_true(s->take != NULL);
+		strbuf_addf(&s->lines, "%s\n", rest);
 	} else if (starts(line, "< ", &rest)) {
 		assert_non_null(s->last);
 		assert_true(s->last->rows < ROWS);
-		s->last->row[s->last->rows++] = replaced(rest, "DIR", s->dir);
+		s->last->row[s->last->rows++] = with_names(s, rest);
 	} else if (starts(line, "daemon ", &rest)) {
 		s->last = answer_to(s, rest);
 	} else if (strcmp(line, "no daemon") == 0) {
 		no_daemon(s);
 	} else if (starts(line, "file ", &rest)) {
-		end_file(s);
-		s->file_name = mem_strdup(rest);
+		begin_lines(s, rest, take_file);
+	} else if (starts(line, "secret ", &rest)) {
+		begin_lines(s, rest, take_secret);
+	} else if (starts(line, "sql ", &rest)) {
+		begin_lines(s, rest, take_sql);
+	} else if (starts(line, "dns ", &rest)) {
+		begin_lines(s, rest, take_name);
 	} else if (starts(line, "time ", &rest)) {
 		assert_int_equal(clock_parse(slice_str(rest), 0, &wall_us), 0);
 	} else {
@@ -366,7 +535,7 @@ static void each_line(struct script *s, char *text)
 		if (rest == NULL && *line == '\0')
 			break;
 		if (line[0] != '|')
-			end_file(s);
+			end_lines(s);
 		if (!take(s, line)) {
 			assert_true(printed);
 			continue;
@@ -374,7 +543,7 @@ static void each_line(struct script *s, char *text)
 		strbuf_addf(&s->is, "%s\n", line);
 		printed = is_command(line) || (printed && *line == '\0');
 		if (is_command(line))
-			run_line(s, line + 2, line[0] == '~');
+			run(s, line);
 	}
 }
 
@@ -430,20 +599,22 @@ void cli_script_run(const char *dir, const char *name)
 
 	setenv("TZ", "UTC", 1);
 	wall_us = WALL_US;
-	strbuf_init(&s.file, TEXT_MAX);
+	strbuf_init(&s.lines, TEXT_MAX);
 	strbuf_init(&s.asked, TEXT_MAX);
 	strbuf_init(&s.is, TEXT_MAX);
+	open_server(&s);
 	script_path(name, path);
 	text = read_script(path);
 	copy = mem_strdup(text);
 	each_line(&s, copy);
-	end_file(&s);
+	end_lines(&s);
 	no_daemon(&s);
+	close_server(&s);
 	if (getenv("CLI_SCRIPT_WRITE") != NULL)
 		write_script(path, strbuf_cstr(&s.is));
 	else
 		compare(name, strbuf_cstr(&s.is), text);
-	strbuf_fini(&s.file);
+	strbuf_fini(&s.lines);
 	strbuf_fini(&s.asked);
 	strbuf_fini(&s.is);
 	mem_free(s.out);

@@ -5,6 +5,13 @@
  *
  *   # …               a comment; a blank line is none of what is printed
  *   file NAME         writes DIR/NAME, of the lines "| …" behind it
+ *   secret NAME       the same, and no other user can read it
+ *   sql NAME          runs these lines on the database DIR/NAME; there
+ *                     key('ann@a.example') is its number in ledger.db
+ *   show NAME         prints DIR/NAME
+ *   dns NAME TYPE [RCODE]  what a name server answers to that from here on,
+ *                     "127.0.0.1:DNSPORT": the lines "| …" behind it, as
+ *                     dnsserver.h has them; to all else: no such name
  *   time RFC3339      what the clock says from here on (2027-01-15T08:00:00Z)
  *   daemon COMMAND    what a daemon answers to that from here on:
  *   < {…}             a row of the answer

@@ -159,10 +159,11 @@ static void on_came(void *arg, const struct came_row *row)
 		return;
 	gather_fact(g, row->kind == FROM_LEG_WAY_BACK ? FACT_WAY_BACK
 						      : FACT_FROM_LEG,
-	    row->last_us, "%s %s, %llu messages, the last at %s%s%s",
+	    row->last_us, "%s %s, %llu message%s, the last at %s%s%s",
 	    known ? kinds[row->kind] : "mail of", row->domain[0] == '\0'
 		? "no domain of ours" : row->domain,
-	    (unsigned long long)row->messages, gather_moment(g, row->last_us),
+	    (unsigned long long)row->messages, row->messages == 1 ? "" : "s",
+	    gather_moment(g, row->last_us),
 	    row->hop[0] == '\0' ? "" : ", from ", row->hop);
 }
 

@@ -60,8 +60,9 @@ static void put_queue(struct relay_look *l)
 	l->waiting = 0;
 	code = cli_call_if_running(l->c, "leg.list", NULL, on_leg, l);
 	if (code != CLI_DONE) {
-		put(l, "queue", REASON_UNKNOWN, "the daemon does not run, "
-		    "which alone knows what waits");
+		put(l, "queue", REASON_UNKNOWN, code == CLI_NO_DAEMON
+		    ? "the daemon does not run, which alone knows what waits"
+		    : "the daemon does not say what waits");
 		return;
 	}
 	snprintf(text, sizeof(text), "%" PRId64 " deliveries are open, held "
