@@ -12,7 +12,7 @@
 #include "relay/base/id.h"
 #include "relay/cutover/replay/replay.h"
 
-enum { USERS_MAX = 5000000, WHO_MAX = 512 };
+enum { USERS_MAX = 5000000, WHO_MAX = 512, REPLAY_DOMAINS = 20 };
 
 /* ---- start ------------------------------------------------------------- */
 
@@ -241,6 +241,7 @@ struct replay_list {
 	struct replay_counts *counts;
 	struct replay_row *row;
 	size_t rows, cap;
+	json_t *domains; /* of its recipients; its keys */
 };
 
 static struct replay_counts *counts_of(struct replay_list *l, int64_t number)
@@ -323,12 +324,38 @@ static void print_row(struct replay_list *l, const struct replay_row *row)
 	ctl_row_end(l->r);
 }
 
-/* Below the row of a replay that is shown. */
+/* Below the row of a replay that is shown: domains, each once, that the
+ * command looks up. They come in the order of the addresses. */
+static void note_domain(struct replay_list *l, const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	if (at == NULL || json_object_get(l->domains, at + 1) != NULL ||
+	    json_object_size(l->domains) == REPLAY_DOMAINS)
+		return;
+	json_object_set_new(l->domains, at + 1, json_true());
+}
+
+static void print_domains(struct replay_list *l)
+{
+	const char *domain;
+	json_t *value;
+
+	json_object_foreach(l->domains, domain, value) {
+		struct jout *j = ctl_row(l->r);
+
+		jout_str(j, "kind", "domain");
+		jout_str(j, "domain", domain);
+		ctl_row_end(l->r);
+	}
+}
+
 static void on_user(void *arg, const struct replay_user *u)
 {
 	struct replay_list *l = arg;
 	struct jout *j;
 
+	note_domain(l, u->address);
 	if (!u->lacks || l->rows == 0)
 		return;
 	j = ctl_row(l->r);
@@ -370,6 +397,7 @@ static int read_rows(struct replay_list *l, const struct replay_reader *in)
 static void listing_fini(struct replay_list *l)
 {
 	mem_free(l->row);
+	json_decref(l->domains);
 	arena_free(l->a);
 }
 
@@ -392,7 +420,8 @@ void control_replay_list(void *arg, struct ctl_request *r,
 void control_replay_show(void *arg, struct ctl_request *r,
     const json_t *args)
 {
-	struct replay_list l = {.c = arg, .r = r, .a = arena_new()};
+	struct replay_list l = {.c = arg, .r = r, .a = arena_new(),
+	    .domains = json_object()};
 	int64_t number = integer(args, "number");
 	const struct replay_reader head = {.number = number, .a = l.a,
 	    .row = on_row, .count = on_count, .arg = &l};
@@ -407,8 +436,10 @@ void control_replay_show(void *arg, struct ctl_request *r,
 			    "`posthouse replay list`", number);
 		else
 			print_row(&l, &l.row[0]);
-		if (l.rows != 0 && read_rows(&l, &rest) == 0)
+		if (l.rows != 0 && read_rows(&l, &rest) == 0) {
+			print_domains(&l);
 			ctl_end(r, 0, "%s", "");
+		}
 	}
 	listing_fini(&l);
 }

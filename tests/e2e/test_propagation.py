@@ -160,6 +160,31 @@ def test_each_server_alone_is_named(world, gw):
     assert not rows(gw, code=1)[1]["unseen"]
 
 
+def test_a_replay_says_where_the_mx_of_its_domains_leads(world, gw):
+    """What came by an MX that points elsewhere is not covered."""
+    address = f"ann@{DOMAIN}"
+    words = ["replay", address, "--from-leg", "legacy", "--to-leg", "cloud",
+             "--since", "-1h", "--yes"]
+    gw.set('leg "cloud"', hosts=["127.0.0.1:9"], tls="none")
+    gw.reload()
+    gw.cli(STATED)
+    assert f"MX of {DOMAIN}: unknown, its name servers were not looked at" \
+        in gw.cli(*words, "--dry-run")
+    rows(gw, code=0)
+    assert f"MX of {DOMAIN}: clean, it leads here alone, looked at" \
+        in gw.cli(*words, "--dry-run")
+    world.ns2.serve({DOMAIN: world.zone("@ MX 10 mx\n@ MX 20 old\n")})
+    rows(gw, code=1)
+    assert f"MX of {DOMAIN}: old" in gw.cli(*words)
+    (number,) = [r["number"] for r in gw.cli_json("replay list")]
+    until(lambda: f"MX of {DOMAIN}: old" in gw.cli(f"replay show {number}"),
+          "the report")
+    (row,) = [r for r in gw.cli_json(f"replay show {number}")
+              if r["kind"] == "domain"]
+    assert (row["domain"], row["mx"]) == (DOMAIN, "old")
+    assert "by 1 of 4 name servers" in row["mx_why"]
+
+
 def test_a_silent_resolver_is_unknown(world, gw):
     gw.cli(STATED)
     rows(gw, code=0)

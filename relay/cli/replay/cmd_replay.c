@@ -310,7 +310,8 @@ const struct cli_command cmd_replay[] = {
 	    .summary = "Shows the report of a replay",
 	    .details = "What was queued and what came of it, what was there "
 		"already, what is outside the\nretention, and what it cannot "
-		"cover.",
+		"cover: also where the MX of each domain\nleads (`posthouse "
+		"propagation`).",
 	    .example = "posthouse replay show 7", .min_args = 1,
 	    .max_args = 1, .run = run_show},
 	{.name = "replay cancel", .args = "NUMBER",

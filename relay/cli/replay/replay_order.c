@@ -11,6 +11,7 @@
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/cli/common/json_get.h"
+#include "relay/cli/replay/replay_mx.h"
 #include "relay/cli/table/cli_table.h"
 
 enum {
@@ -110,6 +111,7 @@ static void say_preview(struct ordering *o)
 	    "in the cloud, sent items,");
 	out_say(&c->out, "read flags; and what comes by an MX that points "
 	    "elsewhere.");
+	replay_mx_say(c, o->w->addresses);
 }
 
 static int confirm(struct ordering *o)

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "relay/cli/common/json_get.h"
+#include "relay/cli/replay/replay_mx.h"
 
 static const struct {
 	const char *key, *meaning;
@@ -56,7 +57,9 @@ void replay_show_row(void *arg, json_t *row)
 	struct cli *c = arg;
 	const char *kind = json_text(row, "kind");
 
-	if (c->json)
+	if (strcmp(kind, "domain") == 0)
+		replay_mx_row(c, row);
+	else if (c->json)
 		out_row_json(&c->out, row);
 	else if (strcmp(kind, "replay") == 0)
 		say_head(c, row);
