@@ -204,6 +204,25 @@ static void each_cell_of_the_page(void **state)
 	mem_free(text);
 }
 
+/* A run after the one that is known moves its moment on, an older one does
+ * not. */
+static void synced_again_is_synced_since_then(void **state)
+{
+	struct last_delivery *l = open_in(*state);
+
+	bring(l, WATERMARK_SYNCED);
+	assert_int_equal(look(*state).w.at_us, NOW + 2);
+	event(l, WATERMARK_SYNC, 0, NOW + 20);
+	commit(l, NOW);
+	assert_int_equal(look(*state).w.at_us, NOW + 20);
+	event(l, WATERMARK_SYNC, 0, NOW + 10);
+	event(l, WATERMARK_CLEAR, 0, NOW + 30);
+	commit(l, NOW);
+	assert_int_equal(look(*state).w.at_us, NOW + 20);
+	assert_int_equal(look(*state).w.state, WATERMARK_SYNCED);
+	last_delivery_close(l);
+}
+
 /* ---- what the rows say --------------------------------------------------- */
 
 static void it_has_the_last_delivery_of_before(void **state)
@@ -473,6 +492,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_cell_of_the_page),
+		cmocka_unit_test(synced_again_is_synced_since_then),
 		cmocka_unit_test(it_has_the_last_delivery_of_before),
 		cmocka_unit_test(what_is_read_again_withdraws_nothing),
 		cmocka_unit_test(old_news_change_nothing),

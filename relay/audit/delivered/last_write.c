@@ -44,8 +44,8 @@ static const char *const sql[LAST_SQLS] = {
 	[LAST_DROP_ADDRESS] =
 	    "DELETE FROM address WHERE " IN_SLICE " AND NOT EXISTS (SELECT 1"
 	    " FROM delivery d WHERE d.recipient = address.recipient)",
-	[LAST_MARK_GET] = "SELECT state, change, time FROM watermark WHERE "
-			  IS_MARK,
+	[LAST_MARK_GET] = "SELECT state, change, time, at FROM watermark"
+			  " WHERE " IS_MARK,
 	[LAST_MARK_PUT] = "INSERT INTO watermark VALUES(?1, ?2, ?3, ?4, ?5, 0,"
 			  " 0, ?6, 0, ?5, 0, 0, '')",
 	[LAST_MARK_END] = "DELETE FROM watermark WHERE " IS_MARK,

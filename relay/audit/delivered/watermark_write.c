@@ -12,7 +12,8 @@
 struct mark_now {
 	enum watermark_state state;
 	uint64_t change;
-	int64_t time_us;
+	int64_t time_us; /* of the last delivery */
+	int64_t at_us;	 /* of the state */
 };
 
 static sqlite3_stmt *of(struct last_file *f, enum last_sql which,
@@ -48,6 +49,7 @@ static int get(struct last_file *f, int64_t recipient, int leg,
 				 : WATERMARK_PENDING;
 		out->change = (uint64_t)sqlite3_column_int64(s, 1);
 		out->time_us = sqlite3_column_int64(s, 2);
+		out->at_us = sqlite3_column_int64(s, 3);
 		rc = SQLITE_DONE;
 	}
 	sqlite3_reset(s);
@@ -137,6 +139,14 @@ static bool is_late(const struct watermark_op *op, const struct mark_now *now)
 	return false;
 }
 
+/* A mailbox that was synchronized once more is so since the later run. */
+static bool is_news(const struct watermark_op *op,
+    const struct mark_now *now, int to)
+{
+	return to >= 0 && (to != (int)now->state ||
+	    (op->event == WATERMARK_SYNC && op->at_us > now->at_us));
+}
+
 static int apply_event(struct last_file *f, const struct watermark_op *op)
 {
 	struct mark_now now;
@@ -145,7 +155,7 @@ static int apply_event(struct last_file *f, const struct watermark_op *op)
 	if (rc != SQLITE_OK || is_late(op, &now))
 		return rc;
 	to = watermark_next(now.state, op->event);
-	if (to < 0 || to == (int)now.state)
+	if (!is_news(op, &now, to))
 		return SQLITE_OK;
 	if (now.state == WATERMARK_NONE)
 		return begin(f, op);
