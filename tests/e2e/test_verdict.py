@@ -234,17 +234,43 @@ def test_a_late_delivery_withdraws_one(done, legacy):
     assert ANN in against(done, "watermarks")
 
 
+def replay_there(gw, cloud, to, messages=1):
+    """Mail that the new leg got, now for the old one. Their ids."""
+    ids = [gw.send(to=to) for _ in range(messages)]
+    for id in ids:
+        assert cloud.wait_message(id)
+        gw.wait_event("delivered", id=id)
+    gw.cli("replay", "--to", to, "--from-leg", "cloud", "--to-leg",
+           "legacy", "--since", "-10s", "--yes")
+    return ids
+
+
 def test_a_replay_there_withdraws_one(done, legacy, cloud):
-    id = done.send(to=ANN)
-    assert cloud.wait_message(id)
-    done.wait_event("delivered", id=id)
-    done.cli("replay", "--to", ANN, "--from-leg", "cloud", "--to-leg",
-             "legacy", "--since", "-10s", "--yes")
-    assert legacy.wait_message(id)
+    for id in replay_there(done, cloud, ANN):
+        assert legacy.wait_message(id)
     done.wait_event("watermark", to=ANN, state="withdrawn")
     until(lambda: ANN in verdict(done)[1]["watermarks"]["evidence"],
           "the mailbox to be named")
     assert ANN in against(done, "watermarks")
+    synced(done, ANN)
+    wait_go(done)
+
+
+def test_one_that_is_withdrawn_turns_it(done, legacy, cloud):
+    """It stays so while more is open there, which somebody takes on."""
+    done.cli("verdict", "waive", "open", "--until", "+1d", "--note", "known")
+    legacy.reply("MAIL", "451 4.2.1 busy", times=1)
+    done.set("retry", steps=["1h"])
+    done.reload()
+    replay_there(done, cloud, ANN, messages=2)
+    done.wait_event("deferred", leg="legacy", to=ANN)
+    done.wait_event("watermark", to=ANN, state="withdrawn")
+    said = against(done, "watermarks")
+    assert said.startswith("watermarks that a later delivery has withdrawn: "
+                           f"1 ({ANN})")
+    done.cli("queue", "retry", "--leg", "legacy")
+    until(lambda: "reported as synchronized: 1" in
+          verdict(done)[1]["watermarks"]["evidence"], "it to be reached")
     synced(done, ANN)
     wait_go(done)
 
@@ -259,6 +285,17 @@ def test_a_recipient_that_is_done_without_by_name(done):
     # It moves again: that mailbox is another matter.
     done.cli("flip", "legacy", "new@example.com", "--wait")
     done.cli("flip", "cloud", "new@example.com")
+    assert "new@example.com" in against(done, "watermarks")
+
+
+def test_a_delivery_after_the_waiver_counts(done, legacy, cloud):
+    """By a replay, which is no change of a route."""
+    done.cli("route", "set", "legacy", "new@example.com")
+    done.cli("flip", "cloud", "new@example.com")
+    done.cli("watermark", "waive", "new@example.com", "--note", "has left")
+    wait_go(done)
+    for id in replay_there(done, cloud, "new@example.com"):
+        assert legacy.wait_message(id)
     assert "new@example.com" in against(done, "watermarks")
 
 
