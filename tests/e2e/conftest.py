@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from certs import Authority                              # noqa: E402
 from gateway import BUILD, ROOT, Gateway                 # noqa: E402
+from ports import loopback                               # noqa: E402
 from sink import Leg                                     # noqa: E402
 
 SHARED = pathlib.Path(os.environ.get("PH_SHARED", ROOT.parent / "shared"))
@@ -81,11 +82,7 @@ def own_address():
     if os.geteuid() != 0:
         pytest.skip("port 25 is root's")
 
-    def take():
-        a = (os.getpid() * 7 + next(numbers) * 251) % (253 * 254 * 254)
-        return f"127.{1 + a // 64516}.{a // 254 % 254}.{1 + a % 254}"
-
-    return take
+    return lambda: loopback(next(numbers))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from names import labels
 from ports import free_port
 from until import until
 
+DOMAIN = "example.com"
 NSD = """\
 server:
     ip-address: {address}@53
@@ -134,3 +135,47 @@ class Unbound(NameServer):
     def start(self):
         self.run(self.unpacked / "usr/sbin/unbound", "-d", "-c", self.conf,
                  address="127.0.0.1", port=self.port)
+
+
+class Delegation:
+    """com, which delegates example.com to two servers; a resolver."""
+
+    def __init__(self, unpacked, folder, own_address):
+        self.unpacked, self.folder = unpacked, folder
+        self.take = own_address
+        self.us, self.legacy = own_address(), own_address()
+        self.servers = []
+        self.com = self.nsd("com", {})
+        self.ns1 = self.nsd("ns1", {DOMAIN: self.zone()})
+        self.ns2 = self.nsd("ns2", {DOMAIN: self.zone()})
+        self.delegate()
+        self.resolver = Unbound(unpacked / "unbound", folder / "unbound",
+                                "com", self.com.address)
+
+    def nsd(self, name, zones):
+        self.servers.append(Nsd(self.unpacked / "nsd", self.folder / name,
+                                self.take(), zones))
+        return self.servers[-1]
+
+    def zone(self, mx="@ 300 MX 10 mx\n", more=""):
+        glue = "".join(
+            f"{name} A {getattr(self, name).address}\n"
+            for name in ("ns1", "ns2") if hasattr(self, name))
+        return "@ NS ns1\n@ NS ns2\n" + glue + mx + \
+            f"mx A {self.us}\nold A {self.legacy}\n" + more
+
+    def delegate(self, names=("ns1", "ns2")):
+        lines = f"@ NS ns\nns A {self.com.address}\nns1 A 127.0.0.1\n"
+        for name in names:
+            lines += f"example 3600 NS {name}.example\n" \
+                f"{name}.example A {getattr(self, name).address}\n"
+        self.com.serve({"com": lines})
+        self.serve(self.zone())
+
+    def serve(self, zone):
+        for server in (self.ns1, self.ns2):
+            server.serve({DOMAIN: zone})
+
+    def stop(self):
+        for server in [*self.servers, self.resolver]:
+            server.stop()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
-"""Ports for servers that are told theirs before they listen."""
+"""Ports for servers that are told theirs before they listen, and addresses of
+the loopback whose ports are all free."""
+import os
 import pathlib
 import random
 import socket
@@ -24,3 +26,10 @@ def free_port(host="127.0.0.1"):
             given.add(port)
             return port
     raise RuntimeError(f"no port of {host} is free from {LOWEST} on")
+
+
+def loopback(number):
+    """An address that no other test uses; each number of a process has its
+    own."""
+    a = (os.getpid() * 7 + number * 251) % (253 * 254 * 254)
+    return f"127.{1 + a // 64516}.{a // 254 % 254}.{1 + a % 254}"

@@ -13,57 +13,16 @@ import pytest
 
 from certs import Authority
 from conftest import PEERS
-from dnspeers import Nsd, Unbound
+from dnspeers import DOMAIN, Delegation
 from test_backup import backup, destroy, restore
 from until import until
 
-DOMAIN = "example.com"
 STATED = f"propagation set {DOMAIN} --old-ttl 1h --changed -9d --note known"
-
-
-class World:
-    """com, which delegates example.com to two servers; a resolver."""
-
-    def __init__(self, folder, own_address):
-        self.folder, self.take = folder, own_address
-        self.us, self.legacy = own_address(), own_address()
-        self.servers = []
-        self.com = self.nsd("com", {})
-        self.ns1 = self.nsd("ns1", {DOMAIN: self.zone()})
-        self.ns2 = self.nsd("ns2", {DOMAIN: self.zone()})
-        self.delegate()
-        self.resolver = Unbound(PEERS / "unbound", folder / "unbound", "com",
-                                self.com.address)
-
-    def nsd(self, name, zones):
-        self.servers.append(Nsd(PEERS / "nsd", self.folder / name,
-                                self.take(), zones))
-        return self.servers[-1]
-
-    def zone(self, mx="@ 300 MX 10 mx\n", more=""):
-        glue = "".join(
-            f"{name} A {getattr(self, name).address}\n"
-            for name in ("ns1", "ns2") if hasattr(self, name))
-        return "@ NS ns1\n@ NS ns2\n" + glue + mx + \
-            f"mx A {self.us}\nold A {self.legacy}\n" + more
-
-    def delegate(self, names=("ns1", "ns2")):
-        lines = f"@ NS ns\nns A {self.com.address}\nns1 A 127.0.0.1\n"
-        for name in names:
-            lines += f"example 3600 NS {name}.example\n" \
-                f"{name}.example A {getattr(self, name).address}\n"
-        self.com.serve({"com": lines})
-        for server in (self.ns1, self.ns2):
-            server.serve({DOMAIN: self.zone()})
-
-    def stop(self):
-        for server in [*self.servers, self.resolver]:
-            server.stop()
 
 
 @pytest.fixture
 def world(folder, own_address):
-    w = World(folder, own_address)
+    w = Delegation(PEERS, folder, own_address)
     yield w
     w.stop()
 

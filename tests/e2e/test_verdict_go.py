@@ -7,7 +7,8 @@ import time
 import pytest
 
 from conftest import PEERS
-from test_propagation import DOMAIN, STATED, World
+from dnspeers import DOMAIN, Delegation
+from test_propagation import STATED
 from test_verdict import REASONS, against, verdict, wait_go
 from until import until
 
@@ -16,7 +17,7 @@ ANN = "ann@example.com"
 
 @pytest.fixture
 def world(folder, own_address):
-    w = World(folder, own_address)
+    w = Delegation(PEERS, folder, own_address)
     yield w
     w.stop()
 

@@ -2,8 +2,9 @@
 """The world of tests/sim/migration: receivers, each a process that logs what
 it takes before it says so, and a sender that logs each 250.
 
-As a program it is a receiver: migration_world.py NAME LOG CLOCK. It says its
-port, then reads a command a line: refuse, accept. It ends with its input.
+As a program it is a receiver: migration_world.py NAME LOG CLOCK ADDRESS. It
+says its port, then reads a command a line: refuse, accept. It ends with its
+input.
 """
 import contextlib
 import json
@@ -70,8 +71,8 @@ class Forgotten(list):
         pass
 
 
-def receive(name, log, clock):
-    leg = Leg(name)
+def receive(name, log, clock, host):
+    leg = Leg(name, host=host)
     leg.mails = Taken(log, name, Clock(clock))
     leg.seen, leg.said = Forgotten(), Forgotten()
     leg.accept_connections()
@@ -86,9 +87,10 @@ def receive(name, log, clock):
 
 
 class Receiver:
-    def __init__(self, name, log, clock):
+    def __init__(self, name, log, clock, host="127.0.0.1"):
+        self.host, self.log = host, log
         self.process = subprocess.Popen(
-            [sys.executable, __file__, name, log, clock],
+            [sys.executable, __file__, name, log, clock, host],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
 
@@ -162,6 +164,8 @@ class Session(threading.Thread):
                 except (OSError, smtplib.SMTPException):
                     self.failed += 1    # no 250, no claim
                     self.smtp = None
+        if self.smtp is not None:
+            self.smtp.close()   # or it is seen until it is timed out
 
     def recipients(self):
         special = self.of.special
