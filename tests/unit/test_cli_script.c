@@ -26,6 +26,8 @@ SCRIPT(restore)
 SCRIPT(explain)
 SCRIPT(words)
 SCRIPT(trace)
+SCRIPT(table)
+SCRIPT(coexist)
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, conf_tmp_setup, \
 	    conf_tmp_teardown)
@@ -42,6 +44,8 @@ int main(void)
 		TEST(explain),
 		TEST(words),
 		TEST(trace),
+		TEST(table),
+		TEST(coexist),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
