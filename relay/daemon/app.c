@@ -40,12 +40,14 @@
 #include "relay/post/call.h"
 #include "relay/post/workers.h"
 #include "relay/spawn/spawner.h"
+#include "relay/spf/shared_verdicts.h"
 #include "relay/spf/spf_blame.h"
 
 enum {
 	STOP_LOOK_MS = 20,
 	PROJECTOR_MS = 1000, /* that it has at least, to end */
 	ASKED_MAX = 128 << 10, /* recipients; 5 MiB */
+	VERDICTS_BYTES = 32 << 20, /* of SPF, of all workers */
 	HINTS_MAX = 32 << 10,  /* messages, and deliveries of them; 1.5 MiB */
 };
 
@@ -85,7 +87,7 @@ static struct worker_thread *make_worker(struct app *a, int index,
 	    .asked = a->asked, .offers = &a->offers,
 	    .spf_starter = spawner_has(a->spawner, SPAWN_SPF)
 			       ? &a->spf_starter : NULL,
-	    .spf_blame = a->spf_blame,
+	    .spf_blame = a->spf_blame, .verdicts = a->verdicts,
 	    .intake = {.hints = a->hints, .offers = &a->offers,
 		.oldtls = a->oldtls, .tokens = a->tokens,
 		.logins = a->logins, .rate = a->rate,
@@ -165,6 +167,7 @@ static void make_shared(struct app *a, const struct conf *c)
 	a->from_legs = from_legs_new();
 	a->spf_starter = spf_starter_spawn(a->spawner);
 	a->spf_blame = spf_blame_new(a->shared.clock);
+	a->verdicts = shared_verdicts_new(VERDICTS_BYTES);
 	a->logins = logins_new(a->shared.clock, a->shared.rng);
 	a->rate = rate_table_new(HOUR_MS);
 	a->srs_forged = rate_table_new(MINUTE_MS);
@@ -418,6 +421,7 @@ static void free_all(struct app *a)
 	oldtls_free(a->oldtls);
 	from_legs_free(a->from_legs);
 	spf_blame_free(a->spf_blame);
+	shared_verdicts_free(a->verdicts);
 	logins_free(a->logins);
 	rate_table_free(a->rate);
 	rate_table_free(a->srs_forged);

@@ -32,6 +32,7 @@ struct recovery;
 struct refusals;
 struct replay;
 struct spawner;
+struct shared_verdicts;
 struct spf_blame;
 struct table_follow;
 struct tokens;
@@ -45,6 +46,7 @@ struct app {
 	struct spawner *spawner; /* main.c's */
 	struct spf_starter spf_starter;
 	struct spf_blame *spf_blame; /* domains that killed a helper */
+	struct shared_verdicts *verdicts; /* of SPF */
 	char *table_path, *audit_path; /* a reload does not move them */
 	long descriptors; /* that the process may open */
 

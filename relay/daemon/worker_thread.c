@@ -32,6 +32,7 @@ struct worker_thread {
 	struct stream_scratch *scratch;
 	pthread_t thread;
 	bool running;
+	uint64_t snapshots; /* taken: all workers get the same ones */
 };
 
 static struct worker_thread *thread_of(void *worker)
@@ -213,7 +214,8 @@ static void make_spf(struct worker_thread *t, const struct worker_config *c)
 	    .blame = c->spf_blame, .blamed = on_spf_blamed,
 	    .absent = on_spf_absent, .arg = w});
 	begin_spf(w);
-	w->spf = spf_checker_new(w->loop, w->dns, w->spf_helper);
+	w->spf = spf_checker_new(w->loop, w->dns, w->spf_helper,
+	    c->verdicts);
 }
 
 static void make_rooms(struct worker_thread *t, const struct worker_config *c)
@@ -348,14 +350,15 @@ static bool same_resolver(const struct conf *a, const struct conf *b)
 	return true;
 }
 
-static void ask_elsewhere(struct worker *w)
+static void ask_elsewhere(struct worker_thread *t)
 {
+	struct worker *w = &t->w;
 	struct error err;
 
 	if (dns_configure(w->dns, w->snapshot->conf, &err) < 0)
 		log_error("resolver.rejected", kv_err(&err));
 	else
-		spf_checker_forget(w->spf);
+		spf_checker_forget(w->spf, t->snapshots);
 }
 
 static void on_snapshot(void *arg)
@@ -365,8 +368,9 @@ static void on_snapshot(void *arg)
 	struct worker *w = &t->w;
 
 	worker_take_snapshot(w, take->snapshot);
+	t->snapshots++;
 	if (!same_resolver(w->old[0]->conf, w->snapshot->conf))
-		ask_elsewhere(w);
+		ask_elsewhere(t);
 	client_reload(w->client);
 	begin_spf(w);
 	mem_free(take);

@@ -12,6 +12,7 @@
 struct acceptor;
 struct ask_cache;
 struct leg_offers;
+struct shared_verdicts;
 struct spf_blame;
 struct spf_starter;
 struct worker_thread;
@@ -27,6 +28,7 @@ struct worker_config {
 	struct leg_offers *offers;
 	const struct spf_starter *spf_starter; /* NULL: no such program */
 	struct spf_blame *spf_blame;
+	struct shared_verdicts *verdicts;
 	struct intake_config intake; /* without its scratch */
 };
 

@@ -41,7 +41,7 @@ static int begin(struct spf_alone *o, const struct conf *c, struct error *err)
 	h.loop = o->loop;
 	h.starter = &o->starter;
 	o->helper = spf_helper_new(&h);
-	o->checker = spf_checker_new(o->loop, o->dns, o->helper);
+	o->checker = spf_checker_new(o->loop, o->dns, o->helper, NULL);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
  */
 #include "relay/spf/spf_check.h"
 
+#include "relay/base/assert.h"
 #include "relay/spf/spf_check_int.h"
 #include "relay/spf/spf_helper.h"
 
@@ -16,7 +17,7 @@ enum {
 	 * for each message, leave room for mail that comes in. */
 	CHECKS_MAX = 2000,
 	OURS_MAX = CHECKS_MAX / 2,
-	CACHE_BYTES = 16 << 20,
+	OWN_BYTES = 16 << 20, /* of verdicts that are not shared */
 	CLIENTS_MAX = 16384, /* whose questions are counted */
 	TTL_MIN_MS = 1000, /* as the DNS cache keeps an answer */
 };
@@ -26,22 +27,24 @@ static const char client_too_much[] =
 static const struct spf_checked nothing = {.verdict = {.result = SPF_NONE}};
 
 struct spf_checker *spf_checker_new(struct loop *l, struct dns *dns,
-    struct spf_helper *helper)
+    struct spf_helper *helper, struct shared_verdicts *verdicts)
 {
 	struct spf_checker *c = NEW(struct spf_checker);
 
 	c->loop = l;
 	c->dns = dns;
 	c->helper = helper;
-	c->cache = verdict_cache_new(CACHE_BYTES);
+	if (verdicts == NULL)
+		verdicts = c->own = shared_verdicts_new(OWN_BYTES);
+	c->verdicts = verdicts;
 	c->rate = query_rate_new(SPF_CLIENT_MAX, CLIENTS_MAX);
 	return c;
 }
 
-void spf_checker_forget(struct spf_checker *c)
+void spf_checker_forget(struct spf_checker *c, uint64_t epoch)
 {
-	verdict_cache_free(c->cache);
-	c->cache = verdict_cache_new(CACHE_BYTES);
+	PH_ASSERT(epoch > c->epoch);
+	c->epoch = epoch;
 }
 
 bool spf_checker_evaluates(const struct spf_checker *c)
@@ -75,6 +78,7 @@ static struct spf_run *run_new(struct spf_checker *c,
 	r->client = *s->client;
 	r->ours = s->ours;
 	r->explain = s->explain;
+	r->epoch = c->epoch;
 	r->id = *i;
 	r->id.helo = arena_slice(a, i->helo);
 	r->id.local = arena_slice(a, i->local);
@@ -113,7 +117,8 @@ void spf_checker_free(struct spf_checker *c)
 		run_stop(r);
 		arena_free(r->arena);
 	}
-	verdict_cache_free(c->cache);
+	shared_verdicts_free(c->own);
+	verdict_copy_fini(&c->copy);
 	query_rate_free(c->rate);
 	mem_free(c);
 }
@@ -156,11 +161,11 @@ static void keep(struct spf_run *r, const struct spf_verdict *v,
     unsigned used, bool unasked)
 {
 	struct verdict_found found = {v, used, r->ttl_ms, unasked};
+	struct verdict_now now = {r->epoch, loop_now_ms(r->checker->loop)};
 
 	if (v->result == SPF_TEMPERROR)
 		found.ttl_ms = SPF_TTL_ERROR_MS;
-	verdict_cache_put(r->checker->cache, &r->id, &found,
-	    loop_now_ms(r->checker->loop));
+	shared_verdicts_put(r->checker->verdicts, &now, &r->id, &found);
 }
 
 static void on_limit(void *arg)
@@ -389,21 +394,19 @@ static const struct spf_checked *join(struct spf_checker *c,
 const struct spf_checked *spf_check(struct spf_checker *c,
     const struct spf_subject *s, struct spf_wait *wait)
 {
-	const struct spf_verdict *v;
+	struct verdict_now now = {c->epoch, loop_now_ms(c->loop)};
 	struct spf_identity i;
 
 	list_node_init(&wait->node);
 	if (!spf_identity_make(s, &i))
 		return &nothing;
 	atomic_fetch_add(&c->counts.checks, 1);
-	v = verdict_cache_find(c->cache, &i, s->explain,
-	    loop_now_ms(c->loop));
-	if (v == NULL)
+	if (!shared_verdicts_find(c->verdicts, &now, &i, s->explain, &c->copy))
 		return join(c, s, &i, wait);
 	atomic_fetch_add(&c->counts.cached, 1);
-	count(c, v);
-	c->known = (struct spf_checked){.verdict = *v, .cached = true,
-	    .of_helo = i.of_helo};
+	count(c, &c->copy.verdict);
+	c->known = (struct spf_checked){.verdict = c->copy.verdict,
+	    .cached = true, .of_helo = i.of_helo};
 	return &c->known;
 }
 

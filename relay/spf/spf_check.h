@@ -6,8 +6,8 @@
  * The helper process evaluates, from the answers that it is given; what it
  * wants to know besides is asked of the DNS, and it is asked again with all
  * answers so far. An answer counts for the whole check, however short its
- * time. Equal checks that are under way are one; verdicts are kept
- * (verdict_cache.h). One thread; nothing blocks.
+ * time. Equal checks that are under way are one; verdicts are kept for all
+ * workers (shared_verdicts.h). One thread; nothing blocks.
  */
 #ifndef RELAY_SPF_SPF_CHECK_H
 #define RELAY_SPF_SPF_CHECK_H
@@ -19,6 +19,7 @@
 
 struct dns;
 struct loop;
+struct shared_verdicts;
 struct spf_checker;
 struct spf_helper;
 
@@ -61,13 +62,16 @@ struct spf_check_counts {
 	_Atomic uint64_t temperrors;
 };
 
-/* Borrows both; `helper` NULL: each check is a temperror. */
+/* Borrows all; `helper` NULL: each check is a temperror; `verdicts` NULL: it
+ * has some of its own. */
 struct spf_checker *spf_checker_new(struct loop *l, struct dns *dns,
-    struct spf_helper *helper);
+    struct spf_helper *helper, struct shared_verdicts *verdicts);
 /* Checks under way end without a callback. NULL is fine. */
 void spf_checker_free(struct spf_checker *c);
-/* The DNS is asked elsewhere from now on: no verdict of before counts. */
-void spf_checker_forget(struct spf_checker *c);
+/* The DNS is asked elsewhere from now on: no verdict of before counts. `epoch`
+ * is over 0 and over the last one, and the same for all that share verdicts and
+ * ask at the same servers now. */
+void spf_checker_forget(struct spf_checker *c, uint64_t epoch);
 /* Was it given a helper? */
 bool spf_checker_evaluates(const struct spf_checker *c);
 const struct spf_check_counts *spf_check_counts(const struct spf_checker *c);

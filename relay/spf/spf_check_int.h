@@ -9,8 +9,8 @@
 #include "relay/base/hashtable.h"
 #include "relay/net/dns.h"
 #include "relay/spf/query_rate.h"
+#include "relay/spf/shared_verdicts.h"
 #include "relay/spf/spf_check.h"
-#include "relay/spf/verdict_cache.h"
 
 struct spf_run;
 
@@ -32,6 +32,7 @@ struct spf_run {
 	struct netaddr client;
 	bool explain; /* a fail is not enough */
 	bool ours; /* its questions are not counted */
+	uint64_t epoch; /* of the checker, when it began */
 	struct spf_identity id;
 	struct timer limit;
 	struct spf_ask *ask; /* to the helper, or NULL */
@@ -47,11 +48,13 @@ struct spf_checker {
 	struct loop *loop;
 	struct dns *dns;
 	struct spf_helper *helper;
-	struct verdict_cache *cache;
+	struct shared_verdicts *verdicts, *own; /* `own` is freed; or NULL */
+	uint64_t epoch; /* of the servers that are asked */
 	struct query_rate *rate;
 	struct spf_run *runs;
 	unsigned ours; /* of them, of our own addresses */
-	struct spf_checked known; /* what spf_check() gave last */
+	struct spf_checked known; /* what spf_check() gave last … */
+	struct verdict_copy copy; /* … and its texts */
 	struct spf_check_counts counts;
 };
 

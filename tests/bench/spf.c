@@ -156,7 +156,7 @@ static void begin(struct bench *b, int port, const char *program)
 	b->dns = dns_new(b->loop, &conf, &err);
 	b->helper = spf_helper_new(&(struct spf_helper_config){
 	    .loop = b->loop, .starter = &starter});
-	b->checker = spf_checker_new(b->loop, b->dns, b->helper);
+	b->checker = spf_checker_new(b->loop, b->dns, b->helper, NULL);
 	b->subject = (struct spf_subject){.client = &b->client,
 	    .helo = SLICE("mx.example"), .ours = true};
 	if (b->dns == NULL)

@@ -140,7 +140,7 @@ static void begin_with(struct world *w, const char *dir, const char *conf,
 	if (zone == all)
 		w->helper = spf_helper_new(&(struct spf_helper_config){
 		    .loop = w->loop});
-	w->checker = spf_checker_new(w->loop, w->dns, w->helper);
+	w->checker = spf_checker_new(w->loop, w->dns, w->helper, NULL);
 }
 
 /* No helper: each record is one that cannot be read. */

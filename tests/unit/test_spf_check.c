@@ -197,7 +197,7 @@ static int setup(void **state)
 	dnsserver_open(&w->server, w->loop, zone);
 	w->dns = dnsserver_client(&w->server, &w->conf, 5000);
 	w->helper = fakehelper_new(w->loop, on_request, w);
-	w->checker = spf_checker_new(w->loop, w->dns, w->helper);
+	w->checker = spf_checker_new(w->loop, w->dns, w->helper, NULL);
 	strbuf_init(&w->seen, 1 << 20);
 	assert_int_equal(netaddr_parse(&w->client, SLICE("192.0.2.1"), 25), 0);
 	*state = w;
@@ -535,7 +535,7 @@ static void without_a_helper_it_is_a_temperror_at_once(void **state)
 	struct spf_wait wait;
 
 	spf_checker_free(w->checker);
-	w->checker = spf_checker_new(w->loop, w->dns, NULL);
+	w->checker = spf_checker_new(w->loop, w->dns, NULL, NULL);
 	assert_true(begin(w, "ann@plain.example", true, &wait));
 	assert_string_equal(w->text,
 	    "temperror: there is no program that evaluates");

@@ -91,7 +91,7 @@ static int setup(void **state)
 	assert_non_null(w->dns);
 	w->helper = spf_helper_new(
 	    &(struct spf_helper_config){.loop = w->loop});
-	w->checker = spf_checker_new(w->loop, w->dns, w->helper);
+	w->checker = spf_checker_new(w->loop, w->dns, w->helper, NULL);
 	*state = w;
 	return 0;
 }

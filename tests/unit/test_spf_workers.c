@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Checks of two workers that share their verdicts: each has a checker, a
+ * resolver's channel and a helper of its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "relay/base/mem.h"
+#include "relay/net/dns.h"
+#include "relay/spf/shared_verdicts.h"
+#include "relay/spf/spf_check.h"
+#include "tests/unit/dnsserver.h"
+#include "tests/unit/fakehelper.h"
+
+enum { TURNS = 3000, TURN_MS = 20, WORKERS = 2, VERDICTS = 1 << 20 };
+
+static const struct dnsserver_row zone[] = {
+	{"plain.example", "TXT", 0, "@ 600 TXT v=spf1 all"},
+	{"local.example", "TXT", 0, "@ 600 TXT v=spf1 exists:%{l}.x -all"},
+	{0},
+};
+
+struct world {
+	struct clock_fake clock;
+	struct loop *loop;
+	struct dnsserver server;
+	struct conf conf[WORKERS];
+	struct shared_verdicts *verdicts;
+	struct {
+		struct dns *dns;
+		struct spf_helper *helper;
+		struct spf_checker *checker;
+	} worker[WORKERS];
+	int done;
+	bool cached;
+};
+
+static bool on_request(void *arg, const struct spf_request *q,
+    struct spf_reply *r)
+{
+	(void)arg;
+	r->verdict.result = SPF_PASS;
+	r->used = slice_eq(q->domain, SLICE("local.example")) ?
+	    SPF_USED_LOCAL : 0;
+	return true;
+}
+
+static int setup(void **state)
+{
+	struct world *w = NEW(struct world);
+
+	clock_fake_init(&w->clock, 0);
+	w->loop = loop_new(&w->clock.clock);
+	dnsserver_open(&w->server, w->loop, zone);
+	w->verdicts = shared_verdicts_new(VERDICTS);
+	for (int i = 0; i < WORKERS; i++) {
+		w->worker[i].dns = dnsserver_client(&w->server, &w->conf[i],
+		    5000);
+		w->worker[i].helper = fakehelper_new(w->loop, on_request, w);
+		w->worker[i].checker = spf_checker_new(w->loop,
+		    w->worker[i].dns, w->worker[i].helper, w->verdicts);
+	}
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < WORKERS; i++) {
+		spf_checker_free(w->worker[i].checker);
+		spf_helper_free(w->worker[i].helper);
+		dns_free(w->worker[i].dns);
+	}
+	shared_verdicts_free(w->verdicts);
+	dnsserver_close(&w->server);
+	loop_free(w->loop);
+	mem_free(w);
+	return 0;
+}
+
+static void take(struct world *w, const struct spf_checked *c)
+{
+	assert_int_equal(c->verdict.result, SPF_PASS);
+	w->cached = c->cached;
+	w->done++;
+}
+
+static void on_done(void *arg, const struct spf_checked *c)
+{
+	take(arg, c);
+}
+
+static void begin(struct world *w, int worker, const char *sender,
+    struct spf_wait *wait)
+{
+	struct netaddr client;
+	struct spf_subject s = {.client = &client, .helo = SLICE("mx.example"),
+	    .sender = slice_str(sender)};
+	const struct spf_checked *c;
+
+	assert_int_equal(netaddr_parse(&client, SLICE("192.0.2.1"), 25), 0);
+	*wait = (struct spf_wait){.done = on_done, .arg = w};
+	c = spf_check(w->worker[worker].checker, &s, wait);
+	if (c != NULL)
+		take(w, c);
+}
+
+static void until(struct world *w, int done)
+{
+	for (int i = 0; i < TURNS && w->done < done; i++)
+		dnsserver_turn(w->loop, &w->clock, TURN_MS);
+	assert_int_equal(w->done, done);
+}
+
+/* Was it known? */
+static bool is_known(struct world *w, int worker, const char *sender)
+{
+	struct spf_wait wait;
+	int done = w->done;
+
+	begin(w, worker, sender, &wait);
+	until(w, done + 1);
+	return w->cached;
+}
+
+static void what_one_found_the_other_knows(void **state)
+{
+	struct world *w = *state;
+
+	assert_false(is_known(w, 0, "ann@plain.example"));
+	assert_true(is_known(w, 1, "bob@plain.example"));
+	assert_int_equal(w->server.asked, 1);
+	assert_int_equal(fakehelper_asked(w->worker[1].helper), 0);
+	assert_false(is_known(w, 1, "ann@local.example"));
+	assert_true(is_known(w, 0, "ann@local.example"));
+	assert_false(is_known(w, 0, "bob@local.example"));
+}
+
+static void one_that_asks_other_servers_knows_nothing_of_it(void **state)
+{
+	struct world *w = *state;
+
+	assert_false(is_known(w, 0, "ann@plain.example"));
+	spf_checker_forget(w->worker[1].checker, 1);
+	assert_false(is_known(w, 1, "ann@plain.example"));
+	assert_false(is_known(w, 0, "ann@plain.example"));
+	assert_true(is_known(w, 1, "ann@plain.example"));
+	spf_checker_forget(w->worker[0].checker, 1);
+	assert_true(is_known(w, 0, "ann@plain.example"));
+}
+
+/* It has answers of the servers before. */
+static void a_check_that_a_change_of_servers_meets_is_not_kept(void **state)
+{
+	struct world *w = *state;
+	struct spf_wait wait;
+
+	begin(w, 0, "ann@plain.example", &wait);
+	spf_checker_forget(w->worker[0].checker, 1);
+	until(w, 1);
+	assert_false(is_known(w, 0, "ann@plain.example"));
+	assert_true(is_known(w, 0, "ann@plain.example"));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(what_one_found_the_other_knows),
+		T(one_that_asks_other_servers_knows_nothing_of_it),
+		T(a_check_that_a_change_of_servers_meets_is_not_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
