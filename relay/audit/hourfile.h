@@ -159,6 +159,10 @@ int hourfile_recipients(struct hourfile *f, uint64_t id,
  * or -1. */
 int hourfile_count(struct hourfile *f, uint64_t *messages_out,
     uint64_t *recipients_out);
+/* Adds the number and the bytes of its newest messages, at most `most` of
+ * them. 0 or -1. */
+int hourfile_sizes(struct hourfile *f, uint64_t most, uint64_t *messages,
+    uint64_t *bytes);
 /* accepted_us and `to` are the caller's to fill; the rest of the strings
  * lives until the next row. In order of time. */
 int hourfile_events(struct hourfile *f, uint64_t id,

@@ -164,6 +164,23 @@ int hourfile_count(struct hourfile *f, uint64_t *messages_out,
 	return ended(s, SQLITE_DONE, 0);
 }
 
+int hourfile_sizes(struct hourfile *f, uint64_t most, uint64_t *messages,
+    uint64_t *bytes)
+{
+	sqlite3_stmt *s = hourfile_stmt(f, SQL_SIZES);
+	int rc;
+
+	if (s == NULL)
+		return -1;
+	sqlite3_bind_int64(s, 1, (int64_t)most);
+	rc = sqlite3_step(s);
+	if (rc != SQLITE_ROW)
+		return ended(s, rc, -1);
+	*messages += (uint64_t)sqlite3_column_int64(s, 0);
+	*bytes += (uint64_t)sqlite3_column_int64(s, 1);
+	return ended(s, SQLITE_DONE, 0);
+}
+
 static void move_of(sqlite3_stmt *s, struct delivery_event *m)
 {
 	int kind = sqlite3_column_int(s, 1);

@@ -53,6 +53,8 @@ static const char *const sql[SQLS] = {
 			       " FROM recipient ORDER BY id, rcpt",
 	[SQL_COUNT] = "SELECT count(*), ifnull(sum(recipients), 0)"
 		      " FROM message",
+	[SQL_SIZES] = "SELECT count(*), ifnull(sum(size), 0) FROM"
+		      " (SELECT size FROM message ORDER BY id DESC LIMIT ?)",
 	[SQL_MOVES] = "SELECT time, event, rcpt, leg, role, why, uncertain,"
 		      " attempt, change, detail FROM attempt"
 		      " WHERE id = ? ORDER BY seq",

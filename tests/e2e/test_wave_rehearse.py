@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from gateway import Gateway
+from until import until
 
 LEGS = {
     "legacy": {"hosts": ["192.0.2.10:25"], "clients": ["192.0.2.10"]},
@@ -113,8 +114,52 @@ def test_times_of_the_slices_on_record_are_used(ph):
 
 def test_a_hold_and_a_rollback_are_told(ph):
     said = ph.cli("wave", "rehearse", "w7", "--hold", "--deadline", "2h")
-    assert "while it is held" in said
+    assert "how much that is, is not known: " in said
     assert "replayed for 7 d after its delivery" in said
+
+
+def test_a_hold_tells_the_bytes_that_it_will_keep(make_gw, legacy, cloud):
+    gw = make_gw()
+    ann, bob, cay = (f"{n}@example.com" for n in ("ann", "bob", "cay"))
+    gw.cli("route", "set", "legacy", ann, bob)
+    gw.cli("route", "set", "legacy+cloud", cay)
+    gw.cli("wave", "create", "w1", ann, bob, "--to", "cloud")
+    words = ("wave", "rehearse", "w1", "--hold", "--deadline", "2h")
+    (r,) = gw.cli_json(*words)
+    assert "less than an hour" in r["hold_unknown"]
+    assert "preflight" not in r
+    for to in (ann, ann, bob, cay):
+        gw.send(to=to, message="Subject: x\r\n\r\n" + 300 * "x\r\n")
+    until(lambda: gw.cli_json(*words)[0].get("hold_messages") == 3,
+          "three messages of members to be counted")
+    (r,) = gw.cli_json(*words)
+    # Of an hour at least; all four messages are of one size.
+    assert r["hold_window_s"] == 3600
+    assert 900 < r["hold_message_bytes"] < 2000
+    assert r["hold_bytes"] == 3 * r["hold_message_bytes"] * 2
+    (one,) = gw.cli_json(*words, "--slice", "1")
+    assert one["hold_bytes"] == r["hold_bytes"] // 2
+    said = gw.cli(*words)
+    assert "the members got 3 messages in 1 h, of" in said
+    assert "hold_bytes" not in gw.cli_json("wave", "rehearse", "w1")[0]
+    # A message for two legs is held once.
+    gw.cli("wave", "create", "w2", cay, "--to", "cloud")
+    until(lambda: gw.cli_json("wave", "rehearse", "w2", *words[3:])[0].get(
+        "hold_messages") == 1, "the copy not to be counted")
+
+
+def test_the_age_of_the_preflight_is_told(make_gw, legacy, cloud):
+    gw = make_gw()
+    gw.cli("route", "set", "legacy", "ann@example.com")
+    gw.cli("wave", "create", "w1", "ann@example.com", "--to", "cloud")
+    assert "none is on record" in gw.cli("wave", "rehearse", "w1")
+    gw.run("wave", "preflight", "w1")
+    until(lambda: "preflight" in gw.cli_json("wave", "rehearse", "w1")[0],
+          "the preflight")
+    assert " ago: " in gw.cli("wave", "rehearse", "w1")
+    # Of another target nothing was asked.
+    assert "none is on record for that target" in gw.cli(
+        "wave", "rehearse", "w1", "--to", "legacy")
 
 
 @pytest.mark.parametrize("words, code, why", [

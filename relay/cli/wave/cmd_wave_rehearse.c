@@ -12,6 +12,7 @@
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_open.h"
 #include "relay/cli/wave/wave_when.h"
+#include "relay/observed/unfit.h"
 #include "relay/when/zone_file.h"
 
 enum { LEFT_OUT_SHOWN = 20, MS_US = 1000 };
@@ -182,16 +183,61 @@ static void say_others(const struct rehearsing *h, struct strbuf *b)
 	say(h, "beside", b);
 }
 
+static void say_hold(const struct rehearsing *h, struct strbuf *b)
+{
+	const struct rehearsal *r = &h->r;
+	const struct hold_expected *e = &r->hold;
+
+	if (!r->options.hold) {
+		strbuf_adds(b, "none");
+	} else if (r->hold_fault.text[0] != '\0') {
+		strbuf_addf(b, "what comes for a member while it is held; how "
+		    "much that is, is not known: %s", r->hold_fault.text);
+	} else {
+		strbuf_adds(b, "about ");
+		human_bytes((int64_t)e->bytes, b);
+		strbuf_adds(b, " at a time, if a slice is held until its "
+		    "deadline (");
+		human_age(r->options.deadline_s, b);
+		strbuf_adds(b, "): the members got ");
+		human_count((int64_t)e->messages, b);
+		strbuf_addf(b, " message%s in ", e->messages == 1 ? "" : "s");
+		human_age(e->window_s, b);
+		strbuf_adds(b, ", of ");
+		human_bytes((int64_t)e->message_bytes, b);
+		strbuf_adds(b, " on average");
+	}
+	say(h, "hold", b);
+}
+
+static struct unfit_wave unfit_of(const struct rehearsal *r)
+{
+	return (struct unfit_wave){r->wave.name, r->route, r->wave.created_us};
+}
+
+static void say_preflight(const struct rehearsing *h, struct strbuf *b)
+{
+	const struct unfit_wave of = unfit_of(&h->r);
+	struct unfit *u = unfit_new(h->c->conf->audit.path);
+	int64_t us = unfit_asked_at(u, &of);
+
+	if (us == 0) {
+		strbuf_adds(b, "none is on record for that target");
+	} else {
+		add_time(h, b, us);
+		strbuf_adds(b, ", ");
+		human_age((clock_wall_us(&clock_system) - us) / 1000000, b);
+		strbuf_addf(b, " ago: %zu would fail", unfit_count(u, &of));
+	}
+	say(h, "preflight", b);
+	unfit_free(u);
+}
+
 static void say_safety(const struct rehearsing *h, struct strbuf *b)
 {
 	int64_t retain_ms = h->c->conf->spool.retain_ms;
 
-	if (h->r.options.hold)
-		strbuf_adds(b, "what comes for a member while it is held; how "
-		    "much that is, is not measured yet");
-	else
-		strbuf_adds(b, "none");
-	say(h, "hold", b);
+	say_hold(h, b);
 	if (h->r.options.soak_s > 0) {
 		human_age(h->r.options.soak_s, b);
 		strbuf_adds(b, " a slice, if each is good by then");
@@ -207,8 +253,7 @@ static void say_safety(const struct rehearsing *h, struct strbuf *b)
 		strbuf_adds(b, " after its delivery (spool.retain)");
 	}
 	say(h, "rollback", b);
-	strbuf_adds(b, "none is on record");
-	say(h, "preflight", b);
+	say_preflight(h, b);
 }
 
 static const struct out_column left_columns[] = {
@@ -305,6 +350,34 @@ static void put_outs(struct jout *j, const struct rehearsal *r)
 	jout_array_end(j);
 }
 
+static void put_hold(struct jout *j, const struct rehearsal *r)
+{
+	const struct hold_expected *e = &r->hold;
+
+	if (!r->options.hold)
+		return;
+	if (r->hold_fault.text[0] != '\0') {
+		jout_str(j, "hold_unknown", r->hold_fault.text);
+		return;
+	}
+	jout_int(j, "hold_bytes", (int64_t)e->bytes);
+	jout_int(j, "hold_messages", (int64_t)e->messages);
+	jout_int(j, "hold_window_s", e->window_s);
+	jout_int(j, "hold_message_bytes", (int64_t)e->message_bytes);
+}
+
+static void put_preflight(struct jout *j, const struct rehearsal *r)
+{
+	const struct unfit_wave of = unfit_of(r);
+	struct unfit *u = unfit_new(r->conf->audit.path);
+
+	if (unfit_asked_at(u, &of) != 0) {
+		jout_time(j, "preflight", unfit_asked_at(u, &of));
+		jout_int(j, "unfit", (int64_t)unfit_count(u, &of));
+	}
+	unfit_free(u);
+}
+
 static void put_json(const struct rehearsing *h)
 {
 	const struct rehearsal *r = &h->r;
@@ -325,6 +398,8 @@ static void put_json(const struct rehearsing *h)
 	if (r->timed > 0)
 		jout_int(j, "slice_ms", r->slice_us / MS_US);
 	put_parts(j, &r->course);
+	put_hold(j, r);
+	put_preflight(j, r);
 	put_others(j, r);
 	put_outs(j, r);
 	out_row_end(&h->c->out);
@@ -360,6 +435,7 @@ static int run_rehearse(struct cli *c)
 	h->c = c;
 	h->r.texts = c->arena;
 	h->r.conf = c->conf;
+	h->r.names = c->names;
 	code = rehearse_from(h, f);
 	wave_file_close(f);
 	return code;
@@ -385,7 +461,8 @@ const struct cli_command cmd_wave_rehearse[] = {
 		       "left out and why, each slice\nthrough the pauses, "
 		       "blackouts and wave.per_hour, and when the last one "
 		       "is made.\nWhat a slice takes is the median of those "
-		       "on record here.",
+		       "on record here. With --hold, how much\nmail will be "
+		       "kept, by what the members got lately.",
 	    .example = "posthouse wave rehearse w7 --at '2026-12-01 20:00' "
 		       "--zone Europe/London",
 	    .options = rehearse_options,

@@ -38,9 +38,16 @@ static void leave_out(struct rehearsal *r, const struct member *m)
 		member_state_text(m->state), arena_strdup(r->texts, m->reason)};
 }
 
+struct rehearsed {
+	struct rehearsal *r;
+	struct unfit *unfit;
+	struct hold_look *hold; /* NULL: it is not to hold */
+};
+
 static void take_member(void *arg, const struct member *m)
 {
-	struct rehearsal *r = arg;
+	struct rehearsed *p = arg;
+	struct rehearsal *r = p->r;
 
 	if (m->state != MEMBER_DONE) {
 		leave_out(r, m);
@@ -53,12 +60,9 @@ static void take_member(void *arg, const struct member *m)
 	}
 	r->moves++;
 	count_route(r, m->now == NULL ? "no row" : m->now);
+	if (p->hold != NULL && m->now != NULL)
+		hold_look_member(p->hold, m->address, m->now);
 }
-
-struct rehearsed {
-	struct rehearsal *r;
-	struct unfit *unfit;
-};
 
 static bool on_unfit(void *arg, const struct wave *w, struct slice address,
     char *why, size_t why_size)
@@ -72,16 +76,22 @@ static bool on_unfit(void *arg, const struct wave *w, struct slice address,
 static int take_members(
     struct wave_file *f, struct rehearsal *r, struct error *err)
 {
-	struct rehearsed p = {r, unfit_new(r->conf->audit.path)};
+	struct rehearsed p = {r, unfit_new(r->conf->audit.path),
+	    r->options.hold ? hold_look_new(r->conf, r->names,
+				  clock_wall_us(&clock_system)) : NULL};
 	const struct wave_take take = {.conf = r->conf,
 	    .limit = UINT64_MAX / 2, .force = r->options.force,
-	    .unfit = {on_unfit, &p}, .fn = take_member, .arg = r};
+	    .unfit = {on_unfit, &p}, .fn = take_member, .arg = &p};
 	uint64_t seen;
 	int rc;
 
 	r->out = arena_alloc(r->texts, REHEARSAL_LEFT_OUT * sizeof(r->out[0]));
 	rc = wave_take(f, &r->wave, &take, &seen, err);
 	unfit_free(p.unfit);
+	if (p.hold != NULL && hold_look_end(p.hold, &(struct hold_of){
+		r->options.slice, r->options.deadline_s}, &r->hold,
+		&r->hold_fault) == 0)
+		r->hold_fault.text[0] = '\0';
 	return rc;
 }
 

@@ -8,6 +8,7 @@
 
 #include "policy/wave/file/wave_file.h"
 #include "policy/wave/wave_course.h"
+#include "relay/cli/wave/rehearse_hold.h"
 
 enum {
 	REHEARSAL_ROUTES = 32,
@@ -34,6 +35,7 @@ struct rehearsal_other {
 struct rehearsal {
 	struct arena *texts; /* the caller's */
 	const struct conf *conf;
+	struct names *names;
 	struct wave wave;
 	struct wave_options options; /* that it would be started with */
 	const char *route;
@@ -51,6 +53,10 @@ struct rehearsal {
 
 	struct rehearsal_other other[REHEARSAL_OTHERS]; /* the first of them */
 	int others;
+
+	/* Of a hold: what it will keep, or why that is not known. */
+	struct hold_expected hold;
+	struct error hold_fault; /* text "": it is known */
 
 	uint64_t timed;	  /* slices that slice_us is the median of */
 	int64_t slice_us; /* a slice takes; 0: not known */
