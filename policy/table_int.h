@@ -16,6 +16,8 @@
 struct table {
 	struct db db;
 	struct names *names;
+	bool reading;	/* inside a read transaction, … */
+	int64_t newest; /* … which has this change; -1: not asked yet */
 };
 
 void table_take_row(struct table *t, sqlite3_stmt *st, struct arena *a,

@@ -110,13 +110,16 @@ void table_close(struct table *t)
 
 int table_begin(struct table *t, struct error *err)
 {
-	return db_do(&t->db, ST_BEGIN, err);
+	t->newest = -1;
+	t->reading = db_do(&t->db, ST_BEGIN, err) == 0;
+	return t->reading ? 0 : -1;
 }
 
 void table_end(struct table *t)
 {
 	struct error ignored;
 
+	t->reading = false;
 	/* Ending a read changes nothing, so a failure loses nothing. */
 	if (db_do(&t->db, ST_END, &ignored) < 0)
 		return;
@@ -251,7 +254,11 @@ static int64_t number(struct table *t, enum table_statement which,
 
 int64_t table_change(struct table *t, struct error *err)
 {
-	return number(t, ST_NEWEST, err);
+	if (!t->reading)
+		return number(t, ST_NEWEST, err);
+	if (t->newest < 0)
+		t->newest = number(t, ST_NEWEST, err);
+	return t->newest;
 }
 
 int64_t table_data_version(struct table *t)

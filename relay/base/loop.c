@@ -30,6 +30,7 @@ struct loop {
 	int64_t wake_ms; /* ev_timers is set for it; -1: it is not */
 	struct list deferred;
 	struct event *ev_defer; /* pending while `deferred` is not empty */
+	struct list ending;	/* loop_at_end() */
 	struct event *ev_stop;
 	int stop_fd;
 	int64_t now_ms;
@@ -54,6 +55,16 @@ static void stamp(struct loop *l)
 	l->stamped = true;
 }
 
+static void defers_run(struct list *calls)
+{
+	struct defer *d;
+
+	while ((d = LIST_FIRST(calls, struct defer, node)) != NULL) {
+		list_remove(&d->node);
+		d->fn(d->arg);
+	}
+}
+
 /* Runs what was there when it began; what that defers runs in the next
  * turn, so a pair that defers each other cannot starve the sockets. */
 static void on_deferred(evutil_socket_t fd, short what, void *arg)
@@ -72,12 +83,7 @@ static void on_deferred(evutil_socket_t fd, short what, void *arg)
 		list_push_back(&now, n);
 	}
 	l->deferring = true;
-	while (!list_empty(&now)) {
-		struct defer *d = LIST_ENTRY(now.next, struct defer, node);
-
-		list_remove(&d->node);
-		d->fn(d->arg);
-	}
+	defers_run(&now);
 	l->deferring = false;
 }
 
@@ -125,11 +131,15 @@ static void set_wake(struct loop *l)
 	l->wake_ms = d->at_ms;
 }
 
+/* Also before the wait: what was asked for outside a turn is not held for as
+ * long as nothing happens. */
 static void turn(struct loop *l)
 {
+	defers_run(&l->ending);
 	set_wake(l);
 	l->stamped = false;
 	event_base_loop(l->base, EVLOOP_ONCE);
+	defers_run(&l->ending);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
@@ -185,6 +195,7 @@ struct loop *loop_new(const struct clock *clock)
 	l->wake_ms = -1;
 	l->ev_timers = event_new(l->base, -1, 0, on_timers, l);
 	list_init(&l->deferred);
+	list_init(&l->ending);
 	l->ev_defer = event_new(l->base, -1, 0, on_deferred, l);
 	l->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (l->stop_fd < 0)
@@ -357,6 +368,13 @@ void loop_defer(struct loop *l, struct defer *d)
 	else if (list_empty(&l->deferred))
 		event_active(l->ev_defer, EV_TIMEOUT, 0);
 	list_push_back(&l->deferred, &d->node);
+}
+
+void loop_at_end(struct loop *l, struct defer *d)
+{
+	PH_ASSERT(d->fn != NULL);
+	if (!defer_pending(d))
+		list_push_back(&l->ending, &d->node);
 }
 
 void defer_cancel(struct defer *d)

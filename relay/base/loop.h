@@ -76,6 +76,11 @@ struct defer {
 };
 void defer_init(struct defer *d, void (*fn)(void *arg), void *arg);
 void loop_defer(struct loop *l, struct defer *d); /* twice is once */
+/* The last of this turn: runs when no handler of it is left, before the loop
+ * waits again. What such a call asks for so, runs in the same turn as well. For
+ * what gathers over a turn and is then done once. One list or the other: `d` is
+ * not given to loop_defer() while it is pending here. */
+void loop_at_end(struct loop *l, struct defer *d); /* twice is once */
 void defer_cancel(struct defer *d);
 bool defer_pending(const struct defer *d);
 

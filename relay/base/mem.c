@@ -93,17 +93,36 @@ struct arena *arena_new(void)
 	return NEW(struct arena);
 }
 
-void arena_free(struct arena *a)
+static void free_blocks(struct arena_block *b)
 {
-	struct arena_block *b, *next;
+	struct arena_block *next;
 
-	if (a == NULL)
-		return;
-	for (b = a->head; b != NULL; b = next) {
+	for (; b != NULL; b = next) {
 		next = b->next;
 		mem_free(b);
 	}
+}
+
+void arena_free(struct arena *a)
+{
+	if (a == NULL)
+		return;
+	free_blocks(a->head);
 	mem_free(a);
+}
+
+/* Each block is larger than those before it, or made for one large piece. */
+void arena_reset(struct arena *a)
+{
+	struct arena_block *b = a->head;
+
+	if (b == NULL)
+		return;
+	free_blocks(b->next);
+	b->next = NULL;
+	memset(b->data, 0, b->used);
+	b->used = 0;
+	a->total = b->cap;
 }
 
 void *arena_alloc(struct arena *a, size_t n)

@@ -29,6 +29,8 @@ struct arena;
 
 struct arena *arena_new(void);
 void arena_free(struct arena *a);
+/* As new, with its largest block kept for what comes next. */
+void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, 16-byte aligned */
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_slicedup(struct arena *a, struct slice s);

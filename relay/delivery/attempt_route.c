@@ -146,7 +146,6 @@ bool attempt_resolve(struct attempt *at, bool *later)
 			break;
 		}
 	}
-	table_end(t);
 	return at->req.rcpts != 0 && !*later;
 }
 
@@ -192,8 +191,6 @@ void attempt_know_strangers(struct attempt *at)
 		    &d))
 			at->row[i].stranger = is_stranger(&d);
 	}
-	if (t != NULL)
-		table_end(t);
 }
 
 static void defer_failed(struct outcome_letter *o)
@@ -219,8 +216,6 @@ void attempt_look_again(const struct attempt *at, struct outcome_letter *o)
 		if (failed || changed)
 			known = t != NULL && look_again(at, t, o, i) && known;
 	}
-	if (t != NULL)
-		table_end(t);
 	/* Nothing is given up under a route that cannot be read. */
 	if (!known)
 		defer_failed(o);

@@ -48,8 +48,6 @@ bool own_mail_route(struct worker *w, const struct addr *to, struct decision *d,
 		t = worker_table(w, &err);
 		ok = t != NULL && route_resolve(c, t, to, w->lookup, d) &&
 		     d->change >= floor;
-		if (t != NULL)
-			table_end(t);
 		parked = d->route.kind != ROUTE_LEGS && !d->held;
 	} else if (c->dsn.via[0] != '\0') {
 		d->change = floor; /* none concerns it */

@@ -120,8 +120,6 @@ static void resolve_all(struct worker *w, struct worker_job *j,
 		out->change = (uint64_t)table_change(l.table, &err);
 	for (unsigned i = 0; i < n && !out->failed; i++)
 		out->failed = !resolve_rcpt(&l, i);
-	if (l.table != NULL)
-		table_end(l.table);
 	mailbox_post(w->shared->queue_box, &out->letter);
 	job_free(j);
 }

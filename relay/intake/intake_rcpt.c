@@ -160,7 +160,7 @@ static void table_trouble(struct reply *r)
 				   "again later");
 }
 
-/* In one transaction of the table. False: *r refuses. */
+/* In the transaction of this turn. False: *r refuses. */
 static bool decide(struct intake *in, struct table *t, const struct addr *to,
     struct decision *d, struct reply *r)
 {
@@ -185,16 +185,13 @@ static bool look_up(struct intake *in, const struct rcpt_to *t,
 {
 	struct error err;
 	struct table *table = worker_table(in->w, &err);
-	bool ok = false;
 
 	memset(d, 0, sizeof(*d));
 	if (table == NULL) {
 		table_trouble(r);
 		return false;
 	}
-	ok = decide(in, table, &t->to, d, r);
-	table_end(table);
-	return ok;
+	return decide(in, table, &t->to, d, r);
 }
 
 /* The leg's word, or what its silence means. False: *r refuses. */

@@ -197,10 +197,8 @@ static void take_parent(struct intake *in, const struct lookup *l)
 	struct table *t = worker_table(in->w, &err);
 
 	in->blind = t == NULL;
-	if (t == NULL)
-		return;
-	compare(in, t, l);
-	table_end(t);
+	if (t != NULL)
+		compare(in, t, l);
 }
 
 static void on_parent(struct intake *in, const struct lookup *l);
@@ -319,8 +317,6 @@ static bool any_in_grace(struct intake *in)
 
 	for (unsigned i = 0; i < in->mail->env.rcpts && !found; i++)
 		found = rcpt_in_grace(in, t, i);
-	if (t != NULL)
-		table_end(t);
 	return found;
 }
 

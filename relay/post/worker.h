@@ -42,10 +42,12 @@ struct worker {
 	struct spf_checker *spf; /* may the client send in that name? */
 
 	struct table *table; /* NULL while it cannot be opened */
+	bool reading;	     /* in the read transaction of this turn, … */
+	struct defer read_end; /* … which ends with the turn */
 	int64_t looked_ms; /* whether it is still the file of that name */
 	uint64_t table_epoch; /* of shared.h, when `table` was opened */
 	uint64_t table_floor; /* what it says may not be older than this */
-	struct arena *lookup; /* of one read transaction of the table */
+	struct arena *lookup; /* rows, until the next worker_table() */
 
 	struct conf_snapshot *snapshot;
 	/* Sessions and dialogs may still stand on these. */
@@ -69,8 +71,12 @@ void worker_init(struct worker *w, struct shared *s, int index,
     struct conf_snapshot *snapshot);
 void worker_fini(struct worker *w);
 
-/* The table, inside a read transaction; opened anew when it was lost. NULL
- * and err when it cannot be read. End with table_end(). */
+/* The table, inside the read transaction of this turn of the loop, which the
+ * first call begins and the turn's end ends. It is begun anew within the turn
+ * when the table thread has seen a newer change (what waits for a change hears
+ * of it after that: no attempt goes by what it replaced), and with another file
+ * when one was put in the table's place. Rows that earlier calls left in
+ * `lookup` are dropped. NULL and err when the table cannot be read. */
 struct table *worker_table(struct worker *w, struct error *err);
 /* The snapshot that `c` belongs to; NULL: it is too old. */
 struct conf_snapshot *worker_snapshot(struct worker *w, const struct conf *c);

@@ -21,7 +21,7 @@ struct event {
 
 struct loop {
 	const struct clock *clock;
-	struct list ios, active, deferred;
+	struct list ios, active, deferred, ending;
 	struct deadlines timers;
 	struct task *waits;
 	int64_t now_ms;
@@ -41,6 +41,7 @@ struct loop *loop_new(const struct clock *clock)
 	list_init(&l->ios);
 	list_init(&l->active);
 	list_init(&l->deferred);
+	list_init(&l->ending);
 	l->now_ms = clock_mono_ms(clock);
 	return l;
 }
@@ -121,6 +122,16 @@ static bool run_timers(struct loop *l)
 	return any;
 }
 
+static void run_list(struct list *calls)
+{
+	struct defer *d;
+
+	while ((d = LIST_FIRST(calls, struct defer, node)) != NULL) {
+		list_remove(&d->node);
+		d->fn(d->arg);
+	}
+}
+
 /* A call deferred by a deferred call runs in the next turn. */
 static bool run_deferred(struct loop *l)
 {
@@ -134,12 +145,7 @@ static bool run_deferred(struct loop *l)
 		list_remove(n);
 		list_push_back(&now, n);
 	}
-	while (!list_empty(&now)) {
-		struct defer *d = LIST_ENTRY(now.next, struct defer, node);
-
-		list_remove(&d->node);
-		d->fn(d->arg);
-	}
+	run_list(&now);
 	return any;
 }
 
@@ -147,11 +153,13 @@ static bool turn(struct loop *l)
 {
 	bool ios, timers, deferred;
 
+	run_list(&l->ending);
 	l->now_ms = clock_mono_ms(l->clock);
 	gather_ios(l);
 	ios = run_ios(l);
 	timers = run_timers(l);
 	deferred = run_deferred(l);
+	run_list(&l->ending);
 	return ios || timers || deferred;
 }
 
@@ -159,7 +167,7 @@ static void wait_until(struct loop *l, int64_t end_us)
 {
 	int64_t next_ms = loop_next_ms(l);
 
-	if (!list_empty(&l->deferred))
+	if (!list_empty(&l->deferred) || !list_empty(&l->ending))
 		end_us = 0;
 	if (next_ms >= 0 && next_ms * 1000 < end_us)
 		end_us = next_ms * 1000;
@@ -288,6 +296,14 @@ void loop_defer(struct loop *l, struct defer *d)
 	if (defer_pending(d))
 		return;
 	list_push_back(&l->deferred, &d->node);
+	task_wake(l->waits);
+}
+
+void loop_at_end(struct loop *l, struct defer *d)
+{
+	if (defer_pending(d))
+		return;
+	list_push_back(&l->ending, &d->node);
 	task_wake(l->waits);
 }
 

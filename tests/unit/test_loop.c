@@ -60,6 +60,7 @@ struct world {
 	struct clock_fake clock;
 	struct loop *loop;
 	struct timer t[4];
+	struct defer soon, last, very_last;
 	char ran[16]; /* the letters of those that ran, in order */
 	int count;
 };
@@ -90,6 +91,35 @@ static void on_busy(void *arg)
 	timer_del(&w->t[1]);
 }
 
+static void on_soon(void *arg)
+{
+	note(arg, 's');
+}
+
+static void on_last(void *arg)
+{
+	struct world *w = arg;
+
+	note(w, 'l');
+	loop_at_end(w->loop, &w->very_last);
+}
+
+static void on_very_last(void *arg)
+{
+	note(arg, 'v');
+}
+
+/* Asks twice for the last call, and for one in this turn. */
+static void on_third(void *arg)
+{
+	struct world *w = arg;
+
+	loop_at_end(w->loop, &w->last);
+	loop_at_end(w->loop, &w->last);
+	loop_defer(w->loop, &w->soon);
+	note(w, 'd');
+}
+
 static int setup(void **state)
 {
 	struct world *w = NEW(struct world);
@@ -99,6 +129,10 @@ static int setup(void **state)
 	timer_init(&w->t[0], w->loop, on_first, w);
 	timer_init(&w->t[1], w->loop, on_second, w);
 	timer_init(&w->t[2], w->loop, on_busy, w);
+	timer_init(&w->t[3], w->loop, on_third, w);
+	defer_init(&w->soon, on_soon, w);
+	defer_init(&w->last, on_last, w);
+	defer_init(&w->very_last, on_very_last, w);
 	*state = w;
 	return 0;
 }
@@ -107,7 +141,7 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		timer_fini(&w->t[i]);
 	loop_free(w->loop);
 	mem_free(w);
@@ -182,6 +216,31 @@ static void what_a_timer_sets_runs_in_the_next_turn(void **state)
 	assert_string_equal(w->ran, "cac");
 }
 
+static void the_end_of_a_turn_is_behind_all_its_handlers(void **state)
+{
+	struct world *w = *state;
+
+	timer_set(&w->t[3], 10);
+	timer_set(&w->t[0], 10);
+	step_ms(w, 10);
+	assert_string_equal(w->ran, "daslv");
+	loop_once(w->loop, 0);
+	assert_string_equal(w->ran, "daslv");
+}
+
+static void what_is_asked_for_between_turns_does_not_wait_for_one(
+    void **state)
+{
+	struct world *w = *state;
+
+	loop_at_end(w->loop, &w->soon);
+	loop_at_end(w->loop, &w->very_last);
+	defer_cancel(&w->very_last);
+	timer_set(&w->t[0], 0);
+	loop_once(w->loop, 0);
+	assert_string_equal(w->ran, "sa");
+}
+
 static void no_timer_is_early_on_the_true_clock(void **state)
 {
 	struct world w = {.loop = loop_new(&clock_system)};
@@ -209,6 +268,11 @@ int main(void)
 		a_timer_is_replaced_and_taken_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		what_a_timer_sets_runs_in_the_next_turn, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		the_end_of_a_turn_is_behind_all_its_handlers, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		what_is_asked_for_between_turns_does_not_wait_for_one, setup,
+		teardown),
 	    cmocka_unit_test(no_timer_is_early_on_the_true_clock),
 	};
 
