@@ -51,6 +51,10 @@ void rig_start(void);
 void rig_stop(void);
 void rig_kill(void); /* the machine keeps what was synced; the next start is
 		      * the test's */
+/* The folder of table, audit and configuration. */
+const char *rig_folder(void);
+/* The configuration of the next start; NULL: the usual. */
+void rig_configure(const struct rig_conf *c);
 /* Another configuration, as by SIGHUP; whether it was taken. */
 bool rig_reload(const struct rig_conf *c);
 /* Until `fn(arg)`; fails after an hour of its time. */
@@ -90,6 +94,9 @@ const char *rig_ctl(int code, const char *command, const char *args);
 /* The same of a command that asks for further lines: JSON, up to a NULL. */
 const char *rig_ctl_lines(int code, const char *command, const char *args,
     const char *const *lines);
+/* The same, whatever its code. */
+const char *rig_ctl_any(const char *command, const char *args,
+    const char *const *lines, int *code_out);
 /* The reason that the last command gave. */
 const char *rig_ctl_error(void);
 /* "cloud delivered,legacy parked" of all deliveries of a message */

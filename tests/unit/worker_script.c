@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Reads a transcript, plays its commands and puts together the text that the
+ * file should have; at the end the two are compared.
+ */
+#include "tests/unit/worker_script.h"
+
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/base/mem.h"
+#include "tests/sim/sim_trace.h"
+#include "tests/unit/rig_leg.h"
+#include "tests/unit/worker_rig.h"
+
+enum { TEXT_MAX = 8 << 20, FURTHER = 40, RULES = 16, WORD = 400,
+       LINES = 2000 };
+
+static const char usual_mail[] =
+    "Message-ID: <1@client.sim>\nSubject: a mail\n\nhello\n";
+
+static const char *const leg_names[SIM_LEGS] = {"legacy", "cloud", "outside"};
+
+static struct {
+	struct strbuf given; /* of the lines "| " */
+	struct strbuf is;    /* the transcript as it comes out */
+	struct rig_conf conf;
+	size_t events, said[SIM_LEGS], content[SIM_LEGS]; /* seen of each */
+	struct rig_rule rule[SIM_LEGS][RULES + 1];
+	int rules[SIM_LEGS];
+} s;
+
+/* ---- what is printed ---------------------------------------------------- */
+
+static void put(const char *text)
+{
+	struct strbuf masked;
+	struct slice rest, line;
+
+	strbuf_init(&masked, TEXT_MAX);
+	worker_mask(&masked, text);
+	rest = strbuf_view(&masked);
+	while (rest.n > 0 && slice_next(&rest, '\n', &line)) {
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		strbuf_addf(&s.is, "  %.*s\n", (int)line.n, line.p);
+	}
+	strbuf_fini(&masked);
+}
+
+/* The content that a row carries in base 64. */
+static void put_chunk(struct slice row)
+{
+	json_t *o = json_loadb(row.p, row.n, 0, NULL);
+	const char *chunk = json_string_value(json_object_get(o, "chunk"));
+	char *text;
+	size_t n;
+	int got;
+
+	if (chunk != NULL) {
+		n = strlen(chunk);
+		text = mem_new(n + 1);
+		got = EVP_DecodeBlock((unsigned char *)text,
+		    (const unsigned char *)chunk, (int)n);
+		CHECK(got >= 0);
+		put(text);
+		mem_free(text);
+	}
+	json_decref(o);
+}
+
+static void put_rows(const char *rows)
+{
+	struct slice rest = slice_str(rows), row;
+
+	put(rows);
+	while (rest.n > 0 && slice_next(&rest, '\n', &row))
+		put_chunk(row);
+}
+
+/* The rest behind what was seen before; all of it, when it began anew. */
+static void put_new(const char *text, size_t *seen)
+{
+	size_t n = strlen(text);
+
+	put(text + (*seen <= n ? *seen : 0));
+	*seen = n;
+}
+
+/* ---- words -------------------------------------------------------------- */
+
+/* The next word of a line, which is shortened by it. */
+static const char *word(const char **line, char out[WORD])
+{
+	size_t n;
+
+	*line += strspn(*line, " ");
+	n = strcspn(*line, " ");
+	snprintf(out, WORD, "%.*s", (int)n, *line);
+	*line += n;
+	*line += strspn(*line, " ");
+	return out;
+}
+
+static int leg_word(const char **line)
+{
+	char name[WORD];
+
+	word(line, name);
+	for (int i = 0; i < SIM_LEGS; i++)
+		if (strcmp(name, leg_names[i]) == 0)
+			return i;
+	sim_fail("no leg is called %s", name);
+}
+
+/* ---- the daemon --------------------------------------------------------- */
+
+static void run_conf(const char *line)
+{
+	const struct {
+		const char *name;
+		const char **at;
+	} part[] = {
+	    {"legs", &s.conf.legs}, {"listen", &s.conf.listen},
+	    {"domain", &s.conf.domain}, {"retry", &s.conf.retry},
+	    {"dsn", &s.conf.dsn}, {"limits", &s.conf.limits},
+	    {"more", &s.conf.more}};
+
+	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		if (strcmp(line, part[i].name) == 0) {
+			*part[i].at = mem_strdup(strbuf_cstr(&s.given));
+			return;
+		}
+	sim_fail("no part of the configuration is called %s", line);
+}
+
+static void run_reload(const char *line)
+{
+	(void)line;
+	put(rig_reload(&s.conf) ? "taken" : "refused");
+}
+
+static void run_restart(const char *line)
+{
+	(void)line;
+	rig_stop();
+	rig_configure(&s.conf);
+	rig_start();
+}
+
+static void run_sleep(const char *line)
+{
+	rig_sleep(atoi(line));
+}
+
+static void run_row(const char *line)
+{
+	char address[WORD], route[WORD], more[WORD];
+	struct strbuf addresses;
+	bool held = false;
+
+	strbuf_init(&addresses, TEXT_MAX);
+	word(&line, address);
+	word(&line, route);
+	while (word(&line, more)[0] != '\0')
+		if (strcmp(more, "held") == 0)
+			held = true;
+		else
+			strbuf_addf(&addresses, "%s\n", more);
+	if (addresses.n > 0)
+		rig_rewritten(address, route, strbuf_cstr(&addresses));
+	else
+		rig_row(address, route, held);
+	strbuf_fini(&addresses);
+	rig_sleep(2); /* it is read by then */
+}
+
+/* ---- clients ------------------------------------------------------------ */
+
+static void each_line(struct strbuf *to, const char *text)
+{
+	for (; *text != '\0'; text++)
+		strbuf_addf(to, *text == '\n' ? "\r\n" : "%c", *text);
+}
+
+static void run_mail(const char *line)
+{
+	struct strbuf content;
+	char from[WORD], id[16];
+
+	word(&line, from);
+	strbuf_init(&content, TEXT_MAX);
+	each_line(&content, s.given.n > 0 ? strbuf_cstr(&s.given) : usual_mail);
+	rig_mail_from("198.51.100.7", from, line, strbuf_cstr(&content), id);
+	strbuf_fini(&content);
+	put(id);
+}
+
+/* False: the connection is over. */
+static bool put_reply(struct peer *p, bool *content_out)
+{
+	char line[PEER_LINE];
+
+	do {
+		if (!peer_line(p, line)) {
+			put("(closed)");
+			return false;
+		}
+		put(line);
+	} while (strlen(line) > 3 && line[3] == '-');
+	*content_out = strncmp(line, "354", 3) == 0;
+	return true;
+}
+
+static void run_talk(const char *line)
+{
+	struct slice rest = strbuf_view(&s.given), say;
+	bool content = false, open;
+	struct peer p = {0};
+
+	if (!peer_connect(&p, line, SIM_RELAY_IP)) {
+		put("(refused)");
+		return;
+	}
+	open = put_reply(&p, &content);
+	while (open && rest.n > 0 && slice_next(&rest, '\n', &say)) {
+		peer_sayf(&p, "%.*s\r\n", (int)say.n, say.p);
+		if (slice_starts(say, SLICE("BDAT ")))
+			continue; /* answered behind the chunk, one line */
+		if (!content || slice_eq(say, SLICE(".")))
+			open = put_reply(&p, &content);
+	}
+	peer_close(&p, false);
+}
+
+/* ---- legs --------------------------------------------------------------- */
+
+static void run_rule(const char *line)
+{
+	int leg = leg_word(&line), n = s.rules[leg]++;
+	char times[WORD], what[WORD];
+	struct strbuf answer;
+
+	CHECK(n < RULES);
+	word(&line, times);
+	word(&line, what);
+	strbuf_init(&answer, TEXT_MAX);
+	for (; *line != '\0' && strcmp(line, "-") != 0; line++) {
+		bool end = strncmp(line, "\\n", 2) == 0;
+
+		if (strcmp(line, "(close)") == 0) {
+			strbuf_adds(&answer, RIG_CLOSE);
+			break;
+		}
+		strbuf_addf(&answer, end ? "\r\n" : "%c", *line);
+		line += end;
+	}
+	s.rule[leg][n] = (struct rig_rule){mem_strdup(what),
+	    mem_strdup(strbuf_cstr(&answer)), atoi(times)};
+	strbuf_fini(&answer);
+	rig_leg_script(leg, s.rule[leg]);
+	s.said[leg] = s.content[leg] = 0;
+}
+
+static void run_good(const char *line)
+{
+	int leg = leg_word(&line);
+
+	s.rules[leg] = 0;
+	s.said[leg] = s.content[leg] = 0;
+	memset(s.rule[leg], 0, sizeof(s.rule[leg]));
+	rig_leg_script(leg, NULL);
+}
+
+static void run_down(const char *line)
+{
+	rig_leg_down(leg_word(&line), true);
+}
+
+static void run_up(const char *line)
+{
+	rig_leg_down(leg_word(&line), false);
+}
+
+static void run_said(const char *line)
+{
+	int leg = leg_word(&line);
+
+	put_new(rig_leg_said(leg), &s.said[leg]);
+}
+
+static void run_content(const char *line)
+{
+	int leg = leg_word(&line);
+
+	put_new(rig_leg_content(leg), &s.content[leg]);
+}
+
+/* ---- the administrator -------------------------------------------------- */
+
+static void run_ended(const char *line)
+{
+	rig_becomes(worker_unmask(line), "");
+}
+
+static void run_events(const char *line)
+{
+	(void)line;
+	put_new(rig_events(), &s.events);
+}
+
+/* The lines that were given, each a text of its own, up to a NULL. */
+static void further_lines(char *given, const char *lines[FURTHER + 1])
+{
+	int n = 0;
+
+	while (n < FURTHER && *given != '\0')
+		lines[n++] = strsep(&given, "\n");
+	lines[n] = NULL;
+}
+
+static void run_ctl(const char *line)
+{
+	char *given = mem_strdup(worker_unmask(strbuf_cstr(&s.given)));
+	const char *lines[FURTHER + 1];
+	char command[WORD], end[1000];
+	int code;
+
+	further_lines(given, lines);
+	word(&line, command);
+	line = worker_unmask(*line == '\0' ? "{}" : line);
+	put_rows(rig_ctl_any(command, line, lines, &code));
+	snprintf(end, sizeof(end), "[%d] %s", code, rig_ctl_error());
+	if (code != 0)
+		put(end);
+	mem_free(given);
+}
+
+/* ---- sorted output ------------------------------------------------------ */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The lines from there on. */
+static void sort_from(size_t at)
+{
+	char *text = mem_strdup(strbuf_cstr(&s.is) + at), *rest = text;
+	const char *line[LINES];
+	size_t n = 0;
+
+	while (n < LINES && rest != NULL && *rest != '\0')
+		line[n++] = strsep(&rest, "\n");
+	CHECK(n < LINES);
+	qsort(line, n, sizeof(line[0]), by_text);
+	s.is.n = at;
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&s.is, "%s\n", line[i]);
+	mem_free(text);
+}
+
+/* ---- the file ----------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	void (*run)(const char *line);
+} commands[] = {
+	{"conf ", run_conf},       {"reload", run_reload},
+	{"restart", run_restart},  {"sleep ", run_sleep},
+	{"row ", run_row},
+	{"mail ", run_mail},       {"talk ", run_talk},
+	{"rule ", run_rule},       {"good ", run_good},
+	{"down ", run_down},       {"up ", run_up},
+	{"said ", run_said},       {"content ", run_content},
+	{"ended ", run_ended},     {"events", run_events},
+	{"ctl ", run_ctl},
+};
+
+static void run(const char *line)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		size_t n = strlen(commands[i].name);
+
+		if (strncmp(line, commands[i].name, n) != 0)
+			continue;
+		commands[i].run(line + n);
+		strbuf_reset(&s.given);
+		return;
+	}
+	sim_fail("no command: %s", line);
+}
+
+static void run_sorted(const char *line)
+{
+	size_t at = s.is.n;
+
+	run(line);
+	sort_from(at);
+}
+
+static void play(char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n")) != NULL) {
+		if (strncmp(line, "  ", 2) == 0 ||
+		    (text == NULL && *line == '\0'))
+			continue;
+		strbuf_addf(&s.is, "%s\n", line);
+		if (strncmp(line, "| ", 2) == 0 || strcmp(line, "|") == 0)
+			strbuf_addf(&s.given, "%s\n",
+			    line + (line[1] == '\0' ? 1 : 2));
+		else if (strncmp(line, "$ ", 2) == 0)
+			run(line + 2);
+		else if (strncmp(line, "~ ", 2) == 0)
+			run_sorted(line + 2);
+		else if (line[0] != '#' && line[0] != '\0')
+			sim_fail("what is this? %s", line);
+	}
+}
+
+static void compare(const char *name, const char *is, const char *want)
+{
+	int line = 1;
+
+	while (*is == *want && *is != '\0') {
+		line += *is == '\n';
+		is++;
+		want++;
+	}
+	if (*is != *want)
+		sim_fail("tests/data/worker/%s: line %d: is: %.300s\n"
+		    "want: %.300s", name, line, is, want);
+}
+
+static FILE *open_script(const char *name, const char *how)
+{
+	const char *top = getenv("srcdir");
+	char path[WORD];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/tests/data/worker/%s",
+	    top != NULL ? top : "..", name);
+	f = fopen(path, how);
+	if (f == NULL)
+		sim_fail("%s cannot be opened", path);
+	return f;
+}
+
+void worker_script_run(const char *name)
+{
+	char *text = mem_new(TEXT_MAX), *copy;
+	FILE *f = open_script(name, "r");
+
+	text[fread(text, 1, TEXT_MAX - 1, f)] = '\0';
+	fclose(f);
+	strbuf_init(&s.given, TEXT_MAX);
+	strbuf_init(&s.is, TEXT_MAX);
+	copy = mem_strdup(text);
+	play(copy);
+	if (getenv("WORKER_SCRIPT_WRITE") != NULL) {
+		f = open_script(name, "w");
+		fputs(strbuf_cstr(&s.is), f);
+		fclose(f);
+	} else {
+		compare(name, strbuf_cstr(&s.is), text);
+	}
+	mem_free(copy);
+	mem_free(text);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Transcripts of the true daemon (worker_rig.h): a file of tests/data/worker
+ * has what clients, legs and the administrator do, and all that the daemon
+ * answers, tells its legs and puts on record. A line of it is, by its
+ * beginning:
+ *
+ *   # …                  a comment; a blank line is one too
+ *   | …                  a line for the command below
+ *   $ conf PART          a part of the configuration, of the lines "| …":
+ *                        legs, listen, domain, retry, dsn, limits or more
+ *   $ reload             takes it, as by SIGHUP: taken or refused
+ *   $ restart            stops and starts the daemon with it
+ *   $ row ADDRESS ROUTE [held] [LEG=ADDRESS …]   a change of the table
+ *   $ mail FROM TO …     a mail; "| …": its content, if not the usual
+ *   $ talk IP            a client that says the lines "| …"; what it is
+ *                        answered. Behind a 354 they are content up to "."
+ *   $ rule LEG TIMES WHAT ANSWER   what the leg answers (rig_leg.h); an
+ *                        answer "-" is silence, TIMES 0 is always, "\n" parts
+ *                        lines, "(close)" ends the connection
+ *   $ good LEG           it answers as a good server again
+ *   $ down LEG, $ up LEG
+ *   $ sleep SECONDS
+ *   $ ended ID           waits until no delivery of it is open
+ *   $ ctl COMMAND JSON   the rows of its answer; "| …": lines it may ask for.
+ *                        An end that is not 0: "[CODE] why"
+ *   $ events             what came into events.jsonl since the last look
+ *   $ said LEG, $ content LEG   the same of what a leg was told
+ *   ~ …                  a command whose lines stand sorted: of what happens at
+ *                        once, the order is none of its promises
+ *
+ * What is printed stands behind two blanks. The folder is DIR, the n-th
+ * message is IDn, a time is "T+SECONDS" since the start (to ten seconds, from a
+ * minute on), other numbers that differ from run to run are "#"
+ * (worker_mask.c). RIG_SEED in the environment is another order of the threads,
+ * under which the same must come out. With WORKER_SCRIPT_WRITE in
+ * the environment the outputs are written into the file, to be read in its
+ * diff before it is committed.
+ */
+#ifndef TESTS_UNIT_WORKER_SCRIPT_H
+#define TESTS_UNIT_WORKER_SCRIPT_H
+
+#include "relay/base/strbuf.h"
+
+/* Plays tests/data/worker/NAME within a test of the rig; fails it at the first
+ * line that differs. */
+void worker_script_run(const char *name);
+
+/* Adds `text` without what differs from run to run. */
+void worker_mask(struct strbuf *to, const char *text);
+/* `text` with DIR and IDn as they truly are; borrowed until the next. */
+const char *worker_unmask(const char *text);
+
+#endif
