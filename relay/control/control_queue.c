@@ -101,8 +101,26 @@ static void list_match(struct select *s, const struct queue_row *row,
 
 static void list_finish(struct select *s)
 {
-	ctl_end(s->r, 0, "%s", "");
+	ctl_end(s->r, s->fault.text[0] != '\0', "%s", s->fault.text);
 	select_free(s);
+}
+
+/* Of a wave's members, where the arguments name one; false: answered. */
+static bool only_wave(struct select *s, const json_t *args)
+{
+	const char *wave = control_arg(args, "wave");
+	struct wave_people *p;
+	struct error err;
+
+	if (wave[0] == '\0')
+		return true;
+	p = wave_people_open(s->c->cfg.shared->table_path, s->c->snapshot,
+	    wave, &err);
+	if (p == NULL)
+		ctl_end(s->r, 1, "%s", err.text);
+	else
+		select_people(s, p);
+	return p != NULL;
 }
 
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args)
@@ -111,6 +129,10 @@ void control_queue_list(void *arg, struct ctl_request *r, const json_t *args)
 
 	if (s == NULL)
 		return;
+	if (!only_wave(s, args)) {
+		select_free(s);
+		return;
+	}
 	s->match = list_match;
 	s->finish = list_finish;
 	select_begin(s);

@@ -56,6 +56,8 @@ static bool row_matches(const struct select *s, const struct queue_row *row)
 	const struct filter *f = &s->f;
 
 	if ((f->leg >= 0 && row->item.leg != f->leg) ||
+	    (f->people != NULL &&
+		!wave_people_may(f->people, row->item.hash)) ||
 	    (f->restored && (row->item.state != D_FROZEN ||
 				row->item.reason != WHY_RESTORED)))
 		return false;
@@ -87,7 +89,13 @@ static bool is_of_customer(const struct select *s, struct slice to)
 	return d != NULL && strcmp(d->customer, s->f.customer) == 0;
 }
 
-static bool text_matches(const struct select *s, const struct queue_row *row,
+static bool is_member(struct select *s, const char *to)
+{
+	return s->f.people == NULL ||
+	       wave_people_has(s->f.people, to, &s->fault) > 0;
+}
+
+static bool text_matches(struct select *s, const struct queue_row *row,
     const struct mail *m)
 {
 	const struct filter *f = &s->f;
@@ -98,7 +106,8 @@ static bool text_matches(const struct select *s, const struct queue_row *row,
 	       (f->from[0] == '\0' ||
 		   slice_case_eq(sender_of(f), slice_str(m->env.from))) &&
 	       (f->customer[0] == '\0' ||
-		   is_of_customer(s, slice_str(to)));
+		   is_of_customer(s, slice_str(to))) &&
+	       is_member(s, to);
 }
 
 static void fetch(struct select *s, uint64_t id)
@@ -133,7 +142,7 @@ static bool pauses(struct select *s)
 static bool counts_unread(struct select *s, const struct queue_row *row)
 {
 	if (!s->count || s->f.from[0] != '\0' || s->f.to[0] != '\0' ||
-	    s->f.customer[0] != '\0')
+	    s->f.customer[0] != '\0' || s->f.people != NULL)
 		return false;
 	s->found++;
 	s->last = row->id;
@@ -159,8 +168,31 @@ static void select_next(struct select *s)
 		control_ask_queue(s->c, read_slice, s);
 }
 
+/* Some members a turn of the loop. */
+static void read_people(void *arg)
+{
+	struct select *s = arg;
+	int rc = wave_people_read(s->f.people, &s->fault);
+
+	if (rc < 0 || ctl_gone(s->r))
+		select_end(s);
+	else if (rc > 0)
+		control_come_back(s->c, read_people, s);
+	else
+		control_ask_queue(s->c, read_slice, s);
+}
+
+void select_people(struct select *s, struct wave_people *p)
+{
+	s->f.people = p;
+}
+
 void select_begin(struct select *s)
 {
+	if (s->f.people != NULL) {
+		control_come_back(s->c, read_people, s);
+		return;
+	}
 	if (s->f.ids != 0)
 		s->at = (struct queue_at){s->f.id[0], 0};
 	control_ask_queue(s->c, read_slice, s);
@@ -282,7 +314,7 @@ static int read_state(struct select *s, const char *state)
 static int check_given(struct select *s, const json_t *args)
 {
 	static const char *const keys[] = {"from", "to", "customer", "leg",
-	    "state"};
+	    "state", "wave"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (json_object_get(args, keys[i]) == NULL ||
@@ -301,6 +333,7 @@ void select_free(struct select *s)
 	mem_free(s->f.from);
 	mem_free(s->f.to);
 	mem_free(s->f.customer);
+	wave_people_free(s->f.people);
 	mem_free(s->f.id);
 	mem_free(s->who);
 	mem_free(s->reason);

@@ -7,6 +7,7 @@
 #define RELAY_CONTROL_CONTROL_SELECT_H
 
 #include "relay/control/control_int.h"
+#include "relay/cutover/wave/wave_people.h"
 #include "relay/post/mail.h"
 #include "relay/settle/act.h"
 
@@ -18,6 +19,7 @@ struct filter {
 	int leg, state;
 	char *from, *to, *customer;
 	int64_t age_ms; /* accepted so long ago, or longer */
+	struct wave_people *people; /* members of a wave; NULL: all */
 	bool restored;	/* frozen since the spool was restored */
 	uint64_t until; /* the highest id */
 	uint64_t *id;
@@ -34,6 +36,7 @@ struct select {
 	struct queue_row rows[SELECT_SLICE];
 	unsigned n, row_at;
 	bool end, walked, paused;
+	struct error fault; /* of reading `people`; text "": none */
 	uint64_t current; /* the message being read */
 	/* For each match; the message is read. What it leaves open is counted
 	 * in `open` until select_closed(); with `open_max` of them the walk
@@ -63,6 +66,9 @@ struct select {
  * NULL when they were wrong: answered. */
 struct select *select_new(struct control *c, struct ctl_request *r,
     const json_t *args);
+/* Only the members of a wave; before select_begin(). What cannot be read is in
+ * `fault` at the end. */
+void select_people(struct select *s, struct wave_people *p);
 void select_begin(struct select *s);
 void select_closed(struct select *s);
 void select_free(struct select *s);

@@ -196,10 +196,23 @@ def test_queue_list_and_status_know_waves(gw):
         "ann@example.com", "bob+x@example.com"}
     assert len(gw.queue("--wave", "w1", "--limit", "1")) == 1
     assert "there is no wave w9" in gw.cli_fails("queue list --wave w9")
-    wave, = [r for r in gw.cli_json("status") if r["section"] == "wave"]
+    # More members than are read at a time; mail of others is none of theirs.
+    many = [f"u{n:04}@example.com" for n in range(4500)]
+    gw.cli("route", "import", "-", stdin="address,route\n" + "".join(
+        f"{m},legacy\n" for m in many))
+    gw.cli("wave create w2 --file -", stdin="\n".join(many) + "\n")
+    gw.cli("hold", many[0], many[2300], many[-1])
+    for m in (many[0], many[2300], many[-1]):
+        gw.send(to=m)
+    until(lambda: len(gw.queue()) == 6, "the queue")
+    assert {r["to"] for r in gw.queue("--wave", "w2")} == {
+        many[0], many[2300], many[-1]}
+    assert len(gw.queue("--wave", "w2", "--limit", "2")) == 2
+    assert gw.queue("--wave", "w2", "--state", "queued") == []
+    wave = [r for r in gw.cli_json("status") if r["section"] == "wave"][0]
     assert (wave["name"], wave["state"], wave["members"], wave["done"]) == \
         ("w1", "planned", 2, 0)
-    assert "waves: 1 planned; posthouse wave list" in gw.cli("status")
+    assert "waves: 2 planned; posthouse wave list" in gw.cli("status")
 
 
 def test_a_rule_and_an_undo_show_while_it_runs(gw):

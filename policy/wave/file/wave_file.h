@@ -129,6 +129,17 @@ struct member_page {
 };
 int wave_members(struct wave_file *f, const struct member_page *page,
     struct error *err) PH_CHECK;
+/* The addresses of the members behind `after`, at most `limit`; -1, or how
+ * many. `fn` may change what `after` points to. */
+struct member_keys {
+	int64_t id; /* of the wave */
+	struct slice after;
+	unsigned limit;
+	void (*fn)(void *arg, struct slice address);
+	void *arg;
+};
+int wave_member_keys(struct wave_file *f, const struct member_keys *page,
+    struct error *err) PH_CHECK;
 /* The addresses that have a member's mailbox and are no members: they move with
  * it all the same. As wave_members(). */
 int wave_aliases(struct wave_file *f, int64_t id,
@@ -137,6 +148,10 @@ int wave_aliases(struct wave_file *f, int64_t id,
 /* Is it a member of the wave of that name? 1, 0, -1. */
 int wave_has(struct wave_file *f, struct slice wave, struct slice address,
     struct error *err) PH_CHECK;
+/* The same of a recipient of an envelope, whose detail may be cut off as its
+ * domain says (`subaddress`). */
+int wave_has_recipient(struct wave_file *f, const struct conf *conf,
+    const char *wave, const char *to, struct error *err) PH_CHECK;
 /* Of the waves that have it, the active one, else the one that moved last: 1
  * and the wave, 0, -1. */
 int wave_of(struct wave_file *f, struct slice address, struct wave *wave_out,

@@ -4,6 +4,8 @@
  */
 #include "policy/wave/file/wave_member.h"
 
+#include "relay/mail/addr.h"
+
 /* NULL for NULL, which "" is not. */
 static const char *nullable(sqlite3_stmt *st, int column)
 {
@@ -57,6 +59,24 @@ int wave_members(struct wave_file *f, const struct member_page *page,
 	return rc;
 }
 
+int wave_member_keys(struct wave_file *f, const struct member_keys *page,
+    struct error *err)
+{
+	sqlite3_stmt *st = wave_stmt(f, WS_MEMBER_KEYS, err);
+	int rc, n = 0;
+
+	if (st == NULL)
+		return -1;
+	sqlite3_bind_int64(st, 1, page->id);
+	sqlite3_bind_text(st, 2, page->after.p == NULL ? "" : page->after.p,
+	    (int)page->after.n, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(st, 3, page->limit);
+	for (; (rc = wave_step(f, st, err)) > 0; n++)
+		page->fn(page->arg, db_text(st, 0));
+	sqlite3_reset(st);
+	return rc < 0 ? -1 : n;
+}
+
 int wave_aliases(struct wave_file *f, int64_t id,
     void (*fn)(void *arg, struct slice address), void *arg,
     struct error *err)
@@ -87,6 +107,36 @@ int wave_has(struct wave_file *f, struct slice wave, struct slice address,
 	db_bind(st, 2, address);
 	rc = wave_step(f, st, err);
 	sqlite3_reset(st);
+	return rc;
+}
+
+static int has_key(struct wave_file *f, struct slice wave,
+    const struct addr *a, char subaddress, struct error *err)
+{
+	struct strbuf key;
+	int rc = 0;
+
+	strbuf_init(&key, 2 * ADDR_MAX);
+	if (addr_key(a, subaddress, &key))
+		rc = wave_has(f, wave, strbuf_view(&key), err);
+	strbuf_fini(&key);
+	return rc;
+}
+
+int wave_has_recipient(struct wave_file *f, const struct conf *conf,
+    const char *wave, const char *to, struct error *err)
+{
+	const struct conf_domain *d;
+	struct addr a;
+	const char *why;
+	int rc;
+
+	if (addr_parse(slice_str(to), true, &a, &why) < 0)
+		return 0;
+	rc = has_key(f, slice_str(wave), &a, '\0', err);
+	d = conf_domain(conf, a.domain);
+	if (rc == 0 && d != NULL)
+		rc = has_key(f, slice_str(wave), &a, d->subaddress, err);
 	return rc;
 }
 

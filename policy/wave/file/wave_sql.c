@@ -54,6 +54,8 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_MEMBERS] = "SELECT " MEMBER " FROM member m "
 	    "LEFT JOIN route r ON r.address = m.address WHERE m.wave = ?1 "
 	    "AND (?2 < 0 OR m.state = ?2) ORDER BY m.address",
+	[WS_MEMBER_KEYS] = "SELECT address FROM member WHERE wave = ?1 "
+	    "AND address > ?2 ORDER BY address LIMIT ?3",
 	[WS_ALIASES] = "SELECT DISTINCT r.address FROM member m "
 	    "CROSS JOIN route x ON x.address = m.address "
 	    "CROSS JOIN route r ON r.mailbox = x.mailbox "

@@ -14,7 +14,6 @@
 #include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/queue/queue_files.h"
 #include "relay/cli/queue/queue_select.h"
-#include "relay/cli/wave/wave_filter.h"
 
 enum { PAGE = 1000 }; /* deliveries on a terminal */
 
@@ -34,7 +33,6 @@ struct listing {
 	char section[16]; /* of queue.show: message, deliveries, body */
 	bool counts; /* queue.list */
 	uint64_t rows, limit; /* of it; limit 0: none */
-	struct wave_filter wave;
 };
 
 static void list_row(struct listing *l, json_t *row)
@@ -51,8 +49,7 @@ static void on_row(void *arg, json_t *row)
 {
 	struct listing *l = arg;
 
-	if (!wave_filter_has(&l->wave, json_text(row, "to")) ||
-	    (l->limit != 0 && l->rows == l->limit))
+	if (l->limit != 0 && l->rows == l->limit)
 		return;
 	l->rows++;
 	list_row(l, row);
@@ -83,25 +80,18 @@ static int end_list(struct listing *l, int code)
 	return code;
 }
 
-/* The daemon knows no waves: its rows are looked at here, and so is the limit.
- */
 static int list(struct cli *c, struct listing *l, json_t *args)
 {
-	int code = wave_filter_open(c, &l->wave);
+	const char *wave = cli_value(c, "wave");
 
-	if (code != CLI_DONE) {
-		json_decref(args);
-		return code;
-	}
-	if (l->wave.file == NULL && l->limit != 0)
+	if (l->limit != 0)
 		json_object_set_new(args, "limit",
 		    json_integer((json_int_t)l->limit));
+	if (wave != NULL)
+		json_object_set_new(args, "wave", json_string(wave));
 	out_table(&c->out, list_columns);
 	l->legs = json_object();
-	code = end_list(l, cli_call(c, "queue.list", args, on_row, l));
-	if (wave_filter_close(c, &l->wave) != CLI_DONE)
-		return CLI_NO;
-	return code;
+	return end_list(l, cli_call(c, "queue.list", args, on_row, l));
 }
 
 /* ---- list, show -------------------------------------------------------- */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * See wave_people.h.
+ */
+#include "relay/cutover/wave/wave_people.h"
+
+#include <stdlib.h>
+
+#include "relay/base/mem.h"
+#include "relay/post/mail.h"
+#include "relay/queue/queue.h"
+
+enum { SLICE_ROWS = 2000 };
+
+struct wave_people {
+	struct wave_file *file;
+	struct conf_snapshot *snapshot;
+	char *name;
+	int64_t id;
+	uint64_t *hash; /* ascending, when all are read */
+	size_t n, room;
+	struct strbuf after; /* the member that was read last */
+};
+
+struct wave_people *wave_people_open(const char *table_path,
+    struct conf_snapshot *s, const char *name, struct error *err)
+{
+	struct wave_people *p = NEW(struct wave_people);
+	struct wave w;
+
+	p->snapshot = snapshot_ref(s);
+	p->name = mem_strdup(name);
+	strbuf_init(&p->after, 2 * ADDR_MAX);
+	p->file = wave_file_open(table_path, false, err);
+	if (p->file != NULL && wave_need(p->file, name, &w, err) >= 0) {
+		p->id = w.id;
+		return p;
+	}
+	wave_people_free(p);
+	return NULL;
+}
+
+void wave_people_free(struct wave_people *p)
+{
+	if (p == NULL)
+		return;
+	wave_file_close(p->file);
+	snapshot_unref(p->snapshot);
+	strbuf_fini(&p->after);
+	mem_free(p->name);
+	mem_free(p->hash);
+	mem_free(p);
+}
+
+static void on_key(void *arg, struct slice address)
+{
+	struct wave_people *p = arg;
+
+	if (p->n == p->room) {
+		p->room = p->room == 0 ? SLICE_ROWS : 2 * p->room;
+		p->hash = mem_resize(p->hash, p->room * sizeof(*p->hash));
+	}
+	p->hash[p->n++] = mail_key_hash(p->snapshot->conf, address);
+	strbuf_reset(&p->after);
+	strbuf_addsl(&p->after, address);
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int wave_people_read(struct wave_people *p, struct error *err)
+{
+	const struct member_keys page = {.id = p->id,
+	    .after = strbuf_view(&p->after), .limit = SLICE_ROWS,
+	    .fn = on_key, .arg = p};
+	int n = wave_member_keys(p->file, &page, err);
+
+	if (n < 0 || n == SLICE_ROWS)
+		return n < 0 ? -1 : 1;
+	if (p->n > 0)
+		qsort(p->hash, p->n, sizeof(*p->hash), by_hash);
+	return 0;
+}
+
+bool wave_people_may(const struct wave_people *p, uint64_t hash)
+{
+	return hash == QUEUE_ANYBODY || (p->n > 0 && bsearch(&hash, p->hash,
+	    p->n, sizeof(hash), by_hash) != NULL);
+}
+
+int wave_people_has(struct wave_people *p, const char *to, struct error *err)
+{
+	return wave_has_recipient(p->file, p->snapshot->conf, p->name, to,
+	    err);
+}
