@@ -73,6 +73,21 @@ _posthouse()
 		_posthouse_offer "$(_posthouse_column tag route count --by tag)"
 		return
 		;;
+	--format)
+		case $(_posthouse_words) in
+		"route import "*)
+			_posthouse_offer 'csv exchange google passwd
+				postfix-transport postfix-virtual'
+			;;
+		"export coexist "*)
+			_posthouse_offer 'exchange exim google postfix'
+			;;
+		"stragglers import "*)
+			_posthouse_offer 'exchange-tracking exim postfix'
+			;;
+		esac
+		return
+		;;
 	--state)
 		_posthouse_offer 'queued deferred held frozen parked'
 		return

@@ -170,6 +170,20 @@ void row_tag_parts(struct slice tag, struct slice *key_out,
 	*value_out = slice_from(tag, n == 0 ? 0 : n + 1);
 }
 
+void row_drop_keys(struct slice tags, struct slice keys, struct strbuf *out)
+{
+	struct slice tag, key, value;
+	size_t start = out->n;
+
+	while (slice_next(&tags, ' ', &tag)) {
+		row_tag_parts(tag, &key, &value);
+		if (tag.n == 0 || (key.n > 0 && row_has_tag(keys, key)))
+			continue;
+		strbuf_adds(out, out->n == start ? "" : " ");
+		strbuf_addsl(out, tag);
+	}
+}
+
 bool row_next_address(struct slice *rest, struct slice *leg_out,
     struct slice *address_out)
 {

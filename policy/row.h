@@ -23,6 +23,9 @@ int row_tags(struct slice in, struct strbuf *out, struct error *err) PH_CHECK;
 /* Tags with those of `add`, without those of `drop`; all in canonical form. */
 int row_patch_tags(struct slice tags, struct slice add, struct slice drop,
     struct strbuf *out, struct error *err) PH_CHECK;
+/* Tags without those that have one of the keys (row_tag_parts()), a blank
+ * between each. */
+void row_drop_keys(struct slice tags, struct slice keys, struct strbuf *out);
 bool row_has_tag(struct slice tags, struct slice tag);
 /* "client=apple" is key "client", value "apple"; "vip" and "=vip" have no key.
  */

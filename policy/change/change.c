@@ -70,6 +70,11 @@ void change_refuse_domains(struct change *ch)
 	ch->no_domains = true;
 }
 
+void change_refuse_conflicts(struct change *ch)
+{
+	ch->once = ch->alike = true;
+}
+
 uint64_t change_staged(const struct change *ch)
 {
 	return ch->staged;
@@ -92,15 +97,55 @@ void change_stage(struct change *ch, const struct staged *s)
 
 /* ---- sorted ----------------------------------------------------------- */
 
+/* As people read them: those to add. */
+static struct slice staged_tags(const struct staged *s)
+{
+	struct slice rest = s->tags, tags = s->tags;
+
+	if (s->tag_patch && !slice_next(&rest, '\n', &tags))
+		return s->tags;
+	return tags;
+}
+
+/* "a@example.com is of mailbox x here and of mailbox y on line 2". */
+static bool name_conflict(const struct staged *s, const struct staged *first,
+    struct error *why)
+{
+	const struct {
+		const char *is;
+		struct slice here, there;
+	} value[] = {
+	    {"an address of", s->mailbox, first->mailbox},
+	    {"routed to", s->route, first->route},
+	    {"tagged", staged_tags(s), staged_tags(first)},
+	    {"rewritten to", s->patch, first->patch},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(value); i++) {
+		if (slice_eq(value[i].here, value[i].there))
+			continue;
+		error_set(why, "%.*s is %s '%.*s' here and %s '%.*s' on line %"
+		    PRIu64 "; one of them is wrong", (int)s->key.n, s->key.p,
+		    value[i].is, (int)slice_head(value[i].here, 100).n,
+		    value[i].here.p, value[i].is,
+		    (int)slice_head(value[i].there, 100).n, value[i].there.p,
+		    first->line);
+		return true;
+	}
+	return false;
+}
+
 /* Every line of a file that gives an address a second time. */
-static void on_twice(void *arg, const struct staged *s, uint64_t first)
+static void on_twice(void *arg, const struct staged *s,
+    const struct staged *first)
 {
 	struct change *ch = arg;
 	struct error why;
 
 	error_set(&why, "%.*s stands on line %" PRIu64 " too", (int)s->key.n,
-	    s->key.p, first);
-	change_fault(ch, s->line, why.text);
+	    s->key.p, first->line);
+	if (!ch->alike || name_conflict(s, first, &why))
+		change_fault(ch, s->line, why.text);
 }
 
 int change_arrange(struct change *ch, struct error *err)
@@ -210,15 +255,19 @@ static int take_tags(struct change *ch, const char *text, struct slice *out,
 static int take_all_tags(struct change *ch, const struct change_row *row,
     struct staged *s, struct error *err)
 {
-	if (row->add_tags == NULL && row->drop_tags == NULL)
+	const char *const part[] = {row->add_tags, row->drop_tags,
+	    row->drop_keys};
+
+	if (row->add_tags == NULL && row->drop_tags == NULL &&
+	    row->drop_keys == NULL)
 		return take_tags(ch, row->tags, &s->tags, err);
 	PH_ASSERT(row->tags == NULL);
 	strbuf_reset(&ch->tags);
-	if (row_tags(slice_str(row->add_tags), &ch->tags, err) < 0)
-		return -1;
-	strbuf_addc(&ch->tags, '\n');
-	if (row_tags(slice_str(row->drop_tags), &ch->tags, err) < 0)
-		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(part); i++) {
+		strbuf_adds(&ch->tags, i == 0 ? "" : "\n");
+		if (row_tags(slice_str(part[i]), &ch->tags, err) < 0)
+			return -1;
+	}
 	s->tags = slice_str(strbuf_cstr(&ch->tags));
 	s->tag_patch = true;
 	return 0;
@@ -272,7 +321,8 @@ static int take_addresses(struct change *ch, struct slice key,
 int change_stage_row(struct change *ch, struct slice key,
     const struct change_row *row, struct error *err)
 {
-	struct staged s = {.key = key, .line = row->line, .held = row->held};
+	struct staged s = {.key = key, .line = row->line, .held = row->held,
+	    .new_route = row->new_route};
 
 	if (take_route(ch, key, row->route, &s.route, err) < 0 ||
 	    take_all_tags(ch, row, &s, err) < 0 ||

@@ -32,13 +32,18 @@ struct change_row {
 	const char *mailbox; /* "" clears */
 	const char *tags;
 	const char *add_tags, *drop_tags; /* `tags` is NULL then */
+	const char *drop_keys; /* beside add_tags: tags with these keys go */
 	const char *addresses; /* lines "leg=address" over what is there; an
 				* empty address clears its leg */
 	uint64_t line;	       /* of a file, for messages */
+	bool new_route; /* the route is of a new row; a known one keeps its */
 };
 
 /* From here on, rows of domains that are named are refused. */
 void change_refuse_domains(struct change *ch);
+/* From here on, an address may be given again with the same values; other
+ * values are a fault that names both lines. */
+void change_refuse_conflicts(struct change *ch);
 /* Stages one row; `address` as people write it, or "@domain". */
 int change_set(struct change *ch, struct slice address,
     const struct change_row *row, struct error *err) PH_CHECK;
@@ -57,6 +62,9 @@ void change_take_waves(struct change *ch, const struct where_waves *waves);
  * word that is no column is a tag. In `a`; NULL: none. */
 const char *change_no_such_tag(struct change *ch, const struct where *w,
     struct arena *a);
+/* The route of rows of a CSV file that has no column of routes; with `known` of
+ * those that the table has, too. Before change_csv(). */
+void change_csv_route(struct change *ch, const char *route, bool known);
 /* CSV with a header; each line a row (doc/posthouse.1). Every bad line is a
  * fault (change_watch()); the first is named in `err` too. */
 int change_csv(struct change *ch, int fd, struct error *err) PH_CHECK;
@@ -84,6 +92,13 @@ struct change_watch {
 	int64_t wait_ms; /* that limit; 0: ten seconds */
 };
 void change_watch(struct change *ch, const struct change_watch *watch);
+/* For a reader of a file of another form: a line that cannot be taken (0:
+ * none of them), and the bytes that are read by now. */
+void change_fault(struct change *ch, uint64_t line, const char *why);
+void change_read_so_far(struct change *ch, uint64_t bytes);
+/* Behind the last line: addresses that are given twice are bad lines too, and
+ * are looked for even when there are others. -1 and the first fault. */
+int change_file_end(struct change *ch, struct error *err) PH_CHECK;
 /* Lines that could not be taken, until now. */
 uint64_t change_faults(const struct change *ch);
 /* Rows that were given a route at a domain that the configuration does not
@@ -96,6 +111,7 @@ struct change_done {
 	uint64_t change;     /* 0: nothing differed, no change was made */
 	uint64_t recipients; /* rows changed */
 	uint64_t same;	     /* rows that have it already */
+	uint64_t kept;	     /* rows that keep their route: change_how.kept */
 	uint64_t left;	     /* undo: rows with a value that stays as it is */
 	/* Of the recipients; by change_preview() alone. */
 	uint64_t made, deleted;
@@ -120,6 +136,14 @@ struct change_part {
 /* For such a function: stages the other addresses of the mailboxes too. */
 int change_widen(struct change *ch, struct error *err) PH_CHECK;
 
+/* Each row that keeps its route though the file says another one, or does not
+ * have it (`said` NULL); in order of keys, before the change is made. */
+struct change_kept {
+	void (*fn)(void *arg, struct slice key, const char *route,
+	    const char *said);
+	void *arg;
+};
+
 struct change_how {
 	bool create;	/* rows that do not exist are made; else refused */
 	bool inherit;	/* … with the route of their domain's row */
@@ -128,7 +152,12 @@ struct change_how {
 			 * are not staged themselves, are deleted */
 	bool seed;	/* the domains staged are seeded now */
 	bool twice;	/* a group or a room may get a copy; else refused */
-	int64_t as_of;	/* -1; else refuse what was rerouted after it */
+	bool join;	/* new rows get the route and the hold of the rows
+			 * that share their mailbox */
+	int64_t as_of;	/* -1; else refuse what was rerouted after it, */
+	bool keep;	/* … or, then, leave its route as it is; such rows,
+			 * and those of change_row.new_route, are counted */
+	const struct change_kept *kept; /* of such rows; NULL: not told */
 	uint64_t undo;	/* 0; else stage the inverse of that change */
 	const char *kind; /* in the history; NULL: rows, seed or undo */
 	const struct change_part *part; /* NULL: nothing is added */
@@ -161,6 +190,10 @@ typedef void change_left_fn(void *arg, struct slice key, const char *column,
 /* Before or after the commit of that undo, or its preview. */
 int change_left(struct change *ch, uint64_t undo, change_left_fn *fn,
     void *arg, struct error *err) PH_CHECK;
+
+/* The newest change at that time; 0: there was none. */
+int change_at(struct change *ch, int64_t time_us, uint64_t *number_out,
+    struct error *err) PH_CHECK;
 
 /* A restored table is taken as it is: an empty change whose number is above
  * `above`, the last one that was known before. It wakes all queued mail. */

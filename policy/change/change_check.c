@@ -178,8 +178,10 @@ int change_check(struct change *ch, const struct change_how *how,
 	if (!how->twice && (ch->twofold || how->inherit) &&
 	    check_twofold(ch, err) < 0)
 		return -1;
-	if (how->as_of >= 0 && (check_given(ch, how->as_of, err) < 0 ||
-				   check_as_of(ch, how->as_of, err) < 0))
+	if (how->as_of >= 0 && check_given(ch, how->as_of, err) < 0)
+		return -1;
+	if (how->as_of >= 0 && !how->keep &&
+	    check_as_of(ch, how->as_of, err) < 0)
 		return -1;
 	return change_check_crossing(ch, how, err);
 }

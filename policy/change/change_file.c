@@ -63,10 +63,19 @@ static int read_header(struct import *im, struct error *err)
 			rc = -1;
 	if (rc > 0 && !has_column(im, CSV_ADDRESS))
 		rc = error_set(err, "the header has no column 'address'");
+	if (rc > 0 && im->ch->csv_route != NULL && has_column(im, CSV_ROUTE))
+		rc = error_set(err, "the header has a column 'route', so "
+		    "--route says nothing: leave one of them out");
 	if (rc > 0)
 		return 0;
 	change_fault(im->ch, im->csv.line, err->text);
 	return change_faulty(im->ch, err);
+}
+
+void change_csv_route(struct change *ch, const char *route, bool known)
+{
+	ch->csv_route = route;
+	ch->csv_route_known = known;
 }
 
 /* ---- rows ------------------------------------------------------------- */
@@ -97,22 +106,10 @@ static const char *given(struct import *im, enum csv_what what)
 	return has_column(im, what) ? strbuf_cstr(&im->cell[what]) : NULL;
 }
 
-/* Cells to the right of the header, which spreadsheets fill up with empty
- * ones. */
-static bool only_empty_from(const struct csv *c, unsigned from)
-{
-	for (unsigned i = from; i < c->fields; i++)
-		if (row_trim(c->field[i]).n > 0)
-			return false;
-	return true;
-}
-
 static int take_cells(struct import *im, struct error *err)
 {
-	if (im->csv.fields < im->columns ||
-	    !only_empty_from(&im->csv, im->columns))
-		return error_set(err, "%u cells where the header has %u",
-		    im->csv.fields, im->columns);
+	if (csv_check_width(&im->csv, im->columns, err) < 0)
+		return -1;
 	for (int i = 0; i <= CSV_LEG; i++)
 		strbuf_reset(&im->cell[i]);
 	for (unsigned i = 0; i < im->columns; i++)
@@ -130,6 +127,10 @@ static int take_record(struct import *im, struct error *err)
 	if (take_cells(im, err) < 0)
 		return -1;
 	row.route = given(im, CSV_ROUTE);
+	if (row.route == NULL) {
+		row.route = im->ch->csv_route;
+		row.new_route = !im->ch->csv_route_known;
+	}
 	row.mailbox = given(im, CSV_MAILBOX);
 	row.tags = given(im, CSV_TAGS);
 	row.addresses = given(im, CSV_LEG);
@@ -145,17 +146,8 @@ static void tell(struct change *ch, const struct csv *c)
 {
 	enum { EVERY = 4096 };
 
-	if (ch->watch.read != NULL && c->lines % EVERY == 0)
-		ch->watch.read(ch->watch.arg, c->file.bytes);
-}
-
-/* Addresses that stand twice are bad lines too, and are looked for even when
- * there are other bad lines. */
-static int end_of_file(struct change *ch, struct error *err)
-{
-	if (ch->faults > 0)
-		return change_arrange(ch, err);
-	return 0;
+	if (c->lines % EVERY == 0)
+		change_read_so_far(ch, c->file.bytes);
 }
 
 static int read_rows(struct import *im, struct error *err)
@@ -163,7 +155,7 @@ static int read_rows(struct import *im, struct error *err)
 	int rc;
 
 	while ((rc = csv_next(&im->csv, err)) != CSV_END) {
-		if (rc == CSV_RECORD_READ && only_empty_from(&im->csv, 0))
+		if (rc == CSV_RECORD_READ && csv_empty_from(&im->csv, 0))
 			continue;
 		if (rc < 0 || take_record(im, err) < 0)
 			change_fault(im->ch, im->csv.line, err->text);
@@ -171,7 +163,7 @@ static int read_rows(struct import *im, struct error *err)
 			break;
 		tell(im->ch, &im->csv);
 	}
-	return end_of_file(im->ch, err);
+	return change_file_end(im->ch, err);
 }
 
 int change_csv(struct change *ch, int fd, struct error *err)
@@ -215,5 +207,5 @@ int change_list(struct change *ch, int fd, const struct change_row *row,
 		tell(ch, &c);
 	}
 	csv_fini(&c);
-	return end_of_file(ch, err);
+	return change_file_end(ch, err);
 }

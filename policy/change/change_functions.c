@@ -34,22 +34,26 @@ static void sql_merge(sqlite3_context *ctx, int n, sqlite3_value **arg)
 }
 
 /* patch_tags(tags, patch): the patch is the tags to add, a line end, those to
- * drop. */
+ * drop, a line end, the keys to drop. */
 static void sql_patch_tags(sqlite3_context *ctx, int n, sqlite3_value **arg)
 {
-	struct slice tags = value_text(arg[0]), drop = value_text(arg[1]), add;
-	struct strbuf out;
+	struct slice patch = value_text(arg[1]), part[3] = {0};
+	struct strbuf out, kept;
 	struct error err;
 
 	(void)n;
 	strbuf_init(&out, ROW_TEXT_MAX);
-	if (!slice_next(&drop, '\n', &add))
-		add = slice_of("", 0);
-	if (row_patch_tags(tags, add, drop, &out, &err) == 0)
+	strbuf_init(&kept, ROW_TEXT_MAX);
+	for (int i = 0; i < 3 && slice_next(&patch, '\n', &part[i]); i++)
+		;
+	row_drop_keys(value_text(arg[0]), part[2], &kept);
+	if (row_patch_tags(strbuf_view(&kept), part[0], part[1], &out,
+		&err) == 0)
 		sqlite3_result_text(ctx, strbuf_cstr(&out), (int)out.n,
 		    SQLITE_TRANSIENT);
 	else
 		sqlite3_result_error(ctx, err.text, -1);
+	strbuf_fini(&kept);
 	strbuf_fini(&out);
 }
 

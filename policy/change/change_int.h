@@ -18,6 +18,8 @@ enum change_statement {
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
 	CS_CROSSING, CS_SHARED, CS_SHARED_STAGED,
 	CS_REPLACE, CS_MAILBOXES, CS_INHERIT,
+	CS_LATER, CS_LATER_GONE, CS_KEPT, CS_PEOPLE,
+	CS_NEWCOMERS, CS_SEATS, CS_SEATS_OTHER, CS_JOIN, CS_AT,
 	CS_MISSING, CS_ROUTELESS, CS_AS_OF, CS_TWOFOLD,
 	CS_NEWEST, CS_LOG, CS_LOG_ALL, CS_CHANGE, CS_PREVIEW,
 	CS_UPDATE, CS_UPSERT, CS_DELETE,
@@ -49,7 +51,10 @@ struct change {
 	char stranger[ADDR_MAX]; /* the first of them */
 	bool twofold; /* a row may be given a copy, or become a group */
 	bool no_domains; /* change_set() refuses their rows */
-	bool once;    /* an address given twice is an error */
+	bool once;    /* an address given twice is an error … */
+	bool alike;   /* … if its values differ */
+	const char *csv_route; /* change_csv_route(); NULL: none */
+	bool csv_route_known;
 	struct change_watch watch;
 	struct where_waves waves; /* of NULL: it is not known */
 	const char *phase; /* NULL: nothing that takes long */
@@ -77,6 +82,10 @@ int change_check(struct change *ch, const struct change_how *how,
     struct error *err) PH_CHECK;
 int change_check_crossing(struct change *ch, const struct change_how *how,
     struct error *err) PH_CHECK;
+/* change_known.c: completes staged rows by what the table knows: which routes
+ * stay, and the routes of mailboxes for their new rows. */
+int change_complete_known(struct change *ch, const struct change_how *how,
+    struct change_done *done, struct error *err) PH_CHECK;
 /* change_undo.c: stages the inverse of a change, counts the rows that stay
  * as they are. */
 int change_stage_undo(struct change *ch, uint64_t undo,
@@ -107,8 +116,6 @@ int change_write_line(struct change *ch, const struct change_line *line,
 int change_touch(struct db *db, struct error *err) PH_CHECK;
 /* Names what is done now, for those who watch. */
 void change_phase(struct change *ch, const char *what);
-/* A line that cannot be taken; `line` 0: none. */
-void change_fault(struct change *ch, uint64_t line, const char *why);
 /* -1 and the first fault when there were any, else 0. */
 int change_faulty(const struct change *ch, struct error *err) PH_CHECK;
 /* Ends the staging: sorts, and finds what was given twice. */

@@ -52,6 +52,8 @@ static int complete(struct change *ch, const struct change_how *how,
 		return -1;
 	if (how->mailboxes && change_widen(ch, err) < 0)
 		return -1;
+	if (change_complete_known(ch, how, done, err) < 0)
+		return -1;
 	if (how->inherit && change_run(ch, CS_INHERIT, 0, err) < 0)
 		return -1;
 	return change_check(ch, how, err);
@@ -78,6 +80,13 @@ static int write_rows(struct change *ch, int64_t number, struct error *err)
 	return change_index_rewrites(ch, number, err);
 }
 
+static void count_same(const struct change *ch, struct change_done *done)
+{
+	uint64_t other = done->recipients + done->kept;
+
+	done->same = ch->staged > other ? ch->staged - other : 0;
+}
+
 static int write_change(struct change *ch, const struct change_how *how,
     const struct change_by *by, struct change_done *done, struct error *err)
 {
@@ -92,8 +101,7 @@ static int write_change(struct change *ch, const struct change_how *how,
 	if (change_run(ch, CS_LOG, (int64_t)newest + 1, err) < 0)
 		return -1;
 	done->recipients = (uint64_t)sqlite3_changes64(ch->db.handle);
-	done->same = ch->staged > done->recipients
-			 ? ch->staged - done->recipients : 0;
+	count_same(ch, done);
 	if (done->recipients == 0)
 		return 0;
 	done->change = newest + 1;
@@ -206,8 +214,7 @@ static int preview(struct change *ch, const struct change_show *show,
 	if (rc != SQLITE_DONE)
 		db_error(&ch->db, err);
 	sqlite3_reset(st);
-	done->same = ch->staged > done->recipients
-			 ? ch->staged - done->recipients : 0;
+	count_same(ch, done);
 	return rc == SQLITE_DONE ? 0 : -1;
 }
 

@@ -17,11 +17,15 @@ const char change_temp[] =
     " address TEXT NOT NULL PRIMARY KEY, line INTEGER NOT NULL DEFAULT 0,"
     " gone INTEGER NOT NULL DEFAULT 0, route TEXT, held INTEGER,"
     " mailbox TEXT, tags TEXT, patch TEXT, whole TEXT,"
-    " tag_patch INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+    " tag_patch INTEGER NOT NULL DEFAULT 0,"
+    " new_route INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+    "CREATE TEMP TABLE seat(mailbox TEXT NOT NULL PRIMARY KEY, route TEXT,"
+    " held INTEGER) WITHOUT ROWID;"
     "CREATE TEMP VIEW next AS SELECT s.address, s.line,"
     " r.route AS old_route, r.held AS old_held, r.mailbox AS old_mailbox,"
     " r.tags AS old_tags, r.addresses AS old_addresses,"
-    " iif(s.gone, NULL, coalesce(s.route, r.route)) AS new_route,"
+    " iif(s.gone, NULL, iif(s.new_route AND r.address IS NOT NULL, r.route,"
+    "  coalesce(s.route, r.route))) AS new_route,"
     " iif(s.gone, NULL, coalesce(s.held, r.held, 0)) AS new_held,"
     " iif(s.gone, NULL, coalesce(s.mailbox, r.mailbox, '')) AS new_mailbox,"
     " iif(s.gone, NULL, iif(s.tag_patch,"
@@ -77,6 +81,10 @@ const char change_temp[] =
 	ALTERED("addresses") " AND left_addresses(l.old_addresses, " \
 	"l.new_addresses, r.addresses) <> '') END"
 
+/* Addresses that changes above ?1 gave another route. */
+#define REROUTED "SELECT address FROM main.log WHERE change > ?1 " \
+	"AND old_route IS NOT new_route"
+
 const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_BEGIN] = "BEGIN",
 	[CS_LOCK] = "BEGIN IMMEDIATE",
@@ -84,8 +92,8 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_ROLLBACK] = "ROLLBACK",
 
 	[CS_STAGE] = "INSERT INTO stage(address, line, gone, route, held, "
-	    "mailbox, tags, patch, tag_patch) "
-	    "SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8 "
+	    "mailbox, tags, patch, tag_patch, new_route) "
+	    "SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 "
 	    "FROM feed",
 	[CS_SCAN] = "SELECT address, route, held, mailbox, tags, change "
 	    "FROM main.route",
@@ -168,6 +176,42 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "'@' || domain_of(stage.address)) "
 	    "WHERE route IS NULL AND NOT gone "
 	    "AND substr(address, 1, 1) <> '@' AND NOT EXISTS "
+	    "(SELECT 1 FROM main.route r WHERE r.address = stage.address)",
+	/* Rows that a later change gave a route; one that the file does not
+	 * have stays, and has line -1 here. */
+	[CS_LATER] = "UPDATE stage SET new_route = 1 WHERE address IN ("
+	    REROUTED ")",
+	[CS_LATER_GONE] = "UPDATE stage SET gone = 0, line = -1 "
+	    "WHERE gone AND new_route",
+	[CS_KEPT] = "SELECT s.address, r.route, s.route FROM stage s "
+	    "CROSS JOIN main.route r ON r.address = s.address "
+	    "WHERE s.new_route AND (s.route <> r.route OR s.line = -1) "
+	    "ORDER BY s.address",
+	[CS_AT] = "SELECT coalesce(max(change), 0) FROM main.change "
+	    "WHERE time <= ?1",
+	/* Is there any row but those of domains? */
+	[CS_PEOPLE] = "SELECT 1 FROM main.route "
+	    "WHERE substr(address, 1, 1) <> '@' LIMIT 1",
+	/* A mailbox that a new row is of; the route and hold of its row that
+	 * bears its name, else of its first row. */
+	[CS_NEWCOMERS] = "INSERT OR IGNORE INTO seat(mailbox) "
+	    "SELECT s.mailbox FROM stage s WHERE s.mailbox <> '' "
+	    "AND NOT s.gone AND NOT EXISTS (SELECT 1 FROM main.route r "
+	    "WHERE r.address = s.address)",
+	[CS_SEATS] = "INSERT INTO seat(mailbox, route, held) "
+	    "SELECT new_mailbox, new_route, new_held FROM next "
+	    "WHERE old_route IS NOT NULL AND new_route IS NOT NULL "
+	    "AND new_mailbox IN (SELECT mailbox FROM seat) "
+	    "ORDER BY address <> new_mailbox, address "
+	    "ON CONFLICT(mailbox) DO UPDATE SET route = excluded.route, "
+	    "held = excluded.held WHERE seat.route IS NULL",
+	[CS_SEATS_OTHER] = "UPDATE seat SET (route, held) = "
+	    "(SELECT b.route, b.held FROM main.route b "
+	    "WHERE b.mailbox = seat.mailbox AND b.mailbox <> '' "
+	    "ORDER BY b.address LIMIT 1) WHERE route IS NULL",
+	[CS_JOIN] = "UPDATE stage SET route = t.route, held = t.held "
+	    "FROM seat t WHERE t.mailbox = stage.mailbox "
+	    "AND t.route IS NOT NULL AND NOT gone AND NOT EXISTS "
 	    "(SELECT 1 FROM main.route r WHERE r.address = stage.address)",
 	[CS_MISSING] = "SELECT count(*), min(s.address) FROM stage s "
 	    "LEFT JOIN main.route r ON r.address = s.address "

@@ -54,6 +54,17 @@ void change_fault(struct change *ch, uint64_t line, const char *why)
 		ch->watch.fault(ch->watch.arg, line, why);
 }
 
+void change_read_so_far(struct change *ch, uint64_t bytes)
+{
+	if (ch->watch.read != NULL)
+		ch->watch.read(ch->watch.arg, bytes);
+}
+
+int change_file_end(struct change *ch, struct error *err)
+{
+	return ch->faults > 0 ? change_arrange(ch, err) : 0;
+}
+
 int change_faulty(const struct change *ch, struct error *err)
 {
 	if (ch->faults == 0)

@@ -48,7 +48,7 @@ static void on_column(void *arg, sqlite3_context *ctx, int column)
 	const struct heap *h = arg;
 	const struct staged *s = &h->entry[h->at - 1].row->s;
 	const struct slice text[] = {s->key, {0}, {0}, s->route, {0},
-	    s->mailbox, s->tags, s->patch, {0}};
+	    s->mailbox, s->tags, s->patch, {0}, {0}};
 
 	if (column == 1)
 		sqlite3_result_int64(ctx, (sqlite3_int64)s->line);
@@ -56,6 +56,8 @@ static void on_column(void *arg, sqlite3_context *ctx, int column)
 		sqlite3_result_int(ctx, s->gone);
 	else if (column == 8)
 		sqlite3_result_int(ctx, s->tag_patch);
+	else if (column == 9)
+		sqlite3_result_int(ctx, s->new_route);
 	else if (column == 4 && s->held >= 0)
 		sqlite3_result_int(ctx, s->held);
 	else
@@ -141,10 +143,14 @@ static int by_key(const void *p, const void *q)
 	return c != 0 ? c : a->row->order < b->row->order ? -1 : 1;
 }
 
-/* A row that is given once more; `prefix` is the line of the first. */
+/* A row that is given once more. */
+struct repeated {
+	const struct heap_row *row, *first;
+};
+
 static int by_order(const void *p, const void *q)
 {
-	const struct heap_entry *a = p, *b = q;
+	const struct repeated *a = p, *b = q;
 
 	return a->row->order < b->row->order ? -1 : 1;
 }
@@ -162,10 +168,10 @@ void heap_sort(struct heap *h)
 
 /* The rows that stay move to the front. */
 void heap_unique(struct heap *h,
-    void (*twice)(void *arg, const struct staged *s, uint64_t first),
-    void *arg)
+    void (*twice)(void *arg, const struct staged *s,
+	const struct staged *first), void *arg)
 {
-	struct heap_entry *more = NEW_ARRAY(struct heap_entry, h->n + 1);
+	struct repeated *more = NEW_ARRAY(struct repeated, h->n + 1);
 	size_t n = 0, again = 0;
 
 	for (size_t i = 0; i < h->n; i++) {
@@ -174,12 +180,12 @@ void heap_unique(struct heap *h,
 		if (n == 0 || compare_keys(e, &h->entry[n - 1]) != 0)
 			h->entry[n++] = *e;
 		else
-			more[again++] = (struct heap_entry){
-			    h->entry[n - 1].row->s.line, e->row};
+			more[again++] = (struct repeated){e->row,
+			    h->entry[n - 1].row};
 	}
 	qsort(more, again, sizeof(*more), by_order);
 	for (size_t i = 0; twice != NULL && i < again; i++)
-		twice(arg, &more[i].row->s, more[i].prefix);
+		twice(arg, &more[i].row->s, &more[i].first->s);
 	mem_free(more);
 	h->n = n;
 }

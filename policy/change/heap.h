@@ -16,7 +16,9 @@ struct staged {
 	bool gone;
 	int held;
 	struct slice route, mailbox, tags, patch;
-	bool tag_patch; /* `tags`: those to add, a line end, those to drop */
+	bool tag_patch; /* `tags`: those to add, those to drop, keys to drop,
+			 * a line end between */
+	bool new_route; /* `route` is of a new row */
 };
 
 struct heap;
@@ -28,13 +30,12 @@ size_t heap_count(const struct heap *h);
 /* By address, then in the order of their coming. */
 void heap_sort(struct heap *h);
 /* After that: of the rows of one address the first stays. Each of the others
- * is given to `twice` (NULL: none is) with the line of the first, in order of
- * its line. */
+ * is given to `twice` (NULL: none is) with the first, in order of its line. */
 void heap_unique(struct heap *h,
-    void (*twice)(void *arg, const struct staged *s, uint64_t first),
-    void *arg);
+    void (*twice)(void *arg, const struct staged *s,
+	const struct staged *first), void *arg);
 /* The rows, once, in order: columns address, line, gone, route, held, mailbox,
- * tags, patch, tag_patch. */
+ * tags, patch, tag_patch, new_route. */
 struct rows_feed *heap_feed(struct heap *h);
 
 #endif

@@ -24,7 +24,8 @@ static int on_connect(sqlite3 *handle, void *aux, int argc,
 {
 	struct feed_table *t;
 	int rc = sqlite3_declare_vtab(handle,
-	    "CREATE TABLE x(c0, c1, c2, c3, c4, c5, c6, c7, c8)");
+	    "CREATE TABLE x(c0, c1, c2, c3, c4, c5, c6, c7, c8, "
+	    "c9)");
 
 	(void)argc;
 	(void)argv;

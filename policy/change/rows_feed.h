@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * Rows of ours as a table `feed` that one statement reads, with the columns
- * c0 … c8: an INSERT … SELECT from it costs half of one INSERT a row.
+ * c0 … c9: an INSERT … SELECT from it costs half of one INSERT a row.
  */
 #ifndef POLICY_CHANGE_ROWS_FEED_H
 #define POLICY_CHANGE_ROWS_FEED_H

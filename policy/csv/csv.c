@@ -7,6 +7,7 @@
  */
 #include "policy/csv/csv.h"
 
+#include "policy/row.h"
 #include "relay/base/mem.h"
 #include "relay/base/utf8.h"
 
@@ -264,6 +265,22 @@ static int take_fields(struct csv *c, struct error *err)
 int csv_next(struct csv *c, struct error *err)
 {
 	return take_fields(c, err);
+}
+
+bool csv_empty_from(const struct csv *c, unsigned from)
+{
+	for (unsigned i = from; i < c->fields; i++)
+		if (row_trim(c->field[i]).n > 0)
+			return false;
+	return true;
+}
+
+int csv_check_width(const struct csv *c, unsigned columns, struct error *err)
+{
+	if (c->fields < columns || !csv_empty_from(c, columns))
+		return error_set(err, "%u cells where the header has %u",
+		    c->fields, columns);
+	return 0;
 }
 
 int csv_line(struct csv *c, struct error *err)

@@ -12,7 +12,7 @@
 #include "relay/base/error.h"
 #include "relay/base/strbuf.h"
 
-enum { CSV_FIELDS = 64, CSV_RECORD = 64 * 1024, CSV_BLOCK = 256 * 1024 };
+enum { CSV_FIELDS = 512, CSV_RECORD = 64 * 1024, CSV_BLOCK = 256 * 1024 };
 
 struct csv {
 	struct textfile file;
@@ -37,6 +37,13 @@ void csv_fini(struct csv *c);
  * "sep=" the separator is what the header itself has most of. */
 int csv_header(struct csv *c, struct error *err) PH_CHECK;
 int csv_next(struct csv *c, struct error *err) PH_CHECK;
+/* Are the cells of the record from that one on empty? Spreadsheets fill rows
+ * up with such. */
+bool csv_empty_from(const struct csv *c, unsigned from);
+/* Does the record have the cells of its header, and behind them empty ones
+ * alone? -1: no. */
+int csv_check_width(const struct csv *c, unsigned columns, struct error *err)
+    PH_CHECK;
 /* The next line as it is, in field[0]. */
 int csv_line(struct csv *c, struct error *err) PH_CHECK;
 

@@ -9,8 +9,6 @@
 
 #include "relay/base/mem.h"
 
-enum { HEADING_MAX = 64 };
-
 static const char several[] = "a cell with several addresses: make a row of "
 			      "each, all with the same mailbox";
 static const char elsewhere[] = "call it LEG_address, by the leg on which "
@@ -109,11 +107,11 @@ static bool is_between(char c)
 	return c == ' ' || c == '\t' || c == '-' || c == '_' || c == '.';
 }
 
-static struct slice plain(struct slice heading, char out[HEADING_MAX])
+struct slice csv_heading(struct slice heading, char out[CSV_HEADING])
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < heading.n && n < HEADING_MAX; i++) {
+	for (size_t i = 0; i < heading.n && n < CSV_HEADING; i++) {
 		if (heading.p[i] == '[' && i > 0)
 			break;
 		if (!is_between(heading.p[i]))
@@ -127,11 +125,11 @@ static bool names_leg(struct slice heading, const char *leg, bool loosely)
 {
 	struct slice suffix = loosely ? SLICE("address") : SLICE("_address");
 	struct slice name = slice_str(leg);
-	char a[HEADING_MAX], b[HEADING_MAX];
+	char a[CSV_HEADING], b[CSV_HEADING];
 
 	if (loosely) {
-		heading = plain(heading, a);
-		name = plain(name, b);
+		heading = csv_heading(heading, a);
+		name = csv_heading(name, b);
 	}
 	return slice_case_ends(heading, suffix) &&
 	       slice_case_eq(slice_head(heading, heading.n - suffix.n), name);
@@ -171,11 +169,11 @@ static int not_known(struct slice heading, struct slice name,
 int csv_column_named(struct slice heading, const struct conf *c,
     struct csv_column *column_out, struct error *err)
 {
-	char text[HEADING_MAX];
+	char text[CSV_HEADING];
 	struct slice name;
 
 	heading = slice_trim(heading);
-	name = plain(heading, text);
+	name = csv_heading(heading, text);
 	*column_out = (struct csv_column){CSV_UNNAMED, {"", 0}};
 	/* A leg may be called "mail": its own column comes first, what is
 	 * only like it comes last. */

@@ -19,6 +19,11 @@ enum csv_what {
 	CSV_UNNAMED /* no heading: its cells must be empty */
 };
 
+enum { CSV_HEADING = 64 };
+/* A heading as it is compared: in lower case, without blanks, '-', '_', '.' and
+ * what stands in brackets behind it. The slice lies in `out`. */
+struct slice csv_heading(struct slice heading, char out[CSV_HEADING]);
+
 struct csv_column {
 	enum csv_what what;
 	struct slice leg;

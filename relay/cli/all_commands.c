@@ -29,6 +29,7 @@ const struct cli_command *const all_commands[] = {
 	cmd_whereis,
 	cmd_route,
 	cmd_route_list,
+	cmd_route_import,
 	cmd_route_file,
 	cmd_tag,
 	cmd_flip,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * route import, export, diff: the cutover table as CSV.
+ * route export and diff: the cutover table as CSV.
  */
 #include <inttypes.h>
 #include <unistd.h>
@@ -10,11 +10,10 @@
 #include "relay/cli/route/route_commands.h"
 #include "relay/cli/route/rows_csv.h"
 #include "relay/cli/table/cli_change.h"
-#include "relay/cli/table/cli_commit.h"
 #include "relay/cli/table/cli_put.h"
 #include "relay/cli/table/cli_table.h"
 
-/* ---- import and diff -------------------------------------------------- */
+/* ---- diff ------------------------------------------------------------- */
 
 /* Stages the file named first; CLI_DONE or what was said. */
 static int stage_file(struct cli *c, struct change *ch, int fd)
@@ -26,62 +25,6 @@ static int stage_file(struct cli *c, struct change *ch, int fd)
 	rc = change_csv(ch, fd, &err);
 	progress_clear(&c->bar);
 	return rc < 0 ? cli_change_fail(c, ch, &err) : CLI_DONE;
-}
-
-static bool import_how(struct cli *c, struct change_how *how)
-{
-	const char *as_of = cli_value(c, "as-of");
-	uint64_t number;
-
-	*how = (struct change_how){
-	    .create = true,
-	    .as_of = -1,
-	    .replace = cli_flag(c, "replace"),
-	    .twice = cli_flag(c, "force"),
-	};
-	if (as_of == NULL)
-		return true;
-	if (!cli_number(c, as_of, &number))
-		return false;
-	if (!cli_flag(c, "force"))
-		how->as_of = (int64_t)number;
-	return true;
-}
-
-/* Opens the file before root becomes the table's owner, who may not be able
- * to read it. */
-static struct change *open_both(struct cli *c, int *fd_out)
-{
-	struct change *ch;
-
-	*fd_out = cli_open_input(c, c->arg[0]);
-	if (*fd_out < 0)
-		return NULL;
-	ch = cli_change(c);
-	if (ch == NULL)
-		close(*fd_out);
-	return ch;
-}
-
-static int run_import(struct cli *c)
-{
-	struct change_done done;
-	struct change_how how;
-	struct change *ch;
-	int fd, code;
-
-	if (!import_how(c, &how))
-		return CLI_USAGE;
-	ch = open_both(c, &fd);
-	if (ch == NULL)
-		return CLI_NO;
-	code = stage_file(c, ch, fd);
-	close(fd);
-	if (code == CLI_DONE)
-		code = cli_flag(c, "dry-run") ? cli_dry_run(c, ch, &how)
-					      : cli_commit(c, ch, &how, &done);
-	change_close(ch);
-	return code;
 }
 
 static void show_pair(void *arg, struct slice key,
@@ -100,7 +43,7 @@ static int run_diff(struct cli *c)
 	int fd, code;
 
 	how.replace = cli_flag(c, "replace");
-	ch = open_both(c, &fd);
+	ch = cli_change_from(c, c->arg[0], &fd);
 	if (ch == NULL)
 		return CLI_NO;
 	code = stage_file(c, ch, fd);
@@ -136,21 +79,6 @@ static int run_export(struct cli *c)
 
 /* ---- the rows --------------------------------------------------------- */
 
-static const struct cli_option import_options[] = {
-	{"dry-run", NULL, "Shows what would change, and changes nothing."},
-	{"replace", NULL, "Deletes rows of the domains in the file whose "
-	    "addresses are not in it; asks first."},
-	{"yes", NULL, "Asks nothing: above 1,000 rows on a terminal, or with "
-	    "--replace."},
-	{"timeout", "T", "Waits so long for another change's end (10s)."},
-	{"as-of", "CHANGE", "Refuses rows whose route was changed after "
-	    "that change."},
-	{"force", NULL, "Changes those too, and gives groups and rooms a "
-	    "copy."},
-	{"note", "TEXT", "Why, for the history."},
-	{NULL, NULL, NULL},
-};
-
 static const struct cli_option export_options[] = {
 	{"customer", "C", "Rows of the domains of this customer."},
 	{NULL, NULL, NULL},
@@ -163,22 +91,6 @@ static const struct cli_option diff_options[] = {
 };
 
 const struct cli_command cmd_route_file[] = {
-	{
-	    .name = "route import",
-	    .args = "FILE|-",
-	    .summary = "Writes the rows of a CSV file in one change",
-	    .details = "The header names the columns: address, route, "
-		       "mailbox, tags, LEG_address.\nAbsent columns keep "
-		       "their values, empty cells clear them. If a line is "
-		       "wrong,\nnothing is imported: all such lines are "
-		       "counted, and the first twenty named.",
-	    .example = "posthouse route import users.csv --as-of 41 "
-		       "--note 'from the directory'",
-	    .options = import_options,
-	    .min_args = 1,
-	    .max_args = 1,
-	    .run = run_import,
-	},
 	{
 	    .name = "route export",
 	    .args = "",

@@ -108,6 +108,19 @@ int cli_change_fail(struct cli *c, const struct change *ch,
 	    n > FAULTS_NAMED ? ", the first 20 are named" : "");
 }
 
+struct change *cli_change_from(struct cli *c, const char *name, int *fd_out)
+{
+	struct change *ch;
+
+	*fd_out = cli_open_input(c, name);
+	if (*fd_out < 0)
+		return NULL;
+	ch = cli_change(c);
+	if (ch == NULL)
+		close(*fd_out);
+	return ch;
+}
+
 struct change *cli_change(struct cli *c)
 {
 	const char *path = cli_table_path(c), *note = cli_value(c, "note");

@@ -10,6 +10,9 @@
 
 /* Opens a change as cli_table() opens the table. NULL: the reason was said. */
 struct change *cli_change(struct cli *c);
+/* The same for one that is read from a file, "-" for stdin; the file is opened
+ * first: root becomes the table's owner, who may not be able to read it. */
+struct change *cli_change_from(struct cli *c, const char *name, int *fd_out);
 /* Watches the reading of the file that `ch` is staged from: bad lines are
  * named as they are met, with the file, twenty of them; a bar shows the
  * progress. */

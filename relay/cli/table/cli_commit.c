@@ -31,6 +31,8 @@ static void say_done(struct cli *c, const struct change_done *done)
 		jout_int(j, "change", (int64_t)done->change);
 		jout_int(j, "recipients", (int64_t)done->recipients);
 		jout_int(j, "same", (int64_t)done->same);
+		if (done->kept > 0)
+			jout_int(j, "kept", (int64_t)done->kept);
 		out_row_end(&c->out);
 	}
 	/* The change is made: a process that is ended from here on has said

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Completes rows of a directory by what the table has. A file of yesterday must
+ * not undo what was flipped today, and a new address of a mailbox that has
+ * moved must not lead mail back to where the mailbox was.
+ */
+#include "policy/change/change_int.h"
+
+static int count_kept(struct change *ch, const struct change_how *how,
+    struct change_done *done, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = change_ask(ch, CS_KEPT, 0, &st, err);
+
+	for (; rc > 0; rc = change_next(ch, st, err)) {
+		const char *said = sqlite3_column_type(st, 2) == SQLITE_NULL
+				       ? NULL : db_str(st, 2);
+
+		done->kept++;
+		if (how->kept != NULL)
+			how->kept->fn(how->kept->arg, db_text(st, 0),
+			    db_str(st, 1), said);
+	}
+	sqlite3_reset(st);
+	return rc;
+}
+
+/* Nothing can be joined in a table that has rows of domains alone, and a first
+ * import has millions of rows. */
+static int has_people(struct change *ch, struct error *err)
+{
+	sqlite3_stmt *st;
+	int rc = change_ask(ch, CS_PEOPLE, 0, &st, err);
+
+	sqlite3_reset(st);
+	return rc;
+}
+
+static int join_mailboxes(struct change *ch, struct error *err)
+{
+	int rc = has_people(ch, err);
+
+	if (rc <= 0)
+		return rc;
+	if (change_run(ch, CS_NEWCOMERS, 0, err) < 0)
+		return -1;
+	if (sqlite3_changes64(ch->db.handle) == 0)
+		return 0;
+	if (change_run(ch, CS_SEATS, 0, err) < 0 ||
+	    change_run(ch, CS_SEATS_OTHER, 0, err) < 0)
+		return -1;
+	return change_run(ch, CS_JOIN, 0, err);
+}
+
+int change_complete_known(struct change *ch, const struct change_how *how,
+    struct change_done *done, struct error *err)
+{
+	if (how->keep && how->as_of >= 0 &&
+	    (change_run(ch, CS_LATER, how->as_of, err) < 0 ||
+		change_run(ch, CS_LATER_GONE, 0, err) < 0))
+		return -1;
+	if (how->keep && count_kept(ch, how, done, err) < 0)
+		return -1;
+	return how->join ? join_mailboxes(ch, err) : 0;
+}
+
+int change_at(struct change *ch, int64_t time_us, uint64_t *number_out,
+    struct error *err)
+{
+	return change_number(ch, CS_AT, time_us, number_out, err) < 0 ? -1 : 0;
+}
