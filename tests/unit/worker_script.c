@@ -227,7 +227,8 @@ static void run_talk(const char *line)
 	}
 	open = put_reply(&p, &content);
 	while (open && rest.n > 0 && slice_next(&rest, '\n', &say)) {
-		peer_sayf(&p, "%.*s\r\n", (int)say.n, say.p);
+		if (!slice_eq(say, SLICE("(reply)")))
+			peer_sayf(&p, "%.*s\r\n", (int)say.n, say.p);
 		if (slice_starts(say, SLICE("BDAT ")))
 			continue; /* answered behind the chunk, one line */
 		if (!content || slice_eq(say, SLICE(".")))

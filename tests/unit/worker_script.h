@@ -14,7 +14,8 @@
  *   $ row ADDRESS ROUTE [held] [LEG=ADDRESS …]   a change of the table
  *   $ mail FROM TO …     a mail; "| …": its content, if not the usual
  *   $ talk IP            a client that says the lines "| …"; what it is
- *                        answered. Behind a 354 they are content up to "."
+ *                        answered. Behind a 354 they are content up to ".",
+ *                        behind BDAT one line is. "(reply)" says nothing
  *   $ rule LEG TIMES WHAT ANSWER   what the leg answers (rig_leg.h); an
  *                        answer "-" is silence, TIMES 0 is always, "\n" parts
  *                        lines, "(close)" ends the connection
