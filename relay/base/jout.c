@@ -4,8 +4,6 @@
  */
 #include "relay/base/jout.h"
 
-#include <inttypes.h>
-
 #include "relay/base/clock.h"
 #include "relay/base/utf8.h"
 
@@ -38,17 +36,31 @@ static void add_escaped(struct strbuf *to, uint32_t point)
 	strbuf_addf(to, "\\u%04x", (unsigned)point);
 }
 
+/* Bytes at the head that stand for themselves: mostly all of them. */
+static size_t plain_n(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= ' ' && s.p[n] < 127 && s.p[n] != '"' &&
+	       s.p[n] != '\\')
+		n++;
+	return n;
+}
+
 static void add_string(struct strbuf *to, struct slice s)
 {
 	strbuf_addc(to, '"');
 	while (s.n > 0) {
-		size_t n = utf8_shown(s);
+		size_t plain = plain_n(s), n;
 
+		strbuf_add(to, s.p, plain);
+		s = slice_from(s, plain);
+		n = utf8_shown(s);
 		if (n > 0) {
 			if (s.p[0] == '"' || s.p[0] == '\\')
 				strbuf_addc(to, '\\');
 			strbuf_add(to, s.p, n);
-		} else {
+		} else if (s.n > 0) {
 			n = utf8_next(s);
 			n = n == 0 ? 1 : n;
 			add_escaped(to, utf8_point(slice_head(s, n)));
@@ -114,7 +126,9 @@ void jout_str(struct jout *j, const char *key, const char *value)
 void jout_int(struct jout *j, const char *key, int64_t value)
 {
 	lead(j, key);
-	strbuf_addf(j->to, "%" PRId64, value);
+	if (value < 0)
+		strbuf_addc(j->to, '-');
+	strbuf_addu(j->to, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 void jout_real(struct jout *j, const char *key, double value)

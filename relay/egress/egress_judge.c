@@ -45,9 +45,9 @@ struct egress_question {
 	struct conf *conf;
 	const struct conf_leg *only; /* a leg of the table; or NULL */
 	struct strbuf from, srs; /* addresses; empty: null, or no SRS for it */
-	enum egress_sender kind;
+	enum egress_sender kind; /* without `only` */
 	bool waited, dmarc_asked, dmarc_fails;
-	char *from_domain, *dkim;
+	char *from_domain, *dkim; /* or NULL */
 	struct dmarc_question dmarc;
 	struct asked_way way[EGRESSES_MAX];
 	struct egress_judged judged;
@@ -232,8 +232,9 @@ static bool settle(struct egress_question *q)
 	if (!q->judged.choice.rewrite || q->dmarc_asked)
 		return true;
 	q->dmarc_asked = true;
-	q->dmarc = (struct dmarc_question){.from = q->from_domain,
-	    .signers = q->dkim,
+	q->dmarc = (struct dmarc_question){
+	    .from = q->from_domain == NULL ? "" : q->from_domain,
+	    .signers = q->dkim == NULL ? "" : q->dkim,
 	    .spf = srs_passes(q) ? q->conf->srs.domain : "",
 	    .done = on_outlook, .arg = q};
 	if (!dmarc_outlook(q->j->dmarc, &q->dmarc, &outlook)) {
@@ -453,10 +454,10 @@ static struct egress_question *question_new(struct egress_judge *j,
 	j->spare = NULL;
 	*q = (struct egress_question){.j = j, .only = s->leg,
 	    .conf = conf_ref((struct conf *)s->conf),
-	    .kind = kind_of(s->conf, &s->from), .waited = s->waited,
-	    .from_domain = mem_strdup(s->from_domain == NULL ? "" :
-		s->from_domain),
-	    .dkim = mem_strdup(s->dkim == NULL ? "" : s->dkim)};
+	    .waited = s->waited, .from_domain = mem_strdup(s->from_domain),
+	    .dkim = mem_strdup(s->dkim)};
+	if (s->leg == NULL)
+		q->kind = kind_of(s->conf, &s->from);
 	strbuf_init(&q->from, ADDR_MAX);
 	strbuf_init(&q->srs, ADDR_MAX);
 	strbuf_addsl(&q->from, s->from.text);

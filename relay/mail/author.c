@@ -75,12 +75,29 @@ static bool take_char(struct mailbox_text *m, char c)
 	}
 }
 
+/* Characters at the head of `s` that never mean anything but themselves: most
+ * of a field, taken in runs. */
+static size_t plain_run(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.n && (ascii_alpha(s.p[n]) || ascii_digit(s.p[n]) ||
+			      s.p[n] == '.' || s.p[n] == '-' ||
+			      s.p[n] == '@'))
+		n++;
+	return n;
+}
+
 /* The bytes of `s` that belong together at its head; 0: it is unclear. */
 static size_t take_token(struct mailbox_text *m, struct slice s)
 {
 	struct strbuf *to = m->opened ? &m->angle : &m->plain;
-	size_t n;
+	size_t n = m->closed ? 0 : plain_run(s);
 
+	if (n > 0) {
+		strbuf_addsl(to, slice_head(s, n));
+		return n;
+	}
 	if (ascii_blank(s.p[0]) || s.p[0] == '(') {
 		if (!m->closed)
 			strbuf_addc(to, ' ');

@@ -26,42 +26,42 @@ static struct slice without_end(struct slice line)
 	return line;
 }
 
-static bool is_name(struct slice s)
+static bool blank_at(struct slice s, size_t at)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] >= 127)
-			return false;
-	return s.n > 0;
+	return at < s.n && (s.p[at] == ' ' || s.p[at] == '\t');
 }
 
-/* "Name:" or, as RFC 5322 4.5 has it of old, "Name :". */
-static bool name_of(struct slice line, struct slice *name_out)
+/* Where the colon of the field is that `s` begins with; 0: there is no field.
+ * "Name:" or, as RFC 5322 4.5 has it of old, "Name :". */
+static size_t name_of(struct slice s, struct slice *name_out)
 {
-	long colon = slice_find(line, ':');
+	size_t n = 0;
 
-	*name_out = slice_head(line, colon < 0 ? 0 : (size_t)colon);
-	while (name_out->n > 0 && (name_out->p[name_out->n - 1] == ' ' ||
-				      name_out->p[name_out->n - 1] == '\t'))
-		name_out->n--;
-	return is_name(*name_out);
+	while (n < s.n && s.p[n] > ' ' && s.p[n] < 127 && s.p[n] != ':')
+		n++;
+	*name_out = slice_head(s, n);
+	if (n == 0)
+		return 0;
+	while (blank_at(s, n))
+		n++;
+	return n < s.n && s.p[n] == ':' ? n : 0;
 }
 
+/* Most of what is accepted is seen here several times, so each byte is looked
+ * at once. */
 bool header_next(struct slice *rest, struct header_field *field_out)
 {
-	struct slice line = line_of(*rest), after;
-	size_t n = line.n;
+	size_t colon = name_of(*rest, &field_out->name), n = colon;
 
-	if (!name_of(line, &field_out->name))
+	if (colon == 0)
 		return false;
-	after = slice_from(*rest, n);
-	while (after.n > 0 && (after.p[0] == ' ' || after.p[0] == '\t')) {
-		n += line_of(after).n;
-		after = slice_from(*rest, n);
-	}
+	do
+		n += line_of(slice_from(*rest, n)).n;
+	while (blank_at(*rest, n));
 	field_out->whole = slice_head(*rest, n);
 	field_out->value = without_end(slice_from(field_out->whole,
-	    (size_t)slice_find(field_out->whole, ':') + 1));
-	*rest = after;
+	    colon + 1));
+	*rest = slice_from(*rest, n);
 	return true;
 }
 

@@ -26,6 +26,7 @@ enum {
 struct trace {
 	struct strbuf *out;
 	struct strbuf item; /* words that stay on one line */
+	struct strbuf sender; /* cleaned, for each field that has it */
 	size_t column;
 };
 
@@ -37,11 +38,13 @@ static const char *text_or_none(const char *s)
 	return s == NULL ? "" : s;
 }
 
+/* The bytes were cleaned, so none is a NUL. */
 static void replace(struct strbuf *b, size_t from, const char *bad)
 {
-	for (size_t i = from; i < b->n; i++)
-		if (strchr(bad, b->p[i]) != NULL)
-			b->p[i] = '?';
+	const char *text = strbuf_cstr(b);
+
+	while ((from += strcspn(text + from, bad)) < b->n)
+		b->p[from] = '?';
 }
 
 /* A word from outside, without blanks or what RFC 5322 gives a meaning. */
@@ -54,16 +57,23 @@ static void add_word(struct trace *t, const char *word)
 }
 
 /* In quotes, without what a reader that disregards quotes could take for the
- * end of our result and the beginning of another. */
-static void add_quoted(struct trace *t, struct slice clean, const char *bad)
+ * end of our result and the beginning of another. `bad` has what quotes need
+ * escaped, too; `clean` has no NUL. */
+static void add_quoted(struct trace *t, struct strbuf *clean, const char *bad)
 {
-	strbuf_addc(&t->item, '"');
-	for (size_t i = 0; i < clean.n; i++) {
-		char c = clean.p[i];
+	const char *p = strbuf_cstr(clean);
 
-		if (c == '"' || c == '\\')
+	strbuf_addc(&t->item, '"');
+	for (;; p++) {
+		size_t n = strcspn(p, bad);
+
+		strbuf_add(&t->item, p, n);
+		p += n;
+		if (*p == '\0')
+			break;
+		if (*p == '"' || *p == '\\')
 			strbuf_addc(&t->item, '\\');
-		strbuf_addc(&t->item, strchr(bad, c) != NULL ? '?' : c);
+		strbuf_addc(&t->item, *p == '"' || *p == '\\' ? *p : '?');
 	}
 	strbuf_addc(&t->item, '"');
 }
@@ -84,16 +94,22 @@ static bool is_plain(struct slice s)
 	return is_made_of(s, "!#$%&'*+-^_`{|}~");
 }
 
+/* A plain word is clean. */
 static void add_value(struct trace *t, const char *value)
 {
+	struct slice word = slice_str(value);
 	struct strbuf clean;
 
+	if (word.n <= WORD_MAX && is_plain(word)) {
+		strbuf_addsl(&t->item, word);
+		return;
+	}
 	strbuf_init(&clean, WORD_MAX);
-	text_clean(slice_str(value), false, WORD_MAX, &clean);
+	text_clean(word, false, WORD_MAX, &clean);
 	if (is_plain(strbuf_view(&clean)))
 		strbuf_addsl(&t->item, strbuf_view(&clean));
 	else
-		add_quoted(t, strbuf_view(&clean), ";()=");
+		add_quoted(t, &clean, "\"\\;()=");
 	strbuf_fini(&clean);
 }
 
@@ -101,7 +117,7 @@ static void add_value(struct trace *t, const char *value)
 static void flush(struct trace *t)
 {
 	if (t->column + 1 + t->item.n > LINE_WIDTH) {
-		strbuf_adds(t->out, "\r\n\t");
+		strbuf_add(t->out, "\r\n\t", 3);
 		t->column = 1;
 	} else {
 		strbuf_addc(t->out, ' ');
@@ -163,17 +179,12 @@ static bool is_plain_address(struct slice s)
 }
 
 /* `bare`: an address may stand without quotes (a pvalue of RFC 8601). */
-static void add_sender(struct trace *t, const char *from, bool bare)
+static void add_sender(struct trace *t, bool bare)
 {
-	struct strbuf clean;
-
-	strbuf_init(&clean, ITEM_MAX);
-	clean_sender(from, &clean);
-	if (bare && is_plain_address(strbuf_view(&clean)))
-		strbuf_addsl(&t->item, strbuf_view(&clean));
+	if (bare && is_plain_address(strbuf_view(&t->sender)))
+		strbuf_addsl(&t->item, strbuf_view(&t->sender));
 	else
-		add_quoted(t, strbuf_view(&clean), ";()");
-	strbuf_fini(&clean);
+		add_quoted(t, &t->sender, "\"\\;()");
 }
 
 /* The null sender has no domain: its HELO is judged (RFC 7208 2.4). */
@@ -184,15 +195,18 @@ static bool is_helo_judged(const struct envelope *e)
 
 static void add_judged_domain(struct trace *t, const struct envelope *e)
 {
-	struct slice from = slice_str(e->from);
+	struct slice sender = strbuf_view(&t->sender);
+	long at = slice_rfind(sender, '@');
 	size_t start = t->item.n;
 
 	if (is_helo_judged(e)) {
 		add_word(t, e->helo);
 		return;
 	}
-	add_domain(slice_from(from, (size_t)(slice_rfind(from, '@') + 1)),
-	    &t->item);
+	if (at < 0)
+		add_domain(slice_str(e->from), &t->item);
+	else
+		strbuf_addsl(&t->item, slice_from(sender, (size_t)at + 1));
 	replace(&t->item, start, " ()<>@,;\\\"");
 }
 
@@ -231,7 +245,8 @@ static void add_comment(struct trace *t, const struct envelope *e,
 
 static void add_pair(struct trace *t, const char *key, const char *value)
 {
-	strbuf_addf(&t->item, "%s=", key);
+	strbuf_adds(&t->item, key);
+	strbuf_addc(&t->item, '=');
 	add_value(t, value);
 	strbuf_addc(&t->item, ';');
 	flush(t);
@@ -265,7 +280,7 @@ static void print_received_spf(struct trace *t, const struct envelope *e,
 	if (is_helo_judged(e))
 		strbuf_adds(&t->item, "\"<>\"");
 	else
-		add_sender(t, e->from, false);
+		add_sender(t, false);
 	strbuf_addc(&t->item, ';');
 	flush(t);
 	add_pair(t, "helo", e->helo);
@@ -296,14 +311,15 @@ static void print_results(struct trace *t, const struct envelope *e,
 	flush(t);
 	if (result_of(e, &r)) {
 		result_begins(t);
-		strbuf_addf(&t->item, "spf=%s", spf_result_text(r));
+		strbuf_adds(&t->item, "spf=");
+		strbuf_adds(&t->item, spf_result_text(r));
 		flush(t);
 		strbuf_adds(&t->item, is_helo_judged(e) ? "smtp.helo=" :
 							  "smtp.mailfrom=");
 		if (is_helo_judged(e))
 			add_value(t, e->helo);
 		else
-			add_sender(t, e->from, true);
+			add_sender(t, true);
 		flush(t);
 	}
 	if (e->client_name[0] != '\0') {
@@ -430,6 +446,9 @@ void trace_print(const struct envelope *e, const struct trace_names *n,
 	bool judged = result_of(e, &r);
 
 	strbuf_init(&t.item, ITEM_MAX);
+	strbuf_init(&t.sender, ITEM_MAX);
+	if (judged && !is_helo_judged(e))
+		clean_sender(e->from, &t.sender);
 	if (judged || e->client_name[0] != '\0' ||
 	    text_or_none(e->login)[0] != '\0')
 		print_results(&t, e, n->authserv_id);
@@ -437,4 +456,5 @@ void trace_print(const struct envelope *e, const struct trace_names *n,
 		print_received_spf(&t, e, n->hostname, r);
 	print_received(&t, e, n);
 	strbuf_fini(&t.item);
+	strbuf_fini(&t.sender);
 }

@@ -52,28 +52,31 @@ static bool is_full_name(struct slice d)
 	return labels > 1 && letter;
 }
 
+/* A name of ASCII. */
+static bool take_name(struct spf_identity *i, struct slice d)
+{
+	if (d.n > SPF_DOMAIN_MAX || !is_full_name(d))
+		return false;
+	for (size_t n = 0; n < d.n; n++)
+		i->domain[n] = ascii_lower(d.p[n]);
+	i->domain[d.n] = '\0';
+	i->domain_n = d.n;
+	return true;
+}
+
 static bool take_domain(struct spf_identity *i, struct slice d)
 {
 	struct strbuf normal;
-	bool ok = true;
+	bool ok;
 
 	if (d.n > 0 && d.p[d.n - 1] == '.')
 		d.n--;
 	if (d.n == 0 || d.p[0] == '[' || slice_find(d, '\0') >= 0)
 		return false;
+	if (ascii_only(d))
+		return take_name(i, d);
 	strbuf_init(&normal, SPF_DOMAIN_MAX);
-	if (ascii_only(d)) {
-		for (size_t n = 0; n < d.n; n++)
-			strbuf_addc(&normal, ascii_lower(d.p[n]));
-	} else {
-		ok = domain_normal(d, &normal);
-	}
-	ok = ok && strbuf_ok(&normal) && is_full_name(strbuf_view(&normal));
-	if (ok) {
-		i->domain_n = normal.n;
-		memcpy(i->domain, normal.p, normal.n);
-		i->domain[normal.n] = '\0';
-	}
+	ok = domain_normal(d, &normal) && take_name(i, strbuf_view(&normal));
 	strbuf_fini(&normal);
 	return ok;
 }
