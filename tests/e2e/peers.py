@@ -161,6 +161,43 @@ class Postfix(Peer):
         os.chown(self.folder / "data", owner, 0)
 
 
+class Postmap:
+    """postmap(1) with a configuration of its own; no server."""
+
+    def __init__(self, unpacked, folder):
+        self.folder, self.root = folder, unpacked / "postfix"
+        folder.mkdir()
+        (folder / "main.cf").write_text(POSTFIX_MAIN.format(
+            home=folder, root=self.root, port=1, sink=1))
+        (folder / "master.cf").write_text("")
+
+    def run(self, *words):
+        lib = self.root / "usr/lib/postfix"
+        return subprocess.run(
+            [self.root / "usr/sbin/postmap", "-c", self.folder, *words],
+            env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(lib),
+                 "MAIL_CONFIG": str(self.folder)},
+            capture_output=True, text=True)
+
+    def compile(self, text):
+        path = self.folder / "map"
+        path.write_text(text)
+        made = self.run(f"hash:{path}")
+        assert (made.returncode, made.stderr) == (0, "")
+        return f"hash:{path}"
+
+    def ask(self, text, *keys):
+        """None: the map has it not."""
+        table = self.compile(text)
+        said = [self.run("-q", k, table) for k in keys]
+        return [s.stdout.strip() if s.returncode == 0 else None for s in said]
+
+    def all(self, text):
+        """Key -> value of the whole map."""
+        lines = self.run("-s", self.compile(text)).stdout.splitlines()
+        return dict(l.split("\t", 1) for l in lines)
+
+
 EXIM_CONF = """\
 primary_hostname = exim.test
 exim_path = {root}/usr/sbin/exim4

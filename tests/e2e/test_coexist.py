@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from conftest import PEERS
-from peers import EXIM_CONF, POSTFIX_MAIN, Exim
+from peers import EXIM_CONF, Exim, Postmap
 from shift import Shift
 from until import until
 
@@ -40,36 +40,10 @@ def export(gw, *words):
     return done.stdout
 
 
-class Postmap:
-    def __init__(self, folder):
-        self.folder, self.root = folder, PEERS / "postfix"
-        folder.mkdir()
-        (folder / "main.cf").write_text(POSTFIX_MAIN.format(
-            home=folder, root=self.root, port=1, sink=1))
-        (folder / "master.cf").write_text("")
-
-    def run(self, *words):
-        lib = self.root / "usr/lib/postfix"
-        return subprocess.run(
-            [self.root / "usr/sbin/postmap", "-c", self.folder, *words],
-            env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(lib),
-                 "MAIL_CONFIG": str(self.folder)},
-            capture_output=True, text=True)
-
-    def ask(self, text, *keys):
-        """None: the map has it not."""
-        path = self.folder / "map"
-        path.write_text(text)
-        made = self.run(f"hash:{path}")
-        assert (made.returncode, made.stderr) == (0, "")
-        said = [self.run("-q", k, f"hash:{path}") for k in keys]
-        return [s.stdout.strip() if s.returncode == 0 else None for s in said]
-
-
 @real
 def test_postfix_reads_the_maps(moved, cloud):
     gw = moved
-    postmap = Postmap(gw.folder / "postmap")
+    postmap = Postmap(PEERS, gw.folder / "postmap")
     hop = f"smtp:[127.0.0.1]:{cloud.port}"
     text = export(gw, "postfix")
     assert f"at change {gw.now}\n" in text.splitlines(True)[0]
@@ -85,7 +59,7 @@ def test_postfix_reads_the_maps(moved, cloud):
 def test_postfix_takes_one_that_stays_out_of_a_domain_that_went(
         moved, cloud):
     gw = moved
-    postmap = Postmap(gw.folder / "postmap")
+    postmap = Postmap(PEERS, gw.folder / "postmap")
     gw.cli("flip cloud --all example.com --yes")
     gw.cli(f"flip legacy {ANN}")
     gw.cli("route set cloud @example.com")
