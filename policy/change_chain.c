@@ -126,20 +126,55 @@ struct slice chain_decision_previous(sqlite3_stmt *st)
 	return blob(st, COL_DECISION_PREVIOUS);
 }
 
-int chain_newest_decision(struct db *db, unsigned char hash_out[CHAIN_BYTES],
-    struct error *err)
+/* 1, and the number of the newest row and its hash; 0: there is none; -1. */
+static int newest(struct db *db, const char *sql,
+    void (*hash)(sqlite3_stmt *st, unsigned char hash_out[CHAIN_BYTES]),
+    uint64_t *number_out, unsigned char hash_out[CHAIN_BYTES])
 {
-	static const char sql[] = "SELECT " CHAIN_DECISION_COLUMNS
-	    " FROM main.decision ORDER BY decision DESC LIMIT 1";
 	sqlite3_stmt *st = NULL;
 	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &st, NULL);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		chain_decision(st, hash_out);
-	else if (rc != SQLITE_DONE)
-		db_error(db, err);
+	if (rc == SQLITE_ROW) {
+		*number_out = (uint64_t)sqlite3_column_int64(st, 0);
+		hash(st, hash_out);
+	}
 	sqlite3_finalize(st);
-	return rc == SQLITE_ROW ? CHAIN_BYTES : rc == SQLITE_DONE ? 0 : -1;
+	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int newest_decision(struct db *db, uint64_t *number_out,
+    unsigned char hash_out[CHAIN_BYTES])
+{
+	return newest(db, "SELECT " CHAIN_DECISION_COLUMNS
+	    " FROM main.decision ORDER BY decision DESC LIMIT 1",
+	    chain_decision, number_out, hash_out);
+}
+
+int chain_newest_decision(struct db *db, unsigned char hash_out[CHAIN_BYTES],
+    struct error *err)
+{
+	uint64_t number;
+	int found = newest_decision(db, &number, hash_out);
+
+	return found < 0 ? db_error(db, err) : found * CHAIN_BYTES;
+}
+
+int chain_heads(struct db *db, struct chain_heads *out, struct error *err)
+{
+	unsigned char hash[CHAIN_BYTES];
+	int found;
+
+	*out = (struct chain_heads){0};
+	found = newest(db, "SELECT " CHAIN_COLUMNS
+	    " FROM main.change ORDER BY change DESC LIMIT 1", chain_line,
+	    &out->change, hash);
+	if (found > 0)
+		chain_text(hash, out->change_head);
+	if (found >= 0)
+		found = newest_decision(db, &out->decision, hash);
+	if (found > 0)
+		chain_text(hash, out->decision_head);
+	return found < 0 ? db_error(db, err) : 0;
 }

@@ -55,4 +55,13 @@ struct slice chain_decision_previous(sqlite3_stmt *st);
 int chain_newest_decision(struct db *db, unsigned char hash_out[CHAIN_BYTES],
     struct error *err) PH_CHECK;
 
+/* Numbers and hashes by which a report can be found again: the newest change
+ * and decision. 0 and "" where there is none. */
+struct chain_heads {
+	uint64_t change, decision;
+	char change_head[CHAIN_TEXT], decision_head[CHAIN_TEXT];
+};
+int chain_heads(struct db *db, struct chain_heads *out,
+    struct error *err) PH_CHECK;
+
 #endif

@@ -78,6 +78,14 @@ def test_what_the_cloud_got_comes_to_legacy_after_a_flip_back(
     gw.verify()
     assert "read flags" in gw.cli(f"replay show {number}")
     assert [r["number"] for r in gw.cli_json("replay list")] == [number]
+    # The report can be found again in the history of the table.
+    heads = {c["change"]: c["head"] for c in gw.cli_json("changes list")}
+    assert end["change"] == max(heads) and end["head"] == heads[end["change"]]
+    newest = gw.wait_event("decision", about=f"replay {number}")
+    shown = report(gw, number)
+    assert (shown["decision"], shown["decision_head"]) == (
+        newest["decision"], newest["head"])
+    assert shown["decision_head"] in gw.cli(f"replay show {number}")
 
 
 def test_run_again_nothing_goes_twice(gw, legacy):

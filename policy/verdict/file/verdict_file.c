@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/change_chain.h"
 #include "policy/db.h"
 #include "policy/wave/file/decided.h"
 
 enum verdict_sql {
 	VERDICT_BEGIN, VERDICT_COMMIT, VERDICT_ROLLBACK, VERDICT_TOUCH,
-	VERDICT_ROWS, VERDICT_MARKS, VERDICT_PUT, VERDICT_GET, VERDICT_LINE,
-	VERDICT_DECISION, VERDICT_TIME, VERDICT_STATEMENTS
+	VERDICT_ROWS, VERDICT_MARKS, VERDICT_PUT, VERDICT_GET, VERDICT_TIME,
+	VERDICT_STATEMENTS
 };
 _Static_assert((int)VERDICT_STATEMENTS <= (int)DB_STATEMENTS,
     "room for statements");
@@ -33,10 +32,6 @@ static const char *const sql[DB_STATEMENTS] = {
 	[VERDICT_GET] = "SELECT reason, until, time, who, host, note"
 			" FROM waiver WHERE verdict = ?1 AND until > 0",
 	[VERDICT_TIME] = "SELECT time FROM change WHERE change = ?1",
-	[VERDICT_LINE] = "SELECT " CHAIN_COLUMNS " FROM change"
-			 " ORDER BY change DESC LIMIT 1",
-	[VERDICT_DECISION] = "SELECT " CHAIN_DECISION_COLUMNS " FROM decision"
-			     " ORDER BY decision DESC LIMIT 1",
 };
 
 /* The mark of the file is written with it, as with each change. */
@@ -253,32 +248,10 @@ int waivers_get(struct verdict_file *f, const char *verdict, struct arena *a,
 
 /* ---- heads of the chains ---------------------------------------------- */
 
-int verdict_heads(struct verdict_file *f, struct verdict_heads *out,
+int verdict_heads(struct verdict_file *f, struct chain_heads *out,
     struct error *err)
 {
-	sqlite3_stmt *line = db_stmt(&f->db, VERDICT_LINE, err);
-	sqlite3_stmt *decision = db_stmt(&f->db, VERDICT_DECISION, err);
-	unsigned char hash[CHAIN_BYTES];
-	int rc;
-
-	*out = (struct verdict_heads){0};
-	if (line == NULL || decision == NULL)
-		return -1;
-	rc = sqlite3_step(line);
-	if (rc == SQLITE_ROW) {
-		out->change = (uint64_t)sqlite3_column_int64(line, 0);
-		chain_line(line, hash);
-		chain_text(hash, out->change_head);
-	}
-	if (end(f, line, rc, err) < 0)
-		return -1;
-	rc = sqlite3_step(decision);
-	if (rc == SQLITE_ROW) {
-		out->decision = (uint64_t)sqlite3_column_int64(decision, 0);
-		chain_decision(decision, hash);
-		chain_text(hash, out->decision_head);
-	}
-	return end(f, decision, rc, err);
+	return chain_heads(&f->db, out, err);
 }
 
 int verdict_change_time(struct verdict_file *f, uint64_t change,

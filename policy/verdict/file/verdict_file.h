@@ -11,6 +11,7 @@
 #ifndef POLICY_VERDICT_FILE_VERDICT_FILE_H
 #define POLICY_VERDICT_FILE_VERDICT_FILE_H
 
+#include "policy/change_chain.h"
 #include "policy/verdict/verdict_reason.h"
 #include "relay/base/error.h"
 
@@ -53,13 +54,7 @@ int waiver_put(struct verdict_file *f, const struct waiver_said *said,
 int waivers_get(struct verdict_file *f, const char *verdict, struct arena *a,
     const struct waiver *waiver_out[REASONS], struct error *err) PH_CHECK;
 
-/* Numbers and hashes by which a printed report can be found again: the newest
- * change and decision. "" where there is none. */
-struct verdict_heads {
-	uint64_t change, decision;
-	char change_head[65], decision_head[65];
-};
-int verdict_heads(struct verdict_file *f, struct verdict_heads *out,
+int verdict_heads(struct verdict_file *f, struct chain_heads *out,
     struct error *err) PH_CHECK;
 /* When that change was made (wall, us); 0: there is none. */
 int verdict_change_time(struct verdict_file *f, uint64_t change,

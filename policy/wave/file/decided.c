@@ -101,3 +101,9 @@ int decided_each(struct wave_file *f, const struct decided_page *page,
 	}
 	return rc;
 }
+
+int wave_heads(struct wave_file *f, struct chain_heads *out,
+    struct error *err)
+{
+	return chain_heads(&f->db, out, err);
+}

@@ -6,6 +6,7 @@
 #ifndef POLICY_WAVE_FILE_DECIDED_H
 #define POLICY_WAVE_FILE_DECIDED_H
 
+#include "policy/change_chain.h"
 #include "policy/wave/file/wave_file.h"
 
 struct decided {
@@ -38,6 +39,10 @@ struct decided_page {
 	void *arg;
 };
 int decided_each(struct wave_file *f, const struct decided_page *page,
+    struct error *err) PH_CHECK;
+
+/* Of the file's history as it is now. */
+int wave_heads(struct wave_file *f, struct chain_heads *out,
     struct error *err) PH_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "policy/wave/file/decided.h"
 #include "relay/cli/common/json_get.h"
 #include "relay/cli/replay/replay_mx.h"
 
@@ -22,6 +23,41 @@ static const struct {
 	{"gone", "given up meanwhile, for space or age"},
 	{"unread", "cannot be read, or are of too many deliveries"},
 };
+
+/* By which a report that was kept is found again in the history of the table,
+ * should that be made anew (doc/table.md). */
+static void add_heads(struct cli *c, json_t *row)
+{
+	const struct conf *conf = cli_conf_try(c);
+	struct chain_heads heads;
+	struct wave_file *f;
+	struct error err;
+
+	f = conf == NULL ? NULL : wave_file_open(conf->table.path, false,
+	    &err);
+	if (f != NULL && wave_heads(f, &heads, &err) == 0) {
+		json_object_set_new(row, "change",
+		    json_integer((json_int_t)heads.change));
+		json_object_set_new(row, "head",
+		    json_string(heads.change_head));
+		json_object_set_new(row, "decision",
+		    json_integer((json_int_t)heads.decision));
+		json_object_set_new(row, "decision_head",
+		    json_string(heads.decision_head));
+	}
+	wave_file_close(f);
+}
+
+static void say_heads(struct out *o, const json_t *row)
+{
+	if (json_text(row, "head")[0] != '\0')
+		out_say(o, "  Head of the chain: change %" PRId64 ", %s",
+		    json_number(row, "change"), json_text(row, "head"));
+	if (json_text(row, "decision_head")[0] != '\0')
+		out_say(o, "  and decision %" PRId64 ", %s",
+		    json_number(row, "decision"),
+		    json_text(row, "decision_head"));
+}
 
 static void say_head(struct cli *c, const json_t *row)
 {
@@ -50,6 +86,7 @@ static void say_head(struct cli *c, const json_t *row)
 	if (json_text(row, "covered")[0] != '\0')
 		out_say(o, "  Mail of before %s is not all kept any more.",
 		    json_text(row, "covered"));
+	say_heads(o, row);
 }
 
 void replay_show_row(void *arg, json_t *row)
@@ -57,6 +94,8 @@ void replay_show_row(void *arg, json_t *row)
 	struct cli *c = arg;
 	const char *kind = json_text(row, "kind");
 
+	if (strcmp(kind, "replay") == 0)
+		add_heads(c, row);
 	if (strcmp(kind, "domain") == 0)
 		replay_mx_row(c, row);
 	else if (c->json)

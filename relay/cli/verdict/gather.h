@@ -31,7 +31,7 @@ struct verdict_look {
 	int64_t now_us; /* wall */
 	struct verdict_file *file;
 	struct verdict_facts f;
-	struct verdict_heads heads;
+	struct chain_heads heads;
 	const struct waiver *waiver[REASONS];
 	struct gather_waived *waived;
 	size_t waiveds;
