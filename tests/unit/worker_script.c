@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/wave/file/wave_make.h"
 #include "relay/base/mem.h"
+#include "relay/daemon/app.h"
 #include "tests/sim/sim_trace.h"
 #include "tests/unit/rig_leg.h"
 #include "tests/unit/worker_rig.h"
@@ -176,6 +178,30 @@ static void run_row(const char *line)
 		rig_row(address, route, held);
 	strbuf_fini(&addresses);
 	rig_sleep(2); /* it is read by then */
+}
+
+/* As `posthouse wave create` makes it. */
+static void run_wave(const char *line)
+{
+	static const struct change_row keep = {.held = -1};
+	const struct change_by by = {.who = "ann", .host = "host",
+	    .command = "wave create", .note = ""};
+	struct change *ch = change_open(rig_table_path(),
+	    rig_app()->snapshot->conf, &(struct error){0});
+	char name[WORD], route[WORD], address[WORD];
+	struct wave_made made;
+	struct error err;
+
+	CHECK(ch != NULL);
+	word(&line, name);
+	word(&line, route);
+	while (word(&line, address)[0] != '\0')
+		CHECK(change_set(ch, slice_str(address), &keep, &err) == 0);
+	CHECK(wave_create(ch, &(struct wave_new){.name = name,
+	    .route = route, .by = &by,
+	    .now_us = clock_wall_us(rig_app()->shared.clock)}, &made, &err) ==
+	    0);
+	change_close(ch);
 }
 
 /* ---- clients ------------------------------------------------------------ */
@@ -372,7 +398,7 @@ static const struct {
 } commands[] = {
 	{"conf ", run_conf},       {"reload", run_reload},
 	{"restart", run_restart},  {"sleep ", run_sleep},
-	{"row ", run_row},
+	{"row ", run_row},         {"wave ", run_wave},
 	{"mail ", run_mail},       {"talk ", run_talk},
 	{"rule ", run_rule},       {"good ", run_good},
 	{"down ", run_down},       {"up ", run_up},

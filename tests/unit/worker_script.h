@@ -12,6 +12,7 @@
  *   $ reload             takes it, as by SIGHUP: taken or refused
  *   $ restart            stops and starts the daemon with it
  *   $ row ADDRESS ROUTE [held] [LEG=ADDRESS …]   a change of the table
+ *   $ wave NAME ROUTE ADDRESS …   a wave of these members
  *   $ mail FROM TO …     a mail; "| …": its content, if not the usual
  *   $ talk IP            a client that says the lines "| …"; what it is
  *                        answered. Behind a 354 they are content up to ".",

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Recipients move under the true daemon: waves, holds, slices that are watched,
+ * legs that are asked, mail that is delivered to the other leg. Transcripts of
+ * tests/data/worker.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "tests/unit/worker_rig.h"
+#include "tests/unit/worker_script.h"
+
+#define SCRIPT(name)                                                    \
+	static void name(void)                                          \
+	{                                                               \
+		worker_script_run(#name ".txt");                        \
+	}
+SCRIPT(moves)
+SCRIPT(moves_hold)
+SCRIPT(moves_ask)
+SCRIPT(moves_replay)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(moves, NULL),
+		RIG_TEST(moves_hold, NULL),
+		RIG_TEST(moves_ask, NULL),
+		RIG_TEST(moves_replay, NULL),
+	};
+
+	cmocka_set_test_filter(getenv("WORKER_SCRIPT_ONLY"));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
