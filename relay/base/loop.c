@@ -22,6 +22,9 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 
+/* So many patient ones in a turn: what the others wait for them. */
+enum { PATIENT_A_TURN = 8 };
+
 struct loop {
 	struct event_base *base;
 	const struct clock *clock;
@@ -31,6 +34,7 @@ struct loop {
 	struct list deferred;
 	struct event *ev_defer; /* pending while `deferred` is not empty */
 	struct list ending;	/* loop_at_end() */
+	struct list patient;	/* those that are ready, longest first */
 	struct event *ev_stop;
 	int stop_fd;
 	int64_t now_ms;
@@ -131,6 +135,25 @@ static void set_wake(struct loop *l)
 	l->wake_ms = d->at_ms;
 }
 
+/* One may be wanted no more since it was ready. */
+static void run_patient(struct loop *l)
+{
+	struct io *io;
+
+	for (int i = 0; i < PATIENT_A_TURN; i++) {
+		int what;
+
+		io = LIST_FIRST(&l->patient, struct io, turn);
+		if (io == NULL)
+			return;
+		stamp(l);
+		what = io->ready & io->wanted;
+		io_settled(io);
+		if (what != 0)
+			io->fn(io->arg, what);
+	}
+}
+
 /* Also before the wait: what was asked for outside a turn is not held for as
  * long as nothing happens. */
 static void turn(struct loop *l)
@@ -138,7 +161,9 @@ static void turn(struct loop *l)
 	defers_run(&l->ending);
 	set_wake(l);
 	l->stamped = false;
-	event_base_loop(l->base, EVLOOP_ONCE);
+	event_base_loop(l->base, list_empty(&l->patient)
+			? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	run_patient(l);
 	defers_run(&l->ending);
 }
 
@@ -196,6 +221,7 @@ struct loop *loop_new(const struct clock *clock)
 	l->ev_timers = event_new(l->base, -1, 0, on_timers, l);
 	list_init(&l->deferred);
 	list_init(&l->ending);
+	list_init(&l->patient);
 	l->ev_defer = event_new(l->base, -1, 0, on_deferred, l);
 	l->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (l->stop_fd < 0)
@@ -269,17 +295,25 @@ int64_t loop_next_ms(const struct loop *l)
 static void on_io(evutil_socket_t fd, short what, void *arg)
 {
 	struct io *io = arg;
+	int ready = ((what & EV_READ) ? IO_READ : 0) |
+		    ((what & EV_WRITE) ? IO_WRITE : 0);
 
 	(void)fd;
 	stamp(io->loop);
-	io->fn(io->arg, ((what & EV_READ) ? IO_READ : 0) |
-			    ((what & EV_WRITE) ? IO_WRITE : 0));
+	if (!io->patient) {
+		io->fn(io->arg, ready);
+		return;
+	}
+	io->ready |= ready;
+	if (list_empty(&io->turn))
+		list_push_back(&io->loop->patient, &io->turn);
 }
 
 void io_init(struct io *io, struct loop *l, int fd,
     void (*fn)(void *arg, int what), void *arg)
 {
 	*io = (struct io){.loop = l, .fn = fn, .arg = arg, .fd = fd};
+	list_node_init(&io->turn);
 	io->ev_read =
 	    event_new(l->base, fd, EV_READ | EV_PERSIST, on_io, io);
 }
@@ -315,6 +349,8 @@ void io_fini(struct io *io)
 		event_free(io->ev_read);
 	if (io->ev_write != NULL)
 		event_free(io->ev_write);
+	if (io->loop != NULL)
+		io_settled(io);
 	io->ev_read = io->ev_write = NULL;
 	io->wanted = 0;
 }

@@ -43,10 +43,26 @@ struct io {
 	void (*fn)(void *arg, int what); /* IO_READ, IO_WRITE, or both */
 	void *arg;
 	int fd, wanted;
+	struct list turn; /* of one that is patient: it is ready, … */
+	int ready;	  /* … for this */
+	bool patient;
 };
 void io_init(struct io *io, struct loop *l, int fd,
     void (*fn)(void *arg, int what), void *arg);
 void io_want(struct io *io, int what); /* replaces what was wanted */
+/* From now on it comes behind all others that are ready, and only a few of its
+ * kind come in one turn, in order of being ready: before the next few the
+ * others are looked at again. */
+static inline void io_patient(struct io *io)
+{
+	io->patient = true;
+}
+/* It was served without its callback, and waits to be ready anew. */
+static inline void io_settled(struct io *io)
+{
+	list_remove(&io->turn);
+	io->ready = 0;
+}
 void io_fini(struct io *io);	       /* no callback follows       */
 
 /* A one-shot timer, on the clock of its loop: a clock that a test holds drives
@@ -68,7 +84,8 @@ void timer_del(struct timer *t);
 void timer_fini(struct timer *t);
 
 /* "Later, not from inside this call": runs in the same turn of the loop,
- * after the handlers that are active now, in order of loop_defer(). */
+ * after the handlers that are active now, in order of loop_defer(); what a
+ * patient descriptor asks for, with the next turn, which begins at once. */
 struct defer {
 	struct list node;
 	void (*fn)(void *arg);

@@ -157,6 +157,7 @@ void stream_read_some(struct stream *s)
 	size_t room = SCRATCH_BYTES - kept;
 	ssize_t n;
 
+	io_settled(&s->io);
 	if (kept > 0)
 		memcpy(buf, s->keep, kept);
 	n = transport_recv(s, buf + kept,

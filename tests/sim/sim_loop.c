@@ -222,6 +222,7 @@ void io_init(struct io *io, struct loop *l, int fd,
 
 	*io = (struct io){.loop = l, .fn = fn, .arg = arg, .fd = fd,
 	    .ev_read = e};
+	list_node_init(&io->turn);
 	e->io = io;
 	list_node_init(&e->active);
 	list_node_init(&e->node);

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -241,6 +243,158 @@ static void what_is_asked_for_between_turns_does_not_wait_for_one(
 	assert_string_equal(w->ran, "sa");
 }
 
+/* ---- those that are patient ---- */
+
+enum { CROWD = 30 };
+
+struct crowd;
+
+struct one {
+	struct crowd *crowd;
+	struct io io;
+	int fd, times;
+};
+
+struct crowd {
+	struct loop *loop;
+	struct one patient[CROWD], urgent;
+	int order[2 * CROWD]; /* patient ones, as they were served */
+	int served;
+	int ahead; /* served when the urgent one was */
+};
+
+static void ring(struct one *o)
+{
+	uint64_t one = 1;
+
+	assert_int_equal(write(o->fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void hush(struct one *o)
+{
+	uint64_t n;
+
+	assert_int_equal(read(o->fd, &n, sizeof(n)), sizeof(n));
+	o->times++;
+}
+
+/* The first makes the urgent one ready. */
+static void on_patient(void *arg, int what)
+{
+	struct one *o = arg;
+	struct crowd *c = o->crowd;
+
+	assert_int_equal(what, IO_READ);
+	hush(o);
+	if (c->served == 0)
+		ring(&c->urgent);
+	c->order[c->served++] = (int)(o - c->patient);
+}
+
+static void on_urgent(void *arg, int what)
+{
+	struct one *o = arg;
+
+	(void)what;
+	hush(o);
+	o->crowd->ahead = o->crowd->served;
+}
+
+static void one_init(struct crowd *c, struct one *o,
+    void (*fn)(void *arg, int what))
+{
+	o->crowd = c;
+	o->fd = eventfd(0, EFD_NONBLOCK);
+	assert_true(o->fd >= 0);
+	io_init(&o->io, c->loop, o->fd, fn, o);
+	io_want(&o->io, IO_READ);
+}
+
+static int crowd_setup(void **state)
+{
+	struct crowd *c = NEW(struct crowd);
+
+	c->loop = loop_new(&clock_system);
+	for (int i = 0; i < CROWD; i++) {
+		one_init(c, &c->patient[i], on_patient);
+		io_patient(&c->patient[i].io);
+		ring(&c->patient[i]);
+	}
+	one_init(c, &c->urgent, on_urgent);
+	*state = c;
+	return 0;
+}
+
+static void one_fini(struct one *o)
+{
+	io_fini(&o->io);
+	close(o->fd);
+}
+
+static int crowd_teardown(void **state)
+{
+	struct crowd *c = *state;
+
+	for (int i = 0; i < CROWD; i++)
+		one_fini(&c->patient[i]);
+	one_fini(&c->urgent);
+	loop_free(c->loop);
+	mem_free(c);
+	return 0;
+}
+
+static void what_is_urgent_waits_for_a_few_patient_ones_alone(void **state)
+{
+	struct crowd *c = *state;
+
+	for (int i = 0; i < CROWD && c->served < CROWD; i++)
+		loop_once(c->loop, 0);
+	assert_int_equal(c->served, CROWD);
+	assert_int_equal(c->urgent.times, 1);
+	assert_true(c->ahead < CROWD / 2);
+	for (int i = 0; i < CROWD; i++)
+		assert_int_equal(c->patient[i].times, 1);
+}
+
+/* Each is served once before one of them is served again. */
+static void patient_ones_take_turns(void **state)
+{
+	struct crowd *c = *state;
+	bool seen[CROWD] = {false};
+
+	loop_once(c->loop, 0);
+	assert_true(c->served > 0 && c->served < CROWD);
+	for (int i = 0; i < c->served; i++)
+		ring(&c->patient[c->order[i]]);
+	for (int i = 0; i < CROWD && c->served < CROWD; i++)
+		loop_once(c->loop, 0);
+	for (int i = 0; i < CROWD; i++)
+		seen[c->order[i]] = true;
+	for (int i = 0; i < CROWD; i++)
+		assert_true(seen[i]);
+}
+
+static void a_patient_one_that_is_settled_or_gone_is_not_served(void **state)
+{
+	struct crowd *c = *state;
+
+	loop_once(c->loop, 0);
+	for (int i = 0; i < CROWD; i++) {
+		if (c->patient[i].times > 0)
+			continue;
+		hush(&c->patient[i]);
+		if (i % 3 == 0)
+			io_settled(&c->patient[i].io);
+		else if (i % 3 == 1)
+			io_want(&c->patient[i].io, 0);
+		else
+			io_fini(&c->patient[i].io);
+	}
+	for (int i = 0; i < CROWD; i++)
+		loop_once(c->loop, 0);
+	assert_true(c->served < CROWD);
+}
+
 static void no_timer_is_early_on_the_true_clock(void **state)
 {
 	struct world w = {.loop = loop_new(&clock_system)};
@@ -273,6 +427,14 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		what_is_asked_for_between_turns_does_not_wait_for_one, setup,
 		teardown),
+	    cmocka_unit_test_setup_teardown(
+		what_is_urgent_waits_for_a_few_patient_ones_alone, crowd_setup,
+		crowd_teardown),
+	    cmocka_unit_test_setup_teardown(
+		patient_ones_take_turns, crowd_setup, crowd_teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_patient_one_that_is_settled_or_gone_is_not_served,
+		crowd_setup, crowd_teardown),
 	    cmocka_unit_test(no_timer_is_early_on_the_true_clock),
 	};
 
