@@ -28,6 +28,12 @@ SCRIPT(talk)
 SCRIPT(notices)
 SCRIPT(hold)
 SCRIPT(outbound)
+SCRIPT(from_leg)
+SCRIPT(unknown)
+SCRIPT(alarms)
+SCRIPT(replay)
+SCRIPT(carry)
+SCRIPT(srs)
 
 int main(void)
 {
@@ -40,6 +46,12 @@ int main(void)
 		RIG_TEST(notices, NULL),
 		RIG_TEST(hold, NULL),
 		RIG_TEST(outbound, NULL),
+		RIG_TEST(from_leg, NULL),
+		RIG_TEST(unknown, NULL),
+		RIG_TEST(alarms, NULL),
+		RIG_TEST(replay, NULL),
+		RIG_TEST(carry, NULL),
+		RIG_TEST(srs, NULL),
 	};
 
 	cmocka_set_test_filter(getenv("WORKER_SCRIPT_ONLY"));

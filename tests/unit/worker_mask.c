@@ -14,7 +14,8 @@
 #include "tests/unit/worker_rig.h"
 #include "tests/unit/worker_script.h"
 
-enum { IDS = 200, TEXT_MAX = 8 << 20, DIGITS_US = 16, DIGITS_S = 10 };
+enum { IDS = 200, TEXT_MAX = 8 << 20, DIGITS_US = 16, DIGITS_S = 10,
+       MARK = 16 };
 
 /* Seconds since 1970 at the start of the rig's clock. */
 #define START_S INT64_C(1790000000)
@@ -25,7 +26,8 @@ static int known;
 /* Keys of JSON whose values depend on when a thread ran, on the machine or on
  * the build. */
 static const char *const varying[] = {"pid", "pos", "head",
-    "free_bytes", "size_bytes", "boundary", "chunk", "batches", "syncs",
+    "ended", "free_bytes", "size_bytes", "boundary", "chunk", "batches",
+    "syncs",
     "offset", "cached_percent", "temperror_percent", "helper_unasked"};
 
 static bool is_word(char c)
@@ -143,6 +145,15 @@ static size_t date_at(const char *p, int64_t *s_out)
 	return (size_t)(end - p);
 }
 
+/* The mark of an address of ours: base 32, with a digit in it. */
+static bool is_mark(struct slice word)
+{
+	size_t n = strspn(word.p, "abcdefghijklmnopqrstuvwxyz234567");
+
+	return word.n == MARK && n == MARK &&
+	       strcspn(word.p, "234567") < MARK;
+}
+
 /* Made of random numbers: a token of ours in a Received field, a boundary of
  * MIME; its length, or 0. */
 static size_t random_at(const char *p)
@@ -190,6 +201,8 @@ static size_t mask_one(struct strbuf *to, const char *p)
 		strbuf_addf(to, "T+%lld", (long long)rounded(s));
 	else if (is_id(word))
 		strbuf_addf(to, "ID%d", number_of(word));
+	else if (is_mark(word))
+		strbuf_adds(to, "#");
 	else
 		strbuf_add(to, p, word.n);
 	n = n > 0 ? n : word.n;

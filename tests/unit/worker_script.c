@@ -274,6 +274,8 @@ static void run_rule(const char *line)
 	CHECK(n < RULES);
 	word(&line, times);
 	word(&line, what);
+	for (char *at = what; (at = strchr(at, '_')) != NULL;)
+		*at = ' ';
 	strbuf_init(&answer, TEXT_MAX);
 	for (; *line != '\0' && strcmp(line, "-") != 0; line++) {
 		bool end = strncmp(line, "\\n", 2) == 0;

@@ -19,7 +19,8 @@
  *                        behind BDAT one line is. "(reply)" says nothing
  *   $ rule LEG TIMES WHAT ANSWER   what the leg answers (rig_leg.h); an
  *                        answer "-" is silence, TIMES 0 is always, "\n" parts
- *                        lines, "(close)" ends the connection
+ *                        lines, "(close)" ends the connection; "_" of WHAT is
+ *                        a blank
  *   $ good LEG           it answers as a good server again
  *   $ down LEG, $ up LEG
  *   $ sleep SECONDS
