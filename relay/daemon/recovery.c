@@ -85,6 +85,14 @@ static void on_message(void *arg, const struct spool_told *m)
 	queue_thread_recovered(r->queue_thread, m);
 }
 
+/* No mail is concerned; but the disk gave back other bytes than it got. */
+static void on_spoilt(void *arg, const char *line)
+{
+	(void)arg;
+	log_warn("spool.spoilt", kv_str("what", line), kv_str("effect",
+	    "nothing is lost; look at the disk"));
+}
+
 static void on_damage(void *arg, const char *line)
 {
 	struct recovery *r = arg;
@@ -191,6 +199,7 @@ int recovery_open(struct recovery *r, const struct conf *c, struct error *err)
 	struct spool_recovered told = {.arg = r, .key = on_key,
 	    .expect = on_expect,
 	    .message = on_message, .damage = on_damage,
+	    .spoilt = on_spoilt,
 	    .unread = on_unread};
 
 	sh->spool = spool_open(&sc, &told, &r->start, err);

@@ -254,6 +254,9 @@ struct spool_recovered {
 	void (*message)(void *arg, const struct spool_told *m);
 	/* Told of each thing that was damaged and set aside, a line each. */
 	void (*damage)(void *arg, const char *line);
+	/* ... of a summary that is spoilt, with which nothing is lost; may be
+	 * NULL. */
+	void (*spoilt)(void *arg, const char *line);
 	/* A live message whose record the disk does not give now. It is told
 	 * next, with an empty envelope; fetches work once it can be read. */
 	void (*unread)(void *arg, uint64_t id, const char *line);

@@ -35,10 +35,18 @@ static void on_damage(void *arg, const char *line)
 	k->damaged++;
 }
 
+static void on_spoilt(void *arg, const char *line)
+{
+	struct told_state *k = arg;
+
+	(void)line;
+	k->spoilt++;
+}
+
 void told_look(struct rig *q, struct told_state *k)
 {
 	struct spool_recovered told = {.arg = k, .message = on_message,
-	    .damage = on_damage};
+	    .damage = on_damage, .spoilt = on_spoilt};
 	struct strbuf fact;
 
 	memset(k, 0, sizeof(*k));

@@ -21,7 +21,7 @@ struct told_state {
 	 * start that knows all of it, and can write its summary. */
 	uint64_t kept[TOLD_SLOTS];
 	char fact[64];
-	unsigned damaged;
+	unsigned damaged, spoilt;
 	bool used; /* a checkpoint */
 };
 

@@ -58,6 +58,10 @@ void checkpoint_leave(struct spool_recovery *r);
 /* Takes over the facts of r->record. */
 void replay_facts(struct spool_recovery *r);
 void replay_adopt_bulk(struct spool_recovery *r, const struct body_place *y);
+/* take_summary.c: is each record of that batch whole, or by its frame a part of
+ * a summary, whose bytes may be spoilt? */
+bool only_summary_spoilt(struct spool_recovery *r, uint64_t off,
+    const struct batch_head *h);
 /* take_summary.c: takes over a sealed segment, of which so many batches count,
  * by its summary. False: it has none that is whole, and nothing was done. */
 bool take_summary(struct spool_recovery *r, struct segment *seg,

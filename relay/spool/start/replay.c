@@ -90,6 +90,20 @@ static void damage_at(struct spool_recovery *r, struct segment *seg,
 	set_aside(r, seg, from, to);
 }
 
+/* The records say all that a summary says: nothing is lost with it. */
+static void summary_spoilt(struct spool_recovery *r, const struct segment *seg,
+    uint64_t at)
+{
+	char line[300];
+
+	if (r->sc.bad_blocks > 0 || r->told->spoilt == NULL)
+		return;
+	snprintf(line, sizeof(line), "seg.%04u (generation %" PRIu64 "), the "
+	    "summary at byte %" PRIu64 ": its records were read instead",
+	    (unsigned)seg->slot, seg->generation, at);
+	r->told->spoilt(r->told->arg, line);
+}
+
 /* A bulk segment whose head is damaged is known by the extents that name it;
  * those of a former life, whose mail was settled, have lower generations. */
 static void adopt(struct spool *s, const struct extent *e)
@@ -206,16 +220,18 @@ static void replay_record(struct spool_recovery *r, struct segment *seg,
 	apply(r, at);
 }
 
-/* `named`: what is no record here was named already. */
-static void replay_range(struct spool_recovery *r, struct segment *seg,
+/* `named`: what is no record here was named already. True: all are. */
+static bool replay_range(struct spool_recovery *r, struct segment *seg,
     struct scan_range range, bool named)
 {
 	struct scan_record rec;
 	uint64_t from = range.at;
+	bool whole = true;
 	int rc;
 
 	r->clean = false;
 	while ((rc = scan_record(&r->sc, &range, &rec)) != 0) {
+		whole = whole && rc > 0;
 		if (rc < 0 && !named)
 			damage_at(r, seg, from, range.at,
 			    "bytes that are no record");
@@ -224,6 +240,7 @@ static void replay_range(struct spool_recovery *r, struct segment *seg,
 		from = range.at;
 	}
 	index_commit(r->s);
+	return whole;
 }
 
 static bool body_whole(struct spool_recovery *r, const struct scan_record *rec)
@@ -283,6 +300,8 @@ static bool vouched(struct spool_recovery *r, uint64_t off,
 static void replay_batch(struct spool_recovery *r, struct segment *seg,
     uint64_t off, const struct batch_head *h)
 {
+	bool alone; /* what may be spoilt is a summary */
+
 	r->before_us = r->s->steady.now_us;
 	steady_replay(r->s, h->time_us, r->before_us);
 	if ((h->flags & BATCH_UNCLEAN) != 0)
@@ -292,7 +311,9 @@ static void replay_batch(struct spool_recovery *r, struct segment *seg,
 	if (h->number == 0)
 		seg->first_us = h->time_us;
 	r->met_summary = false;
-	replay_range(r, seg, scan_range_of(off, h), false);
+	alone = only_summary_spoilt(r, off, h);
+	if (!replay_range(r, seg, scan_range_of(off, h), alone) && alone)
+		summary_spoilt(r, seg, off);
 	if (r->met_summary && seg->summary == 0)
 		seg->summary = off;
 	seg->end = off + batch_span(h);

@@ -6,6 +6,7 @@
  */
 #include "relay/spool/start/recover.h"
 
+#include "relay/base/pack.h"
 #include "relay/spool/summary_read.h"
 
 struct skim {
@@ -135,6 +136,48 @@ static void take_rows(struct spool_recovery *r, struct segment *seg,
 	r->s->steady.wall_us = in.head.wall_us;
 	r->s->steady.now_us = r->before_us = in.head.now_us;
 	summary_reader_close(&in);
+}
+
+/* Its checksum may be wrong: all else must be as in a summary. */
+static bool looks_like_part(const struct record_head *h, struct slice payload,
+    uint64_t number)
+{
+	struct unpack u;
+	uint64_t covers;
+
+	if (h->type != REC_SUMMARY || h->flags != RECORD_MAY_SKIP ||
+	    h->batch != (uint32_t)number)
+		return false;
+	unpack_init(&u, payload);
+	if (unpack_u8(&u) != SUMMARY_FORMAT)
+		return false;
+	unpack_u8(&u);	/* is it the last one */
+	unpack_u32(&u); /* its number */
+	covers = unpack_u64(&u);
+	return unpack_ok(&u) && covers > 0 && covers <= number;
+}
+
+bool only_summary_spoilt(struct spool_recovery *r, uint64_t off,
+    const struct batch_head *h)
+{
+	struct scan_range range = scan_range_of(off, h);
+	const char *p = scan_bytes(&r->sc, range.at, range.end - range.at);
+	struct slice rest, payload;
+	struct record_head record;
+	uint32_t n = 0;
+
+	if (p == NULL)
+		return false;
+	rest = slice_of(p, range.end - range.at);
+	for (; rest.n > 0; n++) {
+		if (!record_frame(rest, &record, &payload) ||
+		    (!looks_like_part(&record, payload, h->number) &&
+			(n == 0 || !record_valid(rest, &record,
+			    r->sc.seg->secret))))
+			return false; /* most by their first frame */
+		rest = slice_from(rest, record_span(&record));
+	}
+	return n == h->records;
 }
 
 bool take_summary(struct spool_recovery *r, struct segment *seg,
