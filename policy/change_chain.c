@@ -88,8 +88,8 @@ static void add_log_row(struct strbuf *b, sqlite3_stmt *st)
 	}
 }
 
-int chain_log(sqlite3_stmt *st, unsigned char digest_out[CHAIN_BYTES],
-    uint64_t *rows_out)
+int chain_log(sqlite3_stmt *st, const struct chain_each *each,
+    unsigned char digest_out[CHAIN_BYTES], uint64_t *rows_out)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	struct strbuf b;
@@ -105,6 +105,8 @@ int chain_log(sqlite3_stmt *st, unsigned char digest_out[CHAIN_BYTES],
 		good = strbuf_ok(&b) &&
 		       EVP_DigestUpdate(ctx, b.p, b.n) == 1;
 		++*rows_out;
+		if (good && each != NULL)
+			good = each->fn(each->arg, st) == 0;
 	}
 	good = good && rc == SQLITE_DONE &&
 	       EVP_DigestFinal_ex(ctx, digest_out, NULL) == 1;

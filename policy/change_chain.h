@@ -40,11 +40,17 @@ struct slice chain_previous(sqlite3_stmt *st);
 struct slice chain_rows(sqlite3_stmt *st);
 struct slice chain_decided(sqlite3_stmt *st);
 
+/* Called for each row of the log when it was hashed; -1 ends the reading. */
+struct chain_each {
+	int (*fn)(void *arg, sqlite3_stmt *row);
+	void *arg;
+};
 /* The digest of all rows that `st` gives, whose columns are CHAIN_LOG_COLUMNS;
  * resets it. Each column as its length (4 bytes, little endian) and its text;
- * NULL is the length 0xffffffff. -1: it cannot be read. */
-int chain_log(sqlite3_stmt *st, unsigned char digest_out[CHAIN_BYTES],
-    uint64_t *rows_out) PH_CHECK;
+ * NULL is the length 0xffffffff. -1: it cannot be read, or `each` (NULL: none)
+ * ended it. */
+int chain_log(sqlite3_stmt *st, const struct chain_each *each,
+    unsigned char digest_out[CHAIN_BYTES], uint64_t *rows_out) PH_CHECK;
 
 /* Hashes the decision that `st` stands on: CHAIN_DECISION_COLUMNS. */
 void chain_decision(sqlite3_stmt *st, unsigned char hash_out[CHAIN_BYTES]);

@@ -28,6 +28,7 @@ struct change *change_open(const char *path, const struct conf *c,
 	struct change *ch = NEW(struct change);
 
 	ch->conf = c;
+	log_push_init(&ch->push);
 	strbuf_init(&ch->key, ADDR_MAX);
 	strbuf_init(&ch->route, ROW_TEXT_MAX);
 	strbuf_init(&ch->tags, ROW_TEXT_MAX);
@@ -55,6 +56,7 @@ void change_close(struct change *ch)
 		return;
 	if (ch->waves.end != NULL)
 		ch->waves.end(ch->waves.arg);
+	log_push_fini(&ch->push);
 	db_close(&ch->db);
 	heap_free(ch->heap);
 	strbuf_fini(&ch->key);
@@ -63,6 +65,11 @@ void change_close(struct change *ch)
 	strbuf_fini(&ch->patch);
 	mem_free(ch->form);
 	mem_free(ch);
+}
+
+struct db *change_db(struct change *ch)
+{
+	return &ch->db;
 }
 
 void change_refuse_domains(struct change *ch)
@@ -89,6 +96,7 @@ uint64_t change_strangers(const struct change *ch, const char **first_out)
 void change_stage(struct change *ch, const struct staged *s)
 {
 	heap_add(ch->heap, s);
+	ch->removes = ch->removes || s->gone;
 	ch->twofold = ch->twofold || slice_find(s->route, '+') >= 0 ||
 		      (s->tags.n > 0 &&
 			  memmem(s->tags.p, s->tags.n, "kind=", 5) != NULL);

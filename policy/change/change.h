@@ -118,7 +118,11 @@ struct change_done {
 	uint64_t defaults; /* deleted rows of domains */
 };
 
+/* The handle, to read what is staged by; until the first preview or commit all
+ * is read as of one moment. */
 struct db;
+struct db *change_db(struct change *ch);
+
 /* Functions that a caller adds to a change. Both run inside its transaction,
  * under the write lock; -1: all of it is taken back. */
 struct change_part {

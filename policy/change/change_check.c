@@ -10,10 +10,11 @@
 
 #include "policy/change/change_int.h"
 
-static int check_missing(struct change *ch, struct error *err)
+static int check_missing(struct change *ch, enum change_statement which,
+    uint64_t number, struct error *err)
 {
 	sqlite3_stmt *st;
-	int rc = change_ask(ch, CS_MISSING, 0, &st, err);
+	int rc = change_ask(ch, which, (int64_t)number, &st, err);
 	long long missing = rc > 0 ? sqlite3_column_int64(st, 0) : 0;
 
 	if (missing == 1)
@@ -172,8 +173,10 @@ int change_check_crossing(struct change *ch, const struct change_how *how,
 int change_check(struct change *ch, const struct change_how *how,
     struct error *err)
 {
-	if ((how->create ? check_routes_given(ch, err)
-			 : check_missing(ch, err)) < 0)
+	if (how->create && check_routes_given(ch, err) < 0)
+		return -1;
+	if (!how->create && (ch->removes || !ch->commits) &&
+	    check_missing(ch, CS_MISSING, 0, err) < 0)
 		return -1;
 	if (!how->twice && (ch->twofold || how->inherit) &&
 	    check_twofold(ch, err) < 0)
@@ -184,4 +187,15 @@ int change_check(struct change *ch, const struct change_how *how,
 	    check_as_of(ch, how->as_of, err) < 0)
 		return -1;
 	return change_check_crossing(ch, how, err);
+}
+
+int change_check_log(struct change *ch, const struct change_how *how,
+    uint64_t number, struct error *err)
+{
+	bool given = how->undo == 0 &&
+		     (how->part == NULL || how->part->stage == NULL);
+
+	/* To look for each row beforehand would cost as much as the log. */
+	return !ch->made || !given || how->create
+		   ? 0 : check_missing(ch, CS_MADE, number, err);
 }

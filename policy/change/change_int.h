@@ -7,6 +7,8 @@
 
 #include "policy/change/change.h"
 #include "policy/change/heap.h"
+#include "policy/change/log_push.h"
+#include "policy/change_chain.h"
 #include "policy/db.h"
 #include "policy/row.h"
 #include "relay/mail/addr.h"
@@ -17,12 +19,12 @@ enum change_statement {
 	CS_SEEDED, CS_LEG_MARK, CS_SEED_SKIP, CS_SEED_MARK, CS_SEED_KEEP,
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
 	CS_CROSSING, CS_SHARED, CS_SHARED_STAGED,
-	CS_REPLACE, CS_MAILBOXES, CS_INHERIT,
+	CS_REPLACE, CS_ANY_MAILBOX, CS_MAILBOXES, CS_INHERIT,
 	CS_LATER, CS_LATER_GONE, CS_KEPT, CS_PEOPLE,
 	CS_NEWCOMERS, CS_SEATS, CS_SEATS_OTHER, CS_JOIN, CS_AT,
-	CS_MISSING, CS_ROUTELESS, CS_AS_OF, CS_TWOFOLD,
+	CS_MISSING, CS_MADE, CS_ROUTELESS, CS_AS_OF, CS_TWOFOLD,
 	CS_NEWEST, CS_LOG, CS_LOG_ALL, CS_CHANGE, CS_PREVIEW,
-	CS_UPDATE, CS_UPSERT, CS_DELETE,
+	CS_UPDATE, CS_STAND, CS_UPSERT, CS_DELETE,
 	CS_TAGS, CS_TAGS_ADD, CS_TAG_ADD, CS_TAG_DROP,
 	CS_REWRITES, CS_REWRITES_ADD, CS_REWRITE_DROP,
 	CS_LAST_LINE, CS_NEXT_LINE, CS_CHAIN_LINE, CS_CHAIN_LOG,
@@ -46,9 +48,13 @@ struct change {
 	struct db db;
 	struct heap *heap; /* rows that are staged; NULL: they are in `stage` */
 	struct rows_feed *feed; /* for the statement that reads it */
+	struct log_push push;
 	const struct conf *conf;
 	uint64_t staged, strangers;
 	char stranger[ADDR_MAX]; /* the first of them */
+	bool commits; /* what is staged is written, not only looked at */
+	bool removes; /* a staged row is to go */
+	bool made;    /* a row of the log is new; change_write_rows() */
 	bool twofold; /* a row may be given a copy, or become a group */
 	bool no_domains; /* change_set() refuses their rows */
 	bool once;    /* an address given twice is an error … */
@@ -80,6 +86,10 @@ int change_number(struct change *ch, enum change_statement which,
  * second alone: what was before was allowed then. */
 int change_check(struct change *ch, const struct change_how *how,
     struct error *err) PH_CHECK;
+/* … what change_check() leaves until the log is written, which shows it: rows
+ * that are not there. */
+int change_check_log(struct change *ch, const struct change_how *how,
+    uint64_t number, struct error *err) PH_CHECK;
 int change_check_crossing(struct change *ch, const struct change_how *how,
     struct error *err) PH_CHECK;
 /* change_known.c: completes staged rows by what the table knows: which routes
@@ -104,11 +114,19 @@ struct change_line {
 	uint64_t number, recipients;
 	const struct change_by *by;
 	const char *kind; /* rows, seed, undo, accept, wave, rollback */
+	const unsigned char *rows; /* CHAIN_BYTES, the digest of its rows */
 };
 
 /* A row in canonical form; copied. */
 void change_stage(struct change *ch, const struct staged *s);
-/* change_line.c: the line of the change in the history, behind its rows of the
+/* change_rows.c: reads the rows of change `number` in the log, which are all
+ * there, and gives the table and its indexes their values. */
+int change_write_rows(struct change *ch, int64_t number,
+    unsigned char digest_out[CHAIN_BYTES], struct error *err) PH_CHECK;
+/* Reads them for their digest alone. */
+int change_digest(struct change *ch, int64_t number,
+    unsigned char digest_out[CHAIN_BYTES], struct error *err) PH_CHECK;
+/* The line of the change in the history, behind its rows of the
  * log, and the marks of its pages (db_log.c). */
 int change_write_line(struct change *ch, const struct change_line *line,
     struct error *err) PH_CHECK;

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "policy/change/change_index.h"
 #include "policy/change/change_int.h"
 #include "policy/route.h"
 #include "policy/table_int.h"
@@ -26,7 +25,11 @@ static int widen(struct change *ch, enum change_statement which,
 
 int change_widen(struct change *ch, struct error *err)
 {
-	return widen(ch, CS_MAILBOXES, err);
+	uint64_t any = 0;
+
+	if (change_number(ch, CS_ANY_MAILBOX, 0, &any, err) < 0)
+		return -1;
+	return any == 0 ? 0 : widen(ch, CS_MAILBOXES, err);
 }
 
 static int stage_seed(struct change *ch, struct error *err)
@@ -69,17 +72,6 @@ static const char *kind_of(const struct change_how *how)
 				 : "rows";
 }
 
-static int write_rows(struct change *ch, int64_t number, struct error *err)
-{
-	change_phase(ch, "writing the rows");
-	if (change_run(ch, CS_UPDATE, number, err) < 0 ||
-	    change_run(ch, CS_UPSERT, number, err) < 0 ||
-	    change_run(ch, CS_DELETE, number, err) < 0 ||
-	    change_index_tags(ch, number, err) < 0)
-		return -1;
-	return change_index_rewrites(ch, number, err);
-}
-
 static void count_same(const struct change *ch, struct change_done *done)
 {
 	uint64_t other = done->recipients + done->kept;
@@ -90,7 +82,9 @@ static void count_same(const struct change *ch, struct change_done *done)
 static int write_change(struct change *ch, const struct change_how *how,
     const struct change_by *by, struct change_done *done, struct error *err)
 {
-	struct change_line line = {.by = by, .kind = kind_of(how)};
+	unsigned char rows[CHAIN_BYTES];
+	struct change_line line = {.by = by, .kind = kind_of(how),
+	    .rows = rows};
 	uint64_t newest = 0;
 
 	change_phase(ch, "comparing");
@@ -107,9 +101,11 @@ static int write_change(struct change *ch, const struct change_how *how,
 	done->change = newest + 1;
 	line.number = done->change;
 	line.recipients = done->recipients;
-	if (change_write_line(ch, &line, err) < 0)
+	change_phase(ch, "writing the rows");
+	if (change_write_rows(ch, (int64_t)done->change, rows, err) < 0 ||
+	    change_check_log(ch, how, done->change, err) < 0)
 		return -1;
-	return write_rows(ch, (int64_t)done->change, err);
+	return change_write_line(ch, &line, err);
 }
 
 static int write_all(struct change *ch, const struct change_how *how,
@@ -155,6 +151,8 @@ int change_commit(struct change *ch, const struct change_how *how,
 		    how->undo);
 		said.command = command;
 	}
+	ch->commits = true;
+	ch->made = false;
 	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_LOCK, err) < 0)
 		return -1;
 	return finish(ch, write_all(ch, how, &said, done_out, err), err);
@@ -164,7 +162,8 @@ int change_accept(struct change *ch, uint64_t above,
     const struct change_by *by, struct change_done *done_out,
     struct error *err)
 {
-	struct change_line line = {.by = by, .kind = "accept"};
+	unsigned char rows[CHAIN_BYTES];
+	struct change_line line = {.by = by, .kind = "accept", .rows = rows};
 	uint64_t number = 0;
 	int rc;
 
@@ -175,6 +174,8 @@ int change_accept(struct change *ch, uint64_t above,
 	line.number = (number > above ? number : above) + 1;
 	if (rc == 0)
 		rc = change_run(ch, CS_LOG_ALL, (int64_t)line.number, err);
+	if (rc == 0)
+		rc = change_digest(ch, (int64_t)line.number, rows, err);
 	if (rc == 0)
 		rc = change_write_line(ch, &line, err);
 	rc = finish(ch, rc, err);
@@ -230,6 +231,7 @@ int change_preview(struct change *ch, const struct change_how *how,
 	if (change_arrange(ch, err) < 0 || db_do(&ch->db, CS_BEGIN, err) < 0)
 		return -1;
 	staged = ch->staged;
+	ch->commits = false;
 	change_phase(ch, "comparing");
 	rc = complete(ch, how, done_out, err);
 	if (rc == 0)

@@ -166,6 +166,8 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "FROM next WHERE new_mailbox <> '' "
 	    "AND new_mailbox IS NOT old_mailbox GROUP BY new_mailbox "
 	    "HAVING count(DISTINCT customer_of(address)) > 1",
+	[CS_ANY_MAILBOX] = "SELECT EXISTS(SELECT 1 FROM main.route "
+	    "WHERE mailbox <> '')",
 	[CS_MAILBOXES] = "INSERT OR IGNORE INTO stage(address, line, route, "
 	    "held) SELECT b.address, s.line, s.route, s.held FROM stage s "
 	    "CROSS JOIN main.route a ON a.address = s.address "
@@ -216,6 +218,8 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_MISSING] = "SELECT count(*), min(s.address) FROM stage s "
 	    "LEFT JOIN main.route r ON r.address = s.address "
 	    "WHERE r.address IS NULL",
+	[CS_MADE] = "SELECT count(*), min(address) FROM main.log "
+	    "WHERE change = ?1 AND old_route IS NULL",
 	[CS_ROUTELESS] = "SELECT s.line, s.address FROM stage s "
 	    "LEFT JOIN main.route r ON r.address = s.address "
 	    "WHERE r.address IS NULL AND s.route IS NULL AND NOT s.gone "
@@ -234,7 +238,10 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "AND (old_route IS NOT new_route OR old_tags IS NOT new_tags)",
 
 	[CS_NEWEST] = "SELECT coalesce(max(change), 0) FROM main.change",
-	[CS_LOG] = "INSERT INTO main.log(change, address, " VALUES ") "
+	/* OR ROLLBACK: else each page that a statement of many rows writes is
+	 * copied before, so that it alone could be taken back. */
+	[CS_LOG] = "INSERT OR ROLLBACK INTO main.log(change, address, "
+	    VALUES ") "
 	    "SELECT ?1, address, " VALUES " FROM next WHERE " DIFFERS
 	    " ORDER BY address",
 	[CS_LOG_ALL] = "INSERT INTO main.log(change, address) "
@@ -262,14 +269,9 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_PREVIEW] = "SELECT address, " VALUES " FROM next WHERE " DIFFERS
 	    " ORDER BY address",
 
-	/* Every row is there; as UPDATE … FROM it takes a quarter longer. */
-	[CS_UPDATE] = "INSERT INTO main.route(address, route, held, mailbox, "
-	    "tags, addresses, change) SELECT l.address, l.new_route, "
-	    "l.new_held, l.new_mailbox, l.new_tags, l.new_addresses, ?1 "
-	    "FROM main.log l WHERE l.change = ?1 AND " ROUTE_ONLY
-	    " ORDER BY l.address "
-	    "ON CONFLICT(address) DO UPDATE SET route = excluded.route, "
-	    "held = excluded.held, change = excluded.change",
+	[CS_UPDATE] = "UPDATE main.route SET change = ?1, route = ?2, "
+	    "held = ?3 WHERE address = ?4",
+	[CS_STAND] = "SELECT change FROM main.route WHERE address = ?1",
 	[CS_UPSERT] = "INSERT INTO main.route(address, route, held, mailbox, "
 	    "tags, addresses, change) SELECT l.address, l.new_route, "
 	    "l.new_held, l.new_mailbox, l.new_tags, l.new_addresses, ?1 "

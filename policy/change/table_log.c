@@ -14,20 +14,67 @@
 #include "policy/change/table_lock.h"
 
 /* For readers, with the lock that writers want: they wait as long. */
-enum { WAIT_MS = 5 };
+enum { WAIT_MS = 5, PACE_BYTES = 1 << 20 };
 
 int64_t table_log_bytes(const char *path)
 {
 	return db_log_bytes(path);
 }
 
+/* ---- moving it into the file ------------------------------------------ */
+
+/* SQLite writes all pages and syncs them then: 100 MB on their way to the disk
+ * at once, and each sync of the journal, which mail waits for, behind them. So
+ * the file of the connection gets other methods while the log is moved: a write
+ * that makes a megabyte full is synced. */
+struct paced {
+	sqlite3_io_methods methods; /* first: the file points at it */
+	const sqlite3_io_methods *own;
+	sqlite3_file *file;
+	int bytes;
+};
+
+static int paced_write(sqlite3_file *file, const void *data, int n,
+    sqlite3_int64 at)
+{
+	struct paced *p = (struct paced *)(uintptr_t)file->pMethods;
+	int rc = p->own->xWrite(file, data, n, at);
+
+	if (rc != SQLITE_OK || (p->bytes += n) < PACE_BYTES)
+		return rc;
+	p->bytes = 0;
+	return p->own->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+}
+
+static void pace(struct paced *p, struct db *db)
+{
+	*p = (struct paced){.own = NULL};
+	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER,
+		&p->file) != SQLITE_OK || p->file == NULL ||
+	    p->file->pMethods == NULL)
+		return;
+	p->own = p->file->pMethods;
+	p->methods = *p->own;
+	p->methods.xWrite = paced_write;
+	p->file->pMethods = &p->methods;
+}
+
+static void unpace(struct paced *p)
+{
+	if (p->own != NULL)
+		p->file->pMethods = p->own;
+}
+
 /* 1 done, 0 not all of it, -1. */
 static int move_log(struct db *db, int mode, struct error *err)
 {
-	int log = 0, moved = 0;
-	int code = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, &log,
-	    &moved);
+	int log = 0, moved = 0, code;
+	struct paced paced;
 
+	pace(&paced, db);
+	code = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, &log,
+	    &moved);
+	unpace(&paced);
 	if (code == SQLITE_BUSY)
 		return 0;
 	if (code != SQLITE_OK)

@@ -107,7 +107,7 @@ static int look_at_rows(struct chain_walk *w, sqlite3_stmt *line)
 	if (st == NULL || chain_rows(line).n == 0)
 		return 0;
 	sqlite3_bind_int64(st, 1, sqlite3_column_int64(line, 0));
-	if (chain_log(st, digest, &rows) < 0)
+	if (chain_log(st, NULL, digest, &rows) < 0)
 		return -1;
 	if (is_hash(chain_rows(line), digest) || w->s->fault != CHAIN_WHOLE)
 		return 0;

@@ -127,12 +127,64 @@ static void it_is_done_where_nothing_differs(void **state)
 	table_tmp_free(t);
 }
 
+/* ---- a large one ------------------------------------------------------ */
+
+enum { ROWS = 20000 }; /* more than a megabyte of pages */
+
+static struct change *stage_many(struct table_tmp *t, const char *route)
+{
+	const struct change_row row = {.route = route, .held = -1};
+	struct change *ch = table_tmp_change(t);
+	struct error err;
+	char address[40];
+
+	for (int i = 0; i < ROWS; i++) {
+		snprintf(address, sizeof(address), "user%05d@example.com", i);
+		assert_int_equal(change_set(ch, slice_str(address), &row,
+		    &err), 0);
+	}
+	return ch;
+}
+
+static int look_at_log(void *arg, struct db *db,
+    const struct change_done *done, struct error *err)
+{
+	int64_t *bytes = arg;
+
+	(void)done;
+	(void)err;
+	*bytes = db_log_bytes(db->path);
+	return 0;
+}
+
+static void most_of_it_is_in_the_log_before_it_is_committed(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	const struct change_how make = {.create = true, .as_of = -1};
+	int64_t bytes = 0;
+	const struct change_part part = {.also = look_at_log, .arg = &bytes};
+	const struct change_how flip = {.as_of = -1, .part = &part};
+	struct change_done done;
+
+	done = table_tmp_commit(stage_many(t, "legacy"), &make);
+	assert_int_equal(done.recipients, ROWS);
+	assert_int_equal(db_log_bytes(t->path), 0);
+	done = table_tmp_commit(stage_many(t, "cloud"), &flip);
+	assert_int_equal(done.recipients, ROWS);
+	assert_true(bytes > 1 << 20);
+	assert_string_equal(table_tmp_get(t, "user19999@example.com")
+	    .route_text, "cloud");
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_is_kept_with_the_change),
 	    cmocka_unit_test(when_it_fails_the_change_is_not_made),
 	    cmocka_unit_test(it_is_done_where_nothing_differs),
+	    cmocka_unit_test(
+		most_of_it_is_in_the_log_before_it_is_committed),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

@@ -135,7 +135,10 @@ static const char sql_pick_many[] = PICK "FROM flips f "
     "CROSS JOIN chosen c ON c.address = l.address " FLIPPED;
 static const char sql_narrow[] = "DELETE FROM picked "
     "WHERE address NOT IN (SELECT address FROM chosen)";
-static const char sql_pick[] = "INSERT OR IGNORE INTO picked VALUES(?1, ?2)";
+static const char sql_pick[] = "INSERT OR IGNORE INTO picked "
+    "SELECT c0, c1 FROM feed";
+static const char sql_any_mailbox[] = "SELECT EXISTS(SELECT 1 "
+    "FROM main.route WHERE mailbox <> '')";
 /* Other addresses of a mailbox that the same change moved: it may have got them
  * since the wave was made. */
 static const char sql_pick_mailboxes[] = "INSERT OR IGNORE INTO picked "
@@ -236,21 +239,42 @@ static int pick_since(struct rollback *rb, struct change *ch,
 	return run(rb->db, few ? sql_pick_few : sql_pick_many, 0, err);
 }
 
+/* In the order of their addresses; the change is what is the line elsewhere. */
+static int feed_picks(struct rollback *rb, struct change *ch,
+    struct error *err)
+{
+	struct heap *h = heap_new();
+	int rc;
+
+	for (const struct pick *p = rb->picks; p != NULL; p = p->next)
+		heap_add(h, &(struct staged){.key = slice_str(p->key),
+				.line = p->change});
+	heap_sort(h);
+	ch->feed = heap_feed(h);
+	rc = run(rb->db, sql_pick, 0, err);
+	ch->feed = NULL;
+	heap_free(h);
+	return rc;
+}
+
+static int pick_mailboxes(struct rollback *rb, struct error *err)
+{
+	int64_t any = 0;
+
+	if (db_int(rb->db, sql_any_mailbox, &any, err) < 0)
+		return -1;
+	return any == 0 ? 0 : run(rb->db, sql_pick_mailboxes, 0, err);
+}
+
 static int pick_given(struct rollback *rb, struct change *ch,
     struct error *err)
 {
-	sqlite3_stmt *st;
-	int rc = prepare(rb->db, sql_pick, &st, err);
+	int rc = 0;
 
-	for (struct pick *p = rb->picks; rc == 0 && p != NULL; p = p->next) {
-		db_bind_str(st, 1, p->key);
-		sqlite3_bind_int64(st, 2, (sqlite3_int64)p->change);
-		rc = db_run(rb->db, st, err);
-	}
-	sqlite3_finalize(st);
-	if (rc == 0 && rb->picks != NULL)
-		rc = run(rb->db, sql_pick_mailboxes, 0, err);
-	if (rc == 0 && rb->narrow != NULL)
+	if (rb->picks != NULL &&
+	    (feed_picks(rb, ch, err) < 0 || pick_mailboxes(rb, err) < 0))
+		return -1;
+	if (rb->narrow != NULL)
 		rc = choose_rows(rb, ch, rb->narrow, err);
 	if (rc == 0 && rb->narrow != NULL)
 		rc = run(rb->db, sql_narrow, 0, err);
