@@ -16,7 +16,7 @@ enum {
 	DB_APPLICATION = 0x50487470, /* "PHtp": application_id */
 	DB_FORMAT = 3,		     /* user_version */
 	DB_FORMAT_OLDEST = 1,	     /* that can be upgraded */
-	DB_STATEMENTS = 64,
+	DB_STATEMENTS = 72,
 	DB_MARK_TEXT = 33,	     /* 32 hexadecimal digits */
 };
 

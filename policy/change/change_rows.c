@@ -2,10 +2,9 @@
  *
  * Makes what is in the log of a change so: the rows of the table, and the line
  * in the history with the digest of the log, behind the hash of the line
- * before. The log is read once, for the
- * digest of its rows; most of them change nothing but route and hold, and are
- * written at once. What others need is seen meanwhile, and asked for by
- * statements of its own only then.
+ * before. The log is read once, for its digest; most rows change nothing but
+ * route and hold, and are written at once. What others need is seen meanwhile,
+ * and only then asked for by statements of its own.
  */
 #include "policy/change/change_index.h"
 #include "policy/change/change_int.h"

@@ -287,11 +287,10 @@ int wave_count(struct wave_file *f, int64_t id, struct wave_counts *out,
 	sqlite3_bind_int64(st, 1, id);
 	while ((rc = wave_step(f, st, err)) > 0) {
 		int64_t state = sqlite3_column_int64(st, 0);
-		uint64_t n = (uint64_t)sqlite3_column_int64(st, 1);
 
-		out->members += n;
+		out->members++;
 		if (state >= 0 && state < MEMBER_STATES)
-			out->state[state] += n;
+			out->state[state]++;
 	}
 	return rc;
 }

@@ -124,6 +124,7 @@ struct member {
 struct member_page {
 	int64_t id; /* of the wave */
 	int state;
+	bool alone; /* their rows of the table are not read: `now` is NULL */
 	void (*fn)(void *arg, const struct member *m);
 	void *arg;
 };

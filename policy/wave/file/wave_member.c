@@ -40,7 +40,8 @@ int wave_member_at(const struct wave_file *f, sqlite3_stmt *st,
 int wave_members(struct wave_file *f, const struct member_page *page,
     struct error *err)
 {
-	sqlite3_stmt *st = wave_stmt(f, WS_MEMBERS, err);
+	sqlite3_stmt *st = wave_stmt(f, page->alone ? WS_MEMBERS_ALONE
+						    : WS_MEMBERS, err);
 	struct member m;
 	int rc;
 

@@ -14,7 +14,8 @@
 
 /* ---- the next slice --------------------------------------------------- */
 
-enum { REASON_MAX = 400, LOOK_AHEAD = 20000 };
+enum { REASON_MAX = 400, LOOK_AHEAD = 20000,
+	TEXTS_BYTES = 1 << 20 };
 
 /* The members of one mailbox, which share their fate: a change moves a mailbox
  * as a whole. */
@@ -112,8 +113,10 @@ static void end_seat(struct slice_taking *t)
 	s->n = 0;
 	s->state = MEMBER_DONE;
 	s->reason[0] = '\0';
-	arena_free(s->texts);
-	s->texts = arena_new();
+	if (arena_bytes(s->texts) > TEXTS_BYTES) {
+		arena_free(s->texts);
+		s->texts = arena_new();
+	}
 }
 
 static bool enough(const struct slice_taking *t)

@@ -12,8 +12,9 @@ _Static_assert(MEMBER_PENDING == 0 && MEMBER_DONE == 1 &&
     MEMBER_FLIPPED == 6, "numbers in the statements");
 
 #define ACTIVE "('scheduled', 'running', 'paused')"
-#define MEMBER "m.address, m.state, m.was, m.line, m.change, m.slice, " \
-	"m.run, m.reason, r.route, r.held"
+#define MEMBER_ALONE "m.address, m.state, m.was, m.line, m.change, " \
+	"m.slice, m.run, m.reason"
+#define MEMBER MEMBER_ALONE ", r.route, r.held"
 #define SLICE_COLUMNS "run, slice, change, members, time"
 #define STAGED "address IN (SELECT address FROM temp.stage)"
 
@@ -28,8 +29,8 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 
 	[WS_GET] = "SELECT " WAVE_COLUMNS " FROM wave w WHERE w.name = ?1",
 	[WS_EACH] = "SELECT " WAVE_COLUMNS " FROM wave w ORDER BY w.wave",
-	[WS_COUNT] = "SELECT state, count(*) FROM member WHERE wave = ?1 "
-	    "GROUP BY state",
+	/* Counted by the caller, which costs a fifth of GROUP BY. */
+	[WS_COUNT] = "SELECT state FROM member WHERE wave = ?1",
 	[WS_COUNT_THERE] = "SELECT count(*) FROM member m "
 	    "CROSS JOIN route r ON r.address = m.address "
 	    "WHERE m.wave = ?1 AND m.state IN (1, 6) AND r.route = m.gave",
@@ -56,6 +57,9 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "AND (?2 < 0 OR m.state = ?2) ORDER BY m.address",
 	[WS_MEMBER_KEYS] = "SELECT address FROM member WHERE wave = ?1 "
 	    "AND address > ?2 ORDER BY address LIMIT ?3",
+	[WS_MEMBERS_ALONE] = "SELECT " MEMBER_ALONE ", NULL, 0 FROM member m "
+	    "WHERE m.wave = ?1 AND (?2 < 0 OR m.state = ?2) "
+	    "ORDER BY m.address",
 	[WS_ALIASES] = "SELECT DISTINCT r.address FROM member m "
 	    "CROSS JOIN route x ON x.address = m.address "
 	    "CROSS JOIN route r ON r.mailbox = x.mailbox "
@@ -78,7 +82,9 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_FEWER] = "SELECT count(*) < ?1 FROM "
 	    "(SELECT 1 FROM member LIMIT ?1)",
 
-	[WS_TAKE] = "SELECT " MEMBER ", m.seat, r.mailbox, r.tags, r.change "
+	/* Of what a pending member has no value is not read. */
+	[WS_TAKE] = "SELECT m.address, m.state, m.was, 0, 0, 0, 0, '', "
+	    "r.route, r.held, m.seat, r.mailbox, r.tags, r.change "
 	    "FROM member m LEFT JOIN route r ON r.address = m.address "
 	    "WHERE m.wave = ?1 AND m.state = 0 ORDER BY m.seat, m.address",
 	/* Members of the slice to which another route was given meanwhile. */
@@ -88,11 +94,13 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "WHERE m.state IN (0, 5) AND l.old_route IS NOT m.was "
 	    "AND l.old_route IS NOT l.new_route LIMIT 1",
 	/* By the rows of the change; those that another change gave another
-	 * route meanwhile stay as they are, unless ?5. */
-	[WS_SLICE_MARK] = "UPDATE member SET state = 1, slice = ?3, "
-	    "run = ?4, reason = '', change = ?2, gave = l.new_route "
-	    "FROM log l WHERE l.change = ?2 AND member.wave = ?1 "
-	    "AND member.address = l.address AND member.state = 0 "
+	 * route meanwhile stay as they are, unless ?5. OR ROLLBACK as in
+	 * change_sql.c. */
+	[WS_SLICE_MARK] = "UPDATE OR ROLLBACK member SET state = 1, "
+	    "slice = ?3, run = ?4, reason = '', change = ?2, "
+	    "gave = l.new_route FROM log l WHERE l.change = ?2 "
+	    "AND member.wave = ?1 AND member.address = l.address "
+	    "AND member.state = 0 "
 	    "AND (?5 OR l.old_route IS member.was "
 	    "OR l.old_route IS l.new_route)",
 	[WS_STAGED] = "SELECT count(*) FROM temp.stage",
@@ -125,8 +133,8 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	    "time, change, members) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 	[WS_SLICE_NEXT] = "SELECT coalesce(max(slice), 0) + 1 FROM slice "
 	    "WHERE wave = ?1 AND run = ?2",
-	[WS_TAKEN_BACK] = "UPDATE member SET state = 4, reason = ?2 "
-	    "WHERE wave = ?1 AND state IN (1, 5) AND " STAGED,
+	[WS_TAKEN_BACK] = "UPDATE OR ROLLBACK member SET state = 4, "
+	    "reason = ?2 WHERE wave = ?1 AND state IN (1, 5) AND " STAGED,
 	[WS_SLICES] = "SELECT " SLICE_COLUMNS " FROM slice WHERE wave = ?1 "
 	    "ORDER BY run, slice",
 	[WS_SLICES_SINCE] = "SELECT " SLICE_COLUMNS " FROM slice "

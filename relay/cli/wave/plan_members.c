@@ -218,7 +218,8 @@ static int read_busy(
 	int rc = wave_each(waves, note_wave, &b, err);
 
 	for (int i = 0; i < b.ids && rc == 0; i++) {
-		const struct member_page page = {b.id[i], -1, note_busy, &b};
+		const struct member_page page = {.id = b.id[i], .state = -1,
+		    .alone = true, .fn = note_busy, .arg = &b};
 
 		rc = wave_members(waves, &page, err);
 	}

@@ -91,7 +91,8 @@ static void pick_member(void *arg, const struct member *m)
 static int pick(struct back *b, struct error *err)
 {
 	struct member_page page = {.id = b->n->wave->id,
-	    .state = MEMBER_DONE, .fn = count_member, .arg = b};
+	    .state = MEMBER_DONE, .alone = true, .fn = count_member,
+	    .arg = b};
 	struct wave_file *f = b->n->run->read;
 
 	if (b->order->limit > 0) {

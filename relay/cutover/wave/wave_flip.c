@@ -103,7 +103,10 @@ static int commit(struct slicing *s, struct error *err)
 	return change_commit(s->ch, &how, &by, &done, err);
 }
 
-static int take(struct slicing *s, uint64_t limit, struct error *err)
+/* By the handle of the change, so that the rows of the members, which are all
+ * over the table, are read from the file only once. */
+static int take(struct slicing *s, struct wave_file *f, uint64_t limit,
+    uint64_t *seen_out, struct error *err)
 {
 	const struct wave_now *n = s->n;
 	const struct wave_take take = {
@@ -114,22 +117,20 @@ static int take(struct slicing *s, uint64_t limit, struct error *err)
 	    .fn = on_member,
 	    .arg = s,
 	};
-	uint64_t seen;
 
 	s->err = err;
-	if (exclude_mark(n->run->read, &s->slice.rules, err) < 0 ||
-	    wave_take(n->run->read, n->wave, &take, &seen, err) < 0 ||
-	    s->failed)
+	if (exclude_mark(f, &s->slice.rules, err) < 0 ||
+	    wave_take(f, n->wave, &take, seen_out, err) < 0 || s->failed)
 		return -1;
-	if (wave_slice_next(n->run->read, n->wave, &s->slice.slice, err) < 0)
-		return -1;
-	return seen == 0 ? 0 : commit(s, err);
+	return wave_slice_next(f, n->wave, &s->slice.slice, err);
 }
 
 int slice_make(const struct wave_now *n, uint64_t limit,
     struct slice_made *made_out, struct error *err)
 {
 	struct slicing s = {.n = n};
+	struct wave_file *f;
+	uint64_t seen = 0;
 	int rc;
 
 	s.slice.now_us = n->now_us;
@@ -140,7 +141,11 @@ int slice_make(const struct wave_now *n, uint64_t limit,
 		return -1;
 	change_watch(s.ch, &(struct change_watch){.wait_ms = STEP_WAIT_MS});
 	s.a = arena_new();
-	rc = take(&s, limit, err);
+	f = wave_file_on(change_db(s.ch), err);
+	rc = f == NULL ? -1 : take(&s, f, limit, &seen, err);
+	wave_file_close(f);
+	if (rc == 0 && seen > 0)
+		rc = commit(&s, err);
 	*made_out = (struct slice_made){s.slice.slice, s.slice.change,
 	    s.slice.members, s.slice.hold ? "held" : NULL};
 	arena_free(s.a);
