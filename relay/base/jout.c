@@ -47,25 +47,33 @@ static size_t plain_n(struct slice s)
 	return n;
 }
 
+/* A character that may not stand for itself; its bytes. */
+static size_t add_special(struct strbuf *to, struct slice s)
+{
+	size_t n = utf8_shown(s);
+
+	if (n > 0) {
+		if (s.p[0] == '"' || s.p[0] == '\\')
+			strbuf_addc(to, '\\');
+		strbuf_add(to, s.p, n);
+		return n;
+	}
+	n = utf8_next(s);
+	n = n == 0 ? 1 : n;
+	add_escaped(to, utf8_point(slice_head(s, n)));
+	return n;
+}
+
 static void add_string(struct strbuf *to, struct slice s)
 {
 	strbuf_addc(to, '"');
 	while (s.n > 0) {
-		size_t plain = plain_n(s), n;
+		size_t plain = plain_n(s);
 
 		strbuf_add(to, s.p, plain);
 		s = slice_from(s, plain);
-		n = utf8_shown(s);
-		if (n > 0) {
-			if (s.p[0] == '"' || s.p[0] == '\\')
-				strbuf_addc(to, '\\');
-			strbuf_add(to, s.p, n);
-		} else if (s.n > 0) {
-			n = utf8_next(s);
-			n = n == 0 ? 1 : n;
-			add_escaped(to, utf8_point(slice_head(s, n)));
-		}
-		s = slice_from(s, n);
+		if (s.n > 0)
+			s = slice_from(s, add_special(to, s));
 	}
 	strbuf_addc(to, '"');
 }

@@ -294,11 +294,14 @@ static void json_is_valid_whatever_the_bytes(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct strbuf b;
 		struct jout j;
+		char in[40];
 
+		/* No byte behind it is looked at. */
+		snprintf(in, sizeof(in), "%sX", rows[i].in);
 		strbuf_init(&b, 1000);
 		jout_init(&j, &b);
 		jout_object(&j, NULL);
-		jout_str(&j, "k", rows[i].in);
+		jout_slice(&j, "k", slice_of(in, strlen(rows[i].in)));
 		jout_object_end(&j);
 		assert_string_equal(strbuf_cstr(&b), rows[i].out);
 		strbuf_fini(&b);
