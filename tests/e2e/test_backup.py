@@ -173,6 +173,40 @@ def test_events_come_back_and_go_on(make_gw, legacy):
     gw.verify()
 
 
+def test_rotated_events_come_back_as_well(make_gw, legacy):
+    gw = make_gw()
+    gw.send()
+    gw.wait_empty()
+    rotated = {".1": b"one\n", "-20261130.gz": b"\x1f\x8b\0",
+               ".2.gz": b"two"}
+    files = {gw.events_file.with_name(gw.events_file.name + behind): data
+             for behind, data in rotated.items()}
+    others = [gw.events_file.with_name(gw.events_file.name + behind)
+              for behind in ("x", ".restoring", ".a b")]
+    for path, data in files.items():
+        path.write_bytes(data)
+    for path in others:
+        path.write_bytes(b"none of them")
+    folder, _ = backup(gw)
+    gw.kill()
+    assert {p.name for p in folder.glob("events*")} == {
+        "events.jsonl" + behind for behind in ("", *rotated)}
+    destroy(gw)
+    for path in others:
+        path.unlink(missing_ok=True)
+    one = next(iter(files))
+    for path in files:
+        path.unlink(missing_ok=True)
+    one.write_bytes(b"mine")
+    assert f"{one.name} is there" in gw.cli_fails("restore", folder)
+    assert one.read_bytes() == b"mine" and not gw.events_file.exists()
+    one.unlink()
+    restore(gw, folder)
+    assert {path: path.read_bytes() for path in files} == files
+    assert not list(gw.folder.glob("events*restoring"))
+    gw.verify()
+
+
 @pytest.mark.noverify
 def test_a_file_of_events_that_is_there_stays(taken):
     gw, folder = taken

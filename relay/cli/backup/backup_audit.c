@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-enum { BUSY_MS = 10000 };
+enum { BUSY_MS = 10000, ROTATED_NAME = 128 };
 
 /* ---- copies of what is in use ---- */
 
@@ -125,10 +125,44 @@ static int copy_events(struct backing_up *b)
 		   : CLI_DONE;
 }
 
+/* One that is gone meanwhile was rotated on, and comes under its next name or
+ * was given up. */
+static int copy_rotated(struct backing_up *b, const char *file)
+{
+	const char *path = b->conf->audit.events, *slash = strrchr(path, '/');
+	size_t n = strlen(slash == NULL ? path : slash + 1);
+	char from[PATH_MAX], name[ROTATED_NAME];
+	struct stat st;
+
+	if (strlen(file) <= n || !backup_is_rotated(file + n))
+		return CLI_DONE;
+	snprintf(from, sizeof(from), "%s%s", path, file + n);
+	snprintf(name, sizeof(name), BACKUP_EVENTS "%s", file + n);
+	return stat(from, &st) == 0 && S_ISREG(st.st_mode)
+		   ? backup_copy(b, from, name, UINT64_MAX)
+		   : CLI_DONE;
+}
+
+/* After events.jsonl: a rotation meanwhile brings lines twice, never none. */
+static int copy_all_rotated(struct backing_up *b)
+{
+	const char *path = b->conf->audit.events, *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	if (path[0] == '\0')
+		return CLI_DONE;
+	snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 :
+	    (int)(slash - path) + 1, slash == NULL ? "." : path);
+	return backup_each(b, &(struct backup_folder){folder,
+	    slash == NULL ? path : slash + 1, copy_rotated});
+}
+
 int backup_audit_rest(struct backing_up *b)
 {
 	int code = backup_each(b, &(struct backup_folder){b->conf->audit.path,
 	    "", copy_rest});
 
-	return code == CLI_DONE ? copy_events(b) : code;
+	if (code == CLI_DONE)
+		code = copy_events(b);
+	return code == CLI_DONE ? copy_all_rotated(b) : code;
 }

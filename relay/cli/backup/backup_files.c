@@ -13,6 +13,8 @@
 
 #include "relay/cli/common/file_hash.h"
 
+enum { ROTATED_MAX = 100 };
+
 static int note(struct backing_up *b, const char *name, uint64_t size,
     const struct stat *like, const char *sha)
 {
@@ -27,6 +29,17 @@ static int note(struct backing_up *b, const char *name, uint64_t size,
 json_t *backup_last(const struct backing_up *b)
 {
 	return json_array_get(b->files, json_array_size(b->files) - 1);
+}
+
+bool backup_is_rotated(const char *behind)
+{
+	static const char set[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t n = strlen(behind);
+
+	return n > 1 && n <= ROTATED_MAX && strspn(behind, set) == n &&
+	       (behind[0] == '.' || behind[0] == '-') &&
+	       strcmp(behind, ".restoring") != 0;
 }
 
 bool backup_has(const struct backing_up *b, const char *name)

@@ -19,6 +19,10 @@
 #define BACKUP_EVENTS "events.jsonl"
 enum { BACKUP_FORMAT = 1 };
 
+/* Is that what rotation puts behind the name of a file of events: ".1",
+ * "-20261130.gz"? */
+bool backup_is_rotated(const char *behind);
+
 struct backing_up {
 	struct cli *c;
 	const struct conf *conf;
@@ -53,7 +57,7 @@ json_t *backup_last(const struct backing_up *b);
 /* ---- the parts ---- */
 
 /* Hour files that are sealed; then, while the spool is held, all others,
- * ledger.db and last events.jsonl. */
+ * ledger.db and last events.jsonl, with those that were rotated. */
 int backup_audit_sealed(struct backing_up *b);
 int backup_audit_rest(struct backing_up *b);
 /* The segments that b->slots names; without them all, under the spool's

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "relay/cli/backup/backup_files.h"
 #include "relay/cli/common/file_hash.h"
 #include "relay/cli/common/json_get.h"
 
@@ -20,8 +21,11 @@ void restore_paths(const struct putting_back *p, const char *name,
 	const char *place = p->place[kind];
 
 	if (kind == TO_TABLE || kind == TO_EVENTS) {
-		snprintf(first_out, PATH_MAX, "%s.restoring", place);
-		snprintf(last_out, PATH_MAX, "%s", place);
+		const char *behind = kind == TO_TABLE
+				 ? "" : name + strlen(BACKUP_EVENTS);
+
+		snprintf(first_out, PATH_MAX, "%s%s.restoring", place, behind);
+		snprintf(last_out, PATH_MAX, "%s%s", place, behind);
 		return;
 	}
 	snprintf(first_out, PATH_MAX, "%s/restoring/%s", place,

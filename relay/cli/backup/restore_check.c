@@ -37,11 +37,12 @@ enum place_kind restore_place(const char *name)
 	static const char digits[] = "0123456789";
 	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 	const char *base = restore_base(name);
-	size_t n = strlen(base);
+	size_t n = strlen(base), events = strlen(BACKUP_EVENTS);
 
 	if (strcmp(name, BACKUP_TABLE) == 0)
 		return TO_TABLE;
-	if (strcmp(name, BACKUP_EVENTS) == 0)
+	if (strncmp(name, BACKUP_EVENTS, events) == 0 &&
+	    (name[events] == '\0' || backup_is_rotated(name + events)))
 		return TO_EVENTS;
 	if (strncmp(name, "spool/", 6) == 0 &&
 	    (strcmp(base, "spool.key") == 0 ||
@@ -130,6 +131,7 @@ int restore_check(struct putting_back *p)
 
 /* ---- places ---- */
 
+/* `base` NULL: is there one of that kind? */
 static bool is_of_backup(const struct putting_back *p, enum place_kind kind,
     const char *base)
 {
@@ -141,7 +143,7 @@ static bool is_of_backup(const struct putting_back *p, enum place_kind kind,
 		const char *name = json_text(file, "name");
 
 		if (restore_place(name) == kind &&
-		    strcmp(restore_base(name), base) == 0)
+		    (base == NULL || strcmp(restore_base(name), base) == 0))
 			return true;
 	}
 	return false;
@@ -198,19 +200,32 @@ bool restore_has_events(const struct putting_back *p)
 	const char *place = p->place[TO_EVENTS];
 
 	return place != NULL && place[0] != '\0' &&
-	       is_of_backup(p, TO_EVENTS, BACKUP_EVENTS);
+	       is_of_backup(p, TO_EVENTS, NULL);
 }
 
 /* One that went on has places of records that the new life may use again. */
 static int look_at_events(struct putting_back *p)
 {
+	const json_t *files = json_object_get(p->manifest, "files");
+	char first[PATH_MAX], last[PATH_MAX];
+	int code = CLI_DONE;
 	struct stat st;
+	json_t *file;
+	size_t i;
 
-	if (!restore_has_events(p) || p->again ||
-	    lstat(p->place[TO_EVENTS], &st) != 0)
+	if (!restore_has_events(p) || p->again)
 		return CLI_DONE;
-	return cli_fail(p->c, "%s is there: a restore puts nothing over what "
-	    "is there; move it away", p->place[TO_EVENTS]);
+	json_array_foreach(files, i, file) {
+		const char *name = json_text(file, "name");
+
+		if (restore_place(name) != TO_EVENTS)
+			continue;
+		restore_paths(p, name, first, last);
+		if (lstat(last, &st) == 0)
+			code = cli_fail(p->c, "%s is there: a restore puts "
+			    "nothing over what is there; move it away", last);
+	}
+	return code;
 }
 
 /* As the daemon does, so none starts meanwhile. Where there is no lock,

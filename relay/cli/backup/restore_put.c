@@ -207,6 +207,23 @@ static int each_file(struct putting_back *p, const char *title, file_fn fn)
 	return code;
 }
 
+static void take_events_away(struct putting_back *p)
+{
+	const json_t *files = json_object_get(p->manifest, "files");
+	char first[PATH_MAX], last[PATH_MAX];
+	json_t *file;
+	size_t i;
+
+	json_array_foreach(files, i, file) {
+		const char *name = json_text(file, "name");
+
+		if (restore_place(name) != TO_EVENTS)
+			continue;
+		restore_paths(p, name, first, last);
+		unlink(first);
+	}
+}
+
 /* Of an earlier restore that was killed, or of this one that failed. */
 static void take_away(struct putting_back *p)
 {
@@ -228,10 +245,8 @@ static void take_away(struct putting_back *p)
 	}
 	snprintf(path, sizeof(path), "%s.restoring", p->place[TO_TABLE]);
 	unlink(path);
-	if (!restore_has_events(p))
-		return;
-	snprintf(path, sizeof(path), "%s.restoring", p->place[TO_EVENTS]);
-	unlink(path);
+	if (restore_has_events(p))
+		take_events_away(p);
 }
 
 /* Made like the daemon's: as its user's, who opens it next. */
