@@ -96,7 +96,7 @@ void sender_check_begin(struct intake *in)
 	struct spf_subject s = {.client = client,
 	    .helo = slice_str(session_helo(in->session)),
 	    .sender = slice_str(in->mail->env.from),
-	    .explain = c->spf.refuses};
+	    .explain = c->spf.refuses, .legs = c};
 
 	list_node_init(&k->wait.node);
 	if (c->spf.check && in->w->client_names != NULL)

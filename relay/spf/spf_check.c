@@ -195,6 +195,9 @@ static bool evaluate(struct spf_run *r)
 	q.local = r->id.local;
 	q.domain = spf_identity_domain(&r->id);
 	q.answers = r->questions;
+	q.others = r->others;
+	for (int i = 0; i < r->others; i++)
+		q.other[i] = r->other[i];
 	strbuf_init(&frame, SPF_FRAME_MAX);
 	spf_request_pack(&frame, &q, &r->answers);
 	ok = strbuf_ok(&frame);
@@ -285,6 +288,7 @@ static void conclude(struct spf_run *r, const struct spf_reply *reply)
 		checked.read[checked.reads++] = (struct spf_read){
 		    reply->read[i], spf_record_of(r, reply->read[i])};
 	keep(r, &reply->verdict, reply->used, reply->questions > 0);
+	spf_others_keep(r, reply);
 	finish(r, &checked);
 }
 
@@ -360,6 +364,7 @@ static struct spf_run *begin(struct spf_checker *c,
 	    (s->ours && c->ours >= OURS_MAX) || !strbuf_ok(key))
 		return NULL;
 	r = run_new(c, s, i, strbuf_view(key));
+	spf_others_find(r, s->legs);
 	if (ask(r, SPF_TYPE_TXT, spf_identity_domain(i)))
 		return r;
 	*problem_out = client_too_much;

@@ -38,6 +38,8 @@ struct spf_run {
 	struct spf_ask *ask; /* to the helper, or NULL */
 	struct strbuf answers; /* packed, all so far */
 	int64_t ttl_ms; /* shortest of all answers */
+	int others;
+	struct slice other[SPF_OTHERS_MAX]; /* our addresses */
 	int rounds;
 	int open; /* questions that are not answered */
 	int questions;
@@ -60,6 +62,11 @@ struct spf_checker {
 
 /* Adds what the DNS said to the answers of the check. */
 void spf_answer_keep(struct run_question *q, const struct dns_answer *a);
+/* Which of our addresses are judged along with the check: those that a leg of
+ * `c` sees, and that the sender's domain has no verdict for. */
+void spf_others_find(struct spf_run *r, const struct conf *c);
+/* Keeps the verdicts for them. */
+void spf_others_keep(struct spf_run *r, const struct spf_reply *reply);
 /* The record of SPF that `name` has, by what the DNS said. */
 struct slice spf_record_of(const struct spf_run *r, struct slice name);
 

@@ -10,6 +10,8 @@
 
 #include "relay/net/sockaddr.h"
 
+struct conf;
+
 /* The mail that is to be judged. All of it is borrowed. */
 struct spf_subject {
 	const struct netaddr *client;
@@ -17,6 +19,9 @@ struct spf_subject {
 	struct slice sender; /* of MAIL FROM; empty: HELO is judged */
 	bool explain; /* what the domain says to a sender that fails it */
 	bool ours; /* the client is an address of ours: it asks without limit */
+	/* Over the addresses of its legs the same sender is judged soon: it is
+	 * done along with this check where that asks no more. Or NULL. */
+	const struct conf *legs;
 };
 
 enum { SPF_DOMAIN_MAX = 253 };

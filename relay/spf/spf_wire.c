@@ -11,7 +11,7 @@
 
 enum {
 	LENGTH_BYTES = 4,
-	VERSION = 1, /* of both frames: the two programs are of one build */
+	VERSION = 2, /* of both frames: the two programs are of one build */
 	TEXT_MAX = 1024,
 };
 
@@ -91,6 +91,9 @@ void spf_request_pack(struct strbuf *frame, const struct spf_request *r,
 	pack_bytes(frame, r->helo);
 	pack_bytes(frame, r->local);
 	pack_bytes(frame, r->domain);
+	pack_u8(frame, (uint8_t)r->others);
+	for (int i = 0; i < r->others; i++)
+		pack_bytes(frame, r->other[i]);
 	pack_u8(frame, (uint8_t)r->answers);
 	strbuf_addsl(frame, strbuf_view(answers));
 	if (!strbuf_ok(answers))
@@ -130,6 +133,24 @@ static bool unpack_answer(struct unpack *u, struct spf_answer *a)
 	return records_fit(a);
 }
 
+static bool is_address(struct slice s)
+{
+	return s.n == 4 || s.n == 16;
+}
+
+static bool unpack_others(struct unpack *u, struct spf_request *r)
+{
+	r->others = unpack_u8(u);
+	if (!unpack_ok(u) || r->others > SPF_OTHERS_MAX)
+		return false;
+	for (int i = 0; i < r->others; i++) {
+		r->other[i] = unpack_bytes(u);
+		if (!is_address(r->other[i]))
+			return false;
+	}
+	return unpack_ok(u);
+}
+
 int spf_request_unpack(struct slice body, struct spf_request *r,
     const char **why_out)
 {
@@ -142,13 +163,13 @@ int spf_request_unpack(struct slice body, struct spf_request *r,
 	r->helo = unpack_bytes(&u);
 	r->local = unpack_bytes(&u);
 	r->domain = unpack_bytes(&u);
-	r->answers = unpack_u8(&u);
 	*why_out = "a request is cut, or of another version";
 	if (!good || !unpack_ok(&u))
 		return -1;
 	*why_out = "a client is no IPv4 or IPv6 address";
-	if (r->client.n != 4 && r->client.n != 16)
+	if (!is_address(r->client) || !unpack_others(&u, r))
 		return -1;
+	r->answers = unpack_u8(&u);
 	*why_out = "too many answers, or one that is none";
 	if (r->answers > SPF_QUESTIONS_MAX)
 		return -1;
@@ -175,6 +196,7 @@ void spf_reply_pack(struct strbuf *frame, const struct spf_reply *r)
 
 	PH_ASSERT(r->questions >= 0 && r->questions <= SPF_QUESTIONS_MAX);
 	PH_ASSERT(r->reads >= 0 && r->reads <= SPF_READS_MAX);
+	PH_ASSERT(r->others >= 0 && r->others <= SPF_OTHERS_MAX);
 	pack_verdict(frame, &r->verdict);
 	pack_u8(frame, (uint8_t)r->used);
 	pack_u8(frame, (uint8_t)r->questions);
@@ -185,6 +207,12 @@ void spf_reply_pack(struct strbuf *frame, const struct spf_reply *r)
 	}
 	for (int i = 0; i < r->reads; i++)
 		pack_bytes(frame, r->read[i]);
+	pack_u8(frame, (uint8_t)r->others);
+	for (int i = 0; i < r->others; i++) {
+		pack_u8(frame, r->other[i].known);
+		if (r->other[i].known)
+			pack_verdict(frame, &r->other[i].verdict);
+	}
 	frame_end(frame, at);
 }
 
@@ -235,6 +263,14 @@ static bool unpack_question(struct unpack *u, struct spf_question *q)
 	return true;
 }
 
+static bool unpack_other(struct unpack *u, struct spf_other *o)
+{
+	unsigned known = unpack_u8(u);
+
+	o->known = known == 1;
+	return known <= 1 && (!o->known || unpack_verdict(u, &o->verdict));
+}
+
 int spf_reply_unpack(struct slice body, struct spf_reply *r,
     const char **why_out)
 {
@@ -258,5 +294,12 @@ int spf_reply_unpack(struct slice body, struct spf_reply *r,
 			return -1;
 	for (int i = 0; i < r->reads; i++)
 		r->read[i] = unpack_name(&u);
+	r->others = unpack_u8(&u);
+	*why_out = "a reply has too many verdicts, or one that is none";
+	if (!unpack_ok(&u) || r->others > SPF_OTHERS_MAX)
+		return -1;
+	for (int i = 0; i < r->others; i++)
+		if (!unpack_other(&u, &r->other[i]))
+			return -1;
 	return unpack_end(&u) ? 0 : -1;
 }

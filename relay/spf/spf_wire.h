@@ -21,6 +21,7 @@ enum {
 	SPF_QUESTIONS_MAX = 50,	    /* of one check */
 	SPF_NAME_MAX = 255,	    /* bytes of a name, dots between labels */
 	SPF_READS_MAX = 16,	    /* records that a check may read */
+	SPF_OTHERS_MAX = 4,	    /* addresses beside the client's */
 };
 
 /* The numbers of DNS, RFC 1035 3.2.2 and RFC 3596. */
@@ -60,6 +61,10 @@ struct spf_request {
 	 * 2.4 and 4.3: `local` is "postmaster" where the sender has none,
 	 * `domain` is the HELO name for a null sender. */
 	struct slice local, domain;
+	/* Addresses over which the same sender is judged later: what would the
+	 * verdict be for each, as the client's? */
+	int others;
+	struct slice other[SPF_OTHERS_MAX];
 	int answers;
 	struct spf_answer answer[SPF_QUESTIONS_MAX];
 };
@@ -77,6 +82,13 @@ struct spf_question {
 	struct slice name; /* lower case, no final dot */
 };
 
+/* Of an address of spf_request.other. Not known: the answers do not suffice,
+ * or it depends on more than the address and the domain. */
+struct spf_other {
+	bool known;
+	struct spf_verdict verdict;
+};
+
 struct spf_reply {
 	/* Names wanted; none: the verdict is final. With a verdict of
 	 * SPF_FAIL they are for its explanation alone. */
@@ -87,6 +99,9 @@ struct spf_reply {
 	/* Names whose TXT answer has a record that was read, in order. */
 	int reads;
 	struct slice read[SPF_READS_MAX];
+	/* All of the request, in its order; none while names are wanted. */
+	int others;
+	struct spf_other other[SPF_OTHERS_MAX];
 };
 
 /* A driver packs each answer once, into a buffer that it keeps for the check,

@@ -123,7 +123,8 @@ class Process:
         """The reply as a dictionary, with `asked`: all questions in order."""
         helo = octets(helo)
         local, domain = split_sender(octets(sender), helo)
-        head = b"\1" + text(unmapped(client).packed) + text(helo) + text(local) + text(domain)
+        head = b"\2" + text(unmapped(client).packed) + text(helo) + \
+            text(local) + text(domain) + b"\0"  # no other addresses
         answers, asked, rounds = b"", [], 0
         while True:
             rounds += 1
@@ -148,7 +149,7 @@ def take(data, at):
 
 def parse_reply(body):
     version, result, lookups, voids = struct.unpack_from("<BBHH", body)
-    assert version == 1
+    assert version == 2
     reply = {"result": RESULTS[result], "lookups": lookups, "voids": voids}
     at = 6
     for key in ("mechanism", "domain", "explanation", "problem"):
@@ -164,5 +165,5 @@ def parse_reply(body):
     for _ in range(reads):
         name, at = take(body, at)
         reply["read"].append(name)
-    assert at == len(body)
+    assert body[at:] == b"\0"  # no other addresses were asked for
     return reply

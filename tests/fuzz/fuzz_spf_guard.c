@@ -100,6 +100,9 @@ static void begin(unsigned char first)
 				   SLICE("h.example");
 	request.local = slice_str(locals[first >> 2 & 3]);
 	request.domain = SLICE("D.example");
+	request.others = 2;
+	request.other[0] = slice_of(six, 16);
+	request.other[1] = SLICE("\xcb\0\x71\a");
 	request.answers = 0;
 }
 
@@ -136,6 +139,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	printable(reply.verdict.mechanism, MACRO_NAME_MAX);
 	printable(reply.verdict.domain, MACRO_NAME_MAX);
 	printable(reply.verdict.problem, MACRO_NAME_MAX);
+	guard_check_others(g, &request, 1, mem, &reply);
+	for (int i = 0; i < reply.others; i++) {
+		must(reply.other[i].verdict.result < SPF_RESULTS);
+		printable(reply.other[i].verdict.mechanism, MACRO_NAME_MAX);
+		printable(reply.other[i].verdict.domain, MACRO_NAME_MAX);
+	}
 	arena_free(mem);
 	return 0;
 }

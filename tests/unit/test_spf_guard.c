@@ -369,6 +369,60 @@ static void a_client_of_ipv6_is_asked_for_as_one(void **state)
 	assert_string_equal(ask(w), "pass ptr d.example");
 }
 
+/* "pass ip4:… fail -all", and "?" for one that is not known. */
+static const char *ask_others(struct world *w)
+{
+	ask(w);
+	guard_check_others(w->g, &w->q, 1000000000, w->mem, &w->r);
+	strbuf_reset(&w->asked);
+	for (int i = 0; i < w->r.others; i++) {
+		const struct spf_verdict *v = &w->r.other[i].verdict;
+
+		if (i > 0)
+			strbuf_addc(&w->asked, ' ');
+		if (!w->r.other[i].known)
+			strbuf_addc(&w->asked, '?');
+		else
+			strbuf_addf(&w->asked, "%s %.*s",
+			    spf_result_text(v->result), (int)v->mechanism.n,
+			    v->mechanism.p);
+	}
+	return strbuf_cstr(&w->asked);
+}
+
+static void other_addresses_have_verdicts_of_their_own(void **state)
+{
+	static const struct {
+		const char *record, *others;
+	} cases[] = {
+		{"v=spf1 ip4:192.0.2.1 ip4:203.0.113.7 ?all",
+		    "pass ip4:203.0.113.7 neutral ?all neutral ?all"},
+		/* The answers for the client's own do not serve them. */
+		{"v=spf1 exists:%{i}.x.example -all", "? ? ?"},
+		{"v=spf1 ip4:192.0.2.1 a:no.example -all", "? ? ?"},
+		{"v=spf1 ip4:192.0.2.1 ip6:2001:db8::/32 -all",
+		    "fail -all pass ip6:2001:db8::/32 fail -all"},
+		/* … nor does what the client said of itself. */
+		{"v=spf1 ip4:192.0.2.1 ip4:203.0.113.7 "
+		 "exists:%{h}.x.example -all", "? ? ?"},
+		{"v=spf1 nonsense", "permerror nonsense permerror nonsense "
+		    "permerror nonsense"},
+	};
+	struct world *w = *state;
+
+	w->q.others = 3;
+	w->q.other[0] = SLICE("\xcb\0\x71\a");
+	w->q.other[1] = slice_of(V6, 16);
+	w->q.other[2] = SLICE("\xc6\x33\x64\x01");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		w->q.answers = 0;
+		assert_string_equal(ask_others(w), ""); /* no record yet */
+		add(w, SPF_TYPE_TXT, "d.example", cases[i].record);
+		add(w, SPF_TYPE_A, "192.0.2.1.x.example", "\x7f\0\0\x02");
+		assert_string_equal(ask_others(w), cases[i].others);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -395,6 +449,7 @@ int main(void)
 		TEST(the_best_validated_name_is_taken),
 		TEST(only_ten_names_of_a_client_are_looked_at),
 		TEST(a_client_of_ipv6_is_asked_for_as_one),
+		TEST(other_addresses_have_verdicts_of_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

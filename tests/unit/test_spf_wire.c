@@ -30,7 +30,7 @@ static void sample(struct strbuf *frame, struct slice txt)
 {
 	struct spf_request r = {.client = SLICE("\xc0\0\x02\x01"),
 	    .helo = SLICE(ODD), .local = SLICE("x@y"), .domain = SLICE("d.e"),
-	    .answers = 3};
+	    .others = 1, .other = {SLICE("\xcb\0\x71\a")}, .answers = 3};
 	struct spf_answer none = {.type = SPF_TYPE_MX,
 	    .status = SPF_ANSWER_NXDOMAIN, .name = SLICE("no.such")};
 	struct strbuf answers;
@@ -61,6 +61,8 @@ static void a_request_comes_back_with_every_octet(void **state)
 	assert_true(slice_eq(r.local, SLICE("x@y")));
 	assert_true(slice_eq(r.domain, SLICE("d.e")));
 	assert_true(slice_eq(r.client, SLICE("\xc0\0\x02\x01")));
+	assert_int_equal(r.others, 1);
+	assert_true(slice_eq(r.other[0], SLICE("\xcb\0\x71\a")));
 	assert_int_equal(r.answers, 3);
 	assert_true(slice_eq(r.answer[0].name, SLICE(ODD)));
 	rest = r.answer[0].records;
@@ -89,7 +91,10 @@ static void a_request_over_the_ceiling_overflows(void **state)
 static void reply_sample(struct strbuf *frame)
 {
 	struct spf_reply r = {.questions = 2, .used = SPF_USED_LOCAL,
-	    .reads = 1, .question = {{SPF_TYPE_TXT, SLICE("d.e")},
+	    .reads = 1, .others = 2, .other = {{.known = false},
+	    {.known = true, .verdict = {.result = SPF_FAIL,
+	    .mechanism = SLICE("-all")}}},
+	    .question = {{SPF_TYPE_TXT, SLICE("d.e")},
 	    {SPF_TYPE_A, SLICE(ODD)}}, .read = {SLICE("d.e")},
 	    .verdict = {.result = SPF_SOFTFAIL, .mechanism = SLICE("~all"),
 	    .domain = SLICE("d.e"), .lookups = 3, .voids = 1,
@@ -120,6 +125,11 @@ static void a_reply_comes_back(void **state)
 	assert_true(slice_eq(r.question[1].name, SLICE(ODD)));
 	assert_int_equal(r.reads, 1);
 	assert_true(slice_eq(r.read[0], SLICE("d.e")));
+	assert_int_equal(r.others, 2);
+	assert_false(r.other[0].known);
+	assert_true(r.other[1].known);
+	assert_int_equal(r.other[1].verdict.result, SPF_FAIL);
+	assert_true(slice_eq(r.other[1].verdict.mechanism, SLICE("-all")));
 	strbuf_fini(&frame);
 }
 

@@ -22,5 +22,9 @@ void guard_free(struct guard *g);
  * the request. */
 void guard_check(struct guard *g, const struct spf_request *q, int64_t now_s,
     struct arena *mem, struct spf_reply *reply_out);
+/* After it: adds the verdicts for the other addresses of the request, if that
+ * of the client is final. */
+void guard_check_others(struct guard *g, const struct spf_request *q,
+    int64_t now_s, struct arena *mem, struct spf_reply *reply);
 
 #endif

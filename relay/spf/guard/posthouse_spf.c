@@ -39,13 +39,15 @@ static bool answer(struct guard *g, struct slice body)
 	struct arena *mem;
 	struct strbuf frame;
 	const char *why;
+	int64_t now_s;
 	bool sent;
 
 	if (spf_request_unpack(body, &request, &why) != 0)
 		return false;
 	mem = arena_new();
-	guard_check(g, &request, clock_wall_us(&clock_system) / 1000000, mem,
-	    &reply);
+	now_s = clock_wall_us(&clock_system) / 1000000;
+	guard_check(g, &request, now_s, mem, &reply);
+	guard_check_others(g, &request, now_s, mem, &reply);
 	strbuf_init(&frame, SPF_FRAME_MAX);
 	spf_reply_pack(&frame, &reply);
 	sent = strbuf_ok(&frame) && write_all(strbuf_view(&frame));
