@@ -102,7 +102,6 @@ void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item)
 			claim_ended(q, n);
 		else
 			taken_away(q, n);
-		place_take(q, n);
 		d->tried |= item->attempts > d->attempts;
 		entry_fill(q, d, item);
 		entry_count(q, d, true);

@@ -183,6 +183,9 @@ static void notes_are_events_and_garbage_is_none(void **state)
 	assert_int_equal(count_events(f, "\n"), 5);
 	assert_int_equal(count_events(f, "\"event\":\"audit.gap\""), 4);
 	assert_int_equal(count_events(f, "\"reason\":\"note\""), 4);
+	/* At its place, and nothing that there is none of. */
+	assert_int_equal(count_events(f,
+	    "\"event\":\"audit.gap\",\"records\":1,\"generation\":"), 4);
 }
 
 static void an_envelope_that_is_none_is_a_gap(void **state)
@@ -260,7 +263,8 @@ static void mail_does_not_wait_for_a_full_audit_disk(void **state)
 	close_projector(f);
 	text = trace(f, (struct search){.since_us = 0});
 	assert_int_equal(count(text, "\"event\":\"audit.gap\""), 1);
-	assert_non_null(strstr(text, "\"records\":180,"));
+	assert_non_null(strstr(text,
+	    "\"audit.gap\",\"records\":180,\"reason\":\"space\"}"));
 	verify(f, &c, lost);
 	assert_int_equal(c.skipped, 1);
 }

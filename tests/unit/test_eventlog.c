@@ -102,10 +102,25 @@ static void what_was_not_synced_is_written_to_the_next_file(void **state)
 	unlink(path);
 }
 
+static void without_a_file_no_line_is_wanted(void **state)
+{
+	const struct spool_pos begin = {1, 0}, at = {1, 4096};
+	struct eventlog l;
+	struct error err;
+
+	(void)state;
+	eventlog_init(&l, "");
+	assert_int_equal(eventlog_open(&l, begin, &err), 0);
+	assert_false(eventlog_wants(&l, begin));
+	assert_false(eventlog_wants(&l, at));
+	eventlog_fini(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_wanted_until_they_are_written),
+		cmocka_unit_test(without_a_file_no_line_is_wanted),
 		cmocka_unit_test(
 		    what_was_not_synced_is_written_to_the_next_file),
 	};

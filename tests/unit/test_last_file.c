@@ -21,7 +21,37 @@
 #include "relay/base/mem.h"
 #include "tests/unit/lastfixture.h"
 
-enum { FEW = 20000 };
+enum { FEW = 20000, ROW_MAX = 200 };
+
+static int on_row(void *arg, int n, char **value, char **name)
+{
+	char *text = arg;
+	size_t used = 0;
+
+	(void)name;
+	for (int i = 0; i < n; i++)
+		used += (size_t)snprintf(text + used, ROW_MAX - used, "%s ",
+		    value[i] == NULL ? "null" : value[i]);
+	return 0;
+}
+
+/* All of it is known from the first moment on. */
+static void a_new_one_begins_with_nothing_read(void **state)
+{
+	char row[ROW_MAX] = "", want[ROW_MAX];
+	struct last_delivery *l = open_in(*state);
+	sqlite3 *db;
+
+	last_delivery_close(l);
+	assert_int_equal(sqlite3_open(file(*state), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "SELECT one, format, length(secret),"
+	    " spool, generation, offset, refill, hole FROM state", on_row, row,
+	    NULL), SQLITE_OK);
+	sqlite3_close(db);
+	snprintf(want, sizeof(want), "1 %d 16 0 0 0 %lld 0 ", LAST_FORMAT,
+	    (long long)LAST_REFILL_ALL);
+	assert_string_equal(row, want);
+}
 
 /* Each spoils the file of a process that has ended. */
 static void what_is_of_no_use_is_made_anew(void **state)
@@ -313,6 +343,9 @@ static void without_a_file_nobody_is_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    a_new_one_begins_with_nothing_read, conf_tmp_setup,
+		    conf_tmp_teardown),
 		cmocka_unit_test(what_is_of_no_use_is_made_anew),
 		cmocka_unit_test(damage_that_shows_later_is_survived),
 		cmocka_unit_test(one_of_an_older_format_is_brought_up),

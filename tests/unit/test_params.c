@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "relay/mail/cmd.h"
 
 #define E "\xc3\xa9"
@@ -186,6 +188,42 @@ static void rcpt_is_taken_or_refused_with_its_code(void **state)
 	}
 }
 
+/* One that is none is dropped, and the recipient taken (RFC 3461 4.2). */
+static void an_original_recipient_is_kept_as_it_was_said(void **state)
+{
+	static const struct {
+		const char *orcpt;
+		bool kept;
+	} cases[] = {
+	    {"rfc822;c+2Bd@e", true}, {"rfc822;c+0D+0Ad", false},
+	    {"rfc822;c+0d", false}, {"rfc822;c+7F", false},
+	    {"rfc822;", false}, {";c@d", false}, {"c@d", false},
+	    {"x400;c@d", true}, {"r_c;c@d", false},
+	    {"utf-8;c\\x{E9}@e", true}, {"utf-8;\\x{20}", true},
+	    {"utf-8;\\x{1F}", false}, {"utf-8;\\x{7E}", true},
+	    {"utf-8;\\x{7F}", false}, {"utf-8;\\x{80}", true},
+	    {"utf-8;\\x{10FFFF}", true}, {"utf-8;\\x{110000}", false},
+	    {"utf-8;\\x{0010FF}", true}, {"utf-8;\\x{00010FF}", false},
+	    {"utf-8;\\x{e9}", false}, {"utf-8;\\x{}", false},
+	    {"utf-8;\\x{E9", false}, {"utf-8;\\y{E9}", false},
+	    {"utf-8;\\", false}, {"utf-8;c+2B", false}, {"utf-8;c=d", false},
+	    {"utf-8;", false}};
+	struct rcpt_to rcpt;
+	struct smtp_refusal no;
+	char arg[100];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(arg, sizeof(arg), "TO:<a@b> ORCPT=%s",
+		    cases[i].orcpt);
+		print_message("%s\n", arg);
+		assert_int_equal(rcpt_to_parse(slice_str(arg), true, &rcpt,
+				     &no), 0);
+		assert_true(slice_eq(rcpt.orcpt,
+		    slice_str(cases[i].kept ? cases[i].orcpt : "")));
+	}
+}
+
 static void long_parameters_have_their_limits(void **state)
 {
 	char arg[700] = "TO:<a@b> ORCPT=rfc822;";
@@ -299,6 +337,8 @@ int main(void)
 		cmocka_unit_test(mail_is_taken_or_refused_with_its_code),
 		cmocka_unit_test(mail_fills_what_was_said),
 		cmocka_unit_test(rcpt_is_taken_or_refused_with_its_code),
+		cmocka_unit_test(
+		    an_original_recipient_is_kept_as_it_was_said),
 		cmocka_unit_test(long_parameters_have_their_limits),
 		cmocka_unit_test(a_bad_word_about_notices_is_left_out),
 		cmocka_unit_test(a_refused_address_is_still_told),

@@ -238,6 +238,58 @@ static void scout_that_waits(struct fixture *f)
 	ledger_gate(f->ledger, LEGACY, GATE_BREAKER, true);
 }
 
+static void trial_of_another_leg(struct fixture *f)
+{
+	f->q->leg[CLOUD].trial = message(f, CLAIMED)->first;
+}
+
+static void scout_of_another_leg(struct fixture *f)
+{
+	f->q->leg[CLOUD].breaker = BREAKER_HALF_OPEN;
+	f->q->leg[CLOUD].scout = message(f, CLAIMED)->first;
+	ledger_gate(f->ledger, CLOUD, GATE_BREAKER, true);
+}
+
+static void trial_of_no_delivery(struct fixture *f)
+{
+	f->q->leg[LEGACY].trial = HEAD_CLAIMED;
+}
+
+static void half_open_without_scout(struct fixture *f)
+{
+	f->q->leg[CLOUD].breaker = BREAKER_HALF_OPEN;
+	ledger_gate(f->ledger, CLOUD, GATE_BREAKER, true);
+}
+
+static void breaker_without_gate(struct fixture *f)
+{
+	f->q->leg[CLOUD].breaker = BREAKER_OPEN;
+}
+
+static void over_and_still_there(struct fixture *f)
+{
+	struct message *m = message(f, HELD);
+
+	first(f, HELD)->state = D_DELIVERED;
+	delivery_at(f->q, m->last)->state = D_DELIVERED;
+	m->live = 0;
+}
+
+static void chain_of_another(struct fixture *f)
+{
+	first(f, WAITS)->chain_prev = message(f, HELD)->last;
+}
+
+static void state_none(struct fixture *f)
+{
+	first(f, HELD)->state = D_NONE;
+}
+
+static void count_of_backlog_domains(struct fixture *f)
+{
+	f->q->in_backlogs.domains++;
+}
+
 static void count_unproven(struct fixture *f)
 {
 	f->q->leg[WAY].unproven++;
@@ -287,8 +339,17 @@ static const struct {
 	{ slot_of_another_time, "another time",                 false },
 	{ scout_of_none,        "scout",                        false },
 	{ gate_without_breaker, "gate",                         false },
-	{ trial_that_waits,     "no attempt under way",         false },
-	{ scout_that_waits,     "no attempt under way",         false },
+	{ trial_that_waits,     "its trial is no attempt",      false },
+	{ scout_that_waits,     "its scout is no attempt",      false },
+	{ trial_of_another_leg, "its trial is no attempt",      false },
+	{ scout_of_another_leg, "its scout is no attempt",      false },
+	{ trial_of_no_delivery, "its trial is no attempt",      false },
+	{ half_open_without_scout, "scout 0, gate 1",           false },
+	{ breaker_without_gate, "scout 0, gate 0",              false },
+	{ over_and_still_there, "it is over, and still there",  true  },
+	{ chain_of_another,     "not in the chain",             true  },
+	{ state_none,           "a state that does not exist",  true  },
+	{ count_of_backlog_domains, "backlogs",                 false },
 	/* clang-format on */
 };
 

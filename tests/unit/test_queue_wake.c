@@ -61,6 +61,25 @@ static void a_change_wakes_those_it_concerns_and_nobody_else(void **state)
 	assert_int_equal(f->resolves, 2);
 }
 
+/* It leaves the list in which it was ready, and comes back with its route. */
+static void a_ready_one_whose_route_is_in_doubt_goes_aside(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(ledger_ready(f->ledger, LEGACY), 0);
+	fix_put(f, 1, LEGACY, 50);
+	assert_int_equal(ledger_ready(f->ledger, LEGACY), 1);
+	queue_stale(f->q, 1);
+	fix_settle(f);
+	assert_int_equal(f->starts, 0);
+	assert_int_equal(ledger_ready(f->ledger, LEGACY), 0);
+	queue_resolved(f->q, 1, 2);
+	assert_int_equal(ledger_ready(f->ledger, LEGACY), 1);
+	fix_settle(f);
+	assert_int_equal(f->starts, 1);
+	assert_int_equal(ledger_ready(f->ledger, LEGACY), 0);
+}
+
 static void a_queue_that_expects_many_wakes_the_same(void **state)
 {
 	struct fixture *f = *state;
@@ -573,6 +592,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, fix_setup, fix_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_change_wakes_those_it_concerns_and_nobody_else),
+		T(a_ready_one_whose_route_is_in_doubt_goes_aside),
 	    T(a_queue_that_expects_many_wakes_the_same),
 		T(a_domain_row_wakes_all),
 		T(nothing_of_a_message_starts_while_its_routes_are_asked),
