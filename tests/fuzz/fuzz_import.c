@@ -5,7 +5,9 @@
  * domain of ours in canonical form and values that the table takes, and each
  * fault a line and a reason.
  */
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "policy/import/import.h"
@@ -36,7 +38,7 @@ static struct conf *load(void)
 	if (c != NULL)
 		return c;
 	fd = memfd_create("conf", MFD_CLOEXEC);
-	must(fd >= 0);
+	must(fd >= 0 && fchmod(fd, 0600) == 0);
 	must(pwrite(fd, conf_text, sizeof(conf_text) - 1, 0) ==
 	     (ssize_t)sizeof(conf_text) - 1);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

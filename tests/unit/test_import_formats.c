@@ -94,6 +94,18 @@ static void columns_may_stand_in_any_order(void **state)
 	}
 }
 
+/* The whole export has these four; the details count, and the other name of a
+ * primary address may be an older one. */
+static void of_two_columns_for_one_thing_one_counts(void **state)
+{
+	import_shown_is(*state, IMPORT_EXCHANGE,
+	    SLICE("RecipientType,WindowsEmailAddress,PrimarySmtpAddress,"
+		  "RecipientTypeDetails\n"
+		  "UserMailbox,x@example.com,ann@example.com,RoomMailbox\n"),
+	    "2 " ANN " tags=kind=room keys=kind\n"
+	    "left 0 0 0\n");
+}
+
 static void each_kind_of_recipient_has_its_tag(void **state)
 {
 	static const struct {
@@ -250,7 +262,7 @@ static void transport_rows_are_legs_and_answers(void **state)
 		  "  # between\n"
 		  "\n"
 		  "   relay:mail-old.example.com\n"
-		  "\"c d\"@example.com :[2001:DB8:0::20]\n"
+		  "\"c d\"@example.com :[IPv6:2001:DB8:0::20]\n"
 		  "dan@example.com smtp:[nowhere.example], [192.0.2.20]\n"
 		  "e@example.com error:mailbox is gone\n"
 		  "f@example.com error:5.1.6 moved\n"
@@ -443,6 +455,7 @@ int main(void)
 	    cmocka_unit_test(exchange_gives_mailboxes_with_their_aliases),
 	    cmocka_unit_test(utf_16_and_marks_change_nothing),
 	    cmocka_unit_test(columns_may_stand_in_any_order),
+	    cmocka_unit_test(of_two_columns_for_one_thing_one_counts),
 	    cmocka_unit_test(each_kind_of_recipient_has_its_tag),
 	    cmocka_unit_test(a_target_behind_a_leg_says_its_route),
 	    cmocka_unit_test(what_is_wrong_with_an_entry_is_said),
