@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "relay/base/clock.h"
 #include "relay/base/mem.h"
 #include "relay/cli/command_find.h"
 #include "relay/cli/command_help.h"
@@ -102,6 +103,18 @@ static int take_line(struct cli *c, int argc, char **argv)
 	return CLI_DONE;
 }
 
+/* The same word in each command that has it: how long a change waits. */
+static int read_timeout(struct cli *c)
+{
+	const char *text = cli_value(c, "timeout");
+	int64_t us = 0;
+
+	if (text != NULL && clock_duration(slice_str(text), &us) < 0)
+		return cli_usage(c, "--timeout wants a time like 30s, 5m, 2h");
+	c->timeout_ms = us / 1000;
+	return CLI_DONE;
+}
+
 static int run_command(struct cli *c, int argc, char **argv)
 {
 	const struct cli_command *cmd = c->command;
@@ -118,6 +131,9 @@ static int run_command(struct cli *c, int argc, char **argv)
 		   c->args > cmd->max_args) {
 		code = cli_usage(c, "%s is too much", c->arg[cmd->max_args]);
 	} else if (code == CLI_DONE) {
+		code = read_timeout(c);
+	}
+	if (code == CLI_DONE && !cli_flag(c, "help")) {
 		out_init(&c->out, stdout, c->json || cli_flag(c, "json"));
 		c->json = c->out.json;
 		code = cmd->run(c);

@@ -39,6 +39,8 @@ static void take_chunk(struct exporting *x, const json_t *row)
 	size_t n;
 	unsigned char *bytes = queue_file_bytes(row, &n);
 
+	if (bytes == NULL)
+		return; /* the size is wrong then */
 	file_hash_add(x->hash, bytes, n);
 	x->written += fwrite(bytes, 1, n, x->body);
 	mem_free(bytes);

@@ -31,6 +31,7 @@ struct listing {
 	struct cli *c;
 	json_t *legs;
 	char section[16]; /* of queue.show: message, deliveries, body */
+	bool unread;	  /* a part of the body is no base64 */
 	bool counts; /* queue.list */
 	uint64_t rows, limit; /* of it; limit 0: none */
 };
@@ -140,7 +141,7 @@ static void on_show(void *arg, json_t *row)
 	}
 	snprintf(s->section, sizeof(s->section), "%s", section);
 	if (strcmp(section, "body") == 0) {
-		queue_file_chunk(row, s->c->out.to);
+		s->unread |= !queue_file_chunk(row, s->c->out.to);
 		return;
 	}
 	if (fresh)
@@ -155,8 +156,10 @@ static int run_show(struct cli *c)
 	struct listing s = {.c = c, .legs = json_object()};
 	json_t *args = json_pack("{s:s, s:b}", "id", c->arg[0], "body",
 	    cli_flag(c, "body"));
+	int code = end_list(&s, cli_call(c, "queue.show", args, on_show,
+	    &s));
 
-	return end_list(&s, cli_call(c, "queue.show", args, on_show, &s));
+	return s.unread ? queue_file_unread(c, c->arg[0]) : code;
 }
 
 static const struct cli_option list_options[] = {

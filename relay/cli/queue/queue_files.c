@@ -41,35 +41,60 @@ unsigned char *queue_file_bytes(const json_t *row, size_t *n_out)
 	const char *text = json_string_value(json_object_get(row, "chunk"));
 	size_t n = text == NULL ? 0 : strlen(text);
 	unsigned char *bytes = mem_new(n / 4 * 3 + 4);
-	int got = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)n);
+	int got = n == 0 ? -1 : EVP_DecodeBlock(bytes,
+	    (const unsigned char *)text, (int)n);
 
+	*n_out = 0;
+	if (got < 0) {
+		mem_free(bytes);
+		return NULL;
+	}
 	for (size_t i = n; got > 0 && i > 0 && text[i - 1] == '='; i--)
 		got--;
-	*n_out = got > 0 ? (size_t)got : 0;
+	*n_out = (size_t)got;
 	return bytes;
 }
 
-void queue_file_chunk(const json_t *row, FILE *to)
+bool queue_file_chunk(const json_t *row, FILE *to)
 {
 	size_t n;
 	unsigned char *bytes = queue_file_bytes(row, &n);
 
+	if (bytes == NULL)
+		return false;
 	if (isatty(fileno(to)))
 		show_body(slice_of(bytes, n), to);
 	else
 		fwrite(bytes, 1, n, to);
 	mem_free(bytes);
+	return true;
 }
+
+int queue_file_unread(struct cli *c, const char *id)
+{
+	return cli_fail(c, "%s: a part of the content that the daemon sent is "
+	    "no base64, so it is left out", id);
+}
+
+struct chunks {
+	FILE *to;
+	bool unread;
+};
 
 static void on_chunk(void *arg, json_t *row)
 {
-	queue_file_chunk(row, arg);
+	struct chunks *x = arg;
+
+	x->unread |= !queue_file_chunk(row, x->to);
 }
 
 int queue_file_message(struct cli *c, const char *id, FILE *to)
 {
-	return cli_call(c, "queue.export", json_pack("{s:s}", "id", id),
-	    on_chunk, to);
+	struct chunks x = {.to = to};
+	int code = cli_call(c, "queue.export", json_pack("{s:s}", "id", id),
+	    on_chunk, &x);
+
+	return x.unread ? queue_file_unread(c, id) : code;
 }
 
 /* The messages that are meant, each once. */

@@ -55,18 +55,6 @@ static void on_waits(void *arg, int64_t limit_ms)
 	    "its end", (long long)(limit_ms + 999) / 1000);
 }
 
-/* --timeout in ms, 0 without it. CLI_DONE, or what was said. */
-static int read_timeout(struct cli *c, int64_t *ms_out)
-{
-	const char *text = cli_value(c, "timeout");
-	int64_t us = 0;
-
-	if (text != NULL && clock_duration(slice_str(text), &us) < 0)
-		return cli_usage(c, "--timeout wants a time like 30s, 5m, 2h");
-	*ms_out = us / 1000;
-	return CLI_DONE;
-}
-
 static void watch(struct cli *c, struct change *ch)
 {
 	struct change_watch watch = {
@@ -134,8 +122,6 @@ struct change *cli_change(struct cli *c)
 		cli_fail(c, "the note is longer than %d bytes", NOTE_MAX);
 		return NULL;
 	}
-	if (read_timeout(c, &c->timeout_ms) != CLI_DONE)
-		return NULL;
 	if (table_prepare(path, c->conf, c->who, &err) == 0)
 		ch = change_open(path, c->conf, &err);
 	if (ch == NULL) {
