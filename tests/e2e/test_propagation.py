@@ -374,6 +374,12 @@ def test_names_that_lead_to_us_are_checked_as_senders_do(
         policy.body = "version: STSv1\nmode: enforce\n" \
             "mx: *.example.com\nmax_age: 86400\n"
         assert checks(0)["mta-sts"] == ("ok", "mode enforce")
+        # The server that was the MX before, by its name.
+        policy.body = "version: STSv1\nmode: enforce\nmx: mx.example.com\n" \
+            "mx: old.example.com\nmax_age: 86400\n"
+        state, why = checks(1)["mta-sts"]
+        assert state == "mismatch" and \
+            "still names old.example.com, which is no MX" in why
         # A certificate that the system does not believe.
         gw.environment = {}
         state, why = checks(1)["mta-sts"]

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: ISC
 """A GO without a waiver: real name servers, and logs of the old server. Then
 each of these turns it, and so does the loss of what they said."""
+import os
 import sqlite3
+import subprocess
 import time
 
 import pytest
 
 from conftest import PEERS
 from dnspeers import DOMAIN, Delegation
-from test_propagation import STATED
+from gateway import BUILD
+from test_propagation import STATED, PolicyServer
 from test_verdict import REASONS, against, verdict, wait_go
 from until import until
 
@@ -114,11 +117,16 @@ def test_logs_that_are_lost_are_no_good_news(gone):
     assert "whose logs were not imported: 1 (legacy)" in said
 
 
-def test_the_report_names_what_still_leads_there(gone, world):
-    for server in world.ns1, world.ns2:
-        server.serve({DOMAIN: world.zone(
-            "@ 300 MX 10 old\n",
-            '@ TXT "v=spf1 ip4:192.0.2.10 -all"\n')})
+def test_the_report_names_what_still_leads_there(gone, world, authority,
+                                                 own_address):
+    at = own_address()
+    policy = PolicyServer(at, authority.make("sts", "mta-sts.example.com"))
+    policy.body = "version: STSv1\nmode: enforce\nmx: mx.example.com\n" \
+        "mx: old.example.com\nmax_age: 86400\n"
+    world.serve(world.zone(
+        "@ 300 MX 10 old\n",
+        '@ TXT "v=spf1 ip4:192.0.2.10 a:old.example.com -all"\n'
+        f'mta-sts A {at}\n_mta-sts TXT "v=STSv1; id=1"\n'))
     gone.stop()
     world.resolver.stop()
     world.resolver = type(world.resolver)(
@@ -127,7 +135,27 @@ def test_the_report_names_what_still_leads_there(gone, world):
     gone.set("resolver", servers=[world.resolver.address])
     # No record says anything of an address on the loopback.
     gone.set('leg "legacy"', hosts=[f"{world.legacy}:2525", "192.0.2.10:25"])
-    gone.run("verdict", "--report", gone.folder / "report.html")
-    text = (gone.folder / "report.html").read_text()
-    assert f"<td>MX</td><td>old.example.com, {world.legacy}</td>" in text
-    assert "ip4:192.0.2.10 of example.com lets it send" in text
+    try:
+        text = report(gone, SSL_CERT_FILE=str(authority.file))
+        assert f"<td>MX</td><td>old.example.com, {world.legacy}</td>" in text
+        assert f"<td>MTA-STS</td><td>old.example.com, {world.legacy}</td>" \
+            in text
+        assert "ip4:192.0.2.10 of example.com lets it send; without it: " \
+            "fail<" in text
+        # By a second term it may send all the same.
+        world.serve(world.zone("@ 300 MX 10 mx\n", '@ TXT "v=spf1 '
+                               'ip4:192.0.2.10 ip4:192.0.2.0/24 -all"\n'))
+        text = report(gone)
+        assert "<td>MX</td>" not in text and "MTA-STS" not in text
+        assert "lets it send; without it: pass, by ip4:192.0.2.0/24" in text
+    finally:
+        policy.stop()
+
+
+def report(gw, **environment):
+    file = gw.folder / "report.html"
+    done = subprocess.run([BUILD / "posthouse", "-c", gw.conf, "verdict",
+                           "--report", file], capture_output=True, text=True,
+                          env={**os.environ, **environment})
+    assert done.returncode in (0, 1) and file.exists(), done
+    return file.read_text()

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "relay/cli/propagation/sts_fetch.h"
-#include "relay/cli/propagation/sts_policy.h"
 
 enum { HOST_BYTES = 300, ADDRESSES = 16, HTTPS_PORT = 443 };
 
@@ -78,49 +77,75 @@ static int fetch(struct mx_asker *k, const char *domain, struct strbuf *out,
 	    err);
 }
 
+bool mx_sts_policy(struct mx_asker *k, const char *domain,
+    struct strbuf *text, struct sts_policy *policy_out, struct mx_found *out)
+{
+	struct slice body;
+	struct error err;
+	const char *why;
+
+	if (!has_record(k, domain, out))
+		return false;
+	if (fetch(k, domain, text, &err) < 0)
+		mx_say(out, MX_MISMATCH, "its policy cannot be had: %.120s",
+		    err.text);
+	else if (sts_reply_body(strbuf_view(text), &body, &why) < 0)
+		mx_say(out, MX_MISMATCH, "its policy cannot be had: %s", why);
+	else if (sts_policy_parse(body, policy_out, &why) < 0)
+		mx_say(out, MX_MISMATCH, "its policy is in error: %s", why);
+	else
+		mx_say(out, MX_FITS, "mode %s",
+		    sts_mode_text(policy_out->mode));
+	return out->state == MX_FITS;
+}
+
+/* ---- against the MX ------------------------------------------------------- */
+
+/* A pattern by which senders still take a server that is no MX. NULL: none. */
+static const struct slice *left_over(const struct sts_policy *p,
+    const struct mx_names *names)
+{
+	for (int i = 0; i < p->count; i++) {
+		struct sts_policy one = {.mx = {p->mx[i]}, .count = 1};
+		bool used = false;
+
+		for (size_t k = 0; k < names->n; k++)
+			used |= sts_policy_has(&one,
+			    slice_str(names->name[k]));
+		if (!used)
+			return &p->mx[i];
+	}
+	return NULL;
+}
+
 static void compare(const struct sts_policy *p, const struct mx_names *names,
     struct mx_found *out)
 {
-	for (size_t i = 0; i < names->n && p->mode != STS_NONE; i++)
+	const char *mode = sts_mode_text(p->mode);
+	const struct slice *old = left_over(p, names);
+
+	for (size_t i = 0; i < names->n; i++)
 		if (!sts_policy_has(p, slice_str(names->name[i]))) {
 			mx_say(out, MX_MISMATCH, "mode %s, and %s is not in "
-			    "the policy: %s", sts_mode_text(p->mode),
-			    names->name[i], p->mode == STS_ENFORCE
+			    "the policy: %s", mode, names->name[i],
+			    p->mode == STS_ENFORCE
 				? "senders will not deliver to it"
 				: "senders report it");
 			return;
 		}
-	mx_say(out, MX_FITS, "mode %s", sts_mode_text(p->mode));
-}
-
-static void judge(struct slice reply, const struct mx_names *names,
-    struct mx_found *out)
-{
-	struct sts_policy p;
-	struct slice body;
-	const char *why;
-
-	if (sts_reply_body(reply, &body, &why) < 0)
-		mx_say(out, MX_MISMATCH, "its policy cannot be had: %s", why);
-	else if (sts_policy_parse(body, &p, &why) < 0)
-		mx_say(out, MX_MISMATCH, "its policy is in error: %s", why);
-	else
-		compare(&p, names, out);
+	if (old != NULL)
+		mx_say(out, MX_MISMATCH, "mode %s, and the policy still names "
+		    "%.*s, which is no MX", mode, (int)old->n, old->p);
 }
 
 void mx_sts(struct mx_asker *k, const char *domain,
     const struct mx_names *names, struct mx_found *out)
 {
-	struct strbuf reply;
-	struct error err;
+	struct sts_policy p;
+	struct strbuf text;
 
-	if (!has_record(k, domain, out))
-		return;
-	strbuf_init(&reply, STS_HEADER_BYTES + STS_POLICY_BYTES);
-	if (fetch(k, domain, &reply, &err) < 0)
-		mx_say(out, MX_MISMATCH, "its policy cannot be had: %.120s",
-		    err.text);
-	else
-		judge(strbuf_view(&reply), names, out);
-	strbuf_fini(&reply);
+	strbuf_init(&text, STS_HEADER_BYTES + STS_POLICY_BYTES);
+	if (mx_sts_policy(k, domain, &text, &p, out) && p.mode != STS_NONE)
+		compare(&p, names, out);
+	strbuf_fini(&text);
 }
