@@ -63,7 +63,8 @@ static void put_one(struct filling *f, struct hourfile *to)
 	struct envelope e = {.id = id_make(&f->ids), .accepted_us = f->clock.wall,
 	    .client = "192.0.2.1", .client_name = "mail.sender.example",
 	    .listen = "mx", .helo = "mail.sender.example",
-	    .tls = "TLSv1.3 TLS_AES_256_GCM_SHA384", .from = "a@sender.example",
+	    .tls = "TLSv1.3 TLS_AES_256_GCM_SHA384",
+	    .from = "a@sender.example",
 	    .message_id = message_id, .spf = "pass", .subject = "",
 	    .size = 40000, .rcpt = &rcpt, .rcpts = 1};
 	const struct delivery_event m = {.kind = EV_DELIVERED, .id = e.id,

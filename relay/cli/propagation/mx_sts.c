@@ -99,7 +99,7 @@ bool mx_sts_policy(struct mx_asker *k, const char *domain,
 	return out->state == MX_FITS;
 }
 
-/* ---- against the MX ------------------------------------------------------- */
+/* ---- against the MX ------------------------------------------------------ */
 
 /* A pattern by which senders still take a server that is no MX. NULL: none. */
 static const struct slice *left_over(const struct sts_policy *p,

@@ -197,8 +197,8 @@ static void on_record(void *arg, const struct dns_answer *a)
 	}
 }
 
-/* What the domain's own record says of the server without that term; "": it
- * cannot be tried. */
+/* The domain's own record without that term, tried: the words about its result.
+ * "": it cannot be tried. */
 static const char *without_term(const struct spf_without *with)
 {
 	struct public_look *l = with->l;
