@@ -60,7 +60,8 @@ static void put_one(struct filling *f, struct hourfile *to)
 {
 	char address[64], message_id[64];
 	struct envelope_rcpt rcpt = {.to = address, .orcpt = ""};
-	struct envelope e = {.id = id_make(&f->ids), .accepted_us = f->clock.wall,
+	struct envelope e = {.id = id_make(&f->ids),
+	    .accepted_us = f->clock.wall,
 	    .client = "192.0.2.1", .client_name = "mail.sender.example",
 	    .listen = "mx", .helo = "mail.sender.example",
 	    .tls = "TLSv1.3 TLS_AES_256_GCM_SHA384",
