@@ -28,6 +28,8 @@ SCRIPT(words)
 SCRIPT(trace)
 SCRIPT(table)
 SCRIPT(coexist)
+SCRIPT(broken)
+SCRIPT(nothing)
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, conf_tmp_setup, \
 	    conf_tmp_teardown)
@@ -46,6 +48,8 @@ int main(void)
 		TEST(trace),
 		TEST(table),
 		TEST(coexist),
+		TEST(broken),
+		TEST(nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
