@@ -197,7 +197,9 @@ static void a_pattern_fits_number_by_number(void **state)
 	    {"4.7.500-699", "4.7.499", false},
 	    {"4.7.500-699", "4.7.700", false}, {"none", "", true},
 	    {"none", "5.1.1", false}, {"5.1.1", "", false},
-	    {"5.1.1", "5.1.1.1", false}, {"5.1.*", "5.1.x", false}};
+	    {"5.1.1", "5.1.1.1", false}, {"5.1.*", "5.1.x", false},
+	    {"5.1.999", "5.1.999", true}, {"5.1.*", "5.1.999", true},
+	    {"5.1.*", "5.1.1000", false}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -205,6 +207,26 @@ static void a_pattern_fits_number_by_number(void **state)
 		assert_int_equal(
 		    conf_enhanced_fits(cases[i].pattern, cases[i].enh),
 		    cases[i].fits);
+	}
+}
+
+static void a_pattern_has_three_numbers_or_ranges(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} cases[] = {{"none", true}, {"*.*.*", true}, {"5.1.1", true},
+	    {"5.1.999", true}, {"4.7.0-999", true}, {"5.1.8-8", true},
+	    {"", false}, {"5.1", false}, {"5.1.1.1", false},
+	    {"5.1.1000", false}, {"5.1.0-1000", false}, {"5.1.9-8", false},
+	    {"5.1.x", false}, {"5.1.-1", false}, {"5.1.1-", false},
+	    {"5..1", false}, {"nonee", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("%s\n", cases[i].text);
+		assert_int_equal(conf_enhanced_ok(cases[i].text),
+		    cases[i].ok);
 	}
 }
 
@@ -300,6 +322,7 @@ int main(void)
 		cmocka_unit_test(what_suits_a_class_is_its_outcome),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_line),
 		cmocka_unit_test(a_pattern_fits_number_by_number),
+		cmocka_unit_test(a_pattern_has_three_numbers_or_ranges),
 		cmocka_unit_test(
 		    a_leg_has_what_its_profile_says_and_it_does_not),
 		cmocka_unit_test(a_file_in_the_folder_replaces_ours),

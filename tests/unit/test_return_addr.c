@@ -99,6 +99,29 @@ static void it_ends_with_its_day(void **state)
 	assert_true(a.id == an_id());
 }
 
+/* The day is that in which the lifetime ends, and may have six digits. */
+static void its_day_is_that_of_the_end(void **state)
+{
+	static const struct { int64_t end_us; const char *day; } cases[] = {
+	    {20715 * DAY - 1, ".20714."}, {20715 * DAY, ".20715."},
+	    {100000 * DAY, ".100000."}};
+	struct conf c = sample();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int64_t now = cases[i].end_us - c.ret.lifetime_ms * 1000;
+		struct return_addr a;
+		struct strbuf b;
+
+		strbuf_init(&b, 98);
+		assert_true(return_addr_make(&c, an_id(), "cloud", now, &b));
+		assert_non_null(strstr(strbuf_cstr(&b), cases[i].day));
+		assert_int_equal(check(&c, strbuf_cstr(&b), now, &a),
+		    RETURN_GOOD);
+		strbuf_fini(&b);
+	}
+}
+
 static void one_character_makes_it_forged(void **state)
 {
 	struct conf c = sample();
@@ -215,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ours_is_known_again),
 		cmocka_unit_test(it_ends_with_its_day),
+		cmocka_unit_test(its_day_is_that_of_the_end),
 		cmocka_unit_test(one_character_makes_it_forged),
 		cmocka_unit_test(what_else_stands_there),
 		cmocka_unit_test(an_old_key_is_believed_and_signs_nothing),
