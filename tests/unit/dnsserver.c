@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "relay/net/dns.h"
+#include "tests/unit/conf_defaults.h"
 
 enum { HEADER = 12, REPLY_MAX = 65535 };
 
@@ -349,6 +350,7 @@ struct dns *dnsserver_client(struct dnsserver *s, struct conf *c,
 	struct error err;
 	struct dns *d;
 
+	conf_defaults(SEC_RESOLVER, c);
 	s->at = (struct conf_hostport){host, s->port, true};
 	c->resolver.server = &s->at;
 	c->resolver.servers = 1;

@@ -15,6 +15,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/mem.h"
+#include "tests/unit/conf_defaults.h"
 #include "tests/unit/lastfixture.h"
 
 struct last_place index_at;
@@ -27,8 +28,13 @@ struct last_time time_of(int64_t now_us)
 
 struct conf conf_of(int known_days, int keep_days)
 {
-	return (struct conf){.retry.known_ms = DAYS_MS(known_days),
-	    .audit.keep_ms = DAYS_MS(keep_days)};
+	struct conf c = {0};
+
+	conf_defaults(SEC_RETRY, &c);
+	conf_defaults(SEC_AUDIT, &c);
+	c.retry.known_ms = DAYS_MS(known_days);
+	c.audit.keep_ms = DAYS_MS(keep_days);
+	return c;
 }
 
 struct last_delivery *open_days(const char *dir, int known_days)

@@ -16,6 +16,7 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 #include "relay/net/listen.h"
+#include "tests/unit/conf_defaults.h"
 
 enum { TURNS = 500, TURN_MS = 20, WORKERS = 2, CLIENTS = 16, KIND = 7,
 	INHERITED_FD = 3 };
@@ -93,11 +94,11 @@ static int setup(void **state)
 	acceptor_on_refused(w->a, on_refused, w);
 	/* By hand, and the test keeps a reference: never freed. */
 	atomic_init(&w->conf.refs, 1);
+	conf_defaults(SEC_LIMITS, &w->conf);
 	w->conf.hostname = name;
 	w->conf.listen = w->listen;
 	w->conf.listens = 1;
 	w->conf.limits.connections = 100;
-	w->conf.limits.per_client = 50;
 	for (int i = 0; i < 2; i++) {
 		w->listen[i].address = w->address[i];
 		w->listen[i].addresses = 1;

@@ -12,6 +12,7 @@
 
 #include "policy/return_addr.h"
 #include "relay/base/id.h"
+#include "tests/unit/conf_defaults.h"
 
 #define KEY "0123456789abcdef"
 #define OLD "fedcba9876543210"
@@ -22,8 +23,13 @@ static char *keys[] = {(char *)KEY, (char *)OLD};
 
 static struct conf sample(void)
 {
-	return (struct conf){.ret = {.domain = (char *)"return.example.com",
-	    .lifetime_ms = 14 * 86400000LL, .key = {keys, 2}}};
+	struct conf c = {0};
+
+	conf_defaults(SEC_RETURN, &c); /* lifetime: 14 days */
+	c.ret.domain = (char *)"return.example.com";
+	c.ret.key.s = keys;
+	c.ret.key.count = 2;
+	return c;
 }
 
 static uint64_t an_id(void)

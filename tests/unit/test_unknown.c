@@ -9,13 +9,13 @@
 #include <cmocka.h>
 
 #include "relay/delivery/unknown.h"
+#include "tests/unit/conf_defaults.h"
 
 #define HOURS_US(n) ((n) * INT64_C(3600000000))
 
 static void what_it_means(void **state)
 {
-	static const struct conf c = {
-	    .retry = {.known_wait_ms = 24 * 3600 * 1000}};
+	static struct conf c;
 	static const struct {
 		int age_h; /* of the delivery */
 		bool in_grace, began_in_grace, known;
@@ -43,6 +43,7 @@ static void what_it_means(void **state)
 	};
 
 	(void)state;
+	conf_defaults(SEC_RETRY, &c); /* known_wait is a day */
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct unknown_facts f = {.created_us = HOURS_US(1000),
 		    .now_us = HOURS_US(1000 + cases[i].age_h),
