@@ -30,11 +30,14 @@ def commands():
 
 
 def write_files(folder):
-    """users.csv, wave-1.txt and wave-2.txt of the text."""
+    """users.csv, recipients.csv, wave-1.txt and wave-2.txt of the text."""
     tags = {"eve": "dept=sales client=apple-mail", "gina": "vip"}
     (folder / "users.csv").write_text("address,route,tags\n" + "".join(
         f"{u}@example.com,legacy,{tags.get(u, 'dept=it')}\n"
         for u in USERS + FLOOR_1[1:]))
+    (folder / "recipients.csv").write_text(
+        "PrimarySmtpAddress,EmailAddresses\n" + "".join(
+            f"{u}@example.com,smtp:{u}.lee@example.com\n" for u in USERS))
     (folder / "wave-1.txt").write_text("".join(
         f"{u}@example.com\n" for u in FLOOR_1))
     (folder / "wave-2.txt").write_text("dan@example.com\n")

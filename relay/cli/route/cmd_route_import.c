@@ -161,15 +161,15 @@ static int read_options(struct route_import *im)
 
 /* ---- rows that stay, and what is left out ------------------------------- */
 
-static void put_kept(const struct cli *c, struct slice key, const char *route,
+static void put_kept(struct cli *c, struct slice key, const char *route,
     const char *said)
 {
-	struct jout *j = out_row((struct out *)&c->out);
+	struct jout *j = out_row(&c->out);
 
 	jout_slice(j, "address", key);
 	jout_str(j, "kept", route);
 	jout_str(j, "said", said);
-	out_row_end((struct out *)&c->out);
+	out_row_end(&c->out);
 }
 
 static void on_kept(void *arg, struct slice key, const char *route,
