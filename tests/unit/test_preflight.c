@@ -69,6 +69,7 @@ static const struct {
 	  "554 No SMTP service here" },
 	{ STAGE_MAIL, GENERIC, PREFLIGHT_UNDECIDED, PREFLIGHT_BLOCKED,
 	  "550 5.7.1 No null sender" },
+	{ STAGE_MAIL, GENERIC, PREFLIGHT_UNDECIDED, PREFLIGHT_BLOCKED, "500 5.5.1 What" },
 	{ STAGE_MAIL, GENERIC, PREFLIGHT_UNDECIDED, PREFLIGHT_GO, "451 4.3.0 Wait" },
 	/* it does not answer */
 	{ STAGE_CONNECT, GENERIC, PREFLIGHT_UNDECIDED, PREFLIGHT_NO_WAY, NULL },
@@ -197,14 +198,12 @@ static void an_answer_holds_for_a_day_and_an_undecided_one_for_none(
 
 static void an_undecided_one_is_asked_again_and_not_for_ever(void **state)
 {
-	int64_t last = 0;
+	/* Behind the five minutes of most grey lists, too. */
+	static const int64_t after_s[PREFLIGHT_TRIES] = {0, 60, 360, 900};
 
 	(void)state;
-	assert_int_equal(preflight_again_us(0), 0);
-	for (unsigned i = 1; i < PREFLIGHT_TRIES; i++) {
-		assert_true(preflight_again_us(i) > last);
-		last = preflight_again_us(i);
-	}
+	for (unsigned i = 0; i < PREFLIGHT_TRIES; i++)
+		assert_int_equal(preflight_again_us(i), after_s[i] * 1000000);
 	assert_int_equal(preflight_again_us(PREFLIGHT_TRIES), -1);
 	assert_int_equal(preflight_again_us(1000), -1);
 }
@@ -272,6 +271,26 @@ static void a_pause_saves_a_second_at_most(void **state)
 	assert_int_equal(preflight_pace_take(&p, HOUR_US + 100000, 20, 9), 1);
 }
 
+/* Past two seconds more than that is saved up; up to then, what the rate
+ * gives. */
+static void a_slow_pace_gives_what_its_time_was_worth(void **state)
+{
+	static const struct { int64_t past_us; unsigned may; } after[] = {
+	    {0, 0}, {999999, 0}, {1000000, 1}, {1500000, 1}, {1999999, 1},
+	    {2000000, 2}, {2000001, 2}, {9000000, 2}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(after); i++) {
+		struct preflight_pace p = {.at_us = 0};
+
+		assert_int_equal(preflight_pace_take(&p, HOUR_US, 1, 9), 1);
+		assert_int_equal(preflight_pace_take(&p,
+		    HOUR_US + after[i].past_us, 1, 9), after[i].may);
+	}
+	assert_int_equal(preflight_pace_wait(&(struct preflight_pace){
+	    .at_us = HOUR_US}, HOUR_US, 0), 1000000);
+}
+
 static void classes_have_names(void **state)
 {
 	(void)state;
@@ -281,9 +300,11 @@ static void classes_have_names(void **state)
 	assert_int_equal(preflight_class_named(slice_str("maybe")), -1);
 	assert_string_equal(preflight_class_text(-1), "?");
 	assert_string_equal(preflight_class_text(PREFLIGHT_CLASSES), "?");
+	assert_string_equal(preflight_stop_text(PREFLIGHT_GO), "");
 	for (int i = 1; i < PREFLIGHT_STOPS; i++)
 		assert_string_not_equal(preflight_stop_text(i), "");
-	assert_string_equal(preflight_stop_text(99), "?");
+	assert_string_equal(preflight_stop_text(-1), "?");
+	assert_string_equal(preflight_stop_text(PREFLIGHT_STOPS), "?");
 }
 
 int main(void)
@@ -301,6 +322,7 @@ int main(void)
 	    cmocka_unit_test(over_five_in_a_hundred_unknown_stop_it),
 	    cmocka_unit_test(the_rate_holds_however_often_it_is_looked),
 	    cmocka_unit_test(a_pause_saves_a_second_at_most),
+	    cmocka_unit_test(a_slow_pace_gives_what_its_time_was_worth),
 	    cmocka_unit_test(classes_have_names),
 	};
 
