@@ -351,6 +351,30 @@ static void a_hot_journal_of_a_sealed_file_is_rolled_back(void **state)
 	assert_all_once(f, MESSAGES, HOUR);
 }
 
+/* A power cut may bring back a log that the seal had removed: a reader without
+ * write access could not recover it. */
+static void a_log_beside_a_sealed_file_goes(void **state)
+{
+	struct fixture *f = *state;
+	char path[128], log[128];
+	struct stat st;
+	FILE *to;
+
+	usual_mail(f, MESSAGES, HOUR);
+	run(f);
+	hour_path(f, "2026112205.db", path);
+	hour_path(f, "2026112205.db-wal", log);
+	to = fopen(log, "w");
+	assert_non_null(to);
+	fputs("of a log", to);
+	fclose(to);
+	run(f);
+	assert_int_not_equal(access(log, F_OK), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0440);
+	assert_all_once(f, MESSAGES, HOUR);
+}
+
 static int (*real_unlink)(const char *path);
 static unsigned unlinks;
 
@@ -502,6 +526,7 @@ int main(void)
 		T(an_hour_that_could_not_begin_doubles_nothing),
 		T(an_older_file_that_cannot_be_opened_is_waited_for),
 		T(a_hot_journal_of_a_sealed_file_is_rolled_back),
+		T(a_log_beside_a_sealed_file_goes),
 		T(a_seal_leaves_no_journal_at_any_time),
 		T(only_the_damaged_file_is_set_aside),
 		T(a_hole_in_the_events_is_cut_and_written_again),
