@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
@@ -20,7 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct conf *c;
 	int fd = memfd_create("conf", 0);
 
-	if (fd < 0 || write(fd, data, n) != (ssize_t)n)
+	/* One that all can write is refused unread. */
+	if (fd < 0 || fchmod(fd, 0600) != 0 ||
+	    write(fd, data, n) != (ssize_t)n)
 		abort();
 	strbuf_init(&path, 100);
 	strbuf_init(&lines, 1 << 20);
