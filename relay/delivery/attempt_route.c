@@ -82,6 +82,20 @@ static bool names_way(const struct attempt *at, const struct job_row *row,
 		   at->w->shared->names, d) && names_leg(d, at);
 }
 
+/* The table's word; asked for only where it may be another than at RCPT. */
+static bool decide(const struct attempt *at, struct table *t, unsigned rcpt,
+    const struct addr *to, struct decision *d)
+{
+	const struct conf *c = at->snapshot->conf;
+	struct error err;
+
+	memset(d, 0, sizeof(*d));
+	if (!mail_decision(at->mail, rcpt, c, table_change(t, &err), d) &&
+	    !route_resolve(c, t, to, at->w->lookup, d))
+		return false;
+	return d->change >= at->w->table_floor;
+}
+
 /* Does the table still say so? Fills the final address. */
 static enum where resolve_one(struct attempt *at, struct table *t,
     const struct job_row *row)
@@ -98,9 +112,7 @@ static enum where resolve_one(struct attempt *at, struct table *t,
 		add_rcpt(at, row, to.text);
 		return WHERE_HERE;
 	}
-	memset(&d, 0, sizeof(d));
-	if (!route_resolve(c, t, &to, at->w->lookup, &d) ||
-	    d.change < at->w->table_floor)
+	if (!decide(at, t, row->ref.rcpt, &to, &d))
 		return WHERE_UNKNOWN;
 	at->change = d.change;
 	if (d.held || (!is_pinned(row) && !names_way(at, row, &d)))
@@ -161,9 +173,7 @@ static bool look_again(const struct attempt *at, struct table *t,
 	    recipient_chooser(at->snapshot->conf, &m->env, &to) !=
 		CHOOSER_TABLE)
 		return true;
-	memset(&d, 0, sizeof(d));
-	if (!route_resolve(at->snapshot->conf, t, &to, at->w->lookup, &d) ||
-	    d.change < at->w->table_floor)
+	if (!decide(at, t, at->row[i].ref.rcpt, &to, &d))
 		return false;
 	(void)mail_without_loops(m, at->row[i].ref.rcpt, at->w->shared->names,
 	    &d);

@@ -212,6 +212,10 @@ static bool is_known(const struct conf *c, enum ask_answer answer,
 static void take_rcpt(struct intake *in, const struct rcpt_to *t,
     const struct decision *d, struct reply *r)
 {
+	/* The way of mail that a leg handed over is another. */
+	if (in->origin < 0)
+		mail_keep_decision(in->mail, in->mail->env.rcpts,
+		    in->w->snapshot->conf, d);
 	intake_add(in, t, d);
 	reply_set(r, 250, "2.1.5", "Ok");
 }

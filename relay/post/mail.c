@@ -32,6 +32,7 @@ void mail_unref(struct mail *m)
 	spool_fetch_free(m->fetch);
 	mem_free(m->delivery);
 	mem_free(m->hash);
+	conf_unref(m->decided);
 	arena_free(m->arena);
 	mem_free(m);
 }
@@ -79,6 +80,41 @@ struct source *mail_source(struct mail *m)
 	s = m->fetch->source;
 	m->fetch->source = NULL;
 	return s;
+}
+
+void mail_keep_decision(struct mail *m, unsigned rcpt, struct conf *c,
+    const struct decision *d)
+{
+	struct decision *kept;
+
+	if (rcpt >= MAIL_DECISIONS || !d->row.found ||
+	    (d->rule != RULE_ADDRESS && d->rule != RULE_SUBADDRESS) ||
+	    (m->decided != NULL && m->decided != c))
+		return;
+	if (m->decided == NULL)
+		m->decided = conf_ref(c);
+	kept = arena_alloc(m->arena, sizeof(*kept));
+	*kept = *d;
+	kept->row.route_text = arena_strdup(m->arena, d->row.route_text);
+	kept->row.mailbox = arena_strdup(m->arena, d->row.mailbox);
+	kept->row.tags = arena_strdup(m->arena, d->row.tags);
+	for (unsigned i = 0; i < d->row.addresses; i++)
+		kept->row.address[i].address =
+		    arena_strdup(m->arena, d->row.address[i].address);
+	m->decision[rcpt] = kept;
+}
+
+bool mail_decision(const struct mail *m, unsigned rcpt, const struct conf *c,
+    int64_t change, struct decision *decision_out)
+{
+	const struct decision *kept =
+	    rcpt < MAIL_DECISIONS ? m->decision[rcpt] : NULL;
+
+	if (kept == NULL || m->decided != c || change < 0 ||
+	    kept->change != (uint64_t)change)
+		return false;
+	*decision_out = *kept;
+	return true;
 }
 
 bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)

@@ -11,6 +11,9 @@
 #include "relay/queue/queue.h"
 #include "relay/spool/spool.h"
 
+/* Of so many recipients the table's word is kept from RCPT to the attempt. */
+enum { MAIL_DECISIONS = 4 };
+
 struct mail {
 	int refs;
 	struct arena *arena;
@@ -20,6 +23,9 @@ struct mail {
 	uint64_t *hash;		   /* by recipient: the queue's key */
 	struct spool_draft *draft; /* accepted here: bytes in memory */
 	struct spool_fetch *fetch; /* read back: bytes on disk */
+	/* As RCPT had it, under this configuration; else NULL. */
+	struct decision *decision[MAIL_DECISIONS];
+	struct conf *decided;
 };
 
 struct mail *mail_new(void);
@@ -30,6 +36,14 @@ void mail_unref(struct mail *m);
 struct mail *mail_of_fetch(struct spool_fetch *f);
 /* The content, for one reader at a time; NULL when it is not at hand. */
 struct source *mail_source(struct mail *m);
+/* Keeps what route_decide() found for a recipient by a row of its own; of
+ * others nothing is kept. */
+void mail_keep_decision(struct mail *m, unsigned rcpt, struct conf *c,
+    const struct decision *d);
+/* The decision that route_resolve() would come to under `c`, where no look-up
+ * is needed: the table is still at the change that RCPT saw. */
+bool mail_decision(const struct mail *m, unsigned rcpt, const struct conf *c,
+    int64_t change, struct decision *decision_out);
 /* The recipient's address, parsed again from its text. */
 bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out);
 /* The queue's key of a recipient: of its base address (route.h). The same in

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: ISC
  *
  * The cutover table as a worker reads it in one turn of its loop, and in the
- * next, while it is changed.
+ * next, while it is changed; and the decisions that a message carries from RCPT
+ * to the attempt.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "relay/post/mail.h"
 #include "relay/post/worker.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/table_tmp.h"
@@ -21,6 +24,7 @@
 struct world {
 	struct clock_fake clock;
 	struct table_tmp *table;
+	const char *dir;
 	struct conf_snapshot snapshot; /* the test's own: one count is kept */
 	struct shared shared;
 	struct worker w;
@@ -47,6 +51,7 @@ static int setup(void **state)
 	struct world *w = NEW(struct world);
 
 	clock_fake_init(&w->clock, 0);
+	w->dir = dir;
 	w->table = table_tmp_new(dir);
 	table_tmp_route(w->table, U1, "legacy");
 	atomic_init(&w->snapshot.refs, 1);
@@ -148,6 +153,116 @@ static void a_look_outside_a_turn_is_over_with_the_next(void **state)
 	assert_string_equal(w->seen[1], "cloud");
 }
 
+/* ---- what RCPT found, at the attempt ---- */
+
+static const char *const kept[] = {U1, "u2+detail@example.com",
+    "u3@example.com"};
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+	const char *why;
+
+	assert_int_equal(addr_parse(slice_str(text), true, &a, &why), 0);
+	return a;
+}
+
+/* A message to all in `kept`, as RCPT takes it. */
+static struct mail *accepted(struct world *w)
+{
+	struct mail *m = mail_new();
+	struct error err;
+	struct table *t = worker_table(&w->w, &err);
+
+	for (unsigned i = 0; i < ARRAY_LEN(kept); i++) {
+		struct addr to = address(kept[i]);
+		struct decision d = {0};
+
+		route_decide(w->table->c, t, &to, w->w.lookup, &d);
+		assert_int_equal(d.verdict, VERDICT_ACCEPT);
+		mail_keep_decision(m, i, w->table->c, &d);
+	}
+	return m;
+}
+
+static void same_way(struct world *w, const char *text,
+    const struct decision *a, const struct decision *b)
+{
+	struct addr to = address(text);
+	struct strbuf x, y;
+
+	assert_memory_equal(&a->route, &b->route, sizeof(a->route));
+	assert_true(a->held == b->held && a->rule == b->rule);
+	assert_true(a->change == b->change && a->row.found == b->row.found);
+	assert_string_equal(a->base, b->base);
+	assert_string_equal(a->row.tags, b->row.tags);
+	assert_string_equal(a->row.mailbox, b->row.mailbox);
+	for (unsigned i = 0; i < a->route.legs; i++) {
+		strbuf_init(&x, 2 * ADDR_MAX);
+		strbuf_init(&y, 2 * ADDR_MAX);
+		route_address(a, a->route.leg[i], &to, w->table->c, &x);
+		route_address(b, a->route.leg[i], &to, w->table->c, &y);
+		assert_string_equal(strbuf_cstr(&x), strbuf_cstr(&y));
+		strbuf_fini(&x);
+		strbuf_fini(&y);
+	}
+}
+
+static void set_rows(struct world *w)
+{
+	static const struct change_row row = TABLE_TMP_ROW("cloud+legacy", -1,
+	    "box", "pilot", "cloud=other@tenant.example");
+
+	table_tmp_set(w->table, "u2@example.com", &row);
+}
+
+static void the_attempt_has_what_rcpt_found(void **state)
+{
+	struct world *w = *state;
+	struct error err;
+	struct decision d, asked;
+	struct table *t;
+	struct mail *m;
+	int64_t now;
+
+	set_rows(w);
+	m = accepted(w);
+	t = worker_table(&w->w, &err);
+	now = table_change(t, &err);
+	for (unsigned i = 0; i < 2; i++) {
+		struct addr to = address(kept[i]);
+
+		memset(&asked, 0, sizeof(asked));
+		assert_true(mail_decision(m, i, w->table->c, now, &d));
+		assert_true(route_resolve(w->table->c, t, &to, w->w.lookup,
+		    &asked));
+		same_way(w, kept[i], &d, &asked);
+	}
+	/* Without a row of its own: the table is asked. */
+	assert_false(mail_decision(m, 2, w->table->c, now, &d));
+	mail_unref(m);
+}
+
+static void after_a_change_or_a_reload_the_table_is_asked(void **state)
+{
+	struct world *w = *state;
+	struct error err;
+	struct decision d;
+	struct mail *m = accepted(w);
+	struct conf *other = conf_tmp_good(w->dir, CONF_BASE, w->table->names);
+	int64_t now = table_change(worker_table(&w->w, &err), &err);
+
+	assert_true(mail_decision(m, 0, w->table->c, now, &d));
+	assert_false(mail_decision(m, 0, other, now, &d));
+	assert_false(mail_decision(m, 0, w->table->c, -1, &d));
+	assert_false(mail_decision(m, MAIL_DECISIONS, w->table->c, now, &d));
+	assert_false(mail_decision(m, 0, w->table->c,
+	    (int64_t)table_tmp_route(w->table, "u9@example.com", "cloud"),
+	    &d));
+	mail_unref(m);
+	conf_unref(other);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -156,6 +271,8 @@ int main(void)
 		CASE(what_the_table_thread_has_seen_is_read_in_the_same_turn),
 		CASE(a_turn_holds_no_transaction_when_it_is_over),
 		CASE(a_look_outside_a_turn_is_over_with_the_next),
+		CASE(the_attempt_has_what_rcpt_found),
+		CASE(after_a_change_or_a_reload_the_table_is_asked),
 	};
 
 	return cmocka_run_group_tests(
