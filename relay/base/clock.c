@@ -5,6 +5,7 @@
 #include "relay/base/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define US_PER_S INT64_C(1000000)
@@ -54,44 +55,83 @@ void clock_fake_step(struct clock_fake *c, int64_t us)
 	c->wall += us;
 }
 
-static void split(int64_t wall_us, struct tm *tm_out, int *us_out)
-{
-	time_t s = (time_t)(wall_us / US_PER_S);
-	int us = (int)(wall_us % US_PER_S);
+/* ---- stamps ----
+ *
+ * Several are written for each message, so by hand: gmtime_r() takes a lock
+ * that all threads share, and printf() reads its format each time. */
 
-	if (us < 0) {
-		us += US_PER_S;
-		s--;
-	}
-	gmtime_r(&s, tm_out);
-	*us_out = us;
+static int64_t whole_seconds(int64_t wall_us)
+{
+	return wall_us / US_PER_S - (wall_us % US_PER_S < 0);
+}
+
+/* At least `width` digits. Returns the place behind them. */
+static char *put(char *p, int64_t n, int width)
+{
+	char digits[20];
+	int at = 0;
+
+	if (n < 0)
+		*p++ = '-';
+	for (uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+	     left > 0 || at < width; left /= 10)
+		digits[at++] = (char)('0' + left % 10);
+	while (at > 0)
+		*p++ = digits[--at];
+	return p;
+}
+
+static char *put_time(char *p, const struct civil *t)
+{
+	p = put(p, t->hour, 2);
+	*p++ = ':';
+	p = put(p, t->minute, 2);
+	*p++ = ':';
+	return put(p, t->second, 2);
 }
 
 void clock_rfc3339(int64_t wall_us, char out[CLOCK_RFC3339_MAX])
 {
-	struct tm tm;
-	int us;
-	size_t n;
+	struct civil t = civil_of_seconds(whole_seconds(wall_us));
+	char *p = put(out, t.year, 4);
 
-	split(wall_us, &tm, &us);
-	n = strftime(out, CLOCK_RFC3339_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + n, CLOCK_RFC3339_MAX - n, ".%06dZ", us);
+	*p++ = '-';
+	p = put(p, t.month, 2);
+	*p++ = '-';
+	p = put(p, t.day, 2);
+	*p++ = 'T';
+	p = put_time(p, &t);
+	*p++ = '.';
+	p = put(p, wall_us - whole_seconds(wall_us) * US_PER_S, 6);
+	*p++ = 'Z';
+	*p = '\0';
+}
+
+static char *put_word(char *p, const char word[4])
+{
+	memcpy(p, word, 3);
+	p[3] = ' ';
+	return p + 4;
 }
 
 void clock_rfc5322(int64_t wall_us, char out[CLOCK_RFC5322_MAX])
 {
-	static const char days[7][4] = {
-		"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May",
 		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	struct tm tm;
-	int us;
+	int64_t seconds = whole_seconds(wall_us);
+	struct civil t = civil_of_seconds(seconds);
+	int weekday = civil_weekday(civil_day_of(seconds));
+	char *p = out;
 
-	split(wall_us, &tm, &us);
-	snprintf(out, CLOCK_RFC5322_MAX,
-	    "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday], tm.tm_mday,
-	    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-	    tm.tm_sec);
+	memcpy(p, civil_weekday_name[weekday], 3);
+	memcpy(p + 3, ", ", 2);
+	p = put(p + 5, t.day, 1);
+	*p++ = ' ';
+	p = put_word(p, months[t.month - 1]);
+	p = put(p, t.year, 1);
+	*p++ = ' ';
+	p = put_time(p, &t);
+	memcpy(p, " +0000", sizeof(" +0000"));
 }
 
 static int64_t unit_us(char c)

@@ -8,12 +8,11 @@
 
 #include <stdint.h>
 
+#include "relay/base/civil.h"
 #include "relay/base/strbuf.h"
 
 /* Units. */
 enum {
-	HOUR_S = 3600,
-	DAY_S = 24 * HOUR_S,
 	MINUTE_MS = 60 * 1000,
 	HOUR_MS = 60 * MINUTE_MS,
 	DAY_MS = 24 * HOUR_MS,

@@ -32,9 +32,12 @@ void reply_print(const struct reply *r, struct strbuf *out)
 	if (r->enh[0] != '\0')
 		room -= strlen(r->enh) + 1;
 	while (slice_next(&text, '\n', &line)) {
-		strbuf_addf(out, "%03d%c", r->code, text.p != NULL ? '-' : ' ');
-		if (r->enh[0] != '\0')
-			strbuf_addf(out, "%s ", r->enh);
+		strbuf_addu(out, (uint64_t)r->code);
+		strbuf_addc(out, text.p != NULL ? '-' : ' ');
+		if (r->enh[0] != '\0') {
+			strbuf_adds(out, r->enh);
+			strbuf_addc(out, ' ');
+		}
 		text_clean(line, false, room, out);
 		strbuf_adds(out, "\r\n");
 	}

@@ -5,7 +5,7 @@
 #include "relay/oldlog/oldlog.h"
 
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 
 #define SECOND_US INT64_C(1000000)
 enum { LEAP_YEARS = 8 }; /* at most between two leap days */

@@ -6,7 +6,7 @@
 #include "relay/when/blackout.h"
 
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 
 /* The longest blackout and the largest jump of a clock. */
 enum { DAYS_AROUND = WEEK_DAYS + 2 };

@@ -5,7 +5,7 @@
 #include "relay/when/blackout.h"
 
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/zone_file.h"
 
 enum { DATE_CHARS = 10, TIME_CHARS = 5, WEEKDAY_CHARS = 3 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/when_parse.h"
 
 enum { SHOWN = 80 };

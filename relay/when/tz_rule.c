@@ -5,7 +5,7 @@
 #include "relay/when/tz_rule.h"
 
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 
 enum { ABBR_MIN = 3, ABBR_MAX = 16 };
 enum { OFFSET_HOURS = 24, TIME_HOURS = 167 };

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/tz_rule.h"
 
 enum { HEADER_BYTES = 44, TYPE_BYTES = 6, TYPES_MAX = 256 };

@@ -6,7 +6,7 @@
 #include "relay/when/when_parse.h"
 
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 
 enum { DATE_CHARS = 10, SHOWN = 60 };
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 
 static const struct zone_step utc_step = {INT64_MIN, 0, 0};
 const struct zone zone_utc = {"UTC", &utc_step, 1, "UTC"};

@@ -4,7 +4,7 @@
  * order, outside the blackouts, and have room for all members.
  */
 #include "relay/when/calendar.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "tests/fuzz/fuzz.h"
 
 static const struct zone_step steps[] = {{INT64_MIN, 0, 0},

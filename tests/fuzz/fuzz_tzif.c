@@ -4,7 +4,7 @@
  * moments that it gives a local time have that local time.
  */
 #include "relay/base/clock.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/zone.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "relay/when/calendar.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/zone_file.h"
 
 enum { WAVES = 200 };

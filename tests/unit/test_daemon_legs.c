@@ -12,7 +12,7 @@
 #include "relay/base/log.h"
 #include "tests/unit/legs_fix.h"
 
-enum { MINUTE_S = 60, INTERVAL_S = 5 * 60, ALARM_S = 15 * 60 };
+enum { INTERVAL_S = 5 * 60, ALARM_S = 15 * 60 };
 
 static int setup(void **state)
 {

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/when_parse.h"
 #include "relay/when/zone_file.h"
 

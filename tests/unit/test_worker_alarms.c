@@ -17,8 +17,6 @@
 #include "tests/unit/rig_leg.h"
 #include "tests/unit/worker_rig.h"
 
-enum { MINUTE_S = 60 };
-
 #define U0 "u0@corp.example"
 
 static const struct rig_conf patient = {

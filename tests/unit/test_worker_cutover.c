@@ -17,8 +17,6 @@
 #include "tests/unit/rig_leg.h"
 #include "tests/unit/worker_rig.h"
 
-enum { MINUTE_S = 60 };
-
 #define U(n) "u" #n "@corp.example"
 
 /* ---- what the tests say ------------------------------------------------- */

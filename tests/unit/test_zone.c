@@ -14,7 +14,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/rng.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/tz_rule.h"
 #include "relay/when/zone_file.h"
 

@@ -14,7 +14,7 @@
 #include "relay/cli/straggler/straggler_commands.h"
 #include "relay/cli/table/cli_table.h"
 #include "relay/straggler/log_import.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/zone_file.h"
 
 struct log_run {

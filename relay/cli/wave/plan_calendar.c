@@ -8,7 +8,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/cli/wave/wave_when.h"
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 #include "relay/when/when_parse.h"
 
 enum { PREFIX_MAX = 40, SKIPS_MAX = 366 };

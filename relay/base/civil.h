@@ -4,8 +4,8 @@
  * as seconds since 1970-01-01 00:00 on the same wall clock: "local seconds".
  * Nothing here knows a zone. Pure functions, any thread.
  */
-#ifndef RELAY_WHEN_CIVIL_H
-#define RELAY_WHEN_CIVIL_H
+#ifndef RELAY_BASE_CIVIL_H
+#define RELAY_BASE_CIVIL_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,12 @@
 /* Times before and after are refused: nothing is planned there, and a zone's
  * table has an end (zone.h). */
 enum { CIVIL_YEAR_MIN = 1970, CIVIL_YEAR_MAX = 2199 };
-enum { MINUTE_S = 60, WEEK_DAYS = 7 };
+enum {
+	MINUTE_S = 60,
+	HOUR_S = 60 * MINUTE_S,
+	DAY_S = 24 * HOUR_S,
+	WEEK_DAYS = 7,
+};
 
 struct civil {
 	int year, month, day; /* from 1 */

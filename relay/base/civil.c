@@ -3,11 +3,9 @@
  * Dates to days and back. The count of days begins with March, so that the day
  * that only some years have is the last one of a year.
  */
-#include "relay/when/civil.h"
+#include "relay/base/civil.h"
 
 #include <stdio.h>
-
-#include "relay/base/clock.h"
 
 enum { ERA_YEARS = 400, ERA_DAYS = 146097 }; /* the calendar's period */
 enum { EPOCH = 719468 };		     /* 0000-03-01 to 1970-01-01 */
