@@ -84,6 +84,12 @@ int64_t watermark_reader_since(const struct watermark_reader *r)
 	return r->ledger.since_us;
 }
 
+int64_t watermark_reader_key(const struct watermark_reader *r,
+    struct slice address)
+{
+	return ledger_read_key(&r->ledger, address);
+}
+
 static const char *text_at(sqlite3_stmt *s, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(s, column);
@@ -127,7 +133,7 @@ int watermark_reader_get(struct watermark_reader *r, struct slice address,
 	struct watermark w;
 	int rc, n = 0;
 
-	sqlite3_bind_int64(s, 1, ledger_read_key(&r->ledger, address));
+	sqlite3_bind_int64(s, 1, watermark_reader_key(r, address));
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
 		w = row_at(s);
 		fn(arg, &w);

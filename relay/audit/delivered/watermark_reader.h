@@ -37,6 +37,10 @@ typedef void watermark_fn(void *arg, const struct watermark *w);
 int watermark_reader_get(struct watermark_reader *r, struct slice address,
     watermark_fn *fn, void *arg, struct error *err);
 
+/* The key of an address in its lookup form, watermark.recipient. */
+int64_t watermark_reader_key(const struct watermark_reader *r,
+    struct slice address);
+
 enum watermark_which {
 	WATERMARKS_ALL,
 	WATERMARKS_TODO, /* not reached, or not told        */

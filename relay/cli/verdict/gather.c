@@ -91,6 +91,8 @@ int gather_all(struct verdict_look *g)
 void gather_end(struct verdict_look *g)
 {
 	mem_free(g->waived);
+	mem_free(g->synced);
+	mem_free(g->synced_part);
 	mem_free(g->public);
 	verdict_file_close(g->file);
 	g->file = NULL;

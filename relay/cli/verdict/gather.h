@@ -17,10 +17,18 @@ struct gather_waived {
 	uint64_t change; /* a later watermark is not done without */
 };
 
+/* When a recipient was synchronized, for the logs of the server: millions are
+ * looked up, each in a row of the file would take a minute. */
+struct gather_synced {
+	int64_t recipient, at_us;
+};
+
 /* A way that still leads to the server in public, for the end of the report. */
 struct gather_public {
 	const char *domain, *what, *text;
 };
+
+enum { SYNCED_BITS = 20, SYNCED_PARTS = 1 << SYNCED_BITS };
 
 struct verdict_look {
 	struct cli *c;
@@ -37,6 +45,11 @@ struct verdict_look {
 	size_t waiveds;
 	struct gather_public *public;
 	size_t publics;
+	struct gather_synced *synced; /* by gather_marks(), by recipient */
+	size_t synceds;
+	/* Where those of its first bits begin: keys are hashes, so each has a
+	 * few. SYNCED_PARTS + 1 of them; NULL: there is none. */
+	uint32_t *synced_part;
 	/* By gather_clients(): when the last client that matters was seen,
 	 * which silence is counted from; 0: none was. And the one that is
 	 * waited for the longest. */
@@ -64,6 +77,9 @@ const char *gather_moment(struct verdict_look *g, int64_t us);
 /* As gather_text(), as a fact. */
 void gather_fact(struct verdict_look *g, enum fact_id id, int64_t at_us,
     const char *fmt, ...) PH_PRINTF(4, 5);
+
+/* When the recipient of that key was synchronized; 0: it was not. */
+int64_t gather_synced_at(const struct verdict_look *g, int64_t recipient);
 
 /* A row of the daemon that says nothing. */
 void gather_ignore(void *arg, json_t *row);

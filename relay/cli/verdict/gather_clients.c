@@ -83,38 +83,22 @@ static int look_at_clients(struct verdict_look *g, struct stragglers *s,
 
 struct inside_look {
 	struct verdict_look *g;
-	struct watermark_reader *marks;
-	struct error *err;
-	int64_t synced_us; /* of the recipient at hand; 0: it was not */
-	int rc;
+	struct watermark_reader *marks; /* for its keys */
 };
-
-static void on_mark(void *arg, const struct watermark *w)
-{
-	struct inside_look *l = arg;
-
-	if (strcmp(w->leg, l->g->v->leg) == 0 && w->state == WATERMARK_SYNCED)
-		l->synced_us = w->at_us;
-}
 
 /* One that was never synchronized is spoken of by its watermark. */
 static void on_inside(void *arg, const struct inside_delivery *d)
 {
 	struct inside_look *l = arg;
 	struct slice to = slice_str(d->to);
+	int64_t synced_us = gather_has(l->g, to)
+	    ? gather_synced_at(l->g, watermark_reader_key(l->marks, to)) : 0;
 
-	if (l->rc < 0 || !gather_has(l->g, to))
-		return;
-	l->synced_us = 0;
-	if (watermark_reader_get(l->marks, to, on_mark, l, l->err) < 0) {
-		l->rc = -1;
-		return;
-	}
-	if (l->synced_us != 0 && d->time_us > l->synced_us)
+	if (synced_us != 0 && d->time_us > synced_us)
 		gather_fact(l->g, FACT_INSIDE, d->time_us,
 		    "%s at %s from %s, synchronized %s", d->to,
 		    gather_moment(l->g, d->time_us), d->from[0] == '\0' ? "<>"
-			: d->from, gather_moment(l->g, l->synced_us));
+			: d->from, gather_moment(l->g, synced_us));
 }
 
 /* The logs must cover the last flip, and the quiet time behind it. */
@@ -137,7 +121,7 @@ static void look_at_end(struct verdict_look *g, const struct inside_logs *logs)
 static int look_inside(struct verdict_look *g, struct stragglers *s,
     struct error *err)
 {
-	struct inside_look l = {.g = g, .err = err};
+	struct inside_look l = {.g = g};
 	struct inside_logs logs;
 	int rc;
 
@@ -150,7 +134,7 @@ static int look_inside(struct verdict_look *g, struct stragglers *s,
 	rc = l.marks == NULL ? -1
 	    : stragglers_inside(s, g->first_sync_us, on_inside, &l, err);
 	watermark_reader_close(l.marks);
-	return rc < 0 || l.rc < 0 ? -1 : 0;
+	return rc < 0 ? -1 : 0;
 }
 
 void gather_clients(struct verdict_look *g)

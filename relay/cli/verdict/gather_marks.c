@@ -12,7 +12,7 @@
 
 struct marks_look {
 	struct verdict_look *g;
-	size_t cap;
+	size_t cap, synced_cap;
 	uint64_t recipients, synced, waived, change;
 };
 
@@ -58,13 +58,55 @@ static bool is_waived(const struct verdict_look *g,
 
 /* ---- all -------------------------------------------------------------- */
 
+/* They come in order of the recipient. */
 static void note_synced(struct marks_look *l, const struct watermark *w)
 {
 	struct verdict_look *g = l->g;
 
 	l->synced++;
+	if (g->synceds == l->synced_cap) {
+		l->synced_cap = l->synced_cap * 2 + 64;
+		g->synced = mem_resize(g->synced,
+		    l->synced_cap * sizeof(*g->synced));
+	}
+	g->synced[g->synceds++] = (struct gather_synced){w->recipient,
+	    w->at_us};
 	if (g->first_sync_us == 0 || w->at_us < g->first_sync_us)
 		g->first_sync_us = w->at_us;
+}
+
+/* In the order of the keys, which have a sign. */
+static size_t part_of(int64_t recipient)
+{
+	return (size_t)(((uint64_t)recipient ^ (UINT64_C(1) << 63)) >>
+			(64 - SYNCED_BITS));
+}
+
+static void part_synced(struct verdict_look *g)
+{
+	size_t part = 0;
+
+	if (g->synceds == 0 || g->synceds > UINT32_MAX)
+		return;
+	g->synced_part = NEW_ARRAY(uint32_t, SYNCED_PARTS + 1);
+	for (size_t i = 0; i < g->synceds; i++)
+		while (part <= part_of(g->synced[i].recipient))
+			g->synced_part[part++] = (uint32_t)i;
+	while (part <= SYNCED_PARTS)
+		g->synced_part[part++] = (uint32_t)g->synceds;
+}
+
+int64_t gather_synced_at(const struct verdict_look *g, int64_t recipient)
+{
+	size_t part = part_of(recipient);
+
+	if (g->synced_part == NULL)
+		return 0;
+	for (uint32_t i = g->synced_part[part]; i < g->synced_part[part + 1];
+	     i++)
+		if (g->synced[i].recipient == recipient)
+			return g->synced[i].at_us;
+	return 0;
 }
 
 static void on_mark(void *arg, const struct watermark *w)
@@ -103,6 +145,7 @@ static int look(struct marks_look *l, struct watermark_reader *r,
 	if (whole < 0 || watermark_reader_of_leg(r, g->v->leg, on_mark, l,
 			     err) < 0)
 		return -1;
+	part_synced(g);
 	if (verdict_change_time(g->file, l->change, &g->last_flip_us, err) < 0)
 		return -1;
 	clock_rfc3339(watermark_reader_since(r), since);
