@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A leg with `shadow` is asked about recipients of mail that goes to another
+ * one: by the true daemon, in time that is simulated.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/rig_leg.h"
+#include "tests/unit/worker_rig.h"
+
+enum { PEOPLE = 60, RATE = 5 /* a second */ };
+
+static const struct rig_conf with_shadow = {
+	.legs =
+	    "leg \"legacy\" { hosts = \"legacy.sim:25\" tls = \"none\" }\n"
+	    "leg \"cloud\" { hosts = \"cloud.sim:25\" tls = \"none\"\n"
+	    "    shadow = true ask_rate = 1000 }\n"
+	    "egress \"outside\" { hosts = \"" SIM_OUTSIDE_IP ":25\"\n"
+	    "    tls = \"none\" }\n",
+};
+
+static unsigned asked(void)
+{
+	const char *at = rig_leg_said(LEG_CLOUD);
+	unsigned n = 0;
+
+	for (; (at = strstr(at, "RCPT TO:<u")) != NULL; at++)
+		n++;
+	return n;
+}
+
+static bool is_asked(void *arg)
+{
+	(void)arg;
+	return asked() > 0;
+}
+
+static void recipients_are_asked_about_five_a_second_and_once(void)
+{
+	char to[24], id[16];
+
+	rig_rows(PEOPLE, "legacy");
+	for (int i = 0; i < PEOPLE; i++) {
+		snprintf(to, sizeof(to), "u%d@corp.example", i);
+		rig_mail("a@client.sim", to, id);
+	}
+	rig_until(is_asked, NULL);
+	for (unsigned s = 1, before = asked(); s <= 4; s++) {
+		rig_sleep(1);
+		CHECK(asked() <= before + (s + 1) * RATE);
+	}
+	rig_sleep(600);
+	CHECK(asked() == PEOPLE);
+	rig_sleep(1800); /* it looks each 20 s */
+	CHECK(asked() == PEOPLE);
+	CHECK(rig_leg_taken(LEG_CLOUD) == 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(recipients_are_asked_about_five_a_second_and_once,
+		    &with_shadow),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
