@@ -140,6 +140,21 @@ static int check_coexist_path(const struct conf *c,
 	return 0;
 }
 
+static int check_coexist_via(const struct conf_coexist *x, struct error *err)
+{
+	struct slice host;
+	uint64_t port = 25;
+	bool is_addr;
+
+	if (x->via[0] == '\0' ||
+	    (conf_host_cut(slice_str(x->via), &host, &port, &is_addr) &&
+		port != 0))
+		return 0;
+	return error_at(err, x->file, x->line, "coexist \"%s\": via = "
+	    "\"%.200s\" is no next hop; write it like relay.example.com, or "
+	    "relay.example.com:25", x->name, x->via);
+}
+
 static int check_coexist(const struct conf *c, const struct conf_coexist *x,
     struct error *err)
 {
@@ -159,7 +174,8 @@ static int check_coexist(const struct conf *c, const struct conf_coexist *x,
 		return error_at(err, x->file, x->line, "coexist \"%s\": map = "
 		    "\"%.40s\" is neither transport nor recipient", x->name,
 		    x->map);
-	if (check_coexist_leg(c, x, err) != 0)
+	if (check_coexist_leg(c, x, err) != 0 ||
+	    check_coexist_via(x, err) != 0)
 		return -1;
 	return check_coexist_path(c, x, err);
 }

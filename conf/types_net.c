@@ -204,22 +204,42 @@ static bool host_name_ok(struct slice host)
 	       slice_find(host, '[') < 0;
 }
 
+static bool is_address_slice(struct slice host)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (host.n == 0 || host.n >= sizeof(text))
+		return false;
+	memcpy(text, host.p, host.n);
+	text[host.n] = '\0';
+	return is_address(text);
+}
+
+bool conf_host_cut(struct slice text, struct slice *host, uint64_t *port,
+    bool *is_addr_out)
+{
+	struct slice said;
+
+	if (!cut_host(text, host, &said) ||
+	    (said.p != NULL && !slice_uint(said, 65535, port)))
+		return false;
+	*is_addr_out = is_address_slice(*host);
+	return *is_addr_out || host_name_ok(*host);
+}
+
 static bool read_host(const struct slot *s, const char *text,
     struct conf_hostport *h)
 {
 	const struct conf_type *t = s->param->type;
-	struct slice host, port;
 	uint64_t n = (uint64_t)t->port;
+	struct slice host;
 
-	if (!cut_host(slice_str(text), &host, &port))
-		return false;
-	if (port.p != NULL &&
-	    (!slice_uint(port, 65535, &n) || (n == 0 && t != &T_LISTEN)))
+	if (!conf_host_cut(slice_str(text), &host, &n, &h->is_addr) ||
+	    (n == 0 && t != &T_LISTEN))
 		return false;
 	h->host = arena_slicedup(s->arena, host);
 	h->port = (int)n;
-	h->is_addr = is_address(h->host);
-	return h->is_addr || (!t->addresses && host_name_ok(host));
+	return h->is_addr || !t->addresses;
 }
 
 static int set_host(const struct slot *s, const char *text, struct error *err)

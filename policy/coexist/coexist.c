@@ -8,7 +8,7 @@
 
 #include "policy/row.h"
 
-enum { SMTP_PORT = 25, HOP_MAX = 320 };
+enum { SMTP_PORT = 25 };
 
 /* ---- who reads what ---------------------------------------------------- */
 
@@ -67,6 +67,22 @@ static int find_leg(const struct conf *c, const char *name,
 					  : "without a platform's profile");
 }
 
+static int read_via(struct coexist_how *how, const char *via,
+    struct error *err)
+{
+	uint64_t port = SMTP_PORT;
+	bool is_addr;
+
+	if (via[0] == '\0')
+		return 0;
+	if (!conf_host_cut(slice_str(via), &how->via, &port, &is_addr) ||
+	    port == 0)
+		return error_set(err, "\"%.200s\" is no next hop; write it like "
+		    "relay.example.com, or relay.example.com:25", via);
+	how->via_port = (int)port;
+	return 0;
+}
+
 int coexist_read(const struct conf *c, const struct coexist_said *said,
     struct coexist_how *how, struct error *err)
 {
@@ -82,8 +98,9 @@ int coexist_read(const struct conf *c, const struct coexist_said *said,
 		return error_set(err, "a map is transport or recipient");
 	*how = (struct coexist_how){.conf = c,
 	    .format = (enum coexist_format)format,
-	    .map = (enum coexist_map)map,
-	    .via = said->via == NULL ? "" : said->via};
+	    .map = (enum coexist_map)map};
+	if (read_via(how, said->via == NULL ? "" : said->via, err) < 0)
+		return -1;
 	return find_leg(c, said->leg == NULL ? "" : said->leg, how, err);
 }
 
@@ -174,75 +191,47 @@ void coexist_judge(const struct coexist_how *how, struct slice key,
 /* ---- next hops ----------------------------------------------------------- */
 
 struct next_hop {
-	char host[HOP_MAX];
+	struct slice host;
 	int port;
 	bool is_mx; /* the MX of that name */
 };
 
-/* "host:25", "[2001:db8::1]:25", "host". */
-static void read_hop(const char *text, struct next_hop *out)
-{
-	struct slice host = slice_str(text), port;
-	const char *colon = strrchr(text, ':'), *end = strchr(text, ']');
-	uint64_t n = SMTP_PORT;
-
-	if (colon != NULL && (end == NULL ? strchr(text, ':') == colon
-					  : colon > end)) {
-		port = slice_str(colon + 1);
-		host.n = (size_t)(colon - text);
-		if (!slice_uint(port, 65535, &n))
-			n = SMTP_PORT;
-	}
-	if (host.n > 1 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		host = slice_of(host.p + 1, host.n - 2);
-	snprintf(out->host, sizeof(out->host), "%.*s", (int)host.n, host.p);
-	out->port = (int)n;
-	out->is_mx = false;
-}
-
 static struct next_hop hop_of(const struct coexist_how *how,
     const struct conf_leg *leg)
 {
-	struct next_hop h = {.port = SMTP_PORT, .is_mx = leg->hosts == 0};
-
-	if (how->via[0] != '\0') {
-		read_hop(how->via, &h);
-		return h;
-	}
-	snprintf(h.host, sizeof(h.host), "%s",
-	    h.is_mx ? leg->mx : leg->host[0].host);
-	if (!h.is_mx)
-		h.port = leg->host[0].port;
-	return h;
+	if (how->via.n > 0)
+		return (struct next_hop){how->via, how->via_port, false};
+	if (leg->hosts == 0)
+		return (struct next_hop){slice_str(leg->mx), SMTP_PORT, true};
+	return (struct next_hop){slice_str(leg->host[0].host),
+	    leg->host[0].port, false};
 }
 
 /* transport(5): brackets: no MX is looked up. */
 static void postfix_hop(const struct next_hop *h, struct strbuf *out)
 {
-	if (h->is_mx)
-		strbuf_addf(out, "smtp:%s", h->host);
-	else
-		strbuf_addf(out, "smtp:[%s]:%d", h->host, h->port);
+	strbuf_adds(out, h->is_mx ? "smtp:" : "smtp:[");
+	strbuf_addsl(out, h->host);
+	if (!h->is_mx)
+		strbuf_addf(out, "]:%d", h->port);
 }
 
 /* The route_data of a manualroute: "/MX", and doubled colons but in a list
  * with another separator. */
 static void exim_hop(const struct next_hop *h, struct strbuf *out)
 {
+	bool six = slice_find(h->host, ':') >= 0;
+
+	if (six && !h->is_mx)
+		strbuf_adds(out, "<+[");
+	strbuf_addsl(out, h->host);
 	if (h->is_mx)
-		strbuf_addf(out, "%s/MX", h->host);
-	else if (strchr(h->host, ':') != NULL)
-		strbuf_addf(out, "<+[%s]:%d", h->host, h->port);
+		strbuf_adds(out, "/MX");
 	else
-		strbuf_addf(out, "%s::%d", h->host, h->port);
+		strbuf_addf(out, six ? "]:%d" : "::%d", h->port);
 }
 
 /* ---- lines --------------------------------------------------------------- */
-
-static void put_slice(struct strbuf *out, struct slice s)
-{
-	strbuf_addsl(out, s);
-}
 
 /* Of a domain: postfix's transport has its bare name, its other maps "@", and
  * exim's searches "*@". */
@@ -256,7 +245,7 @@ static void put_key(const struct coexist_how *how, struct slice key,
 	if (domain && how->format == COEXIST_POSTFIX &&
 	    how->map == COEXIST_TRANSPORT)
 		key = slice_from(key, 1);
-	put_slice(out, key);
+	strbuf_addsl(out, key);
 }
 
 static void put_hop(const struct coexist_how *how, const struct conf_leg *leg,
@@ -303,7 +292,7 @@ static void address_line(const struct coexist_how *how,
 		return; /* it speaks of single recipients */
 	if (how->format == COEXIST_GOOGLE && e->where != COEXIST_AWAY)
 		return;
-	put_slice(out, e->key);
+	strbuf_addsl(out, e->key);
 	if (how->format == COEXIST_GOOGLE)
 		strbuf_addf(out, ",%s\n", e->address);
 	else

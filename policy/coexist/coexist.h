@@ -21,7 +21,8 @@ struct coexist_how {
 	enum coexist_format format;
 	enum coexist_map map;
 	const struct conf_leg *leg; /* whose server reads it */
-	const char *via; /* the next hop "host" or "host:port"; "": the leg's */
+	struct slice via; /* the host of the next hop, and … */
+	int via_port;	  /* … its port; none: the leg's */
 	uint64_t change; /* of the table, as it is read */
 	bool part; /* of some recipients: those of the leg are named too */
 };

@@ -260,6 +260,7 @@ def test_a_file_that_lags_is_an_alarm(exported):
 
 
 @pytest.mark.parametrize("keys, said", [
+    ({"via": "a b"}, "via = \"a b\" is no next hop"),
     ({"format": "csv"}, "none of exchange, postfix, exim, google"),
     ({"map": "alias"}, "neither transport nor recipient"),
     ({"leg": "moon"}, 'there is no leg "moon"'),

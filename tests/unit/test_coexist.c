@@ -202,25 +202,36 @@ static void a_head_has_the_change_and_the_domains_of_legs(void **state)
 static void who_reads_it(void **state)
 {
 	static const struct {
-		const char *format, *map, *leg, *reader, *error;
+		const char *format, *map, *leg, *reader, *error, *via;
 	} reads[] = {
-		{"exchange", "", "", "legacy", NULL},
-		{"postfix", NULL, NULL, "legacy", NULL},
-		{"google", "", "", "google", NULL},
-		{"exim", "", "six", "six", NULL},
-		{"exim", "", "moon", NULL, "no leg is called \"moon\""},
+		{"exchange", "", "", "legacy", NULL, NULL},
+		{"postfix", NULL, NULL, "legacy", NULL, NULL},
+		{"google", "", "", "google", NULL, NULL},
+		{"exim", "", "six", "six", NULL, NULL},
+		{"exim", "", "moon", NULL, "no leg is called \"moon\"",
+		    NULL},
 		{"csv", "", "", NULL, "a format is exchange, postfix, exim or "
-		    "google"},
+		    "google", NULL},
 		{NULL, "", "", NULL, "a format is exchange, postfix, exim or "
-		    "google"},
-		{"exim", "alias", "", NULL, "a map is transport or recipient"},
+		    "google", NULL},
+		{"exim", "alias", "", NULL, "a map is transport or recipient",
+		    NULL},
+		{"exim", "", "six", "six", NULL, "[2001:db8::7]:26"},
+		{"exim", "", "six", NULL, "\"a b\" is no next hop; write it "
+		    "like relay.example.com, or relay.example.com:25", "a b"},
+		{"exim", "", "six", NULL, "\"r.example:0\" is no next hop; "
+		    "write it like relay.example.com, or relay.example.com:25",
+		    "r.example:0"},
+		{"exim", "", "six", NULL, "\"r.example]:1\" is no next hop; "
+		    "write it like relay.example.com, or relay.example.com:25",
+		    "r.example]:1"},
 	};
 	struct names *names = names_new();
 	struct conf *c = conf_tmp_good(*state, conf_text, names);
 
 	for (size_t i = 0; i < ARRAY_LEN(reads); i++) {
 		const struct coexist_said said = {reads[i].format,
-		    reads[i].map, reads[i].leg, NULL};
+		    reads[i].map, reads[i].leg, reads[i].via};
 		struct coexist_how how;
 		struct error err;
 		int rc = coexist_read(c, &said, &how, &err);
