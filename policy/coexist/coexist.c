@@ -77,8 +77,8 @@ static int read_via(struct coexist_how *how, const char *via,
 		return 0;
 	if (!conf_host_cut(slice_str(via), &how->via, &port, &is_addr) ||
 	    port == 0)
-		return error_set(err, "\"%.200s\" is no next hop; write it like "
-		    "relay.example.com, or relay.example.com:25", via);
+		return error_set(err, "\"%.200s\" is no next hop; write it "
+		    "like relay.example.com, or relay.example.com:25", via);
 	how->via_port = (int)port;
 	return 0;
 }
