@@ -102,7 +102,7 @@ void clock_rfc3339(int64_t wall_us, char out[CLOCK_RFC3339_MAX])
 	*p++ = 'T';
 	p = put_time(p, &t);
 	*p++ = '.';
-	p = put(p, wall_us - whole_seconds(wall_us) * US_PER_S, 6);
+	p = put(p, (wall_us % US_PER_S + US_PER_S) % US_PER_S, 6);
 	*p++ = 'Z';
 	*p = '\0';
 }

@@ -113,6 +113,8 @@ bool stream_tls_connect(struct stream *s, SSL *ssl) PH_CHECK;
 /* The same as the server, where the client begins by itself and plaintext is
  * not expected any more (RFC 8314): what is not taken yet is its handshake. */
 bool stream_tls_accept_rest(struct stream *s, SSL *ssl) PH_CHECK;
+/* From now on it is served behind what is not patient (loop.h). */
+void stream_patient(struct stream *s);
 /* From now on a password may be received: every copy of the input that the
  * stream made is overwritten once it was shown. `keep_max` as at the start. */
 void stream_secret(struct stream *s, bool secret, size_t keep_max);

@@ -179,6 +179,11 @@ void stream_secret(struct stream *s, bool secret, size_t keep_max)
 	s->full = s->kept >= keep_max;
 }
 
+void stream_patient(struct stream *s)
+{
+	io_patient(&s->io);
+}
+
 void stream_pause(struct stream *s)
 {
 	s->paused = true;

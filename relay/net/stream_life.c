@@ -222,8 +222,6 @@ struct stream *stream_accept(const struct stream_config *c, int fd)
 {
 	struct stream *s = stream_new(c, fd);
 
-	/* Mail that is on its way out goes first. */
-	io_patient(&s->io);
 	no_delay(fd);
 	netaddr_peer(&s->peer, fd);
 	netaddr_local(&s->local, fd);

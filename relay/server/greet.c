@@ -49,6 +49,9 @@ enum next greet_now(struct session *s)
 	struct reply r = {.code = 0};
 
 	s->greeted = true;
+	/* Mail that is on its way out goes first. Not before: what the client
+	 * says too early is read before the greeting's timer fires. */
+	stream_patient(s->stream);
 	if (!admitted(s, &r)) {
 		session_say(s, &r);
 		return NEXT_CLOSE;
