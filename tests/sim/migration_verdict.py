@@ -218,7 +218,7 @@ class Ending:
         self.mail(world, self.legacy, users[0])
         self.watch(world, 120)
         yield self.no_go(world, "with mail from the legacy server",
-                         {"from-leg"}, f"mail for {DOMAIN}, 1 messages")
+                         {"from-leg"}, f"mail for {DOMAIN}, 1 message,")
         self.log(world, [(world.clock.now(), users[:1])])
         yield self.no_go(world, "with a delivery inside it",
                          {"from-leg", "inside"}, users[0])
