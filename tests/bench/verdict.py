@@ -14,6 +14,7 @@ import time
 from cutover import size, timed, write_csv
 from rig import Figure, Receiver, posthouse, say
 from stragglers import fill as fill_clients
+from until import until
 
 CLIENTS, MESSAGES = 20_000, 10_000_000
 RUNS = 5
@@ -28,13 +29,11 @@ def watermarks(folder):
         db.close()
 
 
-def wait_begun(folder, rows, deadline_s=3600):
+def wait_begun(folder, rows):
     """The follower has begun each; whether they are reached is written."""
-    end = time.monotonic() + deadline_s
-    while watermarks(folder) < rows:
-        if time.monotonic() > end:
-            raise RuntimeError(f"{watermarks(folder)} watermarks were begun")
-        time.sleep(2)
+    until(lambda: watermarks(folder) >= rows,
+          lambda: f"{rows} watermarks, of which {watermarks(folder)} are begun",
+          within=3600)
 
 
 def fill_ledger(path, now_us):

@@ -26,8 +26,9 @@
 #include "tests/unit/cli_rig.h"
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/dnsserver.h"
+#include "tests/unit/transcript.h"
 
-enum { ANSWERS = 16, ROWS = 64, NAMES = 64, LINES = 1000, TEXT_MAX = 1 << 20 };
+enum { ANSWERS = 16, ROWS = 64, NAMES = 64, LINES = 1000 };
 
 /* 2027-01-15T08:00:00Z, until a line sets another time. */
 #define WALL_US (INT64_C(1800000000) * 1000000)
@@ -93,7 +94,7 @@ static char *replaced(const char *text, const char *from, const char *to)
 	const char *at;
 	char *copy;
 
-	strbuf_init(&b, TEXT_MAX);
+	strbuf_init(&b, TRANSCRIPT_MAX);
 	for (; (at = strstr(text, from)) != NULL; text = at + strlen(from)) {
 		strbuf_add(&b, text, (size_t)(at - text));
 		strbuf_adds(&b, to);
@@ -547,77 +548,31 @@ static void each_line(struct script *s, char *text)
 	}
 }
 
-static void script_path(const char *name, char path[512])
-{
-	const char *top = getenv("srcdir");
-
-	snprintf(path, 512, "%s/tests/data/cli/%s", top != NULL ? top : "..",
-	    name);
-}
-
-static char *read_script(const char *path)
-{
-	char *text = mem_new(TEXT_MAX);
-	FILE *f = fopen(path, "r");
-
-	if (f == NULL)
-		fail_msg("%s cannot be opened", path);
-	text[fread(text, 1, TEXT_MAX - 1, f)] = '\0';
-	fclose(f);
-	return text;
-}
-
-/* Says the first line that differs. */
-static void compare(const char *name, const char *is, const char *want)
-{
-	int line = 1;
-
-	while (*is == *want && *is != '\0') {
-		line += *is == '\n';
-		is++;
-		want++;
-	}
-	if (*is == *want)
-		return;
-	fail_msg("tests/data/cli/%s: line %d: is: %.300s\nwant: %.300s", name,
-	    line, is, want);
-}
-
-static void write_script(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 void cli_script_run(const char *dir, const char *name)
 {
 	struct script s = {.dir = dir, .out = mem_new(CLI_RIG_OUT)};
-	char path[512], *text, *copy;
+	struct transcript t = {.folder = "cli", .name = name};
+	char *copy;
 
 	setenv("TZ", "UTC", 1);
 	wall_us = WALL_US;
-	strbuf_init(&s.lines, TEXT_MAX);
-	strbuf_init(&s.asked, TEXT_MAX);
-	strbuf_init(&s.is, TEXT_MAX);
+	strbuf_init(&s.lines, TRANSCRIPT_MAX);
+	strbuf_init(&s.asked, TRANSCRIPT_MAX);
+	strbuf_init(&s.is, TRANSCRIPT_MAX);
 	open_server(&s);
-	script_path(name, path);
-	text = read_script(path);
-	copy = mem_strdup(text);
+	if (transcript_open(&t) != 0)
+		fail_msg("%s", t.why);
+	copy = mem_strdup(t.text);
 	each_line(&s, copy);
 	end_lines(&s);
 	no_daemon(&s);
 	close_server(&s);
-	if (getenv("CLI_SCRIPT_WRITE") != NULL)
-		write_script(path, strbuf_cstr(&s.is));
-	else
-		compare(name, strbuf_cstr(&s.is), text);
+	if (transcript_close(&t, strbuf_cstr(&s.is),
+		getenv("CLI_SCRIPT_WRITE") != NULL) != 0)
+		fail_msg("%s", t.why);
 	strbuf_fini(&s.lines);
 	strbuf_fini(&s.asked);
 	strbuf_fini(&s.is);
 	mem_free(s.out);
 	mem_free(copy);
-	mem_free(text);
 }

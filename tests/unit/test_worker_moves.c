@@ -16,15 +16,10 @@
 #include "tests/unit/worker_rig.h"
 #include "tests/unit/worker_script.h"
 
-#define SCRIPT(name)                                                    \
-	static void name(void)                                          \
-	{                                                               \
-		worker_script_run(#name ".txt");                        \
-	}
-SCRIPT(moves)
-SCRIPT(moves_hold)
-SCRIPT(moves_ask)
-SCRIPT(moves_replay)
+WORKER_SCRIPT(moves)
+WORKER_SCRIPT(moves_hold)
+WORKER_SCRIPT(moves_ask)
+WORKER_SCRIPT(moves_replay)
 
 int main(void)
 {

@@ -15,25 +15,20 @@
 #include "tests/unit/worker_rig.h"
 #include "tests/unit/worker_script.h"
 
-#define SCRIPT(name)                                                    \
-	static void name(void)                                          \
-	{                                                               \
-		worker_script_run(#name ".txt");                        \
-	}
-SCRIPT(queue)
-SCRIPT(status)
-SCRIPT(retry)
-SCRIPT(copies)
-SCRIPT(talk)
-SCRIPT(notices)
-SCRIPT(hold)
-SCRIPT(outbound)
-SCRIPT(from_leg)
-SCRIPT(unknown)
-SCRIPT(alarms)
-SCRIPT(replay)
-SCRIPT(carry)
-SCRIPT(srs)
+WORKER_SCRIPT(queue)
+WORKER_SCRIPT(status)
+WORKER_SCRIPT(retry)
+WORKER_SCRIPT(copies)
+WORKER_SCRIPT(talk)
+WORKER_SCRIPT(notices)
+WORKER_SCRIPT(hold)
+WORKER_SCRIPT(outbound)
+WORKER_SCRIPT(from_leg)
+WORKER_SCRIPT(unknown)
+WORKER_SCRIPT(alarms)
+WORKER_SCRIPT(replay)
+WORKER_SCRIPT(carry)
+WORKER_SCRIPT(srs)
 
 int main(void)
 {

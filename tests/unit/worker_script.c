@@ -16,9 +16,10 @@
 #include "relay/daemon/app.h"
 #include "tests/sim/sim_trace.h"
 #include "tests/unit/rig_leg.h"
+#include "tests/unit/transcript.h"
 #include "tests/unit/worker_rig.h"
 
-enum { TEXT_MAX = 8 << 20, FURTHER = 40, RULES = 16, WORD = 400,
+enum { FURTHER = 40, RULES = 16, WORD = 400,
        LINES = 2000 };
 
 static const char usual_mail[] =
@@ -42,7 +43,7 @@ static void put(const char *text)
 	struct strbuf masked;
 	struct slice rest, line;
 
-	strbuf_init(&masked, TEXT_MAX);
+	strbuf_init(&masked, TRANSCRIPT_MAX);
 	worker_mask(&masked, text);
 	rest = strbuf_view(&masked);
 	while (rest.n > 0 && slice_next(&rest, '\n', &line)) {
@@ -164,7 +165,7 @@ static void run_row(const char *line)
 	struct strbuf addresses;
 	bool held = false;
 
-	strbuf_init(&addresses, TEXT_MAX);
+	strbuf_init(&addresses, TRANSCRIPT_MAX);
 	word(&line, address);
 	word(&line, route);
 	while (word(&line, more)[0] != '\0')
@@ -218,7 +219,7 @@ static void run_mail(const char *line)
 	char from[WORD], id[16];
 
 	word(&line, from);
-	strbuf_init(&content, TEXT_MAX);
+	strbuf_init(&content, TRANSCRIPT_MAX);
 	each_line(&content, s.given.n > 0 ? strbuf_cstr(&s.given) : usual_mail);
 	rig_mail_from("198.51.100.7", from, line, strbuf_cstr(&content), id);
 	strbuf_fini(&content);
@@ -276,7 +277,7 @@ static void run_rule(const char *line)
 	word(&line, what);
 	for (char *at = what; (at = strchr(at, '_')) != NULL;)
 		*at = ' ';
-	strbuf_init(&answer, TEXT_MAX);
+	strbuf_init(&answer, TRANSCRIPT_MAX);
 	for (; *line != '\0' && strcmp(line, "-") != 0; line++) {
 		bool end = strncmp(line, "\\n", 2) == 0;
 
@@ -452,52 +453,19 @@ static void play(char *text)
 	}
 }
 
-static void compare(const char *name, const char *is, const char *want)
-{
-	int line = 1;
-
-	while (*is == *want && *is != '\0') {
-		line += *is == '\n';
-		is++;
-		want++;
-	}
-	if (*is != *want)
-		sim_fail("tests/data/worker/%s: line %d: is: %.300s\n"
-		    "want: %.300s", name, line, is, want);
-}
-
-static FILE *open_script(const char *name, const char *how)
-{
-	const char *top = getenv("srcdir");
-	char path[WORD];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/tests/data/worker/%s",
-	    top != NULL ? top : "..", name);
-	f = fopen(path, how);
-	if (f == NULL)
-		sim_fail("%s cannot be opened", path);
-	return f;
-}
-
 void worker_script_run(const char *name)
 {
-	char *text = mem_new(TEXT_MAX), *copy;
-	FILE *f = open_script(name, "r");
+	struct transcript t = {.folder = "worker", .name = name};
+	char *copy;
 
-	text[fread(text, 1, TEXT_MAX - 1, f)] = '\0';
-	fclose(f);
-	strbuf_init(&s.given, TEXT_MAX);
-	strbuf_init(&s.is, TEXT_MAX);
-	copy = mem_strdup(text);
+	if (transcript_open(&t) != 0)
+		sim_fail("%s", t.why);
+	strbuf_init(&s.given, TRANSCRIPT_MAX);
+	strbuf_init(&s.is, TRANSCRIPT_MAX);
+	copy = mem_strdup(t.text);
 	play(copy);
-	if (getenv("WORKER_SCRIPT_WRITE") != NULL) {
-		f = open_script(name, "w");
-		fputs(strbuf_cstr(&s.is), f);
-		fclose(f);
-	} else {
-		compare(name, strbuf_cstr(&s.is), text);
-	}
+	if (transcript_close(&t, strbuf_cstr(&s.is),
+		getenv("WORKER_SCRIPT_WRITE") != NULL) != 0)
+		sim_fail("%s", t.why);
 	mem_free(copy);
-	mem_free(text);
 }

@@ -32,13 +32,13 @@
  *   ~ …                  a command whose lines stand sorted: of what happens at
  *                        once, the order is none of its promises
  *
- * What is printed stands behind two blanks. The folder is DIR, the n-th
- * message is IDn, a time is "T+SECONDS" since the start (to ten seconds, from a
- * minute on), other numbers that differ from run to run are "#"
- * (worker_mask.c). RIG_SEED in the environment is another order of the threads,
- * under which the same must come out. With WORKER_SCRIPT_WRITE in
- * the environment the outputs are written into the file, to be read in its
- * diff before it is committed.
+ * Each line that is printed begins with two blanks. The folder is printed as
+ * DIR, the n-th message as IDn, a time as "T+SECONDS" since the start (to ten
+ * seconds, from a minute on), and other numbers that differ from run to run as
+ * "#" (worker_mask.c). RIG_SEED in the environment is another order of the
+ * threads, under which the same must come out. With WORKER_SCRIPT_WRITE in the
+ * environment the outputs are written into the file, to be read in its diff
+ * before it is committed.
  */
 #ifndef TESTS_UNIT_WORKER_SCRIPT_H
 #define TESTS_UNIT_WORKER_SCRIPT_H
@@ -48,6 +48,12 @@
 /* Plays tests/data/worker/NAME within a test of the rig; fails it at the first
  * line that differs. */
 void worker_script_run(const char *name);
+/* A test of the rig that plays NAME.txt. */
+#define WORKER_SCRIPT(name)                                             \
+	static void name(void)                                          \
+	{                                                               \
+		worker_script_run(#name ".txt");                        \
+	}
 
 /* Adds `text` without what differs from run to run. */
 void worker_mask(struct strbuf *to, const char *text);
