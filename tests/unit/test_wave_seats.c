@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The members of a plan, seated one by one.
+ * Members of waves: those of a plan are seated one by one, and recipients of
+ * envelopes are known as members.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,11 +70,43 @@ static void a_large_plan_makes_the_indexes_of_members_at_its_end(void **state)
 	table_tmp_free(t);
 }
 
+static void a_member_is_known_however_a_client_writes_it(void **state)
+{
+	static const struct {
+		const char *to;
+		int is;
+	} cases[] = {
+	    {"bob@example.com", 1},
+	    {"BOB@Example.COM", 1},
+	    {"bob+x@example.com", 1},
+	    {"Bob+X@Example.COM", 1},
+	    {"bob-x@example.com", 0},
+	    {"cid+x@Example.COM", 0},
+	    {"amy+x@Example.COM", 1},
+	    {"cid@example.com", 0},
+	    {"no address", 0},
+	};
+	struct table_tmp *t = wave_tmp_table(state);
+	struct wave_file *f;
+	struct error err;
+
+	wave_tmp_create(t, "w1", "bob amy");
+	f = wave_tmp_open(t, false);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("%s\n", cases[i].to);
+		assert_int_equal(wave_has_recipient(f, t->c, "w1",
+		    cases[i].to, &err), cases[i].is);
+	}
+	wave_file_close(f);
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(
 		a_large_plan_makes_the_indexes_of_members_at_its_end),
+	    cmocka_unit_test(a_member_is_known_however_a_client_writes_it),
 	};
 
 	return cmocka_run_group_tests(tests, conf_tmp_setup,

@@ -4,6 +4,7 @@
  */
 #include "policy/wave/file/wave_member.h"
 
+#include "policy/route.h"
 #include "relay/mail/addr.h"
 
 /* NULL for NULL, which "" is not. */
@@ -111,33 +112,36 @@ int wave_has(struct wave_file *f, struct slice wave, struct slice address,
 	return rc;
 }
 
-static int has_key(struct wave_file *f, struct slice wave,
-    const struct addr *a, char subaddress, struct error *err)
+/* By the row of its address, else by that of the base, as a route is found. */
+static int has_key(struct wave_file *f, const struct conf *conf,
+    struct slice wave, struct slice key, struct error *err)
 {
-	struct strbuf key;
-	int rc = 0;
+	int rc = wave_has(f, wave, key, err);
+	struct strbuf base;
 
-	strbuf_init(&key, 2 * ADDR_MAX);
-	if (addr_key(a, subaddress, &key))
-		rc = wave_has(f, wave, strbuf_view(&key), err);
-	strbuf_fini(&key);
+	if (rc != 0)
+		return rc;
+	strbuf_init(&base, ADDR_MAX);
+	if (route_base(conf, key, &base) && !slice_eq(strbuf_view(&base), key))
+		rc = wave_has(f, wave, strbuf_view(&base), err);
+	strbuf_fini(&base);
 	return rc;
 }
 
 int wave_has_recipient(struct wave_file *f, const struct conf *conf,
     const char *wave, const char *to, struct error *err)
 {
-	const struct conf_domain *d;
+	struct strbuf key;
 	struct addr a;
 	const char *why;
-	int rc;
+	int rc = 0;
 
 	if (addr_parse(slice_str(to), true, &a, &why) < 0)
 		return 0;
-	rc = has_key(f, slice_str(wave), &a, '\0', err);
-	d = conf_domain(conf, a.domain);
-	if (rc == 0 && d != NULL)
-		rc = has_key(f, slice_str(wave), &a, d->subaddress, err);
+	strbuf_init(&key, 2 * ADDR_MAX);
+	if (addr_key(&a, '\0', &key))
+		rc = has_key(f, conf, slice_str(wave), strbuf_view(&key), err);
+	strbuf_fini(&key);
 	return rc;
 }
 
