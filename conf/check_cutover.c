@@ -143,16 +143,14 @@ static int check_coexist_path(const struct conf *c,
 static int check_coexist_via(const struct conf_coexist *x, struct error *err)
 {
 	struct slice host;
-	uint64_t port = 25;
-	bool is_addr;
+	struct error why;
+	int port;
 
 	if (x->via[0] == '\0' ||
-	    (conf_host_cut(slice_str(x->via), &host, &port, &is_addr) &&
-		port != 0))
+	    conf_next_hop(slice_str(x->via), &host, &port, &why) == 0)
 		return 0;
-	return error_at(err, x->file, x->line, "coexist \"%s\": via = "
-	    "\"%.200s\" is no next hop; write it like relay.example.com, or "
-	    "relay.example.com:25", x->name, x->via);
+	return error_at(err, x->file, x->line, "coexist \"%s\": via = %s",
+	    x->name, why.text);
 }
 
 static int check_coexist(const struct conf *c, const struct conf_coexist *x,

@@ -433,10 +433,10 @@ const struct conf_nets *conf_private(void);
 /* "192.0.2.0/24", "2001:db8::1"; host bits must be zero. */
 int conf_net_parse(struct slice s, struct conf_net *net_out,
     const char **why_out);
-/* "host", "host:port", "[2001:db8::1]:port" or an address alone; *port stays
- * where none is said. False: it is none of these. */
-bool conf_host_cut(struct slice text, struct slice *host, uint64_t *port,
-    bool *is_addr_out);
+/* A next hop: "host", "host:port", "[2001:db8::1]:port" or an address alone,
+ * with port 25 where none is said. -1: it is none of these. */
+int conf_next_hop(struct slice text, struct slice *host_out, int *port_out,
+    struct error *err) PH_CHECK;
 
 /* Which keys differ and which of those a reload cannot change: one line
  * each, e.g. "spool.path: needs a restart". False when a restart is needed

@@ -17,6 +17,8 @@
  * which is how a relay becomes an open one. */
 enum { WIDEST_IP4 = 8, WIDEST_IP6 = 16 };
 
+enum { SMTP_PORT = 25 };
+
 /* "192.0.2.256" is an address, mistyped, and no name (RFC 1123 2.1). */
 static bool ends_in_number(struct slice name)
 {
@@ -215,7 +217,8 @@ static bool is_address_slice(struct slice host)
 	return is_address(text);
 }
 
-bool conf_host_cut(struct slice text, struct slice *host, uint64_t *port,
+/* `port` stays where none is said. */
+static bool take_host(struct slice text, struct slice *host, uint64_t *port,
     bool *is_addr_out)
 {
 	struct slice said;
@@ -227,6 +230,20 @@ bool conf_host_cut(struct slice text, struct slice *host, uint64_t *port,
 	return *is_addr_out || host_name_ok(*host);
 }
 
+int conf_next_hop(struct slice text, struct slice *host_out, int *port_out,
+    struct error *err)
+{
+	uint64_t port = SMTP_PORT;
+	bool is_addr;
+
+	if (!take_host(text, host_out, &port, &is_addr) || port == 0)
+		return error_set(err, "\"%.*s\" is no next hop; write it like "
+		    "relay.example.com, or relay.example.com:25",
+		    (int)slice_head(text, 200).n, text.p);
+	*port_out = (int)port;
+	return 0;
+}
+
 static bool read_host(const struct slot *s, const char *text,
     struct conf_hostport *h)
 {
@@ -234,7 +251,7 @@ static bool read_host(const struct slot *s, const char *text,
 	uint64_t n = (uint64_t)t->port;
 	struct slice host;
 
-	if (!conf_host_cut(slice_str(text), &host, &n, &h->is_addr) ||
+	if (!take_host(slice_str(text), &host, &n, &h->is_addr) ||
 	    (n == 0 && t != &T_LISTEN))
 		return false;
 	h->host = arena_slicedup(s->arena, host);
@@ -283,10 +300,11 @@ T_NETS = { .name = "network", .set = set_net, .show = show_nets,
 	.element = sizeof(struct conf_net) },
 T_HOSTS = { .name = "host", .set = set_host, .show = show_hosts,
 	.form = "\"mail.example.com:25\" or \"[2001:db8::1]:25\"",
-	.element = sizeof(struct conf_hostport), .port = 25 },
+	.element = sizeof(struct conf_hostport), .port = SMTP_PORT },
 T_LISTEN = { .name = "address", .set = set_host, .show = show_hosts,
 	.form = "\"192.0.2.1:25\" or \"[::]:25\"",
-	.element = sizeof(struct conf_hostport), .port = 25, .addresses = true },
+	.element = sizeof(struct conf_hostport), .port = SMTP_PORT,
+	.addresses = true },
 T_RESOLVERS = { .name = "address", .set = set_host, .show = show_hosts,
 	.form = "\"192.0.2.53:53\" or \"[::1]:53\"",
 	.element = sizeof(struct conf_hostport), .port = 53, .addresses = true };

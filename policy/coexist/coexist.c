@@ -67,22 +67,6 @@ static int find_leg(const struct conf *c, const char *name,
 					  : "without a platform's profile");
 }
 
-static int read_via(struct coexist_how *how, const char *via,
-    struct error *err)
-{
-	uint64_t port = SMTP_PORT;
-	bool is_addr;
-
-	if (via[0] == '\0')
-		return 0;
-	if (!conf_host_cut(slice_str(via), &how->via, &port, &is_addr) ||
-	    port == 0)
-		return error_set(err, "\"%.200s\" is no next hop; write it "
-		    "like relay.example.com, or relay.example.com:25", via);
-	how->via_port = (int)port;
-	return 0;
-}
-
 int coexist_read(const struct conf *c, const struct coexist_said *said,
     struct coexist_how *how, struct error *err)
 {
@@ -99,7 +83,9 @@ int coexist_read(const struct conf *c, const struct coexist_said *said,
 	*how = (struct coexist_how){.conf = c,
 	    .format = (enum coexist_format)format,
 	    .map = (enum coexist_map)map};
-	if (read_via(how, said->via == NULL ? "" : said->via, err) < 0)
+	if (said->via != NULL && said->via[0] != '\0' &&
+	    conf_next_hop(slice_str(said->via), &how->via, &how->via_port,
+		err) < 0)
 		return -1;
 	return find_leg(c, said->leg == NULL ? "" : said->leg, how, err);
 }

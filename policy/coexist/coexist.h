@@ -21,8 +21,9 @@ struct coexist_how {
 	enum coexist_format format;
 	enum coexist_map map;
 	const struct conf_leg *leg; /* whose server reads it */
-	struct slice via; /* the host of the next hop, and … */
-	int via_port;	  /* … its port; none: the leg's */
+	struct slice via; /* the host of the next hop; empty: the hosts of the
+			   * leg are used */
+	int via_port;
 	uint64_t change; /* of the table, as it is read */
 	bool part; /* of some recipients: those of the leg are named too */
 };
