@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-#include "relay/mail/addr.h"
 #include "relay/mail/domain.h"
 
 enum { PARTS_MAX = 64 };
@@ -360,6 +359,21 @@ int row_key(struct slice text, struct strbuf *key_out, struct error *err)
 		return error_set(err, "'%.*s' is too long for an address",
 		    (int)slice_head(text, 100).n, text.p);
 	return 0;
+}
+
+int row_key_text(struct slice text, char key_out[ADDR_MAX], struct error *err)
+{
+	struct strbuf key;
+	int rc;
+
+	strbuf_init(&key, ADDR_MAX - 1);
+	rc = row_key(text, &key, err);
+	if (rc == 0 && !strbuf_ok(&key))
+		rc = error_set(err, "an address is too long");
+	if (rc == 0)
+		memcpy(key_out, strbuf_cstr(&key), key.n + 1);
+	strbuf_fini(&key);
+	return rc;
 }
 
 struct slice row_domain(struct slice key)

@@ -12,6 +12,7 @@
 #define POLICY_ROW_H
 
 #include "policy/table.h"
+#include "relay/mail/addr.h"
 
 enum { ROW_TEXT_MAX = 4096, TAG_MAX = 64, MAILBOX_MAX = 320 };
 
@@ -46,6 +47,9 @@ int row_address(struct slice text, struct slice *address_out,
     struct error *err) PH_CHECK;
 /* Key of an address, or of "@domain", as people write and copy them. */
 int row_key(struct slice text, struct strbuf *key_out, struct error *err)
+    PH_CHECK;
+/* The same as text that ends with NUL. */
+int row_key_text(struct slice text, char key_out[ADDR_MAX], struct error *err)
     PH_CHECK;
 /* The part after the '@'. */
 struct slice row_domain(struct slice key);

@@ -345,26 +345,12 @@ int change_stage_row(struct change *ch, struct slice key,
 	return 0;
 }
 
-static int key_of(struct slice address, char out[ADDR_MAX],
-    struct error *err)
-{
-	struct strbuf key;
-	int rc;
-
-	strbuf_init(&key, ADDR_MAX - 1);
-	rc = row_key(address, &key, err);
-	if (rc == 0)
-		memcpy(out, strbuf_cstr(&key), key.n + 1);
-	strbuf_fini(&key);
-	return rc;
-}
-
 int change_set(struct change *ch, struct slice address,
     const struct change_row *row, struct error *err)
 {
 	char key[ADDR_MAX];
 
-	if (key_of(address, key, err) < 0)
+	if (row_key_text(address, key, err) < 0)
 		return -1;
 	if (ch->no_domains && key[0] == '@')
 		return error_set(err, "%.150s is a domain; recipients are "
@@ -378,7 +364,7 @@ int change_delete(struct change *ch, struct slice address, struct error *err)
 	char key[ADDR_MAX];
 	struct staged s = {.gone = true, .held = -1};
 
-	if (key_of(address, key, err) < 0)
+	if (row_key_text(address, key, err) < 0)
 		return -1;
 	s.key = slice_str(key);
 	change_stage(ch, &s);

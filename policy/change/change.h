@@ -47,6 +47,9 @@ void change_refuse_conflicts(struct change *ch);
 /* Stages one row; `address` as people write it, or "@domain". */
 int change_set(struct change *ch, struct slice address,
     const struct change_row *row, struct error *err) PH_CHECK;
+/* … that of a key in canonical form, also one of a domain. */
+int change_stage_row(struct change *ch, struct slice key,
+    const struct change_row *row, struct error *err) PH_CHECK;
 int change_delete(struct change *ch, struct slice address, struct error *err)
     PH_CHECK;
 /* The same values for every row that `w` selects. */
@@ -141,7 +144,8 @@ struct change_part {
 int change_widen(struct change *ch, struct error *err) PH_CHECK;
 
 /* Each row that keeps its route though the file says another one, or does not
- * have it (`said` NULL); in order of keys, before the change is made. */
+ * have it (`said` NULL), or that stays deleted (`route` NULL); in order of
+ * keys, before the change is made. */
 struct change_kept {
 	void (*fn)(void *arg, struct slice key, const char *route,
 	    const char *said);
@@ -156,6 +160,8 @@ struct change_how {
 			 * are not staged themselves, are deleted */
 	bool seed;	/* the domains staged are seeded now */
 	bool twice;	/* a group or a room may get a copy; else refused */
+	bool mailbox_of; /* a mailbox is said by an address of it, whose row
+			 * may name it otherwise */
 	bool join;	/* new rows get the route and the hold of the rows
 			 * that share their mailbox */
 	int64_t as_of;	/* -1; else refuse what was rerouted after it, */

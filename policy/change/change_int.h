@@ -20,7 +20,8 @@ enum change_statement {
 	CS_UNDO, CS_UNDO_COUNT, CS_UNDO_LEFT, CS_UNDO_KNOWN, CS_ROUTES,
 	CS_CROSSING, CS_SHARED, CS_SHARED_STAGED,
 	CS_REPLACE, CS_ANY_MAILBOX, CS_MAILBOXES, CS_INHERIT,
-	CS_LATER, CS_LATER_GONE, CS_KEPT, CS_PEOPLE,
+	CS_LATER, CS_LATER_GONE, CS_LATER_DELETED, CS_KEPT, CS_PEOPLE,
+	CS_MAILBOX_OF,
 	CS_NEWCOMERS, CS_SEATS, CS_SEATS_OTHER, CS_JOIN, CS_AT,
 	CS_MISSING, CS_MADE, CS_ROUTELESS, CS_AS_OF, CS_TWOFOLD,
 	CS_NEWEST, CS_LOG, CS_LOG_ALL, CS_CHANGE, CS_PREVIEW,
@@ -150,8 +151,5 @@ struct change_each {
 };
 int change_each(struct change *ch, const struct where *w,
     const struct change_each *each, struct error *err) PH_CHECK;
-/* Checks and stages values for a key that is canonical. */
-int change_stage_row(struct change *ch, struct slice key,
-    const struct change_row *row, struct error *err) PH_CHECK;
 
 #endif

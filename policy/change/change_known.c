@@ -6,6 +6,12 @@
  */
 #include "policy/change/change_int.h"
 
+static const char *text_or_null(sqlite3_stmt *st, int column)
+{
+	return sqlite3_column_type(st, column) == SQLITE_NULL
+		   ? NULL : db_str(st, column);
+}
+
 static int count_kept(struct change *ch, const struct change_how *how,
     struct change_done *done, struct error *err)
 {
@@ -13,13 +19,10 @@ static int count_kept(struct change *ch, const struct change_how *how,
 	int rc = change_ask(ch, CS_KEPT, 0, &st, err);
 
 	for (; rc > 0; rc = change_next(ch, st, err)) {
-		const char *said = sqlite3_column_type(st, 2) == SQLITE_NULL
-				       ? NULL : db_str(st, 2);
-
 		done->kept++;
 		if (how->kept != NULL)
 			how->kept->fn(how->kept->arg, db_text(st, 0),
-			    db_str(st, 1), said);
+			    text_or_null(st, 1), text_or_null(st, 2));
 	}
 	sqlite3_reset(st);
 	return rc;
@@ -52,12 +55,22 @@ static int join_mailboxes(struct change *ch, struct error *err)
 	return change_run(ch, CS_JOIN, 0, err);
 }
 
+/* Rows that were rerouted, made or deleted after the file was written. */
+static int keep_later(struct change *ch, int64_t as_of, struct error *err)
+{
+	if (change_run(ch, CS_LATER, as_of, err) < 0 ||
+	    change_run(ch, CS_LATER_GONE, 0, err) < 0)
+		return -1;
+	return change_run(ch, CS_LATER_DELETED, as_of, err);
+}
+
 int change_complete_known(struct change *ch, const struct change_how *how,
     struct change_done *done, struct error *err)
 {
+	if (how->mailbox_of && change_run(ch, CS_MAILBOX_OF, 0, err) < 0)
+		return -1;
 	if (how->keep && how->as_of >= 0 &&
-	    (change_run(ch, CS_LATER, how->as_of, err) < 0 ||
-		change_run(ch, CS_LATER_GONE, 0, err) < 0))
+	    keep_later(ch, how->as_of, err) < 0)
 		return -1;
 	if (how->keep && count_kept(ch, how, done, err) < 0)
 		return -1;

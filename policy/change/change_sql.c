@@ -179,15 +179,25 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "WHERE route IS NULL AND NOT gone "
 	    "AND substr(address, 1, 1) <> '@' AND NOT EXISTS "
 	    "(SELECT 1 FROM main.route r WHERE r.address = stage.address)",
+	/* A mailbox that is said by an address of it: the table's row of that
+	 * address may name it otherwise. */
+	[CS_MAILBOX_OF] = "UPDATE stage SET mailbox = r.mailbox "
+	    "FROM main.route r WHERE r.address = stage.mailbox "
+	    "AND r.mailbox <> '' AND NOT gone",
 	/* Rows that a later change gave a route; one that the file does not
-	 * have stays, and has line -1 here. */
+	 * have stays, and has line -1 here. One that it deleted is staged as
+	 * gone, which it is. */
 	[CS_LATER] = "UPDATE stage SET new_route = 1 WHERE address IN ("
 	    REROUTED ")",
 	[CS_LATER_GONE] = "UPDATE stage SET gone = 0, line = -1 "
 	    "WHERE gone AND new_route",
+	[CS_LATER_DELETED] = "UPDATE stage SET gone = 1 WHERE NOT EXISTS "
+	    "(SELECT 1 FROM main.route r WHERE r.address = stage.address) "
+	    "AND address IN (" REROUTED ")",
 	[CS_KEPT] = "SELECT s.address, r.route, s.route FROM stage s "
-	    "CROSS JOIN main.route r ON r.address = s.address "
-	    "WHERE s.new_route AND (s.route <> r.route OR s.line = -1) "
+	    "LEFT JOIN main.route r ON r.address = s.address "
+	    "WHERE iif(r.address IS NULL, s.gone, "
+	    "s.new_route AND (s.route <> r.route OR s.line = -1)) "
 	    "ORDER BY s.address",
 	[CS_AT] = "SELECT coalesce(max(change), 0) FROM main.change "
 	    "WHERE time <= ?1",

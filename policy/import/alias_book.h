@@ -14,7 +14,7 @@ enum {
 	ALIAS_STEPS_MAX = 32,	  /* from one to its end */
 };
 
-/* Keys are in canonical form, texts without an own copy NULL. */
+/* Keys are in canonical form. A text that is not given is NULL. */
 struct alias {
 	const char *key;
 	const char *to;	    /* another address of ours; NULL: it ends here */
@@ -22,9 +22,10 @@ struct alias {
 	const char *leg;    /* that has it under another name; NULL */
 	const char *at_leg; /* … which is that; NULL */
 	uint64_t line;
-	bool meant; /* another one ends here; alias_book_resolve() */
-	const struct alias *end; /* likewise; NULL: `to` is in no line */
-	const char *mailbox;	 /* likewise: the key of the last address */
+	/* Set by alias_book_resolve(). */
+	bool meant; /* another one ends here */
+	const struct alias *end; /* NULL: `to` is in no line */
+	const char *mailbox;	 /* the key of the last address */
 };
 
 struct alias_book;

@@ -162,6 +162,17 @@ static int take_header(struct directory *d, struct error *err)
 
 /* ---- an entry ----------------------------------------------------------- */
 
+/* A key without a name would be the row of all others at that domain. */
+static int key_of(struct slice address, char key[ADDR_MAX],
+    struct error *err)
+{
+	if (row_key_text(address, key, err) < 0)
+		return -1;
+	return key[0] != '@'
+		   ? 0 : error_set(err, "'%.150s' is no address: it has no "
+		       "name before the @", key);
+}
+
 /* The address that says it is the primary one; a cell of its own and the list
  * of addresses must agree. */
 static int take_primary(struct directory *d, struct slice address,
@@ -169,7 +180,7 @@ static int take_primary(struct directory *d, struct slice address,
 {
 	char key[ADDR_MAX];
 
-	if (import_key(address, key, err) < 0)
+	if (key_of(address, key, err) < 0)
 		return -1;
 	if (d->primary[0] != '\0' && strcmp(d->primary, key) != 0)
 		return error_set(err, "it has two primary addresses, %.150s "
@@ -195,22 +206,36 @@ static int find_primary(struct directory *d, struct slice cell,
 
 /* Mail for an entry with a target goes there: if a leg has that domain, the
  * mailbox is behind that leg. Others are forwarded by the old server. */
-static int take_target(struct directory *d, struct slice cell,
+static int take_target(struct directory *d, struct slice address,
     struct error *err)
 {
 	const struct conf_leg *leg;
 	char key[ADDR_MAX];
 
-	if (cell.n == 0)
-		return 0;
-	if (import_key(cell, key, err) < 0)
+	if (key_of(address, key, err) < 0)
 		return -1;
 	leg = import_leg_of(d->run, key);
 	if (leg == NULL)
 		return 0;
 	d->route = leg->name;
+	strbuf_reset(&d->at_leg);
 	strbuf_addf(&d->at_leg, "%s=%s", leg->name, key);
 	return 0;
+}
+
+/* "SMTP:ann@tenant.example"; "NOTES:Ann Lee/Org" is a target of another mail
+ * system, which no leg is. */
+static int find_target(struct directory *d, struct slice cell,
+    struct error *err)
+{
+	enum proxy_kind kind;
+	struct slice address;
+	int rc;
+
+	while ((rc = proxy_next(&cell, &address, &kind, err)) > 0)
+		if (kind != PROXY_OTHER && take_target(d, address, err) < 0)
+			return -1;
+	return rc;
 }
 
 static int take_cell(struct directory *d, unsigned i, struct error *err)
@@ -226,7 +251,7 @@ static int take_cell(struct directory *d, unsigned i, struct error *err)
 		entry_kind(cell, &d->tags);
 		return 0;
 	case PART_TARGET:
-		return take_target(d, cell, err);
+		return find_target(d, cell, err);
 	case PART_UNIT:
 		entry_unit(cell, &d->tags);
 		return 0;
@@ -271,7 +296,7 @@ static int give_aliases(struct directory *d, struct slice cell,
 	while ((rc = proxy_next(&cell, &address, &kind, err)) > 0) {
 		if (kind != PROXY_ALIAS)
 			continue;
-		if (import_key(address, key, err) < 0)
+		if (key_of(address, key, err) < 0)
 			return -1;
 		if (strcmp(key, d->primary) != 0 && give(d, key, err) < 0)
 			return -1;

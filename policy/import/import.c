@@ -30,18 +30,21 @@ int import_format_of(const char *name)
 	return -1;
 }
 
-int import_key(struct slice address, char out[ADDR_MAX], struct error *err)
+int import_key_at(struct slice name, struct slice domain, char out[ADDR_MAX],
+    struct error *err)
 {
-	struct strbuf key;
+	struct strbuf address;
 	int rc;
 
-	strbuf_init(&key, ADDR_MAX - 1);
-	rc = row_key(address, &key, err);
-	if (rc == 0 && !strbuf_ok(&key))
-		rc = error_set(err, "an address is too long");
-	if (rc == 0)
-		memcpy(out, strbuf_cstr(&key), key.n + 1);
-	strbuf_fini(&key);
+	strbuf_init(&address, ADDR_MAX);
+	strbuf_addsl(&address, name);
+	strbuf_addc(&address, '@');
+	strbuf_addsl(&address, domain);
+	rc = strbuf_ok(&address)
+		 ? row_key_text(strbuf_view(&address), out, err)
+		 : error_set(err, "'%.60s…' is too long for an address",
+		       strbuf_cstr(&address));
+	strbuf_fini(&address);
 	return rc;
 }
 

@@ -33,7 +33,7 @@ struct import_row {
 	const char *route;     /* that the file or `how` says; NULL: none */
 	const char *mailbox;   /* the key of its primary address */
 	const char *tags;      /* to be added */
-	const char *keys;      /* of the tags that they stand for */
+	const char *keys;      /* earlier tags with these keys are replaced */
 	const char *addresses; /* "leg=address" */
 };
 

@@ -90,9 +90,10 @@ static int fit(const struct import_hop *h, const struct conf_leg *leg)
 	return best;
 }
 
-/* The one leg that fits best; NULL: none, or several as well. */
+/* The one leg that fits best; NULL: none, or several as well, which is
+ * noted. */
 static const struct conf_leg *find_leg(const struct conf *c,
-    const struct import_hop *h)
+    const struct import_hop *h, bool *several)
 {
 	const struct conf_leg *best = NULL;
 	int most = 0;
@@ -106,6 +107,7 @@ static const struct conf_leg *find_leg(const struct conf *c,
 			best = &c->leg[i];
 		most = found > most ? found : most;
 	}
+	*several = *several || (most > 0 && best == NULL);
 	return best;
 }
 
@@ -122,13 +124,14 @@ static const char *answer_of(struct slice transport, struct slice text)
 }
 
 /* Postfix 3.5 and later take a list of hosts. */
-static const char *first_leg(const struct conf *c, struct slice hops)
+static const char *first_leg(const struct conf *c, struct slice hops,
+    bool *several)
 {
 	struct slice one;
 
 	while (map_next_target(&hops, &one)) {
 		struct import_hop h = cut_hop(one);
-		const struct conf_leg *leg = find_leg(c, &h);
+		const struct conf_leg *leg = find_leg(c, &h, several);
 
 		if (leg != NULL)
 			return leg->name;
@@ -136,10 +139,26 @@ static const char *first_leg(const struct conf *c, struct slice hops)
 	return NULL;
 }
 
+/* Why `value`, whose next hop is `hop`, stands for no route. */
+static void no_leg(struct slice value, struct slice hop, bool several,
+    struct error *err)
+{
+	error_set(err, slice_trim(hop).n == 0
+	    ? "'%.*s' names no host, so it is the server that reads the map: "
+	      "say by --route which route that is"
+	    : several
+	    ? "several legs have the host of '%.*s': write its port, or say "
+	      "by --route which route that is"
+	    : "no leg of the configuration has the host of '%.*s': name it in "
+	      "the hosts of a leg, or say by --route which route that is",
+	    (int)slice_head(value, 100).n, value.p);
+}
+
 const char *import_hop_route(const struct conf *c, struct slice value,
     struct error *err)
 {
 	long colon = slice_find(value, ':');
+	bool several = false;
 	struct slice hop;
 	const char *route;
 
@@ -152,14 +171,9 @@ const char *import_hop_route(const struct conf *c, struct slice value,
 	hop = slice_from(value, (size_t)colon + 1);
 	route = answer_of(slice_head(value, (size_t)colon), hop);
 	if (route == NULL)
-		route = first_leg(c, hop);
+		route = first_leg(c, hop, &several);
 	if (route != NULL)
 		return route;
-	error_set(err, slice_trim(hop).n == 0
-	    ? "'%.*s' names no host, so it is the server that reads the map: "
-	      "say by --route which route that is"
-	    : "no leg of the configuration has the host of '%.*s': name it in "
-	      "the hosts of a leg, or say by --route which route that is",
-	    (int)slice_head(value, 100).n, value.p);
+	no_leg(value, hop, several, err);
 	return "";
 }

@@ -14,12 +14,13 @@ struct import_run {
 	const struct import_how *how;
 	const struct import_sink *sink;
 	struct import_counts *counts;
-	uint64_t lines; /* sink->read was told of */
+	uint64_t lines; /* at the last call of sink->read */
 };
 
-/* The canonical key of an address, or of "@domain". -1: it is none. */
-int import_key(struct slice address, char out[ADDR_MAX], struct error *err)
-    PH_CHECK;
+/* The canonical key of "name@domain"; of the domain if the name is empty. -1:
+ * it is none. */
+int import_key_at(struct slice name, struct slice domain, char out[ADDR_MAX],
+    struct error *err) PH_CHECK;
 /* Is the address, in canonical form, at a domain of ours? */
 bool import_is_ours(const struct import_run *r, const char *key);
 /* Counts an address at a domain that is not ours. */

@@ -50,6 +50,21 @@ bool map_next_target(struct slice *rest, struct slice *target_out)
 	return n > 0;
 }
 
+static bool is_pattern(struct slice text)
+{
+	return slice_starts(text, SLICE("/")) ||
+	       slice_starts(text, SLICE("!/"));
+}
+
+int map_refuse_pattern(const struct map_lines *m, struct error *err)
+{
+	if (!is_pattern(m->key) &&
+	    !(slice_eq(m->key, SLICE("if")) && is_pattern(m->value)))
+		return 0;
+	return error_set(err, "it is a line of a map of patterns (regexp, "
+	    "pcre), which names no addresses");
+}
+
 /* Takes the line that was read ahead as the one at hand. */
 static void step(struct map_lines *m)
 {

@@ -24,6 +24,8 @@ void map_lines_fini(struct map_lines *m);
 /* The next line, cut into key and value. As csv_next(): CSV_BAD with a reason,
  * and the next call goes on. */
 int map_lines_next(struct map_lines *m, struct error *err) PH_CHECK;
+/* -1: the line is one of a map of patterns (regexp_table(5)). */
+int map_refuse_pattern(const struct map_lines *m, struct error *err) PH_CHECK;
 /* Cuts the next of several targets off `rest`: blanks and commas separate them,
  * but not inside quotes. False at the end. */
 bool map_next_target(struct slice *rest, struct slice *target_out);

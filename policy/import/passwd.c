@@ -27,18 +27,13 @@ static int give_user(struct import_run *r, uint64_t line, struct slice name,
 {
 	char key[ADDR_MAX];
 	struct import_row row = {.line = line, .key = key};
-	struct strbuf address;
-	int rc;
 
-	strbuf_init(&address, ADDR_MAX);
-	strbuf_addsl(&address, name);
-	strbuf_addf(&address, "@%s", r->how->domain);
-	rc = slice_find(name, '@') >= 0
-		 ? error_set(err, "'%.*s' is no name of a user",
-		       (int)slice_head(name, 100).n, name.p)
-		 : import_key(strbuf_view(&address), key, err);
-	strbuf_fini(&address);
-	return rc < 0 ? -1 : import_give(r, &row, err);
+	if (name.n == 0 || slice_find(name, '@') >= 0)
+		return error_set(err, "'%.*s' is no name of a user",
+		    (int)slice_head(name, 100).n, name.p);
+	if (import_key_at(name, slice_str(r->how->domain), key, err) < 0)
+		return -1;
+	return import_give(r, &row, err);
 }
 
 static int take_line(struct import_run *r, uint64_t line, struct slice text,

@@ -5,6 +5,7 @@
 #include "policy/import/import_hop.h"
 #include "policy/import/import_int.h"
 #include "policy/import/map_line.h"
+#include "policy/row.h"
 
 struct transport {
 	struct import_run *run;
@@ -24,15 +25,13 @@ static const char *below(const struct transport *t, struct slice suffix)
 
 /* "*" and ".example.com" have no rows of their own. 1: there is nothing to be
  * made of it. */
-static int pass_pattern(struct transport *t, struct slice key,
-    struct error *err)
+static int pass_pattern(struct transport *t, struct error *err)
 {
+	struct slice key = t->map.key;
 	const char *ours = NULL;
 
-	if (key.p[0] == '/' || slice_eq(key, SLICE("if")) ||
-	    slice_eq(key, SLICE("endif")))
-		return error_set(err, "it is a line of a map of patterns "
-		    "(regexp, pcre), which names no addresses");
+	if (map_refuse_pattern(&t->map, err) < 0)
+		return -1;
 	if (!slice_eq(key, SLICE("*")) && key.p[0] != '.')
 		return 0;
 	if (key.p[0] == '.')
@@ -47,17 +46,9 @@ static int pass_pattern(struct transport *t, struct slice key,
 /* A domain stands there without an '@'. */
 static int key_of(struct slice name, char key[ADDR_MAX], struct error *err)
 {
-	struct strbuf domain;
-	int rc;
-
-	if (slice_find(name, '@') >= 0)
-		return import_key(name, key, err);
-	strbuf_init(&domain, ADDR_MAX);
-	strbuf_addc(&domain, '@');
-	strbuf_addsl(&domain, name);
-	rc = import_key(strbuf_view(&domain), key, err);
-	strbuf_fini(&domain);
-	return rc;
+	return slice_find(name, '@') >= 0
+		   ? row_key_text(name, key, err)
+		   : import_key_at(SLICE(""), name, key, err);
 }
 
 static int take_line(struct transport *t, struct error *err)
@@ -65,7 +56,7 @@ static int take_line(struct transport *t, struct error *err)
 	const struct import_how *how = t->run->how;
 	char key[ADDR_MAX];
 	struct import_row row = {.line = t->map.line, .key = key};
-	int rc = pass_pattern(t, t->map.key, err);
+	int rc = pass_pattern(t, err);
 
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;

@@ -20,43 +20,64 @@ struct virtual_map {
 static int full_key(const struct virtual_map *m, struct slice name,
     char key[ADDR_MAX], struct error *err)
 {
-	struct strbuf address;
-	int rc;
-
 	if (slice_find(name, '@') >= 0)
-		return import_key(name, key, err);
+		return row_key_text(name, key, err);
 	if (m->run->how->domain == NULL)
 		return error_set(err, "'%.*s' has no domain: say by --domain "
 		    "at which it is", (int)slice_head(name, 100).n, name.p);
-	strbuf_init(&address, ADDR_MAX);
-	strbuf_addsl(&address, name);
-	strbuf_addf(&address, "@%s", m->run->how->domain);
-	rc = import_key(strbuf_view(&address), key, err);
-	strbuf_fini(&address);
-	return rc;
+	return import_key_at(name, slice_str(m->run->how->domain), key, err);
 }
 
-/* "example.com anything" says that the map has that domain. */
-static bool names_domain(const struct virtual_map *m)
+/* "example.com anything" says that the map has that domain; "ann.lee bob" looks
+ * the same. 1: it is a domain of ours. -1: it may be either. */
+static int names_domain(const struct virtual_map *m, struct error *err)
 {
-	return slice_find(m->map.key, '@') < 0 &&
-	       slice_find(m->map.key, '.') > 0 &&
-	       slice_find(m->map.value, '@') < 0;
+	struct slice key = m->map.key;
+	char domain[ADDR_MAX];
+	struct error none;
+
+	if (slice_find(key, '@') >= 0 || slice_find(m->map.value, '@') >= 0)
+		return 0;
+	if (import_key_at(SLICE(""), key, domain, &none) == 0 &&
+	    import_is_ours(m->run, domain))
+		return 1;
+	if (slice_find(key, '.') <= 0)
+		return 0;
+	return error_set(err, "'%.*s' is no domain of the configuration: if "
+	    "it is a name, write its domain behind an @, else leave the line "
+	    "out", (int)slice_head(key, 100).n, key.p);
 }
 
-/* Notes of the key that it leads to one target. */
+/* "x@example.com @b.example" leads to x@b.example. */
+static int same_name(const char *key, char target[ADDR_MAX],
+    struct error *err)
+{
+	char domain[ADDR_MAX];
+	long at = slice_rfind(slice_str(key), '@');
+
+	if (target[0] != '@' || at <= 0)
+		return 0;
+	memcpy(domain, target + 1, strlen(target));
+	return import_key_at(slice_of(key, (size_t)at), slice_str(domain),
+	    target, err);
+}
+
+/* Notes of the key that it leads to one target. A domain's row says where all
+ * its other addresses are, so a catch-all, which leads them to one address,
+ * makes none. */
 static void take_target(struct virtual_map *m, struct alias *a,
     const char *target)
 {
 	const struct conf_leg *leg = import_leg_of(m->run, target);
+	bool domain = a->key[0] == '@';
 
-	if (strcmp(target, a->key) == 0)
+	if (strcmp(target, a->key) == 0 || domain != (target[0] == '@'))
 		return;
 	if (leg != NULL) {
 		a->leg = leg->name;
 		a->at_leg = target;
-	} else if (a->key[0] == '@' || target[0] == '@') {
-		return; /* a catch-all, or one domain for another */
+	} else if (domain) {
+		return;
 	} else if (import_is_ours(m->run, target)) {
 		a->to = target;
 	} else {
@@ -71,7 +92,8 @@ static int take_targets(struct virtual_map *m, struct alias *a,
 	unsigned n = 0;
 
 	while (map_next_target(&rest, &one)) {
-		if (full_key(m, one, target, err) < 0)
+		if (full_key(m, one, target, err) < 0 ||
+		    same_name(a->key, target, err) < 0)
 			return -1;
 		n++;
 	}
@@ -84,18 +106,11 @@ static int take_targets(struct virtual_map *m, struct alias *a,
 	return 0;
 }
 
-static int take_line(struct virtual_map *m, struct error *err)
+static int take_alias(struct virtual_map *m, struct error *err)
 {
 	char key[ADDR_MAX], target[ADDR_MAX];
 	struct alias a = {.key = key, .line = m->map.line};
 
-	if (m->map.key.p[0] == '/')
-		return error_set(err, "it is a line of a map of patterns "
-		    "(regexp, pcre), which names no addresses");
-	if (names_domain(m)) {
-		m->run->counts->passed++;
-		return 0;
-	}
 	if (full_key(m, m->map.key, key, err) < 0)
 		return -1;
 	if (!import_is_ours(m->run, key)) {
@@ -104,7 +119,22 @@ static int take_line(struct virtual_map *m, struct error *err)
 	}
 	if (take_targets(m, &a, target, err) < 0)
 		return -1;
-	return alias_book_add(m->book, &a, err);
+	if (key[0] != '@' || a.leg != NULL)
+		return alias_book_add(m->book, &a, err);
+	m->run->counts->passed++;
+	return 0;
+}
+
+static int take_line(struct virtual_map *m, struct error *err)
+{
+	int rc = map_refuse_pattern(&m->map, err);
+
+	if (rc == 0)
+		rc = names_domain(m, err);
+	if (rc == 0)
+		return take_alias(m, err);
+	m->run->counts->passed += rc > 0;
+	return rc < 0 ? -1 : 0;
 }
 
 /* ---- rows --------------------------------------------------------------- */

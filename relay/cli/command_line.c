@@ -103,7 +103,8 @@ static int take_line(struct cli *c, int argc, char **argv)
 	return CLI_DONE;
 }
 
-/* The same word in each command that has it: how long a change waits. */
+/* --timeout means the same in every command: how long a change waits for
+ * another one. */
 static int read_timeout(struct cli *c)
 {
 	const char *text = cli_value(c, "timeout");

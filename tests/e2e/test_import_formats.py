@@ -204,17 +204,36 @@ def test_last_weeks_file_does_not_undo_this_weeks_flips(gw):
         ["legacy", "cloud", "legacy", "legacy+cloud"]
     said = take(gw, LIST, "--format", "exchange", "--route", "legacy+cloud",
                 "--as-of", str(week))
-    assert f"{BOB} keeps cloud, the file says legacy+cloud" in said
-    assert f"1 row keeps the route that a change after {week} gave" in said
+    assert f"{BOB} keeps cloud, not legacy+cloud" in said
+    assert f"1 row stays as a change after {week} left it" in said
     assert routes(gw, ANN, BOB, CID) == ["legacy+cloud", "cloud",
                                          "legacy+cloud"]
     # A time says the same: at the beginning of the day there was none yet.
     said = take(gw, LIST, "--format", "exchange", "--route", "legacy",
                 "--as-of", "-1d")
-    assert "3 rows keep the route" in said
+    assert "3 rows stay as a change after 0 left them" in said
     take(gw, LIST, "--format", "exchange", "--route", "legacy", "--as-of",
          "now")
     assert routes(gw, ANN, BOB, CID) == ["legacy"] * 3
+
+
+def test_last_weeks_file_does_not_bring_back_what_was_deleted(gw):
+    take(gw, LIST, "--format", "exchange")
+    week = gw.cli_json("changes list --last 1")[0]["change"]
+    gw.cli(f"route delete {BOB}")
+    said = take(gw, LIST, "--format", "exchange", "--route", "cloud",
+                "--as-of", str(week))
+    assert f"{BOB} stays deleted" in said
+    assert routes(gw, ANN, BOB, CID) == ["cloud", None, "cloud"]
+
+
+def test_a_virtual_map_leaves_a_mailbox_its_name(gw):
+    gw.cli(f"route set cloud {ANN} --mailbox u1234")
+    take(gw, f"info@example.com {ANN}\n", "--format", "postfix-virtual",
+         "--route", "legacy")
+    assert [rows(gw)[a]["mailbox"] for a in (ANN, "info@example.com")] == \
+        ["u1234", "u1234"]
+    assert routes(gw, "info@example.com") == ["cloud"]
 
 
 def test_replace_leaves_a_row_that_moved_since_the_file(gw):
@@ -248,7 +267,7 @@ def test_a_new_alias_follows_its_mailbox_and_its_hold(gw):
 def test_a_csv_file_without_routes_takes_one_from_the_command(gw):
     take(gw, f"address,tags\n{ANN},a\n", "--route", "cloud")
     said = take(gw, f"address,tags\n{ANN},b\n{BOB},b\n", "--route", "legacy")
-    assert f"{ANN} keeps cloud, the file says legacy" in said
+    assert f"{ANN} keeps cloud, not legacy" in said
     assert routes(gw, ANN, BOB) == ["cloud", "legacy"]
     assert "line 1: the header has a column 'route'" in refuse(
         gw, f"address,route\n{ANN},cloud\n", "--route", "cloud")
@@ -372,9 +391,9 @@ def test_an_import_that_is_killed_leaves_nothing(gw, who):
         until(lambda: process.poll() is not None or
               (wal.exists() and wal.stat().st_size > grown),
               "the change to be written")
+    process.kill()
     if who == "both":
         gw.kill()
-    process.kill()
     process.stdin = None
     said, _ = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, said) == (-signal.SIGKILL, "")

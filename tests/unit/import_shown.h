@@ -21,7 +21,8 @@ void import_shown_is(void *state, enum import_format format,
 /* The first fault, as "LINE: why", must begin with, or have in it, `why`. */
 void import_fault_is(void *state, enum import_format format,
     struct slice text, const char *why);
-/* The first `n` bytes must give no address that the whole file does not give.
+/* The first `n` bytes must give the same rows of the lines that are complete in
+ * them, but in a virtual map, and no address that the whole file does not give.
  */
 void import_cut_is_well(void *state, enum import_format format,
     struct slice text, size_t n);

@@ -158,6 +158,17 @@ static void a_target_behind_a_leg_says_its_route(void **state)
 	    "left 0 0 0\n");
 }
 
+static void a_target_in_another_mail_system_says_nothing(void **state)
+{
+	import_shown_is(*state, IMPORT_EXCHANGE,
+	    SLICE("PrimarySmtpAddress,ExternalEmailAddress\n"
+		  "ann@example.com,NOTES:Ann Lee/Org@Org\n"
+		  "bob@example.com,\"X400:c=US;a= ;p=Org;s=Bob\"\n"),
+	    "2 " ANN " tags=\n"
+	    "3 bob@example.com mailbox=bob@example.com tags=\n"
+	    "left 0 0 0\n");
+}
+
 static void what_is_wrong_with_an_entry_is_said(void **state)
 {
 	static const struct {
@@ -186,6 +197,12 @@ static void what_is_wrong_with_an_entry_is_said(void **state)
 		"2: 1 cells where the header has 2"},
 	    {"PrimarySmtpAddress\nann@@example.com\n", "2: 'ann@@example.com' "
 		"is no address"},
+	    {"PrimarySmtpAddress\n@example.com\n", "2: '@example.com' is no "
+		"address: it has no name before the @"},
+	    {"PrimarySmtpAddress,EmailAddresses\nann@example.com,"
+	     "smtp:@example.com\n", "2: '@example.com' is no address"},
+	    {"PrimarySmtpAddress,targetAddress\nann@example.com,"
+	     "SMTP:@tenant.example\n", "2: '@tenant.example' is no address"},
 	    {"PrimarySmtpAddress\n\"ann@example.com\n", "2: "},
 	    {"PrimarySmtpAddress\nJ\xfcrgen@example.com\n",
 		"2: it is not UTF-8"},
@@ -295,8 +312,8 @@ static void a_port_tells_legs_of_one_host_apart(void **state)
 	    "left 0 0 0\n");
 	import_fault_is(*state, IMPORT_TRANSPORT,
 	    SLICE("ann@example.com smtp:[twin.example]\n"),
-	    "1: no leg of the configuration has the host of "
-	    "'smtp:[twin.example]'");
+	    "1: several legs have the host of 'smtp:[twin.example]': write "
+	    "its port");
 }
 
 static void a_wrong_line_of_a_map_says_why(void **state)
@@ -313,7 +330,6 @@ static void a_wrong_line_of_a_map_says_why(void **state)
 	    {"ann@example.com cloud\n", "1: 'cloud' is no next hop"},
 	    {"ann@example.com\n", "1: 'ann@example.com' stands alone"},
 	    {"  smtp:[x]\n", "1: it begins with a blank"},
-	    {"/^ann@/ smtp:[x]\n", "1: it is a line of a map of patterns"},
 	    {".example smtp:[x]\n", "1: '.example' is about b.example too"},
 	    {"ann@@example.com smtp:[x]\n", "is no address"},
 	};
@@ -321,6 +337,20 @@ static void a_wrong_line_of_a_map_says_why(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		import_fault_is(*state, IMPORT_TRANSPORT,
 		    slice_str(cases[i].text), cases[i].why);
+}
+
+static void a_map_of_patterns_is_refused(void **state)
+{
+	static const char *const lines[] = {"/^ann@/ smtp:[192.0.2.20]\n",
+	    "!/^ann@/ smtp:[192.0.2.20]\n", "if /^ann@/\n",
+	    "if !/^ann@/\n"};
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		import_fault_is(*state, IMPORT_TRANSPORT, slice_str(lines[i]),
+		    "1: it is a line of a map of patterns");
+		import_fault_is(*state, IMPORT_VIRTUAL, slice_str(lines[i]),
+		    "1: it is a line of a map of patterns");
+	}
 }
 
 static void virtual_aliases_end_at_mailboxes(void **state)
@@ -353,7 +383,6 @@ static void virtual_groups_forwards_and_other_legs(void **state)
 		  "@example.com ann@example.com\n"
 		  "x@elsewhere.example ann@example.com\n"),
 	    "7 @b.example route=cloud at=cloud=@tenant.example\n"
-	    "8 @example.com\n"
 	    "1 all@example.com mailbox=list@example.com tags=kind=group "
 	    "keys=kind\n"
 	    "4 fwd@example.com tags=kind=forward keys=kind\n"
@@ -363,7 +392,38 @@ static void virtual_groups_forwards_and_other_legs(void **state)
 	    "at=cloud=m@tenant.example\n"
 	    "6 old@example.com mailbox=moved@example.com route=cloud "
 	    "at=cloud=m@tenant.example\n"
-	    "left 1 0 0\n");
+	    "left 1 0 1\n");
+}
+
+static void a_catch_all_is_no_row_of_its_domain(void **state)
+{
+	import_shown_is(*state, IMPORT_VIRTUAL,
+	    SLICE("@example.com m@tenant.example\n"
+		  "@b.example ann@b.example, bob@b.example\n"),
+	    "left 0 0 2\n");
+}
+
+static void a_target_of_a_domain_alone_keeps_the_name(void **state)
+{
+	import_shown_is(*state, IMPORT_VIRTUAL,
+	    SLICE("x@example.com @tenant.example\n"
+		  "y@example.com @b.example\n"),
+	    "1 x@example.com route=cloud at=cloud=x@tenant.example\n"
+	    "2 y@example.com mailbox=y@b.example\n"
+	    "2 y@b.example mailbox=y@b.example\n"
+	    "left 0 0 0\n");
+}
+
+static void a_bare_key_with_a_dot_must_be_a_domain_of_ours(void **state)
+{
+	import_shown_is(*state, IMPORT_VIRTUAL,
+	    SLICE("B.Example anything\nif bob\n"),
+	    "2 if@example.com mailbox=bob@example.com\n"
+	    "2 bob@example.com mailbox=bob@example.com\n"
+	    "left 0 0 1\n");
+	import_fault_is(*state, IMPORT_VIRTUAL, SLICE("\nann.lee bob\n"),
+	    "2: 'ann.lee' is no domain of the configuration: if it is a name, "
+	    "write its domain behind an @");
 }
 
 static void aliases_that_contradict_or_circle_are_named(void **state)
@@ -400,6 +460,8 @@ static void passwd_gives_users_in_the_range(void **state)
 	    "2: the uid 'u' is no number");
 	import_fault_is(*state, IMPORT_PASSWD, SLICE("a@b:x:1000:1:::\n"),
 	    "1: 'a@b' is no name of a user");
+	import_fault_is(*state, IMPORT_PASSWD, SLICE(":x:1000:1:::\n"),
+	    "1: '' is no name of a user");
 }
 
 /* ---- cut ---------------------------------------------------------------- */
@@ -458,6 +520,7 @@ int main(void)
 	    cmocka_unit_test(of_two_columns_for_one_thing_one_counts),
 	    cmocka_unit_test(each_kind_of_recipient_has_its_tag),
 	    cmocka_unit_test(a_target_behind_a_leg_says_its_route),
+	    cmocka_unit_test(a_target_in_another_mail_system_says_nothing),
 	    cmocka_unit_test(what_is_wrong_with_an_entry_is_said),
 	    cmocka_unit_test(google_gives_users_with_unit_and_status),
 	    cmocka_unit_test(gam_writes_a_column_for_each_alias),
@@ -467,6 +530,10 @@ int main(void)
 	    cmocka_unit_test(a_wrong_line_of_a_map_says_why),
 	    cmocka_unit_test(virtual_aliases_end_at_mailboxes),
 	    cmocka_unit_test(virtual_groups_forwards_and_other_legs),
+	    cmocka_unit_test(a_catch_all_is_no_row_of_its_domain),
+	    cmocka_unit_test(a_target_of_a_domain_alone_keeps_the_name),
+	    cmocka_unit_test(a_bare_key_with_a_dot_must_be_a_domain_of_ours),
+	    cmocka_unit_test(a_map_of_patterns_is_refused),
 	    cmocka_unit_test(aliases_that_contradict_or_circle_are_named),
 	    cmocka_unit_test(passwd_gives_users_in_the_range),
 	    cmocka_unit_test(files_that_end_at_any_byte_are_taken_or_refused),

@@ -31,10 +31,11 @@ static void on_kept(void *arg, struct slice key, const char *route,
 	size_t n = strlen(k->text);
 
 	snprintf(k->text + n, sizeof(k->text) - n, "%.*s %s %s;", (int)key.n,
-	    key.p, route, said == NULL ? "-" : said);
+	    key.p, route == NULL ? "-" : route, said == NULL ? "-" : said);
 }
 
 struct take {
+	enum import_format format;
 	const char *route;
 	int64_t as_of; /* -1: known rows keep their route */
 	bool replace;
@@ -49,12 +50,13 @@ static int take(struct table_tmp *t, const char *text, struct take *what,
 	struct kept kept = {""};
 	const struct change_kept tell = {on_kept, &kept};
 	const struct import_how how = {.conf = t->c,
-	    .format = IMPORT_EXCHANGE, .route = what->route};
+	    .format = what->format, .route = what->route};
 	struct import_staging s = {.how = &how,
 	    .fd = memfd_create("import", MFD_CLOEXEC),
 	    .known = what->as_of >= 0};
 	const struct change_how change = {.create = true, .inherit = true,
 	    .join = true, .keep = true, .as_of = what->as_of,
+	    .mailbox_of = what->format == IMPORT_VIRTUAL,
 	    .replace = what->replace, .kept = &tell};
 	struct change *ch = table_tmp_change(t);
 	int rc;
@@ -91,7 +93,8 @@ static const char both[] = "PrimarySmtpAddress\nann@example.com\n"
 static void a_known_row_keeps_its_route(void **state)
 {
 	struct table_tmp *t = table_tmp_new(*state);
-	struct take what = {.route = "cloud", .as_of = -1};
+	struct take what = {.format = IMPORT_EXCHANGE,
+	    .route = "cloud", .as_of = -1};
 
 	table_tmp_route(t, "ann@example.com", "third");
 	taken(t, both, &what);
@@ -105,7 +108,8 @@ static void a_known_row_keeps_its_route(void **state)
 static void one_that_was_moved_since_keeps_it_even_then(void **state)
 {
 	struct table_tmp *t = table_tmp_new(*state);
-	struct take what = {.route = "cloud"};
+	struct take what = {.format = IMPORT_EXCHANGE,
+	    .route = "cloud"};
 
 	table_tmp_route(t, "ann@example.com", "legacy");
 	what.as_of = (int64_t)table_tmp_route(t, "bob@example.com", "legacy");
@@ -129,10 +133,76 @@ static void one_that_was_moved_since_keeps_it_even_then(void **state)
 	table_tmp_free(t);
 }
 
+static void delete(struct table_tmp *t, const char *key)
+{
+	const struct change_how how = {.as_of = -1};
+	struct change *ch = table_tmp_change(t);
+	struct error err = {0};
+
+	assert_int_equal(change_delete(ch, slice_str(key), &err), 0);
+	table_tmp_commit(ch, &how);
+}
+
+static void one_that_was_deleted_since_is_not_made_again(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct take what = {.format = IMPORT_EXCHANGE, .route = "cloud"};
+
+	table_tmp_route(t, "ann@example.com", "legacy");
+	what.as_of = (int64_t)table_tmp_route(t, "bob@example.com", "legacy");
+	delete(t, "bob@example.com");
+	taken(t, both, &what);
+	route_is(t, "ann@example.com", "cloud");
+	assert_false(table_tmp_get(t, "bob@example.com").found);
+	assert_string_equal(what.kept, "bob@example.com - cloud;");
+	assert_int_equal(what.done.kept, 1);
+	assert_int_equal(what.done.recipients, 1);
+	what.as_of += 1;
+	taken(t, both, &what);
+	route_is(t, "bob@example.com", "cloud");
+	table_tmp_free(t);
+}
+
+static void mailbox_is(struct table_tmp *t, const char *key,
+    const char *mailbox)
+{
+	struct table_row row = table_tmp_get(t, key);
+
+	assert_true(row.found);
+	assert_string_equal(row.mailbox, mailbox);
+}
+
+/* A map knows addresses, and a directory has given the mailbox its name. */
+static void an_alias_is_of_the_mailbox_that_its_target_has(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	struct take what = {.format = IMPORT_VIRTUAL, .route = "third",
+	    .as_of = -1};
+
+	table_tmp_set(t, "ann@example.com", &(struct change_row){
+	    .route = "cloud", .held = -1, .mailbox = "u1234"});
+	table_tmp_route(t, "bob@example.com", "legacy");
+	taken(t, "info@example.com ann@example.com\n"
+		 "help@example.com info@example.com\n"
+		 "b@example.com bob@example.com\n"
+		 "c@example.com cid@example.com\n", &what);
+	mailbox_is(t, "ann@example.com", "u1234");
+	mailbox_is(t, "info@example.com", "u1234");
+	mailbox_is(t, "help@example.com", "u1234");
+	route_is(t, "info@example.com", "cloud");
+	mailbox_is(t, "bob@example.com", "bob@example.com");
+	mailbox_is(t, "b@example.com", "bob@example.com");
+	route_is(t, "b@example.com", "legacy");
+	mailbox_is(t, "c@example.com", "cid@example.com");
+	route_is(t, "c@example.com", "third");
+	table_tmp_free(t);
+}
+
 static void a_new_address_follows_its_mailbox(void **state)
 {
 	struct table_tmp *t = table_tmp_new(*state);
-	struct take what = {.route = "legacy", .as_of = -1};
+	struct take what = {.format = IMPORT_EXCHANGE,
+	    .route = "legacy", .as_of = -1};
 	struct change_row held = {.route = "cloud", .held = 1};
 
 	table_tmp_set(t, "ann@example.com", &held);
@@ -173,7 +243,8 @@ static void entries_that_contradict_name_both_lines(void **state)
 	struct table_tmp *t = table_tmp_new(*state);
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct take what = {.route = "third", .as_of = -1};
+		struct take what = {.format = IMPORT_EXCHANGE,
+		    .route = "third", .as_of = -1};
 		struct error err = {0};
 
 		assert_int_equal(take(t, cases[i].text, &what, &err), -1);
@@ -189,7 +260,8 @@ static void tags_of_a_directory_replace_those_of_their_key(void **state)
 	static const char room[] = "PrimarySmtpAddress,RecipientTypeDetails\n"
 				   "ann@example.com,RoomMailbox\n";
 	struct table_tmp *t = table_tmp_new(*state);
-	struct take what = {.route = "cloud", .as_of = -1};
+	struct take what = {.format = IMPORT_EXCHANGE,
+	    .route = "cloud", .as_of = -1};
 
 	table_tmp_set(t, "ann@example.com", &(struct change_row){
 	    .route = "cloud", .held = -1, .tags = "kind=shared kinder vip"});
@@ -206,6 +278,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_known_row_keeps_its_route),
 	    cmocka_unit_test(one_that_was_moved_since_keeps_it_even_then),
+	    cmocka_unit_test(one_that_was_deleted_since_is_not_made_again),
+	    cmocka_unit_test(an_alias_is_of_the_mailbox_that_its_target_has),
 	    cmocka_unit_test(a_new_address_follows_its_mailbox),
 	    cmocka_unit_test(entries_that_contradict_name_both_lines),
 	    cmocka_unit_test(tags_of_a_directory_replace_those_of_their_key),

@@ -24,7 +24,7 @@ static int on_row(void *arg, const struct import_row *in, struct error *err)
 	    .new_route = !r->s->known,
 	};
 
-	return change_set(r->ch, slice_str(in->key), &row, err);
+	return change_stage_row(r->ch, slice_str(in->key), &row, err);
 }
 
 static void on_fault(void *arg, uint64_t line, const char *why)

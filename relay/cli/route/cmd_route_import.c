@@ -156,6 +156,7 @@ static int read_options(struct route_import *im)
 	im->how.twice = cli_flag(im->c, "force");
 	im->how.keep = im->how.join = is_directory(im);
 	im->how.inherit = im->from.format != IMPORT_CSV;
+	im->how.mailbox_of = im->from.format == IMPORT_VIRTUAL;
 	return read_known(im);
 }
 
@@ -182,9 +183,12 @@ static void on_kept(void *arg, struct slice key, const char *route,
 	if (im->kept++ >= KEPT_NAMED)
 		return;
 	progress_clear(&im->c->bar);
-	cli_fail(im->c, "%.*s keeps %s%s%s", (int)key.n, key.p, route,
-	    said == NULL ? "" : ", the file says ",
-	    said == NULL ? ", and is not in the file" : said);
+	if (route == NULL)
+		cli_fail(im->c, "%.*s stays deleted", (int)key.n, key.p);
+	else
+		cli_fail(im->c, "%.*s keeps %s%s%s", (int)key.n, key.p, route,
+		    said == NULL ? ", and is not in the file" : ", not ",
+		    said == NULL ? "" : said);
 }
 
 static void say_kept(const struct route_import *im)
@@ -192,9 +196,9 @@ static void say_kept(const struct route_import *im)
 	if (im->kept == 0)
 		return;
 	if (im->how.as_of >= 0)
-		cli_fail(im->c, "%" PRIu64 " row%s the route that a change "
-		    "after %" PRId64 " gave%s", im->kept,
-		    im->kept == 1 ? " keeps" : "s keep", im->how.as_of,
+		cli_fail(im->c, "%" PRIu64 " row%s as a change after %" PRId64
+		    " left %s%s", im->kept, im->kept == 1 ? " stays" : "s stay",
+		    im->how.as_of, im->kept == 1 ? "it" : "them",
 		    im->kept > KEPT_NAMED ? ", the first 20 are named" : "");
 	else
 		cli_fail(im->c, "%" PRIu64 " row%s the route that the table "
@@ -300,9 +304,10 @@ static const struct cli_option import_options[] = {
 	    "--replace."},
 	{"timeout", "T", "Waits so long for another change's end (10s)."},
 	{"as-of", "CHANGE|TIME", "The newest change that the file knows of, or "
-	    "when it was written. CSV: refuses rows whose route was changed "
-	    "after that; other formats: they keep it, and the others get "
-	    "--route."},
+	    "when it was written. A CSV file with a route column: the import "
+	    "is refused if a row's route was changed after that. Otherwise "
+	    "such rows keep their route, and older ones get that of --route "
+	    "(postfix-transport: of their line)."},
 	{"force", NULL, "Changes those too, and gives groups and rooms a "
 	    "copy."},
 	{"note", "TEXT", "Why, for the history."},
