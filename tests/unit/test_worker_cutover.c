@@ -15,6 +15,7 @@
 #include "relay/base/mem.h"
 #include "relay/daemon/app.h"
 #include "tests/unit/rig_leg.h"
+#include "tests/unit/rig_program.h"
 #include "tests/unit/worker_rig.h"
 
 #define U(n) "u" #n "@corp.example"
@@ -303,6 +304,62 @@ static void a_member_that_is_held_may_be_flipped_by_hand(void)
 	rig_leg_takes(LEG_CLOUD, 1);
 }
 
+/* ---- programs of the hooks ---------------------------------------------- */
+
+enum { LIST = 1000 }; /* mailboxes at most */
+
+static int lines(const char *text, const char *head)
+{
+	int n = 0;
+
+	for (; (text = strstr(text, head)) != NULL; text++)
+		n++;
+	return n;
+}
+
+static bool is_told(void *arg)
+{
+	return lines(rig_program_given(SPAWN_WATERMARK), "{\"address\"") >=
+	    *(const int *)arg;
+}
+
+/* More than a list holds comes by the next; the alarm names the first that
+ * failed, with its own reason. */
+static void a_list_has_a_thousand_mailboxes_at_most(void)
+{
+	static const struct rig_program p = {.after_s = 5,
+	    .says = "u0@corp.example failed full 0\n"
+		    "u1@corp.example failed full 1\n"
+		    "u2@corp.example failed full 2\n"};
+	const char *given, *second, *first;
+	int all = LIST + 3;
+	char want[100];
+
+	rig_program(SPAWN_WATERMARK, &(struct rig_program){.full = true});
+	rig_rows(all, "legacy");
+	rig_sleep(2);
+	rig_rows(all, "cloud");
+	rig_sleep(20);
+	rig_program(SPAWN_WATERMARK, &p);
+	rig_until(is_told, &all);
+	rig_sleep(20);
+	given = rig_program_given(SPAWN_WATERMARK);
+	CHECK(lines(given, "run watermark\n") == 2);
+	CHECK(lines(given, "{\"address\"") == all);
+	second = strstr(given + 1, "run watermark\n");
+	CHECK(lines(second, "{\"address\"") == all - LIST);
+	for (int i = 0; i < all; i++) {
+		snprintf(want, sizeof(want), "\"u%d@corp.example\"", i);
+		CHECK(lines(given, want) == 1);
+	}
+	first = strstr(rig_events(), "first u");
+	CHECK(first != NULL && first[7] >= '0' && first[7] <= '2');
+	snprintf(want, sizeof(want), "hook.on_watermark failed for 3 of 1000 "
+	    "mailboxes, first u%c@corp.example: full %c; see", first[7],
+	    first[7]);
+	noted(want);
+}
+
 /* ---- replays ------------------------------------------------------------ */
 
 /* Of the last hour; `lines`: up to a NULL. */
@@ -473,6 +530,7 @@ int main(void)
 	    RIG_TEST(a_leg_that_was_left_gets_a_watermark, NULL),
 	    RIG_TEST(a_hold_waits_for_the_move_of_each_member, NULL),
 	    RIG_TEST(a_member_that_is_held_may_be_flipped_by_hand, NULL),
+	    RIG_TEST(a_list_has_a_thousand_mailboxes_at_most, NULL),
 	    RIG_TEST(what_one_leg_got_comes_to_the_other, NULL),
 	    RIG_TEST(what_makes_no_replay_is_refused, NULL),
 	    RIG_TEST(a_replay_outlives_a_restart, NULL),

@@ -20,6 +20,7 @@ WORKER_SCRIPT(moves)
 WORKER_SCRIPT(moves_hold)
 WORKER_SCRIPT(moves_ask)
 WORKER_SCRIPT(moves_replay)
+WORKER_SCRIPT(moves_programs)
 
 int main(void)
 {
@@ -28,6 +29,7 @@ int main(void)
 		RIG_TEST(moves_hold, NULL),
 		RIG_TEST(moves_ask, NULL),
 		RIG_TEST(moves_replay, NULL),
+		RIG_TEST(moves_programs, NULL),
 	};
 
 	cmocka_set_test_filter(getenv("WORKER_SCRIPT_ONLY"));

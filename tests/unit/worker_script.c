@@ -10,12 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "policy/wave/file/wave_make.h"
+#include "relay/audit/delivered/watermark_reader.h"
 #include "relay/base/mem.h"
 #include "relay/daemon/app.h"
 #include "tests/sim/sim_trace.h"
 #include "tests/unit/rig_leg.h"
+#include "tests/unit/rig_program.h"
 #include "tests/unit/transcript.h"
 #include "tests/unit/worker_rig.h"
 
@@ -34,6 +38,7 @@ static struct {
 	size_t events, said[SIM_LEGS], content[SIM_LEGS]; /* seen of each */
 	struct rig_rule rule[SIM_LEGS][RULES + 1];
 	int rules[SIM_LEGS];
+	size_t inputs[SPAWN_ROWS];
 } s;
 
 /* ---- what is printed ---------------------------------------------------- */
@@ -329,6 +334,136 @@ static void run_content(const char *line)
 	put_new(rig_leg_content(leg), &s.content[leg]);
 }
 
+/* ---- programs and files ------------------------------------------------- */
+
+static enum spawn_row row_word(const char **line)
+{
+	static const struct {
+		const char *name;
+		enum spawn_row row;
+	} rows[] = {{"watermark", SPAWN_WATERMARK}, {"held", SPAWN_HELD},
+	    {"export", SPAWN_EXPORT}};
+	char name[WORD];
+
+	word(line, name);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(name, rows[i].name) == 0)
+			return rows[i].row;
+	sim_fail("no program is called %s", name);
+}
+
+static enum spawn_fate fate_of(const char *name)
+{
+	static const char *const fates[] = {
+	    [SPAWN_EXITED] = "exited", [SPAWN_SIGNALLED] = "signalled",
+	    [SPAWN_LATE] = "late", [SPAWN_LOST] = "lost"};
+
+	for (size_t i = 0; i < ARRAY_LEN(fates); i++)
+		if (strcmp(name, fates[i]) == 0)
+			return (enum spawn_fate)i;
+	sim_fail("no program ends as %s", name);
+}
+
+static void run_program(const char *line)
+{
+	struct rig_program *p = NEW(struct rig_program);
+	enum spawn_row row = row_word(&line);
+	char name[WORD], code[WORD];
+	const char *later;
+
+	word(&line, name);
+	p->full = strcmp(name, "full") == 0;
+	if (strcmp(name, "none") == 0) {
+		rig_program(row, NULL);
+		return;
+	}
+	p->says = mem_strdup(strbuf_cstr(&s.given));
+	later = strstr(p->says, "--\n");
+	if (later != NULL) {
+		p->says_first = mem_slicedup(slice_of(p->says,
+		    (size_t)(later - p->says)));
+		p->says = later + 3;
+	}
+	p->fate = p->full ? SPAWN_LOST : fate_of(name);
+	p->code = atoi(word(&line, code));
+	p->after_s = atoi(line);
+	rig_program(row, p);
+}
+
+static void run_given(const char *line)
+{
+	enum spawn_row row = row_word(&line);
+
+	put_new(rig_program_given(row), &s.inputs[row]);
+}
+
+static const char *in_folder(const char *name)
+{
+	static char path[WORD + 100];
+
+	snprintf(path, sizeof(path), "%s/%s", rig_folder(), name);
+	return path;
+}
+
+static void run_folder(const char *line)
+{
+	CHECK(mkdir(in_folder(line), 0700) == 0);
+}
+
+static void run_unfolder(const char *line)
+{
+	CHECK(rmdir(in_folder(line)) == 0);
+}
+
+static void run_file(const char *line)
+{
+	FILE *f = fopen(in_folder(line), "r");
+	struct strbuf text;
+	char buf[8192];
+	size_t n;
+
+	strbuf_init(&text, TRANSCRIPT_MAX);
+	if (f == NULL)
+		strbuf_adds(&text, "(there is none)");
+	while (f != NULL && (n = fread(buf, 1, sizeof(buf), f)) > 0)
+		strbuf_add(&text, buf, n);
+	if (f != NULL)
+		fclose(f);
+	put(strbuf_cstr(&text));
+	strbuf_fini(&text);
+}
+
+/* ---- watermarks ---------------------------------------------------------- */
+
+/* `arg`: addresses; "": all. */
+static void put_mark(void *arg, const struct watermark *row)
+{
+	static const char *const hooks[] = {
+	    [HOOK_NONE] = "", [HOOK_DUE] = "due", [HOOK_TAKEN] = "taken",
+	    [HOOK_FAILED] = "failed"};
+
+	if (strstr(arg, row->address) == NULL && *(const char *)arg != '\0')
+		return;
+	strbuf_addf(&s.is, "  %s %s %s%s hook=%s note=%s\n", row->address,
+	    row->leg, watermark_state_text((int)row->state),
+	    row->waived ? " waived" : "", hooks[row->hook], row->note);
+}
+
+static void run_marks(const char *line)
+{
+	struct watermark_page page = {.which = WATERMARKS_ALL,
+	    .recipient = INT64_MIN, .leg = -1, .limit = LINES,
+	    .fn = put_mark, .arg = mem_strdup(line)};
+	struct watermark_reader *r;
+	struct error err;
+
+	r = watermark_reader_open(rig_app()->snapshot->conf, &err);
+	CHECK(r != NULL);
+	CHECK(watermark_reader_page(r, &page, &err) >= 0);
+	watermark_reader_close(r);
+	mem_free(page.arg);
+}
+
 /* ---- the administrator -------------------------------------------------- */
 
 static void run_ended(const char *line)
@@ -407,7 +542,10 @@ static const struct {
 	{"down ", run_down},       {"up ", run_up},
 	{"said ", run_said},       {"content ", run_content},
 	{"ended ", run_ended},     {"events", run_events},
-	{"ctl ", run_ctl},
+	{"ctl ", run_ctl},         {"program ", run_program},
+	{"given ", run_given},     {"file ", run_file},
+	{"marks", run_marks},
+	{"folder ", run_folder},   {"unfolder ", run_unfolder},
 };
 
 static void run(const char *line)

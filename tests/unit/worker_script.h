@@ -23,6 +23,15 @@
  *                        a blank
  *   $ good LEG           it answers as a good server again
  *   $ down LEG, $ up LEG
+ *   $ program ROW FATE CODE SECONDS   a program of a hook (watermark, held,
+ *                        export) that ends so (exited, signalled, late, lost)
+ *                        after that time and says the lines "| …" then, those
+ *                        before a line "--" at once; FATE "full": it cannot be
+ *                        started, "none": there is none (rig_program.h)
+ *   $ given ROW          what its runs were given since the last look
+ *   $ marks [ADDRESS …]  the watermarks
+ *   $ folder NAME        makes a folder in the folder; "$ unfolder": takes it
+ *   $ file NAME          prints a file of the folder
  *   $ sleep SECONDS
  *   $ ended ID           waits until no delivery of it is open
  *   $ ctl COMMAND JSON   the rows of its answer; "| …": lines it may ask for.

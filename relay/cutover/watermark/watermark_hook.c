@@ -182,7 +182,8 @@ static bool take_report(struct mark_hook *h, const struct hook_report *said)
 			continue;
 		}
 		mem_free(r->failed);
-		r->failed = mem_slicedup(said->why);
+		r->failed = said->why.n > 0 ? mem_slicedup(said->why)
+					    : mem_strdup("it gave no reason");
 	}
 	return known;
 }
