@@ -16,6 +16,8 @@ from test_verdict import REASONS, against, verdict, wait_go
 from until import until
 
 ANN = "ann@example.com"
+# A domain-spec of over 253 bytes that stands for a shorter name.
+LONG = "%{d1.-+,/_=}." * 20 + "ok.example.com"
 
 
 @pytest.fixture
@@ -148,6 +150,17 @@ def test_the_report_names_what_still_leads_there(gone, world, authority,
         text = report(gone)
         assert "<td>MX</td>" not in text and "MTA-STS" not in text
         assert "lets it send; without it: pass, by ip4:192.0.2.0/24" in text
+        # A term that is written with its qualifier.
+        world.serve(world.zone("@ 300 MX 10 mx\n", '@ TXT "v=spf1 '
+                               '+ip4:192.0.2.10 -all"\n'))
+        assert "+ip4:192.0.2.10 of example.com lets it send; without it: " \
+            "fail<" in report(gone)
+        # One that a report cuts is not found again, so nothing is tried.
+        world.serve(world.zone(
+            "@ 300 MX 10 mx\n*.ok A 127.0.0.2\n",
+            f'@ TXT "v=spf1 exists:" "{LONG[:150]}" "{LONG[150:]}" " -all"\n'))
+        text = report(gone)
+        assert "exists:%{d1" in text and "of example.com lets it send<" in text
     finally:
         policy.stop()
 

@@ -165,34 +165,39 @@ static void check(struct spf_alone *alone, struct spf_without *w)
 
 struct spf_text {
 	struct public_look *l;
-	const char *term, *record; /* without the term; NULL: there is none */
+	const char *term, *record; /* without the term; NULL: it is not there */
 	bool done;
 };
 
-static bool is_term(struct slice word, const char *term)
+/* False: that term is not in it, as one that was cut for a report. */
+static bool take_out(struct slice record, struct slice term,
+    struct strbuf *out)
 {
-	if (word.n > 0 && word.p[0] == '+')
-		word = slice_from(word, 1);
-	return slice_case_eq(word, slice_str(term));
+	struct slice word;
+	bool found = false;
+
+	while (slice_next(&record, ' ', &word))
+		if (slice_case_eq(word, term))
+			found = true;
+		else if (word.n > 0)
+			strbuf_addf(out, "%s%.*s", out->n == 0 ? "" : " ",
+			    (int)word.n, word.p);
+	return found;
 }
 
 static void on_record(void *arg, const struct dns_answer *a)
 {
 	struct spf_text *t = arg;
-	struct slice rest, word;
 	struct strbuf out;
 
 	t->done = true;
 	for (int i = 0; a->status == DNS_OK && i < a->count; i++) {
-		rest = a->txt[i];
-		if (!slice_case_starts(rest, SLICE("v=spf1")))
+		if (!spf_record_is(a->txt[i]))
 			continue;
 		strbuf_init(&out, SPF_RECORD_MAX + 1);
-		while (slice_next(&rest, ' ', &word))
-			if (word.n > 0 && !is_term(word, t->term))
-				strbuf_addf(&out, "%s%.*s", out.n == 0 ? ""
-					: " ", (int)word.n, word.p);
-		t->record = arena_strdup(t->l->g->f.arena, strbuf_cstr(&out));
+		if (take_out(a->txt[i], slice_str(t->term), &out))
+			t->record = arena_strdup(t->l->g->f.arena,
+			    strbuf_cstr(&out));
 		strbuf_fini(&out);
 	}
 }
@@ -208,7 +213,7 @@ static const char *without_term(const struct spf_without *with)
 	struct error err;
 
 	if (strcasecmp(with->domain, l->domain) != 0)
-		return ""; /* of a record that this one includes */
+		return ""; /* of the record that redirect= names */
 	dns_ask(spf_alone_dns(l->alone), DNS_TXT, l->domain, on_record, &t);
 	spf_alone_wait(l->alone, &t.done);
 	other = t.record == NULL ? NULL : spf_alone_new(l->g->conf, &err);
