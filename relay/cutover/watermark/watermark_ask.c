@@ -84,14 +84,20 @@ static bool is_hooked(struct watermarks *w, const struct watermark *row)
 	return true;
 }
 
+/* It is told in a later round while its route cannot be read: no program would
+ * hear of it. */
 static void tell(struct watermarks *w, const struct watermark *row)
 {
+	bool hooked = is_hooked(w, row);
+
+	if (marks_unread(w))
+		return;
 	note(w, row);
 	if (row->state == WATERMARK_WITHDRAWN)
 		raise(w, row);
 	watermark_post(w->last, &(struct watermark_op){.what = DO_TOLD,
 	    .number = row->state, .address = slice_str(row->address),
-	    .hook = is_hooked(w, row) ? HOOK_DUE : HOOK_NONE,
+	    .hook = hooked ? HOOK_DUE : HOOK_NONE,
 	    .leg = row->leg});
 	if (row->state == WATERMARK_REACHED)
 		marks_remember(w, row);
@@ -258,6 +264,7 @@ static bool next_page(struct watermarks *w)
 	if (n == 0) {
 		n = watermark_reader_page(a->reader, &a->page, &err);
 		table_end(w->table);
+		marks_unread(w); /* those rows come in the next round */
 	}
 	if (n < 0)
 		marks_trouble(w, &err);

@@ -95,8 +95,20 @@ bool marks_route(struct watermarks *w, struct slice address,
 		w->arena = arena_new();
 	}
 	memset(out, 0, sizeof(*out));
-	return addr_parse(address, true, &a, &why) == 0 &&
-	       route_resolve(w->snapshot->conf, w->table, &a, w->arena, out);
+	if (addr_parse(address, true, &a, &why) != 0)
+		return false;
+	if (route_resolve(w->snapshot->conf, w->table, &a, w->arena, out))
+		return true;
+	w->unread = true;
+	return false;
+}
+
+bool marks_unread(struct watermarks *w)
+{
+	bool unread = w->unread;
+
+	w->unread = false;
+	return unread;
 }
 
 bool marks_named(const struct decision *d, int leg)

@@ -83,10 +83,12 @@ static int walk_leg(struct watermarks *w, struct error *err)
 	return n;
 }
 
+/* -1: it failed, and the same page is to be read again. */
 static int walk_page(struct watermarks *w, struct error *err)
 {
 	struct domain_walk *k = &w->log.walk;
-
+	const struct watermark_page page = k->page;
+	int64_t after = k->after;
 	int n;
 
 	if (table_begin(w->table, err) < 0)
@@ -96,7 +98,11 @@ static int walk_page(struct watermarks *w, struct error *err)
 	n = k->leg > 0 ? walk_leg(w, err)
 		       : watermark_reader_page(k->reader, &k->page, err);
 	table_end(w->table);
-	return n;
+	if (!marks_unread(w))
+		return n;
+	k->page = page;
+	k->after = after;
+	return error_set(err, "the route of a recipient cannot be read");
 }
 
 /* ---- before it ---------------------------------------------------------- */

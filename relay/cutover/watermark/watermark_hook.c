@@ -131,6 +131,8 @@ static int walk(struct watermarks *w, struct mark_hook *h,
 		n = watermark_reader_page(r, &h->page, err);
 	}
 	table_end(w->table);
+	if (marks_unread(w))
+		h->due = true; /* what was passed over */
 	h->walks = n > 0;
 	return n;
 }

@@ -56,18 +56,20 @@ static bool same_way(const struct table_value *a, const struct table_value *b)
 	       strcmp(a->route, b->route) == 0;
 }
 
-static void take_recipient(struct watermarks *w, struct slice key,
+/* False: its route cannot be read. */
+static bool take_recipient(struct watermarks *w, struct slice key,
     const struct mark_legs *legs, uint64_t change)
 {
 	struct decision d;
 
 	if (!marks_route(w, key, &d))
-		return;
+		return !marks_unread(w);
 	for (unsigned i = 0; i < legs->n; i++)
 		marks_event(w, marks_named(&d, legs->leg[i])
 				    ? WATERMARK_NAMED : WATERMARK_LEFT,
 		    &(struct watermark_op){.address = key, .change = change,
 			.leg = names_text(w->shared->names, legs->leg[i])});
+	return true;
 }
 
 static void mark_told(struct watermarks *w, uint64_t change)
@@ -93,6 +95,11 @@ struct log_page {
 	bool full; /* a domain's row ends it */
 };
 
+static bool is_domain(struct slice key)
+{
+	return key.n > 0 && key.p[0] == '@';
+}
+
 static void on_row(void *arg, uint64_t change, struct slice key,
     const struct table_value *before, const struct table_value *after)
 {
@@ -108,30 +115,35 @@ static void on_row(void *arg, uint64_t change, struct slice key,
 		add_value(p->w, key, before, &r->legs);
 		add_value(p->w, key, after, &r->legs);
 	}
-	p->full = key.n > 0 && key.p[0] == '@';
+	p->full = is_domain(key);
 	*p->end = r;
 	p->end = &r->next;
 }
 
-static void take_page(struct watermarks *w, struct log_page *p)
+/* Up to a row that cannot be taken now: -1. */
+static int take_page(struct watermarks *w, struct log_page *p,
+    struct error *err)
 {
 	struct log_follow *f = &w->log;
 
 	for (const struct log_row *r = p->first; r != NULL; r = r->next) {
 		if (r->change != f->change && f->change != 0)
 			mark_told(w, f->change);
+		if (!is_domain(r->key) &&
+		    !take_recipient(w, r->key, &r->legs, r->change))
+			return error_set(err, "the route of %.*s cannot be "
+			    "read", (int)r->key.n, r->key.p);
 		f->change = r->change;
 		snprintf(f->key, sizeof(f->key), "%.*s", (int)r->key.n,
 		    r->key.p);
-		if (r->key.n > 0 && r->key.p[0] == '@')
+		if (is_domain(r->key))
 			marks_walk_begin(w, r->key, &r->legs, r->change);
-		else
-			take_recipient(w, r->key, &r->legs, r->change);
 	}
+	return 0;
 }
 
 /* Takes a page, and reads the newest change of the same moment. -1: it failed,
- * and nothing was taken. */
+ * and what was not taken comes again. */
 static int follow_page(struct watermarks *w, struct log_page *p,
     int64_t *newest_out, struct error *err)
 {
@@ -144,8 +156,8 @@ static int follow_page(struct watermarks *w, struct log_page *p,
 		return -1;
 	*newest_out = table_change(w->table, err);
 	n = *newest_out < 0 ? -1 : table_log_rows(w->table, &page, err);
-	if (n > 0)
-		take_page(w, p);
+	if (n > 0 && take_page(w, p, err) < 0)
+		n = -1;
 	table_end(w->table);
 	return n;
 }

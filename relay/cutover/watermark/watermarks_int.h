@@ -143,6 +143,7 @@ struct watermarks {
 	/* Decisions that wait, and those that wait to be in ledger.db. */
 	struct watermark_decision *decide, *answer;
 	bool said; /* the trouble was logged */
+	bool unread; /* a route could not be read: marks_unread() */
 };
 
 /* ---- watermark_common.c ---- */
@@ -157,6 +158,9 @@ bool marks_key(struct watermarks *w, struct slice address, struct strbuf *out);
  * who begins one a page. False: it is no address, or cannot be read. */
 bool marks_route(struct watermarks *w, struct slice address,
     struct decision *out);
+/* Could a route not be read since the last call? What was passed over for that
+ * is to be looked at again. */
+bool marks_unread(struct watermarks *w);
 /* Is that leg named, and the recipient not held? */
 bool marks_named(const struct decision *d, int leg);
 void marks_event(struct watermarks *w, enum watermark_event event,
