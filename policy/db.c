@@ -163,6 +163,12 @@ bool db_broken(const struct db *db)
 	return code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
 }
 
+void db_uncounted(void)
+{
+	/* Refused once a database is open: then it goes on as it was. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int db_open(struct db *db, const char *path, enum db_mode mode,
     const char *const *sql, struct error *err)
 {

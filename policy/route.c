@@ -27,7 +27,7 @@ struct ask {
 static bool copy_key(struct strbuf *b, bool ok, char out[ADDR_MAX])
 {
 	if (ok && b->n < ADDR_MAX)
-		snprintf(out, ADDR_MAX, "%s", strbuf_cstr(b));
+		slice_copy(strbuf_view(b), out, ADDR_MAX);
 	ok = ok && b->n < ADDR_MAX;
 	strbuf_fini(b);
 	return ok;
@@ -58,7 +58,7 @@ static void take(struct ask *q, enum decision_rule rule, const char *key)
 	d->route = d->row.route;
 	d->held = d->row.held;
 	if (key != d->key)
-		snprintf(d->key, sizeof(d->key), "%s", key);
+		slice_copy(slice_str(key), d->key, sizeof(d->key));
 }
 
 static enum found look(struct ask *q, const char *key, enum decision_rule rule)
@@ -91,7 +91,7 @@ static enum found look_address(struct ask *q, const struct addr *a,
 
 	if (!make_key(a, '\0', key) || !make_key(a, subaddress, d->base))
 		return NOTHING;
-	snprintf(d->key, sizeof(d->key), "%s", key);
+	slice_copy(slice_str(key), d->key, sizeof(d->key));
 	f = look(q, key, RULE_ADDRESS);
 	if (f == NOTHING && strcmp(key, d->base) != 0)
 		f = look(q, d->base, RULE_SUBADDRESS);
@@ -165,10 +165,11 @@ static enum found leg_domain(struct ask *q, const struct conf_leg *leg)
 	if (n > 0) {
 		take(q, RULE_LEG_DOMAIN, d->row.key);
 		if (!key_base(q->c, d->row.key, d->base))
-			snprintf(d->base, sizeof(d->base), "%s", d->row.key);
+			slice_copy(slice_str(d->row.key), d->base,
+			    sizeof(d->base));
 		return FOUND;
 	}
-	snprintf(d->base, sizeof(d->base), "%s", base);
+	slice_copy(slice_str(base), d->base, sizeof(d->base));
 	d->route = (struct route){ROUTE_LEGS, 1, {(uint16_t)leg->id}};
 	return n < 0 ? BROKEN : FOUND;
 }
@@ -408,7 +409,7 @@ bool route_base(const struct conf *c, struct slice key, struct strbuf *out)
 
 	if (key.n == 0 || key.n >= sizeof(text) || key.p[0] == '@')
 		return false;
-	snprintf(text, sizeof(text), "%.*s", (int)key.n, key.p);
+	slice_copy(key, text, sizeof(text));
 	strbuf_adds(out, key_base(c, text, base) ? base : text);
 	return true;
 }

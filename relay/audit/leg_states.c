@@ -4,14 +4,10 @@
  */
 #include "relay/audit/leg_states.h"
 
-#include <stdio.h>
-
 void leg_states_print(struct strbuf *out, const struct recipient_leg *l)
 {
-	char number[16];
-	int n = snprintf(number, sizeof(number), "%u ", l->number);
-
-	strbuf_add(out, number, (size_t)n);
+	strbuf_addu(out, l->number);
+	strbuf_addc(out, ' ');
 	strbuf_addsl(out, l->leg);
 	strbuf_addc(out, ' ');
 	strbuf_adds(out, role_text(l->role));

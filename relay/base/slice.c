@@ -60,18 +60,6 @@ long slice_rfind(struct slice s, char c)
 	return p == NULL ? -1 : (long)(p - s.p);
 }
 
-struct slice slice_from(struct slice s, size_t at)
-{
-	if (at > s.n)
-		at = s.n;
-	return at == 0 ? s : slice_of(s.p + at, s.n - at);
-}
-
-struct slice slice_head(struct slice s, size_t n)
-{
-	return slice_of(s.p, n < s.n ? n : s.n);
-}
-
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t';

@@ -39,8 +39,29 @@ bool slice_case_has(struct slice s, struct slice part);
 /* Index of the first / last `c`, or -1. */
 long slice_find(struct slice s, char c);
 long slice_rfind(struct slice s, char c);
-struct slice slice_from(struct slice s, size_t at); /* drop the first `at` */
-struct slice slice_head(struct slice s, size_t n);  /* keep at most n      */
+/* Keeps at most the first `n`. */
+static inline struct slice slice_head(struct slice s, size_t n)
+{
+	return slice_of(s.p, n < s.n ? n : s.n);
+}
+
+/* Drops the first `at`. */
+static inline struct slice slice_from(struct slice s, size_t at)
+{
+	size_t n = at < s.n ? at : s.n;
+
+	return n == 0 ? s : slice_of(s.p + n, s.n - n);
+}
+
+/* Copies what fits into `out` of `room` bytes, with a final NUL. */
+static inline void slice_copy(struct slice s, char *out, size_t room)
+{
+	size_t n = s.n < room ? s.n : room - 1;
+
+	if (n > 0)
+		memcpy(out, s.p, n);
+	out[n] = '\0';
+}
 struct slice slice_trim(struct slice s);	    /* SP and TAB, both ends */
 /* Cuts the next token off `s` at `sep` (without it); false at the end. */
 bool slice_next(struct slice *s, char sep, struct slice *token_out);

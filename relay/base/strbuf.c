@@ -10,6 +10,9 @@
 #include "relay/base/assert.h"
 #include "relay/base/mem.h"
 
+/* Most texts end below the first; few that outgrow it end below twice that. */
+enum { SMALL = 128, LARGE = 1024 };
+
 void strbuf_init(struct strbuf *b, size_t max)
 {
 	*b = (struct strbuf){.max = max};
@@ -38,7 +41,7 @@ char *strbuf_reserve(struct strbuf *b, size_t n)
 	}
 	want = b->n + n + 1;
 	if (want > cap) {
-		cap = cap < 64 ? 64 : cap * 2;
+		cap = cap < SMALL ? SMALL : cap < LARGE ? cap * 4 : cap * 2;
 		if (cap > b->max + 1)
 			cap = b->max + 1;
 		if (cap < want)

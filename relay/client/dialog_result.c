@@ -59,7 +59,7 @@ struct result result_reply(const struct dialog *d)
 	struct result r = about(d);
 
 	r.code = d->reply.code;
-	snprintf(r.enh, sizeof(r.enh), "%s", d->reply.enh);
+	slice_copy(slice_str(d->reply.enh), r.enh, sizeof(r.enh));
 	r.text = reply_text(d);
 	r.class = reply_class_of(d);
 	if (r.code >= 500)
@@ -102,7 +102,7 @@ void result_fault(struct dialog *d, enum reply_class class, const char *enh,
 	va_end(ap);
 	r.outcome = OUT_DEFERRED;
 	r.class = class;
-	snprintf(r.enh, sizeof(r.enh), "%s", enh);
+	slice_copy(slice_str(enh), r.enh, sizeof(r.enh));
 	r.text = arena_strdup(d->tx->req->arena, text);
 	keep_fault(d, &r);
 }
@@ -139,7 +139,7 @@ struct result result_local(
 	r.outcome = OUT_FAILED;
 	r.class = CLASS_MESSAGE;
 	r.stage = STAGE_MAIL;
-	snprintf(r.enh, sizeof(r.enh), "%s", enh);
+	slice_copy(slice_str(enh), r.enh, sizeof(r.enh));
 	r.text = text;
 	return r;
 }

@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "conf/profile.h"
+#include "policy/db.h"
 #include "relay/audit/projector.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
@@ -274,6 +275,7 @@ static int run_logged(struct daemon *d, struct conf_snapshot *snapshot)
 	}
 	open_log(d, snapshot->conf);
 	warn_of_writers(snapshot->conf);
+	db_uncounted();
 	d->app.spawner = programs_start(snapshot->conf, &err);
 	if (d->app.spawner == NULL) {
 		snapshot_unref(snapshot);

@@ -18,7 +18,11 @@ void reply_set(struct reply *r, int code, const char *enh, const char *fmt,
 	va_list ap;
 
 	r->code = code;
-	snprintf(r->enh, sizeof(r->enh), "%s", enh);
+	slice_copy(slice_str(enh), r->enh, sizeof(r->enh));
+	if (strchr(fmt, '%') == NULL) { /* most replies */
+		slice_copy(slice_str(fmt), r->text, sizeof(r->text));
+		return;
+	}
 	va_start(ap, fmt);
 	vsnprintf(r->text, sizeof(r->text), fmt, ap);
 	va_end(ap);

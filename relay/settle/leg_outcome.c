@@ -99,7 +99,7 @@ static void count_delivery(struct queue_thread *s, int leg,
 		leg_run_reset(s, leg);
 	if (o->good == NULL)
 		return;
-	snprintf(w->good, sizeof(w->good), "%s", o->good);
+	slice_copy(slice_str(o->good), w->good, sizeof(w->good));
 	w->good_ms = leg_now_ms(s->health);
 }
 
