@@ -52,6 +52,7 @@ struct change {
 	struct log_push push;
 	const struct conf *conf;
 	uint64_t staged, strangers;
+	uint64_t unaltered; /* of change_done.kept: no other value differs */
 	char stranger[ADDR_MAX]; /* the first of them */
 	bool commits; /* what is staged is written, not only looked at */
 	bool removes; /* a staged row is to go */

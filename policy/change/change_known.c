@@ -20,6 +20,7 @@ static int count_kept(struct change *ch, const struct change_how *how,
 
 	for (; rc > 0; rc = change_next(ch, st, err)) {
 		done->kept++;
+		ch->unaltered += !sqlite3_column_int(st, 3);
 		if (how->kept != NULL)
 			how->kept->fn(how->kept->arg, db_text(st, 0),
 			    text_or_null(st, 1), text_or_null(st, 2));

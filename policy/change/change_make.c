@@ -43,6 +43,7 @@ static int stage_seed(struct change *ch, struct error *err)
 static int complete(struct change *ch, const struct change_how *how,
     struct change_done *done, struct error *err)
 {
+	ch->unaltered = 0;
 	if (how->undo != 0)
 		return change_stage_undo(ch, how->undo, done, err) < 0
 			   ? -1 : change_check_crossing(ch, how, err);
@@ -74,7 +75,7 @@ static const char *kind_of(const struct change_how *how)
 
 static void count_same(const struct change *ch, struct change_done *done)
 {
-	uint64_t other = done->recipients + done->kept;
+	uint64_t other = done->recipients + ch->unaltered;
 
 	done->same = ch->staged > other ? ch->staged - other : 0;
 }

@@ -194,7 +194,9 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_LATER_DELETED] = "UPDATE stage SET gone = 1 WHERE NOT EXISTS "
 	    "(SELECT 1 FROM main.route r WHERE r.address = stage.address) "
 	    "AND address IN (" REROUTED ")",
-	[CS_KEPT] = "SELECT s.address, r.route, s.route FROM stage s "
+	[CS_KEPT] = "SELECT s.address, r.route, s.route, EXISTS(SELECT 1 "
+	    "FROM next n WHERE n.address = s.address AND " DIFFERS ") "
+	    "FROM stage s "
 	    "LEFT JOIN main.route r ON r.address = s.address "
 	    "WHERE iif(r.address IS NULL, s.gone, "
 	    "s.new_route AND (s.route <> r.route OR s.line = -1)) "
@@ -205,7 +207,7 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	[CS_PEOPLE] = "SELECT 1 FROM main.route "
 	    "WHERE substr(address, 1, 1) <> '@' LIMIT 1",
 	/* A mailbox that a new row is of; the route and hold of its row that
-	 * bears its name, else of its first row. */
+	 * bears its name, else of the first staged one, else of its first. */
 	[CS_NEWCOMERS] = "INSERT OR IGNORE INTO seat(mailbox) "
 	    "SELECT s.mailbox FROM stage s WHERE s.mailbox <> '' "
 	    "AND NOT s.gone AND NOT EXISTS (SELECT 1 FROM main.route r "
@@ -214,13 +216,18 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 	    "SELECT new_mailbox, new_route, new_held FROM next "
 	    "WHERE old_route IS NOT NULL AND new_route IS NOT NULL "
 	    "AND new_mailbox IN (SELECT mailbox FROM seat) "
+	    "AND NOT EXISTS (SELECT 1 FROM main.route b "
+	    "WHERE b.address = new_mailbox AND b.mailbox = new_mailbox "
+	    "AND NOT EXISTS (SELECT 1 FROM stage s "
+	    "WHERE s.address = b.address)) "
 	    "ORDER BY address <> new_mailbox, address "
 	    "ON CONFLICT(mailbox) DO UPDATE SET route = excluded.route, "
 	    "held = excluded.held WHERE seat.route IS NULL",
 	[CS_SEATS_OTHER] = "UPDATE seat SET (route, held) = "
 	    "(SELECT b.route, b.held FROM main.route b "
 	    "WHERE b.mailbox = seat.mailbox AND b.mailbox <> '' "
-	    "ORDER BY b.address LIMIT 1) WHERE route IS NULL",
+	    "ORDER BY b.address <> b.mailbox, b.address LIMIT 1) "
+	    "WHERE route IS NULL",
 	[CS_JOIN] = "UPDATE stage SET route = t.route, held = t.held "
 	    "FROM seat t WHERE t.mailbox = stage.mailbox "
 	    "AND t.route IS NOT NULL AND NOT gone AND NOT EXISTS "
