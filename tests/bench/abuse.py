@@ -24,7 +24,7 @@ REAL_LIMIT_S = 1800
 def options(parser):
     parser.add_argument("--long", action="store_true",
                         help="hostile: once each with the default timeouts, "
-                        "too (11 minutes)")
+                        "too (11 minutes); queued: 1,000,000 messages")
     parser.add_argument("--mode", action="append",
                         help="hostile: only this, may be repeated; "
                         "hostile --modes lists them")

@@ -16,6 +16,7 @@ enum { BENCH_BUFFER = 256 << 10 };
 
 struct bench_conn {
 	int fd;
+	void *tls; /* NULL: none */
 	size_t n; /* bytes in buffer */
 	char *buffer;
 };
@@ -29,6 +30,12 @@ void bench_die(const char *what);
 /* At 127.0.0.1; port 0 is any free one. -1: the connection is refused. */
 int bench_socket(bool listening, int port);
 int bench_port(int fd);
+/* Holds the handshake of TLS 1.3; a server with a file of certificate and key,
+ * a client (NULL) with none, which believes any. False: it failed. */
+bool bench_tls(struct bench_conn *c, const char *certificate);
+void bench_close(struct bench_conn *c);
+/* Is there something to read that the kernel does not know of? */
+bool bench_pending(const struct bench_conn *c);
 /* Reads what is there. False: the peer is gone. */
 bool bench_read(struct bench_conn *c);
 void bench_consume(struct bench_conn *c, size_t n);

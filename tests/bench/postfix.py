@@ -80,8 +80,26 @@ def reachable():
     return None
 
 
+# TLS in and out, with connections to the leg kept.
+TLS = """
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = {certificate}
+smtpd_tls_loglevel = 0
+smtp_tls_security_level = encrypt
+smtp_tls_connection_reuse = yes
+smtp_tls_loglevel = 0
+"""
+TLS_MASTER = """\
+tlsmgr unix - - n 1000? 1 tlsmgr
+tlsproxy unix - - n - 0 tlsproxy
+"""
+
+
 class Postfix:
-    def __init__(self, folder, leg_port):
+    """`certificate`: a file of certificate and key; TLS both ways."""
+
+    def __init__(self, folder, leg_port, certificate=None):
+        self.certificate = certificate
         self.home = folder / "postfix"
         self.port = free_port()
         self.process = None
@@ -104,13 +122,17 @@ class Postfix:
         etc = self.home / "etc"
         own = OWN.format(root=UNPACKED, home=self.home, owner=OWNER,
                          group=GROUP)
+        master = MASTER.format(port=self.port)
+        if self.certificate is not None:
+            own += TLS.format(certificate=self.certificate)
+            master += TLS_MASTER
         # A name that is said twice would be warned about.
         named = {line.split(" =")[0] for line in own.split("\n") if line}
         tuning = TUNING.read_text().replace("@DIR@", str(folder))
         kept = [line for line in tuning.splitlines()
                 if line.split(" =")[0] not in named]
         (etc / "main.cf").write_text("\n".join(kept) + own)
-        (etc / "master.cf").write_text(MASTER.format(port=self.port))
+        (etc / "master.cf").write_text(master)
         (etc / "dynamicmaps.cf").write_text(
             f"lmdb {UNPACKED}/usr/lib/postfix/postfix-lmdb.so "
             "dict_lmdb_open mkmap_lmdb_open\n")

@@ -3,11 +3,12 @@
  * Receives messages and keeps count of their ids: none lost, none double.
  *
  *   receiver --messages N [--first ID] [--port P] [--limit SECONDS]
- *            [--ids FILE]
+ *            [--ids FILE] [--tls FILE]
  *
  * Says its port first. Ends when each id came at least once (then waits
  * --linger milliseconds for doubles), on SIGTERM, or at the limit. --ids:
- * each id that came and how often, one a line. Delays are from the sender's
+ * each id that came and how often, one a line. --tls: offers STARTTLS, TLS 1.3,
+ * by the certificate and key of that file. Delays are from the sender's
  * writing the content (X-Bench-Sent) to its whole receipt.
  */
 #include <signal.h>
@@ -35,6 +36,7 @@ static struct {
 	long first, messages, received, distinct, doubled, foreign;
 	unsigned char *seen;
 	double start, last;
+	const char *tls;
 	double *delay; /* seconds, of each first receipt */
 } g;
 
@@ -95,19 +97,22 @@ static bool take_data(struct session *s)
 	return true;
 }
 
+#define EHLO "250-receiver.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
+
 static const char *answer(const char *line)
 {
 	static const struct {
 		const char *verb, *reply;
 	} rows[] = {
-		{"EHLO", "250-receiver.example\r\n250-PIPELINING\r\n"
-			 "250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"},
+		{"EHLO", EHLO "250 ENHANCEDSTATUSCODES\r\n"},
 		{"HELO", "250 receiver.example\r\n"},
 		{"MAIL", "250 2.1.0 Ok\r\n"}, {"RCPT", "250 2.1.5 Ok\r\n"},
 		{"DATA", "354 Go on\r\n"}, {"RSET", "250 2.0.0 Ok\r\n"},
 		{"NOOP", "250 2.0.0 Ok\r\n"}, {"QUIT", "221 2.0.0 Bye\r\n"},
 	};
 
+	if (g.tls != NULL && strncasecmp(line, "EHLO", 4) == 0)
+		return EHLO "250-STARTTLS\r\n250 ENHANCEDSTATUSCODES\r\n";
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strncasecmp(line, rows[i].verb, 4) == 0)
 			return rows[i].reply;
@@ -123,6 +128,13 @@ static bool take_command(struct session *s, char *out, size_t *out_n)
 
 	if (eol == NULL || *out_n > 3000)
 		return false;
+	if (g.tls != NULL && strncasecmp(s->c.buffer, "STARTTLS", 8) == 0) {
+		bench_write(&s->c, "220 2.0.0 Go on\r\n", 17);
+		s->c.n = 0;
+		if (!bench_tls(&s->c, g.tls))
+			bench_die("STARTTLS");
+		return false;
+	}
 	reply = answer(s->c.buffer);
 	s->data = strncasecmp(s->c.buffer, "DATA", 4) == 0;
 	memcpy(out + *out_n, reply, strlen(reply));
@@ -131,9 +143,10 @@ static bool take_command(struct session *s, char *out, size_t *out_n)
 	return true;
 }
 
-static void on_input(struct session *s)
+/* What was read. */
+static void take_input(struct session *s)
 {
-	bool alive = bench_read(&s->c), more = true;
+	bool more = true;
 	char out[4096];
 	size_t out_n = 0;
 
@@ -147,9 +160,19 @@ static void on_input(struct session *s)
 		more = take_data(s);
 	}
 	bench_write(&s->c, out, out_n);
+}
+
+static void on_input(struct session *s)
+{
+	bool alive;
+
+	do {
+		alive = bench_read(&s->c);
+		take_input(s);
+	} while (alive && bench_pending(&s->c));
 	if (alive)
 		return;
-	close(s->c.fd);
+	bench_close(&s->c);
 	free(s->c.buffer);
 	free(s);
 }
@@ -236,6 +259,7 @@ int main(int argc, char **argv)
 	struct epoll_event ev = {.events = EPOLLIN};
 
 	g.messages = bench_number(argc, argv, "--messages", 1000);
+	g.tls = bench_option(argc, argv, "--tls", NULL);
 	g.first = bench_number(argc, argv, "--first", 1);
 	g.seen = calloc((size_t)g.messages, 1);
 	g.delay = calloc((size_t)g.messages, sizeof(double));

@@ -6,7 +6,7 @@
  *   sender --port P --messages N [--sessions 100] [--size 4096] [--keep 1]
  *          [--domain D] [--users 1000] [--first ID] [--ids FILE]
  *          [--rate N] [--limit SECONDS] [--senders 1] [--forged ID]
- *          [--proxy 0] [--each 0] [--author 0]
+ *          [--proxy 0] [--each 0] [--author 0] [--tls 0]
  *
  * Recipients are user0@D, user1@D ... in turn. --keep 0: one message a
  * connection. --ids: the ids that got 250, one a line. --rate: messages a
@@ -16,7 +16,8 @@
  * is from forged@D. --proxy 1: each session is a client of its own, named by
  * PROXY; --each: so many messages of a session are of one sender domain, the
  * next ones of another, which no other session has. --author 1: From is that
- * sender, and there is a field as a signature of its domain.
+ * sender, and there is a field as a signature of its domain. --tls 1: TLS 1.3
+ * by STARTTLS.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@
 #include "tests/bench/bench.h"
 
 enum { FROM_BYTES = 300, HEAD_MAX = 1000 };
-enum stage { GREETING, EHLO, PAUSE, ENVELOPE, CONTENT, QUIT };
+enum stage { GREETING, EHLO, STARTTLS, PAUSE, ENVELOPE, CONTENT, QUIT };
 
 struct session {
 	struct bench_conn c;
@@ -43,7 +44,7 @@ struct session {
 static struct {
 	int epoll, port, keep;
 	long messages, next, last, done, failed, size, rate, users;
-	long senders, forged, proxy, each, author;
+	long senders, forged, proxy, each, author, tls;
 	struct session *sessions;
 	const char *domain;
 	bool gone;
@@ -57,8 +58,7 @@ static void session_close(struct session *s)
 {
 	if (!s->open)
 		return;
-	close(s->c.fd);
-	s->c.n = 0;
+	bench_close(&s->c);
 	s->open = false;
 }
 
@@ -192,18 +192,39 @@ static void message_over(struct session *s, int code)
 	}
 }
 
+static void say_ehlo(struct session *s)
+{
+	bench_write(&s->c, "EHLO bench.example\r\n", 20);
+	s->stage = EHLO;
+	s->replies = 1;
+}
+
+static void after_ehlo(struct session *s)
+{
+	if (g.tls == 0 || s->c.tls != NULL) {
+		next_message(s);
+		return;
+	}
+	bench_write(&s->c, "STARTTLS\r\n", 10);
+	s->stage = STARTTLS;
+	s->replies = 1;
+}
+
 static void on_reply(struct session *s, int code)
 {
 	if (--s->replies > 0 && code < 400)
 		return;
 	switch (s->stage) {
 	case GREETING:
-		bench_write(&s->c, "EHLO bench.example\r\n", 20);
-		s->stage = EHLO;
-		s->replies = 1;
+		say_ehlo(s);
 		break;
 	case EHLO:
-		next_message(s);
+		after_ehlo(s);
+		break;
+	case STARTTLS:
+		if (code != 220 || !bench_tls(&s->c, NULL))
+			bench_die("STARTTLS");
+		say_ehlo(s);
 		break;
 	case PAUSE:
 		session_close(s); /* a reply to nothing */
@@ -226,6 +247,7 @@ static void on_reply(struct session *s, int code)
 	}
 }
 
+/* Replies are short: none is left behind. */
 static void on_input(struct session *s)
 {
 	bool alive = bench_read(&s->c);
@@ -318,6 +340,7 @@ int main(int argc, char **argv)
 	g.proxy = bench_number(argc, argv, "--proxy", 0);
 	g.each = bench_number(argc, argv, "--each", 0);
 	g.author = bench_number(argc, argv, "--author", 0);
+	g.tls = bench_number(argc, argv, "--tls", 0);
 	g.sessions = sessions;
 	g.domain = bench_option(argc, argv, "--domain", "example.com");
 	g.ids = ids == NULL ? NULL : fopen(ids, "we");

@@ -7,6 +7,7 @@ import re
 import shutil
 import statistics
 
+import certs             # found by rig
 import postfix
 from rig import (BUILD, Figure, Receiver, idle_cpu_s, import_users, posthouse, say,
                  send, tree_cpu_s)
@@ -38,6 +39,11 @@ def measure(pid, port, receivers, messages, **options):
     return Run(out, receipts, idle_cpu_s(pid) - before)
 
 
+def receiver_of(messages, certificate):
+    return Receiver(messages) if certificate is None else \
+        Receiver(messages, tls=certificate)
+
+
 def tell(who, run):
     say(f"{who}: {run.messages} messages, {run.cpu_us:.0f} us CPU each, "
         f"{run.per_s:.0f} delivered/s, {run.accepted_per_s:.0f} accepted/s, "
@@ -46,14 +52,23 @@ def tell(who, run):
     return run
 
 
+def tls_settings(certificate):
+    return {'listen "mx"': {"certificate": [certificate]},
+            'leg "legacy"': {"tls": "encrypt"}}
+
+
 def run_posthouse(folder, messages, route="legacy", recycled=False,
-                  build=BUILD, with_ledger=True, **options):
+                  build=BUILD, with_ledger=True, certificate=None,
+                  **options):
     legs = ["legacy", "cloud"][:1 + ("+" in route)]
     keep = FILL if recycled else 0
-    receivers = [Receiver(keep + messages) for _ in legs]
-    gw = posthouse(folder, *[r.port for r in receivers],
-                   settings=SMALL_SPOOL if recycled else None, build=build,
-                   ledger=with_ledger)
+    settings = dict(SMALL_SPOOL) if recycled else {}
+    if certificate is not None:
+        settings.update(tls_settings(certificate))
+        options["tls"] = 1
+    receivers = [receiver_of(keep + messages, certificate) for _ in legs]
+    gw = posthouse(folder, *[r.port for r in receivers], settings=settings,
+                   build=build, ledger=with_ledger)
     try:
         if route != "legacy":
             import_users(gw, route)
@@ -84,10 +99,12 @@ def fill_spool(gw, receivers):
     say(f"{recycled} segments recycled while filling")
 
 
-def run_postfix(folder, messages, **options):
-    receiver = Receiver(messages)
+def run_postfix(folder, messages, certificate=None, **options):
+    receiver = receiver_of(messages, certificate)
     folder.mkdir(parents=True)
-    server = postfix.Postfix(folder, receiver.port).start()
+    server = postfix.Postfix(folder, receiver.port, certificate).start()
+    if certificate is not None:
+        options["tls"] = 1
     try:
         run = measure(server.process.pid, server.port, [receiver], messages,
                       **options)
@@ -114,19 +131,25 @@ def ratio(runs, value):
         "pairs " + " ".join(f"{r:.2f}" for r in ratios)
 
 
-def against_postfix(folder, quick, keep, recycled=False):
+def against_postfix(folder, quick, keep, recycled=False, counts=None,
+                    **options):
+    """`counts`: messages of ours and of Postfix's."""
     why = postfix.reachable()
     if why:
         say(f"left out: {why}")
         return None
     postfix.fetch()
-    ours, theirs = (8_000, 1_000) if quick else (40_000, 3_000)
+    ours, theirs = counts or (40_000, 3_000)
+    if quick:
+        ours, theirs = ours // 5, theirs // 3
     if not keep:   # ports of ended connections rest for a minute
         ours = min(ours, 10_000)
     return pairs(
         folder,
-        lambda at: run_posthouse(at, ours, recycled=recycled, keep=keep),
-        lambda at: run_postfix(at, theirs, keep=keep), 1 if quick else 3)
+        lambda at: run_posthouse(at, ours, recycled=recycled, keep=keep,
+                                 **options),
+        lambda at: run_postfix(at, theirs, keep=keep, **options),
+        1 if quick else 3)
 
 
 def compared(runs, what, cpu_limit, rate_limit):
@@ -156,6 +179,34 @@ def recycled(folder, args):
     runs = against_postfix(folder, quick, keep=1, recycled=True)
     return compared(runs, "100 sessions kept, recycled journal", ">= 20",
                     ">= 15")
+
+
+def sessions20(folder, args):
+    runs = against_postfix(folder, args.quick, keep=1, sessions=20)
+    return compared(runs, "20 sessions kept", None, ">= 22")
+
+
+def one_session(folder, args):
+    """Into segments that were written before, and, cold, into new ones."""
+    figures = []
+    for what, warm, limit in (("recycled", True, ">= 5"),
+                              ("new", False, None)):
+        runs = against_postfix(folder / what, args.quick, keep=1,
+                               recycled=warm, counts=(10_000, 2_000),
+                               sessions=1)
+        figures += compared(runs, f"one session, {what} journal", None,
+                            limit)
+    return figures
+
+
+def by_tls(folder, args):
+    """TLS 1.3 from the client and to the leg, connections kept."""
+    (folder / "ca").mkdir(parents=True)
+    certificate = certs.Authority(folder / "ca").make("bench", "localhost")
+    runs = against_postfix(folder / "runs", args.quick, keep=1,
+                           certificate=certificate)
+    return compared(runs, "TLS 1.3 in and out, 100 sessions kept", None,
+                    ">= 12")
 
 
 def of_size(folder, args, size, counts, limit):
