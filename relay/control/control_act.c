@@ -5,13 +5,19 @@
  * way at a time, which the journal writes together. Those of one message go to
  * the queue together, so that bounces share a notice. A client that goes away
  * ends it. The ops loop; the acts themselves are the queue thread's (act.c).
+ *
+ * A client that needs no row of each delivery (`brief`) gets rows of the first
+ * ones and of all that were refused, and after each slice how many there were
+ * so far. If the selection needs no message either, the queue's thread does
+ * each slice but the first at once (struct act_slice), and only messages of
+ * which something was refused are read.
  */
 #include "relay/control/control_select.h"
 #include "relay/settle/act.h"
 
 #include <inttypes.h>
 
-enum { OPEN_MAX = 256 };
+enum { OPEN_MAX = 256, SHOWN_MAX = 20 };
 
 /* One delivery that was found; waits for the journal. */
 struct one_act {
@@ -24,23 +30,42 @@ struct one_act {
 
 /* ---- one ---- */
 
-static void print_one(const struct one_act *one)
+static void print_act(struct select *s, const struct queue_row *row,
+    const char *from, const char *to, const char *why)
 {
-	struct select *s = one->s;
-	const struct delivery_ref *i = &one->row.item;
 	struct jout *j = ctl_row(s->r);
 	char id[ID_TEXT];
 
-	id_text(one->row.id, id);
+	id_text(row->id, id);
 	jout_str(j, "id", id);
-	jout_str(j, "from", one->from);
-	jout_str(j, "to", one->to);
-	jout_str(j, "leg", names_text(s->c->cfg.shared->names, i->leg));
-	jout_str(j, "role", role_text(i->role));
-	jout_str(j, "state", dstate_text(i->state));
-	jout_bool(j, "done", one->why == NULL);
-	jout_str(j, "why", one->why);
+	jout_str(j, "from", from);
+	jout_str(j, "to", to);
+	jout_str(j, "leg", names_text(s->c->cfg.shared->names, row->item.leg));
+	jout_str(j, "role", role_text(row->item.role));
+	jout_str(j, "state", dstate_text(row->item.state));
+	jout_bool(j, "done", why == NULL);
+	jout_str(j, "why", why);
 	ctl_row_end(s->r);
+}
+
+/* How many it were so far. */
+static void print_total(struct select *s)
+{
+	struct jout *j = ctl_row(s->r);
+
+	jout_int(j, "total", (int64_t)(s->done + s->failed));
+	jout_int(j, "refused", (int64_t)s->failed);
+	ctl_row_end(s->r);
+}
+
+/* Counts it. Is it to be shown? */
+static bool count_act(struct select *s, const char *why)
+{
+	if (why != NULL)
+		s->failed++;
+	else
+		s->done++;
+	return !s->brief || why != NULL || s->done <= SHOWN_MAX;
 }
 
 static void on_act_back(void *arg)
@@ -48,9 +73,10 @@ static void on_act_back(void *arg)
 	struct one_act *one = arg;
 	struct select *s = one->s;
 
-	print_one(one);
-	if (one->why != NULL)
-		s->failed++;
+	if (count_act(s, one->why))
+		print_act(s, &one->row, one->from, one->to, one->why);
+	if (s->brief && (s->done + s->failed) % SELECT_MANY == 0)
+		print_total(s);
 	mem_free(one->from);
 	mem_free(one->to);
 	mem_free(one);
@@ -92,6 +118,96 @@ static void do_acts(void *arg)
 		next = one->next;
 		do_act(one);
 	}
+}
+
+/* ---- many ---- */
+
+/* A slice of them, until the journal has answered for each. */
+struct act_slice {
+	struct select *s;
+	unsigned open;
+	uint64_t done, failed;
+	struct act_slice_row {
+		struct act_slice *bulk;
+		const char *why;
+	} row[SELECT_MANY];
+};
+
+static void bulk_match(struct select *s, const struct queue_row *row,
+    const struct mail *m)
+{
+	print_act(s, row, m->env.from, m->env.rcpt[row->item.rcpt].to,
+	    s->bulk->row[row - s->rows].why);
+}
+
+static void on_bulk(void *arg)
+{
+	struct select *s = arg;
+
+	s->done += s->bulk->done;
+	s->failed += s->bulk->failed;
+	s->match = bulk_match;
+	s->message_end = NULL;
+	print_total(s);
+	select_go_on(s);
+}
+
+/* Queue thread. Leaves the rows of those that were refused. */
+static void bulk_closed(struct act_slice *b)
+{
+	struct select *s = b->s;
+	unsigned k = 0;
+
+	if (--b->open > 0)
+		return;
+	for (unsigned i = 0; i < s->n; i++) {
+		const char *why = b->row[i].why;
+
+		if (why == NULL)
+			continue;
+		b->row[k].why = why;
+		s->rows[k++] = s->rows[i];
+	}
+	b->failed = k;
+	b->done = s->n - k;
+	s->n = k;
+	control_come_back(s->c, on_bulk, s);
+}
+
+/* Queue thread. */
+static void on_bulk_done(void *arg, bool ok)
+{
+	struct act_slice_row *row = arg;
+
+	if (!ok)
+		row->why = "it could not be written; see the log";
+	bulk_closed(row->bulk);
+}
+
+/* Queue thread. What is refused at once is not called back. */
+static void bulk_apply(struct select *s)
+{
+	struct act_slice *b = s->bulk;
+	struct act_request act = {.what = s->what, .who = s->who,
+	    .reason = s->reason, .done = on_bulk_done};
+
+	b->open = s->n + 1;
+	for (unsigned i = 0; i < s->n; i++) {
+		b->row[i] = (struct act_slice_row){b, NULL};
+		act.arg = &b->row[i];
+		b->row[i].why = act_apply(s->c->cfg.queue_thread, &act,
+		    s->rows[i].id, s->rows[i].item.number);
+		if (b->row[i].why != NULL)
+			bulk_closed(b);
+	}
+	bulk_closed(b);
+}
+
+/* A bounce is of the message as a whole, and a dry run shows all. */
+static bool is_bulk(const struct select *s)
+{
+	return s->brief && !s->dry_run && !s->count && select_unread(s) &&
+	       s->what != ACT_BOUNCE && s->limit == UINT64_MAX;
 }
 
 /* ---- all ---- */
@@ -145,12 +261,15 @@ static void act_finish(struct select *s)
 		return;
 	if (s->count)
 		print_count(s);
-	if (s->found == 0 && s->f.ids != 0 && !s->count)
+	else if (s->brief && !s->dry_run)
+		print_total(s);
+	if (s->found + s->done + s->failed == 0 && s->f.ids != 0 &&
+	    !s->f.chosen && !s->count)
 		ctl_end(s->r, 1, "no delivery of that message is in the "
 			"queue; see `posthouse trace`");
 	else if (s->failed != 0)
 		ctl_end(s->r, 1, "%" PRIu64 " of %" PRIu64 " could not be "
-			"changed", s->failed, s->found);
+			"changed", s->failed, s->done + s->failed);
 	else
 		ctl_end(s->r, 0, "%s", "");
 	select_free(s);
@@ -192,6 +311,7 @@ static int read_act(struct select *s, const json_t *args)
 	s->reason = mem_strdup(reason);
 	s->count = json_is_true(json_object_get(args, "count"));
 	s->dry_run = json_is_true(json_object_get(args, "dry_run"));
+	s->brief = json_is_true(json_object_get(args, "brief"));
 	s->open_max = OPEN_MAX;
 	return 0;
 }
@@ -206,9 +326,14 @@ void control_queue_act(void *arg, struct ctl_request *r, const json_t *args)
 		select_free(s);
 		return;
 	}
+	s->finish = act_finish;
 	s->match = act_match;
 	s->message_end = act_message_end;
 	s->acts_end = &s->acts;
-	s->finish = act_finish;
+	if (is_bulk(s)) {
+		s->bulk = NEW(struct act_slice);
+		s->bulk->s = s;
+		s->apply = bulk_apply;
+	}
 	select_begin(s);
 }

@@ -1,54 +1,27 @@
 /* SPDX-License-Identifier: ISC
  *
  * Which deliveries of the queue a command is about. Addresses and replies
- * are not in memory: the queue's thread gives a slice of its entries, their
- * messages are read from the journal one after the other, then the next
- * slice. Neither the queue nor a client that reads slowly is kept waiting,
- * and of however many there are only a slice is in memory. The ops loop.
+ * are not in memory, but hashes of addresses are. The queue's thread says which
+ * messages may be of a sender or recipient, and gives a slice of what fits by
+ * all that it knows; the messages are read from the journal one after the
+ * other, then comes the next slice. Neither the queue nor a client that reads
+ * slowly is kept waiting, and of however many there are only a slice is in
+ * memory. The ops loop.
  */
 #include "relay/control/control_select.h"
 
 #include "relay/mail/addr.h"
 #include "relay/mail/domain.h"
 
+enum { NAMED_ROOM = 8 }; /* few messages have more deliveries */
+
 /* ---- the walk ---- */
 
 static void select_next(struct select *s);
 
-static void on_slice(void *arg)
+void select_go_on(void *arg)
 {
 	select_next(arg);
-}
-
-/* Named messages come one after the other: what follows one is cut off. */
-static void only_named(struct select *s)
-{
-	uint64_t id = s->f.id[s->f.at];
-	unsigned n = 0;
-
-	while (n < s->n && s->rows[n].id == id)
-		n++;
-	s->n = n;
-	if (n == SELECT_SLICE) /* there may be more of it */
-		return;
-	s->end = ++s->f.at == s->f.ids;
-	if (!s->end)
-		s->at = (struct queue_at){s->f.id[s->f.at], 0};
-}
-
-/* On the queue's thread. */
-static void read_slice(void *arg)
-{
-	struct select *s = arg;
-	struct queue *q = queue_thread_queue(s->c->cfg.queue_thread);
-
-	s->row_at = 0;
-	s->n = queue_walk(q, &s->at, s->rows, SELECT_SLICE);
-	if (s->f.ids != 0)
-		only_named(s);
-	else
-		s->end = s->n == 0;
-	control_come_back(s->c, on_slice, s);
 }
 
 static bool row_matches(const struct select *s, const struct queue_row *row)
@@ -69,6 +42,62 @@ static bool row_matches(const struct select *s, const struct queue_row *row)
 	if (f->state >= 0)
 		return row->item.state == f->state;
 	return s->all_states || dstate_live(row->item.state);
+}
+
+/* Named messages come one after the other: what follows one is cut off. How
+ * many were looked at. */
+static unsigned read_named(struct select *s, struct queue_row *rows,
+    unsigned room)
+{
+	struct queue *q = queue_thread_queue(s->c->cfg.queue_thread);
+	uint64_t id = s->f.id[s->f.at];
+	unsigned n = 0, got;
+
+	room = room < NAMED_ROOM ? room : NAMED_ROOM;
+	got = queue_walk(q, &s->at, rows, room);
+	while (n < got && rows[n].id == id)
+		n++;
+	if (n == room) /* there may be more of it */
+		return n;
+	s->end = ++s->f.at == s->f.ids;
+	if (!s->end)
+		s->at = (struct queue_at){s->f.id[s->f.at], 0};
+	return n;
+}
+
+static unsigned read_some(struct select *s, unsigned room)
+{
+	struct queue *q = queue_thread_queue(s->c->cfg.queue_thread);
+	struct queue_row *rows = s->rows + s->n;
+	unsigned got;
+
+	if (s->f.ids != 0)
+		got = read_named(s, rows, room);
+	else {
+		got = queue_walk(q, &s->at, rows, room);
+		s->end = got == 0;
+	}
+	for (unsigned i = 0; i < got; i++)
+		if (row_matches(s, &rows[i]))
+			s->rows[s->n++] = rows[i];
+	return got + 1;
+}
+
+/* On the queue's thread. */
+static void read_slice(void *arg)
+{
+	struct select *s = arg;
+	bool many = s->apply != NULL && s->found > 0;
+	unsigned max = many ? SELECT_MANY : SELECT_SLICE;
+	unsigned looks = 0;
+
+	s->row_at = s->n = 0;
+	while (!s->end && s->n < max && looks < SELECT_LOOKS)
+		looks += read_some(s, max - s->n);
+	if (many && s->n > 0)
+		s->apply(s);
+	else
+		control_come_back(s->c, select_go_on, s);
 }
 
 static struct slice sender_of(const struct filter *f)
@@ -134,15 +163,19 @@ static bool pauses(struct select *s)
 	}
 	if (!ctl_busy(s->r))
 		return false;
-	ctl_on_drain(s->r, on_slice, s);
+	ctl_on_drain(s->r, select_go_on, s);
 	return true;
 }
 
-/* To count by leg, state and age nothing has to be read. */
+bool select_unread(const struct select *s)
+{
+	return s->f.from[0] == '\0' && s->f.to[0] == '\0' &&
+	       s->f.customer[0] == '\0' && s->f.people == NULL;
+}
+
 static bool counts_unread(struct select *s, const struct queue_row *row)
 {
-	if (!s->count || s->f.from[0] != '\0' || s->f.to[0] != '\0' ||
-	    s->f.customer[0] != '\0' || s->f.people != NULL)
+	if (!s->count || !select_unread(s))
 		return false;
 	s->found++;
 	s->last = row->id;
@@ -168,6 +201,68 @@ static void select_next(struct select *s)
 		control_ask_queue(s->c, read_slice, s);
 }
 
+/* ---- the beginning ---- */
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Oldest first, as all are shown. */
+static void on_candidates(void *arg)
+{
+	struct select *s = arg;
+	struct queue_ids *ids = &s->ids;
+
+	if (ids->n == 0 || ctl_gone(s->r)) {
+		select_end(s);
+		return;
+	}
+	qsort(ids->id, ids->n, sizeof(*ids->id), by_id);
+	for (size_t i = 0; i < ids->n; i++)
+		if (i == 0 || ids->id[i] != ids->id[s->f.ids - 1])
+			ids->id[s->f.ids++] = ids->id[i];
+	mem_free(s->f.id);
+	s->f.id = ids->id;
+	ids->id = NULL;
+	s->f.chosen = true;
+	s->at = (struct queue_at){s->f.id[0], 0};
+	control_ask_queue(s->c, read_slice, s);
+}
+
+/* On the queue's thread, a part at a time. */
+static void read_candidates(void *arg)
+{
+	struct select *s = arg;
+	struct queue *q = queue_thread_queue(s->c->cfg.queue_thread);
+
+	if (queue_candidates(q, &s->wanted, &s->ids_at, &s->ids))
+		control_ask_queue(s->c, read_candidates, s);
+	else
+		control_come_back(s->c, on_candidates, s);
+}
+
+static void begin_walk(struct select *s)
+{
+	const struct filter *f = &s->f;
+
+	if (f->to[0] != '\0')
+		s->wanted.to_n = mail_rcpt_hashes(s->c->snapshot->conf, f->to,
+		    s->to);
+	if (f->from[0] != '\0')
+		s->wanted.from = (uint32_t)(mail_sender(sender_of(f).p) >>
+		    QUEUE_FROM_SHIFT);
+	s->wanted.to = s->to;
+	if (f->ids != 0)
+		s->at = (struct queue_at){f->id[0], 0};
+	if (f->ids == 0 && (s->wanted.to_n != 0 || s->wanted.from != 0))
+		control_ask_queue(s->c, read_candidates, s);
+	else
+		control_ask_queue(s->c, read_slice, s);
+}
+
 /* Some members a turn of the loop. */
 static void read_people(void *arg)
 {
@@ -179,7 +274,7 @@ static void read_people(void *arg)
 	else if (rc > 0)
 		control_come_back(s->c, read_people, s);
 	else
-		control_ask_queue(s->c, read_slice, s);
+		begin_walk(s);
 }
 
 void select_people(struct select *s, struct wave_people *p)
@@ -193,9 +288,7 @@ void select_begin(struct select *s)
 		control_come_back(s->c, read_people, s);
 		return;
 	}
-	if (s->f.ids != 0)
-		s->at = (struct queue_at){s->f.id[0], 0};
-	control_ask_queue(s->c, read_slice, s);
+	begin_walk(s);
 }
 
 void select_closed(struct select *s)
@@ -335,6 +428,8 @@ void select_free(struct select *s)
 	mem_free(s->f.customer);
 	wave_people_free(s->f.people);
 	mem_free(s->f.id);
+	mem_free(s->ids.id);
+	mem_free(s->bulk);
 	mem_free(s->who);
 	mem_free(s->reason);
 	mem_free(s);

@@ -11,7 +11,11 @@
 #include "relay/post/mail.h"
 #include "relay/settle/act.h"
 
-enum { SELECT_SLICE = 256 };
+enum {
+	SELECT_SLICE = 256,  /* matches, whose messages are read next */
+	SELECT_MANY = 2048,  /* … of an act that needs none */
+	SELECT_LOOKS = 2048, /* deliveries that the queue passes in one go */
+};
 #define AGE_MAX_S INT64_C(100000000000)
 
 /* The conditions. "", -1 and 0 match everything. */
@@ -24,6 +28,7 @@ struct filter {
 	uint64_t until; /* the highest id */
 	uint64_t *id;
 	size_t ids, at;
+	bool chosen; /* `id` is what the queue has for `from` and `to` */
 };
 
 struct select {
@@ -33,8 +38,13 @@ struct select {
 	int64_t now_us;
 	uint64_t limit, found;
 	struct queue_at at; /* the walk's place */
-	struct queue_row rows[SELECT_SLICE];
+	struct queue_row rows[SELECT_MANY];
 	unsigned n, row_at;
+	/* The queue is asked first which messages they may be. */
+	uint64_t to[RCPT_HASHES];
+	struct queue_wanted wanted;
+	struct queue_ids ids;
+	uint32_t ids_at;
 	bool end, walked, paused;
 	struct error fault; /* of reading `people`; text "": none */
 	uint64_t current; /* the message being read */
@@ -44,6 +54,10 @@ struct select {
 	void (*match)(struct select *s, const struct queue_row *row,
 	    const struct mail *m);
 	unsigned open, open_max;
+	/* Queue thread; NULL: none. Gets each slice but the first one, of
+	 * SELECT_MANY at most: changes them, leaves in `rows` what `match` is
+	 * called for and has select_go_on() called on the ops loop. */
+	void (*apply)(struct select *s);
 	/* There is no further match of that message in this slice; may be
 	 * NULL. */
 	void (*message_end)(struct select *s);
@@ -56,9 +70,10 @@ struct select {
 	/* of queue.act */
 	enum act what;
 	char *who, *reason;
-	bool dry_run, count;
+	bool dry_run, count, brief;
 	struct one_act *acts, **acts_end; /* of the message at hand */
-	uint64_t failed, last;
+	struct act_slice *bulk;
+	uint64_t done, failed, last;
 };
 
 /* From the arguments ids, id, until, leg, state, from, to, customer, age_s and
@@ -70,7 +85,10 @@ struct select *select_new(struct control *c, struct ctl_request *r,
  * `fault` at the end. */
 void select_people(struct select *s, struct wave_people *p);
 void select_begin(struct select *s);
+void select_go_on(void *select);
 void select_closed(struct select *s);
+/* Without reading a message it is known whether a delivery is meant. */
+bool select_unread(const struct select *s);
 void select_free(struct select *s);
 
 /* The delivery as `queue list` shows it, into an object that is begun. */

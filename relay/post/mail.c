@@ -4,6 +4,8 @@
  */
 #include "relay/post/mail.h"
 
+#include <ctype.h>
+
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/mail/domain.h"
@@ -127,9 +129,19 @@ bool mail_rcpt_addr(const struct mail *m, unsigned rcpt, struct addr *out)
 	       0;
 }
 
+static uint64_t hash_folded(struct slice s)
+{
+	char folded[2 * ADDR_MAX];
+	size_t n = 0;
+
+	for (; n < s.n && n < sizeof(folded); n++)
+		folded[n] = ascii_lower(s.p[n]);
+	return hash_stored(slice_of(folded, n));
+}
+
 uint64_t mail_hash(const char *base)
 {
-	return hash_stored(slice_str(base)) | 1;
+	return hash_folded(slice_str(base)) | 1;
 }
 
 uint64_t mail_key_hash(const struct conf *c, struct slice key)
@@ -159,18 +171,66 @@ uint64_t mail_rcpt_hash(const struct conf *c, const char *to)
 	return hash | 1;
 }
 
+/* The key without what may be a detail, for each character that may begin
+ * it. */
+static unsigned add_bases(struct slice key, struct strbuf *base,
+    uint64_t out[RCPT_HASHES], unsigned k)
+{
+	long at = slice_rfind(key, '@');
+
+	for (long i = 1; i < at && k + 1 < RCPT_HASHES; i++) {
+		if (isalnum((unsigned char)key.p[i]))
+			continue;
+		strbuf_reset(base);
+		strbuf_addsl(base, slice_head(key, (size_t)i));
+		strbuf_addsl(base, slice_from(key, (size_t)at));
+		out[++k] = mail_hash(strbuf_cstr(base));
+	}
+	return k;
+}
+
+unsigned mail_rcpt_hashes(const struct conf *c, const char *to,
+    uint64_t out[RCPT_HASHES])
+{
+	struct strbuf key, base;
+	unsigned k = 1;
+	struct addr a;
+	const char *why;
+
+	out[0] = mail_rcpt_hash(c, to);
+	if (out[0] == QUEUE_ANYBODY)
+		return 0;
+	out[1] = mail_hash(to); /* of mail of our own to the outside */
+	strbuf_init(&key, 2 * ADDR_MAX);
+	strbuf_init(&base, 2 * ADDR_MAX);
+	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
+	    addr_key(&a, '\0', &key)) {
+		out[++k] = mail_hash(strbuf_cstr(&key));
+		k = add_bases(strbuf_view(&key), &base, out, k);
+	}
+	strbuf_fini(&base);
+	strbuf_fini(&key);
+	return k + 1;
+}
+
+/* The lowest bit of those of earlier versions is set. */
+uint64_t mail_sender_stored(uint64_t sender)
+{
+	if ((sender & 1) == 0)
+		return sender;
+	return (sender & QUEUE_SENDER_MASK & ~UINT64_C(1)) | 2;
+}
+
 uint64_t mail_sender(const char *from)
 {
 	struct slice domain = slice_str(from);
 	long at = slice_rfind(domain, '@');
-	char folded[ADDR_DOMAIN_MAX];
-	size_t n = 0;
+	uint64_t address = hash_folded(domain) | 1;
 
 	if (at >= 0)
 		domain = slice_from(domain, (size_t)at + 1);
-	for (; n < domain.n && n < sizeof(folded); n++)
-		folded[n] = ascii_lower(domain.p[n]);
-	return hash_stored(slice_of(folded, n)) | 1;
+	return (hash_folded(domain) & QUEUE_SENDER_MASK & ~UINT64_C(1)) | 2 |
+	       address << QUEUE_FROM_SHIFT;
 }
 
 uint32_t mail_domain(const char *to)

@@ -55,8 +55,18 @@ uint64_t mail_rcpt_hash(const struct conf *c, const char *to);
 /* The same of a row of the table: of its folded base address; 0 for a domain's
  * row. */
 uint64_t mail_key_hash(const struct conf *c, struct slice key);
-/* A hash of the sender's domain, that of the null sender included; never 0. */
+/* Hashes of the sender's domain and address, as queue_sender() has them; those
+ * of the null sender included; never 0. Case does not count. */
 uint64_t mail_sender(const char *from);
+/* The same of one that was read from the journal, where earlier versions have
+ * put the domain alone. */
+uint64_t mail_sender_stored(uint64_t sender);
+/* Hashes that the queue may have for that recipient, whichever character its
+ * domain had as `subaddress` when the mail came. Returns how many; 0: only the
+ * table could tell. */
+enum { RCPT_HASHES = 80 };
+unsigned mail_rcpt_hashes(const struct conf *c, const char *to,
+    uint64_t out[RCPT_HASHES]);
 /* A keyed hash of a recipient's domain in normal form, as permits have it
  * (relay/queue/permits.h); never 0. */
 uint32_t mail_domain(const char *to);

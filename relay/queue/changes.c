@@ -53,7 +53,7 @@ bool queue_insert(struct queue *q, const struct queue_arrival *a)
 	if (a->id <= q->highest_id && id_tree_find(q, a->id) != 0)
 		return true;
 	msg = message_new(q, a->id, a->size);
-	message_at(q, msg)->sender = a->sender & QUEUE_SENDER_MASK;
+	message_from(q, msg, a->sender);
 	for (unsigned i = 0; i < a->n; i++) {
 		uint32_t at = entry_new(q, msg, &a->items[i]);
 		uint64_t change = a->items[i].change;
@@ -78,7 +78,7 @@ void queue_sender(struct queue *q, uint64_t id, uint64_t sender)
 	uint32_t msg = id_tree_find(q, id);
 
 	if (msg != 0)
-		message_at(q, msg)->sender = sender & QUEUE_SENDER_MASK;
+		message_from(q, msg, sender);
 }
 
 void queue_set(struct queue *q, uint64_t id, const struct delivery_ref *item)

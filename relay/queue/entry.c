@@ -9,6 +9,7 @@
 
 enum { ATTEMPTS_MAX = (1 << 15) - 1 };
 #define CHANGE_MAX ((UINT64_C(1) << 40) - 1)
+#define SIZE_KEPT ((UINT64_C(1) << 40) - 1)
 #define CREATED_MAX ((INT64_C(1) << 49) - 1)
 
 /* Callers ask for the numbers of a message one after another. */
@@ -129,13 +130,19 @@ void message_forget_if_over(struct queue *q, uint32_t msg)
 	q->counts.messages--;
 }
 
+void message_from(struct queue *q, uint32_t msg, uint64_t sender)
+{
+	message_at(q, msg)->sender = sender & QUEUE_SENDER_MASK;
+	message_at(q, msg)->from = sender >> QUEUE_FROM_SHIFT;
+}
+
 uint32_t message_new(struct queue *q, uint64_t id, uint64_t size)
 {
 	uint32_t msg = slab_new(&q->messages);
 	struct message *m = message_at(q, msg);
 
 	m->id = id;
-	m->size = size;
+	m->size = size < SIZE_KEPT ? size : SIZE_KEPT;
 	id_tree_add(q, msg);
 	if (id > q->highest_id)
 		q->highest_id = id;

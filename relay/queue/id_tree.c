@@ -43,6 +43,36 @@ uint32_t id_tree_after(const struct queue *q, uint64_t id)
 	return best;
 }
 
+struct id_run {
+	uint64_t after; /* an id */
+	uint32_t *out;
+	unsigned n, max;
+};
+
+/* Calls itself as often as the tree is deep, some ten times. */
+static void run_below(const struct queue *q, uint32_t n, struct id_run *r)
+{
+	while (n != 0 && r->n < r->max) {
+		const struct message *m = message_at(q, n);
+
+		if (m->id > r->after) {
+			run_below(q, m->left, r);
+			if (r->n < r->max)
+				r->out[r->n++] = n;
+		}
+		n = m->right;
+	}
+}
+
+unsigned id_tree_run(const struct queue *q, uint64_t id, uint32_t *out,
+    unsigned max)
+{
+	struct id_run r = {.after = id, .out = out, .max = max};
+
+	run_below(q, q->root, &r);
+	return r.n;
+}
+
 /* Cuts tree `n` into those below and those above `id`. */
 static void split(struct queue *q, uint32_t n, uint64_t id, struct message *to)
 {

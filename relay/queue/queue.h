@@ -89,7 +89,7 @@ void queue_configure(struct queue *q, struct conf *conf); /* reload */
  * queue.max reached (recovered ones are always taken: `force`). An item
  * resolved at a change older than the one being read is resolved anew. */
 struct queue_arrival {
-	uint64_t id, size;
+	uint64_t id, size; /* size: below 2^40 */
 	const struct delivery_ref *items;
 	unsigned n;
 	bool claimed, force;
@@ -103,8 +103,10 @@ void queue_expect(struct queue *q, uint64_t deliveries);
 /* They were. Without queue_expect() nothing happens. */
 void queue_loaded(struct queue *q);
 bool queue_full(const struct queue *q); /* any thread */
-/* A keyed hash of the sender's domain, for queue_leg_shun() and
- * queue_leg_slow(); 29 bits of it are kept. */
+/* In the low 29 bits a keyed hash of the sender's domain, for queue_leg_shun()
+ * and queue_leg_slow(); from QUEUE_FROM_SHIFT on one of its address, for
+ * queue_candidates(); 0: not known. */
+enum { QUEUE_FROM_SHIFT = 40 };
 void queue_sender(struct queue *q, uint64_t id, uint64_t sender);
 /* The new state of a delivery (creates it when the number is new); ends its
  * claim. A message whose deliveries are all over is forgotten. */
@@ -236,6 +238,22 @@ struct queue_at {
 };
 unsigned queue_walk(struct queue *q, struct queue_at *at,
     struct queue_row *rows, unsigned max);
+/* Messages with a delivery to a recipient of these hashes, or to one that is
+ * not known, and of a sender of this hash (queue_sender(), shifted down), or of
+ * one that is not known. */
+struct queue_wanted {
+	const uint64_t *to;
+	unsigned to_n; /* 0: any recipient; then `from` is not 0 */
+	uint32_t from; /* 0: any sender */
+};
+struct queue_ids {
+	uint64_t *id; /* in no order, some twice; the caller's to free */
+	size_t n, cap;
+};
+/* Looks at some of the entries from `at` on, which moves; 0 is the beginning.
+ * False: those were the last. What is there all the time is found. */
+bool queue_candidates(const struct queue *q, const struct queue_wanted *w,
+    uint32_t *at, struct queue_ids *out);
 /* The oldest message of which something waits for its time, by leg, into what
  * is 0 so far: looks at about `max` deliveries from `at` on, which moves.
  * False: that was all, or there is one for each leg that has any. */

@@ -11,7 +11,8 @@
  * Everything is named by its number in a slab. Times are monotonic, in us;
  * wall clock only goes in and out (changes.c, entry.c). One thread.
  *
- * Calls go downward alone: queue_step; changes, wake, sweep, notice; start;
+ * Calls go downward alone: queue_step; candidates, changes, wake, sweep,
+ * notice; start;
  * entry, breaker, retry; pending, down; backlog_look; queue_place; backlog;
  * wheel, chain, id_tree; queue_state.
  */
@@ -63,7 +64,8 @@ struct delivery {
 };
 
 struct message {
-	uint64_t id, size;
+	uint64_t id;
+	uint64_t size : 40, from : 24; /* from: of its sender; 0: not known */
 	uint32_t left, right; /* id_tree.c */
 	uint32_t prev, next;  /* of the list of those to be resolved */
 	uint32_t first, last; /* its deliveries */
@@ -263,10 +265,16 @@ void entry_count(struct queue *q, const struct delivery *d, bool in);
 uint32_t message_new(struct queue *q, uint64_t id, uint64_t size);
 void message_forget_if_over(struct queue *q, uint32_t msg);
 
+/* `sender`: as queue_sender() has it. */
+void message_from(struct queue *q, uint32_t msg, uint64_t sender);
+
 /* ---- id_tree.c: messages by id ------------------------------------------- */
 
 uint32_t id_tree_find(const struct queue *q, uint64_t id); /* 0: none */
 uint32_t id_tree_after(const struct queue *q, uint64_t id); /* the next above */
+/* The next ones above, up to `max`; quicker than one by one. */
+unsigned id_tree_run(const struct queue *q, uint64_t id, uint32_t *out,
+    unsigned max);
 void id_tree_add(struct queue *q, uint32_t msg);
 void id_tree_remove(struct queue *q, uint32_t msg);
 

@@ -4,6 +4,8 @@
  */
 #include "relay/queue/queue_int.h"
 
+enum { WALK_RUN = 64 };
+
 static void row_of(const struct queue *q, const struct message *m,
     const struct delivery *d, struct queue_row *out)
 {
@@ -85,20 +87,21 @@ static unsigned walk_message(const struct queue *q, uint32_t msg,
 unsigned queue_walk(struct queue *q, struct queue_at *at,
     struct queue_row *rows, unsigned max)
 {
-	uint32_t msg = id_tree_find(q, at->id);
-	unsigned k = 0;
+	uint32_t msg[WALK_RUN];
+	unsigned k = 0, n = 1;
 
 	queue_tick(q);
-	for (;;) {
-		if (msg != 0)
-			k += walk_message(q, msg, at, rows + k, max - k);
-		if (k == max)
-			return k;
-		msg = id_tree_after(q, at->id);
-		if (msg == 0)
-			return k;
-		*at = (struct queue_at){message_at(q, msg)->id, 0};
+	msg[0] = id_tree_find(q, at->id);
+	if (msg[0] != 0)
+		k = walk_message(q, msg[0], at, rows, max);
+	while (k < max && n > 0) {
+		n = id_tree_run(q, at->id, msg, WALK_RUN);
+		for (unsigned i = 0; i < n && k < max; i++) {
+			*at = (struct queue_at){message_at(q, msg[i])->id, 0};
+			k += walk_message(q, msg[i], at, rows + k, max - k);
+		}
 	}
+	return k;
 }
 
 void queue_recipient(struct queue *q, uint64_t hash,

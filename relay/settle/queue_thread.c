@@ -181,7 +181,8 @@ void queue_thread_recovered(void *arg, const struct spool_told *m)
 	}
 	queue_insert(s->queue, &(struct queue_arrival){m->id, m->size,
 	    s->items, m->n, .force = true,
-	    .sender = e.rcpts != 0 ? mail_sender(e.from) : m->sender});
+	    .sender = e.rcpts != 0 ? mail_sender(e.from)
+				     : mail_sender_stored(m->sender)});
 	arena_free(a);
 }
 

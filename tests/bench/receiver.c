@@ -143,7 +143,7 @@ static bool take_command(struct session *s, char *out, size_t *out_n)
 	return true;
 }
 
-/* What was read. */
+/* Of both kinds, until what was read has no more. */
 static void take_input(struct session *s)
 {
 	bool more = true;

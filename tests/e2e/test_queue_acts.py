@@ -191,6 +191,47 @@ def test_more_deliveries_than_a_slice_are_all_seen(down):
     assert states(gw) == ["parked"] * 700
 
 
+def test_a_recipient_is_found_however_it_is_written(down):
+    """Also after the domain has another character before the detail."""
+    gw = down
+    id, other = gw.send(to="Ann+News@Example.com"), gw.send(to=BOB)
+    for subaddress in ("+", "-", "="):
+        gw.set('domain "example.com"', subaddress=subaddress)
+        assert gw.reload()
+        for to in ("ann+news@example.com", "ANN+NEWS@EXAMPLE.COM"):
+            assert [q["id"] for q in gw.queue("--to", to)] == [id]
+        assert gw.queue("--to", ANN) == []
+        assert [q["id"] for q in gw.queue("--to", BOB, "--from",
+                                          "Sender@Elsewhere.test")] == [other]
+    gw.kill()
+    gw.start()
+    assert [q["id"] for q in gw.queue("--to", "ann+news@example.com")] == [id]
+    assert len(gw.queue("--from", "SENDER@elsewhere.TEST")) == 2
+    assert gw.queue("--from", "a@elsewhere.test") == []
+
+
+def test_of_many_the_first_and_the_refused_are_shown(down):
+    """And all are done, each on record."""
+    gw = down
+    ids = bulk(gw, 12)
+    gw.cli("queue", "freeze", "--to", "user50@example.com")
+    said = gw.cli_fails("queue", "retry", "--leg", "legacy")
+    assert "12 of 1200 could not be changed" in said
+    done = gw.run("queue", "freeze", "--leg", "legacy", "--reason", "look")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert "freeze: 1188 done, 12 refused" in done.stdout + done.stderr
+    refused = [l for l in lines if "frozen already" in l]
+    assert sorted(l.split()[0] for l in refused) == sorted(ids)
+    assert all("user50@example.com" in l for l in refused)
+    assert 20 <= len([l for l in lines if "@example.com" in l]) <= 32
+    assert states(gw) == ["frozen"] * 1200
+    gw.kill()
+    gw.start()
+    assert states(gw) == ["frozen"] * 1200
+    gw.verify()
+
+
 def test_a_bounce_of_a_copy_is_refused_and_said_why(gw, legacy, cloud,
                                                     outside):
     gw.cli(f"route set cloud+legacy {ANN}")

@@ -93,6 +93,10 @@ static void on_act(void *arg, struct ctl_request *r, const json_t *args)
 	ctl_row_text(r, SLICE("{\"id\":\"B\",\"to\":\"bob@example.com\","
 	    "\"leg\":\"legacy\",\"state\":\"queued\",\"done\":false,"
 	    "\"why\":\"under way\"}"));
+	/* Of many not each has a row. */
+	if (json_is_true(json_object_get(args, "brief")) && to != NULL &&
+	    strcmp(to, "many@example.com") == 0)
+		ctl_row_text(r, SLICE("{\"total\":5000,\"refused\":1}"));
 	ctl_end(r, 1, "1 of 2 could not be changed");
 }
 
@@ -196,8 +200,12 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		{"queue list --age soon", 2, "--age wants", "", 0},
 		{"queue retry A B --yes", 1,
 		    "retry: 1 done, 1 refused\n",
-		    "{\"action\":\"retry\",\"ids\":[\"A\",\"B\"],"
-		    "\"reason\":\"\"}", 1},
+		    "{\"action\":\"retry\",\"brief\":true,\"ids\":["
+		    "\"A\",\"B\"],\"reason\":\"\"}", 1},
+		{"queue retry --to many@example.com", 1,
+		    "retry: 4999 done, 1 refused\n", "\"brief\":true", 1},
+		{"queue retry --to many@example.com --json", 1,
+		    "\"why\":\"under way\"", "\"brief\":false", 1},
 		{"queue retry A", 1, "under way",
 		    "\"until\":\"L\"}", 1}, /* no question is asked */
 		{"queue retry", 2, "say which", "", 0},
@@ -211,7 +219,7 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		{"queue delete --to nobody@example.com", 1,
 		    "nothing in the queue fits", "", 0},
 		{"queue delete --to ann@example.com --yes --reason spam", 1,
-		    "A", "{\"action\":\"delete\",\"ids\":[],"
+		    "A", "{\"action\":\"delete\",\"brief\":true,\"ids\":[],"
 		    "\"reason\":\"spam\",\"to\":\"ann@example.com\"}", 1},
 		{"queue bounce A --yes --json", 1,
 		    "\"done\":true,\"why\":null}\n", "", 1},

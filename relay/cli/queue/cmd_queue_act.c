@@ -84,11 +84,24 @@ static int ask(struct acting *a)
 	return cli_confirm(a->c, question) ? CLI_DONE : CLI_NO;
 }
 
+/* How many it were so far: not each has a row. */
+static void read_total(struct acting *a, const json_t *row)
+{
+	a->seen = (uint64_t)json_integer_value(json_object_get(row, "total"));
+	a->refused =
+	    (uint64_t)json_integer_value(json_object_get(row, "refused"));
+	progress_at(&a->bar, a->seen);
+}
+
 static void on_row(void *arg, json_t *row)
 {
 	struct acting *a = arg;
 	bool done = json_is_true(json_object_get(row, "done"));
 
+	if (json_object_get(row, "total") != NULL) {
+		read_total(a, row);
+		return;
+	}
 	a->seen++;
 	a->refused += !done;
 	if (a->c->json || !done || a->seen <= SHOWN_MAX)
@@ -101,6 +114,7 @@ static int act(struct acting *a)
 	struct cli *c = a->c;
 	int code;
 
+	json_object_set_new(a->args, "brief", json_boolean(!c->json));
 	out_table(&c->out, act_columns);
 	progress_begin(&a->bar, a->action, a->count);
 	code = cli_call(c, "queue.act", json_incref(a->args), on_row, a);
