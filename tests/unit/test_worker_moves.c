@@ -21,6 +21,7 @@ WORKER_SCRIPT(moves_hold)
 WORKER_SCRIPT(moves_ask)
 WORKER_SCRIPT(moves_replay)
 WORKER_SCRIPT(moves_programs)
+WORKER_SCRIPT(coexist)
 
 int main(void)
 {
@@ -30,6 +31,7 @@ int main(void)
 		RIG_TEST(moves_ask, NULL),
 		RIG_TEST(moves_replay, NULL),
 		RIG_TEST(moves_programs, NULL),
+		RIG_TEST(coexist, NULL),
 	};
 
 	cmocka_set_test_filter(getenv("WORKER_SCRIPT_ONLY"));

@@ -71,7 +71,7 @@ void rig_has(const char *got, const char *want)
 
 /* ---- files ---- */
 
-static void remove_files(const char *folder)
+static void remove_tree(const char *folder)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *e;
@@ -82,6 +82,8 @@ static void remove_files(const char *folder)
 		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
 		if (e->d_type == DT_REG)
 			unlink(path);
+		else if (e->d_type == DT_DIR && e->d_name[0] != '.')
+			remove_tree(path);
 	}
 	if (dir != NULL)
 		closedir(dir);
@@ -90,11 +92,7 @@ static void remove_files(const char *folder)
 
 static void remove_folder(void)
 {
-	char audit[PATH_BYTES + 20];
-
-	snprintf(audit, sizeof(audit), "%s/audit", rig.folder);
-	remove_files(audit);
-	remove_files(rig.folder);
+	remove_tree(rig.folder);
 }
 
 static const char *path_of(const char *name)

@@ -415,16 +415,27 @@ static void run_unfolder(const char *line)
 	CHECK(rmdir(in_folder(line)) == 0);
 }
 
+static void run_chmod(const char *line)
+{
+	char mode[WORD];
+
+	word(&line, mode);
+	CHECK(chmod(in_folder(line), (mode_t)strtol(mode, NULL, 8)) == 0);
+}
+
 static void run_file(const char *line)
 {
 	FILE *f = fopen(in_folder(line), "r");
 	struct strbuf text;
+	struct stat st;
 	char buf[8192];
 	size_t n;
 
 	strbuf_init(&text, TRANSCRIPT_MAX);
 	if (f == NULL)
 		strbuf_adds(&text, "(there is none)");
+	else if (fstat(fileno(f), &st) == 0)
+		strbuf_addf(&text, "(mode %o)\n", st.st_mode & 0777u);
 	while (f != NULL && (n = fread(buf, 1, sizeof(buf), f)) > 0)
 		strbuf_add(&text, buf, n);
 	if (f != NULL)
@@ -545,6 +556,7 @@ static const struct {
 	{"ctl ", run_ctl},         {"program ", run_program},
 	{"given ", run_given},     {"file ", run_file},
 	{"marks", run_marks},
+	{"chmod ", run_chmod},
 	{"folder ", run_folder},   {"unfolder ", run_unfolder},
 };
 

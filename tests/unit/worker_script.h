@@ -31,7 +31,7 @@
  *   $ given ROW          what its runs were given since the last look
  *   $ marks [ADDRESS …]  the watermarks
  *   $ folder NAME        makes a folder in the folder; "$ unfolder": takes it
- *   $ file NAME          prints a file of the folder
+ *   $ file NAME          prints a file of the folder; $ chmod MODE NAME
  *   $ sleep SECONDS
  *   $ ended ID           waits until no delivery of it is open
  *   $ ctl COMMAND JSON   the rows of its answer; "| …": lines it may ask for.

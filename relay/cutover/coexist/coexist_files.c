@@ -129,12 +129,15 @@ static void step_write(struct coexist_file *f)
 
 static void raise_failed(struct coexist_file *f, const struct spawn_end *end)
 {
+	struct slice said = end->output;
 	char text[TEXT];
 
+	while (said.n > 0 && said.p[said.n - 1] == '\n')
+		said.n--;
 	snprintf(text, sizeof(text), "hook.on_export failed for %s (it ended "
-	    "with %d): %.*s; it is run again after the next change, or by a "
-	    "restart", f->x->path, end->code, (int)end->output.n,
-	    end->output.n == 0 ? "" : end->output.p);
+	    "with %d)%s%.*s; it is run again after the next change, or by a "
+	    "restart", f->x->path, end->code, said.n == 0 ? "" : ": ",
+	    (int)said.n, said.n == 0 ? "" : said.p);
 	alarm_raise(f->k->c.alarms, ALARM_HOOK, "export", text);
 }
 
