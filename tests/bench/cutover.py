@@ -123,6 +123,68 @@ def flip_under_load(folder, args):
                note="runs " + " ".join(f"{b:.1f}" for _, _, b in runs))]
 
 
+STRIDE = 7368787    # of recipients, as if at random
+FEW = 1000         # that each bench has
+
+
+class Mailed:
+    """A daemon with so many rows, and what it delivers a second."""
+
+    def __init__(self, folder, rows, messages):
+        self.rows, self.messages = rows, messages
+        self.receiver = Receiver(messages, linger=1000)
+        self.next = 1
+        self.gw = posthouse(folder, self.receiver.port)
+        if rows > FEW:
+            write_csv(folder / "rows.csv", rows)
+            timed(self.gw, "route", "import", str(folder / "rows.csv"))
+
+    def per_s(self, n):
+        out = send(self.gw.port, n, first=self.next, users=self.rows,
+                   stride=STRIDE)
+        self.next += n
+        if out["failed"]:
+            raise RuntimeError(f"not every message was accepted: {out}")
+        return out["per_s"]
+
+    def end(self):
+        try:
+            got = self.receiver.result()
+        finally:
+            self.gw.stop()
+        if got["lost"] or got["double"]:
+            raise RuntimeError(f"not every message came once: {got}")
+
+
+def rows_round(folder, rows, n):
+    """(just after the import, later), each the many's rate by the few's. The
+    few are measured between the two of the many."""
+    few = Mailed(folder / "few", FEW, 4 * n)
+    few.per_s(n)      # its journal is as warm as the other one's
+    many = Mailed(folder / "many", rows, 3 * n)
+    fresh = many.per_s(n) / few.per_s(n)
+    idle_cpu_s(many.gw.process.pid)
+    later = [many.per_s(n) / few.per_s(n) for _ in range(2)]
+    few.end()
+    many.end()
+    say(f"after the import {fresh:.3f}, later {later[0]:.3f} {later[1]:.3f}")
+    return fresh, statistics.mean(later)
+
+
+def rows_beside_mail(folder, args):
+    rows, _ = size(args)
+    n = 10_000 if args.quick else 50_000
+    runs = [rows_round(folder / str(i), rows, n)
+            for i in range(1 if args.quick else 3)]
+    return [Figure(
+        f"accepted a second, {rows:,} rows / {FEW:,}, {what}",
+        statistics.median(r[i] for r in runs), limit,
+        note="rounds " + " ".join(f"{r[i]:.2f}" for r in runs))
+        for i, what, limit in ((1, "random recipients", ">= 0.97"),
+                               (0, "in the seconds after the import",
+                                ">= 0.9"))]
+
+
 def where(folder, args):
     """Rows that an expression finds beside a list of the same, and the way
     back; a line for one recipient. Each change with the chain of the history.

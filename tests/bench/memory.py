@@ -4,9 +4,11 @@ pages of files are the kernel's to take."""
 import os
 import selectors
 import socket
+import ssl
 
 from rig import (Figure, Receiver, idle_cpu_s, posthouse, say, send,
                  status_kb)
+import certs                     # found by rig
 from until import until
 
 IDLE = 2_000
@@ -18,26 +20,48 @@ def rss_mb(gw):
     return status_kb(gw.process.pid, "RssAnon") / 1024
 
 
-def idle(folder, args):
-    """Each has said EHLO, so that it holds what a session holds."""
-    gw = posthouse(folder, 9)
+def greeted(port, context):
+    """It has said EHLO, so it holds what a session holds."""
+    s = socket.create_connection(("127.0.0.1", port))
+    s.recv(512)
+    s.sendall(b"EHLO idle.example\r\n")
+    s.recv(1024)
+    if context is None:
+        return s
+    s.sendall(b"STARTTLS\r\n")
+    s.recv(512)
+    s = context.wrap_socket(s)
+    s.sendall(b"EHLO idle.example\r\n")
+    s.recv(1024)
+    return s
+
+
+def idle_kind(folder, what, limit, settings=None, context=None):
+    gw = posthouse(folder, 9, settings=settings)
     before = rss_mb(gw)
     sessions = []
     try:
         for _ in range(IDLE):
-            s = socket.create_connection(("127.0.0.1", gw.port))
-            s.recv(512)
-            s.sendall(b"EHLO idle.example\r\n")
-            s.recv(1024)
-            sessions.append(s)
+            sessions.append(greeted(gw.port, context))
         after = rss_mb(gw)
     finally:
         for s in sessions:
             s.close()
         gw.stop()
-    return [Figure(f"RssAnon with {IDLE:,} idle sessions", after, "<= 20",
-                   " MB", note=f"{before:.1f} MB before them, "
-                   f"{(after - before) * 1024 / IDLE:.2f} KiB each")]
+    return Figure(f"RssAnon of an idle session, {what}",
+                  (after - before) * 1024 / IDLE, limit, " KB",
+                  note=f"{IDLE:,} of them, {before:.1f} to {after:.1f} MB")
+
+
+def idle(folder, args):
+    (folder / "ca").mkdir(parents=True)
+    certificate = certs.Authority(folder / "ca").make("bench", "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return [
+        idle_kind(folder / "plain", "plain", "<= 2.5"),
+        idle_kind(folder / "tls", "TLS 1.3", "<= 30",
+                  {'listen "mx"': {"certificate": [certificate]}}, context)]
 
 
 class Upload:

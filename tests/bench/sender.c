@@ -7,8 +7,10 @@
  *          [--domain D] [--users 1000] [--first ID] [--ids FILE]
  *          [--rate N] [--limit SECONDS] [--senders 1] [--forged ID]
  *          [--proxy 0] [--each 0] [--author 0] [--tls 0]
+ *          [--stride 1]
  *
- * Recipients are user0@D, user1@D ... in turn. --keep 0: one message a
+ * Recipients are user0@D, user1@D ... in turn, or in steps of --stride modulo
+ * --users, as if at random. --keep 0: one message a
  * connection. --ids: the ids that got 250, one a line. --rate: messages a
  * second at most (0: as fast as it goes). A server that refuses connections
  * is gone: what was under way is counted as failed and the run ends.
@@ -44,7 +46,7 @@ struct session {
 static struct {
 	int epoll, port, keep;
 	long messages, next, last, done, failed, size, rate, users;
-	long senders, forged, proxy, each, author, tls;
+	long senders, forged, proxy, each, author, tls, stride;
 	struct session *sessions;
 	const char *domain;
 	bool gone;
@@ -115,6 +117,11 @@ static void from_address(const struct session *s, char *out, size_t n)
 		snprintf(out, n, "sender@sender%ld.example", id % g.senders);
 }
 
+static long recipient_of(const struct session *s)
+{
+	return s->id * g.stride % g.users;
+}
+
 static void begin_message(struct session *s)
 {
 	char text[900];
@@ -130,7 +137,7 @@ static void begin_message(struct session *s)
 	from_address(s, s->from, sizeof(s->from));
 	s->begun++;
 	n = snprintf(text, sizeof(text), "MAIL FROM:<%s>\r\n"
-	    "RCPT TO:<user%ld@%s>\r\nDATA\r\n", s->from, s->id % g.users,
+	    "RCPT TO:<user%ld@%s>\r\nDATA\r\n", s->from, recipient_of(s),
 	    g.domain);
 	s->stage = ENVELOPE;
 	s->replies = 3;
@@ -164,7 +171,7 @@ static void send_content(struct session *s)
 	    "Message-ID: <%ld@bench.example>\r\nX-Bench-Id: %ld\r\n"
 	    "X-Bench-Sent: %.6f\r\n\r\n",
 	    g.author ? s->from : "sender@sender.example",
-	    s->id % g.users, g.domain, s->id, s->id, bench_now());
+	    recipient_of(s), g.domain, s->id, s->id, bench_now());
 	body = g.size > head ? (size_t)(g.size - head) : 0;
 
 	memcpy(g.wire + head, g.body, body);
@@ -341,6 +348,7 @@ int main(int argc, char **argv)
 	g.each = bench_number(argc, argv, "--each", 0);
 	g.author = bench_number(argc, argv, "--author", 0);
 	g.tls = bench_number(argc, argv, "--tls", 0);
+	g.stride = bench_number(argc, argv, "--stride", 1);
 	g.sessions = sessions;
 	g.domain = bench_option(argc, argv, "--domain", "example.com");
 	g.ids = ids == NULL ? NULL : fopen(ids, "we");

@@ -7,10 +7,10 @@ import re
 import shutil
 import statistics
 
-import certs             # found by rig
 import postfix
 from rig import (BUILD, Figure, Receiver, idle_cpu_s, import_users, posthouse, say,
                  send, tree_cpu_s)
+import certs             # found by rig
 
 SMALL_SPOOL = {"spool": {"path": "spool", "max": "512M"}}
 FILL = 150_000    # of 4 KiB: more than the small spool holds
