@@ -13,7 +13,7 @@
 
 enum {
 	PARTS = 16,
-	TEXTS_MAX = 4096, /* a reply has three texts of at most 1024 bytes */
+	TEXTS_MAX = 3072, /* three texts of at most 1024 bytes each */
 };
 
 struct verdict_part {
@@ -88,12 +88,11 @@ static bool copy(const struct spf_verdict *v, struct verdict_copy *c)
 	strbuf_reset(&c->text);
 	/* All of the room at once: the texts stay where they are put. */
 	if (strbuf_reserve(&c->text, v->mechanism.n + v->domain.n +
-		v->explanation.n + v->problem.n) == NULL)
+		v->problem.n) == NULL)
 		return false;
 	c->verdict = *v;
 	copy_text(c, &c->verdict.mechanism);
 	copy_text(c, &c->verdict.domain);
-	copy_text(c, &c->verdict.explanation);
 	copy_text(c, &c->verdict.problem);
 	return true;
 }
@@ -108,7 +107,7 @@ bool shared_verdicts_find(struct shared_verdicts *s,
 
 	if (enter(s, p, now->epoch))
 		v = verdict_cache_find(p->cache, i, explain, now->ms);
-	known = v != NULL && copy(v, copy_out);
+	known = v != NULL && (copy_out == NULL || copy(v, copy_out));
 	pthread_mutex_unlock(&p->lock);
 	return known;
 }

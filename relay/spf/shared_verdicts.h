@@ -15,7 +15,7 @@
 
 struct shared_verdicts; /* one of a process */
 
-/* Where an asker stands. `epoch` grows with each change of the resolver's
+/* The asker's epoch and time. `epoch` grows with each change of the resolver's
  * settings, which the askers come to know of one after the other: a verdict of
  * another epoch is not known, and the first call of a new one forgets what was
  * found before. */
@@ -32,7 +32,8 @@ struct verdict_copy {
 
 struct shared_verdicts *shared_verdicts_new(size_t max_bytes);
 void shared_verdicts_free(struct shared_verdicts *s); /* NULL is fine */
-/* False: it is not known. `explain`: as verdict_cache_find(). */
+/* False: it is not known. `explain`: as verdict_cache_find(). `copy_out`: the
+ * verdict without its explanation, which is not kept; NULL: none is wanted. */
 bool shared_verdicts_find(struct shared_verdicts *s,
     const struct verdict_now *now, const struct spf_identity *i, bool explain,
     struct verdict_copy *copy_out) PH_CHECK;

@@ -24,10 +24,11 @@ static bool is_known(struct spf_run *r, struct slice address)
 	struct verdict_now now = {r->epoch, loop_now_ms(c->loop)};
 	struct spf_identity i = identity_of(r, address);
 
-	return shared_verdicts_find(c->verdicts, &now, &i, false, &c->copy);
+	return shared_verdicts_find(c->verdicts, &now, &i, false, NULL);
 }
 
-/* Of a wider network each end is judged, and seldom: it is left out. */
+/* A network of several addresses is left out: only its first and last address
+ * are ever judged, and rarely. */
 static void take(struct spf_run *r, const struct conf_net *net)
 {
 	struct slice a = slice_of((const char *)net->addr,
@@ -43,14 +44,19 @@ static void take(struct spf_run *r, const struct conf_net *net)
 		    a.n);
 }
 
+/* The forecast is of legs of the table, never of an egress; a leg that looks
+ * through us judges the client's address. */
 void spf_others_find(struct spf_run *r, const struct conf *c)
 {
 	/* For a null sender our own HELO name is judged. */
 	if (c == NULL || r->id.of_helo)
 		return;
-	for (int i = 0; i < c->legs; i++)
+	for (int i = 0; i < c->legs; i++) {
+		if (c->leg[i].egress || leg_looks_through(&c->leg[i]))
+			continue;
 		for (int n = 0; n < c->leg[i].seen.count; n++)
 			take(r, &c->leg[i].seen.net[n]);
+	}
 }
 
 void spf_others_keep(struct spf_run *r, const struct spf_reply *reply)

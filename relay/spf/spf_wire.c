@@ -167,15 +167,20 @@ int spf_request_unpack(struct slice body, struct spf_request *r,
 	if (!good || !unpack_ok(&u))
 		return -1;
 	*why_out = "a client is no IPv4 or IPv6 address";
-	if (!is_address(r->client) || !unpack_others(&u, r))
+	if (!is_address(r->client))
+		return -1;
+	*why_out = "other addresses are cut, too many, or neither IPv4 nor "
+	    "IPv6";
+	if (!unpack_others(&u, r))
 		return -1;
 	r->answers = unpack_u8(&u);
-	*why_out = "too many answers, or one that is none";
-	if (r->answers > SPF_QUESTIONS_MAX)
+	*why_out = "answers are cut, too many, or one is none";
+	if (!unpack_ok(&u) || r->answers > SPF_QUESTIONS_MAX)
 		return -1;
 	for (int i = 0; i < r->answers; i++)
 		if (!unpack_answer(&u, &r->answer[i]))
 			return -1;
+	*why_out = "a request goes on behind its end";
 	return unpack_end(&u) ? 0 : -1;
 }
 
@@ -268,7 +273,8 @@ static bool unpack_other(struct unpack *u, struct spf_other *o)
 	unsigned known = unpack_u8(u);
 
 	o->known = known == 1;
-	return known <= 1 && (!o->known || unpack_verdict(u, &o->verdict));
+	return unpack_ok(u) && known <= 1 &&
+	       (!o->known || unpack_verdict(u, &o->verdict));
 }
 
 int spf_reply_unpack(struct slice body, struct spf_reply *r,
@@ -285,7 +291,7 @@ int spf_reply_unpack(struct slice body, struct spf_reply *r,
 	r->used = unpack_u8(&u);
 	r->questions = unpack_u8(&u);
 	r->reads = unpack_u8(&u);
-	*why_out = "a reply has too many names, or one that is none";
+	*why_out = "names of a reply are cut, too many, or one is none";
 	if (!unpack_ok(&u) || r->questions > SPF_QUESTIONS_MAX ||
 	    r->reads > SPF_READS_MAX)
 		return -1;
@@ -294,12 +300,15 @@ int spf_reply_unpack(struct slice body, struct spf_reply *r,
 			return -1;
 	for (int i = 0; i < r->reads; i++)
 		r->read[i] = unpack_name(&u);
+	if (!unpack_ok(&u))
+		return -1;
 	r->others = unpack_u8(&u);
-	*why_out = "a reply has too many verdicts, or one that is none";
+	*why_out = "other verdicts are cut, too many, or one is none";
 	if (!unpack_ok(&u) || r->others > SPF_OTHERS_MAX)
 		return -1;
 	for (int i = 0; i < r->others; i++)
 		if (!unpack_other(&u, &r->other[i]))
 			return -1;
+	*why_out = "a reply goes on behind its end";
 	return unpack_end(&u) ? 0 : -1;
 }

@@ -160,6 +160,80 @@ static void a_frame_that_is_cut_or_longer_is_refused(void **state)
 	strbuf_fini(&answer);
 }
 
+typedef const char *(*why_fn)(struct slice body);
+
+/* NULL: it is a request. */
+static const char *request_why(struct slice body)
+{
+	struct spf_request r;
+	const char *why;
+
+	return spf_request_unpack(body, &r, &why) == 0 ? NULL : why;
+}
+
+static const char *reply_why(struct slice body)
+{
+	struct spf_reply r;
+	const char *why;
+
+	return spf_reply_unpack(body, &r, &why) == 0 ? NULL : why;
+}
+
+/* Cut at each byte, it says each text of `texts` in turn, then that it is
+ * whole, then the last. With `more` instead of the number of what the text at
+ * `many` is about, it says that one. */
+static void expect_texts(struct strbuf *frame, why_fn why,
+    const char *const *texts, int many, char more)
+{
+	struct slice body;
+	size_t count = 0;
+	int at = 0;
+
+	strbuf_addc(frame, '\0');
+	body = slice_from(strbuf_view(frame), 4);
+	for (size_t n = 0; n < body.n - 1; n++) {
+		const char *said = why(slice_head(body, n));
+
+		assert_non_null(said);
+		if (strcmp(said, texts[at]) != 0)
+			at++;
+		assert_non_null(texts[at]);
+		assert_string_equal(said, texts[at]);
+		if (at == many && count == 0)
+			count = n;
+	}
+	assert_null(why(slice_head(body, body.n - 1)));
+	assert_string_equal(why(body), texts[at + 1]);
+	assert_null(texts[at + 2]);
+	frame->p[count + 4] = more;
+	assert_string_equal(why(body), texts[many]);
+	strbuf_fini(frame);
+}
+
+static void a_refusal_names_what_is_wrong(void **state)
+{
+	static const char *const request[] = {
+		"a request is cut, or of another version",
+		"other addresses are cut, too many, or neither IPv4 nor IPv6",
+		"answers are cut, too many, or one is none",
+		"a request goes on behind its end", NULL
+	}, *const reply[] = {
+		"a reply is cut, or of another version",
+		"names of a reply are cut, too many, or one is none",
+		"other verdicts are cut, too many, or one is none",
+		"a reply goes on behind its end", NULL
+	};
+	struct strbuf frame;
+
+	(void)state;
+	strbuf_init(&frame, SPF_FRAME_MAX);
+	sample(&frame, SLICE("v=spf1 -all"));
+	expect_texts(&frame, request_why, request, 1, SPF_OTHERS_MAX + 1);
+	strbuf_init(&frame, SPF_FRAME_MAX);
+	reply_sample(&frame);
+	expect_texts(&frame, reply_why, reply, 2, SPF_OTHERS_MAX + 1);
+}
+
 static void a_text_of_a_reply_is_printable(void **state)
 {
 	static const char *const texts[] = {"a\r\nb", "\x1b[2J", "\x7f",
@@ -232,6 +306,7 @@ int main(void)
 		cmocka_unit_test(a_request_over_the_ceiling_overflows),
 		cmocka_unit_test(a_reply_comes_back),
 		cmocka_unit_test(a_frame_that_is_cut_or_longer_is_refused),
+		cmocka_unit_test(a_refusal_names_what_is_wrong),
 		cmocka_unit_test(a_text_of_a_reply_is_printable),
 		cmocka_unit_test(an_address_has_its_size),
 		cmocka_unit_test(a_length_is_bounded),

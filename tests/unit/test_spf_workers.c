@@ -40,8 +40,8 @@ struct world {
 	bool cached, ours;
 	/* The configuration of a client's check, and of it: */
 	struct conf legs;
-	struct conf_leg leg[2];
-	struct conf_net net[2];
+	struct conf_leg leg[4];
+	struct conf_net net[4];
 	/* of the last request */
 	int others;
 };
@@ -188,15 +188,22 @@ static void a_check_that_a_change_of_servers_meets_is_not_kept(void **state)
 
 /* ---- our addresses, judged along ---- */
 
-/* Two legs that see us at 203.0.113.7, one of them a network, too. */
+/* Two legs that see us at 203.0.113.7, one of them a network, too; one that
+ * judges the client's address, and an egress. */
 static void have_legs(struct world *w)
 {
 	w->net[0] = (struct conf_net){AF_INET, {203, 0, 113, 7}, 32};
 	w->net[1] = (struct conf_net){AF_INET, {198, 51, 100, 0}, 24};
 	w->leg[0].seen = (struct conf_nets){w->net, 2};
 	w->leg[1].seen = (struct conf_nets){w->net, 1};
+	for (uint8_t i = 2; i < 4; i++) {
+		w->net[i] = (struct conf_net){AF_INET, {192, 0, 2, i}, 32};
+		w->leg[i].seen = (struct conf_nets){&w->net[i], 1};
+	}
+	w->leg[2].trust = TRUST_INBOUND_GATEWAY;
+	w->leg[3].egress = true;
 	w->legs.leg = w->leg;
-	w->legs.legs = 2;
+	w->legs.legs = 4;
 }
 
 static bool ours_is_known(struct world *w, int worker, const char *sender)
@@ -215,7 +222,7 @@ static void the_forecast_finds_a_verdict_for_our_address(void **state)
 
 	have_legs(w);
 	assert_false(is_known(w, 0, "ann@plain.example"));
-	assert_int_equal(w->others, 1); /* the address, once; no network */
+	assert_int_equal(w->others, 1); /* the address, once; no other */
 	assert_true(ours_is_known(w, 1, "ann@plain.example"));
 	assert_true(ours_is_known(w, 0, "bob@plain.example"));
 	assert_int_equal(w->server.asked, 1);
