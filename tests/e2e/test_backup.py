@@ -338,6 +338,11 @@ ATTACKS = {
     "the key is left out": lambda d: manifest(
         d, lambda o: o.update(files=[f for f in o["files"] if
                                      f["name"] != "spool/spool.key"])),
+    "the table is left out": lambda d: manifest(
+        d, lambda o: o.update(files=[f for f in o["files"] if
+                                     f["name"] != "table.db"])),
+    "a segment and the table are spoilt": lambda d: (
+        spoil(segment(d)), spoil(d / "table.db")),
     "a generation is none": lambda d: manifest(
         d, lambda o: o["position"].update(generation=-1)),
     "a generation is too high": lambda d: manifest(
@@ -356,6 +361,8 @@ def test_what_is_not_right_is_named_and_nothing_is_restored(taken, how):
     assert "nothing was restored" in said, said
     if "segment" in how:
         assert "seg.0000" in said, said
+    if "table" in how:
+        assert "table.db" in said, said
     nothing_is_there(gw)
 
 

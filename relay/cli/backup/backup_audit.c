@@ -125,8 +125,7 @@ static int copy_events(struct backing_up *b)
 		   : CLI_DONE;
 }
 
-/* One that is gone meanwhile was rotated on, and comes under its next name or
- * was given up. */
+/* One that is gone meanwhile was rotated on, or was given up. */
 static int copy_rotated(struct backing_up *b, const char *file)
 {
 	const char *path = b->conf->audit.events, *slash = strrchr(path, '/');
@@ -143,7 +142,8 @@ static int copy_rotated(struct backing_up *b, const char *file)
 		   : CLI_DONE;
 }
 
-/* After events.jsonl: a rotation meanwhile brings lines twice, never none. */
+/* After events.jsonl: a rotation between the two brings lines twice. One while
+ * these are copied may hide a file, if it renames them (doc/backup.md). */
 static int copy_all_rotated(struct backing_up *b)
 {
 	const char *path = b->conf->audit.events, *slash = strrchr(path, '/');

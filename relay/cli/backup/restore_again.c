@@ -73,6 +73,8 @@ static int take_back(struct putting_back *p, const json_t *file)
 	bool same;
 	int fd;
 
+	if (!has_place(p, file))
+		return CLI_DONE;
 	restore_paths(p, json_text(file, "name"), first, last);
 	fd = open(last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
@@ -90,18 +92,6 @@ static int take_back(struct putting_back *p, const json_t *file)
 
 int restore_take_back(struct putting_back *p)
 {
-	const json_t *files = json_object_get(p->manifest, "files");
-	struct progress bar;
-	int code = CLI_DONE;
-	json_t *file;
-	size_t i;
-
-	progress_begin(&bar, "take back", json_array_size(files));
-	json_array_foreach(files, i, file) {
-		if (has_place(p, file) && take_back(p, file) != CLI_DONE)
-			code = CLI_NO;
-		progress_at(&bar, i + 1);
-	}
-	progress_end(&bar);
-	return code;
+	return restore_each(p, &(struct restore_walk){"take back", take_back,
+	    true});
 }

@@ -97,40 +97,6 @@ static int check_file(struct putting_back *p, const json_t *file)
 	return code;
 }
 
-static int check_parts(struct putting_back *p, bool key, bool table)
-{
-	if (!key)
-		return cli_fail(p->c, "%s: its spool has no spool.key", p->dir);
-	if (!table)
-		return cli_fail(p->c, "%s: it has no " BACKUP_TABLE, p->dir);
-	return CLI_DONE;
-}
-
-int restore_check(struct putting_back *p)
-{
-	const json_t *files = json_object_get(p->manifest, "files");
-	bool key = false, table = false;
-	struct progress bar;
-	int code = CLI_DONE;
-	json_t *file;
-	size_t i;
-
-	progress_begin(&bar, "check", json_array_size(files));
-	json_array_foreach(files, i, file) {
-		const char *name = json_text(file, "name");
-
-		key = key || strcmp(name, "spool/spool.key") == 0;
-		table = table || strcmp(name, BACKUP_TABLE) == 0;
-		if (check_file(p, file) != CLI_DONE)
-			code = CLI_NO;
-		progress_at(&bar, i + 1);
-	}
-	progress_end(&bar);
-	return code == CLI_DONE ? check_parts(p, key, table) : code;
-}
-
-/* ---- places ---- */
-
 /* `base` NULL: is there one of that kind? */
 static bool is_of_backup(const struct putting_back *p, enum place_kind kind,
     const char *base)
@@ -148,6 +114,22 @@ static bool is_of_backup(const struct putting_back *p, enum place_kind kind,
 	}
 	return false;
 }
+
+int restore_check(struct putting_back *p)
+{
+	int code = restore_each(p, &(struct restore_walk){"check", check_file,
+	    true});
+
+	if (code != CLI_DONE)
+		return code;
+	if (!is_of_backup(p, TO_SPOOL, "spool.key"))
+		return cli_fail(p->c, "%s: its spool has no spool.key", p->dir);
+	if (!is_of_backup(p, TO_TABLE, NULL))
+		return cli_fail(p->c, "%s: it has no " BACKUP_TABLE, p->dir);
+	return CLI_DONE;
+}
+
+/* ---- places ---- */
 
 /* The lock is made by the command that looks, and "restoring" is of a restore
  * that was interrupted. What that one moved is taken back later. */
@@ -203,29 +185,28 @@ bool restore_has_events(const struct putting_back *p)
 	       is_of_backup(p, TO_EVENTS, NULL);
 }
 
+static int look_at_event(struct putting_back *p, const json_t *file)
+{
+	const char *name = json_text(file, "name");
+	char first[PATH_MAX], last[PATH_MAX];
+	struct stat st;
+
+	if (restore_place(name) != TO_EVENTS)
+		return CLI_DONE;
+	restore_paths(p, name, first, last);
+	if (lstat(last, &st) != 0)
+		return CLI_DONE;
+	return cli_fail(p->c, "%s is there: a restore puts nothing over what "
+	    "is there; move it away", last);
+}
+
 /* One that went on has places of records that the new life may use again. */
 static int look_at_events(struct putting_back *p)
 {
-	const json_t *files = json_object_get(p->manifest, "files");
-	char first[PATH_MAX], last[PATH_MAX];
-	int code = CLI_DONE;
-	struct stat st;
-	json_t *file;
-	size_t i;
-
 	if (!restore_has_events(p) || p->again)
 		return CLI_DONE;
-	json_array_foreach(files, i, file) {
-		const char *name = json_text(file, "name");
-
-		if (restore_place(name) != TO_EVENTS)
-			continue;
-		restore_paths(p, name, first, last);
-		if (lstat(last, &st) == 0)
-			code = cli_fail(p->c, "%s is there: a restore puts "
-			    "nothing over what is there; move it away", last);
-	}
-	return code;
+	return restore_each(p, &(struct restore_walk){"look", look_at_event,
+	    true});
 }
 
 /* As the daemon does, so none starts meanwhile. Where there is no lock,

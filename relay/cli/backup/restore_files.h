@@ -43,6 +43,16 @@ const char *restore_base(const char *name);
 void restore_paths(const struct putting_back *p, const char *name,
     char first_out[PATH_MAX], char last_out[PATH_MAX]);
 
+/* Calls `fn` for each file of the manifest, under a bar with that title. The
+ * first one that fails ends it; with `all` the others follow. CLI_DONE, or the
+ * code of the last one that failed. */
+struct restore_walk {
+	const char *title;
+	int (*fn)(struct putting_back *p, const json_t *file);
+	bool all;
+};
+int restore_each(struct putting_back *p, const struct restore_walk *walk);
+
 /* The manifest has events.jsonl, and it has a place. */
 bool restore_has_events(const struct putting_back *p);
 

@@ -186,42 +186,23 @@ static bool find_events(struct putting_back *p)
 
 /* ---- steps ---- */
 
-typedef int (*file_fn)(struct putting_back *p, const json_t *file);
-
-static int each_file(struct putting_back *p, const char *title, file_fn fn)
+/* The first failure ends it. */
+static int each_file(struct putting_back *p, const char *title,
+    int (*fn)(struct putting_back *p, const json_t *file))
 {
-	const json_t *files = json_object_get(p->manifest, "files");
-	struct progress bar;
-	int code = CLI_DONE;
-	json_t *file;
-	size_t i;
-
-	progress_begin(&bar, title, json_array_size(files));
-	json_array_foreach(files, i, file) {
-		code = fn(p, file);
-		if (code != CLI_DONE)
-			break;
-		progress_at(&bar, i + 1);
-	}
-	progress_end(&bar);
-	return code;
+	return restore_each(p, &(struct restore_walk){title, fn, false});
 }
 
-static void take_events_away(struct putting_back *p)
+static int take_event_away(struct putting_back *p, const json_t *file)
 {
-	const json_t *files = json_object_get(p->manifest, "files");
+	const char *name = json_text(file, "name");
 	char first[PATH_MAX], last[PATH_MAX];
-	json_t *file;
-	size_t i;
 
-	json_array_foreach(files, i, file) {
-		const char *name = json_text(file, "name");
-
-		if (restore_place(name) != TO_EVENTS)
-			continue;
-		restore_paths(p, name, first, last);
-		unlink(first);
-	}
+	if (restore_place(name) != TO_EVENTS)
+		return CLI_DONE;
+	restore_paths(p, name, first, last);
+	unlink(first);
+	return CLI_DONE;
 }
 
 /* Of an earlier restore that was killed, or of this one that failed. */
@@ -246,7 +227,7 @@ static void take_away(struct putting_back *p)
 	snprintf(path, sizeof(path), "%s.restoring", p->place[TO_TABLE]);
 	unlink(path);
 	if (restore_has_events(p))
-		take_events_away(p);
+		each_file(p, "clean up", take_event_away);
 }
 
 /* Made like the daemon's: as its user's, who opens it next. */

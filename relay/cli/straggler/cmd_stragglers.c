@@ -134,9 +134,10 @@ static void put_charts(struct straggler_list *l)
 	size_t shown = 0;
 
 	for (int g = 0; g < STRAGGLER_GROUPS; g++)
-		for (size_t i = 0; i < l->kept[g] && shown < CHARTS; i++)
-			if (shown++ < CHARTS)
-				straggler_chart(&l->v, &l->shown[g][i]);
+		for (size_t i = 0; i < l->kept[g] && shown < CHARTS; i++) {
+			straggler_chart(&l->v, &l->shown[g][i]);
+			shown++;
+		}
 }
 
 static void print_people(struct straggler_list *l)
