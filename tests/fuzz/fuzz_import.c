@@ -15,17 +15,9 @@
 #include "relay/base/mem.h"
 #include "relay/base/utf8.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/import_conf.h"
 
 enum { FORMATS = IMPORT_PASSWD };
-
-static const char conf_text[] =
-    "hostname = \"relay.example.com\"\n"
-    "leg \"legacy\" { hosts = { \"mail-old.example.com:25\" } }\n"
-    "leg \"cloud\" { hosts = { \"192.0.2.20:25\", \"[2001:db8::20]:25\" }\n"
-    "  domains = { \"tenant.example\" } }\n"
-    "leg \"third\" { mx = \"by-mx.example\" }\n"
-    "domain \"example.com\" { route = \"legacy\" }\n"
-    "domain \"b.example\" { route = \"legacy\" }\n";
 
 /* Once for all inputs. */
 static struct conf *load(void)
@@ -39,8 +31,8 @@ static struct conf *load(void)
 		return c;
 	fd = memfd_create("conf", MFD_CLOEXEC);
 	must(fd >= 0 && fchmod(fd, 0600) == 0);
-	must(pwrite(fd, conf_text, sizeof(conf_text) - 1, 0) ==
-	     (ssize_t)sizeof(conf_text) - 1);
+	must(pwrite(fd, import_conf, sizeof(import_conf) - 1, 0) ==
+	     (ssize_t)sizeof(import_conf) - 1);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	c = conf_load(path, names_new(), &err);
 	must(c != NULL);

@@ -15,18 +15,7 @@
 
 #include "relay/base/mem.h"
 #include "tests/unit/conf_tmp.h"
-
-static const char conf_text[] =
-    "hostname = \"relay.example.com\"\n"
-    "leg \"legacy\" { hosts = { \"mail-old.example.com:25\" } }\n"
-    "leg \"cloud\" { hosts = { \"192.0.2.20:25\", \"[2001:db8::20]:25\" }\n"
-    "  domains = { \"tenant.example\" } }\n"
-    "leg \"third\" { mx = \"by-mx.example\" }\n"
-    "leg \"twin1\" { hosts = { \"twin.example:2525\" } }\n"
-    "leg \"twin2\" { hosts = { \"twin.example:2626\" } }\n"
-    "egress \"out\" { hosts = { \"192.0.2.40:25\" } }\n"
-    "domain \"example.com\" { route = \"legacy\" }\n"
-    "domain \"b.example\" { route = \"legacy\" }\n";
+#include "tests/unit/import_conf.h"
 
 struct import_shown {
 	void *dir; /* of conf_tmp.h */
@@ -43,7 +32,7 @@ int import_shown_setup(void **state)
 	if (conf_tmp_setup(&s->dir) != 0)
 		return -1;
 	s->names = names_new();
-	s->c = conf_tmp_good(s->dir, conf_text, s->names);
+	s->c = conf_tmp_good(s->dir, import_conf, s->names);
 	strbuf_init(&s->rows, 1 << 20);
 	strbuf_init(&s->fault, 1 << 12);
 	*state = s;

@@ -9,9 +9,8 @@
 #include "policy/import/import.h"
 #include "relay/base/strbuf.h"
 
-/* CMocka group fixtures: a configuration with the legs legacy, cloud (own
- * domain tenant.example), third (by MX), twin1 and twin2 (one host), and the
- * domains example.com, which is that of names without one, and b.example. */
+/* CMocka group fixtures, with the configuration of import_conf.h; names without
+ * a domain are at example.com. */
 int import_shown_setup(void **state);
 int import_shown_teardown(void **state);
 

@@ -169,11 +169,21 @@ static void a_target_in_another_mail_system_says_nothing(void **state)
 	    "left 0 0 0\n");
 }
 
+struct fault_case {
+	const char *text, *why; /* import_fault_is() */
+};
+
+static void faults_are(void *state, enum import_format format,
+    const struct fault_case *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		import_fault_is(state, format, slice_str(cases[i].text),
+		    cases[i].why);
+}
+
 static void what_is_wrong_with_an_entry_is_said(void **state)
 {
-	static const struct {
-		const char *text, *why;
-	} cases[] = {
+	static const struct fault_case cases[] = {
 	    {"", "1: the file is empty"},
 	    {"Name,Alias\nAnn,ann\n", "1: the header has neither "
 		"PrimarySmtpAddress nor EmailAddresses"},
@@ -208,9 +218,7 @@ static void what_is_wrong_with_an_entry_is_said(void **state)
 		"2: it is not UTF-8"},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		import_fault_is(*state, IMPORT_EXCHANGE,
-		    slice_str(cases[i].text), cases[i].why);
+	faults_are(*state, IMPORT_EXCHANGE, cases, ARRAY_LEN(cases));
 }
 
 /* ---- google ------------------------------------------------------------- */
@@ -318,9 +326,7 @@ static void a_port_tells_legs_of_one_host_apart(void **state)
 
 static void a_wrong_line_of_a_map_says_why(void **state)
 {
-	static const struct {
-		const char *text, *why;
-	} cases[] = {
+	static const struct fault_case cases[] = {
 	    {"ann@example.com smtp:[nowhere.example]\n",
 		"1: no leg of the configuration has the host"},
 	    {"ann@example.com :\n", "1: ':' names no host"},
@@ -334,23 +340,22 @@ static void a_wrong_line_of_a_map_says_why(void **state)
 	    {"ann@@example.com smtp:[x]\n", "is no address"},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		import_fault_is(*state, IMPORT_TRANSPORT,
-		    slice_str(cases[i].text), cases[i].why);
+	faults_are(*state, IMPORT_TRANSPORT, cases, ARRAY_LEN(cases));
 }
+
+#define PATTERNS "1: it is a line of a map of patterns"
 
 static void a_map_of_patterns_is_refused(void **state)
 {
-	static const char *const lines[] = {"/^ann@/ smtp:[192.0.2.20]\n",
-	    "!/^ann@/ smtp:[192.0.2.20]\n", "if /^ann@/\n",
-	    "if !/^ann@/\n"};
+	static const struct fault_case cases[] = {
+	    {"/^ann@/ smtp:[192.0.2.20]\n", PATTERNS},
+	    {"!/^ann@/ smtp:[192.0.2.20]\n", PATTERNS},
+	    {"if /^ann@/\n", PATTERNS},
+	    {"if !/^ann@/\n", PATTERNS},
+	};
 
-	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-		import_fault_is(*state, IMPORT_TRANSPORT, slice_str(lines[i]),
-		    "1: it is a line of a map of patterns");
-		import_fault_is(*state, IMPORT_VIRTUAL, slice_str(lines[i]),
-		    "1: it is a line of a map of patterns");
-	}
+	faults_are(*state, IMPORT_TRANSPORT, cases, ARRAY_LEN(cases));
+	faults_are(*state, IMPORT_VIRTUAL, cases, ARRAY_LEN(cases));
 }
 
 static void virtual_aliases_end_at_mailboxes(void **state)
@@ -428,16 +433,15 @@ static void a_bare_key_with_a_dot_must_be_a_domain_of_ours(void **state)
 
 static void aliases_that_contradict_or_circle_are_named(void **state)
 {
-	import_fault_is(*state, IMPORT_VIRTUAL,
-	    SLICE("a@example.com b@example.com\n"
-		  "a@example.com c@example.com\n"),
-	    "2: a@example.com leads elsewhere than on line 1");
-	import_fault_is(*state, IMPORT_VIRTUAL,
-	    SLICE("a@example.com b@example.com\n"
-		  "b@example.com a@example.com\n"),
-	    "1: a@example.com leads to itself");
-	import_fault_is(*state, IMPORT_VIRTUAL,
-	    SLICE("a@example.com ,\n"), "1: there is no target");
+	static const struct fault_case cases[] = {
+	    {"a@example.com b@example.com\na@example.com c@example.com\n",
+		"2: a@example.com leads elsewhere than on line 1"},
+	    {"a@example.com b@example.com\nb@example.com a@example.com\n",
+		"1: a@example.com leads to itself"},
+	    {"a@example.com ,\n", "1: there is no target"},
+	};
+
+	faults_are(*state, IMPORT_VIRTUAL, cases, ARRAY_LEN(cases));
 	import_shown_is(*state, IMPORT_VIRTUAL,
 	    SLICE("a@example.com a@example.com\nA@example.com "
 		  "a@example.com\n"), "1 a@example.com\nleft 0 0 0\n");
@@ -447,6 +451,13 @@ static void aliases_that_contradict_or_circle_are_named(void **state)
 
 static void passwd_gives_users_in_the_range(void **state)
 {
+	static const struct fault_case cases[] = {
+	    {"ann:x:1000\n", "1: it has 3 fields where passwd has 7"},
+	    {"\nann:x:u:1:::\n", "2: the uid 'u' is no number"},
+	    {"a@b:x:1000:1:::\n", "1: 'a@b' is no name of a user"},
+	    {":x:1000:1:::\n", "1: '' is no name of a user"},
+	};
+
 	import_shown_is(*state, IMPORT_PASSWD,
 	    SLICE("root:x:0:0:root:/root:/bin/bash\n"
 		  "ann:x:1000:1000:Ann Lee,,,:/home/ann:/bin/bash\r\n"
@@ -454,14 +465,7 @@ static void passwd_gives_users_in_the_range(void **state)
 		  "Bob:*:1001:1001:class:0:0:Bob:/home/bob:/bin/sh\n"
 		  "nobody:x:65534:65534:nobody:/:/bin/false\n"),
 	    "2 ann@example.com\n6 bob@example.com\nleft 0 0 2\n");
-	import_fault_is(*state, IMPORT_PASSWD, SLICE("ann:x:1000\n"),
-	    "1: it has 3 fields where passwd has 7");
-	import_fault_is(*state, IMPORT_PASSWD, SLICE("\nann:x:u:1:::\n"),
-	    "2: the uid 'u' is no number");
-	import_fault_is(*state, IMPORT_PASSWD, SLICE("a@b:x:1000:1:::\n"),
-	    "1: 'a@b' is no name of a user");
-	import_fault_is(*state, IMPORT_PASSWD, SLICE(":x:1000:1:::\n"),
-	    "1: '' is no name of a user");
+	faults_are(*state, IMPORT_PASSWD, cases, ARRAY_LEN(cases));
 }
 
 /* ---- cut ---------------------------------------------------------------- */
