@@ -401,6 +401,19 @@ bool route_resolve(const struct conf *c, struct table *t,
 	return f != BROKEN;
 }
 
+bool route_own_row(const struct conf *c, struct slice key,
+    const struct route *r)
+{
+	char text[ADDR_MAX];
+	const char *why;
+	struct addr a;
+
+	return addr_parse(key, true, &a, &why) == 0 &&
+	       make_key(&a, '\0', text) && slice_eq(key, slice_str(text)) &&
+	       conf_domain(c, a.domain) != NULL &&
+	       (!addr_is_role(&a) || r->kind == ROUTE_LEGS);
+}
+
 /* ---- addresses -------------------------------------------------------- */
 
 bool route_base(const struct conf *c, struct slice key, struct strbuf *out)

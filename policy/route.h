@@ -62,6 +62,12 @@ void route_decide(const struct conf *c, struct table *t,
 bool route_resolve(const struct conf *c, struct table *t,
     const struct addr *to, struct arena *a, struct decision *decision_out);
 
+/* Would route_resolve() give the row with that key, whose route is `r`, for an
+ * address that is the key? Then the table need not be asked. False also where
+ * that takes more than a look at the key. */
+bool route_own_row(const struct conf *c, struct slice key,
+    const struct route *r);
+
 /* The folded base address of a key of the change log: what queued mail is
  * hashed by. False for a domain's row, which concerns all. */
 bool route_base(const struct conf *c, struct slice key, struct strbuf *out);

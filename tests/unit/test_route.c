@@ -338,6 +338,50 @@ static void a_key_of_the_log_leads_to_the_hash_of_the_queue(void **state)
 	table_tmp_free(t);
 }
 
+static void a_key_that_goes_by_its_own_row_is_known_by_a_look(void **state)
+{
+	static const struct {
+		const char *key;
+		bool own, legs; /* whether; and does its row name legs */
+	} cases[] = {
+	    {"ann@example.com", true, true},
+	    {"ann+vip@example.com", true, true},
+	    {"no@example.com", true, false},
+	    {"abuse@reject.example", true, true},
+	    {"abuse@defer.example", false, false}, /* the postmaster's */
+	    {"Ann@example.com", false, true}, /* no key */
+	    {"ann@nowhere.example", false, true},
+	    {"x@tenant.example", false, true}, /* a leg's own */
+	    {"@example.com", false, true},
+	};
+	struct table_tmp *t = table_tmp_new(*state);
+	struct table *r = fill(t);
+	struct arena *a = arena_new();
+	struct decision d;
+	struct error err;
+
+	assert_int_equal(table_begin(r, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct route route = {.kind = cases[i].legs ? ROUTE_LEGS
+							    : ROUTE_REJECT};
+		struct addr to;
+
+		print_message("%s\n", cases[i].key);
+		assert_int_equal(route_own_row(t->c, slice_str(cases[i].key),
+				     &route), cases[i].own);
+		if (!cases[i].own)
+			continue;
+		to = address(cases[i].key);
+		assert_true(route_resolve(t->c, r, &to, a, &d));
+		assert_string_equal(d.key, cases[i].key);
+		assert_int_equal(d.rule, RULE_ADDRESS);
+	}
+	table_end(r);
+	arena_free(a);
+	table_close(r);
+	table_tmp_free(t);
+}
+
 static void a_leg_is_taken_out_of_a_route(void **state)
 {
 	/* clang-format off */
@@ -372,6 +416,7 @@ static void a_leg_is_taken_out_of_a_route(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_key_that_goes_by_its_own_row_is_known_by_a_look),
 	    cmocka_unit_test(a_leg_is_taken_out_of_a_route),
 	    cmocka_unit_test(each_recipient_is_decided_by_the_row_that_is_his),
 	    cmocka_unit_test(

@@ -132,7 +132,7 @@ static void on_watermark(void *arg, const struct watermark *row)
 		tell(w, row);
 	if (is_final(row->state) || leg < 0 || !marks_route(w, address, &d))
 		return;
-	if (marks_named(&d, leg))
+	if (marks_named(&d.route, d.held, leg))
 		marks_event(w, WATERMARK_NAMED, &(struct watermark_op){
 		    .address = address, .leg = row->leg});
 	else

@@ -111,12 +111,12 @@ bool marks_unread(struct watermarks *w)
 	return unread;
 }
 
-bool marks_named(const struct decision *d, int leg)
+bool marks_named(const struct route *r, bool held, int leg)
 {
-	if (d->held || d->route.kind != ROUTE_LEGS)
+	if (held || r->kind != ROUTE_LEGS)
 		return false;
-	for (unsigned i = 0; i < d->route.legs; i++)
-		if (d->route.leg[i] == leg)
+	for (unsigned i = 0; i < r->legs; i++)
+		if (r->leg[i] == leg)
 			return true;
 	return false;
 }

@@ -47,7 +47,7 @@ static void on_watermark(void *arg, const struct watermark *row)
 	    (at < 0 || !slice_eq(slice_from(address, (size_t)at + 1),
 			   slice_str(w->log.walk.domain))))
 		return;
-	if (marks_route(w, address, &d) && marks_named(&d,
+	if (marks_route(w, address, &d) && marks_named(&d.route, d.held,
 		names_id(w->shared->names, slice_str(row->leg))))
 		marks_event(w, WATERMARK_NAMED,
 		    &(struct watermark_op){.address = address,
@@ -62,7 +62,7 @@ static void on_address(void *arg, struct slice address)
 	struct decision d;
 
 	if (marks_route(w, address, &d) && d.rule == RULE_DOMAIN &&
-	    !marks_named(&d, leg))
+	    !marks_named(&d.route, d.held, leg))
 		marks_event(w, WATERMARK_LEFT,
 		    &(struct watermark_op){.address = address,
 			.leg = names_text(w->shared->names, leg),

@@ -24,29 +24,57 @@ static void add_legs(struct mark_legs *to, const struct route *r)
 	}
 }
 
-/* A row that was not there: its recipient went by the domain's. */
-static void add_domain(struct watermarks *w, struct slice key,
+/* The rows of a page are taken after it was read: some ask the table. */
+struct log_page {
+	struct watermarks *w;
+	struct arena *a;
+	uint64_t newest; /* change of the table, which is read at one moment */
+	struct slice domain; /* of the row that was looked up last … */
+	struct route by_domain; /* … and its route; ROUTE_NONE: no row */
+	struct log_row {
+		struct log_row *next;
+		uint64_t change;
+		struct slice key;
+		struct mark_legs legs;
+		struct route now; /* of the table, where `known` */
+		bool held, known;
+	} *first, **end;
+	bool full; /* a domain's row ends it */
+};
+
+/* A row that was not there: its recipient went by the domain's. An import is
+ * of many such rows and few domains. */
+static void add_domain(struct log_page *p, struct slice key,
     struct mark_legs *to)
 {
+	struct watermarks *w = p->w;
 	struct table_row row;
 	struct error err;
 	long at = slice_rfind(key, '@');
+	struct slice domain;
 
-	if (at > 0 && table_get(w->table, slice_from(key, (size_t)at),
-		w->arena, &row, &err) == 1)
-		add_legs(to, &row.route);
+	if (at <= 0)
+		return;
+	domain = slice_from(key, (size_t)at);
+	if (p->domain.n == 0 || !slice_eq(domain, p->domain)) {
+		if (table_get(w->table, domain, w->arena, &row, &err) < 0)
+			return;
+		p->domain = slice_str(arena_slicedup(p->a, domain));
+		p->by_domain = row.route;
+	}
+	add_legs(to, &p->by_domain);
 }
 
-static void add_value(struct watermarks *w, struct slice key,
+static void add_value(struct log_page *p, struct slice key,
     const struct table_value *v, struct mark_legs *to)
 {
 	struct route r;
 
 	if (!v->row) {
-		add_domain(w, key, to);
+		add_domain(p, key, to);
 		return;
 	}
-	row_route(slice_str(v->route), w->shared->names, &r);
+	row_route(slice_str(v->route), p->w->shared->names, &r);
 	add_legs(to, &r);
 }
 
@@ -57,17 +85,24 @@ static bool same_way(const struct table_value *a, const struct table_value *b)
 }
 
 /* False: its route cannot be read. */
-static bool take_recipient(struct watermarks *w, struct slice key,
-    const struct mark_legs *legs, uint64_t change)
+static bool take_recipient(struct watermarks *w, const struct log_row *r)
 {
+	const struct mark_legs *legs = &r->legs;
+	struct route now = r->now;
+	bool held = r->held;
 	struct decision d;
 
-	if (!marks_route(w, key, &d))
-		return !marks_unread(w);
+	if (!r->known && legs->n > 0) {
+		if (!marks_route(w, r->key, &d))
+			return !marks_unread(w);
+		now = d.route;
+		held = d.held;
+	}
 	for (unsigned i = 0; i < legs->n; i++)
-		marks_event(w, marks_named(&d, legs->leg[i])
+		marks_event(w, marks_named(&now, held, legs->leg[i])
 				    ? WATERMARK_NAMED : WATERMARK_LEFT,
-		    &(struct watermark_op){.address = key, .change = change,
+		    &(struct watermark_op){.address = r->key,
+			.change = r->change,
 			.leg = names_text(w->shared->names, legs->leg[i])});
 	return true;
 }
@@ -82,22 +117,20 @@ static void mark_told(struct watermarks *w, uint64_t change)
 	    .change = change});
 }
 
-/* The rows of a page are taken after it was read: each asks the table. */
-struct log_page {
-	struct watermarks *w;
-	struct arena *a;
-	struct log_row {
-		struct log_row *next;
-		uint64_t change;
-		struct slice key;
-		struct mark_legs legs;
-	} *first, **end;
-	bool full; /* a domain's row ends it */
-};
-
 static bool is_domain(struct slice key)
 {
 	return key.n > 0 && key.p[0] == '@';
+}
+
+/* What the newest change gave is what the table has. */
+static void give_now(struct log_page *p, struct log_row *r,
+    const struct table_value *given)
+{
+	if (r->change != p->newest || !given->row)
+		return;
+	row_route(slice_str(given->route), p->w->shared->names, &r->now);
+	r->held = given->held;
+	r->known = route_own_row(p->w->snapshot->conf, r->key, &r->now);
 }
 
 static void on_row(void *arg, uint64_t change, struct slice key,
@@ -112,12 +145,21 @@ static void on_row(void *arg, uint64_t change, struct slice key,
 	r->change = change;
 	r->key = slice_str(arena_slicedup(p->a, key));
 	if (!same_way(before, after)) {
-		add_value(p->w, key, before, &r->legs);
-		add_value(p->w, key, after, &r->legs);
+		add_value(p, key, before, &r->legs);
+		add_value(p, key, after, &r->legs);
+		give_now(p, r, after);
 	}
 	p->full = is_domain(key);
 	*p->end = r;
 	p->end = &r->next;
+}
+
+static void keep_key(struct log_follow *f, struct slice key)
+{
+	size_t n = key.n < sizeof(f->key) - 1 ? key.n : sizeof(f->key) - 1;
+
+	memcpy(f->key, key.p, n);
+	f->key[n] = '\0';
 }
 
 /* Up to a row that cannot be taken now: -1. */
@@ -129,13 +171,11 @@ static int take_page(struct watermarks *w, struct log_page *p,
 	for (const struct log_row *r = p->first; r != NULL; r = r->next) {
 		if (r->change != f->change && f->change != 0)
 			mark_told(w, f->change);
-		if (!is_domain(r->key) &&
-		    !take_recipient(w, r->key, &r->legs, r->change))
+		if (!is_domain(r->key) && !take_recipient(w, r))
 			return error_set(err, "the route of %.*s cannot be "
 			    "read", (int)r->key.n, r->key.p);
 		f->change = r->change;
-		snprintf(f->key, sizeof(f->key), "%.*s", (int)r->key.n,
-		    r->key.p);
+		keep_key(f, r->key);
 		if (is_domain(r->key))
 			marks_walk_begin(w, r->key, &r->legs, r->change);
 	}
@@ -155,6 +195,7 @@ static int follow_page(struct watermarks *w, struct log_page *p,
 	if (table_begin(w->table, err) < 0)
 		return -1;
 	*newest_out = table_change(w->table, err);
+	p->newest = *newest_out < 0 ? 0 : (uint64_t)*newest_out;
 	n = *newest_out < 0 ? -1 : table_log_rows(w->table, &page, err);
 	if (n > 0 && take_page(w, p, err) < 0)
 		n = -1;

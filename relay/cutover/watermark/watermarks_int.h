@@ -161,8 +161,8 @@ bool marks_route(struct watermarks *w, struct slice address,
 /* Could a route not be read since the last call? What was passed over for that
  * is to be looked at again. */
 bool marks_unread(struct watermarks *w);
-/* Is that leg named, and the recipient not held? */
-bool marks_named(const struct decision *d, int leg);
+/* Is that leg named, and the recipient not held? By what was decided. */
+bool marks_named(const struct route *r, bool held, int leg);
 void marks_event(struct watermarks *w, enum watermark_event event,
     const struct watermark_op *op);
 /* Does nothing wait for a commit of ledger.db? Else it is hurried. */
