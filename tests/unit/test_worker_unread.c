@@ -60,7 +60,7 @@ static void a_row_has_its_watermark(void)
 		snprintf(user, sizeof(user), "u%d@corp.example", i);
 		fails_at = i + 1;
 		rig_row(user, "cloud", -1);
-		/* What the newest change gave is not asked for. */
+		/* Rows of the newest change are not looked up. */
 		rig_row("zoe@corp.example", i % 2 == 0 ? "cloud" : "legacy",
 		    -1);
 		rig_sleep(20);

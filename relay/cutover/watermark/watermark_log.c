@@ -122,7 +122,7 @@ static bool is_domain(struct slice key)
 	return key.n > 0 && key.p[0] == '@';
 }
 
-/* What the newest change gave is what the table has. */
+/* The newest change gave its rows the values that the table has. */
 static void give_now(struct log_page *p, struct log_row *r,
     const struct table_value *given)
 {
