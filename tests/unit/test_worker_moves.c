@@ -22,6 +22,7 @@ WORKER_SCRIPT(moves_ask)
 WORKER_SCRIPT(moves_replay)
 WORKER_SCRIPT(moves_programs)
 WORKER_SCRIPT(coexist)
+WORKER_SCRIPT(shadow)
 
 int main(void)
 {
@@ -32,6 +33,7 @@ int main(void)
 		RIG_TEST(moves_replay, NULL),
 		RIG_TEST(moves_programs, NULL),
 		RIG_TEST(coexist, NULL),
+		RIG_TEST(shadow, NULL),
 	};
 
 	cmocka_set_test_filter(getenv("WORKER_SCRIPT_ONLY"));

@@ -155,13 +155,15 @@ static bool is_mark(struct slice word)
 }
 
 /* Made of random numbers: a token of ours in a Received field, a boundary of
- * MIME; its length, or 0. */
+ * MIME, a name that a leg is asked about; its length, or 0. */
 static size_t random_at(const char *p)
 {
 	if (strncmp(p, "(t=", 3) == 0)
 		return strcspn(p, ")");
 	if (strncmp(p, "=_", 2) == 0)
 		return 2 + strspn(p + 2, "0123456789abcdef");
+	if (strncmp(p, "nobody-", 7) == 0)
+		return 7 + strspn(p + 7, "0123456789abcdef");
 	return 0;
 }
 

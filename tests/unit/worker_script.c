@@ -159,6 +159,14 @@ static void run_restart(const char *line)
 	rig_start();
 }
 
+/* As long as nothing runs, days pass at once. */
+static void run_away(const char *line)
+{
+	rig_stop();
+	rig_sleep(atoi(line));
+	rig_start();
+}
+
 static void run_sleep(const char *line)
 {
 	rig_sleep(atoi(line));
@@ -556,7 +564,7 @@ static const struct {
 	{"ctl ", run_ctl},         {"program ", run_program},
 	{"given ", run_given},     {"file ", run_file},
 	{"marks", run_marks},
-	{"chmod ", run_chmod},
+	{"chmod ", run_chmod},     {"away ", run_away},
 	{"folder ", run_folder},   {"unfolder ", run_unfolder},
 };
 

@@ -11,6 +11,7 @@
  *                        legs, listen, domain, retry, dsn, limits or more
  *   $ reload             takes it, as by SIGHUP: taken or refused
  *   $ restart            stops and starts the daemon with it
+ *   $ away SECONDS       stops it, and starts it after that time
  *   $ row ADDRESS ROUTE [held] [LEG=ADDRESS …]   a change of the table
  *   $ wave NAME ROUTE ADDRESS …   a wave of these members
  *   $ mail FROM TO …     a mail; "| …": its content, if not the usual
