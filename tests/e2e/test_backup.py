@@ -182,7 +182,8 @@ def test_rotated_events_come_back_as_well(make_gw, legacy):
     files = {gw.events_file.with_name(gw.events_file.name + behind): data
              for behind, data in rotated.items()}
     others = [gw.events_file.with_name(gw.events_file.name + behind)
-              for behind in ("x", ".restoring", ".a b")]
+              for behind in ("x", ".restoring", ".a b",
+                             ".1.restoring")]
     for path, data in files.items():
         path.write_bytes(data)
     for path in others:

@@ -2,17 +2,19 @@
  *
  * The audit index in a backup. Sealed hours never change and are copied as
  * files; the current one and ledger.db are copied by SQLite while they are
- * written. Behind them events.jsonl, which has all lines of before their
+ * written. Behind them comes events.jsonl, which has all lines of before their
  * cursor.
  */
 #include "relay/cli/backup/backup_files.h"
 #include "relay/cli/backup/restore_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { BUSY_MS = 10000, ROTATED_NAME = 128 };
+enum { BUSY_MS = 10000 };
 
 /* ---- copies of what is in use ---- */
 
@@ -77,19 +79,24 @@ static int copy_one(struct backing_up *b, const char *file, bool sealed)
 {
 	char path[PATH_MAX], name[NAME_MAX + 16];
 	struct stat st;
-	bool is_sealed;
+	int fd, code = CLI_DONE;
 
 	snprintf(path, sizeof(path), "%s/%s", b->conf->audit.path, file);
 	snprintf(name, sizeof(name), "audit/%s", file);
-	if (stat(path, &st) != 0)
-		return errno == ENOENT /* it was too old to be kept */
-			   ? CLI_DONE
-			   : cli_fail(b->c, "%s: %s", path, strerror(errno));
-	is_sealed = (st.st_mode & S_IWUSR) == 0;
-	if (backup_has(b, name) || (sealed && !is_sealed))
+	if (backup_has(b, name))
 		return CLI_DONE;
-	return is_sealed ? backup_copy(b, path, name, UINT64_MAX)
-			 : copy_database(b, path, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return CLI_DONE; /* it was too old to be kept */
+	if (fd < 0 || fstat(fd, &st) != 0)
+		code = cli_fail(b->c, "%s: %s", path, strerror(errno));
+	else if ((st.st_mode & S_IWUSR) == 0)
+		code = backup_copy_from(b, fd, path, name, UINT64_MAX);
+	else if (!sealed)
+		code = copy_database(b, path, name);
+	if (fd >= 0)
+		close(fd);
+	return code;
 }
 
 static int copy_sealed(struct backing_up *b, const char *file)
@@ -108,61 +115,10 @@ int backup_audit_sealed(struct backing_up *b)
 	    copy_sealed});
 }
 
-/* A pipe or a device keeps no line. */
-static int copy_events(struct backing_up *b)
-{
-	const char *path = b->conf->audit.events;
-	struct stat st;
-
-	if (path[0] == '\0')
-		return CLI_DONE;
-	if (stat(path, &st) != 0)
-		return errno == ENOENT
-			   ? CLI_DONE
-			   : cli_fail(b->c, "%s: %s", path, strerror(errno));
-	return S_ISREG(st.st_mode)
-		   ? backup_copy(b, path, BACKUP_EVENTS, UINT64_MAX)
-		   : CLI_DONE;
-}
-
-/* One that is gone meanwhile was rotated on, or was given up. */
-static int copy_rotated(struct backing_up *b, const char *file)
-{
-	const char *path = b->conf->audit.events, *slash = strrchr(path, '/');
-	size_t n = strlen(slash == NULL ? path : slash + 1);
-	char from[PATH_MAX], name[ROTATED_NAME];
-	struct stat st;
-
-	if (strlen(file) <= n || !backup_is_rotated(file + n))
-		return CLI_DONE;
-	snprintf(from, sizeof(from), "%s%s", path, file + n);
-	snprintf(name, sizeof(name), BACKUP_EVENTS "%s", file + n);
-	return stat(from, &st) == 0 && S_ISREG(st.st_mode)
-		   ? backup_copy(b, from, name, UINT64_MAX)
-		   : CLI_DONE;
-}
-
-/* After events.jsonl: a rotation between the two brings lines twice. One while
- * these are copied may hide a file, if it renames them (doc/backup.md). */
-static int copy_all_rotated(struct backing_up *b)
-{
-	const char *path = b->conf->audit.events, *slash = strrchr(path, '/');
-	char folder[PATH_MAX];
-
-	if (path[0] == '\0')
-		return CLI_DONE;
-	snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 :
-	    (int)(slash - path) + 1, slash == NULL ? "." : path);
-	return backup_each(b, &(struct backup_folder){folder,
-	    slash == NULL ? path : slash + 1, copy_rotated});
-}
-
 int backup_audit_rest(struct backing_up *b)
 {
 	int code = backup_each(b, &(struct backup_folder){b->conf->audit.path,
 	    "", copy_rest});
 
-	if (code == CLI_DONE)
-		code = copy_events(b);
-	return code == CLI_DONE ? copy_all_rotated(b) : code;
+	return code == CLI_DONE ? backup_events_rest(b) : code;
 }

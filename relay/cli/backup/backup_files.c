@@ -35,11 +35,13 @@ bool backup_is_rotated(const char *behind)
 {
 	static const char set[] = "abcdefghijklmnopqrstuvwxyz"
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const struct slice restoring = SLICE(".restoring");
 	size_t n = strlen(behind);
 
 	return n > 1 && n <= ROTATED_MAX && strspn(behind, set) == n &&
 	       (behind[0] == '.' || behind[0] == '-') &&
-	       strcmp(behind, ".restoring") != 0;
+	       (n < restoring.n ||
+		   strcmp(behind + n - restoring.n, restoring.p) != 0);
 }
 
 bool backup_has(const struct backing_up *b, const char *name)
@@ -56,7 +58,7 @@ static bool path_in(const struct backing_up *b, const char *name,
 	return false;
 }
 
-static int copy_into(struct backing_up *b, int from, const char *path,
+int backup_copy_from(struct backing_up *b, int from, const char *path,
     const char *name, uint64_t bytes)
 {
 	char to_path[PATH_MAX], sha[FILE_HASH_TEXT];
@@ -92,7 +94,7 @@ int backup_copy(struct backing_up *b, const char *path, const char *name,
 
 	if (from < 0)
 		return cli_fail(b->c, "%s: %s", path, strerror(errno));
-	code = copy_into(b, from, path, name, bytes);
+	code = backup_copy_from(b, from, path, name, bytes);
 	close(from);
 	return code;
 }

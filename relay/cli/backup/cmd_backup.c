@@ -209,19 +209,20 @@ static void show(struct backing_up *b)
 }
 
 static int (*const parts[])(struct backing_up *b) = {
-	make_folders, backup_audit_sealed, copy_live, copy_table,
-	copy_configuration, sync_folders, write_manifest,
+	make_folders, backup_audit_sealed, backup_events_rotated, copy_live,
+	copy_table, copy_configuration, sync_folders, write_manifest,
 };
 
 static const char *const part_titles[] = {
-	"folder", "audit index", "journal", "table", "configuration", "sync",
-	"manifest",
+	"folder", "audit index", "events", "journal", "table", "configuration",
+	"sync", "manifest",
 };
 
 static int run_backup(struct cli *c)
 {
 	struct backing_up b = {.c = c, .conf = cli_conf(c), .dir = c->arg[0],
-	    .files = json_array(), .names = json_object()};
+	    .files = json_array(), .names = json_object(),
+	    .copied = json_object()};
 	struct progress bar;
 	int code = b.conf == NULL ? CLI_NO : CLI_DONE;
 
@@ -235,6 +236,7 @@ static int run_backup(struct cli *c)
 		show(&b);
 	json_decref(b.files);
 	json_decref(b.names);
+	json_decref(b.copied);
 	json_decref(b.slots);
 	json_decref(b.position);
 	return code;
