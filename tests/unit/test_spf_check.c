@@ -12,12 +12,9 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
-#include "relay/net/dns.h"
-#include "relay/spf/spf_check.h"
-#include "tests/unit/dnsserver.h"
-#include "tests/unit/fakehelper.h"
+#include "tests/unit/checker_rig.h"
 
-enum { TURNS = 3000, TURN_MS = 20 };
+enum { TURNS = 3000 };
 
 /* clang-format off */
 static const struct dnsserver_row zone[] = {
@@ -49,13 +46,8 @@ static const struct dnsserver_row zone[] = {
 /* clang-format on */
 
 struct world {
-	struct clock_fake clock;
-	struct loop *loop;
-	struct dnsserver server;
-	struct conf conf;
-	struct dns *dns;
-	struct spf_helper *helper;
-	struct spf_checker *checker;
+	struct checker_rig rig;
+	struct rig_checker spf;
 	struct netaddr client;
 	bool ours;
 	char name[SPF_QUESTIONS_MAX][64]; /* of the helper's questions */
@@ -192,12 +184,8 @@ static int setup(void **state)
 {
 	struct world *w = NEW(struct world);
 
-	clock_fake_init(&w->clock, 0);
-	w->loop = loop_new(&w->clock.clock);
-	dnsserver_open(&w->server, w->loop, zone);
-	w->dns = dnsserver_client(&w->server, &w->conf, 5000);
-	w->helper = fakehelper_new(w->loop, on_request, w);
-	w->checker = spf_checker_new(w->loop, w->dns, w->helper, NULL);
+	checker_rig_open(&w->rig, zone);
+	rig_checker_open(&w->spf, &w->rig, on_request, w, NULL);
 	strbuf_init(&w->seen, 1 << 20);
 	assert_int_equal(netaddr_parse(&w->client, SLICE("192.0.2.1"), 25), 0);
 	*state = w;
@@ -208,11 +196,8 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	spf_checker_free(w->checker);
-	spf_helper_free(w->helper);
-	dns_free(w->dns);
-	dnsserver_close(&w->server);
-	loop_free(w->loop);
+	rig_checker_close(&w->spf);
+	checker_rig_close(&w->rig);
 	strbuf_fini(&w->seen);
 	mem_free(w);
 	return 0;
@@ -220,13 +205,13 @@ static int teardown(void **state)
 
 static void turn(struct world *w, int wait_ms)
 {
-	dnsserver_turn(w->loop, &w->clock, wait_ms);
+	dnsserver_turn(w->rig.loop, &w->rig.clock, wait_ms);
 }
 
 static void step_ms(struct world *w, int64_t ms)
 {
-	clock_fake_step(&w->clock, ms * 1000);
-	loop_once(w->loop, 0);
+	clock_fake_step(&w->rig.clock, ms * 1000);
+	loop_once(w->rig.loop, 0);
 }
 
 static void take(struct world *w, const struct spf_checked *c)
@@ -264,7 +249,7 @@ static bool begin(struct world *w, const char *sender, bool explain,
 	const struct spf_checked *c;
 
 	*wait = (struct spf_wait){.done = on_done, .arg = w};
-	c = spf_check(w->checker, &s, wait);
+	c = spf_check(w->spf.checker, &s, wait);
 	if (c != NULL)
 		take(w, c);
 	return c != NULL;
@@ -272,9 +257,7 @@ static bool begin(struct world *w, const char *sender, bool explain,
 
 static void until(struct world *w, int done)
 {
-	for (int i = 0; i < TURNS && w->done < done; i++)
-		turn(w, TURN_MS);
-	assert_int_equal(w->done, done);
+	checker_rig_until(&w->rig, &w->done, done);
 }
 
 /* A check, known or not: its text. */
@@ -296,7 +279,7 @@ static const char *check(struct world *w, const char *sender)
 static void a_verdict_is_found_and_then_known(void **state)
 {
 	struct world *w = *state;
-	const struct spf_check_counts *n = spf_check_counts(w->checker);
+	const struct spf_check_counts *n = spf_check_counts(w->spf.checker);
 
 	assert_string_equal(check(w, "ann@plain.example"), "pass");
 	assert_int_equal(w->checked.rounds, 1);
@@ -305,8 +288,8 @@ static void a_verdict_is_found_and_then_known(void **state)
 	assert_int_equal(w->checked.reads, 1);
 	assert_string_equal(check(w, "bob@PLAIN.example."), "pass");
 	assert_true(w->checked.cached);
-	assert_int_equal(w->server.asked, 1);
-	assert_int_equal(fakehelper_asked(w->helper), 1);
+	assert_int_equal(w->rig.server.asked, 1);
+	assert_int_equal(fakehelper_asked(w->spf.helper), 1);
 	assert_int_equal(n->checks, 2);
 	assert_int_equal(n->cached, 1);
 	assert_int_equal(n->temperrors, 0);
@@ -340,8 +323,8 @@ static void nothing_is_asked_about_what_is_no_domain(void **state)
 	netaddr_parse(&w->client, SLICE("127.0.0.1"), 25);
 	assert_true(begin(w, "ann@plain.example", true, &wait));
 	assert_string_equal(w->text, "none");
-	assert_int_equal(w->server.asked, 0);
-	assert_int_equal(spf_check_counts(w->checker)->checks, 0);
+	assert_int_equal(w->rig.server.asked, 0);
+	assert_int_equal(spf_check_counts(w->spf.checker)->checks, 0);
 }
 
 static void equal_checks_under_way_are_one(void **state)
@@ -352,9 +335,9 @@ static void equal_checks_under_way_are_one(void **state)
 	for (int i = 0; i < 100; i++)
 		assert_false(begin(w, "ann@short.example", true, &wait[i]));
 	until(w, 100);
-	assert_int_equal(w->server.asked, 2);
-	assert_int_equal(fakehelper_asked(w->helper), 2);
-	assert_int_equal(spf_check_counts(w->checker)->cached, 99);
+	assert_int_equal(w->rig.server.asked, 2);
+	assert_int_equal(fakehelper_asked(w->spf.helper), 2);
+	assert_int_equal(spf_check_counts(w->spf.checker)->cached, 99);
 }
 
 static void a_verdict_lives_as_long_as_the_shortest_answer(void **state)
@@ -368,7 +351,7 @@ static void a_verdict_lives_as_long_as_the_shortest_answer(void **state)
 	step_ms(w, 2000);
 	check(w, "ann@short.example");
 	assert_false(w->checked.cached);
-	assert_int_equal(w->server.asked, 3); /* the record was known */
+	assert_int_equal(w->rig.server.asked, 3); /* the record was known */
 	check(w, "ann@long.example");
 	step_ms(w, SPF_TTL_MAX_MS - 1000);
 	check(w, "ann@long.example");
@@ -388,11 +371,11 @@ static void of_a_known_answer_the_rest_of_its_time_counts(void **state)
 	step_ms(w, 590000);
 	netaddr_parse(&w->client, SLICE("192.0.2.2"), 25);
 	check(w, "ann@plain.example");
-	assert_int_equal(w->server.asked, 1);
+	assert_int_equal(w->rig.server.asked, 1);
 	step_ms(w, 11000);
 	check(w, "ann@plain.example");
 	assert_false(w->checked.cached);
-	assert_int_equal(w->server.asked, 2);
+	assert_int_equal(w->rig.server.asked, 2);
 }
 
 static void an_answer_counts_for_the_whole_check(void **state)
@@ -400,7 +383,7 @@ static void an_answer_counts_for_the_whole_check(void **state)
 	struct world *w = *state;
 
 	assert_string_equal(check(w, "ann@zero.example"), "pass");
-	assert_int_equal(w->server.asked, 3);
+	assert_int_equal(w->rig.server.asked, 3);
 	assert_int_equal(w->checked.rounds, 2);
 }
 
@@ -411,7 +394,7 @@ static void a_local_part_that_was_looked_at_is_of_the_key(void **state)
 	assert_string_equal(check(w, "ann@local.example"), "pass");
 	check(w, "bob@local.example");
 	assert_false(w->checked.cached);
-	assert_int_equal(fakehelper_asked(w->helper), 2);
+	assert_int_equal(fakehelper_asked(w->spf.helper), 2);
 	check(w, "ann@local.example");
 	assert_true(w->checked.cached);
 }
@@ -424,7 +407,7 @@ static void an_explanation_is_made_anew(void **state)
 	assert_string_equal(check(w, "ann@fail.example"), "fail, go away");
 	assert_string_equal(check(w, "ann@fail.example"), "fail, go away");
 	assert_false(w->checked.cached);
-	assert_int_equal(w->server.asked, 1);
+	assert_int_equal(w->rig.server.asked, 1);
 	assert_true(begin(w, "ann@fail.example", false, &wait));
 	assert_string_equal(w->text, "fail");
 }
@@ -437,9 +420,9 @@ static void an_explanation_is_asked_for_where_it_is_wanted(void **state)
 	assert_false(begin(w, "ann@why.example", false, &wait));
 	until(w, 1);
 	assert_string_equal(w->text, "fail");
-	assert_int_equal(w->server.asked, 1);
+	assert_int_equal(w->rig.server.asked, 1);
 	assert_string_equal(check(w, "ann@why.example"), "fail, go away");
-	assert_int_equal(w->server.asked, 2);
+	assert_int_equal(w->rig.server.asked, 2);
 	/* One that cannot be had does not take the fail away. */
 	assert_string_equal(check(w, "ann@whynul.example"), "fail");
 }
@@ -460,12 +443,12 @@ static void a_check_that_goes_wrong_ends_and_is_not_kept(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		struct spf_wait wait;
-		int asked = w->server.asked;
+		int asked = w->rig.server.asked;
 
 		assert_string_equal(check(w, ends[i].sender), ends[i].text);
 		for (int t = 0; t < 2 * SPF_QUESTIONS_MAX; t++)
 			turn(w, 0); /* what is on its way to the server */
-		assert_int_equal(w->server.asked - asked, ends[i].asked);
+		assert_int_equal(w->rig.server.asked - asked, ends[i].asked);
 		assert_false(begin(w, ends[i].sender, true, &wait));
 		spf_check_cancel(&wait);
 	}
@@ -479,7 +462,7 @@ static void what_the_dns_cannot_say_is_kept_for_half_a_minute(void **state)
 	step_ms(w, SPF_TTL_ERROR_MS - 1000);
 	assert_string_equal(check(w, "bob@down.example"), "temperror");
 	assert_true(w->checked.cached);
-	assert_int_equal(spf_check_counts(w->checker)->temperrors, 2);
+	assert_int_equal(spf_check_counts(w->spf.checker)->temperrors, 2);
 	step_ms(w, 2000);
 	check(w, "ann@down.example");
 	assert_false(w->checked.cached);
@@ -491,9 +474,9 @@ static void a_check_has_twenty_seconds(void **state)
 	struct spf_wait wait;
 	struct error err;
 
-	w->conf.resolver.timeout_ms = 600000;
-	assert_int_equal(dns_configure(w->dns, &w->conf, &err), 0);
-	w->server.mood = DNSSERVER_SILENT;
+	w->spf.conf.resolver.timeout_ms = 600000;
+	assert_int_equal(dns_configure(w->spf.dns, &w->spf.conf, &err), 0);
+	w->rig.server.mood = DNSSERVER_SILENT;
 	assert_false(begin(w, "ann@plain.example", true, &wait));
 	step_ms(w, SPF_CHECK_MS - 1);
 	assert_int_equal(w->done, 0);
@@ -514,7 +497,7 @@ static void a_client_has_so_many_questions_a_minute(void **state)
 		snprintf(sender, sizeof(sender), "a@d%d.example", i);
 		assert_string_equal(check(w, sender), "none");
 	}
-	assert_int_equal(w->server.asked, SPF_CLIENT_MAX);
+	assert_int_equal(w->rig.server.asked, SPF_CLIENT_MAX);
 	assert_string_equal(check(w, "a@more.example"),
 	    "temperror: too many questions to the DNS for one client");
 	w->ours = true;
@@ -534,12 +517,12 @@ static void without_a_helper_it_is_a_temperror_at_once(void **state)
 	struct world *w = *state;
 	struct spf_wait wait;
 
-	spf_checker_free(w->checker);
-	w->checker = spf_checker_new(w->loop, w->dns, NULL, NULL);
+	spf_checker_free(w->spf.checker);
+	w->spf.checker = spf_checker_new(w->rig.loop, w->spf.dns, NULL, NULL);
 	assert_true(begin(w, "ann@plain.example", true, &wait));
 	assert_string_equal(w->text,
 	    "temperror: there is no program that evaluates");
-	assert_int_equal(w->server.asked, 0);
+	assert_int_equal(w->rig.server.asked, 0);
 }
 
 static void an_asker_that_went_away_is_not_told(void **state)
@@ -557,7 +540,7 @@ static void an_asker_that_went_away_is_not_told(void **state)
 		if (begin(w, "bob@plain.example", true, &wait[1]))
 			break;
 		spf_check_cancel(&wait[1]);
-		turn(w, TURN_MS);
+		checker_rig_turn(&w->rig);
 	}
 	assert_string_equal(w->text, "pass"); /* it went on */
 	assert_int_equal(w->done, 1);
@@ -570,14 +553,14 @@ static void a_checker_ends_with_all_that_is_under_way(void **state)
 
 	assert_false(begin(w, "ann@short.example", true, &wait[0]));
 	assert_false(begin(w, "ann@short.example", true, &wait[1]));
-	for (int i = 0; i < TURNS && fakehelper_pending(w->helper) == 0 &&
+	for (int i = 0; i < TURNS && fakehelper_pending(w->spf.helper) == 0 &&
 	     w->done == 0; i++)
-		loop_once(w->loop, 1);
+		loop_once(w->rig.loop, 1);
 	w->done = 0;
 	assert_false(begin(w, "ann@zero.example", true, &wait[2]));
-	spf_checker_free(w->checker);
-	w->checker = NULL;
-	assert_int_equal(fakehelper_pending(w->helper), 0);
+	spf_checker_free(w->spf.checker);
+	w->spf.checker = NULL;
+	assert_int_equal(fakehelper_pending(w->spf.helper), 0);
 	for (int i = 0; i < 10; i++)
 		turn(w, 1);
 	assert_int_equal(w->done, 0);
@@ -601,8 +584,8 @@ static void records_beyond_a_frame_are_a_permerror(void **state)
 	strbuf_addsl(&first, strbuf_view(&more));
 	rows[0].records = strbuf_cstr(&first);
 	rows[1].records = rows[2].records = strbuf_cstr(&more);
-	w->server.rows = rows;
-	w->server.mood = DNSSERVER_TRUNCATED;
+	w->rig.server.rows = rows;
+	w->rig.server.mood = DNSSERVER_TRUNCATED;
 	assert_string_equal(check(w, "a@huge.example"),
 	    "permerror: the records are too large");
 	strbuf_fini(&first);

@@ -10,13 +10,9 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
-#include "relay/net/dns.h"
-#include "relay/spf/shared_verdicts.h"
-#include "relay/spf/spf_check.h"
-#include "tests/unit/dnsserver.h"
-#include "tests/unit/fakehelper.h"
+#include "tests/unit/checker_rig.h"
 
-enum { TURNS = 3000, TURN_MS = 20, WORKERS = 2, VERDICTS = 1 << 20 };
+enum { WORKERS = 2, VERDICTS = 1 << 20 };
 
 static const struct dnsserver_row zone[] = {
 	{"plain.example", "TXT", 0, "@ 600 TXT v=spf1 all"},
@@ -26,16 +22,9 @@ static const struct dnsserver_row zone[] = {
 };
 
 struct world {
-	struct clock_fake clock;
-	struct loop *loop;
-	struct dnsserver server;
-	struct conf conf[WORKERS];
+	struct checker_rig rig;
 	struct shared_verdicts *verdicts;
-	struct {
-		struct dns *dns;
-		struct spf_helper *helper;
-		struct spf_checker *checker;
-	} worker[WORKERS];
+	struct rig_checker worker[WORKERS];
 	int done;
 	bool cached, ours;
 	/* The configuration of a client's check, and of it: */
@@ -68,17 +57,11 @@ static int setup(void **state)
 {
 	struct world *w = NEW(struct world);
 
-	clock_fake_init(&w->clock, 0);
-	w->loop = loop_new(&w->clock.clock);
-	dnsserver_open(&w->server, w->loop, zone);
+	checker_rig_open(&w->rig, zone);
 	w->verdicts = shared_verdicts_new(VERDICTS);
-	for (int i = 0; i < WORKERS; i++) {
-		w->worker[i].dns = dnsserver_client(&w->server, &w->conf[i],
-		    5000);
-		w->worker[i].helper = fakehelper_new(w->loop, on_request, w);
-		w->worker[i].checker = spf_checker_new(w->loop,
-		    w->worker[i].dns, w->worker[i].helper, w->verdicts);
-	}
+	for (int i = 0; i < WORKERS; i++)
+		rig_checker_open(&w->worker[i], &w->rig, on_request, w,
+		    w->verdicts);
 	*state = w;
 	return 0;
 }
@@ -87,14 +70,10 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	for (int i = 0; i < WORKERS; i++) {
-		spf_checker_free(w->worker[i].checker);
-		spf_helper_free(w->worker[i].helper);
-		dns_free(w->worker[i].dns);
-	}
+	for (int i = 0; i < WORKERS; i++)
+		rig_checker_close(&w->worker[i]);
 	shared_verdicts_free(w->verdicts);
-	dnsserver_close(&w->server);
-	loop_free(w->loop);
+	checker_rig_close(&w->rig);
 	mem_free(w);
 	return 0;
 }
@@ -131,9 +110,7 @@ static void begin(struct world *w, int worker, const char *sender,
 
 static void until(struct world *w, int done)
 {
-	for (int i = 0; i < TURNS && w->done < done; i++)
-		dnsserver_turn(w->loop, &w->clock, TURN_MS);
-	assert_int_equal(w->done, done);
+	checker_rig_until(&w->rig, &w->done, done);
 }
 
 /* Was it known? */
@@ -153,7 +130,7 @@ static void what_one_found_the_other_knows(void **state)
 
 	assert_false(is_known(w, 0, "ann@plain.example"));
 	assert_true(is_known(w, 1, "bob@plain.example"));
-	assert_int_equal(w->server.asked, 1);
+	assert_int_equal(w->rig.server.asked, 1);
 	assert_int_equal(fakehelper_asked(w->worker[1].helper), 0);
 	assert_false(is_known(w, 1, "ann@local.example"));
 	assert_true(is_known(w, 0, "ann@local.example"));
@@ -225,7 +202,7 @@ static void the_forecast_finds_a_verdict_for_our_address(void **state)
 	assert_int_equal(w->others, 1); /* the address, once; no other */
 	assert_true(ours_is_known(w, 1, "ann@plain.example"));
 	assert_true(ours_is_known(w, 0, "bob@plain.example"));
-	assert_int_equal(w->server.asked, 1);
+	assert_int_equal(w->rig.server.asked, 1);
 	assert_int_equal(fakehelper_asked(w->worker[0].helper), 1);
 	assert_int_equal(fakehelper_asked(w->worker[1].helper), 0);
 }
