@@ -17,7 +17,7 @@
 #include "tests/unit/conf_tmp.h"
 #include "tests/unit/dnsserver.h"
 
-enum { ROWS = 24, CONF_BYTES = 2000, AA = DNSSERVER_AA };
+enum { ROWS = 32, CONF_BYTES = 2000, AA = DNSSERVER_AA };
 
 /* Of all cases; those of a case come first. */
 static const struct dnsserver_row common[] = {
@@ -34,6 +34,13 @@ static const struct dnsserver_row common[] = {
 	{"mx.elsewhere.test", "A", AA, "@ 60 A 203.0.113.9"},
 	{"mx.elsewhere.test", "AAAA", AA, ""},
 	{"cloud.test", "MX", AA, "@ 60 MX 1 mx.elsewhere.test"},
+	{"host.third.test", "A", AA, "@ 60 A 203.0.113.8\n"
+	    "@ 60 A 203.0.113.9"},
+	{"host.third.test", "AAAA", AA, ""},
+	{"other.third.test", "A", AA, "@ 60 A 203.0.113.7"},
+	{"other.third.test", "AAAA", AA, ""},
+	{"two.test", "MX", AA, "@ 60 MX 1 host.third.test\n"
+	    "@ 60 MX 2 other.third.test"},
 	{.name = NULL},
 };
 
@@ -72,6 +79,48 @@ static const struct {
 	{ "a leg by the name of its host", {AWAY},
 	  "leg \"third\" { hosts = { \"mx.elsewhere.test:2525\" } }\n",
 	  SAID_ANSWER, "", "third 60", "third", false },
+	{ "the larger TTL is that of the MX", {{"example.com", "MX", AA,
+	  "@ 1200 MX 10 mx.example.com"}}, "", SAID_ANSWER, "", "us 1200",
+	  "[{\"preference\":10,\"host\":\"mx.example.com\",\"addresses\":[{", false },
+	{ "a way by two hosts has the larger TTL", {{"example.com", "MX", AA,
+	  "@ 60 MX 10 mx.example.com\n@ 60 MX 20 our.example.com"},
+	  {"our.example.com", "A", AA, "@ 100 A 198.51.100.7"},
+	  {"our.example.com", "AAAA", AA, ""}}, "", SAID_ANSWER, "", "us 900", "our", false },
+	{ "to where we listen", {{"example.com", "MX", AA, "@ 60 MX 10 our.example.com"},
+	  {"our.example.com", "A", AA, "@ 60 A 203.0.113.2"},
+	  {"our.example.com", "AAAA", AA, ""}},
+	  "listen \"a\" { address = \"203.0.113.1:25\" }\n"
+	  "listen \"b\" { address = { \"203.0.113.3:25\", \"203.0.113.2:2525\" } }\n",
+	  SAID_ANSWER, "", "us 60", "\"leads\":\"us\"", false },
+	{ "to an address of this machine", {{"example.com", "MX", AA,
+	  "@ 60 MX 10 our.example.com"}, {"our.example.com", "A", AA, "@ 60 A 127.0.0.1"},
+	  {"our.example.com", "AAAA", AA, "@ 90 AAAA 2001:db8::1"}}, "",
+	  SAID_ANSWER, "", "elsewhere 90, us 90",
+	  "{\"address\":\"2001:db8::1\",\"leads\":\"elsewhere\"},"
+	  "{\"address\":\"127.0.0.1\",\"leads\":\"us\"}", false },
+	{ "an egress is no leg", {AWAY},
+	  "egress \"out\" { hosts = { \"203.0.113.9:25\", \"mx.elsewhere.test:25\" } }\n",
+	  SAID_ANSWER, "", "elsewhere 60", "\"leads\":\"elsewhere\"", false },
+	{ "an egress is none by a name that is resolved", {AWAY},
+	  "egress \"out\" { hosts = { \"host.third.test:25\" } }\n",
+	  SAID_ANSWER, "", "elsewhere 60", "203.0.113.9", false },
+	{ "a leg by an address of its host's name", {AWAY},
+	  "leg \"third\" { hosts = { \"other.third.test:25\", \"host.third.test:2525\" } }\n",
+	  SAID_ANSWER, "", "third 60", "\"leads\":\"third\"", false },
+	{ "a leg by its second address", {AWAY},
+	  "leg \"third\" { hosts = { \"192.0.2.11:25\", \"203.0.113.9:25\" } }\n",
+	  SAID_ANSWER, "", "third 60", "\"leads\":\"third\"", false },
+	{ "a leg by the second of its MX", {{"example.com", "MX", AA,
+	  "@ 60 MX 10 mx.elsewhere.test\n@ 60 MX 20 our.example.com"},
+	  {"our.example.com", "A", AA, "@ 60 A 203.0.113.7"},
+	  {"our.example.com", "AAAA", AA, ""}},
+	  "leg \"two\" { mx = \"two.test\" }\nleg \"three\" { hosts = { \"203.0.113.1\" }\n"
+	  "    clients = { \"203.0.113.9\" } }\n",
+	  SAID_ANSWER, "", "two 60", "\"leads\":\"two\"", false },
+	{ "two legs", {{"example.com", "MX", AA,
+	  "@ 60 MX 10 mx.elsewhere.test\n@ 60 MX 20 old.example.com"}},
+	  "leg \"third\" { hosts = { \"203.0.113.9\" } }\n",
+	  SAID_ANSWER, "", "third 60, legacy 60", "\"leads\":\"legacy\"", false },
 	{ "null MX", {{"example.com", "MX", AA, "@ 60 MX 0 ."}}, "",
 	  SAID_ANSWER, "", "nowhere 60", "\"addresses\":[]", false },
 	{ "no MX: the address of the domain", {{"example.com", "MX", AA, ""},
