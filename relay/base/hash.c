@@ -12,12 +12,12 @@ void hash_setup(struct rng *rng)
 	rng->fill(rng, process_key, sizeof(process_key));
 }
 
-static uint64_t rotl(uint64_t x, int b)
+static inline uint64_t rotl(uint64_t x, int b)
 {
 	return (x << b) | (x >> (64 - b));
 }
 
-static void sipround(uint64_t v[4])
+static inline void sipround(uint64_t v[4])
 {
 	v[0] += v[1];
 	v[1] = rotl(v[1], 13) ^ v[0];
@@ -31,7 +31,7 @@ static void sipround(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
-static void absorb(uint64_t v[4], uint64_t m)
+static inline void absorb(uint64_t v[4], uint64_t m)
 {
 	v[3] ^= m;
 	sipround(v);

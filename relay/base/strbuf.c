@@ -65,7 +65,9 @@ void strbuf_add(struct strbuf *b, const void *p, size_t n)
 
 	if (n == 0)
 		return;
-	to = strbuf_reserve(b, n);
+	/* Mostly there is room, for the final NUL, too. */
+	to = !b->overflow && n < b->cap - b->n ? b->p + b->n
+					       : strbuf_reserve(b, n);
 	if (to == NULL)
 		return;
 	memcpy(to, p, n);
