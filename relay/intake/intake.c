@@ -346,6 +346,7 @@ static enum answer on_body_end(void *arg, struct session *s,
 {
 	struct intake *in = session_user(s);
 	struct mail *m = in->mail;
+	struct author_fields fields;
 
 	(void)arg;
 	if (take_of(in, intake_trace_end(in), r) == TAKE_REFUSED)
@@ -355,14 +356,14 @@ static enum answer on_body_end(void *arg, struct session *s,
 	m->env.eight_bit = f->eight_bit;
 	m->env.utf8_header = f->eight_bit &&
 	    !ascii_only(header_section(spool_draft_head(m->draft)));
-	if (header_hops(spool_draft_head(m->draft)) >
-	    session_conf(s)->limits.hops) {
+	author_read(spool_draft_head(m->draft), &fields);
+	if (fields.hops > session_conf(s)->limits.hops) {
 		reply_set(r, 554, "5.4.6", "Too many hops: this message "
 					   "loops");
 		return ANSWER_NOW;
 	}
 	read_header(intake_conf(in), m);
-	egress_read_header(in);
+	egress_read_author(in, &fields);
 	if (in->bounce)
 		copy_bounce_read(in);
 	if (in->bounce || !returned_begin(in))

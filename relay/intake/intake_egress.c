@@ -8,7 +8,6 @@
 #include "relay/egress/egress_judge.h"
 #include "relay/delivery/outgoing.h"
 #include "relay/intake/intake_int.h"
-#include "relay/mail/author.h"
 
 static void on_judged(void *arg, const struct egress_judged *judged)
 {
@@ -55,24 +54,21 @@ static bool may_be_rewritten(const struct conf *c)
 
 /* An attempt has no header at hand. Of a header that goes on behind what was
  * kept of it the author is unclear. */
-void egress_read_header(struct intake *in)
+void egress_read_author(struct intake *in, const struct author_fields *fields)
 {
 	struct mail *m = in->mail;
-	struct author_fields fields;
 	struct strbuf from, signers;
-	struct slice head;
 
 	if (!in->egress.asked && !is_forecast(in) &&
 	    !may_be_rewritten(intake_conf(in)))
 		return;
-	head = spool_draft_head(m->draft);
-	author_read(head, &fields);
-	if (fields.rest.n == 0 && m->env.size != head.n)
+	if (fields->rest.n == 0 &&
+	    m->env.size != spool_draft_head(m->draft).n)
 		return;
 	strbuf_init(&from, AUTHOR_DOMAIN_MAX);
 	strbuf_init(&signers, AUTHOR_SIGNERS_MAX);
-	if (author_domain(&fields, &from)) {
-		author_signers(&fields, strbuf_view(&from), &signers);
+	if (author_domain(fields, &from)) {
+		author_signers(fields, strbuf_view(&from), &signers);
 		m->env.from_domain = arena_slicedup(m->arena,
 		    strbuf_view(&from));
 		m->env.dkim = arena_slicedup(m->arena, strbuf_view(&signers));

@@ -10,6 +10,7 @@
 #include "policy/outbound.h"
 #include "relay/delivery/ask.h"
 #include "relay/mail/auth_results.h"
+#include "relay/mail/author.h"
 #include "relay/intake/intake_config.h"
 #include "relay/watch/loophint.h"
 #include "relay/post/mail.h"
@@ -142,7 +143,7 @@ bool outbound_rcpt(struct intake *in, const struct addr *to,
 void egress_ask(struct intake *in, const struct conf_leg *first);
 void egress_settle(struct intake *in);
 /* Notes in the envelope of mail that goes out the header's facts for DMARC. */
-void egress_read_header(struct intake *in);
+void egress_read_author(struct intake *in, const struct author_fields *fields);
 void egress_drop(struct intake *in); /* the answer is not wanted any more */
 
 /* Never to the leg it came from (D6, doc/routing.md). */

@@ -180,36 +180,58 @@ bool domain_may_be_aligned(struct slice d, struct slice from)
 	       slice_eq(last_two(d), last_two(from));
 }
 
-/* The value of the tag d, its blanks dropped. False: none, or two of them. */
-static bool signer_of(struct slice value, struct strbuf *out)
+static struct slice without_blanks(struct slice s)
 {
-	struct strbuf text;
+	while (s.n > 0 && ascii_blank(s.p[0]))
+		s = slice_from(s, 1);
+	while (s.n > 0 && ascii_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+/* The value of the tag d, without blanks around it. False: none, or two. */
+static bool tag_d(struct slice value, struct slice *d_out)
+{
 	struct slice part;
 	int found = 0;
 
-	strbuf_init(&text, 2 * AUTHOR_DOMAIN_MAX);
 	while (slice_next(&value, ';', &part)) {
-		size_t i = 0;
-
-		while (i < part.n && ascii_blank(part.p[i]))
-			i++;
-		if (i == part.n || part.p[i++] != 'd')
+		part = without_blanks(part);
+		if (part.n == 0 || part.p[0] != 'd')
 			continue;
-		while (i < part.n && ascii_blank(part.p[i]))
-			i++;
-		if (i == part.n || part.p[i++] != '=')
+		part = without_blanks(slice_from(part, 1));
+		if (part.n == 0 || part.p[0] != '=')
 			continue;
 		found++;
-		for (; i < part.n; i++)
-			if (!ascii_blank(part.p[i]))
-				strbuf_addc(&text, part.p[i]);
+		*d_out = without_blanks(slice_from(part, 1));
 	}
-	/* An A-label, or a name of RFC 8616; never a literal. */
-	if (found != 1 || !strbuf_ok(&text) || text.n == 0 ||
-	    text.p[0] == '[' || !domain_normal(strbuf_view(&text), out))
-		found = 0;
-	strbuf_fini(&text);
 	return found == 1;
+}
+
+/* The domain of a signature, its blanks dropped. Mostly it is From's as it
+ * stands. */
+static bool signer_of(struct slice value, struct slice from,
+    struct strbuf *out)
+{
+	struct strbuf text;
+	struct slice d;
+	bool ok;
+
+	if (!tag_d(value, &d))
+		return false;
+	if (slice_eq(d, from)) {
+		strbuf_addsl(out, d);
+		return true;
+	}
+	strbuf_init(&text, 2 * AUTHOR_DOMAIN_MAX);
+	for (size_t i = 0; i < d.n; i++)
+		if (!ascii_blank(d.p[i]))
+			strbuf_addc(&text, d.p[i]);
+	/* An A-label, or a name of RFC 8616; never a literal. */
+	ok = strbuf_ok(&text) && text.n > 0 && text.p[0] != '[' &&
+	     domain_normal(strbuf_view(&text), out);
+	strbuf_fini(&text);
+	return ok;
 }
 
 static bool listed(struct slice list, struct slice d)
@@ -250,7 +272,7 @@ void author_signers(const struct author_fields *f, struct slice from,
 		struct slice value = f->signature[i];
 
 		strbuf_reset(&d);
-		if (value.n > AUTHOR_FIELD_MAX || !signer_of(value, &d) ||
+		if (value.n > AUTHOR_FIELD_MAX || !signer_of(value, from, &d) ||
 		    !domain_may_be_aligned(strbuf_view(&d), from))
 			continue;
 		if (slice_eq(strbuf_view(&d), from)) {
@@ -269,9 +291,11 @@ void author_read(struct slice message, struct author_fields *out)
 {
 	struct header_field f;
 
-	out->froms = out->signatures = 0;
+	out->hops = out->froms = out->signatures = 0;
 	while (header_next(&message, &f)) {
-		if (slice_case_eq(f.name, SLICE("From"))) {
+		if (slice_case_eq(f.name, SLICE("Received"))) {
+			out->hops++;
+		} else if (slice_case_eq(f.name, SLICE("From"))) {
 			out->from = f.value;
 			out->froms++;
 		} else if (out->signatures < AUTHOR_FIELDS &&

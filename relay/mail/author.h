@@ -17,9 +17,10 @@ enum {
 	AUTHOR_SIGNERS_MAX = AUTHOR_SIGNERS * (AUTHOR_DOMAIN_MAX + 1),
 };
 
-/* The fields that are read, and what stands behind the header; all borrowed of
- * the message. */
+/* The fields that are read, how many Received there are, and what stands behind
+ * the header; all borrowed of the message. */
 struct author_fields {
+	int hops; /* RFC 5321 6.3 */
 	struct slice from; /* the last one */
 	int froms;
 	struct slice signature[AUTHOR_FIELDS];

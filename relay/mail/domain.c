@@ -18,10 +18,21 @@ enum { NAME_MAX_BYTES = 253, LABEL_MAX = 63, LITERAL_MAX = 255 };
 
 bool ascii_only(struct slice s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 127)
-			return false;
-	return true;
+	uint64_t eight, high = 0;
+	size_t i = 0;
+
+	for (; i + sizeof(eight) <= s.n; i += sizeof(eight)) {
+		memcpy(&eight, s.p + i, sizeof(eight));
+		high |= eight;
+	}
+	for (; i < s.n; i++)
+		high |= (unsigned char)s.p[i];
+	return (high & UINT64_C(0x8080808080808080)) == 0;
+}
+
+static bool is_label_char(char c)
+{
+	return ascii_alpha(c) || ascii_digit(c) || c == '-' || c == '_';
 }
 
 static const char *label_fault(struct slice label)
@@ -32,27 +43,31 @@ static const char *label_fault(struct slice label)
 		return "Label of domain over 63 characters";
 	if (label.p[0] == '-' || label.p[label.n - 1] == '-')
 		return "Label of domain begins or ends with a hyphen";
-	for (size_t i = 0; i < label.n; i++)
-		if (!ascii_alpha(label.p[i]) && !ascii_digit(label.p[i]) &&
-		    label.p[i] != '-' && label.p[i] != '_')
-			return "Character not allowed in domain";
 	return NULL;
 }
 
 static const char *ascii_fault(struct slice d)
 {
-	struct slice label;
+	bool more;
 
 	if (d.n == 0)
 		return "Empty domain";
 	if (d.n > NAME_MAX_BYTES)
 		return "Domain over 253 characters";
-	while (slice_next(&d, '.', &label)) {
-		const char *fault = label_fault(label);
+	do {
+		const char *fault;
+		size_t n = 0;
 
+		while (n < d.n && is_label_char(d.p[n]))
+			n++;
+		if (n < d.n && d.p[n] != '.')
+			return "Character not allowed in domain";
+		fault = label_fault(slice_head(d, n));
 		if (fault != NULL)
 			return fault;
-	}
+		more = n < d.n;
+		d = slice_from(d, n + 1);
+	} while (more);
 	return NULL;
 }
 

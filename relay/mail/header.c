@@ -8,12 +8,12 @@
 
 #include "relay/mail/codec.h"
 
-/* The line at the head of `s`, its end included. */
-static struct slice line_of(struct slice s)
+/* Where the line ends that has the byte `at`, which is one of `s`. */
+static size_t line_end(struct slice s, size_t at)
 {
-	long lf = slice_find(s, '\n');
+	const char *lf = memchr(s.p + at, '\n', s.n - at);
 
-	return slice_head(s, lf < 0 ? s.n : (size_t)lf + 1);
+	return lf == NULL ? s.n : (size_t)(lf - s.p) + 1;
 }
 
 static struct slice without_end(struct slice line)
@@ -56,7 +56,7 @@ bool header_next(struct slice *rest, struct header_field *field_out)
 	if (colon == 0)
 		return false;
 	do
-		n += line_of(slice_from(*rest, n)).n;
+		n = line_end(*rest, n);
 	while (blank_at(*rest, n));
 	field_out->whole = slice_head(*rest, n);
 	field_out->value = without_end(slice_from(field_out->whole,
@@ -125,15 +125,4 @@ void header_words(struct slice value, size_t max, struct strbuf *out)
 		between = false;
 		strbuf_addc(out, value.p[i]);
 	}
-}
-
-int header_hops(struct slice message)
-{
-	struct header_field field;
-	int hops = 0;
-
-	while (header_next(&message, &field))
-		if (slice_case_eq(field.name, SLICE("Received")))
-			hops++;
-	return hops;
 }

@@ -26,7 +26,5 @@ void header_unfold(struct slice value, size_t max, struct strbuf *out);
 /* The words of a folded value, one blank apart, cut off at `max` bytes: equal
  * however a server folds it. Bytes are not changed. */
 void header_words(struct slice value, size_t max, struct strbuf *out);
-/* Number of Received fields (RFC 5321 6.3). */
-int header_hops(struct slice message);
 
 #endif

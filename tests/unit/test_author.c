@@ -81,6 +81,8 @@ static const struct { const char *header, *from, *signers; } signatures[] = {
 	{ S("1.c.x") S("2.c.x") S("3.c.x") S("4.c.x") S("5.c.x") S("c.x"), "c.x", "c.x" },
 	{ "dkim-signature : d\r\n = corp .\r\n\texample\r\n;b=", "corp.example",
 	  "corp.example" },
+	{ S("corp.\r\n example"), "corp.example", "corp.example" },
+	{ S("Corp.example\r\n\t"), "corp.example", "corp.example" },
 	{ "DKIM-Signature: bd=corp.example; b=;\r\n", "corp.example", "" },
 	{ "DKIM-Signature: d=corp.example; d=corp.example\r\n", "corp.example", "" },
 	{ "DKIM-Signature: d=; d=corp.example\r\n", "corp.example", "" },
