@@ -8,27 +8,19 @@
 
 #include "policy/chooser.h"
 #include "relay/base/assert.h"
+#include "relay/egress/platforms.h"
 #include "relay/mail/domain.h"
 #include "relay/spf/dmarc_outlook.h"
 #include "relay/spf/spf_check.h"
 #include "relay/spf/spf_networks.h"
 
 struct egress_judge {
-	struct loop *loop;
-	struct dns *dns;
 	struct spf_checker *spf;
 	struct list questions;
-	struct list platforms;
+	struct platforms *platforms;
 	/* The last question that ended: its memory, and what was judged. */
 	struct egress_question *spare;
 	struct dmarc *dmarc;
-};
-
-/* A domain that some configuration has named in spf_include. */
-struct platform {
-	struct list node; /* of egress_judge.platforms */
-	char *domain;
-	struct spf_networks *networks;
 };
 
 struct asked_way {
@@ -49,13 +41,14 @@ struct egress_question {
 	bool waited, dmarc_asked, dmarc_fails;
 	char *from_domain, *dkim; /* or NULL */
 	struct dmarc_question dmarc;
-	struct asked_way way[EGRESSES_MAX];
-	struct egress_judged judged;
 	struct list looks;
 	unsigned pending;
 	bool starting;
 	void (*done)(void *arg, const struct egress_judged *judged);
 	void *arg;
+	/* Some kilobytes, of which `judged.n` of each array are set. */
+	struct asked_way way[EGRESSES_MAX];
+	struct egress_judged judged;
 };
 
 /* A check that is under way. */
@@ -71,11 +64,9 @@ struct egress_judge *egress_judge_new(struct loop *l, struct dns *dns,
 {
 	struct egress_judge *j = NEW(struct egress_judge);
 
-	j->loop = l;
-	j->dns = dns;
 	j->spf = spf;
 	list_init(&j->questions);
-	list_init(&j->platforms);
+	j->platforms = platforms_new(l, dns);
 	j->dmarc = dmarc_new(l, dns);
 	return j;
 }
@@ -113,26 +104,16 @@ void egress_forget(struct egress_question *q)
 		question_free(q);
 }
 
-static void platform_free(struct platform *p)
-{
-	list_remove(&p->node);
-	spf_networks_free(p->networks);
-	mem_free(p->domain);
-	mem_free(p);
-}
-
 void egress_judge_free(struct egress_judge *j)
 {
 	struct egress_question *q;
-	struct platform *p;
 
 	if (j == NULL)
 		return;
 	while ((q = LIST_FIRST(&j->questions, struct egress_question,
 	    node)) != NULL)
 		question_free(q);
-	while ((p = LIST_FIRST(&j->platforms, struct platform, node)) != NULL)
-		platform_free(p);
+	platforms_free(j->platforms);
 	mem_free(j->spare);
 	dmarc_free(j->dmarc);
 	mem_free(j);
@@ -150,14 +131,6 @@ static int weight(enum spf_result r)
 	return weights[r];
 }
 
-static void copy_cut(char *out, size_t room, struct slice text)
-{
-	text = slice_head(text, room - 1);
-	if (text.n != 0)
-		memcpy(out, text.p, text.n);
-	out[text.n] = '\0';
-}
-
 static void take_verdict(struct asked_way *way, bool srs,
     const struct spf_verdict *v)
 {
@@ -173,8 +146,8 @@ static void take_verdict(struct asked_way *way, bool srs,
 		return;
 	way->judged = true;
 	out->result = v->result;
-	copy_cut(out->mechanism, sizeof(out->mechanism), v->mechanism);
-	copy_cut(out->domain, sizeof(out->domain), v->domain);
+	slice_copy(v->mechanism, out->mechanism, sizeof(out->mechanism));
+	slice_copy(v->domain, out->domain, sizeof(out->domain));
 }
 
 static const struct conf_leg *leg_at(const struct egress_question *q,
@@ -334,23 +307,6 @@ static void look_at_net(struct asked_way *way, const struct conf_net *net)
 
 /* ---- an egress ----------------------------------------------------------- */
 
-static struct spf_networks *platform(struct egress_judge *j,
-    const char *domain)
-{
-	struct platform *p;
-
-	list_each(node, &j->platforms) {
-		p = LIST_ENTRY(node, struct platform, node);
-		if (strcmp(p->domain, domain) == 0)
-			return p->networks;
-	}
-	p = NEW(struct platform);
-	p->domain = mem_strdup(domain);
-	p->networks = spf_networks_new(j->loop, j->dns, domain);
-	list_push_back(&j->platforms, &p->node);
-	return p->networks;
-}
-
 /* A platform that cannot be asked about is judged by nothing. */
 static void look_at_list(struct asked_way *way,
     const struct spf_network_list *list)
@@ -372,9 +328,9 @@ static void look_at_list(struct asked_way *way,
 static void on_networks(void *arg)
 {
 	struct asked_way *way = arg;
-	const struct spf_network_list *list = spf_networks_get(
-	    platform(way->q->j, leg_at(way->q, way->at)->spf_include),
-	    &way->networks);
+	const struct conf_leg *leg = leg_at(way->q, way->at);
+	const struct spf_network_list *list = spf_networks_get(platforms_of(
+	    way->q->j->platforms, leg->spf_include), &way->networks);
 
 	/* It is known now. The question may end with its last check. */
 	PH_ASSERT(list != NULL);
@@ -393,8 +349,8 @@ static void look_at_way(struct asked_way *way)
 		return;
 	way->networks.done = on_networks;
 	way->networks.arg = way;
-	list = spf_networks_get(platform(way->q->j, leg->spf_include),
-	    &way->networks);
+	list = spf_networks_get(platforms_of(way->q->j->platforms,
+	    leg->spf_include), &way->networks);
 	if (list != NULL)
 		look_at_list(way, list);
 	else
@@ -443,19 +399,45 @@ static bool is_name(struct slice domain)
 	return ok;
 }
 
+/* Some kilobytes for each message are what malloc() is slow at, and what need
+ * not be cleared: way_init() sets the ways that there are. */
+static struct egress_question *question_memory(struct egress_judge *j)
+{
+	struct egress_question *q = j->spare;
+
+	if (q == NULL)
+		q = NEW(struct egress_question);
+	j->spare = NULL;
+	memset(q, 0, offsetof(struct egress_question, way));
+	q->judged.n = 0;
+	return q;
+}
+
+static void way_init(struct egress_question *q, unsigned at)
+{
+	struct egress_verdict *v = &q->judged.way[at];
+	struct asked_way *way = &q->way[at];
+
+	*way = (struct asked_way){.q = q, .at = at};
+	list_node_init(&way->networks.node);
+	v->leg = leg_at(q, at)->id;
+	v->result = SPF_NONE;
+	v->mechanism[0] = v->domain[0] = '\0';
+	q->judged.n++;
+}
+
 static struct egress_question *question_new(struct egress_judge *j,
     const struct egress_subject *s)
 {
-	struct egress_question *q = j->spare;
+	struct egress_question *q = question_memory(j);
 	int ways = s->leg != NULL ? 1 : s->conf->outbound.ways;
 
-	/* Some kilobytes for each message are what malloc() is slow at. */
-	q = q == NULL ? NEW(struct egress_question) : q;
-	j->spare = NULL;
-	*q = (struct egress_question){.j = j, .only = s->leg,
-	    .conf = conf_ref((struct conf *)s->conf),
-	    .waited = s->waited, .from_domain = mem_strdup(s->from_domain),
-	    .dkim = mem_strdup(s->dkim)};
+	q->j = j;
+	q->only = s->leg;
+	q->conf = conf_ref((struct conf *)s->conf);
+	q->waited = s->waited;
+	q->from_domain = mem_strdup(s->from_domain);
+	q->dkim = mem_strdup(s->dkim);
 	if (s->leg == NULL)
 		q->kind = kind_of(s->conf, &s->from);
 	strbuf_init(&q->from, ADDR_MAX);
@@ -465,15 +447,8 @@ static struct egress_question *question_new(struct egress_judge *j,
 		strbuf_addf(&q->srs, "postmaster@%s", s->conf->srs.domain);
 	list_init(&q->looks);
 	list_push_back(&j->questions, &q->node);
-	for (int i = 0; i < ways && i < EGRESSES_MAX; i++) {
-		struct asked_way *way = &q->way[i];
-
-		way->q = q;
-		way->at = (unsigned)i;
-		list_node_init(&way->networks.node);
-		q->judged.way[i].leg = leg_at(q, (unsigned)i)->id;
-		q->judged.n++;
-	}
+	for (int i = 0; i < ways && i < EGRESSES_MAX; i++)
+		way_init(q, (unsigned)i);
 	return q;
 }
 
