@@ -171,15 +171,17 @@ static void go_on(struct forecast_look *l)
 		look_free(l);
 }
 
-/* "": it has no form in the DNS. */
-static const char *normal(struct arena *a, struct slice domain)
+/* "": it has no form in the DNS. Mostly it is From's, which is in that form. */
+static const char *normal(const struct forecast_look *l, struct slice domain)
 {
 	const char *text = "";
 	struct strbuf b;
 
+	if (slice_eq(domain, slice_str(l->dmarc.from)))
+		return l->dmarc.from;
 	strbuf_init(&b, ADDR_DOMAIN_MAX);
 	if (domain.n > 0 && domain_normal(domain, &b))
-		text = arena_slicedup(a, strbuf_view(&b));
+		text = arena_slicedup(l->arena, strbuf_view(&b));
 	strbuf_fini(&b);
 	return text;
 }
@@ -198,7 +200,7 @@ static void take_inbound(struct forecast_look *l,
 	    result == SPF_TEMPERROR)
 		l->spf_silent = true;
 	else if (result == SPF_PASS && strcmp(s->told, e->from) == 0)
-		l->dmarc.spf = normal(l->arena, l->told.text.n > 0
+		l->dmarc.spf = normal(l, l->told.text.n > 0
 			? l->told.domain : slice_str(e->helo));
 }
 
@@ -215,7 +217,7 @@ static void take_ours(struct forecast_look *l,
 		return;
 	}
 	l->judges = s->leg;
-	l->dmarc.spf = normal(l->arena, l->told.text.n > 0 ? l->told.domain
+	l->dmarc.spf = normal(l, l->told.text.n > 0 ? l->told.domain
 						     : slice_str(helo));
 }
 

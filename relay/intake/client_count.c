@@ -13,14 +13,13 @@ static const struct conf_domain *domain_of(const struct conf *c,
     const char *sender)
 {
 	const struct conf_domain *found = NULL;
+	struct slice from = slice_str(sender);
 	struct strbuf domain;
-	struct addr a;
-	const char *why;
 
-	if (addr_parse(slice_str(sender), true, &a, &why) != 0)
-		return NULL;
 	strbuf_init(&domain, ADDR_DOMAIN_MAX);
-	if (domain_normal(a.domain, &domain))
+	/* No domain has an @, whatever the local part has. */
+	from = slice_from(from, (size_t)(slice_rfind(from, '@') + 1));
+	if (domain_normal(from, &domain))
 		found = conf_domain(c, strbuf_view(&domain));
 	strbuf_fini(&domain);
 	return found;

@@ -27,6 +27,8 @@ struct trace {
 	struct strbuf *out;
 	struct strbuf item; /* words that stay on one line */
 	struct strbuf sender; /* cleaned, for each field that has it */
+	bool judged; /* there is a result */
+	enum spf_result result;
 	size_t column;
 };
 
@@ -222,13 +224,8 @@ static const char *const says[SPF_RESULTS] = {
 	[SPF_PERMERROR] = "has an erroneous record for",
 };
 
-static bool result_of(const struct envelope *e, enum spf_result *r_out)
-{
-	return spf_result_parse(slice_str(text_or_none(e->spf)), r_out);
-}
-
 static void add_comment(struct trace *t, const struct envelope *e,
-    const char *hostname, enum spf_result r)
+    const char *hostname)
 {
 	strbuf_addc(&t->item, '(');
 	add_word(t, hostname);
@@ -236,7 +233,7 @@ static void add_comment(struct trace *t, const struct envelope *e,
 	flush(t);
 	add_judged_domain(t, e);
 	flush(t);
-	strbuf_adds(&t->item, says[r]);
+	strbuf_adds(&t->item, says[t->result]);
 	flush(t);
 	add_word(t, e->client);
 	strbuf_addc(&t->item, ')');
@@ -268,12 +265,12 @@ static void add_mechanism(struct trace *t, const char *spf_by)
 }
 
 static void print_received_spf(struct trace *t, const struct envelope *e,
-    const char *hostname, enum spf_result r)
+    const char *hostname)
 {
 	field_begin(t, "Received-SPF:");
-	strbuf_adds(&t->item, spf_result_text(r));
+	strbuf_adds(&t->item, spf_result_text(t->result));
 	flush(t);
-	add_comment(t, e, hostname, r);
+	add_comment(t, e, hostname);
 	line_ends(t);
 	add_pair(t, "client-ip", e->client);
 	strbuf_adds(&t->item, "envelope-from=");
@@ -304,15 +301,13 @@ static void result_begins(struct trace *t)
 static void print_results(struct trace *t, const struct envelope *e,
     const char *authserv_id)
 {
-	enum spf_result r;
-
 	field_begin(t, "Authentication-Results:");
 	add_word(t, authserv_id);
 	flush(t);
-	if (result_of(e, &r)) {
+	if (t->judged) {
 		result_begins(t);
 		strbuf_adds(&t->item, "spf=");
-		strbuf_adds(&t->item, spf_result_text(r));
+		strbuf_adds(&t->item, spf_result_text(t->result));
 		flush(t);
 		strbuf_adds(&t->item, is_helo_judged(e) ? "smtp.helo=" :
 							  "smtp.mailfrom=");
@@ -442,18 +437,18 @@ void trace_print(const struct envelope *e, const struct trace_names *n,
     struct strbuf *out)
 {
 	struct trace t = {.out = out};
-	enum spf_result r;
-	bool judged = result_of(e, &r);
 
 	strbuf_init(&t.item, ITEM_MAX);
 	strbuf_init(&t.sender, ITEM_MAX);
-	if (judged && !is_helo_judged(e))
+	t.judged = spf_result_parse(slice_str(text_or_none(e->spf)),
+	    &t.result);
+	if (t.judged && !is_helo_judged(e))
 		clean_sender(e->from, &t.sender);
-	if (judged || e->client_name[0] != '\0' ||
+	if (t.judged || e->client_name[0] != '\0' ||
 	    text_or_none(e->login)[0] != '\0')
 		print_results(&t, e, n->authserv_id);
-	if (judged)
-		print_received_spf(&t, e, n->hostname, r);
+	if (t.judged)
+		print_received_spf(&t, e, n->hostname);
 	print_received(&t, e, n);
 	strbuf_fini(&t.item);
 	strbuf_fini(&t.sender);
