@@ -4,6 +4,7 @@
  */
 #include "relay/audit/projector_int.h"
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 
 /* Under load the journal syncs thousands of times a second; reading after
  * each would cost more than the records. */
@@ -17,6 +18,7 @@ static void *run(void *arg)
 {
 	struct projector *p = arg;
 
+	thread_name("ph-projector");
 	while (!atomic_load(&p->stop)) {
 		uint64_t before = atomic_load(&p->records) + p->batch;
 		int64_t now = clock_mono_ms(p->clock);

@@ -17,6 +17,7 @@
 #include "relay/audit/verify/journal_look.h"
 #include "relay/audit/search/search.h"
 #include "relay/base/mem.h"
+#include "relay/base/thread.h"
 
 enum {
 	CHUNK = 256 << 10,
@@ -261,6 +262,7 @@ static void *search_thread(void *arg)
 {
 	struct searching *s = arg;
 
+	thread_name("ph-search");
 	s->status = s->run(s);
 	s->over = true;
 	control_come_back(s->c, on_chunk, s);

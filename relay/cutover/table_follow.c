@@ -14,6 +14,7 @@
 #include "relay/audit/note_post.h"
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 #include "relay/cutover/decision_notes.h"
 #include "relay/cutover/table_file.h"
 #include "relay/delivery/ask_cache.h"
@@ -382,6 +383,7 @@ static void *follow_thread(void *arg)
 {
 	struct table_follow *f = arg;
 
+	thread_name("ph-table");
 	while (!atomic_load(&f->stop)) {
 		table_follow_step(f);
 		mailbox_wait(&f->box, POLL_MS);

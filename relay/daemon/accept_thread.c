@@ -5,6 +5,7 @@
 #include "relay/daemon/accept_thread.h"
 
 #include "relay/base/mem.h"
+#include "relay/base/thread.h"
 #include "relay/post/call.h"
 
 enum { A_CALL = 1 };
@@ -63,6 +64,7 @@ static void *run_loop(void *arg)
 {
 	struct accept_thread *a = arg;
 
+	thread_name("ph-accept");
 	loop_run(a->loop);
 	return NULL;
 }

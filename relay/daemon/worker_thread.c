@@ -9,6 +9,7 @@
 
 #include "policy/reply_class.h"
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 #include "relay/delivery/ask.h"
 #include "relay/delivery/dispatch.h"
 #include "relay/delivery/leg_offers.h"
@@ -263,6 +264,7 @@ static void *thread_main(void *arg)
 {
 	struct worker_thread *t = arg;
 
+	thread_name("ph-worker");
 	loop_run(t->w.loop);
 	return NULL;
 }

@@ -17,6 +17,7 @@
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/base/thread.h"
 #include "relay/login/login_memory.h"
 
 struct hasher {
@@ -98,6 +99,7 @@ static void *thread_main(void *arg)
 	struct hasher *h = arg;
 	struct letter *m;
 
+	thread_name("ph-login");
 	/* Of this thread alone (sched_setscheduler(2)). */
 	if (sched_setscheduler(0, SCHED_IDLE, &none) != 0)
 		log_warn("login.priority",

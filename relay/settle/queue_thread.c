@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 #include "relay/post/call.h"
 #include "relay/post/delivery_ref.h"
 #include "relay/settle/downtime.h"
@@ -275,6 +276,7 @@ static void *thread_main(void *arg)
 {
 	struct queue_thread *s = arg;
 
+	thread_name("ph-queue");
 	while (!atomic_load(&s->stop))
 		mailbox_wait(&s->box, queue_thread_step(s));
 	return NULL;

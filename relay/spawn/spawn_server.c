@@ -26,6 +26,7 @@
 
 #include "relay/base/clock.h"
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 
 enum {
 	KEEPER_DIED = SIGUSR2,
@@ -399,7 +400,7 @@ static void set_signals(sigset_t *ours_out)
 /* True: the keeper is gone, and this process is the keeper now. */
 static bool serve_under(struct serving *s, pid_t keeper, const sigset_t *ours)
 {
-	prctl(PR_SET_NAME, "ph-spawner", 0, 0, 0);
+	thread_name("ph-spawner");
 	prctl(PR_SET_PDEATHSIG, KEEPER_DIED);
 	s->signals = signalfd(-1, ours, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (s->signals < 0)
@@ -450,7 +451,7 @@ static bool keep(struct serving *s, const sigset_t *ours)
 	pid_t pid, keeper = getpid();
 	int64_t began;
 
-	prctl(PR_SET_NAME, "ph-keeper", 0, 0, 0);
+	thread_name("ph-keeper");
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	while (!daemon_gone(s)) {
 		began = now_ms();

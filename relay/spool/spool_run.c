@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "relay/spool/spool_int.h"
+#include "relay/base/thread.h"
 
 struct spool *spool_new(const struct spool_config *c)
 {
@@ -59,6 +60,7 @@ static void *journal_thread(void *arg)
 {
 	struct spool *s = arg;
 
+	thread_name("ph-journal");
 	while (!atomic_load(&s->stopping)) {
 		int wait = journal_step(s, spool_now_ms(s));
 
@@ -72,6 +74,7 @@ static void *bulk_thread(void *arg)
 {
 	struct spool *s = arg;
 
+	thread_name("ph-bulk");
 	while (!atomic_load(&s->stopping)) {
 		int wait = bulk_step(s);
 
@@ -85,6 +88,7 @@ static void *steward_thread(void *arg)
 {
 	struct spool *s = arg;
 
+	thread_name("ph-steward");
 	while (!atomic_load(&s->stopping)) {
 		int wait;
 
@@ -101,6 +105,7 @@ static void *reader_thread(void *arg)
 	struct reader *r = arg;
 	struct spool *s = r->spool;
 
+	thread_name("ph-reader");
 	while (!atomic_load(&s->stopping))
 		if (reader_step(s, (unsigned)(r - s->reader)) != 0)
 			mailbox_wait(&r->in, -1);
@@ -111,6 +116,7 @@ static void *checkpoint_thread(void *arg)
 {
 	struct spool *s = arg;
 
+	thread_name("ph-checkpoint");
 	while (!atomic_load(&s->stopping))
 		mailbox_wait(&s->checkpointer.in,
 		    checkpoint_step(s, spool_now_ms(s)));

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """The daemon among its neighbours: systemd, the shell, a disk that fails."""
 import os
+import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -72,6 +74,25 @@ def test_version_and_usage():
     assert run("-V").stdout.startswith("posthoused ")
     assert run("-x").returncode == 2
     assert run("what").returncode == 2
+
+
+def test_each_thread_has_the_name_that_is_documented(gw):
+    page = pathlib.Path(__file__).parents[2] / "doc/architecture.md"
+    table = page.read_text().split("## Threads")[1].split("\n\nIn one")[0]
+    documented = set(re.findall(r"^\| [^|]*?`([^|]*)` \|", table, re.M))
+    documented = {name for row in documented
+                  for name in row.split("` and `")}
+    tasks = pathlib.Path(f"/proc/{gw.process.pid}/task")
+
+    def names():
+        return {(task / "comm").read_text().strip()
+                for task in tasks.iterdir()}
+
+    # Others begin with what they are for.
+    later = {"ph-coexist", "ph-login", "ph-search"}
+    cut = {name[:15] for name in documented - later}
+    until(lambda: names() >= cut, f"threads called {sorted(cut)}")
+    assert names() - {name[:15] for name in later} == cut
 
 
 def failing_disk(gw, call, error):

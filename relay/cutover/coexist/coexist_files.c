@@ -12,6 +12,7 @@
 #include "relay/base/log.h"
 #include "relay/base/loop.h"
 #include "relay/base/mem.h"
+#include "relay/base/thread.h"
 #include "relay/cutover/coexist/coexist_write.h"
 #include "relay/cutover/watermark/hook_said.h"
 #include "relay/spawn/spawn_run.h"
@@ -255,6 +256,7 @@ static void *run(void *arg)
 {
 	struct coexist_files *k = arg;
 
+	thread_name("ph-coexist");
 	timer_set(&k->again, 0);
 	loop_run(k->loop);
 	return NULL;

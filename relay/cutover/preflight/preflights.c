@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 #include "relay/post/call.h"
 
 enum {
@@ -275,6 +276,7 @@ static void *thread_main(void *arg)
 {
 	struct preflights *p = arg;
 
+	thread_name("ph-preflight");
 	while (!atomic_load(&p->stop))
 		mailbox_wait(&p->box, preflights_step(p));
 	return NULL;

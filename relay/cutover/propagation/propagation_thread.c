@@ -9,6 +9,7 @@
 
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/base/thread.h"
 #include "relay/cutover/propagation/spread_look.h"
 #include "relay/post/call.h"
 
@@ -210,6 +211,7 @@ static void *run_thread(void *arg)
 {
 	struct propagation_thread *t = arg;
 
+	thread_name("ph-propagation");
 	while (!atomic_load(&t->stop)) {
 		int ms = step(t);
 

@@ -9,6 +9,7 @@
 
 #include "policy/table.h"
 #include "relay/base/log.h"
+#include "relay/base/thread.h"
 #include "relay/post/call.h"
 
 enum {
@@ -246,6 +247,7 @@ static void *thread_main(void *arg)
 {
 	struct replay *r = arg;
 
+	thread_name("ph-replay");
 	while (!atomic_load(&r->stop))
 		mailbox_wait(&r->box, replay_step(r));
 	return NULL;

@@ -12,6 +12,7 @@
 
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
+#include "relay/base/thread.h"
 #include "relay/observed/watched.h"
 #include "relay/post/call.h"
 #include "relay/watch/from_legs.h"
@@ -278,6 +279,7 @@ static void *run_thread(void *arg)
 {
 	struct observer *o = arg;
 
+	thread_name("ph-observer");
 	while (!atomic_load(&o->stop)) {
 		observer_step(o, false);
 		mailbox_wait(&o->box, LOOK_MS);

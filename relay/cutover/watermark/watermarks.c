@@ -7,6 +7,7 @@
 #include "policy/mark/mark_file.h"
 #include "relay/audit/projector.h"
 #include "relay/base/mem.h"
+#include "relay/base/thread.h"
 #include "relay/post/call.h"
 
 static void take_decision(struct watermarks *w, struct watermark_decision *d)
@@ -97,6 +98,7 @@ static void *run(void *arg)
 {
 	struct watermarks *w = arg;
 
+	thread_name("ph-watermark");
 	timer_set(&w->again, 0);
 	loop_run(w->loop);
 	return NULL;

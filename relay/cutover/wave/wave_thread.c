@@ -8,6 +8,7 @@
 
 #include "relay/audit/note_post.h"
 #include "relay/base/mem.h"
+#include "relay/base/thread.h"
 #include "relay/cutover/wave/wave_ledger.h"
 #include "relay/observed/unfit.h"
 #include "relay/post/call.h"
@@ -249,6 +250,7 @@ static void *run_thread(void *arg)
 {
 	struct wave_thread *t = arg;
 
+	thread_name("ph-wave");
 	while (!atomic_load(&t->stop)) {
 		int ms = wave_thread_step(t);
 
