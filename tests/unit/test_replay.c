@@ -189,6 +189,16 @@ static void a_mailbox_gets_half_of_what_it_takes_in_an_hour(void **state)
 	}
 }
 
+/* Of one that takes hardly any: one an hour, never none. */
+static void the_slowest_pace_is_one_an_hour(void **state)
+{
+	(void)state;
+	for (int hour = 1; hour <= 3; hour++)
+		assert_int_equal(most_in_an_hour(hour, 3 * HOUR), 1);
+	assert_int_equal(most_in_an_hour(4, 3 * HOUR), 1);
+	assert_int_equal(most_in_an_hour(6, 3 * HOUR), 2);
+}
+
 static void another_mailbox_does_not_wait_for_it(void **state)
 {
 	struct replay_pace p;
@@ -375,6 +385,7 @@ int main(void)
 		cmocka_unit_test(
 		    a_mailbox_gets_half_of_what_it_takes_in_an_hour),
 		cmocka_unit_test(each_is_made_once),
+		cmocka_unit_test(the_slowest_pace_is_one_an_hour),
 		cmocka_unit_test(another_mailbox_does_not_wait_for_it),
 		cmocka_unit_test_setup_teardown(
 		    rows_are_kept_until_they_are_forgotten, conf_tmp_setup,

@@ -20,6 +20,15 @@
 
 #define U(n) "u" #n "@corp.example"
 
+static const struct rig_conf platform = {
+	.legs =
+	    "leg \"legacy\" { hosts = \"legacy.sim:25\" tls = \"none\"\n"
+	    "    profile = \"microsoft365\" }\n"
+	    "leg \"cloud\" { hosts = \"cloud.sim:25\" tls = \"none\" }\n"
+	    "egress \"outside\" { hosts = \"" SIM_OUTSIDE_IP ":25\"\n"
+	    "    tls = \"none\" }\n",
+};
+
 /* ---- what the tests say ------------------------------------------------- */
 
 /* A wave of these users ("0 1 2") to cloud. */
@@ -423,6 +432,33 @@ static void what_one_leg_got_comes_to_the_other(void)
 	    "\"there\":3");
 }
 
+enum { MAILS = 36, BURST = 30 };
+
+/* Microsoft takes 3600 an hour: half of it, a minute's at once. */
+static void a_mailbox_gets_no_more_than_its_platform_takes(void)
+{
+	static const char *const lines[] = {
+	    "{\"addresses\":[\"" U(0) "\",\"" U(1) "\"]}", "{\"end\":true}",
+	    NULL};
+	char id[16];
+
+	rig_rows(2, "cloud");
+	for (int i = 0; i < MAILS; i++)
+		rig_mail("a@client.sim", U(0), id);
+	rig_mail("a@client.sim", U(1), id);
+	rig_leg_takes(LEG_CLOUD, MAILS + 1);
+	rig_rows(2, "legacy");
+	rig_sleep(5);
+	replay(0, BACK, false, lines);
+	rig_sleep(7);
+	/* The other mailbox does not wait for the first. */
+	CHECK(strstr(rig_leg_said(LEG_LEGACY), "<" U(1) ">") != NULL);
+	CHECK(rig_leg_taken(LEG_LEGACY) >= BURST + 1);
+	CHECK(rig_leg_taken(LEG_LEGACY) < MAILS);
+	rig_sleep(2 * (MAILS - BURST) + 10);
+	CHECK(rig_leg_taken(LEG_LEGACY) == MAILS + 1);
+}
+
 static void what_makes_no_replay_is_refused(void)
 {
 	static const char *const none[] = {"{\"end\":true}", NULL};
@@ -532,6 +568,7 @@ int main(void)
 	    RIG_TEST(a_member_that_is_held_may_be_flipped_by_hand, NULL),
 	    RIG_TEST(a_list_has_a_thousand_mailboxes_at_most, NULL),
 	    RIG_TEST(what_one_leg_got_comes_to_the_other, NULL),
+	    RIG_TEST(a_mailbox_gets_no_more_than_its_platform_takes, &platform),
 	    RIG_TEST(what_makes_no_replay_is_refused, NULL),
 	    RIG_TEST(a_replay_outlives_a_restart, NULL),
 	    RIG_TEST(a_leg_with_rows_is_not_taken_away, NULL),

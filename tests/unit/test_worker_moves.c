@@ -21,6 +21,7 @@ WORKER_SCRIPT(moves_hold)
 WORKER_SCRIPT(moves_ask)
 WORKER_SCRIPT(moves_replay)
 WORKER_SCRIPT(moves_programs)
+WORKER_SCRIPT(moves_replay_again)
 WORKER_SCRIPT(coexist)
 WORKER_SCRIPT(shadow)
 
@@ -32,6 +33,7 @@ int main(void)
 		RIG_TEST(moves_ask, NULL),
 		RIG_TEST(moves_replay, NULL),
 		RIG_TEST(moves_programs, NULL),
+		RIG_TEST(moves_replay_again, NULL),
 		RIG_TEST(coexist, NULL),
 		RIG_TEST(shadow, NULL),
 	};
