@@ -7,6 +7,7 @@
 #ifndef POLICY_DB_H
 #define POLICY_DB_H
 
+#include <limits.h>
 #include <sqlite3.h>
 
 #include "relay/base/error.h"
@@ -18,6 +19,7 @@ enum {
 	DB_FORMAT_OLDEST = 1,	     /* that can be upgraded */
 	DB_STATEMENTS = 72,
 	DB_MARK_TEXT = 33,	     /* 32 hexadecimal digits */
+	DB_BESIDE = PATH_MAX + 8,    /* a name with an ending of SQLite's */
 };
 
 /* Each transaction that writes does these, so that page 1 and that of the mark
@@ -93,6 +95,9 @@ int db_log_foreign(struct db *db, struct error *err) PH_CHECK;
 /* Does the mark as it is read, through the log, stand in the file itself? 1, 0
  * (the file has an older one until the next checkpoint), -1. */
 int db_mark_in_file(struct db *db, struct error *err) PH_CHECK;
+/* The name of a file that SQLite keeps beside a database, by its ending, such
+ * as "-wal". Where `path` is a symbolic link that is beside the file itself. */
+void db_beside(const char *path, const char *end, char name_out[DB_BESIDE]);
 /* Bytes of the log beside `path`; 0: there is none. */
 int64_t db_log_bytes(const char *path);
 

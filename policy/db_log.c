@@ -14,8 +14,8 @@
  */
 #include "policy/db.h"
 
-#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -29,15 +29,21 @@ struct file_mark {
 	char now[DB_MARK_TEXT], former[DB_MARK_TEXT];
 };
 
+void db_beside(const char *path, const char *end, char name_out[DB_BESIDE])
+{
+	char file[PATH_MAX];
+
+	snprintf(name_out, DB_BESIDE, "%.*s%s", PATH_MAX - 1,
+	    realpath(path, file) == NULL ? path : file, end);
+}
+
 int64_t db_log_bytes(const char *path)
 {
-	char log[PATH_MAX];
+	char log[DB_BESIDE];
 	struct stat st;
-	int n = snprintf(log, sizeof(log), "%s-wal", path);
 
-	if (n < 0 || n >= (int)sizeof(log) || stat(log, &st) < 0)
-		return 0;
-	return st.st_size;
+	db_beside(path, "-wal", log);
+	return stat(log, &st) < 0 ? 0 : st.st_size;
 }
 
 /* Through the log. A table of format 1 has no mark: page 0. */
@@ -110,6 +116,7 @@ int db_mark_in_file(struct db *db, struct error *err)
 int db_log_foreign(struct db *db, struct error *err)
 {
 	struct file_mark m = {0};
+	char log[DB_BESIDE];
 
 	if (db_log_bytes(db->path) <= LOG_HEADER)
 		return 0;
@@ -122,10 +129,11 @@ int db_log_foreign(struct db *db, struct error *err)
 		    file_has(db, &m, m.now) || file_has(db, &m, m.former))
 			return 0;
 	}
-	error_set(err, "%s-wal is the write-ahead log of another file than %s: "
+	db_beside(db->path, "-wal", log);
+	error_set(err, "%s is the write-ahead log of another file than %s: "
 	    "a copy was put over the table while its log was there. "
 	    "`posthouse table accept` uses the copy and sets the log aside; "
 	    "`posthouse table restore FILE` puts a backup in place of both",
-	    db->path, db->path);
+	    log, db->path);
 	return 1;
 }

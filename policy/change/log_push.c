@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
  * The log is opened once more for sync_file_range(2): SQLite locks the file of
- * the table and that of the index, never the log, so no lock is lost when this
+ * the table and the -shm file, never the log, so no lock is lost when this
  * descriptor is closed. What goes wrong on the way to the disk is found by the
  * sync of the commit.
  */
 #include "policy/change/log_push.h"
 
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <unistd.h>
 
 enum { PUSH_PAGES = 128 };
@@ -28,11 +26,12 @@ void log_push_fini(struct log_push *p)
 
 static int log_of(struct log_push *p, const struct db *db)
 {
-	char log[PATH_MAX];
-	int n = snprintf(log, sizeof(log), "%s-wal", db->path);
+	char log[DB_BESIDE];
 
-	if (p->fd < 0 && n > 0 && n < (int)sizeof(log))
-		p->fd = open(log, O_RDONLY | O_CLOEXEC);
+	if (p->fd >= 0)
+		return p->fd;
+	db_beside(db->path, "-wal", log);
+	p->fd = open(log, O_RDONLY | O_CLOEXEC);
 	return p->fd;
 }
 

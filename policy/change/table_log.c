@@ -178,10 +178,10 @@ int table_mark(const char *path, struct error *err)
 static int rename_log(const char *path, char aside_out[TABLE_ASIDE_PATH],
     struct error *err)
 {
-	char log[TABLE_ASIDE_PATH], shm[TABLE_ASIDE_PATH];
+	char log[DB_BESIDE], shm[DB_BESIDE];
 
-	snprintf(log, sizeof(log), "%s-wal", path);
-	snprintf(shm, sizeof(shm), "%s-shm", path);
+	db_beside(path, "-wal", log);
+	db_beside(path, "-shm", shm);
 	if (table_free_name(log, "aside", aside_out, TABLE_ASIDE_PATH,
 		err) < 0)
 		return -1;

@@ -377,6 +377,9 @@ static void a_log_of_another_file_is_noticed_and_set_aside(void **state)
 
 	leave_log(t, backup);
 	assert_true(table_log_foreign(t->path));
+	assert_int_equal(symlink(t->path, beside(t, ".link")), 0);
+	assert_true(table_log_foreign(beside(t, ".link")));
+	drop(t, ".link");
 	assert_null(table_open(t->path, t->names, &err));
 	print_message("%s\n", err.text);
 	assert_non_null(strstr(err.text, "of another file"));
