@@ -16,10 +16,12 @@
 #include "relay/mail/addr.h"
 
 /* Pages kept in memory: a flip of 83,000 scattered rows touches most leaves
- * of a table of 2,100,000. */
+ * of a table of 2,100,000. What is staged stays in memory whole, as it did
+ * before it was sorted (heap.c): log_push() would write it to a temporary file,
+ * and fail where that disk is full. */
 static const char caches[] =
     "PRAGMA cache_size = -262144;"
-    "PRAGMA temp.cache_size = -524288;"
+    "PRAGMA temp_store = MEMORY;"
     "PRAGMA journal_size_limit = 67108864;";
 
 struct change *change_open(const char *path, const struct conf *c,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC
  *
- * Makes what is in the log of a change so: the rows of the table, and the line
- * in the history with the digest of the log, behind the hash of the line
- * before. The log is read once, for its digest; most rows change nothing but
- * route and hold, and are written at once. What others need is seen meanwhile,
- * and only then asked for by statements of its own.
+ * Writes the rows of a change from its log into the table, and its line into
+ * the history. The log is read once, for the digest; rows that change only
+ * route and hold are written during that. Other statements run only if a row
+ * needs them.
  */
 #include "policy/change/change_index.h"
 #include "policy/change/change_int.h"
@@ -50,12 +49,12 @@ static int update(struct rows_writing *w, sqlite3_stmt *row)
 	return db_run(&w->ch->db, st, w->err);
 }
 
-/* The page of the row is written to next: a statement stands on it, so that it
- * stays out of the log until it is full. */
+/* The page of the row is written to next: a cursor holds the page, so it is
+ * not written to the log until it is full. */
 static int push_before(struct rows_writing *w, struct slice address)
 {
 	struct change *ch = w->ch;
-	sqlite3_stmt *st = db_stmt(&ch->db, CS_STAND, w->err);
+	sqlite3_stmt *st = db_stmt(&ch->db, CS_HOLD_PAGE, w->err);
 	int rc;
 
 	if (st == NULL)
@@ -80,7 +79,9 @@ static int on_row(void *arg, sqlite3_stmt *row)
 	w->gone = w->gone || gone;
 	w->tags = w->tags || tags;
 	w->rewrites = w->rewrites || rewrites;
-	if (made || gone || tags || rewrites ||
+	if (gone)
+		return 0;
+	if (made || tags || rewrites ||
 	    differ(row, OLD_MAILBOX, NEW_MAILBOX)) {
 		w->others = true;
 		return 0;

@@ -288,7 +288,7 @@ const char *const change_sql[CHANGE_STATEMENTS] = {
 
 	[CS_UPDATE] = "UPDATE main.route SET change = ?1, route = ?2, "
 	    "held = ?3 WHERE address = ?4",
-	[CS_STAND] = "SELECT change FROM main.route WHERE address = ?1",
+	[CS_HOLD_PAGE] = "SELECT change FROM main.route WHERE address = ?1",
 	[CS_UPSERT] = "INSERT INTO main.route(address, route, held, mailbox, "
 	    "tags, addresses, change) SELECT l.address, l.new_route, "
 	    "l.new_held, l.new_mailbox, l.new_tags, l.new_addresses, ?1 "

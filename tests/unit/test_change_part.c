@@ -176,6 +176,16 @@ static int look_at_log(void *arg, struct db *db,
 	return 0;
 }
 
+/* Names it by a symbolic link from here on. */
+static void by_link(struct table_tmp *t)
+{
+	char file[sizeof(t->path)];
+
+	snprintf(file, sizeof(file), "%s", t->path);
+	snprintf(t->path + strlen(t->path), 6, ".link");
+	assert_int_equal(symlink(file, t->path), 0);
+}
+
 static void most_of_it_is_in_the_log_before_it_is_committed(void **state)
 {
 	struct table_tmp *t = table_tmp_new(*state);
@@ -195,6 +205,90 @@ static void most_of_it_is_in_the_log_before_it_is_committed(void **state)
 	assert_true(pushes > 0);
 	assert_string_equal(table_tmp_get(t, "user49999@example.com")
 	    .route_text, "cloud");
+	by_link(t);
+	bytes = pushes = 0;
+	done = table_tmp_commit(stage_many(t, "legacy"), &flip);
+	assert_int_equal(done.recipients, ROWS);
+	assert_true(bytes > 1 << 20);
+	assert_true(pushes > 0);
+	unlink(t->path);
+	table_tmp_free(t);
+}
+
+static int stage_within(void *arg, struct change *ch,
+    struct change_done *done, struct error *err)
+{
+	(void)arg;
+	(void)done;
+	return db_script(change_db(ch), "INSERT INTO stage(address, route) "
+	    "SELECT address, 'cloud' FROM main.route "
+	    "WHERE address LIKE 'user%'", err);
+}
+
+static int look_for_temporary_file(void *arg, struct db *db,
+    const struct change_done *done, struct error *err)
+{
+	bool *open = arg;
+	sqlite3_file *file = NULL;
+
+	(void)done;
+	(void)err;
+	assert_int_equal(sqlite3_file_control(db->handle, "temp",
+	    SQLITE_FCNTL_FILE_POINTER, &file), SQLITE_OK);
+	*open = file != NULL && file->pMethods != NULL;
+	return 0;
+}
+
+/* A disk for temporary files that is full fails no change. */
+static void what_is_staged_within_it_is_written_to_no_file(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	const struct change_how make = {.create = true, .as_of = -1};
+	bool open = true;
+	const struct change_part part = {.stage = stage_within,
+	    .also = look_for_temporary_file, .arg = &open};
+	const struct change_how flip = {.as_of = -1, .part = &part};
+	struct change_done done;
+
+	table_tmp_commit(stage_many(t, "legacy"), &make);
+	pushes = 0;
+	done = table_tmp_commit(table_tmp_change(t), &flip);
+	assert_int_equal(done.recipients, ROWS);
+	assert_true(pushes > 0);
+	assert_false(open);
+	table_tmp_free(t);
+}
+
+static int count_of_rows_written(unsigned what, void *arg, void *st,
+    void *text)
+{
+	int *statements = arg;
+
+	(void)what;
+	(void)text;
+	*statements += strstr(sqlite3_sql(st), "INTO main.route") != NULL;
+	return 0;
+}
+
+/* A row that goes needs no statement but the one that deletes. */
+static void deletions_look_for_no_other_rows(void **state)
+{
+	struct table_tmp *t = table_tmp_new(*state);
+	const struct change_how how = {.as_of = -1};
+	const struct change_row row = {.route = "legacy", .held = -1,
+	    .tags = "vip", .addresses = "cloud=ann@tenant.example"};
+	struct change *ch;
+	int statements = 0;
+	struct error err;
+
+	table_tmp_set(t, ann, &row);
+	ch = table_tmp_change(t);
+	assert_int_equal(change_delete(ch, slice_str(ann), &err), 0);
+	sqlite3_trace_v2(change_db(ch)->handle, SQLITE_TRACE_STMT,
+	    count_of_rows_written, &statements);
+	assert_int_equal(table_tmp_commit(ch, &how).recipients, 1);
+	assert_int_equal(statements, 0);
+	assert_false(table_tmp_get(t, ann).found);
 	table_tmp_free(t);
 }
 
@@ -229,6 +323,8 @@ int main(void)
 	    cmocka_unit_test(it_is_done_where_nothing_differs),
 	    cmocka_unit_test(
 		most_of_it_is_in_the_log_before_it_is_committed),
+	    cmocka_unit_test(what_is_staged_within_it_is_written_to_no_file),
+	    cmocka_unit_test(deletions_look_for_no_other_rows),
 	    cmocka_unit_test(
 		the_log_goes_into_the_file_with_a_sync_a_megabyte),
 	};
