@@ -76,7 +76,8 @@ struct table_page {
 /* Returns how many, or -1. */
 int table_rows(struct table *t, const struct table_page *page,
     struct error *err);
-/* The newest change number; -1 on failure. Asked once a transaction. */
+/* The newest change number; -1 on failure. Inside table_begin() … table_end()
+ * it is read only once. */
 int64_t table_change(struct table *t, struct error *err);
 /* Differs from the last call when another connection committed. */
 int64_t table_data_version(struct table *t);

@@ -107,7 +107,7 @@ void change_stage(struct change *ch, const struct staged *s)
 
 /* ---- sorted ----------------------------------------------------------- */
 
-/* As people read them: those to add. */
+/* The tags without the form of a patch: only those to add. */
 static struct slice staged_tags(const struct staged *s)
 {
 	struct slice rest = s->tags, tags = s->tags;
@@ -117,7 +117,8 @@ static struct slice staged_tags(const struct staged *s)
 	return tags;
 }
 
-/* "a@example.com is of mailbox x here and of mailbox y on line 2". */
+/* "a@example.com is an address of 'x' here and an address of 'y' on line 2; one
+ * of them is wrong". */
 static bool name_conflict(const struct staged *s, const struct staged *first,
     struct error *why)
 {

@@ -99,8 +99,9 @@ void change_watch(struct change *ch, const struct change_watch *watch);
  * none of them), and the bytes that are read by now. */
 void change_fault(struct change *ch, uint64_t line, const char *why);
 void change_read_so_far(struct change *ch, uint64_t bytes);
-/* Behind the last line: addresses that are given twice are bad lines too, and
- * are looked for even when there are others. -1 and the first fault. */
+/* Call after the last line. If there were bad lines, also finds addresses that
+ * are given twice, and returns -1 with the first fault. Otherwise these are
+ * found by change_preview() or change_commit(). */
 int change_file_end(struct change *ch, struct error *err) PH_CHECK;
 /* Lines that could not be taken, until now. */
 uint64_t change_faults(const struct change *ch);
@@ -144,8 +145,8 @@ struct change_part {
 int change_widen(struct change *ch, struct error *err) PH_CHECK;
 
 /* Each row that keeps its route though the file says another one, or does not
- * have it (`said` NULL), or that stays deleted (`route` NULL); in order of
- * keys, before the change is made. */
+ * have the address (`said` NULL), or that stays deleted (`route` NULL); in
+ * order of keys, before the change is made. */
 struct change_kept {
 	void (*fn)(void *arg, struct slice key, const char *route,
 	    const char *said);
@@ -164,9 +165,11 @@ struct change_how {
 			 * may name it otherwise */
 	bool join;	/* new rows get the route and the hold of the rows
 			 * that share their mailbox */
-	int64_t as_of;	/* -1; else refuse what was rerouted after it, */
-	bool keep;	/* … or, then, leave its route as it is; such rows,
-			 * and those of change_row.new_route, are counted */
+	int64_t as_of;	/* -1: none. Else routes that a later change gave may
+			 * not be altered: the change is refused. */
+	bool keep;	/* Instead of refusing, such rows keep their route;
+			 * they, and rows of change_row.new_route, are counted
+			 * in change_done.kept. */
 	const struct change_kept *kept; /* of such rows; NULL: not told */
 	uint64_t undo;	/* 0; else stage the inverse of that change */
 	const char *kind; /* in the history; NULL: rows, seed or undo */

@@ -65,7 +65,7 @@ static int read_header(struct import *im, struct error *err)
 		rc = error_set(err, "the header has no column 'address'");
 	if (rc > 0 && im->ch->csv_route != NULL && has_column(im, CSV_ROUTE))
 		rc = error_set(err, "the header has a column 'route', so "
-		    "--route says nothing: leave one of them out");
+		    "--route has no effect: remove one of the two");
 	if (rc > 0)
 		return 0;
 	change_fault(im->ch, im->csv.line, err->text);

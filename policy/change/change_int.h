@@ -88,8 +88,8 @@ int change_number(struct change *ch, enum change_statement which,
  * second alone: what was before was allowed then. */
 int change_check(struct change *ch, const struct change_how *how,
     struct error *err) PH_CHECK;
-/* … what change_check() leaves until the log is written, which shows it: rows
- * that are not there. */
+/* Refuses rows that the table does not have, if change_check() did not: a row
+ * of the log without old values shows one. After change_write_rows(). */
 int change_check_log(struct change *ch, const struct change_how *how,
     uint64_t number, struct error *err) PH_CHECK;
 int change_check_crossing(struct change *ch, const struct change_how *how,

@@ -24,8 +24,9 @@ int table_checkpoint(const char *path, struct error *err) PH_CHECK;
  * before is known as one. Nothing is done while the log cannot be emptied. */
 int table_mark(const char *path, struct error *err) PH_CHECK;
 /* The log of another file is renamed to FILE-wal.aside, so that the file at
- * `path` (FILE, where that is a link) is the table. 1 it was, 0 the log is no other file's, -1 (a program
- * has the table open, say). The new name is in `aside_out`. */
+ * `path` (FILE, where that is a link) is the table. 1 it was, 0 the log is no
+ * other file's, -1 (a program has the table open, say). The new name is in
+ * `aside_out`. */
 enum { TABLE_ASIDE_PATH = 4200 };
 int table_log_aside(const char *path, char aside_out[TABLE_ASIDE_PATH],
     struct error *err) PH_CHECK;

@@ -137,8 +137,6 @@ static const char sql_narrow[] = "DELETE FROM picked "
     "WHERE address NOT IN (SELECT address FROM chosen)";
 static const char sql_pick[] = "INSERT OR IGNORE INTO picked "
     "SELECT c0, c1 FROM feed";
-static const char sql_any_mailbox[] = "SELECT EXISTS(SELECT 1 "
-    "FROM main.route WHERE mailbox <> '')";
 /* Other addresses of a mailbox that the same change moved: it may have got them
  * since the wave was made. */
 static const char sql_pick_mailboxes[] = "INSERT OR IGNORE INTO picked "
@@ -239,7 +237,8 @@ static int pick_since(struct rollback *rb, struct change *ch,
 	return run(rb->db, few ? sql_pick_few : sql_pick_many, 0, err);
 }
 
-/* In the order of their addresses; the change is what is the line elsewhere. */
+/* In the order of their addresses; `line` holds the number of the change here.
+ */
 static int feed_picks(struct rollback *rb, struct change *ch,
     struct error *err)
 {
@@ -257,11 +256,12 @@ static int feed_picks(struct rollback *rb, struct change *ch,
 	return rc;
 }
 
-static int pick_mailboxes(struct rollback *rb, struct error *err)
+static int pick_mailboxes(struct rollback *rb, struct change *ch,
+    struct error *err)
 {
-	int64_t any = 0;
+	uint64_t any = 0;
 
-	if (db_int(rb->db, sql_any_mailbox, &any, err) < 0)
+	if (change_number(ch, CS_ANY_MAILBOX, 0, &any, err) < 0)
 		return -1;
 	return any == 0 ? 0 : run(rb->db, sql_pick_mailboxes, 0, err);
 }
@@ -272,7 +272,7 @@ static int pick_given(struct rollback *rb, struct change *ch,
 	int rc = 0;
 
 	if (rb->picks != NULL &&
-	    (feed_picks(rb, ch, err) < 0 || pick_mailboxes(rb, err) < 0))
+	    (feed_picks(rb, ch, err) < 0 || pick_mailboxes(rb, ch, err) < 0))
 		return -1;
 	if (rb->narrow != NULL)
 		rc = choose_rows(rb, ch, rb->narrow, err);

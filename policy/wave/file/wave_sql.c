@@ -82,7 +82,8 @@ const char *const wave_sql[WAVE_STATEMENTS] = {
 	[WS_FEWER] = "SELECT count(*) < ?1 FROM "
 	    "(SELECT 1 FROM member LIMIT ?1)",
 
-	/* Of what a pending member has no value is not read. */
+	/* Columns that slicing does not use (line, change, slice, run, reason)
+	 * are not read. */
 	[WS_TAKE] = "SELECT m.address, m.state, m.was, 0, 0, 0, 0, '', "
 	    "r.route, r.held, m.seat, r.mailbox, r.tags, r.change "
 	    "FROM member m LEFT JOIN route r ON r.address = m.address "

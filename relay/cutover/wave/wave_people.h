@@ -22,7 +22,7 @@ void wave_people_free(struct wave_people *p); /* NULL is fine */
 int wave_people_read(struct wave_people *p, struct error *err) PH_CHECK;
 /* When all are read: may a delivery with that hash be for one of them? */
 bool wave_people_may(const struct wave_people *p, uint64_t hash);
-/* Is that recipient of an envelope one? 1, 0, -1. */
+/* Is that recipient a member? 1, 0, -1. */
 int wave_people_has(struct wave_people *p, const char *to,
     struct error *err) PH_CHECK;
 
