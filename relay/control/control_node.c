@@ -84,7 +84,7 @@ static void row_table_and_queue(const struct control *c, struct ctl_request *r,
 
 	jout_str(j, "section", "table");
 	jout_int(j, "change",
-	    (int64_t)atomic_load(&c->cfg.shared->change_floor));
+	    (int64_t)atomic_load(&c->cfg.shared->change_seen));
 	jout_str(j, "state", atomic_load(&c->cfg.shared->table_bad)
 	    ? "unusable" : "ok");
 	ctl_row_end(r);

@@ -35,7 +35,7 @@ static void wait_look(void *arg)
 	struct queue *q = queue_thread_queue(w->c->cfg.queue_thread);
 	const struct queue_people people = {w->people.hash, w->people.n};
 
-	w->applied = atomic_load(&w->c->cfg.shared->change_floor) >= w->change;
+	w->applied = atomic_load(&w->c->cfg.shared->change_told) >= w->change;
 	w->open = queue_older_attempts(q, w->all ? NULL : &people, w->change);
 	control_come_back(w->c, on_wait_back, w);
 }

@@ -200,31 +200,34 @@ static int64_t current(struct table_follow *f, struct error *err)
  * it. */
 static bool went_back(struct table_follow *f, uint64_t now, struct error *err)
 {
-	uint64_t floor = atomic_load(&f->shared->change_floor);
+	uint64_t seen = atomic_load(&f->shared->change_seen);
 
-	if (now >= floor)
+	if (now >= seen)
 		return false;
 	error_set(err, "%s is at change %llu but change %llu was seen: a "
 	    "backup was restored; say `posthouse table accept` if it is to be "
 	    "used", f->shared->table_path, (unsigned long long)now,
-	    (unsigned long long)floor);
+	    (unsigned long long)seen);
 	return true;
 }
 
+/* Workers know of `now` before the queue does, which asks them about mail that
+ * it concerns. */
 static int catch_up(struct table_follow *f, uint64_t now, struct error *err)
 {
 	int n;
 
+	atomic_store(&f->shared->change_seen, now);
 	while ((n = tell_slice(f, err)) > 0)
 		;
 	if (n < 0)
 		return -1;
 	f->seen = now;
 	f->after[0] = '\0';
-	if (now > atomic_load(&f->shared->change_floor)) {
+	if (now > atomic_load(&f->shared->change_told)) {
 		if (note_changes(f, err) < 0)
 			return -1;
-		atomic_store(&f->shared->change_floor, now);
+		atomic_store(&f->shared->change_told, now);
 		remember(f, now);
 	}
 	tell_applied(f, now);
@@ -282,7 +285,7 @@ static void look(struct table_follow *f)
 	f->version = version;
 	if (f->said)
 		log_info("table.back", kv_int("change",
-		    (int64_t)atomic_load(&f->shared->change_floor)));
+		    (int64_t)atomic_load(&f->shared->change_told)));
 	f->said = false;
 	atomic_store(&f->shared->table_bad, false);
 }
@@ -373,7 +376,8 @@ struct table_follow *table_follow_new(struct shared *sh,
 	}
 	table_file_take(&f->file);
 	f->noted = remembered(sh);
-	atomic_store(&sh->change_floor, f->noted);
+	atomic_store(&sh->change_seen, f->noted);
+	atomic_store(&sh->change_told, f->noted);
 	f->seen = after < (uint64_t)now ? after : (uint64_t)now;
 	table_follow_step(f);
 	return f;

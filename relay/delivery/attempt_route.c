@@ -210,9 +210,10 @@ static void defer_failed(struct outcome_letter *o)
 			o->row[i].result.outcome = OUT_DEFERRED;
 }
 
-/* A change that came while the dialog lasted is known here before the queue
- * hears of it: what it makes of a recipient must be planned while the attempt
- * still counts as under way (doc/routing.md, rule 5). */
+/* A change that the queue has heard of while the dialog lasted is in the table
+ * that is read here, perhaps also one that it has not: what it makes of a
+ * recipient must be planned while the attempt still counts as under way
+ * (doc/routing.md, rule 5). */
 void attempt_look_again(const struct attempt *at, struct outcome_letter *o)
 {
 	struct error err;

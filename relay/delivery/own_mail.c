@@ -41,7 +41,7 @@ bool own_mail_route(struct worker *w, const struct addr *to, struct decision *d,
 	const struct conf *c = w->snapshot->conf;
 	struct error err;
 	struct table *t;
-	uint64_t floor = atomic_load(&w->shared->change_floor);
+	uint64_t floor = atomic_load(&w->shared->change_seen);
 	bool ok = true, parked = false;
 
 	if (addr_is_ours(c, to)) {

@@ -70,8 +70,7 @@ static bool resolve_table(const struct look_up *l, const struct addr *to,
 	struct decision d;
 
 	memset(&d, 0, sizeof(d));
-	if (!route_resolve(w->snapshot->conf, l->table, to, w->lookup, &d) ||
-	    d.change < w->table_floor)
+	if (!route_resolve(w->snapshot->conf, l->table, to, w->lookup, &d))
 		return false;
 	out->rcpt[i].loops =
 	    !mail_without_loops(l->mail, i, w->shared->names, &d);
@@ -100,6 +99,18 @@ static bool resolve_rcpt(const struct look_up *l, unsigned i)
 	return resolve_table(l, &to, i);
 }
 
+/* False: the table cannot be read, or is behind what was seen of it. */
+static bool take_change(const struct look_up *l)
+{
+	struct error err;
+	int64_t change = l->table == NULL ? -1 : table_change(l->table, &err);
+
+	if (change < 0 || (uint64_t)change < l->w->table_floor)
+		return false;
+	l->letter->change = (uint64_t)change;
+	return true;
+}
+
 /* Takes the job. */
 static void resolve_all(struct worker *w, struct worker_job *j,
     const struct mail *m, const struct egress_judged *judged)
@@ -114,10 +125,8 @@ static void resolve_all(struct worker *w, struct worker_job *j,
 	out->letter.kind = S_RESOLVED;
 	out->id = j->id;
 	out->n = n;
-	out->failed = l.table == NULL || m == NULL ||
+	out->failed = !take_change(&l) || m == NULL ||
 		      atomic_load(&w->shared->stopping);
-	if (l.table != NULL)
-		out->change = (uint64_t)table_change(l.table, &err);
 	for (unsigned i = 0; i < n && !out->failed; i++)
 		out->failed = !resolve_rcpt(&l, i);
 	mailbox_post(w->shared->queue_box, &out->letter);

@@ -34,8 +34,12 @@ struct shared {
 	const char *table_path;    /* a reload does not move it            */
 
 	/* The newest change of the cutover table that is known to exist. A
-	 * table below it was restored from a backup: 451 until accepted. */
-	_Atomic uint64_t change_floor;
+	 * table below it was restored from a backup: 451 until accepted. It is
+	 * set before the queue hears of the change: a worker that the queue
+	 * asks because of it reads a table that has it. */
+	_Atomic uint64_t change_seen;
+	/* The newest change that the queue and the audit trail were told. */
+	_Atomic uint64_t change_told;
 	_Atomic bool table_bad; /* unreadable or gone back: said in status */
 	/* Goes up when another program wrote the file itself: what a handle
 	 * remembers of its pages is nothing any more. */

@@ -26,13 +26,14 @@ static void drop_table(struct worker *w)
 	w->table = NULL;
 }
 
-/* Does the transaction of this turn still serve? What the table thread has
- * seen may be waited for elsewhere (flip --wait, hold --wait). */
+/* Is the transaction of this turn as new as what the table thread has seen? A
+ * letter of this turn may come from such a change (S_WAKE), and `flip --wait`
+ * and `hold --wait` wait for it. */
 static bool still_serves(const struct worker *w)
 {
 	return w->reading &&
 	       w->table_epoch == atomic_load(&w->shared->table_epoch) &&
-	       w->table_floor == atomic_load(&w->shared->change_floor);
+	       w->table_floor == atomic_load(&w->shared->change_seen);
 }
 
 /* Another file at its place: what we hold is no longer the table. Two system
@@ -56,7 +57,7 @@ static struct table *begin_reading(struct worker *w, struct error *err)
 	drop_other_file(w);
 	/* Before the transaction: a change that is committed and noticed while
 	 * it runs makes no answer too old. */
-	w->table_floor = atomic_load(&w->shared->change_floor);
+	w->table_floor = atomic_load(&w->shared->change_seen);
 	if (w->table == NULL)
 		w->table = table_open(w->shared->table_path,
 		    w->shared->names, err);

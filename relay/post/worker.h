@@ -73,10 +73,11 @@ void worker_fini(struct worker *w);
 
 /* The table, inside the read transaction of this turn of the loop, which the
  * first call begins and the turn's end ends. It is begun anew within the turn
- * when the table thread has seen a newer change (what waits for a change hears
- * of it after that: no attempt goes by what it replaced), and with another file
- * when one was put in the table's place. Rows that earlier calls left in
- * `lookup` are dropped. NULL and err when the table cannot be read. */
+ * when the table thread has seen a newer change (the queue, `flip --wait` and
+ * `hold --wait` hear of it later than that, so no attempt uses the replaced
+ * rows), and with another file when one was put in the table's place. Rows that
+ * earlier calls left in `lookup` are dropped. NULL and err where the table is
+ * not readable. */
 struct table *worker_table(struct worker *w, struct error *err);
 /* The snapshot that `c` belongs to; NULL: it is too old. */
 struct conf_snapshot *worker_snapshot(struct worker *w, const struct conf *c);

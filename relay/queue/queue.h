@@ -119,7 +119,10 @@ void queue_domain(struct queue *q, uint64_t id, uint32_t number,
 void queue_unclaim(struct queue *q, uint64_t id, uint32_t number, bool later);
 /* Its route is another by now: resolve the message. */
 void queue_stale(struct queue *q, uint64_t id);
-/* A resolve has ended; `change`: the table's number it was done at. */
+/* A resolve has ended; `change`: the table's number it was done at; 0: it could
+ * not be done, and is asked for again after a while. Where the change log is
+ * further it is asked for again at once: a table that stays behind the log is
+ * one that could not be read. */
 void queue_resolved(struct queue *q, uint64_t id, uint64_t change);
 bool queue_claimed(const struct queue *q, uint64_t id, uint32_t number);
 /* Something else than an attempt takes it in hand (a decision that waits for

@@ -144,7 +144,8 @@ void queue_resolved(struct queue *q, uint64_t id, uint64_t change)
 			q->failed_us = q->now_us + FAILED_US;
 		return;
 	}
-	if (m->again)
+	/* It was looked up before the change that asked for it, or another. */
+	if (m->again || change < q->reading)
 		pending_add(q, HEAD_PENDING, msg);
 	m->again = 0;
 	note_change(q, msg, change);

@@ -186,6 +186,25 @@ static void a_wake_up_during_a_resolve_asks_once_more(void **state)
 	assert_int_equal(f->resolves, 2);
 }
 
+/* The question was put because of that change, and so no wake-up follows. */
+static void an_answer_older_than_the_change_is_asked_for_again(void **state)
+{
+	struct fixture *f = *state;
+
+	held(f, 1, 50);
+	queue_reading(f->q, 5);
+	queue_wake(f->q, 50);
+	fix_settle(f);
+	assert_int_equal(f->resolves, 1);
+	queue_resolved(f->q, 1, 4);
+	fix_settle(f);
+	assert_int_equal(f->resolves, 2);
+	release(f, 1, 5);
+	fix_settle(f);
+	assert_int_equal(f->resolves, 2);
+	assert_int_equal(f->starts, 1);
+}
+
 static void mail_resolved_before_a_change_is_resolved_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -598,6 +617,7 @@ int main(void)
 		T(nothing_of_a_message_starts_while_its_routes_are_asked),
 		T(a_wake_up_waits_for_the_attempt_that_it_meets),
 		T(a_wake_up_during_a_resolve_asks_once_more),
+		T(an_answer_older_than_the_change_is_asked_for_again),
 		T(mail_resolved_before_a_change_is_resolved_anew),
 		T(what_cannot_be_resolved_is_tried_again_after_a_while),
 		T(what_is_over_is_not_woken),

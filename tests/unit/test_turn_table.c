@@ -112,7 +112,7 @@ static void look_before_and_after_a_change_is_seen(void *arg)
 	struct world *w = arg;
 
 	look(w);
-	atomic_store(&w->shared.change_floor,
+	atomic_store(&w->shared.change_seen,
 	    table_tmp_route(w->table, U1, "cloud"));
 	look(w);
 }
@@ -127,7 +127,7 @@ static void what_the_table_thread_has_seen_is_read_in_the_same_turn(
 	turn(w, look_before_and_after_a_change_is_seen);
 	assert_string_equal(w->seen[0], "legacy");
 	assert_string_equal(w->seen[1], "cloud");
-	assert_int_equal(w->w.table_floor, w->shared.change_floor);
+	assert_int_equal(w->w.table_floor, w->shared.change_seen);
 }
 
 static void a_turn_holds_no_transaction_when_it_is_over(void **state)

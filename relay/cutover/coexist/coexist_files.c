@@ -109,7 +109,7 @@ static void raise_lag(struct coexist_file *f, uint64_t change)
 
 static void step_write(struct coexist_file *f)
 {
-	uint64_t change = atomic_load(&f->k->c.shared->change_floor);
+	uint64_t change = atomic_load(&f->k->c.shared->change_seen);
 	int64_t now = now_ms(f->k);
 
 	if (f->written && f->change >= change) {

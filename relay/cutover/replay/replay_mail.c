@@ -148,7 +148,7 @@ static bool look_at(const struct looking *l, uint32_t rcpt)
 		return true;
 	memset(&d, 0, sizeof(d));
 	if (!route_resolve(c, l->t, &to, l->a, &d) ||
-	    d.change < atomic_load(&l->j->r->c.shared->change_floor))
+	    d.change < atomic_load(&l->j->r->c.shared->change_seen))
 		return false;
 	if (!is_wanted(l->j, d.base))
 		return true;

@@ -130,7 +130,7 @@ static enum walk_phase ask_older(struct watermarks *w)
 	struct walk_ask *a = &w->walk_ask;
 
 	if (a->asked || a->flush.state == FLUSH_ASKED ||
-	    atomic_load(&w->shared->change_floor) < w->log.walk.change)
+	    atomic_load(&w->shared->change_told) < w->log.walk.change)
 		return WALK_OLDER;
 	a->flush.state = FLUSH_NONE;
 	a->asked = true;
