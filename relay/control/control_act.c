@@ -259,11 +259,13 @@ static void act_finish(struct select *s)
 {
 	if (s->open != 0)
 		return;
-	if (s->count)
+	if (s->count && s->fault.text[0] == '\0')
 		print_count(s);
 	else if (s->brief && !s->dry_run)
 		print_total(s);
-	if (s->found + s->done + s->failed == 0 && s->f.ids != 0 &&
+	if (s->fault.text[0] != '\0')
+		ctl_end(s->r, 1, "%s", s->fault.text);
+	else if (s->found + s->done + s->failed == 0 && s->f.ids != 0 &&
 	    !s->f.chosen && !s->count)
 		ctl_end(s->r, 1, "no delivery of that message is in the "
 			"queue; see `posthouse trace`");
@@ -280,7 +282,7 @@ static void act_finish(struct select *s)
 static bool selects(const json_t *args)
 {
 	static const char *const keys[] = {"from", "to", "customer", "leg",
-	    "state", "age_s", "id"};
+	    "state", "wave", "age_s", "id"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (json_object_get(args, keys[i]) != NULL)
@@ -300,7 +302,7 @@ static int read_act(struct select *s, const json_t *args)
 	}
 	if (!selects(args)) {
 		ctl_end(s->r, 2, "say which deliveries: ids, leg, to, from, "
-			"customer, age_s or state");
+			"customer, wave, age_s or state");
 		return -1;
 	}
 	reason = control_reason(s->r, args);

@@ -105,34 +105,12 @@ static void list_finish(struct select *s)
 	select_free(s);
 }
 
-/* Of a wave's members, where the arguments name one; false: answered. */
-static bool only_wave(struct select *s, const json_t *args)
-{
-	const char *wave = control_arg(args, "wave");
-	struct wave_people *p;
-	struct error err;
-
-	if (wave[0] == '\0')
-		return true;
-	p = wave_people_open(s->c->cfg.shared->table_path, s->c->snapshot,
-	    wave, &err);
-	if (p == NULL)
-		ctl_end(s->r, 1, "%s", err.text);
-	else
-		select_people(s, p);
-	return p != NULL;
-}
-
 void control_queue_list(void *arg, struct ctl_request *r, const json_t *args)
 {
 	struct select *s = select_new(arg, r, args);
 
 	if (s == NULL)
 		return;
-	if (!only_wave(s, args)) {
-		select_free(s);
-		return;
-	}
 	s->match = list_match;
 	s->finish = list_finish;
 	select_begin(s);
@@ -195,7 +173,9 @@ bool control_print_kept(struct control *c, struct ctl_request *r,
 
 static void show_finish(struct select *s)
 {
-	if (s->found == 0)
+	if (s->fault.text[0] != '\0')
+		ctl_end(s->r, 1, "%s", s->fault.text);
+	else if (s->found == 0)
 		control_content(s->c, s->r, s->f.id[0],
 		    s->body ? CONTENT_KEPT_BODY : CONTENT_KEPT);
 	else if (s->body)

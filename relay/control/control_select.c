@@ -148,6 +148,20 @@ static void fetch(struct select *s, uint64_t id)
 	spool_fetch_post(s->c->cfg.shared->spool, f);
 }
 
+/* The members are those of another table by now, or cannot be asked for. */
+static bool is_broken(struct select *s)
+{
+	struct shared *sh = s->c->cfg.shared;
+
+	if (s->f.people != NULL && s->fault.text[0] == '\0' &&
+	    (atomic_load(&sh->table_bad) ||
+		atomic_load(&sh->table_epoch) != s->table_epoch))
+		error_set(&s->fault, "the cutover table was replaced or cannot "
+		    "be read; look at `posthouse status`, then say it once "
+		    "more");
+	return s->fault.text[0] != '\0';
+}
+
 static void select_end(struct select *s)
 {
 	s->walked = true;
@@ -163,6 +177,8 @@ static bool pauses(struct select *s)
 	}
 	if (!ctl_busy(s->r))
 		return false;
+	if (s->f.people != NULL)
+		wave_people_rest(s->f.people);
 	ctl_on_drain(s->r, select_go_on, s);
 	return true;
 }
@@ -187,7 +203,7 @@ static void select_next(struct select *s)
 	while (s->row_at < s->n && (!row_matches(s, &s->rows[s->row_at]) ||
 				       counts_unread(s, &s->rows[s->row_at])))
 		s->row_at++;
-	if (s->found >= s->limit || ctl_gone(s->r)) {
+	if (s->found >= s->limit || ctl_gone(s->r) || is_broken(s)) {
 		select_end(s);
 		return;
 	}
@@ -267,7 +283,8 @@ static void begin_walk(struct select *s)
 static void read_people(void *arg)
 {
 	struct select *s = arg;
-	int rc = wave_people_read(s->f.people, &s->fault);
+	int rc = is_broken(s) ? -1
+			      : wave_people_read(s->f.people, &s->fault);
 
 	if (rc < 0 || ctl_gone(s->r))
 		select_end(s);
@@ -275,11 +292,6 @@ static void read_people(void *arg)
 		control_come_back(s->c, read_people, s);
 	else
 		begin_walk(s);
-}
-
-void select_people(struct select *s, struct wave_people *p)
-{
-	s->f.people = p;
 }
 
 void select_begin(struct select *s)
@@ -390,6 +402,22 @@ static int read_customer(struct select *s, const char *customer)
 	return -1;
 }
 
+static int read_wave(struct select *s, const char *wave)
+{
+	struct shared *sh = s->c->cfg.shared;
+	struct error err;
+
+	if (wave[0] == '\0')
+		return 0;
+	s->table_epoch = atomic_load(&sh->table_epoch);
+	s->f.people = wave_people_open(sh->table_path, s->c->snapshot, wave,
+	    &err);
+	if (s->f.people != NULL)
+		return 0;
+	ctl_end(s->r, 1, "%s", err.text);
+	return -1;
+}
+
 static int read_state(struct select *s, const char *state)
 {
 	s->f.state = -1;
@@ -458,7 +486,8 @@ struct select *select_new(struct control *c, struct ctl_request *r,
 	    read_leg(s, control_arg(args, "leg")) == 0 &&
 	    read_customer(s, control_arg(args, "customer")) == 0 &&
 	    read_state(s, control_arg(args, "state")) == 0 &&
-	    read_ids(s, args) == 0)
+	    read_ids(s, args) == 0 &&
+	    read_wave(s, control_arg(args, "wave")) == 0)
 		return s;
 	select_free(s);
 	return NULL;

@@ -46,7 +46,8 @@ struct select {
 	struct queue_ids ids;
 	uint32_t ids_at;
 	bool end, walked, paused;
-	struct error fault; /* of reading `people`; text "": none */
+	struct error fault; /* of reading `people`, ends it; text "": none */
+	uint64_t table_epoch; /* when they were begun */
 	uint64_t current; /* the message being read */
 	/* For each match; the message is read. What it leaves open is counted
 	 * in `open` until select_closed(); with `open_max` of them the walk
@@ -76,14 +77,10 @@ struct select {
 	uint64_t done, failed, last;
 };
 
-/* From the arguments ids, id, until, leg, state, from, to, customer, age_s and
- * limit.
- * NULL when they were wrong: answered. */
+/* From the arguments ids, id, until, leg, state, from, to, customer, wave,
+ * age_s and limit. NULL when they were wrong: answered. */
 struct select *select_new(struct control *c, struct ctl_request *r,
     const json_t *args);
-/* Only the members of a wave; before select_begin(). What cannot be read is in
- * `fault` at the end. */
-void select_people(struct select *s, struct wave_people *p);
 void select_begin(struct select *s);
 void select_go_on(void *select);
 void select_closed(struct select *s);

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Waves by the command line, with and without a daemon: what they hold, what
 is refused, and what selects by them."""
+import fcntl
+import json
+import os
 import sqlite3
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -254,3 +259,47 @@ def test_show_has_the_watermarks_of_the_members(gw):
 
     until(lambda: marks() == [("ann@example.com", "legacy", "reached")],
           "the watermark")
+
+
+# -- the table is free while a client reads
+
+# So that the rows are more than what the daemon holds for a client, 1 MiB.
+LONG = "s" * 64 + "@" + "x" * 60 + "." + "y" * 60 + ".test"
+
+
+def test_a_list_that_nothing_reads_leaves_the_table_alone(make_gw):
+    gw = make_gw()
+    gw.cli("leg suspend legacy")
+    users = [f"user{i:04}@example.com" for i in range(4000)]
+    gw.cli("route", "import", "-", stdin="address,route\n" + "".join(
+        f"{u},legacy\n" for u in users))
+    gw.cli("wave", "create", "w1", "--file", "-", "--to", "cloud",
+           stdin="\n".join(users) + "\n")
+    for i in range(0, len(users), 500):
+        gw.send(to=users[i:i + 500], sender=LONG)
+
+    def handles():
+        """SQLite keeps a handle of the table itself while another has a lock;
+        each has one of its log."""
+        n = 0
+        for fd in Path(f"/proc/{gw.process.pid}/fd").iterdir():
+            try:
+                n += os.readlink(fd).endswith("cutover.db-wal")
+            except FileNotFoundError:
+                pass
+        return n
+
+    before = handles()
+    run = subprocess.Popen(
+        [gw.build / "posthouse", "-c", gw.conf, "queue", "list", "--wave",
+         "w1", "--json"], stdout=subprocess.PIPE)
+    try:
+        fcntl.fcntl(run.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        first = run.stdout.readline()
+        until(lambda: handles() == before, "the list's handle to be closed")
+        assert run.poll() is None
+        rows = [first, *run.stdout]
+    finally:
+        run.kill()
+        run.wait()
+    assert sorted(json.loads(row)["to"] for row in rows) == users

@@ -13,7 +13,8 @@
 enum { SLICE_ROWS = 2000 };
 
 struct wave_people {
-	struct wave_file *file;
+	char *path;
+	struct wave_file *file; /* NULL: at rest */
 	struct conf_snapshot *snapshot;
 	char *name;
 	int64_t id;
@@ -31,7 +32,8 @@ struct wave_people *wave_people_open(const char *table_path,
 	p->snapshot = snapshot_ref(s);
 	p->name = mem_strdup(name);
 	strbuf_init(&p->after, 2 * ADDR_MAX);
-	p->file = wave_file_open(table_path, false, err);
+	p->path = mem_strdup(table_path);
+	p->file = wave_file_open(p->path, false, err);
 	if (p->file != NULL && wave_need(p->file, name, &w, err) >= 0) {
 		p->id = w.id;
 		return p;
@@ -48,6 +50,7 @@ void wave_people_free(struct wave_people *p)
 	snapshot_unref(p->snapshot);
 	strbuf_fini(&p->after);
 	mem_free(p->name);
+	mem_free(p->path);
 	mem_free(p->hash);
 	mem_free(p);
 }
@@ -94,6 +97,15 @@ bool wave_people_may(const struct wave_people *p, uint64_t hash)
 
 int wave_people_has(struct wave_people *p, const char *to, struct error *err)
 {
-	return wave_has_recipient(p->file, p->snapshot->conf, p->name, to,
-	    err);
+	if (p->file == NULL)
+		p->file = wave_file_open(p->path, false, err);
+	return p->file == NULL ? -1
+			       : wave_has_recipient(p->file,
+				     p->snapshot->conf, p->name, to, err);
+}
+
+void wave_people_rest(struct wave_people *p)
+{
+	wave_file_close(p->file);
+	p->file = NULL;
 }

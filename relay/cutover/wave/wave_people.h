@@ -25,5 +25,8 @@ bool wave_people_may(const struct wave_people *p, uint64_t hash);
 /* Is that recipient a member? 1, 0, -1. */
 int wave_people_has(struct wave_people *p, const char *to,
     struct error *err) PH_CHECK;
+/* When all are read: closes the table's file until the next question, for those
+ * who want it for themselves. */
+void wave_people_rest(struct wave_people *p);
 
 #endif
