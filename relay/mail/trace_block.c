@@ -49,15 +49,6 @@ static void replace(struct strbuf *b, size_t from, const char *bad)
 		b->p[from] = '?';
 }
 
-/* A word from outside, without blanks or what RFC 5322 gives a meaning. */
-static void add_word(struct trace *t, const char *word)
-{
-	size_t start = t->item.n;
-
-	text_clean(slice_str(word), false, WORD_MAX, &t->item);
-	replace(&t->item, start, " ()<>@,;\\\"");
-}
-
 /* In quotes, without what a reader that disregards quotes could take for the
  * end of our result and the beginning of another. `bad` has what quotes need
  * escaped, too; `clean` has no NUL. */
@@ -96,16 +87,34 @@ static bool is_plain(struct slice s)
 	return is_made_of(s, "!#$%&'*+-^_`{|}~");
 }
 
-/* A plain word is clean. */
+/* Most words are: then they are clean, too. */
+static bool add_plain(struct trace *t, struct slice word)
+{
+	if (word.n > WORD_MAX || !is_plain(word))
+		return false;
+	strbuf_addsl(&t->item, word);
+	return true;
+}
+
+/* A word from outside, without blanks or what RFC 5322 gives a meaning. */
+static void add_word(struct trace *t, const char *text)
+{
+	struct slice word = slice_str(text);
+	size_t start = t->item.n;
+
+	if (add_plain(t, word))
+		return;
+	text_clean(word, false, WORD_MAX, &t->item);
+	replace(&t->item, start, " ()<>@,;\\\"");
+}
+
 static void add_value(struct trace *t, const char *value)
 {
 	struct slice word = slice_str(value);
 	struct strbuf clean;
 
-	if (word.n <= WORD_MAX && is_plain(word)) {
-		strbuf_addsl(&t->item, word);
+	if (add_plain(t, word))
 		return;
-	}
 	strbuf_init(&clean, WORD_MAX);
 	text_clean(word, false, WORD_MAX, &clean);
 	if (is_plain(strbuf_view(&clean)))

@@ -33,35 +33,33 @@ static bool take_client(struct spf_identity *i, const struct netaddr *client)
 	return i->ip_n != 0;
 }
 
-/* Two labels or more, each of 1 to 63 octets, the last one no number: that
- * would be an address. Which octets they are is not looked at: a domain of
- * others has no record, and the DNS says so. */
-static bool is_full_name(struct slice d)
-{
-	struct slice label = slice_of("", 0);
-	bool letter = false;
-	int labels = 0;
-
-	while (slice_next(&d, '.', &label)) {
-		if (label.n == 0 || label.n > LABEL_MAX)
-			return false;
-		labels++;
-	}
-	for (size_t i = 0; i < label.n; i++)
-		letter |= !ascii_digit(label.p[i]);
-	return labels > 1 && letter;
-}
-
-/* A name of ASCII. */
+/* A name of ASCII: two labels or more, each of 1 to 63 octets, the last one no
+ * number: that would be an address. Which octets they are is not looked at: a
+ * domain of others has no record, and the DNS says so. */
 static bool take_name(struct spf_identity *i, struct slice d)
 {
-	if (d.n > SPF_DOMAIN_MAX || !is_full_name(d))
+	size_t label = 0; /* where it begins */
+	bool letter = false;
+
+	if (d.n > SPF_DOMAIN_MAX)
 		return false;
-	for (size_t n = 0; n < d.n; n++)
-		i->domain[n] = ascii_lower(d.p[n]);
+	for (size_t n = 0; n <= d.n; n++) {
+		if (n < d.n && d.p[n] != '.') {
+			letter |= !ascii_digit(d.p[n]);
+			i->domain[n] = ascii_lower(d.p[n]);
+			continue;
+		}
+		if (n == label || n - label > LABEL_MAX)
+			return false;
+		if (n == d.n)
+			break;
+		i->domain[n] = '.';
+		label = n + 1;
+		letter = false;
+	}
 	i->domain[d.n] = '\0';
 	i->domain_n = d.n;
-	return true;
+	return label > 0 && letter;
 }
 
 static bool take_domain(struct spf_identity *i, struct slice d)
