@@ -15,11 +15,13 @@ HELD = 100_000
 # Of the honest client: none is for user0.
 MESSAGES, FOREIGN = 900, 10_000_000
 ROOM = {"limits": {"per_client": 15_000, "connections": 15_000},
+        'listen "mx"': {"proxy_from": ["127.0.0.1"]},
         'domain "slow.example"': {"route": "cloud", "unknown": "route"}}
 
 
 def greeted(port):
     s = socket.create_connection(("127.0.0.1", port))
+    s.sendall(b"PROXY TCP4 203.0.113.3 127.0.0.1 4000 25\r\n")
     s.recv(512)
     s.sendall(b"EHLO idle.example\r\n")
     s.recv(1024)
@@ -74,7 +76,7 @@ def tell(what, run):
 @contextlib.contextmanager
 def flood(gw):
     """Another client, as fast as it can, by 100 sessions."""
-    client = sender(gw.port, 1_000_000, first=FOREIGN)
+    client = sender(gw.port, 1_000_000, first=FOREIGN, client=2)
     try:
         yield
     finally:
@@ -86,7 +88,7 @@ def flood(gw):
 def slow_leg(gw):
     """Mail for the other leg, which says a byte a second."""
     client = sender(gw.port, 100_000, first=FOREIGN, rate=200, sessions=5,
-                    domain="slow.example")
+                    domain="slow.example", client=2)
     try:
         yield
     finally:
@@ -97,7 +99,7 @@ def slow_leg(gw):
 def much_for_one(gw):
     """All of it for a recipient that is held."""
     gw.cli("hold", "user0@example.com", "--wait")
-    out = send(gw.port, HELD, first=FOREIGN, users=1)
+    out = send(gw.port, HELD, first=FOREIGN, users=1, client=2)
     if out["failed"]:
         raise RuntimeError(f"not every message was accepted: {out}")
 
@@ -109,7 +111,7 @@ def one_run(folder, cloud=None, prepare=None, beside=None):
         if prepare is not None:
             prepare(gw)
         with beside(gw) if beside else contextlib.nullcontext():
-            out = send(gw.port, MESSAGES, sessions=5, rate=200)
+            out = send(gw.port, MESSAGES, sessions=5, rate=200, client=1)
             got = receiver.result()
     finally:
         gw.stop()

@@ -8,7 +8,8 @@ import time
 
 from cutover import timed
 from ports import free_port
-from rig import (Figure, Receiver, posthouse, say, send, status_kb)
+from rig import (Figure, Receiver, posthouse, say, send, status_kb,
+                 tree_cpu_s)
 from until import until
 
 BODY = 1024
@@ -100,26 +101,28 @@ def forget(folder):
 
 
 def restart(q, cold):
-    """Seconds until it listens."""
+    """Seconds until it listens, and its processor time until then."""
     q.gw.process.terminate()
     q.gw.process.wait(WAIT_S)
     if cold:
         forget(q.folder)
     began = time.monotonic()
     q.gw.start()
-    return time.monotonic() - began
+    return time.monotonic() - began, tree_cpu_s(q.gw.process.pid)
 
 
 def starts(q):
-    took = [restart(q, cold=False) for _ in range(3)]
+    took, cpu = zip(*[restart(q, cold=False) for _ in range(3)])
     rss = q.rss_mb()
-    cold = restart(q, cold=True)
+    cold, _ = restart(q, cold=True)
     say(f"listening after {took} s, cold {cold:.2f} s, RssAnon {rss:.0f} MB")
     return [
         Figure(f"RssAnon, {q.messages:,} queued, after a start", rss,
                "<= 200", " MB"),
         Figure("listening after a start", statistics.median(took), "<= 1",
                " s", note="runs " + " ".join(f"{t:.2f}" for t in took)),
+        Figure("processor time until it listens", statistics.median(cpu),
+               None, " s"),
         Figure("listening after a cold start", cold, None, " s")]
 
 
@@ -134,9 +137,11 @@ def drain(q):
         began = time.monotonic()
         q.gw.start()
         listening = time.monotonic() - began
+        cpu = tree_cpu_s(q.gw.process.pid)
         # Those that the leg was tried with.
         q.gw.run("queue retry --leg legacy --state deferred --yes")
         got = receiver.result()
+        cpu = tree_cpu_s(q.gw.process.pid) - cpu
     finally:
         receiver.stop()
     if got["lost"] or got["double"]:
@@ -148,7 +153,9 @@ def drain(q):
     return [Figure("first delivery after a cold start", first, "<= 10", " s"),
             Figure("drained a second", rate, ">= 20000", "",
                    note=f"{got['distinct']:,} of {BODY} bytes in "
-                   f"{got['seconds']:.1f} s")]
+                   f"{got['seconds']:.1f} s"),
+            Figure("processor time of a message drained",
+                   cpu / got["distinct"] * 1e6, "<= 80", " us")]
 
 
 def queued(folder, args, users=1000):

@@ -7,7 +7,7 @@
  *          [--domain D] [--users 1000] [--first ID] [--ids FILE]
  *          [--rate N] [--limit SECONDS] [--senders 1] [--forged ID]
  *          [--proxy 0] [--each 0] [--author 0] [--tls 0]
- *          [--stride 1]
+ *          [--stride 1] [--client 0]
  *
  * Recipients are user0@D, user1@D ... in turn, or in steps of --stride modulo
  * --users, as if at random. --keep 0: one message a
@@ -16,10 +16,10 @@
  * is gone: what was under way is counted as failed and the run ends.
  * --senders: of so many domains in turn. --forged: the message with this id
  * is from forged@D. --proxy 1: each session is a client of its own, named by
- * PROXY; --each: so many messages of a session are of one sender domain, the
- * next ones of another, which no other session has. --author 1: From is that
- * sender, and there is a field as a signature of its domain. --tls 1: TLS 1.3
- * by STARTTLS.
+ * PROXY; --client N: all are of the Nth one. --each: so many messages of a
+ * session are of one sender domain, the next ones of another, which no other
+ * session has. --author 1: From is that sender, and there is a field as a
+ * signature of its domain. --tls 1: TLS 1.3 by STARTTLS.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ struct session {
 static struct {
 	int epoll, port, keep;
 	long messages, next, last, done, failed, size, rate, users;
-	long senders, forged, proxy, each, author, tls, stride;
+	long senders, forged, proxy, each, author, tls, stride, client;
 	struct session *sessions;
 	const char *domain;
 	bool gone;
@@ -66,7 +66,7 @@ static void session_close(struct session *s)
 
 static void say_client(struct session *s)
 {
-	long i = s - g.sessions;
+	long i = g.client > 0 ? g.client - 1 : s - g.sessions;
 	char text[100];
 	int n = snprintf(text, sizeof(text),
 	    "PROXY TCP4 203.0.%ld.%ld 127.0.0.1 4000 25\r\n",
@@ -88,7 +88,7 @@ static void session_open(struct session *s)
 	s->stage = GREETING;
 	s->replies = 1;
 	s->open = true;
-	if (g.proxy != 0)
+	if (g.proxy != 0 || g.client != 0)
 		say_client(s);
 	if (epoll_ctl(g.epoll, EPOLL_CTL_ADD, s->c.fd, &ev) < 0)
 		bench_die("epoll_ctl");
@@ -348,6 +348,7 @@ int main(int argc, char **argv)
 	g.each = bench_number(argc, argv, "--each", 0);
 	g.author = bench_number(argc, argv, "--author", 0);
 	g.tls = bench_number(argc, argv, "--tls", 0);
+	g.client = bench_number(argc, argv, "--client", 0);
 	g.stride = bench_number(argc, argv, "--stride", 1);
 	g.sessions = sessions;
 	g.domain = bench_option(argc, argv, "--domain", "example.com");
