@@ -156,7 +156,8 @@ int watermark_reader_page(struct watermark_reader *r,
 	sqlite3_bind_int64(s, 1, page->recipient);
 	sqlite3_bind_int(s, 2, page->leg);
 	sqlite3_bind_int64(s, 3, page->limit);
-	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+	page->full = false;
+	while (!page->full && (rc = sqlite3_step(s)) == SQLITE_ROW) {
 		w = row_at(s);
 		page->recipient = w.recipient;
 		page->leg = w.leg_number;
@@ -164,7 +165,8 @@ int watermark_reader_page(struct watermark_reader *r,
 		n++;
 	}
 	sqlite3_reset(s);
-	return rc == SQLITE_DONE ? n : ledger_read_fail(&r->ledger, err);
+	return page->full || rc == SQLITE_DONE
+		   ? n : ledger_read_fail(&r->ledger, err);
 }
 
 static bool is_of(struct slice address, struct slice domain)

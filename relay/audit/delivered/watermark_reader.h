@@ -52,6 +52,7 @@ struct watermark_page {
 	int64_t recipient; /* INT64_MIN: from the first */
 	int leg;	   /* -1 */
 	unsigned limit;
+	bool full; /* `fn` sets it: the page ends with the row in hand */
 	watermark_fn *fn;
 	void *arg;
 };

@@ -6,6 +6,10 @@
  *   the queue is asked what is open for each recipient and leg; then the
  *   journal is synced, so that all results of before the answer are; then
  *   ledger.db must have taken in what lies before that place.
+ *
+ * A wave makes tens of thousands of them reached at once. Their events go into
+ * the journal in parts, each when the one before is synced, so that the sync of
+ * a message has little beside it.
  */
 #include "relay/cutover/watermark/watermarks_int.h"
 
@@ -23,6 +27,7 @@
 
 enum {
 	ASK_ROWS = 32768, /* a page */
+	TELL_ROWS = 500, /* a page that has events */
 	ROUND_MS = 200,	 /* between rounds, while something is to be done */
 	QUIET_MS = 1000, /* … and while nothing is */
 	BUSY_MS = 2000,	 /* later while a long change is read: a commit each */
@@ -93,6 +98,8 @@ static void tell(struct watermarks *w, const struct watermark *row)
 	if (marks_unread(w))
 		return;
 	note(w, row);
+	if (++w->ask.told == TELL_ROWS)
+		w->ask.page.full = true;
 	if (row->state == WATERMARK_WITHDRAWN)
 		raise(w, row);
 	watermark_post(w->last, &(struct watermark_op){.what = DO_TOLD,
@@ -260,6 +267,7 @@ static bool next_page(struct watermarks *w)
 
 	if (a->reader == NULL && !begin_round(w))
 		return false;
+	a->told = 0;
 	n = table_begin(w->table, &err);
 	if (n == 0) {
 		n = watermark_reader_page(a->reader, &a->page, &err);
@@ -275,14 +283,29 @@ static bool next_page(struct watermarks *w)
 	if (a->n > 0) {
 		a->phase = ASK_QUEUE;
 		call_post(w->shared->queue_box, S_CALL, look, w);
+	} else if (a->told > 0) {
+		a->phase = ASK_TOLD;
+		marks_flush(w, &a->flush);
 	}
-	return a->n == 0;
+	return a->phase == ASK_IDLE;
+}
+
+/* A journal that takes nothing says so elsewhere. */
+static bool told(struct mark_round *a)
+{
+	if (a->flush.state == FLUSH_ASKED)
+		return false;
+	a->flush.state = FLUSH_NONE;
+	a->phase = ASK_IDLE;
+	return true;
 }
 
 bool marks_ask(struct watermarks *w)
 {
 	struct mark_round *a = &w->ask;
 
+	if (a->phase == ASK_TOLD)
+		return told(a);
 	if (a->phase == ASK_TAKE && a->flush.state == FLUSH_FAILED) {
 		a->flush.state = FLUSH_NONE;
 		forget_rows(a); /* the next round asks again */

@@ -71,7 +71,7 @@ struct log_follow {
 	struct domain_walk walk;
 };
 
-enum ask_phase { ASK_IDLE, ASK_QUEUE, ASK_TAKE };
+enum ask_phase { ASK_IDLE, ASK_QUEUE, ASK_TAKE, ASK_TOLD };
 
 struct ask_row {
 	char *address;
@@ -88,6 +88,7 @@ struct mark_round {
 	int64_t round_ms; /* the next one begins then */
 	struct ask_row *row;
 	unsigned n, cap;
+	unsigned told; /* of the page */
 	unsigned anybody[NAMES_MAX]; /* open, of recipients not known */
 	struct mark_flush flush;
 };
