@@ -10,6 +10,7 @@
 #include "policy/table.h"
 #include "relay/base/log.h"
 #include "relay/base/thread.h"
+#include "relay/post/behind_mail.h"
 #include "relay/post/call.h"
 
 enum {
@@ -248,6 +249,7 @@ static void *thread_main(void *arg)
 	struct replay *r = arg;
 
 	thread_name("ph-replay");
+	thread_behind_mail();
 	while (!atomic_load(&r->stop))
 		mailbox_wait(&r->box, replay_step(r));
 	return NULL;

@@ -8,6 +8,7 @@
 #include "relay/audit/projector.h"
 #include "relay/base/mem.h"
 #include "relay/base/thread.h"
+#include "relay/post/behind_mail.h"
 #include "relay/post/call.h"
 
 static void take_decision(struct watermarks *w, struct watermark_decision *d)
@@ -99,6 +100,7 @@ static void *run(void *arg)
 	struct watermarks *w = arg;
 
 	thread_name("ph-watermark");
+	thread_behind_mail();
 	timer_set(&w->again, 0);
 	loop_run(w->loop);
 	return NULL;

@@ -11,6 +11,7 @@
 #include "relay/base/thread.h"
 #include "relay/cutover/wave/wave_ledger.h"
 #include "relay/observed/unfit.h"
+#include "relay/post/behind_mail.h"
 #include "relay/post/call.h"
 #include "relay/watch/alarm.h"
 
@@ -251,6 +252,7 @@ static void *run_thread(void *arg)
 	struct wave_thread *t = arg;
 
 	thread_name("ph-wave");
+	thread_behind_mail();
 	while (!atomic_load(&t->stop)) {
 		int ms = wave_thread_step(t);
 
