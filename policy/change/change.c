@@ -208,11 +208,33 @@ int change_may_use(const struct change *ch, struct slice key,
 	return 0;
 }
 
+/* Into ch->route, where a row of the same domain mostly finds it. */
+static int form_route(struct change *ch, struct slice key, const char *text,
+    const struct conf_domain *d, struct error *err)
+{
+	struct route_form *form = &ch->route_form;
+	size_t n = strlen(text);
+	struct route r;
+
+	if (n > 0 && form->domain == d && strcmp(form->given, text) == 0)
+		return 0;
+	form->given[0] = '\0';
+	strbuf_reset(&ch->route);
+	if (route_parse(slice_str(text), ch->conf, d, &r, err) < 0)
+		return -1;
+	route_print(&r, ch->conf->names, &ch->route);
+	if (change_may_use(ch, key, strbuf_view(&ch->route), err) < 0)
+		return -1;
+	form->domain = d;
+	if (n < sizeof(form->given))
+		memcpy(form->given, text, n + 1);
+	return 0;
+}
+
 static int take_route(struct change *ch, struct slice key, const char *text,
     struct slice *out, struct error *err)
 {
 	const struct conf_domain *d;
-	struct route r;
 
 	if (text == NULL)
 		return 0;
@@ -220,12 +242,10 @@ static int take_route(struct change *ch, struct slice key, const char *text,
 	if (d == NULL && ch->strangers++ == 0)
 		snprintf(ch->stranger, sizeof(ch->stranger), "%.*s",
 		    (int)key.n, key.p);
-	strbuf_reset(&ch->route);
-	if (route_parse(slice_str(text), ch->conf, d, &r, err) < 0)
+	if (form_route(ch, key, text, d, err) < 0)
 		return -1;
-	route_print(&r, ch->conf->names, &ch->route);
 	*out = strbuf_view(&ch->route);
-	return change_may_use(ch, key, *out, err);
+	return 0;
 }
 
 /* A file says the same few tags over and over; an empty place has the form of

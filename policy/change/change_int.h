@@ -45,6 +45,13 @@ struct tag_form {
 	char given[TAG_FORM_TEXT], canonical[TAG_FORM_TEXT];
 };
 
+/* The route that was given last, to a row of that domain (NULL: none of the
+ * configuration's); its canonical form is in `route`. "": there is none. */
+struct route_form {
+	const struct conf_domain *domain;
+	char given[TAG_FORM_TEXT];
+};
+
 struct change {
 	struct db db;
 	struct heap *heap; /* rows that are staged; NULL: they are in `stage` */
@@ -70,6 +77,7 @@ struct change {
 	struct error first; /* of the faults, as the caller is told it */
 	struct strbuf key, route, tags, patch; /* of the row at hand */
 	struct tag_form *form; /* TAG_FORMS; NULL: no row had tags yet */
+	struct route_form route_form;
 };
 
 /* change_query.c: a statement with at most one parameter, a number. */

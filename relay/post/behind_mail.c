@@ -35,7 +35,6 @@ void thread_behind_mail(void)
 	    .nice = now + NICER < NICEST ? now + NICER : NICEST,
 	    .runtime_ns = 20000000,
 	};
-
 	char name[16] = ""; /* prctl(2) */
 
 	if (syscall(SYS_sched_setattr, 0, &r, 0) == 0)

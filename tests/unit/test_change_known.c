@@ -116,9 +116,48 @@ static void new_rows_go_where_the_row_named_like_the_mailbox_goes(
 	}
 }
 
+/* The form of the route before is taken where text and domain are the same. */
+static void a_route_is_read_by_the_domain_of_its_row(void **state)
+{
+	static const struct {
+		const char *address, *given, *route; /* NULL: refused */
+	} rows[] = {
+	    {"a@example.com", "both", "cloud+legacy"},
+	    {"b@example.com", "both", "cloud+legacy"},
+	    {"c@bare.example", "both", NULL},
+	    {"d@example.com", "both", "cloud+legacy"},
+	    {"e@example.com", " Third ", "third"},
+	    {"f@acme.example", " Third ", NULL},
+	    {"g@acme.example", " Third ", NULL},
+	    {"h@example.com", " Third ", "third"},
+	    {"i@example.com", "", NULL},
+	    {"j@example.com", "cloud", "cloud"},
+	};
+	const struct change_how how = {.create = true, .as_of = -1};
+	struct table_tmp *t = table_tmp_new(*state);
+	struct change *ch = table_tmp_change(t);
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct change_row row = {.route = rows[i].given,
+		    .held = -1};
+
+		print_message("%s\n", rows[i].address);
+		assert_int_equal(change_set(ch, slice_str(rows[i].address),
+				     &row, &err), rows[i].route ? 0 : -1);
+	}
+	table_tmp_commit(ch, &how);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].route != NULL)
+			assert_string_equal(table_tmp_get(t,
+				rows[i].address).route_text, rows[i].route);
+	table_tmp_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_route_is_read_by_the_domain_of_its_row),
 	    cmocka_unit_test(
 		a_row_that_keeps_its_route_may_be_changed_all_the_same),
 	    cmocka_unit_test(
