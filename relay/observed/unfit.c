@@ -4,6 +4,7 @@
  */
 #include "relay/observed/unfit.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct unfit {
 	int64_t created_us;
 	struct arena *arena;
 	int64_t asked_us;
+	struct error fault; /* text "": none */
 	struct unfit_row *row; /* in order of addresses */
 	size_t n, room;
 };
@@ -84,7 +86,7 @@ static void load(struct unfit *u, const struct unfit_wave *w)
 	struct asked_page page = {.fails = true, .fn = on_row, .arg = u};
 	struct observed *o;
 	struct asking at;
-	struct error err;
+	struct error err = {0};
 	int rc;
 
 	mem_free(u->wave);
@@ -92,6 +94,7 @@ static void load(struct unfit *u, const struct unfit_wave *w)
 	u->created_us = w->created_us;
 	u->n = 0;
 	u->asked_us = 0;
+	u->fault = (struct error){0};
 	o = observed_read(u->dir, &err);
 	rc = o == NULL ? -1 : find(u, o, w, &at, &err);
 	if (rc > 0) {
@@ -99,8 +102,12 @@ static void load(struct unfit *u, const struct unfit_wave *w)
 		page.number = at.number;
 		rc = asked_rows(o, &page, &err);
 	}
-	if (rc < 0) /* as if it had none, and so a start says */
+	if (rc < 0) { /* as if it had none, and so a start says */
 		u->asked_us = 0;
+		u->n = 0;
+		if (err.no != ENOENT)
+			u->fault = err;
+	}
 	observed_close(o);
 }
 
@@ -146,4 +153,9 @@ size_t unfit_count(struct unfit *u, const struct unfit_wave *w)
 	if (!is_of(u, w))
 		load(u, w);
 	return u->n;
+}
+
+const char *unfit_fault(const struct unfit *u)
+{
+	return u->fault.text;
 }

@@ -18,8 +18,8 @@ struct unfit_wave {
 	int64_t created_us;
 };
 
-/* Reads observed.db of the folder `dir` when it is asked; one that cannot be
- * read has no preflights. */
+/* Reads observed.db of the folder `dir` when it is asked; one that is not there
+ * or cannot be read has no preflights. */
 struct unfit *unfit_new(const char *dir);
 void unfit_free(struct unfit *u); /* NULL is fine */
 
@@ -31,5 +31,8 @@ bool unfit_member(struct unfit *u, const struct unfit_wave *w,
 size_t unfit_count(struct unfit *u, const struct unfit_wave *w);
 /* When the wave's preflight began, wall us; 0: it had none. */
 int64_t unfit_asked_at(struct unfit *u, const struct unfit_wave *w);
+/* Why the file could not be read for the last wave; "": it was, or there is
+ * none. */
+const char *unfit_fault(const struct unfit *u);
 
 #endif

@@ -12,7 +12,6 @@
 #include "relay/cli/wave/wave_commands.h"
 #include "relay/cli/wave/wave_open.h"
 #include "relay/cli/wave/wave_when.h"
-#include "relay/observed/unfit.h"
 #include "relay/when/zone_file.h"
 
 enum { LEFT_OUT_SHOWN = 20, MS_US = 1000 };
@@ -183,54 +182,59 @@ static void say_others(const struct rehearsing *h, struct strbuf *b)
 	say(h, "beside", b);
 }
 
+static void add_expected(const struct rehearsal *r, struct strbuf *b)
+{
+	const struct hold_expected *e = &r->hold;
+
+	strbuf_adds(b, "about ");
+	human_bytes((int64_t)e->bytes, b);
+	strbuf_adds(b, " at a time, if a slice is held until its deadline (");
+	human_age(r->options.deadline_s, b);
+	strbuf_adds(b, "): the members got ");
+	human_count((int64_t)e->messages, b);
+	strbuf_addf(b, " message%s in ", e->messages == 1 ? "" : "s");
+	human_age(e->window_s, b);
+	strbuf_adds(b, ", of ");
+	human_bytes((int64_t)e->message_bytes, b);
+	strbuf_adds(b, " on average");
+}
+
 static void say_hold(const struct rehearsing *h, struct strbuf *b)
 {
 	const struct rehearsal *r = &h->r;
-	const struct hold_expected *e = &r->hold;
 
-	if (!r->options.hold) {
+	if (!r->options.hold)
 		strbuf_adds(b, "none");
-	} else if (r->hold_fault.text[0] != '\0') {
+	else if (r->moves == 0)
+		strbuf_adds(b, "nothing: no member moves");
+	else if (r->hold_fault.text[0] != '\0')
 		strbuf_addf(b, "what comes for a member while it is held; how "
 		    "much that is, is not known: %s", r->hold_fault.text);
-	} else {
-		strbuf_adds(b, "about ");
-		human_bytes((int64_t)e->bytes, b);
-		strbuf_adds(b, " at a time, if a slice is held until its "
-		    "deadline (");
-		human_age(r->options.deadline_s, b);
-		strbuf_adds(b, "): the members got ");
-		human_count((int64_t)e->messages, b);
-		strbuf_addf(b, " message%s in ", e->messages == 1 ? "" : "s");
-		human_age(e->window_s, b);
-		strbuf_adds(b, ", of ");
-		human_bytes((int64_t)e->message_bytes, b);
-		strbuf_adds(b, " on average");
-	}
+	else if (r->hold.members > 0)
+		add_expected(r, b);
+	if (r->options.hold && r->rowless > 0)
+		strbuf_addf(b, "%snot known for %" PRIu64
+		    " member%s without a row", b->n > 0 ? "; " : "",
+		    r->rowless, r->rowless == 1 ? "" : "s");
 	say(h, "hold", b);
-}
-
-static struct unfit_wave unfit_of(const struct rehearsal *r)
-{
-	return (struct unfit_wave){r->wave.name, r->route, r->wave.created_us};
 }
 
 static void say_preflight(const struct rehearsing *h, struct strbuf *b)
 {
-	const struct unfit_wave of = unfit_of(&h->r);
-	struct unfit *u = unfit_new(h->c->conf->audit.path);
-	int64_t us = unfit_asked_at(u, &of);
+	const struct rehearsal *r = &h->r;
+	int64_t us = r->preflight_us;
 
-	if (us == 0) {
+	if (r->preflight_fault[0] != '\0') {
+		strbuf_addf(b, "not known: %s", r->preflight_fault);
+	} else if (us == 0) {
 		strbuf_adds(b, "none is on record for that target");
 	} else {
 		add_time(h, b, us);
 		strbuf_adds(b, ", ");
 		human_age((clock_wall_us(&clock_system) - us) / 1000000, b);
-		strbuf_addf(b, " ago: %zu would fail", unfit_count(u, &of));
+		strbuf_addf(b, " ago: %" PRIu64 " would fail", r->unfit);
 	}
 	say(h, "preflight", b);
-	unfit_free(u);
 }
 
 static void say_safety(const struct rehearsing *h, struct strbuf *b)
@@ -356,10 +360,13 @@ static void put_hold(struct jout *j, const struct rehearsal *r)
 
 	if (!r->options.hold)
 		return;
+	jout_int(j, "hold_rowless", (int64_t)r->rowless);
 	if (r->hold_fault.text[0] != '\0') {
 		jout_str(j, "hold_unknown", r->hold_fault.text);
 		return;
 	}
+	if (e->members == 0)
+		return;
 	jout_int(j, "hold_bytes", (int64_t)e->bytes);
 	jout_int(j, "hold_messages", (int64_t)e->messages);
 	jout_int(j, "hold_window_s", e->window_s);
@@ -368,14 +375,12 @@ static void put_hold(struct jout *j, const struct rehearsal *r)
 
 static void put_preflight(struct jout *j, const struct rehearsal *r)
 {
-	const struct unfit_wave of = unfit_of(r);
-	struct unfit *u = unfit_new(r->conf->audit.path);
-
-	if (unfit_asked_at(u, &of) != 0) {
-		jout_time(j, "preflight", unfit_asked_at(u, &of));
-		jout_int(j, "unfit", (int64_t)unfit_count(u, &of));
+	if (r->preflight_fault[0] != '\0')
+		jout_str(j, "preflight_unknown", r->preflight_fault);
+	if (r->preflight_us != 0) {
+		jout_time(j, "preflight", r->preflight_us);
+		jout_int(j, "unfit", (int64_t)r->unfit);
 	}
-	unfit_free(u);
 }
 
 static void put_json(const struct rehearsing *h)

@@ -60,6 +60,7 @@ static void take_member(void *arg, const struct member *m)
 	}
 	r->moves++;
 	count_route(r, m->now == NULL ? "no row" : m->now);
+	r->rowless += m->now == NULL;
 	if (p->hold != NULL && m->now != NULL)
 		hold_look_member(p->hold, m->address, m->now);
 }
@@ -71,6 +72,16 @@ static bool on_unfit(void *arg, const struct wave *w, struct slice address,
 	const struct unfit_wave of = {w->name, p->r->route, w->created_us};
 
 	return unfit_member(p->unfit, &of, address, why, why_size);
+}
+
+static void note_preflight(struct rehearsal *r, struct unfit *u)
+{
+	const struct unfit_wave of = {r->wave.name, r->route,
+	    r->wave.created_us};
+
+	r->preflight_us = unfit_asked_at(u, &of);
+	r->unfit = unfit_count(u, &of);
+	r->preflight_fault = arena_strdup(r->texts, unfit_fault(u));
 }
 
 static int take_members(
@@ -87,6 +98,7 @@ static int take_members(
 
 	r->out = arena_alloc(r->texts, REHEARSAL_LEFT_OUT * sizeof(r->out[0]));
 	rc = wave_take(f, &r->wave, &take, &seen, err);
+	note_preflight(r, p.unfit);
 	unfit_free(p.unfit);
 	if (p.hold != NULL && hold_look_end(p.hold, &(struct hold_of){
 		r->options.slice, r->options.deadline_s}, &r->hold,

@@ -57,6 +57,13 @@ struct rehearsal {
 	/* Of a hold: what it will keep, or why that is not known. */
 	struct hold_expected hold;
 	struct error hold_fault; /* text "": it is known */
+	uint64_t rowless; /* get the route and have no row: not in `hold` */
+
+	/* The preflight of that target: when it began (0: there is none), and
+	 * how many would fail by it. */
+	int64_t preflight_us;
+	uint64_t unfit;
+	const char *preflight_fault; /* why that is not known; "" */
 
 	uint64_t timed;	  /* slices that slice_us is the median of */
 	int64_t slice_us; /* a slice takes; 0: not known */
