@@ -89,10 +89,11 @@ static bool decide(const struct attempt *at, struct table *t, unsigned rcpt,
 	const struct conf *c = at->snapshot->conf;
 	struct error err;
 
-	memset(d, 0, sizeof(*d));
-	if (!mail_decision(at->mail, rcpt, c, table_change(t, &err), d) &&
-	    !route_resolve(c, t, to, at->w->lookup, d))
-		return false;
+	if (!mail_decision(at->mail, rcpt, c, table_change(t, &err), d)) {
+		memset(d, 0, sizeof(*d));
+		if (!route_resolve(c, t, to, at->w->lookup, d))
+			return false;
+	}
 	return d->change >= at->w->table_floor;
 }
 
@@ -189,16 +190,16 @@ void attempt_know_strangers(struct attempt *at)
 {
 	struct error err;
 	struct table *t = worker_table(at->w, &err);
+	struct decision d;
 	struct addr to;
 
 	for (unsigned i = 0; t != NULL && i < at->n; i++) {
-		struct decision d = {0};
+		unsigned rcpt = at->row[i].ref.rcpt;
 
-		if (mail_rcpt_addr(at->mail, at->row[i].ref.rcpt, &to) &&
+		if (mail_rcpt_addr(at->mail, rcpt, &to) &&
 		    recipient_chooser(at->snapshot->conf, &at->mail->env,
 			&to) == CHOOSER_TABLE &&
-		    route_resolve(at->snapshot->conf, t, &to, at->w->lookup,
-		    &d))
+		    decide(at, t, rcpt, &to, &d))
 			at->row[i].stranger = is_stranger(&d);
 	}
 }

@@ -84,10 +84,28 @@ struct source *mail_source(struct mail *m)
 	return s;
 }
 
+/* The part of a struct decision that is kept. The whole has room for a reply
+ * and for two addresses of any length. */
+struct kept_decision {
+	enum decision_rule rule;
+	struct slice key, base;
+	struct table_row row;
+	struct route route;
+	bool held;
+	uint64_t change;
+};
+
+static struct slice keep(struct arena *a, const char *text)
+{
+	struct slice s = slice_str(text);
+
+	return slice_of(arena_slicedup(a, s), s.n);
+}
+
 void mail_keep_decision(struct mail *m, unsigned rcpt, struct conf *c,
     const struct decision *d)
 {
-	struct decision *kept;
+	struct kept_decision *kept;
 
 	if (rcpt >= MAIL_DECISIONS || !d->row.found ||
 	    (d->rule != RULE_ADDRESS && d->rule != RULE_SUBADDRESS) ||
@@ -96,7 +114,8 @@ void mail_keep_decision(struct mail *m, unsigned rcpt, struct conf *c,
 	if (m->decided == NULL)
 		m->decided = conf_ref(c);
 	kept = arena_alloc(m->arena, sizeof(*kept));
-	*kept = *d;
+	*kept = (struct kept_decision){d->rule, keep(m->arena, d->key),
+	    keep(m->arena, d->base), d->row, d->route, d->held, d->change};
 	kept->row.route_text = arena_strdup(m->arena, d->row.route_text);
 	kept->row.mailbox = arena_strdup(m->arena, d->row.mailbox);
 	kept->row.tags = arena_strdup(m->arena, d->row.tags);
@@ -106,16 +125,32 @@ void mail_keep_decision(struct mail *m, unsigned rcpt, struct conf *c,
 	m->decision[rcpt] = kept;
 }
 
+/* Each member by itself: what is behind the ends of its texts costs nothing. */
+static void restore(const struct kept_decision *kept, struct decision *d)
+{
+	d->verdict = VERDICT_ACCEPT;
+	d->reply.code = 0;
+	d->reply.enh[0] = d->reply.text[0] = '\0';
+	d->rule = kept->rule;
+	slice_copy(kept->key, d->key, sizeof(d->key));
+	slice_copy(kept->base, d->base, sizeof(d->base));
+	d->row = kept->row;
+	d->route = kept->route;
+	d->held = kept->held;
+	d->ask = false;
+	d->change = kept->change;
+}
+
 bool mail_decision(const struct mail *m, unsigned rcpt, const struct conf *c,
     int64_t change, struct decision *decision_out)
 {
-	const struct decision *kept =
+	const struct kept_decision *kept =
 	    rcpt < MAIL_DECISIONS ? m->decision[rcpt] : NULL;
 
 	if (kept == NULL || m->decided != c || change < 0 ||
 	    kept->change != (uint64_t)change)
 		return false;
-	*decision_out = *kept;
+	restore(kept, decision_out);
 	return true;
 }
 

@@ -14,6 +14,8 @@
 /* Of so many recipients the table's word is kept from RCPT to the attempt. */
 enum { MAIL_DECISIONS = 4 };
 
+struct kept_decision;
+
 struct mail {
 	int refs;
 	struct arena *arena;
@@ -23,8 +25,9 @@ struct mail {
 	uint64_t *hash;		   /* by recipient: the queue's key */
 	struct spool_draft *draft; /* accepted here: bytes in memory */
 	struct spool_fetch *fetch; /* read back: bytes on disk */
-	/* As RCPT had it, under this configuration; else NULL. */
-	struct decision *decision[MAIL_DECISIONS];
+	/* decision[i]: what RCPT found for recipient i, or NULL; decided: the
+	 * configuration used. */
+	const struct kept_decision *decision[MAIL_DECISIONS];
 	struct conf *decided;
 };
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "relay/base/mem.h"
+#include "relay/delivery/attempt_route.h"
 #include "relay/post/mail.h"
 #include "relay/post/worker.h"
 #include "tests/unit/conf_tmp.h"
@@ -193,6 +194,9 @@ static void same_way(struct world *w, const char *text,
 
 	assert_memory_equal(&a->route, &b->route, sizeof(a->route));
 	assert_true(a->held == b->held && a->rule == b->rule);
+	assert_true(a->verdict == b->verdict && a->ask == b->ask);
+	assert_true(a->reply.code == 0 && a->reply.text[0] == '\0');
+	assert_string_equal(a->key, b->key);
 	assert_true(a->change == b->change && a->row.found == b->row.found);
 	assert_string_equal(a->base, b->base);
 	assert_string_equal(a->row.tags, b->row.tags);
@@ -227,12 +231,14 @@ static void the_attempt_has_what_rcpt_found(void **state)
 
 	set_rows(w);
 	m = accepted(w);
+	assert_true(arena_bytes(m->arena) <= 1024);
 	t = worker_table(&w->w, &err);
 	now = table_change(t, &err);
 	for (unsigned i = 0; i < 2; i++) {
 		struct addr to = address(kept[i]);
 
 		memset(&asked, 0, sizeof(asked));
+		memset(&d, 0xff, sizeof(d)); /* whatever was there before */
 		assert_true(mail_decision(m, i, w->table->c, now, &d));
 		assert_true(route_resolve(w->table->c, t, &to, w->w.lookup,
 		    &asked));
@@ -263,6 +269,45 @@ static void after_a_change_or_a_reload_the_table_is_asked(void **state)
 	conf_unref(other);
 }
 
+/* ---- strangers ---- */
+
+/* Which of `kept`, the message's recipients, does an attempt take for a
+ * stranger? */
+static unsigned strangers(struct world *w, struct mail *m)
+{
+	struct job_row row[ARRAY_LEN(kept)] = {{.stranger = false}};
+	struct attempt at = {.w = &w->w, .mail = m, .snapshot = &w->snapshot,
+	    .row = row, .n = ARRAY_LEN(kept)};
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < at.n; i++)
+		row[i].ref.rcpt = i;
+	attempt_know_strangers(&at);
+	for (unsigned i = 0; i < at.n; i++)
+		found |= row[i].stranger ? 1U << i : 0;
+	return found;
+}
+
+static void a_table_that_is_behind_names_no_stranger(void **state)
+{
+	struct world *w = *state;
+	struct envelope_rcpt rcpt[ARRAY_LEN(kept)];
+	struct mail *m;
+
+	set_rows(w);
+	m = accepted(w);
+	for (unsigned i = 0; i < ARRAY_LEN(kept); i++)
+		rcpt[i] = (struct envelope_rcpt){.to = kept[i]};
+	m->env.listen = m->env.from = "";
+	m->env.rcpt = rcpt;
+	m->env.rcpts = ARRAY_LEN(kept);
+	assert_int_equal(strangers(w, m), 1U << 2);
+	atomic_fetch_add(&w->shared.change_seen, 1000);
+	assert_int_equal(strangers(w, m), 0);
+	m->env.rcpts = 0;
+	mail_unref(m);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -273,6 +318,7 @@ int main(void)
 		CASE(a_look_outside_a_turn_is_over_with_the_next),
 		CASE(the_attempt_has_what_rcpt_found),
 		CASE(after_a_change_or_a_reload_the_table_is_asked),
+		CASE(a_table_that_is_behind_names_no_stranger),
 	};
 
 	return cmocka_run_group_tests(
