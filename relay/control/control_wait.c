@@ -12,8 +12,7 @@ struct route_wait {
 	struct control *c;
 	struct ctl_request *r;
 	uint64_t change;
-	bool all; /* attempts, whatever recipient they are for */
-	struct change_people people;
+	struct change_people people; /* all: whatever recipient they are for */
 	unsigned open;
 	bool applied;
 	int64_t until_us; /* monotonic; 0: no limit */
@@ -33,10 +32,9 @@ static void wait_look(void *arg)
 {
 	struct route_wait *w = arg;
 	struct queue *q = queue_thread_queue(w->c->cfg.queue_thread);
-	const struct queue_people people = {w->people.hash, w->people.n};
 
 	w->applied = atomic_load(&w->c->cfg.shared->change_told) >= w->change;
-	w->open = queue_older_attempts(q, w->all ? NULL : &people, w->change);
+	w->open = queue_older_attempts(q, &w->people.people, w->change);
 	control_come_back(w->c, on_wait_back, w);
 }
 
@@ -52,7 +50,7 @@ static void wait_free(struct route_wait *w)
 	timer_fini(&w->again);
 	w->c->busy--;
 	snapshot_unref(w->people.snapshot);
-	mem_free(w->people.hash);
+	queue_people_fini(&w->people.people);
 	mem_free(w);
 }
 
@@ -85,7 +83,6 @@ static void on_people_back(void *arg)
 {
 	struct route_wait *w = arg;
 
-	w->all = w->people.all;
 	control_ask_queue(w->c, wait_look, w);
 }
 
@@ -99,13 +96,11 @@ static void on_people(void *arg)
 
 static void ask_people(struct control *c, struct route_wait *w)
 {
-	w->people = (struct change_people){
-	    .follow = c->cfg.follow,
-	    .snapshot = snapshot_ref(c->snapshot),
-	    .change = w->change,
-	    .done = on_people,
-	    .arg = w,
-	};
+	w->people.follow = c->cfg.follow;
+	w->people.snapshot = snapshot_ref(c->snapshot);
+	w->people.change = w->change;
+	w->people.done = on_people;
+	w->people.arg = w;
 	change_people_read(&w->people);
 }
 
@@ -122,13 +117,14 @@ void control_route_wait(void *arg, struct ctl_request *r,
 	c->busy++;
 	w->change = (uint64_t)json_integer_value(
 	    json_object_get(args, "change"));
-	w->all = w->change == 0 ||
-		 json_is_true(json_object_get(args, "all"));
+	queue_people_init(&w->people.people);
+	if (w->change == 0 || json_is_true(json_object_get(args, "all")))
+		queue_people_add_all(&w->people.people);
 	if (json_is_integer(json_object_get(args, "timeout_ms")))
 		w->until_us = now_us(c) + 1000 *
 		    json_integer_value(json_object_get(args, "timeout_ms"));
 	timer_init(&w->again, c->cfg.ops, on_wait_again, w);
-	if (w->all)
+	if (w->people.people.all)
 		control_ask_queue(c, wait_look, w);
 	else
 		ask_people(c, w);

@@ -5,7 +5,6 @@
 #include "relay/cutover/change_people.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "relay/post/mail.h"
 
@@ -15,18 +14,6 @@ struct people_slice {
 	struct change_people *p;
 	bool over; /* rows of a later change */
 };
-
-static void grow(struct change_people *p)
-{
-	size_t room = p->room == 0 ? SLICE_ROWS : 2 * p->room;
-	uint64_t *more = NEW_ARRAY(uint64_t, room);
-
-	if (p->n > 0)
-		memcpy(more, p->hash, p->n * sizeof(*more));
-	mem_free(p->hash);
-	p->hash = more;
-	p->room = room;
-}
 
 static void on_row(void *arg, uint64_t change, struct slice key)
 {
@@ -39,21 +26,10 @@ static void on_row(void *arg, uint64_t change, struct slice key)
 	}
 	snprintf(p->after, sizeof(p->after), "%.*s", (int)key.n, key.p);
 	if (key.n > 0 && key.p[0] == '@')
-		p->all = true;
-	if (p->n >= CHANGE_PEOPLE_MAX)
-		p->all = true;
-	if (p->all)
-		return;
-	if (p->n == p->room)
-		grow(p);
-	p->hash[p->n++] = mail_key_hash(p->snapshot->conf, key);
-}
-
-static int by_hash(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
+		queue_people_add_all(&p->people);
+	if (!p->people.all)
+		queue_people_add(&p->people,
+		    mail_key_hash(p->snapshot->conf, key));
 }
 
 /* True: there may be more. The first slice begins behind the last row of the
@@ -70,8 +46,9 @@ static bool read_slice(struct change_people *p)
 	struct error err;
 	int n = t == NULL ? -1 : table_log(t, &page, &err);
 
-	p->all = p->all || n < 0;
-	return !p->all && !r.over && n == SLICE_ROWS;
+	if (n < 0)
+		queue_people_add_all(&p->people);
+	return !p->people.all && !r.over && n == SLICE_ROWS;
 }
 
 static void on_slice(void *arg)
@@ -82,8 +59,6 @@ static void on_slice(void *arg)
 		table_follow_ask(p->follow, on_slice, p);
 		return;
 	}
-	if (p->n > 0)
-		qsort(p->hash, p->n, sizeof(*p->hash), by_hash);
 	p->done(p->arg);
 }
 

@@ -9,9 +9,7 @@
 
 #include "relay/cutover/table_follow.h"
 #include "relay/mail/addr.h"
-
-/* Too many to be kept, or more than single recipients: all are meant. */
-enum { CHANGE_PEOPLE_MAX = 1 << 22 };
+#include "relay/queue/queue_people.h"
 
 struct change_people {
 	struct table_follow *follow;
@@ -20,10 +18,9 @@ struct change_people {
 	/* Called once, on the table thread. */
 	void (*done)(void *arg);
 	void *arg;
-	/* The answer: hashes in ascending order, mem_free()d by the caller. */
-	uint64_t *hash;
-	size_t n, room;
-	bool all; /* a domain's row, or too many, or it cannot be read */
+	/* The answer; all, if the change has a domain's row or cannot be read.
+	 * Of the caller, who begins and ends it. */
+	struct queue_people people;
 	char after[ADDR_MAX * 2]; /* the key that was read last */
 };
 

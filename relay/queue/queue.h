@@ -182,12 +182,9 @@ void queue_wake(struct queue *q, uint64_t hash);
 void queue_wake_all(struct queue *q); /* a domain row; walked in slices */
 void queue_applied(struct queue *q, uint64_t change);
 /* Attempts under way that were begun under a change below `change`, for which
- * `--wait` waits: of recipients with these hashes, in ascending order; NULL:
- * of all. Takes as long as there are attempts, not hashes. */
-struct queue_people {
-	const uint64_t *hash;
-	size_t n;
-};
+ * `--wait` waits: of these recipients; NULL: of all. Takes as long as there are
+ * attempts, not recipients. */
+struct queue_people;
 unsigned queue_older_attempts(const struct queue *q,
     const struct queue_people *people, uint64_t change);
 

@@ -3,6 +3,7 @@
  * The queue as others see it: rows, counts, what is under way.
  */
 #include "relay/queue/queue_int.h"
+#include "relay/queue/queue_people.h"
 
 enum { WALK_RUN = 64 };
 
@@ -187,22 +188,6 @@ static unsigned older(const struct delivery *d, uint64_t change)
 	return d->place == PLACE_CLAIMED && d->change < change;
 }
 
-static bool is_among(const struct queue_people *p, uint64_t hash)
-{
-	size_t low = 0, high = p->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (p->hash[middle] < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < p->n && p->hash[low] == hash;
-}
-
-/* A recipient that only the table could tell may be any of them. */
 unsigned queue_older_attempts(const struct queue *q,
     const struct queue_people *people, uint64_t change)
 {
@@ -212,9 +197,8 @@ unsigned queue_older_attempts(const struct queue *q,
 	     n != HEAD_CLAIMED; n = delivery_at(q, n)->next) {
 		const struct delivery *d = delivery_at(q, n);
 
-		if (older(d, change) &&
-		    (people == NULL || d->hash == QUEUE_ANYBODY ||
-			is_among(people, d->hash)))
+		if (older(d, change) && (people == NULL ||
+		    queue_people_may(people, d->hash)))
 			k++;
 	}
 	return k;

@@ -4,11 +4,9 @@
  */
 #include "relay/cutover/wave/wave_people.h"
 
-#include <stdlib.h>
-
 #include "relay/base/mem.h"
 #include "relay/post/mail.h"
-#include "relay/queue/queue.h"
+#include "relay/queue/queue_people.h"
 
 enum { SLICE_ROWS = 2000 };
 
@@ -18,8 +16,7 @@ struct wave_people {
 	struct conf_snapshot *snapshot;
 	char *name;
 	int64_t id;
-	uint64_t *hash; /* ascending, when all are read */
-	size_t n, room;
+	struct queue_people people;
 	struct strbuf after; /* the member that was read last */
 };
 
@@ -33,6 +30,7 @@ struct wave_people *wave_people_open(const char *table_path,
 	p->name = mem_strdup(name);
 	strbuf_init(&p->after, 2 * ADDR_MAX);
 	p->path = mem_strdup(table_path);
+	queue_people_init(&p->people);
 	p->file = wave_file_open(p->path, false, err);
 	if (p->file != NULL && wave_need(p->file, name, &w, err) >= 0) {
 		p->id = w.id;
@@ -51,7 +49,7 @@ void wave_people_free(struct wave_people *p)
 	strbuf_fini(&p->after);
 	mem_free(p->name);
 	mem_free(p->path);
-	mem_free(p->hash);
+	queue_people_fini(&p->people);
 	mem_free(p);
 }
 
@@ -59,20 +57,9 @@ static void on_key(void *arg, struct slice address)
 {
 	struct wave_people *p = arg;
 
-	if (p->n == p->room) {
-		p->room = p->room == 0 ? SLICE_ROWS : 2 * p->room;
-		p->hash = mem_resize(p->hash, p->room * sizeof(*p->hash));
-	}
-	p->hash[p->n++] = mail_key_hash(p->snapshot->conf, address);
+	queue_people_add(&p->people, mail_key_hash(p->snapshot->conf, address));
 	strbuf_reset(&p->after);
 	strbuf_addsl(&p->after, address);
-}
-
-static int by_hash(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
 }
 
 int wave_people_read(struct wave_people *p, struct error *err)
@@ -82,17 +69,12 @@ int wave_people_read(struct wave_people *p, struct error *err)
 	    .fn = on_key, .arg = p};
 	int n = wave_member_keys(p->file, &page, err);
 
-	if (n < 0 || n == SLICE_ROWS)
-		return n < 0 ? -1 : 1;
-	if (p->n > 0)
-		qsort(p->hash, p->n, sizeof(*p->hash), by_hash);
-	return 0;
+	return n < 0 ? -1 : n == SLICE_ROWS && !p->people.all;
 }
 
 bool wave_people_may(const struct wave_people *p, uint64_t hash)
 {
-	return hash == QUEUE_ANYBODY || (p->n > 0 && bsearch(&hash, p->hash,
-	    p->n, sizeof(hash), by_hash) != NULL);
+	return queue_people_may(&p->people, hash);
 }
 
 int wave_people_has(struct wave_people *p, const char *to, struct error *err)

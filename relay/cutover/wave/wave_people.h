@@ -20,7 +20,8 @@ void wave_people_free(struct wave_people *p); /* NULL is fine */
 /* Reads some of the members, so that a loop goes on between two calls. 1: there
  * are more; 0: that was all; -1. */
 int wave_people_read(struct wave_people *p, struct error *err) PH_CHECK;
-/* When all are read: may a delivery with that hash be for one of them? */
+/* When all are read: may a delivery with that hash be for one of them? Of a
+ * wave with too many members (queue_people.h) any may. */
 bool wave_people_may(const struct wave_people *p, uint64_t hash);
 /* Is that recipient a member? 1, 0, -1. */
 int wave_people_has(struct wave_people *p, const char *to,
