@@ -205,7 +205,8 @@ static void commands_ask_the_daemon_and_show_its_answer(void **state)
 		{"queue retry --to many@example.com", 1,
 		    "retry: 4999 done, 1 refused\n", "\"brief\":true", 1},
 		{"queue retry --to many@example.com --json", 1,
-		    "\"why\":\"under way\"", "\"brief\":false", 1},
+		    "\"why\":\"under way\"",
+		    "{\"action\":\"retry\",\"ids\":[]", 1},
 		{"queue retry A", 1, "under way",
 		    "\"until\":\"L\"}", 1}, /* no question is asked */
 		{"queue retry", 2, "say which", "", 0},

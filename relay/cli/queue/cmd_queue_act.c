@@ -114,7 +114,8 @@ static int act(struct acting *a)
 	struct cli *c = a->c;
 	int code;
 
-	json_object_set_new(a->args, "brief", json_boolean(!c->json));
+	if (!c->json)
+		json_object_set_new(a->args, "brief", json_true());
 	out_table(&c->out, act_columns);
 	progress_begin(&a->bar, a->action, a->count);
 	code = cli_call(c, "queue.act", json_incref(a->args), on_row, a);
