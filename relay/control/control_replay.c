@@ -12,7 +12,7 @@
 #include "relay/base/id.h"
 #include "relay/cutover/replay/replay.h"
 
-enum { USERS_MAX = 5000000, WHO_MAX = 512, REPLAY_DOMAINS = 20 };
+enum { USERS_MAX = 5000000, WHO_MAX = 512 };
 
 /* ---- start ------------------------------------------------------------- */
 
@@ -330,10 +330,8 @@ static void note_domain(struct replay_list *l, const char *address)
 {
 	const char *at = strrchr(address, '@');
 
-	if (at == NULL || json_object_get(l->domains, at + 1) != NULL ||
-	    json_object_size(l->domains) == REPLAY_DOMAINS)
-		return;
-	json_object_set_new(l->domains, at + 1, json_true());
+	if (at != NULL)
+		json_object_set_new(l->domains, at + 1, json_true());
 }
 
 static void print_domains(struct replay_list *l)

@@ -17,9 +17,9 @@ struct preflight_open {
 	struct asking asking;
 };
 
-/* Has the daemon ask (preflight.start; takes `args`) and waits for the end, or
- * with NULL takes the last answers; then has them reported. What a command
- * ends with. */
+/* Has the daemon ask (preflight.start; takes `args`) and waits for the end.
+ * With `args` NULL reads the last answers from observed.db. Then calls
+ * `report`. Returns the command's exit code. */
 int preflight_show(struct cli *c, json_t *args, struct asking_which which,
     int (*report)(struct cli *c, const struct preflight_open *o));
 /* When it was, and why it ended early. */

@@ -101,7 +101,7 @@ bool mx_sts_policy(struct mx_asker *k, const char *domain,
 
 /* ---- against the MX ------------------------------------------------------ */
 
-/* A pattern by which senders still take a server that is no MX. NULL: none. */
+/* Returns a pattern that matches no MX of the domain, or NULL. */
 static const struct slice *left_over(const struct sts_policy *p,
     const struct mx_names *names)
 {

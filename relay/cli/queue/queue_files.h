@@ -10,12 +10,13 @@
 
 /* Writes a message to `to`. CLI_DONE, or what was said. */
 int queue_file_message(struct cli *c, const char *id, FILE *to);
-/* The bytes of a body row's "chunk", which is base64; to be freed. NULL: it is
- * none. */
+/* The bytes of a body row's "chunk"; to be freed. NULL: the chunk is not
+ * base64. */
 unsigned char *queue_file_bytes(const json_t *row, size_t *n_out);
-/* The same, written. false: it is no base64, and nothing was. */
+/* Writes the bytes of a chunk to `to`; false: the chunk is not base64, nothing
+ * was written. */
 bool queue_file_chunk(const json_t *row, FILE *to);
-/* Says so. */
+/* Reports that a chunk was not base64; returns CLI_NO. */
 int queue_file_unread(struct cli *c, const char *id);
 /* For cli_call(): adds a row's id to `arg`, an array, each once. */
 void queue_file_add(void *arg, json_t *row);

@@ -12,6 +12,7 @@
 #include "relay/base/mem.h"
 #include "relay/cli/common/json_get.h"
 #include "relay/cli/replay/replay_commands.h"
+#include "relay/cli/replay/replay_mx.h"
 #include "relay/cli/replay/replay_order.h"
 #include "relay/cli/replay/replay_show.h"
 #include "relay/cli/table/cli_table.h"
@@ -251,12 +252,16 @@ static int run_list(struct cli *c)
 
 static int run_show(struct cli *c)
 {
+	struct replay_shown shown = {.c = c};
 	uint64_t number;
+	int code;
 
 	if (!read_number(c, &number))
 		return CLI_USAGE;
-	return cli_call(c, "replay.show", json_pack("{s:I}", "number",
-	    (json_int_t)number), replay_show_row, c);
+	code = cli_call(c, "replay.show", json_pack("{s:I}", "number",
+	    (json_int_t)number), replay_show_row, &shown);
+	replay_mx_more(c, shown.domains);
+	return code;
 }
 
 /* ---- cancel ------------------------------------------------------------ */

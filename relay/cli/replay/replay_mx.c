@@ -12,8 +12,6 @@
 #include "relay/cli/common/json_get.h"
 #include "relay/observed/spread/spread_of.h"
 
-enum { SHOWN_MAX = 20 };
-
 static void say_known(const struct spread_found *f, char *why)
 {
 	const struct spread_judged *j = &f->judged;
@@ -27,7 +25,7 @@ static void say_known(const struct spread_found *f, char *why)
 	clock_local(f->rows.looked_us, looked);
 	if (j->state == SPREAD_WAITS && j->until_us != 0) {
 		clock_local(j->until_us, until);
-		snprintf(why, REPLAY_MX_BYTES, "an answer of before may live "
+		snprintf(why, REPLAY_MX_BYTES, "old answers may stay in caches "
 		    "until %s", until);
 	} else if (j->state == SPREAD_CLEAN) {
 		snprintf(why, REPLAY_MX_BYTES, "it leads here alone, looked at "
@@ -75,30 +73,42 @@ void replay_mx_say(struct cli *c, const json_t *addresses)
 		const char *to = json_string_value(at);
 		const char *domain = to == NULL ? NULL : strrchr(to, '@');
 
-		if (domain == NULL || json_object_size(seen) == SHOWN_MAX ||
-		    json_object_get(seen, domain) != NULL)
+		if (domain == NULL || json_object_get(seen, domain) != NULL)
 			continue;
 		json_object_set_new(seen, domain, json_true());
-		say(c, domain + 1, replay_mx(cli_conf_try(c), domain + 1, a,
-		    why), why);
+		if (json_object_size(seen) <= REPLAY_MX_DOMAINS)
+			say(c, domain + 1, replay_mx(cli_conf_try(c),
+			    domain + 1, a, why), why);
 	}
+	replay_mx_more(c, json_object_size(seen));
 	arena_free(a);
 	json_decref(seen);
 }
 
-void replay_mx_row(struct cli *c, json_t *row)
+void replay_mx_row(struct cli *c, json_t *row, size_t n)
 {
 	const char *domain = json_text(row, "domain"), *state;
 	struct arena *a = arena_new();
 	char why[REPLAY_MX_BYTES];
 
-	state = replay_mx(cli_conf_try(c), domain, a, why);
-	if (c->json) {
+	if (n < REPLAY_MX_DOMAINS) {
+		state = replay_mx(cli_conf_try(c), domain, a, why);
 		json_object_set_new(row, "mx", json_string(state));
 		json_object_set_new(row, "mx_why", json_string(why));
-		out_row_json(&c->out, row);
-	} else {
-		say(c, domain, state, why);
+		if (!c->json)
+			say(c, domain, state, why);
 	}
+	if (c->json)
+		out_row_json(&c->out, row);
 	arena_free(a);
+}
+
+void replay_mx_more(struct cli *c, size_t domains)
+{
+	size_t more = domains > REPLAY_MX_DOMAINS ? domains -
+		    REPLAY_MX_DOMAINS : 0;
+
+	if (more > 0 && !c->json)
+		out_say(&c->out, "  and %zu more domain%s", more,
+		    more == 1 ? "" : "s");
 }

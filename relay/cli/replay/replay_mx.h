@@ -11,17 +11,22 @@
 
 struct arena;
 
-enum { REPLAY_MX_BYTES = 512 };
+enum {
+	REPLAY_MX_BYTES = 512,
+	REPLAY_MX_DOMAINS = 20, /* that are looked at; others are counted */
+};
 
 /* The state of the MX of a domain, a constant: clean, waits, unknown, old;
  * `why_out` (REPLAY_MX_BYTES) has what is known of it. */
 const char *replay_mx(const struct conf *conf, const char *domain,
     struct arena *a, char *why_out);
 
-/* A line for each domain of these keys of rows, 20 at most. */
+/* A line for each domain of these keys of rows. */
 void replay_mx_say(struct cli *c, const json_t *addresses);
-/* The same of a row of replay.show about a domain; with --json it gains `mx`
- * and `mx_why`. */
-void replay_mx_row(struct cli *c, json_t *row);
+/* The same of the `n`-th row of replay.show about a domain, from 0; with --json
+ * it gains `mx` and `mx_why`. */
+void replay_mx_row(struct cli *c, json_t *row, size_t n);
+/* Says that of so many domains not all were looked at, if it is so. */
+void replay_mx_more(struct cli *c, size_t domains);
 
 #endif

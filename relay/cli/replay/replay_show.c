@@ -30,11 +30,13 @@ static void add_heads(struct cli *c, json_t *row)
 {
 	const struct conf *conf = cli_conf_try(c);
 	struct chain_heads heads;
-	struct wave_file *f;
+	struct wave_file *f = NULL;
 	struct error err;
 
-	f = conf == NULL ? NULL : wave_file_open(conf->table.path, false,
-	    &err);
+	if (conf == NULL)
+		error_set(&err, "the configuration cannot be read");
+	else
+		f = wave_file_open(conf->table.path, false, &err);
 	if (f != NULL && wave_heads(f, &heads, &err) == 0) {
 		json_object_set_new(row, "change",
 		    json_integer((json_int_t)heads.change));
@@ -44,12 +46,18 @@ static void add_heads(struct cli *c, json_t *row)
 		    json_integer((json_int_t)heads.decision));
 		json_object_set_new(row, "decision_head",
 		    json_string(heads.decision_head));
+	} else {
+		json_object_set_new(row, "heads_unknown",
+		    json_string(err.text));
 	}
 	wave_file_close(f);
 }
 
 static void say_heads(struct out *o, const json_t *row)
 {
+	if (json_text(row, "heads_unknown")[0] != '\0')
+		out_say(o, "  Heads of the chain: not known: %s",
+		    json_text(row, "heads_unknown"));
 	if (json_text(row, "head")[0] != '\0')
 		out_say(o, "  Head of the chain: change %" PRId64 ", %s",
 		    json_number(row, "change"), json_text(row, "head"));
@@ -91,13 +99,14 @@ static void say_head(struct cli *c, const json_t *row)
 
 void replay_show_row(void *arg, json_t *row)
 {
-	struct cli *c = arg;
+	struct replay_shown *shown = arg;
+	struct cli *c = shown->c;
 	const char *kind = json_text(row, "kind");
 
 	if (strcmp(kind, "replay") == 0)
 		add_heads(c, row);
 	if (strcmp(kind, "domain") == 0)
-		replay_mx_row(c, row);
+		replay_mx_row(c, row, shown->domains++);
 	else if (c->json)
 		out_row_json(&c->out, row);
 	else if (strcmp(kind, "replay") == 0)

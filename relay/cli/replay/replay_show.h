@@ -7,7 +7,12 @@
 
 #include "relay/cli/common/cli.h"
 
-/* As the row function of replay.show; `arg` is a struct cli. */
+struct replay_shown {
+	struct cli *c;
+	size_t domains; /* rows about one, so far */
+};
+
+/* As the row function of replay.show; `arg` is a struct replay_shown. */
 void replay_show_row(void *arg, json_t *row);
 
 #endif
