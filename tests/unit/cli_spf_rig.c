@@ -54,7 +54,7 @@ bool __wrap_spf_program_find(char path_out[SPF_PROGRAM_BYTES])
 
 /* ---- the folder ---------------------------------------------------------- */
 
-char out[CLI_RIG_OUT];
+char printed[CLI_RIG_OUT];
 
 static void write_conf(const char *dir, const char *more, int port)
 {
@@ -93,7 +93,7 @@ int run(const char *dir, const char *more, const char *line)
 	snprintf(text, sizeof(text), more, dir);
 	dnsserver_open(&server, loop, zone);
 	write_conf(dir, text, server.port);
-	code = cli_rig_run(dir, line, loop, out);
+	code = cli_rig_run(dir, line, loop, printed);
 	dnsserver_close(&server);
 	loop_free(loop);
 	return code;
@@ -101,15 +101,15 @@ int run(const char *dir, const char *more, const char *line)
 
 void says(const char *piece)
 {
-	if (strstr(out, piece) == NULL)
-		fail_msg("missing: %s\nin: %s", piece, out);
+	if (strstr(printed, piece) == NULL)
+		fail_msg("missing: %s\nin: %s", piece, printed);
 }
 
 /* ---- exact answers ------------------------------------------------------- */
 
 static void mask_time(const char *before, char end)
 {
-	char *at = strstr(out, before), *rest;
+	char *at = strstr(printed, before), *rest;
 
 	if (at == NULL)
 		return;
@@ -125,9 +125,9 @@ void answers_are(const char *dir, const char *more,
 {
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(run(dir, more, a[i].line), 0);
-		mask_time("counted since ", strstr(out, "signatures were") !=
-		    NULL ? ';' : '\n');
+		mask_time("counted since ",
+		    strstr(printed, "signatures were") != NULL ? ';' : '\n');
 		mask_time("\"since\":\"", '"');
-		assert_string_equal(out, a[i].out);
+		assert_string_equal(printed, a[i].out);
 	}
 }

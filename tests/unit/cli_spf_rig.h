@@ -20,7 +20,7 @@
 #define SRS "srs { domain = \"srs.example\" secrets = \"%s/srs.secrets\" }\n"
 
 extern bool program_there; /* posthouse-spf */
-extern char out[CLI_RIG_OUT]; /* of the last command */
+extern char printed[CLI_RIG_OUT]; /* of the last command */
 
 /* Runs `line`; `more`, of the configuration, may name the folder once. */
 int run(const char *dir, const char *more, const char *line);

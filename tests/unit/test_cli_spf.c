@@ -47,9 +47,9 @@ static void a_check_shows_what_decided(void **state)
 		snprintf(want, sizeof(want), "%sidentity     mailfrom\n"
 		    "lookups      3 of 10, 1 of 2 without an answer\n"
 		    "questions    1 in ", cases[i].result);
-		assert_int_equal(strncmp(out, want, strlen(want)), 0);
+		assert_int_equal(strncmp(printed, want, strlen(want)), 0);
 		snprintf(want, sizeof(want), " ms\n%s", cases[i].rest);
-		assert_string_equal(strstr(out, " ms\n"), want);
+		assert_string_equal(strstr(printed, " ms\n"), want);
 	}
 	assert_int_equal(run(*state, "", "spf check " US " '' mx.helo.example"),
 	    0);
@@ -166,7 +166,7 @@ static void each_egress_is_judged_and_one_chosen(void **state)
 		    "main    fail    -all       bare.example\n"
 		    "tenant  fail    -all       bare.example\n"},
 	}, without[] = {
-		{"spf egress bare.example half.example <>",
+		{"spf egress bare.example half.example <> '' ann@half.example",
 		    "bare.example: it waits: the record forbids every e"
 		    "gress; its DMARC policy is reject; add ip4:192.0.2"
 		    ".10/32 to the record\n"
@@ -181,7 +181,16 @@ static void each_egress_is_judged_and_one_chosen(void **state)
 		    "<>: main, since the record passes this egress\n"
 		    "EGRESS  RESULT  MECHANISM       RECORD OF\n"
 		    "main    pass    ip4:192.0.2.10  mx.helo.example\n"
-		    "tenant  none    -               relay.test\n"},
+		    "tenant  none    -               relay.test\n"
+		    "<>: main, since the record passes this egress\n"
+		    "EGRESS  RESULT  MECHANISM       RECORD OF\n"
+		    "main    pass    ip4:192.0.2.10  mx.helo.example\n"
+		    "tenant  none    -               relay.test\n"
+		    "ann@half.example: tenant, since the record passes "
+		    "this egress; its DMARC policy is none\n"
+		    "EGRESS  RESULT  MECHANISM         RECORD OF\n"
+		    "main    fail    -all              half.example\n"
+		    "tenant  pass    ip4:198.51.100.7  half.example\n"},
 	};
 	/* clang-format on */
 
@@ -337,13 +346,13 @@ static void a_week_is_summed_by_leg(void **state)
 	says("/ledger.db: No such file or directory\n");
 	last_delivery_close(open_in(*state));
 	assert_int_equal(run(*state, "", "spf forecast"), 0);
-	assert_string_equal(out, "nothing was counted yet\n");
+	assert_string_equal(printed, "nothing was counted yet\n");
 	count_mail(*state);
 	answers_are(*state, "", answers, ARRAY_LEN(answers));
 	assert_int_equal(run(*state, "leg \"idle\" { hosts = "
 	    "\"127.0.0.1:1\" }\n", "spf forecast --leg idle"), 0);
-	assert_int_equal(strncmp(out, "no mail was counted in 7 days\n7 days, "
-	    "counted since ", 52), 0);
+	assert_int_equal(strncmp(printed, "no mail was counted in 7 days\n"
+	    "7 days, counted since ", 52), 0);
 	forget(*state);
 }
 
@@ -400,8 +409,8 @@ static void another_record_is_tried_on_who_sent(void **state)
 	last_delivery_close(open_in(*state));
 	assert_int_equal(run(*state, "", "spf what-if ours.example --record "
 	    "'v=spf1 moon'"), 0);
-	assert_string_equal(out, "no clients are known: no mail was counted "
-	    "yet\nthe record is in error: no such term\n");
+	assert_string_equal(printed, "no clients are known: no mail was "
+	    "counted yet\nthe record is in error: no such term\n");
 	count_mail(*state);
 	answers_are(*state, "", plain, ARRAY_LEN(plain));
 	answers_are(*state, WAYS, ways, ARRAY_LEN(ways));

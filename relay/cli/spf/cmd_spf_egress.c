@@ -80,7 +80,7 @@ static int judge_all(struct cli *c, struct spf_alone *o)
 		if (!sender_of(c, c->arg[i], &s.from))
 			return CLI_USAGE;
 		egress_judge_alone(o, &s, &found);
-		show(c, c->arg[i], &found);
+		show(c, s.from.text.n == 0 ? "<>" : c->arg[i], &found);
 	}
 	return CLI_DONE;
 }
