@@ -131,10 +131,15 @@ bool conf_verdict_has(const struct conf *c, const struct conf_verdict *v,
 	return d != NULL && strcmp(d->customer, v->customer) == 0;
 }
 
+bool conf_listen_takes_mail(const struct conf_listen *l)
+{
+	return !l->closed && l->leg < 0 && l->outbound != OUTBOUND_ONLY;
+}
+
 bool conf_verdict_listens(const struct conf_verdict *v,
     const struct conf_listen *l)
 {
 	if (v->listen.count > 0)
 		return strings_have(&v->listen, slice_str(l->name));
-	return !l->closed && l->leg < 0 && l->outbound != OUTBOUND_ONLY;
+	return conf_listen_takes_mail(l);
 }

@@ -411,6 +411,9 @@ const struct conf_verdict *conf_verdict(const struct conf *c,
 /* Is the domain, in normal form, one that the verdict is about? */
 bool conf_verdict_has(const struct conf *c, const struct conf_verdict *v,
     struct slice domain);
+/* Is it one that mail from everywhere comes in by: not closed, no leg's and
+ * not for outbound alone? */
+bool conf_listen_takes_mail(const struct conf_listen *l);
 /* Is that listener one whose silence the verdict counts? */
 bool conf_verdict_listens(const struct conf_verdict *v,
     const struct conf_listen *l);

@@ -59,6 +59,7 @@ static int make_files(void **state)
 	}
 SCRIPT(verdict)
 SCRIPT(verdict_go)
+SCRIPT(verdict_waves)
 SCRIPT(verdict_relay)
 SCRIPT(straggler)
 SCRIPT(straggler_import)
@@ -73,6 +74,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(verdict),
 		TEST(verdict_go),
+		TEST(verdict_waves),
 		TEST(verdict_relay),
 		TEST(straggler),
 		TEST(straggler_import),

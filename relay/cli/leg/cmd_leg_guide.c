@@ -331,14 +331,6 @@ static unsigned facts_of(const struct guide *g)
 	return facts;
 }
 
-static const struct conf_leg *find_leg(const struct conf *c, const char *name)
-{
-	for (int i = 0; i < c->legs; i++)
-		if (strcmp(c->leg[i].name, name) == 0)
-			return &c->leg[i];
-	return NULL;
-}
-
 static int run_guide(struct cli *c)
 {
 	struct guide g = {.c = c};
@@ -347,7 +339,7 @@ static int run_guide(struct cli *c)
 
 	if (cli_conf(c) == NULL)
 		return CLI_NO;
-	g.leg = find_leg(c->conf, c->arg[0]);
+	g.leg = conf_leg_by_name(c->conf, slice_str(c->arg[0]));
 	if (g.leg == NULL)
 		return cli_fail(c, "no leg is called \"%s\"; see "
 				   "`posthouse leg list`", c->arg[0]);

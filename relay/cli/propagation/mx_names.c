@@ -60,11 +60,6 @@ static bool chain_read(const char *path, struct mx_chain *out)
 	return true;
 }
 
-static bool takes_mail(const struct conf_listen *l)
-{
-	return l->outbound != OUTBOUND_ONLY && l->leg < 0 && !l->closed;
-}
-
 struct mx_search {
 	struct mx_chain chain; /* found; its first one names the host */
 	const char *unread;    /* a file that could not be read */
@@ -78,7 +73,9 @@ static void search(const struct conf *c, const char *host,
 	for (int i = 0; i < c->listens; i++) {
 		const struct conf_listen *l = &c->listen[i];
 
-		for (int j = 0; j < l->certificates && takes_mail(l); j++) {
+		if (!conf_listen_takes_mail(l))
+			continue;
+		for (int j = 0; j < l->certificates; j++) {
 			out->tls = true;
 			if (!chain_read(l->certificate[j].cert, &out->chain))
 				out->unread = l->certificate[j].cert;

@@ -56,12 +56,11 @@ bool gather_has(const struct verdict_look *g, struct slice address)
 	    slice_from(address, (size_t)at + 1));
 }
 
-static int leg_index(const struct conf *c, const char *name)
+int gather_leg(const struct conf *c, struct slice name)
 {
-	for (int i = 0; i < c->legs; i++)
-		if (strcmp(c->leg[i].name, name) == 0)
-			return i;
-	return -1; /* the configuration is checked */
+	const struct conf_leg *l = conf_leg_by_name(c, name);
+
+	return l == NULL ? -1 : (int)(l - c->leg);
 }
 
 int gather_all(struct verdict_look *g)
@@ -69,7 +68,7 @@ int gather_all(struct verdict_look *g)
 	struct error err = {0};
 
 	g->f.arena = g->c->arena;
-	g->leg = leg_index(g->conf, g->v->leg);
+	g->leg = gather_leg(g->conf, slice_str(g->v->leg));
 	g->now_us = clock_wall_us(&clock_system);
 	g->table_path = cli_table_path(g->c);
 	if (g->table_path == NULL)

@@ -67,6 +67,8 @@ struct verdict_look {
 int gather_all(struct verdict_look *g);
 void gather_end(struct verdict_look *g);
 
+/* The index in conf.leg; -1: there is none of that name. */
+int gather_leg(const struct conf *c, struct slice name);
 /* Is the address, or its "@domain", one that the verdict is about? */
 bool gather_has(const struct verdict_look *g, struct slice address);
 /* printf into the arena. */

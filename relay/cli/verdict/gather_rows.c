@@ -58,14 +58,6 @@ static void note_missing(struct rows_look *l, const struct leg_hosts *h)
 
 /* ---- rows ------------------------------------------------------------- */
 
-static int leg_by_name(const struct conf *c, struct slice name)
-{
-	for (int i = 0; i < c->legs; i++)
-		if (slice_eq(slice_str(c->leg[i].name), name))
-			return i;
-	return -1;
-}
-
 static bool is_answer(struct slice route)
 {
 	return slice_eq(route, SLICE("defer")) ||
@@ -82,7 +74,7 @@ static int route_fact(struct rows_look *l, struct slice route)
 	if (is_answer(route))
 		return -1;
 	while (rest.n > 0 && slice_next(&rest, '+', &name)) {
-		int leg = leg_by_name(l->g->conf, name);
+		int leg = gather_leg(l->g->conf, name);
 
 		if (leg < 0)
 			return FACT_TO_ABSENT;

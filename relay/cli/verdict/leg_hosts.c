@@ -81,11 +81,13 @@ static void on_mx(void *arg, const struct dns_answer *a)
 	struct host_asking *q = arg;
 
 	q->h->pending--;
-	if (a->status != DNS_OK)
-		q->h->leg[q->leg].missing = q->name;
 	for (int i = 0; a->status == DNS_OK && i < a->count; i++)
-		if (a->mx[i].host[0] != '\0')
+		if (a->mx[i].host[0] != '\0') {
 			ask(q->h, q->leg, a->mx[i].host, MX_PORT);
+			q->found = true;
+		}
+	if (!q->found)
+		q->h->leg[q->leg].missing = q->name;
 }
 
 static void ask_mx(struct leg_hosts *h, int leg)
