@@ -17,71 +17,42 @@
 
 /* ---- options ---------------------------------------------------------- */
 
-static bool set_number(struct cli *c, json_t *args, const char *name)
+static void set_number(json_t *args, const char *key, int64_t n)
 {
-	const char *text = cli_value(c, name);
-	uint64_t n;
-
-	if (text == NULL)
-		return true;
-	if (!slice_uint(slice_str(text), 100000000, &n) || n == 0) {
-		cli_usage(c, "--%s wants a number from 1 on", name);
-		return false;
-	}
-	json_object_set_new(args, name, json_integer((json_int_t)n));
-	return true;
+	if (n >= 0)
+		json_object_set_new(args, key, json_integer((json_int_t)n));
 }
 
-static bool set_duration(struct cli *c, json_t *args, const char *name,
-    const char *key)
+static void set_true(json_t *args, const char *key, bool is)
 {
-	const char *text = cli_value(c, name);
-	int64_t us;
-
-	if (text == NULL)
-		return true;
-	if (clock_duration(slice_str(text), &us) < 0) {
-		cli_usage(c, "--%s wants a time like 30s, 5m, 2h", name);
-		return false;
-	}
-	json_object_set_new(args, key, json_integer(us / 1000000));
-	return true;
+	if (is)
+		json_object_set_new(args, key, json_true());
 }
 
-/* An option that is not given stays as it was planned. */
-static bool set_brake(struct cli *c, json_t *args)
+/* Those of start, which schedule keeps for it. An option that is not given
+ * stays as it was planned. False: one is wrong, which was said. */
+static bool set_start(struct cli *c, json_t *args)
 {
-	struct wave_options o = {0};
+	struct wave_options o = {.pause_s = -1, .late_s = -1,
+	    .deadline_s = -1, .soak_s = -1};
 
-	if (start_option_brake(c, &o) != CLI_DONE)
+	if (start_options_read(c, &o) != CLI_DONE)
 		return false;
-	if (o.complaints > 0)
-		json_object_set_new(args, "complaints",
-		    json_integer((json_int_t)o.complaints));
+	if (c->args > 1)
+		json_object_set_new(args, "route", json_string(c->arg[1]));
+	set_true(args, "force", o.force);
+	set_true(args, "hold", o.hold);
+	set_number(args, "slice", o.slice == 0 ? -1 : (int64_t)o.slice);
+	set_number(args, "complaints",
+	    o.complaints == 0 ? -1 : (int64_t)o.complaints);
+	set_number(args, "pause_s", o.pause_s);
+	set_number(args, "late_s", o.late_s);
+	set_number(args, "deadline_s", o.deadline_s);
+	set_number(args, "soak_s", o.soak_s);
 	if (cli_flag(c, "on-bad"))
 		json_object_set_new(args, "take_back",
 		    json_boolean(o.take_back));
-	return set_duration(c, args, "soak", "soak_s");
-}
-
-/* Those of start, which schedule keeps for it. */
-static bool set_start(struct cli *c, json_t *args)
-{
-	if (c->args > 1)
-		json_object_set_new(args, "route", json_string(c->arg[1]));
-	if (cli_flag(c, "force"))
-		json_object_set_new(args, "force", json_true());
-	if (cli_flag(c, "hold") != (cli_value(c, "deadline") != NULL)) {
-		cli_usage(c, "--hold and --deadline go together, as in --hold "
-		    "--deadline 2h");
-		return false;
-	}
-	if (cli_flag(c, "hold"))
-		json_object_set_new(args, "hold", json_true());
-	return set_brake(c, args) && set_number(c, args, "slice") &&
-	       set_duration(c, args, "pause", "pause_s") &&
-	       set_duration(c, args, "late", "late_s") &&
-	       set_duration(c, args, "deadline", "deadline_s");
+	return true;
 }
 
 /* The time that the wave was planned for. CLI_DONE, or what was said. */
@@ -290,14 +261,17 @@ static void say_back(struct cli *c, const struct wave_answer *a)
 
 static int roll_back(struct cli *c, struct wave_answer *a)
 {
+	uint64_t slice = 0;
 	json_t *args;
 	int code;
 
 	if (!agree(c))
 		return cli_fail(c, "nothing was changed");
 	args = wave_order_args(c, "rollback");
-	args = checked(args, set_number(c, args, "slice") &&
+	args = checked(args, start_option_slice(c, &slice) == CLI_DONE &&
 	    set_where(c, args));
+	if (args != NULL && slice > 0)
+		set_number(args, "slice", (int64_t)slice);
 	code = args == NULL ? CLI_USAGE : wave_ask(c, args, a);
 	if (code == CLI_DONE)
 		say_back(c, a);

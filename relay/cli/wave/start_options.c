@@ -8,7 +8,7 @@
 
 enum { SLICE_MAX = 1000000000 };
 
-int start_option_time(struct cli *c, const char *name, int64_t *seconds)
+static int read_time(struct cli *c, const char *name, int64_t *seconds)
 {
 	const char *text = cli_value(c, name);
 	int64_t us;
@@ -16,15 +16,13 @@ int start_option_time(struct cli *c, const char *name, int64_t *seconds)
 	if (text == NULL)
 		return CLI_DONE;
 	if (clock_duration(slice_str(text), &us) < 0)
-		return cli_usage(c,
-		    "--%s wants a time like 30s, 5m, 2h, not "
-		    "%s",
-		    name, text);
+		return cli_usage(c, "--%s wants a time like 30s, 5m, 2h, not "
+		    "%s", name, text);
 	*seconds = us / 1000000;
 	return CLI_DONE;
 }
 
-int start_option_brake(struct cli *c, struct wave_options *options)
+static int read_brake(struct cli *c, struct wave_options *options)
 {
 	const char *bad = cli_value(c, "on-bad");
 	const char *complaints = cli_value(c, "complaints");
@@ -43,25 +41,28 @@ int start_option_brake(struct cli *c, struct wave_options *options)
 	return CLI_DONE;
 }
 
+int start_option_slice(struct cli *c, uint64_t *slice)
+{
+	const char *text = cli_value(c, "slice");
+
+	if (text == NULL)
+		return CLI_DONE;
+	if (!slice_uint(slice_str(text), SLICE_MAX, slice) || *slice == 0)
+		return cli_usage(c, "--slice wants a number of members, 1 or "
+		    "more, not %s", text);
+	return CLI_DONE;
+}
+
 int start_options_read(struct cli *c, struct wave_options *options)
 {
-	const char *slice = cli_value(c, "slice");
-
-	if (slice != NULL &&
-	    (!slice_uint(slice_str(slice), SLICE_MAX, &options->slice) ||
-		options->slice == 0))
-		return cli_usage(c,
-		    "--slice wants a number of members, 1 or "
-		    "more, not %s",
-		    slice);
 	options->hold = options->hold || cli_flag(c, "hold");
 	options->force = options->force || cli_flag(c, "force");
-	if (start_option_time(c, "pause", &options->pause_s) != CLI_DONE ||
-	    start_option_time(c, "late", &options->late_s) != CLI_DONE ||
-	    start_option_time(c, "deadline", &options->deadline_s) !=
-		CLI_DONE ||
-	    start_option_time(c, "soak", &options->soak_s) != CLI_DONE ||
-	    start_option_brake(c, options) != CLI_DONE)
+	if (start_option_slice(c, &options->slice) != CLI_DONE ||
+	    read_time(c, "pause", &options->pause_s) != CLI_DONE ||
+	    read_time(c, "late", &options->late_s) != CLI_DONE ||
+	    read_time(c, "deadline", &options->deadline_s) != CLI_DONE ||
+	    read_time(c, "soak", &options->soak_s) != CLI_DONE ||
+	    read_brake(c, options) != CLI_DONE)
 		return CLI_USAGE;
 	if (options->take_back && options->soak_s == 0)
 		return cli_usage(c, "--on-bad wants --soak, as in --soak 1h");

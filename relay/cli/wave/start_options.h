@@ -25,12 +25,9 @@
 	{"force", NULL, "Also members that another change moved since the "  \
 	    "wave was created, or that have no row."}
 
-/* --on-bad and --complaints, where they are given. CLI_DONE, or what was
- * said. */
-int start_option_brake(struct cli *c, struct wave_options *options);
 /* Over the values that `options` has. CLI_DONE, or what was said. */
 int start_options_read(struct cli *c, struct wave_options *options);
-/* Of an option that is a time ("90s", "15m"), if it is given, in seconds. */
-int start_option_time(struct cli *c, const char *name, int64_t *seconds);
+/* --slice alone, if it is given. CLI_DONE, or what was said. */
+int start_option_slice(struct cli *c, uint64_t *slice);
 
 #endif
