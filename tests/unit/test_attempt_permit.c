@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The end of a permit by the results of an attempt.
+ * The domains that permits are for, and the end of a permit by the results of
+ * an attempt.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include <string.h>
 
 #include "relay/base/mem.h"
 #include "relay/delivery/attempt_permit.h"
@@ -59,9 +62,49 @@ static void a_permit_ends_by_the_best_of_the_results(void **state)
 	}
 }
 
+/* Of a direct egress alone: what the queue knows already stays, and what a
+ * row says of a recipient that the message has not is left alone. */
+static void domains_are_those_of_the_recipients(void **state)
+{
+	enum { DIRECT = 3, HOSTS = 4, NO_LEG = 5, ROWS = 4, KNOWN = 77 };
+	static const uint32_t rcpt[ROWS] = {1, 0, 2, 1};
+	struct conf_leg direct = {.direct = true}, hosts = {.hosts = 1};
+	struct conf *c = NEW(struct conf);
+	struct conf_snapshot snapshot = {.conf = c};
+	struct worker w = {.snapshot = &snapshot};
+	struct envelope_rcpt to[] = {{.to = "ann@one.example"},
+	    {.to = "bob@two.example"}};
+	struct mail mail = {.env = {.rcpt = to, .rcpts = ARRAY_LEN(to)}};
+	static const int legs[] = {DIRECT, HOSTS, NO_LEG};
+	struct job_row row[ROWS];
+
+	(void)state;
+	c->leg_of_id[DIRECT] = &direct;
+	c->leg_of_id[HOSTS] = &hosts;
+	for (size_t k = 0; k < ARRAY_LEN(legs); k++) {
+		struct attempt at = {.w = &w, .mail = &mail, .leg = legs[k],
+		    .row = row, .n = ROWS};
+		bool known = legs[k] == DIRECT;
+
+		memset(row, 0, sizeof(row));
+		for (int i = 0; i < ROWS; i++)
+			row[i].ref.rcpt = rcpt[i];
+		row[3].ref.domain = KNOWN;
+		attempt_know_domains(&at);
+		assert_int_equal(row[0].ref.domain,
+		    known ? mail_domain("x@two.example") : 0);
+		assert_int_equal(row[1].ref.domain,
+		    known ? mail_domain("x@one.example") : 0);
+		assert_int_equal(row[2].ref.domain, 0);
+		assert_int_equal(row[3].ref.domain, KNOWN);
+	}
+	mem_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(domains_are_those_of_the_recipients),
 		cmocka_unit_test(a_permit_ends_by_the_best_of_the_results),
 	};
 
