@@ -5,9 +5,11 @@
 #ifndef RELAY_POST_BEHIND_MAIL_H
 #define RELAY_POST_BEHIND_MAIL_H
 
-/* Lowers the priority of the calling thread, which has its name by then: the
- * log has it if that is refused. It still gets a share while the processors are
- * busy, so it may hold a lock that others wait for. */
-void thread_behind_mail(void);
+/* A thread that wakes up takes the processor at once from the calling thread,
+ * whose nice value rises by `nicer` as well (0: it keeps its share). It still
+ * gets a share while the processors are busy, so it may hold a lock that others
+ * wait for. The thread has its name by then: the log has it if the request is
+ * refused. */
+void thread_behind_mail(int nicer);
 
 #endif

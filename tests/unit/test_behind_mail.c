@@ -29,7 +29,7 @@ static void *run(void *arg)
 {
 	struct seen *seen = arg;
 
-	thread_behind_mail();
+	thread_behind_mail(5);
 	*seen = look();
 	return NULL;
 }

@@ -249,7 +249,7 @@ static void *thread_main(void *arg)
 	struct replay *r = arg;
 
 	thread_name("ph-replay");
-	thread_behind_mail();
+	thread_behind_mail(5);
 	while (!atomic_load(&r->stop))
 		mailbox_wait(&r->box, replay_step(r));
 	return NULL;

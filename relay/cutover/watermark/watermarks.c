@@ -100,7 +100,7 @@ static void *run(void *arg)
 	struct watermarks *w = arg;
 
 	thread_name("ph-watermark");
-	thread_behind_mail();
+	thread_behind_mail(5);
 	timer_set(&w->again, 0);
 	loop_run(w->loop);
 	return NULL;

@@ -252,7 +252,7 @@ static void *run_thread(void *arg)
 	struct wave_thread *t = arg;
 
 	thread_name("ph-wave");
-	thread_behind_mail();
+	thread_behind_mail(0); /* people wait for a slice */
 	while (!atomic_load(&t->stop)) {
 		int ms = wave_thread_step(t);
 
