@@ -22,8 +22,9 @@
 #include "relay/base/log.h"
 #include "relay/base/mem.h"
 
-/* So many patient ones in a turn: what the others wait for them. */
-enum { PATIENT_A_TURN = 8 };
+/* So many patient ones in a turn, which the others wait for, and one more for
+ * each PATIENT_SHARE that are ready: each turn hears of all of these. */
+enum { PATIENT_A_TURN = 8, PATIENT_SHARE = 32 };
 
 struct loop {
 	struct event_base *base;
@@ -35,6 +36,7 @@ struct loop {
 	struct event *ev_defer; /* pending while `deferred` is not empty */
 	struct list ending;	/* loop_at_end() */
 	struct list patient;	/* those that are ready, longest first */
+	int patient_heard;	/* of them in this turn */
 	struct event *ev_stop;
 	int stop_fd;
 	int64_t now_ms;
@@ -135,12 +137,13 @@ static void set_wake(struct loop *l)
 	l->wake_ms = d->at_ms;
 }
 
-/* One may be wanted no more since it was ready. */
+/* A descriptor may have become unwanted after it was queued. */
 static void run_patient(struct loop *l)
 {
+	int most = PATIENT_A_TURN + l->patient_heard / PATIENT_SHARE;
 	struct io *io;
 
-	for (int i = 0; i < PATIENT_A_TURN; i++) {
+	for (int i = 0; i < most; i++) {
 		int what;
 
 		io = LIST_FIRST(&l->patient, struct io, turn);
@@ -154,13 +157,13 @@ static void run_patient(struct loop *l)
 	}
 }
 
-/* Also before the wait: what was asked for outside a turn is not held for as
- * long as nothing happens. */
+/* Also before the wait: calls added between turns run before the loop waits. */
 static void turn(struct loop *l)
 {
 	defers_run(&l->ending);
 	set_wake(l);
 	l->stamped = false;
+	l->patient_heard = 0;
 	event_base_loop(l->base, list_empty(&l->patient)
 			? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	run_patient(l);
@@ -305,6 +308,7 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	io->ready |= ready;
+	io->loop->patient_heard++;
 	if (list_empty(&io->turn))
 		list_push_back(&io->loop->patient, &io->turn);
 }

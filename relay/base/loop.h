@@ -43,21 +43,23 @@ struct io {
 	void (*fn)(void *arg, int what); /* IO_READ, IO_WRITE, or both */
 	void *arg;
 	int fd, wanted;
-	struct list turn; /* of one that is patient: it is ready, … */
-	int ready;	  /* … for this */
+	struct list turn; /* patient only: its place among the ready ones */
+	int ready;	  /* patient only: what it is ready for */
 	bool patient;
 };
 void io_init(struct io *io, struct loop *l, int fd,
     void (*fn)(void *arg, int what), void *arg);
 void io_want(struct io *io, int what); /* replaces what was wanted */
 /* From now on it comes behind all others that are ready, and only a few of its
- * kind come in one turn, in order of being ready: before the next few the
- * others are looked at again. */
+ * kind come in one turn (eight, and more where hundreds are ready), in order of
+ * being ready: before the next few the others are looked at again. A deferred
+ * call of its owner is not counted. */
 static inline void io_patient(struct io *io)
 {
 	io->patient = true;
 }
-/* It was served without its callback, and waits to be ready anew. */
+/* Its input was read outside its callback: removes it from the queue of ready
+ * ones. */
 static inline void io_settled(struct io *io)
 {
 	list_remove(&io->turn);
@@ -94,9 +96,9 @@ struct defer {
 void defer_init(struct defer *d, void (*fn)(void *arg), void *arg);
 void loop_defer(struct loop *l, struct defer *d); /* twice is once */
 /* The last of this turn: runs when no handler of it is left, before the loop
- * waits again. What such a call asks for so, runs in the same turn as well. For
- * what gathers over a turn and is then done once. One list or the other: `d` is
- * not given to loop_defer() while it is pending here. */
+ * waits again. A call may add another with loop_at_end(); that one runs in
+ * the same turn. For what gathers over a turn and is then done once. One list
+ * or the other: `d` is not given to loop_defer() while it is pending here. */
 void loop_at_end(struct loop *l, struct defer *d); /* twice is once */
 void defer_cancel(struct defer *d);
 bool defer_pending(const struct defer *d);

@@ -47,8 +47,8 @@ static size_t name_of(struct slice s, struct slice *name_out)
 	return n < s.n && s.p[n] == ':' ? n : 0;
 }
 
-/* Most of what is accepted is seen here several times, so each byte is looked
- * at once. */
+/* Most of what is accepted is seen here several times, so each byte is examined
+ * only once. */
 bool header_next(struct slice *rest, struct header_field *field_out)
 {
 	size_t colon = name_of(*rest, &field_out->name), n = colon;

@@ -48,6 +48,7 @@ def tell(who, run):
     say(f"{who}: {run.messages} messages, {run.cpu_us:.0f} us CPU each, "
         f"{run.per_s:.0f} delivered/s, {run.accepted_per_s:.0f} accepted/s, "
         f"wait p50 {run.wait['wait_ms_p50']:.1f} "
+        f"p99 {run.wait['wait_ms_p99']:.1f} "
         f"max {run.wait['wait_ms_max']:.0f} ms")
     return run
 

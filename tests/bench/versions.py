@@ -19,6 +19,8 @@ LOADS = {
 def options(parser):
     parser.add_argument("--before", type=pathlib.Path, metavar="BUILD",
                         help="versions: the build folder to compare with")
+    parser.add_argument("--sessions", type=int, metavar="N",
+                        help="versions: keep so many, and compare that alone")
 
 
 def versions(folder, args):
@@ -26,9 +28,15 @@ def versions(folder, args):
         say("left out: --before BUILD names the build to compare with")
         return []
     figures = []
-    for what, load in LOADS.items():
+    for what, load in loads(args.sessions).items():
         figures += one_load(folder, args, what, dict(load))
     return figures
+
+
+def loads(sessions):
+    if sessions is None:
+        return LOADS
+    return {f"{sessions} sessions kept": {"keep": 1, "sessions": sessions}}
 
 
 def one_load(folder, args, what, load):

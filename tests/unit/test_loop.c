@@ -245,7 +245,7 @@ static void what_is_asked_for_between_turns_does_not_wait_for_one(
 
 /* ---- those that are patient ---- */
 
-enum { CROWD = 30 };
+enum { CROWD = 30, MANY = 640 };
 
 struct crowd;
 
@@ -257,8 +257,9 @@ struct one {
 
 struct crowd {
 	struct loop *loop;
-	struct one patient[CROWD], urgent;
-	int order[2 * CROWD]; /* patient ones, as they were served */
+	struct one patient[MANY], urgent;
+	int n; /* of `patient` */
+	int order[2 * MANY]; /* patient ones, as they were served */
 	int served;
 	int ahead; /* served when the urgent one was */
 };
@@ -310,12 +311,13 @@ static void one_init(struct crowd *c, struct one *o,
 	io_want(&o->io, IO_READ);
 }
 
-static int crowd_setup(void **state)
+static int crowd_of(void **state, int n)
 {
 	struct crowd *c = NEW(struct crowd);
 
 	c->loop = loop_new(&clock_system);
-	for (int i = 0; i < CROWD; i++) {
+	c->n = n;
+	for (int i = 0; i < n; i++) {
 		one_init(c, &c->patient[i], on_patient);
 		io_patient(&c->patient[i].io);
 		ring(&c->patient[i]);
@@ -323,6 +325,16 @@ static int crowd_setup(void **state)
 	one_init(c, &c->urgent, on_urgent);
 	*state = c;
 	return 0;
+}
+
+static int crowd_setup(void **state)
+{
+	return crowd_of(state, CROWD);
+}
+
+static int many_setup(void **state)
+{
+	return crowd_of(state, MANY);
 }
 
 static void one_fini(struct one *o)
@@ -335,7 +347,7 @@ static int crowd_teardown(void **state)
 {
 	struct crowd *c = *state;
 
-	for (int i = 0; i < CROWD; i++)
+	for (int i = 0; i < c->n; i++)
 		one_fini(&c->patient[i]);
 	one_fini(&c->urgent);
 	loop_free(c->loop);
@@ -377,8 +389,10 @@ static void patient_ones_take_turns(void **state)
 static void a_patient_one_that_is_settled_or_gone_is_not_served(void **state)
 {
 	struct crowd *c = *state;
+	int before;
 
 	loop_once(c->loop, 0);
+	before = c->served;
 	for (int i = 0; i < CROWD; i++) {
 		if (c->patient[i].times > 0)
 			continue;
@@ -392,7 +406,24 @@ static void a_patient_one_that_is_settled_or_gone_is_not_served(void **state)
 	}
 	for (int i = 0; i < CROWD; i++)
 		loop_once(c->loop, 0);
-	assert_true(c->served < CROWD);
+	assert_true(before < CROWD);
+	assert_int_equal(c->served, before);
+}
+
+/* Each turn hears of all that are ready, so it must not serve eight of any
+ * number. */
+static void where_many_are_ready_more_of_them_come_in_a_turn(void **state)
+{
+	struct crowd *c = *state;
+	int turns = 0;
+
+	while (c->served < MANY && turns < MANY) {
+		loop_once(c->loop, 0);
+		turns++;
+	}
+	assert_int_equal(c->served, MANY);
+	assert_true(turns > 8 && turns < MANY / 12);
+	assert_true(c->ahead < MANY / 4);
 }
 
 static void no_timer_is_early_on_the_true_clock(void **state)
@@ -435,6 +466,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_patient_one_that_is_settled_or_gone_is_not_served,
 		crowd_setup, crowd_teardown),
+	    cmocka_unit_test_setup_teardown(
+		where_many_are_ready_more_of_them_come_in_a_turn,
+		many_setup, crowd_teardown),
 	    cmocka_unit_test(no_timer_is_early_on_the_true_clock),
 	};
 
