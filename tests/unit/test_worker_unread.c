@@ -13,9 +13,10 @@
 
 #include "policy/route.h"
 #include "tests/unit/rig_leg.h"
+#include "tests/unit/rig_program.h"
 #include "tests/unit/worker_rig.h"
 
-enum { READS = 5 }; /* of a route, on a recipient's way to its watermark */
+enum { READS = 3 }; /* of a route: the row's, to tell it, its program's */
 
 static int fails_at; /* the read that fails; 0: none */
 static int failed;
@@ -92,10 +93,33 @@ static void a_domain_has_those_of_its_recipients(void)
 	CHECK(failed > 2);
 }
 
+/* The program gets each mailbox once, whichever read of its route failed. */
+static void a_program_is_told_of_each_mailbox(void)
+{
+	static const struct rig_program p = {.after_s = 1};
+	const char *given;
+	char user[30], want[40];
+
+	rig_program(SPAWN_WATERMARK, &p);
+	rig_rows(READS, "legacy");
+	rig_sleep(10);
+	for (int i = 0; i < READS; i++) {
+		snprintf(user, sizeof(user), "u%d@corp.example", i);
+		snprintf(want, sizeof(want), "\"%s\"", user);
+		fails_at = i + 1;
+		rig_row(user, "cloud", -1);
+		rig_sleep(30);
+		given = strstr(rig_program_given(SPAWN_WATERMARK), want);
+		CHECK(given != NULL && strstr(given + 1, want) == NULL);
+		CHECK(fails_at == 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    RIG_TEST(a_row_has_its_watermark, NULL),
+	    RIG_TEST(a_program_is_told_of_each_mailbox, NULL),
 	    RIG_TEST(a_domain_has_those_of_its_recipients, &by_domain),
 	};
 
