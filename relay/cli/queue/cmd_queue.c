@@ -50,8 +50,6 @@ static void on_row(void *arg, json_t *row)
 {
 	struct listing *l = arg;
 
-	if (l->limit != 0 && l->rows == l->limit)
-		return;
 	l->rows++;
 	list_row(l, row);
 }
