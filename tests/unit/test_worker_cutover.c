@@ -494,6 +494,7 @@ static void a_replay_outlives_a_restart(void)
 	goes_to(U(0), LEG_CLOUD);
 	rig_rows(1, "legacy");
 	rig_leg_down(LEG_LEGACY, true);
+	rig_sleep(1); /* the result is on record */
 	replay(0, BACK, false, lines);
 	rig_sleep(20);
 	rig_has(rig_ctl(0, "replay.show", "{\"number\":1}"),
