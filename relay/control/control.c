@@ -9,6 +9,7 @@
 #include "relay/cutover/preflight/preflights.h"
 #include "relay/cutover/replay/replay.h"
 #include "relay/cutover/verdict/observer.h"
+#include "relay/cutover/watermark/watermarks.h"
 #include "relay/cutover/wave/wave_thread.h"
 #include "relay/post/call.h"
 
@@ -129,6 +130,7 @@ void control_end(struct control *c)
 		loop_once(c->cfg.ops, LOOK_AGAIN_MS);
 		queue_thread_drain(c->cfg.queue_thread);
 		replay_drain(c->cfg.replay);
+		watermarks_answer(c->cfg.watermarks);
 		table_follow_answer(c->cfg.follow);
 		wave_thread_answer(c->cfg.waves);
 		propagation_thread_answer(c->cfg.propagation);

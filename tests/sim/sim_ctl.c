@@ -60,6 +60,10 @@ void ctl_close(struct ctl *c)
 		return;
 	if (asked != NULL)
 		asked->gone = true;
+	if (asked != NULL && defer_pending(&asked->begin)) {
+		defer_cancel(&asked->begin); /* it did not begin */
+		ctl_end(asked, -1, "gone");
+	}
 	ctl_now = NULL;
 	mem_free(c);
 }
@@ -100,7 +104,7 @@ static void on_more(void *arg)
 	struct ctl_request *r = arg;
 	json_t *line = NULL;
 
-	if (*further != NULL)
+	if (*further != NULL && !r->gone)
 		line = json_loads(*further++, 0, NULL);
 	r->more(r->more_arg, line);
 	json_decref(line);
@@ -109,7 +113,7 @@ static void on_more(void *arg)
 /* This client sends one line, unless sim_ctl_further() gave it others. */
 void ctl_more(struct ctl_request *r, ctl_more_fn fn, void *arg)
 {
-	if (further == NULL) {
+	if (further == NULL || r->gone) {
 		fn(arg, NULL);
 		return;
 	}

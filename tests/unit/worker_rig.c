@@ -26,7 +26,8 @@
 #include "tests/sim/sim_trace.h"
 #include "tests/unit/rig_leg.h"
 
-enum { PATH_BYTES = 100, TEXT_MAX = 8 << 20, REAL_SECONDS = 120 };
+enum { PATH_BYTES = 100, TEXT_MAX = 8 << 20, REAL_SECONDS = 120,
+       STOP_MAX_US = 8000000 };
 #define WALL_US INT64_C(1790000000000000)
 
 static const struct rig_conf usual = {
@@ -211,11 +212,15 @@ void rig_start(void)
 
 void rig_stop(void)
 {
+	int64_t begun_us = sim_now_us();
+
 	if (!rig.up)
 		return;
 	loop_stop(rig.app->ops);
 	task_join(rig.task);
 	CHECK(sim_fd_daemon_open() == 0);
+	/* Longer: for a request that was never counted as answered. */
+	CHECK(sim_now_us() - begun_us < STOP_MAX_US);
 }
 
 void rig_kill(void)

@@ -146,22 +146,38 @@ static struct watermark_decision *first_of(struct watermark_decision **list)
 	return d;
 }
 
-/* Answered when ledger.db has it, so that a list shows it. */
-void marks_decide(struct watermarks *w)
+static void answer(struct watermarks *w)
 {
-	if ((w->decide == NULL && w->answer == NULL) || !marks_settled(w))
-		return;
 	while (w->answer != NULL) {
 		struct watermark_decision *d = first_of(&w->answer);
 
 		call_post(d->to, d->kind, d->done, d->arg);
 	}
+}
+
+/* Answered when ledger.db has it, so that a list shows it. */
+void marks_decide(struct watermarks *w)
+{
+	if ((w->decide == NULL && w->answer == NULL) || !marks_settled(w))
+		return;
+	answer(w);
 	while (w->decide != NULL) {
 		struct watermark_decision *d = first_of(&w->decide);
 
 		marks_decide_now(w, d);
 		d->next = w->answer;
 		w->answer = d;
+	}
+}
+
+void marks_decide_end(struct watermarks *w)
+{
+	answer(w);
+	while (w->decide != NULL) {
+		struct watermark_decision *d = first_of(&w->decide);
+
+		error_set(&d->err, "posthoused stops");
+		call_post(d->to, d->kind, d->done, d->arg);
 	}
 }
 

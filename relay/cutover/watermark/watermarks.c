@@ -137,7 +137,7 @@ void watermarks_stop(struct watermarks *w)
 }
 
 /* Answers of the queue and the journal that came behind the thread's end, and
- * decisions that nothing answers any more: their askers are gone as well. */
+ * decisions. */
 static void take_left(struct watermarks *w)
 {
 	struct letter *l = mailbox_take(&w->box), *next;
@@ -146,6 +146,14 @@ static void take_left(struct watermarks *w)
 		next = l->next;
 		on_letter(w, l);
 	}
+}
+
+void watermarks_answer(struct watermarks *w)
+{
+	if (w == NULL)
+		return;
+	take_left(w);
+	marks_decide_end(w);
 }
 
 void watermarks_free(struct watermarks *w)

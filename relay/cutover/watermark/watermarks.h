@@ -33,6 +33,9 @@ void watermarks_configure(struct watermarks *w, struct conf_snapshot *l);
 int watermarks_step(struct watermarks *w);
 /* Before the queue's thread and the projector end. NULL is fine. */
 void watermarks_stop(struct watermarks *w);
+/* Its thread is over: decisions that it did not take are refused, so that no
+ * request waits for them. NULL is fine. */
+void watermarks_answer(struct watermarks *w);
 /* After the spool is closed: what was asked is back. NULL is fine. */
 void watermarks_free(struct watermarks *w);
 

@@ -188,6 +188,9 @@ bool marks_ask(struct watermarks *w);	     /* watermark_ask.c    */
 void marks_ask_end(struct watermarks *w);
 void marks_decide(struct watermarks *w);     /* watermark_decide.c */
 void marks_decide_now(struct watermarks *w, struct watermark_decision *d);
+/* The thread is over: those that are written are answered, the others
+ * refused. */
+void marks_decide_end(struct watermarks *w);
 void marks_hooks_init(struct watermarks *w);
 void marks_hooks(struct watermarks *w);	     /* watermark_hook.c */
 void marks_hooks_end(struct watermarks *w);
