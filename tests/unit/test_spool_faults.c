@@ -222,6 +222,15 @@ static void spoil_lock(struct rig *r)
 	assert_int_equal(r->disk->io.lock(&r->disk->io, fd), 0);
 }
 
+/* By one that wrote no number of a process. */
+static void spoil_lock_unnamed(struct rig *r)
+{
+	int fd = r->disk->io.open(&r->disk->io, "/spool/lock", 02, 0);
+
+	r->disk->io.pwrite(&r->disk->io, fd, "           x", 12, 0);
+	assert_int_equal(r->disk->io.lock(&r->disk->io, fd), 0);
+}
+
 static void spoil_read_only(struct rig *r)
 {
 	r->disk->read_only = true;
@@ -272,6 +281,7 @@ static const struct {
 } refusals[] = {
 	/* clang-format off */
 	{ "locked",    "spool /spool is in use by process 123",  spoil_lock      },
+	{ "locked",    "spool /spool is in use",                 spoil_lock_unnamed },
 	{ "read-only", "spool /spool cannot be written: Read-only file system", spoil_read_only },
 	{ "version",   "spool /spool was made by format 7; this program reads up to 2",
 	  spoil_version },
