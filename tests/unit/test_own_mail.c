@@ -14,7 +14,7 @@
 #include "relay/base/mem.h"
 #include "relay/delivery/own_mail.h"
 
-enum { NOW = 1000, LEGACY = 4, CLOUD = 7, CHANGE = 9 };
+enum { NOW = 1000, LEGACY = 4, CLOUD = 7, CHANGE = 9, UNTOUCHED = 99 };
 
 static struct decision to_both(void)
 {
@@ -30,8 +30,8 @@ static struct decision to_both(void)
 	return d;
 }
 
-/* What waits for a person or a change stands at once as due, what goes has no
- * time yet. */
+/* One that is held or parked has the time of its arrival, one that goes none
+ * yet. */
 static void its_deliveries_wait_or_go(void **state)
 {
 	static const struct {
@@ -68,8 +68,10 @@ static void its_deliveries_wait_or_go(void **state)
 	}
 	d.base[0] = '\0';
 	d.route.legs = 1;
+	out[1].leg = UNTOUCHED;
 	assert_int_equal(own_mail_deliveries(&d, WHY_NONE, NOW, out), 1);
 	assert_int_equal(out[0].hash, 0);
+	assert_int_equal(out[1].leg, UNTOUCHED);
 }
 
 /* By the recipient's base address; one that is on no row by its own. */

@@ -162,7 +162,6 @@ void mx_ask(struct mx_asker *k, enum dns_type type, const char *name,
 
 static int part_of(X509 *cert, unsigned selector, unsigned char **der)
 {
-	*der = NULL;
 	return selector == 0 ? i2d_X509(cert, der)
 			     : i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), der);
 }
@@ -172,17 +171,16 @@ static bool record_fits(const struct dns_tlsa *t, X509 *cert)
 {
 	const EVP_MD *md = t->matching == 1 ? EVP_sha256()
 			   : t->matching == 2 ? EVP_sha512() : NULL;
-	unsigned char sum[EVP_MAX_MD_SIZE], *der;
+	bool known = t->selector < 2 && t->matching < 3, fits = false;
+	unsigned char sum[EVP_MAX_MD_SIZE], *der = NULL;
+	int n = known ? part_of(cert, t->selector, &der) : -1;
 	unsigned size = 0;
-	int n = part_of(cert, t->selector, &der);
-	struct slice data = slice_of(der, n < 0 ? 0 : (size_t)n);
-	bool fits = false;
 
-	if (md != NULL && n > 0 && EVP_Digest(der, (size_t)n, sum, &size, md,
-		NULL) == 1)
-		data = slice_of(sum, size);
-	if (n > 0 && t->selector < 2 && t->matching < 3)
-		fits = slice_eq(data, t->data);
+	if (n > 0 && md == NULL)
+		fits = slice_eq(slice_of(der, (size_t)n), t->data);
+	else if (n > 0 &&
+		 EVP_Digest(der, (size_t)n, sum, &size, md, NULL) == 1)
+		fits = slice_eq(slice_of(sum, size), t->data);
 	OPENSSL_free(der);
 	return fits;
 }
