@@ -262,6 +262,7 @@ static void one_record_that_fits_is_enough(void **state)
 	struct conf *c;
 
 	snprintf(text, sizeof(text), "@ 600 TLSA 1 1 1 00\n"
+	    "@ 600 TLSA 3 2 0 00\n"
 	    "@ 600 TLSA 3 1 1 00\n%s\n@ 600 TLSA 2 0 0 00", fits);
 	rows[0].records = text;
 	serve_begin(&s, rows);
@@ -285,10 +286,26 @@ static void one_record_that_fits_is_enough(void **state)
 
 /* ---- certificates -------------------------------------------------------- */
 
+/* More certificates than are looked at; the first is the listener's. */
+static void repeat_file(const char *path)
+{
+	char text[16384];
+	FILE *f = fopen(path, "r+e");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text), f);
+	assert_true(n > 0 && n < sizeof(text));
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(fwrite(text, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
 static void a_listener_has_a_certificate_of_the_name(void **state)
 {
 	struct chain good = chain_make("DNS:mx.example", 0, 30);
 	struct chain past = chain_make("DNS:mx.example", -3, -1);
+	struct chain more = chain_make("DNS:mx.example", 0, 30);
 	char unread[TESTCERT_PATH + 1];
 	const struct {
 		const char *file;
@@ -298,6 +315,7 @@ static void a_listener_has_a_certificate_of_the_name(void **state)
 		const char *why;
 	} cases[] = {
 		{good.file, {.leg = -1}, "mx.example", MX_FITS, ""},
+		{more.file, {.leg = -1}, "mx.example", MX_FITS, ""},
 		{good.file, {.leg = -1}, "mx2.example", MX_MISMATCH,
 		    "no certificate of a listener names it; add one to "
 		    "listen.certificate"},
@@ -320,6 +338,7 @@ static void a_listener_has_a_certificate_of_the_name(void **state)
 	char want[200];
 
 	(void)state;
+	repeat_file(more.file);
 	snprintf(unread, sizeof(unread), "%s-", good.file);
 	snprintf(want, sizeof(want), "%s cannot be read", unread);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -329,6 +348,7 @@ static void a_listener_has_a_certificate_of_the_name(void **state)
 		assert_string_equal(found.why,
 		    cases[i].why == NULL ? want : cases[i].why);
 	}
+	chain_end(&more);
 	chain_end(&past);
 	chain_end(&good);
 }

@@ -173,7 +173,7 @@ static bool record_fits(const struct dns_tlsa *t, X509 *cert)
 			   : t->matching == 2 ? EVP_sha512() : NULL;
 	bool known = t->selector < 2 && t->matching < 3, fits = false;
 	unsigned char sum[EVP_MAX_MD_SIZE], *der = NULL;
-	int n = known ? part_of(cert, t->selector, &der) : -1;
+	int n = known ? part_of(cert, t->selector, &der) : 0;
 	unsigned size = 0;
 
 	if (n > 0 && md == NULL)
