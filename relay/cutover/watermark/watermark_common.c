@@ -47,7 +47,7 @@ bool marks_table(struct watermarks *w)
 	w->epoch = epoch;
 	if (w->table == NULL) {
 		w->log.version = 0;
-		marks_hooks_due(w);
+		marks_hooks_due(w); /* also what the last run left */
 		w->table = table_open(w->shared->table_path,
 		    w->shared->names, &err);
 		if (w->table == NULL)

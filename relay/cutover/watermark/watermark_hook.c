@@ -356,7 +356,6 @@ void marks_hooks_init(struct watermarks *w)
 
 		h->w = w;
 		h->kind = (enum mark_hook_kind)i;
-		h->due = true; /* what the last run left */
 		strbuf_init(&h->input, SPAWN_RUN_INPUT_MAX);
 		hook_lines_init(&h->lines);
 		h->lines.fn = take_line;
