@@ -160,12 +160,16 @@ enum no_answer { NO_ANSWER_ACCEPT, NO_ANSWER_DEFER };
 enum spf_fail_act { FAIL_REPORT, FAIL_REFUSE };
 enum spf_temperror_act { TEMPERROR_REPORT, TEMPERROR_DEFER };
 
+/* What may begin the detail of a local part (RFC 5233), as RFC 5321 has it
+ * unquoted. */
+#define CONF_SEPARATORS "!#$%&'*+-/=?^_`{|}~."
+
 struct conf_domain {
 	char *name;  /* A-label, lower case */
 	char *route; /* canonical route text, "" : the table says nothing */
 	enum unknown unknown;
 	char *both; /* what `both` is written as; "" : not allowed */
-	char subaddress; /* '\0': off */
+	char subaddress; /* one of CONF_SEPARATORS; '\0': off */
 	struct conf_strings legs; /* its rows may use; count 0: all */
 	char *customer; /* the organisation that it belongs to, "" : none */
 	char *moved_to; /* named in the answer of route `gone`; "" */

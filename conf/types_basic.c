@@ -280,10 +280,8 @@ static int set_route(const struct slot *s, const char *text,
 
 static int set_char(const struct slot *s, const char *text, struct error *err)
 {
-	static const char separators[] = "!#$%&'*+-/=?^_`{|}~.";
-
 	/* The NUL at the end of the separators stands for none. */
-	if (strlen(text) > 1 || strchr(separators, text[0]) == NULL)
+	if (strlen(text) > 1 || strchr(CONF_SEPARATORS, text[0]) == NULL)
 		return malformed(s, err);
 	*(char *)s->field = text[0];
 	return 0;

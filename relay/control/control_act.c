@@ -17,7 +17,7 @@
 
 #include <inttypes.h>
 
-enum { OPEN_MAX = 256, SHOWN_MAX = 20 };
+enum { OPEN_MAX = 256 };
 
 /* One delivery that was found; waits for the journal. */
 struct one_act {
@@ -65,7 +65,7 @@ static bool count_act(struct select *s, const char *why)
 		s->failed++;
 	else
 		s->done++;
-	return !s->brief || why != NULL || s->done <= SHOWN_MAX;
+	return !s->brief || why != NULL || s->done <= SELECT_SHOWN;
 }
 
 static void on_act_back(void *arg)

@@ -13,8 +13,6 @@
 #include "relay/mail/addr.h"
 #include "relay/mail/domain.h"
 
-enum { NAMED_ROOM = 8 }; /* few messages have more deliveries */
-
 /* ---- the walk ---- */
 
 static void select_next(struct select *s);
@@ -44,19 +42,14 @@ static bool row_matches(const struct select *s, const struct queue_row *row)
 	return s->all_states || dstate_live(row->item.state);
 }
 
-/* Named messages come one after the other: what follows one is cut off. How
- * many were looked at. */
+/* Named messages come one after the other. How many deliveries were looked
+ * at. */
 static unsigned read_named(struct select *s, struct queue_row *rows,
     unsigned room)
 {
 	struct queue *q = queue_thread_queue(s->c->cfg.queue_thread);
-	uint64_t id = s->f.id[s->f.at];
-	unsigned n = 0, got;
+	unsigned n = queue_walk_message(q, &s->at, rows, room);
 
-	room = room < NAMED_ROOM ? room : NAMED_ROOM;
-	got = queue_walk(q, &s->at, rows, room);
-	while (n < got && rows[n].id == id)
-		n++;
 	if (n == room) /* there may be more of it */
 		return n;
 	s->end = ++s->f.at == s->f.ids;
@@ -87,7 +80,7 @@ static unsigned read_some(struct select *s, unsigned room)
 static void read_slice(void *arg)
 {
 	struct select *s = arg;
-	bool many = s->apply != NULL && s->found > 0;
+	bool many = s->apply != NULL && s->found >= SELECT_SHOWN;
 	unsigned max = many ? SELECT_MANY : SELECT_SLICE;
 	unsigned looks = 0;
 

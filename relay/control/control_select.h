@@ -14,6 +14,7 @@
 enum {
 	SELECT_SLICE = 256,  /* matches, whose messages are read next */
 	SELECT_MANY = 2048,  /* … of an act that needs none */
+	SELECT_SHOWN = 20, /* … once so many had a row of their own */
 	SELECT_LOOKS = 2048, /* deliveries that the queue passes in one go */
 };
 #define AGE_MAX_S INT64_C(100000000000)
@@ -55,8 +56,8 @@ struct select {
 	void (*match)(struct select *s, const struct queue_row *row,
 	    const struct mail *m);
 	unsigned open, open_max;
-	/* Queue thread; NULL: none. Gets each slice but the first one, of
-	 * SELECT_MANY at most: changes them, leaves in `rows` what `match` is
+	/* Queue thread; NULL: none. Gets each slice after SELECT_SHOWN
+	 * matches, of SELECT_MANY at most: changes them, leaves in `rows` what `match` is
 	 * called for and has select_go_on() called on the ops loop. */
 	void (*apply)(struct select *s);
 	/* There is no further match of that message in this slice; may be

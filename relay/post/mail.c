@@ -4,8 +4,6 @@
  */
 #include "relay/post/mail.h"
 
-#include <ctype.h>
-
 #include "relay/base/hash.h"
 #include "relay/base/log.h"
 #include "relay/mail/domain.h"
@@ -206,46 +204,46 @@ uint64_t mail_rcpt_hash(const struct conf *c, const char *to)
 	return hash | 1;
 }
 
-/* The key without what may be a detail, for each character that may begin
- * it. */
-static unsigned add_bases(struct slice key, struct strbuf *base,
-    uint64_t out[RCPT_HASHES], unsigned k)
+static void add_hash(uint64_t hash, uint64_t out[RCPT_HASHES], unsigned *n)
 {
-	long at = slice_rfind(key, '@');
+	for (unsigned i = 0; i < *n; i++)
+		if (out[i] == hash)
+			return;
+	out[(*n)++] = hash;
+}
 
-	for (long i = 1; i < at && k + 1 < RCPT_HASHES; i++) {
-		if (isalnum((unsigned char)key.p[i]))
-			continue;
-		strbuf_reset(base);
-		strbuf_addsl(base, slice_head(key, (size_t)i));
-		strbuf_addsl(base, slice_from(key, (size_t)at));
-		out[++k] = mail_hash(strbuf_cstr(base));
+/* The key without what each of the separators makes a detail; the NUL at their
+ * end makes none. */
+static void add_bases(const struct addr *a, uint64_t out[RCPT_HASHES],
+    unsigned *n)
+{
+	struct strbuf key;
+
+	strbuf_init(&key, 2 * ADDR_MAX);
+	for (size_t i = 0; i < sizeof(CONF_SEPARATORS); i++) {
+		strbuf_reset(&key);
+		if (addr_key(a, CONF_SEPARATORS[i], &key))
+			add_hash(mail_hash(strbuf_cstr(&key)), out, n);
 	}
-	return k;
+	strbuf_fini(&key);
 }
 
 unsigned mail_rcpt_hashes(const struct conf *c, const char *to,
     uint64_t out[RCPT_HASHES])
 {
-	struct strbuf key, base;
-	unsigned k = 1;
+	unsigned n = 0;
 	struct addr a;
 	const char *why;
 
-	out[0] = mail_rcpt_hash(c, to);
+	add_hash(mail_rcpt_hash(c, to), out, &n);
 	if (out[0] == QUEUE_ANYBODY)
 		return 0;
-	out[1] = mail_hash(to); /* of mail of our own to the outside */
-	strbuf_init(&key, 2 * ADDR_MAX);
-	strbuf_init(&base, 2 * ADDR_MAX);
-	if (addr_parse(slice_str(to), true, &a, &why) == 0 &&
-	    addr_key(&a, '\0', &key)) {
-		out[++k] = mail_hash(strbuf_cstr(&key));
-		k = add_bases(strbuf_view(&key), &base, out, k);
-	}
-	strbuf_fini(&base);
-	strbuf_fini(&key);
-	return k + 1;
+	/* Of mail of our own to the outside; case counted once. */
+	add_hash(mail_hash(to), out, &n);
+	add_hash(hash_stored(slice_str(to)) | 1, out, &n);
+	if (addr_parse(slice_str(to), true, &a, &why) == 0)
+		add_bases(&a, out, &n);
+	return n;
 }
 
 /* The lowest bit of those of earlier versions is set. */

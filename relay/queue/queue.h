@@ -238,6 +238,10 @@ struct queue_at {
 };
 unsigned queue_walk(struct queue *q, struct queue_at *at,
     struct queue_row *rows, unsigned max);
+/* The same of the message at->id alone; less than `max`: these were the last,
+ * or it is no longer there. */
+unsigned queue_walk_message(struct queue *q, struct queue_at *at,
+    struct queue_row *rows, unsigned max);
 /* Messages with a delivery to a recipient of these hashes, or to one that is
  * not known, and of a sender of this hash (queue_sender(), shifted down), or of
  * one that is not known. */

@@ -105,6 +105,15 @@ unsigned queue_walk(struct queue *q, struct queue_at *at,
 	return k;
 }
 
+unsigned queue_walk_message(struct queue *q, struct queue_at *at,
+    struct queue_row *rows, unsigned max)
+{
+	uint32_t msg = id_tree_find(q, at->id);
+
+	queue_tick(q);
+	return msg == 0 ? 0 : walk_message(q, msg, at, rows, max);
+}
+
 void queue_recipient(struct queue *q, uint64_t hash,
     struct queue_recipient *out)
 {

@@ -232,6 +232,21 @@ def test_of_many_the_first_and_the_refused_are_shown(down):
     gw.verify()
 
 
+def test_the_few_of_a_long_queue_that_are_changed_are_shown(down):
+    """However far they are from each other."""
+    gw = down
+    ids = bulk(gw, 45)
+    few = [ids[0], ids[22], ids[44]]
+    for id in few:
+        gw.cli("queue", "freeze", id, "--to", "user5@example.com")
+    done = gw.run("queue", "thaw", "--state", "frozen")
+    assert done.returncode == 0, done.stderr
+    rows = [l for l in done.stdout.splitlines() if "@example.com" in l]
+    assert sorted(l.split()[0] for l in rows) == sorted(few)
+    assert "thaw: 3 done, 0 refused" in done.stdout + done.stderr
+    gw.verify()
+
+
 def test_a_bounce_of_a_copy_is_refused_and_said_why(gw, legacy, cloud,
                                                     outside):
     gw.cli(f"route set cloud+legacy {ANN}")

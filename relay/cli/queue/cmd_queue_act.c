@@ -10,7 +10,6 @@
 #include "relay/cli/queue/queue_commands.h"
 #include "relay/cli/queue/queue_select.h"
 
-enum { SHOWN_MAX = 20 }; /* for people; what was refused is always shown */
 
 static const struct out_column act_columns[] = {
 	{"id", "ID", false},	 {"to", "TO", false},
@@ -41,6 +40,7 @@ struct acting {
 	json_t *args;
 	uint64_t count; /* how many there were; 0: not counted */
 	uint64_t seen, refused;
+	bool totals; /* the daemon counts; not each has a row */
 	struct progress bar;
 };
 
@@ -84,9 +84,9 @@ static int ask(struct acting *a)
 	return cli_confirm(a->c, question) ? CLI_DONE : CLI_NO;
 }
 
-/* How many it were so far: not each has a row. */
 static void read_total(struct acting *a, const json_t *row)
 {
+	a->totals = true;
 	a->seen = (uint64_t)json_integer_value(json_object_get(row, "total"));
 	a->refused =
 	    (uint64_t)json_integer_value(json_object_get(row, "refused"));
@@ -102,10 +102,11 @@ static void on_row(void *arg, json_t *row)
 		read_total(a, row);
 		return;
 	}
+	out_row_json(&a->c->out, row);
+	if (a->totals)
+		return;
 	a->seen++;
 	a->refused += !done;
-	if (a->c->json || !done || a->seen <= SHOWN_MAX)
-		out_row_json(&a->c->out, row);
 	progress_at(&a->bar, a->seen);
 }
 

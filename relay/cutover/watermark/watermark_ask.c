@@ -93,8 +93,10 @@ static bool is_hooked(struct watermarks *w, const struct watermark *row)
  * hear of it. */
 static void tell(struct watermarks *w, const struct watermark *row)
 {
-	bool hooked = is_hooked(w, row);
+	bool hooked;
 
+	marks_unread(w); /* of rows before this one */
+	hooked = is_hooked(w, row);
 	if (marks_unread(w))
 		return;
 	note(w, row);
@@ -190,6 +192,17 @@ static bool begin_round(struct watermarks *w)
 	return a->reader != NULL;
 }
 
+/* The page has posted events: the next one comes when they are synced. */
+static void wait_for_events(struct watermarks *w)
+{
+	struct mark_round *a = &w->ask;
+
+	if (a->told == 0)
+		return;
+	a->phase = ASK_TOLD;
+	marks_flush(w, &a->flush);
+}
+
 /* ---- the queue ----------------------------------------------------------- */
 
 static void on_answer(void *arg);
@@ -244,6 +257,8 @@ static void on_answer(void *arg)
 	w->ask.phase = w->ask.n == 0 ? ASK_IDLE : ASK_TAKE;
 	if (w->ask.n != 0)
 		marks_flush(w, &w->ask.flush);
+	else
+		wait_for_events(w);
 }
 
 /* ---- and ledger.db ------------------------------------------------------- */
@@ -283,9 +298,8 @@ static bool next_page(struct watermarks *w)
 	if (a->n > 0) {
 		a->phase = ASK_QUEUE;
 		call_post(w->shared->queue_box, S_CALL, look, w);
-	} else if (a->told > 0) {
-		a->phase = ASK_TOLD;
-		marks_flush(w, &a->flush);
+	} else {
+		wait_for_events(w);
 	}
 	return a->phase == ASK_IDLE;
 }
