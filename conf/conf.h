@@ -160,8 +160,8 @@ enum no_answer { NO_ANSWER_ACCEPT, NO_ANSWER_DEFER };
 enum spf_fail_act { FAIL_REPORT, FAIL_REFUSE };
 enum spf_temperror_act { TEMPERROR_REPORT, TEMPERROR_DEFER };
 
-/* What may begin the detail of a local part (RFC 5233), as RFC 5321 has it
- * unquoted. */
+/* The characters that may begin the detail of a local part (RFC 5233): those
+ * that need no quotes (RFC 5321 4.1.2). */
 #define CONF_SEPARATORS "!#$%&'*+-/=?^_`{|}~."
 
 struct conf_domain {

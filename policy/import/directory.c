@@ -223,8 +223,8 @@ static int take_target(struct directory *d, struct slice address,
 	return 0;
 }
 
-/* "SMTP:ann@tenant.example"; "NOTES:Ann Lee/Org" is a target of another mail
- * system, which no leg is. */
+/* "ann@tenant.example", or "SMTP:ann@tenant.example"; "NOTES:Ann Lee/Org" is a
+ * target of another mail system, which no leg is. */
 static int find_target(struct directory *d, struct slice cell,
     struct error *err)
 {
@@ -232,6 +232,8 @@ static int find_target(struct directory *d, struct slice cell,
 	struct slice address;
 	int rc;
 
+	if (slice_find(cell, ':') < 0)
+		return cell.n == 0 ? 0 : take_target(d, cell, err);
 	while ((rc = proxy_next(&cell, &address, &kind, err)) > 0)
 		if (kind != PROXY_OTHER && take_target(d, address, err) < 0)
 			return -1;

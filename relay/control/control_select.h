@@ -57,8 +57,9 @@ struct select {
 	    const struct mail *m);
 	unsigned open, open_max;
 	/* Queue thread; NULL: none. Gets each slice after SELECT_SHOWN
-	 * matches, of SELECT_MANY at most: changes them, leaves in `rows` what `match` is
-	 * called for and has select_go_on() called on the ops loop. */
+	 * matches, of SELECT_MANY at most: changes them, leaves in `rows` what
+	 * `match` is called for and has select_go_on() called on the ops
+	 * loop. */
 	void (*apply)(struct select *s);
 	/* There is no further match of that message in this slice; may be
 	 * NULL. */

@@ -65,8 +65,8 @@ uint64_t mail_sender(const char *from);
  * put the domain alone. */
 uint64_t mail_sender_stored(uint64_t sender);
 /* Hashes that the queue may have for that recipient, each once, whichever
- * character its domain had as `subaddress` when the mail came. Returns how many;
- * 0: only the table could tell. */
+ * character its domain had as `subaddress` when the mail came. Returns how
+ * many; 0: only the table could tell. */
 enum { RCPT_HASHES = 3 + sizeof(CONF_SEPARATORS) };
 unsigned mail_rcpt_hashes(const struct conf *c, const char *to,
     uint64_t out[RCPT_HASHES]);

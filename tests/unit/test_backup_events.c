@@ -86,6 +86,13 @@ static void give_up(const struct place *p)
 	shift(p);
 }
 
+/* As copytruncate of logrotate. */
+static void begin_anew(const struct place *p)
+{
+	write_file(p, 2 * LINES, "", "line 0\n");
+	assert_int_equal(truncate(p->events, 0), 0);
+}
+
 /* The daemon still writes the file that was rotated. */
 static void goes_on(const struct place *p)
 {
@@ -254,7 +261,8 @@ static void no_line_is_lost_by_a_rotation(void **state)
 	static const struct {
 		void (*then)(const struct place *p);
 		int kept;
-	} cases[] = {{shift, LINES}, {compress, LINES}, {give_up, LINES - 1}};
+	} cases[] = {{shift, LINES}, {compress, LINES}, {give_up, LINES - 1},
+	    {begin_anew, LINES}};
 	struct place *p = *state;
 
 	for (int lists = 1; lists < LISTS; lists++)
@@ -282,6 +290,21 @@ static void each_is_copied_once_without_one(void **state)
 	assert_int_equal(copies(p, &all), LINES + 1);
 	assert_true(slice_case_has(strbuf_view(&all), SLICE("line 9\n")));
 	strbuf_fini(&all);
+}
+
+/* Only events.jsonl itself: lists leave such names out. */
+static void a_name_with_a_dot_before_it_is_copied(void **state)
+{
+	struct place *p = *state;
+	struct strbuf all;
+
+	snprintf(p->events, sizeof(p->events), "%s/.events.jsonl", p->log);
+	assert_int_equal(take(p, 0, NULL, false), CLI_DONE);
+	strbuf_init(&all, 4096);
+	assert_int_equal(copies(p, &all), 1);
+	assert_string_equal(strbuf_cstr(&all), "line 0\n");
+	strbuf_fini(&all);
+	snprintf(p->events, sizeof(p->events), "%s/events.jsonl", p->log);
 }
 
 static void one_that_never_ends_is_said(void **state)
@@ -313,6 +336,7 @@ int main(void)
 		cmocka_unit_test(no_line_is_lost_by_a_rotation),
 		cmocka_unit_test(each_is_copied_once_without_one),
 		cmocka_unit_test(one_that_never_ends_is_said),
+		cmocka_unit_test(a_name_with_a_dot_before_it_is_copied),
 		cmocka_unit_test(one_that_cannot_be_read_is_said),
 		cmocka_unit_test(names_that_are_none_of_them),
 	};

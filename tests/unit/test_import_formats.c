@@ -158,6 +158,15 @@ static void a_target_behind_a_leg_says_its_route(void **state)
 	    "left 0 0 0\n");
 }
 
+static void a_plain_target_may_have_any_local_part(void **state)
+{
+	import_shown_is(*state, IMPORT_EXCHANGE,
+	    SLICE("PrimarySmtpAddress,ExternalEmailAddress\n"
+		  "ann@example.com,sales/a=b@tenant.example\n"),
+	    "2 " ANN " route=cloud tags= at=cloud=sales/a=b@tenant.example\n"
+	    "left 0 0 0\n");
+}
+
 static void a_target_in_another_mail_system_says_nothing(void **state)
 {
 	import_shown_is(*state, IMPORT_EXCHANGE,
@@ -524,6 +533,7 @@ int main(void)
 	    cmocka_unit_test(of_two_columns_for_one_thing_one_counts),
 	    cmocka_unit_test(each_kind_of_recipient_has_its_tag),
 	    cmocka_unit_test(a_target_behind_a_leg_says_its_route),
+	    cmocka_unit_test(a_plain_target_may_have_any_local_part),
 	    cmocka_unit_test(a_target_in_another_mail_system_says_nothing),
 	    cmocka_unit_test(what_is_wrong_with_an_entry_is_said),
 	    cmocka_unit_test(google_gives_users_with_unit_and_status),

@@ -2,9 +2,10 @@
  *
  * events.jsonl in a backup, with the files that were rotated. Those are copied
  * before the spool is held; under the hold comes what is new since then. A file
- * may get another name, be compressed or begin anew at any time: all are open
- * before the first is copied, so what is rotated meanwhile is in the backup
- * twice rather than not at all.
+ * may get another name, be compressed, or be copied and begin anew at any time:
+ * all are open before the first is copied, and the folder is listed once more
+ * after the last, so what is rotated meanwhile is in the backup twice rather
+ * than not at all.
  */
 #include "relay/cli/backup/backup_files.h"
 
@@ -28,6 +29,7 @@ struct events_file {
 	struct stat st;
 	int list; /* the last one that has it, … */
 	char behind[BEHIND_BYTES]; /* … and what stands behind the name there */
+	bool copied;
 };
 
 struct backup_events {
@@ -155,7 +157,7 @@ static int take_file(struct backing_up *b, const char *file)
 {
 	const char *behind = file + strlen(base(b));
 	struct backup_events *e = b->events;
-	struct events_file f, *there;
+	struct events_file f = {.copied = false}, *there;
 	int rc;
 
 	if (behind[0] != '\0' && !backup_is_rotated(behind))
@@ -164,7 +166,7 @@ static int take_file(struct backing_up *b, const char *file)
 	if (rc <= 0)
 		return rc == 0 ? CLI_DONE : CLI_NO;
 	there = known(e, &f.st);
-	if (there == NULL && !is_copied(b, &f.st)) {
+	if (there == NULL && (behind[0] == '\0' || !is_copied(b, &f.st))) {
 		there = NEW(struct events_file);
 		*there = f;
 		there->next = e->first;
@@ -173,11 +175,27 @@ static int take_file(struct backing_up *b, const char *file)
 	} else {
 		close(f.fd);
 	}
-	if (there != NULL) {
+	/* A link to a rotated file is events.jsonl. */
+	if (there != NULL && (there->list < e->list ||
+				 there->behind[0] != '\0')) {
 		there->list = e->list;
 		snprintf(there->behind, sizeof(there->behind), "%s", behind);
 	}
 	return CLI_DONE;
+}
+
+/* events.jsonl is taken by its name: a list leaves out what begins with a
+ * dot. */
+static int take_list(struct backing_up *b)
+{
+	struct backup_events *e = b->events;
+	int code = CLI_DONE;
+
+	e->more = false;
+	e->list++;
+	if (b->conf->audit.events[0] != '\0')
+		code = take_file(b, base(b));
+	return code == CLI_DONE ? each_file(b, take_file) : code;
 }
 
 /* Until a list has nothing that is not open. */
@@ -187,9 +205,7 @@ static int open_all(struct backing_up *b)
 	int code;
 
 	do {
-		e->more = false;
-		e->list++;
-		code = each_file(b, take_file);
+		code = take_list(b);
 	} while (code == CLI_DONE && e->more && e->list < LISTS_MAX);
 	if (code == CLI_DONE && e->more)
 		return cli_fail(b->c, "%s: it is rotated again and again; say "
@@ -205,10 +221,12 @@ static int copy_all(struct backing_up *b)
 	int code = CLI_DONE;
 
 	for (int gone = 0; gone < 2; gone++)
-		for (const struct events_file *f = e->first;
+		for (struct events_file *f = e->first;
 		     f != NULL && code == CLI_DONE; f = f->next)
-			if ((f->list < e->list) == (gone == 1))
+			if (!f->copied && (f->list < e->list) == (gone == 1)) {
 				code = copy_as(b, f);
+				f->copied = true;
+			}
 	return code;
 }
 
@@ -219,9 +237,13 @@ int backup_events_rest(struct backing_up *b)
 	int code;
 
 	b->events = &e;
-	code = open_all(b);
-	if (code == CLI_DONE)
-		code = copy_all(b);
+	do {
+		code = open_all(b);
+		if (code == CLI_DONE)
+			code = copy_all(b);
+		if (code == CLI_DONE)
+			code = take_list(b);
+	} while (code == CLI_DONE && e.more);
 	while ((f = e.first) != NULL) {
 		e.first = f->next;
 		close(f->fd);
