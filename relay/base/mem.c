@@ -130,12 +130,6 @@ void arena_free(struct arena *a)
 	mem_free(a);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define KEEPS_BLOCK false /* so that what is used too long is found */
-#else
-#define KEEPS_BLOCK true
-#endif
-
 /* Each block is larger than those before it, or made for one large piece. */
 void arena_reset(struct arena *a)
 {
@@ -143,7 +137,7 @@ void arena_reset(struct arena *a)
 
 	if (b == NULL)
 		return;
-	if (!KEEPS_BLOCK) {
+	if (PH_SANITIZED) { /* what is used too long is to be found */
 		free_blocks(b);
 		*a = (struct arena){.head = NULL};
 		return;

@@ -238,8 +238,8 @@ void gather_rows(struct verdict_look *g)
 		note_domains(&l);
 		look_at_settings(&l);
 		g->f.looked[REASON_ROWS] = gather_text(g, "%" PRIu64
-		    " rows and the settings, as of change %" PRIu64, l.rows,
-		    g->heads.change);
+		    " %s and the settings, as of change %" PRIu64, l.rows,
+		    l.rows == 1 ? "row" : "rows", g->heads.change);
 	}
 	if (h != NULL)
 		note_missing(&l, h);
