@@ -227,10 +227,10 @@ static uint64_t slow_name(int leg, uint64_t sender)
 	return (sender & QUEUE_SENDER_MASK) << 8 | (unsigned)leg;
 }
 
-/* The lowest bit of the hash is always set. */
+/* The two lowest bits of the hash are the same in all. */
 static size_t slow_set(uint64_t name)
 {
-	return (size_t)((name >> 9) + (name & 0xff) * 31) % SLOW_SETS;
+	return (size_t)((name >> 10) + (name & 0xff) * 31) % SLOW_SETS;
 }
 
 /* Its place in the set; -1: none. */

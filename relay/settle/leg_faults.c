@@ -263,7 +263,7 @@ static void remember_fault(struct leg_state *w, const struct conf_leg *c,
 				   ? c->suspend_messages : c->suspend_senders);
 
 	remember(&w->run.messages, o->id, most);
-	remember(&w->run.senders, o->sender, most);
+	remember(&w->run.senders, o->sender & QUEUE_SENDER_MASK, most);
 	w->met = met_at(r->stage);
 	snprintf(w->faulted, sizeof(w->faulted), "%s",
 	    o->faulted != NULL ? o->faulted : "");
