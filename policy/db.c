@@ -163,7 +163,7 @@ bool db_broken(const struct db *db)
 	return code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
 }
 
-void db_uncounted(void)
+void db_skip_memory_count(void)
 {
 	/* Refused once a database is open: then it goes on as it was. */
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

@@ -60,7 +60,7 @@ struct db {
 /* Once, before the first database of this process is opened: SQLite no longer
  * counts the memory of all connections together, which takes a lock of all
  * threads at each allocation. Nothing asks for that count. */
-void db_uncounted(void);
+void db_skip_memory_count(void);
 /* Opens and checks that it is a cutover table of a format that `mode` takes,
  * and that the write-ahead log beside it is its own. `sql` outlives the
  * connection. */

@@ -208,7 +208,8 @@ int change_may_use(const struct change *ch, struct slice key,
 	return 0;
 }
 
-/* Into ch->route, where a row of the same domain mostly finds it. */
+/* The canonical form of the route into ch->route. It is kept there for the next
+ * row, which mostly has the same route and domain. */
 static int form_route(struct change *ch, struct slice key, const char *text,
     const struct conf_domain *d, struct error *err)
 {

@@ -48,7 +48,7 @@ static void print_act(struct select *s, const struct queue_row *row,
 	ctl_row_end(s->r);
 }
 
-/* How many it were so far. */
+/* A row with the number of deliveries that were done or refused so far. */
 static void print_total(struct select *s)
 {
 	struct jout *j = ctl_row(s->r);

@@ -275,7 +275,7 @@ static int run_logged(struct daemon *d, struct conf_snapshot *snapshot)
 	}
 	open_log(d, snapshot->conf);
 	warn_of_writers(snapshot->conf);
-	db_uncounted();
+	db_skip_memory_count();
 	d->app.spawner = programs_start(snapshot->conf, &err);
 	if (d->app.spawner == NULL) {
 		snapshot_unref(snapshot);
